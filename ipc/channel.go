@@ -1,0 +1,151 @@
+package ipc
+
+import (
+	"errors"
+	"io"
+	"sync"
+)
+
+// ErrClosed is returned by Channel.Send after the channel's end, or the peer's
+// end of reading.
+var ErrClosed = errors.New("ipc: channel closed")
+
+// ErrFull is returned by Channel.Send when the peer does not read.
+var ErrFull = errors.New("ipc: the worker does not read its channel")
+
+// maxQueued bounds what waits for a peer that does not read, in bytes. Each line
+// counts with lineCost more, for the memory that it takes beside its own.
+const (
+	maxQueued = 4 << 20
+	lineCost  = 64
+)
+
+// Channel is one end of a worker's socketpair. Sending never blocks: lines wait
+// in a queue that is bounded by maxQueued, and of State messages only the newest
+// waits.
+type Channel struct {
+	conn io.ReadWriteCloser
+	wake chan struct{} // capacity 1: a hint that there is something to write
+	done chan struct{} // closed by Close
+	gone sync.WaitGroup
+
+	mu     sync.Mutex
+	queue  [][]byte
+	queued int    // what the lines in queue count against maxQueued
+	state  []byte // the newest State, nil if none waits
+	closed bool
+	deaf   bool // the peer reads no more
+}
+
+// NewChannel starts reading and writing. Each message goes to deliver; ended is
+// called once, last, with the reason: io.EOF if the peer closed its end. Both
+// are called from one goroutine.
+func NewChannel(conn io.ReadWriteCloser, deliver func(Message), ended func(error)) *Channel {
+	c := &Channel{conn: conn, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	c.gone.Add(2)
+	go func() {
+		defer c.gone.Done()
+		ended(c.read(deliver))
+	}()
+	go func() {
+		defer c.gone.Done()
+		c.write()
+	}()
+	return c
+}
+
+// Send queues a message. It returns ErrClosed, ErrFull, or an error of Encode.
+func (c *Channel) Send(m Message) error {
+	line, err := Encode(m)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.deaf {
+		return ErrClosed
+	}
+	if _, isState := m.(State); isState {
+		c.state = line
+	} else {
+		cost := len(line) + lineCost
+		if c.queued+cost > maxQueued {
+			return ErrFull
+		}
+		c.queue, c.queued = append(c.queue, line), c.queued+cost
+	}
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// Close ends both directions. It does not wait for the goroutines; Wait does.
+func (c *Channel) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil
+	}
+	c.closed, c.queue, c.state = true, nil, nil
+	close(c.done)
+	return c.conn.Close()
+}
+
+// Wait returns when the channel's goroutines are gone, which needs Close.
+func (c *Channel) Wait() { c.gone.Wait() }
+
+// read closes the channel on its way out: half a channel is of no use.
+func (c *Channel) read(deliver func(Message)) error {
+	defer c.Close()
+	lines := NewReader(c.conn)
+	for {
+		m, err := lines.Next()
+		if err != nil {
+			return err
+		}
+		deliver(m)
+	}
+}
+
+func (c *Channel) write() {
+	for {
+		select {
+		case <-c.done:
+			return
+		case <-c.wake:
+		}
+		for line := c.next(); line != nil; line = c.next() {
+			if _, err := c.conn.Write(line); err != nil {
+				c.stopSending()
+				return
+			}
+		}
+	}
+}
+
+// stopSending makes Send fail, since the peer reads no more. It does not close:
+// what the peer has said last may still be there to be read, and its end will be.
+func (c *Channel) stopSending() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.deaf, c.queue, c.state = true, nil, nil
+}
+
+// next takes the next line: application messages in their order, then the state.
+func (c *Channel) next() (line []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.queue) > 0 {
+		line = c.queue[0]
+		c.queue[0] = nil // the array lives on, the line need not
+		c.queue, c.queued = c.queue[1:], c.queued-len(line)-lineCost
+		if len(c.queue) == 0 {
+			c.queue = nil
+		}
+		return line
+	}
+	line, c.state = c.state, nil
+	return line
+}

@@ -1,0 +1,28 @@
+package ipc
+
+import (
+	"bytes"
+	"strings"
+)
+
+// Notification is one datagram of sd_notify(3), its assignments by name.
+type Notification map[string]string
+
+// ParseNotification reads newline-separated NAME=VALUE assignments; anything
+// else is passed over, as systemd does.
+func ParseNotification(datagram []byte) Notification {
+	n := Notification{}
+	for line := range bytes.Lines(datagram) {
+		name, value, ok := strings.Cut(strings.TrimRight(string(line), "\n"), "=")
+		if ok && name != "" {
+			n[name] = value
+		}
+	}
+	return n
+}
+
+// Sender is who sent a datagram, as the kernel says (SCM_CREDENTIALS).
+type Sender struct {
+	PID int
+	UID int
+}

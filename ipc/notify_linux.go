@@ -1,0 +1,97 @@
+package ipc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// NotifyServer receives the datagrams of all workers of a master.
+type NotifyServer struct {
+	conn *net.UnixConn
+	path string
+}
+
+// ListenNotify binds the socket at path, where nothing may be bound any more:
+// the caller holds the lock of the app, so what lies there is a dead master's.
+func ListenNotify(path string) (*NotifyServer, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("cannot replace the notify socket: %w", err)
+	}
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen for the workers' notifications: %w", err)
+	}
+	s := &NotifyServer{conn: conn, path: path}
+	if err := s.passCredentials(); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("cannot ask for the senders of notifications: %w", err)
+	}
+	return s, nil
+}
+
+func (s *NotifyServer) passCredentials() error {
+	raw, err := s.conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
+	})
+	return errors.Join(err, failed)
+}
+
+// Serve hands each datagram to deliver until Close; then it returns nil. File
+// descriptors that came along are closed after deliver has returned: this keeps
+// the promise of BARRIER=1, that all earlier notifications have been seen.
+func (s *NotifyServer) Serve(deliver func(Sender, Notification)) error {
+	data, oob := make([]byte, 8<<10), make([]byte, 4<<10)
+	for {
+		n, oobn, flags, _, err := s.conn.ReadMsgUnix(data, oob)
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("cannot read the workers' notifications: %w", err)
+		}
+		datagram := data[:n]
+		if flags&unix.MSG_TRUNC != 0 {
+			// The last assignment is cut off and may read as something else.
+			datagram = datagram[:bytes.LastIndexByte(datagram, '\n')+1]
+		}
+		sender, fds := control(oob[:oobn])
+		deliver(sender, ParseNotification(datagram))
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+	}
+}
+
+func control(oob []byte) (sender Sender, fds []int) {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return Sender{}, nil
+	}
+	for _, m := range messages {
+		if cred, err := unix.ParseUnixCredentials(&m); err == nil {
+			sender = Sender{PID: int(cred.Pid), UID: int(cred.Uid)}
+		}
+		if m.Header.Level == syscall.SOL_SOCKET && m.Header.Type == syscall.SCM_RIGHTS {
+			if got, err := unix.ParseUnixRights(&m); err == nil {
+				fds = append(fds, got...)
+			}
+		}
+	}
+	return sender, fds
+}
+
+// Close ends Serve and removes the socket.
+func (s *NotifyServer) Close() error {
+	return errors.Join(os.Remove(s.path), s.conn.Close())
+}

@@ -1,0 +1,21 @@
+//go:build !linux
+
+package ipc
+
+import "errors"
+
+// NotifyServer needs SCM_CREDENTIALS to know who sent a datagram, which only
+// Linux has in the form that sd_notify(3) relies on. Elsewhere workers say ready
+// on their channel.
+type NotifyServer struct{}
+
+// ListenNotify returns an error outside of Linux.
+func ListenNotify(string) (*NotifyServer, error) {
+	return nil, errors.New("cannot listen for the workers' notifications: the notify socket needs Linux")
+}
+
+// Serve returns at once.
+func (s *NotifyServer) Serve(func(Sender, Notification)) error { return nil }
+
+// Close does nothing.
+func (s *NotifyServer) Close() error { return nil }
