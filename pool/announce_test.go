@@ -1,0 +1,104 @@
+package pool_test
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"relevo/ipc"
+	"relevo/pool/pooltest"
+)
+
+// newest returns the last announcement and how many there were since before.
+func newest(p *pooltest.Process, before int) (ipc.State, int) {
+	synctest.Wait()
+	states := p.States()
+	if len(states) == 0 {
+		return ipc.State{}, 0
+	}
+	return states[len(states)-1], len(states) - before
+}
+
+// Every worker hears of every change, once for all that changed at a time.
+func TestAnnounce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release := pooltest.NewRelease("v1", nil)
+		r := start(t, 2, release)
+		one, two := release.Process(1), release.Process(2)
+		count := 0
+		expect := func(change string, n int, peers ...ipc.Peer) {
+			t.Helper()
+			state, news := newest(one, count)
+			count += news
+			wantEqual(t, "announcements of "+change, news, n)
+			wantEqual(t, change, state, ipc.State{Slot: 0, Generation: 1, Workers: peers})
+		}
+		first := ipc.Peer{Slot: 0, ID: "1", PID: 1001, Generation: 1, State: "starting"}
+		second := ipc.Peer{Slot: 1, ID: "2", PID: 1002, Generation: 1, State: "starting"}
+		_, count = newest(one, 0)
+		expect("nothing", 0, first, second)
+
+		one.Ready()
+		first.State = "serving"
+		expect("ready", 1, first, second)
+		two.Ready()
+		second.State = "serving"
+		expect("ready", 1, first, second)
+		state, _ := newest(two, 0)
+		wantEqual(t, "the other's own place", []int{state.Slot, state.Generation}, []int{1, 1})
+
+		one.Say(ipc.Hello{Protocol: 1})
+		expect("a greeting", 1, first, second)
+		one.Say(ipc.Status{Text: "busy"})
+		one.Say(ipc.App{Data: []byte(`1`)})
+		one.Online()
+		expect("words", 0, first, second)
+
+		resume := release.HoldStart()
+		if _, _, err := r.Resize(to(4)); err != nil {
+			t.Fatal(err)
+		}
+		third := ipc.Peer{Slot: 2, ID: "3", Generation: 1, State: "starting"}
+		fourth := ipc.Peer{Slot: 3, ID: "4", Generation: 1, State: "starting"}
+		expect("two slots more", 1, first, second, third, fourth)
+		resume()
+		third.PID, fourth.PID = 1003, 1004
+		expect("two processes", 2, first, second, third, fourth)
+
+		if _, _, err := r.Resize(to(2)); err != nil {
+			t.Fatal(err)
+		}
+		third.State, fourth.State = "stopping", "stopping"
+		expect("two slots less", 1, first, second, third, fourth)
+		release.Process(3).Exit(0)
+		expect("an exit", 1, first, second, fourth)
+		release.Process(4).Exit(0)
+		expect("an exit", 1, first, second)
+
+		two.Say(ipc.Draining{Open: 9})
+		second.State = "draining"
+		third = ipc.Peer{Slot: 1, ID: "5", PID: 1005, Generation: 1, State: "starting"}
+		expect("leaving", 2, first, second, third) // the second for the successor's process
+		two.Say(ipc.Draining{Open: 8})
+		expect("fewer connections", 0, first, second, third)
+
+		for _, p := range release.Living() {
+			p.Exit(0)
+		}
+		synctest.Wait()
+		r.Force()
+		synctest.Wait()
+		for _, p := range release.Living() {
+			p.Exit(0)
+		}
+	})
+}
+
+// A worker that does not take the announcement is none the worse for it.
+func TestAnnounceFails(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release := pooltest.NewRelease("v1", pooltest.Obedient)
+		release.Fail("send", ipc.ErrFull)
+		r := start(t, 2, release)
+		wantEqual(t, "states", r.states(), "0/1 serving, 1/2 serving")
+	})
+}

@@ -1,0 +1,22 @@
+// Package pool keeps the workers of one app: it starts them, rolls them, lets
+// them drain, respawns them and tells what happens. One goroutine, the loop of
+// Run, owns all state; it asks the pure machine (pool/machine) what to do and
+// does it through two seams, Release and Process.
+//
+// The words of this project, used in this sense everywhere:
+//
+//	master      the one relevo process of an app
+//	worker      one process that serves
+//	slot        a place in the pool, 0…N-1, stable
+//	generation  a number for (release bytes + configuration); every worker has one
+//	ready       the worker said that it serves
+//	roll        replace all workers, planned
+//	respawn     replace one after its death
+//	quiesce     stop accepting new connections
+//	drain       finish what was accepted
+//	kill        the end of patience
+//	backoff     the wait before a respawn
+//	canary      the first worker of a new generation, on probation
+//	legacy      everything that outlives one master (files + one state document)
+//	succession  one master handing its legacy to the next
+package pool

@@ -1,0 +1,121 @@
+package pool
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Kind names an event. The kinds are a superset of the events of Node's cluster
+// module (fork, online, listening, message, disconnect, exit).
+type Kind string
+
+// The kinds. Those of one worker carry slot, id, pid and generation.
+const (
+	KindStarted     Kind = "started"     // the pool serves for the first time
+	KindStartFailed Kind = "startfailed" // no worker got ready; the pool ends
+	KindFork        Kind = "fork"        // a worker's process was made
+	KindOnline      Kind = "online"      // its own program runs
+	KindListening   Kind = "listening"   // it waits for clients on the addresses
+	KindReady       Kind = "ready"       // it serves
+	KindMessage     Kind = "message"     // an application message, in data
+	KindStatus      Kind = "status"      // its status text, in text
+	KindDraining    Kind = "draining"    // it no longer accepts; why, in reason
+	KindDrained     Kind = "drained"     // it has finished what it accepted
+	KindStopping    Kind = "stopping"    // it was sent the stop signal
+	KindKilling     Kind = "killing"     // its process group was sent SIGKILL
+	KindDisconnect  Kind = "disconnect"  // its channel is closed
+	KindExit        Kind = "exit"        // it is gone: code or signal; planned or not
+	KindAbandoned   Kind = "abandoned"   // it survives SIGKILL; nobody waits any more
+	KindRespawn     Kind = "respawn"     // a slot's worker died; the next one is due
+	KindRoll        Kind = "roll"        // a roll moved on; see step
+	KindResize      Kind = "resize"      // the number of slots changed
+	KindStopped     Kind = "stopped"     // no worker is left
+	KindLost        Kind = "lost"        // a subscriber was too slow; how many, in count
+)
+
+// Step says how far a roll is, in an event of KindRoll.
+type Step string
+
+// The steps of a roll.
+const (
+	StepBegan      Step = "began"
+	StepCanary     Step = "canary" // the canary passed its probation
+	StepReplaced   Step = "replaced"
+	StepReverting  Step = "reverting" // it failed: replaced slots go back
+	StepReverted   Step = "reverted"  // a slot is back on the old generation
+	StepSuperseded Step = "superseded"
+	StepEnded      Step = "ended"
+)
+
+// Event is something that happened in the pool. Fields that do not belong to
+// its kind are left out of the JSON.
+type Event struct {
+	Time       time.Time       `json:"time"`
+	Kind       Kind            `json:"event"`
+	App        string          `json:"app"`
+	Slot       *int            `json:"slot,omitempty"`
+	ID         string          `json:"id,omitempty"`
+	PID        int             `json:"pid,omitempty"`
+	Generation int             `json:"generation,omitempty"`
+	How        string          `json:"how,omitempty"` // ready: who said so
+	Addresses  []string        `json:"addresses,omitempty"`
+	Data       json.RawMessage `json:"data,omitempty"`
+	Text       string          `json:"text,omitempty"`
+	Open       *int            `json:"open,omitempty"` // draining: connections left, where the worker told
+	Code       *int            `json:"code,omitempty"`
+	Signal     string          `json:"signal,omitempty"`
+	Planned    *bool           `json:"planned,omitempty"` // exit: the master had asked for it
+	Reason     string          `json:"reason,omitempty"`
+	Hint       string          `json:"hint,omitempty"`
+	AfterMS    *int64          `json:"after_ms,omitempty"` // respawn: the wait
+	Step       Step            `json:"step,omitempty"`
+	From       int             `json:"from,omitempty"` // roll: the old generation; resize: the old number
+	To         int             `json:"to,omitempty"`
+	Done       int             `json:"done,omitempty"`
+	Of         int             `json:"of,omitempty"`
+	Result     string          `json:"result,omitempty"`
+	Tail       []string        `json:"tail,omitempty"`
+	Count      int             `json:"count,omitempty"`
+	DurationMS *int64          `json:"duration_ms,omitempty"`
+}
+
+// subscriber is one reader of events. A reader that falls behind loses events
+// and is told how many; it never holds the pool up.
+type subscriber struct {
+	app    string
+	events chan Event // closed by the loop
+	lost   int        // not told yet
+}
+
+// subscriberBuffer holds the burst of a roll of a large pool.
+const subscriberBuffer = 1024
+
+func newSubscriber(app string) *subscriber {
+	// One place more, kept free for the last word.
+	return &subscriber{app: app, events: make(chan Event, subscriberBuffer+1)}
+}
+
+// send is called by the loop alone, so there is never less room than it sees.
+func (s *subscriber) send(e Event) {
+	switch room := subscriberBuffer - len(s.events); {
+	case s.lost == 0 && room >= 1:
+	case s.lost > 0 && room >= 2:
+		s.tellLoss()
+	default:
+		s.lost++
+		return
+	}
+	s.events <- e
+}
+
+func (s *subscriber) tellLoss() {
+	s.events <- Event{Time: time.Now(), Kind: KindLost, App: s.app, Count: s.lost}
+	s.lost = 0
+}
+
+func (s *subscriber) end() {
+	if s.lost > 0 {
+		s.tellLoss()
+	}
+	close(s.events)
+}

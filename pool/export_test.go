@@ -1,0 +1,7 @@
+package pool
+
+// What the tests have to know.
+const (
+	SubscriberBuffer = subscriberBuffer
+	NeverReady       = neverReady
+)

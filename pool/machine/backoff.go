@@ -1,0 +1,41 @@
+package machine
+
+import (
+	"math"
+	"time"
+)
+
+// forgiven is the time of service that makes up for one death. A worker that
+// keeps dying faster than this backs off; one that is killed now and then is
+// replaced at once, however often that happens.
+const forgiven = time.Second
+
+// backoff counts one death of a worker that had served for a while and returns
+// the wait before the next spawn. Deaths leak away with service, as in a leaky
+// bucket; the wait is nothing the first time, then doubles from BackoffMin, and
+// varies also where it has come to BackoffMax.
+func (s *slot) backoff(now time.Time, served time.Duration, o Options) time.Duration {
+	s.deaths = max(0, s.deaths-float64(served)/float64(forgiven)) + 1
+	// More deaths than it takes to get to BackoffMax are not held against it.
+	s.deaths = min(s.deaths, 3+math.Ceil(math.Log2(float64(o.BackoffMax)/float64(o.BackoffMin))))
+	if s.deaths < 2 {
+		return 0
+	}
+	const spread = 1.4
+	wait := float64(o.BackoffMin) * math.Pow(2, math.Floor(s.deaths)-2)
+	wait = min(wait, float64(o.BackoffMax)/spread)
+	wait *= 1 + (spread-1)*jitter(now, s.index)
+	return max(o.BackoffMin, time.Duration(wait))
+}
+
+// jitter returns a number in [0, 1) that differs between slots and moments, so
+// that slots which died together do not come back together. It is a function of
+// its inputs (the finaliser of splitmix64, Steele et al. 2014) because the
+// machine must give the same answer to the same events.
+func jitter(now time.Time, slot int) float64 {
+	x := uint64(now.UnixNano()) + uint64(slot+1)*0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	x ^= x >> 31
+	return float64(x>>11) / (1 << 53)
+}

@@ -1,0 +1,128 @@
+package machine
+
+import "time"
+
+// Effect is something to do or to tell. The set is closed; effects are to be
+// performed in their order.
+type Effect interface{ effect() }
+
+// Spawn: start this worker. The answer is Exited if that cannot be done.
+type Spawn struct {
+	Worker     int
+	Slot       int
+	Generation int
+}
+
+// Drain: ask the worker by message to finish until Deadline and to exit.
+type Drain struct {
+	Worker   int
+	Deadline time.Time
+}
+
+// Terminate: send the stop signal to the worker.
+type Terminate struct{ Worker int }
+
+// Kill: send SIGKILL to the worker's process group.
+type Kill struct{ Worker int }
+
+// Moved tells that a worker changed its state. Reason is empty where the change
+// explains itself.
+type Moved struct {
+	Worker, Slot, Generation int
+	From, To                 State
+	Reason                   string
+}
+
+// Respawning tells that a slot's worker died and that the next one is due After
+// a wait; zero means at once.
+type Respawning struct {
+	Slot    int
+	Reason  string
+	After   time.Duration
+	Retries int // deaths in a row that count against the slot
+}
+
+// Booted tells how the first filling of the pool ended. OK means that at least
+// one worker serves; Reason is the last failure.
+type Booted struct {
+	OK     bool
+	Worker int // the worker that failed last, 0 if none
+	Reason string
+}
+
+// RollBegan tells that a roll is in progress from now on.
+type RollBegan struct{ From, Generation int }
+
+// RollStep tells that a slot is served by the roll's worker, or back on the old
+// generation while Reverting.
+type RollStep struct {
+	Generation, Slot, Worker int
+	Done, Of                 int
+	Reverting                bool
+}
+
+// CanaryPassed tells that the first worker lived through its probation.
+type CanaryPassed struct{ Generation, Slot, Worker int }
+
+// RollReverting tells that a roll failed and that replaced slots go back.
+type RollReverting struct {
+	Generation, To int
+	Slot, Worker   int
+	Reason         string
+}
+
+// RollEnded tells how a roll ended.
+type RollEnded struct {
+	Generation int
+	Result     Result
+	Slot       int    // where it failed
+	Worker     int    // the worker that failed, 0 if none
+	Reason     string // why it failed
+	Stuck      []int  // slots that could not be put back on the old generation
+}
+
+// RollSuperseded tells that a roll asked for will not be run, or not be ended,
+// because a newer one takes its place.
+type RollSuperseded struct{ Generation, By int }
+
+// Resized tells that the number of slots changed.
+type Resized struct{ From, To int }
+
+// Abandoned tells that a worker did not even leave after SIGKILL and is no
+// longer waited for.
+type Abandoned struct{ Worker, Slot int }
+
+// Ended tells that the pool is stopped; it is the last effect.
+type Ended struct{}
+
+func (Spawn) effect()          {}
+func (Drain) effect()          {}
+func (Terminate) effect()      {}
+func (Kill) effect()           {}
+func (Moved) effect()          {}
+func (Respawning) effect()     {}
+func (Booted) effect()         {}
+func (RollBegan) effect()      {}
+func (RollStep) effect()       {}
+func (CanaryPassed) effect()   {}
+func (RollReverting) effect()  {}
+func (RollEnded) effect()      {}
+func (RollSuperseded) effect() {}
+func (Resized) effect()        {}
+func (Abandoned) effect()      {}
+func (Ended) effect()          {}
+
+// Result is how a roll ended.
+type Result string
+
+// The results.
+const (
+	// OK: every slot is served by the new generation.
+	OK Result = "ok"
+	// RolledBack: the new generation failed; every slot serves the old one.
+	RolledBack Result = "rolled-back"
+	// Failed: the new generation failed and not every slot could be put back.
+	Failed Result = "failed"
+	// Aborted: the pool was stopped in the middle.
+	Aborted Result = "aborted"
+)

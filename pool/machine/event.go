@@ -1,0 +1,61 @@
+package machine
+
+// Event is something that happened. The set is closed.
+type Event interface{ event() }
+
+// Start fills the pool for the first time. It is the first event.
+type Start struct {
+	Workers    int
+	Generation int
+}
+
+// Ready says that a worker serves.
+type Ready struct{ Worker int }
+
+// Hello says that a worker takes its drain by message.
+type Hello struct{ Worker int }
+
+// Leaving says that a worker has begun to drain, asked or unasked.
+type Leaving struct{ Worker int }
+
+// Drained says that a worker has finished what it accepted.
+type Drained struct{ Worker int }
+
+// Exited says that a worker is gone, or could not be started.
+type Exited struct {
+	Worker int
+	Reason string // "exit status 1", "killed by SIGKILL", "cannot start: …"
+}
+
+// Tick says that Next has come. It may come early or late.
+type Tick struct{}
+
+// Roll asks to replace all workers by workers of Generation, a number higher
+// than any before.
+type Roll struct{ Generation int }
+
+// Resize asks for another number of slots, at least one.
+type Resize struct{ Workers int }
+
+// Configure changes the options from now on.
+type Configure struct{ Options Options }
+
+// Halt asks for the graceful stop of the whole pool.
+type Halt struct{}
+
+// Force ends the patience of a Halt: every worker is killed. It halts first
+// where nobody has.
+type Force struct{}
+
+func (Start) event()     {}
+func (Ready) event()     {}
+func (Hello) event()     {}
+func (Leaving) event()   {}
+func (Drained) event()   {}
+func (Exited) event()    {}
+func (Tick) event()      {}
+func (Roll) event()      {}
+func (Resize) event()    {}
+func (Configure) event() {}
+func (Halt) event()      {}
+func (Force) event()     {}

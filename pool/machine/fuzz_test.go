@@ -1,0 +1,58 @@
+package machine
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// FuzzMachine reads three bytes as one thing that happens to a pool, and checks
+// the promises in promises_test.go and rolls_test.go after each.
+func FuzzMachine(f *testing.F) {
+	for seed := range uint64(32) {
+		f.Add(randomBytes(seed, 3*40))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if w := run(opsOf(data)); w.err != nil {
+			t.Fatalf("broken promise:\n%s", w.story())
+		}
+	})
+}
+
+// TestRandomOrders plays random stories, the same ones in every run, and shows
+// the shortest part that it finds of one that breaks a promise.
+func TestRandomOrders(t *testing.T) {
+	stories := uint64(1500)
+	if testing.Short() {
+		stories /= 10
+	}
+	for seed := range stories {
+		ops := opsOf(randomBytes(seed, 3*(10+int(seed)%300)))
+		if run(ops).err != nil {
+			t.Fatalf("seed %d breaks a promise:\n%s", seed, run(shrink(ops)).story())
+		}
+	}
+}
+
+func randomBytes(seed uint64, n int) []byte {
+	r := rand.New(rand.NewPCG(seed, 0))
+	data := make([]byte, n)
+	for i := range data {
+		data[i] = byte(r.Uint32())
+	}
+	return data
+}
+
+// shrink leaves ops out, ever smaller pieces, as long as a promise stays broken.
+func shrink(ops []op) []op {
+	for size := len(ops) / 2; size > 0; size /= 2 {
+		for i := 0; i+size <= len(ops); {
+			if less := slices.Delete(slices.Clone(ops), i, i+size); run(less).err != nil {
+				ops = less
+			} else {
+				i += size
+			}
+		}
+	}
+	return ops
+}

@@ -1,0 +1,126 @@
+package machine
+
+import "time"
+
+// leave starts a worker's way out: a serving one drains, a starting one stops.
+func (m *Machine) leave(w *worker, reason string) {
+	m.detach(w)
+	switch w.state {
+	case Starting:
+		m.terminate(w, reason)
+	case Serving:
+		m.drain(w, reason)
+	}
+}
+
+// detach takes the worker out of its slot: from here on nobody misses it.
+func (m *Machine) detach(w *worker) {
+	for _, s := range m.slots {
+		if s.serving == w {
+			s.serving = nil
+		}
+		if s.starting == w {
+			s.starting = nil
+		}
+	}
+}
+
+func (m *Machine) drain(w *worker, reason string) {
+	m.move(w, Draining, reason)
+	w.due = m.now.Add(m.opts.DrainTimeout)
+	if w.hello {
+		w.asked = true
+		m.emit(Drain{Worker: w.id, Deadline: w.due})
+		return
+	}
+	m.emit(Terminate{Worker: w.id})
+}
+
+func (m *Machine) terminate(w *worker, reason string) {
+	m.move(w, Stopping, reason)
+	w.due = m.now.Add(m.opts.StopGrace)
+	m.emit(Terminate{Worker: w.id})
+}
+
+func (m *Machine) kill(w *worker, reason string) {
+	m.move(w, Killing, reason)
+	w.due = m.now.Add(m.opts.KillTimeout)
+	m.emit(Kill{Worker: w.id})
+}
+
+// impatient acts on a worker that has overstayed its state.
+func (m *Machine) impatient(w *worker) {
+	switch w.state {
+	case Starting:
+		reason := "not ready within " + m.opts.ReadyTimeout.String()
+		s := m.slotOf(w)
+		m.terminate(w, reason)
+		m.startFailed(s, w, reason)
+	case Draining:
+		if w.asked {
+			m.terminate(w, "drain timeout")
+			return
+		}
+		m.kill(w, "drain timeout")
+	case Stopping:
+		m.kill(w, "ignored the stop signal")
+	case Killing:
+		m.emit(Abandoned{Worker: w.id, Slot: w.slot})
+		delete(m.workers, w.id)
+	}
+}
+
+// leaving handles a worker that says that it drains. If nobody asked, it goes by
+// its own will (it got a signal from outside, or has served its time): its slot
+// gets a new worker at once, while the old one finishes.
+func (m *Machine) leaving(w *worker) {
+	if w == nil || w.state != Serving {
+		return
+	}
+	s := m.slotOf(w)
+	m.detach(w)
+	m.move(w, Draining, "leaves by itself")
+	w.due = m.now.Add(m.opts.DrainTimeout)
+	w.asked = true
+	if m.roll.holds(s) && s.starting == nil {
+		m.failRoll(s.index, w.id, "left by itself on probation")
+		return
+	}
+	m.bury(s, "left by itself", m.now.Sub(w.served))
+}
+
+// drained shortens the patience with a worker that has nothing left to do.
+func (m *Machine) drained(w *worker) {
+	if w == nil || w.state != Draining {
+		return
+	}
+	w.asked = true
+	w.due = earlier(w.due, m.now.Add(m.opts.StopGrace))
+}
+
+func (m *Machine) halt(reason string) {
+	if m.phase == Halting {
+		return
+	}
+	m.abortRoll(reason)
+	m.phase = Halting
+	for _, id := range m.ids() {
+		m.leave(m.workers[id], reason)
+	}
+}
+
+func (m *Machine) force() {
+	m.halt("forced")
+	for _, id := range m.ids() {
+		if w := m.workers[id]; w.state != Killing {
+			m.kill(w, "forced")
+		}
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

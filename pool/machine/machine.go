@@ -1,0 +1,207 @@
+package machine
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Machine is the state of one pool. It is not safe for concurrent use; one loop
+// owns it.
+type Machine struct {
+	opts       Options
+	phase      Phase
+	slots      []*slot
+	workers    map[int]*worker // everyone who may still run, leaving ones included
+	lastID     int
+	generation int // the generation that respawns run outside of a roll
+	roll       *roll
+	pending    int // generation of the roll that waits its turn, 0 if none
+	failed     failure
+	out        []Effect
+	now        time.Time
+}
+
+// worker is one process, from Spawn to Exited.
+type worker struct {
+	id, slot, generation int
+	state                State
+	hello                bool      // takes its drain by message
+	asked                bool      // was asked to drain by message
+	due                  time.Time // when patience with the current state ends; zero: never
+	served               time.Time // when it became ready
+}
+
+// slot is one place in the pool. Workers that leave are no longer in it.
+type slot struct {
+	index      int
+	generation int     // what a respawn runs
+	serving    *worker // answers clients
+	starting   *worker // will take over from serving when it is ready
+	retry      time.Time
+	deaths     float64 // the leaky bucket of backoff.go
+	tried      bool    // the first worker got ready or failed
+}
+
+// failure says which worker was the last one that failed to start, and why.
+type failure struct {
+	worker int
+	reason string
+}
+
+// New returns a machine that waits for Start.
+func New(o Options) *Machine {
+	return &Machine{opts: o.withDefaults(), phase: Idle, workers: map[int]*worker{}}
+}
+
+// Step takes one event and returns what to do. Events about workers that are
+// gone are ignored: a message may be on its way when its sender dies.
+func (m *Machine) Step(now time.Time, e Event) []Effect {
+	if m.phase == Stopped {
+		return nil
+	}
+	m.now, m.out = now, nil
+	switch e := e.(type) {
+	case Start:
+		m.start(e)
+	case Ready:
+		m.ready(m.workers[e.Worker])
+	case Hello:
+		if w := m.workers[e.Worker]; w != nil {
+			w.hello = true
+		}
+	case Leaving:
+		m.leaving(m.workers[e.Worker])
+	case Drained:
+		m.drained(m.workers[e.Worker])
+	case Exited:
+		m.exited(m.workers[e.Worker], e.Reason)
+	case Tick:
+		m.tick()
+	case Roll:
+		m.requestRoll(e.Generation)
+	case Resize:
+		m.resize(e.Workers)
+	case Configure:
+		m.opts = e.Options.withDefaults()
+	case Halt:
+		m.halt("the pool stops")
+	case Force:
+		m.force()
+	default:
+		panic(fmt.Sprintf("internal error: machine: unknown event %T", e))
+	}
+	m.advance()
+	return m.out
+}
+
+// Next returns when the next Tick is due, the zero time if none is.
+func (m *Machine) Next() time.Time {
+	var next time.Time
+	sooner := func(t time.Time) {
+		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	for _, w := range m.workers {
+		sooner(w.due)
+	}
+	if m.roll != nil {
+		sooner(m.roll.probation)
+	}
+	for _, s := range m.slots {
+		if m.vacant(s) {
+			sooner(s.retry)
+		}
+	}
+	return next
+}
+
+// advance does what has become possible: it is the only place that spawns.
+func (m *Machine) advance() {
+	m.advanceBoot()
+	switch m.phase {
+	case Booting, Running:
+		m.advanceRoll()
+		m.respawn()
+	case Halting:
+		if len(m.workers) == 0 {
+			m.phase = Stopped
+			m.emit(Ended{})
+		}
+	}
+}
+
+func (m *Machine) start(e Start) {
+	if m.phase != Idle {
+		return
+	}
+	m.phase, m.generation = Booting, e.Generation
+	m.addSlots(e.Workers)
+}
+
+// advanceBoot ends the boot when every slot has had its first try. A boot of
+// which nothing serves fails as a whole: there is no old generation to keep.
+func (m *Machine) advanceBoot() {
+	if m.phase != Booting {
+		return
+	}
+	for _, s := range m.slots {
+		if !s.tried {
+			return
+		}
+	}
+	m.phase = Running
+	ok := m.serves()
+	m.emit(Booted{OK: ok, Worker: m.failed.worker, Reason: m.failed.reason})
+	if !ok {
+		m.halt(m.failed.reason)
+	}
+}
+
+func (m *Machine) tick() {
+	for _, id := range m.ids() {
+		if w := m.workers[id]; !w.due.IsZero() && !m.now.Before(w.due) {
+			m.impatient(w)
+		}
+	}
+	if r := m.roll; r != nil && !r.probation.IsZero() && !m.now.Before(r.probation) {
+		m.canaryPassed()
+	}
+}
+
+// ids returns the workers in the order of their birth, so that the same events
+// give the same effects.
+func (m *Machine) ids() []int {
+	return slices.Sorted(maps.Keys(m.workers))
+}
+
+func (m *Machine) spawn(s *slot, generation int) {
+	m.lastID++
+	w := &worker{
+		id: m.lastID, slot: s.index, generation: generation,
+		state: Starting, due: m.now.Add(m.opts.ReadyTimeout),
+	}
+	m.workers[w.id] = w
+	s.starting = w
+	m.emit(Spawn{Worker: w.id, Slot: s.index, Generation: generation})
+	m.emit(Moved{Worker: w.id, Slot: s.index, Generation: generation, From: Empty, To: Starting})
+}
+
+func (m *Machine) move(w *worker, to State, reason string) {
+	m.emit(Moved{Worker: w.id, Slot: w.slot, Generation: w.generation, From: w.state, To: to, Reason: reason})
+	w.state, w.due = to, time.Time{}
+}
+
+func (m *Machine) emit(e Effect) { m.out = append(m.out, e) }
+
+// slotOf returns the slot in which w starts or serves, nil if it is leaving.
+func (m *Machine) slotOf(w *worker) *slot {
+	for _, s := range m.slots {
+		if s.serving == w || s.starting == w {
+			return s
+		}
+	}
+	return nil
+}

@@ -1,0 +1,257 @@
+package machine
+
+import (
+	"slices"
+	"time"
+)
+
+// roll is the replacement of all workers in progress. Its methods that ask a
+// question may be called on nil: there is no roll then.
+type roll struct {
+	generation int // the new generation
+	from       int // the old one
+	queue      []*slot
+	held       []*slot   // slots in which a worker of the roll starts
+	canary     int       // the first worker, on probation until passed
+	probation  time.Time // when the canary has passed; zero while it starts
+	passed     bool
+	reverting  bool // it failed; held and queue now go back to from
+	done, of   int  // slots, of the direction it goes
+	failure    RollEnded
+}
+
+func (r *roll) holds(s *slot) bool { return r != nil && slices.Contains(r.held, s) }
+
+func (r *roll) canaryIs(w *worker) bool { return r != nil && !r.passed && r.canary == w.id }
+
+// canaryReady says whether the slot's new worker serves already, on probation.
+func (r *roll) canaryReady(s *slot) bool {
+	return s.starting != nil && r.canaryIs(s.starting) && s.starting.state == Serving
+}
+
+func (r *roll) enqueue(slots []*slot) {
+	if r != nil && !r.reverting {
+		r.queue = append(r.queue, slots...)
+		r.of += len(slots)
+	}
+}
+
+// forget drops a slot that is taken away. If it was the canary's, the next slot
+// gets the canary.
+func (r *roll) forget(s *slot) {
+	if r == nil {
+		return
+	}
+	if s.starting != nil && r.canaryIs(s.starting) {
+		r.canary, r.probation = 0, time.Time{}
+	}
+	before := len(r.queue) + len(r.held)
+	is := func(other *slot) bool { return other == s }
+	r.queue = slices.DeleteFunc(r.queue, is)
+	r.held = slices.DeleteFunc(r.held, is)
+	r.of -= before - len(r.queue) - len(r.held)
+}
+
+// requestRoll starts a roll, or lets it wait for the one in progress. One roll
+// waits at most: the newest. A roll whose canary has not passed yet has changed
+// nothing and gives way at once.
+func (m *Machine) requestRoll(generation int) {
+	if m.phase == Halting {
+		m.emit(RollEnded{Generation: generation, Result: Aborted, Reason: "the pool stops"})
+		return
+	}
+	if m.pending != 0 {
+		m.emit(RollSuperseded{Generation: m.pending, By: generation})
+	}
+	m.pending = generation
+	if r := m.roll; r != nil && !r.passed && !r.reverting {
+		m.emit(RollSuperseded{Generation: r.generation, By: generation})
+		m.roll = nil
+		m.leaveHeld(r, "superseded")
+	}
+}
+
+// leaveHeld gives the slots back to the old generation. A canary that is ready
+// stays where the old worker died beside it: it is all that the slot has.
+func (m *Machine) leaveHeld(r *roll, reason string) {
+	for _, s := range r.held {
+		switch {
+		case s.starting == nil:
+		case s.serving == nil && s.starting.state == Serving:
+			s.serving, s.starting = s.starting, nil
+		default:
+			m.leave(s.starting, reason)
+		}
+	}
+	r.held = nil
+}
+
+// advanceRoll takes the next slots of the roll while there is room, begins the
+// roll that waits, and ends the one that has nothing left to do.
+func (m *Machine) advanceRoll() {
+	if m.roll == nil && m.pending != 0 && m.phase == Running {
+		m.roll = &roll{generation: m.pending, from: m.generation, queue: slices.Clone(m.slots), of: len(m.slots)}
+		m.pending = 0
+		m.emit(RollBegan{From: m.generation, Generation: m.roll.generation})
+	}
+	r := m.roll
+	if r == nil {
+		return
+	}
+	for len(r.held) < r.room(m.opts.Surge) {
+		i := slices.IndexFunc(r.queue, r.mayTake)
+		if i < 0 {
+			break
+		}
+		s := r.queue[i]
+		r.queue = slices.Delete(r.queue, i, i+1)
+		m.takeSlot(r, s)
+	}
+	if len(r.queue)+len(r.held) == 0 {
+		m.endRoll(r)
+		m.advanceRoll() // the one that waits
+	}
+}
+
+func (r *roll) room(surge int) int {
+	if !r.passed && !r.reverting {
+		return 1
+	}
+	return surge
+}
+
+// mayTake says whether it is time for a slot of the queue. Until the canary has
+// passed, a respawn that starts has precedence: only the old generation is known
+// to serve.
+func (r *roll) mayTake(s *slot) bool {
+	return r.passed || r.reverting || s.starting == nil
+}
+
+func (m *Machine) takeSlot(r *roll, s *slot) {
+	r.held = append(r.held, s)
+	if r.reverting {
+		m.putBack(r, s)
+		return
+	}
+	if s.starting != nil {
+		m.leave(s.starting, "superseded")
+	}
+	m.spawn(s, r.generation)
+	if !r.passed {
+		r.canary = s.starting.id
+	}
+}
+
+// putBack starts the old generation in the slot, unless a respawn has done so
+// while the slot was in the queue.
+func (m *Machine) putBack(r *roll, s *slot) {
+	switch {
+	case s.starting != nil:
+	case s.serving != nil && s.serving.generation == r.from:
+		m.rollPromoted(s)
+	default:
+		m.spawn(s, r.from)
+	}
+}
+
+func (m *Machine) canaryPassed() {
+	r := m.roll
+	r.passed, r.probation = true, time.Time{}
+	for _, s := range r.held {
+		if s.starting != nil && s.starting.id == r.canary {
+			m.emit(CanaryPassed{Generation: r.generation, Slot: s.index, Worker: r.canary})
+			m.promote(s)
+			return
+		}
+	}
+}
+
+// rollPromoted notes that a slot's new worker serves alone.
+func (m *Machine) rollPromoted(s *slot) {
+	r := m.roll
+	if !r.holds(s) {
+		return
+	}
+	r.held = slices.DeleteFunc(r.held, func(other *slot) bool { return other == s })
+	r.done++
+	m.emit(RollStep{
+		Generation: r.generation, Slot: s.index, Worker: s.serving.id,
+		Done: r.done, Of: r.of, Reverting: r.reverting,
+	})
+}
+
+// failRoll stops the roll and turns it round: every slot that does not serve the
+// old generation goes back to it, also one that an earlier roll left behind. A
+// failure on the way back leaves that slot with what serves there.
+func (m *Machine) failRoll(slotIndex, worker int, reason string) {
+	r := m.roll
+	if r.reverting {
+		m.revertFailed(r)
+		return
+	}
+	r.reverting, r.probation = true, time.Time{}
+	r.failure = RollEnded{Generation: r.generation, Slot: slotIndex, Worker: worker, Reason: reason}
+	m.emit(RollReverting{Generation: r.generation, To: r.from, Slot: slotIndex, Worker: worker, Reason: reason})
+	m.leaveHeld(r, "the roll failed")
+	r.queue = nil
+	for _, s := range m.slots {
+		if s.generation != r.from {
+			s.run(r.from)
+			if s.starting != nil {
+				m.leave(s.starting, "the roll failed")
+			}
+		}
+		if s.serving != nil && s.serving.generation != r.from {
+			r.queue = append(r.queue, s)
+		}
+	}
+	r.done, r.of = 0, len(r.queue)
+}
+
+// revertFailed gives up on the slots whose way back failed: the worker of the
+// failed generation serves on where there is one, for a roll never leaves fewer
+// workers than it found.
+func (m *Machine) revertFailed(r *roll) {
+	r.held = slices.DeleteFunc(r.held, func(s *slot) bool {
+		if s.starting != nil {
+			return false
+		}
+		if s.serving != nil {
+			s.run(s.serving.generation)
+		}
+		r.failure.Stuck = append(r.failure.Stuck, s.index)
+		return true
+	})
+}
+
+func (m *Machine) endRoll(r *roll) {
+	m.roll = nil
+	end := r.failure
+	end.Generation = r.generation
+	switch {
+	case !r.reverting:
+		end.Result = OK
+		m.generation = r.generation
+	case len(end.Stuck) > 0:
+		end.Result = Failed
+	default:
+		end.Result = RolledBack
+	}
+	m.emit(end)
+}
+
+func (m *Machine) abortRoll(reason string) {
+	for _, generation := range []int{m.rollGeneration(), m.pending} {
+		if generation != 0 {
+			m.emit(RollEnded{Generation: generation, Result: Aborted, Reason: reason})
+		}
+	}
+	m.roll, m.pending = nil, 0
+}
+
+func (m *Machine) rollGeneration() int {
+	if m.roll == nil {
+		return 0
+	}
+	return m.roll.generation
+}

@@ -1,0 +1,154 @@
+package machine
+
+import (
+	"slices"
+	"time"
+)
+
+func (m *Machine) addSlots(upTo int) {
+	for i := len(m.slots); i < upTo; i++ {
+		m.slots = append(m.slots, &slot{index: i, generation: m.generation})
+	}
+}
+
+// vacant says whether the slot is to be filled when its wait is over: nobody
+// serves or starts in it, and no roll holds it, for a roll fills its slots
+// itself. While booting, a slot that failed waits for a sibling to show that the
+// generation can serve at all; a pool that halts fills nothing.
+func (m *Machine) vacant(s *slot) bool {
+	if s.serving != nil || s.starting != nil || m.roll.holds(s) {
+		return false
+	}
+	return m.phase == Running || m.phase == Booting && (!s.tried || m.serves())
+}
+
+func (m *Machine) serves() bool {
+	return slices.ContainsFunc(m.slots, func(s *slot) bool { return s.serving != nil })
+}
+
+// respawn fills the slots whose wait is over.
+func (m *Machine) respawn() {
+	for _, s := range m.slots {
+		if m.vacant(s) && !m.now.Before(s.retry) {
+			m.spawn(s, s.generation)
+		}
+	}
+}
+
+// run sets the generation of the slot's respawns, which does not pay for the
+// deaths of another one.
+func (s *slot) run(generation int) {
+	if s.generation != generation {
+		s.generation, s.deaths, s.retry = generation, 0, time.Time{}
+	}
+}
+
+// ready makes a starting worker the one that serves its slot.
+func (m *Machine) ready(w *worker) {
+	if w == nil || w.state != Starting {
+		return
+	}
+	s := m.slotOf(w)
+	m.move(w, Serving, "")
+	w.served = m.now
+	s.tried, s.retry = true, time.Time{}
+	if m.roll.canaryIs(w) {
+		m.roll.probation = m.now.Add(m.opts.Canary)
+		if m.opts.Canary == 0 {
+			m.canaryPassed()
+		}
+		return
+	}
+	m.promote(s)
+}
+
+// promote lets the slot's ready worker take over and asks the old one to leave.
+func (m *Machine) promote(s *slot) {
+	old := s.serving
+	s.serving, s.starting = s.starting, nil
+	s.run(s.serving.generation)
+	if old != nil {
+		m.leave(old, "replaced")
+	}
+	m.rollPromoted(s)
+}
+
+// exited takes a worker out of the books and decides what its death means.
+func (m *Machine) exited(w *worker, reason string) {
+	if w == nil {
+		return
+	}
+	s := m.slotOf(w)
+	wasStarting := w.state == Starting
+	m.move(w, Empty, reason)
+	delete(m.workers, w.id)
+	if s == nil {
+		return // it was leaving: nobody misses it
+	}
+	if wasStarting {
+		m.startFailed(s, w, reason)
+		return
+	}
+	// It had been ready: in the slot it either served or stood on probation.
+	if s.starting == w {
+		s.starting = nil
+		m.failRoll(s.index, w.id, "died on probation: "+reason)
+		return
+	}
+	s.serving = nil
+	if m.roll.canaryReady(s) {
+		// The canary serves already; with the old worker gone there is
+		// nobody left to protect from it.
+		return
+	}
+	m.bury(s, reason, m.now.Sub(w.served))
+}
+
+// startFailed handles a worker that died or gave up before it was ready. The
+// worker is no longer in its slot afterwards.
+func (m *Machine) startFailed(s *slot, w *worker, reason string) {
+	s.starting = nil
+	s.tried, m.failed = true, failure{w.id, reason}
+	if m.roll.holds(s) {
+		m.failRoll(s.index, w.id, reason)
+		return
+	}
+	m.bury(s, reason, 0)
+}
+
+// bury counts a death against the slot and sets the wait before its respawn.
+func (m *Machine) bury(s *slot, reason string, served time.Duration) {
+	if s.serving != nil || s.starting != nil {
+		return
+	}
+	wait := s.backoff(m.now, served, m.opts)
+	s.retry = m.now.Add(wait)
+	if m.vacant(s) {
+		m.emit(Respawning{Slot: s.index, Reason: reason, After: wait, Retries: int(s.deaths)})
+	}
+}
+
+// resize adds slots at the end or takes the last ones away.
+func (m *Machine) resize(n int) {
+	if n < 1 || (m.phase != Running && m.phase != Booting) || n == len(m.slots) {
+		return
+	}
+	m.emit(Resized{From: len(m.slots), To: n})
+	if n > len(m.slots) {
+		before := len(m.slots)
+		m.addSlots(n)
+		m.roll.enqueue(m.slots[before:])
+		return
+	}
+	gone := m.slots[n:]
+	m.slots = m.slots[:n]
+	for _, s := range gone {
+		m.roll.forget(s)
+		if s.starting != nil {
+			m.leave(s.starting, "scaled down")
+		}
+		if s.serving != nil {
+			m.leave(s.serving, "scaled down")
+		}
+	}
+}

@@ -1,0 +1,53 @@
+package machine
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// View is a copy of what can be seen of a machine.
+type View struct {
+	Phase      Phase
+	Generation int // the generation that serves; while rolling, the old one
+	Rolling    int // the generation being rolled in, 0 if none
+	Pending    int // the generation of the roll that waits its turn, 0 if none
+	Slots      int
+	Rows       []Row
+}
+
+// Row is a worker, or a slot that has none in it.
+type Row struct {
+	Slot       int
+	Worker     int // 0: the slot is empty or in backoff
+	Generation int
+	State      State
+	Retry      time.Time // Backoff: when the next spawn is due
+}
+
+// View returns the pool's rows by slot, then by age.
+func (m *Machine) View() View {
+	v := View{Phase: m.phase, Generation: m.generation, Rolling: m.rollGeneration(), Pending: m.pending, Slots: len(m.slots)}
+	for _, w := range slices.SortedFunc(maps.Values(m.workers), bySlotThenAge) {
+		v.Rows = append(v.Rows, Row{Slot: w.slot, Worker: w.id, Generation: w.generation, State: w.state})
+	}
+	for _, s := range m.slots {
+		if s.serving != nil || s.starting != nil {
+			continue
+		}
+		row := Row{Slot: s.index, Generation: s.generation, State: Empty}
+		if m.vacant(s) && s.retry.After(m.now) {
+			row.State, row.Retry = Backoff, s.retry
+		}
+		v.Rows = append(v.Rows, row)
+	}
+	slices.SortStableFunc(v.Rows, func(a, b Row) int { return a.Slot - b.Slot })
+	return v
+}
+
+func bySlotThenAge(a, b *worker) int {
+	if a.slot != b.slot {
+		return a.slot - b.slot
+	}
+	return a.id - b.id
+}

@@ -1,0 +1,181 @@
+package machine
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The words of the scenario files: parseEvent reads an event line, wordsOf
+// writes an effect line.
+
+// epoch is the moment that scenario files call 0s.
+var epoch = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func since(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.Sub(epoch).String()
+}
+
+// parseEvent reads "exited w3: exit status 1" and the like.
+func parseEvent(line string) (Event, error) {
+	line, reason, _ := strings.Cut(line, ": ")
+	verb, rest, _ := strings.Cut(line, " ")
+	switch verb {
+	case "start":
+		var e Start
+		_, err := fmt.Sscanf(rest, "%d gen %d", &e.Workers, &e.Generation)
+		return e, err
+	case "roll":
+		var e Roll
+		_, err := fmt.Sscanf(rest, "gen %d", &e.Generation)
+		return e, err
+	case "resize":
+		n, err := strconv.Atoi(rest)
+		return Resize{n}, err
+	case "configure":
+		o, err := parseOptions(strings.Fields(rest))
+		return Configure{o}, err
+	case "tick":
+		return Tick{}, nil
+	case "halt":
+		return Halt{}, nil
+	case "force":
+		return Force{}, nil
+	}
+	return parseWorkerEvent(verb, rest, reason)
+}
+
+func parseWorkerEvent(verb, rest, reason string) (Event, error) {
+	w, err := strconv.Atoi(strings.TrimPrefix(rest, "w"))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the worker of %q: %w", verb, err)
+	}
+	switch verb {
+	case "ready":
+		return Ready{w}, nil
+	case "hello":
+		return Hello{w}, nil
+	case "leaving":
+		return Leaving{w}, nil
+	case "drained":
+		return Drained{w}, nil
+	case "exited":
+		return Exited{Worker: w, Reason: reason}, nil
+	}
+	return nil, fmt.Errorf("cannot read event %q", verb)
+}
+
+func parseOptions(fields []string) (o Options, err error) {
+	times := map[string]*time.Duration{
+		"canary": &o.Canary, "ready": &o.ReadyTimeout, "drain": &o.DrainTimeout, "grace": &o.StopGrace,
+		"kill": &o.KillTimeout, "backoff-min": &o.BackoffMin, "backoff-max": &o.BackoffMax,
+	}
+	for _, f := range fields {
+		name, value, _ := strings.Cut(f, "=")
+		switch d := times[name]; {
+		case name == "surge":
+			o.Surge, err = strconv.Atoi(value)
+		case d != nil:
+			*d, err = time.ParseDuration(value)
+		default:
+			err = fmt.Errorf("cannot read option %q", f)
+		}
+		if err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+func wordsOf(e Effect) string {
+	switch e := e.(type) {
+	case Spawn:
+		return fmt.Sprintf("spawn w%d slot %d gen %d", e.Worker, e.Slot, e.Generation)
+	case Drain:
+		return fmt.Sprintf("drain w%d until %s", e.Worker, since(e.Deadline))
+	case Terminate:
+		return fmt.Sprintf("terminate w%d", e.Worker)
+	case Kill:
+		return fmt.Sprintf("kill w%d", e.Worker)
+	case Moved:
+		return fmt.Sprintf("moved w%d slot %d gen %d %s → %s", e.Worker, e.Slot, e.Generation, e.From, e.To) + because(e.Reason)
+	case Respawning:
+		return fmt.Sprintf("respawning slot %d after %s, retries %d", e.Slot, e.After, e.Retries) + because(e.Reason)
+	case Booted:
+		return "booted " + map[bool]string{true: "ok", false: "failed"}[e.OK] + failed(e.Worker) + because(e.Reason)
+	case RollBegan:
+		return fmt.Sprintf("roll began gen %d → %d", e.From, e.Generation)
+	case RollStep:
+		way := map[bool]string{true: " reverting", false: ""}[e.Reverting]
+		return fmt.Sprintf("roll step gen %d slot %d w%d, %d of %d", e.Generation, e.Slot, e.Worker, e.Done, e.Of) + way
+	case CanaryPassed:
+		return fmt.Sprintf("canary passed gen %d slot %d w%d", e.Generation, e.Slot, e.Worker)
+	case RollReverting:
+		return fmt.Sprintf("roll reverting gen %d → %d slot %d w%d", e.Generation, e.To, e.Slot, e.Worker) + because(e.Reason)
+	case RollEnded:
+		return wordsOfEnd(e)
+	case RollSuperseded:
+		return fmt.Sprintf("roll superseded gen %d by %d", e.Generation, e.By)
+	case Resized:
+		return fmt.Sprintf("resized %d → %d", e.From, e.To)
+	case Abandoned:
+		return fmt.Sprintf("abandoned w%d slot %d", e.Worker, e.Slot)
+	case Ended:
+		return "ended"
+	}
+	panic(fmt.Sprintf("no words for %T", e))
+}
+
+func wordsOfEnd(e RollEnded) string {
+	s := fmt.Sprintf("roll ended gen %d %s", e.Generation, e.Result)
+	if e.Worker != 0 {
+		s += fmt.Sprintf(" slot %d w%d", e.Slot, e.Worker)
+	}
+	if len(e.Stuck) > 0 {
+		s += fmt.Sprintf(" stuck %v", e.Stuck)
+	}
+	return s + because(e.Reason)
+}
+
+func failed(worker int) string {
+	if worker == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", failed w%d", worker)
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + reason
+}
+
+// wordsOfView writes what an operator would see, and when the machine wants to
+// be woken.
+func wordsOfView(m *Machine) []string {
+	v := m.View()
+	head := fmt.Sprintf("pool %s gen %d slots %d next %s", v.Phase, v.Generation, v.Slots, since(m.Next()))
+	if v.Rolling != 0 {
+		head += fmt.Sprintf(" rolling %d", v.Rolling)
+	}
+	if v.Pending != 0 {
+		head += fmt.Sprintf(" pending %d", v.Pending)
+	}
+	lines := []string{head}
+	for _, r := range v.Rows {
+		line := fmt.Sprintf("  slot %d gen %d %s", r.Slot, r.Generation, r.State)
+		if r.Worker != 0 {
+			line = fmt.Sprintf("  slot %d w%d gen %d %s", r.Slot, r.Worker, r.Generation, r.State)
+		}
+		if !r.Retry.IsZero() {
+			line += " until " + since(r.Retry)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}

@@ -1,0 +1,328 @@
+package machine
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// world is a model of what is outside of the machine: processes that answer, or
+// do not, and a clock. It keeps its own books of what the machine's effects say,
+// and compares them with the promises of the package.
+type world struct {
+	m, twin *Machine // the twin gets the same events and must answer the same
+	opts    Options
+	now     time.Time
+	event   Event // in progress
+
+	procs      map[int]*proc
+	spawned    int // the highest worker so far
+	slots      int
+	generation int         // that serves
+	asked      int         // the highest generation of a roll so far
+	open       map[int]any // rolls that have not ended
+	roll       *rollBook
+	stuck      map[int]int // slot → generation
+	dropped    int         // generation whose canary was given up in this step
+	booted     bool
+	halting    bool
+	ended      bool
+
+	log []string
+	err error
+}
+
+// proc is one process as its signals and messages tell it.
+type proc struct {
+	id, slot, generation int
+	state                State
+	since                time.Time // of the state
+	hello, left, drained bool
+	asked, killed        bool
+	gone, abandoned      bool
+	patience             time.Time // no harder means before this moment
+}
+
+func (p *proc) attached() bool { return p.state == Starting || p.state == Serving }
+
+// rollBook is the roll in progress.
+type rollBook struct {
+	generation, from  int
+	canary            int
+	probation         time.Duration
+	passed, reverting bool
+	failedBack        map[int]int // slots whose way back failed → what serves there
+}
+
+func newWorld(o Options) *world {
+	return &world{
+		m: New(o), twin: New(o), opts: o.withDefaults(), now: epoch,
+		procs: map[int]*proc{}, open: map[int]any{}, stuck: map[int]int{},
+	}
+}
+
+func (w *world) failf(format string, args ...any) {
+	if w.err == nil {
+		w.err = fmt.Errorf(format, args...)
+	}
+}
+
+// step sends one event, follows the effects and checks every promise.
+func (w *world) step(e Event) {
+	if w.err != nil {
+		return
+	}
+	w.event, w.dropped = e, 0
+	before, victim, due := w.served(), w.victim(e), w.m.Next()
+	w.log = append(w.log, fmt.Sprintf("at %s %T%+v", since(w.now), e, e))
+	w.hear(e)
+	effects := w.m.Step(w.now, e)
+	if again := w.twin.Step(w.now, e); !reflect.DeepEqual(effects, again) {
+		w.failf("the same events gave other effects: %v and %v", effects, again)
+	}
+	for _, effect := range effects {
+		w.log = append(w.log, "  > "+wordsOf(effect))
+		if w.ended {
+			w.failf("effect after Ended")
+		}
+		w.see(effect)
+	}
+	for id, p := range w.procs {
+		if p.gone {
+			delete(w.procs, id)
+		}
+	}
+	w.checkSlots()
+	w.checkFloor(before, victim)
+	w.checkNext(due)
+}
+
+// hear notes what the event means for the books.
+func (w *world) hear(e Event) {
+	switch e := e.(type) {
+	case Start:
+		if w.m.phase == Idle {
+			w.slots, w.generation = e.Workers, e.Generation
+			w.asked = max(w.asked, e.Generation)
+		}
+	case Hello:
+		w.known(e.Worker).hello = true
+	case Leaving:
+		w.known(e.Worker).left = true
+	case Drained:
+		w.known(e.Worker).drained = true
+	case Exited:
+		w.known(e.Worker).gone = true
+	case Roll:
+		w.asked = e.Generation
+		if !w.ended {
+			w.open[e.Generation] = nil
+		}
+	case Configure:
+		if !w.ended {
+			w.opts = e.Options.withDefaults()
+		}
+	case Halt, Force:
+		w.halting = true
+	}
+}
+
+// known returns the process, or one that nobody will look at.
+func (w *world) known(id int) *proc {
+	if p := w.procs[id]; p != nil {
+		return p
+	}
+	return &proc{}
+}
+
+// in returns the processes in one of the states, oldest first.
+func (w *world) in(states ...State) []*proc {
+	var found []*proc
+	for _, p := range w.procs {
+		if !p.abandoned && slices.Contains(states, p.state) {
+			found = append(found, p)
+		}
+	}
+	slices.SortFunc(found, func(a, b *proc) int { return a.id - b.id })
+	return found
+}
+
+// op is one thing that happens; a and b choose to whom, and when.
+type op struct{ kind, a, b byte }
+
+func opsOf(data []byte) []op {
+	var ops []op
+	for ; len(data) >= 3; data = data[3:] {
+		ops = append(ops, op{data[0], data[1], data[2]})
+	}
+	return ops
+}
+
+// run plays the ops in a new world, lets that behave well from then on, and
+// returns the first broken promise.
+func run(ops []op) (w *world) {
+	w = newWorld(Options{})
+	defer func() {
+		if r := recover(); r != nil {
+			w.failf("panic: %v", r)
+		}
+	}()
+	for i, o := range ops {
+		if i == 0 && o.kind < 250 {
+			w.step(Start{Workers: 1 + int(o.a)%4, Generation: 1})
+			continue
+		}
+		w.do(o)
+	}
+	w.end(ops)
+	return w
+}
+
+func (w *world) do(o op) {
+	pauses := []time.Duration{0, 0, 0, 0, 1, 50e6, 300e6, 1e9, 2e9, 5e9, 40e9}
+	w.now = w.now.Add(pauses[int(o.b)%len(pauses)])
+	switch kind := o.kind % 32; kind {
+	case 19, 20, 21, 22:
+		if next := w.m.Next(); next.After(w.now) {
+			w.now = next
+		}
+		w.step(Tick{})
+	case 23:
+		w.step(Tick{}) // early or late
+	case 24, 25, 26:
+		w.step(Roll{w.asked + 1})
+	case 27, 28:
+		w.step(Resize{int(o.a) % 6})
+	case 29:
+		w.step(Configure{someOptions(o.a)})
+	case 30:
+		w.step(Start{Workers: 1 + int(o.a)%4, Generation: w.asked + 1})
+	case 31:
+		w.rarely(o.a)
+	default:
+		w.step(w.word(kind, o.a))
+	}
+}
+
+// word is something that a process does; a chooses which one.
+func (w *world) word(kind, a byte) Event {
+	pick := func(states ...State) int {
+		if among := w.in(states...); len(among) > 0 {
+			return among[int(a)%len(among)].id
+		}
+		return int(a) % (w.spawned + 2) // anyone, known or not
+	}
+	leaving := []State{Draining, Stopping, Killing}
+	const reason = "some reason"
+	switch kind {
+	case 0, 1, 2, 3, 4:
+		return Ready{pick(Starting)}
+	case 5:
+		return Ready{pick()}
+	case 6, 7:
+		return Hello{pick(Starting, Serving)}
+	case 8:
+		return Leaving{pick(Serving)}
+	case 9:
+		return Leaving{pick(leaving...)}
+	case 10:
+		return Drained{pick(Draining)}
+	case 11:
+		return Drained{pick()}
+	case 12, 13:
+		return Exited{pick(Starting), reason}
+	case 14, 15:
+		return Exited{pick(Serving), reason}
+	case 16, 17:
+		return Exited{pick(leaving...), reason}
+	}
+	return Exited{pick(), reason}
+}
+
+// rarely ends the pool, which ends the story too.
+func (w *world) rarely(a byte) {
+	switch {
+	case a < 20:
+		w.step(Halt{})
+	case a < 30:
+		w.step(Force{})
+	default:
+		w.step(Tick{})
+	}
+}
+
+func someOptions(a byte) Options {
+	o := Options{Surge: int(a) % 4}
+	if a&4 != 0 {
+		o.Canary = -1
+	}
+	if a&8 != 0 {
+		o.DrainTimeout, o.ReadyTimeout = time.Second, 2*time.Second
+	}
+	if a&16 != 0 {
+		o.BackoffMin, o.BackoffMax = 10*time.Millisecond, time.Second
+	}
+	if a&32 != 0 {
+		o.StopGrace, o.KillTimeout = 100*time.Millisecond, 300*time.Millisecond
+	}
+	return o
+}
+
+// end lets the world behave: the pool must become whole, a roll must succeed and
+// a halt must end it.
+func (w *world) end(ops []op) {
+	if w.m.phase == Idle {
+		w.step(Start{Workers: 2, Generation: w.asked + 1})
+	}
+	w.settle(true)
+	if !w.ended {
+		w.checkWhole("in a world that behaves")
+		w.step(Roll{w.asked + 1})
+		w.settle(true)
+		w.checkWhole("after a roll in a world that behaves")
+		if w.err == nil && w.generation != w.asked {
+			w.failf("the last roll was to gen %d, serving is %d", w.asked, w.generation)
+		}
+		w.step(Halt{})
+		w.settle(len(ops)%2 == 0) // or nobody ever exits
+	}
+	if !w.ended {
+		w.failf("not ended after Halt")
+	}
+	for gen := range w.open {
+		w.failf("the roll to gen %d never ended", gen)
+	}
+	w.step(Tick{})
+	w.step(Force{})
+	w.step(Exited{Worker: w.spawned})
+}
+
+// settle lets everything happen that is due, until nothing is. In an obedient
+// world starting workers get ready and leaving ones exit; else only time passes.
+func (w *world) settle(obedient bool) {
+	for range 100 + 10*len(w.procs) + 40*w.slots {
+		starting, leaving := w.in(Starting), w.in(Draining, Stopping, Killing)
+		switch next := w.m.Next(); {
+		case w.err != nil:
+			return
+		case obedient && len(starting) > 0:
+			w.step(Ready{starting[0].id})
+		case obedient && len(leaving) > 0:
+			w.step(Exited{Worker: leaving[0].id})
+		case next.IsZero():
+			return
+		default:
+			if next.After(w.now) {
+				w.now = next
+			}
+			w.step(Tick{})
+		}
+	}
+	w.failf("the pool does not come to rest")
+}
+
+func (w *world) story() string {
+	return strings.Join(w.log, "\n") + fmt.Sprintf("\n%v", w.err)
+}

@@ -1,0 +1,85 @@
+package pool
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"syscall"
+
+	"relevo/ipc"
+	"relevo/pool/machine"
+)
+
+// Target chooses workers: one by ID, those of a slot, or, with neither, all.
+// Workers that are leaving are chosen by ID only.
+type Target struct {
+	ID   string
+	Slot *int
+}
+
+func (t Target) String() string {
+	switch {
+	case t.ID != "":
+		return "worker " + t.ID
+	case t.Slot != nil:
+		return "slot " + strconv.Itoa(*t.Slot)
+	}
+	return "any slot"
+}
+
+func (t Target) matches(m *member) bool {
+	if m.process == nil || m.abandoned {
+		return false
+	}
+	if t.ID != "" {
+		return t.ID == strconv.Itoa(m.id)
+	}
+	lives := m.state == machine.Starting || m.state == machine.Serving
+	return lives && (t.Slot == nil || *t.Slot == m.slot)
+}
+
+// ErrNoWorker is returned by Send and Signal where nobody matches the target.
+var ErrNoWorker = errors.New("pool: no such worker")
+
+// Send sends an application message, one JSON value, to the workers chosen. It
+// returns the ids of those whose channel took it; the error joins the reasons of
+// the others.
+func (p *Pool) Send(t Target, data []byte) (reached []string, err error) {
+	if _, err := ipc.Encode(ipc.App{Data: data}); err != nil {
+		return nil, err
+	}
+	return p.each(t, func(process Process) error { return process.Send(ipc.App{Data: data}) })
+}
+
+// Signal sends a signal to the main processes of the workers chosen. The pool
+// takes what they do about it as their own will.
+func (p *Pool) Signal(t Target, sig syscall.Signal) (reached []string, err error) {
+	return p.each(t, func(process Process) error { return process.Signal(sig) })
+}
+
+func (p *Pool) each(t Target, do func(Process) error) (reached []string, err error) {
+	matched := false
+	callErr := p.call(func() {
+		for _, id := range slices.Sorted(maps.Keys(p.members)) {
+			m := p.members[id]
+			if !t.matches(m) {
+				continue
+			}
+			matched = true
+			if e := do(m.process); e != nil {
+				err = errors.Join(err, fmt.Errorf("worker %d (pid %d): %w", m.id, m.pid(), e))
+				continue
+			}
+			reached = append(reached, strconv.Itoa(m.id))
+		}
+	})
+	if callErr != nil {
+		return nil, callErr
+	}
+	if !matched {
+		return nil, fmt.Errorf("cannot reach %s: %w", t, ErrNoWorker)
+	}
+	return reached, err
+}

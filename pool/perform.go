@@ -1,0 +1,189 @@
+package pool
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"relevo/ipc"
+	"relevo/pool/machine"
+)
+
+// step feeds the machine and performs what it answers.
+func (p *Pool) step(e machine.Event) {
+	for _, effect := range p.machine.Step(time.Now(), e) {
+		p.perform(effect)
+	}
+}
+
+// settle does after a batch of effects what is better done once.
+func (p *Pool) settle() {
+	p.announce()
+	p.closeReleases()
+}
+
+func (p *Pool) perform(e machine.Effect) {
+	switch e := e.(type) {
+	case machine.Spawn:
+		p.spawn(e)
+	case machine.Drain:
+		p.drain(e)
+	case machine.Terminate:
+		p.want(e.Worker, Process.Terminate)
+	case machine.Kill:
+		p.want(e.Worker, Process.Kill)
+	case machine.Moved:
+		p.moved(e)
+	case machine.Respawning:
+		p.respawning(e)
+	case machine.Booted:
+		p.bootEnded(e)
+	case machine.RollBegan, machine.CanaryPassed, machine.RollStep, machine.RollReverting,
+		machine.RollSuperseded, machine.RollEnded:
+		p.rollMoved(e)
+	case machine.Resized:
+		p.publish(Event{Kind: KindResize, From: e.From, To: e.To})
+	case machine.Abandoned:
+		p.abandon(p.members[e.Worker])
+	case machine.Ended:
+		p.ended = true
+		p.publish(Event{Kind: KindStopped})
+	default:
+		panic(fmt.Sprintf("internal error: pool: unknown effect %T", e))
+	}
+}
+
+// spawn starts the worker apart from the loop: to make a process takes
+// milliseconds, and a slow disk may make it seconds.
+func (p *Pool) spawn(e machine.Spawn) {
+	m := &member{id: e.Worker, slot: e.Slot, generation: e.Generation, state: machine.Empty}
+	p.members[m.id] = m
+	release := p.releases[e.Generation]
+	order := Order{ID: strconv.Itoa(e.Worker), Slot: e.Slot, Generation: e.Generation}
+	go func() {
+		// Reports wait until the loop knows the process they are about.
+		known := make(chan struct{})
+		process, err := release.Start(order, func(r Report) {
+			<-known
+			p.post(func() { p.reported(m, r) })
+		})
+		ours := p.post(func() { p.forked(m, process, err) })
+		close(known)
+		if !ours && err == nil {
+			_ = process.Kill() // the pool has ended without it
+		}
+	}()
+}
+
+func (p *Pool) forked(m *member, process Process, err error) {
+	if err != nil {
+		p.reported(m, Exited{Status: ExitStatus{Error: err.Error()}})
+		return
+	}
+	m.process, m.started = process, time.Now()
+	if !m.abandoned {
+		p.changed = true
+		p.publishFor(m, Event{Kind: KindFork})
+	}
+	for _, action := range m.wanted {
+		p.act(m, action)
+	}
+	m.wanted = nil
+}
+
+// abandon ends the wait for a worker. It stays in the books until it is gone:
+// that long it needs its release.
+func (p *Pool) abandon(m *member) {
+	p.publishFor(m, Event{Kind: KindAbandoned})
+	m.abandoned, p.changed = true, true
+}
+
+// want does something to a worker's process, as soon as there is one.
+func (p *Pool) want(id int, action func(Process) error) {
+	m := p.members[id]
+	if m == nil {
+		return
+	}
+	m.asked = true
+	if m.process == nil {
+		m.wanted = append(m.wanted, action)
+		return
+	}
+	p.act(m, action)
+}
+
+// act ignores the one error that signals give in practice: the process is gone,
+// which its exit will tell.
+func (p *Pool) act(m *member, action func(Process) error) { _ = action(m.process) }
+
+// drain falls back on the stop signal where the channel is gone.
+func (p *Pool) drain(e machine.Drain) {
+	p.want(e.Worker, func(process Process) error {
+		left := time.Until(e.Deadline).Milliseconds()
+		if err := process.Send(ipc.Drain{DeadlineMS: left}); err != nil {
+			return process.Terminate()
+		}
+		return nil
+	})
+}
+
+func (p *Pool) moved(e machine.Moved) {
+	m := p.members[e.Worker]
+	if m == nil {
+		return
+	}
+	m.state = e.To
+	p.changed = true
+	switch e.To {
+	case machine.Draining:
+		draining := Event{Kind: KindDraining, Reason: e.Reason}
+		if open := m.open; open > 0 {
+			draining.Open = &open
+		}
+		p.publishFor(m, draining)
+	case machine.Stopping:
+		p.publishFor(m, Event{Kind: KindStopping, Reason: e.Reason})
+	case machine.Killing:
+		p.publishFor(m, Event{Kind: KindKilling, Reason: e.Reason})
+	}
+}
+
+func (p *Pool) respawning(e machine.Respawning) {
+	p.slot(e.Slot).respawns++
+	after := e.After.Milliseconds()
+	p.publish(Event{Kind: KindRespawn, Slot: &e.Slot, Reason: e.Reason, AfterMS: &after})
+}
+
+func (p *Pool) bootEnded(e machine.Booted) {
+	if e.OK {
+		p.publish(Event{Kind: KindStarted, Generation: p.machine.View().Generation, Addresses: p.opts.Addresses})
+		return
+	}
+	p.startError = &StartError{Reason: e.Reason}
+	if r := p.autopsy(e.Worker); r != nil {
+		p.startError.Hint, p.startError.Tail = r.hint, r.tail
+	}
+	p.publish(Event{Kind: KindStartFailed, Reason: e.Reason, Hint: p.startError.Hint, Tail: p.startError.Tail})
+}
+
+func (p *Pool) slot(i int) *slotRecord {
+	if p.slots[i] == nil {
+		p.slots[i] = &slotRecord{}
+	}
+	return p.slots[i]
+}
+
+func (p *Pool) publish(e Event) {
+	e.Time, e.App = time.Now(), p.opts.App
+	for s := range p.subscribers {
+		s.send(e)
+	}
+}
+
+func (p *Pool) publishFor(m *member, e Event) {
+	if m == nil {
+		return
+	}
+	e.Slot, e.ID, e.PID, e.Generation = &m.slot, strconv.Itoa(m.id), m.pid(), m.generation
+	p.publish(e)
+}

@@ -1,0 +1,186 @@
+package pooltest
+
+import (
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+
+	"relevo/ipc"
+	"relevo/pool"
+)
+
+// firstPID is the number that a worker's id is added to, so that a test knows a
+// process by its PID.
+const firstPID = 1000
+
+// Process implements pool.Process. Its methods are safe for concurrent use.
+type Process struct {
+	Order pool.Order // what it was started for
+
+	release *Release
+	pid     int
+	sink    func(pool.Report)
+	asked   chan struct{} // closed at the first drain, terminate or kill
+	killed  chan struct{} // closed at the first kill
+	gone    chan struct{} // closed by the first End
+	once    struct{ asked, killed sync.Once }
+
+	// Guarded by release.mu.
+	exited bool
+	calls  []Call
+	tail   []string
+}
+
+// Call is something that the pool asked of a process.
+type Call struct {
+	Label   string         // send, terminate, kill or signal
+	Message ipc.Message    // of send
+	Signal  syscall.Signal // of signal
+}
+
+func newProcess(r *Release, o pool.Order, sink func(pool.Report)) *Process {
+	id, _ := strconv.Atoi(o.ID)
+	return &Process{
+		Order: o, release: r, pid: firstPID + id, sink: sink,
+		asked: make(chan struct{}), killed: make(chan struct{}), gone: make(chan struct{}),
+	}
+}
+
+// PID is 1000 more than the worker's id: pool.Process.
+func (p *Process) PID() int { return p.pid }
+
+// Send records the message: pool.Process. It fails by the label "send".
+func (p *Process) Send(m ipc.Message) error {
+	err := p.record(Call{Label: "send", Message: m})
+	if _, drain := m.(ipc.Drain); drain && err == nil {
+		p.once.asked.Do(func() { close(p.asked) })
+	}
+	return err
+}
+
+// Signal records the signal: pool.Process. It fails by the label "signal".
+func (p *Process) Signal(sig syscall.Signal) error {
+	return p.record(Call{Label: "signal", Signal: sig})
+}
+
+// Terminate is recorded: pool.Process. It fails by the label "terminate".
+func (p *Process) Terminate() error {
+	err := p.record(Call{Label: "terminate"})
+	if err == nil {
+		p.once.asked.Do(func() { close(p.asked) })
+	}
+	return err
+}
+
+// Kill is recorded: pool.Process. It fails by the label "kill".
+func (p *Process) Kill() error {
+	err := p.record(Call{Label: "kill"})
+	if err == nil {
+		p.once.killed.Do(func() { close(p.killed) })
+		p.once.asked.Do(func() { close(p.asked) })
+	}
+	return err
+}
+
+func (p *Process) record(c Call) error {
+	p.release.mu.Lock()
+	defer p.release.mu.Unlock()
+	p.calls = append(p.calls, c)
+	return p.release.faults[c.Label]
+}
+
+// Tail returns what Write has written: pool.Process.
+func (p *Process) Tail() []string {
+	p.release.mu.Lock()
+	defer p.release.mu.Unlock()
+	return slices.Clone(p.tail)
+}
+
+// Write adds lines to the worker's output.
+func (p *Process) Write(lines ...string) {
+	p.release.mu.Lock()
+	defer p.release.mu.Unlock()
+	p.tail = append(p.tail, lines...)
+}
+
+// Online reports that the worker's program runs.
+func (p *Process) Online() { p.sink(pool.Online{}) }
+
+// Ready reports that the worker serves, as if by READY=1.
+func (p *Process) Ready() { p.sink(pool.Ready{How: "notify"}) }
+
+// Say reports a message of the worker.
+func (p *Process) Say(m ipc.Message) { p.sink(pool.Said{Message: m}) }
+
+// Disconnect reports that the worker's channel is closed.
+func (p *Process) Disconnect(reason string) { p.sink(pool.Disconnected{Reason: reason}) }
+
+// Exit reports that the worker ended by itself with a code.
+func (p *Process) Exit(code int) {
+	p.End(pool.Exited{Status: pool.ExitStatus{Code: code}})
+}
+
+// Die reports that a signal ended the worker.
+func (p *Process) Die(sig syscall.Signal) {
+	p.End(pool.Exited{Status: pool.ExitStatus{Signal: sig}})
+}
+
+// End reports the worker's end as it is given. Only the first end counts, as
+// with a process; other reports may follow it, as they may in bad luck.
+func (p *Process) End(e pool.Exited) {
+	p.release.mu.Lock()
+	again := p.exited
+	p.exited = true
+	if !again {
+		close(p.gone)
+	}
+	p.release.mu.Unlock()
+	if !again {
+		p.sink(e)
+	}
+}
+
+// Asked is closed when the worker is asked to leave for the first time: by
+// message, by the stop signal or by SIGKILL.
+func (p *Process) Asked() <-chan struct{} { return p.asked }
+
+// Killed is closed when the worker is sent SIGKILL.
+func (p *Process) Killed() <-chan struct{} { return p.killed }
+
+// Gone is closed when the worker ends.
+func (p *Process) Gone() <-chan struct{} { return p.gone }
+
+// Calls returns what the pool asked of the process, in order.
+func (p *Process) Calls() []Call {
+	p.release.mu.Lock()
+	defer p.release.mu.Unlock()
+	return slices.Clone(p.calls)
+}
+
+// Labels returns Calls in words, without the states that are announced: the
+// label, and of a message its type ("send drain", "send app").
+func (p *Process) Labels() []string {
+	labels := []string{}
+	for _, c := range p.Calls() {
+		switch c.Message.(type) {
+		case nil:
+			labels = append(labels, c.Label)
+		case ipc.Drain:
+			labels = append(labels, c.Label+" drain")
+		case ipc.App:
+			labels = append(labels, c.Label+" app")
+		}
+	}
+	return labels
+}
+
+// States returns the states of the pool that were announced to the process.
+func (p *Process) States() (states []ipc.State) {
+	for _, c := range p.Calls() {
+		if s, ok := c.Message.(ipc.State); ok {
+			states = append(states, s)
+		}
+	}
+	return states
+}

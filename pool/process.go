@@ -1,0 +1,143 @@
+package pool
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"relevo/config"
+	"relevo/ipc"
+)
+
+// Release starts the workers of one generation. All of them run the same bytes
+// with the same configuration. Its methods are called from several goroutines.
+type Release interface {
+	// Start makes a worker's process. What the process does afterwards is told to
+	// sink, from any goroutine, Exited last. An error means that there is no
+	// process and that sink will not be called.
+	Start(o Order, sink func(Report)) (Process, error)
+	// Info describes the release for people.
+	Info() Info
+	// Close ends the release: no worker is started from it any more, and none of
+	// its workers is left.
+	Close() error
+}
+
+// Info describes a release.
+type Info struct {
+	Path    string `json:"path"`              // of the executable
+	SHA256  string `json:"sha256,omitempty"`  // of its bytes, hexadecimal
+	Version string `json:"version,omitempty"` // where the bytes tell it
+}
+
+// Order says which worker to start.
+type Order struct {
+	ID         string // unique in the life of the app
+	Slot       int
+	Generation int
+}
+
+// Process is a running worker.
+type Process interface {
+	PID() int
+	// Send queues a message for the worker. It never blocks.
+	Send(ipc.Message) error
+	// Signal sends a signal to the worker's main process.
+	Signal(syscall.Signal) error
+	// Terminate sends the release's stop signal to the worker's main process.
+	Terminate() error
+	// Kill sends SIGKILL to the worker's process group.
+	Kill() error
+	// Tail returns the last lines that the worker has written, oldest first.
+	Tail() []string
+}
+
+// Report is what a Process tells. The set is closed.
+type Report interface{ report() }
+
+// Online: the worker's own program runs (the launcher has exec'd it).
+type Online struct{}
+
+// Ready: the worker serves. How says who said so: notify, ipc, observed, delay
+// or alive.
+type Ready struct{ How string }
+
+// Said: a message of the worker, Ready excepted.
+type Said struct{ Message ipc.Message }
+
+// Disconnected: the worker's channel is closed. Reason is empty where the worker
+// closed it, by its death or otherwise.
+type Disconnected struct{ Reason string }
+
+// Exited: the process is gone, and its process group with it.
+type Exited struct {
+	Status ExitStatus
+	Hint   string // what a person should look at, empty where Status says it all
+}
+
+func (Online) report()       {}
+func (Ready) report()        {}
+func (Said) report()         {}
+func (Disconnected) report() {}
+func (Exited) report()       {}
+
+// ExitStatus is how a process ended: by exit with a code, or by a signal.
+type ExitStatus struct {
+	Code   int
+	Signal syscall.Signal // 0: it exited
+	Core   bool           // a core was dumped
+	// Error is set instead where no process came to be, or none of its own: why.
+	Error string
+}
+
+// String says it in words: "exit status 1", "killed by SIGSEGV".
+func (s ExitStatus) String() string {
+	switch {
+	case s.Error != "":
+		return s.Error
+	case s.Signal != 0 && s.Core:
+		return fmt.Sprintf("killed by %s (core dumped)", config.SignalName(s.Signal))
+	case s.Signal != 0:
+		return "killed by " + config.SignalName(s.Signal)
+	}
+	return "exit status " + strconv.Itoa(s.Code)
+}
+
+// MarshalJSON gives {"code":1} or {"signal":"SIGSEGV"} with a readable "text".
+func (s ExitStatus) MarshalJSON() ([]byte, error) {
+	out := map[string]any{"text": s.String()}
+	switch {
+	case s.Error != "":
+	case s.Signal != 0:
+		out["signal"] = config.SignalName(s.Signal)
+	default:
+		out["code"] = s.Code
+	}
+	return json.Marshal(out)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (s *ExitStatus) UnmarshalJSON(data []byte) error {
+	var in struct {
+		Code   *int
+		Signal string
+		Text   string
+	}
+	if err := json.Unmarshal(data, &in); err != nil {
+		return err
+	}
+	*s = ExitStatus{}
+	switch {
+	case in.Signal != "":
+		sig, err := config.ParseSignal(in.Signal)
+		s.Signal, s.Core = sig, strings.HasSuffix(in.Text, "(core dumped)")
+		return err
+	case in.Code != nil:
+		s.Code = *in.Code
+	default:
+		s.Error = in.Text
+	}
+	return nil
+}

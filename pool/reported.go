@@ -1,0 +1,139 @@
+package pool
+
+import (
+	"fmt"
+	"time"
+
+	"relevo/config"
+	"relevo/ipc"
+	"relevo/pool/machine"
+)
+
+// reported takes in what a worker's process tells.
+func (p *Pool) reported(m *member, r Report) {
+	if p.members[m.id] != m {
+		return // it has exited
+	}
+	if m.abandoned {
+		if _, gone := r.(Exited); gone {
+			delete(p.members, m.id)
+		}
+		return
+	}
+	switch r := r.(type) {
+	case Online:
+		p.publishFor(m, Event{Kind: KindOnline})
+	case Ready:
+		p.becameReady(m, r)
+	case Said:
+		p.said(m, r.Message)
+	case Disconnected:
+		p.publishFor(m, Event{Kind: KindDisconnect, Reason: r.Reason})
+	case Exited:
+		p.exited(m, r)
+	default:
+		panic(fmt.Sprintf("internal error: pool: unknown report %T", r))
+	}
+}
+
+func (p *Pool) becameReady(m *member, r Ready) {
+	if m.state != machine.Starting {
+		return
+	}
+	m.ready = time.Now()
+	took := m.ready.Sub(m.started).Milliseconds()
+	if len(p.opts.Addresses) > 0 {
+		p.publishFor(m, Event{Kind: KindListening, Addresses: p.opts.Addresses})
+	}
+	p.publishFor(m, Event{Kind: KindReady, How: r.How, DurationMS: &took})
+	if p.opts.OnReady != nil {
+		p.opts.OnReady()
+	}
+	p.step(machine.Ready{Worker: m.id})
+}
+
+func (p *Pool) said(m *member, message ipc.Message) {
+	switch message := message.(type) {
+	case ipc.Hello:
+		p.changed = true // what it missed before it spoke
+		p.step(machine.Hello{Worker: m.id})
+	case ipc.Draining:
+		m.open = message.Open
+		p.step(machine.Leaving{Worker: m.id})
+	case ipc.Drained:
+		m.open = 0
+		p.publishFor(m, Event{Kind: KindDrained})
+		p.step(machine.Drained{Worker: m.id})
+	case ipc.Status:
+		m.text = message.Text
+		p.publishFor(m, Event{Kind: KindStatus, Text: message.Text})
+	case ipc.App:
+		p.publishFor(m, Event{Kind: KindMessage, Data: message.Data})
+	}
+}
+
+// exited ends a worker's entry in the books. The machine hears of it first, so
+// that what it decides can still be told with the worker's name.
+func (p *Pool) exited(m *member, r Exited) {
+	m.exit = &r
+	p.publishExit(m, r.Status)
+	slot := p.slot(m.slot)
+	slot.lastExit = &r.Status
+	slot.failure = p.autopsyOf(m)
+	p.step(machine.Exited{Worker: m.id, Reason: r.Status.String()})
+	delete(p.members, m.id)
+	p.changed = true
+}
+
+func (p *Pool) publishExit(m *member, status ExitStatus) {
+	planned := m.asked
+	e := Event{Kind: KindExit, Planned: &planned}
+	switch {
+	case status.Error != "":
+		e.Reason = status.Error
+	case status.Signal != 0:
+		e.Signal = config.SignalName(status.Signal)
+	default:
+		e.Code = &status.Code
+	}
+	p.publishFor(m, e)
+}
+
+// autopsy is what a person wants to know of a worker that did not get ready.
+type autopsy struct {
+	worker int
+	hint   string
+	tail   []string
+	exit   *ExitStatus
+}
+
+// autopsy looks at a worker that lives, or lately died in its slot.
+func (p *Pool) autopsy(worker int) *autopsy {
+	if m := p.members[worker]; m != nil {
+		return p.autopsyOf(m)
+	}
+	for _, slot := range p.slots {
+		if slot.failure != nil && slot.failure.worker == worker {
+			return slot.failure
+		}
+	}
+	return nil
+}
+
+func (p *Pool) autopsyOf(m *member) *autopsy {
+	a := &autopsy{worker: m.id}
+	if m.process != nil {
+		a.tail = m.process.Tail()
+	}
+	if m.exit != nil {
+		a.hint, a.exit = m.exit.Hint, &m.exit.Status
+	} else if m.state == machine.Starting || m.state == machine.Stopping {
+		a.hint = neverReady
+	}
+	return a
+}
+
+// neverReady names the ways to be ready, for a worker that found none of them.
+const neverReady = "a worker is ready when it accepts on an inherited listener (LISTEN_FDS; {fd} in its arguments), " +
+	"sends READY=1 to NOTIFY_SOCKET, or writes {\"relevo\":\"ready\"} to its channel; " +
+	"--ready delay=2s takes one that does none of these, --ready-timeout gives a slow one more time"

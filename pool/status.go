@@ -1,0 +1,73 @@
+package pool
+
+import (
+	"strconv"
+	"time"
+
+	"relevo/pool/machine"
+)
+
+// Status is what can be seen of a pool.
+type Status struct {
+	Generation int         `json:"generation"`
+	State      string      `json:"state"` // a machine.Phase, or "rolling"
+	Slots      int         `json:"slots"`
+	Workers    []Worker    `json:"workers"`
+	LastRoll   *RollResult `json:"last_roll,omitempty"`
+}
+
+// Worker is one worker, or a slot that has none (ID and PID are then empty).
+type Worker struct {
+	Slot       int         `json:"slot"`
+	ID         string      `json:"id"`
+	PID        int         `json:"pid"`
+	Generation int         `json:"generation"`
+	State      string      `json:"state"` // a machine.State
+	Started    time.Time   `json:"started,omitzero"`
+	Ready      time.Time   `json:"ready,omitzero"`
+	Retry      time.Time   `json:"retry,omitzero"` // backoff: when the next spawn is due
+	Respawns   int         `json:"respawns"`       // of the slot, since the master started
+	Release    *Info       `json:"release,omitempty"`
+	Text       string      `json:"text,omitempty"` // the worker's own status line
+	Open       int         `json:"open,omitempty"` // draining: connections left, as it says
+	LastExit   *ExitStatus `json:"last_exit,omitempty"`
+}
+
+// Status returns what can be seen now. It returns ErrNotRunning after Run.
+func (p *Pool) Status() (Status, error) {
+	var s Status
+	err := p.call(func() { s = p.status() })
+	return s, err
+}
+
+func (p *Pool) status() Status {
+	view := p.machine.View()
+	s := Status{
+		Generation: view.Generation, State: string(view.Phase), Slots: view.Slots,
+		Workers: []Worker{}, LastRoll: p.lastRoll,
+	}
+	if view.Rolling != 0 {
+		s.State = "rolling"
+	}
+	for _, row := range view.Rows {
+		s.Workers = append(s.Workers, p.describe(row))
+	}
+	return s
+}
+
+func (p *Pool) describe(row machine.Row) Worker {
+	slot := p.slot(row.Slot)
+	w := Worker{
+		Slot: row.Slot, Generation: row.Generation, State: string(row.State), Retry: row.Retry,
+		Respawns: slot.respawns, LastExit: slot.lastExit,
+	}
+	if m := p.members[row.Worker]; m != nil {
+		w.ID, w.PID = strconv.Itoa(m.id), m.pid()
+		w.Started, w.Ready, w.Text, w.Open = m.started, m.ready, m.text, m.open
+	}
+	if r := p.releases[row.Generation]; r != nil {
+		info := r.Info()
+		w.Release = &info
+	}
+	return w
+}

@@ -1,0 +1,177 @@
+package pool_test
+
+import (
+	"encoding/json"
+	"strconv"
+	"testing"
+	"testing/synctest"
+
+	"relevo/ipc"
+	"relevo/pool"
+	"relevo/pool/pooltest"
+)
+
+// flood makes the pool publish n events: the numbers from 0 on as messages. It
+// leaves those who read the time to do so.
+func flood(p *pooltest.Process, n int) {
+	for i := range n {
+		if i%256 == 0 {
+			synctest.Wait()
+		}
+		p.Say(ipc.App{Data: []byte(strconv.Itoa(i))})
+	}
+}
+
+// collect reads a channel of events until it is closed or nothing comes.
+func collect(events <-chan pool.Event) (all []pool.Event, closed bool) {
+	for {
+		synctest.Wait()
+		select {
+		case e, open := <-events:
+			if !open {
+				return all, true
+			}
+			all = append(all, e)
+		default:
+			return all, false
+		}
+	}
+}
+
+// account checks that every event of a flood either came, in order, or was
+// counted as lost at its place.
+func account(t *testing.T, events []pool.Event, n int) (lost int) {
+	t.Helper()
+	next := 0
+	for _, e := range events {
+		switch e.Kind {
+		case pool.KindLost:
+			if e.App != "web" || e.Time.IsZero() || e.Count < 1 {
+				t.Errorf("lost event: %+v", e)
+			}
+			lost, next = lost+e.Count, next+e.Count
+		case pool.KindMessage:
+			var i int
+			if err := json.Unmarshal(e.Data, &i); err != nil || i != next {
+				t.Fatalf("message %s came, want %d", e.Data, next)
+			}
+			next++
+		}
+	}
+	wantEqual(t, "events accounted for", next, n)
+	return lost
+}
+
+func subscribe(t *testing.T, r *rig) (<-chan pool.Event, func()) {
+	t.Helper()
+	events, cancel, err := r.Subscribe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return events, cancel
+}
+
+func TestSubscribe(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release := pooltest.NewRelease("v1", pooltest.Obedient)
+		r := start(t, 1, release)
+		events, cancel := subscribe(t, r)
+		flood(release.Process(1), 3)
+		got, _ := collect(events)
+		wantEqual(t, "events", words(got), "message message message")
+		cancel()
+		_, closed := collect(events)
+		wantEqual(t, "closed by cancel", closed, true)
+		cancel()
+		flood(release.Process(1), 1)
+
+		events, cancel = subscribe(t, r)
+		r.Stop()
+		<-r.ran
+		got, closed = collect(events)
+		wantEqual(t, "events to the end", words(got), "draining exit stopped")
+		wantEqual(t, "closed by the end", closed, true)
+		cancel()
+	})
+}
+
+// Who does not read is told how much it missed as soon as it reads again, and
+// holds nobody up.
+func TestSlowSubscriber(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release := pooltest.NewRelease("v1", pooltest.Obedient)
+		r := start(t, 1, release)
+		slow, cancel := subscribe(t, r)
+		defer cancel()
+		const first = pool.SubscriberBuffer + 500
+		flood(release.Process(1), first) // returns: the pool does not block
+		wantEqual(t, "states", r.states(), "0/1 serving")
+
+		got, _ := collect(slow)
+		if len(got) < pool.SubscriberBuffer {
+			t.Errorf("%d events were kept, want %d", len(got), pool.SubscriberBuffer)
+		}
+		for i := range 10 {
+			release.Process(1).Say(ipc.App{Data: []byte(strconv.Itoa(first + i))})
+		}
+		more, _ := collect(slow)
+		lost := account(t, append(got, more...), first+10)
+		wantEqual(t, "lost", lost, first-len(got))
+		wantEqual(t, "the journal lost", account(t, r.events(), first+10), 0)
+	})
+}
+
+// The loss is told at the end of the pool too, where no further event follows.
+func TestSlowSubscriberAtTheEnd(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release := pooltest.NewRelease("v1", pooltest.Obedient)
+		r := start(t, 1, release)
+		slow, _ := subscribe(t, r)
+		flood(release.Process(1), 2*pool.SubscriberBuffer)
+		r.Stop()
+		<-r.ran
+		got, closed := collect(slow)
+		wantEqual(t, "closed", closed, true)
+		last := got[len(got)-1]
+		wantEqual(t, "last event", last.Kind, pool.KindLost)
+		// draining, exit and stopped are lost beside the messages.
+		wantEqual(t, "events in all", len(got)-1+last.Count, 2*pool.SubscriberBuffer+3)
+	})
+}
+
+// A reader that makes room for one event only: the loss is told before anything
+// that came later, and there is room for that to the very end.
+func TestSubscriberWithRoomForOne(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release := pooltest.NewRelease("v1", pooltest.Obedient)
+		r := start(t, 1, release)
+		slow, _ := subscribe(t, r)
+		flood(release.Process(1), pool.SubscriberBuffer+5)
+		kept := []pool.Event{<-slow}
+		for i := range 5 {
+			release.Process(1).Say(ipc.App{Data: []byte(strconv.Itoa(pool.SubscriberBuffer + 5 + i))})
+		}
+		r.Stop()
+		<-r.ran
+		rest, closed := collect(slow)
+		wantEqual(t, "closed", closed, true)
+		// draining, exit and stopped are lost beside ten messages.
+		account(t, append(kept, rest...), pool.SubscriberBuffer+10+3)
+	})
+}
+
+// The journal begins with the pool, however late its reader comes.
+func TestJournalFromTheFirst(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release := pooltest.NewRelease("v1", pooltest.Obedient)
+		p := pool.New(pool.Options{Release: release})
+		ran := make(chan error)
+		go func() { ran <- p.Run(t.Context()) }()
+		synctest.Wait()
+		p.Stop()
+		<-ran
+		got, closed := collect(p.Journal())
+		wantEqual(t, "events", words(got), "fork online ready started draining exit stopped")
+		wantEqual(t, "closed", closed, true)
+	})
+}
