@@ -1,0 +1,129 @@
+// Package config says what an app is: what to run, where to listen, how many
+// workers and how much patience. It reads flags' and the environment's text into
+// one validated App; every error names the value and what would be accepted.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// App is the whole configuration of one master.
+type App struct {
+	Name    string   // of the app: names its control socket and its state directory
+	Command []string // program and arguments, placeholders not yet filled in
+	Dir     string   // working directory of the workers, symbolic links not resolved
+	Workers int      // number of slots, at least 1
+	Listen  []Listen
+
+	Ready        Ready
+	ReadyTimeout time.Duration
+	Canary       time.Duration
+	DrainTimeout time.Duration
+	Surge        int
+	StopSignal   syscall.Signal
+
+	Env         []string // K=V, over the inherited environment and EnvFiles
+	EnvFiles    []string // read anew for each generation
+	Output      Output
+	WatchBinary bool // roll when the bytes of the executable change
+}
+
+// Defaults of App.
+const (
+	DefaultReadyTimeout = 30 * time.Second
+	DefaultCanary       = time.Second
+	DefaultDrainTimeout = 30 * time.Second
+	DefaultSurge        = 1
+	DefaultStopSignal   = syscall.SIGTERM
+)
+
+// Output is what becomes of the workers' stdout and stderr.
+type Output string
+
+// The outputs.
+const (
+	// OutputAuto is OutputPrefix on a terminal and OutputPlain elsewhere, for
+	// each of the two streams by itself.
+	OutputAuto Output = "auto"
+	// OutputPrefix puts "name/slot │ " before each line.
+	OutputPrefix Output = "prefix"
+	// OutputPlain passes the bytes on untouched; the master keeps the last lines
+	// for the diagnosis of a failed start.
+	OutputPlain Output = "plain"
+	// OutputInherit gives the workers the master's own streams. Nothing passes
+	// through the master, so it cannot quote the last lines either.
+	OutputInherit Output = "inherit"
+)
+
+// Default returns an App with every default set.
+func Default() App {
+	return App{
+		Workers:      CPUs(),
+		Ready:        Ready{Mode: ReadyAuto},
+		ReadyTimeout: DefaultReadyTimeout,
+		Canary:       DefaultCanary,
+		DrainTimeout: DefaultDrainTimeout,
+		Surge:        DefaultSurge,
+		StopSignal:   DefaultStopSignal,
+		Output:       OutputAuto,
+		WatchBinary:  true,
+	}
+}
+
+// CPUs is the number of processors that this process may use: the affinity mask
+// and the cgroup's limit count (Go 1.25 and later look at both).
+func CPUs() int { return runtime.GOMAXPROCS(0) }
+
+// NameFor returns the default name of an app: the base name of its command, what
+// a name may not have replaced by "-".
+func NameFor(command []string) string {
+	if len(command) == 0 {
+		return ""
+	}
+	name := strings.Map(func(r rune) rune {
+		if badInName(r) {
+			return '-'
+		}
+		return r
+	}, filepath.Base(command[0]))
+	return strings.TrimLeft(name[:min(len(name), 63)], ".-")
+}
+
+// CheckName says whether a name can be a file name on every system.
+func CheckName(name string) error {
+	if name == "" || len(name) > 63 || strings.ContainsFunc(name, badInName) || strings.ContainsRune(".-", rune(name[0])) {
+		return fmt.Errorf("cannot use %q as a name: letters, digits and . _ - are allowed, at most 63, not beginning with . or -", name)
+	}
+	return nil
+}
+
+func badInName(r rune) bool {
+	letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+	return !letter && !strings.ContainsRune("._-", r)
+}
+
+// Validate checks what single values cannot show.
+func (a *App) Validate() error {
+	if len(a.Command) == 0 || a.Command[0] == "" {
+		return errors.New("cannot run: no command given (usage: relevo run [flags] -- COMMAND ARG…)")
+	}
+	if err := CheckName(a.Name); err != nil {
+		return fmt.Errorf("%w; choose one with --name", err)
+	}
+	if a.Workers < 1 {
+		return fmt.Errorf("cannot run %d workers: at least 1 is needed", a.Workers)
+	}
+	if a.ReadyTimeout <= 0 || a.DrainTimeout <= 0 {
+		return errors.New("cannot run without patience: --ready-timeout and --drain-timeout must be above 0")
+	}
+	if a.Surge < 1 {
+		return fmt.Errorf("cannot roll with a surge of %d: at least 1 is needed", a.Surge)
+	}
+	return checkListen(a.Listen)
+}

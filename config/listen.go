@@ -1,0 +1,197 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Network is the kind of a listening socket, in the words of package net.
+type Network string
+
+// The networks. TCP and UDP without a number take IPv4 and IPv6 (dual-stack)
+// where the address leaves it open.
+const (
+	TCP  Network = "tcp"
+	TCP4 Network = "tcp4"
+	TCP6 Network = "tcp6"
+	UDP  Network = "udp"
+	UDP4 Network = "udp4"
+	UDP6 Network = "udp6"
+	Unix Network = "unix"
+)
+
+// Listen is one listening socket as the user asked for it.
+type Listen struct {
+	Name    string // unique in the app; "listen", "listen1", … where not given
+	Network Network
+	Address string      // host:port, or the path of a Unix socket
+	Mode    fs.FileMode // of a Unix socket; 0: as the umask says
+	Backlog int         // length of the accept queue; 0: the system's maximum
+}
+
+// String returns the listener as --listen would take it.
+func (l Listen) String() string {
+	switch l.Network {
+	case TCP:
+		return l.Address
+	default:
+		return string(l.Network) + ":" + l.Address
+	}
+}
+
+// Datagram says whether the socket receives packets instead of connections.
+func (l Listen) Datagram() bool { return strings.HasPrefix(string(l.Network), "udp") }
+
+// ParseListen reads [NAME=]ADDR[,mode=0660][,backlog=N]. ADDR is :PORT,
+// HOST:PORT, PORT, unix:/PATH, or one of these after tcp4: tcp6: udp: udp4:
+// udp6:.
+func ParseListen(text string) (Listen, error) {
+	l, err := parseListen(text)
+	if err != nil {
+		return Listen{}, fmt.Errorf("cannot listen on %q: %w", text, err)
+	}
+	return l, nil
+}
+
+func parseListen(text string) (l Listen, err error) {
+	address, options, _ := strings.Cut(text, ",")
+	if name, rest, named := strings.Cut(address, "="); named && !strings.Contains(name, ":") {
+		if err := CheckName(name); err != nil {
+			return l, err
+		}
+		l.Name, address = name, rest
+	}
+	l.Network, l.Address = splitNetwork(address)
+	if l.Network == Unix {
+		l.Address, err = unixPath(l.Address)
+	} else {
+		l.Address, err = hostPort(l.Network, l.Address)
+	}
+	if err != nil {
+		return l, err
+	}
+	return l, l.setOptions(options)
+}
+
+func splitNetwork(address string) (Network, string) {
+	prefix, rest, ok := strings.Cut(address, ":")
+	networks := []Network{TCP, TCP4, TCP6, UDP, UDP4, UDP6, Unix}
+	if ok && slices.Contains(networks, Network(prefix)) {
+		return Network(prefix), rest
+	}
+	return TCP, address
+}
+
+// maxSocketPath is the room in sockaddr_un less the closing NUL (unix(7)).
+const maxSocketPath = 107
+
+func unixPath(path string) (string, error) {
+	if path == "" {
+		return "", errors.New("the path of the Unix socket is missing (unix:/run/app.sock)")
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	return path, CheckSocketPath(path)
+}
+
+// CheckSocketPath says whether a path fits into a socket address.
+func CheckSocketPath(path string) error {
+	if len(path) > maxSocketPath {
+		return fmt.Errorf("the path has %d bytes, a Unix socket's may have at most %d; use a shorter directory", len(path), maxSocketPath)
+	}
+	return nil
+}
+
+func hostPort(network Network, address string) (string, error) {
+	if _, err := strconv.Atoi(address); err == nil {
+		address = ":" + address
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", errors.New("an address is :PORT, HOST:PORT, [IPV6]:PORT or unix:/PATH")
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return "", fmt.Errorf("%q is not a port (0 to 65535; 0 lets the kernel choose)", port)
+	}
+	ip, err := netip.ParseAddr(host)
+	switch {
+	case host == "" || host == "localhost":
+	case err != nil:
+		return "", fmt.Errorf("%q is neither an IP address nor localhost; a name may move to another address while the socket stays", host)
+	case strings.HasSuffix(string(network), "4") && !ip.Is4():
+		return "", fmt.Errorf("%s is not an IPv4 address", host)
+	case strings.HasSuffix(string(network), "6") && !ip.Is6():
+		return "", fmt.Errorf("%s is not an IPv6 address", host)
+	}
+	return net.JoinHostPort(host, strconv.FormatUint(number, 10)), nil
+}
+
+func (l *Listen) setOptions(options string) error {
+	for option := range strings.SplitSeq(options, ",") {
+		if option == "" {
+			continue
+		}
+		key, value, _ := strings.Cut(option, "=")
+		switch key {
+		case "mode":
+			mode, err := strconv.ParseUint(value, 8, 32)
+			if err != nil || mode > 0o777 {
+				return fmt.Errorf("mode=%s is not an octal file mode such as 0660", value)
+			}
+			if l.Network != Unix {
+				return errors.New("mode= is for Unix sockets only")
+			}
+			l.Mode = fs.FileMode(mode)
+		case "backlog":
+			backlog, err := strconv.Atoi(value)
+			if err != nil || backlog < 1 {
+				return fmt.Errorf("backlog=%s is not a number above 0", value)
+			}
+			if l.Datagram() {
+				return errors.New("backlog= is not for UDP")
+			}
+			l.Backlog = backlog
+		default:
+			return fmt.Errorf("unknown option %q (mode=0660 and backlog=N exist)", key)
+		}
+	}
+	return nil
+}
+
+// NameListeners names those that have none after systemd's habit of numbering:
+// listen, listen1, listen2, …
+func NameListeners(all []Listen) {
+	for i := range all {
+		if all[i].Name != "" {
+			continue
+		}
+		all[i].Name = "listen"
+		if i > 0 {
+			all[i].Name += strconv.Itoa(i)
+		}
+	}
+}
+
+func checkListen(all []Listen) error {
+	for i, l := range all {
+		for _, other := range all[:i] {
+			if l.Name == other.Name {
+				return fmt.Errorf("cannot listen twice under the name %q (%s and %s)", l.Name, other, l)
+			}
+			if l.Network == other.Network && l.Address == other.Address && !strings.HasSuffix(l.Address, ":0") {
+				return fmt.Errorf("cannot listen twice on %s (listeners %q and %q)", l, other.Name, l.Name)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+package config
+
+import (
+	"net"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func TestParseListen(t *testing.T) {
+	for text, want := range map[string]Listen{
+		":8080":                 {Network: TCP, Address: ":8080"},
+		"8080":                  {Network: TCP, Address: ":8080"},
+		"0":                     {Network: TCP, Address: ":0"},
+		"127.0.0.1:0":           {Network: TCP, Address: "127.0.0.1:0"},
+		"localhost:80":          {Network: TCP, Address: "localhost:80"},
+		"[::1]:80":              {Network: TCP, Address: "[::1]:80"},
+		"[fe80::1%eth0]:80":     {Network: TCP, Address: "[fe80::1%eth0]:80"},
+		":080":                  {Network: TCP, Address: ":80"},
+		"tcp:8080":              {Network: TCP, Address: ":8080"},
+		"tcp4:0.0.0.0:80":       {Network: TCP4, Address: "0.0.0.0:80"},
+		"tcp6:[::]:80":          {Network: TCP6, Address: "[::]:80"},
+		"udp:53":                {Network: UDP, Address: ":53"},
+		"udp4:127.0.0.1:53":     {Network: UDP4, Address: "127.0.0.1:53"},
+		"udp6:[::1]:53":         {Network: UDP6, Address: "[::1]:53"},
+		"unix:/run/a.sock":      {Network: Unix, Address: "/run/a.sock"},
+		"unix:/run/../tmp/a":    {Network: Unix, Address: "/tmp/a"},
+		"unix:/run/a=b.sock":    {Network: Unix, Address: "/run/a=b.sock"},
+		"web=:8080":             {Name: "web", Network: TCP, Address: ":8080"},
+		"a.b_c-1=unix:/a":       {Name: "a.b_c-1", Network: Unix, Address: "/a"},
+		":80,backlog=16":        {Network: TCP, Address: ":80", Backlog: 16},
+		"unix:/a,mode=0660":     {Network: Unix, Address: "/a", Mode: 0o660},
+		"u=unix:/a,mode=600":    {Name: "u", Network: Unix, Address: "/a", Mode: 0o600},
+		"unix:/a,mode=6,mode=7": {Network: Unix, Address: "/a", Mode: 0o7},
+		"unix:/a,backlog=1,,":   {Network: Unix, Address: "/a", Backlog: 1},
+	} {
+		if got, err := ParseListen(text); err != nil || got != want {
+			t.Errorf("ParseListen(%q) = %+v, %v, want %+v", text, got, err, want)
+		}
+	}
+}
+
+func TestParseListenMakesPathsAbsolute(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	l, err := ParseListen("unix:a.sock")
+	if err != nil || l.Address != filepath.Join(dir, "a.sock") {
+		t.Errorf("unix:a.sock is %q, %v, want it in %s", l.Address, err, dir)
+	}
+}
+
+func TestParseListenErrors(t *testing.T) {
+	const forms = "an address is :PORT, HOST:PORT, [IPV6]:PORT or unix:/PATH"
+	long := "unix:/" + strings.Repeat("x", maxSocketPath)
+	for text, says := range map[string]string{
+		"":                     forms,
+		"nonsense":             forms,
+		"::1:80":               forms,
+		"tcp:":                 forms,
+		":65536":               `"65536" is not a port (0 to 65535`,
+		":-1":                  `"-1" is not a port`,
+		":+80":                 `"+80" is not a port`,
+		":http":                `"http" is not a port`,
+		":":                    `"" is not a port`,
+		"example.com:80":       `"example.com" is neither an IP address nor localhost`,
+		"256.0.0.1:80":         `"256.0.0.1" is neither an IP address`,
+		"tcp4:[::1]:80":        "::1 is not an IPv4 address",
+		"udp6:127.0.0.1:53":    "127.0.0.1 is not an IPv6 address",
+		"unix:":                "unix:/run/app.sock",
+		long:                   "has 108 bytes, a Unix socket's may have at most 107; use a shorter directory",
+		"-x=:80":               `"-x" as a name: letters, digits`,
+		"=:80":                 `"" as a name`,
+		"a b=:80":              `"a b" as a name`,
+		":80,mode=0660":        "mode= is for Unix sockets only",
+		"unix:/a,mode=9":       "mode=9 is not an octal file mode such as 0660",
+		"unix:/a,mode=1777":    "mode=1777 is not an octal file mode",
+		"unix:/a,mode=":        "mode= is not an octal file mode",
+		":80,backlog=0":        "backlog=0 is not a number above 0",
+		":80,backlog=x":        "backlog=x is not a number above 0",
+		"udp:53,backlog=5":     "backlog= is not for UDP",
+		":80,reuseport":        `unknown option "reuseport" (mode=0660 and backlog=N exist)`,
+		":80,mode=1,what=ever": "mode= is for Unix sockets only",
+	} {
+		l, err := ParseListen(text)
+		wantCannot(t, err, "cannot listen on "+strconv.Quote(text), says)
+		if l != (Listen{}) {
+			t.Errorf("ParseListen(%q) = %+v beside its error", text, l)
+		}
+	}
+}
+
+func TestNameListeners(t *testing.T) {
+	all := []Listen{{}, {Name: "web"}, {}, {}}
+	NameListeners(all)
+	for i, want := range []string{"listen", "web", "listen2", "listen3"} {
+		if all[i].Name != want {
+			t.Errorf("listener %d is named %q, want %q", i, all[i].Name, want)
+		}
+	}
+}
+
+func TestDatagram(t *testing.T) {
+	for _, network := range []Network{TCP, TCP4, TCP6, UDP, UDP4, UDP6, Unix} {
+		want := network == UDP || network == UDP4 || network == UDP6
+		if got := (Listen{Network: network}).Datagram(); got != want {
+			t.Errorf("%s: Datagram is %v", network, got)
+		}
+	}
+}
+
+// FuzzParseListen: whatever is accepted has a form that bind(2) can take, and is
+// read the same way again.
+func FuzzParseListen(f *testing.F) {
+	for _, seed := range []string{
+		":8080", "web=127.0.0.1:0", "[::1]:80", "unix:/a=b,mode=0660", "udp6:[::1]:53", "u=unix:x,backlog=3", "tcp4::", "=,=,",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		l, err := ParseListen(text)
+		if err != nil {
+			wantCannot(t, err, "cannot listen on ")
+			return
+		}
+		if l.Name != "" && CheckName(l.Name) != nil {
+			t.Errorf("%q: accepted the name %q", text, l.Name)
+		}
+		if l.Network == Unix {
+			if !filepath.IsAbs(l.Address) || len(l.Address) > maxSocketPath {
+				t.Errorf("%q: accepted the path %q", text, l.Address)
+			}
+		} else if _, port, err := net.SplitHostPort(l.Address); err != nil {
+			t.Errorf("%q: accepted the address %q: %v", text, l.Address, err)
+		} else if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
+			t.Errorf("%q: accepted the port %q", text, port)
+		}
+		if strings.ContainsAny(l.Address, ",") {
+			return // only a working directory can bring a comma in
+		}
+		again, err := ParseListen(l.String())
+		if err != nil || again.Network != l.Network || again.Address != l.Address {
+			t.Errorf("%q: String gives %q, which reads as %+v, %v", text, l, again, err)
+		}
+	})
+}

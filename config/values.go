@@ -1,0 +1,136 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// MaxWorkers bounds a typing error; a pool of this size is still managed well.
+const MaxWorkers = 1024
+
+// ParseWorkers reads a number of workers. auto, max and 0 mean one for each
+// processor that this process may use.
+func ParseWorkers(text string) (int, error) {
+	switch text {
+	case "auto", "max", "0":
+		return CPUs(), nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > MaxWorkers {
+		return 0, fmt.Errorf("cannot use %q as a number of workers: 1 to %d, or auto (here %d)", text, MaxWorkers, CPUs())
+	}
+	return n, nil
+}
+
+// ParseDuration reads a length of time with its unit; 0 needs none.
+func ParseDuration(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		if text != "" && strings.Trim(text, "0123456789.") == "" {
+			return 0, fmt.Errorf("cannot read %q as a duration: the unit is missing (write %ss or %sms)", text, text, text)
+		}
+		return 0, fmt.Errorf("cannot read %q as a duration: write 500ms, 30s, 5m or 1h30m", text)
+	}
+	if d < 0 {
+		return 0, fmt.Errorf("cannot read %q as a duration: it is negative", text)
+	}
+	return d, nil
+}
+
+// ReadyMode is how a worker gets known as ready.
+type ReadyMode string
+
+// The modes.
+const (
+	ReadyAuto   ReadyMode = "auto"   // whatever comes first: its word, or what the kernel shows
+	ReadyNotify ReadyMode = "notify" // READY=1 on NOTIFY_SOCKET
+	ReadyIPC    ReadyMode = "ipc"    // {"relevo":"ready"} on the channel
+	ReadyDelay  ReadyMode = "delay"  // it has lived for Ready.Delay
+)
+
+// Ready says how a worker gets known as ready.
+type Ready struct {
+	Mode  ReadyMode
+	Delay time.Duration // ReadyDelay only
+}
+
+// String returns the value as --ready would take it.
+func (r Ready) String() string {
+	if r.Mode == ReadyDelay {
+		return "delay=" + r.Delay.String()
+	}
+	return string(r.Mode)
+}
+
+// ParseReady reads auto, notify, ipc or delay=DURATION.
+func ParseReady(text string) (Ready, error) {
+	if value, ok := strings.CutPrefix(text, "delay="); ok {
+		d, err := ParseDuration(value)
+		return Ready{Mode: ReadyDelay, Delay: d}, err
+	}
+	switch mode := ReadyMode(text); mode {
+	case ReadyAuto, ReadyNotify, ReadyIPC:
+		return Ready{Mode: mode}, nil
+	}
+	return Ready{}, fmt.Errorf("cannot use %q for ready: auto, notify, ipc and delay=2s exist", text)
+}
+
+// ParseOutput reads auto, prefix, plain or inherit.
+func ParseOutput(text string) (Output, error) {
+	switch o := Output(text); o {
+	case OutputAuto, OutputPrefix, OutputPlain, OutputInherit:
+		return o, nil
+	}
+	return "", fmt.Errorf("cannot use %q for output: auto, prefix, plain and inherit exist", text)
+}
+
+// ParseEnv checks one K=V.
+func ParseEnv(text string) (string, error) {
+	key, _, ok := strings.Cut(text, "=")
+	if !ok || key == "" {
+		return "", fmt.Errorf("cannot use %q as an environment variable: write NAME=VALUE", text)
+	}
+	if strings.ContainsRune(text, 0) {
+		return "", fmt.Errorf("cannot use %q as an environment variable: it has a NUL byte", key)
+	}
+	return text, nil
+}
+
+// ParseSignal reads a signal's name or its number, with or without SIG.
+func ParseSignal(text string) (syscall.Signal, error) {
+	name := strings.TrimPrefix(strings.ToUpper(text), "SIG")
+	if n, err := strconv.Atoi(name); err == nil && n >= 1 && n <= 64 {
+		return syscall.Signal(n), nil
+	}
+	if sig, ok := signals[name]; ok {
+		return sig, nil
+	}
+	return 0, fmt.Errorf("cannot use %q as a signal: known are %s", text, strings.Join(slices.Sorted(maps.Keys(signals)), " "))
+}
+
+// SignalName returns SIGTERM for 15; SIG63 where the number has no name here.
+func SignalName(sig syscall.Signal) string {
+	for name, s := range signals {
+		if s == sig {
+			return "SIG" + name
+		}
+	}
+	return "SIG" + strconv.Itoa(int(sig))
+}
+
+// signals are those of signal(7) that both Linux and macOS have.
+var signals = map[string]syscall.Signal{
+	"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "QUIT": syscall.SIGQUIT, "ILL": syscall.SIGILL,
+	"TRAP": syscall.SIGTRAP, "ABRT": syscall.SIGABRT, "BUS": syscall.SIGBUS, "FPE": syscall.SIGFPE,
+	"KILL": syscall.SIGKILL, "USR1": syscall.SIGUSR1, "SEGV": syscall.SIGSEGV, "USR2": syscall.SIGUSR2,
+	"PIPE": syscall.SIGPIPE, "ALRM": syscall.SIGALRM, "TERM": syscall.SIGTERM, "CHLD": syscall.SIGCHLD,
+	"CONT": syscall.SIGCONT, "STOP": syscall.SIGSTOP, "TSTP": syscall.SIGTSTP, "TTIN": syscall.SIGTTIN,
+	"TTOU": syscall.SIGTTOU, "URG": syscall.SIGURG, "XCPU": syscall.SIGXCPU, "XFSZ": syscall.SIGXFSZ,
+	"VTALRM": syscall.SIGVTALRM, "PROF": syscall.SIGPROF, "WINCH": syscall.SIGWINCH, "IO": syscall.SIGIO,
+	"SYS": syscall.SIGSYS,
+}
