@@ -1,0 +1,176 @@
+package upgrader_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"relevo/internal/testreq"
+	"relevo/upgrader"
+)
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(files)
+}
+
+// All or none: what was open before the failure is closed.
+func TestFailureLeavesNothing(t *testing.T) {
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	path := socketPath(t)
+	u, c := newUpgrader(t)
+	before := openFiles(t)
+	listeners, err := u.Listen(wanted(t, "a=127.0.0.1:0", "b=unix:"+path, "c=udp:127.0.0.1:0", "d="+busy.Addr().String()))
+	if err == nil || len(listeners)+len(u.Listeners()) > 0 {
+		t.Fatalf("listeners %v, error %v", listeners, err)
+	}
+	if n := openFiles(t); n != before {
+		t.Errorf("%d files are open, %d were before", n, before)
+	}
+	if len(c.files) > 0 {
+		t.Errorf("the carrier keeps %d files", len(c.files))
+	}
+	if exists(path) {
+		t.Error("the Unix socket is left")
+	}
+	if _, err := u.Listen(wanted(t, "a=127.0.0.1:0", "b=unix:"+path)); err != nil {
+		t.Errorf("the second try: %v", err)
+	}
+}
+
+func TestCarrierFails(t *testing.T) {
+	u, c := newUpgrader(t)
+	c.refuse = 1
+	before := openFiles(t)
+	_, err := u.Listen(wanted(t, "a=127.0.0.1:0", "b=127.0.0.1:0"))
+	wantContains(t, err, "cannot keep listener b for a succession: too many open files")
+	if n := openFiles(t); n != before+len(c.files) {
+		t.Errorf("%d files are open, %d were before and the carrier has %d", n, before, len(c.files))
+	}
+}
+
+// The error says who is in the way.
+func TestInUse(t *testing.T) {
+	needIPv6(t)
+	tests := []struct{ network, holds, wants string }{
+		{"tcp", "127.0.0.1:0", "127.0.0.1:PORT"},
+		{"tcp", "127.0.0.1:0", "localhost:PORT"},
+		{"tcp", "127.0.0.1:0", ":PORT"},
+		{"tcp", ":0", "127.0.0.1:PORT"},
+		{"tcp", "[::1]:0", "tcp6:[::1]:PORT"},
+		{"udp", "127.0.0.1:0", "udp:127.0.0.1:PORT"},
+	}
+	for _, test := range tests {
+		t.Run(test.network+" "+test.holds+" "+test.wants, func(t *testing.T) {
+			holder := spawn(t, "hold", nil, test.network, test.holds)
+			_, port, err := net.SplitHostPort(holder.line())
+			if err != nil {
+				t.Fatal(err)
+			}
+			wants := strings.Replace(test.wants, "PORT", port, 1)
+			comm, _, _ := strings.Cut(filepath.Base(os.Args[0])+"               ", " ")
+			err = refused(t, wants)
+			wantContains(t, err, "cannot listen on "+wanted(t, wants)[0].String()+": address already in use; it is held by ",
+				fmt.Sprintf("%.15s (pid %d)", comm, holder.cmd.Process.Pid))
+			if !errors.Is(err, syscall.EADDRINUSE) {
+				t.Errorf("%v is not EADDRINUSE", err)
+			}
+		})
+	}
+}
+
+// Of two that hold the port on different addresses the right one is named.
+func TestInUseByTheRightOne(t *testing.T) {
+	neighbour := spawn(t, "hold", nil, "tcp", "127.0.0.2:0")
+	_, port, err := net.SplitHostPort(neighbour.line())
+	if err != nil {
+		t.Fatal(err)
+	}
+	holder := spawn(t, "hold", nil, "tcp", "127.0.0.1:"+port)
+	if line := holder.line(); strings.HasPrefix(line, "error:") {
+		testreq.Missing(t, "the port has just been taken by somebody else: "+line)
+	}
+	for address, c := range map[string]*child{"127.0.0.1:": holder, "127.0.0.2:": neighbour} {
+		wantContains(t, refused(t, address+port), fmt.Sprintf("(pid %d)", c.cmd.Process.Pid))
+	}
+}
+
+// A user who may not look into other processes is told how to find out.
+func TestInUseByAStranger(t *testing.T) {
+	testreq.Root(t)
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	line := spawn(t, "nobody", nil, busy.Addr().String()).line()
+	wantContains(t, errors.New(line), "address already in use; find out who with: ss -ltnup")
+}
+
+func TestLowPort(t *testing.T) {
+	testreq.Root(t)
+	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := strings.TrimSpace(string(text))
+	if first == "0" || first == "1" {
+		testreq.Missing(t, "every user may listen on every port here")
+	}
+	// Never bound: port 1 is refused to everybody but root.
+	for _, listen := range []string{"127.0.0.1:1", "udp:127.0.0.1:1"} {
+		line := spawn(t, "nobody", nil, listen).line()
+		wantContains(t, errors.New(line), "cannot listen on "+listen+": permission denied; ports below "+first+" need root",
+			"CAP_NET_BIND_SERVICE", "net.ipv4.ip_unprivileged_port_start")
+	}
+}
+
+func TestAddressOfAnotherMachine(t *testing.T) {
+	// TEST-NET-1 (RFC 5737) is nobody's.
+	err := refused(t, "192.0.2.1:0")
+	wantContains(t, err, "cannot listen on 192.0.2.1:0: no interface of this machine has that address")
+	if !errors.Is(err, syscall.EADDRNOTAVAIL) {
+		t.Errorf("%v is not EADDRNOTAVAIL", err)
+	}
+}
+
+// What cannot be mended is told.
+func TestReassertTells(t *testing.T) {
+	var text bytes.Buffer
+	c := &carrier{files: map[string]*os.File{}}
+	defer c.close()
+	u := upgrader.NewWith(c, slog.New(slog.NewTextHandler(&text, nil)))
+	listeners, err := u.Listen(wanted(t, "127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Reassert()
+	if text.Len() > 0 {
+		t.Errorf("logged without a reason: %s", &text)
+	}
+	if err := listeners[0].File().Close(); err != nil {
+		t.Fatal(err)
+	}
+	u.Reassert()
+	if line := text.String(); !strings.Contains(line, "listener is damaged") || !strings.Contains(line, "listener=listen") {
+		t.Errorf("logged: %s", line)
+	}
+	if err := u.Close(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Close: %v", err)
+	}
+}

@@ -1,0 +1,13 @@
+//go:build !linux
+
+package upgrader
+
+import "relevo/config"
+
+// maxBacklog is what other kernels commonly allow (kern.ipc.somaxconn).
+func maxBacklog() int { return 128 }
+
+func unprivilegedPortStart() int { return 1024 }
+
+// portHolder needs /proc; elsewhere nobody is named.
+func portHolder(config.Listen) string { return "" }

@@ -1,0 +1,161 @@
+package upgrader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"relevo/config"
+)
+
+// Listener is a listening socket that this master holds.
+type Listener struct {
+	config.Listen
+	Address string // as getsockname says it; :0 is resolved once and for all
+	file    *os.File
+	socket  *unixSocket // nil unless it is one
+}
+
+// File is the socket, non-blocking and not in the runtime's poller. Fd of it
+// does not change its mode. It stays the Listener's.
+func (l *Listener) File() *os.File { return l.file }
+
+// bind opens the socket. It is still blocking on return.
+func bind(w config.Listen) (*Listener, error) {
+	if w.Network == config.Unix {
+		return bindUnix(w)
+	}
+	lc := net.ListenConfig{Control: func(network, _ string, raw syscall.RawConn) error {
+		return setOptions(raw, w)
+	}}
+	// MPTCP, Go's default since 1.24, is slower and refuses socket options.
+	lc.SetMultipathTCP(false)
+	conn, address, err := listen(lc, w)
+	if err != nil {
+		return nil, explain(err, w)
+	}
+	defer conn.Close()
+	file, err := unpolled(conn, w.Name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w", w, err)
+	}
+	return &Listener{Listen: w, Address: address, file: file}, nil
+}
+
+// socketConn is what net's listeners and packet connections have in common.
+type socketConn interface {
+	syscall.Conn
+	Close() error
+}
+
+func listen(lc net.ListenConfig, w config.Listen) (conn socketConn, address string, err error) {
+	if w.Datagram() {
+		packet, err := lc.ListenPacket(context.Background(), string(w.Network), w.Address)
+		if err != nil {
+			return nil, "", err
+		}
+		return packet.(*net.UDPConn), packet.LocalAddr().String(), nil
+	}
+	listener, err := lc.Listen(context.Background(), string(w.Network), w.Address)
+	if err != nil {
+		return nil, "", err
+	}
+	return listener.(*net.TCPListener), listener.Addr().String(), nil
+}
+
+// setOptions runs between socket(2) and bind(2). A tcp6 or udp6 socket takes
+// IPv6 only.
+func setOptions(raw syscall.RawConn, w config.Listen) error {
+	if w.Network != config.TCP6 && w.Network != config.UDP6 {
+		return nil
+	}
+	var failed error
+	err := raw.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
+	})
+	return errors.Join(err, failed)
+}
+
+// unpolled copies a socket's descriptor into a File outside of the runtime's
+// poller. os.NewFile polls what is non-blocking, so the socket is made blocking
+// first; nobody else has it yet.
+func unpolled(conn syscall.Conn, name string) (*os.File, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var file *os.File
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		var copied int
+		if copied, failed = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0); failed != nil {
+			return
+		}
+		if failed = unix.SetNonblock(copied, false); failed != nil {
+			unix.Close(copied)
+			return
+		}
+		file = os.NewFile(uintptr(copied), name)
+	})
+	return file, errors.Join(err, failed)
+}
+
+// Reassert makes the socket non-blocking and gives its accept queue the wanted
+// length again: both are properties of the shared socket that any worker can
+// change for all others.
+func (l *Listener) Reassert() error {
+	fd := int(l.file.Fd())
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return fmt.Errorf("cannot make listener %s non-blocking: %w", l.Name, err)
+	}
+	if l.Datagram() {
+		return nil
+	}
+	if err := unix.Listen(fd, l.backlog()); err != nil {
+		return fmt.Errorf("cannot set the accept queue of listener %s: %w", l.Name, err)
+	}
+	return nil
+}
+
+func (l *Listener) backlog() int {
+	if l.Backlog > 0 {
+		return l.Backlog
+	}
+	return maxBacklog()
+}
+
+// close removes the file of a Unix socket first: while the socket is open its
+// inode number belongs to nobody else.
+func (l *Listener) close() error {
+	var err error
+	if l.socket != nil {
+		err = l.socket.remove()
+	}
+	return errors.Join(err, l.file.Close())
+}
+
+// explain adds to the kernel's word what the user can do about it.
+func explain(err error, w config.Listen) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		holder := "find out who with: ss -ltnup"
+		if who := portHolder(w); who != "" {
+			holder = "it is held by " + who
+		}
+		return fmt.Errorf("cannot listen on %s: %w; %s", w, syscall.EADDRINUSE, holder)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("cannot listen on %s: %w; ports below %d need root, "+
+			"CAP_NET_BIND_SERVICE (AmbientCapabilities= in a unit), or a lower net.ipv4.ip_unprivileged_port_start",
+			w, syscall.EACCES, unprivilegedPortStart())
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("cannot listen on %s: no interface of this machine has that address (%w)", w, syscall.EADDRNOTAVAIL)
+	case errors.Is(err, syscall.EAFNOSUPPORT):
+		return fmt.Errorf("cannot listen on %s: this kernel does not do that address family (%w)", w, syscall.EAFNOSUPPORT)
+	}
+	return fmt.Errorf("cannot listen on %s: %w", w, err)
+}

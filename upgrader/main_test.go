@@ -1,0 +1,201 @@
+package upgrader_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+
+	"relevo/config"
+	"relevo/upgrader"
+)
+
+// envRole makes the test binary one of the processes of roles.
+const envRole = "UPGRADER_TEST_ROLE"
+
+// tooLong is longer than anything here takes.
+const tooLong = 30 * time.Second
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv(envRole); role != "" {
+		if err := roles()[role](os.Args[1:]); err != nil {
+			fmt.Println("error:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	code := m.Run()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, "goroutines are left:", err)
+		code = 1
+	}
+	if left := leftovers(); left != "" && code == 0 {
+		fmt.Fprintln(os.Stderr, left)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// carrier is a Carrier in memory that keeps copies as tableflip does.
+type carrier struct {
+	files  map[string]*os.File
+	refuse int // fails when it has that many; 0: never
+}
+
+func (c *carrier) File(string) (*os.File, error) { return nil, nil }
+
+func (c *carrier) AddFile(name string, file *os.File) error {
+	if c.refuse > 0 && len(c.files) == c.refuse {
+		return unix.EMFILE
+	}
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Control(func(fd uintptr) {
+		copied, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			panic(err)
+		}
+		c.files[name] = os.NewFile(uintptr(copied), name)
+	})
+}
+
+func (c *carrier) close() {
+	for _, f := range c.files {
+		f.Close()
+	}
+}
+
+// newUpgrader returns one on a carrier in memory; both end with the test.
+func newUpgrader(t *testing.T) (*upgrader.Upgrader, *carrier) {
+	t.Helper()
+	c := &carrier{files: map[string]*os.File{}}
+	u := upgrader.NewWith(c, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	t.Cleanup(func() {
+		if err := u.Close(); err != nil {
+			t.Error(err)
+		}
+		c.close()
+	})
+	return u, c
+}
+
+// listen opens the sockets that --listen would.
+func listen(t *testing.T, all ...string) []*upgrader.Listener {
+	t.Helper()
+	u, _ := newUpgrader(t)
+	listeners, err := u.Listen(wanted(t, all...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return listeners
+}
+
+func wanted(t testing.TB, all ...string) (listens []config.Listen) {
+	t.Helper()
+	for _, text := range all {
+		l, err := config.ParseListen(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		listens = append(listens, l)
+	}
+	config.NameListeners(listens)
+	return listens
+}
+
+// refused opens the sockets and wants the failure.
+func refused(t *testing.T, all ...string) error {
+	t.Helper()
+	u, _ := newUpgrader(t)
+	listeners, err := u.Listen(wanted(t, all...))
+	if err == nil {
+		t.Fatalf("listening on %v was not refused", all)
+	}
+	if len(listeners)+len(u.Listeners()) > 0 {
+		t.Errorf("listeners beside the error: %v", listeners)
+	}
+	return err
+}
+
+// socketPath returns a short path: a socket's has 107 bytes at most.
+func socketPath(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "rlv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return filepath.Join(dir, "s")
+}
+
+// child is a process in a role. It speaks line by line and ends with its stdin.
+type child struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	in    io.WriteCloser
+	lines *bufio.Scanner
+}
+
+func spawn(t *testing.T, role string, inherit []*os.File, args ...string) *child {
+	t.Helper()
+	c := &child{t: t, cmd: exec.Command(os.Args[0], args...)}
+	// Under the race detector a process sleeps for a second before it exits.
+	c.cmd.Env = append(os.Environ(), envRole+"="+role, "GORACE=atexit_sleep_ms=0")
+	c.cmd.Stderr = t.Output()
+	c.cmd.ExtraFiles = inherit
+	var err error
+	if c.in, err = c.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.lines = bufio.NewScanner(out)
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	patience := time.AfterFunc(tooLong, func() { c.cmd.Process.Kill() })
+	t.Cleanup(func() {
+		c.in.Close()
+		c.cmd.Wait()
+		patience.Stop()
+	})
+	return c
+}
+
+// line returns the next thing that the child says.
+func (c *child) line() string {
+	c.t.Helper()
+	if !c.lines.Scan() {
+		c.t.Fatalf("the child ended: %v", c.lines.Err())
+	}
+	return c.lines.Text()
+}
+
+func (c *child) say(line string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c.in, line+"\n"); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func wantContains(t *testing.T, err error, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("error %v\nwants %q", err, part)
+		}
+	}
+}

@@ -1,0 +1,214 @@
+package upgrader_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"relevo/config"
+	"relevo/upgrader"
+)
+
+// nobody is the user without rights (nobody in passwd(5) of most systems).
+const nobody = 65534
+
+// roles are the other processes of these tests.
+func roles() map[string]func(args []string) error {
+	return map[string]func([]string) error{
+		"hold":   hold,
+		"spoil":  spoil,
+		"nobody": listenAsNobody,
+		"race":   race,
+		"master": master,
+	}
+}
+
+// hold holds an address that its arguments name until stdin ends.
+func hold(args []string) error {
+	if strings.HasPrefix(args[0], "udp") {
+		conn, err := net.ListenPacket(args[0], args[1])
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		fmt.Println(conn.LocalAddr())
+	} else {
+		listener, err := net.Listen(args[0], args[1])
+		if err != nil {
+			return err
+		}
+		defer listener.Close()
+		fmt.Println(listener.Addr())
+	}
+	_, err := io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// spoil does to an inherited listener what a careless worker does.
+func spoil([]string) error {
+	before, err := unix.FcntlInt(3, unix.F_GETFL, 0)
+	if err != nil {
+		return err
+	}
+	if err := unix.SetNonblock(3, false); err != nil {
+		return err
+	}
+	if err := unix.Listen(3, 1); err != nil {
+		return err
+	}
+	fmt.Println("nonblocking", before&unix.O_NONBLOCK != 0)
+	return nil
+}
+
+// listenAsNobody gives up the rights of root and prints why it cannot listen.
+func listenAsNobody(args []string) error {
+	if err := syscall.Setgroups(nil); err != nil {
+		return err
+	}
+	if err := syscall.Setgid(nobody); err != nil {
+		return err
+	}
+	if err := syscall.Setuid(nobody); err != nil {
+		return err
+	}
+	l, err := config.ParseListen(args[0])
+	if err != nil {
+		return err
+	}
+	u := upgrader.NewWith(&carrier{files: map[string]*os.File{}}, slog.New(slog.DiscardHandler))
+	_, err = u.Listen([]config.Listen{l})
+	fmt.Println(err)
+	return u.Close()
+}
+
+// race takes each path that it is told and tells how it went; the next line lets
+// go of it.
+func race([]string) error {
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		c := &carrier{files: map[string]*os.File{}}
+		u := upgrader.NewWith(c, slog.New(slog.DiscardHandler))
+		_, err := u.Listen([]config.Listen{{Name: "listen", Network: config.Unix, Address: lines.Text()}})
+		if err != nil {
+			fmt.Println("lost:", err)
+		} else {
+			fmt.Println("won")
+		}
+		lines.Scan()
+		if err := u.Close(); err != nil {
+			return err
+		}
+		c.close()
+		fmt.Println("done")
+	}
+	return nil
+}
+
+// master is a process with the real carrier. It says of each listener how many
+// copies there are and whether the runtime polls one of them.
+func master(args []string) error {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	u, err := upgrader.New(log)
+	if err != nil {
+		return err
+	}
+	if _, err := upgrader.New(log); err == nil {
+		return fmt.Errorf("a second Upgrader was made")
+	}
+	listeners, err := u.Listen([]config.Listen{
+		{Name: "a", Network: config.TCP, Address: "127.0.0.1:0"},
+		{Name: "b", Network: config.Unix, Address: args[0]},
+		{Name: "c", Network: config.UDP, Address: "127.0.0.1:0"},
+	})
+	if err != nil {
+		return err
+	}
+	polled, err := polledInodes()
+	if err != nil {
+		return err
+	}
+	for _, l := range listeners {
+		inode, err := inodeOf(l.File())
+		if err != nil {
+			return err
+		}
+		fmt.Println(l.Name, l.Address, copiesOf(inode), polled[inode])
+	}
+	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
+		return err
+	}
+	return u.Close()
+}
+
+// polledInodes returns what this process's epoll sets watch: proc_pid_fdinfo(5)
+// has a line "tfd: 9 events: … ino:6c9b sdev:8" for each.
+func polledInodes() (map[uint64]bool, error) {
+	polled := map[uint64]bool{}
+	links, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		return nil, err
+	}
+	sets := 0
+	for _, link := range links {
+		if target, _ := os.Readlink(link); target != "anon_inode:[eventpoll]" {
+			continue
+		}
+		sets++
+		text, err := os.ReadFile("/proc/self/fdinfo/" + filepath.Base(link))
+		if err != nil {
+			return nil, err
+		}
+		// What comes before the first tfd is about the set itself.
+		for _, entry := range strings.Split(string(text), "tfd:")[1:] {
+			_, inode, _ := strings.Cut(entry, "ino:")
+			n, err := strconv.ParseUint(strings.Fields(inode)[0], 16, 64)
+			if err != nil {
+				return nil, err
+			}
+			polled[n] = true
+		}
+	}
+	if sets == 0 {
+		return nil, fmt.Errorf("this process has no epoll set to look into")
+	}
+	return polled, nil
+}
+
+func inodeOf(file *os.File) (uint64, error) {
+	var stat unix.Stat_t
+	err := unix.Fstat(int(file.Fd()), &stat)
+	return stat.Ino, err
+}
+
+// copiesOf counts this process's descriptors of a socket.
+func copiesOf(inode uint64) (n int) {
+	links, _ := filepath.Glob("/proc/self/fd/*")
+	for _, link := range links {
+		if target, _ := os.Readlink(link); target == fmt.Sprintf("socket:[%d]", inode) {
+			n++
+		}
+	}
+	return n
+}
+
+// leftovers tells of sockets and children that outlived the tests.
+func leftovers() string {
+	links, _ := filepath.Glob("/proc/self/fd/*")
+	for _, link := range links {
+		if target, _ := os.Readlink(link); strings.HasPrefix(target, "socket:") {
+			return "a socket is left: " + target
+		}
+	}
+	if _, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != unix.ECHILD {
+		return "a child process is left"
+	}
+	return ""
+}

@@ -1,0 +1,153 @@
+package upgrader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"relevo/config"
+)
+
+// unixSocket is the file of a Unix socket, known by its inode so that nobody
+// else's is ever removed.
+type unixSocket struct {
+	path     string
+	dev, ino uint64
+}
+
+// bindUnix binds the socket, in place of one that a dead master left behind. The
+// lock on the directory makes looking and taking one step, so of two masters at
+// the same time one is told.
+func bindUnix(w config.Listen) (*Listener, error) {
+	unlock, err := lockDirectory(filepath.Dir(w.Address))
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w", w, err)
+	}
+	defer unlock()
+	if err := checkVacant(w.Address); err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w", w, err)
+	}
+	file, err := bindAt(w)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w", w, err)
+	}
+	socket, err := identify(w.Address)
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("cannot listen on %s: %w", w, err)
+	}
+	return &Listener{Listen: w, Address: w.Address, file: file, socket: socket}, nil
+}
+
+func bindAt(w config.Listen) (*os.File, error) {
+	if err := removeSocket(w.Address); err != nil {
+		return nil, err
+	}
+	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+		return restrict(raw, w.Mode)
+	}}
+	listener, err := lc.Listen(context.Background(), "unix", w.Address)
+	if err != nil {
+		return nil, err
+	}
+	defer listener.Close()
+	listener.(*net.UnixListener).SetUnlinkOnClose(false)
+	if w.Mode != 0 {
+		err = os.Chmod(w.Address, w.Mode) // what the umask took away
+	}
+	var file *os.File
+	if err == nil {
+		file, err = unpolled(listener.(*net.UnixListener), w.Name)
+	}
+	if err != nil {
+		os.Remove(w.Address)
+		return nil, err
+	}
+	return file, nil
+}
+
+// restrict sets the mode before bind(2) makes the file, so that it is at no
+// moment more open than wanted.
+func restrict(raw syscall.RawConn, mode fs.FileMode) error {
+	if mode == 0 {
+		return nil
+	}
+	var failed error
+	err := raw.Control(func(fd uintptr) { failed = unix.Fchmod(int(fd), uint32(mode)) })
+	return errors.Join(err, failed)
+}
+
+// checkVacant says whether the path may be taken: nothing is there, or a socket
+// that nobody listens on.
+func checkVacant(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return errors.New("a file that is not a socket is in the way")
+	}
+	conn, err := net.Dial("unix", path)
+	switch {
+	case err == nil:
+		conn.Close()
+		return fmt.Errorf("%w: a process listens there", syscall.EADDRINUSE)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return nil // stale: its owner is gone
+	case errors.Is(err, syscall.EAGAIN):
+		return fmt.Errorf("%w: a process listens there and its queue is full", syscall.EADDRINUSE)
+	}
+	return fmt.Errorf("cannot tell whether the socket there is still used: %w", err)
+}
+
+func removeSocket(path string) error {
+	if info, err := os.Lstat(path); err != nil || info.Mode().Type() != fs.ModeSocket {
+		return nil
+	}
+	return os.Remove(path)
+}
+
+func identify(path string) (*unixSocket, error) {
+	var stat unix.Stat_t
+	if err := unix.Lstat(path, &stat); err != nil {
+		return nil, err
+	}
+	return &unixSocket{path: path, dev: uint64(stat.Dev), ino: stat.Ino}, nil
+}
+
+// remove unlinks the socket unless the path has passed to somebody else.
+func (s *unixSocket) remove() error {
+	unlock, err := lockDirectory(filepath.Dir(s.path))
+	if err != nil {
+		return nil // the directory is gone, and the socket with it
+	}
+	defer unlock()
+	now, err := identify(s.path)
+	if err != nil || *now != *s {
+		return nil
+	}
+	return os.Remove(s.path)
+}
+
+// lockDirectory keeps two masters from taking the same path at the same moment.
+// The lock is on the directory itself and leaves no file behind.
+func lockDirectory(dir string) (unlock func(), err error) {
+	file, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return func() { file.Close() }, nil
+}

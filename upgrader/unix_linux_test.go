@@ -1,0 +1,294 @@
+package upgrader_test
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"relevo/config"
+)
+
+// strange listens at path as some other program would, and leaves the file.
+func strange(t *testing.T, path string) *net.UnixListener {
+	t.Helper()
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener.SetUnlinkOnClose(false)
+	t.Cleanup(func() { listener.Close() })
+	return listener
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// setUmask sets the umask of this process until the test ends.
+func setUmask(t *testing.T, mask int) {
+	t.Helper()
+	old := unix.Umask(mask)
+	t.Cleanup(func() { unix.Umask(old) })
+}
+
+func TestUnix(t *testing.T) {
+	path := socketPath(t)
+	u, _ := newUpgrader(t)
+	listeners, err := u.Listen(wanted(t, "unix:"+path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if listeners[0].Address != path {
+		t.Errorf("address %q, want %q", listeners[0].Address, path)
+	}
+	if err := reaches("unix", path); err != nil {
+		t.Error(err)
+	}
+	if err := u.Close(); err != nil {
+		t.Error(err)
+	}
+	if exists(path) {
+		t.Error("the socket is left after Close")
+	}
+}
+
+func TestUnixStale(t *testing.T) {
+	path := socketPath(t)
+	strange(t, path).Close()
+	if err := reaches("unix", path); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Fatalf("the socket is not stale: %v", err)
+	}
+	listen(t, "unix:"+path)
+	if err := reaches("unix", path); err != nil {
+		t.Error(err)
+	}
+}
+
+// A datagram socket is left alone while somebody has it open, and as stale as any
+// afterwards.
+func TestUnixDatagram(t *testing.T) {
+	path := socketPath(t)
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantContains(t, refused(t, "unix:"+path), "cannot tell whether the socket there is still used")
+	if !exists(path) {
+		t.Fatal("the live socket was removed")
+	}
+	conn.Close()
+	if !exists(path) {
+		t.Fatal("the socket is not stale but gone: this test shows nothing")
+	}
+	listen(t, "unix:"+path)
+	if err := reaches("unix", path); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestUnixLive(t *testing.T) {
+	path := socketPath(t)
+	live := strange(t, path)
+	err := refused(t, "unix:"+path)
+	wantContains(t, err, "cannot listen on unix:"+path, "address already in use: a process listens there")
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("%v is not EADDRINUSE", err)
+	}
+	if err := reaches("unix", path); err != nil {
+		t.Errorf("the live socket after the attempt: %v", err)
+	}
+	raw, _ := live.SyscallConn()
+	raw.Control(func(fd uintptr) { unix.Listen(int(fd), 1) })
+	fill(t, path)
+	wantContains(t, refused(t, "unix:"+path), "its queue is full")
+}
+
+func TestUnixInTheWay(t *testing.T) {
+	for name, make := range map[string]func(path string) error{
+		"file":      func(path string) error { return os.WriteFile(path, []byte("precious"), 0o600) },
+		"directory": func(path string) error { return os.Mkdir(path, 0o700) },
+		"symlink":   func(path string) error { return os.Symlink("/nowhere", path) },
+		"fifo":      func(path string) error { return unix.Mkfifo(path, 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := socketPath(t)
+			if err := make(path); err != nil {
+				t.Fatal(err)
+			}
+			wantContains(t, refused(t, "unix:"+path), "a file that is not a socket is in the way")
+			if !exists(path) {
+				t.Error("it was removed")
+			}
+		})
+	}
+}
+
+func TestUnixMissingDirectory(t *testing.T) {
+	dir := filepath.Join(filepath.Dir(socketPath(t)), "missing")
+	err := refused(t, "unix:"+dir+"/s")
+	wantContains(t, err, "cannot listen on unix:"+dir+"/s", "open "+dir+": no such file or directory")
+}
+
+// The mode is what was asked for, whatever the umask; without one it is the
+// umask's.
+func TestUnixMode(t *testing.T) {
+	for _, test := range []struct {
+		umask        int
+		option       string
+		want, atMost fs.FileMode
+	}{
+		{0o022, ",mode=0660", 0o660, 0o660},
+		{0o777, ",mode=0777", 0o777, 0o777},
+		{0o000, ",mode=0600", 0o600, 0o600},
+		{0o000, ",mode=0007", 0o007, 0o007},
+		{0o027, "", 0o750, 0o777},
+		{0o000, "", 0o777, 0o777},
+	} {
+		path := socketPath(t)
+		setUmask(t, test.umask)
+		listen(t, "unix:"+path+test.option)
+		info, err := os.Lstat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode() != test.want|fs.ModeSocket {
+			t.Errorf("umask %03o, %q: mode %s, want %s", test.umask, test.option, info.Mode().Perm(), test.want)
+		}
+	}
+}
+
+// The socket is at no moment more open than wanted.
+func TestUnixModeFromTheFirst(t *testing.T) {
+	setUmask(t, 0)
+	path := socketPath(t)
+	var seen atomic.Uint32 // all mode bits that ever were
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		var stat unix.Stat_t
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				if unix.Lstat(path, &stat) == nil {
+					seen.Or(stat.Mode & 0o777)
+				}
+			}
+		}
+	}()
+	w := wanted(t, "unix:"+path+",mode=0600")
+	for range 500 {
+		u, c := newUpgrader(t)
+		if _, err := u.Listen(w); err != nil {
+			t.Fatal(err)
+		}
+		u.Close()
+		c.close()
+	}
+	close(stop)
+	<-stopped
+	if mode := seen.Load(); mode != 0o600 {
+		t.Errorf("mode bits seen: %03o, want 600", mode)
+	}
+}
+
+// A path that has passed to somebody else is theirs.
+func TestUnixTakenOver(t *testing.T) {
+	path := socketPath(t)
+	u, _ := newUpgrader(t)
+	if _, err := u.Listen(wanted(t, "unix:"+path)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	strange(t, path)
+	if err := u.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := reaches("unix", path); err != nil {
+		t.Errorf("the other's socket: %v", err)
+	}
+}
+
+func TestUnixGoneBeforeClose(t *testing.T) {
+	for name, what := range map[string]func(path string) string{
+		"socket":    func(path string) string { return path },
+		"directory": filepath.Dir,
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := socketPath(t)
+			u, _ := newUpgrader(t)
+			if _, err := u.Listen(wanted(t, "unix:"+path)); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.RemoveAll(what(path)); err != nil {
+				t.Fatal(err)
+			}
+			if err := u.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// Two masters at the same stale socket: one gets it and the other is told.
+func TestUnixRace(t *testing.T) {
+	path := socketPath(t)
+	masters := []*child{spawn(t, "race", nil), spawn(t, "race", nil)}
+	for round := range 200 {
+		strange(t, path).Close()
+		for _, m := range masters {
+			m.say(path)
+		}
+		won := 0
+		for _, m := range masters {
+			switch line := m.line(); {
+			case line == "won":
+				won++
+			case !strings.HasPrefix(line, "lost: cannot listen on unix:") || !strings.Contains(line, "address already in use"):
+				t.Fatalf("round %d: %s", round, line)
+			}
+		}
+		if won != 1 {
+			t.Fatalf("round %d: %d masters have the socket", round, won)
+		}
+		if err := reaches("unix", path); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		for _, m := range masters {
+			m.say("")
+			if line := m.line(); line != "done" {
+				t.Fatal(line)
+			}
+		}
+		if exists(path) {
+			t.Fatalf("round %d: the socket is left", round)
+		}
+	}
+}
+
+// A failure after the bind leaves no file behind.
+func TestUnixFailureRemovesFile(t *testing.T) {
+	path := socketPath(t)
+	u, c := newUpgrader(t)
+	c.refuse = 1
+	_, err := u.Listen([]config.Listen{
+		{Name: "a", Network: config.TCP, Address: "127.0.0.1:0"},
+		{Name: "b", Network: config.Unix, Address: path},
+	})
+	wantContains(t, err, "cannot keep listener b for a succession: too many open files")
+	if exists(path) {
+		t.Error("the socket is left")
+	}
+}
