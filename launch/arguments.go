@@ -1,0 +1,81 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// Listener is an inherited listening socket as arguments may name it.
+type listenerFD struct {
+	name    string
+	address string // as getsockname says it
+	fd      int
+}
+
+// placeholder is compiled at its first use: the launcher process, which has to
+// start quickly, never gets there.
+var placeholder = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\{(fd|addr|slot)(?::([A-Za-z0-9._-]+))?\}`)
+})
+
+// CheckArguments says whether every placeholder names a listener of the app.
+func CheckArguments(args []string, listeners []string) error {
+	var fds []listenerFD
+	for _, name := range listeners {
+		fds = append(fds, listenerFD{name: name})
+	}
+	_, err := expand(args, fds, 0)
+	return err
+}
+
+// expand fills in {fd} {fd:NAME} {addr} {addr:NAME} {slot}. Without a NAME the
+// first listener is meant. Anything else in braces stays as it is, and so does
+// {fd:3} where no listener is named 3: in JavaScript it is an argument of listen.
+func expand(args []string, listeners []listenerFD, slot int) ([]string, error) {
+	var failed error
+	out := make([]string, len(args))
+	for i, arg := range args {
+		out[i] = placeholder().ReplaceAllStringFunc(arg, func(found string) string {
+			value, err := fill(found, listeners, slot)
+			if err != nil && failed == nil {
+				failed = fmt.Errorf("cannot fill in %s in the argument %q: %w", found, arg, err)
+			}
+			return value
+		})
+	}
+	return out, failed
+}
+
+func fill(found string, listeners []listenerFD, slot int) (string, error) {
+	parts := placeholder().FindStringSubmatch(found)
+	kind, name := parts[1], parts[2]
+	if kind == "slot" {
+		if name != "" {
+			return found, nil
+		}
+		return strconv.Itoa(slot), nil
+	}
+	for _, l := range listeners {
+		if name == "" || l.name == name {
+			if kind == "fd" {
+				return strconv.Itoa(l.fd), nil
+			}
+			return l.address, nil
+		}
+	}
+	if name != "" && strings.Trim(name, "0123456789") == "" {
+		return found, nil
+	}
+	if len(listeners) == 0 {
+		return "", errors.New("the app has no listener; add one with --listen")
+	}
+	var known []string
+	for _, l := range listeners {
+		known = append(known, l.name)
+	}
+	return "", fmt.Errorf("no listener is named %q (there are: %s)", name, strings.Join(known, ", "))
+}

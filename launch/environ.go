@@ -1,0 +1,96 @@
+package launch
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"relevo/ipc"
+	"relevo/pool"
+)
+
+// Variables of the master that never reach a worker: they speak of descriptors
+// and sockets that are the master's own.
+var private = []string{
+	"TABLEFLIP_", "NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID",
+	"WATCHDOG_", "FDSTORE", "MAINPID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID", "RELEVO_",
+	"NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID",
+}
+
+// scene is what a worker finds when it starts; its environment is made from it.
+type scene struct {
+	app          string
+	order        pool.Order
+	listeners    []string // names, in the order of their descriptors
+	ipcFD        int
+	notifySocket string // empty: none
+	node         bool   // the command is Node itself
+	dir          string // the working directory; PWD must not name another
+}
+
+// environ builds a worker's environment: the master's own without what is
+// private, then the app's variables, then the scene. Of equal names the last
+// wins. LISTEN_PID is missing: only the launcher knows it.
+func environ(master, app []string, s scene) []string {
+	env := map[string]string{}
+	var order []string
+	set := func(variable string) {
+		name, value, _ := strings.Cut(variable, "=")
+		if _, known := env[name]; !known {
+			order = append(order, name)
+		}
+		env[name] = value
+	}
+	for _, variable := range master {
+		if !isPrivate(variable) {
+			set(variable)
+		}
+	}
+	for _, variable := range slices.Concat(app, s.variables()) { // app is shared by all workers of a release
+		if !strings.HasPrefix(variable, "LISTEN_PID=") {
+			set(variable)
+		}
+	}
+	out := make([]string, 0, len(order))
+	for _, name := range order {
+		out = append(out, name+"="+env[name])
+	}
+	return out
+}
+
+func isPrivate(variable string) bool {
+	for _, p := range private {
+		name, _, _ := strings.Cut(variable, "=")
+		if name == p || (strings.HasSuffix(p, "_") && strings.HasPrefix(name, p)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s scene) variables() []string {
+	vars := []string{
+		ipc.EnvName + "=" + s.app,
+		ipc.EnvSlot + "=" + strconv.Itoa(s.order.Slot),
+		ipc.EnvWorker + "=" + s.order.ID,
+		ipc.EnvGeneration + "=" + strconv.Itoa(s.order.Generation),
+		ipc.EnvFD + "=" + strconv.Itoa(s.ipcFD),
+	}
+	if len(s.listeners) > 0 {
+		vars = append(vars,
+			"LISTEN_FDS="+strconv.Itoa(len(s.listeners)),
+			"LISTEN_FDNAMES="+strings.Join(s.listeners, ":"))
+	}
+	if s.dir != "" {
+		vars = append(vars, "PWD="+s.dir)
+	}
+	if s.notifySocket != "" {
+		vars = append(vars, "NOTIFY_SOCKET="+s.notifySocket)
+	}
+	if s.node {
+		// Node takes the variable away again, so that it does not reach the
+		// worker's own children, which is why no other program gets it.
+		vars = append(vars, "NODE_CHANNEL_FD="+strconv.Itoa(s.ipcFD))
+	}
+	return vars
+}

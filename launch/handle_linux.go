@@ -1,0 +1,167 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"relevo/pool"
+)
+
+// handle is the master's hold on a process: a pidfd, which cannot come to mean
+// another process, and on which the runtime's poller waits without a thread
+// (pidfd_open(2)). Where the kernel gives none it falls back on os.Process.
+type handle struct {
+	fd    int
+	pidfd *os.File
+	child *os.Process // fallback
+
+	mu     sync.Mutex
+	reaped bool // the pid, and the group's id, may belong to strangers now
+}
+
+func (h *handle) prepare(attr *syscall.SysProcAttr) {
+	h.fd = -1
+	attr.PidFD = &h.fd
+}
+
+// adopt takes over the process just started.
+func (h *handle) adopt(child *os.Process) {
+	if h.fd < 0 || unix.SetNonblock(h.fd, true) != nil {
+		h.child = child
+		return
+	}
+	h.pidfd = os.NewFile(uintptr(h.fd), "pidfd")
+	child.Release()
+}
+
+// wait returns when the process is dead, its process group too, and reaped. The
+// order matters: while the dead process is not reaped its pid, and so the
+// group's, belongs to nobody else.
+func (h *handle) wait(pid int) pool.ExitStatus {
+	if h.pidfd == nil {
+		return h.waitByThread(pid)
+	}
+	defer h.pidfd.Close()
+	if h.awaitDeath() != nil {
+		return h.waitByThread(pid)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	unix.Kill(-pid, unix.SIGKILL)
+	h.reaped = true
+	var status unix.WaitStatus
+	for {
+		_, err := unix.Wait4(pid, &status, 0, nil)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return pool.ExitStatus{Error: fmt.Sprintf("cannot learn how it ended: %v", err)}
+		}
+		return exitStatus(syscall.WaitStatus(status))
+	}
+}
+
+// awaitDeath parks the goroutine until the pidfd is readable, without reaping.
+func (h *handle) awaitDeath() error {
+	raw, err := h.pidfd.SyscallConn()
+	if err != nil {
+		return err
+	}
+	if err := h.pidfd.SetReadDeadline(time.Time{}); err != nil {
+		return err // not in the poller: Read would spin or block
+	}
+	return raw.Read(func(fd uintptr) bool {
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(poll, 0)
+		return err == nil && n == 1
+	})
+}
+
+func (h *handle) waitByThread(pid int) pool.ExitStatus {
+	child := h.child
+	if child == nil {
+		var err error
+		if child, err = os.FindProcess(pid); err != nil {
+			return pool.ExitStatus{Error: fmt.Sprintf("cannot wait for it: %v", err)}
+		}
+	}
+	for unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	unix.Kill(-pid, unix.SIGKILL)
+	h.reaped = true
+	state, err := child.Wait()
+	if err != nil {
+		return pool.ExitStatus{Error: fmt.Sprintf("cannot learn how it ended: %v", err)}
+	}
+	return exitStatus(state.Sys().(syscall.WaitStatus))
+}
+
+func (h *handle) signal(sig syscall.Signal) error {
+	if h.pidfd == nil {
+		return h.child.Signal(sig)
+	}
+	raw, err := h.pidfd.SyscallConn()
+	if err != nil {
+		return os.ErrProcessDone
+	}
+	failed := error(os.ErrProcessDone)
+	raw.Control(func(fd uintptr) { failed = unix.PidfdSendSignal(int(fd), sig, nil, 0) })
+	return failed
+}
+
+// killGroup sends SIGKILL to the process group, never after the worker was
+// reaped, and to the worker itself, which may have left its group.
+func (h *handle) killGroup(pid int) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.reaped {
+		return os.ErrProcessDone
+	}
+	unix.Kill(-pid, unix.SIGKILL)
+	return unix.Kill(pid, unix.SIGKILL)
+}
+
+func exitStatus(s syscall.WaitStatus) pool.ExitStatus {
+	if s.Signaled() {
+		return pool.ExitStatus{Signal: s.Signal(), Core: s.CoreDump()}
+	}
+	return pool.ExitStatus{Code: s.ExitStatus()}
+}
+
+// closeWrite ends the master's half of a socketpair.
+func closeWrite(f *os.File) {
+	if raw, err := f.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { unix.Shutdown(int(fd), unix.SHUT_WR) })
+	}
+}
+
+// unread says whether bytes wait to be read (FIONREAD, which Linux also calls TIOCINQ).
+func unread(f *os.File) bool {
+	waiting := 0
+	if raw, err := f.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { waiting, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+	}
+	return waiting > 0
+}
+
+// selfPath names the running binary through the kernel, which keeps it even
+// when the file was replaced or deleted.
+func selfPath() (string, error) { return "/proc/self/exe", nil }
+
+// processGroup returns the process group of a process, 0 if it is gone.
+func processGroup(pid int) int {
+	group, err := unix.Getpgid(pid)
+	if err != nil {
+		return 0
+	}
+	return group
+}

@@ -1,0 +1,59 @@
+//go:build !linux
+
+package launch
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+
+	"relevo/pool"
+)
+
+// handle is the master's hold on a process. Without pidfds it is os.Process, at
+// the cost of a thread per worker.
+type handle struct {
+	child *os.Process
+}
+
+func (h *handle) prepare(*syscall.SysProcAttr) {}
+
+func (h *handle) adopt(child *os.Process) { h.child = child }
+
+// wait returns when the process is dead and reaped, its process group killed.
+func (h *handle) wait(pid int) pool.ExitStatus {
+	state, err := h.child.Wait()
+	syscall.Kill(-pid, syscall.SIGKILL)
+	if err != nil {
+		return pool.ExitStatus{Error: fmt.Sprintf("cannot learn how it ended: %v", err)}
+	}
+	status := state.Sys().(syscall.WaitStatus)
+	if status.Signaled() {
+		return pool.ExitStatus{Signal: status.Signal(), Core: status.CoreDump()}
+	}
+	return pool.ExitStatus{Code: status.ExitStatus()}
+}
+
+func (h *handle) signal(sig syscall.Signal) error { return h.child.Signal(sig) }
+
+func (h *handle) killGroup(pid int) error { return syscall.Kill(-pid, syscall.SIGKILL) }
+
+// closeWrite ends the master's half of a socketpair.
+func closeWrite(f *os.File) {
+	if raw, err := f.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { syscall.Shutdown(int(fd), syscall.SHUT_WR) })
+	}
+}
+
+// unread is left to Linux; elsewhere the grace has to do.
+func unread(*os.File) bool { return false }
+
+func selfPath() (string, error) { return os.Executable() }
+
+func processGroup(pid int) int {
+	group, err := syscall.Getpgid(pid)
+	if err != nil {
+		return 0
+	}
+	return group
+}

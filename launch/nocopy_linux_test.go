@@ -1,0 +1,81 @@
+package launch
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"relevo/internal/testreq"
+)
+
+// noCopy checks that a release without a copy says so and runs its bytes all the
+// same, from the open file.
+func noCopy(t *testing.T, s *shelf, says ...string) {
+	t.Helper()
+	putRelease(t, s.program, "v1")
+	release := s.prepare(s.command())
+	wantError(t, s.log.String(), append(says, "level=WARN", "no copy of the executable: its open file has to do", s.program)...)
+	if info := release.Info(); len(info.SHA256) != 64 {
+		t.Errorf("the release is %+v", info)
+	}
+	s.wantRuns(release, s.program, "v1")
+	putRelease(t, s.program, "v2")
+	s.wantRuns(release, s.program+" (deleted)", "v1")
+	if got := s.copies(); len(got) > 0 {
+		t.Errorf("there are the copies %q", got)
+	}
+}
+
+func TestNoPlaceForCopies(t *testing.T) {
+	t.Parallel()
+	t.Run("a file in the way", func(t *testing.T) {
+		s := newShelf(t)
+		if err := os.WriteFile(filepath.Dir(s.snapshots), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		noCopy(t, s, "cannot keep a copy of ", "not a directory")
+	})
+	t.Run("none wanted", func(t *testing.T) {
+		s := newShelf(t)
+		s.opts.SnapshotDir = ""
+		noCopy(t, s)
+	})
+	t.Run("full", func(t *testing.T) {
+		s := newShelf(t)
+		mountTmpfs(t, s.snapshots, 0, "size=16k")
+		noCopy(t, s, "no space left on device")
+		if left, err := os.ReadDir(s.snapshots); err != nil || len(left) > 0 {
+			t.Errorf("of the failed copy %v is left, %v", left, err)
+		}
+	})
+	t.Run("read-only", func(t *testing.T) {
+		s := newShelf(t)
+		mountTmpfs(t, s.snapshots, unix.MS_RDONLY, "size=16k")
+		noCopy(t, s, "read-only file system")
+	})
+	t.Run("noexec", func(t *testing.T) {
+		s := newShelf(t)
+		mountTmpfs(t, s.snapshots, unix.MS_NOEXEC, "size=4m")
+		noCopy(t, s, "programs may not be run from "+s.snapshots)
+		if left, err := os.ReadDir(s.snapshots); err != nil || len(left) > 0 {
+			t.Errorf("of the useless copy %v is left, %v", left, err)
+		}
+	})
+}
+
+func mountTmpfs(t *testing.T, dir string, flags uintptr, data string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("relevo-test", dir, "tmpfs", flags, data); err != nil {
+		testreq.Missing(t, "this test mounts a tmpfs: "+err.Error())
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,201 @@
+package launch
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// observer looks whether a worker, or a child of it, waits on an inherited
+// listener: an epoll set holds it (proc_pid_fdinfo(5)), or a thread is in
+// accept, poll or select on it (proc_pid_syscall(5)). It is a heuristic: a
+// program may register a listener a moment before it serves. The price of that
+// error is a wait in the accept queue, not a request.
+type observer struct {
+	pid    int
+	inodes map[uint64]bool
+}
+
+func newObserver(pid int, listeners []Listener) *observer {
+	o := &observer{pid: pid, inodes: map[uint64]bool{}}
+	for _, l := range listeners {
+		if info, err := l.File.Stat(); err == nil {
+			o.inodes[identityFrom(info).ino] = true
+		}
+	}
+	return o
+}
+
+func (o *observer) waits() bool { return o.tree(o.pid, 0) }
+
+// tree looks at a process and its descendants, for a worker may be a shell that
+// runs the server.
+func (o *observer) tree(pid, depth int) bool {
+	const deepest = 8
+	if o.process(pid) {
+		return true
+	}
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, path := range threads {
+		children, _ := os.ReadFile(path)
+		for child := range strings.FieldsSeq(string(children)) {
+			if id, err := strconv.Atoi(child); err == nil && depth < deepest && o.tree(id, depth+1) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (o *observer) process(pid int) bool {
+	proc := fmt.Sprintf("/proc/%d", pid)
+	entries, err := os.ReadDir(proc + "/fd")
+	if err != nil {
+		return false
+	}
+	listening := map[int]bool{} // its descriptors of our listeners
+	for _, entry := range entries {
+		target, err := os.Readlink(proc + "/fd/" + entry.Name())
+		if err != nil {
+			continue
+		}
+		if target == "anon_inode:[eventpoll]" && o.epollHolds(proc+"/fdinfo/"+entry.Name()) {
+			return true
+		}
+		var inode uint64
+		if fd, err := strconv.Atoi(entry.Name()); err == nil {
+			if n, _ := fmt.Sscanf(target, "socket:[%d]", &inode); n == 1 && o.inodes[inode] {
+				listening[fd] = true
+			}
+		}
+	}
+	return len(listening) > 0 && threadWaits(pid, listening)
+}
+
+// epollHolds reads lines like "tfd: 3 events: 19 data: … pos:0 ino:1c2f sdev:8".
+func (o *observer) epollHolds(path string) bool {
+	info, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	for line := range bytes.Lines(info) {
+		fields := strings.Fields(strings.NewReplacer("ino:", "ino: ", "events:", "events: ").Replace(string(line)))
+		if len(fields) == 0 || fields[0] != "tfd:" {
+			continue
+		}
+		var events, inode uint64
+		for i := 0; i+1 < len(fields); i++ {
+			switch fields[i] {
+			case "events:":
+				events, _ = strconv.ParseUint(fields[i+1], 16, 64)
+			case "ino:":
+				inode, _ = strconv.ParseUint(fields[i+1], 16, 64)
+			}
+		}
+		if events&unix.EPOLLIN != 0 && o.inodes[inode] {
+			return true
+		}
+	}
+	return false
+}
+
+// threadWaits says whether a thread sits in a system call on one of the fds.
+func threadWaits(pid int, fds map[int]bool) bool {
+	calls, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", pid))
+	for _, path := range calls {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		if number, args, ok := parseSyscall(string(text)); ok && callWaits(pid, number, args, fds) {
+			return true
+		}
+	}
+	return false
+}
+
+// parseSyscall reads "43 0x3 0x7ffd… …"; a thread that runs says "running".
+func parseSyscall(text string) (number uintptr, args [6]uint64, ok bool) {
+	fields := strings.Fields(text)
+	if len(fields) < 7 {
+		return 0, args, false
+	}
+	n, err := strconv.ParseInt(fields[0], 10, 32)
+	if err != nil || n < 0 {
+		return 0, args, false
+	}
+	for i := range args {
+		args[i], _ = strconv.ParseUint(strings.TrimPrefix(fields[i+1], "0x"), 16, 64)
+	}
+	return uintptr(n), args, true
+}
+
+func callWaits(pid int, number uintptr, args [6]uint64, fds map[int]bool) bool {
+	switch waitCalls[number] {
+	case waitsOnFD:
+		return fds[int(args[0])]
+	case waitsOnPoll:
+		return pollWaits(pid, args[0], args[1], fds)
+	case waitsOnSelect:
+		return selectWaits(pid, args[0], args[1], fds)
+	}
+	return false
+}
+
+// waitKind is how a system call names what it waits for.
+type waitKind int
+
+const (
+	waitsOnFD     waitKind = iota + 1 // its first argument
+	waitsOnPoll                       // an array of struct pollfd and its length
+	waitsOnSelect                     // a number of bits and a bit set
+)
+
+func pollWaits(pid int, address, count uint64, fds map[int]bool) bool {
+	const entry, most = 8, 1024 // sizeof(struct pollfd)
+	array := readMemory(pid, address, min(count, most)*entry)
+	for ; len(array) >= entry; array = array[entry:] {
+		fd := int(int32(le32(array)))
+		events := uint16(array[4]) | uint16(array[5])<<8
+		if events&unix.POLLIN != 0 && fds[fd] {
+			return true
+		}
+	}
+	return false
+}
+
+func selectWaits(pid int, bits, address uint64, fds map[int]bool) bool {
+	const most = 1024 // FD_SETSIZE
+	set := readMemory(pid, address, (min(bits, most)+7)/8)
+	for fd := range fds {
+		if fd/8 < len(set) && set[fd/8]&(1<<(fd%8)) != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func le32(b []byte) uint32 {
+	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
+}
+
+// readMemory copies from another process (process_vm_readv(2)), which the kernel
+// allows for a child of the same user.
+func readMemory(pid int, address, length uint64) []byte {
+	if address == 0 || length == 0 {
+		return nil
+	}
+	buffer := make([]byte, length)
+	n, err := unix.ProcessVMReadv(pid,
+		[]unix.Iovec{{Base: &buffer[0], Len: length}},
+		[]unix.RemoteIovec{{Base: uintptr(address), Len: int(length)}}, 0)
+	if err != nil {
+		return nil
+	}
+	return buffer[:n]
+}

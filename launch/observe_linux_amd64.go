@@ -1,0 +1,11 @@
+package launch
+
+import "golang.org/x/sys/unix"
+
+// waitCalls are the calls in which a server waits for clients.
+var waitCalls = map[uintptr]waitKind{
+	unix.SYS_ACCEPT: waitsOnFD, unix.SYS_ACCEPT4: waitsOnFD,
+	unix.SYS_RECVFROM: waitsOnFD, unix.SYS_RECVMSG: waitsOnFD, unix.SYS_RECVMMSG: waitsOnFD,
+	unix.SYS_POLL: waitsOnPoll, unix.SYS_PPOLL: waitsOnPoll,
+	unix.SYS_SELECT: waitsOnSelect, unix.SYS_PSELECT6: waitsOnSelect,
+}

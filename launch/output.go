@@ -1,0 +1,159 @@
+package launch
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+)
+
+// tail keeps the last lines that a worker wrote, for the diagnosis of a failed
+// start. It is a ring of bytes, so that a flood costs nothing but its copying.
+type tail struct {
+	mu   sync.Mutex
+	ring []byte
+	next int
+	full bool
+}
+
+const (
+	tailBytes = 4 << 10
+	tailLines = 10
+	tailWidth = 500 // bytes of one line that are worth showing
+)
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ring == nil {
+		t.ring = make([]byte, tailBytes)
+	}
+	n := len(b)
+	if n > tailBytes {
+		b = b[n-tailBytes:]
+	}
+	for len(b) > 0 {
+		copied := copy(t.ring[t.next:], b)
+		b = b[copied:]
+		if t.next += copied; t.next == tailBytes {
+			t.next, t.full = 0, true
+		}
+	}
+	return n, nil
+}
+
+// lines returns the last whole lines, oldest first, and the begun one.
+func (t *tail) lines() []string {
+	t.mu.Lock()
+	all := append([]byte(nil), t.ring[:t.next]...)
+	if t.full {
+		all = append(append([]byte(nil), t.ring[t.next:]...), all...)
+		if _, rest, found := bytes.Cut(all, []byte("\n")); found {
+			all = rest // the first line is likely a torso
+		}
+	}
+	t.mu.Unlock()
+	var lines []string
+	for line := range strings.Lines(string(all)) {
+		if line = strings.TrimRight(line, "\r\n"); strings.TrimSpace(line) != "" {
+			lines = append(lines, strings.ToValidUTF8(line[:min(len(line), tailWidth)], "·"))
+		}
+	}
+	return lines[max(0, len(lines)-tailLines):]
+}
+
+// Streams is where the workers' output goes.
+type Streams struct {
+	// Out and Err receive the two streams; nil discards them. Writes of whole
+	// lines, or of blocks, come from one goroutine per worker and stream.
+	Out, Err io.Writer
+	// PrefixOut and PrefixErr put "app/slot │ " before each line.
+	PrefixOut, PrefixErr bool
+	// ColorOut and ColorErr give the prefix a colour, one for each slot.
+	ColorOut, ColorErr bool
+	// Inherit gives the workers these files instead; the other fields are
+	// not used then.
+	Inherit [2]*os.File
+}
+
+// slotColors are the SGR codes of the prefixes; neighbours differ.
+var slotColors = []int{36, 33, 32, 35, 34, 96, 93, 92}
+
+func linePrefix(app string, slot int, color bool) string {
+	prefix := fmt.Sprintf("%s/%d │ ", app, slot)
+	if !color {
+		return prefix
+	}
+	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", slotColors[slot%len(slotColors)], prefix)
+}
+
+// pump copies one stream of one worker until its end, and remembers the tail.
+func pump(from io.Reader, to io.Writer, t *tail, prefix string) {
+	if prefix != "" {
+		to = &prefixer{to: to, prefix: prefix}
+	}
+	buffer := make([]byte, 4<<10)
+	broken := false
+	for {
+		n, err := from.Read(buffer)
+		t.Write(buffer[:n])
+		if n > 0 && !broken {
+			// A reader that went away must not stop the worker.
+			if _, werr := to.Write(buffer[:n]); werr != nil {
+				broken = true
+			}
+		}
+		if err != nil {
+			if p, ok := to.(*prefixer); ok {
+				p.flush()
+			}
+			return
+		}
+		if n == len(buffer) && n < 64<<10 {
+			buffer = make([]byte, 2*n) // it talks much: copy in larger pieces
+		}
+	}
+}
+
+// prefixer puts a prefix before each line and writes whole lines only, so that
+// the lines of several workers do not mix.
+type prefixer struct {
+	to     io.Writer
+	prefix string
+	begun  []byte
+}
+
+// maxBegun bounds a line without an end.
+const maxBegun = 16 << 10
+
+func (p *prefixer) Write(b []byte) (int, error) {
+	n := len(b)
+	var out []byte
+	for {
+		line, rest, found := bytes.Cut(b, []byte("\n"))
+		if !found {
+			break
+		}
+		out = append(append(append(append(out, p.prefix...), p.begun...), line...), '\n')
+		p.begun, b = p.begun[:0], rest
+	}
+	p.begun = append(p.begun, b...)
+	if len(p.begun) > maxBegun {
+		out = append(append(append(out, p.prefix...), p.begun...), '\n')
+		p.begun = p.begun[:0]
+	}
+	if len(out) > 0 {
+		if _, err := p.to.Write(out); err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
+}
+
+func (p *prefixer) flush() {
+	if len(p.begun) > 0 {
+		p.Write([]byte("\n"))
+	}
+}

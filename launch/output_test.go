@@ -1,0 +1,177 @@
+package launch
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+)
+
+func TestTail(t *testing.T) {
+	numbered := func(from, to int) (lines []string) {
+		for i := from; i <= to; i++ {
+			lines = append(lines, fmt.Sprintf("line %04d", i))
+		}
+		return lines
+	}
+	wide := strings.Repeat("w", tailBytes)
+	for name, c := range map[string]struct {
+		written string
+		want    []string
+	}{
+		"nothing":            {"", nil},
+		"a begun line":       {"begun", []string{"begun"}},
+		"whole and begun":    {"a\nb\nc", []string{"a", "b", "c"}},
+		"empty lines":        {"a\n\n \t\r\n\nb\n", []string{"a", "b"}},
+		"CRLF":               {"a\r\nb\r\n", []string{"a", "b"}},
+		"the last ten":       {strings.Join(numbered(1, 25), "\n"), numbered(16, 25)},
+		"after a wrap":       {strings.Join(numbered(1, 5000), "\n") + "\n", numbered(4991, 5000)},
+		"a torso is not one": {wide + "\nb\n", []string{"b"}},
+		"one endless line":   {wide + wide, []string{wide[:tailWidth]}},
+		"a wide line":        {wide[:tailWidth+9] + "\nb", []string{wide[:tailWidth], "b"}},
+		"not UTF-8":          {"a\xff\xfeb\n", []string{"a·b"}},
+		"cut in a rune":      {wide[:tailWidth-1] + "é\n", []string{wide[:tailWidth-1] + "·"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, piece := range []int{1, 7, tailBytes - 1, tailBytes, 3*tailBytes + 1} {
+				var written tail
+				for b := range slices.Chunk([]byte(c.written), piece) {
+					if n, err := written.Write(b); n != len(b) || err != nil {
+						t.Fatalf("wrote %d of %d, %v", n, len(b), err)
+					}
+				}
+				if got := written.lines(); !slices.Equal(got, c.want) {
+					t.Errorf("in pieces of %d: got %q, want %q", piece, got, c.want)
+				}
+			}
+		})
+	}
+}
+
+func TestLinePrefix(t *testing.T) {
+	if got := linePrefix("shop", 3, false); got != "shop/3 │ " {
+		t.Errorf("got %q", got)
+	}
+	if got := linePrefix("shop", 3, true); got != "\x1b[35mshop/3 │ \x1b[0m" {
+		t.Errorf("got %q", got)
+	}
+	for slot := range 100 {
+		if linePrefix("a", slot, true)[:6] == linePrefix("a", slot+1, true)[:6] {
+			t.Errorf("slots %d and %d have one colour", slot, slot+1)
+		}
+	}
+}
+
+func TestPump(t *testing.T) {
+	long := strings.Repeat("x", maxBegun)
+	for name, c := range map[string]struct{ in, want string }{
+		"nothing":         {"", ""},
+		"lines":           {"a\nb\n", "> a\n> b\n"},
+		"empty line":      {"\n", "> \n"},
+		"no end at last":  {"a\nb", "> a\n> b\n"},
+		"CRLF stays":      {"a\r\n", "> a\r\n"},
+		"long line":       {long + "\n", "> " + long + "\n"},
+		"NUL and invalid": {"\x00\xff\n", "> \x00\xff\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for way, r := range map[string]io.Reader{
+				"whole": strings.NewReader(c.in), "byte by byte": iotest.OneByteReader(strings.NewReader(c.in)),
+			} {
+				var plain, prefixed bytes.Buffer
+				pump(r, &prefixed, &tail{}, "> ")
+				if prefixed.String() != c.want {
+					t.Errorf("%s: got %.80q, want %.80q", way, prefixed.String(), c.want)
+				}
+				pump(strings.NewReader(c.in), &plain, &tail{}, "")
+				if plain.String() != c.in {
+					t.Errorf("without a prefix: got %.80q", plain.String())
+				}
+			}
+		})
+	}
+}
+
+// TestPrefixerBounded: a line without an end is cut, nothing of it is lost, and
+// what waits for its end stays small.
+func TestPrefixerBounded(t *testing.T) {
+	var out bytes.Buffer
+	p := &prefixer{to: &out, prefix: "> "}
+	piece := bytes.Repeat([]byte("x"), 1000)
+	for range 1000 {
+		p.Write(piece)
+		if len(p.begun) > maxBegun {
+			t.Fatalf("%d bytes wait", len(p.begun))
+		}
+	}
+	p.flush()
+	if n := strings.Count(out.String(), "x"); n != 1e6 {
+		t.Errorf("%d bytes came through, want a million", n)
+	}
+	for line := range strings.Lines(out.String()) {
+		if !strings.HasPrefix(line, "> x") || len(line) > 2*maxBegun {
+			t.Fatalf("a line of %d bytes begins with %.10q", len(line), line)
+		}
+	}
+}
+
+// TestPrefixersDoNotMix: each write of a prefixer is of whole lines, so that
+// those of several workers stay whole.
+func TestPrefixersDoNotMix(t *testing.T) {
+	var mu sync.Mutex
+	var all bytes.Buffer
+	shared := writerFunc(func(b []byte) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return all.Write(b)
+	})
+	const workers, lines = 16, 200
+	var pumps sync.WaitGroup
+	for worker := range workers {
+		var text strings.Builder
+		for i := range lines {
+			fmt.Fprintf(&text, "%d says %d %s\n", worker, i, strings.Repeat(".", i))
+		}
+		pumps.Go(func() {
+			pump(iotest.HalfReader(strings.NewReader(text.String())), shared, &tail{}, fmt.Sprintf("[%d] ", worker))
+		})
+	}
+	pumps.Wait()
+	next := map[int]int{}
+	for line := range strings.Lines(all.String()) {
+		var prefix, worker, i int
+		if _, err := fmt.Sscanf(line, "[%d] %d says %d", &prefix, &worker, &i); err != nil || prefix != worker || i != next[worker] {
+			t.Fatalf("got %q when line %d of worker %d was next: %v", line, next[worker], worker, err)
+		}
+		if !strings.HasSuffix(line, " "+strings.Repeat(".", i)+"\n") {
+			t.Fatalf("a torn line: %q", line)
+		}
+		next[worker]++
+	}
+	for worker := range workers {
+		if next[worker] != lines {
+			t.Errorf("%d lines of worker %d, want %d", next[worker], worker, lines)
+		}
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+// TestPumpOutlivesItsReader: whoever reads the output may go away; the worker
+// must not notice, and its last lines are still known.
+func TestPumpOutlivesItsReader(t *testing.T) {
+	for _, prefix := range []string{"", "> "} {
+		broken := writerFunc(func([]byte) (int, error) { return 0, errors.New("broken pipe") })
+		var last tail
+		pump(strings.NewReader(strings.Repeat("lost\n", 10_000)+"last\n"), broken, &last, prefix)
+		if lines := last.lines(); len(lines) == 0 || lines[len(lines)-1] != "last" {
+			t.Errorf("the tail is %q", lines)
+		}
+	}
+}

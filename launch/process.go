@@ -1,0 +1,271 @@
+package launch
+
+import (
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"relevo/config"
+	"relevo/ipc"
+	"relevo/pool"
+)
+
+// Process is a worker's process. It implements pool.Process.
+type Process struct {
+	release *Release
+	pid     int
+	handle  handle
+	channel *ipc.Channel
+	tail    tail
+	ready   *readiness
+	pumps   sync.WaitGroup
+	inputs  []*os.File // what is read from the worker
+	sink    func(pool.Report)
+
+	settle  sync.Once
+	settled chan struct{} // closed when its readiness is decided, or it is gone
+	asked   atomic.Bool   // its end is the master's wish
+
+	notifying sync.Mutex // held while a notification is told
+	ended     bool       // under notifying: Exited is, or is about to be, told
+}
+
+// begin starts the goroutines that listen to the worker. Each ends by itself
+// when the process is gone.
+func (p *Process) begin(b *birth) {
+	streams := &p.release.launcher.opts.Streams
+	app, slot := p.release.command.App, b.order.Slot
+	p.pump(b.pipes[0], streams.Out, streams.PrefixOut, linePrefix(app, slot, streams.ColorOut))
+	p.pump(b.pipes[1], streams.Err, streams.PrefixErr, linePrefix(app, slot, streams.ColorErr))
+	for _, input := range []*os.File{b.channel, b.pipes[0], b.pipes[1]} {
+		if input != nil {
+			p.inputs = append(p.inputs, input)
+		}
+	}
+	ended := make(chan struct{})
+	p.channel = ipc.NewChannel(b.channel, p.said, func(err error) {
+		p.disconnected(err)
+		close(ended)
+	})
+	launched := make(chan launchResult, 1)
+	go func() { launched <- p.awaitOnline(b.shim) }()
+	go p.awaitExit(launched, ended)
+}
+
+func (p *Process) pump(from *os.File, to io.Writer, prefixed bool, prefix string) {
+	if from == nil {
+		return
+	}
+	if !prefixed {
+		prefix = ""
+	}
+	p.pumps.Go(func() {
+		defer from.Close()
+		pump(from, to, &p.tail, prefix)
+	})
+}
+
+func (p *Process) awaitOnline(shim *os.File) launchResult {
+	result := awaitExec(shim)
+	if !result.execed {
+		return result
+	}
+	p.sink(pool.Online{})
+	go p.watchReadiness()
+	return result
+}
+
+// watchReadiness runs while the worker starts and never again.
+func (p *Process) watchReadiness() {
+	if after, how, ok := p.ready.delay(); ok {
+		delay := time.NewTimer(after)
+		defer delay.Stop()
+		select {
+		case <-delay.C:
+			if how == "delay" || !p.ready.hasSpoken() {
+				p.isReady(how)
+			}
+		case <-p.settled:
+		}
+		return
+	}
+	if !p.ready.observes() {
+		return
+	}
+	look := newObserver(p.pid, p.release.launcher.opts.Listeners)
+	ticker := time.NewTicker(observeEvery)
+	defer ticker.Stop()
+	// Two looks in a row must agree: what a worker says just before it accepts is
+	// read by another goroutine, which must not come second.
+	for waited := false; ; {
+		select {
+		case <-ticker.C:
+		case <-p.settled:
+			return
+		}
+		waits := look.waits()
+		if p.ready.hasSpoken() {
+			return
+		}
+		if waits && waited {
+			p.isReady("observed")
+			return
+		}
+		waited = waits
+	}
+}
+
+func (p *Process) isReady(how string) {
+	p.settle.Do(func() {
+		close(p.settled)
+		p.sink(pool.Ready{How: how})
+	})
+}
+
+// said takes a message from the channel.
+func (p *Process) said(m ipc.Message) {
+	p.ready.speaks(m)
+	if _, ready := m.(ipc.Ready); ready {
+		if p.ready.takes(config.ReadyIPC) {
+			p.isReady("ipc")
+		}
+		return
+	}
+	p.sink(pool.Said{Message: m})
+}
+
+// notified takes a datagram of the notify socket. One that is read only after
+// the worker's death is too late: Exited is told last.
+func (p *Process) notified(n ipc.Notification) {
+	p.notifying.Lock()
+	defer p.notifying.Unlock()
+	if p.ended {
+		return
+	}
+	p.ready.speaks(nil)
+	if text, ok := n["STATUS"]; ok {
+		p.sink(pool.Said{Message: ipc.Status{Text: text}})
+	}
+	if n["READY"] == "1" && p.ready.takes(config.ReadyNotify) {
+		p.isReady("notify")
+	}
+	if n["STOPPING"] == "1" {
+		p.sink(pool.Said{Message: ipc.Draining{}})
+	}
+}
+
+func (p *Process) disconnected(err error) {
+	reason := "" // it closed its end, or died
+	if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrClosed) && !errors.Is(err, syscall.ECONNRESET) {
+		reason = err.Error()
+	}
+	p.sink(pool.Disconnected{Reason: reason})
+}
+
+// awaitExit waits for the death of the worker, makes an end of what it left
+// behind, and reports last of all.
+func (p *Process) awaitExit(launched <-chan launchResult, channelEnded <-chan struct{}) {
+	status := p.handle.wait(p.pid)
+	p.release.launcher.unregister(p)
+	p.settle.Do(func() { close(p.settled) })
+	result := <-launched
+	p.drainOutput(channelEnded)
+	p.notifying.Lock()
+	p.ended = true
+	p.notifying.Unlock()
+	exited := pool.Exited{Status: status, Hint: hintFor(status, p.asked.Load())}
+	switch {
+	case result.failure != nil:
+		exited.Status.Error = result.failure.Error()
+		exited.Hint = result.failure.hint(p.release)
+	case !result.execed:
+		exited.Hint = "the launcher ended before it could run the program"
+	}
+	p.sink(exited)
+}
+
+// drainOutput gives the last words of the worker time to be read. Where nothing
+// is left to be read, what holds the pipes open is a child that left the group.
+func (p *Process) drainOutput(channelEnded <-chan struct{}) {
+	read := make(chan struct{})
+	go func() {
+		<-channelEnded
+		p.pumps.Wait()
+		close(read)
+	}()
+	waiting := true
+	for waited := time.Duration(0); waiting && waited < outputPatience; waited += outputGrace {
+		select {
+		case <-read:
+			waiting = false
+		case <-time.After(outputGrace):
+			waiting = slices.ContainsFunc(p.inputs, unread)
+		}
+	}
+	p.channel.Close()
+	<-channelEnded
+}
+
+// PID is the worker's process id, which is its process group's too.
+func (p *Process) PID() int { return p.pid }
+
+// Send queues a message for the worker.
+func (p *Process) Send(m ipc.Message) error {
+	if _, drain := m.(ipc.Drain); drain {
+		p.asked.Store(true)
+	}
+	return p.channel.Send(m)
+}
+
+// Signal sends a signal to the worker's main process.
+func (p *Process) Signal(sig syscall.Signal) error {
+	if sig == syscall.SIGKILL {
+		p.asked.Store(true) // or the hint would send people after somebody else
+	}
+	return p.handle.signal(sig)
+}
+
+// Terminate sends the release's stop signal.
+func (p *Process) Terminate() error {
+	p.asked.Store(true)
+	return p.handle.signal(p.release.command.stopSignal())
+}
+
+// Kill sends SIGKILL to the process group.
+func (p *Process) Kill() error {
+	p.asked.Store(true)
+	return p.handle.killGroup(p.pid)
+}
+
+// Tail returns the last lines that the worker wrote.
+func (p *Process) Tail() []string { return p.tail.lines() }
+
+func (c Command) stopSignal() syscall.Signal {
+	if c.StopSignal == 0 {
+		return config.DefaultStopSignal
+	}
+	return c.StopSignal
+}
+
+// hint looks again at the file that could not be run: something may be wrong
+// with it that the error number does not tell.
+func (e *shimError) hint(r *Release) string {
+	if e.Step != "run" {
+		return ""
+	}
+	if e.Errno == syscall.ETXTBSY {
+		return "a program still has the file open for writing; start it when the copy is finished"
+	}
+	if err := diagnoseFile(r.path, pathOf(environ(os.Environ(), r.env, scene{}))); err != nil {
+		return err.Error()
+	}
+	if e.Errno == syscall.ENOEXEC {
+		return "it is neither a program for this machine nor a script; a script begins with #! and its interpreter"
+	}
+	return ""
+}

@@ -1,0 +1,61 @@
+package launch
+
+import (
+	"sync/atomic"
+	"time"
+
+	"relevo/config"
+	"relevo/ipc"
+)
+
+// observeEvery is the pause between two looks at a starting worker.
+const observeEvery = 20 * time.Millisecond
+
+// readiness decides which word makes a worker ready.
+type readiness struct {
+	mode      config.Ready
+	listeners bool
+	spoken    atomic.Bool
+}
+
+func newReadiness(mode config.Ready, listeners bool) *readiness {
+	if mode.Mode == "" {
+		mode.Mode = config.ReadyAuto
+	}
+	return &readiness{mode: mode, listeners: listeners}
+}
+
+// takes says whether a word on this way counts.
+func (r *readiness) takes(way config.ReadyMode) bool {
+	return r.mode.Mode == config.ReadyAuto || r.mode.Mode == way
+}
+
+// observes says whether what the kernel shows may count.
+func (r *readiness) observes() bool { return r.mode.Mode == config.ReadyAuto && r.listeners }
+
+// aliveFor is how long a worker without listeners has to live to be ready.
+const aliveFor = time.Second
+
+// delay returns the time after which a worker is ready that has said nothing, and
+// the word for it. Besides the delay asked for there is the case of a worker that
+// has no listener: nothing can be observed and it may have nothing to say, so all
+// that can be asked of it is that it does not die at once.
+func (r *readiness) delay() (after time.Duration, how string, ok bool) {
+	switch {
+	case r.mode.Mode == config.ReadyDelay:
+		return r.mode.Delay, "delay", true
+	case r.mode.Mode == config.ReadyAuto && !r.listeners:
+		return aliveFor, "alive", true
+	}
+	return 0, "", false
+}
+
+// speaks notes that the worker has a word of its own: from now on only that
+// counts. An application message is not one, for any Node program may send it.
+func (r *readiness) speaks(m ipc.Message) {
+	if _, app := m.(ipc.App); !app {
+		r.spoken.Store(true)
+	}
+}
+
+func (r *readiness) hasSpoken() bool { return r.spoken.Load() }

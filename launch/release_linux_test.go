@@ -1,0 +1,372 @@
+package launch
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"relevo/pool"
+)
+
+// The programs of these tests are a small one with a mark behind its end, which
+// shows which bytes a worker runs.
+
+func program(t *testing.T, mark string) []byte {
+	return append(append([]byte(nil), sleepBytes(t)...), mark...)
+}
+
+// release puts a program into place the way that releases are: by rename.
+func putRelease(t *testing.T, path, mark string) {
+	t.Helper()
+	temp := path + ".new"
+	if err := os.WriteFile(temp, program(t, mark), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(temp, path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// running tells the path of the file that a worker runs, and its mark.
+func (w *worker) running() (path, mark string) {
+	w.t.Helper()
+	expect[pool.Online](w)
+	exe := fmt.Sprintf("/proc/%d/exe", w.PID())
+	path, err := os.Readlink(exe)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	data, err := os.ReadFile(exe)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return path, strings.TrimPrefix(string(data), string(sleepBytes(w.t)))
+}
+
+// shelf is a launcher that keeps copies, and the place of a program.
+type shelf struct {
+	*rig
+	snapshots, program string
+}
+
+func newShelf(t *testing.T) *shelf {
+	t.Helper()
+	dir := t.TempDir()
+	snapshots := filepath.Join(dir, "state", "releases")
+	s := &shelf{rig: newRigOf(t, Options{SnapshotDir: snapshots}), snapshots: snapshots, program: filepath.Join(dir, "bin", "sleep")}
+	if err := os.Mkdir(filepath.Dir(s.program), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *shelf) command() Command { return Command{App: "app", Args: []string{s.program, "60"}} }
+
+// copies lists the copied programs by their paths below the shelf.
+func (s *shelf) copies() (all []string) {
+	s.t.Helper()
+	paths, err := filepath.Glob(filepath.Join(s.snapshots, "*", "*"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, path := range paths {
+		name, _ := filepath.Rel(s.snapshots, path)
+		all = append(all, name)
+	}
+	return all
+}
+
+func (s *shelf) wantRuns(release *Release, path, mark string) {
+	s.t.Helper()
+	w := s.startOf(release, pool.Order{ID: "1"})
+	gotPath, gotMark := w.running()
+	if gotPath != path || gotMark != mark {
+		s.t.Errorf("the worker runs %q from %s, want %q from %s", gotMark, gotPath, mark, path)
+	}
+	w.end()
+}
+
+// copyOf is where a program's copy has to be.
+func (s *shelf) copyOf(mark string) string {
+	sum := sha256.Sum256(program(s.t, mark))
+	return filepath.Join(s.snapshots, hex.EncodeToString(sum[:]), "sleep")
+}
+
+// TestRespawnRunsOldBytes: every worker of a generation runs the bytes that it
+// began with, from the original path as long as that holds them.
+func TestRespawnRunsOldBytes(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	putRelease(t, s.program, "v1")
+	v1 := s.prepare(s.command())
+	sum := sha256.Sum256(program(t, "v1"))
+	if info := v1.Info(); info.Path != s.program || info.SHA256 != hex.EncodeToString(sum[:]) {
+		t.Errorf("the release is %+v", info)
+	}
+	s.wantRuns(v1, s.program, "v1")
+
+	putRelease(t, s.program, "v2")
+	s.wantRuns(v1, s.copyOf("v1"), "v1")
+	v2 := s.prepare(s.command())
+	s.wantRuns(v2, s.program, "v2")
+	s.wantRuns(v1, s.copyOf("v1"), "v1")
+
+	if err := os.Remove(s.program); err != nil {
+		t.Fatal(err)
+	}
+	s.wantRuns(v2, s.copyOf("v2"), "v2")
+
+	putRelease(t, s.program, "v1") // the same bytes in another file
+	s.wantRuns(v1, s.copyOf("v1"), "v1")
+	if copied, err := os.Stat(s.copyOf("v1")); err != nil || copied.Mode().Perm() != 0o500 {
+		t.Errorf("the copy is %v, %v", copied, err)
+	}
+}
+
+// TestIdentity: what does not change the bytes may send a worker to the copy,
+// but nothing that does change them goes unseen.
+func TestIdentity(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(path string) error{
+		"overwritten in place, old times": func(path string) error {
+			info, err := os.Stat(path)
+			if err != nil {
+				return err
+			}
+			file, err := os.OpenFile(path, os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			defer file.Close()
+			if _, err := file.WriteAt([]byte("vX"), info.Size()-2); err != nil {
+				return err
+			}
+			return os.Chtimes(path, info.ModTime(), info.ModTime())
+		},
+		"another file, old times": func(path string) error {
+			info, err := os.Stat(path)
+			if err != nil {
+				return err
+			}
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			data[len(data)-1] = 'X'
+			if err := os.WriteFile(path+".new", data, 0o755); err != nil {
+				return err
+			}
+			if err := os.Chtimes(path+".new", info.ModTime(), info.ModTime()); err != nil {
+				return err
+			}
+			return os.Rename(path+".new", path)
+		},
+		"a link that moved": func(path string) error {
+			real := path + ".real"
+			if err := os.WriteFile(real, append(bytes.Clone(sleepBytes(t)), "vX"...), 0o755); err != nil {
+				return err
+			}
+			os.Remove(path)
+			return os.Symlink(real, path)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newShelf(t)
+			putRelease(t, s.program, "v1")
+			release := s.prepare(s.command())
+			awaitClock(t, s.program)
+			if err := change(s.program); err != nil {
+				t.Fatal(err)
+			}
+			s.wantRuns(release, s.copyOf("v1"), "v1")
+		})
+	}
+}
+
+// awaitClock waits until the file system's clock, which may tick as seldom as
+// every 10 ms, tells a change of now from the last one of the file.
+func awaitClock(t *testing.T, path string) {
+	t.Helper()
+	was, err := identityOf(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	probe := path + ".probe"
+	await(t, "the clock to tick", func() bool {
+		os.Remove(probe)
+		if err := os.WriteFile(probe, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		now, err := identityOf(probe)
+		return err == nil && now.ctime.After(was.ctime)
+	})
+}
+
+// TestCopiesAreShared: one copy for all releases of the same bytes, gone with the
+// last of them.
+func TestCopiesAreShared(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	putRelease(t, s.program, "v1")
+	prepare := func() *Release {
+		release, err := s.Prepare(s.command())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return release
+	}
+	want := func(when string, n int) {
+		t.Helper()
+		if got := s.copies(); len(got) != n {
+			t.Errorf("%s there are the copies %q, want %d", when, got, n)
+		}
+	}
+	first, second := prepare(), prepare()
+	want("with two releases of one file", 1)
+	putRelease(t, s.program, "v2")
+	third := prepare()
+	want("with a third", 2)
+	first.Close()
+	want("with one of the two gone", 2)
+	s.wantRuns(second, s.copyOf("v1"), "v1")
+	second.Close()
+	want("with both gone", 1)
+	third.Close()
+	want("at last", 0)
+	if left, err := os.ReadDir(s.snapshots); err != nil || len(left) > 0 {
+		t.Errorf("%v, %v are left", left, err)
+	}
+}
+
+// TestLeftoversAreCleared: of a master that died nothing stays.
+func TestLeftoversAreCleared(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	old := filepath.Join(s.snapshots, "0123", "server")
+	if err := os.MkdirAll(filepath.Dir(old), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	executable(t, old, "")
+	if err := os.WriteFile(filepath.Join(s.snapshots, ".copy-1"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	newRigOf(t, Options{SnapshotDir: s.snapshots})
+	if _, err := os.Stat(s.snapshots); !os.IsNotExist(err) {
+		t.Errorf("the old copies are there: %v", err)
+	}
+}
+
+// TestScriptsRunFromTheirPath: an interpreter opens them by name.
+func TestScriptsRunFromTheirPath(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	executable(t, s.program, "#!/bin/sh\necho one $0\nexec sleep 60\n")
+	release := s.prepare(s.command())
+	executable(t, s.program, "#!/bin/sh\necho two $0\nexec sleep 60\n")
+	w := s.startOf(release, pool.Order{ID: "1"})
+	await(t, "its word", func() bool { return len(w.Tail()) > 0 })
+	if got, want := w.Tail()[0], "two "+s.program; got != want {
+		t.Errorf("it says %q, want %q", got, want)
+	}
+}
+
+// TestBusyFile: while a program is still open for writing the kernel refuses to
+// run it (ETXTBSY); the launcher waits for a moment.
+func TestBusyFile(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	putRelease(t, s.program, "v1")
+	c := s.command()
+	c.Dir = t.TempDir()
+	release := s.prepare(c)
+	hold := func() *os.File {
+		writer, err := os.OpenFile(s.program, os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return writer
+	}
+
+	// On a busy machine the moment may last too long; once in a while is enough.
+	for attempt := 1; ; attempt++ {
+		writer := hold()
+		w := s.startOf(release, pool.Order{ID: "1"})
+		// In its working directory the launcher is about to exec; it needs a
+		// moment to be refused at least once, and is given patience after that.
+		await(t, "the launcher to try", func() bool {
+			dir, _ := os.Readlink(fmt.Sprintf("/proc/%d/cwd", w.PID()))
+			return dir == c.Dir || dead(w.PID())
+		})
+		time.Sleep(50 * time.Millisecond)
+		writer.Close()
+		if _, online := w.next().(pool.Online); online {
+			w.end()
+			break
+		}
+		if w.end(); attempt == 5 {
+			t.Fatalf("the file was free again after a moment, but %v", w.exited.Status)
+		}
+	}
+
+	writer := hold()
+	defer writer.Close()
+	w := s.startOf(release, pool.Order{ID: "2"})
+	exited := w.exit()
+	wantError(t, exited.Status.Error, "cannot run "+s.program+": text file busy")
+	wantError(t, exited.Hint, "open for writing", "when the copy is finished")
+}
+
+// TestUnreadableProgram: execute permission alone is enough to run it.
+func TestUnreadableProgram(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	putRelease(t, s.program, "v1")
+	release := s.prepare(s.command())
+	release.file.Close() // as if it could not have been opened
+	release.file = nil
+	putRelease(t, s.program, "v2")
+	s.wantRuns(release, s.program, "v2")
+}
+
+func TestVersionOfGoPrograms(t *testing.T) {
+	t.Parallel()
+	release := newRig(t).prepare(Command{App: "app", Args: []string{self()}})
+	if version := release.Info().Version; strings.Contains(version, "devel") {
+		t.Errorf("the version of the test binary is %q", version)
+	}
+}
+
+// TestConcurrentReleases: copies are counted right, whoever comes and goes.
+func TestConcurrentReleases(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	putRelease(t, s.program, "v1")
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 10 {
+				release, err := s.Prepare(s.command())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := os.Stat(release.copied.path); err != nil {
+					t.Errorf("a release lives and its copy does not: %v", err)
+				}
+				release.Close()
+			}
+		})
+	}
+	all.Wait()
+	if got := s.copies(); len(got) != 0 {
+		t.Errorf("the copies %q are left", got)
+	}
+}

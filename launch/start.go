@@ -1,0 +1,210 @@
+package launch
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"relevo/ipc"
+	"relevo/pool"
+)
+
+// firstFD is where inherited listeners begin (sd_listen_fds(3)).
+const firstFD = 3
+
+// Start makes a worker of the release: pool.Release.
+func (r *Release) Start(o pool.Order, sink func(pool.Report)) (pool.Process, error) {
+	l := r.launcher
+	b := &birth{release: r, order: o}
+	defer b.closeChildEnds()
+	if err := b.open(); err != nil {
+		b.abort()
+		return nil, err
+	}
+	spec, err := b.spec()
+	if err != nil {
+		b.abort()
+		return nil, err
+	}
+	p := &Process{
+		release: r, sink: sink, settled: make(chan struct{}),
+		ready: newReadiness(r.command.Ready, len(l.opts.Listeners) > 0),
+	}
+	if err := b.fork(p); err != nil {
+		b.abort()
+		return nil, fmt.Errorf("cannot start a process: %w", err)
+	}
+	l.register(p)
+	b.giveOrder(spec)
+	p.begin(b)
+	return p, nil
+}
+
+// birth holds the descriptors of a worker that is being started. The master's
+// ends go to the Process or are closed by abort; the child's ends are closed in
+// either case.
+type birth struct {
+	release  *Release
+	order    pool.Order
+	channel  *os.File    // master's end of the IPC socketpair
+	shim     *os.File    // master's end of the launcher's socketpair
+	pipes    [2]*os.File // read ends of stdout and stderr; nil where inherited
+	children []*os.File  // what the child inherits, from descriptor 3 on
+	streams  [3]*os.File // the child's stdin, stdout and stderr
+	toClose  []*os.File  // child's ends, useless to the master after the fork
+}
+
+func (b *birth) open() error {
+	for _, listener := range b.release.launcher.opts.Listeners {
+		b.children = append(b.children, listener.File)
+	}
+	var child *os.File
+	var err error
+	if b.channel, child, err = ipc.Pair(); err != nil {
+		return err
+	}
+	b.inherit(child)
+	if b.shim, child, err = ipc.Pair(); err != nil {
+		return err
+	}
+	b.inherit(child)
+	return b.openStreams()
+}
+
+// inherit adds a child's end and returns its number there.
+func (b *birth) inherit(child *os.File) int {
+	b.toClose = append(b.toClose, child)
+	return b.lend(child)
+}
+
+// lend adds a file that stays the master's, too, and returns its number in the
+// child. The exec closes it.
+func (b *birth) lend(file *os.File) int {
+	b.children = append(b.children, file)
+	return firstFD + len(b.children) - 1
+}
+
+func (b *birth) ipcFD() int  { return firstFD + len(b.release.launcher.opts.Listeners) }
+func (b *birth) shimFD() int { return b.ipcFD() + 1 }
+
+func (b *birth) openStreams() error {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return fmt.Errorf("cannot open %s: %w", os.DevNull, err)
+	}
+	b.toClose = append(b.toClose, null)
+	b.streams[0] = null
+	for i := range b.pipes {
+		if inherit := b.release.launcher.opts.Streams.Inherit[i]; inherit != nil {
+			b.streams[1+i] = inherit
+			continue
+		}
+		read, write, err := os.Pipe()
+		if err != nil {
+			return fmt.Errorf("cannot make a pipe for the worker's output: %w", err)
+		}
+		b.pipes[i], b.streams[1+i] = read, write
+		b.toClose = append(b.toClose, write)
+	}
+	return nil
+}
+
+// spec is the launcher's order: everything that can be known before the fork.
+func (b *birth) spec() (shimSpec, error) {
+	r, l := b.release, b.release.launcher
+	s := scene{app: r.command.App, order: b.order, ipcFD: b.ipcFD(), notifySocket: l.opts.NotifySocket, node: r.node(), dir: r.dir}
+	var fds []listenerFD
+	for i, listener := range l.opts.Listeners {
+		s.listeners = append(s.listeners, listener.Name)
+		fds = append(fds, listenerFD{name: listener.Name, address: listener.Address, fd: firstFD + i})
+	}
+	args, err := expand(r.command.Args, fds, b.order.Slot)
+	if err != nil {
+		return shimSpec{}, err
+	}
+	path, open := r.execPath()
+	if open != nil {
+		path = fmt.Sprintf("/proc/self/fd/%d", b.lend(open))
+	}
+	return shimSpec{
+		Path: path, Args: args, Env: environ(os.Environ(), r.env, s), Dir: r.dir, DirFD: b.lend(r.dirFile),
+		ListenPID: len(fds) > 0, Keep: b.shimFD(),
+	}, nil
+}
+
+// fork starts the launcher in a process group of its own. Its environment is
+// empty but for what makes a small Go program start quickly.
+func (b *birth) fork(p *Process) error {
+	attr := &os.ProcAttr{
+		Files: append(b.streams[:], b.children...),
+		Env:   []string{"GOMAXPROCS=1", "GOGC=off"},
+		Sys:   &syscall.SysProcAttr{Setpgid: true},
+	}
+	p.handle.prepare(attr.Sys)
+	child, err := os.StartProcess(b.release.launcher.self, []string{"relevo", verb, strconv.Itoa(b.shimFD())}, attr)
+	if err != nil {
+		return err
+	}
+	p.pid = child.Pid
+	p.handle.adopt(child)
+	return nil
+}
+
+// giveOrder writes the order from a goroutine of its own: it may be larger than
+// the socket's buffer, and the launcher may have died.
+func (b *birth) giveOrder(spec shimSpec) {
+	shim := b.shim
+	go func() {
+		if json.NewEncoder(shim).Encode(spec) == nil {
+			closeWrite(shim)
+		}
+	}()
+}
+
+// launchResult is what became of the launcher.
+type launchResult struct {
+	execed  bool       // the worker's own program runs, or has run
+	failure *shimError // why it does not, where the launcher could tell
+}
+
+// awaitExec reads the launcher's socketpair to its end.
+func awaitExec(shim *os.File) launchResult {
+	defer shim.Close()
+	answer, _ := io.ReadAll(shim)
+	if len(answer) == 0 {
+		return launchResult{}
+	}
+	failure := new(shimError)
+	if answer = bytes.TrimPrefix(answer, aboutToExec); len(answer) == 0 || json.Unmarshal(answer, failure) != nil {
+		return launchResult{execed: true}
+	}
+	return launchResult{failure: failure}
+}
+
+func (b *birth) closeChildEnds() {
+	for _, f := range b.toClose {
+		f.Close()
+	}
+}
+
+func (b *birth) abort() {
+	for _, f := range []*os.File{b.channel, b.shim, b.pipes[0], b.pipes[1]} {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+// outputGrace is how long the output of a dead worker is waited for. Its process
+// group is dead too by then; only a child that left the group can hold the pipe.
+// As long as there are bytes to be read, on a busy machine or where the master's
+// own output is blocked, the wait goes on to outputPatience.
+const (
+	outputGrace    = 250 * time.Millisecond
+	outputPatience = 8 * outputGrace
+)
