@@ -1,0 +1,232 @@
+package watch
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// hints follows the places that a path depends on and says that something
+// happened there. What happened is for the reader to look up: events are late,
+// doubled, and about inodes that have left their path.
+type hints struct {
+	wake chan struct{} // one element: many events make one hint
+
+	fs     *fsnotify.Watcher // nil without events
+	broken error             // why fs is nil
+	pumped chan struct{}     // closed when the pump is gone
+
+	nodes  map[string]node   // watches in place; belongs to the reader
+	silent map[string]string // places on a file system without events, and its name
+
+	mu    sync.Mutex
+	names map[string]struct{} // look-ups whose events matter
+	stale map[string]struct{} // places to be watched anew
+}
+
+func newHints() *hints {
+	h := &hints{
+		wake:   make(chan struct{}, 1),
+		pumped: make(chan struct{}),
+		nodes:  map[string]node{},
+		silent: map[string]string{},
+		stale:  map[string]struct{}{},
+	}
+	if eventsWork {
+		h.fs, h.broken = fsnotify.NewWatcher()
+	} else {
+		h.broken = errors.New("file events are not used on this platform")
+	}
+	if h.fs == nil {
+		close(h.pumped)
+		return h
+	}
+	go h.pump(h.fs.Events, h.fs.Errors)
+	return h
+}
+
+// close returns when no goroutine of h is left.
+func (h *hints) close() {
+	if h.fs != nil {
+		h.fs.Close()
+	}
+	<-h.pumped
+}
+
+// pump takes every event at once, whatever the reader is doing: fsnotify sends
+// some errors while it holds the lock that its Add and Remove need, so a reader
+// that is in Add would wait for itself.
+func (h *hints) pump(events <-chan fsnotify.Event, errs <-chan error) {
+	defer close(h.pumped)
+	for events != nil || errs != nil {
+		select {
+		case e, ok := <-events:
+			if !ok {
+				events = nil
+				continue
+			}
+			h.event(e)
+		case _, ok := <-errs:
+			if !ok {
+				errs = nil
+				continue
+			}
+			h.lost()
+		}
+	}
+}
+
+func (h *hints) event(e fsnotify.Event) {
+	name := filepath.Clean(e.Name) // "/" + "/x" for entries of the root
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if e.Has(fsnotify.Create) || e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename) {
+		h.stale[name] = struct{}{} // a watch on it would be on the inode that left
+	}
+	if _, ok := h.names[name]; !ok {
+		delete(h.stale, name)
+		return
+	}
+	h.hint()
+}
+
+// lost has everything watched anew: after an overflow of the kernel's queue, or
+// an error, any event may be missing.
+func (h *hints) lost() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	maps.Copy(h.stale, h.names)
+	h.hint()
+}
+
+func (h *hints) hint() {
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
+}
+
+// look resolves path and watches what it depends on. What it returns was seen
+// after all watches were in place: a later change gives a hint.
+func (h *hints) look(path string) (resolution, error) {
+	for range 20 {
+		r := resolve(path)
+		added, trouble := h.follow(r)
+		if !added {
+			return r, trouble
+		}
+	}
+	h.hint() // the path changes faster than it can be looked at
+	return resolve(path), nil
+}
+
+// follow makes the watches those that r asks for. Added means that r may be out
+// of date; trouble, that events alone do not tell all.
+func (h *hints) follow(r resolution) (added bool, trouble error) {
+	stale, added := h.expect(r.names)
+	if h.fs == nil {
+		return added, h.broken
+	}
+	h.forgetOld(stale, r.nodes)
+	for path, n := range r.nodes {
+		new, err := h.add(path, n)
+		added = added || new
+		if err != nil {
+			trouble = err
+		}
+	}
+	if trouble == nil {
+		trouble = h.untrusted()
+	}
+	return added, trouble
+}
+
+// expect sets the names that matter and returns the places that went stale, and
+// whether there is a name that did not matter before.
+func (h *hints) expect(names map[string]struct{}) (stale map[string]struct{}, added bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	stale, h.stale = h.stale, map[string]struct{}{}
+	for name := range names {
+		if _, ok := h.names[name]; !ok {
+			added = true
+		}
+	}
+	h.names = names
+	return stale, added
+}
+
+// forgetOld ends the watches that are no longer right, before others are
+// added: fsnotify keeps one path for an inode, so a directory that was moved
+// must be forgotten under its old path, and under every path it ever had, to be
+// watched under the new one.
+func (h *hints) forgetOld(stale map[string]struct{}, wanted map[string]node) {
+	gone := map[node]bool{}
+	for path, n := range h.nodes {
+		if _, old := stale[path]; old || wanted[path] != n {
+			gone[n] = true
+		}
+	}
+	for path, n := range h.nodes {
+		if gone[n] {
+			h.forget(path)
+		}
+	}
+}
+
+func (h *hints) forget(path string) {
+	// It may be gone already: fsnotify drops what was removed or moved.
+	_ = h.fs.Remove(path)
+	delete(h.nodes, path)
+	delete(h.silent, path)
+}
+
+func (h *hints) add(path string, n node) (added bool, err error) {
+	if _, ok := h.nodes[path]; ok {
+		return false, nil
+	}
+	err = h.fs.Add(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return true, nil // replaced since it was seen
+	case err != nil:
+		return false, addError(path, err)
+	}
+	h.nodes[path] = n
+	if name := silentFilesystem(path); name != "" {
+		h.silent[path] = name
+	}
+	return true, nil
+}
+
+// untrusted names a reason why the watches in place do not tell all.
+func (h *hints) untrusted() error {
+	for path, name := range h.silent {
+		return fmt.Errorf("%s is on %s, which has no events for changes made elsewhere", path, name)
+	}
+	seen := map[node]string{}
+	for path, n := range h.nodes {
+		if other, ok := seen[n]; ok {
+			return fmt.Errorf("%s and %s are the same directory (a bind mount), which has one watch only", path, other)
+		}
+		seen[n] = path
+	}
+	return nil
+}
+
+func addError(path string, err error) error {
+	err = fmt.Errorf("cannot watch %s: %w", path, err)
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("%w; raise the limit: sysctl fs.inotify.max_user_watches", err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w; events need read permission there", err)
+	}
+	return err
+}

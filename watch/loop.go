@@ -1,0 +1,240 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"time"
+)
+
+// loop is one Run: the only owner of what is known about the file.
+type loop struct {
+	*File
+	log   *slog.Logger
+	hints *hints
+	quiet quiet
+	timer *time.Timer // set while a look at the file is due
+	retry time.Duration
+
+	every  time.Duration // how often the path is polled; 0 while it is not
+	ticker *time.Ticker  // nil then
+	polled <-chan time.Time
+
+	at       resolution // the last look
+	base     string     // sha256 of the bytes that are no change
+	seen     identity   // the last file that was read,
+	seenSum  string     // and its bytes
+	settle   settle
+	saidWait string // what was logged last and is not repeated
+	saidPoll string
+}
+
+// maxRetry bounds the wait between two looks at a file that is being written.
+const maxRetry = 2 * time.Second
+
+// check is the outcome of one look at the file.
+type check struct {
+	sum   string        // its bytes; "" if they cannot be had now
+	err   error         // why not
+	again time.Duration // when the loop looks again by itself; 0 if it waits for a hint
+}
+
+func newLoop(w *File) *loop {
+	l := &loop{File: w, log: w.opts.Log.With("path", w.opts.Path), hints: newHints(), base: w.start}
+	l.quiet = quiet{min: w.opts.Quiet, max: w.opts.QuietMax}
+	l.timer = time.NewTimer(0) // the first look is for what changed since New
+	return l
+}
+
+func (l *loop) close() {
+	l.timer.Stop()
+	l.poll(0)
+	l.hints.close()
+}
+
+func (l *loop) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.hints.wake:
+			l.hint()
+		case base := <-l.active:
+			l.base = base
+			l.hint()
+		case <-l.polled:
+			if resolve(l.opts.Path).id != l.at.id {
+				l.hint()
+			}
+		case <-l.timer.C:
+			l.due(ctx)
+		}
+	}
+}
+
+func (l *loop) hint() {
+	now := time.Now()
+	l.quiet.hint(now)
+	l.retry = 0
+	l.timer.Reset(l.quiet.wait(now))
+}
+
+// due looks at the file and arranges for the next look.
+func (l *loop) due(ctx context.Context) {
+	l.quiet.clear()
+	c := l.check(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	if c.again > 0 {
+		l.timer.Reset(c.again)
+	}
+	l.sayWait(c.err)
+	if c.err == nil && c.sum != l.base {
+		l.base = c.sum
+		l.emit(c.sum)
+	}
+	if l.checked != nil {
+		l.checked(c)
+	}
+}
+
+// emit sends what the last look saw.
+func (l *loop) emit(sum string) {
+	l.changes.put(Change{
+		Path: l.opts.Path, File: l.at.file, SHA256: sum,
+		Size: l.at.id.size, ModTime: time.Unix(0, l.at.id.mtime),
+	})
+}
+
+func (l *loop) check(ctx context.Context) check {
+	at, trouble := l.hints.look(l.opts.Path)
+	l.at = at
+	l.choosePoll(trouble)
+	if err := unfit(at); err != nil {
+		return check{err: err}
+	}
+	if at.id == l.seen {
+		return check{sum: l.seenSum}
+	}
+	s, err := l.read(ctx)
+	if err != nil {
+		return check{err: err, again: l.again(err)}
+	}
+	return check{sum: s}
+}
+
+// read returns the sha256 of a file that nobody is writing.
+func (l *loop) read(ctx context.Context) (string, error) {
+	f, err := open(l.at)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	began := time.Now()
+	if err := l.finished(f, began); err != nil {
+		return "", err
+	}
+	s, err := sum(ctx, f, l.at.id)
+	if err != nil {
+		return "", err
+	}
+	if l.at.id.settled(began) {
+		l.seen, l.seenSum = l.at.id, s
+	}
+	return s, nil
+}
+
+// finished returns nil for a file that counts as completely written. The
+// leases of a network file system know its local writers at best, and some
+// refuse every one.
+func (l *loop) finished(f *os.File, now time.Time) error {
+	who := unknownWriters
+	if silentFilesystem(l.at.file) == "" {
+		who = writersOf(f)
+	}
+	switch who {
+	case noWriters:
+		return nil
+	case someWriters:
+		return errUnfinished
+	}
+	return l.settle.check(f, l.at.id, l.opts.QuietMax, now)
+}
+
+// again tells when to look again without a hint after an error of read.
+func (l *loop) again(err error) time.Duration {
+	var settle settleError
+	switch {
+	case errors.As(err, &settle):
+		return settle.left
+	case errors.Is(err, fs.ErrPermission):
+		return 0 // chmod and chown give a hint
+	case errors.Is(err, errUnfinished):
+		l.retry = min(max(2*l.retry, l.opts.Quiet), maxRetry)
+		return l.retry
+	}
+	return maxRetry
+}
+
+// choosePoll starts or stops polling; trouble is why events do not tell all.
+func (l *loop) choosePoll(trouble error) {
+	every := l.opts.Poll
+	if every == 0 && trouble != nil {
+		every = defaultPoll
+	}
+	l.poll(max(0, every))
+	text := ""
+	if trouble != nil {
+		text = trouble.Error()
+	}
+	if text == l.saidPoll {
+		return
+	}
+	l.saidPoll = text
+	switch {
+	case text == "":
+		l.log.Info("file events can be trusted again")
+	case every > 0:
+		l.log.Warn("file events cannot be trusted: polling", "every", every, "err", text)
+	default:
+		l.log.Warn("file events cannot be trusted and polling is off: a change may be missed", "err", text)
+	}
+}
+
+// poll sets how often the path is looked at without a hint; 0 is never.
+func (l *loop) poll(every time.Duration) {
+	if every == l.every {
+		return
+	}
+	if l.ticker != nil {
+		l.ticker.Stop()
+		l.ticker, l.polled = nil, nil
+	}
+	if l.every = every; every > 0 {
+		l.ticker = time.NewTicker(every)
+		l.polled = l.ticker.C
+	}
+}
+
+// sayWait logs what the file is waited for, once, and the end of the wait.
+func (l *loop) sayWait(err error) {
+	text := ""
+	switch {
+	case errors.As(err, new(settleError)):
+		return
+	case err != nil:
+		text = err.Error()
+	}
+	if text == l.saidWait {
+		return
+	}
+	l.saidWait = text
+	if text == "" {
+		l.log.Info("the watched file is there and complete")
+		return
+	}
+	l.log.Info("waiting for the watched file; nothing changes until then", "err", text)
+}
