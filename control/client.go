@@ -1,0 +1,201 @@
+package control
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"relevo/config"
+	"relevo/pool"
+)
+
+// Client talks to one running master.
+type Client struct {
+	name     string
+	http     *http.Client
+	patience time.Duration // of Status
+}
+
+// Connect returns a client of the master whose control socket is at path. It
+// finds out at once whether somebody answers there: the error has the exit code
+// for not running, or for not permitted.
+func Connect(ctx context.Context, path string) (*Client, error) {
+	name := strings.TrimSuffix(filepath.Base(path), ".sock")
+	if err := config.CheckSocketPath(path); err != nil {
+		return nil, fmt.Errorf("cannot reach %q at %s: %w", name, path, err)
+	}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", path)
+	}
+	conn, err := dial(ctx, "", "")
+	if err != nil {
+		return nil, notConnected(name, path, err)
+	}
+	conn.Close()
+	transport := &http.Transport{DialContext: dial, DisableKeepAlives: true}
+	return &Client{name: name, http: &http.Client{Transport: transport}, patience: statusPatience}, nil
+}
+
+func notConnected(name, path string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &Error{fmt.Sprintf("cannot reach %q: not running (no socket at %s)", name, path), ExitNotRunning}
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return &Error{fmt.Sprintf("cannot reach %q: not running (its master died; the socket at %s is stale)", name, path), ExitNotRunning}
+	case errors.Is(err, fs.ErrPermission):
+		return &Error{fmt.Sprintf("cannot reach %q: permission denied on %s; it belongs to another user", name, path), ExitNotPermitted}
+	}
+	return fmt.Errorf("cannot reach %q: %w", name, err)
+}
+
+// Names returns the apps that have a control socket in the runtime directory,
+// sorted. Some may be dead.
+func Names(runtimeDir string) ([]string, error) {
+	paths, err := filepath.Glob(filepath.Join(runtimeDir, "*.sock"))
+	if err != nil {
+		return nil, fmt.Errorf("cannot look for masters: %w", err)
+	}
+	var names []string
+	for _, path := range paths {
+		names = append(names, strings.TrimSuffix(filepath.Base(path), ".sock"))
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Name is the app's name.
+func (c *Client) Name() string { return c.name }
+
+// statusPatience is how long a master may take to say how it is. One that is
+// stopped or stuck accepts connections and never answers.
+const statusPatience = 5 * time.Second
+
+// Status asks for what can be seen. It does not wait for a master that is stuck.
+func (c *Client) Status(ctx context.Context) (s Status, err error) {
+	patient, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	err = c.do(patient, http.MethodGet, "status", nil, &s)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = fmt.Errorf("cannot learn the status of %q: its master does not answer within %s", c.name, c.patience)
+	}
+	return s, err
+}
+
+// Reload rolls and waits for the end.
+func (c *Client) Reload(ctx context.Context) (r pool.RollResult, err error) {
+	return r, c.do(ctx, http.MethodPost, "reload", nil, &r)
+}
+
+// ReloadNoWait asks for a roll.
+func (c *Client) ReloadNoWait(ctx context.Context) error {
+	wait := false
+	return c.do(ctx, http.MethodPost, "reload", reloadRequest{Wait: &wait}, nil)
+}
+
+// Scale changes the number of workers: a number, +N or -N.
+func (c *Client) Scale(ctx context.Context, workers string) (s Scaled, err error) {
+	return s, c.do(ctx, http.MethodPost, "scale", scaleRequest{Workers: json.RawMessage(strconv.Quote(workers))}, &s)
+}
+
+// Stop asks the master to end.
+func (c *Client) Stop(ctx context.Context, force bool) error {
+	return c.do(ctx, http.MethodPost, "stop", stopRequest{Force: force}, nil)
+}
+
+// Send sends an application message, one JSON value.
+func (c *Client) Send(ctx context.Context, t pool.Target, data json.RawMessage) (r Reached, err error) {
+	return r, c.do(ctx, http.MethodPost, "send", sendRequest{Slot: t.Slot, ID: t.ID, Data: data}, &r)
+}
+
+// Signal sends a signal, named as in signal(7).
+func (c *Client) Signal(ctx context.Context, t pool.Target, signal string) (r Reached, err error) {
+	return r, c.do(ctx, http.MethodPost, "signal", signalRequest{Slot: t.Slot, ID: t.ID, Signal: signal}, &r)
+}
+
+// Events begins to listen; when it returns, nothing is missed any more.
+func (c *Client) Events(ctx context.Context) (*EventStream, error) {
+	response, err := c.request(ctx, http.MethodGet, "events", nil)
+	if err != nil {
+		return nil, err
+	}
+	return &EventStream{body: response.Body, lines: bufio.NewReader(response.Body)}, nil
+}
+
+// EventStream is the live events of a master.
+type EventStream struct {
+	body  io.ReadCloser
+	lines *bufio.Reader
+}
+
+// Next returns the next event and the line it came in. It returns io.EOF when the
+// pool has ended.
+func (s *EventStream) Next() (e pool.Event, line []byte, err error) {
+	line, err = s.lines.ReadBytes('\n')
+	if err != nil {
+		return e, nil, err
+	}
+	if err := json.Unmarshal(line, &e); err != nil {
+		return e, nil, fmt.Errorf("cannot read an event: %w", err)
+	}
+	return e, line, nil
+}
+
+// Close ends the stream.
+func (s *EventStream) Close() error { return s.body.Close() }
+
+func (c *Client) do(ctx context.Context, method, verb string, body, into any) error {
+	response, err := c.request(ctx, method, verb, body)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if into == nil {
+		return nil
+	}
+	if err := json.NewDecoder(response.Body).Decode(into); err != nil {
+		return fmt.Errorf("cannot read the answer of %q: %w", c.name, err)
+	}
+	return nil
+}
+
+// request returns the response of a request that the master granted.
+func (c *Client) request(ctx context.Context, method, verb string, body any) (*http.Response, error) {
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			return nil, fmt.Errorf("cannot ask %q to %s: %w", c.name, verb, err)
+		}
+	}
+	request, err := http.NewRequestWithContext(ctx, method, "http://relevo/v1/"+verb, bytes.NewReader(text))
+	if err != nil {
+		return nil, fmt.Errorf("internal error: %w", err)
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("cannot ask %q to %s: %w", c.name, verb, errors.Unwrap(err))
+	}
+	if response.StatusCode < 300 {
+		return response, nil
+	}
+	defer response.Body.Close()
+	failure := &Error{Exit: ExitFailure}
+	if json.NewDecoder(response.Body).Decode(failure) != nil || failure.Message == "" {
+		failure.Message = fmt.Sprintf("cannot ask %q to %s: %s", c.name, verb, response.Status)
+	}
+	return nil, failure
+}

@@ -1,0 +1,20 @@
+// Package control is how a running master is talked to: HTTP and JSON over a
+// Unix socket, so that curl can do whatever the command line can:
+//
+//	curl --unix-socket /run/relevo/web.sock http://relevo/v1/status
+//
+//	GET  /v1/status                     the pool as JSON (type Status)
+//	POST /v1/reload  {"wait":true}      roll; answers with pool.RollResult, or 202 with wait false
+//	POST /v1/scale   {"workers":"+1"}   a number, +N or -N
+//	POST /v1/stop    {"force":false}    202; the connection of /v1/events ends when all is over
+//	GET  /v1/events                     NDJSON of pool.Event, live, until the pool ends
+//	POST /v1/send    {"slot":0,"data":…}        an application message to workers
+//	POST /v1/signal  {"slot":0,"signal":"USR1"} a signal to workers
+//
+// send and signal take "slot" or "id"; with neither they mean every worker. An
+// error is {"error":"cannot …","exit":N}, N being the exit code of the command
+// line. The version in the path changes when an old client could misunderstand.
+//
+// The socket has mode 0600, and the peer of each connection is asked for its
+// user (SO_PEERCRED): only the master's own user and root may talk.
+package control

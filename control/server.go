@@ -1,0 +1,247 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"relevo/config"
+	"relevo/pool"
+)
+
+// Master is what the server lets clients do.
+type Master interface {
+	Status() (Status, error)
+	// Reload rolls and waits. An error means that no roll was begun; its exit
+	// code says why.
+	Reload(ctx context.Context) (pool.RollResult, error)
+	Scale(change string) (Scaled, error)
+	Stop(force bool) error
+	Subscribe() (events <-chan pool.Event, cancel func(), err error)
+	Send(t pool.Target, data []byte) (reached []string, err error)
+	Signal(t pool.Target, sig syscall.Signal) (reached []string, err error)
+}
+
+// Server answers on the control socket.
+type Server struct {
+	master   Master
+	log      *slog.Logger
+	listener net.Listener
+	http     *http.Server
+}
+
+// Listen opens the socket at path, in place of one that a dead master left
+// behind: the caller holds the lock of the app.
+func Listen(path string, master Master, log *slog.Logger) (*Server, error) {
+	if err := config.CheckSocketPath(path); err != nil {
+		return nil, fmt.Errorf("cannot open the control socket %s: %w", path, err)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("cannot replace the control socket: %w", err)
+	}
+	listener, err := listenPrivately(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the control socket: %w", err)
+	}
+	s := &Server{master: master, log: log, listener: listener}
+	s.http = &http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		ConnContext:       rememberPeer,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	return s, nil
+}
+
+// Serve answers until Close.
+func (s *Server) Serve() error {
+	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("cannot serve the control socket: %w", err)
+	}
+	return nil
+}
+
+// Close lets requests finish for a moment and removes the socket.
+func (s *Server) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	defer s.listener.Close() // unknown to s.http before Serve
+	if s.http.Shutdown(ctx) == nil {
+		return nil
+	}
+	return s.http.Close()
+}
+
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", s.status)
+	mux.HandleFunc("POST /v1/reload", s.reload)
+	mux.HandleFunc("POST /v1/scale", s.scale)
+	mux.HandleFunc("POST /v1/stop", s.stop)
+	mux.HandleFunc("GET /v1/events", s.events)
+	mux.HandleFunc("POST /v1/send", s.send)
+	mux.HandleFunc("POST /v1/signal", s.signal)
+	mux.HandleFunc("/", noSuchCall)
+	return s.permitted(mux)
+}
+
+func noSuchCall(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusNotFound)
+	json.NewEncoder(w).Encode(&Error{
+		Message: fmt.Sprintf("cannot %s %s: no such call; the package comment of control lists them", r.Method, r.URL.Path),
+		Exit:    ExitUsage,
+	})
+}
+
+func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
+	status, err := s.master.Status()
+	answer(w, status, err)
+}
+
+func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
+	var request reloadRequest
+	if !read(w, r, &request) {
+		return
+	}
+	if request.Wait == nil || *request.Wait {
+		result, err := s.master.Reload(r.Context())
+		answer(w, result, err)
+		return
+	}
+	// Nobody waits for the outcome; the log and `relevo status` tell it.
+	go s.master.Reload(context.WithoutCancel(r.Context()))
+	w.WriteHeader(http.StatusAccepted)
+}
+
+func (s *Server) scale(w http.ResponseWriter, r *http.Request) {
+	var request scaleRequest
+	if !read(w, r, &request) {
+		return
+	}
+	scaled, err := s.master.Scale(strings.Trim(string(request.Workers), `"`))
+	answer(w, scaled, err)
+}
+
+func (s *Server) stop(w http.ResponseWriter, r *http.Request) {
+	var request stopRequest
+	if !read(w, r, &request) {
+		return
+	}
+	if err := s.master.Stop(request.Force); err != nil {
+		answer(w, nil, err)
+		return
+	}
+	w.WriteHeader(http.StatusAccepted)
+}
+
+// events streams until the pool ends or the client goes away. The headers are
+// sent at once: they tell the client that from now on it misses nothing.
+func (s *Server) events(w http.ResponseWriter, r *http.Request) {
+	events, cancel, err := s.master.Subscribe()
+	if err != nil {
+		answer(w, nil, err)
+		return
+	}
+	defer cancel()
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.WriteHeader(http.StatusOK)
+	flush := http.NewResponseController(w)
+	flush.Flush()
+	lines := json.NewEncoder(w)
+	for {
+		select {
+		case e, open := <-events:
+			if !open || lines.Encode(e) != nil {
+				return
+			}
+			if len(events) == 0 {
+				flush.Flush()
+			}
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+func (s *Server) send(w http.ResponseWriter, r *http.Request) {
+	var request sendRequest
+	if !read(w, r, &request) {
+		return
+	}
+	if len(request.Data) == 0 {
+		answer(w, nil, &Error{Message: `cannot send nothing: "data" is missing`, Exit: ExitUsage})
+		return
+	}
+	reached, err := s.master.Send(pool.Target{ID: request.ID, Slot: request.Slot}, request.Data)
+	answer(w, Reached{reached}, err)
+}
+
+func (s *Server) signal(w http.ResponseWriter, r *http.Request) {
+	var request signalRequest
+	if !read(w, r, &request) {
+		return
+	}
+	sig, err := config.ParseSignal(request.Signal)
+	if err != nil {
+		answer(w, nil, WithExit(err, ExitUsage))
+		return
+	}
+	reached, err := s.master.Signal(pool.Target{ID: request.ID, Slot: request.Slot}, sig)
+	answer(w, Reached{reached}, err)
+}
+
+// maxRequest leaves room for the longest application message.
+const maxRequest = 2 << 20
+
+// read takes the request's JSON body; no body means all defaults. It answers
+// itself, and says false, where the body is wrong.
+func read(w http.ResponseWriter, r *http.Request, into any) bool {
+	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
+	body.DisallowUnknownFields()
+	err := body.Decode(into)
+	if err == nil && body.More() {
+		err = errors.New("there is more than one JSON value")
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		answer(w, nil, &Error{Message: fmt.Sprintf("cannot read the request: %v", err), Exit: ExitUsage})
+		return false
+	}
+	return true
+}
+
+func answer(w http.ResponseWriter, body any, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	if err != nil {
+		if errors.Is(err, pool.ErrNotRunning) {
+			err = WithExit(errors.New("cannot do that: the pool is stopping"), ExitBusy)
+		}
+		failure := &Error{Message: err.Error(), Exit: ExitCode(err)}
+		w.WriteHeader(httpStatus(failure.Exit))
+		body = failure
+	}
+	json.NewEncoder(w).Encode(body)
+}
+
+func httpStatus(exit int) int {
+	switch exit {
+	case ExitUsage:
+		return http.StatusBadRequest
+	case ExitNotPermitted:
+		return http.StatusForbidden
+	case ExitBusy:
+		return http.StatusServiceUnavailable
+	case ExitConfig, ExitRollFailed:
+		return http.StatusUnprocessableEntity
+	}
+	return http.StatusInternalServerError
+}

@@ -1,0 +1,99 @@
+package control
+
+import (
+	"encoding/json"
+	"errors"
+
+	"relevo/pool"
+)
+
+// Exit codes of the command line, which errors carry over the wire.
+const (
+	ExitOK           = 0
+	ExitFailure      = 1
+	ExitUsage        = 2
+	ExitNotRunning   = 3
+	ExitNotPermitted = 4
+	ExitConfig       = 6  // the configuration is invalid
+	ExitRollFailed   = 10 // a roll failed; the old generation serves on
+	ExitBusy         = 75
+)
+
+// Error is an error with the exit code that it deserves.
+type Error struct {
+	Message string `json:"error"`
+	Exit    int    `json:"exit"`
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// ExitCode returns the exit code for an error of any kind; 0 for nil.
+func ExitCode(err error) int {
+	var coded *Error
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.As(err, &coded):
+		return coded.Exit
+	}
+	return ExitFailure
+}
+
+// WithExit gives an error an exit code, unless it has one.
+func WithExit(err error, code int) error {
+	var coded *Error
+	if err == nil || errors.As(err, &coded) {
+		return err
+	}
+	return &Error{Message: err.Error(), Exit: code}
+}
+
+// Status is what /v1/status answers.
+type Status struct {
+	Name      string     `json:"name"`
+	PID       int        `json:"pid"`
+	Version   string     `json:"version"`
+	Listeners []Listener `json:"listeners"`
+	pool.Status
+}
+
+// Listener is a listening socket of the master.
+type Listener struct {
+	Name    string `json:"name"`
+	Address string `json:"address"`
+}
+
+type reloadRequest struct {
+	Wait *bool `json:"wait"` // default true
+}
+
+type scaleRequest struct {
+	Workers json.RawMessage `json:"workers"` // a number, or "+N" or "-N"
+}
+
+// Scaled is what /v1/scale answers.
+type Scaled struct {
+	From int `json:"from"`
+	To   int `json:"to"`
+}
+
+type stopRequest struct {
+	Force bool `json:"force"`
+}
+
+type sendRequest struct {
+	Slot *int            `json:"slot"`
+	ID   string          `json:"id"`
+	Data json.RawMessage `json:"data"`
+}
+
+type signalRequest struct {
+	Slot   *int   `json:"slot"`
+	ID     string `json:"id"`
+	Signal string `json:"signal"`
+}
+
+// Reached is what /v1/send and /v1/signal answer: the ids of the workers.
+type Reached struct {
+	Workers []string `json:"workers"`
+}
