@@ -1,0 +1,125 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"relevo/config"
+	"relevo/control"
+	"relevo/ipc"
+	"relevo/pool"
+)
+
+// Status is what can be seen of the master: control.Master.
+func (m *Master) Status() (control.Status, error) {
+	status, err := m.pool.Status()
+	return control.Status{
+		Name: m.opts.App.Name, PID: os.Getpid(), Version: m.opts.Version, Listeners: m.listeners, Status: status,
+	}, err
+}
+
+// Reload rolls to what the command's file holds now: control.Master.
+func (m *Master) Reload(ctx context.Context) (pool.RollResult, error) {
+	wait, err := m.begin()
+	if err != nil {
+		return pool.RollResult{}, err
+	}
+	return wait(ctx)
+}
+
+// begin prepares a release and hands it to the pool. One after the other: of two
+// reloads the one that has looked at the file later is the newer roll.
+func (m *Master) begin() (wait func(context.Context) (pool.RollResult, error), err error) {
+	m.prepared.mu.Lock()
+	defer m.prepared.mu.Unlock()
+	release, err := m.prepareLocked()
+	if err != nil {
+		m.log.Error("roll refused: the running workers serve on", "err", err)
+		return nil, control.WithExit(fmt.Errorf("cannot roll: %w\n  the running workers serve on", err), control.ExitRollFailed)
+	}
+	return m.pool.BeginRoll(release)
+}
+
+// Scale changes the number of workers by a number, +N or -N: control.Master.
+func (m *Master) Scale(change string) (control.Scaled, error) {
+	target, err := scaleTarget(change)
+	if err != nil {
+		return control.Scaled{}, control.WithExit(err, control.ExitUsage)
+	}
+	from, to, err := m.pool.Resize(target)
+	if err != nil && !errors.Is(err, pool.ErrNotRunning) {
+		err = control.WithExit(err, control.ExitUsage)
+	}
+	return control.Scaled{From: from, To: to}, err
+}
+
+// scaleTarget reads a change into a function of the number of slots, which the
+// pool calls at the moment of the change.
+func scaleTarget(change string) (func(now int) (int, error), error) {
+	relative := strings.HasPrefix(change, "+") || strings.HasPrefix(change, "-")
+	by, err := strconv.Atoi(change)
+	if !relative {
+		by, err = config.ParseWorkers(change)
+	}
+	switch {
+	case relative && err != nil:
+		return nil, fmt.Errorf("cannot scale by %q: write +N or -N", change)
+	case err != nil:
+		return nil, err
+	case change == "0":
+		return nil, errors.New("cannot scale to 0 workers: that would end the service; relevo stop does that")
+	}
+	return func(now int) (int, error) {
+		to := by
+		if relative {
+			to = now + by
+		}
+		if to < 1 || to > config.MaxWorkers {
+			return 0, fmt.Errorf("cannot scale from %d to %d workers: 1 to %d are possible", now, to, config.MaxWorkers)
+		}
+		return to, nil
+	}, nil
+}
+
+// Stop begins the end: control.Master.
+func (m *Master) Stop(force bool) error {
+	if force {
+		m.systemd.Stopping("stopping by force")
+		return m.pool.Force()
+	}
+	m.systemd.Stopping("stopping: workers finish what they have accepted")
+	return m.pool.Stop()
+}
+
+// Subscribe returns the events from now on: control.Master.
+func (m *Master) Subscribe() (<-chan pool.Event, func(), error) { return m.pool.Subscribe() }
+
+// Send sends an application message to workers: control.Master.
+func (m *Master) Send(t pool.Target, data []byte) ([]string, error) {
+	reached, err := m.pool.Send(t, data)
+	if err != nil {
+		err = fmt.Errorf("cannot send: %w", err)
+	}
+	return reached, usage(err)
+}
+
+// Signal sends a signal to workers: control.Master.
+func (m *Master) Signal(t pool.Target, sig syscall.Signal) ([]string, error) {
+	reached, err := m.pool.Signal(t, sig)
+	return reached, usage(err)
+}
+
+// usage marks an error as the caller's where he named a worker that is not there.
+func usage(err error) error {
+	for _, mistake := range []error{pool.ErrNoWorker, ipc.ErrReserved, ipc.ErrLineTooLong} {
+		if errors.Is(err, mistake) {
+			return control.WithExit(err, control.ExitUsage)
+		}
+	}
+	return err
+}

@@ -1,0 +1,107 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"relevo/pool"
+	"relevo/pool/machine"
+)
+
+// serveSignals turns signals into requests until the pool has ended.
+func (m *Master) serveSignals(ctx context.Context, signals <-chan os.Signal) {
+	stopping := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case sig := <-signals:
+			switch sig.(syscall.Signal) {
+			case unix.SIGHUP:
+				m.requestReload("SIGHUP")
+			case unix.SIGTERM, unix.SIGINT:
+				m.stopBySignal(sig.String(), stopping)
+				stopping = true
+			case unix.SIGTTIN:
+				m.scaleBySignal("+1")
+			case unix.SIGTTOU:
+				m.scaleBySignal("-1")
+			case unix.SIGUSR2:
+				m.log.Warn("SIGUSR2 ignored: this version cannot replace itself while it runs")
+			}
+		}
+	}
+}
+
+func (m *Master) stopBySignal(name string, again bool) {
+	err := m.Stop(again)
+	switch {
+	case err != nil && !errors.Is(err, pool.ErrNotRunning):
+		m.log.Error("cannot stop", "err", err)
+	case again:
+		m.log.Warn("stopping by force: workers are killed", "signal", name)
+	default:
+		m.log.Info("stopping: workers finish what they have accepted; a second signal forces", "signal", name)
+	}
+}
+
+func (m *Master) scaleBySignal(change string) {
+	if _, err := m.Scale(change); err != nil {
+		m.log.Error("not scaled", "err", err)
+	}
+}
+
+// reloadRequest is a roll that nobody waits for.
+type reloadRequest struct{ cause string }
+
+// requestReload asks for a roll. One request may wait; a further one would roll
+// to the same bytes.
+func (m *Master) requestReload(cause string) {
+	select {
+	case m.reloads <- reloadRequest{cause}:
+	default:
+	}
+}
+
+// serveReloads begins the rolls asked for by signals and the watch. It does not
+// wait for their ends, so that a newer one can supersede the one under way.
+func (m *Master) serveReloads(ctx context.Context) {
+	var rolls sync.WaitGroup
+	defer rolls.Wait()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case request := <-m.reloads:
+			m.log.Info("roll asked for", "cause", request.cause)
+			m.systemd.Reloading("rolling: " + request.cause)
+			wait, err := m.begin()
+			if err != nil {
+				m.rollSettled(pool.RollResult{}, err)
+				continue
+			}
+			rolls.Go(func() { m.rollSettled(wait(ctx)) })
+		}
+	}
+}
+
+// rollSettled tells systemd the end of a reload in any case, for `systemctl
+// reload` waits for it.
+func (m *Master) rollSettled(result pool.RollResult, err error) {
+	if err == nil {
+		err = result.Error()
+	}
+	switch {
+	case result.Result == machine.Aborted, errors.Is(err, pool.ErrNotRunning), errors.Is(err, context.Canceled):
+		// The service is on its way out, and systemd knows it.
+	case err != nil:
+		m.systemd.Ready("reload failed, the old workers serve on: " + err.Error())
+	default:
+		m.systemd.Ready(m.statusText())
+	}
+}
