@@ -1,0 +1,95 @@
+package prove
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// check makes sure that there is something to prove before any load: one
+// request must be answered, the target must have a serving worker. It fixes
+// the address of the load. why says why the workers' connections cannot be
+// known, "" where they can or nobody is to be killed.
+func (l *load) check(ctx context.Context) (why string, err error) {
+	if l.options.Target != nil {
+		workers, err := l.options.Target.Workers(ctx)
+		if err != nil {
+			return "", fmt.Errorf("cannot prove %s: its master does not list its workers: %w", l.options.URL, err)
+		}
+		if !slices.ContainsFunc(workers, func(w Worker) bool { return w.State == Serving }) {
+			return "", fmt.Errorf("cannot prove %s: none of its %d workers is serving: wait until one is ready", l.options.URL, len(workers))
+		}
+	}
+	all, err := l.endpoint.addresses(ctx)
+	if err != nil {
+		return "", err
+	}
+	var failed several
+	for _, remote := range all {
+		l.endpoint.use(remote)
+		if why, err = l.firstRequest(ctx); err == nil {
+			return why, nil
+		}
+		failed = append(failed, err)
+	}
+	return "", fmt.Errorf("cannot prove %s: no answer to a first request: %w: start the app, or correct the URL",
+		l.options.URL, failed)
+}
+
+// firstRequest sends one request, which is not counted. With Kill it waits
+// halfway through it: the worker that has accepted it must show up.
+func (l *load) firstRequest(ctx context.Context) (why string, err error) {
+	c := newClient(l, l.options.Connections.modes()[0], 0)
+	defer c.hangUp(true)
+	defer context.AfterFunc(ctx, c.abort)()
+	start := time.Now()
+	if err := c.dial(ctx, start, start.Add(l.options.Timeout)); err != nil {
+		return "", err
+	}
+	if l.options.Kill {
+		half := min(len(c.request)/2, inlineRequest)
+		if err := c.open.conn.SetDeadline(start.Add(l.options.Timeout)); err != nil {
+			return "", err
+		}
+		if _, err := c.open.conn.Write(c.request[:half]); err != nil {
+			return "", err
+		}
+		c.request = c.request[half:]
+		why = l.findOwner(ctx, peerOf(c.open.raw))
+	}
+	_, err = c.exchange(time.Now().Add(l.options.Timeout))
+	return why, err
+}
+
+// findOwner looks for the worker that holds a connection. Where none is found
+// it says why.
+func (l *load) findOwner(ctx context.Context, p peer) string {
+	const (
+		often = 10 * time.Millisecond
+		bound = 2 * time.Second
+	)
+	ctx, cancel := context.WithTimeout(ctx, bound)
+	defer cancel()
+	t := time.NewTicker(often)
+	defer t.Stop()
+	for {
+		workers, err := l.options.Target.Workers(ctx)
+		for _, w := range workers {
+			held, unreadable := holdings(l.endpoint.network, w.PID)
+			if _, ok := held[p]; ok {
+				return ""
+			}
+			err = cmp.Or(err, unreadable)
+		}
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			if err != nil {
+				return err.Error()
+			}
+			return "no worker holds a connection of the prover: a proxy may stand between them, or a namespace"
+		}
+	}
+}

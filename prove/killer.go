@@ -1,0 +1,232 @@
+package prove
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// recovery bounds the wait for a killed worker's replacement.
+	recovery = 30 * time.Second
+	// signalBound bounds the signals that must be sent whatever becomes of the run.
+	signalBound = 10 * time.Second
+)
+
+// killer kills one serving worker after the other, round the slots.
+type killer struct {
+	*load
+	sockets  bool // the workers' connections can be listed
+	lastSlot int
+
+	mu         sync.Mutex
+	kills      Kills
+	recoveries []time.Duration
+}
+
+// newKiller makes a killer; why says why the workers' connections cannot be
+// known, "" where they can.
+func newKiller(l *load, why string) *killer {
+	k := &killer{load: l, sockets: why == "", lastSlot: -1, kills: Kills{Attribution: BySockets}}
+	if !k.sockets {
+		k.kills.Attribution, k.kills.AttributionReason = ByTime, why
+	}
+	return k
+}
+
+// run kills until done is closed, and then finishes the kill that it is at.
+func (k *killer) run(ctx context.Context, done <-chan struct{}) {
+	t := time.NewTimer(k.options.KillEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+		case <-done:
+			return
+		case <-k.stop:
+			return
+		}
+		start := time.Now()
+		if err := k.next(ctx); err != nil && ctx.Err() == nil {
+			k.failed(err)
+		}
+		t.Reset(max(k.options.KillEvery-time.Since(start), 0))
+	}
+}
+
+// next kills the worker whose turn it is and waits for its replacement.
+func (k *killer) next(ctx context.Context) error {
+	workers, err := k.options.Target.Workers(ctx)
+	if err != nil {
+		return err
+	}
+	w, ok := after(workers, k.lastSlot)
+	if !ok {
+		return errors.New("cannot kill a worker: none is serving")
+	}
+	k.lastSlot = w.Slot
+	at, err := k.kill(ctx, w)
+	if err != nil {
+		return err
+	}
+	k.replaced(ctx, w, at)
+	return nil
+}
+
+// after returns the serving worker of the next slot, round the pool.
+func after(workers []Worker, slot int) (Worker, bool) {
+	serving := slices.DeleteFunc(slices.Clone(workers), func(w Worker) bool { return w.State != Serving })
+	if len(serving) == 0 {
+		return Worker{}, false
+	}
+	slices.SortFunc(serving, func(a, b Worker) int { return cmp.Compare(a.Slot, b.Slot) })
+	for _, w := range serving {
+		if w.Slot > slot {
+			return w, true
+		}
+	}
+	return serving[0], true
+}
+
+// kill ends a worker and returns when. Where its connections can be listed, it
+// is stopped for the while, unless nobody could make it go on again for sure.
+func (k *killer) kill(ctx context.Context, w Worker) (time.Time, error) {
+	e := &entry{stopped: time.Now()}
+	if !k.sockets {
+		return k.finish(ctx, w, e, none)
+	}
+	h, err := openHandle(w.PID)
+	if err != nil {
+		k.byTime(err)
+		return k.finish(ctx, w, e, none)
+	}
+	defer h.close()
+	if err := k.signal(ctx, w, syscall.SIGSTOP); err != nil {
+		// It may have arrived all the same.
+		return e.stopped, join(fmt.Errorf("cannot stop worker %s: %w", w.ID, err), k.release(w, h))
+	}
+	if err = awaitStopped(ctx, w.PID); err == nil {
+		e.held, err = holdings(k.endpoint.network, w.PID)
+	}
+	if ctx.Err() != nil {
+		return e.stopped, k.release(w, h)
+	}
+	if err != nil {
+		e.held = nil
+		k.byTime(err)
+	}
+	return k.finish(ctx, w, e, h)
+}
+
+// finish sends the SIGKILL, also when ctx has just ended: the worker may be
+// stopped, and must not stay so.
+func (k *killer) finish(ctx context.Context, w Worker, e *entry, h handle) (time.Time, error) {
+	k.ledger.open(e)
+	at := time.Now()
+	if err := k.signal(context.WithoutCancel(ctx), w, syscall.SIGKILL); err != nil {
+		k.ledger.drop(e)
+		return at, join(fmt.Errorf("cannot kill worker %s: %w", w.ID, err), k.release(w, h))
+	}
+	k.ledger.done(e, time.Now())
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.kills.Count++
+	return at, nil
+}
+
+func (k *killer) signal(ctx context.Context, w Worker, sig syscall.Signal) error {
+	ctx, cancel := context.WithTimeout(ctx, signalBound)
+	defer cancel()
+	return k.options.Target.Signal(ctx, w.ID, sig)
+}
+
+// release lets a stopped worker go on: through its master, else by itself.
+func (k *killer) release(w Worker, h handle) error {
+	if h == none {
+		return nil
+	}
+	err := k.signal(context.Background(), w, syscall.SIGCONT)
+	if err == nil {
+		return nil
+	}
+	if err2 := h.cont(); err2 != nil && !errors.Is(err2, syscall.ESRCH) {
+		return fmt.Errorf("cannot continue worker %s, which may be stopped: %w: run kill -CONT %d", w.ID, several{err, err2}, w.PID)
+	}
+	return nil
+}
+
+// byTime notes a kill of which the connections are not known, and why.
+func (k *killer) byTime(why error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.kills.ByTime++
+	if k.kills.Attribution == BySockets {
+		k.kills.Attribution, k.kills.AttributionReason = ByTime, why.Error()
+	}
+}
+
+// replaced waits until another worker serves in the slot of the killed one.
+func (k *killer) replaced(run context.Context, dead Worker, killed time.Time) {
+	const often = 2 * time.Millisecond // the error of the figure
+	ctx, cancel := context.WithTimeout(run, recovery)
+	defer cancel()
+	t := time.NewTicker(often)
+	defer t.Stop()
+	for {
+		workers, err := k.options.Target.Workers(ctx)
+		if err == nil && slices.ContainsFunc(workers, func(w Worker) bool {
+			return w.Slot == dead.Slot && w.ID != dead.ID && w.State == Serving
+		}) {
+			k.recovered(time.Since(killed))
+			return
+		}
+		select {
+		case <-t.C:
+		case <-run.Done():
+			return
+		case <-ctx.Done():
+			k.unrecovered(dead, err)
+			return
+		}
+	}
+}
+
+func (k *killer) recovered(d time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.recoveries = append(k.recoveries, d)
+}
+
+func (k *killer) unrecovered(w Worker, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.kills.Unrecovered++
+	if err == nil {
+		err = errors.New("no other worker serves in its slot")
+	}
+	k.kills.Errors.add(fmt.Sprintf("cannot see worker %s replaced: %v", w.ID, err))
+}
+
+func (k *killer) failed(err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.kills.Failed++
+	k.kills.Errors.add(err.Error())
+}
+
+// sofar returns the kills until now.
+func (k *killer) sofar() Kills {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	kills := k.kills
+	if n := len(k.recoveries); n > 0 {
+		sorted := slices.Sorted(slices.Values(k.recoveries))
+		kills.RecoveryMedian, kills.RecoveryMax = Millis(sorted[n/2]), Millis(sorted[n-1])
+	}
+	return kills
+}

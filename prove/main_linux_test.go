@@ -1,0 +1,18 @@
+package prove
+
+import (
+	"fmt"
+	"os"
+)
+
+// leftovers tells of child processes and sockets that outlived the tests.
+func leftovers() string {
+	if all := tree(os.Getpid()); len(all) > 1 {
+		return fmt.Sprintf("child processes are left: %v", all[1:])
+	}
+	sockets := make(map[uint64]struct{})
+	if err := socketInodes(os.Getpid(), sockets); err != nil || len(sockets) > 0 {
+		return fmt.Sprintf("%d sockets are left, error %v", len(sockets), err)
+	}
+	return ""
+}

@@ -1,0 +1,137 @@
+package prove
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Connections names what the clients do with a connection after an answer.
+type Connections string
+
+const (
+	// Fresh opens a new connection for every request.
+	Fresh Connections = "fresh"
+	// KeepAlive uses a connection until the server closes it.
+	KeepAlive Connections = "keepalive"
+	// Both runs Fresh and KeepAlive at the same time. It is the default.
+	Both Connections = "both"
+)
+
+// modes lists the connection modes that run at the same time.
+func (c Connections) modes() []Connections {
+	if c == Both {
+		return []Connections{Fresh, KeepAlive}
+	}
+	return []Connections{c}
+}
+
+// Options say what to load, how, and what to do to the app meanwhile. Only URL
+// is needed.
+type Options struct {
+	// URL is http://HOST[:PORT]/PATH, https://…, or unix:/SOCKET[:/PATH] (also
+	// unix:@NAME[:/PATH], an abstract socket). A host name is resolved once: the
+	// load goes to the first of its addresses that answers.
+	URL string
+	// Clients is the number of clients of each connection mode. Default 32.
+	Clients int
+	// Connections chooses the connection modes. Default Both.
+	Connections Connections
+
+	// Method of every request. Default GET.
+	Method string
+	// Body of every request. Default none.
+	Body []byte
+	// Headers of every request, "Host" included. Default none.
+	Headers http.Header
+	// Timeout bounds one request: connect, send and the whole answer. Default 10s.
+	Timeout time.Duration
+	// Expect is the first digit of the status that is ok, 2 to 5. Default 0: any
+	// status below 500.
+	Expect int
+
+	// CA holds the authorities that may sign an https server's certificate.
+	// Default: the system's.
+	CA *x509.CertPool
+	// Insecure accepts any certificate, a self-signed one too. Default false.
+	Insecure bool
+
+	// Target is the app as its master knows it. Default nil: nobody rolls or
+	// kills, the run is a plain load.
+	Target Target
+	// Rolls is the number of rolls, one after the other. Default 20 with a Target
+	// and without Kill, otherwise 0. With Kill both happen at the same time.
+	Rolls int
+	// Kill kills one serving worker after the other, round the slots, with
+	// SIGKILL. It needs a Target. Default false.
+	Kill bool
+	// KillEvery is the time from one kill to the next; it grows where the
+	// replacement takes longer to serve. Default 500ms.
+	KillEvery time.Duration
+	// Duration is the length of a run that Rolls does not end: a plain load, or
+	// Kill. Default 10s.
+	Duration time.Duration
+	// MinRequests makes the run, its rolls and its kills go on until every
+	// connection mode has finished so many requests. Default 0.
+	MinRequests int
+
+	// Progress is told about once a second, and after every roll. The calls come
+	// one at a time, the last one before Run returns. Default nil.
+	Progress func(Progress)
+}
+
+// Progress is the state of a run.
+type Progress struct {
+	Elapsed              time.Duration
+	Sent, OK, Lost, Held int64
+	Rolls, FailedRolls   int
+	Kills                int
+	// Roll is the roll that has just ended, nil in the regular calls.
+	Roll *Roll
+}
+
+func (o Options) withDefaults() (Options, error) {
+	setDefault(&o.Clients, 32)
+	setDefault(&o.Connections, Both)
+	setDefault(&o.Method, http.MethodGet)
+	setDefault(&o.Timeout, 10*time.Second)
+	setDefault(&o.KillEvery, 500*time.Millisecond)
+	setDefault(&o.Duration, 10*time.Second)
+	if o.Target != nil && !o.Kill {
+		setDefault(&o.Rolls, 20)
+	}
+	return o, o.validate()
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func (o Options) validate() error {
+	switch {
+	case o.Clients < 0, o.Timeout < 0, o.Rolls < 0, o.KillEvery < 0, o.Duration < 0, o.MinRequests < 0:
+		return errors.New("cannot prove: a number or duration of the options is negative")
+	case o.Connections != Fresh && o.Connections != KeepAlive && o.Connections != Both:
+		return fmt.Errorf("cannot prove: unknown connections %q: use fresh, keepalive or both", o.Connections)
+	case o.Expect != 0 && (o.Expect < 2 || o.Expect > 5):
+		return fmt.Errorf("cannot prove: %d is no status class: use 2 to 5, or 0 for any status below 500", o.Expect)
+	case o.Target == nil && o.Kill:
+		return errors.New("cannot kill workers: the run has no target, so nobody knows the workers")
+	case o.Target == nil && o.Rolls > 0:
+		return errors.New("cannot roll: the run has no target, so nobody can roll the workers")
+	}
+	return nil
+}
+
+// expected tells whether status is what the options ask for.
+func (o Options) expected(status int) bool {
+	if o.Expect == 0 {
+		return status < 500
+	}
+	return status/100 == o.Expect
+}

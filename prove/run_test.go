@@ -1,0 +1,133 @@
+package prove
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// tooLong is more than anything here takes, by far.
+const tooLong = 60 * time.Second
+
+func prove(t *testing.T, o Options) Report {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), tooLong)
+	defer cancel()
+	r, err := Run(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkSums(t, r)
+	if t.Failed() || testing.Verbose() {
+		text, _ := json.Marshal(r)
+		t.Logf("%s", text)
+	}
+	return r
+}
+
+// checkSums makes sure that no request is missing in the report.
+func checkSums(t *testing.T, r Report) {
+	t.Helper()
+	all := []*Figures{&r.Total, r.Fresh, r.KeepAlive}
+	var sent int64
+	for i, f := range all {
+		if f == nil {
+			continue
+		}
+		if f.Sent != f.OK+f.Held+f.Lost.Total() || f.Sent == 0 {
+			t.Errorf("figures %d do not add up: %+v", i, *f)
+		}
+		if i > 0 {
+			sent += f.Sent
+		}
+	}
+	if sent != r.Total.Sent {
+		t.Errorf("total is %d requests, the modes have %d", r.Total.Sent, sent)
+	}
+	if min(r.Lost(), 10) != len(r.Samples) {
+		t.Errorf("%d lost, but %d samples", r.Lost(), len(r.Samples))
+	}
+}
+
+// TestSeesOneStepShutdown: http.Server.Shutdown on SIGTERM loses requests now and
+// then; rolling until that is seen must end soon.
+func TestSeesOneStepShutdown(t *testing.T) {
+	p := newPool(t, oneStep, "tcp", 2)
+	const rounds = 20
+	for range rounds {
+		r := prove(t, Options{URL: p.url(), Clients: 16, Target: p, Rolls: 5})
+		if r.Rolls.Done != 5 || r.Rolls.Replaced != 10 || r.Rolls.Failed != 0 {
+			t.Fatalf("rolls: %+v", *r.Rolls)
+		}
+		if r.Lost() > 0 {
+			if n := r.Total.Lost; n.EOF+n.Reset != n.Total() {
+				t.Errorf("a worker that leaves early resets or closes, but: %+v", n)
+			}
+			return
+		}
+	}
+	t.Errorf("no request was lost in %d rounds of rolls that lose some", rounds)
+}
+
+func TestSeesNoLossInTwoPhaseDrain(t *testing.T) {
+	p := newPool(t, twoPhase, "tcp", 2)
+	r := prove(t, Options{URL: p.url(), Clients: 16, Target: p, Rolls: 5})
+	if r.Lost() != 0 || r.Rolls.Done != 5 {
+		t.Errorf("lost %d in rolls that lose nothing: %+v", r.Lost(), r.Samples)
+	}
+}
+
+// TestMinRequestsGoesOnRolling: every roll ends after 10 requests, and far more
+// are asked for.
+func TestMinRequestsGoesOnRolling(t *testing.T) {
+	s := newRawServer(t, "unix", func(s *rawServer, c net.Conn, n int64) bool { return send(c, plain) })
+	target := fakeTarget{workers: []Worker{{State: Serving}}, roll: func(ctx context.Context) (Roll, error) {
+		often := time.NewTicker(time.Millisecond)
+		defer often.Stop()
+		for begin := s.requests.Load(); s.requests.Load() < begin+10; {
+			select {
+			case <-often.C:
+			case <-ctx.Done():
+				return Roll{}, ctx.Err()
+			}
+		}
+		return Roll{Replaced: 1, OK: true}, nil
+	}}
+	const enough = 1000
+	r := prove(t, Options{URL: s.url(), Clients: 2, Target: target, Rolls: 1, MinRequests: enough})
+	if r.Fresh.Sent < enough || r.KeepAlive.Sent < enough {
+		t.Errorf("ended after %d and %d requests", r.Fresh.Sent, r.KeepAlive.Sent)
+	}
+	if r.Rolls.Done < 2 || r.Lost() > 0 {
+		t.Errorf("rolls %+v, lost %d", *r.Rolls, r.Lost())
+	}
+}
+
+func TestRollOverUnixSocket(t *testing.T) {
+	p := newPool(t, twoPhase, "unix", 1)
+	if r := prove(t, Options{URL: p.url(), Clients: 4, Target: p, Rolls: 2}); r.Lost() > 0 || r.Rolls.Done != 2 {
+		t.Errorf("rolls %+v, lost %+v", *r.Rolls, r.Samples)
+	}
+}
+
+// TestSpawnLeavesListenerNonblocking guards the tests' own master: a worker that
+// blocks in accept hangs in its drain, and what is then lost is the test's fault.
+func TestSpawnLeavesListenerNonblocking(t *testing.T) {
+	p := newPool(t, twoPhase, "tcp", 2)
+	raw, err := p.listener.(*net.TCPListener).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = raw.Control(func(fd uintptr) {
+		if flags, err := unix.FcntlInt(fd, unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK == 0 {
+			t.Errorf("flags %#x, %v", flags, err)
+		}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

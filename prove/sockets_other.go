@@ -1,0 +1,29 @@
+//go:build !linux
+
+package prove
+
+import (
+	"context"
+	"errors"
+	"net"
+)
+
+// Which connections a process holds is only known on Linux; elsewhere a broken
+// connection is put down to a kill by its time.
+var errNoProc = errors.New("which connections a worker holds is only known on Linux")
+
+func socketInode(*net.UnixConn) uint64 { return 0 }
+
+func holdings(string, int) (map[peer]struct{}, error) { return nil, errNoProc }
+
+func awaitStopped(context.Context, int) error { return errNoProc }
+
+type handle int
+
+const none handle = -1
+
+func openHandle(int) (handle, error) { return none, errNoProc }
+
+func (h handle) cont() error { return errNoProc }
+
+func (h handle) close() {}

@@ -1,0 +1,148 @@
+package prove
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// WriteText writes the report for people.
+func (r Report) WriteText(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s  %d clients per row\n\n", r.URL, brief(r.Duration), r.Clients)
+	r.writeRequests(&b)
+	b.WriteByte('\n')
+	r.writeLatency(&b)
+	b.WriteByte('\n')
+	fmt.Fprintf(&b, "longest gap without an answer: %s, at %s\n", brief(r.LongestGap), brief(r.LongestGapAt))
+	r.writeRolls(&b)
+	r.writeKills(&b)
+	r.writeLimits(&b)
+	r.writeSamples(&b)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// row is one line of the tables.
+type row struct {
+	name string
+	*Figures
+}
+
+func (r Report) rows() []row {
+	var rows []row
+	if r.Fresh != nil {
+		rows = append(rows, row{string(Fresh), r.Fresh})
+	}
+	if r.KeepAlive != nil {
+		rows = append(rows, row{string(KeepAlive), r.KeepAlive})
+	}
+	if len(rows) > 1 {
+		rows = append(rows, row{"total", &r.Total})
+	}
+	return rows
+}
+
+func (r Report) writeRequests(b *strings.Builder) {
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	held := r.Kills != nil
+	line := func(cells ...string) {
+		if !held {
+			cells = append(cells[:3], cells[4:]...)
+		}
+		fmt.Fprintln(t, strings.Join(cells, "\t")+"\t")
+	}
+	line("requests", "sent", "ok", "held", "lost", "refused", "reset", "eof", "timeout", "5xx", "other")
+	for _, f := range r.rows() {
+		l := f.Lost
+		line(f.name, count(f.Sent), count(f.OK), count(f.Held), count(l.Total()), count(l.Refused),
+			count(l.Reset), count(l.EOF), count(l.Timeout), count(l.Status5xx), count(l.Other))
+	}
+	t.Flush()
+}
+
+func (r Report) writeLatency(b *strings.Builder) {
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "latency\tp50\tp90\tp99\tp99.9\tslowest\t")
+	for _, f := range r.rows() {
+		l := f.Latency
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t\n", f.name,
+			brief(l.P50), brief(l.P90), brief(l.P99), brief(l.P999), brief(l.Slowest))
+	}
+	t.Flush()
+}
+
+func (r Report) writeRolls(b *strings.Builder) {
+	if r.Rolls == nil {
+		return
+	}
+	fmt.Fprintf(b, "rolls: %d done, %d failed, %d workers replaced\n", r.Rolls.Done, r.Rolls.Failed, r.Rolls.Replaced)
+	for _, reason := range r.Rolls.Reasons {
+		fmt.Fprintf(b, "  failed: %s\n", reason)
+	}
+}
+
+func (r Report) writeKills(b *strings.Builder) {
+	k := r.Kills
+	if k == nil {
+		return
+	}
+	fmt.Fprintf(b, "kills: %d done, %d failed; replacement serving after %s (median), %s (max)",
+		k.Count, k.Failed, brief(k.RecoveryMedian), brief(k.RecoveryMax))
+	if k.Unrecovered > 0 {
+		fmt.Fprintf(b, "; %d never replaced", k.Unrecovered)
+	}
+	b.WriteByte('\n')
+	if k.Attribution == ByTime {
+		fmt.Fprintf(b, "  held is a guess by time: %s\n", k.AttributionReason)
+	}
+	for _, err := range k.Errors {
+		fmt.Fprintf(b, "  failed: %s\n", err)
+	}
+}
+
+func (r Report) writeLimits(b *strings.Builder) {
+	if n := r.Total.LocalPorts; n > 0 {
+		fmt.Fprintf(b, "not sent: %s, this machine was out of local ports: use fewer clients, or widen net.ipv4.ip_local_port_range\n", count(n))
+	}
+	if n := r.Total.LocalFiles; n > 0 {
+		fmt.Fprintf(b, "not sent: %s, this process was out of open files: use fewer clients, or raise ulimit -n\n", count(n))
+	}
+}
+
+func (r Report) writeSamples(b *strings.Builder) {
+	if len(r.Samples) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\nthe first %d lost:\n", len(r.Samples))
+	for _, s := range r.Samples {
+		fmt.Fprintf(b, "  at %s  %s  %s  after %s", brief(s.At), s.Connections, s.Class, brief(s.Took))
+		if s.Local != "" {
+			fmt.Fprintf(b, ", connection of %s open for %s, request %d on it", s.Local, brief(s.ConnectionAge), s.Served+1)
+		}
+		fmt.Fprintf(b, ": %s\n", s.Error)
+	}
+}
+
+// brief rounds a duration to three figures or so.
+func brief(m Millis) string {
+	d := time.Duration(m)
+	for _, unit := range []time.Duration{time.Second, time.Millisecond, time.Microsecond} {
+		if d >= unit {
+			return d.Round(unit / 100).String()
+		}
+	}
+	return d.String()
+}
+
+// count writes 1234567 as 1,234,567.
+func count(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
