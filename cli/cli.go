@@ -1,0 +1,133 @@
+// Package cli is the command line: it reads flags and arguments, calls, and
+// prints. It has no logic of its own.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"relevo/config"
+	"relevo/control"
+)
+
+// Main runs one command and returns the exit code of the program.
+func Main(args []string, stdin io.Reader, stdout, stderr *os.File) int {
+	c := &cli{
+		stdin: stdin, stdout: stdout, stderr: stderr, getenv: os.Getenv,
+		places: config.FindPlaces(os.Getenv, os.Geteuid()),
+		color:  useColor(stderr, os.Getenv), colorOut: useColor(stdout, os.Getenv),
+	}
+	root := c.root()
+	root.SetArgs(scaleDown(args))
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(context.Background())
+	var quiet *exitOnly
+	switch {
+	case err == nil:
+		return control.ExitOK
+	case errors.As(err, &quiet):
+		return quiet.code
+	}
+	fmt.Fprintln(stderr, c.paint(c.color, red, "relevo:"), err)
+	return control.ExitCode(err)
+}
+
+// cli is what every command needs of the outside world.
+type cli struct {
+	stdin               io.Reader
+	stdout, stderr      *os.File
+	getenv              func(string) string
+	places              config.Places
+	color, colorOut     bool // of stderr and stdout
+	logFormat, logLevel string
+}
+
+// exitOnly ends the program with a code where all has been said.
+type exitOnly struct{ code int }
+
+func (e *exitOnly) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+const rootLong = `relevo keeps a pool of worker processes behind listening sockets that it holds
+itself, and replaces workers, releases and crashed processes while the sockets
+never close.`
+
+const rootExample = `  relevo serve                             the built-in worker: watch a roll in the browser
+  relevo run -l :8080 -n 4 -- ./server     your program, which takes the socket it inherits
+  relevo reload                            replace all workers, one by one, without losing a request
+  relevo prove --url http://127.0.0.1:8080 load the app while it is rolled, and count`
+
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:          "relevo",
+		Short:        "A zero-downtime process master",
+		Long:         rootLong,
+		Example:      rootExample,
+		Version:      version(),
+		SilenceUsage: true,
+		// cobra suggests nothing unless told how far off a word may be.
+		SuggestionsMinimumDistance: 2,
+		SilenceErrors:              true,
+		Args:                       unknownCommand,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(flagError)
+	root.AddGroup(&cobra.Group{ID: "start", Title: "Start a master:"}, &cobra.Group{ID: "talk", Title: "Talk to a running master:"})
+	root.AddCommand(
+		c.run(), c.serve(), c.builtinWorker(),
+		c.status(), c.list(), c.reload(), c.scale(), c.stop(), c.events(), c.send(), c.signal(), c.prove(),
+		c.version(),
+	)
+	return root
+}
+
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("cannot find the command %q", args[0])
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
+	} else {
+		err = fmt.Errorf("%w; see relevo --help", err)
+	}
+	return control.WithExit(err, control.ExitUsage)
+}
+
+// usage marks an error as one of the command line.
+func usage(err error) error { return control.WithExit(err, control.ExitUsage) }
+
+func (c *cli) version() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(c.stdout, "relevo", version())
+			return err
+		},
+	}
+}
+
+// version tells the module's version, or the revision it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" {
+			return "devel-" + setting.Value[:min(12, len(setting.Value))]
+		}
+	}
+	return "devel"
+}

@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+// logQueue lets nobody wait for the log. A terminal that is held with Ctrl-S, or
+// a pipe that nobody reads, blocks the goroutine that writes; lines that find the
+// queue full are dropped and counted.
+type logQueue struct {
+	lines   chan []byte
+	written chan struct{} // closed when the last line is written
+
+	mu     sync.Mutex
+	lost   int
+	closed bool
+}
+
+// queuedLines is a burst of a large pool.
+const queuedLines = 4096
+
+func newLogQueue(to io.Writer) *logQueue {
+	q := &logQueue{lines: make(chan []byte, queuedLines), written: make(chan struct{})}
+	go func() {
+		defer close(q.written)
+		for line := range q.lines {
+			to.Write(line) // there is nobody to tell that the log is broken
+			if lost := q.takeLost(); lost > 0 {
+				fmt.Fprintf(to, "relevo: %d log lines lost: the log was not read\n", lost)
+			}
+		}
+	}()
+	return q
+}
+
+// Write queues one line, as slog's handlers write them.
+func (q *logQueue) Write(line []byte) (int, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return 0, io.ErrClosedPipe
+	}
+	select {
+	case q.lines <- append([]byte(nil), line...):
+	default:
+		q.lost++
+	}
+	return len(line), nil
+}
+
+func (q *logQueue) takeLost() (lost int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	lost, q.lost = q.lost, 0
+	return lost
+}
+
+// close writes what is queued, as far as that is possible within a moment.
+func (q *logQueue) close() {
+	q.mu.Lock()
+	q.closed = true
+	close(q.lines)
+	q.mu.Unlock()
+	select {
+	case <-q.written:
+	case <-time.After(time.Second):
+	}
+}

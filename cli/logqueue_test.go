@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+)
+
+func TestLogQueueKeepsOrder(t *testing.T) {
+	var out bytes.Buffer
+	q := newLogQueue(&out)
+	for i := range 100 {
+		fmt.Fprintf(q, "line %d\n", i)
+	}
+	q.close()
+	for i, line := range strings.Split(strings.TrimSpace(out.String()), "\n") {
+		if line != fmt.Sprintf("line %d", i) {
+			t.Fatalf("line %d is %q", i, line)
+		}
+	}
+	if _, err := q.Write([]byte("late\n")); err != io.ErrClosedPipe {
+		t.Errorf("a line after the end: %v", err)
+	}
+}
+
+// TestLogQueueNeverBlocks writes far more than fits to a reader that does not
+// read, then lets it read: what was lost is told.
+func TestLogQueueNeverBlocks(t *testing.T) {
+	reader, writer := io.Pipe()
+	q := newLogQueue(writer)
+	const lines = queuedLines + 1000
+	for range lines {
+		q.Write([]byte("a line\n"))
+	}
+	read := make(chan string, 1)
+	go func() {
+		text, _ := io.ReadAll(reader)
+		read <- string(text)
+	}()
+	q.close()
+	writer.Close()
+	text := <-read
+	got := strings.Count(text, "a line\n")
+	if got >= lines || !strings.Contains(text, fmt.Sprintf("relevo: %d log lines lost", lines-got)) {
+		t.Errorf("%d of %d lines came, and the loss is not told: …%s", got, lines, text[max(0, len(text)-80):])
+	}
+}

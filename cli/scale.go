@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/spf13/cobra"
+)
+
+func (c *cli) scale() *cobra.Command {
+	var fewer string
+	cmd := c.talking("scale [NAME] N|+N|-N", "Change the number of workers",
+		func(ctx context.Context, args []string, asJSON bool) error {
+			if fewer != "" {
+				args = append(args, fewer)
+			}
+			if len(args) < 1 || len(args) > 2 {
+				return usage(errors.New("cannot scale: how many workers are wanted? relevo scale [NAME] N, +N or -N"))
+			}
+			change := args[len(args)-1]
+			client, err := c.connect(ctx, first(args[:len(args)-1]))
+			if err != nil {
+				return err
+			}
+			scaled, err := client.Scale(ctx, change)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return c.printJSON(scaled)
+			}
+			_, err = fmt.Fprintf(c.stdout, "%s: from %d to %d workers\n", client.Name(), scaled.From, scaled.To)
+			return err
+		})
+	cmd.Example = "  relevo scale 8\n  relevo scale web +1\n  relevo scale web -1"
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.Flags().StringVar(&fewer, fewerFlag, "", "")
+	cmd.Flags().MarkHidden(fewerFlag)
+	return cmd
+}
+
+// fewerFlag stands for the -N of scale, which would be read as a flag of its own.
+const fewerFlag = "fewer"
+
+// scaleDown rewrites the -N of "scale web -N" so that cobra leaves it alone.
+func scaleDown(args []string) []string {
+	if len(args) == 0 || args[0] != "scale" || slices.Contains(args, "--") {
+		return args
+	}
+	rewritten := slices.Clone(args)
+	for i, arg := range rewritten {
+		if n, err := strconv.Atoi(arg); err == nil && n < 0 {
+			rewritten[i] = "--" + fewerFlag + "=" + arg
+		}
+	}
+	return rewritten
+}

@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"relevo/config"
+	"relevo/serve"
+)
+
+// defaultServeAddress is reachable from this machine only: who wants to show a
+// directory to the network says so.
+const defaultServeAddress = "127.0.0.1:8080"
+
+func (c *cli) serve() *cobra.Command {
+	app := config.Default()
+	var hidden bool
+	cmd := &cobra.Command{
+		Use: "serve [DIR] [flags]", GroupID: "start",
+		Short: "Serve a directory, or a page that shows who answers, with the built-in worker",
+		Long: `Serve the files of a directory with the built-in worker. Without a directory it
+serves a page that shows live which worker and which generation answers, so that
+one can watch a roll in the browser. It listens on ` + defaultServeAddress + ` unless told otherwise.`,
+		Example: `  relevo serve                      open http://` + defaultServeAddress + ` and type relevo reload
+  relevo serve ./public -l :80 -n 2`,
+		Args: atMostOne("DIR"),
+	}
+	c.appFlags(cmd, &app)
+	cmd.Flags().BoolVar(&hidden, "hidden", false, "serve files and directories that begin with a dot, too")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := c.fromEnvironment(cmd, appLists...); err != nil {
+			return err
+		}
+		if app.Name == "" {
+			app.Name = "serve"
+		}
+		if len(app.Listen) == 0 {
+			listen, err := config.ParseListen(defaultServeAddress)
+			if err != nil {
+				return err
+			}
+			app.Listen = []config.Listen{listen}
+		}
+		command, err := builtinCommand(args, hidden)
+		if err != nil {
+			return err
+		}
+		app.Command = command
+		return c.runMaster(app)
+	}
+	return cmd
+}
+
+// builtinVerb makes this binary the built-in worker.
+const builtinVerb = "__serve"
+
+func builtinCommand(args []string, hidden bool) ([]string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("cannot find this program's own file: %w", err)
+	}
+	command := []string{self, builtinVerb, fmt.Sprintf("--hidden=%t", hidden)}
+	if len(args) == 0 {
+		return command, nil
+	}
+	dir, err := filepath.Abs(args[0])
+	if err != nil {
+		return nil, fmt.Errorf("cannot serve %s: %w", args[0], err)
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		if err == nil {
+			err = fmt.Errorf("it is not a directory")
+		}
+		return nil, fmt.Errorf("cannot serve %s: %w", args[0], err)
+	}
+	return append(command, dir), nil
+}
+
+func (c *cli) builtinWorker() *cobra.Command {
+	var o serve.Options
+	cmd := &cobra.Command{
+		Use: builtinVerb + " [DIR]", Hidden: true, Args: atMostOne("DIR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				o.Dir = args[0]
+			}
+			return serve.Run(cmd.Context(), o)
+		},
+	}
+	cmd.Flags().BoolVar(&o.Hidden, "hidden", false, "serve dot files")
+	return cmd
+}

@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"relevo/control"
+)
+
+// connect finds the master that is meant: the one named, the one that
+// RELEVO_NAME names, or the only one that runs.
+func (c *cli) connect(ctx context.Context, name string) (*control.Client, error) {
+	if name == "" {
+		name = c.getenv("RELEVO_NAME")
+	}
+	if name == "" {
+		running, err := c.running(ctx)
+		if err != nil {
+			return nil, err
+		}
+		switch len(running) {
+		case 0:
+			return nil, &control.Error{Message: "cannot find a running master in " + c.places.Runtime, Exit: control.ExitNotRunning}
+		case 1:
+			return running[0], nil
+		}
+		var names []string
+		for _, client := range running {
+			names = append(names, client.Name())
+		}
+		return nil, usage(fmt.Errorf("cannot tell which master is meant: %s run; name one", strings.Join(names, ", ")))
+	}
+	client, err := control.Connect(ctx, c.places.ControlSocket(name))
+	if err != nil {
+		return nil, c.nameOthers(ctx, err)
+	}
+	return client, nil
+}
+
+// nameOthers adds to "not running" what does run.
+func (c *cli) nameOthers(ctx context.Context, err error) error {
+	running, listErr := c.running(ctx)
+	if listErr != nil || len(running) == 0 || control.ExitCode(err) != control.ExitNotRunning {
+		return err
+	}
+	var names []string
+	for _, client := range running {
+		names = append(names, client.Name())
+	}
+	return &control.Error{Message: err.Error() + "; running: " + strings.Join(names, ", "), Exit: control.ExitNotRunning}
+}
+
+// running returns a client for each master that answers.
+func (c *cli) running(ctx context.Context) ([]*control.Client, error) {
+	names, err := control.Names(c.places.Runtime)
+	if err != nil {
+		return nil, err
+	}
+	var clients []*control.Client
+	for _, name := range names {
+		if client, err := control.Connect(ctx, c.places.ControlSocket(name)); err == nil {
+			clients = append(clients, client)
+		}
+	}
+	return clients, nil
+}
+
+func first(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}
+
+// noArguments and atMostOne are cobra's checks with our words and exit code.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage(fmt.Errorf("cannot use the argument %q: %s takes none", args[0], cmd.CommandPath()))
+	}
+	return nil
+}
+
+func atMostOne(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return usage(fmt.Errorf("cannot use the argument %q: %s takes one %s at most", args[1], cmd.CommandPath(), what))
+		}
+		return nil
+	}
+}
+
+// talking is a command to a running master, with the flag that all of them have.
+func (c *cli) talking(use, short string, do func(ctx context.Context, args []string, asJSON bool) error) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: use, Short: short, GroupID: "talk", Args: atMostOne("NAME"),
+		ValidArgsFunction: c.completeNames,
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return do(cmd.Context(), args, asJSON) }
+	return cmd
+}
+
+func (c *cli) completeNames(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	names, _ := control.Names(c.places.Runtime)
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (c *cli) printJSON(v any) error {
+	out := json.NewEncoder(c.stdout)
+	out.SetIndent("", "  ")
+	return out.Encode(v)
+}
+
+func between(low, high int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < low || len(args) > high {
+			return usage(fmt.Errorf("cannot run %s with %d arguments: it takes %s", cmd.CommandPath(), len(args), what))
+		}
+		return nil
+	}
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}

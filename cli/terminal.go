@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/lmittmann/tint"
+	"golang.org/x/term"
+)
+
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+// useColor follows no-color.org and the habit of FORCE_COLOR, for each stream by
+// itself.
+func useColor(f *os.File, getenv func(string) string) bool {
+	switch {
+	case getenv("NO_COLOR") != "" || getenv("TERM") == "dumb":
+		return false
+	case getenv("FORCE_COLOR") != "":
+		return true
+	}
+	return isTerminal(f)
+}
+
+// SGR codes (ECMA-48).
+const (
+	bold   = "1"
+	dim    = "2"
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+)
+
+func (c *cli) paint(on bool, code, text string) string {
+	if !on {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// logger writes what is meant for stderr: through tint on a terminal, as plain text or JSON
+// elsewhere.
+func (c *cli) logger(to io.Writer) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.logLevel)); err != nil {
+		return nil, usage(fmt.Errorf("cannot use %q as a log level: debug, info, warn and error exist", c.logLevel))
+	}
+	switch c.logFormat {
+	case "json":
+		return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: level})), nil
+	case "text":
+		return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: level})), nil
+	case "auto":
+		if isTerminal(c.stderr) {
+			return slog.New(tint.NewTextHandler(to, &tint.Options{Level: level, TimeFormat: "15:04:05.000", NoColor: !c.color})), nil
+		}
+		return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: level})), nil
+	}
+	return nil, usage(fmt.Errorf("cannot use %q as a log format: auto, text and json exist", c.logFormat))
+}
+
+// browsable turns a listener's address into one that a browser can open.
+func browsable(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return strings.TrimSuffix(net.JoinHostPort(host, port), ":80")
+}
