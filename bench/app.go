@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"relevo/control"
+)
+
+// environment is that of every program measured. MPTCP, Go's default for
+// listeners, is off, as in relevo's own listeners, so that both sides serve the
+// same kind of socket.
+func (b *bench) environment() []string {
+	return append(os.Environ(), "RELEVO_RUNTIME_DIR="+b.dir, "RELEVO_STATE_DIR="+b.dir, "GODEBUG=multipathtcp=0")
+}
+
+// app is a running master.
+type app struct {
+	process *exec.Cmd
+	client  *control.Client
+	log     bytes.Buffer
+	address string
+}
+
+// startApp runs a master with this program as its workers and waits until they
+// serve.
+func (b *bench) startApp(ctx context.Context, workers int, flags ...string) (*app, error) {
+	args := append([]string{"run", "--name", "bench", "-l", "127.0.0.1:0", "-n", fmt.Sprint(workers)}, flags...)
+	a := &app{process: exec.Command(b.relevo, append(args, "--", b.self, workerVerb)...)}
+	a.process.Env, a.process.Stderr = b.environment(), &a.log
+	if err := a.process.Start(); err != nil {
+		return nil, fmt.Errorf("cannot start relevo: %w", err)
+	}
+	if err := a.await(ctx, filepath.Join(b.dir, "bench.sock"), workers); err != nil {
+		a.process.Process.Kill()
+		a.process.Wait()
+		return nil, fmt.Errorf("%w\n%s", err, a.log.String())
+	}
+	return a, nil
+}
+
+// await looks until all workers serve.
+func (a *app) await(ctx context.Context, socket string, workers int) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for look := time.NewTicker(5 * time.Millisecond); ; {
+		select {
+		case <-ctx.Done():
+			look.Stop()
+			return errors.New("cannot use the pool: it does not come up")
+		case <-look.C:
+		}
+		client, err := control.Connect(ctx, socket)
+		if err != nil {
+			continue
+		}
+		if status, err := client.Status(ctx); err == nil && settled(status, workers) {
+			look.Stop()
+			a.client, a.address = client, status.Listeners[0].Address
+			return nil
+		}
+	}
+}
+
+func settled(s control.Status, workers int) bool {
+	if s.State != "running" || len(s.Workers) != workers {
+		return false
+	}
+	for _, w := range s.Workers {
+		if w.State != "serving" {
+			return false
+		}
+	}
+	return true
+}
+
+func (a *app) stop() error {
+	a.process.Process.Signal(syscall.SIGTERM)
+	if err := a.process.Wait(); err != nil {
+		return fmt.Errorf("cannot end a master in an orderly way: %w\n%s", err, a.log.String())
+	}
+	return nil
+}
+
+// bare is the same worker without a master.
+type bare struct {
+	process *exec.Cmd
+	address string
+	started time.Duration // from its start to its listening
+}
+
+func (b *bench) startBare() (*bare, error) {
+	p := &bare{process: exec.Command(b.self, workerVerb)}
+	p.process.Env = b.environment()
+	out, err := p.process.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	if err := p.process.Start(); err != nil {
+		return nil, fmt.Errorf("cannot start the bare program: %w", err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		p.stop()
+		return nil, fmt.Errorf("cannot learn the address of the bare program: %w", err)
+	}
+	p.started, p.address = time.Since(begin), strings.TrimSpace(line)
+	return p, nil
+}
+
+// stop ends the program; one that has not got to its signal handler yet dies of
+// the signal, which is just as well here.
+func (p *bare) stop() {
+	p.process.Process.Signal(syscall.SIGTERM)
+	p.process.Wait()
+}

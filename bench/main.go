@@ -1,0 +1,137 @@
+// Command bench measures what relevo costs and prints the table of the README:
+//
+//	go run ./bench              everything, about three minutes
+//	go run ./bench -quick       fewer and shorter runs, to see that it works
+//	go run ./bench -only rss    one row: throughput spawn recovery roll rss idle
+//
+// It builds relevo, runs real masters with this program as their worker, and
+// compares in pairs: a run with relevo, then one without, and so on, so that a
+// machine whose speed drifts slows both down alike. Medians are printed, with the
+// smallest and the largest of the runs behind them.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"relevo/launch"
+)
+
+// plan is how much is measured.
+type plan struct {
+	pairs    int           // paired runs of the throughput
+	length   time.Duration // of one throughput run
+	spawns   int
+	kills    int
+	rolls    int
+	idle     time.Duration
+	clients  int
+	poolSize int // of the large pool
+}
+
+var (
+	full  = plan{pairs: 9, length: 2 * time.Second, spawns: 100, kills: 40, rolls: 5, idle: 30 * time.Second, clients: 16, poolSize: 64}
+	quick = plan{pairs: 3, length: 500 * time.Millisecond, spawns: 20, kills: 5, rolls: 2, idle: 3 * time.Second, clients: 16, poolSize: 64}
+)
+
+func main() {
+	if code, launching := launch.Main(os.Args); launching {
+		os.Exit(code)
+	}
+	if len(os.Args) > 1 && os.Args[1] == workerVerb {
+		os.Exit(workerMain(os.Args[2:]))
+	}
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	short := flag.Bool("quick", false, "fewer and shorter runs")
+	only := flag.String("only", "", "one measurement: "+strings.Join(names(), " "))
+	flag.Parse()
+	p := full
+	if *short {
+		p = quick
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer cancel()
+	b, err := newBench(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.dir)
+	fmt.Fprintln(os.Stderr, describeMachine())
+	ran := false
+	b.table.header()
+	for _, m := range measurements {
+		if *only != "" && *only != m.name {
+			continue
+		}
+		ran = true
+		if err := m.measure(ctx, b); err != nil {
+			return fmt.Errorf("cannot measure %s: %w", m.name, err)
+		}
+	}
+	if !ran {
+		return fmt.Errorf("cannot measure %q: there are %s", *only, strings.Join(names(), " "))
+	}
+	return nil
+}
+
+// measurement is one or more rows of the table.
+type measurement struct {
+	name    string
+	measure func(context.Context, *bench) error
+}
+
+var measurements = []measurement{
+	{"throughput", throughput},
+	{"spawn", spawn},
+	{"recovery", recovery},
+	{"roll", rolls},
+	{"rss", memory},
+	{"idle", idle},
+}
+
+func names() (all []string) {
+	for _, m := range measurements {
+		all = append(all, m.name)
+	}
+	return all
+}
+
+// bench is what all measurements share.
+type bench struct {
+	plan   plan
+	dir    string // scratch: the built relevo, sockets, state
+	relevo string
+	self   string // this program, which is the worker too
+	table  table
+}
+
+func newBench(ctx context.Context, p plan) (*bench, error) {
+	dir, err := os.MkdirTemp("", "relevo-bench")
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a scratch directory: %w", err)
+	}
+	b := &bench{plan: p, dir: dir, relevo: filepath.Join(dir, "relevo")}
+	if b.self, err = os.Executable(); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot find this program's own file: %w", err), os.RemoveAll(dir))
+	}
+	build := exec.CommandContext(ctx, "go", "build", "-o", b.relevo, "relevo")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot build relevo (run this in its repository): %w", err), os.RemoveAll(dir))
+	}
+	return b, nil
+}

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"relevo/launch"
+	"relevo/pool"
+)
+
+// spawn compares starting /bin/true by the launcher with starting it directly:
+// what is left is the launcher's own cost.
+func spawn(_ context.Context, b *bench) error {
+	program, err := exec.LookPath("true")
+	if err != nil {
+		return fmt.Errorf("cannot find a program that does nothing: %w", err)
+	}
+	launcher, err := launch.New(launch.Options{Streams: launch.Streams{Inherit: [2]*os.File{os.Stdout, os.Stderr}}})
+	if err != nil {
+		return err
+	}
+	release, err := launcher.Prepare(launch.Command{App: "bench", Args: []string{program}})
+	if err != nil {
+		return err
+	}
+	defer release.Close()
+	var extra []float64
+	for i := range b.plan.spawns + 1 {
+		launched, err := timeLaunch(release)
+		if err != nil {
+			return err
+		}
+		begin := time.Now()
+		if err := exec.Command(program).Run(); err != nil {
+			return err
+		}
+		if i > 0 { // the first is a warm-up
+			extra = append(extra, milliseconds(launched-time.Since(begin)))
+		}
+	}
+	b.table.row("start of a process by the launcher − directly, ms", spread(extra, "%.2f"), "≤ 3")
+	return nil
+}
+
+// timeLaunch measures from the order to the reported exit, as exec's Run does.
+func timeLaunch(release *launch.Release) (time.Duration, error) {
+	exited := make(chan pool.ExitStatus, 1)
+	begin := time.Now()
+	_, err := release.Start(pool.Order{ID: "1"}, func(r pool.Report) {
+		if e, ok := r.(pool.Exited); ok {
+			exited <- e.Status
+		}
+	})
+	if err != nil {
+		return 0, err
+	}
+	if status := <-exited; status != (pool.ExitStatus{}) {
+		return 0, errors.New("cannot start a program that does nothing: " + status.String())
+	}
+	return time.Since(begin), nil
+}
+
+// recovery measures from SIGKILL to the replacement's ready, less the time that
+// the program itself takes to start.
+func recovery(ctx context.Context, b *bench) error {
+	a, err := b.startApp(ctx, 2)
+	if err != nil {
+		return err
+	}
+	var extra []float64
+	for range b.plan.kills {
+		// A worker that dies soon after it got ready backs off; this measures
+		// one that has served for a while.
+		if err = pause(ctx, served); err != nil {
+			break
+		}
+		p, startErr := b.startBare()
+		if startErr != nil {
+			err = startErr
+			break
+		}
+		p.stop()
+		took, killErr := a.killOne(ctx)
+		if err = killErr; err != nil {
+			break
+		}
+		extra = append(extra, milliseconds(took-p.started))
+	}
+	if err = errors.Join(err, a.stop()); err != nil {
+		return err
+	}
+	b.table.row("SIGKILL of a worker to its replacement ready − start of the bare program, ms", spread(extra, "%.2f"), "≤ 10")
+	return nil
+}
+
+const served = 1500 * time.Millisecond
+
+func (a *app) killOne(ctx context.Context) (time.Duration, error) {
+	events, err := a.client.Events(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer events.Close()
+	slot := 0
+	begin := time.Now()
+	if _, err := a.client.Signal(ctx, pool.Target{Slot: &slot}, "KILL"); err != nil {
+		return 0, err
+	}
+	for {
+		e, _, err := events.Next()
+		if err != nil {
+			return 0, err
+		}
+		if e.Kind == pool.KindReady {
+			return e.Time.Sub(begin), nil
+		}
+	}
+}
+
+// rolls measures the duration of a roll of 16 workers.
+func rolls(ctx context.Context, b *bench) error {
+	const size = 16
+	for _, canary := range []string{"0", "1s"} {
+		a, err := b.startApp(ctx, size, "--canary", canary)
+		if err != nil {
+			return err
+		}
+		var took []float64
+		for range b.plan.rolls {
+			result, rollErr := a.client.Reload(ctx)
+			if rollErr == nil {
+				rollErr = result.Error()
+			}
+			if err = rollErr; err != nil {
+				break
+			}
+			took = append(took, milliseconds(result.Ended.Sub(result.Started)))
+		}
+		if err = errors.Join(err, a.stop()); err != nil {
+			return err
+		}
+		b.table.row(fmt.Sprintf("roll of %d workers, one at a time, canary %s, ms", size, canary), spread(took, "%.0f"), "")
+	}
+	return nil
+}
+
+// memory reads the master's resident memory with one worker, and with many after
+// a roll.
+func memory(ctx context.Context, b *bench) error {
+	for _, size := range []int{1, b.plan.poolSize} {
+		a, err := b.startApp(ctx, size, "--canary", "0", "--surge", "4")
+		if err != nil {
+			return err
+		}
+		_, err = a.client.Reload(ctx)
+		kib, statErr := statusField(a.process.Process.Pid, "VmRSS")
+		if err = errors.Join(err, statErr, a.stop()); err != nil {
+			return err
+		}
+		b.table.row(fmt.Sprintf("resident memory of the master after a roll, %d workers, MB", size), fmt.Sprintf("%.1f", float64(kib)/1000), "≤ 25")
+	}
+	return nil
+}
+
+// idle counts how often the kernel put the master on a processor in a quiet
+// time.
+func idle(ctx context.Context, b *bench) error {
+	a, err := b.startApp(ctx, 4)
+	if err != nil {
+		return err
+	}
+	defer a.stop()
+	if err := pause(ctx, 5*time.Second); err != nil { // let the runtime come to rest
+		return err
+	}
+	before := wakeups(a.process.Process.Pid)
+	if err := pause(ctx, b.plan.idle); err != nil {
+		return err
+	}
+	after := wakeups(a.process.Process.Pid)
+	b.table.row(fmt.Sprintf("wake-ups of the idle master in %s, 4 workers", b.plan.idle), fmt.Sprint(after-before), "0")
+	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// wakeups adds up the context switches of all threads (proc_pid_status(5)).
+func wakeups(pid int) (total int) {
+	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	for _, thread := range threads {
+		id, _ := strconv.Atoi(thread.Name())
+		for _, field := range []string{"voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"} {
+			n, _ := statusField(id, field)
+			total += n
+		}
+	}
+	return total
+}
+
+func statusField(pid int, field string) (int, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, field+":"); ok {
+			return strconv.Atoi(strings.Fields(rest)[0])
+		}
+	}
+	return 0, fmt.Errorf("cannot find %s of process %d", field, pid)
+}

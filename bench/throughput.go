@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"relevo/prove"
+)
+
+// throughput compares a pool of one with the bare program, in pairs.
+func throughput(ctx context.Context, b *bench) error {
+	a, err := b.startApp(ctx, 1)
+	if err != nil {
+		return err
+	}
+	p, err := b.startBare()
+	if err != nil {
+		return errors.Join(err, a.stop())
+	}
+	for _, kind := range []prove.Connections{prove.KeepAlive, prove.Fresh} {
+		if err = b.compareThroughput(ctx, kind, a.address, p.address); err != nil {
+			break
+		}
+	}
+	p.stop()
+	return errors.Join(err, a.stop())
+}
+
+func (b *bench) compareThroughput(ctx context.Context, kind prove.Connections, pool, bare string) error {
+	var ratios, pooled []float64
+	for i := range b.plan.pairs + 1 {
+		// Alternating who goes first keeps a drift from favouring one side.
+		first, second := pool, bare
+		if i%2 == 1 {
+			first, second = bare, pool
+		}
+		one, err := b.rate(ctx, kind, first)
+		if err != nil {
+			return err
+		}
+		other, err := b.rate(ctx, kind, second)
+		if err != nil {
+			return err
+		}
+		if i%2 == 1 {
+			one, other = other, one
+		}
+		if i == 0 {
+			continue // warm-up
+		}
+		ratios, pooled = append(ratios, one/other), append(pooled, one)
+	}
+	b.table.row(fmt.Sprintf("throughput of a pool of one / bare program, %s", kind), spread(ratios, "%.3f"), "≥ 0.98")
+	b.table.row(fmt.Sprintf("requests per second behind relevo, %s, %d clients", kind, b.plan.clients), spread(pooled, "%.0f"), "")
+	return nil
+}
+
+// rate loads an address for a while and returns answers per second.
+func (b *bench) rate(ctx context.Context, kind prove.Connections, address string) (float64, error) {
+	report, err := prove.Run(ctx, prove.Options{
+		URL: "http://" + address + "/", Clients: b.plan.clients, Connections: kind, Duration: b.plan.length,
+	})
+	if err != nil {
+		return 0, err
+	}
+	if lost := report.Lost(); lost > 0 {
+		return 0, fmt.Errorf("%d requests were lost without any roll: %+v", lost, report.Samples)
+	}
+	return float64(report.Total.OK) / time.Duration(report.Duration).Seconds(), nil
+}
