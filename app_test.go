@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"relevo/worker"
+)
+
+// A release of the scripts is a copy of this binary with a line at its end that
+// says how it behaves, so that two releases are two files with different bytes.
+const behaviourMark = "\n#behaviour "
+
+// appMain is the worker of the scripts.
+func appMain() {
+	version, behaviour := readBehaviour()
+	switch behaviour {
+	case "crash":
+		fmt.Println("loading configuration")
+		fmt.Fprintln(os.Stderr, "panic: cannot reach the database")
+		os.Exit(3)
+	case "never-ready":
+		worker.Status("warming up, for ever")
+		select {}
+	case "crash-on-probation":
+		time.AfterFunc(200*time.Millisecond, func() { os.Exit(4) })
+	case "slow-start":
+		time.Sleep(time.Second) // stands for a program that has much to load
+	}
+	if err := serveApp(version, behaviour); err != nil {
+		fmt.Fprintln(os.Stderr, "app:", err)
+		os.Exit(1)
+	}
+}
+
+func readBehaviour() (version, behaviour string) {
+	self, err := os.Executable()
+	if err != nil {
+		return "0", "none"
+	}
+	program, err := os.ReadFile(self)
+	if err != nil {
+		return "0", "none"
+	}
+	at := bytes.LastIndex(program, []byte(behaviourMark))
+	if at < 0 || len(program)-at > 200 {
+		return "0", "none"
+	}
+	fields := strings.Fields(string(program[at+len(behaviourMark):]))
+	return fields[0], fields[1]
+}
+
+func serveApp(version, behaviour string) error {
+	id, _ := worker.Identity()
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, "version %s slot %d generation %d pid %d\n", version, id.Slot, id.Generation, os.Getpid())
+	})
+	mux.HandleFunc("/env", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, strings.Join(os.Environ(), "\n"))
+	})
+	mux.HandleFunc("/args", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, "%q\n", os.Args[1:]) })
+	mux.HandleFunc("/dir", func(w http.ResponseWriter, _ *http.Request) {
+		dir, _ := os.Getwd()
+		fmt.Fprintln(w, dir)
+	})
+	mux.HandleFunc("/hang", func(_ http.ResponseWriter, r *http.Request) { select {} })
+	server := &http.Server{Handler: mux}
+	switch behaviour {
+	case "naive":
+		return serveNaively(server)
+	case "ignore-term":
+		return serveForEver(server)
+	case "no-sdk":
+		return serveInherited(server)
+	case "flood":
+		go flood()
+	}
+	worker.OnMessage(func(data json.RawMessage) { worker.Send(map[string]any{"echo": data}) })
+	return serveAll(server)
+}
+
+// serveAll serves every stream listener that it was given.
+func serveAll(server *http.Server) error {
+	var listeners []net.Listener
+	for name := range strings.SplitSeq(os.Getenv("LISTEN_FDNAMES"), ":") {
+		listener, err := worker.Listen("tcp", name)
+		if err != nil {
+			return err
+		}
+		listeners = append(listeners, listener)
+	}
+	return worker.ServeListener(context.Background(), server, listeners...)
+}
+
+// inherited is what a program does that knows systemd's protocol only.
+func inherited() (net.Listener, error) {
+	return net.FileListener(os.NewFile(3, "listener"))
+}
+
+// serveNaively drains in one phase, as most Go programs do.
+func serveNaively(server *http.Server) error {
+	listener, err := inherited()
+	if err != nil {
+		return err
+	}
+	go server.Serve(listener)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	<-ctx.Done()
+	return server.Shutdown(context.Background())
+}
+
+func serveForEver(server *http.Server) error {
+	signal.Ignore(syscall.SIGTERM)
+	return serveInherited(server)
+}
+
+func serveInherited(server *http.Server) error {
+	listener, err := inherited()
+	if err != nil {
+		return err
+	}
+	return server.Serve(listener)
+}
+
+func flood() {
+	line := strings.Repeat("all work and no play ", 40)
+	for {
+		fmt.Println(line)
+	}
+}

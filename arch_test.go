@@ -1,0 +1,150 @@
+package main
+
+import (
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// importRule forbids or limits what a package may import, with the reason.
+type importRule struct {
+	pkg     string   // without "relevo/"
+	only    []string // if set: nothing else of relevo or, with std true, at all
+	std     bool     // only lists standard packages too
+	never   []string
+	because string
+}
+
+var importRules = []importRule{
+	{pkg: "pool/machine", std: true, only: []string{"fmt", "errors", "maps", "math", "slices", "time"},
+		because: "it decides and does nothing: with os, net, sync or a clock in it, it could not be tested as a function"},
+	{pkg: "worker", only: []string{"relevo/ipc"}, because: "programs import it: they must not get a process master with it"},
+	{pkg: "ipc", only: []string{}, because: "both ends of the wire import it"},
+	{pkg: "config", only: []string{}, because: "it reads text into values and knows nobody"},
+	{pkg: "prove", only: []string{}, because: "it must judge apps of any master without knowing ours"},
+	{pkg: "pool", only: []string{"relevo/ipc", "relevo/config", "relevo/pool/machine"},
+		because: "what starts processes and holds sockets reaches it through its two seams"},
+	{pkg: "launch", only: []string{"relevo/ipc", "relevo/config", "relevo/pool"}, because: "it implements pool's seams and knows no other part"},
+	{pkg: "control", only: []string{"relevo/config", "relevo/pool"}, because: "it speaks of the pool; what a master is it learns through its own interface"},
+	{pkg: "upgrader", only: []string{"relevo/config"}, because: "parts that stand side by side meet in master only"},
+	{pkg: "watch", only: []string{}, because: "parts that stand side by side meet in master only"},
+	{pkg: "systemd", only: []string{}, because: "parts that stand side by side meet in master only"},
+	{pkg: "serve", only: []string{"relevo/ipc", "relevo/worker"}, because: "the built-in worker is a worker like any other"},
+	{pkg: "master", never: []string{"relevo/cli", "relevo/prove", "relevo/serve", "relevo/worker"}, because: "imports run downward"},
+}
+
+// exclusive packages have one importer.
+var exclusive = map[string]string{
+	"github.com/cloudflare/tableflip": "relevo/upgrader",
+	"github.com/fsnotify/fsnotify":    "relevo/watch",
+	"github.com/spf13/cobra":          "relevo/cli",
+	"github.com/lmittmann/tint":       "relevo/cli",
+}
+
+type goPackage struct {
+	ImportPath, Dir  string
+	Imports, GoFiles []string
+}
+
+func TestImportsRunDownward(t *testing.T) {
+	packages := listPackages(t)
+	for _, rule := range importRules {
+		p, ok := packages["relevo/"+rule.pkg]
+		if !ok {
+			t.Errorf("package %s of a rule does not exist", rule.pkg)
+			continue
+		}
+		for _, imported := range p.Imports {
+			if !rule.allows(imported) {
+				t.Errorf("%s imports %s: %s", rule.pkg, imported, rule.because)
+			}
+		}
+	}
+	for importPath, p := range packages {
+		for _, imported := range p.Imports {
+			if owner, ok := exclusive[imported]; ok && owner != importPath {
+				t.Errorf("%s imports %s, which only %s may", importPath, imported, owner)
+			}
+		}
+	}
+}
+
+func (r importRule) allows(imported string) bool {
+	if slices.Contains(r.never, imported) {
+		return false
+	}
+	if r.only == nil || slices.Contains(r.only, imported) {
+		return true
+	}
+	return !r.std && !strings.HasPrefix(imported, "relevo/")
+}
+
+// TestOnePackageComment: a reader finds what a package is for in one place.
+func TestOnePackageComment(t *testing.T) {
+	for importPath, p := range listPackages(t) {
+		if len(p.GoFiles) == 0 {
+			continue // tests only
+		}
+		var comments []string
+		for _, file := range p.GoFiles {
+			parsed, err := parser.ParseFile(token.NewFileSet(), path.Join(p.Dir, file), nil, parser.PackageClauseOnly|parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if parsed.Doc != nil {
+				comments = append(comments, file)
+			}
+		}
+		if len(comments) != 1 {
+			t.Errorf("%s has %d package comments, in %v", importPath, len(comments), comments)
+		}
+	}
+}
+
+// TestOnlyMainExits: errors go up, so that whoever started something can end it.
+func TestOnlyMainExits(t *testing.T) {
+	for importPath, p := range listPackages(t) {
+		for _, file := range p.GoFiles {
+			parsed, err := parser.ParseFile(token.NewFileSet(), path.Join(p.Dir, file), nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if parsed.Name.Name == "main" {
+				continue
+			}
+			ast.Inspect(parsed, func(n ast.Node) bool {
+				call, ok := n.(*ast.SelectorExpr)
+				if !ok {
+					return true
+				}
+				if of, ok := call.X.(*ast.Ident); ok && of.Name == "os" && call.Sel.Name == "Exit" {
+					t.Errorf("%s/%s calls os.Exit", importPath, file)
+				}
+				return true
+			})
+		}
+	}
+}
+
+func listPackages(t *testing.T) map[string]goPackage {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Dir,Imports,GoFiles", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := map[string]goPackage{}
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); decoder.More(); {
+		var p goPackage
+		if err := decoder.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		packages[p.ImportPath] = p
+	}
+	return packages
+}

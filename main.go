@@ -1,0 +1,16 @@
+// Command relevo is a zero-downtime process master; see README.md.
+package main
+
+import (
+	"os"
+
+	"relevo/cli"
+	"relevo/launch"
+)
+
+func main() {
+	if code, launching := launch.Main(os.Args); launching {
+		os.Exit(code)
+	}
+	os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
