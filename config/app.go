@@ -25,13 +25,18 @@ type App struct {
 	ReadyTimeout time.Duration
 	Canary       time.Duration
 	DrainTimeout time.Duration
+	StopGrace    time.Duration
 	Surge        int
 	StopSignal   syscall.Signal
+	Limits       Limits
 
 	Env         []string // K=V, over the inherited environment and EnvFiles
 	EnvFiles    []string // read anew for each generation
 	Output      Output
 	WatchBinary bool // roll when the bytes of the executable change
+
+	ExecFrom     ExecFrom
+	KeepReleases int // copies of executables kept for rollbacks, at least 1
 }
 
 // Defaults of App.
@@ -70,9 +75,13 @@ func Default() App {
 		Canary:       DefaultCanary,
 		DrainTimeout: DefaultDrainTimeout,
 		Surge:        DefaultSurge,
+		StopGrace:    DefaultStopGrace,
 		StopSignal:   DefaultStopSignal,
+		Limits:       Limits{LifetimeJitter: DefaultLifetimeJitter},
 		Output:       OutputAuto,
 		WatchBinary:  true,
+		ExecFrom:     ExecAuto,
+		KeepReleases: DefaultKeepReleases,
 	}
 }
 

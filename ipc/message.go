@@ -31,14 +31,17 @@ const (
 )
 
 // Message is one line on the wire. The set is closed: Hello, Ready, Draining,
-// Drained, Status (worker → master), Drain, State (master → worker), App (both
-// ways) and Unknown.
+// Drained, Status, Pong (worker → master), Drain, State, Ping (master → worker),
+// App (both ways) and Unknown.
 type Message interface{ message() }
 
 // Hello is a worker's first word: it speaks the protocol and wants to be asked
 // to drain by message instead of by the stop signal.
 type Hello struct {
 	Protocol int `json:"protocol"`
+	// Pong says that the worker answers each Ping, so that silence means that it
+	// hangs.
+	Pong bool `json:"pong,omitempty"`
 }
 
 // Ready says that the worker serves.
@@ -62,6 +65,12 @@ type Status struct {
 type Drain struct {
 	DeadlineMS int64 `json:"deadline_ms"`
 }
+
+// Ping asks the worker for a sign of life.
+type Ping struct{}
+
+// Pong is the answer to a Ping.
+type Pong struct{}
 
 // State announces the pool to a worker: its own slot and generation and all
 // workers, itself included. It is sent on each change; of several changes in a
@@ -100,6 +109,8 @@ func (Drained) message()  {}
 func (Status) message()   {}
 func (Drain) message()    {}
 func (State) message()    {}
+func (Ping) message()     {}
+func (Pong) message()     {}
 func (App) message()      {}
 func (Unknown) message()  {}
 
@@ -127,6 +138,10 @@ func Encode(m Message) ([]byte, error) {
 		line, err = envelope("drain", m)
 	case State:
 		line, err = envelope("state", m)
+	case Ping:
+		line, err = envelope("ping", m)
+	case Pong:
+		line, err = envelope("pong", m)
 	case App:
 		line, err = encodeApp(m)
 	default:
@@ -190,6 +205,10 @@ func Decode(line []byte) (Message, error) {
 		return decode[Drain](line)
 	case "state":
 		return decode[State](line)
+	case "ping":
+		return Ping{}, nil
+	case "pong":
+		return Pong{}, nil
 	}
 	return Unknown{Kind: kind}, nil
 }

@@ -23,7 +23,6 @@ type Listener struct {
 
 // Options are what all workers of a master share.
 type Options struct {
-	Listeners    []Listener
 	SnapshotDir  string // where copies of executables go
 	NotifySocket string // path; empty: workers get none
 	Streams      Streams
@@ -64,14 +63,6 @@ func New(o Options) (*Launcher, error) {
 }
 
 func (l *Launcher) warn(message string, args ...any) { l.opts.Log.Warn(message, args...) }
-
-func (l *Launcher) listenerNames() []string {
-	var names []string
-	for _, listener := range l.opts.Listeners {
-		names = append(names, listener.Name)
-	}
-	return names
-}
 
 // snapshotOf takes a release's copy and counts it.
 func (l *Launcher) snapshotOf(r *Release) (snapshot, error) {

@@ -99,7 +99,7 @@ func TestObservedServes(t *testing.T) {
 	r := newRig(t, "web")
 	w := r.start(pythonCommand(t, pythonHTTP))
 	expect[pool.Ready](w)
-	if got := get(t, r.opts.Listeners[0].Address); got != "python" {
+	if got := get(t, r.listeners[0].Address); got != "python" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -130,7 +130,7 @@ func TestObservedUDP(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newRigOf(t, Options{Listeners: []Listener{listenUDP(t, "dns")}}).start(command(t))
+			w := newRigOf(t, Options{}, listenUDP(t, "dns")).start(command(t))
 			if ready := expect[pool.Ready](w); ready.How != "observed" {
 				t.Errorf("it is ready by %q", ready.How)
 			}
@@ -207,7 +207,7 @@ func TestObserverOfTheDead(t *testing.T) {
 	w := r.start(shell("exit 0"))
 	w.exit()
 	for _, pid := range []int{w.PID(), 1 << 30, 0} {
-		if newObserver(pid, r.opts.Listeners).waits() {
+		if newObserver(pid, r.listeners).waits() {
 			t.Errorf("process %d waits", pid)
 		}
 	}

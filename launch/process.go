@@ -97,7 +97,7 @@ func (p *Process) watchReadiness() {
 	if !p.ready.observes() {
 		return
 	}
-	look := newObserver(p.pid, p.release.launcher.opts.Listeners)
+	look := newObserver(p.pid, p.release.command.Listeners)
 	ticker := time.NewTicker(observeEvery)
 	defer ticker.Stop()
 	// Two looks in a row must agree: what a worker says just before it accepts is

@@ -215,7 +215,7 @@ func TestNeverReady(t *testing.T) {
 			if err := w.Send(ipc.App{Data: []byte("1")}); err != nil {
 				t.Fatal(err)
 			}
-			look := newObserver(w.PID(), r.opts.Listeners)
+			look := newObserver(w.PID(), r.listeners)
 			await(t, "it to accept", look.waits)
 			w.staysUnready()
 		})
@@ -226,7 +226,7 @@ func TestNeverReady(t *testing.T) {
 			r := newRig(t, "web")
 			w := r.speaker(mode, "accept")
 			expect[pool.Online](w)
-			await(t, "it to accept", newObserver(w.PID(), r.opts.Listeners).waits)
+			await(t, "it to accept", newObserver(w.PID(), r.listeners).waits)
 			w.staysUnready()
 		})
 	}

@@ -49,11 +49,11 @@ func (l *Launcher) Prepare(c Command) (*Release, error) {
 // lookUp finds what the command names: environment files, listeners, the
 // executable and its bytes.
 func (r *Release) lookUp() (err error) {
-	c, l := r.command, r.launcher
+	c := r.command
 	if r.env, err = appEnv(c); err != nil {
 		return err
 	}
-	if err := CheckArguments(c.Args, l.listenerNames()); err != nil {
+	if err := CheckArguments(c.Args, c.listenerNames()); err != nil {
 		return err
 	}
 	path := pathOf(environ(os.Environ(), r.env, scene{}))

@@ -23,22 +23,27 @@ import (
 type rig struct {
 	*Launcher
 	t             *testing.T
+	listeners     []Listener // of every command
 	out, err, log *buffer
 }
 
 // newRig makes a launcher whose workers inherit a TCP listener for each name.
 func newRig(t *testing.T, names ...string) *rig {
 	t.Helper()
-	o := Options{}
-	for _, name := range names {
-		o.Listeners = append(o.Listeners, listenTCP(t, name))
-	}
-	return newRigOf(t, o)
+	return newRigOf(t, Options{}, listenAll(t, names)...)
 }
 
-func newRigOf(t *testing.T, o Options) *rig {
+func listenAll(t *testing.T, names []string) (listeners []Listener) {
 	t.Helper()
-	r := &rig{t: t, out: &buffer{}, err: &buffer{}, log: &buffer{}}
+	for _, name := range names {
+		listeners = append(listeners, listenTCP(t, name))
+	}
+	return listeners
+}
+
+func newRigOf(t *testing.T, o Options, listeners ...Listener) *rig {
+	t.Helper()
+	r := &rig{t: t, listeners: listeners, out: &buffer{}, err: &buffer{}, log: &buffer{}}
 	if o.Streams == (Streams{}) {
 		o.Streams = Streams{Out: r.out, Err: r.err}
 	}
@@ -59,11 +64,7 @@ func notified(t *testing.T, names ...string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{NotifySocket: path}
-	for _, name := range names {
-		o.Listeners = append(o.Listeners, listenTCP(t, name))
-	}
-	r := newRigOf(t, o)
+	r := newRigOf(t, Options{NotifySocket: path}, listenAll(t, names)...)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(r.Notified) }()
 	t.Cleanup(func() {
@@ -122,6 +123,12 @@ func unpolled(t *testing.T, conn syscall.Conn, name string) *os.File {
 	}
 	t.Cleanup(func() { file.Close() })
 	return file
+}
+
+// Prepare gives the command the rig's listeners.
+func (r *rig) Prepare(c Command) (*Release, error) {
+	c.Listeners = r.listeners
+	return r.Launcher.Prepare(c)
 }
 
 // prepare is Prepare for a command that must be sound.

@@ -101,7 +101,7 @@ func TestWorkerInheritsItsDescriptorsOnly(t *testing.T) {
 			t.Errorf("descriptor %d is %s", fd, s.Inherited[fd])
 		}
 	}
-	for i, listener := range r.opts.Listeners {
+	for i, listener := range r.listeners {
 		if got, want := s.Inherited[3+i], socketOf(t, listener.File); got != want {
 			t.Errorf("descriptor %d is %s, want %s, the listener %s", 3+i, got, want, listener.Name)
 		}
@@ -211,7 +211,7 @@ func TestWorkerProcess(t *testing.T) {
 	if s.Dir != real {
 		t.Errorf("it runs in %s, want %s", s.Dir, real)
 	}
-	want := []string{self(), "--fd=4", r.opts.Listeners[0].Address, "2", "", "{as it is}", "a b\nc"}
+	want := []string{self(), "--fd=4", r.listeners[0].Address, "2", "", "{as it is}", "a b\nc"}
 	if !slices.Equal(s.Args, want) {
 		t.Errorf("its arguments are %q, want %q", s.Args, want)
 	}

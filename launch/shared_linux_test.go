@@ -49,7 +49,7 @@ func TestListenersStayNonBlocking(t *testing.T) {
 	release := r.prepare(Command{App: "app", Args: []string{"sleep", "60"}})
 	for i := range 3 {
 		expect[pool.Online](r.startOf(release, pool.Order{ID: fmt.Sprint(i)}))
-		for _, l := range r.opts.Listeners {
+		for _, l := range r.listeners {
 			if !nonblocking(t, l.File) {
 				t.Fatalf("listener %s is blocking after start %d", l.Name, i)
 			}
@@ -74,7 +74,7 @@ func TestTrapOfFile(t *testing.T) {
 	if !nonblocking(t, file) {
 		t.Fatal("net's listener is blocking to begin with")
 	}
-	r := newRigOf(t, Options{Listeners: []Listener{{Name: "web", Address: ln.Addr().String(), File: file}}})
+	r := newRigOf(t, Options{}, Listener{Name: "web", Address: ln.Addr().String(), File: file})
 	expect[pool.Online](r.start(Command{App: "app", Args: []string{"sleep", "60"}}))
 	if nonblocking(t, file) {
 		t.Error("the trap is gone: File of a net listener may be used")
@@ -133,7 +133,7 @@ var listensOne = behaves("listen-1", func() {
 func TestAbuseIsSeenAndHealed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "web")
-	listener := r.opts.Listeners[0]
+	listener := r.listeners[0]
 	good := r.start(serves.command())
 	expect[pool.Ready](good)
 
@@ -181,7 +181,7 @@ func TestShutdownListener(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "web")
 	w := r.start(shutsListenerDown.command())
-	file := r.opts.Listeners[0].File
+	file := r.listeners[0].File
 	await(t, "POLLHUP", func() bool {
 		poll := []unix.PollFd{{Fd: int32(file.Fd()), Events: unix.POLLIN}}
 		_, err := unix.Poll(poll, 0)

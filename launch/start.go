@@ -33,7 +33,7 @@ func (r *Release) Start(o pool.Order, sink func(pool.Report)) (pool.Process, err
 	}
 	p := &Process{
 		release: r, sink: sink, settled: make(chan struct{}),
-		ready: newReadiness(r.command.Ready, len(l.opts.Listeners) > 0),
+		ready: newReadiness(r.command.Ready, len(r.command.Listeners) > 0),
 	}
 	if err := b.fork(p); err != nil {
 		b.abort()
@@ -60,7 +60,7 @@ type birth struct {
 }
 
 func (b *birth) open() error {
-	for _, listener := range b.release.launcher.opts.Listeners {
+	for _, listener := range b.release.command.Listeners {
 		b.children = append(b.children, listener.File)
 	}
 	var child *os.File
@@ -89,7 +89,7 @@ func (b *birth) lend(file *os.File) int {
 	return firstFD + len(b.children) - 1
 }
 
-func (b *birth) ipcFD() int  { return firstFD + len(b.release.launcher.opts.Listeners) }
+func (b *birth) ipcFD() int  { return firstFD + len(b.release.command.Listeners) }
 func (b *birth) shimFD() int { return b.ipcFD() + 1 }
 
 func (b *birth) openStreams() error {
@@ -119,7 +119,7 @@ func (b *birth) spec() (shimSpec, error) {
 	r, l := b.release, b.release.launcher
 	s := scene{app: r.command.App, order: b.order, ipcFD: b.ipcFD(), notifySocket: l.opts.NotifySocket, node: r.node(), dir: r.dir}
 	var fds []listenerFD
-	for i, listener := range l.opts.Listeners {
+	for i, listener := range r.command.Listeners {
 		s.listeners = append(s.listeners, listener.Name)
 		fds = append(fds, listenerFD{name: listener.Name, address: listener.Address, fd: firstFD + i})
 	}

@@ -138,9 +138,6 @@ func (m *Master) openLauncher() (err error) {
 		Streams:     m.opts.Streams,
 		Log:         m.log,
 	}
-	for i, l := range m.upgrader.Listeners() {
-		o.Listeners = append(o.Listeners, launch.Listener{Name: l.Name, Address: m.listeners[i].Address, File: l.File()})
-	}
 	if m.notify, err = ipc.ListenNotify(places.NotifySocket(name)); err != nil {
 		if m.opts.App.Ready.Mode == config.ReadyNotify {
 			return err
@@ -174,6 +171,7 @@ func (m *Master) makePool() error {
 		App: app.Name, Workers: app.Workers, Release: release, Addresses: addresses,
 		Patience: machine.Options{
 			Surge: app.Surge, Canary: canary, ReadyTimeout: app.ReadyTimeout, DrainTimeout: app.DrainTimeout,
+			StopGrace: app.StopGrace,
 		},
 		OnReady: m.upgrader.Reassert,
 	})
@@ -191,9 +189,13 @@ func (m *Master) prepareLocked() (*launch.Release, error) {
 
 func (m *Master) command() launch.Command {
 	app := m.opts.App
+	var listeners []launch.Listener
+	for i, l := range m.upgrader.Listeners() {
+		listeners = append(listeners, launch.Listener{Name: l.Name, Address: m.listeners[i].Address, File: l.File()})
+	}
 	return launch.Command{
-		App: app.Name, Args: app.Command, Dir: app.Dir, Env: app.Env, EnvFiles: app.EnvFiles,
-		Ready: app.Ready, StopSignal: app.StopSignal,
+		App: app.Name, Args: app.Command, Listeners: listeners, Dir: app.Dir, Env: app.Env, EnvFiles: app.EnvFiles,
+		Ready: app.Ready, StopSignal: app.StopSignal, ExecFrom: app.ExecFrom, Limits: app.Limits,
 	}
 }
 
