@@ -30,7 +30,8 @@ var importRules = []importRule{
 	{pkg: "prove", only: []string{}, because: "it must judge apps of any master without knowing ours"},
 	{pkg: "pool", only: []string{"relevo/ipc", "relevo/config", "relevo/pool/machine"},
 		because: "what starts processes and holds sockets reaches it through its two seams"},
-	{pkg: "launch", only: []string{"relevo/ipc", "relevo/config", "relevo/pool"}, because: "it implements pool's seams and knows no other part"},
+	{pkg: "launch", only: []string{"relevo/ipc", "relevo/config", "relevo/pool", "relevo/launch/store"}, because: "it implements pool's seams and knows no other part"},
+	{pkg: "launch/store", only: []string{}, because: "it keeps files and judgements; what a release means to a pool is not its business"},
 	{pkg: "control", only: []string{"relevo/config", "relevo/pool"}, because: "it speaks of the pool; what a master is it learns through its own interface"},
 	{pkg: "upgrader", only: []string{"relevo/config"}, because: "parts that stand side by side meet in master only"},
 	{pkg: "watch", only: []string{}, because: "parts that stand side by side meet in master only"},
@@ -41,10 +42,11 @@ var importRules = []importRule{
 
 // exclusive packages have one importer.
 var exclusive = map[string]string{
-	"github.com/cloudflare/tableflip": "relevo/upgrader",
-	"github.com/fsnotify/fsnotify":    "relevo/watch",
-	"github.com/spf13/cobra":          "relevo/cli",
-	"github.com/lmittmann/tint":       "relevo/cli",
+	"github.com/cloudflare/tableflip":          "relevo/upgrader",
+	"github.com/fsnotify/fsnotify":             "relevo/watch",
+	"github.com/pelletier/go-toml/v2/unstable": "relevo/config",
+	"github.com/spf13/cobra":                   "relevo/cli",
+	"github.com/lmittmann/tint":                "relevo/cli",
 }
 
 type goPackage struct {
