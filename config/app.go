@@ -1,11 +1,12 @@
 // Package config says what an app is: what to run, where to listen, how many
-// workers and how much patience. It reads flags' and the environment's text into
-// one validated App; every error names the value and what would be accepted.
+// workers and how much patience. It reads relevo.toml, RELEVO_* variables and flags
+// into one validated App; every error names its place and what would be accepted.
+// Settings is the one table that all of it comes from.
 package config
 
 import (
-	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -37,6 +38,9 @@ type App struct {
 
 	ExecFrom     ExecFrom
 	KeepReleases int // copies of executables kept for rollbacks, at least 1
+
+	LogFormat LogFormat
+	LogLevel  slog.Level
 }
 
 // Defaults of App.
@@ -66,6 +70,16 @@ const (
 	OutputInherit Output = "inherit"
 )
 
+// LogFormat is how the master's own log lines look.
+type LogFormat string
+
+// The formats.
+const (
+	LogAuto LogFormat = "auto" // for people on a terminal, LogText elsewhere
+	LogText LogFormat = "text" // key=value
+	LogJSON LogFormat = "json"
+)
+
 // Default returns an App with every default set.
 func Default() App {
 	return App{
@@ -82,6 +96,7 @@ func Default() App {
 		WatchBinary:  true,
 		ExecFrom:     ExecAuto,
 		KeepReleases: DefaultKeepReleases,
+		LogFormat:    LogAuto,
 	}
 }
 
@@ -115,24 +130,4 @@ func CheckName(name string) error {
 func badInName(r rune) bool {
 	letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
 	return !letter && !strings.ContainsRune("._-", r)
-}
-
-// Validate checks what single values cannot show.
-func (a *App) Validate() error {
-	if len(a.Command) == 0 || a.Command[0] == "" {
-		return errors.New("cannot run: no command given (usage: relevo run [flags] -- COMMAND ARG…)")
-	}
-	if err := CheckName(a.Name); err != nil {
-		return fmt.Errorf("%w; choose one with --name", err)
-	}
-	if a.Workers < 1 {
-		return fmt.Errorf("cannot run %d workers: at least 1 is needed", a.Workers)
-	}
-	if a.ReadyTimeout <= 0 || a.DrainTimeout <= 0 {
-		return errors.New("cannot run without patience: --ready-timeout and --drain-timeout must be above 0")
-	}
-	if a.Surge < 1 {
-		return fmt.Errorf("cannot roll with a surge of %d: at least 1 is needed", a.Surge)
-	}
-	return checkListen(a.Listen)
 }

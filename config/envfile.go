@@ -2,6 +2,7 @@ package config
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -10,7 +11,7 @@ import (
 // ReadEnvFile reads NAME=VALUE lines as systemd's EnvironmentFile= and docker's
 // --env-file do: # and ; begin a comment line, "export " is allowed, a value may
 // stand in single or double quotes. Nothing is expanded. Errors name the file
-// and the line.
+// and the line, never a value.
 func ReadEnvFile(path string) ([]string, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -44,10 +45,13 @@ func parseEnvLine(line string) (string, error) {
 	line = strings.TrimPrefix(line, "export ")
 	key, value, _ := strings.Cut(line, "=")
 	if _, err := ParseEnv(line); err != nil || strings.ContainsAny(key, " \t") {
-		return "", fmt.Errorf("cannot use %q: write NAME=VALUE", line)
+		return "", errors.New("cannot use the line: write NAME=VALUE")
 	}
 	value, err := unquote(value)
-	return key + "=" + value, err
+	if err != nil {
+		return "", fmt.Errorf("cannot use the value of %s: %w", key, err)
+	}
+	return key + "=" + value, nil
 }
 
 func unquote(value string) (string, error) {
@@ -56,7 +60,7 @@ func unquote(value string) (string, error) {
 	}
 	quote := value[0]
 	if len(value) < 2 || value[len(value)-1] != quote {
-		return "", fmt.Errorf("cannot use %s: the closing %c is missing", value, quote)
+		return "", fmt.Errorf("the closing %c is missing", quote)
 	}
 	value = value[1 : len(value)-1]
 	if quote == '"' {

@@ -40,13 +40,13 @@ func TestReadEnvFile(t *testing.T) {
 
 func TestReadEnvFileErrors(t *testing.T) {
 	for line, says := range map[string]string{
-		"no assignment":                   `cannot use "no assignment": write NAME=VALUE`,
-		"=value":                          `cannot use "=value": write NAME=VALUE`,
-		"A B=c":                           `cannot use "A B=c": write NAME=VALUE`,
-		"A = b":                           `cannot use "A = b": write NAME=VALUE`,
-		"export ":                         `cannot use "export": write NAME=VALUE`,
+		"no assignment":                   `cannot use the line: write NAME=VALUE`,
+		"=value":                          `cannot use the line: write NAME=VALUE`,
+		"A B=c":                           `cannot use the line: write NAME=VALUE`,
+		"A = b":                           `cannot use the line: write NAME=VALUE`,
+		"export ":                         `cannot use the line: write NAME=VALUE`,
 		"NUL=a\x00b":                      `write NAME=VALUE`,
-		`OPEN="abc`:                       `cannot use "abc: the closing " is missing`,
+		`OPEN="abc`:                       `cannot use the value of OPEN: the closing " is missing`,
 		`OPEN='`:                          `the closing ' is missing`,
 		`MIXED='abc"`:                     `the closing ' is missing`,
 		strings.Repeat("x", 2<<20):        "token too long",

@@ -53,11 +53,47 @@ func (l Listen) Datagram() bool { return strings.HasPrefix(string(l.Network), "u
 // HOST:PORT, PORT, unix:/PATH, or one of these after tcp4: tcp6: udp: udp4:
 // udp6:.
 func ParseListen(text string) (Listen, error) {
+	l, err := parseUnanchored(text)
+	if err == nil && l.Network == Unix {
+		if l.Address, err = filepath.Abs(l.Address); err == nil {
+			err = l.checkPath()
+		}
+	}
+	if err != nil {
+		return Listen{}, err
+	}
+	return l, nil
+}
+
+// parseUnanchored is ParseListen that leaves the path of a Unix socket as it is.
+func parseUnanchored(text string) (Listen, error) {
 	l, err := parseListen(text)
 	if err != nil {
 		return Listen{}, fmt.Errorf("cannot listen on %q: %w", text, err)
 	}
 	return l, nil
+}
+
+func (l Listen) checkPath() error {
+	if err := CheckSocketPath(l.Address); err != nil {
+		return fmt.Errorf("cannot listen on %q: %w", l, err)
+	}
+	return nil
+}
+
+// text returns the listener with its name and options, as --listen would take it.
+func (l Listen) text() string {
+	text := l.String()
+	if l.Name != "" {
+		text = l.Name + "=" + text
+	}
+	if l.Mode != 0 {
+		text += fmt.Sprintf(",mode=%04o", uint32(l.Mode))
+	}
+	if l.Backlog != 0 {
+		text += fmt.Sprintf(",backlog=%d", l.Backlog)
+	}
+	return text
 }
 
 func parseListen(text string) (l Listen, err error) {
@@ -70,14 +106,25 @@ func parseListen(text string) (l Listen, err error) {
 	}
 	l.Network, l.Address = splitNetwork(address)
 	if l.Network == Unix {
-		l.Address, err = unixPath(l.Address)
+		if l.Address == "" || strings.ContainsRune(l.Address, 0) {
+			err = errors.New("the path of the Unix socket is missing (unix:/run/app.sock)")
+		}
 	} else {
 		l.Address, err = hostPort(l.Network, l.Address)
 	}
 	if err != nil {
 		return l, err
 	}
-	return l, l.setOptions(options)
+	for option := range strings.SplitSeq(options, ",") {
+		if option == "" {
+			continue
+		}
+		key, value, _ := strings.Cut(option, "=")
+		if err := l.setOption(key, value); err != nil {
+			return l, err
+		}
+	}
+	return l, nil
 }
 
 func splitNetwork(address string) (Network, string) {
@@ -91,17 +138,6 @@ func splitNetwork(address string) (Network, string) {
 
 // maxSocketPath is the room in sockaddr_un less the closing NUL (unix(7)).
 const maxSocketPath = 107
-
-func unixPath(path string) (string, error) {
-	if path == "" {
-		return "", errors.New("the path of the Unix socket is missing (unix:/run/app.sock)")
-	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	return path, CheckSocketPath(path)
-}
 
 // CheckSocketPath says whether a path fits into a socket address.
 func CheckSocketPath(path string) error {
@@ -136,34 +172,28 @@ func hostPort(network Network, address string) (string, error) {
 	return net.JoinHostPort(host, strconv.FormatUint(number, 10)), nil
 }
 
-func (l *Listen) setOptions(options string) error {
-	for option := range strings.SplitSeq(options, ",") {
-		if option == "" {
-			continue
+func (l *Listen) setOption(key, value string) error {
+	switch key {
+	case "mode":
+		mode, err := strconv.ParseUint(value, 8, 32)
+		if err != nil || mode == 0 || mode > 0o777 {
+			return fmt.Errorf("mode=%s is not an octal file mode such as 0660", value)
 		}
-		key, value, _ := strings.Cut(option, "=")
-		switch key {
-		case "mode":
-			mode, err := strconv.ParseUint(value, 8, 32)
-			if err != nil || mode > 0o777 {
-				return fmt.Errorf("mode=%s is not an octal file mode such as 0660", value)
-			}
-			if l.Network != Unix {
-				return errors.New("mode= is for Unix sockets only")
-			}
-			l.Mode = fs.FileMode(mode)
-		case "backlog":
-			backlog, err := strconv.Atoi(value)
-			if err != nil || backlog < 1 {
-				return fmt.Errorf("backlog=%s is not a number above 0", value)
-			}
-			if l.Datagram() {
-				return errors.New("backlog= is not for UDP")
-			}
-			l.Backlog = backlog
-		default:
-			return fmt.Errorf("unknown option %q (mode=0660 and backlog=N exist)", key)
+		if l.Network != Unix {
+			return errors.New("mode= is for Unix sockets only")
 		}
+		l.Mode = fs.FileMode(mode)
+	case "backlog":
+		backlog, err := strconv.Atoi(value)
+		if err != nil || backlog < 1 {
+			return fmt.Errorf("backlog=%s is not a number above 0", value)
+		}
+		if l.Datagram() {
+			return errors.New("backlog= is not for UDP")
+		}
+		l.Backlog = backlog
+	default:
+		return fmt.Errorf("unknown option %q (mode=0660 and backlog=N exist)", key)
 	}
 	return nil
 }
@@ -182,15 +212,20 @@ func NameListeners(all []Listen) {
 	}
 }
 
-func checkListen(all []Listen) error {
-	for i, l := range all {
-		for _, other := range all[:i] {
-			if l.Name == other.Name {
-				return fmt.Errorf("cannot listen twice under the name %q (%s and %s)", l.Name, other, l)
-			}
-			if l.Network == other.Network && l.Address == other.Address && !strings.HasSuffix(l.Address, ":0") {
-				return fmt.Errorf("cannot listen twice on %s (listeners %q and %q)", l, other.Name, l.Name)
-			}
+// listenProblem returns what keeps listener i from standing beside those before it.
+func listenProblem(all []Listen, i int) error {
+	l := all[i]
+	if l.Network == Unix {
+		if err := l.checkPath(); err != nil {
+			return err
+		}
+	}
+	for _, other := range all[:i] {
+		if l.Name == other.Name {
+			return fmt.Errorf("cannot listen twice under the name %q (%s and %s)", l.Name, other, l)
+		}
+		if l.Network == other.Network && l.Address == other.Address && !strings.HasSuffix(l.Address, ":0") {
+			return fmt.Errorf("cannot listen twice on %s (listeners %q and %q)", l, other.Name, l.Name)
 		}
 	}
 	return nil

@@ -42,6 +42,18 @@ func ParseDuration(text string) (time.Duration, error) {
 	return d, nil
 }
 
+// DurationText returns a length of time without the parts that are 0: 5m, not 5m0s.
+func DurationText(d time.Duration) string {
+	text := d.String()
+	if d != 0 && d%time.Minute == 0 {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if d != 0 && d%time.Hour == 0 {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
 // ReadyMode is how a worker gets known as ready.
 type ReadyMode string
 
@@ -62,7 +74,7 @@ type Ready struct {
 // String returns the value as --ready would take it.
 func (r Ready) String() string {
 	if r.Mode == ReadyDelay {
-		return "delay=" + r.Delay.String()
+		return "delay=" + DurationText(r.Delay)
 	}
 	return string(r.Mode)
 }
@@ -82,18 +94,15 @@ func ParseReady(text string) (Ready, error) {
 
 // ParseOutput reads auto, prefix, plain or inherit.
 func ParseOutput(text string) (Output, error) {
-	switch o := Output(text); o {
-	case OutputAuto, OutputPrefix, OutputPlain, OutputInherit:
-		return o, nil
-	}
-	return "", fmt.Errorf("cannot use %q for output: auto, prefix, plain and inherit exist", text)
+	return oneOf("output", OutputAuto, OutputPrefix, OutputPlain, OutputInherit)(text)
 }
 
 // ParseEnv checks one K=V.
 func ParseEnv(text string) (string, error) {
-	key, _, ok := strings.Cut(text, "=")
+	key, value, ok := strings.Cut(text, "=")
 	if !ok || key == "" {
-		return "", fmt.Errorf("cannot use %q as an environment variable: write NAME=VALUE", text)
+		// What stands after an equals sign may be a secret.
+		return "", fmt.Errorf("cannot use %q as an environment variable: write NAME=VALUE", text[:len(text)-len(value)])
 	}
 	if strings.ContainsRune(text, 0) {
 		return "", fmt.Errorf("cannot use %q as an environment variable: it has a NUL byte", key)
@@ -133,4 +142,12 @@ var signals = map[string]syscall.Signal{
 	"TTOU": syscall.SIGTTOU, "URG": syscall.SIGURG, "XCPU": syscall.SIGXCPU, "XFSZ": syscall.SIGXFSZ,
 	"VTALRM": syscall.SIGVTALRM, "PROF": syscall.SIGPROF, "WINCH": syscall.SIGWINCH, "IO": syscall.SIGIO,
 	"SYS": syscall.SIGSYS,
+}
+
+func parseBool(text string) (bool, error) {
+	b, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, fmt.Errorf("cannot use %q as a yes or no: write true or false", text)
+	}
+	return b, nil
 }

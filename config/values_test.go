@@ -91,9 +91,9 @@ func TestParseEnv(t *testing.T) {
 			t.Errorf("ParseEnv(%q) = %q, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "K", "=V", "="} {
+	for text, shown := range map[string]string{"": "", "K": "K", "=V": "=", "=": "="} {
 		_, err := ParseEnv(text)
-		wantCannot(t, err, strconv.Quote(text), "write NAME=VALUE")
+		wantCannot(t, err, strconv.Quote(shown), "write NAME=VALUE")
 	}
 	_, err := ParseEnv("K=a\x00b")
 	wantCannot(t, err, `"K"`, "NUL")

@@ -1,0 +1,76 @@
+package config
+
+import "slices"
+
+// Change is one setting that differs between two configurations.
+type Change struct {
+	Key     string  `json:"key"`           // env.NAME and limits.rlimits.NAME for a member of a table
+	Old     string  `json:"old,omitempty"` // as the file has it; empty: not set; Hidden for a variable's
+	New     string  `json:"new,omitempty"` // likewise
+	Applies Applies `json:"applies"`
+}
+
+// Hidden stands for a value that may be a secret.
+const Hidden = "(hidden)"
+
+// String tells the change in one line.
+func (c Change) String() string {
+	switch {
+	case c.Old == Hidden && c.New == Hidden:
+		return c.Key + " changed"
+	case c.Old == "" && c.New == Hidden:
+		return c.Key + " added"
+	case c.Old == "":
+		return c.Key + " = " + c.New + " (was not set)"
+	case c.New == "":
+		return c.Key + " removed"
+	}
+	return c.Key + " = " + c.New + " (was " + c.Old + ")"
+}
+
+// Diff returns what differs between two configurations, in the order of Settings.
+func Diff(old, new App) []Change {
+	var all []Change
+	for _, s := range Settings() {
+		if s.members != nil {
+			all = append(all, s.diffMembers(&old, &new)...)
+		} else if before, after := s.render(&old), s.render(&new); before != after {
+			all = append(all, Change{s.Key, before, after, s.Applies})
+		}
+	}
+	return all
+}
+
+// diffMembers compares by name: of variables and limits the order means nothing.
+// Of equal names the last counts.
+func (s Setting) diffMembers(old, new *App) (all []Change) {
+	before, after := map[string]string{}, map[string]string{}
+	var names []string
+	for _, m := range s.members(old) {
+		before[m.name] = m.value
+		names = append(names, m.name)
+	}
+	for _, m := range s.members(new) {
+		after[m.name] = m.value
+		names = append(names, m.name)
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		if before[name] == after[name] {
+			continue
+		}
+		c := Change{s.Key + "." + name, before[name], after[name], s.Applies}
+		if s.Secret {
+			c.Old, c.New = hide(c.Old), hide(c.New)
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+func hide(value string) string {
+	if value == "" {
+		return ""
+	}
+	return Hidden
+}

@@ -1,0 +1,92 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// DefaultFile is read from the working directory where no other file is named.
+const DefaultFile = "relevo.toml"
+
+// File is a configuration file that was read. What is wrong in it is told by
+// Resolve, together with what is wrong between its settings.
+type File struct {
+	path    string // as given, for errors
+	dir     string // absolute; the file's relative paths count from it
+	entries []entry
+	errs    []error
+}
+
+// Load reads a file. A relative path counts from the directory from, which is
+// absolute. The error is a *FileError: that the file cannot be read.
+func Load(path, from string) (*File, error) {
+	absolute := path
+	if !filepath.IsAbs(path) {
+		absolute = filepath.Join(from, path)
+	}
+	data, err := readFile(absolute)
+	if err != nil {
+		return nil, &FileError{Path: path, Err: err}
+	}
+	return parse(path, filepath.Dir(absolute), data), nil
+}
+
+func readFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		hint := "correct its path"
+		if errors.Is(err, fs.ErrNotExist) {
+			hint = "create it, or choose another with --config"
+		}
+		return nil, fmt.Errorf("cannot read the configuration: %w; %s", err, hint)
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("it has more than %s; is it the right file?", SizeText(maxFile))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	return data, nil
+}
+
+func parse(path, dir string, data []byte) *File {
+	f := &File{path: path, dir: dir}
+	f.entries = readDocument(data, func(at Position, err error) { f.errs = append(f.errs, f.wrong(at, err)) })
+	return f
+}
+
+func (f *File) wrong(at Position, err error) error {
+	return &FileError{Path: f.path, Position: at, Err: err}
+}
+
+// Path is the file as it was named.
+func (f *File) Path() string { return f.path }
+
+// Name is the app's name as the file gives it, empty if it does not.
+func (f *File) Name() string {
+	for _, e := range f.entries {
+		if e.key() == "name" && e.value.form == formString {
+			return e.value.text
+		}
+	}
+	return ""
+}
+
+// Err returns what keeps the file from being read to its end.
+func (f *File) Err() error { return join(f.errs) }
+
+// Sets says whether the file has a key.
+func (f *File) Sets(key string) bool {
+	for _, e := range f.entries {
+		if !e.header && e.key() == key {
+			return true
+		}
+	}
+	return false
+}

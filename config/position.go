@@ -1,0 +1,88 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"unicode/utf8"
+)
+
+// Position is a place in a file. Both count from 1, columns in characters. The
+// zero value is the file as a whole.
+type Position struct{ Line, Column int }
+
+func (p Position) compare(q Position) int {
+	return cmp.Or(cmp.Compare(p.Line, q.Line), cmp.Compare(p.Column, q.Column))
+}
+
+// FileError is what is wrong at one place of a configuration file.
+type FileError struct {
+	Path string // as the user gave it
+	Position
+	Err error
+}
+
+// Error returns FILE:LINE:COLUMN: followed by what is wrong.
+func (e *FileError) Error() string {
+	if e.Line == 0 {
+		return fmt.Sprintf("%s: %v", e.Path, e.Err)
+	}
+	return fmt.Sprintf("%s:%d:%d: %v", e.Path, e.Line, e.Column, e.Err)
+}
+
+func (e *FileError) Unwrap() error { return e.Err }
+
+// SortedErrors takes a joined error apart: first those without a place, then those of
+// a file in the order of their places.
+func SortedErrors(err error) []error {
+	all := apart(err)
+	at := func(err error) (p Position) {
+		var placed *FileError
+		if errors.As(err, &placed) {
+			p = placed.Position
+		}
+		return p
+	}
+	slices.SortStableFunc(all, func(a, b error) int { return at(a).compare(at(b)) })
+	return all
+}
+
+func apart(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	switch {
+	case err == nil:
+		return nil
+	case !ok:
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, apart(e)...)
+	}
+	return all
+}
+
+func join(errs []error) error { return errors.Join(SortedErrors(errors.Join(errs...))...) }
+
+// numbered is a file's bytes with the offsets at which its lines begin.
+type numbered struct {
+	data  []byte
+	lines []int
+}
+
+func numberLines(data []byte) numbered {
+	t := numbered{data: data, lines: []int{0}}
+	for i, b := range data {
+		if b == '\n' {
+			t.lines = append(t.lines, i+1)
+		}
+	}
+	return t
+}
+
+func (t numbered) position(offset int) Position {
+	line := sort.SearchInts(t.lines, offset+1)
+	return Position{Line: line, Column: 1 + utf8.RuneCount(t.data[t.lines[line-1]:offset])}
+}

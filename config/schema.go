@@ -1,0 +1,53 @@
+package config
+
+import (
+	"encoding/json"
+	"maps"
+	"strings"
+)
+
+// Schema returns the JSON schema of relevo.toml, for editors.
+func Schema() ([]byte, error) {
+	root := object("relevo.toml: what an app of relevo is", map[string]any{listenerKey: listenerSchema()})
+	root["$schema"] = "http://json-schema.org/draft-07/schema#"
+	root["properties"].(map[string]any)["limits"] = object("What bounds a worker", map[string]any{})
+	for _, s := range Settings() {
+		at := root
+		table, name := s.place()
+		if table != "" {
+			at = root["properties"].(map[string]any)[table].(schema)
+		}
+		at["properties"].(map[string]any)[name] = s.describe()
+	}
+	out, err := json.MarshalIndent(root, "", "  ")
+	return append(out, '\n'), err
+}
+
+func object(description string, properties map[string]any) schema {
+	return schema{"type": "object", "description": description, "additionalProperties": false, "properties": properties}
+}
+
+func (s Setting) describe() schema {
+	part := maps.Clone(s.schema)
+	part["description"] = strings.ToUpper(s.Help[:1]) + s.Help[1:]
+	if s.Default != "" {
+		part["default"] = json.RawMessage(s.Default) // of these kinds TOML and JSON write values alike
+	}
+	if strings.HasPrefix(s.Key, "limits.rlimits") {
+		names := RlimitNames()
+		part["propertyNames"] = schema{"enum": names}
+	}
+	return part
+}
+
+func listenerSchema() schema {
+	texts := func(description string) schema { return schema{"type": "string", "description": description} }
+	one := object("One listening socket", map[string]any{
+		"name":    texts("Name in LISTEN_FDNAMES and placeholders"),
+		"address": texts(":PORT, HOST:PORT, unix:/PATH, udp:…"),
+		"mode":    texts("File mode of a Unix socket, octal"),
+		"backlog": schema{"type": "integer", "minimum": 1, "description": "Length of the accept queue (default: the system's maximum)"},
+	})
+	one["required"] = []string{"address"}
+	return schema{"type": "array", "items": one, "description": "Listening sockets, beside those of listen"}
+}

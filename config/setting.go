@@ -1,0 +1,196 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Applies is when a changed setting takes effect in a running master.
+type Applies string
+
+// The three ways.
+const (
+	Live    Applies = "live"    // at the reload, for the workers that run
+	Roll    Applies = "roll"    // in new workers: the reload rolls
+	Restart Applies = "restart" // only in a new master
+)
+
+// Setting is all that is known of one setting. The file, the flags, the
+// environment, the JSON schema and Diff have no other source.
+type Setting struct {
+	Key     string // in relevo.toml, dotted in tables: "limits.max_memory"
+	Flag    string // without "--"; empty: only in the file
+	Short   string // one-letter flag
+	Arg     string // what --help calls the value
+	Help    string // one line
+	Default string // as the file would have it; empty: none
+	Applies Applies
+	Repeats bool // the flag may be given several times; so may the words in the variable
+	Secret  bool // values are never shown, only names
+
+	read    func(*App, value, reporter)                // takes the value of the file
+	member  func(app *App, name string, v value) error // a table's: takes one of its keys
+	set     func(*App, []string) error                 // takes the texts of a flag or a variable
+	render  func(*App) string                          // as the file has it; empty: not set
+	members func(*App) []member                        // a table's
+	schema  schema
+}
+
+// member is one key of a table, its value as the file has it.
+type member struct{ name, value string }
+
+// reporter takes an error and its place.
+type reporter func(at Position, err error)
+
+// Variable is the name in the environment, RELEVO_READY_TIMEOUT for
+// --ready-timeout; empty if there is no flag.
+func (s Setting) Variable() string {
+	if s.Flag == "" {
+		return ""
+	}
+	return "RELEVO_" + strings.ToUpper(strings.ReplaceAll(s.Flag, "-", "_"))
+}
+
+// Check says whether a flag's text can be read.
+func (s Setting) Check(text string) error {
+	app := Default()
+	return s.set(&app, []string{text})
+}
+
+// one is a setting with one value.
+func one[T any](key, flag string, k kind[T], applies Applies, field func(*App) *T, help string) Setting {
+	app := Default()
+	return Setting{
+		Key: key, Flag: flag, Arg: k.arg, Help: help, Applies: applies, Default: k.render(*field(&app)),
+		read: func(app *App, v value, report reporter) {
+			got, err := k.read(key, v)
+			if err != nil {
+				report(v.at, err)
+				return
+			}
+			*field(app) = got
+		},
+		set: func(app *App, texts []string) error {
+			got, err := k.parse(texts[len(texts)-1])
+			if err == nil {
+				*field(app) = got
+			}
+			return err
+		},
+		render: func(app *App) string { return k.render(*field(app)) },
+		schema: k.schema,
+	}
+}
+
+// many is a setting with a list of values, which a stronger source replaces.
+func many[T any](key, flag string, k kind[T], applies Applies, field func(*App) *[]T, help string) Setting {
+	return Setting{
+		Key: key, Flag: flag, Arg: k.arg, Help: help, Applies: applies, Repeats: true,
+		read: func(app *App, v value, report reporter) {
+			if v.form != formArray {
+				example := k.example
+				if v.form == formString {
+					example = quote(v.text)
+				}
+				report(v.at, fmt.Errorf("cannot use %s for %s: write %s = [%s]", v.form, key, key, example))
+				return
+			}
+			*field(app) = nil
+			for _, item := range v.items {
+				if !slices.Contains(k.forms, item.form) {
+					report(item.at, fmt.Errorf("cannot use %s in %s: write %s = [%s]", item.form, key, key, k.example))
+					continue
+				}
+				got, err := k.read(key, item)
+				if err != nil {
+					report(item.at, err)
+					continue
+				}
+				*field(app) = append(*field(app), got)
+			}
+		},
+		set: func(app *App, texts []string) error {
+			var all []T
+			for _, text := range texts {
+				got, err := k.parse(text)
+				if err != nil {
+					return err
+				}
+				all = append(all, got)
+			}
+			*field(app) = all
+			return nil
+		},
+		render: func(app *App) string {
+			var items []string
+			for _, v := range *field(app) {
+				items = append(items, renderText(k.show(v), k.forms))
+			}
+			if items == nil {
+				return ""
+			}
+			return "[" + strings.Join(items, ", ") + "]"
+		},
+		schema: schema{"type": "array", "items": k.schema},
+	}
+}
+
+// named is how the members of a table are written: NAME=TEXT on the command line.
+type named[T any] struct {
+	kind[T] // parses NAME=TEXT; the example is that of a value
+	split   func(T) (name, text string)
+}
+
+// tableOf is a setting whose members have names of their own; a stronger source
+// replaces those that it names.
+func tableOf[T any](key, flag string, k named[T], applies Applies, field func(*App) *[]T, help string) Setting {
+	put := func(app *App, got T) {
+		name, _ := k.split(got)
+		all := field(app)
+		at := slices.IndexFunc(*all, func(v T) bool { other, _ := k.split(v); return other == name })
+		if at < 0 {
+			*all = append(*all, got)
+		} else {
+			(*all)[at] = got
+		}
+	}
+	return Setting{
+		Key: key, Flag: flag, Arg: k.arg, Help: help, Applies: applies, Repeats: true,
+		read: func(_ *App, v value, report reporter) {
+			report(v.at, fmt.Errorf("cannot use %s for %s: it is a table; write [%s] and below it NAME = %s", v.form, key, key, k.example))
+		},
+		member: func(app *App, name string, v value) error {
+			if strings.Contains(name, "=") {
+				return fmt.Errorf("cannot use %q as a name in %s: it has an equals sign", name, key)
+			}
+			if !slices.Contains(k.forms, v.form) {
+				return k.wrongForm(key+"."+name, v.form)
+			}
+			got, err := k.parse(name + "=" + v.text)
+			if err == nil {
+				put(app, got)
+			}
+			return err
+		},
+		set: func(app *App, texts []string) error {
+			for _, text := range texts {
+				got, err := k.parse(text)
+				if err != nil {
+					return err
+				}
+				put(app, got)
+			}
+			return nil
+		},
+		render: func(*App) string { return "" },
+		members: func(app *App) (all []member) {
+			for _, v := range *field(app) {
+				name, text := k.split(v)
+				all = append(all, member{name, renderText(text, k.forms)})
+			}
+			return all
+		},
+		schema: schema{"type": "object", "additionalProperties": k.schema},
+	}
+}

@@ -1,0 +1,163 @@
+package config
+
+import (
+	"errors"
+	"log/slog"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Settings returns every setting, in the order in which help and files have them.
+func Settings() []Setting {
+	return append(appSettings(), limitSettings()...)
+}
+
+func appSettings() []Setting {
+	all := []Setting{
+		one("name", "name", plain("NAME", "shop"), Restart, func(a *App) *string { return &a.Name },
+			"name of the app (default: base name of the command)"),
+		many("command", "", argument(), Roll, func(a *App) *[]string { return &a.Command },
+			"program and arguments; {fd} {fd:NAME} {addr} {addr:NAME} {slot} are filled in"),
+		one("directory", "directory", plain("DIR", "."), Roll, func(a *App) *string { return &a.Dir },
+			"working directory of the workers (default: the file's if the command comes from it, else the present one)"),
+		one("workers", "workers", workers(), Live, func(a *App) *int { return &a.Workers },
+			"number of workers; auto is one for each processor this process may use"),
+		many("listen", "listen", listeners(), Roll, func(a *App) *[]Listen { return &a.Listen },
+			"listen on :8080, 127.0.0.1:0, [::1]:80, unix:/path.sock, udp:…; ,mode=0660 and ,backlog=N may follow"),
+		one("ready", "ready", written("HOW", "auto", ParseReady, Ready.String), Roll, func(a *App) *Ready { return &a.Ready },
+			"how a worker gets known as ready: auto, notify, ipc or delay=D"),
+		one("ready_timeout", "ready-timeout", duration(), Live, func(a *App) *time.Duration { return &a.ReadyTimeout },
+			"how long a worker may take to get ready"),
+		one("canary", "canary", duration(), Live, func(a *App) *time.Duration { return &a.Canary },
+			"probation of the first worker of a roll; 0 for none"),
+		one("drain_timeout", "drain-timeout", duration(), Live, func(a *App) *time.Duration { return &a.DrainTimeout },
+			"how long a worker may finish what it has accepted"),
+		one("stop_grace", "stop-grace", duration(), Live, func(a *App) *time.Duration { return &a.StopGrace },
+			"time from the stop signal to SIGKILL where nothing is left to drain"),
+		one("stop_signal", "stop-signal", written("SIGNAL", "TERM", ParseSignal, shortSignal), Roll, func(a *App) *syscall.Signal { return &a.StopSignal },
+			"what asks a worker to drain that does not speak relevo's IPC"),
+		one("surge", "surge", number(1, 1, 0), Live, func(a *App) *int { return &a.Surge },
+			"how many slots a roll replaces at a time"),
+		one("watch_binary", "watch-binary", boolean(), Live, func(a *App) *bool { return &a.WatchBinary },
+			"roll when the bytes of the executable change"),
+		one("exec_from", "exec-from", choice("WHAT", oneOf("exec_from", ExecAuto, ExecSnapshot, ExecPath), ExecAuto, ExecSnapshot, ExecPath),
+			Roll, func(a *App) *ExecFrom { return &a.ExecFrom },
+			"the file workers start from: path, snapshot (the kept copy), auto (the path while it holds the release's bytes)"),
+		one("keep_releases", "keep-releases", number(DefaultKeepReleases, 1, 0), Live, func(a *App) *int { return &a.KeepReleases },
+			"copies of executables kept for rollbacks"),
+		tableOf("env", "env", variables(), Roll, func(a *App) *[]string { return &a.Env },
+			"a variable for the workers"),
+		many("env_files", "env-file", plain("FILE", "app.env"), Roll, func(a *App) *[]string { return &a.EnvFiles },
+			"a file of variables, read anew at each roll"),
+		one("output", "output", choice("HOW", ParseOutput, OutputAuto, OutputPrefix, OutputPlain, OutputInherit), Restart, func(a *App) *Output { return &a.Output },
+			"the workers' output: prefix (each line), plain (untouched), inherit (the master's own streams), auto"),
+		one("log_format", "log-format", choice("FORMAT", oneOf("log_format", LogAuto, LogText, LogJSON), LogAuto, LogText, LogJSON), Restart, func(a *App) *LogFormat { return &a.LogFormat },
+			"auto, text or json"),
+		one("log_level", "log-level", logLevel(), Restart, func(a *App) *slog.Level { return &a.LogLevel },
+			"debug, info, warn or error"),
+	}
+	for i := range all {
+		switch s := &all[i]; s.Key {
+		case "workers":
+			s.Short, s.Default = "n", `"auto"` // not the number of this machine
+		case "listen":
+			s.Short = "l"
+		case "env":
+			s.Secret = true
+		}
+	}
+	return all
+}
+
+func limitSettings() []Setting {
+	return []Setting{
+		one("limits.max_memory", "max-memory", textOrNumber(written("SIZE", "512MiB", ParseSize, SizeText)),
+			Live, func(a *App) *int64 { return &a.Limits.MaxMemory },
+			"resident memory at which a worker is replaced, its children counted; 0 for no limit"),
+		one("limits.max_lifetime", "max-lifetime", duration(), Live, func(a *App) *time.Duration { return &a.Limits.MaxLifetime },
+			"age at which a worker is replaced; 0 for no limit"),
+		one("limits.lifetime_jitter", "lifetime-jitter", fraction(), Live, func(a *App) *float64 { return &a.Limits.LifetimeJitter },
+			"part of the lifetime by which it varies, so that workers do not end together"),
+		one("limits.watchdog", "watchdog", duration(), Roll, func(a *App) *time.Duration { return &a.Limits.Watchdog },
+			"how long a worker may give no sign of life, at least 100ms; 0 for ever"),
+		one("limits.user", "user", textOrNumber(plain("USER", "www-data")),
+			Roll, func(a *App) *string { return &a.Limits.User }, "user of the workers, name or number; root only"),
+		one("limits.group", "group", textOrNumber(plain("GROUP", "www-data")),
+			Roll, func(a *App) *string { return &a.Limits.Group }, "group of the workers, name or number; root only"),
+		one("limits.nice", "nice", optional(number(5, -20, 19)), Roll, func(a *App) **int { return &a.Limits.Nice },
+			"nice value of the workers, -20 to 19"),
+		one("limits.oom_score_adj", "oom-score-adj", optional(number(500, -1000, 1000)), Roll, func(a *App) **int { return &a.Limits.OOMScoreAdj },
+			"how willingly the kernel's out-of-memory killer takes a worker, -1000 to 1000"),
+		one("limits.umask", "umask", written("MASK", "0022", ParseUmask, showUmask), Roll, func(a *App) **int { return &a.Limits.Umask },
+			"file mode mask of the workers, octal"),
+		tableOf("limits.rlimits", "rlimit", rlimits(), Roll, func(a *App) *[]Rlimit { return &a.Limits.Rlimits },
+			"a limit of setrlimit(2), such as nofile=65536 or core=0:unlimited"),
+	}
+}
+
+func duration() kind[time.Duration] {
+	k := written("DURATION", "30s", ParseDuration, DurationText)
+	k.schema = schema{"type": "string", "pattern": `^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`}
+	return k
+}
+
+func argument() kind[string] {
+	return written("", "./server", func(text string) (string, error) {
+		if strings.ContainsRune(text, 0) {
+			return "", errors.New("cannot use an argument with a NUL byte")
+		}
+		return text, nil
+	}, func(text string) string { return text })
+}
+
+func workers() kind[int] {
+	k := textOrNumber(written("N|auto", "auto", ParseWorkers, strconv.Itoa))
+	k.example = "4"
+	return k
+}
+
+func boolean() kind[bool] {
+	return kind[bool]{arg: "bool", example: "true", forms: []form{formBool}, parse: parseBool, show: strconv.FormatBool,
+		schema: schema{"type": "boolean"}}
+}
+
+func fraction() kind[float64] {
+	return written("PART", "10%", ParseFraction, func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }).
+		also([]string{"string", "number"}, formFloat, formInteger)
+}
+
+func listeners() kind[Listen] {
+	return written("[NAME=]ADDR", ":8080", parseUnanchored, Listen.text)
+}
+
+func logLevel() kind[slog.Level] {
+	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+	k := written("LEVEL", "info", func(text string) (slog.Level, error) {
+		word, err := oneOf("log_level", "debug", "info", "warn", "error")(text)
+		return levels[word], err
+	}, func(l slog.Level) string { return strings.ToLower(l.String()) })
+	k.schema = schema{"enum": []string{"debug", "info", "warn", "error"}}
+	return k
+}
+
+func variables() named[string] {
+	k := written("K=V", "value", ParseEnv, func(v string) string { return v }).
+		also([]string{"string", "integer", "boolean"}, formInteger, formBool)
+	return named[string]{k, func(v string) (string, string) { name, text, _ := strings.Cut(v, "="); return name, text }}
+}
+
+func rlimits() named[Rlimit] {
+	k := textOrNumber(written("NAME=SOFT[:HARD]", "1024:4096", ParseRlimit, func(l Rlimit) string { return l.Name + "=" + l.limits() }))
+	return named[Rlimit]{k, func(l Rlimit) (string, string) { return l.Name, l.limits() }}
+}
+
+func shortSignal(sig syscall.Signal) string { return strings.TrimPrefix(SignalName(sig), "SIG") }
+
+func showUmask(mask *int) string {
+	if mask == nil {
+		return ""
+	}
+	return "0" + strconv.FormatInt(int64(*mask), 8)
+}
