@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 )
 
 // ErrClosed is returned by Channel.Send after the channel's end, or the peer's
@@ -24,10 +25,11 @@ const (
 // in a queue that is bounded by maxQueued, and of State messages only the newest
 // waits.
 type Channel struct {
-	conn io.ReadWriteCloser
-	wake chan struct{} // capacity 1: a hint that there is something to write
-	done chan struct{} // closed by Close
-	gone sync.WaitGroup
+	conn  io.ReadWriteCloser
+	limit *throttle     // nil: none
+	wake  chan struct{} // capacity 1: a hint that there is something to write
+	done  chan struct{} // closed by Close
+	gone  sync.WaitGroup
 
 	mu     sync.Mutex
 	queue  [][]byte
@@ -41,7 +43,20 @@ type Channel struct {
 // called once, last, with the reason: io.EOF if the peer closed its end. Both
 // are called from one goroutine.
 func NewChannel(conn io.ReadWriteCloser, deliver func(Message), ended func(error)) *Channel {
-	c := &Channel{conn: conn, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	return newChannel(conn, deliver, ended, nil)
+}
+
+// NewThrottledChannel is NewChannel for a peer that may say 2,000 messages a
+// second, and 5,000 at once; of a long one each 4 KiB count. Of one that says
+// more less is read, so that its writes wait, and flooding is called from time to
+// time, as deliver is.
+func NewThrottledChannel(conn io.ReadWriteCloser, deliver func(Message), ended func(error), flooding func(Flood)) *Channel {
+	limit := &throttle{bucket: newBucket(channelRate, channelBurst, time.Now()), tell: flooding}
+	return newChannel(conn, deliver, ended, limit)
+}
+
+func newChannel(conn io.ReadWriteCloser, deliver func(Message), ended func(error), limit *throttle) *Channel {
+	c := &Channel{conn: conn, limit: limit, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	c.gone.Add(2)
 	go func() {
 		defer c.gone.Done()
@@ -106,6 +121,9 @@ func (c *Channel) read(deliver func(Message)) error {
 			return err
 		}
 		deliver(m)
+		if c.limit != nil {
+			c.limit.pace(m, c.done)
+		}
 	}
 }
 

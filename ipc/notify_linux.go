@@ -2,19 +2,22 @@ package ipc
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // NotifyServer receives the datagrams of all workers of a master.
 type NotifyServer struct {
-	conn *net.UnixConn
-	path string
+	conn    *net.UnixConn
+	path    string
+	senders senders
 }
 
 // ListenNotify binds the socket at path, where nothing may be bound any more:
@@ -23,16 +26,35 @@ func ListenNotify(path string) (*NotifyServer, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("cannot replace the notify socket: %w", err)
 	}
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+		var failed error // before bind(2) makes the file, so that it is never more open
+		err := raw.Control(func(fd uintptr) { failed = unix.Fchmod(int(fd), 0o600) })
+		return errors.Join(err, failed)
+	}}
+	conn, err := lc.ListenPacket(context.Background(), "unixgram", path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen for the workers' notifications: %w", err)
 	}
-	s := &NotifyServer{conn: conn, path: path}
+	s := &NotifyServer{conn: conn.(*net.UnixConn), path: path, senders: senders{byPID: map[int]*sender{}}}
 	if err := s.passCredentials(); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("cannot ask for the senders of notifications: %w", err)
 	}
 	return s, nil
+}
+
+// OnFlood has tell called, as deliver of Serve is, for each process that sends
+// more than 200 datagrams a second, and 1,000 at once. What it sends beyond that
+// is dropped, save READY=1 and STOPPING=1. It is called before Serve, if at all.
+func (s *NotifyServer) OnFlood(tell func(Sender, Flood)) { s.senders.tell = tell }
+
+// GiveTo makes the socket a user's, whose processes alone, and root's, may send to
+// it from then on. Its directory must let that user through.
+func (s *NotifyServer) GiveTo(uid, gid int) error {
+	if err := os.Chown(s.path, uid, gid); err != nil {
+		return fmt.Errorf("cannot give the notify socket to user %d: %w", uid, err)
+	}
+	return nil
 }
 
 func (s *NotifyServer) passCredentials() error {
@@ -66,7 +88,9 @@ func (s *NotifyServer) Serve(deliver func(Sender, Notification)) error {
 			datagram = datagram[:bytes.LastIndexByte(datagram, '\n')+1]
 		}
 		sender, fds := control(oob[:oobn])
-		deliver(sender, ParseNotification(datagram))
+		if s.senders.admit(sender, datagram, time.Now()) {
+			deliver(sender, ParseNotification(datagram))
+		}
 		for _, fd := range fds {
 			unix.Close(fd)
 		}

@@ -14,6 +14,12 @@ func ListenNotify(string) (*NotifyServer, error) {
 	return nil, errors.New("cannot listen for the workers' notifications: the notify socket needs Linux")
 }
 
+// OnFlood does nothing.
+func (s *NotifyServer) OnFlood(func(Sender, Flood)) {}
+
+// GiveTo does nothing.
+func (s *NotifyServer) GiveTo(int, int) error { return nil }
+
 // Serve returns at once.
 func (s *NotifyServer) Serve(func(Sender, Notification)) error { return nil }
 
