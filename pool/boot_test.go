@@ -19,7 +19,7 @@ func TestBoot(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		readied := 0
 		r := start(t, 3, pooltest.NewRelease("v1", pooltest.Obedient), func(o *pool.Options) {
-			o.Addresses = []string{"127.0.0.1:8080"}
+			o.Release.(*pooltest.Release).ListensOn("127.0.0.1:8080")
 			o.OnReady = func() { readied++ }
 		})
 		wantEqual(t, "states", r.states(), "0/1 serving, 1/2 serving, 2/3 serving")

@@ -12,6 +12,8 @@
 //	ready       the worker said that it serves
 //	roll        replace all workers, planned
 //	respawn     replace one after its death
+//	recycle     replace one that serves by one of its generation
+//	fault       a death that speaks against the program; a crash storm is many of them
 //	quiesce     stop accepting new connections
 //	drain       finish what was accepted
 //	kill        the end of patience

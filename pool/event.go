@@ -29,6 +29,10 @@ const (
 	KindRespawn     Kind = "respawn"     // a slot's worker died; the next one is due
 	KindRoll        Kind = "roll"        // a roll moved on; see step
 	KindResize      Kind = "resize"      // the number of slots changed
+	KindHung        Kind = "hung"        // a worker is given up and replaced; why, in reason
+	KindRecycle     Kind = "recycle"     // a worker is being replaced by one of its generation; why, in reason
+	KindFlood       Kind = "flood"       // a worker says more than is read; what was done, in text
+	KindHealed      Kind = "healed"      // what a worker broke for all was mended; what, in text
 	KindStopped     Kind = "stopped"     // no worker is left
 	KindLost        Kind = "lost"        // a subscriber was too slow; how many, in count
 )
@@ -77,6 +81,10 @@ type Event struct {
 	Tail       []string        `json:"tail,omitempty"`
 	Count      int             `json:"count,omitempty"`
 	DurationMS *int64          `json:"duration_ms,omitempty"`
+	Workers    []string        `json:"workers,omitempty"` // healed: ids of those that may have broken it
+	// Of a roll: what is rolled in, and what served before.
+	Release     *Info `json:"release,omitempty"`
+	FromRelease *Info `json:"from_release,omitempty"`
 }
 
 // subscriber is one reader of events. A reader that falls behind loses events

@@ -29,7 +29,7 @@ func TestStatusJSON(t *testing.T) {
 		old.Process(4).Exit(4)
 		got := marshal(t, r.status())
 		const release = `"release":{"path":"/srv/app","sha256":"5eedv1","version":"v1"}`
-		wantEqual(t, "status", got, `{"generation":1,"state":"running","slots":2,"workers":[`+
+		wantEqual(t, "status", got, `{"generation":1,"state":"running","slots":2,`+release+`,"workers":[`+
 			`{"slot":0,"id":"1","pid":1001,"generation":1,"state":"serving",`+
 			`"started":"2000-01-01T00:00:00Z","ready":"2000-01-01T00:00:00Z","respawns":0,`+release+`,"text":"7 jobs",`+
 			`"last_exit":{"code":1,"text":"exit status 1"}},`+
@@ -37,6 +37,7 @@ func TestStatusJSON(t *testing.T) {
 			`Z","respawns":2,`+release+`,"last_exit":{"code":4,"text":"exit status 4"}}],`+
 			`"last_roll":{"generation":2,"from":1,"result":"rolled-back","reason":"exit status 1","slot":0,"worker":"3",`+
 			`"exit":{"code":1,"text":"exit status 1"},"tail":["panic: no database"],"replaced":0,`+
+			strings.ReplaceAll(release, "v1", "v2")+`,"from_`+release[1:]+`,`+
 			`"started":"2000-01-01T00:00:00Z","ended":"2000-01-01T00:00:00Z"}}`)
 		var back pool.Status
 		if err := json.Unmarshal([]byte(got), &back); err != nil {
@@ -61,7 +62,7 @@ func retryOf(t *testing.T, status string) string {
 func TestEventJSON(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", nil)
-		r := start(t, 1, release, func(o *pool.Options) { o.Addresses = []string{":80"} })
+		r := start(t, 1, release, func(o *pool.Options) { o.Release.(*pooltest.Release).ListensOn(":80") })
 		p := release.Process(1)
 		p.Online()
 		pass(20 * time.Millisecond)

@@ -64,7 +64,7 @@ func TestLives(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				release := pooltest.NewRelease("v1", test.lives)
-				r := start(t, 2, release, func(o *pool.Options) { o.Addresses = []string{":80"} })
+				r := start(t, 2, release, func(o *pool.Options) { o.Release.(*pooltest.Release).ListensOn(":80") })
 				test.end(r, release.Process(1))
 				select {
 				case <-r.ran:
@@ -86,7 +86,7 @@ func TestLives(t *testing.T) {
 func TestLifeDetails(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", nil)
-		r := start(t, 1, release, func(o *pool.Options) { o.Addresses = []string{":80", ":443"} })
+		r := start(t, 1, release, func(o *pool.Options) { o.Release.(*pooltest.Release).ListensOn(":80", ":443") })
 		p := release.Process(1)
 		p.Online()
 		pass(1500 * time.Millisecond)

@@ -50,16 +50,19 @@ func (p *Pool) Send(t Target, data []byte) (reached []string, err error) {
 	if _, err := ipc.Encode(ipc.App{Data: data}); err != nil {
 		return nil, err
 	}
-	return p.each(t, func(process Process) error { return process.Send(ipc.App{Data: data}) })
+	return p.each(t, func(m *member) error { return m.process.Send(ipc.App{Data: data}) })
 }
 
 // Signal sends a signal to the main processes of the workers chosen. The pool
 // takes what they do about it as their own will.
 func (p *Pool) Signal(t Target, sig syscall.Signal) (reached []string, err error) {
-	return p.each(t, func(process Process) error { return process.Signal(sig) })
+	return p.each(t, func(m *member) error {
+		m.signalled = m.signalled || ends(sig)
+		return m.process.Signal(sig)
+	})
 }
 
-func (p *Pool) each(t Target, do func(Process) error) (reached []string, err error) {
+func (p *Pool) each(t Target, do func(*member) error) (reached []string, err error) {
 	matched := false
 	callErr := p.call(func() {
 		for _, id := range slices.Sorted(maps.Keys(p.members)) {
@@ -68,7 +71,7 @@ func (p *Pool) each(t Target, do func(Process) error) (reached []string, err err
 				continue
 			}
 			matched = true
-			if e := do(m.process); e != nil {
+			if e := do(m); e != nil {
 				err = errors.Join(err, fmt.Errorf("worker %d (pid %d): %w", m.id, m.pid(), e))
 				continue
 			}

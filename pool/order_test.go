@@ -25,11 +25,9 @@ func TestBeginRoll(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		for _, wait := range []func() (pool.RollResult, error){
-			func() (pool.RollResult, error) { return second(t.Context()) },
-			func() (pool.RollResult, error) { return first(t.Context()) },
-		} {
-			result, err := wait()
+		wantEqual(t, "generations", []int{first.Generation(), second.Generation()}, []int{2, 3})
+		for _, roll := range []*pool.PendingRoll{second, first} {
+			result, err := roll.Wait(t.Context())
 			wantEqual(t, "result", []any{err, result.Generation, result.Result}, []any{nil, 3, machine.OK})
 		}
 		wantEqual(t, "time", time.Since(began), time.Second)
@@ -41,13 +39,13 @@ func TestBeginRoll(t *testing.T) {
 func TestWaitAfterTheEnd(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 1, pooltest.NewRelease("v1", pooltest.Obedient))
-		wait, err := r.BeginRoll(r.release("v2", pooltest.Obedient))
+		roll, err := r.BeginRoll(r.release("v2", pooltest.Obedient))
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.Force()
 		<-r.ran
-		result, err := wait(t.Context())
+		result, err := roll.Wait(t.Context())
 		wantEqual(t, "result", []any{err, result.Result}, []any{nil, machine.Aborted})
 	})
 }

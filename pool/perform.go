@@ -41,6 +41,12 @@ func (p *Pool) perform(e machine.Effect) {
 	case machine.RollBegan, machine.CanaryPassed, machine.RollStep, machine.RollReverting,
 		machine.RollSuperseded, machine.RollEnded:
 		p.rollMoved(e)
+	case machine.Recycling:
+		p.publishFor(p.members[e.Worker], Event{Kind: KindRecycle, Reason: e.Reason})
+	case machine.Ping:
+		p.ping(p.members[e.Worker])
+	case machine.Hangs:
+		p.publishFor(p.members[e.Worker], Event{Kind: KindHung, Reason: e.Reason})
 	case machine.Resized:
 		p.publish(Event{Kind: KindResize, From: e.From, To: e.To})
 	case machine.Abandoned:
@@ -61,13 +67,14 @@ func (p *Pool) spawn(e machine.Spawn) {
 	release := p.releases[e.Generation]
 	order := Order{ID: strconv.Itoa(e.Worker), Slot: e.Slot, Generation: e.Generation}
 	go func() {
+		began := time.Now()
 		// Reports wait until the loop knows the process they are about.
 		known := make(chan struct{})
 		process, err := release.Start(order, func(r Report) {
 			<-known
 			p.post(func() { p.reported(m, r) })
 		})
-		ours := p.post(func() { p.forked(m, process, err) })
+		ours := p.post(func() { p.forked(m, process, began, err) })
 		close(known)
 		if !ours && err == nil {
 			_ = process.Kill() // the pool has ended without it
@@ -75,12 +82,12 @@ func (p *Pool) spawn(e machine.Spawn) {
 	}()
 }
 
-func (p *Pool) forked(m *member, process Process, err error) {
+func (p *Pool) forked(m *member, process Process, began time.Time, err error) {
 	if err != nil {
 		p.reported(m, Exited{Status: ExitStatus{Error: err.Error()}})
 		return
 	}
-	m.process, m.started = process, time.Now()
+	m.process, m.started = process, began
 	if !m.abandoned {
 		p.changed = true
 		p.publishFor(m, Event{Kind: KindFork})
@@ -127,6 +134,13 @@ func (p *Pool) drain(e machine.Drain) {
 	})
 }
 
+// ping ignores the error: a worker that cannot be asked has not answered either.
+func (p *Pool) ping(m *member) {
+	if m != nil && m.process != nil {
+		_ = m.process.Send(ipc.Ping{})
+	}
+}
+
 func (p *Pool) moved(e machine.Moved) {
 	m := p.members[e.Worker]
 	if m == nil {
@@ -156,7 +170,8 @@ func (p *Pool) respawning(e machine.Respawning) {
 
 func (p *Pool) bootEnded(e machine.Booted) {
 	if e.OK {
-		p.publish(Event{Kind: KindStarted, Generation: p.machine.View().Generation, Addresses: p.opts.Addresses})
+		generation := p.machine.View().Generation
+		p.publish(Event{Kind: KindStarted, Generation: generation, Addresses: p.releases[generation].Addresses()})
 		return
 	}
 	p.startError = &StartError{Reason: e.Reason}
@@ -171,19 +186,4 @@ func (p *Pool) slot(i int) *slotRecord {
 		p.slots[i] = &slotRecord{}
 	}
 	return p.slots[i]
-}
-
-func (p *Pool) publish(e Event) {
-	e.Time, e.App = time.Now(), p.opts.App
-	for s := range p.subscribers {
-		s.send(e)
-	}
-}
-
-func (p *Pool) publishFor(m *member, e Event) {
-	if m == nil {
-		return
-	}
-	e.Slot, e.ID, e.PID, e.Generation = &m.slot, strconv.Itoa(m.id), m.pid(), m.generation
-	p.publish(e)
 }

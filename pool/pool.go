@@ -17,12 +17,20 @@ var ErrNotRunning = errors.New("pool: not running")
 
 // Options say what a pool is. Only Release is required.
 type Options struct {
-	App       string          // name for events
-	Workers   int             // number of slots; default 1
-	Release   Release         // the first generation; the pool closes it
-	Addresses []string        // what the listening event reports
-	Patience  machine.Options // surge and time limits
-	OnReady   func()          // called from the loop after a worker got ready; must not block
+	App      string          // name for events
+	Workers  int             // number of slots; default 1
+	Release  Release         // the first generation; the pool closes it
+	Patience machine.Options // surge and time limits
+	OnReady  func()          // called from the loop after a worker got ready; must not block
+	// OnRoll is called from the loop with what is known of the roll so far and the
+	// releases of Generation and From, at
+	// StepBegan, StepCanary (before anybody old is asked to leave), StepReverting
+	// and StepEnded; a roll that gave way to a newer one ends with StepSuperseded.
+	// Of a roll that ends before it began, because a newer one was asked for or the
+	// pool stops, nothing is told.
+	// A crash storm after a roll gives StepReverting without StepBegan. It must
+	// not block, nor call a method of the pool but Publish.
+	OnRoll func(step Step, r RollResult, to, from Release)
 }
 
 // Pool is a set of workers. Its methods are safe for concurrent use while Run
@@ -57,6 +65,7 @@ type member struct {
 	text                 string
 	open                 int
 	asked                bool // the master wants it to leave
+	signalled            bool // somebody had the master send it a signal that ends programs
 	abandoned            bool // nobody waits for it any more
 	exit                 *Exited
 }
@@ -245,28 +254,6 @@ func (p *Pool) changing(f func()) error {
 		return ErrNotRunning
 	}
 	return err
-}
-
-// Journal returns all events from the very first on, for the one reader that
-// must not miss the beginning. It is closed at the end of the pool.
-func (p *Pool) Journal() <-chan Event { return p.journal.events }
-
-// Subscribe returns all events from now on. The channel is closed by cancel or
-// at the end of the pool. A reader that is too slow gets a KindLost event.
-func (p *Pool) Subscribe() (events <-chan Event, cancel func(), err error) {
-	s := newSubscriber(p.opts.App)
-	if err := p.call(func() { p.subscribers[s] = true }); err != nil {
-		return nil, nil, err
-	}
-	cancel = func() {
-		p.call(func() {
-			if p.subscribers[s] {
-				delete(p.subscribers, s)
-				s.end()
-			}
-		})
-	}
-	return s.events, cancel, nil
 }
 
 // announce tells every worker the new state of the pool.

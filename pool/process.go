@@ -15,11 +15,14 @@ import (
 // with the same configuration. Its methods are called from several goroutines.
 type Release interface {
 	// Start makes a worker's process. What the process does afterwards is told to
-	// sink, from any goroutine, Exited last. An error means that there is no
+	// sink, from any goroutine, Exited last. sink may wait until Start has returned,
+	// so Start must not call it itself. An error means that there is no
 	// process and that sink will not be called.
 	Start(o Order, sink func(Report)) (Process, error)
 	// Info describes the release for people.
 	Info() Info
+	// Addresses are those that the workers inherit listening sockets for.
+	Addresses() []string
 	// Close ends the release: no worker is started from it any more, and none of
 	// its workers is left.
 	Close() error
@@ -67,6 +70,16 @@ type Ready struct{ How string }
 // Said: a message of the worker, Ready excepted.
 type Said struct{ Message ipc.Message }
 
+// Alive: the worker gave a sign of life, WATCHDOG=1.
+type Alive struct{}
+
+// Hung: the worker is past help. It said so itself (WATCHDOG=trigger), or it does
+// harm; the pool replaces it.
+type Hung struct{ Reason string }
+
+// Flooding: the worker says more than is read; what was done about it.
+type Flooding struct{ What string }
+
 // Disconnected: the worker's channel is closed. Reason is empty where the worker
 // closed it, by its death or otherwise.
 type Disconnected struct{ Reason string }
@@ -80,6 +93,9 @@ type Exited struct {
 func (Online) report()       {}
 func (Ready) report()        {}
 func (Said) report()         {}
+func (Alive) report()        {}
+func (Hung) report()         {}
+func (Flooding) report()     {}
 func (Disconnected) report() {}
 func (Exited) report()       {}
 

@@ -27,6 +27,12 @@ func (p *Pool) reported(m *member, r Report) {
 		p.becameReady(m, r)
 	case Said:
 		p.said(m, r.Message)
+	case Alive:
+		p.step(machine.Alive{Worker: m.id})
+	case Hung:
+		p.step(machine.Hung{Worker: m.id, Reason: r.Reason})
+	case Flooding:
+		p.publishFor(m, Event{Kind: KindFlood, Text: r.What})
 	case Disconnected:
 		p.publishFor(m, Event{Kind: KindDisconnect, Reason: r.Reason})
 	case Exited:
@@ -42,8 +48,8 @@ func (p *Pool) becameReady(m *member, r Ready) {
 	}
 	m.ready = time.Now()
 	took := m.ready.Sub(m.started).Milliseconds()
-	if len(p.opts.Addresses) > 0 {
-		p.publishFor(m, Event{Kind: KindListening, Addresses: p.opts.Addresses})
+	if addresses := p.releases[m.generation].Addresses(); len(addresses) > 0 {
+		p.publishFor(m, Event{Kind: KindListening, Addresses: addresses})
 	}
 	p.publishFor(m, Event{Kind: KindReady, How: r.How, DurationMS: &took})
 	if p.opts.OnReady != nil {
@@ -56,7 +62,9 @@ func (p *Pool) said(m *member, message ipc.Message) {
 	switch message := message.(type) {
 	case ipc.Hello:
 		p.changed = true // what it missed before it spoke
-		p.step(machine.Hello{Worker: m.id})
+		p.step(machine.Hello{Worker: m.id, Pong: message.Pong})
+	case ipc.Pong:
+		p.step(machine.Alive{Worker: m.id})
 	case ipc.Draining:
 		m.open = message.Open
 		p.step(machine.Leaving{Worker: m.id})
@@ -80,7 +88,7 @@ func (p *Pool) exited(m *member, r Exited) {
 	slot := p.slot(m.slot)
 	slot.lastExit = &r.Status
 	slot.failure = p.autopsyOf(m)
-	p.step(machine.Exited{Worker: m.id, Reason: r.Status.String()})
+	p.step(machine.Exited{Worker: m.id, Reason: r.Status.String(), Fault: m.atFault(r.Status)})
 	delete(p.members, m.id)
 	p.changed = true
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -24,8 +23,12 @@ type RollResult struct {
 	Tail       []string       `json:"tail,omitempty"`  // the last lines of the worker that failed
 	Stuck      []int          `json:"stuck,omitempty"` // slots that could not be put back
 	Replaced   int            `json:"replaced"`
-	Started    time.Time      `json:"started"`
-	Ended      time.Time      `json:"ended"`
+	// Automatic: nobody asked for it, a crash storm took the generation back.
+	Automatic   bool      `json:"automatic,omitempty"`
+	Release     *Info     `json:"release,omitempty"`      // of Generation
+	FromRelease *Info     `json:"from_release,omitempty"` // of From
+	Started     time.Time `json:"started"`
+	Ended       time.Time `json:"ended"`
 }
 
 // Error says why the roll failed, nil for a roll that did not.
@@ -34,7 +37,11 @@ func (r RollResult) Error() error {
 		return nil
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "cannot roll to generation %d: ", r.Generation)
+	what := "roll to"
+	if r.Automatic {
+		what = "keep"
+	}
+	fmt.Fprintf(&b, "cannot %s generation %d: ", what, r.Generation)
 	if r.Slot != nil && r.Worker != "" {
 		fmt.Fprintf(&b, "slot %d, worker %s: ", *r.Slot, r.Worker)
 	}
@@ -60,140 +67,59 @@ type rollRequest struct {
 
 // Roll is BeginRoll and the wait for the end.
 func (p *Pool) Roll(ctx context.Context, release Release) (RollResult, error) {
-	wait, err := p.BeginRoll(release)
+	roll, err := p.BeginRoll(release)
 	if err != nil {
 		return RollResult{}, err
 	}
-	return wait(ctx)
+	return roll.Wait(ctx)
 }
+
+// PendingRoll is a roll that was asked for.
+type PendingRoll struct {
+	pool       *Pool
+	generation int
+	result     chan RollResult // capacity 1; the loop sends once
+}
+
+// Generation is the one rolled in.
+func (roll *PendingRoll) Generation() int { return roll.generation }
 
 // BeginRoll asks for the replacement of all workers by workers of the release,
 // which the pool takes over and closes. Of rolls asked for while one is under way
-// only the newest is run; the others get its result. When the context of the wait
-// ends, the wait ends; the roll goes on. Errors mean that the roll could not be
-// asked for, or not be waited for: a roll that failed is a RollResult.
-func (p *Pool) BeginRoll(release Release) (wait func(context.Context) (RollResult, error), err error) {
-	result := make(chan RollResult, 1)
-	err = p.changing(func() {
+// only the newest is run; the others get its result. The error is ErrNotRunning.
+func (p *Pool) BeginRoll(release Release) (*PendingRoll, error) {
+	roll := &PendingRoll{pool: p, result: make(chan RollResult, 1)}
+	err := p.changing(func() {
 		p.generation++
-		generation := p.generation
-		p.releases[generation] = release
-		p.rolls[generation] = &rollRequest{
-			result:  RollResult{Generation: generation, Started: time.Now()},
-			waiters: []chan RollResult{result},
+		roll.generation = p.generation
+		p.releases[roll.generation] = release
+		p.rolls[roll.generation] = &rollRequest{
+			result:  RollResult{Generation: roll.generation, Release: p.info(roll.generation), Started: time.Now()},
+			waiters: []chan RollResult{roll.result},
 		}
-		p.step(machine.Roll{Generation: generation})
+		p.step(machine.Roll{Generation: roll.generation})
 	})
 	if err != nil {
 		release.Close()
 		return nil, err
 	}
-	return func(ctx context.Context) (RollResult, error) { return p.awaitRoll(ctx, result) }, nil
+	return roll, nil
 }
 
-func (p *Pool) awaitRoll(ctx context.Context, result <-chan RollResult) (RollResult, error) {
+// Wait returns the roll's end. When ctx ends, the wait ends; the roll goes on. An
+// error means that it could not be waited for: a roll that failed is a RollResult.
+func (roll *PendingRoll) Wait(ctx context.Context) (RollResult, error) {
 	select {
-	case r := <-result:
+	case r := <-roll.result:
 		return r, nil
 	case <-ctx.Done():
 		return RollResult{}, ctx.Err()
-	case <-p.done:
+	case <-roll.pool.done:
 	}
 	select {
-	case r := <-result: // it ended with the pool
+	case r := <-roll.result: // it ended with the pool
 		return r, nil
 	default:
 		return RollResult{}, ErrNotRunning
-	}
-}
-
-// rollMoved takes in an effect that tells of a roll.
-func (p *Pool) rollMoved(e machine.Effect) {
-	switch e := e.(type) {
-	case machine.RollBegan:
-		p.rolls[e.Generation].result.From = e.From
-		p.rolls[e.Generation].result.Started = time.Now()
-		p.publish(Event{Kind: KindRoll, Step: StepBegan, Generation: e.Generation, From: e.From})
-	case machine.CanaryPassed:
-		p.publish(Event{Kind: KindRoll, Step: StepCanary, Generation: e.Generation, Slot: &e.Slot, ID: strconv.Itoa(e.Worker)})
-	case machine.RollStep:
-		p.rollStep(e)
-	case machine.RollReverting:
-		p.rollReverting(e)
-	case machine.RollSuperseded:
-		p.rollSuperseded(e)
-	case machine.RollEnded:
-		p.rollEnded(e)
-	}
-}
-
-func (p *Pool) rollStep(e machine.RollStep) {
-	event := Event{
-		Kind: KindRoll, Step: StepReplaced, Generation: e.Generation,
-		Slot: &e.Slot, ID: strconv.Itoa(e.Worker), Done: e.Done, Of: e.Of,
-	}
-	if e.Reverting {
-		event.Step = StepReverted
-	} else {
-		p.rolls[e.Generation].result.Replaced = e.Done
-	}
-	p.publish(event)
-}
-
-// rollReverting keeps what is known of the worker that failed while it is known.
-func (p *Pool) rollReverting(e machine.RollReverting) {
-	r := &p.rolls[e.Generation].result
-	r.Slot, r.Worker, r.Reason = &e.Slot, strconv.Itoa(e.Worker), e.Reason
-	if a := p.autopsy(e.Worker); a != nil {
-		r.Exit, r.Hint, r.Tail = a.exit, a.hint, a.tail
-	}
-	p.publish(Event{
-		Kind: KindRoll, Step: StepReverting, Generation: e.Generation, To: e.To,
-		Slot: &e.Slot, ID: r.Worker, Reason: e.Reason, Hint: r.Hint, Tail: r.Tail,
-	})
-}
-
-// rollSuperseded lets the callers of a roll wait for the newer one.
-func (p *Pool) rollSuperseded(e machine.RollSuperseded) {
-	newer := p.rolls[e.By]
-	newer.waiters = append(newer.waiters, p.rolls[e.Generation].waiters...)
-	delete(p.rolls, e.Generation)
-	p.publish(Event{Kind: KindRoll, Step: StepSuperseded, Generation: e.Generation, To: e.By})
-}
-
-func (p *Pool) rollEnded(e machine.RollEnded) {
-	request := p.rolls[e.Generation]
-	delete(p.rolls, e.Generation)
-	r := request.result
-	r.Result, r.Stuck, r.Ended = e.Result, e.Stuck, time.Now()
-	if e.Reason != "" {
-		r.Reason = e.Reason
-	}
-	p.lastRoll = &r
-	took := r.Ended.Sub(r.Started).Milliseconds()
-	p.publish(Event{
-		Kind: KindRoll, Step: StepEnded, Generation: r.Generation, From: r.From, Result: string(r.Result),
-		Slot: r.Slot, ID: r.Worker, Reason: r.Reason, Done: r.Replaced, DurationMS: &took,
-	})
-	for _, w := range request.waiters {
-		w <- r
-	}
-}
-
-// closeReleases lets go of the generations that nobody runs or will run.
-func (p *Pool) closeReleases() {
-	view := p.machine.View()
-	used := map[int]bool{view.Generation: true, view.Rolling: true, view.Pending: true}
-	for _, row := range view.Rows {
-		used[row.Generation] = true
-	}
-	for _, m := range p.members {
-		used[m.generation] = true
-	}
-	for generation, release := range p.releases {
-		if !used[generation] {
-			release.Close()
-			delete(p.releases, generation)
-		}
 	}
 }

@@ -12,6 +12,9 @@ type Status struct {
 	Generation int         `json:"generation"`
 	State      string      `json:"state"` // a machine.Phase, or "rolling"
 	Slots      int         `json:"slots"`
+	Release    *Info       `json:"release,omitempty"`  // of Generation
+	Rolling    *Info       `json:"rolling,omitempty"`  // what is being rolled in
+	Fallback   int         `json:"fallback,omitempty"` // the generation that a crash storm would go back to
 	Workers    []Worker    `json:"workers"`
 	LastRoll   *RollResult `json:"last_roll,omitempty"`
 }
@@ -44,6 +47,7 @@ func (p *Pool) status() Status {
 	view := p.machine.View()
 	s := Status{
 		Generation: view.Generation, State: string(view.Phase), Slots: view.Slots,
+		Release: p.info(view.Generation), Rolling: p.info(view.Rolling), Fallback: view.Fallback,
 		Workers: []Worker{}, LastRoll: p.lastRoll,
 	}
 	if view.Rolling != 0 {
@@ -65,9 +69,6 @@ func (p *Pool) describe(row machine.Row) Worker {
 		w.ID, w.PID = strconv.Itoa(m.id), m.pid()
 		w.Started, w.Ready, w.Text, w.Open = m.started, m.ready, m.text, m.open
 	}
-	if r := p.releases[row.Generation]; r != nil {
-		info := r.Info()
-		w.Release = &info
-	}
+	w.Release = p.info(row.Generation)
 	return w
 }

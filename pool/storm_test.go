@@ -27,16 +27,18 @@ func TestStorm(t *testing.T) {
 func storm(t *testing.T, random *rand.Rand) {
 	lives := []func(*pooltest.Process){
 		pooltest.Obedient, pooltest.Polite, pooltest.Stubborn, pooltest.Broken, pooltest.Mute,
-		pooltest.ServesFor(500 * time.Millisecond), pooltest.ServesFor(time.Minute),
+		pooltest.ServesFor(500 * time.Millisecond), pooltest.ServesFor(time.Minute), pooltest.Watchful,
 	}
 	r := start(t, 1+random.IntN(4), pooltest.NewRelease("v1", pooltest.Obedient), func(o *pool.Options) {
 		o.Patience.Surge = 1 + random.IntN(3)
+		o.Patience.Watchdog = time.Duration(random.IntN(2)) * 9 * time.Second
+		o.Patience.MaxLifetime = time.Duration(random.IntN(2)) * 30 * time.Second
 	})
 	var answers []<-chan rolled
 	for range 60 {
 		release := r.releases[random.IntN(len(r.releases))]
 		living := release.Living()
-		switch random.IntN(9) {
+		switch random.IntN(12) {
 		case 0:
 			next := r.release(fmt.Sprint("v", len(r.releases)+1), lives[random.IntN(len(lives))])
 			answers = append(answers, r.roll(next))
@@ -54,6 +56,13 @@ func storm(t *testing.T, random *rand.Rand) {
 			r.Send(pool.Target{}, []byte(`1`))
 		case 6:
 			release.Fail("start", []error{nil, syscall.EAGAIN}[random.IntN(2)])
+		case 7:
+			if len(living) > 0 {
+				p := living[random.IntN(len(living))]
+				[]func(){p.Alive, func() { p.Hang("said so") }, func() { p.Exit(1) }}[random.IntN(3)]()
+			}
+		case 8:
+			r.Recycle(fmt.Sprint(1+random.IntN(40)), "old")
 		default:
 			pass(time.Duration(random.ExpFloat64() * float64(5*time.Second)))
 		}

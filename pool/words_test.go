@@ -120,7 +120,7 @@ func TestEveryKindHappens(t *testing.T) {
 	})
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Polite)
-		r := start(t, 2, release, func(o *pool.Options) { o.Addresses = []string{":80"} })
+		r := start(t, 2, release, func(o *pool.Options) { o.Release.(*pooltest.Release).ListensOn(":80") })
 		half := func(p *pooltest.Process) {
 			if p.Order.Slot == 0 {
 				pooltest.Obedient(p)
@@ -137,6 +137,13 @@ func TestEveryKindHappens(t *testing.T) {
 		flood(busy, pool.SubscriberBuffer+1)
 		got, _ := collect(slow)
 		busy.Say(ipc.App{Data: []byte(`1`)})
+		busy.Flood("notify socket")
+		busy.Hang("floods the notify socket")
+		synctest.Wait()
+		r.Publish(pool.Event{Kind: pool.KindHealed})
+		if err := r.Recycle(r.last(pool.KindReady).ID, "old"); err != nil {
+			t.Fatal(err)
+		}
 		more, _ := collect(slow)
 		note(append(got, more...))
 		immortal := r.release("v4", nil)

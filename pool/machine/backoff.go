@@ -15,7 +15,7 @@ const forgiven = time.Second
 // bucket; the wait is nothing the first time, then doubles from BackoffMin, and
 // varies also where it has come to BackoffMax.
 func (s *slot) backoff(now time.Time, served time.Duration, o Options) time.Duration {
-	s.deaths = max(0, s.deaths-float64(served)/float64(forgiven)) + 1
+	s.deaths = leaked(s.deaths, served) + 1
 	// More deaths than it takes to get to BackoffMax are not held against it.
 	s.deaths = min(s.deaths, 3+math.Ceil(math.Log2(float64(o.BackoffMax)/float64(o.BackoffMin))))
 	if s.deaths < 2 {
@@ -28,12 +28,24 @@ func (s *slot) backoff(now time.Time, served time.Duration, o Options) time.Dura
 	return max(o.BackoffMin, time.Duration(wait))
 }
 
-// jitter returns a number in [0, 1) that differs between slots and moments, so
-// that slots which died together do not come back together. It is a function of
+func leaked(deaths float64, served time.Duration) float64 {
+	return max(0, deaths-float64(served)/float64(forgiven))
+}
+
+// unforgiven returns the deaths that still count against the slot.
+func (s *slot) unforgiven(now time.Time) float64 {
+	if s.serving == nil {
+		return s.deaths
+	}
+	return leaked(s.deaths, now.Sub(s.serving.served))
+}
+
+// jitter returns a number in [0, 1) that differs between slots (or workers) and
+// moments, so that slots which died together do not come back together. It is a function of
 // its inputs (the finaliser of splitmix64, Steele et al. 2014) because the
 // machine must give the same answer to the same events.
-func jitter(now time.Time, slot int) float64 {
-	x := uint64(now.UnixNano()) + uint64(slot+1)*0x9e3779b97f4a7c15
+func jitter(now time.Time, index int) float64 {
+	x := uint64(now.UnixNano()) + uint64(index+1)*0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	x ^= x >> 31

@@ -20,4 +20,12 @@
 // leave. The first new worker is the canary: until it has lived through its
 // probation nothing old is touched. A roll that fails puts the slots which it
 // has replaced back on the old generation in the same manner.
+//
+// A generation is young for a while after its canary has passed. A crash storm in
+// that time, faults of its workers, takes it back like a roll that failed, provided
+// that the generation before it was sound when the roll began.
+//
+// A worker that hangs leaves its slot at once, which is filled as after a death. A
+// worker that is recycled is replaced as in a roll, new beside old, one at a time
+// in the pool and never during a roll.
 package machine

@@ -64,7 +64,9 @@ type RollStep struct {
 // CanaryPassed tells that the first worker lived through its probation.
 type CanaryPassed struct{ Generation, Slot, Worker int }
 
-// RollReverting tells that a roll failed and that replaced slots go back.
+// RollReverting tells that a roll failed and that replaced slots go back. Where
+// no roll is in progress it tells that a crash storm takes back the last one;
+// RollEnded follows in both cases.
 type RollReverting struct {
 	Generation, To int
 	Slot, Worker   int
@@ -88,6 +90,21 @@ type RollSuperseded struct{ Generation, By int }
 // Resized tells that the number of slots changed.
 type Resized struct{ From, To int }
 
+// Recycling tells that a worker is being replaced by one of its own generation.
+type Recycling struct {
+	Worker, Slot int
+	Reason       string
+}
+
+// Ping: ask the worker for a sign of life, an Alive event.
+type Ping struct{ Worker int }
+
+// Hangs tells that a worker is given up because it hangs.
+type Hangs struct {
+	Worker, Slot int
+	Reason       string
+}
+
 // Abandoned tells that a worker did not even leave after SIGKILL and is no
 // longer waited for.
 type Abandoned struct{ Worker, Slot int }
@@ -109,6 +126,9 @@ func (RollReverting) effect()  {}
 func (RollEnded) effect()      {}
 func (RollSuperseded) effect() {}
 func (Resized) effect()        {}
+func (Recycling) effect()      {}
+func (Ping) effect()           {}
+func (Hangs) effect()          {}
 func (Abandoned) effect()      {}
 func (Ended) effect()          {}
 

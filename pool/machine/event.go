@@ -13,7 +13,10 @@ type Start struct {
 type Ready struct{ Worker int }
 
 // Hello says that a worker takes its drain by message.
-type Hello struct{ Worker int }
+type Hello struct {
+	Worker int
+	Pong   bool // it answers pings
+}
 
 // Leaving says that a worker has begun to drain, asked or unasked.
 type Leaving struct{ Worker int }
@@ -25,6 +28,23 @@ type Drained struct{ Worker int }
 type Exited struct {
 	Worker int
 	Reason string // "exit status 1", "killed by SIGKILL", "cannot start: …"
+	Fault  bool   // it speaks against the program; of no weight in one that leaves
+}
+
+// Alive says that a worker gave a sign of life: WATCHDOG=1, or the answer to a
+// Ping.
+type Alive struct{ Worker int }
+
+// Hung says that a worker is past help: it said so itself, or does harm.
+type Hung struct {
+	Worker int
+	Reason string
+}
+
+// Recycle asks to replace a serving worker by one of its own generation.
+type Recycle struct {
+	Worker int
+	Reason string
 }
 
 // Tick says that Next has come. It may come early or late.
@@ -53,6 +73,9 @@ func (Hello) event()     {}
 func (Leaving) event()   {}
 func (Drained) event()   {}
 func (Exited) event()    {}
+func (Alive) event()     {}
+func (Hung) event()      {}
+func (Recycle) event()   {}
 func (Tick) event()      {}
 func (Roll) event()      {}
 func (Resize) event()    {}

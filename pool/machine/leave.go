@@ -9,7 +9,7 @@ func (m *Machine) leave(w *worker, reason string) {
 	case Starting:
 		m.terminate(w, reason)
 	case Serving:
-		m.drain(w, reason)
+		m.drain(w, reason, m.opts.DrainTimeout)
 	}
 }
 
@@ -25,9 +25,9 @@ func (m *Machine) detach(w *worker) {
 	}
 }
 
-func (m *Machine) drain(w *worker, reason string) {
+func (m *Machine) drain(w *worker, reason string, patience time.Duration) {
 	m.move(w, Draining, reason)
-	w.due = m.now.Add(m.opts.DrainTimeout)
+	w.due = m.now.Add(patience)
 	if w.hello {
 		w.asked = true
 		m.emit(Drain{Worker: w.id, Deadline: w.due})
@@ -55,8 +55,12 @@ func (m *Machine) impatient(w *worker) {
 		reason := "not ready within " + m.opts.ReadyTimeout.String()
 		s := m.slotOf(w)
 		m.terminate(w, reason)
-		m.startFailed(s, w, reason)
+		m.startFailed(s, w, reason, true)
 	case Draining:
+		if w.hung {
+			m.kill(w, "hung")
+			return
+		}
 		if w.asked {
 			m.terminate(w, "drain timeout")
 			return
@@ -103,7 +107,7 @@ func (m *Machine) halt(reason string) {
 		return
 	}
 	m.abortRoll(reason)
-	m.phase = Halting
+	m.phase, m.young, m.worn, m.recycling = Halting, nil, nil, nil
 	for _, id := range m.ids() {
 		m.leave(m.workers[id], reason)
 	}

@@ -19,6 +19,9 @@ type Machine struct {
 	roll       *roll
 	pending    int // generation of the roll that waits its turn, 0 if none
 	failed     failure
+	young      *youth // of generation; nil: a grown-up, or nothing to go back to
+	worn       []recycling
+	recycling  *recycling // in progress; recycled says whether still
 	out        []Effect
 	now        time.Time
 }
@@ -31,17 +34,25 @@ type worker struct {
 	asked                bool      // was asked to drain by message
 	due                  time.Time // when patience with the current state ends; zero: never
 	served               time.Time // when it became ready
+
+	// The watchdog's part.
+	pong, spoke   bool          // answers pings; has given a sign of life by itself
+	hung          bool          // is given up
+	told          time.Duration // Options.Watchdog at its spawn
+	alive, pinged time.Time
 }
 
 // slot is one place in the pool. Workers that leave are no longer in it.
 type slot struct {
 	index      int
-	generation int     // what a respawn runs
-	serving    *worker // answers clients
-	starting   *worker // will take over from serving when it is ready
-	retry      time.Time
-	deaths     float64 // the leaky bucket of backoff.go
-	tried      bool    // the first worker got ready or failed
+	generation int       // what a respawn runs
+	serving    *worker   // answers clients
+	starting   *worker   // will take over from serving when it is ready
+	retry      time.Time // not spawned before, when vacant
+	again      time.Time // not recycled before
+	deaths     float64   // the leaky bucket of backoff.go
+	tried      bool      // the first worker got ready or failed
+	untold     string    // why it failed, where no respawn was due
 }
 
 // failure says which worker was the last one that failed to start, and why.
@@ -69,14 +80,24 @@ func (m *Machine) Step(now time.Time, e Event) []Effect {
 		m.ready(m.workers[e.Worker])
 	case Hello:
 		if w := m.workers[e.Worker]; w != nil {
-			w.hello = true
+			w.hello, w.pong = true, e.Pong
+			w.lived(now)
 		}
 	case Leaving:
 		m.leaving(m.workers[e.Worker])
 	case Drained:
 		m.drained(m.workers[e.Worker])
 	case Exited:
-		m.exited(m.workers[e.Worker], e.Reason)
+		m.exited(m.workers[e.Worker], e)
+	case Alive:
+		if w := m.workers[e.Worker]; w != nil {
+			w.spoke = true
+			w.lived(now)
+		}
+	case Hung:
+		m.hung(m.workers[e.Worker], e.Reason)
+	case Recycle:
+		m.wantRecycled(m.workers[e.Worker], e.Reason)
 	case Tick:
 		m.tick()
 	case Roll:
@@ -84,7 +105,7 @@ func (m *Machine) Step(now time.Time, e Event) []Effect {
 	case Resize:
 		m.resize(e.Workers)
 	case Configure:
-		m.opts = e.Options.withDefaults()
+		m.configure(e.Options)
 	case Halt:
 		m.halt("the pool stops")
 	case Force:
@@ -106,10 +127,15 @@ func (m *Machine) Next() time.Time {
 	}
 	for _, w := range m.workers {
 		sooner(w.due)
+		sooner(w.nextWatch(m.opts))
 	}
 	if m.roll != nil {
 		sooner(m.roll.probation)
 	}
+	if m.young != nil && !m.young.stormy() {
+		sooner(m.young.until)
+	}
+	sooner(m.nextEnd())
 	for _, s := range m.slots {
 		if m.vacant(s) {
 			sooner(s.retry)
@@ -118,13 +144,16 @@ func (m *Machine) Next() time.Time {
 	return next
 }
 
-// advance does what has become possible: it is the only place that spawns.
+// advance does what has become possible. Except for yield it is the only place
+// that spawns.
 func (m *Machine) advance() {
 	m.advanceBoot()
+	m.comeOfAge()
 	switch m.phase {
 	case Booting, Running:
 		m.advanceRoll()
 		m.respawn()
+		m.advanceRecycle()
 	case Halting:
 		if len(m.workers) == 0 {
 			m.phase = Stopped
@@ -160,10 +189,21 @@ func (m *Machine) advanceBoot() {
 	}
 }
 
+// configure changes the options. Nobody is hung by that alone: the time of every
+// worker begins anew.
+func (m *Machine) configure(o Options) {
+	m.opts = o.withDefaults()
+	for _, w := range m.workers {
+		w.lived(m.now)
+	}
+}
+
 func (m *Machine) tick() {
 	for _, id := range m.ids() {
 		if w := m.workers[id]; !w.due.IsZero() && !m.now.Before(w.due) {
 			m.impatient(w)
+		} else {
+			m.watch(w)
 		}
 	}
 	if r := m.roll; r != nil && !r.probation.IsZero() && !m.now.Before(r.probation) {
@@ -181,7 +221,7 @@ func (m *Machine) spawn(s *slot, generation int) {
 	m.lastID++
 	w := &worker{
 		id: m.lastID, slot: s.index, generation: generation,
-		state: Starting, due: m.now.Add(m.opts.ReadyTimeout),
+		state: Starting, due: m.now.Add(m.opts.ReadyTimeout), told: m.opts.Watchdog,
 	}
 	m.workers[w.id] = w
 	s.starting = w

@@ -22,6 +22,18 @@ type Options struct {
 	// respawn is immediate. Default 250 ms and 30 s, or BackoffMin where that is
 	// more.
 	BackoffMin, BackoffMax time.Duration
+	// Young is how long after a roll a crash storm takes it back. Default 1 min;
+	// negative means not at all.
+	Young time.Duration
+	// MaxLifetime is how long a worker serves before it is recycled. Default: no
+	// limit.
+	MaxLifetime time.Duration
+	// LifetimeJitter is the fraction of MaxLifetime by which that differs from
+	// worker to worker, 0 to 1.
+	LifetimeJitter float64
+	// Watchdog is how long a serving worker may give no sign of life, once it has
+	// given one by itself or said that it answers pings. Default: for ever.
+	Watchdog time.Duration
 }
 
 func (o Options) withDefaults() Options {
@@ -38,6 +50,11 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.BackoffMin, 250*time.Millisecond)
 	setDefault(&o.BackoffMax, 30*time.Second)
 	o.BackoffMax = max(o.BackoffMax, o.BackoffMin)
+	setDefault(&o.Young, time.Minute)
+	o.Young = max(o.Young, 0)
+	o.MaxLifetime = max(o.MaxLifetime, 0)
+	o.LifetimeJitter = min(max(o.LifetimeJitter, 0), 1)
+	o.Watchdog = max(o.Watchdog, 0)
 	return o
 }
 

@@ -14,7 +14,7 @@ func (w *world) see(e Effect) {
 		w.seeMoved(e)
 	case Drain:
 		p := w.reach(e.Worker, "drain")
-		if !p.hello || p.state != Draining || !e.Deadline.Equal(w.now.Add(w.opts.DrainTimeout)) {
+		if !p.hello || p.state != Draining || !e.Deadline.Equal(w.now.Add(w.patienceWith(p))) {
 			w.failf("w%d (%s, hello %v) must not be asked to drain until %s", p.id, p.state, p.hello, since(e.Deadline))
 		}
 		p.asked, p.patience = true, e.Deadline
@@ -29,7 +29,8 @@ func (w *world) see(e Effect) {
 		}
 		p.abandoned = true
 	case Respawning:
-		if e.After != 0 && (e.After < w.opts.BackoffMin || e.After > w.opts.BackoffMax) {
+		// The end of a boot tells the rest of a wait.
+		if e.After != 0 && (e.After < w.opts.BackoffMin && w.wasBooted || e.After > w.opts.BackoffMax) {
 			w.failf("slot %d backs off for %s", e.Slot, e.After)
 		}
 	case Resized:
@@ -52,6 +53,8 @@ func (w *world) see(e Effect) {
 			w.failf("ended with workers, or unasked")
 		}
 		w.ended = true
+	case Recycling, Ping, Hangs:
+		w.seeCare(e)
 	default:
 		w.seeRoll(e)
 	}
@@ -81,7 +84,7 @@ func (w *world) seeSpawn(e Spawn) {
 		r.canary = e.Worker
 	}
 	w.spawned = max(w.spawned, e.Worker)
-	w.procs[e.Worker] = &proc{id: e.Worker, slot: e.Slot, generation: e.Generation, state: Empty}
+	w.procs[e.Worker] = &proc{id: e.Worker, slot: e.Slot, generation: e.Generation, state: Empty, told: w.opts.Watchdog}
 }
 
 // mayRun says whether a spawn of the generation in the slot makes sense.
@@ -137,7 +140,13 @@ func (w *world) seeMoved(e Moved) {
 	if r := w.roll; r != nil && r.reverting && p.generation == r.from && p.state == Starting && e.To != Serving {
 		r.failedBack[p.slot] = w.servesIn(p.slot)
 	}
+	if p.state == Starting && e.To == Stopping && e.Reason == "not ready within "+w.opts.ReadyTimeout.String() {
+		w.faults[p.generation]++
+	}
 	p.state, p.since = e.To, w.now
+	if e.To == Serving {
+		p.alive = w.now
+	}
 	if r := w.roll; r != nil && r.canary == p.id && e.To == Serving {
 		r.probation = w.opts.Canary
 	}
@@ -156,7 +165,7 @@ func (w *world) explained(p *proc) bool {
 	if _, ok := w.event.(Tick); ok && p.state == Starting && !w.now.Before(p.patience) {
 		return true
 	}
-	if w.halting || p.slot >= w.slots || p.generation == w.dropped {
+	if w.halting || p.slot >= w.slots || p.generation == w.dropped || p.hung || w.recycled(p) || w.yielded(p) {
 		return true
 	}
 	r := w.roll
@@ -180,7 +189,7 @@ func (w *world) seeTerminate(p *proc) {
 	}
 	p.asked, p.patience = true, w.now.Add(w.opts.StopGrace)
 	if p.state == Draining {
-		p.patience = w.now.Add(w.opts.DrainTimeout)
+		p.patience = w.now.Add(w.patienceWith(p))
 	}
 }
 
@@ -266,7 +275,7 @@ func (w *world) served() map[int]bool {
 func (w *world) checkFloor(before map[int]bool, victim proc) {
 	after := w.served()
 	for slot := range before {
-		itsOwn := slot == victim.slot && victim.state == Serving
+		itsOwn := slot == victim.slot && victim.state == Serving || w.hungSlots[slot]
 		if !after[slot] && !itsOwn && !w.halting && slot < w.slots {
 			w.failf("slot %d was served before %T and is not after it", slot, w.event)
 		}
@@ -301,7 +310,7 @@ func (w *world) quiet() bool {
 		return true
 	}
 	busy := len(w.in(Starting, Draining, Stopping, Killing)) > 0 || len(w.open) > 0
-	return w.m.phase == Running && !busy && len(w.served()) == w.slots
+	return w.m.phase == Running && !busy && len(w.served()) == w.slots && !w.watches()
 }
 
 // checkWhole: every slot serves, nothing is on its way, one generation for all.

@@ -18,16 +18,12 @@ type roll struct {
 	reverting  bool // it failed; held and queue now go back to from
 	done, of   int  // slots, of the direction it goes
 	failure    RollEnded
+	sound      bool // from was worth to go back to when the roll began
+	young      *youth
+	yielded    bool // the canary has given way once
 }
 
 func (r *roll) holds(s *slot) bool { return r != nil && slices.Contains(r.held, s) }
-
-func (r *roll) canaryIs(w *worker) bool { return r != nil && !r.passed && r.canary == w.id }
-
-// canaryReady says whether the slot's new worker serves already, on probation.
-func (r *roll) canaryReady(s *slot) bool {
-	return s.starting != nil && r.canaryIs(s.starting) && s.starting.state == Serving
-}
 
 func (r *roll) enqueue(slots []*slot) {
 	if r != nil && !r.reverting {
@@ -90,10 +86,9 @@ func (m *Machine) leaveHeld(r *roll, reason string) {
 // roll that waits, and ends the one that has nothing left to do.
 func (m *Machine) advanceRoll() {
 	if m.roll == nil && m.pending != 0 && m.phase == Running {
-		m.roll = &roll{generation: m.pending, from: m.generation, queue: slices.Clone(m.slots), of: len(m.slots)}
-		m.pending = 0
-		m.emit(RollBegan{From: m.generation, Generation: m.roll.generation})
+		m.beginRoll()
 	}
+	m.flee()
 	r := m.roll
 	if r == nil {
 		return
@@ -113,18 +108,21 @@ func (m *Machine) advanceRoll() {
 	}
 }
 
+func (m *Machine) beginRoll() {
+	m.interruptRecycle()
+	m.roll = &roll{
+		generation: m.pending, from: m.generation, sound: m.sound(),
+		queue: slices.Clone(m.slots), of: len(m.slots),
+	}
+	m.pending = 0
+	m.emit(RollBegan{From: m.generation, Generation: m.roll.generation})
+}
+
 func (r *roll) room(surge int) int {
 	if !r.passed && !r.reverting {
 		return 1
 	}
 	return surge
-}
-
-// mayTake says whether it is time for a slot of the queue. Until the canary has
-// passed, a respawn that starts has precedence: only the old generation is known
-// to serve.
-func (r *roll) mayTake(s *slot) bool {
-	return r.passed || r.reverting || s.starting == nil
 }
 
 func (m *Machine) takeSlot(r *roll, s *slot) {
@@ -154,18 +152,6 @@ func (m *Machine) putBack(r *roll, s *slot) {
 	}
 }
 
-func (m *Machine) canaryPassed() {
-	r := m.roll
-	r.passed, r.probation = true, time.Time{}
-	for _, s := range r.held {
-		if s.starting != nil && s.starting.id == r.canary {
-			m.emit(CanaryPassed{Generation: r.generation, Slot: s.index, Worker: r.canary})
-			m.promote(s)
-			return
-		}
-	}
-}
-
 // rollPromoted notes that a slot's new worker serves alone.
 func (m *Machine) rollPromoted(s *slot) {
 	r := m.roll
@@ -189,9 +175,12 @@ func (m *Machine) failRoll(slotIndex, worker int, reason string) {
 		m.revertFailed(r)
 		return
 	}
-	r.reverting, r.probation = true, time.Time{}
-	r.failure = RollEnded{Generation: r.generation, Slot: slotIndex, Worker: worker, Reason: reason}
-	m.emit(RollReverting{Generation: r.generation, To: r.from, Slot: slotIndex, Worker: worker, Reason: reason})
+	m.turnBack(r, RollEnded{Generation: r.generation, Slot: slotIndex, Worker: worker, Reason: reason})
+}
+
+func (m *Machine) turnBack(r *roll, why RollEnded) {
+	r.reverting, r.probation, r.failure = true, time.Time{}, why
+	m.emit(RollReverting{Generation: r.generation, To: r.from, Slot: why.Slot, Worker: why.Worker, Reason: why.Reason})
 	m.leaveHeld(r, "the roll failed")
 	r.queue = nil
 	for _, s := range m.slots {
@@ -232,6 +221,7 @@ func (m *Machine) endRoll(r *roll) {
 	case !r.reverting:
 		end.Result = OK
 		m.generation = r.generation
+		m.settleYouth(r)
 	case len(end.Stuck) > 0:
 		end.Result = Failed
 	default:

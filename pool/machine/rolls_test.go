@@ -13,10 +13,13 @@ func (w *world) seeRoll(e Effect) {
 		if r.passed || r.reverting || p.state != Serving || p.id != r.canary || w.now.Before(p.since.Add(r.probation)) {
 			w.failf("w%d cannot have passed: %+v, roll %+v", e.Worker, *p, *r)
 		}
-		r.passed = true
+		r.passed, w.faults[e.Generation] = true, 0
 	case RollStep:
 		w.seeRollStep(e)
 	case RollReverting:
+		if w.roll == nil {
+			w.seeStorm(e)
+		}
 		r := w.inRoll(e.Generation)
 		if r.reverting || e.To != r.from {
 			w.failf("gen %d reverts to %d: %+v", e.Generation, e.To, *r)

@@ -113,7 +113,7 @@ func (p *play) given(rest string) error {
 	p.m.Step(epoch, Start{Workers: n, Generation: 1})
 	for w := 1; w <= n; w++ {
 		if strings.HasSuffix(rest, "by message") {
-			p.m.Step(epoch, Hello{w})
+			p.m.Step(epoch, Hello{Worker: w})
 		}
 		p.m.Step(epoch, Ready{w})
 	}

@@ -29,10 +29,21 @@ func (m *Machine) serves() bool {
 // respawn fills the slots whose wait is over.
 func (m *Machine) respawn() {
 	for _, s := range m.slots {
-		if m.vacant(s) && !m.now.Before(s.retry) {
+		if !m.vacant(s) {
+			continue
+		}
+		if s.untold != "" {
+			m.tellRespawn(s, s.untold, max(s.retry.Sub(m.now), 0))
+		}
+		if !m.now.Before(s.retry) {
 			m.spawn(s, s.generation)
 		}
 	}
+}
+
+func (m *Machine) tellRespawn(s *slot, reason string, after time.Duration) {
+	s.untold = ""
+	m.emit(Respawning{Slot: s.index, Reason: reason, After: after, Retries: int(s.deaths)})
 }
 
 // run sets the generation of the slot's respawns, which does not pay for the
@@ -51,6 +62,7 @@ func (m *Machine) ready(w *worker) {
 	s := m.slotOf(w)
 	m.move(w, Serving, "")
 	w.served = m.now
+	w.lived(m.now)
 	s.tried, s.retry = true, time.Time{}
 	if m.roll.canaryIs(w) {
 		m.roll.probation = m.now.Add(m.opts.Canary)
@@ -64,21 +76,24 @@ func (m *Machine) ready(w *worker) {
 
 // promote lets the slot's ready worker take over and asks the old one to leave.
 func (m *Machine) promote(s *slot) {
-	old := s.serving
+	old, reason := s.serving, "replaced"
+	if r := m.recycled(s); r != nil {
+		reason = r.reason
+	}
 	s.serving, s.starting = s.starting, nil
 	s.run(s.serving.generation)
 	if old != nil {
-		m.leave(old, "replaced")
+		m.leave(old, reason)
 	}
 	m.rollPromoted(s)
 }
 
 // exited takes a worker out of the books and decides what its death means.
-func (m *Machine) exited(w *worker, reason string) {
+func (m *Machine) exited(w *worker, e Exited) {
 	if w == nil {
 		return
 	}
-	s := m.slotOf(w)
+	reason, s := e.Reason, m.slotOf(w)
 	wasStarting := w.state == Starting
 	m.move(w, Empty, reason)
 	delete(m.workers, w.id)
@@ -86,7 +101,7 @@ func (m *Machine) exited(w *worker, reason string) {
 		return // it was leaving: nobody misses it
 	}
 	if wasStarting {
-		m.startFailed(s, w, reason)
+		m.startFailed(s, w, reason, e.Fault)
 		return
 	}
 	// It had been ready: in the slot it either served or stood on probation.
@@ -101,30 +116,45 @@ func (m *Machine) exited(w *worker, reason string) {
 		// nobody left to protect from it.
 		return
 	}
+	if e.Fault {
+		m.fault(s, w, reason)
+	}
 	m.bury(s, reason, m.now.Sub(w.served))
 }
 
 // startFailed handles a worker that died or gave up before it was ready. The
 // worker is no longer in its slot afterwards.
-func (m *Machine) startFailed(s *slot, w *worker, reason string) {
+func (m *Machine) startFailed(s *slot, w *worker, reason string, fault bool) {
+	recycled := m.recycled(s) != nil
 	s.starting = nil
 	s.tried, m.failed = true, failure{w.id, reason}
 	if m.roll.holds(s) {
 		m.failRoll(s.index, w.id, reason)
 		return
 	}
+	if recycled {
+		m.recycleFailed(s)
+	}
+	if fault {
+		m.fault(s, w, reason)
+	}
 	m.bury(s, reason, 0)
 }
 
 // bury counts a death against the slot and sets the wait before its respawn.
 func (m *Machine) bury(s *slot, reason string, served time.Duration) {
-	if s.serving != nil || s.starting != nil {
+	if s.serving != nil || (s.starting != nil && !m.yields(s)) {
 		return
 	}
 	wait := s.backoff(m.now, served, m.opts)
 	s.retry = m.now.Add(wait)
-	if m.vacant(s) {
-		m.emit(Respawning{Slot: s.index, Reason: reason, After: wait, Retries: int(s.deaths)})
+	switch {
+	case s.starting != nil:
+		m.yield(s, reason, wait)
+	case m.vacant(s):
+		m.tellRespawn(s, reason, wait)
+	case m.phase == Booting:
+		s.untold = reason
 	}
 }
 

@@ -12,6 +12,7 @@ type View struct {
 	Generation int // the generation that serves; while rolling, the old one
 	Rolling    int // the generation being rolled in, 0 if none
 	Pending    int // the generation of the roll that waits its turn, 0 if none
+	Fallback   int // the generation that a crash storm would go back to, 0 if none
 	Slots      int
 	Rows       []Row
 }
@@ -28,6 +29,9 @@ type Row struct {
 // View returns the pool's rows by slot, then by age.
 func (m *Machine) View() View {
 	v := View{Phase: m.phase, Generation: m.generation, Rolling: m.rollGeneration(), Pending: m.pending, Slots: len(m.slots)}
+	if m.young != nil {
+		v.Fallback = m.young.fallback
+	}
 	for _, w := range slices.SortedFunc(maps.Values(m.workers), bySlotThenAge) {
 		v.Rows = append(v.Rows, Row{Slot: w.slot, Worker: w.id, Generation: w.generation, State: w.state})
 	}

@@ -20,7 +20,8 @@ func since(t time.Time) string {
 	return t.Sub(epoch).String()
 }
 
-// parseEvent reads "exited w3: exit status 1" and the like.
+// parseEvent reads "exited w3: exit status 1" and the like; "crashed" is an exit
+// that is a fault.
 func parseEvent(line string) (Event, error) {
 	line, reason, _ := strings.Cut(line, ": ")
 	verb, rest, _ := strings.Cut(line, " ")
@@ -58,7 +59,15 @@ func parseWorkerEvent(verb, rest, reason string) (Event, error) {
 	case "ready":
 		return Ready{w}, nil
 	case "hello":
-		return Hello{w}, nil
+		return Hello{Worker: w, Pong: reason == "pong"}, nil
+	case "alive":
+		return Alive{w}, nil
+	case "hung":
+		return Hung{Worker: w, Reason: reason}, nil
+	case "recycle":
+		return Recycle{Worker: w, Reason: reason}, nil
+	case "crashed":
+		return Exited{Worker: w, Reason: reason, Fault: true}, nil
 	case "leaving":
 		return Leaving{w}, nil
 	case "drained":
@@ -73,12 +82,15 @@ func parseOptions(fields []string) (o Options, err error) {
 	times := map[string]*time.Duration{
 		"canary": &o.Canary, "ready": &o.ReadyTimeout, "drain": &o.DrainTimeout, "grace": &o.StopGrace,
 		"kill": &o.KillTimeout, "backoff-min": &o.BackoffMin, "backoff-max": &o.BackoffMax,
+		"young": &o.Young, "lifetime": &o.MaxLifetime, "watchdog": &o.Watchdog,
 	}
 	for _, f := range fields {
 		name, value, _ := strings.Cut(f, "=")
 		switch d := times[name]; {
 		case name == "surge":
 			o.Surge, err = strconv.Atoi(value)
+		case name == "jitter":
+			o.LifetimeJitter, err = strconv.ParseFloat(value, 64)
 		case d != nil:
 			*d, err = time.ParseDuration(value)
 		default:
@@ -122,6 +134,12 @@ func wordsOf(e Effect) string {
 		return fmt.Sprintf("roll superseded gen %d by %d", e.Generation, e.By)
 	case Resized:
 		return fmt.Sprintf("resized %d → %d", e.From, e.To)
+	case Recycling:
+		return fmt.Sprintf("recycling w%d slot %d", e.Worker, e.Slot) + because(e.Reason)
+	case Ping:
+		return fmt.Sprintf("ping w%d", e.Worker)
+	case Hangs:
+		return fmt.Sprintf("hangs w%d slot %d", e.Worker, e.Slot) + because(e.Reason)
 	case Abandoned:
 		return fmt.Sprintf("abandoned w%d slot %d", e.Worker, e.Slot)
 	case Ended:
@@ -165,6 +183,9 @@ func wordsOfView(m *Machine) []string {
 	}
 	if v.Pending != 0 {
 		head += fmt.Sprintf(" pending %d", v.Pending)
+	}
+	if v.Fallback != 0 {
+		head += fmt.Sprintf(" fallback %d", v.Fallback)
 	}
 	lines := []string{head}
 	for _, r := range v.Rows {

@@ -27,8 +27,13 @@ type world struct {
 	stuck      map[int]int // slot → generation
 	dropped    int         // generation whose canary was given up in this step
 	booted     bool
+	wasBooted  bool // before this step
 	halting    bool
 	ended      bool
+
+	recycling int          // the worker that is being replaced, 0 if none
+	faults    map[int]int  // generation → faults since its canary passed
+	hungSlots map[int]bool // whose worker was given up in this step
 
 	log []string
 	err error
@@ -40,6 +45,9 @@ type proc struct {
 	state                State
 	since                time.Time // of the state
 	hello, left, drained bool
+	pong, spoke, hung    bool
+	told                 time.Duration
+	alive                time.Time
 	asked, killed        bool
 	gone, abandoned      bool
 	patience             time.Time // no harder means before this moment
@@ -53,13 +61,14 @@ type rollBook struct {
 	canary            int
 	probation         time.Duration
 	passed, reverting bool
+	yielded           bool
 	failedBack        map[int]int // slots whose way back failed → what serves there
 }
 
 func newWorld(o Options) *world {
 	return &world{
 		m: New(o), twin: New(o), opts: o.withDefaults(), now: epoch,
-		procs: map[int]*proc{}, open: map[int]any{}, stuck: map[int]int{},
+		procs: map[int]*proc{}, open: map[int]any{}, stuck: map[int]int{}, faults: map[int]int{},
 	}
 }
 
@@ -74,7 +83,7 @@ func (w *world) step(e Event) {
 	if w.err != nil {
 		return
 	}
-	w.event, w.dropped = e, 0
+	w.event, w.dropped, w.hungSlots, w.wasBooted = e, 0, map[int]bool{}, w.booted
 	before, victim, due := w.served(), w.victim(e), w.m.Next()
 	w.log = append(w.log, fmt.Sprintf("at %s %T%+v", since(w.now), e, e))
 	w.hear(e)
@@ -108,13 +117,20 @@ func (w *world) hear(e Event) {
 			w.asked = max(w.asked, e.Generation)
 		}
 	case Hello:
-		w.known(e.Worker).hello = true
+		p := w.known(e.Worker)
+		p.hello, p.pong, p.alive = true, e.Pong, w.now
+	case Alive:
+		p := w.known(e.Worker)
+		p.spoke, p.alive = true, w.now
 	case Leaving:
 		w.known(e.Worker).left = true
 	case Drained:
 		w.known(e.Worker).drained = true
 	case Exited:
-		w.known(e.Worker).gone = true
+		p := w.known(e.Worker)
+		if p.gone = true; e.Fault && p.attached() {
+			w.faults[p.generation]++
+		}
 	case Roll:
 		w.asked = e.Generation
 		if !w.ended {
@@ -123,6 +139,9 @@ func (w *world) hear(e Event) {
 	case Configure:
 		if !w.ended {
 			w.opts = e.Options.withDefaults()
+		}
+		for _, p := range w.procs {
+			p.alive = w.now
 		}
 	case Halt, Force:
 		w.halting = true
@@ -183,7 +202,7 @@ func run(ops []op) (w *world) {
 func (w *world) do(o op) {
 	pauses := []time.Duration{0, 0, 0, 0, 1, 50e6, 300e6, 1e9, 2e9, 5e9, 40e9}
 	w.now = w.now.Add(pauses[int(o.b)%len(pauses)])
-	switch kind := o.kind % 32; kind {
+	switch kind := o.kind % 44; kind {
 	case 19, 20, 21, 22:
 		if next := w.m.Next(); next.After(w.now) {
 			w.now = next
@@ -222,7 +241,7 @@ func (w *world) word(kind, a byte) Event {
 	case 5:
 		return Ready{pick()}
 	case 6, 7:
-		return Hello{pick(Starting, Serving)}
+		return Hello{Worker: pick(Starting, Serving)}
 	case 8:
 		return Leaving{pick(Serving)}
 	case 9:
@@ -232,13 +251,29 @@ func (w *world) word(kind, a byte) Event {
 	case 11:
 		return Drained{pick()}
 	case 12, 13:
-		return Exited{pick(Starting), reason}
+		return Exited{Worker: pick(Starting), Reason: reason}
 	case 14, 15:
-		return Exited{pick(Serving), reason}
+		return Exited{Worker: pick(Serving), Reason: reason}
 	case 16, 17:
-		return Exited{pick(leaving...), reason}
+		return Exited{Worker: pick(leaving...), Reason: reason}
+	case 32:
+		return Alive{pick(Serving)}
+	case 33:
+		return Alive{pick()}
+	case 34:
+		return Hung{pick(Starting, Serving, Draining), reason}
+	case 35:
+		return Recycle{pick(Serving), reason}
+	case 36:
+		return Recycle{pick(), reason}
+	case 37:
+		return Exited{Worker: pick(Starting), Reason: reason, Fault: true}
+	case 38, 40, 41, 42, 43:
+		return Exited{Worker: pick(Serving), Reason: reason, Fault: true}
+	case 39:
+		return Hello{Worker: pick(Starting, Serving), Pong: true}
 	}
-	return Exited{pick(), reason}
+	return Exited{Worker: pick(), Reason: reason}
 }
 
 // rarely ends the pool, which ends the story too.
@@ -267,6 +302,15 @@ func someOptions(a byte) Options {
 	if a&32 != 0 {
 		o.StopGrace, o.KillTimeout = 100*time.Millisecond, 300*time.Millisecond
 	}
+	if a&64 != 0 {
+		o.Watchdog = 10 * time.Second
+	}
+	if a&128 != 0 {
+		o.MaxLifetime, o.LifetimeJitter = 20*time.Second, 0.5
+	}
+	if a%5 == 0 {
+		o.Young = -1
+	}
 	return o
 }
 
@@ -276,6 +320,7 @@ func (w *world) end(ops []op) {
 	if w.m.phase == Idle {
 		w.step(Start{Workers: 2, Generation: w.asked + 1})
 	}
+	w.step(Configure{}) // what happens by the clock would go on for ever
 	w.settle(true)
 	if !w.ended {
 		w.checkWhole("in a world that behaves")

@@ -32,6 +32,24 @@ func Polite(p *Process) {
 	leave(p)
 }
 
+// Watchful is Obedient and answers each ping.
+func Watchful(p *Process) {
+	p.Online()
+	p.Say(ipc.Hello{Protocol: ipc.Protocol, Pong: true})
+	p.Ready()
+	for {
+		select {
+		case <-p.Pinged():
+			p.Say(ipc.Pong{})
+		case <-p.Asked():
+			leave(p)
+			return
+		case <-p.Gone():
+			return
+		}
+	}
+}
+
 // Stubborn serves at once and leaves by SIGKILL only.
 func Stubborn(p *Process) {
 	p.Online()

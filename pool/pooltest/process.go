@@ -24,6 +24,7 @@ type Process struct {
 	asked   chan struct{} // closed at the first drain, terminate or kill
 	killed  chan struct{} // closed at the first kill
 	gone    chan struct{} // closed by the first End
+	pinged  chan struct{} // capacity 1: an unanswered ping is as good as two
 	once    struct{ asked, killed sync.Once }
 
 	// Guarded by release.mu.
@@ -44,6 +45,7 @@ func newProcess(r *Release, o pool.Order, sink func(pool.Report)) *Process {
 	return &Process{
 		Order: o, release: r, pid: firstPID + id, sink: sink,
 		asked: make(chan struct{}), killed: make(chan struct{}), gone: make(chan struct{}),
+		pinged: make(chan struct{}, 1),
 	}
 }
 
@@ -55,6 +57,12 @@ func (p *Process) Send(m ipc.Message) error {
 	err := p.record(Call{Label: "send", Message: m})
 	if _, drain := m.(ipc.Drain); drain && err == nil {
 		p.once.asked.Do(func() { close(p.asked) })
+	}
+	if _, ping := m.(ipc.Ping); ping && err == nil {
+		select {
+		case p.pinged <- struct{}{}:
+		default:
+		}
 	}
 	return err
 }
@@ -113,6 +121,15 @@ func (p *Process) Ready() { p.sink(pool.Ready{How: "notify"}) }
 // Say reports a message of the worker.
 func (p *Process) Say(m ipc.Message) { p.sink(pool.Said{Message: m}) }
 
+// Alive reports a sign of life, as if by WATCHDOG=1.
+func (p *Process) Alive() { p.sink(pool.Alive{}) }
+
+// Hang reports that the worker is past help.
+func (p *Process) Hang(reason string) { p.sink(pool.Hung{Reason: reason}) }
+
+// Flood reports that the worker says more than is read.
+func (p *Process) Flood(what string) { p.sink(pool.Flooding{What: what}) }
+
 // Disconnect reports that the worker's channel is closed.
 func (p *Process) Disconnect(reason string) { p.sink(pool.Disconnected{Reason: reason}) }
 
@@ -145,6 +162,9 @@ func (p *Process) End(e pool.Exited) {
 // message, by the stop signal or by SIGKILL.
 func (p *Process) Asked() <-chan struct{} { return p.asked }
 
+// Pinged gets a value when the worker is asked for a sign of life.
+func (p *Process) Pinged() <-chan struct{} { return p.pinged }
+
 // Killed is closed when the worker is sent SIGKILL.
 func (p *Process) Killed() <-chan struct{} { return p.killed }
 
@@ -168,6 +188,8 @@ func (p *Process) Labels() []string {
 			labels = append(labels, c.Label)
 		case ipc.Drain:
 			labels = append(labels, c.Label+" drain")
+		case ipc.Ping:
+			labels = append(labels, c.Label+" ping")
 		case ipc.App:
 			labels = append(labels, c.Label+" app")
 		}

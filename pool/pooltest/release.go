@@ -24,8 +24,9 @@ import (
 
 // Release implements pool.Release. Its methods are safe for concurrent use.
 type Release struct {
-	info  pool.Info
-	lives func(*Process)
+	info      pool.Info
+	addresses []string
+	lives     func(*Process)
 
 	mu        sync.Mutex
 	faults    map[string]error
@@ -46,6 +47,12 @@ func NewRelease(version string, lives func(*Process)) *Release {
 		processes: map[string]*Process{},
 	}
 }
+
+// ListensOn gives the release's workers listening sockets.
+func (r *Release) ListensOn(addresses ...string) { r.addresses = addresses }
+
+// Addresses are those of ListensOn: pool.Release.
+func (r *Release) Addresses() []string { return r.addresses }
 
 // Start makes a Process: pool.Release. It fails by the label "start".
 func (r *Release) Start(o pool.Order, sink func(pool.Report)) (pool.Process, error) {

@@ -1,0 +1,58 @@
+package machine
+
+import (
+	"slices"
+	"time"
+)
+
+func (r *roll) canaryIs(w *worker) bool { return r != nil && !r.passed && r.canary == w.id }
+
+// canaryReady says whether the slot's new worker serves already, on probation.
+func (r *roll) canaryReady(s *slot) bool {
+	return s.starting != nil && r.canaryIs(s.starting) && s.starting.state == Serving
+}
+
+// mayTake says whether it is time for a slot of the queue. Until the canary has
+// passed, a respawn that starts has precedence: only the old generation is known
+// to serve.
+func (r *roll) mayTake(s *slot) bool {
+	return r.passed || r.reverting || s.starting == nil
+}
+
+func (m *Machine) canaryPassed() {
+	r := m.roll
+	r.passed, r.probation = true, time.Time{}
+	m.begetYouth(r)
+	for _, s := range r.held {
+		if s.starting != nil && s.starting.id == r.canary {
+			m.emit(CanaryPassed{Generation: r.generation, Slot: s.index, Worker: r.canary})
+			m.promote(s)
+			return
+		}
+	}
+}
+
+// yields says whether the canary that starts in the slot has to give way: the old
+// worker beside it has just gone and nobody serves. Only the old generation is
+// known to serve. It does so once in a roll, and not for a program whose respawns
+// have to wait: one that keeps crashing could never be replaced otherwise.
+func (m *Machine) yields(s *slot) bool {
+	r := m.roll
+	return r.holds(s) && !r.reverting && r.canaryIs(s.starting) && s.starting.state == Starting &&
+		!r.yielded && !m.serves()
+}
+
+// yield puts the slot back into the roll's queue and fills it at once, so that it
+// is not taken before it serves again or has failed.
+func (m *Machine) yield(s *slot, reason string, wait time.Duration) {
+	r := m.roll
+	if wait > 0 {
+		return
+	}
+	r.yielded, r.canary = true, 0
+	r.held = nil
+	r.queue = slices.Insert(r.queue, 0, s)
+	m.leave(s.starting, "gives way to the old generation, of which nobody serves")
+	m.tellRespawn(s, reason, 0)
+	m.spawn(s, s.generation)
+}

@@ -1,0 +1,83 @@
+package machine
+
+import (
+	"fmt"
+	"time"
+)
+
+// interval returns how long the worker may be silent, 0 for ever. A worker that
+// speaks by itself goes by what its environment told it when it was spawned; one
+// that is asked learns of a new interval at once.
+func (w *worker) interval(o Options) time.Duration {
+	switch {
+	case w.state != Serving || o.Watchdog == 0:
+		return 0
+	case w.pong:
+		return o.Watchdog
+	case w.spoke && w.told > 0:
+		return max(o.Watchdog, w.told)
+	}
+	return 0
+}
+
+// lived notes a sign of life.
+func (w *worker) lived(now time.Time) { w.alive, w.pinged = now, now }
+
+// nextWatch returns when the worker is to be looked at, the zero time for never.
+func (w *worker) nextWatch(o Options) time.Time {
+	interval := w.interval(o)
+	switch {
+	case interval == 0:
+		return time.Time{}
+	case w.pong:
+		return earlier(w.alive.Add(interval), w.pinged.Add(interval/3))
+	}
+	return w.alive.Add(interval)
+}
+
+// watch asks a worker for a sign of life, or finds that it has given none.
+func (m *Machine) watch(w *worker) {
+	next := w.nextWatch(m.opts)
+	if next.IsZero() || m.now.Before(next) {
+		return
+	}
+	interval := w.interval(m.opts)
+	switch late := m.now.Sub(w.alive.Add(interval)); {
+	case late > interval/3:
+		// The master itself slept: what the worker said meanwhile is still
+		// unread.
+		w.lived(m.now.Add(-interval * 2 / 3))
+	case late >= 0:
+		m.hung(w, "no sign of life for "+interval.String())
+		return
+	}
+	if w.pong {
+		w.pinged = m.now
+		m.emit(Ping{Worker: w.id})
+	}
+}
+
+// hung takes a worker that no longer works out of its slot and gives it only the
+// stop grace to leave: what it has accepted it will hardly finish.
+func (m *Machine) hung(w *worker, reason string) {
+	if w == nil || (w.state != Starting && w.state != Serving) {
+		return
+	}
+	reason = "hung: " + reason
+	s := m.slotOf(w)
+	m.emit(Hangs{Worker: w.id, Slot: w.slot, Reason: reason})
+	if w.state == Starting {
+		m.terminate(w, reason)
+		m.startFailed(s, w, reason, true)
+		return
+	}
+	m.detach(w)
+	m.drain(w, reason, m.opts.StopGrace)
+	w.asked, w.hung = false, true
+	if m.roll.holds(s) && m.roll.canaryIs(w) {
+		m.failRoll(s.index, w.id, fmt.Sprintf("%s, on probation", reason))
+		return
+	}
+	m.fault(s, w, reason)
+	m.bury(s, reason, m.now.Sub(w.served))
+}

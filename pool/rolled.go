@@ -1,0 +1,138 @@
+package pool
+
+import (
+	"strconv"
+	"time"
+
+	"relevo/pool/machine"
+)
+
+// rollMoved takes in an effect that tells of a roll.
+func (p *Pool) rollMoved(e machine.Effect) {
+	switch e := e.(type) {
+	case machine.RollBegan:
+		p.rollBegan(e)
+	case machine.CanaryPassed:
+		p.onRoll(StepCanary, p.rolls[e.Generation].result)
+		p.publish(Event{Kind: KindRoll, Step: StepCanary, Generation: e.Generation, Slot: &e.Slot, ID: strconv.Itoa(e.Worker)})
+	case machine.RollStep:
+		p.rollStep(e)
+	case machine.RollReverting:
+		p.rollReverting(e)
+	case machine.RollSuperseded:
+		p.rollSuperseded(e)
+	case machine.RollEnded:
+		p.rollEnded(e)
+	}
+}
+
+// onRoll leaves out the roll that never began, for it has no old generation.
+func (p *Pool) onRoll(step Step, r RollResult) {
+	if p.opts.OnRoll != nil && r.From != 0 {
+		p.opts.OnRoll(step, r, p.releases[r.Generation], p.releases[r.From])
+	}
+}
+
+func (p *Pool) rollBegan(e machine.RollBegan) {
+	r := &p.rolls[e.Generation].result
+	r.From, r.FromRelease, r.Started = e.From, p.info(e.From), time.Now()
+	p.onRoll(StepBegan, *r)
+	p.publish(Event{
+		Kind: KindRoll, Step: StepBegan, Generation: e.Generation, From: e.From,
+		Release: r.Release, FromRelease: r.FromRelease,
+	})
+}
+
+func (p *Pool) rollStep(e machine.RollStep) {
+	event := Event{
+		Kind: KindRoll, Step: StepReplaced, Generation: e.Generation,
+		Slot: &e.Slot, ID: strconv.Itoa(e.Worker), Done: e.Done, Of: e.Of,
+	}
+	if e.Reverting {
+		event.Step = StepReverted
+	} else {
+		p.rolls[e.Generation].result.Replaced = e.Done
+	}
+	p.publish(event)
+}
+
+// rollReverting keeps what is known of the worker that failed while it is known.
+// Without a roll in progress a crash storm takes the last one back.
+func (p *Pool) rollReverting(e machine.RollReverting) {
+	if p.rolls[e.Generation] == nil {
+		p.rolls[e.Generation] = &rollRequest{result: RollResult{
+			Generation: e.Generation, From: e.To, Automatic: true, Started: time.Now(),
+			Release: p.info(e.Generation), FromRelease: p.info(e.To),
+		}}
+	}
+	r := &p.rolls[e.Generation].result
+	r.Slot, r.Worker, r.Reason = &e.Slot, strconv.Itoa(e.Worker), e.Reason
+	if a := p.autopsy(e.Worker); a != nil {
+		r.Exit, r.Hint, r.Tail = a.exit, a.hint, a.tail
+	}
+	p.onRoll(StepReverting, *r)
+	p.publish(Event{
+		Kind: KindRoll, Step: StepReverting, Generation: e.Generation, To: e.To,
+		Slot: &e.Slot, ID: r.Worker, Reason: e.Reason, Hint: r.Hint, Tail: r.Tail,
+		Release: r.Release, FromRelease: r.FromRelease,
+	})
+}
+
+// rollSuperseded lets the callers of a roll wait for the newer one.
+func (p *Pool) rollSuperseded(e machine.RollSuperseded) {
+	newer := p.rolls[e.By]
+	older := p.rolls[e.Generation]
+	newer.waiters = append(newer.waiters, older.waiters...)
+	delete(p.rolls, e.Generation)
+	p.onRoll(StepSuperseded, older.result)
+	p.publish(Event{Kind: KindRoll, Step: StepSuperseded, Generation: e.Generation, To: e.By})
+}
+
+func (p *Pool) rollEnded(e machine.RollEnded) {
+	request := p.rolls[e.Generation]
+	delete(p.rolls, e.Generation)
+	r := request.result
+	r.Result, r.Stuck, r.Ended = e.Result, e.Stuck, time.Now()
+	if e.Reason != "" {
+		r.Reason = e.Reason
+	}
+	p.lastRoll = &r
+	p.onRoll(StepEnded, r)
+	took := r.Ended.Sub(r.Started).Milliseconds()
+	p.publish(Event{
+		Kind: KindRoll, Step: StepEnded, Generation: r.Generation, From: r.From, Result: string(r.Result),
+		Slot: r.Slot, ID: r.Worker, Reason: r.Reason, Done: r.Replaced, DurationMS: &took,
+		Release: r.Release, FromRelease: r.FromRelease,
+	})
+	for _, w := range request.waiters {
+		w <- r
+	}
+}
+
+// closeReleases lets go of the generations that nobody runs or will run.
+func (p *Pool) closeReleases() {
+	view := p.machine.View()
+	used := map[int]bool{view.Generation: true, view.Rolling: true, view.Pending: true, view.Fallback: true}
+	for _, row := range view.Rows {
+		used[row.Generation] = true
+	}
+	for _, m := range p.members {
+		used[m.generation] = true
+	}
+	for generation, release := range p.releases {
+		if !used[generation] {
+			release.Close()
+			delete(p.releases, generation)
+		}
+	}
+}
+
+// info describes a generation's release, nil where it is closed.
+func (p *Pool) info(generation int) *Info {
+	release := p.releases[generation]
+	if release == nil {
+		return nil
+	}
+	info := release.Info()
+	return &info
+}
