@@ -121,7 +121,7 @@ func (p *proc) open() (*channel, error) {
 			return
 		}
 		// A master that is gone already is no reason to stop; the next send says so.
-		_ = p.channel.send(ipc.Hello{Protocol: ipc.Protocol})
+		_ = p.channel.send(ipc.Hello{Protocol: ipc.Protocol, Pong: true})
 		go p.channel.read(p.receive)
 	})
 	return p.channel, p.channelErr
@@ -135,6 +135,8 @@ func (p *proc) receive(m ipc.Message) {
 		p.states.put(m)
 	case ipc.Drain:
 		p.askedToDrain(time.Duration(m.DeadlineMS) * time.Millisecond)
+	case ipc.Ping:
+		_ = p.channel.send(ipc.Pong{}) // a master that is gone asks nothing more
 	}
 }
 

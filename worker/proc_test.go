@@ -62,7 +62,7 @@ func TestChannelBothWays(t *testing.T) {
 	if err := errors.Join(p.ready(), p.status("two\nlines"), p.send(map[string]int{"n": 1})); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, r, ipc.Hello{Protocol: ipc.Protocol})
+	expect(t, r, ipc.Hello{Protocol: ipc.Protocol, Pong: true})
 	expect(t, r, ipc.Ready{})
 	expect(t, r, ipc.Status{Text: "two lines"})
 	expect(t, r, ipc.App{Data: json.RawMessage(`{"n":1}`)})
@@ -78,6 +78,8 @@ func TestChannelBothWays(t *testing.T) {
 	if s := <-states; s.Slot != 3 || s.Generation != 4 {
 		t.Errorf("got %+v", s)
 	}
+	fmt.Fprint(master, `{"relevo":"ping"}`+"\n")
+	expect(t, r, ipc.Pong{})
 	drain := p.drainingChan()
 	fmt.Fprint(master, `{"relevo":"drain","deadline_ms":1500}`+"\n")
 	<-drain

@@ -139,7 +139,7 @@ func TestTwoServersAreOneWorker(t *testing.T) {
 		return ln.Addr().String()
 	}
 	busy := call(t, serve(slow, true))
-	expect(t, messages, ipc.Hello{Protocol: ipc.Protocol})
+	expect(t, messages, ipc.Hello{Protocol: ipc.Protocol, Pong: true})
 	serve(http.NotFoundHandler(), false)
 	expect(t, messages, ipc.Ready{})
 	busy.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
