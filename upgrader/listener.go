@@ -13,17 +13,36 @@ import (
 	"relevo/config"
 )
 
-// Listener is a listening socket that this master holds.
+// Listener is a listening socket that this master holds. Name, Mode and Backlog
+// change in Set only.
 type Listener struct {
 	config.Listen
 	Address string // as getsockname says it; :0 is resolved once and for all
 	file    *os.File
 	socket  *unixSocket // nil unless it is one
+
+	carried  string   // its name in the carrier
+	standing standing // under Upgrader.mu, as is all that follows
+	queue    int      // what the kernel made of its backlog, 0 where it does not tell
+	broken   string   // why it could not be mended, told once
 }
 
 // File is the socket, non-blocking and not in the runtime's poller. Fd of it
 // does not change its mode. It stays the Listener's.
 func (l *Listener) File() *os.File { return l.file }
+
+// Inheritable is a listener as a worker inherits it.
+type Inheritable struct {
+	Name, Address string
+	File          *os.File // stays the Listener's
+}
+
+// Inheritable returns what a worker of the present configuration is to inherit.
+func (u *Upgrader) Inheritable(l *Listener) Inheritable {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return Inheritable{l.Name, l.Address, l.file}
+}
 
 // bind opens the socket. It is still blocking on return.
 func bind(w config.Listen) (*Listener, error) {
@@ -35,7 +54,11 @@ func bind(w config.Listen) (*Listener, error) {
 	}}
 	// MPTCP, Go's default since 1.24, is slower and refuses socket options.
 	lc.SetMultipathTCP(false)
-	conn, address, err := listen(lc, w)
+	chosen := w
+	address, release := choosePort(w)
+	chosen.Address = address
+	conn, address, err := listen(lc, chosen)
+	release()
 	if err != nil {
 		return nil, explain(err, w)
 	}
@@ -105,23 +128,6 @@ func unpolled(conn syscall.Conn, name string) (*os.File, error) {
 	return file, errors.Join(err, failed)
 }
 
-// Reassert makes the socket non-blocking and gives its accept queue the wanted
-// length again: both are properties of the shared socket that any worker can
-// change for all others.
-func (l *Listener) Reassert() error {
-	fd := int(l.file.Fd())
-	if err := unix.SetNonblock(fd, true); err != nil {
-		return fmt.Errorf("cannot make listener %s non-blocking: %w", l.Name, err)
-	}
-	if l.Datagram() {
-		return nil
-	}
-	if err := unix.Listen(fd, l.backlog()); err != nil {
-		return fmt.Errorf("cannot set the accept queue of listener %s: %w", l.Name, err)
-	}
-	return nil
-}
-
 func (l *Listener) backlog() int {
 	if l.Backlog > 0 {
 		return l.Backlog
@@ -132,6 +138,7 @@ func (l *Listener) backlog() int {
 // close removes the file of a Unix socket first: while the socket is open its
 // inode number belongs to nobody else.
 func (l *Listener) close() error {
+	l.standing = closed
 	var err error
 	if l.socket != nil {
 		err = l.socket.remove()

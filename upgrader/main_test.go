@@ -70,6 +70,11 @@ func (c *carrier) AddFile(name string, file *os.File) error {
 	})
 }
 
+func (c *carrier) Drop(name string) error {
+	defer delete(c.files, name)
+	return c.files[name].Close()
+}
+
 func (c *carrier) close() {
 	for _, f := range c.files {
 		f.Close()

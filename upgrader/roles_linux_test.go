@@ -29,6 +29,9 @@ func roles() map[string]func(args []string) error {
 		"nobody": listenAsNobody,
 		"race":   race,
 		"master": master,
+		"abuse":  abuse,
+		"accept": accept,
+		"idle":   idle,
 	}
 }
 
@@ -67,6 +70,87 @@ func spoil([]string) error {
 	}
 	fmt.Println("nonblocking", before&unix.O_NONBLOCK != 0)
 	return nil
+}
+
+// abuse does to an inherited listener what each line of its stdin says.
+func abuse([]string) error {
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		var err error
+		switch lines.Text() {
+		case "shutdown":
+			err = unix.Shutdown(3, unix.SHUT_RDWR)
+		case "shutdown reading":
+			err = unix.Shutdown(3, unix.SHUT_RD)
+		case "block":
+			err = unix.SetNonblock(3, false)
+		case "shorten":
+			err = unix.Listen(3, 1)
+		}
+		fmt.Println(lines.Text(), err)
+	}
+	return nil
+}
+
+// accept answers each client of an inherited listener with a line, and says done
+// when its stdin ended and no client is left in the queue.
+func accept([]string) error {
+	ended := make(chan struct{})
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		close(ended)
+	}()
+	fmt.Println("accepts")
+	for {
+		client, _, err := unix.Accept(3)
+		switch {
+		case err == nil:
+			unix.Write(client, []byte("served\n"))
+			unix.Close(client)
+		case err == unix.EAGAIN:
+			select {
+			case <-ended:
+				fmt.Println("done")
+				return nil
+			default:
+				unix.Poll([]unix.PollFd{{Fd: 3, Events: unix.POLLIN}}, 1)
+			}
+		default:
+			return err
+		}
+	}
+}
+
+// idle is a master with nothing to do. It says when it has healed a listener,
+// which it shuts down itself when told to.
+func idle([]string) error {
+	u := upgrader.NewWith(&carrier{files: map[string]*os.File{}}, slog.New(slog.DiscardHandler))
+	u.OnHealed(func(h upgrader.Healed) { fmt.Println(h.What) })
+	listeners, err := u.Listen([]config.Listen{{Name: "a", Network: config.TCP, Address: "127.0.0.1:0"}})
+	if err != nil {
+		return err
+	}
+	fmt.Println(listeners[0].Address)
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		if err := unix.Shutdown(int(listeners[0].File().Fd()), unix.SHUT_RDWR); err != nil {
+			return err
+		}
+	}
+	return u.Close()
+}
+
+// switches counts how often the child's threads gave up a CPU to wait.
+func (c *child) switches() (n int) {
+	c.t.Helper()
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", c.cmd.Process.Pid))
+	for _, file := range files {
+		text, _ := os.ReadFile(file)
+		_, after, _ := strings.Cut(string(text), "\nvoluntary_ctxt_switches:")
+		if fields := strings.Fields(after); len(fields) > 0 {
+			count, _ := strconv.Atoi(fields[0])
+			n += count
+		}
+	}
+	return n
 }
 
 // listenAsNobody gives up the rights of root and prints why it cannot listen.
@@ -148,8 +232,8 @@ func master(args []string) error {
 	return u.Close()
 }
 
-// polledInodes returns what this process's epoll sets watch: proc_pid_fdinfo(5)
-// has a line "tfd: 9 events: … ino:6c9b sdev:8" for each.
+// polledInodes returns what a client would wake this process for by its epoll
+// sets: proc_pid_fdinfo(5) has a line "tfd: 9 events: … ino:6c9b sdev:8" for each.
 func polledInodes() (map[uint64]bool, error) {
 	polled := map[uint64]bool{}
 	links, err := filepath.Glob("/proc/self/fd/*")
@@ -168,6 +252,10 @@ func polledInodes() (map[uint64]bool, error) {
 		}
 		// What comes before the first tfd is about the set itself.
 		for _, entry := range strings.Split(string(text), "tfd:")[1:] {
+			_, events, _ := strings.Cut(entry, "events:")
+			if mask, err := strconv.ParseUint(strings.Fields(events)[0], 16, 32); err != nil || mask&unix.EPOLLIN == 0 {
+				continue // it asks for hangups only
+			}
 			_, inode, _ := strings.Cut(entry, "ino:")
 			n, err := strconv.ParseUint(strings.Fields(inode)[0], 16, 64)
 			if err != nil {

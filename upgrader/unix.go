@@ -20,7 +20,10 @@ import (
 type unixSocket struct {
 	path     string
 	dev, ino uint64
+	hidden   bool // it lies beside its path
 }
+
+func (s *unixSocket) same(other *unixSocket) bool { return s.dev == other.dev && s.ino == other.ino }
 
 // bindUnix binds the socket, in place of one that a dead master left behind. The
 // lock on the directory makes looking and taking one step, so of two masters at
@@ -131,11 +134,15 @@ func (s *unixSocket) remove() error {
 		return nil // the directory is gone, and the socket with it
 	}
 	defer unlock()
-	now, err := identify(s.path)
-	if err != nil || *now != *s {
+	path := s.path
+	if s.hidden {
+		path += retiredSuffix
+	}
+	now, err := identify(path)
+	if err != nil || !now.same(s) {
 		return nil
 	}
-	return os.Remove(s.path)
+	return os.Remove(path)
 }
 
 // lockDirectory keeps two masters from taking the same path at the same moment.
@@ -150,4 +157,34 @@ func lockDirectory(dir string) (unlock func(), err error) {
 		return nil, err
 	}
 	return func() { file.Close() }, nil
+}
+
+// retiredSuffix makes the name under which a hidden socket lies.
+const retiredSuffix = "~retired"
+
+// hide takes the socket's path away from clients. It may be called again.
+func (s *unixSocket) hide() error {
+	if s.hidden {
+		return nil
+	}
+	if now, err := identify(s.path); err != nil || !now.same(s) {
+		return nil // nobody finds it there any more
+	}
+	if err := os.Rename(s.path, s.path+retiredSuffix); err != nil {
+		return err
+	}
+	s.hidden = true
+	return nil
+}
+
+// show undoes hide, unless somebody else has taken the path.
+func (s *unixSocket) show() error {
+	if !s.hidden {
+		return nil
+	}
+	if err := os.Link(s.path+retiredSuffix, s.path); err != nil {
+		return err
+	}
+	s.hidden = false
+	return os.Remove(s.path + retiredSuffix)
 }

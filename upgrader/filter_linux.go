@@ -1,0 +1,33 @@
+package upgrader
+
+import "golang.org/x/sys/unix"
+
+// dropNew has the kernel pass over what would bring a new client: the first
+// packet of a TCP handshake, which has SYN and no ACK among its flags, and every
+// datagram. The filter sees packets from the transport header on; the flags are
+// byte 13 of TCP's (RFC 9293, 3.1). Other packets to a listening socket finish
+// handshakes that have begun.
+func dropNew(l *Listener) error {
+	const syn, ack, all = 0x02, 0x10, 0xffffffff
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: 13},
+		{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: syn | ack},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: syn, Jt: 0, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: 0},
+		{Code: unix.BPF_RET | unix.BPF_K, K: all},
+	}
+	if l.Datagram() {
+		filter = filter[3:4]
+	}
+	return unix.SetsockoptSockFprog(int(l.file.Fd()), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
+		&unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]})
+}
+
+// dropNone takes the filter off.
+func dropNone(l *Listener) error {
+	err := unix.SetsockoptInt(int(l.file.Fd()), unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
+	if err == unix.ENOENT { // there is none
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,12 @@
+//go:build !linux
+
+package upgrader
+
+// hangups needs epoll; elsewhere a listener that was shut down stays so.
+type hangups struct{}
+
+func watchHangups(func()) (*hangups, error) { return nil, nil }
+
+func (h *hangups) add(*Listener)    {}
+func (h *hangups) remove(*Listener) {}
+func (h *hangups) close()           {}

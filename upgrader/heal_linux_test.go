@@ -1,0 +1,247 @@
+package upgrader_test
+
+import (
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"relevo/internal/testreq"
+	"relevo/upgrader"
+)
+
+// healer is an Upgrader that tells what it mends.
+type healer struct {
+	*upgrader.Upgrader
+	t     *testing.T
+	heals chan upgrader.Healed
+}
+
+func newHealer(t *testing.T, all ...string) (*healer, []*upgrader.Listener) {
+	t.Helper()
+	c := &carrier{files: map[string]*os.File{}}
+	h := &healer{upgrader.NewWith(c, slog.New(slog.NewTextHandler(t.Output(), nil))), t, make(chan upgrader.Healed, 100)}
+	h.OnHealed(func(healed upgrader.Healed) { h.heals <- healed })
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+		c.close()
+	})
+	listeners, err := h.Listen(wanted(t, all...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h, listeners
+}
+
+func (h *healer) next() upgrader.Healed {
+	h.t.Helper()
+	select {
+	case healed := <-h.heals:
+		return healed
+	case <-time.After(tooLong):
+		h.t.Fatal("nothing was healed")
+		panic("unreachable")
+	}
+}
+
+// order has a child do something to the listener that it inherited.
+func order(c *child, what string) {
+	c.t.Helper()
+	c.say(what)
+	if line := c.line(); line != what+" <nil>" {
+		c.t.Fatal(line)
+	}
+}
+
+// A listener that a worker shut down serves again at once, also on a port that
+// the kernel chose, and again after the second time.
+func TestShutdownIsHealed(t *testing.T) {
+	needIPv6(t)
+	path := socketPath(t)
+	for _, text := range []string{"127.0.0.1:0", ":0", "tcp4::0", "tcp6:[::1]:0", "localhost:0", "unix:" + path} {
+		for _, how := range []string{"shutdown", "shutdown reading"} {
+			t.Run(text+" "+how, func(t *testing.T) {
+				h, listeners := newHealer(t, text)
+				l := listeners[0]
+				network, address := "tcp", l.Address
+				if l.Network == "unix" {
+					network = "unix"
+				} else if _, port, _ := net.SplitHostPort(address); !strings.HasPrefix(address, "[::1]") {
+					address = "127.0.0.1:" + port
+				}
+				for range 2 {
+					order(spawn(t, "abuse", []*os.File{l.File()}), how)
+					healed := h.next()
+					if healed.What != "shut down" || healed.Listener != l.Name || healed.Address != l.Address || healed.Err != nil ||
+						healed.Renewed != (network == "unix") {
+						t.Fatalf("told %+v", healed)
+					}
+					if err := reaches(network, address); err != nil {
+						t.Fatal(err)
+					}
+					if !nonblocking(t, l) {
+						t.Error("the listener blocks")
+					}
+					server := spawn(t, "accept", []*os.File{l.File()})
+					server.line()
+					wantServed(t, network, address)
+				}
+			})
+		}
+	}
+}
+
+func wantServed(t *testing.T, network, address string) {
+	t.Helper()
+	conn, err := net.DialTimeout(network, address, tooLong)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(tooLong))
+	if line, err := io.ReadAll(conn); string(line) != "served\n" {
+		t.Fatalf("the client read %q, %v", line, err)
+	}
+}
+
+// A client that comes between is refused for a moment only.
+func TestRefusedForAMoment(t *testing.T) {
+	h, listeners := newHealer(t, "127.0.0.1:0")
+	l := listeners[0]
+	worker := spawn(t, "abuse", []*os.File{l.File()})
+	var worst time.Duration
+	for range 20 {
+		order(worker, "shutdown")
+		began := time.Now()
+		for reaches("tcp", l.Address) != nil {
+			if time.Since(began) > tooLong {
+				t.Fatal("refused for ever")
+			}
+		}
+		worst = max(worst, time.Since(began))
+		h.next()
+	}
+	t.Logf("refused for at most %v", worst)
+}
+
+// What the kernel tells nobody of is found by looking.
+func TestInspect(t *testing.T) {
+	h, listeners := newHealer(t, "127.0.0.1:0,backlog=9", "b=unix:"+socketPath(t), "c=udp:127.0.0.1:0")
+	if found := h.Inspect(); len(found) > 0 {
+		t.Fatalf("found in sound listeners: %+v", found)
+	}
+	worker := spawn(t, "abuse", []*os.File{listeners[0].File()})
+	order(worker, "block")
+	order(worker, "shorten")
+	order(spawn(t, "abuse", []*os.File{listeners[1].File()}), "block")
+	order(spawn(t, "abuse", []*os.File{listeners[2].File()}), "block")
+	var found []string
+	for _, healed := range h.Inspect() {
+		if healed.Err != nil {
+			t.Error(healed.Err)
+		}
+		found = append(found, healed.Listener+" "+healed.What)
+	}
+	want := "listen made blocking; listen accept queue shortened to 1; b made blocking; c made blocking"
+	if got := strings.Join(found, "; "); got != want {
+		t.Errorf("found %q, want %q", got, want)
+	}
+	for _, l := range listeners {
+		if !nonblocking(t, l) {
+			t.Errorf("%s blocks", l.Name)
+		}
+	}
+	if got := acceptQueue(t, listeners[0]); got != 9 {
+		t.Errorf("the accept queue has length %d, want 9", got)
+	}
+	if found := h.Inspect(); len(found) > 0 {
+		t.Errorf("found after mending: %+v", found)
+	}
+}
+
+// While workers are young, nobody needs to ask.
+func TestWatch(t *testing.T) {
+	h, listeners := newHealer(t, "127.0.0.1:0")
+	worker := spawn(t, "abuse", []*os.File{listeners[0].File()})
+	h.Watch(time.Hour)
+	h.Watch(time.Millisecond) // the latest end counts
+	for range 2 {
+		order(worker, "block")
+		if healed := h.next(); healed.What != "made blocking" {
+			t.Errorf("healed %+v", healed)
+		}
+	}
+}
+
+// After its time Watch looks no more, and can be called again.
+func TestWatchEnds(t *testing.T) {
+	h, listeners := newHealer(t, "127.0.0.1:0")
+	h.Watch(time.Millisecond)
+	h.Watch(120 * time.Millisecond)
+	upgrader.AwaitLooker(h.Upgrader)
+	worker := spawn(t, "abuse", []*os.File{listeners[0].File()})
+	order(worker, "block")
+	select {
+	case healed := <-h.heals:
+		t.Errorf("healed %+v after the end", healed)
+	case <-time.After(200 * time.Millisecond):
+	}
+	h.Watch(time.Hour)
+	h.next()
+}
+
+// Connections wake nobody: the set that waits for hangups asks for nothing else.
+func TestClientsDoNotWake(t *testing.T) {
+	needsTaskStats(t)
+	m := spawn(t, "idle", nil)
+	address := m.line()
+	before := m.switches()
+	for range 500 {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+	}
+	// A runtime that is idle wakes up now and then by itself.
+	if woken := m.switches() - before; woken > 100 {
+		t.Errorf("500 clients woke the master %d times", woken)
+	}
+	m.say("shutdown")
+	if line := m.line(); line != "shut down" {
+		t.Fatalf("the hangup did not wake the master: %s", line)
+	}
+}
+
+func TestRenewLeavesAnothersPath(t *testing.T) {
+	path := socketPath(t)
+	h, listeners := newHealer(t, "unix:"+path)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	strange(t, path)
+	order(spawn(t, "abuse", []*os.File{listeners[0].File()}), "shutdown")
+	healed := h.next()
+	wantContains(t, healed.Err, "cannot renew listener listen", "another's")
+	if found := h.Inspect(); len(found) > 0 {
+		t.Errorf("told again: %+v", found)
+	}
+	if err := reaches("unix", path); err != nil {
+		t.Errorf("the other's socket: %v", err)
+	}
+	if _, err := os.Lstat(path + "~new"); err == nil {
+		t.Error("a new socket is left")
+	}
+}
+
+func needsTaskStats(t *testing.T) {
+	t.Helper()
+	if _, err := os.Stat("/proc/self/task"); err != nil {
+		testreq.Missing(t, err.Error())
+	}
+}

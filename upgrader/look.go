@@ -1,0 +1,68 @@
+package upgrader
+
+import (
+	"sync"
+	"time"
+)
+
+// lookEvery is the pause between two looks at the listeners while workers are
+// young, which is when they change the sockets that they were given.
+const lookEvery = 50 * time.Millisecond
+
+// looker looks every lookEvery until a deadline. Without one it is not there.
+type looker struct {
+	mu     sync.Mutex
+	until  time.Time
+	active bool
+	stop   chan struct{} // closed by close
+	gone   sync.WaitGroup
+}
+
+// Watch inspects the listeners every 50 ms for the time d from now on. The kernel
+// tells nobody of a socket that was made blocking or whose accept queue was
+// shortened. Of several calls the latest end counts; after it nothing wakes up.
+func (u *Upgrader) Watch(d time.Duration) {
+	k := &u.looker
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if until := time.Now().Add(d); until.After(k.until) {
+		k.until = until
+	}
+	if k.active || k.stop == nil {
+		return
+	}
+	k.active = true
+	stop := k.stop
+	k.gone.Go(func() { k.run(stop, func() { u.Inspect() }) })
+}
+
+func (k *looker) run(stop <-chan struct{}, look func()) {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for !k.over() {
+		select {
+		case <-ticker.C:
+			look()
+		case <-stop:
+			return
+		}
+	}
+}
+
+func (k *looker) over() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.active = time.Now().Before(k.until)
+	return !k.active
+}
+
+// close ends looking; it may be called again.
+func (k *looker) close() {
+	k.mu.Lock()
+	if k.stop != nil {
+		close(k.stop)
+		k.stop = nil
+	}
+	k.mu.Unlock()
+	k.gone.Wait()
+}

@@ -1,0 +1,124 @@
+package upgrader
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// Healed tells of a shared socket that a worker had damaged for all others.
+type Healed struct {
+	Listener string // its name
+	Address  string
+	What     string // "shut down", "made blocking", "accept queue shortened to 1"
+	// Renewed: the old socket could not be mended and a new one took its place.
+	// Workers that were started before hold the dead one and have to be replaced.
+	Renewed bool
+	Err     error // it is still damaged
+}
+
+// standing is where a listener is on its way out.
+type standing int
+
+const (
+	open    standing = iota
+	retired          // takes no new clients; those in its queue may be accepted
+	parked           // refuses clients and keeps its address
+	closed           // terminal
+)
+
+// Reassert makes the socket non-blocking and gives its accept queue the wanted
+// length again: both are properties of the shared socket that any worker can
+// change for all others.
+func (l *Listener) Reassert() error {
+	fd := int(l.file.Fd())
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return fmt.Errorf("cannot make listener %s non-blocking: %w", l.Name, err)
+	}
+	if l.Datagram() {
+		return nil
+	}
+	if err := unix.Listen(fd, l.backlog()); err != nil {
+		return fmt.Errorf("cannot set the accept queue of listener %s: %w", l.Name, err)
+	}
+	l.queue = queueLength(l)
+	return nil
+}
+
+// Inspect looks at all listeners and mends what a worker may have done to them:
+// it shut one down, made it blocking, or shortened its accept queue. What it
+// found is returned, and told to OnHealed. Of a Unix socket the length of the
+// queue cannot be seen, it is set again in silence.
+func (u *Upgrader) Inspect() []Healed {
+	u.mu.Lock()
+	var found []Healed
+	for _, l := range u.all() {
+		found = append(found, u.inspect(l)...)
+	}
+	u.mu.Unlock()
+	u.tell(found)
+	return found
+}
+
+// Reassert is Inspect for those who need not know.
+func (u *Upgrader) Reassert() { u.Inspect() }
+
+// inspect holds u.mu.
+func (u *Upgrader) inspect(l *Listener) (found []Healed) {
+	if l.standing == parked || l.standing == closed {
+		return nil
+	}
+	damage, err := l.damage()
+	renewed := false
+	if err == nil && shutDown(l) {
+		damage = append([]string{"shut down"}, damage...)
+		if l.socket != nil {
+			err, renewed = u.renew(l), true
+		}
+	}
+	// Nothing is seen of a Unix socket's queue.
+	if err == nil && (len(damage) > 0 || l.socket != nil) {
+		err = l.Reassert()
+	}
+	if err != nil && len(damage) == 0 {
+		damage = []string{"damaged"}
+	}
+	if err != nil && err.Error() == l.broken {
+		return nil // told
+	}
+	l.broken = ""
+	if err != nil {
+		l.broken = err.Error()
+	}
+	for _, what := range damage {
+		found = append(found, Healed{Listener: l.Name, Address: l.Address, What: what, Renewed: renewed, Err: err})
+	}
+	return found
+}
+
+// damage says what is wrong with a socket that still listens.
+func (l *Listener) damage() (what []string, err error) {
+	flags, err := unix.FcntlInt(l.file.Fd(), unix.F_GETFL, 0)
+	if err != nil {
+		return nil, fmt.Errorf("cannot look at listener %s: %w", l.Name, err)
+	}
+	if flags&unix.O_NONBLOCK == 0 {
+		what = append(what, "made blocking")
+	}
+	if now := queueLength(l); now < l.queue && !shutDown(l) {
+		what = append(what, fmt.Sprintf("accept queue shortened to %d", now))
+	}
+	return what, nil
+}
+
+// tell reports what was found, without u.mu.
+func (u *Upgrader) tell(found []Healed) {
+	for _, h := range found {
+		if h.Err != nil {
+			u.log.Error("listener is damaged", "listener", h.Listener, "address", h.Address, "what", h.What, "err", h.Err)
+		}
+		if u.healed != nil {
+			u.healed(h)
+		}
+	}
+}

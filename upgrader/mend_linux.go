@@ -1,0 +1,85 @@
+package upgrader
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// queueLength is the most that a TCP listener's accept queue may hold, 0 where
+// the kernel does not tell. Of a listening socket tcpi_sacked is
+// sk_max_ack_backlog (tcp_get_info in net/ipv4/tcp.c).
+func queueLength(l *Listener) int {
+	if l.Datagram() || l.socket != nil {
+		return 0
+	}
+	info, err := unix.GetsockoptTCPInfo(int(l.file.Fd()), unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return 0
+	}
+	return int(info.Sacked)
+}
+
+// waiting is how many connections are in a TCP listener's accept queue
+// (tcpi_unacked of a listening socket).
+func waiting(l *Listener) int {
+	info, err := unix.GetsockoptTCPInfo(int(l.file.Fd()), unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil || l.Datagram() || l.socket != nil {
+		return 0
+	}
+	return int(info.Unacked)
+}
+
+// shutDown says whether a worker called shutdown(2). A Unix socket whose reading
+// half alone was shut down shows POLLRDHUP.
+func shutDown(l *Listener) bool {
+	if l.Datagram() {
+		return false
+	}
+	poll := []unix.PollFd{{Fd: int32(l.file.Fd()), Events: unix.POLLRDHUP}}
+	_, err := unix.Poll(poll, 0)
+	return err == nil && poll[0].Revents&(unix.POLLHUP|unix.POLLRDHUP) != 0
+}
+
+// renew puts a new Unix socket in the place of one that was shut down, which
+// listen(2) cannot bring back. The new one is renamed onto the path, so that a
+// client finds one of the two at any moment, and takes the old one's descriptor:
+// who starts workers with File gives them the new one. It holds u.mu.
+func (u *Upgrader) renew(l *Listener) error {
+	unlock, err := lockDirectory(filepath.Dir(l.socket.path))
+	if err != nil {
+		return fmt.Errorf("cannot renew listener %s: %w", l.Name, err)
+	}
+	defer unlock()
+	fresh := l.Listen
+	fresh.Address = l.socket.path + "~new"
+	if now, err := identify(l.socket.path); err != nil || !now.same(l.socket) {
+		return fmt.Errorf("cannot renew listener %s: %s is another's now; restart the app", l.Name, l.socket.path)
+	}
+	file, err := bindAt(fresh)
+	if err != nil {
+		return fmt.Errorf("cannot renew listener %s: %w", l.Name, err)
+	}
+	defer file.Close()
+	if err := unix.Listen(int(file.Fd()), l.backlog()); err != nil {
+		os.Remove(fresh.Address)
+		return fmt.Errorf("cannot renew listener %s: %w", l.Name, err)
+	}
+	if err := os.Rename(fresh.Address, l.socket.path); err != nil {
+		os.Remove(fresh.Address)
+		return fmt.Errorf("cannot renew listener %s: %w", l.Name, err)
+	}
+	u.hangups.remove(l)
+	if err := unix.Dup3(int(file.Fd()), int(l.file.Fd()), unix.O_CLOEXEC); err != nil {
+		return fmt.Errorf("cannot renew listener %s: %w", l.Name, err)
+	}
+	socket, err := identify(l.socket.path)
+	if err != nil {
+		return fmt.Errorf("cannot renew listener %s: %w", l.Name, err)
+	}
+	l.socket = socket
+	u.hangups.add(l)
+	return u.carrier.AddFile(l.carried, l.file) // while it blocks, see keep
+}

@@ -1,0 +1,16 @@
+//go:build !linux
+
+package upgrader
+
+import "errors"
+
+// queueLength is left to Linux.
+func queueLength(*Listener) int { return 0 }
+
+// waiting is left to Linux.
+func waiting(*Listener) int { return 0 }
+
+// shutDown is left to Linux; elsewhere Inspect calls listen(2) for nothing else.
+func shutDown(*Listener) bool { return false }
+
+func (u *Upgrader) renew(*Listener) error { return errors.ErrUnsupported }

@@ -1,0 +1,123 @@
+package upgrader
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// Retire lets no new client in while workers accept those that are waiting. A TCP
+// client's first packet is passed over, so that it tries again, and is served
+// after Restore; handshakes under way are finished. A UDP socket gets no more
+// packets. A Unix socket loses its path, and new clients are refused.
+func (u *Upgrader) Retire(l *Listener) error {
+	return u.move(l, "retire", func() error { return u.retire(l) })
+}
+
+// Restore undoes Retire.
+func (u *Upgrader) Restore(l *Listener) error {
+	return u.move(l, "restore", func() error { return u.admit(l) })
+}
+
+// Park refuses clients and keeps the address. Those that nobody accepted are
+// disconnected, see Waiting, and a worker's accept on a TCP listener fails with
+// EINVAL: its workers should be gone.
+func (u *Upgrader) Park(l *Listener) error {
+	return u.move(l, "park", func() error {
+		l.standing = parked
+		if l.Datagram() || l.socket != nil {
+			return l.block()
+		}
+		return unix.Shutdown(int(l.file.Fd()), unix.SHUT_RDWR)
+	})
+}
+
+// Unpark undoes Park, and Retire.
+func (u *Upgrader) Unpark(l *Listener) error {
+	return u.move(l, "unpark", func() error { return u.admit(l) })
+}
+
+// Waiting is the number of clients that are connected to a TCP listener and not
+// accepted. It is 0 where the kernel does not tell.
+func (u *Upgrader) Waiting(l *Listener) int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return waiting(l)
+}
+
+// CloseListener closes a listener that Set has returned as removed. A worker that
+// still has it keeps the socket; its clients are refused all the same.
+func (u *Upgrader) CloseListener(l *Listener) error {
+	u.mu.Lock()
+	i := slices.Index(u.leaving, l)
+	if i < 0 {
+		u.mu.Unlock()
+		return fmt.Errorf("internal error: cannot close listener %s: it is wanted, or closed", l.Name)
+	}
+	u.leaving = slices.Delete(u.leaving, i, i+1)
+	u.hangups.remove(l)
+	if !l.Datagram() {
+		unix.Shutdown(int(l.file.Fd()), unix.SHUT_RDWR) // copies live on, the carrier's for one
+	}
+	err := errors.Join(l.close(), u.carrier.Drop(l.carried))
+	end := u.watch()
+	u.mu.Unlock()
+	end()
+	if err != nil {
+		return fmt.Errorf("cannot close listener %s: %w", l.Name, err)
+	}
+	return nil
+}
+
+func (u *Upgrader) move(l *Listener, verb string, do func() error) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if l.standing == closed {
+		return fmt.Errorf("internal error: cannot %s listener %s: it is closed", verb, l.Name)
+	}
+	if err := do(); err != nil {
+		return fmt.Errorf("cannot %s listener %s: %w", verb, l.Name, err)
+	}
+	return nil
+}
+
+func (u *Upgrader) retire(l *Listener) error {
+	if l.standing != open {
+		return nil
+	}
+	l.standing = retired
+	return l.block()
+}
+
+// admit lets clients in again, whatever kept them out.
+func (u *Upgrader) admit(l *Listener) error {
+	was := l.standing
+	if was == open {
+		return nil
+	}
+	if err := l.unblock(); err != nil {
+		return err
+	}
+	l.standing = open
+	if was == parked {
+		return l.Reassert()
+	}
+	return nil
+}
+
+// block keeps new clients out of a socket that goes on listening.
+func (l *Listener) block() error {
+	if l.socket != nil {
+		return l.socket.hide()
+	}
+	return dropNew(l)
+}
+
+func (l *Listener) unblock() error {
+	if l.socket != nil {
+		return l.socket.show()
+	}
+	return dropNone(l)
+}

@@ -1,0 +1,248 @@
+package upgrader_test
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The way of an address that goes away: clients are served while it retires,
+// refused when it is parked, and served again if it comes back.
+func TestRetireParkAndBack(t *testing.T) {
+	path := socketPath(t)
+	for _, text := range []string{"127.0.0.1:0", "[::1]:0", "unix:" + path} {
+		t.Run(text, func(t *testing.T) {
+			u, _ := newUpgrader(t)
+			config := wanted(t, text)
+			listeners, err := u.Listen(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := listeners[0]
+			network := "tcp"
+			if l.Network == "unix" {
+				network = "unix"
+			}
+			must := func(err error) {
+				t.Helper()
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, _, removed, err := u.Set(nil); err != nil || len(removed) != 1 {
+				t.Fatalf("removed %v, %v", removed, err)
+			}
+			// In the queue before it retires: they must be served.
+			waiting := connect(t, network, l.Address, 20)
+			must(u.Retire(l))
+			must(u.Retire(l))
+			if conn, err := net.DialTimeout(network, l.Address, 300*time.Millisecond); err == nil {
+				conn.Close()
+				t.Error("a new client gets in")
+			}
+			worker := spawn(t, "accept", []*os.File{l.File()})
+			worker.line()
+			wantAllServed(t, waiting)
+			worker.in.Close()
+			if line := worker.line(); line != "done" {
+				t.Fatal(line)
+			}
+			if n := u.Waiting(l); n != 0 {
+				t.Errorf("%d clients wait", n)
+			}
+
+			must(u.Park(l))
+			if err := reaches(network, l.Address); !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("parked: %v", err)
+			}
+			if found := u.Inspect(); len(found) > 0 {
+				t.Errorf("a parked listener was mended: %+v", found)
+			}
+			must(u.Unpark(l))
+			next := spawn(t, "accept", []*os.File{l.File()})
+			next.line()
+			wantServed(t, network, l.Address)
+
+			must(u.Retire(l))
+			must(u.Restore(l))
+			wantServed(t, network, l.Address)
+			must(u.Park(l))
+			if _, kept, _, err := u.Set(config); err != nil || len(kept) != 1 || kept[0] != l {
+				t.Fatalf("kept %v, %v", kept, err)
+			}
+			last := spawn(t, "accept", []*os.File{l.File()}) // a parked TCP listener ended the other
+			last.line()
+			wantServed(t, network, l.Address)
+
+			if _, _, _, err := u.Set(nil); err != nil {
+				t.Fatal(err)
+			}
+			must(u.CloseListener(l)) // though the worker still holds it
+			if err := reaches(network, l.Address); !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("closed: %v", err)
+			}
+		})
+	}
+}
+
+func connect(t *testing.T, network, address string, n int) (clients []net.Conn) {
+	t.Helper()
+	for range n {
+		conn, err := net.Dial(network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		clients = append(clients, conn)
+	}
+	return clients
+}
+
+func wantAllServed(t *testing.T, clients []net.Conn) {
+	t.Helper()
+	for _, conn := range clients {
+		conn.SetReadDeadline(time.Now().Add(tooLong))
+		buffer := make([]byte, 16)
+		if n, err := conn.Read(buffer); string(buffer[:n]) != "served\n" {
+			t.Errorf("a client that waited read %q, %v", buffer[:n], err)
+		}
+	}
+}
+
+// A client that comes while the listener retires is served after Restore.
+func TestRetiredClientTriesAgain(t *testing.T) {
+	u, _ := newUpgrader(t)
+	listeners, err := u.Listen(wanted(t, "127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := listeners[0]
+	if err := u.Retire(l); err != nil {
+		t.Fatal(err)
+	}
+	spawn(t, "accept", []*os.File{l.File()}).line()
+	done := make(chan error, 1)
+	go func() {
+		conn, err := net.DialTimeout("tcp", l.Address, tooLong)
+		if err == nil {
+			conn.Close()
+		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		t.Errorf("it got through: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	if err := u.Restore(l); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// 0 lost: clients that connect without a pause while the listener retires are
+// all served, before it or, on the address that takes over, after it.
+func TestNothingIsLostWhileRetiring(t *testing.T) {
+	u, _ := newUpgrader(t)
+	listeners, err := u.Listen(wanted(t, "127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := listeners[0]
+	worker := spawn(t, "accept", []*os.File{l.File()})
+	worker.line()
+	stop := make(chan struct{})
+	lost := make(chan error, 1)
+	served := make(chan struct{}, 1)
+	go func() {
+		defer close(lost)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			conn, err := net.DialTimeout("tcp", l.Address, 20*time.Millisecond)
+			if err != nil {
+				continue // it never got in
+			}
+			conn.SetReadDeadline(time.Now().Add(tooLong))
+			buffer := make([]byte, 16)
+			if n, err := conn.Read(buffer); string(buffer[:n]) != "served\n" {
+				lost <- err
+				return
+			}
+			conn.Close()
+			select {
+			case served <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	for range 20 {
+		<-served
+		<-served
+		if err := u.Retire(l); err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(tooLong); u.Waiting(l) > 0 && time.Now().Before(deadline); {
+		}
+		if err := u.Restore(l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := u.Retire(l); err != nil {
+		t.Fatal(err)
+	}
+	worker.in.Close()
+	if line := worker.line(); line != "done" {
+		t.Fatal(line)
+	}
+	if err := u.Park(l); err != nil {
+		t.Fatal(err)
+	}
+	close(stop)
+	if err, failed := <-lost; failed {
+		t.Errorf("a client was lost: %v", err)
+	}
+}
+
+func TestRetireUDP(t *testing.T) {
+	u, _ := newUpgrader(t)
+	listeners, err := u.Listen(wanted(t, "udp:127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := listeners[0]
+	conn, err := net.Dial("udp", l.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	say := func(word string) {
+		if _, err := conn.Write([]byte(word)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	say("before")
+	if err := u.Retire(l); err != nil {
+		t.Fatal(err)
+	}
+	say("between")
+	if err := u.Restore(l); err != nil {
+		t.Fatal(err)
+	}
+	say("after")
+	for _, want := range []string{"before", "after"} {
+		buffer := make([]byte, 16)
+		if n, _, err := syscall.Recvfrom(fd(l), buffer, 0); string(buffer[:max(n, 0)]) != want {
+			t.Errorf("received %q, %v, want %q", buffer[:max(n, 0)], err, want)
+		}
+	}
+}

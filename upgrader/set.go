@@ -1,0 +1,111 @@
+package upgrader
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"relevo/config"
+)
+
+// Set makes the listeners those of a new configuration: it opens what is new, all
+// or none, and keeps what has the same network and address, under its new name,
+// mode and backlog. What is wanted no more is returned as removed and goes on
+// serving, so that nothing is lost if its workers are never replaced: Retire,
+// Park and CloseListener take it away step by step, and a Set that wants it again
+// brings it back.
+func (u *Upgrader) Set(wanted []config.Listen) (added, kept, removed []*Listener, err error) {
+	u.mu.Lock()
+	added, kept, removed, err = u.set(wanted)
+	end := u.watch()
+	u.mu.Unlock()
+	end()
+	return added, kept, removed, err
+}
+
+// set holds u.mu.
+func (u *Upgrader) set(wanted []config.Listen) (added, kept, removed []*Listener, err error) {
+	matches := match(wanted, u.all())
+	for i, w := range wanted {
+		if matches[i] != nil {
+			continue
+		}
+		l, err := bind(w)
+		if err != nil {
+			return nil, nil, nil, errors.Join(err, closeAll(added))
+		}
+		matches[i], added = l, append(added, l)
+	}
+	// The carrier gets them when all are open.
+	for i, l := range added {
+		if err := u.keep(l); err != nil {
+			for _, kept := range added[:i] {
+				err = errors.Join(err, u.carrier.Drop(kept.carried))
+			}
+			return nil, nil, nil, errors.Join(err, closeAll(added))
+		}
+	}
+	for _, l := range added {
+		u.hangups.add(l)
+	}
+	before := u.all()
+	for i, w := range wanted {
+		l := matches[i]
+		if slices.Contains(before, l) {
+			kept = append(kept, l)
+			if err := u.adjust(l, w); err != nil {
+				u.log.Error("listener is not as configured", "listener", l.Name, "address", l.Address, "err", err)
+			}
+		}
+	}
+	for _, l := range before {
+		if !slices.Contains(matches, l) {
+			removed = append(removed, l)
+		}
+	}
+	u.listeners, u.leaving = matches, removed
+	return added, kept, slices.Clone(removed), nil
+}
+
+// match finds for each wanted listener the one that holds its address, nil where
+// none does. Of several on port 0 the one of the same name is taken first.
+func match(wanted []config.Listen, held []*Listener) []*Listener {
+	found := make([]*Listener, len(wanted))
+	held = slices.Clone(held)
+	for _, sameName := range []bool{true, false} {
+		for i, w := range wanted {
+			j := slices.IndexFunc(held, func(l *Listener) bool {
+				return l.Network == w.Network && l.Listen.Address == w.Address && (l.Name == w.Name || !sameName)
+			})
+			if found[i] == nil && j >= 0 {
+				found[i] = held[j]
+				held = slices.Delete(held, j, j+1)
+			}
+		}
+	}
+	return found
+}
+
+// adjust gives a kept listener what the configuration says of it now.
+func (u *Upgrader) adjust(l *Listener, w config.Listen) error {
+	err := u.admit(l)
+	if l.socket != nil && w.Mode != l.Mode && w.Mode != 0 {
+		if chmodErr := os.Chmod(l.socket.path, w.Mode); chmodErr != nil {
+			err = errors.Join(err, fmt.Errorf("cannot change the mode of listener %s: %w", w.Name, chmodErr))
+		}
+	}
+	shorter := w.Backlog != l.Backlog
+	l.Listen = w
+	if shorter {
+		err = errors.Join(err, l.Reassert())
+	}
+	return err
+}
+
+func closeAll(listeners []*Listener) (failed error) {
+	for _, l := range listeners {
+		failed = errors.Join(failed, l.close())
+	}
+	return failed
+}

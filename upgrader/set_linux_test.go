@@ -1,0 +1,126 @@
+package upgrader_test
+
+import (
+	"errors"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"relevo/upgrader"
+)
+
+func names(listeners []*upgrader.Listener) string {
+	var all []string
+	for _, l := range listeners {
+		all = append(all, l.Name)
+	}
+	return strings.Join(all, " ")
+}
+
+func TestSet(t *testing.T) {
+	path := socketPath(t)
+	u, c := newUpgrader(t)
+	first, err := u.Listen(wanted(t, "a=127.0.0.1:0", "b=unix:"+path+",mode=0600", "c=udp:127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b, udp := first[0], first[1], first[2]
+	files := openFiles(t)
+	added, kept, removed, err := u.Set(wanted(t, "d=127.0.0.2:0", "web=127.0.0.1:0,backlog=7", "b=unix:"+path+",mode=0666"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names(added) != "d" || !slices.Equal(kept, []*upgrader.Listener{a, b}) || !slices.Equal(removed, []*upgrader.Listener{udp}) {
+		t.Errorf("added %s, kept %s, removed %s", names(added), names(kept), names(removed))
+	}
+	if got := names(u.Listeners()); got != "d web b" {
+		t.Errorf("the listeners are %s", got)
+	}
+	if got := acceptQueue(t, a); got != 7 || a.Backlog != 7 {
+		t.Errorf("the accept queue has length %d, want 7", got)
+	}
+	if info, err := os.Lstat(path); err != nil || info.Mode().Perm() != 0o666 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if len(c.files) != 4 {
+		t.Errorf("the carrier has %d files, want 4", len(c.files))
+	}
+	if err := u.CloseListener(udp); err != nil {
+		t.Fatal(err)
+	}
+	if err := reachesUDP(udp); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("the closed listener answers: %v", err)
+	}
+	if n := openFiles(t); n != files { // one and its copy more, one and its copy less
+		t.Errorf("%d files are open, %d were before", n, files)
+	}
+	wantContains(t, u.CloseListener(udp), "it is wanted, or closed")
+	wantContains(t, u.CloseListener(a), "it is wanted, or closed")
+	wantContains(t, u.Retire(udp), "it is closed")
+}
+
+// Two on port 0 are two ports, whatever their order, and names that change places
+// do not share an entry of the carrier.
+func TestSetPortZero(t *testing.T) {
+	u, c := newUpgrader(t)
+	first, err := u.Listen(wanted(t, "a=127.0.0.1:0", "b=127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, kept, _, err := u.Set(wanted(t, "b=127.0.0.1:0", "a=127.0.0.1:0"))
+	if err != nil || !slices.Equal(kept, []*upgrader.Listener{first[1], first[0]}) {
+		t.Errorf("kept %s, %v", names(kept), err)
+	}
+	added, kept, _, err := u.Set(wanted(t, "b=127.0.0.1:0", "c=127.0.0.1:0", "a=127.0.0.1:0"))
+	if err != nil || names(added) != "c" || names(kept) != "b a" {
+		t.Errorf("added %s, kept %s, %v", names(added), names(kept), err)
+	}
+	if _, _, _, err := u.Set(wanted(t, "b=127.0.0.1:0", "c=127.0.0.1:0", "d=127.0.0.1:0", "a=tcp4:127.0.0.1:0")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, _, err := u.Set(wanted(t, "b=127.0.0.1:0", "c=127.0.0.1:0", "d=127.0.0.1:0", "e=tcp4:127.0.0.1:0", "a=127.0.0.1:0")); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, l := range u.Listeners() {
+		if seen[l.Carried()] || c.files[l.Carried()] == nil {
+			t.Errorf("%s is carried as %q", l.Name, l.Carried())
+		}
+		seen[l.Carried()] = true
+	}
+}
+
+// What cannot be opened changes nothing.
+func TestSetFails(t *testing.T) {
+	path := socketPath(t)
+	u, c := newUpgrader(t)
+	first, err := u.Listen(wanted(t, "a=127.0.0.1:0,backlog=9"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	files := openFiles(t)
+	_, _, _, err = u.Set(wanted(t, "z=127.0.0.1:0,backlog=3", "b=unix:"+path, "c="+busy.Addr().String()))
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		t.Fatalf("error %v", err)
+	}
+	c.refuse = 2
+	_, _, _, err = u.Set(wanted(t, "z=127.0.0.1:0,backlog=3", "b=unix:"+path, "c=127.0.0.1:0"))
+	wantContains(t, err, "cannot keep listener c for a succession")
+	if n := openFiles(t); n > files || len(c.files) != 1 {
+		t.Errorf("%d files are open, %d were before; the carrier has %d", n, files, len(c.files))
+	}
+	if now := u.Listeners(); len(now) != 1 || now[0] != first[0] || now[0].Name != "a" || acceptQueue(t, now[0]) != 9 {
+		t.Errorf("the listeners are %s", names(now))
+	}
+	if exists(path) {
+		t.Error("the Unix socket is left")
+	}
+}
