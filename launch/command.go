@@ -1,6 +1,9 @@
 package launch
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"syscall"
 
 	"relevo/config"
@@ -19,6 +22,25 @@ type Command struct {
 	StopSignal syscall.Signal // default SIGTERM
 	ExecFrom   config.ExecFrom
 	Limits     config.Limits
+
+	// NeedCopy refuses a release of which no copy can be made because the disk is
+	// full. Without it that is a warning, as it has to be at the first start.
+	NeedCopy bool
+}
+
+// Fingerprint is a short hash of what a person configures and a release may fail
+// over.
+func (c Command) Fingerprint() string {
+	text, err := json.Marshal(struct {
+		Args, Env, EnvFiles []string
+		Dir                 string
+		Limits              config.Limits
+	}{c.Args, c.Env, c.EnvFiles, c.Dir, c.Limits})
+	if err != nil {
+		panic("internal error: launch: " + err.Error()) // plain values
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:6])
 }
 
 func (c Command) listenerNames() []string {

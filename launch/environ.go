@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"relevo/ipc"
 	"relevo/pool"
@@ -26,11 +27,13 @@ type scene struct {
 	notifySocket string // empty: none
 	node         bool   // the command is Node itself
 	dir          string // the working directory; PWD must not name another
+	account      *Account
+	watchdog     time.Duration // 0: none
 }
 
 // environ builds a worker's environment: the master's own without what is
 // private, then the app's variables, then the scene. Of equal names the last
-// wins. LISTEN_PID is missing: only the launcher knows it.
+// wins. LISTEN_PID and WATCHDOG_PID are missing: only the launcher knows them.
 func environ(master, app []string, s scene) []string {
 	env := map[string]string{}
 	var order []string
@@ -46,8 +49,8 @@ func environ(master, app []string, s scene) []string {
 			set(variable)
 		}
 	}
-	for _, variable := range slices.Concat(app, s.variables()) { // app is shared by all workers of a release
-		if !strings.HasPrefix(variable, "LISTEN_PID=") {
+	for _, variable := range slices.Concat(s.account.environ(), app, s.variables()) { // app is shared by all workers of a release
+		if !strings.HasPrefix(variable, "LISTEN_PID=") && !strings.HasPrefix(variable, "WATCHDOG_PID=") {
 			set(variable)
 		}
 	}
@@ -86,6 +89,9 @@ func (s scene) variables() []string {
 	}
 	if s.notifySocket != "" {
 		vars = append(vars, "NOTIFY_SOCKET="+s.notifySocket)
+	}
+	if s.watchdog > 0 {
+		vars = append(vars, "WATCHDOG_USEC="+strconv.FormatInt(s.watchdog.Microseconds(), 10))
 	}
 	if s.node {
 		// Node takes the variable away again, so that it does not reach the

@@ -1,15 +1,14 @@
 package launch
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 
 	"relevo/ipc"
+	"relevo/launch/store"
 )
 
 // Listener is a listening socket that every worker inherits. File must not be in
@@ -23,9 +22,11 @@ type Listener struct {
 
 // Options are what all workers of a master share.
 type Options struct {
-	SnapshotDir  string // where copies of executables go
+	SnapshotDir  string // where copies of executables go; empty: none are kept
+	KeepReleases int    // copies that stay beyond those in use
 	NotifySocket string // path; empty: workers get none
 	Streams      Streams
+	Cgroups      Cgroups
 	Log          *slog.Logger // default: none
 }
 
@@ -34,9 +35,10 @@ type Launcher struct {
 	opts Options
 	self string // this binary, also after its file was replaced
 
-	// copying is held for as long as a copy takes, which keeps nobody else waiting.
-	copying   sync.Mutex
-	snapshots map[string]int // releases that hold a copy, by path
+	store *store.Store // nil: no copies
+	// byDescriptor: programs are run by their open file, so that it cannot be
+	// replaced between the last look at it and the exec.
+	byDescriptor bool
 
 	mu    sync.Mutex
 	byPID map[int]*Process
@@ -58,66 +60,48 @@ func New(o Options) (*Launcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot find this program's own file: %w", err)
 	}
-	l := &Launcher{opts: o, self: self, snapshots: map[string]int{}, byPID: map[int]*Process{}}
-	return l, l.clearSnapshots()
+	l := &Launcher{opts: o, self: self, byDescriptor: execsByDescriptor(), byPID: map[int]*Process{}}
+	o.Cgroups.clear()
+	if o.SnapshotDir != "" {
+		l.store, err = store.Open(o.SnapshotDir, o.KeepReleases, o.Log)
+	}
+	return l, err
 }
 
 func (l *Launcher) warn(message string, args ...any) { l.opts.Log.Warn(message, args...) }
 
-// snapshotOf takes a release's copy and counts it.
-func (l *Launcher) snapshotOf(r *Release) (snapshot, error) {
-	l.copying.Lock()
-	defer l.copying.Unlock()
-	if l.opts.SnapshotDir == "" {
-		return takeSnapshot(r.file, os.DevNull, "")
-	}
-	s, err := takeSnapshot(r.file, l.opts.SnapshotDir, filepath.Base(r.path))
-	if s.path != "" {
-		l.snapshots[s.path]++
-	}
-	return s, err
-}
-
-func (l *Launcher) dropSnapshot(r *Release) {
-	l.copying.Lock()
-	defer l.copying.Unlock()
-	path := r.copied.path
-	if path == "" {
-		return
-	}
-	if l.snapshots[path]--; l.snapshots[path] <= 0 {
-		delete(l.snapshots, path)
-		os.Remove(path)
-		os.Remove(filepath.Dir(path)) // fails, rightly, if another name is in it
-	}
-}
-
-// clearSnapshots removes what an earlier master left behind; the lock of the app
-// makes sure that no other one lives.
-func (l *Launcher) clearSnapshots() error {
-	if l.opts.SnapshotDir == "" {
-		return nil
-	}
-	if err := os.RemoveAll(l.opts.SnapshotDir); err != nil && !errors.Is(err, os.ErrPermission) {
-		l.warn("cannot clear old copies of executables", "dir", l.opts.SnapshotDir, "err", err)
-	}
-	return nil
-}
+// Store holds the copies of executables; nil where none are kept.
+func (l *Launcher) Store() *store.Store { return l.store }
 
 // Notified hands a datagram of the notify socket to the worker that sent it: the
 // sender must be the worker itself or one of its process group.
 func (l *Launcher) Notified(from ipc.Sender, n ipc.Notification) {
-	l.mu.Lock()
-	p := l.byPID[from.PID]
-	if p == nil && from.PID != 0 { // 0: a process that this one cannot see
-		p = l.byPID[processGroup(from.PID)]
-	}
-	l.mu.Unlock()
+	p := l.senderOf(from)
 	if p == nil {
 		l.warn("a notification came from a process that is no worker", "pid", from.PID, "uid", from.UID)
 		return
 	}
 	p.notified(n)
+}
+
+func (l *Launcher) senderOf(from ipc.Sender) *Process {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.byPID[from.PID]
+	if p == nil && from.PID != 0 { // 0: a process that this one cannot see
+		p = l.byPID[processGroup(from.PID)]
+	}
+	return p
+}
+
+// Flooded takes in that a process floods the notify socket.
+func (l *Launcher) Flooded(from ipc.Sender, f ipc.Flood) {
+	p := l.senderOf(from)
+	if p == nil {
+		l.warn("a process that is no worker floods the notify socket", "pid", from.PID, "uid", from.UID, "dropped", f.Count)
+		return
+	}
+	p.flooded(f)
 }
 
 func (l *Launcher) register(p *Process) {

@@ -39,13 +39,13 @@ func TestNoPlaceForCopies(t *testing.T) {
 	})
 	t.Run("none wanted", func(t *testing.T) {
 		s := newShelf(t)
-		s.opts.SnapshotDir = ""
+		s.store = nil
 		noCopy(t, s)
 	})
 	t.Run("full", func(t *testing.T) {
 		s := newShelf(t)
 		mountTmpfs(t, s.snapshots, 0, "size=16k")
-		noCopy(t, s, "no space left on device")
+		noCopy(t, s, "the disk of "+s.snapshots+" is full (", "B free)")
 		if left, err := os.ReadDir(s.snapshots); err != nil || len(left) > 0 {
 			t.Errorf("of the failed copy %v is left, %v", left, err)
 		}

@@ -146,3 +146,20 @@ func TestRegister(t *testing.T) {
 	r.Notified(ipc.Sender{}, ipc.Notification{"READY": "1"}) // would find the group of this process
 	wantError(t, r.log.String(), "a process that is no worker", "pid=0")
 }
+
+// TestNotifiedEarly: what a process says before it is sure to be a worker is told
+// once it is.
+func TestNotifiedEarly(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "web")
+	w := r.newWorker()
+	p := newProcess(r.prepare(shell("exit 0")), w.sink)
+	p.notified(ipc.Notification{"READY": "1"})
+	if len(w.reports) > 0 {
+		t.Errorf("%#v was told of a process that nobody knows", <-w.reports)
+	}
+	p.tellEarly()
+	if ready, ok := w.next().(pool.Ready); !ok || ready.How != "notify" {
+		t.Errorf("told was %#v", w.seen)
+	}
+}

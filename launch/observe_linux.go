@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,7 +26,9 @@ func newObserver(pid int, listeners []Listener) *observer {
 	o := &observer{pid: pid, inodes: map[uint64]bool{}}
 	for _, l := range listeners {
 		if info, err := l.File.Stat(); err == nil {
-			o.inodes[identityFrom(info).ino] = true
+			if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+				o.inodes[stat.Ino] = true
+			}
 		}
 	}
 	return o

@@ -20,6 +20,7 @@ type Process struct {
 	release *Release
 	pid     int
 	handle  handle
+	cgroup  *cgroup // nil: none
 	channel *ipc.Channel
 	tail    tail
 	ready   *readiness
@@ -31,8 +32,19 @@ type Process struct {
 	settled chan struct{} // closed when its readiness is decided, or it is gone
 	asked   atomic.Bool   // its end is the master's wish
 
-	notifying sync.Mutex // held while a notification is told
-	ended     bool       // under notifying: Exited is, or is about to be, told
+	notifying sync.Mutex         // held while a notification is told
+	begun     bool               // under notifying: somebody knows of it
+	early     []ipc.Notification // under notifying: those from before
+	ended     bool               // under notifying: Exited is, or is about to be, told
+}
+
+// joinCgroup has the worker start in a cgroup of its own. started is to be called
+// after the fork.
+func (p *Process) joinCgroup(b *birth, attr *syscall.SysProcAttr) (started func(), err error) {
+	if p.cgroup, err = b.release.launcher.opts.Cgroups.make(b.order.ID); err != nil {
+		return nil, err
+	}
+	return p.cgroup.prepare(attr)
 }
 
 // begin starts the goroutines that listen to the worker. Each ends by itself
@@ -48,13 +60,14 @@ func (p *Process) begin(b *birth) {
 		}
 	}
 	ended := make(chan struct{})
-	p.channel = ipc.NewChannel(b.channel, p.said, func(err error) {
+	p.channel = ipc.NewThrottledChannel(b.channel, p.said, func(err error) {
 		p.disconnected(err)
 		close(ended)
-	})
+	}, p.overflowed)
 	launched := make(chan launchResult, 1)
-	go func() { launched <- p.awaitOnline(b.shim) }()
+	go func() { launched <- p.awaitOnline(b.launched) }()
 	go p.awaitExit(launched, ended)
+	go p.tellEarly() // not from here: sink waits for the end of Start
 }
 
 func (p *Process) pump(from *os.File, to io.Writer, prefixed bool, prefix string) {
@@ -70,9 +83,12 @@ func (p *Process) pump(from *os.File, to io.Writer, prefixed bool, prefix string
 	})
 }
 
-func (p *Process) awaitOnline(shim *os.File) launchResult {
-	result := awaitExec(shim)
-	if !result.execed {
+func (p *Process) awaitOnline(launched <-chan launchResult) launchResult {
+	result := <-launched
+	if result.changed != nil {
+		p.Kill() // too late for another start
+	}
+	if !result.execed || result.changed != nil {
 		return result
 	}
 	p.sink(pool.Online{})
@@ -127,38 +143,6 @@ func (p *Process) isReady(how string) {
 	})
 }
 
-// said takes a message from the channel.
-func (p *Process) said(m ipc.Message) {
-	p.ready.speaks(m)
-	if _, ready := m.(ipc.Ready); ready {
-		if p.ready.takes(config.ReadyIPC) {
-			p.isReady("ipc")
-		}
-		return
-	}
-	p.sink(pool.Said{Message: m})
-}
-
-// notified takes a datagram of the notify socket. One that is read only after
-// the worker's death is too late: Exited is told last.
-func (p *Process) notified(n ipc.Notification) {
-	p.notifying.Lock()
-	defer p.notifying.Unlock()
-	if p.ended {
-		return
-	}
-	p.ready.speaks(nil)
-	if text, ok := n["STATUS"]; ok {
-		p.sink(pool.Said{Message: ipc.Status{Text: text}})
-	}
-	if n["READY"] == "1" && p.ready.takes(config.ReadyNotify) {
-		p.isReady("notify")
-	}
-	if n["STOPPING"] == "1" {
-		p.sink(pool.Said{Message: ipc.Draining{}})
-	}
-}
-
 func (p *Process) disconnected(err error) {
 	reason := "" // it closed its end, or died
 	if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrClosed) && !errors.Is(err, syscall.ECONNRESET) {
@@ -171,6 +155,9 @@ func (p *Process) disconnected(err error) {
 // behind, and reports last of all.
 func (p *Process) awaitExit(launched <-chan launchResult, channelEnded <-chan struct{}) {
 	status := p.handle.wait(p.pid)
+	if err := p.cgroup.end(); err != nil {
+		p.release.launcher.warn("somebody of a dead worker's family is left", "pid", p.pid, "err", err)
+	}
 	p.release.launcher.unregister(p)
 	p.settle.Do(func() { close(p.settled) })
 	result := <-launched
@@ -183,6 +170,8 @@ func (p *Process) awaitExit(launched <-chan launchResult, channelEnded <-chan st
 	case result.failure != nil:
 		exited.Status.Error = result.failure.Error()
 		exited.Hint = result.failure.hint(p.release)
+	case result.changed != nil:
+		exited.Status.Error = "cannot run it: " + result.changed.Error()
 	case !result.execed:
 		exited.Hint = "the launcher ended before it could run the program"
 	}
@@ -236,9 +225,10 @@ func (p *Process) Terminate() error {
 	return p.handle.signal(p.release.command.stopSignal())
 }
 
-// Kill sends SIGKILL to the process group.
+// Kill sends SIGKILL to the process group, and to all of its cgroup if it has one.
 func (p *Process) Kill() error {
 	p.asked.Store(true)
+	p.cgroup.kill()
 	return p.handle.killGroup(p.pid)
 }
 
@@ -260,6 +250,9 @@ func (e *shimError) hint(r *Release) string {
 	}
 	if e.Errno == syscall.ETXTBSY {
 		return "a program still has the file open for writing; start it when the copy is finished"
+	}
+	if e.Errno == syscall.EACCES && r.account != nil {
+		return "user " + r.account.Name + " must be able to enter its directory and to execute it"
 	}
 	if err := diagnoseFile(r.path, pathOf(environ(os.Environ(), r.env, scene{}))); err != nil {
 		return err.Error()

@@ -169,7 +169,7 @@ func TestPrepareRefusesTheRest(t *testing.T) {
 		"no directory":          {Command{Args: []string{"sh"}, Dir: dir + "/absent"}, []string{"cannot use the working directory", dir + "/absent", "no such file", "create it, or choose another"}},
 		"file as directory":     {Command{Args: []string{"sh"}, Dir: env}, []string{"cannot use the working directory", env + " is a file", "choose a directory"}},
 		"no env file":           {Command{Args: []string{"sh"}, EnvFiles: []string{dir + "/absent.env"}}, []string{"cannot read the environment file", dir + "/absent.env", "no such file", "create it"}},
-		"broken env file":       {Command{Args: []string{"sh"}, EnvFiles: []string{env}}, []string{env + ":2: ", `"no assignment"`, "write NAME=VALUE"}},
+		"broken env file":       {Command{Args: []string{"sh"}, EnvFiles: []string{env}}, []string{env + ":2: ", "write NAME=VALUE"}},
 		"unknown listener":      {Command{Args: []string{"sh", "{fd:nobody}"}}, []string{"cannot fill in {fd:nobody}", `"nobody"`, "there are: web"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -273,13 +273,13 @@ func unordered(t *testing.T) (*worker, *birth) {
 		t.Fatal(err)
 	}
 	w := r.newWorker()
-	p := &Process{
-		release: release, sink: w.sink, settled: make(chan struct{}), ready: newReadiness(release.command.Ready, true),
-	}
+	p := newProcess(release, w.sink)
 	if err := b.fork(p); err != nil {
 		t.Fatal(err)
 	}
 	r.register(p)
+	b.image = &image{}
+	b.watchExec(p.pid, nil)
 	p.begin(b)
 	w.Process = p
 	t.Cleanup(w.end)
@@ -332,6 +332,7 @@ func TestMasterGone(t *testing.T) {
 	if err := b.open(); err != nil {
 		t.Fatal(err)
 	}
+	b.image = &image{path: release.path}
 	spec, err := b.spec()
 	if err != nil {
 		t.Fatal(err)

@@ -1,13 +1,15 @@
 package launch
 
 import (
-	"debug/buildinfo"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"relevo/config"
+	"relevo/launch/store"
 	"relevo/pool"
 )
 
@@ -20,47 +22,59 @@ type Release struct {
 	dir      string   // resolved
 	dirFile  *os.File // dir, open: it can be entered even after it was deleted
 	env      []string
+	account  *Account // nil: the master's own
 	path     string   // of the executable, as given
-	file     *os.File // the executable, open since it was hashed
-	seen     identity // of the executable when it was hashed
-	copied   snapshot
-	script   bool // starts with #!
-	version  string
+	resolved string   // of the file with the release's bytes, symbolic links resolved
+
+	form     form
+	about    store.About
+	sum      string      // empty: the executable cannot be read
+	file     *os.File    // open since it was hashed
+	seal     *store.Seal // of file
+	pathSeal *store.Seal // of the file at path or resolved; nil: neither holds the bytes
+
+	mu         sync.Mutex
+	copied     *store.Copy // nil: none could be made
+	complained atomic.Bool
 }
 
 // Prepare looks up and keeps everything that the command needs. Its errors say
 // which file is at fault and what to do.
 func (l *Launcher) Prepare(c Command) (*Release, error) {
+	return l.prepare(c, c.Dir, (*Release).keepBytes)
+}
+
+// prepare makes a release that works in dir and whose bytes keep finds.
+func (l *Launcher) prepare(c Command, dir string, keep func(*Release) error) (*Release, error) {
 	r := &Release{launcher: l, command: c}
 	var err error
-	if r.dir, err = resolveDir(c.Dir); err != nil {
+	if r.dir, err = resolveDir(dir); err != nil {
 		return nil, err
 	}
 	if r.dirFile, err = openDir(r.dir); err != nil {
 		return nil, fmt.Errorf("cannot use the working directory: %w", err)
 	}
-	if err := r.lookUp(); err != nil {
-		r.dirFile.Close()
+	if r.account, err = LookUpUser(c.Limits.User, c.Limits.Group); err == nil {
+		r.env, err = appEnv(c)
+	}
+	if err == nil {
+		err = CheckArguments(c.Args, c.listenerNames())
+	}
+	if err == nil {
+		err = keep(r)
+	}
+	if err != nil {
+		r.Close()
 		return nil, err
 	}
 	return r, nil
 }
 
-// lookUp finds what the command names: environment files, listeners, the
-// executable and its bytes.
-func (r *Release) lookUp() (err error) {
-	c := r.command
-	if r.env, err = appEnv(c); err != nil {
-		return err
-	}
-	if err := CheckArguments(c.Args, c.listenerNames()); err != nil {
-		return err
-	}
+// findExecutable looks the program up as the workers would.
+func (r *Release) findExecutable() (err error) {
 	path := pathOf(environ(os.Environ(), r.env, scene{}))
-	if r.path, err = findExecutable(c.Args[0], r.dir, path); err != nil {
-		return err
-	}
-	return r.keepBytes()
+	r.path, err = findExecutable(r.command.Args[0], r.dir, path)
+	return err
 }
 
 func resolveDir(dir string) (string, error) {
@@ -92,56 +106,17 @@ func appEnv(c Command) ([]string, error) {
 	return append(env, c.Env...), nil
 }
 
-// keepBytes opens the executable and takes its snapshot. Without a place for the
-// copy the release goes on with the open file, and says so.
-func (r *Release) keepBytes() error {
-	file, err := os.Open(r.path)
-	if err != nil {
-		// Execute permission alone is enough to run a program, but not to keep
-		// its bytes.
-		r.launcher.warn("cannot read the executable: a rollback would run whatever lies there then", "path", r.path, "err", err)
-		return nil
-	}
-	info, err := file.Stat()
-	if err != nil {
-		file.Close()
-		return fmt.Errorf("cannot look at %s: %w", r.path, err)
-	}
-	head := make([]byte, 2)
-	file.ReadAt(head, 0)
-	r.script = string(head) == "#!"
-	r.file, r.seen = file, identityFrom(info)
-	if r.copied, err = r.launcher.snapshotOf(r); err != nil {
-		if r.copied.sha256 == "" {
-			file.Close()
-			return err
-		}
-		r.launcher.warn("no copy of the executable: its open file has to do", "err", err)
-	}
-	if build, err := buildinfo.Read(file); err == nil {
-		r.version = describeBuild(build)
-	}
-	return nil
-}
-
-// describeBuild renders a Go program's version as v1.4.2 (ab12cd3), as far as
-// its build tells.
-func describeBuild(build *buildinfo.BuildInfo) string {
-	version := build.Main.Version
-	if version == "(devel)" {
-		version = ""
-	}
-	for _, setting := range build.Settings {
-		if setting.Key == "vcs.revision" {
-			version += " (" + setting.Value[:min(7, len(setting.Value))] + ")"
-		}
-	}
-	return strings.TrimSpace(version)
-}
-
 // Info describes the release.
 func (r *Release) Info() pool.Info {
-	return pool.Info{Path: r.path, SHA256: r.copied.sha256, Version: r.version}
+	return pool.Info{Path: r.path, SHA256: r.sum, Version: r.about.Version}
+}
+
+// Addresses are those of the listeners that its workers inherit.
+func (r *Release) Addresses() (all []string) {
+	for _, l := range r.command.Listeners {
+		all = append(all, l.Address)
+	}
+	return all
 }
 
 // Source is the executable as the command names it: no symbolic link on its way
@@ -154,28 +129,23 @@ func (r *Release) Source() string {
 	return r.path
 }
 
-// Close lets go of the bytes: the copy goes unless another release runs it.
+// Close lets go of the bytes. Their copy stays in the store as long as it is one
+// of those that are kept.
 func (r *Release) Close() error {
-	r.launcher.dropSnapshot(r)
 	r.dirFile.Close()
 	if r.file != nil {
-		return r.file.Close()
+		r.file.Close()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.copied == nil {
+		return nil
+	}
+	r.copied.Close()
+	if err := r.launcher.store.Collect(); err != nil {
+		r.launcher.warn("old copies of executables stay", "err", err)
 	}
 	return nil
-}
-
-// execPath is what a worker execs: the original path while it holds the bytes
-// of this release, so that a program which looks beside itself finds its files;
-// the copy, or at least the open file, once it does not. A script always runs
-// from its path: its interpreter opens it again by name.
-func (r *Release) execPath() (path string, keep *os.File) {
-	if now, err := identityOf(r.path); r.file == nil || r.script || (err == nil && now == r.seen) {
-		return r.path, nil
-	}
-	if r.copied.path != "" {
-		return r.copied.path, nil
-	}
-	return "", r.file
 }
 
 // node says whether the command is Node itself, which takes its channel from a

@@ -25,6 +25,7 @@ type rig struct {
 	t             *testing.T
 	listeners     []Listener // of every command
 	out, err, log *buffer
+	server        *ipc.NotifyServer // of notified
 }
 
 // newRig makes a launcher whose workers inherit a TCP listener for each name.
@@ -65,6 +66,8 @@ func notified(t *testing.T, names ...string) *rig {
 		t.Fatal(err)
 	}
 	r := newRigOf(t, Options{NotifySocket: path}, listenAll(t, names)...)
+	r.server = server
+	server.OnFlood(r.Flooded)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(r.Notified) }()
 	t.Cleanup(func() {
@@ -178,7 +181,10 @@ func (r *rig) start(c Command) *worker {
 func (r *rig) startOf(release *Release, o pool.Order) *worker {
 	r.t.Helper()
 	w := r.newWorker()
-	process, err := release.Start(o, w.sink)
+	// As the pool does, it hears nothing of a process that it does not know yet.
+	known := make(chan struct{})
+	process, err := release.Start(o, func(report pool.Report) { <-known; w.sink(report) })
+	close(known)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -17,28 +17,43 @@ const verb = "__launch"
 // aboutToExec is the launcher's last word before the exec. End-of-file after it
 // means that the worker's own program runs; end-of-file without it, that the
 // launcher died; a shimError may follow it.
-var aboutToExec = []byte{'x'}
+//
+// aboutToExecPath, in its place or after it, says that the program is run by its
+// path and not by an open file.
+var (
+	aboutToExec     = []byte{'x'}
+	aboutToExecPath = []byte{'p'}
+)
 
 // shimSpec tells the launcher what to exec. It travels over the launcher's
 // socketpair, which the exec closes.
 type shimSpec struct {
 	Path      string // the file to exec
+	FD        int    // the same, open; 0: it is run by its path
 	Args      []string
 	Env       []string // without LISTEN_PID
 	Dir       string   // for messages
 	DirFD     int      // of the working directory
 	ListenPID bool     // set LISTEN_PID
-	Keep      int      // descriptors from here on are closed by the exec
+	Watchdog  bool     // set WATCHDOG_PID
+	Limits    shimLimits
+	Keep      int // descriptors from here on are closed by the exec
 }
 
 type shimError struct {
 	Step  string // what failed: "enter the directory", "run"
 	Path  string
 	Errno syscall.Errno
+	// Advice is what a person can do about it, empty where Errno says it all.
+	Advice string
 }
 
 func (e *shimError) Error() string {
-	return fmt.Sprintf("cannot %s %s: %v", e.Step, e.Path, e.Errno)
+	text := fmt.Sprintf("cannot %s %s: %v", e.Step, e.Path, e.Errno)
+	if e.Advice != "" {
+		text += "; " + e.Advice
+	}
+	return text
 }
 
 // Main is the launcher. It says false at once where the program was started for
@@ -64,29 +79,50 @@ func Main(args []string) (code int, launching bool) {
 
 // exec returns only if it fails.
 func (s shimSpec) exec(channel io.Writer) *shimError {
+	if failure := s.Limits.apply(); failure != nil {
+		return failure
+	}
 	if err := syscall.Fchdir(s.DirFD); err != nil {
-		return &shimError{"enter the directory", s.Dir, errno(err)}
+		return &shimError{Step: "enter the directory", Path: s.Dir, Errno: errno(err)}
 	}
 	env := s.Env
 	if s.ListenPID {
 		env = append(env, "LISTEN_PID="+strconv.Itoa(os.Getpid()))
 	}
-	closeOnExecFrom(s.Keep)
-	if _, err := channel.Write(aboutToExec); err != nil {
-		return &shimError{"tell", "the master", errno(err)} // it is gone
+	if s.Watchdog {
+		env = append(env, "WATCHDOG_PID="+strconv.Itoa(os.Getpid()))
 	}
-	return &shimError{"run", s.Path, errno(execRetrying(s.Path, s.Args, env))}
+	closeOnExecFrom(s.Keep)
+	if s.FD > 0 {
+		if failure := s.run(channel, aboutToExec, func() error { return execDescriptor(s.FD, s.Args, env) }); !s.onlyByPath(failure) {
+			return failure
+		}
+	}
+	return s.run(channel, aboutToExecPath, func() error { return syscall.Exec(s.Path, s.Args, env) })
 }
 
-// execRetrying waits out ETXTBSY for a moment: while a file is being copied into
-// place, a fork elsewhere may hold its descriptor open for writing until its own
-// exec (golang.org/issue/22315).
-func execRetrying(path string, args, env []string) error {
-	const patience, pause = time.Second, 5 * time.Millisecond
+// onlyByPath says whether a failed exec of an open file may succeed by the path:
+// where the call is unknown or filtered, or a handler of binfmt_misc wants a path.
+func (s shimSpec) onlyByPath(failure *shimError) bool {
+	switch failure.Errno {
+	case syscall.ENOENT, syscall.ENOSYS, syscall.EACCES, syscall.EPERM:
+		return failure.Step == "run"
+	}
+	return false
+}
+
+// run announces an exec and does it. It waits out ETXTBSY for a moment: while a
+// file is being copied into place, a fork elsewhere may hold its descriptor open
+// for writing until its own exec (golang.org/issue/22315).
+func (s shimSpec) run(channel io.Writer, announce []byte, exec func() error) *shimError {
+	if _, err := channel.Write(announce); err != nil {
+		return &shimError{Step: "tell", Path: "the master", Errno: errno(err)} // it is gone
+	}
+	const patience, pause = 3 * time.Second, 5 * time.Millisecond
 	for deadline := time.Now().Add(patience); ; time.Sleep(pause) {
-		err := syscall.Exec(path, args, env)
+		err := exec()
 		if !errors.Is(err, syscall.ETXTBSY) || time.Now().After(deadline) {
-			return err
+			return &shimError{Step: "run", Path: s.Path, Errno: errno(err)}
 		}
 	}
 }

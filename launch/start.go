@@ -1,10 +1,8 @@
 package launch
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"syscall"
@@ -17,46 +15,20 @@ import (
 // firstFD is where inherited listeners begin (sd_listen_fds(3)).
 const firstFD = 3
 
-// Start makes a worker of the release: pool.Release.
-func (r *Release) Start(o pool.Order, sink func(pool.Report)) (pool.Process, error) {
-	l := r.launcher
-	b := &birth{release: r, order: o}
-	defer b.closeChildEnds()
-	if err := b.open(); err != nil {
-		b.abort()
-		return nil, err
-	}
-	spec, err := b.spec()
-	if err != nil {
-		b.abort()
-		return nil, err
-	}
-	p := &Process{
-		release: r, sink: sink, settled: make(chan struct{}),
-		ready: newReadiness(r.command.Ready, len(r.command.Listeners) > 0),
-	}
-	if err := b.fork(p); err != nil {
-		b.abort()
-		return nil, fmt.Errorf("cannot start a process: %w", err)
-	}
-	l.register(p)
-	b.giveOrder(spec)
-	p.begin(b)
-	return p, nil
-}
-
 // birth holds the descriptors of a worker that is being started. The master's
 // ends go to the Process or are closed by abort; the child's ends are closed in
 // either case.
 type birth struct {
 	release  *Release
 	order    pool.Order
-	channel  *os.File    // master's end of the IPC socketpair
-	shim     *os.File    // master's end of the launcher's socketpair
-	pipes    [2]*os.File // read ends of stdout and stderr; nil where inherited
-	children []*os.File  // what the child inherits, from descriptor 3 on
-	streams  [3]*os.File // the child's stdin, stdout and stderr
-	toClose  []*os.File  // child's ends, useless to the master after the fork
+	image    *image
+	launched chan launchResult // what became of the launcher
+	channel  *os.File          // master's end of the IPC socketpair
+	shim     *os.File          // master's end of the launcher's socketpair
+	pipes    [2]*os.File       // read ends of stdout and stderr; nil where inherited
+	children []*os.File        // what the child inherits, from descriptor 3 on
+	streams  [3]*os.File       // the child's stdin, stdout and stderr
+	toClose  []*os.File        // child's ends, useless to the master after the fork
 }
 
 func (b *birth) open() error {
@@ -117,7 +89,8 @@ func (b *birth) openStreams() error {
 // spec is the launcher's order: everything that can be known before the fork.
 func (b *birth) spec() (shimSpec, error) {
 	r, l := b.release, b.release.launcher
-	s := scene{app: r.command.App, order: b.order, ipcFD: b.ipcFD(), notifySocket: l.opts.NotifySocket, node: r.node(), dir: r.dir}
+	s := scene{app: r.command.App, order: b.order, ipcFD: b.ipcFD(), notifySocket: l.opts.NotifySocket, node: r.node(), dir: r.dir,
+		account: r.account, watchdog: r.command.Limits.Watchdog}
 	var fds []listenerFD
 	for i, listener := range r.command.Listeners {
 		s.listeners = append(s.listeners, listener.Name)
@@ -127,13 +100,20 @@ func (b *birth) spec() (shimSpec, error) {
 	if err != nil {
 		return shimSpec{}, err
 	}
-	path, open := r.execPath()
-	if open != nil {
-		path = fmt.Sprintf("/proc/self/fd/%d", b.lend(open))
+	path, fd := b.image.path, 0
+	if b.image.byFile || l.byDescriptor && r.form == elfForm && b.image.file != nil {
+		fd = b.lend(b.image.file)
+	}
+	if b.image.byFile {
+		path = fmt.Sprintf("/proc/self/fd/%d", fd)
+	}
+	if !l.byDescriptor {
+		fd = 0
 	}
 	return shimSpec{
-		Path: path, Args: args, Env: environ(os.Environ(), r.env, s), Dir: r.dir, DirFD: b.lend(r.dirFile),
+		Path: path, FD: fd, Args: args, Env: environ(os.Environ(), r.env, s), Dir: r.dir, DirFD: b.lend(r.dirFile),
 		ListenPID: len(fds) > 0, Keep: b.shimFD(),
+		Watchdog: r.command.Limits.Watchdog > 0, Limits: limitsOf(r.command.Limits, r.account),
 	}, nil
 }
 
@@ -146,8 +126,14 @@ func (b *birth) fork(p *Process) error {
 		Sys:   &syscall.SysProcAttr{Setpgid: true},
 	}
 	p.handle.prepare(attr.Sys)
-	child, err := os.StartProcess(b.release.launcher.self, []string{"relevo", verb, strconv.Itoa(b.shimFD())}, attr)
+	started, err := p.joinCgroup(b, attr.Sys)
 	if err != nil {
+		return err
+	}
+	child, err := os.StartProcess(b.release.launcher.self, []string{"relevo", verb, strconv.Itoa(b.shimFD())}, attr)
+	started()
+	if err != nil {
+		p.cgroup.end()
 		return err
 	}
 	p.pid = child.Pid
@@ -164,26 +150,6 @@ func (b *birth) giveOrder(spec shimSpec) {
 			closeWrite(shim)
 		}
 	}()
-}
-
-// launchResult is what became of the launcher.
-type launchResult struct {
-	execed  bool       // the worker's own program runs, or has run
-	failure *shimError // why it does not, where the launcher could tell
-}
-
-// awaitExec reads the launcher's socketpair to its end.
-func awaitExec(shim *os.File) launchResult {
-	defer shim.Close()
-	answer, _ := io.ReadAll(shim)
-	if len(answer) == 0 {
-		return launchResult{}
-	}
-	failure := new(shimError)
-	if answer = bytes.TrimPrefix(answer, aboutToExec); len(answer) == 0 || json.Unmarshal(answer, failure) != nil {
-		return launchResult{execed: true}
-	}
-	return launchResult{failure: failure}
 }
 
 func (b *birth) closeChildEnds() {

@@ -32,6 +32,16 @@ func TestNothingElseIsInherited(t *testing.T) {
 	}
 }
 
+// TestSoftLimit: what Go raises for itself, it raises only where the limits differ.
+func TestSoftLimit(t *testing.T) {
+	t.Parallel()
+	const script = `ulimit -Sn 500 && exec "$0" -test.run='^TestNothingElseIsInherited$' -test.v`
+	out, err := exec.Command("sh", "-c", script, self()).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: TestNothingElseIsInherited") {
+		t.Errorf("with a soft limit below the hard one: %v\n%s", err, out)
+	}
+}
+
 // TestStartFails: an error of Start leaves nothing open and reports nothing.
 func TestStartFails(t *testing.T) {
 	r := newRig(t, "web")

@@ -1,0 +1,185 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"relevo/config"
+	"relevo/launch/store"
+)
+
+// form is how the kernel runs an executable's bytes.
+type form int
+
+const (
+	otherForm form = iota // left to the kernel
+	elfForm
+	script // begins with #!
+)
+
+func formOf(file *os.File) form {
+	head := make([]byte, 4)
+	n, _ := file.ReadAt(head, 0)
+	switch head := string(head[:n]); {
+	case head == "\x7fELF":
+		return elfForm
+	case n >= 2 && head[:2] == "#!":
+		return script
+	}
+	return otherForm
+}
+
+// keepBytes opens the executable and makes its copy.
+func (r *Release) keepBytes() error {
+	if err := r.findExecutable(); err != nil {
+		return err
+	}
+	file, err := os.Open(r.path)
+	if err != nil {
+		// Execute permission alone is enough to run a program, but not to keep
+		// its bytes.
+		if r.command.ExecFrom == config.ExecSnapshot {
+			return fmt.Errorf("cannot keep a copy of %s: %w; let this user read it, or set exec_from to path", r.path, err)
+		}
+		r.launcher.warn("cannot read the executable: a rollback would run whatever lies there then", "path", r.path, "err", err)
+		return nil
+	}
+	r.file = file
+	r.form = formOf(file)
+	r.resolved, _ = filepath.EvalSymlinks(r.path)
+	r.about = store.About{
+		Version: versionOf(file), Source: r.path, Resolved: r.resolved, Script: r.form == script,
+		Dir: givenDir(r.command.Dir), ResolvedDir: r.dir,
+	}
+	if err := r.sealAndCopy(); err != nil {
+		return err
+	}
+	r.pathSeal = r.seal
+	return nil
+}
+
+// givenDir is a working directory as the configuration names it.
+func givenDir(dir string) string {
+	if given, err := filepath.Abs(dir); err == nil {
+		return given
+	}
+	return dir
+}
+
+// sealAndCopy hashes the executable and copies it. A file that is written to
+// meanwhile is read again.
+func (r *Release) sealAndCopy() error {
+	for range 3 {
+		seal, err := store.SealOf(r.file)
+		if err != nil {
+			return fmt.Errorf("cannot read %s: %w", r.path, err)
+		}
+		r.seal, r.sum = seal, seal.SHA256()
+		if err := r.copyOrNot(); err != nil {
+			return err
+		}
+		if seal.Intact(r.file) && (r.copied == nil || r.copied.SHA256() == r.sum) {
+			return nil
+		}
+		if r.copied != nil {
+			r.copied.Close()
+			r.copied = nil
+		}
+	}
+	return fmt.Errorf("cannot keep a copy of %s: it is being written to; try again when it is finished", r.path)
+}
+
+const openFileServes = "no copy of the executable: its open file has to do"
+
+// copyOrNot decides what a release without a copy means.
+func (r *Release) copyOrNot() error {
+	keeps, must := r.launcher.store, r.command.ExecFrom == config.ExecSnapshot
+	if keeps == nil {
+		if must {
+			return fmt.Errorf("cannot run %s from a copy: there is no place for copies; set exec_from to auto", r.path)
+		}
+		r.launcher.warn(openFileServes, "path", r.path)
+		return nil
+	}
+	var err error
+	if r.copied, err = keeps.Add(r.file, filepath.Base(r.path), r.about); err == nil {
+		return nil
+	}
+	err = fmt.Errorf("cannot keep a copy of %s (%s): %w", r.path, store.Bytes(r.seal.Size()), err)
+	if full := new(store.FullError); errors.As(err, &full) && (must || r.command.NeedCopy) {
+		return fmt.Errorf("%w; free some, or set RELEVO_STATE_DIR to another disk", err)
+	}
+	if must {
+		return fmt.Errorf("%w; set RELEVO_STATE_DIR to another place, or exec_from to auto", err)
+	}
+	r.launcher.warn(openFileServes, "err", err)
+	return nil
+}
+
+// PrepareStored is Prepare with the bytes of a release that the store holds,
+// whatever the command's path holds now: to go back to it.
+func (l *Launcher) PrepareStored(c Command, sha256 string) (*Release, error) {
+	if l.store == nil {
+		return nil, fmt.Errorf("cannot use release %s: no copies of executables are kept", store.Short(sha256))
+	}
+	record, err := l.store.Find(sha256)
+	if err != nil {
+		return nil, err
+	}
+	dir := c.Dir
+	// A symbolic link on the way to the directory may lead to another release now.
+	if record.Dir == givenDir(c.Dir) && isDir(record.ResolvedDir) {
+		dir = record.ResolvedDir
+	}
+	return l.prepare(c, dir, func(r *Release) error { return r.takeStored(record) })
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// takeStored takes the bytes from the store and looks whether a path holds them, too.
+func (r *Release) takeStored(record store.Record) (err error) {
+	if r.findExecutable() != nil && (r.path == "" || record.Source != "") {
+		r.path = record.Source // what lies there now does not matter
+	}
+	if r.copied, err = r.launcher.store.Get(record.SHA256); err != nil {
+		return err
+	}
+	if r.file, err = r.copied.Open(); err != nil {
+		return fmt.Errorf("cannot use release %s: %w", store.Short(record.SHA256), err)
+	}
+	r.sum, r.seal, r.about, r.form = record.SHA256, r.copied.Seal(), record.About, formOf(r.file)
+	for _, path := range []string{r.path, record.Resolved} {
+		if seal := sealOfPath(path, r.seal); seal != nil {
+			r.pathSeal = seal
+			r.resolved, _ = filepath.EvalSymlinks(path)
+			break
+		}
+	}
+	if r.pathSeal == nil && r.command.ExecFrom == config.ExecPath {
+		return fmt.Errorf("cannot use release %s: %s no longer holds its bytes; put them back, or set exec_from to auto", store.Short(r.sum), r.path)
+	}
+	return nil
+}
+
+// sealOfPath seals the file at a path if it may be run and holds these bytes.
+func sealOfPath(path string, bytes *store.Seal) *store.Seal {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() != bytes.Size() || !mayExecute(path) {
+		return nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	seal, err := store.SealOf(file)
+	if err != nil || seal.SHA256() != bytes.SHA256() {
+		return nil
+	}
+	return seal
+}

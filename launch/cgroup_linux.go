@@ -1,0 +1,170 @@
+package launch
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// DelegatedCgroups returns the cgroups of an app under this process's own cgroup,
+// if that was given into its hands: systemd marks it with an attribute
+// (Delegate=yes; systemd's CGROUP_DELEGATION document), or it is the root of a
+// container that may write to it. Otherwise it returns the zero value: a cgroup
+// of somebody else's is not touched.
+func DelegatedCgroups(app string) Cgroups {
+	dir := ownCgroup("/proc/self")
+	if dir == "" || !delegated(dir) {
+		return Cgroups{}
+	}
+	return Cgroups{Dir: dir, Prefix: "relevo-" + app + "-"}
+}
+
+// ownCgroup finds the directory of a process's cgroup v2: its path is the line
+// 0:: of cgroup (cgroups(7)), below a mount of type cgroup2 in mountinfo
+// (proc_pid_mountinfo(5)).
+func ownCgroup(proc string) string {
+	text, err := os.ReadFile(proc + "/cgroup")
+	if err != nil {
+		return ""
+	}
+	path := ""
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "0::"); ok {
+			path = strings.TrimSuffix(rest, "\n")
+		}
+	}
+	mounts, err := os.Open(proc + "/mountinfo")
+	if err != nil || path == "" {
+		return ""
+	}
+	defer mounts.Close()
+	for lines := bufio.NewScanner(mounts); lines.Scan(); {
+		before, after, _ := strings.Cut(lines.Text(), " - ")
+		fields := strings.Fields(before)
+		if len(fields) < 5 || !strings.HasPrefix(after, "cgroup2 ") {
+			continue
+		}
+		if below, err := filepath.Rel(fields[3], path); err == nil && below != ".." && !strings.HasPrefix(below, "../") {
+			return filepath.Join(fields[4], below)
+		}
+	}
+	return ""
+}
+
+func delegated(dir string) bool {
+	for _, name := range []string{"trusted.delegate", "user.delegate"} {
+		value := make([]byte, 8)
+		if n, err := unix.Getxattr(dir, name, value); err == nil && string(value[:n]) == "1" {
+			return unix.Access(dir, unix.W_OK) == nil
+		}
+	}
+	// The root of a cgroup namespace looks like a root and is none: only the real
+	// one has no cgroup.events.
+	text, _ := os.ReadFile("/proc/self/cgroup")
+	if !strings.Contains("\n"+string(text), "\n0::/\n") {
+		return false
+	}
+	_, err := os.Stat(filepath.Join(dir, "cgroup.events"))
+	return err == nil && unix.Access(dir, unix.W_OK) == nil
+}
+
+// clear removes what a dead master left, where nobody lives in it: rmdir(2)
+// refuses the rest.
+func (c Cgroups) clear() {
+	if c.Dir == "" {
+		return
+	}
+	left, _ := filepath.Glob(filepath.Join(c.Dir, c.Prefix+"*"))
+	for _, dir := range left {
+		id := strings.TrimPrefix(filepath.Base(dir), c.Prefix)
+		if strings.Trim(id, "0123456789") == "" { // and not app-b-1 of another app
+			unix.Rmdir(dir)
+		}
+	}
+}
+
+// cgroup is a worker's. A nil one is none.
+type cgroup struct{ dir string }
+
+// make returns nil where there are none.
+func (c Cgroups) make(id string) (*cgroup, error) {
+	if c.Dir == "" {
+		return nil, nil
+	}
+	dir := filepath.Join(c.Dir, c.Prefix+id)
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, fmt.Errorf("cannot make a cgroup: %w", err)
+	}
+	return &cgroup{dir}, nil
+}
+
+// prepare has the process start in the cgroup. done is called after the fork.
+func (g *cgroup) prepare(attr *syscall.SysProcAttr) (done func(), err error) {
+	if g == nil {
+		return func() {}, nil
+	}
+	fd, err := unix.Open(g.dir, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the cgroup %s: %w", g.dir, err)
+	}
+	attr.UseCgroupFD, attr.CgroupFD = true, fd
+	return func() { unix.Close(fd) }, nil
+}
+
+// kill sends SIGKILL to all in the cgroup (cgroup.kill, Linux 5.14), and where
+// the kernel does not know that, to one after the other.
+func (g *cgroup) kill() {
+	if g == nil || os.WriteFile(g.dir+"/cgroup.kill", []byte("1"), 0) == nil {
+		return
+	}
+	text, _ := os.ReadFile(g.dir + "/cgroup.procs")
+	for field := range strings.FieldsSeq(string(text)) {
+		var pid int
+		if _, err := fmt.Sscan(field, &pid); err == nil && pid > 0 {
+			unix.Kill(pid, unix.SIGKILL)
+		}
+	}
+}
+
+// cgroupPatience is how long the dying of a family may take.
+const cgroupPatience = 2 * time.Second
+
+// end kills who is left, waits until nobody is, and removes the cgroup. The error
+// says that somebody stays, in a sleep that no signal ends.
+func (g *cgroup) end() error {
+	if g == nil {
+		return nil
+	}
+	g.kill()
+	g.awaitEmpty()
+	if err := unix.Rmdir(g.dir); err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("cannot remove the cgroup %s: %w", g.dir, err)
+	}
+	return nil
+}
+
+// awaitEmpty waits for populated 0 in cgroup.events, a change of which is POLLPRI.
+func (g *cgroup) awaitEmpty() {
+	events, err := os.Open(g.dir + "/cgroup.events")
+	if err != nil {
+		return
+	}
+	defer events.Close()
+	text := make([]byte, 256)
+	for deadline := time.Now().Add(cgroupPatience); ; {
+		n, _ := events.ReadAt(text, 0)
+		left := time.Until(deadline)
+		if !strings.Contains(string(text[:n]), "populated 1") || left <= 0 {
+			return
+		}
+		g.kill() // who was forked meanwhile, where the kernel has no cgroup.kill
+		unix.Poll([]unix.PollFd{{Fd: int32(events.Fd()), Events: unix.POLLPRI}}, int(left.Milliseconds())+1)
+	}
+}

@@ -1,0 +1,20 @@
+//go:build !linux
+
+package launch
+
+import "syscall"
+
+// DelegatedCgroups returns none: cgroups are Linux's.
+func DelegatedCgroups(string) Cgroups { return Cgroups{} }
+
+func (c Cgroups) clear() {}
+
+type cgroup struct{}
+
+func (c Cgroups) make(string) (*cgroup, error) { return nil, nil }
+
+func (g *cgroup) prepare(*syscall.SysProcAttr) (func(), error) { return func() {}, nil }
+
+func (g *cgroup) kill() {}
+
+func (g *cgroup) end() error { return nil }

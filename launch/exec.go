@@ -1,0 +1,132 @@
+package launch
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"relevo/pool"
+)
+
+// Starts of one worker: a file that is replaced again and again must not keep it
+// from coming to life for ever.
+const maxStarts = 3
+
+// execPatience is how long Start waits for the worker's program to run. What goes
+// wrong later is the worker's death.
+const execPatience = 10 * time.Second
+
+// Start makes a worker of the release: pool.Release. Where the executable was
+// changed while it was started, the process is ended before anybody knows of it,
+// and another started from the copy.
+func (r *Release) Start(o pool.Order, sink func(pool.Report)) (pool.Process, error) {
+	for start := 1; ; start++ {
+		b := &birth{release: r, order: o}
+		p, err := b.start(start > 1, sink)
+		if err != nil {
+			b.abort()
+			return nil, err
+		}
+		select {
+		case result := <-b.launched:
+			if result.changed != nil {
+				r.launcher.warn("a worker was started from other bytes and is started again", "slot", o.Slot, "err", result.changed)
+				p.discard()
+				b.abort()
+				if start < maxStarts {
+					continue
+				}
+				return nil, fmt.Errorf("cannot start a worker: %w; it happened %d times in a row: try again when the file is finished", result.changed, start)
+			}
+			b.launched <- result
+		case <-time.After(execPatience):
+		}
+		p.begin(b)
+		return p, nil
+	}
+}
+
+// start forks the launcher and gives it its order.
+func (b *birth) start(avoidPath bool, sink func(pool.Report)) (p *Process, err error) {
+	r := b.release
+	defer b.closeChildEnds()
+	if b.image, err = r.image(avoidPath); err != nil {
+		return nil, err
+	}
+	if err = b.open(); err != nil {
+		b.image.close()
+		return nil, err
+	}
+	spec, err := b.spec()
+	if err == nil {
+		p = newProcess(r, sink)
+		err = b.fork(p)
+		if err != nil {
+			err = fmt.Errorf("cannot start a process: %w", err)
+		}
+	}
+	if err != nil {
+		b.image.close()
+		return nil, err
+	}
+	r.launcher.register(p)
+	b.giveOrder(spec)
+	b.watchExec(p.pid, spec.Args)
+	return p, nil
+}
+
+func newProcess(r *Release, sink func(pool.Report)) *Process {
+	return &Process{
+		release: r, sink: sink, settled: make(chan struct{}),
+		ready: newReadiness(r.command.Ready, len(r.command.Listeners) > 0),
+	}
+}
+
+// watchExec waits, apart, for the exec and looks at what runs then.
+func (b *birth) watchExec(pid int, args []string) {
+	b.launched = make(chan launchResult, 1) // for one result, put back by who took it early
+	go func() {
+		defer b.image.close()
+		result := awaitExec(b.shim)
+		if result.execed || result.failure != nil { // half a program may not even be one
+			result.changed = b.image.check(pid, result.byPath, args)
+		}
+		b.launched <- result
+	}()
+}
+
+// discard ends a process that nobody was told of.
+func (p *Process) discard() {
+	p.handle.killGroup(p.pid)
+	p.handle.wait(p.pid)
+	p.release.launcher.unregister(p)
+}
+
+// launchResult is what became of the launcher.
+type launchResult struct {
+	execed  bool       // the worker's own program runs, or has run
+	byPath  bool       // it was run by its path
+	failure *shimError // why it does not, where the launcher could tell
+	changed error      // what runs are not the bytes of the release
+}
+
+// awaitExec reads the launcher's socketpair to its end.
+func awaitExec(shim *os.File) (r launchResult) {
+	defer shim.Close()
+	answer, _ := io.ReadAll(shim)
+	if len(answer) == 0 {
+		return r
+	}
+	answer = bytes.TrimPrefix(answer, aboutToExec)
+	answer, r.byPath = bytes.CutPrefix(answer, aboutToExecPath)
+	failure := new(shimError)
+	if len(answer) == 0 || json.Unmarshal(answer, failure) != nil {
+		r.execed = true
+	} else {
+		r.failure = failure
+	}
+	return r
+}

@@ -1,0 +1,139 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// Add keeps a copy of an executable, sharing its blocks where the file system
+// can. What is hashed is the copy. Where there is one already it is used. The
+// error is a *FullError or a *WriteError.
+func (s *Store) Add(file *os.File, name string, about About) (*Copy, error) {
+	name = copyName(name)
+	info, err := file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("cannot look at %s: %w", file.Name(), err)
+	}
+	if c := s.reuse(file, info.Size(), name, about); c != nil {
+		return c, nil
+	}
+	c, err := s.copy(file, info.Mode(), name, about)
+	if err != nil {
+		return nil, writeError(s.dir, err)
+	}
+	return c, nil
+}
+
+// reuse returns the copy that is there already; it needs no room.
+func (s *Store) reuse(file *os.File, size int64, name string, about About) *Copy {
+	if !slices.ContainsFunc(s.List(), func(r Record) bool { return r.Kept && r.Name == name && r.Size == size }) {
+		return nil // which saves to read the file twice
+	}
+	sum, _, err := hashOf(file)
+	if err != nil {
+		return nil
+	}
+	r := s.recordFor(sum, name, size, about)
+	if _, err := os.Stat(s.path(r)); err != nil {
+		return nil
+	}
+	c, err := s.use(r)
+	if err != nil {
+		s.log.Warn("a copy of an executable is made again", "err", err)
+		return nil
+	}
+	return c
+}
+
+func (s *Store) copy(file *os.File, mode fs.FileMode, name string, about About) (*Copy, error) {
+	if err := s.make(); err != nil {
+		return nil, err
+	}
+	temp, err := s.newTemp()
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(temp.Name())
+	// It must not be open for writing when somebody execs it.
+	defer release(temp)
+	if reflink(temp, file) != nil {
+		if _, err := io.Copy(temp, whole(file)); err != nil {
+			return nil, err
+		}
+	}
+	sum, size, err := hashOf(temp)
+	if err != nil {
+		return nil, err
+	}
+	if err := temp.Chmod(mode.Perm()&0o555 | 0o500); err != nil {
+		return nil, err
+	}
+	if !mayExecute(temp.Name()) {
+		return nil, fmt.Errorf("programs may not be run from %s (mounted noexec?)", s.dir)
+	}
+	return s.place(temp.Name(), s.recordFor(sum, name, size, about))
+}
+
+// newTemp makes a file that others leave alone while it is written.
+func (s *Store) newTemp() (*os.File, error) {
+	unlock, err := s.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	temp, err := os.CreateTemp(s.dir, tempPrefix+"*")
+	if err != nil {
+		return nil, err
+	}
+	if err := flock(temp, unix.LOCK_EX); err != nil {
+		temp.Close()
+		os.Remove(temp.Name())
+		return nil, fmt.Errorf("cannot lock %s: %w", temp.Name(), err)
+	}
+	return temp, nil
+}
+
+// place renames the finished copy to its name.
+func (s *Store) place(temp string, r Record) (*Copy, error) {
+	unlock, err := s.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := os.Mkdir(s.entry(r.SHA256), 0o711); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, err
+	}
+	path := s.path(r)
+	// The record first: on a full disk nothing is left that nobody would know.
+	err = s.writeLocked(r)
+	if err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err != nil {
+		os.Remove(filepath.Dir(path)) // fails, rightly, if something is in it
+		return nil, err
+	}
+	hold, err := s.holdLocked(r.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		release(hold)
+		return nil, err
+	}
+	defer file.Close()
+	seal, err := sealAs(file, r.SHA256)
+	if err != nil {
+		release(hold)
+		return nil, err
+	}
+	return &Copy{path: path, hold: hold, seal: seal}, nil
+}

@@ -1,0 +1,113 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// badRecords is how many records of bad releases outlive their copies: a release
+// that failed is to be known when it comes again.
+const badRecords = 50
+
+// Collect removes the copies that nobody uses, here or in another master, beyond
+// those that are kept. Good ones are kept first, then the unjudged, the last used
+// before others; the last good one stays in any case.
+func (s *Store) Collect() error {
+	unlock, err := s.lock()
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	all := s.List()
+	var free []Record
+	for _, r := range all {
+		dir, err := os.Open(s.entry(r.SHA256))
+		if err != nil {
+			continue
+		}
+		defer release(dir)
+		if flock(dir, unix.LOCK_EX|unix.LOCK_NB) == nil {
+			free = append(free, r)
+		}
+	}
+	var failed error
+	doomed, forgotten := surplus(all, free, int(s.keep.Load()))
+	for _, r := range doomed {
+		failed = errors.Join(failed, s.removeCopies(r))
+	}
+	for _, r := range forgotten {
+		failed = errors.Join(failed, os.RemoveAll(s.entry(r.SHA256)))
+	}
+	if failed != nil {
+		return fmt.Errorf("cannot remove old releases: %w", failed)
+	}
+	return nil
+}
+
+// surplus picks from free, the entries that nobody uses, those whose copies go
+// and those that go with their records. Both lists have the newest use first.
+func surplus(all, free []Record, keep int) (doomed, forgotten []Record) {
+	lastGood := ""
+	if i := slices.IndexFunc(all, func(r Record) bool { return r.Kept && r.Verdict == Good }); i >= 0 {
+		lastGood = all[i].SHA256
+	}
+	wanted := slices.Clone(free)
+	slices.SortStableFunc(wanted, func(a, b Record) int { return worth(b) - worth(a) })
+	kept := 0
+	for _, r := range wanted {
+		if r.Kept && (kept < keep || r.SHA256 == lastGood) {
+			kept++
+			continue
+		}
+		if r.Verdict == Bad && rank(all, r) < badRecords {
+			if r.Kept {
+				doomed = append(doomed, r)
+			}
+			continue
+		}
+		forgotten = append(forgotten, r)
+	}
+	return doomed, forgotten
+}
+
+func worth(r Record) int {
+	switch r.Verdict {
+	case Good:
+		return 2
+	case Unjudged:
+		return 1
+	}
+	return 0
+}
+
+// rank is the number of bad releases judged after this one.
+func rank(all []Record, r Record) (n int) {
+	for _, other := range all {
+		if other.Verdict == Bad && other.Judged.After(r.Judged) {
+			n++
+		}
+	}
+	return n
+}
+
+// removeCopies leaves only the record of an entry.
+func (s *Store) removeCopies(r Record) (failed error) {
+	files, err := os.ReadDir(s.entry(r.SHA256))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		if file.Name() != recordName {
+			failed = errors.Join(failed, os.Remove(filepath.Join(s.entry(r.SHA256), file.Name())))
+		}
+	}
+	return failed
+}

@@ -1,0 +1,150 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Copy is a kept executable in use: it is not collected before Close.
+type Copy struct {
+	path string
+	seal *Seal
+	hold *os.File // the entry, with a shared lock
+	once sync.Once
+}
+
+// Path is where the copy is.
+func (c *Copy) Path() string { return c.path }
+
+// SHA256 is of its bytes, hexadecimal.
+func (c *Copy) SHA256() string { return c.seal.SHA256() }
+
+// Size is in bytes.
+func (c *Copy) Size() int64 { return c.seal.Size() }
+
+// Open opens the copy for reading, after making sure that it holds its bytes. Of
+// a copy that was written to the error is a *ChangedError.
+func (c *Copy) Open() (*os.File, error) {
+	file, err := os.Open(c.path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the copy of a release: %w", err)
+	}
+	if err := c.seal.Verify(file); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// Verify is Open for one who does not want the file.
+func (c *Copy) Verify() error {
+	file, err := c.Open()
+	if err == nil {
+		file.Close()
+	}
+	return err
+}
+
+// Seal is what the copy's files are compared with.
+func (c *Copy) Seal() *Seal { return c.seal }
+
+// Close lets go of the copy, which stays for later until Collect takes it.
+func (c *Copy) Close() error {
+	c.once.Do(func() { release(c.hold) })
+	return nil
+}
+
+// Get returns a kept release by its whole hash. Its bytes are read: where they
+// are not the right ones the copy is removed and the error is a *ChangedError.
+func (s *Store) Get(sha256 string) (*Copy, error) {
+	refuse := func(err error) error {
+		return fmt.Errorf("cannot use release %s: %w; there %s", Short(sha256), err, catalogue(s.List()))
+	}
+	r, err := s.read(sha256)
+	if err != nil || !r.Kept {
+		return nil, refuse(errors.New("no copy of it is kept"))
+	}
+	c, err := s.use(r)
+	var changed *ChangedError
+	if errors.As(err, &changed) {
+		if err := os.Remove(changed.Path); err != nil {
+			s.log.Warn("cannot remove a copy that was changed", "err", err)
+		}
+		return nil, fmt.Errorf("cannot use release %s: its copy %w, and has been removed", Short(sha256), err)
+	}
+	if err != nil {
+		return nil, refuse(err)
+	}
+	return c, nil
+}
+
+// use takes hold of a copy, reads it, and notes the time where it can.
+func (s *Store) use(r Record) (*Copy, error) {
+	hold, err := s.hold(r.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	c := &Copy{path: s.path(r), hold: hold, seal: &Seal{sum: r.SHA256}}
+	if err := c.Verify(); err != nil {
+		c.Close()
+		return nil, err
+	}
+	unlock, err := s.lock()
+	if err != nil {
+		return c, nil
+	}
+	defer unlock()
+	if now, err := s.read(r.SHA256); err == nil {
+		r.Judgement = now.Judgement
+	}
+	r.LastUsed = time.Now()
+	if err := s.writeLocked(r); err != nil {
+		s.log.Warn("cannot note the use of a release", "release", Short(r.SHA256), "err", err)
+	}
+	return c, nil
+}
+
+// hold keeps an entry from being collected.
+func (s *Store) hold(sha256 string) (*os.File, error) {
+	unlock, err := s.lock() // so that nobody is removing it
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return s.holdLocked(sha256)
+}
+
+func (s *Store) holdLocked(sha256 string) (*os.File, error) {
+	dir, err := os.Open(s.entry(sha256))
+	if err != nil {
+		return nil, err
+	}
+	if err := flock(dir, unix.LOCK_SH); err != nil {
+		dir.Close()
+		return nil, fmt.Errorf("cannot lock %s: %w", dir.Name(), err)
+	}
+	return dir, nil
+}
+
+// mayExecute asks the kernel, which knows about mounts.
+func mayExecute(path string) bool {
+	return unix.Faccessat(unix.AT_FDCWD, path, unix.X_OK, 0) == nil
+}
+
+// record describes a copy that is being added, with what is known of those bytes.
+func (s *Store) recordFor(sha256, name string, size int64, about About) Record {
+	now := time.Now()
+	r := Record{SHA256: sha256, Name: name, Size: size, About: about, FirstUsed: now, LastUsed: now}
+	if known, err := s.read(sha256); err == nil {
+		r.Judgement = known.Judgement
+		if !known.FirstUsed.IsZero() {
+			r.FirstUsed = known.FirstUsed
+		}
+	}
+	return r
+}

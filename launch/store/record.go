@@ -1,0 +1,218 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Verdict is how a release did.
+type Verdict string
+
+// The verdicts.
+const (
+	Unjudged Verdict = ""     // no roll to it has ended
+	Good     Verdict = "good" // it served
+	Bad      Verdict = "bad"  // a roll to it failed, or it was gone back from
+)
+
+// About is what is known of an executable when it is copied.
+type About struct {
+	Version     string `json:"version,omitempty"`      // where the bytes tell it
+	Source      string `json:"source,omitempty"`       // path of the executable, as given
+	Resolved    string `json:"resolved,omitempty"`     // the same, symbolic links resolved
+	Dir         string `json:"dir,omitempty"`          // working directory, as given
+	ResolvedDir string `json:"resolved_dir,omitempty"` // the same, symbolic links resolved
+	Script      bool   `json:"script,omitempty"`       // begins with #!
+}
+
+// Judgement is a verdict and what led to it.
+type Judgement struct {
+	Verdict     Verdict   `json:"verdict,omitempty"`
+	Reason      string    `json:"reason,omitempty"`
+	Judged      time.Time `json:"judged,omitzero"`
+	Fingerprint string    `json:"fingerprint,omitempty"` // of the configuration it was judged with
+}
+
+// Record is what release.json holds of an entry.
+type Record struct {
+	SHA256 string `json:"sha256"`
+	Name   string `json:"name"`
+	Size   int64  `json:"size"` // bytes
+	About
+	FirstUsed time.Time `json:"first_used,omitzero"`
+	LastUsed  time.Time `json:"last_used,omitzero"`
+	Judgement
+	Kept bool `json:"-"` // there is a copy; of a bad release only the record may be left
+}
+
+const recordName = "release.json"
+
+// copyName is the name of a program's copy in its entry.
+func copyName(name string) string {
+	if name == recordName || strings.HasPrefix(name, ".") {
+		return "_" + name
+	}
+	return name
+}
+
+// read returns the record of an entry. Of one without a readable record the
+// files tell what they can.
+func (s *Store) read(sha256 string) (Record, error) {
+	var r Record
+	data, err := os.ReadFile(filepath.Join(s.entry(sha256), recordName))
+	if err == nil {
+		err = json.Unmarshal(data, &r)
+	}
+	r.SHA256 = sha256
+	if err != nil {
+		r = Record{SHA256: sha256}
+		if err := s.guess(&r); err != nil {
+			return r, err
+		}
+	}
+	info, err := os.Stat(s.path(r))
+	r.Kept = err == nil && info.Mode().IsRegular() && r.Name != ""
+	return r, nil
+}
+
+func (s *Store) path(r Record) string { return filepath.Join(s.entry(r.SHA256), r.Name) }
+
+func (s *Store) guess(r *Record) error {
+	files, err := os.ReadDir(s.entry(r.SHA256))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		info, err := file.Info()
+		if err != nil || file.Name() == recordName || strings.HasPrefix(file.Name(), ".") {
+			continue
+		}
+		r.Name, r.Size, r.FirstUsed, r.LastUsed = file.Name(), info.Size(), info.ModTime(), info.ModTime()
+	}
+	return nil
+}
+
+// writeLocked replaces a record: after a crash there is the old one or the new.
+func (s *Store) writeLocked(r Record) (err error) {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	temp, err := os.CreateTemp(s.entry(r.SHA256), ".record-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temp.Name())
+	_, err = temp.Write(append(data, '\n'))
+	err = errors.Join(err, temp.Sync(), temp.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(temp.Name(), filepath.Join(s.entry(r.SHA256), recordName))
+}
+
+// List returns all records, the newest use first.
+func (s *Store) List() []Record {
+	var all []Record
+	entries, _ := os.ReadDir(s.dir)
+	for _, entry := range entries {
+		if len(entry.Name()) != 64 || !entry.IsDir() {
+			continue
+		}
+		if r, err := s.read(entry.Name()); err == nil {
+			all = append(all, r)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Record) int { return b.LastUsed.Compare(a.LastUsed) })
+	return all
+}
+
+// Find returns the one record whose hash begins with prefix.
+func (s *Store) Find(prefix string) (Record, error) {
+	all := s.List()
+	var found []Record
+	for _, r := range all {
+		if prefix != "" && strings.HasPrefix(r.SHA256, strings.ToLower(prefix)) {
+			found = append(found, r)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return Record{}, fmt.Errorf("cannot find release %q: there %s", prefix, catalogue(all))
+	}
+	return Record{}, fmt.Errorf("cannot tell which release %q is: there %s; give more of the hash", prefix, catalogue(found))
+}
+
+func catalogue(all []Record) string {
+	if len(all) == 0 {
+		return "is none"
+	}
+	var names []string
+	for _, r := range all {
+		words := []string{r.Name, r.Version, string(r.Verdict)}
+		if !r.Kept {
+			words = append(words, "no copy left")
+		}
+		words = slices.DeleteFunc(words, func(w string) bool { return w == "" })
+		names = append(names, Short(r.SHA256)+" ("+strings.Join(words, ", ")+")")
+	}
+	return "are " + strings.Join(names, ", ")
+}
+
+// Verdict returns the judgement of a release; the zero value where there is none.
+func (s *Store) Verdict(sha256 string) Judgement {
+	r, err := s.read(sha256)
+	if err != nil {
+		return Judgement{}
+	}
+	return r.Judgement
+}
+
+// Mark records how a release did with the configuration of that fingerprint. A
+// release of which there is no copy gets a record all the same.
+func (s *Store) Mark(sha256 string, verdict Verdict, reason, fingerprint string) error {
+	err := s.change(func() error {
+		if err := os.Mkdir(s.entry(sha256), 0o711); err != nil && !errors.Is(err, os.ErrExist) {
+			return err
+		}
+		r, err := s.read(sha256)
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		if r.LastUsed.IsZero() {
+			r.FirstUsed, r.LastUsed = now, now
+		}
+		r.Judgement = Judgement{Verdict: verdict, Reason: reason, Judged: now, Fingerprint: fingerprint}
+		return s.writeLocked(r)
+	})
+	if err != nil {
+		return fmt.Errorf("cannot record that release %s is %s: %w", Short(sha256), verdict, err)
+	}
+	return nil
+}
+
+// change runs what writes to the store, and sorts its errors.
+func (s *Store) change(do func() error) error {
+	err := s.make()
+	if err != nil {
+		return writeError(s.dir, err)
+	}
+	unlock, err := s.lock()
+	if err != nil {
+		return writeError(s.dir, err)
+	}
+	defer unlock()
+	if err := do(); err != nil {
+		return writeError(s.dir, err)
+	}
+	return nil
+}

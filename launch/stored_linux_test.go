@@ -1,0 +1,228 @@
+package launch
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"testing"
+
+	"relevo/pool"
+)
+
+// buildTold builds a program that prints its id and stays.
+func buildTold(t *testing.T, id string) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	const source = "package main\n\nimport \"time\"\n\nvar id string\n\nfunc main() { println(id); time.Sleep(time.Hour) }\n"
+	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(source), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	build := exec.Command("go", "build", "-o", "told", "-ldflags", "-s -w -X main.id="+id, "main.go")
+	build.Dir = dir
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "told"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// prepareStored is PrepareStored for a release that must be there.
+func (s *shelf) prepareStored(c Command, sha256 string) *Release {
+	s.t.Helper()
+	release, err := s.PrepareStored(c, sha256)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { release.Close() })
+	return release
+}
+
+// TestBackToStored: a release comes to life again from the store, also in a later
+// master, whatever its path holds.
+func TestBackToStored(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	s.Store().SetKeep(5)
+	putRelease(t, s.program, "v1")
+	v1 := s.prepare(s.command()).Info()
+	later := newRigOf(t, Options{SnapshotDir: s.snapshots, KeepReleases: 5})
+	s.rig = later
+	putRelease(t, s.program, "v2")
+	stored := s.prepareStored(s.command(), v1.SHA256[:10])
+	if got := stored.Info(); got != v1 || stored.Source() != s.program {
+		t.Errorf("it is %+v of %s, want %+v", got, stored.Source(), v1)
+	}
+	s.wantRuns(stored, s.copyOf("v1"), "v1")
+	putRelease(t, s.program, "v1")
+	s.wantRuns(s.prepareStored(s.command(), v1.SHA256), s.program, "v1")
+	os.Remove(s.program)
+	s.wantRuns(s.prepareStored(s.command(), v1.SHA256), s.copyOf("v1"), "v1")
+	_, err := s.PrepareStored(s.command(), "ffff")
+	if err == nil {
+		t.Fatal("an unknown release")
+	}
+	wantError(t, err.Error(), `cannot find release "ffff"`, v1.SHA256[:12])
+	os.Chmod(s.copyOf("v1"), 0o755)
+	os.WriteFile(s.copyOf("v1"), program(t, "vX"), 0)
+	_, err = s.PrepareStored(s.command(), v1.SHA256)
+	if err == nil {
+		t.Fatal("a changed copy")
+	}
+	wantError(t, err.Error(), "cannot use release "+v1.SHA256[:12], s.copyOf("v1")+" was changed")
+}
+
+// deploy makes the directories r1 and r2, each with a script that prints its
+// place and version, and a link current to r1.
+func (s *shelf) deploy() (root string, link func(to string)) {
+	s.t.Helper()
+	root, err := filepath.EvalSymlinks(s.t.TempDir())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, version := range []string{"r1", "r2"} {
+		os.Mkdir(filepath.Join(root, version), 0o755)
+		executable(s.t, filepath.Join(root, version, "run"), "#!/bin/sh\necho "+version+" $0 $(pwd -P)\n")
+	}
+	link = func(to string) {
+		s.t.Helper()
+		os.Remove(filepath.Join(root, "new"))
+		if err := os.Symlink(to, filepath.Join(root, "new")); err != nil {
+			s.t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(root, "new"), filepath.Join(root, "current")); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	link("r1")
+	return root, link
+}
+
+func (s *shelf) wantSays(release *Release, want string) {
+	s.t.Helper()
+	w := s.startOf(release, pool.Order{ID: "1"})
+	w.exit()
+	if got := strings.Join(w.Tail(), "\n"); got != want {
+		s.t.Errorf("the worker says %q, want %q", got, want)
+	}
+}
+
+// TestScripts: a script is run by a path that holds its bytes: as given, with the
+// links resolved, and only then its copy.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	s.Store().SetKeep(5)
+	root, link := s.deploy()
+	current, r1, r2 := root+"/current", root+"/r1", root+"/r2"
+	c := Command{App: "app", Args: []string{current + "/run"}, Dir: current}
+	old := s.prepare(c)
+	s.wantSays(old, "r1 "+current+"/run "+r1)
+	link("r2")
+	s.wantSays(old, "r1 "+r1+"/run "+r1)
+	next := s.prepare(c)
+	s.wantSays(next, "r2 "+current+"/run "+r2)
+	if next.Source() != old.Source() || old.Source() != current+"/run" {
+		t.Errorf("watched are %s and %s", old.Source(), next.Source())
+	}
+	s.wantSays(s.prepareStored(c, old.Info().SHA256), "r1 "+r1+"/run "+r1)
+	if log := s.log.String(); log != "" {
+		t.Errorf("it warns: %s", log)
+	}
+	executable(t, r1+"/run", "#!/bin/sh\necho other bytes\n")
+	kept := filepath.Join(s.snapshots, old.Info().SHA256, "run")
+	s.wantSays(old, "r1 "+kept+" "+r1)
+	s.wantSays(old, "r1 "+kept+" "+r1)
+	wantError(t, s.log.String(), "may not find files beside it")
+	if n := strings.Count(s.log.String(), "level=WARN"); n != 1 {
+		t.Errorf("it warns %d times", n)
+	}
+	s.wantSays(s.prepareStored(c, old.Info().SHA256), "r1 "+kept+" "+r1)
+}
+
+// TestLinkToProgram: behind a link that moved, the program's own file is still
+// there, with what lies beside it.
+func TestLinkToProgram(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	root, link := s.deploy()
+	putRelease(t, root+"/r1/sleep", "v1")
+	putRelease(t, root+"/r2/sleep", "v2")
+	c := Command{App: "app", Args: []string{root + "/current/sleep", "60"}}
+	old := s.prepare(c)
+	link("r2")
+	s.wantRuns(old, root+"/r1/sleep", "v1")
+	s.wantRuns(s.prepare(c), root+"/r2/sleep", "v2")
+}
+
+// TestFullDisk: a reload does not take a release that could not be gone back to.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	mountTmpfs(t, s.snapshots, 0, "size=16k")
+	putRelease(t, s.program, "v1")
+	c := s.command()
+	c.NeedCopy = true
+	_, err := s.Prepare(c)
+	if err == nil {
+		t.Fatal("it is prepared")
+	}
+	wantError(t, err.Error(), "cannot keep a copy of "+s.program+" (", "KiB): the disk of "+s.snapshots+" is full (",
+		"free some, or set RELEVO_STATE_DIR")
+	c.NeedCopy = false
+	s.wantRuns(s.prepare(c), s.program, "v1")
+}
+
+func TestDescribeBuild(t *testing.T) {
+	t.Parallel()
+	vcs := func(revision, modified string) []debug.BuildSetting {
+		return []debug.BuildSetting{{Key: "vcs.revision", Value: revision}, {Key: "vcs.modified", Value: modified}}
+	}
+	for _, c := range []struct {
+		version  string
+		settings []debug.BuildSetting
+		want     string
+	}{
+		{"v1.4.2", vcs("ab12cd3456", "false"), "v1.4.2 (ab12cd3)"},
+		{"v1.4.2+dirty", vcs("ab12cd3456", "true"), "v1.4.2 (ab12cd3+dirty)"},
+		{"(devel)", vcs("ab12cd3456", "true"), "(ab12cd3+dirty)"},
+		{"(devel)", nil, ""},
+		{"v1.4.2", nil, "v1.4.2"},
+		{"v1.4.2+dirty", nil, "v1.4.2+dirty"},
+	} {
+		build := &debug.BuildInfo{Main: debug.Module{Version: c.version}, Settings: c.settings}
+		if got := describeBuild(build); got != c.want {
+			t.Errorf("%v is %q, want %q", c, got, c.want)
+		}
+	}
+}
+
+func TestFingerprint(t *testing.T) {
+	t.Parallel()
+	base := Command{App: "app", Args: []string{"a", "b"}}
+	other := base
+	other.App, other.NeedCopy = "other", true
+	if base.Fingerprint() != other.Fingerprint() || len(base.Fingerprint()) != 12 {
+		t.Error("what is not configured changes it")
+	}
+	seen := map[string]bool{base.Fingerprint(): true}
+	for _, change := range []func(*Command){
+		func(c *Command) { c.Args = []string{"a b"} },
+		func(c *Command) { c.Env = []string{"A=1"} },
+		func(c *Command) { c.EnvFiles = []string{"A=1"} },
+		func(c *Command) { c.Dir = "/" },
+		func(c *Command) { c.Limits.MaxMemory = 1 },
+	} {
+		c := base
+		change(&c)
+		if seen[c.Fingerprint()] {
+			t.Errorf("%+v has the fingerprint of another", c)
+		}
+		seen[c.Fingerprint()] = true
+	}
+}

@@ -1,0 +1,46 @@
+package launch
+
+import (
+	"debug/buildinfo"
+	"os"
+	"strings"
+)
+
+// versionOf tells the version of a Go program, empty for others.
+func versionOf(file *os.File) string {
+	build, err := buildinfo.Read(file)
+	if err != nil {
+		return ""
+	}
+	return describeBuild(build)
+}
+
+// describeBuild renders a Go program's version as "v1.4.2 (ab12cd3)", as far as
+// its build tells, with +dirty where the sources were not as committed.
+func describeBuild(build *buildinfo.BuildInfo) string {
+	version := strings.TrimSuffix(build.Main.Version, "+dirty")
+	dirty := version != build.Main.Version
+	if version == "(devel)" {
+		version = ""
+	}
+	revision := ""
+	for _, setting := range build.Settings {
+		switch setting.Key {
+		case "vcs.revision":
+			revision = setting.Value[:min(7, len(setting.Value))]
+		case "vcs.modified":
+			dirty = dirty || setting.Value == "true"
+		}
+	}
+	mark := ""
+	if dirty {
+		mark = "+dirty"
+	}
+	if revision == "" {
+		if version == "" {
+			return ""
+		}
+		return version + mark
+	}
+	return strings.TrimSpace(version + " (" + revision + mark + ")")
+}
