@@ -96,14 +96,34 @@ func (c *Client) Status(ctx context.Context) (s Status, err error) {
 }
 
 // Reload rolls and waits for the end.
-func (c *Client) Reload(ctx context.Context) (r pool.RollResult, err error) {
-	return r, c.do(ctx, http.MethodPost, "reload", nil, &r)
+func (c *Client) Reload(ctx context.Context, o ReloadOptions) (r pool.RollResult, err error) {
+	return r, c.do(ctx, http.MethodPost, "reload", reloadRequest{ReloadOptions: o}, &r)
 }
 
-// ReloadNoWait asks for a roll.
-func (c *Client) ReloadNoWait(ctx context.Context) error {
-	wait := false
-	return c.do(ctx, http.MethodPost, "reload", reloadRequest{Wait: &wait}, nil)
+// ReloadNoWait begins a roll.
+func (c *Client) ReloadNoWait(ctx context.Context, o ReloadOptions) error {
+	return c.do(ctx, http.MethodPost, "reload", reloadRequest{ReloadOptions: o, Wait: new(bool)}, nil)
+}
+
+// Plan asks what a reload would change.
+func (c *Client) Plan(ctx context.Context) (p Plan, err error) {
+	return p, c.do(ctx, http.MethodGet, "plan", nil, &p)
+}
+
+// Rollback rolls to a kept release and waits for the end; to is its hash or the
+// beginning of it, or empty for the last good one before the present.
+func (c *Client) Rollback(ctx context.Context, to string) (r pool.RollResult, err error) {
+	return r, c.do(ctx, http.MethodPost, "rollback", rollbackRequest{To: to}, &r)
+}
+
+// RollbackNoWait begins a roll to a kept release.
+func (c *Client) RollbackNoWait(ctx context.Context, to string) error {
+	return c.do(ctx, http.MethodPost, "rollback", rollbackRequest{To: to, Wait: new(bool)}, nil)
+}
+
+// Releases asks for the releases that are known.
+func (c *Client) Releases(ctx context.Context) (r Releases, err error) {
+	return r, c.do(ctx, http.MethodGet, "releases", nil, &r)
 }
 
 // Scale changes the number of workers: a number, +N or -N.

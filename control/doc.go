@@ -4,7 +4,11 @@
 //	curl --unix-socket /run/relevo/web.sock http://relevo/v1/status
 //
 //	GET  /v1/status                     the pool as JSON (type Status)
-//	POST /v1/reload  {"wait":true}      roll; answers with pool.RollResult, or 202 with wait false
+//	POST /v1/reload  {"wait":true,"force":false}  read the configuration and roll; answers with
+//	                                    pool.RollResult, or 202 with wait false; force tries bytes that failed
+//	GET  /v1/plan                       what a reload would change (type Plan)
+//	GET  /v1/releases                   the releases that are known (type Releases)
+//	POST /v1/rollback {"to":"ab12cd"}   roll to a kept release; without "to" to the last good one
 //	POST /v1/scale   {"workers":"+1"}   a number, +N or -N
 //	POST /v1/stop    {"force":false}    202; the connection of /v1/events ends when all is over
 //	GET  /v1/events                     NDJSON of pool.Event, live, until the pool ends

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"relevo/config"
 	"relevo/control"
 	"relevo/internal/testreq"
 	"relevo/pool"
@@ -84,9 +85,13 @@ func TestRequests(t *testing.T) {
 		code            int
 		answer          string
 	}{
-		{"reload", "reload", ``, "reload", 200, `{"generation":3,"from":2,"result":"ok","replaced":4,` +
+		{"reload", "reload", ``, "reload force=false", 200, `{"generation":3,"from":2,"result":"ok","replaced":4,` +
 			`"started":"0001-01-01T00:00:00Z","ended":"0001-01-01T00:00:00Z"}`},
-		{"reload and wait", "reload", `{"wait":true}`, "reload", 200, ""},
+		{"reload and wait", "reload", `{"wait":true,"force":true}`, "reload force=true", 200, ""},
+		{"reload without waiting", "reload", `{"wait":false}`, "reload force=false", 202, ``},
+		{"rollback", "rollback", ``, `rollback ""`, 200, ""},
+		{"rollback to", "rollback", `{"to":"ab12","wait":false}`, `rollback "ab12"`, 202, ``},
+		{"rollback to nothing", "rollback", `{"to":7}`, "", 400, ""},
 		{"scale", "scale", `{"workers":"+1"}`, "scale +1", 200, `{"from":2,"to":3}`},
 		{"stop", "stop", ``, "stop false", 202, ``},
 		{"stop by force", "stop", `{"force":true}`, "stop true", 202, ``},
@@ -158,10 +163,17 @@ func TestErrors(t *testing.T) {
 			path, client := serve(t, m)
 			calls := map[string]func(context.Context) error{
 				"status": func(ctx context.Context) error { _, err := client.Status(ctx); return err },
-				"reload": func(ctx context.Context) error { _, err := client.Reload(ctx); return err },
-				"scale":  func(ctx context.Context) error { _, err := client.Scale(ctx, "1"); return err },
-				"stop":   func(ctx context.Context) error { return client.Stop(ctx, false) },
-				"events": func(ctx context.Context) error { _, err := client.Events(ctx); return err },
+				"reload": func(ctx context.Context) error {
+					_, err := client.Reload(ctx, control.ReloadOptions{})
+					return err
+				},
+				"reload without waiting": func(ctx context.Context) error { return client.ReloadNoWait(ctx, control.ReloadOptions{}) },
+				"plan":                   func(ctx context.Context) error { _, err := client.Plan(ctx); return err },
+				"rollback":               func(ctx context.Context) error { _, err := client.Rollback(ctx, ""); return err },
+				"releases":               func(ctx context.Context) error { _, err := client.Releases(ctx); return err },
+				"scale":                  func(ctx context.Context) error { _, err := client.Scale(ctx, "1"); return err },
+				"stop":                   func(ctx context.Context) error { return client.Stop(ctx, false) },
+				"events":                 func(ctx context.Context) error { _, err := client.Events(ctx); return err },
 				"send": func(ctx context.Context) error {
 					_, err := client.Send(ctx, pool.Target{}, json.RawMessage(`1`))
 					return err
@@ -210,11 +222,20 @@ func TestForeignAnswer(t *testing.T) {
 // The client's requests, as the master gets them.
 func TestClient(t *testing.T) {
 	m := newMaster()
+	m.plan.Changes, m.plan.Refused = []config.Change{{Key: "workers", Old: "1", New: "2"}}, "known bad"
+	m.releases.Releases = []control.Release{{SHA256: "ab12", Verdict: "bad", Reason: "it died", Kept: true}}
 	m.result, m.scaled, m.ids = pool.RollResult{Generation: 3, Result: machine.OK}, control.Scaled{From: 1, To: 2}, []string{"4"}
 	_, client := serve(t, m)
 	ctx, slot := soon(t), 1
-	result, err := client.Reload(ctx)
+	result, err := client.Reload(ctx, control.ReloadOptions{Force: true})
 	wantEqual(t, "reload", []any{result.Generation, err}, []any{3, nil})
+	result, err = client.Rollback(ctx, "ab12")
+	wantEqual(t, "rollback", []any{result.Generation, err}, []any{3, nil})
+	wantEqual(t, "rollback without waiting", client.RollbackNoWait(ctx, ""), nil)
+	plan, err := client.Plan(ctx)
+	wantEqual(t, "plan", []any{plan, err}, []any{m.plan, nil})
+	releases, err := client.Releases(ctx)
+	wantEqual(t, "releases", []any{releases, err}, []any{m.releases, nil})
 	scaled, err := client.Scale(ctx, "+1")
 	wantEqual(t, "scale", []any{scaled, err}, []any{m.scaled, nil})
 	sent, err := client.Send(ctx, pool.Target{Slot: &slot}, json.RawMessage(`{"a":1}`))
@@ -222,24 +243,19 @@ func TestClient(t *testing.T) {
 	signalled, err := client.Signal(ctx, pool.Target{ID: "4"}, "SIGUSR1")
 	wantEqual(t, "signal", []any{signalled.Workers, err}, []any{m.ids, nil})
 	wantEqual(t, "stop", client.Stop(ctx, true), nil)
-	wantEqual(t, "asked", m.asks(), `reload, scale +1, send {"a":1} to slot 1, signal 10 to worker 4, stop true`)
+	wantEqual(t, "asked", m.asks(), `reload force=true, rollback "ab12", rollback "", plan, releases, scale +1, send {"a":1} to slot 1, signal 10 to worker 4, stop true`)
 }
 
-// Who does not wait for a roll does not end it either by going away.
+// Who does not wait for a roll still learns whether it was begun.
 func TestReloadNoWait(t *testing.T) {
 	m := newMaster()
-	goOn, ended := make(chan struct{}), make(chan error, 1)
-	m.roll = func(ctx context.Context) error {
-		<-goOn
-		ended <- ctx.Err()
+	m.roll = func(context.Context) error {
+		t.Error("somebody waits")
 		return nil
 	}
 	_, client := serve(t, m)
-	if err := client.ReloadNoWait(soon(t)); err != nil {
-		t.Fatal(err)
-	}
-	close(goOn)
-	wantEqual(t, "context of the roll", within(t, ended), nil)
+	wantEqual(t, "reload", client.ReloadNoWait(soon(t), control.ReloadOptions{}), nil)
+	wantEqual(t, "asked", m.asks(), "reload force=false")
 }
 
 // Who waits and goes away ends the wait.
@@ -255,7 +271,7 @@ func TestReloadAbandoned(t *testing.T) {
 	_, client := serve(t, m)
 	ctx, cancel := context.WithCancel(soon(t))
 	go func() { <-began; cancel() }()
-	_, err := client.Reload(ctx)
+	_, err := client.Reload(ctx, control.ReloadOptions{})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("reload: %v, want canceled", err)
 	}

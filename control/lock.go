@@ -53,14 +53,16 @@ func (l *Lock) Release() error {
 	return errors.Join(os.Remove(l.file.Name()), l.file.Close())
 }
 
-// MakeRuntimeDir makes the directory of sockets and locks. A fallback in a
-// directory that everybody can write to must be ours and closed to others.
+// MakeRuntimeDir makes the directory of sockets and locks. Everybody may pass
+// through it, for workers of another user have their notify socket there; what
+// lies in it is closed to others. A fallback in a directory that everybody can
+// write to must be ours, and nobody else may write to it.
 func MakeRuntimeDir(dir string) error {
 	dir = filepath.Clean(dir) // of "link/" the system would look at what it points to
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return fmt.Errorf("cannot make the runtime directory: %w; set RELEVO_RUNTIME_DIR to one that you can write to", err)
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := os.Mkdir(dir, 0o711); err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("cannot make the runtime directory: %w; set RELEVO_RUNTIME_DIR to one that you can write to", err)
 	}
 	var stat unix.Stat_t

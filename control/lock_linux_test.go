@@ -122,7 +122,7 @@ func TestMakeRuntimeDir(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for path, want := range map[string]fs.FileMode{dir: 0o700, filepath.Dir(dir): 0o755} {
+	for path, want := range map[string]fs.FileMode{dir: 0o711, filepath.Dir(dir): 0o755} {
 		info, err := os.Lstat(path)
 		if err != nil {
 			t.Fatal(err)
@@ -141,7 +141,7 @@ func TestMakeRuntimeDirSlash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantEqual(t, "mode", info.Mode(), 0o700|fs.ModeDir)
+	wantEqual(t, "mode", info.Mode(), 0o711|fs.ModeDir)
 }
 
 func TestMakeRuntimeDirRefuses(t *testing.T) {

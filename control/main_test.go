@@ -136,7 +136,10 @@ type master struct {
 	scaled control.Scaled
 	ids    []string
 	err    error                       // of everything
-	roll   func(context.Context) error // where Reload has to take its time
+	roll   func(context.Context) error // where the wait for a roll has to take its time
+
+	plan     control.Plan
+	releases control.Releases
 
 	mu         sync.Mutex
 	asked      []string
@@ -166,12 +169,32 @@ func (m *master) Status() (control.Status, error) {
 	return m.status, m.err
 }
 
-func (m *master) Reload(ctx context.Context) (pool.RollResult, error) {
-	m.note("reload")
+func (m *master) Reload(o control.ReloadOptions) (control.Wait, error) {
+	m.note("reload force=%t", o.Force)
+	return m.wait, m.err
+}
+
+func (m *master) Rollback(to string) (control.Wait, error) {
+	m.note("rollback %q", to)
+	return m.wait, m.err
+}
+
+// wait is the end of every roll.
+func (m *master) wait(ctx context.Context) (pool.RollResult, error) {
 	if m.roll != nil {
 		return m.result, m.roll(ctx)
 	}
-	return m.result, m.err
+	return m.result, nil
+}
+
+func (m *master) Plan() (control.Plan, error) {
+	m.note("plan")
+	return m.plan, m.err
+}
+
+func (m *master) Releases() (control.Releases, error) {
+	m.note("releases")
+	return m.releases, m.err
 }
 
 func (m *master) Scale(change string) (control.Scaled, error) {

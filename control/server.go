@@ -21,9 +21,15 @@ import (
 // Master is what the server lets clients do.
 type Master interface {
 	Status() (Status, error)
-	// Reload rolls and waits. An error means that no roll was begun; its exit
-	// code says why.
-	Reload(ctx context.Context) (pool.RollResult, error)
+	// Reload reads the configuration again and begins a roll. An error means that
+	// none was begun; its exit code says why.
+	Reload(o ReloadOptions) (Wait, error)
+	// Plan says what Reload would change.
+	Plan() (Plan, error)
+	// Rollback begins a roll to a kept release: its hash or the beginning of it;
+	// "" means the last good one before the present.
+	Rollback(to string) (Wait, error)
+	Releases() (Releases, error)
 	Scale(change string) (Scaled, error)
 	Stop(force bool) error
 	Subscribe() (events <-chan pool.Event, cancel func(), err error)
@@ -85,6 +91,9 @@ func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", s.status)
 	mux.HandleFunc("POST /v1/reload", s.reload)
+	mux.HandleFunc("GET /v1/plan", s.plan)
+	mux.HandleFunc("POST /v1/rollback", s.rollback)
+	mux.HandleFunc("GET /v1/releases", s.releases)
 	mux.HandleFunc("POST /v1/scale", s.scale)
 	mux.HandleFunc("POST /v1/stop", s.stop)
 	mux.HandleFunc("GET /v1/events", s.events)
@@ -113,14 +122,41 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
 	if !read(w, r, &request) {
 		return
 	}
-	if request.Wait == nil || *request.Wait {
-		result, err := s.master.Reload(r.Context())
-		answer(w, result, err)
+	wait, err := s.master.Reload(request.ReloadOptions)
+	answerRoll(w, r, request.Wait, wait, err)
+}
+
+func (s *Server) rollback(w http.ResponseWriter, r *http.Request) {
+	var request rollbackRequest
+	if !read(w, r, &request) {
 		return
 	}
-	// Nobody waits for the outcome; the log and `relevo status` tell it.
-	go s.master.Reload(context.WithoutCancel(r.Context()))
-	w.WriteHeader(http.StatusAccepted)
+	wait, err := s.master.Rollback(request.To)
+	answerRoll(w, r, request.Wait, wait, err)
+}
+
+// answerRoll waits for a roll, unless nobody wants to know its end: the log and
+// `relevo status` tell it, too.
+func answerRoll(w http.ResponseWriter, r *http.Request, wanted *bool, wait Wait, err error) {
+	switch {
+	case err != nil:
+		answer(w, nil, err)
+	case wanted == nil || *wanted:
+		result, err := wait(r.Context())
+		answer(w, result, err)
+	default:
+		w.WriteHeader(http.StatusAccepted)
+	}
+}
+
+func (s *Server) plan(w http.ResponseWriter, _ *http.Request) {
+	plan, err := s.master.Plan()
+	answer(w, plan, err)
+}
+
+func (s *Server) releases(w http.ResponseWriter, _ *http.Request) {
+	releases, err := s.master.Releases()
+	answer(w, releases, err)
 }
 
 func (s *Server) scale(w http.ResponseWriter, r *http.Request) {

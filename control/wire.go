@@ -54,6 +54,10 @@ type Status struct {
 	PID       int        `json:"pid"`
 	Version   string     `json:"version"`
 	Listeners []Listener `json:"listeners"`
+	Config    string     `json:"config,omitempty"` // the configuration file
+	// Warnings are what somebody should look at: a release that is known to be
+	// bad lies in the command's place, a listener had to be healed.
+	Warnings []string `json:"warnings,omitempty"`
 	pool.Status
 }
 
@@ -61,10 +65,6 @@ type Status struct {
 type Listener struct {
 	Name    string `json:"name"`
 	Address string `json:"address"`
-}
-
-type reloadRequest struct {
-	Wait *bool `json:"wait"` // default true
 }
 
 type scaleRequest struct {

@@ -1,0 +1,56 @@
+package control
+
+import (
+	"context"
+	"time"
+
+	"relevo/config"
+	"relevo/pool"
+)
+
+// ReloadOptions say how to reload.
+type ReloadOptions struct {
+	// Force rolls also to bytes that have failed before.
+	Force bool `json:"force,omitempty"`
+}
+
+// Wait returns the end of a roll. When its context ends, the wait ends; the roll
+// goes on.
+type Wait func(context.Context) (pool.RollResult, error)
+
+// Plan is what a reload would change: what /v1/plan answers.
+type Plan struct {
+	Changes []config.Change `json:"changes"` // of the configuration
+	Running pool.Info       `json:"running"`
+	Next    pool.Info       `json:"next"`              // what the command's file holds now
+	Refused string          `json:"refused,omitempty"` // why a reload would be refused without force
+}
+
+// Releases is what /v1/releases answers, the one last used first.
+type Releases struct {
+	Releases []Release `json:"releases"`
+}
+
+// Release is an executable of which a copy was kept.
+type Release struct {
+	SHA256    string    `json:"sha256"`
+	Name      string    `json:"name"`
+	Version   string    `json:"version,omitempty"`
+	Size      int64     `json:"size"` // bytes
+	FirstUsed time.Time `json:"first_used"`
+	LastUsed  time.Time `json:"last_used"`
+	Verdict   string    `json:"verdict,omitempty"` // good or bad; empty: not known yet
+	Reason    string    `json:"reason,omitempty"`  // why it is bad
+	Kept      bool      `json:"kept"`              // there is a copy to roll back to
+	Serving   bool      `json:"serving"`
+}
+
+type reloadRequest struct {
+	ReloadOptions
+	Wait *bool `json:"wait,omitempty"` // default true
+}
+
+type rollbackRequest struct {
+	To   string `json:"to,omitempty"`   // the hash or its beginning
+	Wait *bool  `json:"wait,omitempty"` // default true
+}
