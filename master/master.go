@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,7 +19,6 @@ import (
 	"relevo/ipc"
 	"relevo/launch"
 	"relevo/pool"
-	"relevo/pool/machine"
 	"relevo/systemd"
 	"relevo/upgrader"
 )
@@ -30,6 +30,11 @@ type Options struct {
 	Log     *slog.Logger
 	Streams launch.Streams
 	Version string
+	// ConfigFile is where the configuration is read from, empty if from nowhere.
+	ConfigFile string
+	// Load returns the configuration as it is now, App the first time; nil: App
+	// never changes.
+	Load func() (config.App, error)
 	// Started is called once, with the bound addresses, when the pool serves.
 	Started func([]control.Listener)
 }
@@ -39,24 +44,78 @@ type Master struct {
 	opts      Options
 	log       *slog.Logger
 	lock      *control.Lock
-	upgrader  *upgrader.Upgrader
-	listeners []control.Listener
+	listeners *listeners
+	atStart   *hold             // the first configuration's sockets, until something serves
 	notify    *ipc.NotifyServer // nil where the system has none
 	launcher  *launch.Launcher
-	release   *launch.Release // the first; the pool's own once it runs
-	pool      *pool.Pool
-	ran       bool // the pool has run, and has closed its releases
 	control   *control.Server
 	systemd   *systemd.Notifier
-	reloads   chan reloadRequest // from signals and the watch
-	watched   string             // the executable, symbolic links not resolved
-	prepared  preparation
+	reloads   chan rollRequest // from signals and the watch
+	warnings  warnings
+	damages   damages
+	changed   broadcast      // what serves is another generation
+	later     sync.WaitGroup // what the upgrader has told of
+	after     sequence       // what the ends of rolls have set off
+	fellBack  bool           // the newest release did not start
+
+	// preparing is held while a generation is prepared and handed to the pool: of
+	// two reloads the one that has looked at the file later is the newer roll.
+	preparing sync.Mutex
+
+	pool atomic.Pointer[pool.Pool] // another one after a failed start
+
+	mu      sync.Mutex
+	current *generation // what serves
+	wanted  *generation // what is to serve when all rolls asked for have ended well
+	lastSum string      // sha256 of what the command's file held when it was looked at last
+}
+
+// running is the pool.
+func (m *Master) running() *pool.Pool { return m.pool.Load() }
+
+// serving is the generation that serves; while a roll is under way, the old one.
+func (m *Master) serving() *generation {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.current
+}
+
+// app is the configuration of what serves.
+func (m *Master) app() config.App { return m.serving().app }
+
+// setServing notes what serves after trying another generation, and returns the
+// configuration of what served before.
+func (m *Master) setServing(g, tried *generation) (before config.App) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.current != nil {
+		before = m.current.app
+	}
+	if m.wanted == tried {
+		m.wanted = g
+	}
+	m.current = g
+	return before
+}
+
+// setWanted notes a generation that a roll was asked for.
+func (m *Master) setWanted(g *generation) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.wanted = g
+}
+
+// wantedApp is the newest configuration that was asked for and has not failed.
+func (m *Master) wantedApp() config.App {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.wanted.app
 }
 
 // Run is a master's whole life. It returns nil after a graceful or forced stop.
 // An error before anything serves leaves nothing behind.
 func Run(ctx context.Context, o Options) error {
-	m := &Master{opts: o, log: o.Log, reloads: make(chan reloadRequest, 1)}
+	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2)}
 	defer m.close()
 	for _, step := range []func() error{m.takeName, m.openListeners, m.openLauncher, m.makePool, m.openControl} {
 		if err := step(); err != nil {
@@ -120,23 +179,25 @@ func whoHas(socket string) string {
 	return fmt.Sprintf(" (pid %d)", status.PID)
 }
 
-func (m *Master) openListeners() (err error) {
-	if m.upgrader, err = upgrader.New(m.log); err != nil {
+func (m *Master) openListeners() error {
+	up, err := upgrader.New(m.log)
+	if err != nil {
 		return err
 	}
-	listeners, err := m.upgrader.Listen(m.opts.App.Listen)
-	for _, l := range listeners {
-		m.listeners = append(m.listeners, control.Listener{Name: l.Name, Address: l.Address})
-	}
+	up.OnHealed(func(h upgrader.Healed) { m.later.Go(func() { m.healed(h) }) })
+	m.listeners = &listeners{upgrader: up, holders: map[*upgrader.Listener]int{}, serving: m.opts.App.Listen}
+	m.atStart, err = m.listeners.acquire(m.opts.App.Listen)
 	return err
 }
 
 func (m *Master) openLauncher() (err error) {
 	places, name := m.opts.Places, m.opts.App.Name
 	o := launch.Options{
-		SnapshotDir: filepath.Join(places.AppState(name), "releases"),
-		Streams:     m.opts.Streams,
-		Log:         m.log,
+		SnapshotDir:  filepath.Join(places.AppState(name), "releases"),
+		KeepReleases: m.opts.App.KeepReleases,
+		Streams:      m.opts.Streams,
+		Log:          m.log,
+		Cgroups:      launch.DelegatedCgroups(name),
 	}
 	if m.notify, err = ipc.ListenNotify(places.NotifySocket(name)); err != nil {
 		if m.opts.App.Ready.Mode == config.ReadyNotify {
@@ -148,55 +209,6 @@ func (m *Master) openLauncher() (err error) {
 	}
 	m.launcher, err = launch.New(o)
 	return err
-}
-
-func (m *Master) makePool() error {
-	m.prepared.mu.Lock()
-	release, err := m.prepareLocked()
-	m.prepared.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	m.release, m.watched = release, release.Source()
-	app := m.opts.App
-	var addresses []string
-	for _, l := range m.listeners {
-		addresses = append(addresses, l.Address)
-	}
-	canary := app.Canary
-	if canary == 0 {
-		canary = -1 // the machine's word for none
-	}
-	m.pool = pool.New(pool.Options{
-		App: app.Name, Workers: app.Workers, Release: release, Addresses: addresses,
-		Patience: machine.Options{
-			Surge: app.Surge, Canary: canary, ReadyTimeout: app.ReadyTimeout, DrainTimeout: app.DrainTimeout,
-			StopGrace: app.StopGrace,
-		},
-		OnReady: m.upgrader.Reassert,
-	})
-	return nil
-}
-
-// prepareLocked looks up what the command's file holds now.
-func (m *Master) prepareLocked() (*launch.Release, error) {
-	release, err := m.launcher.Prepare(m.command())
-	if err == nil {
-		m.prepared.sum = release.Info().SHA256
-	}
-	return release, err
-}
-
-func (m *Master) command() launch.Command {
-	app := m.opts.App
-	var listeners []launch.Listener
-	for i, l := range m.upgrader.Listeners() {
-		listeners = append(listeners, launch.Listener{Name: l.Name, Address: m.listeners[i].Address, File: l.File()})
-	}
-	return launch.Command{
-		App: app.Name, Args: app.Command, Listeners: listeners, Dir: app.Dir, Env: app.Env, EnvFiles: app.EnvFiles,
-		Ready: app.Ready, StopSignal: app.StopSignal, ExecFrom: app.ExecFrom, Limits: app.Limits,
-	}
 }
 
 func (m *Master) openControl() (err error) {
@@ -215,26 +227,39 @@ func (m *Master) run(ctx context.Context) error {
 
 	ended, end := context.WithCancel(context.Background())
 	var services sync.WaitGroup
-	services.Go(func() { m.tell(ended) })
 	services.Go(func() { m.serveSignals(ended, signals) })
 	services.Go(func() { m.serveReloads(ended) })
 	services.Go(func() { m.watch(ended) })
+	services.Go(func() { m.watchMemory(ended) })
 	services.Go(func() { m.report(m.control.Serve()) })
 	if m.notify != nil {
+		m.notify.OnFlood(m.launcher.Flooded)
 		services.Go(func() { m.report(m.notify.Serve(m.launcher.Notified)) })
 	}
-	err := m.pool.Run(ctx)
-	m.ran = true
+	err := m.runPool(ctx)
+	for m.afterFailedStart(err) {
+		err = m.runPool(ctx)
+	}
 	end()
 	// The sockets first: a client is better refused than left to wait where
 	// nobody serves any more. Then the control socket, whose end tells
 	// `relevo stop` that all is over.
-	err = errors.Join(err, m.upgrader.Close(), m.control.Close())
+	err = errors.Join(err, m.listeners.upgrader.Close(), m.control.Close())
 	if m.notify != nil {
 		m.notify.Close()
 	}
 	services.Wait()
+	m.later.Wait()
+	m.after.wait(context.Background())
 	return err
+}
+
+// runPool runs a pool to its end and tells what happens in it.
+func (m *Master) runPool(ctx context.Context) error {
+	var telling sync.WaitGroup
+	defer telling.Wait()
+	telling.Go(func() { m.tell(ctx) })
+	return m.running().Run(ctx)
 }
 
 func (m *Master) report(err error) {
@@ -251,11 +276,8 @@ func (m *Master) close() {
 	if m.notify != nil {
 		m.notify.Close()
 	}
-	if m.release != nil && !m.ran {
-		m.report(m.release.Close())
-	}
-	if m.upgrader != nil {
-		m.report(m.upgrader.Close())
+	if m.listeners != nil {
+		m.report(m.listeners.upgrader.Close())
 	}
 	if m.lock != nil {
 		m.report(m.lock.Release())

@@ -1,7 +1,6 @@
 package master
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -17,32 +16,12 @@ import (
 
 // Status is what can be seen of the master: control.Master.
 func (m *Master) Status() (control.Status, error) {
-	status, err := m.pool.Status()
+	status, err := m.running().Status()
+	now := m.serving()
 	return control.Status{
-		Name: m.opts.App.Name, PID: os.Getpid(), Version: m.opts.Version, Listeners: m.listeners, Status: status,
+		Name: now.app.Name, PID: os.Getpid(), Version: m.opts.Version, Listeners: now.sockets.forPeople(),
+		Config: m.opts.ConfigFile, Warnings: m.warnings.list(), Status: status,
 	}, err
-}
-
-// Reload rolls to what the command's file holds now: control.Master.
-func (m *Master) Reload(ctx context.Context) (pool.RollResult, error) {
-	wait, err := m.begin()
-	if err != nil {
-		return pool.RollResult{}, err
-	}
-	return wait(ctx)
-}
-
-// begin prepares a release and hands it to the pool. One after the other: of two
-// reloads the one that has looked at the file later is the newer roll.
-func (m *Master) begin() (wait func(context.Context) (pool.RollResult, error), err error) {
-	m.prepared.mu.Lock()
-	defer m.prepared.mu.Unlock()
-	release, err := m.prepareLocked()
-	if err != nil {
-		m.log.Error("roll refused: the running workers serve on", "err", err)
-		return nil, control.WithExit(fmt.Errorf("cannot roll: %w\n  the running workers serve on", err), control.ExitRollFailed)
-	}
-	return m.pool.BeginRoll(release)
 }
 
 // Scale changes the number of workers by a number, +N or -N: control.Master.
@@ -51,7 +30,7 @@ func (m *Master) Scale(change string) (control.Scaled, error) {
 	if err != nil {
 		return control.Scaled{}, control.WithExit(err, control.ExitUsage)
 	}
-	from, to, err := m.pool.Resize(target)
+	from, to, err := m.running().Resize(target)
 	if err != nil && !errors.Is(err, pool.ErrNotRunning) {
 		err = control.WithExit(err, control.ExitUsage)
 	}
@@ -90,18 +69,18 @@ func scaleTarget(change string) (func(now int) (int, error), error) {
 func (m *Master) Stop(force bool) error {
 	if force {
 		m.systemd.Stopping("stopping by force")
-		return m.pool.Force()
+		return m.running().Force()
 	}
 	m.systemd.Stopping("stopping: workers finish what they have accepted")
-	return m.pool.Stop()
+	return m.running().Stop()
 }
 
 // Subscribe returns the events from now on: control.Master.
-func (m *Master) Subscribe() (<-chan pool.Event, func(), error) { return m.pool.Subscribe() }
+func (m *Master) Subscribe() (<-chan pool.Event, func(), error) { return m.running().Subscribe() }
 
 // Send sends an application message to workers: control.Master.
 func (m *Master) Send(t pool.Target, data []byte) ([]string, error) {
-	reached, err := m.pool.Send(t, data)
+	reached, err := m.running().Send(t, data)
 	if err != nil {
 		err = fmt.Errorf("cannot send: %w", err)
 	}
@@ -110,7 +89,7 @@ func (m *Master) Send(t pool.Target, data []byte) ([]string, error) {
 
 // Signal sends a signal to workers: control.Master.
 func (m *Master) Signal(t pool.Target, sig syscall.Signal) ([]string, error) {
-	reached, err := m.pool.Signal(t, sig)
+	reached, err := m.running().Signal(t, sig)
 	return reached, usage(err)
 }
 

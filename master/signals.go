@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"relevo/control"
 	"relevo/pool"
 	"relevo/pool/machine"
 )
@@ -56,14 +57,28 @@ func (m *Master) scaleBySignal(change string) {
 	}
 }
 
-// reloadRequest is a roll that nobody waits for.
-type reloadRequest struct{ cause string }
+// rollRequest is a roll that nobody waits for.
+type rollRequest struct {
+	cause string
+	begin func() (control.Wait, error)
+}
 
-// requestReload asks for a roll. One request may wait; a further one would roll
-// to the same bytes.
+// requestReload asks for a reload, as a person would.
 func (m *Master) requestReload(cause string) {
+	m.request(rollRequest{cause, func() (control.Wait, error) { return m.Reload(control.ReloadOptions{}) }})
+}
+
+// requestRoll asks for a roll with the configuration that serves: one that is
+// being edited is read when its author says so.
+func (m *Master) requestRoll(cause string) {
+	m.request(rollRequest{cause, m.rollAgain})
+}
+
+// request lets two requests wait, one of each kind at best. A further one would
+// change nothing that these do not.
+func (m *Master) request(r rollRequest) {
 	select {
-	case m.reloads <- reloadRequest{cause}:
+	case m.reloads <- r:
 	default:
 	}
 }
@@ -80,7 +95,7 @@ func (m *Master) serveReloads(ctx context.Context) {
 		case request := <-m.reloads:
 			m.log.Info("roll asked for", "cause", request.cause)
 			m.systemd.Reloading("rolling: " + request.cause)
-			wait, err := m.begin()
+			wait, err := request.begin()
 			if err != nil {
 				m.rollSettled(pool.RollResult{}, err)
 				continue

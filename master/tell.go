@@ -14,17 +14,23 @@ import (
 // from its own channel, so a log that blocks holds nobody up.
 func (m *Master) tell(ctx context.Context) {
 	var lost lostEvents
-	for e := range m.pool.Journal() {
+	for e := range m.running().Journal() {
 		if e.Kind == pool.KindLost && !lost.due(&e) {
 			continue
 		}
 		m.logEvent(ctx, e)
 		switch {
 		case e.Kind == pool.KindStarted:
+			m.started()
 			if m.opts.Started != nil {
-				m.opts.Started(m.listeners)
+				m.opts.Started(m.serving().sockets.forPeople())
 			}
 			m.systemd.Ready(m.statusText())
+		case e.Kind == pool.KindFork, e.Kind == pool.KindDraining, e.Kind == pool.KindExit:
+			if e.Kind == pool.KindExit {
+				m.damages.exited(e.ID, e.Time)
+			}
+			m.listeners.upgrader.Watch(watchFor)
 		case e.Kind == pool.KindResize, e.Kind == pool.KindRoll && e.Step == pool.StepEnded:
 			m.systemd.Status(m.statusText())
 		}
@@ -49,7 +55,7 @@ func (l *lostEvents) due(e *pool.Event) bool {
 
 // statusText is the line of `systemctl status`.
 func (m *Master) statusText() string {
-	status, err := m.pool.Status()
+	status, err := m.running().Status()
 	if err != nil {
 		return "stopped"
 	}
@@ -60,7 +66,7 @@ func (m *Master) statusText() string {
 		}
 	}
 	var addresses []string
-	for _, l := range m.listeners {
+	for _, l := range m.serving().sockets.forPeople() {
 		addresses = append(addresses, l.Address)
 	}
 	return fmt.Sprintf("%d of %d workers serve generation %d on %s",
@@ -107,6 +113,10 @@ func details(e pool.Event) (attrs []slog.Attr) {
 	if e.Kind == pool.KindStarted {
 		text("on", strings.Join(e.Addresses, " "))
 	}
+	if e.Kind == pool.KindRoll && e.Release != nil && e.FromRelease != nil && e.Release.SHA256 != e.FromRelease.SHA256 {
+		text("release", shortRelease(*e.Release))
+		text("from", shortRelease(*e.FromRelease))
+	}
 	text("by", e.How)
 	text("signal", e.Signal)
 	if e.Code != nil {
@@ -122,6 +132,7 @@ func details(e pool.Event) (attrs []slog.Attr) {
 		attrs = append(attrs, slog.String("done", fmt.Sprintf("%d/%d", e.Done, e.Of)))
 	}
 	text("reason", e.Reason)
+	text("suspects", strings.Join(e.Workers, " "))
 	text("hint", e.Hint)
 	text("text", e.Text)
 	text("data", string(e.Data))
@@ -160,6 +171,12 @@ func describe(e pool.Event) (slog.Level, string) {
 		return slog.LevelWarn, "respawn"
 	case pool.KindRoll:
 		return describeRoll(e)
+	case pool.KindHung, pool.KindFlood:
+		return slog.LevelWarn, "worker " + string(e.Kind)
+	case pool.KindHealed:
+		return slog.LevelWarn, "listener damaged"
+	case pool.KindRecycle:
+		return slog.LevelInfo, "worker recycle"
 	case pool.KindResize:
 		return slog.LevelInfo, fmt.Sprintf("resized from %d to %d workers", e.From, e.To)
 	case pool.KindStopped:

@@ -1,0 +1,90 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+
+	"relevo/launch/store"
+	"relevo/pool"
+)
+
+// makePool prepares the first generation: what the command's file holds, or, if
+// those bytes are known to be bad, the last good release.
+func (m *Master) makePool() error {
+	m.preparing.Lock()
+	defer m.preparing.Unlock()
+	first, err := m.prepare(m.opts.App, "")
+	if err != nil {
+		return err
+	}
+	m.looked(first)
+	if reason := m.knownBad(first); reason != "" {
+		if good := m.insteadOf(first, reason); good != nil {
+			m.report(first.Close())
+			first = good
+		}
+	}
+	m.usePool(first)
+	return nil
+}
+
+// insteadOf prepares the last good release where there is one.
+func (m *Master) insteadOf(bad *generation, reason string) *generation {
+	record, found := m.lastGood(bad.Info().SHA256)
+	if !found {
+		m.log.Error("starting a release that failed before: no good one is kept", "reason", reason)
+		return nil
+	}
+	good, err := m.prepare(bad.app, record.SHA256)
+	if err != nil {
+		m.log.Error("starting a release that failed before: the last good one cannot be started", "reason", reason, "err", err)
+		return nil
+	}
+	m.warnings.set(releaseWarning, fmt.Sprintf("%s; serving the last good release %s instead", reason, shortRelease(good.Info())))
+	m.log.Error("STARTING THE LAST GOOD RELEASE INSTEAD OF THE NEWEST", "reason", reason, "release", shortRelease(good.Info()))
+	return good
+}
+
+// afterFailedStart gives the last good release its turn where the first one did
+// not come up. It says false where there is nothing else to try.
+func (m *Master) afterFailedStart(err error) bool {
+	var failed *pool.StartError
+	first := m.serving()
+	if !errors.As(err, &failed) || m.fellBack || first.Info().SHA256 == "" {
+		return false
+	}
+	m.preparing.Lock()
+	defer m.preparing.Unlock()
+	m.mark(first.Info().SHA256, store.Bad, failed.Reason, first.fingerprint)
+	if _, found := m.lastGood(first.Info().SHA256); !found {
+		return false
+	}
+	good := m.insteadOf(first, m.badReason(first.Info(), first.fingerprint))
+	if good == nil {
+		return false
+	}
+	m.log.Error("start failed", "err", err)
+	m.fellBack = true
+	m.usePool(good)
+	return true
+}
+
+// usePool makes a pool of a first generation.
+func (m *Master) usePool(first *generation) {
+	m.setWanted(first)
+	m.setServing(first, first)
+	m.report(first.sockets.serve(first.app.Listen))
+	m.pool.Store(pool.New(pool.Options{
+		App: first.app.Name, Workers: first.app.Workers, Release: first, Patience: patience(first.app),
+		OnReady: m.listeners.upgrader.Reassert, OnRoll: m.rolled,
+	}))
+}
+
+// started notes that the first generation serves.
+func (m *Master) started() {
+	first := m.serving()
+	if sum := first.Info().SHA256; sum != "" {
+		m.mark(sum, store.Good, "", first.fingerprint)
+	}
+	m.report(m.atStart.release())
+}

@@ -1,0 +1,207 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"relevo/config"
+	"relevo/control"
+	"relevo/launch"
+	"relevo/pool"
+	"relevo/pool/machine"
+)
+
+// Reload reads the configuration and rolls to what its command's file holds now:
+// control.Master.
+func (m *Master) Reload(o control.ReloadOptions) (control.Wait, error) {
+	m.preparing.Lock()
+	defer m.preparing.Unlock()
+	m.after.wait(context.Background()) // the verdict on what was tried last
+	app, err := m.load()
+	if err != nil {
+		m.log.Error("reload refused: the running configuration stays", "err", err)
+		return nil, control.WithExit(fmt.Errorf("%w\n  the running configuration stays", err), control.ExitConfig)
+	}
+	return m.rollTo(app, o)
+}
+
+// rollAgain rolls to what the command's file holds now, with the configuration
+// that was asked for last.
+func (m *Master) rollAgain() (control.Wait, error) {
+	m.preparing.Lock()
+	defer m.preparing.Unlock()
+	return m.rollTo(m.wantedApp(), control.ReloadOptions{})
+}
+
+func (m *Master) rollTo(app config.App, o control.ReloadOptions) (control.Wait, error) {
+	g, err := m.prepare(app, "")
+	if err != nil {
+		m.log.Error("roll refused: the running workers serve on", "err", err)
+		return nil, rollRefused(err)
+	}
+	m.looked(g)
+	if reason := m.knownBad(g); reason != "" && !o.Force {
+		err := fmt.Errorf("%s; relevo reload --force tries them again", reason)
+		m.log.Error("roll refused: the running workers serve on", "err", err)
+		m.drop(g)
+		return nil, rollRefused(err)
+	}
+	return m.roll(g)
+}
+
+func rollRefused(err error) error {
+	return control.WithExit(fmt.Errorf("cannot roll: %w\n  the running workers serve on", err), control.ExitRollFailed)
+}
+
+// load reads the configuration as it is now. What only a start can change keeps
+// its value.
+func (m *Master) load() (config.App, error) {
+	now := m.app()
+	if m.opts.Load == nil {
+		return now, nil
+	}
+	app, err := m.opts.Load()
+	if err != nil {
+		return app, err
+	}
+	for _, change := range config.Diff(now, app) {
+		if change.Applies == config.Restart {
+			m.log.Warn("this change applies when the master starts anew", "key", change.Key, "from", change.Old, "to", change.New)
+		}
+	}
+	app.Name, app.Output, app.LogFormat, app.LogLevel = now.Name, now.Output, now.LogFormat, now.LogLevel
+	return app, nil
+}
+
+// prepare makes a generation of a configuration: its sockets are open and its
+// bytes kept. The bytes are those of the command's file, or of the kept release
+// with the hash sum.
+func (m *Master) prepare(app config.App, sum string) (*generation, error) {
+	sockets, err := m.listeners.acquire(app.Listen)
+	if err != nil {
+		return nil, err
+	}
+	command := m.command(app, sockets)
+	var release *launch.Release
+	if sum == "" {
+		release, err = m.launcher.Prepare(command)
+	} else {
+		release, err = m.launcher.PrepareStored(command, sum)
+	}
+	if err != nil {
+		m.report(errors.Join(sockets.release(), m.listeners.revert()))
+		return nil, err
+	}
+	g := &generation{Release: release, app: app, sockets: sockets, fingerprint: command.Fingerprint()}
+	if err := m.giveNotifySocket(app); err != nil {
+		m.drop(g)
+		return nil, err
+	}
+	return g, nil
+}
+
+// drop closes a generation that is not rolled to.
+func (m *Master) drop(g *generation) {
+	m.report(errors.Join(g.Close(), m.listeners.revert()))
+}
+
+func (m *Master) command(app config.App, sockets *hold) launch.Command {
+	return launch.Command{
+		App: app.Name, Args: app.Command, Listeners: sockets.forWorkers(), Dir: app.Dir, Env: app.Env, EnvFiles: app.EnvFiles,
+		Ready: app.Ready, StopSignal: app.StopSignal, ExecFrom: app.ExecFrom, Limits: app.Limits,
+		NeedCopy: m.serving() != nil,
+	}
+}
+
+func patience(app config.App) machine.Options {
+	canary := app.Canary
+	if canary == 0 {
+		canary = -1 // the machine's word for none
+	}
+	return machine.Options{
+		Surge: app.Surge, Canary: canary, ReadyTimeout: app.ReadyTimeout, DrainTimeout: app.DrainTimeout, StopGrace: app.StopGrace,
+		MaxLifetime: app.Limits.MaxLifetime, LifetimeJitter: app.Limits.LifetimeJitter, Watchdog: app.Limits.Watchdog,
+	}
+}
+
+// roll hands a generation to the pool. The new patience counts from now on, for a
+// slow start may be what it was changed for; a roll that fails brings the old one
+// back.
+func (m *Master) roll(g *generation) (control.Wait, error) {
+	if err := m.running().Configure(patience(g.app)); err != nil {
+		m.drop(g)
+		return nil, err
+	}
+	m.setWanted(g)
+	pending, err := m.running().BeginRoll(g)
+	if err != nil {
+		return nil, err // it stops
+	}
+	return func(ctx context.Context) (pool.RollResult, error) {
+		result, err := pending.Wait(ctx)
+		if err == nil {
+			err = m.after.wait(ctx)
+		}
+		return result, err
+	}, nil
+}
+
+// rolled follows the steps of each roll: to is its generation, from the one that
+// served before. The pool calls it from its loop.
+func (m *Master) rolled(step pool.Step, r pool.RollResult, to, from pool.Release) {
+	next, last := to.(*generation), from.(*generation)
+	switch step {
+	case pool.StepCanary:
+		m.report(next.sockets.open())
+	case pool.StepReverting:
+		m.report(last.sockets.open())
+	case pool.StepEnded:
+		serving := next
+		if r.Result != machine.OK {
+			serving = last
+		}
+		m.report(serving.sockets.serve(serving.app.Listen))
+		before := m.setServing(serving, next)
+		// The rest asks the pool, whose loop this is. Who waits for the roll waits
+		// for it, too.
+		m.after.run(func() {
+			m.judge(r, next)
+			m.forgive(r)
+			m.afterRoll(before, serving.app)
+		})
+	}
+}
+
+// afterRoll applies what is not a generation's own.
+func (m *Master) afterRoll(before, now config.App) {
+	m.report(m.giveNotifySocket(now))
+	p := m.running()
+	if err := p.Configure(patience(now)); err != nil {
+		return // it stops
+	}
+	if now.Workers != before.Workers {
+		if _, _, err := p.Resize(func(int) (int, error) { return now.Workers, nil }); err != nil {
+			m.log.Error("not resized", "err", err)
+		}
+	}
+	m.launcher.Store().SetKeep(now.KeepReleases)
+	m.changed.set()
+}
+
+// giveNotifySocket lets the workers of a configuration's user send to the notify
+// socket. Where they are the master's own nothing changes.
+func (m *Master) giveNotifySocket(app config.App) error {
+	if m.notify == nil || os.Geteuid() != 0 {
+		return nil
+	}
+	account, err := launch.LookUpUser(app.Limits.User, app.Limits.Group)
+	if err != nil {
+		return err
+	}
+	if account == nil {
+		return m.notify.GiveTo(os.Geteuid(), os.Getegid())
+	}
+	return m.notify.GiveTo(account.UID, account.GID)
+}

@@ -1,0 +1,46 @@
+package master
+
+import (
+	"context"
+	"sync"
+)
+
+// sequence runs tasks in the background one after the other, in the order in
+// which they were given: what follows from an older roll must not come after what
+// follows from a newer one.
+type sequence struct {
+	mu   sync.Mutex
+	last chan struct{} // closed when the newest task is done
+}
+
+// run never blocks.
+func (s *sequence) run(task func()) {
+	done := make(chan struct{})
+	s.mu.Lock()
+	before := s.last
+	s.last = done
+	s.mu.Unlock()
+	go func() {
+		defer close(done)
+		if before != nil {
+			<-before
+		}
+		task()
+	}()
+}
+
+// wait returns when all that was given so far has returned, or ctx has ended.
+func (s *sequence) wait(ctx context.Context) error {
+	s.mu.Lock()
+	last := s.last
+	s.mu.Unlock()
+	if last == nil {
+		return nil
+	}
+	select {
+	case <-last:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
