@@ -162,7 +162,7 @@ func (t *proveTarget) Workers(ctx context.Context) ([]prove.Worker, error) {
 }
 
 func (t *proveTarget) Roll(ctx context.Context) (prove.Roll, error) {
-	result, err := t.client.Reload(ctx)
+	result, err := t.client.Reload(ctx, control.ReloadOptions{})
 	if err != nil {
 		return prove.Roll{}, err
 	}

@@ -13,32 +13,67 @@ import (
 )
 
 func (c *cli) reload() *cobra.Command {
-	var noWait bool
+	var noWait, dryRun bool
+	var o control.ReloadOptions
 	cmd := c.talking("reload [NAME]", "Replace all workers, one by one, without losing a request",
 		func(ctx context.Context, args []string, asJSON bool) error {
 			client, err := c.connect(ctx, first(args))
 			if err != nil {
 				return err
 			}
-			if noWait {
-				return client.ReloadNoWait(ctx)
+			switch {
+			case dryRun:
+				return c.printPlan(ctx, client, o.Force, asJSON)
+			case noWait:
+				return client.ReloadNoWait(ctx, o)
 			}
-			return c.reloadAndWait(ctx, client, asJSON)
+			return c.rollAndWait(ctx, client, asJSON, func() (pool.RollResult, error) { return client.Reload(ctx, o) })
 		})
-	cmd.Long = `Replace all workers, one by one, without losing a request, and wait for the end.
+	cmd.Long = `Read the configuration again, replace all workers, one by one, without losing a
+request, and wait for the end.
 
-A roll that fails leaves the old workers serving: the exit code is 10 and the
-reason is printed. Of several reloads at the same time only the newest is run.`
+A roll that fails leaves the old workers and the old configuration serving: the
+exit code is 10 and the reason is printed. A configuration with errors changes
+nothing: the exit code is 6. Bytes that failed before are refused, unless the
+command, its environment or its limits have changed; --force tries them again.
+Of several reloads at the same time only the newest is run.`
+	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return at once; see relevo status or relevo events")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would change, and change nothing")
+	cmd.Flags().BoolVar(&o.Force, "force", false, "try bytes that failed before")
+	return cmd
+}
+
+func (c *cli) rollback() *cobra.Command {
+	var noWait bool
+	var to string
+	cmd := c.talking("rollback [NAME]", "Roll back to a release that was kept",
+		func(ctx context.Context, args []string, asJSON bool) error {
+			client, err := c.connect(ctx, first(args))
+			if err != nil {
+				return err
+			}
+			if noWait {
+				return client.RollbackNoWait(ctx, to)
+			}
+			return c.rollAndWait(ctx, client, asJSON, func() (pool.RollResult, error) { return client.Rollback(ctx, to) })
+		})
+	cmd.Long = `Roll back to the last good release before the present one, or to the one given.
+Its bytes were kept; the configuration stays the present one. The file of the
+command is not touched: the next change of its bytes, or the next reload, rolls
+forward again.`
+	cmd.Example = "  relevo rollback\n  relevo releases\n  relevo rollback web --to 3f2a91"
+	cmd.Flags().StringVar(&to, "to", "", "the `HASH` of the release, or its beginning; see relevo releases")
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return at once; see relevo status or relevo events")
 	return cmd
 }
 
-func (c *cli) reloadAndWait(ctx context.Context, client *control.Client, asJSON bool) error {
+// rollAndWait shows the progress of a roll and prints its end.
+func (c *cli) rollAndWait(ctx context.Context, client *control.Client, asJSON bool, roll func() (pool.RollResult, error)) error {
 	progress, err := c.followRoll(ctx, client, asJSON)
 	if err != nil {
 		return err
 	}
-	result, err := client.Reload(ctx)
+	result, err := roll()
 	progress.end()
 	if err != nil {
 		return err
@@ -55,8 +90,8 @@ func (c *cli) reloadAndWait(ctx context.Context, client *control.Client, asJSON 
 	if failure := result.Error(); failure != nil {
 		return control.WithExit(failure, rollExit(result))
 	}
-	_, err = fmt.Fprintf(c.stdout, "%s: generation %d serves, %s replaced in %s\n", client.Name(), result.Generation,
-		count(result.Replaced, "worker"), result.Ended.Sub(result.Started).Round(time.Millisecond))
+	_, err = fmt.Fprintf(c.stdout, "%s: generation %d serves%s, %s replaced in %s\n", client.Name(), result.Generation,
+		releaseName(" ", result.Release), count(result.Replaced, "worker"), result.Ended.Sub(result.Started).Round(time.Millisecond))
 	return err
 }
 
@@ -134,6 +169,9 @@ func rollText(e pool.Event) string {
 	}
 	switch e.Step {
 	case pool.StepBegan:
+		if releases := fromTo(e.FromRelease, e.Release); releases != "" {
+			return fmt.Sprintf("rolling%s (generation %d to %d): the canary starts", releases, e.From, e.Generation)
+		}
 		return fmt.Sprintf("rolling from generation %d to %d: the canary starts", e.From, e.Generation)
 	case pool.StepCanary:
 		return fmt.Sprintf("the canary passed: worker %s in slot %d", e.ID, *e.Slot)

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,23 +17,9 @@ import (
 	"relevo/master"
 )
 
-type durationValue = time.Duration
-
-type signalValue syscall.Signal
-
-func (s signalValue) String() string {
-	return strings.TrimPrefix(config.SignalName(syscall.Signal(s)), "SIG")
-}
-
-func parseSignalValue(text string) (signalValue, error) {
-	sig, err := config.ParseSignal(text)
-	return signalValue(sig), err
-}
-
 func (c *cli) run() *cobra.Command {
-	app := config.Default()
 	cmd := &cobra.Command{
-		Use: "run [flags] [--] COMMAND ARG…", GroupID: "start",
+		Use: "run [flags] [--] [COMMAND ARG…]", GroupID: "start",
 		Short: "Run a command as a pool of workers, in the foreground",
 		Long: `Run a command as a pool of workers, in the foreground.
 
@@ -43,9 +27,10 @@ Each worker inherits the listening sockets from descriptor 3 on, the way systemd
 passes them (LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES). Arguments may hold {fd},
 {fd:NAME}, {addr}, {addr:NAME} and {slot}.
 
-Signals: HUP rolls, TERM and INT stop gracefully (a second one forces), TTIN and
-TTOU add and take away a worker. Every flag may be given as RELEVO_FLAG_NAME in
-the environment; a flag wins.`,
+Signals: HUP reloads, TERM and INT stop gracefully (a second one forces), TTIN and
+TTOU add and take away a worker. Settings come from flags, from RELEVO_FLAG_NAME in
+the environment and from relevo.toml; the first of these that has one wins. Without
+COMMAND that of the file is run.`,
 		Example: `  relevo run -l :8080 -n 4 -- ./server
   relevo run -l :8080 -- node server.mjs
   relevo run -l web=:8080 -l unix:/run/app.sock,mode=0660 -- ./server --http-fd {fd:web}
@@ -53,26 +38,26 @@ the environment; a flag wins.`,
 		Args: cobra.ArbitraryArgs,
 	}
 	cmd.Flags().SetInterspersed(false)
-	c.appFlags(cmd, &app)
+	flags := c.appFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := c.fromEnvironment(cmd, appLists...); err != nil {
+		if len(args) > 0 {
+			flags.texts["command"] = args
+		}
+		sources, err := c.sources(cmd, flags, config.Default())
+		if err != nil {
 			return err
 		}
-		app.Command = args
-		return c.runMaster(app)
+		return c.runMaster(sources)
 	}
 	return cmd
 }
 
-func (c *cli) runMaster(app config.App) error {
-	if app.Name == "" {
-		app.Name = config.NameFor(app.Command)
+func (c *cli) runMaster(sources config.Sources) error {
+	app, err := resolve(sources)
+	if err != nil {
+		return err
 	}
-	app.Dir = logicalDir(c.getenv)
-	config.NameListeners(app.Listen)
-	if err := checkApp(&app); err != nil {
-		return usage(err)
-	}
+	c.logFormat, c.logLevel = string(app.LogFormat), app.LogLevel.String()
 	stderr := newLogQueue(c.stderr)
 	defer stderr.close()
 	log, err := c.logger(stderr)
@@ -82,8 +67,13 @@ func (c *cli) runMaster(app config.App) error {
 	// The master allocates little and seldom; a tighter heap keeps it small beside
 	// many workers, whose own GOGC is not touched.
 	debug.SetGCPercent(masterGC)
+	file := ""
+	if sources.File != nil {
+		file = sources.File.Path()
+	}
 	return master.Run(context.Background(), master.Options{
-		App: app, Places: c.places, Log: log, Streams: c.streams(app.Output), Version: version(),
+		App: app, ConfigFile: file, Places: c.places, Log: log, Streams: c.streams(app.Output), Version: version(),
+		Load:    func() (config.App, error) { return reload(sources) },
 		Started: func(listeners []control.Listener) { c.greet(stderr, app, listeners) },
 	})
 }
@@ -91,13 +81,29 @@ func (c *cli) runMaster(app config.App) error {
 // masterGC is GOGC of the master.
 const masterGC = 40
 
-func checkApp(app *config.App) error {
+// resolve returns a valid app whose placeholders name its listeners.
+func resolve(sources config.Sources) (config.App, error) {
+	app, err := sources.Resolve()
+	if err == nil {
+		if err = checkPlaceholders(app); err != nil {
+			err = sources.Blame("command", err)
+		}
+	}
+	return app, invalid(err)
+}
+
+func reload(sources config.Sources) (config.App, error) {
+	sources, err := sources.Reread()
+	if err != nil {
+		return config.App{}, invalid(err)
+	}
+	return resolve(sources)
+}
+
+func checkPlaceholders(app config.App) error {
 	var names []string
 	for _, l := range app.Listen {
 		names = append(names, l.Name)
-	}
-	if err := app.Validate(); err != nil {
-		return err
 	}
 	return launch.CheckArguments(app.Command, names)
 }

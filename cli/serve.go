@@ -16,7 +16,6 @@ import (
 const defaultServeAddress = "127.0.0.1:8080"
 
 func (c *cli) serve() *cobra.Command {
-	app := config.Default()
 	var hidden bool
 	cmd := &cobra.Command{
 		Use: "serve [DIR] [flags]", GroupID: "start",
@@ -28,30 +27,35 @@ one can watch a roll in the browser. It listens on ` + defaultServeAddress + ` u
   relevo serve ./public -l :80 -n 2`,
 		Args: atMostOne("DIR"),
 	}
-	c.appFlags(cmd, &app)
+	flags := c.appFlags(cmd)
 	cmd.Flags().BoolVar(&hidden, "hidden", false, "serve files and directories that begin with a dot, too")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := c.fromEnvironment(cmd, appLists...); err != nil {
-			return err
-		}
-		if app.Name == "" {
-			app.Name = "serve"
-		}
-		if len(app.Listen) == 0 {
-			listen, err := config.ParseListen(defaultServeAddress)
-			if err != nil {
-				return err
-			}
-			app.Listen = []config.Listen{listen}
-		}
-		command, err := builtinCommand(args, hidden)
+		defaults, err := serveDefaults()
 		if err != nil {
 			return err
 		}
-		app.Command = command
-		return c.runMaster(app)
+		if text := c.getenv("RELEVO_HIDDEN"); text != "" && !cmd.Flags().Changed("hidden") {
+			if err := cmd.Flags().Set("hidden", text); err != nil {
+				return usage(fmt.Errorf("cannot use %q for --hidden: write true or false (environment variable RELEVO_HIDDEN)", text))
+			}
+		}
+		if flags.texts["command"], err = builtinCommand(args, hidden); err != nil {
+			return err
+		}
+		sources, err := c.sources(cmd, flags, defaults)
+		if err != nil {
+			return err
+		}
+		return c.runMaster(sources)
 	}
 	return cmd
+}
+
+func serveDefaults() (config.App, error) {
+	app := config.Default()
+	listen, err := config.ParseListen(defaultServeAddress)
+	app.Name, app.Listen = "serve", []config.Listen{listen}
+	return app, err
 }
 
 // builtinVerb makes this binary the built-in worker.

@@ -42,6 +42,12 @@ func (c *cli) printStatus(s control.Status) error {
 	if len(addresses) > 0 {
 		fmt.Fprintf(c.stdout, "listening on %s\n", strings.Join(addresses, "  "))
 	}
+	if s.State == "rolling" {
+		fmt.Fprintf(c.stdout, "rolling%s\n", fromTo(s.Release, s.Rolling))
+	}
+	for _, warning := range s.Warnings {
+		fmt.Fprintln(c.stdout, c.paint(c.colorOut, yellow, warning))
+	}
 	fmt.Fprintln(c.stdout)
 	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "SLOT\tWORKER\tPID\tGEN\tSTATE\tUP\tRESPAWNS\tRELEASE\tNOTE")
@@ -66,7 +72,11 @@ func (c *cli) printLastRoll(r *pool.RollResult) {
 		fmt.Fprintf(c.stdout, "\nlast roll: generation %d, %s, took %s, %s ago\n", r.Generation, c.paint(c.colorOut, green, "ok"), took, ago)
 		return
 	}
-	fmt.Fprintf(c.stdout, "\nlast roll: generation %d, %s, %s ago: %s\n", r.Generation, c.paint(c.colorOut, red, string(r.Result)), ago, r.Reason)
+	result := string(r.Result)
+	if r.Automatic {
+		result += " (automatic)"
+	}
+	fmt.Fprintf(c.stdout, "\nlast roll: generation %d, %s, %s ago: %s\n", r.Generation, c.paint(c.colorOut, red, result), ago, r.Reason)
 }
 
 func or(text, otherwise string) string {
@@ -104,16 +114,14 @@ func shortDuration(d time.Duration) string {
 }
 
 func releaseText(r *pool.Info) string {
-	switch {
-	case r == nil:
+	if r == nil || r.SHA256 == "" {
 		return "-"
-	case r.Version != "":
-		return r.Version
-	case r.SHA256 != "":
-		return r.SHA256[:12]
 	}
-	return "-"
+	return strings.TrimSpace(r.SHA256[:hashWidth] + " " + r.Version)
 }
+
+// hashWidth is how much of a hash tells releases apart.
+const hashWidth = 12
 
 // note is the most useful thing to know about a worker beyond the columns.
 func note(w pool.Worker) string {

@@ -13,10 +13,13 @@ import (
 )
 
 // connect finds the master that is meant: the one named, the one that
-// RELEVO_NAME names, or the only one that runs.
+// RELEVO_NAME or ./relevo.toml names, or the only one that runs.
 func (c *cli) connect(ctx context.Context, name string) (*control.Client, error) {
 	if name == "" {
-		name = c.getenv("RELEVO_NAME")
+		var err error
+		if name, err = c.defaultName(); err != nil {
+			return nil, err
+		}
 	}
 	if name == "" {
 		running, err := c.running(ctx)
@@ -40,6 +43,24 @@ func (c *cli) connect(ctx context.Context, name string) (*control.Client, error)
 		return nil, c.nameOthers(ctx, err)
 	}
 	return client, nil
+}
+
+// defaultName is the name that the environment or ./relevo.toml gives, empty if
+// neither does. A file with errors will do, as long as its name can be read.
+func (c *cli) defaultName() (string, error) {
+	if name := c.getenv("RELEVO_NAME"); name != "" {
+		return name, nil
+	}
+	file, err := defaultFile(logicalDir(c.getenv))
+	switch {
+	case err != nil:
+		return "", invalid(err)
+	case file == nil:
+		return "", nil
+	case file.Name() == "":
+		return "", invalid(file.Err())
+	}
+	return file.Name(), nil
 }
 
 // nameOthers adds to "not running" what does run.
