@@ -3,13 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,18 +28,61 @@ func appMain() {
 		fmt.Println("loading configuration")
 		fmt.Fprintln(os.Stderr, "panic: cannot reach the database")
 		os.Exit(3)
+	case "needs-env":
+		if os.Getenv("WORKS") != "yes" {
+			fmt.Fprintln(os.Stderr, "panic: cannot find its settings")
+			os.Exit(3)
+		}
 	case "never-ready":
 		worker.Status("warming up, for ever")
 		select {}
+	case "crash-slot-1":
+		if os.Getenv("RELEVO_SLOT") == "1" {
+			os.Exit(7)
+		}
+	case "crash-500ms":
+		time.Sleep(500 * time.Millisecond)
+		fmt.Fprintln(os.Stderr, "the queue does not answer: gives up")
+		os.Exit(5)
 	case "crash-on-probation":
-		time.AfterFunc(200*time.Millisecond, func() { os.Exit(4) })
+		time.AfterFunc(200*time.Millisecond, func() { die(func() { os.Exit(4) }) })
+	case "crash-after-5s":
+		time.AfterFunc(5*time.Second, func() { die(func() { os.Exit(6) }) })
 	case "slow-start":
 		time.Sleep(time.Second) // stands for a program that has much to load
 	}
+	go dieWhenAsked()
 	if err := serveApp(version, behaviour); err != nil {
 		fmt.Fprintln(os.Stderr, "app:", err)
 		os.Exit(1)
 	}
+}
+
+// open is how many connections this worker has accepted and not closed.
+var open atomic.Int64
+
+func countOpen(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		open.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		open.Add(-1)
+	}
+}
+
+// die says what goes down with the worker, so that the load can tell it from what
+// relevo lost.
+func die(how func()) {
+	fmt.Fprintf(os.Stderr, "app dies with %d connections\n", open.Load())
+	how()
+}
+
+// dieWhenAsked is a SIGKILL that tells what goes down.
+func dieWhenAsked() {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR1)
+	<-asked
+	die(func() { syscall.Kill(os.Getpid(), syscall.SIGKILL) })
 }
 
 func readBehaviour() (version, behaviour string) {
@@ -74,7 +117,14 @@ func serveApp(version, behaviour string) error {
 		fmt.Fprintln(w, dir)
 	})
 	mux.HandleFunc("/hang", func(_ http.ResponseWriter, r *http.Request) { select {} })
-	server := &http.Server{Handler: mux}
+	if behaviour == "segv-on-request" {
+		mux = http.NewServeMux()
+		mux.HandleFunc("/", func(http.ResponseWriter, *http.Request) {
+			// Go turns a SIGSEGV that somebody sends into an exit status.
+			die(func() { syscall.Exec("/bin/sh", []string{"sh", "-c", "kill -SEGV $$"}, nil) })
+		})
+	}
+	server := &http.Server{Handler: mux, ConnState: countOpen}
 	switch behaviour {
 	case "naive":
 		return serveNaively(server)
@@ -84,8 +134,12 @@ func serveApp(version, behaviour string) error {
 		return serveInherited(server)
 	case "flood":
 		go flood()
+	case "notify":
+		go notifyAndPing()
+		return serveNaively(server)
 	}
-	worker.OnMessage(func(data json.RawMessage) { worker.Send(map[string]any{"echo": data}) })
+	beginMisdeed(behaviour)
+	worker.OnMessage(hear)
 	return serveAll(server)
 }
 

@@ -37,6 +37,7 @@ func TestScripts(t *testing.T) {
 			"serving":  scriptServing,
 			"pids":     scriptPIDs,
 			"get":      scriptGet,
+			"address":  scriptAddress,
 			"load":     scriptLoad,
 			"gone":     scriptGone,
 			"eventual": scriptEventually,

@@ -2,13 +2,17 @@ package main
 
 import (
 	"context"
+	"flag"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
+	"text/tabwriter"
 	"time"
 
 	"relevo/config"
@@ -18,36 +22,72 @@ import (
 	"relevo/pool/machine"
 )
 
-// TestManyRolls rolls a master 200 times and compares what it holds with what it
-// held after the first rolls: files, goroutines, children, memory.
+var rollsFlag = flag.Int("rolls", 120, "how many rolls TestManyRolls does")
+
+// TestManyRolls rolls a master back and forth between two releases and compares
+// what it holds at the end with what it held after the first rolls, when both
+// releases were kept: files, goroutines, children, memory, state directory. Give
+// it more with -rolls 1000.
 func TestManyRolls(t *testing.T) {
-	const rolls, warmUp, workers = 200, 20, 2
-	client := startMaster(t, workers)
-	var before holdings
-	for i := range rolls {
-		result, err := client.Reload(context.Background())
+	const warmUp, workers = 10, 2
+	rolls := max(*rollsFlag, 2*warmUp)
+	client, app, state := startMaster(t, workers)
+	// Made once: this process is the master, and what it reads counts.
+	releases := []string{filepath.Join(t.TempDir(), "app"), filepath.Join(t.TempDir(), "app")}
+	for i, path := range releases {
+		if err := writeRelease(path, fmt.Sprint(1+i), "serve"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var table strings.Builder
+	rows := tabwriter.NewWriter(&table, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(rows, "rolls\tfiles\tgoroutines\tchildren\tRSS KiB\tstate KiB\tstate files\t")
+	var first, last holdings
+	for i := 1; i <= rolls; i++ {
+		putLink(t, releases[i%2], app) // the first one is 2, the master began with 1
+		result, err := client.Reload(context.Background(), control.ReloadOptions{})
 		if err != nil || result.Result != machine.OK {
 			t.Fatalf("roll %d: %+v, %v", i, result, err)
 		}
-		if i == warmUp {
-			before = held(t, workers)
+		if i == warmUp || i == rolls || i%100 == 0 {
+			last = held(t, workers, state)
+			if i == warmUp {
+				first = last
+			}
+			fmt.Fprintf(rows, "%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", i, last.files, last.goroutines, last.children, last.rss, last.stateKiB, last.stateFiles)
 		}
 	}
-	after := held(t, workers)
-	t.Logf("after %d rolls: %+v; after %d rolls: %+v", warmUp, before, rolls, after)
-	if after.files > before.files || after.goroutines > before.goroutines || after.children != before.children {
-		t.Errorf("the master holds more after %d rolls: %+v, before: %+v", rolls, after, before)
+	rows.Flush()
+	t.Logf("a master of %d workers, rolled between two releases:\n%s", workers, &table)
+	if last.files > first.files || last.goroutines > first.goroutines || last.children != first.children {
+		t.Errorf("the master holds more after %d rolls: %+v, after %d: %+v", rolls, last, warmUp, first)
+	}
+	// The records of the releases grow by a few digits.
+	if last.stateFiles > first.stateFiles || last.stateKiB > first.stateKiB+4 {
+		t.Errorf("the state directory grew: %+v, after %d rolls: %+v", last, warmUp, first)
 	}
 	// The memory of a Go program breathes; a leak of one worker's buffers a roll
 	// would be several times this.
-	if grown := after.rss - before.rss; grown > 8<<10 {
+	if grown := last.rss - first.rss; grown > 8<<10 {
 		t.Errorf("resident memory grew by %d KiB over %d rolls", grown, rolls-warmUp)
 	}
 }
 
+// putLink puts a file in the place of another one.
+func putLink(t *testing.T, from, to string) {
+	t.Helper()
+	err := os.Link(from, to+".new")
+	if err == nil {
+		err = os.Rename(to+".new", to)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // startMaster runs a master inside of the test, to look at its goroutines. There
-// can be one in a process.
-func startMaster(t *testing.T, workers int) *control.Client {
+// can be one in a process. It also returns where its release and its state are.
+func startMaster(t *testing.T, workers int) (client *control.Client, release, state string) {
 	t.Helper()
 	dir := t.TempDir()
 	app := config.Default()
@@ -77,7 +117,7 @@ func startMaster(t *testing.T, workers int) *control.Client {
 	case err := <-ended:
 		t.Fatal(err)
 	}
-	client, err := control.Connect(context.Background(), places.ControlSocket(app.Name))
+	client, err = control.Connect(context.Background(), places.ControlSocket(app.Name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,17 +127,18 @@ func startMaster(t *testing.T, workers int) *control.Client {
 			t.Error(err)
 		}
 	})
-	return client
+	return client, app.Command[0], places.State
 }
 
 // holdings is what a process can leak.
 type holdings struct {
 	files, goroutines, children int
 	rss                         int // KiB
+	stateKiB, stateFiles        int
 }
 
 // held waits until the workers that leave are gone, as a roll does not.
-func held(t *testing.T, workers int) (h holdings) {
+func held(t *testing.T, workers int, state string) (h holdings) {
 	t.Helper()
 	if !await(func() bool { return len(children(t)) == workers }) {
 		t.Fatalf("%d children are left, not %d", len(children(t)), workers)
@@ -109,9 +150,32 @@ func held(t *testing.T, workers int) (h holdings) {
 			h, settled = now, time.Now().Add(200*time.Millisecond)
 		}
 	}
-	runtime.GC()
+	debug.FreeOSMemory()
 	h.rss = statusKiB(t, "VmRSS")
+	h.stateKiB, h.stateFiles = treeSize(t, state)
 	return h
+}
+
+// treeSize adds up the files below a directory. Copies that share blocks count as
+// if they did not.
+func treeSize(t *testing.T, dir string) (kib, files int) {
+	bytes := int64(0)
+	err := filepath.WalkDir(dir, func(_ string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		bytes += info.Size()
+		files++
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(bytes >> 10), files
 }
 
 func look(t *testing.T) holdings {
@@ -123,10 +187,12 @@ func look(t *testing.T) holdings {
 }
 
 // children returns the child processes of the test, zombies included.
-func children(t *testing.T) (pids []string) {
-	tasks, err := filepath.Glob("/proc/self/task/*/children")
+func children(t *testing.T) (pids []string) { return childrenOf(t, os.Getpid()) }
+
+func childrenOf(t *testing.T, pid int) (pids []string) {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	if err != nil || len(tasks) == 0 {
-		t.Fatal("cannot list the children of this process: /proc/self/task/*/children is missing")
+		t.Fatalf("cannot list the children of process %d: /proc/%d/task/*/children is missing", pid, pid)
 	}
 	for _, task := range tasks {
 		text, _ := os.ReadFile(task)

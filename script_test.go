@@ -74,6 +74,8 @@ func haveProgram(name string) bool {
 	return err == nil
 }
 
+func afterTooLong() <-chan time.Time { return time.After(tooLong) }
+
 // await looks until the condition holds; false if it never does.
 func await(holds func() bool) bool {
 	for deadline := time.Now().Add(tooLong); time.Now().Before(deadline); time.Sleep(glance) {
@@ -180,11 +182,28 @@ func scriptGet(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) == 3 {
 		at = slices.IndexFunc(status.Listeners, func(l control.Listener) bool { return l.Name == args[2] })
 	}
+	if at < 0 {
+		ts.Fatalf("%s has no listener %s: %+v", args[0], args[2], status.Listeners)
+	}
 	body, err := fetch(status.Listeners[at].Address, args[1])
 	if (err != nil) != neg {
 		ts.Fatalf("get %s: %v", args[1], err)
 	}
 	fmt.Fprint(ts.Stdout(), body)
+}
+
+// address NAME LISTENER VARIABLE puts the address of a listener into a variable.
+func scriptAddress(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: address NAME LISTENER VARIABLE")
+	}
+	status, err := appStatus(ts, args[0])
+	ts.Check(err)
+	at := slices.IndexFunc(status.Listeners, func(l control.Listener) bool { return l.Name == args[1] })
+	if at < 0 {
+		ts.Fatalf("%s has no listener %s: %+v", args[0], args[1], status.Listeners)
+	}
+	ts.Setenv(args[2], status.Listeners[at].Address)
 }
 
 func fetch(address, path string) (string, error) {

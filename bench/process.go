@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"relevo/control"
 	"relevo/launch"
 	"relevo/pool"
 )
@@ -133,7 +134,7 @@ func rolls(ctx context.Context, b *bench) error {
 		}
 		var took []float64
 		for range b.plan.rolls {
-			result, rollErr := a.client.Reload(ctx)
+			result, rollErr := a.client.Reload(ctx, control.ReloadOptions{})
 			if rollErr == nil {
 				rollErr = result.Error()
 			}
@@ -158,7 +159,7 @@ func memory(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		_, err = a.client.Reload(ctx)
+		_, err = a.client.Reload(ctx, control.ReloadOptions{})
 		kib, statErr := statusField(a.process.Process.Pid, "VmRSS")
 		if err = errors.Join(err, statErr, a.stop()); err != nil {
 			return err

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"relevo/control"
+	"relevo/prove"
+)
+
+// site is a relevo that runs as a user would run it, with releases of app.
+type site struct {
+	t       *testing.T
+	dir     string
+	env     []string
+	program string // relevo
+	app     string // the path of the release
+	log     *lockedBuffer
+	master  *exec.Cmd
+	ended   chan struct{}
+	client  *control.Client
+}
+
+// newSite starts `relevo run FLAGS -- ./app` on release 1 and waits until it
+// serves.
+func newSite(t *testing.T, flags ...string) *site {
+	t.Helper()
+	s := emptySite(t)
+	flags = append([]string{"run", "--name", "site", "-l", "127.0.0.1:0"}, flags...)
+	s.start(append(flags, "--", "./app")...)
+	return s
+}
+
+// newSiteFrom starts `relevo run` with a relevo.toml.
+func newSiteFrom(t *testing.T, configuration string) *site {
+	t.Helper()
+	s := emptySite(t)
+	s.configure(configuration)
+	s.start("run")
+	return s
+}
+
+// configure writes relevo.toml.
+func (s *site) configure(configuration string) {
+	s.t.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, "relevo.toml"), []byte(configuration), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// emptySite is a directory with release 1 in it, in which nothing runs.
+func emptySite(t *testing.T) *site {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "site") // short: a socket's path has at most 107 bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	s := &site{t: t, dir: dir, app: filepath.Join(dir, "app"), program: filepath.Join(dir, "relevo"), log: &lockedBuffer{}}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(self, s.program); err != nil {
+		t.Fatal(err)
+	}
+	s.env = append(os.Environ(), "RELEVO_RUNTIME_DIR="+filepath.Join(dir, "run"), "RELEVO_STATE_DIR="+filepath.Join(dir, "state"))
+	s.release("1", "serve")
+	return s
+}
+
+// start starts the master and waits until it serves.
+func (s *site) start(args ...string) {
+	s.t.Helper()
+	s.master = exec.Command(s.program, args...)
+	s.master.Dir, s.master.Env, s.master.Stdout, s.master.Stderr = s.dir, s.env, s.log, s.log
+	if err := s.master.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.master.Wait()
+	}()
+	s.ended = ended
+	s.t.Cleanup(func() { s.end(ended) })
+	s.await("the pool to serve", func() bool {
+		client, err := control.Connect(context.Background(), filepath.Join(s.dir, "run", "site.sock"))
+		if err != nil {
+			return false
+		}
+		s.client = client
+		status, err := client.Status(context.Background())
+		return err == nil && status.State == "running"
+	})
+}
+
+func (s *site) end(ended <-chan struct{}) {
+	s.master.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-ended:
+	case <-afterTooLong():
+		s.master.Process.Kill()
+		s.t.Error("the master did not end")
+	}
+	if s.t.Failed() {
+		s.t.Logf("what relevo and its workers said:\n%s", s.log)
+	}
+}
+
+// stop ends the master in an orderly way.
+func (s *site) stop() {
+	s.t.Helper()
+	if code, out := s.relevo("stop", "site"); code != 0 {
+		s.t.Fatalf("stop: exit code %d: %s", code, out)
+	}
+	<-s.ended
+}
+
+// relevo runs a command to its end and returns its exit code and all it said.
+func (s *site) relevo(args ...string) (code int, said string) {
+	s.t.Helper()
+	cmd := exec.Command(s.program, args...)
+	cmd.Dir, cmd.Env = s.dir, s.env
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		s.t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), string(out)
+}
+
+// release puts a release of app in place, by rename.
+func (s *site) release(version, behaviour string) {
+	s.t.Helper()
+	if err := writeRelease(s.app, version, behaviour); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *site) status() control.Status {
+	s.t.Helper()
+	status, err := s.client.Status(context.Background())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return status
+}
+
+// settled waits until n workers serve and nobody comes or goes, and returns their
+// pids.
+func (s *site) settled(n int) (pids []int) {
+	s.t.Helper()
+	s.await(fmt.Sprintf("%d workers to serve", n), func() bool {
+		pids = nil
+		status := s.status()
+		for _, w := range status.Workers {
+			if w.State != "serving" {
+				return false
+			}
+			pids = append(pids, w.PID)
+		}
+		return status.State == "running" && len(pids) == n
+	})
+	slices.Sort(pids)
+	return pids
+}
+
+func (s *site) await(what string, holds func() bool) {
+	s.t.Helper()
+	if !await(holds) {
+		s.t.Fatalf("waited in vain for %s", what)
+	}
+}
+
+// load begins a load on fresh and on kept connections; the function that it
+// returns ends it.
+func (s *site) load() (end func() prove.Report) {
+	load := startLoad(s.status().Listeners[0].Address)
+	return sync.OnceValue(func() prove.Report {
+		load.cancel()
+		r := <-load.result
+		if r.err != nil {
+			s.t.Error(r.err)
+		}
+		return r.report
+	})
+}
+
+// heldByDead adds up what workers said that died with connections in their hands
+// (app_test.go). One connection more may have been accepted and not counted yet,
+// for each death.
+func (s *site) heldByDead() (held, deaths int) {
+	for _, found := range diesWith.FindAllStringSubmatch(s.log.String(), -1) {
+		n, _ := strconv.Atoi(found[1])
+		held += n
+		deaths++
+	}
+	return held, deaths
+}
+
+var diesWith = regexp.MustCompile(`app dies with (\d+) connections`)
+
+// lockedBuffer takes what several processes write.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return strings.ToValidUTF8(b.buf.String(), "·")
+}
