@@ -29,7 +29,7 @@ const renewEvery = 100 * time.Millisecond
 
 // healed tells of a listener that a worker had damaged for all others. The
 // kernel does not say which one it was: those that come or go are named.
-func (m *Master) healed(h upgrader.Healed) {
+func (m *Master) healed(h upgrader.Healed, times int) {
 	now := time.Now()
 	listener := fmt.Sprintf("listener %s (%s)", h.Listener, h.Address)
 	text := fmt.Sprintf("%s: %s by a worker, mended", listener, h.What)
@@ -39,13 +39,16 @@ func (m *Master) healed(h upgrader.Healed) {
 	case h.Renewed:
 		text += " by a new socket, for which the workers are replaced"
 	}
+	if times > 1 {
+		text += fmt.Sprintf(", the last of %d times", times)
+	}
 	status, err := m.running().Status()
 	if err != nil {
 		return // nobody is left
 	}
 	suspects := m.damages.suspects(status.Workers, now)
 	m.running().Publish(pool.Event{Kind: pool.KindHealed, Text: text, Addresses: []string{h.Address}, Workers: suspects})
-	m.warnings.set(listener, m.damages.warning(listener, text, suspects, now))
+	m.warnings.set(listener, m.damages.warning(listener, text, suspects, times, now))
 	if h.Renewed && h.Err == nil {
 		m.renewWorkers(now, listener+" had to be opened anew")
 	}
@@ -125,13 +128,13 @@ func (d *damages) suspects(workers []pool.Worker, now time.Time) (ids []string) 
 }
 
 // warning is the one line that status shows of a listener.
-func (d *damages) warning(listener, text string, suspects []string, now time.Time) string {
+func (d *damages) warning(listener, text string, suspects []string, times int, now time.Time) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.times == nil {
 		d.times, d.last = map[string]int{}, map[string]time.Time{}
 	}
-	d.times[listener]++
+	d.times[listener] += times
 	d.last[listener] = now
 	if len(suspects) > 0 {
 		text += "; suspects: " + strings.Join(suspects, ", ")

@@ -184,7 +184,12 @@ func (m *Master) openListeners() error {
 	if err != nil {
 		return err
 	}
-	up.OnHealed(func(h upgrader.Healed) { m.later.Go(func() { m.healed(h) }) })
+	var told healings
+	up.OnHealed(func(h upgrader.Healed) {
+		if times := told.due(h, time.Now()); times > 0 {
+			m.later.Go(func() { m.healed(h, times) })
+		}
+	})
 	m.listeners = &listeners{upgrader: up, holders: map[*upgrader.Listener]int{}, serving: m.opts.App.Listen}
 	m.atStart, err = m.listeners.acquire(m.opts.App.Listen)
 	return err
