@@ -24,6 +24,10 @@ func (m *Master) makePool() error {
 			first = good
 		}
 	}
+	if err := m.giveNotifySocket(first.app); err != nil {
+		m.report(first.Close())
+		return err
+	}
 	m.usePool(first)
 	return nil
 }
@@ -50,8 +54,11 @@ func (m *Master) insteadOf(bad *generation, reason string) *generation {
 func (m *Master) afterFailedStart(err error) bool {
 	var failed *pool.StartError
 	first := m.serving()
-	if !errors.As(err, &failed) || m.fellBack || first.Info().SHA256 == "" {
+	if !errors.As(err, &failed) || m.fellBack || m.stopping.Load() || first.Info().SHA256 == "" {
 		return false
+	}
+	if m.launcher.Store().Verdict(first.Info().SHA256).Verdict == store.Good {
+		return false // it has served: what fails now lies outside of it, and an older release is no help
 	}
 	m.preparing.Lock()
 	defer m.preparing.Unlock()
@@ -66,7 +73,8 @@ func (m *Master) afterFailedStart(err error) bool {
 	m.log.Error("start failed", "err", err)
 	m.fellBack = true
 	m.usePool(good)
-	return true
+	// Who asked for the end in between asked a pool that was gone.
+	return !m.stopping.Load()
 }
 
 // usePool makes a pool of a first generation.

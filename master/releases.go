@@ -40,8 +40,11 @@ func (m *Master) judge(r pool.RollResult, g *generation) {
 }
 
 func (m *Master) mark(sum string, v store.Verdict, reason, fingerprint string) {
+	if sum == "" {
+		return // it could be run, but not read
+	}
 	if err := m.launcher.Store().Mark(sum, v, reason, fingerprint); err != nil {
-		m.log.Warn("cannot remember the verdict on a release", "release", sum[:12], "err", err)
+		m.log.Warn("cannot remember the verdict on a release", "release", store.Short(sum), "err", err)
 	}
 }
 
@@ -88,6 +91,13 @@ func (m *Master) Rollback(to string) (control.Wait, error) {
 	defer m.preparing.Unlock()
 	m.after.wait(context.Background())
 	left := m.serving()
+	status, err := m.running().Status()
+	if err != nil {
+		return nil, err
+	}
+	if to == "" && status.Rolling != nil {
+		to = left.Info().SHA256 // what is being rolled in is what nobody wants
+	}
 	record, err := m.rollbackTarget(to, left.Info().SHA256)
 	if err != nil {
 		return nil, err

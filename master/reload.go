@@ -94,12 +94,7 @@ func (m *Master) prepare(app config.App, sum string) (*generation, error) {
 		m.report(errors.Join(sockets.release(), m.listeners.revert()))
 		return nil, err
 	}
-	g := &generation{Release: release, app: app, sockets: sockets, fingerprint: command.Fingerprint()}
-	if err := m.giveNotifySocket(app); err != nil {
-		m.drop(g)
-		return nil, err
-	}
-	return g, nil
+	return &generation{Release: release, app: app, sockets: sockets, fingerprint: command.Fingerprint()}, nil
 }
 
 // drop closes a generation that is not rolled to.
@@ -130,7 +125,11 @@ func patience(app config.App) machine.Options {
 // slow start may be what it was changed for; a roll that fails brings the old one
 // back.
 func (m *Master) roll(g *generation) (control.Wait, error) {
-	if err := m.running().Configure(patience(g.app)); err != nil {
+	err := m.giveNotifySocket(g.app)
+	if err == nil {
+		err = m.running().Configure(patience(g.app))
+	}
+	if err != nil {
 		m.drop(g)
 		return nil, err
 	}

@@ -67,6 +67,7 @@ func scaleTarget(change string) (func(now int) (int, error), error) {
 
 // Stop begins the end: control.Master.
 func (m *Master) Stop(force bool) error {
+	m.stopping.Store(true)
 	if force {
 		m.systemd.Stopping("stopping by force")
 		return m.running().Force()
