@@ -26,6 +26,9 @@ func (u *Upgrader) Restore(l *Listener) error {
 // EINVAL: its workers should be gone.
 func (u *Upgrader) Park(l *Listener) error {
 	return u.move(l, "park", func() error {
+		if l.standing == parked {
+			return nil
+		}
 		l.standing = parked
 		if l.Datagram() || l.socket != nil {
 			return l.block()
