@@ -128,11 +128,17 @@ func freePort(t *testing.T) string {
 // wantOneWarning wants status to warn of one thing, in these words.
 func (s *site) wantOneWarning(t *testing.T, words ...string) {
 	t.Helper()
-	warnings := s.status().Warnings
+	var warnings []string
+	var said string
+	// Two workers may do the same, one a moment after the other.
+	s.await("the warnings to stay the same", func() bool {
+		warnings = s.status().Warnings
+		_, said = s.relevo("status", "site")
+		return slices.Equal(warnings, s.status().Warnings)
+	})
 	if len(warnings) != 1 {
 		t.Fatalf("warnings are %q, want one", warnings)
 	}
-	_, said := s.relevo("status", "site")
 	for _, want := range append(words, warnings[0]) {
 		if !strings.Contains(said, want) {
 			t.Errorf("%q is missing in the status:\n%s", want, said)

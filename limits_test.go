@@ -56,7 +56,7 @@ func TestMaxMemory(t *testing.T) {
 	s.tell(0, "eat-memory")
 	s.tell(1, "eat-memory")
 	for _, e := range recycledInTurn(events, 2) {
-		if !regexp.MustCompile(`^uses 1\d\d MiB, max_memory is 90 MiB$`).MatchString(e.Reason) {
+		if !regexp.MustCompile(`^uses [1-9]\d\d MiB, max_memory is 90 MiB$`).MatchString(e.Reason) {
 			t.Errorf("the reason of worker %s: %q", e.ID, e.Reason)
 		}
 	}
