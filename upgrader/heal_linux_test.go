@@ -96,6 +96,50 @@ func TestShutdownIsHealed(t *testing.T) {
 	}
 }
 
+// Several workers shut the same listener down, or one does it twice. The second
+// time leaves a mark on the socket that its connections would inherit.
+func TestShutdownTwiceIsHealed(t *testing.T) {
+	h, listeners := newHealer(t, "127.0.0.1:0")
+	l := listeners[0]
+	worker := spawn(t, "abuse", []*os.File{l.File()})
+	shutAgain := func() {
+		worker.say("shutdown")
+		if line := worker.line(); line == "shutdown <nil>" {
+			t.Fatal("it was not shut down")
+		}
+	}
+	serves := func() {
+		t.Helper()
+		server := spawn(t, "accept", []*os.File{l.File()})
+		server.line()
+		wantServed(t, "tcp", l.Address)
+	}
+	for range 2 {
+		if err := h.Park(l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := h.Unpark(l); err != nil {
+		t.Fatal(err)
+	}
+	serves()
+	if err := h.Park(l); err != nil {
+		t.Fatal(err)
+	}
+	shutAgain()
+	if err := h.Unpark(l); err != nil {
+		t.Fatal(err)
+	}
+	serves()
+
+	upgrader.Locked(h.Upgrader, func() { // before it can heal
+		order(worker, "shutdown")
+		shutAgain()
+	})
+	h.next()
+	serves()
+}
+
 func wantServed(t *testing.T, network, address string) {
 	t.Helper()
 	conn, err := net.DialTimeout(network, address, tooLong)

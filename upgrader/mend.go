@@ -45,6 +45,22 @@ func (l *Listener) Reassert() error {
 	return nil
 }
 
+// forgetShutdown cleans a TCP socket that no longer listens. A second shutdown(2),
+// of a socket that is shut down already, leaves a mark (sk_shutdown; inet_shutdown
+// in net/ipv4/af_inet.c) that listen(2) keeps and every connection inherits: each
+// would read an end-of-file. A shutdown of one that listens takes the mark away.
+func (l *Listener) forgetShutdown() error {
+	fd := int(l.file.Fd())
+	err := unix.Listen(fd, l.backlog())
+	if err == nil {
+		err = unix.Shutdown(fd, unix.SHUT_RDWR)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot bring listener %s back: %w", l.Name, err)
+	}
+	return nil
+}
+
 // Inspect looks at all listeners and mends what a worker may have done to them:
 // it shut one down, made it blocking, or shortened its accept queue. What it
 // found is returned, and told to OnHealed. Of a Unix socket the length of the
@@ -74,6 +90,8 @@ func (u *Upgrader) inspect(l *Listener) (found []Healed) {
 		damage = append([]string{"shut down"}, damage...)
 		if l.socket != nil {
 			err, renewed = u.renew(l), true
+		} else {
+			err = l.forgetShutdown()
 		}
 	}
 	// Nothing is seen of a Unix socket's queue.

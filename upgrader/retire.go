@@ -104,10 +104,15 @@ func (u *Upgrader) admit(l *Listener) error {
 		return err
 	}
 	l.standing = open
-	if was == parked {
-		return l.Reassert()
+	if was != parked {
+		return nil
 	}
-	return nil
+	if !l.Datagram() && l.socket == nil {
+		if err := l.forgetShutdown(); err != nil {
+			return err
+		}
+	}
+	return l.Reassert()
 }
 
 // block keeps new clients out of a socket that goes on listening.
