@@ -12,7 +12,9 @@ import (
 // do not, and a clock. It keeps its own books of what the machine's effects say,
 // and compares them with the promises of the package.
 type world struct {
-	m, twin *Machine // the twin gets the same events and must answer the same
+	// The twin gets the same events and must answer the same, although its state
+	// goes through a document between any two of them.
+	m, twin *Machine
 	opts    Options
 	now     time.Time
 	event   Event // in progress
@@ -88,6 +90,11 @@ func (w *world) step(e Event) {
 	w.log = append(w.log, fmt.Sprintf("at %s %T%+v", since(w.now), e, e))
 	w.hear(e)
 	effects := w.m.Step(w.now, e)
+	if twin, err := succeed(w.twin); err != nil {
+		w.failf("cannot succeed: %v", err)
+	} else {
+		w.twin = twin
+	}
 	if again := w.twin.Step(w.now, e); !reflect.DeepEqual(effects, again) {
 		w.failf("the same events gave other effects: %v and %v", effects, again)
 	}

@@ -1,0 +1,269 @@
+package machine
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Legacy is a machine's whole state as it passes from one master to the next. A
+// machine that is made of it goes on where the other one stopped. Its fields are
+// those of the machine; workers are named by their ids.
+type Legacy struct {
+	Options    Options        `json:"options"`
+	Phase      Phase          `json:"phase"`
+	Slots      []LegacySlot   `json:"slots"`
+	Workers    []LegacyWorker `json:"workers"`
+	LastID     int            `json:"last_id"`
+	Generation int            `json:"generation"`
+	Roll       *LegacyRoll    `json:"roll,omitempty"`
+	Pending    int            `json:"pending,omitempty"`
+	Failed     LegacyFailure  `json:"failed,omitzero"`
+	Young      *LegacyYouth   `json:"young,omitempty"`
+	Worn       []LegacyWear   `json:"worn,omitempty"`
+	Recycling  *LegacyWear    `json:"recycling,omitempty"`
+	Now        time.Time      `json:"now"`
+}
+
+// LegacyWorker is a worker that may still run.
+type LegacyWorker struct {
+	ID         int           `json:"id"`
+	Slot       int           `json:"slot"`
+	Generation int           `json:"generation"`
+	State      State         `json:"state"`
+	Hello      bool          `json:"hello,omitempty"`
+	Asked      bool          `json:"asked,omitempty"`
+	Due        time.Time     `json:"due,omitzero"`
+	Served     time.Time     `json:"served,omitzero"`
+	Pong       bool          `json:"pong,omitempty"`
+	Spoke      bool          `json:"spoke,omitempty"`
+	Hung       bool          `json:"hung,omitempty"`
+	Told       time.Duration `json:"told,omitempty"`
+	Alive      time.Time     `json:"alive,omitzero"`
+	Pinged     time.Time     `json:"pinged,omitzero"`
+}
+
+// LegacySlot is a slot; Serving and Starting are ids of workers, 0 for none.
+type LegacySlot struct {
+	Generation int       `json:"generation"`
+	Serving    int       `json:"serving,omitempty"`
+	Starting   int       `json:"starting,omitempty"`
+	Retry      time.Time `json:"retry,omitzero"`
+	Again      time.Time `json:"again,omitzero"`
+	Deaths     float64   `json:"deaths,omitempty"`
+	Tried      bool      `json:"tried,omitempty"`
+	Untold     string    `json:"untold,omitempty"`
+}
+
+// LegacyRoll is the roll in progress. Queue and Held are indexes of slots.
+type LegacyRoll struct {
+	Generation int          `json:"generation"`
+	From       int          `json:"from"`
+	Queue      []int        `json:"queue,omitempty"`
+	Held       []int        `json:"held,omitempty"`
+	Canary     int          `json:"canary,omitempty"`
+	Probation  time.Time    `json:"probation,omitzero"`
+	Passed     bool         `json:"passed,omitempty"`
+	Reverting  bool         `json:"reverting,omitempty"`
+	Done       int          `json:"done"`
+	Of         int          `json:"of"`
+	Failure    RollEnded    `json:"failure,omitzero"`
+	Sound      bool         `json:"sound,omitempty"`
+	Young      *LegacyYouth `json:"young,omitempty"`
+	Yielded    bool         `json:"yielded,omitempty"`
+}
+
+// LegacyYouth is a generation that may yet be taken back.
+type LegacyYouth struct {
+	Fallback int       `json:"fallback"`
+	Until    time.Time `json:"until,omitzero"`
+	Faults   int       `json:"faults,omitempty"`
+	First    time.Time `json:"first,omitzero"`
+	Storm    RollEnded `json:"storm,omitzero"`
+}
+
+// LegacyFailure is the last failure of a worker to start.
+type LegacyFailure struct {
+	Worker int    `json:"worker"`
+	Reason string `json:"reason"`
+}
+
+// LegacyWear is a worker that is to be recycled.
+type LegacyWear struct {
+	Worker int    `json:"worker"`
+	Reason string `json:"reason"`
+}
+
+// IsZero leaves an empty one out of a document.
+func (f RollEnded) IsZero() bool {
+	return f.Generation == 0 && f.Result == "" && f.Worker == 0 && f.Slot == 0 && f.Reason == "" && len(f.Stuck) == 0
+}
+
+// Legacy returns the state. It stays true until the next Step.
+func (m *Machine) Legacy() Legacy {
+	l := Legacy{
+		Options: m.opts, Phase: m.phase, LastID: m.lastID, Generation: m.generation, Pending: m.pending,
+		Failed: LegacyFailure{m.failed.worker, m.failed.reason}, Young: m.young.legacy(), Roll: m.roll.legacy(), Now: m.now,
+	}
+	for _, s := range m.slots {
+		l.Slots = append(l.Slots, s.legacy())
+	}
+	for _, id := range m.ids() {
+		l.Workers = append(l.Workers, m.workers[id].legacy())
+	}
+	for _, r := range m.worn {
+		l.Worn = append(l.Worn, LegacyWear{r.worker.id, r.reason})
+	}
+	if r := m.recycling; r != nil {
+		l.Recycling = &LegacyWear{r.worker.id, r.reason}
+	}
+	return l
+}
+
+func (w *worker) legacy() LegacyWorker {
+	return LegacyWorker{
+		ID: w.id, Slot: w.slot, Generation: w.generation, State: w.state, Hello: w.hello, Asked: w.asked, Due: w.due, Served: w.served,
+		Pong: w.pong, Spoke: w.spoke, Hung: w.hung, Told: w.told, Alive: w.alive, Pinged: w.pinged,
+	}
+}
+
+func (s *slot) legacy() LegacySlot {
+	return LegacySlot{
+		Generation: s.generation, Serving: idOf(s.serving), Starting: idOf(s.starting),
+		Retry: s.retry, Again: s.again, Deaths: s.deaths, Tried: s.tried, Untold: s.untold,
+	}
+}
+
+func idOf(w *worker) int {
+	if w == nil {
+		return 0
+	}
+	return w.id
+}
+
+func (r *roll) legacy() *LegacyRoll {
+	if r == nil {
+		return nil
+	}
+	return &LegacyRoll{
+		Generation: r.generation, From: r.from, Queue: indexes(r.queue), Held: indexes(r.held), Canary: r.canary, Probation: r.probation,
+		Passed: r.passed, Reverting: r.reverting, Done: r.done, Of: r.of, Failure: r.failure, Sound: r.sound,
+		Young: r.young.legacy(), Yielded: r.yielded,
+	}
+}
+
+func indexes(slots []*slot) (all []int) {
+	for _, s := range slots {
+		all = append(all, s.index)
+	}
+	return all
+}
+
+func (y *youth) legacy() *LegacyYouth {
+	if y == nil {
+		return nil
+	}
+	return &LegacyYouth{Fallback: y.fallback, Until: y.until, Faults: y.faults, First: y.first, Storm: y.storm}
+}
+
+// ErrTorn is returned by Inherit for a state that contradicts itself.
+var ErrTorn = errors.New("machine: the state contradicts itself")
+
+// Inherit returns a machine that goes on where another one stopped.
+func Inherit(l Legacy) (*Machine, error) {
+	m := &Machine{
+		opts: l.Options, phase: l.Phase, workers: map[int]*worker{}, lastID: l.LastID, generation: l.Generation, pending: l.Pending,
+		failed: failure{l.Failed.Worker, l.Failed.Reason}, young: l.Young.youth(), now: l.Now,
+	}
+	for _, w := range l.Workers {
+		m.workers[w.ID] = w.worker()
+	}
+	h := heir{m: m, torn: map[string]bool{}}
+	for i, s := range l.Slots {
+		m.slots = append(m.slots, h.slot(i, s))
+	}
+	m.roll = h.roll(l.Roll)
+	for _, r := range l.Worn {
+		m.worn = append(m.worn, recycling{h.worker(r.Worker), r.Reason})
+	}
+	if r := l.Recycling; r != nil {
+		m.recycling = &recycling{h.worker(r.Worker), r.Reason}
+	}
+	switch m.phase {
+	case Idle, Booting, Running, Halting, Stopped:
+	default:
+		h.torn[fmt.Sprintf("phase %q", m.phase)] = true
+	}
+	if len(h.torn) > 0 {
+		return nil, fmt.Errorf("%w: unknown %v", ErrTorn, slices.Sorted(maps.Keys(h.torn)))
+	}
+	return m, nil
+}
+
+// heir looks names up and notes those that lead nowhere.
+type heir struct {
+	m    *Machine
+	torn map[string]bool
+}
+
+// worker returns the worker, which a recycling may outlive: then it is one that
+// stands in no slot.
+func (h heir) worker(id int) *worker {
+	if w := h.m.workers[id]; w != nil {
+		return w
+	}
+	return &worker{id: id}
+}
+
+func (h heir) occupant(id int) *worker {
+	w := h.m.workers[id]
+	if w == nil && id != 0 {
+		h.torn[fmt.Sprintf("worker %d", id)] = true
+	}
+	return w
+}
+
+func (h heir) slot(index int, s LegacySlot) *slot {
+	return &slot{
+		index: index, generation: s.Generation, serving: h.occupant(s.Serving), starting: h.occupant(s.Starting),
+		retry: s.Retry, again: s.Again, deaths: s.Deaths, tried: s.Tried, untold: s.Untold,
+	}
+}
+
+func (h heir) slots(indexes []int) (all []*slot) {
+	for _, i := range indexes {
+		if i < 0 || i >= len(h.m.slots) {
+			h.torn[fmt.Sprintf("slot %d", i)] = true
+			continue
+		}
+		all = append(all, h.m.slots[i])
+	}
+	return all
+}
+
+func (h heir) roll(r *LegacyRoll) *roll {
+	if r == nil {
+		return nil
+	}
+	return &roll{
+		generation: r.Generation, from: r.From, queue: h.slots(r.Queue), held: h.slots(r.Held), canary: r.Canary, probation: r.Probation,
+		passed: r.Passed, reverting: r.Reverting, done: r.Done, of: r.Of, failure: r.Failure, sound: r.Sound,
+		young: r.Young.youth(), yielded: r.Yielded,
+	}
+}
+
+func (w LegacyWorker) worker() *worker {
+	return &worker{
+		id: w.ID, slot: w.Slot, generation: w.Generation, state: w.State, hello: w.Hello, asked: w.Asked, due: w.Due, served: w.Served,
+		pong: w.Pong, spoke: w.Spoke, hung: w.Hung, told: w.Told, alive: w.Alive, pinged: w.Pinged,
+	}
+}
+
+func (y *LegacyYouth) youth() *youth {
+	if y == nil {
+		return nil
+	}
+	return &youth{fallback: y.Fallback, until: y.Until, faults: y.Faults, first: y.First, storm: y.Storm}
+}

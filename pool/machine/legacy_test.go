@@ -1,0 +1,48 @@
+package machine
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+)
+
+// succeed returns a machine that has gone through a document, as it does when
+// one master follows another. The twin of every random story does so at each
+// step: it must answer as if nothing had happened.
+func succeed(m *Machine) (*Machine, error) {
+	document, err := json.Marshal(m.Legacy())
+	if err != nil {
+		return nil, err
+	}
+	var l Legacy
+	if err := json.Unmarshal(document, &l); err != nil {
+		return nil, err
+	}
+	return Inherit(l)
+}
+
+func TestInheritRefusesContradictions(t *testing.T) {
+	whole := func() Legacy {
+		m := New(Options{})
+		m.Step(epoch, Start{Workers: 2, Generation: 1})
+		m.Step(epoch, Ready{1})
+		m.Step(epoch, Ready{2})
+		m.Step(epoch, Roll{2})
+		return m.Legacy()
+	}
+	if _, err := Inherit(whole()); err != nil {
+		t.Fatalf("a whole state: %v", err)
+	}
+	for name, damage := range map[string]func(*Legacy){
+		"unknown worker in a slot": func(l *Legacy) { l.Slots[1].Serving = 99 },
+		"unknown slot in a roll":   func(l *Legacy) { l.Roll.Queue = []int{7} },
+		"negative slot in a roll":  func(l *Legacy) { l.Roll.Held = []int{-1} },
+		"unknown phase":            func(l *Legacy) { l.Phase = "dreaming" },
+	} {
+		l := whole()
+		damage(&l)
+		if m, err := Inherit(l); !errors.Is(err, ErrTorn) || m != nil {
+			t.Errorf("%s: %v, %v", name, m, err)
+		}
+	}
+}
