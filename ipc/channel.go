@@ -26,24 +26,28 @@ const (
 // waits.
 type Channel struct {
 	conn  io.ReadWriteCloser
+	lines *Reader       // of the reading goroutine
+	torn  bool          // a line may have been lost before this one's first
 	limit *throttle     // nil: none
 	wake  chan struct{} // capacity 1: a hint that there is something to write
-	done  chan struct{} // closed by Close
+	done  chan struct{} // closed by Close and Detach
 	gone  sync.WaitGroup
 
-	mu     sync.Mutex
-	queue  [][]byte
-	queued int    // what the lines in queue count against maxQueued
-	state  []byte // the newest State, nil if none waits
-	closed bool
-	deaf   bool // the peer reads no more
+	mu       sync.Mutex
+	queue    [][]byte
+	queued   int    // what the lines in queue count against maxQueued
+	state    []byte // the newest State, nil if none waits
+	closed   bool
+	detached bool // closed, but the connection is somebody else's now
+	ended    bool // detached, but there is no connection any more
+	deaf     bool // the peer reads no more
 }
 
 // NewChannel starts reading and writing. Each message goes to deliver; ended is
 // called once, last, with the reason: io.EOF if the peer closed its end. Both
 // are called from one goroutine.
 func NewChannel(conn io.ReadWriteCloser, deliver func(Message), ended func(error)) *Channel {
-	return newChannel(conn, deliver, ended, nil)
+	return newChannel(conn, Rest{}, deliver, ended, nil)
 }
 
 // NewThrottledChannel is NewChannel for a peer that may say 2,000 messages a
@@ -51,16 +55,31 @@ func NewChannel(conn io.ReadWriteCloser, deliver func(Message), ended func(error
 // more less is read, so that its writes wait, and flooding is called from time to
 // time, as deliver is.
 func NewThrottledChannel(conn io.ReadWriteCloser, deliver func(Message), ended func(error), flooding func(Flood)) *Channel {
-	limit := &throttle{bucket: newBucket(channelRate, channelBurst, time.Now()), tell: flooding}
-	return newChannel(conn, deliver, ended, limit)
+	return ResumeChannel(conn, Rest{}, deliver, ended, flooding)
 }
 
-func newChannel(conn io.ReadWriteCloser, deliver func(Message), ended func(error), limit *throttle) *Channel {
-	c := &Channel{conn: conn, limit: limit, wake: make(chan struct{}, 1), done: make(chan struct{})}
+// ResumeChannel is NewThrottledChannel for a connection that another Channel was
+// detached from.
+func ResumeChannel(conn io.ReadWriteCloser, rest Rest, deliver func(Message), ended func(error), flooding func(Flood)) *Channel {
+	limit := &throttle{bucket: newBucket(channelRate, channelBurst, time.Now()), tell: flooding}
+	return newChannel(conn, rest, deliver, ended, limit)
+}
+
+func newChannel(conn io.ReadWriteCloser, rest Rest, deliver func(Message), ended func(error), limit *throttle) *Channel {
+	c := &Channel{
+		conn: conn, lines: NewReader(rest.before(conn)), torn: rest.Torn, limit: limit,
+		wake: make(chan struct{}, 1), done: make(chan struct{}), queue: rest.Unsent, state: rest.State,
+	}
+	for _, line := range c.queue {
+		c.queued += len(line) + lineCost
+	}
+	c.wake <- struct{}{}
 	c.gone.Add(2)
 	go func() {
 		defer c.gone.Done()
-		ended(c.read(deliver))
+		if err := c.read(deliver); c.ends(err) {
+			ended(err)
+		}
 	}()
 	go func() {
 		defer c.gone.Done()
@@ -108,21 +127,44 @@ func (c *Channel) Close() error {
 	return c.conn.Close()
 }
 
+// ends says whether the channel is at its end, and not only detached.
+func (c *Channel) ends(err error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.detached {
+		return true
+	}
+	if !interrupted(err) {
+		c.ended = true
+		c.conn.Close()
+	}
+	return c.ended
+}
+
 // Wait returns when the channel's goroutines are gone, which needs Close.
 func (c *Channel) Wait() { c.gone.Wait() }
 
 // read closes the channel on its way out: half a channel is of no use.
 func (c *Channel) read(deliver func(Message)) error {
 	defer c.Close()
-	lines := NewReader(c.conn)
 	for {
-		m, err := lines.Next()
+		m, err := c.lines.Next()
+		if errors.Is(err, ErrNotJSON) && c.torn {
+			c.torn = false // the end of a line that a dead master had begun to read
+			continue
+		}
 		if err != nil {
 			return err
 		}
+		c.torn = false
 		deliver(m)
 		if c.limit != nil {
 			c.limit.pace(m, c.done)
+		}
+		select {
+		case <-c.done:
+			return ErrClosed
+		default:
 		}
 	}
 }
@@ -135,8 +177,8 @@ func (c *Channel) write() {
 		case <-c.wake:
 		}
 		for line := c.next(); line != nil; line = c.next() {
-			if _, err := c.conn.Write(line); err != nil {
-				c.stopSending()
+			if n, err := c.conn.Write(line); err != nil {
+				c.stopSending(line[n:])
 				return
 			}
 		}
@@ -145,9 +187,15 @@ func (c *Channel) write() {
 
 // stopSending makes Send fail, since the peer reads no more. It does not close:
 // what the peer has said last may still be there to be read, and its end will be.
-func (c *Channel) stopSending() {
+// Where the channel was detached in the middle of a line the rest of it comes
+// first in the next one.
+func (c *Channel) stopSending(rest []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.detached {
+		c.queue = append([][]byte{rest}, c.queue...)
+		return
+	}
 	c.deaf, c.queue, c.state = true, nil, nil
 }
 
@@ -155,6 +203,9 @@ func (c *Channel) stopSending() {
 func (c *Channel) next() (line []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed {
+		return nil
+	}
 	if len(c.queue) > 0 {
 		line = c.queue[0]
 		c.queue[0] = nil // the array lives on, the line need not

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"slices"
 )
 
 // MaxLine is the longest line of either side in bytes, without its newline.
@@ -14,8 +15,9 @@ var ErrLineTooLong = errors.New("ipc: line longer than 1 MiB")
 
 // Reader splits a channel into lines and never holds more than MaxLine of them.
 type Reader struct {
-	r    *bufio.Reader
-	long []byte // gathers a line that is longer than r's buffer
+	r     *bufio.Reader
+	long  []byte // gathers a line that is longer than r's buffer
+	begun bool   // long is part of a line that has not been returned
 }
 
 // NewReader returns a Reader on r. The buffer is small because a master has one
@@ -44,24 +46,36 @@ func (r *Reader) line() ([]byte, error) {
 	if cap(r.long) > 64<<10 {
 		r.long = nil // one long message must not cost memory for the worker's whole life
 	}
-	r.long = r.long[:0]
+	r.long, r.begun = r.long[:0], true
 	for {
 		part, err := r.r.ReadSlice('\n')
 		if len(r.long)+len(part) > MaxLine+1 {
 			return nil, ErrLineTooLong
 		}
 		if err == nil && len(r.long) == 0 {
+			r.begun = false
 			return trimNewline(part), nil
 		}
 		r.long = append(r.long, part...)
 		switch {
 		case err == nil:
+			r.begun = false
 			return trimNewline(r.long), nil
 		case errors.Is(err, bufio.ErrBufferFull):
 		default:
 			return nil, err
 		}
 	}
+}
+
+// unread returns what has been read and not returned by Next: after an error of
+// the connection, a line that has only begun.
+func (r *Reader) unread() []byte {
+	buffered, _ := r.r.Peek(r.r.Buffered())
+	if !r.begun {
+		return slices.Clone(buffered)
+	}
+	return append(slices.Clone(r.long), buffered...)
 }
 
 func trimNewline(line []byte) []byte {

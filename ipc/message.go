@@ -118,6 +118,9 @@ func (Unknown) message()  {}
 // "relevo" key.
 var ErrReserved = errors.New(`ipc: the key "relevo" is reserved`)
 
+// ErrNotJSON is returned by Decode and Reader.Next.
+var ErrNotJSON = errors.New("not one JSON value")
+
 // Encode returns the message as one line, newline included. It returns
 // ErrReserved, ErrLineTooLong, or an error for data that is not one JSON value.
 func Encode(m Message) ([]byte, error) {
@@ -184,7 +187,7 @@ func encodeApp(m App) ([]byte, error) {
 // not speak the protocol; the channel should be closed.
 func Decode(line []byte) (Message, error) {
 	if !json.Valid(line) {
-		return nil, fmt.Errorf("cannot read %.60q: not one JSON value", line)
+		return nil, fmt.Errorf("cannot read %.60q: %w", line, ErrNotJSON)
 	}
 	kind, ours := kindOf(line)
 	if !ours {

@@ -1,0 +1,65 @@
+package ipc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// Rest is what a Channel leaves to the one that goes on with its connection.
+type Rest struct {
+	Unread []byte   `json:"unread,omitempty"` // what the peer has said and nobody has heard
+	Unsent [][]byte `json:"unsent,omitempty"` // lines that wait; the first may be the end of one
+	State  []byte   `json:"state,omitempty"`  // the newest State, if it waits
+	// Torn: the Channel before did not come to leave anything, for its master
+	// died. Its peer's first line may be the end of one.
+	Torn bool `json:"torn,omitempty"`
+}
+
+func (r Rest) before(conn io.Reader) io.Reader {
+	if len(r.Unread) == 0 {
+		return conn
+	}
+	return io.MultiReader(bytes.NewReader(r.Unread), conn)
+}
+
+// deadliner is a connection on which a read or write under way can be ended
+// without harm to what it carries.
+type deadliner interface{ SetDeadline(time.Time) error }
+
+// Detach ends both directions and leaves the connection open and unharmed, for
+// another Channel to go on with. When it returns nothing is delivered any more.
+// The error is ErrClosed where the channel has ended; where it has not, ended is
+// not called.
+func (c *Channel) Detach() (Rest, error) {
+	conn, able := c.conn.(deadliner)
+	if !able {
+		return Rest{}, fmt.Errorf("internal error: cannot detach a channel from a %T", c.conn)
+	}
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return Rest{}, ErrClosed
+	}
+	c.closed, c.detached = true, true
+	close(c.done)
+	c.mu.Unlock()
+	err := conn.SetDeadline(time.Unix(1, 0))
+	c.gone.Wait()
+	if c.ended {
+		return Rest{}, ErrClosed
+	}
+	if err = errors.Join(err, conn.SetDeadline(time.Time{})); err != nil {
+		return Rest{}, fmt.Errorf("cannot detach a channel: %w", err)
+	}
+	return Rest{Unread: c.lines.unread(), Unsent: c.queue, State: c.state, Torn: c.torn}, nil
+}
+
+// interrupted says whether a read ended because of Detach, and not because the
+// connection did.
+func interrupted(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ErrClosed)
+}
