@@ -105,6 +105,22 @@ func (c Cgroups) make(id string) (*cgroup, error) {
 	return &cgroup{dir}, nil
 }
 
+// path is the cgroup's directory, empty for none.
+func (g *cgroup) path() string {
+	if g == nil {
+		return ""
+	}
+	return g.dir
+}
+
+// cgroupAt is the cgroup in a directory, none where that is empty.
+func cgroupAt(dir string) *cgroup {
+	if dir == "" {
+		return nil
+	}
+	return &cgroup{dir}
+}
+
 // prepare has the process start in the cgroup. done is called after the fork.
 func (g *cgroup) prepare(attr *syscall.SysProcAttr) (done func(), err error) {
 	if g == nil {

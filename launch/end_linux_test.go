@@ -309,7 +309,7 @@ func TestWithoutPidfd(t *testing.T) {
 	}
 
 	h, child := start("sleep 60 & echo $!; exit 5")
-	if status := h.wait(child.Pid); status != (pool.ExitStatus{Code: 5}) {
+	if status, _ := h.wait(child.Pid); status != (pool.ExitStatus{Code: 5}) {
 		t.Errorf("it ended with %v", status)
 	}
 	text, err := os.ReadFile(out.Name())
@@ -330,7 +330,7 @@ func TestWithoutPidfd(t *testing.T) {
 	if err := h.signal(syscall.SIGUSR1); err != nil {
 		t.Error(err)
 	}
-	if status := h.wait(pid); status.Signal != syscall.SIGUSR1 {
+	if status, _ := h.wait(pid); status.Signal != syscall.SIGUSR1 {
 		t.Errorf("it ended with %v", status)
 	}
 }

@@ -80,7 +80,8 @@ func (b *birth) start(avoidPath bool, sink func(pool.Report)) (p *Process, err e
 
 func newProcess(r *Release, sink func(pool.Report)) *Process {
 	return &Process{
-		release: r, sink: sink, settled: make(chan struct{}),
+		release: r, sink: sink, settled: make(chan struct{}), channelEnded: make(chan struct{}),
+		launched: make(chan struct{}), leaving: make(chan struct{}), fate: make(chan bool, 1),
 		ready: newReadiness(r.command.Ready, len(r.command.Listeners) > 0),
 	}
 }

@@ -23,6 +23,7 @@ type handle struct {
 
 	mu     sync.Mutex
 	reaped bool // the pid, and the group's id, may belong to strangers now
+	leaves bool // somebody else waits from now on
 }
 
 func (h *handle) prepare(attr *syscall.SysProcAttr) {
@@ -40,19 +41,32 @@ func (h *handle) adopt(child *os.Process) {
 	child.Release()
 }
 
-// wait returns when the process is dead, its process group too, and reaped. The
-// order matters: while the dead process is not reaped its pid, and so the
-// group's, belongs to nobody else.
-func (h *handle) wait(pid int) pool.ExitStatus {
+// wait returns when the process is dead, its process group too, and reaped. It
+// says false where leave came first.
+func (h *handle) wait(pid int) (status pool.ExitStatus, ended bool) {
 	if h.pidfd == nil {
-		return h.waitByThread(pid)
+		return h.waitByThread(pid), true
+	}
+	if err := h.awaitDeath(); h.left(err) {
+		return status, false
+	} else if err != nil {
+		h.pidfd.Close()
+		return h.waitByThread(pid), true
 	}
 	defer h.pidfd.Close()
-	if h.awaitDeath() != nil {
-		return h.waitByThread(pid)
-	}
+	return h.reap(pid), true
+}
+
+// reap ends the family of a dead process and learns how it ended. The order
+// matters: while the dead process is not reaped its pid, and so the group's,
+// belongs to nobody else.
+func (h *handle) reap(pid int) pool.ExitStatus {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if seen, ours := h.lastLook(pid); !ours {
+		h.reaped = true
+		return seen
+	}
 	unix.Kill(-pid, unix.SIGKILL)
 	h.reaped = true
 	var status unix.WaitStatus
@@ -68,13 +82,34 @@ func (h *handle) wait(pid int) pool.ExitStatus {
 	}
 }
 
+// leave ends the wait of wait, for another master to go on with it, if the process
+// has not ended.
+func (h *handle) leave() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.leaves = true
+	h.pidfd.SetReadDeadline(time.Unix(1, 0))
+}
+
+// left says whether a wait ended because of leave.
+func (h *handle) left(err error) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.leaves && errors.Is(err, os.ErrDeadlineExceeded) && h.pidfd.SetReadDeadline(time.Time{}) == nil
+}
+
 // awaitDeath parks the goroutine until the pidfd is readable, without reaping.
 func (h *handle) awaitDeath() error {
 	raw, err := h.pidfd.SyscallConn()
 	if err != nil {
 		return err
 	}
-	if err := h.pidfd.SetReadDeadline(time.Time{}); err != nil {
+	h.mu.Lock()
+	if !h.leaves {
+		err = h.pidfd.SetReadDeadline(time.Time{})
+	}
+	h.mu.Unlock()
+	if err != nil {
 		return err // not in the poller: Read would spin or block
 	}
 	return raw.Read(func(fd uintptr) bool {

@@ -21,7 +21,17 @@ func (h *handle) prepare(*syscall.SysProcAttr) {}
 func (h *handle) adopt(child *os.Process) { h.child = child }
 
 // wait returns when the process is dead and reaped, its process group killed.
-func (h *handle) wait(pid int) pool.ExitStatus {
+func (h *handle) wait(pid int) (status pool.ExitStatus, ended bool) {
+	return h.waitForChild(pid), true
+}
+
+// A process cannot be handed to another master without a pidfd.
+func (h *handle) detachable() bool { return false }
+func (h *handle) leave()           {}
+func (h *handle) inherit(*os.File) {}
+func (h *handle) file() *os.File   { return nil }
+
+func (h *handle) waitForChild(pid int) pool.ExitStatus {
 	state, err := h.child.Wait()
 	syscall.Kill(-pid, syscall.SIGKILL)
 	if err != nil {

@@ -2,6 +2,7 @@ package launch
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -89,11 +90,16 @@ func linePrefix(app string, slot int, color bool) string {
 	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", slotColors[slot%len(slotColors)], prefix)
 }
 
-// pump copies one stream of one worker until its end, and remembers the tail.
-func pump(from io.Reader, to io.Writer, t *tail, prefix string) {
-	if prefix != "" {
-		to = &prefixer{to: to, prefix: prefix}
+// restore puts lines back that lines has returned.
+func (t *tail) restore(lines []string) {
+	for _, line := range lines {
+		t.Write([]byte(line + "\n"))
 	}
+}
+
+// pump copies one stream of one worker until its end, and remembers the tail. It
+// says false where a deadline interrupted it: there is more to come.
+func pump(from io.Reader, to io.Writer, t *tail) (ended bool) {
 	buffer := make([]byte, 4<<10)
 	broken := false
 	for {
@@ -105,11 +111,14 @@ func pump(from io.Reader, to io.Writer, t *tail, prefix string) {
 				broken = true
 			}
 		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return false
+		}
 		if err != nil {
 			if p, ok := to.(*prefixer); ok {
 				p.flush()
 			}
-			return
+			return true
 		}
 		if n == len(buffer) && n < 64<<10 {
 			buffer = make([]byte, 2*n) // it talks much: copy in larger pieces

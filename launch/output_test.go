@@ -83,11 +83,11 @@ func TestPump(t *testing.T) {
 				"whole": strings.NewReader(c.in), "byte by byte": iotest.OneByteReader(strings.NewReader(c.in)),
 			} {
 				var plain, prefixed bytes.Buffer
-				pump(r, &prefixed, &tail{}, "> ")
+				pump(r, &prefixer{to: &prefixed, prefix: "> "}, &tail{})
 				if prefixed.String() != c.want {
 					t.Errorf("%s: got %.80q, want %.80q", way, prefixed.String(), c.want)
 				}
-				pump(strings.NewReader(c.in), &plain, &tail{}, "")
+				pump(strings.NewReader(c.in), &plain, &tail{})
 				if plain.String() != c.in {
 					t.Errorf("without a prefix: got %.80q", plain.String())
 				}
@@ -137,7 +137,7 @@ func TestPrefixersDoNotMix(t *testing.T) {
 			fmt.Fprintf(&text, "%d says %d %s\n", worker, i, strings.Repeat(".", i))
 		}
 		pumps.Go(func() {
-			pump(iotest.HalfReader(strings.NewReader(text.String())), shared, &tail{}, fmt.Sprintf("[%d] ", worker))
+			pump(iotest.HalfReader(strings.NewReader(text.String())), &prefixer{to: shared, prefix: fmt.Sprintf("[%d] ", worker)}, &tail{})
 		})
 	}
 	pumps.Wait()
@@ -168,8 +168,12 @@ func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 func TestPumpOutlivesItsReader(t *testing.T) {
 	for _, prefix := range []string{"", "> "} {
 		broken := writerFunc(func([]byte) (int, error) { return 0, errors.New("broken pipe") })
+		var to io.Writer = broken
+		if prefix != "" {
+			to = &prefixer{to: broken, prefix: prefix}
+		}
 		var last tail
-		pump(strings.NewReader(strings.Repeat("lost\n", 10_000)+"last\n"), broken, &last, prefix)
+		pump(strings.NewReader(strings.Repeat("lost\n", 10_000)+"last\n"), to, &last)
 		if lines := last.lines(); len(lines) == 0 || lines[len(lines)-1] != "last" {
 			t.Errorf("the tail is %q", lines)
 		}

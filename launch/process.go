@@ -17,20 +17,28 @@ import (
 
 // Process is a worker's process. It implements pool.Process.
 type Process struct {
-	release *Release
-	pid     int
-	handle  handle
-	cgroup  *cgroup // nil: none
-	channel *ipc.Channel
-	tail    tail
-	ready   *readiness
-	pumps   sync.WaitGroup
-	inputs  []*os.File // what is read from the worker
-	sink    func(pool.Report)
+	release    *Release
+	order      pool.Order
+	pid        int
+	handle     handle
+	cgroup     *cgroup      // nil: none
+	channel    *ipc.Channel // nil: it was closed before this master came
+	tail       tail
+	ready      *readiness
+	pumps      sync.WaitGroup
+	ends       ends
+	begunLines [2]*prefixer // of the outputs that are prefixed, for a succession
+	sink       func(pool.Report)
 
 	settle  sync.Once
 	settled chan struct{} // closed when its readiness is decided, or it is gone
 	asked   atomic.Bool   // its end is the master's wish
+
+	channelEnded chan struct{}  // closed when nothing more is heard on the channel
+	launched     chan struct{}  // closed when it is known whether the program runs
+	leaving      chan struct{}  // closed by Detach
+	fate         chan bool      // capacity 1: whether it had ended when its wait was over
+	watches      sync.WaitGroup // the goroutines that Detach waits for
 
 	notifying sync.Mutex         // held while a notification is told
 	begun     bool               // under notifying: somebody knows of it
@@ -47,44 +55,70 @@ func (p *Process) joinCgroup(b *birth, attr *syscall.SysProcAttr) (started func(
 	return p.cgroup.prepare(attr)
 }
 
+// ends are the master's ends of what a worker was given, nil where they are closed
+// or were never there.
+type ends struct {
+	channel *os.File
+	output  [2]*os.File // stdout and stderr
+}
+
+// files are those that are open.
+func (e ends) files() (open []*os.File) {
+	for _, f := range []*os.File{e.channel, e.output[0], e.output[1]} {
+		if f != nil {
+			open = append(open, f)
+		}
+	}
+	return open
+}
+
 // begin starts the goroutines that listen to the worker. Each ends by itself
 // when the process is gone.
 func (p *Process) begin(b *birth) {
-	streams := &p.release.launcher.opts.Streams
-	app, slot := p.release.command.App, b.order.Slot
-	p.pump(b.pipes[0], streams.Out, streams.PrefixOut, linePrefix(app, slot, streams.ColorOut))
-	p.pump(b.pipes[1], streams.Err, streams.PrefixErr, linePrefix(app, slot, streams.ColorErr))
-	for _, input := range []*os.File{b.channel, b.pipes[0], b.pipes[1]} {
-		if input != nil {
-			p.inputs = append(p.inputs, input)
-		}
-	}
-	ended := make(chan struct{})
-	p.channel = ipc.NewThrottledChannel(b.channel, p.said, func(err error) {
-		p.disconnected(err)
-		close(ended)
-	}, p.overflowed)
+	p.listen(b.order, ends{b.channel, b.pipes}, processLegacy{Channel: &ipc.Rest{}})
 	launched := make(chan launchResult, 1)
-	go func() { launched <- p.awaitOnline(b.launched) }()
-	go p.awaitExit(launched, ended)
+	p.watches.Go(func() { launched <- p.awaitOnline(b.launched) })
+	go p.awaitExit(launched)
 	go p.tellEarly() // not from here: sink waits for the end of Start
 }
 
-func (p *Process) pump(from *os.File, to io.Writer, prefixed bool, prefix string) {
+// listen hears what the worker says, from where another master had heard it.
+func (p *Process) listen(o pool.Order, from ends, l processLegacy) {
+	p.ends, p.order = from, o
+	streams := &p.release.launcher.opts.Streams
+	app := p.release.command.App
+	p.tail.restore(l.Tail)
+	p.pump(0, streams.Out, streams.PrefixOut, linePrefix(app, o.Slot, streams.ColorOut), l.Begun[0])
+	p.pump(1, streams.Err, streams.PrefixErr, linePrefix(app, o.Slot, streams.ColorErr), l.Begun[1])
+	if from.channel == nil {
+		close(p.channelEnded)
+		return
+	}
+	p.channel = ipc.ResumeChannel(from.channel, *l.Channel, p.said, func(err error) {
+		p.disconnected(err)
+		close(p.channelEnded)
+	}, p.overflowed)
+}
+
+func (p *Process) pump(stream int, to io.Writer, prefixed bool, prefix string, begun []byte) {
+	from := p.ends.output[stream]
 	if from == nil {
 		return
 	}
-	if !prefixed {
-		prefix = ""
+	if prefixed {
+		p.begunLines[stream] = &prefixer{to: to, prefix: prefix, begun: begun}
+		to = p.begunLines[stream]
 	}
 	p.pumps.Go(func() {
-		defer from.Close()
-		pump(from, to, &p.tail, prefix)
+		if pump(from, to, &p.tail) {
+			from.Close()
+		}
 	})
 }
 
 func (p *Process) awaitOnline(launched <-chan launchResult) launchResult {
 	result := <-launched
+	close(p.launched)
 	if result.changed != nil {
 		p.Kill() // too late for another start
 	}
@@ -92,7 +126,7 @@ func (p *Process) awaitOnline(launched <-chan launchResult) launchResult {
 		return result
 	}
 	p.sink(pool.Online{})
-	go p.watchReadiness()
+	p.watches.Go(p.watchReadiness)
 	return result
 }
 
@@ -107,6 +141,7 @@ func (p *Process) watchReadiness() {
 				p.isReady(how)
 			}
 		case <-p.settled:
+		case <-p.leaving:
 		}
 		return
 	}
@@ -122,6 +157,8 @@ func (p *Process) watchReadiness() {
 		select {
 		case <-ticker.C:
 		case <-p.settled:
+			return
+		case <-p.leaving:
 			return
 		}
 		waits := look.waits()
@@ -153,15 +190,19 @@ func (p *Process) disconnected(err error) {
 
 // awaitExit waits for the death of the worker, makes an end of what it left
 // behind, and reports last of all.
-func (p *Process) awaitExit(launched <-chan launchResult, channelEnded <-chan struct{}) {
-	status := p.handle.wait(p.pid)
+func (p *Process) awaitExit(launched <-chan launchResult) {
+	status, ended := p.handle.wait(p.pid)
+	p.fate <- ended
+	if !ended {
+		return
+	}
 	if err := p.cgroup.end(); err != nil {
 		p.release.launcher.warn("somebody of a dead worker's family is left", "pid", p.pid, "err", err)
 	}
 	p.release.launcher.unregister(p)
 	p.settle.Do(func() { close(p.settled) })
 	result := <-launched
-	p.drainOutput(channelEnded)
+	p.drainOutput()
 	p.notifying.Lock()
 	p.ended = true
 	p.notifying.Unlock()
@@ -180,10 +221,10 @@ func (p *Process) awaitExit(launched <-chan launchResult, channelEnded <-chan st
 
 // drainOutput gives the last words of the worker time to be read. Where nothing
 // is left to be read, what holds the pipes open is a child that left the group.
-func (p *Process) drainOutput(channelEnded <-chan struct{}) {
+func (p *Process) drainOutput() {
 	read := make(chan struct{})
 	go func() {
-		<-channelEnded
+		<-p.channelEnded
 		p.pumps.Wait()
 		close(read)
 	}()
@@ -193,11 +234,13 @@ func (p *Process) drainOutput(channelEnded <-chan struct{}) {
 		case <-read:
 			waiting = false
 		case <-time.After(outputGrace):
-			waiting = slices.ContainsFunc(p.inputs, unread)
+			waiting = slices.ContainsFunc(p.ends.files(), unread)
 		}
 	}
-	p.channel.Close()
-	<-channelEnded
+	if p.channel != nil {
+		p.channel.Close()
+	}
+	<-p.channelEnded
 }
 
 // PID is the worker's process id, which is its process group's too.
@@ -207,6 +250,9 @@ func (p *Process) PID() int { return p.pid }
 func (p *Process) Send(m ipc.Message) error {
 	if _, drain := m.(ipc.Drain); drain {
 		p.asked.Store(true)
+	}
+	if p.channel == nil {
+		return ipc.ErrClosed
 	}
 	return p.channel.Send(m)
 }

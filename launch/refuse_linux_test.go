@@ -345,7 +345,7 @@ func TestMasterGone(t *testing.T) {
 	if err := b.fork(&p); err != nil {
 		t.Fatal(err)
 	}
-	if status := p.handle.wait(p.pid); status != (pool.ExitStatus{Code: 127}) {
+	if status, _ := p.handle.wait(p.pid); status != (pool.ExitStatus{Code: 127}) {
 		t.Errorf("the launcher ended with %v, want exit status 127", status)
 	}
 }

@@ -1,8 +1,11 @@
 package pool
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,6 +22,13 @@ type Release interface {
 	// so Start must not call it itself. An error means that there is no
 	// process and that sink will not be called.
 	Start(o Order, sink func(Report)) (Process, error)
+	// Adopt takes over a process that another master started for the order, from
+	// what that one's Process left. It touches neither the process nor what it was
+	// given. Reports are told as by Start, those of what has happened before left
+	// out.
+	Adopt(o Order, l ProcessLegacy, sink func(Report)) (Process, error)
+	// Legacy is what a later master needs to make this release again.
+	Legacy() ReleaseLegacy
 	// Info describes the release for people.
 	Info() Info
 	// Addresses are those that the workers inherit listening sockets for.
@@ -55,6 +65,30 @@ type Process interface {
 	Kill() error
 	// Tail returns the last lines that the worker has written, oldest first.
 	Tail() []string
+	// Legacy is what a later master needs to adopt the process if this one dies
+	// now. The files stay the Process's.
+	Legacy() ProcessLegacy
+	// Detach is Legacy for a succession: when it returns, nothing is reported any
+	// more, what was said and not heard is part of the legacy, the process is left
+	// as it is, and the files are the caller's. The error is ErrGone where the
+	// process has ended: Exited is reported then. It returns when ctx ends at the
+	// latest; after any other error the Process goes on.
+	Detach(ctx context.Context) (ProcessLegacy, error)
+}
+
+// ErrGone is returned by Process.Detach.
+var ErrGone = errors.New("pool: the process has ended")
+
+// ProcessLegacy is a worker's process on its way from one master to the next.
+type ProcessLegacy struct {
+	State json.RawMessage
+	Files map[string]*os.File // by a name that is unique in the process
+}
+
+// ReleaseLegacy is a release on its way from one master to the next.
+type ReleaseLegacy struct {
+	State json.RawMessage
+	Files map[string]*os.File // by a name that is unique in the release
 }
 
 // Report is what a Process tells. The set is closed.

@@ -1,0 +1,181 @@
+package launch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"relevo/ipc"
+	"relevo/pool"
+)
+
+// processLegacy is what the next master must know of a worker's process beside
+// its files.
+type processLegacy struct {
+	PID     int       `json:"pid"`
+	Cgroup  string    `json:"cgroup,omitempty"` // its own one's directory
+	Spoken  bool      `json:"spoken,omitempty"`
+	Settled bool      `json:"settled,omitempty"` // its readiness is decided
+	Asked   bool      `json:"asked,omitempty"`
+	Channel *ipc.Rest `json:"channel,omitempty"`
+	Tail    []string  `json:"tail,omitempty"`
+	Begun   [2][]byte `json:"begun"` // lines of output without their ends
+}
+
+// Names of a process's files.
+const (
+	pidfdFile   = "pidfd"
+	channelFile = "ipc"
+	stdoutFile  = "out"
+	stderrFile  = "err"
+)
+
+// files are those by which another master can hold the process.
+func (p *Process) files() map[string]*os.File {
+	all := map[string]*os.File{
+		pidfdFile: p.handle.file(), channelFile: p.ends.channel, stdoutFile: p.ends.output[0], stderrFile: p.ends.output[1],
+	}
+	for name, file := range all {
+		if file == nil || !isOpen(file) {
+			delete(all, name)
+		}
+	}
+	return all
+}
+
+// isOpen says whether a file was not closed, as an output is that the worker has
+// closed.
+func isOpen(file *os.File) bool {
+	raw, err := file.SyscallConn()
+	return err == nil && raw.Control(func(uintptr) {}) == nil
+}
+
+func (p *Process) isSettled() bool {
+	select {
+	case <-p.settled:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p *Process) legacy() processLegacy {
+	return processLegacy{
+		PID: p.pid, Cgroup: p.cgroup.path(), Spoken: p.ready.hasSpoken(), Settled: p.isSettled(), Asked: p.asked.Load(), Tail: p.tail.lines(),
+	}
+}
+
+func (l processLegacy) with(files map[string]*os.File) pool.ProcessLegacy {
+	state, err := json.Marshal(l)
+	if err != nil {
+		panic(fmt.Sprintf("internal error: launch: %v", err)) // it holds nothing that can fail
+	}
+	return pool.ProcessLegacy{State: state, Files: files}
+}
+
+// Legacy is for the case that this master dies: pool.Process.
+func (p *Process) Legacy() pool.ProcessLegacy {
+	l := p.legacy()
+	l.Channel = &ipc.Rest{Torn: true}
+	return l.with(p.files())
+}
+
+// Detach lets go of the process for another master: pool.Process.
+func (p *Process) Detach(ctx context.Context) (pool.ProcessLegacy, error) {
+	if !p.handle.detachable() {
+		return pool.ProcessLegacy{}, errors.New("cannot hand a worker over: this kernel gives no pidfd (Linux 5.3)")
+	}
+	select {
+	case <-p.launched:
+	case <-ctx.Done():
+		return pool.ProcessLegacy{}, fmt.Errorf("cannot hand worker %s over: its program does not run yet", p.order.ID)
+	}
+	p.handle.leave()
+	if <-p.fate {
+		return pool.ProcessLegacy{}, pool.ErrGone
+	}
+	close(p.leaving)
+	l, files := p.legacy(), p.files()
+	p.watches.Wait()
+	l.Settled = p.isSettled() // it may have been, until now
+	l.Channel = p.detachChannel(files)
+	l.Begun = p.detachOutput(ctx)
+	p.release.launcher.unregister(p)
+	l.Spoken, l.Tail = p.ready.hasSpoken(), p.tail.lines()
+	return l.with(files), nil
+}
+
+func (p *Process) detachChannel(files map[string]*os.File) *ipc.Rest {
+	if p.channel != nil {
+		if rest, err := p.channel.Detach(); err == nil {
+			return &rest
+		}
+	}
+	delete(files, channelFile)
+	return nil
+}
+
+// detachOutput stops reading the worker's output. Where that goes to is not waited
+// for longer than ctx: what is being written there goes on by itself.
+func (p *Process) detachOutput(ctx context.Context) (begun [2][]byte) {
+	for _, output := range p.ends.output {
+		if output != nil {
+			output.SetReadDeadline(time.Unix(1, 0))
+		}
+	}
+	stopped := make(chan struct{})
+	go func() { p.pumps.Wait(); close(stopped) }()
+	select {
+	case <-stopped:
+		for i, lines := range p.begunLines {
+			if lines != nil {
+				begun[i] = lines.begun
+			}
+		}
+	case <-ctx.Done():
+	}
+	for _, output := range p.ends.output {
+		if output != nil {
+			output.SetReadDeadline(time.Time{})
+		}
+	}
+	return begun
+}
+
+// Adopt takes a process over that another master has let go of: pool.Release.
+func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.Report)) (pool.Process, error) {
+	var l processLegacy
+	if err := json.Unmarshal(legacy.State, &l); err != nil {
+		return nil, fmt.Errorf("cannot adopt worker %s: %w", o.ID, err)
+	}
+	pidfd := legacy.Files[pidfdFile]
+	if pidfd == nil {
+		return nil, fmt.Errorf("cannot adopt worker %s (pid %d): its pidfd is missing", o.ID, l.PID)
+	}
+	p := newProcess(r, sink)
+	p.pid, p.cgroup = l.PID, cgroupAt(l.Cgroup)
+	p.handle.inherit(pidfd)
+	p.asked.Store(l.Asked)
+	p.ready.spoken.Store(l.Spoken)
+	close(p.launched)
+	if l.Settled {
+		p.settle.Do(func() { close(p.settled) })
+	}
+	from := ends{legacy.Files[channelFile], [2]*os.File{legacy.Files[stdoutFile], legacy.Files[stderrFile]}}
+	if l.Channel == nil {
+		l.Channel = &ipc.Rest{}
+	}
+	r.launcher.register(p)
+	p.listen(o, from, l)
+	if !l.Settled {
+		p.watches.Go(p.watchReadiness)
+	}
+	launched := make(chan launchResult, 1)
+	launched <- launchResult{execed: true}
+	go p.awaitExit(launched)
+	go p.tellEarly()
+	return p, nil
+}

@@ -1,0 +1,104 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"relevo/pool"
+)
+
+// file is what another master can hold the process by.
+func (h *handle) file() *os.File { return h.pidfd }
+
+// inherit takes over a process that another master held by its pidfd.
+func (h *handle) inherit(pidfd *os.File) { h.pidfd = pidfd }
+
+// detachable says whether another master can go on with the process.
+func (h *handle) detachable() bool { return h.pidfd != nil }
+
+// statusUnknown is what is said of an adopted process that somebody else reaped,
+// on a kernel that keeps no record of it.
+var statusUnknown = pool.ExitStatus{Error: "exit status unknown (adopted)"}
+
+// lastLook learns how a dead process ended that is not this one's child: it was
+// started by a master that is gone, and its reaper may be as quick as this. Of an
+// own child it says only that it is one.
+func (h *handle) lastLook(pid int) (status pool.ExitStatus, ours bool) {
+	raw, err := h.pidfd.SyscallConn()
+	if err != nil {
+		return statusUnknown, false
+	}
+	raw.Control(func(fd uintptr) {
+		err = unix.Waitid(unix.P_PIDFD, int(fd), nil, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, nil)
+		if !errors.Is(err, unix.ECHILD) {
+			ours = true
+			return
+		}
+		status = statusOfStranger(int(fd), pid)
+	})
+	return status, ours
+}
+
+// statusOfStranger also ends the process group, as long as the dead process keeps
+// its number from being anybody else's.
+func statusOfStranger(pidfd, pid int) pool.ExitStatus {
+	code, seen := zombieStatus(pid)
+	if unix.PidfdSendSignal(pidfd, 0, nil, 0) == nil {
+		unix.Kill(-pid, unix.SIGKILL)
+		if seen {
+			return exitStatus(code) // it was not reaped meanwhile, so this was its own
+		}
+	}
+	return recordedStatus(pidfd)
+}
+
+// zombieStatus reads the exit status of a process that is not yet reaped: field
+// 52 of proc_pid_stat(5).
+func zombieStatus(pid int) (status syscall.WaitStatus, ok bool) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, after, found := strings.Cut(string(text), ") ")
+	fields := strings.Fields(after)
+	if err != nil || !found || len(fields) < 50 || fields[0] != "Z" {
+		return 0, false
+	}
+	code, err := strconv.ParseUint(fields[49], 10, 32)
+	// Without the right to look the kernel shows 0.
+	return syscall.WaitStatus(code), err == nil && (code != 0 || os.Geteuid() == 0 || userOf(pid) == os.Geteuid())
+}
+
+func userOf(pid int) int {
+	var stat unix.Stat_t
+	if unix.Stat(fmt.Sprintf("/proc/%d", pid), &stat) != nil {
+		return -1
+	}
+	return int(stat.Uid)
+}
+
+// recordPatience is how long the reaping by somebody else is waited for, which
+// makes the kernel's record.
+const recordPatience = 100 * time.Millisecond
+
+// recordedStatus asks the kernel, which keeps the status of a reaped process as
+// long as somebody has a pidfd of it (PIDFD_INFO_EXIT, Linux 6.15).
+func recordedStatus(pidfd int) pool.ExitStatus {
+	for deadline := time.Now().Add(recordPatience); ; {
+		info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
+		err := unix.IoctlPidfdInfo(pidfd, &info)
+		if err == nil && info.Mask&unix.PIDFD_INFO_EXIT != 0 {
+			return exitStatus(syscall.WaitStatus(info.Exit_code))
+		}
+		left := time.Until(deadline)
+		if left <= 0 || errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.EINVAL) {
+			return statusUnknown
+		}
+		// A reaped process's pidfd hangs up, which poll always tells.
+		unix.Poll([]unix.PollFd{{Fd: int32(pidfd)}}, int(left.Milliseconds())+1)
+	}
+}
