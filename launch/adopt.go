@@ -79,7 +79,7 @@ func (l processLegacy) with(files map[string]*os.File) pool.ProcessLegacy {
 // Legacy is for the case that this master dies: pool.Process.
 func (p *Process) Legacy() pool.ProcessLegacy {
 	l := p.legacy()
-	l.Channel = &ipc.Rest{Torn: true}
+	l.Tail, l.Channel = nil, &ipc.Rest{Torn: true}
 	return l.with(p.files())
 }
 

@@ -33,6 +33,8 @@ const (
 	KindRecycle     Kind = "recycle"     // a worker is being replaced by one of its generation; why, in reason
 	KindFlood       Kind = "flood"       // a worker says more than is read; what was done, in text
 	KindHealed      Kind = "healed"      // what a worker broke for all was mended; what, in text
+	KindAdopted     Kind = "adopted"     // a worker of the master before is held by this one
+	KindSuccession  Kind = "succession"  // this master goes on with count workers; what it does about a roll, in text
 	KindStopped     Kind = "stopped"     // no worker is left
 	KindLost        Kind = "lost"        // a subscriber was too slow; how many, in count
 )

@@ -64,7 +64,7 @@ func (p *Pool) Signal(t Target, sig syscall.Signal) (reached []string, err error
 
 func (p *Pool) each(t Target, do func(*member) error) (reached []string, err error) {
 	matched := false
-	callErr := p.call(func() {
+	callErr := p.unfrozen(func() {
 		for _, id := range slices.Sorted(maps.Keys(p.members)) {
 			m := p.members[id]
 			if !t.matches(m) {

@@ -2,7 +2,6 @@ package pool
 
 import (
 	"fmt"
-	"strconv"
 	"time"
 
 	"relevo/ipc"
@@ -11,18 +10,33 @@ import (
 
 // step feeds the machine and performs what it answers.
 func (p *Pool) step(e machine.Event) {
-	for _, effect := range p.machine.Step(time.Now(), e) {
+	effects := p.machine.Step(time.Now(), e)
+	for _, effect := range effects {
 		p.perform(effect)
 	}
+	p.unsaved = p.unsaved || len(effects) > 0 || changesState(e)
+}
+
+// changesState says whether an event without effects matters to a later master.
+func changesState(e machine.Event) bool {
+	switch e.(type) {
+	case machine.Alive, machine.Tick:
+		return false
+	}
+	return true
 }
 
 // settle does after a batch of effects what is better done once.
 func (p *Pool) settle() {
 	p.announce()
 	p.closeReleases()
+	p.save()
 }
 
 func (p *Pool) perform(e machine.Effect) {
+	if p.frost.withholds(e) {
+		return
+	}
 	switch e := e.(type) {
 	case machine.Spawn:
 		p.spawn(e)
@@ -62,15 +76,14 @@ func (p *Pool) perform(e machine.Effect) {
 // spawn starts the worker apart from the loop: to make a process takes
 // milliseconds, and a slow disk may make it seconds.
 func (p *Pool) spawn(e machine.Spawn) {
-	m := &member{id: e.Worker, slot: e.Slot, generation: e.Generation, state: machine.Empty}
+	m := &member{id: e.Worker, slot: e.Slot, generation: e.Generation, state: machine.Starting}
 	p.members[m.id] = m
 	release := p.releases[e.Generation]
-	order := Order{ID: strconv.Itoa(e.Worker), Slot: e.Slot, Generation: e.Generation}
 	go func() {
 		began := time.Now()
 		// Reports wait until the loop knows the process they are about.
 		known := make(chan struct{})
-		process, err := release.Start(order, func(r Report) {
+		process, err := release.Start(m.order(), func(r Report) {
 			<-known
 			p.post(func() { p.reported(m, r) })
 		})
@@ -82,12 +95,18 @@ func (p *Pool) spawn(e machine.Spawn) {
 	}()
 }
 
+// sinkFor takes the reports of a process that the loop knows already.
+func (p *Pool) sinkFor(m *member) func(Report) {
+	return func(r Report) { p.post(func() { p.reported(m, r) }) }
+}
+
 func (p *Pool) forked(m *member, process Process, began time.Time, err error) {
 	if err != nil {
 		p.reported(m, Exited{Status: ExitStatus{Error: err.Error()}})
 		return
 	}
 	m.process, m.started = process, began
+	p.keepProcess(m)
 	if !m.abandoned {
 		p.changed = true
 		p.publishFor(m, Event{Kind: KindFork})

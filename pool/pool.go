@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,6 +32,9 @@ type Options struct {
 	// A crash storm after a roll gives StepReverting without StepBegan. It must
 	// not block, nor call a method of the pool but Publish.
 	OnRoll func(step Step, r RollResult, to, from Release)
+	// Keeper is told what a later master would need if this one died; nil: nobody
+	// is.
+	Keeper Keeper
 }
 
 // Pool is a set of workers. Its methods are safe for concurrent use while Run
@@ -53,6 +57,11 @@ type Pool struct {
 	changed     bool // workers have to be told the new state
 	startError  *StartError
 	ended       bool
+	inherited   *Legacy // what Run begins with
+	frost       *frost  // nil: it is not frozen
+	handedOver  bool
+	unsaved     bool             // the keeper has not seen the newest state
+	kept        map[int][]string // names of the releases' files at the keeper, by generation
 }
 
 // member is a worker in the pool's books, from spawn to exit.
@@ -68,6 +77,11 @@ type member struct {
 	signalled            bool // somebody had the master send it a signal that ends programs
 	abandoned            bool // nobody waits for it any more
 	exit                 *Exited
+	kept                 []string // names of its files at the keeper
+}
+
+func (m *member) order() Order {
+	return Order{ID: strconv.Itoa(m.id), Slot: m.slot, Generation: m.generation}
 }
 
 func (m *member) pid() int {
@@ -127,12 +141,14 @@ func New(o Options) *Pool {
 		releases:    map[int]Release{},
 		subscribers: map[*subscriber]bool{journal: true},
 		rolls:       map[int]*rollRequest{},
+		kept:        map[int][]string{},
 	}
 }
 
 // Run starts the workers and keeps them until Stop or Force, or until ctx ends,
 // which counts as Force. It returns when all workers are gone: nil after a stop,
-// a *StartError if no worker of the first generation got ready.
+// a *StartError if no worker of the first generation got ready. After HandOver it
+// returns ErrHandedOver at once.
 func (p *Pool) Run(ctx context.Context) error {
 	defer p.shut()
 	timer := time.NewTimer(0)
@@ -140,12 +156,17 @@ func (p *Pool) Run(ctx context.Context) error {
 	defer timer.Stop()
 	cancelled := ctx.Done()
 
-	p.generation = 1
-	p.releases[1] = p.opts.Release
-	p.step(machine.Start{Workers: max(p.opts.Workers, 1), Generation: 1})
+	if p.inherited != nil {
+		p.takeOver()
+	} else {
+		p.generation = 1
+		p.releases[1] = p.opts.Release
+		p.keepRelease(1)
+		p.step(machine.Start{Workers: max(p.opts.Workers, 1), Generation: 1})
+	}
 	for !p.ended {
 		p.settle()
-		if next := p.machine.Next(); !next.IsZero() {
+		if next := p.machine.Next(); !next.IsZero() && p.frost == nil {
 			timer.Reset(time.Until(next))
 		} else {
 			timer.Stop()
@@ -157,10 +178,16 @@ func (p *Pool) Run(ctx context.Context) error {
 			p.step(machine.Tick{})
 		case <-cancelled:
 			cancelled = nil
+			if p.frost != nil {
+				p.thaw()
+			}
 			p.step(machine.Force{})
 		}
 	}
-	if p.startError != nil {
+	switch {
+	case p.handedOver:
+		return ErrHandedOver
+	case p.startError != nil:
 		return p.startError
 	}
 	return nil
@@ -172,6 +199,9 @@ func (p *Pool) shut() {
 	close(p.done)
 	for s := range p.subscribers {
 		s.end()
+	}
+	if p.handedOver {
+		return // they are another master's
 	}
 	for _, m := range p.members {
 		if m.process == nil {
@@ -204,13 +234,22 @@ func (p *Pool) post(f func()) bool {
 }
 
 // Stop asks for the graceful end; Run returns when it is reached.
-func (p *Pool) Stop() error {
-	return p.call(func() { p.step(machine.Halt{}) })
-}
+func (p *Pool) Stop() error { return p.unfrozen(func() { p.step(machine.Halt{}) }) }
 
 // Force kills all workers; Run returns when they are gone.
-func (p *Pool) Force() error {
-	return p.call(func() { p.step(machine.Force{}) })
+func (p *Pool) Force() error { return p.unfrozen(func() { p.step(machine.Force{}) }) }
+
+// unfrozen runs f on the loop unless another master is about to go on.
+func (p *Pool) unfrozen(f func()) error {
+	var refused error
+	err := p.call(func() {
+		if p.frost != nil {
+			refused = ErrHandedOver
+			return
+		}
+		f()
+	})
+	return errors.Join(err, refused)
 }
 
 // Resize changes the number of slots while the pool runs to what target makes of
@@ -241,24 +280,23 @@ func (p *Pool) Configure(o machine.Options) error {
 
 // changing runs f on the loop unless the pool is on its way out.
 func (p *Pool) changing(f func()) error {
-	refused := false
+	var refused error
 	err := p.call(func() {
-		switch p.machine.View().Phase {
-		case machine.Halting, machine.Stopped:
-			refused = true
+		switch phase := p.machine.View().Phase; {
+		case p.frost != nil:
+			refused = ErrHandedOver
+		case phase == machine.Halting || phase == machine.Stopped:
+			refused = ErrNotRunning
 		default:
 			f()
 		}
 	})
-	if refused {
-		return ErrNotRunning
-	}
-	return err
+	return errors.Join(err, refused)
 }
 
 // announce tells every worker the new state of the pool.
 func (p *Pool) announce() {
-	if !p.changed {
+	if !p.changed || p.frost != nil {
 		return
 	}
 	p.changed = false

@@ -17,6 +17,7 @@ func (p *Pool) reported(m *member, r Report) {
 	if m.abandoned {
 		if _, gone := r.(Exited); gone {
 			delete(p.members, m.id)
+			p.drop(m.kept)
 		}
 		return
 	}
@@ -90,6 +91,7 @@ func (p *Pool) exited(m *member, r Exited) {
 	slot.failure = p.autopsyOf(m)
 	p.step(machine.Exited{Worker: m.id, Reason: r.Status.String(), Fault: m.atFault(r.Status)})
 	delete(p.members, m.id)
+	p.drop(m.kept)
 	p.changed = true
 }
 

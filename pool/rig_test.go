@@ -2,6 +2,7 @@ package pool_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -28,6 +29,7 @@ type rig struct {
 	releases []*pooltest.Release
 	ran      chan error // closed with the pool
 	err      error      // of Run, when ran is closed
+	keeper   pool.Keeper
 
 	mu      sync.Mutex
 	journal []pool.Event
@@ -74,6 +76,9 @@ func (r *rig) finish() {
 	defer r.cancel()
 	r.Stop()
 	<-r.ran
+	if errors.Is(r.err, pool.ErrHandedOver) {
+		return
+	}
 	for _, release := range r.releases {
 		if n := release.Closed(); n != 1 {
 			r.t.Errorf("release %s was closed %d times, want once", release.Info().Version, n)

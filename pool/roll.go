@@ -93,6 +93,7 @@ func (p *Pool) BeginRoll(release Release) (*PendingRoll, error) {
 		p.generation++
 		roll.generation = p.generation
 		p.releases[roll.generation] = release
+		p.keepRelease(roll.generation)
 		p.rolls[roll.generation] = &rollRequest{
 			result:  RollResult{Generation: roll.generation, Release: p.info(roll.generation), Started: time.Now()},
 			waiters: []chan RollResult{roll.result},
@@ -120,6 +121,9 @@ func (roll *PendingRoll) Wait(ctx context.Context) (RollResult, error) {
 	case r := <-roll.result: // it ended with the pool
 		return r, nil
 	default:
+		if roll.pool.handedOver {
+			return RollResult{}, ErrHandedOver
+		}
 		return RollResult{}, ErrNotRunning
 	}
 }

@@ -121,8 +121,10 @@ func (p *Pool) closeReleases() {
 	}
 	for generation, release := range p.releases {
 		if !used[generation] {
+			p.drop(p.kept[generation])
 			release.Close()
 			delete(p.releases, generation)
+			delete(p.kept, generation)
 		}
 	}
 }

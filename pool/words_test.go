@@ -167,6 +167,9 @@ func TestEveryKindHappens(t *testing.T) {
 		<-r.ran
 		note(r.events())
 	})
+	bubble(t, func(t *testing.T) {
+		note(start(t, 1, pooltest.NewRelease("v1", pooltest.Obedient)).succeed().events())
+	})
 	wantEqual(t, "kinds", slices.Sorted(maps.Keys(kinds)), constants(t, "event.go", "Kind"))
 	wantEqual(t, "steps", slices.Sorted(maps.Keys(steps)), constants(t, "event.go", "Step"))
 }

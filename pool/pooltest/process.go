@@ -1,6 +1,8 @@
 package pooltest
 
 import (
+	"context"
+	"encoding/json"
 	"slices"
 	"strconv"
 	"sync"
@@ -20,7 +22,6 @@ type Process struct {
 
 	release *Release
 	pid     int
-	sink    func(pool.Report)
 	asked   chan struct{} // closed at the first drain, terminate or kill
 	killed  chan struct{} // closed at the first kill
 	gone    chan struct{} // closed by the first End
@@ -28,9 +29,12 @@ type Process struct {
 	once    struct{ asked, killed sync.Once }
 
 	// Guarded by release.mu.
-	exited bool
-	calls  []Call
-	tail   []string
+	sink    func(pool.Report)
+	held    chan struct{} // nil, or closed when somebody has adopted it
+	exited  bool
+	unheard *pool.Exited
+	calls   []Call
+	tail    []string
 }
 
 // Call is something that the pool asked of a process.
@@ -105,6 +109,43 @@ func (p *Process) Tail() []string {
 	return slices.Clone(p.tail)
 }
 
+// tell reports to whoever holds the process, and waits for somebody who does.
+func (p *Process) tell(report pool.Report) {
+	p.release.mu.Lock()
+	sink, held := p.sink, p.held
+	p.release.mu.Unlock()
+	if held != nil {
+		<-held
+		p.tell(report)
+		return
+	}
+	sink(report)
+}
+
+// Legacy names the process: pool.Process.
+func (p *Process) Legacy() pool.ProcessLegacy {
+	state, _ := json.Marshal(p.Order.ID)
+	return pool.ProcessLegacy{State: state}
+}
+
+// Detach lets go of the process, whose reports wait until it is adopted:
+// pool.Process. It fails by the label "detach".
+func (p *Process) Detach(context.Context) (pool.ProcessLegacy, error) {
+	p.release.mu.Lock()
+	defer p.release.mu.Unlock()
+	p.calls = append(p.calls, Call{Label: "detach"})
+	switch {
+	case p.exited:
+		return pool.ProcessLegacy{}, pool.ErrGone
+	case p.release.faults["detach"] != nil:
+		return pool.ProcessLegacy{}, p.release.faults["detach"]
+	case p.held != nil:
+		p.release.noteLocked("worker %s detached twice", p.Order.ID)
+	}
+	p.held = make(chan struct{})
+	return p.Legacy(), nil
+}
+
 // Write adds lines to the worker's output.
 func (p *Process) Write(lines ...string) {
 	p.release.mu.Lock()
@@ -113,25 +154,25 @@ func (p *Process) Write(lines ...string) {
 }
 
 // Online reports that the worker's program runs.
-func (p *Process) Online() { p.sink(pool.Online{}) }
+func (p *Process) Online() { p.tell(pool.Online{}) }
 
 // Ready reports that the worker serves, as if by READY=1.
-func (p *Process) Ready() { p.sink(pool.Ready{How: "notify"}) }
+func (p *Process) Ready() { p.tell(pool.Ready{How: "notify"}) }
 
 // Say reports a message of the worker.
-func (p *Process) Say(m ipc.Message) { p.sink(pool.Said{Message: m}) }
+func (p *Process) Say(m ipc.Message) { p.tell(pool.Said{Message: m}) }
 
 // Alive reports a sign of life, as if by WATCHDOG=1.
-func (p *Process) Alive() { p.sink(pool.Alive{}) }
+func (p *Process) Alive() { p.tell(pool.Alive{}) }
 
 // Hang reports that the worker is past help.
-func (p *Process) Hang(reason string) { p.sink(pool.Hung{Reason: reason}) }
+func (p *Process) Hang(reason string) { p.tell(pool.Hung{Reason: reason}) }
 
 // Flood reports that the worker says more than is read.
-func (p *Process) Flood(what string) { p.sink(pool.Flooding{What: what}) }
+func (p *Process) Flood(what string) { p.tell(pool.Flooding{What: what}) }
 
 // Disconnect reports that the worker's channel is closed.
-func (p *Process) Disconnect(reason string) { p.sink(pool.Disconnected{Reason: reason}) }
+func (p *Process) Disconnect(reason string) { p.tell(pool.Disconnected{Reason: reason}) }
 
 // Exit reports that the worker ended by itself with a code.
 func (p *Process) Exit(code int) {
@@ -154,8 +195,28 @@ func (p *Process) End(e pool.Exited) {
 	}
 	p.release.mu.Unlock()
 	if !again {
-		p.sink(e)
+		p.tell(e)
 	}
+}
+
+// DieUnheard ends the worker as End does, but its end is reported by Heard only.
+func (p *Process) DieUnheard(e pool.Exited) {
+	p.release.mu.Lock()
+	defer p.release.mu.Unlock()
+	p.exited, p.unheard = true, &e
+	close(p.gone)
+}
+
+// Heard reports the end of DieUnheard.
+func (p *Process) Heard() { p.tell(*p.unheard) }
+
+// Lose ends the worker unseen by whoever holds it: with its master, say.
+func (p *Process) Lose() {
+	p.release.mu.Lock()
+	defer p.release.mu.Unlock()
+	p.exited = true
+	close(p.gone)
+	close(p.held)
 }
 
 // Asked is closed when the worker is asked to leave for the first time: by

@@ -3,7 +3,7 @@
 // the pool asks of them, fail where the test wants a fault, and note every use
 // that breaks the contract of package pool.
 //
-// Operations are named by labels: start, close, send, terminate, kill, signal.
+// Operations are named by labels: start, close, send, terminate, kill, signal, detach, adopt.
 // A process does nothing by itself unless its release was given a behaviour:
 //
 //	release := pooltest.NewRelease("v1", pooltest.Obedient)
@@ -13,6 +13,8 @@
 package pooltest
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -93,6 +95,35 @@ func (r *Release) leave(o pool.Order, sink func(pool.Report)) (*Process, error) 
 	p := newProcess(r, o, sink)
 	r.processes[o.ID] = p
 	return p, nil
+}
+
+// Adopt returns the process that was detached: pool.Release. It fails by the label
+// "adopt".
+func (r *Release) Adopt(o pool.Order, l pool.ProcessLegacy, sink func(pool.Report)) (pool.Process, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var id string
+	if err := json.Unmarshal(l.State, &id); err != nil {
+		return nil, err
+	}
+	p := r.processes[id]
+	if err := r.faults["adopt"]; err != nil {
+		return nil, err
+	}
+	if p == nil || p.held == nil || id != o.ID {
+		r.noteLocked("worker %s adopted as %s", id, o.ID)
+		return nil, errors.New("pooltest: no such process")
+	}
+	p.sink = sink
+	close(p.held)
+	p.held = nil
+	return p, nil
+}
+
+// Legacy is the version: pool.Release.
+func (r *Release) Legacy() pool.ReleaseLegacy {
+	state, _ := json.Marshal(r.info.Version)
+	return pool.ReleaseLegacy{State: state}
 }
 
 // Info describes the release: pool.Release.

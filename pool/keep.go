@@ -1,0 +1,63 @@
+package pool
+
+import (
+	"maps"
+	"os"
+	"slices"
+)
+
+// Keeper keeps what a later master needs if this one dies without a word: files
+// under the names of Legacy.Files as they come to be, and the newest state. Its
+// methods are called from the pool's loop and must not block.
+type Keeper interface {
+	Keep(name string, file *os.File)
+	Drop(name string)
+	// Save is called after changes. The files of l are not filled in: they have
+	// been kept.
+	Save(l Legacy)
+}
+
+// keep keeps files and returns the names under which they are.
+func (p *Pool) keep(files map[string]*os.File, nameOf func(string) string) (names []string) {
+	if p.opts.Keeper == nil {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		names = append(names, nameOf(name))
+		p.opts.Keeper.Keep(nameOf(name), files[name])
+	}
+	p.unsaved = true
+	return names
+}
+
+func (p *Pool) keepProcess(m *member) {
+	m.kept = p.keep(m.process.Legacy().Files, func(name string) string { return WorkerFile(m.id, name) })
+}
+
+func (p *Pool) keepRelease(generation int) {
+	p.kept[generation] = p.keep(p.releases[generation].Legacy().Files, func(name string) string { return ReleaseFile(generation, name) })
+}
+
+func (p *Pool) drop(names []string) {
+	for _, name := range names {
+		p.opts.Keeper.Drop(name)
+	}
+	p.unsaved = true
+}
+
+// save hands the newest state to the keeper, once for all changes of a batch.
+func (p *Pool) save() {
+	if p.opts.Keeper == nil || !p.unsaved || p.frost != nil {
+		return
+	}
+	p.unsaved = false
+	processes := map[int]ProcessLegacy{}
+	for id, m := range p.members {
+		if m.process != nil {
+			processes[id] = m.process.Legacy()
+		}
+	}
+	l := p.legacy(processes)
+	l.Files = nil
+	p.opts.Keeper.Save(l)
+}

@@ -1,0 +1,428 @@
+package pool_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"relevo/ipc"
+	"relevo/pool"
+	"relevo/pool/machine"
+	"relevo/pool/pooltest"
+)
+
+// freeze freezes the pool, with patience for workers that are being started.
+func (r *rig) freeze() (pool.Legacy, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return r.Freeze(ctx)
+}
+
+func (r *rig) mustFreeze() pool.Legacy {
+	r.t.Helper()
+	l, err := r.freeze()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return l
+}
+
+// succeed has another pool go on with everything, as the next master does: the
+// state goes through a document, the releases are made anew of the generations.
+func (r *rig) succeed() *rig {
+	r.t.Helper()
+	l := r.mustFreeze()
+	if err := r.HandOver(); err != nil {
+		r.t.Fatal(err)
+	}
+	<-r.ran
+	if !errors.Is(r.err, pool.ErrHandedOver) {
+		r.t.Fatalf("Run returned %v, want ErrHandedOver", r.err)
+	}
+	return r.inherit(l)
+}
+
+// inherit runs a pool that takes over what another one has left.
+func (r *rig) inherit(l pool.Legacy) *rig {
+	r.t.Helper()
+	document, err := json.Marshal(l)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var read pool.Legacy
+	if err := json.Unmarshal(document, &read); err != nil {
+		r.t.Fatal(err)
+	}
+	releases := map[int]pool.Release{}
+	for generation, state := range read.Releases {
+		for _, release := range r.releases {
+			if fmt.Sprintf("%q", release.Info().Version) == string(state) {
+				releases[generation] = release
+			}
+		}
+	}
+	heir, err := pool.Inherit(pool.Options{App: "web", Keeper: r.keeper}, read, releases)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	next := &rig{t: r.t, Pool: heir, cancel: cancel, releases: r.releases, ran: make(chan error), keeper: r.keeper}
+	r.releases = nil // they are the heir's to close
+	go func() {
+		for e := range heir.Journal() {
+			next.mu.Lock()
+			next.journal = append(next.journal, e)
+			next.mu.Unlock()
+		}
+	}()
+	go func() {
+		next.err = heir.Run(ctx)
+		close(next.ran)
+	}()
+	r.t.Cleanup(next.finish)
+	synctest.Wait()
+	return next
+}
+
+// TestSuccessionAtRest: the workers are not touched, and everything works on them.
+func TestSuccessionAtRest(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		v1 := pooltest.NewRelease("v1", pooltest.Polite)
+		r := start(t, 3, v1)
+		before := r.states()
+		next := r.succeed()
+		wantEqual(t, "workers", next.states(), before)
+		for _, p := range v1.Living() {
+			wantEqual(t, "asked of a worker", p.Labels(), []string{"detach"})
+		}
+		wantEqual(t, "events", words(next.events()), "adopted adopted adopted succession")
+		if n := len(v1.Living()[0].States()); n < 2 {
+			t.Errorf("the state was announced %d times", n)
+		}
+		v1.Process(2).Die(syscall.SIGSEGV)
+		synctest.Wait()
+		wantEqual(t, "after a crash", next.states(), "0/1 serving, 1/4 serving, 2/3 serving")
+		if _, _, err := next.Resize(to(4)); err != nil {
+			t.Fatal(err)
+		}
+		next.mustRoll(next.release("v2", pooltest.Polite))
+		wantEqual(t, "after a roll", next.states(), "0/6 serving, 1/7 serving, 2/8 serving, 3/9 serving")
+		last := next.succeed()
+		wantEqual(t, "after another succession", last.states(), "0/6 serving, 1/7 serving, 2/8 serving, 3/9 serving")
+		if roll := last.status().LastRoll; roll == nil || roll.Generation != 2 || roll.Result != machine.OK {
+			t.Errorf("last roll: %+v", roll)
+		}
+	})
+}
+
+// TestSuccessionInARoll at each of its steps: it goes on, and ends as it would
+// have.
+func TestSuccessionInARoll(t *testing.T) {
+	for steps := range 9 {
+		t.Run(fmt.Sprint(steps), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r := start(t, 3, pooltest.NewRelease("v1", pooltest.Obedient))
+				v2 := r.release("v2", nil)
+				answer := r.roll(v2)
+				step := func() {
+					pass(400 * time.Millisecond) // the canary's probation takes three
+					for _, p := range v2.Living() {
+						if strings.Contains(r.states(), fmt.Sprintf("/%s starting", p.Order.ID)) {
+							go func() { p.Online(); p.Ready(); <-p.Asked(); p.Exit(0) }()
+							synctest.Wait()
+							return
+						}
+					}
+				}
+				for range steps {
+					step()
+				}
+				ended := r.status().Rolling == nil
+				r = r.succeed()
+				if !ended {
+					if got := <-answer; !errors.Is(got.err, pool.ErrHandedOver) {
+						t.Errorf("who waited for the roll got %+v, %v", got.RollResult, got.err)
+					}
+					wantEqual(t, "text begins", strings.HasPrefix(r.last(pool.KindSuccession).Text, "goes on with the roll to generation 2"), true)
+				}
+				for range 9 {
+					step()
+				}
+				status := r.status()
+				if status.Generation != 2 || status.Rolling != nil || status.LastRoll == nil || status.LastRoll.Result != machine.OK {
+					t.Errorf("after all: %+v", status)
+				}
+			})
+		})
+	}
+}
+
+// TestSuccessionOfARollThatFails: the next master puts the old generation back.
+func TestSuccessionOfARollThatFails(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := start(t, 2, pooltest.NewRelease("v1", pooltest.Obedient))
+		v2 := r.release("v2", nil)
+		r.roll(v2)
+		v2.Living()[0].Ready()
+		r = r.succeed()
+		v2.Living()[0].Exit(9)
+		synctest.Wait()
+		last := r.status().LastRoll
+		if last == nil || last.Result != machine.RolledBack || last.Exit == nil || last.Exit.Code != 9 || last.FromRelease.Version != "v1" {
+			t.Errorf("last roll: %+v", last)
+		}
+		wantEqual(t, "workers", r.states(), "0/1 serving, 1/2 serving")
+	})
+}
+
+// TestSuccessionWhileLeaving: drains and backoffs keep their deadlines.
+func TestSuccessionWhileLeaving(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		v1 := pooltest.NewRelease("v1", pooltest.Stubborn)
+		r := start(t, 2, v1)
+		if _, _, err := r.Resize(to(1)); err != nil {
+			t.Fatal(err)
+		}
+		pass(20 * time.Second)
+		r = r.succeed()
+		wantEqual(t, "draining", r.states(), "0/1 serving, 1/2 draining")
+		pass(11 * time.Second) // of 30 s in all
+		wantEqual(t, "after the drain timeout", r.states(), "0/1 serving")
+		for range 4 {
+			for _, p := range v1.Living() {
+				p.Exit(1)
+			}
+			synctest.Wait()
+		}
+		waits := r.states()
+		r = r.succeed()
+		wantEqual(t, "backing off", r.states(), waits)
+		pass(time.Minute)
+		wantEqual(t, "back", strings.HasSuffix(r.states(), "serving"), true)
+	})
+}
+
+// leaves exits when it is asked to.
+func leaves(p *pooltest.Process) {
+	select {
+	case <-p.Asked():
+		p.Exit(0)
+	case <-p.Gone():
+	}
+}
+
+// TestThaw: a succession that fails has not happened.
+func TestThaw(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		v1 := pooltest.NewRelease("v1", pooltest.Obedient)
+		r := start(t, 2, v1)
+		v2 := r.release("v2", leaves)
+		answer := r.roll(v2)
+		canary := v2.Living()[0]
+		r.mustFreeze()
+		go canary.Ready() // is heard afterwards
+		synctest.Wait()
+		for name, refused := range map[string]func() error{
+			"Stop":   r.Stop,
+			"Resize": func() error { _, _, err := r.Resize(to(5)); return err },
+			"Send":   func() error { _, err := r.Send(pool.Target{}, []byte("1")); return err },
+			"Roll":   func() error { _, err := r.BeginRoll(pooltest.NewRelease("v9", nil)); return err },
+			"Freeze": func() error { _, err := r.freeze(); return err },
+		} {
+			if err := refused(); !errors.Is(err, pool.ErrHandedOver) {
+				t.Errorf("%s of a frozen pool: %v", name, err)
+			}
+		}
+		wantEqual(t, "while frozen", r.states(), "0/1 serving, 0/3 starting, 1/2 serving")
+		if err := r.Thaw(); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		wantEqual(t, "thawed", r.states(), "0/1 serving, 0/3 serving, 1/2 serving")
+		pass(time.Second)
+		v2.Living()[1].Ready()
+		if got := <-answer; got.err != nil || got.Result != machine.OK {
+			t.Errorf("the roll: %+v, %v", got.RollResult, got.err)
+		}
+		v2.Living()[0].Exit(1)
+		synctest.Wait()
+		v2.Living()[1].Ready()
+	})
+}
+
+// TestFreezeWaitsForBirths, but not for ever.
+func TestFreezeWaitsForBirths(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		v1 := pooltest.NewRelease("v1", pooltest.Obedient)
+		r := start(t, 1, v1)
+		resume := v1.HoldStart()
+		if _, _, err := r.Resize(to(2)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.freeze(); err == nil || !strings.Contains(err.Error(), "1 workers are still being started") {
+			t.Errorf("freeze: %v", err)
+		}
+		wantEqual(t, "goes on", r.states(), "0/1 serving, 1/2 starting")
+		frozen := make(chan pool.Legacy)
+		go func() { frozen <- r.mustFreeze() }()
+		synctest.Wait()
+		resume()
+		if l := <-frozen; len(l.Members) != 2 || len(l.Members[1].Process) == 0 {
+			t.Errorf("members: %+v", l.Members)
+		}
+		r.Thaw()
+		synctest.Wait()
+		wantEqual(t, "thawed", r.states(), "0/1 serving, 1/2 serving")
+	})
+}
+
+// TestFreezeFails where a worker cannot be let go of: nothing has happened.
+func TestFreezeFails(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		v1 := pooltest.NewRelease("v1", pooltest.Obedient)
+		r := start(t, 2, v1)
+		v1.Fail("detach", errors.New("no pidfd"))
+		if _, err := r.freeze(); err == nil || !strings.Contains(err.Error(), "no pidfd") {
+			t.Errorf("freeze: %v", err)
+		}
+		v1.Fail("detach", nil)
+		v1.Process(1).Exit(3)
+		synctest.Wait()
+		wantEqual(t, "goes on", r.states(), "0/3 serving, 1/2 serving")
+	})
+}
+
+// TestFreezeBesideADeath: what a death would set off is left to the successor.
+func TestFreezeBesideADeath(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		v1 := pooltest.NewRelease("v1", pooltest.Polite)
+		r := start(t, 3, v1)
+		v2 := r.release("v2", leaves)
+		r.roll(v2)
+		v2.Living()[0].Ready()
+		pass(time.Second)
+		v2.Living()[1].Ready() // slot 1; the worker of slot 2 starts
+		synctest.Wait()
+		starting := v2.Living()[2]
+		// It dies in the moment of the succession: the roll turns round, and those
+		// of v2 that serve have to leave.
+		starting.DieUnheard(pool.Exited{Status: pool.ExitStatus{Code: 5}})
+		type frozen struct {
+			l   pool.Legacy
+			err error
+		}
+		done := make(chan frozen)
+		go func() { l, err := r.freeze(); done <- frozen{l, err} }()
+		synctest.Wait()
+		starting.Heard()
+		got := <-done
+		if got.err != nil {
+			t.Fatal(got.err)
+		}
+		for _, p := range v2.Living() {
+			wantEqual(t, "asked of "+p.Order.ID, p.Labels(), []string{"detach"})
+		}
+		r.HandOver()
+		<-r.ran
+		r = r.inherit(got.l)
+		pass(time.Minute)
+		if last := r.status().LastRoll; last == nil || last.Result != machine.RolledBack {
+			t.Errorf("last roll: %+v", last)
+		}
+		wantEqual(t, "generation", r.status().Generation, 1)
+	})
+}
+
+// TestSuccessionOfTheLost: a process that cannot be adopted has died.
+func TestSuccessionOfTheLost(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		v1 := pooltest.NewRelease("v1", pooltest.Obedient)
+		r := start(t, 2, v1)
+		l := r.mustFreeze()
+		r.HandOver()
+		<-r.ran
+		l.Members[0].Process = nil
+		v1.Process(1).Lose()
+		r = r.inherit(l)
+		wantEqual(t, "respawned", r.states(), "0/3 serving, 1/2 serving")
+		wantEqual(t, "last exit", r.status().Workers[0].LastExit, "lost with the master before")
+	})
+}
+
+func TestInheritNeedsItsReleases(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := start(t, 1, pooltest.NewRelease("v1", pooltest.Obedient))
+		l := r.mustFreeze()
+		if _, err := pool.Inherit(pool.Options{}, l, nil); err == nil || !strings.Contains(err.Error(), "generation 1 is missing") {
+			t.Errorf("got %v", err)
+		}
+		l.Machine.Phase = "odd"
+		if _, err := pool.Inherit(pool.Options{}, l, nil); !errors.Is(err, machine.ErrTorn) {
+			t.Errorf("got %v, want ErrTorn", err)
+		}
+		r.Thaw()
+	})
+}
+
+// shelf is a keeper that looks whether what it is given fits together.
+type shelf struct {
+	mu    sync.Mutex
+	files map[string]bool
+	saved pool.Legacy
+	saves int
+}
+
+func (s *shelf) Keep(name string, _ *os.File) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.files[name] = true
+}
+
+func (s *shelf) Drop(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.files, name)
+}
+
+func (s *shelf) Save(l pool.Legacy) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.saved = l
+	s.saves++
+}
+
+// TestKeeper: whenever nothing moves, what was saved is the state, so that a
+// master which is killed there is succeeded as well.
+func TestKeeper(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		keeper := &shelf{files: map[string]bool{}}
+		v1 := pooltest.NewRelease("v1", pooltest.Polite)
+		r := start(t, 2, v1, func(o *pool.Options) { o.Keeper = keeper })
+		r.keeper = keeper
+		r.mustRoll(r.release("v2", pooltest.Polite))
+		r.releases[1].Process(3).Say(ipc.Status{Text: "busy"})
+		r.releases[1].Process(3).Exit(1)
+		synctest.Wait()
+		saves := keeper.saves
+		r.releases[1].Process(4).Alive()
+		synctest.Wait()
+		if keeper.saves != saves {
+			t.Error("a sign of life was saved")
+		}
+		states := r.states()
+		l := keeper.saved
+		r.mustFreeze() // stands for SIGKILL: nothing that it leaves is used
+		r.HandOver()
+		<-r.ran
+		r = r.inherit(l)
+		wantEqual(t, "workers", r.states(), states)
+	})
+}
