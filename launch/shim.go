@@ -93,6 +93,7 @@ func (s shimSpec) exec(channel io.Writer) *shimError {
 		env = append(env, "WATCHDOG_PID="+strconv.Itoa(os.Getpid()))
 	}
 	closeOnExecFrom(s.Keep)
+	unblockSignals()
 	if s.FD > 0 {
 		if failure := s.run(channel, aboutToExec, func() error { return execDescriptor(s.FD, s.Args, env) }); !s.onlyByPath(failure) {
 			return failure

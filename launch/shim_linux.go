@@ -2,6 +2,7 @@ package launch
 
 import (
 	"os"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -9,6 +10,13 @@ import (
 // openDir opens a directory to enter it later, which takes no permission to read.
 func openDir(path string) (*os.File, error) {
 	return os.OpenFile(path, unix.O_PATH|unix.O_DIRECTORY, 0)
+}
+
+// unblockSignals gives the program the signal mask that programs expect, whatever
+// the master's is: after an exec in place it holds some back.
+func unblockSignals() {
+	runtime.LockOSThread() // the mask of the thread that execs is the program's
+	unix.PthreadSigmask(unix.SIG_SETMASK, new(unix.Sigset_t), nil)
 }
 
 // closeOnExecFrom lets the exec close every descriptor from fd on: whatever the

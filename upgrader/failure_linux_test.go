@@ -43,24 +43,13 @@ func TestFailureLeavesNothing(t *testing.T) {
 		t.Errorf("%d files are open, %d were before", n, before)
 	}
 	if len(c.files) > 0 {
-		t.Errorf("the carrier keeps %d files", len(c.files))
+		t.Errorf("the store keeps %d files", len(c.files))
 	}
 	if exists(path) {
 		t.Error("the Unix socket is left")
 	}
 	if _, err := u.Listen(wanted(t, "a=127.0.0.1:0", "b=unix:"+path)); err != nil {
 		t.Errorf("the second try: %v", err)
-	}
-}
-
-func TestCarrierFails(t *testing.T) {
-	u, c := newUpgrader(t)
-	c.refuse = 1
-	before := openFiles(t)
-	_, err := u.Listen(wanted(t, "a=127.0.0.1:0", "b=127.0.0.1:0"))
-	wantContains(t, err, "cannot keep listener b for a succession: too many open files")
-	if n := openFiles(t); n != before+len(c.files) {
-		t.Errorf("%d files are open, %d were before and the carrier has %d", n, before, len(c.files))
 	}
 }
 
@@ -152,9 +141,7 @@ func TestAddressOfAnotherMachine(t *testing.T) {
 // What cannot be mended is told.
 func TestReassertTells(t *testing.T) {
 	var text bytes.Buffer
-	c := &carrier{files: map[string]*os.File{}}
-	defer c.close()
-	u := upgrader.NewWith(c, slog.New(slog.NewTextHandler(&text, nil)))
+	u := upgrader.New(upgrader.Options{Log: slog.New(slog.NewTextHandler(&text, nil))})
 	listeners, err := u.Listen(wanted(t, "127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)

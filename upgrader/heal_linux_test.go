@@ -22,14 +22,12 @@ type healer struct {
 
 func newHealer(t *testing.T, all ...string) (*healer, []*upgrader.Listener) {
 	t.Helper()
-	c := &carrier{files: map[string]*os.File{}}
-	h := &healer{upgrader.NewWith(c, slog.New(slog.NewTextHandler(t.Output(), nil))), t, make(chan upgrader.Healed, 100)}
+	h := &healer{upgrader.New(upgrader.Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil))}), t, make(chan upgrader.Healed, 100)}
 	h.OnHealed(func(healed upgrader.Healed) { h.heals <- healed })
 	t.Cleanup(func() {
 		if err := h.Close(); err != nil {
 			t.Error(err)
 		}
-		c.close()
 	})
 	listeners, err := h.Listen(wanted(t, all...))
 	if err != nil {

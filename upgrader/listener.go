@@ -21,7 +21,7 @@ type Listener struct {
 	file    *os.File
 	socket  *unixSocket // nil unless it is one
 
-	carried  string   // its name in the carrier
+	id       int      // unique in the life of the app
 	standing standing // under Upgrader.mu, as is all that follows
 	queue    int      // what the kernel made of its backlog, 0 where it does not tell
 	broken   string   // why it could not be mended, told once

@@ -45,50 +45,45 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// carrier is a Carrier in memory that keeps copies as tableflip does.
-type carrier struct {
-	files  map[string]*os.File
-	refuse int // fails when it has that many; 0: never
-}
+// store is a Keeper that keeps descriptors of its own, as systemd does.
+type store struct{ files map[string]int }
 
-func (c *carrier) File(string) (*os.File, error) { return nil, nil }
-
-func (c *carrier) AddFile(name string, file *os.File) error {
-	if c.refuse > 0 && len(c.files) == c.refuse {
-		return unix.EMFILE
-	}
+func (c *store) Keep(name string, file *os.File) {
 	raw, err := file.SyscallConn()
 	if err != nil {
-		return err
+		panic(err)
 	}
-	return raw.Control(func(fd uintptr) {
+	raw.Control(func(fd uintptr) {
 		copied, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
 		if err != nil {
 			panic(err)
 		}
-		c.files[name] = os.NewFile(uintptr(copied), name)
+		c.files[name] = copied
 	})
 }
 
-func (c *carrier) Drop(name string) error {
-	defer delete(c.files, name)
-	return c.files[name].Close()
+func (c *store) Drop(name string) {
+	unix.Close(c.files[name])
+	delete(c.files, name)
 }
 
-func (c *carrier) close() {
-	for _, f := range c.files {
-		f.Close()
+func (c *store) close() {
+	for name := range c.files {
+		c.Drop(name)
 	}
 }
 
-// newUpgrader returns one on a carrier in memory; both end with the test.
-func newUpgrader(t *testing.T) (*upgrader.Upgrader, *carrier) {
+// newUpgrader returns one with a store; both end with the test.
+func newUpgrader(t *testing.T) (*upgrader.Upgrader, *store) {
 	t.Helper()
-	c := &carrier{files: map[string]*os.File{}}
-	u := upgrader.NewWith(c, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	c := &store{files: map[string]int{}}
+	u := upgrader.New(upgrader.Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Keeper: c})
 	t.Cleanup(func() {
 		if err := u.Close(); err != nil {
 			t.Error(err)
+		}
+		if len(c.files) > 0 {
+			t.Errorf("the store keeps %d files", len(c.files))
 		}
 		c.close()
 	})

@@ -81,5 +81,7 @@ func (u *Upgrader) renew(l *Listener) error {
 	}
 	l.socket = socket
 	u.hangups.add(l)
-	return u.carrier.AddFile(l.carried, l.file) // while it blocks, see keep
+	u.dropFile(l)
+	u.keepFile(l)
+	return nil
 }

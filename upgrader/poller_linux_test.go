@@ -2,8 +2,6 @@ package upgrader_test
 
 import (
 	"net"
-	"os"
-	"strings"
 	"testing"
 )
 
@@ -45,35 +43,5 @@ func TestNotPolled(t *testing.T) {
 		if polled[inode] {
 			t.Errorf("listener %s is polled", l.Name)
 		}
-	}
-}
-
-// The same with tableflip's own copies, in a process of its own: it allows one
-// table a process.
-func TestNotPolledByTableflip(t *testing.T) {
-	m := spawn(t, "master", nil, socketPath(t))
-	for _, name := range []string{"a", "b", "c"} {
-		fields := strings.Fields(m.line())
-		// Two copies: the listener and the carrier's.
-		if len(fields) != 4 || fields[0] != name || fields[2] != "2" || fields[3] != "false" {
-			t.Fatalf("the master says %q, want %s, its address, 2 copies, not polled", fields, name)
-		}
-	}
-}
-
-// Close gives the sockets back also where tableflip holds copies: the Unix socket
-// is removed and a client is refused.
-func TestCloseWithTableflip(t *testing.T) {
-	path := socketPath(t)
-	m := spawn(t, "master", nil, path)
-	for range 3 {
-		m.line()
-	}
-	m.in.Close()
-	if err := m.cmd.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Lstat(path); err == nil {
-		t.Errorf("%s is left", path)
 	}
 }

@@ -1,7 +1,6 @@
 package upgrader
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -62,9 +61,10 @@ func (u *Upgrader) CloseListener(l *Listener) error {
 	u.leaving = slices.Delete(u.leaving, i, i+1)
 	u.hangups.remove(l)
 	if !l.Datagram() {
-		unix.Shutdown(int(l.file.Fd()), unix.SHUT_RDWR) // copies live on, the carrier's for one
+		unix.Shutdown(int(l.file.Fd()), unix.SHUT_RDWR) // copies live on, a keeper's for one
 	}
-	err := errors.Join(l.close(), u.carrier.Drop(l.carried))
+	u.dropFile(l)
+	err := l.close()
 	end := u.watch()
 	u.mu.Unlock()
 	end()

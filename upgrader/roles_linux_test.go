@@ -2,15 +2,17 @@ package upgrader_test
 
 import (
 	"bufio"
+	"context"
+	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -123,7 +125,7 @@ func accept([]string) error {
 // idle is a master with nothing to do. It says when it has healed a listener,
 // which it shuts down itself when told to.
 func idle([]string) error {
-	u := upgrader.NewWith(&carrier{files: map[string]*os.File{}}, slog.New(slog.DiscardHandler))
+	u := upgrader.New(upgrader.Options{})
 	u.OnHealed(func(h upgrader.Healed) { fmt.Println(h.What) })
 	listeners, err := u.Listen([]config.Listen{{Name: "a", Network: config.TCP, Address: "127.0.0.1:0"}})
 	if err != nil {
@@ -168,7 +170,7 @@ func listenAsNobody(args []string) error {
 	if err != nil {
 		return err
 	}
-	u := upgrader.NewWith(&carrier{files: map[string]*os.File{}}, slog.New(slog.DiscardHandler))
+	u := upgrader.New(upgrader.Options{})
 	_, err = u.Listen([]config.Listen{l})
 	fmt.Println(err)
 	return u.Close()
@@ -178,8 +180,7 @@ func listenAsNobody(args []string) error {
 // go of it.
 func race([]string) error {
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-		c := &carrier{files: map[string]*os.File{}}
-		u := upgrader.NewWith(c, slog.New(slog.DiscardHandler))
+		u := upgrader.New(upgrader.Options{})
 		_, err := u.Listen([]config.Listen{{Name: "listen", Network: config.Unix, Address: lines.Text()}})
 		if err != nil {
 			fmt.Println("lost:", err)
@@ -190,31 +191,60 @@ func race([]string) error {
 		if err := u.Close(); err != nil {
 			return err
 		}
-		c.close()
 		fmt.Println("done")
 	}
 	return nil
 }
 
-// master is a process with the real carrier. It says of each listener how many
-// copies there are and whether the runtime polls one of them.
+// master is a process that holds listeners and hands them to a successor when it is
+// told to: "flip" by tableflip, "exec" in place. Whoever holds them says so, with how many
+// copies there are of each and whether the runtime polls one of them.
 func master(args []string) error {
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	u, err := upgrader.New(log)
+	flip, in, err := upgrader.NewFlip(10 * time.Second)
+	if err == nil && in == nil {
+		in, err = upgrader.AfterExec()
+	}
 	if err != nil {
 		return err
 	}
-	if _, err := upgrader.New(log); err == nil {
-		return fmt.Errorf("a second Upgrader was made")
-	}
-	listeners, err := u.Listen([]config.Listen{
-		{Name: "a", Network: config.TCP, Address: "127.0.0.1:0"},
-		{Name: "b", Network: config.Unix, Address: args[0]},
-		{Name: "c", Network: config.UDP, Address: "127.0.0.1:0"},
-	})
+	u, document, err := holdListeners(in, args[0])
 	if err != nil {
 		return err
 	}
+	if err := flip.Ready(); err != nil {
+		return err
+	}
+	if err := flip.AwaitPredecessor(context.Background()); err != nil {
+		return err
+	}
+	u.Begin()
+	fmt.Println("master", os.Getpid(), document)
+	if err := describe(u.Listeners()); err != nil {
+		return err
+	}
+	return obey(u, flip, document)
+}
+
+func holdListeners(in *upgrader.Inheritance, path string) (u *upgrader.Upgrader, document string, err error) {
+	if in == nil {
+		u = upgrader.New(upgrader.Options{})
+		_, err = u.Listen([]config.Listen{
+			{Name: "a", Network: config.TCP, Address: "127.0.0.1:0"},
+			{Name: "b", Network: config.Unix, Address: path},
+			{Name: "c", Network: config.UDP, Address: "127.0.0.1:0"},
+		})
+		return u, "first", err
+	}
+	var all []upgrader.ListenerLegacy
+	if err := json.Unmarshal(in.Document, &all); err != nil {
+		return nil, "", err
+	}
+	defer in.Close()
+	u, err = upgrader.Inherit(upgrader.Options{}, all, in)
+	return u, fmt.Sprint(in.Names()), err
+}
+
+func describe(listeners []*upgrader.Listener) error {
 	polled, err := polledInodes()
 	if err != nil {
 		return err
@@ -224,12 +254,40 @@ func master(args []string) error {
 		if err != nil {
 			return err
 		}
-		fmt.Println(l.Name, l.Address, copiesOf(inode), polled[inode])
+		flags, err := unix.FcntlInt(l.File().Fd(), unix.F_GETFL, 0)
+		if err != nil {
+			return err
+		}
+		fmt.Println(l.Name, l.Address, copiesOf(inode), polled[inode], flags&unix.O_NONBLOCK != 0)
 	}
-	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
-		return err
+	return nil
+}
+
+// obey reads byte by byte: what follows an order is for the successor.
+func obey(u *upgrader.Upgrader, flip *upgrader.Flip, document string) error {
+	for {
+		order := ""
+		for b := make([]byte, 1); !strings.HasSuffix(order, "\n"); order += string(b) {
+			if _, err := os.Stdin.Read(b); err != nil {
+				return u.Close()
+			}
+		}
+		all, files := u.Legacy()
+		text, err := json.Marshal(all)
+		if err != nil {
+			return err
+		}
+		legacy := upgrader.Legacy{Document: text, Files: files}
+		switch strings.TrimSpace(order) {
+		case "flip":
+			if err = flip.Upgrade(legacy); err == nil {
+				os.Exit(0)
+			}
+		case "exec":
+			err = upgrader.InPlace{Path: "/proc/self/exe", Args: os.Args}.Exec(legacy)
+		}
+		fmt.Println("failed:", err)
 	}
-	return u.Close()
 }
 
 // polledInodes returns what a client would wake this process for by its epoll

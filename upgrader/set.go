@@ -37,11 +37,11 @@ func (u *Upgrader) set(wanted []config.Listen) (added, kept, removed []*Listener
 		}
 		matches[i], added = l, append(added, l)
 	}
-	// The carrier gets them when all are open.
+	// They get known when all are open.
 	for i, l := range added {
 		if err := u.keep(l); err != nil {
 			for _, kept := range added[:i] {
-				err = errors.Join(err, u.carrier.Drop(kept.carried))
+				u.dropFile(kept)
 			}
 			return nil, nil, nil, errors.Join(err, closeAll(added))
 		}

@@ -2,12 +2,10 @@ package upgrader
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"sync"
-
-	"github.com/cloudflare/tableflip"
 
 	"relevo/config"
 )
@@ -15,33 +13,37 @@ import (
 // Upgrader owns the listeners of a master. Its methods are safe for concurrent
 // use.
 type Upgrader struct {
-	carrier Carrier
-	log     *slog.Logger
-	healed  func(Healed)
-	looker  looker
-	stop    func() // ends the carrier
+	log    *slog.Logger
+	healed func(Healed)
+	looker looker
 
 	mu        sync.Mutex
 	listeners []*Listener // in the order of the configuration
 	leaving   []*Listener // that the configuration has no more, until they are closed
 	hangups   *hangups    // nil while there is no listener
+	lastID    int
+	keeper    Keeper // nil: none
 }
 
-// New returns the Upgrader of this process. There can be one only, for tableflip
-// keeps one table a process.
-func New(log *slog.Logger) (*Upgrader, error) {
-	flip, err := tableflip.New(tableflip.Options{})
-	if err != nil {
-		return nil, fmt.Errorf("cannot prepare the succession: %w", err)
+// Keeper keeps what a later master needs if this one dies without a word: each
+// socket as it comes to be. Its methods must not call the Upgrader.
+type Keeper interface {
+	Keep(name string, file *os.File)
+	Drop(name string)
+}
+
+// Options are what an Upgrader may be made with. The zero value works.
+type Options struct {
+	Log    *slog.Logger // default: none
+	Keeper Keeper       // default: none
+}
+
+// New returns an Upgrader without listeners.
+func New(o Options) *Upgrader {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
-	u := NewWith(flipTable{flip}, log)
-	u.stop = flip.Stop
-	return u, nil
-}
-
-// NewWith returns an Upgrader on any carrier.
-func NewWith(c Carrier, log *slog.Logger) *Upgrader {
-	return &Upgrader{carrier: c, log: log, stop: func() {}, looker: looker{stop: make(chan struct{})}}
+	return &Upgrader{log: o.Log, keeper: o.Keeper, looker: looker{stop: make(chan struct{})}}
 }
 
 // OnHealed has tell called, from any goroutine, for each damage to a listener. It
@@ -54,14 +56,28 @@ func (u *Upgrader) Listen(wanted []config.Listen) ([]*Listener, error) {
 	return u.Listeners(), err
 }
 
-// keep gives the socket to the carrier and makes it ready for workers.
+// keep names the socket for later masters and makes it ready for workers. It holds
+// u.mu.
 func (u *Upgrader) keep(l *Listener) error {
-	// While the socket still blocks: a copy made now is not polled either.
-	l.carried = u.vacantName(l.Listen)
-	if err := u.carrier.AddFile(l.carried, l.file); err != nil {
-		return fmt.Errorf("cannot keep listener %s for a succession: %w", l.Name, err)
+	if err := l.Reassert(); err != nil {
+		return err
 	}
-	return l.Reassert()
+	u.lastID++
+	l.id = u.lastID
+	u.keepFile(l)
+	return nil
+}
+
+func (u *Upgrader) keepFile(l *Listener) {
+	if u.keeper != nil {
+		u.keeper.Keep(l.fileName(), l.file)
+	}
+}
+
+func (u *Upgrader) dropFile(l *Listener) {
+	if u.keeper != nil {
+		u.keeper.Drop(l.fileName())
+	}
 }
 
 // Listeners returns the sockets, in the order of the configuration.
@@ -101,12 +117,12 @@ func (u *Upgrader) Close() error {
 	u.mu.Lock()
 	var failed error
 	for _, l := range u.all() {
+		u.dropFile(l)
 		failed = errors.Join(failed, l.close())
 	}
 	u.listeners, u.leaving = nil, nil
 	end := u.watch()
 	u.mu.Unlock()
 	end()
-	u.stop()
 	return failed
 }

@@ -1,0 +1,68 @@
+package upgrader
+
+import (
+	"fmt"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+func memoryFile(name string) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+func closeFD(fd int) { unix.Close(fd) }
+
+// unpolledFile makes a File of a socket, which it takes, without its mode being
+// changed: others may use the socket at this moment. os.NewFile polls what is
+// non-blocking, so the File is made of something else, and the socket put in its
+// place.
+func unpolledFile(fd int, name string) (*os.File, error) {
+	defer unix.Close(fd)
+	placeholder, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("cannot take over a socket: %w", err)
+	}
+	file := os.NewFile(uintptr(placeholder), name)
+	if err := unix.Dup3(fd, placeholder, unix.O_CLOEXEC); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("cannot take over a socket: %w", err)
+	}
+	return file, nil
+}
+
+// withFDs runs do with the descriptors of files, which stay open meanwhile and
+// keep their modes. Files that are closed are left out.
+func withFDs(files map[string]*os.File, do func(names []string, fds []int) error) error {
+	var names []string
+	var fds []int
+	sorted := make([]string, 0, len(files))
+	for name := range files {
+		sorted = append(sorted, name)
+	}
+	slices.Sort(sorted)
+	var next func(i int) error
+	next = func(i int) (err error) {
+		if i == len(sorted) {
+			return do(names, fds)
+		}
+		raw, err := files[sorted[i]].SyscallConn()
+		if err != nil {
+			return next(i + 1)
+		}
+		failed := raw.Control(func(fd uintptr) {
+			names, fds = append(names, sorted[i]), append(fds, int(fd))
+			err = next(i + 1)
+		})
+		if failed != nil {
+			return next(i + 1)
+		}
+		return err
+	}
+	return next(0)
+}

@@ -1,0 +1,93 @@
+package upgrader
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+)
+
+// Legacy is everything that outlives a master: one document, and named files.
+type Legacy struct {
+	Document []byte
+	Files    map[string]*os.File // stay whose they are
+}
+
+// Inheritance is a Legacy as it arrives: descriptors that nobody has taken yet.
+// Names may be looked at and files taken from one goroutine at a time.
+type Inheritance struct {
+	Document []byte
+
+	mu  sync.Mutex
+	fds map[string]int
+}
+
+// ErrNotInherited is returned for a file that a legacy does not have.
+var ErrNotInherited = errors.New("upgrader: no such file was inherited")
+
+// Inherited is the legacy in descriptors that came in another way: out of systemd's
+// store. It takes them.
+func Inherited(fds map[string]int) (*Inheritance, error) { return newInheritance(fds) }
+
+func newInheritance(fds map[string]int) (*Inheritance, error) {
+	in := &Inheritance{fds: fds}
+	fd, err := in.take(documentFile)
+	if err == nil {
+		document := openDocument(fd)
+		in.Document, err = document.Read()
+		document.Close()
+	}
+	if err != nil {
+		in.Close()
+		return nil, fmt.Errorf("cannot read the legacy of the master before: %w", err)
+	}
+	return in, nil
+}
+
+// Names of the files that nobody has taken, sorted.
+func (in *Inheritance) Names() []string {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return slices.Sorted(maps.Keys(in.fds))
+}
+
+func (in *Inheritance) take(name string) (fd int, err error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	fd, ok := in.fds[name]
+	if !ok {
+		return -1, fmt.Errorf("%w: %s", ErrNotInherited, name)
+	}
+	delete(in.fds, name)
+	return fd, nil
+}
+
+// File takes a file. The runtime's poller waits on it if it is non-blocking.
+func (in *Inheritance) File(name string) (*os.File, error) {
+	fd, err := in.take(name)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// Socket takes a file that the runtime's poller must not know, whatever its mode.
+func (in *Inheritance) Socket(name string) (*os.File, error) {
+	fd, err := in.take(name)
+	if err != nil {
+		return nil, err
+	}
+	return unpolledFile(fd, name)
+}
+
+// Close closes what nobody has taken.
+func (in *Inheritance) Close() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for name, fd := range in.fds {
+		closeFD(fd)
+		delete(in.fds, name)
+	}
+}

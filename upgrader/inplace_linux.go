@@ -1,0 +1,237 @@
+package upgrader
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// envLegacy names the descriptor of the list of a legacy's files, after an exec in
+// place.
+const envLegacy = "RELEVO_LEGACY"
+
+// InPlace is the succession by exec: the process stays, its program becomes
+// another. Its children stay its own, a terminal or whoever waits for it notices
+// nothing. There is no way back after it, so Check comes first.
+type InPlace struct {
+	Path string   // of the program
+	Args []string // with its name first
+	// CheckArgs make the program read a legacy's document on descriptor 3 and say
+	// by its exit code whether it could go on with it.
+	CheckArgs []string
+	Patience  time.Duration // of Check; default 1 min
+	// HoldBack are the signals that wait for the new program to ask for them.
+	HoldBack []syscall.Signal
+}
+
+// Check runs the program to see whether it could go on with the document.
+func (p InPlace) Check(document []byte) error {
+	copied, err := NewDocument()
+	if err != nil {
+		return err
+	}
+	defer copied.Close()
+	if err := copied.Write(document); err != nil {
+		return err
+	}
+	patience := p.Patience
+	if patience == 0 {
+		patience = time.Minute
+	}
+	check := exec.Command(p.Path, p.CheckArgs...)
+	check.ExtraFiles = []*os.File{copied.File()}
+	// A group of its own, so that it ends as a whole.
+	check.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	check.WaitDelay = time.Second
+	timeout := make(chan struct{})
+	late := time.AfterFunc(patience, func() {
+		close(timeout)
+		if check.Process != nil {
+			unix.Kill(-check.Process.Pid, unix.SIGKILL)
+		}
+	})
+	defer late.Stop()
+	said, err := check.CombinedOutput()
+	select {
+	case <-timeout:
+		return fmt.Errorf("cannot replace the master: %s does not answer within %s", p.Path, patience)
+	default:
+	}
+	if err != nil {
+		return fmt.Errorf("cannot replace the master: %s could not go on with its state: %w%s", p.Path, err, lastWords(said))
+	}
+	return nil
+}
+
+func lastWords(said []byte) string {
+	const most = 500
+	if len(said) == 0 {
+		return ""
+	}
+	return "\n  it says: " + string(said[max(0, len(said)-most):])
+}
+
+// Exec becomes the new program with the legacy. It returns only if it fails, and
+// everything is as before then. Signals that come in between wait for the new
+// program.
+func (p InPlace) Exec(l Legacy) error {
+	list, err := p.open(l)
+	if err != nil {
+		return fmt.Errorf("cannot replace the master: %w", err)
+	}
+	defer list.close()
+	environ := append(environWithout(envLegacy), envLegacy+"="+strconv.Itoa(list.fd))
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	before, err := holdBack(p.HoldBack)
+	if err != nil {
+		return fmt.Errorf("cannot replace the master: cannot hold signals back: %w", err)
+	}
+	err = syscall.Exec(p.Path, p.Args, environ)
+	unix.PthreadSigmask(unix.SIG_SETMASK, before, nil)
+	return fmt.Errorf("cannot replace the master: cannot run %s: %w", p.Path, err)
+}
+
+// holdBack blocks signals in this thread, whose mask becomes that of the new
+// program: without it they would end the process before it asks for them. Package
+// os/signal takes what waits as soon as somebody does; what the process starts has
+// to unblock them.
+func holdBack(signals []syscall.Signal) (before *unix.Sigset_t, err error) {
+	before = new(unix.Sigset_t)
+	var set unix.Sigset_t
+	word := 8 * int(unsafe.Sizeof(set.Val[0]))
+	for _, sig := range signals {
+		bit := int(sig) - 1
+		set.Val[bit/word] |= 1 << (bit % word)
+	}
+	return before, unix.PthreadSigmask(unix.SIG_BLOCK, &set, before)
+}
+
+func environWithout(name string) (environ []string) {
+	for _, variable := range os.Environ() {
+		if len(variable) <= len(name) || variable[:len(name)+1] != name+"=" {
+			environ = append(environ, variable)
+		}
+	}
+	return environ
+}
+
+// inPlaceList are the descriptors that an exec keeps open.
+type inPlaceList struct {
+	fd  int // of a file that lists the others
+	fds map[string]int
+}
+
+func (l *inPlaceList) close() {
+	for _, fd := range l.fds {
+		unix.Close(fd)
+	}
+	unix.Close(l.fd)
+}
+
+// open makes copies without close-on-exec: the originals keep theirs, should the
+// exec fail.
+func (p InPlace) open(l Legacy) (list *inPlaceList, err error) {
+	document, err := NewDocument()
+	if err != nil {
+		return nil, err
+	}
+	defer document.Close()
+	if err := document.Write(l.Document); err != nil {
+		return nil, err
+	}
+	files := maps.Clone(l.Files)
+	if files == nil {
+		files = map[string]*os.File{}
+	}
+	files[documentFile] = document.File()
+	list = &inPlaceList{fd: -1, fds: map[string]int{}}
+	err = withFDs(files, func(names []string, fds []int) error {
+		for i, name := range names {
+			copied, err := unix.FcntlInt(uintptr(fds[i]), unix.F_DUPFD, 0)
+			if err != nil {
+				return err
+			}
+			list.fds[name] = copied
+		}
+		return nil
+	})
+	if err == nil {
+		list.fd, err = list.write()
+	}
+	if err != nil {
+		list.close()
+		return nil, err
+	}
+	return list, nil
+}
+
+func (l *inPlaceList) write() (fd int, err error) {
+	text, err := json.Marshal(l.fds)
+	if err != nil {
+		return -1, err
+	}
+	if fd, err = unix.MemfdCreate("relevo files", 0); err != nil {
+		return -1, err
+	}
+	_, err = unix.Pwrite(fd, text, 0)
+	return fd, err
+}
+
+// AfterExec returns the legacy that this process had before it became this
+// program, nil where it was nothing else.
+func AfterExec() (*Inheritance, error) {
+	text := os.Getenv(envLegacy)
+	if text == "" {
+		return nil, nil
+	}
+	os.Unsetenv(envLegacy)
+	fds, err := readList(text)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the legacy of the master before (%s=%s): %w", envLegacy, text, err)
+	}
+	for _, fd := range fds {
+		unix.CloseOnExec(fd)
+	}
+	return newInheritance(fds)
+}
+
+func readList(number string) (map[string]int, error) {
+	fd, err := strconv.Atoi(number)
+	if err != nil || fd < 3 {
+		return nil, errors.New("it names no file")
+	}
+	list := os.NewFile(uintptr(fd), "list of the legacy")
+	if list == nil {
+		return nil, errors.New("it names no file")
+	}
+	defer list.Close()
+	text := make([]byte, 4<<20)
+	n, err := list.ReadAt(text, 0)
+	fds := map[string]int{}
+	if jsonErr := json.Unmarshal(text[:n], &fds); jsonErr != nil {
+		return nil, errors.Join(jsonErr, err)
+	}
+	return fds, nil
+}
+
+// ReadCheck returns the document that Check gives to the program.
+func ReadCheck() ([]byte, error) {
+	document := openDocument(3)
+	defer document.Close()
+	content, err := document.Read()
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the document on descriptor 3: %w", err)
+	}
+	return content, nil
+}

@@ -1,0 +1,29 @@
+//go:build !linux
+
+package upgrader
+
+import (
+	"syscall"
+	"time"
+)
+
+// InPlace is left to Linux.
+type InPlace struct {
+	Path      string
+	Args      []string
+	CheckArgs []string
+	Patience  time.Duration
+	HoldBack  []syscall.Signal
+}
+
+// Check says that it cannot be done here.
+func (p InPlace) Check([]byte) error { return errOnlyLinux }
+
+// Exec says that it cannot be done here.
+func (p InPlace) Exec(Legacy) error { return errOnlyLinux }
+
+// AfterExec returns nil.
+func AfterExec() (*Inheritance, error) { return nil, nil }
+
+// ReadCheck says that it cannot be done here.
+func ReadCheck() ([]byte, error) { return nil, errOnlyLinux }

@@ -1,0 +1,104 @@
+package upgrader
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+
+	"relevo/config"
+)
+
+// ListenerLegacy is a listener as it passes from one master to the next. Its
+// socket is the file named by its ID, see ListenerFile.
+type ListenerLegacy struct {
+	ID       int             `json:"id"`
+	Listen   ListenLegacy    `json:"listen"`
+	Address  string          `json:"address"`
+	Standing standing        `json:"standing,omitempty"`
+	Queue    int             `json:"queue,omitempty"`
+	Unix     *UnixFileLegacy `json:"unix,omitempty"`
+	Leaving  bool            `json:"leaving,omitempty"`
+}
+
+// ListenLegacy is config.Listen in a document.
+type ListenLegacy struct {
+	Name    string         `json:"name"`
+	Network config.Network `json:"network"`
+	Address string         `json:"address"`
+	Mode    fs.FileMode    `json:"mode,omitempty"`
+	Backlog int            `json:"backlog,omitempty"`
+}
+
+// UnixFileLegacy is the file of a Unix socket.
+type UnixFileLegacy struct {
+	Path   string `json:"path"`
+	Dev    uint64 `json:"dev"`
+	Ino    uint64 `json:"ino"`
+	Hidden bool   `json:"hidden,omitempty"`
+}
+
+const listenerPrefix = "listener."
+
+// ListenerFile is the name of a listener's socket among the files of a legacy.
+func ListenerFile(id int) string { return fmt.Sprintf("%s%d", listenerPrefix, id) }
+
+func (l *Listener) fileName() string { return ListenerFile(l.id) }
+
+// ID is the listener's number in a legacy.
+func (l *Listener) ID() int { return l.id }
+
+// Legacy is what Inherit makes the listeners of again, with their sockets by name.
+// The files stay the Upgrader's.
+func (u *Upgrader) Legacy() (all []ListenerLegacy, files map[string]*os.File) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	files = map[string]*os.File{}
+	for i, l := range u.all() {
+		all = append(all, l.legacy(i >= len(u.listeners)))
+		files[l.fileName()] = l.file
+	}
+	return all, files
+}
+
+func (l *Listener) legacy(leaving bool) ListenerLegacy {
+	out := ListenerLegacy{
+		ID: l.id, Listen: ListenLegacy(l.Listen), Address: l.Address, Standing: l.standing, Queue: l.queue, Leaving: leaving,
+	}
+	if s := l.socket; s != nil {
+		out.Unix = &UnixFileLegacy{s.path, s.dev, s.ino, s.hidden}
+	}
+	return out
+}
+
+// Inherit returns an Upgrader that holds the listeners of another master's. It
+// takes their sockets, and touches none of them.
+func Inherit(o Options, all []ListenerLegacy, from *Inheritance) (*Upgrader, error) {
+	u := New(o)
+	for _, known := range all {
+		file, err := from.Socket(ListenerFile(known.ID))
+		if err != nil {
+			return nil, fmt.Errorf("cannot take over listener %s (%s): %w", known.Listen.Name, known.Address, err)
+		}
+		l := &Listener{
+			Listen: config.Listen(known.Listen), Address: known.Address, file: file, id: known.ID, standing: known.Standing, queue: known.Queue,
+		}
+		if s := known.Unix; s != nil {
+			l.socket = &unixSocket{path: s.Path, dev: s.Dev, ino: s.Ino, hidden: s.Hidden}
+		}
+		if u.lastID = max(u.lastID, l.id); known.Leaving {
+			u.leaving = append(u.leaving, l)
+		} else {
+			u.listeners = append(u.listeners, l)
+		}
+		u.keepFile(l)
+	}
+	return u, nil
+}
+
+// Begin looks after inherited listeners from now on.
+func (u *Upgrader) Begin() {
+	u.mu.Lock()
+	end := u.watch()
+	u.mu.Unlock()
+	end()
+}

@@ -1,0 +1,177 @@
+package upgrader_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"relevo/upgrader"
+)
+
+// TestSuccession by both carriers, again and again: the sockets stay, clients that
+// wait in their queues are not lost, their modes are as they were and no runtime
+// polls them.
+func TestSuccession(t *testing.T) {
+	for _, orders := range []string{"flip flip flip", "exec exec exec", "flip exec flip exec"} {
+		t.Run(orders, func(t *testing.T) {
+			path := socketPath(t)
+			m := spawn(t, "master", nil, path)
+			_, first := m.holds(t)
+			pid := m.cmd.Process.Pid
+			client, err := net.Dial("tcp", strings.Fields(first[0])[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			for order := range strings.FieldsSeq(orders) {
+				m.say(order)
+				who, listeners := m.holds(t)
+				if fmt.Sprint(listeners) != fmt.Sprint(first) {
+					t.Errorf("after %s: %q, before %q", order, listeners, first)
+				}
+				if fields := strings.Fields(who); (fields[1] == fmt.Sprint(pid)) != (order == "exec") || fields[2] != "[]" {
+					t.Errorf("after %s of pid %d: %s", order, pid, who)
+				} else {
+					fmt.Sscan(fields[1], &pid)
+				}
+			}
+			client.SetDeadline(time.Now().Add(tooLong))
+			if _, err := client.Write([]byte("still there?")); err != nil {
+				t.Errorf("a client that waited: %v", err)
+			}
+			m.in.Close()
+			for m.lines.Scan() {
+				t.Errorf("the master says %q", m.lines.Text())
+			}
+			if exists(path) {
+				t.Errorf("%s is left", path)
+			}
+		})
+	}
+}
+
+// holds reads what a master says of itself and its listeners.
+func (c *child) holds(t *testing.T) (who string, listeners []string) {
+	t.Helper()
+	who = c.line()
+	for range 3 {
+		listeners = append(listeners, c.line())
+	}
+	for _, l := range listeners {
+		if fields := strings.Fields(l); len(fields) != 5 || fields[2] != "1" || fields[3] != "false" || fields[4] != "true" {
+			t.Fatalf("%s: %q, want one copy, not polled, non-blocking", who, listeners)
+		}
+	}
+	return who, listeners
+}
+
+// TestManyFiles: a large pool has more files than one message takes.
+func TestManyFiles(t *testing.T) {
+	files := map[string]*os.File{}
+	for i := range 1000 {
+		f, err := os.CreateTemp(t.TempDir(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		fmt.Fprint(f, i)
+		files[fmt.Sprintf("file.%d", i)] = f
+	}
+	gone, _ := os.Open(os.DevNull)
+	gone.Close()
+	files["closed"] = gone
+	got := upgrader.PassAround(t, []byte("document"), files)
+	if string(got.Document) != "document" || len(got.Names()) != 1000 {
+		t.Fatalf("document %q, %d files", got.Document, len(got.Names()))
+	}
+	for i := range 1000 {
+		f, err := got.File(fmt.Sprintf("file.%d", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := make([]byte, 10)
+		n, _ := f.ReadAt(text, 0)
+		f.Close()
+		if string(text[:n]) != fmt.Sprint(i) {
+			t.Fatalf("file %d holds %q", i, text[:n])
+		}
+	}
+	if _, err := got.File("file.1"); !errors.Is(err, upgrader.ErrNotInherited) {
+		t.Errorf("a file was taken twice: %v", err)
+	}
+}
+
+// TestDocumentSurvivesAnything: whatever is cut off or overwritten of the newest
+// content, what is read is one of the two last, whole, or nothing.
+func TestDocumentSurvivesAnything(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for round := range 300 {
+		d, err := upgrader.NewDocument()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var written [][]byte
+		for i := range 1 + random.IntN(5) {
+			content := bytes.Repeat([]byte{byte('a' + i)}, random.IntN(3000))
+			written = append(written, content)
+			if err := d.Write(content); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := d.Read(); err != nil || !bytes.Equal(got, written[len(written)-1]) {
+			t.Fatalf("round %d: read %d bytes, %v", round, len(got), err)
+		}
+		// A write that was cut off leaves the beginning of the other slot.
+		slot := int64(len(written)+1) % 2 * (64 << 20)
+		garbage := make([]byte, random.IntN(200))
+		for i := range garbage {
+			garbage[i] = byte(random.Uint32())
+		}
+		d.File().WriteAt(garbage, slot)
+		if got, err := d.Read(); err != nil || !bytes.Equal(got, written[len(written)-1]) {
+			t.Fatalf("round %d: after half a write: read %d bytes, %v", round, len(got), err)
+		}
+		d.File().WriteAt(garbage, 64<<20-slot)
+		if got, err := d.Read(); len(garbage) > 0 && err == nil {
+			t.Fatalf("round %d: read %d bytes of garbage", round, len(got))
+		}
+		d.Close()
+	}
+}
+
+// TestDamagedDocument is refused, not believed.
+func TestDamagedDocument(t *testing.T) {
+	fd, err := unix.MemfdCreate("empty", unix.MFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := upgrader.Inherited(map[string]int{"document": fd}); !errors.Is(err, upgrader.ErrNoDocument) {
+		t.Errorf("an empty document: %v", err)
+	}
+	if _, err := upgrader.Inherited(map[string]int{}); !errors.Is(err, upgrader.ErrNotInherited) {
+		t.Errorf("no document: %v", err)
+	}
+}
+
+// TestCheckInPlace: a program that fails, hangs or is missing is found out while
+// there is a way back.
+func TestCheckInPlace(t *testing.T) {
+	check := func(script string) error {
+		return upgrader.InPlace{Path: "/bin/sh", CheckArgs: []string{"-c", script}, Patience: 300e6}.Check([]byte("state"))
+	}
+	if err := check("exit 0"); err != nil {
+		t.Error(err)
+	}
+	wantContains(t, check("echo no such version >&2; exit 3"), "cannot replace the master", "exit status 3", "it says: no such version")
+	wantContains(t, check("sleep 60"), "does not answer within 300ms")
+	wantContains(t, upgrader.InPlace{Path: "/nowhere"}.Check(nil), "cannot replace the master", "/nowhere")
+	wantContains(t, upgrader.InPlace{Path: "/nowhere", Args: []string{"x"}}.Exec(upgrader.Legacy{}), "cannot run /nowhere")
+}
