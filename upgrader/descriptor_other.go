@@ -21,6 +21,8 @@ func unpolledFile(fd int, _ string) (*os.File, error) {
 
 func passSocket(map[string]*os.File) (*os.File, func(), error) { return nil, nil, errOnlyLinux }
 
+func talkPair() (ours, theirs *os.File, err error) { return nil, nil, errOnlyLinux }
+
 func receive(*os.File) (*Inheritance, error) { return nil, errOnlyLinux }
 
 func closeOnExec(fds ...int) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -19,13 +20,19 @@ import (
 // listening socket that is polled wakes the master at every connection.
 type Flip struct {
 	table *tableflip.Upgrader
+	// talk is the socket to the other master: in a successor to its predecessor, and
+	// after Upgrade to the successor.
+	talk *os.File
 }
 
 // legacyFile is the name in tableflip's table.
 const legacyFile = "legacy"
 
-// documentFile is the name of the document among the files.
-const documentFile = "document"
+// Names of files that every legacy has, or that Flip adds.
+const (
+	documentFile = "document"
+	talkFile     = "talk"
+)
 
 // NewFlip prepares for successions. In a process that another master has started as
 // its successor it also returns the legacy, nil in every other. Of a new process
@@ -36,7 +43,7 @@ func NewFlip(patience time.Duration) (*Flip, *Inheritance, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot prepare the succession: %w", err)
 	}
-	f := &Flip{table}
+	f := &Flip{table: table}
 	// What the successor was started with must not reach anybody else.
 	os.Unsetenv("TABLEFLIP_HAS_PARENT_7DIU3")
 	if !table.HasParent() {
@@ -52,45 +59,94 @@ func NewFlip(patience time.Duration) (*Flip, *Inheritance, error) {
 	}
 	defer socket.Close()
 	in, err := receive(socket)
+	if err == nil {
+		f.talk, err = in.File(talkFile)
+	}
 	return f, in, err
 }
 
 // Ready tells the old master, if there is one, that it may end: this process goes
 // on from here. It also allows successions of this one.
-func (f *Flip) Ready() error { return f.table.Ready() }
+func (f *Flip) Ready() error {
+	if f.talk != nil {
+		if _, err := fmt.Fprintln(f.talk, os.Getpid()); err != nil {
+			return fmt.Errorf("cannot tell the master before: %w", err)
+		}
+	}
+	return f.table.Ready()
+}
 
-// AwaitPredecessor returns when the old master is gone.
-func (f *Flip) AwaitPredecessor(ctx context.Context) error { return f.table.WaitForParent(ctx) }
+// AwaitPredecessor returns when the old master is gone, and says whether it came to
+// Confirm. Without one it returns at once.
+func (f *Flip) AwaitPredecessor(ctx context.Context) (confirmed bool, err error) {
+	if f.talk == nil {
+		return true, nil
+	}
+	if err := f.table.WaitForParent(ctx); err != nil {
+		return false, fmt.Errorf("cannot wait for the end of the master before: %w", err)
+	}
+	word, _ := io.ReadAll(f.talk)
+	f.talk.Close()
+	f.talk = nil
+	return string(word) == confirmation, nil
+}
 
-// Upgrade starts a successor and hands it the legacy. When it returns nil the
-// successor goes on with everything, and this process must end without touching
-// any of it. After an error everything is as before.
-func (f *Flip) Upgrade(l Legacy) error {
+// confirmation is the last word of a master that has ended as it should.
+const confirmation = "yours"
+
+// Upgrade starts a successor and hands it the legacy. When it returns the
+// successor's pid, that one goes on with everything, and this process must end
+// without touching any of it. After an error everything is as before.
+func (f *Flip) Upgrade(l Legacy) (pid int, err error) {
 	document, err := NewDocument()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer document.Close()
 	if err := document.Write(l.Document); err != nil {
-		return err
+		return 0, err
 	}
-	files := map[string]*os.File{documentFile: document.File()}
+	talk, theirs, err := talkPair()
+	if err != nil {
+		return 0, fmt.Errorf("cannot replace the master: %w", err)
+	}
+	files := map[string]*os.File{documentFile: document.File(), talkFile: theirs}
 	for name, file := range l.Files {
 		files[name] = file
 	}
+	pid, err = f.start(files, talk)
+	theirs.Close()
+	if err != nil {
+		talk.Close()
+		return 0, err
+	}
+	f.talk = talk
+	return pid, nil
+}
+
+func (f *Flip) start(files map[string]*os.File, talk *os.File) (pid int, err error) {
 	socket, done, err := passSocket(files)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer done()
 	if err := f.table.AddFile(legacyFile, socket); err != nil {
-		return fmt.Errorf("cannot pass the legacy on: %w", err)
+		return 0, fmt.Errorf("cannot pass the legacy on: %w", err)
 	}
 	if err := f.table.Upgrade(); err != nil {
 		f.empty()
-		return fmt.Errorf("cannot replace the master: %w", err)
+		return 0, fmt.Errorf("cannot replace the master: %w", err)
 	}
-	return nil
+	// It said so before it was ready.
+	_, err = fmt.Fscanln(talk, &pid)
+	return pid, err
+}
+
+// Confirm tells the successor that everything is its own: also whoever started this
+// process knows. It is the last that this process does.
+func (f *Flip) Confirm() error {
+	_, err := io.WriteString(f.talk, confirmation)
+	return err
 }
 
 // empty takes the legacy out of the table, which cannot remove a file.

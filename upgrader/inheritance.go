@@ -20,6 +20,7 @@ type Legacy struct {
 type Inheritance struct {
 	Document []byte
 
+	memory *Document // where Document came from
 	mu  sync.Mutex
 	fds map[string]int
 }
@@ -35,9 +36,8 @@ func newInheritance(fds map[string]int) (*Inheritance, error) {
 	in := &Inheritance{fds: fds}
 	fd, err := in.take(documentFile)
 	if err == nil {
-		document := openDocument(fd)
-		in.Document, err = document.Read()
-		document.Close()
+		in.memory = openDocument(fd)
+		in.Document, err = in.memory.Read()
 	}
 	if err != nil {
 		in.Close()
@@ -82,10 +82,23 @@ func (in *Inheritance) Socket(name string) (*os.File, error) {
 	return unpolledFile(fd, name)
 }
 
+// Memory takes the document itself, to be written on.
+func (in *Inheritance) Memory() *Document {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	memory := in.memory
+	in.memory = nil
+	return memory
+}
+
 // Close closes what nobody has taken.
 func (in *Inheritance) Close() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if in.memory != nil {
+		in.memory.Close()
+		in.memory = nil
+	}
 	for name, fd := range in.fds {
 		closeFD(fd)
 		delete(in.fds, name)

@@ -33,6 +33,15 @@ func passSocket(files map[string]*os.File) (socket *os.File, close func(), err e
 	}, nil
 }
 
+// talkPair is a socket between two masters.
+func talkPair() (ours, theirs *os.File, err error) {
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	return os.NewFile(uintptr(ends[0]), talkFile), os.NewFile(uintptr(ends[1]), talkFile), nil
+}
+
 func sendFiles(socket int, names []string, fds []int) error {
 	for len(names) > 0 {
 		n := min(len(names), perMessage)

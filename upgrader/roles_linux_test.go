@@ -214,8 +214,8 @@ func master(args []string) error {
 	if err := flip.Ready(); err != nil {
 		return err
 	}
-	if err := flip.AwaitPredecessor(context.Background()); err != nil {
-		return err
+	if confirmed, err := flip.AwaitPredecessor(context.Background()); err != nil || !confirmed {
+		return fmt.Errorf("the predecessor has not confirmed: %v", err)
 	}
 	u.Begin()
 	fmt.Println("master", os.Getpid(), document)
@@ -280,7 +280,10 @@ func obey(u *upgrader.Upgrader, flip *upgrader.Flip, document string) error {
 		legacy := upgrader.Legacy{Document: text, Files: files}
 		switch strings.TrimSpace(order) {
 		case "flip":
-			if err = flip.Upgrade(legacy); err == nil {
+			if _, err = flip.Upgrade(legacy); err == nil {
+				if err := flip.Confirm(); err != nil {
+					return err
+				}
 				os.Exit(0)
 			}
 		case "exec":
