@@ -66,7 +66,7 @@ func TestInherited(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			cmd := exec.Command(os.Args[0])
-			cmd.Env = []string{inheritor + "=1"}
+			cmd.Env = []string{inheritor + "=1", "GORACE=atexit_sleep_ms=0"}
 			for name, value := range map[string]string{"LISTEN_PID": test.pid, "LISTEN_FDS": test.fds, "LISTEN_FDNAMES": test.names} {
 				if value != "" {
 					cmd.Env = append(cmd.Env, name+"="+value)

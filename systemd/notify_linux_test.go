@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 		inheritorMain()
 		return
 	}
+	if dir := os.Getenv(serviceRole); dir != "" {
+		serviceMain(dir)
+	}
 	goleak.VerifyTestMain(m)
 }
 
