@@ -1,14 +1,11 @@
 package systemd
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // Store gives the manager a copy of a file, which it keeps over a restart of the
@@ -63,9 +60,6 @@ func (n *Notifier) sendFile(message string, file *os.File) error {
 	return errors.Join(err, failed)
 }
 
-// askPatience is how long systemctl may take for an answer.
-const askPatience = 2 * time.Second
-
 // StoreSize is the number of files that the manager keeps for this service, 0
 // where there is no manager. Since systemd 254 FDSTORE says it; an older one is
 // asked by systemctl, for at most two seconds. known is false where it cannot be
@@ -82,17 +76,11 @@ func StoreSize(getenv func(string) string) (n int, known bool) {
 	if unit == "" {
 		return 0, false
 	}
-	args := []string{"show", "-P", "FileDescriptorStoreMax", unit}
-	if user {
-		args = append([]string{"--user"}, args...)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), askPatience)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "systemctl", args...).Output()
+	out, err := ask(user, "show", "-P", "FileDescriptorStoreMax", unit)
 	if err != nil {
 		return 0, false
 	}
-	n, err = strconv.Atoi(strings.TrimSpace(string(out)))
+	n, err = strconv.Atoi(out)
 	return n, err == nil
 }
 
