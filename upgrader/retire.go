@@ -30,7 +30,7 @@ func (u *Upgrader) Park(l *Listener) error {
 			return nil
 		}
 		l.standing = parked
-		if l.Datagram() || l.socket != nil {
+		if l.Datagram() || l.socket != nil || l.lent {
 			return l.block()
 		}
 		return unix.Shutdown(int(l.file.Fd()), unix.SHUT_RDWR)
@@ -61,7 +61,7 @@ func (u *Upgrader) CloseListener(l *Listener) error {
 	}
 	u.leaving = slices.Delete(u.leaving, i, i+1)
 	u.hangups.remove(l)
-	if !l.Datagram() {
+	if !l.Datagram() && !l.lent {
 		unix.Shutdown(int(l.file.Fd()), unix.SHUT_RDWR) // copies live on, the carrier's for one
 	}
 	err := errors.Join(l.close(), u.carrier.Drop(l.carried))
@@ -107,7 +107,7 @@ func (u *Upgrader) admit(l *Listener) error {
 	if was != parked {
 		return nil
 	}
-	if !l.Datagram() && l.socket == nil {
+	if !l.Datagram() && l.socket == nil && !l.lent {
 		if err := l.forgetShutdown(); err != nil {
 			return err
 		}

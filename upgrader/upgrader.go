@@ -25,6 +25,7 @@ type Upgrader struct {
 	listeners []*Listener // in the order of the configuration
 	leaving   []*Listener // that the configuration has no more, until they are closed
 	hangups   *hangups    // nil while there is no listener
+	lent      []Socket    // of the service manager's, until the next Set
 }
 
 // New returns the Upgrader of this process. There can be one only, for tableflip
