@@ -15,6 +15,7 @@ import (
 
 	"relevo/config"
 	"relevo/control"
+	"relevo/master"
 )
 
 // Main runs one command and returns the exit code of the program.
@@ -23,6 +24,9 @@ func Main(args []string, stdin io.Reader, stdout, stderr *os.File) int {
 		stdin: stdin, stdout: stdout, stderr: stderr, getenv: os.Getenv,
 		places: config.FindPlaces(os.Getenv, os.Geteuid()),
 		color:  useColor(stderr, os.Getenv), colorOut: useColor(stdout, os.Getenv),
+	}
+	if len(args) == 1 && args[0] == master.CheckVerb {
+		return c.checkLegacy()
 	}
 	root := c.root()
 	root.SetArgs(scaleDown(args))
@@ -80,10 +84,12 @@ func (c *cli) root() *cobra.Command {
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddGroup(&cobra.Group{ID: "start", Title: "Start a master:"}, &cobra.Group{ID: "talk", Title: "Talk to a running master:"})
+	root.AddGroup(&cobra.Group{ID: "start", Title: "Start a master:"}, &cobra.Group{ID: "talk", Title: "Talk to a running master:"},
+		&cobra.Group{ID: "systemd", Title: "Run under systemd:"})
 	root.AddCommand(
 		c.run(), c.serve(), c.builtinWorker(),
-		c.status(), c.list(), c.reload(), c.rollback(), c.releases(), c.scale(), c.stop(), c.events(), c.send(), c.signal(), c.prove(),
+		c.status(), c.list(), c.reload(), c.upgrade(), c.rollback(), c.releases(), c.scale(), c.stop(), c.events(), c.send(), c.signal(), c.prove(),
+		c.unit(), c.install(), c.uninstall(), c.reap(),
 		c.check(), c.version(),
 	)
 	return root

@@ -53,7 +53,15 @@ COMMAND that of the file is run.`,
 }
 
 func (c *cli) runMaster(sources config.Sources) error {
+	arrival, err := master.Arrive()
+	if err != nil {
+		return err
+	}
 	app, err := resolve(sources)
+	if serving, succeeds := arrival.App(); succeeds {
+		// The file may hold anything by now: it is read at the next reload.
+		app, err = serving, nil
+	}
 	if err != nil {
 		return err
 	}
@@ -72,6 +80,7 @@ func (c *cli) runMaster(sources config.Sources) error {
 		file = sources.File.Path()
 	}
 	return master.Run(context.Background(), master.Options{
+		Arrival: arrival, Terminal: isTerminal(c.stderr) || isTerminal(c.stdout),
 		App: app, ConfigFile: file, Places: c.places, Log: log, Streams: c.streams(app.Output), Version: version(),
 		Load:    func() (config.App, error) { return reload(sources) },
 		Started: func(listeners []control.Listener) { c.greet(stderr, app, listeners) },

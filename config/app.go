@@ -41,6 +41,9 @@ type App struct {
 
 	LogFormat LogFormat
 	LogLevel  slog.Level
+
+	Upgrade   Upgrade // how relevo itself is replaced
+	WatchSelf bool    // replace it when its own bytes change
 }
 
 // Defaults of App.
@@ -70,6 +73,21 @@ const (
 	OutputInherit Output = "inherit"
 )
 
+// Upgrade is how relevo itself is replaced by a newer one.
+type Upgrade string
+
+// The ways.
+const (
+	// UpgradeAuto is UpgradeExec where this process's number must stay, in a
+	// container (PID 1) or at a terminal, and UpgradeTableflip elsewhere.
+	UpgradeAuto Upgrade = "auto"
+	// UpgradeTableflip starts the new relevo beside the old one, which ends when the
+	// new one has taken over.
+	UpgradeTableflip Upgrade = "tableflip"
+	// UpgradeExec makes the running process the new relevo: its number stays.
+	UpgradeExec Upgrade = "exec"
+)
+
 // LogFormat is how the master's own log lines look.
 type LogFormat string
 
@@ -97,6 +115,7 @@ func Default() App {
 		ExecFrom:     ExecAuto,
 		KeepReleases: DefaultKeepReleases,
 		LogFormat:    LogAuto,
+		Upgrade:      UpgradeAuto,
 	}
 }
 

@@ -55,6 +55,11 @@ func appSettings() []Setting {
 			"the workers' output: prefix (each line), plain (untouched), inherit (the master's own streams), auto"),
 		one("log_format", "log-format", choice("FORMAT", oneOf("log_format", LogAuto, LogText, LogJSON), LogAuto, LogText, LogJSON), Restart, func(a *App) *LogFormat { return &a.LogFormat },
 			"auto, text or json"),
+		one("upgrade", "upgrade", choice("HOW", oneOf("upgrade", UpgradeAuto, UpgradeTableflip, UpgradeExec), UpgradeAuto, UpgradeTableflip, UpgradeExec),
+			Live, func(a *App) *Upgrade { return &a.Upgrade },
+			"how relevo itself is replaced: tableflip (a new process), exec (in place, the pid stays), auto"),
+		one("watch_self", "watch-self", boolean(), Live, func(a *App) *bool { return &a.WatchSelf },
+			"replace relevo itself when the bytes of its own program change"),
 		one("log_level", "log-level", logLevel(), Restart, func(a *App) *slog.Level { return &a.LogLevel },
 			"debug, info, warn or error"),
 	}

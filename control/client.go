@@ -53,11 +53,11 @@ func Connect(ctx context.Context, path string) (*Client, error) {
 func notConnected(name, path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return &Error{fmt.Sprintf("cannot reach %q: not running (no socket at %s)", name, path), ExitNotRunning}
+		return &Error{Message: fmt.Sprintf("cannot reach %q: not running (no socket at %s)", name, path), Exit: ExitNotRunning}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return &Error{fmt.Sprintf("cannot reach %q: not running (its master died; the socket at %s is stale)", name, path), ExitNotRunning}
+		return &Error{Message: fmt.Sprintf("cannot reach %q: not running (its master died; the socket at %s is stale)", name, path), Exit: ExitNotRunning}
 	case errors.Is(err, fs.ErrPermission):
-		return &Error{fmt.Sprintf("cannot reach %q: permission denied on %s; it belongs to another user", name, path), ExitNotPermitted}
+		return &Error{Message: fmt.Sprintf("cannot reach %q: permission denied on %s; it belongs to another user", name, path), Exit: ExitNotPermitted}
 	}
 	return fmt.Errorf("cannot reach %q: %w", name, err)
 }
@@ -97,7 +97,45 @@ func (c *Client) Status(ctx context.Context) (s Status, err error) {
 
 // Reload rolls and waits for the end.
 func (c *Client) Reload(ctx context.Context, o ReloadOptions) (r pool.RollResult, err error) {
-	return r, c.do(ctx, http.MethodPost, "reload", reloadRequest{ReloadOptions: o}, &r)
+	return c.roll(ctx, "reload", reloadRequest{ReloadOptions: o})
+}
+
+// roll asks for a roll and waits for its end, with the next master if this one is
+// replaced meanwhile.
+func (c *Client) roll(ctx context.Context, verb string, body any) (r pool.RollResult, err error) {
+	for {
+		err = c.do(ctx, http.MethodPost, verb, body, &r)
+		handed := new(Error)
+		if !errors.As(err, &handed) || handed.HandedOver == nil {
+			return r, err
+		}
+		verb, body = "wait", waitRequest{Generation: *handed.HandedOver}
+	}
+}
+
+// Upgrade replaces the master and waits until the next one answers.
+func (c *Client) Upgrade(ctx context.Context) (u Upgraded, err error) {
+	if err := c.do(ctx, http.MethodPost, "upgrade", nil, &u); err != nil {
+		return u, err
+	}
+	for looks := time.NewTicker(5 * time.Millisecond); ; {
+		s, err := c.Status(ctx)
+		if err == nil && s.Successions >= u.Successions {
+			looks.Stop()
+			u.PID = s.PID
+			return u, nil
+		}
+		if err == nil && s.UpgradeFailed != "" {
+			looks.Stop()
+			return u, &Error{Message: s.UpgradeFailed, Exit: ExitRollFailed}
+		}
+		select {
+		case <-looks.C:
+		case <-ctx.Done():
+			looks.Stop()
+			return u, fmt.Errorf("cannot tell whether the next master of %q goes on: %w", c.name, ctx.Err())
+		}
+	}
 }
 
 // ReloadNoWait begins a roll.
@@ -113,7 +151,7 @@ func (c *Client) Plan(ctx context.Context) (p Plan, err error) {
 // Rollback rolls to a kept release and waits for the end; to is its hash or the
 // beginning of it, or empty for the last good one before the present.
 func (c *Client) Rollback(ctx context.Context, to string) (r pool.RollResult, err error) {
-	return r, c.do(ctx, http.MethodPost, "rollback", rollbackRequest{To: to}, &r)
+	return c.roll(ctx, "rollback", rollbackRequest{To: to})
 }
 
 // RollbackNoWait begins a roll to a kept release.
@@ -179,6 +217,9 @@ func (s *EventStream) Close() error { return s.body.Close() }
 
 func (c *Client) do(ctx context.Context, method, verb string, body, into any) error {
 	response, err := c.request(ctx, method, verb, body)
+	for handedBack(err) && again(ctx) {
+		response, err = c.request(ctx, method, verb, body)
+	}
 	if err != nil {
 		return err
 	}
@@ -190,6 +231,23 @@ func (c *Client) do(ctx context.Context, method, verb string, body, into any) er
 		return fmt.Errorf("cannot read the answer of %q: %w", c.name, err)
 	}
 	return nil
+}
+
+// handedBack says whether nothing was done because another master is about to go
+// on.
+func handedBack(err error) bool {
+	handed := new(Error)
+	return errors.As(err, &handed) && handed.HandedOver != nil && *handed.HandedOver == 0
+}
+
+// again waits a moment before the next try. It says false if there is none.
+func again(ctx context.Context) bool {
+	select {
+	case <-time.After(10 * time.Millisecond):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // request returns the response of a request that the master granted.

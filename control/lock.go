@@ -39,6 +39,15 @@ func Acquire(path string) (*Lock, error) {
 	}
 }
 
+// InheritLock goes on with the lock at path that another process has taken: the
+// kernel counts it as held as long as any copy of its file is open.
+func InheritLock(file *os.File, path string) *Lock {
+	return &Lock{os.NewFile(file.Fd(), path)}
+}
+
+// File is the lock itself, for another master. It stays the Lock's.
+func (l *Lock) File() *os.File { return l.file }
+
 func sameFile(file *os.File, path string) bool {
 	held, err := file.Stat()
 	if err != nil {

@@ -187,6 +187,16 @@ func (m *master) wait(ctx context.Context) (pool.RollResult, error) {
 	return m.result, nil
 }
 
+func (m *master) Await(generation int) (control.Wait, error) {
+	m.note("await %d", generation)
+	return m.wait, m.err
+}
+
+func (m *master) Upgrade() (control.Upgraded, error) {
+	m.note("upgrade")
+	return control.Upgraded{PID: 8, From: 7, How: "tableflip", Successions: 1}, m.err
+}
+
 func (m *master) Plan() (control.Plan, error) {
 	m.note("plan")
 	return m.plan, m.err

@@ -50,6 +50,18 @@ type reloadRequest struct {
 	Wait *bool `json:"wait,omitempty"` // default true
 }
 
+type waitRequest struct {
+	Generation int `json:"generation"`
+}
+
+// Upgraded is what /v1/upgrade answers: who goes on, and how.
+type Upgraded struct {
+	PID         int    `json:"pid"`
+	From        int    `json:"from"` // pid of the master before
+	How         string `json:"how"`  // tableflip or exec
+	Successions int    `json:"successions"`
+}
+
 type rollbackRequest struct {
 	To   string `json:"to,omitempty"`   // the hash or its beginning
 	Wait *bool  `json:"wait,omitempty"` // default true

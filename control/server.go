@@ -30,6 +30,11 @@ type Master interface {
 	// "" means the last good one before the present.
 	Rollback(to string) (Wait, error)
 	Releases() (Releases, error)
+	// Await returns a roll that a master before this one was asked for.
+	Await(generation int) (Wait, error)
+	// Upgrade replaces the master. When it returns nil another one goes on, or is
+	// about to.
+	Upgrade() (Upgraded, error)
 	Scale(change string) (Scaled, error)
 	Stop(force bool) error
 	Subscribe() (events <-chan pool.Event, cancel func(), err error)
@@ -41,8 +46,9 @@ type Master interface {
 type Server struct {
 	master   Master
 	log      *slog.Logger
-	listener net.Listener
+	listener *net.UnixListener
 	http     *http.Server
+	leaving  chan struct{} // closed by Leave
 }
 
 // Listen opens the socket at path, in place of one that a dead master left
@@ -58,14 +64,45 @@ func Listen(path string, master Master, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the control socket: %w", err)
 	}
-	s := &Server{master: master, log: log, listener: listener}
+	return newServer(listener.(*net.UnixListener), master, log), nil
+}
+
+// Inherit goes on with the socket of another master, which it takes. Clients that
+// came meanwhile wait in it.
+func Inherit(socket *os.File, path string, master Master, log *slog.Logger) (*Server, error) {
+	defer socket.Close()
+	listener, err := net.FileListener(socket)
+	if err != nil {
+		return nil, fmt.Errorf("cannot take over the control socket: %w", err)
+	}
+	local, ok := listener.(*net.UnixListener)
+	if !ok {
+		listener.Close()
+		return nil, fmt.Errorf("cannot take over the control socket: it is a %s socket", listener.Addr().Network())
+	}
+	local.SetUnlinkOnClose(true)
+	return newServer(local, master, log), nil
+}
+
+func newServer(listener *net.UnixListener, master Master, log *slog.Logger) *Server {
+	s := &Server{master: master, log: log, listener: listener, leaving: make(chan struct{})}
 	s.http = &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: 10 * time.Second,
 		ConnContext:       rememberPeer,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	return s, nil
+	return s
+}
+
+// File returns a copy of the socket, for another master.
+func (s *Server) File() (*os.File, error) { return s.listener.File() }
+
+// Leave lets requests finish for a moment and leaves the socket to another master.
+func (s *Server) Leave() error {
+	s.listener.SetUnlinkOnClose(false)
+	close(s.leaving)
+	return s.Close()
 }
 
 // Serve answers until Close.
@@ -94,6 +131,8 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /v1/plan", s.plan)
 	mux.HandleFunc("POST /v1/rollback", s.rollback)
 	mux.HandleFunc("GET /v1/releases", s.releases)
+	mux.HandleFunc("POST /v1/wait", s.wait)
+	mux.HandleFunc("POST /v1/upgrade", s.upgrade)
 	mux.HandleFunc("POST /v1/scale", s.scale)
 	mux.HandleFunc("POST /v1/stop", s.stop)
 	mux.HandleFunc("GET /v1/events", s.events)
@@ -147,6 +186,20 @@ func answerRoll(w http.ResponseWriter, r *http.Request, wanted *bool, wait Wait,
 	default:
 		w.WriteHeader(http.StatusAccepted)
 	}
+}
+
+func (s *Server) wait(w http.ResponseWriter, r *http.Request) {
+	var request waitRequest
+	if !read(w, r, &request) {
+		return
+	}
+	wait, err := s.master.Await(request.Generation)
+	answerRoll(w, r, nil, wait, err)
+}
+
+func (s *Server) upgrade(w http.ResponseWriter, _ *http.Request) {
+	upgraded, err := s.master.Upgrade()
+	answer(w, upgraded, err)
 }
 
 func (s *Server) plan(w http.ResponseWriter, _ *http.Request) {
@@ -203,6 +256,8 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 			if len(events) == 0 {
 				flush.Flush()
 			}
+		case <-s.leaving:
+			return
 		case <-r.Context().Done():
 			return
 		}
@@ -258,10 +313,16 @@ func read(w http.ResponseWriter, r *http.Request, into any) bool {
 func answer(w http.ResponseWriter, body any, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	if err != nil {
-		if errors.Is(err, pool.ErrNotRunning) {
+		switch {
+		case errors.Is(err, pool.ErrHandedOver):
+			err = HandedOver(0)
+		case errors.Is(err, pool.ErrNotRunning):
 			err = WithExit(errors.New("cannot do that: the pool is stopping"), ExitBusy)
 		}
 		failure := &Error{Message: err.Error(), Exit: ExitCode(err)}
+		if coded := new(Error); errors.As(err, &coded) {
+			failure.HandedOver = coded.HandedOver
+		}
 		w.WriteHeader(httpStatus(failure.Exit))
 		body = failure
 	}

@@ -3,6 +3,7 @@ package control
 import (
 	"encoding/json"
 	"errors"
+	"time"
 
 	"relevo/pool"
 )
@@ -23,6 +24,15 @@ const (
 type Error struct {
 	Message string `json:"error"`
 	Exit    int    `json:"exit"`
+	// HandedOver is set where another master goes on with the app, and knows: the
+	// generation of the roll to wait for there, 0 where nothing was done and the
+	// request should be made again.
+	HandedOver *int `json:"handed_over,omitempty"`
+}
+
+// HandedOver is the error for a client whose request another master has to answer.
+func HandedOver(generation int) error {
+	return &Error{Message: "another master goes on with the app: ask again", Exit: ExitBusy, HandedOver: &generation}
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -55,6 +65,12 @@ type Status struct {
 	Version   string     `json:"version"`
 	Listeners []Listener `json:"listeners"`
 	Config    string     `json:"config,omitempty"` // the configuration file
+	// Started is when the first master of the app did, Successions how many have
+	// followed it since.
+	Started     time.Time `json:"started,omitzero"`
+	Successions int       `json:"successions,omitempty"`
+	// UpgradeFailed says why the last attempt to replace this master failed.
+	UpgradeFailed string `json:"upgrade_failed,omitempty"`
 	// Warnings are what somebody should look at: a release that is known to be
 	// bad lies in the command's place, a listener had to be healed.
 	Warnings []string `json:"warnings,omitempty"`

@@ -35,13 +35,43 @@ func ListenNotify(path string) (*NotifyServer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen for the workers' notifications: %w", err)
 	}
-	s := &NotifyServer{conn: conn.(*net.UnixConn), path: path, senders: senders{byPID: map[int]*sender{}}}
+	s := newNotifyServer(conn.(*net.UnixConn), path)
 	if err := s.passCredentials(); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("cannot ask for the senders of notifications: %w", err)
 	}
 	return s, nil
 }
+
+func newNotifyServer(conn *net.UnixConn, path string) *NotifyServer {
+	return &NotifyServer{conn: conn, path: path, senders: senders{byPID: map[int]*sender{}}}
+}
+
+// InheritNotify goes on with the socket of another master, which it takes. What
+// was sent meanwhile is not lost.
+func InheritNotify(path string, socket *os.File) (*NotifyServer, error) {
+	defer socket.Close()
+	conn, err := net.FilePacketConn(socket)
+	if err != nil {
+		return nil, fmt.Errorf("cannot take over the notify socket: %w", err)
+	}
+	unixConn, ok := conn.(*net.UnixConn)
+	if !ok {
+		conn.Close()
+		return nil, fmt.Errorf("cannot take over the notify socket: it is a %s socket", conn.LocalAddr().Network())
+	}
+	return newNotifyServer(unixConn, path), nil
+}
+
+// File returns a copy of the socket, for another master.
+func (s *NotifyServer) File() (*os.File, error) { return s.conn.File() }
+
+// Pause ends Serve and leaves the socket as it is: what is sent waits in it for the
+// next Serve, of this server or of one that inherits it.
+func (s *NotifyServer) Pause() error { return s.conn.SetReadDeadline(time.Unix(1, 0)) }
+
+// Resume allows Serve again.
+func (s *NotifyServer) Resume() error { return s.conn.SetReadDeadline(time.Time{}) }
 
 // OnFlood has tell called, as deliver of Serve is, for each process that sends
 // more than 200 datagrams a second, and 1,000 at once. What it sends beyond that
@@ -69,14 +99,14 @@ func (s *NotifyServer) passCredentials() error {
 	return errors.Join(err, failed)
 }
 
-// Serve hands each datagram to deliver until Close; then it returns nil. File
+// Serve hands each datagram to deliver until Close or Pause; then it returns nil. File
 // descriptors that came along are closed after deliver has returned: this keeps
 // the promise of BARRIER=1, that all earlier notifications have been seen.
 func (s *NotifyServer) Serve(deliver func(Sender, Notification)) error {
 	data, oob := make([]byte, 8<<10), make([]byte, 4<<10)
 	for {
 		n, oobn, flags, _, err := s.conn.ReadMsgUnix(data, oob)
-		if errors.Is(err, net.ErrClosed) {
+		if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
 			return nil
 		}
 		if err != nil {

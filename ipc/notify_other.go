@@ -2,7 +2,10 @@
 
 package ipc
 
-import "errors"
+import (
+	"errors"
+	"os"
+)
 
 // NotifyServer needs SCM_CREDENTIALS to know who sent a datagram, which only
 // Linux has in the form that sd_notify(3) relies on. Elsewhere workers say ready
@@ -13,6 +16,21 @@ type NotifyServer struct{}
 func ListenNotify(string) (*NotifyServer, error) {
 	return nil, errors.New("cannot listen for the workers' notifications: the notify socket needs Linux")
 }
+
+// InheritNotify returns an error outside of Linux.
+func InheritNotify(path string, socket *os.File) (*NotifyServer, error) {
+	socket.Close()
+	return ListenNotify(path)
+}
+
+// File returns an error.
+func (s *NotifyServer) File() (*os.File, error) { return nil, errors.ErrUnsupported }
+
+// Pause does nothing.
+func (s *NotifyServer) Pause() error { return nil }
+
+// Resume does nothing.
+func (s *NotifyServer) Resume() error { return nil }
 
 // OnFlood does nothing.
 func (s *NotifyServer) OnFlood(func(Sender, Flood)) {}

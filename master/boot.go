@@ -82,10 +82,13 @@ func (m *Master) usePool(first *generation) {
 	m.setWanted(first)
 	m.setServing(first, first)
 	m.report(first.sockets.serve(first.app.Listen))
-	m.pool.Store(pool.New(pool.Options{
-		App: first.app.Name, Workers: first.app.Workers, Release: first, Patience: patience(first.app),
-		OnReady: m.listeners.upgrader.Reassert, OnRoll: m.rolled,
-	}))
+	o := m.poolOptions()
+	o.Workers, o.Release, o.Patience = first.app.Workers, first, patience(first.app)
+	m.pool.Store(pool.New(o))
+}
+
+func (m *Master) poolOptions() pool.Options {
+	return pool.Options{App: m.opts.App.Name, OnReady: m.listeners.upgrader.Reassert, OnRoll: m.rolled, Keeper: m.keeper.forPool()}
 }
 
 // started notes that the first generation serves.

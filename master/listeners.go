@@ -135,6 +135,7 @@ func (h *hold) forPeople() []control.Listener {
 // the configuration that it was made from: pool.Release.
 type generation struct {
 	*launch.Release
+	key         int // unique in the life of the app
 	app         config.App
 	sockets     *hold
 	fingerprint string // of the command

@@ -35,6 +35,11 @@ type Options struct {
 	// Load returns the configuration as it is now, App the first time; nil: App
 	// never changes.
 	Load func() (config.App, error)
+	// Arrival is what Arrive has found; nil: this is the first master of the app, and
+	// it cannot be replaced.
+	Arrival *Arrival
+	// Terminal says that somebody at a terminal waits for this process.
+	Terminal bool
 	// Started is called once, with the bound addresses, when the pool serves.
 	Started func([]control.Listener)
 }
@@ -50,6 +55,7 @@ type Master struct {
 	launcher  *launch.Launcher
 	control   *control.Server
 	systemd   *systemd.Notifier
+	signals   chan os.Signal
 	reloads   chan rollRequest // from signals and the watch
 	warnings  warnings
 	damages   damages
@@ -58,6 +64,16 @@ type Master struct {
 	after     sequence       // what the ends of rolls have set off
 	fellBack  bool           // the newest release did not start
 	stopping  atomic.Bool    // somebody has asked for the end
+
+	succession  succession
+	begun       time.Time     // when the app's first master did
+	successions int           // masters before this one
+	keys        int           // the highest given to a generation
+	notified    chan struct{} // closed when nothing more is read from the notify socket
+	keeper      *keeper       // nil: nobody keeps anything
+	keepWarned  sync.Once
+	self        ownSum
+	owns        bool // the app is this master's: what is opened is closed again
 
 	// preparing is held while a generation is prepared and handed to the pool: of
 	// two reloads the one that has looked at the file later is the newer roll.
@@ -116,9 +132,21 @@ func (m *Master) wantedApp() config.App {
 // Run is a master's whole life. It returns nil after a graceful or forced stop.
 // An error before anything serves leaves nothing behind.
 func Run(ctx context.Context, o Options) error {
-	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2)}
+	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), begun: time.Now()}
+	m.succession.over = make(chan struct{})
+	m.owns = !o.Arrival.succeeds()
+	m.signals = make(chan os.Signal, 16)
+	// From the first moment, for after a succession there is nobody else. SIGPIPE is
+	// taken so that a closed stdout is an error of a write and not the end of the
+	// master; a handler, unlike ignoring it, is not inherited.
+	signal.Notify(m.signals, unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGTTIN, unix.SIGTTOU, unix.SIGUSR2, unix.SIGPIPE)
+	defer signal.Stop(m.signals)
 	defer m.close()
-	for _, step := range []func() error{m.takeName, m.openListeners, m.openLauncher, m.makePool, m.openControl} {
+	steps := []func() error{m.openKeeper, m.takeName, m.openListeners, m.openLauncher, m.makePool, m.openControl, m.takeOver}
+	if o.Arrival.succeeds() {
+		steps = []func() error{m.openKeeper, m.inherit, m.openControl, m.takeOver}
+	}
+	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
 		}
@@ -181,19 +209,21 @@ func whoHas(socket string) string {
 }
 
 func (m *Master) openListeners() error {
-	up, err := upgrader.New(m.log)
-	if err != nil {
-		return err
-	}
+	m.useUpgrader(upgrader.New(upgrader.Options{Log: m.log, Keeper: m.keeper.files()}))
+	m.listeners.serving = m.opts.App.Listen
+	m.listeners.upgrader.Activate(m.opts.Arrival.activated())
+	var err error
+	m.atStart, err = m.listeners.acquire(m.opts.App.Listen)
+	return err
+}
+
+func (m *Master) tellHealed(up *upgrader.Upgrader) {
 	var told healings
 	up.OnHealed(func(h upgrader.Healed) {
 		if times := told.due(h, time.Now()); times > 0 {
 			m.later.Go(func() { m.healed(h, times) })
 		}
 	})
-	m.listeners = &listeners{upgrader: up, holders: map[*upgrader.Listener]int{}, serving: m.opts.App.Listen}
-	m.atStart, err = m.listeners.acquire(m.opts.App.Listen)
-	return err
 }
 
 func (m *Master) openLauncher() (err error) {
@@ -205,7 +235,7 @@ func (m *Master) openLauncher() (err error) {
 		Log:          m.log,
 		Cgroups:      launch.DelegatedCgroups(name),
 	}
-	if m.notify, err = ipc.ListenNotify(places.NotifySocket(name)); err != nil {
+	if m.notify, err = m.openNotify(places.NotifySocket(name)); err != nil {
 		if m.opts.App.Ready.Mode == config.ReadyNotify {
 			return err
 		}
@@ -217,42 +247,35 @@ func (m *Master) openLauncher() (err error) {
 	return err
 }
 
-func (m *Master) openControl() (err error) {
-	m.control, err = control.Listen(m.opts.Places.ControlSocket(m.opts.App.Name), m, m.log)
-	return err
-}
-
 // run lets everything go on until the pool has ended.
 func (m *Master) run(ctx context.Context) error {
-	// SIGPIPE is taken so that a closed stdout is an error of a write and not the
-	// end of the master; a handler, unlike ignoring it, is not inherited.
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGTTIN, unix.SIGTTOU, unix.SIGUSR2, unix.SIGPIPE)
-	defer signal.Stop(signals)
-	m.systemd = systemd.NewNotifier(os.Getenv, func(err error) { m.log.Warn("cannot notify systemd", "err", err) })
-
 	ended, end := context.WithCancel(context.Background())
 	var services sync.WaitGroup
-	services.Go(func() { m.serveSignals(ended, signals) })
+	services.Go(func() { m.serveSignals(ended) })
 	services.Go(func() { m.serveReloads(ended) })
 	services.Go(func() { m.watch(ended) })
 	services.Go(func() { m.watchMemory(ended) })
+	services.Go(func() { m.watchSelf(ended) })
 	services.Go(func() { m.report(m.control.Serve()) })
 	if m.notify != nil {
 		m.notify.OnFlood(m.launcher.Flooded)
-		services.Go(func() { m.report(m.notify.Serve(m.launcher.Notified)) })
+		m.serveNotify()
 	}
 	err := m.runPool(ctx)
 	for m.afterFailedStart(err) {
 		err = m.runPool(ctx)
 	}
 	end()
+	if errors.Is(err, pool.ErrHandedOver) {
+		return m.leave()
+	}
 	// The sockets first: a client is better refused than left to wait where
 	// nobody serves any more. Then the control socket, whose end tells
 	// `relevo stop` that all is over.
 	err = errors.Join(err, m.listeners.upgrader.Close(), m.control.Close())
 	if m.notify != nil {
 		m.notify.Close()
+		<-m.notified
 	}
 	services.Wait()
 	m.later.Wait()
@@ -276,6 +299,9 @@ func (m *Master) report(err error) {
 
 // close undoes what has been opened, last first.
 func (m *Master) close() {
+	if m.isHandedOver() || !m.owns {
+		return
+	}
 	if m.control != nil {
 		m.control.Close()
 	}

@@ -16,6 +16,9 @@ import (
 // Reload reads the configuration and rolls to what its command's file holds now:
 // control.Master.
 func (m *Master) Reload(o control.ReloadOptions) (control.Wait, error) {
+	if m.upgradeFirst("") {
+		return nil, control.HandedOver(0) // whoever asks asks the next master again
+	}
 	m.preparing.Lock()
 	defer m.preparing.Unlock()
 	m.after.wait(context.Background()) // the verdict on what was tried last
@@ -94,7 +97,8 @@ func (m *Master) prepare(app config.App, sum string) (*generation, error) {
 		m.report(errors.Join(sockets.release(), m.listeners.revert()))
 		return nil, err
 	}
-	return &generation{Release: release, app: app, sockets: sockets, fingerprint: command.Fingerprint()}, nil
+	m.keys++
+	return &generation{Release: release, key: m.keys, app: app, sockets: sockets, fingerprint: command.Fingerprint()}, nil
 }
 
 // drop closes a generation that is not rolled to.
@@ -138,13 +142,22 @@ func (m *Master) roll(g *generation) (control.Wait, error) {
 	if err != nil {
 		return nil, err // it stops
 	}
+	return m.waitFor(pending), nil
+}
+
+// waitFor waits for a roll and what follows from it. Of one that another master
+// goes on with the error says so.
+func (m *Master) waitFor(pending *pool.PendingRoll) control.Wait {
 	return func(ctx context.Context) (pool.RollResult, error) {
 		result, err := pending.Wait(ctx)
+		if errors.Is(err, pool.ErrHandedOver) {
+			return result, control.HandedOver(pending.Generation())
+		}
 		if err == nil {
 			err = m.after.wait(ctx)
 		}
 		return result, err
-	}, nil
+	}
 }
 
 // rolled follows the steps of each roll: to is its generation, from the one that

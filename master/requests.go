@@ -21,7 +21,24 @@ func (m *Master) Status() (control.Status, error) {
 	return control.Status{
 		Name: now.app.Name, PID: os.Getpid(), Version: m.opts.Version, Listeners: now.sockets.forPeople(),
 		Config: m.opts.ConfigFile, Warnings: m.warnings.list(), Status: status,
+		Started: m.begun, Successions: m.successions, UpgradeFailed: m.upgradeFailure(),
 	}, err
+}
+
+func (m *Master) upgradeFailure() string {
+	if failed := m.succession.failed.Load(); failed != nil {
+		return *failed
+	}
+	return ""
+}
+
+// Await returns a roll that a master before this one was asked for: control.Master.
+func (m *Master) Await(generation int) (control.Wait, error) {
+	pending, err := m.running().Await(generation)
+	if err != nil {
+		return nil, err
+	}
+	return m.waitFor(pending), nil
 }
 
 // Scale changes the number of workers by a number, +N or -N: control.Master.
@@ -67,6 +84,19 @@ func scaleTarget(change string) (func(now int) (int, error), error) {
 
 // Stop begins the end: control.Master.
 func (m *Master) Stop(force bool) error {
+	err := m.stop(force)
+	if errors.Is(err, pool.ErrHandedOver) {
+		// Whoever goes on does it: this one after a thaw, or the successor.
+		m.succession.force.Store(force)
+		m.succession.stop.Store(true)
+		if m.isHandedOver() {
+			return err
+		}
+	}
+	return err
+}
+
+func (m *Master) stop(force bool) error {
 	m.stopping.Store(true)
 	if force {
 		m.systemd.Stopping("stopping by force")

@@ -3,7 +3,6 @@ package master
 import (
 	"context"
 	"errors"
-	"os"
 	"sync"
 	"syscall"
 
@@ -15,16 +14,16 @@ import (
 )
 
 // serveSignals turns signals into requests until the pool has ended.
-func (m *Master) serveSignals(ctx context.Context, signals <-chan os.Signal) {
+func (m *Master) serveSignals(ctx context.Context) {
 	stopping := false
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case sig := <-signals:
+		case sig := <-m.signals:
 			switch sig.(syscall.Signal) {
 			case unix.SIGHUP:
-				m.requestReload("SIGHUP")
+				m.reloadBySignal()
 			case unix.SIGTERM, unix.SIGINT:
 				m.stopBySignal(sig.String(), stopping)
 				stopping = true
@@ -33,11 +32,24 @@ func (m *Master) serveSignals(ctx context.Context, signals <-chan os.Signal) {
 			case unix.SIGTTOU:
 				m.scaleBySignal("-1")
 			case unix.SIGUSR2:
-				m.log.Warn("SIGUSR2 ignored: this version cannot replace itself while it runs")
+				m.later.Go(func() { m.upgrade("") }) // it tells by itself how that went
 			}
 		}
 	}
 }
+
+// reloadBySignal replaces relevo first where it has changed itself: the next master
+// reloads then.
+func (m *Master) reloadBySignal() {
+	m.later.Go(func() {
+		if !m.upgradeFirst(thenReload) {
+			m.requestReload("SIGHUP")
+		}
+	})
+}
+
+// thenReload is what a successor is to do first.
+const thenReload = "reload"
 
 func (m *Master) stopBySignal(name string, again bool) {
 	err := m.Stop(again)

@@ -26,6 +26,8 @@ func (m *Master) tell(ctx context.Context) {
 				m.opts.Started(m.serving().sockets.forPeople())
 			}
 			m.systemd.Ready(m.statusText())
+		case e.Kind == pool.KindSuccession:
+			m.succeeded()
 		case e.Kind == pool.KindFork, e.Kind == pool.KindDraining, e.Kind == pool.KindExit:
 			if e.Kind == pool.KindExit {
 				m.damages.exited(e.ID, e.Time)
@@ -34,6 +36,14 @@ func (m *Master) tell(ctx context.Context) {
 		case e.Kind == pool.KindResize, e.Kind == pool.KindRoll && e.Step == pool.StepEnded:
 			m.systemd.Status(m.statusText())
 		}
+	}
+}
+
+// succeeded is what comes first in the life of a successor.
+func (m *Master) succeeded() {
+	m.systemd.Ready(m.statusText())
+	if m.opts.Arrival.legacy.Then == thenReload {
+		m.requestReload("SIGHUP to the master before")
 	}
 }
 
@@ -175,6 +185,10 @@ func describe(e pool.Event) (slog.Level, string) {
 		return slog.LevelWarn, "worker " + string(e.Kind)
 	case pool.KindHealed:
 		return slog.LevelWarn, "listener damaged"
+	case pool.KindAdopted:
+		return slog.LevelDebug, "worker adopted"
+	case pool.KindSuccession:
+		return slog.LevelInfo, fmt.Sprintf("goes on with %d workers of the master before", e.Count)
 	case pool.KindRecycle:
 		return slog.LevelInfo, "worker recycle"
 	case pool.KindResize:

@@ -30,6 +30,12 @@ func (w *warnings) set(kind, text string) {
 	w.text[kind] = text
 }
 
+func (w *warnings) all() map[string]string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.text)
+}
+
 func (w *warnings) list() (all []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

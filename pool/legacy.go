@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"relevo/pool/machine"
@@ -89,6 +90,11 @@ func WorkerFile(id int, name string) string { return fmt.Sprintf("worker.%d.%s",
 // ReleaseFile is the name in Legacy.Files of a file of a generation's release.
 func ReleaseFile(generation int, name string) string {
 	return fmt.Sprintf("release.%d.%s", generation, name)
+}
+
+// OwnsFile says whether a name is one of WorkerFile or ReleaseFile.
+func OwnsFile(name string) bool {
+	return strings.HasPrefix(name, "worker.") || strings.HasPrefix(name, "release.")
 }
 
 // filesOf returns the files whose names begin with a prefix, without it.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -105,6 +107,34 @@ func (p *Pool) BeginRoll(release Release) (*PendingRoll, error) {
 		return nil, err
 	}
 	return roll, nil
+}
+
+// ErrNoRoll is returned by Await.
+var ErrNoRoll = errors.New("pool: no such roll")
+
+// Await returns a roll that somebody asked another master for, under way or ended;
+// where a newer one took its place, that. The error is ErrNoRoll where nothing is
+// known of it.
+func (p *Pool) Await(generation int) (*PendingRoll, error) {
+	roll := &PendingRoll{pool: p, generation: generation, result: make(chan RollResult, 1)}
+	found := false
+	err := p.unfrozen(func() {
+		for _, g := range slices.Sorted(maps.Keys(p.rolls)) {
+			if g >= generation {
+				p.rolls[g].waiters = append(p.rolls[g].waiters, roll.result)
+				found = true
+				return
+			}
+		}
+		if p.lastRoll != nil && p.lastRoll.Generation >= generation {
+			roll.result <- *p.lastRoll
+			found = true
+		}
+	})
+	if err == nil && !found {
+		err = ErrNoRoll
+	}
+	return roll, err
 }
 
 // Wait returns the roll's end. When ctx ends, the wait ends; the roll goes on. An

@@ -19,7 +19,16 @@ import (
 	"relevo/systemd"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(inheritor) != "" {
+		inheritorMain()
+		return
+	}
+	if dir := os.Getenv(serviceRole); dir != "" {
+		serviceMain(dir)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // tooLong is longer than anything here takes.
 const tooLong = 20 * time.Second
@@ -103,6 +112,10 @@ func TestMessages(t *testing.T) {
 				{n.Status, `^STATUS=3 workers serve$`},
 				{n.Reloading, `^RELOADING=1\nMONOTONIC_USEC=\d+\nSTATUS=3 workers serve$`},
 				{n.Stopping, `^STOPPING=1\nSTATUS=3 workers serve$`},
+				{func(string) { n.MainPID(815) }, `^MAINPID=815$`},
+				{func(string) { n.ExtendTimeout(90 * time.Second) }, `^EXTEND_TIMEOUT_USEC=90000000$`},
+				{func(string) { n.Alive() }, `^WATCHDOG=1$`},
+				{n.Discard, `^FDSTOREREMOVE=1\nFDNAME=3 workers serve$`},
 			} {
 				test.send("3 workers serve")
 				if got := m.next(); !regexp.MustCompile(test.want).MatchString(got) {
@@ -177,15 +190,40 @@ func TestNobodyListens(t *testing.T) {
 	m := newManager(t, socketPath(t))
 	n := systemd.NewNotifier(func(string) string { return "" }, func(err error) { t.Error(err) })
 	all(n)
+	if err := n.Barrier(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := n.Store("f", os.Stdin); err != nil {
+		t.Error(err)
+	}
 	m.silent()
 }
 
+// A NOTIFY_SOCKET that leads nowhere is told of once, and nothing is sent.
+func TestOddSocket(t *testing.T) {
+	for _, address := range []string{"@", "relative", "vsock:2:1234", " "} {
+		var failures []error
+		n := systemd.NewNotifier(func(string) string { return address }, func(err error) { failures = append(failures, err) })
+		all(n)
+		if len(failures) != 1 || !strings.HasPrefix(failures[0].Error(), "cannot use NOTIFY_SOCKET=") {
+			t.Errorf("%q: failures %v", address, failures)
+		}
+	}
+}
+
+// all sends one message of each kind that has no answer.
 func all(n *systemd.Notifier) {
 	n.Ready("a")
 	n.Status("b")
 	n.Reloading("c")
 	n.Stopping("d")
+	n.MainPID(1)
+	n.ExtendTimeout(time.Second)
+	n.Alive()
+	n.Discard("e")
 }
+
+const kinds = 8
 
 // A manager that is gone is told of, and that is all.
 func TestManagerGone(t *testing.T) {
@@ -198,8 +236,14 @@ func TestManagerGone(t *testing.T) {
 	}
 	m.conn.Close()
 	all(n)
-	if len(failures) != 4 {
-		t.Errorf("%d failures, want 4: %v", len(failures), failures)
+	if err := n.Barrier(t.Context()); err != nil {
+		failures = append(failures, err)
+	}
+	if err := n.Store("f", os.Stdin); err != nil {
+		failures = append(failures, err)
+	}
+	if len(failures) != kinds+2 {
+		t.Errorf("%d failures, want %d: %v", len(failures), kinds+2, failures)
 	}
 	for _, err := range failures {
 		if !errors.Is(err, syscall.ECONNREFUSED) {

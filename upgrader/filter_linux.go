@@ -26,7 +26,7 @@ func dropNew(l *Listener) error {
 // dropNone takes the filter off.
 func dropNone(l *Listener) error {
 	err := unix.SetsockoptInt(int(l.file.Fd()), unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
-	if err == unix.ENOENT { // there is none
+	if err == unix.ENOENT || err == unix.EOPNOTSUPP { // there is none, or, with MPTCP, there cannot be one
 		return nil
 	}
 	return err

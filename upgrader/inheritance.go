@@ -21,8 +21,8 @@ type Inheritance struct {
 	Document []byte
 
 	memory *Document // where Document came from
-	mu  sync.Mutex
-	fds map[string]int
+	mu     sync.Mutex
+	fds    map[string]int
 }
 
 // ErrNotInherited is returned for a file that a legacy does not have.
@@ -80,6 +80,17 @@ func (in *Inheritance) Socket(name string) (*os.File, error) {
 		return nil, err
 	}
 	return unpolledFile(fd, name)
+}
+
+// Continue takes a document that is one of the files, to be written on.
+func (in *Inheritance) Continue(name string) (*Document, error) {
+	fd, err := in.take(name)
+	if err != nil {
+		return nil, err
+	}
+	d := openDocument(fd)
+	d.Read() // for its place in the sequence; one that is damaged begins anew
+	return d, nil
 }
 
 // Memory takes the document itself, to be written on.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"relevo/config"
 )
@@ -18,6 +19,7 @@ type ListenerLegacy struct {
 	Queue    int             `json:"queue,omitempty"`
 	Unix     *UnixFileLegacy `json:"unix,omitempty"`
 	Leaving  bool            `json:"leaving,omitempty"`
+	Lent     bool            `json:"lent,omitempty"` // it is the service manager's
 }
 
 // ListenLegacy is config.Listen in a document.
@@ -42,6 +44,9 @@ const listenerPrefix = "listener."
 // ListenerFile is the name of a listener's socket among the files of a legacy.
 func ListenerFile(id int) string { return fmt.Sprintf("%s%d", listenerPrefix, id) }
 
+// IsListenerFile says whether a name is one of ListenerFile.
+func IsListenerFile(name string) bool { return strings.HasPrefix(name, listenerPrefix) }
+
 func (l *Listener) fileName() string { return ListenerFile(l.id) }
 
 // ID is the listener's number in a legacy.
@@ -62,12 +67,24 @@ func (u *Upgrader) Legacy() (all []ListenerLegacy, files map[string]*os.File) {
 
 func (l *Listener) legacy(leaving bool) ListenerLegacy {
 	out := ListenerLegacy{
-		ID: l.id, Listen: ListenLegacy(l.Listen), Address: l.Address, Standing: l.standing, Queue: l.queue, Leaving: leaving,
+		ID: l.id, Listen: ListenLegacy(l.Listen), Address: l.Address, Standing: l.standing, Queue: l.queue, Leaving: leaving, Lent: l.lent,
 	}
 	if s := l.socket; s != nil {
 		out.Unix = &UnixFileLegacy{s.path, s.dev, s.ino, s.hidden}
 	}
 	return out
+}
+
+// Find returns the listener of an ID, nil where there is none.
+func (u *Upgrader) Find(id int) *Listener {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, l := range u.all() {
+		if l.id == id {
+			return l
+		}
+	}
+	return nil
 }
 
 // Inherit returns an Upgrader that holds the listeners of another master's. It
@@ -80,7 +97,7 @@ func Inherit(o Options, all []ListenerLegacy, from *Inheritance) (*Upgrader, err
 			return nil, fmt.Errorf("cannot take over listener %s (%s): %w", known.Listen.Name, known.Address, err)
 		}
 		l := &Listener{
-			Listen: config.Listen(known.Listen), Address: known.Address, file: file, id: known.ID, standing: known.Standing, queue: known.Queue,
+			Listen: config.Listen(known.Listen), Address: known.Address, file: file, id: known.ID, standing: known.Standing, queue: known.Queue, lent: known.Lent,
 		}
 		if s := known.Unix; s != nil {
 			l.socket = &unixSocket{path: s.Path, dev: s.Dev, ino: s.Ino, hidden: s.Hidden}

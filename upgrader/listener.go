@@ -19,7 +19,8 @@ type Listener struct {
 	config.Listen
 	Address string // as getsockname says it; :0 is resolved once and for all
 	file    *os.File
-	socket  *unixSocket // nil unless it is one
+	socket  *unixSocket // nil unless it is one that this master has bound
+	lent    bool        // the service manager holds it, and goes on when this master has ended
 
 	id       int      // unique in the life of the app
 	standing standing // under Upgrader.mu, as is all that follows
@@ -142,6 +143,9 @@ func (l *Listener) close() error {
 	var err error
 	if l.socket != nil {
 		err = l.socket.remove()
+	}
+	if l.lent {
+		err = dropNone(l) // the service manager's must not stay closed to clients
 	}
 	return errors.Join(err, l.file.Close())
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/config"
 )
 
 // Healed tells of a shared socket that a worker had damaged for all others.
@@ -90,6 +92,8 @@ func (u *Upgrader) inspect(l *Listener) (found []Healed) {
 		damage = append([]string{"shut down"}, damage...)
 		if l.socket != nil {
 			err, renewed = u.renew(l), true
+		} else if l.Network == config.Unix {
+			err = fmt.Errorf("cannot renew listener %s: the service manager holds it; restart its .socket unit", l.Name)
 		} else {
 			err = l.forgetShutdown()
 		}

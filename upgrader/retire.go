@@ -29,7 +29,7 @@ func (u *Upgrader) Park(l *Listener) error {
 			return nil
 		}
 		l.standing = parked
-		if l.Datagram() || l.socket != nil {
+		if l.Datagram() || l.socket != nil || l.lent {
 			return l.block()
 		}
 		return unix.Shutdown(int(l.file.Fd()), unix.SHUT_RDWR)
@@ -60,7 +60,7 @@ func (u *Upgrader) CloseListener(l *Listener) error {
 	}
 	u.leaving = slices.Delete(u.leaving, i, i+1)
 	u.hangups.remove(l)
-	if !l.Datagram() {
+	if !l.Datagram() && !l.lent {
 		unix.Shutdown(int(l.file.Fd()), unix.SHUT_RDWR) // copies live on, a keeper's for one
 	}
 	u.dropFile(l)
@@ -107,7 +107,7 @@ func (u *Upgrader) admit(l *Listener) error {
 	if was != parked {
 		return nil
 	}
-	if !l.Datagram() && l.socket == nil {
+	if !l.Datagram() && l.socket == nil && !l.lent {
 		if err := l.forgetShutdown(); err != nil {
 			return err
 		}

@@ -27,6 +27,9 @@ func (u *Upgrader) Set(wanted []config.Listen) (added, kept, removed []*Listener
 // set holds u.mu.
 func (u *Upgrader) set(wanted []config.Listen) (added, kept, removed []*Listener, err error) {
 	matches := match(wanted, u.all())
+	if added, err = u.activate(wanted, matches); err != nil {
+		return nil, nil, nil, errors.Join(err, closeAll(added))
+	}
 	for i, w := range wanted {
 		if matches[i] != nil {
 			continue

@@ -22,7 +22,8 @@ type Upgrader struct {
 	leaving   []*Listener // that the configuration has no more, until they are closed
 	hangups   *hangups    // nil while there is no listener
 	lastID    int
-	keeper    Keeper // nil: none
+	keeper    Keeper   // nil: none
+	lent      []Socket // of the service manager's, until the next Set
 }
 
 // Keeper keeps what a later master needs if this one dies without a word: each

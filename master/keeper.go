@@ -1,0 +1,159 @@
+package master
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+
+	"relevo/pool"
+	"relevo/systemd"
+	"relevo/upgrader"
+)
+
+// keeper has systemd keep what a later master needs if this one dies: every file
+// in systemd's store (FDSTORE=1, see sd_pid_notify_with_fds(3)), and the state in a
+// document in memory, which is one of them and is written in place. A nil keeper
+// keeps nothing.
+type keeper struct {
+	notifier *systemd.Notifier
+	memory   *upgrader.Document
+	state    func(pool.Legacy) ([]byte, error)
+	failed   func(error)
+
+	mu     sync.Mutex
+	open   bool                // systemd listens to this process
+	stored map[string]bool     // what it has
+	wanted map[string]*os.File // what it is to have, until open
+}
+
+const storedDocument = "document"
+
+// newKeeper goes on with what is stored already.
+func newKeeper(n *systemd.Notifier, memory *upgrader.Document, stored []string) *keeper {
+	k := &keeper{notifier: n, memory: memory, stored: map[string]bool{}, wanted: map[string]*os.File{}}
+	for _, name := range stored {
+		k.stored[name] = true
+	}
+	k.wanted[storedDocument] = memory.File()
+	return k
+}
+
+// forPool is nil where there is no keeper: an interface of a nil pointer is not.
+func (k *keeper) forPool() pool.Keeper {
+	if k == nil {
+		return nil
+	}
+	return k
+}
+
+func (k *keeper) files() upgrader.Keeper {
+	if k == nil {
+		return nil
+	}
+	return k
+}
+
+// begin sends what has been waiting: a master that is not yet the unit's main
+// process is not listened to.
+func (k *keeper) begin() {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.open = true
+	for _, name := range slices.Sorted(maps.Keys(k.wanted)) {
+		k.store(name, k.wanted[name])
+	}
+	for name := range maps.Clone(k.stored) {
+		if _, kept := k.wanted[name]; !kept {
+			k.discard(name)
+		}
+	}
+	k.wanted = nil
+}
+
+// store holds k.mu.
+func (k *keeper) store(name string, file *os.File) {
+	if k.stored[name] {
+		return
+	}
+	if err := k.notifier.Store(storePrefix+name, file); err != nil {
+		k.failed(err)
+		return
+	}
+	k.stored[name] = true
+}
+
+// discard holds k.mu.
+func (k *keeper) discard(name string) {
+	delete(k.stored, name)
+	k.notifier.Discard(storePrefix + name)
+}
+
+// Keep stores a file: pool.Keeper and upgrader.Keeper.
+func (k *keeper) Keep(name string, file *os.File) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.open {
+		k.wanted[name] = file
+		return
+	}
+	k.store(name, file)
+}
+
+// Drop takes a file out of the store: pool.Keeper and upgrader.Keeper.
+func (k *keeper) Drop(name string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.open {
+		delete(k.wanted, name)
+		return
+	}
+	k.discard(name)
+}
+
+// Save writes the state into memory: pool.Keeper. It is the next master's from the
+// moment in which it is whole.
+func (k *keeper) Save(l pool.Legacy) {
+	text, err := k.state(l)
+	if err == nil {
+		err = k.memory.Write(text)
+	}
+	if err != nil {
+		k.failed(err)
+	}
+}
+
+// names are those that systemd has.
+func (k *keeper) names() []string {
+	if k == nil {
+		return nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Sorted(maps.Keys(k.stored))
+}
+
+// empty takes everything out of the store but the listeners, which a restart finds
+// again: clients that come in between wait in them. It is called when no worker is
+// left.
+func (k *keeper) leaveListeners(l legacy) error {
+	if k == nil {
+		return nil
+	}
+	text, err := json.Marshal(l)
+	if err == nil {
+		err = k.memory.Write(text)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for name := range maps.Clone(k.stored) {
+		if name != storedDocument && !upgrader.IsListenerFile(name) {
+			k.discard(name)
+		}
+	}
+	return err
+}

@@ -1,0 +1,131 @@
+package master
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+
+	"relevo/launch/store"
+	"relevo/watch"
+)
+
+// selfChanged says whether the path that this program was started from holds
+// another program by now, and one that has not failed to take over already.
+func (m *Master) selfChanged() bool {
+	path, err := ownBinary()
+	if err != nil {
+		return false
+	}
+	now, err := hashOf(path)
+	if err != nil {
+		return false // half a deploy, perhaps; a later reload finds it whole
+	}
+	if refused := m.succession.refused.Load(); refused != nil && *refused == now {
+		return false
+	}
+	running, err := m.ownHash()
+	return err == nil && now != running
+}
+
+// ownHash is the sha256 of the running program.
+func (m *Master) ownHash() (string, error) {
+	m.self.once.Do(func() { m.self.sum, m.self.err = hashOf("/proc/self/exe") })
+	return m.self.sum, m.self.err
+}
+
+// ownSum is computed when it is asked for first.
+type ownSum struct {
+	once sync.Once
+	sum  string
+	err  error
+}
+
+func hashOf(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	seal, err := store.SealOf(file)
+	if err != nil {
+		return "", fmt.Errorf("cannot read %s: %w", path, err)
+	}
+	return seal.SHA256(), nil
+}
+
+// upgradeFirst replaces the master if relevo itself has changed, and says whether
+// another one goes on. One that cannot take over does not keep the app from its
+// reload, and is not tried again by itself.
+func (m *Master) upgradeFirst(then string) bool {
+	if !m.selfChanged() {
+		return false
+	}
+	path, err := ownBinary()
+	if err != nil {
+		return false
+	}
+	sum, err := hashOf(path)
+	if err != nil {
+		return false
+	}
+	if _, err := m.upgrade(then); err != nil {
+		m.succession.refused.Store(&sum)
+		return false
+	}
+	return true
+}
+
+// watchSelf replaces the master when the bytes of its own program change, if the
+// configuration wants that.
+func (m *Master) watchSelf(ctx context.Context) {
+	for ctx.Err() == nil {
+		changed := m.changed.wait()
+		if !m.app().WatchSelf {
+			select {
+			case <-ctx.Done():
+			case <-changed:
+			}
+			continue
+		}
+		m.watchSelfUntil(ctx, changed)
+	}
+}
+
+func (m *Master) watchSelfUntil(ctx context.Context, changed <-chan struct{}) {
+	path, err := ownBinary()
+	var file *watch.File
+	if err == nil {
+		file, err = watch.New(watch.Options{Path: path, Log: m.log})
+	}
+	if err != nil {
+		m.log.Warn("relevo itself is not watched", "err", err)
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		}
+		return
+	}
+	if sum, err := m.ownHash(); err == nil {
+		file.SetActive(sum)
+	}
+	watching, stop := context.WithCancel(ctx)
+	var gone sync.WaitGroup
+	gone.Go(func() { m.report(file.Run(watching)) })
+	defer gone.Wait()
+	defer stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+			if !m.app().WatchSelf {
+				return
+			}
+			changed = m.changed.wait()
+		case <-file.Changes():
+			m.log.Info("relevo itself has changed", "path", path)
+			m.upgradeFirst("")
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package systemd
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Named is a descriptor that the manager has passed on: a socket of a .socket
+// unit, or a file that was stored (Notifier.Store). Several may have one name.
+type Named struct {
+	Name string
+	FD   int // close-on-exec from now on, otherwise as it was
+}
+
+// firstFD is SD_LISTEN_FDS_START.
+const firstFD = 3
+
+// unnamed is what systemd calls a descriptor without a name.
+const unnamed = "unknown"
+
+// Inherited returns the descriptors that the manager has passed to this process,
+// in their order: LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES of sd_listen_fds(3).
+// Variables that are meant for another process give none and no error. It is for
+// one call at the start: the descriptors belong to the caller, and a later call
+// would give him those again that have been closed since.
+func Inherited(getenv func(string) string) ([]Named, error) {
+	pid, fds := getenv("LISTEN_PID"), getenv("LISTEN_FDS")
+	if pid == "" || fds == "" {
+		return nil, nil
+	}
+	meant, err := strconv.Atoi(pid)
+	if err != nil || meant <= 0 {
+		return nil, fmt.Errorf("cannot take the sockets of the service manager: LISTEN_PID=%q is not a process's number", pid)
+	}
+	if meant != os.Getpid() {
+		return nil, nil
+	}
+	count, err := strconv.Atoi(fds)
+	if err != nil || count < 0 || count > maxInherited {
+		return nil, fmt.Errorf("cannot take the sockets of the service manager: LISTEN_FDS=%q is not a number of descriptors (0 to %d)", fds, maxInherited)
+	}
+	names := make([]string, count)
+	for i := range names {
+		names[i] = unnamed
+	}
+	if text := getenv("LISTEN_FDNAMES"); text != "" && count > 0 {
+		names = strings.Split(text, ":")
+	}
+	if len(names) != count {
+		return nil, fmt.Errorf("cannot take the sockets of the service manager: LISTEN_FDNAMES has %d names for %d descriptors", len(names), count)
+	}
+	return claim(names)
+}
+
+// maxInherited is the largest number of open files that Linux allows (fs.nr_open).
+const maxInherited = 1 << 20
+
+// claim keeps the descriptors from the children of this process. One that is not
+// open spoils all: the variables are not to be trusted then.
+func claim(names []string) (all []Named, err error) {
+	for i, name := range names {
+		fd := firstFD + i
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
+			return nil, fmt.Errorf("cannot take the sockets of the service manager: descriptor %d (%s) of LISTEN_FDS=%d is not open: %w", fd, name, len(names), err)
+		}
+		all = append(all, Named{name, fd})
+	}
+	return all, nil
+}
+
+// WatchdogInterval is the time within which the manager wants to hear Alive, and
+// whether it wants to: WATCHDOG_USEC, meant for this process by WATCHDOG_PID
+// (sd_watchdog_enabled(3)). Half of it is a good pause between two.
+func WatchdogInterval(getenv func(string) string) (time.Duration, bool) {
+	usec, err := strconv.ParseInt(getenv("WATCHDOG_USEC"), 10, 64)
+	if err != nil || usec <= 0 || usec > int64(1<<63-1)/1000 {
+		return 0, false
+	}
+	if pid := getenv("WATCHDOG_PID"); pid != "" && pid != strconv.Itoa(os.Getpid()) {
+		return 0, false
+	}
+	return time.Duration(usec) * time.Microsecond, true
+}

@@ -1,0 +1,41 @@
+package systemd
+
+import (
+	"slices"
+	"strings"
+)
+
+// Ending is what a unit's ExecStopPost= learns of the end of its main process
+// (systemd.exec(5), $SERVICE_RESULT and following), and what systemd is about to
+// do with the unit.
+type Ending struct {
+	Result string // SERVICE_RESULT: success, exit-code, signal, timeout, watchdog, …
+	Code   string // EXIT_CODE: exited, killed, dumped
+	Status string // EXIT_STATUS: a number or the name of a signal
+	Job    string // the job that is queued for the unit: stop, restart, …; empty: none
+}
+
+// Final says whether the service ends for good, or begins anew without what it
+// has: nobody of it is to live on. Otherwise the main process is gone by mistake
+// and systemd starts another one, which takes over whom it finds. prevents are the
+// unit's RestartPreventExitStatus.
+func (e Ending) Final(prevents ...string) bool {
+	switch {
+	case e.Job == "stop" || e.Job == "restart" || e.Job == "try-restart":
+		return true
+	case e.Result == "success": // Restart=on-failure leaves it at that
+		return true
+	}
+	return e.Code == "exited" && slices.Contains(prevents, e.Status)
+}
+
+// jobOf finds a unit's job in what systemctl list-jobs prints: number, unit, type
+// and state on each line.
+func jobOf(unit, list string) string {
+	for line := range strings.Lines(list) {
+		if f := strings.Fields(line); len(f) >= 3 && f[1] == unit {
+			return f[2]
+		}
+	}
+	return ""
+}

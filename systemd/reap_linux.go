@@ -1,0 +1,210 @@
+package systemd
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ReapOptions are those of Reap. The zero value works, outside of a unit too,
+// where there is nobody to reap.
+type ReapOptions struct {
+	Getenv   func(string) string // of the service's environment
+	Patience time.Duration       // from SIGTERM to SIGKILL; default: none
+	Prevents []string            // the unit's RestartPreventExitStatus
+	// Guard is a command that calls Guard. It is started where the service is to
+	// begin anew: a stop that is asked for in the moment before it does ends it
+	// without another ExecStopPost=.
+	Guard []string
+}
+
+// Reap is the work of ExecStopPost= with KillMode=process. Where the service ends
+// for good it ends everybody in the unit's cgroup but this process. ended says how
+// many that were; it is 0 where they are left for the next main process.
+func Reap(o ReapOptions) (ended int, err error) {
+	name, user := ownUnit()
+	if name == "" {
+		return 0, errors.New("cannot reap: this process belongs to no service of systemd; it is for ExecStopPost= of a unit")
+	}
+	e := Ending{Result: o.Getenv("SERVICE_RESULT"), Code: o.Getenv("EXIT_CODE"), Status: o.Getenv("EXIT_STATUS")}
+	jobs, err := ask(user, "list-jobs", "--no-legend", "--plain")
+	if err != nil {
+		return 0, err
+	}
+	e.Job = jobOf(name, jobs)
+	if !e.Final(o.Prevents...) {
+		return 0, startGuard(o.Guard)
+	}
+	return endUnit(name, o.Patience)
+}
+
+func startGuard(command []string) error {
+	if len(command) == 0 {
+		return nil
+	}
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("cannot watch over the restart: %w", err)
+	}
+	return cmd.Process.Release()
+}
+
+// guardFor is how long a guard watches. RestartSec= is a fraction of it.
+const guardFor = 15 * time.Second
+
+// guardLook is the pause between two looks of a guard.
+const guardLook = 100 * time.Millisecond
+
+// Guard waits until the unit has a main process again, and ends who is left in it
+// where it is stopped before.
+func Guard(patience time.Duration) (ended int, err error) {
+	name, user := ownUnit()
+	if name == "" {
+		return 0, errors.New("cannot guard: this process belongs to no service of systemd")
+	}
+	for deadline := time.Now().Add(guardFor); time.Now().Before(deadline); time.Sleep(guardLook) {
+		out, err := ask(user, "show", "-p", "ActiveState", "-p", "MainPID", name)
+		switch lines := "\n" + out + "\n"; {
+		case err != nil:
+			return 0, err
+		case strings.Contains(lines, "\nActiveState=inactive\n"), strings.Contains(lines, "\nActiveState=failed\n"):
+			return endUnit(name, patience)
+		case !strings.Contains(lines, "\nMainPID=0\n"):
+			return 0, nil // the next main process is there, and who is left is its business
+		}
+	}
+	return 0, nil
+}
+
+// endUnit ends the processes of a unit that this one belongs to.
+func endUnit(name string, patience time.Duration) (ended int, err error) {
+	group, err := unitCgroup(name)
+	if err != nil {
+		return 0, err
+	}
+	seen := map[int]bool{}
+	for _, step := range []struct {
+		signal unix.Signal
+		wait   time.Duration
+	}{{unix.SIGTERM, patience}, {unix.SIGKILL, killPatience}} {
+		if group.signal(step.signal, time.Now().Add(step.wait), seen) {
+			return len(seen), nil
+		}
+	}
+	return len(seen), fmt.Errorf("cannot end all processes of %s: some are still there %v after SIGKILL", name, killPatience)
+}
+
+// killPatience is how long the dying may take.
+const killPatience = 5 * time.Second
+
+// cgroup is a path in a mount of cgroup v2.
+type cgroup struct{ mount, path string }
+
+// signal sends a signal to everybody, those included that are forked meanwhile,
+// and says whether they were gone before the deadline.
+func (c cgroup) signal(sig unix.Signal, deadline time.Time, seen map[int]bool) (gone bool) {
+	told := map[int]bool{}
+	for {
+		all := c.members()
+		if len(all) == 0 {
+			return true
+		}
+		var fds []unix.PollFd
+		for pid, fd := range all {
+			if !told[pid] {
+				unix.PidfdSendSignal(fd, sig, nil, 0)
+			}
+			seen[pid], told[pid] = true, true
+			fds = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+		}
+		left := time.Until(deadline)
+		if left > 0 {
+			unix.Poll(fds, int(min(left, time.Second).Milliseconds())+1) // until one of them has ended
+		}
+		for _, fd := range all {
+			unix.Close(fd)
+		}
+		if left <= 0 {
+			return false
+		}
+	}
+}
+
+// members opens who is in a cgroup and in those below it, without this process:
+// descriptors by pid. A descriptor, unlike its number, stays the process's.
+func (c cgroup) members() map[int]int {
+	all := map[int]int{}
+	filepath.WalkDir(filepath.Join(c.mount, c.path), func(dir string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return nil
+		}
+		text, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+		for field := range strings.FieldsSeq(string(text)) {
+			pid, err := strconv.Atoi(field)
+			if err != nil || pid <= 0 || pid == os.Getpid() {
+				continue // 0 is one of another pid namespace
+			}
+			fd, err := unix.PidfdOpen(pid, 0)
+			if err != nil {
+				continue // gone
+			}
+			// It is the one that was listed if, now that it is held, it is there still.
+			text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+			if ownPath(string(text)) != strings.TrimPrefix(dir, c.mount) {
+				unix.Close(fd)
+				continue
+			}
+			all[pid] = fd
+		}
+		return nil
+	})
+	return all
+}
+
+// ownPath is the path of the line 0:: of cgroups(7).
+func ownPath(cgroup string) string {
+	for line := range strings.Lines(cgroup) {
+		if path, ok := strings.CutPrefix(line, "0::"); ok {
+			return strings.TrimSuffix(path, "\n")
+		}
+	}
+	return ""
+}
+
+// unitCgroup is the cgroup of the unit that this process belongs to. What systemd
+// starts beside the main process lies in one below it (.control).
+func unitCgroup(name string) (cgroup, error) {
+	text, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return cgroup{}, fmt.Errorf("cannot find the cgroup of %s: %w", name, err)
+	}
+	path := ownPath(string(text))
+	for len(path) > 1 && strings.TrimPrefix(filepath.Base(path), "_") != name {
+		path = filepath.Dir(path)
+	}
+	mounts, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return cgroup{}, fmt.Errorf("cannot find the cgroup of %s: %w", name, err)
+	}
+	defer mounts.Close()
+	for lines := bufio.NewScanner(mounts); lines.Scan(); {
+		before, after, _ := strings.Cut(lines.Text(), " - ")
+		fields := strings.Fields(before)
+		if len(path) > 1 && len(fields) > 4 && fields[3] == "/" && strings.HasPrefix(after, "cgroup2 ") {
+			return cgroup{fields[4], path}, nil
+		}
+	}
+	return cgroup{}, fmt.Errorf("cannot find the cgroup of %s: no cgroup v2 is mounted", name)
+}

@@ -1,0 +1,24 @@
+//go:build !linux
+
+package systemd
+
+import (
+	"errors"
+	"time"
+)
+
+// ReapOptions are those of Reap.
+type ReapOptions struct {
+	Getenv   func(string) string
+	Patience time.Duration
+	Prevents []string
+	Guard    []string
+}
+
+// Reap fails: there is no systemd but on Linux.
+func Reap(ReapOptions) (int, error) {
+	return 0, errors.New("cannot reap: systemd runs on Linux only")
+}
+
+// Guard fails as Reap does.
+func Guard(time.Duration) (int, error) { return Reap(ReapOptions{}) }

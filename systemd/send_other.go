@@ -1,0 +1,13 @@
+//go:build !linux
+
+package systemd
+
+import (
+	"errors"
+	"time"
+)
+
+// send fails: there is no systemd but on Linux.
+func send(string, string, []int, time.Duration) error {
+	return errors.New("cannot notify a service manager: systemd runs on Linux only")
+}

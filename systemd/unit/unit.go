@@ -1,0 +1,112 @@
+// Package unit writes the unit files with which systemd runs an app: one .service,
+// and a .socket for each listener where systemd is to hold the sockets. It turns
+// values into text and touches nothing.
+package unit
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"relevo/config"
+)
+
+// Options say what the units are for. All but Name, User, Sockets and Systemd are
+// required.
+type Options struct {
+	App     config.App
+	Name    string // of the units and of the app; default: App.Name
+	Program string // the relevo binary, absolute
+	Config  string // the configuration file, absolute
+	User    bool   // for a user's manager, systemctl --user
+	Sockets bool   // systemd opens the listening sockets
+	Systemd int    // its version, such as 252; 0: what is newer than 252 is left out
+}
+
+// File is a unit file.
+type File struct{ Name, Text string }
+
+// Mark begins every unit that this package writes: whoever finds it may replace
+// the file.
+const Mark = "# Made by relevo"
+
+// Files returns the units of an app, the service first.
+func Files(o Options) ([]File, error) {
+	if o.Name == "" {
+		o.Name = o.App.Name
+	}
+	if err := config.CheckName(o.Name); err != nil {
+		return nil, err
+	}
+	var sockets []File
+	if o.Sockets {
+		var err error
+		if sockets, err = o.sockets(); err != nil {
+			return nil, err
+		}
+	}
+	var names []string
+	for _, s := range sockets {
+		names = append(names, s.Name)
+	}
+	return append([]File{{o.Name + ".service", o.service(names)}}, sockets...), nil
+}
+
+// text collects lines.
+type text struct{ strings.Builder }
+
+func (t *text) comment(lines ...string) {
+	for _, line := range lines {
+		t.WriteString("# " + line + "\n")
+	}
+}
+
+func (t *text) section(name string) {
+	t.WriteString("\n[" + name + "]\n")
+}
+
+func (t *text) set(key string, value any) { fmt.Fprintf(t, "%s=%v\n", key, value) }
+
+// yes sets boolean keys.
+func (t *text) yes(keys ...string) {
+	for _, key := range keys {
+		t.set(key, "yes")
+	}
+}
+
+// quote writes a word as the command lines and lists of units have it: %
+// introduces specifiers and $ variables (systemd.syntax(7), systemd.service(5)).
+func quote(word string) string {
+	word = strings.NewReplacer("%", "%%", "$", "$$").Replace(word)
+	if word != "" && !strings.ContainsAny(word, " \t\n\"'\\;") {
+		return word
+	}
+	return strconv.Quote(word)
+}
+
+// path writes a path as a key that takes one has it: no $ is expanded there.
+func path(p string) string {
+	p = strings.ReplaceAll(p, "%", "%%")
+	if strings.ContainsAny(p, " \t\"'\\") {
+		return strconv.Quote(p)
+	}
+	return p
+}
+
+// seconds rounds up, for a unit's times are limits.
+func seconds(d time.Duration) string {
+	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
+}
+
+func (o Options) header(t *text) {
+	made := "relevo unit"
+	if o.User {
+		made += " --user"
+	}
+	if o.Sockets {
+		made += " --socket"
+	}
+	t.comment(Mark[2:]+" ("+made+" "+o.Name+" -c "+strconv.Quote(o.Config)+"): relevo install writes it anew.",
+		"To change something use systemctl edit, which puts a file beside this one.")
+}

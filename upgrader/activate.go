@@ -1,0 +1,145 @@
+package upgrader
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strings"
+
+	"relevo/config"
+)
+
+// Socket is an open socket that the service manager holds and has passed to this
+// process (socket activation).
+type Socket struct {
+	Name string // FileDescriptorName= of its unit
+	FD   int    // the Upgrader's from Activate on
+}
+
+// Activate has the next Set use these sockets in place of new ones: for each that
+// it wants the one of its address, or else the one of its name. That Set fails if
+// one is left over. They stay the manager's: they are never shut down, and the
+// files of Unix sockets never removed.
+func (u *Upgrader) Activate(sockets []Socket) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.lent = sockets
+}
+
+// activate fills in for which wanted listeners there are sockets of the manager.
+// It holds u.mu.
+func (u *Upgrader) activate(wanted []config.Listen, matches []*Listener) (added []*Listener, err error) {
+	sockets := u.lent
+	u.lent = nil
+	ends := make([]endpoint, len(sockets))
+	for i, s := range sockets {
+		if ends[i], err = describe(s.FD); err != nil {
+			return nil, fmt.Errorf("cannot use the socket %q of the service manager: %w", s.Name, err)
+		}
+	}
+	for i, at := range assign(wanted, matches, sockets, ends) {
+		if at < 0 {
+			return added, unclaimed(sockets[i], ends[i], wanted)
+		}
+		file, err := unpolledFile(sockets[i].FD, wanted[at].Name)
+		if err != nil {
+			return added, fmt.Errorf("cannot use the socket %q of the service manager: %w", sockets[i].Name, err)
+		}
+		l := &Listener{Listen: wanted[at], Address: ends[i].address, file: file, lent: true}
+		matches[at], added = l, append(added, l)
+		if err := dropNone(l); err != nil { // of a master that was killed in a roll
+			return added, fmt.Errorf("cannot use the socket %q of the service manager: %w", sockets[i].Name, err)
+		}
+	}
+	return added, nil
+}
+
+// endpoint is what a socket says of itself.
+type endpoint struct {
+	datagram, unix bool
+	address        string         // host:port, or a path
+	ip             netip.AddrPort // of one that is not unix
+	only6          bool
+}
+
+// assign finds for each socket the wanted listener that it is, -1 if none: one of
+// its address first, then one of its name and kind.
+func assign(wanted []config.Listen, matches []*Listener, sockets []Socket, ends []endpoint) []int {
+	found := make([]int, len(sockets))
+	taken := make([]bool, len(wanted))
+	for i := range matches {
+		taken[i] = matches[i] != nil
+	}
+	for i := range found {
+		found[i] = -1
+	}
+	claim := func(fits func(socket, want int) bool) {
+		for i := range sockets {
+			for at := range wanted {
+				if found[i] < 0 && !taken[at] && fits(i, at) {
+					found[i], taken[at] = at, true
+				}
+			}
+		}
+	}
+	claim(func(i, at int) bool { return ends[i].is(wanted[at]) && sockets[i].Name == wanted[at].Name })
+	claim(func(i, at int) bool { return ends[i].is(wanted[at]) })
+	claim(func(i, at int) bool {
+		return ends[i].datagram == wanted[at].Datagram() && ends[i].unix == (wanted[at].Network == config.Unix) &&
+			sockets[i].Name == wanted[at].Name
+	})
+	return found
+}
+
+// is says whether the socket has the address that is wanted. One on port 0 is
+// wanted by its name only.
+func (e endpoint) is(w config.Listen) bool {
+	if e.datagram != w.Datagram() || e.unix != (w.Network == config.Unix) {
+		return false
+	}
+	if e.unix {
+		return filepath.Clean(w.Address) == e.address
+	}
+	host, port, err := net.SplitHostPort(w.Address)
+	if err != nil || port != fmt.Sprint(e.ip.Port()) {
+		return false
+	}
+	four := strings.HasSuffix(string(w.Network), "4")
+	six := strings.HasSuffix(string(w.Network), "6")
+	switch {
+	case host == "" && four:
+		host = "0.0.0.0"
+	case host == "":
+		return e.ip.Addr() == netip.IPv6Unspecified() && e.only6 == six
+	case host == "localhost" && six:
+		host = "::1"
+	case host == "localhost":
+		host = "127.0.0.1"
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap() == e.ip.Addr().Unmap()
+}
+
+func (e endpoint) String() string {
+	switch {
+	case e.unix:
+		return "unix:" + e.address
+	case e.datagram:
+		return "udp:" + e.address
+	}
+	return e.address
+}
+
+// unclaimed names the socket and what there is in its stead.
+func unclaimed(s Socket, e endpoint, wanted []config.Listen) error {
+	var all []string
+	for _, w := range wanted {
+		all = append(all, w.Name+"="+w.String())
+	}
+	if len(all) == 0 {
+		all = []string{"none"}
+	}
+	return fmt.Errorf("cannot use the socket %q (%s) of the service manager: no listener of this configuration has its address or its name (%s); "+
+		"add a listener %s=%s, or take the socket out of its .socket unit", s.Name, e, strings.Join(all, ", "), s.Name, e)
+}

@@ -1,0 +1,54 @@
+package upgrader
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// describe asks a socket what it is. Streams must listen.
+func describe(fd int) (e endpoint, err error) {
+	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil {
+		return e, fmt.Errorf("descriptor %d is no socket: %w", fd, err)
+	}
+	switch kind {
+	case unix.SOCK_STREAM:
+		if listens, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || listens == 0 {
+			return e, errors.New("it does not listen (Accept=yes is not for relevo)")
+		}
+	case unix.SOCK_DGRAM:
+		e.datagram = true
+	default:
+		return e, fmt.Errorf("it is neither a stream nor a datagram socket (type %d)", kind)
+	}
+	name, err := unix.Getsockname(fd)
+	if err != nil {
+		return e, err
+	}
+	switch name := name.(type) {
+	case *unix.SockaddrInet4:
+		e.ip = netip.AddrPortFrom(netip.AddrFrom4(name.Addr), uint16(name.Port))
+	case *unix.SockaddrInet6:
+		ip := netip.AddrFrom16(name.Addr)
+		if name.ZoneId != 0 {
+			ip = ip.WithZone(strconv.Itoa(int(name.ZoneId)))
+		}
+		e.ip = netip.AddrPortFrom(ip, uint16(name.Port))
+		only6, err := unix.GetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
+		if err != nil {
+			return e, err
+		}
+		e.only6 = only6 == 1
+	case *unix.SockaddrUnix:
+		e.unix, e.address = true, name.Name
+		return e, nil
+	default:
+		return e, errors.New("it is neither of the internet nor local")
+	}
+	e.address = e.ip.String()
+	return e, nil
+}
