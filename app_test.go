@@ -116,6 +116,10 @@ func serveApp(version, behaviour string) error {
 		dir, _ := os.Getwd()
 		fmt.Fprintln(w, dir)
 	})
+	mux.HandleFunc("/slow", func(_ http.ResponseWriter, r *http.Request) {
+		d, _ := time.ParseDuration(r.FormValue("for"))
+		time.Sleep(d) // stands for work
+	})
 	mux.HandleFunc("/hang", func(_ http.ResponseWriter, r *http.Request) { select {} })
 	if behaviour == "segv-on-request" {
 		mux = http.NewServeMux()

@@ -82,7 +82,9 @@ func (m *Master) usePool(first *generation) {
 	m.setWanted(first)
 	m.setServing(first, first)
 	m.report(first.sockets.serve(first.app.Listen))
+	beat, every := m.beats()
 	m.pool.Store(pool.New(pool.Options{
+		Beat: beat, BeatEvery: every,
 		App: first.app.Name, Workers: first.app.Workers, Release: first, Patience: patience(first.app),
 		OnReady: m.listeners.upgrader.Reassert, OnRoll: m.rolled,
 	}))

@@ -117,6 +117,7 @@ func (m *Master) wantedApp() config.App {
 // An error before anything serves leaves nothing behind.
 func Run(ctx context.Context, o Options) error {
 	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2)}
+	m.systemd = systemd.NewNotifier(os.Getenv, func(err error) { m.log.Warn("cannot notify systemd", "err", err) })
 	defer m.close()
 	for _, step := range []func() error{m.takeName, m.openListeners, m.openLauncher, m.makePool, m.openControl} {
 		if err := step(); err != nil {
@@ -191,8 +192,13 @@ func (m *Master) openListeners() error {
 			m.later.Go(func() { m.healed(h, times) })
 		}
 	})
+	if err := activate(up); err != nil {
+		return err
+	}
 	m.listeners = &listeners{upgrader: up, holders: map[*upgrader.Listener]int{}, serving: m.opts.App.Listen}
-	m.atStart, err = m.listeners.acquire(m.opts.App.Listen)
+	if m.atStart, err = m.listeners.acquire(m.opts.App.Listen); errors.Is(err, upgrader.ErrUnclaimed) {
+		err = control.WithExit(err, control.ExitConfig)
+	}
 	return err
 }
 
@@ -229,7 +235,6 @@ func (m *Master) run(ctx context.Context) error {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGTTIN, unix.SIGTTOU, unix.SIGUSR2, unix.SIGPIPE)
 	defer signal.Stop(signals)
-	m.systemd = systemd.NewNotifier(os.Getenv, func(err error) { m.log.Warn("cannot notify systemd", "err", err) })
 
 	ended, end := context.WithCancel(context.Background())
 	var services sync.WaitGroup
@@ -265,6 +270,7 @@ func (m *Master) runPool(ctx context.Context) error {
 	var telling sync.WaitGroup
 	defer telling.Wait()
 	telling.Go(func() { m.tell(ctx) })
+	m.systemd.ExtendTimeout(startTime(m.app()))
 	return m.running().Run(ctx)
 }
 

@@ -16,6 +16,14 @@ import (
 // Reload reads the configuration and rolls to what its command's file holds now:
 // control.Master.
 func (m *Master) Reload(o control.ReloadOptions) (control.Wait, error) {
+	wait, err := m.reload(o)
+	if err != nil && !errors.Is(err, pool.ErrNotRunning) {
+		m.systemd.Status("reload failed, the old workers serve on: " + err.Error())
+	}
+	return wait, err
+}
+
+func (m *Master) reload(o control.ReloadOptions) (control.Wait, error) {
 	m.preparing.Lock()
 	defer m.preparing.Unlock()
 	m.after.wait(context.Background()) // the verdict on what was tried last

@@ -1,6 +1,7 @@
 package upgrader
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -131,6 +132,10 @@ func (e endpoint) String() string {
 	return e.address
 }
 
+// ErrUnclaimed is returned by Set where the service manager has passed a socket
+// that nobody wants.
+var ErrUnclaimed = errors.New("no listener of this configuration")
+
 // unclaimed names the socket and what there is in its stead.
 func unclaimed(s Socket, e endpoint, wanted []config.Listen) error {
 	var all []string
@@ -140,6 +145,6 @@ func unclaimed(s Socket, e endpoint, wanted []config.Listen) error {
 	if len(all) == 0 {
 		all = []string{"none"}
 	}
-	return fmt.Errorf("cannot use the socket %q (%s) of the service manager: no listener of this configuration has its address or its name (%s); "+
-		"add a listener %s=%s, or take the socket out of its .socket unit", s.Name, e, strings.Join(all, ", "), s.Name, e)
+	return fmt.Errorf("cannot use the socket %q (%s): %w has its address or its name (%s); add a listener %s=%s, or take the socket out of its .socket unit",
+		s.Name, e, ErrUnclaimed, strings.Join(all, ", "), s.Name, e)
 }
