@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -220,32 +220,16 @@ func TestUnitLife(t *testing.T) {
 // unit says, because the master asks for it.
 func TestUnitStopsGracefully(t *testing.T) {
 	s := newUnitSite(t, "workers = 2\ndrain_timeout = \"20s\"\n")
-	if err := os.MkdirAll(s.Path("/etc/systemd/system/web.service.d"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(s.Path("/etc/systemd/system/web.service.d/short.conf"), []byte("[Service]\nTimeoutStopSec=1\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	s.Systemctl("daemon-reload")
+	s.override("TimeoutStopSec=1")
 	s.Systemctl("start", "web.service")
 	before := s.Processes("web.service")
-	answers := make(chan error, 8)
-	for range cap(answers) {
-		go func() {
-			r, err := http.Get("http://" + s.address + "/slow?for=3s")
-			if err == nil {
-				r.Body.Close()
-				if r.StatusCode != http.StatusOK {
-					err = fmt.Errorf("status %s", r.Status)
-				}
-			}
-			answers <- err
-		}()
+	var answers []<-chan error
+	for range 8 {
+		answers = append(answers, s.ask("/slow?for=3s"))
 	}
-	s.Await("the requests to be accepted", func() bool { return s.open() >= cap(answers) })
 	s.Systemctl("stop", "web.service")
-	for range cap(answers) {
-		if err := <-answers; err != nil {
+	for _, answer := range answers {
+		if err := <-answer; err != nil {
 			t.Errorf("lost: %v", err)
 		}
 	}
@@ -255,19 +239,30 @@ func TestUnitStopsGracefully(t *testing.T) {
 	}
 }
 
-// open counts the connections to the listener that somebody has accepted.
-func (s *unitSite) open() int {
-	out, err := exec.Command("ss", "-Htn", "state", "established", "src", s.address).Output()
+// ask sends a request and returns when a worker has accepted it. The channel gets
+// what became of it.
+func (s *unitSite) ask(path string) <-chan error {
+	s.t.Helper()
+	r, err := http.Get("http://" + s.address + path)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return strings.Count(string(out), "\n")
+	answered := make(chan error, 1)
+	go func() {
+		defer r.Body.Close()
+		body, err := io.ReadAll(r.Body)
+		if err == nil && string(body) != "done\n" {
+			err = fmt.Errorf("answer %q", body)
+		}
+		answered <- err
+	}()
+	return answered
 }
 
 // TestUnitWatchdog: a master that is stuck is replaced.
 func TestUnitWatchdog(t *testing.T) {
 	s := newUnitSite(t, "workers = 1\n")
-	s.overrideWatchdog()
+	s.override("WatchdogSec=1")
 	s.Systemctl("start", "web.service")
 	stuck := s.master()
 	first := s.Show("web.service", "MainPID")
@@ -294,13 +289,15 @@ func TestUnitWatchdog(t *testing.T) {
 	s.gone(before)
 }
 
-func (s *unitSite) overrideWatchdog() {
+// override puts lines of [Service] over the unit's, as systemctl edit does.
+func (s *unitSite) override(lines string) {
 	s.t.Helper()
 	dir := s.Path("/etc/systemd/system/web.service.d")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		s.t.Fatal(err)
+	err := os.MkdirAll(dir, 0o755)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "override.conf"), []byte("[Service]\n"+lines+"\n"), 0o644)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "watchdog.conf"), []byte("[Service]\nWatchdogSec=1\n"), 0o644); err != nil {
+	if err != nil {
 		s.t.Fatal(err)
 	}
 	s.Systemctl("daemon-reload")
@@ -312,12 +309,21 @@ func TestUnitLeavesNobody(t *testing.T) {
 	s := newUnitSite(t, "workers = 2\ndrain_timeout = \"5s\"\nstop_grace = \"1s\"\n")
 	for name, end := range map[string]func(){
 		"killed while it stops": func() {
-			if err := syscall.Kill(s.master(), syscall.SIGSTOP); err != nil {
-				t.Fatal(err)
-			}
+			answer := s.ask("/slow?for=3s")
+			master := s.master()
 			s.Systemctl("stop", "--no-block", "web.service")
-			s.Await("the stop to begin", func() bool { return s.Show("web.service", "ActiveState") == "deactivating" })
+			s.awaitStatus("stopping")
+			syscall.Kill(master, syscall.SIGKILL)
+			if err := <-answer; err != nil {
+				s.t.Errorf("lost: %v", err)
+			}
+		},
+		"stopped before it is started again": func() {
+			s.override("RestartSec=2s")
+			defer s.override("RestartSec=100ms")
 			syscall.Kill(s.master(), syscall.SIGKILL)
+			s.Await("the pause", func() bool { return s.Show("web.service", "SubState") == "auto-restart" })
+			s.Systemctl("stop", "web.service")
 		},
 		"killed, then stopped": func() {
 			syscall.Kill(s.master(), syscall.SIGKILL)

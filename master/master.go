@@ -119,7 +119,7 @@ func Run(ctx context.Context, o Options) error {
 	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2)}
 	m.systemd = systemd.NewNotifier(os.Getenv, func(err error) { m.log.Warn("cannot notify systemd", "err", err) })
 	defer m.close()
-	for _, step := range []func() error{m.takeName, m.openListeners, m.openLauncher, m.makePool, m.openControl} {
+	for _, step := range []func() error{m.takeName, m.endStrays, m.openListeners, m.openLauncher, m.makePool, m.openControl} {
 		if err := step(); err != nil {
 			return err
 		}
