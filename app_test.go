@@ -116,6 +116,12 @@ func serveApp(version, behaviour string) error {
 		dir, _ := os.Getwd()
 		fmt.Fprintln(w, dir)
 	})
+	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
+		d, _ := time.ParseDuration(r.FormValue("for"))
+		w.(http.Flusher).Flush() // who asks knows that it was accepted
+		time.Sleep(d)            // stands for work
+		fmt.Fprintln(w, "done")
+	})
 	mux.HandleFunc("/hang", func(_ http.ResponseWriter, r *http.Request) { select {} })
 	if behaviour == "segv-on-request" {
 		mux = http.NewServeMux()

@@ -4,11 +4,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"relevo/config"
+	"relevo/control"
 	"relevo/systemd"
 	"relevo/upgrader"
 )
@@ -20,16 +24,13 @@ type Arrival struct {
 	in      *upgrader.Inheritance // nil: it is the first
 	legacy  *legacy               // what in's document says
 	how     string                // tableflip, exec or store
-	sockets []systemd.Named       // of a .socket unit
+	sockets []upgrader.Socket     // that are open for a first master
+	stored  []string              // names of all files in systemd's store
 	lost    error                 // why a legacy was found and cannot be read
 }
 
 // upgradePatience is how long a new master may take to say that it goes on.
 const upgradePatience = 30 * time.Second
-
-// storePrefix begins the names of our files in systemd's store. Other names are
-// those of a .socket unit.
-const storePrefix = "relevo."
 
 // Arrive looks for what another master has left to this process. It has to come
 // before anything opens files or starts processes. An error means that this process
@@ -49,7 +50,7 @@ func Arrive() (*Arrival, error) {
 	if a.in == nil {
 		return a, a.fromSystemd()
 	}
-	disown("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID")
+	disown("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID", "WATCHDOG_PID")
 	if a.legacy, err = readLegacy(a.in.Document); err != nil {
 		a.in.Close()
 		return nil, err
@@ -77,33 +78,44 @@ func disown(names ...string) {
 // anew, and not to serve nobody.
 func (a *Arrival) fromSystemd() error {
 	named, err := systemd.Inherited(os.Getenv)
-	disown("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+	disown("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
 	if err != nil {
-		return fmt.Errorf("cannot take what the service manager passes: %w", err)
+		return control.WithExit(fmt.Errorf("%w; start it without them, or correct the unit", err), control.ExitConfig)
 	}
-	stored := map[string]int{}
-	for _, n := range named {
-		if name, ours := strings.CutPrefix(n.Name, storePrefix); ours {
-			stored[name] = n.FD
-		} else {
-			a.sockets = append(a.sockets, n)
-		}
+	sockets, kept := systemd.Split(named)
+	for _, s := range sockets {
+		a.sockets = append(a.sockets, upgrader.Socket{Name: s.Name, FD: s.FD})
 	}
-	if len(stored) == 0 {
+	if len(kept) == 0 {
 		return nil
 	}
 	a.how = howStore
-	if a.in, err = upgrader.Inherited(stored); err == nil {
+	stored := map[string]int{}
+	for _, file := range kept {
+		stored[strings.TrimPrefix(file.Name, systemd.StoredPrefix)] = file.FD
+	}
+	a.stored = slices.Sorted(maps.Keys(stored))
+	a.in = upgrader.NewInheritance(stored)
+	if err = a.in.Read(); err == nil {
 		a.legacy, err = readLegacy(a.in.Document)
 	}
-	if err != nil {
-		a.lost = err
-		if a.in != nil {
-			a.in.Close()
-			a.in = nil
-		}
+	a.lost = err
+	if !a.succeeds() {
+		a.keepListeners()
 	}
 	return nil
+}
+
+// keepListeners takes the sockets alone out of a legacy whose workers are gone, or
+// cannot be gone on with: clients may wait in them.
+func (a *Arrival) keepListeners() {
+	for _, name := range a.in.Names() {
+		if upgrader.IsListenerFile(name) {
+			if fd, err := a.in.Take(name); err == nil {
+				a.sockets = append(a.sockets, upgrader.Socket{Name: name, FD: fd, Own: true})
+			}
+		}
+	}
 }
 
 // succeeds says whether another master's workers are to be taken over.
@@ -115,10 +127,15 @@ func (a *Arrival) activated() (sockets []upgrader.Socket) {
 	if a == nil {
 		return nil
 	}
+	return a.sockets
+}
+
+// closeSockets lets go of the sockets of a first master.
+func (a *Arrival) closeSockets() {
 	for _, s := range a.sockets {
-		sockets = append(sockets, upgrader.Socket{Name: s.Name, FD: s.FD})
+		syscall.Close(s.FD)
 	}
-	return sockets
+	a.sockets = nil
 }
 
 // App is the configuration of what the master before was serving. It says false

@@ -88,7 +88,11 @@ func (m *Master) usePool(first *generation) {
 }
 
 func (m *Master) poolOptions() pool.Options {
-	return pool.Options{App: m.opts.App.Name, OnReady: m.listeners.upgrader.Reassert, OnRoll: m.rolled, Keeper: m.keeper.forPool()}
+	beat, every := m.beats()
+	return pool.Options{
+		App: m.opts.App.Name, OnReady: m.listeners.upgrader.Reassert, OnRoll: m.rolled, Keeper: m.keeper.forPool(),
+		Beat: beat, BeatEvery: every,
+	}
 }
 
 // started notes that the first generation serves.

@@ -26,6 +26,8 @@ type keeper struct {
 	open   bool                // systemd listens to this process
 	stored map[string]bool     // what it has
 	wanted map[string]*os.File // what it is to have, until open
+	// retained: what is left stays.
+	retained bool
 }
 
 const storedDocument = "document"
@@ -80,7 +82,7 @@ func (k *keeper) store(name string, file *os.File) {
 	if k.stored[name] {
 		return
 	}
-	if err := k.notifier.Store(storePrefix+name, file); err != nil {
+	if err := k.notifier.Store(systemd.StoredPrefix+name, file); err != nil {
 		k.failed(err)
 		return
 	}
@@ -90,7 +92,7 @@ func (k *keeper) store(name string, file *os.File) {
 // discard holds k.mu.
 func (k *keeper) discard(name string) {
 	delete(k.stored, name)
-	k.notifier.Discard(storePrefix + name)
+	k.notifier.Discard(systemd.StoredPrefix + name)
 }
 
 // Keep stores a file: pool.Keeper and upgrader.Keeper.
@@ -108,11 +110,12 @@ func (k *keeper) Keep(name string, file *os.File) {
 func (k *keeper) Drop(name string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.open {
+	switch {
+	case !k.open:
 		delete(k.wanted, name)
-		return
+	case !k.retained:
+		k.discard(name)
 	}
-	k.discard(name)
 }
 
 // Save writes the state into memory: pool.Keeper. It is the next master's from the
@@ -137,10 +140,9 @@ func (k *keeper) names() []string {
 	return slices.Sorted(maps.Keys(k.stored))
 }
 
-// empty takes everything out of the store but the listeners, which a restart finds
-// again: clients that come in between wait in them. It is called when no worker is
-// left.
-func (k *keeper) leaveListeners(l legacy) error {
+// retain leaves of all files but some listeners, which a restart finds again: clients
+// that come in between wait in them. It is called when no worker is left.
+func (k *keeper) retain(l legacy, listeners []string) error {
 	if k == nil {
 		return nil
 	}
@@ -151,9 +153,10 @@ func (k *keeper) leaveListeners(l legacy) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for name := range maps.Clone(k.stored) {
-		if name != storedDocument && !upgrader.IsListenerFile(name) {
+		if name != storedDocument && !slices.Contains(listeners, name) {
 			k.discard(name)
 		}
 	}
+	k.retained = true
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strconv"
 
 	"relevo/config"
 	"relevo/pool"
@@ -133,6 +134,7 @@ func (m *Master) state() legacy {
 func (m *Master) inherit() error {
 	l := m.opts.Arrival.legacy
 	in := m.opts.Arrival.in
+	m.opts.Arrival.closeSockets() // systemd passes them again; they are among the listeners
 	if l.Name != m.opts.App.Name {
 		return fmt.Errorf("cannot succeed the master of %q as %q: the name of an app cannot change while it runs", l.Name, m.opts.App.Name)
 	}
@@ -170,6 +172,11 @@ func (m *Master) inheritPool(l *legacy, in *upgrader.Inheritance) error {
 				return err
 			}
 			left.Files[name] = file
+		}
+	}
+	for _, member := range left.Members {
+		if len(member.Process) > 0 {
+			m.adopted = append(m.adopted, strconv.Itoa(member.ID))
 		}
 	}
 	releases := map[int]pool.Release{}

@@ -73,7 +73,8 @@ type Master struct {
 	keeper      *keeper       // nil: nobody keeps anything
 	keepWarned  sync.Once
 	self        ownSum
-	owns        bool // the app is this master's: what is opened is closed again
+	adopted     []string // ids of the workers that the master before has left
+	owns        bool     // the app is this master's: what is opened is closed again
 
 	// preparing is held while a generation is prepared and handed to the pool: of
 	// two reloads the one that has looked at the file later is the newer roll.
@@ -142,7 +143,7 @@ func Run(ctx context.Context, o Options) error {
 	signal.Notify(m.signals, unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGTTIN, unix.SIGTTOU, unix.SIGUSR2, unix.SIGPIPE)
 	defer signal.Stop(m.signals)
 	defer m.close()
-	steps := []func() error{m.openKeeper, m.takeName, m.openListeners, m.openLauncher, m.makePool, m.openControl, m.takeOver}
+	steps := []func() error{m.openKeeper, m.takeName, m.endStrays, m.openListeners, m.openLauncher, m.makePool, m.openControl, m.takeOver}
 	if o.Arrival.succeeds() {
 		steps = []func() error{m.openKeeper, m.inherit, m.openControl, m.takeOver}
 	}
@@ -213,7 +214,9 @@ func (m *Master) openListeners() error {
 	m.listeners.serving = m.opts.App.Listen
 	m.listeners.upgrader.Activate(m.opts.Arrival.activated())
 	var err error
-	m.atStart, err = m.listeners.acquire(m.opts.App.Listen)
+	if m.atStart, err = m.listeners.acquire(m.opts.App.Listen); errors.Is(err, upgrader.ErrUnclaimed) {
+		err = control.WithExit(err, control.ExitConfig)
+	}
 	return err
 }
 
@@ -269,6 +272,7 @@ func (m *Master) run(ctx context.Context) error {
 	if errors.Is(err, pool.ErrHandedOver) {
 		return m.leave()
 	}
+	m.retainListeners()
 	// The sockets first: a client is better refused than left to wait where
 	// nobody serves any more. Then the control socket, whose end tells
 	// `relevo stop` that all is over.
@@ -288,6 +292,7 @@ func (m *Master) runPool(ctx context.Context) error {
 	var telling sync.WaitGroup
 	defer telling.Wait()
 	telling.Go(func() { m.tell(ctx) })
+	m.systemd.ExtendTimeout(startTime(m.app()))
 	return m.running().Run(ctx)
 }
 

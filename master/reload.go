@@ -19,6 +19,14 @@ func (m *Master) Reload(o control.ReloadOptions) (control.Wait, error) {
 	if m.upgradeFirst("") {
 		return nil, control.HandedOver(0) // whoever asks asks the next master again
 	}
+	wait, err := m.reload(o)
+	if err != nil && !errors.Is(err, pool.ErrNotRunning) {
+		m.systemd.Status("reload failed, the old workers serve on: " + err.Error())
+	}
+	return wait, err
+}
+
+func (m *Master) reload(o control.ReloadOptions) (control.Wait, error) {
 	m.preparing.Lock()
 	defer m.preparing.Unlock()
 	m.after.wait(context.Background()) // the verdict on what was tried last

@@ -103,6 +103,7 @@ func (m *Master) stop(force bool) error {
 		return m.running().Force()
 	}
 	m.systemd.Stopping("stopping: workers finish what they have accepted")
+	m.systemd.ExtendTimeout(stopTime(m.app()))
 	return m.running().Stop()
 }
 

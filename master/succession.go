@@ -293,21 +293,21 @@ func (m *Master) takeOver() error {
 	}
 	m.owns = true
 	m.keeper.begin()
+	if a.in != nil {
+		a.in.Close() // what nobody has taken
+	}
+	if a.lost != nil {
+		m.log.Error("begins anew: the master before cannot be succeeded, its workers were ended", "err", a.lost)
+	}
 	if !a.succeeds() {
 		return nil
 	}
 	m.listeners.upgrader.Begin()
 	if a.how == howStore {
-		m.killStrays()
+		// Those that the master before had started and not yet told of.
+		return m.endWorkersBut(m.adopted)
 	}
 	return nil
-}
-
-// killStrays ends workers that the master before had started and not yet told of.
-func (m *Master) killStrays() {
-	for _, pid := range m.launcher.KillStrays(m.opts.App.Name) {
-		m.log.Warn("a worker that the master before had told nobody of is killed", "pid", pid)
-	}
 }
 
 // inheritName takes over lock and sockets of the name, or makes them anew where
@@ -374,6 +374,22 @@ func (m *Master) openKeeper() error {
 	return nil
 }
 
+// retainListeners leaves the addresses with systemd at the end of the app, for the
+// case that this is a restart: it closes them where it is not. A Unix socket is not
+// worth it, for its file goes with this master.
+func (m *Master) retainListeners() {
+	all, _ := m.listeners.upgrader.Legacy()
+	var names []string
+	l := m.state()
+	l.Stopped = true
+	for _, listener := range all {
+		if listener.Unix == nil && !listener.Lent && !listener.Leaving {
+			names = append(names, upgrader.ListenerFile(listener.ID))
+		}
+	}
+	m.report(m.keeper.retain(l, names))
+}
+
 // keepingFailed warns once: the service is none the worse for it as long as this
 // master lives.
 func (m *Master) keepingFailed(err error) {
@@ -390,7 +406,9 @@ func (m *Master) memory() (memory *upgrader.Document, stored []string, err error
 		return memory, nil, err
 	}
 	if a.how == howStore {
-		return a.in.Memory(), append(a.in.Names(), storedDocument), nil
+		if memory = a.in.Memory(); memory != nil {
+			return memory, append(a.stored, storedDocument), nil
+		}
 	}
 	if memory, err = a.in.Continue(memoryFile); err == nil {
 		return memory, a.legacy.Stored, nil

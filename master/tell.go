@@ -19,6 +19,7 @@ func (m *Master) tell(ctx context.Context) {
 			continue
 		}
 		m.logEvent(ctx, e)
+		m.moreTime(e)
 		switch {
 		case e.Kind == pool.KindStarted:
 			m.started()
@@ -79,8 +80,13 @@ func (m *Master) statusText() string {
 	for _, l := range m.serving().sockets.forPeople() {
 		addresses = append(addresses, l.Address)
 	}
-	return fmt.Sprintf("%d of %d workers serve generation %d on %s",
+	text := fmt.Sprintf("%d of %d workers serve generation %d on %s",
 		serving, status.Slots, status.Generation, strings.Join(addresses, ", "))
+	if last := status.LastRoll; last != nil && last.Error() != nil {
+		reason, _, _ := strings.Cut(last.Error().Error(), "\n")
+		text += "; the last reload failed: " + reason
+	}
+	return text
 }
 
 // Keys of log lines, the same everywhere.

@@ -35,6 +35,10 @@ type Options struct {
 	// Keeper is told what a later master would need if this one died; nil: nobody
 	// is.
 	Keeper Keeper
+	// Beat is called from the loop, and from nowhere else, every BeatEvery: a sign
+	// that it goes round. It must not block. Without both nothing wakes up.
+	Beat      func()
+	BeatEvery time.Duration
 }
 
 // Pool is a set of workers. Its methods are safe for concurrent use while Run
@@ -154,6 +158,8 @@ func (p *Pool) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	timer.Stop()
 	defer timer.Stop()
+	beats, noBeats := p.beats()
+	defer noBeats()
 	cancelled := ctx.Done()
 
 	if p.inherited != nil {
@@ -176,6 +182,8 @@ func (p *Pool) Run(ctx context.Context) error {
 			call()
 		case <-timer.C:
 			p.step(machine.Tick{})
+		case <-beats:
+			p.opts.Beat()
 		case <-cancelled:
 			cancelled = nil
 			if p.frost != nil {
@@ -191,6 +199,15 @@ func (p *Pool) Run(ctx context.Context) error {
 		return p.startError
 	}
 	return nil
+}
+
+// beats is nil where nobody wants any.
+func (p *Pool) beats() (beats <-chan time.Time, stop func()) {
+	if p.opts.Beat == nil || p.opts.BeatEvery <= 0 {
+		return nil, func() {}
+	}
+	ticker := time.NewTicker(p.opts.BeatEvery)
+	return ticker.C, ticker.Stop
 }
 
 // shut leaves nothing behind: releases closed, subscribers ended. Only a release

@@ -57,6 +57,22 @@ func Inherited(getenv func(string) string) ([]Named, error) {
 	return claim(names)
 }
 
+// StoredPrefix begins the names of files that a master keeps in the manager's
+// store, which it passes on together with the sockets of .socket units.
+const StoredPrefix = "relevo "
+
+// Split parts what a master has stored from the sockets of .socket units.
+func Split(all []Named) (sockets, stored []Named) {
+	for _, n := range all {
+		if strings.HasPrefix(n.Name, StoredPrefix) {
+			stored = append(stored, n)
+		} else {
+			sockets = append(sockets, n)
+		}
+	}
+	return sockets, stored
+}
+
 // maxInherited is the largest number of open files that Linux allows (fs.nr_open).
 const maxInherited = 1 << 20
 

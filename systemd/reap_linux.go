@@ -45,7 +45,21 @@ func Reap(o ReapOptions) (ended int, err error) {
 	if !e.Final(o.Prevents...) {
 		return 0, startGuard(o.Guard)
 	}
-	return endUnit(name, o.Patience)
+	return endUnit(name, o.Patience, everybody)
+}
+
+func everybody(int, string) bool { return true }
+
+// EndOthers ends processes in the cgroup of the service whose main process this
+// one is: those that which chooses by pid and path of the cgroup. It is for what a
+// master that died has left and its successor does not go on with. Where systemd
+// has not started this very process as a service's, nothing happens.
+func EndOthers(getenv func(string) string, patience time.Duration, which func(pid int, cgroup string) bool) (ended int, err error) {
+	name, _ := ownUnit()
+	if name == "" || getenv("SYSTEMD_EXEC_PID") != strconv.Itoa(os.Getpid()) {
+		return 0, nil
+	}
+	return endUnit(name, patience, which)
 }
 
 func startGuard(command []string) error {
@@ -80,7 +94,7 @@ func Guard(patience time.Duration) (ended int, err error) {
 		case err != nil:
 			return 0, err
 		case strings.Contains(lines, "\nActiveState=inactive\n"), strings.Contains(lines, "\nActiveState=failed\n"):
-			return endUnit(name, patience)
+			return endUnit(name, patience, everybody)
 		case !strings.Contains(lines, "\nMainPID=0\n"):
 			return 0, nil // the next main process is there, and who is left is its business
 		}
@@ -89,7 +103,7 @@ func Guard(patience time.Duration) (ended int, err error) {
 }
 
 // endUnit ends the processes of a unit that this one belongs to.
-func endUnit(name string, patience time.Duration) (ended int, err error) {
+func endUnit(name string, patience time.Duration, which func(pid int, cgroup string) bool) (ended int, err error) {
 	group, err := unitCgroup(name)
 	if err != nil {
 		return 0, err
@@ -99,7 +113,7 @@ func endUnit(name string, patience time.Duration) (ended int, err error) {
 		signal unix.Signal
 		wait   time.Duration
 	}{{unix.SIGTERM, patience}, {unix.SIGKILL, killPatience}} {
-		if group.signal(step.signal, time.Now().Add(step.wait), seen) {
+		if group.signal(step.signal, time.Now().Add(step.wait), which, seen) {
 			return len(seen), nil
 		}
 	}
@@ -114,10 +128,10 @@ type cgroup struct{ mount, path string }
 
 // signal sends a signal to everybody, those included that are forked meanwhile,
 // and says whether they were gone before the deadline.
-func (c cgroup) signal(sig unix.Signal, deadline time.Time, seen map[int]bool) (gone bool) {
+func (c cgroup) signal(sig unix.Signal, deadline time.Time, which func(int, string) bool, seen map[int]bool) (gone bool) {
 	told := map[int]bool{}
 	for {
-		all := c.members()
+		all := c.members(which)
 		if len(all) == 0 {
 			return true
 		}
@@ -142,9 +156,9 @@ func (c cgroup) signal(sig unix.Signal, deadline time.Time, seen map[int]bool) (
 	}
 }
 
-// members opens who is in a cgroup and in those below it, without this process:
-// descriptors by pid. A descriptor, unlike its number, stays the process's.
-func (c cgroup) members() map[int]int {
+// members opens those that are chosen of a cgroup and of those below it, never this
+// process: descriptors by pid. A descriptor, unlike its number, stays the process's.
+func (c cgroup) members(which func(pid int, cgroup string) bool) map[int]int {
 	all := map[int]int{}
 	filepath.WalkDir(filepath.Join(c.mount, c.path), func(dir string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
@@ -162,7 +176,7 @@ func (c cgroup) members() map[int]int {
 			}
 			// It is the one that was listed if, now that it is held, it is there still.
 			text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
-			if ownPath(string(text)) != strings.TrimPrefix(dir, c.mount) {
+			if path := strings.TrimPrefix(dir, c.mount); ownPath(string(text)) != path || !which(pid, path) {
 				unix.Close(fd)
 				continue
 			}

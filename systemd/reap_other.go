@@ -20,5 +20,10 @@ func Reap(ReapOptions) (int, error) {
 	return 0, errors.New("cannot reap: systemd runs on Linux only")
 }
 
+// EndOthers does nothing: no process is a service's.
+func EndOthers(func(string) string, time.Duration, func(int, string) bool) (int, error) {
+	return 0, nil
+}
+
 // Guard fails as Reap does.
 func Guard(time.Duration) (int, error) { return Reap(ReapOptions{}) }

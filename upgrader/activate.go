@@ -1,6 +1,7 @@
 package upgrader
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -15,6 +16,9 @@ import (
 type Socket struct {
 	Name string // FileDescriptorName= of its unit
 	FD   int    // the Upgrader's from Activate on
+	// Own: a master before this one has opened it, and the manager only kept it. It
+	// is treated like one that is opened now, and closed if nobody wants it.
+	Own bool
 }
 
 // Activate has the next Set use these sockets in place of new ones: for each that
@@ -39,6 +43,10 @@ func (u *Upgrader) activate(wanted []config.Listen, matches []*Listener) (added 
 		}
 	}
 	for i, at := range assign(wanted, matches, sockets, ends) {
+		if at < 0 && sockets[i].Own {
+			closeFD(sockets[i].FD)
+			continue
+		}
 		if at < 0 {
 			return added, unclaimed(sockets[i], ends[i], wanted)
 		}
@@ -46,7 +54,12 @@ func (u *Upgrader) activate(wanted []config.Listen, matches []*Listener) (added 
 		if err != nil {
 			return added, fmt.Errorf("cannot use the socket %q of the service manager: %w", sockets[i].Name, err)
 		}
-		l := &Listener{Listen: wanted[at], Address: ends[i].address, file: file, lent: true}
+		l := &Listener{Listen: wanted[at], Address: ends[i].address, file: file, lent: !sockets[i].Own}
+		if l.Network == config.Unix && sockets[i].Own {
+			if l.socket, err = identify(ends[i].address); err != nil {
+				return added, fmt.Errorf("cannot use the socket %q of the master before: %w", sockets[i].Name, err)
+			}
+		}
 		matches[at], added = l, append(added, l)
 		if err := dropNone(l); err != nil { // of a master that was killed in a roll
 			return added, fmt.Errorf("cannot use the socket %q of the service manager: %w", sockets[i].Name, err)
@@ -131,6 +144,10 @@ func (e endpoint) String() string {
 	return e.address
 }
 
+// ErrUnclaimed is returned by Set where the service manager has passed a socket
+// that nobody wants.
+var ErrUnclaimed = errors.New("no listener of this configuration")
+
 // unclaimed names the socket and what there is in its stead.
 func unclaimed(s Socket, e endpoint, wanted []config.Listen) error {
 	var all []string
@@ -140,6 +157,6 @@ func unclaimed(s Socket, e endpoint, wanted []config.Listen) error {
 	if len(all) == 0 {
 		all = []string{"none"}
 	}
-	return fmt.Errorf("cannot use the socket %q (%s) of the service manager: no listener of this configuration has its address or its name (%s); "+
-		"add a listener %s=%s, or take the socket out of its .socket unit", s.Name, e, strings.Join(all, ", "), s.Name, e)
+	return fmt.Errorf("cannot use the socket %q (%s): %w has its address or its name (%s); add a listener %s=%s, or take the socket out of its .socket unit",
+		s.Name, e, ErrUnclaimed, strings.Join(all, ", "), s.Name, e)
 }

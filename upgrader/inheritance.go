@@ -28,20 +28,28 @@ type Inheritance struct {
 // ErrNotInherited is returned for a file that a legacy does not have.
 var ErrNotInherited = errors.New("upgrader: no such file was inherited")
 
-// Inherited is the legacy in descriptors that came in another way: out of systemd's
-// store. It takes them.
-func Inherited(fds map[string]int) (*Inheritance, error) { return newInheritance(fds) }
+// NewInheritance is the legacy in descriptors, which it takes. Read reads its
+// document.
+func NewInheritance(fds map[string]int) *Inheritance { return &Inheritance{fds: fds} }
 
-func newInheritance(fds map[string]int) (*Inheritance, error) {
-	in := &Inheritance{fds: fds}
-	fd, err := in.take(documentFile)
+// Read reads the document.
+func (in *Inheritance) Read() error {
+	fd, err := in.Take(documentFile)
 	if err == nil {
 		in.memory = openDocument(fd)
 		in.Document, err = in.memory.Read()
 	}
 	if err != nil {
+		return fmt.Errorf("cannot read the legacy of the master before: %w", err)
+	}
+	return nil
+}
+
+func newInheritance(fds map[string]int) (*Inheritance, error) {
+	in := NewInheritance(fds)
+	if err := in.Read(); err != nil {
 		in.Close()
-		return nil, fmt.Errorf("cannot read the legacy of the master before: %w", err)
+		return nil, err
 	}
 	return in, nil
 }
@@ -53,7 +61,8 @@ func (in *Inheritance) Names() []string {
 	return slices.Sorted(maps.Keys(in.fds))
 }
 
-func (in *Inheritance) take(name string) (fd int, err error) {
+// Take takes a descriptor.
+func (in *Inheritance) Take(name string) (fd int, err error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	fd, ok := in.fds[name]
@@ -66,7 +75,7 @@ func (in *Inheritance) take(name string) (fd int, err error) {
 
 // File takes a file. The runtime's poller waits on it if it is non-blocking.
 func (in *Inheritance) File(name string) (*os.File, error) {
-	fd, err := in.take(name)
+	fd, err := in.Take(name)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +84,7 @@ func (in *Inheritance) File(name string) (*os.File, error) {
 
 // Socket takes a file that the runtime's poller must not know, whatever its mode.
 func (in *Inheritance) Socket(name string) (*os.File, error) {
-	fd, err := in.take(name)
+	fd, err := in.Take(name)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +93,7 @@ func (in *Inheritance) Socket(name string) (*os.File, error) {
 
 // Continue takes a document that is one of the files, to be written on.
 func (in *Inheritance) Continue(name string) (*Document, error) {
-	fd, err := in.take(name)
+	fd, err := in.Take(name)
 	if err != nil {
 		return nil, err
 	}

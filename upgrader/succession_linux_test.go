@@ -153,10 +153,10 @@ func TestDamagedDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := upgrader.Inherited(map[string]int{"document": fd}); !errors.Is(err, upgrader.ErrNoDocument) {
+	if err := upgrader.NewInheritance(map[string]int{"document": fd}).Read(); !errors.Is(err, upgrader.ErrNoDocument) {
 		t.Errorf("an empty document: %v", err)
 	}
-	if _, err := upgrader.Inherited(map[string]int{}); !errors.Is(err, upgrader.ErrNotInherited) {
+	if err := upgrader.NewInheritance(map[string]int{}).Read(); !errors.Is(err, upgrader.ErrNotInherited) {
 		t.Errorf("no document: %v", err)
 	}
 }

@@ -19,6 +19,10 @@ for unit in systemd-sysctl.service systemd-modules-load.service systemd-binfmt.s
 	sys-fs-fuse-connections.mount; do
 	[ -e "etc/systemd/system/$unit" ] || ln -sf /dev/null "etc/systemd/system/$unit"
 done
+# The kernel's log is no business of this journal's, and what the test shares lies below /tmp.
+mkdir -p etc/systemd/journald.conf.d etc/tmpfiles.d
+printf '[Journal]\nReadKMsg=no\nStorage=volatile\n' >etc/systemd/journald.conf.d/box.conf
+ln -sf /dev/null etc/tmpfiles.d/tmp.conf
 # Nor are this machine's own services: what is enabled on it stays out.
 rm -rf etc/systemd/system/*.wants etc/fstab
 mount -t proc proc proc

@@ -24,8 +24,9 @@ func (o Options) hardening(t *text) {
 		t.comment("Not ProtectControlGroups: the master makes cgroups in its own.")
 		o.capabilities(t)
 	}
-	t.comment("Neither set-user-ID files, real-time scheduling, foreign personalities nor namespaces.")
-	t.yes("RestrictSUIDSGID", "RestrictRealtime", "LockPersonality", "RestrictNamespaces")
+	t.comment("Neither set-user-ID files, real-time scheduling nor foreign personalities. Not RestrictNamespaces: it takes",
+		"clone3(2) away, by which a worker is born in its cgroup.")
+	t.yes("RestrictSUIDSGID", "RestrictRealtime", "LockPersonality")
 	t.comment("The network and local sockets; netlink is how programs look at both.")
 	t.set("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6 AF_NETLINK")
 	t.comment("What services need of the kernel, without another architecture's entrances. Not MemoryDenyWriteExecute: Node,",
