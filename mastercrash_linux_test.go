@@ -1,0 +1,267 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"relevo/control"
+)
+
+// app is what relevo status says, from inside.
+func (s *unitSite) app() (status control.Status, err error) {
+	cmd := s.Command(s.program(), "status", "web", "--json")
+	out, err := cmd.Output()
+	if err != nil {
+		return status, fmt.Errorf("status: %w: %s", err, out)
+	}
+	return status, json.Unmarshal(out, &status)
+}
+
+// settled waits until n workers serve and nobody comes or goes, and returns their
+// pids, as they are inside.
+func (s *unitSite) settled(n int) (pids []int) {
+	s.t.Helper()
+	s.Await(fmt.Sprintf("%d workers to serve", n), func() bool {
+		pids = nil
+		status, err := s.app()
+		if err != nil || status.State != "running" || len(status.Workers) != n {
+			return false
+		}
+		for _, w := range status.Workers {
+			if w.State != "serving" {
+				return false
+			}
+			pids = append(pids, w.PID)
+		}
+		return true
+	})
+	slices.Sort(pids)
+	return pids
+}
+
+// murder kills the master and waits for another one.
+func (s *unitSite) murder() {
+	s.t.Helper()
+	before := s.Show("web.service", "MainPID")
+	if err := syscall.Kill(s.master(), syscall.SIGKILL); err != nil {
+		s.t.Fatal(err)
+	}
+	s.Await("another master", func() bool {
+		now := s.Show("web.service", "MainPID")
+		return now != "0" && now != before && s.Show("web.service", "ActiveState") == "active"
+	})
+}
+
+// endLoad ends a load and wants that it has lost nothing.
+func endLoad(t *testing.T, load *backgroundLoad) {
+	t.Helper()
+	load.cancel()
+	r := <-load.result
+	if r.err != nil || r.report.Total.OK == 0 {
+		t.Fatalf("the load: %+v, %v", r.report.Total, r.err)
+	}
+	if n := r.report.Lost(); n > 0 {
+		t.Errorf("%d of %d requests lost: %+v", n, r.report.Total.Sent, r.report.Samples)
+	}
+	t.Logf("%d requests, %d lost, longest gap %v", r.report.Total.Sent, r.report.Lost(), r.report.LongestGap)
+}
+
+// TestMasterKilled: twenty times SIGKILL for the master, under load. Its workers
+// serve on, the next master has them all, and everything works on them.
+func TestMasterKilled(t *testing.T) {
+	s := newUnitSite(t, "workers = 3\nwatch_binary = false\ncanary = \"200ms\"\n")
+	s.Systemctl("start", "web.service")
+	before := s.settled(3)
+	load := startLoad(s.address)
+	long := s.ask("/slow?for=8s")
+	for range 20 {
+		s.murder()
+		if after := s.settled(3); !slices.Equal(before, after) {
+			t.Fatalf("pids %v serve, before: %v\n%s", after, before, s.Journal("web.service"))
+		}
+	}
+	if err := <-long; err != nil {
+		t.Errorf("a request that was under way is lost: %v", err)
+	}
+	endLoad(t, load)
+
+	load = startLoad(s.address)
+	if code, said := s.relevo("scale", "web", "4"); code != 0 {
+		t.Errorf("scale: %d %s", code, said)
+	}
+	s.settled(4)
+	if code, said := s.relevo("reload", "web"); code != 0 {
+		t.Errorf("reload: %d %s", code, said)
+	}
+	s.settled(4)
+	s.murder()
+	s.settled(4)
+	endLoad(t, load)
+	// A crash is seen, and how it ended.
+	if code, said := s.relevo("signal", "web", "--slot", "2", "KILL"); code != 0 {
+		t.Errorf("signal: %d %s", code, said)
+	}
+	s.Await("the respawn", func() bool {
+		status, err := s.app()
+		if err != nil {
+			return false
+		}
+		w := status.Workers[2]
+		return w.State == "serving" && w.Respawns == 1 && w.LastExit != nil && w.LastExit.String() == "killed by SIGKILL"
+	})
+	all := s.Processes("web.service")
+	s.Systemctl("stop", "web.service")
+	s.gone(all)
+}
+
+// TestMasterKilledAtWork: in the middle of a roll, of drains, and of its own
+// replacement.
+func TestMasterKilledAtWork(t *testing.T) {
+	s := newUnitSite(t, "workers = 3\nwatch_binary = false\ncanary = \"500ms\"\ndrain_timeout = \"20s\"\n")
+	s.Systemctl("start", "web.service")
+	s.settled(3)
+
+	t.Run("roll", func(t *testing.T) {
+		s.t = t
+		load := startLoad(s.address)
+		s.release("2", "slow-start") // a second each
+		for round := range 4 {
+			if code, said := s.relevo("reload", "web", "--no-wait"); code != 0 {
+				t.Fatalf("reload: %d %s", code, said)
+			}
+			pause(time.Duration(400+700*round) * time.Millisecond)
+			s.murder()
+			s.settled(3)
+			status, err := s.app()
+			if err != nil || status.LastRoll == nil || status.LastRoll.Result != "ok" || status.Generation != 2+round {
+				t.Errorf("round %d: generation %d, last roll %+v, %v", round, status.Generation, status.LastRoll, err)
+			}
+		}
+		endLoad(t, load)
+		if got := s.get("/"); !strings.HasPrefix(got, "version 2 ") {
+			t.Errorf("answer %q", got)
+		}
+	})
+	t.Run("drain", func(t *testing.T) {
+		s.t = t
+		load := startLoad(s.address)
+		var answers []<-chan error
+		for range 12 {
+			answers = append(answers, s.ask("/slow?for=4s"))
+		}
+		s.relevo("scale", "web", "1")
+		s.murder()
+		for _, answer := range answers {
+			if err := <-answer; err != nil {
+				t.Errorf("lost: %v", err)
+			}
+		}
+		s.settled(1)
+		s.relevo("scale", "web", "3")
+		s.settled(3)
+		endLoad(t, load)
+	})
+	t.Run("upgrade", func(t *testing.T) {
+		s.t = t
+		load := startLoad(s.address)
+		before := s.settled(3)
+		for delay := range 6 {
+			asked := make(chan string, 1)
+			go func() {
+				_, said := s.relevo("upgrade", "web")
+				asked <- said
+			}()
+			pause(time.Duration(delay*30) * time.Millisecond)
+			s.murder()
+			<-asked
+			if after := s.settled(3); !slices.Equal(before, after) {
+				t.Errorf("pids %v serve, before: %v", after, before)
+			}
+		}
+		endLoad(t, load)
+	})
+	all := s.Processes("web.service")
+	s.Systemctl("stop", "web.service")
+	s.gone(all)
+}
+
+// pause is how long something is given to begin that the test then interrupts: any
+// time will do.
+func pause(d time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	<-ctx.Done()
+}
+
+// TestMasterReplacedBySystemd: relevo upgrade changes the main process, again and
+// again, and systemd knows.
+func TestMasterReplacedBySystemd(t *testing.T) {
+	s := newUnitSite(t, "workers = 2\nwatch_binary = false\n")
+	s.Systemctl("start", "web.service")
+	before := s.settled(2)
+	load := startLoad(s.address)
+	main := s.Show("web.service", "MainPID")
+	for range 5 {
+		if code, said := s.relevo("upgrade", "web"); code != 0 {
+			t.Fatalf("upgrade: %d %s\n%s", code, said, s.Journal("web.service"))
+		}
+		now := s.Show("web.service", "MainPID")
+		if now == main {
+			t.Errorf("the main process is still %s", now)
+		}
+		if main = now; s.Show("web.service", "NRestarts") != "0" {
+			t.Error("systemd has restarted it")
+		}
+	}
+	s.murder() // what is stored is whole also after successions
+	if after := s.settled(2); !slices.Equal(before, after) {
+		t.Errorf("pids %v serve, before: %v", after, before)
+	}
+	s.Systemctl("reload", "web.service")
+	s.settled(2)
+	s.Systemctl("restart", "web.service") // the addresses wait for the next master
+	s.settled(2)
+	endLoad(t, load)
+	all := s.Processes("web.service")
+	s.Systemctl("stop", "web.service")
+	s.gone(all)
+	if _, err := fetch(s.address, "/"); err == nil {
+		t.Error("somebody answers after the stop")
+	}
+}
+
+// TestStoreNotAllowed: a unit that keeps no files is told of, once, and serves.
+func TestStoreNotAllowed(t *testing.T) {
+	s := newUnitSite(t, "workers = 1\n")
+	s.override("FileDescriptorStoreMax=0")
+	s.Systemctl("start", "web.service")
+	s.settled(1)
+	s.relevo("reload", "web")
+	s.settled(1)
+	if n := strings.Count(s.Journal("web.service"), "systemd keeps no files for this unit"); n != 1 {
+		t.Errorf("it is told %d times:\n%s", n, s.Journal("web.service"))
+	}
+	s.Systemctl("stop", "web.service")
+}
+
+// TestStoreTooSmall: it serves, and a killed master costs only what was not kept.
+func TestStoreTooSmall(t *testing.T) {
+	s := newUnitSite(t, "workers = 4\n")
+	s.override("FileDescriptorStoreMax=12")
+	s.Systemctl("start", "web.service")
+	s.settled(4)
+	s.murder()
+	s.settled(4)
+	if got := s.get("/"); !strings.HasPrefix(got, "version 1 ") {
+		t.Errorf("answer %q", got)
+	}
+	all := s.Processes("web.service")
+	s.Systemctl("stop", "web.service")
+	s.gone(all)
+}
