@@ -122,6 +122,23 @@ func serveApp(version, behaviour string) error {
 		time.Sleep(d)            // stands for work
 		fmt.Fprintln(w, "done")
 	})
+	mux.HandleFunc("/stream", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		for tick := time.NewTicker(20 * time.Millisecond); r.Context().Err() == nil; <-tick.C {
+			fmt.Fprintln(w, "data: tick")
+			http.NewResponseController(w).Flush()
+		}
+	})
+	mux.HandleFunc("/download", func(w http.ResponseWriter, r *http.Request) {
+		const pieces, size = 100, 10 << 10
+		lasts, _ := time.ParseDuration(r.FormValue("for"))
+		w.Header().Set("Content-Length", fmt.Sprint(pieces*size))
+		for range pieces {
+			w.Write(make([]byte, size))
+			http.NewResponseController(w).Flush()
+			time.Sleep(lasts / pieces)
+		}
+	})
 	mux.HandleFunc("/hang", func(_ http.ResponseWriter, r *http.Request) { select {} })
 	if behaviour == "segv-on-request" {
 		mux = http.NewServeMux()
@@ -136,6 +153,8 @@ func serveApp(version, behaviour string) error {
 		return serveNaively(server)
 	case "ignore-term":
 		return serveForEver(server)
+	case "tableflip":
+		return serveWithTableflip(server)
 	case "no-sdk":
 		return serveInherited(server)
 	case "flood":

@@ -20,6 +20,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"relevo": main,
 		"app":    appMain,
+		// Of TestSuccessionRefused.
+		"good":        main,
+		"relevo-dies": dieWithHandsFull,
 	})
 }
 

@@ -72,12 +72,25 @@ func emptySite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(self, s.program); err != nil {
-		t.Fatal(err)
+	// No symbolic link: the program starts itself again by its own path.
+	if os.Link(self, s.program) != nil {
+		if err := copyFile(self, s.program); err != nil {
+			t.Fatal(err)
+		}
 	}
-	s.env = append(os.Environ(), "RELEVO_RUNTIME_DIR="+filepath.Join(dir, "run"), "RELEVO_STATE_DIR="+filepath.Join(dir, "state"))
+	s.env = append(os.Environ(), "PATH="+pathWithoutUs(), "RELEVO_RUNTIME_DIR="+filepath.Join(dir, "run"), "RELEVO_STATE_DIR="+filepath.Join(dir, "state"))
 	s.release("1", "serve")
 	return s
+}
+
+// pathWithoutUs leaves out where testscript keeps another relevo, by which this one
+// would start itself again.
+func pathWithoutUs() string {
+	places := slices.DeleteFunc(filepath.SplitList(os.Getenv("PATH")), func(dir string) bool {
+		_, err := os.Stat(filepath.Join(dir, "relevo"))
+		return err == nil
+	})
+	return strings.Join(places, string(filepath.ListSeparator))
 }
 
 // start starts the master and waits until it serves.
@@ -107,6 +120,9 @@ func (s *site) start(args ...string) {
 }
 
 func (s *site) end(ended <-chan struct{}) {
+	if status, err := s.client.Status(context.Background()); err == nil {
+		syscall.Kill(status.PID, syscall.SIGTERM) // it may be another one by now
+	}
 	s.master.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-ended:
@@ -138,6 +154,14 @@ func (s *site) relevo(args ...string) (code int, said string) {
 		s.t.Fatal(err)
 	}
 	return cmd.ProcessState.ExitCode(), string(out)
+}
+
+func copyFile(from, to string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, data, 0o755)
 }
 
 // release puts a release of app in place, by rename.

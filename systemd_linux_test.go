@@ -130,14 +130,6 @@ func (s *unitSite) master() int {
 	return 0
 }
 
-func copyFile(from, to string) error {
-	data, err := os.ReadFile(from)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(to, data, 0o755)
-}
-
 // freeAddress is one that nobody has at this moment: units name their ports.
 func freeAddress(t *testing.T) string {
 	t.Helper()

@@ -16,6 +16,7 @@ var ErrLocked = errors.New("control: the name is taken")
 // the process dies, however that happens.
 type Lock struct {
 	file *os.File
+	path string
 }
 
 // Acquire takes the lock at path without waiting.
@@ -33,7 +34,7 @@ func Acquire(path string) (*Lock, error) {
 			return nil, fmt.Errorf("cannot lock %s: %w", path, err)
 		}
 		if sameFile(file, path) {
-			return &Lock{file}, nil
+			return &Lock{file, path}, nil
 		}
 		file.Close() // its owner removed it between our open and our lock
 	}
@@ -42,7 +43,7 @@ func Acquire(path string) (*Lock, error) {
 // InheritLock goes on with the lock at path that another process has taken: the
 // kernel counts it as held as long as any copy of its file is open.
 func InheritLock(file *os.File, path string) *Lock {
-	return &Lock{os.NewFile(file.Fd(), path)}
+	return &Lock{file, path}
 }
 
 // File is the lock itself, for another master. It stays the Lock's.
@@ -59,7 +60,7 @@ func sameFile(file *os.File, path string) bool {
 
 // Release removes the lock file and lets go.
 func (l *Lock) Release() error {
-	return errors.Join(os.Remove(l.file.Name()), l.file.Close())
+	return errors.Join(os.Remove(l.path), l.file.Close())
 }
 
 // MakeRuntimeDir makes the directory of sockets and locks. Everybody may pass

@@ -162,7 +162,7 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	wait, err := s.master.Reload(request.ReloadOptions)
-	answerRoll(w, r, request.Wait, wait, err)
+	s.answerRoll(w, r, request.Wait, wait, err)
 }
 
 func (s *Server) rollback(w http.ResponseWriter, r *http.Request) {
@@ -171,17 +171,36 @@ func (s *Server) rollback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	wait, err := s.master.Rollback(request.To)
-	answerRoll(w, r, request.Wait, wait, err)
+	s.answerRoll(w, r, request.Wait, wait, err)
+}
+
+// ErrLeft is the cause of the end of a request's context where this master leaves
+// its socket to another one.
+var ErrLeft = errors.New("control: another master goes on")
+
+// present ends with the request, or when this master leaves.
+func (s *Server) present(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-s.leaving:
+			cancel(ErrLeft)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
 }
 
 // answerRoll waits for a roll, unless nobody wants to know its end: the log and
 // `relevo status` tell it, too.
-func answerRoll(w http.ResponseWriter, r *http.Request, wanted *bool, wait Wait, err error) {
+func (s *Server) answerRoll(w http.ResponseWriter, r *http.Request, wanted *bool, wait Wait, err error) {
 	switch {
 	case err != nil:
 		answer(w, nil, err)
 	case wanted == nil || *wanted:
-		result, err := wait(r.Context())
+		ctx, cancel := s.present(r.Context())
+		defer cancel()
+		result, err := wait(ctx)
 		answer(w, result, err)
 	default:
 		w.WriteHeader(http.StatusAccepted)
@@ -194,7 +213,7 @@ func (s *Server) wait(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	wait, err := s.master.Await(request.Generation)
-	answerRoll(w, r, nil, wait, err)
+	s.answerRoll(w, r, nil, wait, err)
 }
 
 func (s *Server) upgrade(w http.ResponseWriter, _ *http.Request) {

@@ -20,27 +20,49 @@ import (
 // Arrival is how this process came to be a master: the first one of an app, or the
 // successor of another, with what that one has left.
 type Arrival struct {
-	flip    *upgrader.Flip
-	in      *upgrader.Inheritance // nil: it is the first
-	legacy  *legacy               // what in's document says
-	how     string                // tableflip, exec or store
-	sockets []upgrader.Socket     // that are open for a first master
-	stored  []string              // names of all files in systemd's store
-	lost    error                 // why a legacy was found and cannot be read
+	flip     *upgrader.Flip
+	in       *upgrader.Inheritance // nil: it is the first
+	legacy   *legacy               // what in's document says
+	how      string                // tableflip, exec or store
+	patience time.Duration         // with a successor
+	sockets  []upgrader.Socket     // that are open for a first master
+	stored   []string              // names of all files in systemd's store
+	lost     error                 // why a legacy was found and cannot be read
 }
 
-// upgradePatience is how long a new master may take to say that it goes on.
+// upgradePatience is how long a new master may take to say that it goes on, unless
+// RELEVO_UPGRADE_TIMEOUT says otherwise. It has to be known before the configuration.
 const upgradePatience = 30 * time.Second
+
+func patienceWithSuccessor() (time.Duration, error) {
+	text := os.Getenv("RELEVO_UPGRADE_TIMEOUT")
+	if text == "" {
+		return upgradePatience, nil
+	}
+	d, err := config.ParseDuration(text)
+	if err == nil && d <= 0 {
+		err = fmt.Errorf("cannot use %q as the patience with a new relevo: it must be more than nothing", text)
+	}
+	if err != nil {
+		return 0, control.WithExit(fmt.Errorf("%w (environment variable RELEVO_UPGRADE_TIMEOUT)", err), control.ExitUsage)
+	}
+	return d, nil
+}
 
 // Arrive looks for what another master has left to this process. It has to come
 // before anything opens files or starts processes. An error means that this process
 // was started to succeed another one, and cannot.
 func Arrive() (*Arrival, error) {
-	flip, in, err := upgrader.NewFlip(upgradePatience)
+	settleOwnPath()
+	patience, err := patienceWithSuccessor()
 	if err != nil {
 		return nil, err
 	}
-	a := &Arrival{flip: flip, in: in, how: howTableflip}
+	flip, in, err := upgrader.NewFlip(patience)
+	if err != nil {
+		return nil, err
+	}
+	a := &Arrival{flip: flip, in: in, how: howTableflip, patience: patience}
 	if a.in == nil {
 		a.how = howExec
 		if a.in, err = upgrader.AfterExec(); err != nil {

@@ -48,6 +48,9 @@ func (m *Master) rollAgain() (control.Wait, error) {
 
 func (m *Master) rollTo(app config.App, o control.ReloadOptions) (control.Wait, error) {
 	g, err := m.prepare(app, "")
+	if errors.Is(err, pool.ErrHandedOver) {
+		return nil, err
+	}
 	if err != nil {
 		m.log.Error("roll refused: the running workers serve on", "err", err)
 		return nil, rollRefused(err)
@@ -90,6 +93,9 @@ func (m *Master) load() (config.App, error) {
 // bytes kept. The bytes are those of the command's file, or of the kept release
 // with the hash sum.
 func (m *Master) prepare(app config.App, sum string) (*generation, error) {
+	if m.isHandedOver() {
+		return nil, pool.ErrHandedOver // the sockets are another master's
+	}
 	sockets, err := m.listeners.acquire(app.Listen)
 	if err != nil {
 		return nil, err
@@ -158,7 +164,7 @@ func (m *Master) roll(g *generation) (control.Wait, error) {
 func (m *Master) waitFor(pending *pool.PendingRoll) control.Wait {
 	return func(ctx context.Context) (pool.RollResult, error) {
 		result, err := pending.Wait(ctx)
-		if errors.Is(err, pool.ErrHandedOver) {
+		if errors.Is(err, pool.ErrHandedOver) || errors.Is(context.Cause(ctx), control.ErrLeft) {
 			return result, control.HandedOver(pending.Generation())
 		}
 		if err == nil {

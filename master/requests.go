@@ -84,27 +84,17 @@ func scaleTarget(change string) (func(now int) (int, error), error) {
 
 // Stop begins the end: control.Master.
 func (m *Master) Stop(force bool) error {
-	err := m.stop(force)
-	if errors.Is(err, pool.ErrHandedOver) {
-		// Whoever goes on does it: this one after a thaw, or the successor.
-		m.succession.force.Store(force)
-		m.succession.stop.Store(true)
-		if m.isHandedOver() {
-			return err
-		}
-	}
-	return err
-}
-
-func (m *Master) stop(force bool) error {
 	m.stopping.Store(true)
+	end, status := m.running().Stop, "stopping: workers finish what they have accepted"
 	if force {
-		m.systemd.Stopping("stopping by force")
-		return m.running().Force()
+		end, status = m.running().Force, "stopping by force"
 	}
-	m.systemd.Stopping("stopping: workers finish what they have accepted")
+	if err := end(); err != nil {
+		return err
+	}
+	m.systemd.Stopping(status)
 	m.systemd.ExtendTimeout(stopTime(m.app()))
-	return m.running().Stop()
+	return nil
 }
 
 // Subscribe returns the events from now on: control.Master.

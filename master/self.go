@@ -4,11 +4,40 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"sync"
 
 	"relevo/launch/store"
 	"relevo/watch"
 )
+
+// settleOwnPath makes the program's name, by which a successor is started, the path
+// of its file: as it was given, so that a symbolic link which moves leads to a newer
+// one; but if that leads to something else, as a name without a path may, the file
+// itself.
+func settleOwnPath() {
+	path, err := exec.LookPath(os.Args[0])
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	running, runningErr := os.Stat("/proc/self/exe")
+	if named, statErr := os.Stat(path); err == nil && statErr == nil && runningErr == nil && os.SameFile(named, running) {
+		os.Args[0] = path
+		return
+	}
+	if path, err := os.Executable(); err == nil {
+		os.Args[0] = path
+	}
+}
+
+// ownBinary is the path by which this program was started.
+func ownBinary() (string, error) {
+	if _, err := os.Stat(os.Args[0]); err != nil {
+		return "", fmt.Errorf("cannot find the program of relevo: %w", err)
+	}
+	return os.Args[0], nil
+}
 
 // selfChanged says whether the path that this program was started from holds
 // another program by now, and one that has not failed to take over already.

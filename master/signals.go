@@ -54,6 +54,11 @@ const thenReload = "reload"
 func (m *Master) stopBySignal(name string, again bool) {
 	err := m.Stop(again)
 	switch {
+	case errors.Is(err, pool.ErrHandedOver):
+		// Whoever goes on does it: this one after a thaw, or the successor.
+		m.succession.force.Store(again)
+		m.succession.stop.Store(true)
+		m.log.Info("stopping: by whoever is the master in a moment", "signal", name)
 	case err != nil && !errors.Is(err, pool.ErrNotRunning):
 		m.log.Error("cannot stop", "err", err)
 	case again:

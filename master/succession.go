@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -81,18 +79,6 @@ func (m *Master) upgradeFailed(err error) {
 // upgradeWarning is the kind of the one that a new relevo could not go on.
 const upgradeWarning = "upgrade"
 
-// ownBinary is the path by which this program was started.
-func ownBinary() (string, error) {
-	path, err := exec.LookPath(os.Args[0])
-	if err == nil {
-		path, err = filepath.Abs(path)
-	}
-	if err != nil {
-		return "", fmt.Errorf("cannot replace the master: cannot find its binary: %w", err)
-	}
-	return path, nil
-}
-
 // way is how this master is replaced: in place where another pid would hurt.
 func (m *Master) way() string {
 	switch mode := m.app().Upgrade; {
@@ -143,10 +129,14 @@ func (m *Master) replace(self, then string) (u control.Upgraded, err error) {
 // on.
 func (m *Master) become(self string, l upgrader.Legacy, done func()) {
 	m.report(m.control.Leave())
-	err := errors.New("cannot replace the master: it is asked to stop")
-	if !m.succession.stop.Load() {
-		err = m.inPlace(self).Exec(l)
+	in := m.inPlace(self)
+	in.Still = func() error {
+		if m.succession.stop.Load() || len(m.signals) > 0 {
+			return errors.New("it is asked for something else")
+		}
+		return nil
 	}
+	err := in.Exec(l)
 	if again, controlErr := control.Inherit(l.Files[controlFile], m.controlPath(), m, m.log); controlErr == nil {
 		m.control = again
 		m.later.Go(func() { m.report(again.Serve()) })
@@ -212,7 +202,7 @@ func (m *Master) introduce(pid int) {
 
 func (m *Master) inPlace(self string) upgrader.InPlace {
 	return upgrader.InPlace{
-		Path: self, Args: os.Args, CheckArgs: []string{CheckVerb}, Patience: upgradePatience, HoldBack: handedSignals,
+		Path: self, Args: os.Args, CheckArgs: []string{CheckVerb}, Patience: m.opts.Arrival.patience, HoldBack: handedSignals,
 	}
 }
 
@@ -268,9 +258,11 @@ func (m *Master) leave() error {
 	if m.succession.stop.Load() {
 		unix.Kill(m.succession.pid, unix.SIGTERM)
 	}
-	for len(m.signals) > 0 { // that nobody here has heard
-		unix.Kill(m.succession.pid, (<-m.signals).(syscall.Signal))
-	}
+	go func() { // what comes in the last moment is meant for whoever is the master
+		for sig := range m.signals {
+			unix.Kill(m.succession.pid, sig.(syscall.Signal))
+		}
+	}()
 	return m.opts.Arrival.flip.Confirm()
 }
 

@@ -32,6 +32,8 @@ type InPlace struct {
 	Patience  time.Duration // of Check; default 1 min
 	// HoldBack are the signals that wait for the new program to ask for them.
 	HoldBack []syscall.Signal
+	// Still is asked right before the exec; an error calls it off. Default: no.
+	Still func() error
 }
 
 // Check runs the program to see whether it could go on with the document.
@@ -97,7 +99,12 @@ func (p InPlace) Exec(l Legacy) error {
 	if err != nil {
 		return fmt.Errorf("cannot replace the master: cannot hold signals back: %w", err)
 	}
-	err = syscall.Exec(p.Path, p.Args, environ)
+	if p.Still != nil {
+		err = p.Still()
+	}
+	if err == nil {
+		err = syscall.Exec(p.Path, p.Args, environ)
+	}
 	unix.PthreadSigmask(unix.SIG_SETMASK, before, nil)
 	return fmt.Errorf("cannot replace the master: cannot run %s: %w", p.Path, err)
 }

@@ -14,6 +14,7 @@ type InPlace struct {
 	CheckArgs []string
 	Patience  time.Duration
 	HoldBack  []syscall.Signal
+	Still     func() error
 }
 
 // Check says that it cannot be done here.

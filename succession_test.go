@@ -1,0 +1,374 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cloudflare/tableflip"
+)
+
+// upgrade replaces the master and returns the pid of the one that goes on.
+func (s *site) upgrade() (pid int) {
+	s.t.Helper()
+	if code, said := s.relevo("upgrade", "site"); code != 0 {
+		s.t.Fatalf("upgrade: exit code %d: %s", code, said)
+	}
+	return s.status().PID
+}
+
+// stream reads an event stream until it is closed, and counts the events.
+func stream(t *testing.T, url string) (events func() int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	request, _ := http.NewRequestWithContext(ctx, "GET", url, nil)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := make(chan int, 1)
+	broken := make(chan error, 1)
+	go func() {
+		defer response.Body.Close()
+		n := 0
+		for lines := bufio.NewReader(response.Body); ; n++ {
+			if _, err := lines.ReadString('\n'); err != nil {
+				broken <- err
+				counted <- n
+				return
+			}
+		}
+	}()
+	return func() int {
+		select {
+		case err := <-broken:
+			t.Errorf("the stream broke: %v", err)
+		default:
+		}
+		cancel()
+		return <-counted
+	}
+}
+
+// TestSuccessionUnderLoad: twenty masters after each other. No request is lost, the
+// workers stay, and so do a stream and a download that were begun before.
+func TestSuccessionUnderLoad(t *testing.T) {
+	for _, how := range []string{"tableflip", "exec"} {
+		t.Run(how, func(t *testing.T) {
+			s := newSite(t, "-n", "3", "--upgrade", how, "--watch-binary=false")
+			before, first := s.settled(3), s.status().PID
+			address := "http://" + s.status().Listeners[0].Address
+			events := stream(t, address+"/stream")
+			download := make(chan error, 1)
+			go func() {
+				response, err := http.Get(address + "/download?for=5s")
+				if err == nil {
+					var n int64
+					if n, err = io.Copy(io.Discard, response.Body); err == nil && n != response.ContentLength {
+						err = fmt.Errorf("%d of %d bytes", n, response.ContentLength)
+					}
+				}
+				download <- err
+			}()
+			end := s.load()
+			defer end()
+			master := first
+			for range 20 {
+				now := s.upgrade()
+				if (now == master) != (how == "exec") {
+					t.Errorf("pid %d goes on after %d", now, master)
+				}
+				master = now
+			}
+			if err := <-download; err != nil {
+				t.Errorf("the download: %v", err)
+			}
+			if n := events(); n < 20 {
+				t.Errorf("%d events in the stream", n)
+			}
+			report := end()
+			if n := report.Lost(); n > 0 || report.Total.OK == 0 {
+				t.Errorf("%d of %d requests lost: %+v", n, report.Total.Sent, report.Samples)
+			}
+			if after := s.settled(3); !slices.Equal(before, after) {
+				t.Errorf("pids %v serve, before: %v", after, before)
+			}
+			if n := s.status().Successions; n != 20 {
+				t.Errorf("status tells of %d successions", n)
+			}
+			t.Logf("%d requests, %d lost, longest gap %v", report.Total.Sent, report.Lost(), report.LongestGap)
+			// Everything works on the workers of others.
+			s.release("2", "serve")
+			if code, said := s.relevo("reload", "site"); code != 0 {
+				t.Errorf("reload: %d %s", code, said)
+			}
+			if code, said := s.relevo("signal", "site", "--slot", "1", "KILL"); code != 0 {
+				t.Errorf("signal: %d %s", code, said)
+			}
+			s.await("the respawn", func() bool { w := s.status().Workers[1]; return w.Respawns == 1 && w.State == "serving" })
+			s.stop()
+		})
+	}
+}
+
+// TestSuccessionRefused: a new relevo that ends, hangs, dies when it has everything
+// or cannot hold it changes nothing. The old one goes on, and so does everybody.
+func TestSuccessionRefused(t *testing.T) {
+	script := func(text string) func(*site) {
+		return func(s *site) {
+			os.Rename(s.program, filepath.Join(s.dir, "good"))
+			text := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = run ] || [ \"$1\" = --upgrade-check ] || exec %s/good \"$@\"\n%s\n", s.dir, text)
+			if err := os.WriteFile(s.program, []byte(text), 0o755); err != nil {
+				s.t.Fatal(err)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		put  func(*site)
+		says string
+	}{
+		"exits":                    {script("exit 3"), ""},
+		"hangs":                    {script("exec sleep 60"), ""},
+		"missing":                  {func(s *site) { os.Rename(s.program, filepath.Join(s.dir, "good")) }, "no such file"},
+		"dies with its hands full": {script("exec " + "$(dirname $0)/relevo-dies \"$@\""), ""},
+		"may not hold so much":     {script("ulimit -n 16; exec $(dirname $0)/good \"$@\""), ""},
+	} {
+		for _, how := range []string{"tableflip", "exec"} {
+			if how == "exec" && name == "dies with its hands full" {
+				continue // it has nothing in its hands while it is asked
+			}
+			if how == "exec" && name == "may not hold so much" {
+				continue // the exec takes what the process has
+			}
+			t.Run(name+"/"+how, func(t *testing.T) {
+				s := emptySite(t)
+				s.env = append(s.env, "RELEVO_UPGRADE_TIMEOUT=3s")
+				if err := os.Link(s.program, filepath.Join(s.dir, "relevo-dies")); err != nil {
+					t.Fatal(err)
+				}
+				s.start("run", "--name", "site", "-l", "127.0.0.1:0", "-n", "2", "--upgrade", how, "--watch-binary=false", "--", "./app")
+				before, master := s.settled(2), s.status().PID
+				end := s.load()
+				defer end()
+				c.put(s)
+				good := *s
+				good.program = filepath.Join(s.dir, "good")
+				code, said := good.relevo("upgrade", "site")
+				if code != 10 || !strings.Contains(said, "cannot replace the master") && !strings.Contains(said, c.says) || !strings.Contains(said, c.says) {
+					t.Errorf("exit code %d: %s", code, said)
+				}
+				if now := s.status().PID; now != master {
+					t.Errorf("pid %d goes on after %d", now, master)
+				}
+				if warnings := strings.Join(s.status().Warnings, " "); !strings.Contains(warnings, "relevo itself could not be replaced") {
+					t.Errorf("warnings: %s", warnings)
+				}
+				s.release("2", "serve")
+				if code, said := good.relevo("reload", "site"); code != 0 {
+					t.Errorf("reload: %d %s", code, said)
+				}
+				report := end()
+				if n := report.Lost(); n > 0 || report.Total.OK == 0 {
+					t.Errorf("%d of %d requests lost: %+v", n, report.Total.Sent, report.Samples)
+				}
+				if slices.Equal(before, s.settled(2)) {
+					t.Error("the roll after it has replaced nobody")
+				}
+				// The right one is taken as before.
+				os.Remove(s.program)
+				if err := os.Link(good.program, s.program); err != nil {
+					t.Fatal(err)
+				}
+				if now := s.upgrade(); (now == master) != (how == "exec") {
+					t.Errorf("pid %d goes on after %d", now, master)
+				}
+				s.stop()
+			})
+		}
+	}
+}
+
+// TestSuccessionInARoll: whoever waits for a roll gets its end from the next master.
+func TestSuccessionInARoll(t *testing.T) {
+	for _, how := range []string{"tableflip", "exec"} {
+		t.Run(how, func(t *testing.T) {
+			s := newSite(t, "-n", "3", "--upgrade", how, "--canary", "300ms", "--watch-binary=false")
+			end := s.load()
+			defer end()
+			s.release("2", "slow-start")
+			rolled := make(chan string, 1)
+			go func() {
+				code, said := s.relevo("reload", "site")
+				rolled <- fmt.Sprint(code, " ", said)
+			}()
+			for done := range 3 {
+				s.await("the roll to go on", func() bool {
+					status := s.status()
+					served := 0
+					for _, w := range status.Workers {
+						if w.Generation == 2 && w.State == "serving" {
+							served++
+						}
+					}
+					return served > done || status.State == "running" && status.Generation == 2
+				})
+				s.upgrade()
+			}
+			if said := <-rolled; !strings.HasPrefix(said, "0 ") || !strings.Contains(said, "generation 2 serves") {
+				t.Errorf("reload: %s", said)
+			}
+			report := end()
+			if n := report.Lost(); n > 0 || report.Total.OK == 0 {
+				t.Errorf("%d of %d requests lost: %+v", n, report.Total.Sent, report.Samples)
+			}
+			if !strings.Contains(s.log.String(), "goes on with the roll to generation 2") {
+				t.Errorf("nobody says that the roll went on:\n%s", s.log)
+			}
+			s.stop()
+		})
+	}
+}
+
+// TestReloadUpgradesFirst: HUP and reload replace relevo, if it has changed, and
+// then the workers.
+func TestReloadUpgradesFirst(t *testing.T) {
+	s := newSite(t, "-n", "1", "--watch-binary=false")
+	master := s.status().PID
+	renew := func() {
+		t.Helper()
+		program, err := os.ReadFile(s.program)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(s.program+".new", append(program, 'x'), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(s.program+".new", s.program); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for generation, reload := range []func(){
+		func() { syscall.Kill(master, syscall.SIGHUP) },
+		func() {
+			if code, said := s.relevo("reload", "site"); code != 0 {
+				t.Errorf("reload: %d %s", code, said)
+			}
+		},
+	} {
+		renew()
+		reload()
+		s.await("another master and generation", func() bool {
+			status := s.status()
+			return status.PID != master && status.Generation == generation+2 && status.State == "running"
+		})
+		master = s.status().PID
+	}
+	// By signal alone, and by the change alone.
+	syscall.Kill(master, syscall.SIGUSR2)
+	s.await("another master", func() bool { return s.status().PID != master })
+	s.stop()
+
+	s = newSite(t, "-n", "1", "--watch-self")
+	master = s.status().PID
+	renew()
+	s.await("another master", func() bool { return s.status().PID != master })
+	s.stop()
+}
+
+// TestSuccessionAndStop: who asks for the end in between is not forgotten.
+func TestSuccessionAndStop(t *testing.T) {
+	for _, how := range []string{"tableflip", "exec"} {
+		for delay := range 8 {
+			s := newSite(t, "-n", "1", "--upgrade", how)
+			asked := make(chan bool)
+			go func() {
+				s.relevo("upgrade", "site")
+				close(asked)
+			}()
+			pause(time.Duration(delay) * 15 * time.Millisecond)
+			if delay%2 == 0 {
+				s.stop()
+			} else {
+				s.terminate()
+			}
+			<-asked
+		}
+	}
+}
+
+// terminate sends a signal to the master, whoever that is, and waits for the end. One
+// that has ended itself when the signal came could not hear it.
+func (s *site) terminate() {
+	s.t.Helper()
+	for {
+		pid := s.status().PID
+		syscall.Kill(pid, syscall.SIGTERM)
+		select {
+		case <-s.ended:
+			return
+		case <-time.After(5 * time.Second):
+		}
+		if now := s.status().PID; now == pid {
+			s.t.Fatalf("pid %d was asked to end and goes on", pid)
+		}
+	}
+}
+
+// TestTableflipWorker: a worker that uses tableflip itself finds nothing of ours.
+func TestTableflipWorker(t *testing.T) {
+	s := emptySite(t)
+	s.release("1", "tableflip")
+	s.start("run", "--name", "site", "-l", "127.0.0.1:0", "-n", "2", "--", "./app")
+	for range 2 {
+		s.upgrade()
+		if code, said := s.relevo("reload", "site"); code != 0 { // new workers of a successor
+			t.Fatalf("reload: %d %s", code, said)
+		}
+	}
+	body, err := fetch(s.status().Listeners[0].Address, "/env")
+	if err != nil || strings.Contains(body, "TABLEFLIP") || strings.Contains(body, "RELEVO_LEGACY") {
+		t.Errorf("%v: a worker has\n%s", err, body)
+	}
+	s.stop()
+}
+
+// serveWithTableflip is what a program does that replaces itself with tableflip.
+func serveWithTableflip(server *http.Server) error {
+	flip, err := tableflip.New(tableflip.Options{})
+	if err != nil {
+		return err
+	}
+	defer flip.Stop()
+	if flip.HasParent() {
+		return fmt.Errorf("tableflip takes relevo for its parent")
+	}
+	if err := flip.Ready(); err != nil {
+		return err
+	}
+	return serveNaively(server)
+}
+
+// dieWithHandsFull is a relevo that panics when it has been handed everything and
+// has not yet said that it goes on.
+func dieWithHandsFull() {
+	go func() {
+		for {
+			links, _ := filepath.Glob("/proc/self/fd/*")
+			for _, link := range links {
+				if target, _ := os.Readlink(link); target == "anon_inode:[pidfd]" || strings.HasPrefix(target, "pidfd:") {
+					panic("dies with its hands full")
+				}
+			}
+		}
+	}()
+	main()
+}
