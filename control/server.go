@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -49,6 +50,7 @@ type Server struct {
 	listener *net.UnixListener
 	http     *http.Server
 	leaving  chan struct{} // closed by Leave
+	conns    sync.WaitGroup
 }
 
 // Listen opens the socket at path, in place of one that a dead master left
@@ -90,6 +92,7 @@ func newServer(listener *net.UnixListener, master Master, log *slog.Logger) *Ser
 		Handler:           s.handler(),
 		ReadHeaderTimeout: 10 * time.Second,
 		ConnContext:       rememberPeer,
+		ConnState:         s.count,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	return s
@@ -98,16 +101,44 @@ func newServer(listener *net.UnixListener, master Master, log *slog.Logger) *Ser
 // File returns a copy of the socket, for another master.
 func (s *Server) File() (*os.File, error) { return s.listener.File() }
 
-// Leave lets requests finish for a moment and leaves the socket to another master.
+// Leave answers who has been let in, and leaves the socket to another master. It
+// does not use http.Server.Shutdown, which drops a request that has just been read.
 func (s *Server) Leave() error {
 	s.listener.SetUnlinkOnClose(false)
 	close(s.leaving)
-	return s.Close()
+	err := s.listener.Close()
+	answered := make(chan struct{})
+	go func() { s.conns.Wait(); close(answered) }()
+	select {
+	case <-answered:
+	case <-time.After(time.Second):
+	}
+	return errors.Join(err, s.http.Close())
+}
+
+// left says whether Serve has ended because of Leave.
+func (s *Server) left(err error) bool {
+	select {
+	case <-s.leaving:
+		return errors.Is(err, net.ErrClosed)
+	default:
+		return false
+	}
+}
+
+// count follows the connections that are open.
+func (s *Server) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.conns.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		s.conns.Done()
+	}
 }
 
 // Serve answers until Close.
 func (s *Server) Serve() error {
-	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) && !s.left(err) {
 		return fmt.Errorf("cannot serve the control socket: %w", err)
 	}
 	return nil

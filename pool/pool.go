@@ -234,6 +234,9 @@ func (p *Pool) shut() {
 func (p *Pool) call(f func()) error {
 	ran := make(chan struct{})
 	if !p.post(func() { f(); close(ran) }) {
+		if p.handedOver {
+			return ErrHandedOver
+		}
 		return ErrNotRunning
 	}
 	<-ran // the loop runs what it has taken, also when that is the last it does
