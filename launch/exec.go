@@ -80,7 +80,7 @@ func (b *birth) start(avoidPath bool, sink func(pool.Report)) (p *Process, err e
 
 func newProcess(r *Release, sink func(pool.Report)) *Process {
 	return &Process{
-		release: r, sink: sink, settled: make(chan struct{}),
+		release: r, sink: sink, launched: make(chan struct{}), settled: make(chan struct{}),
 		ready: newReadiness(r.command.Ready, len(r.command.Listeners) > 0),
 	}
 }

@@ -28,14 +28,15 @@ type Process struct {
 	inputs  []*os.File // what is read from the worker
 	sink    func(pool.Report)
 
-	settle  sync.Once
-	settled chan struct{} // closed when its readiness is decided, or it is gone
-	asked   atomic.Bool   // its end is the master's wish
+	launched chan struct{} // closed by awaitOnline: Online was told, or never will be
+	settle   sync.Once
+	settled  chan struct{} // closed when its readiness is decided, or it is gone
+	asked    atomic.Bool   // its end is the master's wish
 
 	notifying sync.Mutex         // held while a notification is told
-	begun     bool               // under notifying: somebody knows of it
+	begun     bool               // under notifying: Online was told
 	early     []ipc.Notification // under notifying: those from before
-	ended     bool               // under notifying: Exited is, or is about to be, told
+	ended     bool               // under notifying: nothing that it says counts any more
 }
 
 // joinCgroup has the worker start in a cgroup of its own. started is to be called
@@ -67,7 +68,6 @@ func (p *Process) begin(b *birth) {
 	launched := make(chan launchResult, 1)
 	go func() { launched <- p.awaitOnline(b.launched) }()
 	go p.awaitExit(launched, ended)
-	go p.tellEarly() // not from here: sink waits for the end of Start
 }
 
 func (p *Process) pump(from *os.File, to io.Writer, prefixed bool, prefix string) {
@@ -83,15 +83,21 @@ func (p *Process) pump(from *os.File, to io.Writer, prefixed bool, prefix string
 	})
 }
 
+// awaitOnline tells Online, and only then anything that the worker has said: it
+// may be quicker than the look at what it runs, and what runs other bytes has
+// nothing to say.
 func (p *Process) awaitOnline(launched <-chan launchResult) launchResult {
+	defer close(p.launched)
 	result := <-launched
 	if result.changed != nil {
 		p.Kill() // too late for another start
 	}
 	if !result.execed || result.changed != nil {
+		p.silence()
 		return result
 	}
 	p.sink(pool.Online{})
+	p.tellEarly()
 	go p.watchReadiness()
 	return result
 }
@@ -144,6 +150,7 @@ func (p *Process) isReady(how string) {
 }
 
 func (p *Process) disconnected(err error) {
+	<-p.launched
 	reason := "" // it closed its end, or died
 	if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrClosed) && !errors.Is(err, syscall.ECONNRESET) {
 		reason = err.Error()
@@ -162,9 +169,7 @@ func (p *Process) awaitExit(launched <-chan launchResult, channelEnded <-chan st
 	p.settle.Do(func() { close(p.settled) })
 	result := <-launched
 	p.drainOutput(channelEnded)
-	p.notifying.Lock()
-	p.ended = true
-	p.notifying.Unlock()
+	p.silence()
 	exited := pool.Exited{Status: status, Hint: hintFor(status, p.asked.Load())}
 	switch {
 	case result.failure != nil:
