@@ -152,6 +152,8 @@ func (m *Master) roll(g *generation) (control.Wait, error) {
 func (m *Master) rolled(step pool.Step, r pool.RollResult, to, from pool.Release) {
 	next, last := to.(*generation), from.(*generation)
 	switch step {
+	case pool.StepBegan:
+		m.report(next.sockets.listen())
 	case pool.StepCanary:
 		m.report(next.sockets.open())
 	case pool.StepReverting:
