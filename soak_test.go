@@ -270,12 +270,13 @@ func (k *soak) relimit() {
 	k.reload(0)
 }
 
-// damage has a worker make the listener blocking for all.
+// damage has workers make the listener blocking for all. They are all told, for any
+// of them may be the one that is about to die.
 func (k *soak) damage() {
 	k.settled(k.workers)
 	events := k.record()
 	defer events.close()
-	k.client.Send(context.Background(), pool.Target{ID: k.anyWorker()}, []byte(`"block"`))
+	k.client.Send(context.Background(), pool.Target{}, []byte(`"block"`))
 	k.kill(k.anyWorker()) // there is a look at the listeners whenever somebody comes or goes
 	k.settled(k.workers)
 	events.await(pool.KindHealed, 1)

@@ -76,7 +76,7 @@ func shortRelease(release pool.Info) string {
 func (m *Master) lastGood(but string) (store.Record, bool) {
 	records := m.launcher.Store().List()
 	i := slices.IndexFunc(records, func(r store.Record) bool {
-		return r.Verdict == store.Good && r.Kept && r.SHA256 != but
+		return r.Verdict == store.Good && r.Kept && r.SHA256 != but && launch.StillThere(r) == nil
 	})
 	if i < 0 {
 		return store.Record{}, false
@@ -135,7 +135,7 @@ func (m *Master) Releases() (control.Releases, error) {
 	serving := m.serving().Info().SHA256
 	for _, r := range m.launcher.Store().List() {
 		out.Releases = append(out.Releases, control.Release{
-			SHA256: r.SHA256, Name: r.Name, Version: r.Version, Size: r.Size, FirstUsed: r.FirstUsed, LastUsed: r.LastUsed,
+			SHA256: r.SHA256, Name: r.Name, Version: r.Version, Directory: r.Directory(), Size: r.Size, FirstUsed: r.FirstUsed, LastUsed: r.LastUsed,
 			Verdict: string(r.Verdict), Reason: r.Reason, Kept: r.Kept, Serving: r.SHA256 == serving,
 		})
 	}
