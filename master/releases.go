@@ -102,7 +102,7 @@ func (m *Master) Rollback(to string) (control.Wait, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := m.prepare(left.app, record.SHA256)
+	g, err := m.prepare(m.appOf(left), record.SHA256)
 	if err != nil {
 		return nil, rollRefused(err)
 	}
@@ -147,14 +147,15 @@ func (m *Master) Plan() (control.Plan, error) {
 	m.after.wait(context.Background())
 	now := m.serving()
 	plan := control.Plan{Changes: []config.Change{}, Running: now.Info()}
-	app := now.app
+	serving := m.appOf(now)
+	app := serving
 	if m.opts.Load != nil {
 		var err error
 		if app, err = m.opts.Load(); err != nil {
 			return plan, control.WithExit(fmt.Errorf("%w\n  the running configuration stays", err), control.ExitConfig)
 		}
 	}
-	plan.Changes = append(plan.Changes, config.Diff(now.app, app)...)
+	plan.Changes = append(plan.Changes, config.Diff(serving, app)...)
 	command := m.command(app, now.sockets)
 	command.Listeners = nil
 	for _, l := range app.Listen {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"relevo/config"
 	"relevo/control"
@@ -24,7 +26,12 @@ func (m *Master) Reload(o control.ReloadOptions) (control.Wait, error) {
 		m.log.Error("reload refused: the running configuration stays", "err", err)
 		return nil, control.WithExit(fmt.Errorf("%w\n  the running configuration stays", err), control.ExitConfig)
 	}
-	return m.rollTo(app, o)
+	g, err := m.prepare(app, "")
+	if err != nil {
+		m.log.Error("roll refused: the running workers serve on", "err", err)
+		return nil, rollRefused(err)
+	}
+	return m.rollTo(g, app, o)
 }
 
 // rollAgain rolls to what the command's file holds now, with the configuration
@@ -32,23 +39,48 @@ func (m *Master) Reload(o control.ReloadOptions) (control.Wait, error) {
 func (m *Master) rollAgain() (control.Wait, error) {
 	m.preparing.Lock()
 	defer m.preparing.Unlock()
-	return m.rollTo(m.wantedApp(), control.ReloadOptions{})
-}
-
-func (m *Master) rollTo(app config.App, o control.ReloadOptions) (control.Wait, error) {
+	app := m.wantedApp()
 	g, err := m.prepare(app, "")
 	if err != nil {
-		m.log.Error("roll refused: the running workers serve on", "err", err)
+		m.tryLater(err)
 		return nil, rollRefused(err)
 	}
+	return m.rollTo(g, app, control.ReloadOptions{})
+}
+
+// rollTo rolls to what the command's file holds, prepared with an app.
+func (m *Master) rollTo(g *generation, app config.App, o control.ReloadOptions) (control.Wait, error) {
 	m.looked(g)
 	if reason := m.knownBad(g); reason != "" && !o.Force {
-		err := fmt.Errorf("%s; relevo reload --force tries them again", reason)
+		err := m.refuseBad(app, reason)
 		m.log.Error("roll refused: the running workers serve on", "err", err)
 		m.drop(g)
 		return nil, rollRefused(err)
 	}
 	return m.roll(g)
+}
+
+// refuseBad applies what it can of an app whose bytes are known to be bad, and says
+// what it could not.
+func (m *Master) refuseBad(app config.App, reason string) error {
+	before, now := m.setLive(app)
+	err := fmt.Errorf("%s; relevo reload --force tries them again, other bytes in their place are rolled to", reason)
+	if changes := config.Diff(before, now); len(changes) > 0 {
+		m.afterRoll(before, now)
+		err = fmt.Errorf("%w\n  applied without a roll: %s", err, listed(changes))
+	}
+	if changes := slices.DeleteFunc(config.Diff(now, app), func(c config.Change) bool { return c.Applies == config.Restart }); len(changes) > 0 {
+		err = fmt.Errorf("%w\n  waits for new workers: %s", err, listed(changes))
+	}
+	return err
+}
+
+func listed(changes []config.Change) string {
+	var all []string
+	for _, c := range changes {
+		all = append(all, c.String())
+	}
+	return strings.Join(all, ", ")
 }
 
 func rollRefused(err error) error {
@@ -163,14 +195,15 @@ func (m *Master) rolled(step pool.Step, r pool.RollResult, to, from pool.Release
 		if r.Result != machine.OK {
 			serving = last
 		}
-		m.report(serving.sockets.serve(serving.app.Listen))
+		app := m.appOf(serving)
+		m.report(serving.sockets.serve(app.Listen))
 		before := m.setServing(serving, next)
 		// The rest asks the pool, whose loop this is. Who waits for the roll waits
 		// for it, too.
 		m.after.run(func() {
 			m.judge(r, next)
 			m.forgive(r)
-			m.afterRoll(before, serving.app)
+			m.afterRoll(before, app)
 		})
 	}
 }

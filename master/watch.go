@@ -70,7 +70,9 @@ func (m *Master) watchFile(ctx context.Context, what watched, changed <-chan str
 // bytesChanged asks for a roll to new bytes. Those that a signal or a command has
 // rolled to, or tried to, are no news, and those that failed are not tried again.
 func (m *Master) bytesChanged(change watch.Change) {
+	m.retry.cancel()
 	if change.Name == m.lastLook() {
+		m.warnings.set(watchWarning, "")
 		return
 	}
 	known := pool.Info{Path: change.Path, SHA256: change.Name}
@@ -87,6 +89,8 @@ func (m *Master) bytesChanged(change watch.Change) {
 
 // looked notes which bytes the command's file held when it was looked at last.
 func (m *Master) looked(g *generation) {
+	m.retry.cancel()
+	m.warnings.set(watchWarning, "")
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.lastSum = g.Info().SHA256
