@@ -270,16 +270,24 @@ func (k *soak) relimit() {
 	k.reload(0)
 }
 
-// damage has workers make the listener blocking for all. They are all told, for any
-// of them may be the one that is about to die.
+// damage has workers make the listener blocking for all, and one of them die, for
+// there is a look at the listeners whenever somebody comes or goes. The newcomer may
+// be quicker than that look: a Go program makes what it inherits non-blocking. So
+// it takes more than one try at times.
 func (k *soak) damage() {
-	k.settled(k.workers)
 	events := k.record()
 	defer events.close()
-	k.client.Send(context.Background(), pool.Target{}, []byte(`"block"`))
-	k.kill(k.anyWorker()) // there is a look at the listeners whenever somebody comes or goes
-	k.settled(k.workers)
-	events.await(pool.KindHealed, 1)
+	for range 20 {
+		k.settled(k.workers)
+		k.client.Send(context.Background(), pool.Target{}, []byte(`"block"`))
+		k.kill(k.anyWorker())
+		for began := time.Now(); time.Since(began) < time.Second; time.Sleep(glance) {
+			if len(events.of(pool.KindHealed)) > 0 {
+				return
+			}
+		}
+	}
+	k.t.Error("a listener that was made blocking was never told of")
 }
 
 // rollBack goes to the last good release, where there is one.
