@@ -157,7 +157,7 @@ func patience(app config.App) machine.Options {
 // slow start may be what it was changed for; a roll that fails brings the old one
 // back.
 func (m *Master) roll(g *generation) (control.Wait, error) {
-	err := m.giveNotifySocket(g.app)
+	err := m.giveNotifySocket(g.app, m.app())
 	if err == nil {
 		err = m.running().Configure(patience(g.app))
 	}
@@ -210,7 +210,7 @@ func (m *Master) rolled(step pool.Step, r pool.RollResult, to, from pool.Release
 
 // afterRoll applies what is not a generation's own.
 func (m *Master) afterRoll(before, now config.App) {
-	m.report(m.giveNotifySocket(now))
+	m.report(m.giveNotifySocket(now, before))
 	p := m.running()
 	if err := p.Configure(patience(now)); err != nil {
 		return // it stops
@@ -225,17 +225,31 @@ func (m *Master) afterRoll(before, now config.App) {
 }
 
 // giveNotifySocket lets the workers of a configuration's user send to the notify
-// socket. Where they are the master's own nothing changes.
-func (m *Master) giveNotifySocket(app config.App) error {
+// socket, and those of the configuration before, which may be at work for as long
+// as they drain. Where they are the master's own nothing changes.
+func (m *Master) giveNotifySocket(app, before config.App) error {
 	if m.notify == nil || os.Geteuid() != 0 {
 		return nil
 	}
-	account, err := launch.LookUpUser(app.Limits.User, app.Limits.Group)
+	uid, _, err := userOf(app)
 	if err != nil {
 		return err
 	}
-	if account == nil {
-		return m.notify.GiveTo(os.Geteuid(), os.Getegid())
+	also := -1
+	if app.Limits.User != before.Limits.User || app.Limits.Group != before.Limits.Group {
+		// A user that is gone has been told of when it was asked for.
+		if _, gid, err := userOf(before); err == nil {
+			also = gid
+		}
 	}
-	return m.notify.GiveTo(account.UID, account.GID)
+	return m.notify.GiveTo(uid, also)
+}
+
+// userOf is whom the workers of a configuration run as.
+func userOf(app config.App) (uid, gid int, err error) {
+	account, err := launch.LookUpUser(app.Limits.User, app.Limits.Group)
+	if err != nil || account == nil {
+		return os.Geteuid(), os.Getegid(), err
+	}
+	return account.UID, account.GID, nil
 }
