@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"relevo/ipc"
 	"relevo/pool/machine"
 )
 
@@ -51,6 +50,7 @@ type Pool struct {
 	rolls       map[int]*rollRequest // by generation, until they end
 	lastRoll    *RollResult
 	changed     bool // workers have to be told the new state
+	announced   time.Time
 	startError  *StartError
 	ended       bool
 }
@@ -145,7 +145,7 @@ func (p *Pool) Run(ctx context.Context) error {
 	p.step(machine.Start{Workers: max(p.opts.Workers, 1), Generation: 1})
 	for !p.ended {
 		p.settle()
-		if next := p.machine.Next(); !next.IsZero() {
+		if next := p.next(); !next.IsZero() {
 			timer.Reset(time.Until(next))
 		} else {
 			timer.Stop()
@@ -254,24 +254,4 @@ func (p *Pool) changing(f func()) error {
 		return ErrNotRunning
 	}
 	return err
-}
-
-// announce tells every worker the new state of the pool.
-func (p *Pool) announce() {
-	if !p.changed {
-		return
-	}
-	p.changed = false
-	state := ipc.State{Workers: []ipc.Peer{}}
-	for _, w := range p.status().Workers {
-		if w.ID != "" {
-			state.Workers = append(state.Workers, ipc.Peer{Slot: w.Slot, ID: w.ID, PID: w.PID, Generation: w.Generation, State: w.State})
-		}
-	}
-	for _, m := range p.members {
-		if m.process != nil && !m.abandoned {
-			state.Slot, state.Generation = m.slot, m.generation
-			m.process.Send(state) // a worker that has no channel, or does not read it, does not need to know
-		}
-	}
 }
