@@ -129,14 +129,6 @@ func (k *soak) deploy(behaviour string) {
 }
 
 func (k *soak) actions() map[string]func() {
-	actions := k.allActions()
-	if *soakFor < time.Minute {
-		delete(actions, "listener more and less") // reload_listeners.txt has it
-	}
-	return actions
-}
-
-func (k *soak) allActions() map[string]func() {
 	bad := func(behaviour string, codes ...int) func() {
 		return func() {
 			k.deploy(behaviour)
