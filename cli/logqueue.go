@@ -24,16 +24,26 @@ const queuedLines = 4096
 
 func newLogQueue(to io.Writer) *logQueue {
 	q := &logQueue{lines: make(chan []byte, queuedLines), written: make(chan struct{})}
-	go func() {
-		defer close(q.written)
-		for line := range q.lines {
-			to.Write(line) // there is nobody to tell that the log is broken
-			if lost := q.takeLost(); lost > 0 {
-				fmt.Fprintf(to, "relevo: %d log lines lost: the log was not read\n", lost)
+	go q.run(to)
+	return q
+}
+
+// run writes what is queued until there will be no more.
+func (q *logQueue) run(to io.Writer) {
+	defer close(q.written)
+	for line := range q.lines {
+		// There is nobody to tell that the log is broken; a pipe may have a
+		// reader again later.
+		if _, err := to.Write(line); err != nil {
+			q.lose(1)
+			continue
+		}
+		if lost := q.takeLost(); lost > 0 {
+			if _, err := fmt.Fprintf(to, "relevo: %d log lines lost: the log was not read\n", lost); err != nil {
+				q.lose(lost)
 			}
 		}
-	}()
-	return q
+	}
 }
 
 // Write queues one line, as slog's handlers write them.
@@ -49,6 +59,12 @@ func (q *logQueue) Write(line []byte) (int, error) {
 		q.lost++
 	}
 	return len(line), nil
+}
+
+func (q *logQueue) lose(lines int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.lost += lines
 }
 
 func (q *logQueue) takeLost() (lost int) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -45,5 +46,37 @@ func TestLogQueueNeverBlocks(t *testing.T) {
 	got := strings.Count(text, "a line\n")
 	if got >= lines || !strings.Contains(text, fmt.Sprintf("relevo: %d log lines lost", lines-got)) {
 		t.Errorf("%d of %d lines came, and the loss is not told: …%s", got, lines, text[max(0, len(text)-80):])
+	}
+}
+
+// lazyPipe has no reader at first.
+type lazyPipe struct {
+	broken bool
+	out    bytes.Buffer
+}
+
+func (p *lazyPipe) Write(b []byte) (int, error) {
+	if p.broken {
+		return 0, syscall.EPIPE
+	}
+	return p.out.Write(b)
+}
+
+// TestLogQueueReaderGone: what nobody could read is counted, and told to the next
+// reader.
+func TestLogQueueReaderGone(t *testing.T) {
+	p := &lazyPipe{broken: true}
+	q := &logQueue{lines: make(chan []byte, 10), written: make(chan struct{})}
+	for range 3 {
+		q.Write([]byte("a line\n"))
+	}
+	close(q.lines)
+	q.run(p)
+	p.broken, q.lines, q.written = false, make(chan []byte, 1), make(chan struct{})
+	q.Write([]byte("the fourth\n"))
+	close(q.lines)
+	q.run(p)
+	if got, want := p.out.String(), "the fourth\nrelevo: 3 log lines lost: the log was not read\n"; got != want {
+		t.Errorf("written is %q, want %q", got, want)
 	}
 }

@@ -46,6 +46,14 @@ func (c *cli) printReleases(known []control.Release) error {
 }
 
 func releaseNote(r control.Release) string {
+	if r.Directory != "" {
+		where := r.Directory
+		r.Directory = ""
+		if note := releaseNote(r); note != "" {
+			return note + "; " + where
+		}
+		return where
+	}
 	switch {
 	case r.Serving && r.Reason == "":
 		return "serving"

@@ -41,6 +41,16 @@ func Diff(old, new App) []Change {
 	return all
 }
 
+// WithLive returns old with those settings of new that need no new workers.
+func WithLive(old, new App) App {
+	for _, s := range Settings() {
+		if s.Applies == Live {
+			s.copy(&old, &new)
+		}
+	}
+	return old
+}
+
 // diffMembers compares by name: of variables and limits the order means nothing.
 // Of equal names the last counts.
 func (s Setting) diffMembers(old, new *App) (all []Change) {

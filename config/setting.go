@@ -34,6 +34,7 @@ type Setting struct {
 	set     func(*App, []string) error                 // takes the texts of a flag or a variable
 	render  func(*App) string                          // as the file has it; empty: not set
 	members func(*App) []member                        // a table's
+	copy    func(to, from *App)
 	schema  schema
 }
 
@@ -63,6 +64,7 @@ func one[T any](key, flag string, k kind[T], applies Applies, field func(*App) *
 	app := Default()
 	return Setting{
 		Key: key, Flag: flag, Arg: k.arg, Help: help, Applies: applies, Default: k.render(*field(&app)),
+		copy: func(to, from *App) { *field(to) = *field(from) },
 		read: func(app *App, v value, report reporter) {
 			got, err := k.read(key, v)
 			if err != nil {
@@ -87,6 +89,7 @@ func one[T any](key, flag string, k kind[T], applies Applies, field func(*App) *
 func many[T any](key, flag string, k kind[T], applies Applies, field func(*App) *[]T, help string) Setting {
 	return Setting{
 		Key: key, Flag: flag, Arg: k.arg, Help: help, Applies: applies, Repeats: true,
+		copy: func(to, from *App) { *field(to) = *field(from) },
 		read: func(app *App, v value, report reporter) {
 			if v.form != formArray {
 				example := k.example
@@ -157,6 +160,7 @@ func tableOf[T any](key, flag string, k named[T], applies Applies, field func(*A
 	}
 	return Setting{
 		Key: key, Flag: flag, Arg: k.arg, Help: help, Applies: applies, Repeats: true,
+		copy: func(to, from *App) { *field(to) = *field(from) },
 		read: func(_ *App, v value, report reporter) {
 			report(v.at, fmt.Errorf("cannot use %s for %s: it is a table; write [%s] and below it NAME = %s", v.form, key, key, k.example))
 		},

@@ -148,7 +148,7 @@ func logLevel() kind[slog.Level] {
 }
 
 func variables() named[string] {
-	k := written("K=V", "value", ParseEnv, func(v string) string { return v }).
+	k := written("K=V", "value", parseVariable, func(v string) string { return v }).
 		also([]string{"string", "integer", "boolean"}, formInteger, formBool)
 	return named[string]{k, func(v string) (string, string) { name, text, _ := strings.Cut(v, "="); return name, text }}
 }

@@ -110,6 +110,21 @@ func ParseEnv(text string) (string, error) {
 	return text, nil
 }
 
+// parseVariable is ParseEnv for a variable that is meant for the workers of this app
+// alone. What a master tells each of them cannot be had otherwise.
+func parseVariable(text string) (string, error) {
+	text, err := ParseEnv(text)
+	if err != nil {
+		return "", err
+	}
+	switch name, _, _ := strings.Cut(text, "="); name {
+	case "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
+		"RELEVO_NAME", "RELEVO_SLOT", "RELEVO_WORKER", "RELEVO_GENERATION", "RELEVO_IPC_FD":
+		return "", fmt.Errorf("cannot set %s: relevo gives each worker its own; take it away", name)
+	}
+	return text, nil
+}
+
 // ParseSignal reads a signal's name or its number, with or without SIG.
 func ParseSignal(text string) (syscall.Signal, error) {
 	name := strings.TrimPrefix(strings.ToUpper(text), "SIG")

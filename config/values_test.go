@@ -85,6 +85,19 @@ func TestParseOutput(t *testing.T) {
 	wantCannot(t, err, `"json"`, "auto, prefix, plain and inherit")
 }
 
+// What relevo tells each worker is not for the configuration to set.
+func TestReservedVariables(t *testing.T) {
+	for _, text := range []string{"LISTEN_FDS=3", "NOTIFY_SOCKET=/x", "RELEVO_SLOT="} {
+		name, _, _ := strings.Cut(text, "=")
+		if _, err := parseVariable(text); err == nil || !strings.Contains(err.Error(), "cannot set "+name+": ") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if got, err := parseVariable("RELEVO_LISTEN=:80"); err != nil || got != "RELEVO_LISTEN=:80" {
+		t.Errorf("%q, %v", got, err) // a relevo that is a worker may want it
+	}
+}
+
 func TestParseEnv(t *testing.T) {
 	for _, text := range []string{"K=V", "K=", "K=a=b", "K= spaces stay ", "ü=1"} {
 		if got, err := ParseEnv(text); err != nil || got != text {

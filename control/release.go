@@ -36,7 +36,8 @@ type Release struct {
 	SHA256    string    `json:"sha256"`
 	Name      string    `json:"name"`
 	Version   string    `json:"version,omitempty"`
-	Size      int64     `json:"size"` // bytes
+	Directory string    `json:"directory,omitempty"` // where it lies, if a symbolic link decides about that
+	Size      int64     `json:"size"`                // bytes
 	FirstUsed time.Time `json:"first_used"`
 	LastUsed  time.Time `json:"last_used"`
 	Verdict   string    `json:"verdict,omitempty"` // good or bad; empty: not known yet

@@ -79,6 +79,25 @@ type State struct {
 	Slot       int    `json:"slot"`
 	Generation int    `json:"generation"`
 	Workers    []Peer `json:"workers"`
+
+	shared []byte // Workers on the wire, where it was rendered for many
+}
+
+// ForAll returns a State without slot and generation, of which many may be sent:
+// what all workers are told is rendered once.
+func ForAll(workers []Peer) (State, error) {
+	shared, err := json.Marshal(workers)
+	return State{Workers: workers, shared: shared}, err
+}
+
+// line is the message as envelope would render it.
+func (s State) line() ([]byte, error) {
+	if s.shared == nil {
+		return envelope("state", s)
+	}
+	line := make([]byte, 0, len(s.shared)+80)
+	line = fmt.Appendf(line, `{"relevo":"state","slot":%d,"generation":%d,"workers":`, s.Slot, s.Generation)
+	return append(append(line, s.shared...), '}'), nil
 }
 
 // Peer is one worker as State announces it. State is a word of the
@@ -140,7 +159,7 @@ func Encode(m Message) ([]byte, error) {
 	case Drain:
 		line, err = envelope("drain", m)
 	case State:
-		line, err = envelope("state", m)
+		line, err = m.line()
 	case Ping:
 		line, err = envelope("ping", m)
 	case Pong:

@@ -195,3 +195,19 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// A State that was rendered for many is, on the wire, like any other.
+func TestStateForAll(t *testing.T) {
+	for _, peers := range [][]Peer{{}, {{Slot: 1, ID: "7", PID: 12, Generation: 3, State: "serving"}, {Slot: 2, ID: "<8>", Generation: 4, State: "starting"}}} {
+		state, err := ForAll(peers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		state.Slot, state.Generation = 1, 3
+		got, err := Encode(state)
+		want, wantErr := Encode(State{Slot: 1, Generation: 3, Workers: peers})
+		if err != nil || wantErr != nil || string(got) != string(want) {
+			t.Errorf("%s, %v\nwant %s, %v", got, err, want, wantErr)
+		}
+	}
+}

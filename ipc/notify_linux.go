@@ -79,10 +79,22 @@ func (s *NotifyServer) Resume() error { return s.conn.SetReadDeadline(time.Time{
 func (s *NotifyServer) OnFlood(tell func(Sender, Flood)) { s.senders.tell = tell }
 
 // GiveTo makes the socket a user's, whose processes alone, and root's, may send to
-// it from then on. Its directory must let that user through.
-func (s *NotifyServer) GiveTo(uid, gid int) error {
-	if err := os.Chown(s.path, uid, gid); err != nil {
-		return fmt.Errorf("cannot give the notify socket to user %d: %w", uid, err)
+// it from then on; where also is not negative, those of that group, too. Its
+// directory must let them through.
+func (s *NotifyServer) GiveTo(uid, also int) error {
+	// There is no moment in which who may send before and after it may not.
+	steps := []func() error{
+		func() error { return os.Chown(s.path, uid, 0) }, func() error { return os.Chmod(s.path, 0o600) },
+	}
+	if also >= 0 {
+		steps = []func() error{
+			func() error { return os.Chmod(s.path, 0o620) }, func() error { return os.Chown(s.path, uid, also) },
+		}
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return fmt.Errorf("cannot give the notify socket to user %d: %w", uid, err)
+		}
 	}
 	return nil
 }

@@ -53,6 +53,9 @@ func (r *Release) keepBytes() error {
 		Version: versionOf(file), Source: r.path, Resolved: r.resolved, Script: r.form == script,
 		Dir: givenDir(r.command.Dir), ResolvedDir: r.dir,
 	}
+	if err := r.settle(); err != nil {
+		return err
+	}
 	if err := r.sealAndCopy(); err != nil {
 		return err
 	}
@@ -128,9 +131,12 @@ func (l *Launcher) PrepareStored(c Command, sha256 string) (*Release, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := StillThere(record); err != nil {
+		return nil, err
+	}
 	dir := c.Dir
 	// A symbolic link on the way to the directory may lead to another release now.
-	if record.Dir == givenDir(c.Dir) && isDir(record.ResolvedDir) {
+	if len(record.Places) > 0 || record.Dir == givenDir(c.Dir) && isDir(record.ResolvedDir) {
 		dir = record.ResolvedDir
 	}
 	return l.prepare(c, dir, func(r *Release) error { return r.takeStored(record) })
@@ -152,8 +158,9 @@ func (r *Release) takeStored(record store.Record) (err error) {
 	if r.file, err = r.copied.Open(); err != nil {
 		return fmt.Errorf("cannot use release %s: %w", store.Short(record.SHA256), err)
 	}
-	r.sum, r.seal, r.about, r.form = record.SHA256, r.copied.Seal(), record.About, formOf(r.file)
-	for _, path := range []string{r.path, record.Resolved} {
+	r.seal, r.about, r.form = r.copied.Seal(), record.About, formOf(r.file)
+	r.sum, r.resolved = r.seal.SHA256(), record.Resolved
+	for _, path := range r.originals() {
 		if seal := sealOfPath(path, r.seal); seal != nil {
 			r.pathSeal = seal
 			r.resolved, _ = filepath.EvalSymlinks(path)
@@ -161,7 +168,7 @@ func (r *Release) takeStored(record store.Record) (err error) {
 		}
 	}
 	if r.pathSeal == nil && r.command.ExecFrom == config.ExecPath {
-		return fmt.Errorf("cannot use release %s: %s no longer holds its bytes; put them back, or set exec_from to auto", store.Short(r.sum), r.path)
+		return fmt.Errorf("cannot use release %s: %s no longer holds its bytes; put them back, or set exec_from to auto", store.Short(r.name()), r.path)
 	}
 	return nil
 }

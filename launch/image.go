@@ -28,7 +28,7 @@ func (r *Release) image(avoidPath bool) (*image, error) {
 		return &image{path: r.path}, nil // it could not be read
 	}
 	if from == config.ExecPath || from != config.ExecSnapshot && !avoidPath {
-		for _, path := range []string{r.path, r.resolved} {
+		for _, path := range r.originals() {
 			if i := r.original(path); i != nil {
 				return i, nil
 			}
@@ -36,7 +36,7 @@ func (r *Release) image(avoidPath bool) (*image, error) {
 	}
 	if from == config.ExecPath {
 		return nil, fmt.Errorf("cannot start a worker: %s no longer holds the bytes of release %s; reload to start what it holds now, or set exec_from to auto",
-			r.path, store.Short(r.sum))
+			r.path, store.Short(r.name()))
 	}
 	i, err := r.copyImage()
 	switch {
@@ -46,13 +46,22 @@ func (r *Release) image(avoidPath bool) (*image, error) {
 		}
 		return i, nil
 	case !errors.Is(err, errNoCopy) && r.seal.Verify(r.file) != nil, from == config.ExecSnapshot:
-		return nil, fmt.Errorf("cannot start a worker of release %s: %w", store.Short(r.sum), err)
+		return nil, fmt.Errorf("cannot start a worker of release %s: %w", store.Short(r.name()), err)
 	case r.form == script:
 		// Its interpreter opens it by name.
 		r.complain("the script's path holds other bytes and there is no copy: workers run what lies there", "path", r.path)
 		return &image{path: r.path}, nil
 	}
 	return &image{path: r.path, file: r.file, seal: r.seal, byFile: true}, nil
+}
+
+// originals are the paths that may hold the bytes. A script whose directory counts
+// is run there only, wherever links lead by now.
+func (r *Release) originals() []string {
+	if r.form == script && len(r.about.Places) > 0 {
+		return []string{r.resolved}
+	}
+	return []string{r.path, r.resolved}
 }
 
 // original returns the file at a path if it is the release's own, unchanged.

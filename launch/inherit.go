@@ -71,7 +71,7 @@ func (l *Launcher) Inherit(c Command, legacy pool.ReleaseLegacy) (*Release, erro
 		return nil, err
 	}
 	if known.Copied && l.store != nil {
-		if r.copied, err = l.store.Get(known.SHA256); err != nil {
+		if r.copied, err = l.store.Get(r.name()); err != nil {
 			l.warn("the copy of a release is lost: its open file has to do", "err", err)
 		}
 	}

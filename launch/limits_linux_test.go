@@ -111,7 +111,7 @@ func TestUser(t *testing.T) {
 func TestUserCanNotify(t *testing.T) {
 	testreq.Root(t)
 	r := notified(t, "web")
-	if err := r.server.GiveTo(54321, 54321); err != nil {
+	if err := r.server.GiveTo(54321, -1); err != nil {
 		t.Fatal(err)
 	}
 	for dir := filepath.Dir(r.opts.NotifySocket); dir != os.TempDir(); dir = filepath.Dir(dir) {

@@ -27,7 +27,10 @@ func (r *Release) lookAtBytes() error {
 	if err != nil {
 		return nil // to run it takes less
 	}
-	r.file = file
+	r.file, r.form = file, formOf(file)
+	if err := r.settle(); err != nil {
+		return err
+	}
 	seal, err := store.SealOf(file)
 	if err != nil {
 		return fmt.Errorf("cannot read %s: %w", r.path, err)

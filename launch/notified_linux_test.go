@@ -1,12 +1,14 @@
 package launch
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"relevo/internal/testreq"
 	"relevo/ipc"
@@ -147,19 +149,43 @@ func TestRegister(t *testing.T) {
 	wantError(t, r.log.String(), "a process that is no worker", "pid=0")
 }
 
-// TestNotifiedEarly: what a process says before it is sure to be a worker is told
-// once it is.
-func TestNotifiedEarly(t *testing.T) {
+// TestOnlineFirst: a worker may speak before it is sure what it runs. What it says
+// is told after Online, or not at all.
+func TestOnlineFirst(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "web")
-	w := r.newWorker()
-	p := newProcess(r.prepare(shell("exit 0")), w.sink)
-	p.notified(ipc.Notification{"READY": "1"})
-	if len(w.reports) > 0 {
-		t.Errorf("%#v was told of a process that nobody knows", <-w.reports)
-	}
-	p.tellEarly()
-	if ready, ok := w.next().(pool.Ready); !ok || ready.How != "notify" {
-		t.Errorf("told was %#v", w.seen)
+	release := r.prepare(shell("exit 0"))
+	for name, result := range map[string]launchResult{
+		"sound": {execed: true}, "other bytes": {execed: true, changed: errors.New("other bytes")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := r.newWorker()
+			p := newProcess(release, w.sink)
+			p.handle.reaped = true // there is none
+			said, launched := make(chan struct{}), make(chan launchResult, 1)
+			p.notified(ipc.Notification{"STATUS": "early"})
+			go func() {
+				p.said(ipc.Ready{})
+				close(said)
+			}()
+			time.Sleep(observeEvery) // to be told wrongly
+			if len(w.reports) > 0 {
+				t.Errorf("%#v was told of a process that nobody knows", <-w.reports)
+			}
+			launched <- result
+			p.awaitOnline(launched)
+			<-said
+			var told []string
+			for len(w.reports) > 0 {
+				told = append(told, fmt.Sprintf("%T", <-w.reports))
+			}
+			want := []string{"pool.Online", "pool.Said", "pool.Ready"}
+			if result.changed != nil {
+				want = nil
+			}
+			if !slices.Equal(told, want) {
+				t.Errorf("told %q, want %q", told, want)
+			}
+		})
 	}
 }

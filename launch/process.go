@@ -30,20 +30,20 @@ type Process struct {
 	begunLines [2]*prefixer // of the outputs that are prefixed, for a succession
 	sink       func(pool.Report)
 
-	settle  sync.Once
-	settled chan struct{} // closed when its readiness is decided, or it is gone
-	asked   atomic.Bool   // its end is the master's wish
+	launched chan struct{} // closed by awaitOnline: Online was told, or never will be
+	settle   sync.Once
+	settled  chan struct{} // closed when its readiness is decided, or it is gone
+	asked    atomic.Bool   // its end is the master's wish
 
 	channelEnded chan struct{}  // closed when nothing more is heard on the channel
-	launched     chan struct{}  // closed when it is known whether the program runs
 	leaving      chan struct{}  // closed by Detach
 	fate         chan bool      // capacity 1: whether it had ended when its wait was over
 	watches      sync.WaitGroup // the goroutines that Detach waits for
 
 	notifying sync.Mutex         // held while a notification is told
-	begun     bool               // under notifying: somebody knows of it
+	begun     bool               // under notifying: Online was told
 	early     []ipc.Notification // under notifying: those from before
-	ended     bool               // under notifying: Exited is, or is about to be, told
+	ended     bool               // under notifying: nothing that it says counts any more
 }
 
 // joinCgroup has the worker start in a cgroup of its own. started is to be called
@@ -79,7 +79,6 @@ func (p *Process) begin(b *birth) {
 	launched := make(chan launchResult, 1)
 	p.watches.Go(func() { launched <- p.awaitOnline(b.launched) })
 	go p.awaitExit(launched)
-	go p.tellEarly() // not from here: sink waits for the end of Start
 }
 
 // listen hears what the worker says, from where another master had heard it.
@@ -116,16 +115,21 @@ func (p *Process) pump(stream int, to io.Writer, prefixed bool, prefix string, b
 	})
 }
 
+// awaitOnline tells Online, and only then anything that the worker has said: it
+// may be quicker than the look at what it runs, and what runs other bytes has
+// nothing to say.
 func (p *Process) awaitOnline(launched <-chan launchResult) launchResult {
+	defer close(p.launched)
 	result := <-launched
-	close(p.launched)
 	if result.changed != nil {
 		p.Kill() // too late for another start
 	}
 	if !result.execed || result.changed != nil {
+		p.silence()
 		return result
 	}
 	p.sink(pool.Online{})
+	p.tellEarly()
 	p.watches.Go(p.watchReadiness)
 	return result
 }
@@ -181,6 +185,7 @@ func (p *Process) isReady(how string) {
 }
 
 func (p *Process) disconnected(err error) {
+	<-p.launched
 	reason := "" // it closed its end, or died
 	if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrClosed) && !errors.Is(err, syscall.ECONNRESET) {
 		reason = err.Error()
@@ -203,9 +208,7 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 	p.settle.Do(func() { close(p.settled) })
 	result := <-launched
 	p.drainOutput()
-	p.notifying.Lock()
-	p.ended = true
-	p.notifying.Unlock()
+	p.silence()
 	exited := pool.Exited{Status: status, Hint: hintFor(status, p.asked.Load())}
 	switch {
 	case result.failure != nil:

@@ -28,7 +28,7 @@ type Release struct {
 
 	form     form
 	about    store.About
-	sum      string      // empty: the executable cannot be read
+	sum      string      // of the bytes; empty: the executable cannot be read
 	file     *os.File    // open since it was hashed
 	seal     *store.Seal // of file
 	pathSeal *store.Seal // of the file at path or resolved; nil: neither holds the bytes
@@ -72,10 +72,12 @@ func (l *Launcher) prepare(c Command, dir string, keep func(*Release) error) (*R
 
 // findExecutable looks the program up as the workers would.
 func (r *Release) findExecutable() (err error) {
-	path := pathOf(environ(os.Environ(), r.env, scene{}))
-	r.path, err = findExecutable(r.command.Args[0], r.dir, path)
+	r.path, err = findExecutable(r.command.Args[0], r.dir, r.searchPath())
 	return err
 }
+
+// searchPath is PATH of the workers.
+func (r *Release) searchPath() string { return pathOf(environ(os.Environ(), r.env, scene{})) }
 
 func resolveDir(dir string) (string, error) {
 	if dir == "" {
@@ -108,8 +110,11 @@ func appEnv(c Command) ([]string, error) {
 
 // Info describes the release.
 func (r *Release) Info() pool.Info {
-	return pool.Info{Path: r.path, SHA256: r.sum, Version: r.about.Version}
+	return pool.Info{Path: r.path, SHA256: r.name(), Version: r.about.Version, Directory: r.about.Directory()}
 }
+
+// name is the hash that it is known by.
+func (r *Release) name() string { return store.Name(r.sum, r.about.Places) }
 
 // Addresses are those of the listeners that its workers inherit.
 func (r *Release) Addresses() (all []string) {

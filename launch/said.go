@@ -10,8 +10,13 @@ import (
 	"relevo/pool"
 )
 
-// said takes a message from the channel.
+// said takes a message from the channel. What comes early waits: that holds up
+// nobody but the worker.
 func (p *Process) said(m ipc.Message) {
+	<-p.launched
+	if p.isSilent() {
+		return
+	}
 	p.ready.speaks(m)
 	if _, ready := m.(ipc.Ready); ready {
 		if p.ready.takes(config.ReadyIPC) {
@@ -60,6 +65,19 @@ func (p *Process) flooded(f ipc.Flood) {
 
 // maxEarly is how many notifications are kept for a process in its first moment.
 const maxEarly = 100
+
+// silence has nothing that the worker says count from now on.
+func (p *Process) silence() {
+	p.notifying.Lock()
+	defer p.notifying.Unlock()
+	p.ended = true
+}
+
+func (p *Process) isSilent() bool {
+	p.notifying.Lock()
+	defer p.notifying.Unlock()
+	return p.ended
+}
 
 // tellEarly tells what was notified before it was sure that this is a worker.
 func (p *Process) tellEarly() {

@@ -96,7 +96,7 @@ func (b *birth) spec() (shimSpec, error) {
 		s.listeners = append(s.listeners, listener.Name)
 		fds = append(fds, listenerFD{name: listener.Name, address: listener.Address, fd: firstFD + i})
 	}
-	args, err := expand(r.command.Args, fds, b.order.Slot)
+	args, err := expand(r.arguments(), fds, b.order.Slot)
 	if err != nil {
 		return shimSpec{}, err
 	}

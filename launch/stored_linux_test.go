@@ -112,8 +112,8 @@ func (s *shelf) wantSays(release *Release, want string) {
 	}
 }
 
-// TestScripts: a script is run by a path that holds its bytes: as given, with the
-// links resolved, and only then its copy.
+// TestScripts: a script is run by a path that holds its bytes, with the links
+// resolved, so that what it finds beside it stays the same, and only then its copy.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
@@ -122,11 +122,11 @@ func TestScripts(t *testing.T) {
 	current, r1, r2 := root+"/current", root+"/r1", root+"/r2"
 	c := Command{App: "app", Args: []string{current + "/run"}, Dir: current}
 	old := s.prepare(c)
-	s.wantSays(old, "r1 "+current+"/run "+r1)
+	s.wantSays(old, "r1 "+r1+"/run "+r1)
 	link("r2")
 	s.wantSays(old, "r1 "+r1+"/run "+r1)
 	next := s.prepare(c)
-	s.wantSays(next, "r2 "+current+"/run "+r2)
+	s.wantSays(next, "r2 "+r2+"/run "+r2)
 	if next.Source() != old.Source() || old.Source() != current+"/run" {
 		t.Errorf("watched are %s and %s", old.Source(), next.Source())
 	}
@@ -143,6 +143,63 @@ func TestScripts(t *testing.T) {
 		t.Errorf("it warns %d times", n)
 	}
 	s.wantSays(s.prepareStored(c, old.Info().SHA256), "r1 "+kept+" "+r1)
+}
+
+// TestSameBytesElsewhere: where a link led is a part of what a release is, though
+// the bytes are the same. One copy does for both.
+func TestSameBytesElsewhere(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	s.Store().SetKeep(5)
+	root, link := s.deploy()
+	same := "#!/bin/sh\necho same $0 $(pwd -P)\n"
+	executable(t, root+"/r1/run", same)
+	executable(t, root+"/r2/run", same)
+	for name, c := range map[string]Command{
+		"directory": {App: "app", Args: []string{"./run"}, Dir: root + "/current"},
+		"script":    {App: "app", Args: []string{"current/../current/run"}, Dir: root},
+		"argument":  {App: "app", Args: []string{"sh", "-e", root + "/current/run", "x"}, Dir: "/"},
+	} {
+		link("r1")
+		dir := func(r string) string {
+			if c.Dir == root+"/current" {
+				return root + "/" + r
+			}
+			return c.Dir
+		}
+		first := s.prepare(c)
+		sum := first.sum
+		s.wantName(first, first.Info().SHA256)
+		link("r2")
+		second := s.prepare(c)
+		if a, b := first.Info(), second.Info(); a.SHA256 == b.SHA256 || first.sum != second.sum || a.Directory != root+"/r1" || b.Directory != root+"/r2" {
+			t.Errorf("%s: %+v and %+v", name, a, b)
+		}
+		s.wantName(first, second.Info().SHA256)
+		if looked, err := s.Look(c); err != nil || looked.SHA256 != second.Info().SHA256 {
+			t.Errorf("%s: a look finds %+v, %v", name, looked, err)
+		}
+		s.wantSays(first, "same "+root+"/r1/run "+dir("r1"))
+		s.wantSays(second, "same "+root+"/r2/run "+dir("r2"))
+		s.wantSays(s.prepareStored(c, first.Info().SHA256), "same "+root+"/r1/run "+dir("r1"))
+		os.Remove(root + "/current")
+		if name, err := first.Name(sum); err == nil {
+			t.Errorf("a link that is missing just now leads to %s", name)
+		}
+	}
+	link("r1")
+	plain := s.prepare(Command{App: "app", Args: []string{root + "/r1/run"}, Dir: root})
+	if i := plain.Info(); i.SHA256 != plain.sum || i.Directory != "" || plain.Ways() != nil {
+		t.Errorf("without a link: %+v, %q", i, plain.Ways())
+	}
+}
+
+// wantName checks the hash that a release would have if it were prepared now.
+func (s *shelf) wantName(release *Release, want string) {
+	s.t.Helper()
+	if name, err := release.Name(release.sum); err != nil || name != want {
+		s.t.Errorf("its name is %s, %v, want %s", name, err, want)
+	}
 }
 
 // TestLinkToProgram: behind a link that moved, the program's own file is still

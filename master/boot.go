@@ -24,7 +24,7 @@ func (m *Master) makePool() error {
 			first = good
 		}
 	}
-	if err := m.giveNotifySocket(first.app); err != nil {
+	if err := m.giveNotifySocket(first.app, first.app); err != nil {
 		m.report(first.Close())
 		return err
 	}

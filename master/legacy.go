@@ -37,7 +37,7 @@ type judgedLegacy struct {
 func (g *generation) Legacy() pool.ReleaseLegacy {
 	release := g.Release.Legacy()
 	l := generationLegacy{
-		Key: g.key, App: g.app, Fingerprint: g.fingerprint, BackFrom: judgedLegacy{g.backFrom.sum, g.backFrom.fingerprint},
+		Key: g.key, App: g.master.appOf(g), Fingerprint: g.fingerprint, BackFrom: judgedLegacy{g.backFrom.sum, g.backFrom.fingerprint},
 		Release: release.State,
 	}
 	for i, held := range g.sockets.held {
@@ -64,7 +64,7 @@ func (m *Master) inheritGeneration(l generationLegacy, files map[string]*os.File
 	}
 	m.keys = max(m.keys, l.Key)
 	return &generation{
-		Release: release, key: l.Key, app: l.App, sockets: sockets, fingerprint: l.Fingerprint,
+		Release: release, master: m, key: l.Key, app: l.App, sockets: sockets, fingerprint: l.Fingerprint,
 		backFrom: judged{l.BackFrom.Sum, l.BackFrom.Fingerprint},
 	}, nil
 }

@@ -84,6 +84,17 @@ func (l *listeners) discard(socket *upgrader.Listener) error {
 	return l.upgrader.CloseListener(socket)
 }
 
+// listen sees to it that the sockets of h can be listened on. The end of the roll
+// before may have closed those that only h has.
+func (h *hold) listen() (err error) {
+	h.all.mu.Lock()
+	defer h.all.mu.Unlock()
+	for _, socket := range h.held {
+		err = errors.Join(err, h.all.upgrader.Restore(socket))
+	}
+	return err
+}
+
 // open lets clients in on the sockets of h. Those of other generations get no
 // new client any more, but what waits in their queues can still be accepted.
 func (h *hold) open() error { return h.align(h.all.upgrader.Retire) }
@@ -135,6 +146,7 @@ func (h *hold) forPeople() []control.Listener {
 // the configuration that it was made from: pool.Release.
 type generation struct {
 	*launch.Release
+	master      *Master
 	key         int // unique in the life of the app
 	app         config.App
 	sockets     *hold

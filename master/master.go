@@ -59,6 +59,7 @@ type Master struct {
 	reloads   chan rollRequest // from signals and the watch
 	warnings  warnings
 	damages   damages
+	retry     retry
 	changed   broadcast      // what serves is another generation
 	later     sync.WaitGroup // what the upgrader has told of
 	after     sequence       // what the ends of rolls have set off
@@ -99,7 +100,28 @@ func (m *Master) serving() *generation {
 }
 
 // app is the configuration of what serves.
-func (m *Master) app() config.App { return m.serving().app }
+func (m *Master) app() config.App { return m.appOf(m.serving()) }
+
+// appOf is the configuration of a generation. What needs no new workers may
+// change while it serves.
+func (m *Master) appOf(g *generation) config.App {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return g.app
+}
+
+// setLive gives what serves, and what is to serve, the settings of an app that need
+// no new workers.
+func (m *Master) setLive(app config.App) (before, now config.App) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before = m.current.app
+	m.current.app = config.WithLive(before, app)
+	if m.wanted != m.current {
+		m.wanted.app = config.WithLive(m.wanted.app, app)
+	}
+	return before, m.current.app
+}
 
 // setServing notes what serves after trying another generation, and returns the
 // configuration of what served before.
@@ -272,6 +294,7 @@ func (m *Master) run(ctx context.Context) error {
 	if errors.Is(err, pool.ErrHandedOver) {
 		return m.leave()
 	}
+	m.retry.end()
 	m.retainListeners()
 	// The sockets first: a client is better refused than left to wait where
 	// nobody serves any more. Then the control socket, whose end tells

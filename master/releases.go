@@ -76,7 +76,7 @@ func shortRelease(release pool.Info) string {
 func (m *Master) lastGood(but string) (store.Record, bool) {
 	records := m.launcher.Store().List()
 	i := slices.IndexFunc(records, func(r store.Record) bool {
-		return r.Verdict == store.Good && r.Kept && r.SHA256 != but
+		return r.Verdict == store.Good && r.Kept && r.SHA256 != but && launch.StillThere(r) == nil
 	})
 	if i < 0 {
 		return store.Record{}, false
@@ -102,7 +102,7 @@ func (m *Master) Rollback(to string) (control.Wait, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := m.prepare(left.app, record.SHA256)
+	g, err := m.prepare(m.appOf(left), record.SHA256)
 	if err != nil {
 		return nil, rollRefused(err)
 	}
@@ -135,7 +135,7 @@ func (m *Master) Releases() (control.Releases, error) {
 	serving := m.serving().Info().SHA256
 	for _, r := range m.launcher.Store().List() {
 		out.Releases = append(out.Releases, control.Release{
-			SHA256: r.SHA256, Name: r.Name, Version: r.Version, Size: r.Size, FirstUsed: r.FirstUsed, LastUsed: r.LastUsed,
+			SHA256: r.SHA256, Name: r.Name, Version: r.Version, Directory: r.Directory(), Size: r.Size, FirstUsed: r.FirstUsed, LastUsed: r.LastUsed,
 			Verdict: string(r.Verdict), Reason: r.Reason, Kept: r.Kept, Serving: r.SHA256 == serving,
 		})
 	}
@@ -147,14 +147,15 @@ func (m *Master) Plan() (control.Plan, error) {
 	m.after.wait(context.Background())
 	now := m.serving()
 	plan := control.Plan{Changes: []config.Change{}, Running: now.Info()}
-	app := now.app
+	serving := m.appOf(now)
+	app := serving
 	if m.opts.Load != nil {
 		var err error
 		if app, err = m.opts.Load(); err != nil {
 			return plan, control.WithExit(fmt.Errorf("%w\n  the running configuration stays", err), control.ExitConfig)
 		}
 	}
-	plan.Changes = append(plan.Changes, config.Diff(now.app, app)...)
+	plan.Changes = append(plan.Changes, config.Diff(serving, app)...)
 	command := m.command(app, now.sockets)
 	command.Listeners = nil
 	for _, l := range app.Listen {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"relevo/config"
 	"relevo/control"
@@ -35,7 +37,12 @@ func (m *Master) reload(o control.ReloadOptions) (control.Wait, error) {
 		m.log.Error("reload refused: the running configuration stays", "err", err)
 		return nil, control.WithExit(fmt.Errorf("%w\n  the running configuration stays", err), control.ExitConfig)
 	}
-	return m.rollTo(app, o)
+	g, err := m.prepare(app, "")
+	if err != nil {
+		m.log.Error("roll refused: the running workers serve on", "err", err)
+		return nil, rollRefused(err)
+	}
+	return m.rollTo(g, app, o)
 }
 
 // rollAgain rolls to what the command's file holds now, with the configuration
@@ -43,26 +50,51 @@ func (m *Master) reload(o control.ReloadOptions) (control.Wait, error) {
 func (m *Master) rollAgain() (control.Wait, error) {
 	m.preparing.Lock()
 	defer m.preparing.Unlock()
-	return m.rollTo(m.wantedApp(), control.ReloadOptions{})
-}
-
-func (m *Master) rollTo(app config.App, o control.ReloadOptions) (control.Wait, error) {
+	app := m.wantedApp()
 	g, err := m.prepare(app, "")
 	if errors.Is(err, pool.ErrHandedOver) {
 		return nil, err
 	}
 	if err != nil {
-		m.log.Error("roll refused: the running workers serve on", "err", err)
+		m.tryLater(err)
 		return nil, rollRefused(err)
 	}
+	return m.rollTo(g, app, control.ReloadOptions{})
+}
+
+// rollTo rolls to what the command's file holds, prepared with an app.
+func (m *Master) rollTo(g *generation, app config.App, o control.ReloadOptions) (control.Wait, error) {
 	m.looked(g)
 	if reason := m.knownBad(g); reason != "" && !o.Force {
-		err := fmt.Errorf("%s; relevo reload --force tries them again", reason)
+		err := m.refuseBad(app, reason)
 		m.log.Error("roll refused: the running workers serve on", "err", err)
 		m.drop(g)
 		return nil, rollRefused(err)
 	}
 	return m.roll(g)
+}
+
+// refuseBad applies what it can of an app whose bytes are known to be bad, and says
+// what it could not.
+func (m *Master) refuseBad(app config.App, reason string) error {
+	before, now := m.setLive(app)
+	err := fmt.Errorf("%s; relevo reload --force tries them again, other bytes in their place are rolled to", reason)
+	if changes := config.Diff(before, now); len(changes) > 0 {
+		m.afterRoll(before, now)
+		err = fmt.Errorf("%w\n  applied without a roll: %s", err, listed(changes))
+	}
+	if changes := slices.DeleteFunc(config.Diff(now, app), func(c config.Change) bool { return c.Applies == config.Restart }); len(changes) > 0 {
+		err = fmt.Errorf("%w\n  waits for new workers: %s", err, listed(changes))
+	}
+	return err
+}
+
+func listed(changes []config.Change) string {
+	var all []string
+	for _, c := range changes {
+		all = append(all, c.String())
+	}
+	return strings.Join(all, ", ")
 }
 
 func rollRefused(err error) error {
@@ -112,7 +144,7 @@ func (m *Master) prepare(app config.App, sum string) (*generation, error) {
 		return nil, err
 	}
 	m.keys++
-	return &generation{Release: release, key: m.keys, app: app, sockets: sockets, fingerprint: command.Fingerprint()}, nil
+	return &generation{Release: release, master: m, key: m.keys, app: app, sockets: sockets, fingerprint: command.Fingerprint()}, nil
 }
 
 // drop closes a generation that is not rolled to.
@@ -143,7 +175,7 @@ func patience(app config.App) machine.Options {
 // slow start may be what it was changed for; a roll that fails brings the old one
 // back.
 func (m *Master) roll(g *generation) (control.Wait, error) {
-	err := m.giveNotifySocket(g.app)
+	err := m.giveNotifySocket(g.app, m.app())
 	if err == nil {
 		err = m.running().Configure(patience(g.app))
 	}
@@ -179,6 +211,8 @@ func (m *Master) waitFor(pending *pool.PendingRoll) control.Wait {
 func (m *Master) rolled(step pool.Step, r pool.RollResult, to, from pool.Release) {
 	next, last := to.(*generation), from.(*generation)
 	switch step {
+	case pool.StepBegan:
+		m.report(next.sockets.listen())
 	case pool.StepCanary:
 		m.report(next.sockets.open())
 	case pool.StepReverting:
@@ -188,21 +222,22 @@ func (m *Master) rolled(step pool.Step, r pool.RollResult, to, from pool.Release
 		if r.Result != machine.OK {
 			serving = last
 		}
-		m.report(serving.sockets.serve(serving.app.Listen))
+		app := m.appOf(serving)
+		m.report(serving.sockets.serve(app.Listen))
 		before := m.setServing(serving, next)
 		// The rest asks the pool, whose loop this is. Who waits for the roll waits
 		// for it, too.
 		m.after.run(func() {
 			m.judge(r, next)
 			m.forgive(r)
-			m.afterRoll(before, serving.app)
+			m.afterRoll(before, app)
 		})
 	}
 }
 
 // afterRoll applies what is not a generation's own.
 func (m *Master) afterRoll(before, now config.App) {
-	m.report(m.giveNotifySocket(now))
+	m.report(m.giveNotifySocket(now, before))
 	p := m.running()
 	if err := p.Configure(patience(now)); err != nil {
 		return // it stops
@@ -217,17 +252,31 @@ func (m *Master) afterRoll(before, now config.App) {
 }
 
 // giveNotifySocket lets the workers of a configuration's user send to the notify
-// socket. Where they are the master's own nothing changes.
-func (m *Master) giveNotifySocket(app config.App) error {
+// socket, and those of the configuration before, which may be at work for as long
+// as they drain. Where they are the master's own nothing changes.
+func (m *Master) giveNotifySocket(app, before config.App) error {
 	if m.notify == nil || os.Geteuid() != 0 {
 		return nil
 	}
-	account, err := launch.LookUpUser(app.Limits.User, app.Limits.Group)
+	uid, _, err := userOf(app)
 	if err != nil {
 		return err
 	}
-	if account == nil {
-		return m.notify.GiveTo(os.Geteuid(), os.Getegid())
+	also := -1
+	if app.Limits.User != before.Limits.User || app.Limits.Group != before.Limits.Group {
+		// A user that is gone has been told of when it was asked for.
+		if _, gid, err := userOf(before); err == nil {
+			also = gid
+		}
 	}
-	return m.notify.GiveTo(account.UID, account.GID)
+	return m.notify.GiveTo(uid, also)
+}
+
+// userOf is whom the workers of a configuration run as.
+func userOf(app config.App) (uid, gid int, err error) {
+	account, err := launch.LookUpUser(app.Limits.User, app.Limits.Group)
+	if err != nil || account == nil {
+		return os.Geteuid(), os.Getegid(), err
+	}
+	return account.UID, account.GID, nil
 }

@@ -19,7 +19,7 @@ func (m *Master) Status() (control.Status, error) {
 	status, err := m.running().Status()
 	now := m.serving()
 	return control.Status{
-		Name: now.app.Name, PID: os.Getpid(), Version: m.opts.Version, Listeners: now.sockets.forPeople(),
+		Name: m.opts.App.Name, PID: os.Getpid(), Version: m.opts.Version, Listeners: now.sockets.forPeople(),
 		Config: m.opts.ConfigFile, Warnings: m.warnings.list(), Status: status,
 		Started: m.begun, Successions: m.successions, UpgradeFailed: m.upgradeFailure(),
 	}, err

@@ -10,6 +10,9 @@ import (
 // newest.
 const releaseWarning = "release"
 
+// watchWarning is the kind of the one that what changed could not be rolled to.
+const watchWarning = "watch"
+
 // warnings are what `relevo status` tells somebody to look at, one of each kind.
 type warnings struct {
 	mu   sync.Mutex

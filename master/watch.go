@@ -2,6 +2,7 @@ package master
 
 import (
 	"context"
+	"strings"
 	"sync"
 
 	"relevo/pool"
@@ -13,22 +14,31 @@ import (
 func (m *Master) watch(ctx context.Context) {
 	for ctx.Err() == nil {
 		changed := m.changed.wait()
-		path := ""
-		if m.app().WatchBinary {
-			path = m.serving().Source()
-		}
-		m.watchFile(ctx, path, changed)
+		m.watchFile(ctx, m.toWatch(), changed)
 	}
 }
 
+// toWatch is what a watch is about, the zero value where there is to be none.
+func (m *Master) toWatch() watched {
+	if !m.app().WatchBinary {
+		return watched{}
+	}
+	serving := m.serving()
+	return watched{path: serving.Source(), ways: strings.Join(serving.Ways(), "\x00"), command: serving.fingerprint}
+}
+
+// watched says what is watched, and for which command.
+type watched struct{ path, ways, command string }
+
 // watchFile returns when another file may have to be watched. Without a watch the
 // master serves all the same: a signal or a command still rolls.
-func (m *Master) watchFile(ctx context.Context, path string, changed <-chan struct{}) {
+func (m *Master) watchFile(ctx context.Context, what watched, changed <-chan struct{}) {
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
 	var changes <-chan watch.Change
-	if path != "" {
-		file, err := watch.New(watch.Options{Path: path, Log: m.log})
+	if what.path != "" {
+		serving := m.serving()
+		file, err := watch.New(watch.Options{Path: what.path, Ways: serving.Ways(), Name: serving.Name, Log: m.log})
 		if err != nil {
 			m.log.Warn("the executable is not watched", "err", err)
 		} else {
@@ -46,7 +56,7 @@ func (m *Master) watchFile(ctx context.Context, path string, changed <-chan stru
 		case <-watching.Done():
 			return
 		case <-changed:
-			if m.watchesStill(path) {
+			if m.toWatch() == what {
 				changed = m.changed.wait()
 				continue
 			}
@@ -57,26 +67,30 @@ func (m *Master) watchFile(ctx context.Context, path string, changed <-chan stru
 	}
 }
 
-func (m *Master) watchesStill(path string) bool {
-	return m.app().WatchBinary == (path != "") && (path == "" || m.serving().Source() == path)
-}
-
 // bytesChanged asks for a roll to new bytes. Those that a signal or a command has
 // rolled to, or tried to, are no news, and those that failed are not tried again.
 func (m *Master) bytesChanged(change watch.Change) {
-	if change.SHA256 == m.lastLook() {
+	m.retry.cancel()
+	if change.Name == m.lastLook() {
+		m.warnings.set(watchWarning, "")
 		return
 	}
-	known := pool.Info{Path: change.Path, SHA256: change.SHA256}
+	known := pool.Info{Path: change.Path, SHA256: change.Name}
 	if reason := m.badReason(known, m.serving().fingerprint); reason != "" {
 		m.log.Warn("not rolled to the new bytes: relevo reload --force tries them again", "reason", reason)
 		return
 	}
-	m.requestRoll("the bytes of " + change.Path + " changed")
+	cause := "the bytes of " + change.Path + " changed"
+	if change.Name != change.SHA256 {
+		cause = change.Path + " changed, or the directory that it lies in"
+	}
+	m.requestRoll(cause)
 }
 
 // looked notes which bytes the command's file held when it was looked at last.
 func (m *Master) looked(g *generation) {
+	m.retry.cancel()
+	m.warnings.set(watchWarning, "")
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.lastSum = g.Info().SHA256

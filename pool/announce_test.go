@@ -3,6 +3,7 @@ package pool_test
 import (
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"relevo/ipc"
 	"relevo/pool/pooltest"
@@ -100,5 +101,39 @@ func TestAnnounceFails(t *testing.T) {
 		release.Fail("send", ipc.ErrFull)
 		r := start(t, 2, release)
 		wantEqual(t, "states", r.states(), "0/1 serving, 1/2 serving")
+	})
+}
+
+// A large pool tells of several changes together, and of the newest in any case.
+func TestAnnounceToMany(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const n = 100 // once in 50 ms at most
+		release := pooltest.NewRelease("v1", pooltest.Obedient)
+		r := start(t, n, release)
+		pass(time.Second)
+		one := release.Process(1)
+		_, before := newest(one, 0)
+		next := r.release("v2", pooltest.Obedient)
+		began := time.Now()
+		r.mustRoll(next)
+		took := time.Since(began)
+		pass(time.Second)
+		states := next.Process(n + 1).States()
+		if most := 2 + int(took/(50*time.Millisecond)); len(states) < 1 || len(states) > most {
+			t.Errorf("%d announcements in a roll of %v, want at most %d", len(states), took, most)
+		}
+		if len(one.States()) == before {
+			t.Error("the old worker heard nothing of the roll")
+		}
+		for _, peer := range states[len(states)-1].Workers {
+			if peer.Generation != 2 || peer.State != "serving" {
+				t.Errorf("the last announcement has %+v", peer)
+			}
+		}
+		_, count := newest(next.Process(n+1), 0)
+		pass(time.Hour)
+		if _, more := newest(next.Process(n+1), count); more != 0 {
+			t.Errorf("%d announcements of nothing", more)
+		}
 	})
 }

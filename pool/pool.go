@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"relevo/ipc"
 	"relevo/pool/machine"
 )
 
@@ -59,6 +58,7 @@ type Pool struct {
 	rolls       map[int]*rollRequest // by generation, until they end
 	lastRoll    *RollResult
 	changed     bool // workers have to be told the new state
+	announced   time.Time
 	startError  *StartError
 	ended       bool
 	inherited   *Legacy // what Run begins with
@@ -172,7 +172,7 @@ func (p *Pool) Run(ctx context.Context) error {
 	}
 	for !p.ended {
 		p.settle()
-		if next := p.machine.Next(); !next.IsZero() && p.frost == nil {
+		if next := p.next(); !next.IsZero() && p.frost == nil {
 			timer.Reset(time.Until(next))
 		} else {
 			timer.Stop()
@@ -312,24 +312,4 @@ func (p *Pool) changing(f func()) error {
 		}
 	})
 	return errors.Join(err, refused)
-}
-
-// announce tells every worker the new state of the pool.
-func (p *Pool) announce() {
-	if !p.changed || p.frost != nil {
-		return
-	}
-	p.changed = false
-	state := ipc.State{Workers: []ipc.Peer{}}
-	for _, w := range p.status().Workers {
-		if w.ID != "" {
-			state.Workers = append(state.Workers, ipc.Peer{Slot: w.Slot, ID: w.ID, PID: w.PID, Generation: w.Generation, State: w.State})
-		}
-	}
-	for _, m := range p.members {
-		if m.process != nil && !m.abandoned {
-			state.Slot, state.Generation = m.slot, m.generation
-			m.process.Send(state) // a worker that has no channel, or does not read it, does not need to know
-		}
-	}
 }

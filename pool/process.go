@@ -41,8 +41,10 @@ type Release interface {
 // Info describes a release.
 type Info struct {
 	Path    string `json:"path"`              // of the executable
-	SHA256  string `json:"sha256,omitempty"`  // of its bytes, hexadecimal
+	SHA256  string `json:"sha256,omitempty"`  // of its bytes, and of Directory where there is one; hexadecimal
 	Version string `json:"version,omitempty"` // where the bytes tell it
+	// Directory is where it lies, if a symbolic link decides about that.
+	Directory string `json:"directory,omitempty"`
 }
 
 // Order says which worker to start.

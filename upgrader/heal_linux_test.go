@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"relevo/internal/testreq"
 	"relevo/upgrader"
 )
@@ -285,5 +287,36 @@ func needsTaskStats(t *testing.T) {
 	t.Helper()
 	if _, err := os.Stat("/proc/self/task"); err != nil {
 		testreq.Missing(t, err.Error())
+	}
+}
+
+// TestUsualQueue: what Node does to the accept queue at each start is mended, and
+// nobody is told.
+func TestUsualQueue(t *testing.T) {
+	u, _ := newUpgrader(t)
+	listeners, err := u.Listen(wanted(t, "127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd := int(listeners[0].File().Fd())
+	queue := func() int {
+		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return int(info.Sacked)
+	}
+	before := queue()
+	if err := unix.Listen(fd, 511); err != nil {
+		t.Fatal(err)
+	}
+	if before > 511 && queue() != 511 {
+		t.Errorf("the queue has %d places", queue())
+	}
+	if found := u.Inspect(); len(found) > 0 {
+		t.Errorf("it is told of: %+v", found)
+	}
+	if now := queue(); now != before {
+		t.Errorf("the queue has %d places, want %d", now, before)
 	}
 }

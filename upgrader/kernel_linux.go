@@ -112,6 +112,9 @@ func socketHolder(inode string) string {
 	for _, link := range links {
 		if target, _ := os.Readlink(link); target == "socket:["+inode+"]" {
 			pid := strings.Split(link, "/")[2]
+			if pid == strconv.Itoa(os.Getpid()) {
+				return "another listener of this app; give one of the two another address"
+			}
 			name, _ := os.ReadFile("/proc/" + pid + "/comm")
 			return fmt.Sprintf("%s (pid %s)", strings.TrimSpace(string(name)), pid)
 		}

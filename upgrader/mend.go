@@ -86,7 +86,7 @@ func (u *Upgrader) inspect(l *Listener) (found []Healed) {
 	if l.standing == parked || l.standing == closed {
 		return nil
 	}
-	damage, err := l.damage()
+	damage, usual, err := l.damage()
 	renewed := false
 	if err == nil && shutDown(l) {
 		damage = append([]string{"shut down"}, damage...)
@@ -99,7 +99,7 @@ func (u *Upgrader) inspect(l *Listener) (found []Healed) {
 		}
 	}
 	// Nothing is seen of a Unix socket's queue.
-	if err == nil && (len(damage) > 0 || l.socket != nil) {
+	if err == nil && (len(damage) > 0 || usual || l.socket != nil) {
 		err = l.Reassert()
 	}
 	if err != nil && len(damage) == 0 {
@@ -118,19 +118,27 @@ func (u *Upgrader) inspect(l *Listener) (found []Healed) {
 	return found
 }
 
-// damage says what is wrong with a socket that still listens.
-func (l *Listener) damage() (what []string, err error) {
+// usualQueue is what programs ask for that think of nothing bad: Node listens again
+// on what it inherits, with 511, Python's asyncio with 100. That is mended, and no
+// news.
+const usualQueue = 100
+
+// damage says what is wrong with a socket that still listens; usual, that something
+// is which every start of some programs does.
+func (l *Listener) damage() (what []string, usual bool, err error) {
 	flags, err := unix.FcntlInt(l.file.Fd(), unix.F_GETFL, 0)
 	if err != nil {
-		return nil, fmt.Errorf("cannot look at listener %s: %w", l.Name, err)
+		return nil, false, fmt.Errorf("cannot look at listener %s: %w", l.Name, err)
 	}
 	if flags&unix.O_NONBLOCK == 0 {
 		what = append(what, "made blocking")
 	}
-	if now := queueLength(l); now < l.queue && !shutDown(l) {
+	now := queueLength(l)
+	short := now < l.queue && !shutDown(l)
+	if short && now < usualQueue {
 		what = append(what, fmt.Sprintf("accept queue shortened to %d", now))
 	}
-	return what, nil
+	return what, short, nil
 }
 
 // tell reports what was found, without u.mu.

@@ -15,6 +15,13 @@ type Options struct {
 	// Path is the executable. A relative path is taken from the working
 	// directory of the moment. It need not exist yet.
 	Path string
+	// Name returns what a start would bring to life now, given the sha256 of the
+	// file's bytes; a Change is another name. The default is the bytes alone. An
+	// error is that of a place that is missing just now: the name it had stands.
+	Name func(sha256 string) (string, error)
+	// Ways are other paths, of files or directories, that decide about Name by
+	// where symbolic links on them lead.
+	Ways []string
 	// Quiet is how long no event must come before the file is looked at;
 	// default 100 ms.
 	Quiet time.Duration
@@ -38,14 +45,19 @@ func (o Options) withDefaults() Options {
 	if o.QuietMax <= 0 {
 		o.QuietMax = 10 * time.Second
 	}
+	if o.Name == nil {
+		o.Name = func(sha256 string) (string, error) { return sha256, nil }
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return o
 }
 
-// Change says that the path now leads to other bytes, completely written.
+// Change says that the path now leads to other bytes, completely written, or that
+// they have another name.
 type Change struct {
+	Name    string    // as Options.Name has it
 	Path    string    // Options.Path, absolute
 	File    string    // where it leads, without symbolic links
 	SHA256  string    // of the bytes, in hex
@@ -56,7 +68,7 @@ type Change struct {
 // File watches one executable.
 type File struct {
 	opts    Options
-	start   string // the bytes at the time of New
+	start   string // the name at the time of New
 	changes newest[Change]
 	active  newest[string]
 	checked func(check) // told of each look at the file; for tests
@@ -82,8 +94,17 @@ func New(o Options) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot watch %s: %w", o.Path, err)
 	}
-	w.start = start
+	// What has no name just now will have another one than this.
+	w.start, _ = o.nameOf(start)
 	return w, nil
+}
+
+// nameOf is Name for bytes that are there.
+func (o Options) nameOf(sha256 string) (string, error) {
+	if sha256 == "" || o.Name == nil {
+		return sha256, nil
+	}
+	return o.Name(sha256)
 }
 
 // startSum returns the sha256 of what is there, finished or not, "" for nothing.
@@ -124,12 +145,13 @@ func notYet(err error) error {
 // reader. It is never closed.
 func (w *File) Changes() <-chan Change { return w.changes }
 
-// SetActive tells which bytes are in use, by their sha256 in hex, in place of
-// those last sent or found at the start. If the file holds others, a Change
+// SetActive tells what is in use, by its name, which is the sha256 of its bytes
+// unless Options.Name has others, in place of
+// what was last sent or found at the start. If the file holds something else, a Change
 // follows; so after going back to an older release, while the file still holds
 // the newer one, do not call it. It never blocks and may be called from any
 // goroutine, also before Run.
-func (w *File) SetActive(sha256 string) { w.active.put(sha256) }
+func (w *File) SetActive(name string) { w.active.put(name) }
 
 // Run watches until ctx ends, and then returns nil when all its goroutines are
 // gone. It is called once. Nothing makes it give up: what stands in the way of

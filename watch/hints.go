@@ -112,12 +112,13 @@ func (h *hints) hint() {
 	}
 }
 
-// look resolves path and watches what it depends on. What it returns was seen
-// after all watches were in place: a later change gives a hint.
-func (h *hints) look(path string) (resolution, error) {
+// look resolves path and watches what it depends on, and what the ways depend on.
+// What it returns was seen after all watches were in place: a later change gives a
+// hint.
+func (h *hints) look(path string, ways ...string) (resolution, error) {
 	for range 20 {
 		r := resolve(path)
-		added, trouble := h.follow(r)
+		added, trouble := h.follow(r.with(ways))
 		if !added {
 			return r, trouble
 		}

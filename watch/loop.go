@@ -23,7 +23,7 @@ type loop struct {
 	polled <-chan time.Time
 
 	at       resolution // the last look
-	base     string     // sha256 of the bytes that are no change
+	base     string     // the name that is no change
 	seen     identity   // the last file that was read,
 	seenSum  string     // and its bytes
 	settle   settle
@@ -37,6 +37,7 @@ const maxRetry = 2 * time.Second
 // check is the outcome of one look at the file.
 type check struct {
 	sum   string        // its bytes; "" if they cannot be had now
+	name  string        // and their name
 	err   error         // why not
 	again time.Duration // when the loop looks again by itself; 0 if it waits for a hint
 }
@@ -65,13 +66,22 @@ func (l *loop) run(ctx context.Context) {
 			l.base = base
 			l.hint()
 		case <-l.polled:
-			if resolve(l.opts.Path).id != l.at.id {
+			if l.differs() {
 				l.hint()
 			}
 		case <-l.timer.C:
 			l.due(ctx)
 		}
 	}
+}
+
+// differs says whether a look is due though no event has said so.
+func (l *loop) differs() bool {
+	if resolve(l.opts.Path).id != l.at.id {
+		return true
+	}
+	name, err := l.opts.nameOf(l.seenSum)
+	return err == nil && name != "" && name != l.base
 }
 
 func (l *loop) hint() {
@@ -92,9 +102,9 @@ func (l *loop) due(ctx context.Context) {
 		l.timer.Reset(c.again)
 	}
 	l.sayWait(c.err)
-	if c.err == nil && c.sum != l.base {
-		l.base = c.sum
-		l.emit(c.sum)
+	if c.err == nil && c.name != l.base {
+		l.base = c.name
+		l.emit(c)
 	}
 	if l.checked != nil {
 		l.checked(c)
@@ -102,15 +112,23 @@ func (l *loop) due(ctx context.Context) {
 }
 
 // emit sends what the last look saw.
-func (l *loop) emit(sum string) {
+func (l *loop) emit(c check) {
 	l.changes.put(Change{
-		Path: l.opts.Path, File: l.at.file, SHA256: sum,
+		Path: l.opts.Path, File: l.at.file, Name: c.name, SHA256: c.sum,
 		Size: l.at.id.size, ModTime: time.Unix(0, l.at.id.mtime),
 	})
 }
 
 func (l *loop) check(ctx context.Context) check {
-	at, trouble := l.hints.look(l.opts.Path)
+	c := l.lookAtFile(ctx)
+	if c.err == nil {
+		c.name, c.err = l.opts.nameOf(c.sum)
+	}
+	return c
+}
+
+func (l *loop) lookAtFile(ctx context.Context) check {
+	at, trouble := l.hints.look(l.opts.Path, l.opts.Ways...)
 	l.at = at
 	l.choosePoll(trouble)
 	if err := unfit(at); err != nil {

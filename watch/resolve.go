@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,6 +51,21 @@ func resolve(path string) resolution {
 		w.err = w.step(name)
 	}
 	return w.resolution
+}
+
+// with is r with what the look-ups of other paths depend on. Neither their last
+// step nor their errors matter.
+func (r resolution) with(ways []string) resolution {
+	if len(ways) == 0 {
+		return r
+	}
+	r.nodes, r.names = maps.Clone(r.nodes), maps.Clone(r.names)
+	for _, way := range ways {
+		other := resolve(way)
+		maps.Copy(r.nodes, other.nodes)
+		maps.Copy(r.names, other.names)
+	}
+	return r
 }
 
 // push puts the components of path in front of those still to come.

@@ -33,7 +33,8 @@ func (s *Store) Add(file *os.File, name string, about About) (*Copy, error) {
 
 // reuse returns the copy that is there already; it needs no room.
 func (s *Store) reuse(file *os.File, size int64, name string, about About) *Copy {
-	if !slices.ContainsFunc(s.List(), func(r Record) bool { return r.Kept && r.Name == name && r.Size == size }) {
+	alike := slices.DeleteFunc(s.List(), func(r Record) bool { return !r.Kept || r.Name != name || r.Size != size })
+	if len(alike) == 0 {
 		return nil // which saves to read the file twice
 	}
 	sum, _, err := hashOf(file)
@@ -41,7 +42,7 @@ func (s *Store) reuse(file *os.File, size int64, name string, about About) *Copy
 		return nil
 	}
 	r := s.recordFor(sum, name, size, about)
-	if _, err := os.Stat(s.path(r)); err != nil {
+	if _, err := os.Stat(s.path(r)); err != nil && !s.share(r, alike) {
 		return nil
 	}
 	c, err := s.use(r)
@@ -50,6 +51,24 @@ func (s *Store) reuse(file *os.File, size int64, name string, about About) *Copy
 		return nil
 	}
 	return c
+}
+
+// share makes an entry of bytes that another one holds: releases that differ by
+// their places alone have one copy.
+func (s *Store) share(r Record, alike []Record) bool {
+	i := slices.IndexFunc(alike, func(other Record) bool { return other.sum() == r.sum() && other.SHA256 != r.SHA256 })
+	if i < 0 {
+		return false
+	}
+	return s.change(func() error {
+		if err := os.Mkdir(s.entry(r.SHA256), 0o711); err != nil && !errors.Is(err, os.ErrExist) {
+			return err
+		}
+		if err := s.writeLocked(r); err != nil {
+			return err
+		}
+		return os.Link(s.path(alike[i]), s.path(r))
+	}) == nil
 }
 
 func (s *Store) copy(file *os.File, mode fs.FileMode, name string, about About) (*Copy, error) {
@@ -130,7 +149,7 @@ func (s *Store) place(temp string, r Record) (*Copy, error) {
 		return nil, err
 	}
 	defer file.Close()
-	seal, err := sealAs(file, r.SHA256)
+	seal, err := sealAs(file, r.sum())
 	if err != nil {
 		release(hold)
 		return nil, err

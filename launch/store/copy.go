@@ -89,7 +89,7 @@ func (s *Store) use(r Record) (*Copy, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Copy{path: s.path(r), hold: hold, seal: &Seal{sum: r.SHA256}}
+	c := &Copy{path: s.path(r), hold: hold, seal: &Seal{sum: r.sum()}}
 	if err := c.Verify(); err != nil {
 		c.Close()
 		return nil, err
@@ -137,10 +137,13 @@ func mayExecute(path string) bool {
 }
 
 // record describes a copy that is being added, with what is known of those bytes.
-func (s *Store) recordFor(sha256, name string, size int64, about About) Record {
+func (s *Store) recordFor(sum, name string, size int64, about About) Record {
 	now := time.Now()
-	r := Record{SHA256: sha256, Name: name, Size: size, About: about, FirstUsed: now, LastUsed: now}
-	if known, err := s.read(sha256); err == nil {
+	r := Record{SHA256: Name(sum, about.Places), Name: name, Size: size, About: about, FirstUsed: now, LastUsed: now}
+	if r.SHA256 != sum {
+		r.Bytes = sum
+	}
+	if known, err := s.read(r.SHA256); err == nil {
 		r.Judgement = known.Judgement
 		if !known.FirstUsed.IsZero() {
 			r.FirstUsed = known.FirstUsed

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,6 +31,24 @@ type About struct {
 	Dir         string `json:"dir,omitempty"`          // working directory, as given
 	ResolvedDir string `json:"resolved_dir,omitempty"` // the same, symbolic links resolved
 	Script      bool   `json:"script,omitempty"`       // begins with #!
+
+	// Of a file among the arguments that an interpreter runs:
+	Argument         string `json:"argument,omitempty"`          // as given
+	ResolvedArgument string `json:"resolved_argument,omitempty"` // symbolic links resolved
+
+	// Places are the directories that make one release of these bytes another
+	// than the next: those that symbolic links led to.
+	Places []string `json:"places,omitempty"`
+}
+
+// Name is the hash that a release is known by: that of its bytes, unless it has
+// places.
+func Name(sha256OfBytes string, places []string) string {
+	if len(places) == 0 || sha256OfBytes == "" {
+		return sha256OfBytes
+	}
+	sum := sha256.Sum256([]byte(sha256OfBytes + "\x00" + strings.Join(places, "\x00")))
+	return hex.EncodeToString(sum[:])
 }
 
 // Judgement is a verdict and what led to it.
@@ -41,7 +61,8 @@ type Judgement struct {
 
 // Record is what release.json holds of an entry.
 type Record struct {
-	SHA256 string `json:"sha256"`
+	SHA256 string `json:"sha256"`          // the release's, see Name
+	Bytes  string `json:"bytes,omitempty"` // of the bytes, where that is another
 	Name   string `json:"name"`
 	Size   int64  `json:"size"` // bytes
 	About
@@ -49,6 +70,22 @@ type Record struct {
 	LastUsed  time.Time `json:"last_used,omitzero"`
 	Judgement
 	Kept bool `json:"-"` // there is a copy; of a bad release only the record may be left
+}
+
+// Directory is where the release lies, empty if that is no part of what it is.
+func (a About) Directory() string {
+	if len(a.Places) == 0 {
+		return ""
+	}
+	return a.Places[len(a.Places)-1]
+}
+
+// sum is the hash of the copy's bytes.
+func (r Record) sum() string {
+	if r.Bytes != "" {
+		return r.Bytes
+	}
+	return r.SHA256
 }
 
 const recordName = "release.json"

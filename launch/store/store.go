@@ -2,8 +2,11 @@
 // release can be started again after its file is gone, by this master or a later
 // one:
 //
-//	DIR/SHA256/NAME          the copy
-//	DIR/SHA256/release.json  what is known of it, see Record
+//	DIR/HASH/NAME          the copy
+//	DIR/HASH/release.json  what is known of it, see Record
+//
+// HASH is the sha256 of the bytes, or where a release is more than its bytes, of
+// them and of its places, see Name.
 //
 // Several masters may use one directory. Whoever uses a copy holds a shared lock
 // (flock(2)) on its entry, that is on DIR/SHA256; what changes the store is done

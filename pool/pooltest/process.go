@@ -262,7 +262,7 @@ func (p *Process) Labels() []string {
 func (p *Process) States() (states []ipc.State) {
 	for _, c := range p.Calls() {
 		if s, ok := c.Message.(ipc.State); ok {
-			states = append(states, s)
+			states = append(states, ipc.State{Slot: s.Slot, Generation: s.Generation, Workers: s.Workers})
 		}
 	}
 	return states
