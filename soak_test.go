@@ -275,10 +275,26 @@ func (k *soak) damage() {
 	k.settled(k.workers)
 	events := k.record()
 	defer events.close()
-	k.client.Send(context.Background(), pool.Target{ID: k.anyWorker()}, []byte(`"block"`))
+	k.await("a worker to do damage", func() bool { return k.block(events, k.anyWorker()) })
 	k.kill(k.anyWorker()) // there is a look at the listeners whenever somebody comes or goes
 	k.settled(k.workers)
 	events.await(pool.KindHealed, 1)
+}
+
+// block says whether a worker has done it. One that an earlier action has killed may
+// still be among those that serve.
+func (k *soak) block(events *eventLog, id string) (did bool) {
+	if id == "" {
+		return false
+	}
+	if _, err := k.client.Send(context.Background(), pool.Target{ID: id}, []byte(`"block"`)); err != nil {
+		return false
+	}
+	about := func(e pool.Event) bool { return e.ID == id }
+	return await(func() bool {
+		did = slices.ContainsFunc(events.of(pool.KindMessage), about)
+		return did || slices.ContainsFunc(events.of(pool.KindExit), about)
+	}) && did
 }
 
 // rollBack goes to the last good release, where there is one.
