@@ -75,7 +75,8 @@ func emptySite(t *testing.T) *site {
 	if err := os.Symlink(self, s.program); err != nil {
 		t.Fatal(err)
 	}
-	s.env = append(os.Environ(), "RELEVO_RUNTIME_DIR="+filepath.Join(dir, "run"), "RELEVO_STATE_DIR="+filepath.Join(dir, "state"))
+	// Under the race detector a process sleeps for a second before it exits.
+	s.env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", "RELEVO_RUNTIME_DIR="+filepath.Join(dir, "run"), "RELEVO_STATE_DIR="+filepath.Join(dir, "state"))
 	s.release("1", "serve")
 	return s
 }
