@@ -175,12 +175,16 @@ func (k *soak) anyWorker() string {
 	return ids[k.random.IntN(len(ids))]
 }
 
-// kill lets a worker die at once; it may have gone by itself.
+// kill has a worker die and waits until it is gone; it may have gone by itself. It
+// is asked again and again, for a program that has only just begun ignores it.
 func (k *soak) kill(id string) {
 	if id == "" {
 		return
 	}
-	k.client.Signal(context.Background(), pool.Target{ID: id}, "USR1")
+	k.await("the death of worker "+id, func() bool {
+		k.client.Signal(context.Background(), pool.Target{ID: id}, "USR1")
+		return !slices.ContainsFunc(k.status().Workers, func(w pool.Worker) bool { return w.ID == id })
+	})
 }
 
 // deathInRoll kills whoever a random step of a roll is about. The roll may fail
@@ -275,6 +279,7 @@ func (k *soak) damage() {
 	k.settled(k.workers)
 	events := k.record()
 	defer events.close()
+	// Nobody starts now: a new worker makes the listener non-blocking itself.
 	k.await("a worker to do damage", func() bool { return k.block(events, k.anyWorker()) })
 	k.kill(k.anyWorker()) // there is a look at the listeners whenever somebody comes or goes
 	k.settled(k.workers)
