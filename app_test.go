@@ -9,7 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"time"
 
@@ -51,7 +51,9 @@ func appMain() {
 	case "slow-start":
 		time.Sleep(time.Second) // stands for a program that has much to load
 	}
-	go dieWhenAsked()
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR1) // before it serves anybody
+	go dieWhenAsked(asked)
 	if err := serveApp(version, behaviour); err != nil {
 		fmt.Fprintln(os.Stderr, "app:", err)
 		os.Exit(1)
@@ -59,38 +61,44 @@ func appMain() {
 }
 
 // open is how many connections this worker has accepted and not closed.
-var open atomic.Int64
+var open struct {
+	sync.Mutex
+	connections int
+}
 
 func countOpen(_ net.Conn, state http.ConnState) {
+	open.Lock()
+	defer open.Unlock()
 	switch state {
 	case http.StateNew:
-		open.Add(1)
+		open.connections++
 	case http.StateClosed, http.StateHijacked:
-		open.Add(-1)
+		open.connections--
 	}
 }
 
 // die says what goes down with the worker, so that the load can tell it from what
-// relevo lost.
+// relevo lost. It keeps the lock: whoever accepts one more connection has to wait
+// with it, and takes no other one.
 func die(how func()) {
-	fmt.Fprintf(os.Stderr, "app dies with %d connections\n", open.Load())
+	open.Lock()
+	fmt.Fprintf(os.Stderr, "app dies with %d connections\n", open.connections)
 	how()
 }
 
 // dieWhenAsked is a SIGKILL that tells what goes down.
-func dieWhenAsked() {
-	asked := make(chan os.Signal, 1)
-	signal.Notify(asked, syscall.SIGUSR1)
+func dieWhenAsked(asked <-chan os.Signal) {
 	<-asked
 	die(func() { syscall.Kill(os.Getpid(), syscall.SIGKILL) })
 }
 
 func readBehaviour() (version, behaviour string) {
-	self, err := os.Executable()
+	// Its own bytes, also where another release has taken their path by now.
+	program, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
-		return "0", "none"
+		self, _ := os.Executable()
+		program, err = os.ReadFile(self)
 	}
-	program, err := os.ReadFile(self)
 	if err != nil {
 		return "0", "none"
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -111,6 +112,26 @@ func TestListenerHealing(t *testing.T) {
 				t.Errorf("%+v %+v", report.Total, report.Samples)
 			}
 		})
+	}
+}
+
+// TestDamageBeforeAStart: a new worker makes the listener non-blocking itself; that
+// it was blocking is told all the same.
+func TestDamageBeforeAStart(t *testing.T) {
+	const workers = 4
+	s := newSite(t, "-n", fmt.Sprint(workers), "--watch-binary=false")
+	s.settled(workers)
+	events := s.record()
+	for slot := range workers {
+		s.tell(slot, "block")
+		events.await(pool.KindMessage, slot+1) // it did
+		victim := s.inSlot((slot + 1) % workers)
+		if _, err := s.client.Signal(context.Background(), pool.Target{ID: victim.ID}, "KILL"); err != nil {
+			t.Fatal(err)
+		}
+		events.await(pool.KindHealed, slot+1)
+		s.await("the death", func() bool { return len(events.of(pool.KindExit)) > slot })
+		s.settled(workers)
 	}
 }
 

@@ -40,7 +40,7 @@ func beginMisdeed(behaviour string) {
 	}
 }
 
-// hear does what a message names, or sends it back.
+// hear does what a message names and says so, or sends it back.
 func hear(data json.RawMessage) {
 	var name string
 	json.Unmarshal(data, &name)
@@ -49,7 +49,10 @@ func hear(data json.RawMessage) {
 		worker.Send(map[string]any{"echo": data})
 		return
 	}
-	go misdeed()
+	go func() {
+		misdeed()
+		worker.Send(map[string]any{"did": name})
+	}()
 }
 
 // listenerFD finds the first listening socket of this process.

@@ -256,6 +256,8 @@ func scriptLoad(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// startLoad returns when the load runs and has got an answer: what happens to the
+// app from then on happens under load. Where there is no load, its result says why.
 func startLoad(address string) *backgroundLoad {
 	url := "http://" + address + "/"
 	if strings.HasPrefix(address, "/") {
@@ -263,13 +265,19 @@ func startLoad(address string) *backgroundLoad {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	load := &backgroundLoad{cancel: cancel, result: make(chan loadResult, 1)}
+	answered, ended := make(chan struct{}), make(chan struct{})
 	go func() {
-		report, err := prove.Run(ctx, prove.Options{URL: url, Clients: 4, Duration: tooLong})
+		defer close(ended)
+		report, err := prove.Run(ctx, prove.Options{URL: url, Clients: 4, Duration: tooLong, Answered: func() { close(answered) }})
 		if ctx.Err() != nil {
 			err = nil // ended by load stop
 		}
 		load.result <- loadResult{report, err}
 	}()
+	select {
+	case <-answered:
+	case <-ended:
+	}
 	return load
 }
 

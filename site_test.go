@@ -78,7 +78,9 @@ func emptySite(t *testing.T) *site {
 			t.Fatal(err)
 		}
 	}
-	s.env = append(os.Environ(), "PATH="+pathWithoutUs(), "RELEVO_RUNTIME_DIR="+filepath.Join(dir, "run"), "RELEVO_STATE_DIR="+filepath.Join(dir, "state"))
+	// Under the race detector a process sleeps for a second before it exits.
+	s.env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", "PATH="+pathWithoutUs(),
+		"RELEVO_RUNTIME_DIR="+filepath.Join(dir, "run"), "RELEVO_STATE_DIR="+filepath.Join(dir, "state"))
 	s.release("1", "serve")
 	return s
 }

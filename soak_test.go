@@ -167,12 +167,16 @@ func (k *soak) anyWorker() string {
 	return ids[k.random.IntN(len(ids))]
 }
 
-// kill lets a worker die at once; it may have gone by itself.
+// kill has a worker die and waits until it is gone; it may have gone by itself. It
+// is asked again and again, for a program that has only just begun ignores it.
 func (k *soak) kill(id string) {
 	if id == "" {
 		return
 	}
-	k.client.Signal(context.Background(), pool.Target{ID: id}, "USR1")
+	k.await("the death of worker "+id, func() bool {
+		k.client.Signal(context.Background(), pool.Target{ID: id}, "USR1")
+		return !slices.ContainsFunc(k.status().Workers, func(w pool.Worker) bool { return w.ID == id })
+	})
 }
 
 // deathInRoll kills whoever a random step of a roll is about. The roll may fail
@@ -271,7 +275,7 @@ func (k *soak) damage() {
 	defer events.close()
 	for range 20 {
 		k.settled(k.workers)
-		k.client.Send(context.Background(), pool.Target{}, []byte(`"block"`))
+		k.await("a worker to do damage", func() bool { return k.block(events, k.anyWorker()) })
 		k.kill(k.anyWorker())
 		for began := time.Now(); time.Since(began) < time.Second; time.Sleep(glance) {
 			if len(events.of(pool.KindHealed)) > 0 {
@@ -280,6 +284,22 @@ func (k *soak) damage() {
 		}
 	}
 	k.t.Error("a listener that was made blocking was never told of")
+}
+
+// block says whether a worker has done it. One that an earlier action has killed may
+// still be among those that serve.
+func (k *soak) block(events *eventLog, id string) (did bool) {
+	if id == "" {
+		return false
+	}
+	if _, err := k.client.Send(context.Background(), pool.Target{ID: id}, []byte(`"block"`)); err != nil {
+		return false
+	}
+	about := func(e pool.Event) bool { return e.ID == id }
+	return await(func() bool {
+		did = slices.ContainsFunc(events.of(pool.KindMessage), about)
+		return did || slices.ContainsFunc(events.of(pool.KindExit), about)
+	}) && did
 }
 
 // rollBack goes to the last good release, where there is one.

@@ -47,8 +47,9 @@ func (m *Master) healed(h upgrader.Healed, times int) {
 		return // nobody is left
 	}
 	suspects := m.damages.suspects(status.Workers, now)
+	// The warning first: who hears of the event finds it in the status.
+	m.damages.warn(&m.warnings, listener, text, suspects, times, now)
 	m.running().Publish(pool.Event{Kind: pool.KindHealed, Text: text, Addresses: []string{h.Address}, Workers: suspects})
-	m.warnings.set(listener, m.damages.warning(listener, text, suspects, times, now))
 	if h.Renewed && h.Err == nil {
 		m.renewWorkers(now, listener+" had to be opened anew")
 	}
@@ -85,18 +86,42 @@ func (m *Master) recycleBefore(workers []pool.Worker, moment time.Time, reason s
 	return left
 }
 
+// Start looks at the listeners first. Many a program makes those that it inherits
+// non-blocking itself: then nobody could tell any more that another worker had made
+// them blocking.
+func (g *generation) Start(o pool.Order, sink func(pool.Report)) (pool.Process, error) {
+	g.sockets.all.upgrader.Inspect()
+	return g.Release.Start(o, sink)
+}
+
 // damages is what the master remembers to tell of damaged listeners.
 type damages struct {
 	mu    sync.Mutex
 	times map[string]int       // how often, by listener
 	last  map[string]time.Time // when, by listener
+	lives map[string]bool      // workers of which no end was noted yet, by id
 	gone  map[string]time.Time // workers that ended lately, by id
+}
+
+// forked notes a worker's beginning.
+func (d *damages) forked(id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.lives == nil {
+		d.lives = map[string]bool{}
+	}
+	d.lives[id] = true
 }
 
 // exited notes a worker's end.
 func (d *damages) exited(id string, at time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.end(id, at)
+}
+
+// end holds d.mu.
+func (d *damages) end(id string, at time.Time) {
 	if d.gone == nil {
 		d.gone = map[string]time.Time{}
 	}
@@ -106,6 +131,7 @@ func (d *damages) exited(id string, at time.Time) {
 		}
 	}
 	d.gone[id] = at
+	delete(d.lives, id)
 }
 
 // suspects are the workers that start or leave, and those that started or ended
@@ -113,6 +139,12 @@ func (d *damages) exited(id string, at time.Time) {
 func (d *damages) suspects(workers []pool.Worker, now time.Time) (ids []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	for id := range d.lives {
+		// The pool knows of its end already, and the note of it is on its way here.
+		if !slices.ContainsFunc(workers, func(w pool.Worker) bool { return w.ID == id }) {
+			d.end(id, now)
+		}
+	}
 	for id, when := range d.gone {
 		if now.Sub(when) <= goneFor {
 			ids = append(ids, id)
@@ -127,8 +159,9 @@ func (d *damages) suspects(workers []pool.Worker, now time.Time) (ids []string) 
 	return slices.Compact(ids)
 }
 
-// warning is the one line that status shows of a listener.
-func (d *damages) warning(listener, text string, suspects []string, times int, now time.Time) string {
+// warn sets the one line that status shows of a listener. Several may call it at
+// once: the last count stays.
+func (d *damages) warn(w *warnings, listener, text string, suspects []string, times int, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.times == nil {
@@ -142,7 +175,7 @@ func (d *damages) warning(listener, text string, suspects []string, times int, n
 	if times := d.times[listener]; times > 1 {
 		text += fmt.Sprintf("; damaged %d times", times)
 	}
-	return text + "; at " + now.Format(time.TimeOnly)
+	w.set(listener, text+"; at "+now.Format(time.TimeOnly))
 }
 
 // before forgets the listeners that were damaged before a moment, and not since.

@@ -30,7 +30,10 @@ func (m *Master) tell(ctx context.Context) {
 		case e.Kind == pool.KindSuccession:
 			m.succeeded()
 		case e.Kind == pool.KindFork, e.Kind == pool.KindDraining, e.Kind == pool.KindExit:
-			if e.Kind == pool.KindExit {
+			switch e.Kind {
+			case pool.KindFork:
+				m.damages.forked(e.ID)
+			case pool.KindExit:
 				m.damages.exited(e.ID, e.Time)
 			}
 			m.listeners.upgrader.Watch(watchFor)

@@ -75,7 +75,7 @@ func TestStoppedWorkersGoOn(t *testing.T) {
 				}
 				return broken
 			}}
-			r := prove(t, Options{URL: p.url(), Clients: 2, Target: f, Kill: true,
+			r := proveTried(t, Options{URL: p.url(), Clients: 2, Target: f, Kill: true,
 				KillEvery: 20 * time.Millisecond, Duration: 200 * time.Millisecond})
 			allRun(t, p)
 			if r.Kills.Count != 0 || r.Kills.Failed == 0 || !strings.Contains(r.Kills.Errors[0], broken.Error()) {
@@ -99,7 +99,7 @@ func TestStopThatFailedButArrived(t *testing.T) {
 		}
 		return nil
 	}
-	r := prove(t, Options{URL: p.url(), Clients: 2, Target: f, Kill: true,
+	r := proveTried(t, Options{URL: p.url(), Clients: 2, Target: f, Kill: true,
 		KillEvery: 20 * time.Millisecond, Duration: 100 * time.Millisecond})
 	allRun(t, p)
 	if r.Kills.Count != 0 || r.Kills.Failed == 0 || r.Lost() > 0 {
@@ -124,7 +124,7 @@ func TestCancelWhileStopped(t *testing.T) {
 		}
 		return nil
 	}
-	_, err := Run(ctx, Options{URL: p.url(), Clients: 2, Target: f, Kill: true, KillEvery: 20 * time.Millisecond})
+	_, err := Run(ctx, Options{URL: p.url(), Clients: 2, Target: f, Kill: true, KillEvery: 20 * time.Millisecond, Duration: tooLong})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}

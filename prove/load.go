@@ -48,6 +48,14 @@ func (l *load) begin(ctx context.Context) {
 	for _, c := range l.clients {
 		l.wg.Go(func() { c.run(ctx) })
 	}
+	if l.options.Answered != nil {
+		l.wg.Go(func() {
+			l.until(l.answers)
+			if l.answers() {
+				l.options.Answered()
+			}
+		})
+	}
 	l.uncut = context.AfterFunc(ctx, func() {
 		defer close(l.cut)
 		l.noMore()
@@ -109,6 +117,9 @@ func (l *load) until(condition func() bool) {
 
 // warm tells that there was an outcome for every client.
 func (l *load) warm() bool { return l.finished("") >= int64(len(l.clients)) }
+
+// answers tells that a request was answered.
+func (l *load) answers() bool { return l.count("").OK > 0 }
 
 // enough tells that every connection mode has finished Options.MinRequests.
 func (l *load) enough() bool {

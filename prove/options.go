@@ -80,6 +80,10 @@ type Options struct {
 	// Progress is told about once a second, and after every roll. The calls come
 	// one at a time, the last one before Run returns. Default nil.
 	Progress func(Progress)
+	// Answered is called once, when the first request of the load has been answered,
+	// and before Run returns: what is done to the app from then on is done under load.
+	// It is not called where none is answered. Default nil.
+	Answered func()
 }
 
 // Progress is the state of a run.

@@ -201,3 +201,25 @@ func TestFailedRolls(t *testing.T) {
 		t.Errorf("last progress: %+v", last)
 	}
 }
+
+// TestAnswered: it is called once while the load goes on, and not where none of its
+// requests is answered.
+func TestAnswered(t *testing.T) {
+	for answers, then := range map[bool]reply{
+		true:  func(_ *rawServer, c net.Conn, _ int64) bool { return send(c, plain) },
+		false: func(*rawServer, net.Conn, int64) bool { return false },
+	} {
+		s := newRawServer(t, "tcp", then)
+		ctx, cancel := context.WithTimeout(context.Background(), tooLong)
+		defer cancel()
+		calls := 0
+		o := Options{URL: s.url(), Clients: 1, Duration: tooLong, Answered: func() { calls++; cancel() }}
+		if !answers {
+			o.Duration = 100 * time.Millisecond
+		}
+		r, err := Run(ctx, o)
+		if answers != (calls == 1) || answers != (err != nil) || answers != (r.Total.OK > 0) {
+			t.Errorf("called %d times, %d requests answered, %v", calls, r.Total.OK, err)
+		}
+	}
+}
