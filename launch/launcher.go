@@ -27,6 +27,7 @@ type Options struct {
 	NotifySocket string // path; empty: workers get none
 	Streams      Streams
 	Cgroups      Cgroups
+	Children     Children     // default: nobody else reaps
 	Log          *slog.Logger // default: none
 }
 
@@ -55,6 +56,9 @@ func New(o Options) (*Launcher, error) {
 	}
 	if o.Streams.Err == nil {
 		o.Streams.Err = io.Discard
+	}
+	if o.Children == nil {
+		o.Children = undisturbed{}
 	}
 	self, err := selfPath()
 	if err != nil {

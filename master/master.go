@@ -12,13 +12,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"relevo/config"
 	"relevo/control"
 	"relevo/ipc"
 	"relevo/launch"
 	"relevo/pool"
+	"relevo/reaper"
 	"relevo/systemd"
 	"relevo/upgrader"
 )
@@ -50,6 +49,7 @@ type Master struct {
 	launcher  *launch.Launcher
 	control   *control.Server
 	systemd   *systemd.Notifier
+	reaper    *reaper.Reaper
 	reloads   chan rollRequest // from signals and the watch
 	warnings  warnings
 	damages   damages
@@ -116,7 +116,7 @@ func (m *Master) wantedApp() config.App {
 // Run is a master's whole life. It returns nil after a graceful or forced stop.
 // An error before anything serves leaves nothing behind.
 func Run(ctx context.Context, o Options) error {
-	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2)}
+	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), reaper: reaper.New(reaper.Options{Log: o.Log})}
 	defer m.close()
 	for _, step := range []func() error{m.takeName, m.openListeners, m.openLauncher, m.makePool, m.openControl} {
 		if err := step(); err != nil {
@@ -204,6 +204,7 @@ func (m *Master) openLauncher() (err error) {
 		Streams:      m.opts.Streams,
 		Log:          m.log,
 		Cgroups:      launch.DelegatedCgroups(name),
+		Children:     m.reaper,
 	}
 	if m.notify, err = ipc.ListenNotify(places.NotifySocket(name)); err != nil {
 		if m.opts.App.Ready.Mode == config.ReadyNotify {
@@ -224,16 +225,17 @@ func (m *Master) openControl() (err error) {
 
 // run lets everything go on until the pool has ended.
 func (m *Master) run(ctx context.Context) error {
-	// SIGPIPE is taken so that a closed stdout is an error of a write and not the
-	// end of the master; a handler, unlike ignoring it, is not inherited.
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGTTIN, unix.SIGTTOU, unix.SIGUSR2, unix.SIGPIPE)
+	signal.Notify(signals, taken(os.Getpid() == 1)...)
 	defer signal.Stop(signals)
 	m.systemd = systemd.NewNotifier(os.Getenv, func(err error) { m.log.Warn("cannot notify systemd", "err", err) })
 
 	ended, end := context.WithCancel(context.Background())
 	var services sync.WaitGroup
 	services.Go(func() { m.serveSignals(ended, signals) })
+	if reaper.Needed() {
+		services.Go(func() { m.reaper.Run(ended) })
+	}
 	services.Go(func() { m.serveReloads(ended) })
 	services.Go(func() { m.watch(ended) })
 	services.Go(func() { m.watchMemory(ended) })

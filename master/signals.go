@@ -14,9 +14,27 @@ import (
 	"relevo/pool/machine"
 )
 
+// taken are the signals that do not have their usual effect. SIGPIPE is one so
+// that a closed stdout is an error of a write and not the end of the master; a
+// handler, unlike ignoring it, is not inherited.
+//
+// As PID 1 of a container the master's end is everybody's, and the kernel lets
+// only those signals through that have a handler. The runtime has one for each,
+// which ends the program: there nothing but SIGKILL may.
+func taken(init bool) []os.Signal {
+	all := []os.Signal{unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGTTIN, unix.SIGTTOU, unix.SIGUSR1, unix.SIGUSR2, unix.SIGPIPE}
+	if init {
+		all = append(all, unix.SIGABRT, unix.SIGALRM, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGSEGV, unix.SIGSYS, unix.SIGTRAP,
+			unix.SIGTSTP, unix.SIGVTALRM, unix.SIGXCPU, unix.SIGXFSZ)
+		all = append(all, onlyLinux()...)
+	}
+	return all
+}
+
 // serveSignals turns signals into requests until the pool has ended.
 func (m *Master) serveSignals(ctx context.Context, signals <-chan os.Signal) {
 	stopping := false
+	ignored := map[os.Signal]bool{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -25,7 +43,7 @@ func (m *Master) serveSignals(ctx context.Context, signals <-chan os.Signal) {
 			switch sig.(syscall.Signal) {
 			case unix.SIGHUP:
 				m.requestReload("SIGHUP")
-			case unix.SIGTERM, unix.SIGINT:
+			case unix.SIGTERM, unix.SIGINT, unix.SIGQUIT:
 				m.stopBySignal(sig.String(), stopping)
 				stopping = true
 			case unix.SIGTTIN:
@@ -34,6 +52,12 @@ func (m *Master) serveSignals(ctx context.Context, signals <-chan os.Signal) {
 				m.scaleBySignal("-1")
 			case unix.SIGUSR2:
 				m.log.Warn("SIGUSR2 ignored: this version cannot replace itself while it runs")
+			case unix.SIGPIPE:
+			default:
+				if !ignored[sig] { // once: whoever sends one may send many
+					m.log.Warn("signal ignored: it means nothing here", "signal", unix.SignalName(sig.(syscall.Signal)))
+				}
+				ignored[sig] = true
 			}
 		}
 	}
