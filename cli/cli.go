@@ -21,8 +21,9 @@ import (
 func Main(args []string, stdin io.Reader, stdout, stderr *os.File) int {
 	c := &cli{
 		stdin: stdin, stdout: stdout, stderr: stderr, getenv: os.Getenv,
-		places: config.FindPlaces(os.Getenv, os.Geteuid()),
-		color:  useColor(stderr, os.Getenv), colorOut: useColor(stdout, os.Getenv),
+		places:    config.FindPlaces(os.Getenv, os.Geteuid(), config.UsableDir),
+		container: findContainer(os.Getpid(), os.Getppid(), processName, os.Getenv),
+		color:     useColor(stderr, os.Getenv), colorOut: useColor(stdout, os.Getenv),
 	}
 	root := c.root()
 	root.SetArgs(scaleDown(args))
@@ -47,6 +48,7 @@ type cli struct {
 	stdout, stderr      *os.File
 	getenv              func(string) string
 	places              config.Places
+	container           container
 	color, colorOut     bool // of stderr and stdout
 	logFormat, logLevel string
 }
