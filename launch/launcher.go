@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"relevo/ipc"
 	"relevo/launch/store"
@@ -40,6 +41,7 @@ type Launcher struct {
 	// byDescriptor: programs are run by their open file, so that it cannot be
 	// replaced between the last look at it and the exec.
 	byDescriptor bool
+	copyless     atomic.Bool // the last release has no copy, and that was told
 
 	mu    sync.Mutex
 	byPID map[int]*Process

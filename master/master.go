@@ -58,6 +58,7 @@ type Master struct {
 	after     sequence       // what the ends of rolls have set off
 	fellBack  bool           // the newest release did not start
 	stopping  atomic.Bool    // somebody has asked for the end
+	forgetful atomic.Bool    // the last verdict was not written down
 
 	// preparing is held while a generation is prepared and handed to the pool: of
 	// two reloads the one that has looked at the file later is the newer roll.
