@@ -35,6 +35,7 @@ var importRules = []importRule{
 	{pkg: "control", only: []string{"relevo/config", "relevo/pool"}, because: "it speaks of the pool; what a master is it learns through its own interface"},
 	{pkg: "upgrader", only: []string{"relevo/config"}, because: "parts that stand side by side meet in master only"},
 	{pkg: "reaper", only: []string{}, because: "it knows pids, and whose they are only from who starts them; it meets launch in master only"},
+	{pkg: "doctor", only: []string{"relevo/config"}, because: "it judges what it is shown; who runs and what is delegated it is told by cli"},
 	{pkg: "watch", only: []string{}, because: "parts that stand side by side meet in master only"},
 	{pkg: "systemd", only: []string{}, because: "parts that stand side by side meet in master only"},
 	{pkg: "serve", only: []string{"relevo/ipc", "relevo/worker"}, because: "the built-in worker is a worker like any other"},

@@ -86,7 +86,7 @@ func (c *cli) root() *cobra.Command {
 	root.AddCommand(
 		c.run(), c.serve(), c.builtinWorker(),
 		c.status(), c.list(), c.reload(), c.rollback(), c.releases(), c.scale(), c.stop(), c.events(), c.send(), c.signal(), c.prove(),
-		c.check(), c.version(),
+		c.check(), c.doctor(), c.version(),
 	)
 	return root
 }
