@@ -58,9 +58,10 @@ not work. Run it as the user that is to run relevo.`,
 
 // host gathers what the checks look at.
 func (c *cli) host(ctx context.Context, name, file string) (*doctor.Host, error) {
+	around := c.around()
 	h := &doctor.Host{
 		UID: os.Geteuid(), Places: c.places, CPUs: config.CPUs(), Systemctl: systemctl, Wanted: name, ConfigFile: file,
-		Patience: doctor.Patience{Max: c.container.patience, Of: c.container.what, How: c.container.how},
+		Patience: doctor.Patience{Max: around.patience, Of: around.what, How: around.how},
 	}
 	if me, err := user.LookupId(strconv.Itoa(h.UID)); err == nil {
 		h.User = me.Username
@@ -85,6 +86,15 @@ func (c *cli) host(ctx context.Context, name, file string) (*doctor.Host, error)
 	}
 	h.Probes = doctor.Probe(doctor.Ask{State: state, Program: h.Program, CgroupDir: cgroup})
 	return h, nil
+}
+
+// around is the container that this process is in, which for one that was brought
+// in by docker exec is that of the first process there.
+func (c *cli) around() container {
+	if name := processName(1); name == "relevo" || smallInit(name) {
+		return findContainer(1, 0, processName, c.getenv)
+	}
+	return c.container
 }
 
 // findRunning asks the master of that name; what it was started with is what
@@ -114,7 +124,7 @@ func (c *cli) readConfiguration(h *doctor.Host) {
 		h.ConfigErrors = config.SortedErrors(err)
 		return
 	}
-	s := config.Sources{Defaults: c.container.fit(config.Default()), File: file, Getenv: c.getenv, Dir: dir, NoCommand: !file.Sets("command")}
+	s := config.Sources{Defaults: c.around().fit(config.Default()), File: file, Getenv: c.getenv, Dir: dir, NoCommand: !file.Sets("command")}
 	h.App, err = s.Resolve()
 	named := h.App
 	named.Command = nil // which is looked at apart

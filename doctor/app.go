@@ -53,6 +53,9 @@ func master(h *Host) []Finding {
 }
 
 func listeners(h *Host) (all []Finding) {
+	if !h.Configured {
+		return nil
+	}
 	for _, l := range h.App.Listen {
 		all = append(all, h.listener(l))
 	}
@@ -64,10 +67,13 @@ func (h *Host) listener(l config.Listen) Finding {
 		return ok("listener", "%s is held by the running master (pid %d)", l, h.Running.PID)
 	}
 	err := h.Probes.Bind(l)
-	f := ok("listener", "%s: %v", l, err)
-	switch {
-	case err == nil:
+	if err == nil {
 		return ok("listener", "%s can be bound", l)
+	}
+	f := ok("listener", "%s: %v", l, cause(err))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return f.but(Bad, "its directory is not there: a master does not start", "mkdir "+filepath.Dir(l.Address))
 	case errors.Is(err, syscall.EADDRINUSE):
 		return f.but(Bad, "another program has it: a master does not start", fmt.Sprintf("ss -lnp | grep -w %s names it", place(l)))
 	case errors.Is(err, fs.ErrPermission):
@@ -76,6 +82,15 @@ func (h *Host) listener(l config.Listen) Finding {
 		return f.but(Bad, "no interface of this machine has that address", "ip address shows which there are")
 	}
 	return f.but(Bad, "a master does not start", "correct the address")
+}
+
+// cause leaves away what the call was.
+func cause(err error) error {
+	var number syscall.Errno
+	if errors.As(err, &number) {
+		return number
+	}
+	return err
 }
 
 // place is what `ss` shows of a listener.
