@@ -171,6 +171,24 @@ func TestContainerSignals(t *testing.T) {
 	}
 }
 
+// TestContainerEarly: signals that come before anything serves are not lost and do
+// not end the container with anything but 0.
+func TestContainerEarly(t *testing.T) {
+	i := buildMisbehaving(t)
+	for range 5 {
+		b := startBox(t, i.spec("-n", "1"))
+		// It has said so before it looks at the program.
+		for !strings.Contains(b.log.String(), "sockets go to /dev/shm") && !b.hasEnded() {
+			time.Sleep(100 * time.Microsecond)
+		}
+		b.cmd.Process.Signal(unix.SIGHUP)
+		b.cmd.Process.Signal(unix.SIGUSR1)
+		if code, took := b.stop(unix.SIGTERM); code != 0 || took > 9*time.Second {
+			t.Errorf("it ended after %s with %d", took, code)
+		}
+	}
+}
+
 // TestContainerOrphans: what workers leave behind is reaped, and the statuses of
 // the workers themselves get to the master, also in the middle of it.
 func TestContainerOrphans(t *testing.T) {

@@ -119,12 +119,21 @@ func (m *Master) wantedApp() config.App {
 func Run(ctx context.Context, o Options) error {
 	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), reaper: reaper.New(reaper.Options{Log: o.Log})}
 	defer m.close()
+	signals := make(chan os.Signal, 16)
+	defer signal.Stop(signals)
+	if os.Getpid() == 1 {
+		signal.Notify(signals, taken(true)...) // now: whatever comes earlier than the pool would end the container
+	}
 	for _, step := range []func() error{m.takeName, m.openListeners, m.openLauncher, m.makePool, m.openControl} {
 		if err := step(); err != nil {
 			return err
 		}
+		if stopWanted(signals) {
+			m.log.Info("stopped before anything served")
+			return nil
+		}
 	}
-	return m.run(ctx)
+	return m.run(ctx, signals)
 }
 
 // takeName makes this master the only one of its name.
@@ -225,10 +234,8 @@ func (m *Master) openControl() (err error) {
 }
 
 // run lets everything go on until the pool has ended.
-func (m *Master) run(ctx context.Context) error {
-	signals := make(chan os.Signal, 16)
+func (m *Master) run(ctx context.Context, signals chan os.Signal) error {
 	signal.Notify(signals, taken(os.Getpid() == 1)...)
-	defer signal.Stop(signals)
 	m.systemd = systemd.NewNotifier(os.Getenv, func(err error) { m.log.Warn("cannot notify systemd", "err", err) })
 
 	ended, end := context.WithCancel(context.Background())

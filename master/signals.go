@@ -31,6 +31,23 @@ func taken(init bool) []os.Signal {
 	return all
 }
 
+// stopWanted says whether one of the signals that wait asks for the end. The
+// others go on waiting.
+func stopWanted(signals chan os.Signal) bool {
+	for range len(signals) {
+		sig := <-signals
+		switch sig {
+		case unix.SIGTERM, unix.SIGINT, unix.SIGQUIT:
+			return true
+		}
+		select {
+		case signals <- sig:
+		default: // so many wait that this one would change nothing
+		}
+	}
+	return false
+}
+
 // serveSignals turns signals into requests until the pool has ended.
 func (m *Master) serveSignals(ctx context.Context, signals <-chan os.Signal) {
 	stopping := false
