@@ -140,6 +140,26 @@ func TestDecisions(t *testing.T) {
 				return strings.Replace(text, "257", "252", 1), err
 			}
 		}, "systemd", Warn, "ExecReload="},
+		"no manager of its own": {func(h *Host) {
+			asUser(h)
+			s := h.Systemctl
+			h.Systemctl = func(user bool, a ...string) (string, error) {
+				if user {
+					return "", denied
+				}
+				return s(user, a...)
+			}
+		}, "systemd", OK, "the user's own does not answer"},
+		"a unit of the system": {func(h *Host) {
+			asUser(h)
+			s := h.Systemctl
+			h.Systemctl = func(user bool, a ...string) (string, error) {
+				if user {
+					return "LoadState=not-found\n", nil
+				}
+				return s(user, a...)
+			}
+		}, "unit", OK, "shop.service"},
 		"no unit":             {func(h *Host) { h.App.Name = "other" }, "unit", Warn, "relevo install"},
 		"Type=simple":         {service("Type", "simple"), "unit", Warn, "Type=notify"},
 		"KillMode":            {service("KillMode", "control-group"), "unit", Warn, "systemd kills the workers, too"},

@@ -9,61 +9,72 @@ import (
 // systemd is what is known of the service manager.
 type systemd struct {
 	running bool
-	user    bool // the one to ask is the user's own
+	user    bool // the one that answers is the user's own
 	version int  // 0: unknown
 	err     error
 }
 
+// systemd asks the user's own manager first: units of a user are its business,
+// and everybody may ask the system's.
 func (h *Host) systemd() (s systemd) {
 	// sd_booted(3)
 	if s.running = h.exists("/run/systemd/system"); !s.running {
 		return s
 	}
 	s.user = h.UID != 0
-	text, err := h.Systemctl(s.user, "--version")
-	fmt.Sscanf(text, "systemd %d", &s.version)
-	if s.err = err; err == nil {
-		_, s.err = h.Systemctl(s.user, "show", "--property=Version")
+	_, s.err = h.Systemctl(s.user, "show", "--property=Version")
+	if s.user && s.err != nil {
+		s.user = false
+		_, s.err = h.Systemctl(false, "show", "--property=Version")
 	}
+	text, _ := h.Systemctl(false, "--version")
+	fmt.Sscanf(text, "systemd %d", &s.version)
 	return s
 }
 
 func manager(h *Host) []Finding {
 	s := h.systemd()
-	who := "the system's"
-	if s.user {
-		who = "the user's own"
+	who := "the system's manager"
+	switch {
+	case s.user:
+		who = "the user's own manager"
+	case h.UID != 0:
+		who += "; the user's own does not answer"
 	}
 	switch {
 	case !s.running:
 		return []Finding{ok("systemd", "not the service manager here").but(OK,
 			"nobody starts relevo again if it is killed, unless a container's runtime does", "docker run --restart=on-failure, or a supervisor")}
 	case s.err != nil:
-		return []Finding{ok("systemd", "%s manager does not answer: %v", who, s.err).but(Warn,
+		return []Finding{ok("systemd", "it does not answer: %v", s.err).but(Warn,
 			"units cannot be installed or looked at", "log in as that user (machinectl shell USER@), or run the doctor as root")}
 	case s.version < 253:
-		return []Finding{ok("systemd", "version %d, %s manager", s.version, who).but(Warn,
+		return []Finding{ok("systemd", "version %d, %s", s.version, who).but(Warn,
 			"Type=notify-reload does not exist: `systemctl reload` needs ExecReload=", "relevo unit writes Type=notify with ExecReload=; systemd 253 or newer")}
 	}
-	return []Finding{ok("systemd", "version %d, %s manager, with notify-reload", s.version, who)}
+	return []Finding{ok("systemd", "version %d, with notify-reload; %s", s.version, who)}
 }
 
 // unitProperties are those of a service that matter here (org.freedesktop.systemd1(5)).
 const unitProperties = "LoadState,FragmentPath,Type,KillMode,FileDescriptorStoreMax,TimeoutStopUSec,Delegate"
 
-// unit looks at the service of the app, by the names that one would give it.
+// unit looks at the service of the app, by the names that one would give it. An
+// app of this user may well be a unit of the system, with User=.
 func unit(h *Host) []Finding {
 	s := h.systemd()
 	if !s.running || s.err != nil || !h.Configured {
 		return nil
 	}
-	for _, name := range []string{h.App.Name + ".service", "relevo-" + h.App.Name + ".service", "relevo@" + h.App.Name + ".service"} {
-		text, err := h.Systemctl(s.user, "show", "--property="+unitProperties, name)
-		if err != nil {
-			continue
-		}
-		if properties := parseProperties(text); properties["LoadState"] == "loaded" {
-			return h.unitFindings(name, properties)
+	managers := []bool{s.user}
+	if s.user {
+		managers = append(managers, false)
+	}
+	for _, user := range managers {
+		for _, name := range []string{h.App.Name + ".service", "relevo-" + h.App.Name + ".service", "relevo@" + h.App.Name + ".service"} {
+			text, err := h.Systemctl(user, "show", "--property="+unitProperties, name)
+			if properties := parseProperties(text); err == nil && properties["LoadState"] == "loaded" {
+				return h.unitFindings(name, properties)
+			}
 		}
 	}
 	return []Finding{ok("unit", "no unit for %s is installed", h.App.Name).but(Warn,
@@ -140,7 +151,7 @@ func parseSpan(text string) (total time.Duration, known bool) {
 // linger is for services of a user: without it they end with the last session
 // (loginctl(1)).
 func linger(h *Host) []Finding {
-	if s := h.systemd(); h.UID == 0 || !s.running || s.err != nil {
+	if s := h.systemd(); !s.user || s.err != nil {
 		return nil
 	}
 	if h.User != "" && h.exists("/var/lib/systemd/linger/"+h.User) {
