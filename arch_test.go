@@ -34,6 +34,8 @@ var importRules = []importRule{
 	{pkg: "launch/store", only: []string{}, because: "it keeps files and judgements; what a release means to a pool is not its business"},
 	{pkg: "control", only: []string{"relevo/config", "relevo/pool"}, because: "it speaks of the pool; what a master is it learns through its own interface"},
 	{pkg: "upgrader", only: []string{"relevo/config"}, because: "parts that stand side by side meet in master only"},
+	{pkg: "reaper", only: []string{}, because: "it knows pids, and whose they are only from who starts them; it meets launch in master only"},
+	{pkg: "doctor", only: []string{"relevo/config"}, because: "it judges what it is shown; who runs and what is delegated it is told by cli"},
 	{pkg: "watch", only: []string{}, because: "parts that stand side by side meet in master only"},
 	{pkg: "systemd", only: []string{}, because: "parts that stand side by side meet in master only"},
 	{pkg: "systemd/unit", only: []string{"relevo/config"}, because: "it turns a configuration into text"},

@@ -110,13 +110,18 @@ func checkSurroundings(s config.Sources, app config.App, valid bool) error {
 		blame("limits.group", launch.CheckGroup(app.Limits.Group))
 	}
 	if valid && errors.Join(errs...) == nil && len(app.Command) > 0 {
-		command := launch.Command{Args: app.Command, Dir: app.Dir, Env: app.Env, EnvFiles: app.EnvFiles}
-		for _, l := range app.Listen {
-			command.Listeners = append(command.Listeners, launch.Listener{Name: l.Name})
-		}
-		blame("command", launch.Check(command))
+		blame("command", launch.Check(commandOf(app)))
 	}
 	return errors.Join(errs...)
+}
+
+// commandOf is what launch would be asked to run, without sockets.
+func commandOf(app config.App) launch.Command {
+	command := launch.Command{Args: app.Command, Dir: app.Dir, Env: app.Env, EnvFiles: app.EnvFiles}
+	for _, l := range app.Listen {
+		command.Listeners = append(command.Listeners, launch.Listener{Name: l.Name})
+	}
+	return command
 }
 
 func (r *checked) add(err error) {

@@ -22,8 +22,9 @@ import (
 func Main(args []string, stdin io.Reader, stdout, stderr *os.File) int {
 	c := &cli{
 		stdin: stdin, stdout: stdout, stderr: stderr, getenv: os.Getenv,
-		places: config.FindPlaces(os.Getenv, os.Geteuid()),
-		color:  useColor(stderr, os.Getenv), colorOut: useColor(stdout, os.Getenv),
+		places:    config.FindPlaces(os.Getenv, os.Geteuid(), config.UsableDir),
+		container: findContainer(os.Getpid(), os.Getppid(), processName, os.Getenv),
+		color:     useColor(stderr, os.Getenv), colorOut: useColor(stdout, os.Getenv),
 	}
 	if len(args) == 1 && args[0] == master.CheckVerb {
 		return c.checkLegacy()
@@ -51,6 +52,7 @@ type cli struct {
 	stdout, stderr      *os.File
 	getenv              func(string) string
 	places              config.Places
+	container           container
 	color, colorOut     bool // of stderr and stdout
 	logFormat, logLevel string
 }
@@ -90,7 +92,7 @@ func (c *cli) root() *cobra.Command {
 		c.run(), c.serve(), c.builtinWorker(),
 		c.status(), c.list(), c.reload(), c.upgrade(), c.rollback(), c.releases(), c.scale(), c.stop(), c.events(), c.send(), c.signal(), c.prove(),
 		c.unit(), c.install(), c.uninstall(), c.reap(),
-		c.check(), c.version(),
+		c.check(), c.doctor(), c.version(),
 	)
 	return root
 }

@@ -27,7 +27,7 @@ Each worker inherits the listening sockets from descriptor 3 on, the way systemd
 passes them (LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES). Arguments may hold {fd},
 {fd:NAME}, {addr}, {addr:NAME} and {slot}.
 
-Signals: HUP reloads, TERM and INT stop gracefully (a second one forces), TTIN and
+Signals: HUP reloads, TERM, INT and QUIT stop gracefully (a second one forces), TTIN and
 TTOU add and take away a worker. Settings come from flags, from RELEVO_FLAG_NAME in
 the environment and from relevo.toml; the first of these that has one wins. Without
 COMMAND that of the file is run.`,
@@ -43,7 +43,7 @@ COMMAND that of the file is run.`,
 		if len(args) > 0 {
 			flags.texts["command"] = args
 		}
-		sources, err := c.sources(cmd, flags, config.Default())
+		sources, err := c.sources(cmd, flags, c.container.fit(config.Default()))
 		if err != nil {
 			return err
 		}
@@ -75,6 +75,7 @@ func (c *cli) runMaster(sources config.Sources) error {
 	// The master allocates little and seldom; a tighter heap keeps it small beside
 	// many workers, whose own GOGC is not touched.
 	debug.SetGCPercent(masterGC)
+	c.container.tell(log, app)
 	file := ""
 	if sources.File != nil {
 		file = sources.File.Path()

@@ -42,7 +42,7 @@ one can watch a roll in the browser. It listens on ` + defaultServeAddress + ` u
 		if flags.texts["command"], err = builtinCommand(args, hidden); err != nil {
 			return err
 		}
-		sources, err := c.sources(cmd, flags, defaults)
+		sources, err := c.sources(cmd, flags, c.container.fit(defaults))
 		if err != nil {
 			return err
 		}

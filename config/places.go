@@ -1,10 +1,14 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"golang.org/x/sys/unix"
 )
 
 // Places are the directories of all apps of one user. RELEVO_RUNTIME_DIR and
@@ -16,38 +20,66 @@ type Places struct {
 }
 
 // FindPlaces follows the XDG base directory specification for users and the
-// file system hierarchy standard for root.
-func FindPlaces(getenv func(string) string, uid int) Places {
-	p := Places{Runtime: "/run/relevo", State: "/var/lib/relevo"}
-	if uid != 0 {
-		p = userPlaces(getenv, uid)
-	}
-	if dir := getenv("RELEVO_RUNTIME_DIR"); dir != "" {
-		p.Runtime, p.Warning = dir, ""
-	}
-	if dir := getenv("RELEVO_STATE_DIR"); dir != "" {
-		p.State = dir
+// file system hierarchy standard for root. Where Runtime cannot be made, as on
+// the read-only root of a container, another place is taken that every program
+// with the same user and environment finds, too; usable says which can
+// (UsableDir).
+func FindPlaces(getenv func(string) string, uid int, usable func(dir string) bool) Places {
+	p := findRuntime(getenv, uid, usable)
+	p.State = getenv("RELEVO_STATE_DIR")
+	switch {
+	case p.State != "":
+	case uid == 0:
+		p.State = "/var/lib/relevo"
+	case getenv("XDG_STATE_HOME") != "":
+		p.State = filepath.Join(getenv("XDG_STATE_HOME"), "relevo")
+	case getenv("HOME") != "":
+		p.State = filepath.Join(getenv("HOME"), ".local", "state", "relevo")
+	default:
+		p.State = filepath.Join(p.Runtime, "state", "relevo")
 	}
 	return p
 }
 
-func userPlaces(getenv func(string) string, uid int) (p Places) {
-	if dir := getenv("XDG_RUNTIME_DIR"); dir != "" {
-		p.Runtime = filepath.Join(dir, "relevo")
-	} else {
-		p.Runtime = filepath.Join(os.TempDir(), "relevo-"+strconv.Itoa(uid))
-		p.Warning = fmt.Sprintf("XDG_RUNTIME_DIR is not set: sockets go to %s", p.Runtime)
+// findRuntime tries the places in their order. /dev/shm is there in every
+// container, also in one with a read-only root and without a /tmp.
+func findRuntime(getenv func(string) string, uid int, usable func(dir string) bool) (p Places) {
+	if dir := getenv("RELEVO_RUNTIME_DIR"); dir != "" {
+		return Places{Runtime: dir}
 	}
-	state := getenv("XDG_STATE_HOME")
-	if state == "" {
-		if home := getenv("HOME"); home != "" {
-			state = filepath.Join(home, ".local", "state")
+	first, own := "/run/relevo", "relevo-"+strconv.Itoa(uid)
+	fallbacks := []string{filepath.Join("/dev/shm", own)}
+	if uid != 0 {
+		temp := filepath.Join(os.TempDir(), own)
+		if dir := getenv("XDG_RUNTIME_DIR"); dir != "" {
+			first, fallbacks = filepath.Join(dir, "relevo"), append([]string{temp}, fallbacks...)
 		} else {
-			state = filepath.Join(p.Runtime, "state")
+			first = temp
+			p.Warning = fmt.Sprintf("XDG_RUNTIME_DIR is not set: sockets go to %s", temp)
 		}
 	}
-	p.State = filepath.Join(state, "relevo")
+	p.Runtime = first
+	if usable(first) {
+		return p
+	}
+	for _, dir := range fallbacks {
+		if usable(dir) {
+			return Places{Runtime: dir, Warning: fmt.Sprintf("cannot write to %s: sockets go to %s; RELEVO_RUNTIME_DIR chooses a place", first, dir)}
+		}
+	}
 	return p
+}
+
+// UsableDir says whether this user can write to a directory, or make it.
+func UsableDir(dir string) bool {
+	for {
+		_, err := os.Stat(dir)
+		if parent := filepath.Dir(dir); errors.Is(err, fs.ErrNotExist) && parent != dir {
+			dir = parent
+			continue
+		}
+		return unix.Access(dir, unix.W_OK|unix.X_OK) == nil
+	}
 }
 
 // ControlSocket is where the master of the named app answers.

@@ -9,9 +9,10 @@ import (
 func TestFindPlaces(t *testing.T) {
 	temp := strings.TrimSuffix(os.TempDir(), "/")
 	for name, c := range map[string]struct {
-		env  map[string]string
-		uid  int
-		want Places
+		env      map[string]string
+		uid      int
+		unusable string
+		want     Places
 	}{
 		"root": {uid: 0, want: Places{Runtime: "/run/relevo", State: "/var/lib/relevo"}},
 		"root ignores XDG": {
@@ -41,12 +42,46 @@ func TestFindPlaces(t *testing.T) {
 			env: map[string]string{"RELEVO_RUNTIME_DIR": "/r", "RELEVO_STATE_DIR": "/st"}, uid: 0,
 			want: Places{Runtime: "/r", State: "/st"},
 		},
+		"runtime alone overridden for a user without HOME": {
+			env: map[string]string{"RELEVO_RUNTIME_DIR": "/r"}, uid: 7,
+			want: Places{Runtime: "/r", State: "/r/state/relevo"},
+		},
+		"root of a container, read-only": {
+			uid: 0, unusable: "/run/relevo",
+			want: Places{
+				Runtime: "/dev/shm/relevo-0", State: "/var/lib/relevo",
+				Warning: "cannot write to /run/relevo: sockets go to /dev/shm/relevo-0; RELEVO_RUNTIME_DIR chooses a place",
+			},
+		},
+		"user with somebody else's XDG_RUNTIME_DIR": {
+			env: map[string]string{"XDG_RUNTIME_DIR": "/run/user/0", "HOME": "/home/u"}, uid: 7, unusable: "/run/user/0/relevo",
+			want: Places{
+				Runtime: temp + "/relevo-7", State: "/home/u/.local/state/relevo",
+				Warning: "cannot write to /run/user/0/relevo: sockets go to " + temp + "/relevo-7; RELEVO_RUNTIME_DIR chooses a place",
+			},
+		},
+		"user with nothing, read-only": {
+			uid: 7, unusable: temp + "/relevo-7",
+			want: Places{
+				Runtime: "/dev/shm/relevo-7", State: "/dev/shm/relevo-7/state/relevo",
+				Warning: "cannot write to " + temp + "/relevo-7: sockets go to /dev/shm/relevo-7; RELEVO_RUNTIME_DIR chooses a place",
+			},
+		},
+		"root with no place at all": {
+			uid: 0, unusable: "/",
+			want: Places{Runtime: "/run/relevo", State: "/var/lib/relevo"},
+		},
+		"a place that was chosen is taken as it is": {
+			env: map[string]string{"RELEVO_RUNTIME_DIR": "/r"}, uid: 0, unusable: "/",
+			want: Places{Runtime: "/r", State: "/var/lib/relevo"},
+		},
 		"state alone overridden": {
 			env: map[string]string{"RELEVO_STATE_DIR": "/st", "XDG_RUNTIME_DIR": "/run/user/7"}, uid: 7,
 			want: Places{Runtime: "/run/user/7/relevo", State: "/st"},
 		},
 	} {
-		if got := FindPlaces(func(key string) string { return c.env[key] }, c.uid); got != c.want {
+		usable := func(dir string) bool { return c.unusable == "" || !strings.HasPrefix(dir, c.unusable) }
+		if got := FindPlaces(func(key string) string { return c.env[key] }, c.uid, usable); got != c.want {
 			t.Errorf("%s: got %+v, want %+v", name, got, c.want)
 		}
 	}
@@ -62,6 +97,23 @@ func TestPlacesOfAnApp(t *testing.T) {
 	} {
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+func TestUsableDir(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/file", nil, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]bool{
+		dir:             true,
+		dir + "/a":      true,
+		dir + "/a/b/c":  true,
+		dir + "/file/a": false, // not even for root
+	} {
+		if got := UsableDir(path); got != want {
+			t.Errorf("%s: got %v", path, got)
 		}
 	}
 }

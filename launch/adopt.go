@@ -145,6 +145,15 @@ func (p *Process) detachOutput(ctx context.Context) (begun [2][]byte) {
 	return begun
 }
 
+// Announce tells the launcher of processes that will be adopted, before anybody may
+// reap them.
+func (l *Launcher) Announce(legacy pool.ProcessLegacy) {
+	var known processLegacy
+	if json.Unmarshal(legacy.State, &known) == nil && known.PID > 0 {
+		l.opts.Children.Adopt(known.PID)
+	}
+}
+
 // Adopt takes a process over that another master has let go of: pool.Release.
 func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.Report)) (pool.Process, error) {
 	var l processLegacy
@@ -157,6 +166,7 @@ func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.
 	}
 	p := newProcess(r, sink)
 	p.pid, p.cgroup = l.PID, cgroupAt(l.Cgroup)
+	p.handle.children = r.launcher.opts.Children
 	p.handle.inherit(pidfd)
 	p.asked.Store(l.Asked)
 	p.ready.spoken.Store(l.Spoken)

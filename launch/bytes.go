@@ -103,11 +103,12 @@ func (r *Release) copyOrNot() error {
 		if must {
 			return fmt.Errorf("cannot run %s from a copy: there is no place for copies; set exec_from to auto", r.path)
 		}
-		r.launcher.warn(openFileServes, "path", r.path)
+		r.launcher.goesWithoutCopy("path", r.path)
 		return nil
 	}
 	var err error
 	if r.copied, err = keeps.Add(r.file, filepath.Base(r.path), r.about); err == nil {
+		r.launcher.copyless.Store(false)
 		return nil
 	}
 	err = fmt.Errorf("cannot keep a copy of %s (%s): %w", r.path, store.Bytes(r.seal.Size()), err)
@@ -117,8 +118,15 @@ func (r *Release) copyOrNot() error {
 	if must {
 		return fmt.Errorf("%w; set RELEVO_STATE_DIR to another place, or exec_from to auto", err)
 	}
-	r.launcher.warn(openFileServes, "err", err)
+	r.launcher.goesWithoutCopy("err", err)
 	return nil
+}
+
+// goesWithoutCopy warns once, not at each roll, until a copy could be made again.
+func (l *Launcher) goesWithoutCopy(args ...any) {
+	if l.copyless.CompareAndSwap(false, true) {
+		l.warn(openFileServes, args...)
+	}
 }
 
 // PrepareStored is Prepare with the bytes of a release that the store holds,

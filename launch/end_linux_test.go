@@ -303,7 +303,7 @@ func TestWithoutPidfd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := &handle{fd: -1}
+		h := &handle{fd: -1, children: undisturbed{}}
 		h.adopt(child)
 		return h, child
 	}

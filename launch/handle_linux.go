@@ -17,9 +17,10 @@ import (
 // another process, and on which the runtime's poller waits without a thread
 // (pidfd_open(2)). Where the kernel gives none it falls back on os.Process.
 type handle struct {
-	fd    int
-	pidfd *os.File
-	child *os.Process // fallback
+	children Children
+	fd       int
+	pidfd    *os.File
+	child    *os.Process // fallback
 
 	mu     sync.Mutex
 	reaped bool // the pid, and the group's id, may belong to strangers now
@@ -65,21 +66,24 @@ func (h *handle) reap(pid int) pool.ExitStatus {
 	defer h.mu.Unlock()
 	if seen, ours := h.lastLook(pid); !ours {
 		h.reaped = true
+		h.children.Reap(pid, func() {}) // somebody else has, or will
 		return seen
 	}
 	unix.Kill(-pid, unix.SIGKILL)
 	h.reaped = true
 	var status unix.WaitStatus
-	for {
-		_, err := unix.Wait4(pid, &status, 0, nil)
-		if errors.Is(err, unix.EINTR) {
-			continue
+	var err error
+	h.children.Reap(pid, func() {
+		for {
+			if _, err = unix.Wait4(pid, &status, 0, nil); !errors.Is(err, unix.EINTR) {
+				return
+			}
 		}
-		if err != nil {
-			return pool.ExitStatus{Error: fmt.Sprintf("cannot learn how it ended: %v", err)}
-		}
-		return exitStatus(syscall.WaitStatus(status))
+	})
+	if err != nil {
+		return pool.ExitStatus{Error: fmt.Sprintf("cannot learn how it ended: %v", err)}
 	}
+	return exitStatus(syscall.WaitStatus(status))
 }
 
 // leave ends the wait of wait, for another master to go on with it, if the process
@@ -133,7 +137,9 @@ func (h *handle) waitByThread(pid int) pool.ExitStatus {
 	defer h.mu.Unlock()
 	unix.Kill(-pid, unix.SIGKILL)
 	h.reaped = true
-	state, err := child.Wait()
+	var state *os.ProcessState
+	var err error
+	h.children.Reap(pid, func() { state, err = child.Wait() })
 	if err != nil {
 		return pool.ExitStatus{Error: fmt.Sprintf("cannot learn how it ended: %v", err)}
 	}

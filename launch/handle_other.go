@@ -13,7 +13,8 @@ import (
 // handle is the master's hold on a process. Without pidfds it is os.Process, at
 // the cost of a thread per worker.
 type handle struct {
-	child *os.Process
+	children Children
+	child    *os.Process
 }
 
 func (h *handle) prepare(*syscall.SysProcAttr) {}

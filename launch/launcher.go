@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"relevo/ipc"
 	"relevo/launch/store"
@@ -27,6 +28,7 @@ type Options struct {
 	NotifySocket string // path; empty: workers get none
 	Streams      Streams
 	Cgroups      Cgroups
+	Children     Children     // default: nobody else reaps
 	Log          *slog.Logger // default: none
 }
 
@@ -39,6 +41,7 @@ type Launcher struct {
 	// byDescriptor: programs are run by their open file, so that it cannot be
 	// replaced between the last look at it and the exec.
 	byDescriptor bool
+	copyless     atomic.Bool // the last release has no copy, and that was told
 
 	mu    sync.Mutex
 	byPID map[int]*Process
@@ -55,6 +58,9 @@ func New(o Options) (*Launcher, error) {
 	}
 	if o.Streams.Err == nil {
 		o.Streams.Err = io.Discard
+	}
+	if o.Children == nil {
+		o.Children = undisturbed{}
 	}
 	self, err := selfPath()
 	if err != nil {

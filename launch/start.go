@@ -130,7 +130,16 @@ func (b *birth) fork(p *Process) error {
 	if err != nil {
 		return err
 	}
-	child, err := os.StartProcess(b.release.launcher.self, []string{"relevo", verb, strconv.Itoa(b.shimFD())}, attr)
+	launcher := b.release.launcher
+	p.handle.children = launcher.opts.Children
+	var child *os.Process
+	err = launcher.opts.Children.Start(func() (int, error) {
+		child, err = os.StartProcess(launcher.self, []string{"relevo", verb, strconv.Itoa(b.shimFD())}, attr)
+		if err != nil {
+			return 0, err
+		}
+		return child.Pid, nil
+	})
 	started()
 	if err != nil {
 		p.cgroup.end()

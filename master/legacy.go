@@ -176,6 +176,7 @@ func (m *Master) inheritPool(l *legacy, in *upgrader.Inheritance) error {
 	}
 	for _, member := range left.Members {
 		if len(member.Process) > 0 {
+			m.launcher.Announce(pool.ProcessLegacy{State: member.Process})
 			m.adopted = append(m.adopted, strconv.Itoa(member.ID))
 		}
 	}

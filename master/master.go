@@ -12,13 +12,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"relevo/config"
 	"relevo/control"
 	"relevo/ipc"
 	"relevo/launch"
 	"relevo/pool"
+	"relevo/reaper"
 	"relevo/systemd"
 	"relevo/upgrader"
 )
@@ -56,6 +55,7 @@ type Master struct {
 	control   *control.Server
 	systemd   *systemd.Notifier
 	signals   chan os.Signal
+	reaper    *reaper.Reaper
 	reloads   chan rollRequest // from signals and the watch
 	warnings  warnings
 	damages   damages
@@ -65,6 +65,7 @@ type Master struct {
 	after     sequence       // what the ends of rolls have set off
 	fellBack  bool           // the newest release did not start
 	stopping  atomic.Bool    // somebody has asked for the end
+	forgetful atomic.Bool    // the last verdict was not written down
 
 	succession  succession
 	begun       time.Time     // when the app's first master did
@@ -155,14 +156,13 @@ func (m *Master) wantedApp() config.App {
 // Run is a master's whole life. It returns nil after a graceful or forced stop.
 // An error before anything serves leaves nothing behind.
 func Run(ctx context.Context, o Options) error {
-	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), begun: time.Now()}
+	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), reaper: reaper.New(reaper.Options{Log: o.Log}), begun: time.Now()}
 	m.succession.over = make(chan struct{})
 	m.owns = !o.Arrival.succeeds()
 	m.signals = make(chan os.Signal, 16)
-	// From the first moment, for after a succession there is nobody else. SIGPIPE is
-	// taken so that a closed stdout is an error of a write and not the end of the
-	// master; a handler, unlike ignoring it, is not inherited.
-	signal.Notify(m.signals, unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGTTIN, unix.SIGTTOU, unix.SIGUSR2, unix.SIGPIPE)
+	// From the first moment: after a succession there is nobody else, and in a
+	// container whatever comes unheard would end it.
+	signal.Notify(m.signals, taken(os.Getpid() == 1)...)
 	defer signal.Stop(m.signals)
 	defer m.close()
 	steps := []func() error{m.openKeeper, m.takeName, m.endStrays, m.openListeners, m.openLauncher, m.makePool, m.openControl, m.takeOver}
@@ -172,6 +172,10 @@ func Run(ctx context.Context, o Options) error {
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
+		}
+		if !o.Arrival.succeeds() && stopWanted(m.signals) {
+			m.log.Info("stopped before anything served")
+			return nil
 		}
 	}
 	return m.run(ctx)
@@ -259,6 +263,7 @@ func (m *Master) openLauncher() (err error) {
 		Streams:      m.opts.Streams,
 		Log:          m.log,
 		Cgroups:      launch.DelegatedCgroups(name),
+		Children:     m.reaper,
 	}
 	if m.notify, err = m.openNotify(places.NotifySocket(name)); err != nil {
 		if m.opts.App.Ready.Mode == config.ReadyNotify {
@@ -277,6 +282,9 @@ func (m *Master) run(ctx context.Context) error {
 	ended, end := context.WithCancel(context.Background())
 	var services sync.WaitGroup
 	services.Go(func() { m.serveSignals(ended) })
+	if reaper.Needed() {
+		services.Go(func() { m.reaper.Run(ended) })
+	}
 	services.Go(func() { m.serveReloads(ended) })
 	services.Go(func() { m.watch(ended) })
 	services.Go(func() { m.watchMemory(ended) })

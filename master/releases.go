@@ -43,7 +43,8 @@ func (m *Master) mark(sum string, v store.Verdict, reason, fingerprint string) {
 	if sum == "" {
 		return // it could be run, but not read
 	}
-	if err := m.launcher.Store().Mark(sum, v, reason, fingerprint); err != nil {
+	err := m.launcher.Store().Mark(sum, v, reason, fingerprint)
+	if told := m.forgetful.Swap(err != nil); err != nil && !told { // once, not at each roll
 		m.log.Warn("cannot remember the verdict on a release", "release", store.Short(sum), "err", err)
 	}
 }

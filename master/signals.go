@@ -3,6 +3,7 @@ package master
 import (
 	"context"
 	"errors"
+	"os"
 	"sync"
 	"syscall"
 
@@ -13,9 +14,44 @@ import (
 	"relevo/pool/machine"
 )
 
+// taken are the signals that do not have their usual effect. SIGPIPE is one so
+// that a closed stdout is an error of a write and not the end of the master; a
+// handler, unlike ignoring it, is not inherited.
+//
+// As PID 1 of a container the master's end is everybody's, and the kernel lets
+// only those signals through that have a handler. The runtime has one for each,
+// which ends the program: there nothing but SIGKILL may.
+func taken(init bool) []os.Signal {
+	all := []os.Signal{unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGTTIN, unix.SIGTTOU, unix.SIGUSR1, unix.SIGUSR2, unix.SIGPIPE}
+	if init {
+		all = append(all, unix.SIGABRT, unix.SIGALRM, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGSEGV, unix.SIGSYS, unix.SIGTRAP,
+			unix.SIGTSTP, unix.SIGVTALRM, unix.SIGXCPU, unix.SIGXFSZ)
+		all = append(all, onlyLinux()...)
+	}
+	return all
+}
+
+// stopWanted says whether one of the signals that wait asks for the end. The
+// others go on waiting.
+func stopWanted(signals chan os.Signal) bool {
+	for range len(signals) {
+		sig := <-signals
+		switch sig {
+		case unix.SIGTERM, unix.SIGINT, unix.SIGQUIT:
+			return true
+		}
+		select {
+		case signals <- sig:
+		default: // so many wait that this one would change nothing
+		}
+	}
+	return false
+}
+
 // serveSignals turns signals into requests until the pool has ended.
 func (m *Master) serveSignals(ctx context.Context) {
 	stopping := false
+	ignored := map[os.Signal]bool{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -24,7 +60,7 @@ func (m *Master) serveSignals(ctx context.Context) {
 			switch sig.(syscall.Signal) {
 			case unix.SIGHUP:
 				m.reloadBySignal()
-			case unix.SIGTERM, unix.SIGINT:
+			case unix.SIGTERM, unix.SIGINT, unix.SIGQUIT:
 				m.stopBySignal(sig.String(), stopping)
 				stopping = true
 			case unix.SIGTTIN:
@@ -33,6 +69,12 @@ func (m *Master) serveSignals(ctx context.Context) {
 				m.scaleBySignal("-1")
 			case unix.SIGUSR2:
 				m.later.Go(func() { m.upgrade("") }) // it tells by itself how that went
+			case unix.SIGPIPE:
+			default:
+				if !ignored[sig] { // once: whoever sends one may send many
+					m.log.Warn("signal ignored: it means nothing here", "signal", unix.SignalName(sig.(syscall.Signal)))
+				}
+				ignored[sig] = true
 			}
 		}
 	}

@@ -91,6 +91,7 @@ func (m *Master) way() string {
 // replace freezes everything and hands it over, or thaws it.
 func (m *Master) replace(self, then string) (u control.Upgraded, err error) {
 	how := m.way()
+	defer m.reaper.Pause()() // the new program is somebody else's child to wait for
 	m.pauseNotify()
 	ctx, cancel := context.WithTimeout(context.Background(), freezePatience)
 	defer cancel()

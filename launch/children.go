@@ -1,0 +1,20 @@
+package launch
+
+// Children is told of the birth and the end of this process's own children, so
+// that whoever reaps what others leave to it keeps off them (package reaper).
+type Children interface {
+	// Start calls start, which makes a child.
+	Start(start func() (pid int, err error)) error
+	// Adopt tells of a child that this process had before it became its present
+	// program.
+	Adopt(pid int)
+	// Reap calls reap, which waits for a child that is dead.
+	Reap(pid int, reap func())
+}
+
+// undisturbed is for a process in which nobody else reaps.
+type undisturbed struct{}
+
+func (undisturbed) Start(start func() (int, error)) error { _, err := start(); return err }
+func (undisturbed) Adopt(int)                             {}
+func (undisturbed) Reap(_ int, reap func())               { reap() }

@@ -1,0 +1,83 @@
+package reaper
+
+import (
+	"log/slog"
+	"sync"
+)
+
+// Options of a Reaper. The zero value works.
+type Options struct {
+	Log *slog.Logger // default: none
+}
+
+// Reaper knows which children are this process's own. Its methods are safe for
+// concurrent use and work whether or not Run is running.
+type Reaper struct {
+	log   *slog.Logger
+	again chan struct{} // holds one: there may be somebody to reap
+
+	mu    sync.Mutex
+	own   map[int]struct{} // by pid; those that are not reaped yet
+	holds int              // calls under way in which an own child may look like a stranger
+}
+
+// New returns a reaper without children.
+func New(o Options) *Reaper {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Reaper{log: o.Log, again: make(chan struct{}, 1), own: map[int]struct{}{}}
+}
+
+// Start calls start, which makes a child, and registers it. The error is start's.
+func (r *Reaper) Start(start func() (pid int, err error)) error {
+	resume := r.Pause()
+	defer resume()
+	pid, err := start()
+	if err == nil {
+		r.Adopt(pid)
+	}
+	return err
+}
+
+// Adopt registers a child that was not born in Start: one that this process had
+// before it replaced its own program by exec.
+func (r *Reaper) Adopt(pid int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.own[pid] = struct{}{}
+}
+
+// Reap calls reap, which waits for an own child that is dead already. From its
+// return on the pid may be anybody's, so that it is forgotten before.
+func (r *Reaper) Reap(pid int, reap func()) {
+	resume := r.Pause()
+	defer resume()
+	r.mu.Lock()
+	delete(r.own, pid)
+	r.mu.Unlock()
+	reap()
+}
+
+// Pause keeps everybody from being reaped until resume is called, for children
+// that somebody else starts and waits for. It does not wait, except for a sweep
+// under way.
+func (r *Reaper) Pause() (resume func()) {
+	r.mu.Lock()
+	r.holds++
+	r.mu.Unlock()
+	return sync.OnceFunc(func() {
+		r.mu.Lock()
+		r.holds--
+		r.mu.Unlock()
+		r.lookAgain()
+	})
+}
+
+// lookAgain never blocks: a token that is there already stands for this one, too.
+func (r *Reaper) lookAgain() {
+	select {
+	case r.again <- struct{}{}:
+	default:
+	}
+}
