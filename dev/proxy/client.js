@@ -14,7 +14,8 @@
 
   let seen = { instance, page: Number(page), style: Number(style) }
   let shown = 0 // the failure that was shown last, closed or not
-  let stale = false // this page has to be reloaded
+  let fresh = false // it was of the newest version at some time
+  let stale = false // it has to be reloaded
 
   // ---- what to do about a state
 
@@ -25,6 +26,7 @@
       seen.style = state.style
       if (!swapStyles(state.style)) return renew(state)
     }
+    fresh = true
     wait(!state.failure)
     if (!state.failure) return overlay.hide()
     if (state.trouble !== shown) {
@@ -44,7 +46,12 @@
         return apply(state)
       }
       sessionStorage.setItem(key, value)
-    } catch { /* no storage, hence no page of the same origin's cache either */ }
+    } catch { // no storage: only a page that was new once knows that it is old
+      if (!fresh) {
+        seen = state
+        return apply(state)
+      }
+    }
     stale = true
     if (document.visibilityState === 'visible') reload()
   }
