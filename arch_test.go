@@ -36,6 +36,7 @@ var importRules = []importRule{
 	{pkg: "upgrader", only: []string{"relevo/config"}, because: "parts that stand side by side meet in master only"},
 	{pkg: "watch", only: []string{}, because: "parts that stand side by side meet in master only"},
 	{pkg: "systemd", only: []string{}, because: "parts that stand side by side meet in master only"},
+	{pkg: "dev/proxy", only: []string{}, because: "it is told what happened, and stands before any app; parts that stand side by side meet above it"},
 	{pkg: "serve", only: []string{"relevo/ipc", "relevo/worker"}, because: "the built-in worker is a worker like any other"},
 	{pkg: "master", never: []string{"relevo/cli", "relevo/prove", "relevo/serve", "relevo/worker"}, because: "imports run downward"},
 }

@@ -104,7 +104,7 @@
 
   const css = `
     :host { all: initial !important; display: contents !important }
-    dialog { all: initial; position: fixed; inset: 0; box-sizing: border-box; width: min(60rem, calc(100vw - 2rem)); max-height: calc(100vh - 4rem);
+    dialog { all: initial; position: fixed; inset: 0; box-sizing: border-box; width: min(60rem, calc(100vw - 2rem)); height: fit-content; outline: 0; max-height: calc(100vh - 4rem);
       margin: 2rem auto auto; overflow: auto; padding: 0; border-radius: 12px; border: 1px solid var(--line); border-top: 4px solid var(--red);
       color-scheme: light dark; --line: light-dark(#dde1e8, #343a46); --red: light-dark(#c8102e, #ff5d6c); --dim: light-dark(#5b6472, #9aa4b2);
       --code: light-dark(#f3f4f7, #14161b); --link: light-dark(#0b57d0, #8ab4f8);
@@ -151,6 +151,7 @@
       sheet.replaceSync(css)
       root.adoptedStyleSheets = [sheet]
       dialog = make('dialog')
+      dialog.tabIndex = -1
       dialog.autofocus = true // itself, not its first button
       root.append(dialog)
     }

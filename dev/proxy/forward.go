@@ -3,7 +3,9 @@ package proxy
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httputil"
 	"time"
@@ -115,6 +117,9 @@ func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 			r.Out.Header[name] = said
 		}
 	}
+	if len(r.In.Trailer) > 0 && r.Out.Body != nil {
+		r.Out.Body = trailing{r.Out.Body, r.In.Trailer, r.Out.Trailer}
+	}
 	if errandOf(r.Out.Context()).document {
 		r.Out.Header.Set("Accept-Encoding", "identity")
 	}
@@ -123,6 +128,21 @@ func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 			r.Out.Header.Set(name, unmark(list))
 		}
 	}
+}
+
+// trailing carries trailers over: their values are there when the body has ended,
+// and ReverseProxy copies them when it begins.
+type trailing struct {
+	io.ReadCloser
+	from, to http.Header
+}
+
+func (t trailing) Read(p []byte) (int, error) {
+	n, err := t.ReadCloser.Read(p)
+	if err == io.EOF {
+		maps.Copy(t.to, t.from)
+	}
+	return n, err
 }
 
 // answered gets every answer of the app before it is passed on.

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
@@ -36,43 +37,21 @@ func newBrowser(t *testing.T) *browser {
 	if err := driver.Start(); err != nil {
 		t.Fatal(err)
 	}
-	port := make(chan string, 1)
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		reportPort(out, port)
-	}()
 	t.Cleanup(func() {
-		_ = syscall.Kill(-driver.Process.Pid, syscall.SIGKILL) // the browser is in its group
-		<-read
+		_ = syscall.Kill(-driver.Process.Pid, syscall.SIGKILL) // with a browser that is left
 		_ = driver.Wait()
 	})
 	b := &browser{t: t}
-	select {
-	case number := <-port:
-		b.session = "http://127.0.0.1:" + number + "/session"
-	case <-time.After(tooLong):
-		t.Fatal("chromedriver names no port")
-	}
-	b.begin(chromium)
-	return b
-}
-
-func reportPort(out io.Reader, port chan<- string) {
-	var all []byte
 	started := regexp.MustCompile(`started successfully on port (\d+)`)
-	for buf := make([]byte, 4096); ; {
-		n, err := out.Read(buf)
-		all = append(all, buf[:n]...)
-		if found := started.FindSubmatch(all); found != nil {
-			port <- string(found[1])
-			_, _ = io.Copy(io.Discard, out)
-			return
-		}
-		if err != nil {
-			return
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if found := started.FindStringSubmatch(lines.Text()); found != nil {
+			b.session = "http://127.0.0.1:" + found[1] + "/session"
+			b.begin(chromium) // it says no more than a pipe holds
+			return b
 		}
 	}
+	t.Fatal("chromedriver names no port")
+	return nil
 }
 
 func (b *browser) begin(chromium string) {
