@@ -152,7 +152,6 @@
       root.adoptedStyleSheets = [sheet]
       dialog = make('dialog')
       dialog.tabIndex = -1
-      dialog.autofocus = true // itself, not its first button
       root.append(dialog)
     }
 
@@ -201,7 +200,10 @@
         dialog.replaceChildren(alert, make('footer', '', hint, close))
         dialog.setAttribute('aria-labelledby', 'title')
         if (!host.isConnected) document.documentElement.append(host)
-        if (!dialog.open) dialog.showModal()
+        if (!dialog.open) {
+          dialog.showModal()
+          dialog.focus() // itself, not its first button
+        }
         dialog.scrollTop = 0
       },
       hide() {

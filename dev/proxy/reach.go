@@ -55,10 +55,11 @@ func (p *Proxy) reach(ctx context.Context) (net.Conn, error) {
 		if err == nil {
 			return conn, nil
 		}
-		if limit.Err() == nil || last == nil {
+		absent := isAbsent(err)
+		if absent || last == nil || !isTimeout(err) {
 			last = err // the reason, and not that time ran out meanwhile
 		}
-		if !isAbsent(err) {
+		if !absent {
 			return nil, absence{last}
 		}
 		select {
@@ -75,6 +76,20 @@ func (p *Proxy) reach(ctx context.Context) (net.Conn, error) {
 type absence struct{ error }
 
 func (a absence) Unwrap() error { return a.error }
+
+// Error leaves out the address, which stands in the message around it.
+func (a absence) Error() string {
+	var op *net.OpError
+	if errors.As(a.error, &op) {
+		return op.Err.Error()
+	}
+	return a.error.Error()
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
 
 // isAbsent tells whether an app that is about to start would explain the error:
 // no socket, nobody at it, or more clients than wait in its queue (EAGAIN of a
@@ -111,8 +126,7 @@ func (p *Proxy) speaksHTTP2(ctx context.Context) bool {
 	}
 	answer := make([]byte, len(settings))
 	if _, err := io.ReadFull(conn, answer); err != nil {
-		var timeout net.Error
-		if !errors.As(err, &timeout) || !timeout.Timeout() {
+		if !isTimeout(err) {
 			p.speaks2.CompareAndSwap(unknown, no)
 		}
 		return false
