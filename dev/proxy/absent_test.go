@@ -33,6 +33,12 @@ func serveProtocols(t *testing.T, path string, http2 bool) (stop func()) {
 	}
 }
 
+func (t *tracker) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.running
+}
+
 // TestRequestsWaitForTheApp: whatever is asked while nobody listens is answered
 // once, when somebody does.
 func TestRequestsWaitForTheApp(t *testing.T) {
@@ -40,10 +46,8 @@ func TestRequestsWaitForTheApp(t *testing.T) {
 	p := run(t, Options{Target: "unix:" + socket, Patience: tooLong})
 	var served atomic.Int32
 	var clients sync.WaitGroup
-	asked := make(chan struct{}, 20)
 	for range 20 {
 		clients.Go(func() {
-			asked <- struct{}{}
 			res, err := client(t).Post(p.URL(), "text/plain", strings.NewReader("body"))
 			if err != nil {
 				t.Error(err)
@@ -55,8 +59,10 @@ func TestRequestsWaitForTheApp(t *testing.T) {
 			}
 		})
 	}
-	for range 20 {
-		<-asked
+	for began := time.Now(); p.tracker.count() < 20; time.Sleep(time.Millisecond) {
+		if time.Since(began) > tooLong {
+			t.Fatalf("%d requests wait", p.tracker.count())
+		}
 	}
 	listenAt(t, socket, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		served.Add(1)

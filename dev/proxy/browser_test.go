@@ -236,6 +236,7 @@ func TestBrowserCache(t *testing.T) {
 		b.eventually(live, "true")
 		p.Reload(nil) // the document does not change: 304
 		b.eventually("!!window.__relevo && performance.getEntriesByType('navigation')[0].type", "reload")
+		staysAndListens(p, b)
 		b.open(p.URL() + "/b")
 		b.open(p.URL() + "/a")
 		b.eventually(live, "true")
@@ -243,11 +244,19 @@ func TestBrowserCache(t *testing.T) {
 		p.Reload(nil)
 		b.eventually("document.title", "v1")
 		b.eventually(live, "true")
-		b.script("window.kept = 1")
-		p.Fail(Failure{Title: "still listening"})
-		b.eventually(overlayOpen, "true")
-		b.eventually("window.kept", "1")
+		staysAndListens(p, b)
 	}
+}
+
+// staysAndListens: the page reloads no more, and hears of a failure all the same.
+func staysAndListens(p *Proxy, b *browser) {
+	b.t.Helper()
+	b.script("window.kept = 1")
+	p.Fail(Failure{Title: "still listening"})
+	b.eventually(overlayOpen, "true")
+	p.Clear()
+	b.eventually(overlayOpen, "false")
+	b.eventually("window.kept", "1")
 }
 
 // TestBrowserForm: the answer to a form is not sent again behind the user's back.
