@@ -1,0 +1,325 @@
+package proxy
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// site is an app whose pages show its version.
+type site struct {
+	version, colour atomic.Int64
+	csp, cache      string
+}
+
+func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/app.css", "/imports.css":
+		w.Header().Set("Content-Type", "text/css")
+		w.Header().Set("Cache-Control", "max-age=3600")
+		if r.URL.Path == "/imports.css" {
+			fmt.Fprint(w, "@import '/app.css';")
+			return
+		}
+		fmt.Fprintf(w, "body { color: rgb(%d, 0, 0) }", s.colour.Load())
+	case "/stream":
+		w.Header().Set("Content-Type", "text/event-stream")
+		for i := range 3 {
+			fmt.Fprintf(w, "data: %d\n\n", i)
+			_ = http.NewResponseController(w).Flush()
+		}
+		<-r.Context().Done()
+	default:
+		s.page(w, r)
+	}
+}
+
+func (s *site) page(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/html")
+	if s.csp != "" {
+		w.Header().Set("Content-Security-Policy", s.csp)
+	}
+	if s.cache != "" {
+		etag := fmt.Sprintf(`"%d"`, s.version.Load())
+		w.Header().Set("Cache-Control", s.cache)
+		w.Header().Set("Etag", etag)
+		if r.Header.Get("If-None-Match") == etag {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+	}
+	sheet := "/app.css"
+	if r.URL.Path == "/importing" {
+		sheet = "/imports.css"
+	}
+	if r.URL.Path == "/styleless" {
+		sheet = ""
+	}
+	link := ""
+	if sheet != "" {
+		link = `<link rel=stylesheet href="` + sheet + `">`
+	}
+	fmt.Fprintf(w, `<!doctype html><html><head><title>v%d</title>%s</head><body><p id=method>%s</p>
+<form method=post action=/form><button id=send>send</button></form></body></html>`, s.version.Load(), link, r.Method)
+}
+
+func browse(t *testing.T, s *site) (*Proxy, *browser) {
+	t.Helper()
+	p := run(t, Options{Target: hostOf(appOf(t, s, false)), Root: "/src"})
+	return p, newBrowser(t)
+}
+
+const (
+	overlayOpen = `!!document.querySelector('relevo-overlay')?.shadowRoot.querySelector('dialog').open`
+	overlayText = `document.querySelector('relevo-overlay').shadowRoot.querySelector('section').innerText`
+	live        = `!!window.__relevo`
+)
+
+func TestBrowserReloads(t *testing.T) {
+	s := &site{}
+	p, b := browse(t, s)
+	b.open(p.URL())
+	b.eventually(live, "true")
+	for version := range int64(5) {
+		s.version.Store(version + 1)
+		p.Reload([]string{"main.go", "app.css"})
+		b.eventually("document.title", fmt.Sprintf("v%d", version+1))
+	}
+	b.eventually("document.scripts.length", "0") // the element took itself out
+}
+
+// TestBrowserManyPages: more pages than a browser has connections for a server.
+func TestBrowserManyPages(t *testing.T) {
+	s := &site{}
+	p, b := browse(t, s)
+	var windows []string
+	for range 9 {
+		windows = append(windows, b.newWindow("window"))
+		b.open(p.URL())
+		b.eventually(live, "true")
+		if len(windows) <= 4 { // the app's own streams, as many as fit
+			b.script("(() => { new EventSource('/stream').onmessage = e => window.last = e.data })()")
+			b.eventually("window.last", "2")
+		}
+	}
+	for version := int64(1); version < 4; version++ {
+		s.version.Store(version)
+		p.Reload(nil)
+		for _, window := range windows {
+			b.window(window)
+			b.eventually("document.title", fmt.Sprintf("v%d", version))
+		}
+		// The page that listens for all goes away.
+		b.window(windows[0])
+		b.call("DELETE", "/window", nil, nil)
+		windows = windows[1:]
+		b.window(windows[0])
+	}
+}
+
+// TestBrowserBackground: a hidden page reloads when it is looked at.
+func TestBrowserBackground(t *testing.T) {
+	s := &site{}
+	p, b := browse(t, s)
+	first := b.newWindow("window")
+	b.open(p.URL())
+	b.eventually(live, "true")
+	b.newWindow("tab")
+	b.open(p.URL())
+	b.eventually(live, "true")
+	s.version.Store(1)
+	p.Reload(nil)
+	b.eventually("document.title", "v1")
+	b.window(first)
+	b.eventually("document.title", "v1")
+}
+
+func TestBrowserSwapsStyles(t *testing.T) {
+	s := &site{}
+	p, b := browse(t, s)
+	b.open(p.URL())
+	b.eventually(live, "true")
+	b.script("window.kept = 1")
+	for colour := int64(1); colour < 5; colour++ {
+		s.colour.Store(colour)
+		p.Reload([]string{"assets/app.css"})
+		b.eventually("getComputedStyle(document.body).color", fmt.Sprintf("rgb(%d, 0, 0)", colour))
+	}
+	b.eventually("document.querySelectorAll('link').length", "1")
+	b.eventually("window.kept", "1")
+	// Where no stylesheet could be swapped, the page reloads.
+	for _, path := range []string{"/styleless", "/importing"} {
+		b.open(p.URL() + path)
+		b.eventually(live, "true")
+		b.script("window.kept = 1")
+		p.Reload([]string{"assets/app.css"})
+		b.eventually("String(window.kept)", "undefined")
+		b.eventually(live, "true")
+	}
+}
+
+var hostile = Failure{
+	Title: "Build failed",
+	Problems: []Problem{
+		{File: "cmd/app/main.go", Line: 12, Column: 5, Text: "undefined: <script>document.title = 'owned'</script>"},
+		{File: "internal/pages/<img src=x onerror=document.title='owned'>.go", Line: 3, Text: "syntax error: unexpected newline, expected comma or )"},
+	},
+	Output: "# example/cmd/app\ncmd/app/main.go:12:5: undefined: \x1b[31mfrobnicate\x1b[0m\n<img src=x onerror=\"document.title='owned'\">",
+}
+
+func TestBrowserOverlay(t *testing.T) {
+	s := &site{}
+	p, b := browse(t, s)
+	b.open(p.URL())
+	b.eventually(live, "true")
+	p.Fail(hostile)
+	b.eventually(overlayOpen, "true")
+	shown := b.script(overlayText)
+	for _, want := range []string{"Build failed", "cmd/app/main.go:12:5", "<script>document.title = 'owned'</script>", "undefined: frobnicate", `<img src=x onerror="document.title='owned'">`} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("%q is not in %q", want, shown)
+		}
+	}
+	const dialog = "document.querySelector('relevo-overlay').shadowRoot.querySelector('dialog')"
+	b.eventually(dialog+".querySelector('a').href", "vscode://file/src/cmd/app/main.go:12:5")
+	b.eventually(dialog+".querySelectorAll('img, script').length", "0")
+	b.eventually(dialog+".querySelector('section').role", "alert")
+	if path := os.Getenv("PROXY_SCREENSHOT"); path != "" {
+		if err := os.WriteFile(path, b.screenshot(), 0o600); err != nil {
+			t.Error(err)
+		}
+	}
+	b.eventually("document.title", "v0")
+	b.open(p.URL() + "/later") // a page opened later
+	b.eventually(overlayOpen, "true")
+	b.press("\uE00C") // Escape
+	b.eventually(overlayOpen, "false")
+	p.Fail(Failure{Title: "again"})
+	b.eventually(overlayOpen+" && "+overlayText+".includes('again')", "true")
+	p.Clear()
+	b.eventually("document.querySelector('relevo-overlay') === null", "true")
+}
+
+func TestBrowserStrictPolicies(t *testing.T) {
+	for _, csp := range []string{
+		"default-src 'none'; script-src 'nonce-abc' 'strict-dynamic'; style-src 'none'; require-trusted-types-for 'script'",
+		"default-src 'none'",
+		"script-src 'none'; connect-src 'none'; style-src 'nonce-x'",
+		"script-src 'sha256-RFWPLDbv2BY+rCkDzsE+0fr8ylGr2R2faWMhq4lfEQc=' 'strict-dynamic'",
+	} {
+		t.Run(csp, func(t *testing.T) {
+			s := &site{csp: csp}
+			p, b := browse(t, s)
+			b.open(p.URL())
+			b.eventually(live, "true")
+			p.Fail(hostile)
+			b.eventually(overlayOpen, "true")
+			p.Clear()
+			b.eventually(overlayOpen, "false")
+			s.version.Store(1)
+			p.Reload(nil)
+			b.eventually("document.title", "v1")
+		})
+	}
+}
+
+// TestBrowserCache: a document that the browser kept is old, and says so, but
+// makes no page reload for ever.
+func TestBrowserCache(t *testing.T) {
+	for _, cache := range []string{"max-age=3600", "no-cache"} {
+		s := &site{cache: cache}
+		p, b := browse(t, s)
+		b.open(p.URL() + "/a")
+		b.eventually(live, "true")
+		p.Reload(nil) // the document does not change: 304
+		b.eventually("!!window.__relevo && performance.getEntriesByType('navigation')[0].type", "reload")
+		staysAndListens(p, b)
+		b.open(p.URL() + "/b")
+		b.open(p.URL() + "/a")
+		b.eventually(live, "true")
+		s.version.Store(1)
+		p.Reload(nil)
+		b.eventually("document.title", "v1")
+		b.eventually(live, "true")
+		staysAndListens(p, b)
+	}
+}
+
+// staysAndListens: the page reloads no more, and hears of a failure all the same.
+func staysAndListens(p *Proxy, b *browser) {
+	b.t.Helper()
+	b.script("window.kept = 1")
+	p.Fail(Failure{Title: "still listening"})
+	b.eventually(overlayOpen, "true")
+	p.Clear()
+	b.eventually(overlayOpen, "false")
+	b.eventually("window.kept", "1")
+}
+
+// TestBrowserForm: the answer to a form is not sent again behind the user's back.
+func TestBrowserForm(t *testing.T) {
+	s := &site{}
+	p, b := browse(t, s)
+	b.open(p.URL())
+	b.script("document.querySelector('#send').click()")
+	b.eventually("document.querySelector('#method')?.textContent", "POST")
+	b.eventually(live, "true")
+	s.version.Store(1)
+	p.Reload(nil)
+	b.eventually(overlayOpen+" && "+overlayText+".includes('answer to a form')", "true")
+	b.eventually("document.title", "v0")
+}
+
+// TestBrowserSockets: the app's WebSockets and streams come through.
+func TestBrowserSockets(t *testing.T) {
+	p := run(t, Options{Target: hostOf(appOf(t, withSocket(&site{}), false))})
+	b := newBrowser(t)
+	b.open(p.URL())
+	b.script(`(() => {
+		const socket = new WebSocket(location.origin.replace('http', 'ws') + '/socket')
+		socket.onopen = () => socket.send('hello')
+		socket.onmessage = event => window.echo = event.data
+		new EventSource('/stream').onmessage = event => window.last = event.data
+	})()`)
+	b.eventually("window.echo", "hello")
+	b.eventually("window.last", "2")
+}
+
+// TestBrowserWaits: a page is there before the app is, then shows why there is
+// none, and becomes the app's page by itself.
+func TestBrowserWaits(t *testing.T) {
+	socket := socketPath(t)
+	p := run(t, Options{Target: "unix:" + socket})
+	b := newBrowser(t)
+	b.open(p.URL())
+	b.eventually("document.title", "Waiting for the app")
+	p.Fail(Failure{Title: "Build failed", Output: "main.go:1: oh"})
+	b.eventually(overlayOpen, "true")
+	b.open(p.URL())
+	b.eventually("document.title", "Build failed")
+	b.eventually(overlayOpen, "true")
+	p.Clear()
+	listenAt(t, socket, &site{})
+	b.eventually("document.title", "v0")
+}
+
+// TestBrowserProxyRestarts: pages of an earlier proxy reload.
+func TestBrowserProxyRestarts(t *testing.T) {
+	s := &site{}
+	app := hostOf(appOf(t, s, false))
+	first, err := New(Options{Listen: "127.0.0.1:0", Target: app})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := runProxy(t, first)
+	b := newBrowser(t)
+	b.open(first.URL())
+	b.eventually(live, "true")
+	stop()
+	s.version.Store(1)
+	run(t, Options{Listen: strings.TrimPrefix(first.URL(), "http://"), Target: app})
+	b.eventually("document.title", "v1")
+}

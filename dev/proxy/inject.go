@@ -1,0 +1,228 @@
+package proxy
+
+import (
+	"bytes"
+	"io"
+	"strings"
+)
+
+// scanner finds the place for a script element in the beginning of a document:
+// after the head tag or, where there is none, before the first thing that HTML
+// would put into a head or a body of its own making ("before head" of the
+// standard, 13.2.6.4.3). Nothing earlier than that place is script, attribute or
+// comment, so that none of them can be broken, and the doctype stays first.
+//
+// It holds back only the beginning of a tag that is not told apart yet.
+type scanner struct {
+	in   inPart
+	tail []byte // the last bytes of a comment, for its end
+	held []byte // undecided, at most as long as the longest of the starts below
+	done bool
+	tag  []byte
+}
+
+// inPart is what the next byte belongs to.
+type inPart int
+
+const (
+	between inPart = iota // nothing: a new part begins
+	comment               // <!-- … -->
+	bogus                 // <!doctype …>, <?xml …>: up to the next >
+	htmlTag               // the html tag: quotes hide its end
+	headTag
+)
+
+const space = " \t\n\f\r"
+
+// scan appends to out what in becomes, with the tag where its place is.
+func (s *scanner) scan(out, in []byte) []byte {
+	for i := 0; i < len(in); i++ {
+		if s.done {
+			return append(out, in[i:]...)
+		}
+		if s.in == between {
+			s.held = append(s.held, in[i])
+			out = s.decide(out)
+			continue
+		}
+		out = append(out, in[i])
+		if !s.ends(in[i]) {
+			continue
+		}
+		if s.in == headTag {
+			out = s.insert(out)
+		}
+		s.in, s.tail = between, s.tail[:0]
+	}
+	return out
+}
+
+// end appends what is left at the end of the body. A document that has only
+// begun, an empty one too, gets the tag; one that ends within a comment does not.
+func (s *scanner) end(out []byte) []byte {
+	if !s.done && s.in == between {
+		out = s.insert(out)
+	}
+	return append(out, s.held...)
+}
+
+// decide looks at what is held: passes it, keeps it, or puts the tag before it.
+func (s *scanner) decide(out []byte) []byte {
+	in, decided := kind(s.held)
+	if !decided {
+		return out
+	}
+	held := s.held
+	s.held = nil
+	switch in {
+	case content:
+		return append(s.insert(out), held...)
+	case between, comment:
+		s.in = in
+		return append(out, held...)
+	default:
+		// The byte after the name may be the end of the tag already.
+		s.in = in
+		last := len(held) - 1
+		return s.scan(append(out, held[:last]...), held[last:])
+	}
+}
+
+const content inPart = -1
+
+// kind tells what begins with these bytes; false: it takes more of them.
+func kind(held []byte) (inPart, bool) {
+	if strings.ContainsRune(space, rune(held[0])) {
+		return between, true
+	}
+	if held[0] == '\xef' && len(held) <= 3 { // the byte order mark of UTF-8
+		if mark := "\xef\xbb\xbf"; mark[:len(held)] == string(held) {
+			return between, len(held) == len(mark)
+		}
+	}
+	if held[0] != '<' {
+		return content, true
+	}
+	switch text := strings.ToLower(string(held)); {
+	case text == "<", text == "<!", text == "<!-":
+		return 0, false
+	case text == "<!--":
+		return comment, true
+	case text[1] == '!', text[1] == '?':
+		return bogus, true
+	case isTag(text, "<html"):
+		return htmlTag, true
+	case isTag(text, "<head"):
+		return headTag, true
+	default:
+		return content, !strings.HasPrefix("<html", text) && !strings.HasPrefix("<head", text)
+	}
+}
+
+// isTag: the name has to end, or <header> would be a head.
+func isTag(text, tag string) bool {
+	return len(text) == len(tag)+1 && text[:len(tag)] == tag && strings.IndexByte(space+"/>", text[len(tag)]) >= 0
+}
+
+// ends tells whether b is the last byte of the part.
+func (s *scanner) ends(b byte) bool {
+	switch s.in {
+	case bogus:
+		return b == '>'
+	case comment:
+		s.tail = append(s.tail, b)
+		text := string(s.tail)
+		if len(s.tail) > 3 {
+			s.tail = append(s.tail[:0], s.tail[len(s.tail)-3:]...)
+		}
+		// <!--> and <!---> are comments as well.
+		return text == ">" || text == "->" || strings.HasSuffix(text, "-->") || strings.HasSuffix(text, "--!>")
+	default:
+		return s.endsTag(b)
+	}
+}
+
+// endsTag follows quoted values by the tokenizer of the standard: a quote opens
+// a value only right after the equals sign.
+func (s *scanner) endsTag(b byte) bool {
+	const name, unquoted = 'n', 'u'
+	state := byte(0)
+	if len(s.tail) > 0 {
+		state = s.tail[0]
+	}
+	switch {
+	case state == '"' || state == '\'':
+		if b == state {
+			state = 0
+		}
+	case b == '>':
+		return true
+	case state == '=' && (b == '"' || b == '\''):
+		state = b
+	case strings.IndexByte(space, b) >= 0:
+		if state == unquoted {
+			state = 0
+		}
+	case state == '=':
+		state = unquoted
+	case state == unquoted:
+	case state == name && b == '=':
+		state = '='
+	case b == '/':
+		state = 0
+	default:
+		state = name
+	}
+	s.tail = append(s.tail[:0], state)
+	return false
+}
+
+func (s *scanner) insert(out []byte) []byte {
+	s.done = true
+	return append(out, s.tag...)
+}
+
+// injected is a body with the tag in it.
+type injected struct {
+	body io.ReadCloser
+	scan scanner
+	in   []byte
+	out  bytes.Buffer
+	err  error
+}
+
+const chunk = 32 << 10
+
+func inject(body io.ReadCloser, tag string) io.ReadCloser {
+	return &injected{body: body, scan: scanner{tag: []byte(tag)}}
+}
+
+// Read gives what has arrived and waits only for the first byte, so that a page
+// that is written in pieces arrives in pieces.
+func (r *injected) Read(p []byte) (int, error) {
+	for r.out.Len() == 0 && r.err == nil {
+		if r.scan.done {
+			return r.body.Read(p)
+		}
+		if r.in == nil {
+			r.in = make([]byte, chunk)
+		}
+		n, err := r.body.Read(r.in)
+		out := r.scan.scan(r.out.AvailableBuffer(), r.in[:n])
+		switch err {
+		case nil:
+		case io.EOF:
+			out = r.scan.end(out)
+		default:
+			out = append(out, r.scan.held...)
+		}
+		r.out.Write(out)
+		r.err = err
+	}
+	if r.out.Len() > 0 {
+		return r.out.Read(p)
+	}
+	return 0, r.err
+}
+
+func (r *injected) Close() error { return r.body.Close() }

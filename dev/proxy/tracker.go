@@ -1,0 +1,44 @@
+package proxy
+
+import "sync"
+
+// tracker counts handlers, since the server forgets those whose connection was
+// taken over by a protocol switch.
+type tracker struct {
+	mu      sync.Mutex
+	running int
+	ended   bool
+	idle    chan struct{} // closed when it has ended and none runs
+}
+
+func newTracker() *tracker { return &tracker{idle: make(chan struct{})} }
+
+func (t *tracker) begin() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended {
+		return false
+	}
+	t.running++
+	return true
+}
+
+func (t *tracker) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.running--
+	if t.ended && t.running == 0 {
+		close(t.idle)
+	}
+}
+
+// wait lets none begin any more and returns when the last has ended. Call it once.
+func (t *tracker) wait() {
+	t.mu.Lock()
+	t.ended = true
+	if t.running == 0 {
+		close(t.idle)
+	}
+	t.mu.Unlock()
+	<-t.idle
+}

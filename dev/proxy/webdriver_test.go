@@ -1,0 +1,169 @@
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"relevo/internal/testreq"
+)
+
+// browser is a session of a real Chromium, by chromedriver's WebDriver protocol
+// (W3C WebDriver 2).
+type browser struct {
+	t       *testing.T
+	session string // its URL
+}
+
+func newBrowser(t *testing.T) *browser {
+	t.Helper()
+	chromium := testreq.Program(t, "chromium")
+	driver := exec.Command(testreq.Program(t, "chromedriver"), "--port=0")
+	driver.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	out, err := driver.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := driver.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = syscall.Kill(-driver.Process.Pid, syscall.SIGKILL) // with a browser that is left
+		_ = driver.Wait()
+	})
+	b := &browser{t: t}
+	started := regexp.MustCompile(`started successfully on port (\d+)`)
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if found := started.FindStringSubmatch(lines.Text()); found != nil {
+			b.session = "http://127.0.0.1:" + found[1] + "/session"
+			b.begin(chromium) // it says no more than a pipe holds
+			return b
+		}
+	}
+	t.Fatal("chromedriver names no port")
+	return nil
+}
+
+func (b *browser) begin(chromium string) {
+	args := strings.Fields("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking " +
+		"--disable-component-update --disable-sync --disable-dev-shm-usage --window-size=1100,760 --user-data-dir=" + b.t.TempDir())
+	var session struct{ SessionID string }
+	b.call("POST", "", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
+		"goog:chromeOptions":      map[string]any{"args": args, "binary": chromium},
+		"unhandledPromptBehavior": "ignore",
+	}}}, &session)
+	b.session += "/" + session.SessionID
+	b.t.Cleanup(func() { b.call("DELETE", "", nil, nil) })
+}
+
+// call performs a command and decodes its value into result.
+func (b *browser) call(method, path string, body, result any) {
+	b.t.Helper()
+	if err := b.try(method, path, body, result); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *browser) try(method, path string, body, result any) error {
+	var in io.Reader
+	if method == "POST" {
+		if body == nil {
+			body = struct{}{}
+		}
+		encoded, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		in = bytes.NewReader(encoded)
+	}
+	r, err := http.NewRequest(method, b.session+path, in)
+	if err != nil {
+		return err
+	}
+	res, err := client(b.t).Do(r)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	var answer struct{ Value json.RawMessage }
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s %s: %s", method, path, answer.Value)
+	}
+	if result == nil {
+		return nil
+	}
+	return json.Unmarshal(answer.Value, result)
+}
+
+func (b *browser) open(url string) {
+	b.t.Helper()
+	b.call("POST", "/url", map[string]any{"url": url}, nil)
+}
+
+// newWindow opens a window or a tab and makes it the current one.
+func (b *browser) newWindow(kind string) (handle string) {
+	b.t.Helper()
+	var made struct{ Handle string }
+	b.call("POST", "/window/new", map[string]any{"type": kind}, &made)
+	b.window(made.Handle)
+	return made.Handle
+}
+
+func (b *browser) window(handle string) {
+	b.t.Helper()
+	b.call("POST", "/window", map[string]any{"handle": handle}, nil)
+}
+
+// script returns the value of an expression; a page that is on its way gives "".
+func (b *browser) script(expression string) string {
+	var value any
+	err := b.try("POST", "/execute/sync", map[string]any{"script": "return (" + expression + ")", "args": []any{}}, &value)
+	if err != nil || value == nil {
+		return ""
+	}
+	return fmt.Sprint(value)
+}
+
+// eventually waits until an expression has a value.
+func (b *browser) eventually(expression, want string) {
+	b.t.Helper()
+	var got string
+	for deadline := time.Now().Add(tooLong); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if got = b.script(expression); got == want {
+			return
+		}
+	}
+	b.t.Fatalf("%s is %q, want %q", expression, got, want)
+}
+
+func (b *browser) screenshot() []byte {
+	b.t.Helper()
+	var encoded string
+	b.call("GET", "/screenshot", nil, &encoded)
+	image, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return image
+}
+
+// press sends a key to whatever has the focus.
+func (b *browser) press(key string) {
+	b.t.Helper()
+	b.call("POST", "/actions", map[string]any{"actions": []any{map[string]any{"type": "key", "id": "k", "actions": []any{
+		map[string]any{"type": "keyDown", "value": key}, map[string]any{"type": "keyUp", "value": key},
+	}}}}, nil)
+}
