@@ -35,6 +35,8 @@ var importRules = []importRule{
 	{pkg: "control", only: []string{"relevo/config", "relevo/pool"}, because: "it speaks of the pool; what a master is it learns through its own interface"},
 	{pkg: "upgrader", only: []string{"relevo/config"}, because: "parts that stand side by side meet in master only"},
 	{pkg: "watch", only: []string{}, because: "parts that stand side by side meet in master only"},
+	{pkg: "dev", only: []string{"relevo/config", "relevo/control", "relevo/pool", "relevo/pool/machine", "relevo/watch"},
+		because: "it stands beside the master and asks it through an interface of its own"},
 	{pkg: "systemd", only: []string{}, because: "parts that stand side by side meet in master only"},
 	{pkg: "serve", only: []string{"relevo/ipc", "relevo/worker"}, because: "the built-in worker is a worker like any other"},
 	{pkg: "master", never: []string{"relevo/cli", "relevo/prove", "relevo/serve", "relevo/worker"}, because: "imports run downward"},
@@ -44,6 +46,8 @@ var importRules = []importRule{
 var exclusive = map[string]string{
 	"github.com/cloudflare/tableflip":          "relevo/upgrader",
 	"github.com/fsnotify/fsnotify":             "relevo/watch",
+	"github.com/bmatcuk/doublestar/v4":         "relevo/watch",
+	"github.com/git-pkgs/gitignore":            "relevo/watch",
 	"github.com/pelletier/go-toml/v2/unstable": "relevo/config",
 	"github.com/spf13/cobra":                   "relevo/cli",
 	"github.com/lmittmann/tint":                "relevo/cli",

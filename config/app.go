@@ -41,6 +41,8 @@ type App struct {
 
 	LogFormat LogFormat
 	LogLevel  slog.Level
+
+	Dev Dev
 }
 
 // Defaults of App.
@@ -97,6 +99,7 @@ func Default() App {
 		ExecFrom:     ExecAuto,
 		KeepReleases: DefaultKeepReleases,
 		LogFormat:    LogAuto,
+		Dev:          Dev{Debounce: DefaultDebounce},
 	}
 }
 

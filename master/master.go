@@ -37,6 +37,13 @@ type Options struct {
 	Load func() (config.App, error)
 	// Started is called once, with the bound addresses, when the pool serves.
 	Started func([]control.Listener)
+	// Attach is called before anything is started, with the master itself.
+	Attach func(*Master)
+	// Await, if set, is asked before the first start, and after each start that
+	// failed, with its error. It returns nil when there is something to start, with
+	// the sockets open all the while; its error ends the master. No other release is
+	// then started in the place of the newest.
+	Await func(ctx context.Context, failed error) error
 }
 
 // Master is a running app.
@@ -54,7 +61,7 @@ type Master struct {
 	warnings  warnings
 	damages   damages
 	changed   broadcast      // what serves is another generation
-	later     sync.WaitGroup // what the upgrader has told of
+	later     sync.WaitGroup // what the upgrader has told of; the control socket
 	after     sequence       // what the ends of rolls have set off
 	fellBack  bool           // the newest release did not start
 	stopping  atomic.Bool    // somebody has asked for the end
@@ -64,6 +71,9 @@ type Master struct {
 	preparing sync.Mutex
 
 	pool atomic.Pointer[pool.Pool] // another one after a failed start
+
+	signals chan os.Signal
+	wait    wait // for something to start
 
 	mu      sync.Mutex
 	current *generation // what serves
@@ -116,11 +126,15 @@ func (m *Master) wantedApp() config.App {
 // Run is a master's whole life. It returns nil after a graceful or forced stop.
 // An error before anything serves leaves nothing behind.
 func Run(ctx context.Context, o Options) error {
-	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2)}
+	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), signals: make(chan os.Signal, 16)}
 	defer m.close()
-	for _, step := range []func() error{m.takeName, m.openListeners, m.openLauncher, m.makePool, m.openControl} {
+	// SIGPIPE is taken so that a closed stdout is an error of a write and not the
+	// end of the master; a handler, unlike ignoring it, is not inherited.
+	signal.Notify(m.signals, unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGTTIN, unix.SIGTTOU, unix.SIGUSR2, unix.SIGPIPE)
+	defer signal.Stop(m.signals)
+	for _, step := range []func() error{m.takeName, m.openListeners, m.openLauncher, m.awaitFirst, m.makePool, m.openControl} {
 		if err := step(); err != nil {
-			return err
+			return stoppedEarly(err)
 		}
 	}
 	return m.run(ctx)
@@ -218,32 +232,32 @@ func (m *Master) openLauncher() (err error) {
 }
 
 func (m *Master) openControl() (err error) {
+	if m.control != nil {
+		return nil // somebody waited
+	}
 	m.control, err = control.Listen(m.opts.Places.ControlSocket(m.opts.App.Name), m, m.log)
+	if err == nil {
+		m.later.Go(func() { m.report(m.control.Serve()) })
+	}
 	return err
 }
 
 // run lets everything go on until the pool has ended.
 func (m *Master) run(ctx context.Context) error {
-	// SIGPIPE is taken so that a closed stdout is an error of a write and not the
-	// end of the master; a handler, unlike ignoring it, is not inherited.
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGTTIN, unix.SIGTTOU, unix.SIGUSR2, unix.SIGPIPE)
-	defer signal.Stop(signals)
 	m.systemd = systemd.NewNotifier(os.Getenv, func(err error) { m.log.Warn("cannot notify systemd", "err", err) })
 
 	ended, end := context.WithCancel(context.Background())
 	var services sync.WaitGroup
-	services.Go(func() { m.serveSignals(ended, signals) })
+	services.Go(func() { m.serveSignals(ended, m.signals) })
 	services.Go(func() { m.serveReloads(ended) })
 	services.Go(func() { m.watch(ended) })
 	services.Go(func() { m.watchMemory(ended) })
-	services.Go(func() { m.report(m.control.Serve()) })
 	if m.notify != nil {
 		m.notify.OnFlood(m.launcher.Flooded)
 		services.Go(func() { m.report(m.notify.Serve(m.launcher.Notified)) })
 	}
 	err := m.runPool(ctx)
-	for m.afterFailedStart(err) {
+	for m.afterFailedStart(err) || m.awaitAnother(ctx, &err) {
 		err = m.runPool(ctx)
 	}
 	end()

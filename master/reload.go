@@ -16,6 +16,9 @@ import (
 // Reload reads the configuration and rolls to what its command's file holds now:
 // control.Master.
 func (m *Master) Reload(o control.ReloadOptions) (control.Wait, error) {
+	if m.wait.on() {
+		return nil, errWaiting
+	}
 	m.preparing.Lock()
 	defer m.preparing.Unlock()
 	m.after.wait(context.Background()) // the verdict on what was tried last

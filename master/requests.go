@@ -16,6 +16,9 @@ import (
 
 // Status is what can be seen of the master: control.Master.
 func (m *Master) Status() (control.Status, error) {
+	if m.wait.on() {
+		return m.waitingStatus(), nil
+	}
 	status, err := m.running().Status()
 	now := m.serving()
 	return control.Status{
@@ -68,6 +71,9 @@ func scaleTarget(change string) (func(now int) (int, error), error) {
 // Stop begins the end: control.Master.
 func (m *Master) Stop(force bool) error {
 	m.stopping.Store(true)
+	if m.wait.end() {
+		return nil
+	}
 	if force {
 		m.systemd.Stopping("stopping by force")
 		return m.running().Force()
