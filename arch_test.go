@@ -37,6 +37,7 @@ var importRules = []importRule{
 	{pkg: "watch", only: []string{}, because: "parts that stand side by side meet in master only"},
 	{pkg: "dev", only: []string{"relevo/config", "relevo/control", "relevo/pool", "relevo/pool/machine", "relevo/watch"},
 		because: "it stands beside the master and asks it through an interface of its own"},
+	{pkg: "dev/terminal", only: []string{}, because: "a terminal has to be given back whatever the program was"},
 	{pkg: "systemd", only: []string{}, because: "parts that stand side by side meet in master only"},
 	{pkg: "serve", only: []string{"relevo/ipc", "relevo/worker"}, because: "the built-in worker is a worker like any other"},
 	{pkg: "master", never: []string{"relevo/cli", "relevo/prove", "relevo/serve", "relevo/worker"}, because: "imports run downward"},

@@ -82,7 +82,7 @@ func (c *cli) root() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.AddGroup(&cobra.Group{ID: "start", Title: "Start a master:"}, &cobra.Group{ID: "talk", Title: "Talk to a running master:"})
 	root.AddCommand(
-		c.run(), c.serve(), c.dev(), c.builtinWorker(),
+		c.run(), c.serve(), c.dev(), c.builtinWorker(), c.terminalGuard(),
 		c.status(), c.list(), c.reload(), c.rollback(), c.releases(), c.scale(), c.stop(), c.events(), c.send(), c.signal(), c.prove(),
 		c.check(), c.version(),
 	)

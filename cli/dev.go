@@ -190,6 +190,12 @@ func (c *cli) develop(sources config.Sources, app config.App, stderr io.Writer, 
 		app.Command, app.WatchBinary = loop.Command(app.Command), false
 		return app, err
 	}
+	keys, err := c.readKeys(log)
+	if err != nil {
+		return err
+	}
+	defer keys.close()
+	loop.UseKeys(keys.keys)
 	ended := make(chan struct{})
 	go func() { defer close(ended); loop.Run(ctx) }()
 	defer func() { cancel(); <-ended }()
@@ -240,6 +246,8 @@ func (c *cli) devOptions(sources config.Sources, app config.App, stderr io.Write
 		Dir: sources.Dir, Dev: app.Dev, Place: place, Name: app.Name, Log: log,
 		Say:  func(n dev.Note) { fmt.Fprintln(stderr, c.noteText(n)) },
 		Open: func() { c.open(app, log) },
+		// Erase the screen and what scrolled off it; the cursor goes home (xterm).
+		ClearScreen: func() { io.WriteString(stderr, "\x1b[H\x1b[2J\x1b[3J") },
 	}
 	if file := fileOf(sources); file != "" {
 		if !filepath.IsAbs(file) {

@@ -55,8 +55,6 @@ type Options struct {
 	Browser    Browser // nil: none
 	Log        *slog.Logger
 	Say        func(Note)
-	// Keys are keystrokes; nil: there are none.
-	Keys <-chan byte
 	// Open opens the page in the browser.
 	Open func()
 	// ClearScreen wipes the terminal.
@@ -71,6 +69,7 @@ type Dev struct {
 	master   Master // since Attach; before that nothing is asked of it
 	attached chan struct{}
 	calls    chan func()
+	keys     <-chan byte   // nil: there are none
 	stopping chan struct{} // closed when Run is to end
 	ended    chan struct{} // closed when Run takes no call any more
 	tasks    sync.WaitGroup
@@ -139,6 +138,9 @@ func New(ctx context.Context, o Options) (*Dev, error) {
 // replaced by what is built, or in a Go module what is built.
 func (d *Dev) Command(given []string) []string { return d.made.command(given) }
 
+// UseKeys gives the loop keystrokes, before Run.
+func (d *Dev) UseKeys(keys <-chan byte) { d.keys = keys }
+
 // Attach gives the loop its master.
 func (d *Dev) Attach(m Master) {
 	d.master = m
@@ -170,7 +172,11 @@ func (d *Dev) Run(ctx context.Context) {
 			d.batch(ctx, batch)
 		case <-d.release.C:
 			d.letGo(ctx)
-		case key := <-d.opts.Keys:
+		case key, open := <-d.keys:
+			if !open {
+				d.keys = nil
+				continue
+			}
 			d.key(ctx, key)
 		case call := <-d.calls:
 			call()

@@ -55,7 +55,7 @@ type Tree struct {
 	changes  chan Batch // capacity 1: a batch that was not taken grows
 	requests chan func(*treeLoop)
 	mu       sync.Mutex
-	stirring bool // under mu
+	stirring bool          // under mu
 	ended    chan struct{} // closed when Run has ended
 	loop     *treeLoop     // until Run
 	watches  atomic.Int64
