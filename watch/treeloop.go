@@ -90,12 +90,12 @@ func (l *treeLoop) concerns(path string, created bool) bool {
 	if _, entered := l.dirs[path]; entered || l.heads[path] {
 		return true
 	}
-	if !created {
-		return l.sel.file(path)
-	}
 	dir := filepath.Dir(path)
 	if _, entered := l.dirs[dir]; entered && l.sel.ignore != nil && isIgnoreFile(filepath.Base(path)) {
 		return true
+	}
+	if !created {
+		return l.sel.file(path)
 	}
 	if l.heads[dir] && slices.ContainsFunc(l.sel.bases(), func(base string) bool { _, ok := under(path, base); return ok }) {
 		return true

@@ -174,17 +174,35 @@ func (k *Keys) read() {
 
 // pass hands keys on, but not the sequences that special keys send.
 func (k *Keys) pass(typed []byte) bool {
-	for _, key := range typed {
-		if key == 0x1b {
-			return true
+	for len(typed) > 0 {
+		if n := sequence(typed); n > 0 {
+			typed = typed[n:]
+			continue
 		}
 		select {
-		case k.keys <- key:
+		case k.keys <- typed[0]:
 		case <-k.done:
 			return false
 		}
+		typed = typed[1:]
 	}
 	return true
+}
+
+// sequence is the length of the escape sequence (ECMA-48) that text begins with.
+func sequence(text []byte) int {
+	if text[0] != 0x1b {
+		return 0
+	}
+	if len(text) < 2 || text[1] != '[' {
+		return min(len(text), 3) // SS3 and a letter, or Alt and a key
+	}
+	for i, b := range text[2:] {
+		if b >= 0x40 && b <= 0x7e {
+			return i + 3
+		}
+	}
+	return len(text)
 }
 
 // orderly is what the guard reads where nothing is left to do.
