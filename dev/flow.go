@@ -189,14 +189,14 @@ func (d *Dev) absorb(ctx context.Context) {
 func (d *Dev) relist(ctx context.Context) {
 	since := time.Now()
 	d.tasks.Go(func() {
-		packages, err := listGo(ctx, d.opts.Dir, d.opts.Dev.Package)
+		packages, work, err := listGo(ctx, d.opts.Dir, d.opts.Dev.Package)
 		if err != nil {
 			if ctx.Err() == nil && !errors.Is(err, context.Canceled) {
 				d.opts.Log.Debug("the packages are not listed: what was watched is watched on", "err", err)
 			}
 			return
 		}
-		d.tree.Watch(ctx, d.made.takeGo(packages, since))
+		d.tree.Watch(ctx, d.made.takeGo(packages, work, since))
 	})
 }
 

@@ -45,28 +45,41 @@ func (p goPackage) own() bool {
 const listFields = "-json=Dir,ImportPath,Name,Standard,EmbedPatterns,Module,Error"
 
 // listGo asks the go command what a package is made of. Code that does not compile
-// is listed all the same.
-func listGo(ctx context.Context, dir, pattern string) ([]goPackage, error) {
-	cmd := exec.CommandContext(ctx, "go", "list", "-e", "-deps", listFields, pattern)
+// is listed all the same. work is the workspace's go.work, "" where there is none.
+func listGo(ctx context.Context, dir, pattern string) (all []goPackage, work string, err error) {
+	out, err := runGo(ctx, dir, "env", "GOWORK")
+	if err != nil {
+		return nil, "", err
+	}
+	if work = strings.TrimSpace(string(out)); work == "off" {
+		work = ""
+	}
+	if out, err = runGo(ctx, dir, "list", "-e", "-deps", listFields, pattern); err != nil {
+		return nil, "", fmt.Errorf("cannot list the packages of %s: %w", pattern, err)
+	}
+	for decoder := json.NewDecoder(bytes.NewReader(out)); decoder.More(); {
+		var p goPackage
+		if err := decoder.Decode(&p); err != nil {
+			return nil, "", fmt.Errorf("cannot read the answer of go list: %w", err)
+		}
+		all = append(all, p)
+	}
+	if len(all) == 0 {
+		return nil, "", fmt.Errorf("cannot find the package %s", pattern)
+	}
+	return all, work, nil
+}
+
+func runGo(ctx context.Context, dir string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("cannot list the packages of %s: %w\n  %s", pattern, err, strings.TrimSpace(stderr.String()))
+		return nil, fmt.Errorf("go %s: %w\n  %s", args[0], err, strings.TrimSpace(stderr.String()))
 	}
-	var all []goPackage
-	for decoder := json.NewDecoder(bytes.NewReader(out)); decoder.More(); {
-		var p goPackage
-		if err := decoder.Decode(&p); err != nil {
-			return nil, fmt.Errorf("cannot read the answer of go list: %w", err)
-		}
-		all = append(all, p)
-	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("cannot find the package %s", pattern)
-	}
-	return all, nil
+	return out, nil
 }
 
 // goFiles are the files of a package's directory that the go command compiles.
@@ -74,7 +87,7 @@ const goFiles = "*.{go,c,cc,cpp,cxx,m,h,hh,hpp,hxx,f,F,for,f90,s,S,sx,swig,swigc
 
 // goSet returns the patterns of the files that packages are made of, and of those
 // that look like it but are not: tests.
-func goSet(packages []goPackage) (exact, not []string) {
+func goSet(packages []goPackage, work string) (exact, not []string) {
 	modules := map[string]string{}
 	for _, p := range packages {
 		if p.own() && p.Module.Dir != "" {
@@ -99,9 +112,10 @@ func goSet(packages []goPackage) (exact, not []string) {
 		}
 	}
 	for _, dir := range modules {
-		for _, name := range []string{"go.mod", "go.sum", "go.work", "go.work.sum"} {
-			exact = append(exact, watch.Escape(filepath.Join(dir, name)))
-		}
+		exact = append(exact, watch.Escape(dir)+"/go.{mod,sum,work}")
+	}
+	if work != "" {
+		exact = append(exact, watch.Escape(work), watch.Escape(work)+".sum")
 	}
 	slices.Sort(exact)
 	return slices.Compact(exact), not

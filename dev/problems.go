@@ -34,7 +34,7 @@ const maxProblems = 50
 // The ways in which programs name a place.
 var (
 	// Go, C, Rust, eslint --format unix, most linters: file:line[:column]: text.
-	colons = regexp.MustCompile(`^\s*(?:-->\s*)?([^\s:"'()][^:"'()]*):(\d+)(?::(\d+))?(?::\s*(.*))?$`)
+	colons = regexp.MustCompile(`^\s*(?:-->\s*)?([^\s:"'()][^:"'()]*):(\d+)(?::(\d+))?(?:(?::\s*|\s+-\s+)(.*))?$`)
 	// TypeScript: file(line,column): text.
 	parens = regexp.MustCompile(`^\s*([^\s:"'()][^:"'()]*)\((\d+),(\d+)\):?\s*(.*)$`)
 	// Python: File "file", line N.

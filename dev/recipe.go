@@ -122,7 +122,7 @@ func (r *recipe) addBuild() {
 
 // addGo adds the build of a Go program.
 func (r *recipe) addGo(ctx context.Context) error {
-	packages, err := listGo(ctx, r.opts.Dir, r.opts.Dev.Package)
+	packages, work, err := listGo(ctx, r.opts.Dir, r.opts.Dev.Package)
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (r *recipe) addGo(ctx context.Context) error {
 	}
 	r.goInput = new(atomic.Pointer[watch.Matcher])
 	r.base = r.set
-	r.set = r.takeGo(packages, time.Time{})
+	r.set = r.takeGo(packages, work, time.Time{})
 	out := filepath.Join(r.opts.Place, r.opts.Name)
 	args := []string{"go", "build", "-buildvcs=false", "-o", out + staged}
 	if r.opts.Dev.Delve {
@@ -148,8 +148,8 @@ func (r *recipe) addGo(ctx context.Context) error {
 }
 
 // takeGo makes the files of these packages the ones that are watched.
-func (r *recipe) takeGo(packages []goPackage, since time.Time) watch.Set {
-	exact, not := goSet(packages)
+func (r *recipe) takeGo(packages []goPackage, work string, since time.Time) watch.Set {
+	exact, not := goSet(packages, work)
 	matcher := watch.NewMatcher(watch.Set{Exact: exact, Not: not})
 	r.goInput.Store(&matcher)
 	set := r.base

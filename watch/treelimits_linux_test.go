@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,5 +51,23 @@ func (c *child) wantPath(path string) {
 		}
 	case <-time.After(tooLong):
 		c.t.Fatalf("no change of %s", path)
+	}
+}
+
+// TestTreeSilent: a file system without events of others' changes is polled, and
+// that is said.
+func TestTreeSilent(t *testing.T) {
+	t.Parallel()
+	log := &logBuffer{}
+	tree, err := NewTree(TreeOptions{Set: Set{Exact: []string{"/proc/sys/kernel/ostype"}}, Log: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tree.loop.close()
+	if text := log.String(); !strings.Contains(text, "is on proc") || !strings.Contains(text, "polled") {
+		t.Errorf("the log does not say that it polls, or why: %s", text)
+	}
+	if tree.loop.poll == nil {
+		t.Error("it does not poll")
 	}
 }
