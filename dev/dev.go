@@ -87,8 +87,9 @@ type Dev struct {
 	release  *time.Timer
 	failure  *Failure
 	start    start
-	rolls    int // that were asked for
-	rolling  int // of them, under way
+	rolls    int             // that were asked for
+	ctx      context.Context // of Run
+	rolling  int             // of them, under way
 	started  time.Time
 }
 
@@ -107,8 +108,10 @@ type cycle struct {
 type start struct {
 	waiter chan struct{} // Await waits for this to be closed
 	ready  bool          // there is something to start
+	begun  bool          // the master starts it
 	serves bool
 	cycle  cycle
+	next   *cycle // what was made while the first start was under way
 }
 
 // New looks what is to be watched and begins to watch it. It runs the go command
@@ -161,6 +164,7 @@ func (d *Dev) Run(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
+	d.ctx = ctx
 	d.tasks.Go(func() { d.tree.Run(ctx) })
 	d.sayWatching()
 	d.step(ctx)

@@ -16,14 +16,13 @@ import (
 func (d *Dev) Await(ctx context.Context, failed error) error {
 	waiter := make(chan struct{})
 	d.call(func() {
-		d.start.serves = false
-		d.start.waiter = waiter
-		again := d.rolls > 0 // asked for while the start was failing
-		d.rolls = 0
-		if failed != nil && !again {
+		d.start.serves, d.start.begun, d.start.waiter = false, false, waiter
+		if next := d.start.next; next != nil {
+			d.start.cycle, d.start.next, d.start.ready = *next, nil, true
+		} else if failed != nil {
 			d.fail(d.startFailure(failed))
 		}
-		if d.start.ready || again {
+		if d.start.ready {
 			d.letStart()
 		}
 	})
@@ -40,7 +39,7 @@ func (d *Dev) Await(ctx context.Context, failed error) error {
 func (d *Dev) letStart() {
 	if d.start.waiter != nil {
 		close(d.start.waiter)
-		d.start.waiter, d.start.ready = nil, false
+		d.start.waiter, d.start.ready, d.start.begun = nil, false, true
 	}
 }
 
@@ -50,26 +49,31 @@ func (d *Dev) Serving() {
 		if d.start.serves {
 			return
 		}
-		d.start.serves = true
+		d.start.serves, d.start.begun = true, false
 		c := d.start.cycle
 		d.mended()
 		line := c.line(d.short) + " → live " + seconds(time.Since(c.first))
 		d.say(Good, line)
 		d.reload(c)
 		d.tasks.Go(d.follow)
+		if next := d.start.next; next != nil {
+			d.start.next = nil
+			d.roll(d.ctx, *next)
+		}
 	})
 }
 
 // roll has the workers replaced.
 func (d *Dev) roll(ctx context.Context, c cycle) {
 	d.now.names = nil
-	if !d.start.serves {
+	switch {
+	case d.start.serves:
+	case !d.start.begun:
 		d.start.cycle, d.start.ready = c, true
-		if d.start.waiter != nil {
-			d.letStart()
-			return
-		}
-		d.rolls++
+		d.letStart()
+		return
+	default: // the start that is under way is waited for
+		d.start.next = &c
 		return
 	}
 	d.ask(ctx, c, func() (control.Wait, error) {

@@ -22,8 +22,9 @@ const stateWaiting = "waiting"
 
 // wait is the time in which Options.Await decides.
 type wait struct {
-	mu     sync.Mutex
-	cancel context.CancelFunc // nil: there is no wait
+	mu      sync.Mutex
+	cancel  context.CancelFunc // nil: there is no wait
+	readers []chan pool.Event  // who would see what happens; closed when there is something to see, or at the end
 }
 
 func (w *wait) begin(cancel context.CancelFunc) {
@@ -37,6 +38,31 @@ func (w *wait) on() bool {
 	defer w.mu.Unlock()
 	return w.cancel != nil
 }
+
+// subscribe returns events that do not come while there is a wait.
+func (w *wait) subscribe() (events <-chan pool.Event, on bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cancel == nil {
+		return nil, false
+	}
+	reader := make(chan pool.Event)
+	w.readers = append(w.readers, reader)
+	return reader, true
+}
+
+// release lets the readers go.
+func (w *wait) release() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, reader := range w.readers {
+		close(reader)
+	}
+	w.readers = nil
+}
+
+// unready says whether there are no workers to do anything with.
+func (m *Master) unready() bool { return m.wait.on() || m.serving() == nil }
 
 // end ends the wait early. It says false where there is none.
 func (w *wait) end() bool {
@@ -80,6 +106,7 @@ func (m *Master) await(ctx context.Context, cancel context.CancelFunc, failed er
 	if m.stopping.Load() {
 		return errStopped
 	}
+	m.wait.release()
 	return err
 }
 

@@ -290,6 +290,7 @@ func (m *Master) report(err error) {
 
 // close undoes what has been opened, last first.
 func (m *Master) close() {
+	m.wait.release()
 	if m.control != nil {
 		m.control.Close()
 	}

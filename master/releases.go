@@ -87,7 +87,7 @@ func (m *Master) lastGood(but string) (store.Record, bool) {
 // Rollback rolls to a kept release: control.Master. The one it leaves is not
 // gone to again by itself.
 func (m *Master) Rollback(to string) (control.Wait, error) {
-	if m.wait.on() {
+	if m.unready() {
 		return nil, errWaiting
 	}
 	m.preparing.Lock()
@@ -133,7 +133,7 @@ func (m *Master) rollbackTarget(to, serving string) (store.Record, error) {
 
 // Releases lists what is known of releases: control.Master.
 func (m *Master) Releases() (control.Releases, error) {
-	if m.wait.on() {
+	if m.unready() {
 		return control.Releases{}, errWaiting
 	}
 	m.after.wait(context.Background())
@@ -150,7 +150,7 @@ func (m *Master) Releases() (control.Releases, error) {
 
 // Plan says what a reload would change: control.Master.
 func (m *Master) Plan() (control.Plan, error) {
-	if m.wait.on() {
+	if m.unready() {
 		return control.Plan{}, errWaiting
 	}
 	m.after.wait(context.Background())

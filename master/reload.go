@@ -16,7 +16,7 @@ import (
 // Reload reads the configuration and rolls to what its command's file holds now:
 // control.Master.
 func (m *Master) Reload(o control.ReloadOptions) (control.Wait, error) {
-	if m.wait.on() {
+	if m.unready() {
 		return nil, errWaiting
 	}
 	m.preparing.Lock()

@@ -16,7 +16,7 @@ import (
 
 // Status is what can be seen of the master: control.Master.
 func (m *Master) Status() (control.Status, error) {
-	if m.wait.on() {
+	if m.unready() {
 		return m.waitingStatus(), nil
 	}
 	status, err := m.running().Status()
@@ -83,7 +83,12 @@ func (m *Master) Stop(force bool) error {
 }
 
 // Subscribe returns the events from now on: control.Master.
-func (m *Master) Subscribe() (<-chan pool.Event, func(), error) { return m.running().Subscribe() }
+func (m *Master) Subscribe() (<-chan pool.Event, func(), error) {
+	if events, waiting := m.wait.subscribe(); waiting {
+		return events, func() {}, nil
+	}
+	return m.running().Subscribe()
+}
 
 // Send sends an application message to workers: control.Master.
 func (m *Master) Send(t pool.Target, data []byte) ([]string, error) {

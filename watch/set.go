@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,6 +105,7 @@ type selection struct {
 	scopes []scope
 	not    []string
 	ignore *ignores // nil: no ignore files
+	locks  []string // of git, held while it writes what is watched
 }
 
 func newSelection(set Set) *selection {
@@ -116,6 +118,12 @@ func newSelection(set Set) *selection {
 	}
 	if !set.NoIgnore {
 		s.ignore = newIgnores()
+	}
+	for _, base := range s.bases() {
+		lock := filepath.Join(gitDir(repositoryRoot(base)), "index.lock")
+		if !slices.Contains(s.locks, lock) {
+			s.locks = append(s.locks, lock)
+		}
 	}
 	return s
 }

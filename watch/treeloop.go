@@ -132,15 +132,7 @@ func (l *treeLoop) due() {
 // gitAtWork says whether git holds the lock of an index: while it switches
 // branches, merges or rebases.
 func (l *treeLoop) gitAtWork() bool {
-	if l.sel.ignore == nil {
-		return false
-	}
-	for _, r := range l.sel.ignore.repos {
-		if _, err := os.Lstat(filepath.Join(gitDir(r.root), "index.lock")); err == nil {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(l.sel.locks, func(lock string) bool { _, err := os.Lstat(lock); return err == nil })
 }
 
 // gitDir is the .git of a working tree; in one of several it is a file that names
