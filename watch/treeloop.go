@@ -25,6 +25,7 @@ type treeLoop struct {
 	all     bool            // look at everything
 	first   time.Time
 	quiet   quiet
+	git     bool // was at work
 	timer   *time.Timer
 
 	poll      *time.Ticker // nil: events can be trusted
@@ -120,10 +121,27 @@ const gitPause = 20 * time.Millisecond
 // rest of it is waited for, however long its pauses are.
 func (l *treeLoop) due() {
 	now := time.Now()
-	if now.Sub(l.quiet.first) < l.quiet.max && l.gitAtWork() {
+	patient := now.Sub(l.quiet.first) < l.quiet.max
+	select {
+	case <-l.events.wake: // the clock was faster than the events
+		if l.take(l.events.take()); patient {
+			l.timer.Reset(l.quiet.wait(now))
+			return
+		}
+	default:
+	}
+	if patient && l.gitAtWork() {
+		l.git = true
 		l.timer.Reset(max(gitPause, l.quiet.min/2))
 		return
 	}
+	if l.git && patient { // the last of what it wrote is on its way
+		l.git = false
+		l.quiet.hint(now)
+		l.timer.Reset(l.quiet.wait(now))
+		return
+	}
+	l.git = false
 	first := l.first
 	changed := l.look()
 	l.tree.send(Batch{Paths: changed, First: first, Sent: time.Now()})
