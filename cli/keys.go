@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 
@@ -28,11 +27,7 @@ func (c *cli) readKeys(log *slog.Logger) (keyboard, error) {
 	if !ok || !isTerminal(in) || !isTerminal(c.stderr) {
 		return none, nil
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return none, fmt.Errorf("cannot find this program's own file: %w", err)
-	}
-	keys, err := terminal.Open(terminal.Options{In: in, Guard: []string{self, guardVerb}})
+	keys, err := terminal.Open(terminal.Options{In: in, Guard: []string{os.Args[0], guardVerb}})
 	switch {
 	case errors.Is(err, terminal.ErrNoTerminal):
 		return none, nil

@@ -17,7 +17,7 @@ type Dev struct {
 	Debounce time.Duration
 	Proxy    string // address of the browser's proxy; empty: none
 	Open     bool   // open the browser
-	Delve    bool   // run under the debugger
+	Delve    bool   // build for the debugger
 	Rules    []DevRule
 }
 
@@ -57,7 +57,7 @@ func devSettings() []Setting {
 		one("dev.open", "open", boolean(), Restart, func(a *App) *bool { return &a.Dev.Open },
 			"open the page in the browser, through the proxy"),
 		one("dev.delve", "delve", boolean(), Restart, func(a *App) *bool { return &a.Dev.Delve },
-			"run the Go program under the debugger delve; dlv connect attaches"),
+			"build the Go program for the debugger delve, and say how to attach it"),
 		ruleSetting(),
 	}
 }

@@ -119,7 +119,7 @@ func (d *Dev) sayStatus() {
 		fmt.Sprintf("%d of %s serve", serving, plural(len(s.Workers), "worker")),
 		fmt.Sprintf("%s in %s", plural(d.tree.Files(), "file"), directories(d.tree.Watches())))
 	if d.paused {
-		text = join(text, fmt.Sprintf("paused, %d files wait", len(d.held)))
+		text = join(text, paused(len(d.held)))
 	}
 	for _, warning := range s.Warnings {
 		text += "\n  " + warning
@@ -143,4 +143,11 @@ func union(a, b []string) []string {
 	all := slices.Concat(a, b)
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+func paused(files int) string {
+	if files == 1 {
+		return "paused, 1 file waits"
+	}
+	return fmt.Sprintf("paused, %d files wait", files)
 }

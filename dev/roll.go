@@ -134,6 +134,9 @@ func (d *Dev) rolled(c cycle, number int, t times, result pool.RollResult, err e
 }
 
 func (d *Dev) reload(c cycle) {
+	if d.opts.Dev.Delve {
+		d.sayAttach()
+	}
 	if d.opts.Browser != nil {
 		d.opts.Browser.Reload(c.paths)
 	}
@@ -241,3 +244,17 @@ func plural(n int, noun string) string {
 }
 
 func join(all ...string) string { return strings.Join(all, " · ") }
+
+// sayAttach tells how to look into what serves now. A worker that a debugger holds
+// does not drain: it is killed at the end of its time after the next save.
+func (d *Dev) sayAttach() {
+	s, err := d.master.Status()
+	if err != nil {
+		return
+	}
+	for _, w := range s.Workers {
+		if w.State == string(machine.Serving) {
+			d.say(Plain, fmt.Sprintf("dlv attach %d", w.PID))
+		}
+	}
+}

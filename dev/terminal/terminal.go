@@ -21,7 +21,8 @@ import (
 // Options are what keys are read with.
 type Options struct {
 	In *os.File // the terminal
-	// Guard is the command of a process that calls Guard; nil: there is none.
+	// Guard are the arguments, a name first, with which this program itself calls
+	// Guard; nil: there is no guard.
 	Guard []string
 }
 
@@ -211,8 +212,12 @@ const orderly = "x"
 // modes are what the guard has to know.
 type modes struct{ Saved, Ours unix.Termios }
 
-func (k *Keys) startGuard(command []string) (err error) {
-	k.guard = exec.Command(command[0], command[1:]...)
+func (k *Keys) startGuard(command []string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("cannot guard the terminal: %w", err)
+	}
+	k.guard = &exec.Cmd{Path: self, Args: command}
 	k.guard.ExtraFiles = []*os.File{k.in}
 	// Ctrl-C and Ctrl-Z are not meant for it.
 	k.guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
