@@ -129,7 +129,7 @@ type losses struct {
 	mu                            sync.Mutex
 	asked, refused, broken, other int
 	stuck                         int // saves that were never served
-	gap, since                    time.Duration
+	gap                           time.Duration // the longest without an answer
 }
 
 // load asks on new connections, one after the other, until ctx ends.
