@@ -245,7 +245,7 @@ func (c *cli) devOptions(sources config.Sources, app config.App, stderr io.Write
 	o := dev.Options{
 		Dir: sources.Dir, Dev: app.Dev, Place: place, Name: app.Name, Log: log,
 		Say:  func(n dev.Note) { fmt.Fprintln(stderr, c.noteText(n)) },
-		Open: func() { c.open(app, log) },
+		Open: func(address string) { c.open(app, address, log) },
 		// Erase the screen and what scrolled off it; the cursor goes home (xterm).
 		ClearScreen: func() { io.WriteString(stderr, "\x1b[H\x1b[2J\x1b[3J") },
 	}
@@ -288,12 +288,12 @@ func (c *cli) noteText(n dev.Note) string {
 }
 
 // open shows the page in the browser.
-func (c *cli) open(app config.App, log *slog.Logger) {
+func (c *cli) open(app config.App, address string, log *slog.Logger) {
 	program := "xdg-open"
 	if runtime.GOOS == "darwin" {
 		program = "open"
 	}
-	url := "http://" + browsable(app.Listen[0].Address)
+	url := "http://" + browsable(address)
 	if app.Dev.Proxy != "" {
 		url = "http://" + browsable(app.Dev.Proxy)
 	}

@@ -55,8 +55,8 @@ type Options struct {
 	Browser    Browser // nil: none
 	Log        *slog.Logger
 	Say        func(Note)
-	// Open opens the page in the browser.
-	Open func()
+	// Open opens the page of a listener in the browser.
+	Open func(address string)
 	// ClearScreen wipes the terminal.
 	ClearScreen func()
 }
@@ -83,6 +83,7 @@ type Dev struct {
 	busyTill time.Time          // until when a change counts as one during a cycle
 	settling bool               // all is built, not all is quiet
 	paused   bool
+	opened   bool     // the browser was, at the start
 	held     []string // changed while paused, or under suspicion of a loop
 	release  *time.Timer
 	failure  *Failure
@@ -132,7 +133,6 @@ func New(ctx context.Context, o Options) (*Dev, error) {
 	}
 	d.plan = d.made.plan()
 	d.plan.all()
-	d.imports.changed(d.tree.List())
 	d.now = cycle{first: d.started, sent: time.Now()}
 	return d, nil
 }
@@ -165,9 +165,13 @@ func (d *Dev) Run(ctx context.Context) {
 		return
 	}
 	d.ctx = ctx
-	d.tasks.Go(func() { d.tree.Run(ctx) })
 	d.sayWatching()
+	files := d.tree.List()
+	d.tasks.Go(func() { d.tree.Run(ctx) })
 	d.step(ctx)
+	if d.made.goInput != nil {
+		d.imports.changed(files)
+	}
 	for {
 		select {
 		case <-ctx.Done():

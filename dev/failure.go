@@ -53,6 +53,9 @@ func (f Failure) text(short func(string) string) string {
 		return b.String()
 	}
 	for i, p := range f.Problems {
+		if strings.Contains(f.Title, p.Text) {
+			continue // it is the title
+		}
 		if i == shownProblems {
 			fmt.Fprintf(&b, "\n    and %d more", len(f.Problems)-i)
 			break
@@ -77,7 +80,7 @@ func lastLines(text string, n int) string {
 
 // warning is one line for `relevo status`.
 func (f Failure) warning(short func(string) string) string {
-	if len(f.Problems) == 0 {
+	if len(f.Problems) == 0 || strings.Contains(f.Title, f.Problems[0].Text) {
 		return f.Title
 	}
 	p := f.Problems[0]
@@ -117,8 +120,8 @@ func withoutPackageLines(output string) string {
 // rollFailure says why new workers did not take over.
 func (d *Dev) rollFailure(r pool.RollResult, err error) Failure {
 	if err != nil {
-		title, _, _ := strings.Cut(err.Error(), "\n  the running workers")
-		return Failure{Title: title}
+		text, _, _ := strings.Cut(err.Error(), "\n  the running ")
+		return Failure{Title: text, Problems: findProblems(text, d.opts.Dir)}
 	}
 	output := strings.Join(r.Tail, "\n")
 	title := "the new worker did not come up: " + r.Reason

@@ -59,12 +59,19 @@ func (d *Dev) key(ctx context.Context, key byte) {
 	case 'c':
 		d.opts.ClearScreen()
 	case 'o':
-		d.opts.Open()
+		d.open()
 	case '?', 'h':
 		d.say(Plain, Help)
 	case 'q':
 		d.say(Plain, "stopping")
 		d.tasks.Go(func() { d.master.Stop(false) })
+	}
+}
+
+// open shows the first listener's page.
+func (d *Dev) open() {
+	if s, err := d.master.Status(); err == nil && len(s.Listeners) > 0 {
+		d.opts.Open(s.Listeners[0].Address)
 	}
 }
 

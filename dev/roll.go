@@ -55,6 +55,10 @@ func (d *Dev) Serving() {
 		line := c.line(d.short) + " → live " + seconds(time.Since(c.first))
 		d.say(Good, line)
 		d.reload(c)
+		if d.opts.Dev.Open && !d.opened {
+			d.opened = true
+			d.open()
+		}
 		d.tasks.Go(d.follow)
 		if next := d.start.next; next != nil {
 			d.start.next = nil
