@@ -37,6 +37,9 @@ var importRules = []importRule{
 	{pkg: "reaper", only: []string{}, because: "it knows pids, and whose they are only from who starts them; it meets launch in master only"},
 	{pkg: "doctor", only: []string{"relevo/config"}, because: "it judges what it is shown; who runs and what is delegated it is told by cli"},
 	{pkg: "watch", only: []string{}, because: "parts that stand side by side meet in master only"},
+	{pkg: "dev", only: []string{"relevo/config", "relevo/control", "relevo/pool", "relevo/pool/machine", "relevo/watch"},
+		because: "it stands beside the master and asks it through an interface of its own"},
+	{pkg: "dev/terminal", only: []string{}, because: "a terminal has to be given back whatever the program was"},
 	{pkg: "systemd", only: []string{}, because: "parts that stand side by side meet in master only"},
 	{pkg: "systemd/unit", only: []string{"relevo/config"}, because: "it turns a configuration into text"},
 	{pkg: "internal/systemdbox", only: []string{"relevo/internal/testreq"}, because: "tests of every package may boot a systemd"},
@@ -49,6 +52,8 @@ var importRules = []importRule{
 var exclusive = map[string]string{
 	"github.com/cloudflare/tableflip":          "relevo/upgrader",
 	"github.com/fsnotify/fsnotify":             "relevo/watch",
+	"github.com/bmatcuk/doublestar/v4":         "relevo/watch",
+	"github.com/git-pkgs/gitignore":            "relevo/watch",
 	"github.com/pelletier/go-toml/v2/unstable": "relevo/config",
 	"github.com/spf13/cobra":                   "relevo/cli",
 	"github.com/lmittmann/tint":                "relevo/cli",

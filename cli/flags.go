@@ -94,12 +94,17 @@ type appFlags struct {
 }
 
 func (c *cli) appFlags(cmd *cobra.Command) *appFlags {
+	return c.settingFlags(cmd, func(s config.Setting) bool { return !s.OfDev() })
+}
+
+// settingFlags are the flags of those settings that a command has.
+func (c *cli) settingFlags(cmd *cobra.Command, has func(config.Setting) bool) *appFlags {
 	flags := &appFlags{texts: map[string][]string{}}
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVarP(&flags.config, "config", "c", "", "configuration `FILE` (default: ./"+config.DefaultFile+" where it exists)")
 	for _, s := range config.Settings() {
-		if s.Flag == "" {
+		if s.Flag == "" || !has(s) {
 			continue
 		}
 		help := s.Help

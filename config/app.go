@@ -44,6 +44,8 @@ type App struct {
 
 	Upgrade   Upgrade // how relevo itself is replaced
 	WatchSelf bool    // replace it when its own bytes change
+
+	Dev Dev
 }
 
 // Defaults of App.
@@ -116,6 +118,7 @@ func Default() App {
 		KeepReleases: DefaultKeepReleases,
 		LogFormat:    LogAuto,
 		Upgrade:      UpgradeAuto,
+		Dev:          Dev{Debounce: DefaultDebounce},
 	}
 }
 

@@ -16,6 +16,8 @@ type reading struct {
 	errs     []error
 	unknown  string         // the unknown table that keys go to
 	listener *listenerTable // the [[listener]] that keys go to
+	rules    *value         // all [[dev.rules]] so far; keys go to the last
+	inRule   bool           // they do
 
 	listeners []placedListener // of all [[listener]]; they stand behind those of listen
 }
@@ -39,6 +41,7 @@ func (f *File) apply(app *App) *reading {
 		}
 	}
 	r.endListener()
+	r.endRules()
 	for _, l := range r.listeners {
 		r.places[fmt.Sprintf("listen[%d]", len(app.Listen))] = l.at
 		app.Listen = append(app.Listen, l.Listen)
@@ -53,9 +56,11 @@ func (r *reading) report(key string, at Position, err error) {
 
 func (r *reading) header(e entry) {
 	r.endListener()
-	r.unknown = ""
+	r.unknown, r.inRule = "", false
 	key := e.key()
 	switch {
+	case key == rulesKey && e.value.form == formArray:
+		r.beginRule(e.at)
 	case key == listenerKey && e.value.form == formArray:
 		r.listener = &listenerTable{at: e.at}
 	case key == listenerKey:
@@ -86,6 +91,12 @@ func (r *reading) isTable(key string) bool {
 func (r *reading) key(e entry) {
 	if r.unknown != "" {
 		return // told at its header
+	}
+	if r.inRule {
+		rule := &r.rules.items[len(r.rules.items)-1]
+		e.path = e.path[strings.Count(rulesKey, ".")+1:]
+		rule.table = append(rule.table, e)
+		return
 	}
 	if r.listener != nil {
 		r.listener.members = append(r.listener.members, e)

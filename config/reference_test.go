@@ -66,7 +66,7 @@ func TestReferenceHasAll(t *testing.T) {
 		if _, after, _ := strings.Cut(reference(t), "\n#"+name+" = "); s.members == nil && s.Default != "" && !strings.HasPrefix(after, s.Default+"\n") {
 			t.Errorf("%s does not show its default %s", s.Key, s.Default)
 		}
-		applies := regexp.MustCompile(`(?s)\((live|roll|restart)\)\n((#[a-z\[][^\n]*\n)*)#\[?(limits\.)?` + name + `\b`).FindStringSubmatch(reference(t))
+		applies := regexp.MustCompile(`(?s)\((live|roll|restart)\)\n((#[a-z\[][^\n]*\n)*)#\[?(limits\.|\[dev\.)?` + name + `\b`).FindStringSubmatch(reference(t))
 		if applies == nil || applies[1] != string(s.Applies) {
 			t.Errorf("%s applies %s; the file says %.9q", s.Key, s.Applies, applies)
 		}
@@ -94,11 +94,14 @@ func TestSchemaIsCurrent(t *testing.T) {
 func TestTable(t *testing.T) {
 	var keys, flags []string
 	for _, s := range Settings() {
-		keys, flags = append(keys, s.Key), append(flags, s.Flag)
+		keys = append(keys, s.Key)
+		if s.Flag != "" {
+			flags = append(flags, s.Flag)
+		}
 		if s.Help == "" || s.schema == nil || !slices.Contains([]Applies{Live, Roll, Restart}, s.Applies) {
 			t.Errorf("%s is not complete: %+v", s.Key, s)
 		}
-		if s.Flag == "" && s.Key != "command" {
+		if s.Flag == "" && !slices.Contains([]string{"command", "dev.package", "dev.rules"}, s.Key) {
 			t.Errorf("%s has no flag", s.Key)
 		}
 		if s.Default != "" && s.Check(strings.Trim(s.Default, `"`)) != nil {

@@ -45,12 +45,16 @@ type member struct{ name, value string }
 type reporter func(at Position, err error)
 
 // Variable is the name in the environment, RELEVO_READY_TIMEOUT for
-// --ready-timeout; empty if there is no flag.
+// --ready-timeout, RELEVO_DEV_BUILD for --build of dev; empty if there is no flag.
 func (s Setting) Variable() string {
 	if s.Flag == "" {
 		return ""
 	}
-	return "RELEVO_" + strings.ToUpper(strings.ReplaceAll(s.Flag, "-", "_"))
+	prefix := "RELEVO_"
+	if s.OfDev() {
+		prefix = "RELEVO_DEV_"
+	}
+	return prefix + strings.ToUpper(strings.ReplaceAll(s.Flag, "-", "_"))
 }
 
 // Check says whether a flag's text can be read.

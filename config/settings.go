@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -11,7 +12,7 @@ import (
 
 // Settings returns every setting, in the order in which help and files have them.
 func Settings() []Setting {
-	return append(appSettings(), limitSettings()...)
+	return slices.Concat(appSettings(), limitSettings(), devSettings())
 }
 
 func appSettings() []Setting {

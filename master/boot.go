@@ -18,7 +18,7 @@ func (m *Master) makePool() error {
 		return err
 	}
 	m.looked(first)
-	if reason := m.knownBad(first); reason != "" {
+	if reason := m.knownBad(first); reason != "" && m.opts.Await == nil {
 		if good := m.insteadOf(first, reason); good != nil {
 			m.report(first.Close())
 			first = good
@@ -54,7 +54,7 @@ func (m *Master) insteadOf(bad *generation, reason string) *generation {
 func (m *Master) afterFailedStart(err error) bool {
 	var failed *pool.StartError
 	first := m.serving()
-	if !errors.As(err, &failed) || m.fellBack || m.stopping.Load() || first.Info().SHA256 == "" {
+	if !errors.As(err, &failed) || m.opts.Await != nil || m.fellBack || m.stopping.Load() || first.Info().SHA256 == "" {
 		return false
 	}
 	if m.launcher.Store().Verdict(first.Info().SHA256).Verdict == store.Good {

@@ -41,6 +41,13 @@ type Options struct {
 	Terminal bool
 	// Started is called once, with the bound addresses, when the pool serves.
 	Started func([]control.Listener)
+	// Attach is called before anything is started, with the master itself.
+	Attach func(*Master)
+	// Await, if set, is asked before the first start, and after each start that
+	// failed, with its error. It returns nil when there is something to start, with
+	// the sockets open all the while; its error ends the master. No other release is
+	// then started in the place of the newest.
+	Await func(ctx context.Context, failed error) error
 }
 
 // Master is a running app.
@@ -61,7 +68,7 @@ type Master struct {
 	damages   damages
 	retry     retry
 	changed   broadcast      // what serves is another generation
-	later     sync.WaitGroup // what the upgrader has told of
+	later     sync.WaitGroup // what the upgrader has told of; the control socket
 	after     sequence       // what the ends of rolls have set off
 	fellBack  bool           // the newest release did not start
 	stopping  atomic.Bool    // somebody has asked for the end
@@ -76,6 +83,7 @@ type Master struct {
 	keepWarned  sync.Once
 	self        ownSum
 	adopted     []string // ids of the workers that the master before has left
+	answers     bool     // clients of the control socket
 	owns        bool     // the app is this master's: what is opened is closed again
 
 	// preparing is held while a generation is prepared and handed to the pool: of
@@ -83,6 +91,8 @@ type Master struct {
 	preparing sync.Mutex
 
 	pool atomic.Pointer[pool.Pool] // another one after a failed start
+
+	wait wait // for something to start
 
 	mu      sync.Mutex
 	current *generation // what serves
@@ -165,13 +175,13 @@ func Run(ctx context.Context, o Options) error {
 	signal.Notify(m.signals, taken(os.Getpid() == 1)...)
 	defer signal.Stop(m.signals)
 	defer m.close()
-	steps := []func() error{m.openKeeper, m.takeName, m.endStrays, m.openListeners, m.openLauncher, m.makePool, m.openControl, m.takeOver}
+	steps := []func() error{m.openKeeper, m.takeName, m.endStrays, m.openListeners, m.openLauncher, m.awaitFirst, m.makePool, m.openControl, m.takeOver}
 	if o.Arrival.succeeds() {
 		steps = []func() error{m.openKeeper, m.inherit, m.openControl, m.takeOver}
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
-			return err
+			return stoppedEarly(err)
 		}
 		if !o.Arrival.succeeds() && stopWanted(m.signals) {
 			m.log.Info("stopped before anything served")
@@ -289,13 +299,13 @@ func (m *Master) run(ctx context.Context) error {
 	services.Go(func() { m.watch(ended) })
 	services.Go(func() { m.watchMemory(ended) })
 	services.Go(func() { m.watchSelf(ended) })
-	services.Go(func() { m.report(m.control.Serve()) })
+	m.serveControl()
 	if m.notify != nil {
 		m.notify.OnFlood(m.launcher.Flooded)
 		m.serveNotify()
 	}
 	err := m.runPool(ctx)
-	for m.afterFailedStart(err) {
+	for m.afterFailedStart(err) || m.awaitAnother(ctx, &err) {
 		err = m.runPool(ctx)
 	}
 	end()
@@ -338,6 +348,7 @@ func (m *Master) close() {
 	if m.isHandedOver() || !m.owns {
 		return
 	}
+	m.wait.release()
 	if m.control != nil {
 		m.control.Close()
 	}

@@ -88,6 +88,9 @@ func (m *Master) lastGood(but string) (store.Record, bool) {
 // Rollback rolls to a kept release: control.Master. The one it leaves is not
 // gone to again by itself.
 func (m *Master) Rollback(to string) (control.Wait, error) {
+	if m.unready() {
+		return nil, errWaiting
+	}
 	m.preparing.Lock()
 	defer m.preparing.Unlock()
 	m.after.wait(context.Background())
@@ -131,6 +134,9 @@ func (m *Master) rollbackTarget(to, serving string) (store.Record, error) {
 
 // Releases lists what is known of releases: control.Master.
 func (m *Master) Releases() (control.Releases, error) {
+	if m.unready() {
+		return control.Releases{}, errWaiting
+	}
 	m.after.wait(context.Background())
 	out := control.Releases{Releases: []control.Release{}}
 	serving := m.serving().Info().SHA256
@@ -145,6 +151,9 @@ func (m *Master) Releases() (control.Releases, error) {
 
 // Plan says what a reload would change: control.Master.
 func (m *Master) Plan() (control.Plan, error) {
+	if m.unready() {
+		return control.Plan{}, errWaiting
+	}
 	m.after.wait(context.Background())
 	now := m.serving()
 	plan := control.Plan{Changes: []config.Change{}, Running: now.Info()}

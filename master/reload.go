@@ -18,6 +18,9 @@ import (
 // Reload reads the configuration and rolls to what its command's file holds now:
 // control.Master.
 func (m *Master) Reload(o control.ReloadOptions) (control.Wait, error) {
+	if m.unready() {
+		return nil, errWaiting
+	}
 	if m.upgradeFirst("") {
 		return nil, control.HandedOver(0) // whoever asks asks the next master again
 	}

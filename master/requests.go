@@ -16,6 +16,9 @@ import (
 
 // Status is what can be seen of the master: control.Master.
 func (m *Master) Status() (control.Status, error) {
+	if m.unready() {
+		return m.waitingStatus(), nil
+	}
 	status, err := m.running().Status()
 	now := m.serving()
 	return control.Status{
@@ -85,6 +88,9 @@ func scaleTarget(change string) (func(now int) (int, error), error) {
 // Stop begins the end: control.Master.
 func (m *Master) Stop(force bool) error {
 	m.stopping.Store(true)
+	if m.wait.end() {
+		return nil
+	}
 	end, status := m.running().Stop, "stopping: workers finish what they have accepted"
 	if force {
 		end, status = m.running().Force, "stopping by force"
@@ -98,7 +104,12 @@ func (m *Master) Stop(force bool) error {
 }
 
 // Subscribe returns the events from now on: control.Master.
-func (m *Master) Subscribe() (<-chan pool.Event, func(), error) { return m.running().Subscribe() }
+func (m *Master) Subscribe() (<-chan pool.Event, func(), error) {
+	if events, waiting := m.wait.subscribe(); waiting {
+		return events, func() {}, nil
+	}
+	return m.running().Subscribe()
+}
 
 // Send sends an application message to workers: control.Master.
 func (m *Master) Send(t pool.Target, data []byte) ([]string, error) {

@@ -330,7 +330,19 @@ func (m *Master) openNotify(path string) (*ipc.NotifyServer, error) {
 
 func (m *Master) controlPath() string { return m.opts.Places.ControlSocket(m.opts.App.Name) }
 
+// serveControl answers clients from now on.
+func (m *Master) serveControl() {
+	if !m.answers {
+		m.answers = true
+		server := m.control
+		m.later.Go(func() { m.report(server.Serve()) })
+	}
+}
+
 func (m *Master) openControl() (err error) {
+	if m.control != nil {
+		return nil // somebody waited
+	}
 	path := m.controlPath()
 	if a := m.opts.Arrival; a != nil && a.in != nil {
 		if socket, err := a.in.File(controlFile); err == nil {

@@ -149,6 +149,13 @@ func New(o Options) *Pool {
 	}
 }
 
+// Ended returns a pool that has ended, for who has none yet.
+func Ended() *Pool {
+	p := New(Options{})
+	p.shut()
+	return p
+}
+
 // Run starts the workers and keeps them until Stop or Force, or until ctx ends,
 // which counts as Force. It returns when all workers are gone: nil after a stop,
 // a *StartError if no worker of the first generation got ready. After HandOver it

@@ -36,6 +36,18 @@
 // Options.Poll overrides the choice. Not seen without polling: a mount or
 // unmount on the way, and a change made below an overlay file system.
 //
+// # A tree
+//
+// Tree watches the files that patterns name (Set). Directories that hold none of
+// them, or that ignore files or custom rule out, are not entered and cost no watch.
+// What was touched is looked at when all has been quiet, and while git holds the
+// lock of an index it is not quiet; a change is a file whose hash differs from the
+// one known. After an overflow of the kernel's queue everything is looked at. A
+// directory is watched before it is read, so nothing falls between the two. What is
+// not seen: a rename of a directory above the one that a pattern begins at. Where
+// the limits of inotify are reached, and on file systems without events, the tree is
+// polled, so that a look takes a twentieth of the time at most, and the log says so.
+//
 // # Unfinished files
 //
 // A read lease (F_SETLEASE) is refused by the kernel while anyone has the file

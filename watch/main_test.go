@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,6 +41,10 @@ func helper(path string) {
 		stop()
 	}()
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if strings.HasSuffix(path, "/**") {
+		treeHelper(ctx, path, log)
+		return
+	}
 	w, err := New(Options{Path: path, Log: log})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -52,6 +57,27 @@ func helper(path string) {
 		select {
 		case c := <-w.Changes():
 			json.NewEncoder(os.Stdout).Encode(c)
+		case <-done:
+			return
+		}
+	}
+}
+
+// treeHelper is helper for a Tree.
+func treeHelper(ctx context.Context, pattern string, log *slog.Logger) {
+	t, err := NewTree(TreeOptions{Set: Set{Globs: []string{pattern}}, Debounce: 10 * time.Millisecond, Log: log})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); t.Run(ctx) }()
+	for {
+		select {
+		case b := <-t.Changes():
+			for _, path := range b.Paths {
+				json.NewEncoder(os.Stdout).Encode(Change{Path: path})
+			}
 		case <-done:
 			return
 		}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// idle looks at a master that watches a large tree while nothing happens.
+func (b *bench) idle(ctx context.Context) error {
+	dir := filepath.Join(b.dir, "large")
+	const perDir = 20
+	for i := range b.plan.files {
+		path := filepath.Join(dir, fmt.Sprintf("d%02d/e%02d", i/perDir/25, i/perDir%25), fmt.Sprintf("f%d.txt", i))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(strings.Repeat(strconv.Itoa(i), 200)), 0o644); err != nil {
+			return err
+		}
+	}
+	begin := time.Now()
+	t := tool{name: "relevo dev", args: []string{b.bin + "/relevo", "dev", "--name", "idle"}}
+	t.args = append(t.args, "-l", "127.0.0.1:0", "--watch", "**/*.txt", "--", b.bin+"/relevo", "__serve")
+	r, err := b.start(tool{name: t.name, args: t.args, pkg: "none"}, project{dir}, 0)
+	if err != nil {
+		return err
+	}
+	defer r.stop()
+	for !strings.Contains(r.out.String(), "watching") {
+		if time.Since(begin) > time.Minute || ctx.Err() != nil {
+			return fmt.Errorf("it does not begin to watch:\n%s", r.out)
+		}
+		time.Sleep(probeEvery)
+	}
+	watching := time.Since(begin)
+	time.Sleep(3 * time.Second) // the first start is over
+	before, err := usage(r.cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	time.Sleep(b.plan.idle)
+	after, err := usage(r.cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\nidle for %s, %d files in %d directories: CPU %s, wake-ups %d, inotify watches %d, resident %.1f MiB; watching %s after the start\n",
+		b.plan.idle, b.plan.files, b.plan.files/perDir+b.plan.files/perDir/25+1,
+		after.cpu-before.cpu, after.wakeups-before.wakeups, after.watches, float64(after.resident)/(1<<20), watching.Round(time.Millisecond))
+	return nil
+}
+
+// use is what a process has used so far.
+type use struct {
+	cpu      time.Duration
+	wakeups  int // voluntary context switches of all its threads
+	watches  int
+	resident int
+}
+
+// clockTick is the unit of times in /proc/PID/stat: USER_HZ.
+const clockTick = 10 * time.Millisecond
+
+func usage(pid int) (u use, err error) {
+	proc := fmt.Sprintf("/proc/%d/", pid)
+	stat, err := os.ReadFile(proc + "stat")
+	if err != nil {
+		return u, fmt.Errorf("cannot look at the master: %w", err)
+	}
+	_, after, _ := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(after)
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	pages, _ := strconv.Atoi(fields[21])
+	u.cpu, u.resident = time.Duration(user+system)*clockTick, pages*os.Getpagesize()
+	tasks, _ := filepath.Glob(proc + "task/*/status")
+	for _, task := range tasks {
+		text, _ := os.ReadFile(task)
+		for line := range strings.Lines(string(text)) {
+			if value, ok := strings.CutPrefix(line, "voluntary_ctxt_switches:"); ok {
+				n, _ := strconv.Atoi(strings.TrimSpace(value))
+				u.wakeups += n
+			}
+		}
+	}
+	infos, _ := filepath.Glob(proc + "fdinfo/*")
+	for _, info := range infos {
+		text, _ := os.ReadFile(info)
+		u.watches += strings.Count(string(text), "inotify wd:")
+	}
+	return u, nil
+}

@@ -1,0 +1,306 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"relevo/config"
+	"relevo/control"
+	"relevo/dev"
+	"relevo/master"
+)
+
+// Patience in development: nobody waits for a probation, and a page that is kept
+// open does not hold the next version up.
+const (
+	devDrainTimeout = 2 * time.Second
+	devStopGrace    = time.Second
+)
+
+func (c *cli) dev() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "dev [flags] [PACKAGE [-- ARG…] | -- COMMAND ARG…]", GroupID: "start",
+		Short: "Build, serve, and roll on every save",
+		Long: `Build, serve, and roll on every save: the browser never sees a refused connection,
+not while something is built, not while the app warms up, and not after a save
+that does not compile: the workers that serve go on until better ones are ready.
+
+In a Go module no configuration is needed: what is watched is what go list says
+that the program is made of. For everything else name the command, the files
+whose change counts (default: all below the working directory that .gitignore and
+.ignore do not name), and the build, if there is one. {out} in --build and COMMAND
+is a place outside of what is watched. [dev] in relevo.toml has the same settings,
+and [[dev.rules]] for steps before the build.
+
+` + dev.Help,
+		Example: `  relevo dev                                          the Go program of this directory
+  relevo dev ./cmd/shop -- -v                          with arguments for it
+  relevo dev --watch '**/*.py' -- python3 app.py       no build
+  relevo dev --build 'npm run build' --watch 'src/**' -- node dist/server.js
+  relevo dev --build 'cc -o {out} *.c' --watch '*.[ch]' -- {out}`,
+		Args: cobra.ArbitraryArgs,
+	}
+	flags := c.settingFlags(cmd, func(config.Setting) bool { return true })
+	cmd.Flags().Lookup("proxy").NoOptDefVal = config.DefaultProxy
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		defaults, err := devDefaults()
+		if err != nil {
+			return err
+		}
+		sources, err := c.sources(cmd, flags, defaults)
+		if err != nil {
+			return err
+		}
+		if err := useArguments(&sources, args, cmd.ArgsLenAtDash()); err != nil {
+			return err
+		}
+		return c.runDev(sources)
+	}
+	return cmd
+}
+
+func devDefaults() (config.App, error) {
+	app := config.Default()
+	listen, err := config.ParseListen(defaultServeAddress)
+	app.Listen, app.Workers = []config.Listen{listen}, 1
+	app.Canary, app.DrainTimeout, app.StopGrace = 0, devDrainTimeout, devStopGrace
+	app.WatchBinary = false
+	return app, err
+}
+
+// useArguments sorts out what stands on the command line: a package before --, a
+// command or the package's arguments after it.
+func useArguments(s *config.Sources, args []string, dash int) error {
+	before, after := args, []string(nil)
+	if dash >= 0 {
+		before, after = args[:dash], args[dash:]
+	}
+	switch {
+	case len(before) > 1:
+		return usage(fmt.Errorf("cannot run %q: name one package, or write -- before a command", before))
+	case len(before) == 1:
+		s.Defaults.Dev.Package = before[0]
+		s.Flags["dev.package"] = before
+		s.Flags["command"] = append([]string{before[0]}, after...)
+	case len(after) > 0:
+		s.Flags["command"] = after
+	default:
+		return useModule(s)
+	}
+	return nil
+}
+
+// useModule takes the program of the working directory where nothing else is said.
+func useModule(s *config.Sources) error {
+	app, _ := s.Resolve()
+	if app.Dev.Package != "" {
+		if len(app.Command) == 0 {
+			s.Flags["command"] = []string{app.Dev.Package}
+		}
+		return nil
+	}
+	if len(app.Command) > 0 {
+		return nil
+	}
+	if !inModule(s.Dir) {
+		return usage(errors.New("cannot tell what to run: this is no Go module; write relevo dev --watch GLOB -- COMMAND ARG…"))
+	}
+	s.Flags["dev.package"] = []string{"."}
+	s.Flags["command"] = []string{"."}
+	return nil
+}
+
+func inModule(dir string) bool {
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return true
+		}
+		if dir == filepath.Dir(dir) {
+			return false
+		}
+	}
+}
+
+// programName is what a package's program is called.
+func programName(pattern, dir string) string {
+	if filepath.IsAbs(pattern) || strings.HasPrefix(pattern, ".") {
+		if path, err := filepath.Abs(filepath.Join(dir, strings.TrimPrefix(pattern, dir))); err == nil {
+			pattern = path
+		}
+	}
+	name := strings.TrimSuffix(filepath.Base(pattern), ".go")
+	return config.NameFor([]string{name})
+}
+
+func (c *cli) runDev(sources config.Sources) error {
+	app, err := sources.Resolve()
+	if err != nil && app.Dev.Package == "" {
+		return invalid(err)
+	}
+	if app.Dev.Package != "" {
+		sources.Defaults.Name = programName(app.Dev.Package, sources.Dir)
+	}
+	if app, err = resolve(sources); err != nil {
+		return err
+	}
+	app.Dev.Open = app.Dev.Open && isTerminal(c.stderr)
+	if app.Dev.Open && app.Dev.Proxy == "" {
+		app.Dev.Proxy = config.DefaultProxy
+	}
+	c.logFormat, c.logLevel = string(app.LogFormat), app.LogLevel.String()
+	stderr := newLogQueue(c.stderr)
+	defer stderr.close()
+	log, err := c.logger(stderr)
+	if err != nil {
+		return err
+	}
+	debug.SetGCPercent(masterGC)
+	return c.develop(sources, app, stderr, log)
+}
+
+// develop runs the master and the loop beside it.
+func (c *cli) develop(sources config.Sources, app config.App, stderr io.Writer, log *slog.Logger) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	o, err := c.devOptions(sources, app, stderr, log)
+	if err != nil {
+		return err
+	}
+	loop, err := dev.New(ctx, o)
+	if err != nil {
+		return err
+	}
+	app.Command = loop.Command(app.Command)
+	given := sources
+	load := func() (config.App, error) {
+		app, err := reload(given)
+		app.Command, app.WatchBinary = loop.Command(app.Command), false
+		return app, err
+	}
+	keys, err := c.readKeys(log)
+	if err != nil {
+		return err
+	}
+	defer keys.close()
+	loop.UseKeys(keys.keys)
+	ended := make(chan struct{})
+	go func() { defer close(ended); loop.Run(ctx) }()
+	defer func() { cancel(); <-ended }()
+	return master.Run(ctx, master.Options{
+		App: app, ConfigFile: fileOf(sources), Places: c.places, Log: quieter(log, app), Streams: c.streams(app.Output), Version: version(),
+		Load: load, Attach: func(m *master.Master) { loop.Attach(m) }, Await: loop.Await,
+		Started: func(listeners []control.Listener) { c.greet(stderr, app, listeners); loop.Serving() },
+	})
+}
+
+func fileOf(s config.Sources) string {
+	if s.File == nil {
+		return ""
+	}
+	return s.File.Path()
+}
+
+// quieter keeps what the loop tells in one line out of the log, unless somebody
+// wants to see it.
+func quieter(log *slog.Logger, app config.App) *slog.Logger {
+	if app.LogLevel < slog.LevelInfo {
+		return log
+	}
+	return slog.New(atLeast{log.Handler(), slog.LevelWarn})
+}
+
+type atLeast struct {
+	slog.Handler
+	level slog.Level
+}
+
+func (h atLeast) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= h.level && h.Handler.Enabled(ctx, l)
+}
+func (h atLeast) WithAttrs(a []slog.Attr) slog.Handler {
+	return atLeast{h.Handler.WithAttrs(a), h.level}
+}
+func (h atLeast) WithGroup(name string) slog.Handler {
+	return atLeast{h.Handler.WithGroup(name), h.level}
+}
+
+func (c *cli) devOptions(sources config.Sources, app config.App, stderr io.Writer, log *slog.Logger) (dev.Options, error) {
+	place := filepath.Join(c.places.AppState(app.Name), "dev")
+	if err := os.MkdirAll(place, 0o711); err != nil {
+		return dev.Options{}, fmt.Errorf("cannot make the place of what is built: %w; RELEVO_STATE_DIR chooses another", err)
+	}
+	o := dev.Options{
+		Dir: sources.Dir, Dev: app.Dev, Place: place, Name: app.Name, Log: log,
+		Say:  func(n dev.Note) { fmt.Fprintln(stderr, c.noteText(n)) },
+		Open: func(address string) { c.open(app, address, log) },
+		// Erase the screen and what scrolled off it; the cursor goes home (xterm).
+		ClearScreen: func() { io.WriteString(stderr, "\x1b[H\x1b[2J\x1b[3J") },
+	}
+	if file := fileOf(sources); file != "" {
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(sources.Dir, file)
+		}
+		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+			o.ConfigFile = file
+		}
+	}
+	browser, err := c.newProxy(app, log)
+	o.Browser = browser
+	return o, err
+}
+
+// newProxy is where the browser's proxy is made; nil: none was asked for.
+func (c *cli) newProxy(app config.App, log *slog.Logger) (dev.Browser, error) {
+	if app.Dev.Proxy == "" {
+		return nil, nil
+	}
+	log.Warn("this version has no proxy: --proxy does nothing")
+	return nil, nil
+}
+
+func (c *cli) noteText(n dev.Note) string {
+	code := dim
+	switch n.Kind {
+	case dev.Good:
+		code = green
+	case dev.Bad:
+		code = red
+	}
+	first, rest, more := strings.Cut(n.Text, "\n")
+	text := c.paint(c.color, code, "▸ ") + c.paint(c.color, code, first)
+	if more {
+		text += "\n" + rest
+	}
+	return text
+}
+
+// open shows the page in the browser.
+func (c *cli) open(app config.App, address string, log *slog.Logger) {
+	program := "xdg-open"
+	if runtime.GOOS == "darwin" {
+		program = "open"
+	}
+	url := "http://" + browsable(address)
+	if app.Dev.Proxy != "" {
+		url = "http://" + browsable(app.Dev.Proxy)
+	}
+	cmd := exec.Command(program, url)
+	if err := cmd.Start(); err != nil {
+		log.Warn("cannot open the browser", "url", url, "err", err)
+		return
+	}
+	go cmd.Wait()
+}

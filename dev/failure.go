@@ -1,0 +1,144 @@
+package dev
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+
+	"relevo/pool"
+)
+
+// warningKind is that of the warning in `relevo status`.
+const warningKind = "dev"
+
+// shownProblems is how many problems go to the terminal by themselves.
+const shownProblems = 10
+
+// fail tells of a failure: the workers that serve go on.
+func (d *Dev) fail(f Failure) {
+	d.failure = &f
+	d.now.names = nil
+	d.say(Bad, f.text(d.short)+d.whatServes())
+	d.master.Warn(warningKind, f.warning(d.short))
+	if d.opts.Browser != nil {
+		d.opts.Browser.Fail(f)
+	}
+}
+
+func (d *Dev) whatServes() string {
+	if d.start.serves {
+		return "\n  the workers that serve go on as they are; the next save tries again"
+	}
+	return "\n  nothing serves yet; clients wait, and the next save tries again"
+}
+
+// mended takes a failure back.
+func (d *Dev) mended() {
+	d.master.Warn(warningKind, "")
+	if d.failure != nil && d.opts.Browser != nil {
+		d.opts.Browser.Clear()
+	}
+	d.failure = nil
+}
+
+// text is what the terminal shows.
+func (f Failure) text(short func(string) string) string {
+	var b strings.Builder
+	b.WriteString(f.Title)
+	if f.Output != "" {
+		for line := range strings.Lines(lastLines(f.Output, maxShownLines)) {
+			b.WriteString("\n    " + strings.TrimRight(line, "\r\n"))
+		}
+		return b.String()
+	}
+	for i, p := range f.Problems {
+		if strings.Contains(f.Title, p.Text) {
+			continue // it is the title
+		}
+		if i == shownProblems {
+			fmt.Fprintf(&b, "\n    and %d more", len(f.Problems)-i)
+			break
+		}
+		p.File = short(p.File)
+		b.WriteString("\n    " + p.String())
+	}
+	return b.String()
+}
+
+// maxShownLines of a build's output go to the terminal.
+const maxShownLines = 40
+
+func lastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	if len(lines) <= n {
+		return strings.Join(lines, "\n")
+	}
+	// What went wrong first stands first.
+	return strings.Join(lines[:n], "\n") + fmt.Sprintf("\n… %d more lines", len(lines)-n)
+}
+
+// warning is one line for `relevo status`.
+func (f Failure) warning(short func(string) string) string {
+	if len(f.Problems) == 0 || strings.Contains(f.Title, f.Problems[0].Text) {
+		return f.Title
+	}
+	p := f.Problems[0]
+	p.File = short(p.File)
+	text := f.Title + ": " + p.String()
+	if more := len(f.Problems) - 1; more > 0 {
+		text += fmt.Sprintf(" (and %d more)", more)
+	}
+	return text
+}
+
+func (d *Dev) buildFailure(s step, result outcome) Failure {
+	title := s.name + " failed"
+	var exit *exec.ExitError
+	if !errors.As(result.err, &exit) {
+		title = fmt.Sprintf("%s failed: %v", s.name, result.err)
+	} else if len(strings.TrimSpace(result.output)) == 0 {
+		title = fmt.Sprintf("%s failed: %v, without a word", s.name, result.err)
+	}
+	if s.name == "go build" {
+		result.output = withoutPackageLines(result.output)
+	}
+	return Failure{Title: title, Problems: findProblems(result.output, s.job.dir), Output: strings.TrimRight(withoutEscapes(result.output), "\n")}
+}
+
+// withoutPackageLines takes the go command's headings away.
+func withoutPackageLines(output string) string {
+	var b strings.Builder
+	for line := range strings.Lines(output) {
+		if !strings.HasPrefix(line, "# ") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+// rollFailure says why new workers did not take over.
+func (d *Dev) rollFailure(r pool.RollResult, err error) Failure {
+	if err != nil {
+		text, _, _ := strings.Cut(err.Error(), "\n  the running ")
+		return Failure{Title: text, Problems: findProblems(text, d.opts.Dir)}
+	}
+	output := strings.Join(r.Tail, "\n")
+	title := "the new worker did not come up: " + r.Reason
+	if r.Automatic {
+		title = "the new workers crash: " + r.Reason
+	}
+	if r.Hint != "" {
+		title += " (" + r.Hint + ")"
+	}
+	return Failure{Title: title, Problems: findProblems(output, d.opts.Dir), Output: output}
+}
+
+// startFailure says why the first workers did not come up.
+func (d *Dev) startFailure(err error) Failure {
+	var failed *pool.StartError
+	if !errors.As(err, &failed) {
+		return Failure{Title: err.Error()}
+	}
+	return d.rollFailure(pool.RollResult{Reason: failed.Reason, Hint: failed.Hint, Tail: failed.Tail}, nil)
+}

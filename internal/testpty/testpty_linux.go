@@ -1,0 +1,111 @@
+// Package testpty gives tests a real terminal: a pseudoterminal, its two ends, and
+// what is read from it, line by line.
+package testpty
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// tooLong is when a test gives up.
+const tooLong = 60 * time.Second
+
+// PTY is a pseudoterminal.
+type PTY struct {
+	t      testing.TB
+	master *os.File
+	// Slave is the end for programs.
+	Slave *os.File
+
+	mu  sync.Mutex
+	all strings.Builder // what programs wrote
+}
+
+// Open makes a pseudoterminal that is closed at the test's end.
+func Open(t testing.TB) *PTY {
+	t.Helper()
+	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &PTY{t: t, master: os.NewFile(uintptr(fd), "ptmx")}
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slave, err := unix.Open(fmt.Sprintf("/dev/pts/%d", number), unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Slave = os.NewFile(uintptr(slave), "pts")
+	read := make(chan struct{})
+	go func() { defer close(read); p.read() }()
+	t.Cleanup(func() { p.Slave.Close(); p.master.Close(); <-read })
+	return p
+}
+
+func (p *PTY) read() {
+	for scanner := bufio.NewScanner(p.master); scanner.Scan(); {
+		p.mu.Lock()
+		p.all.WriteString(strings.TrimRight(scanner.Text(), "\r") + "\n")
+		p.mu.Unlock()
+	}
+}
+
+// Session is how a program is started that has this terminal as its own.
+func Session() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true, Setctty: true} }
+
+// Type sends keystrokes.
+func (p *PTY) Type(keys string) {
+	p.t.Helper()
+	if _, err := io.WriteString(p.master, keys); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// Text is all whole lines that programs have written so far.
+func (p *PTY) Text() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.all.String()
+}
+
+// Await waits until a text was written.
+func (p *PTY) Await(text string) {
+	p.t.Helper()
+	p.until(fmt.Sprintf("%q; there is:\n%s", text, p.Text()), func() bool { return strings.Contains(p.Text(), text) })
+}
+
+// Mode waits until the terminal is in cbreak mode, or in its usual one.
+func (p *PTY) Mode(cbreak bool) {
+	p.t.Helper()
+	p.until(fmt.Sprintf("cbreak mode %t", cbreak), func() bool {
+		mode, err := unix.IoctlGetTermios(int(p.Slave.Fd()), unix.TCGETS)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		usual := mode.Lflag&unix.ICANON != 0 && mode.Lflag&unix.ECHO != 0
+		return usual != cbreak
+	})
+}
+
+func (p *PTY) until(what string, holds func() bool) {
+	p.t.Helper()
+	for giveUp := time.Now().Add(tooLong); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(giveUp) {
+			p.t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package watch
+
+import (
+	"hash/maphash"
+	"io"
+	"os"
+	"time"
+)
+
+// contents is what is known of the files of a tree.
+type contents struct {
+	seed  maphash.Seed
+	files map[string]content
+}
+
+// content is one file's. Hashes tell states of one file apart within one process;
+// nobody attacks them.
+type content struct {
+	id      identity
+	hash    uint64
+	settled bool // equal identities mean equal bytes
+}
+
+// largeFile is where reading costs more than a build without need: of larger
+// ones size and times tell.
+const largeFile = 32 << 20
+
+func newContents() *contents {
+	return &contents{seed: maphash.MakeSeed(), files: map[string]content{}}
+}
+
+// look takes in the state of a file and says whether its bytes differ from those
+// known, and whether it is new.
+func (c *contents) look(path string) (changed, fresh bool) {
+	info, err := os.Stat(path) // a link's target is what programs read
+	if err != nil || !info.Mode().IsRegular() {
+		_, known := c.files[path]
+		delete(c.files, path)
+		return known, false
+	}
+	id := identityOf(info)
+	old, known := c.files[path]
+	if known && old.settled && old.id == id {
+		return false, false
+	}
+	now := content{id: id, settled: id.settled(time.Now())}
+	now.hash, err = c.sum(path, info.Size(), id)
+	if err != nil {
+		now.settled = false // it is looked at again
+	}
+	c.files[path] = now
+	return known && old.hash != now.hash, !known
+}
+
+func (c *contents) sum(path string, size int64, id identity) (uint64, error) {
+	if size > largeFile {
+		return maphash.Comparable(c.seed, id), nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	var h maphash.Hash
+	h.SetSeed(c.seed)
+	if _, err := io.Copy(&h, file); err != nil {
+		return 0, err
+	}
+	return h.Sum64(), nil
+}
+
+// same says, by its identity alone, whether nothing has happened to a file.
+func (c *contents) same(path string) bool {
+	old, known := c.files[path]
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return !known
+	}
+	return known && old.settled && old.id == identityOf(info)
+}

@@ -1,0 +1,148 @@
+package watch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// treeEvents collects the paths of a tree's events.
+type treeEvents struct {
+	wake chan struct{} // one element
+
+	fs      *fsnotify.Watcher // nil without events
+	broken  error             // why fs is nil
+	pumped  chan struct{}     // closed when the pump is gone
+	watched map[string]bool   // belongs to the loop
+
+	mu sync.Mutex
+	touched
+}
+
+// touched is what events told of since the last look.
+type touched struct {
+	paths map[string]bool // true: something was created there
+	first time.Time
+	lost  bool // events are missing
+}
+
+func newTreeEvents() *treeEvents {
+	e := &treeEvents{wake: make(chan struct{}, 1), pumped: make(chan struct{}), watched: map[string]bool{}}
+	e.paths = map[string]bool{}
+	if e.fs, e.broken = fsnotify.NewWatcher(); e.fs == nil {
+		close(e.pumped)
+		return e
+	}
+	go e.pump(e.fs.Events, e.fs.Errors)
+	return e
+}
+
+func (e *treeEvents) close() {
+	if e.fs != nil {
+		e.fs.Close()
+	}
+	<-e.pumped
+}
+
+// pump takes every event at once; see hints.pump.
+func (e *treeEvents) pump(events <-chan fsnotify.Event, errs <-chan error) {
+	defer close(e.pumped)
+	for events != nil || errs != nil {
+		select {
+		case event, ok := <-events:
+			if !ok {
+				events = nil
+				continue
+			}
+			e.event(event)
+		case _, ok := <-errs:
+			if !ok {
+				errs = nil
+				continue
+			}
+			e.note(func() { e.lost = true })
+		}
+	}
+}
+
+func (e *treeEvents) event(event fsnotify.Event) {
+	name := filepath.Clean(event.Name)
+	e.note(func() { e.paths[name] = e.paths[name] || event.Has(fsnotify.Create) })
+}
+
+func (e *treeEvents) note(what func()) {
+	e.mu.Lock()
+	if e.first.IsZero() {
+		e.first = time.Now()
+	}
+	what()
+	e.mu.Unlock()
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take returns what was touched and begins anew.
+func (e *treeEvents) take() touched {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t := e.touched
+	e.touched = touched{paths: map[string]bool{}}
+	return t
+}
+
+// watch adds a directory. Its error says why events from there cannot be trusted.
+func (e *treeEvents) watch(dir string) error {
+	if e.fs == nil {
+		return limitError(e.broken, 0)
+	}
+	if err := e.fs.Add(dir); err != nil {
+		if passing(err) {
+			return nil
+		}
+		return limitError(fmt.Errorf("cannot watch %s: %w", dir, err), len(e.watched))
+	}
+	e.watched[dir] = true
+	if name := silentFilesystem(dir); name != "" {
+		return fmt.Errorf("%s is on %s, which has no events for changes made elsewhere", dir, name)
+	}
+	return nil
+}
+
+func (e *treeEvents) forget(dir string) {
+	if e.watched[dir] {
+		_ = e.fs.Remove(dir) // it may be gone by itself
+		delete(e.watched, dir)
+	}
+}
+
+func (e *treeEvents) count() int { return len(e.watched) }
+
+// limitError adds to an error that comes of a limit of inotify what it is now and
+// how to raise it.
+func limitError(err error, watched int) error {
+	name := ""
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		name = "max_user_watches"
+	case errors.Is(err, syscall.EMFILE):
+		name = "max_user_instances"
+	default:
+		return err
+	}
+	now, readErr := os.ReadFile("/proc/sys/fs/inotify/" + name)
+	if readErr != nil {
+		return err
+	}
+	raise := map[string]string{"max_user_watches": "1048576", "max_user_instances": "1024"}[name]
+	return fmt.Errorf("%w (%d directories are watched here, fs.inotify.%s is %s for all programs of this user); sudo sysctl -w fs.inotify.%s=%s",
+		err, watched, name, strings.TrimSpace(string(now)), name, raise)
+}

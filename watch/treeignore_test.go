@@ -1,0 +1,115 @@
+package watch
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"relevo/internal/testreq"
+)
+
+// TestTreeGitSwitch: a branch switch of thousands of files is one change.
+func TestTreeGitSwitch(t *testing.T) {
+	testreq.Program(t, "git")
+	dir := gitTree(t)
+	sh(t, dir, `
+		mkdir src; for i in $(seq 2000); do echo "one $i" >src/f$i.txt; done
+		git add -A; git commit -qm one; git switch -qc two
+		for i in $(seq 2000); do echo "two $i" >src/f$i.txt; done
+		git add -A; git commit -qm two`)
+	r := watchTree(t, dir, TreeOptions{Debounce: 50 * time.Millisecond}, "**/*")
+	for _, branch := range []string{"main", "two"} {
+		sh(t, dir, "git switch -q "+branch)
+		if got := r.next(); len(got) != 2000 {
+			t.Errorf("the first batch after the switch to %s has %d files of 2000", branch, len(got))
+		}
+	}
+	r.nothingElse()
+}
+
+// gitTree is an empty repository.
+func gitTree(t *testing.T) string {
+	t.Helper()
+	testreq.Program(t, "git")
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sh(t, dir, `git init -q -b main . && git config user.email t@example.org && git config user.name t && git config gc.auto 0`)
+	return dir
+}
+
+// TestTreeIgnores: which files matter is what git says, file by file.
+func TestTreeIgnores(t *testing.T) {
+	testreq.Program(t, "git")
+	dir := gitTree(t)
+	sh(t, dir, `
+		printf '%s\n' '*.log' '/build/' 'doc/**/*.tmp' '!keep.log' 'only-dir/' '# comment' '\#odd' 'trail\ ' 'gen/*' '!gen/kept' 'a?c' '[xyz].dat' >.gitignore
+		mkdir -p build sub/build doc/a/b gen/kept gen/other sub/only-dir x/only-dir nested/deep '#dir'
+		printf '%s\n' '*.local' '!*.log' '/top' >nested/.gitignore
+		printf '%s\n' 'deep-*' '!deep-log.log' '*.md' >nested/deep/.gitignore
+		printf '%s\n' 'private' >.git/info/exclude
+		for f in a.log keep.log build/x sub/build/y doc/t.tmp doc/a/t.tmp doc/a/b/t.tmp doc/a/b/t.txt '#odd' 'trail ' trail gen/x gen/kept/z gen/other/z \
+			abc aXXc x.dat w.dat nested/a.local nested/b.log nested/top nested/deep/top nested/deep/deep-a nested/deep/deep-log.log nested/deep/r.md nested/deep/q.local \
+			private sub/private x/only-dir/f sub/only-dir/f only-dir plain nested/plain '#dir/f'; do echo "$f" >"$f"; done`)
+	r := watchTree(t, dir, TreeOptions{}, "**/*")
+	var mine []string
+	r.tree.request(context.Background(), func(l *treeLoop) {
+		for path := range l.known.files {
+			rel, _ := under(dir, path)
+			mine = append(mine, rel)
+		}
+	})
+	slices.Sort(mine)
+	out := shOut(t, dir, `git -c core.quotePath=false ls-files -co --exclude-standard | grep -v '\.gitignore$' | LC_ALL=C sort -u`)
+	if want := strings.Split(strings.TrimSuffix(out, "\n"), "\n"); !slices.Equal(mine, want) {
+		t.Errorf("watched:\n%q\ngit:\n%q", mine, want)
+	}
+	sh(t, dir, `echo n >a.log; echo n >build/x; echo n >nested/deep/deep-a; echo n >private; mkdir -p build/new only-dir2; echo n >build/new/n`)
+	sh(t, dir, `echo n >last.txt`)
+	r.until("last.txt")
+	// The list itself changes: what it lets in is watched.
+	sh(t, dir, `grep -v build .gitignore >t.log && cat t.log >.gitignore`)
+	r.until("build/x", "build/new/n")
+	sh(t, dir, `echo m >build/x`)
+	r.until("build/x")
+	sh(t, dir, `echo build/ >.ignore`)
+	r.nothingElse()
+	sh(t, dir, `echo z >build/x`)
+	r.nothingElse()
+}
+
+// TestTreeIgnoreFile: .ignore counts more than .gitignore; without a repository both
+// count all the same; NoIgnore reads neither.
+func TestTreeIgnoreFile(t *testing.T) {
+	t.Parallel()
+	dir := plainTree(t)
+	sh(t, dir, `printf '*.gen\nsub/\n' >.gitignore; printf '!a.gen\n*.skip\n' >.ignore; touch a.gen b.gen c.skip`)
+	r := watchTree(t, dir, TreeOptions{}, "**/*")
+	sh(t, dir, `echo n >b.gen; echo n >c.skip; echo n >sub/b.txt; echo n >a.gen`)
+	r.until("a.gen")
+	all := watchTree(t, dir, TreeOptions{Set: Set{NoIgnore: true}}, "**/*")
+	sh(t, dir, `echo m >b.gen; echo m >c.skip; echo m >sub/b.txt`)
+	all.until("b.gen", "c.skip", "sub/b.txt")
+}
+
+// TestTreePrunes: what is ignored or unwanted costs no watch.
+func TestTreePrunes(t *testing.T) {
+	t.Parallel()
+	dir := plainTree(t)
+	sh(t, dir, `echo out/ >.gitignore; for d in out node_modules .git/objects .venv; do mkdir -p $d/a/b/c; echo n >$d/a/b/c/n.txt; done; mkdir -p src/x`)
+	r := watchTree(t, dir, TreeOptions{}, "**/*.txt", "!other/**")
+	// The directory itself, sub, sub/deep, src, src/x.
+	if n := r.tree.Watches(); n != 5 {
+		t.Errorf("%d directories are watched, 5 hold what matters", n)
+	}
+	if n := r.tree.Files(); n != 3 {
+		t.Errorf("%d files, want 3", n)
+	}
+	exact := watchTree(t, dir, TreeOptions{}, "node_modules/a/**/*.txt")
+	sh(t, dir, `echo asked >node_modules/a/b/c/n.txt`)
+	exact.until("node_modules/a/b/c/n.txt")
+}

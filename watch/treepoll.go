@@ -1,0 +1,57 @@
+package watch
+
+import "time"
+
+// defaultTreePoll is how often a tree is looked at whose events tell not all.
+const defaultTreePoll = 500 * time.Millisecond
+
+// trust remembers the first reason why events do not tell all.
+func (l *treeLoop) trust(path string, err error) {
+	if err != nil && !passing(err) {
+		l.untrusted[path] = err.Error()
+	}
+}
+
+// choosePoll starts polling where events do not tell all, and says so.
+func (l *treeLoop) choosePoll() {
+	why := ""
+	for path, reason := range l.untrusted {
+		if _, entered := l.dirs[path]; !entered && !l.heads[path] {
+			delete(l.untrusted, path)
+		} else if why == "" || reason < why {
+			why = reason
+		}
+	}
+	l.setPoll(why)
+	if why == "" && l.trouble != "" {
+		l.log.Info("file events can be trusted again")
+	}
+	if why != "" && l.trouble == "" {
+		if every := l.every(); every > 0 {
+			l.log.Warn("file events do not tell all: the files are polled", "every", every, "reason", why)
+		} else {
+			l.log.Warn("file events do not tell all and polling is off: a change may be missed", "reason", why)
+		}
+	}
+	l.trouble = why
+}
+
+// every is how often a small tree is polled, where it is.
+func (l *treeLoop) every() time.Duration {
+	if l.tree.opts.Poll == 0 {
+		return defaultTreePoll
+	}
+	return max(0, l.tree.opts.Poll)
+}
+
+func (l *treeLoop) setPoll(why string) {
+	wanted := l.tree.opts.Poll > 0 || l.tree.opts.Poll == 0 && why != ""
+	switch {
+	case wanted && l.poll == nil:
+		l.poll = time.NewTicker(l.every())
+		l.polled = l.poll.C
+	case !wanted && l.poll != nil:
+		l.poll.Stop()
+		l.poll, l.polled = nil, nil
+	}
+}
