@@ -2,7 +2,7 @@
 //
 //	go run ./bench              everything, about three minutes
 //	go run ./bench -quick       fewer and shorter runs, to see that it works
-//	go run ./bench -only rss    one row: throughput spawn recovery roll rss idle
+//	go run ./bench -only rss    one row: throughput spawn recovery roll rss idle succession
 //
 // It builds relevo, runs real masters with this program as their worker, and
 // compares in pairs: a run with relevo, then one without, and so on, so that a
@@ -35,11 +35,12 @@ type plan struct {
 	idle     time.Duration
 	clients  int
 	poolSize int // of the large pool
+	upgrades int
 }
 
 var (
-	full  = plan{pairs: 9, length: 2 * time.Second, spawns: 100, kills: 40, rolls: 5, idle: 30 * time.Second, clients: 16, poolSize: 64}
-	quick = plan{pairs: 3, length: 500 * time.Millisecond, spawns: 20, kills: 5, rolls: 2, idle: 3 * time.Second, clients: 16, poolSize: 64}
+	full  = plan{pairs: 9, length: 2 * time.Second, spawns: 100, kills: 40, rolls: 5, idle: 30 * time.Second, clients: 16, poolSize: 64, upgrades: 100}
+	quick = plan{pairs: 3, length: 500 * time.Millisecond, spawns: 20, kills: 5, rolls: 2, idle: 3 * time.Second, clients: 16, poolSize: 64, upgrades: 12}
 )
 
 func main() {
@@ -101,6 +102,7 @@ var measurements = []measurement{
 	{"roll", rolls},
 	{"rss", memory},
 	{"idle", idle},
+	{"succession", succession},
 }
 
 func names() (all []string) {
