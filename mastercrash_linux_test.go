@@ -49,7 +49,9 @@ func (s *unitSite) settled(n int) (pids []int) {
 func (s *unitSite) murder() {
 	s.t.Helper()
 	before := s.Show("web.service", "MainPID")
-	if err := syscall.Kill(s.master(), syscall.SIGKILL); err != nil {
+	pid := 0
+	s.Await("a main process", func() bool { pid = s.mainProcess(); return pid != 0 }) // none, in the moment of a succession
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
 		s.t.Fatal(err)
 	}
 	s.Await("another master", func() bool {
@@ -234,6 +236,32 @@ func TestMasterReplacedBySystemd(t *testing.T) {
 	if _, err := fetch(s.address, "/"); err == nil {
 		t.Error("somebody answers after the stop")
 	}
+}
+
+// TestMasterKilledWithBadConfiguration: the file is read at reloads. Until then what
+// serves goes on, also with the next master.
+func TestMasterKilledWithBadConfiguration(t *testing.T) {
+	s := newUnitSite(t, "workers = 2\n")
+	s.Systemctl("start", "web.service")
+	before := s.settled(2)
+	for _, text := range []string{"workers = 0x\n", "nonsense"} {
+		s.configure(text)
+		s.murder()
+		if after := s.settled(2); !slices.Equal(before, after) {
+			t.Errorf("pids %v serve, before: %v", after, before)
+		}
+	}
+	if code, said := s.relevo("reload", "web"); code != 6 {
+		t.Errorf("reload: %d %s", code, said)
+	}
+	s.configure("workers = 3\n")
+	if code, said := s.relevo("reload", "web"); code != 0 {
+		t.Errorf("reload: %d %s", code, said)
+	}
+	s.settled(3)
+	all := s.Processes("web.service")
+	s.Systemctl("stop", "web.service")
+	s.gone(all)
 }
 
 // TestStoreNotAllowed: a unit that keeps no files is told of, once, and serves.

@@ -57,6 +57,11 @@ func TestManyRolls(t *testing.T) {
 			fmt.Fprintf(rows, "%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", i, last.files, last.goroutines, last.children, last.rss, last.stateKiB, last.stateFiles)
 		}
 	}
+	// What is only on its way out goes; a leak stays.
+	await(func() bool {
+		last = held(t, workers, state)
+		return last.files <= first.files && last.goroutines <= first.goroutines
+	})
 	rows.Flush()
 	t.Logf("a master of %d workers, rolled between two releases:\n%s", workers, &table)
 	if last.files > first.files || last.goroutines > first.goroutines || last.children != first.children {

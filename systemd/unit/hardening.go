@@ -84,7 +84,7 @@ func (o Options) capabilities(t *text) {
 	caps := []string{"CAP_DAC_OVERRIDE", "CAP_LEASE"}
 	limits := o.App.Limits
 	if limits.User != "" || limits.Group != "" {
-		caps = append(caps, "CAP_SETUID", "CAP_SETGID", "CAP_KILL", "CAP_CHOWN", "CAP_SYS_PTRACE")
+		caps = append(caps, "CAP_SETUID", "CAP_SETGID", "CAP_KILL", "CAP_CHOWN", "CAP_FOWNER", "CAP_SYS_PTRACE")
 	}
 	if o.privilegedPort() && !o.Sockets {
 		caps = append(caps, "CAP_NET_BIND_SERVICE")
