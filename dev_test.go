@@ -141,6 +141,23 @@ func TestDevFirst(t *testing.T) {
 	<-s.ended
 }
 
+// TestDevSaveDuringStart: what is saved while the first workers warm up is served
+// after them.
+func TestDevSaveDuringStart(t *testing.T) {
+	t.Parallel()
+	slow := func(text string) string {
+		return strings.Replace(goServer(text, `fmt.Println("warming up"); time.Sleep(3 * time.Second)`), "import (", "import (\n\"time\"", 1)
+	}
+	s := newDevSite(t, map[string]string{"go.mod": devModule, "main.go": slow("one")})
+	s.dev()
+	s.says("warming up")
+	s.save("main.go", goServer("two", ""))
+	s.serves("two")
+	if n := s.count("▸ started"); n != 1 {
+		t.Errorf("the first start is told %d times", n)
+	}
+}
+
 // TestDevStopsWhileWaiting: the end can be had before anything has begun.
 func TestDevStopsWhileWaiting(t *testing.T) {
 	t.Parallel()
