@@ -30,7 +30,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr *os.File) int {
 		return c.checkLegacy()
 	}
 	root := c.root()
-	root.SetArgs(scaleDown(args))
+	root.SetArgs(proxyAddress(scaleDown(args)))
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

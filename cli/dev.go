@@ -179,6 +179,10 @@ func (c *cli) develop(sources config.Sources, app config.App, stderr io.Writer, 
 	if err != nil {
 		return err
 	}
+	page := newBrowser(app, sources.Dir, log)
+	o.Browser = page.forLoop()
+	o.Open = func(address string) { c.open(page, address, log) }
+	defer func() { cancel(); page.wait() }()
 	loop, err := dev.New(ctx, o)
 	if err != nil {
 		return err
@@ -196,12 +200,21 @@ func (c *cli) develop(sources config.Sources, app config.App, stderr io.Writer, 
 	}
 	defer keys.close()
 	loop.UseKeys(keys.keys)
+	attach := func(m *master.Master) error {
+		loop.Attach(m)
+		status, err := m.Status()
+		if err == nil {
+			err = page.begin(ctx, status.Listeners)
+		}
+		page.greet(c, log)
+		return err
+	}
 	ended := make(chan struct{})
 	go func() { defer close(ended); loop.Run(ctx) }()
 	defer func() { cancel(); <-ended }()
 	return master.Run(ctx, master.Options{
 		App: app, ConfigFile: fileOf(sources), Places: c.places, Log: quieter(log, app), Streams: c.streams(app.Output), Version: version(),
-		Load: load, Attach: func(m *master.Master) { loop.Attach(m) }, Await: loop.Await,
+		Load: load, Attach: attach, Await: loop.Await,
 		Started: func(listeners []control.Listener) { c.greet(stderr, app, listeners); loop.Serving() },
 	})
 }
@@ -244,8 +257,7 @@ func (c *cli) devOptions(sources config.Sources, app config.App, stderr io.Write
 	}
 	o := dev.Options{
 		Dir: sources.Dir, Dev: app.Dev, Place: place, Name: app.Name, Log: log,
-		Say:  func(n dev.Note) { fmt.Fprintln(stderr, c.noteText(n)) },
-		Open: func(address string) { c.open(app, address, log) },
+		Say: func(n dev.Note) { fmt.Fprintln(stderr, c.noteText(n)) },
 		// Erase the screen and what scrolled off it; the cursor goes home (xterm).
 		ClearScreen: func() { io.WriteString(stderr, "\x1b[H\x1b[2J\x1b[3J") },
 	}
@@ -257,18 +269,7 @@ func (c *cli) devOptions(sources config.Sources, app config.App, stderr io.Write
 			o.ConfigFile = file
 		}
 	}
-	browser, err := c.newProxy(app, log)
-	o.Browser = browser
-	return o, err
-}
-
-// newProxy is where the browser's proxy is made; nil: none was asked for.
-func (c *cli) newProxy(app config.App, log *slog.Logger) (dev.Browser, error) {
-	if app.Dev.Proxy == "" {
-		return nil, nil
-	}
-	log.Warn("this version has no proxy: --proxy does nothing")
-	return nil, nil
+	return o, nil
 }
 
 func (c *cli) noteText(n dev.Note) string {
@@ -288,14 +289,14 @@ func (c *cli) noteText(n dev.Note) string {
 }
 
 // open shows the page in the browser.
-func (c *cli) open(app config.App, address string, log *slog.Logger) {
+func (c *cli) open(page *browser, address string, log *slog.Logger) {
 	program := "xdg-open"
 	if runtime.GOOS == "darwin" {
 		program = "open"
 	}
 	url := "http://" + browsable(address)
-	if app.Dev.Proxy != "" {
-		url = "http://" + browsable(app.Dev.Proxy)
+	if proxied := page.url(); proxied != "" {
+		url = proxied
 	}
 	cmd := exec.Command(program, url)
 	if err := cmd.Start(); err != nil {

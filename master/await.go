@@ -78,7 +78,9 @@ func (w *wait) end() bool {
 // connects is served when it has come up.
 func (m *Master) awaitFirst() error {
 	if m.opts.Attach != nil {
-		m.opts.Attach(m)
+		if err := m.opts.Attach(m); err != nil {
+			return err
+		}
 	}
 	if m.opts.Await == nil {
 		return nil

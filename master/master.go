@@ -41,8 +41,9 @@ type Options struct {
 	Terminal bool
 	// Started is called once, with the bound addresses, when the pool serves.
 	Started func([]control.Listener)
-	// Attach is called before anything is started, with the master itself.
-	Attach func(*Master)
+	// Attach is called before anything is started, with the master itself, whose
+	// sockets are open. Its error ends the master.
+	Attach func(*Master) error
 	// Await, if set, is asked before the first start, and after each start that
 	// failed, with its error. It returns nil when there is something to start, with
 	// the sockets open all the while; its error ends the master. No other release is
