@@ -191,6 +191,9 @@ func TestSuccessionRefused(t *testing.T) {
 				if now := s.upgrade(); (now == master) != (how == "exec") {
 					t.Errorf("pid %d goes on after %d", now, master)
 				}
+				if warnings := s.status().Warnings; len(warnings) > 0 {
+					t.Errorf("warnings after it went well: %q", warnings)
+				}
 				s.stop()
 			})
 		}

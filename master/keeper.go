@@ -160,3 +160,71 @@ func (k *keeper) retain(l legacy, listeners []string) error {
 	k.retained = true
 	return err
 }
+
+// openKeeper finds out whether systemd keeps files for this unit.
+func (m *Master) openKeeper() error {
+	m.systemd = systemd.NewNotifier(os.Getenv, func(err error) { m.log.Warn("cannot notify systemd", "err", err) })
+	if os.Getenv("NOTIFY_SOCKET") == "" {
+		return nil
+	}
+	size, known := systemd.StoreSize(os.Getenv)
+	if known && size == 0 {
+		m.log.Warn("systemd keeps no files for this unit: if this master is killed, its workers are lost with it; set FileDescriptorStoreMax= in the unit (relevo unit)")
+		return nil
+	}
+	memory, stored, err := m.memory()
+	if err != nil {
+		m.log.Warn("cannot keep the state for a master after this one", "err", err)
+		return nil
+	}
+	m.keeper = newKeeper(m.systemd, memory, stored)
+	m.keeper.failed = m.keepingFailed
+	m.keeper.state = func(l pool.Legacy) ([]byte, error) {
+		text, _, err := m.document(l, "")
+		return text, err
+	}
+	return nil
+}
+
+// retainListeners leaves the addresses with systemd at the end of the app, for the
+// case that this is a restart: it closes them where it is not. A Unix socket is not
+// worth it, for its file goes with this master.
+func (m *Master) retainListeners() {
+	all, _ := m.listeners.upgrader.Legacy()
+	var names []string
+	l := m.state()
+	l.Stopped = true
+	for _, listener := range all {
+		if listener.Unix == nil && !listener.Lent && !listener.Leaving {
+			names = append(names, upgrader.ListenerFile(listener.ID))
+		}
+	}
+	m.report(m.keeper.retain(l, names))
+}
+
+// keepingFailed warns once: the service is none the worse for it as long as this
+// master lives.
+func (m *Master) keepingFailed(err error) {
+	m.keepWarned.Do(func() {
+		m.log.Warn("systemd may not keep everything: if this master is killed, workers may be lost", "err", err)
+	})
+}
+
+// memory is the document that systemd has, or a new one.
+func (m *Master) memory() (memory *upgrader.Document, stored []string, err error) {
+	a := m.opts.Arrival
+	if a == nil || a.in == nil {
+		memory, err = upgrader.NewDocument()
+		return memory, nil, err
+	}
+	if a.how == howStore {
+		if memory = a.in.Memory(); memory != nil {
+			return memory, append(a.stored, storedDocument), nil
+		}
+	}
+	if memory, err = a.in.Continue(memoryFile); err == nil {
+		return memory, a.legacy.Stored, nil
+	}
+	memory, err = upgrader.NewDocument()
+	return memory, nil, err
+}

@@ -142,6 +142,7 @@ func (m *Master) inherit() error {
 	for kind, text := range l.Warnings {
 		m.warnings.set(kind, text)
 	}
+	m.warnings.set(upgradeWarning, "")
 	if err := m.inheritName(in); err != nil {
 		return err
 	}

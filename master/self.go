@@ -87,7 +87,7 @@ func hashOf(path string) (string, error) {
 // another one goes on. One that cannot take over does not keep the app from its
 // reload, and is not tried again by itself.
 func (m *Master) upgradeFirst(then string) bool {
-	if !m.selfChanged() {
+	if !m.replaceable() || !m.selfChanged() {
 		return false
 	}
 	path, err := ownBinary()

@@ -14,9 +14,7 @@ import (
 
 	"relevo/config"
 	"relevo/control"
-	"relevo/ipc"
 	"relevo/pool"
-	"relevo/systemd"
 	"relevo/upgrader"
 )
 
@@ -45,6 +43,9 @@ func (m *Master) Upgrade() (control.Upgraded, error) { return m.upgrade("") }
 
 // upgrade tells the next master what to do first.
 func (m *Master) upgrade(then string) (u control.Upgraded, err error) {
+	if !m.replaceable() {
+		return u, control.WithExit(errors.New("cannot replace the master: one that develops, or waits for something to start, is stopped and started anew"), control.ExitBusy)
+	}
 	if !m.succession.mu.TryLock() {
 		return u, control.WithExit(errors.New("cannot replace the master: another one is just being started"), control.ExitBusy)
 	}
@@ -68,6 +69,9 @@ func (m *Master) upgrade(then string) (u control.Upgraded, err error) {
 	}
 	return u, nil
 }
+
+// replaceable says whether another master could go on with what this one does.
+func (m *Master) replaceable() bool { return m.opts.Arrival != nil && !m.unready() }
 
 func (m *Master) upgradeFailed(err error) {
 	text := err.Error()
@@ -265,159 +269,4 @@ func (m *Master) leave() error {
 		}
 	}()
 	return m.opts.Arrival.flip.Confirm()
-}
-
-// takeOver tells the master before that it may go, waits for that, and begins.
-func (m *Master) takeOver() error {
-	a := m.opts.Arrival
-	if a == nil {
-		return nil
-	}
-	if err := a.flip.Ready(); err != nil {
-		return err
-	}
-	confirmed, err := a.flip.AwaitPredecessor(context.Background())
-	if err != nil {
-		return err
-	}
-	if !confirmed && os.Getenv("NOTIFY_SOCKET") != "" {
-		// It died before systemd knew of this process, and systemd starts another.
-		return errors.New("cannot succeed a master that has died meanwhile: systemd starts another one")
-	}
-	m.owns = true
-	m.keeper.begin()
-	if a.in != nil {
-		a.in.Close() // what nobody has taken
-	}
-	if a.lost != nil {
-		m.log.Error("begins anew: the master before cannot be succeeded, its workers were ended", "err", a.lost)
-	}
-	if !a.succeeds() {
-		return nil
-	}
-	m.listeners.upgrader.Begin()
-	if a.how == howStore {
-		// Those that the master before had started and not yet told of.
-		return m.endWorkersBut(m.adopted)
-	}
-	return nil
-}
-
-// inheritName takes over lock and sockets of the name, or makes them anew where
-// they ended with the master before.
-func (m *Master) inheritName(in *upgrader.Inheritance) error {
-	lock, err := in.File(lockFile)
-	if errors.Is(err, upgrader.ErrNotInherited) {
-		return m.takeName()
-	}
-	if err != nil {
-		return err
-	}
-	m.lock = control.InheritLock(lock, m.opts.Places.Lock(m.opts.App.Name))
-	return nil
-}
-
-// openNotify opens the workers' notify socket, or goes on with that of the master
-// before.
-func (m *Master) openNotify(path string) (*ipc.NotifyServer, error) {
-	if a := m.opts.Arrival; a != nil && a.in != nil {
-		if socket, err := a.in.File(notifyFile); err == nil {
-			return ipc.InheritNotify(path, socket)
-		}
-	}
-	return ipc.ListenNotify(path)
-}
-
-func (m *Master) controlPath() string { return m.opts.Places.ControlSocket(m.opts.App.Name) }
-
-// serveControl answers clients from now on.
-func (m *Master) serveControl() {
-	if !m.answers {
-		m.answers = true
-		server := m.control
-		m.later.Go(func() { m.report(server.Serve()) })
-	}
-}
-
-func (m *Master) openControl() (err error) {
-	if m.control != nil {
-		return nil // somebody waited
-	}
-	path := m.controlPath()
-	if a := m.opts.Arrival; a != nil && a.in != nil {
-		if socket, err := a.in.File(controlFile); err == nil {
-			m.control, err = control.Inherit(socket, path, m, m.log)
-			return err
-		}
-	}
-	m.control, err = control.Listen(path, m, m.log)
-	return err
-}
-
-// openKeeper finds out whether systemd keeps files for this unit.
-func (m *Master) openKeeper() error {
-	m.systemd = systemd.NewNotifier(os.Getenv, func(err error) { m.log.Warn("cannot notify systemd", "err", err) })
-	if os.Getenv("NOTIFY_SOCKET") == "" {
-		return nil
-	}
-	size, known := systemd.StoreSize(os.Getenv)
-	if known && size == 0 {
-		m.log.Warn("systemd keeps no files for this unit: if this master is killed, its workers are lost with it; set FileDescriptorStoreMax= in the unit (relevo unit)")
-		return nil
-	}
-	memory, stored, err := m.memory()
-	if err != nil {
-		m.log.Warn("cannot keep the state for a master after this one", "err", err)
-		return nil
-	}
-	m.keeper = newKeeper(m.systemd, memory, stored)
-	m.keeper.failed = m.keepingFailed
-	m.keeper.state = func(l pool.Legacy) ([]byte, error) {
-		text, _, err := m.document(l, "")
-		return text, err
-	}
-	return nil
-}
-
-// retainListeners leaves the addresses with systemd at the end of the app, for the
-// case that this is a restart: it closes them where it is not. A Unix socket is not
-// worth it, for its file goes with this master.
-func (m *Master) retainListeners() {
-	all, _ := m.listeners.upgrader.Legacy()
-	var names []string
-	l := m.state()
-	l.Stopped = true
-	for _, listener := range all {
-		if listener.Unix == nil && !listener.Lent && !listener.Leaving {
-			names = append(names, upgrader.ListenerFile(listener.ID))
-		}
-	}
-	m.report(m.keeper.retain(l, names))
-}
-
-// keepingFailed warns once: the service is none the worse for it as long as this
-// master lives.
-func (m *Master) keepingFailed(err error) {
-	m.keepWarned.Do(func() {
-		m.log.Warn("systemd may not keep everything: if this master is killed, workers may be lost", "err", err)
-	})
-}
-
-// memory is the document that systemd has, or a new one.
-func (m *Master) memory() (memory *upgrader.Document, stored []string, err error) {
-	a := m.opts.Arrival
-	if a == nil || a.in == nil {
-		memory, err = upgrader.NewDocument()
-		return memory, nil, err
-	}
-	if a.how == howStore {
-		if memory = a.in.Memory(); memory != nil {
-			return memory, append(a.stored, storedDocument), nil
-		}
-	}
-	if memory, err = a.in.Continue(memoryFile); err == nil {
-		return memory, a.legacy.Stored, nil
-	}
-	memory, err = upgrader.NewDocument()
-	return memory, nil, err
 }

@@ -1,0 +1,97 @@
+package master
+
+import (
+	"context"
+	"errors"
+
+	"relevo/control"
+	"relevo/ipc"
+	"relevo/upgrader"
+)
+
+// takeOver tells the master before that it may go, waits for that, and begins.
+func (m *Master) takeOver() error {
+	a := m.opts.Arrival
+	if a == nil {
+		return nil
+	}
+	if err := a.flip.Ready(); err != nil {
+		return err
+	}
+	confirmed, err := a.flip.AwaitPredecessor(context.Background())
+	if err != nil {
+		return err
+	}
+	if !confirmed && m.keeper != nil {
+		// It died before systemd knew of this process, and systemd starts another.
+		return errors.New("cannot succeed a master that has died meanwhile: systemd starts another one")
+	}
+	m.owns = true
+	m.keeper.begin()
+	if a.in != nil {
+		a.in.Close() // what nobody has taken
+	}
+	if a.lost != nil {
+		m.log.Error("begins anew: the master before cannot be succeeded, its workers were ended", "err", a.lost)
+	}
+	if !a.succeeds() {
+		return nil
+	}
+	m.listeners.upgrader.Begin()
+	if a.how == howStore {
+		// Those that the master before had started and not yet told of.
+		return m.endWorkersBut(m.adopted)
+	}
+	return nil
+}
+
+// inheritName takes over lock and sockets of the name, or makes them anew where
+// they ended with the master before.
+func (m *Master) inheritName(in *upgrader.Inheritance) error {
+	lock, err := in.File(lockFile)
+	if errors.Is(err, upgrader.ErrNotInherited) {
+		return m.takeName()
+	}
+	if err != nil {
+		return err
+	}
+	m.lock = control.InheritLock(lock, m.opts.Places.Lock(m.opts.App.Name))
+	return nil
+}
+
+// openNotify opens the workers' notify socket, or goes on with that of the master
+// before.
+func (m *Master) openNotify(path string) (*ipc.NotifyServer, error) {
+	if a := m.opts.Arrival; a != nil && a.in != nil {
+		if socket, err := a.in.File(notifyFile); err == nil {
+			return ipc.InheritNotify(path, socket)
+		}
+	}
+	return ipc.ListenNotify(path)
+}
+
+func (m *Master) controlPath() string { return m.opts.Places.ControlSocket(m.opts.App.Name) }
+
+// serveControl answers clients from now on.
+func (m *Master) serveControl() {
+	if !m.answers {
+		m.answers = true
+		server := m.control
+		m.later.Go(func() { m.report(server.Serve()) })
+	}
+}
+
+func (m *Master) openControl() (err error) {
+	if m.control != nil {
+		return nil // somebody waited
+	}
+	path := m.controlPath()
+	if a := m.opts.Arrival; a != nil && a.in != nil {
+		if socket, err := a.in.File(controlFile); err == nil {
+			m.control, err = control.Inherit(socket, path, m, m.log)
+			return err
+		}
+	}
+	m.control, err = control.Listen(path, m, m.log)
+	return err
+}
