@@ -128,7 +128,7 @@ var errStuck = errors.New("the save is not served")
 type losses struct {
 	mu                            sync.Mutex
 	asked, refused, broken, other int
-	stuck                         int // saves that were never served
+	stuck                         int           // saves that were never served
 	gap                           time.Duration // the longest without an answer
 }
 
