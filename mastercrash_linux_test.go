@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -191,14 +190,6 @@ func TestMasterKilledAtWork(t *testing.T) {
 	all := s.Processes("web.service")
 	s.Systemctl("stop", "web.service")
 	s.gone(all)
-}
-
-// pause is how long something is given to begin that the test then interrupts: any
-// time will do.
-func pause(d time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	defer cancel()
-	<-ctx.Done()
 }
 
 // TestMasterReplacedBySystemd: relevo upgrade changes the main process, again and

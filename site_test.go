@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"relevo/control"
 	"relevo/prove"
@@ -236,6 +237,14 @@ func (s *site) heldByDead() (held, deaths int) {
 }
 
 var diesWith = regexp.MustCompile(`app dies with (\d+) connections`)
+
+// pause is how long something is given to begin that the test then interrupts: any
+// time will do.
+func pause(d time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	<-ctx.Done()
+}
 
 // lockedBuffer takes what several processes write.
 type lockedBuffer struct {
