@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -322,6 +323,30 @@ func (s *site) terminate() {
 		}
 		if now := s.status().PID; now == pid {
 			s.t.Fatalf("pid %d was asked to end and goes on", pid)
+		}
+	}
+}
+
+// TestEventsGoOn: who listens to events hears those of the next master.
+func TestEventsGoOn(t *testing.T) {
+	for _, how := range []string{"tableflip", "exec"} {
+		s := newSite(t, "-n", "1", "--upgrade", how)
+		listens := exec.Command(s.program, "events", "site")
+		heard := &lockedBuffer{}
+		listens.Dir, listens.Env, listens.Stdout = s.dir, s.env, heard
+		if err := listens.Start(); err != nil {
+			t.Fatal(err)
+		}
+		s.await("the first events", func() bool { s.relevo("scale", "site", "2"); return strings.Contains(heard.String(), `"resize"`) })
+		before := strings.Count(heard.String(), `"resize"`)
+		s.upgrade()
+		s.await("events of the next master", func() bool {
+			s.relevo("scale", "site", "+1")
+			return strings.Count(heard.String(), `"resize"`) > before
+		})
+		s.stop()
+		if err := listens.Wait(); err != nil {
+			t.Errorf("relevo events: %v", err)
 		}
 	}
 }

@@ -25,24 +25,36 @@ func (c *cli) events() *cobra.Command {
 			return err
 		}
 		events, err := client.Events(cmd.Context())
+		for err == nil {
+			if err = c.printEvents(events); err != nil {
+				return err
+			}
+			// The end of the app, or another master goes on with it.
+			events, err = client.Events(cmd.Context())
+			if err != nil {
+				return nil
+			}
+		}
+		return err
+	}
+	return cmd
+}
+
+// printEvents returns at the end of the stream.
+func (c *cli) printEvents(events *control.EventStream) error {
+	defer events.Close()
+	for {
+		_, line, err := events.Next()
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
-		defer events.Close()
-		for {
-			_, line, err := events.Next()
-			if err == io.EOF || err == io.ErrUnexpectedEOF {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			if _, err := c.stdout.Write(line); err != nil {
-				return fmt.Errorf("cannot write the events: %w", err)
-			}
+		if _, err := c.stdout.Write(line); err != nil {
+			return fmt.Errorf("cannot write the events: %w", err)
 		}
 	}
-	return cmd
 }
 
 // targetFlags choose workers.
