@@ -337,7 +337,7 @@ func TestEventsGoOn(t *testing.T) {
 		if err := listens.Start(); err != nil {
 			t.Fatal(err)
 		}
-		s.await("the first events", func() bool { s.relevo("scale", "site", "2"); return strings.Contains(heard.String(), `"resize"`) })
+		s.await("the first events", func() bool { s.relevo("scale", "site", "+1"); return strings.Contains(heard.String(), `"resize"`) })
 		before := strings.Count(heard.String(), `"resize"`)
 		s.upgrade()
 		s.await("events of the next master", func() bool {
