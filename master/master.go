@@ -37,6 +37,8 @@ type Options struct {
 	// Arrival is what Arrive has found; nil: this is the first master of the app, and
 	// it cannot be replaced.
 	Arrival *Arrival
+	// Signals are those of ReplacedSignals, if any.
+	Signals chan os.Signal
 	// Terminal says that somebody at a terminal waits for this process.
 	Terminal bool
 	// Started is called once, with the bound addresses, when the pool serves.
@@ -169,7 +171,9 @@ func Run(ctx context.Context, o Options) error {
 	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), reaper: reaper.New(reaper.Options{Log: o.Log}), begun: time.Now()}
 	m.succession.over = make(chan struct{})
 	m.owns = !o.Arrival.succeeds()
-	m.signals = make(chan os.Signal, 16)
+	if m.signals = o.Signals; m.signals == nil {
+		m.signals = make(chan os.Signal, signalQueue)
+	}
 	// From the first moment: after a succession there is nobody else, and in a
 	// container whatever comes unheard would end it.
 	signal.Notify(m.signals, taken(os.Getpid() == 1)...)
@@ -290,8 +294,12 @@ func (m *Master) openLauncher() (err error) {
 // run lets everything go on until the pool has ended.
 func (m *Master) run(ctx context.Context) error {
 	ended, end := context.WithCancel(context.Background())
-	var services sync.WaitGroup
-	services.Go(func() { m.serveSignals(ended) })
+	if m.notify != nil { // before anybody can ask for a succession, which pauses it
+		m.notify.OnFlood(m.launcher.Flooded)
+		m.serveNotify()
+	}
+	var services, hearing sync.WaitGroup
+	hearing.Go(func() { m.serveSignals(ended) })
 	if reaper.Needed() {
 		services.Go(func() { m.reaper.Run(ended) })
 	}
@@ -300,15 +308,12 @@ func (m *Master) run(ctx context.Context) error {
 	services.Go(func() { m.watchMemory(ended) })
 	services.Go(func() { m.watchSelf(ended) })
 	m.serveControl()
-	if m.notify != nil {
-		m.notify.OnFlood(m.launcher.Flooded)
-		m.serveNotify()
-	}
 	err := m.runPool(ctx)
 	for m.afterFailedStart(err) || m.awaitAnother(ctx, &err) {
 		err = m.runPool(ctx)
 	}
 	end()
+	hearing.Wait() // what it has heard is known
 	if errors.Is(err, pool.ErrHandedOver) {
 		return m.leave()
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -29,6 +30,7 @@ type succession struct {
 	force   atomic.Bool
 	refused atomic.Pointer[string] // identity of a binary that could not go on, and must not be tried again
 	failed  atomic.Pointer[string] // why the last attempt failed
+	owed    owed
 }
 
 // freezePatience is how long workers that are being started are waited for.
@@ -45,6 +47,9 @@ func (m *Master) Upgrade() (control.Upgraded, error) { return m.upgrade("") }
 
 // upgrade tells the next master what to do first.
 func (m *Master) upgrade(then string) (u control.Upgraded, err error) {
+	if m.opts.Arrival == nil {
+		return u, control.WithExit(errors.New("cannot replace this master: it is one for development; end it and start it anew"), control.ExitRollFailed)
+	}
 	if !m.succession.mu.TryLock() {
 		return u, control.WithExit(errors.New("cannot replace the master: another one is just being started"), control.ExitBusy)
 	}
@@ -107,7 +112,7 @@ func (m *Master) replace(self, then string) (u control.Upgraded, err error) {
 	case how == howExec:
 		if err = m.inPlace(self).Check(legacy.Document); err == nil {
 			// When whoever has asked has been answered.
-			m.later.Go(func() { m.become(self, legacy, done) })
+			m.later.Go(func() { m.become(self, then, legacy, done) })
 			return u, nil
 		}
 	default:
@@ -119,6 +124,9 @@ func (m *Master) replace(self, then string) (u control.Upgraded, err error) {
 		return u, err
 	}
 	m.log.Info("another master goes on", "pid", u.PID)
+	if then == thenReload {
+		m.succession.owed.reloadsDone(1)
+	}
 	m.introduce(u.PID)
 	m.succession.pid = u.PID
 	close(m.succession.over)
@@ -128,7 +136,7 @@ func (m *Master) replace(self, then string) (u control.Upgraded, err error) {
 
 // become is the exec in place. It returns only if that fails, and this master goes
 // on.
-func (m *Master) become(self string, l upgrader.Legacy, done func()) {
+func (m *Master) become(self, then string, l upgrader.Legacy, done func()) {
 	m.report(m.control.Leave())
 	in := m.inPlace(self)
 	in.Still = func() error {
@@ -137,7 +145,16 @@ func (m *Master) become(self string, l upgrader.Legacy, done func()) {
 		}
 		return nil
 	}
+	var owed []syscall.Signal
+	in.Owed = func() []syscall.Signal {
+		if then == thenReload {
+			m.succession.owed.reloadsDone(1)
+		}
+		owed = m.succession.owed.take()
+		return owed
+	}
 	err := in.Exec(l)
+	signal.Notify(m.signals, taken(os.Getpid() == 1)...)
 	if again, controlErr := control.Inherit(l.Files[controlFile], m.controlPath(), m, m.log); controlErr == nil {
 		m.control = again
 		m.later.Go(func() { m.report(again.Serve()) })
@@ -148,6 +165,9 @@ func (m *Master) become(self string, l upgrader.Legacy, done func()) {
 	m.upgradeFailed(err)
 	m.thaw()
 	m.succession.mu.Unlock()
+	for _, sig := range owed {
+		unix.Kill(os.Getpid(), sig)
+	}
 }
 
 // bequeath gathers what the next master gets. done lets go of copies that were made
@@ -243,6 +263,16 @@ func (m *Master) serveNotify() {
 	}()
 }
 
+// afterThaw runs what was not done because another master seemed to go on, if this
+// one does.
+func (m *Master) afterThaw(do func()) {
+	m.later.Go(func() {
+		m.succession.mu.Lock() // for ever where another one goes on
+		m.succession.mu.Unlock()
+		do()
+	})
+}
+
 // isHandedOver says whether another master goes on.
 func (m *Master) isHandedOver() bool {
 	select {
@@ -258,6 +288,9 @@ func (m *Master) leave() error {
 	m.report(m.control.Leave())
 	if m.succession.stop.Load() {
 		unix.Kill(m.succession.pid, unix.SIGTERM)
+	}
+	for _, sig := range m.succession.owed.take() {
+		unix.Kill(m.succession.pid, sig)
 	}
 	go func() { // what comes in the last moment is meant for whoever is the master
 		for sig := range m.signals {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 )
 
 // Legacy is everything that outlives a master: one document, and named files.
@@ -19,6 +20,7 @@ type Legacy struct {
 // Names may be looked at and files taken from one goroutine at a time.
 type Inheritance struct {
 	Document []byte
+	Owed     []syscall.Signal // that the process had taken before it became this program: InPlace.Owed
 
 	memory *Document // where Document came from
 	mu     sync.Mutex
