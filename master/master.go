@@ -179,9 +179,16 @@ func Run(ctx context.Context, o Options) error {
 	signal.Notify(m.signals, taken(os.Getpid() == 1)...)
 	defer signal.Stop(m.signals)
 	defer m.close()
-	steps := []func() error{m.openKeeper, m.takeName, m.endStrays, m.openListeners, m.openLauncher, m.awaitFirst, m.makePool, m.openControl, m.takeOver}
-	if o.Arrival.succeeds() {
-		steps = []func() error{m.openKeeper, m.inherit, m.openControl, m.takeOver}
+	if err := m.openKeeper(); err != nil {
+		return err
+	}
+	steps := []func() error{m.takeName, m.endStrays, m.openListeners, m.openLauncher, m.awaitFirst, m.makePool, m.openControl, m.takeOver}
+	switch {
+	case !o.Arrival.succeeds():
+	case o.Arrival.how != howStore:
+		steps = []func() error{m.inherit, m.openControl, m.takeOver}
+	case m.inheritFromStore():
+		steps = []func() error{m.openControl, m.takeOver}
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -197,6 +204,9 @@ func Run(ctx context.Context, o Options) error {
 
 // takeName makes this master the only one of its name.
 func (m *Master) takeName() error {
+	if m.lock != nil {
+		return nil // a legacy turned out to be useless
+	}
 	name, places := m.opts.App.Name, m.opts.Places
 	if err := config.CheckSocketPath(places.ControlSocket(name)); err != nil {
 		return fmt.Errorf("cannot use %s for sockets: %w (RELEVO_RUNTIME_DIR chooses it)", places.Runtime, err)
@@ -250,7 +260,7 @@ func whoHas(socket string) string {
 }
 
 func (m *Master) openListeners() error {
-	m.useUpgrader(upgrader.New(upgrader.Options{Log: m.log, Keeper: m.keeper.files()}))
+	m.useUpgrader(upgrader.New(upgrader.Options{Log: m.log, Keeper: m.keeper.files(), LastID: upgrader.LastListenerFile(m.keeper.names())}))
 	m.listeners.serving = m.opts.App.Listen
 	m.listeners.upgrader.Activate(m.opts.Arrival.activated())
 	var err error

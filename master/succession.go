@@ -404,7 +404,7 @@ func (m *Master) openKeeper() error {
 		return nil
 	}
 	m.keeper = newKeeper(m.systemd, memory, stored)
-	m.keeper.failed = m.keepingFailed
+	m.keeper.failed, m.keeper.size = m.keepingFailed, size
 	m.keeper.state = func(l pool.Legacy) ([]byte, error) {
 		text, _, err := m.document(l, "")
 		return text, err

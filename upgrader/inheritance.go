@@ -75,6 +75,17 @@ func (in *Inheritance) Take(name string) (fd int, err error) {
 	return fd, nil
 }
 
+// Copy copies a descriptor and leaves it where it is.
+func (in *Inheritance) Copy(name string) (fd int, err error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	fd, ok := in.fds[name]
+	if !ok {
+		return -1, fmt.Errorf("%w: %s", ErrNotInherited, name)
+	}
+	return copyFD(fd)
+}
+
 // File takes a file. The runtime's poller waits on it if it is non-blocking.
 func (in *Inheritance) File(name string) (*os.File, error) {
 	fd, err := in.Take(name)
