@@ -1,8 +1,12 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -269,18 +273,140 @@ func TestStoreNotAllowed(t *testing.T) {
 	s.Systemctl("stop", "web.service")
 }
 
-// TestStoreTooSmall: it serves, and a killed master costs only what was not kept.
+// TestStoreTooSmall: it serves and says so once. A killed master costs only what was
+// not kept, and nobody serves on whom the next one does not know.
 func TestStoreTooSmall(t *testing.T) {
 	s := newUnitSite(t, "workers = 4\n")
-	s.override("FileDescriptorStoreMax=12")
-	s.Systemctl("start", "web.service")
-	s.settled(4)
-	s.murder()
-	s.settled(4)
-	if got := s.get("/"); !strings.HasPrefix(got, "version 1 ") {
-		t.Errorf("answer %q", got)
+	for _, size := range []string{"12", "1"} { // with 1 not even the listener is kept
+		s.override("FileDescriptorStoreMax=" + size)
+		s.Systemctl("start", "web.service")
+		s.settled(4)
+		if n := strings.Count(s.Journal("web.service"), "its store is full: it keeps "+size+" files"); n != 1 {
+			t.Errorf("it is told %d times:\n%s", n, s.Journal("web.service"))
+		}
+		s.murder()
+		s.settled(4)
+		if got := s.get("/"); !strings.HasPrefix(got, "version 1 ") {
+			t.Errorf("answer %q", got)
+		}
+		s.Await("no more than a master and its workers", func() bool { return len(s.Processes("web.service")) == 5 })
+		all := s.Processes("web.service")
+		s.Systemctl("stop", "web.service")
+		s.gone(all)
 	}
+}
+
+// TestListenersRearranged: what systemd keeps over a restart is not mistaken for
+// something else after it.
+func TestListenersRearranged(t *testing.T) {
+	s := newUnitSite(t, "workers = 1\n")
+	s.Systemctl("start", "web.service")
+	s.settled(1)
+	other := freeAddress(t)
+	text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\"]\nlisten = [\"first=%s\", \"web=%s\"]\nworkers = 1\n", other, s.address)
+	if err := os.WriteFile(filepath.Join(s.Dir, "relevo.toml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.Systemctl("restart", "web.service")
+	s.settled(1)
+	s.murder()
+	s.settled(1)
+	if code, said := s.relevo("reload", "web"); code != 0 { // workers that know only what this master has
+		t.Errorf("reload: %d %s", code, said)
+	}
+	s.settled(1)
+	for _, address := range []string{s.address, other} {
+		if got, err := fetch(address, "/"); err != nil || !strings.HasPrefix(got, "version 1 ") {
+			t.Errorf("%s answers %q, %v", address, got, err)
+		}
+	}
+	s.Systemctl("stop", "web.service")
+}
+
+// TestStrangeLegacy: a document that this relevo cannot go on with, because a newer one
+// wrote it or because it contradicts itself. The next master begins anew on the same
+// sockets, and nobody else is left.
+func TestStrangeLegacy(t *testing.T) {
+	s := newUnitSite(t, "workers = 2\n")
+	s.Systemctl("start", "web.service")
+	for name, change := range map[string]func(map[string]any){
+		"newer":   func(l map[string]any) { l["format"], l["reads"] = 99, 99 },
+		"torn":    func(l map[string]any) { l["pool"].(map[string]any)["machine"].(map[string]any)["phase"] = "gone" },
+		"lacking": func(l map[string]any) { l["serving"] = 12345 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.t = t
+			before := s.settled(2)
+			s.forge(change)
+			s.murder()
+			after := s.settled(2)
+			for _, pid := range after {
+				if slices.Contains(before, pid) {
+					t.Errorf("worker %d serves on", pid)
+				}
+			}
+			s.Await("the old workers to be gone", func() bool { return len(s.Processes("web.service")) == 3 })
+			if got := s.get("/"); !strings.HasPrefix(got, "version 1 ") {
+				t.Errorf("answer %q", got)
+			}
+		})
+	}
+	s.t = t
+	s.murder() // what is kept now is whole
+	s.settled(2)
 	all := s.Processes("web.service")
 	s.Systemctl("stop", "web.service")
 	s.gone(all)
+}
+
+// forge changes the document that systemd keeps, behind the back of a master that
+// stands still.
+func (s *unitSite) forge(change func(map[string]any)) {
+	s.t.Helper()
+	master := s.master()
+	if err := syscall.Kill(master, syscall.SIGSTOP); err != nil {
+		s.t.Fatal(err)
+	}
+	links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", master))
+	for _, link := range links {
+		if target, _ := os.Readlink(link); !strings.HasPrefix(target, "/memfd:relevo legacy") {
+			continue
+		}
+		file, err := os.OpenFile(link, os.O_RDWR, 0)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		defer file.Close()
+		forgeSlots(s.t, file, change)
+		return
+	}
+	s.t.Fatal("there is no document")
+}
+
+// forgeSlots rewrites both slots of a document as upgrader.Document lays them out.
+func forgeSlots(t *testing.T, file *os.File, change func(map[string]any)) {
+	t.Helper()
+	const header, slot = 56, 64 << 20
+	for at := int64(0); at <= slot; at += slot {
+		head := make([]byte, header)
+		if _, err := file.ReadAt(head, at); err != nil || string(head[:6]) != "relevo" {
+			continue
+		}
+		text := make([]byte, binary.BigEndian.Uint64(head[16:]))
+		if _, err := file.ReadAt(text, at+header); err != nil {
+			t.Fatal(err)
+		}
+		content := map[string]any{}
+		if err := json.Unmarshal(text, &content); err != nil {
+			t.Fatal(err)
+		}
+		change(content)
+		text, _ = json.Marshal(content)
+		binary.BigEndian.PutUint64(head[16:], uint64(len(text)))
+		sum := sha256.Sum256(text)
+		copy(head[24:], sum[:])
+		if _, err := file.WriteAt(append(head, text...), at); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -21,7 +21,8 @@ import (
 // Main runs one command and returns the exit code of the program.
 func Main(args []string, stdin io.Reader, stdout, stderr *os.File) int {
 	c := &cli{
-		stdin: stdin, stdout: stdout, stderr: stderr, getenv: os.Getenv,
+		signals: master.ReplacedSignals(), // first of all
+		stdin:   stdin, stdout: stdout, stderr: stderr, getenv: os.Getenv,
 		places:    config.FindPlaces(os.Getenv, os.Geteuid(), config.UsableDir),
 		container: findContainer(os.Getpid(), os.Getppid(), processName, os.Getenv),
 		color:     useColor(stderr, os.Getenv), colorOut: useColor(stdout, os.Getenv),
@@ -55,6 +56,7 @@ type cli struct {
 	container           container
 	color, colorOut     bool // of stderr and stdout
 	logFormat, logLevel string
+	signals             chan os.Signal // that came before there was a master, nil: nobody takes them yet
 }
 
 // exitOnly ends the program with a code where all has been said.

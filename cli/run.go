@@ -81,7 +81,7 @@ func (c *cli) runMaster(sources config.Sources) error {
 		file = sources.File.Path()
 	}
 	return master.Run(context.Background(), master.Options{
-		Arrival: arrival, Terminal: isTerminal(c.stderr) || isTerminal(c.stdout),
+		Arrival: arrival, Signals: c.signals, Terminal: isTerminal(c.stderr) || isTerminal(c.stdout),
 		App: app, ConfigFile: file, Places: c.places, Log: log, Streams: c.streams(app.Output), Version: version(),
 		Load:    func() (config.App, error) { return reload(sources) },
 		Started: func(listeners []control.Listener) { c.greet(stderr, app, listeners) },

@@ -50,6 +50,7 @@ type Server struct {
 	listener *net.UnixListener
 	http     *http.Server
 	leaving  chan struct{} // closed by Leave
+	accepts  sync.WaitGroup
 	conns    sync.WaitGroup
 }
 
@@ -107,6 +108,7 @@ func (s *Server) Leave() error {
 	s.listener.SetUnlinkOnClose(false)
 	close(s.leaving)
 	err := s.listener.Close()
+	s.accepts.Wait() // whoever was let in last is counted
 	answered := make(chan struct{})
 	go func() { s.conns.Wait(); close(answered) }()
 	select {
@@ -138,6 +140,8 @@ func (s *Server) count(_ net.Conn, state http.ConnState) {
 
 // Serve answers until Close.
 func (s *Server) Serve() error {
+	s.accepts.Add(1)
+	defer s.accepts.Done()
 	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) && !s.left(err) {
 		return fmt.Errorf("cannot serve the control socket: %w", err)
 	}

@@ -49,10 +49,11 @@ func ExitCode(err error) int {
 	return ExitFailure
 }
 
-// WithExit gives an error an exit code, unless it has one.
+// WithExit gives an error an exit code, unless it has one, or another master will
+// answer in its stead.
 func WithExit(err error, code int) error {
 	var coded *Error
-	if err == nil || errors.As(err, &coded) {
+	if err == nil || errors.As(err, &coded) || errors.Is(err, pool.ErrHandedOver) {
 		return err
 	}
 	return &Error{Message: err.Error(), Exit: code}

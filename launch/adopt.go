@@ -146,12 +146,14 @@ func (p *Process) detachOutput(ctx context.Context) (begun [2][]byte) {
 }
 
 // Announce tells the launcher of processes that will be adopted, before anybody may
-// reap them.
-func (l *Launcher) Announce(legacy pool.ProcessLegacy) {
+// reap them. It says false of one that cannot be.
+func (l *Launcher) Announce(legacy pool.ProcessLegacy) bool {
 	var known processLegacy
-	if json.Unmarshal(legacy.State, &known) == nil && known.PID > 0 {
-		l.opts.Children.Adopt(known.PID)
+	if json.Unmarshal(legacy.State, &known) != nil || known.PID <= 0 || legacy.Files[pidfdFile] == nil {
+		return false
 	}
+	l.opts.Children.Adopt(known.PID)
+	return true
 }
 
 // Adopt takes a process over that another master has let go of: pool.Release.

@@ -140,6 +140,19 @@ func (a *Arrival) keepListeners() {
 	}
 }
 
+// spareListeners copies the sockets of a legacy, for the case that it turns out to be
+// one that cannot be gone on with.
+func (a *Arrival) spareListeners() (spare []upgrader.Socket) {
+	for _, name := range a.in.Names() {
+		if upgrader.IsListenerFile(name) {
+			if fd, err := a.in.Copy(name); err == nil {
+				spare = append(spare, upgrader.Socket{Name: name, FD: fd, Own: true})
+			}
+		}
+	}
+	return spare
+}
+
 // succeeds says whether another master's workers are to be taken over.
 func (a *Arrival) succeeds() bool { return a != nil && a.legacy != nil && !a.legacy.Stopped }
 

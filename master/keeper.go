@@ -2,6 +2,7 @@ package master
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -21,6 +22,7 @@ type keeper struct {
 	memory   *upgrader.Document
 	state    func(pool.Legacy) ([]byte, error)
 	failed   func(error)
+	size     int // how many files it keeps, 0 where that is not known
 
 	mu     sync.Mutex
 	open   bool                // systemd listens to this process
@@ -77,10 +79,23 @@ func (k *keeper) begin() {
 	k.wanted = nil
 }
 
+// forget takes back what was to be kept of a legacy that is not gone on with.
+func (k *keeper) forget() {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.wanted = map[string]*os.File{storedDocument: k.memory.File()}
+}
+
 // store holds k.mu.
 func (k *keeper) store(name string, file *os.File) {
 	if k.stored[name] {
 		return
+	}
+	if k.size > 0 && len(k.stored) >= k.size {
+		k.failed(fmt.Errorf("its store is full: it keeps %d files for this unit (FileDescriptorStoreMax=; relevo doctor tells how many are needed)", k.size))
 	}
 	if err := k.notifier.Store(systemd.StoredPrefix+name, file); err != nil {
 		k.failed(err)
@@ -178,7 +193,7 @@ func (m *Master) openKeeper() error {
 		return nil
 	}
 	m.keeper = newKeeper(m.systemd, memory, stored)
-	m.keeper.failed = m.keepingFailed
+	m.keeper.failed, m.keeper.size = m.keepingFailed, size
 	m.keeper.state = func(l pool.Legacy) ([]byte, error) {
 		text, _, err := m.document(l, "")
 		return text, err

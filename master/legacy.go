@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 
 	"relevo/config"
 	"relevo/pool"
@@ -129,6 +130,35 @@ func (m *Master) state() legacy {
 	return l
 }
 
+// inheritFromStore is inherit where there is no master before that could go on
+// instead. What cannot be gone on with is a reason to begin anew, and not to serve
+// nobody. It says whether the workers are to be taken over.
+func (m *Master) inheritFromStore() (succeeds bool) {
+	a := m.opts.Arrival
+	spare, given := a.spareListeners(), a.sockets
+	a.sockets = nil // those of the unit are wanted again if this fails
+	err := m.inherit()
+	if err == nil {
+		a.sockets = append(given, spare...)
+		a.closeSockets()
+		return true
+	}
+	if m.listeners != nil {
+		_, files := m.listeners.upgrader.Legacy()
+		for _, file := range files {
+			file.Close()
+		}
+	}
+	if m.notify != nil {
+		m.notify.Close()
+	}
+	m.listeners, m.notify, m.launcher, m.current, m.wanted, m.adopted = nil, nil, nil, nil, nil, nil
+	m.keys, m.successions, m.begun = 0, 0, time.Now()
+	m.keeper.forget()
+	a.legacy, a.lost, a.sockets, m.owns = nil, err, append(given, spare...), true
+	return false
+}
+
 // inherit makes a master of what another one has left. Nothing of it is touched:
 // until takeOver that one can go on as if nothing had been.
 func (m *Master) inherit() error {
@@ -176,8 +206,7 @@ func (m *Master) inheritPool(l *legacy, in *upgrader.Inheritance) error {
 		}
 	}
 	for _, member := range left.Members {
-		if len(member.Process) > 0 {
-			m.launcher.Announce(pool.ProcessLegacy{State: member.Process})
+		if len(member.Process) > 0 && m.launcher.Announce(left.Process(member)) {
 			m.adopted = append(m.adopted, strconv.Itoa(member.ID))
 		}
 	}

@@ -37,6 +37,8 @@ type Options struct {
 	// Arrival is what Arrive has found; nil: this is the first master of the app, and
 	// it cannot be replaced.
 	Arrival *Arrival
+	// Signals are those of ReplacedSignals, if any.
+	Signals chan os.Signal
 	// Terminal says that somebody at a terminal waits for this process.
 	Terminal bool
 	// Started is called once, with the bound addresses, when the pool serves.
@@ -170,15 +172,24 @@ func Run(ctx context.Context, o Options) error {
 	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), reaper: reaper.New(reaper.Options{Log: o.Log}), begun: time.Now()}
 	m.succession.over = make(chan struct{})
 	m.owns = !o.Arrival.succeeds()
-	m.signals = make(chan os.Signal, 16)
+	if m.signals = o.Signals; m.signals == nil {
+		m.signals = make(chan os.Signal, signalQueue)
+	}
 	// From the first moment: after a succession there is nobody else, and in a
 	// container whatever comes unheard would end it.
 	signal.Notify(m.signals, taken(os.Getpid() == 1)...)
 	defer signal.Stop(m.signals)
 	defer m.close()
-	steps := []func() error{m.openKeeper, m.takeName, m.endStrays, m.openListeners, m.openLauncher, m.awaitFirst, m.makePool, m.openControl, m.takeOver}
-	if o.Arrival.succeeds() {
-		steps = []func() error{m.openKeeper, m.inherit, m.openControl, m.takeOver}
+	if err := m.openKeeper(); err != nil {
+		return err
+	}
+	steps := []func() error{m.takeName, m.endStrays, m.openListeners, m.openLauncher, m.awaitFirst, m.makePool, m.openControl, m.takeOver}
+	switch {
+	case !o.Arrival.succeeds():
+	case o.Arrival.how != howStore:
+		steps = []func() error{m.inherit, m.openControl, m.takeOver}
+	case m.inheritFromStore():
+		steps = []func() error{m.openControl, m.takeOver}
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -194,6 +205,9 @@ func Run(ctx context.Context, o Options) error {
 
 // takeName makes this master the only one of its name.
 func (m *Master) takeName() error {
+	if m.lock != nil {
+		return nil // a legacy turned out to be useless
+	}
 	name, places := m.opts.App.Name, m.opts.Places
 	if err := config.CheckSocketPath(places.ControlSocket(name)); err != nil {
 		return fmt.Errorf("cannot use %s for sockets: %w (RELEVO_RUNTIME_DIR chooses it)", places.Runtime, err)
@@ -247,7 +261,7 @@ func whoHas(socket string) string {
 }
 
 func (m *Master) openListeners() error {
-	m.useUpgrader(upgrader.New(upgrader.Options{Log: m.log, Keeper: m.keeper.files()}))
+	m.useUpgrader(upgrader.New(upgrader.Options{Log: m.log, Keeper: m.keeper.files(), LastID: upgrader.LastListenerFile(m.keeper.names())}))
 	m.listeners.serving = m.opts.App.Listen
 	m.listeners.upgrader.Activate(m.opts.Arrival.activated())
 	var err error
@@ -291,8 +305,12 @@ func (m *Master) openLauncher() (err error) {
 // run lets everything go on until the pool has ended.
 func (m *Master) run(ctx context.Context) error {
 	ended, end := context.WithCancel(context.Background())
-	var services sync.WaitGroup
-	services.Go(func() { m.serveSignals(ended) })
+	if m.notify != nil { // before anybody can ask for a succession, which pauses it
+		m.notify.OnFlood(m.launcher.Flooded)
+		m.serveNotify()
+	}
+	var services, hearing sync.WaitGroup
+	hearing.Go(func() { m.serveSignals(ended) })
 	if reaper.Needed() {
 		services.Go(func() { m.reaper.Run(ended) })
 	}
@@ -301,15 +319,12 @@ func (m *Master) run(ctx context.Context) error {
 	services.Go(func() { m.watchMemory(ended) })
 	services.Go(func() { m.watchSelf(ended) })
 	m.serveControl()
-	if m.notify != nil {
-		m.notify.OnFlood(m.launcher.Flooded)
-		m.serveNotify()
-	}
 	err := m.runPool(ctx)
 	for m.afterFailedStart(err) || m.awaitAnother(ctx, &err) {
 		err = m.runPool(ctx)
 	}
 	end()
+	hearing.Wait() // what it has heard is known
 	if errors.Is(err, pool.ErrHandedOver) {
 		return m.leave()
 	}

@@ -41,6 +41,9 @@ func (m *Master) reload(o control.ReloadOptions) (control.Wait, error) {
 		return nil, control.WithExit(fmt.Errorf("%w\n  the running configuration stays", err), control.ExitConfig)
 	}
 	g, err := m.prepare(app, "")
+	if errors.Is(err, pool.ErrHandedOver) {
+		return nil, err
+	}
 	if err != nil {
 		m.log.Error("roll refused: the running workers serve on", "err", err)
 		return nil, rollRefused(err)

@@ -42,6 +42,9 @@ func ownBinary() (string, error) {
 // selfChanged says whether the path that this program was started from holds
 // another program by now, and one that has not failed to take over already.
 func (m *Master) selfChanged() bool {
+	if m.opts.Arrival == nil {
+		return false // it cannot be replaced
+	}
 	path, err := ownBinary()
 	if err != nil {
 		return false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/signal"
 	"sync"
 	"syscall"
 
@@ -12,6 +13,7 @@ import (
 	"relevo/control"
 	"relevo/pool"
 	"relevo/pool/machine"
+	"relevo/upgrader"
 )
 
 // taken are the signals that do not have their usual effect. SIGPIPE is one so
@@ -30,6 +32,23 @@ func taken(init bool) []os.Signal {
 	}
 	return all
 }
+
+// ReplacedSignals takes the signals of a program that has replaced another one in its
+// process (InPlace of upgrader), nil in every other. It belongs at the very beginning:
+// until then they are ignored, or end the process.
+func ReplacedSignals() chan os.Signal {
+	if !upgrader.IsAfterExec() {
+		return nil
+	}
+	signals := make(chan os.Signal, signalQueue)
+	for _, sig := range handedSignals {
+		signal.Notify(signals, sig)
+	}
+	return signals
+}
+
+// signalQueue is how many signals may wait.
+const signalQueue = 16
 
 // stopWanted says whether one of the signals that wait asks for the end. The
 // others go on waiting.
@@ -64,9 +83,9 @@ func (m *Master) serveSignals(ctx context.Context) {
 				m.stopBySignal(sig.String(), stopping)
 				stopping = true
 			case unix.SIGTTIN:
-				m.scaleBySignal("+1")
+				m.scaleBySignal(unix.SIGTTIN)
 			case unix.SIGTTOU:
-				m.scaleBySignal("-1")
+				m.scaleBySignal(unix.SIGTTOU)
 			case unix.SIGUSR2:
 				m.later.Go(func() { m.upgrade("") }) // it tells by itself how that went
 			case unix.SIGPIPE:
@@ -83,9 +102,10 @@ func (m *Master) serveSignals(ctx context.Context) {
 // reloadBySignal replaces relevo first where it has changed itself: the next master
 // reloads then.
 func (m *Master) reloadBySignal() {
+	m.succession.owed.reload()
 	m.later.Go(func() {
 		if !m.upgradeFirst(thenReload) {
-			m.requestReload("SIGHUP")
+			m.requestReload(causeSignal)
 		}
 	})
 }
@@ -110,11 +130,27 @@ func (m *Master) stopBySignal(name string, again bool) {
 	}
 }
 
-func (m *Master) scaleBySignal(change string) {
-	if _, err := m.Scale(change); err != nil {
+func (m *Master) scaleBySignal(sig syscall.Signal) {
+	change := "+1"
+	if sig == unix.SIGTTOU {
+		change = "-1"
+	}
+	_, err := m.Scale(change)
+	switch {
+	case errors.Is(err, pool.ErrHandedOver):
+		m.succession.owed.scale(sig) // for the next master, or for this one
+		m.afterThaw(func() {
+			for _, sig := range m.succession.owed.takeScales() {
+				m.scaleBySignal(sig)
+			}
+		})
+	case err != nil:
 		m.log.Error("not scaled", "err", err)
 	}
 }
+
+// causeSignal is the cause of a roll that SIGHUP has asked for.
+const causeSignal = "SIGHUP"
 
 // rollRequest is a roll that nobody waits for.
 type rollRequest struct {
@@ -154,7 +190,15 @@ func (m *Master) serveReloads(ctx context.Context) {
 		case request := <-m.reloads:
 			m.log.Info("roll asked for", "cause", request.cause)
 			m.systemd.Reloading("rolling: " + request.cause)
+			asked := m.succession.owed.reloads()
 			wait, err := request.begin()
+			if handedOver(err) {
+				m.afterThaw(func() { m.request(request) }) // or the next master is told
+				continue
+			}
+			if request.cause == causeSignal {
+				m.succession.owed.reloadsDone(asked)
+			}
 			if err != nil {
 				m.rollSettled(pool.RollResult{}, err)
 				continue
@@ -173,6 +217,8 @@ func (m *Master) rollSettled(result pool.RollResult, err error) {
 	switch {
 	case result.Result == machine.Aborted, errors.Is(err, pool.ErrNotRunning), errors.Is(err, context.Canceled):
 		// The service is on its way out, and systemd knows it.
+	case handedOver(err):
+		// The next master tells.
 	case err != nil:
 		m.systemd.Ready("reload failed, the old workers serve on: " + err.Error())
 	default:

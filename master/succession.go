@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -27,6 +28,7 @@ type succession struct {
 	force   atomic.Bool
 	refused atomic.Pointer[string] // identity of a binary that could not go on, and must not be tried again
 	failed  atomic.Pointer[string] // why the last attempt failed
+	owed    owed
 }
 
 // freezePatience is how long workers that are being started are waited for.
@@ -111,7 +113,7 @@ func (m *Master) replace(self, then string) (u control.Upgraded, err error) {
 	case how == howExec:
 		if err = m.inPlace(self).Check(legacy.Document); err == nil {
 			// When whoever has asked has been answered.
-			m.later.Go(func() { m.become(self, legacy, done) })
+			m.later.Go(func() { m.become(self, then, legacy, done) })
 			return u, nil
 		}
 	default:
@@ -123,6 +125,9 @@ func (m *Master) replace(self, then string) (u control.Upgraded, err error) {
 		return u, err
 	}
 	m.log.Info("another master goes on", "pid", u.PID)
+	if then == thenReload {
+		m.succession.owed.reloadsDone(1)
+	}
 	m.introduce(u.PID)
 	m.succession.pid = u.PID
 	close(m.succession.over)
@@ -132,7 +137,7 @@ func (m *Master) replace(self, then string) (u control.Upgraded, err error) {
 
 // become is the exec in place. It returns only if that fails, and this master goes
 // on.
-func (m *Master) become(self string, l upgrader.Legacy, done func()) {
+func (m *Master) become(self, then string, l upgrader.Legacy, done func()) {
 	m.report(m.control.Leave())
 	in := m.inPlace(self)
 	in.Still = func() error {
@@ -141,7 +146,16 @@ func (m *Master) become(self string, l upgrader.Legacy, done func()) {
 		}
 		return nil
 	}
+	var owed []syscall.Signal
+	in.Owed = func() []syscall.Signal {
+		if then == thenReload {
+			m.succession.owed.reloadsDone(1)
+		}
+		owed = m.succession.owed.take()
+		return owed
+	}
 	err := in.Exec(l)
+	signal.Notify(m.signals, taken(os.Getpid() == 1)...)
 	if again, controlErr := control.Inherit(l.Files[controlFile], m.controlPath(), m, m.log); controlErr == nil {
 		m.control = again
 		m.later.Go(func() { m.report(again.Serve()) })
@@ -152,6 +166,9 @@ func (m *Master) become(self string, l upgrader.Legacy, done func()) {
 	m.upgradeFailed(err)
 	m.thaw()
 	m.succession.mu.Unlock()
+	for _, sig := range owed {
+		unix.Kill(os.Getpid(), sig)
+	}
 }
 
 // bequeath gathers what the next master gets. done lets go of copies that were made
@@ -247,6 +264,16 @@ func (m *Master) serveNotify() {
 	}()
 }
 
+// afterThaw runs what was not done because another master seemed to go on, if this
+// one does.
+func (m *Master) afterThaw(do func()) {
+	m.later.Go(func() {
+		m.succession.mu.Lock() // for ever where another one goes on
+		m.succession.mu.Unlock()
+		do()
+	})
+}
+
 // isHandedOver says whether another master goes on.
 func (m *Master) isHandedOver() bool {
 	select {
@@ -262,6 +289,9 @@ func (m *Master) leave() error {
 	m.report(m.control.Leave())
 	if m.succession.stop.Load() {
 		unix.Kill(m.succession.pid, unix.SIGTERM)
+	}
+	for _, sig := range m.succession.owed.take() {
+		unix.Kill(m.succession.pid, sig)
 	}
 	go func() { // what comes in the last moment is meant for whoever is the master
 		for sig := range m.signals {

@@ -49,6 +49,12 @@ func (m *Master) succeeded() {
 	if m.opts.Arrival.legacy.Then == thenReload {
 		m.requestReload("SIGHUP to the master before")
 	}
+	for _, sig := range m.opts.Arrival.in.Owed {
+		select {
+		case m.signals <- sig:
+		default: // so many wait that this one would change little
+		}
+	}
 }
 
 // lostEvents adds up the losses of a second, so that a worker that floods the

@@ -160,7 +160,7 @@ func (p *Pool) thaw() {
 				continue // it would not let go
 			}
 			order := m.order()
-			process, err := p.releases[m.generation].Adopt(order, frost.legacy.process(known), p.sinkFor(m))
+			process, err := p.releases[m.generation].Adopt(order, frost.legacy.Process(known), p.sinkFor(m))
 			if err != nil {
 				p.exited(m, Exited{Status: ExitStatus{Error: err.Error()}})
 				continue

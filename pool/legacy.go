@@ -113,7 +113,8 @@ func (l Legacy) Release(generation int) ReleaseLegacy {
 	return ReleaseLegacy{State: l.Releases[generation], Files: l.filesOf(ReleaseFile(generation, ""))}
 }
 
-func (l Legacy) process(m MemberLegacy) ProcessLegacy {
+// Process is what the process of a member left.
+func (l Legacy) Process(m MemberLegacy) ProcessLegacy {
 	return ProcessLegacy{State: m.Process, Files: l.filesOf(WorkerFile(m.ID, ""))}
 }
 
@@ -204,7 +205,7 @@ func (p *Pool) takeOver() {
 		m := known.member()
 		p.members[m.id] = m
 		if release := p.releases[m.generation]; release != nil && len(known.Process) > 0 {
-			p.adopt(m, release, l.process(known))
+			p.adopt(m, release, l.Process(known))
 		}
 	}
 	p.changed = true
@@ -218,6 +219,11 @@ func (p *Pool) takeOver() {
 			p.spawn(machine.Spawn{Worker: w.ID, Slot: w.Slot, Generation: w.Generation})
 		default:
 			p.lost(w)
+		}
+	}
+	for id, m := range p.members {
+		if m.process == nil && m.abandoned {
+			delete(p.members, id) // nobody can tell of it any more
 		}
 	}
 	for _, w := range l.Withheld {

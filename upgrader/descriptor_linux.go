@@ -18,6 +18,8 @@ func memoryFile(name string) (*os.File, error) {
 
 func closeFD(fd int) { unix.Close(fd) }
 
+func copyFD(fd int) (int, error) { return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0) }
+
 // unpolledFile makes a File of a socket, which it takes, without its mode being
 // changed: others may use the socket at this moment. os.NewFile polls what is
 // non-blocking, so the File is made of something else, and the socket put in its

@@ -14,6 +14,8 @@ func memoryFile(string) (*os.File, error) { return nil, errOnlyLinux }
 
 func closeFD(fd int) { syscall.Close(fd) }
 
+func copyFD(int) (int, error) { return -1, errOnlyLinux }
+
 func unpolledFile(fd int, _ string) (*os.File, error) {
 	syscall.Close(fd)
 	return nil, errOnlyLinux

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 )
 
 // Legacy is everything that outlives a master: one document, and named files.
@@ -19,6 +20,7 @@ type Legacy struct {
 // Names may be looked at and files taken from one goroutine at a time.
 type Inheritance struct {
 	Document []byte
+	Owed     []syscall.Signal // that the process had taken before it became this program: InPlace.Owed
 
 	memory *Document // where Document came from
 	mu     sync.Mutex
@@ -71,6 +73,17 @@ func (in *Inheritance) Take(name string) (fd int, err error) {
 	}
 	delete(in.fds, name)
 	return fd, nil
+}
+
+// Copy copies a descriptor and leaves it where it is.
+func (in *Inheritance) Copy(name string) (fd int, err error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	fd, ok := in.fds[name]
+	if !ok {
+		return -1, fmt.Errorf("%w: %s", ErrNotInherited, name)
+	}
+	return copyFD(fd)
 }
 
 // File takes a file. The runtime's poller waits on it if it is non-blocking.

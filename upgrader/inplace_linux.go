@@ -7,8 +7,10 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -17,7 +19,7 @@ import (
 )
 
 // envLegacy names the descriptor of the list of a legacy's files, after an exec in
-// place.
+// place; the numbers of signals that are owed follow it.
 const envLegacy = "RELEVO_LEGACY"
 
 // InPlace is the succession by exec: the process stays, its program becomes
@@ -34,6 +36,9 @@ type InPlace struct {
 	HoldBack []syscall.Signal
 	// Still is asked right before the exec; an error calls it off. Default: no.
 	Still func() error
+	// Owed are signals that the new program is to take for its own: asked for after
+	// Still. Default: none.
+	Owed func() []syscall.Signal
 }
 
 // Check runs the program to see whether it could go on with the document.
@@ -84,7 +89,7 @@ func lastWords(said []byte) string {
 }
 
 // Exec becomes the new program with the legacy. It returns only if it fails, and
-// everything is as before then. Signals that come in between wait for the new
+// everything is as before then, save that signals of lethal are ignored. Signals that come in between wait for the new
 // program.
 func (p InPlace) Exec(l Legacy) error {
 	list, err := p.open(l)
@@ -92,7 +97,6 @@ func (p InPlace) Exec(l Legacy) error {
 		return fmt.Errorf("cannot replace the master: %w", err)
 	}
 	defer list.close()
-	environ := append(environWithout(envLegacy), envLegacy+"="+strconv.Itoa(list.fd))
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	before, err := holdBack(p.HoldBack)
@@ -103,10 +107,29 @@ func (p InPlace) Exec(l Legacy) error {
 		err = p.Still()
 	}
 	if err == nil {
-		err = syscall.Exec(p.Path, p.Args, environ)
+		signal.Ignore(lethal...)
+		err = syscall.Exec(p.Path, p.Args, p.environ(list.fd))
 	}
 	unix.PthreadSigmask(unix.SIG_SETMASK, before, nil)
 	return fmt.Errorf("cannot replace the master: cannot run %s: %w", p.Path, err)
+}
+
+// lethal are the signals that would end or stop a Go program in its first two
+// milliseconds, although they are held back: the runtime lets the first two through at
+// once, and the others before it has a handler. It leaves them ignored if it finds them
+// so. Of SIGTERM and SIGQUIT it does neither: then they end it.
+var lethal = []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTTIN, syscall.SIGTTOU}
+
+// environ tells the new program what it has, and what it owes: the signals' numbers,
+// for a signal itself would go to whichever thread does not hold it back.
+func (p InPlace) environ(list int) []string {
+	text := strconv.Itoa(list)
+	if p.Owed != nil {
+		for _, sig := range p.Owed() {
+			text += fmt.Sprintf(" %d", int(sig))
+		}
+	}
+	return append(environWithout(envLegacy), envLegacy+"="+text)
 }
 
 // holdBack blocks signals in this thread, whose mask becomes that of the new
@@ -195,6 +218,10 @@ func (l *inPlaceList) write() (fd int, err error) {
 	return fd, err
 }
 
+// IsAfterExec says whether this program has replaced another one in its process, as
+// long as AfterExec has not been called.
+func IsAfterExec() bool { return os.Getenv(envLegacy) != "" }
+
 // AfterExec returns the legacy that this process had before it became this
 // program, nil where it was nothing else.
 func AfterExec() (*Inheritance, error) {
@@ -203,14 +230,21 @@ func AfterExec() (*Inheritance, error) {
 		return nil, nil
 	}
 	os.Unsetenv(envLegacy)
-	fds, err := readList(text)
+	number, owed, _ := strings.Cut(text, " ")
+	fds, err := readList(number)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the legacy of the master before (%s=%s): %w", envLegacy, text, err)
 	}
 	for _, fd := range fds {
 		unix.CloseOnExec(fd)
 	}
-	return newInheritance(fds)
+	in, err := newInheritance(fds)
+	for field := range strings.FieldsSeq(owed) {
+		if sig, noNumber := strconv.Atoi(field); noNumber == nil && in != nil {
+			in.Owed = append(in.Owed, syscall.Signal(sig))
+		}
+	}
+	return in, err
 }
 
 func readList(number string) (map[string]int, error) {

@@ -15,6 +15,7 @@ type InPlace struct {
 	Patience  time.Duration
 	HoldBack  []syscall.Signal
 	Still     func() error
+	Owed      func() []syscall.Signal
 }
 
 // Check says that it cannot be done here.
@@ -22,6 +23,9 @@ func (p InPlace) Check([]byte) error { return errOnlyLinux }
 
 // Exec says that it cannot be done here.
 func (p InPlace) Exec(Legacy) error { return errOnlyLinux }
+
+// IsAfterExec says no.
+func IsAfterExec() bool { return false }
 
 // AfterExec returns nil.
 func AfterExec() (*Inheritance, error) { return nil, nil }

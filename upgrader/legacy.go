@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
 	"strings"
 
 	"relevo/config"
@@ -46,6 +47,16 @@ func ListenerFile(id int) string { return fmt.Sprintf("%s%d", listenerPrefix, id
 
 // IsListenerFile says whether a name is one of ListenerFile.
 func IsListenerFile(name string) bool { return strings.HasPrefix(name, listenerPrefix) }
+
+// LastListenerFile is the highest ID among names, 0 where none is one of ListenerFile.
+func LastListenerFile(names []string) (last int) {
+	for _, name := range names {
+		if id, err := strconv.Atoi(strings.TrimPrefix(name, listenerPrefix)); err == nil && IsListenerFile(name) {
+			last = max(last, id)
+		}
+	}
+	return last
+}
 
 func (l *Listener) fileName() string { return ListenerFile(l.id) }
 

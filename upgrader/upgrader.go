@@ -37,6 +37,9 @@ type Keeper interface {
 type Options struct {
 	Log    *slog.Logger // default: none
 	Keeper Keeper       // default: none
+	// LastID is the highest ID of a listener that the Keeper may still have of another
+	// master: a name of ListenerFile is never that of two sockets. Default: 0.
+	LastID int
 }
 
 // New returns an Upgrader without listeners.
@@ -44,7 +47,7 @@ func New(o Options) *Upgrader {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Upgrader{log: o.Log, keeper: o.Keeper, looker: looker{stop: make(chan struct{})}}
+	return &Upgrader{log: o.Log, keeper: o.Keeper, lastID: o.LastID, looker: looker{stop: make(chan struct{})}}
 }
 
 // OnHealed has tell called, from any goroutine, for each damage to a listener. It
