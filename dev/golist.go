@@ -33,11 +33,12 @@ type goModule struct {
 }
 
 // own says whether a package is edited here: of this module, of another of the
-// workspace, or one that is replaced by a directory.
+// workspace, or one that is replaced by a directory. Of no module are files named
+// on the command line, and a directory that has lost its last Go file.
 func (p goPackage) own() bool {
 	m := p.Module
 	if p.Standard || m == nil {
-		return false
+		return !p.Standard && p.Dir != ""
 	}
 	return m.Main || m.Replace != nil && m.Replace.Version == ""
 }
@@ -90,7 +91,7 @@ const goFiles = "*.{go,c,cc,cpp,cxx,m,h,hh,hpp,hxx,f,F,for,f90,s,S,sx,swig,swigc
 func goSet(packages []goPackage, work string) (exact, not []string) {
 	modules := map[string]string{}
 	for _, p := range packages {
-		if p.own() && p.Module.Dir != "" {
+		if p.own() && p.Module != nil && p.Module.Dir != "" {
 			modules[p.Module.Path] = p.Module.Dir
 		}
 	}
