@@ -201,13 +201,16 @@ func (c *cli) develop(sources config.Sources, app config.App, stderr io.Writer, 
 	defer keys.close()
 	loop.UseKeys(keys.keys)
 	attach := func(m *master.Master) error {
-		loop.Attach(m)
 		status, err := m.Status()
 		if err == nil {
 			err = page.begin(ctx, status.Listeners)
 		}
+		if err != nil {
+			return err
+		}
 		page.greet(c, log)
-		return err
+		loop.Attach(m) // now that it can show what fails
+		return nil
 	}
 	ended := make(chan struct{})
 	go func() { defer close(ended); loop.Run(ctx) }()
