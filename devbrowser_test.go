@@ -147,7 +147,7 @@ func TestDevBrowserStyles(t *testing.T) {
 // pythonPage is a server with a page that has a stylesheet, read at each request.
 func pythonPage(title string) string {
 	return strings.Replace(pythonServer("<title>"+title+"</title><link rel=stylesheet href=/app.css>"), "        self.send_response(200)\n",
-		`        if self.path == "/app.css":
+		`        if self.path.split("?")[0] == "/app.css":
             self.send_response(200)
             self.send_header("Content-Type", "text/css")
             self.end_headers()
