@@ -3,6 +3,7 @@ package dev
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -61,6 +62,8 @@ func newRecipe(ctx context.Context, o Options) (recipe, error) {
 	}
 	r.rolls = watch.NewMatcher(watch.Set{Globs: watched, Not: not, Exact: r.set.Exact})
 	switch {
+	case o.Dev.Package != "" && o.Dev.Build != "":
+		return r, fmt.Errorf("cannot build %s by the go command and by %q: name what is to run after --, or leave --build out", o.Dev.Package, o.Dev.Build)
 	case o.Dev.Package != "":
 		return r, r.addGo(ctx)
 	case o.Dev.Build != "":
