@@ -43,6 +43,7 @@ var importRules = []importRule{
 	{pkg: "systemd", only: []string{}, because: "parts that stand side by side meet in master only"},
 	{pkg: "systemd/unit", only: []string{"relevo/config"}, because: "it turns a configuration into text"},
 	{pkg: "internal/systemdbox", only: []string{"relevo/internal/testreq"}, because: "tests of every package may boot a systemd"},
+	{pkg: "internal/testbrowser", only: []string{"relevo/internal/testreq"}, because: "tests of every package may look at a page"},
 	{pkg: "dev/proxy", only: []string{}, because: "it is told what happened, and stands before any app; parts that stand side by side meet above it"},
 	{pkg: "serve", only: []string{"relevo/ipc", "relevo/worker"}, because: "the built-in worker is a worker like any other"},
 	{pkg: "master", never: []string{"relevo/cli", "relevo/prove", "relevo/serve", "relevo/worker"}, because: "imports run downward"},

@@ -104,6 +104,15 @@ func TestDevGoPackages(t *testing.T) {
 	s.save("cmd/srv/main.go", server(`later "devsite/soon"`, "later.Text()"))
 	s.save("soon/other.go", "package later\n\nconst text = \"moved\"\n")
 	s.serves("moved")
+	// The last Go file goes, and comes back.
+	s.quiet()
+	if err := os.Rename(filepath.Join(s.src, "cmd/srv/main.go"), filepath.Join(s.src, "main.txt")); err != nil {
+		t.Fatal(err)
+	}
+	s.says("no Go files in")
+	s.quiet() // what it is made of is listed by now
+	s.save("cmd/srv/main.go", server(`later "devsite/soon"`, "later.Text() + \"!\""))
+	s.serves("moved!")
 	if n := s.count("saved unused"); n != 0 {
 		t.Errorf("a package that the program does not import was built %d times", n)
 	}
@@ -204,6 +213,9 @@ func TestDevNoBuild(t *testing.T) {
 	})
 	if got := s.get(); got != "two" {
 		t.Errorf("a broken script: %q", got)
+	}
+	if n := s.count("NameError"); n != 2 { // as the worker wrote it, and why it did not come up
+		t.Errorf("the error is told %d times", n)
 	}
 	s.save("app.py", pythonServer("three"))
 	s.serves("three")
@@ -396,6 +408,7 @@ func TestDevUsage(t *testing.T) {
 		{[]string{"./lib"}, "cannot run ./lib: it is package lib"},
 		{[]string{"./none"}, "cannot"},
 		{[]string{"./a", "./b"}, "name one package"},
+		{[]string{"--build", "make", "."}, "by the go command and by \"make\""},
 		{[]string{"--watch", "[a", "--", "true"}, "a bracket or brace is not closed"},
 		{[]string{"--debounce", "50", "--", "true"}, "the unit is missing"},
 	} {

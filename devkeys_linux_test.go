@@ -37,6 +37,12 @@ func TestDevKeys(t *testing.T) {
 	s.await("a roll", func() bool { return s.status().Generation == 2 })
 	terminal.Await("▸ started → ready")
 
+	terminal.Type("l")
+	terminal.Await("▸ cannot roll back: no other good release is kept")
+	if warnings := s.status().Warnings; len(warnings) != 0 {
+		t.Errorf("a key that could do nothing makes the status warn of %q", warnings)
+	}
+
 	terminal.Type("p")
 	terminal.Await("▸ paused")
 	s.save("main.go", goServer("two", ""))

@@ -201,13 +201,16 @@ func (c *cli) develop(sources config.Sources, app config.App, stderr io.Writer, 
 	defer keys.close()
 	loop.UseKeys(keys.keys)
 	attach := func(m *master.Master) error {
-		loop.Attach(m)
 		status, err := m.Status()
 		if err == nil {
 			err = page.begin(ctx, status.Listeners)
 		}
+		if err != nil {
+			return err
+		}
 		page.greet(c, log)
-		return err
+		loop.Attach(m) // now that it can show what fails
+		return nil
 	}
 	ended := make(chan struct{})
 	go func() { defer close(ended); loop.Run(ctx) }()
@@ -235,6 +238,10 @@ func quieter(log *slog.Logger, app config.App) *slog.Logger {
 	return slog.New(atLeast{log.Handler(), slog.LevelWarn})
 }
 
+// toldOtherwise are the beginnings of what the loop tells with the reason and the
+// last output.
+var toldOtherwise = []string{"roll failed", "roll ended: ", "start failed", "reload refused: "}
+
 type atLeast struct {
 	slog.Handler
 	level slog.Level
@@ -242,6 +249,14 @@ type atLeast struct {
 
 func (h atLeast) Enabled(ctx context.Context, l slog.Level) bool {
 	return l >= h.level && h.Handler.Enabled(ctx, l)
+}
+func (h atLeast) Handle(ctx context.Context, r slog.Record) error {
+	for _, told := range toldOtherwise {
+		if strings.HasPrefix(r.Message, told) {
+			return nil
+		}
+	}
+	return h.Handler.Handle(ctx, r)
 }
 func (h atLeast) WithAttrs(a []slog.Attr) slog.Handler {
 	return atLeast{h.Handler.WithAttrs(a), h.level}

@@ -77,6 +77,10 @@ func (s Sources) resolve() *resolved {
 	r.complete(s)
 	for _, p := range r.app.problems() {
 		reported := r.file != nil && r.file.failed[p.setting()]
+		// Of a file that cannot be read as TOML nobody knows what is in it.
+		if p.key == "command" && len(r.app.Command) == 0 && s.File != nil && len(s.File.errs) > 0 {
+			reported = true
+		}
 		if !reported && !(p.key == "command" && s.NoCommand) {
 			r.errs = append(r.errs, r.blame(p))
 		}

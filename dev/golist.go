@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path"
@@ -33,11 +34,12 @@ type goModule struct {
 }
 
 // own says whether a package is edited here: of this module, of another of the
-// workspace, or one that is replaced by a directory.
+// workspace, or one that is replaced by a directory. Of no module are files named
+// on the command line, and a directory that has lost its last Go file.
 func (p goPackage) own() bool {
 	m := p.Module
 	if p.Standard || m == nil {
-		return false
+		return !p.Standard && p.Dir != ""
 	}
 	return m.Main || m.Replace != nil && m.Replace.Version == ""
 }
@@ -76,6 +78,9 @@ func runGo(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
+	if errors.Is(err, exec.ErrNotFound) {
+		return nil, errors.New("cannot find the go command in PATH: install Go, or name what is to run: relevo dev --build 'CMD' -- COMMAND ARG…")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("go %s: %w\n  %s", args[0], err, strings.TrimSpace(stderr.String()))
 	}
@@ -90,7 +95,7 @@ const goFiles = "*.{go,c,cc,cpp,cxx,m,h,hh,hpp,hxx,f,F,for,f90,s,S,sx,swig,swigc
 func goSet(packages []goPackage, work string) (exact, not []string) {
 	modules := map[string]string{}
 	for _, p := range packages {
-		if p.own() && p.Module.Dir != "" {
+		if p.own() && p.Module != nil && p.Module.Dir != "" {
 			modules[p.Module.Path] = p.Module.Dir
 		}
 	}

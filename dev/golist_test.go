@@ -3,7 +3,9 @@ package dev
 import (
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -120,5 +122,46 @@ func TestImports(t *testing.T) {
 	}
 	if m.changed([]string{filepath.Join(dir, "page.html")}) {
 		t.Error("a page asks for a list")
+	}
+}
+
+// TestGoSetBroken: what is not a package at the moment is watched all the same.
+func TestGoSetBroken(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := map[string]string{
+		"go.mod": "module example.org/app\ngo 1.26\n", "lib/lib.go": "package lib\n",
+		"main.go": "package main\nimport _ \"example.org/app/lib\"\nfunc main() {}\n",
+	}
+	write(t, dir, whole)
+	r := &recipe{}
+	list := func(pattern string) watch.Matcher {
+		t.Helper()
+		packages, work, err := listGo(t.Context(), dir, pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return watch.NewMatcher(r.takeGo(packages, work, time.Time{}))
+	}
+	r.goInput = new(atomic.Pointer[watch.Matcher])
+	matches := func(m watch.Matcher, when string, names ...string) {
+		t.Helper()
+		for _, name := range names {
+			if !m.Match(filepath.Join(dir, name)) {
+				t.Errorf("%s: %s is not watched", when, name)
+			}
+		}
+	}
+	matches(list("./main.go"), "a file is named", "main.go", "lib/lib.go", "go.mod")
+	matches(list("."), "whole", "main.go", "lib/lib.go", "go.mod")
+	if err := os.Remove(filepath.Join(dir, "main.go")); err != nil {
+		t.Fatal(err)
+	}
+	matches(list("."), "without a Go file", "main.go", "lib/lib.go", "go.mod")
+	write(t, dir, map[string]string{"main.go": "package main\nfunc main() {}\n"})
+	if m := list("."); m.Match(filepath.Join(dir, "lib/lib.go")) || !m.Match(filepath.Join(dir, "main.go")) {
+		t.Error("whole again: what is not imported is watched on")
 	}
 }

@@ -34,9 +34,15 @@ const maxProblems = 50
 // The ways in which programs name a place.
 var (
 	// Go, C, Rust, eslint --format unix, most linters: file:line[:column]: text.
-	colons = regexp.MustCompile(`^\s*(?:-->\s*)?([^\s:"'()][^:"'()]*):(\d+)(?::(\d+))?(?:(?::\s*|\s+-\s+)(.*))?$`)
+	colons = regexp.MustCompile(`^\s*(?:-->\s*)?(?:file://)?([^\s:"'()][^:"'()]*):(\d+)(?::(\d+))?(?:(?::\s*|\s+-\s+)(.*))?$`)
 	// TypeScript: file(line,column): text.
 	parens = regexp.MustCompile(`^\s*([^\s:"'()][^:"'()]*)\((\d+),(\d+)\):?\s*(.*)$`)
+	// A trace of Go: file:line +0xoffset; its text is what the panic said.
+	trace = regexp.MustCompile(`^\s+(/[^:]+):(\d+) \+0x[0-9a-f]+$`)
+	// A trace of Node: at function (file:line:column), also of modules.
+	frame = regexp.MustCompile(`^\s+at (?:.* \()?(?:file://)?(/[^:()]+):(\d+):(\d+)\)?$`)
+	// Node, before the lines of source that it shows and the error.
+	nodeError = regexp.MustCompile(`^(?:file://)?/[^:]+:\d+$`)
 	// Python: File "file", line N.
 	quoted = regexp.MustCompile(`^\s*File "([^"]+)", line (\d+)`)
 )
@@ -53,14 +59,23 @@ func findProblems(output, dir string) (all []Problem) {
 
 func problemsIn(output, dir string, exists func(string) bool) (all []Problem) {
 	seen := map[Problem]bool{}
-	before := ""
+	before, said := "", ""
 	lines := strings.Split(output, "\n")
 	for i, line := range lines {
 		line = strings.TrimRight(withoutEscapes(line), "\r ")
 		p, ok := problemOf(line)
 		if !ok {
 			before = line
+			if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+				said = line
+			}
 			continue
+		}
+		if trace.MatchString(line) {
+			p.Text = said
+		}
+		if p.Text == "" && nodeError.MatchString(line) {
+			p.Text = firstError(lines[i+1:])
 		}
 		if p.Text == "" { // the text stands above, or at the end of a trace
 			p.Text = strings.TrimSpace(before)
@@ -82,7 +97,7 @@ func problemsIn(output, dir string, exists func(string) bool) (all []Problem) {
 }
 
 func problemOf(line string) (p Problem, ok bool) {
-	for _, form := range []*regexp.Regexp{parens, colons, quoted} {
+	for _, form := range []*regexp.Regexp{parens, trace, frame, colons, quoted} {
 		m := form.FindStringSubmatch(line)
 		if m == nil {
 			continue
@@ -91,11 +106,25 @@ func problemOf(line string) (p Problem, ok bool) {
 		p.Line, _ = strconv.Atoi(m[2])
 		if len(m) > 3 {
 			p.Column, _ = strconv.Atoi(m[3])
+		}
+		if len(m) > 4 {
 			p.Text = m[4]
 		}
 		return p, p.Line > 0
 	}
 	return p, false
+}
+
+var errorLine = regexp.MustCompile(`^(?:Uncaught )?[A-Z]\w*Error\b`)
+
+// firstError is the first line that names an error, as those of JavaScript do.
+func firstError(lines []string) string {
+	for _, line := range lines {
+		if line = strings.TrimSpace(withoutEscapes(line)); errorLine.MatchString(line) {
+			return line
+		}
+	}
+	return ""
 }
 
 func lastLine(lines []string) string {

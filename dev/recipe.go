@@ -3,6 +3,7 @@ package dev
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,6 +22,7 @@ type recipe struct {
 	base    watch.Set // without what the Go program is made of
 	set     watch.Set
 	goInput *atomic.Pointer[watch.Matcher] // what the Go program is made of; nil: there is none
+	goFiles []string                       // the patterns of the last list
 	steps   []step
 	rolls   watch.Matcher
 }
@@ -60,6 +62,8 @@ func newRecipe(ctx context.Context, o Options) (recipe, error) {
 	}
 	r.rolls = watch.NewMatcher(watch.Set{Globs: watched, Not: not, Exact: r.set.Exact})
 	switch {
+	case o.Dev.Package != "" && o.Dev.Build != "":
+		return r, fmt.Errorf("cannot build %s by the go command and by %q: name what is to run after --, or leave --build out", o.Dev.Package, o.Dev.Build)
 	case o.Dev.Package != "":
 		return r, r.addGo(ctx)
 	case o.Dev.Build != "":
@@ -147,9 +151,15 @@ func (r *recipe) addGo(ctx context.Context) error {
 	return nil
 }
 
-// takeGo makes the files of these packages the ones that are watched.
+// takeGo makes the files of these packages the ones that are watched. Where some
+// could not be read, what was watched before is watched on: what mends that may be
+// there, and a list that broke off does not name it.
 func (r *recipe) takeGo(packages []goPackage, work string, since time.Time) watch.Set {
 	exact, not := goSet(packages, work)
+	if slices.ContainsFunc(packages, func(p goPackage) bool { return p.Error != nil }) {
+		exact = union(exact, r.goFiles)
+	}
+	r.goFiles = exact
 	matcher := watch.NewMatcher(watch.Set{Exact: exact, Not: not})
 	r.goInput.Store(&matcher)
 	set := r.base

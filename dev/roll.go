@@ -124,6 +124,10 @@ func (d *Dev) rolled(c cycle, number int, t times, result pool.RollResult, err e
 	if err == nil && result.Result == machine.Aborted {
 		return // it stops
 	}
+	if err != nil && c.back { // what serves is as it was, and no save is to blame
+		d.say(Bad, err.Error())
+		return
+	}
 	if err != nil || result.Result != machine.OK {
 		d.fail(d.rollFailure(result, err))
 		return

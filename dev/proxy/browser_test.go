@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"relevo/internal/testbrowser"
 )
 
 // site is an app whose pages show its version.
@@ -66,10 +68,10 @@ func (s *site) page(w http.ResponseWriter, r *http.Request) {
 <form method=post action=/form><button id=send>send</button></form></body></html>`, s.version.Load(), link, r.Method)
 }
 
-func browse(t *testing.T, s *site) (*Proxy, *browser) {
+func browse(t *testing.T, s *site) (*Proxy, *testbrowser.Browser) {
 	t.Helper()
 	p := run(t, Options{Target: hostOf(appOf(t, s, false)), Root: "/src"})
-	return p, newBrowser(t)
+	return p, testbrowser.New(t)
 }
 
 const (
@@ -81,14 +83,14 @@ const (
 func TestBrowserReloads(t *testing.T) {
 	s := &site{}
 	p, b := browse(t, s)
-	b.open(p.URL())
-	b.eventually(live, "true")
+	b.Open(p.URL())
+	b.Eventually(live, "true")
 	for version := range int64(5) {
 		s.version.Store(version + 1)
 		p.Reload([]string{"main.go", "app.css"})
-		b.eventually("document.title", fmt.Sprintf("v%d", version+1))
+		b.Eventually("document.title", fmt.Sprintf("v%d", version+1))
 	}
-	b.eventually("document.scripts.length", "0") // the element took itself out
+	b.Eventually("document.scripts.length", "0") // the element took itself out
 }
 
 // TestBrowserManyPages: more pages than a browser has connections for a server.
@@ -97,26 +99,26 @@ func TestBrowserManyPages(t *testing.T) {
 	p, b := browse(t, s)
 	var windows []string
 	for range 9 {
-		windows = append(windows, b.newWindow("window"))
-		b.open(p.URL())
-		b.eventually(live, "true")
+		windows = append(windows, b.NewWindow("window"))
+		b.Open(p.URL())
+		b.Eventually(live, "true")
 		if len(windows) <= 4 { // the app's own streams, as many as fit
-			b.script("(() => { new EventSource('/stream').onmessage = e => window.last = e.data })()")
-			b.eventually("window.last", "2")
+			b.Script("(() => { new EventSource('/stream').onmessage = e => window.last = e.data })()")
+			b.Eventually("window.last", "2")
 		}
 	}
 	for version := int64(1); version < 4; version++ {
 		s.version.Store(version)
 		p.Reload(nil)
 		for _, window := range windows {
-			b.window(window)
-			b.eventually("document.title", fmt.Sprintf("v%d", version))
+			b.Window(window)
+			b.Eventually("document.title", fmt.Sprintf("v%d", version))
 		}
 		// The page that listens for all goes away.
-		b.window(windows[0])
-		b.call("DELETE", "/window", nil, nil)
+		b.Window(windows[0])
+		b.Call("DELETE", "/window", nil, nil)
 		windows = windows[1:]
-		b.window(windows[0])
+		b.Window(windows[0])
 	}
 }
 
@@ -124,40 +126,40 @@ func TestBrowserManyPages(t *testing.T) {
 func TestBrowserBackground(t *testing.T) {
 	s := &site{}
 	p, b := browse(t, s)
-	first := b.newWindow("window")
-	b.open(p.URL())
-	b.eventually(live, "true")
-	b.newWindow("tab")
-	b.open(p.URL())
-	b.eventually(live, "true")
+	first := b.NewWindow("window")
+	b.Open(p.URL())
+	b.Eventually(live, "true")
+	b.NewWindow("tab")
+	b.Open(p.URL())
+	b.Eventually(live, "true")
 	s.version.Store(1)
 	p.Reload(nil)
-	b.eventually("document.title", "v1")
-	b.window(first)
-	b.eventually("document.title", "v1")
+	b.Eventually("document.title", "v1")
+	b.Window(first)
+	b.Eventually("document.title", "v1")
 }
 
 func TestBrowserSwapsStyles(t *testing.T) {
 	s := &site{}
 	p, b := browse(t, s)
-	b.open(p.URL())
-	b.eventually(live, "true")
-	b.script("window.kept = 1")
+	b.Open(p.URL())
+	b.Eventually(live, "true")
+	b.Script("window.kept = 1")
 	for colour := int64(1); colour < 5; colour++ {
 		s.colour.Store(colour)
 		p.Reload([]string{"assets/app.css"})
-		b.eventually("getComputedStyle(document.body).color", fmt.Sprintf("rgb(%d, 0, 0)", colour))
+		b.Eventually("getComputedStyle(document.body).color", fmt.Sprintf("rgb(%d, 0, 0)", colour))
 	}
-	b.eventually("document.querySelectorAll('link').length", "1")
-	b.eventually("window.kept", "1")
+	b.Eventually("document.querySelectorAll('link').length", "1")
+	b.Eventually("window.kept", "1")
 	// Where no stylesheet could be swapped, the page reloads.
 	for _, path := range []string{"/styleless", "/importing"} {
-		b.open(p.URL() + path)
-		b.eventually(live, "true")
-		b.script("window.kept = 1")
+		b.Open(p.URL() + path)
+		b.Eventually(live, "true")
+		b.Script("window.kept = 1")
 		p.Reload([]string{"assets/app.css"})
-		b.eventually("String(window.kept)", "undefined")
-		b.eventually(live, "true")
+		b.Eventually("String(window.kept)", "undefined")
+		b.Eventually(live, "true")
 	}
 }
 
@@ -173,34 +175,34 @@ var hostile = Failure{
 func TestBrowserOverlay(t *testing.T) {
 	s := &site{}
 	p, b := browse(t, s)
-	b.open(p.URL())
-	b.eventually(live, "true")
+	b.Open(p.URL())
+	b.Eventually(live, "true")
 	p.Fail(hostile)
-	b.eventually(overlayOpen, "true")
-	shown := b.script(overlayText)
+	b.Eventually(overlayOpen, "true")
+	shown := b.Script(overlayText)
 	for _, want := range []string{"Build failed", "cmd/app/main.go:12:5", "<script>document.title = 'owned'</script>", "undefined: frobnicate", `<img src=x onerror="document.title='owned'">`} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("%q is not in %q", want, shown)
 		}
 	}
 	const dialog = "document.querySelector('relevo-overlay').shadowRoot.querySelector('dialog')"
-	b.eventually(dialog+".querySelector('a').href", "vscode://file/src/cmd/app/main.go:12:5")
-	b.eventually(dialog+".querySelectorAll('img, script').length", "0")
-	b.eventually(dialog+".querySelector('section').role", "alert")
+	b.Eventually(dialog+".querySelector('a').href", "vscode://file/src/cmd/app/main.go:12:5")
+	b.Eventually(dialog+".querySelectorAll('img, script').length", "0")
+	b.Eventually(dialog+".querySelector('section').role", "alert")
 	if path := os.Getenv("PROXY_SCREENSHOT"); path != "" {
-		if err := os.WriteFile(path, b.screenshot(), 0o600); err != nil {
+		if err := os.WriteFile(path, b.Screenshot(), 0o600); err != nil {
 			t.Error(err)
 		}
 	}
-	b.eventually("document.title", "v0")
-	b.open(p.URL() + "/later") // a page opened later
-	b.eventually(overlayOpen, "true")
-	b.press("\uE00C") // Escape
-	b.eventually(overlayOpen, "false")
+	b.Eventually("document.title", "v0")
+	b.Open(p.URL() + "/later") // a page opened later
+	b.Eventually(overlayOpen, "true")
+	b.Press("\uE00C") // Escape
+	b.Eventually(overlayOpen, "false")
 	p.Fail(Failure{Title: "again"})
-	b.eventually(overlayOpen+" && "+overlayText+".includes('again')", "true")
+	b.Eventually(overlayOpen+" && "+overlayText+".includes('again')", "true")
 	p.Clear()
-	b.eventually("document.querySelector('relevo-overlay') === null", "true")
+	b.Eventually("document.querySelector('relevo-overlay') === null", "true")
 }
 
 func TestBrowserStrictPolicies(t *testing.T) {
@@ -213,15 +215,15 @@ func TestBrowserStrictPolicies(t *testing.T) {
 		t.Run(csp, func(t *testing.T) {
 			s := &site{csp: csp}
 			p, b := browse(t, s)
-			b.open(p.URL())
-			b.eventually(live, "true")
+			b.Open(p.URL())
+			b.Eventually(live, "true")
 			p.Fail(hostile)
-			b.eventually(overlayOpen, "true")
+			b.Eventually(overlayOpen, "true")
 			p.Clear()
-			b.eventually(overlayOpen, "false")
+			b.Eventually(overlayOpen, "false")
 			s.version.Store(1)
 			p.Reload(nil)
-			b.eventually("document.title", "v1")
+			b.Eventually("document.title", "v1")
 		})
 	}
 }
@@ -232,60 +234,60 @@ func TestBrowserCache(t *testing.T) {
 	for _, cache := range []string{"max-age=3600", "no-cache"} {
 		s := &site{cache: cache}
 		p, b := browse(t, s)
-		b.open(p.URL() + "/a")
-		b.eventually(live, "true")
+		b.Open(p.URL() + "/a")
+		b.Eventually(live, "true")
 		p.Reload(nil) // the document does not change: 304
-		b.eventually("!!window.__relevo && performance.getEntriesByType('navigation')[0].type", "reload")
+		b.Eventually("!!window.__relevo && performance.getEntriesByType('navigation')[0].type", "reload")
 		staysAndListens(p, b)
-		b.open(p.URL() + "/b")
-		b.open(p.URL() + "/a")
-		b.eventually(live, "true")
+		b.Open(p.URL() + "/b")
+		b.Open(p.URL() + "/a")
+		b.Eventually(live, "true")
 		s.version.Store(1)
 		p.Reload(nil)
-		b.eventually("document.title", "v1")
-		b.eventually(live, "true")
+		b.Eventually("document.title", "v1")
+		b.Eventually(live, "true")
 		staysAndListens(p, b)
 	}
 }
 
 // staysAndListens: the page reloads no more, and hears of a failure all the same.
-func staysAndListens(p *Proxy, b *browser) {
-	b.t.Helper()
-	b.script("window.kept = 1")
+func staysAndListens(p *Proxy, b *testbrowser.Browser) {
+
+	b.Script("window.kept = 1")
 	p.Fail(Failure{Title: "still listening"})
-	b.eventually(overlayOpen, "true")
+	b.Eventually(overlayOpen, "true")
 	p.Clear()
-	b.eventually(overlayOpen, "false")
-	b.eventually("window.kept", "1")
+	b.Eventually(overlayOpen, "false")
+	b.Eventually("window.kept", "1")
 }
 
 // TestBrowserForm: the answer to a form is not sent again behind the user's back.
 func TestBrowserForm(t *testing.T) {
 	s := &site{}
 	p, b := browse(t, s)
-	b.open(p.URL())
-	b.script("document.querySelector('#send').click()")
-	b.eventually("document.querySelector('#method')?.textContent", "POST")
-	b.eventually(live, "true")
+	b.Open(p.URL())
+	b.Script("document.querySelector('#send').click()")
+	b.Eventually("document.querySelector('#method')?.textContent", "POST")
+	b.Eventually(live, "true")
 	s.version.Store(1)
 	p.Reload(nil)
-	b.eventually(overlayOpen+" && "+overlayText+".includes('answer to a form')", "true")
-	b.eventually("document.title", "v0")
+	b.Eventually(overlayOpen+" && "+overlayText+".includes('answer to a form')", "true")
+	b.Eventually("document.title", "v0")
 }
 
 // TestBrowserSockets: the app's WebSockets and streams come through.
 func TestBrowserSockets(t *testing.T) {
 	p := run(t, Options{Target: hostOf(appOf(t, withSocket(&site{}), false))})
-	b := newBrowser(t)
-	b.open(p.URL())
-	b.script(`(() => {
+	b := testbrowser.New(t)
+	b.Open(p.URL())
+	b.Script(`(() => {
 		const socket = new WebSocket(location.origin.replace('http', 'ws') + '/socket')
 		socket.onopen = () => socket.send('hello')
 		socket.onmessage = event => window.echo = event.data
 		new EventSource('/stream').onmessage = event => window.last = event.data
 	})()`)
-	b.eventually("window.echo", "hello")
-	b.eventually("window.last", "2")
+	b.Eventually("window.echo", "hello")
+	b.Eventually("window.last", "2")
 }
 
 // TestBrowserWaits: a page is there before the app is, then shows why there is
@@ -293,17 +295,17 @@ func TestBrowserSockets(t *testing.T) {
 func TestBrowserWaits(t *testing.T) {
 	socket := socketPath(t)
 	p := run(t, Options{Target: "unix:" + socket})
-	b := newBrowser(t)
-	b.open(p.URL())
-	b.eventually("document.title", "Waiting for the app")
+	b := testbrowser.New(t)
+	b.Open(p.URL())
+	b.Eventually("document.title", "Waiting for the app")
 	p.Fail(Failure{Title: "Build failed", Output: "main.go:1: oh"})
-	b.eventually(overlayOpen, "true")
-	b.open(p.URL())
-	b.eventually("document.title", "Build failed")
-	b.eventually(overlayOpen, "true")
+	b.Eventually(overlayOpen, "true")
+	b.Open(p.URL())
+	b.Eventually("document.title", "Build failed")
+	b.Eventually(overlayOpen, "true")
 	p.Clear()
 	listenAt(t, socket, &site{})
-	b.eventually("document.title", "v0")
+	b.Eventually("document.title", "v0")
 }
 
 // TestBrowserProxyRestarts: pages of an earlier proxy reload.
@@ -315,11 +317,11 @@ func TestBrowserProxyRestarts(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop := runProxy(t, first)
-	b := newBrowser(t)
-	b.open(first.URL())
-	b.eventually(live, "true")
+	b := testbrowser.New(t)
+	b.Open(first.URL())
+	b.Eventually(live, "true")
 	stop()
 	s.version.Store(1)
 	run(t, Options{Listen: strings.TrimPrefix(first.URL(), "http://"), Target: app})
-	b.eventually("document.title", "v1")
+	b.Eventually("document.title", "v1")
 }

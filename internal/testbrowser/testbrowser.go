@@ -1,4 +1,6 @@
-package proxy
+// Package testbrowser gives tests a real browser: a headless Chromium, driven by
+// chromedriver's WebDriver protocol (W3C WebDriver 2).
+package testbrowser
 
 import (
 	"bufio"
@@ -18,14 +20,18 @@ import (
 	"relevo/internal/testreq"
 )
 
-// browser is a session of a real Chromium, by chromedriver's WebDriver protocol
-// (W3C WebDriver 2).
-type browser struct {
-	t       *testing.T
-	session string // its URL
+// tooLong is when a test gives up.
+const tooLong = 60 * time.Second
+
+// Browser is a session with windows of its own. What cannot be done ends the test.
+type Browser struct {
+	t       testing.TB
+	client  *http.Client // of the driver
+	session string       // its URL
 }
 
-func newBrowser(t *testing.T) *browser {
+// New starts a browser that ends with the test.
+func New(t testing.TB) *Browser {
 	t.Helper()
 	chromium := testreq.Program(t, "chromium")
 	driver := exec.Command(testreq.Program(t, "chromedriver"), "--port=0")
@@ -41,7 +47,9 @@ func newBrowser(t *testing.T) *browser {
 		_ = syscall.Kill(-driver.Process.Pid, syscall.SIGKILL) // with a browser that is left
 		_ = driver.Wait()
 	})
-	b := &browser{t: t}
+	transport := new(http.Transport)
+	t.Cleanup(transport.CloseIdleConnections)
+	b := &Browser{t: t, client: &http.Client{Transport: transport, Timeout: tooLong}}
 	started := regexp.MustCompile(`started successfully on port (\d+)`)
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if found := started.FindStringSubmatch(lines.Text()); found != nil {
@@ -54,27 +62,27 @@ func newBrowser(t *testing.T) *browser {
 	return nil
 }
 
-func (b *browser) begin(chromium string) {
+func (b *Browser) begin(chromium string) {
 	args := strings.Fields("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking " +
 		"--disable-component-update --disable-sync --disable-dev-shm-usage --window-size=1100,760 --user-data-dir=" + b.t.TempDir())
 	var session struct{ SessionID string }
-	b.call("POST", "", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
+	b.Call("POST", "", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
 		"goog:chromeOptions":      map[string]any{"args": args, "binary": chromium},
 		"unhandledPromptBehavior": "ignore",
 	}}}, &session)
 	b.session += "/" + session.SessionID
-	b.t.Cleanup(func() { b.call("DELETE", "", nil, nil) })
+	b.t.Cleanup(func() { b.Call("DELETE", "", nil, nil) })
 }
 
-// call performs a command and decodes its value into result.
-func (b *browser) call(method, path string, body, result any) {
+// Call performs a command and decodes its value into result.
+func (b *Browser) Call(method, path string, body, result any) {
 	b.t.Helper()
 	if err := b.try(method, path, body, result); err != nil {
 		b.t.Fatal(err)
 	}
 }
 
-func (b *browser) try(method, path string, body, result any) error {
+func (b *Browser) try(method, path string, body, result any) error {
 	var in io.Reader
 	if method == "POST" {
 		if body == nil {
@@ -90,7 +98,7 @@ func (b *browser) try(method, path string, body, result any) error {
 	if err != nil {
 		return err
 	}
-	res, err := client(b.t).Do(r)
+	res, err := b.client.Do(r)
 	if err != nil {
 		return err
 	}
@@ -108,27 +116,29 @@ func (b *browser) try(method, path string, body, result any) error {
 	return json.Unmarshal(answer.Value, result)
 }
 
-func (b *browser) open(url string) {
+// Open shows a page and returns when it is loaded.
+func (b *Browser) Open(url string) {
 	b.t.Helper()
-	b.call("POST", "/url", map[string]any{"url": url}, nil)
+	b.Call("POST", "/url", map[string]any{"url": url}, nil)
 }
 
-// newWindow opens a window or a tab and makes it the current one.
-func (b *browser) newWindow(kind string) (handle string) {
+// NewWindow opens a window or a tab and makes it the current one.
+func (b *Browser) NewWindow(kind string) (handle string) {
 	b.t.Helper()
 	var made struct{ Handle string }
-	b.call("POST", "/window/new", map[string]any{"type": kind}, &made)
-	b.window(made.Handle)
+	b.Call("POST", "/window/new", map[string]any{"type": kind}, &made)
+	b.Window(made.Handle)
 	return made.Handle
 }
 
-func (b *browser) window(handle string) {
+// Window makes a window the current one.
+func (b *Browser) Window(handle string) {
 	b.t.Helper()
-	b.call("POST", "/window", map[string]any{"handle": handle}, nil)
+	b.Call("POST", "/window", map[string]any{"handle": handle}, nil)
 }
 
-// script returns the value of an expression; a page that is on its way gives "".
-func (b *browser) script(expression string) string {
+// Script returns the value of an expression; a page that is on its way gives "".
+func (b *Browser) Script(expression string) string {
 	var value any
 	err := b.try("POST", "/execute/sync", map[string]any{"script": "return (" + expression + ")", "args": []any{}}, &value)
 	if err != nil || value == nil {
@@ -137,22 +147,23 @@ func (b *browser) script(expression string) string {
 	return fmt.Sprint(value)
 }
 
-// eventually waits until an expression has a value.
-func (b *browser) eventually(expression, want string) {
+// Eventually waits until an expression has a value.
+func (b *Browser) Eventually(expression, want string) {
 	b.t.Helper()
 	var got string
 	for deadline := time.Now().Add(tooLong); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if got = b.script(expression); got == want {
+		if got = b.Script(expression); got == want {
 			return
 		}
 	}
 	b.t.Fatalf("%s is %q, want %q", expression, got, want)
 }
 
-func (b *browser) screenshot() []byte {
+// Screenshot is the current page as PNG.
+func (b *Browser) Screenshot() []byte {
 	b.t.Helper()
 	var encoded string
-	b.call("GET", "/screenshot", nil, &encoded)
+	b.Call("GET", "/screenshot", nil, &encoded)
 	image, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {
 		b.t.Fatal(err)
@@ -160,10 +171,10 @@ func (b *browser) screenshot() []byte {
 	return image
 }
 
-// press sends a key to whatever has the focus.
-func (b *browser) press(key string) {
+// Press sends a key to whatever has the focus.
+func (b *Browser) Press(key string) {
 	b.t.Helper()
-	b.call("POST", "/actions", map[string]any{"actions": []any{map[string]any{"type": "key", "id": "k", "actions": []any{
+	b.Call("POST", "/actions", map[string]any{"actions": []any{map[string]any{"type": "key", "id": "k", "actions": []any{
 		map[string]any{"type": "keyDown", "value": key}, map[string]any{"type": "keyUp", "value": key},
 	}}}}, nil)
 }
