@@ -1,6 +1,7 @@
 package upgrader
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,24 +56,17 @@ func (p InPlace) Check(document []byte) error {
 	if patience == 0 {
 		patience = time.Minute
 	}
-	check := exec.Command(p.Path, p.CheckArgs...)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	check := exec.CommandContext(ctx, p.Path, p.CheckArgs...)
 	check.ExtraFiles = []*os.File{copied.File()}
 	// A group of its own, so that it ends as a whole.
 	check.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	check.Cancel = func() error { return unix.Kill(-check.Process.Pid, unix.SIGKILL) }
 	check.WaitDelay = time.Second
-	timeout := make(chan struct{})
-	late := time.AfterFunc(patience, func() {
-		close(timeout)
-		if check.Process != nil {
-			unix.Kill(-check.Process.Pid, unix.SIGKILL)
-		}
-	})
-	defer late.Stop()
 	said, err := check.CombinedOutput()
-	select {
-	case <-timeout:
+	if ctx.Err() != nil {
 		return fmt.Errorf("cannot replace the master: %s does not answer within %s", p.Path, patience)
-	default:
 	}
 	if err != nil {
 		return fmt.Errorf("cannot replace the master: %s could not go on with its state: %w%s", p.Path, err, lastWords(said))
