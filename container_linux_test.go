@@ -253,8 +253,9 @@ func TestContainerPatience(t *testing.T) {
 	if code != 0 || took > 9500*time.Millisecond || took < 6*time.Second {
 		t.Errorf("it ended after %s with %d", took, code)
 	}
-	if !strings.Contains(b.log.String(), "drain timeout") {
-		t.Error("it does not say that it lost patience")
+	// The worker knows of its deadline, and may be quicker than the master.
+	if log := b.log.String(); !strings.Contains(log, "drain timeout") && !strings.Contains(log, "drain deadline exceeded") {
+		t.Error("nobody says that the patience was lost")
 	}
 	b = startBox(t, i.spec("-n", "1", "--drain-timeout", "20s"))
 	b.serves(1)
