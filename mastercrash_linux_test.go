@@ -302,8 +302,15 @@ func TestListenersRearranged(t *testing.T) {
 	s := newUnitSite(t, "workers = 1\n")
 	s.Systemctl("start", "web.service")
 	s.settled(1)
-	other := freeAddress(t)
-	text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\"]\nlisten = [\"first=%s\", \"web=%s\"]\nworkers = 1\n", other, s.address)
+	first, second := s.address, freeAddress(t)
+	s.address = second
+	s.configure("workers = 1\n")
+	if code, said := s.relevo("reload", "web"); code != 0 {
+		t.Fatalf("reload: %d %s", code, said)
+	}
+	s.settled(1)
+	s.Await("the first address to be given up", func() bool { _, err := fetch(first, "/"); return err != nil })
+	text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\"]\nlisten = [\"web=%s\", \"more=%s\"]\nworkers = 1\n", second, first)
 	if err := os.WriteFile(filepath.Join(s.Dir, "relevo.toml"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -315,7 +322,7 @@ func TestListenersRearranged(t *testing.T) {
 		t.Errorf("reload: %d %s", code, said)
 	}
 	s.settled(1)
-	for _, address := range []string{s.address, other} {
+	for _, address := range []string{first, second} {
 		if got, err := fetch(address, "/"); err != nil || !strings.HasPrefix(got, "version 1 ") {
 			t.Errorf("%s answers %q, %v", address, got, err)
 		}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -348,6 +349,108 @@ func TestEventsGoOn(t *testing.T) {
 		if err := listens.Wait(); err != nil {
 			t.Errorf("relevo events: %v", err)
 		}
+	}
+}
+
+// TestSignalsInASuccession: a reload and one worker more, asked for in between, come to
+// pass. At the moment of an exec a signal may go unheard, but it ends nobody.
+func TestSignalsInASuccession(t *testing.T) {
+	for _, how := range []string{"tableflip", "exec"} {
+		for delay := range 6 {
+			s := newSite(t, "-n", "1", "--upgrade", how, "--watch-binary=false", "--canary", "0")
+			master := s.master.Process.Pid
+			syscall.Kill(master, syscall.SIGUSR2)
+			s.await("the succession", func() bool { return strings.Contains(s.log.String(), "replacing the master") })
+			pause(time.Duration(delay) * 2 * time.Millisecond)
+			if strings.Contains(s.log.String(), "another master goes on") {
+				s.stop()
+				break // too late for a signal to this one
+			}
+			// Before the succession is over, or to one that is in its last moments.
+			syscall.Kill(master, syscall.SIGHUP)
+			syscall.Kill(master, syscall.SIGTTIN)
+			s.await("the next master", func() bool { return s.status().Successions == 1 })
+			if how == "tableflip" {
+				s.await("the roll and the worker", func() bool {
+					status := s.status()
+					return status.Generation == 2 && len(status.Workers) == 2 && status.State == "running"
+				})
+			}
+			s.stop()
+		}
+	}
+}
+
+// TestRequestsInSuccessions: none is turned away because one master follows another.
+func TestRequestsInSuccessions(t *testing.T) {
+	for _, how := range []string{"tableflip", "exec"} {
+		t.Run(how, func(t *testing.T) {
+			s := newSite(t, "-n", "2", "--upgrade", how, "--watch-binary=false", "--canary", "0")
+			over := make(chan struct{})
+			var askers sync.WaitGroup
+			for _, args := range [][]string{{"status", "site"}, {"scale", "site", "+1"}, {"reload", "site"}, {"send", "site", "{}"}, {"signal", "site", "WINCH"}} {
+				askers.Go(func() {
+					for {
+						select {
+						case <-over:
+							return
+						default:
+						}
+						if code, said := s.relevo(args...); code != 0 {
+							t.Errorf("%v: exit code %d: %s", args, code, said)
+							return
+						}
+					}
+				})
+			}
+			for range 10 {
+				s.upgrade()
+			}
+			close(over)
+			askers.Wait()
+			s.stop()
+		})
+	}
+}
+
+// TestReloadWithABrokenRelevo: the roll happens all the same, and what could not take
+// over is not tried again.
+func TestReloadWithABrokenRelevo(t *testing.T) {
+	s := newSite(t, "-n", "1", "--watch-binary=false", "--canary", "0")
+	os.Rename(s.program, filepath.Join(s.dir, "good"))
+	if err := os.WriteFile(s.program, []byte("#!/bin/sh\nexit 3\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for generation := 2; generation < 4; generation++ {
+		syscall.Kill(s.status().PID, syscall.SIGHUP)
+		s.await("the roll", func() bool { return s.status().Generation == generation && s.status().State == "running" })
+	}
+	if n := strings.Count(s.log.String(), "replacing the master"); n != 1 {
+		t.Errorf("it is tried %d times", n)
+	}
+	if warnings := strings.Join(s.status().Warnings, " "); !strings.Contains(warnings, "relevo itself could not be replaced") {
+		t.Errorf("warnings: %s", warnings)
+	}
+	os.Remove(s.program)
+	os.Rename(filepath.Join(s.dir, "good"), s.program)
+	s.stop()
+}
+
+// TestOrphans: a master that was killed where no systemd is leaves its workers. The
+// next one says who they are.
+func TestOrphans(t *testing.T) {
+	s := newSite(t, "-n", "2")
+	pids, address := s.settled(2), s.status().Listeners[0].Address
+	defer func() {
+		for _, pid := range pids {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}()
+	s.master.Process.Kill()
+	<-s.ended
+	code, said := s.relevo("run", "--name", "site", "-l", address, "--", "./app")
+	if code != 1 || !strings.Contains(said, fmt.Sprintf("(kill %d %d)", pids[0], pids[1])) && !strings.Contains(said, fmt.Sprintf("(kill %d %d)", pids[1], pids[0])) {
+		t.Errorf("exit code %d: %s", code, said)
 	}
 }
 

@@ -54,12 +54,7 @@ func isOpen(file *os.File) bool {
 }
 
 func (p *Process) isSettled() bool {
-	select {
-	case <-p.settled:
-		return true
-	default:
-		return false
-	}
+	return isClosed(p.settled)
 }
 
 func (p *Process) legacy() processLegacy {

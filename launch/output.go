@@ -98,8 +98,9 @@ func (t *tail) restore(lines []string) {
 }
 
 // pump copies one stream of one worker until its end, and remembers the tail. It
-// says false where a deadline interrupted it: there is more to come.
-func pump(from io.Reader, to io.Writer, t *tail) (ended bool) {
+// says false where a deadline interrupted it, or left was closed while it wrote: there
+// is more to come, for somebody else to read.
+func pump(from io.Reader, to io.Writer, t *tail, left <-chan struct{}) (ended bool) {
 	buffer := make([]byte, 4<<10)
 	broken := false
 	for {
@@ -114,6 +115,9 @@ func pump(from io.Reader, to io.Writer, t *tail) (ended bool) {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return false
 		}
+		if err == nil && isClosed(left) {
+			return false
+		}
 		if err != nil {
 			if p, ok := to.(*prefixer); ok {
 				p.flush()
@@ -123,6 +127,15 @@ func pump(from io.Reader, to io.Writer, t *tail) (ended bool) {
 		if n == len(buffer) && n < 64<<10 {
 			buffer = make([]byte, 2*n) // it talks much: copy in larger pieces
 		}
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -83,11 +84,11 @@ func TestPump(t *testing.T) {
 				"whole": strings.NewReader(c.in), "byte by byte": iotest.OneByteReader(strings.NewReader(c.in)),
 			} {
 				var plain, prefixed bytes.Buffer
-				pump(r, &prefixer{to: &prefixed, prefix: "> "}, &tail{})
+				pump(r, &prefixer{to: &prefixed, prefix: "> "}, &tail{}, nil)
 				if prefixed.String() != c.want {
 					t.Errorf("%s: got %.80q, want %.80q", way, prefixed.String(), c.want)
 				}
-				pump(strings.NewReader(c.in), &plain, &tail{})
+				pump(strings.NewReader(c.in), &plain, &tail{}, nil)
 				if plain.String() != c.in {
 					t.Errorf("without a prefix: got %.80q", plain.String())
 				}
@@ -137,7 +138,7 @@ func TestPrefixersDoNotMix(t *testing.T) {
 			fmt.Fprintf(&text, "%d says %d %s\n", worker, i, strings.Repeat(".", i))
 		}
 		pumps.Go(func() {
-			pump(iotest.HalfReader(strings.NewReader(text.String())), &prefixer{to: shared, prefix: fmt.Sprintf("[%d] ", worker)}, &tail{})
+			pump(iotest.HalfReader(strings.NewReader(text.String())), &prefixer{to: shared, prefix: fmt.Sprintf("[%d] ", worker)}, &tail{}, nil)
 		})
 	}
 	pumps.Wait()
@@ -173,9 +174,31 @@ func TestPumpOutlivesItsReader(t *testing.T) {
 			to = &prefixer{to: broken, prefix: prefix}
 		}
 		var last tail
-		pump(strings.NewReader(strings.Repeat("lost\n", 10_000)+"last\n"), to, &last)
+		pump(strings.NewReader(strings.Repeat("lost\n", 10_000)+"last\n"), to, &last, nil)
 		if lines := last.lines(); len(lines) == 0 || lines[len(lines)-1] != "last" {
 			t.Errorf("the tail is %q", lines)
 		}
+	}
+}
+
+// TestPumpLeft: who has let go of a worker while the master's own output was blocked
+// takes nothing more out of the pipe, which somebody else reads by then.
+func TestPumpLeft(t *testing.T) {
+	from, feed := io.Pipe()
+	blocked, going := io.Pipe()
+	left, pumped := make(chan struct{}), make(chan bool)
+	go func() { pumped <- pump(from, going, &tail{}, left) }()
+	feed.Write([]byte("first\n"))
+	close(left)
+	got := make([]byte, 6)
+	if _, err := io.ReadFull(blocked, got); err != nil || string(got) != "first\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if <-pumped {
+		t.Error("it takes the output for ended")
+	}
+	go feed.Write([]byte("second\n"))
+	if got, err := bufio.NewReader(from).ReadString('\n'); got != "second\n" {
+		t.Errorf("%q, %v", got, err)
 	}
 }

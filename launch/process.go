@@ -109,7 +109,7 @@ func (p *Process) pump(stream int, to io.Writer, prefixed bool, prefix string, b
 		to = p.begunLines[stream]
 	}
 	p.pumps.Go(func() {
-		if pump(from, to, &p.tail) {
+		if pump(from, to, &p.tail, p.leaving) {
 			from.Close()
 		}
 	})

@@ -268,7 +268,7 @@ func (m *Master) openListeners() error {
 	if m.atStart, err = m.listeners.acquire(m.opts.App.Listen); errors.Is(err, upgrader.ErrUnclaimed) {
 		err = control.WithExit(err, control.ExitConfig)
 	}
-	return err
+	return m.tellOfOrphans(err)
 }
 
 func (m *Master) tellHealed(up *upgrader.Upgrader) {

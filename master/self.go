@@ -2,6 +2,7 @@ package master
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -93,19 +94,20 @@ func (m *Master) upgradeFirst(then string) bool {
 	if !m.replaceable() || !m.selfChanged() {
 		return false
 	}
-	path, err := ownBinary()
-	if err != nil {
-		return false
+	_, err := m.upgrade(then)
+	return err == nil
+}
+
+// refuse notes that the program at path could not take over, so that it is not tried
+// again by itself. One that did not get so far is.
+func (m *Master) refuse(path string, err error) {
+	fault := newcomerError{}
+	if !errors.As(err, &fault) {
+		return
 	}
-	sum, err := hashOf(path)
-	if err != nil {
-		return false
-	}
-	if _, err := m.upgrade(then); err != nil {
+	if sum, err := hashOf(path); err == nil {
 		m.succession.refused.Store(&sum)
-		return false
 	}
-	return true
 }
 
 // watchSelf replaces the master when the bytes of its own program change, if the

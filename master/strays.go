@@ -1,11 +1,15 @@
 package master
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"relevo/ipc"
 	"relevo/systemd"
@@ -30,6 +34,37 @@ func (m *Master) endWorkersBut(known []string) error {
 		m.log.Warn("workers of a master that died were ended", "processes", ended)
 	}
 	return err
+}
+
+// orphans are the workers of this app, and what comes from them, of a master that died
+// where no systemd has started it: they serve on, and nobody takes them over. They are
+// known by the notify socket, which is that of whoever has the lock of the name.
+func (m *Master) orphans() (pids []string) {
+	name, socket := m.opts.App.Name, "NOTIFY_SOCKET="+m.opts.Places.NotifySocket(m.opts.App.Name)
+	files, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, file := range files {
+		text, _ := os.ReadFile(file)
+		if !strings.Contains(string(text), socket) {
+			continue
+		}
+		environ := strings.Split(string(text), "\x00")
+		if slices.Contains(environ, socket) && slices.Contains(environ, ipc.EnvName+"="+name) {
+			pids = append(pids, strings.Split(file, "/")[2])
+		}
+	}
+	return pids
+}
+
+// tellOfOrphans says what to do about those that hold an address that is wanted.
+func (m *Master) tellOfOrphans(err error) error {
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return err
+	}
+	pids := m.orphans()
+	if len(pids) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w\n  workers of a master of %q that died serve on there: end them (kill %s) and start again", err, m.opts.App.Name, strings.Join(pids, " "))
 }
 
 // workerOf returns the id of the worker of an app that a process is, or comes from.

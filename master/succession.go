@@ -66,6 +66,7 @@ func (m *Master) upgrade(then string) (u control.Upgraded, err error) {
 	}
 	if err != nil {
 		m.upgradeFailed(err)
+		m.refuse(self, err)
 		m.succession.mu.Unlock()
 		return u, control.WithExit(fmt.Errorf("%w\n  this master goes on", err), control.ExitRollFailed)
 	}
@@ -111,13 +112,14 @@ func (m *Master) replace(self, then string) (u control.Upgraded, err error) {
 	switch {
 	case err != nil:
 	case how == howExec:
-		if err = m.inPlace(self).Check(legacy.Document); err == nil {
+		if err = blame(m.inPlace(self).Check(legacy.Document)); err == nil {
 			// When whoever has asked has been answered.
 			m.later.Go(func() { m.become(self, then, legacy, done) })
 			return u, nil
 		}
 	default:
 		u.PID, err = m.opts.Arrival.flip.Upgrade(legacy)
+		err = blame(err)
 	}
 	done()
 	if err != nil {
@@ -133,6 +135,18 @@ func (m *Master) replace(self, then string) (u control.Upgraded, err error) {
 	close(m.succession.over)
 	m.report(m.running().HandOver())
 	return u, nil
+}
+
+// newcomerError is one of the new program: it would fail again.
+type newcomerError struct{ error }
+
+func (e newcomerError) Unwrap() error { return e.error }
+
+func blame(err error) error {
+	if err == nil {
+		return nil
+	}
+	return newcomerError{err}
 }
 
 // become is the exec in place. It returns only if that fails, and this master goes
