@@ -53,6 +53,9 @@ func TestDevGo(t *testing.T) {
 		t.Errorf("the status warns of %q", warnings)
 	}
 
+	s.save("main.go", strings.Replace(goServer("five", ""), "package main", "package mian", 1))
+	s.says("go build failed: cannot run what was built, which is a library: the package is not called main")
+
 	s.save("main.go", goServer("five", ""))
 	s.serves("five")
 	s.await("no warning", func() bool { return len(s.status().Warnings) == 0 })

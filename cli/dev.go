@@ -240,7 +240,7 @@ func quieter(log *slog.Logger, app config.App) *slog.Logger {
 
 // toldOtherwise are the beginnings of what the loop tells with the reason and the
 // last output.
-var toldOtherwise = []string{"roll failed", "roll ended: ", "start failed", "reload refused: "}
+var toldOtherwise = []string{"roll failed", "roll ended: ", "start failed", "roll refused: ", "reload refused: "}
 
 type atLeast struct {
 	slog.Handler
