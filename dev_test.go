@@ -400,6 +400,21 @@ func TestDevOut(t *testing.T) {
 	}
 }
 
+// TestDevHelp: the help names the defaults of development.
+func TestDevHelp(t *testing.T) {
+	t.Parallel()
+	s := newDevSite(t, nil)
+	_, help := s.relevo("dev", "--help")
+	for _, want := range []string{
+		`--workers .* \(default 1\)`, `--drain-timeout .* \(default 2s\)`, `--canary .* \(default 0s\)`, `--stop-grace .* \(default 1s\)`,
+		`--listen .* \(default 127\.0\.0\.1:8080\)`, `--debounce .* \(default 50ms\)`,
+	} {
+		if !regexp.MustCompile(want).MatchString(help) {
+			t.Errorf("%s is not in the help:\n%s", want, help)
+		}
+	}
+}
+
 // TestDevUsage: what cannot be run is said so, with what to write.
 func TestDevUsage(t *testing.T) {
 	t.Parallel()
