@@ -53,6 +53,9 @@ func TestDevGo(t *testing.T) {
 		t.Errorf("the status warns of %q", warnings)
 	}
 
+	s.save("main.go", strings.Replace(goServer("five", ""), "package main", "package mian", 1))
+	s.says("go build failed: cannot run what was built, which is a library: the package is not called main")
+
 	s.save("main.go", goServer("five", ""))
 	s.serves("five")
 	s.await("no warning", func() bool { return len(s.status().Warnings) == 0 })
@@ -394,6 +397,21 @@ func TestDevOut(t *testing.T) {
 	s.quiet()
 	if g := s.status().Generation; g != 2 {
 		t.Errorf("generation %d after one save", g)
+	}
+}
+
+// TestDevHelp: the help names the defaults of development.
+func TestDevHelp(t *testing.T) {
+	t.Parallel()
+	s := newDevSite(t, nil)
+	_, help := s.relevo("dev", "--help")
+	for _, want := range []string{
+		`--workers .* \(default 1\)`, `--drain-timeout .* \(default 2s\)`, `--canary .* \(default 0s\)`, `--stop-grace .* \(default 1s\)`,
+		`--listen .* \(default 127\.0\.0\.1:8080\)`, `--debounce .* \(default 50ms\)`,
+	} {
+		if !regexp.MustCompile(want).MatchString(help) {
+			t.Errorf("%s is not in the help:\n%s", want, help)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"relevo/config"
 	"relevo/control"
@@ -55,6 +56,7 @@ and [[dev.rules]] for steps before the build.
 	}
 	flags := c.settingFlags(cmd, func(config.Setting) bool { return true })
 	cmd.Flags().Lookup("proxy").NoOptDefVal = config.DefaultProxy
+	sayDefaults(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		defaults, err := devDefaults()
 		if err != nil {
@@ -79,6 +81,21 @@ func devDefaults() (config.App, error) {
 	app.Canary, app.DrainTimeout, app.StopGrace = 0, devDrainTimeout, devStopGrace
 	app.WatchBinary = false
 	return app, err
+}
+
+// sayDefaults tells in the help which defaults are others than elsewhere.
+func sayDefaults(flags *pflag.FlagSet) {
+	defaults, err := devDefaults()
+	if err != nil {
+		return // the command itself says so
+	}
+	for name, value := range map[string]string{
+		"listen": defaultServeAddress, "workers": "1", "canary": defaults.Canary.String(), "drain-timeout": defaults.DrainTimeout.String(),
+		"stop-grace": defaults.StopGrace.String(), "watch-binary": "false: each build rolls",
+	} {
+		flag := flags.Lookup(name)
+		flag.Usage, flag.DefValue = flag.Usage+" (default "+value+")", ""
+	}
 }
 
 // useArguments sorts out what stands on the command line: a package before --, a
@@ -240,7 +257,7 @@ func quieter(log *slog.Logger, app config.App) *slog.Logger {
 
 // toldOtherwise are the beginnings of what the loop tells with the reason and the
 // last output.
-var toldOtherwise = []string{"roll failed", "roll ended: ", "start failed", "reload refused: "}
+var toldOtherwise = []string{"roll failed", "roll ended: ", "start failed", "roll refused: ", "reload refused: "}
 
 type atLeast struct {
 	slog.Handler

@@ -156,6 +156,16 @@ func TestAllErrorsTogether(t *testing.T) {
 	}
 }
 
+// TestUnreadableFile: where the file breaks off, nothing is said of what may stand
+// in it.
+func TestUnreadableFile(t *testing.T) {
+	file := parse("relevo.toml", "/srv/shop", []byte("command = ["))
+	_, err := Sources{Defaults: Default(), File: file, Dir: "/home"}.Resolve()
+	if err == nil || strings.Contains(err.Error(), "no command") || !strings.Contains(err.Error(), "cannot read this as TOML") {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestNoSecrets: the values of variables are in no error.
 func TestNoSecrets(t *testing.T) {
 	const secret = "hunter2"

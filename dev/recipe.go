@@ -34,6 +34,7 @@ type step struct {
 	job     job
 	out     string // what it makes, "" where nobody was told; written to out + staged
 	replace bool   // the workers are replaced after it
+	program bool   // it has to make something that can be executed
 }
 
 // staged ends the name of what is being written.
@@ -144,7 +145,7 @@ func (r *recipe) addGo(ctx context.Context) error {
 		args = append(args, "-ldflags=-w") // no DWARF: a quarter less to link
 	}
 	r.steps = append(r.steps, step{
-		name: "go build", replace: true, out: out,
+		name: "go build", replace: true, program: true, out: out,
 		inputs: func(path string) bool { return r.goInput.Load().Match(path) },
 		job:    job{args: append(args, r.opts.Dev.Package), dir: r.opts.Dir, end: os.Interrupt},
 	})
@@ -197,6 +198,10 @@ func (r *recipe) command(given []string) []string {
 func (s step) place() (same bool, err error) {
 	if s.out == "" {
 		return false, nil
+	}
+	if info, err := os.Stat(s.out + staged); s.program && err == nil && info.Mode()&0o111 == 0 {
+		// The go command writes an archive, without a word, where no package main is.
+		return false, errors.Join(errors.New("cannot run what was built, which is a library: the package is not called main"), os.Remove(s.out+staged))
 	}
 	if sameBytes(s.out, s.out+staged) {
 		return true, os.Remove(s.out + staged)

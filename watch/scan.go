@@ -144,6 +144,9 @@ func (s *scan) dir(path string) {
 	if err != nil || s.dirs[path] {
 		return
 	}
+	if s.loop.shut(path) {
+		return
+	}
 	if s.full {
 		s.dirs[path] = true
 	}

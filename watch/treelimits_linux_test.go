@@ -4,10 +4,14 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestTreeLimits: where the limits of inotify are used up, the files are polled,
@@ -69,5 +73,51 @@ func TestTreeSilent(t *testing.T) {
 	}
 	if tree.loop.poll == nil {
 		t.Error("it does not poll")
+	}
+}
+
+// TestTreeShut: a directory that may not be read is left out and named, nothing is
+// polled for its sake, and once it may be read its files count.
+func TestTreeShut(t *testing.T) {
+	dir := openDir(t)
+	for _, sub := range []string{"open", "shut"} {
+		put(t, filepath.Join(dir, sub, "f.txt"), v1)
+	}
+	shut := filepath.Join(dir, "shut")
+	if err := os.Chmod(shut, 0); err != nil {
+		t.Fatal(err)
+	}
+	var r *treeRig
+	unprivileged(t, func() { r = watchTree(t, dir, TreeOptions{}, "**") })
+	if said := r.log.String(); !strings.Contains(said, "a directory is left out: it cannot be read\" path="+shut) || strings.Contains(said, "polled") {
+		t.Errorf("the log says %s", said)
+	}
+	if n := r.tree.Files(); n != 1 {
+		t.Errorf("%d files", n)
+	}
+	if err := os.Chmod(shut, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.next(); !slices.Equal(got, []string{"shut/f.txt"}) {
+		t.Errorf("what can be read now: %q", got)
+	}
+}
+
+// unprivileged runs f without root's right to read everything (setfsuid(2)), which is
+// the calling thread's alone.
+func unprivileged(t *testing.T, f func()) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		f()
+		return
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.Setfsuid(nobody); err != nil {
+		t.Fatal(err)
+	}
+	f()
+	if err := unix.Setfsuid(0); err != nil {
+		t.Fatal(err)
 	}
 }

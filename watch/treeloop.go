@@ -20,6 +20,7 @@ type treeLoop struct {
 	known  *contents
 	dirs   map[string]node // directories that were entered
 	heads  map[string]bool // existing directories above a base that is missing
+	closed map[string]bool // directories that may not be read, which was said
 
 	pending map[string]bool // paths to look at
 	all     bool            // look at everything
@@ -37,7 +38,7 @@ type treeLoop struct {
 func newTreeLoop(t *Tree) *treeLoop {
 	l := &treeLoop{
 		tree: t, log: t.opts.Log, events: newTreeEvents(), known: newContents(),
-		dirs: map[string]node{}, heads: map[string]bool{}, pending: map[string]bool{}, untrusted: map[string]string{},
+		dirs: map[string]node{}, heads: map[string]bool{}, closed: map[string]bool{}, pending: map[string]bool{}, untrusted: map[string]string{},
 		quiet: quiet{min: t.opts.Debounce, max: t.opts.DebounceMax}, timer: time.NewTimer(time.Hour),
 	}
 	l.timer.Stop()

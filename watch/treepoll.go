@@ -1,6 +1,11 @@
 package watch
 
-import "time"
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+)
 
 // defaultTreePoll is how often a tree is looked at whose events tell not all.
 const defaultTreePoll = 500 * time.Millisecond
@@ -10,6 +15,23 @@ func (l *treeLoop) trust(path string, err error) {
 	if err != nil && !passing(err) {
 		l.untrusted[path] = err.Error()
 	}
+}
+
+// shut says whether a directory may not be read: a database's, or one that a
+// container made. It is left out until its mode changes, for polling would not help.
+func (l *treeLoop) shut(path string) bool {
+	dir, err := os.Open(path)
+	if err == nil {
+		dir.Close()
+	}
+	is := errors.Is(err, fs.ErrPermission)
+	if is && !l.closed[path] {
+		l.log.Warn("a directory is left out: it cannot be read", "path", path)
+	}
+	if delete(l.closed, path); is {
+		l.closed[path] = true
+	}
+	return is
 }
 
 // choosePoll starts polling where events do not tell all, and says so.
