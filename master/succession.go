@@ -282,10 +282,15 @@ func (m *Master) serveNotify() {
 // one does.
 func (m *Master) afterThaw(do func()) {
 	m.later.Go(func() {
-		m.succession.mu.Lock() // for ever where another one goes on
-		m.succession.mu.Unlock()
+		m.succession.await()
 		do()
 	})
+}
+
+// await returns when nobody is about to go on; never where another one does.
+func (s *succession) await() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 }
 
 // isHandedOver says whether another master goes on.
