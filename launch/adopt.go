@@ -113,8 +113,8 @@ func (p *Process) detachChannel(files map[string]*os.File) *ipc.Rest {
 	return nil
 }
 
-// detachOutput stops reading the worker's output. Where that goes to is not waited
-// for longer than ctx: what is being written there goes on by itself.
+// detachOutput stops reading the worker's output. Where that goes to is not waited for
+// long, for all stand still meanwhile: what is being written there goes on by itself.
 func (p *Process) detachOutput(ctx context.Context) (begun [2][]byte) {
 	for _, output := range p.ends.output {
 		if output != nil {
@@ -130,6 +130,7 @@ func (p *Process) detachOutput(ctx context.Context) (begun [2][]byte) {
 				begun[i] = lines.begun
 			}
 		}
+	case <-time.After(outputPatience):
 	case <-ctx.Done():
 	}
 	for _, output := range p.ends.output {
