@@ -89,7 +89,9 @@ const upgradeWarning = "upgrade"
 // way is how this master is replaced: in place where another pid would hurt.
 func (m *Master) way() string {
 	switch mode := m.app().Upgrade; {
-	case mode == config.UpgradeExec, mode == config.UpgradeAuto && (os.Getpid() == 1 || m.opts.Terminal):
+	case os.Getpid() == 1: // its end is the container's, whatever somebody has chosen
+		return howExec
+	case mode == config.UpgradeExec, mode == config.UpgradeAuto && m.opts.Terminal:
 		return howExec
 	}
 	return howTableflip
