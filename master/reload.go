@@ -131,8 +131,8 @@ func (m *Master) load() (config.App, error) {
 // bytes kept. The bytes are those of the command's file, or of the kept release
 // with the hash sum.
 func (m *Master) prepare(app config.App, sum string) (*generation, error) {
-	if m.isHandedOver() {
-		return nil, pool.ErrHandedOver // the sockets are another master's
+	if m.succession.frozen.Load() || m.isHandedOver() {
+		return nil, pool.ErrHandedOver // the sockets are another master's, or about to be
 	}
 	sockets, err := m.listeners.acquire(app.Listen)
 	if err != nil {

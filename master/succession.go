@@ -24,6 +24,7 @@ type succession struct {
 	mu      sync.Mutex // held from the freeze to the end of this master, or to the thaw
 	over    chan struct{}
 	pid     int         // of the successor, when over is closed
+	frozen  atomic.Bool // another one may go on at any moment
 	stop    atomic.Bool // somebody asked for the end of the app meanwhile
 	force   atomic.Bool
 	refused atomic.Pointer[string] // identity of a binary that could not go on, and must not be tried again
@@ -109,6 +110,7 @@ func (m *Master) replace(self, then string) (u control.Upgraded, err error) {
 		m.resumeNotify()
 		return u, fmt.Errorf("cannot replace the master: %w", err)
 	}
+	m.succession.frozen.Store(true)
 	u = control.Upgraded{PID: os.Getpid(), From: os.Getpid(), How: how, Successions: m.successions + 1}
 	legacy, done, err := m.bequeath(left, then)
 	switch {
@@ -250,6 +252,7 @@ const CheckVerb = "--upgrade-check"
 
 // thaw goes on as if nothing had been.
 func (m *Master) thaw() {
+	m.succession.frozen.Store(false)
 	m.report(m.running().Thaw())
 	m.resumeNotify()
 	if m.succession.stop.Swap(false) {
