@@ -429,6 +429,7 @@ func TestDevUsage(t *testing.T) {
 		{[]string{"--build", "make", "."}, "by the go command and by \"make\""},
 		{[]string{"--watch", "[a", "--", "true"}, "a bracket or brace is not closed"},
 		{[]string{"--debounce", "50", "--", "true"}, "the unit is missing"},
+		{[]string{"--delve", "--", "true"}, "cannot use --delve"},
 	} {
 		cmd := exec.Command(s.program, append([]string{"dev", "-l", "127.0.0.1:0"}, c.args...)...)
 		cmd.Dir, cmd.Env = s.src, append(s.env, "PWD="+s.src)

@@ -173,6 +173,9 @@ func (c *cli) runDev(sources config.Sources) error {
 	if app, err = resolve(sources); err != nil {
 		return err
 	}
+	if app.Dev.Delve && app.Dev.Package == "" {
+		return usage(errors.New("cannot use --delve: it builds a Go package for the debugger, and here a command is run; name the package, or leave it out"))
+	}
 	app.Dev.Open = app.Dev.Open && isTerminal(c.stderr)
 	if app.Dev.Open && app.Dev.Proxy == "" {
 		app.Dev.Proxy = config.DefaultProxy
