@@ -91,10 +91,13 @@ func (l *Launcher) Notified(from ipc.Sender, n ipc.Notification) {
 }
 
 func (l *Launcher) senderOf(from ipc.Sender) *Process {
+	if from.PID == 0 { // a process that this one cannot see
+		return nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := l.byPID[from.PID]
-	if p == nil && from.PID != 0 { // 0: a process that this one cannot see
+	if p == nil {
 		p = l.byPID[processGroup(from.PID)]
 	}
 	return p

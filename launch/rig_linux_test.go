@@ -175,20 +175,28 @@ func (r *rig) newWorker() *worker {
 
 func (r *rig) start(c Command) *worker {
 	r.t.Helper()
-	return r.startOf(r.prepare(c), pool.Order{ID: "7", Slot: 2, Generation: 3})
+	return r.startOf(r.prepare(c), order)
 }
 
+var order = pool.Order{ID: "7", Slot: 2, Generation: 3}
+
 func (r *rig) startOf(release *Release, o pool.Order) *worker {
+	r.t.Helper()
+	return r.startAs(release, o, func(*worker, pool.Report) {})
+}
+
+// startAs is startOf with somebody who is told of each report when it comes.
+func (r *rig) startAs(release *Release, o pool.Order, told func(*worker, pool.Report)) *worker {
 	r.t.Helper()
 	w := r.newWorker()
 	// As the pool does, it hears nothing of a process that it does not know yet.
 	known := make(chan struct{})
-	process, err := release.Start(o, func(report pool.Report) { <-known; w.sink(report) })
+	process, err := release.Start(o, func(report pool.Report) { <-known; w.sink(report); told(w, report) })
+	w.Process = process
 	close(known)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	w.Process = process
 	r.t.Cleanup(w.end)
 	return w
 }
