@@ -20,6 +20,7 @@ import (
 // listening socket that is polled wakes the master at every connection.
 type Flip struct {
 	table *tableflip.Upgrader
+	ready bool // Ready was called
 	// talk is the socket to the other master: in a successor to its predecessor, and
 	// after Upgrade to the successor.
 	talk *os.File
@@ -73,7 +74,9 @@ func (f *Flip) Ready() error {
 			return fmt.Errorf("cannot tell the master before: %w", err)
 		}
 	}
-	return f.table.Ready()
+	err := f.table.Ready()
+	f.ready = err == nil
+	return err
 }
 
 // AwaitPredecessor returns when the old master is gone, and says whether it came to
@@ -133,13 +136,30 @@ func (f *Flip) start(files map[string]*os.File, talk *os.File) (pid int, err err
 	if err := f.table.AddFile(legacyFile, socket); err != nil {
 		return 0, fmt.Errorf("cannot pass the legacy on: %w", err)
 	}
-	if err := f.table.Upgrade(); err != nil {
+	if err := f.upgradeTable(); err != nil {
 		f.empty()
 		return 0, fmt.Errorf("cannot replace the master: %w", err)
 	}
 	// It said so before it was ready.
 	_, err = fmt.Fscanln(talk, &pid)
 	return pid, err
+}
+
+// settlesIn is how long tableflip may take to see what is so already.
+const settlesIn = 5 * time.Second
+
+// upgradeTable asks again where tableflip has not seen yet that this process is ready
+// and its parent gone: its loop takes such news and requests in any order, and hears
+// of the parent's end after WaitForParent does. Nothing has been started then, and
+// nothing tells when it has seen it.
+func (f *Flip) upgradeTable() (err error) {
+	for deadline := time.Now().Add(settlesIn); ; time.Sleep(time.Millisecond) {
+		err = f.table.Upgrade()
+		unseen := err != nil && (err.Error() == "process is not ready yet" || err.Error() == "parent hasn't exited")
+		if !unseen || !f.ready || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
 // Confirm tells the successor that everything is its own: also whoever started this

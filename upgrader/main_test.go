@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -154,6 +155,7 @@ func spawn(t *testing.T, role string, inherit []*os.File, args ...string) *child
 	c.cmd.Env = append(os.Environ(), envRole+"="+role, "GORACE=atexit_sleep_ms=0")
 	c.cmd.Stderr = t.Output()
 	c.cmd.ExtraFiles = inherit
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // its successors come along
 	var err error
 	if c.in, err = c.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
@@ -166,7 +168,7 @@ func spawn(t *testing.T, role string, inherit []*os.File, args ...string) *child
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	patience := time.AfterFunc(tooLong, func() { c.cmd.Process.Kill() })
+	patience := time.AfterFunc(tooLong, func() { syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) })
 	t.Cleanup(func() {
 		c.in.Close()
 		c.cmd.Wait()

@@ -61,7 +61,9 @@ func TestSuccession(t *testing.T) {
 // holds reads what a master says of itself and its listeners.
 func (c *child) holds(t *testing.T) (who string, listeners []string) {
 	t.Helper()
-	who = c.line()
+	if who = c.line(); strings.HasPrefix(who, "failed:") {
+		t.Fatal(who)
+	}
 	for range 3 {
 		listeners = append(listeners, c.line())
 	}
