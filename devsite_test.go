@@ -60,16 +60,7 @@ func (s *devSite) dev(args ...string) {
 // begin starts the master and waits for its control socket.
 func (s *devSite) begin() {
 	s.t.Helper()
-	if err := s.master.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		s.master.Wait()
-	}()
-	s.ended = ended
-	s.t.Cleanup(func() { s.end(ended) })
+	s.site.begin()
 	s.await("the control socket", func() bool {
 		client, err := control.Connect(context.Background(), filepath.Join(s.dir, "run", "site.sock"))
 		s.client = client

@@ -101,6 +101,21 @@ func (s *site) start(args ...string) {
 	s.t.Helper()
 	s.master = exec.Command(s.program, args...)
 	s.master.Dir, s.master.Env, s.master.Stdout, s.master.Stderr = s.dir, s.env, s.log, s.log
+	s.begin()
+	s.await("the pool to serve", func() bool {
+		client, err := control.Connect(context.Background(), filepath.Join(s.dir, "run", "site.sock"))
+		if err != nil {
+			return false
+		}
+		s.client = client
+		status, err := client.Status(context.Background())
+		return err == nil && status.State == "running"
+	})
+}
+
+// begin starts the master, which ends with the test.
+func (s *site) begin() {
+	s.t.Helper()
 	if err := s.master.Start(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -111,15 +126,6 @@ func (s *site) start(args ...string) {
 	}()
 	s.ended = ended
 	s.t.Cleanup(func() { s.end(ended) })
-	s.await("the pool to serve", func() bool {
-		client, err := control.Connect(context.Background(), filepath.Join(s.dir, "run", "site.sock"))
-		if err != nil {
-			return false
-		}
-		s.client = client
-		status, err := client.Status(context.Background())
-		return err == nil && status.State == "running"
-	})
 }
 
 func (s *site) end(ended <-chan struct{}) {

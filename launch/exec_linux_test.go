@@ -229,9 +229,6 @@ func TestChangedCopy(t *testing.T) {
 // replaced in a loop: through a link, by rename and in place, in the second half
 // the release's own file, too. Each tells which build it is.
 func TestReplacedAllTheTime(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it builds two programs")
-	}
 	t.Parallel()
 	one, two := buildTold(t, "one"), buildTold(t, "two")
 	bothWays(t, func(t *testing.T, s *shelf) {

@@ -41,15 +41,11 @@ func (m *Master) endWorkersBut(known []string) error {
 // known by the notify socket, which is that of whoever has the lock of the name.
 func (m *Master) orphans() (pids []string) {
 	name, socket := m.opts.App.Name, "NOTIFY_SOCKET="+m.opts.Places.NotifySocket(m.opts.App.Name)
-	files, _ := filepath.Glob("/proc/[0-9]*/environ")
-	for _, file := range files {
-		text, _ := os.ReadFile(file)
-		if !strings.Contains(string(text), socket) {
-			continue
-		}
-		environ := strings.Split(string(text), "\x00")
+	processes, _ := filepath.Glob("/proc/[0-9]*")
+	for _, process := range processes {
+		environ := environOf(process)
 		if slices.Contains(environ, socket) && slices.Contains(environ, ipc.EnvName+"="+name) {
-			pids = append(pids, strings.Split(file, "/")[2])
+			pids = append(pids, path.Base(process))
 		}
 	}
 	return pids
@@ -69,9 +65,8 @@ func (m *Master) tellOfOrphans(err error) error {
 
 // workerOf returns the id of the worker of an app that a process is, or comes from.
 func workerOf(pid int, app string) (id string, found bool) {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-	environ := strings.Split(string(text), "\x00")
-	if err != nil || !slices.Contains(environ, ipc.EnvName+"="+app) {
+	environ := environOf("/proc/" + strconv.Itoa(pid))
+	if !slices.Contains(environ, ipc.EnvName+"="+app) {
 		return "", false
 	}
 	for _, variable := range environ {
@@ -80,4 +75,11 @@ func workerOf(pid int, app string) (id string, found bool) {
 		}
 	}
 	return "", false
+}
+
+// environOf is the environment that a process was started with, given by its
+// directory in /proc; empty where it cannot be read.
+func environOf(process string) []string {
+	text, _ := os.ReadFile(process + "/environ")
+	return strings.Split(string(text), "\x00")
 }

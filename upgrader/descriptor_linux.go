@@ -2,6 +2,7 @@ package upgrader
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 
@@ -43,11 +44,7 @@ func unpolledFile(fd int, name string) (*os.File, error) {
 func withFDs(files map[string]*os.File, do func(names []string, fds []int) error) error {
 	var names []string
 	var fds []int
-	sorted := make([]string, 0, len(files))
-	for name := range files {
-		sorted = append(sorted, name)
-	}
-	slices.Sort(sorted)
+	sorted := slices.Sorted(maps.Keys(files))
 	var next func(i int) error
 	next = func(i int) (err error) {
 		if i == len(sorted) {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -82,9 +83,9 @@ func lastWords(said []byte) string {
 	return "\n  it says: " + string(said[max(0, len(said)-most):])
 }
 
-// Exec becomes the new program with the legacy. It returns only if it fails, and
-// everything is as before then, save that signals of lethal are ignored. Signals that come in between wait for the new
-// program.
+// Exec becomes the new program with the legacy. Signals that come in between wait for
+// it. Exec returns only if it fails, and everything is as before then, save that the
+// signals of lethal are ignored.
 func (p InPlace) Exec(l Legacy) error {
 	list, err := p.open(l)
 	if err != nil {
@@ -141,13 +142,8 @@ func holdBack(signals []syscall.Signal) (before *unix.Sigset_t, err error) {
 	return before, unix.PthreadSigmask(unix.SIG_BLOCK, &set, before)
 }
 
-func environWithout(name string) (environ []string) {
-	for _, variable := range os.Environ() {
-		if len(variable) <= len(name) || variable[:len(name)+1] != name+"=" {
-			environ = append(environ, variable)
-		}
-	}
-	return environ
+func environWithout(name string) []string {
+	return slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, name+"=") })
 }
 
 // inPlaceList are the descriptors that an exec keeps open.

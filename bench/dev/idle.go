@@ -24,9 +24,8 @@ func (b *bench) idle(ctx context.Context) error {
 		}
 	}
 	begin := time.Now()
-	t := tool{name: "relevo dev", args: []string{b.bin + "/relevo", "dev", "--name", "idle"}}
-	t.args = append(t.args, "-l", "127.0.0.1:0", "--watch", "**/*.txt", "--", b.bin+"/relevo", "__serve")
-	r, err := b.start(tool{name: t.name, args: t.args, pkg: "none"}, project{dir}, 0)
+	args := []string{b.bin + "/relevo", "dev", "--name", "idle", "--watch", "**/*.txt", "--", b.bin + "/relevo", "__serve"}
+	r, err := b.start(tool{name: "relevo dev", args: args}, project{dir}, 0)
 	if err != nil {
 		return err
 	}
@@ -38,8 +37,10 @@ func (b *bench) idle(ctx context.Context) error {
 		time.Sleep(probeEvery)
 	}
 	watching := time.Since(begin)
-	time.Sleep(3 * time.Second) // the first start is over
-	before, err := usage(r.cmd.Process.Pid)
+	if _, err := r.ask(stuckAfter); err != nil {
+		return fmt.Errorf("it does not serve: %w\n%s", err, r.out)
+	}
+	before, err := settled(r.cmd.Process.Pid)
 	if err != nil {
 		return err
 	}
@@ -53,6 +54,22 @@ func (b *bench) idle(ctx context.Context) error {
 		after.cpu-before.cpu, after.wakeups-before.wakeups, after.watches, float64(after.resident)/(1<<20), watching.Round(time.Millisecond))
 	return nil
 }
+
+// settled waits until a process has nothing to do from one second to the next: the
+// start is over. It gives up after a minute, for one that never rests is to be shown so.
+func settled(pid int) (now use, err error) {
+	for range 60 {
+		before := now
+		if now, err = usage(pid); err != nil || before.wakeups > 0 && now.wakeups-before.wakeups < restless {
+			return now, err
+		}
+		time.Sleep(time.Second)
+	}
+	return now, nil
+}
+
+// restless is how many wake-ups a second are those of a process at work.
+const restless = 10
 
 // use is what a process has used so far.
 type use struct {

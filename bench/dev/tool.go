@@ -50,14 +50,10 @@ func (b *bench) start(t tool, p project, warm time.Duration) (*running, error) {
 		return nil, err
 	}
 	r := &running{address: address, out: &buffer{}, ended: make(chan struct{})}
-	args := t.args
-	if t.pkg == "" {
-		args = append(args[:len(args):len(args)], "-l", address)
-	}
-	r.cmd = exec.Command(args[0], args[1:]...)
+	r.cmd = exec.Command(t.args[0], t.args[1:]...)
 	r.cmd.Dir = p.dir
 	r.cmd.Env = append(os.Environ(), "PWD="+p.dir, "BENCH_ADDR="+address, "BENCH_WARM="+warm.String(), "GODEBUG=multipathtcp=0",
-		"RELEVO_RUNTIME_DIR="+b.dir, "RELEVO_STATE_DIR="+filepath.Join(b.dir, "state"))
+		"RELEVO_LISTEN="+address, "RELEVO_RUNTIME_DIR="+b.dir, "RELEVO_STATE_DIR="+filepath.Join(b.dir, "state"))
 	r.cmd.Stdout, r.cmd.Stderr = r.out, r.out
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := r.cmd.Start(); err != nil {
