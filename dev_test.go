@@ -422,20 +422,21 @@ func TestDevUsage(t *testing.T) {
 	for _, c := range []struct {
 		args []string
 		says string
+		code int
 	}{
-		{[]string{"./lib"}, "cannot run ./lib: it is package lib"},
-		{[]string{"./none"}, "cannot"},
-		{[]string{"./a", "./b"}, "name one package"},
-		{[]string{"--build", "make", "."}, "by the go command and by \"make\""},
-		{[]string{"--watch", "[a", "--", "true"}, "a bracket or brace is not closed"},
-		{[]string{"--debounce", "50", "--", "true"}, "the unit is missing"},
-		{[]string{"--delve", "--", "true"}, "cannot use --delve"},
+		{[]string{"./lib"}, "cannot run ./lib: it is package lib", 1},
+		{[]string{"./none"}, "cannot", 1},
+		{[]string{"./a", "./b"}, "name one package", 2},
+		{[]string{"--build", "make", "."}, "by the go command and by \"make\"", 2},
+		{[]string{"--watch", "[a", "--", "true"}, "a bracket or brace is not closed", 2},
+		{[]string{"--debounce", "50", "--", "true"}, "the unit is missing", 2},
+		{[]string{"--delve", "--", "true"}, "cannot use --delve", 2},
 	} {
 		cmd := exec.Command(s.program, append([]string{"dev", "-l", "127.0.0.1:0"}, c.args...)...)
 		cmd.Dir, cmd.Env = s.src, append(s.env, "PWD="+s.src)
 		out, err := cmd.CombinedOutput()
-		if err == nil || !strings.Contains(string(out), c.says) {
-			t.Errorf("%v: %v\n%s", c.args, err, out)
+		if cmd.ProcessState.ExitCode() != c.code || !strings.Contains(string(out), c.says) {
+			t.Errorf("%v: %v, want exit code %d\n%s", c.args, err, c.code, out)
 		}
 	}
 }

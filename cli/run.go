@@ -28,7 +28,7 @@ passes them (LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES). Arguments may hold {fd},
 {fd:NAME}, {addr}, {addr:NAME} and {slot}.
 
 Signals: HUP reloads, TERM, INT and QUIT stop gracefully (a second one forces), TTIN and
-TTOU add and take away a worker. Settings come from flags, from RELEVO_FLAG_NAME in
+TTOU add and take away a worker, USR2 replaces relevo itself. Settings come from flags, from RELEVO_FLAG_NAME in
 the environment and from relevo.toml; the first of these that has one wins. Without
 COMMAND that of the file is run.`,
 		Example: `  relevo run -l :8080 -n 4 -- ./server

@@ -78,7 +78,7 @@ func builtinCommand(args []string, hidden bool) ([]string, error) {
 		if err == nil {
 			err = fmt.Errorf("it is not a directory")
 		}
-		return nil, fmt.Errorf("cannot serve %s: %w", args[0], err)
+		return nil, usage(fmt.Errorf("cannot serve %s: %w", args[0], err))
 	}
 	return append(command, dir), nil
 }

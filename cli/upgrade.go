@@ -45,7 +45,8 @@ the process stays and becomes the new program; --upgrade of run chooses.`
 	return cmd
 }
 
-// upgradePatience is longer than a master waits for its successor.
+// upgradePatience is longer than a master waits for its successor, unless
+// RELEVO_UPGRADE_TIMEOUT of that says otherwise.
 const upgradePatience = 90 * time.Second
 
 // checkLegacy says whether this program could go on with the state of a master that

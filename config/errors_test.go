@@ -91,6 +91,7 @@ func TestFileErrors(t *testing.T) {
 		`limits.lifetime_jitter = "110%"`:                     `1:26: cannot read "110%" as a part of a whole`,
 		`limits.lifetime_jitter = nan`:                        `1:26: cannot read "NaN" as a part of a whole`,
 		`limits.watchdog = "99ms"`:                            `1:19: cannot use a watchdog of 99ms: at least 100ms, or 0 for none`,
+		`limits.max_lifetime = "1ms"`:                         `1:23: cannot use a lifetime of 1ms: at least 100ms, or 0 for no limit`,
 		`limits.nice = 20`:                                    `1:15: cannot use a nice value of 20: -20 to 19`,
 		`limits.oom_score_adj = -1001`:                        `1:24: cannot use -1001 for oom_score_adj: -1000 to 1000`,
 		`limits.umask = "0888"`:                               `1:16: cannot read "0888" as a umask: write it in octal, such as 0022`,

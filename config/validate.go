@@ -21,6 +21,9 @@ func (p problem) setting() string {
 // minWatchdog keeps a busy worker from being taken for a dead one.
 const minWatchdog = 100 * time.Millisecond
 
+// minLifetime keeps relevo from doing nothing but replacing workers.
+const minLifetime = 100 * time.Millisecond
+
 // minMemory bounds the error of leaving out a unit.
 const minMemory = 1 << 20
 
@@ -69,7 +72,8 @@ func (l *Limits) problems() (all []problem) {
 	outside := func(n *int, low, high int) bool { return n != nil && (*n < low || *n > high) }
 	wrong(l.MaxMemory != 0 && l.MaxMemory < minMemory, "limits.max_memory",
 		"cannot limit the memory to %d bytes: at least 1MiB, or 0 for no limit", l.MaxMemory)
-	wrong(l.MaxLifetime < 0, "limits.max_lifetime", "cannot use a lifetime of %s: it is negative", l.MaxLifetime)
+	wrong(l.MaxLifetime != 0 && l.MaxLifetime < minLifetime, "limits.max_lifetime",
+		"cannot use a lifetime of %s: at least %s, or 0 for no limit", l.MaxLifetime, minLifetime)
 	wrong(!(l.LifetimeJitter >= 0 && l.LifetimeJitter <= 1), "limits.lifetime_jitter",
 		"cannot use a jitter of %g: 0 to 1, or 0%% to 100%%", l.LifetimeJitter)
 	wrong(l.Watchdog != 0 && l.Watchdog < minWatchdog, "limits.watchdog",

@@ -10,6 +10,8 @@
 //	GET  /v1/releases                   the releases that are known (type Releases)
 //	POST /v1/rollback {"to":"ab12cd"}   roll to a kept release; without "to" to the last good one
 //	POST /v1/scale   {"workers":"+1"}   a number, +N or -N
+//	POST /v1/upgrade                    replace the master by what its program's path holds (type Upgraded)
+//	POST /v1/wait    {"generation":2}   wait for a roll that a master before has begun
 //	POST /v1/stop    {"force":false}    202; the connection of /v1/events ends when all is over
 //	GET  /v1/events                     NDJSON of pool.Event, live, until the pool ends
 //	POST /v1/send    {"slot":0,"data":…}        an application message to workers

@@ -40,7 +40,7 @@ type Browser interface {
 type Failure struct {
 	Title    string // one line
 	Problems []Problem
-	Output   string // the last lines of what the build or the worker wrote
+	Output   string // what the build wrote, cut in the middle if long, or the last lines of the worker
 }
 
 // Options are what the loop is made of.

@@ -47,7 +47,7 @@ func (f Failure) text(short func(string) string) string {
 	var b strings.Builder
 	b.WriteString(f.Title)
 	if f.Output != "" {
-		for line := range strings.Lines(lastLines(f.Output, maxShownLines)) {
+		for line := range strings.Lines(firstLines(f.Output, maxShownLines)) {
 			b.WriteString("\n    " + strings.TrimRight(line, "\r\n"))
 		}
 		return b.String()
@@ -69,7 +69,7 @@ func (f Failure) text(short func(string) string) string {
 // maxShownLines of a build's output go to the terminal.
 const maxShownLines = 40
 
-func lastLines(text string, n int) string {
+func firstLines(text string, n int) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	if len(lines) <= n {
 		return strings.Join(lines, "\n")

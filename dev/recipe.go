@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"relevo/config"
+	"relevo/control"
 	"relevo/watch"
 )
 
@@ -64,7 +65,8 @@ func newRecipe(ctx context.Context, o Options) (recipe, error) {
 	r.rolls = watch.NewMatcher(watch.Set{Globs: watched, Not: not, Exact: r.set.Exact})
 	switch {
 	case o.Dev.Package != "" && o.Dev.Build != "":
-		return r, fmt.Errorf("cannot build %s by the go command and by %q: name what is to run after --, or leave --build out", o.Dev.Package, o.Dev.Build)
+		return r, control.WithExit(fmt.Errorf("cannot build %s by the go command and by %q: name what is to run after --, or leave --build out",
+			o.Dev.Package, o.Dev.Build), control.ExitUsage)
 	case o.Dev.Package != "":
 		return r, r.addGo(ctx)
 	case o.Dev.Build != "":
@@ -81,7 +83,7 @@ func (r *recipe) patterns(given []string) (globs, not []string, err error) {
 			pattern = watch.Escape(r.opts.Dir) + "/" + strings.TrimPrefix(pattern, "./")
 		}
 		if err := watch.Check(pattern); err != nil {
-			return nil, nil, err
+			return nil, nil, control.WithExit(err, control.ExitUsage)
 		}
 		if away {
 			not = append(not, pattern)

@@ -1,10 +1,13 @@
 package ipc
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -154,5 +157,19 @@ func TestTornLine(t *testing.T) {
 	}
 	if err := <-next.ended; !errors.Is(err, ErrNotJSON) {
 		t.Errorf("ended with %v, want ErrNotJSON", err)
+	}
+}
+
+// TestRestCounts: what was not sent when a channel was detached counts against the
+// queue of the next one.
+func TestRestCounts(t *testing.T) {
+	ours, theirs := net.Pipe() // nobody reads: of what waits one line at most is taken out
+	defer theirs.Close()
+	const lines = 100
+	line := append(bytes.Repeat([]byte("x"), maxQueued/lines-lineCost-1), '\n')
+	c := ResumeChannel(ours, Rest{Unsent: slices.Repeat([][]byte{line}, lines)}, func(Message) {}, func(error) {}, func(Flood) {})
+	defer func() { c.Close(); c.Wait() }()
+	if err := c.Send(Status{Text: strings.Repeat("y", 2*len(line))}); !errors.Is(err, ErrFull) {
+		t.Errorf("Send: %v, want %v", err, ErrFull)
 	}
 }

@@ -111,3 +111,22 @@ func TestSenders(t *testing.T) {
 		t.Errorf("%d senders are remembered", len(s.byPID))
 	}
 }
+
+// TestManySenders: forgetting those that are silent makes room, and no new allowance
+// for one that floods.
+func TestManySenders(t *testing.T) {
+	now, s := time.Now(), senders{byPID: map[int]*sender{}}
+	for pid := range maxSenders - 1 {
+		s.admit(Sender{PID: 1 + pid}, []byte("STATUS=x"), now)
+	}
+	now = now.Add(time.Minute)
+	loud := Sender{PID: 1 << 20}
+	for s.admit(loud, []byte("STATUS=x"), now) {
+	}
+	if s.admit(Sender{PID: loud.PID + 1}, []byte("STATUS=x"), now); len(s.byPID) != 2 {
+		t.Errorf("%d senders are remembered, want 2", len(s.byPID))
+	}
+	if s.admit(loud, []byte("STATUS=x"), now) {
+		t.Error("who floods has a new allowance")
+	}
+}

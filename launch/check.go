@@ -28,7 +28,7 @@ func Check(c Command) error {
 
 // CheckUser says whether a user exists. A number needs no entry in the user database.
 func CheckUser(name string) error {
-	if _, err := strconv.ParseUint(name, 10, 32); err == nil {
+	if _, err := strconv.ParseUint(name, 10, 31); err == nil {
 		return nil
 	}
 	if _, err := user.Lookup(name); err != nil {
@@ -39,7 +39,7 @@ func CheckUser(name string) error {
 
 // CheckGroup says whether a group exists. A number needs no entry in the group database.
 func CheckGroup(name string) error {
-	if _, err := strconv.ParseUint(name, 10, 32); err == nil {
+	if _, err := strconv.ParseUint(name, 10, 31); err == nil {
 		return nil
 	}
 	if _, err := user.LookupGroup(name); err != nil {

@@ -63,6 +63,9 @@ func TestFloodOfNotifications(t *testing.T) {
 	if hung := expect[pool.Hung](flooder); hung.Reason != "floods the notify socket" {
 		t.Errorf("hung: %q", hung.Reason)
 	}
+	if patient := time.Since(began); patient < floodPatience {
+		t.Errorf("it counts as hung after %v already", patient)
+	}
 	flooder.end()
 	told := 0
 	for _, report := range flooder.seen {

@@ -18,9 +18,9 @@ import (
 // byHand is the verdict's reason for a release that somebody rolled back from.
 const byHand = "rolled back by hand"
 
-// judge notes what a roll has shown of a release. Bytes that served before the
-// roll, too, are not to blame for its failure.
-func (m *Master) judge(r pool.RollResult, g *generation) {
+// judge notes what a roll to g, from what served before, has shown of their releases.
+// Bytes that served before the roll, too, are not to blame for its failure.
+func (m *Master) judge(r pool.RollResult, g, before *generation) {
 	if r.Release == nil || r.Release.SHA256 == "" {
 		return
 	}
@@ -35,6 +35,10 @@ func (m *Master) judge(r pool.RollResult, g *generation) {
 	case machine.RolledBack, machine.Failed:
 		if r.FromRelease == nil || r.FromRelease.SHA256 != sum {
 			m.mark(sum, store.Bad, r.Reason, g.fingerprint)
+		}
+		// Somebody had rolled back from what serves now, to what has failed since.
+		if left := before.Info().SHA256; left != "" && m.launcher.Store().Verdict(left).Reason == byHand {
+			m.mark(left, store.Good, "", before.fingerprint)
 		}
 	}
 }

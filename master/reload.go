@@ -234,7 +234,7 @@ func (m *Master) rolled(step pool.Step, r pool.RollResult, to, from pool.Release
 		// The rest asks the pool, whose loop this is. Who waits for the roll waits
 		// for it, too.
 		m.after.run(func() {
-			m.judge(r, next)
+			m.judge(r, next, last)
 			m.forgive(r)
 			m.afterRoll(before, app)
 		})

@@ -300,29 +300,36 @@ func TestFreezeFails(t *testing.T) {
 	})
 }
 
+// frozen is the answer to a freeze.
+type frozen struct {
+	l   pool.Legacy
+	err error
+}
+
+// freezeBesideADeath freezes a pool in the moment in which a worker of a roll to v2
+// dies: the roll turns round, and those of v2 that serve have to leave.
+func freezeBesideADeath(t *testing.T) (r *rig, v2 *pooltest.Release, done <-chan frozen) {
+	v1 := pooltest.NewRelease("v1", pooltest.Polite)
+	r = start(t, 3, v1)
+	v2 = r.release("v2", leaves)
+	r.roll(v2)
+	v2.Living()[0].Ready()
+	pass(time.Second)
+	v2.Living()[1].Ready() // slot 1; the worker of slot 2 starts
+	synctest.Wait()
+	starting := v2.Living()[2]
+	starting.DieUnheard(pool.Exited{Status: pool.ExitStatus{Code: 5}})
+	answer := make(chan frozen)
+	go func() { l, err := r.freeze(); answer <- frozen{l, err} }()
+	synctest.Wait()
+	starting.Heard()
+	return r, v2, answer
+}
+
 // TestFreezeBesideADeath: what a death would set off is left to the successor.
 func TestFreezeBesideADeath(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		v1 := pooltest.NewRelease("v1", pooltest.Polite)
-		r := start(t, 3, v1)
-		v2 := r.release("v2", leaves)
-		r.roll(v2)
-		v2.Living()[0].Ready()
-		pass(time.Second)
-		v2.Living()[1].Ready() // slot 1; the worker of slot 2 starts
-		synctest.Wait()
-		starting := v2.Living()[2]
-		// It dies in the moment of the succession: the roll turns round, and those
-		// of v2 that serve have to leave.
-		starting.DieUnheard(pool.Exited{Status: pool.ExitStatus{Code: 5}})
-		type frozen struct {
-			l   pool.Legacy
-			err error
-		}
-		done := make(chan frozen)
-		go func() { l, err := r.freeze(); done <- frozen{l, err} }()
-		synctest.Wait()
-		starting.Heard()
+		r, v2, done := freezeBesideADeath(t)
 		got := <-done
 		if got.err != nil {
 			t.Fatal(got.err)
@@ -333,6 +340,25 @@ func TestFreezeBesideADeath(t *testing.T) {
 		r.HandOver()
 		<-r.ran
 		r = r.inherit(got.l)
+		pass(time.Minute)
+		if last := r.status().LastRoll; last == nil || last.Result != machine.RolledBack {
+			t.Errorf("last roll: %+v", last)
+		}
+		wantEqual(t, "generation", r.status().Generation, 1)
+	})
+}
+
+// TestThawBesideADeath: what a death would set off, and was held back, happens when
+// no successor goes on.
+func TestThawBesideADeath(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r, _, done := freezeBesideADeath(t)
+		if got := <-done; got.err != nil {
+			t.Fatal(got.err)
+		}
+		if err := r.Thaw(); err != nil {
+			t.Fatal(err)
+		}
 		pass(time.Minute)
 		if last := r.status().LastRoll; last == nil || last.Result != machine.RolledBack {
 			t.Errorf("last roll: %+v", last)

@@ -9,7 +9,7 @@
 // them and of its places, see Name.
 //
 // Several masters may use one directory. Whoever uses a copy holds a shared lock
-// (flock(2)) on its entry, that is on DIR/SHA256; what changes the store is done
+// (flock(2)) on its entry, that is on DIR/HASH; what changes the store is done
 // under an exclusive lock on DIR. The kernel lets go of a dead master's locks.
 package store
 
