@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
+	"relevo/internal/capture"
 	"relevo/pool"
 )
 
@@ -36,11 +36,14 @@ func (r *Release) Start(o pool.Order, sink func(pool.Report)) (pool.Process, err
 				r.launcher.warn("a worker was started from other bytes and is started again", "slot", o.Slot, "err", result.changed)
 				p.discard()
 				b.abort()
+				result.notifications.Close() // nil, perhaps, which is no harm
 				if start < maxStarts {
 					continue
 				}
 				return nil, fmt.Errorf("cannot start a worker: %w; it happened %d times in a row: try again when the file is finished", result.changed, start)
 			}
+			p.beginCapture(result.notifications)
+			result.notifications = nil
 			b.launched <- result
 		case <-time.After(execPatience):
 		}
@@ -82,6 +85,7 @@ func newProcess(r *Release, sink func(pool.Report)) *Process {
 	return &Process{
 		release: r, sink: sink, settled: make(chan struct{}), channelEnded: make(chan struct{}),
 		launched: make(chan struct{}), leaving: make(chan struct{}), fate: make(chan bool, 1),
+		gone: make(chan struct{}), binder: newBinder(r.command.Sockets),
 		ready: newReadiness(r.command.Ready, len(r.command.Listeners) > 0),
 	}
 }
@@ -91,7 +95,7 @@ func (b *birth) watchExec(pid int, args []string) {
 	b.launched = make(chan launchResult, 1) // for one result, put back by who took it early
 	go func() {
 		defer b.image.close()
-		result := awaitExec(b.shim)
+		result := b.awaitExec()
 		if result.execed || result.failure != nil { // half a program may not even be one
 			result.changed = b.image.check(pid, result.byPath, args)
 		}
@@ -112,12 +116,18 @@ type launchResult struct {
 	byPath  bool       // it was run by its path
 	failure *shimError // why it does not, where the launcher could tell
 	changed error      // what runs are not the bytes of the release
+
+	notifications *os.File // of its binds; nil: they are not captured
 }
 
 // awaitExec reads the launcher's socketpair to its end.
-func awaitExec(shim *os.File) (r launchResult) {
-	defer shim.Close()
-	answer, _ := io.ReadAll(shim)
+func (b *birth) awaitExec() (r launchResult) {
+	defer b.shim.Close()
+	announced, answer, _ := capture.Receive(b.shim)
+	r.notifications = announced.Notifications
+	if announced.Reason != "" {
+		b.release.launcher.goesUncaptured(announced.Reason)
+	}
 	if len(answer) == 0 {
 		return r
 	}

@@ -25,6 +25,7 @@ type Process struct {
 	channel    *ipc.Channel // nil: it was closed before this master came
 	tail       tail
 	ready      *readiness
+	binder     *binder // of what its program binds
 	pumps      sync.WaitGroup
 	ends       ends
 	begunLines [2]*prefixer // of the outputs that are prefixed, for a succession
@@ -34,9 +35,12 @@ type Process struct {
 	settle   sync.Once
 	settled  chan struct{} // closed when its readiness is decided, or it is gone
 	asked    atomic.Bool   // its end is the master's wish
+	greeted  atomic.Bool   // its program drains by itself
+	led      atomic.Bool   // it is being led out
 
 	channelEnded chan struct{}  // closed when nothing more is heard on the channel
 	leaving      chan struct{}  // closed by Detach
+	gone         chan struct{}  // closed when the process has ended
 	fate         chan bool      // capacity 1: whether it had ended when its wait was over
 	watches      sync.WaitGroup // the goroutines that Detach waits for
 
@@ -121,6 +125,7 @@ func (p *Process) pump(stream int, to io.Writer, prefixed bool, prefix string, b
 func (p *Process) awaitOnline(launched <-chan launchResult) launchResult {
 	defer close(p.launched)
 	result := <-launched
+	p.beginCapture(result.notifications) // where Start did not wait for it
 	if result.changed != nil {
 		p.Kill() // too late for another start
 	}
@@ -136,12 +141,12 @@ func (p *Process) awaitOnline(launched <-chan launchResult) launchResult {
 
 // watchReadiness runs while the worker starts and never again.
 func (p *Process) watchReadiness() {
-	if after, how, ok := p.ready.delay(); ok {
+	if after, how, ok := p.ready.delay(p.binder.expected()); ok {
 		delay := time.NewTimer(after)
 		defer delay.Stop()
 		select {
 		case <-delay.C:
-			if how == "delay" || !p.ready.hasSpoken() {
+			if how == "delay" || !p.ready.hasSpoken() && !p.binder.hasOwn() {
 				p.isReady(how)
 			}
 		case <-p.settled:
@@ -166,7 +171,7 @@ func (p *Process) watchReadiness() {
 			return
 		}
 		waits := look.waits()
-		if p.ready.hasSpoken() {
+		if p.ready.hasSpoken() || p.binder.hasOwn() {
 			return
 		}
 		if waits && waited {
@@ -179,7 +184,13 @@ func (p *Process) watchReadiness() {
 
 func (p *Process) isReady(how string) {
 	p.settle.Do(func() {
+		if p.binder.sockets != nil {
+			p.binder.sockets.Serve(p.order)
+		}
 		close(p.settled)
+		if p.departs() {
+			p.sink(pool.Said{Message: ipc.Hello{Protocol: 1}})
+		}
 		p.sink(pool.Ready{How: how})
 	})
 }
@@ -201,6 +212,7 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 	if !ended {
 		return
 	}
+	close(p.gone)
 	if err := p.cgroup.end(); err != nil {
 		p.release.launcher.warn("somebody of a dead worker's family is left", "pid", p.pid, "err", err)
 	}
@@ -209,6 +221,7 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 	result := <-launched
 	p.drainOutput()
 	p.silence()
+	p.binder.end(p.order)
 	exited := pool.Exited{Status: status, Hint: hintFor(status, p.asked.Load())}
 	switch {
 	case result.failure != nil:
@@ -253,6 +266,12 @@ func (p *Process) PID() int { return p.pid }
 func (p *Process) Send(m ipc.Message) error {
 	if _, drain := m.(ipc.Drain); drain {
 		p.asked.Store(true)
+		if p.binder.leave(p.order); p.departs() {
+			if p.led.CompareAndSwap(false, true) {
+				p.watches.Go(p.depart)
+			}
+			return nil
+		}
 	}
 	if p.channel == nil {
 		return ipc.ErrClosed
@@ -271,6 +290,7 @@ func (p *Process) Signal(sig syscall.Signal) error {
 // Terminate sends the release's stop signal.
 func (p *Process) Terminate() error {
 	p.asked.Store(true)
+	p.binder.leave(p.order)
 	return p.handle.signal(p.release.command.stopSignal())
 }
 

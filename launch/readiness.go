@@ -33,6 +33,9 @@ func (r *readiness) takes(way config.ReadyMode) bool {
 // observes says whether what the kernel shows may count.
 func (r *readiness) observes() bool { return r.mode.Mode == config.ReadyAuto && r.listeners }
 
+// accepts says whether an accepted connection may count.
+func (r *readiness) accepts() bool { return r.mode.Mode == config.ReadyAuto }
+
 // aliveFor is how long a worker without listeners has to live to be ready.
 const aliveFor = time.Second
 
@@ -40,11 +43,12 @@ const aliveFor = time.Second
 // the word for it. Besides the delay asked for there is the case of a worker that
 // has no listener: nothing can be observed and it may have nothing to say, so all
 // that can be asked of it is that it does not die at once.
-func (r *readiness) delay() (after time.Duration, how string, ok bool) {
+// expected says that it is known to bind addresses of its own, which is waited for.
+func (r *readiness) delay(expected bool) (after time.Duration, how string, ok bool) {
 	switch {
 	case r.mode.Mode == config.ReadyDelay:
 		return r.mode.Delay, "delay", true
-	case r.mode.Mode == config.ReadyAuto && !r.listeners:
+	case r.mode.Mode == config.ReadyAuto && !r.listeners && !expected:
 		return aliveFor, "alive", true
 	}
 	return 0, "", false

@@ -18,6 +18,9 @@ func (p *Process) said(m ipc.Message) {
 		return
 	}
 	p.ready.speaks(m)
+	if _, hello := m.(ipc.Hello); hello {
+		p.greeted.Store(true)
+	}
 	if _, ready := m.(ipc.Ready); ready {
 		if p.ready.takes(config.ReadyIPC) {
 			p.isReady("ipc")

@@ -112,7 +112,7 @@ func (b *birth) spec() (shimSpec, error) {
 	}
 	return shimSpec{
 		Path: path, FD: fd, Args: args, Env: environ(os.Environ(), r.env, s), Dir: r.dir, DirFD: b.lend(r.dirFile),
-		ListenPID: len(fds) > 0, Keep: b.shimFD(),
+		ListenPID: len(fds) > 0, Keep: b.shimFD(), Capture: r.command.Sockets != nil,
 		Watchdog: r.command.Limits.Watchdog > 0, Limits: limitsOf(r.command.Limits, r.account),
 	}, nil
 }

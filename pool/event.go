@@ -15,6 +15,7 @@ const (
 	KindStartFailed Kind = "startfailed" // no worker got ready; the pool ends
 	KindFork        Kind = "fork"        // a worker's process was made
 	KindOnline      Kind = "online"      // its own program runs
+	KindCaptured    Kind = "captured"    // its program has bound an address, and got the master's socket for it
 	KindListening   Kind = "listening"   // it waits for clients on the addresses
 	KindReady       Kind = "ready"       // it serves
 	KindMessage     Kind = "message"     // an application message, in data

@@ -103,6 +103,10 @@ type Online struct{}
 // or alive.
 type Ready struct{ How string }
 
+// Captured: the worker's program has bound an address and got a socket of the
+// master's.
+type Captured struct{ Address string }
+
 // Said: a message of the worker, Ready excepted.
 type Said struct{ Message ipc.Message }
 
@@ -128,6 +132,7 @@ type Exited struct {
 
 func (Online) report()       {}
 func (Ready) report()        {}
+func (Captured) report()     {}
 func (Said) report()         {}
 func (Alive) report()        {}
 func (Hung) report()         {}

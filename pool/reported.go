@@ -26,6 +26,8 @@ func (p *Pool) reported(m *member, r Report) {
 		p.publishFor(m, Event{Kind: KindOnline})
 	case Ready:
 		p.becameReady(m, r)
+	case Captured:
+		p.publishFor(m, Event{Kind: KindCaptured, Addresses: []string{r.Address}})
 	case Said:
 		p.said(m, r.Message)
 	case Alive:

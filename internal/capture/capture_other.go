@@ -5,6 +5,7 @@ package capture
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 )
@@ -34,7 +35,23 @@ type Notifications struct{}
 // Open says that this system has no such filter.
 func Open(*os.File) (*Notifications, error) { return nil, unsupported() }
 
-func (*Notifications) File() *os.File                 { return nil }
+func (*Notifications) File() *os.File                { return nil }
 func (*Notifications) Serve(func(Bind) Answer) error { return unsupported() }
-func (*Notifications) Stop()                          {}
-func (*Notifications) Close() error                   { return nil }
+func (*Notifications) Stop()                         {}
+func (*Notifications) Close() error                  { return nil }
+
+// Announced is what the master has heard of the launcher's filter.
+type Announced struct {
+	Notifications   *os.File
+	NoNewPrivileges bool
+	Reason          string
+}
+
+// Announce says that this system has no such filter.
+func Announce(*os.File) error { return unsupported() }
+
+// Receive reads the channel to its end.
+func Receive(channel *os.File) (a Announced, rest []byte, err error) {
+	rest, err = io.ReadAll(channel)
+	return Announced{Reason: unsupported().Error()}, rest, err
+}

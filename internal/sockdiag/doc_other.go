@@ -1,0 +1,4 @@
+//go:build !linux
+
+// Package sockdiag needs Linux.
+package sockdiag
