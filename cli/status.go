@@ -35,7 +35,11 @@ func (c *cli) status() *cobra.Command {
 func (c *cli) printStatus(s control.Status) error {
 	var addresses []string
 	for _, l := range s.Listeners {
-		addresses = append(addresses, l.Name+"="+l.Address)
+		text := l.Name + "=" + l.Address
+		if l.Captured {
+			text += " (captured)"
+		}
+		addresses = append(addresses, text)
 	}
 	fmt.Fprintf(c.stdout, "%s  %s  generation %d  master pid %d  relevo %s\n",
 		c.paint(c.colorOut, bold, s.Name), s.State, s.Generation, s.PID, s.Version)

@@ -22,6 +22,9 @@ type App struct {
 	Workers int      // number of slots, at least 1
 	Listen  []Listen
 
+	Capture Capture
+	Balance Balance
+
 	Ready        Ready
 	ReadyTimeout time.Duration
 	Canary       time.Duration
@@ -104,6 +107,8 @@ const (
 func Default() App {
 	return App{
 		Workers:      CPUs(),
+		Capture:      CaptureAuto,
+		Balance:      BalanceAuto,
 		Ready:        Ready{Mode: ReadyAuto},
 		ReadyTimeout: DefaultReadyTimeout,
 		Canary:       DefaultCanary,

@@ -82,6 +82,8 @@ type Status struct {
 type Listener struct {
 	Name    string `json:"name"`
 	Address string `json:"address"`
+	// Captured says that no configuration names it: the program has bound it.
+	Captured bool `json:"captured,omitempty"`
 }
 
 type scaleRequest struct {

@@ -41,21 +41,22 @@ type Sockets interface {
 // Grant is what became of a bind.
 type Grant struct {
 	Answer  capture.Answer
-	Address string // of the master's socket; empty where the kernel goes on with the program's own
-	Own     bool   // the socket is the worker's own
+	Address string   // of the master's socket; empty where the kernel goes on with the program's own
+	Own     bool     // the socket is the worker's own
+	File    *os.File // the socket, where other workers accept on it, too; stays the Sockets'
 }
 
 // binder answers the binds of one worker.
 type binder struct {
-	sockets       Sockets // nil: nothing is captured
-	notifications *capture.Notifications
+	sockets Sockets       // nil: nothing is captured
+	bound   chan struct{} // capacity 1: a hint that there was a bind
 
-	bound chan struct{} // capacity 1: a hint that there was a bind
-
-	mu        sync.Mutex
-	own       bool     // it has a socket of its own
-	binds     int      // that were answered with a socket of the master's
-	addresses []string // of these
+	mu            sync.Mutex
+	notifications *capture.Notifications // nil: the kernel tells of no bind
+	own           bool                   // it has a socket of its own
+	binds         int                    // that were answered with a socket of the master's
+	addresses     []string               // of these
+	shared        []Listener             // those on which other workers accept, too
 }
 
 func newBinder(s Sockets) *binder { return &binder{sockets: s, bound: make(chan struct{}, 1)} }
@@ -102,6 +103,9 @@ func (b *binder) note(g Grant) (first bool) {
 	if first {
 		b.addresses = append(b.addresses, g.Address)
 	}
+	if first && g.File != nil {
+		b.shared = append(b.shared, Listener{Address: g.Address, File: g.File})
+	}
 	select {
 	case b.bound <- struct{}{}:
 	default: // one is waiting
@@ -116,6 +120,15 @@ func (b *binder) state() (own bool, binds int) {
 }
 
 func (b *binder) hasOwn() bool { own, _ := b.state(); return own }
+
+func (b *binder) hasBound() bool { _, binds := b.state(); return binds > 0 }
+
+// observable are the sockets on which the worker can be seen to wait.
+func (b *binder) observable(inherited []Listener) []Listener {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Concat(inherited, b.shared)
+}
 
 // watchAcceptance makes the worker ready when it has accepted a connection on each
 // socket of its own, and by nothing less: a program may open its listener long

@@ -141,45 +141,62 @@ func (p *Process) awaitOnline(launched <-chan launchResult) launchResult {
 
 // watchReadiness runs while the worker starts and never again.
 func (p *Process) watchReadiness() {
-	if after, how, ok := p.ready.delay(p.binder.expected()); ok {
-		delay := time.NewTimer(after)
-		defer delay.Stop()
+	var alive, tick <-chan time.Time
+	after, how, delayed := p.ready.delay(p.binder.expected())
+	if delayed {
+		timer := time.NewTimer(after)
+		defer timer.Stop()
+		alive = timer.C
+	}
+	look := p.newLook()
+	if look != nil {
+		ticker := time.NewTicker(observeEvery)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
+	for alive != nil || tick != nil {
 		select {
-		case <-delay.C:
-			if how == "delay" || !p.ready.hasSpoken() && !p.binder.hasOwn() {
+		case <-alive:
+			alive = nil
+			if how == "delay" || !p.ready.hasSpoken() && !p.binder.hasBound() {
 				p.isReady(how)
 			}
-		case <-p.settled:
-		case <-p.leaving:
-		}
-		return
-	}
-	if !p.ready.observes() {
-		return
-	}
-	look := newObserver(p.pid, p.release.command.Listeners)
-	ticker := time.NewTicker(observeEvery)
-	defer ticker.Stop()
-	// Two looks in a row must agree: what a worker says just before it accepts is
-	// read by another goroutine, which must not come second.
-	for waited := false; ; {
-		select {
-		case <-ticker.C:
+		case <-tick:
+			if p.ready.hasSpoken() || p.binder.hasOwn() {
+				tick = nil // other words count
+			} else if look.agree() {
+				p.isReady("observed")
+			}
 		case <-p.settled:
 			return
 		case <-p.leaving:
 			return
 		}
-		waits := look.waits()
-		if p.ready.hasSpoken() || p.binder.hasOwn() {
-			return
-		}
-		if waits && waited {
-			p.isReady("observed")
-			return
-		}
-		waited = waits
 	}
+}
+
+// twoLooks is a look at what a worker waits for. Two in a row must agree: what a
+// worker says just before it accepts is read by another goroutine, which must not
+// come second.
+type twoLooks struct {
+	worker *Process
+	waited bool
+}
+
+// newLook is nil where nothing that can be seen counts.
+func (p *Process) newLook() *twoLooks {
+	if !p.ready.observes() && !(p.ready.accepts() && p.binder.sockets != nil) {
+		return nil
+	}
+	return &twoLooks{worker: p}
+}
+
+func (l *twoLooks) agree() bool {
+	sockets := l.worker.binder.observable(l.worker.release.command.Listeners)
+	waits := len(sockets) > 0 && newObserver(l.worker.pid, sockets).waits()
+	agree := waits && l.waited
+	l.waited = waits
+	return agree
 }
 
 func (p *Process) isReady(how string) {

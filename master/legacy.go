@@ -16,7 +16,7 @@ import (
 type generationLegacy struct {
 	Key         int               `json:"key"`
 	App         config.App        `json:"app"`
-	Listeners   []int             `json:"listeners"` // their IDs, in the order of App
+	Listeners   []int             `json:"listeners"` // their IDs, in the order of App, then those that programs have bound
 	Sockets     []inheritedSocket `json:"sockets"`   // as its workers find them
 	Fingerprint string            `json:"fingerprint"`
 	BackFrom    judgedLegacy      `json:"back_from,omitzero"`
@@ -41,15 +41,22 @@ func (g *generation) Legacy() pool.ReleaseLegacy {
 		Key: g.key, App: g.master.appOf(g), Fingerprint: g.fingerprint, BackFrom: judgedLegacy{g.backFrom.sum, g.backFrom.fingerprint},
 		Release: release.State,
 	}
-	for i, held := range g.sockets.held {
-		l.Listeners = append(l.Listeners, held.ID())
-		l.Sockets = append(l.Sockets, inheritedSocket{g.sockets.sockets[i].Name, g.sockets.sockets[i].Address})
-	}
+	l.Listeners, l.Sockets = g.sockets.legacy()
 	state, err := json.Marshal(l)
 	if err != nil {
 		panic(fmt.Sprintf("internal error: master: %v", err)) // it holds nothing that can fail
 	}
 	return pool.ReleaseLegacy{State: state, Files: release.Files}
+}
+
+func (h *hold) legacy() (ids []int, sockets []inheritedSocket) {
+	h.all.mu.Lock()
+	defer h.all.mu.Unlock()
+	for i, held := range h.held {
+		ids = append(ids, held.ID())
+		sockets = append(sockets, inheritedSocket{h.sockets[i].Name, h.sockets[i].Address})
+	}
+	return ids, sockets
 }
 
 // inheritGeneration makes a generation again. Its files are those of the pool's
@@ -59,6 +66,7 @@ func (m *Master) inheritGeneration(l generationLegacy, files map[string]*os.File
 	if err != nil {
 		return nil, err
 	}
+	sockets.configured = min(len(l.App.Listen), len(sockets.held))
 	release, err := m.launcher.Inherit(m.command(l.App, sockets), pool.ReleaseLegacy{State: l.Release, Files: files})
 	if err != nil {
 		return nil, err
