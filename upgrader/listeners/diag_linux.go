@@ -1,0 +1,130 @@
+package listeners
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// From linux/inet_diag.h and linux/sock_diag.h.
+const (
+	sockDiagByFamily = 20
+	stateSynRecv     = 3
+	stateNewSynRecv  = 12
+)
+
+type diagID struct {
+	SourcePort, DestinationPort [2]byte // in network byte order
+	Source, Destination         [16]byte
+	Interface                   uint32
+	Cookie                      [2]uint32
+}
+
+type diagRequest struct {
+	Family, Protocol, Extensions, _ uint8
+	States                          uint32
+	ID                              diagID
+}
+
+type diagAnswer struct {
+	Family, State, Timer, Retransmits uint8
+	ID                                diagID
+	Expires, ReadQueue, WriteQueue    uint32
+	User, Inode                       uint32
+}
+
+// underWay asks for the handshakes of a listening address, by sock_diag(7).
+func underWay(w where) (handshakes, error) {
+	found := handshakes{}
+	families := []uint8{unix.AF_INET}
+	if w.six {
+		families = []uint8{unix.AF_INET6, unix.AF_INET} // a dual-stack socket has clients of both
+	}
+	for _, family := range families {
+		request := diagRequest{Family: family, Protocol: unix.IPPROTO_TCP, States: 1<<stateSynRecv | 1<<stateNewSynRecv}
+		binary.BigEndian.PutUint16(request.ID.SourcePort[:], w.address.Port())
+		request.ID.Cookie = [2]uint32{^uint32(0), ^uint32(0)}
+		err := diagnose(request, unix.NLM_F_DUMP, func(a diagAnswer) {
+			local, remote := a.ID.ends(a.Family)
+			if w.address.Addr().IsUnspecified() || w.address.Addr().Unmap().WithZone("") == local.Addr() {
+				found[handshake{local, remote}] = struct{}{}
+			}
+		})
+		if err != nil {
+			return nil, fmt.Errorf("cannot look for handshakes at %s: %w", w.address, err)
+		}
+	}
+	return found, nil
+}
+
+func (id diagID) ends(family uint8) (local, remote netip.AddrPort) {
+	address := func(raw [16]byte) netip.Addr {
+		if family == unix.AF_INET {
+			return netip.AddrFrom4([4]byte(raw[:4]))
+		}
+		return netip.AddrFrom16(raw).Unmap()
+	}
+	return netip.AddrPortFrom(address(id.Source), binary.BigEndian.Uint16(id.SourcePort[:])),
+		netip.AddrPortFrom(address(id.Destination), binary.BigEndian.Uint16(id.DestinationPort[:]))
+}
+
+// diagnose sends one request and calls each for every answer.
+func diagnose(request diagRequest, flags uint16, each func(diagAnswer)) error {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	size := unix.NLMSG_HDRLEN + int(unsafe.Sizeof(request))
+	message := make([]byte, size)
+	header := (*unix.NlMsghdr)(unsafe.Pointer(&message[0]))
+	*header = unix.NlMsghdr{Len: uint32(size), Type: sockDiagByFamily, Flags: unix.NLM_F_REQUEST | flags}
+	*(*diagRequest)(unsafe.Pointer(&message[unix.NLMSG_HDRLEN])) = request
+	if err := unix.Sendto(fd, message, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return err
+	}
+	buffer := make([]byte, 1<<16)
+	for {
+		n, _, err := unix.Recvfrom(fd, buffer, 0)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		done, err := readAnswers(buffer[:n], each)
+		if done || err != nil || flags&unix.NLM_F_DUMP == 0 {
+			return err
+		}
+	}
+}
+
+func readAnswers(data []byte, each func(diagAnswer)) (done bool, err error) {
+	for len(data) >= unix.NLMSG_HDRLEN {
+		header := (*unix.NlMsghdr)(unsafe.Pointer(&data[0]))
+		size := int(header.Len)
+		if size < unix.NLMSG_HDRLEN || size > len(data) {
+			return true, fmt.Errorf("internal error: a netlink message of %d bytes", size)
+		}
+		body := data[unix.NLMSG_HDRLEN:size]
+		switch header.Type {
+		case unix.NLMSG_DONE:
+			return true, nil
+		case unix.NLMSG_ERROR:
+			if len(body) < 4 {
+				return true, unix.EBADMSG
+			}
+			return true, unix.Errno(-int32(binary.NativeEndian.Uint32(body)))
+		case sockDiagByFamily:
+			if len(body) >= int(unsafe.Sizeof(diagAnswer{})) {
+				each(*(*diagAnswer)(unsafe.Pointer(&body[0])))
+			}
+		}
+		data = data[min((size+3)&^3, len(data)):]
+	}
+	return false, nil
+}

@@ -1,0 +1,237 @@
+package listeners
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+)
+
+// Reasons why workers cannot have sockets of their own.
+var (
+	ErrUnsupported = errors.New("only Linux steers connections")
+	ErrNotTCP      = errors.New("the socket is not TCP, or it is MPTCP")
+	ErrNoReusePort = errors.New("the socket was bound without SO_REUSEPORT (ReusePort=yes in a .socket unit)")
+	ErrNoSeat      = errors.New("the worker has no socket of its own")
+)
+
+const seatPrefix = "seat."
+
+// Keeper keeps what a later master needs if this one dies without a word: each seat as
+// it comes to be. Its methods must not call the Group.
+type Keeper interface {
+	Keep(name string, file *os.File)
+	Drop(name string)
+}
+
+// Options are what a Group may be made with. The zero value works.
+type Options struct {
+	Log    *slog.Logger // default: none
+	Keeper Keeper       // default: none
+	// LendCommon has Take give the common socket to a worker, as if it were a seat, while
+	// ServeCommon says that no worker serves there. So connections that came before any
+	// worker was ready are served. Default: the common socket is nobody's.
+	LendCommon bool
+}
+
+// Group is the sockets of one TCP address. Its methods are safe for concurrent use.
+type Group struct {
+	log    *slog.Logger
+	keeper Keeper
+	lend   bool
+	where  where
+
+	mu       sync.Mutex
+	common   *seat
+	members  []*seat // in the kernel's order
+	weight   int     // how many workers serve at the common socket
+	lastID   int
+	attached bool // a program is in force
+	closed   bool
+}
+
+// where is what the members of a group have in common.
+type where struct {
+	address      netip.AddrPort
+	six, onlySix bool
+	device       int // the index of the interface that they are bound to, 0: none
+}
+
+// New makes a group of a listening socket, which stays the caller's. The socket must
+// have had SO_REUSEPORT before it was bound. Nothing is steered until a seat is taken.
+func New(common *os.File, o Options) (*Group, error) {
+	w, err := examine(common)
+	if err != nil {
+		return nil, err
+	}
+	return newGroup(common, w, o), nil
+}
+
+func newGroup(common *os.File, w where, o Options) *Group {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &seat{file: common, share: 1, slot: -1}
+	return &Group{log: o.Log, keeper: o.Keeper, lend: o.LendCommon, where: w, common: s, members: []*seat{s}}
+}
+
+// Address is where the group listens, as getsockname says it.
+func (g *Group) Address() netip.AddrPort { return g.where.address }
+
+// Take returns a worker's seat. It is the one that the worker has already; or one that
+// an earlier worker of its slot left, whose queue is to be served; or a free one, rather
+// one in which connections wait; or a new one. No new connection goes there before
+// Serve, unless the worker inherits what no other serves. The file stays the group's;
+// it is not in the runtime's poller.
+func (g *Group) Take(worker string, slot int, want SocketOptions) (*os.File, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s, err := g.choose(worker, slot)
+	if err != nil {
+		return nil, err
+	}
+	s.holder, s.slot, s.reserved, s.left = worker, slot, false, nil
+	refused, err := s.prepare(want)
+	if err != nil {
+		return nil, err
+	}
+	for _, err := range refused {
+		g.log.Warn("a socket option of the program is lost", "worker", worker, "address", g.where.address.String(), "err", err)
+	}
+	return s.file, nil
+}
+
+// choose finds or makes a seat. It holds g.mu, as do all that follow.
+func (g *Group) choose(worker string, slot int) (*seat, error) {
+	if s := g.seatOf(worker); s != nil {
+		return s, nil
+	}
+	var free, reserved []*seat
+	for _, s := range g.members {
+		switch {
+		case s == g.common && !(g.lend && g.weight == 0):
+		case s.holder == "" && s.reserved && s.slot == slot:
+			reserved = append(reserved, s)
+		case s.free():
+			free = append(free, s)
+		}
+	}
+	if s := longestQueue(reserved); s != nil {
+		return s, nil
+	}
+	if s := longestQueue(free); s != nil {
+		return s, nil
+	}
+	return g.grow()
+}
+
+// longestQueue returns the first of those with the longest queue.
+func longestQueue(seats []*seat) *seat {
+	if len(seats) == 0 {
+		return nil
+	}
+	return slices.MaxFunc(seats, func(a, b *seat) int { return a.urgency() - b.urgency() })
+}
+
+// urgency orders seats by who is waiting at them.
+func (s *seat) urgency() int { return queueLength(s.file) + s.share }
+
+// grow appends a new seat. Before it listens, a program has to be in force that does
+// not name it, or the kernel would send connections there by itself.
+func (g *Group) grow() (*seat, error) {
+	if g.closed {
+		return nil, fmt.Errorf("cannot open a socket for a worker at %s: the listener is closed", g.where.address)
+	}
+	if !g.attached {
+		if err := g.attach(); err != nil {
+			return nil, err
+		}
+	}
+	g.lastID++
+	s := &seat{id: g.lastID, slot: -1}
+	var err error
+	if s.file, err = openSeat(g.where, s.name()); err == nil {
+		err = listen(s.file, 0)
+	}
+	if err != nil {
+		if s.file != nil {
+			s.file.Close()
+		}
+		return nil, fmt.Errorf("cannot open a socket for a worker at %s: %w", g.where.address, err)
+	}
+	g.members = append(g.members, s)
+	if g.keeper != nil {
+		g.keeper.Keep(s.name(), s.file)
+	}
+	return s, nil
+}
+
+// name is what the seat's file is called in a legacy and by the Keeper.
+func (s *seat) name() string { return seatPrefix + strconv.Itoa(s.id) }
+
+func (g *Group) seatOf(worker string) *seat {
+	for _, s := range g.members {
+		if worker != "" && s.holder == worker {
+			return s
+		}
+	}
+	return nil
+}
+
+// Gone says that no process of a worker is left. Its seat is left; while connections
+// wait there, only the slot's next worker may take it.
+func (g *Group) Gone(worker string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.seatOf(worker)
+	if s == nil {
+		return nil
+	}
+	err := g.leave(s)
+	s.holder, s.reserved = "", true
+	return err
+}
+
+// Forget says that a slot does not exist any more: what its workers left is free.
+func (g *Group) Forget(slot int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, s := range g.members {
+		if s.holder == "" && s.slot == slot {
+			s.reserved = false
+		}
+	}
+}
+
+// Close closes the seats and ends the steering. The common socket stays open.
+func (g *Group) Close() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+	var failed error
+	for len(g.members) > 1 {
+		last := len(g.members) - 1
+		if g.members[last] == g.common { // it was shut down once, and listens again
+			g.members[last-1], g.members[last] = g.members[last], g.members[last-1]
+		}
+		failed = errors.Join(failed, g.closeLast())
+	}
+	return errors.Join(failed, g.steer())
+}
+
+func (g *Group) closeLast() error {
+	last := len(g.members) - 1
+	s := g.members[last]
+	g.members = g.members[:last]
+	if g.keeper != nil {
+		g.keeper.Drop(s.name())
+	}
+	if err := closeSeat(s.file); err != nil {
+		return fmt.Errorf("cannot close a worker's socket at %s: %w", g.where.address, err)
+	}
+	return nil
+}

@@ -1,0 +1,194 @@
+package listeners
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strconv"
+	"unsafe"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+)
+
+// maxBacklog asks for more than the kernel gives: it cuts listen(2) down to
+// net.core.somaxconn itself.
+const maxBacklog = 65535
+
+// examine says whether a socket can have siblings, and where it listens.
+func examine(common *os.File) (where, error) {
+	fd := int(common.Fd())
+	name, err := unix.Getsockname(fd)
+	if err != nil {
+		return where{}, fmt.Errorf("cannot look at the common socket: %w", err)
+	}
+	w := where{}
+	switch name := name.(type) {
+	case *unix.SockaddrInet4:
+		w.address = netip.AddrPortFrom(netip.AddrFrom4(name.Addr), uint16(name.Port))
+	case *unix.SockaddrInet6:
+		address := netip.AddrFrom16(name.Addr)
+		if name.ZoneId != 0 {
+			address = address.WithZone(strconv.Itoa(int(name.ZoneId)))
+		}
+		w.address, w.six = netip.AddrPortFrom(address, uint16(name.Port)), true
+		only, err := unix.GetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
+		if err != nil {
+			return w, fmt.Errorf("cannot look at the common socket: %w", err)
+		}
+		w.onlySix = only != 0
+	default:
+		return w, fmt.Errorf("cannot give workers sockets of their own: %w", ErrNotTCP)
+	}
+	if w.device, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX); err != nil {
+		w.device = 0 // Linux 5.1 and later can tell
+	}
+	return w, suitable(fd, w.address)
+}
+
+func suitable(fd int, address netip.AddrPort) error {
+	protocol, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
+	if err == nil && protocol != unix.IPPROTO_TCP {
+		return fmt.Errorf("cannot give workers sockets of their own at %s: %w", address, ErrNotTCP)
+	}
+	reuse, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT)
+	if err != nil || reuse == 0 {
+		return fmt.Errorf("cannot give workers sockets of their own at %s: %w", address, ErrNoReusePort)
+	}
+	listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	if err != nil || listening == 0 {
+		return fmt.Errorf("internal error: the common socket of %s does not listen", address)
+	}
+	return nil
+}
+
+// openSeat binds a socket beside the common one, which does not listen yet. It is
+// blocking, and so its File is not in the runtime's poller: connections wake nobody.
+func openSeat(w where, name string) (*os.File, error) {
+	family := unix.AF_INET
+	if w.six {
+		family = unix.AF_INET6
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	if err != nil {
+		return nil, err
+	}
+	if err := bindSeat(fd, w); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+func bindSeat(fd int, w where) error {
+	var only int
+	if w.onlySix {
+		only = 1
+	}
+	if w.six {
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only); err != nil {
+			return err
+		}
+	}
+	if w.device != 0 {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, w.device); err != nil {
+			return err
+		}
+	}
+	// The kernel shares a port by SO_REUSEPORT between sockets that had it before bind.
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		return err
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+		return err
+	}
+	return unix.Bind(fd, socketAddress(w.address, w.six))
+}
+
+func socketAddress(a netip.AddrPort, six bool) unix.Sockaddr {
+	if !six {
+		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().Unmap().As4()}
+	}
+	to := &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
+	if zone, err := strconv.Atoi(a.Addr().Zone()); err == nil {
+		to.ZoneId = uint32(zone)
+	}
+	return to
+}
+
+func setNonblock(file *os.File, nonblock bool) error {
+	return unix.SetNonblock(int(file.Fd()), nonblock)
+}
+
+func listen(file *os.File, backlog int) error {
+	if backlog <= 0 {
+		backlog = maxBacklog
+	}
+	return unix.Listen(int(file.Fd()), backlog)
+}
+
+// queueLength is how many connections wait to be accepted (tcpi_unacked of a listening
+// socket).
+func queueLength(file *os.File) int {
+	info, err := unix.GetsockoptTCPInfo(int(file.Fd()), unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil || info.State != unix.BPF_TCP_LISTEN {
+		return 0
+	}
+	return int(info.Unacked)
+}
+
+// closeSeat takes the socket out of the group even where a process that escaped still
+// has a copy of it.
+func closeSeat(file *os.File) error {
+	err := unix.Shutdown(int(file.Fd()), unix.SHUT_RDWR)
+	if errors.Is(err, unix.ENOTCONN) {
+		err = nil
+	}
+	return errors.Join(err, file.Close())
+}
+
+// attach puts a steering program in force, in one step, for the whole group of a socket.
+func attach(file *os.File, program []bpf.RawInstruction) error {
+	filter := make([]unix.SockFilter, len(program))
+	for i, in := range program {
+		filter[i] = unix.SockFilter{Code: in.Op, Jt: in.Jt, Jf: in.Jf, K: in.K}
+	}
+	return unix.SetsockoptSockFprog(int(file.Fd()), unix.SOL_SOCKET, unix.SO_ATTACH_REUSEPORT_CBPF,
+		&unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]})
+}
+
+// detach leaves the choice to the kernel.
+func detach(file *os.File) error {
+	err := unix.SetsockoptInt(int(file.Fd()), unix.SOL_SOCKET, unix.SO_DETACH_REUSEPORT_BPF, 0)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return err
+}
+
+func setOption(file *os.File, o Option) error {
+	return unix.SetsockoptString(int(file.Fd()), o.Level, o.Name, string(o.Value))
+}
+
+// getOption reads what setOption would have to write to keep things as they are.
+func getOption(file *os.File, like Option) (Option, bool) {
+	value := make([]byte, max(len(like.Value), 16))
+	size := uint32(len(value))
+	_, _, err := unix.Syscall6(unix.SYS_GETSOCKOPT, file.Fd(), uintptr(like.Level), uintptr(like.Name),
+		uintptr(unsafe.Pointer(&value[0])), uintptr(unsafe.Pointer(&size)), 0)
+	if err != 0 || int(size) > len(value) {
+		return Option{}, false
+	}
+	like.Value = value[:size]
+	return halved(like), true
+}
+
+// halved undoes what the kernel does to the size of a buffer: it doubles it.
+func halved(o Option) Option {
+	if o.Level == unix.SOL_SOCKET && (o.Name == unix.SO_RCVBUF || o.Name == unix.SO_SNDBUF) && len(o.Value) == 4 {
+		binary.NativeEndian.PutUint32(o.Value, binary.NativeEndian.Uint32(o.Value)/2)
+	}
+	return o
+}

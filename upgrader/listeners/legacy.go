@@ -1,0 +1,92 @@
+package listeners
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Legacy is a group as it passes from one master to the next.
+type Legacy struct {
+	Members []MemberLegacy `json:"members"` // in the kernel's order
+	Weight  int            `json:"weight,omitempty"`
+	LastID  int            `json:"last_id,omitempty"`
+}
+
+// MemberLegacy is one socket of a Legacy. ID 0 is the common one.
+type MemberLegacy struct {
+	ID       int           `json:"id"`
+	Worker   string        `json:"worker,omitempty"`
+	Slot     int           `json:"slot"`
+	Reserved bool          `json:"reserved,omitempty"`
+	Serving  bool          `json:"serving,omitempty"`
+	Share    int           `json:"share,omitempty"`
+	Want     SocketOptions `json:"want,omitzero"`
+	Changed  []Option      `json:"changed,omitempty"`
+}
+
+// Legacy returns what Inherit makes the group of again, with the seats by name. The
+// files stay the group's.
+func (g *Group) Legacy() (Legacy, map[string]*os.File) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l := Legacy{Weight: g.weight, LastID: g.lastID}
+	files := map[string]*os.File{}
+	for _, s := range g.members {
+		l.Members = append(l.Members, MemberLegacy{
+			ID: s.id, Worker: s.holder, Slot: s.slot, Reserved: s.reserved, Serving: s.serving, Share: s.share, Want: s.want, Changed: s.changed,
+		})
+		if s != g.common {
+			files[s.name()] = s.file
+		}
+	}
+	return l, files
+}
+
+// Inherit makes the group of another master again. It takes the files and touches
+// nothing in the kernel. A seat that the legacy does not know was opened after it was
+// written: it is free. One whose file is missing was closed.
+func Inherit(common *os.File, l Legacy, files map[string]*os.File, o Options) (*Group, error) {
+	w, err := examine(common)
+	if err != nil {
+		return nil, err
+	}
+	g := newGroup(common, w, o)
+	g.members, g.weight, g.lastID = nil, l.Weight, l.LastID
+	left := map[int]*os.File{}
+	for name, file := range files {
+		id, err := strconv.Atoi(strings.TrimPrefix(name, seatPrefix))
+		if err != nil || id <= 0 || !strings.HasPrefix(name, seatPrefix) {
+			return nil, fmt.Errorf("internal error: %q is no seat of a listener", name)
+		}
+		left[id] = file
+	}
+	for _, m := range l.Members {
+		s := &seat{
+			id: m.ID, file: left[m.ID], holder: m.Worker, slot: m.Slot, reserved: m.Reserved, serving: m.Serving, share: m.Share, want: m.Want, changed: m.Changed,
+		}
+		if m.ID == 0 {
+			s.file, g.common = common, s
+		}
+		if delete(left, m.ID); s.file != nil {
+			g.members = append(g.members, s)
+		}
+	}
+	if !slices.Contains(g.members, g.common) {
+		return nil, fmt.Errorf("internal error: a group of %s without its common socket", w.address)
+	}
+	for id := range left {
+		g.members = append(g.members, &seat{id: id, file: left[id], slot: -1})
+		g.lastID = max(g.lastID, id)
+	}
+	slices.SortStableFunc(g.members[len(g.members)-len(left):], func(a, b *seat) int { return a.id - b.id })
+	g.attached = len(g.members) > 1
+	for _, s := range g.members {
+		if g.keeper != nil && s != g.common {
+			g.keeper.Keep(s.name(), s.file)
+		}
+	}
+	return g, nil
+}

@@ -1,0 +1,90 @@
+package listeners
+
+import (
+	"fmt"
+	"os"
+	"slices"
+)
+
+// SocketOptions are what a program asked of the socket that its seat stands for. All of
+// them are properties of the seat's socket and outlive the program, so they are applied
+// at each Take.
+type SocketOptions struct {
+	Nonblock bool     `json:"nonblock,omitempty"`
+	Backlog  int      `json:"backlog,omitempty"` // default: the most that the kernel gives
+	Set      []Option `json:"set,omitempty"`
+}
+
+// Option is a socket option, as setsockopt(2) takes it.
+type Option struct {
+	Level int    `json:"level"`
+	Name  int    `json:"name"`
+	Value []byte `json:"value"`
+}
+
+// seat is a member of the group. All of it is under Group.mu.
+type seat struct {
+	id   int // 0: the common socket
+	file *os.File
+
+	holder   string // the worker that has it; empty: none
+	slot     int    // of the holder, or of the last one
+	reserved bool   // a worker of the slot has left it; the slot's next one has the first claim
+	serving  bool   // its holder wants new connections
+
+	share   int // how often it stands in the program that is in force
+	want    SocketOptions
+	changed []Option // the values of options before Take set them
+	left    handshakes
+}
+
+// wanted is how often the seat is to stand in the program.
+func (s *seat) wanted(commonWeight int) int {
+	n := 0
+	if s.serving {
+		n = 1
+	}
+	if s.id == 0 {
+		n += commonWeight
+	}
+	return n
+}
+
+// free says whether a worker of any slot may have the seat.
+func (s *seat) free() bool {
+	return s.holder == "" && (!s.reserved || s.share == 0 && queueLength(s.file) == 0)
+}
+
+// prepare gives the socket what the program asked for, and takes back what an earlier
+// program had set and this one did not.
+func (s *seat) prepare(want SocketOptions) (refused []error, err error) {
+	for _, before := range s.changed {
+		if !slices.ContainsFunc(want.Set, before.same) {
+			setOption(s.file, before)
+		}
+	}
+	s.changed = slices.DeleteFunc(s.changed, func(o Option) bool { return !slices.ContainsFunc(want.Set, o.same) })
+	for _, o := range want.Set {
+		before, known := getOption(s.file, o)
+		if err := setOption(s.file, o); err != nil {
+			refused = append(refused, fmt.Errorf("cannot set socket option %d of level %d: %w", o.Name, o.Level, err))
+		} else if known && !slices.ContainsFunc(s.changed, o.same) {
+			s.changed = append(s.changed, before)
+		}
+	}
+	s.want = want
+	return refused, s.assert()
+}
+
+// assert gives the socket the mode and the queue that its program asked for.
+func (s *seat) assert() error {
+	if err := setNonblock(s.file, s.want.Nonblock); err != nil {
+		return fmt.Errorf("cannot set the mode of a worker's socket: %w", err)
+	}
+	if err := listen(s.file, s.want.Backlog); err != nil {
+		return fmt.Errorf("cannot set the accept queue of a worker's socket: %w", err)
+	}
+	return nil
+}
+
+func (o Option) same(other Option) bool { return o.Level == other.Level && o.Name == other.Name }

@@ -1,0 +1,146 @@
+package listeners
+
+import (
+	"fmt"
+
+	"golang.org/x/net/bpf"
+)
+
+// Serve has new connections go to a worker's seat, as to those of all other workers
+// that serve.
+func (g *Group) Serve(worker string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.seatOf(worker)
+	if s == nil {
+		return fmt.Errorf("cannot send connections to worker %s: %w", worker, ErrNoSeat)
+	}
+	before := s.serving
+	s.serving = true
+	err := g.steer()
+	if err != nil {
+		s.serving = before
+	}
+	return err
+}
+
+// ServeCommon says how many workers serve at the common socket. It gets as many shares
+// of the new connections; with 0, which is the beginning, it gets none as soon as a
+// worker serves at a seat.
+func (g *Group) ServeCommon(workers int) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	before := g.weight
+	g.weight = workers
+	err := g.steer()
+	if err != nil {
+		g.weight = before
+	}
+	return err
+}
+
+// Leave has no new connection go to a worker's seat. Where no other serves, the steering
+// stays as it is, so that connections wait for the next worker; then the seat is left
+// when another worker serves.
+func (g *Group) Leave(worker string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.seatOf(worker)
+	if s == nil {
+		return nil
+	}
+	return g.leave(s)
+}
+
+func (g *Group) leave(s *seat) error {
+	before := s.serving
+	s.serving = false
+	err := g.steer()
+	if err != nil {
+		s.serving = before
+	}
+	return err
+}
+
+// Serving says whether new connections go to a worker's seat.
+func (g *Group) Serving(worker string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.seatOf(worker)
+	return s != nil && s.share > 0
+}
+
+// steer puts in force what the members want. Where none wants anything, the shares stay
+// as they are.
+func (g *Group) steer() error {
+	before := make([]int, len(g.members))
+	named, total := 0, 0
+	for i, s := range g.members {
+		before[i] = s.share
+		named += s.share
+		total += s.wanted(g.weight)
+	}
+	for _, s := range g.members {
+		switch {
+		case total > 0:
+			s.share = s.wanted(g.weight)
+		case named == 0 && s == g.common:
+			s.share = 1
+		}
+	}
+	err := g.settle()
+	for i, s := range g.members {
+		if err != nil {
+			s.share = before[i]
+		} else if s.share > 0 {
+			s.left = nil
+		}
+	}
+	return err
+}
+
+// settle puts the program of the present shares in force, or none where the common
+// socket is alone.
+func (g *Group) settle() error {
+	switch {
+	case len(g.members) > 1:
+		return g.attach()
+	case g.attached:
+		g.attached = false
+		return detach(g.common.file)
+	}
+	return nil
+}
+
+func (g *Group) attach() error {
+	program, err := Program(g.steering())
+	if err == nil {
+		err = g.tellKernel(program)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot steer connections of %s: %w", g.where.address, err)
+	}
+	g.attached = true
+	return nil
+}
+
+// tellKernel attaches by the first member that lets it: a program may have locked the
+// filters of its own socket (SO_LOCK_FILTER).
+func (g *Group) tellKernel(program []bpf.RawInstruction) (err error) {
+	for _, s := range g.members {
+		if err = attach(s.file, program); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+func (g *Group) steering() Steering {
+	var steering Steering
+	for i, s := range g.members {
+		for range s.share {
+			steering.Serving = append(steering.Serving, i)
+		}
+	}
+	return steering
+}
