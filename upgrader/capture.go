@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
+	"sync"
 
 	"relevo/config"
-	"relevo/internal/capture"
+	"relevo/upgrader/listeners"
 )
 
 // Add opens one more socket beside those of the configuration, for an address that a
@@ -32,7 +35,7 @@ func (u *Upgrader) add(w config.Listen) (*Listener, error) {
 		return l, u.admit(l)
 	}
 	w.Name = u.freeName(w.Name)
-	l, err := bind(w)
+	l, err := u.bind(w)
 	if err != nil {
 		return nil, err
 	}
@@ -54,15 +57,138 @@ func (u *Upgrader) freeName(wanted string) string {
 	return name
 }
 
-// ErrShared is returned by Seat where workers can only share the socket.
-var ErrShared = errors.New("upgrader: the socket can only be shared")
-
-func (l *Listener) Seat(worker string, slot int, like capture.Socket) (fd int, err error) {
-	return -1, ErrShared
+// seating is the part of a Listener at which workers have sockets of their own. It
+// locks for itself, and may be used by who does not hold Upgrader.mu.
+type seating struct {
+	mu      sync.Mutex
+	group   *listeners.Group // nil until the first seat
+	keeper  listeners.Keeper
+	sharers map[string]bool // workers that serve at the common socket
 }
-func (l *Listener) Accepted(ctx context.Context, worker string) error { return nil }
-func (l *Listener) Serve(worker string)                               {}
-func (l *Listener) Leave(worker string)                               {}
-func (l *Listener) Gone(worker string)                                {}
-func (l *Listener) Emptied(worker string) bool                        { return true }
-func (l *Listener) Seated(worker string) bool                         { return false }
+
+// Seat returns a socket of a worker's own that listens where l does. An error of
+// package listeners says why there can be none: then the worker has to share l's.
+func (u *Upgrader) Seat(l *Listener, worker string, slot int, want listeners.SocketOptions) (*os.File, error) {
+	l.seats.mu.Lock()
+	defer l.seats.mu.Unlock()
+	if l.seats.group == nil {
+		group, err := listeners.New(l.file, u.groupOptions(l))
+		if err != nil {
+			return nil, err
+		}
+		if err := group.ServeCommon(len(l.seats.sharers)); err != nil {
+			return nil, err
+		}
+		l.seats.group = group
+	}
+	if want.Backlog == 0 {
+		want.Backlog = l.Backlog
+	}
+	return l.seats.group.Take(worker, slot, want)
+}
+
+func (u *Upgrader) groupOptions(l *Listener) listeners.Options {
+	o := listeners.Options{Log: u.log, LendCommon: true}
+	if u.keeper != nil {
+		o.Keeper = seatKeeper{u.keeper, l.id}
+	}
+	return o
+}
+
+// seatKeeper keeps the seats of one listener.
+type seatKeeper struct {
+	keeper Keeper
+	id     int
+}
+
+func (k seatKeeper) Keep(name string, file *os.File) { k.keeper.Keep(seatFile(k.id, name), file) }
+func (k seatKeeper) Drop(name string)                { k.keeper.Drop(seatFile(k.id, name)) }
+
+const seatPrefix = "seat."
+
+// seatFile is the name of a worker's own socket among the files of a legacy.
+func seatFile(listener int, name string) string {
+	return fmt.Sprintf("%s%d.%s", seatPrefix, listener, name)
+}
+
+// IsSeatFile says whether a name is that of a worker's own socket.
+func IsSeatFile(name string) bool { return strings.HasPrefix(name, seatPrefix) }
+
+// seated is the group if the worker has a seat in it, else nil.
+func (s *seating) seated(worker string) *listeners.Group {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.group != nil && s.group.Has(worker) {
+		return s.group
+	}
+	return nil
+}
+
+// Seated says whether a worker has a socket of its own.
+func (l *Listener) Seated(worker string) bool { return l.seats.seated(worker) != nil }
+
+// Accepted waits until a worker has accepted a connection on its own socket.
+func (l *Listener) Accepted(ctx context.Context, worker string) error {
+	if group := l.seats.seated(worker); group != nil {
+		return group.Accepted(ctx, worker)
+	}
+	return nil
+}
+
+// Serve leads clients to a worker that is ready. One without a socket of its own
+// serves at the common one if it has inherited that.
+func (l *Listener) Serve(worker string, inherits bool) error {
+	if group := l.seats.seated(worker); group != nil {
+		return group.Serve(worker)
+	}
+	if !inherits {
+		return nil
+	}
+	return l.seats.share(worker, true)
+}
+
+// Leave leads no client to a worker any more.
+func (l *Listener) Leave(worker string) error {
+	if group := l.seats.seated(worker); group != nil {
+		return group.Leave(worker)
+	}
+	return l.seats.share(worker, false)
+}
+
+// Gone is Leave for a worker that does not live any more.
+func (l *Listener) Gone(worker string) error {
+	if group := l.seats.seated(worker); group != nil {
+		return errors.Join(group.Gone(worker), group.Trim())
+	}
+	return l.seats.share(worker, false)
+}
+
+// share counts the workers that serve at the common socket.
+func (s *seating) share(worker string, serves bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sharers[worker] == serves {
+		return nil
+	}
+	if s.sharers == nil {
+		s.sharers = map[string]bool{}
+	}
+	if s.sharers[worker] = true; !serves {
+		delete(s.sharers, worker)
+	}
+	if s.group == nil {
+		return nil
+	}
+	return s.group.ServeCommon(len(s.sharers))
+}
+
+// Emptied says whether no client waits at a worker's own socket, or is on its way
+// there.
+func (l *Listener) Emptied(worker string) bool {
+	group := l.seats.seated(worker)
+	if group == nil {
+		return true
+	}
+	queue, err := group.Queue(worker)
+	return err != nil || queue.Waiting == 0 && queue.HalfOpen == 0
+}
