@@ -43,6 +43,7 @@ var importRules = []importRule{
 	{pkg: "systemd", only: []string{}, because: "parts that stand side by side meet in master only"},
 	{pkg: "systemd/unit", only: []string{"relevo/config"}, because: "it turns a configuration into text"},
 	{pkg: "internal/systemdbox", only: []string{"relevo/internal/testreq"}, because: "tests of every package may boot a systemd"},
+	{pkg: "internal/threads", only: []string{}, because: "it knows the Go runtime and the kernel's limits, and no master"},
 	{pkg: "internal/testbrowser", only: []string{"relevo/internal/testreq"}, because: "tests of every package may look at a page"},
 	{pkg: "dev/proxy", only: []string{}, because: "it is told what happened, and stands before any app; parts that stand side by side meet above it"},
 	{pkg: "serve", only: []string{"relevo/ipc", "relevo/worker"}, because: "the built-in worker is a worker like any other"},

@@ -25,7 +25,9 @@ const execPatience = 10 * time.Second
 func (r *Release) Start(o pool.Order, sink func(pool.Report)) (pool.Process, error) {
 	for start := 1; ; start++ {
 		b := &birth{release: r, order: o}
-		p, err := b.start(start > 1, sink)
+		var p *Process
+		var err error
+		r.launcher.starts.through(func() { p, err = b.start(start > 1, sink) })
 		if err != nil {
 			b.abort()
 			return nil, err
@@ -93,7 +95,7 @@ func (b *birth) watchExec(pid int, args []string) {
 		defer b.image.close()
 		result := awaitExec(b.shim)
 		if result.execed || result.failure != nil { // half a program may not even be one
-			result.changed = b.image.check(pid, result.byPath, args)
+			b.release.launcher.starts.through(func() { result.changed = b.image.check(pid, result.byPath, args) })
 		}
 		b.launched <- result
 	}()

@@ -165,7 +165,8 @@ func (p *Process) watchReadiness() {
 		case <-p.leaving:
 			return
 		}
-		waits := look.waits()
+		waits := false
+		p.release.launcher.looks.through(func() { waits = look.waits() })
 		if p.ready.hasSpoken() {
 			return
 		}
