@@ -119,7 +119,9 @@ func TestCheckDir(t *testing.T) {
 			change: func(top string) error { return errors.Join(own(top+"/mid", other, 0), own(top+"/mid/dir", other, 0)) }, want: "it belongs to user 65533",
 		},
 		"another's, with its own group": {
-			change: func(top string) error { return errors.Join(own(top+"/mid/dir", other, other), mode(top+"/mid/dir", 0o775)) }, want: "it belongs to user 65533",
+			change: func(top string) error {
+				return errors.Join(own(top+"/mid/dir", other, other), mode(top+"/mid/dir", 0o775))
+			}, want: "it belongs to user 65533",
 		},
 		"a link itself": {
 			change: func(top string) error { return errors.Join(os.Remove(top+"/mid/dir"), os.Symlink("/", top+"/mid/dir")) },
