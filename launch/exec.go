@@ -30,7 +30,7 @@ func (r *Release) Start(o pool.Order, sink func(pool.Report)) (pool.Process, err
 		r.launcher.starts.through(func() { p, err = b.start(start > 1, sink) })
 		if err != nil {
 			b.abort()
-			return nil, err
+			return nil, unstarted(err)
 		}
 		select {
 		case result := <-b.launched:
@@ -41,7 +41,8 @@ func (r *Release) Start(o pool.Order, sink func(pool.Report)) (pool.Process, err
 				if start < maxStarts {
 					continue
 				}
-				return nil, fmt.Errorf("cannot start a worker: %w; it happened %d times in a row: try again when the file is finished", result.changed, start)
+				return nil, unstarted(fmt.Errorf("cannot start a worker: %w; it happened %d times in a row: try again when the file is finished",
+					result.changed, start))
 			}
 			b.launched <- result
 		case <-time.After(execPatience):

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"os"
@@ -157,7 +158,7 @@ func (p *Process) watchReadiness() {
 	defer ticker.Stop()
 	// Two looks in a row must agree: what a worker says just before it accepts is
 	// read by another goroutine, which must not come second.
-	for waited := false; ; {
+	for waited, unseen := false, ""; ; {
 		select {
 		case <-ticker.C:
 		case <-p.settled:
@@ -167,6 +168,10 @@ func (p *Process) watchReadiness() {
 		}
 		waits := false
 		p.release.launcher.looks.through(func() { waits = look.waits() })
+		if now := look.blindness(); now != unseen {
+			unseen = now
+			p.sink(pool.Unseen{Reason: unseen})
+		}
 		if p.ready.hasSpoken() {
 			return
 		}
@@ -215,10 +220,16 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 	case result.failure != nil:
 		exited.Status.Error = result.failure.Error()
 		exited.Hint = result.failure.hint(p.release)
+		if passing(result.failure.Errno) {
+			exited.Unstarted = unstarted(result.failure)
+			exited.Hint = cmp.Or(exited.Hint, exited.Unstarted.Hint)
+		}
 	case result.changed != nil:
 		exited.Status.Error = "cannot run it: " + result.changed.Error()
+		exited.Unstarted = unstarted(result.changed)
 	case !result.execed:
-		exited.Hint = "the launcher ended before it could run the program"
+		exited.Hint = "the launcher ended before it could run the program: the machine may be out of memory or processes"
+		exited.Unstarted = &pool.MasterError{Err: errors.New("the launcher ended: " + status.String()), Hint: exited.Hint}
 	}
 	p.sink(exited)
 }

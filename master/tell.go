@@ -20,6 +20,7 @@ func (m *Master) tell(ctx context.Context) {
 		}
 		m.logEvent(ctx, e)
 		m.moreTime(e)
+		m.noteShortage(e)
 		switch {
 		case e.Kind == pool.KindStarted:
 			m.started()
