@@ -166,7 +166,8 @@ func (g *cgroup) end() error {
 	return nil
 }
 
-// awaitEmpty waits for populated 0 in cgroup.events, a change of which is POLLPRI.
+// awaitEmpty waits for populated 0 in cgroup.events. It sleeps between its looks
+// instead of waiting in poll(2), which would hold a thread for each dying worker.
 func (g *cgroup) awaitEmpty() {
 	events, err := os.Open(g.dir + "/cgroup.events")
 	if err != nil {
@@ -174,13 +175,15 @@ func (g *cgroup) awaitEmpty() {
 	}
 	defer events.Close()
 	text := make([]byte, 256)
-	for deadline := time.Now().Add(cgroupPatience); ; {
+	const longest = 50 * time.Millisecond
+	pause := time.Millisecond
+	for deadline := time.Now().Add(cgroupPatience); time.Now().Before(deadline); {
 		n, _ := events.ReadAt(text, 0)
-		left := time.Until(deadline)
-		if !strings.Contains(string(text[:n]), "populated 1") || left <= 0 {
+		if !strings.Contains(string(text[:n]), "populated 1") {
 			return
 		}
 		g.kill() // who was forked meanwhile, where the kernel has no cgroup.kill
-		unix.Poll([]unix.PollFd{{Fd: int32(events.Fd()), Events: unix.POLLPRI}}, int(left.Milliseconds())+1)
+		time.Sleep(pause)
+		pause = min(2*pause, longest)
 	}
 }

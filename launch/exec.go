@@ -25,10 +25,12 @@ const execPatience = 10 * time.Second
 func (r *Release) Start(o pool.Order, sink func(pool.Report)) (pool.Process, error) {
 	for start := 1; ; start++ {
 		b := &birth{release: r, order: o}
-		p, err := b.start(start > 1, sink)
+		var p *Process
+		var err error
+		r.launcher.starts.through(func() { p, err = b.start(start > 1, sink) })
 		if err != nil {
 			b.abort()
-			return nil, err
+			return nil, unstarted(err)
 		}
 		select {
 		case result := <-b.launched:
@@ -40,7 +42,8 @@ func (r *Release) Start(o pool.Order, sink func(pool.Report)) (pool.Process, err
 				if start < maxStarts {
 					continue
 				}
-				return nil, fmt.Errorf("cannot start a worker: %w; it happened %d times in a row: try again when the file is finished", result.changed, start)
+				return nil, unstarted(fmt.Errorf("cannot start a worker: %w; it happened %d times in a row: try again when the file is finished",
+					result.changed, start))
 			}
 			p.beginCapture(result.notifications)
 			result.notifications = nil
@@ -97,7 +100,7 @@ func (b *birth) watchExec(pid int, args []string) {
 		defer b.image.close()
 		result := b.awaitExec()
 		if result.execed || result.failure != nil { // half a program may not even be one
-			result.changed = b.image.check(pid, result.byPath, args)
+			b.release.launcher.starts.through(func() { result.changed = b.image.check(pid, result.byPath, args) })
 		}
 		b.launched <- result
 	}()

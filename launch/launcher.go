@@ -44,6 +44,8 @@ type Launcher struct {
 	copyless     atomic.Bool // the last release has no copy, and that was told
 	uncaptured   atomic.Bool // binds cannot be captured, and that was told
 
+	starts, looks gate
+
 	mu    sync.Mutex
 	byPID map[int]*Process
 }
@@ -67,7 +69,8 @@ func New(o Options) (*Launcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot find this program's own file: %w", err)
 	}
-	l := &Launcher{opts: o, self: self, byDescriptor: execsByDescriptor(), byPID: map[int]*Process{}}
+	l := &Launcher{opts: o, self: self, byDescriptor: execsByDescriptor(), byPID: map[int]*Process{},
+		starts: newGate(startsAtOnce), looks: newGate(looksAtOnce)}
 	o.Cgroups.clear()
 	if o.SnapshotDir != "" {
 		l.store, err = store.Open(o.SnapshotDir, o.KeepReleases, o.Log)

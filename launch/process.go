@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"os"
@@ -139,66 +140,6 @@ func (p *Process) awaitOnline(launched <-chan launchResult) launchResult {
 	return result
 }
 
-// watchReadiness runs while the worker starts and never again.
-func (p *Process) watchReadiness() {
-	var alive, tick <-chan time.Time
-	after, how, delayed := p.ready.delay(p.binder.expected())
-	if delayed {
-		timer := time.NewTimer(after)
-		defer timer.Stop()
-		alive = timer.C
-	}
-	look := p.newLook()
-	if look != nil {
-		ticker := time.NewTicker(observeEvery)
-		defer ticker.Stop()
-		tick = ticker.C
-	}
-	for alive != nil || tick != nil {
-		select {
-		case <-alive:
-			alive = nil
-			if how == "delay" || !p.ready.hasSpoken() && !p.binder.hasBound() {
-				p.isReady(how)
-			}
-		case <-tick:
-			if p.ready.hasSpoken() || p.binder.hasOwn() {
-				tick = nil // other words count
-			} else if look.agree() {
-				p.isReady("observed")
-			}
-		case <-p.settled:
-			return
-		case <-p.leaving:
-			return
-		}
-	}
-}
-
-// twoLooks is a look at what a worker waits for. Two in a row must agree: what a
-// worker says just before it accepts is read by another goroutine, which must not
-// come second.
-type twoLooks struct {
-	worker *Process
-	waited bool
-}
-
-// newLook is nil where nothing that can be seen counts.
-func (p *Process) newLook() *twoLooks {
-	if !p.ready.observes() && !(p.ready.accepts() && p.binder.sockets != nil) {
-		return nil
-	}
-	return &twoLooks{worker: p}
-}
-
-func (l *twoLooks) agree() bool {
-	sockets := l.worker.binder.observable(l.worker.release.command.Listeners)
-	waits := len(sockets) > 0 && newObserver(l.worker.pid, sockets).waits()
-	agree := waits && l.waited
-	l.waited = waits
-	return agree
-}
-
 func (p *Process) isReady(how string) {
 	p.settle.Do(func() {
 		if p.binder.sockets != nil {
@@ -244,10 +185,16 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 	case result.failure != nil:
 		exited.Status.Error = result.failure.Error()
 		exited.Hint = result.failure.hint(p.release)
+		if passing(result.failure.Errno) {
+			exited.Unstarted = unstarted(result.failure)
+			exited.Hint = cmp.Or(exited.Hint, exited.Unstarted.Hint)
+		}
 	case result.changed != nil:
 		exited.Status.Error = "cannot run it: " + result.changed.Error()
+		exited.Unstarted = unstarted(result.changed)
 	case !result.execed:
-		exited.Hint = "the launcher ended before it could run the program"
+		exited.Hint = "the launcher ended before it could run the program: the machine may be out of memory or processes"
+		exited.Unstarted = &pool.MasterError{Err: errors.New("the launcher ended: " + status.String()), Hint: exited.Hint}
 	}
 	p.sink(exited)
 }

@@ -296,6 +296,9 @@ func TestLauncherKilled(t *testing.T) {
 		t.Errorf("it ended with %v", exited.Status)
 	}
 	wantError(t, exited.Hint, "the launcher ended before it could run the program")
+	if exited.Unstarted == nil {
+		t.Error("the program is blamed, which never ran")
+	}
 	if saw[pool.Online](w) || saw[pool.Ready](w) {
 		t.Errorf("it reported %#v", w.seen)
 	}
@@ -314,6 +317,9 @@ func TestHalfAnOrder(t *testing.T) {
 			closeWrite(b.shim)
 			exited := w.exit()
 			wantError(t, exited.Status.Error, "cannot read the order of the master: protocol error")
+			if exited.Unstarted == nil {
+				t.Error("the program is blamed, which never ran")
+			}
 			if saw[pool.Online](w) {
 				t.Errorf("it reported %#v", w.seen)
 			}

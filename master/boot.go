@@ -6,6 +6,7 @@ import (
 
 	"relevo/launch/store"
 	"relevo/pool"
+	"relevo/pool/machine"
 )
 
 // makePool prepares the first generation: what the command's file holds, or, if
@@ -56,6 +57,9 @@ func (m *Master) afterFailedStart(err error) bool {
 	first := m.serving()
 	if !errors.As(err, &failed) || m.opts.Await != nil || m.fellBack || m.stopping.Load() || first.Info().SHA256 == "" {
 		return false
+	}
+	if failed.Blame == machine.BlameMaster {
+		return false // the program never ran
 	}
 	if m.launcher.Store().Verdict(first.Info().SHA256).Verdict == store.Good {
 		return false // it has served: what fails now lies outside of it, and an older release is no help

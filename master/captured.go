@@ -2,6 +2,7 @@ package master
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 	"relevo/launch"
 	"relevo/pool"
 	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // maxCaptured bounds the addresses that the programs of one generation get sockets
@@ -46,15 +48,24 @@ func (c *capturing) Bind(o pool.Order, b capture.Bind) launch.Grant {
 	if c.balance == config.BalanceShared {
 		return shared(l)
 	}
-	fd, err := l.Seat(o.ID, o.Slot, b.Socket)
-	if errors.Is(err, upgrader.ErrShared) {
+	file, err := c.hold.all.upgrader.Seat(l, o.ID, o.Slot, wishes(b.Socket))
+	if err != nil {
+		if !errors.Is(err, listeners.ErrUnsupported) && !errors.Is(err, listeners.ErrNotTCP) && !errors.Is(err, listeners.ErrNoReusePort) {
+			c.log.Error("a worker shares the common socket", "worker", o.ID, "address", l.Address, "err", err)
+		}
 		return shared(l)
 	}
-	if err != nil {
-		c.log.Error("a program's bind failed", "worker", o.ID, "address", b.Address, "err", err)
-		return launch.Grant{Answer: capture.Answer{FD: -1, Errno: syscall.EADDRINUSE}}
+	return launch.Grant{Answer: capture.Answer{FD: int(file.Fd())}, Address: l.Address, Own: true}
+}
+
+// wishes are what a program's own socket was like, for the one that takes its place.
+func wishes(s capture.Socket) listeners.SocketOptions {
+	o := listeners.SocketOptions{Nonblock: s.NonBlocking}
+	for _, option := range s.Options {
+		value := binary.NativeEndian.AppendUint32(nil, uint32(option.Value))
+		o.Set = append(o.Set, listeners.Option{Level: option.Level, Name: option.Name, Value: value})
 	}
-	return launch.Grant{Answer: capture.Answer{FD: fd}, Address: l.Address, Own: true}
+	return o
 }
 
 func shared(l *upgrader.Listener) launch.Grant {
@@ -72,17 +83,29 @@ func (c *capturing) Accepted(ctx context.Context, o pool.Order) error {
 }
 
 // Serve leads clients to the worker: launch.Sockets.
-func (c *capturing) Serve(o pool.Order) { c.each(func(l *upgrader.Listener) { l.Serve(o.ID) }) }
+func (c *capturing) Serve(o pool.Order) {
+	for i, l := range c.hold.listeners() {
+		c.report(l.Serve(o.ID, i < c.hold.configured))
+	}
+}
 
 // Leave leads no new client to it: launch.Sockets.
-func (c *capturing) Leave(o pool.Order) { c.each(func(l *upgrader.Listener) { l.Leave(o.ID) }) }
+func (c *capturing) Leave(o pool.Order) {
+	for _, l := range c.hold.listeners() {
+		c.report(l.Leave(o.ID))
+	}
+}
 
 // Gone forgets it: launch.Sockets.
-func (c *capturing) Gone(o pool.Order) { c.each(func(l *upgrader.Listener) { l.Gone(o.ID) }) }
-
-func (c *capturing) each(do func(*upgrader.Listener)) {
+func (c *capturing) Gone(o pool.Order) {
 	for _, l := range c.hold.listeners() {
-		do(l)
+		c.report(l.Gone(o.ID))
+	}
+}
+
+func (c *capturing) report(err error) {
+	if err != nil {
+		c.log.Error("clients cannot be led", "err", err)
 	}
 }
 

@@ -184,7 +184,7 @@ func (m *Master) inherit() error {
 	if err := m.inheritName(in); err != nil {
 		return err
 	}
-	up, err := upgrader.Inherit(upgrader.Options{Log: m.log, Keeper: m.keeper.files()}, l.Listeners, in)
+	up, err := upgrader.Inherit(upgrader.Options{Log: m.log, Keeper: m.keeper.files(), Siblings: m.opts.App.Capture == config.CaptureAuto}, l.Listeners, in)
 	if err != nil {
 		return err
 	}

@@ -8,12 +8,14 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"relevo/config"
 	"relevo/control"
+	"relevo/internal/threads"
 	"relevo/ipc"
 	"relevo/launch"
 	"relevo/pool"
@@ -171,6 +173,7 @@ func (m *Master) wantedApp() config.App {
 func Run(ctx context.Context, o Options) error {
 	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), reaper: reaper.New(reaper.Options{Log: o.Log}), begun: time.Now()}
 	m.succession.over = make(chan struct{})
+	threads.Reserve(threads.Enough + runtime.GOMAXPROCS(0))
 	m.owns = !o.Arrival.succeeds()
 	if m.signals = o.Signals; m.signals == nil {
 		m.signals = make(chan os.Signal, signalQueue)
@@ -261,7 +264,9 @@ func whoHas(socket string) string {
 }
 
 func (m *Master) openListeners() error {
-	m.useUpgrader(upgrader.New(upgrader.Options{Log: m.log, Keeper: m.keeper.files(), LastID: upgrader.LastListenerFile(m.keeper.names())}))
+	m.useUpgrader(upgrader.New(upgrader.Options{
+		Log: m.log, Keeper: m.keeper.files(), LastID: upgrader.LastListenerFile(m.keeper.names()), Siblings: m.opts.App.Capture == config.CaptureAuto,
+	}))
 	m.listeners.serving = m.opts.App.Listen
 	m.listeners.upgrader.Activate(m.opts.Arrival.activated())
 	var err error

@@ -235,6 +235,7 @@ func (m *Master) rolled(step pool.Step, r pool.RollResult, to, from pool.Release
 		// for it, too.
 		m.after.run(func() {
 			m.judge(r, next, last)
+			m.tryShortRoll(r, next, last)
 			m.forgive(r)
 			m.afterRoll(before, app)
 		})

@@ -20,6 +20,7 @@ func (m *Master) tell(ctx context.Context) {
 		}
 		m.logEvent(ctx, e)
 		m.moreTime(e)
+		m.noteShortage(e)
 		switch {
 		case e.Kind == pool.KindStarted:
 			m.started()
@@ -135,7 +136,7 @@ func details(e pool.Event) (attrs []slog.Attr) {
 			attrs = append(attrs, slog.String(key, value))
 		}
 	}
-	if e.Kind == pool.KindStarted {
+	if e.Kind == pool.KindStarted || e.Kind == pool.KindCaptured {
 		text("on", strings.Join(e.Addresses, " "))
 	}
 	if e.Kind == pool.KindRoll && e.Release != nil && e.FromRelease != nil && e.Release.SHA256 != e.FromRelease.SHA256 {
@@ -174,7 +175,7 @@ func describe(e pool.Event) (slog.Level, string) {
 		return slog.LevelInfo, "serving"
 	case pool.KindStartFailed:
 		return slog.LevelError, "start failed"
-	case pool.KindFork, pool.KindOnline, pool.KindListening:
+	case pool.KindFork, pool.KindOnline, pool.KindListening, pool.KindCaptured:
 		return slog.LevelDebug, "worker " + string(e.Kind)
 	case pool.KindDisconnect:
 		if e.Reason == "" {

@@ -89,7 +89,7 @@ func (m *Master) bytesChanged(change watch.Change) {
 
 // looked notes which bytes the command's file held when it was looked at last.
 func (m *Master) looked(g *generation) {
-	m.retry.cancel()
+	m.retry.stop()
 	m.warnings.set(watchWarning, "")
 	m.mu.Lock()
 	defer m.mu.Unlock()

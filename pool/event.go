@@ -3,6 +3,8 @@ package pool
 import (
 	"encoding/json"
 	"time"
+
+	"relevo/pool/machine"
 )
 
 // Kind names an event. The kinds are a superset of the events of Node's cluster
@@ -74,6 +76,7 @@ type Event struct {
 	Planned    *bool           `json:"planned,omitempty"` // exit: the master had asked for it
 	Reason     string          `json:"reason,omitempty"`
 	Hint       string          `json:"hint,omitempty"`
+	Blame      machine.Blame   `json:"blame,omitempty"`    // of a roll that failed; of an exit if it is the master's
 	AfterMS    *int64          `json:"after_ms,omitempty"` // respawn: the wait
 	Step       Step            `json:"step,omitempty"`
 	From       int             `json:"from,omitempty"` // roll: the old generation; resize: the old number

@@ -35,7 +35,7 @@ func TestStatusJSON(t *testing.T) {
 			`"last_exit":{"code":1,"text":"exit status 1"}},`+
 			`{"slot":1,"id":"","pid":0,"generation":1,"state":"backoff","retry":"2000-01-01T00:01:00.`+retryOf(t, got)+
 			`Z","respawns":2,`+release+`,"last_exit":{"code":4,"text":"exit status 4"}}],`+
-			`"last_roll":{"generation":2,"from":1,"result":"rolled-back","reason":"exit status 1","slot":0,"worker":"3",`+
+			`"last_roll":{"generation":2,"from":1,"result":"rolled-back","reason":"exit status 1","blame":"program","slot":0,"worker":"3",`+
 			`"exit":{"code":1,"text":"exit status 1"},"tail":["panic: no database"],"replaced":0,`+
 			strings.ReplaceAll(release, "v1", "v2")+`,"from_`+release[1:]+`,`+
 			`"started":"2000-01-01T00:00:00Z","ended":"2000-01-01T00:00:00Z"}}`)

@@ -107,6 +107,7 @@ type StartError struct {
 	Reason string
 	Hint   string
 	Tail   []string // the last lines that the worker wrote
+	Blame  machine.Blame
 }
 
 // Error gives all of it, on several lines where there is more than the reason.

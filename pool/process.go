@@ -19,8 +19,9 @@ import (
 type Release interface {
 	// Start makes a worker's process. What the process does afterwards is told to
 	// sink, from any goroutine, Exited last. sink may wait until Start has returned,
-	// so Start must not call it itself. An error means that there is no
-	// process and that sink will not be called.
+	// so Start must not call it itself. An error means that there is no process and
+	// that sink will not be called. It is taken for the master's, never for the
+	// program's; a *MasterError says what to do about it.
 	Start(o Order, sink func(Report)) (Process, error)
 	// Adopt takes over a process that another master started for the order, from
 	// what that one's Process left. It touches neither the process nor what it was
@@ -113,6 +114,10 @@ type Said struct{ Message ipc.Message }
 // Alive: the worker gave a sign of life, WATCHDOG=1.
 type Alive struct{}
 
+// Unseen: the master cannot see whether the worker is ready, or, where Reason is
+// empty, can see it again.
+type Unseen struct{ Reason string }
+
 // Hung: the worker is past help. It said so itself (WATCHDOG=trigger), or it does
 // harm; the pool replaces it.
 type Hung struct{ Reason string }
@@ -128,6 +133,8 @@ type Disconnected struct{ Reason string }
 type Exited struct {
 	Status ExitStatus
 	Hint   string // what a person should look at, empty where Status says it all
+	// Unstarted is set where the worker's program never ran because of the master.
+	Unstarted *MasterError
 }
 
 func (Online) report()       {}
@@ -135,6 +142,7 @@ func (Ready) report()        {}
 func (Captured) report()     {}
 func (Said) report()         {}
 func (Alive) report()        {}
+func (Unseen) report()       {}
 func (Hung) report()         {}
 func (Flooding) report()     {}
 func (Disconnected) report() {}

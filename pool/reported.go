@@ -32,6 +32,8 @@ func (p *Pool) reported(m *member, r Report) {
 		p.said(m, r.Message)
 	case Alive:
 		p.step(machine.Alive{Worker: m.id})
+	case Unseen:
+		p.step(machine.Unseen{Worker: m.id, Reason: r.Reason})
 	case Hung:
 		p.step(machine.Hung{Worker: m.id, Reason: r.Reason})
 	case Flooding:
@@ -87,19 +89,23 @@ func (p *Pool) said(m *member, message ipc.Message) {
 // that what it decides can still be told with the worker's name.
 func (p *Pool) exited(m *member, r Exited) {
 	m.exit = &r
-	p.publishExit(m, r.Status)
+	blame := m.blame(r)
+	p.publishExit(m, r, blame)
 	slot := p.slot(m.slot)
 	slot.lastExit = &r.Status
 	slot.failure = p.autopsyOf(m)
-	p.step(machine.Exited{Worker: m.id, Reason: r.Status.String(), Fault: m.atFault(r.Status)})
+	p.step(machine.Exited{Worker: m.id, Reason: r.Status.String(), Blame: blame})
 	delete(p.members, m.id)
 	p.drop(m.kept)
 	p.changed = true
 }
 
-func (p *Pool) publishExit(m *member, status ExitStatus) {
-	planned := m.asked
+func (p *Pool) publishExit(m *member, r Exited, blame machine.Blame) {
+	planned, status := m.asked, r.Status
 	e := Event{Kind: KindExit, Planned: &planned}
+	if blame == machine.BlameMaster && !planned {
+		e.Blame, e.Hint = blame, r.Hint
+	}
 	switch {
 	case status.Error != "":
 		e.Reason = status.Error

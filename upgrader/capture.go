@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -35,7 +36,7 @@ func (u *Upgrader) add(w config.Listen) (*Listener, error) {
 		return l, u.admit(l)
 	}
 	w.Name = u.freeName(w.Name)
-	l, err := u.bind(w)
+	l, err := bind(w, u.siblings)
 	if err != nil {
 		return nil, err
 	}
@@ -191,4 +192,75 @@ func (l *Listener) Emptied(worker string) bool {
 	}
 	queue, err := group.Queue(worker)
 	return err != nil || queue.Waiting == 0 && queue.HalfOpen == 0
+}
+
+// seatsLegacy is a seating as it passes from one master to the next.
+type seatsLegacy struct {
+	Group   *listeners.Legacy `json:"group,omitempty"`
+	Sharers []string          `json:"sharers,omitempty"`
+}
+
+// legacy is nil where there is nothing to pass on. The seats are added to files.
+func (s *seating) legacy(listener int, files map[string]*os.File) *seatsLegacy {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.group == nil && len(s.sharers) == 0 {
+		return nil
+	}
+	l := &seatsLegacy{Sharers: slices.Sorted(maps.Keys(s.sharers))}
+	if s.group != nil {
+		group, seats := s.group.Legacy()
+		l.Group = &group
+		for name, file := range seats {
+			files[seatFile(listener, name)] = file
+		}
+	}
+	return l
+}
+
+// inheritSeats takes over the sockets of the workers' own at one listener.
+func (u *Upgrader) inheritSeats(l *Listener, known *seatsLegacy, from *Inheritance) error {
+	if known == nil {
+		return nil
+	}
+	for _, worker := range known.Sharers {
+		if err := l.seats.share(worker, true); err != nil {
+			return err
+		}
+	}
+	if known.Group == nil {
+		return nil
+	}
+	seats := map[string]*os.File{}
+	for _, name := range from.Names() {
+		if seat, ours := strings.CutPrefix(name, seatFile(l.id, "")); ours {
+			file, err := from.Socket(name)
+			if err != nil {
+				return err
+			}
+			seats[seat] = file
+		}
+	}
+	group, err := listeners.Inherit(l.file, *known.Group, seats, u.groupOptions(l))
+	l.seats.group = group
+	return err
+}
+
+// close ends the seats: connections that nobody has accepted are reset.
+func (s *seating) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.group == nil {
+		return nil
+	}
+	err := s.group.Close()
+	s.group = nil
+	return err
+}
+
+// used says whether a worker has a socket of its own.
+func (s *seating) used() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.group != nil
 }

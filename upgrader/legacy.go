@@ -21,6 +21,7 @@ type ListenerLegacy struct {
 	Unix     *UnixFileLegacy `json:"unix,omitempty"`
 	Leaving  bool            `json:"leaving,omitempty"`
 	Lent     bool            `json:"lent,omitempty"` // it is the service manager's
+	Seats    *seatsLegacy    `json:"seats,omitempty"`
 }
 
 // ListenLegacy is config.Listen in a document.
@@ -72,6 +73,7 @@ func (u *Upgrader) Legacy() (all []ListenerLegacy, files map[string]*os.File) {
 	for i, l := range u.all() {
 		all = append(all, l.legacy(i >= len(u.listeners)))
 		files[l.fileName()] = l.file
+		all[i].Seats = l.seats.legacy(l.id, files)
 	}
 	return all, files
 }
@@ -119,6 +121,9 @@ func Inherit(o Options, all []ListenerLegacy, from *Inheritance) (*Upgrader, err
 			u.listeners = append(u.listeners, l)
 		}
 		u.keepFile(l)
+		if err := u.inheritSeats(l, known.Seats, from); err != nil {
+			return nil, fmt.Errorf("cannot take over listener %s (%s): %w", known.Listen.Name, known.Address, err)
+		}
 	}
 	return u, nil
 }

@@ -19,6 +19,7 @@ type Listener struct {
 	config.Listen
 	Address string // as getsockname says it; :0 is resolved once and for all
 	file    *os.File
+	seats   seating     // sockets of workers' own beside file
 	socket  *unixSocket // nil unless it is one that this master has bound
 	lent    bool        // the service manager holds it, and goes on when this master has ended
 
@@ -45,17 +46,21 @@ func (u *Upgrader) Inheritable(l *Listener) Inheritable {
 	return Inheritable{l.Name, l.Address, l.file}
 }
 
-// bind opens the socket. It is still blocking on return.
-func bind(w config.Listen) (*Listener, error) {
+// bind opens the socket. It is still blocking on return. With siblings, other sockets
+// of this user may be bound to a TCP address beside it (SO_REUSEPORT): workers' own.
+func bind(w config.Listen, siblings bool) (*Listener, error) {
 	if w.Network == config.Unix {
 		return bindUnix(w)
 	}
 	lc := net.ListenConfig{Control: func(network, _ string, raw syscall.RawConn) error {
-		return setOptions(raw, w)
+		return setOptions(raw, w, siblings && !w.Datagram())
 	}}
 	// MPTCP, Go's default since 1.24, is slower and refuses socket options.
 	lc.SetMultipathTCP(false)
 	chosen := w
+	if siblings && !w.Datagram() && isTaken(w) {
+		return nil, explain(syscall.EADDRINUSE, w)
+	}
 	address, release := choosePort(w)
 	chosen.Address = address
 	conn, address, err := listen(lc, chosen)
@@ -94,13 +99,15 @@ func listen(lc net.ListenConfig, w config.Listen) (conn socketConn, address stri
 
 // setOptions runs between socket(2) and bind(2). A tcp6 or udp6 socket takes
 // IPv6 only.
-func setOptions(raw syscall.RawConn, w config.Listen) error {
-	if w.Network != config.TCP6 && w.Network != config.UDP6 {
-		return nil
-	}
+func setOptions(raw syscall.RawConn, w config.Listen, siblings bool) error {
 	var failed error
 	err := raw.Control(func(fd uintptr) {
-		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
+		if w.Network == config.TCP6 || w.Network == config.UDP6 {
+			failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
+		}
+		if siblings {
+			failed = errors.Join(failed, unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))
+		}
 	})
 	return errors.Join(err, failed)
 }
@@ -140,9 +147,9 @@ func (l *Listener) backlog() int {
 // inode number belongs to nobody else.
 func (l *Listener) close() error {
 	l.standing = closed
-	var err error
+	err := l.seats.close()
 	if l.socket != nil {
-		err = l.socket.remove()
+		err = errors.Join(err, l.socket.remove())
 	}
 	if l.lent {
 		err = dropNone(l) // the service manager's must not stay closed to clients

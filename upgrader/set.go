@@ -34,7 +34,7 @@ func (u *Upgrader) set(wanted []config.Listen) (added, kept, removed []*Listener
 		if matches[i] != nil {
 			continue
 		}
-		l, err := bind(w)
+		l, err := bind(w, u.siblings)
 		if err != nil {
 			return nil, nil, nil, errors.Join(err, closeAll(added))
 		}

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -10,6 +9,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/safefile"
 )
 
 // Add keeps a copy of an executable, sharing its blocks where the file system
@@ -61,7 +62,7 @@ func (s *Store) share(r Record, alike []Record) bool {
 		return false
 	}
 	return s.change(func() error {
-		if err := os.Mkdir(s.entry(r.SHA256), 0o711); err != nil && !errors.Is(err, os.ErrExist) {
+		if err := s.makeEntry(r.SHA256); err != nil {
 			return err
 		}
 		if err := s.writeLocked(r); err != nil {
@@ -126,7 +127,7 @@ func (s *Store) place(temp string, r Record) (*Copy, error) {
 		return nil, err
 	}
 	defer unlock()
-	if err := os.Mkdir(s.entry(r.SHA256), 0o711); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := s.makeEntry(r.SHA256); err != nil {
 		return nil, err
 	}
 	path := s.path(r)
@@ -143,7 +144,7 @@ func (s *Store) place(temp string, r Record) (*Copy, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := os.Open(path)
+	file, err := safefile.OpenNoFollow(path)
 	if err != nil {
 		release(hold)
 		return nil, err

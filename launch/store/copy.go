@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/safefile"
 )
 
 // Copy is a kept executable in use: it is not collected before Close.
@@ -30,7 +32,7 @@ func (c *Copy) Size() int64 { return c.seal.Size() }
 // Open opens the copy for reading, after making sure that it holds its bytes. Of
 // a copy that was written to the error is a *ChangedError.
 func (c *Copy) Open() (*os.File, error) {
-	file, err := os.Open(c.path)
+	file, err := safefile.OpenNoFollow(c.path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the copy of a release: %w", err)
 	}
@@ -120,15 +122,7 @@ func (s *Store) hold(sha256 string) (*os.File, error) {
 }
 
 func (s *Store) holdLocked(sha256 string) (*os.File, error) {
-	dir, err := os.Open(s.entry(sha256))
-	if err != nil {
-		return nil, err
-	}
-	if err := flock(dir, unix.LOCK_SH); err != nil {
-		dir.Close()
-		return nil, fmt.Errorf("cannot lock %s: %w", dir.Name(), err)
-	}
-	return dir, nil
+	return openLocked(s.entry(sha256), unix.LOCK_SH)
 }
 
 // mayExecute asks the kernel, which knows about mounts.

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +25,9 @@ import (
 // says so, and holds the copy until its stdin ends.
 const holderEnv = "STORE_TEST_HOLDS"
 
+// umaskEnv is the octal umask of the other master.
+const umaskEnv = "STORE_TEST_UMASK"
+
 func TestMain(m *testing.M) {
 	if what := os.Getenv(holderEnv); what != "" {
 		dir, program, _ := strings.Cut(what, "\n")
@@ -34,6 +38,9 @@ func TestMain(m *testing.M) {
 }
 
 func holdAsOther(dir, program string) {
+	if mask, err := strconv.ParseInt(os.Getenv(umaskEnv), 8, 0); err == nil {
+		unix.Umask(int(mask))
+	}
 	s, err := Open(dir, 0, slog.New(slog.DiscardHandler))
 	if err != nil {
 		panic(err)
@@ -385,7 +392,7 @@ func TestNoPlace(t *testing.T) {
 		t.Cleanup(func() { unix.Unmount(b.Dir(), unix.MNT_DETACH) })
 	}
 	full := newBench(t, 3)
-	mount(full, 0, "size=16k")
+	mount(full, 0, "size=16k,mode=711")
 	small := full.add("v1")
 	large := full.program(strings.Repeat("x", 1<<17))
 	_, err := full.Add(large, "server", About{})
@@ -407,9 +414,9 @@ func TestNoPlace(t *testing.T) {
 	small.Close()
 
 	readOnly := newBench(t, 3)
-	mount(readOnly, unix.MS_RDONLY, "size=16k")
+	mount(readOnly, unix.MS_RDONLY, "size=16k,mode=711")
 	noexec := newBench(t, 3)
-	mount(noexec, unix.MS_NOEXEC, "size=64k")
+	mount(noexec, unix.MS_NOEXEC, "size=64k,mode=711")
 	inTheWay := newBench(t, 3)
 	os.MkdirAll(filepath.Dir(inTheWay.Dir()), 0o700)
 	os.WriteFile(inTheWay.Dir(), nil, 0o600)

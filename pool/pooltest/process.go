@@ -165,6 +165,9 @@ func (p *Process) Say(m ipc.Message) { p.tell(pool.Said{Message: m}) }
 // Alive reports a sign of life, as if by WATCHDOG=1.
 func (p *Process) Alive() { p.tell(pool.Alive{}) }
 
+// Unseen reports that nobody can look whether the worker is ready.
+func (p *Process) Unseen(reason string) { p.tell(pool.Unseen{Reason: reason}) }
+
 // Hang reports that the worker is past help.
 func (p *Process) Hang(reason string) { p.tell(pool.Hung{Reason: reason}) }
 

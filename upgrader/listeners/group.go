@@ -235,3 +235,10 @@ func (g *Group) closeLast() error {
 	}
 	return nil
 }
+
+// Has says whether a worker has a seat.
+func (g *Group) Has(worker string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.seatOf(worker) != nil
+}

@@ -1,0 +1,79 @@
+package launch
+
+import (
+	"time"
+
+	"relevo/pool"
+)
+
+// watchReadiness runs while the worker starts and never again.
+func (p *Process) watchReadiness() {
+	var alive, tick <-chan time.Time
+	after, how, delayed := p.ready.delay(p.binder.expected())
+	if delayed {
+		timer := time.NewTimer(after)
+		defer timer.Stop()
+		alive = timer.C
+	}
+	look := p.newLook()
+	if look != nil {
+		ticker := time.NewTicker(observeEvery)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
+	for alive != nil || tick != nil {
+		select {
+		case <-alive:
+			alive = nil
+			if how == "delay" || !p.ready.hasSpoken() && !p.binder.hasBound() {
+				p.isReady(how)
+			}
+		case <-tick:
+			agree := look.agree()
+			if p.ready.hasSpoken() || p.binder.hasOwn() {
+				tick = nil // another word counts
+			} else if agree {
+				p.isReady("observed")
+			}
+		case <-p.settled:
+			return
+		case <-p.leaving:
+			return
+		}
+	}
+}
+
+// twoLooks looks at what a worker waits for. Two looks in a row must agree: what a
+// worker says just before it accepts is read by another goroutine, which must not
+// come second.
+type twoLooks struct {
+	worker *Process
+	waited bool   // at the last look
+	unseen string // why the last look could not see everything
+}
+
+// newLook is nil where nothing that can be seen counts.
+func (p *Process) newLook() *twoLooks {
+	if !p.ready.observes() && !(p.ready.accepts() && p.binder.sockets != nil) {
+		return nil
+	}
+	return &twoLooks{worker: p}
+}
+
+// agree looks once, and says whether the look before saw the worker wait, too.
+func (l *twoLooks) agree() bool {
+	p := l.worker
+	sockets := p.binder.observable(p.release.command.Listeners)
+	waits := false
+	if len(sockets) > 0 {
+		look := newObserver(p.pid, sockets)
+		p.release.launcher.looks.through(func() { waits = look.waits() })
+		if now := look.blindness(); now != l.unseen {
+			l.unseen = now
+			p.sink(pool.Unseen{Reason: now})
+		}
+	}
+	agree := waits && l.waited
+	l.waited = waits
+	return agree
+}
