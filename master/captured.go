@@ -16,7 +16,7 @@ import (
 	"relevo/launch"
 	"relevo/pool"
 	"relevo/upgrader"
-	"relevo/upgrader/listeners"
+	seats "relevo/upgrader/listeners"
 )
 
 // maxCaptured bounds the addresses that the programs of one generation get sockets
@@ -50,7 +50,7 @@ func (c *capturing) Bind(o pool.Order, b capture.Bind) launch.Grant {
 	}
 	file, err := c.hold.all.upgrader.Seat(l, o.ID, o.Slot, wishes(b.Socket))
 	if err != nil {
-		if !errors.Is(err, listeners.ErrUnsupported) && !errors.Is(err, listeners.ErrNotTCP) && !errors.Is(err, listeners.ErrNoReusePort) {
+		if !errors.Is(err, seats.ErrUnsupported) && !errors.Is(err, seats.ErrNotTCP) && !errors.Is(err, seats.ErrNoReusePort) {
 			c.log.Error("a worker shares the common socket", "worker", o.ID, "address", l.Address, "err", err)
 		}
 		return shared(l)
@@ -59,11 +59,11 @@ func (c *capturing) Bind(o pool.Order, b capture.Bind) launch.Grant {
 }
 
 // wishes are what a program's own socket was like, for the one that takes its place.
-func wishes(s capture.Socket) listeners.SocketOptions {
-	o := listeners.SocketOptions{Nonblock: s.NonBlocking}
+func wishes(s capture.Socket) seats.SocketOptions {
+	o := seats.SocketOptions{Nonblock: s.NonBlocking}
 	for _, option := range s.Options {
 		value := binary.NativeEndian.AppendUint32(nil, uint32(option.Value))
-		o.Set = append(o.Set, listeners.Option{Level: option.Level, Name: option.Name, Value: value})
+		o.Set = append(o.Set, seats.Option{Level: option.Level, Name: option.Name, Value: value})
 	}
 	return o
 }

@@ -159,7 +159,7 @@ func (l *Listener) Leave(worker string) error {
 // Gone is Leave for a worker that does not live any more.
 func (l *Listener) Gone(worker string) error {
 	if group := l.seats.seated(worker); group != nil {
-		return errors.Join(group.Gone(worker), group.Trim())
+		return errors.Join(group.Gone(worker), group.Trim(spareSeats))
 	}
 	return l.seats.share(worker, false)
 }
@@ -264,3 +264,6 @@ func (s *seating) used() bool {
 	defer s.mu.Unlock()
 	return s.group != nil
 }
+
+// spareSeats are kept open for the next workers.
+const spareSeats = 2
