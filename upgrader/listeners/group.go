@@ -1,6 +1,7 @@
 package listeners
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -52,6 +53,13 @@ type Group struct {
 	lastID   int
 	attached bool // a program is in force
 	closed   bool
+	blind    bool // the kernel does not tell the order; told once
+	probes   []*probe
+
+	turns  chan struct{}   // taken by probes
+	life   context.Context // ends with Close
+	end    context.CancelFunc
+	ending sync.WaitGroup // probes that say goodbye
 }
 
 // where is what the members of a group have in common.
@@ -59,6 +67,21 @@ type where struct {
 	address      netip.AddrPort
 	six, onlySix bool
 	device       int // the index of the interface that they are bound to, 0: none
+}
+
+// reachable are the addresses at which this host reaches the group, the best first.
+func (w where) reachable() []netip.Addr {
+	bound := w.address.Addr().Unmap()
+	four, six := netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()
+	switch {
+	case !bound.IsUnspecified():
+		return []netip.Addr{bound}
+	case !w.six:
+		return []netip.Addr{four}
+	case w.onlySix:
+		return []netip.Addr{six}
+	}
+	return []netip.Addr{six, four} // a host may be without IPv6 on its loopback
 }
 
 // New makes a group of a listening socket, which stays the caller's. The socket must
@@ -76,7 +99,12 @@ func newGroup(common *os.File, w where, o Options) *Group {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &seat{file: common, share: 1, slot: -1}
-	return &Group{log: o.Log, keeper: o.Keeper, lend: o.LendCommon, where: w, common: s, members: []*seat{s}}
+	g := &Group{
+		log: o.Log, keeper: o.Keeper, lend: o.LendCommon, where: w, common: s, members: []*seat{s},
+		turns: make(chan struct{}, probesAtOnce),
+	}
+	g.life, g.end = context.WithCancel(context.Background())
+	return g
 }
 
 // Address is where the group listens, as getsockname says it.
@@ -167,6 +195,7 @@ func (g *Group) grow() (*seat, error) {
 	if g.keeper != nil {
 		g.keeper.Keep(s.name(), s.file)
 	}
+	g.confirm(s)
 	return s, nil
 }
 
@@ -209,23 +238,36 @@ func (g *Group) Forget(slot int) {
 
 // Close closes the seats and ends the steering. The common socket stays open.
 func (g *Group) Close() error {
+	err := g.closeSeats()
+	g.end()
+	g.ending.Wait()
+	return err
+}
+
+func (g *Group) closeSeats() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closed = true
-	var failed error
+	for _, s := range g.members {
+		s.serving, s.share = false, 0
+	}
+	g.weight, g.common.share = 0, 1
+	failed := g.settle()
+	g.members = slices.DeleteFunc(g.members, (*seat).stranger)
 	for len(g.members) > 1 {
 		last := len(g.members) - 1
-		if g.members[last] == g.common { // it was shut down once, and listens again
-			g.members[last-1], g.members[last] = g.members[last], g.members[last-1]
+		if g.members[last] == g.common { // it was shut down once, and has listened again
+			last--
 		}
-		failed = errors.Join(failed, g.closeLast())
+		failed = errors.Join(failed, g.remove(last))
 	}
-	return errors.Join(failed, g.steer())
+	return errors.Join(failed, g.settle())
 }
 
-func (g *Group) closeLast() error {
-	last := len(g.members) - 1
-	s := g.members[last]
+// remove closes a seat. The last member takes its place, as in the kernel.
+func (g *Group) remove(at int) error {
+	s, last := g.members[at], len(g.members)-1
+	g.members[at] = g.members[last]
 	g.members = g.members[:last]
 	if g.keeper != nil {
 		g.keeper.Drop(s.name())

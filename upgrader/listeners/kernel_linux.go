@@ -139,6 +139,54 @@ func queueLength(file *os.File) int {
 	return int(info.Unacked)
 }
 
+func listening(file *os.File) bool {
+	yes, err := unix.GetsockoptInt(int(file.Fd()), unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	return err == nil && yes != 0
+}
+
+func nonblocking(file *os.File) bool {
+	flags, err := unix.FcntlInt(file.Fd(), unix.F_GETFL, 0)
+	return err == nil && flags&unix.O_NONBLOCK != 0
+}
+
+// queueLimit is how many connections may wait (tcpi_sacked of a listening socket).
+func queueLimit(file *os.File) int {
+	info, err := unix.GetsockoptTCPInfo(int(file.Fd()), unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return 0
+	}
+	return int(info.Sacked)
+}
+
+// rebind gives back what a socket that was shut down may have lost: a port that the
+// kernel chose, and what the program took away.
+func rebind(file *os.File, w where) error {
+	fd := int(file.Fd())
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+		return err
+	}
+	name, err := unix.Getsockname(fd)
+	if err != nil {
+		return err
+	}
+	switch name := name.(type) {
+	case *unix.SockaddrInet4:
+		if name.Port != 0 {
+			return nil
+		}
+	case *unix.SockaddrInet6:
+		if name.Port != 0 {
+			return nil
+		}
+	}
+	return unix.Bind(fd, socketAddress(w.address, w.six))
+}
+
+// shutdownSeat has the socket listen no more, and takes away the mark that a second
+// shutdown(2) leaves (sk_shutdown; inet_shutdown in net/ipv4/af_inet.c): with it, every
+// connection would read an end-of-file.
+func shutdownSeat(file *os.File) error { return unix.Shutdown(int(file.Fd()), unix.SHUT_RDWR) }
+
 // closeSeat takes the socket out of the group even where a process that escaped still
 // has a copy of it.
 func closeSeat(file *os.File) error {

@@ -4,6 +4,7 @@ package listeners
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"runtime"
 
@@ -20,8 +21,30 @@ func setNonblock(*os.File, bool) error            { return unsupported() }
 func listen(*os.File, int) error                  { return unsupported() }
 func queueLength(*os.File) int                    { return 0 }
 func underWay(where) (handshakes, error)          { return nil, unsupported() }
+func listening(*os.File) bool                     { return false }
 func closeSeat(file *os.File) error               { return file.Close() }
 func attach(*os.File, []bpf.RawInstruction) error { return unsupported() }
 func detach(*os.File) error                       { return unsupported() }
 func setOption(*os.File, Option) error            { return unsupported() }
 func getOption(*os.File, Option) (Option, bool)   { return Option{}, false }
+
+type client struct {
+	file   *os.File
+	source netip.AddrPort
+}
+
+func openClient(where) (*client, error)    { return nil, unsupported() }
+func (*client) connect() error             { return unsupported() }
+func (*client) look() (stage, error)       { return connecting, unsupported() }
+func (*client) serverSide() (stage, error) { return connecting, unsupported() }
+func (*client) shutdown()                  {}
+func (*client) polled() (*os.File, error)  { return nil, unsupported() }
+func deferAccept(*os.File, int) int        { return 0 }
+
+func rebind(*os.File, where) error             { return unsupported() }
+func shutdownSeat(*os.File) error              { return unsupported() }
+func queueLimit(*os.File) int                  { return 0 }
+func nonblocking(*os.File) bool                { return false }
+func dropped(*os.File) uint32                  { return 0 }
+func minHops(*os.File, bool, int) (int, error) { return 0, unsupported() }
+func (*client) hops(int) error                 { return unsupported() }

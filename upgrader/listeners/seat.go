@@ -34,6 +34,7 @@ type seat struct {
 
 	share   int // how often it stands in the program that is in force
 	want    SocketOptions
+	limit   int      // what the kernel made of want.Backlog
 	changed []Option // the values of options before Take set them
 	left    handshakes
 }
@@ -52,7 +53,7 @@ func (s *seat) wanted(commonWeight int) int {
 
 // free says whether a worker of any slot may have the seat.
 func (s *seat) free() bool {
-	return s.holder == "" && (!s.reserved || s.share == 0 && queueLength(s.file) == 0)
+	return s.holder == "" && !s.stranger() && (!s.reserved || s.share == 0 && queueLength(s.file) == 0)
 }
 
 // prepare gives the socket what the program asked for, and takes back what an earlier
@@ -84,7 +85,20 @@ func (s *seat) assert() error {
 	if err := listen(s.file, s.want.Backlog); err != nil {
 		return fmt.Errorf("cannot set the accept queue of a worker's socket: %w", err)
 	}
+	s.limit = queueLimit(s.file)
 	return nil
 }
 
 func (o Option) same(other Option) bool { return o.Level == other.Level && o.Name == other.Name }
+
+// strangerID is that of a socket in the group that another process has opened.
+const strangerID = -1
+
+func (s *seat) stranger() bool { return s.id == strangerID }
+
+func (s *seat) drops() uint32 {
+	if s.stranger() {
+		return 0
+	}
+	return dropped(s.file)
+}

@@ -2,8 +2,6 @@ package listeners
 
 import (
 	"fmt"
-
-	"golang.org/x/net/bpf"
 )
 
 // Serve has new connections go to a worker's seat, as to those of all other workers
@@ -113,10 +111,7 @@ func (g *Group) settle() error {
 }
 
 func (g *Group) attach() error {
-	program, err := Program(g.steering())
-	if err == nil {
-		err = g.tellKernel(program)
-	}
+	err := g.force(g.steering())
 	if err != nil {
 		return fmt.Errorf("cannot steer connections of %s: %w", g.where.address, err)
 	}
@@ -124,10 +119,17 @@ func (g *Group) attach() error {
 	return nil
 }
 
-// tellKernel attaches by the first member that lets it: a program may have locked the
-// filters of its own socket (SO_LOCK_FILTER).
-func (g *Group) tellKernel(program []bpf.RawInstruction) (err error) {
+// force attaches by the first member that lets it: a program may have locked the filters
+// of its own socket (SO_LOCK_FILTER).
+func (g *Group) force(steering Steering) error {
+	program, err := Program(steering)
+	if err != nil {
+		return err
+	}
 	for _, s := range g.members {
+		if s.stranger() {
+			continue
+		}
 		if err = attach(s.file, program); err == nil {
 			return nil
 		}
@@ -140,6 +142,11 @@ func (g *Group) steering() Steering {
 	for i, s := range g.members {
 		for range s.share {
 			steering.Serving = append(steering.Serving, i)
+		}
+		for _, p := range g.probes {
+			if p.seat == s {
+				steering.Probes = append(steering.Probes, Probe{Source: p.source, Index: i})
+			}
 		}
 	}
 	return steering

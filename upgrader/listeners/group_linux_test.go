@@ -1,0 +1,260 @@
+package listeners_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+
+	"relevo/upgrader/listeners"
+)
+
+// tooLong is longer than anything here takes.
+const tooLong = 60 * time.Second
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m)
+}
+
+// addresses are where groups are tried; the second one is where clients go.
+var addresses = map[string][]string{
+	"127.0.0.1:0": {"127.0.0.1"},
+	"[::1]:0":     {"::1"},
+	"[::]:0":      {"::1", "127.0.0.1"},
+	"0.0.0.0:0":   {"127.0.0.1", "127.9.9.9"},
+}
+
+// listenShared opens a common socket, blocking and outside of the runtime's poller.
+func listenShared(t testing.TB, address string) *os.File {
+	t.Helper()
+	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+		return raw.Control(func(fd uintptr) {
+			if err := unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+				t.Error(err)
+			}
+		})
+	}}
+	lc.SetMultipathTCP(false)
+	l, err := lc.Listen(context.Background(), "tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return copied(t, l.(*net.TCPListener))
+}
+
+func copied(t testing.TB, of syscall.Conn) *os.File {
+	t.Helper()
+	raw, err := of.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file *os.File
+	raw.Control(func(fd uintptr) {
+		dup, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		unix.SetNonblock(dup, false)
+		file = os.NewFile(uintptr(dup), "common")
+	})
+	t.Cleanup(func() { file.Close() })
+	return file
+}
+
+func newGroup(t testing.TB, address string) (*listeners.Group, *os.File) {
+	t.Helper()
+	common := listenShared(t, address)
+	g, err := listeners.New(common, options(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := g.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return g, common
+}
+
+func options(t testing.TB) listeners.Options {
+	return listeners.Options{Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))}
+}
+
+// take has a worker take a seat.
+func take(t testing.TB, g *listeners.Group, worker string, slot int) *os.File {
+	t.Helper()
+	file, err := g.Take(worker, slot, listeners.SocketOptions{Nonblock: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A worker accepts on its own copy of a seat and tells each client its name.
+type server struct {
+	listener net.Listener
+	mu       sync.Mutex
+	served   int
+	done     sync.WaitGroup
+}
+
+func serve(t testing.TB, file *os.File, name string) *server {
+	t.Helper()
+	l, err := net.FileListener(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{listener: l}
+	s.done.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			s.mu.Lock()
+			s.served++
+			s.mu.Unlock()
+			io.WriteString(conn, name)
+			conn.Close()
+		}
+	})
+	t.Cleanup(s.close)
+	return s
+}
+
+// close ends the worker's copy of the seat; what it has not accepted stays in the queue.
+func (s *server) close() {
+	s.listener.Close()
+	s.done.Wait()
+}
+
+func (s *server) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.served
+}
+
+func dial(t testing.TB, g *listeners.Group, host string) net.Conn {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", netip.AddrPortFrom(netip.MustParseAddr(host), g.Address().Port()).String(), tooLong)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.SetDeadline(time.Now().Add(tooLong))
+	return conn
+}
+
+// ask returns the name of the worker that served a new connection.
+func ask(t testing.TB, g *listeners.Group, host string) string {
+	t.Helper()
+	conn := dial(t, g, host)
+	defer conn.Close()
+	return answer(t, conn)
+}
+
+func answer(t testing.TB, conn net.Conn) string {
+	t.Helper()
+	name, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(name)
+}
+
+func eventually(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for began := time.Now(); !is(); time.Sleep(time.Millisecond) {
+		if time.Since(began) > tooLong {
+			t.Fatalf("%s: never", what)
+		}
+	}
+}
+
+// Each worker that serves gets its share, and one that has left gets nothing.
+func TestServeAndLeave(t *testing.T) {
+	for address, hosts := range addresses {
+		t.Run(address, func(t *testing.T) {
+			g, common := newGroup(t, address)
+			serve(t, common, "common")
+			for slot := range 3 {
+				name := fmt.Sprint("w", slot)
+				serve(t, take(t, g, name, slot), name)
+			}
+			for _, host := range hosts {
+				if got := ask(t, g, host); got != "common" {
+					t.Errorf("before any worker serves, %q served", got)
+				}
+			}
+			must(t, g.Serve("w1"))
+			must(t, g.Serve("w2"))
+			for _, host := range hosts {
+				got := map[string]int{}
+				for range 64 {
+					got[ask(t, g, host)]++
+				}
+				if len(got) != 2 || got["w1"] == 0 || got["w2"] == 0 { // 2⁻⁶³ by chance
+					t.Errorf("clients of %s were served by %v", host, got)
+				}
+			}
+			must(t, g.Leave("w1"))
+			for range 64 {
+				if got := ask(t, g, hosts[0]); got != "w2" {
+					t.Fatalf("%q served after all but w2 had left", got)
+				}
+			}
+			if g.Serving("w1") || !g.Serving("w2") {
+				t.Error("wrong about who serves")
+			}
+			must(t, g.Leave("w2"))
+			if got := ask(t, g, hosts[0]); got != "w2" || !g.Serving("w2") {
+				t.Errorf("after the last has left, %q served", got)
+			}
+			must(t, g.Serve("w0"))
+			if got := ask(t, g, hosts[0]); got != "w0" || g.Serving("w2") {
+				t.Errorf("the last was not left when another served: %q", got)
+			}
+		})
+	}
+}
+
+func TestAccepted(t *testing.T) {
+	for address := range addresses {
+		t.Run(address, func(t *testing.T) {
+			g, common := newGroup(t, address)
+			serve(t, common, "common")
+			take(t, g, "w0", 0)
+			file := take(t, g, "w1", 1)
+			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+			defer cancel()
+			if err := g.Accepted(ctx, "w1"); !errors.Is(err, listeners.ErrNotAccepted) {
+				t.Fatalf("a worker that does not accept: %v", err)
+			}
+			s := serve(t, file, "w1")
+			ctx, cancel = context.WithTimeout(context.Background(), tooLong)
+			defer cancel()
+			must(t, g.Accepted(ctx, "w1"))
+			if s.count() != 2 { // with the connection of the first probe
+				t.Errorf("w1 accepted %d connections", s.count())
+			}
+		})
+	}
+}

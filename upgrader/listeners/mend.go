@@ -1,0 +1,151 @@
+package listeners
+
+import (
+	"fmt"
+	"os"
+	"slices"
+)
+
+// Mended says what a worker had done to its seat.
+type Mended struct {
+	ShutDown bool // the seat listens again, and is steered away from where others serve
+	Mode     bool // it had changed between blocking and non-blocking
+	Queue    bool // its accept queue had become shorter or longer
+}
+
+// Mend gives a worker's seat back what Take had given it, for a program sets the accept
+// queue in listen(2) after bind(2), and can change everything else, too: it can even end
+// the steering. It is cheap, and to be called now and then while the worker is young.
+func (g *Group) Mend(worker string) (Mended, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.seatOf(worker)
+	if s == nil || g.closed {
+		return Mended{}, nil
+	}
+	if !listening(s.file) {
+		_, err := g.heal()
+		return Mended{ShutDown: true}, err
+	}
+	mended := Mended{Mode: nonblocking(s.file) != s.want.Nonblock, Queue: queueLimit(s.file) != s.limit}
+	if err := rebind(s.file, g.where); err != nil {
+		return mended, fmt.Errorf("cannot mend the socket of worker %s: %w", worker, err)
+	}
+	if err := s.assert(); err != nil {
+		return mended, err
+	}
+	return mended, g.settle()
+}
+
+// Heal is to be called when the hangup of any seat, or of the common socket, was heard.
+// It has the sockets that were shut down listen again, steers away from them where
+// others serve, and asks the kernel for the order of all. It returns the workers that
+// hold those sockets. While they did not listen, the kernel may have given connections
+// to seats that no worker serves: see Stranded.
+func (g *Group) Heal() (workers []string, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return nil, nil
+	}
+	return g.heal()
+}
+
+func (g *Group) heal() (workers []string, err error) {
+	for _, s := range slices.Clone(g.members) {
+		if s.stranger() || listening(s.file) {
+			continue
+		}
+		if s.holder != "" {
+			workers = append(workers, s.holder)
+		}
+		if err := g.revive(s); err != nil {
+			return workers, err
+		}
+	}
+	// Steering by the order that is likely comes first: connections do not wait.
+	if err := g.steer(); err != nil {
+		return workers, err
+	}
+	return workers, g.verify()
+}
+
+// revive has a socket listen again. It stands last in the group then; the one that
+// stood last has taken its place.
+func (g *Group) revive(s *seat) error {
+	s.serving = false
+	last := len(g.members) - 1
+	at := slices.Index(g.members, s)
+	g.members[at] = g.members[last]
+	g.members[last] = s
+	err := rebind(s.file, g.where)
+	if err == nil {
+		err = listen(s.file, s.want.Backlog)
+	}
+	if err == nil {
+		err = shutdownSeat(s.file)
+	}
+	if err == nil {
+		err = s.assert()
+	}
+	if err != nil {
+		return fmt.Errorf("cannot bring a socket of %s back that worker %s shut down: %w", g.where.address, s.holder, err)
+	}
+	return nil
+}
+
+// Stranded is a socket in which connections wait and which no worker holds.
+type Stranded struct {
+	ID      int // in a Legacy; 0: the common socket
+	Slot    int // of the worker that had it, -1: none
+	Waiting int
+	Steered bool     // new connections go there, too, for want of a worker that serves
+	File    *os.File // stays the group's
+}
+
+// Stranded returns the sockets whose connections nobody serves. The next worker that
+// takes a seat gets one of them, its own slot's first.
+func (g *Group) Stranded() (all []Stranded) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, s := range g.members {
+		if s.holder != "" || s.stranger() || s == g.common && g.weight > 0 {
+			continue
+		}
+		if n := queueLength(s.file); n > 0 {
+			all = append(all, Stranded{ID: s.id, Slot: s.slot, Waiting: n, Steered: s.share > 0, File: s.file})
+		}
+	}
+	return all
+}
+
+// Trim closes free seats, from the end of the group, until at most so many are left. A
+// seat that no worker holds and in which nothing waits is free.
+func (g *Group) Trim(spare int) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	free := 0
+	for _, s := range g.members {
+		if s.idle() {
+			free++
+		}
+	}
+	for ; free > spare && len(g.members) > 1; free-- {
+		last := g.members[len(g.members)-1]
+		if !last.idle() {
+			break
+		}
+		if n, err := g.halfOpen(last); err != nil || n > 0 {
+			break // one of the handshakes may end here
+		}
+		if err := g.remove(len(g.members) - 1); err != nil {
+			return err
+		}
+	}
+	return g.settle()
+}
+
+// idle says whether a seat can be closed without a loss.
+func (s *seat) idle() bool {
+	return s.id > 0 && s.holder == "" && s.share == 0 && queueLength(s.file) == 0
+}

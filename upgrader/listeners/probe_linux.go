@@ -1,0 +1,139 @@
+package listeners
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// client is a socket of the group's own that connects to the group's address.
+type client struct {
+	file           *os.File // non-blocking, and outside of the runtime's poller
+	source, target netip.AddrPort
+}
+
+// openClient binds a client to a port that is its alone while it lives.
+func openClient(w where) (c *client, err error) {
+	for _, address := range w.reachable() {
+		if c, err = bindClient(address, w.address.Port()); err == nil {
+			return c, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+}
+
+func bindClient(address netip.Addr, port uint16) (*client, error) {
+	family := unix.AF_INET
+	if address.Is6() {
+		family = unix.AF_INET6
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Bind(fd, socketAddress(netip.AddrPortFrom(address, 0), address.Is6())); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	name, err := unix.Getsockname(fd)
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	c := &client{file: os.NewFile(uintptr(fd), "probe"), target: netip.AddrPortFrom(address, port)}
+	switch name := name.(type) {
+	case *unix.SockaddrInet4:
+		c.source = netip.AddrPortFrom(address, uint16(name.Port))
+	case *unix.SockaddrInet6:
+		c.source = netip.AddrPortFrom(address, uint16(name.Port))
+	}
+	return c, setNonblock(c.file, true)
+}
+
+// connect begins, and does not wait.
+func (c *client) connect() error {
+	err := unix.Connect(int(c.file.Fd()), socketAddress(c.target, c.target.Addr().Is6()))
+	if errors.Is(err, unix.EINPROGRESS) {
+		return nil
+	}
+	return err
+}
+
+// look says how far the client has come, as it sees it. Only a program that has
+// accepted the connection says something or closes it.
+func (c *client) look() (stage, error) {
+	fd := int(c.file.Fd())
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return connecting, err
+	}
+	if info.State == unix.BPF_TCP_SYN_SENT {
+		return connecting, nil
+	}
+	var one [1]byte
+	_, _, err = unix.Recvfrom(fd, one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	switch {
+	case err == nil:
+		return accepted, nil
+	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
+		return connected, nil
+	}
+	return connecting, err
+}
+
+// serverSide says how far the connection has come, as the kernel sees its other end: a
+// connection that was accepted has an inode.
+func (c *client) serverSide() (stage, error) {
+	request := diagRequest{Family: unix.AF_INET, Protocol: unix.IPPROTO_TCP}
+	if c.target.Addr().Is6() {
+		request.Family = unix.AF_INET6
+	}
+	copy(request.ID.Source[:], c.target.Addr().AsSlice())
+	copy(request.ID.Destination[:], c.source.Addr().AsSlice())
+	binary.BigEndian.PutUint16(request.ID.SourcePort[:], c.target.Port())
+	binary.BigEndian.PutUint16(request.ID.DestinationPort[:], c.source.Port())
+	if zone, err := strconv.Atoi(c.target.Addr().Zone()); err == nil {
+		request.ID.Interface = uint32(zone)
+	}
+	request.ID.Cookie = [2]uint32{^uint32(0), ^uint32(0)}
+	now := connecting
+	err := diagnose(request, 0, func(a diagAnswer) {
+		switch a.State {
+		case unix.BPF_TCP_LISTEN, stateSynRecv, stateNewSynRecv:
+		case unix.BPF_TCP_ESTABLISHED, unix.BPF_TCP_CLOSE_WAIT:
+			if now = connected; a.Inode != 0 {
+				now = accepted
+			}
+		default: // the program has closed it already
+			now = accepted
+		}
+	})
+	return now, err
+}
+
+func (c *client) shutdown() { unix.Shutdown(int(c.file.Fd()), unix.SHUT_WR) }
+
+// polled returns the client as a File of the runtime's poller, for its last moments.
+func (c *client) polled() (*os.File, error) {
+	fd, err := unix.FcntlInt(c.file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), "probe"), nil
+}
+
+// deferAccept has the kernel keep connections back until they have data, for so many
+// seconds, and returns for how many it was.
+func deferAccept(file *os.File, seconds int) (before int) {
+	fd := int(file.Fd())
+	before, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT)
+	if err == nil && before != seconds {
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, seconds)
+	}
+	return before
+}
