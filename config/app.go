@@ -24,6 +24,7 @@ type App struct {
 
 	Capture Capture
 	Balance Balance
+	Rescue  Rescue
 
 	Ready        Ready
 	ReadyTimeout time.Duration
@@ -109,6 +110,7 @@ func Default() App {
 		Workers:      CPUs(),
 		Capture:      CaptureAuto,
 		Balance:      BalanceAuto,
+		Rescue:       RescueLocal,
 		Ready:        Ready{Mode: ReadyAuto},
 		ReadyTimeout: DefaultReadyTimeout,
 		Canary:       DefaultCanary,

@@ -9,6 +9,16 @@ const (
 	CaptureOff  Capture = "off"  // their binds are their own affair
 )
 
+// Rescue says whose idle connections outlive a worker that is stopped.
+type Rescue string
+
+// The choices.
+const (
+	RescueOff   Rescue = "off"   // nobody's
+	RescueLocal Rescue = "local" // those of clients on this host: a relay serves their next request, from their own address
+	RescueOn    Rescue = "on"    // all: the app sees requests from outside come from an address of this host
+)
+
 // Balance is how the workers share the addresses that their programs bind.
 type Balance string
 

@@ -6,10 +6,8 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"time"
 
 	"relevo/internal/capture"
-	"relevo/ipc"
 	"relevo/pool"
 )
 
@@ -29,6 +27,8 @@ type Sockets interface {
 	// Emptied says whether no client waits at the worker's own sockets, or is on its way
 	// to them.
 	Emptied(o pool.Order) bool
+	// Others says whether another worker serves where this one did.
+	Others(o pool.Order) bool
 	// Ports are those of the worker's own sockets.
 	Ports(o pool.Order) []uint16
 	// Gone says that no process of the worker is left.
@@ -176,42 +176,6 @@ func (p *Process) untilLeaving() (context.Context, context.CancelFunc) {
 		cancel()
 	}()
 	return ctx, cancel
-}
-
-// departurePolls are the pauses between two looks at a worker that leaves.
-const (
-	departureFirst = 2 * time.Millisecond
-	departureLast  = 50 * time.Millisecond
-)
-
-// depart leads a worker out whose program knows nothing of leaving: it gets no new
-// client, its queue is served, its connections get idle, and only then the stop
-// signal is sent. The pool's patience ends it earlier.
-func (p *Process) depart() {
-	ctx, cancel := p.untilLeaving()
-	defer cancel()
-	sockets := p.binder.sockets
-	if !poll(ctx, func() bool { return sockets.Emptied(p.order) && !p.busy(sockets.Ports(p.order)) }) {
-		return
-	}
-	p.handle.signal(p.release.command.stopSignal())
-	p.sink(pool.Said{Message: ipc.Drained{}})
-}
-
-// poll looks until done says true, or ctx ends.
-func poll(ctx context.Context, done func() bool) bool {
-	for pause := departureFirst; ; pause = min(2*pause, departureLast) {
-		if done() {
-			return true
-		}
-		wait := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			wait.Stop()
-			return false
-		case <-wait.C:
-		}
-	}
 }
 
 // The methods below are those of a binder that may have nothing to do.

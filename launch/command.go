@@ -22,6 +22,7 @@ type Command struct {
 	StopSignal syscall.Signal // default SIGTERM
 	ExecFrom   config.ExecFrom
 	Limits     config.Limits
+	Rescue     config.Rescue
 	Sockets    Sockets // for programs that bind for themselves; nil: their binds are not captured
 
 	// NeedCopy refuses a release of which no copy can be made because the disk is

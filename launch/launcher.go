@@ -42,6 +42,7 @@ type Launcher struct {
 	// replaced between the last look at it and the exec.
 	byDescriptor bool
 	copyless     atomic.Bool // the last release has no copy, and that was told
+	unrescuable  atomic.Bool // connections cannot be kept, and that was told
 	uncaptured   atomic.Bool // binds cannot be captured, and that was told
 
 	starts, looks gate

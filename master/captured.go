@@ -114,6 +114,11 @@ func (c *capturing) Emptied(o pool.Order) bool {
 	return !slices.ContainsFunc(c.hold.listeners(), func(l *upgrader.Listener) bool { return !l.Emptied(o.ID) })
 }
 
+// Others says whether another worker serves where this one did: launch.Sockets.
+func (c *capturing) Others(o pool.Order) bool {
+	return slices.ContainsFunc(c.hold.listeners(), func(l *upgrader.Listener) bool { return l.Seated(o.ID) && l.ServedByOthers(o.ID) })
+}
+
 // Ports are those of the worker's own sockets: launch.Sockets.
 func (c *capturing) Ports(o pool.Order) (all []uint16) {
 	for _, l := range c.hold.listeners() {

@@ -267,3 +267,9 @@ func (s *seating) used() bool {
 
 // spareSeats are kept open for the next workers.
 const spareSeats = 2
+
+// ServedByOthers says whether new clients go to other workers than this one.
+func (l *Listener) ServedByOthers(worker string) bool {
+	group := l.seats.seated(worker)
+	return group != nil && !group.Serving(worker)
+}

@@ -5,6 +5,7 @@ import "time"
 // look is what the kernel tells of a connection, from the server's end.
 type look struct {
 	unread, unsent           int    // bytes
+	begins                   bool   // what is unread begins with a request line
 	received, sent           uint64 // bytes since its beginning
 	sinceReceived, sinceSent time.Duration
 	nonBlocking              bool // the program's descriptor, which is the copy's, too
@@ -22,48 +23,38 @@ const (
 
 // Times of quiet. A program may pause between the head of an answer and its body.
 const (
-	quietAnswered = 60 * time.Millisecond  // after an answer, with nothing more from the client
-	quietHeld     = 30 * time.Millisecond  // with the next request in the socket
-	uploadDoubt   = 250 * time.Millisecond // after which a request held back may be the rest of one that is being read
+	quietAnswered = 60 * time.Millisecond // after an answer, with nothing more from the client
+	quietHeld     = 30 * time.Millisecond // with the next request in the socket
 )
 
 // course is how the rescue of one connection goes.
 type course struct {
-	held     bool      // what the client sends stays in the socket
-	since    time.Time // held, or yielded
-	sentThen uint64    // when it was held
-	clean    bool      // nothing was unanswered when it was held
+	held     bool   // what the client sends stays in the socket
+	sentThen uint64 // when it was held
+	clean    bool   // no request was unanswered or half read when it was held
 }
 
 // judge decides from one look.
-func (c *course) judge(now time.Time, l look) verdict {
-	if l.unsent > 0 {
-		return wait
-	}
-	if !c.held {
-		return c.judgeFree(now, l)
-	}
+func (c *course) judge(l look) verdict {
 	switch {
+	case l.unsent > 0:
+		return wait
+	case !l.nonBlocking && !c.held:
+		// A blocking read would take the data and go on waiting for more.
+		return idleIf(l.unread == 0 && (l.received == 0 || answered(l) && l.sinceSent >= quietAnswered))
+	case !c.held && l.unread > 0 && !l.begins:
+		return wait // the rest of a request that the worker is reading
+	case !c.held:
+		return hold
 	case l.unread == 0:
-		return idleIf(answered(l) && l.sinceSent >= quietAnswered || l.received == 0)
+		return idleIf(l.received == 0 || answered(l) && l.sinceSent >= quietAnswered)
 	case c.clean, l.sent > c.sentThen:
 		// A client that does not pipeline sends its next request when it has its answer.
 		return idleIf(min(l.sinceReceived, l.sinceSent) >= quietHeld)
-	case now.Sub(c.since) >= uploadDoubt:
+	case !l.begins:
 		return yield
 	}
 	return wait
-}
-
-func (c *course) judgeFree(now time.Time, l look) verdict {
-	switch {
-	case !l.nonBlocking:
-		// A blocking read would take the data and go on waiting for more.
-		return idleIf(l.unread == 0 && (l.received == 0 || answered(l) && l.sinceSent >= quietAnswered))
-	case !c.since.IsZero() && now.Sub(c.since) < uploadDoubt && !answered(l):
-		return wait // it has just been yielded
-	}
-	return hold
 }
 
 func idleIf(condition bool) verdict {
@@ -77,11 +68,28 @@ func idleIf(condition bool) verdict {
 func answered(l look) bool { return l.unread == 0 && l.received > 0 && l.sinceSent <= l.sinceReceived }
 
 // settle notes that a verdict was acted on.
-func (c *course) settle(now time.Time, v verdict, l look) {
+func (c *course) settle(v verdict, l look) {
 	switch v {
 	case hold:
-		c.held, c.since, c.sentThen, c.clean = true, now, l.sent, answered(l) || l.received == 0 && l.unread == 0
+		c.held, c.sentThen = true, l.sent
+		c.clean = l.unread > 0 && l.begins || l.unread == 0 && (answered(l) || l.received == 0)
 	case yield:
-		c.held, c.since = false, now
+		c.held = false
 	}
 }
+
+// beginsLikeRequest says whether data may be the beginning of an HTTP/1 request: a
+// method, as far as it has come, and a space. HTTP/2's preface looks like one.
+func beginsLikeRequest(head []byte) bool {
+	for i, b := range head {
+		switch {
+		case b == ' ':
+			return i > 0 && string(head[:i]) != "PRI"
+		case b < 'A' || b > 'Z' || i >= longestMethod:
+			return false
+		}
+	}
+	return len(head) > 0
+}
+
+const longestMethod = 20

@@ -13,6 +13,7 @@ func Take(func(netip.Addr) bool) *Holding { return &Holding{} }
 func (*Holding) Look([]int, []uint16) (bool, error)                          { return true, nil }
 func (*Holding) HandOver(string, int, func(func() (int, error)) error) error { return nil }
 func (*Holding) Cancel()                                                     {}
+func (*Holding) Has(uint64) bool                                             { return false }
 func (*Holding) Len() int                                                    { return 0 }
 
 // Main says that the program was not started as a relay.

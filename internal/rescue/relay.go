@@ -2,7 +2,6 @@ package rescue
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -43,20 +42,15 @@ func serve(client net.Conn, dial func() (net.Conn, error)) error {
 func beginsRequest(in *bufio.Reader) bool {
 	for n := 1; n <= longestMethod+1; n++ {
 		head, err := in.Peek(n)
-		if err != nil {
+		if err != nil || !beginsLikeRequest(head) {
 			return false
 		}
-		switch last := head[n-1]; {
-		case n > 1 && last == ' ':
-			return !bytes.HasPrefix(head, []byte("PRI ")) // the preface of HTTP/2
-		case last < 'A' || last > 'Z':
-			return false
+		if head[n-1] == ' ' {
+			return true
 		}
 	}
 	return false
 }
-
-const longestMethod = 20
 
 // relay passes one request on and its answer back. more says that another request is
 // there already.

@@ -48,7 +48,7 @@ func (h *Holding) Look(pids []int, ports []uint16) (done bool, err error) {
 			delete(h.known, inode)
 			continue
 		}
-		if !c.step(time.Now()) {
+		if !c.step() {
 			done = false
 		}
 	}
@@ -135,20 +135,20 @@ func addressOf(name unix.Sockaddr) netip.AddrPort {
 }
 
 // step looks at a connection and acts; done says that the worker is.
-func (c *connection) step(now time.Time) (done bool) {
+func (c *connection) step() (done bool) {
 	l, err := c.look()
 	if err != nil {
 		return true
 	}
-	c.last = c.course.judge(now, l)
+	c.last = c.course.judge(l)
 	switch c.last {
 	case hold:
 		if unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, most) == nil {
-			c.course.settle(now, hold, l)
+			c.course.settle(hold, l)
 		}
 	case yield:
 		c.release()
-		c.course.settle(now, yield, l)
+		c.course.settle(yield, l)
 	}
 	return c.last == idle
 }
@@ -180,6 +180,11 @@ func (c *connection) look() (l look, err error) {
 	if err != nil {
 		return l, err
 	}
+	if l.unread > 0 {
+		var head [longestMethod + 1]byte
+		n, _, err := unix.Recvfrom(fd, head[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		l.begins = err == nil && beginsLikeRequest(head[:n])
+	}
 	l.nonBlocking = flags&unix.O_NONBLOCK != 0
 	l.received, l.sent = info.Bytes_received, info.Bytes_sent
 	l.sinceReceived = time.Duration(info.Last_data_recv) * time.Millisecond
@@ -194,6 +199,9 @@ func (h *Holding) Cancel() {
 		delete(h.known, inode)
 	}
 }
+
+// Has says whether a connection, by the inode of its socket, is held.
+func (h *Holding) Has(inode uint64) bool { return h.known[inode] != nil }
 
 // Len is how many connections are held.
 func (h *Holding) Len() int { return len(h.known) }
