@@ -116,6 +116,17 @@ func (l *Launcher) Flooded(from ipc.Sender, f ipc.Flood) {
 	p.flooded(f)
 }
 
+// SlowlyClosed takes in that a process sends descriptors to the notify socket that do
+// not close.
+func (l *Launcher) SlowlyClosed(from ipc.Sender) {
+	p := l.senderOf(from)
+	if p == nil {
+		l.warn("a process that is no worker sends descriptors that do not close", "pid", from.PID, "uid", from.UID)
+		return
+	}
+	p.slowlyClosed()
+}
+
 func (l *Launcher) register(p *Process) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -192,6 +192,9 @@ func (p *Process) isReady(how string) {
 
 func (p *Process) disconnected(err error) {
 	<-p.launched
+	if p.isSilent() {
+		return
+	}
 	reason := "" // it closed its end, or died
 	if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrClosed) && !errors.Is(err, syscall.ECONNRESET) {
 		reason = err.Error()
@@ -255,7 +258,10 @@ func (p *Process) drainOutput() {
 	if p.channel != nil {
 		p.channel.Close()
 	}
-	<-p.channelEnded
+	select {
+	case <-p.channelEnded:
+	case <-time.After(outputPatience): // its reader hangs in a close that the worker made slow
+	}
 }
 
 // PID is the worker's process id, which is its process group's too.

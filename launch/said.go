@@ -63,6 +63,16 @@ func (p *Process) flooded(f ipc.Flood) {
 	}
 }
 
+// slowlyClosed has a worker replaced that sends descriptors whose close blocks.
+func (p *Process) slowlyClosed() {
+	p.notifying.Lock()
+	defer p.notifying.Unlock()
+	if p.ended || !p.begun {
+		return
+	}
+	p.sink(pool.Hung{Reason: "sends descriptors to the notify socket that do not close"})
+}
+
 // maxEarly is how many notifications are kept for a process in its first moment.
 const maxEarly = 100
 

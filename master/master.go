@@ -310,6 +310,7 @@ func (m *Master) run(ctx context.Context) error {
 	ended, end := context.WithCancel(context.Background())
 	if m.notify != nil { // before anybody can ask for a succession, which pauses it
 		m.notify.OnFlood(m.launcher.Flooded)
+		m.notify.OnSlowClose(m.launcher.SlowlyClosed)
 		m.serveNotify()
 	}
 	var services, hearing sync.WaitGroup

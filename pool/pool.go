@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"relevo/pool/machine"
@@ -66,6 +67,7 @@ type Pool struct {
 	handedOver  bool
 	unsaved     bool             // the keeper has not seen the newest state
 	kept        map[int][]string // names of the releases' files at the keeper, by generation
+	closing     sync.WaitGroup   // of releases that nothing needs any more
 }
 
 // member is a worker in the pool's books, from spawn to exit.
@@ -228,6 +230,7 @@ func (p *Pool) shut() {
 	if p.handedOver {
 		return // they are another master's
 	}
+	defer p.closing.Wait()
 	for _, m := range p.members {
 		if m.process == nil {
 			delete(p.releases, m.generation)
