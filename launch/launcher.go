@@ -44,6 +44,7 @@ type Launcher struct {
 	copyless     atomic.Bool // the last release has no copy, and that was told
 
 	starts, looks gate
+	oom           oomWatch
 
 	mu    sync.Mutex
 	byPID map[int]*Process
@@ -70,6 +71,7 @@ func New(o Options) (*Launcher, error) {
 	}
 	l := &Launcher{opts: o, self: self, byDescriptor: execsByDescriptor(), byPID: map[int]*Process{},
 		starts: newGate(startsAtOnce), looks: newGate(looksAtOnce)}
+	l.oom.look()
 	o.Cgroups.clear()
 	if o.SnapshotDir != "" {
 		l.store, err = store.Open(o.SnapshotDir, o.KeepReleases, o.Log)

@@ -210,6 +210,7 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 	if !ended {
 		return
 	}
+	status, oomHint := p.release.launcher.oom.judge(status, p.cgroup, p.asked.Load())
 	if err := p.cgroup.end(); err != nil {
 		p.release.launcher.warn("somebody of a dead worker's family is left", "pid", p.pid, "err", err)
 	}
@@ -218,7 +219,7 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 	result := <-launched
 	p.drainOutput()
 	p.silence()
-	exited := pool.Exited{Status: status, Hint: hintFor(status, p.asked.Load())}
+	exited := pool.Exited{Status: status, Hint: cmp.Or(oomHint, hintFor(status, p.asked.Load()))}
 	switch {
 	case result.failure != nil:
 		exited.Status.Error = result.failure.Error()
