@@ -26,6 +26,8 @@ type Listener struct {
 	standing standing // under Upgrader.mu, as is all that follows
 	queue    int      // what the kernel made of its backlog, 0 where it does not tell
 	broken   string   // why it could not be mended, told once
+	diverted bool     // SO_REUSEPORT was set by divert
+	decoy    *os.File // takes new clients in this one's stead, and drops them; nil: none
 }
 
 // File is the socket, non-blocking and not in the runtime's poller. Fd of it
@@ -146,6 +148,8 @@ func (l *Listener) close() error {
 	}
 	if l.lent {
 		err = dropNone(l) // the service manager's must not stay closed to clients
+	} else {
+		err = errors.Join(err, l.admitDiverted())
 	}
 	return errors.Join(err, l.file.Close())
 }
