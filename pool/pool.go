@@ -106,10 +106,10 @@ type slotRecord struct {
 
 // StartError says why a pool did not come up: no worker got ready.
 type StartError struct {
-	Reason string
-	Hint   string
-	Tail   []string // the last lines that the worker wrote
-	Blame  machine.Blame
+	Reason string        `json:"reason"`
+	Hint   string        `json:"hint,omitempty"`
+	Tail   []string      `json:"tail,omitempty"` // the last lines that the worker wrote
+	Blame  machine.Blame `json:"blame,omitempty"`
 }
 
 // Error gives all of it, on several lines where there is more than the reason.
@@ -236,7 +236,10 @@ func (p *Pool) shut() {
 			delete(p.releases, m.generation)
 		}
 	}
-	for _, r := range p.releases {
+	for generation, r := range p.releases {
+		if p.startError != nil {
+			p.drop(p.kept[generation]) // another pool may follow, whose files have the same names
+		}
 		r.Close()
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -121,10 +122,10 @@ func (r *Release) Adopt(o pool.Order, l pool.ProcessLegacy, sink func(pool.Repor
 	return p, nil
 }
 
-// Legacy is the version: pool.Release.
+// Legacy is the version, and a file that stands for the executable: pool.Release.
 func (r *Release) Legacy() pool.ReleaseLegacy {
 	state, _ := json.Marshal(r.info.Version)
-	return pool.ReleaseLegacy{State: state}
+	return pool.ReleaseLegacy{State: state, Files: map[string]*os.File{"program": os.Stdin}}
 }
 
 // Info describes the release: pool.Release.
