@@ -107,11 +107,22 @@ func (p *Process) notified(n ipc.Notification) {
 	defer p.notifying.Unlock()
 	if !p.begun {
 		if len(p.early) < maxEarly {
-			p.early = append(p.early, n)
+			p.early = append(p.early, essence(n))
 		}
 		return
 	}
 	p.tellNotified(n)
+}
+
+// essence is what of a notification counts, cut to its size: it may have to wait.
+func essence(n ipc.Notification) ipc.Notification {
+	kept := ipc.Notification{}
+	for _, name := range []string{"STATUS", "READY", "WATCHDOG", "STOPPING"} {
+		if value, ok := n[name]; ok {
+			kept[name] = strings.Clone(clip(value))
+		}
+	}
+	return kept
 }
 
 func (p *Process) tellNotified(n ipc.Notification) {

@@ -166,11 +166,21 @@ func details(e pool.Event) (attrs []slog.Attr) {
 	text("suspects", strings.Join(e.Workers, " "))
 	text("hint", e.Hint)
 	text("text", e.Text)
-	text("data", string(e.Data))
+	text("data", beginning(e.Data))
 	if len(e.Tail) > 0 {
 		attrs = append(attrs, slog.String("output", strings.Join(e.Tail, " ⏎ ")))
 	}
 	return attrs
+}
+
+// loggedData is how much of an application message a log line shows, in bytes.
+const loggedData = 1 << 10
+
+func beginning(data []byte) string {
+	if len(data) <= loggedData {
+		return string(data)
+	}
+	return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(string(data[:loggedData]), ""), len(data))
 }
 
 // describe gives an event its level and its words; no words, no line.
