@@ -81,13 +81,13 @@ type socketConn interface {
 
 func listen(lc net.ListenConfig, w config.Listen) (conn socketConn, address string, err error) {
 	if w.Datagram() {
-		packet, err := lc.ListenPacket(context.Background(), string(w.Network), w.Address)
+		packet, err := lc.ListenPacket(context.Background(), w.SocketNetwork(), w.Address)
 		if err != nil {
 			return nil, "", err
 		}
 		return packet.(*net.UDPConn), packet.LocalAddr().String(), nil
 	}
-	listener, err := lc.Listen(context.Background(), string(w.Network), w.Address)
+	listener, err := lc.Listen(context.Background(), w.SocketNetwork(), w.Address)
 	if err != nil {
 		return nil, "", err
 	}
