@@ -48,6 +48,14 @@ func appMain() {
 		time.AfterFunc(200*time.Millisecond, func() { die(func() { os.Exit(4) }) })
 	case "crash-after-5s":
 		time.AfterFunc(5*time.Second, func() { die(func() { os.Exit(6) }) })
+	case "waits", "waits-and-crashes":
+		for err := error(os.ErrNotExist); err != nil; _, err = os.Stat("go") {
+			time.Sleep(10 * time.Millisecond) // looks again
+		}
+		if behaviour != "waits" {
+			fmt.Fprintln(os.Stderr, "panic: the file says nothing")
+			os.Exit(3)
+		}
 	case "slow-start":
 		time.Sleep(time.Second) // stands for a program that has much to load
 	}

@@ -417,3 +417,51 @@ func forgeSlots(t *testing.T, file *os.File, change func(map[string]any)) {
 		}
 	}
 }
+
+// TestMasterKilledWhileBooting: the next master goes on with the start, and systemd
+// hears that the service is ready when it is.
+func TestMasterKilledWhileBooting(t *testing.T) {
+	s := newUnitSite(t, "workers = 2\n")
+	s.release("1", "waits")
+	s.Systemctl("start", "--no-block", "web.service")
+	starting := func() (pids []int) {
+		s.Await("two workers to start", func() bool {
+			pids = nil
+			status, err := s.app()
+			for _, w := range status.Workers {
+				if w.State == "starting" && w.PID != 0 {
+					pids = append(pids, w.PID)
+				}
+			}
+			return err == nil && status.State == "booting" && len(pids) == 2
+		})
+		slices.Sort(pids)
+		return pids
+	}
+	before := starting()
+	for range 2 {
+		master := s.mainProcess()
+		if err := syscall.Kill(master, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		s.Await("another master", func() bool {
+			now := s.mainProcess()
+			return now != 0 && now != master
+		})
+		if now := starting(); !slices.Equal(now, before) {
+			t.Errorf("pids %v start, before: %v", now, before)
+		}
+		if state := s.Show("web.service", "ActiveState"); state != "activating" {
+			t.Errorf("the service is %s before a worker is ready", state)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(s.Dir, "go"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if now := s.settled(2); !slices.Equal(now, before) {
+		t.Errorf("pids %v serve, before: %v", now, before)
+	}
+	s.Await("systemd to know", func() bool { return s.Show("web.service", "ActiveState") == "active" })
+	s.Systemctl("stop", "web.service")
+	s.gone(before)
+}

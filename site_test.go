@@ -99,9 +99,7 @@ func pathWithoutUs() string {
 // start starts the master and waits until it serves.
 func (s *site) start(args ...string) {
 	s.t.Helper()
-	s.master = exec.Command(s.program, args...)
-	s.master.Dir, s.master.Env, s.master.Stdout, s.master.Stderr = s.dir, s.env, s.log, s.log
-	s.begin()
+	s.run(args...)
 	s.await("the pool to serve", func() bool {
 		client, err := control.Connect(context.Background(), filepath.Join(s.dir, "run", "site.sock"))
 		if err != nil {
@@ -111,6 +109,14 @@ func (s *site) start(args ...string) {
 		status, err := client.Status(context.Background())
 		return err == nil && status.State == "running"
 	})
+}
+
+// run starts the master.
+func (s *site) run(args ...string) {
+	s.t.Helper()
+	s.master = exec.Command(s.program, args...)
+	s.master.Dir, s.master.Env, s.master.Stdout, s.master.Stderr = s.dir, s.env, s.log, s.log
+	s.begin()
 }
 
 // begin starts the master, which ends with the test.

@@ -49,6 +49,22 @@ func (l Listen) String() string {
 // Datagram says whether the socket receives packets instead of connections.
 func (l Listen) Datagram() bool { return strings.HasPrefix(string(l.Network), "udp") }
 
+// SocketNetwork is the network of the socket to open, in the words of package net: an
+// IPv4 address gets a socket of IPv4, for net itself opens [::] for 0.0.0.0.
+func (l Listen) SocketNetwork() string {
+	if l.Network != TCP && l.Network != UDP {
+		return string(l.Network)
+	}
+	host, _, err := net.SplitHostPort(l.Address)
+	if err != nil {
+		return string(l.Network)
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Unmap().Is4() {
+		return string(l.Network) + "4"
+	}
+	return string(l.Network)
+}
+
 // ParseListen reads [NAME=]ADDR[,mode=0660][,backlog=N]. ADDR is :PORT,
 // HOST:PORT, PORT, unix:/PATH, or one of these after tcp4: tcp6: udp: udp4:
 // udp6:.
@@ -212,6 +228,18 @@ func NameListeners(all []Listen) {
 	}
 }
 
+// takesIPv4Of says whether the listener is for all addresses of IPv4 and IPv6, and the
+// other for all of IPv4 on the same port.
+func (l Listen) takesIPv4Of(other Listen) bool {
+	if l.Network != TCP && l.Network != UDP || l.Datagram() != other.Datagram() || other.Network == Unix {
+		return false
+	}
+	host, port, _ := net.SplitHostPort(l.Address)
+	otherHost, otherPort, _ := net.SplitHostPort(other.Address)
+	all4 := otherHost == "0.0.0.0" || otherHost == "" && strings.HasSuffix(string(other.Network), "4")
+	return (host == "" || host == "::") && all4 && port == otherPort && port != "0"
+}
+
 // listenProblem returns what keeps listener i from standing beside those before it.
 func listenProblem(all []Listen, i int) error {
 	l := all[i]
@@ -223,6 +251,9 @@ func listenProblem(all []Listen, i int) error {
 	for _, other := range all[:i] {
 		if l.Name == other.Name {
 			return fmt.Errorf("cannot listen twice under the name %q (%s and %s)", l.Name, other, l)
+		}
+		if l.takesIPv4Of(other) || other.takesIPv4Of(l) {
+			return fmt.Errorf("cannot listen on %s beside %s: without a prefix [::] is for IPv4, too; write tcp6: or udp6: before it", l, other)
 		}
 		if l.Network == other.Network && l.Address == other.Address && !strings.HasSuffix(l.Address, ":0") {
 			return fmt.Errorf("cannot listen twice on %s (listeners %q and %q)", l, other.Name, l.Name)

@@ -100,6 +100,18 @@ func TestNameListeners(t *testing.T) {
 	}
 }
 
+func TestSocketNetwork(t *testing.T) {
+	for text, want := range map[string]string{
+		"0.0.0.0:80": "tcp4", "127.0.0.1:80": "tcp4", "tcp4::80": "tcp4", "udp:0.0.0.0:53": "udp4", "[::ffff:127.0.0.1]:80": "tcp4",
+		":80": "tcp", "[::]:80": "tcp", "[::1]:80": "tcp", "localhost:80": "tcp", "udp:53": "udp", "tcp6:[::]:80": "tcp6", "unix:/a": "unix",
+	} {
+		l, err := ParseListen(text)
+		if got := l.SocketNetwork(); err != nil || got != want {
+			t.Errorf("%s gets a socket of %q, %v; want %q", text, got, err, want)
+		}
+	}
+}
+
 func TestDatagram(t *testing.T) {
 	for _, network := range []Network{TCP, TCP4, TCP6, UDP, UDP4, UDP6, Unix} {
 		want := network == UDP || network == UDP4 || network == UDP6

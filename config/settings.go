@@ -24,7 +24,7 @@ func appSettings() []Setting {
 		one("directory", "directory", plain("DIR", "."), Roll, func(a *App) *string { return &a.Dir },
 			"working directory of the workers (default: the file's if the command comes from it, else the present one)"),
 		one("workers", "workers", workers(), Live, func(a *App) *int { return &a.Workers },
-			"number of workers; auto is one for each processor this process may use"),
+			"number of workers; auto, max or 0 is one for each processor this process may use"),
 		many("listen", "listen", listeners(), Roll, func(a *App) *[]Listen { return &a.Listen },
 			"listen on :8080, 127.0.0.1:0, [::1]:80, unix:/path.sock, udp:…; ,mode=0660 and ,backlog=N may follow"),
 		one("capture", "capture", choice("WHAT", oneOf("capture", CaptureAuto, CaptureOff), CaptureAuto, CaptureOff), Roll, func(a *App) *Capture { return &a.Capture },

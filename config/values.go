@@ -21,8 +21,8 @@ func ParseWorkers(text string) (int, error) {
 		return CPUs(), nil
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > MaxWorkers {
-		return 0, fmt.Errorf("cannot use %q as a number of workers: 1 to %d, or auto (here %d)", text, MaxWorkers, CPUs())
+	if err != nil || n < 1 || n > MaxWorkers || text[0] == '+' { // +2 is a step of relevo scale
+		return 0, fmt.Errorf("cannot use %q as a number of workers: 1 to %d, or auto, max or 0 (here %d)", text, MaxWorkers, CPUs())
 	}
 	return n, nil
 }

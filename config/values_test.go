@@ -18,7 +18,7 @@ func TestParseWorkers(t *testing.T) {
 			t.Errorf("ParseWorkers(%q) = %d, %v, want %d", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "-1", "-0", "00", "1025", "many", "1.5", "0x10", " 1", "99999999999999999999"} {
+	for _, text := range []string{"", "-1", "-0", "00", "1025", "many", "+2", "1.5", "0x10", " 1", "99999999999999999999"} {
 		got, err := ParseWorkers(text)
 		wantCannot(t, err, strconv.Quote(text), "1 to 1024", "auto")
 		if got != 0 {

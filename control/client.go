@@ -202,7 +202,7 @@ type EventStream struct {
 // Next returns the next event and the line it came in. It returns io.EOF when the
 // pool has ended.
 func (s *EventStream) Next() (e pool.Event, line []byte, err error) {
-	line, err = s.lines.ReadBytes('\n')
+	line, err = s.line()
 	if err != nil {
 		return e, nil, err
 	}
@@ -210,6 +210,22 @@ func (s *EventStream) Next() (e pool.Event, line []byte, err error) {
 		return e, nil, fmt.Errorf("cannot read an event: %w", err)
 	}
 	return e, line, nil
+}
+
+// maxAnswer is the most that a client reads of one answer, or of one event, in bytes:
+// what answers on a socket may be any program.
+const maxAnswer = 32 << 20
+
+func (s *EventStream) line() (line []byte, err error) {
+	for {
+		part, err := s.lines.ReadSlice('\n')
+		if line = append(line, part...); len(line) > maxAnswer {
+			return nil, fmt.Errorf("cannot read an event: it is longer than %d MiB", maxAnswer>>20)
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return line, err
+		}
+	}
 }
 
 // Close ends the stream.
@@ -227,7 +243,7 @@ func (c *Client) do(ctx context.Context, method, verb string, body, into any) er
 	if into == nil {
 		return nil
 	}
-	if err := json.NewDecoder(response.Body).Decode(into); err != nil {
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(into); err != nil {
 		return fmt.Errorf("cannot read the answer of %q: %w", c.name, err)
 	}
 	return nil
@@ -272,7 +288,7 @@ func (c *Client) request(ctx context.Context, method, verb string, body any) (*h
 	}
 	defer response.Body.Close()
 	failure := &Error{Exit: ExitFailure}
-	if json.NewDecoder(response.Body).Decode(failure) != nil || failure.Message == "" {
+	if json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(failure) != nil || failure.Message == "" {
 		failure.Message = fmt.Sprintf("cannot ask %q to %s: %s", c.name, verb, response.Status)
 	}
 	return nil, failure

@@ -88,6 +88,7 @@ func Inherit(socket *os.File, path string, master Master, log *slog.Logger) (*Se
 }
 
 func newServer(listener *net.UnixListener, master Master, log *slog.Logger) *Server {
+	refuseDescriptors(listener)
 	s := &Server{master: master, log: log, listener: listener, leaving: make(chan struct{})}
 	s.http = &http.Server{
 		Handler:           s.handler(),

@@ -22,7 +22,7 @@ func tryBind(l config.Listen) error {
 		}
 		return unix.Access(dir, unix.W_OK|unix.X_OK)
 	}
-	network := string(l.Network)
+	network := l.SocketNetwork()
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(false)
 	if strings.HasPrefix(network, "udp") {

@@ -120,6 +120,7 @@ func TestDecisions(t *testing.T) {
 		"no exit status": {func(h *Host) { h.Probes.ExitInfo = denied }, "exit-info", Warn, "6.15"},
 		"no close_range": {func(h *Host) { h.Probes.CloseRange = denied }, "close_range", Warn, "5.11"},
 		"no memfd":       {func(h *Host) { h.Probes.Memfd = denied }, "memfd", Warn, "seccomp"},
+		"no filter":      {func(h *Host) { h.Probes.Filter = denied }, "filter", OK, "second socket"},
 		"no credentials": {func(h *Host) { h.Probes.Credentials = denied }, "credentials", Bad, "NOTIFY_SOCKET"},
 		"exec by path":   {func(h *Host) { h.Probes.Release = "6.1.0-44-amd64" }, "execveat", OK, "6.14"},
 		"no cgroup2":     {file("/proc/self/mountinfo", "2 0 0:2 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n"), "cgroup", Warn, "no cgroup v2"},

@@ -48,6 +48,14 @@ func TestProbe(t *testing.T) {
 	}
 }
 
+// TestTryFilter: a filter on UDP needs no privilege, one on TCP may; root with all
+// capabilities can do both.
+func TestTryFilter(t *testing.T) {
+	if err := tryFilter(); err != nil && !errors.Is(err, syscall.EPERM) {
+		t.Error(err)
+	}
+}
+
 func TestTryBind(t *testing.T) {
 	taken, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {

@@ -171,10 +171,12 @@ func TestNotifyClosesDescriptors(t *testing.T) {
 		send("garbage", 1)
 	}
 	send("FDSTORE=1", 253) // SCM_MAX_FD
-	send("last", 0)        // when this is delivered, all before it is closed
-	if after := openFiles(); len(after) > len(before) {
-		t.Errorf("%d descriptors before, %d after: %q", len(before), len(after), after)
-	}
+	await(t, func() string {
+		if after := openFiles(); len(after) > len(before) {
+			return fmt.Sprintf("%d descriptors before, %d after: %q", len(before), len(after), after)
+		}
+		return ""
+	})
 }
 
 func TestNotifyGarbage(t *testing.T) {

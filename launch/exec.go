@@ -59,6 +59,7 @@ func (r *Release) Start(o pool.Order, sink func(pool.Report)) (pool.Process, err
 func (b *birth) start(avoidPath bool, sink func(pool.Report)) (p *Process, err error) {
 	r := b.release
 	defer b.closeChildEnds()
+	r.launcher.oom.look()
 	if b.image, err = r.image(avoidPath); err != nil {
 		return nil, err
 	}

@@ -46,6 +46,7 @@ type Launcher struct {
 	uncaptured   atomic.Bool // binds cannot be captured, and that was told
 
 	starts, looks gate
+	oom           oomWatch
 
 	mu    sync.Mutex
 	byPID map[int]*Process
@@ -72,6 +73,7 @@ func New(o Options) (*Launcher, error) {
 	}
 	l := &Launcher{opts: o, self: self, byDescriptor: execsByDescriptor(), byPID: map[int]*Process{},
 		starts: newGate(startsAtOnce), looks: newGate(looksAtOnce)}
+	l.oom.look()
 	o.Cgroups.clear()
 	if o.SnapshotDir != "" {
 		l.store, err = store.Open(o.SnapshotDir, o.KeepReleases, o.Log)
@@ -116,6 +118,17 @@ func (l *Launcher) Flooded(from ipc.Sender, f ipc.Flood) {
 		return
 	}
 	p.flooded(f)
+}
+
+// SlowlyClosed takes in that a process sends descriptors to the notify socket that do
+// not close.
+func (l *Launcher) SlowlyClosed(from ipc.Sender) {
+	p := l.senderOf(from)
+	if p == nil {
+		l.warn("a process that is no worker sends descriptors that do not close", "pid", from.PID, "uid", from.UID)
+		return
+	}
+	p.slowlyClosed()
 }
 
 func (l *Launcher) register(p *Process) {

@@ -155,6 +155,9 @@ func (p *Process) isReady(how string) {
 
 func (p *Process) disconnected(err error) {
 	<-p.launched
+	if p.isSilent() {
+		return
+	}
 	reason := "" // it closed its end, or died
 	if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrClosed) && !errors.Is(err, syscall.ECONNRESET) {
 		reason = err.Error()
@@ -171,6 +174,7 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 		return
 	}
 	close(p.gone)
+	status, oomHint := p.release.launcher.oom.judge(status, p.cgroup, p.asked.Load())
 	if err := p.cgroup.end(); err != nil {
 		p.release.launcher.warn("somebody of a dead worker's family is left", "pid", p.pid, "err", err)
 	}
@@ -180,7 +184,7 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 	p.drainOutput()
 	p.silence()
 	p.binder.end(p.order)
-	exited := pool.Exited{Status: status, Hint: hintFor(status, p.asked.Load())}
+	exited := pool.Exited{Status: status, Hint: cmp.Or(oomHint, hintFor(status, p.asked.Load()))}
 	switch {
 	case result.failure != nil:
 		exited.Status.Error = result.failure.Error()
@@ -220,7 +224,10 @@ func (p *Process) drainOutput() {
 	if p.channel != nil {
 		p.channel.Close()
 	}
-	<-p.channelEnded
+	select {
+	case <-p.channelEnded:
+	case <-time.After(outputPatience): // its reader hangs in a close that the worker made slow
+	}
 }
 
 // PID is the worker's process id, which is its process group's too.

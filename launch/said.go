@@ -66,6 +66,16 @@ func (p *Process) flooded(f ipc.Flood) {
 	}
 }
 
+// slowlyClosed has a worker replaced that sends descriptors whose close blocks.
+func (p *Process) slowlyClosed() {
+	p.notifying.Lock()
+	defer p.notifying.Unlock()
+	if p.ended || !p.begun {
+		return
+	}
+	p.sink(pool.Hung{Reason: "sends descriptors to the notify socket that do not close"})
+}
+
 // maxEarly is how many notifications are kept for a process in its first moment.
 const maxEarly = 100
 
@@ -100,11 +110,22 @@ func (p *Process) notified(n ipc.Notification) {
 	defer p.notifying.Unlock()
 	if !p.begun {
 		if len(p.early) < maxEarly {
-			p.early = append(p.early, n)
+			p.early = append(p.early, essence(n))
 		}
 		return
 	}
 	p.tellNotified(n)
+}
+
+// essence is what of a notification counts, cut to its size: it may have to wait.
+func essence(n ipc.Notification) ipc.Notification {
+	kept := ipc.Notification{}
+	for _, name := range []string{"STATUS", "READY", "WATCHDOG", "STOPPING"} {
+		if value, ok := n[name]; ok {
+			kept[name] = strings.Clone(clip(value))
+		}
+	}
+	return kept
 }
 
 func (p *Process) tellNotified(n ipc.Notification) {

@@ -209,6 +209,7 @@ type legacy struct {
 	Pool        json.RawMessage           `json:"pool"`
 	LastSum     string                    `json:"last_sum,omitempty"`
 	FellBack    bool                      `json:"fell_back,omitempty"`
+	Booting     bool                      `json:"booting,omitempty"` // nothing has served yet
 	Warnings    map[string]string         `json:"warnings,omitempty"`
 	Stored      []string                  `json:"stored,omitempty"` // names of files that systemd has
 	// Then is what the next master is to do first: reload.

@@ -122,7 +122,7 @@ func (m *Master) document(p pool.Legacy, then string) ([]byte, map[string]*os.Fi
 func (m *Master) state() legacy {
 	l := legacy{
 		Format: legacyFormat, Reads: legacyFormat, Version: m.opts.Version, Name: m.opts.App.Name,
-		Started: m.begun, Successions: m.successions, FellBack: m.fellBack, Warnings: m.warnings.all(), Stored: m.keeper.names(),
+		Started: m.begun, Successions: m.successions, FellBack: m.boot.fellBack.Load(), Booting: !m.boot.over.Load(), Warnings: m.warnings.all(), Stored: m.keeper.names(),
 	}
 	m.listeners.mu.Lock()
 	for _, w := range m.listeners.serving {
@@ -161,7 +161,7 @@ func (m *Master) inheritFromStore() (succeeds bool) {
 		m.notify.Close()
 	}
 	m.listeners, m.notify, m.launcher, m.current, m.wanted, m.adopted = nil, nil, nil, nil, nil, nil
-	m.keys, m.successions, m.begun = 0, 0, time.Now()
+	m.keys, m.successions, m.begun, m.boot = 0, 0, time.Now(), &boot{}
 	m.keeper.forget()
 	a.legacy, a.lost, a.sockets, m.owns = nil, err, append(given, spare...), true
 	return false
@@ -176,7 +176,7 @@ func (m *Master) inherit() error {
 	if l.Name != m.opts.App.Name {
 		return fmt.Errorf("cannot succeed the master of %q as %q: the name of an app cannot change while it runs", l.Name, m.opts.App.Name)
 	}
-	m.begun, m.successions, m.fellBack, m.lastSum = l.Started, l.Successions+1, l.FellBack, l.LastSum
+	m.begun, m.successions, m.lastSum = l.Started, l.Successions+1, l.LastSum
 	for kind, text := range l.Warnings {
 		m.warnings.set(kind, text)
 	}
@@ -237,6 +237,9 @@ func (m *Master) inheritPool(l *legacy, in *upgrader.Inheritance) error {
 	}
 	if m.wanted == nil {
 		m.wanted = m.current
+	}
+	if err := m.inheritBoot(l, left.Machine.Phase); err != nil {
+		return err
 	}
 	p, err := pool.Inherit(m.poolOptions(), left, releases)
 	if err != nil {

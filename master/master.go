@@ -61,7 +61,7 @@ type Master struct {
 	log       *slog.Logger
 	lock      *control.Lock
 	listeners *listeners
-	atStart   *hold             // the first configuration's sockets, until something serves
+	boot      *boot
 	notify    *ipc.NotifyServer // nil where the system has none
 	launcher  *launch.Launcher
 	control   *control.Server
@@ -75,7 +75,6 @@ type Master struct {
 	changed   broadcast      // what serves is another generation
 	later     sync.WaitGroup // what the upgrader has told of; the control socket
 	after     sequence       // what the ends of rolls have set off
-	fellBack  bool           // the newest release did not start
 	stopping  atomic.Bool    // somebody has asked for the end
 	forgetful atomic.Bool    // the last verdict was not written down
 
@@ -171,7 +170,7 @@ func (m *Master) wantedApp() config.App {
 // Run is a master's whole life. It returns nil after a graceful or forced stop.
 // An error before anything serves leaves nothing behind.
 func Run(ctx context.Context, o Options) error {
-	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), reaper: reaper.New(reaper.Options{Log: o.Log}), begun: time.Now()}
+	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), reaper: reaper.New(reaper.Options{Log: o.Log}), begun: time.Now(), boot: &boot{}}
 	m.succession.over = make(chan struct{})
 	threads.Reserve(threads.Enough + runtime.GOMAXPROCS(0))
 	m.owns = !o.Arrival.succeeds()
@@ -269,10 +268,11 @@ func (m *Master) openListeners() error {
 	}))
 	m.listeners.serving = m.opts.App.Listen
 	m.listeners.upgrader.Activate(m.opts.Arrival.activated())
-	var err error
-	if m.atStart, err = m.listeners.acquire(m.opts.App.Listen); errors.Is(err, upgrader.ErrUnclaimed) {
+	sockets, err := m.listeners.acquire(m.opts.App.Listen)
+	if errors.Is(err, upgrader.ErrUnclaimed) {
 		err = control.WithExit(err, control.ExitConfig)
 	}
+	m.boot.sockets = sockets
 	return m.tellOfOrphans(err)
 }
 
@@ -312,6 +312,7 @@ func (m *Master) run(ctx context.Context) error {
 	ended, end := context.WithCancel(context.Background())
 	if m.notify != nil { // before anybody can ask for a succession, which pauses it
 		m.notify.OnFlood(m.launcher.Flooded)
+		m.notify.OnSlowClose(m.launcher.SlowlyClosed)
 		m.serveNotify()
 	}
 	var services, hearing sync.WaitGroup

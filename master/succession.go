@@ -65,6 +65,10 @@ func (m *Master) upgrade(then string) (u control.Upgraded, err error) {
 		m.log.Info("replacing the master", "binary", self, "how", m.way())
 		u, err = m.replace(self, then)
 	}
+	if errors.Is(err, pool.ErrNotRunning) {
+		m.succession.mu.Unlock()
+		return u, control.WithExit(errors.New("cannot replace the master: it is stopping, or its start has just failed; try again"), control.ExitBusy)
+	}
 	if err != nil {
 		m.upgradeFailed(err)
 		m.refuse(self, err)

@@ -93,43 +93,16 @@ type Event struct {
 	FromRelease *Info `json:"from_release,omitempty"`
 }
 
-// subscriber is one reader of events. A reader that falls behind loses events
-// and is told how many; it never holds the pool up.
-type subscriber struct {
-	app    string
-	events chan Event // closed by the loop
-	lost   int        // not told yet
-}
-
-// subscriberBuffer holds the burst of a roll of a large pool.
-const subscriberBuffer = 1024
-
-func newSubscriber(app string) *subscriber {
-	// One place more, kept free for the last word.
-	return &subscriber{app: app, events: make(chan Event, subscriberBuffer+1)}
-}
-
-// send is called by the loop alone, so there is never less room than it sees.
-func (s *subscriber) send(e Event) {
-	switch room := subscriberBuffer - len(s.events); {
-	case s.lost == 0 && room >= 1:
-	case s.lost > 0 && room >= 2:
-		s.tellLoss()
-	default:
-		s.lost++
-		return
+// cost is about what an event takes in memory.
+func (e *Event) cost() int {
+	n := eventCost + len(e.Data) + len(e.Text) + len(e.Reason) + len(e.Hint)
+	for _, lines := range [][]string{e.Tail, e.Addresses, e.Workers} {
+		for _, line := range lines {
+			n += len(line) + 16
+		}
 	}
-	s.events <- e
+	return n
 }
 
-func (s *subscriber) tellLoss() {
-	s.events <- Event{Time: time.Now(), Kind: KindLost, App: s.app, Count: s.lost}
-	s.lost = 0
-}
-
-func (s *subscriber) end() {
-	if s.lost > 0 {
-		s.tellLoss()
-	}
-	close(s.events)
-}
+// eventCost is the memory of an event without its texts.
+const eventCost = 600

@@ -38,10 +38,14 @@ func (m *member) blame(r Exited) machine.Blame {
 }
 
 // atFault says whether a worker's death speaks against its program, provided that
-// nobody asked it to leave: it exited, or crashed. A signal from outside does not.
+// nobody asked it to leave: it exited, or crashed, or took so much memory that the
+// kernel killed it. A signal from outside does not.
 func (m *member) atFault(status ExitStatus) bool {
 	if m.signalled || status.Error != "" {
 		return false
+	}
+	if status.OutOfMemory {
+		return true
 	}
 	switch status.Signal {
 	case 0, syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGILL, syscall.SIGFPE,

@@ -138,7 +138,7 @@ func TestRollResultJSON(t *testing.T) {
 }
 
 func TestExitStatusJSON(t *testing.T) {
-	all := []pool.ExitStatus{{}, {Code: 255}, {Error: "cannot start a process"}}
+	all := []pool.ExitStatus{{}, {Code: 255}, {Code: 137, OutOfMemory: true}, {Signal: syscall.SIGKILL, OutOfMemory: true}, {Error: "cannot start a process"}}
 	for sig := syscall.Signal(1); sig <= 64; sig++ {
 		all = append(all, pool.ExitStatus{Signal: sig}, pool.ExitStatus{Signal: sig, Core: true})
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"relevo/pool/machine"
@@ -66,6 +67,7 @@ type Pool struct {
 	handedOver  bool
 	unsaved     bool             // the keeper has not seen the newest state
 	kept        map[int][]string // names of the releases' files at the keeper, by generation
+	closing     sync.WaitGroup   // of releases that nothing needs any more
 }
 
 // member is a worker in the pool's books, from spawn to exit.
@@ -104,10 +106,10 @@ type slotRecord struct {
 
 // StartError says why a pool did not come up: no worker got ready.
 type StartError struct {
-	Reason string
-	Hint   string
-	Tail   []string // the last lines that the worker wrote
-	Blame  machine.Blame
+	Reason string        `json:"reason"`
+	Hint   string        `json:"hint,omitempty"`
+	Tail   []string      `json:"tail,omitempty"` // the last lines that the worker wrote
+	Blame  machine.Blame `json:"blame,omitempty"`
 }
 
 // Error gives all of it, on several lines where there is more than the reason.
@@ -228,12 +230,16 @@ func (p *Pool) shut() {
 	if p.handedOver {
 		return // they are another master's
 	}
+	defer p.closing.Wait()
 	for _, m := range p.members {
 		if m.process == nil {
 			delete(p.releases, m.generation)
 		}
 	}
-	for _, r := range p.releases {
+	for generation, r := range p.releases {
+		if p.startError != nil {
+			p.drop(p.kept[generation]) // another pool may follow, whose files have the same names
+		}
 		r.Close()
 	}
 }

@@ -153,6 +153,9 @@ type ExitStatus struct {
 	Code   int
 	Signal syscall.Signal // 0: it exited
 	Core   bool           // a core was dumped
+	// OutOfMemory: the kernel's out-of-memory killer ended it, or, where it exited
+	// with a code, a process that it had started.
+	OutOfMemory bool
 	// Error is set instead where no process came to be, or none of its own: why.
 	Error string
 }
@@ -162,6 +165,10 @@ func (s ExitStatus) String() string {
 	switch {
 	case s.Error != "":
 		return s.Error
+	case s.OutOfMemory && s.Signal == 0:
+		return fmt.Sprintf("exit status %d (a process of it was killed by the kernel: out of memory)", s.Code)
+	case s.OutOfMemory:
+		return "killed by the kernel: out of memory"
 	case s.Signal != 0 && s.Core:
 		return fmt.Sprintf("killed by %s (core dumped)", config.SignalName(s.Signal))
 	case s.Signal != 0:
@@ -180,6 +187,9 @@ func (s ExitStatus) MarshalJSON() ([]byte, error) {
 	default:
 		out["code"] = s.Code
 	}
+	if s.OutOfMemory {
+		out["oom"] = true
+	}
 	return json.Marshal(out)
 }
 
@@ -189,11 +199,12 @@ func (s *ExitStatus) UnmarshalJSON(data []byte) error {
 		Code   *int
 		Signal string
 		Text   string
+		OOM    bool
 	}
 	if err := json.Unmarshal(data, &in); err != nil {
 		return err
 	}
-	*s = ExitStatus{}
+	*s = ExitStatus{OutOfMemory: in.OOM}
 	switch {
 	case in.Signal != "":
 		sig, err := config.ParseSignal(in.Signal)

@@ -94,7 +94,7 @@ func (p *Pool) exited(m *member, r Exited) {
 	slot := p.slot(m.slot)
 	slot.lastExit = &r.Status
 	slot.failure = p.autopsyOf(m)
-	p.step(machine.Exited{Worker: m.id, Reason: r.Status.String(), Blame: blame})
+	p.step(machine.Exited{Worker: m.id, Reason: r.Status.String(), Blame: blame, Signalled: m.signalled})
 	delete(p.members, m.id)
 	p.drop(m.kept)
 	p.changed = true
@@ -113,6 +113,9 @@ func (p *Pool) publishExit(m *member, r Exited, blame machine.Blame) {
 		e.Signal = config.SignalName(status.Signal)
 	default:
 		e.Code = &status.Code
+	}
+	if status.OutOfMemory {
+		e.Reason, e.Hint = status.String(), r.Hint
 	}
 	p.publishFor(m, e)
 }

@@ -365,3 +365,20 @@ func TestCanaryLeaves(t *testing.T) {
 		p.Exit(0)
 	})
 }
+
+// The end of a release takes as long as its file system likes; the pool goes on.
+func TestSlowCloseOfRelease(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := start(t, 2, pooltest.NewRelease("v1", pooltest.Obedient))
+		bad := r.release("v2", pooltest.Obedient)
+		bad.Fail("start", errors.New("cannot start"))
+		resume := bad.HoldClose()
+		wantEqual(t, "result", (<-r.roll(bad)).Result, machine.RolledBack)
+		wantEqual(t, "states", r.states(), "0/1 serving, 1/2 serving")
+		r.mustRoll(r.release("v3", pooltest.Obedient))
+		wantEqual(t, "closed", bad.Closed(), 0)
+		resume()
+		synctest.Wait()
+		wantEqual(t, "closed", bad.Closed(), 1)
+	})
+}

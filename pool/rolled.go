@@ -122,7 +122,7 @@ func (p *Pool) closeReleases() {
 	for generation, release := range p.releases {
 		if !used[generation] {
 			p.drop(p.kept[generation])
-			release.Close()
+			p.closing.Go(func() { release.Close() }) // a file on a share may take long
 			delete(p.releases, generation)
 			delete(p.kept, generation)
 		}

@@ -20,7 +20,8 @@ type ListenerLegacy struct {
 	Queue    int             `json:"queue,omitempty"`
 	Unix     *UnixFileLegacy `json:"unix,omitempty"`
 	Leaving  bool            `json:"leaving,omitempty"`
-	Lent     bool            `json:"lent,omitempty"` // it is the service manager's
+	Lent     bool            `json:"lent,omitempty"`     // it is the service manager's
+	Diverted bool            `json:"diverted,omitempty"` // a decoy of that master takes its clients
 	Seats    *seatsLegacy    `json:"seats,omitempty"`
 }
 
@@ -81,6 +82,7 @@ func (u *Upgrader) Legacy() (all []ListenerLegacy, files map[string]*os.File) {
 func (l *Listener) legacy(leaving bool) ListenerLegacy {
 	out := ListenerLegacy{
 		ID: l.id, Listen: ListenLegacy(l.Listen), Address: l.Address, Standing: l.standing, Queue: l.queue, Leaving: leaving, Lent: l.lent,
+		Diverted: l.diverted,
 	}
 	if s := l.socket; s != nil {
 		out.Unix = &UnixFileLegacy{s.path, s.dev, s.ino, s.hidden}
@@ -111,6 +113,7 @@ func Inherit(o Options, all []ListenerLegacy, from *Inheritance) (*Upgrader, err
 		}
 		l := &Listener{
 			Listen: config.Listen(known.Listen), Address: known.Address, file: file, id: known.ID, standing: known.Standing, queue: known.Queue, lent: known.Lent,
+			diverted: known.Diverted,
 		}
 		if s := known.Unix; s != nil {
 			l.socket = &unixSocket{path: s.Path, dev: s.Dev, ino: s.Ino, hidden: s.Hidden}
@@ -128,9 +131,14 @@ func Inherit(o Options, all []ListenerLegacy, from *Inheritance) (*Upgrader, err
 	return u, nil
 }
 
-// Begin looks after inherited listeners from now on.
+// Begin looks after inherited listeners from now on. A decoy ends with its master.
 func (u *Upgrader) Begin() {
 	u.mu.Lock()
+	for _, l := range u.all() {
+		if l.diverted {
+			u.block(l)
+		}
+	}
 	end := u.watch()
 	u.mu.Unlock()
 	end()

@@ -27,6 +27,8 @@ type Listener struct {
 	standing standing // under Upgrader.mu, as is all that follows
 	queue    int      // what the kernel made of its backlog, 0 where it does not tell
 	broken   string   // why it could not be mended, told once
+	diverted bool     // SO_REUSEPORT was set by divert
+	decoy    *os.File // takes new clients in this one's stead, and drops them; nil: none
 }
 
 // File is the socket, non-blocking and not in the runtime's poller. Fd of it
@@ -84,13 +86,13 @@ type socketConn interface {
 
 func listen(lc net.ListenConfig, w config.Listen) (conn socketConn, address string, err error) {
 	if w.Datagram() {
-		packet, err := lc.ListenPacket(context.Background(), string(w.Network), w.Address)
+		packet, err := lc.ListenPacket(context.Background(), w.SocketNetwork(), w.Address)
 		if err != nil {
 			return nil, "", err
 		}
 		return packet.(*net.UDPConn), packet.LocalAddr().String(), nil
 	}
-	listener, err := lc.Listen(context.Background(), string(w.Network), w.Address)
+	listener, err := lc.Listen(context.Background(), w.SocketNetwork(), w.Address)
 	if err != nil {
 		return nil, "", err
 	}
@@ -153,6 +155,8 @@ func (l *Listener) close() error {
 	}
 	if l.lent {
 		err = dropNone(l) // the service manager's must not stay closed to clients
+	} else {
+		err = errors.Join(err, l.admitDiverted())
 	}
 	return errors.Join(err, l.file.Close())
 }

@@ -1,6 +1,7 @@
 package upgrader
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -30,9 +31,11 @@ func (u *Upgrader) Park(l *Listener) error {
 		}
 		l.standing = parked
 		if l.Datagram() || l.socket != nil || l.lent {
-			return l.block()
+			u.block(l)
+			return nil
 		}
-		return unix.Shutdown(int(l.file.Fd()), unix.SHUT_RDWR)
+		// A decoy turns new clients away until the listener is shut down.
+		return errors.Join(unix.Shutdown(int(l.file.Fd()), unix.SHUT_RDWR), l.admitDiverted())
 	})
 }
 
@@ -91,7 +94,8 @@ func (u *Upgrader) retire(l *Listener) error {
 		return nil
 	}
 	l.standing = retired
-	return l.block()
+	u.block(l)
+	return nil
 }
 
 // admit lets clients in again, whatever kept them out.
@@ -116,6 +120,20 @@ func (u *Upgrader) admit(l *Listener) error {
 }
 
 // block keeps new clients out of a socket that goes on listening.
+func (u *Upgrader) block(l *Listener) { u.keepOut(l, l.block) }
+
+// keepOut tells once where clients cannot be kept out: the workers go on serving
+// them, as long as they are there.
+func (u *Upgrader) keepOut(l *Listener, block func() error) {
+	err := block()
+	if err == nil || u.admitsTold {
+		return
+	}
+	u.admitsTold = true
+	u.log.Warn("a listener that leaves takes new clients until its last worker has gone; those that come then are disconnected",
+		"listener", l.Name, "address", l.Address, "reason", err)
+}
+
 func (l *Listener) block() error {
 	if l.socket != nil {
 		return l.socket.hide()

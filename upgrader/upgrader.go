@@ -25,6 +25,8 @@ type Upgrader struct {
 	keeper    Keeper   // nil: none
 	lent      []Socket // of the service manager's, until the next Set
 	siblings  bool
+	// admitsTold: the log says that listeners which leave are not closed to clients.
+	admitsTold bool
 }
 
 // Keeper keeps what a later master needs if this one dies without a word: each

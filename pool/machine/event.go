@@ -29,6 +29,8 @@ type Exited struct {
 	Worker int
 	Reason string // "exit status 1", "killed by SIGKILL", "cannot start: …"
 	Blame  Blame  // of no weight in one that leaves
+	// Signalled: somebody asked relevo for the signal, so it is no part of a loop.
+	Signalled bool
 }
 
 // Alive says that a worker gave a sign of life: WATCHDOG=1, or the answer to a

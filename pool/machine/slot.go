@@ -119,7 +119,11 @@ func (m *Machine) exited(w *worker, e Exited) {
 	if e.Blame == BlameProgram {
 		m.fault(s, w, reason)
 	}
-	m.bury(s, reason, m.now.Sub(w.served))
+	served := m.now.Sub(w.served)
+	if e.Signalled {
+		served *= time.Duration(forgiven / forgivenAsked)
+	}
+	m.bury(s, reason, served)
 }
 
 // startFailed handles a worker that died or gave up before it was ready. The

@@ -21,7 +21,8 @@ func since(t time.Time) string {
 }
 
 // parseEvent reads "exited w3: exit status 1" and the like; "crashed" is an exit
-// that speaks against the program, "unstarted" one that the master is to blame for.
+// that speaks against the program, "unstarted" one that the master is to
+// blame for, "signalled" one by a signal that relevo was asked for.
 func parseEvent(line string) (Event, error) {
 	line, reason, _ := strings.Cut(line, ": ")
 	verb, rest, _ := strings.Cut(line, " ")
@@ -76,6 +77,8 @@ func parseWorkerEvent(verb, rest, reason string) (Event, error) {
 		return Leaving{w}, nil
 	case "drained":
 		return Drained{w}, nil
+	case "signalled":
+		return Exited{Worker: w, Reason: reason, Signalled: true}, nil
 	case "exited":
 		return Exited{Worker: w, Reason: reason}, nil
 	}
