@@ -44,6 +44,9 @@ func (b *birth) open() error {
 	if b.shim, child, err = ipc.Pair(); err != nil {
 		return err
 	}
+	if b.release.command.Sockets != nil {
+		ipc.AcceptDescriptors(b.shim) // the launcher sends that of its filter
+	}
 	b.inherit(child)
 	return b.openStreams()
 }

@@ -85,7 +85,43 @@ func (u *Upgrader) Seat(l *Listener, worker string, slot int, want listeners.Soc
 	if want.Backlog == 0 {
 		want.Backlog = l.Backlog
 	}
-	return l.seats.group.Take(worker, slot, want)
+	file, err := l.seats.group.Take(worker, slot, want)
+	if err == nil && file != l.file {
+		u.watchSeat(file)
+	}
+	return file, err
+}
+
+func (u *Upgrader) watchSeat(file *os.File) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.hangups.addSeat(file)
+}
+
+// mendSeats mends what workers have done to sockets of their own: each of them harms
+// nobody else by it, so it is no news. A program asserts its own accept queue when it
+// listens.
+func (u *Upgrader) mendSeats(l *Listener) {
+	l.seats.mu.Lock()
+	defer l.seats.mu.Unlock()
+	if err := l.seats.mend(); err != nil {
+		u.log.Error("the sockets of workers are damaged", "listener", l.Name, "address", l.Address, "err", err)
+	}
+}
+
+// mend holds s.mu.
+func (s *seating) mend() (failed error) {
+	if s.group == nil {
+		return nil
+	}
+	if _, err := s.group.Heal(); err != nil {
+		failed = err
+	}
+	for _, worker := range s.group.Workers() {
+		_, err := s.group.Mend(worker)
+		failed = errors.Join(failed, err)
+	}
+	return failed
 }
 
 func (u *Upgrader) groupOptions(l *Listener) listeners.Options {

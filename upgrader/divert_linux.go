@@ -52,12 +52,15 @@ func (l *Listener) admitDiverted() error {
 		l.decoy.Close()
 		l.decoy = nil
 	}
-	if l.Datagram() || l.Network == config.Unix || l.lent && !l.diverted {
+	if l.Datagram() || l.Network == config.Unix || l.lent && !l.diverted || l.seats.used() {
 		return nil
 	}
 	fd := int(l.file.Fd())
 	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_REUSEPORT_BPF, 0) // there may be none
 	l.diverted = false
+	if l.siblings {
+		return nil // workers' own sockets may be bound beside it
+	}
 	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 0)
 }
 

@@ -22,6 +22,7 @@ type ListenerLegacy struct {
 	Leaving  bool            `json:"leaving,omitempty"`
 	Lent     bool            `json:"lent,omitempty"`     // it is the service manager's
 	Diverted bool            `json:"diverted,omitempty"` // a decoy of that master takes its clients
+	Siblings bool            `json:"siblings,omitempty"`
 	Seats    *seatsLegacy    `json:"seats,omitempty"`
 }
 
@@ -82,7 +83,7 @@ func (u *Upgrader) Legacy() (all []ListenerLegacy, files map[string]*os.File) {
 func (l *Listener) legacy(leaving bool) ListenerLegacy {
 	out := ListenerLegacy{
 		ID: l.id, Listen: ListenLegacy(l.Listen), Address: l.Address, Standing: l.standing, Queue: l.queue, Leaving: leaving, Lent: l.lent,
-		Diverted: l.diverted,
+		Diverted: l.diverted, Siblings: l.siblings,
 	}
 	if s := l.socket; s != nil {
 		out.Unix = &UnixFileLegacy{s.path, s.dev, s.ino, s.hidden}
@@ -113,7 +114,7 @@ func Inherit(o Options, all []ListenerLegacy, from *Inheritance) (*Upgrader, err
 		}
 		l := &Listener{
 			Listen: config.Listen(known.Listen), Address: known.Address, file: file, id: known.ID, standing: known.Standing, queue: known.Queue, lent: known.Lent,
-			diverted: known.Diverted,
+			diverted: known.Diverted, siblings: known.Siblings,
 		}
 		if s := known.Unix; s != nil {
 			l.socket = &unixSocket{path: s.Path, dev: s.Dev, ino: s.Ino, hidden: s.Hidden}

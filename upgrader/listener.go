@@ -28,6 +28,7 @@ type Listener struct {
 	queue    int      // what the kernel made of its backlog, 0 where it does not tell
 	broken   string   // why it could not be mended, told once
 	diverted bool     // SO_REUSEPORT was set by divert
+	siblings bool     // SO_REUSEPORT was set before it was bound
 	decoy    *os.File // takes new clients in this one's stead, and drops them; nil: none
 }
 
@@ -75,7 +76,7 @@ func bind(w config.Listen, siblings bool) (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", w, err)
 	}
-	return &Listener{Listen: w, Address: address, file: file}, nil
+	return &Listener{Listen: w, Address: address, file: file, siblings: siblings && !w.Datagram()}, nil
 }
 
 // socketConn is what net's listeners and packet connections have in common.

@@ -86,6 +86,10 @@ func (u *Upgrader) inspect(l *Listener) (found []Healed) {
 	if l.standing == parked || l.standing == closed {
 		return nil
 	}
+	if l.seats.used() {
+		u.mendSeats(l)
+		return nil
+	}
 	damage, usual, err := l.damage()
 	renewed := false
 	if err == nil && shutDown(l) {

@@ -34,6 +34,9 @@ func (u *Upgrader) Park(l *Listener) error {
 			u.block(l)
 			return nil
 		}
+		if err := l.seats.close(); err != nil {
+			return err
+		}
 		// A decoy turns new clients away until the listener is shut down.
 		return errors.Join(unix.Shutdown(int(l.file.Fd()), unix.SHUT_RDWR), l.admitDiverted())
 	})
@@ -94,7 +97,9 @@ func (u *Upgrader) retire(l *Listener) error {
 		return nil
 	}
 	l.standing = retired
-	u.block(l)
+	if !l.seats.used() { // or clients are led from one worker to the next, as long as there is one
+		u.block(l)
+	}
 	return nil
 }
 

@@ -284,3 +284,15 @@ func (g *Group) Has(worker string) bool {
 	defer g.mu.Unlock()
 	return g.seatOf(worker) != nil
 }
+
+// Workers are those that have a seat.
+func (g *Group) Workers() (all []string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, s := range g.members {
+		if s.holder != "" {
+			all = append(all, s.holder)
+		}
+	}
+	return all
+}
