@@ -79,14 +79,6 @@ func (p *Process) relay(holding *rescue.Holding) {
 	}
 }
 
-// quiet is how long nothing may have passed on a connection that is idle. A program
-// may pause between the head of an answer and its body. A client that has just
-// connected is about to ask.
-const (
-	quiet     = 60  // milliseconds
-	firstWord = 500 // milliseconds
-)
-
 // busy says whether the worker is at work for a client whose connection is not held.
 func (p *Process) busy(pids []int, ports []uint16, holding *rescue.Holding) bool {
 	sockets := map[uint64]bool{}
@@ -99,23 +91,11 @@ func (p *Process) busy(pids []int, ports []uint16, holding *rescue.Holding) bool
 		return false
 	}
 	for _, c := range connections {
-		if inode := uint64(c.Inode); sockets[inode] && !holding.Has(inode) && !idle(c) {
+		if inode := uint64(c.Inode); sockets[inode] && !holding.Has(inode) && !rescue.Idle(c) {
 			return true
 		}
 	}
 	return false
-}
-
-// idle says whether a client waits for nothing on a connection: all that was sent to
-// it has arrived, and nothing of what it has sent is unread or unanswered.
-func idle(c sockdiag.Connection) bool {
-	switch {
-	case c.Unsent > 0, c.Unread > 0:
-		return false
-	case c.Received == 0:
-		return c.SinceReceived >= firstWord
-	}
-	return c.SinceSent <= c.SinceReceived && c.SinceSent >= quiet
 }
 
 // poll looks until done says true, or ctx ends.

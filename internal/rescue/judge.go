@@ -1,6 +1,10 @@
 package rescue
 
-import "time"
+import (
+	"time"
+
+	"relevo/internal/sockdiag"
+)
 
 // look is what the kernel tells of a connection, from the server's end.
 type look struct {
@@ -8,7 +12,8 @@ type look struct {
 	begins                   bool   // what is unread begins with a request line
 	received, sent           uint64 // bytes since its beginning
 	sinceReceived, sinceSent time.Duration
-	nonBlocking              bool // the program's descriptor, which is the copy's, too
+	reads                    bool // a thread of the worker is stopped in a read of it
+	holdable                 bool // what the client sends can be kept from the worker
 }
 
 // verdict is what is to be done about a connection.
@@ -23,38 +28,56 @@ const (
 
 // Times of quiet. A program may pause between the head of an answer and its body.
 const (
-	quietAnswered = 60 * time.Millisecond // after an answer, with nothing more from the client
-	quietHeld     = 30 * time.Millisecond // with the next request in the socket
+	quietAnswered = 60 * time.Millisecond  // after an answer, with nothing more from the client
+	quietHeld     = 30 * time.Millisecond  // with the next request in the socket
+	quietFirst    = 500 * time.Millisecond // after the handshake, where the first request cannot be kept
+	// quietUnclear is for a connection on which data came and went within one tick of the
+	// kernel's clock: that was a request and its answer, or an answer and the next request.
+	quietUnclear = 5 * time.Second
 )
 
 // course is how the rescue of one connection goes.
-type course struct {
-	held     bool   // what the client sends stays in the socket
-	sentThen uint64 // when it was held
-	clean    bool   // no request was unanswered or half read when it was held
-}
+type course struct{ held bool }
 
 // judge decides from one look.
-func (c *course) judge(l look) verdict {
+func (c course) judge(l look) verdict {
 	switch {
 	case l.unsent > 0:
 		return wait
-	case !l.nonBlocking && !c.held:
-		// A blocking read would take the data and go on waiting for more.
-		return idleIf(l.unread == 0 && (l.received == 0 || answered(l) && l.sinceSent >= quietAnswered))
-	case !c.held && l.unread > 0 && !l.begins:
-		return wait // the rest of a request that the worker is reading
-	case !c.held:
+	case l.unread > 0 && !l.begins:
+		// The rest of a request that the worker is reading.
+		if c.held {
+			return yield
+		}
+		return wait
+	case !c.held && l.holdable:
 		return hold
-	case l.unread == 0:
-		return idleIf(l.received == 0 || answered(l) && l.sinceSent >= quietAnswered)
-	case c.clean, l.sent > c.sentThen:
+	case l.unread > 0:
 		// A client that does not pipeline sends its next request when it has its answer.
-		return idleIf(min(l.sinceReceived, l.sinceSent) >= quietHeld)
-	case !l.begins:
-		return yield
+		return idleIf(c.held && min(l.sinceReceived, l.sinceSent) >= quietHeld)
+	case l.received == 0:
+		return idleIf(c.held || l.sinceReceived >= quietFirst)
 	}
-	return wait
+	return idleIf(l.answered())
+}
+
+// answered says whether data went to the client after the last that came from it.
+func (l look) answered() bool {
+	switch {
+	case l.sent == 0 || l.sinceSent > l.sinceReceived:
+		return false
+	case l.sinceSent < l.sinceReceived || l.reads:
+		return l.sinceSent >= quietAnswered
+	}
+	return l.sinceSent >= quietUnclear
+}
+
+// Idle says whether a client waits for nothing on a connection that is not held.
+func Idle(c sockdiag.Connection) bool {
+	return course{}.judge(look{
+		unread: int(c.Unread), unsent: int(c.Unsent), received: c.Received, sent: c.Sent,
+		sinceReceived: time.Duration(c.SinceReceived) * time.Millisecond, sinceSent: time.Duration(c.SinceSent) * time.Millisecond,
+	}) == idle
 }
 
 func idleIf(condition bool) verdict {
@@ -62,20 +85,6 @@ func idleIf(condition bool) verdict {
 		return idle
 	}
 	return wait
-}
-
-// answered says whether data went to the client after the last that came from it.
-func answered(l look) bool { return l.unread == 0 && l.received > 0 && l.sinceSent <= l.sinceReceived }
-
-// settle notes that a verdict was acted on.
-func (c *course) settle(v verdict, l look) {
-	switch v {
-	case hold:
-		c.held, c.sentThen = true, l.sent
-		c.clean = l.unread > 0 && l.begins || l.unread == 0 && (answered(l) || l.received == 0)
-	case yield:
-		c.held = false
-	}
 }
 
 // beginsLikeRequest says whether data may be the beginning of an HTTP/1 request: a

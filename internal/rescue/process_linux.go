@@ -122,7 +122,7 @@ func serveFD(fd int, w *worker) {
 		time.Sleep(glance)
 	}
 	if w.gone.Load() {
-		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, 1)
+		release(fd)
 	}
 	unix.SetNonblock(fd, true)
 	file := os.NewFile(uintptr(fd), "connection")
@@ -141,8 +141,7 @@ func serveFD(fd int, w *worker) {
 // hasRequest says whether there is something to read on a connection of which the mode
 // may be relied on.
 func hasRequest(fd int) bool {
-	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
-	if err != nil || flags&unix.O_NONBLOCK == 0 {
+	if !isNonBlocking(fd) {
 		return false
 	}
 	unread, err := unix.IoctlGetInt(fd, unix.SIOCINQ)
@@ -202,7 +201,7 @@ func (c *patientConn) wake() {
 		return
 	}
 	if raw, err := tcp.SyscallConn(); err == nil {
-		raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT, 1) })
+		raw.Control(func(fd uintptr) { release(int(fd)) })
 	}
 }
 

@@ -21,9 +21,10 @@ type Holding struct {
 
 // connection is a copy of one that a worker has accepted.
 type connection struct {
-	fd     int // no os.File: its mode is the worker's, too, and a File would be polled or change it
-	course course
-	last   verdict
+	fd          int // no os.File: its mode is the worker's, too, and a File would be polled or change it
+	pid, theirs int // the worker's process, and its descriptor
+	course      course
+	unholdable  bool
 }
 
 // Take begins with no connection. Clients says which clients' connections are to be
@@ -94,7 +95,7 @@ func (h *Holding) copyFrom(pid int, ports []uint16, seen map[uint64]bool) error 
 			unix.Close(fd)
 			continue
 		}
-		h.known[inode] = &connection{fd: fd}
+		h.known[inode] = &connection{fd: fd, pid: pid, theirs: theirs}
 	}
 	return nil
 }
@@ -140,24 +141,19 @@ func (c *connection) step() (done bool) {
 	if err != nil {
 		return true
 	}
-	c.last = c.course.judge(l)
-	switch c.last {
+	verdict := c.course.judge(l)
+	switch verdict {
 	case hold:
-		if unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, most) == nil {
-			c.course.settle(hold, l)
+		if err := c.hold(); err != nil {
+			c.unholdable = true
 		}
+		c.course.held = !c.unholdable
 	case yield:
 		c.release()
-		c.course.settle(yield, l)
+		c.course.held = false
 	}
-	return c.last == idle
+	return verdict == idle
 }
-
-// most is more than any socket holds (SO_RCVLOWAT, socket(7)): no epoll, poll or select
-// wakes for what the client sends. A read that does not block takes what is there.
-const most = 1<<31 - 1
-
-func (c *connection) release() { unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, 1) }
 
 func (c *connection) close() {
 	c.release()
@@ -165,30 +161,26 @@ func (c *connection) close() {
 }
 
 func (c *connection) look() (l look, err error) {
-	fd := c.fd
-	if l.unread, err = unix.IoctlGetInt(fd, unix.SIOCINQ); err != nil {
+	if l.unread, err = unix.IoctlGetInt(c.fd, unix.SIOCINQ); err != nil {
 		return l, err
 	}
-	if l.unsent, err = unix.IoctlGetInt(fd, unix.SIOCOUTQ); err != nil {
+	if l.unsent, err = unix.IoctlGetInt(c.fd, unix.SIOCOUTQ); err != nil {
 		return l, err
 	}
-	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
-	if err != nil {
-		return l, err
-	}
-	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	info, err := unix.GetsockoptTCPInfo(c.fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {
 		return l, err
 	}
 	if l.unread > 0 {
 		var head [longestMethod + 1]byte
-		n, _, err := unix.Recvfrom(fd, head[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		n, _, err := unix.Recvfrom(c.fd, head[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
 		l.begins = err == nil && beginsLikeRequest(head[:n])
 	}
-	l.nonBlocking = flags&unix.O_NONBLOCK != 0
 	l.received, l.sent = info.Bytes_received, info.Bytes_sent
 	l.sinceReceived = time.Duration(info.Last_data_recv) * time.Millisecond
 	l.sinceSent = time.Duration(info.Last_data_sent) * time.Millisecond
+	l.holdable = !c.unholdable
+	l.reads = !isNonBlocking(c.fd) && isRead(c.pid, c.theirs)
 	return l, nil
 }
 

@@ -1,5 +1,3 @@
-// Package sockdiag asks the kernel for the TCP connections of this network namespace
-// (sock_diag(7), <linux/inet_diag.h>).
 package sockdiag
 
 import (
@@ -11,17 +9,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// Connection is the server's end of an established TCP connection.
-type Connection struct {
-	Port     uint16 // its own
-	Inode    uint32
-	Unread   uint32 // bytes that have arrived and were not read
-	Unsent   uint32 // bytes that were written and not acknowledged
-	Received uint64 // bytes since its beginning
-
-	SinceSent, SinceReceived uint32 // milliseconds since data passed last
-}
 
 // States of <net/tcp_states.h>, as bits.
 const (
@@ -126,6 +113,7 @@ func parse(body []byte) (c Connection, ok bool) {
 			raw := unsafe.Slice((*byte)(unsafe.Pointer(&info)), unsafe.Sizeof(info))
 			copy(raw, attributes[4:length])
 			c.SinceSent, c.SinceReceived, c.Received = info.Last_data_sent, info.Last_data_recv, info.Bytes_received
+			c.Sent = info.Bytes_sent
 		}
 		attributes = attributes[min((length+3)&^3, len(attributes)):]
 	}

@@ -1,4 +1,0 @@
-//go:build !linux
-
-// Package sockdiag needs Linux.
-package sockdiag
