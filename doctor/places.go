@@ -16,6 +16,9 @@ func runtimeDir(h *Host) []Finding {
 	switch err := config.CheckSocketPath(h.Places.ControlSocket(name)); {
 	case err != nil:
 		f = f.but(Bad, fmt.Sprintf("no socket can be made there: %v", err), "RELEVO_RUNTIME_DIR names a shorter place")
+	case h.Probes.Trust(h.Places.Runtime) != nil:
+		f = f.but(Bad, h.Probes.Trust(h.Places.Runtime).Error()+": no master starts there, and what answers there is not believed",
+			"give the directory to this user with mode 0711, or set RELEVO_RUNTIME_DIR")
 	case !h.Probes.Usable(h.Places.Runtime):
 		f = f.but(Bad, "it cannot be written to: no master can start", "RELEVO_RUNTIME_DIR names another place, the same for relevo status and the rest")
 	case h.Places.Warning != "":
@@ -39,6 +42,8 @@ func stateDir(h *Host) []Finding {
 	}
 	need := uint64(h.App.KeepReleases+1) * h.Probes.ProgramSize
 	switch {
+	case h.Probes.Trust(dir) != nil:
+		f = f.but(weak, h.Probes.Trust(dir).Error()+": "+without, "give the directory to this user with mode 0711, or set RELEVO_STATE_DIR")
 	case !h.Probes.Usable(dir):
 		f = f.but(weak, "it cannot be written to: "+without, "RELEVO_STATE_DIR names another place; in a container a volume")
 	case h.Probes.NoExec:

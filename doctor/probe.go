@@ -18,6 +18,8 @@ type Probes struct {
 
 	// Usable says whether a directory can be written to, or made.
 	Usable func(dir string) bool
+	// Trust says who else can put something into a directory.
+	Trust func(dir string) error
 	// Bind tries an address and lets go of it.
 	Bind func(config.Listen) error
 

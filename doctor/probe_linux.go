@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"relevo/config"
+	"relevo/internal/safefile"
 )
 
 // Probe tries what the checks want to know. It leaves nothing behind.
@@ -20,7 +21,7 @@ func Probe(a Ask) Probes {
 	p := Probes{
 		Release: release(), Pidfd: tryPidfd(), ExitInfo: tryExitInfo(), CloseRange: tryCloseRange(), Memfd: tryMemfd(),
 		Credentials: tryCredentials(), Inotify: tryInotify(), Filter: tryFilter(), CgroupDir: a.CgroupDir,
-		Usable: config.UsableDir, Bind: tryBind, Now: time.Now(), ClockSynced: clockSynced(),
+		Usable: config.UsableDir, Trust: safefile.CheckDir, Bind: tryBind, Now: time.Now(), ClockSynced: clockSynced(),
 	}
 	p.FilesSoft, p.FilesHard = openFiles()
 	if info, err := os.Stat(a.Program); a.Program != "" && err == nil {

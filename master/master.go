@@ -15,6 +15,7 @@ import (
 
 	"relevo/config"
 	"relevo/control"
+	"relevo/internal/safefile"
 	"relevo/internal/threads"
 	"relevo/ipc"
 	"relevo/launch"
@@ -224,7 +225,7 @@ func (m *Master) takeName() error {
 	m.lock, err = acquire(places.Lock(name), places.ControlSocket(name))
 	if errors.Is(err, control.ErrLocked) {
 		return control.WithExit(fmt.Errorf("cannot start %q: a master of that name runs already%s; give this one another with --name",
-			name, whoHas(places.ControlSocket(name))), control.ExitBusy)
+			name, whoHas(places.ControlSocket(name), err)), control.ExitBusy)
 	}
 	return err
 }
@@ -250,16 +251,20 @@ func acquire(lock, socket string) (*control.Lock, error) {
 	}
 }
 
-func whoHas(socket string) string {
+// whoHas names the master that answers, or else the process that the lock was
+// refused for.
+func whoHas(socket string, refused error) string {
 	client, err := control.Connect(context.Background(), socket)
-	if err != nil {
-		return ""
+	if err == nil {
+		if status, err := client.Status(context.Background()); err == nil {
+			return fmt.Sprintf(" (pid %d)", status.PID)
+		}
 	}
-	status, err := client.Status(context.Background())
-	if err != nil {
-		return ""
+	var held *safefile.HeldError
+	if errors.As(refused, &held) {
+		return " (" + held.Error() + ")"
 	}
-	return fmt.Sprintf(" (pid %d)", status.PID)
+	return ""
 }
 
 func (m *Master) openListeners() error {
