@@ -68,6 +68,7 @@ type Master struct {
 	control   *control.Server
 	systemd   *systemd.Notifier
 	signals   chan os.Signal
+	stops     stops // owned by who reads signals
 	reaper    *reaper.Reaper
 	reloads   chan rollRequest // from signals and the watch
 	warnings  warnings
@@ -181,7 +182,7 @@ func Run(ctx context.Context, o Options) error {
 	// From the first moment: after a succession there is nobody else, and in a
 	// container whatever comes unheard would end it.
 	signal.Notify(m.signals, taken(os.Getpid() == 1)...)
-	defer signal.Stop(m.signals)
+	defer func() { m.stops.letGo(m.signals) }()
 	defer m.close()
 	if err := m.openKeeper(); err != nil {
 		return err
@@ -199,6 +200,7 @@ func Run(ctx context.Context, o Options) error {
 			return stoppedEarly(err)
 		}
 		if !o.Arrival.succeeds() && stopWanted(m.signals) {
+			m.stops.accept(time.Now())
 			m.log.Info("stopped before anything served")
 			return nil
 		}
