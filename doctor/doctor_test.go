@@ -211,6 +211,7 @@ func TestDecisions(t *testing.T) {
 		"state":             {func(h *Host) { h.Probes.Usable = func(dir string) bool { return dir != "/var/lib/relevo/shop" } }, "state", Warn, "open file"},
 		"state, snapshots":  {func(h *Host) { h.App.ExecFrom = config.ExecSnapshot; h.Probes.NoExec = true }, "state", Bad, "noexec"},
 		"state, noexec":     {func(h *Host) { h.Probes.NoExec = true }, "state", Warn, "noexec"},
+		"state, no inodes":  {func(h *Host) { h.Probes.Inodes, h.Probes.FreeInodes = 1000, 3 }, "state", Warn, "3 inodes are free: workers run from the open file"},
 		"state, full":       {func(h *Host) { h.Probes.Free = 1 << 20 }, "state", Warn, "1024 KiB are free; 3 releases of shop may need 3072 KiB"},
 		"no reflink":        {func(h *Host) { h.Probes.Reflink = denied }, "reflink", OK, "XFS"},
 		"wrong file":        {func(h *Host) { h.Configured = false; h.ConfigErrors = []error{errors.New("relevo.toml:3:1: nonsense")} }, "configuration", Bad, "relevo.toml:3:1: nonsense"},

@@ -27,6 +27,9 @@ func runtimeDir(h *Host) []Finding {
 	return []Finding{f}
 }
 
+// fewInodes is less than some releases take: a directory and two files each.
+const fewInodes = 100
+
 // stateDir is where copies of executables go.
 func stateDir(h *Host) []Finding {
 	dir := h.Places.State
@@ -51,6 +54,8 @@ func stateDir(h *Host) []Finding {
 	case need > 0 && h.Probes.Free > 0 && h.Probes.Free < need:
 		f = f.but(Warn, fmt.Sprintf("%s are free; %d releases of %s may need %s", size(h.Probes.Free), h.App.KeepReleases+1,
 			filepath.Base(h.Program), size(need)), "free some, keep fewer (keep_releases), or set RELEVO_STATE_DIR")
+	case h.Probes.Inodes > 0 && h.Probes.FreeInodes < fewInodes:
+		f = f.but(Warn, fmt.Sprintf("%d inodes are free: %s", h.Probes.FreeInodes, without), "delete files that nobody needs (df -i shows the file system), or set RELEVO_STATE_DIR")
 	case h.Probes.Free > 0:
 		f.Found += ", " + size(h.Probes.Free) + " free"
 	}

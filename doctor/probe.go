@@ -25,6 +25,8 @@ type Probes struct {
 
 	// Of the state directory, or of what it would be made in.
 	Free         uint64 // bytes
+	Inodes       uint64 // of the same file system, 0 where it does not count them
+	FreeInodes   uint64
 	NoExec       bool
 	Reflink      error
 	ReflinkTried bool

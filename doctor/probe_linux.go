@@ -144,6 +144,7 @@ func (p *Probes) lookAtState(dir string) {
 	var stat unix.Statfs_t
 	if unix.Statfs(dir, &stat) == nil {
 		p.Free = stat.Bavail * uint64(stat.Bsize)
+		p.Inodes, p.FreeInodes = stat.Files, stat.Ffree
 		p.NoExec = stat.Flags&unix.ST_NOEXEC != 0
 	}
 	p.Reflink, p.ReflinkTried = tryReflink(dir)

@@ -15,6 +15,7 @@ import (
 
 	"relevo/config"
 	"relevo/control"
+	"relevo/internal/diskspace"
 	"relevo/internal/safefile"
 	"relevo/internal/threads"
 	"relevo/ipc"
@@ -221,10 +222,11 @@ func (m *Master) takeName() error {
 		m.log.Warn(places.Warning)
 	}
 	if err := control.MakeRuntimeDir(places.Runtime); err != nil {
-		return err
+		return diskspace.Detail(filepath.Dir(places.Runtime), err)
 	}
 	var err error
 	m.lock, err = acquire(places.Lock(name), places.ControlSocket(name))
+	err = diskspace.Detail(places.Runtime, err)
 	if errors.Is(err, control.ErrLocked) {
 		return control.WithExit(fmt.Errorf("cannot start %q: a master of that name runs already%s; give this one another with --name",
 			name, whoHas(places.ControlSocket(name), err)), control.ExitBusy)
