@@ -135,8 +135,8 @@ func (s *site) begin() {
 }
 
 func (s *site) end(ended <-chan struct{}) {
-	if status, err := s.client.Status(context.Background()); err == nil {
-		syscall.Kill(status.PID, syscall.SIGTERM) // it may be another one by now
+	if _, err := s.client.Status(context.Background()); err == nil {
+		s.client.Stop(context.Background(), true) // the master may be another process by now
 	}
 	s.master.Process.Signal(syscall.SIGTERM)
 	select {

@@ -316,18 +316,19 @@ func TestSuccessionAndStop(t *testing.T) {
 // that has ended itself when the signal came could not hear it.
 func (s *site) terminate() {
 	s.t.Helper()
-	for {
-		pid := s.status().PID
-		syscall.Kill(pid, syscall.SIGTERM)
+	asked := 0
+	s.await("the end of the master", func() bool {
 		select {
 		case <-s.ended:
-			return
-		case <-time.After(5 * time.Second):
+			return true
+		default:
 		}
-		if now := s.status().PID; now == pid {
-			s.t.Fatalf("pid %d was asked to end and goes on", pid)
+		if status, err := s.client.Status(context.Background()); err == nil && status.PID != asked {
+			asked = status.PID
+			syscall.Kill(asked, syscall.SIGTERM)
 		}
-	}
+		return false
+	})
 }
 
 // TestEventsGoOn: who listens to events hears those of the next master.

@@ -21,6 +21,7 @@ import (
 	"relevo/config"
 	"relevo/control"
 	"relevo/dev"
+	"relevo/internal/safefile"
 	"relevo/master"
 )
 
@@ -287,8 +288,12 @@ func (h atLeast) WithGroup(name string) slog.Handler {
 
 func (c *cli) devOptions(sources config.Sources, app config.App, stderr io.Writer, log *slog.Logger) (dev.Options, error) {
 	place := filepath.Join(c.places.AppState(app.Name), "dev")
-	if err := os.MkdirAll(place, 0o711); err != nil {
-		return dev.Options{}, fmt.Errorf("cannot make the place of what is built: %w; RELEVO_STATE_DIR chooses another", err)
+	err := safefile.CheckDir(place) // what lies there is run
+	if err == nil {
+		err = safefile.MkdirAll(place, 0o711, 0o711)
+	}
+	if err != nil {
+		return dev.Options{}, fmt.Errorf("cannot use %s for what is built: %w; RELEVO_STATE_DIR chooses another place", place, err)
 	}
 	o := dev.Options{
 		Dir: sources.Dir, Dev: app.Dev, Place: place, Name: app.Name, Log: log,

@@ -100,6 +100,9 @@ func (c *cli) around() container {
 // findRunning asks the master of that name; what it was started with is what
 // counts where no file is named.
 func (c *cli) findRunning(ctx context.Context, h *doctor.Host, name string) {
+	if config.CheckName(name) != nil {
+		return
+	}
 	client, err := control.Connect(ctx, c.places.ControlSocket(name))
 	if err != nil {
 		return

@@ -27,8 +27,8 @@ Each worker inherits the listening sockets from descriptor 3 on, the way systemd
 passes them (LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES). Arguments may hold {fd},
 {fd:NAME}, {addr}, {addr:NAME} and {slot}.
 
-Signals: HUP reloads, TERM, INT and QUIT stop gracefully (a second one forces), TTIN and
-TTOU add and take away a worker, USR2 replaces relevo itself. Settings come from flags, from RELEVO_FLAG_NAME in
+Signals: HUP reloads, TERM, INT and QUIT stop gracefully (a second one, half a second
+later or more, forces), TTIN and TTOU add and take away a worker, USR2 replaces relevo itself. Settings come from flags, from RELEVO_FLAG_NAME in
 the environment and from relevo.toml; the first of these that has one wins. Without
 COMMAND that of the file is run.`,
 		Example: `  relevo run -l :8080 -n 4 -- ./server
@@ -160,5 +160,5 @@ func (c *cli) greet(to io.Writer, app config.App, listeners []control.Listener) 
 		fmt.Fprintf(to, "\n  %s %s\n", c.paint(c.color, bold, app.Name), address)
 	}
 	fmt.Fprintf(to, "  %s\n\n", c.paint(c.color, dim,
-		fmt.Sprintf("relevo status %[1]s · relevo reload %[1]s · Ctrl-C stops, twice at once", app.Name)))
+		fmt.Sprintf("relevo status %[1]s · relevo reload %[1]s · Ctrl-C stops, a second one forces", app.Name)))
 }

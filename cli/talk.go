@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"relevo/config"
 	"relevo/control"
 )
 
@@ -28,7 +29,7 @@ func (c *cli) connect(ctx context.Context, name string) (*control.Client, error)
 		}
 		switch len(running) {
 		case 0:
-			return nil, &control.Error{Message: "cannot find a running master in " + c.places.Runtime, Exit: control.ExitNotRunning}
+			return nil, &control.Error{Message: "cannot find a running master in " + c.whereMastersAre(), Exit: control.ExitNotRunning}
 		case 1:
 			return running[0], nil
 		}
@@ -37,6 +38,9 @@ func (c *cli) connect(ctx context.Context, name string) (*control.Client, error)
 			names = append(names, client.Name())
 		}
 		return nil, usage(fmt.Errorf("cannot tell which master is meant: %s run; name one", strings.Join(names, ", ")))
+	}
+	if err := config.CheckName(name); err != nil { // which would lead to a socket elsewhere
+		return nil, usage(err)
 	}
 	client, err := control.Connect(ctx, c.places.ControlSocket(name))
 	if err != nil {
@@ -61,6 +65,15 @@ func (c *cli) defaultName() (string, error) {
 		return "", invalid(file.Err())
 	}
 	return file.Name(), nil
+}
+
+// whereMastersAre is the runtime directory, and why it is that one where it is not
+// the usual one.
+func (c *cli) whereMastersAre() string {
+	if c.places.Warning == "" {
+		return c.places.Runtime
+	}
+	return c.places.Runtime + " (" + c.places.Warning + ")"
 }
 
 // nameOthers adds to "not running" what does run.

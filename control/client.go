@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -37,17 +38,32 @@ func Connect(ctx context.Context, path string) (*Client, error) {
 	if err := config.CheckSocketPath(path); err != nil {
 		return nil, fmt.Errorf("cannot reach %q at %s: %w", name, path, err)
 	}
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "unix", path)
-	}
+	// Each connection is looked at: another process may have taken the path meanwhile.
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return dialTrusted(ctx, path) }
 	conn, err := dial(ctx, "", "")
 	if err != nil {
-		return nil, notConnected(name, path, err)
+		return nil, untrusted(name, path, err)
 	}
 	conn.Close()
 	transport := &http.Transport{DialContext: dial, DisableKeepAlives: true}
 	return &Client{name: name, http: &http.Client{Transport: transport}, patience: statusPatience}, nil
+}
+
+func dialTrusted(ctx context.Context, path string) (net.Conn, error) {
+	uids, err := trustedSocket(path)
+	if err != nil {
+		return nil, err
+	}
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkServer(conn, uids); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 func notConnected(name, path string, err error) error {
@@ -65,13 +81,21 @@ func notConnected(name, path string, err error) error {
 // Names returns the apps that have a control socket in the runtime directory,
 // sorted. Some may be dead.
 func Names(runtimeDir string) ([]string, error) {
-	paths, err := filepath.Glob(filepath.Join(runtimeDir, "*.sock"))
-	if err != nil {
+	if err := checkDir(runtimeDir); err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(runtimeDir)
+	if errors.Is(err, fs.ErrPermission) { // which it is to others if it is root's
+		return nil, &Error{Message: fmt.Sprintf("cannot look for masters: %v", err), Exit: ExitNotPermitted}
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("cannot look for masters: %w", err)
 	}
 	var names []string
-	for _, path := range paths {
-		names = append(names, strings.TrimSuffix(filepath.Base(path), ".sock"))
+	for _, entry := range entries {
+		if name, isSocket := strings.CutSuffix(entry.Name(), ".sock"); isSocket && config.CheckName(name) == nil {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	return names, nil

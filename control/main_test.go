@@ -44,9 +44,12 @@ const nobody = 65534
 
 func roles() map[string]func(arg string) error {
 	return map[string]func(string) error{
-		"ask":  ask,
-		"lock": lock,
-		"dir":  makeDir,
+		"ask":     ask,
+		"lock":    lock,
+		"dir":     makeDir,
+		"pretend": pretend,
+		"trust":   trust,
+		"umask":   makeUnderUmask,
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"relevo/config"
+	"relevo/internal/safefile"
 )
 
 // Probe tries what the checks want to know. It leaves nothing behind.
@@ -20,7 +21,7 @@ func Probe(a Ask) Probes {
 	p := Probes{
 		Release: release(), Pidfd: tryPidfd(), ExitInfo: tryExitInfo(), CloseRange: tryCloseRange(), Memfd: tryMemfd(),
 		Credentials: tryCredentials(), Inotify: tryInotify(), Filter: tryFilter(), CgroupDir: a.CgroupDir,
-		Usable: config.UsableDir, Bind: tryBind, Now: time.Now(), ClockSynced: clockSynced(),
+		Usable: config.UsableDir, Trust: safefile.CheckDir, Bind: tryBind, Now: time.Now(), ClockSynced: clockSynced(),
 	}
 	p.FilesSoft, p.FilesHard = openFiles()
 	if info, err := os.Stat(a.Program); a.Program != "" && err == nil {
@@ -143,6 +144,7 @@ func (p *Probes) lookAtState(dir string) {
 	var stat unix.Statfs_t
 	if unix.Statfs(dir, &stat) == nil {
 		p.Free = stat.Bavail * uint64(stat.Bsize)
+		p.Inodes, p.FreeInodes = stat.Files, stat.Ffree
 		p.NoExec = stat.Flags&unix.ST_NOEXEC != 0
 	}
 	p.Reflink, p.ReflinkTried = tryReflink(dir)

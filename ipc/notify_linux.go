@@ -39,9 +39,13 @@ func ListenNotify(path string) (*NotifyServer, error) {
 		return nil, fmt.Errorf("cannot listen for the workers' notifications: %w", err)
 	}
 	s := newNotifyServer(conn.(*net.UnixConn), path)
-	if err := s.passCredentials(); err != nil {
+	err = os.Chmod(path, 0o600) // what the umask took away
+	if err == nil {
+		err = s.passCredentials()
+	}
+	if err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("cannot ask for the senders of notifications: %w", err)
+		return nil, fmt.Errorf("cannot prepare the notify socket: %w", err)
 	}
 	return s, nil
 }

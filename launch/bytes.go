@@ -107,13 +107,17 @@ func (r *Release) copyOrNot() error {
 		return nil
 	}
 	var err error
-	if r.copied, err = keeps.Add(r.file, filepath.Base(r.path), r.about); err == nil {
+	if r.copied, err = r.keep(filepath.Base(r.path)); err == nil {
 		r.launcher.copyless.Store(false)
 		return nil
 	}
 	err = fmt.Errorf("cannot keep a copy of %s (%s): %w", r.path, store.Bytes(r.seal.Size()), err)
 	if full := new(store.FullError); errors.As(err, &full) && (must || r.command.NeedCopy) {
 		return fmt.Errorf("%w; free some, or set RELEVO_STATE_DIR to another disk", err)
+	}
+	// A script without a copy runs whatever lies at its path later.
+	if access := new(store.AccessError); errors.As(err, &access) && r.form == script && r.command.NeedCopy {
+		return err
 	}
 	if must {
 		return fmt.Errorf("%w; set RELEVO_STATE_DIR to another place, or exec_from to auto", err)
@@ -167,6 +171,9 @@ func (r *Release) takeStored(record store.Record) (err error) {
 		return fmt.Errorf("cannot use release %s: %w", store.Short(record.SHA256), err)
 	}
 	r.seal, r.about, r.form = r.copied.Seal(), record.About, formOf(r.file)
+	if err := r.admit(r.copied); err != nil {
+		return fmt.Errorf("cannot use release %s: %w", store.Short(record.SHA256), err)
+	}
 	r.sum, r.resolved = r.seal.SHA256(), record.Resolved
 	for _, path := range r.originals() {
 		if seal := sealOfPath(path, r.seal); seal != nil {

@@ -104,7 +104,7 @@ func (r *Release) copyImage() (*image, error) {
 }
 
 func (r *Release) copyAgainLocked() (*os.File, error) {
-	again, err := r.launcher.store.Add(r.file, filepath.Base(r.copied.Path()), r.about)
+	again, err := r.keep(filepath.Base(r.copied.Path()))
 	if err != nil {
 		return nil, fmt.Errorf("cannot make its copy again: %w", err)
 	}

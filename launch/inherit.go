@@ -71,7 +71,13 @@ func (l *Launcher) Inherit(c Command, legacy pool.ReleaseLegacy) (*Release, erro
 		return nil, err
 	}
 	if known.Copied && l.store != nil {
-		if r.copied, err = l.store.Get(r.name()); err != nil {
+		if r.copied, err = l.store.Get(r.name()); err == nil {
+			if err = r.admit(r.copied); err != nil {
+				r.copied.Close()
+				r.copied = nil
+			}
+		}
+		if err != nil {
 			l.warn("the copy of a release is lost: its open file has to do", "err", err)
 		}
 	}

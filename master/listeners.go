@@ -2,11 +2,13 @@ package master
 
 import (
 	"errors"
+	"path/filepath"
 	"slices"
 	"sync"
 
 	"relevo/config"
 	"relevo/control"
+	"relevo/internal/diskspace"
 	"relevo/launch"
 	"relevo/pool"
 	"relevo/upgrader"
@@ -41,7 +43,7 @@ func (l *listeners) acquire(wanted []config.Listen) (*hold, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, _, _, err := l.upgrader.Set(wanted); err != nil {
-		return nil, err
+		return nil, noRoom(wanted, err)
 	}
 	h := &hold{all: l, held: l.upgrader.Listeners()}
 	for _, socket := range h.held {
@@ -50,6 +52,16 @@ func (l *listeners) acquire(wanted []config.Listen) (*hold, error) {
 	}
 	h.configured = len(h.held)
 	return h, nil
+}
+
+// noRoom says what is used up where the socket file of a listener could not be made.
+func noRoom(wanted []config.Listen, err error) error {
+	for _, l := range wanted {
+		if l.Network == config.Unix {
+			return diskspace.Detail(filepath.Dir(l.Address), err)
+		}
+	}
+	return err
 }
 
 // release closes the sockets that nobody else holds.

@@ -15,6 +15,8 @@ import (
 
 	"relevo/config"
 	"relevo/control"
+	"relevo/internal/diskspace"
+	"relevo/internal/safefile"
 	"relevo/internal/threads"
 	"relevo/ipc"
 	"relevo/launch"
@@ -67,6 +69,7 @@ type Master struct {
 	control   *control.Server
 	systemd   *systemd.Notifier
 	signals   chan os.Signal
+	stops     stops // owned by who reads signals
 	reaper    *reaper.Reaper
 	reloads   chan rollRequest // from signals and the watch
 	warnings  warnings
@@ -180,7 +183,7 @@ func Run(ctx context.Context, o Options) error {
 	// From the first moment: after a succession there is nobody else, and in a
 	// container whatever comes unheard would end it.
 	signal.Notify(m.signals, taken(os.Getpid() == 1)...)
-	defer signal.Stop(m.signals)
+	defer func() { m.stops.letGo(m.signals) }()
 	defer m.close()
 	if err := m.openKeeper(); err != nil {
 		return err
@@ -198,6 +201,7 @@ func Run(ctx context.Context, o Options) error {
 			return stoppedEarly(err)
 		}
 		if !o.Arrival.succeeds() && stopWanted(m.signals) {
+			m.stops.accept(time.Now())
 			m.log.Info("stopped before anything served")
 			return nil
 		}
@@ -218,13 +222,14 @@ func (m *Master) takeName() error {
 		m.log.Warn(places.Warning)
 	}
 	if err := control.MakeRuntimeDir(places.Runtime); err != nil {
-		return err
+		return diskspace.Detail(filepath.Dir(places.Runtime), err)
 	}
 	var err error
 	m.lock, err = acquire(places.Lock(name), places.ControlSocket(name))
+	err = diskspace.Detail(places.Runtime, err)
 	if errors.Is(err, control.ErrLocked) {
 		return control.WithExit(fmt.Errorf("cannot start %q: a master of that name runs already%s; give this one another with --name",
-			name, whoHas(places.ControlSocket(name))), control.ExitBusy)
+			name, whoHas(places.ControlSocket(name), err)), control.ExitBusy)
 	}
 	return err
 }
@@ -250,16 +255,20 @@ func acquire(lock, socket string) (*control.Lock, error) {
 	}
 }
 
-func whoHas(socket string) string {
+// whoHas names the master that answers, or else the process that the lock was
+// refused for.
+func whoHas(socket string, refused error) string {
 	client, err := control.Connect(context.Background(), socket)
-	if err != nil {
-		return ""
+	if err == nil {
+		if status, err := client.Status(context.Background()); err == nil {
+			return fmt.Sprintf(" (pid %d)", status.PID)
+		}
 	}
-	status, err := client.Status(context.Background())
-	if err != nil {
-		return ""
+	var held *safefile.HeldError
+	if errors.As(refused, &held) {
+		return " (" + held.Error() + ")"
 	}
-	return fmt.Sprintf(" (pid %d)", status.PID)
+	return ""
 }
 
 func (m *Master) openListeners() error {

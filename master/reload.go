@@ -276,6 +276,11 @@ func (m *Master) giveNotifySocket(app, before config.App) error {
 			also = gid
 		}
 	}
+	if uid != os.Geteuid() || also > 0 {
+		if err := control.LetThrough(m.opts.Places.Runtime); err != nil {
+			return err
+		}
+	}
 	return m.notify.GiveTo(uid, also)
 }
 

@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -69,7 +70,6 @@ func stopWanted(signals chan os.Signal) bool {
 
 // serveSignals turns signals into requests until the pool has ended.
 func (m *Master) serveSignals(ctx context.Context) {
-	stopping := false
 	ignored := map[os.Signal]bool{}
 	for {
 		select {
@@ -80,8 +80,7 @@ func (m *Master) serveSignals(ctx context.Context) {
 			case unix.SIGHUP:
 				m.reloadBySignal()
 			case unix.SIGTERM, unix.SIGINT, unix.SIGQUIT:
-				m.stopBySignal(sig.String(), stopping)
-				stopping = true
+				m.stopBySignal(sig.String())
 			case unix.SIGTTIN:
 				m.scaleBySignal(unix.SIGTTIN)
 			case unix.SIGTTOU:
@@ -113,8 +112,16 @@ func (m *Master) reloadBySignal() {
 // thenReload is what a successor is to do first.
 const thenReload = "reload"
 
-func (m *Master) stopBySignal(name string, again bool) {
+// stopBySignal stops, or forces, or does nothing, as stops has it.
+func (m *Master) stopBySignal(name string) {
+	meaning := m.stops.meaning(time.Now())
+	if meaning == stopRepeated {
+		m.log.Debug("the stop signal came again at once: it is the same stop", "signal", name)
+		return
+	}
+	again := meaning == stopByForce
 	err := m.Stop(again)
+	m.stops.accept(time.Now())
 	switch {
 	case errors.Is(err, pool.ErrHandedOver):
 		// Whoever goes on does it: this one after a thaw, or the successor.

@@ -3,8 +3,10 @@ package master
 import (
 	"context"
 	"errors"
+	"path/filepath"
 
 	"relevo/control"
+	"relevo/internal/diskspace"
 	"relevo/ipc"
 	"relevo/upgrader"
 )
@@ -67,7 +69,8 @@ func (m *Master) openNotify(path string) (*ipc.NotifyServer, error) {
 			return ipc.InheritNotify(path, socket)
 		}
 	}
-	return ipc.ListenNotify(path)
+	server, err := ipc.ListenNotify(path)
+	return server, diskspace.Detail(filepath.Dir(path), err)
 }
 
 func (m *Master) controlPath() string { return m.opts.Places.ControlSocket(m.opts.App.Name) }
@@ -93,5 +96,5 @@ func (m *Master) openControl() (err error) {
 		}
 	}
 	m.control, err = control.Listen(path, m, m.log)
-	return err
+	return diskspace.Detail(filepath.Dir(path), err)
 }

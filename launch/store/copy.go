@@ -79,10 +79,26 @@ func (s *Store) Get(sha256 string) (*Copy, error) {
 		}
 		return nil, fmt.Errorf("cannot use release %s: its copy %w, and has been removed", Short(sha256), err)
 	}
+	if err == nil {
+		err = s.unaltered(r)
+	}
 	if err != nil {
+		if c != nil {
+			c.Close()
+		}
 		return nil, refuse(err)
 	}
 	return c, nil
+}
+
+// unaltered says whether a copy has kept owner, mode and privileges, which a restored
+// backup may have lost.
+func (s *Store) unaltered(r Record) error {
+	now, err := attributesAt(s.path(r))
+	if err == nil && r.Attributes != "" && now.String() != r.Attributes {
+		err = fmt.Errorf("owner, mode or capabilities of its copy are not what they were (%s, now %s)", r.Attributes, now)
+	}
+	return err
 }
 
 // use takes hold of a copy, reads it, and notes the time where it can.
@@ -131,9 +147,10 @@ func mayExecute(path string) bool {
 }
 
 // record describes a copy that is being added, with what is known of those bytes.
-func (s *Store) recordFor(sum, name string, size int64, about About) Record {
+func (s *Store) recordFor(sum, name string, size int64, like attributes, about About) Record {
 	now := time.Now()
 	r := Record{SHA256: Name(sum, about.Places), Name: name, Size: size, About: about, FirstUsed: now, LastUsed: now}
+	r.Attributes = like.String()
 	if r.SHA256 != sum {
 		r.Bytes = sum
 	}

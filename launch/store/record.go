@@ -67,6 +67,8 @@ type Record struct {
 	Bytes  string `json:"bytes,omitempty"` // of the bytes, where that is another
 	Name   string `json:"name"`
 	Size   int64  `json:"size"` // bytes
+	// Attributes are owner, mode and privileges of the copy, to be compared.
+	Attributes string `json:"attributes,omitempty"`
 	About
 	FirstUsed time.Time `json:"first_used,omitzero"`
 	LastUsed  time.Time `json:"last_used,omitzero"`

@@ -83,8 +83,10 @@ func benchIn(t *testing.T, dir string, keep int) *bench {
 // program writes an executable and opens it.
 func (b *bench) program(text string) *os.File {
 	b.t.Helper()
-	path := filepath.Join(b.t.TempDir(), "server")
-	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+	dir := b.t.TempDir()
+	path := filepath.Join(dir, "server")
+	// TempDir keeps other users out, which a copy would have to do, too.
+	if err := errors.Join(os.WriteFile(path, []byte(text), 0o755), os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755)); err != nil {
 		b.t.Fatal(err)
 	}
 	file, err := os.Open(path)
