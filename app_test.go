@@ -169,6 +169,10 @@ func serveApp(version, behaviour string) error {
 		return serveNaively(server)
 	case "ignore-term":
 		return serveForEver(server)
+	case "binds":
+		return bindAndServe(server, os.Args[1])
+	case "binds-and-hangs":
+		return bindAndHang(os.Args[1])
 	case "tableflip":
 		return serveWithTableflip(server)
 	case "no-sdk":
@@ -213,6 +217,21 @@ func serveNaively(server *http.Server) error {
 	defer stop()
 	<-ctx.Done()
 	return server.Shutdown(context.Background())
+}
+
+// bindAndServe knows nothing of relevo: it binds its own address, says nothing, and
+// dies at the stop signal.
+func bindAndServe(server *http.Server, address string) error {
+	server.Addr = address
+	return server.ListenAndServe()
+}
+
+// bindAndHang opens its listener and never serves from it.
+func bindAndHang(address string) error {
+	if _, err := net.Listen("tcp", address); err != nil {
+		return err
+	}
+	select {}
 }
 
 func serveForEver(server *http.Server) error {

@@ -60,6 +60,7 @@ func relay(client net.Conn, in *bufio.Reader, dial func() (net.Conn, error)) (mo
 		return false, fmt.Errorf("cannot read a request: %w", err)
 	}
 	client.SetReadDeadline(time.Time{})
+	last := request.Close // before forward sets it
 	server, err := dial()
 	if err != nil {
 		io.WriteString(client, "HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
@@ -77,15 +78,8 @@ func relay(client net.Conn, in *bufio.Reader, dial func() (net.Conn, error)) (mo
 	if answer.StatusCode == http.StatusSwitchingProtocols {
 		return false, tunnel(client, in, server, out, answer)
 	}
-	// A request whose body the app has not read to its end cannot be followed.
-	whole := true
-	select {
-	case err := <-sent:
-		whole = err == nil
-	default:
-		whole = false
-	}
-	answer.Close = !whole || in.Buffered() == 0 || request.Close
+	answer.Close = !isWhole(request, sent) || in.Buffered() == 0 || last
+	answer.Header.Del("Connection") // the app's was about its connection to the relay
 	if answer.Close {
 		answer.Header.Set("Connection", "close")
 	}
@@ -97,6 +91,20 @@ func relay(client net.Conn, in *bufio.Reader, dial func() (net.Conn, error)) (mo
 	}
 	farewell(client)
 	return false, nil
+}
+
+// isWhole says whether all of a request was passed on. After one whose body the app has
+// not read to its end no other can follow.
+func isWhole(request *http.Request, sent <-chan error) bool {
+	if request.Body == http.NoBody {
+		return <-sent == nil
+	}
+	select {
+	case err := <-sent:
+		return err == nil
+	default:
+		return false
+	}
 }
 
 // forward writes the request as it came, but for hop-by-hop words: the connection to

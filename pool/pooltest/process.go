@@ -171,6 +171,9 @@ func (p *Process) Unseen(reason string) { p.tell(pool.Unseen{Reason: reason}) }
 // Hang reports that the worker is past help.
 func (p *Process) Hang(reason string) { p.tell(pool.Hung{Reason: reason}) }
 
+// Bind reports that the worker's program has bound an address.
+func (p *Process) Bind(address string) { p.tell(pool.Captured{Address: address}) }
+
 // Flood reports that the worker says more than is read.
 func (p *Process) Flood(what string) { p.tell(pool.Flooding{What: what}) }
 
