@@ -15,6 +15,7 @@ import (
 
 	"relevo/config"
 	"relevo/control"
+	"relevo/internal/printable"
 	"relevo/master"
 )
 
@@ -43,7 +44,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr *os.File) int {
 	case errors.As(err, &quiet):
 		return quiet.code
 	}
-	fmt.Fprintln(stderr, c.paint(c.color, red, "relevo:"), err)
+	fmt.Fprintln(stderr, c.paint(c.color, red, "relevo:"), printable.Text(err.Error()))
 	return control.ExitCode(err)
 }
 

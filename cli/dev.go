@@ -21,6 +21,7 @@ import (
 	"relevo/config"
 	"relevo/control"
 	"relevo/dev"
+	"relevo/internal/printable"
 	"relevo/internal/safefile"
 	"relevo/master"
 )
@@ -320,7 +321,7 @@ func (c *cli) noteText(n dev.Note) string {
 	case dev.Bad:
 		code = red
 	}
-	first, rest, more := strings.Cut(n.Text, "\n")
+	first, rest, more := strings.Cut(printable.Text(n.Text), "\n")
 	text := c.paint(c.color, code, "▸ ") + c.paint(c.color, code, first)
 	if more {
 		text += "\n" + rest

@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"sync"
+
+	"relevo/internal/printable"
 )
 
 // tail keeps the last lines that a worker wrote, for the diagnosis of a failed
@@ -58,8 +60,8 @@ func (t *tail) lines() []string {
 	t.mu.Unlock()
 	var lines []string
 	for line := range strings.Lines(string(all)) {
-		if line = strings.TrimRight(line, "\r\n"); strings.TrimSpace(line) != "" {
-			lines = append(lines, strings.ToValidUTF8(line[:min(len(line), tailWidth)], "·"))
+		if line = printable.Line(line); strings.TrimSpace(line) != "" {
+			lines = append(lines, cutText(line, tailWidth))
 		}
 	}
 	return lines[max(0, len(lines)-tailLines):]

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
+	"unicode/utf8"
 )
 
 func TestTail(t *testing.T) {
@@ -200,5 +201,22 @@ func TestPumpLeft(t *testing.T) {
 	go feed.Write([]byte("second\n"))
 	if got, err := bufio.NewReader(from).ReadString('\n'); got != "second\n" {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// TestWordsArePrintable: what a worker has printed, and its status, are shown on
+// terminals.
+func TestWordsArePrintable(t *testing.T) {
+	const hostile = "\x1b]0;owned\a\x1b[31mred\x1b[0m \u009b2J\x9b1m\u202elast\r\n"
+	var kept tail
+	kept.Write([]byte(hostile + "9 99\n"))
+	if got := kept.lines(); len(got) != 2 || got[0] != "red last" {
+		t.Errorf("the last output is %q", got)
+	}
+	if got := clip(hostile + "9  99  faked row"); got != "red last ⏎ 9  99  faked row" {
+		t.Errorf("the status is %q", got)
+	}
+	if got := clip(strings.Repeat("é", maxStatus)); len(got) != maxStatus || !utf8.ValidString(got) {
+		t.Errorf("a long status is %d bytes, valid: %v", len(got), utf8.ValidString(got))
 	}
 }
