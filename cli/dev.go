@@ -161,7 +161,7 @@ func programName(pattern, dir string) string {
 		}
 	}
 	name := strings.TrimSuffix(filepath.Base(pattern), ".go")
-	return config.NameFor([]string{name})
+	return config.NameFor([]string{name}, "")
 }
 
 func (c *cli) runDev(sources config.Sources) error {

@@ -144,14 +144,14 @@ func (r *resolved) blame(p problem) error {
 // complete fills in what follows from other settings.
 func (r *resolved) complete(s Sources) {
 	app := &r.app
-	if app.Name == "" {
-		app.Name = NameFor(app.Command)
-	}
 	if app.Dir == "" {
 		app.Dir = s.Dir
 		if s.File != nil && s.File.Sets("command") && s.Flags["command"] == nil {
 			app.Dir = s.File.dir
 		}
+	}
+	if app.Name == "" {
+		app.Name = NameFor(app.Command, app.Dir)
 	}
 	NameListeners(app.Listen)
 }

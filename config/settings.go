@@ -18,7 +18,7 @@ func Settings() []Setting {
 func appSettings() []Setting {
 	all := []Setting{
 		one("name", "name", plain("NAME", "shop"), Restart, func(a *App) *string { return &a.Name },
-			"name of the app (default: base name of the command; serve; in dev that of the package's program)"),
+			"name of the app (default: base name of the program, of a script the script's or its directory's; serve; in dev that of the package's program)"),
 		many("command", "", argument(), Roll, func(a *App) *[]string { return &a.Command },
 			"program and arguments; {fd} {fd:NAME} {addr} {addr:NAME} {slot} are filled in"),
 		one("directory", "directory", plain("DIR", "."), Roll, func(a *App) *string { return &a.Dir },
