@@ -116,7 +116,7 @@ func (w wrapper) next(args []string) (int, bool) {
 
 // found is what a look through options has found.
 type found struct {
-	at     int // of the first word that is no option, or of the script that one names; -1: none
+	at     int  // of the first word that is no option, or of the script that one names; -1: none
 	named  bool // an option names the script
 	code   bool
 	module string
