@@ -180,7 +180,7 @@ func (a *App) anchor(dir string) {
 func (s Sources) CheckFiles() error {
 	r := s.resolve()
 	var errs []error
-	for i, path := range r.app.EnvFiles {
+	for i, path := range r.app.EnvFiles[:min(len(r.app.EnvFiles), maxEnvFiles)] {
 		if _, err := ReadEnvFile(path); err != nil {
 			errs = append(errs, r.blame(problem{fmt.Sprintf("env_files[%d]", i), err}))
 		}
