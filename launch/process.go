@@ -158,6 +158,7 @@ func (p *Process) watchReadiness() {
 	defer ticker.Stop()
 	// Two looks in a row must agree: what a worker says just before it accepts is
 	// read by another goroutine, which must not come second.
+	obstacles := newObstacles(p)
 	for waited, unseen := false, ""; ; {
 		select {
 		case <-ticker.C:
@@ -170,16 +171,27 @@ func (p *Process) watchReadiness() {
 		p.release.launcher.looks.through(func() { waits = look.waits() })
 		if now := look.blindness(); now != unseen {
 			unseen = now
-			p.sink(pool.Unseen{Reason: unseen})
+			p.observed(pool.Unseen{Reason: unseen})
 		}
 		if p.ready.hasSpoken() {
 			return
 		}
 		if waits && waited {
 			p.isReady("observed")
+			p.release.launcher.looks.through(p.warnOfWrapper)
 			return
 		}
+		p.release.launcher.looks.through(obstacles.look)
 		waited = waits
+	}
+}
+
+// observed tells what a look at the process has shown, unless it has ended meanwhile.
+func (p *Process) observed(report pool.Report) {
+	p.notifying.Lock()
+	defer p.notifying.Unlock()
+	if !p.ended {
+		p.sink(report)
 	}
 }
 
@@ -219,7 +231,7 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 	result := <-launched
 	p.drainOutput()
 	p.silence()
-	exited := pool.Exited{Status: status, Hint: cmp.Or(oomHint, hintFor(status, p.asked.Load()))}
+	exited := pool.Exited{Status: status, Hint: cmp.Or(oomHint, p.addressTaken(), hintFor(status, p.asked.Load()), p.swallowed(status))}
 	switch {
 	case result.failure != nil:
 		exited.Status.Error = result.failure.Error()

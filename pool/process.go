@@ -114,6 +114,10 @@ type Alive struct{}
 // empty, can see it again.
 type Unseen struct{ Reason string }
 
+// Obstructed: the worker starts, and Hint says what seems to keep it from getting
+// ready, and what to do; empty: nothing is seen any more.
+type Obstructed struct{ Hint string }
+
 // Hung: the worker is past help. It said so itself (WATCHDOG=trigger), or it does
 // harm; the pool replaces it.
 type Hung struct{ Reason string }
@@ -138,6 +142,7 @@ func (Ready) report()        {}
 func (Said) report()         {}
 func (Alive) report()        {}
 func (Unseen) report()       {}
+func (Obstructed) report()   {}
 func (Hung) report()         {}
 func (Flooding) report()     {}
 func (Disconnected) report() {}

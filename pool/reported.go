@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -32,6 +33,8 @@ func (p *Pool) reported(m *member, r Report) {
 		p.step(machine.Alive{Worker: m.id})
 	case Unseen:
 		p.step(machine.Unseen{Worker: m.id, Reason: r.Reason})
+	case Obstructed:
+		m.obstacle = r.Hint
 	case Hung:
 		p.step(machine.Hung{Worker: m.id, Reason: r.Reason})
 	case Flooding:
@@ -147,7 +150,7 @@ func (p *Pool) autopsyOf(m *member) *autopsy {
 	if m.exit != nil {
 		a.hint, a.exit = m.exit.Hint, &m.exit.Status
 	} else if m.state == machine.Starting || m.state == machine.Stopping {
-		a.hint = neverReady
+		a.hint = cmp.Or(m.obstacle, neverReady)
 	}
 	return a
 }
