@@ -54,8 +54,7 @@ func (p *Process) obstacle() string {
 	if len(family) > 1 && advice.IsWrapper(first.name) {
 		return p.wrapped(first, family[1])
 	}
-	inherited := newObserver(p.pid, p.release.command.Listeners).inodes
-	server, address := listensByItself(family, inherited)
+	server, address := listensByItself(family, inodesOf(p.release.command.Listeners))
 	switch {
 	case server == nil:
 		return ""
@@ -100,6 +99,18 @@ func kin(pid int) []relative {
 		}
 	}
 	return family
+}
+
+func inodesOf(listeners []Listener) map[uint64]bool {
+	inodes := map[uint64]bool{}
+	for _, l := range listeners {
+		if info, err := l.File.Stat(); err == nil {
+			if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+				inodes[stat.Ino] = true
+			}
+		}
+	}
+	return inodes
 }
 
 // listensByItself finds the first of a family that listens on a TCP socket which
