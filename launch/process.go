@@ -247,7 +247,19 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 		exited.Hint = "the launcher ended before it could run the program: the machine may be out of memory or processes"
 		exited.Unstarted = &pool.MasterError{Err: errors.New("the launcher ended: " + status.String()), Hint: exited.Hint}
 	}
+	if exited.Status.Error == "" && exited.Unstarted == nil {
+		exited.Status.Said = p.causeOf(status)
+	}
 	p.sink(exited)
+}
+
+// causeOf is the line of the worker's output that says why it failed.
+func (p *Process) causeOf(status pool.ExitStatus) string {
+	switch {
+	case status.Signal == 0 && status.Code == 0, status.Signal != 0 && p.asked.Load():
+		return ""
+	}
+	return p.tail.cause(status.Signal == 0)
 }
 
 // drainOutput gives the last words of the worker time to be read. Where nothing

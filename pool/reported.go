@@ -103,7 +103,7 @@ func (p *Pool) exited(m *member, r Exited) {
 
 func (p *Pool) publishExit(m *member, r Exited, blame machine.Blame) {
 	planned, status := m.asked, r.Status
-	e := Event{Kind: KindExit, Planned: &planned}
+	e := Event{Kind: KindExit, Planned: &planned, Text: status.Said}
 	if blame == machine.BlameMaster && !planned {
 		e.Blame, e.Hint = blame, r.Hint
 	}
