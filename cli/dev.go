@@ -64,7 +64,7 @@ and [[dev.rules]] for steps before the build.
 		if err != nil {
 			return err
 		}
-		sources, err := c.sources(cmd, flags, defaults)
+		sources, err := c.sources(flags, defaults, c.placeFor(cmd, flags))
 		if err != nil {
 			return err
 		}
