@@ -16,10 +16,11 @@ import (
 	"relevo/pool"
 )
 
-// Looks for what keeps a worker from getting ready come at growing intervals.
+// Looks for what keeps a worker from getting ready come at growing intervals: each
+// reads the table of all connections, which costs some 10 ms.
 const (
-	firstObstacleLook = 200 * time.Millisecond
-	lastObstacleLook  = 3 * time.Second
+	firstObstacleLook = 500 * time.Millisecond
+	lastObstacleLook  = 5 * time.Second
 )
 
 // obstacles tells, while a worker starts, what seems to keep it from getting ready.
