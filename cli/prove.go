@@ -94,7 +94,7 @@ func (c *cli) guessURL(ctx context.Context, client *control.Client) (string, err
 		return "", err
 	}
 	for _, l := range status.Listeners {
-		if strings.HasPrefix(l.Address, "/") {
+		if strings.HasPrefix(l.Address, "/") || strings.HasPrefix(l.Address, "@") {
 			return "unix:" + l.Address, nil
 		}
 		if host, port, err := net.SplitHostPort(l.Address); err == nil {

@@ -168,7 +168,7 @@ func (a *App) anchor(dir string) {
 		absolute(&a.EnvFiles[i])
 	}
 	for i := range a.Listen {
-		if a.Listen[i].Network == Unix {
+		if a.Listen[i].Network == Unix && !a.Listen[i].Abstract() {
 			absolute(&a.Listen[i].Address)
 			a.Listen[i].Address = filepath.Clean(a.Listen[i].Address)
 		}

@@ -26,7 +26,7 @@ func appSettings() []Setting {
 		one("workers", "workers", workers(), Live, func(a *App) *int { return &a.Workers },
 			"number of workers; auto, max or 0 is one for each processor this process may use"),
 		many("listen", "listen", listeners(), Roll, func(a *App) *[]Listen { return &a.Listen },
-			"listen on :8080, 127.0.0.1:0, [::1]:80, unix:/path.sock, udp:…; ,mode=0660 and ,backlog=N may follow"),
+			"listen on :8080, 127.0.0.1:0, [::1]:80, unix:/path.sock, unix:@abstract, udp:…; ,mode=0660 and ,backlog=N may follow"),
 		one("ready", "ready", written("HOW", "auto", ParseReady, Ready.String), Roll, func(a *App) *Ready { return &a.Ready },
 			"how a worker gets known as ready: auto, notify, ipc or delay=D"),
 		one("ready_timeout", "ready-timeout", duration(), Live, func(a *App) *time.Duration { return &a.ReadyTimeout },

@@ -49,6 +49,9 @@ func (u *Upgrader) Inheritable(l *Listener) Inheritable {
 
 // bind opens the socket. It is still blocking on return.
 func bind(w config.Listen) (*Listener, error) {
+	if w.Abstract() {
+		return bindAbstract(w)
+	}
 	if w.Network == config.Unix {
 		return bindUnix(w)
 	}
