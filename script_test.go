@@ -221,7 +221,7 @@ func scriptAddress(ts *testscript.TestScript, neg bool, args []string) {
 
 func fetch(address, path string) (string, error) {
 	network := "tcp"
-	if strings.HasPrefix(address, "/") {
+	if strings.HasPrefix(address, "/") || strings.HasPrefix(address, "@") {
 		network = "unix"
 	}
 	transport := &http.Transport{

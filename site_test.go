@@ -100,6 +100,12 @@ func pathWithoutUs() string {
 func (s *site) start(args ...string) {
 	s.t.Helper()
 	s.run(args...)
+	s.serves()
+}
+
+// serves waits until the master answers and its pool serves.
+func (s *site) serves() {
+	s.t.Helper()
 	s.await("the pool to serve", func() bool {
 		client, err := control.Connect(context.Background(), filepath.Join(s.dir, "run", "site.sock"))
 		if err != nil {
@@ -114,9 +120,15 @@ func (s *site) start(args ...string) {
 // run starts the master.
 func (s *site) run(args ...string) {
 	s.t.Helper()
-	s.master = exec.Command(s.program, args...)
-	s.master.Dir, s.master.Env, s.master.Stdout, s.master.Stderr = s.dir, s.env, s.log, s.log
+	s.master = s.command(args...)
 	s.begin()
+}
+
+// command is relevo with its output in the log.
+func (s *site) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(s.program, args...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.dir, s.env, s.log, s.log
+	return cmd
 }
 
 // begin starts the master, which ends with the test.

@@ -9,6 +9,7 @@ import (
 
 	"relevo/config"
 	"relevo/control"
+	"relevo/internal/printable"
 	"relevo/launch"
 )
 
@@ -41,7 +42,7 @@ no port is bound. Flags and RELEVO_ variables do not count.`,
 			return err
 		}
 		for _, e := range checked.Errors {
-			fmt.Fprintln(c.stderr, e.text)
+			fmt.Fprintln(c.stderr, printable.Text(e.text))
 		}
 		return checked.exit(nil)
 	}

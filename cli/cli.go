@@ -15,6 +15,7 @@ import (
 
 	"relevo/config"
 	"relevo/control"
+	"relevo/internal/printable"
 	"relevo/master"
 )
 
@@ -24,6 +25,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr *os.File) int {
 		signals: master.ReplacedSignals(), // first of all
 		stdin:   stdin, stdout: stdout, stderr: stderr, getenv: os.Getenv,
 		places:    config.FindPlaces(os.Getenv, os.Geteuid(), config.UsableDir),
+		arrive:    master.Arrive,
 		container: findContainer(os.Getpid(), os.Getppid(), processName, os.Getenv),
 		color:     useColor(stderr, os.Getenv), colorOut: useColor(stdout, os.Getenv),
 	}
@@ -43,7 +45,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr *os.File) int {
 	case errors.As(err, &quiet):
 		return quiet.code
 	}
-	fmt.Fprintln(stderr, c.paint(c.color, red, "relevo:"), err)
+	fmt.Fprintln(stderr, c.paint(c.color, red, "relevo:"), printable.Text(err.Error()))
 	return control.ExitCode(err)
 }
 
@@ -56,6 +58,7 @@ type cli struct {
 	container           container
 	color, colorOut     bool // of stderr and stdout
 	logFormat, logLevel string
+	arrive              func() (*master.Arrival, error)
 	signals             chan os.Signal // that came before there was a master, nil: nobody takes them yet
 }
 

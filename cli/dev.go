@@ -21,6 +21,7 @@ import (
 	"relevo/config"
 	"relevo/control"
 	"relevo/dev"
+	"relevo/internal/printable"
 	"relevo/internal/safefile"
 	"relevo/master"
 )
@@ -63,7 +64,7 @@ and [[dev.rules]] for steps before the build.
 		if err != nil {
 			return err
 		}
-		sources, err := c.sources(cmd, flags, defaults)
+		sources, err := c.sources(flags, defaults, c.placeFor(cmd, flags))
 		if err != nil {
 			return err
 		}
@@ -160,7 +161,7 @@ func programName(pattern, dir string) string {
 		}
 	}
 	name := strings.TrimSuffix(filepath.Base(pattern), ".go")
-	return config.NameFor([]string{name})
+	return config.NameFor([]string{name}, "")
 }
 
 func (c *cli) runDev(sources config.Sources) error {
@@ -320,7 +321,7 @@ func (c *cli) noteText(n dev.Note) string {
 	case dev.Bad:
 		code = red
 	}
-	first, rest, more := strings.Cut(n.Text, "\n")
+	first, rest, more := strings.Cut(printable.Text(n.Text), "\n")
 	text := c.paint(c.color, code, "▸ ") + c.paint(c.color, code, first)
 	if more {
 		text += "\n" + rest

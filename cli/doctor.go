@@ -111,7 +111,7 @@ func (c *cli) findRunning(ctx context.Context, h *doctor.Host, name string) {
 	if err != nil {
 		return
 	}
-	h.Running = &doctor.Running{Name: status.Name, PID: status.PID, Version: status.Version}
+	h.Running = &doctor.Running{Name: status.Name, PID: status.PID, Version: status.Version, Warnings: status.Warnings}
 	for _, l := range status.Listeners {
 		h.Running.Addresses = append(h.Running.Addresses, l.Address)
 	}

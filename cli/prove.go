@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"relevo/control"
+	"relevo/internal/printable"
 	"relevo/pool"
 	"relevo/pool/machine"
 	"relevo/prove"
@@ -93,7 +94,7 @@ func (c *cli) guessURL(ctx context.Context, client *control.Client) (string, err
 		return "", err
 	}
 	for _, l := range status.Listeners {
-		if strings.HasPrefix(l.Address, "/") {
+		if strings.HasPrefix(l.Address, "/") || strings.HasPrefix(l.Address, "@") {
 			return "unix:" + l.Address, nil
 		}
 		if host, port, err := net.SplitHostPort(l.Address); err == nil {
@@ -131,7 +132,9 @@ func (c *cli) runProve(ctx context.Context, client *control.Client, o prove.Opti
 	if asJSON {
 		err = c.printJSON(report)
 	} else {
-		report.WriteText(c.stdout)
+		var text strings.Builder
+		report.WriteText(&text)
+		fmt.Fprint(c.stdout, printable.Text(text.String())) // it quotes what servers answered
 	}
 	if err == nil && !proven(report) {
 		err = &exitOnly{control.ExitFailure}

@@ -36,7 +36,7 @@ func (c *cli) printReleases(known []control.Release) error {
 	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "HASH\tVERSION\tSIZE\tLAST USED\tVERDICT\tNOTE")
 	for _, r := range known {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", r.SHA256[:hashWidth], or(r.Version, "-"), sizeText(r.Size),
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", shortHash(r.SHA256), or(r.Version, "-"), sizeText(r.Size),
 			r.LastUsed.Local().Format(time.DateTime), or(r.Verdict, "-"), releaseNote(r))
 	}
 	if err := table.Flush(); err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"strings"
 
@@ -43,28 +42,44 @@ COMMAND that of the file is run.`,
 		if len(args) > 0 {
 			flags.texts["command"] = args
 		}
-		sources, err := c.sources(cmd, flags, c.container.fit(config.Default()))
-		if err != nil {
-			return err
-		}
-		return c.runMaster(sources)
+		return c.runMaster(cmd, flags, func(at place) (config.Sources, error) {
+			return c.sources(flags, c.container.fit(config.Default()), at)
+		})
 	}
 	return cmd
 }
 
-func (c *cli) runMaster(sources config.Sources) error {
-	arrival, err := master.Arrive()
+// runMaster looks at what it inherits before anything else: what a successor goes on
+// with it knows from the previous master, and what read returns is for reloads then.
+func (c *cli) runMaster(cmd *cobra.Command, flags *appFlags, read func(at place) (config.Sources, error)) error {
+	arrival, err := c.arrive()
 	if err != nil {
 		return err
 	}
-	app, err := resolve(sources)
-	if serving, succeeds := arrival.App(); succeeds {
-		// The file may hold anything by now: it is read at the next reload.
-		app, err = serving, nil
+	at := c.placeAfter(arrival, cmd, flags)
+	load := func() (config.App, error) {
+		sources, err := read(at)
+		if err != nil {
+			return config.App{}, err
+		}
+		return resolve(sources)
 	}
-	if err != nil {
-		return err
+	app, succeeds := arrival.App()
+	if !succeeds {
+		app, err = load()
 	}
+	if err == nil {
+		err = c.serveApp(app, at, arrival, load)
+	}
+	if control.ExitCode(err) == control.ExitConfig && !arrival.First() {
+		// That code ends the service, and workers of the previous master may serve.
+		err = &control.Error{Message: err.Error(), Exit: control.ExitFailure}
+	}
+	return err
+}
+
+// serveApp is a master's life.
+func (c *cli) serveApp(app config.App, at place, arrival *master.Arrival, load func() (config.App, error)) error {
 	c.logFormat, c.logLevel = string(app.LogFormat), app.LogLevel.String()
 	stderr := newLogQueue(c.stderr)
 	defer stderr.close()
@@ -76,14 +91,10 @@ func (c *cli) runMaster(sources config.Sources) error {
 	// many workers, whose own GOGC is not touched.
 	debug.SetGCPercent(masterGC)
 	c.container.tell(log, app)
-	file := ""
-	if sources.File != nil {
-		file = sources.File.Path()
-	}
 	return master.Run(context.Background(), master.Options{
 		Arrival: arrival, Signals: c.signals, Terminal: isTerminal(c.stderr) || isTerminal(c.stdout),
-		App: app, ConfigFile: file, Places: c.places, Log: log, Streams: c.streams(app.Output), Version: version(),
-		Load:    func() (config.App, error) { return reload(sources) },
+		App: app, ConfigFile: at.file, Dir: at.dir, Places: arrival.Places(c.places), Log: log, Streams: c.streams(app.Output), Version: version(),
+		Load:    load,
 		Started: func(listeners []control.Listener) { c.greet(stderr, app, listeners) },
 	})
 }
@@ -116,23 +127,6 @@ func checkPlaceholders(app config.App) error {
 		names = append(names, l.Name)
 	}
 	return launch.CheckArguments(app.Command, names)
-}
-
-// logicalDir is the working directory as the user entered it: through a symbolic
-// link such as "current", where there is one. The kernel knows only where the
-// link pointed to at that time.
-func logicalDir(getenv func(string) string) string {
-	dir := getenv("PWD")
-	if here, err := os.Stat("."); err == nil && filepath.IsAbs(dir) {
-		if there, err := os.Stat(dir); err == nil && os.SameFile(here, there) {
-			return dir
-		}
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		return "."
-	}
-	return dir
 }
 
 // streams chooses what becomes of the workers' output.

@@ -121,11 +121,13 @@ func releaseText(r *pool.Info) string {
 	if r == nil || r.SHA256 == "" {
 		return "-"
 	}
-	return strings.TrimSpace(r.SHA256[:hashWidth] + " " + r.Version)
+	return strings.TrimSpace(shortHash(r.SHA256) + " " + r.Version)
 }
 
 // hashWidth is how much of a hash tells releases apart.
 const hashWidth = 12
+
+func shortHash(hash string) string { return hash[:min(len(hash), hashWidth)] }
 
 // note is the most useful thing to know about a worker beyond the columns.
 func note(w pool.Worker) string {

@@ -90,12 +90,12 @@ func TestNames(t *testing.T) {
 		"./bin/server": "server", "node": "node", "my server (new)": "my-server--new-", "/opt/.hidden": "hidden",
 		"größe": "gr--e", long: long[:63], "\xff\xfe.bin": "bin",
 	} {
-		got := NameFor([]string{command, "-x"})
+		got := NameFor([]string{command, "-x"}, "")
 		if got != name || CheckName(got) != nil {
 			t.Errorf("NameFor(%q) = %q, want %q; %v", command, got, name, CheckName(got))
 		}
 	}
-	if got := NameFor(nil); got != "" {
+	if got := NameFor(nil, "/srv"); got != "" {
 		t.Errorf("NameFor(nil) = %q", got)
 	}
 }

@@ -19,6 +19,7 @@ type File struct {
 	dir     string // absolute; the file's relative paths count from it
 	entries []entry
 	errs    []error
+	more    bool // there are more errors than are told
 }
 
 // Load reads a file. A relative path counts from the directory from, which is
@@ -57,9 +58,20 @@ func readFile(path string) ([]byte, error) {
 
 func parse(path, dir string, data []byte) *File {
 	f := &File{path: path, dir: dir}
-	f.entries = readDocument(data, func(at Position, err error) { f.errs = append(f.errs, f.wrong(at, err)) })
+	f.entries = readDocument(data, func(at Position, err error) {
+		if len(f.errs) < maxErrors {
+			f.errs = append(f.errs, f.wrong(at, err))
+		} else if !f.more {
+			f.more, f.errs = true, append(f.errs, f.wrong(at, errMore))
+		}
+	})
 	return f
 }
+
+// maxErrors is how many errors of a file are told.
+const maxErrors = 100
+
+var errMore = fmt.Errorf("cannot tell all that is wrong: correct the first %d errors and check again", maxErrors)
 
 func (f *File) wrong(at Position, err error) error {
 	return &FileError{Path: f.path, Position: at, Err: err}

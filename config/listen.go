@@ -31,7 +31,7 @@ const (
 type Listen struct {
 	Name    string // unique in the app; "listen", "listen1", … where not given
 	Network Network
-	Address string      // host:port, or the path of a Unix socket
+	Address string      // host:port, the path of a Unix socket, or @ and its abstract name
 	Mode    fs.FileMode // of a Unix socket; 0: as the umask says
 	Backlog int         // length of the accept queue; 0: the system's maximum
 }
@@ -65,15 +65,20 @@ func (l Listen) SocketNetwork() string {
 	return string(l.Network)
 }
 
+// Abstract says whether the socket has a name instead of a path (unix(7)): it has no
+// file, and so no mode.
+func (l Listen) Abstract() bool { return l.Network == Unix && strings.HasPrefix(l.Address, "@") }
+
 // ParseListen reads [NAME=]ADDR[,mode=0660][,backlog=N]. ADDR is :PORT,
-// HOST:PORT, PORT, unix:/PATH, or one of these after tcp4: tcp6: udp: udp4:
+// HOST:PORT, PORT, unix:/PATH, unix:@NAME (abstract), or one of these after tcp4: tcp6: udp: udp4:
 // udp6:.
 func ParseListen(text string) (Listen, error) {
 	l, err := parseUnanchored(text)
+	if err == nil && l.Network == Unix && !l.Abstract() {
+		l.Address, err = filepath.Abs(l.Address)
+	}
 	if err == nil && l.Network == Unix {
-		if l.Address, err = filepath.Abs(l.Address); err == nil {
-			err = l.checkPath()
-		}
+		err = l.checkPath()
 	}
 	if err != nil {
 		return Listen{}, err
@@ -91,7 +96,10 @@ func parseUnanchored(text string) (Listen, error) {
 }
 
 func (l Listen) checkPath() error {
-	if err := CheckSocketPath(l.Address); err != nil {
+	if l.Abstract() && len(l.Address) > 1+maxSocketPath {
+		return fmt.Errorf("cannot listen on %q: the name has %d bytes, at most %d are possible", l, len(l.Address)-1, maxSocketPath)
+	}
+	if err := CheckSocketPath(l.Address); err != nil && !l.Abstract() {
 		return fmt.Errorf("cannot listen on %q: %w", l, err)
 	}
 	return nil
@@ -124,6 +132,8 @@ func parseListen(text string) (l Listen, err error) {
 	if l.Network == Unix {
 		if l.Address == "" || strings.ContainsRune(l.Address, 0) {
 			err = errors.New("the path of the Unix socket is missing (unix:/run/app.sock)")
+		} else if l.Address == "@" {
+			err = errors.New("the name of the abstract Unix socket is missing (unix:@app)")
 		}
 	} else {
 		l.Address, err = hostPort(l.Network, l.Address)
@@ -197,6 +207,9 @@ func (l *Listen) setOption(key, value string) error {
 		}
 		if l.Network != Unix {
 			return errors.New("mode= is for Unix sockets only")
+		}
+		if l.Abstract() {
+			return errors.New("mode= is for a Unix socket with a path: an abstract one has no file, and every user of this machine can connect to it")
 		}
 		l.Mode = fs.FileMode(mode)
 	case "backlog":

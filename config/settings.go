@@ -18,7 +18,7 @@ func Settings() []Setting {
 func appSettings() []Setting {
 	all := []Setting{
 		one("name", "name", plain("NAME", "shop"), Restart, func(a *App) *string { return &a.Name },
-			"name of the app (default: base name of the command; serve; in dev that of the package's program)"),
+			"name of the app (default: base name of the program, of a script the script's or its directory's; serve; in dev that of the package's program)"),
 		many("command", "", argument(), Roll, func(a *App) *[]string { return &a.Command },
 			"program and arguments; {fd} {fd:NAME} {addr} {addr:NAME} {slot} are filled in"),
 		one("directory", "directory", plain("DIR", "."), Roll, func(a *App) *string { return &a.Dir },
@@ -26,7 +26,7 @@ func appSettings() []Setting {
 		one("workers", "workers", workers(), Live, func(a *App) *int { return &a.Workers },
 			"number of workers; auto, max or 0 is one for each processor this process may use"),
 		many("listen", "listen", listeners(), Roll, func(a *App) *[]Listen { return &a.Listen },
-			"listen on :8080, 127.0.0.1:0, [::1]:80, unix:/path.sock, udp:…; ,mode=0660 and ,backlog=N may follow"),
+			"listen on :8080, 127.0.0.1:0, [::1]:80, unix:/path.sock, unix:@abstract, udp:…; ,mode=0660 and ,backlog=N may follow"),
 		one("capture", "capture", choice("WHAT", oneOf("capture", CaptureAuto, CaptureOff), CaptureAuto, CaptureOff), Roll, func(a *App) *Capture { return &a.Capture },
 			"programs that bind their own port get the master's sockets for it: auto, off"),
 		one("balance", "balance", choice("HOW", oneOf("balance", BalanceAuto, BalanceShared, BalanceEven), BalanceAuto, BalanceShared, BalanceEven),

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"relevo/config"
+	"relevo/internal/printable"
 	"relevo/pool"
 )
 
@@ -34,7 +35,7 @@ type Client struct {
 // finds out at once whether somebody answers there: the error has the exit code
 // for not running, or for not permitted.
 func Connect(ctx context.Context, path string) (*Client, error) {
-	name := strings.TrimSuffix(filepath.Base(path), ".sock")
+	name := printable.Line(strings.TrimSuffix(filepath.Base(path), ".sock"))
 	if err := config.CheckSocketPath(path); err != nil {
 		return nil, fmt.Errorf("cannot reach %q at %s: %w", name, path, err)
 	}
@@ -233,7 +234,8 @@ func (s *EventStream) Next() (e pool.Event, line []byte, err error) {
 	if err := json.Unmarshal(line, &e); err != nil {
 		return e, nil, fmt.Errorf("cannot read an event: %w", err)
 	}
-	return e, line, nil
+	printable.Clean(&e)
+	return e, printable.JSON(line), nil
 }
 
 // maxAnswer is the most that a client reads of one answer, or of one event, in bytes:
@@ -270,6 +272,7 @@ func (c *Client) do(ctx context.Context, method, verb string, body, into any) er
 	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(into); err != nil {
 		return fmt.Errorf("cannot read the answer of %q: %w", c.name, err)
 	}
+	printable.Clean(into)
 	return nil
 }
 
@@ -315,5 +318,9 @@ func (c *Client) request(ctx context.Context, method, verb string, body any) (*h
 	if json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(failure) != nil || failure.Message == "" {
 		failure.Message = fmt.Sprintf("cannot ask %q to %s: %s", c.name, verb, response.Status)
 	}
+	if failure.Exit <= ExitOK || failure.Exit > 255 {
+		failure.Exit = ExitFailure
+	}
+	printable.Clean(failure)
 	return nil, failure
 }

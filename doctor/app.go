@@ -44,7 +44,11 @@ func command(h *Host) []Finding {
 func master(h *Host) []Finding {
 	switch {
 	case h.Running != nil:
-		return []Finding{ok("master", "%s runs: pid %d, relevo %s", h.Running.Name, h.Running.PID, h.Running.Version)}
+		all := []Finding{ok("master", "%s runs: pid %d, relevo %s", h.Running.Name, h.Running.PID, h.Running.Version)}
+		for _, warning := range h.Running.Warnings {
+			all = append(all, ok("master", "%s", warning).but(Warn, "the running master tells of it, see relevo status", ""))
+		}
+		return all
 	case h.Wanted != "":
 		return []Finding{ok("master", "%s does not run, as far as %s tells", h.Wanted, h.Places.Runtime).but(Warn,
 			"its configuration is known from a file at best", "relevo list shows what runs; RELEVO_RUNTIME_DIR and the user have to be those of the master")}

@@ -224,6 +224,9 @@ func TestDecisions(t *testing.T) {
 			bind(syscall.EADDRINUSE)(h)
 			h.Running = &Running{Name: "shop", PID: 5, Addresses: []string{"[::]:8080"}}
 		}, "listener", OK, "pid 5"},
+		"a warning of its status": {func(h *Host) {
+			h.Running = &Running{Name: "shop", PID: 5, Warnings: []string{"the file was removed"}}
+		}, "master", Warn, "the file was removed"},
 		"port taken, not by us": {func(h *Host) {
 			bind(syscall.EADDRINUSE)(h)
 			h.Running = &Running{PID: 5, Addresses: []string{"[::]:18080"}}

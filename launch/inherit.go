@@ -22,6 +22,7 @@ type releaseLegacy struct {
 	Seal     *store.Seal `json:"seal,omitempty"`
 	PathSeal *store.Seal `json:"path_seal,omitempty"`
 	Copied   bool        `json:"copied,omitempty"`
+	Account  *Account    `json:"account,omitempty"` // as it was looked up: nobody may be able to tell it now
 }
 
 // Names of a release's files.
@@ -36,7 +37,7 @@ func (r *Release) Legacy() pool.ReleaseLegacy {
 	defer r.mu.Unlock()
 	state, err := json.Marshal(releaseLegacy{
 		Dir: r.dir, Env: r.env, Path: r.path, Resolved: r.resolved, Form: r.form, About: r.about, SHA256: r.sum,
-		Seal: r.seal, PathSeal: r.pathSeal, Copied: r.copied != nil,
+		Seal: r.seal, PathSeal: r.pathSeal, Copied: r.copied != nil, Account: r.account,
 	})
 	if err != nil {
 		panic(fmt.Sprintf("internal error: launch: %v", err)) // it holds nothing that can fail
@@ -46,6 +47,14 @@ func (r *Release) Legacy() pool.ReleaseLegacy {
 		files[executableFile] = r.file
 	}
 	return pool.ReleaseLegacy{State: state, Files: files}
+}
+
+// User is whom the workers of the release run as.
+func (r *Release) User() (uid, gid int) {
+	if r.account == nil {
+		return os.Geteuid(), os.Getegid()
+	}
+	return r.account.UID, r.account.GID
 }
 
 // Inherit makes a release again that another master has prepared: the same bytes,
@@ -66,9 +75,11 @@ func (l *Launcher) Inherit(c Command, legacy pool.ReleaseLegacy) (*Release, erro
 			return nil, fmt.Errorf("cannot use the working directory: %w", err)
 		}
 	}
-	if r.account, err = LookUpUser(c.Limits.User, c.Limits.Group); err != nil {
-		r.Close()
-		return nil, err
+	if r.account = known.Account; r.account == nil {
+		if r.account, err = LookUpUser(c.Limits.User, c.Limits.Group); err != nil {
+			r.Close()
+			return nil, err
+		}
 	}
 	if known.Copied && l.store != nil {
 		if r.copied, err = l.store.Get(r.name()); err == nil {

@@ -34,6 +34,9 @@ func (p *Process) watchReadiness() {
 				tick = nil // another word counts
 			} else if agree {
 				p.isReady("observed")
+				p.release.launcher.looks.through(p.warnOfWrapper)
+			} else {
+				p.release.launcher.looks.through(look.obstacles.look)
 			}
 		case <-p.settled:
 			return
@@ -50,6 +53,8 @@ type twoLooks struct {
 	worker *Process
 	waited bool   // at the last look
 	unseen string // why the last look could not see everything
+
+	obstacles *obstacles
 }
 
 // newLook is nil where nothing that can be seen counts.
@@ -57,7 +62,7 @@ func (p *Process) newLook() *twoLooks {
 	if !p.ready.observes() && !(p.ready.accepts() && p.binder.sockets != nil) {
 		return nil
 	}
-	return &twoLooks{worker: p}
+	return &twoLooks{worker: p, obstacles: newObstacles(p)}
 }
 
 // agree looks once, and says whether the look before saw the worker wait, too.
@@ -70,7 +75,7 @@ func (l *twoLooks) agree() bool {
 		p.release.launcher.looks.through(func() { waits = look.waits() })
 		if now := look.blindness(); now != l.unseen {
 			l.unseen = now
-			p.sink(pool.Unseen{Reason: now})
+			p.observed(pool.Unseen{Reason: now})
 		}
 	}
 	agree := waits && l.waited

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,15 +23,7 @@ type observer struct {
 }
 
 func newObserver(pid int, listeners []Listener) *observer {
-	o := &observer{pid: pid, inodes: map[uint64]bool{}}
-	for _, l := range listeners {
-		if info, err := l.File.Stat(); err == nil {
-			if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-				o.inodes[stat.Ino] = true
-			}
-		}
-	}
-	return o
+	return &observer{pid: pid, inodes: inodesOf(listeners)}
 }
 
 func (o *observer) waits() bool {

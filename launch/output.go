@@ -6,64 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
-	"sync"
 )
-
-// tail keeps the last lines that a worker wrote, for the diagnosis of a failed
-// start. It is a ring of bytes, so that a flood costs nothing but its copying.
-type tail struct {
-	mu   sync.Mutex
-	ring []byte
-	next int
-	full bool
-}
-
-const (
-	tailBytes = 4 << 10
-	tailLines = 10
-	tailWidth = 500 // bytes of one line that are worth showing
-)
-
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.ring == nil {
-		t.ring = make([]byte, tailBytes)
-	}
-	n := len(b)
-	if n > tailBytes {
-		b = b[n-tailBytes:]
-	}
-	for len(b) > 0 {
-		copied := copy(t.ring[t.next:], b)
-		b = b[copied:]
-		if t.next += copied; t.next == tailBytes {
-			t.next, t.full = 0, true
-		}
-	}
-	return n, nil
-}
-
-// lines returns the last whole lines, oldest first, and the begun one.
-func (t *tail) lines() []string {
-	t.mu.Lock()
-	all := append([]byte(nil), t.ring[:t.next]...)
-	if t.full {
-		all = append(append([]byte(nil), t.ring[t.next:]...), all...)
-		if _, rest, found := bytes.Cut(all, []byte("\n")); found {
-			all = rest // the first line is likely a torso
-		}
-	}
-	t.mu.Unlock()
-	var lines []string
-	for line := range strings.Lines(string(all)) {
-		if line = strings.TrimRight(line, "\r\n"); strings.TrimSpace(line) != "" {
-			lines = append(lines, strings.ToValidUTF8(line[:min(len(line), tailWidth)], "·"))
-		}
-	}
-	return lines[max(0, len(lines)-tailLines):]
-}
 
 // Streams is where the workers' output goes.
 type Streams struct {
@@ -88,13 +31,6 @@ func linePrefix(app string, slot int, color bool) string {
 		return prefix
 	}
 	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", slotColors[slot%len(slotColors)], prefix)
-}
-
-// restore puts lines back that lines has returned.
-func (t *tail) restore(lines []string) {
-	for _, line := range lines {
-		t.Write([]byte(line + "\n"))
-	}
 }
 
 // pump copies one stream of one worker until its end, and remembers the tail. It

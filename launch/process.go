@@ -140,6 +140,15 @@ func (p *Process) awaitOnline(launched <-chan launchResult) launchResult {
 	return result
 }
 
+// observed tells what a look at the process has shown, unless it has ended meanwhile.
+func (p *Process) observed(report pool.Report) {
+	p.notifying.Lock()
+	defer p.notifying.Unlock()
+	if !p.ended {
+		p.sink(report)
+	}
+}
+
 func (p *Process) isReady(how string) {
 	p.settle.Do(func() {
 		if p.binder.sockets != nil {
@@ -184,7 +193,7 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 	p.drainOutput()
 	p.silence()
 	p.binder.end(p.order)
-	exited := pool.Exited{Status: status, Hint: cmp.Or(oomHint, hintFor(status, p.asked.Load()))}
+	exited := pool.Exited{Status: status, Hint: cmp.Or(oomHint, p.addressTaken(), hintFor(status, p.asked.Load()), p.swallowed(status))}
 	switch {
 	case result.failure != nil:
 		exited.Status.Error = result.failure.Error()
@@ -200,7 +209,19 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 		exited.Hint = "the launcher ended before it could run the program: the machine may be out of memory or processes"
 		exited.Unstarted = &pool.MasterError{Err: errors.New("the launcher ended: " + status.String()), Hint: exited.Hint}
 	}
+	if exited.Status.Error == "" && exited.Unstarted == nil {
+		exited.Status.Said = p.causeOf(status)
+	}
 	p.sink(exited)
+}
+
+// causeOf is the line of the worker's output that says why it failed.
+func (p *Process) causeOf(status pool.ExitStatus) string {
+	switch {
+	case status.Signal == 0 && status.Code == 0, status.Signal != 0 && p.asked.Load():
+		return ""
+	}
+	return p.tail.cause(status.Signal == 0)
 }
 
 // drainOutput gives the last words of the worker time to be read. Where nothing

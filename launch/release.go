@@ -36,6 +36,7 @@ type Release struct {
 	mu         sync.Mutex
 	copied     *store.Copy // nil: none could be made
 	complained atomic.Bool
+	wrapper    sync.Once // the warning of a process in between
 }
 
 // Prepare looks up and keeps everything that the command needs. Its errors say

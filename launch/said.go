@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"relevo/config"
+	"relevo/internal/printable"
 	"relevo/ipc"
 	"relevo/pool"
 )
@@ -36,12 +37,16 @@ func (p *Process) said(m ipc.Message) {
 // maxStatus is the most of a status line that is kept, in bytes.
 const maxStatus = 1024
 
-// clip cuts a text between two characters.
+// clip makes one line of a text and cuts it between two characters.
 func clip(text string) string {
-	if len(text) > maxStatus {
-		text = text[:maxStatus]
+	return cutText(printable.Line(text[:min(len(text), 4*maxStatus)]), maxStatus)
+}
+
+func cutText(text string, width int) string {
+	if len(text) > width {
+		return strings.ToValidUTF8(text[:width], "·")
 	}
-	return strings.ToValidUTF8(text, "")
+	return text
 }
 
 // overflowed takes in that the worker says too much on its channel, which is read

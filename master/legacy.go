@@ -124,6 +124,7 @@ func (m *Master) state() legacy {
 		Format: legacyFormat, Reads: legacyFormat, Version: m.opts.Version, Name: m.opts.App.Name,
 		Started: m.begun, Successions: m.successions, FellBack: m.boot.fellBack.Load(), Booting: !m.boot.over.Load(), Warnings: m.warnings.all(), Stored: m.keeper.names(),
 	}
+	l.Origin = Origin{m.opts.Dir, m.opts.ConfigFile, m.opts.Places.Runtime, m.opts.Places.State}
 	m.listeners.mu.Lock()
 	for _, w := range m.listeners.serving {
 		l.Wanted = append(l.Wanted, listenLegacy(w))
@@ -184,7 +185,9 @@ func (m *Master) inherit() error {
 	if err := m.inheritName(in); err != nil {
 		return err
 	}
-	up, err := upgrader.Inherit(upgrader.Options{Log: m.log, Keeper: m.keeper.files(), Siblings: m.opts.App.Capture == config.CaptureAuto}, l.Listeners, in)
+	up, err := upgrader.Inherit(upgrader.Options{
+		Log: m.log, Keeper: m.keeper.files(), LastID: upgrader.LastListenerFile(l.Stored), Siblings: m.opts.App.Capture == config.CaptureAuto,
+	}, l.Listeners, in)
 	if err != nil {
 		return err
 	}

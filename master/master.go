@@ -35,6 +35,8 @@ type Options struct {
 	Version string
 	// ConfigFile is where the configuration is read from, empty if from nowhere.
 	ConfigFile string
+	// Dir is the directory in which relevo was started, as the user entered it.
+	Dir string
 	// Load returns the configuration as it is now, App the first time; nil: App
 	// never changes.
 	Load func() (config.App, error)

@@ -3,6 +3,7 @@ package master
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 
 	"relevo/control"
@@ -33,6 +34,9 @@ func (m *Master) takeOver() error {
 	if a.in != nil {
 		a.in.Close() // what nobody has taken
 	}
+	if a.doubt != nil {
+		m.log.Warn("takes the default instead", "err", a.doubt)
+	}
 	if a.lost != nil {
 		m.log.Error("begins anew: the master before cannot be succeeded, its workers were ended", "err", a.lost)
 	}
@@ -41,10 +45,30 @@ func (m *Master) takeOver() error {
 	}
 	m.listeners.upgrader.Begin()
 	if a.how == howStore {
+		// The socket is new, and the workers' user may not send to it yet.
+		if err := m.giveNewNotifySocket(); err != nil {
+			m.log.Warn("workers may not be heard", "err", err)
+		}
 		// Those that the master before had started and not yet told of.
 		return m.endWorkersBut(m.adopted)
 	}
 	return nil
+}
+
+// giveNewNotifySocket is giveNotifySocket for the users that workers run as already.
+func (m *Master) giveNewNotifySocket() error {
+	if m.notify == nil || os.Geteuid() != 0 {
+		return nil
+	}
+	m.mu.Lock()
+	wanted, serving := m.wanted, m.current
+	m.mu.Unlock()
+	uid, gid := wanted.User()
+	also := -1
+	if u, g := serving.User(); u != uid || g != gid {
+		also = g
+	}
+	return m.notify.GiveTo(uid, also)
 }
 
 // inheritName takes over lock and sockets of the name, or makes them anew where

@@ -170,3 +170,22 @@ func wantJSON(t *testing.T, what string, got, want any) {
 	t.Helper()
 	wantEqual(t, what, marshal(t, got), marshal(t, want))
 }
+
+// TestExitStatusSaid: how a worker ended goes to the next master and to clients with
+// what the worker said about it.
+func TestExitStatusSaid(t *testing.T) {
+	for want, status := range map[string]pool.ExitStatus{
+		"exit status 1: panic: no database":                  {Code: 1, Said: "panic: no database"},
+		"killed by SIGABRT (core dumped): fatal error: boom": {Signal: syscall.SIGABRT, Core: true, Said: "fatal error: boom"},
+		"killed by SIGSEGV":                                  {Signal: syscall.SIGSEGV},
+	} {
+		text, err := json.Marshal(status)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back pool.ExitStatus
+		if err := json.Unmarshal(text, &back); err != nil || back != status || back.String() != want {
+			t.Errorf("%s became %+v (%q), %v; want %q", text, back, back, err, want)
+		}
+	}
+}

@@ -74,6 +74,7 @@ type Pool struct {
 type member struct {
 	id, slot, generation int
 	process              Process // nil until the process exists
+	obstacle             string  // what seems to keep it from getting ready, and what to do
 	wanted               []func(Process) error
 	state                machine.State
 	started, ready       time.Time

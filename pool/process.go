@@ -118,6 +118,10 @@ type Alive struct{}
 // empty, can see it again.
 type Unseen struct{ Reason string }
 
+// Obstructed: the worker starts, and Hint says what seems to keep it from getting
+// ready, and what to do; empty: nothing is seen any more.
+type Obstructed struct{ Hint string }
+
 // Hung: the worker is past help. It said so itself (WATCHDOG=trigger), or it does
 // harm; the pool replaces it.
 type Hung struct{ Reason string }
@@ -143,6 +147,7 @@ func (Captured) report()     {}
 func (Said) report()         {}
 func (Alive) report()        {}
 func (Unseen) report()       {}
+func (Obstructed) report()   {}
 func (Hung) report()         {}
 func (Flooding) report()     {}
 func (Disconnected) report() {}
@@ -158,10 +163,19 @@ type ExitStatus struct {
 	OutOfMemory bool
 	// Error is set instead where no process came to be, or none of its own: why.
 	Error string
+	// Said is the line of its output that says why, empty where none does.
+	Said string
 }
 
-// String says it in words: "exit status 1", "killed by SIGSEGV".
+// String says it in words: "exit status 1: panic: no database", "killed by SIGSEGV".
 func (s ExitStatus) String() string {
+	if s.Said != "" {
+		return s.how() + ": " + s.Said
+	}
+	return s.how()
+}
+
+func (s ExitStatus) how() string {
 	switch {
 	case s.Error != "":
 		return s.Error
@@ -190,6 +204,9 @@ func (s ExitStatus) MarshalJSON() ([]byte, error) {
 	if s.OutOfMemory {
 		out["oom"] = true
 	}
+	if s.Said != "" {
+		out["said"] = s.Said
+	}
 	return json.Marshal(out)
 }
 
@@ -200,20 +217,21 @@ func (s *ExitStatus) UnmarshalJSON(data []byte) error {
 		Signal string
 		Text   string
 		OOM    bool
+		Said   string
 	}
 	if err := json.Unmarshal(data, &in); err != nil {
 		return err
 	}
-	*s = ExitStatus{OutOfMemory: in.OOM}
+	*s = ExitStatus{OutOfMemory: in.OOM, Said: in.Said}
 	switch {
 	case in.Signal != "":
 		sig, err := config.ParseSignal(in.Signal)
-		s.Signal, s.Core = sig, strings.HasSuffix(in.Text, "(core dumped)")
+		s.Signal, s.Core = sig, strings.Contains(in.Text, " (core dumped)")
 		return err
 	case in.Code != nil:
 		s.Code = *in.Code
 	default:
-		s.Error = in.Text
+		s.Error = strings.TrimSuffix(in.Text, ": "+in.Said)
 	}
 	return nil
 }

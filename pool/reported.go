@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -34,6 +35,8 @@ func (p *Pool) reported(m *member, r Report) {
 		p.step(machine.Alive{Worker: m.id})
 	case Unseen:
 		p.step(machine.Unseen{Worker: m.id, Reason: r.Reason})
+	case Obstructed:
+		m.obstacle = r.Hint
 	case Hung:
 		p.step(machine.Hung{Worker: m.id, Reason: r.Reason})
 	case Flooding:
@@ -102,7 +105,7 @@ func (p *Pool) exited(m *member, r Exited) {
 
 func (p *Pool) publishExit(m *member, r Exited, blame machine.Blame) {
 	planned, status := m.asked, r.Status
-	e := Event{Kind: KindExit, Planned: &planned}
+	e := Event{Kind: KindExit, Planned: &planned, Text: status.Said}
 	if blame == machine.BlameMaster && !planned {
 		e.Blame, e.Hint = blame, r.Hint
 	}
@@ -149,7 +152,7 @@ func (p *Pool) autopsyOf(m *member) *autopsy {
 	if m.exit != nil {
 		a.hint, a.exit = m.exit.Hint, &m.exit.Status
 	} else if m.state == machine.Starting || m.state == machine.Stopping {
-		a.hint = neverReady
+		a.hint = cmp.Or(m.obstacle, neverReady)
 	}
 	return a
 }

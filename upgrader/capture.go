@@ -58,8 +58,8 @@ func (u *Upgrader) freeName(wanted string) string {
 	return name
 }
 
-// seating is the part of a Listener at which workers have sockets of their own. It
-// locks for itself, and may be used by who does not hold Upgrader.mu.
+// seating is the part of a Listener at which workers have sockets of their own. Its lock
+// may be taken with Upgrader.mu held, and never the other way round.
 type seating struct {
 	mu      sync.Mutex
 	group   *listeners.Group // nil until the first seat
@@ -70,6 +70,14 @@ type seating struct {
 // Seat returns a socket of a worker's own that listens where l does. An error of
 // package listeners says why there can be none: then the worker has to share l's.
 func (u *Upgrader) Seat(l *Listener, worker string, slot int, want listeners.SocketOptions) (*os.File, error) {
+	file, err := u.seat(l, worker, slot, want)
+	if err == nil && file != l.file {
+		u.watchSeat(file)
+	}
+	return file, err
+}
+
+func (u *Upgrader) seat(l *Listener, worker string, slot int, want listeners.SocketOptions) (*os.File, error) {
 	l.seats.mu.Lock()
 	defer l.seats.mu.Unlock()
 	if l.seats.group == nil {
@@ -85,11 +93,7 @@ func (u *Upgrader) Seat(l *Listener, worker string, slot int, want listeners.Soc
 	if want.Backlog == 0 {
 		want.Backlog = l.Backlog
 	}
-	file, err := l.seats.group.Take(worker, slot, want)
-	if err == nil && file != l.file {
-		u.watchSeat(file)
-	}
-	return file, err
+	return l.seats.group.Take(worker, slot, want)
 }
 
 func (u *Upgrader) watchSeat(file *os.File) {

@@ -41,6 +41,8 @@ type UnixFileLegacy struct {
 	Dev    uint64 `json:"dev"`
 	Ino    uint64 `json:"ino"`
 	Hidden bool   `json:"hidden,omitempty"`
+
+	Mode fs.FileMode `json:"mode,omitempty"`
 }
 
 const listenerPrefix = "listener."
@@ -86,7 +88,7 @@ func (l *Listener) legacy(leaving bool) ListenerLegacy {
 		Diverted: l.diverted, Siblings: l.siblings,
 	}
 	if s := l.socket; s != nil {
-		out.Unix = &UnixFileLegacy{s.path, s.dev, s.ino, s.hidden}
+		out.Unix = &UnixFileLegacy{s.path, s.dev, s.ino, s.hidden, s.mode}
 	}
 	return out
 }
@@ -117,7 +119,7 @@ func Inherit(o Options, all []ListenerLegacy, from *Inheritance) (*Upgrader, err
 			diverted: known.Diverted, siblings: known.Siblings,
 		}
 		if s := known.Unix; s != nil {
-			l.socket = &unixSocket{path: s.Path, dev: s.Dev, ino: s.Ino, hidden: s.Hidden}
+			l.socket = &unixSocket{path: s.Path, dev: s.Dev, ino: s.Ino, hidden: s.Hidden, mode: s.Mode}
 		}
 		if u.lastID = max(u.lastID, l.id); known.Leaving {
 			u.leaving = append(u.leaving, l)
@@ -133,6 +135,7 @@ func Inherit(o Options, all []ListenerLegacy, from *Inheritance) (*Upgrader, err
 }
 
 // Begin looks after inherited listeners from now on. A decoy ends with its master.
+// A Unix socket whose file was removed gets another one.
 func (u *Upgrader) Begin() {
 	u.mu.Lock()
 	for _, l := range u.all() {
@@ -140,7 +143,11 @@ func (u *Upgrader) Begin() {
 			u.block(l)
 		}
 	}
-	end := u.watch()
+	for _, l := range u.listeners {
+		u.replaceFile(l)
+	}
+	end, replaced := u.watch(), u.takeFound()
 	u.mu.Unlock()
 	end()
+	u.tell(replaced)
 }

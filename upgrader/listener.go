@@ -52,6 +52,9 @@ func (u *Upgrader) Inheritable(l *Listener) Inheritable {
 // bind opens the socket. It is still blocking on return. With siblings, other sockets
 // of this user may be bound to a TCP address beside it (SO_REUSEPORT): workers' own.
 func bind(w config.Listen, siblings bool) (*Listener, error) {
+	if w.Abstract() {
+		return bindAbstract(w)
+	}
 	if w.Network == config.Unix {
 		return bindUnix(w)
 	}

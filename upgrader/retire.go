@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/config"
 )
 
 // Retire lets no new client in while workers accept those that are waiting. A TCP
@@ -30,7 +32,7 @@ func (u *Upgrader) Park(l *Listener) error {
 			return nil
 		}
 		l.standing = parked
-		if l.Datagram() || l.socket != nil || l.lent {
+		if l.Datagram() || l.Network == config.Unix || l.lent {
 			u.block(l)
 			return nil
 		}
@@ -82,11 +84,15 @@ func (u *Upgrader) CloseListener(l *Listener) error {
 
 func (u *Upgrader) move(l *Listener, verb string, do func() error) error {
 	u.mu.Lock()
-	defer u.mu.Unlock()
 	if l.standing == closed {
+		u.mu.Unlock()
 		return fmt.Errorf("internal error: cannot %s listener %s: it is closed", verb, l.Name)
 	}
-	if err := do(); err != nil {
+	err := do()
+	replaced := u.takeFound()
+	u.mu.Unlock()
+	u.tell(replaced)
+	if err != nil {
 		return fmt.Errorf("cannot %s listener %s: %w", verb, l.Name, err)
 	}
 	return nil
@@ -113,10 +119,11 @@ func (u *Upgrader) admit(l *Listener) error {
 		return err
 	}
 	l.standing = open
+	u.replaceFile(l)
 	if was != parked {
 		return nil
 	}
-	if !l.Datagram() && l.socket == nil && !l.lent {
+	if !l.Datagram() && l.Network != config.Unix && !l.lent {
 		if err := l.forgetShutdown(); err != nil {
 			return err
 		}
@@ -142,6 +149,9 @@ func (u *Upgrader) keepOut(l *Listener, block func() error) {
 func (l *Listener) block() error {
 	if l.socket != nil {
 		return l.socket.hide()
+	}
+	if l.Abstract() {
+		return errors.New("an abstract Unix socket has no path that could be taken away")
 	}
 	return dropNew(l)
 }

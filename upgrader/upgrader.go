@@ -19,6 +19,7 @@ type Upgrader struct {
 
 	mu        sync.Mutex
 	listeners []*Listener // in the order of the configuration
+	found     []Healed    // that tell is still to be called with
 	leaving   []*Listener // that the configuration has no more, until they are closed
 	hangups   *hangups    // nil while there is no listener
 	lastID    int

@@ -165,6 +165,9 @@ func (p *Process) Say(m ipc.Message) { p.tell(pool.Said{Message: m}) }
 // Alive reports a sign of life, as if by WATCHDOG=1.
 func (p *Process) Alive() { p.tell(pool.Alive{}) }
 
+// Obstructed reports what seems to keep the worker from getting ready.
+func (p *Process) Obstructed(hint string) { p.tell(pool.Obstructed{Hint: hint}) }
+
 // Unseen reports that nobody can look whether the worker is ready.
 func (p *Process) Unseen(reason string) { p.tell(pool.Unseen{Reason: reason}) }
 
