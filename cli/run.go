@@ -136,6 +136,7 @@ func (c *cli) streams(o config.Output) launch.Streams {
 	}
 	return launch.Streams{
 		Out: c.stdout, Err: c.stderr, ColorOut: c.colorOut, ColorErr: c.color,
+		TerminalOut: isTerminal(c.stdout), TerminalErr: isTerminal(c.stderr),
 		PrefixOut: o == config.OutputPrefix || (o == config.OutputAuto && isTerminal(c.stdout)),
 		PrefixErr: o == config.OutputPrefix || (o == config.OutputAuto && isTerminal(c.stderr)),
 	}
