@@ -312,6 +312,8 @@ func (m *Master) openLauncher() (err error) {
 	} else {
 		o.NotifySocket = places.NotifySocket(name)
 	}
+	// Without it the workers' own commands do not find their master; nothing else.
+	o.ControlSocket, _ = filepath.Abs(places.ControlSocket(name))
 	m.launcher, err = launch.New(o)
 	return err
 }
