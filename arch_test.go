@@ -55,6 +55,7 @@ var importRules = []importRule{
 	{pkg: "internal/diskspace", only: []string{}, because: "whoever writes files asks it what is used up"},
 	{pkg: "internal/printable", only: []string{}, because: "words are made fit to be shown where they come in and where they are shown"},
 	{pkg: "internal/runtimes", std: true, only: []string{"path/filepath", "slices", "strings"}, because: "it decides from words, so that a table can test it"},
+	{pkg: "internal/hangup", only: []string{}, because: "what a signal means depends on the session of the process alone"},
 	{pkg: "internal/systemdbox", only: []string{"relevo/internal/testreq"}, because: "tests of every package may boot a systemd"},
 	{pkg: "internal/threads", only: []string{}, because: "it knows the Go runtime and the kernel's limits, and no master"},
 	{pkg: "internal/testbrowser", only: []string{"relevo/internal/testreq"}, because: "tests of every package may look at a page"},

@@ -103,7 +103,7 @@ func (c *cli) findRunning(ctx context.Context, h *doctor.Host, name string) {
 	if config.CheckName(name) != nil {
 		return
 	}
-	client, err := control.Connect(ctx, c.places.ControlSocket(name))
+	client, err := c.reach(ctx, name)
 	if err != nil {
 		return
 	}

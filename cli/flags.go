@@ -121,7 +121,7 @@ func (c *cli) settingFlags(cmd *cobra.Command, has func(config.Setting) bool) *a
 
 // sources puts together where the app's settings come from.
 func (c *cli) sources(flags *appFlags, defaults config.App, at place) (s config.Sources, err error) {
-	s = config.Sources{Defaults: defaults, Getenv: c.getenv, Flags: flags.texts, Dir: at.dir}
+	s = config.Sources{Defaults: defaults, Getenv: c.setting, Flags: flags.texts, Dir: at.dir}
 	if at.file != "" {
 		s.File, err = config.Load(at.file, at.dir)
 	}

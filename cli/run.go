@@ -26,10 +26,11 @@ Each worker inherits the listening sockets from descriptor 3 on, the way systemd
 passes them (LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES). Arguments may hold {fd},
 {fd:NAME}, {addr}, {addr:NAME} and {slot}.
 
-Signals: HUP reloads, TERM, INT and QUIT stop gracefully (a second one, half a second
-later or more, forces), TTIN and TTOU add and take away a worker, USR2 replaces relevo itself. Settings come from flags, from RELEVO_FLAG_NAME in
-the environment and from relevo.toml; the first of these that has one wins. Without
-COMMAND that of the file is run.`,
+Signals: HUP reloads (where the terminal has gone it is a stop), TERM, INT and
+QUIT stop gracefully (a second one, half a second later or more, forces), TTIN
+and TTOU add and take away a worker, USR2 replaces relevo itself. Settings come
+from flags, from RELEVO_FLAG_NAME in the environment and from relevo.toml; the
+first of these that has one wins. Without COMMAND that of the file is run.`,
 		Example: `  relevo run -l :8080 -n 4 -- ./server
   relevo run -l :8080 -- node server.mjs
   relevo run -l web=:8080 -l unix:/run/app.sock,mode=0660 -- ./server --http-fd {fd:web}
@@ -136,6 +137,7 @@ func (c *cli) streams(o config.Output) launch.Streams {
 	}
 	return launch.Streams{
 		Out: c.stdout, Err: c.stderr, ColorOut: c.colorOut, ColorErr: c.color,
+		TerminalOut: isTerminal(c.stdout), TerminalErr: isTerminal(c.stderr),
 		PrefixOut: o == config.OutputPrefix || (o == config.OutputAuto && isTerminal(c.stdout)),
 		PrefixErr: o == config.OutputPrefix || (o == config.OutputAuto && isTerminal(c.stderr)),
 	}

@@ -60,7 +60,7 @@ func (c *cli) awaitEnd(ctx context.Context, client *control.Client, events *cont
 		}
 	}
 	for {
-		_, err := control.Connect(ctx, c.places.ControlSocket(client.Name()))
+		_, err := control.Connect(ctx, client.Socket())
 		switch control.ExitCode(err) {
 		case control.ExitNotRunning:
 			return nil

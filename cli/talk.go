@@ -42,7 +42,7 @@ func (c *cli) connect(ctx context.Context, name string) (*control.Client, error)
 	if err := config.CheckName(name); err != nil { // which would lead to a socket elsewhere
 		return nil, usage(err)
 	}
-	client, err := control.Connect(ctx, c.places.ControlSocket(name))
+	client, err := c.reach(ctx, name)
 	if err != nil {
 		return nil, c.nameOthers(ctx, err)
 	}
@@ -90,15 +90,16 @@ func (c *cli) nameOthers(ctx context.Context, err error) error {
 }
 
 // running returns a client for each master that answers.
-func (c *cli) running(ctx context.Context) ([]*control.Client, error) {
-	names, err := control.Names(c.places.Runtime)
-	if err != nil {
-		return nil, err
-	}
-	var clients []*control.Client
-	for _, name := range names {
-		if client, err := control.Connect(ctx, c.places.ControlSocket(name)); err == nil {
-			clients = append(clients, client)
+func (c *cli) running(ctx context.Context) (clients []*control.Client, err error) {
+	for i, places := range c.lookIn() {
+		names, err := control.Names(places.Runtime)
+		if err != nil && i == 0 {
+			return nil, err
+		}
+		for _, name := range names {
+			if client, err := control.Connect(ctx, places.ControlSocket(name)); err == nil {
+				clients = append(clients, client)
+			}
 		}
 	}
 	return clients, nil
@@ -144,7 +145,11 @@ func (c *cli) completeNames(cmd *cobra.Command, args []string, _ string) ([]stri
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	names, _ := control.Names(c.places.Runtime)
+	var names []string
+	for _, places := range c.lookIn() {
+		here, _ := control.Names(places.Runtime)
+		names = append(names, here...)
+	}
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 

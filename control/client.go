@@ -27,6 +27,7 @@ import (
 // Client talks to one running master.
 type Client struct {
 	name     string
+	socket   string // its path
 	http     *http.Client
 	patience time.Duration // of Status
 }
@@ -47,7 +48,7 @@ func Connect(ctx context.Context, path string) (*Client, error) {
 	}
 	conn.Close()
 	transport := &http.Transport{DialContext: dial, DisableKeepAlives: true}
-	return &Client{name: name, http: &http.Client{Transport: transport}, patience: statusPatience}, nil
+	return &Client{name: name, socket: path, http: &http.Client{Transport: transport}, patience: statusPatience}, nil
 }
 
 func dialTrusted(ctx context.Context, path string) (net.Conn, error) {
@@ -104,6 +105,9 @@ func Names(runtimeDir string) ([]string, error) {
 
 // Name is the app's name.
 func (c *Client) Name() string { return c.name }
+
+// Socket is the path of the control socket.
+func (c *Client) Socket() string { return c.socket }
 
 // statusPatience is how long a master may take to say how it is. One that is
 // stopped or stuck accepts connections and never answers.

@@ -28,6 +28,7 @@ const (
 	EnvWorker     = "RELEVO_WORKER"     // the worker's id, unique in the life of the app
 	EnvGeneration = "RELEVO_GENERATION" // the generation it runs
 	EnvFD         = "RELEVO_IPC_FD"     // the channel's file descriptor
+	EnvControl    = "RELEVO_CONTROL"    // the master's control socket, absolute
 )
 
 // Message is one line on the wire. The set is closed: Hello, Ready, Draining,

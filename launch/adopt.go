@@ -130,15 +130,19 @@ func (p *Process) detachOutput(ctx context.Context) (begun [2][]byte) {
 			output.SetReadDeadline(time.Unix(1, 0))
 		}
 	}
-	stopped := make(chan struct{})
-	go func() { p.pumps.Wait(); close(stopped) }()
-	select {
-	case <-stopped:
+	stopped := make(chan [2][]byte, 1)
+	go func() { // the lines are held while one of them is being written
+		var rest [2][]byte
+		p.pumps.Wait()
 		for i, lines := range p.begunLines {
 			if lines != nil {
-				begun[i] = lines.begun
+				rest[i] = lines.take()
 			}
 		}
+		stopped <- rest
+	}()
+	select {
+	case begun = <-stopped:
 	case <-time.After(outputPatience):
 	case <-ctx.Done():
 	}

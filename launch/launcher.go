@@ -23,13 +23,14 @@ type Listener struct {
 
 // Options are what all workers of a master share.
 type Options struct {
-	SnapshotDir  string // where copies of executables go; empty: none are kept
-	KeepReleases int    // copies that stay beyond those in use
-	NotifySocket string // path; empty: workers get none
-	Streams      Streams
-	Cgroups      Cgroups
-	Children     Children     // default: nobody else reaps
-	Log          *slog.Logger // default: none
+	SnapshotDir   string // where copies of executables go; empty: none are kept
+	KeepReleases  int    // copies that stay beyond those in use
+	NotifySocket  string // path; empty: workers get none
+	ControlSocket string // path of the master's own; empty: workers are not told it
+	Streams       Streams
+	Cgroups       Cgroups
+	Children      Children     // default: nobody else reaps
+	Log           *slog.Logger // default: none
 }
 
 // Launcher starts workers. Its methods are safe for concurrent use.

@@ -1,7 +1,6 @@
 package launch
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,9 @@ type Streams struct {
 	Out, Err io.Writer
 	// PrefixOut and PrefixErr put "app/slot │ " before each line.
 	PrefixOut, PrefixErr bool
+	// TerminalOut and TerminalErr say that a terminal shows the stream: of prefixed
+	// lines it gets text and colors, and nothing else that it would act on.
+	TerminalOut, TerminalErr bool
 	// ColorOut and ColorErr give the prefix a colour, one for each slot.
 	ColorOut, ColorErr bool
 	// Inherit gives the workers these files instead; the other fields are
@@ -72,46 +74,5 @@ func isClosed(c <-chan struct{}) bool {
 		return true
 	default:
 		return false
-	}
-}
-
-// prefixer puts a prefix before each line and writes whole lines only, so that
-// the lines of several workers do not mix.
-type prefixer struct {
-	to     io.Writer
-	prefix string
-	begun  []byte
-}
-
-// maxBegun bounds a line without an end.
-const maxBegun = 16 << 10
-
-func (p *prefixer) Write(b []byte) (int, error) {
-	n := len(b)
-	var out []byte
-	for {
-		line, rest, found := bytes.Cut(b, []byte("\n"))
-		if !found {
-			break
-		}
-		out = append(append(append(append(out, p.prefix...), p.begun...), line...), '\n')
-		p.begun, b = p.begun[:0], rest
-	}
-	p.begun = append(p.begun, b...)
-	if len(p.begun) > maxBegun {
-		out = append(append(append(out, p.prefix...), p.begun...), '\n')
-		p.begun = p.begun[:0]
-	}
-	if len(out) > 0 {
-		if _, err := p.to.Write(out); err != nil {
-			return 0, err
-		}
-	}
-	return n, nil
-}
-
-func (p *prefixer) flush() {
-	if len(p.begun) > 0 {
-		p.Write([]byte("\n"))
 	}
 }

@@ -92,8 +92,8 @@ func (p *Process) listen(o pool.Order, from ends, l processLegacy) {
 	streams := &p.release.launcher.opts.Streams
 	app := p.release.command.App
 	p.tail.restore(l.Tail)
-	p.pump(0, streams.Out, streams.PrefixOut, linePrefix(app, o.Slot, streams.ColorOut), l.Begun[0])
-	p.pump(1, streams.Err, streams.PrefixErr, linePrefix(app, o.Slot, streams.ColorErr), l.Begun[1])
+	p.pump(0, streams.Out, streams.prefixer(0, app, o.Slot, l.Begun[0]))
+	p.pump(1, streams.Err, streams.prefixer(1, app, o.Slot, l.Begun[1]))
 	if from.channel == nil {
 		close(p.channelEnded)
 		return
@@ -104,14 +104,14 @@ func (p *Process) listen(o pool.Order, from ends, l processLegacy) {
 	}, p.overflowed)
 }
 
-func (p *Process) pump(stream int, to io.Writer, prefixed bool, prefix string, begun []byte) {
+func (p *Process) pump(stream int, to io.Writer, lines *prefixer) {
 	from := p.ends.output[stream]
 	if from == nil {
 		return
 	}
-	if prefixed {
-		p.begunLines[stream] = &prefixer{to: to, prefix: prefix, begun: begun}
-		to = p.begunLines[stream]
+	if lines != nil {
+		p.begunLines[stream] = lines
+		to = lines
 	}
 	p.pumps.Go(func() {
 		if pump(from, to, &p.tail, p.leaving) {

@@ -13,6 +13,7 @@ import (
 
 	"relevo/config"
 	"relevo/control"
+	"relevo/internal/hangup"
 	"relevo/systemd"
 	"relevo/upgrader"
 )
@@ -260,6 +261,7 @@ type legacy struct {
 	Booting     bool                      `json:"booting,omitempty"` // nothing has served yet
 	Warnings    map[string]string         `json:"warnings,omitempty"`
 	Stored      []string                  `json:"stored,omitempty"` // names of files that systemd has
+	Terminal    hangup.State              `json:"terminal,omitzero"`
 	// Then is what the next master is to do first: reload.
 	Then string `json:"then,omitempty"`
 	// Stopped: the app has come to its end; only its listeners are left, for a

@@ -123,6 +123,7 @@ func (m *Master) state() legacy {
 	l := legacy{
 		Format: legacyFormat, Reads: legacyFormat, Version: m.opts.Version, Name: m.opts.App.Name,
 		Started: m.begun, Successions: m.successions, FellBack: m.boot.fellBack.Load(), Booting: !m.boot.over.Load(), Warnings: m.warnings.all(), Stored: m.keeper.names(),
+		Terminal: m.terminal.State(),
 	}
 	l.Origin = Origin{m.opts.Dir, m.opts.ConfigFile, m.opts.Places.Runtime, m.opts.Places.State}
 	m.listeners.mu.Lock()

@@ -16,6 +16,7 @@ import (
 	"relevo/config"
 	"relevo/control"
 	"relevo/internal/diskspace"
+	"relevo/internal/hangup"
 	"relevo/internal/safefile"
 	"relevo/internal/threads"
 	"relevo/ipc"
@@ -71,7 +72,8 @@ type Master struct {
 	control   *control.Server
 	systemd   *systemd.Notifier
 	signals   chan os.Signal
-	stops     stops // owned by who reads signals
+	stops     stops         // owned by who reads signals
+	terminal  *hangup.Watch // nil: there is none
 	reaper    *reaper.Reaper
 	reloads   chan rollRequest // from signals and the watch
 	warnings  warnings
@@ -182,6 +184,8 @@ func Run(ctx context.Context, o Options) error {
 	if m.signals = o.Signals; m.signals == nil {
 		m.signals = make(chan os.Signal, signalQueue)
 	}
+	m.findTerminal()
+	defer m.terminal.Close()
 	// From the first moment: after a succession there is nobody else, and in a
 	// container whatever comes unheard would end it.
 	signal.Notify(m.signals, taken(os.Getpid() == 1)...)
@@ -202,7 +206,7 @@ func Run(ctx context.Context, o Options) error {
 		if err := step(); err != nil {
 			return stoppedEarly(err)
 		}
-		if !o.Arrival.succeeds() && stopWanted(m.signals) {
+		if !o.Arrival.succeeds() && stopWanted(m.signals, func() bool { return m.terminal.Meaning() == hangup.Terminal }) {
 			m.stops.accept(time.Now())
 			m.log.Info("stopped before anything served")
 			return nil
@@ -314,6 +318,8 @@ func (m *Master) openLauncher() (err error) {
 	} else {
 		o.NotifySocket = places.NotifySocket(name)
 	}
+	// Without it the workers' own commands do not find their master; nothing else.
+	o.ControlSocket, _ = filepath.Abs(places.ControlSocket(name))
 	m.launcher, err = launch.New(o)
 	return err
 }

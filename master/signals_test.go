@@ -11,17 +11,24 @@ import (
 )
 
 func TestStopWanted(t *testing.T) {
+	hungUp := false
+	wanted := func(signals chan os.Signal) bool { return stopWanted(signals, func() bool { return hungUp }) }
 	signals := make(chan os.Signal, 3)
-	if stopWanted(signals) {
+	if wanted(signals) {
 		t.Error("nobody has asked")
 	}
 	signals <- unix.SIGHUP
 	signals <- unix.SIGTTIN
-	if stopWanted(signals) || len(signals) != 2 {
+	if wanted(signals) || len(signals) != 2 {
 		t.Errorf("%d of 2 signals wait", len(signals))
 	}
+	hungUp = true
+	if !wanted(signals) {
+		t.Error("the terminal has gone")
+	}
+	hungUp = false
 	signals <- unix.SIGTERM
-	if !stopWanted(signals) {
+	if !wanted(signals) {
 		t.Error("a stop was asked for")
 	}
 }

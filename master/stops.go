@@ -13,6 +13,7 @@ const oneStop = 500 * time.Millisecond
 // stops tells a stop signal that asks for force from one that only repeats the first.
 type stops struct {
 	accepted time.Time // when the first one had been dealt with; zero: none came
+	hungUp   time.Time // when the end of the terminal was dealt with, which is no first one
 }
 
 // stopMeaning is what a stop signal asks for.
@@ -42,11 +43,19 @@ func (s *stops) accept(now time.Time) {
 	}
 }
 
+// hangup notes that the end of the terminal was dealt with. It may be told of several times,
+// and TERM may follow it: none of that asks for force.
+func (s *stops) hangup(now time.Time) { s.hungUp = now }
+
 // letGo gives the signals their usual effect back. A repetition of the stop that has just
 // ended the master must not kill the process in its last moments.
 func (s *stops) letGo(signals chan os.Signal) {
-	left := oneStop - time.Since(s.accepted)
-	if s.accepted.IsZero() || left <= 0 {
+	last := s.accepted
+	if s.hungUp.After(last) {
+		last = s.hungUp
+	}
+	left := oneStop - time.Since(last)
+	if left <= 0 {
 		signal.Stop(signals)
 		return
 	}
