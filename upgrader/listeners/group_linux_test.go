@@ -46,7 +46,11 @@ func listenShared(t testing.TB, address string) *os.File {
 		})
 	}}
 	lc.SetMultipathTCP(false)
-	l, err := lc.Listen(context.Background(), "tcp", address)
+	network := "tcp"
+	if netip.MustParseAddrPort(address).Addr().Is4() {
+		network = "tcp4" // Go makes 0.0.0.0 dual-stack otherwise
+	}
+	l, err := lc.Listen(context.Background(), network, address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,8 +131,12 @@ func serve(t testing.TB, file *os.File, name string) *server {
 	s.done.Go(func() {
 		for {
 			conn, err := l.Accept()
-			if err != nil {
+			if errors.Is(err, net.ErrClosed) {
 				return
+			}
+			if err != nil { // the socket does not listen at the moment
+				time.Sleep(time.Millisecond)
+				continue
 			}
 			s.mu.Lock()
 			s.served++

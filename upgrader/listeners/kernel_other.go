@@ -48,3 +48,6 @@ func nonblocking(*os.File) bool                { return false }
 func dropped(*os.File) uint32                  { return 0 }
 func minHops(*os.File, bool, int) (int, error) { return 0, unsupported() }
 func (*client) hops(int) error                 { return unsupported() }
+
+func share(*os.File) error   { return unsupported() }
+func follow(Option) []Option { return nil }

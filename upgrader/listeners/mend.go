@@ -28,7 +28,7 @@ func (g *Group) Mend(worker string) (Mended, error) {
 		return Mended{ShutDown: true}, err
 	}
 	mended := Mended{Mode: nonblocking(s.file) != s.want.Nonblock, Queue: queueLimit(s.file) != s.limit}
-	if err := rebind(s.file, g.where); err != nil {
+	if err := share(s.file); err != nil {
 		return mended, fmt.Errorf("cannot mend the socket of worker %s: %w", worker, err)
 	}
 	if err := s.assert(); err != nil {
@@ -78,7 +78,10 @@ func (g *Group) revive(s *seat) error {
 	at := slices.Index(g.members, s)
 	g.members[at] = g.members[last]
 	g.members[last] = s
-	err := rebind(s.file, g.where)
+	err := share(s.file)
+	if err == nil {
+		err = rebind(s.file, g.where)
+	}
 	if err == nil {
 		err = listen(s.file, s.want.Backlog)
 	}
