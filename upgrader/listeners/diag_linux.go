@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -15,6 +16,7 @@ const (
 	sockDiagByFamily = 20
 	stateSynRecv     = 3
 	stateNewSynRecv  = 12
+	anyCookie        = ^uint32(0) // INET_DIAG_NOCOOKIE
 )
 
 type diagID struct {
@@ -47,7 +49,7 @@ func underWay(w where) (handshakes, error) {
 	for _, family := range families {
 		request := diagRequest{Family: family, Protocol: unix.IPPROTO_TCP, States: 1<<stateSynRecv | 1<<stateNewSynRecv}
 		binary.BigEndian.PutUint16(request.ID.SourcePort[:], w.address.Port())
-		request.ID.Cookie = [2]uint32{^uint32(0), ^uint32(0)}
+		request.ID.Cookie = [2]uint32{anyCookie, anyCookie}
 		err := diagnose(request, unix.NLM_F_DUMP, func(a diagAnswer) {
 			local, remote := a.ID.ends(a.Family)
 			if w.address.Addr().IsUnspecified() || w.address.Addr().Unmap().WithZone("") == local.Addr() {
@@ -55,10 +57,38 @@ func underWay(w where) (handshakes, error) {
 			}
 		})
 		if err != nil {
-			return nil, fmt.Errorf("cannot look for handshakes at %s: %w", w.address, err)
+			return nil, err
 		}
 	}
 	return found, nil
+}
+
+// stillUnderWay asks for one handshake.
+func stillUnderWay(one handshake) (yes bool, err error) {
+	err = diagnose(exactly(one.local, one.remote), 0, func(a diagAnswer) {
+		yes = a.State == stateSynRecv || a.State == stateNewSynRecv
+	})
+	if errors.Is(err, unix.ENOENT) {
+		return false, nil
+	}
+	return yes, err
+}
+
+// exactly asks for one end of a connection.
+func exactly(local, remote netip.AddrPort) diagRequest {
+	request := diagRequest{Family: unix.AF_INET, Protocol: unix.IPPROTO_TCP}
+	if local.Addr().Is6() {
+		request.Family = unix.AF_INET6
+	}
+	copy(request.ID.Source[:], local.Addr().AsSlice())
+	copy(request.ID.Destination[:], remote.Addr().AsSlice())
+	binary.BigEndian.PutUint16(request.ID.SourcePort[:], local.Port())
+	binary.BigEndian.PutUint16(request.ID.DestinationPort[:], remote.Port())
+	if zone, err := strconv.Atoi(local.Addr().Zone()); err == nil {
+		request.ID.Interface = uint32(zone)
+	}
+	request.ID.Cookie = [2]uint32{anyCookie, anyCookie}
+	return request
 }
 
 func (id diagID) ends(family uint8) (local, remote netip.AddrPort) {

@@ -243,26 +243,3 @@ func TestServeAndLeave(t *testing.T) {
 		})
 	}
 }
-
-func TestAccepted(t *testing.T) {
-	for address := range addresses {
-		t.Run(address, func(t *testing.T) {
-			g, common := newGroup(t, address)
-			serve(t, common, "common")
-			take(t, g, "w0", 0)
-			file := take(t, g, "w1", 1)
-			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-			defer cancel()
-			if err := g.Accepted(ctx, "w1"); !errors.Is(err, listeners.ErrNotAccepted) {
-				t.Fatalf("a worker that does not accept: %v", err)
-			}
-			s := serve(t, file, "w1")
-			ctx, cancel = context.WithTimeout(context.Background(), tooLong)
-			defer cancel()
-			must(t, g.Accepted(ctx, "w1"))
-			if s.count() != 2 { // with the connection of the first probe
-				t.Errorf("w1 accepted %d connections", s.count())
-			}
-		})
-	}
-}

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// handshake is a connection whose client's last word of the handshake is not there yet.
+// handshake is a connection that waits for the client's last word of its handshake.
 type handshake struct{ local, remote netip.AddrPort }
 
 type handshakes map[handshake]struct{}
@@ -16,4 +16,18 @@ func (h handshakes) keep(now handshakes) {
 		_, still := now[one]
 		return !still
 	})
+}
+
+// keepEach is keep for a few, by asking for each.
+func (h handshakes) keepEach(still func(handshake) (bool, error)) error {
+	for one := range h {
+		yes, err := still(one)
+		if err != nil {
+			return err
+		}
+		if !yes {
+			delete(h, one)
+		}
+	}
+	return nil
 }

@@ -57,6 +57,10 @@ func suitable(fd int, address netip.AddrPort) error {
 	if err != nil || reuse == 0 {
 		return fmt.Errorf("cannot give workers sockets of their own at %s: %w", address, ErrNoReusePort)
 	}
+	var stat unix.Stat_t
+	if err := unix.Fstat(fd, &stat); err == nil && stat.Uid != uint32(os.Geteuid()) {
+		return fmt.Errorf("cannot give workers sockets of their own at %s: %w", address, ErrOtherUser)
+	}
 	listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
 	if err != nil || listening == 0 {
 		return fmt.Errorf("internal error: the common socket of %s does not listen", address)

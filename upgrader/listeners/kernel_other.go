@@ -29,8 +29,8 @@ func setOption(*os.File, Option) error            { return unsupported() }
 func getOption(*os.File, Option) (Option, bool)   { return Option{}, false }
 
 type client struct {
-	file   *os.File
-	source netip.AddrPort
+	file           *os.File
+	source, target netip.AddrPort
 }
 
 func openClient(where) (*client, error)    { return nil, unsupported() }
@@ -49,5 +49,6 @@ func dropped(*os.File) uint32                  { return 0 }
 func minHops(*os.File, bool, int) (int, error) { return 0, unsupported() }
 func (*client) hops(int) error                 { return unsupported() }
 
-func share(*os.File) error   { return unsupported() }
-func follow(Option) []Option { return nil }
+func share(*os.File) error                  { return unsupported() }
+func stillUnderWay(handshake) (bool, error) { return false, unsupported() }
+func follow(Option) []Option                { return nil }

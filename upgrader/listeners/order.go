@@ -122,8 +122,12 @@ func (g *Group) confirm(s *seat) {
 
 // armed runs do while all members drop packets that may travel no hop further.
 func (g *Group) armed(do func() error) error {
-	targets := g.where.reachable()
-	six := targets[0].Is6()
+	c, err := openClient(g.where)
+	if err != nil {
+		return err
+	}
+	six := c.target.Addr().Is6()
+	c.file.Close()
 	for _, s := range g.members {
 		if s.stranger() {
 			continue
