@@ -125,6 +125,11 @@ func (g *Group) Take(worker string, slot int, want SocketOptions) (*os.File, err
 	if err != nil {
 		return nil, err
 	}
+	if !listening(s.file) { // the worker before shut it down
+		if _, err := g.heal(); err != nil {
+			return nil, err
+		}
+	}
 	s.holder, s.slot, s.reserved, s.left = worker, slot, false, nil
 	refused, err := s.prepare(want)
 	if err != nil {

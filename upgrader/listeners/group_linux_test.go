@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
+	"relevo/internal/testreq"
 	"relevo/upgrader/listeners"
 )
 
@@ -46,6 +48,9 @@ func listenShared(t testing.TB, address string) *os.File {
 		})
 	}}
 	lc.SetMultipathTCP(false)
+	if strings.HasPrefix(address, "[") {
+		needIPv6(t)
+	}
 	network := "tcp"
 	if netip.MustParseAddrPort(address).Addr().Is4() {
 		network = "tcp4" // Go makes 0.0.0.0 dual-stack otherwise
@@ -56,6 +61,16 @@ func listenShared(t testing.TB, address string) *os.File {
 	}
 	defer l.Close()
 	return copied(t, l.(*net.TCPListener))
+}
+
+// needIPv6 wants it on the loopback.
+func needIPv6(t testing.TB) {
+	t.Helper()
+	l, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		testreq.Missing(t, "this machine has no IPv6: "+err.Error())
+	}
+	l.Close()
 }
 
 func copied(t testing.TB, of syscall.Conn) *os.File {
@@ -118,7 +133,7 @@ type server struct {
 	listener net.Listener
 	mu       sync.Mutex
 	served   int
-	done     sync.WaitGroup
+	accepts  sync.WaitGroup
 }
 
 func serve(t testing.TB, file *os.File, name string) *server {
@@ -128,7 +143,7 @@ func serve(t testing.TB, file *os.File, name string) *server {
 		t.Fatal(err)
 	}
 	s := &server{listener: l}
-	s.done.Go(func() {
+	s.accepts.Go(func() {
 		for {
 			conn, err := l.Accept()
 			if errors.Is(err, net.ErrClosed) {
@@ -141,8 +156,12 @@ func serve(t testing.TB, file *os.File, name string) *server {
 			s.mu.Lock()
 			s.served++
 			s.mu.Unlock()
-			io.WriteString(conn, name)
-			conn.Close()
+			go func() {
+				defer conn.Close()
+				io.WriteString(conn, name)
+				conn.(*net.TCPConn).CloseWrite()
+				io.Copy(io.Discard, conn) // a close with data unread would reset the connection
+			}()
 		}
 	})
 	t.Cleanup(s.close)
@@ -152,7 +171,7 @@ func serve(t testing.TB, file *os.File, name string) *server {
 // close ends the worker's copy of the seat; what it has not accepted stays in the queue.
 func (s *server) close() {
 	s.listener.Close()
-	s.done.Wait()
+	s.accepts.Wait()
 }
 
 func (s *server) count() int {

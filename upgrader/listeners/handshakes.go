@@ -1,27 +1,25 @@
 package listeners
 
-import (
-	"maps"
-	"net/netip"
-)
+import "net/netip"
 
 // handshake is a connection that waits for the client's last word of its handshake.
 type handshake struct{ local, remote netip.AddrPort }
 
 type handshakes map[handshake]struct{}
 
-// keep forgets those that are not under way any more.
-func (h handshakes) keep(now handshakes) {
-	maps.DeleteFunc(h, func(one handshake, _ struct{}) bool {
-		_, still := now[one]
-		return !still
-	})
-}
-
-// keepEach is keep for a few, by asking for each.
-func (h handshakes) keepEach(still func(handshake) (bool, error)) error {
+// keep forgets those that are not under way any more. It asks for each: to find all of
+// an address, the kernel looks through all connections of the host.
+func (h handshakes) keep() error {
+	if len(h) == 0 {
+		return nil
+	}
+	d, err := openDiag()
+	if err != nil {
+		return err
+	}
+	defer d.close()
 	for one := range h {
-		yes, err := still(one)
+		yes, err := d.underWay(one)
 		if err != nil {
 			return err
 		}

@@ -49,6 +49,12 @@ func dropped(*os.File) uint32                  { return 0 }
 func minHops(*os.File, bool, int) (int, error) { return 0, unsupported() }
 func (*client) hops(int) error                 { return unsupported() }
 
-func share(*os.File) error                  { return unsupported() }
-func stillUnderWay(handshake) (bool, error) { return false, unsupported() }
-func follow(Option) []Option                { return nil }
+func share(*os.File) error { return unsupported() }
+
+type diag struct{}
+
+func openDiag() (diag, error)                 { return diag{}, unsupported() }
+func (diag) close()                           {}
+func (diag) underWay(handshake) (bool, error) { return false, unsupported() }
+
+func follow(Option) []Option { return nil }

@@ -37,11 +37,12 @@ func (g *Group) Mend(worker string) (Mended, error) {
 	return mended, g.settle()
 }
 
-// Heal is to be called when the hangup of any seat, or of the common socket, was heard.
-// It has the sockets that were shut down listen again, steers away from them where
-// others serve, and asks the kernel for the order of all. It returns the workers that
-// hold those sockets. While they did not listen, the kernel may have given connections
-// to seats that no worker serves: see Stranded.
+// Heal is to be called when the hangup of any seat, or of the common socket, was heard,
+// also if it listens again, and after Inherit where the other master died without a word.
+// It has the sockets that were shut down listen again, steers away from them where others
+// serve, and asks the kernel for the order of all. It returns the workers that hold those
+// sockets. While they did not listen, the kernel may have given connections to seats that
+// no worker serves: see Stranded.
 func (g *Group) Heal() (workers []string, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -121,6 +121,51 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
+// The second shutdown leaves a mark on a socket, with which each of its connections would
+// read an end-of-file.
+func TestShutdownTwice(t *testing.T) {
+	g, _ := newGroup(t, "127.0.0.1:0")
+	file := take(t, g, "w0", 0)
+	must(t, unix.Shutdown(int(file.Fd()), unix.SHUT_RDWR))
+	if unix.Shutdown(int(file.Fd()), unix.SHUT_RDWR) == nil {
+		t.Fatal("the socket listens still")
+	}
+	must(t, g.Serve("w0")) // mends it
+	client := dial(t, g, "127.0.0.1")
+	defer client.Close()
+	l, err := net.FileListener(file)
+	must(t, err)
+	defer l.Close()
+	conn, err := l.Accept()
+	must(t, err)
+	defer conn.Close()
+	_, err = client.Write([]byte("x"))
+	must(t, err)
+	if n, err := conn.Read(make([]byte, 9)); n != 1 || err != nil {
+		t.Errorf("the worker read %d bytes, %v", n, err)
+	}
+}
+
+// The next worker of a slot gets a sound seat, whatever the last one did to it.
+func TestShutdownBeforeTake(t *testing.T) {
+	c := newCrew(t, "127.0.0.1:0", 4)
+	c.shut("w1")
+	c.shut("w0")
+	must(t, c.Gone("w1"))
+	if take(t, c.Group, "next", 1) != c.files["w1"] {
+		t.Error("the slot's seat was not used")
+	}
+	c.names[1] = "next"
+	serve(t, c.files["w1"], "next")
+	for i, name := range c.names { // two workers accept at the seat
+		must(t, c.Serve(name))
+		must(t, c.Leave(c.names[(i+3)%4]))
+		if got := ask(t, c.Group, "127.0.0.1"); got != name && (name != "next" || got != "w1") {
+			t.Errorf("%q served instead of %s", got, name)
+		}
+	}
+}
+
 // A worker that shuts down its socket is steered away from, and others are not.
 func TestShutdownLeaves(t *testing.T) {
 	c := newCrew(t, "127.0.0.1:0", 3)
@@ -245,8 +290,17 @@ func TestStranger(t *testing.T) {
 	if !slices.Equal(ids, []int{0, 1, 2, -1, 3}) {
 		t.Errorf("the members are %v", ids)
 	}
+	_, files := c.Legacy()
+	state, copies := passOn(t, legacy, files)
+	heir, err := listeners.Inherit(c.common, state, copies, options(t))
+	must(t, err)
+	c.Group.Detach()
+	t.Cleanup(func() { heir.Close() })
+	c.Group = heir
+	c.inOrder()
 	must(t, unix.Shutdown(int(stranger.Fd()), unix.SHUT_RDWR))
-	must(t, c.Verify())
+	_, err = c.Heal()
+	must(t, err)
 	c.inOrder()
 }
 

@@ -87,8 +87,13 @@ func (c *client) look() (stage, error) {
 // serverSide says how far the connection has come, as the kernel sees its other end: a
 // connection that was accepted has an inode.
 func (c *client) serverSide() (stage, error) {
+	d, err := openDiag()
+	if err != nil {
+		return connecting, err
+	}
+	defer d.close()
 	now := connecting
-	err := diagnose(exactly(c.target, c.source), 0, func(a diagAnswer) {
+	err = d.ask(exactly(c.target, c.source), 0, func(a diagAnswer) {
 		switch a.State {
 		case unix.BPF_TCP_LISTEN, stateSynRecv, stateNewSynRecv:
 		case unix.BPF_TCP_ESTABLISHED, unix.BPF_TCP_CLOSE_WAIT:

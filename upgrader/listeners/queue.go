@@ -24,23 +24,14 @@ func (g *Group) Queue(worker string) (Queue, error) {
 	return Queue{Waiting: queueLength(s.file), HalfOpen: halfOpen}, err
 }
 
-// fewHandshakes are asked for one by one: the kernel finds all of an address by looking
-// through all connections of the host.
-const fewHandshakes = 64
-
 func (g *Group) halfOpen(s *seat) (n int, err error) {
 	switch {
 	case s.share > 0:
 		return 0, nil
 	case s.left == nil:
 		s.left, err = underWay(g.where)
-	case len(s.left) <= fewHandshakes:
-		err = s.left.keepEach(stillUnderWay)
 	default:
-		var now handshakes
-		if now, err = underWay(g.where); err == nil {
-			s.left.keep(now)
-		}
+		err = s.left.keep()
 	}
 	if err != nil {
 		return 0, fmt.Errorf("cannot look for handshakes at %s: %w", g.where.address, err)
