@@ -131,7 +131,7 @@ func (g *Group) await(ctx context.Context, worker string, p *probe) error {
 		if err != nil {
 			return err
 		}
-		now, err := p.stage(waiting, queued || time.Since(began) > quietQueue)
+		now, err := g.stage(p, waiting, queued || time.Since(began) > quietQueue)
 		if errors.Is(err, syscall.ECONNRESET) { // a program may end connections so; the end of the seat does it, too
 			now = accepted
 			_, err = g.waiting(worker, p.seat)
@@ -156,13 +156,17 @@ func (g *Group) await(ctx context.Context, worker string, p *probe) error {
 
 // stage asks the client's end of the connection and then the other one. Where the
 // kernel tells nothing of that, an empty queue counts if that is no accident.
-func (p *probe) stage(waiting int, emptyQueueCounts bool) (stage, error) {
+func (g *Group) stage(p *probe, waiting int, emptyQueueCounts bool) (stage, error) {
 	now, err := p.look()
 	if now != connected || err != nil {
 		return now, err
 	}
-	if now, err = p.serverSide(); err == nil {
-		return now, nil
+	if !g.noDiag.Load() {
+		if now, err = p.serverSide(); err == nil {
+			return now, nil
+		}
+		g.noDiag.Store(true)
+		g.log.Debug("sock_diag does not answer; the accept queue tells of acceptance", "err", err)
 	}
 	if waiting == 0 && emptyQueueCounts {
 		return accepted, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -15,6 +16,7 @@ const (
 	sockDiagByFamily = 20
 	stateSynRecv     = 3
 	stateNewSynRecv  = 12
+	anyCookie        = ^uint32(0) // INET_DIAG_NOCOOKIE
 )
 
 type diagID struct {
@@ -37,28 +39,66 @@ type diagAnswer struct {
 	User, Inode                       uint32
 }
 
-// underWay asks for the handshakes of a listening address, by sock_diag(7).
+// diag is a socket for questions to sock_diag(7).
+type diag struct{ fd int }
+
+func openDiag() (diag, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+	return diag{fd}, err
+}
+
+func (d diag) close() { unix.Close(d.fd) }
+
+// underWay returns the handshakes of a listening address. Those of an IPv6 socket are of
+// its family, whatever their clients are.
 func underWay(w where) (handshakes, error) {
-	found := handshakes{}
-	families := []uint8{unix.AF_INET}
+	d, err := openDiag()
+	if err != nil {
+		return nil, err
+	}
+	defer d.close()
+	request := diagRequest{Family: unix.AF_INET, Protocol: unix.IPPROTO_TCP, States: 1<<stateSynRecv | 1<<stateNewSynRecv}
 	if w.six {
-		families = []uint8{unix.AF_INET6, unix.AF_INET} // a dual-stack socket has clients of both
+		request.Family = unix.AF_INET6
 	}
-	for _, family := range families {
-		request := diagRequest{Family: family, Protocol: unix.IPPROTO_TCP, States: 1<<stateSynRecv | 1<<stateNewSynRecv}
-		binary.BigEndian.PutUint16(request.ID.SourcePort[:], w.address.Port())
-		request.ID.Cookie = [2]uint32{^uint32(0), ^uint32(0)}
-		err := diagnose(request, unix.NLM_F_DUMP, func(a diagAnswer) {
-			local, remote := a.ID.ends(a.Family)
-			if w.address.Addr().IsUnspecified() || w.address.Addr().Unmap().WithZone("") == local.Addr() {
-				found[handshake{local, remote}] = struct{}{}
-			}
-		})
-		if err != nil {
-			return nil, fmt.Errorf("cannot look for handshakes at %s: %w", w.address, err)
+	binary.BigEndian.PutUint16(request.ID.SourcePort[:], w.address.Port())
+	request.ID.Cookie = [2]uint32{anyCookie, anyCookie}
+	found, bound := handshakes{}, w.address.Addr().Unmap().WithZone("")
+	err = d.ask(request, unix.NLM_F_DUMP, func(a diagAnswer) {
+		local, remote := a.ID.ends(a.Family)
+		if bound.IsUnspecified() || bound == local.Addr() {
+			found[handshake{local, remote}] = struct{}{}
 		}
+	})
+	return found, err
+}
+
+// underWay says whether a handshake is not done.
+func (d diag) underWay(one handshake) (yes bool, err error) {
+	err = d.ask(exactly(one.local, one.remote), 0, func(a diagAnswer) {
+		yes = a.State == stateSynRecv || a.State == stateNewSynRecv
+	})
+	if errors.Is(err, unix.ENOENT) {
+		return false, nil
 	}
-	return found, nil
+	return yes, err
+}
+
+// exactly asks for one end of a connection.
+func exactly(local, remote netip.AddrPort) diagRequest {
+	request := diagRequest{Family: unix.AF_INET, Protocol: unix.IPPROTO_TCP}
+	if local.Addr().Is6() {
+		request.Family = unix.AF_INET6
+	}
+	copy(request.ID.Source[:], local.Addr().AsSlice())
+	copy(request.ID.Destination[:], remote.Addr().AsSlice())
+	binary.BigEndian.PutUint16(request.ID.SourcePort[:], local.Port())
+	binary.BigEndian.PutUint16(request.ID.DestinationPort[:], remote.Port())
+	if zone, err := strconv.Atoi(local.Addr().Zone()); err == nil {
+		request.ID.Interface = uint32(zone)
+	}
+	request.ID.Cookie = [2]uint32{anyCookie, anyCookie}
+	return request
 }
 
 func (id diagID) ends(family uint8) (local, remote netip.AddrPort) {
@@ -72,24 +112,19 @@ func (id diagID) ends(family uint8) (local, remote netip.AddrPort) {
 		netip.AddrPortFrom(address(id.Destination), binary.BigEndian.Uint16(id.DestinationPort[:]))
 }
 
-// diagnose sends one request and calls each for every answer.
-func diagnose(request diagRequest, flags uint16, each func(diagAnswer)) error {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
+// ask sends one request and calls each for every answer.
+func (d diag) ask(request diagRequest, flags uint16, each func(diagAnswer)) error {
 	size := unix.NLMSG_HDRLEN + int(unsafe.Sizeof(request))
 	message := make([]byte, size)
 	header := (*unix.NlMsghdr)(unsafe.Pointer(&message[0]))
 	*header = unix.NlMsghdr{Len: uint32(size), Type: sockDiagByFamily, Flags: unix.NLM_F_REQUEST | flags}
 	*(*diagRequest)(unsafe.Pointer(&message[unix.NLMSG_HDRLEN])) = request
-	if err := unix.Sendto(fd, message, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+	if err := unix.Sendto(d.fd, message, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return err
 	}
-	buffer := make([]byte, 1<<16)
+	buffer := make([]byte, 1<<15)
 	for {
-		n, _, err := unix.Recvfrom(fd, buffer, 0)
+		n, _, err := unix.Recvfrom(d.fd, buffer, 0)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}

@@ -8,5 +8,5 @@
 //
 // The kernel knows the members by their index, in the order in which they called
 // listen(2); where one leaves, the last takes its place. So seats are closed from the
-// end only, and the order can be asked of the kernel (Verify).
+// end only, and the order is asked of the kernel (Heal).
 package listeners

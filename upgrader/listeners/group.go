@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 )
 
 // Reasons why workers cannot have sockets of their own.
@@ -17,6 +18,7 @@ var (
 	ErrUnsupported = errors.New("only Linux steers connections")
 	ErrNotTCP      = errors.New("the socket is not TCP, or it is MPTCP")
 	ErrNoReusePort = errors.New("the socket was bound without SO_REUSEPORT (ReusePort=yes in a .socket unit)")
+	ErrOtherUser   = errors.New("the socket was opened by another user, whose sockets alone can share its port")
 	ErrNoSeat      = errors.New("the worker has no socket of its own")
 )
 
@@ -56,6 +58,7 @@ type Group struct {
 	blind    bool // the kernel does not tell the order; told once
 	probes   []*probe
 
+	noDiag atomic.Bool     // the kernel answers nothing about connections
 	turns  chan struct{}   // taken by probes
 	life   context.Context // ends with Close
 	end    context.CancelFunc
@@ -121,6 +124,11 @@ func (g *Group) Take(worker string, slot int, want SocketOptions) (*os.File, err
 	s, err := g.choose(worker, slot)
 	if err != nil {
 		return nil, err
+	}
+	if !listening(s.file) { // the worker before shut it down
+		if _, err := g.heal(); err != nil {
+			return nil, err
+		}
 	}
 	s.holder, s.slot, s.reserved, s.left = worker, slot, false, nil
 	refused, err := s.prepare(want)
@@ -244,10 +252,28 @@ func (g *Group) Close() error {
 	return err
 }
 
+// Detach closes this process's copies of the seats and leaves all in the kernel as it
+// is: another master goes on with the group. The end of the process does the same.
+func (g *Group) Detach() {
+	g.mu.Lock()
+	g.closed = true
+	for _, s := range g.members {
+		if s.id > 0 {
+			s.file.Close()
+		}
+	}
+	g.members = []*seat{g.common}
+	g.mu.Unlock()
+	g.end()
+	g.ending.Wait()
+}
+
 func (g *Group) closeSeats() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.closed = true
+	if g.closed {
+		return nil
+	}
 	for _, s := range g.members {
 		s.serving, s.share = false, 0
 	}
@@ -261,7 +287,9 @@ func (g *Group) closeSeats() error {
 		}
 		failed = errors.Join(failed, g.remove(last))
 	}
-	return errors.Join(failed, g.settle())
+	failed = errors.Join(failed, g.settle())
+	g.closed = true
+	return failed
 }
 
 // remove closes a seat. The last member takes its place, as in the kernel.

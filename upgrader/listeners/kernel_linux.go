@@ -57,6 +57,10 @@ func suitable(fd int, address netip.AddrPort) error {
 	if err != nil || reuse == 0 {
 		return fmt.Errorf("cannot give workers sockets of their own at %s: %w", address, ErrNoReusePort)
 	}
+	var stat unix.Stat_t
+	if err := unix.Fstat(fd, &stat); err == nil && stat.Uid != uint32(os.Geteuid()) {
+		return fmt.Errorf("cannot give workers sockets of their own at %s: %w", address, ErrOtherUser)
+	}
 	listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
 	if err != nil || listening == 0 {
 		return fmt.Errorf("internal error: the common socket of %s does not listen", address)
@@ -158,28 +162,19 @@ func queueLimit(file *os.File) int {
 	return int(info.Sacked)
 }
 
-// rebind gives back what a socket that was shut down may have lost: a port that the
-// kernel chose, and what the program took away.
+// share has the socket stay one of the group, whatever its program said.
+func share(file *os.File) error {
+	return unix.SetsockoptInt(int(file.Fd()), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+}
+
+// rebind gives a socket that was shut down its port back: it loses one that the kernel
+// chose, and getsockname(2) does not tell. One that has its port refuses another.
 func rebind(file *os.File, w where) error {
-	fd := int(file.Fd())
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
-		return err
+	err := unix.Bind(int(file.Fd()), socketAddress(w.address, w.six))
+	if errors.Is(err, unix.EINVAL) {
+		return nil
 	}
-	name, err := unix.Getsockname(fd)
-	if err != nil {
-		return err
-	}
-	switch name := name.(type) {
-	case *unix.SockaddrInet4:
-		if name.Port != 0 {
-			return nil
-		}
-	case *unix.SockaddrInet6:
-		if name.Port != 0 {
-			return nil
-		}
-	}
-	return unix.Bind(fd, socketAddress(w.address, w.six))
+	return err
 }
 
 // shutdownSeat has the socket listen no more, and takes away the mark that a second
@@ -235,8 +230,21 @@ func getOption(file *os.File, like Option) (Option, bool) {
 
 // halved undoes what the kernel does to the size of a buffer: it doubles it.
 func halved(o Option) Option {
-	if o.Level == unix.SOL_SOCKET && (o.Name == unix.SO_RCVBUF || o.Name == unix.SO_SNDBUF) && len(o.Value) == 4 {
+	if o.sizesBuffer() && len(o.Value) == 4 {
 		binary.NativeEndian.PutUint32(o.Value, binary.NativeEndian.Uint32(o.Value)/2)
 	}
 	return o
+}
+
+// follow returns the options that change with one: the kernel does not adapt the size of
+// a buffer any more that was set once, unless SO_BUF_LOCK says so (Linux 5.15).
+func follow(o Option) []Option {
+	if o.sizesBuffer() {
+		return []Option{{Level: unix.SOL_SOCKET, Name: unix.SO_BUF_LOCK, Value: make([]byte, 4)}}
+	}
+	return nil
+}
+
+func (o Option) sizesBuffer() bool {
+	return o.Level == unix.SOL_SOCKET && (o.Name == unix.SO_RCVBUF || o.Name == unix.SO_SNDBUF)
 }

@@ -29,8 +29,8 @@ func setOption(*os.File, Option) error            { return unsupported() }
 func getOption(*os.File, Option) (Option, bool)   { return Option{}, false }
 
 type client struct {
-	file   *os.File
-	source netip.AddrPort
+	file           *os.File
+	source, target netip.AddrPort
 }
 
 func openClient(where) (*client, error)    { return nil, unsupported() }
@@ -48,3 +48,13 @@ func nonblocking(*os.File) bool                { return false }
 func dropped(*os.File) uint32                  { return 0 }
 func minHops(*os.File, bool, int) (int, error) { return 0, unsupported() }
 func (*client) hops(int) error                 { return unsupported() }
+
+func share(*os.File) error { return unsupported() }
+
+type diag struct{}
+
+func openDiag() (diag, error)                 { return diag{}, unsupported() }
+func (diag) close()                           {}
+func (diag) underWay(handshake) (bool, error) { return false, unsupported() }
+
+func follow(Option) []Option { return nil }

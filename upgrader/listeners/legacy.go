@@ -38,7 +38,7 @@ func (g *Group) Legacy() (Legacy, map[string]*os.File) {
 		l.Members = append(l.Members, MemberLegacy{
 			ID: s.id, Worker: s.holder, Slot: s.slot, Reserved: s.reserved, Serving: s.serving, Share: s.share, Want: s.want, Changed: s.changed,
 		})
-		if s != g.common {
+		if s.id > 0 {
 			files[s.name()] = s.file
 		}
 	}
@@ -47,7 +47,8 @@ func (g *Group) Legacy() (Legacy, map[string]*os.File) {
 
 // Inherit makes the group of another master again. It takes the files and touches
 // nothing in the kernel. A seat that the legacy does not know was opened after it was
-// written: it is free. One whose file is missing was closed.
+// written: it is free. One whose file is missing was closed. Where the other master died
+// without a word, Heal is to be called before anything else.
 func Inherit(common *os.File, l Legacy, files map[string]*os.File, o Options) (*Group, error) {
 	w, err := examine(common)
 	if err != nil {
@@ -70,7 +71,7 @@ func Inherit(common *os.File, l Legacy, files map[string]*os.File, o Options) (*
 		if m.ID == 0 {
 			s.file, g.common = common, s
 		}
-		if delete(left, m.ID); s.file != nil {
+		if delete(left, m.ID); s.file != nil || s.stranger() {
 			g.members = append(g.members, s)
 		}
 	}
@@ -84,7 +85,7 @@ func Inherit(common *os.File, l Legacy, files map[string]*os.File, o Options) (*
 	slices.SortStableFunc(g.members[len(g.members)-len(left):], func(a, b *seat) int { return a.id - b.id })
 	g.attached = len(g.members) > 1
 	for _, s := range g.members {
-		if g.keeper != nil && s != g.common {
+		if g.keeper != nil && s.id > 0 {
 			g.keeper.Keep(s.name(), s.file)
 		}
 	}

@@ -28,7 +28,7 @@ func (g *Group) Mend(worker string) (Mended, error) {
 		return Mended{ShutDown: true}, err
 	}
 	mended := Mended{Mode: nonblocking(s.file) != s.want.Nonblock, Queue: queueLimit(s.file) != s.limit}
-	if err := rebind(s.file, g.where); err != nil {
+	if err := share(s.file); err != nil {
 		return mended, fmt.Errorf("cannot mend the socket of worker %s: %w", worker, err)
 	}
 	if err := s.assert(); err != nil {
@@ -37,11 +37,12 @@ func (g *Group) Mend(worker string) (Mended, error) {
 	return mended, g.settle()
 }
 
-// Heal is to be called when the hangup of any seat, or of the common socket, was heard.
-// It has the sockets that were shut down listen again, steers away from them where
-// others serve, and asks the kernel for the order of all. It returns the workers that
-// hold those sockets. While they did not listen, the kernel may have given connections
-// to seats that no worker serves: see Stranded.
+// Heal is to be called when the hangup of any seat, or of the common socket, was heard,
+// also if it listens again, and after Inherit where the other master died without a word.
+// It has the sockets that were shut down listen again, steers away from them where others
+// serve, and asks the kernel for the order of all. It returns the workers that hold those
+// sockets. While they did not listen, the kernel may have given connections to seats that
+// no worker serves: see Stranded.
 func (g *Group) Heal() (workers []string, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -78,7 +79,10 @@ func (g *Group) revive(s *seat) error {
 	at := slices.Index(g.members, s)
 	g.members[at] = g.members[last]
 	g.members[last] = s
-	err := rebind(s.file, g.where)
+	err := share(s.file)
+	if err == nil {
+		err = rebind(s.file, g.where)
+	}
 	if err == nil {
 		err = listen(s.file, s.want.Backlog)
 	}

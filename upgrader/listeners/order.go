@@ -16,6 +16,7 @@ const (
 	oneHop = 1
 	// lostPacket is how long a packet may be on its way inside of this host.
 	lostPacket = time.Second
+	shortLook  = 5 * time.Millisecond // at one member, before all are looked at
 	// looksAtOnce is how often is looked before the first pause: the packet has usually
 	// arrived before connect(2) returns.
 	looksAtOnce = 20
@@ -30,21 +31,14 @@ var (
 	errNoPackets = errors.New("packets to the own listener are lost")
 )
 
-// Verify asks the kernel in which order the members stand, and steers by that. It is for
-// moments when the books may be wrong: after a worker may have shut down its socket and
-// listened again, and after a master died without a word.
-func (g *Group) Verify() error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.verify()
-}
-
+// verify asks the kernel in which order the members stand, all of which listen, and
+// steers by that.
 func (g *Group) verify() error {
-	if g.closed || len(g.members) < 2 {
+	if len(g.members) < 2 {
 		return nil
 	}
 	var order []*seat
-	err := g.armed(func() (err error) {
+	err := g.armed(g.members, func() (err error) {
 		for range orderAttempts {
 			if order, err = g.order(); !errors.Is(err, errUnclear) {
 				return err
@@ -100,31 +94,39 @@ func (g *Group) order() ([]*seat, error) {
 	return order, nil
 }
 
-// confirm looks whether a seat that has just listened stands last, as the books say.
+// confirm looks whether a seat that has just listened stands last, as the books say. It
+// does not if a worker has shut down its socket meanwhile, or a stranger is in the group.
 func (g *Group) confirm(s *seat) {
 	if g.blind {
 		return
 	}
-	var at *seat
-	err := g.armed(func() (err error) {
-		at, err = g.at(len(g.members) - 1)
+	var stands bool
+	err := g.armed([]*seat{s}, func() (err error) {
+		stands, err = g.stands(s, len(g.members)-1)
 		return err
 	})
-	if err == nil && at != s {
-		err = g.verify()
+	if err == nil && !(stands && g.allListen()) {
+		_, err = g.heal()
 	}
-	err = errors.Join(err, g.settle())
-	if err != nil {
+	if err = errors.Join(err, g.settle()); err != nil {
 		g.blind = true
 		g.log.Warn("the order of a listener's sockets cannot be confirmed", "address", g.where.address.String(), "err", err)
 	}
 }
 
-// armed runs do while all members drop packets that may travel no hop further.
-func (g *Group) armed(do func() error) error {
-	targets := g.where.reachable()
-	six := targets[0].Is6()
-	for _, s := range g.members {
+func (g *Group) allListen() bool {
+	return !slices.ContainsFunc(g.members, func(s *seat) bool { return !s.stranger() && !listening(s.file) })
+}
+
+// armed runs do while some members drop packets that may travel no hop further.
+func (g *Group) armed(members []*seat, do func() error) error {
+	c, err := openClient(g.where)
+	if err != nil {
+		return err
+	}
+	six := c.target.Addr().Is6()
+	c.file.Close()
+	for _, s := range members {
 		if s.stranger() {
 			continue
 		}
@@ -137,12 +139,36 @@ func (g *Group) armed(do func() error) error {
 	return do()
 }
 
-// at returns the member of an index. Other packets may be dropped meanwhile, so a socket
-// must have been seen to drop one twice, and alone at last.
+// at returns the member of an index. The one that the books name is asked first.
 func (g *Group) at(index int) (*seat, error) {
+	if index < len(g.members) && !g.members[index].stranger() {
+		if stands, err := g.stands(g.members[index], index); stands || err != nil {
+			return g.members[index], err
+		}
+	}
+	return g.search(index)
+}
+
+// stands says whether a member has an index: it drops two packets that are sent there.
+func (g *Group) stands(s *seat, index int) (bool, error) {
+	for range 2 {
+		seen, err := g.sight([]*seat{s}, index, shortLook)
+		if err != nil || len(seen) == 0 || seen[0] != s {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// search asks all members. Other packets may be dropped meanwhile, so one must have been
+// seen to drop a packet twice, and alone at last.
+func (g *Group) search(index int) (*seat, error) {
 	var candidates []*seat
 	for i := range sightings {
-		seen, err := g.sight(index)
+		seen, err := g.sight(g.members, index, lostPacket)
+		if err == nil && len(seen) == 0 {
+			err = errNoPackets
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -165,8 +191,9 @@ func both(a, b []*seat) []*seat {
 	return slices.DeleteFunc(slices.Clone(a), func(s *seat) bool { return !slices.Contains(b, s) })
 }
 
-// sight sends one packet to an index, and returns the members that dropped one since.
-func (g *Group) sight(index int) ([]*seat, error) {
+// sight sends one packet to an index, and returns those of the members that drop one
+// within a time, or a stranger if the packet opens a connection.
+func (g *Group) sight(members []*seat, index int, patience time.Duration) ([]*seat, error) {
 	c, err := openClient(g.where)
 	if err != nil {
 		return nil, err
@@ -180,21 +207,15 @@ func (g *Group) sight(index int) ([]*seat, error) {
 	if err := g.force(steering); err != nil {
 		return nil, err
 	}
-	before := make([]uint32, len(g.members))
-	for i, s := range g.members {
+	before := make([]uint32, len(members))
+	for i, s := range members {
 		before[i] = s.drops()
 	}
 	if err := c.connect(); err != nil {
 		return nil, err
 	}
-	for i, began := 0, time.Now(); time.Since(began) < lostPacket; i++ {
-		var seen []*seat
-		for i, s := range g.members {
-			if s.drops() != before[i] {
-				seen = append(seen, s)
-			}
-		}
-		if len(seen) > 0 {
+	for i, began := 0, time.Now(); time.Since(began) < patience; i++ {
+		if seen := dropping(members, before); len(seen) > 0 {
 			return seen, nil
 		}
 		if stage, _ := c.look(); stage != connecting {
@@ -204,5 +225,14 @@ func (g *Group) sight(index int) ([]*seat, error) {
 			time.Sleep(time.Millisecond)
 		}
 	}
-	return nil, errNoPackets
+	return nil, nil
+}
+
+func dropping(members []*seat, before []uint32) (seen []*seat) {
+	for i, s := range members {
+		if s.drops() != before[i] {
+			seen = append(seen, s)
+		}
+	}
+	return seen
 }

@@ -1,12 +1,10 @@
 package listeners
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -89,20 +87,13 @@ func (c *client) look() (stage, error) {
 // serverSide says how far the connection has come, as the kernel sees its other end: a
 // connection that was accepted has an inode.
 func (c *client) serverSide() (stage, error) {
-	request := diagRequest{Family: unix.AF_INET, Protocol: unix.IPPROTO_TCP}
-	if c.target.Addr().Is6() {
-		request.Family = unix.AF_INET6
+	d, err := openDiag()
+	if err != nil {
+		return connecting, err
 	}
-	copy(request.ID.Source[:], c.target.Addr().AsSlice())
-	copy(request.ID.Destination[:], c.source.Addr().AsSlice())
-	binary.BigEndian.PutUint16(request.ID.SourcePort[:], c.target.Port())
-	binary.BigEndian.PutUint16(request.ID.DestinationPort[:], c.source.Port())
-	if zone, err := strconv.Atoi(c.target.Addr().Zone()); err == nil {
-		request.ID.Interface = uint32(zone)
-	}
-	request.ID.Cookie = [2]uint32{^uint32(0), ^uint32(0)}
+	defer d.close()
 	now := connecting
-	err := diagnose(request, 0, func(a diagAnswer) {
+	err = d.ask(exactly(c.target, c.source), 0, func(a diagAnswer) {
 		switch a.State {
 		case unix.BPF_TCP_LISTEN, stateSynRecv, stateNewSynRecv:
 		case unix.BPF_TCP_ESTABLISHED, unix.BPF_TCP_CLOSE_WAIT:
@@ -113,6 +104,9 @@ func (c *client) serverSide() (stage, error) {
 			now = accepted
 		}
 	})
+	if errors.Is(err, unix.ENOENT) { // likewise, and the client knows next
+		return connected, nil
+	}
 	return now, err
 }
 

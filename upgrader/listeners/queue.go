@@ -5,13 +5,14 @@ import "fmt"
 // Queue is what waits at a worker's seat.
 type Queue struct {
 	Waiting  int // connections that the worker has not accepted
-	HalfOpen int // handshakes that may still end there
+	HalfOpen int // handshakes that may still end there; 0 while new connections go there
 }
 
 // Queue returns what waits at a worker's seat. The kernel does not tell at which seat a
-// handshake is under way. So HalfOpen is, of a seat that new connections do not go to,
-// the number of those of the whole address that had begun when Queue was called for the
-// first time after it was left, and are not done; of any other seat, all of the address.
+// handshake is under way: HalfOpen is the number of those of the whole address that were
+// under way when Queue was called for the first time after the seat was left, and are
+// still. So it falls to 0 whatever other seats get. Where sock_diag(7) does not answer,
+// there is an error, and Waiting is right.
 func (g *Group) Queue(worker string) (Queue, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -23,17 +24,17 @@ func (g *Group) Queue(worker string) (Queue, error) {
 	return Queue{Waiting: queueLength(s.file), HalfOpen: halfOpen}, err
 }
 
-func (g *Group) halfOpen(s *seat) (int, error) {
-	now, err := underWay(g.where)
+func (g *Group) halfOpen(s *seat) (n int, err error) {
+	switch {
+	case s.share > 0:
+		return 0, nil
+	case s.left == nil:
+		s.left, err = underWay(g.where)
+	default:
+		err = s.left.keep()
+	}
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("cannot look for handshakes at %s: %w", g.where.address, err)
 	}
-	if s.share > 0 {
-		return len(now), nil
-	}
-	if s.left == nil {
-		s.left = now
-	}
-	s.left.keep(now)
 	return len(s.left), nil
 }

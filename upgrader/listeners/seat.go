@@ -59,26 +59,43 @@ func (s *seat) free() bool {
 // prepare gives the socket what the program asked for, and takes back what an earlier
 // program had set and this one did not.
 func (s *seat) prepare(want SocketOptions) (refused []error, err error) {
+	var kept []Option
 	for _, before := range s.changed {
-		if !slices.ContainsFunc(want.Set, before.same) {
+		if slices.ContainsFunc(want.Set, before.same) {
+			kept = append(kept, before)
+		} else {
 			setOption(s.file, before)
 		}
 	}
-	s.changed = slices.DeleteFunc(s.changed, func(o Option) bool { return !slices.ContainsFunc(want.Set, o.same) })
+	s.changed, s.want = kept, want
 	for _, o := range want.Set {
-		before, known := getOption(s.file, o)
+		before := s.remember(o)
 		if err := setOption(s.file, o); err != nil {
 			refused = append(refused, fmt.Errorf("cannot set socket option %d of level %d: %w", o.Name, o.Level, err))
-		} else if known && !slices.ContainsFunc(s.changed, o.same) {
-			s.changed = append(s.changed, before)
+			continue
 		}
+		s.changed = append(s.changed, before...)
 	}
-	s.want = want
 	return refused, s.assert()
 }
 
-// assert gives the socket the mode and the queue that its program asked for.
+// remember reads what an option, and those that change with it, are now, in the order
+// in which they are to be put back.
+func (s *seat) remember(o Option) (before []Option) {
+	for _, o := range append([]Option{o}, follow(o)...) {
+		if now, ok := getOption(s.file, o); ok && !slices.ContainsFunc(s.changed, o.same) {
+			before = append(before, now)
+		}
+	}
+	return before
+}
+
+// assert gives the socket the mode and the queue that its program asked for. Those of the
+// common socket are its owner's, unless it is lent: the owner asserts them.
 func (s *seat) assert() error {
+	if s.id == 0 && s.holder == "" {
+		return listen(s.file, 0)
+	}
 	if err := setNonblock(s.file, s.want.Nonblock); err != nil {
 		return fmt.Errorf("cannot set the mode of a worker's socket: %w", err)
 	}

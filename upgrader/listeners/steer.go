@@ -13,6 +13,11 @@ func (g *Group) Serve(worker string) error {
 	if s == nil {
 		return fmt.Errorf("cannot send connections to worker %s: %w", worker, ErrNoSeat)
 	}
+	if !listening(s.file) {
+		if _, err := g.heal(); err != nil {
+			return err
+		}
+	}
 	before := s.serving
 	s.serving = true
 	err := g.steer()
@@ -101,6 +106,7 @@ func (g *Group) steer() error {
 // socket is alone.
 func (g *Group) settle() error {
 	switch {
+	case g.closed: // the kernel's group may be another master's now
 	case len(g.members) > 1:
 		return g.attach()
 	case g.attached:
