@@ -2,24 +2,31 @@ package config
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
+
+	"relevo/internal/safefile"
 )
+
+// maxEnvFile is more than the kernel takes as an environment (execve(2)).
+const maxEnvFile = 8 << 20
 
 // ReadEnvFile reads NAME=VALUE lines as systemd's EnvironmentFile= and docker's
 // --env-file do: # and ; begin a comment line, "export " is allowed, a value may
 // stand in single or double quotes. Nothing is expanded. Errors name the file
 // and the line, never a value.
 func ReadEnvFile(path string) ([]string, error) {
-	file, err := os.Open(path)
-	if err != nil {
+	text, err := safefile.Read(path, maxEnvFile)
+	switch {
+	case errors.Is(err, safefile.ErrNotRegular):
+		return nil, fmt.Errorf("cannot read the environment file: %w, and each reload reads it again; write it to a file", err)
+	case err != nil:
 		return nil, fmt.Errorf("cannot read the environment file: %w; create it or correct its path", err)
 	}
-	defer file.Close()
 	var env []string
-	lines := bufio.NewScanner(file)
+	lines := bufio.NewScanner(bytes.NewReader(text))
 	lines.Buffer(nil, 1<<20)
 	number := 1
 	for ; lines.Scan(); number++ {

@@ -3,10 +3,10 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
+
+	"relevo/internal/safefile"
 )
 
 // DefaultFile is read from the working directory where no other file is named.
@@ -37,23 +37,19 @@ func Load(path, from string) (*File, error) {
 }
 
 func readFile(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		hint := "correct its path"
-		if errors.Is(err, fs.ErrNotExist) {
-			hint = "create it, or choose another with --config"
-		}
-		return nil, fmt.Errorf("cannot read the configuration: %w; %s", err, hint)
+	data, err := safefile.Read(path, maxFile)
+	var large *safefile.TooLargeError
+	switch {
+	case err == nil:
+		return data, nil
+	case errors.As(err, &large):
+		return nil, fmt.Errorf("cannot read the configuration: it has more than %s; is it the right file?", SizeText(maxFile))
+	case errors.Is(err, safefile.ErrNotRegular):
+		return nil, fmt.Errorf("cannot read the configuration: %w, and each reload reads it again; write it to a file", err)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("cannot read the configuration: %w; create it, or choose another with --config", err)
 	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("it has more than %s; is it the right file?", SizeText(maxFile))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the configuration: %w", err)
-	}
-	return data, nil
+	return nil, fmt.Errorf("cannot read the configuration: %w; correct its path", err)
 }
 
 func parse(path, dir string, data []byte) *File {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"relevo/config"
+	"relevo/internal/safefile"
 )
 
 func configuration(h *Host) (all []Finding) {
@@ -164,9 +164,12 @@ func watchdog(h *Host) []Finding {
 	return []Finding{f}
 }
 
+// maxProgram bounds what is read of a program.
+const maxProgram = 1 << 30
+
 // speaks looks into the program. Of a script's interpreter it knows nothing.
 func (h *Host) speaks() (speaks, known bool) {
-	data, err := os.ReadFile(filepath.Join(h.Root, h.Program))
+	data, err := safefile.Read(filepath.Join(h.Root, h.Program), maxProgram)
 	if err != nil || len(h.App.Command) > 1 && bytes.HasPrefix(data, []byte("\x7fELF")) && h.exists(h.scriptOf()) {
 		return false, false
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"relevo/config"
+	"relevo/internal/safefile"
 	"relevo/launch/store"
 )
 
@@ -36,7 +37,7 @@ func (r *Release) keepBytes() error {
 	if err := r.findExecutable(); err != nil {
 		return err
 	}
-	file, err := os.Open(r.path)
+	file, err := safefile.Open(r.path)
 	if err != nil {
 		// Execute permission alone is enough to run a program, but not to keep
 		// its bytes.
@@ -194,7 +195,7 @@ func sealOfPath(path string, bytes *store.Seal) *store.Seal {
 	if err != nil || !info.Mode().IsRegular() || info.Size() != bytes.Size() || !mayExecute(path) {
 		return nil
 	}
-	file, err := os.Open(path)
+	file, err := safefile.Open(path)
 	if err != nil {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"relevo/config"
+	"relevo/internal/safefile"
 	"relevo/launch/store"
 )
 
@@ -69,7 +70,7 @@ func (r *Release) original(path string) *image {
 	if path == "" || r.pathSeal == nil {
 		return nil
 	}
-	file, err := os.Open(path)
+	file, err := safefile.Open(path)
 	if err != nil {
 		return nil
 	}

@@ -2,8 +2,8 @@ package launch
 
 import (
 	"fmt"
-	"os"
 
+	"relevo/internal/safefile"
 	"relevo/launch/store"
 	"relevo/pool"
 )
@@ -23,7 +23,7 @@ func (r *Release) lookAtBytes() error {
 	if err := r.findExecutable(); err != nil {
 		return err
 	}
-	file, err := os.Open(r.path)
+	file, err := safefile.Open(r.path)
 	if err != nil {
 		return nil // to run it takes less
 	}

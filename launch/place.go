@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"relevo/internal/safefile"
 	"relevo/launch/store"
 )
 
@@ -110,7 +111,7 @@ func (r *Release) Name(sha256 string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	file, err := os.Open(path)
+	file, err := safefile.Open(path)
 	if err != nil {
 		return "", err
 	}

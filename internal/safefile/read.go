@@ -45,6 +45,9 @@ func open(path string, flags int) (*os.File, error) {
 	if info, err = file.Stat(); err == nil {
 		err = regular(path, info)
 	}
+	if err == nil {
+		err = unix.SetNonblock(int(file.Fd()), false) // what is executed, or handed on, is as any other file
+	}
 	if err != nil {
 		file.Close()
 		return nil, err
