@@ -27,6 +27,7 @@ const maxCaptured = 64
 // launch.Sockets.
 type capturing struct {
 	hold     *hold
+	stopping func() bool // the app ends: no worker follows the one that leaves
 	log      *slog.Logger
 	balance  config.Balance
 	expected bool // the generation that served when this one was made had captured listeners
@@ -92,6 +93,9 @@ func (c *capturing) Serve(o pool.Order) {
 // Leave leads no new client to it: launch.Sockets.
 func (c *capturing) Leave(o pool.Order) {
 	for _, l := range c.hold.listeners() {
+		if c.stopping() {
+			c.report(l.Divert())
+		}
 		c.report(l.Leave(o.ID))
 	}
 }
@@ -199,5 +203,5 @@ func (m *Master) socketsFor(app config.App, sockets *hold) launch.Sockets {
 		return nil
 	}
 	serving := m.serving()
-	return &capturing{hold: sockets, log: m.log, balance: app.Balance, expected: serving != nil && serving.sockets.bound()}
+	return &capturing{hold: sockets, stopping: m.stopping.Load, log: m.log, balance: app.Balance, expected: serving != nil && serving.sockets.bound()}
 }

@@ -313,3 +313,13 @@ func (l *Listener) ServedByOthers(worker string) bool {
 	group := l.seats.seated(worker)
 	return group != nil && !group.Serving(worker)
 }
+
+// Divert has no new client come to a worker's own socket any more: the app ends.
+func (l *Listener) Divert() error {
+	l.seats.mu.Lock()
+	defer l.seats.mu.Unlock()
+	if l.seats.group == nil {
+		return nil
+	}
+	return l.seats.group.Divert()
+}

@@ -318,7 +318,7 @@ func (g *Group) Workers() (all []string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, s := range g.members {
-		if s.holder != "" {
+		if s.holder != "" && s.holder != decoy {
 			all = append(all, s.holder)
 		}
 	}
