@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -106,13 +105,7 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	err := fmt.Errorf("cannot find the command %q", args[0])
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
-	} else {
-		err = fmt.Errorf("%w; see relevo --help", err)
-	}
-	return control.WithExit(err, control.ExitUsage)
+	return control.WithExit(notFound(args, cmd.SuggestionsFor(args[0])), control.ExitUsage)
 }
 
 // usage marks an error as one of the command line.
