@@ -35,7 +35,7 @@ func (p *Process) watchReadiness() {
 			} else if agree {
 				p.isReady("observed")
 				p.release.launcher.looks.through(p.warnOfWrapper)
-			} else {
+			} else if len(p.release.command.Listeners) > 0 {
 				p.release.launcher.looks.through(look.obstacles.look)
 			}
 		case <-p.settled:

@@ -156,15 +156,16 @@ func (h *hold) listeners() []*upgrader.Listener {
 func (h *hold) find(b capture.Bind) (*upgrader.Listener, error) {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
-	for _, l := range h.held {
-		if meets(l, b) {
+	wanted := listenOf(b)
+	for i, l := range h.held {
+		if l.Network == wanted.Network && l.Listen.Address == wanted.Address || i < h.configured && meets(l, b) {
 			return l, nil
 		}
 	}
 	if len(h.held)-h.configured >= maxCaptured {
 		return nil, fmt.Errorf("cannot hold more than %d addresses that programs of one generation bind", maxCaptured)
 	}
-	l, err := h.all.upgrader.Add(listenOf(b))
+	l, err := h.all.upgrader.Add(wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -174,8 +175,8 @@ func (h *hold) find(b capture.Bind) (*upgrader.Listener, error) {
 	return l, nil
 }
 
-// meets says whether a bind is of a listener's port. The address of the
-// configuration counts, however the program spells it.
+// meets says whether a bind is of the port of a listener of the configuration: its
+// address counts, however the program spells it.
 func meets(l *upgrader.Listener, b capture.Bind) bool {
 	if l.Network == config.Unix || l.Datagram() {
 		return false

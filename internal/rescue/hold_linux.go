@@ -16,10 +16,21 @@ import (
 // worker's reads do not block, and with the client where they do.
 func (c *connection) hold() error {
 	if isNonBlocking(c.fd) {
+		c.drops = false
 		return unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, most)
 	}
 	// A read that blocks would take the data and go on waiting for more.
-	return dropData(c.fd)
+	err := dropData(c.fd)
+	c.drops = err == nil
+	return err
+}
+
+// holdBetter lets what the client sends into the socket again where reads have come not
+// to block: some programs change the mode of a connection between two requests.
+func (c *connection) holdBetter() {
+	if c.drops && isNonBlocking(c.fd) && c.hold() == nil {
+		unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
+	}
 }
 
 // most is more than any socket holds (SO_RCVLOWAT, socket(7)): no epoll, poll or select

@@ -12,8 +12,9 @@ type look struct {
 	begins                   bool   // what is unread begins with a request line
 	received, sent           uint64 // bytes since its beginning
 	sinceReceived, sinceSent time.Duration
-	reads                    bool // a thread of the worker is stopped in a read of it
-	holdable                 bool // what the client sends can be kept from the worker
+	sinceAck                 time.Duration // that the client acknowledged something
+	reads                    bool          // a thread of the worker is stopped in a read of it
+	holdable                 bool          // what the client sends can be kept from the worker
 }
 
 // verdict is what is to be done about a connection.
@@ -33,6 +34,8 @@ const (
 	quietFirst    = 500 * time.Millisecond // after the handshake, where the first request cannot be kept
 	// quietUnclear is for a connection on which data came and went within one tick of the
 	// kernel's clock: that was a request and its answer, or an answer and the next request.
+	// An acknowledgement that came later tells: it is of the answer, and most clients
+	// delay it by 40 ms, for they hope to send it with the next request.
 	quietUnclear = 5 * time.Second
 )
 
@@ -66,7 +69,7 @@ func (l look) answered() bool {
 	switch {
 	case l.sent == 0 || l.sinceSent > l.sinceReceived:
 		return false
-	case l.sinceSent < l.sinceReceived || l.reads:
+	case l.sinceSent < l.sinceReceived || l.reads || l.sinceAck < l.sinceReceived:
 		return l.sinceSent >= quietAnswered
 	}
 	return l.sinceSent >= quietUnclear
@@ -77,6 +80,7 @@ func Idle(c sockdiag.Connection) bool {
 	return course{}.judge(look{
 		unread: int(c.Unread), unsent: int(c.Unsent), received: c.Received, sent: c.Sent,
 		sinceReceived: time.Duration(c.SinceReceived) * time.Millisecond, sinceSent: time.Duration(c.SinceSent) * time.Millisecond,
+		sinceAck: time.Duration(c.SinceAck) * time.Millisecond,
 	}) == idle
 }
 

@@ -24,6 +24,7 @@ type connection struct {
 	fd          int // no os.File: its mode is the worker's, too, and a File would be polled or change it
 	pid, theirs int // the worker's process, and its descriptor
 	course      course
+	drops       bool // held by dropData
 	unholdable  bool
 }
 
@@ -137,6 +138,7 @@ func addressOf(name unix.Sockaddr) netip.AddrPort {
 
 // step looks at a connection and acts; done says that the worker is.
 func (c *connection) step() (done bool) {
+	c.holdBetter()
 	l, err := c.look()
 	if err != nil {
 		return true
@@ -179,6 +181,7 @@ func (c *connection) look() (l look, err error) {
 	l.received, l.sent = info.Bytes_received, info.Bytes_sent
 	l.sinceReceived = time.Duration(info.Last_data_recv) * time.Millisecond
 	l.sinceSent = time.Duration(info.Last_data_sent) * time.Millisecond
+	l.sinceAck = time.Duration(info.Last_ack_recv) * time.Millisecond
 	l.holdable = !c.unholdable
 	l.reads = !isNonBlocking(c.fd) && isRead(c.pid, c.theirs)
 	return l, nil

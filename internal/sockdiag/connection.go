@@ -12,4 +12,5 @@ type Connection struct {
 	Sent     uint64 // bytes since its beginning
 
 	SinceSent, SinceReceived uint32 // milliseconds since data passed last
+	SinceAck                 uint32 // milliseconds since the client acknowledged something
 }

@@ -113,7 +113,7 @@ func parse(body []byte) (c Connection, ok bool) {
 			raw := unsafe.Slice((*byte)(unsafe.Pointer(&info)), unsafe.Sizeof(info))
 			copy(raw, attributes[4:length])
 			c.SinceSent, c.SinceReceived, c.Received = info.Last_data_sent, info.Last_data_recv, info.Bytes_received
-			c.Sent = info.Bytes_sent
+			c.Sent, c.SinceAck = info.Bytes_sent, info.Last_ack_recv
 		}
 		attributes = attributes[min((length+3)&^3, len(attributes)):]
 	}
