@@ -22,6 +22,7 @@ type releaseLegacy struct {
 	Seal     *store.Seal `json:"seal,omitempty"`
 	PathSeal *store.Seal `json:"path_seal,omitempty"`
 	Copied   bool        `json:"copied,omitempty"`
+	Speaks   bool        `json:"speaks,omitempty"`
 	Account  *Account    `json:"account,omitempty"` // as it was looked up: nobody may be able to tell it now
 }
 
@@ -37,7 +38,7 @@ func (r *Release) Legacy() pool.ReleaseLegacy {
 	defer r.mu.Unlock()
 	state, err := json.Marshal(releaseLegacy{
 		Dir: r.dir, Env: r.env, Path: r.path, Resolved: r.resolved, Form: r.form, About: r.about, SHA256: r.sum,
-		Seal: r.seal, PathSeal: r.pathSeal, Copied: r.copied != nil, Account: r.account,
+		Seal: r.seal, PathSeal: r.pathSeal, Copied: r.copied != nil, Speaks: r.speaks.Load(), Account: r.account,
 	})
 	if err != nil {
 		panic(fmt.Sprintf("internal error: launch: %v", err)) // it holds nothing that can fail
@@ -69,6 +70,7 @@ func (l *Launcher) Inherit(c Command, legacy pool.ReleaseLegacy) (*Release, erro
 		about: known.About, sum: known.SHA256, seal: known.Seal, pathSeal: known.PathSeal,
 		file: legacy.Files[executableFile], dirFile: legacy.Files[directoryFile],
 	}
+	r.speaks.Store(known.Speaks)
 	var err error
 	if r.dirFile == nil {
 		if r.dirFile, err = openDir(r.dir); err != nil {

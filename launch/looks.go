@@ -15,6 +15,9 @@ func (p *Process) watchReadiness() {
 		defer timer.Stop()
 		alive = timer.C
 	}
+	if p.ready.ownWord {
+		p.observed(pool.Obstructed{Hint: missesWord})
+	}
 	look := p.newLook()
 	if look != nil {
 		ticker := time.NewTicker(observeEvery)
@@ -45,6 +48,9 @@ func (p *Process) watchReadiness() {
 		}
 	}
 }
+
+const missesWord = "the workers of the release that serves said themselves that they were ready (READY=1, or {\"relevo\":\"ready\"}), and this one " +
+	"has said nothing; relevo reload --force takes a release that does not, if it is seen to serve"
 
 // twoLooks looks at what a worker waits for. Two looks in a row must agree: what a
 // worker says just before it accepts is read by another goroutine, which must not

@@ -155,6 +155,9 @@ func (p *Process) isReady(how string) {
 			p.binder.sockets.Serve(p.order)
 		}
 		close(p.settled)
+		if how == byNotify || how == byIPC {
+			p.release.speaks.Store(true)
+		}
 		if p.departs() {
 			p.sink(pool.Said{Message: ipc.Hello{Protocol: 1}})
 		}

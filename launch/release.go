@@ -36,7 +36,10 @@ type Release struct {
 	mu         sync.Mutex
 	copied     *store.Copy // nil: none could be made
 	complained atomic.Bool
-	wrapper    sync.Once // the warning of a process in between
+
+	// speaks: a worker got ready by its own word, so that the others have to, too.
+	speaks  atomic.Bool
+	wrapper sync.Once // the warning of a process in between
 }
 
 // Prepare looks up and keeps everything that the command needs. Its errors say
@@ -134,6 +137,14 @@ func (r *Release) Source() string {
 	}
 	return r.path
 }
+
+// Speaks says whether its workers get ready by their own word.
+func (r *Release) Speaks() bool { return r.speaks.Load() }
+
+// ExpectWord has its workers get ready by their own word alone, as those of the release
+// before: what can be seen of a worker lets a release pass that hangs right after it has
+// opened its listener. Config.Ready has to be auto for it.
+func (r *Release) ExpectWord() { r.speaks.Store(true) }
 
 // Close lets go of the bytes. Their copy stays in the store as long as it is one
 // of those that are kept.

@@ -24,7 +24,7 @@ func (p *Process) said(m ipc.Message) {
 	}
 	if _, ready := m.(ipc.Ready); ready {
 		if p.ready.takes(config.ReadyIPC) {
-			p.isReady("ipc")
+			p.isReady(byIPC)
 		}
 		return
 	}
@@ -33,6 +33,12 @@ func (p *Process) said(m ipc.Message) {
 	}
 	p.sink(pool.Said{Message: m})
 }
+
+// How a worker says by itself that it is ready.
+const (
+	byNotify = "notify"
+	byIPC    = "ipc"
+)
 
 // maxStatus is the most of a status line that is kept, in bytes.
 const maxStatus = 1024
@@ -142,7 +148,7 @@ func (p *Process) tellNotified(n ipc.Notification) {
 		p.sink(pool.Said{Message: ipc.Status{Text: clip(text)}})
 	}
 	if n["READY"] == "1" && p.ready.takes(config.ReadyNotify) {
-		p.isReady("notify")
+		p.isReady(byNotify)
 	}
 	switch n["WATCHDOG"] {
 	case "1":

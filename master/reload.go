@@ -48,7 +48,15 @@ func (m *Master) reload(o control.ReloadOptions) (control.Wait, error) {
 		m.log.Error("roll refused: the running workers serve on", "err", err)
 		return nil, rollRefused(err)
 	}
+	m.learn(g, o)
 	return m.rollTo(g, app, o)
+}
+
+// learn has the workers of a new generation get ready in the way of those that serve.
+func (m *Master) learn(g *generation, o control.ReloadOptions) {
+	if m.serving().Speaks() && !o.Force {
+		g.ExpectWord()
+	}
 }
 
 // rollAgain rolls to what the command's file holds now, with the configuration
@@ -65,6 +73,7 @@ func (m *Master) rollAgain() (control.Wait, error) {
 		m.tryLater(err)
 		return nil, rollRefused(err)
 	}
+	m.learn(g, control.ReloadOptions{})
 	return m.rollTo(g, app, control.ReloadOptions{})
 }
 
