@@ -113,11 +113,15 @@ func (b *birth) spec() (shimSpec, error) {
 	if !l.byDescriptor {
 		fd = 0
 	}
-	return shimSpec{
+	spec := shimSpec{
 		Path: path, FD: fd, Args: args, Env: environ(os.Environ(), r.env, s), Dir: r.dir, DirFD: b.lend(r.dirFile),
 		ListenPID: len(fds) > 0, Keep: b.shimFD(), Capture: r.command.Sockets != nil,
 		Watchdog: r.command.Limits.Watchdog > 0, Limits: limitsOf(r.command.Limits, r.account),
-	}, nil
+	}
+	if r.interpreter != nil {
+		b.interpret(&spec)
+	}
+	return spec, nil
 }
 
 // fork starts the launcher in a process group of its own. Its environment is
