@@ -244,7 +244,7 @@ func (s *EventStream) Next() (e pool.Event, line []byte, err error) {
 
 // maxAnswer is the most that a client reads of one answer, or of one event, in bytes:
 // what answers on a socket may be any program.
-const maxAnswer = 32 << 20
+const maxAnswer = 8 << 20
 
 func (s *EventStream) line() (line []byte, err error) {
 	for {
