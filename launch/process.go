@@ -321,7 +321,7 @@ func (e *shimError) hint(r *Release) string {
 	if e.Errno == syscall.EACCES && r.account != nil {
 		return "user " + r.account.Name + " must be able to enter its directory and to execute it"
 	}
-	if err := diagnoseFile(r.program(), pathOf(environ(os.Environ(), r.env, scene{}))); err != nil {
+	if err := diagnoseFile(r.program(), pathOf(environ(r.command.inherited(), r.env, scene{}))); err != nil {
 		return err.Error()
 	}
 	if e.Errno == syscall.ENOEXEC {

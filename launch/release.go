@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"relevo/config"
 	"relevo/launch/store"
 	"relevo/pool"
 )
@@ -66,6 +65,12 @@ func (l *Launcher) prepare(c Command, dir string, keep func(*Release) error) (*R
 		err = CheckArguments(c.Args, c.listenerNames())
 	}
 	if err == nil {
+		_, err = CheckVariables(c.Env, c.listenerNames())
+	}
+	if err == nil {
+		err = c.checkRoom(r.env)
+	}
+	if err == nil {
 		err = keep(r)
 	}
 	if err != nil {
@@ -103,7 +108,7 @@ func (r *Release) formOf(file *os.File) form {
 func (r *Release) isScript() bool { return r.form == script || r.form == interpreted }
 
 // searchPath is PATH of the workers.
-func (r *Release) searchPath() string { return pathOf(environ(os.Environ(), r.env, scene{})) }
+func (r *Release) searchPath() string { return pathOf(environ(r.command.inherited(), r.env, scene{})) }
 
 func resolveDir(dir string) (string, error) {
 	if dir == "" {
@@ -120,18 +125,6 @@ func resolveDir(dir string) (string, error) {
 		return "", fmt.Errorf("cannot use the working directory: %s is a file; choose a directory", resolved)
 	}
 	return resolved, nil
-}
-
-func appEnv(c Command) ([]string, error) {
-	var env []string
-	for _, path := range c.EnvFiles {
-		variables, err := config.ReadEnvFile(path)
-		if err != nil {
-			return nil, err
-		}
-		env = append(env, variables...)
-	}
-	return append(env, c.Env...), nil
 }
 
 // Info describes the release.

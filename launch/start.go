@@ -103,6 +103,10 @@ func (b *birth) spec() (shimSpec, error) {
 	if err != nil {
 		return shimSpec{}, err
 	}
+	env, err := r.expandEnv(fds, b.order.Slot)
+	if err != nil {
+		return shimSpec{}, err
+	}
 	path, fd := b.image.path, 0
 	if b.image.byFile || l.byDescriptor && r.form == elfForm && b.image.file != nil {
 		fd = b.lend(b.image.file)
@@ -114,7 +118,7 @@ func (b *birth) spec() (shimSpec, error) {
 		fd = 0
 	}
 	spec := shimSpec{
-		Path: path, FD: fd, Args: args, Env: environ(os.Environ(), r.env, s), Dir: r.dir, DirFD: b.lend(r.dirFile),
+		Path: path, FD: fd, Args: args, Env: environ(r.command.inherited(), env, s), Dir: r.dir, DirFD: b.lend(r.dirFile),
 		ListenPID: len(fds) > 0, Keep: b.shimFD(), Capture: r.command.Sockets != nil,
 		Watchdog: r.command.Limits.Watchdog > 0, Limits: limitsOf(r.command.Limits, r.account),
 	}
