@@ -193,6 +193,11 @@ func (c *Client) Releases(ctx context.Context) (r Releases, err error) {
 	return r, c.do(ctx, http.MethodGet, "releases", nil, &r)
 }
 
+// Prune removes the copies that nobody uses, but for the last good one.
+func (c *Client) Prune(ctx context.Context) (p Pruned, err error) {
+	return p, c.do(ctx, http.MethodPost, "prune", nil, &p)
+}
+
 // Scale changes the number of workers: a number, +N or -N.
 func (c *Client) Scale(ctx context.Context, workers string) (s Scaled, err error) {
 	return s, c.do(ctx, http.MethodPost, "scale", scaleRequest{Workers: json.RawMessage(strconv.Quote(workers))}, &s)
