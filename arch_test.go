@@ -31,7 +31,7 @@ var importRules = []importRule{
 	{pkg: "prove", only: []string{}, because: "it must judge apps of any master without knowing ours"},
 	{pkg: "pool", only: []string{"relevo/ipc", "relevo/config", "relevo/pool/machine"},
 		because: "what starts processes and holds sockets reaches it through its two seams"},
-	{pkg: "launch", only: []string{"relevo/ipc", "relevo/config", "relevo/pool", "relevo/launch/store", "relevo/launch/advice", "relevo/internal/safefile",
+	{pkg: "launch", only: []string{"relevo/ipc", "relevo/config", "relevo/pool", "relevo/launch/store", "relevo/launch/advice", "relevo/internal/runtimes", "relevo/internal/safefile",
 		"relevo/internal/printable", "relevo/internal/procnet", "relevo/internal/capture", "relevo/internal/procfs", "relevo/internal/rescue", "relevo/internal/sockdiag"},
 		because: "it implements pool's seams and knows no other part"},
 	{pkg: "upgrader", only: []string{"relevo/config", "relevo/upgrader/listeners", "relevo/internal/safefile", "relevo/internal/procnet"}, because: "parts that stand side by side meet in master only"},

@@ -107,8 +107,8 @@ const masterGC = 40
 func resolve(sources config.Sources) (config.App, error) {
 	app, err := sources.Resolve()
 	if err == nil {
-		if err = checkPlaceholders(app); err != nil {
-			err = sources.Blame("command", err)
+		if key, wrong := checkPlaceholders(app); wrong != nil {
+			err = sources.Blame(key, wrong)
 		}
 	}
 	return app, invalid(err)
@@ -122,12 +122,16 @@ func reload(sources config.Sources) (config.App, error) {
 	return resolve(sources)
 }
 
-func checkPlaceholders(app config.App) error {
+// checkPlaceholders returns the key of the setting that it does not agree with.
+func checkPlaceholders(app config.App) (key string, err error) {
 	var names []string
 	for _, l := range app.Listen {
 		names = append(names, l.Name)
 	}
-	return launch.CheckArguments(app.Command, names)
+	if err := launch.CheckArguments(app.Command, names); err != nil {
+		return "command", err
+	}
+	return launch.CheckVariables(app.Env, names)
 }
 
 // streams chooses what becomes of the workers' output.

@@ -36,7 +36,8 @@ type App struct {
 	StopSignal   syscall.Signal
 	Limits       Limits
 
-	Env         []string // K=V, over the inherited environment and EnvFiles
+	Env         []string // K=V, or K alone: relevo's own; over the inherited environment and EnvFiles
+	EnvInherit  EnvInherit
 	EnvFiles    []string // read anew for each generation
 	Output      Output
 	WatchBinary bool // roll when the bytes of the executable change

@@ -41,6 +41,9 @@ func readFile(path string) ([]byte, error) {
 	var large *safefile.TooLargeError
 	switch {
 	case err == nil:
+		if data, err = decode(data); err != nil {
+			return nil, fmt.Errorf("cannot read the configuration: %w", err)
+		}
 		return data, nil
 	case errors.As(err, &large):
 		return nil, fmt.Errorf("cannot read the configuration: it has more than %s; is it the right file?", SizeText(maxFile))

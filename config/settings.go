@@ -57,7 +57,8 @@ func appSettings() []Setting {
 		one("keep_releases", "keep-releases", number(DefaultKeepReleases, 1, 0), Live, func(a *App) *int { return &a.KeepReleases },
 			"copies of executables kept for rollbacks"),
 		tableOf("env", "env", variables(), Roll, func(a *App) *[]string { return &a.Env },
-			"a variable for the workers"),
+			"a variable for the workers; all users see arguments (ps), so for secrets NAME alone (relevo's own value) or an env file"),
+		inheritSetting(),
 		many("env_files", "env-file", plain("FILE", "app.env"), Roll, func(a *App) *[]string { return &a.EnvFiles },
 			"a file of variables, read anew at each roll"),
 		one("output", "output", choice("HOW", ParseOutput, OutputAuto, OutputPrefix, OutputPlain, OutputInherit), Restart, func(a *App) *Output { return &a.Output },
@@ -157,9 +158,15 @@ func logLevel() kind[slog.Level] {
 }
 
 func variables() named[string] {
-	k := written("K=V", "value", parseVariable, func(v string) string { return v }).
+	k := written("NAME[=VALUE]", "value", parseVariable, func(v string) string { return v }).
 		also([]string{"string", "integer", "boolean"}, formInteger, formBool)
-	return named[string]{k, func(v string) (string, string) { name, text, _ := strings.Cut(v, "="); return name, text }}
+	return named[string]{k, func(v string) (string, string) {
+		name, text, given := strings.Cut(v, "=")
+		if !given {
+			text = "(taken from relevo's environment)"
+		}
+		return name, text
+	}}
 }
 
 func rlimits() named[Rlimit] {

@@ -193,6 +193,11 @@ func (c *Client) Releases(ctx context.Context) (r Releases, err error) {
 	return r, c.do(ctx, http.MethodGet, "releases", nil, &r)
 }
 
+// Prune removes the copies that nobody uses, but for the last good one.
+func (c *Client) Prune(ctx context.Context) (p Pruned, err error) {
+	return p, c.do(ctx, http.MethodPost, "prune", nil, &p)
+}
+
 // Scale changes the number of workers: a number, +N or -N.
 func (c *Client) Scale(ctx context.Context, workers string) (s Scaled, err error) {
 	return s, c.do(ctx, http.MethodPost, "scale", scaleRequest{Workers: json.RawMessage(strconv.Quote(workers))}, &s)
@@ -244,7 +249,7 @@ func (s *EventStream) Next() (e pool.Event, line []byte, err error) {
 
 // maxAnswer is the most that a client reads of one answer, or of one event, in bytes:
 // what answers on a socket may be any program.
-const maxAnswer = 32 << 20
+const maxAnswer = 8 << 20
 
 func (s *EventStream) line() (line []byte, err error) {
 	for {

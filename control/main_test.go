@@ -210,6 +210,11 @@ func (m *master) Releases() (control.Releases, error) {
 	return m.releases, m.err
 }
 
+func (m *master) Prune() (control.Pruned, error) {
+	m.note("prune")
+	return control.Pruned{Copies: 2, Bytes: 7}, m.err
+}
+
 func (m *master) Scale(change string) (control.Scaled, error) {
 	m.note("scale %s", change)
 	return m.scaled, m.err

@@ -152,9 +152,14 @@ func TestNotifyLingeringDescriptor(t *testing.T) {
 
 // The same with a close that cannot be helped: it does not hold up the loop.
 func TestNotifySlowClose(t *testing.T) {
-	b := newBoard(t, nil)
+	path := filepath.Join(t.TempDir(), "notify")
+	s, err := ListenNotify(path)
+	if err != nil {
+		t.Fatal(err)
+	}
 	open, closing := make(chan struct{}), make(chan struct{}, 1)
-	b.descriptors.close = func(fd int) { closing <- struct{}{}; <-open; unix.Close(fd) }
+	s.descriptors.close = func(fd int) { closing <- struct{}{}; <-open; unix.Close(fd) }
+	b := serveBoard(t, s, path, nil)
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)

@@ -55,6 +55,11 @@ func newBoard(t *testing.T, deliver func(Sender, Notification)) *board {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveBoard(t, s, path, deliver)
+}
+
+func serveBoard(t *testing.T, s *NotifyServer, path string, deliver func(Sender, Notification)) *board {
+	t.Helper()
 	b := &board{NotifyServer: s, path: path, received: make(chan datagram, 1000), served: make(chan error, 1)}
 	go func() {
 		b.served <- s.Serve(func(from Sender, said Notification) {

@@ -18,6 +18,7 @@ type Command struct {
 	Dir        string   // working directory; symbolic links are resolved once per generation
 	Env        []string // over the master's environment
 	EnvFiles   []string // read once per generation; Env wins over them
+	EnvInherit config.EnvInherit
 	Ready      config.Ready
 	StopSignal syscall.Signal // default SIGTERM
 	ExecFrom   config.ExecFrom
@@ -35,9 +36,10 @@ type Command struct {
 func (c Command) Fingerprint() string {
 	text, err := json.Marshal(struct {
 		Args, Env, EnvFiles []string
+		EnvInherit          config.EnvInherit
 		Dir                 string
 		Limits              config.Limits
-	}{c.Args, c.Env, c.EnvFiles, c.Dir, c.Limits})
+	}{c.Args, c.Env, c.EnvFiles, c.EnvInherit, c.Dir, c.Limits})
 	if err != nil {
 		panic("internal error: launch: " + err.Error()) // plain values
 	}

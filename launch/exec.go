@@ -70,6 +70,7 @@ func (b *birth) start(avoidPath bool, sink func(pool.Report)) (p *Process, err e
 	spec, err := b.spec()
 	if err == nil {
 		p = newProcess(r, sink)
+		p.source = b.image.source
 		err = b.fork(p)
 		if err != nil {
 			err = fmt.Errorf("cannot start a process: %w", err)

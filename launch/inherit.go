@@ -17,6 +17,9 @@ type releaseLegacy struct {
 	Path     string      `json:"path"`
 	Resolved string      `json:"resolved,omitempty"`
 	Form     form        `json:"form"`
+	Program  string      `json:"program,omitempty"` // the interpreter of a script
+	Script   string      `json:"script,omitempty"`  // as its command line names it
+	Argument int         `json:"argument,omitempty"`
 	About    store.About `json:"about"`
 	SHA256   string      `json:"sha256,omitempty"`
 	Seal     *store.Seal `json:"seal,omitempty"`
@@ -24,26 +27,35 @@ type releaseLegacy struct {
 	Copied   bool        `json:"copied,omitempty"`
 	Speaks   bool        `json:"speaks,omitempty"`
 	Account  *Account    `json:"account,omitempty"` // as it was looked up: nobody may be able to tell it now
+	GoneBack bool        `json:"gone_back,omitempty"`
 }
 
 // Names of a release's files.
 const (
-	executableFile = "exe"
-	directoryFile  = "dir"
+	executableFile  = "exe"
+	interpreterFile = "interpreter"
+	directoryFile   = "dir"
 )
 
 // Legacy is what Inherit makes this release of again: pool.Release.
 func (r *Release) Legacy() pool.ReleaseLegacy {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	state, err := json.Marshal(releaseLegacy{
+	known := releaseLegacy{
 		Dir: r.dir, Env: r.env, Path: r.path, Resolved: r.resolved, Form: r.form, About: r.about, SHA256: r.sum,
-		Seal: r.seal, PathSeal: r.pathSeal, Copied: r.copied != nil, Speaks: r.speaks.Load(), Account: r.account,
-	})
+		Seal: r.seal, PathSeal: r.pathSeal, Copied: r.copied != nil, Account: r.account, GoneBack: r.goneBackTo, Speaks: r.speaks.Load(),
+	}
+	files := map[string]*os.File{directoryFile: r.dirFile}
+	if i := r.interpreter; i != nil {
+		known.Program, known.Script, known.Argument = i.path, i.script, i.argument
+		if i.file != nil {
+			files[interpreterFile] = i.file
+		}
+	}
+	state, err := json.Marshal(known)
 	if err != nil {
 		panic(fmt.Sprintf("internal error: launch: %v", err)) // it holds nothing that can fail
 	}
-	files := map[string]*os.File{directoryFile: r.dirFile}
 	if r.file != nil {
 		files[executableFile] = r.file
 	}
@@ -67,10 +79,16 @@ func (l *Launcher) Inherit(c Command, legacy pool.ReleaseLegacy) (*Release, erro
 	}
 	r := &Release{
 		launcher: l, command: c, dir: known.Dir, env: known.Env, path: known.Path, resolved: known.Resolved, form: known.Form,
-		about: known.About, sum: known.SHA256, seal: known.Seal, pathSeal: known.PathSeal,
+		goneBackTo: known.GoneBack, about: known.About, sum: known.SHA256, seal: known.Seal, pathSeal: known.PathSeal,
 		file: legacy.Files[executableFile], dirFile: legacy.Files[directoryFile],
 	}
 	r.speaks.Store(known.Speaks)
+	if known.Script != "" {
+		r.interpreter = &interpreter{path: known.Program, file: legacy.Files[interpreterFile], script: known.Script, argument: known.Argument}
+		if r.interpreter.file != nil {
+			r.interpreter.form = formOf(r.interpreter.file)
+		}
+	}
 	var err error
 	if r.dirFile == nil {
 		if r.dirFile, err = openDir(r.dir); err != nil {

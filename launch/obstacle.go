@@ -203,7 +203,7 @@ func (p *Process) takeOver(i int) string {
 }
 
 func (r *Release) adviceCommand() advice.Command {
-	return advice.Command{Args: r.command.Args, Dir: r.dir, Path: r.path}
+	return advice.Command{Args: r.command.Args, Dir: r.dir, Path: r.program()}
 }
 
 // warnOfWrapper warns where a child of a shell or the like serves and the stop

@@ -38,6 +38,8 @@ type Process struct {
 	asked    atomic.Bool   // its end is the master's wish
 	greeted  atomic.Bool   // its program drains by itself
 	led      atomic.Bool   // it is being led out
+	got      atomic.Bool   // ready
+	source   source
 
 	channelEnded chan struct{}  // closed when nothing more is heard on the channel
 	leaving      chan struct{}  // closed by Detach
@@ -161,6 +163,7 @@ func (p *Process) isReady(how string) {
 		if p.departs() {
 			p.sink(pool.Said{Message: ipc.Hello{Protocol: 1}})
 		}
+		p.got.Store(true)
 		p.sink(pool.Ready{How: how})
 	})
 }
@@ -196,6 +199,9 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 	p.drainOutput()
 	p.silence()
 	p.binder.end(p.order)
+	if !p.asked.Load() && result.execed {
+		p.release.started(p.source, p.got.Load())
+	}
 	exited := pool.Exited{Status: status, Hint: cmp.Or(oomHint, p.addressTaken(), hintFor(status, p.asked.Load()), p.swallowed(status))}
 	switch {
 	case result.failure != nil:
@@ -318,7 +324,7 @@ func (e *shimError) hint(r *Release) string {
 	if e.Errno == syscall.EACCES && r.account != nil {
 		return "user " + r.account.Name + " must be able to enter its directory and to execute it"
 	}
-	if err := diagnoseFile(r.path, pathOf(environ(os.Environ(), r.env, scene{}))); err != nil {
+	if err := diagnoseFile(r.program(), pathOf(environ(r.command.inherited(), r.env, scene{}))); err != nil {
 		return err.Error()
 	}
 	if e.Errno == syscall.ENOEXEC {

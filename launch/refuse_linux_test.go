@@ -253,14 +253,6 @@ func TestExecFails(t *testing.T) {
 	}
 }
 
-func TestTooMuchEnvironment(t *testing.T) {
-	t.Parallel()
-	c := shell("exit 0")
-	c.Env = []string{"LARGE=" + strings.Repeat("x", 1<<20)}
-	w := newRig(t).start(c)
-	wantError(t, w.exit().Status.Error, "cannot run ", "sh: argument list too long")
-}
-
 // unordered starts a worker's launcher and leaves it without its order, which
 // is where the test finds it.
 func unordered(t *testing.T) (*worker, *birth) {

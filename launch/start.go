@@ -103,6 +103,10 @@ func (b *birth) spec() (shimSpec, error) {
 	if err != nil {
 		return shimSpec{}, err
 	}
+	env, err := r.expandEnv(fds, b.order.Slot)
+	if err != nil {
+		return shimSpec{}, err
+	}
 	path, fd := b.image.path, 0
 	if b.image.byFile || l.byDescriptor && r.form == elfForm && b.image.file != nil {
 		fd = b.lend(b.image.file)
@@ -113,11 +117,15 @@ func (b *birth) spec() (shimSpec, error) {
 	if !l.byDescriptor {
 		fd = 0
 	}
-	return shimSpec{
-		Path: path, FD: fd, Args: args, Env: environ(os.Environ(), r.env, s), Dir: r.dir, DirFD: b.lend(r.dirFile),
+	spec := shimSpec{
+		Path: path, FD: fd, Args: args, Env: environ(r.command.inherited(), env, s), Dir: r.dir, DirFD: b.lend(r.dirFile),
 		ListenPID: len(fds) > 0, Keep: b.shimFD(), Capture: r.command.Sockets != nil,
 		Watchdog: r.command.Limits.Watchdog > 0, Limits: limitsOf(r.command.Limits, r.account),
-	}, nil
+	}
+	if r.interpreter != nil {
+		b.interpret(&spec)
+	}
+	return spec, nil
 }
 
 // fork starts the launcher in a process group of its own. Its environment is

@@ -156,6 +156,16 @@ func (m *Master) Releases() (control.Releases, error) {
 	return out, nil
 }
 
+// Prune removes the copies that nobody uses: control.Master.
+func (m *Master) Prune() (control.Pruned, error) {
+	if m.unready() {
+		return control.Pruned{}, errWaiting
+	}
+	m.after.wait(context.Background()) // what served last is known as good then
+	pruned, err := m.launcher.Store().Prune()
+	return control.Pruned(pruned), err
+}
+
 // Plan says what a reload would change: control.Master.
 func (m *Master) Plan() (control.Plan, error) {
 	if m.unready() {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -162,7 +163,28 @@ func (l *Listener) close() error {
 	} else {
 		err = errors.Join(err, l.admitDiverted())
 	}
-	return errors.Join(err, l.file.Close())
+	return errors.Join(err, l.closeFile())
+}
+
+// slowClose is how long the close of a Unix socket is waited for. Clients that nobody
+// has accepted may have sent descriptors, which are closed with it, and the close of
+// those takes as long as the clients like.
+const slowClose = time.Second
+
+func (l *Listener) closeFile() error {
+	if l.Network != config.Unix {
+		return l.file.Close()
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- l.file.Close() }()
+	patience := time.NewTimer(slowClose)
+	defer patience.Stop()
+	select {
+	case err := <-closed:
+		return err
+	case <-patience.C:
+		return nil // it is closed, and its clients are gone when theirs are
+	}
 }
 
 // explain adds to the kernel's word what the user can do about it.

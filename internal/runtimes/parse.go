@@ -52,12 +52,6 @@ func Parse(args []string) Invocation {
 	return at
 }
 
-// IsRuntime says whether a program is an interpreter that is known.
-func IsRuntime(program string) bool {
-	_, ok := runtimeOf(program)
-	return ok
-}
-
 func runtimeOf(program string) (runtime, bool) {
 	name := baseName(program)
 	i := slices.IndexFunc(runtimes[:], func(r runtime) bool { return slices.Contains(r.names, name) })
@@ -195,4 +189,33 @@ func (o options) cluster(args []string, at int) (done *found, skip int) {
 		}
 	}
 	return nil, 0
+}
+
+// Interprets says whether a program is an interpreter that is known, or one that
+// starts other programs: its own bytes are not the app's.
+func Interprets(program string) bool {
+	_, ok := runtimeOf(program)
+	return ok || slices.ContainsFunc(wrappers[:], func(w wrapper) bool { return w.name == baseName(program) })
+}
+
+// ScriptFiles are the files that a runtime tries if the script that it is given is
+// none itself, a directory or a name without its ending.
+func ScriptFiles(runtime, script string) []string {
+	switch runtime {
+	case "node", "bun", "tsx":
+		return []string{script + ".js", script + ".cjs", script + ".mjs", script + ".ts", script + "/index.js", script + "/index.mjs", script + "/index.ts"}
+	case "python":
+		return []string{script + "/__main__.py"}
+	}
+	return nil
+}
+
+// ModuleFiles are the files below the working directory in which a runtime finds a
+// module that is the app's own.
+func ModuleFiles(runtime, module string) []string {
+	if runtime != "python" {
+		return nil
+	}
+	path := strings.ReplaceAll(module, ".", "/")
+	return []string{path + "/__main__.py", path + ".py"}
 }

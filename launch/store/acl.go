@@ -19,7 +19,7 @@ const (
 	aclVersion                                                           = 2
 	aclUserObj, aclUser, aclGroupObj, aclGroup, aclMask, aclOther uint16 = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 	aclNoID                                                       uint32 = 0xffffffff
-	permExecute, permWrite                                        uint16 = 1, 2
+	permExecute, permWrite, permRead                              uint16 = 1, 2, 4
 	aclHeaderSize, aclEntrySize                                          = 4, 8
 )
 
@@ -93,27 +93,27 @@ type user struct {
 	gids []int
 }
 
-// mayExecuteBy says whether the user may run a file, or pass a directory, that has
-// these attributes.
-func (a attributes) mayExecuteBy(u user) bool {
+// lets says whether the user may do something with a file, or a directory, that has
+// these attributes: permExecute is to run it, or to pass through it.
+func (a attributes) lets(u user, need uint16) bool {
 	inGroup := func(gid int) bool { return slices.Contains(u.gids, gid) }
-	switch bits := a.mode; {
+	switch bits := uint16(a.mode); {
 	case u.uid == 0:
 		return true
 	case u.uid == a.uid:
-		return bits&0o100 != 0
+		return bits>>6&need != 0
 	case a.acl != nil:
-		return a.acl.mayExecute(u.uid, a.gid, inGroup)
+		return a.acl.lets(u.uid, a.gid, inGroup, need)
 	case inGroup(a.gid):
-		return bits&0o010 != 0
+		return bits>>3&need != 0
 	default:
-		return bits&0o001 != 0
+		return bits&need != 0
 	}
 }
 
-// mayExecute is for users other than the owner. What an entry of the user or of one
+// lets is for users other than the owner. What an entry of the user or of one
 // of its groups says is limited by the mask, and final.
-func (l acl) mayExecute(uid, owningGroup int, inGroup func(gid int) bool) bool {
+func (l acl) lets(uid, owningGroup int, inGroup func(gid int) bool, need uint16) bool {
 	mask, other := uint16(7), uint16(0)
 	for _, e := range l {
 		switch e.Tag {
@@ -127,12 +127,12 @@ func (l acl) mayExecute(uid, owningGroup int, inGroup func(gid int) bool) bool {
 	for _, e := range l {
 		switch {
 		case e.Tag == aclUser && e.ID == uint32(uid):
-			return e.Perm&mask&permExecute != 0
+			return e.Perm&mask&need != 0
 		case e.Tag == aclGroupObj && inGroup(owningGroup), e.Tag == aclGroup && inGroup(int(e.ID)):
-			if member = true; e.Perm&mask&permExecute != 0 {
+			if member = true; e.Perm&mask&need != 0 {
 				return true
 			}
 		}
 	}
-	return !member && other&permExecute != 0
+	return !member && other&need != 0
 }

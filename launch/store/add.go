@@ -134,7 +134,7 @@ func (s *Store) copy(file *os.File, like attributes, name string, about About) (
 		return nil, err
 	}
 	carryLabels(temp, file)
-	if !mayExecute(temp.Name()) {
+	if !about.Interpreted && !mayExecute(temp.Name()) {
 		return nil, fmt.Errorf("programs may not be run from %s (mounted noexec?)", s.dir)
 	}
 	return s.place(temp.Name(), s.recordFor(sum, name, size, like, about), closed(original(file, about)))

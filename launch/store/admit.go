@@ -57,9 +57,10 @@ func (s *Store) fenceLocked(sha256 string, closed bool) error {
 	return unix.Fchmod(int(dir.Fd()), mode)
 }
 
-// Admit lets a user get to a copy by its path. The error is an *AccessError where
+// Admit lets a user get to a copy by its path, to run it, or to read it where that is
+// what an interpreter does. The error is an *AccessError where
 // that cannot be done without letting others in, too.
-func (s *Store) Admit(c *Copy, uid int, gids []int) error {
+func (s *Store) Admit(c *Copy, uid int, gids []int, toRead bool) error {
 	unlock, err := s.lock()
 	if err != nil {
 		return err
@@ -67,7 +68,7 @@ func (s *Store) Admit(c *Copy, uid int, gids []int) error {
 	defer unlock()
 	u, entry := user{uid, gids}, filepath.Dir(c.path)
 	for dir := s.dir; ; dir = filepath.Dir(dir) {
-		if a, err := attributesAt(dir); err == nil && !a.mayExecuteBy(u) {
+		if a, err := attributesAt(dir); err == nil && !a.lets(u, permExecute) {
 			return &AccessError{fmt.Sprintf("user %d cannot get to the copies in %s: %s has mode %04o; chmod o+x it, or set RELEVO_STATE_DIR to another place",
 				uid, s.dir, dir, a.mode)}
 		}
@@ -75,13 +76,17 @@ func (s *Store) Admit(c *Copy, uid int, gids []int) error {
 			break
 		}
 	}
-	if a, err := attributesAt(entry); err != nil || !a.mayExecuteBy(u) {
+	if a, err := attributesAt(entry); err != nil || !a.lets(u, permExecute) {
 		if err := errors.Join(err, admit(entry, a, uid)); err != nil {
 			return err
 		}
 	}
-	if a, err := attributesAt(c.path); err == nil && !a.mayExecuteBy(u) {
-		return &AccessError{fmt.Sprintf("user %d may not run the copy: it has owner, group and mode of the original (%d:%d, %04o)", uid, a.uid, a.gid, a.mode)}
+	need, verb := permExecute, "run"
+	if toRead {
+		need, verb = permRead, "read"
+	}
+	if a, err := attributesAt(c.path); err == nil && !a.lets(u, need) {
+		return &AccessError{fmt.Sprintf("user %d may not %s the copy: it has owner, group and mode of the original (%d:%d, %04o)", uid, verb, a.uid, a.gid, a.mode)}
 	}
 	return nil
 }

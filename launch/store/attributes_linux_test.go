@@ -197,7 +197,7 @@ func onMount(t *testing.T, flags uintptr) *os.File {
 	return file
 }
 
-func TestMayExecute(t *testing.T) {
+func TestLets(t *testing.T) {
 	t.Parallel()
 	list := acl{{aclUserObj, 7, aclNoID}, {aclUser, 5, 7}, {aclUser, 1, 8}, {aclGroupObj, 0, aclNoID}, {aclGroup, 1, 70}, {aclMask, 1, aclNoID}, {aclOther, 1, aclNoID}}
 	for name, test := range map[string]struct {
@@ -219,9 +219,12 @@ func TestMayExecute(t *testing.T) {
 		"not listed":               {attributes{acl: list}, user{1, []int{1}}, true},
 		"masked":                   {attributes{acl: acl{{aclUser, 1, 7}, {aclMask, 4, aclNoID}, {aclOther, 1, aclNoID}}}, user{7, nil}, false},
 	} {
-		if got := test.a.mayExecuteBy(test.u); got != test.want {
+		if got := test.a.lets(test.u, permExecute); got != test.want {
 			t.Errorf("%s: %v", name, got)
 		}
+	}
+	if a := (attributes{mode: 0o444}); !a.lets(user{1, nil}, permRead) || a.lets(user{1, nil}, permExecute) {
+		t.Errorf("what can be read can be run, or the other way round")
 	}
 }
 
@@ -277,7 +280,7 @@ func TestClosedDirectory(t *testing.T) {
 	}
 	admitted := func(uid int) {
 		t.Helper()
-		if err := b.Admit(c, uid, []int{uid}); errors.Is(err, fs.ErrPermission) || errors.As(err, new(*AccessError)) {
+		if err := b.Admit(c, uid, []int{uid}, false); errors.Is(err, fs.ErrPermission) || errors.As(err, new(*AccessError)) {
 			testreq.Missing(t, err.Error())
 		} else if err != nil {
 			t.Fatal(err)
@@ -294,5 +297,5 @@ func TestClosedDirectory(t *testing.T) {
 	if err := os.Chmod(b.Dir(), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	says(t, b.Admit(c, worker, nil), "user 54321 cannot get to the copies in ", "has mode 0700; chmod o+x it")
+	says(t, b.Admit(c, worker, nil, false), "user 54321 cannot get to the copies in ", "has mode 0700; chmod o+x it")
 }

@@ -33,6 +33,7 @@ type About struct {
 	Dir         string `json:"dir,omitempty"`          // working directory, as given
 	ResolvedDir string `json:"resolved_dir,omitempty"` // the same, symbolic links resolved
 	Script      bool   `json:"script,omitempty"`       // begins with #!
+	Interpreted bool   `json:"interpreted,omitempty"`  // a file that an argument of an interpreter names
 
 	// Of a file among the arguments that an interpreter runs:
 	Argument         string `json:"argument,omitempty"`          // as given

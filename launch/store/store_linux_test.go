@@ -381,6 +381,45 @@ func TestWithoutRecord(t *testing.T) {
 	}
 }
 
+// TestPrune: what is in use stays, here and in other masters, and the last good one
+// that is not, for a rollback or a start; what is known of the bad ones, too.
+func TestPrune(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 9)
+	var copies []*Copy
+	for _, version := range []string{"v1", "v2", "v3", "v4", "v5"} {
+		c := b.add(version)
+		copies = append(copies, c)
+		verdict := Good
+		if version == "v4" {
+			verdict = Bad
+		}
+		if err := b.Mark(c.SHA256(), verdict, "", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range copies[:4] {
+		c.Close()
+	}
+	other := benchIn(t, b.Dir(), 9)
+	removed, err := other.Prune()
+	if err != nil || removed.Copies != 3 || removed.Bytes <= 0 {
+		t.Errorf("removed %+v, %v", removed, err)
+	}
+	b.wantKept("after it", "v5", "v3")
+	if known := b.Verdict(copies[3].SHA256()); known.Verdict != Bad {
+		t.Errorf("of v4 it is known that it is %q", known.Verdict)
+	}
+	if removed, err := other.Prune(); err != nil || removed.Copies != 0 {
+		t.Errorf("again: %+v, %v", removed, err)
+	}
+	copies[4].Close()
+	if removed, err := other.Prune(); err != nil || removed.Copies != 1 {
+		t.Errorf("with nothing in use: %+v, %v", removed, err)
+	}
+	b.wantKept("with nothing in use", "v5")
+}
+
 func TestNoPlace(t *testing.T) {
 	t.Parallel()
 	mount := func(b *bench, flags uintptr, data string) {
