@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"relevo/internal/capture"
+	"relevo/ipc"
 	"relevo/pool"
 )
 
@@ -155,8 +156,9 @@ func (p *Process) watchAcceptance() {
 		if _, now := p.binder.state(); now != before {
 			continue // its word is already in the channel
 		}
-		if p.isSettled() {
+		if p.isSettled() { // ready before it bound anything
 			p.binder.sockets.Serve(p.order)
+			p.introduce()
 		} else if !p.ready.hasSpoken() && p.ready.accepts() {
 			p.isReady("accepted")
 		}
@@ -231,6 +233,13 @@ func (b *binder) restore(l processLegacy) {
 // departs says whether the master leads the worker out: clients can be kept from it,
 // and its program has not said that it drains by itself.
 func (p *Process) departs() bool { return p.binder.hasOwn() && !p.greeted.Load() }
+
+// introduce has the pool ask the worker to drain by message, which depart answers for it.
+func (p *Process) introduce() {
+	if p.departs() && p.introduced.CompareAndSwap(false, true) {
+		p.sink(pool.Said{Message: ipc.Hello{Protocol: 1}})
+	}
+}
 
 // goesUncaptured says once why programs have to bind for themselves.
 func (l *Launcher) goesUncaptured(reason string) {

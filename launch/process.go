@@ -32,14 +32,15 @@ type Process struct {
 	begunLines [2]*prefixer // of the outputs that are prefixed, for a succession
 	sink       func(pool.Report)
 
-	launched chan struct{} // closed by awaitOnline: Online was told, or never will be
-	settle   sync.Once
-	settled  chan struct{} // closed when its readiness is decided, or it is gone
-	asked    atomic.Bool   // its end is the master's wish
-	greeted  atomic.Bool   // its program drains by itself
-	led      atomic.Bool   // it is being led out
-	got      atomic.Bool   // ready
-	source   source
+	launched   chan struct{} // closed by awaitOnline: Online was told, or never will be
+	settle     sync.Once
+	settled    chan struct{} // closed when its readiness is decided, or it is gone
+	asked      atomic.Bool   // its end is the master's wish
+	greeted    atomic.Bool   // its program drains by itself
+	led        atomic.Bool   // it is being led out
+	introduced atomic.Bool   // the pool knows that it is led out
+	got        atomic.Bool   // ready
+	source     source
 
 	channelEnded chan struct{}  // closed when nothing more is heard on the channel
 	leaving      chan struct{}  // closed by Detach
@@ -160,9 +161,7 @@ func (p *Process) isReady(how string) {
 		if how == byNotify || how == byIPC {
 			p.release.speaks.Store(true)
 		}
-		if p.departs() {
-			p.sink(pool.Said{Message: ipc.Hello{Protocol: 1}})
-		}
+		p.introduce()
 		p.got.Store(true)
 		p.sink(pool.Ready{How: how})
 	})
