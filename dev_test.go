@@ -212,12 +212,12 @@ func TestDevNoBuild(t *testing.T) {
 	s.save("app.py", "this is not python")
 	s.await("a warning", func() bool {
 		warnings := s.status().Warnings
-		return len(warnings) == 1 && strings.Contains(warnings[0], "app.py:1: NameError")
+		return len(warnings) == 1 && strings.Contains(warnings[0], "NameError") && strings.Contains(warnings[0], "app.py:1")
 	})
 	if got := s.get(); got != "two" {
 		t.Errorf("a broken script: %q", got)
 	}
-	if n := s.count("NameError"); n != 2 { // as the worker wrote it, and why it did not come up
+	if n := s.count("NameError"); n != 4 { // as the worker wrote it, why it died, and why it did not come up with its trace
 		t.Errorf("the error is told %d times", n)
 	}
 	s.save("app.py", pythonServer("three"))

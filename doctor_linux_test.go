@@ -39,7 +39,7 @@ func TestContainerDoctor(t *testing.T) {
 	}{
 		{"systemd", doctor.OK, "docker run --restart"},
 		{"user", doctor.OK, "12345 (without an entry in /etc/passwd)"},
-		{"runtime", doctor.Warn, "cannot write to /tmp/relevo-12345"},
+		{"runtime", doctor.Warn, "cannot use /tmp/relevo-12345"},
 		{"state", doctor.Warn, "RELEVO_STATE_DIR names another place; in a container a volume"},
 		{"master", doctor.OK, "app runs: pid 1"},
 	} {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -140,17 +141,13 @@ func TestSuccessionRefused(t *testing.T) {
 	}{
 		"exits":                    {script("exit 3"), ""},
 		"hangs":                    {script("exec sleep 60"), ""},
+		"approves of everything":   {script("[ $1 = --upgrade-check ] && exit 0; exit 3"), ""},
+		"knows a flag less":        {script("exec $(dirname $0)/good run --no-such-flag"), ""},
 		"missing":                  {func(s *site) { os.Rename(s.program, filepath.Join(s.dir, "good")) }, "no such file"},
 		"dies with its hands full": {script("exec " + "$(dirname $0)/relevo-dies \"$@\""), ""},
 		"may not hold so much":     {script("ulimit -n 16; exec $(dirname $0)/good \"$@\""), ""},
 	} {
 		for _, how := range []string{"tableflip", "exec"} {
-			if how == "exec" && name == "dies with its hands full" {
-				continue // it has nothing in its hands while it is asked
-			}
-			if how == "exec" && name == "may not hold so much" {
-				continue // the exec takes what the process has
-			}
 			t.Run(name+"/"+how, func(t *testing.T) {
 				s := emptySite(t)
 				s.env = append(s.env, "RELEVO_UPGRADE_TIMEOUT=3s")
@@ -504,5 +501,38 @@ func dieWithHandsFull() {
 			}
 		}
 	}()
+	main()
+}
+
+// TestRehearsal: a program that can read everything and cannot make a master of it is
+// found out before the exec.
+func TestRehearsal(t *testing.T) {
+	s := newSite(t, "-n", "2", "--upgrade", "exec", "--watch-binary=false")
+	before, master := s.settled(2), s.status().PID
+	good := *s
+	good.program = s.at("good")
+	s.must(os.Rename(s.program, good.program), os.Link(good.program, s.at("relevo-drops")),
+		os.WriteFile(s.program, []byte("#!/bin/sh\nexec "+s.at("relevo-drops")+" \"$@\"\n"), 0o755))
+	code, said := good.relevo("upgrade", "site")
+	if code != 10 || !strings.Contains(said, "could not go on with its state") {
+		t.Errorf("exit code %d: %s", code, said)
+	}
+	if now := s.settled(2); !slices.Equal(now, before) || s.status().PID != master {
+		t.Errorf("pids %v serve, before: %v", now, before)
+	}
+	s.must(os.Rename(good.program, s.program))
+	s.upgrade()
+	s.stop()
+}
+
+// dropSockets is a relevo that has lost the sockets that it inherits.
+func dropSockets() {
+	links, _ := filepath.Glob("/proc/self/fd/*")
+	for _, link := range links {
+		fd, _ := strconv.Atoi(filepath.Base(link))
+		if target, _ := os.Readlink(link); fd > 2 && strings.HasPrefix(target, "socket:") {
+			syscall.Close(fd)
+		}
+	}
 	main()
 }

@@ -54,7 +54,7 @@ func newRecipe(ctx context.Context, o Options) (recipe, error) {
 		return r, err
 	}
 	if len(watched) == 0 && o.Dev.Package == "" {
-		watched = []string{watch.Escape(o.Dir) + "/**"}
+		watched = withLinked(o.Dir, []string{watch.Escape(o.Dir) + "/**"})
 	}
 	r.set.Globs = append(r.set.Globs, watched...)
 	r.set.Not = append(r.set.Not, not...)
@@ -91,7 +91,7 @@ func (r *recipe) patterns(given []string) (globs, not []string, err error) {
 			globs = append(globs, pattern)
 		}
 	}
-	return globs, not, nil
+	return withLinked(r.opts.Dir, globs), not, nil
 }
 
 func (r *recipe) addRule(rule config.DevRule) error {

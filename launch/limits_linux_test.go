@@ -159,9 +159,9 @@ func TestLimitsRefused(t *testing.T) {
 
 // TestLimitsNeedRoot: who is not root is told so, by a master that is not.
 func TestLimitsNeedRoot(t *testing.T) {
+	c := refused.command()
 	testreq.Root(t)
 	r := newRig(t)
-	c := refused.command()
 	c.Args[0] = anybodys(t, self())
 	c.Limits.User = "54321"
 	r.start(c).exit()

@@ -30,6 +30,7 @@ type Arrival struct {
 	stored   []string              // names of all files in systemd's store
 	lost     error                 // why a legacy was found and cannot be read
 	doubt    error                 // what is wrong and does not matter to a successor
+	checks   bool                  // it only looks whether it could go on
 }
 
 // upgradePatience is how long a new master may take to say that it goes on, unless
@@ -55,6 +56,10 @@ func patienceWithSuccessor() (time.Duration, error) {
 // before anything opens files or starts processes, and before anything is read that
 // only a first master needs. An error means that this process was started to succeed
 // another one, and cannot, or that it is a first one with a wrong environment.
+//
+// A program that is only asked whether it could go on, before a master becomes it,
+// arrives in the same way: its master does all that a successor does before it takes
+// over, and ends.
 func Arrive() (*Arrival, error) {
 	settleOwnPath()
 	patience, doubt := patienceWithSuccessor()
@@ -78,6 +83,12 @@ func arrive(patience time.Duration) (*Arrival, error) {
 		if a.in, err = upgrader.AfterExec(); err != nil {
 			return nil, err
 		}
+	}
+	if a.in == nil {
+		if a.in, err = upgrader.BeforeExec(); err != nil {
+			return nil, err
+		}
+		a.checks = a.in != nil
 	}
 	if a.in == nil {
 		return a, a.fromSystemd()
@@ -297,8 +308,7 @@ func readLegacy(document []byte) (*legacy, error) {
 	return &l, nil
 }
 
-// CheckLegacy says whether this program could go on with the document on descriptor
-// 3: what a master asks the program that it is about to become.
+// CheckLegacy says whether this program can read the document on descriptor 3.
 func CheckLegacy() error {
 	document, err := upgrader.ReadCheck()
 	if err != nil {

@@ -197,6 +197,8 @@ func Run(ctx context.Context, o Options) error {
 	steps := []func() error{m.takeName, m.endStrays, m.openListeners, m.openLauncher, m.awaitFirst, m.makePool, m.openControl, m.takeOver}
 	switch {
 	case !o.Arrival.succeeds():
+	case o.Arrival.checks:
+		return m.rehearse()
 	case o.Arrival.how != howStore:
 		steps = []func() error{m.inherit, m.openControl, m.takeOver}
 	case m.inheritFromStore():

@@ -120,9 +120,10 @@ func (m *Master) replace(self, then string) (u control.Upgraded, err error) {
 	switch {
 	case err != nil:
 	case how == howExec:
-		if err = blame(m.inPlace(self).Check(legacy.Document)); err == nil {
+		in := m.inPlace(self)
+		if err = blame(in.Check(legacy)); err == nil {
 			// When whoever has asked has been answered.
-			m.later.Go(func() { m.become(self, then, legacy, done) })
+			m.later.Go(func() { m.become(in, then, legacy, done) })
 			return u, nil
 		}
 	default:
@@ -159,9 +160,8 @@ func blame(err error) error {
 
 // become is the exec in place. It returns only if that fails, and this master goes
 // on.
-func (m *Master) become(self, then string, l upgrader.Legacy, done func()) {
+func (m *Master) become(in *upgrader.InPlace, then string, l upgrader.Legacy, done func()) {
 	m.report(m.control.Leave())
-	in := m.inPlace(self)
 	in.Still = func() error {
 		if m.succession.stop.Load() || len(m.signals) > 0 {
 			return errors.New("it is asked for something else")
@@ -244,14 +244,14 @@ func (m *Master) introduce(pid int) {
 	}
 }
 
-func (m *Master) inPlace(self string) upgrader.InPlace {
-	return upgrader.InPlace{
-		Path: self, Args: os.Args, CheckArgs: []string{CheckVerb}, Patience: m.opts.Arrival.patience, HoldBack: handedSignals,
+func (m *Master) inPlace(self string) *upgrader.InPlace {
+	return &upgrader.InPlace{
+		Path: self, Args: os.Args, Patience: m.opts.Arrival.patience, HoldBack: handedSignals,
 	}
 }
 
-// CheckVerb is the first argument with which the program only says whether it could
-// go on with a legacy: see CheckLegacy.
+// CheckVerb is the argument with which masters of older relevos ask whether this
+// program could go on: see CheckLegacy.
 const CheckVerb = "--upgrade-check"
 
 // thaw goes on as if nothing had been.

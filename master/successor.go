@@ -55,6 +55,16 @@ func (m *Master) takeOver() error {
 	return nil
 }
 
+// rehearse is what a successor does before it takes over.
+func (m *Master) rehearse() error {
+	for _, step := range []func() error{m.inherit, m.openControl, m.opts.Arrival.in.Approve} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // giveNewNotifySocket is giveNotifySocket for the users that workers run as already.
 func (m *Master) giveNewNotifySocket() error {
 	if m.notify == nil || os.Geteuid() != 0 {

@@ -1,6 +1,7 @@
 package upgrader
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -10,7 +11,12 @@ import (
 )
 
 func memoryFile(name string) (*os.File, error) {
-	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	// Some hosts refuse memory that may be executed (sysctl vm.memfd_noexec=2); kernels
+	// before 6.3 know no other.
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
+	if errors.Is(err, unix.EINVAL) {
+		fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	}
 	if err != nil {
 		return nil, err
 	}

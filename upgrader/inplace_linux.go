@@ -1,13 +1,13 @@
 package upgrader
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"math"
 	"os"
-	"os/exec"
 	"os/signal"
 	"runtime"
 	"slices"
@@ -28,12 +28,9 @@ const envLegacy = "RELEVO_LEGACY"
 // another. Its children stay its own, a terminal or whoever waits for it notices
 // nothing. There is no way back after it, so Check comes first.
 type InPlace struct {
-	Path string   // of the program
-	Args []string // with its name first
-	// CheckArgs make the program read a legacy's document on descriptor 3 and say
-	// by its exit code whether it could go on with it.
-	CheckArgs []string
-	Patience  time.Duration // of Check; default 1 min
+	Path     string        // of the program
+	Args     []string      // with its name first
+	Patience time.Duration // of Check; default 1 min
 	// HoldBack are the signals that wait for the new program to ask for them.
 	HoldBack []syscall.Signal
 	// Still is asked right before the exec; an error calls it off. Default: no.
@@ -41,52 +38,14 @@ type InPlace struct {
 	// Owed are signals that the new program is to take for its own: asked for after
 	// Still. Default: none.
 	Owed func() []syscall.Signal
-}
 
-// Check runs the program to see whether it could go on with the document.
-func (p InPlace) Check(document []byte) error {
-	copied, err := NewDocument()
-	if err != nil {
-		return err
-	}
-	defer copied.Close()
-	if err := copied.Write(document); err != nil {
-		return err
-	}
-	patience := p.Patience
-	if patience == 0 {
-		patience = time.Minute
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	check := exec.CommandContext(ctx, p.Path, p.CheckArgs...)
-	check.ExtraFiles = []*os.File{copied.File()}
-	// A group of its own, so that it ends as a whole.
-	check.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	check.Cancel = func() error { return unix.Kill(-check.Process.Pid, unix.SIGKILL) }
-	check.WaitDelay = time.Second
-	said, err := check.CombinedOutput()
-	if ctx.Err() != nil {
-		return fmt.Errorf("cannot replace the master: %s does not answer within %s", p.Path, patience)
-	}
-	if err != nil {
-		return fmt.Errorf("cannot replace the master: %s could not go on with its state: %w%s", p.Path, err, lastWords(said))
-	}
-	return nil
-}
-
-func lastWords(said []byte) string {
-	const most = 500
-	if len(said) == 0 {
-		return ""
-	}
-	return "\n  it says: " + string(said[max(0, len(said)-most):])
+	checked os.FileInfo // of the program, when Check was content; nil: it was not asked
 }
 
 // Exec becomes the new program with the legacy. Signals that come in between wait for
 // it. Exec returns only if it fails, and everything is as before then, save that the
 // signals of lethal are ignored.
-func (p InPlace) Exec(l Legacy) error {
+func (p *InPlace) Exec(l Legacy) error {
 	list, err := p.open(l)
 	if err != nil {
 		return fmt.Errorf("cannot replace the master: %w", err)
@@ -100,6 +59,9 @@ func (p InPlace) Exec(l Legacy) error {
 	}
 	if p.Still != nil {
 		err = p.Still()
+	}
+	if err == nil {
+		err = p.sameProgram()
 	}
 	if err == nil {
 		signal.Ignore(lethal...)
@@ -117,7 +79,7 @@ var lethal = []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTTIN, syscal
 
 // environ tells the new program what it has, and what it owes: the signals' numbers,
 // for a signal itself would go to whichever thread does not hold it back.
-func (p InPlace) environ(list int) []string {
+func (p *InPlace) environ(list int) []string {
 	text := strconv.Itoa(list)
 	if p.Owed != nil {
 		for _, sig := range p.Owed() {
@@ -159,9 +121,12 @@ func (l *inPlaceList) close() {
 	unix.Close(l.fd)
 }
 
+// lowestCopy leaves the standard streams and what Check adds to them alone.
+const lowestCopy = 10
+
 // open makes copies without close-on-exec: the originals keep theirs, should the
 // exec fail.
-func (p InPlace) open(l Legacy) (list *inPlaceList, err error) {
+func (p *InPlace) open(l Legacy) (list *inPlaceList, err error) {
 	document, err := NewDocument()
 	if err != nil {
 		return nil, err
@@ -178,7 +143,7 @@ func (p InPlace) open(l Legacy) (list *inPlaceList, err error) {
 	list = &inPlaceList{fd: -1, fds: map[string]int{}}
 	err = withFDs(files, func(names []string, fds []int) error {
 		for i, name := range names {
-			copied, err := unix.FcntlInt(uintptr(fds[i]), unix.F_DUPFD, 0)
+			copied, err := unix.FcntlInt(uintptr(fds[i]), unix.F_DUPFD, lowestCopy)
 			if err != nil {
 				return err
 			}
@@ -201,11 +166,15 @@ func (l *inPlaceList) write() (fd int, err error) {
 	if err != nil {
 		return -1, err
 	}
-	if fd, err = unix.MemfdCreate("relevo files", 0); err != nil {
+	file, err := memoryFile("relevo files")
+	if err != nil {
 		return -1, err
 	}
-	_, err = unix.Pwrite(fd, text, 0)
-	return fd, err
+	defer file.Close()
+	if _, err := file.WriteAt(text, 0); err != nil {
+		return -1, err
+	}
+	return unix.FcntlInt(file.Fd(), unix.F_DUPFD, lowestCopy)
 }
 
 // IsAfterExec says whether this program has replaced another one in its process, as
@@ -247,22 +216,10 @@ func readList(number string) (map[string]int, error) {
 		return nil, errors.New("it names no file")
 	}
 	defer list.Close()
-	text := make([]byte, 4<<20)
-	n, err := list.ReadAt(text, 0)
+	text, err := io.ReadAll(io.NewSectionReader(list, 0, math.MaxInt64))
 	fds := map[string]int{}
-	if jsonErr := json.Unmarshal(text[:n], &fds); jsonErr != nil {
+	if jsonErr := json.Unmarshal(text, &fds); jsonErr != nil {
 		return nil, errors.Join(jsonErr, err)
 	}
 	return fds, nil
-}
-
-// ReadCheck returns the document that Check gives to the program.
-func ReadCheck() ([]byte, error) {
-	document := openDocument(3)
-	defer document.Close()
-	content, err := document.Read()
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the document on descriptor 3: %w", err)
-	}
-	return content, nil
 }

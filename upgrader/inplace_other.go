@@ -9,26 +9,31 @@ import (
 
 // InPlace is left to Linux.
 type InPlace struct {
-	Path      string
-	Args      []string
-	CheckArgs []string
-	Patience  time.Duration
-	HoldBack  []syscall.Signal
-	Still     func() error
-	Owed      func() []syscall.Signal
+	Path     string
+	Args     []string
+	Patience time.Duration
+	HoldBack []syscall.Signal
+	Still    func() error
+	Owed     func() []syscall.Signal
 }
 
 // Check says that it cannot be done here.
-func (p InPlace) Check([]byte) error { return errOnlyLinux }
+func (p *InPlace) Check(Legacy) error { return errOnlyLinux }
 
 // Exec says that it cannot be done here.
-func (p InPlace) Exec(Legacy) error { return errOnlyLinux }
+func (p *InPlace) Exec(Legacy) error { return errOnlyLinux }
 
 // IsAfterExec says no.
 func IsAfterExec() bool { return false }
 
 // AfterExec returns nil.
 func AfterExec() (*Inheritance, error) { return nil, nil }
+
+// BeforeExec says that it cannot be done here.
+func BeforeExec() (*Inheritance, error) { return nil, errOnlyLinux }
+
+// Approve says that it cannot be done here.
+func (in *Inheritance) Approve() error { return errOnlyLinux }
 
 // ReadCheck says that it cannot be done here.
 func ReadCheck() ([]byte, error) { return nil, errOnlyLinux }

@@ -287,7 +287,7 @@ func obey(u *upgrader.Upgrader, flip *upgrader.Flip, document string) error {
 				os.Exit(0)
 			}
 		case "exec":
-			err = upgrader.InPlace{Path: "/proc/self/exe", Args: os.Args}.Exec(legacy)
+			err = (&upgrader.InPlace{Path: "/proc/self/exe", Args: os.Args}).Exec(legacy)
 		}
 		fmt.Println("failed:", err)
 	}

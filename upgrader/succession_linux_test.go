@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -155,7 +156,9 @@ func TestDamagedDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := upgrader.NewInheritance(map[string]int{"document": fd}).Read(); !errors.Is(err, upgrader.ErrNoDocument) {
+	in := upgrader.NewInheritance(map[string]int{"document": fd})
+	defer in.Close()
+	if err := in.Read(); !errors.Is(err, upgrader.ErrNoDocument) {
 		t.Errorf("an empty document: %v", err)
 	}
 	if err := upgrader.NewInheritance(map[string]int{}).Read(); !errors.Is(err, upgrader.ErrNotInherited) {
@@ -163,17 +166,46 @@ func TestDamagedDocument(t *testing.T) {
 	}
 }
 
+// approves is a program that could go on.
+const approves = `n=$(sed 's/.*"verdict":\([0-9]*\).*/\1/' /proc/self/fd/$RELEVO_LEGACY_CHECK); echo yes >/proc/self/fd/$n`
+
+// TestProgramReplacedAfterCheck: what was not checked is not run.
+func TestProgramReplacedAfterCheck(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "relevo")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path+".new", []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(approves)
+	in := &upgrader.InPlace{Path: path, Args: []string{path, "run"}}
+	if err := in.Check(upgrader.Legacy{}); err != nil {
+		t.Fatal(err)
+	}
+	write("echo the wrong one is run; exit 1")
+	wantContains(t, in.Exec(upgrader.Legacy{}), "cannot run "+path, "was replaced after it was checked")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	wantContains(t, in.Exec(upgrader.Legacy{}), "no such file")
+}
+
 // TestCheckInPlace: a program that fails, hangs or is missing is found out while
 // there is a way back.
 func TestCheckInPlace(t *testing.T) {
 	check := func(script string) error {
-		return upgrader.InPlace{Path: "/bin/sh", CheckArgs: []string{"-c", script}, Patience: 300e6}.Check([]byte("state"))
+		return (&upgrader.InPlace{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Patience: 300e6}).Check(upgrader.Legacy{Document: []byte("state")})
 	}
-	if err := check("exit 0"); err != nil {
+	if err := check(approves); err != nil {
 		t.Error(err)
 	}
+	wantContains(t, check("exit 0"), "does not say that it could go on")
 	wantContains(t, check("echo no such version >&2; exit 3"), "cannot replace the master", "exit status 3", "it says: no such version")
 	wantContains(t, check("sleep 60"), "does not answer within 300ms")
-	wantContains(t, upgrader.InPlace{Path: "/nowhere"}.Check(nil), "cannot replace the master", "/nowhere")
-	wantContains(t, upgrader.InPlace{Path: "/nowhere", Args: []string{"x"}}.Exec(upgrader.Legacy{}), "cannot run /nowhere")
+	wantContains(t, (&upgrader.InPlace{Path: "/nowhere"}).Check(upgrader.Legacy{}), "cannot replace the master", "/nowhere")
+	wantContains(t, (&upgrader.InPlace{Path: "/nowhere", Args: []string{"x"}}).Exec(upgrader.Legacy{}), "cannot run /nowhere")
 }

@@ -2,6 +2,7 @@ package upgrader_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -154,16 +155,18 @@ func TestUnixMode(t *testing.T) {
 		{0o027, "", 0o750, 0o777},
 		{0o000, "", 0o777, 0o777},
 	} {
-		path := socketPath(t)
-		setUmask(t, test.umask)
-		listen(t, "unix:"+path+test.option)
-		info, err := os.Lstat(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if info.Mode() != test.want|fs.ModeSocket {
-			t.Errorf("umask %03o, %q: mode %s, want %s", test.umask, test.option, info.Mode().Perm(), test.want)
-		}
+		t.Run(fmt.Sprintf("%03o%s", test.umask, test.option), func(t *testing.T) {
+			path := socketPath(t) // a directory made under the umask would be closed
+			setUmask(t, test.umask)
+			listen(t, "unix:"+path+test.option)
+			info, err := os.Lstat(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.Mode() != test.want|fs.ModeSocket {
+				t.Errorf("mode %s, want %s", info.Mode().Perm(), test.want)
+			}
+		})
 	}
 }
 

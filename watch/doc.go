@@ -40,6 +40,8 @@
 //
 // Tree watches the files that patterns name (Set). Directories that hold none of
 // them, or that ignore files or custom rule out, are not entered and cost no watch.
+// A symbolic link counts as what it leads to: files and directories are watched where they
+// are, and change under the link's path. A link to a directory on its own way is not entered.
 // What was touched is looked at when all has been quiet, and while git holds the
 // lock of an index it is not quiet; a change is a file whose hash differs from the
 // one known. After an overflow of the kernel's queue everything is looked at. A

@@ -23,12 +23,13 @@ type scan struct {
 	full  bool            // what is not seen is gone
 	files map[string]bool // seen
 	dirs  map[string]bool // seen
+	links map[string]bool // seen
 	again []string        // files of a directory that went
 }
 
 // everything looks at all that the set asks for.
 func (s *scan) everything() {
-	s.full, s.files, s.dirs = true, map[string]bool{}, map[string]bool{}
+	s.full, s.files, s.dirs, s.links = true, map[string]bool{}, map[string]bool{}, map[string]bool{}
 	s.bases()
 	for path := range s.loop.known.files {
 		if !s.files[path] {
@@ -38,6 +39,11 @@ func (s *scan) everything() {
 	for path := range s.loop.dirs {
 		if !s.dirs[path] && !s.glance {
 			s.unwatch(path)
+		}
+	}
+	for _, path := range s.loop.events.links.all() {
+		if !s.links[path] && !s.glance {
+			s.loop.events.links.unfollow(path)
 		}
 	}
 }
@@ -63,6 +69,7 @@ func (s *scan) bases() {
 		if _, entered := s.loop.dirs[base]; entered && !s.full {
 			continue
 		}
+		s.baseLinks(base)
 		if isDir(base) {
 			s.dir(base)
 			continue
@@ -83,7 +90,7 @@ func (s *scan) bases() {
 	}
 	for head := range heads {
 		if _, entered := s.loop.dirs[head]; !s.loop.heads[head] && !entered {
-			s.loop.trust(head, s.loop.events.watch(head))
+			s.loop.trust(head, s.loop.events.watch(head, false))
 		}
 	}
 	s.loop.heads = heads
@@ -95,12 +102,12 @@ func isDir(path string) bool {
 }
 
 // forget ends the watches in a directory that is no longer where it was.
-func (s *scan) forget(path string) {
+func (s *scan) forget(path string, left bool) {
 	was, entered := s.loop.dirs[path]
 	if !entered {
 		return
 	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() && identityOf(info).node == was {
+	if info, err := os.Stat(path); err == nil && !left && info.IsDir() && identityOf(info).node == was {
 		return
 	}
 	for dir := range s.loop.dirs {
@@ -124,6 +131,14 @@ func (s *scan) unwatch(dir string) {
 func (s *scan) path(path string) {
 	info, err := os.Lstat(path)
 	switch {
+	case s.loop.sel.begins(path):
+		s.baseLinks(path)
+	case err != nil || info.Mode()&fs.ModeSymlink == 0:
+		s.loop.events.links.unfollow(path)
+	}
+	switch {
+	case err == nil && info.Mode()&fs.ModeSymlink != 0:
+		s.link(path)
 	case err == nil && info.IsDir():
 		if _, entered := s.loop.dirs[path]; !entered && s.loop.sel.dir(path) {
 			s.dir(path)
@@ -158,7 +173,7 @@ func (s *scan) dir(path string) {
 				s.unwatch(path)
 			}
 			s.loop.dirs[path] = node
-			s.loop.trust(path, s.loop.events.watch(path))
+			s.loop.trust(path, s.loop.events.watch(path, s.loop.throughLink(path, true)))
 		}
 	}
 	entries, err := os.ReadDir(path)
@@ -167,11 +182,14 @@ func (s *scan) dir(path string) {
 	}
 	for _, entry := range entries {
 		name := filepath.Join(path, entry.Name())
-		if entry.IsDir() {
+		switch {
+		case entry.Type()&fs.ModeSymlink != 0:
+			s.link(name)
+		case entry.IsDir():
 			if s.loop.sel.dir(name) {
 				s.dir(name)
 			}
-		} else if s.loop.sel.file(name) {
+		case s.loop.sel.file(name):
 			s.file(name)
 		}
 	}

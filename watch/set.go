@@ -168,6 +168,26 @@ func (s *selection) dir(path string) bool {
 	return false
 }
 
+// link says whether files in a directory that a symbolic link leads to can matter. To git a
+// link is a file, to people it is often the directory: both lists count.
+func (s *selection) link(path string) bool {
+	for _, scope := range s.scopes {
+		if scope.reaches(path) && path != scope.base && !s.excluded(path) &&
+			(scope.exact || !unwanted(scope.base, path) && !s.ignored(scope.base, path, true) && !s.ignored(scope.base, path, false)) {
+			return true
+		}
+	}
+	return false
+}
+
+// begins says whether a pattern begins at a directory.
+func (s *selection) begins(path string) bool { return slices.Contains(s.bases(), path) }
+
+// below says whether a path lies below a directory to begin at, or is one.
+func (s *selection) below(path string) bool {
+	return slices.ContainsFunc(s.scopes, func(scope scope) bool { _, ok := under(scope.base, path); return ok })
+}
+
 func (s *selection) excluded(path string) bool {
 	for _, pattern := range s.not {
 		if ok, _ := doublestar.Match(pattern, path); ok {

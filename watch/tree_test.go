@@ -128,8 +128,22 @@ func TestTreeEdits(t *testing.T) {
 				r.until(edit.want...)
 			}
 			r.nothingElse()
+			r.alive()
 		})
 	}
+}
+
+// alive changes every file and wants to be told of each.
+func (r *treeRig) alive() {
+	r.t.Helper()
+	r.until(r.changeAll()...)
+}
+
+// changeAll adds a line to every file, and returns which those are.
+func (r *treeRig) changeAll() []string {
+	r.t.Helper()
+	r.edit(`find . -name '*.txt' -type f | while read -r f; do echo again >>"$f"; done`)
+	return strings.Fields(shOut(r.t, r.dir, `find . -name '*.txt' -type f -printf '%P\n'`))
 }
 
 // TestTreeSlowEdits: where the tree is looked at after each step of an edit, it ends up
@@ -185,6 +199,7 @@ var treeEdits = []struct {
 	{"a directory removed", `rm -r sub`, []string{"sub/b.txt", "sub/deep/c.txt"}},
 	{"a directory replaced by one that is alike", `cp -a sub new; rm -r sub; mv new sub`, nil},
 	{"a directory replaced by another", `mkdir new; echo n >new/b.txt; rm -r sub; mv new sub`, []string{"sub/b.txt", "sub/deep/c.txt"}},
+	{"a directory moved away and back", `mv sub away; mv away sub`, nil},
 	{"a directory moved in from outside", `mkdir ../out; echo n >../out/n.txt; mv ../out in`, []string{"in/n.txt"}},
 	{"a directory moved out", `mv sub ../gone`, []string{"sub/b.txt", "sub/deep/c.txt"}},
 }

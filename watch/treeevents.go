@@ -21,6 +21,7 @@ type treeEvents struct {
 	broken  error             // why fs is nil
 	pumped  chan struct{}     // closed when the pump is gone
 	watched map[string]bool   // belongs to the loop
+	links   *linkEvents
 
 	mu sync.Mutex
 	touched
@@ -28,14 +29,23 @@ type treeEvents struct {
 
 // touched is what events told of since the last look.
 type touched struct {
-	paths map[string]bool // true: something was created there
+	paths map[string]touch
 	first time.Time
 	lost  bool // events are missing
 }
 
+// touch is what happened at a path.
+type touch struct {
+	created bool
+	left    bool // what was there has gone: a watch on it is no watch on the path
+}
+
+func (t touch) and(o touch) touch { return touch{t.created || o.created, t.left || o.left} }
+
 func newTreeEvents() *treeEvents {
 	e := &treeEvents{wake: make(chan struct{}, 1), pumped: make(chan struct{}), watched: map[string]bool{}}
-	e.paths = map[string]bool{}
+	e.paths = map[string]touch{}
+	e.links = newLinkEvents(e.throughLink)
 	if e.fs, e.broken = fsnotify.NewWatcher(); e.fs == nil {
 		close(e.pumped)
 		return e
@@ -45,6 +55,7 @@ func newTreeEvents() *treeEvents {
 }
 
 func (e *treeEvents) close() {
+	e.links.close()
 	if e.fs != nil {
 		e.fs.Close()
 	}
@@ -74,7 +85,17 @@ func (e *treeEvents) pump(events <-chan fsnotify.Event, errs <-chan error) {
 
 func (e *treeEvents) event(event fsnotify.Event) {
 	name := filepath.Clean(event.Name)
-	e.note(func() { e.paths[name] = e.paths[name] || event.Has(fsnotify.Create) })
+	now := touch{event.Has(fsnotify.Create), event.Has(fsnotify.Remove) || event.Has(fsnotify.Rename)}
+	e.note(func() { e.paths[name] = e.paths[name].and(now) })
+}
+
+// throughLink takes what happened where a link leads to. What it means is looked up.
+func (e *treeEvents) throughLink(path string, lost bool) {
+	e.note(func() {
+		if e.lost = e.lost || lost; !lost {
+			e.paths[path] = touch{true, true}
+		}
+	})
 }
 
 func (e *treeEvents) note(what func()) {
@@ -95,14 +116,17 @@ func (e *treeEvents) take() touched {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	t := e.touched
-	e.touched = touched{paths: map[string]bool{}}
+	e.touched = touched{paths: map[string]touch{}}
 	return t
 }
 
 // watch adds a directory. Its error says why events from there cannot be trusted.
-func (e *treeEvents) watch(dir string) error {
+func (e *treeEvents) watch(dir string, throughLink bool) error {
 	if e.fs == nil {
 		return limitError(e.broken, 0)
+	}
+	if throughLink {
+		return e.links.enter(dir)
 	}
 	if err := e.fs.Add(dir); err != nil {
 		if passing(err) {
@@ -118,13 +142,14 @@ func (e *treeEvents) watch(dir string) error {
 }
 
 func (e *treeEvents) forget(dir string) {
+	e.links.forget(dir)
 	if e.watched[dir] {
 		_ = e.fs.Remove(dir) // it may be gone by itself
 		delete(e.watched, dir)
 	}
 }
 
-func (e *treeEvents) count() int { return len(e.watched) }
+func (e *treeEvents) count() int { return len(e.watched) + e.links.count() }
 
 // limitError adds to an error that comes of a limit of inotify what it is now and
 // how to raise it.

@@ -22,7 +22,7 @@ type treeLoop struct {
 	heads  map[string]bool // existing directories above a base that is missing
 	closed map[string]bool // directories that may not be read, which was said
 
-	pending map[string]bool // paths to look at
+	pending map[string]bool // paths to look at; true: what was there has gone
 	all     bool            // look at everything
 	first   time.Time
 	quiet   quiet
@@ -74,9 +74,9 @@ func (l *treeLoop) run(ctx context.Context) {
 func (l *treeLoop) take(t touched) {
 	stirred := t.lost
 	l.all = l.all || t.lost
-	for path, created := range t.paths {
-		if l.concerns(path, created) {
-			l.pending[path], stirred = true, true
+	for path, touch := range t.paths {
+		if l.concerns(path, touch.created) {
+			l.pending[path], stirred = l.pending[path] || touch.left, true
 		}
 	}
 	if stirred {
@@ -199,8 +199,8 @@ func (l *treeLoop) look() (changed []string) {
 	s := &scan{loop: l, changed: map[string]bool{}}
 	// What is gone first: a directory that moved has to be forgotten under its old
 	// path to be watched under the new one.
-	for path := range pending {
-		s.forget(path)
+	for path, left := range pending {
+		s.forget(path, left)
 	}
 	if all {
 		s.everything()

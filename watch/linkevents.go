@@ -1,0 +1,296 @@
+package watch
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// linkEvents collects the events of what symbolic links of a tree lead to, and tells them as
+// events of the links. The kernel knows a directory by one path only, however many lead to
+// it: so these are watched by an instance of their own, by the path without links.
+type linkEvents struct {
+	told func(path string, lost bool) // takes what happened
+
+	mu      sync.Mutex
+	fs      *fsnotify.Watcher // nil until there is a link
+	pumped  chan struct{}
+	links   map[string]followed        // by the link's path
+	dirs    map[string]string          // directories that were entered through a link: where they are
+	logical map[string]map[string]bool // a real path: the paths in the tree that it stands for
+	held    map[string]int             // real directories: how many of the above need their watch
+	watched map[string]bool            // those of which the kernel's watch is in place
+}
+
+// followed is what a link leads to.
+type followed struct {
+	names map[string]bool // look-ups whose events matter
+	holds map[string]bool // the directories that they are in
+}
+
+func newLinkEvents(told func(path string, lost bool)) *linkEvents {
+	return &linkEvents{
+		told: told, links: map[string]followed{}, dirs: map[string]string{}, logical: map[string]map[string]bool{},
+		held: map[string]int{}, watched: map[string]bool{},
+	}
+}
+
+func (e *linkEvents) close() {
+	e.mu.Lock()
+	fs := e.fs
+	e.mu.Unlock()
+	if fs != nil {
+		fs.Close()
+		<-e.pumped
+	}
+}
+
+// pump takes every event at once; see hints.pump.
+func (e *linkEvents) pump(events <-chan fsnotify.Event, errs <-chan error) {
+	defer close(e.pumped)
+	for events != nil || errs != nil {
+		select {
+		case event, ok := <-events:
+			if !ok {
+				events = nil
+				continue
+			}
+			e.event(event)
+		case _, ok := <-errs:
+			if !ok {
+				errs = nil
+				continue
+			}
+			e.told("", true)
+		}
+	}
+}
+
+func (e *linkEvents) event(event fsnotify.Event) {
+	name := filepath.Clean(event.Name)
+	var touched []string
+	e.mu.Lock()
+	if event.Has(fsnotify.Create) || event.Has(fsnotify.Remove) || event.Has(fsnotify.Rename) {
+		delete(e.watched, name) // a watch on it would be on the inode that left
+	}
+	for path := range e.logical[name] {
+		touched = append(touched, path)
+	}
+	for dir := range e.logical[filepath.Dir(name)] {
+		if _, entered := e.dirs[dir]; entered {
+			touched = append(touched, filepath.Join(dir, filepath.Base(name)))
+		}
+	}
+	e.mu.Unlock()
+	for _, path := range touched {
+		e.told(path, false)
+	}
+}
+
+// follow watches what decides where a link, or a path on which links are, leads. It returns
+// when all watches were in place before the last look.
+func (e *linkEvents) follow(link string) error {
+	const patience = 20
+	for range patience {
+		now := lookUp(link)
+		added, err := e.replace(link, now)
+		if !added || err != nil {
+			return err
+		}
+	}
+	e.told(link, false) // it changes faster than it can be looked at
+	return nil
+}
+
+// lookUp tells on which entries of which directories it depends where a path leads.
+func lookUp(path string) followed {
+	f := followed{names: map[string]bool{}, holds: map[string]bool{}}
+	r := resolve(path)
+	for name := range r.names {
+		info, err := os.Lstat(name)
+		if err != nil || info.Mode()&fs.ModeSymlink != 0 || name == r.file {
+			f.names[name], f.holds[filepath.Dir(name)] = true, true
+		}
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil && isDir(real) {
+		f.names[real], f.holds[real] = true, true // it tells when it is moved
+	}
+	return f
+}
+
+// replace makes what a link depends on what is given.
+func (e *linkEvents) replace(link string, now followed) (added bool, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.begin(); err != nil {
+		return false, err
+	}
+	before := e.links[link]
+	e.links[link] = now
+	for dir := range now.holds {
+		new, holdErr := e.hold(dir, before.holds[dir])
+		added = added || new
+		if holdErr != nil {
+			err = holdErr
+		}
+	}
+	for dir := range before.holds {
+		if !now.holds[dir] {
+			e.letGo(dir)
+		}
+	}
+	for name := range before.names {
+		if !now.names[name] {
+			e.forgetName(name, link)
+		}
+	}
+	for name := range now.names {
+		added = added || !before.names[name]
+		e.stands(name, link)
+	}
+	return added, err
+}
+
+// enter watches a directory that was entered through a link.
+func (e *linkEvents) enter(dir string) error {
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return nil // it went in the meantime
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.begin(); err != nil {
+		return err
+	}
+	if old, entered := e.dirs[dir]; entered && old != real {
+		e.leaveLocked(dir)
+	}
+	_, entered := e.dirs[dir]
+	_, err = e.hold(real, entered)
+	e.dirs[dir] = real
+	e.stands(real, dir)
+	return err
+}
+
+// forget ends the watch on a path, whichever it was.
+func (e *linkEvents) forget(path string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.leaveLocked(path)
+}
+
+// unfollow ends the watches on what a link leads to.
+func (e *linkEvents) unfollow(link string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	was := e.links[link]
+	delete(e.links, link)
+	for dir := range was.holds {
+		e.letGo(dir)
+	}
+	for name := range was.names {
+		e.forgetName(name, link)
+	}
+}
+
+func (e *linkEvents) leaveLocked(dir string) {
+	real, entered := e.dirs[dir]
+	if !entered {
+		return
+	}
+	delete(e.dirs, dir)
+	e.forgetName(real, dir)
+	e.letGo(real)
+}
+
+// begin makes the instance when the first link is met.
+func (e *linkEvents) begin() error {
+	if e.fs != nil {
+		return nil
+	}
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		return limitError(err, 0)
+	}
+	e.fs, e.pumped = watcher, make(chan struct{})
+	go e.pump(watcher.Events, watcher.Errors)
+	return nil
+}
+
+func (e *linkEvents) stands(real, path string) {
+	if e.logical[real] == nil {
+		e.logical[real] = map[string]bool{}
+	}
+	e.logical[real][path] = true
+}
+
+// forgetName ends that a real path stands for one in the tree, unless it does so twice: for
+// a link and for the directory entered through it.
+func (e *linkEvents) forgetName(real, path string) {
+	if e.links[path].names[real] || e.dirs[path] == real {
+		return
+	}
+	delete(e.logical[real], path)
+	if len(e.logical[real]) == 0 {
+		delete(e.logical, real)
+	}
+}
+
+// hold watches a real directory, once more unless it is held already.
+func (e *linkEvents) hold(dir string, already bool) (added bool, err error) {
+	if !already {
+		e.held[dir]++
+	}
+	if e.watched[dir] {
+		return false, nil
+	}
+	_ = e.fs.Remove(dir) // of what was there before
+	if err := e.fs.Add(dir); err != nil {
+		if passing(err) {
+			return false, nil
+		}
+		return false, limitError(fmt.Errorf("cannot watch %s: %w", dir, err), len(e.watched))
+	}
+	e.watched[dir] = true
+	if name := silentFilesystem(dir); name != "" {
+		err = fmt.Errorf("%s is on %s, which has no events for changes made elsewhere", dir, name)
+	}
+	return true, err
+}
+
+func (e *linkEvents) letGo(dir string) {
+	if e.held[dir]--; e.held[dir] > 0 {
+		return
+	}
+	delete(e.held, dir)
+	delete(e.watched, dir)
+	_ = e.fs.Remove(dir) // it may be gone by itself
+}
+
+// has says whether a path is a link that is followed.
+func (e *linkEvents) has(path string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_, ok := e.links[path]
+	return ok
+}
+
+// all returns the links that are followed.
+func (e *linkEvents) all() (links []string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for link := range e.links {
+		links = append(links, link)
+	}
+	return links
+}
+
+func (e *linkEvents) count() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.held)
+}
