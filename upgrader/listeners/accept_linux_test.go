@@ -31,7 +31,7 @@ func within(t testing.TB, d time.Duration) context.Context {
 
 // A worker that does not serve yet is asked whether it accepts, and no other is.
 func TestAccepted(t *testing.T) {
-	all := []string{"127.0.0.1:0", "[::1]:0", "[::]:0", "0.0.0.0:0"}
+	all := []string{"127.0.0.1:0", "[::1]:0", "[::]:0", "0.0.0.0:0", onlyIPv6}
 	if own := interfaceAddress(); own.IsValid() {
 		all = append(all, netip.AddrPortFrom(own, 0).String())
 	}
@@ -90,7 +90,10 @@ func TestAcceptedEnds(t *testing.T) {
 			if n, err := c.Read(make([]byte, 1)); n > 0 || err != io.EOF {
 				return fmt.Errorf("read %d bytes, %w", n, err)
 			}
-			return nil
+			if _, err := c.Write(make([]byte, 100_000)); err != nil {
+				return err
+			}
+			return ended(c)
 		},
 		"closes at once": func(*net.TCPConn) error { return nil },
 		"resets":         func(c *net.TCPConn) error { return c.SetLinger(0) },
@@ -114,6 +117,35 @@ func TestAcceptedEnds(t *testing.T) {
 			must(t, <-served)
 		})
 	}
+}
+
+// ended closes the last direction of a connection, and says whether it came to its end
+// without a reset.
+func ended(c *net.TCPConn) error {
+	if err := c.CloseWrite(); err != nil {
+		return err
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	for state := uint8(0); state != unix.BPF_TCP_CLOSE; time.Sleep(time.Millisecond) {
+		raw.Control(func(fd uintptr) {
+			var info *unix.TCPInfo
+			if info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+				state = info.State
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	code := 0
+	raw.Control(func(fd uintptr) { code, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR) })
+	if code != 0 {
+		err = unix.Errno(code)
+	}
+	return err
 }
 
 // A program that wants to be woken by data only (TCP_DEFER_ACCEPT) is probed, too, and

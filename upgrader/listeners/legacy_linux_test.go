@@ -204,13 +204,16 @@ func TestInheritAfterACrash(t *testing.T) {
 	second, err := listeners.Inherit(common, state, copies, options(t))
 	must(t, err)
 	defer second.Close()
+	if state, _ := second.Legacy(); len(state.Members) != 6 {
+		t.Errorf("%d members, want 6", len(state.Members))
+	}
 	if _, err := second.Heal(); err != nil {
 		t.Fatal(err)
 	}
 	c := &crew{Group: second, t: t, names: []string{"w0", "w1", "w2", "w3"}}
 	c.inOrder()
-	if got := take(t, second, "w5", 5).Name(); got != "seat.5" {
-		t.Errorf("the free seat was not used, but %s", got)
+	if got := take(t, second, "w5", 5); got != copies["seat.5"] {
+		t.Errorf("the free seat was not used, but %s", got.Name())
 	}
 }
 

@@ -150,7 +150,6 @@ func TestShutdownTwice(t *testing.T) {
 func TestShutdownBeforeTake(t *testing.T) {
 	c := newCrew(t, "127.0.0.1:0", 4)
 	c.shut("w1")
-	c.shut("w0")
 	must(t, c.Gone("w1"))
 	if take(t, c.Group, "next", 1) != c.files["w1"] {
 		t.Error("the slot's seat was not used")
