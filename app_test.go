@@ -48,6 +48,14 @@ func appMain() {
 		time.AfterFunc(200*time.Millisecond, func() { die(func() { os.Exit(4) }) })
 	case "crash-after-5s":
 		time.AfterFunc(5*time.Second, func() { die(func() { os.Exit(6) }) })
+	case "waits", "waits-and-crashes":
+		for err := error(os.ErrNotExist); err != nil; _, err = os.Stat("go") {
+			time.Sleep(10 * time.Millisecond) // looks again
+		}
+		if behaviour != "waits" {
+			fmt.Fprintln(os.Stderr, "panic: the file says nothing")
+			os.Exit(3)
+		}
 	case "slow-start":
 		time.Sleep(time.Second) // stands for a program that has much to load
 	}
@@ -161,6 +169,10 @@ func serveApp(version, behaviour string) error {
 		return serveNaively(server)
 	case "ignore-term":
 		return serveForEver(server)
+	case "binds":
+		return bindAndServe(server, os.Args[1])
+	case "binds-and-hangs":
+		return bindAndHang(os.Args[1])
 	case "tableflip":
 		return serveWithTableflip(server)
 	case "no-sdk":
@@ -205,6 +217,21 @@ func serveNaively(server *http.Server) error {
 	defer stop()
 	<-ctx.Done()
 	return server.Shutdown(context.Background())
+}
+
+// bindAndServe knows nothing of relevo: it binds its own address, says nothing, and
+// dies at the stop signal.
+func bindAndServe(server *http.Server, address string) error {
+	server.Addr = address
+	return server.ListenAndServe()
+}
+
+// bindAndHang opens its listener and never serves from it.
+func bindAndHang(address string) error {
+	if _, err := net.Listen("tcp", address); err != nil {
+		return err
+	}
+	select {}
 }
 
 func serveForEver(server *http.Server) error {

@@ -113,7 +113,7 @@ func TestContainerfile(t *testing.T) {
 		t.Errorf("rolls lose requests: %d\n%s", code, out)
 	}
 	want := []string{
-		"cannot write to /tmp/relevo-12345: sockets go to /dev/shm/relevo-12345",
+		"cannot use /tmp/relevo-12345: sockets go to /dev/shm/relevo-12345",
 		"in a container: a stop takes 8s at most, and docker stop kills after 10s",
 		"no copy of the executable: its open file has to do",
 		"cannot remember the verdict on a release",
@@ -289,7 +289,7 @@ func TestContainerPlaces(t *testing.T) {
 	}
 	log := b.log.String()
 	for _, text := range []string{
-		"cannot write to /run/relevo: sockets go to /dev/shm/relevo-0", "no copy of the executable", "cannot remember the verdict",
+		"cannot use /run/relevo: sockets go to /dev/shm/relevo-0", "no copy of the executable", "cannot remember the verdict",
 	} {
 		if n := strings.Count(log, text); n != 1 {
 			t.Errorf("%d times in its log: %s", n, text)

@@ -5,11 +5,15 @@ import (
 	"os"
 
 	"relevo/cli"
+	"relevo/internal/rescue"
 	"relevo/launch"
 )
 
 func main() {
 	if code, launching := launch.Main(os.Args); launching {
+		os.Exit(code)
+	}
+	if code, relaying := rescue.Main(os.Args); relaying {
 		os.Exit(code)
 	}
 	os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))

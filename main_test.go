@@ -44,6 +44,7 @@ func TestScripts(t *testing.T) {
 			"load":     scriptLoad,
 			"gone":     scriptGone,
 			"eventual": scriptEventually,
+			"freeport": scriptFreePort,
 			"exits":    scriptExits,
 			"sig":      scriptSignal,
 			"murder":   scriptMurder,

@@ -239,8 +239,22 @@ func TestMasterKilledWithBadConfiguration(t *testing.T) {
 	s := newUnitSite(t, "workers = 2\n")
 	s.Systemctl("start", "web.service")
 	before := s.settled(2)
-	for _, text := range []string{"workers = 0x\n", "nonsense"} {
-		s.configure(text)
+	file := filepath.Join(s.Dir, "relevo.toml")
+	link := func(target string) {
+		os.Remove(file)
+		if err := os.Symlink(target, file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, change := range []func(){
+		func() { s.configure("workers = 0x\n") },
+		func() { s.configure("nonsense") },
+		func() { link("nowhere") }, // as after half a deploy
+		func() { link(s.Dir) },
+		func() { s.override("[Service]\nEnvironment=RELEVO_WORKERS=many RELEVO_UPGRADE_TIMEOUT=soon\n") },
+		func() { os.Remove(file) },
+	} {
+		change()
 		s.murder()
 		if after := s.settled(2); !slices.Equal(before, after) {
 			t.Errorf("pids %v serve, before: %v", after, before)
@@ -250,6 +264,8 @@ func TestMasterKilledWithBadConfiguration(t *testing.T) {
 		t.Errorf("reload: %d %s", code, said)
 	}
 	s.configure("workers = 3\n")
+	s.override("[Service]\nEnvironment=\n")
+	s.murder()
 	if code, said := s.relevo("reload", "web"); code != 0 {
 		t.Errorf("reload: %d %s", code, said)
 	}
@@ -327,6 +343,35 @@ func TestListenersRearranged(t *testing.T) {
 			t.Errorf("%s answers %q, %v", address, got, err)
 		}
 	}
+	s.Systemctl("stop", "web.service")
+}
+
+// TestStrangeLegacyWithoutConfiguration: where nothing can be gone on with and nothing
+// is known of the app, its workers serve until there is a configuration again.
+func TestStrangeLegacyWithoutConfiguration(t *testing.T) {
+	s := newUnitSite(t, "workers = 2\n")
+	s.Systemctl("start", "web.service")
+	before := s.settled(2)
+	file := filepath.Join(s.Dir, "relevo.toml")
+	if err := os.Rename(file, file+".away"); err != nil {
+		t.Fatal(err)
+	}
+	s.forge(func(document map[string]any) { document["format"], document["reads"] = 99, 99 })
+	syscall.Kill(s.mainProcess(), syscall.SIGKILL)
+	s.Await("a start that fails", func() bool { n := s.Show("web.service", "NRestarts"); return n != "0" && n != "1" && n != "2" })
+	if state := s.Show("web.service", "ActiveState"); state == "failed" {
+		t.Errorf("the service is %s", state)
+	}
+	if said := s.get("/"); !strings.HasPrefix(said, "version 1 ") {
+		t.Errorf("the workers say %q", said)
+	}
+	if err := os.Rename(file+".away", file); err != nil {
+		t.Fatal(err)
+	}
+	if after := s.settled(2); slices.Equal(before, after) {
+		t.Errorf("pids %v serve, whom nobody knows", after)
+	}
+	s.Await("the old workers to be gone", func() bool { return len(s.Processes("web.service")) == 3 })
 	s.Systemctl("stop", "web.service")
 }
 
@@ -416,4 +461,76 @@ func forgeSlots(t *testing.T, file *os.File, change func(map[string]any)) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestMasterKilledWhileBooting: the next master goes on with the start, and systemd
+// hears that the service is ready when it is.
+func TestMasterKilledWhileBooting(t *testing.T) {
+	s := newUnitSite(t, "workers = 2\n")
+	s.release("1", "waits")
+	s.Systemctl("start", "--no-block", "web.service")
+	starting := func() (pids []int) {
+		s.Await("two workers to start", func() bool {
+			pids = nil
+			status, err := s.app()
+			for _, w := range status.Workers {
+				if w.State == "starting" && w.PID != 0 {
+					pids = append(pids, w.PID)
+				}
+			}
+			return err == nil && status.State == "booting" && len(pids) == 2
+		})
+		slices.Sort(pids)
+		return pids
+	}
+	before := starting()
+	for range 2 {
+		master := s.mainProcess()
+		if err := syscall.Kill(master, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		s.Await("another master", func() bool {
+			now := s.mainProcess()
+			return now != 0 && now != master
+		})
+		if now := starting(); !slices.Equal(now, before) {
+			t.Errorf("pids %v start, before: %v", now, before)
+		}
+		if state := s.Show("web.service", "ActiveState"); state != "activating" {
+			t.Errorf("the service is %s before a worker is ready", state)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(s.Dir, "go"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if now := s.settled(2); !slices.Equal(now, before) {
+		t.Errorf("pids %v serve, before: %v", now, before)
+	}
+	s.Await("systemd to know", func() bool { return s.Show("web.service", "ActiveState") == "active" })
+	all := s.Processes("web.service")
+	s.Systemctl("stop", "web.service")
+	s.gone(all)
+}
+
+// TestMasterKilledWithAnotherUser: the workers' user may send to the notify socket of
+// the next master, too.
+func TestMasterKilledWithAnotherUser(t *testing.T) {
+	s := newUnitSite(t, "workers = 1\nready = \"notify\"\n[limits]\nuser = \"nobody\"\n")
+	s.release("1", "notify")
+	s.Systemctl("start", "web.service")
+	before := s.settled(1)
+	s.murder()
+	if after := s.settled(1); !slices.Equal(before, after) {
+		t.Errorf("pids %v serve, before: %v", after, before)
+	}
+	if code, said := s.relevo("signal", "web", "KILL"); code != 0 {
+		t.Fatalf("signal: %d %s", code, said)
+	}
+	s.Await("a respawn that is heard", func() bool {
+		status, err := s.app()
+		return err == nil && len(status.Workers) == 1 && status.Workers[0].Respawns == 1 && status.Workers[0].State == "serving"
+	})
+	all := s.Processes("web.service")
+	s.Systemctl("stop", "web.service")
+	s.gone(all)
 }

@@ -99,6 +99,19 @@ func scriptRelease(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(writeRelease(ts.MkAbs(args[0]), args[1], behaviour))
 }
 
+// freeport VARIABLE finds a port of 127.0.0.1 that nothing listens on.
+func scriptFreePort(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: freeport VARIABLE")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	ts.Check(err)
+	ts.Check(l.Close())
+	ts.Setenv(args[0], port)
+}
+
 // writeRelease puts a release of app in place by rename. The file must be named
 // app, for the test binary tells by its name which program it is.
 func writeRelease(path, version, behaviour string) error {
@@ -208,7 +221,7 @@ func scriptAddress(ts *testscript.TestScript, neg bool, args []string) {
 
 func fetch(address, path string) (string, error) {
 	network := "tcp"
-	if strings.HasPrefix(address, "/") {
+	if strings.HasPrefix(address, "/") || strings.HasPrefix(address, "@") {
 		network = "unix"
 	}
 	transport := &http.Transport{

@@ -99,9 +99,13 @@ func pathWithoutUs() string {
 // start starts the master and waits until it serves.
 func (s *site) start(args ...string) {
 	s.t.Helper()
-	s.master = exec.Command(s.program, args...)
-	s.master.Dir, s.master.Env, s.master.Stdout, s.master.Stderr = s.dir, s.env, s.log, s.log
-	s.begin()
+	s.run(args...)
+	s.serves()
+}
+
+// serves waits until the master answers and its pool serves.
+func (s *site) serves() {
+	s.t.Helper()
 	s.await("the pool to serve", func() bool {
 		client, err := control.Connect(context.Background(), filepath.Join(s.dir, "run", "site.sock"))
 		if err != nil {
@@ -111,6 +115,20 @@ func (s *site) start(args ...string) {
 		status, err := client.Status(context.Background())
 		return err == nil && status.State == "running"
 	})
+}
+
+// run starts the master.
+func (s *site) run(args ...string) {
+	s.t.Helper()
+	s.master = s.command(args...)
+	s.begin()
+}
+
+// command is relevo with its output in the log.
+func (s *site) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(s.program, args...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.dir, s.env, s.log, s.log
+	return cmd
 }
 
 // begin starts the master, which ends with the test.
@@ -129,8 +147,8 @@ func (s *site) begin() {
 }
 
 func (s *site) end(ended <-chan struct{}) {
-	if status, err := s.client.Status(context.Background()); err == nil {
-		syscall.Kill(status.PID, syscall.SIGTERM) // it may be another one by now
+	if _, err := s.client.Status(context.Background()); err == nil {
+		s.client.Stop(context.Background(), true) // the master may be another process by now
 	}
 	s.master.Process.Signal(syscall.SIGTERM)
 	select {

@@ -243,24 +243,26 @@ func TestSuccessionInARoll(t *testing.T) {
 	}
 }
 
+// renew puts another relevo in place that does the same.
+func (s *site) renew() {
+	s.t.Helper()
+	program, err := os.ReadFile(s.program)
+	if err == nil {
+		err = os.WriteFile(s.program+".new", append(program, 'x'), 0o755)
+	}
+	if err == nil {
+		err = os.Rename(s.program+".new", s.program)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // TestReloadUpgradesFirst: HUP and reload replace relevo, if it has changed, and
 // then the workers.
 func TestReloadUpgradesFirst(t *testing.T) {
 	s := newSite(t, "-n", "1", "--watch-binary=false")
 	master := s.status().PID
-	renew := func() {
-		t.Helper()
-		program, err := os.ReadFile(s.program)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(s.program+".new", append(program, 'x'), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Rename(s.program+".new", s.program); err != nil {
-			t.Fatal(err)
-		}
-	}
 	for generation, reload := range []func(){
 		func() { syscall.Kill(master, syscall.SIGHUP) },
 		func() {
@@ -269,7 +271,7 @@ func TestReloadUpgradesFirst(t *testing.T) {
 			}
 		},
 	} {
-		renew()
+		s.renew()
 		reload()
 		s.await("another master and generation", func() bool {
 			status := s.status()
@@ -284,7 +286,7 @@ func TestReloadUpgradesFirst(t *testing.T) {
 
 	s = newSite(t, "-n", "1", "--watch-self")
 	master = s.status().PID
-	renew()
+	s.renew()
 	s.await("another master", func() bool { return s.status().PID != master })
 	s.stop()
 }
@@ -314,18 +316,19 @@ func TestSuccessionAndStop(t *testing.T) {
 // that has ended itself when the signal came could not hear it.
 func (s *site) terminate() {
 	s.t.Helper()
-	for {
-		pid := s.status().PID
-		syscall.Kill(pid, syscall.SIGTERM)
+	asked := 0
+	s.await("the end of the master", func() bool {
 		select {
 		case <-s.ended:
-			return
-		case <-time.After(5 * time.Second):
+			return true
+		default:
 		}
-		if now := s.status().PID; now == pid {
-			s.t.Fatalf("pid %d was asked to end and goes on", pid)
+		if status, err := s.client.Status(context.Background()); err == nil && status.PID != asked {
+			asked = status.PID
+			syscall.Kill(asked, syscall.SIGTERM)
 		}
-	}
+		return false
+	})
 }
 
 // TestEventsGoOn: who listens to events hears those of the next master.

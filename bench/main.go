@@ -131,6 +131,7 @@ func newBench(ctx context.Context, p plan) (*bench, error) {
 		return nil, errors.Join(fmt.Errorf("cannot find this program's own file: %w", err), os.RemoveAll(dir))
 	}
 	build := exec.CommandContext(ctx, "go", "build", "-o", b.relevo, "relevo")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as releases are
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot build relevo (run this in its repository): %w", err), os.RemoveAll(dir))

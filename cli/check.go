@@ -9,6 +9,7 @@ import (
 
 	"relevo/config"
 	"relevo/control"
+	"relevo/internal/printable"
 	"relevo/launch"
 )
 
@@ -41,7 +42,7 @@ no port is bound. Flags and RELEVO_ variables do not count.`,
 			return err
 		}
 		for _, e := range checked.Errors {
-			fmt.Fprintln(c.stderr, e.text)
+			fmt.Fprintln(c.stderr, printable.Text(e.text))
 		}
 		return checked.exit(nil)
 	}
@@ -109,6 +110,18 @@ func checkSurroundings(s config.Sources, app config.App, valid bool) error {
 	if app.Limits.Group != "" {
 		blame("limits.group", launch.CheckGroup(app.Limits.Group))
 	}
+	if valid {
+		blame(checkPlaceholders(app))
+	}
+	if valid && errors.Join(errs...) == nil {
+		err := launch.CheckRoom(commandOf(app))
+		var oversize *launch.OversizeError
+		if errors.As(err, &oversize) && oversize.Variable != "" {
+			blame("env."+oversize.Variable, err)
+		} else {
+			blame("command", err)
+		}
+	}
 	if valid && errors.Join(errs...) == nil && len(app.Command) > 0 {
 		blame("command", launch.Check(commandOf(app)))
 	}
@@ -117,7 +130,7 @@ func checkSurroundings(s config.Sources, app config.App, valid bool) error {
 
 // commandOf is what launch would be asked to run, without sockets.
 func commandOf(app config.App) launch.Command {
-	command := launch.Command{Args: app.Command, Dir: app.Dir, Env: app.Env, EnvFiles: app.EnvFiles}
+	command := launch.Command{Args: app.Command, Dir: app.Dir, Env: app.Env, EnvFiles: app.EnvFiles, EnvInherit: app.EnvInherit, Limits: app.Limits}
 	for _, l := range app.Listen {
 		command.Listeners = append(command.Listeners, launch.Listener{Name: l.Name})
 	}

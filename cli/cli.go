@@ -9,12 +9,12 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"relevo/config"
 	"relevo/control"
+	"relevo/internal/printable"
 	"relevo/master"
 )
 
@@ -24,6 +24,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr *os.File) int {
 		signals: master.ReplacedSignals(), // first of all
 		stdin:   stdin, stdout: stdout, stderr: stderr, getenv: os.Getenv,
 		places:    config.FindPlaces(os.Getenv, os.Geteuid(), config.UsableDir),
+		arrive:    master.Arrive,
 		container: findContainer(os.Getpid(), os.Getppid(), processName, os.Getenv),
 		color:     useColor(stderr, os.Getenv), colorOut: useColor(stdout, os.Getenv),
 	}
@@ -43,7 +44,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr *os.File) int {
 	case errors.As(err, &quiet):
 		return quiet.code
 	}
-	fmt.Fprintln(stderr, c.paint(c.color, red, "relevo:"), err)
+	fmt.Fprintln(stderr, c.paint(c.color, red, "relevo:"), printable.Text(err.Error()))
 	return control.ExitCode(err)
 }
 
@@ -56,6 +57,7 @@ type cli struct {
 	container           container
 	color, colorOut     bool // of stderr and stdout
 	logFormat, logLevel string
+	arrive              func() (*master.Arrival, error)
 	signals             chan os.Signal // that came before there was a master, nil: nobody takes them yet
 }
 
@@ -103,13 +105,7 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	err := fmt.Errorf("cannot find the command %q", args[0])
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
-	} else {
-		err = fmt.Errorf("%w; see relevo --help", err)
-	}
-	return control.WithExit(err, control.ExitUsage)
+	return control.WithExit(notFound(args, cmd.SuggestionsFor(args[0])), control.ExitUsage)
 }
 
 // usage marks an error as one of the command line.

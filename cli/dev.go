@@ -21,6 +21,8 @@ import (
 	"relevo/config"
 	"relevo/control"
 	"relevo/dev"
+	"relevo/internal/printable"
+	"relevo/internal/safefile"
 	"relevo/master"
 )
 
@@ -62,7 +64,7 @@ and [[dev.rules]] for steps before the build.
 		if err != nil {
 			return err
 		}
-		sources, err := c.sources(cmd, flags, defaults)
+		sources, err := c.sources(flags, defaults, c.placeFor(cmd, flags))
 		if err != nil {
 			return err
 		}
@@ -159,7 +161,7 @@ func programName(pattern, dir string) string {
 		}
 	}
 	name := strings.TrimSuffix(filepath.Base(pattern), ".go")
-	return config.NameFor([]string{name})
+	return config.NameFor([]string{name}, "")
 }
 
 func (c *cli) runDev(sources config.Sources) error {
@@ -287,8 +289,12 @@ func (h atLeast) WithGroup(name string) slog.Handler {
 
 func (c *cli) devOptions(sources config.Sources, app config.App, stderr io.Writer, log *slog.Logger) (dev.Options, error) {
 	place := filepath.Join(c.places.AppState(app.Name), "dev")
-	if err := os.MkdirAll(place, 0o711); err != nil {
-		return dev.Options{}, fmt.Errorf("cannot make the place of what is built: %w; RELEVO_STATE_DIR chooses another", err)
+	err := safefile.CheckDir(place) // what lies there is run
+	if err == nil {
+		err = safefile.MkdirAll(place, 0o711, 0o711)
+	}
+	if err != nil {
+		return dev.Options{}, fmt.Errorf("cannot use %s for what is built: %w; RELEVO_STATE_DIR chooses another place", place, err)
 	}
 	o := dev.Options{
 		Dir: sources.Dir, Dev: app.Dev, Place: place, Name: app.Name, Log: log,
@@ -315,7 +321,7 @@ func (c *cli) noteText(n dev.Note) string {
 	case dev.Bad:
 		code = red
 	}
-	first, rest, more := strings.Cut(n.Text, "\n")
+	first, rest, more := strings.Cut(printable.Text(n.Text), "\n")
 	text := c.paint(c.color, code, "▸ ") + c.paint(c.color, code, first)
 	if more {
 		text += "\n" + rest

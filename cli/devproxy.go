@@ -72,7 +72,7 @@ func (b *browser) wait() {
 }
 
 func targetOf(address string) string {
-	if strings.HasPrefix(address, "/") {
+	if strings.HasPrefix(address, "/") || strings.HasPrefix(address, "@") {
 		return "unix:" + address
 	}
 	if target := browsable(address); strings.Contains(target, ":") {

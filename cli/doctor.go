@@ -100,7 +100,10 @@ func (c *cli) around() container {
 // findRunning asks the master of that name; what it was started with is what
 // counts where no file is named.
 func (c *cli) findRunning(ctx context.Context, h *doctor.Host, name string) {
-	client, err := control.Connect(ctx, c.places.ControlSocket(name))
+	if config.CheckName(name) != nil {
+		return
+	}
+	client, err := c.reach(ctx, name)
 	if err != nil {
 		return
 	}
@@ -108,7 +111,7 @@ func (c *cli) findRunning(ctx context.Context, h *doctor.Host, name string) {
 	if err != nil {
 		return
 	}
-	h.Running = &doctor.Running{Name: status.Name, PID: status.PID, Version: status.Version}
+	h.Running = &doctor.Running{Name: status.Name, PID: status.PID, Version: status.Version, Warnings: status.Warnings}
 	for _, l := range status.Listeners {
 		h.Running.Addresses = append(h.Running.Addresses, l.Address)
 	}

@@ -119,20 +119,11 @@ func (c *cli) settingFlags(cmd *cobra.Command, has func(config.Setting) bool) *a
 	return flags
 }
 
-// sources puts together where the app's settings come from. dir is the present
-// working directory as the user entered it.
-func (c *cli) sources(cmd *cobra.Command, flags *appFlags, defaults config.App) (config.Sources, error) {
-	s := config.Sources{Defaults: defaults, Getenv: c.getenv, Flags: flags.texts, Dir: logicalDir(c.getenv)}
-	path, chosen := flags.config, cmd.Flags().Changed("config")
-	if !chosen {
-		path = c.getenv("RELEVO_CONFIG")
-	}
-	var err error
-	switch {
-	case path != "":
-		s.File, err = config.Load(path, s.Dir)
-	case !chosen:
-		s.File, err = defaultFile(s.Dir)
+// sources puts together where the app's settings come from.
+func (c *cli) sources(flags *appFlags, defaults config.App, at place) (s config.Sources, err error) {
+	s = config.Sources{Defaults: defaults, Getenv: c.setting, Flags: flags.texts, Dir: at.dir}
+	if at.file != "" {
+		s.File, err = config.Load(at.file, at.dir)
 	}
 	return s, invalid(err)
 }

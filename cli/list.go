@@ -38,7 +38,7 @@ func (c *cli) list() *cobra.Command {
 
 func (c *cli) printList(all []control.Status) error {
 	if len(all) == 0 {
-		fmt.Fprintln(c.stderr, "no master runs in", c.places.Runtime)
+		fmt.Fprintln(c.stderr, "no master runs in", c.whereMastersAre())
 		return nil
 	}
 	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)

@@ -15,12 +15,16 @@ type logQueue struct {
 	written chan struct{} // closed when the last line is written
 
 	mu     sync.Mutex
+	held   int // bytes of the lines that are queued or being written
 	lost   int
 	closed bool
 }
 
-// queuedLines is a burst of a large pool.
-const queuedLines = 4096
+// queuedLines is a burst of a large pool; queuedBytes bounds what long lines take.
+const (
+	queuedLines = 4096
+	queuedBytes = 4 << 20
+)
 
 func newLogQueue(to io.Writer) *logQueue {
 	q := &logQueue{lines: make(chan []byte, queuedLines), written: make(chan struct{})}
@@ -34,7 +38,9 @@ func (q *logQueue) run(to io.Writer) {
 	for line := range q.lines {
 		// There is nobody to tell that the log is broken; a pipe may have a
 		// reader again later.
-		if _, err := to.Write(line); err != nil {
+		_, err := to.Write(line)
+		q.let(len(line))
+		if err != nil {
 			q.lose(1)
 			continue
 		}
@@ -53,12 +59,24 @@ func (q *logQueue) Write(line []byte) (int, error) {
 	if q.closed {
 		return 0, io.ErrClosedPipe
 	}
+	if q.held > 0 && q.held+len(line) > queuedBytes {
+		q.lost++
+		return len(line), nil
+	}
 	select {
 	case q.lines <- append([]byte(nil), line...):
+		q.held += len(line)
 	default:
 		q.lost++
 	}
 	return len(line), nil
+}
+
+// let makes room again.
+func (q *logQueue) let(bytes int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.held -= bytes
 }
 
 func (q *logQueue) lose(lines int) {

@@ -80,3 +80,25 @@ func TestLogQueueReaderGone(t *testing.T) {
 		t.Errorf("written is %q, want %q", got, want)
 	}
 }
+
+// TestLogQueueBytes: a few long lines do not take more than many short ones may.
+func TestLogQueueBytes(t *testing.T) {
+	reader, writer := io.Pipe()
+	q := newLogQueue(writer)
+	long := bytes.Repeat([]byte("x"), 1<<20)
+	for range 100 {
+		q.Write(long)
+	}
+	q.mu.Lock()
+	if q.held > queuedBytes || q.held < queuedBytes/2 || q.lost < 90 {
+		t.Errorf("%d bytes are held, %d lines are lost", q.held, q.lost)
+	}
+	q.mu.Unlock()
+	go io.Copy(io.Discard, reader)
+	q.close()
+	writer.Close()
+	<-q.written
+	if q.held != 0 {
+		t.Errorf("%d bytes are held at the end", q.held)
+	}
+}

@@ -69,5 +69,5 @@ func releaseName(before string, r *pool.Info) string {
 	case r.Version != "":
 		return before + r.Version
 	}
-	return before + r.SHA256[:hashWidth]
+	return before + shortHash(r.SHA256)
 }

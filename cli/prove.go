@@ -6,24 +6,25 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"os/signal"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"relevo/control"
+	"relevo/internal/printable"
 	"relevo/pool"
 	"relevo/pool/machine"
 	"relevo/prove"
 )
 
 func (c *cli) prove() *cobra.Command {
-	o := prove.Options{KillEvery: 500 * time.Millisecond, Duration: 10 * time.Second, Timeout: 10 * time.Second}
+	o := prove.Options{KillEvery: 500 * time.Millisecond, Timeout: 10 * time.Second}
 	var connections, body string
 	var headers []string
+	var rolls *pflag.Flag
 	cmd := c.talking("prove [NAME]", "Load the app while it is rolled, or its workers are killed, and count what is lost",
 		func(ctx context.Context, args []string, asJSON bool) error {
 			o.Connections, o.Body = prove.Connections(connections), []byte(body)
@@ -43,6 +44,12 @@ func (c *cli) prove() *cobra.Command {
 			if !strings.HasPrefix(o.URL, "http://") && !strings.HasPrefix(o.URL, "https://") && !strings.HasPrefix(o.URL, "unix:") {
 				return usage(fmt.Errorf("cannot load %q: write http://…, https://… or unix:/SOCKET:/PATH", o.URL))
 			}
+			if o.Rolls < 0 {
+				return usage(fmt.Errorf("cannot roll %d times: write how often, 0 for a load without a roll", o.Rolls))
+			}
+			if rolls.Changed && o.Rolls == 0 {
+				o.Rolls = prove.NoRolls
+			}
 			return c.runProve(ctx, client, o, asJSON)
 		})
 	cmd.Long = `Load the app while it is rolled, and count what is lost. The clients do not retry:
@@ -51,17 +58,21 @@ workers are killed with SIGKILL instead, one after the other; requests that the
 killed worker had already accepted are then counted apart, as held. Any status
 below 500 is an answer; --expect 2 wants 2xx.
 
-The exit code is 1 if anything was lost.`
+Ctrl-C ends the load and prints what was counted until then. The exit code is 1 if
+anything was lost, else 130 after Ctrl-C (143 after TERM).`
 	cmd.Example = `  relevo prove --url http://127.0.0.1:8080/
   relevo prove web --rolls 100 --clients 64 --connections keepalive
+  relevo prove web --rolls 0 --duration 30s            the load alone, to compare with
   relevo prove web --kill --duration 30s`
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&o.URL, "url", "", "what to load: http://…, https://… or unix:/SOCKET:/PATH (default: the app's first listener)")
-	f.IntVar(&o.Rolls, "rolls", 0, "how many rolls (default 20, none with --kill)")
+	f.IntVar(&o.Rolls, "rolls", 0, "how many rolls (default 20, none with --kill); 0: the load alone")
+	rolls = f.Lookup("rolls")
 	f.BoolVar(&o.Kill, "kill", false, "kill the workers, one every --kill-every")
 	c.durationFlag(cmd, &o.KillEvery, "kill-every", "the time between two kills")
-	c.durationFlag(cmd, &o.Duration, "duration", "how long to kill")
+	c.durationFlag(cmd, &o.Duration, "duration", "how long to load at least; the rolls asked for are made in any case (default 10s without rolls)")
+	f.Lookup("duration").DefValue = ""
 	f.IntVar(&o.MinRequests, "min-requests", 0, "go on until each kind of connection has sent so many requests")
 	f.IntVar(&o.Clients, "clients", 32, "clients for each kind of connection")
 	f.StringVar(&connections, "connections", "both", "fresh, keepalive or both")
@@ -93,7 +104,7 @@ func (c *cli) guessURL(ctx context.Context, client *control.Client) (string, err
 		return "", err
 	}
 	for _, l := range status.Listeners {
-		if strings.HasPrefix(l.Address, "/") {
+		if strings.HasPrefix(l.Address, "/") || strings.HasPrefix(l.Address, "@") {
 			return "unix:" + l.Address, nil
 		}
 		if host, port, err := net.SplitHostPort(l.Address); err == nil {
@@ -107,8 +118,8 @@ func (c *cli) guessURL(ctx context.Context, client *control.Client) (string, err
 }
 
 func (c *cli) runProve(ctx context.Context, client *control.Client, o prove.Options, asJSON bool) error {
-	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer cancel()
+	ctx, interrupted := interruptible(ctx, repeated)
+	defer interrupted.end(ctx)
 	o.Target = &proveTarget{client}
 	live := isTerminal(c.stderr)
 	o.Progress = func(p prove.Progress) {
@@ -125,17 +136,27 @@ func (c *cli) runProve(ctx context.Context, client *control.Client, o prove.Opti
 	if live {
 		fmt.Fprint(c.stderr, "\r\x1b[K")
 	}
-	if err != nil {
-		return err
+	if report.Total.Sent > 0 || err == nil { // whatever has ended it: that much was counted
+		err = errors.Join(err, c.printReport(report, asJSON))
 	}
-	if asJSON {
-		err = c.printJSON(report)
-	} else {
-		report.WriteText(c.stdout)
+	if ctx.Err() != nil && proven(report) {
+		return &exitOnly{interrupted.exitCode()}
 	}
 	if err == nil && !proven(report) {
 		err = &exitOnly{control.ExitFailure}
 	}
+	return err
+}
+
+func (c *cli) printReport(report prove.Report, asJSON bool) error {
+	if asJSON {
+		return c.printJSON(report)
+	}
+	var text strings.Builder
+	if err := report.WriteText(&text); err != nil {
+		return err
+	}
+	_, err := fmt.Fprint(c.stdout, printable.Text(text.String())) // it quotes what servers answered
 	return err
 }
 

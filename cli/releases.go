@@ -12,8 +12,12 @@ import (
 )
 
 func (c *cli) releases() *cobra.Command {
+	var prune bool
 	cmd := c.talking("releases [NAME]", "List the releases that a rollback can go to",
 		func(ctx context.Context, args []string, asJSON bool) error {
+			if prune {
+				return c.prune(ctx, first(args), asJSON)
+			}
 			client, err := c.connect(ctx, first(args))
 			if err != nil {
 				return err
@@ -28,7 +32,9 @@ func (c *cli) releases() *cobra.Command {
 			return c.printReleases(known.Releases)
 		})
 	cmd.Long = `List the executables that have served, the one last used first. A copy is kept of
-the last few (keep_releases), so that a rollback works when the file is gone.`
+the last few (keep_releases), so that a rollback works when the file is gone. Of an
+interpreter's script the release is the script.`
+	cmd.Flags().BoolVar(&prune, "prune", false, "remove the copies that nothing uses, but for the last good one; the app need not run")
 	return cmd
 }
 
@@ -36,7 +42,7 @@ func (c *cli) printReleases(known []control.Release) error {
 	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "HASH\tVERSION\tSIZE\tLAST USED\tVERDICT\tNOTE")
 	for _, r := range known {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", r.SHA256[:hashWidth], or(r.Version, "-"), sizeText(r.Size),
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", shortHash(r.SHA256), or(r.Version, "-"), sizeText(r.Size),
 			r.LastUsed.Local().Format(time.DateTime), or(r.Verdict, "-"), releaseNote(r))
 	}
 	if err := table.Flush(); err != nil {

@@ -167,6 +167,10 @@ func rollText(e pool.Event) string {
 	if e.Kind != pool.KindRoll {
 		return ""
 	}
+	slot := 0
+	if e.Slot != nil { // what answers may be any program
+		slot = *e.Slot
+	}
 	switch e.Step {
 	case pool.StepBegan:
 		if releases := fromTo(e.FromRelease, e.Release); releases != "" {
@@ -174,13 +178,13 @@ func rollText(e pool.Event) string {
 		}
 		return fmt.Sprintf("rolling from generation %d to %d: the canary starts", e.From, e.Generation)
 	case pool.StepCanary:
-		return fmt.Sprintf("the canary passed: worker %s in slot %d", e.ID, *e.Slot)
+		return fmt.Sprintf("the canary passed: worker %s in slot %d", e.ID, slot)
 	case pool.StepReplaced:
-		return fmt.Sprintf("%d/%d  slot %d is served by worker %s", e.Done, e.Of, *e.Slot, e.ID)
+		return fmt.Sprintf("%d/%d  slot %d is served by worker %s", e.Done, e.Of, slot, e.ID)
 	case pool.StepReverting:
-		return fmt.Sprintf("slot %d failed: %s; going back to generation %d", *e.Slot, e.Reason, e.To)
+		return fmt.Sprintf("slot %d failed: %s; going back to generation %d", slot, e.Reason, e.To)
 	case pool.StepReverted:
-		return fmt.Sprintf("%d/%d  slot %d is back on the old generation", e.Done, e.Of, *e.Slot)
+		return fmt.Sprintf("%d/%d  slot %d is back on the old generation", e.Done, e.Of, slot)
 	case pool.StepSuperseded:
 		return fmt.Sprintf("generation %d gives way to %d", e.Generation, e.To)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"strings"
 
@@ -27,10 +26,11 @@ Each worker inherits the listening sockets from descriptor 3 on, the way systemd
 passes them (LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES). Arguments may hold {fd},
 {fd:NAME}, {addr}, {addr:NAME} and {slot}.
 
-Signals: HUP reloads, TERM, INT and QUIT stop gracefully (a second one forces), TTIN and
-TTOU add and take away a worker, USR2 replaces relevo itself. Settings come from flags, from RELEVO_FLAG_NAME in
-the environment and from relevo.toml; the first of these that has one wins. Without
-COMMAND that of the file is run.`,
+Signals: HUP reloads (where the terminal has gone it is a stop), TERM, INT and
+QUIT stop gracefully (a second one, half a second later or more, forces), TTIN
+and TTOU add and take away a worker, USR2 replaces relevo itself. Settings come
+from flags, from RELEVO_FLAG_NAME in the environment and from relevo.toml; the
+first of these that has one wins. Without COMMAND that of the file is run.`,
 		Example: `  relevo run -l :8080 -n 4 -- ./server
   relevo run -l :8080 -- node server.mjs
   relevo run -l web=:8080 -l unix:/run/app.sock,mode=0660 -- ./server --http-fd {fd:web}
@@ -43,28 +43,44 @@ COMMAND that of the file is run.`,
 		if len(args) > 0 {
 			flags.texts["command"] = args
 		}
-		sources, err := c.sources(cmd, flags, c.container.fit(config.Default()))
-		if err != nil {
-			return err
-		}
-		return c.runMaster(sources)
+		return c.runMaster(cmd, flags, func(at place) (config.Sources, error) {
+			return c.sources(flags, c.container.fit(config.Default()), at)
+		})
 	}
 	return cmd
 }
 
-func (c *cli) runMaster(sources config.Sources) error {
-	arrival, err := master.Arrive()
+// runMaster looks at what it inherits before anything else: what a successor goes on
+// with it knows from the previous master, and what read returns is for reloads then.
+func (c *cli) runMaster(cmd *cobra.Command, flags *appFlags, read func(at place) (config.Sources, error)) error {
+	arrival, err := c.arrive()
 	if err != nil {
 		return err
 	}
-	app, err := resolve(sources)
-	if serving, succeeds := arrival.App(); succeeds {
-		// The file may hold anything by now: it is read at the next reload.
-		app, err = serving, nil
+	at := c.placeAfter(arrival, cmd, flags)
+	load := func() (config.App, error) {
+		sources, err := read(at)
+		if err != nil {
+			return config.App{}, err
+		}
+		return resolve(sources)
 	}
-	if err != nil {
-		return err
+	app, succeeds := arrival.App()
+	if !succeeds {
+		app, err = load()
 	}
+	if err == nil {
+		err = c.serveApp(app, at, arrival, load)
+	}
+	if control.ExitCode(err) == control.ExitConfig && !arrival.First() {
+		// That code ends the service, and workers of the previous master may serve.
+		err = &control.Error{Message: err.Error(), Exit: control.ExitFailure}
+	}
+	return err
+}
+
+// serveApp is a master's life.
+func (c *cli) serveApp(app config.App, at place, arrival *master.Arrival, load func() (config.App, error)) error {
 	c.logFormat, c.logLevel = string(app.LogFormat), app.LogLevel.String()
 	stderr := newLogQueue(c.stderr)
 	defer stderr.close()
@@ -76,14 +92,10 @@ func (c *cli) runMaster(sources config.Sources) error {
 	// many workers, whose own GOGC is not touched.
 	debug.SetGCPercent(masterGC)
 	c.container.tell(log, app)
-	file := ""
-	if sources.File != nil {
-		file = sources.File.Path()
-	}
 	return master.Run(context.Background(), master.Options{
 		Arrival: arrival, Signals: c.signals, Terminal: isTerminal(c.stderr) || isTerminal(c.stdout),
-		App: app, ConfigFile: file, Places: c.places, Log: log, Streams: c.streams(app.Output), Version: version(),
-		Load:    func() (config.App, error) { return reload(sources) },
+		App: app, ConfigFile: at.file, Dir: at.dir, Places: arrival.Places(c.places), Log: log, Streams: c.streams(app.Output), Version: version(),
+		Load:    load,
 		Started: func(listeners []control.Listener) { c.greet(stderr, app, listeners) },
 	})
 }
@@ -95,8 +107,8 @@ const masterGC = 40
 func resolve(sources config.Sources) (config.App, error) {
 	app, err := sources.Resolve()
 	if err == nil {
-		if err = checkPlaceholders(app); err != nil {
-			err = sources.Blame("command", err)
+		if key, wrong := checkPlaceholders(app); wrong != nil {
+			err = sources.Blame(key, wrong)
 		}
 	}
 	return app, invalid(err)
@@ -110,29 +122,16 @@ func reload(sources config.Sources) (config.App, error) {
 	return resolve(sources)
 }
 
-func checkPlaceholders(app config.App) error {
+// checkPlaceholders returns the key of the setting that it does not agree with.
+func checkPlaceholders(app config.App) (key string, err error) {
 	var names []string
 	for _, l := range app.Listen {
 		names = append(names, l.Name)
 	}
-	return launch.CheckArguments(app.Command, names)
-}
-
-// logicalDir is the working directory as the user entered it: through a symbolic
-// link such as "current", where there is one. The kernel knows only where the
-// link pointed to at that time.
-func logicalDir(getenv func(string) string) string {
-	dir := getenv("PWD")
-	if here, err := os.Stat("."); err == nil && filepath.IsAbs(dir) {
-		if there, err := os.Stat(dir); err == nil && os.SameFile(here, there) {
-			return dir
-		}
+	if err := launch.CheckArguments(app.Command, names); err != nil {
+		return "command", err
 	}
-	dir, err := os.Getwd()
-	if err != nil {
-		return "."
-	}
-	return dir
+	return launch.CheckVariables(app.Env, names)
 }
 
 // streams chooses what becomes of the workers' output.
@@ -142,6 +141,7 @@ func (c *cli) streams(o config.Output) launch.Streams {
 	}
 	return launch.Streams{
 		Out: c.stdout, Err: c.stderr, ColorOut: c.colorOut, ColorErr: c.color,
+		TerminalOut: isTerminal(c.stdout), TerminalErr: isTerminal(c.stderr),
 		PrefixOut: o == config.OutputPrefix || (o == config.OutputAuto && isTerminal(c.stdout)),
 		PrefixErr: o == config.OutputPrefix || (o == config.OutputAuto && isTerminal(c.stderr)),
 	}
@@ -160,5 +160,5 @@ func (c *cli) greet(to io.Writer, app config.App, listeners []control.Listener) 
 		fmt.Fprintf(to, "\n  %s %s\n", c.paint(c.color, bold, app.Name), address)
 	}
 	fmt.Fprintf(to, "  %s\n\n", c.paint(c.color, dim,
-		fmt.Sprintf("relevo status %[1]s · relevo reload %[1]s · Ctrl-C stops, twice at once", app.Name)))
+		fmt.Sprintf("relevo status %[1]s · relevo reload %[1]s · Ctrl-C stops, a second one forces", app.Name)))
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -34,19 +35,20 @@ one can watch a roll in the browser. It listens on ` + defaultServeAddress + ` u
 		if err != nil {
 			return err
 		}
-		if text := c.getenv("RELEVO_HIDDEN"); text != "" && !cmd.Flags().Changed("hidden") {
-			if err := cmd.Flags().Set("hidden", text); err != nil {
-				return usage(fmt.Errorf("cannot use %q for --hidden: write true or false (environment variable RELEVO_HIDDEN)", text))
+		return c.runMaster(cmd, flags, func(at place) (config.Sources, error) {
+			if text := c.getenv("RELEVO_HIDDEN"); text != "" && !cmd.Flags().Changed("hidden") {
+				if err := cmd.Flags().Set("hidden", text); err != nil {
+					return config.Sources{}, usage(fmt.Errorf("cannot use %q for --hidden: write true or false (environment variable RELEVO_HIDDEN)", text))
+				}
 			}
-		}
-		if flags.texts["command"], err = builtinCommand(args, hidden); err != nil {
-			return err
-		}
-		sources, err := c.sources(cmd, flags, c.container.fit(defaults))
-		if err != nil {
-			return err
-		}
-		return c.runMaster(sources)
+			command, err := builtinCommand(args, hidden, at.dir)
+			if err != nil {
+				return config.Sources{}, err
+			}
+			words := &appFlags{texts: maps.Clone(flags.texts)}
+			words.texts["command"] = command
+			return c.sources(words, c.container.fit(defaults), at)
+		})
 	}
 	return cmd
 }
@@ -61,7 +63,7 @@ func serveDefaults() (config.App, error) {
 // builtinVerb makes this binary the built-in worker.
 const builtinVerb = "__serve"
 
-func builtinCommand(args []string, hidden bool) ([]string, error) {
+func builtinCommand(args []string, hidden bool, from string) ([]string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("cannot find this program's own file: %w", err)
@@ -70,9 +72,9 @@ func builtinCommand(args []string, hidden bool) ([]string, error) {
 	if len(args) == 0 {
 		return command, nil
 	}
-	dir, err := filepath.Abs(args[0])
-	if err != nil {
-		return nil, fmt.Errorf("cannot serve %s: %w", args[0], err)
+	dir := args[0]
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(from, dir)
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		if err == nil {

@@ -35,7 +35,11 @@ func (c *cli) status() *cobra.Command {
 func (c *cli) printStatus(s control.Status) error {
 	var addresses []string
 	for _, l := range s.Listeners {
-		addresses = append(addresses, l.Name+"="+l.Address)
+		text := l.Name + "=" + l.Address
+		if l.Captured {
+			text += " (captured)"
+		}
+		addresses = append(addresses, text)
 	}
 	fmt.Fprintf(c.stdout, "%s  %s  generation %d  master pid %d  relevo %s\n",
 		c.paint(c.colorOut, bold, s.Name), s.State, s.Generation, s.PID, s.Version)
@@ -117,11 +121,13 @@ func releaseText(r *pool.Info) string {
 	if r == nil || r.SHA256 == "" {
 		return "-"
 	}
-	return strings.TrimSpace(r.SHA256[:hashWidth] + " " + r.Version)
+	return strings.TrimSpace(shortHash(r.SHA256) + " " + r.Version)
 }
 
 // hashWidth is how much of a hash tells releases apart.
 const hashWidth = 12
+
+func shortHash(hash string) string { return hash[:min(len(hash), hashWidth)] }
 
 // note is the most useful thing to know about a worker beyond the columns.
 func note(w pool.Worker) string {

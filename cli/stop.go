@@ -60,9 +60,12 @@ func (c *cli) awaitEnd(ctx context.Context, client *control.Client, events *cont
 		}
 	}
 	for {
-		_, err := control.Connect(ctx, c.places.ControlSocket(client.Name()))
-		if control.ExitCode(err) == control.ExitNotRunning {
+		_, err := control.Connect(ctx, client.Socket())
+		switch control.ExitCode(err) {
+		case control.ExitNotRunning:
 			return nil
+		case control.ExitNotPermitted: // another's by now: what comes of it tells nothing of this master
+			return fmt.Errorf("cannot tell whether %s has stopped: %w", client.Name(), err)
 		}
 		select {
 		case <-ctx.Done():

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"relevo/config"
 	"relevo/control"
 )
 
@@ -28,7 +29,7 @@ func (c *cli) connect(ctx context.Context, name string) (*control.Client, error)
 		}
 		switch len(running) {
 		case 0:
-			return nil, &control.Error{Message: "cannot find a running master in " + c.places.Runtime, Exit: control.ExitNotRunning}
+			return nil, &control.Error{Message: "cannot find a running master in " + c.whereMastersAre(), Exit: control.ExitNotRunning}
 		case 1:
 			return running[0], nil
 		}
@@ -38,7 +39,10 @@ func (c *cli) connect(ctx context.Context, name string) (*control.Client, error)
 		}
 		return nil, usage(fmt.Errorf("cannot tell which master is meant: %s run; name one", strings.Join(names, ", ")))
 	}
-	client, err := control.Connect(ctx, c.places.ControlSocket(name))
+	if err := config.CheckName(name); err != nil { // which would lead to a socket elsewhere
+		return nil, usage(err)
+	}
+	client, err := c.reach(ctx, name)
 	if err != nil {
 		return nil, c.nameOthers(ctx, err)
 	}
@@ -63,6 +67,15 @@ func (c *cli) defaultName() (string, error) {
 	return file.Name(), nil
 }
 
+// whereMastersAre is the runtime directory, and why it is that one where it is not
+// the usual one.
+func (c *cli) whereMastersAre() string {
+	if c.places.Warning == "" {
+		return c.places.Runtime
+	}
+	return c.places.Runtime + " (" + c.places.Warning + ")"
+}
+
 // nameOthers adds to "not running" what does run.
 func (c *cli) nameOthers(ctx context.Context, err error) error {
 	running, listErr := c.running(ctx)
@@ -77,15 +90,16 @@ func (c *cli) nameOthers(ctx context.Context, err error) error {
 }
 
 // running returns a client for each master that answers.
-func (c *cli) running(ctx context.Context) ([]*control.Client, error) {
-	names, err := control.Names(c.places.Runtime)
-	if err != nil {
-		return nil, err
-	}
-	var clients []*control.Client
-	for _, name := range names {
-		if client, err := control.Connect(ctx, c.places.ControlSocket(name)); err == nil {
-			clients = append(clients, client)
+func (c *cli) running(ctx context.Context) (clients []*control.Client, err error) {
+	for i, places := range c.lookIn() {
+		names, err := control.Names(places.Runtime)
+		if err != nil && i == 0 {
+			return nil, err
+		}
+		for _, name := range names {
+			if client, err := control.Connect(ctx, places.ControlSocket(name)); err == nil {
+				clients = append(clients, client)
+			}
 		}
 	}
 	return clients, nil
@@ -131,7 +145,11 @@ func (c *cli) completeNames(cmd *cobra.Command, args []string, _ string) ([]stri
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	names, _ := control.Names(c.places.Runtime)
+	var names []string
+	for _, places := range c.lookIn() {
+		here, _ := control.Names(places.Runtime)
+		names = append(names, here...)
+	}
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 

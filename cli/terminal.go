@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/lmittmann/tint"
 	"golang.org/x/term"
+
+	"relevo/internal/printable"
 )
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
@@ -49,18 +52,36 @@ func (c *cli) logger(to io.Writer) (*slog.Logger, error) {
 	if err := level.UnmarshalText([]byte(c.logLevel)); err != nil {
 		return nil, usage(fmt.Errorf("cannot use %q as a log level: debug, info, warn and error exist", c.logLevel))
 	}
+	plain := &slog.HandlerOptions{Level: level, ReplaceAttr: printableAttr}
 	switch c.logFormat {
 	case "json":
-		return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: level})), nil
+		return slog.New(slog.NewJSONHandler(to, plain)), nil
 	case "text":
-		return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: level})), nil
+		return slog.New(slog.NewTextHandler(to, plain)), nil
 	case "auto":
 		if isTerminal(c.stderr) {
-			return slog.New(tint.NewTextHandler(to, &tint.Options{Level: level, TimeFormat: "15:04:05.000", NoColor: !c.color})), nil
+			return slog.New(tint.NewTextHandler(to, &tint.Options{
+				Level: level, TimeFormat: "15:04:05.000", NoColor: !c.color, ReplaceAttr: printableAttr,
+			})), nil
 		}
-		return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: level})), nil
+		return slog.New(slog.NewTextHandler(to, plain)), nil
 	}
 	return nil, usage(fmt.Errorf("cannot use %q as a log format: auto, text and json exist", c.logFormat))
+}
+
+// printableAttr takes out of a log line what a terminal would act on.
+func printableAttr(_ []string, attr slog.Attr) slog.Attr {
+	switch value := attr.Value.Any().(type) {
+	case string:
+		attr.Value = slog.StringValue(printable.Text(value))
+	case error:
+		if text := value.Error(); printable.Text(text) != text {
+			attr.Value = slog.StringValue(printable.Text(text))
+		}
+	case json.RawMessage:
+		attr.Value = slog.AnyValue(json.RawMessage(printable.JSON(value)))
+	}
+	return attr
 }
 
 // browsable turns a listener's address into one that a browser can open.

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"relevo/control"
+	"relevo/internal/printable"
 	"relevo/master"
 )
 
@@ -53,7 +54,7 @@ const upgradePatience = 90 * time.Second
 // is about to become it.
 func (c *cli) checkLegacy() int {
 	if err := master.CheckLegacy(); err != nil {
-		fmt.Fprintln(c.stderr, "relevo:", err)
+		fmt.Fprintln(c.stderr, "relevo:", printable.Text(err.Error()))
 		return control.ExitFailure
 	}
 	return control.ExitOK

@@ -7,11 +7,12 @@ package config
 import (
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
 	"time"
+
+	"relevo/internal/runtimes"
 )
 
 // App is the whole configuration of one master.
@@ -22,6 +23,10 @@ type App struct {
 	Workers int      // number of slots, at least 1
 	Listen  []Listen
 
+	Capture Capture
+	Balance Balance
+	Rescue  Rescue
+
 	Ready        Ready
 	ReadyTimeout time.Duration
 	Canary       time.Duration
@@ -31,7 +36,8 @@ type App struct {
 	StopSignal   syscall.Signal
 	Limits       Limits
 
-	Env         []string // K=V, over the inherited environment and EnvFiles
+	Env         []string // K=V, or K alone: relevo's own; over the inherited environment and EnvFiles
+	EnvInherit  EnvInherit
 	EnvFiles    []string // read anew for each generation
 	Output      Output
 	WatchBinary bool // roll when the bytes of the executable change
@@ -104,6 +110,9 @@ const (
 func Default() App {
 	return App{
 		Workers:      CPUs(),
+		Capture:      CaptureAuto,
+		Balance:      BalanceAuto,
+		Rescue:       RescueLocal,
 		Ready:        Ready{Mode: ReadyAuto},
 		ReadyTimeout: DefaultReadyTimeout,
 		Canary:       DefaultCanary,
@@ -126,18 +135,16 @@ func Default() App {
 // and the cgroup's limit count (Go 1.25 and later look at both).
 func CPUs() int { return runtime.GOMAXPROCS(0) }
 
-// NameFor returns the default name of an app: the base name of its command, what
-// a name may not have replaced by "-".
-func NameFor(command []string) string {
-	if len(command) == 0 {
-		return ""
-	}
+// NameFor returns the default name of an app whose command works in dir: the base
+// name of its program, of a script the script's or its directory's. What a name may
+// not have is replaced by "-".
+func NameFor(command []string, dir string) string {
 	name := strings.Map(func(r rune) rune {
 		if badInName(r) {
 			return '-'
 		}
 		return r
-	}, filepath.Base(command[0]))
+	}, runtimes.AppName(command, dir))
 	return strings.TrimLeft(name[:min(len(name), 63)], ".-")
 }
 

@@ -47,6 +47,12 @@ func TestValidate(t *testing.T) {
 			[]string{`twice under the name "web"`, ":8080", "unix:/run/shop.sock"}},
 		"address twice": {func(a *App) { a.Listen[1] = Listen{Name: "b", Network: TCP, Address: ":8080"} },
 			[]string{"twice on :8080", `"web"`, `"b"`}},
+		"[::] beside 0.0.0.0": {func(a *App) {
+			a.Listen = []Listen{{Name: "a", Network: TCP, Address: "0.0.0.0:80"}, {Name: "b", Network: TCP, Address: "[::]:80"}}
+		}, []string{"[::]:80", "beside 0.0.0.0:80", "tcp6:"}},
+		"all beside tcp4": {func(a *App) {
+			a.Listen = []Listen{{Name: "a", Network: UDP, Address: ":53"}, {Name: "b", Network: UDP4, Address: ":53"}}
+		}, []string{"udp4::53", "beside udp::53", "udp6:"}},
 	} {
 		a := valid()
 		c.change(&a)
@@ -58,6 +64,8 @@ func TestValidateAllows(t *testing.T) {
 	for name, listen := range map[string][]Listen{
 		"no listener":               nil,
 		"two ports that are chosen": {{Name: "a", Network: TCP, Address: "127.0.0.1:0"}, {Name: "b", Network: TCP, Address: "127.0.0.1:0"}},
+		"IPv6 alone beside IPv4":    {{Name: "a", Network: TCP, Address: "0.0.0.0:80"}, {Name: "b", Network: TCP6, Address: "[::]:80"}},
+		"one address beside all":    {{Name: "a", Network: TCP, Address: "127.0.0.1:80"}, {Name: "b", Network: TCP6, Address: ":80"}},
 		"tcp and udp":               {{Name: "a", Network: TCP, Address: ":53"}, {Name: "b", Network: UDP, Address: ":53"}},
 	} {
 		a := valid()
@@ -82,12 +90,12 @@ func TestNames(t *testing.T) {
 		"./bin/server": "server", "node": "node", "my server (new)": "my-server--new-", "/opt/.hidden": "hidden",
 		"größe": "gr--e", long: long[:63], "\xff\xfe.bin": "bin",
 	} {
-		got := NameFor([]string{command, "-x"})
+		got := NameFor([]string{command, "-x"}, "")
 		if got != name || CheckName(got) != nil {
 			t.Errorf("NameFor(%q) = %q, want %q; %v", command, got, name, CheckName(got))
 		}
 	}
-	if got := NameFor(nil); got != "" {
+	if got := NameFor(nil, "/srv"); got != "" {
 		t.Errorf("NameFor(nil) = %q", got)
 	}
 }

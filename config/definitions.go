@@ -2,12 +2,11 @@ package config
 
 import "fmt"
 
-// definitions remembers how each key of a document came to be, by its quoted path.
-type definitions map[string]definition
-
+// definition remembers how a key of a document came to be, and the keys below it.
 type definition struct {
-	how  how
-	line int
+	how   how
+	line  int
+	below map[string]*definition
 }
 
 // how a key came to be decides whether it may be met again.
@@ -24,80 +23,95 @@ const (
 
 // table is the one that keys go to.
 type table struct {
-	path    []string
-	element int // of an array of tables, counted from 1
+	path []string
+	keys *definition
 }
 
-func (t table) name(path []string) string { return fmt.Sprintf("%d%q", t.element, path) }
+// child returns the definition of a key below this one; it may be undefined still.
+func (d *definition) child(name string) *definition {
+	known := d.below[name]
+	if known == nil {
+		known = &definition{}
+		if d.below == nil {
+			d.below = map[string]*definition{}
+		}
+		d.below[name] = known
+	}
+	return known
+}
+
+func (d *definition) define(h how, line int) { d.how, d.line = h, line }
 
 // add takes note of an entry and, if it is a header, enters its table. Defining
-// something twice is an error (toml.io, "Keys" and "Table").
-func (d definitions) add(t *table, e entry) error {
+// something twice is an error (toml.io, "Keys" and "Table"). The definition is that
+// of the whole document.
+func (d *definition) add(t *table, e entry) error {
 	if !e.header {
-		return d.addKey(*t, e)
+		return t.keys.addKey(e, len(t.path))
 	}
-	top := table{}
-	for i := 1; i < len(e.path); i++ {
-		name := top.name(e.path[:i])
-		switch known := d[name]; known.how {
+	*t = table{path: e.path, keys: &definition{}}
+	at := d
+	for i, name := range e.path[:len(e.path)-1] {
+		at = at.child(name)
+		switch at.how {
 		case undefined:
-			d[name] = definition{implicit, e.at.Line}
+			at.define(implicit, e.at.Line)
 		case scalar:
-			*t = table{path: e.path}
-			return twice(e.path[:i], known)
+			return twice(e.path[:i+1], at)
 		}
 	}
-	name := top.name(e.path)
-	known := d[name]
-	*t = table{path: e.path}
+	at = at.child(e.path[len(e.path)-1])
 	switch {
-	case e.value.form == formArray && (known.how == undefined || known.how == array):
-		d[name] = definition{array, e.at.Line}
-		t.element = e.at.Line // no two begin in one line
-	case e.value.form == formTable && (known.how == undefined || known.how == implicit):
-		d[name] = definition{header, e.at.Line}
+	case e.value.form == formArray && (at.how == undefined || at.how == array):
+		at.define(array, e.at.Line)
+		at.below = nil // the keys of the element before
+	case e.value.form == formTable && (at.how == undefined || at.how == implicit):
+		at.define(header, e.at.Line)
 	default:
-		return twice(e.path, known)
+		return twice(e.path, at)
 	}
+	t.keys = at
 	return nil
 }
 
-func (d definitions) addKey(t table, e entry) error {
-	for i := len(t.path) + 1; i < len(e.path); i++ {
-		name := t.name(e.path[:i])
-		switch known := d[name]; known.how {
+// addKey takes note of a key and its value. The first parts of its path lead to d.
+func (d *definition) addKey(e entry, parts int) error {
+	last := len(e.path) - 1
+	for i := parts; i < last; i++ {
+		d = d.child(e.path[i])
+		switch d.how {
 		case undefined:
-			d[name] = definition{dotted, e.at.Line}
+			d.define(dotted, e.at.Line)
 		case dotted:
 		default:
-			return twice(e.path[:i], known)
+			return twice(e.path[:i+1], d)
 		}
 	}
-	name := t.name(e.path)
-	if known := d[name]; known.how != undefined {
-		return twice(e.path, known)
+	d = d.child(e.path[last])
+	if d.how != undefined {
+		return twice(e.path, d)
 	}
-	d[name] = definition{scalar, e.at.Line}
-	return d.addMembers(t, e)
+	d.define(scalar, e.at.Line)
+	return checkMembers(e.value)
 }
 
-// addMembers looks for double keys in an inline table, which is closed for all
+// checkMembers looks for double keys in an inline table, which is closed for all
 // other entries.
-func (d definitions) addMembers(t table, e entry) error {
-	inner := definitions{}
-	for _, member := range e.value.table {
-		if err := inner.addKey(table{}, member); err != nil {
+func checkMembers(v value) error {
+	inner := &definition{}
+	for _, member := range v.table {
+		if err := inner.addKey(member, 0); err != nil {
 			return err
 		}
 	}
-	for _, item := range e.value.items {
-		if err := d.addMembers(t, entry{value: item}); err != nil {
+	for _, item := range v.items {
+		if err := checkMembers(item); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func twice(path []string, known definition) error {
+func twice(path []string, known *definition) error {
 	return fmt.Errorf("cannot define %s twice: it stands in line %d already; take one away", entry{path: path}.key(), known.line)
 }

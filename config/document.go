@@ -43,6 +43,15 @@ type entry struct {
 // key is the dotted path, as errors name it.
 func (e entry) key() string { return strings.Join(e.path, ".") }
 
+// A key is repeated wherever something is said of it, so that long ones would cost the
+// square of their length. No setting comes near.
+const (
+	maxKeyParts = 32
+	maxKeyBytes = 1024
+)
+
+var errTooLong = fmt.Errorf("cannot use this key: it has more than %d parts or %d bytes; shorten it", maxKeyParts, maxKeyBytes)
+
 // maxFile bounds what is read as configuration.
 const maxFile = 1 << 20
 
@@ -52,11 +61,22 @@ const maxFile = 1 << 20
 // The parser is go-toml's lower half: it alone tells the place of each key and
 // value. What its upper half would check beyond syntax is done here: no key twice.
 func readDocument(data []byte, report func(Position, error)) []entry {
-	d := &document{text: numberLines(data), seen: definitions{}}
+	seen := &definition{}
+	d := &document{text: numberLines(data), table: table{keys: seen}}
 	d.parser.Reset(data)
+	skipping := false // the keys of a table whose name is too long
 	for d.parser.NextExpression() {
 		e := d.entry(d.parser.Expression())
-		if err := d.seen.add(&d.table, e); err != nil {
+		skipping = skipping && !e.header || e.header && d.tooLong != nil
+		if d.tooLong != nil {
+			report(*d.tooLong, errTooLong)
+			d.tooLong = nil
+			continue
+		}
+		if skipping {
+			continue
+		}
+		if err := seen.add(&d.table, e); err != nil {
 			report(e.at, err)
 			continue
 		}
@@ -71,7 +91,7 @@ func readDocument(data []byte, report func(Position, error)) []entry {
 type document struct {
 	text    numbered
 	parser  unstable.Parser
-	seen    definitions
+	tooLong *Position // of a key in the expression being read
 	table   table
 	entries []entry
 }
@@ -115,15 +135,21 @@ func (d *document) keyValue(n *unstable.Node) (e entry) {
 	return e
 }
 
-// readKey returns the offset at which the key ends.
+// readKey returns the offset at which the key ends, as far as it was read.
 func (d *document) readKey(e *entry, parts unstable.Iterator) (end int) {
+	size := 0
 	for parts.Next() {
 		part := parts.Node()
 		if len(e.path) == 0 {
 			e.at = d.text.position(int(part.Raw.Offset))
 		}
-		e.path = append(e.path, string(part.Data))
 		end = int(part.Raw.Offset + part.Raw.Length)
+		if size += len(part.Data); size > maxKeyBytes || len(e.path) == maxKeyParts {
+			d.tooLong = &e.at
+			e.path = append(e.path, "") // a key has a part at least
+			return end
+		}
+		e.path = append(e.path, string(part.Data))
 	}
 	return end
 }

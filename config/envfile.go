@@ -1,29 +1,38 @@
 package config
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
+
+	"relevo/internal/safefile"
 )
 
 // ReadEnvFile reads NAME=VALUE lines as systemd's EnvironmentFile= and docker's
 // --env-file do: # and ; begin a comment line, "export " is allowed, a value may
-// stand in single or double quotes. Nothing is expanded. Errors name the file
-// and the line, never a value.
+// stand in single or double quotes. Nothing is expanded. A byte order mark and line
+// ends of Windows do not count. Errors name the file and the line, never a value.
 func ReadEnvFile(path string) ([]string, error) {
-	file, err := os.Open(path)
-	if err != nil {
+	text, err := safefile.Read(path, maxEnvFile)
+	switch {
+	case errors.Is(err, safefile.ErrNotRegular):
+		return nil, fmt.Errorf("cannot read the environment file: %w, and each reload reads it again; write it to a file", err)
+	case err != nil:
 		return nil, fmt.Errorf("cannot read the environment file: %w; create it or correct its path", err)
 	}
-	defer file.Close()
+	if text, err = decode(text); err != nil {
+		return nil, fmt.Errorf("%s: cannot read the environment file: %w", path, err)
+	}
 	var env []string
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 1<<20)
-	number := 1
-	for ; lines.Scan(); number++ {
-		variable, err := parseEnvLine(lines.Text())
+	number := 0
+	for line := range strings.Lines(string(text)) {
+		number++
+		variable, err := "", error(nil)
+		if len(line) > maxEnvLine {
+			err = fmt.Errorf("cannot use the line: it has more than %s", SizeText(maxEnvLine))
+		} else {
+			variable, err = parseEnvLine(line)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", path, number, err)
 		}
@@ -31,14 +40,17 @@ func ReadEnvFile(path string) ([]string, error) {
 			env = append(env, variable)
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s:%d: cannot read the environment file: %w", path, number, err)
-	}
 	return env, nil
 }
 
+// What is read as variables, and as one of them. The kernel takes less of both.
+const (
+	maxEnvFile = 8 << 20
+	maxEnvLine = 1 << 20
+)
+
 func parseEnvLine(line string) (string, error) {
-	line = strings.TrimSpace(line)
+	line = strings.TrimSpace(strings.TrimPrefix(line, byteOrderMark)) // of a file in the middle of which another was put
 	if line == "" || line[0] == '#' || line[0] == ';' {
 		return "", nil
 	}

@@ -49,8 +49,8 @@ func TestReadEnvFileErrors(t *testing.T) {
 		`OPEN="abc`:                       `cannot use the value of OPEN: the closing " is missing`,
 		`OPEN='`:                          `the closing ' is missing`,
 		`MIXED='abc"`:                     `the closing ' is missing`,
-		strings.Repeat("x", 2<<20):        "token too long",
-		"A=" + strings.Repeat("x", 2<<20): "token too long",
+		strings.Repeat("x", 2<<20):        "it has more than 1MiB",
+		"A=" + strings.Repeat("x", 2<<20): "it has more than 1MiB",
 	} {
 		path := envFile(t, "# first\nGOOD=1\n"+line+"\nGOOD=2\n")
 		got, err := ReadEnvFile(path)
@@ -70,4 +70,45 @@ func TestReadEnvFileMissing(t *testing.T) {
 	}
 	_, err = ReadEnvFile(t.TempDir())
 	wantError(t, err, "cannot read the environment file", "is a directory")
+}
+
+// TestEnvFileEncodings: what editors of Windows save.
+func TestEnvFileEncodings(t *testing.T) {
+	for name, text := range map[string]string{
+		"a byte order mark":           "\ufeffA=1\r\nB=2\r\n",
+		"one of a file put behind":    "A=1\n\ufeffB=2",
+		"before a comment":            "\ufeff# first\nA=1\nB=2",
+		"without a mark, with \\r\\n": "A=1\r\n\r\nB=2\r\n",
+	} {
+		if got, err := ReadEnvFile(envFile(t, text)); err != nil || !slices.Equal(got, []string{"A=1", "B=2"}) {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	for _, text := range map[string]string{
+		"little end first": "\xff\xfeA\x00=\x001\x00", "big end first": "\xfe\xff\x00A\x00=\x001",
+		"without a mark": "A\x00=\x001\x00", "nothing but a mark": "\xff\xfe",
+	} {
+		path := envFile(t, text)
+		_, err := ReadEnvFile(path)
+		wantError(t, err, path+": cannot read the environment file: it is UTF-16; save it as UTF-8")
+		_, err = Load(path, "/")
+		wantError(t, err, path+": cannot read the configuration: it is UTF-16; save it as UTF-8")
+	}
+	if _, err := ReadEnvFile(envFile(t, strings.Repeat("# comment\n", maxEnvFile/10+1))); err == nil {
+		t.Error("a file without end is read")
+	}
+}
+
+// TestFileWithByteOrderMark: places count as an editor shows them.
+func TestFileWithByteOrderMark(t *testing.T) {
+	file, err := Load(envFile(t, "\ufeffname = \"a\"\r\ncommand = [\"b\"]\r\n"), "/")
+	if err != nil || file.Err() != nil || file.Name() != "a" {
+		t.Errorf("%v, %v", err, file)
+	}
+	file, err = Load(envFile(t, "\ufeffname = 1"), "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Sources{Defaults: Default(), File: file, Dir: "/", NoCommand: true}.Resolve()
+	wantError(t, err, ":1:8: cannot use an integer for name")
 }

@@ -3,10 +3,10 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
+
+	"relevo/internal/safefile"
 )
 
 // DefaultFile is read from the working directory where no other file is named.
@@ -19,6 +19,7 @@ type File struct {
 	dir     string // absolute; the file's relative paths count from it
 	entries []entry
 	errs    []error
+	more    bool // there are more errors than are told
 }
 
 // Load reads a file. A relative path counts from the directory from, which is
@@ -36,30 +37,40 @@ func Load(path, from string) (*File, error) {
 }
 
 func readFile(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		hint := "correct its path"
-		if errors.Is(err, fs.ErrNotExist) {
-			hint = "create it, or choose another with --config"
+	data, err := safefile.Read(path, maxFile)
+	var large *safefile.TooLargeError
+	switch {
+	case err == nil:
+		if data, err = decode(data); err != nil {
+			return nil, fmt.Errorf("cannot read the configuration: %w", err)
 		}
-		return nil, fmt.Errorf("cannot read the configuration: %w; %s", err, hint)
+		return data, nil
+	case errors.As(err, &large):
+		return nil, fmt.Errorf("cannot read the configuration: it has more than %s; is it the right file?", SizeText(maxFile))
+	case errors.Is(err, safefile.ErrNotRegular):
+		return nil, fmt.Errorf("cannot read the configuration: %w, and each reload reads it again; write it to a file", err)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("cannot read the configuration: %w; create it, or choose another with --config", err)
 	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("it has more than %s; is it the right file?", SizeText(maxFile))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the configuration: %w", err)
-	}
-	return data, nil
+	return nil, fmt.Errorf("cannot read the configuration: %w; correct its path", err)
 }
 
 func parse(path, dir string, data []byte) *File {
 	f := &File{path: path, dir: dir}
-	f.entries = readDocument(data, func(at Position, err error) { f.errs = append(f.errs, f.wrong(at, err)) })
+	f.entries = readDocument(data, func(at Position, err error) {
+		if len(f.errs) < maxErrors {
+			f.errs = append(f.errs, f.wrong(at, err))
+		} else if !f.more {
+			f.more, f.errs = true, append(f.errs, f.wrong(at, errMore))
+		}
+	})
 	return f
 }
+
+// maxErrors is how many errors of a file are told.
+const maxErrors = 100
+
+var errMore = fmt.Errorf("cannot tell all that is wrong: correct the first %d errors and check again", maxErrors)
 
 func (f *File) wrong(at Position, err error) error {
 	return &FileError{Path: f.path, Position: at, Err: err}

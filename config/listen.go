@@ -31,7 +31,7 @@ const (
 type Listen struct {
 	Name    string // unique in the app; "listen", "listen1", … where not given
 	Network Network
-	Address string      // host:port, or the path of a Unix socket
+	Address string      // host:port, the path of a Unix socket, or @ and its abstract name
 	Mode    fs.FileMode // of a Unix socket; 0: as the umask says
 	Backlog int         // length of the accept queue; 0: the system's maximum
 }
@@ -49,15 +49,36 @@ func (l Listen) String() string {
 // Datagram says whether the socket receives packets instead of connections.
 func (l Listen) Datagram() bool { return strings.HasPrefix(string(l.Network), "udp") }
 
+// SocketNetwork is the network of the socket to open, in the words of package net: an
+// IPv4 address gets a socket of IPv4, for net itself opens [::] for 0.0.0.0.
+func (l Listen) SocketNetwork() string {
+	if l.Network != TCP && l.Network != UDP {
+		return string(l.Network)
+	}
+	host, _, err := net.SplitHostPort(l.Address)
+	if err != nil {
+		return string(l.Network)
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Unmap().Is4() {
+		return string(l.Network) + "4"
+	}
+	return string(l.Network)
+}
+
+// Abstract says whether the socket has a name instead of a path (unix(7)): it has no
+// file, and so no mode.
+func (l Listen) Abstract() bool { return l.Network == Unix && strings.HasPrefix(l.Address, "@") }
+
 // ParseListen reads [NAME=]ADDR[,mode=0660][,backlog=N]. ADDR is :PORT,
-// HOST:PORT, PORT, unix:/PATH, or one of these after tcp4: tcp6: udp: udp4:
+// HOST:PORT, PORT, unix:/PATH, unix:@NAME (abstract), or one of these after tcp4: tcp6: udp: udp4:
 // udp6:.
 func ParseListen(text string) (Listen, error) {
 	l, err := parseUnanchored(text)
+	if err == nil && l.Network == Unix && !l.Abstract() {
+		l.Address, err = filepath.Abs(l.Address)
+	}
 	if err == nil && l.Network == Unix {
-		if l.Address, err = filepath.Abs(l.Address); err == nil {
-			err = l.checkPath()
-		}
+		err = l.checkPath()
 	}
 	if err != nil {
 		return Listen{}, err
@@ -75,7 +96,10 @@ func parseUnanchored(text string) (Listen, error) {
 }
 
 func (l Listen) checkPath() error {
-	if err := CheckSocketPath(l.Address); err != nil {
+	if l.Abstract() && len(l.Address) > 1+maxSocketPath {
+		return fmt.Errorf("cannot listen on %q: the name has %d bytes, at most %d are possible", l, len(l.Address)-1, maxSocketPath)
+	}
+	if err := CheckSocketPath(l.Address); err != nil && !l.Abstract() {
 		return fmt.Errorf("cannot listen on %q: %w", l, err)
 	}
 	return nil
@@ -108,6 +132,8 @@ func parseListen(text string) (l Listen, err error) {
 	if l.Network == Unix {
 		if l.Address == "" || strings.ContainsRune(l.Address, 0) {
 			err = errors.New("the path of the Unix socket is missing (unix:/run/app.sock)")
+		} else if l.Address == "@" {
+			err = errors.New("the name of the abstract Unix socket is missing (unix:@app)")
 		}
 	} else {
 		l.Address, err = hostPort(l.Network, l.Address)
@@ -182,6 +208,9 @@ func (l *Listen) setOption(key, value string) error {
 		if l.Network != Unix {
 			return errors.New("mode= is for Unix sockets only")
 		}
+		if l.Abstract() {
+			return errors.New("mode= is for a Unix socket with a path: an abstract one has no file, and every user of this machine can connect to it")
+		}
 		l.Mode = fs.FileMode(mode)
 	case "backlog":
 		backlog, err := strconv.Atoi(value)
@@ -212,6 +241,18 @@ func NameListeners(all []Listen) {
 	}
 }
 
+// takesIPv4Of says whether the listener is for all addresses of IPv4 and IPv6, and the
+// other for all of IPv4 on the same port.
+func (l Listen) takesIPv4Of(other Listen) bool {
+	if l.Network != TCP && l.Network != UDP || l.Datagram() != other.Datagram() || other.Network == Unix {
+		return false
+	}
+	host, port, _ := net.SplitHostPort(l.Address)
+	otherHost, otherPort, _ := net.SplitHostPort(other.Address)
+	all4 := otherHost == "0.0.0.0" || otherHost == "" && strings.HasSuffix(string(other.Network), "4")
+	return (host == "" || host == "::") && all4 && port == otherPort && port != "0"
+}
+
 // listenProblem returns what keeps listener i from standing beside those before it.
 func listenProblem(all []Listen, i int) error {
 	l := all[i]
@@ -223,6 +264,9 @@ func listenProblem(all []Listen, i int) error {
 	for _, other := range all[:i] {
 		if l.Name == other.Name {
 			return fmt.Errorf("cannot listen twice under the name %q (%s and %s)", l.Name, other, l)
+		}
+		if l.takesIPv4Of(other) || other.takesIPv4Of(l) {
+			return fmt.Errorf("cannot listen on %s beside %s: without a prefix [::] is for IPv4, too; write tcp6: or udp6: before it", l, other)
 		}
 		if l.Network == other.Network && l.Address == other.Address && !strings.HasSuffix(l.Address, ":0") {
 			return fmt.Errorf("cannot listen twice on %s (listeners %q and %q)", l, other.Name, l.Name)

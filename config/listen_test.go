@@ -9,6 +9,7 @@ import (
 )
 
 func TestParseListen(t *testing.T) {
+	full := strings.Repeat("x", maxSocketPath)
 	for text, want := range map[string]Listen{
 		":8080":                 {Network: TCP, Address: ":8080"},
 		"8080":                  {Network: TCP, Address: ":8080"},
@@ -26,6 +27,10 @@ func TestParseListen(t *testing.T) {
 		"udp6:[::1]:53":         {Network: UDP6, Address: "[::1]:53"},
 		"unix:/run/a.sock":      {Network: Unix, Address: "/run/a.sock"},
 		"unix:/run/../tmp/a":    {Network: Unix, Address: "/tmp/a"},
+		"unix:@a":               {Network: Unix, Address: "@a"},
+		"unix:@a/../b//c":       {Network: Unix, Address: "@a/../b//c"},
+		"x=unix:@a,backlog=2":   {Name: "x", Network: Unix, Address: "@a", Backlog: 2},
+		"unix:@" + full:         {Network: Unix, Address: "@" + full},
 		"unix:/run/a=b.sock":    {Network: Unix, Address: "/run/a=b.sock"},
 		"web=:8080":             {Name: "web", Network: TCP, Address: ":8080"},
 		"a.b_c-1=unix:/a":       {Name: "a.b_c-1", Network: Unix, Address: "/a"},
@@ -51,6 +56,7 @@ func TestParseListenMakesPathsAbsolute(t *testing.T) {
 }
 
 func TestParseListenErrors(t *testing.T) {
+	abstract := "unix:@" + strings.Repeat("x", maxSocketPath+1)
 	const forms = "an address is :PORT, HOST:PORT, [IPV6]:PORT or unix:/PATH"
 	long := "unix:/" + strings.Repeat("x", maxSocketPath)
 	for text, says := range map[string]string{
@@ -68,6 +74,9 @@ func TestParseListenErrors(t *testing.T) {
 		"tcp4:[::1]:80":        "::1 is not an IPv4 address",
 		"udp6:127.0.0.1:53":    "127.0.0.1 is not an IPv6 address",
 		"unix:":                "unix:/run/app.sock",
+		"unix:@":               "unix:@app",
+		"unix:@a,mode=0660":    "an abstract one has no file",
+		abstract:               "the name has 108 bytes, at most 107 are possible",
 		long:                   "has 108 bytes, a Unix socket's may have at most 107; use a shorter directory",
 		"-x=:80":               `"-x" as a name: letters, digits`,
 		"=:80":                 `"" as a name`,
@@ -96,6 +105,18 @@ func TestNameListeners(t *testing.T) {
 	for i, want := range []string{"listen", "web", "listen2", "listen3"} {
 		if all[i].Name != want {
 			t.Errorf("listener %d is named %q, want %q", i, all[i].Name, want)
+		}
+	}
+}
+
+func TestSocketNetwork(t *testing.T) {
+	for text, want := range map[string]string{
+		"0.0.0.0:80": "tcp4", "127.0.0.1:80": "tcp4", "tcp4::80": "tcp4", "udp:0.0.0.0:53": "udp4", "[::ffff:127.0.0.1]:80": "tcp4",
+		":80": "tcp", "[::]:80": "tcp", "[::1]:80": "tcp", "localhost:80": "tcp", "udp:53": "udp", "tcp6:[::]:80": "tcp6", "unix:/a": "unix",
+	} {
+		l, err := ParseListen(text)
+		if got := l.SocketNetwork(); err != nil || got != want {
+			t.Errorf("%s gets a socket of %q, %v; want %q", text, got, err, want)
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/safefile"
 )
 
 // Places are the directories of all apps of one user. RELEVO_RUNTIME_DIR and
@@ -64,14 +66,18 @@ func findRuntime(getenv func(string) string, uid int, usable func(dir string) bo
 	}
 	for _, dir := range fallbacks {
 		if usable(dir) {
-			return Places{Runtime: dir, Warning: fmt.Sprintf("cannot write to %s: sockets go to %s; RELEVO_RUNTIME_DIR chooses a place", first, dir)}
+			return Places{Runtime: dir, Warning: fmt.Sprintf("cannot use %s: sockets go to %s; RELEVO_RUNTIME_DIR chooses a place", first, dir)}
 		}
 	}
 	return p
 }
 
-// UsableDir says whether this user can write to a directory, or make it.
+// UsableDir says whether this user can write to a directory, or make it, and nobody
+// else can.
 func UsableDir(dir string) bool {
+	if safefile.CheckDir(dir) != nil {
+		return false
+	}
 	for {
 		_, err := os.Stat(dir)
 		if parent := filepath.Dir(dir); errors.Is(err, fs.ErrNotExist) && parent != dir {

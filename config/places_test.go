@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -50,21 +51,21 @@ func TestFindPlaces(t *testing.T) {
 			uid: 0, unusable: "/run/relevo",
 			want: Places{
 				Runtime: "/dev/shm/relevo-0", State: "/var/lib/relevo",
-				Warning: "cannot write to /run/relevo: sockets go to /dev/shm/relevo-0; RELEVO_RUNTIME_DIR chooses a place",
+				Warning: "cannot use /run/relevo: sockets go to /dev/shm/relevo-0; RELEVO_RUNTIME_DIR chooses a place",
 			},
 		},
 		"user with somebody else's XDG_RUNTIME_DIR": {
 			env: map[string]string{"XDG_RUNTIME_DIR": "/run/user/0", "HOME": "/home/u"}, uid: 7, unusable: "/run/user/0/relevo",
 			want: Places{
 				Runtime: temp + "/relevo-7", State: "/home/u/.local/state/relevo",
-				Warning: "cannot write to /run/user/0/relevo: sockets go to " + temp + "/relevo-7; RELEVO_RUNTIME_DIR chooses a place",
+				Warning: "cannot use /run/user/0/relevo: sockets go to " + temp + "/relevo-7; RELEVO_RUNTIME_DIR chooses a place",
 			},
 		},
 		"user with nothing, read-only": {
 			uid: 7, unusable: temp + "/relevo-7",
 			want: Places{
 				Runtime: "/dev/shm/relevo-7", State: "/dev/shm/relevo-7/state/relevo",
-				Warning: "cannot write to " + temp + "/relevo-7: sockets go to /dev/shm/relevo-7; RELEVO_RUNTIME_DIR chooses a place",
+				Warning: "cannot use " + temp + "/relevo-7: sockets go to /dev/shm/relevo-7; RELEVO_RUNTIME_DIR chooses a place",
 			},
 		},
 		"root with no place at all": {
@@ -106,11 +107,17 @@ func TestUsableDir(t *testing.T) {
 	if err := os.WriteFile(dir+"/file", nil, 0o777); err != nil {
 		t.Fatal(err)
 	}
+	open := dir + "/open"
+	if err := errors.Join(os.Mkdir(open, 0o755), os.Chmod(open, 0o777)); err != nil {
+		t.Fatal(err)
+	}
 	for path, want := range map[string]bool{
 		dir:             true,
 		dir + "/a":      true,
 		dir + "/a/b/c":  true,
 		dir + "/file/a": false, // not even for root
+		open:            false, // others could have put something there first
+		open + "/a":     false,
 	} {
 		if got := UsableDir(path); got != want {
 			t.Errorf("%s: got %v", path, got)

@@ -66,23 +66,48 @@ func apart(err error) []error {
 
 func join(errs []error) error { return errors.Join(SortedErrors(errors.Join(errs...))...) }
 
-// numbered is a file's bytes with the offsets at which its lines begin.
+// numbered is a file's bytes with the offsets at which its lines begin, and, for every
+// block, how many characters come before it: a line may be as long as the file, and
+// everything on it has a place.
 type numbered struct {
-	data  []byte
-	lines []int
+	data       []byte
+	lines      []int
+	characters []int
 }
+
+const blockBytes = 256
 
 func numberLines(data []byte) numbered {
 	t := numbered{data: data, lines: []int{0}}
+	characters := 0
 	for i, b := range data {
+		if i%blockBytes == 0 {
+			t.characters = append(t.characters, characters)
+		}
+		if utf8.RuneStart(b) {
+			characters++
+		}
 		if b == '\n' {
 			t.lines = append(t.lines, i+1)
 		}
 	}
+	t.characters = append(t.characters, characters) // at the end of the data, if a block ends there
 	return t
 }
 
 func (t numbered) position(offset int) Position {
 	line := sort.SearchInts(t.lines, offset+1)
-	return Position{Line: line, Column: 1 + utf8.RuneCount(t.data[t.lines[line-1]:offset])}
+	return Position{Line: line, Column: 1 + t.before(offset) - t.before(t.lines[line-1])}
+}
+
+// before returns how many characters begin before an offset.
+func (t numbered) before(offset int) int {
+	block := offset / blockBytes
+	n := t.characters[block]
+	for _, b := range t.data[block*blockBytes : offset] {
+		if utf8.RuneStart(b) {
+			n++
+		}
+	}
+	return n
 }

@@ -10,10 +10,12 @@ import (
 type reading struct {
 	file     *File
 	app      *App
-	settings map[string]Setting
+	ordered  []Setting
+	settings map[string]Setting  // the same by their keys
 	places   map[string]Position // of values, and of items: listen[1]
 	failed   map[string]bool     // keys whose value could not be read
 	errs     []error
+	more     bool           // there are more errors than are told
 	unknown  string         // the unknown table that keys go to
 	listener *listenerTable // the [[listener]] that keys go to
 	rules    *value         // all [[dev.rules]] so far; keys go to the last
@@ -24,8 +26,8 @@ type reading struct {
 
 // apply sets what the file says.
 func (f *File) apply(app *App) *reading {
-	r := &reading{file: f, app: app, settings: map[string]Setting{}, places: map[string]Position{}, failed: map[string]bool{}}
-	for _, s := range Settings() {
+	r := &reading{file: f, app: app, ordered: Settings(), settings: map[string]Setting{}, places: map[string]Position{}, failed: map[string]bool{}}
+	for _, s := range r.ordered {
 		r.settings[s.Key] = s
 	}
 	for _, e := range f.entries {
@@ -34,6 +36,9 @@ func (f *File) apply(app *App) *reading {
 		}
 	}
 	for _, e := range f.entries {
+		if r.more {
+			break
+		}
 		if e.header {
 			r.header(e)
 		} else {
@@ -42,6 +47,11 @@ func (f *File) apply(app *App) *reading {
 	}
 	r.endListener()
 	r.endRules()
+	for _, s := range r.ordered {
+		if s.settle != nil {
+			s.settle(app)
+		}
+	}
 	for _, l := range r.listeners {
 		r.places[fmt.Sprintf("listen[%d]", len(app.Listen))] = l.at
 		app.Listen = append(app.Listen, l.Listen)
@@ -51,7 +61,11 @@ func (f *File) apply(app *App) *reading {
 
 func (r *reading) report(key string, at Position, err error) {
 	r.failed[key] = true
-	r.errs = append(r.errs, r.file.wrong(at, err))
+	if len(r.errs) < maxErrors {
+		r.errs = append(r.errs, r.file.wrong(at, err))
+	} else if !r.more {
+		r.more, r.errs = true, append(r.errs, r.file.wrong(at, errMore))
+	}
 }
 
 func (r *reading) header(e entry) {
@@ -146,7 +160,7 @@ func (r *reading) suggest(path []string) string {
 	key := entry{path: path}.key()
 	last := path[len(path)-1]
 	keys := []string{listenerKey}
-	for _, s := range Settings() { // in their order, so that the answer is always the same
+	for _, s := range r.ordered { // so that the answer is always the same
 		if s.Key == last && len(path) > 1 {
 			return fmt.Sprintf("; did you mean %s? It stands above the first [table]", s.Key)
 		}

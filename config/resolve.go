@@ -144,14 +144,14 @@ func (r *resolved) blame(p problem) error {
 // complete fills in what follows from other settings.
 func (r *resolved) complete(s Sources) {
 	app := &r.app
-	if app.Name == "" {
-		app.Name = NameFor(app.Command)
-	}
 	if app.Dir == "" {
 		app.Dir = s.Dir
 		if s.File != nil && s.File.Sets("command") && s.Flags["command"] == nil {
 			app.Dir = s.File.dir
 		}
+	}
+	if app.Name == "" {
+		app.Name = NameFor(app.Command, app.Dir)
 	}
 	NameListeners(app.Listen)
 }
@@ -168,7 +168,7 @@ func (a *App) anchor(dir string) {
 		absolute(&a.EnvFiles[i])
 	}
 	for i := range a.Listen {
-		if a.Listen[i].Network == Unix {
+		if a.Listen[i].Network == Unix && !a.Listen[i].Abstract() {
 			absolute(&a.Listen[i].Address)
 			a.Listen[i].Address = filepath.Clean(a.Listen[i].Address)
 		}
@@ -180,7 +180,7 @@ func (a *App) anchor(dir string) {
 func (s Sources) CheckFiles() error {
 	r := s.resolve()
 	var errs []error
-	for i, path := range r.app.EnvFiles {
+	for i, path := range r.app.EnvFiles[:min(len(r.app.EnvFiles), maxEnvFiles)] {
 		if _, err := ReadEnvFile(path); err != nil {
 			errs = append(errs, r.blame(problem{fmt.Sprintf("env_files[%d]", i), err}))
 		}

@@ -36,6 +36,8 @@ address = "unix:/run/b.sock"
 mode = "0600"
 [[listener]]
 address = "udp:127.0.0.1:53"
+[[listener]]
+address = "unix:@shop//a"
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +52,7 @@ address = "udp:127.0.0.1:53"
 		"directory": app.Dir == "/srv/shop",
 		"workers":   app.Workers == 3,
 		"listen": slices.Equal(listen, []string{"web=:8080", "listen1=unix:/srv/shop/run/a.sock,mode=0660",
-			"admin=unix:/run/b.sock,mode=0600", "listen3=udp:127.0.0.1:53"}),
+			"admin=unix:/run/b.sock,mode=0600", "listen3=udp:127.0.0.1:53", "listen4=unix:@shop//a"}),
 		"ready":     app.Ready == Ready{ReadyDelay, 2 * time.Second},
 		"signal":    SignalName(app.StopSignal) == "SIGQUIT",
 		"env files": slices.Equal(app.EnvFiles, []string{"/srv/shop/app.env", "/etc/app.env"}),

@@ -45,7 +45,7 @@ func listenerSchema() schema {
 	texts := func(description string) schema { return schema{"type": "string", "description": description} }
 	one := object("One listening socket", map[string]any{
 		"name":    texts("Name in LISTEN_FDNAMES and placeholders"),
-		"address": texts(":PORT, HOST:PORT, unix:/PATH, udp:…"),
+		"address": texts(":PORT, HOST:PORT, unix:/PATH, unix:@NAME, udp:…"),
 		"mode":    texts("File mode of a Unix socket, octal"),
 		"backlog": schema{"type": "integer", "minimum": 1, "description": "Length of the accept queue (default: the system's maximum)"},
 	})

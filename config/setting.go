@@ -30,7 +30,8 @@ type Setting struct {
 	Secret  bool // values are never shown, only names
 
 	read    func(*App, value, reporter)                // takes the value of the file
-	member  func(app *App, name string, v value) error // a table's: takes one of its keys
+	member  func(app *App, name string, v value) error // a table's: takes one of its keys; settle follows
+	settle  func(*App)                                 // a table's: of equal names the last counts
 	set     func(*App, []string) error                 // takes the texts of a flag or a variable
 	render  func(*App) string                          // as the file has it; empty: not set
 	members func(*App) []member                        // a table's
@@ -153,14 +154,23 @@ type named[T any] struct {
 // replaces those that it names.
 func tableOf[T any](key, flag string, k named[T], applies Applies, field func(*App) *[]T, help string) Setting {
 	put := func(app *App, got T) {
-		name, _ := k.split(got)
 		all := field(app)
-		at := slices.IndexFunc(*all, func(v T) bool { other, _ := k.split(v); return other == name })
-		if at < 0 {
-			*all = append(*all, got)
-		} else {
-			(*all)[at] = got
+		*all = append(*all, got)
+	}
+	settle := func(app *App) {
+		all := field(app)
+		places := map[string]int{}
+		kept := (*all)[:0]
+		for _, v := range *all {
+			name, _ := k.split(v)
+			if at, known := places[name]; known {
+				kept[at] = v
+				continue
+			}
+			places[name] = len(kept)
+			kept = append(kept, v)
 		}
+		*all = kept
 	}
 	return Setting{
 		Key: key, Flag: flag, Arg: k.arg, Help: help, Applies: applies, Repeats: true,
@@ -189,8 +199,10 @@ func tableOf[T any](key, flag string, k named[T], applies Applies, field func(*A
 				}
 				put(app, got)
 			}
+			settle(app)
 			return nil
 		},
+		settle: settle,
 		render: func(*App) string { return "" },
 		members: func(app *App) (all []member) {
 			for _, v := range *field(app) {

@@ -18,15 +18,23 @@ func Settings() []Setting {
 func appSettings() []Setting {
 	all := []Setting{
 		one("name", "name", plain("NAME", "shop"), Restart, func(a *App) *string { return &a.Name },
-			"name of the app (default: base name of the command; serve; in dev that of the package's program)"),
+			"name of the app (default: base name of the program, of a script the script's or its directory's; serve; in dev that of the package's program)"),
 		many("command", "", argument(), Roll, func(a *App) *[]string { return &a.Command },
 			"program and arguments; {fd} {fd:NAME} {addr} {addr:NAME} {slot} are filled in"),
 		one("directory", "directory", plain("DIR", "."), Roll, func(a *App) *string { return &a.Dir },
 			"working directory of the workers (default: the file's if the command comes from it, else the present one)"),
 		one("workers", "workers", workers(), Live, func(a *App) *int { return &a.Workers },
-			"number of workers; auto is one for each processor this process may use"),
+			"number of workers; auto, max or 0 is one for each processor this process may use"),
 		many("listen", "listen", listeners(), Roll, func(a *App) *[]Listen { return &a.Listen },
-			"listen on :8080, 127.0.0.1:0, [::1]:80, unix:/path.sock, udp:…; ,mode=0660 and ,backlog=N may follow"),
+			"listen on :8080, 127.0.0.1:0, [::1]:80, unix:/path.sock, unix:@abstract, udp:…; ,mode=0660 and ,backlog=N may follow"),
+		one("capture", "capture", choice("WHAT", oneOf("capture", CaptureAuto, CaptureOff), CaptureAuto, CaptureOff), Roll, func(a *App) *Capture { return &a.Capture },
+			"programs that bind their own port get the master's sockets for it: auto, off"),
+		one("balance", "balance", choice("HOW", oneOf("balance", BalanceAuto, BalanceShared, BalanceEven), BalanceAuto, BalanceShared, BalanceEven),
+			Roll, func(a *App) *Balance { return &a.Balance },
+			"how programs that bind their own port share it: even (a socket a worker), shared (one for all), auto (even where it can be)"),
+		one("rescue", "rescue", choice("WHOSE", oneOf("rescue", RescueOff, RescueLocal, RescueOn), RescueOff, RescueLocal, RescueOn),
+			Roll, func(a *App) *Rescue { return &a.Rescue },
+			"whose idle connections outlive a worker whose program does not drain: off, local (clients on this host), on (the app sees others' requests come from this host)"),
 		one("ready", "ready", written("HOW", "auto", ParseReady, Ready.String), Roll, func(a *App) *Ready { return &a.Ready },
 			"how a worker gets known as ready: auto, notify, ipc or delay=D"),
 		one("ready_timeout", "ready-timeout", duration(), Live, func(a *App) *time.Duration { return &a.ReadyTimeout },
@@ -49,7 +57,8 @@ func appSettings() []Setting {
 		one("keep_releases", "keep-releases", number(DefaultKeepReleases, 1, 0), Live, func(a *App) *int { return &a.KeepReleases },
 			"copies of executables kept for rollbacks"),
 		tableOf("env", "env", variables(), Roll, func(a *App) *[]string { return &a.Env },
-			"a variable for the workers"),
+			"a variable for the workers; all users see arguments (ps), so for secrets NAME alone (relevo's own value) or an env file"),
+		inheritSetting(),
 		many("env_files", "env-file", plain("FILE", "app.env"), Roll, func(a *App) *[]string { return &a.EnvFiles },
 			"a file of variables, read anew at each roll"),
 		one("output", "output", choice("HOW", ParseOutput, OutputAuto, OutputPrefix, OutputPlain, OutputInherit), Restart, func(a *App) *Output { return &a.Output },
@@ -149,9 +158,15 @@ func logLevel() kind[slog.Level] {
 }
 
 func variables() named[string] {
-	k := written("K=V", "value", parseVariable, func(v string) string { return v }).
+	k := written("NAME[=VALUE]", "value", parseVariable, func(v string) string { return v }).
 		also([]string{"string", "integer", "boolean"}, formInteger, formBool)
-	return named[string]{k, func(v string) (string, string) { name, text, _ := strings.Cut(v, "="); return name, text }}
+	return named[string]{k, func(v string) (string, string) {
+		name, text, given := strings.Cut(v, "=")
+		if !given {
+			text = "(taken from relevo's environment)"
+		}
+		return name, text
+	}}
 }
 
 func rlimits() named[Rlimit] {

@@ -27,6 +27,12 @@ const minLifetime = 100 * time.Millisecond
 // minMemory bounds the error of leaving out a unit.
 const minMemory = 1 << 20
 
+// Every listener is compared with those before it, and is a descriptor of each worker.
+const (
+	maxListeners = 512
+	maxEnvFiles  = 512
+)
+
 // Validate checks what single values cannot show: ranges and what must not be
 // the same twice. It returns all that is wrong.
 func (a *App) Validate() error {
@@ -55,7 +61,13 @@ func (a *App) problems() (all []problem) {
 	wrong(a.StopGrace < 0, "stop_grace", "cannot use a stop grace of %s: it is negative", a.StopGrace)
 	wrong(a.Surge < 1, "surge", "cannot roll with a surge of %d: at least 1 is needed", a.Surge)
 	wrong(a.KeepReleases < 1, "keep_releases", "cannot keep %d releases: at least 1 is needed for a rollback", a.KeepReleases)
-	for i := range a.Listen {
+	if len(a.Listen) > maxListeners {
+		wrong(true, fmt.Sprintf("listen[%d]", maxListeners), "cannot open %d listeners: at most %d are possible", len(a.Listen), maxListeners)
+	}
+	if len(a.EnvFiles) > maxEnvFiles {
+		wrong(true, fmt.Sprintf("env_files[%d]", maxEnvFiles), "cannot read %d environment files: at most %d are possible", len(a.EnvFiles), maxEnvFiles)
+	}
+	for i := range a.Listen[:min(len(a.Listen), maxListeners)] {
 		if err := listenProblem(a.Listen, i); err != nil {
 			all = append(all, problem{fmt.Sprintf("listen[%d]", i), err})
 		}

@@ -21,8 +21,8 @@ func ParseWorkers(text string) (int, error) {
 		return CPUs(), nil
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > MaxWorkers {
-		return 0, fmt.Errorf("cannot use %q as a number of workers: 1 to %d, or auto (here %d)", text, MaxWorkers, CPUs())
+	if err != nil || n < 1 || n > MaxWorkers || text[0] == '+' { // +2 is a step of relevo scale
+		return 0, fmt.Errorf("cannot use %q as a number of workers: 1 to %d, or auto, max or 0 (here %d)", text, MaxWorkers, CPUs())
 	}
 	return n, nil
 }
@@ -111,18 +111,31 @@ func ParseEnv(text string) (string, error) {
 }
 
 // parseVariable is ParseEnv for a variable that is meant for the workers of this app
-// alone. What a master tells each of them cannot be had otherwise.
+// alone. A NAME without a value is taken from relevo's own environment. What a master
+// tells each of its workers cannot be had otherwise.
 func parseVariable(text string) (string, error) {
-	text, err := ParseEnv(text)
-	if err != nil {
-		return "", err
+	if !isVariableName(text) {
+		if _, err := ParseEnv(text); err != nil {
+			return "", err
+		}
 	}
 	switch name, _, _ := strings.Cut(text, "="); name {
 	case "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
-		"RELEVO_NAME", "RELEVO_SLOT", "RELEVO_WORKER", "RELEVO_GENERATION", "RELEVO_IPC_FD":
+		"RELEVO_NAME", "RELEVO_SLOT", "RELEVO_WORKER", "RELEVO_GENERATION", "RELEVO_IPC_FD", "RELEVO_CONTROL":
 		return "", fmt.Errorf("cannot set %s: relevo gives each worker its own; take it away", name)
 	}
 	return text, nil
+}
+
+// isVariableName says whether a text is a name as shells allow it.
+func isVariableName(text string) bool {
+	for i, r := range text {
+		letter := r == '_' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+		if !letter && (i == 0 || r < '0' || r > '9') {
+			return false
+		}
+	}
+	return text != ""
 }
 
 // ParseSignal reads a signal's name or its number, with or without SIG.

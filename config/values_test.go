@@ -2,6 +2,7 @@ package config
 
 import (
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,7 +19,7 @@ func TestParseWorkers(t *testing.T) {
 			t.Errorf("ParseWorkers(%q) = %d, %v, want %d", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "-1", "-0", "00", "1025", "many", "1.5", "0x10", " 1", "99999999999999999999"} {
+	for _, text := range []string{"", "-1", "-0", "00", "1025", "many", "+2", "1.5", "0x10", " 1", "99999999999999999999"} {
 		got, err := ParseWorkers(text)
 		wantCannot(t, err, strconv.Quote(text), "1 to 1024", "auto")
 		if got != 0 {
@@ -110,6 +111,54 @@ func TestParseEnv(t *testing.T) {
 	}
 	_, err := ParseEnv("K=a\x00b")
 	wantCannot(t, err, `"K"`, "NUL")
+}
+
+// TestVariableWithoutValue: NAME alone is relevo's own; what is none gets the error.
+func TestVariableWithoutValue(t *testing.T) {
+	for _, text := range []string{"NAME", "_x1", "A=b", "A="} {
+		if got, err := parseVariable(text); err != nil || got != text {
+			t.Errorf("%q is %q, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "A B", "1A", "my-secret", "--x", "RELEVO_SLOT", "NOTIFY_SOCKET", "LISTEN_FDS=1"} {
+		if got, err := parseVariable(text); err == nil {
+			t.Errorf("%q is %q", text, got)
+		}
+	}
+}
+
+func TestEnvInherit(t *testing.T) {
+	for text, want := range map[string][]string{ // of PATH, LANG, LC_TIME, HOME
+		"true": {"PATH", "LANG", "LC_TIME", "HOME"}, "false": nil, "PATH,LANG": {"PATH", "LANG"}, "LC_*": {"LC_TIME"}, "0": nil,
+		"PAT": nil,
+	} {
+		inherit, err := ParseEnvInherit(text)
+		var got []string
+		for _, name := range []string{"PATH", "LANG", "LC_TIME", "HOME"} {
+			if inherit.Takes(name) {
+				got = append(got, name)
+			}
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q takes %q, %v; want %q", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "A,,B", "A=b", "*", "A*B", "A B"} {
+		_, err := ParseEnvInherit(text)
+		wantCannot(t, err, "true, false, or names such as PATH,LANG,LC_*")
+	}
+	for text, want := range map[string]string{
+		"env_inherit = true": "true", "env_inherit = false": "false", `env_inherit = ["PATH", "LC_*"]`: `["PATH", "LC_*"]`, "env_inherit = []": "false",
+	} {
+		app, err := resolveText(text)
+		if got := app.EnvInherit.render(); err != nil || got != want {
+			t.Errorf("%s is %s, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"env_inherit = 1", `env_inherit = "PATH"`, "env_inherit = [1]", `env_inherit = ["A=b"]`} {
+		_, err := resolveText(text)
+		wantError(t, err, ":1:15: cannot use ")
+	}
 }
 
 func TestParseSignal(t *testing.T) {

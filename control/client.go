@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -19,12 +20,14 @@ import (
 	"time"
 
 	"relevo/config"
+	"relevo/internal/printable"
 	"relevo/pool"
 )
 
 // Client talks to one running master.
 type Client struct {
 	name     string
+	socket   string // its path
 	http     *http.Client
 	patience time.Duration // of Status
 }
@@ -33,21 +36,36 @@ type Client struct {
 // finds out at once whether somebody answers there: the error has the exit code
 // for not running, or for not permitted.
 func Connect(ctx context.Context, path string) (*Client, error) {
-	name := strings.TrimSuffix(filepath.Base(path), ".sock")
+	name := printable.Line(strings.TrimSuffix(filepath.Base(path), ".sock"))
 	if err := config.CheckSocketPath(path); err != nil {
 		return nil, fmt.Errorf("cannot reach %q at %s: %w", name, path, err)
 	}
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "unix", path)
-	}
+	// Each connection is looked at: another process may have taken the path meanwhile.
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return dialTrusted(ctx, path) }
 	conn, err := dial(ctx, "", "")
 	if err != nil {
-		return nil, notConnected(name, path, err)
+		return nil, untrusted(name, path, err)
 	}
 	conn.Close()
 	transport := &http.Transport{DialContext: dial, DisableKeepAlives: true}
-	return &Client{name: name, http: &http.Client{Transport: transport}, patience: statusPatience}, nil
+	return &Client{name: name, socket: path, http: &http.Client{Transport: transport}, patience: statusPatience}, nil
+}
+
+func dialTrusted(ctx context.Context, path string) (net.Conn, error) {
+	uids, err := trustedSocket(path)
+	if err != nil {
+		return nil, err
+	}
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkServer(conn, uids); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 func notConnected(name, path string, err error) error {
@@ -65,13 +83,21 @@ func notConnected(name, path string, err error) error {
 // Names returns the apps that have a control socket in the runtime directory,
 // sorted. Some may be dead.
 func Names(runtimeDir string) ([]string, error) {
-	paths, err := filepath.Glob(filepath.Join(runtimeDir, "*.sock"))
-	if err != nil {
+	if err := checkDir(runtimeDir); err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(runtimeDir)
+	if errors.Is(err, fs.ErrPermission) { // which it is to others if it is root's
+		return nil, &Error{Message: fmt.Sprintf("cannot look for masters: %v", err), Exit: ExitNotPermitted}
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("cannot look for masters: %w", err)
 	}
 	var names []string
-	for _, path := range paths {
-		names = append(names, strings.TrimSuffix(filepath.Base(path), ".sock"))
+	for _, entry := range entries {
+		if name, isSocket := strings.CutSuffix(entry.Name(), ".sock"); isSocket && config.CheckName(name) == nil {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	return names, nil
@@ -79,6 +105,9 @@ func Names(runtimeDir string) ([]string, error) {
 
 // Name is the app's name.
 func (c *Client) Name() string { return c.name }
+
+// Socket is the path of the control socket.
+func (c *Client) Socket() string { return c.socket }
 
 // statusPatience is how long a master may take to say how it is. One that is
 // stopped or stuck accepts connections and never answers.
@@ -164,6 +193,11 @@ func (c *Client) Releases(ctx context.Context) (r Releases, err error) {
 	return r, c.do(ctx, http.MethodGet, "releases", nil, &r)
 }
 
+// Prune removes the copies that nobody uses, but for the last good one.
+func (c *Client) Prune(ctx context.Context) (p Pruned, err error) {
+	return p, c.do(ctx, http.MethodPost, "prune", nil, &p)
+}
+
 // Scale changes the number of workers: a number, +N or -N.
 func (c *Client) Scale(ctx context.Context, workers string) (s Scaled, err error) {
 	return s, c.do(ctx, http.MethodPost, "scale", scaleRequest{Workers: json.RawMessage(strconv.Quote(workers))}, &s)
@@ -202,14 +236,31 @@ type EventStream struct {
 // Next returns the next event and the line it came in. It returns io.EOF when the
 // pool has ended.
 func (s *EventStream) Next() (e pool.Event, line []byte, err error) {
-	line, err = s.lines.ReadBytes('\n')
+	line, err = s.line()
 	if err != nil {
 		return e, nil, err
 	}
 	if err := json.Unmarshal(line, &e); err != nil {
 		return e, nil, fmt.Errorf("cannot read an event: %w", err)
 	}
-	return e, line, nil
+	printable.Clean(&e)
+	return e, printable.JSON(line), nil
+}
+
+// maxAnswer is the most that a client reads of one answer, or of one event, in bytes:
+// what answers on a socket may be any program.
+const maxAnswer = 8 << 20
+
+func (s *EventStream) line() (line []byte, err error) {
+	for {
+		part, err := s.lines.ReadSlice('\n')
+		if line = append(line, part...); len(line) > maxAnswer {
+			return nil, fmt.Errorf("cannot read an event: it is longer than %d MiB", maxAnswer>>20)
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return line, err
+		}
+	}
 }
 
 // Close ends the stream.
@@ -227,9 +278,10 @@ func (c *Client) do(ctx context.Context, method, verb string, body, into any) er
 	if into == nil {
 		return nil
 	}
-	if err := json.NewDecoder(response.Body).Decode(into); err != nil {
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(into); err != nil {
 		return fmt.Errorf("cannot read the answer of %q: %w", c.name, err)
 	}
+	printable.Clean(into)
 	return nil
 }
 
@@ -272,8 +324,12 @@ func (c *Client) request(ctx context.Context, method, verb string, body any) (*h
 	}
 	defer response.Body.Close()
 	failure := &Error{Exit: ExitFailure}
-	if json.NewDecoder(response.Body).Decode(failure) != nil || failure.Message == "" {
+	if json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(failure) != nil || failure.Message == "" {
 		failure.Message = fmt.Sprintf("cannot ask %q to %s: %s", c.name, verb, response.Status)
 	}
+	if failure.Exit <= ExitOK || failure.Exit > 255 {
+		failure.Exit = ExitFailure
+	}
+	printable.Clean(failure)
 	return nil, failure
 }

@@ -8,6 +8,7 @@
 //	                                    pool.RollResult, or 202 with wait false; force tries bytes that failed
 //	GET  /v1/plan                       what a reload would change (type Plan)
 //	GET  /v1/releases                   the releases that are known (type Releases)
+//	POST /v1/prune                      remove the copies that nobody uses (type Pruned)
 //	POST /v1/rollback {"to":"ab12cd"}   roll to a kept release; without "to" to the last good one
 //	POST /v1/scale   {"workers":"+1"}   a number, +N or -N
 //	POST /v1/upgrade                    replace the master by what its program's path holds (type Upgraded)

@@ -171,6 +171,7 @@ func TestErrors(t *testing.T) {
 				"plan":                   func(ctx context.Context) error { _, err := client.Plan(ctx); return err },
 				"rollback":               func(ctx context.Context) error { _, err := client.Rollback(ctx, ""); return err },
 				"releases":               func(ctx context.Context) error { _, err := client.Releases(ctx); return err },
+				"prune":                  func(ctx context.Context) error { _, err := client.Prune(ctx); return err },
 				"scale":                  func(ctx context.Context) error { _, err := client.Scale(ctx, "1"); return err },
 				"stop":                   func(ctx context.Context) error { return client.Stop(ctx, false) },
 				"events":                 func(ctx context.Context) error { _, err := client.Events(ctx); return err },
@@ -236,6 +237,8 @@ func TestClient(t *testing.T) {
 	wantEqual(t, "plan", []any{plan, err}, []any{m.plan, nil})
 	releases, err := client.Releases(ctx)
 	wantEqual(t, "releases", []any{releases, err}, []any{m.releases, nil})
+	pruned, err := client.Prune(ctx)
+	wantEqual(t, "prune", []any{pruned, err}, []any{control.Pruned{Copies: 2, Bytes: 7}, nil})
 	scaled, err := client.Scale(ctx, "+1")
 	wantEqual(t, "scale", []any{scaled, err}, []any{m.scaled, nil})
 	sent, err := client.Send(ctx, pool.Target{Slot: &slot}, json.RawMessage(`{"a":1}`))
@@ -243,7 +246,7 @@ func TestClient(t *testing.T) {
 	signalled, err := client.Signal(ctx, pool.Target{ID: "4"}, "SIGUSR1")
 	wantEqual(t, "signal", []any{signalled.Workers, err}, []any{m.ids, nil})
 	wantEqual(t, "stop", client.Stop(ctx, true), nil)
-	wantEqual(t, "asked", m.asks(), `reload force=true, rollback "ab12", rollback "", plan, releases, scale +1, send {"a":1} to slot 1, signal 10 to worker 4, stop true`)
+	wantEqual(t, "asked", m.asks(), `reload force=true, rollback "ab12", rollback "", plan, releases, prune, scale +1, send {"a":1} to slot 1, signal 10 to worker 4, stop true`)
 }
 
 // Who does not wait for a roll still learns whether it was begun.

@@ -1,12 +1,15 @@
 package control_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -207,4 +210,40 @@ func TestCloseCutsEventsOff(t *testing.T) {
 		t.Errorf("the stream that was cut off says %v; want neither the pool's end nor silence", err)
 	}
 	within(t, m.cancelled)
+}
+
+// TestEndlessAnswer: what answers on a socket may be any program; the client's memory
+// is bounded.
+func TestEndlessAnswer(t *testing.T) {
+	path := place(t)
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	endless := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, `{"name":"`)
+		for block := bytes.Repeat([]byte("x"), 1<<20); ; {
+			if _, err := w.Write(block); err != nil {
+				return
+			}
+		}
+	})}
+	served := make(chan error, 1)
+	go func() { served <- endless.Serve(listener) }()
+	defer func() { endless.Close(); <-served }()
+	client, err := control.Connect(soon(t), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Plan(soon(t)); err == nil {
+		t.Error("an endless answer was read")
+	}
+	events, err := client.Events(soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Close()
+	if _, _, err := events.Next(); err == nil || !strings.Contains(err.Error(), "longer than") {
+		t.Errorf("an endless event: %v", err)
+	}
 }

@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/safefile"
 )
 
 // ErrLocked is returned by Acquire where another master has the name.
@@ -22,14 +23,15 @@ type Lock struct {
 // Acquire takes the lock at path without waiting.
 func Acquire(path string) (*Lock, error) {
 	for {
-		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		file, err := openLock(path)
 		if err != nil {
 			return nil, fmt.Errorf("cannot open the lock: %w", err)
 		}
-		if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		if err := safefile.Lock(file, unix.LOCK_EX, 0); err != nil {
 			file.Close()
-			if errors.Is(err, unix.EWOULDBLOCK) {
-				return nil, ErrLocked
+			var held *safefile.HeldError
+			if errors.As(err, &held) {
+				return nil, fmt.Errorf("%w: %w", ErrLocked, held)
 			}
 			return nil, fmt.Errorf("cannot lock %s: %w", path, err)
 		}
@@ -39,6 +41,30 @@ func Acquire(path string) (*Lock, error) {
 		file.Close() // its owner removed it between our open and our lock
 	}
 }
+
+// openLock opens the file of a lock, or makes it. Nobody else may open it, for what
+// can be opened can be locked.
+func openLock(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, lockMode)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		err = fmt.Errorf("%s is not a regular file; remove it", path)
+	case info.Mode().Perm() != lockMode:
+		err = file.Chmod(lockMode) // as an earlier umask, or a mistake, has left it
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+const lockMode = 0o600
 
 // InheritLock goes on with the lock at path that another process has taken: the
 // kernel counts it as held as long as any copy of its file is open.
@@ -54,38 +80,11 @@ func sameFile(file *os.File, path string) bool {
 	if err != nil {
 		return false
 	}
-	named, err := os.Stat(path)
+	named, err := os.Lstat(path)
 	return err == nil && os.SameFile(held, named)
 }
 
 // Release removes the lock file and lets go.
 func (l *Lock) Release() error {
 	return errors.Join(os.Remove(l.path), l.file.Close())
-}
-
-// MakeRuntimeDir makes the directory of sockets and locks. Everybody may pass
-// through it, for workers of another user have their notify socket there; what
-// lies in it is closed to others. A fallback in a directory that everybody can
-// write to must be ours, and nobody else may write to it.
-func MakeRuntimeDir(dir string) error {
-	dir = filepath.Clean(dir) // of "link/" the system would look at what it points to
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return fmt.Errorf("cannot make the runtime directory: %w; set RELEVO_RUNTIME_DIR to one that you can write to", err)
-	}
-	if err := os.Mkdir(dir, 0o711); err != nil && !errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("cannot make the runtime directory: %w; set RELEVO_RUNTIME_DIR to one that you can write to", err)
-	}
-	var stat unix.Stat_t
-	if err := unix.Lstat(dir, &stat); err != nil {
-		return fmt.Errorf("cannot look at the runtime directory %s: %w", dir, err)
-	}
-	switch {
-	case stat.Mode&unix.S_IFMT != unix.S_IFDIR:
-		return fmt.Errorf("cannot use %s as the runtime directory: it is not a directory", dir)
-	case int(stat.Uid) != os.Geteuid() && stat.Uid != 0:
-		return fmt.Errorf("cannot use %s as the runtime directory: it belongs to user %d", dir, stat.Uid)
-	case stat.Mode&0o002 != 0:
-		return fmt.Errorf("cannot use %s as the runtime directory: every user can write to it", dir)
-	}
-	return nil
 }

@@ -116,7 +116,11 @@ func TestLockRemovalRace(t *testing.T) {
 func TestMakeRuntimeDir(t *testing.T) {
 	old := unix.Umask(0)
 	defer unix.Umask(old)
-	dir := filepath.Join(t.TempDir(), "run", "relevo")
+	top := t.TempDir()
+	if err := os.Chmod(top, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(top, "run", "relevo")
 	for range 2 {
 		if err := control.MakeRuntimeDir(dir); err != nil {
 			t.Fatal(err)
@@ -156,7 +160,7 @@ func TestMakeRuntimeDirRefuses(t *testing.T) {
 		{"dangling symlink", func(dir string) error { return os.Symlink("/nowhere", dir) }, "", "it is not a directory"},
 		{"file", func(dir string) error { return os.WriteFile(dir, nil, 0o600) }, "", "it is not a directory"},
 		{"open to everybody", func(dir string) error { return errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, 0o777)) }, "",
-			"every user can write to it"},
+			"every user can write to it; chmod go-w "},
 		{"sticky", func(dir string) error { return errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, 0o777|fs.ModeSticky)) }, "",
 			"every user can write to it"},
 		{"below a file", func(dir string) error { return os.WriteFile(dir, nil, 0o600) }, "/relevo",

@@ -44,9 +44,12 @@ const nobody = 65534
 
 func roles() map[string]func(arg string) error {
 	return map[string]func(string) error{
-		"ask":  ask,
-		"lock": lock,
-		"dir":  makeDir,
+		"ask":     ask,
+		"lock":    lock,
+		"dir":     makeDir,
+		"pretend": pretend,
+		"trust":   trust,
+		"umask":   makeUnderUmask,
 	}
 }
 
@@ -205,6 +208,11 @@ func (m *master) Plan() (control.Plan, error) {
 func (m *master) Releases() (control.Releases, error) {
 	m.note("releases")
 	return m.releases, m.err
+}
+
+func (m *master) Prune() (control.Pruned, error) {
+	m.note("prune")
+	return control.Pruned{Copies: 2, Bytes: 7}, m.err
 }
 
 func (m *master) Scale(change string) (control.Scaled, error) {

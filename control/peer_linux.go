@@ -3,6 +3,7 @@ package control
 import (
 	"errors"
 	"net"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,4 +23,14 @@ func peerUID(conn net.Conn) (uid int, err error) {
 		}
 	})
 	return uid, errors.Join(err, failed)
+}
+
+// refuseDescriptors has the kernel refuse descriptors that clients send (SO_PASSRIGHTS,
+// Linux 6.16): one that is never read would be closed with its connection, and the
+// close waits for as long as the sender likes. Accepted connections inherit the option.
+func refuseDescriptors(socket syscall.Conn) {
+	const soPassRights = 83
+	if raw, err := socket.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, soPassRights, 0) })
+	}
 }

@@ -46,6 +46,12 @@ type Release struct {
 	Serving   bool      `json:"serving"`
 }
 
+// Pruned is what /v1/prune answers.
+type Pruned struct {
+	Copies int   `json:"copies"` // that were removed
+	Bytes  int64 `json:"bytes"`  // that are free now
+}
+
 type reloadRequest struct {
 	ReloadOptions
 	Wait *bool `json:"wait,omitempty"` // default true

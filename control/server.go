@@ -31,6 +31,8 @@ type Master interface {
 	// "" means the last good one before the present.
 	Rollback(to string) (Wait, error)
 	Releases() (Releases, error)
+	// Prune removes the copies that nobody uses, but for the last good one.
+	Prune() (Pruned, error)
 	// Await returns a roll that a master before this one was asked for.
 	Await(generation int) (Wait, error)
 	// Upgrade replaces the master. When it returns nil another one goes on, or is
@@ -88,6 +90,7 @@ func Inherit(socket *os.File, path string, master Master, log *slog.Logger) (*Se
 }
 
 func newServer(listener *net.UnixListener, master Master, log *slog.Logger) *Server {
+	refuseDescriptors(listener)
 	s := &Server{master: master, log: log, listener: listener, leaving: make(chan struct{})}
 	s.http = &http.Server{
 		Handler:           s.handler(),
@@ -166,6 +169,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /v1/plan", s.plan)
 	mux.HandleFunc("POST /v1/rollback", s.rollback)
 	mux.HandleFunc("GET /v1/releases", s.releases)
+	mux.HandleFunc("POST /v1/prune", s.prune)
 	mux.HandleFunc("POST /v1/wait", s.wait)
 	mux.HandleFunc("POST /v1/upgrade", s.upgrade)
 	mux.HandleFunc("POST /v1/scale", s.scale)
@@ -264,6 +268,11 @@ func (s *Server) plan(w http.ResponseWriter, _ *http.Request) {
 func (s *Server) releases(w http.ResponseWriter, _ *http.Request) {
 	releases, err := s.master.Releases()
 	answer(w, releases, err)
+}
+
+func (s *Server) prune(w http.ResponseWriter, _ *http.Request) {
+	pruned, err := s.master.Prune()
+	answer(w, pruned, err)
 }
 
 func (s *Server) scale(w http.ResponseWriter, r *http.Request) {

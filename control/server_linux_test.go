@@ -179,7 +179,7 @@ func TestConnectionLost(t *testing.T) {
 	}
 	s.Close()
 	_, err = client.Status(t.Context())
-	if err == nil || !strings.HasPrefix(err.Error(), `cannot ask "web" to status: dial unix `) || !errors.Is(err, syscall.ENOENT) {
+	if err == nil || !strings.HasPrefix(err.Error(), `cannot ask "web" to status: `) || !errors.Is(err, syscall.ENOENT) {
 		t.Error(err)
 	}
 }
@@ -249,4 +249,28 @@ func httpGet(t *testing.T, url string) *http.Request {
 		t.Fatal(err)
 	}
 	return request
+}
+
+// Descriptors of clients are refused where the kernel can do that: an unread one would
+// hold up the end of the server.
+func TestServerRefusesDescriptors(t *testing.T) {
+	path, _ := serve(t, newMaster())
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	const soPassRights = 83
+	var known, sent error
+	raw, err := conn.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) {
+		_, known = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, soPassRights)
+		sent = unix.Sendmsg(int(fd), []byte("GET "), unix.UnixRights(0), nil, 0)
+	})
+	if known == nil && !errors.Is(sent, unix.EPERM) {
+		t.Errorf("a descriptor was sent: %v", sent)
+	}
 }

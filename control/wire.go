@@ -22,7 +22,7 @@ const (
 
 // Error is an error with the exit code that it deserves.
 type Error struct {
-	Message string `json:"error"`
+	Message string `json:"error" printable:"lines"`
 	Exit    int    `json:"exit"`
 	// HandedOver is set where another master goes on with the app, and knows: the
 	// generation of the roll to wait for there, 0 where nothing was done and the
@@ -71,7 +71,7 @@ type Status struct {
 	Started     time.Time `json:"started,omitzero"`
 	Successions int       `json:"successions,omitempty"`
 	// UpgradeFailed says why the last attempt to replace this master failed.
-	UpgradeFailed string `json:"upgrade_failed,omitempty"`
+	UpgradeFailed string `json:"upgrade_failed,omitempty" printable:"lines"`
 	// Warnings are what somebody should look at: a release that is known to be
 	// bad lies in the command's place, a listener had to be healed.
 	Warnings []string `json:"warnings,omitempty"`
@@ -82,6 +82,8 @@ type Status struct {
 type Listener struct {
 	Name    string `json:"name"`
 	Address string `json:"address"`
+	// Captured says that no configuration names it: the program has bound it.
+	Captured bool `json:"captured,omitempty"`
 }
 
 type scaleRequest struct {

@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"go/parser"
 	"go/token"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"relevo/internal/safefile"
 )
 
 // imports remembers, file by file, what decides which packages a program is made
@@ -36,7 +37,7 @@ func (m *imports) changed(paths []string) (list bool) {
 // fingerprint tells what of a Go file the list depends on: package, constraints,
 // imports, embeds.
 func fingerprint(path string) string {
-	text, err := os.ReadFile(path)
+	text, err := safefile.Read(path, 64<<20)
 	if err != nil {
 		return ""
 	}

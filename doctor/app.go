@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"relevo/config"
+	"relevo/internal/safefile"
 )
 
 func configuration(h *Host) (all []Finding) {
@@ -44,7 +44,11 @@ func command(h *Host) []Finding {
 func master(h *Host) []Finding {
 	switch {
 	case h.Running != nil:
-		return []Finding{ok("master", "%s runs: pid %d, relevo %s", h.Running.Name, h.Running.PID, h.Running.Version)}
+		all := []Finding{ok("master", "%s runs: pid %d, relevo %s", h.Running.Name, h.Running.PID, h.Running.Version)}
+		for _, warning := range h.Running.Warnings {
+			all = append(all, ok("master", "%s", warning).but(Warn, "the running master tells of it, see relevo status", ""))
+		}
+		return all
 	case h.Wanted != "":
 		return []Finding{ok("master", "%s does not run, as far as %s tells", h.Wanted, h.Places.Runtime).but(Warn,
 			"its configuration is known from a file at best", "relevo list shows what runs; RELEVO_RUNTIME_DIR and the user have to be those of the master")}
@@ -160,9 +164,12 @@ func watchdog(h *Host) []Finding {
 	return []Finding{f}
 }
 
+// maxProgram bounds what is read of a program.
+const maxProgram = 1 << 30
+
 // speaks looks into the program. Of a script's interpreter it knows nothing.
 func (h *Host) speaks() (speaks, known bool) {
-	data, err := os.ReadFile(filepath.Join(h.Root, h.Program))
+	data, err := safefile.Read(filepath.Join(h.Root, h.Program), maxProgram)
 	if err != nil || len(h.App.Command) > 1 && bytes.HasPrefix(data, []byte("\x7fELF")) && h.exists(h.scriptOf()) {
 		return false, false
 	}

@@ -15,14 +15,14 @@ import (
 // tryBind binds an address and lets go of it at once. A Unix socket is not made,
 // for one that is there would have to be removed.
 func tryBind(l config.Listen) error {
-	if l.Network == config.Unix {
+	if l.Network == config.Unix && !l.Abstract() {
 		dir := filepath.Dir(l.Address)
 		if _, err := os.Stat(dir); err != nil {
 			return err
 		}
 		return unix.Access(dir, unix.W_OK|unix.X_OK)
 	}
-	network := string(l.Network)
+	network := l.SocketNetwork()
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(false)
 	if strings.HasPrefix(network, "udp") {

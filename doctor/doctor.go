@@ -65,6 +65,7 @@ type Running struct {
 	PID       int
 	Version   string
 	Addresses []string // that it holds
+	Warnings  []string // of its status
 }
 
 // Patience is how long somebody waits between the polite signal and SIGKILL.

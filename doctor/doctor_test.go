@@ -24,7 +24,7 @@ func sound(t *testing.T) *Host {
 		ConfigFile: "relevo.toml", App: app, Configured: true, Program: "/srv/shop",
 		Probes: Probes{
 			Release: "6.18.1", CgroupDir: "/sys/fs/cgroup/app", FilesSoft: 65536, FilesHard: 65536,
-			Usable: func(string) bool { return true }, Bind: func(config.Listen) error { return nil },
+			Usable: func(string) bool { return true }, Trust: func(string) error { return nil }, Bind: func(config.Listen) error { return nil },
 			Free: 1 << 40, ReflinkTried: true, ProgramSize: 1 << 20, Now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), ClockSynced: true,
 		},
 		Systemctl: unitOf(map[string]string{"Type": "notify", "KillMode": "process", "FileDescriptorStoreMax": "512", "TimeoutStopUSec": "1min 30s", "Delegate": "yes"}),
@@ -120,6 +120,7 @@ func TestDecisions(t *testing.T) {
 		"no exit status": {func(h *Host) { h.Probes.ExitInfo = denied }, "exit-info", Warn, "6.15"},
 		"no close_range": {func(h *Host) { h.Probes.CloseRange = denied }, "close_range", Warn, "5.11"},
 		"no memfd":       {func(h *Host) { h.Probes.Memfd = denied }, "memfd", Warn, "seccomp"},
+		"no filter":      {func(h *Host) { h.Probes.Filter = denied }, "filter", OK, "second socket"},
 		"no credentials": {func(h *Host) { h.Probes.Credentials = denied }, "credentials", Bad, "NOTIFY_SOCKET"},
 		"exec by path":   {func(h *Host) { h.Probes.Release = "6.1.0-44-amd64" }, "execveat", OK, "6.14"},
 		"no cgroup2":     {file("/proc/self/mountinfo", "2 0 0:2 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n"), "cgroup", Warn, "no cgroup v2"},
@@ -195,15 +196,22 @@ func TestDecisions(t *testing.T) {
 			asUser(h)
 			h.write(t, "/proc/self/mountinfo", "1 0 0:1 / /proc rw - proc proc rw,hidepid=invisible\n2 0 0:2 / /b rw - cgroup2 c rw\n")
 		}, "proc", Warn, "hidepid=invisible"},
-		"no proc":           {func(h *Host) { os.Remove(h.Root + "/proc/self/exe") }, "proc", Bad, "not mounted"},
-		"1970":              {func(h *Host) { h.Probes.Now = time.Unix(5, 0) }, "clock", Warn, "1970"},
-		"no NTP":            {func(h *Host) { h.Probes.ClockSynced = false }, "clock", OK, "set-ntp"},
+		"no proc": {func(h *Host) { os.Remove(h.Root + "/proc/self/exe") }, "proc", Bad, "not mounted"},
+		"1970":    {func(h *Host) { h.Probes.Now = time.Unix(5, 0) }, "clock", Warn, "1970"},
+		"no NTP":  {func(h *Host) { h.Probes.ClockSynced = false }, "clock", OK, "set-ntp"},
+		"runtime, another's": {func(h *Host) {
+			h.Probes.Trust = func(dir string) error { return errorAt(dir, "/run/relevo", "it belongs to user 7") }
+		}, "runtime", Bad, "it belongs to user 7: no master starts"},
+		"state, another's": {func(h *Host) {
+			h.Probes.Trust = func(dir string) error { return errorAt(dir, "/var/lib/relevo/shop", "it belongs to user 7") }
+		}, "state", Warn, "it belongs to user 7: workers run from the open file"},
 		"runtime":           {func(h *Host) { h.Probes.Usable = func(dir string) bool { return dir != "/run/relevo" } }, "runtime", Bad, "RELEVO_RUNTIME_DIR"},
 		"runtime, fallback": {func(h *Host) { h.Places.Warning = "cannot write to /run" }, "runtime", Warn, "cannot write to /run"},
 		"runtime, too long": {func(h *Host) { h.Places.Runtime = "/" + strings.Repeat("x", 100) }, "runtime", Bad, "shorter"},
 		"state":             {func(h *Host) { h.Probes.Usable = func(dir string) bool { return dir != "/var/lib/relevo/shop" } }, "state", Warn, "open file"},
 		"state, snapshots":  {func(h *Host) { h.App.ExecFrom = config.ExecSnapshot; h.Probes.NoExec = true }, "state", Bad, "noexec"},
 		"state, noexec":     {func(h *Host) { h.Probes.NoExec = true }, "state", Warn, "noexec"},
+		"state, no inodes":  {func(h *Host) { h.Probes.Inodes, h.Probes.FreeInodes = 1000, 3 }, "state", Warn, "3 inodes are free: workers run from the open file"},
 		"state, full":       {func(h *Host) { h.Probes.Free = 1 << 20 }, "state", Warn, "1024 KiB are free; 3 releases of shop may need 3072 KiB"},
 		"no reflink":        {func(h *Host) { h.Probes.Reflink = denied }, "reflink", OK, "XFS"},
 		"wrong file":        {func(h *Host) { h.Configured = false; h.ConfigErrors = []error{errors.New("relevo.toml:3:1: nonsense")} }, "configuration", Bad, "relevo.toml:3:1: nonsense"},
@@ -216,6 +224,9 @@ func TestDecisions(t *testing.T) {
 			bind(syscall.EADDRINUSE)(h)
 			h.Running = &Running{Name: "shop", PID: 5, Addresses: []string{"[::]:8080"}}
 		}, "listener", OK, "pid 5"},
+		"a warning of its status": {func(h *Host) {
+			h.Running = &Running{Name: "shop", PID: 5, Warnings: []string{"the file was removed"}}
+		}, "master", Warn, "the file was removed"},
 		"port taken, not by us": {func(h *Host) {
 			bind(syscall.EADDRINUSE)(h)
 			h.Running = &Running{PID: 5, Addresses: []string{"[::]:18080"}}
@@ -278,4 +289,11 @@ func TestParseSpan(t *testing.T) {
 			t.Errorf("%q is taken for %s", text, got)
 		}
 	}
+}
+
+func errorAt(dir, bad, text string) error {
+	if dir == bad {
+		return errors.New(text)
+	}
+	return nil
 }

@@ -10,7 +10,7 @@ import (
 type Probes struct {
 	Release string // of the kernel; empty where it is not Linux
 
-	Pidfd, ExitInfo, CloseRange, Memfd, Credentials, Inotify error
+	Pidfd, ExitInfo, CloseRange, Memfd, Credentials, Inotify, Filter error
 
 	CgroupDir string // this process's cgroup, if it was given into its hands
 
@@ -18,11 +18,15 @@ type Probes struct {
 
 	// Usable says whether a directory can be written to, or made.
 	Usable func(dir string) bool
+	// Trust says who else can put something into a directory.
+	Trust func(dir string) error
 	// Bind tries an address and lets go of it.
 	Bind func(config.Listen) error
 
 	// Of the state directory, or of what it would be made in.
 	Free         uint64 // bytes
+	Inodes       uint64 // of the same file system, 0 where it does not count them
+	FreeInodes   uint64
 	NoExec       bool
 	Reflink      error
 	ReflinkTried bool

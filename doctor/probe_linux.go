@@ -13,14 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"relevo/config"
+	"relevo/internal/safefile"
 )
 
 // Probe tries what the checks want to know. It leaves nothing behind.
 func Probe(a Ask) Probes {
 	p := Probes{
 		Release: release(), Pidfd: tryPidfd(), ExitInfo: tryExitInfo(), CloseRange: tryCloseRange(), Memfd: tryMemfd(),
-		Credentials: tryCredentials(), Inotify: tryInotify(), CgroupDir: a.CgroupDir,
-		Usable: config.UsableDir, Bind: tryBind, Now: time.Now(), ClockSynced: clockSynced(),
+		Credentials: tryCredentials(), Inotify: tryInotify(), Filter: tryFilter(), CgroupDir: a.CgroupDir,
+		Usable: config.UsableDir, Trust: safefile.CheckDir, Bind: tryBind, Now: time.Now(), ClockSynced: clockSynced(),
 	}
 	p.FilesSoft, p.FilesHard = openFiles()
 	if info, err := os.Stat(a.Program); a.Program != "" && err == nil {
@@ -86,6 +87,19 @@ func tryCredentials() error {
 	return unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
 }
 
+// tryFilter attaches a filter to a TCP socket, for which newer kernels want
+// CAP_NET_ADMIN.
+func tryFilter() error {
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(socket)
+	program := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K}}
+	return unix.SetsockoptSockFprog(socket, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
+		&unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]})
+}
+
 func tryInotify() error {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
 	if err != nil {
@@ -130,6 +144,7 @@ func (p *Probes) lookAtState(dir string) {
 	var stat unix.Statfs_t
 	if unix.Statfs(dir, &stat) == nil {
 		p.Free = stat.Bavail * uint64(stat.Bsize)
+		p.Inodes, p.FreeInodes = stat.Files, stat.Ffree
 		p.NoExec = stat.Flags&unix.ST_NOEXEC != 0
 	}
 	p.Reflink, p.ReflinkTried = tryReflink(dir)

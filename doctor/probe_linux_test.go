@@ -48,6 +48,14 @@ func TestProbe(t *testing.T) {
 	}
 }
 
+// TestTryFilter: a filter on UDP needs no privilege, one on TCP may; root with all
+// capabilities can do both.
+func TestTryFilter(t *testing.T) {
+	if err := tryFilter(); err != nil && !errors.Is(err, syscall.EPERM) {
+		t.Error(err)
+	}
+}
+
 func TestTryBind(t *testing.T) {
 	taken, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -56,6 +64,11 @@ func TestTryBind(t *testing.T) {
 	defer taken.Close()
 	at := taken.Addr().String()
 	dir := t.TempDir()
+	abstract, err := net.Listen("unix", "@relevo-test-taken"+dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer abstract.Close()
 	for name, c := range map[string]struct {
 		listen config.Listen
 		want   error
@@ -64,7 +77,9 @@ func TestTryBind(t *testing.T) {
 		"taken":        {config.Listen{Network: config.TCP, Address: at}, syscall.EADDRINUSE},
 		"nowhere":      {config.Listen{Network: config.TCP, Address: "192.0.2.1:0"}, syscall.EADDRNOTAVAIL},
 		"datagrams":    {config.Listen{Network: "udp", Address: "127.0.0.1:0"}, nil},
+		"name taken":   {config.Listen{Network: config.Unix, Address: abstract.Addr().String()}, syscall.EADDRINUSE},
 		"unix":         {config.Listen{Network: config.Unix, Address: dir + "/a"}, nil},
+		"abstract":     {config.Listen{Network: config.Unix, Address: "@relevo-test" + dir}, nil},
 		"no directory": {config.Listen{Network: config.Unix, Address: dir + "/b/a"}, os.ErrNotExist},
 	} {
 		if err := tryBind(c.listen); !errors.Is(err, c.want) {

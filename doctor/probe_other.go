@@ -6,9 +6,10 @@ import (
 	"time"
 
 	"relevo/config"
+	"relevo/internal/safefile"
 )
 
 // Probe tries what it can elsewhere, which is little.
 func Probe(a Ask) Probes {
-	return Probes{Usable: config.UsableDir, Bind: tryBind, Now: time.Now(), ClockSynced: true}
+	return Probes{Usable: config.UsableDir, Trust: safefile.CheckDir, Bind: tryBind, Now: time.Now(), ClockSynced: true}
 }

@@ -2,8 +2,10 @@ package ipc
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -61,6 +63,9 @@ func NewThrottledChannel(conn io.ReadWriteCloser, deliver func(Message), ended f
 // ResumeChannel is NewThrottledChannel for a connection that another Channel was
 // detached from.
 func ResumeChannel(conn io.ReadWriteCloser, rest Rest, deliver func(Message), ended func(error), flooding func(Flood)) *Channel {
+	if socket, ok := conn.(syscall.Conn); ok {
+		_ = acceptDescriptors(socket, false) // it may come from a master that did not
+	}
 	limit := &throttle{bucket: newBucket(channelRate, channelBurst, time.Now()), tell: flooding}
 	return newChannel(conn, rest, deliver, ended, limit)
 }
@@ -115,16 +120,35 @@ func (c *Channel) Send(m Message) error {
 	return nil
 }
 
+// closePatience is how long Close and Detach wait for a system call on the connection:
+// one that closes a descriptor which the peer has sent may take as long as the peer
+// likes.
+const closePatience = time.Second
+
 // Close ends both directions. It does not wait for the goroutines; Wait does.
 func (c *Channel) Close() error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.closed {
+		c.mu.Unlock()
 		return nil
 	}
 	c.closed, c.queue, c.state = true, nil, nil
 	close(c.done)
-	return c.conn.Close()
+	c.mu.Unlock()
+	return c.closeConn()
+}
+
+func (c *Channel) closeConn() error {
+	closed := make(chan error, 1)
+	go func() { closed <- c.conn.Close() }()
+	patience := time.NewTimer(closePatience)
+	defer patience.Stop()
+	select {
+	case err := <-closed:
+		return err
+	case <-patience.C:
+		return fmt.Errorf("cannot close a worker's channel within %s: a descriptor that the worker sent does not close", closePatience)
+	}
 }
 
 // ends says whether the channel is at its end, and not only detached.
@@ -136,7 +160,7 @@ func (c *Channel) ends(err error) bool {
 	}
 	if !interrupted(err) {
 		c.ended = true
-		c.conn.Close()
+		go c.conn.Close()
 	}
 	return c.ended
 }

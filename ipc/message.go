@@ -28,6 +28,7 @@ const (
 	EnvWorker     = "RELEVO_WORKER"     // the worker's id, unique in the life of the app
 	EnvGeneration = "RELEVO_GENERATION" // the generation it runs
 	EnvFD         = "RELEVO_IPC_FD"     // the channel's file descriptor
+	EnvControl    = "RELEVO_CONTROL"    // the master's control socket, absolute
 )
 
 // Message is one line on the wire. The set is closed: Hello, Ready, Draining,
@@ -113,6 +114,15 @@ type Peer struct {
 // App is a message of the application, the JSON value as it stood on the line.
 type App struct {
 	Data json.RawMessage
+
+	line []byte // on the wire, where it was rendered for many
+}
+
+// AppForAll returns an App of which many may be sent: it is rendered once, and waits
+// in the memory once, however many do not read. The errors are those of Encode.
+func AppForAll(data []byte) (App, error) {
+	line, err := Encode(App{Data: data})
+	return App{Data: data, line: line}, err
 }
 
 // Unknown is a message with a "relevo" key that this version does not know. A
@@ -143,6 +153,9 @@ var ErrNotJSON = errors.New("not one JSON value")
 // Encode returns the message as one line, newline included. It returns
 // ErrReserved, ErrLineTooLong, or an error for data that is not one JSON value.
 func Encode(m Message) ([]byte, error) {
+	if app, ok := m.(App); ok && app.line != nil {
+		return app.line, nil
+	}
 	var line []byte
 	var err error
 	switch m := m.(type) {

@@ -211,3 +211,19 @@ func TestStateForAll(t *testing.T) {
 		}
 	}
 }
+
+// TestAppForAll: a message for many workers is in the memory once.
+func TestAppForAll(t *testing.T) {
+	m, err := AppForAll([]byte(` {"a": 1}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, errFirst := Encode(m)
+	second, errSecond := Encode(m)
+	if string(first) != "{\"a\":1}\n" || &first[0] != &second[0] || errFirst != nil || errSecond != nil {
+		t.Errorf("it is rendered as %q (%v) and %q (%v)", first, errFirst, second, errSecond)
+	}
+	if _, err := AppForAll([]byte(`{"relevo":1}`)); err != ErrReserved {
+		t.Errorf("a reserved one: %v", err)
+	}
+}

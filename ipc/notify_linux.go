@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -15,9 +16,11 @@ import (
 
 // NotifyServer receives the datagrams of all workers of a master.
 type NotifyServer struct {
-	conn    *net.UnixConn
-	path    string
-	senders senders
+	conn        *net.UnixConn
+	path        string
+	senders     senders
+	descriptors *closer
+	serving     sync.Mutex // held by Serve
 }
 
 // ListenNotify binds the socket at path, where nothing may be bound any more:
@@ -36,15 +39,22 @@ func ListenNotify(path string) (*NotifyServer, error) {
 		return nil, fmt.Errorf("cannot listen for the workers' notifications: %w", err)
 	}
 	s := newNotifyServer(conn.(*net.UnixConn), path)
-	if err := s.passCredentials(); err != nil {
+	err = os.Chmod(path, 0o600) // what the umask took away
+	if err == nil {
+		err = s.passCredentials()
+	}
+	if err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("cannot ask for the senders of notifications: %w", err)
+		return nil, fmt.Errorf("cannot prepare the notify socket: %w", err)
 	}
 	return s, nil
 }
 
 func newNotifyServer(conn *net.UnixConn, path string) *NotifyServer {
-	return &NotifyServer{conn: conn, path: path, senders: senders{byPID: map[int]*sender{}}}
+	return &NotifyServer{
+		conn: conn, path: path, senders: senders{byPID: map[int]*sender{}},
+		descriptors: newCloser(func(accept bool) error { return acceptDescriptors(conn, accept) }),
+	}
 }
 
 // InheritNotify goes on with the socket of another master, which it takes. What
@@ -77,6 +87,11 @@ func (s *NotifyServer) Resume() error { return s.conn.SetReadDeadline(time.Time{
 // more than 200 datagrams a second, and 1,000 at once. What it sends beyond that
 // is dropped, save READY=1 and STOPPING=1. It is called before Serve, if at all.
 func (s *NotifyServer) OnFlood(tell func(Sender, Flood)) { s.senders.tell = tell }
+
+// OnSlowClose has tell called, as deliver of Serve is, for a process that goes on
+// sending descriptors while one of its own has not closed for a second. It is called
+// before Serve, if at all.
+func (s *NotifyServer) OnSlowClose(tell func(Sender)) { s.descriptors.slow = tell }
 
 // GiveTo makes the socket a user's, whose processes alone, and root's, may send to
 // it from then on; where also is not negative, those of that group, too. Its
@@ -115,9 +130,15 @@ func (s *NotifyServer) passCredentials() error {
 // descriptors that came along are closed after deliver has returned: this keeps
 // the promise of BARRIER=1, that all earlier notifications have been seen.
 func (s *NotifyServer) Serve(deliver func(Sender, Notification)) error {
+	s.serving.Lock()
+	defer s.serving.Unlock()
 	data, oob := make([]byte, 8<<10), make([]byte, 4<<10)
 	for {
-		n, oobn, flags, _, err := s.conn.ReadMsgUnix(data, oob)
+		room := oob
+		if s.descriptors.full() {
+			room = oob[:unix.CmsgSpace(unix.SizeofUcred)]
+		}
+		n, oobn, flags, _, err := s.conn.ReadMsgUnix(data, room)
 		if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
 			return nil
 		}
@@ -133,9 +154,7 @@ func (s *NotifyServer) Serve(deliver func(Sender, Notification)) error {
 		if s.senders.admit(sender, datagram, time.Now()) {
 			deliver(sender, ParseNotification(datagram))
 		}
-		for _, fd := range fds {
-			unix.Close(fd)
-		}
+		s.descriptors.take(sender, fds)
 	}
 }
 
@@ -159,5 +178,37 @@ func control(oob []byte) (sender Sender, fds []int) {
 
 // Close ends Serve and removes the socket.
 func (s *NotifyServer) Close() error {
-	return errors.Join(os.Remove(s.path), s.conn.Close())
+	err := os.Remove(s.path)
+	s.Pause()
+	s.serving.Lock()
+	defer s.serving.Unlock()
+	return errors.Join(err, s.empty(), s.conn.Close())
+}
+
+// empty takes what is left in the socket out of it: the close of a socket closes the
+// descriptors that wait in it, and waits for that.
+func (s *NotifyServer) empty() error {
+	raw, err := s.conn.SyscallConn()
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	data, oob := make([]byte, 1), make([]byte, 4<<10)
+	err = raw.Control(func(fd uintptr) {
+		unix.Shutdown(int(fd), unix.SHUT_RD) // nothing more comes in
+		for {
+			_, oobn, _, _, err := unix.Recvmsg(int(fd), data, oob, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+			if err != nil || oobn == 0 {
+				return
+			}
+			sender, fds := control(oob[:oobn])
+			s.descriptors.take(sender, fds)
+		}
+	})
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
 }

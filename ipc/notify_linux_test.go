@@ -55,6 +55,11 @@ func newBoard(t *testing.T, deliver func(Sender, Notification)) *board {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveBoard(t, s, path, deliver)
+}
+
+func serveBoard(t *testing.T, s *NotifyServer, path string, deliver func(Sender, Notification)) *board {
+	t.Helper()
 	b := &board{NotifyServer: s, path: path, received: make(chan datagram, 1000), served: make(chan error, 1)}
 	go func() {
 		b.served <- s.Serve(func(from Sender, said Notification) {
@@ -171,10 +176,12 @@ func TestNotifyClosesDescriptors(t *testing.T) {
 		send("garbage", 1)
 	}
 	send("FDSTORE=1", 253) // SCM_MAX_FD
-	send("last", 0)        // when this is delivered, all before it is closed
-	if after := openFiles(); len(after) > len(before) {
-		t.Errorf("%d descriptors before, %d after: %q", len(before), len(after), after)
-	}
+	await(t, func() string {
+		if after := openFiles(); len(after) > len(before) {
+			return fmt.Sprintf("%d descriptors before, %d after: %q", len(before), len(after), after)
+		}
+		return ""
+	})
 }
 
 func TestNotifyGarbage(t *testing.T) {

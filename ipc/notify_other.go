@@ -35,6 +35,9 @@ func (s *NotifyServer) Resume() error { return nil }
 // OnFlood does nothing.
 func (s *NotifyServer) OnFlood(func(Sender, Flood)) {}
 
+// OnSlowClose does nothing.
+func (s *NotifyServer) OnSlowClose(func(Sender)) {}
+
 // GiveTo does nothing.
 func (s *NotifyServer) GiveTo(int, int) error { return nil }
 

@@ -23,5 +23,12 @@ func Pair() (master, worker *os.File, err error) {
 		syscall.Close(fds[1])
 		return nil, nil, fmt.Errorf("cannot make a socketpair: %w", err)
 	}
-	return os.NewFile(uintptr(fds[0]), "ipc"), os.NewFile(uintptr(fds[1]), "ipc of the worker"), nil
+	master = os.NewFile(uintptr(fds[0]), "ipc")
+	// A descriptor that is read may hold up who reads it, and who closes the socket with it unread.
+	_ = acceptDescriptors(master, false)
+	return master, os.NewFile(uintptr(fds[1]), "ipc of the worker"), nil
 }
+
+// AcceptDescriptors lets the peer of a master's end send descriptors, which Pair has
+// the kernel refuse where it can.
+func AcceptDescriptors(master *os.File) { _ = acceptDescriptors(master, true) }

@@ -48,7 +48,10 @@ func (c *Channel) Detach() (Rest, error) {
 	close(c.done)
 	c.mu.Unlock()
 	err := conn.SetDeadline(time.Unix(1, 0))
-	c.gone.Wait()
+	if !c.goneWithin(closePatience) {
+		go c.conn.Close()
+		return Rest{}, fmt.Errorf("cannot detach a channel within %s: a descriptor that the worker sent does not close", closePatience)
+	}
 	if c.ended {
 		return Rest{}, ErrClosed
 	}
@@ -56,6 +59,20 @@ func (c *Channel) Detach() (Rest, error) {
 		return Rest{}, fmt.Errorf("cannot detach a channel: %w", err)
 	}
 	return Rest{Unread: c.lines.unread(), Unsent: c.queue, State: c.state, Torn: c.torn}, nil
+}
+
+// goneWithin waits for the goroutines, which may hang in a system call.
+func (c *Channel) goneWithin(patience time.Duration) bool {
+	gone := make(chan struct{})
+	go func() { c.gone.Wait(); close(gone) }()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-gone:
+		return true
+	case <-timer.C:
+		return false
+	}
 }
 
 // interrupted says whether a read ended because of Detach, and not because the

@@ -22,7 +22,11 @@ type processLegacy struct {
 	Asked   bool      `json:"asked,omitempty"`
 	Channel *ipc.Rest `json:"channel,omitempty"`
 	Tail    []string  `json:"tail,omitempty"`
-	Begun   [2][]byte `json:"begun"` // lines of output without their ends
+	Begun   [2][]byte `json:"begun"`           // lines of output without their ends
+	Bound   []string  `json:"bound,omitempty"` // addresses of the master's sockets that it asked for
+	Own     bool      `json:"own,omitempty"`   // one of them is its own
+	Greeted bool      `json:"greeted,omitempty"`
+	Departs bool      `json:"departs,omitempty"` // it is being led out
 }
 
 // Names of a process's files.
@@ -31,12 +35,14 @@ const (
 	channelFile = "ipc"
 	stdoutFile  = "out"
 	stderrFile  = "err"
+	bindsFile   = "binds"
 )
 
 // files are those by which another master can hold the process.
 func (p *Process) files() map[string]*os.File {
 	all := map[string]*os.File{
 		pidfdFile: p.handle.file(), channelFile: p.ends.channel, stdoutFile: p.ends.output[0], stderrFile: p.ends.output[1],
+		bindsFile: p.binder.file(),
 	}
 	for name, file := range all {
 		if file == nil || !isOpen(file) {
@@ -58,8 +64,9 @@ func (p *Process) isSettled() bool {
 }
 
 func (p *Process) legacy() processLegacy {
+	bound, own := p.binder.legacy()
 	return processLegacy{
-		PID: p.pid, Cgroup: p.cgroup.path(), Spoken: p.ready.hasSpoken(), Settled: p.isSettled(), Asked: p.asked.Load(), Tail: p.tail.lines(),
+		Bound: bound, Own: own, Greeted: p.greeted.Load(), Departs: p.led.Load(), PID: p.pid, Cgroup: p.cgroup.path(), Spoken: p.ready.hasSpoken(), Settled: p.isSettled(), Asked: p.asked.Load(), Tail: p.tail.lines(),
 	}
 }
 
@@ -93,9 +100,11 @@ func (p *Process) Detach(ctx context.Context) (pool.ProcessLegacy, error) {
 		return pool.ProcessLegacy{}, pool.ErrGone
 	}
 	close(p.leaving)
+	p.binder.detach()
 	l, files := p.legacy(), p.files()
 	p.watches.Wait()
 	l.Settled = p.isSettled() // it may have been, until now
+	l.Bound, l.Own = p.binder.legacy()
 	l.Channel = p.detachChannel(files)
 	l.Begun = p.detachOutput(ctx)
 	p.release.launcher.unregister(p)
@@ -121,15 +130,19 @@ func (p *Process) detachOutput(ctx context.Context) (begun [2][]byte) {
 			output.SetReadDeadline(time.Unix(1, 0))
 		}
 	}
-	stopped := make(chan struct{})
-	go func() { p.pumps.Wait(); close(stopped) }()
-	select {
-	case <-stopped:
+	stopped := make(chan [2][]byte, 1)
+	go func() { // the lines are held while one of them is being written
+		var rest [2][]byte
+		p.pumps.Wait()
 		for i, lines := range p.begunLines {
 			if lines != nil {
-				begun[i] = lines.begun
+				rest[i] = lines.take()
 			}
 		}
+		stopped <- rest
+	}()
+	select {
+	case begun = <-stopped:
 	case <-time.After(outputPatience):
 	case <-ctx.Done():
 	}
@@ -169,6 +182,8 @@ func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.
 	p.asked.Store(l.Asked)
 	p.ready.spoken.Store(l.Spoken)
 	close(p.launched)
+	p.greeted.Store(l.Greeted)
+	p.binder.restore(l)
 	if l.Settled {
 		p.settle.Do(func() { close(p.settled) })
 	}
@@ -180,6 +195,13 @@ func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.
 	p.listen(o, from, l)
 	if !l.Settled {
 		p.watches.Go(p.watchReadiness)
+	}
+	if p.binder.sockets != nil {
+		p.beginCapture(legacy.Files[bindsFile])
+	}
+	if l.Departs {
+		p.led.Store(true)
+		p.watches.Go(p.depart)
 	}
 	launched := make(chan launchResult, 1)
 	launched <- launchResult{execed: true}

@@ -84,7 +84,7 @@ func TestSuccession(t *testing.T) {
 	if err := w.Send(ipc.App{Data: json.RawMessage(`"end"`)}); err != nil {
 		t.Fatal(err)
 	}
-	if status := w.exit().Status; status != (pool.ExitStatus{Code: 42}) {
+	if status := w.exit().Status; status.Code != 42 || status.Signal != 0 || status.Error != "" {
 		t.Errorf("it ended with %v", status)
 	}
 	n := 0

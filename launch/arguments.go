@@ -36,18 +36,28 @@ func CheckArguments(args []string, listeners []string) error {
 // first listener is meant. Anything else in braces stays as it is, and so does
 // {fd:3} where no listener is named 3: in JavaScript it is an argument of listen.
 func expand(args []string, listeners []listenerFD, slot int) ([]string, error) {
-	var failed error
 	out := make([]string, len(args))
+	var failed error
 	for i, arg := range args {
-		out[i] = placeholder().ReplaceAllStringFunc(arg, func(found string) string {
-			value, err := fill(found, listeners, slot)
-			if err != nil && failed == nil {
-				failed = fmt.Errorf("cannot fill in %s in the argument %q: %w", found, arg, err)
-			}
-			return value
-		})
+		text, found, err := expandText(arg, listeners, slot)
+		if err != nil && failed == nil {
+			failed = fmt.Errorf("cannot fill in %s in the argument %q: %w", found, arg, err)
+		}
+		out[i] = text
 	}
 	return out, failed
+}
+
+// expandText fills in one text. With an error it returns the placeholder that was found.
+func expandText(text string, listeners []listenerFD, slot int) (expanded, found string, err error) {
+	expanded = placeholder().ReplaceAllStringFunc(text, func(one string) string {
+		value, failed := fill(one, listeners, slot)
+		if failed != nil && err == nil {
+			found, err = one, failed
+		}
+		return value
+	})
+	return expanded, found, err
 }
 
 func fill(found string, listeners []listenerFD, slot int) (string, error) {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"relevo/config"
+	"relevo/internal/safefile"
 	"relevo/launch/store"
 )
 
@@ -16,7 +17,8 @@ type form int
 const (
 	otherForm form = iota // left to the kernel
 	elfForm
-	script // begins with #!
+	script      // begins with #!
+	interpreted // opened by an interpreter that is told its name
 )
 
 func formOf(file *os.File) form {
@@ -33,10 +35,10 @@ func formOf(file *os.File) form {
 
 // keepBytes opens the executable and makes its copy.
 func (r *Release) keepBytes() error {
-	if err := r.findExecutable(); err != nil {
+	if err := r.findTarget(); err != nil {
 		return err
 	}
-	file, err := os.Open(r.path)
+	file, err := safefile.Open(r.path)
 	if err != nil {
 		// Execute permission alone is enough to run a program, but not to keep
 		// its bytes.
@@ -47,10 +49,10 @@ func (r *Release) keepBytes() error {
 		return nil
 	}
 	r.file = file
-	r.form = formOf(file)
+	r.form = r.formOf(file)
 	r.resolved, _ = filepath.EvalSymlinks(r.path)
 	r.about = store.About{
-		Version: versionOf(file), Source: r.path, Resolved: r.resolved, Script: r.form == script,
+		Version: versionOf(file), Source: r.path, Resolved: r.resolved, Script: r.form == script, Interpreted: r.form == interpreted,
 		Dir: givenDir(r.command.Dir), ResolvedDir: r.dir,
 	}
 	if err := r.settle(); err != nil {
@@ -96,9 +98,24 @@ func (r *Release) sealAndCopy() error {
 
 const openFileServes = "no copy of the executable: its open file has to do"
 
+// wantsCopy says whether a copy would be of use: one that no argument can name is
+// not, nor one of an interpreter that the system has anyway.
+func (r *Release) wantsCopy() bool {
+	if r.form == interpreted {
+		return r.interpreter.argument > 0
+	}
+	return !belongsToSystem(r.command.Args[0], r.path)
+}
+
 // copyOrNot decides what a release without a copy means.
 func (r *Release) copyOrNot() error {
 	keeps, must := r.launcher.store, r.command.ExecFrom == config.ExecSnapshot
+	switch {
+	case r.form == interpreted && must && !r.wantsCopy():
+		return fmt.Errorf("cannot run %s from a copy: its interpreter finds it by itself; name the file in the command, or set exec_from to auto", r.path)
+	case !must && !r.wantsCopy():
+		return nil
+	}
 	if keeps == nil {
 		if must {
 			return fmt.Errorf("cannot run %s from a copy: there is no place for copies; set exec_from to auto", r.path)
@@ -107,13 +124,17 @@ func (r *Release) copyOrNot() error {
 		return nil
 	}
 	var err error
-	if r.copied, err = keeps.Add(r.file, filepath.Base(r.path), r.about); err == nil {
+	if r.copied, err = r.keep(filepath.Base(r.path)); err == nil {
 		r.launcher.copyless.Store(false)
 		return nil
 	}
 	err = fmt.Errorf("cannot keep a copy of %s (%s): %w", r.path, store.Bytes(r.seal.Size()), err)
 	if full := new(store.FullError); errors.As(err, &full) && (must || r.command.NeedCopy) {
 		return fmt.Errorf("%w; free some, or set RELEVO_STATE_DIR to another disk", err)
+	}
+	// A script without a copy runs whatever lies at its path later.
+	if access := new(store.AccessError); errors.As(err, &access) && r.isScript() && r.command.NeedCopy {
+		return err
 	}
 	if must {
 		return fmt.Errorf("%w; set RELEVO_STATE_DIR to another place, or exec_from to auto", err)
@@ -157,16 +178,22 @@ func isDir(path string) bool {
 
 // takeStored takes the bytes from the store and looks whether a path holds them, too.
 func (r *Release) takeStored(record store.Record) (err error) {
-	if r.findExecutable() != nil && (r.path == "" || record.Source != "") {
-		r.path = record.Source // what lies there now does not matter
+	r.goneBackTo = true
+	t, err := r.targetOfStored(record)
+	if err != nil {
+		return err
 	}
+	r.aim(t)
 	if r.copied, err = r.launcher.store.Get(record.SHA256); err != nil {
 		return err
 	}
 	if r.file, err = r.copied.Open(); err != nil {
 		return fmt.Errorf("cannot use release %s: %w", store.Short(record.SHA256), err)
 	}
-	r.seal, r.about, r.form = r.copied.Seal(), record.About, formOf(r.file)
+	r.seal, r.about, r.form = r.copied.Seal(), record.About, r.formOf(r.file)
+	if err := r.admit(r.copied); err != nil {
+		return fmt.Errorf("cannot use release %s: %w", store.Short(record.SHA256), err)
+	}
 	r.sum, r.resolved = r.seal.SHA256(), record.Resolved
 	for _, path := range r.originals() {
 		if seal := sealOfPath(path, r.seal); seal != nil {
@@ -187,7 +214,7 @@ func sealOfPath(path string, bytes *store.Seal) *store.Seal {
 	if err != nil || !info.Mode().IsRegular() || info.Size() != bytes.Size() || !mayExecute(path) {
 		return nil
 	}
-	file, err := os.Open(path)
+	file, err := safefile.Open(path)
 	if err != nil {
 		return nil
 	}

@@ -1,7 +1,6 @@
 package launch
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -19,43 +18,11 @@ import (
 // container that may write to it. Otherwise it returns the zero value: a cgroup
 // of somebody else's is not touched.
 func DelegatedCgroups(app string) Cgroups {
-	dir := ownCgroup("/proc/self")
+	dir := cgroupOf("/proc/self", "")
 	if dir == "" || !delegated(dir) {
 		return Cgroups{}
 	}
 	return Cgroups{Dir: dir, Prefix: "relevo-" + app + "-"}
-}
-
-// ownCgroup finds the directory of a process's cgroup v2: its path is the line
-// 0:: of cgroup (cgroups(7)), below a mount of type cgroup2 in mountinfo
-// (proc_pid_mountinfo(5)).
-func ownCgroup(proc string) string {
-	text, err := os.ReadFile(proc + "/cgroup")
-	if err != nil {
-		return ""
-	}
-	path := ""
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "0::"); ok {
-			path = strings.TrimSuffix(rest, "\n")
-		}
-	}
-	mounts, err := os.Open(proc + "/mountinfo")
-	if err != nil || path == "" {
-		return ""
-	}
-	defer mounts.Close()
-	for lines := bufio.NewScanner(mounts); lines.Scan(); {
-		before, after, _ := strings.Cut(lines.Text(), " - ")
-		fields := strings.Fields(before)
-		if len(fields) < 5 || !strings.HasPrefix(after, "cgroup2 ") {
-			continue
-		}
-		if below, err := filepath.Rel(fields[3], path); err == nil && below != ".." && !strings.HasPrefix(below, "../") {
-			return filepath.Join(fields[4], below)
-		}
-	}
-	return ""
 }
 
 func delegated(dir string) bool {
@@ -166,7 +133,8 @@ func (g *cgroup) end() error {
 	return nil
 }
 
-// awaitEmpty waits for populated 0 in cgroup.events, a change of which is POLLPRI.
+// awaitEmpty waits for populated 0 in cgroup.events. It sleeps between its looks
+// instead of waiting in poll(2), which would hold a thread for each dying worker.
 func (g *cgroup) awaitEmpty() {
 	events, err := os.Open(g.dir + "/cgroup.events")
 	if err != nil {
@@ -174,13 +142,15 @@ func (g *cgroup) awaitEmpty() {
 	}
 	defer events.Close()
 	text := make([]byte, 256)
-	for deadline := time.Now().Add(cgroupPatience); ; {
+	const longest = 50 * time.Millisecond
+	pause := time.Millisecond
+	for deadline := time.Now().Add(cgroupPatience); time.Now().Before(deadline); {
 		n, _ := events.ReadAt(text, 0)
-		left := time.Until(deadline)
-		if !strings.Contains(string(text[:n]), "populated 1") || left <= 0 {
+		if !strings.Contains(string(text[:n]), "populated 1") {
 			return
 		}
 		g.kill() // who was forked meanwhile, where the kernel has no cgroup.kill
-		unix.Poll([]unix.PollFd{{Fd: int32(events.Fd()), Events: unix.POLLPRI}}, int(left.Milliseconds())+1)
+		time.Sleep(pause)
+		pause = min(2*pause, longest)
 	}
 }

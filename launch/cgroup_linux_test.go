@@ -18,7 +18,7 @@ import (
 func ownCgroups(t *testing.T) Cgroups {
 	t.Helper()
 	testreq.Root(t)
-	root := ownCgroup("/proc/self")
+	root := cgroupOf("/proc/self", "")
 	if root == "" {
 		testreq.Missing(t, "no cgroup v2 is mounted")
 	}
@@ -125,7 +125,7 @@ func TestOwnCgroup(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := ownCgroup(proc); got != want {
+		if got := cgroupOf(proc, ""); got != want {
 			t.Errorf("%q is in %q, want %q", files[0], got, want)
 		}
 	}

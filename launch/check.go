@@ -2,7 +2,6 @@ package launch
 
 import (
 	"fmt"
-	"os"
 	"os/user"
 	"strconv"
 )
@@ -22,7 +21,10 @@ func Check(c Command) error {
 	if err := CheckArguments(c.Args, c.listenerNames()); err != nil {
 		return err
 	}
-	_, err = findExecutable(c.Args[0], dir, pathOf(environ(os.Environ(), env, scene{})))
+	if _, err := CheckVariables(c.Env, c.listenerNames()); err != nil {
+		return err
+	}
+	_, err = findExecutable(c.Args[0], dir, pathOf(environ(c.inherited(), env, scene{})))
 	return err
 }
 

@@ -18,10 +18,13 @@ type Command struct {
 	Dir        string   // working directory; symbolic links are resolved once per generation
 	Env        []string // over the master's environment
 	EnvFiles   []string // read once per generation; Env wins over them
+	EnvInherit config.EnvInherit
 	Ready      config.Ready
 	StopSignal syscall.Signal // default SIGTERM
 	ExecFrom   config.ExecFrom
 	Limits     config.Limits
+	Rescue     config.Rescue
+	Sockets    Sockets // for programs that bind for themselves; nil: their binds are not captured
 
 	// NeedCopy refuses a release of which no copy can be made because the disk is
 	// full. Without it that is a warning, as it has to be at the first start.
@@ -33,9 +36,10 @@ type Command struct {
 func (c Command) Fingerprint() string {
 	text, err := json.Marshal(struct {
 		Args, Env, EnvFiles []string
+		EnvInherit          config.EnvInherit
 		Dir                 string
 		Limits              config.Limits
-	}{c.Args, c.Env, c.EnvFiles, c.Dir, c.Limits})
+	}{c.Args, c.Env, c.EnvFiles, c.EnvInherit, c.Dir, c.Limits})
 	if err != nil {
 		panic("internal error: launch: " + err.Error()) // plain values
 	}

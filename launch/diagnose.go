@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 
+	"relevo/internal/safefile"
 	"relevo/pool"
 )
 
@@ -85,7 +86,7 @@ var machines = map[string]elf.Machine{
 // foreignFormat says why the kernel would not run the file's bytes, empty if it
 // cannot tell. A 32-bit x86 program runs on a 64-bit kernel.
 func foreignFormat(path, pathVariable string) string {
-	file, err := os.Open(path)
+	file, err := safefile.Open(path)
 	if err != nil {
 		return "" // execute permission is enough to run it
 	}

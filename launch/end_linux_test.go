@@ -55,6 +55,10 @@ func TestExits(t *testing.T) {
 			w := r.start(c.command)
 			exited := w.exit()
 			exited.Status.Core = false // as the machine is set up
+			if said := exited.Status.Said; c.want.Code != 0 && !strings.Contains(said, c.last) || c.want.Code == 0 && said != "" {
+				t.Errorf("the line that says why is %q, want %q", said, c.last)
+			}
+			exited.Status.Said = ""
 			if exited.Status != c.want || !strings.Contains(exited.Hint, c.hint) || (c.hint == "") != (exited.Hint == "") {
 				t.Errorf("it ended with %+v, hint %q; want %+v, %q", exited.Status, exited.Hint, c.want, c.hint)
 			}

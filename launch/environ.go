@@ -25,6 +25,7 @@ type scene struct {
 	listeners    []string // names, in the order of their descriptors
 	ipcFD        int
 	notifySocket string // empty: none
+	control      string // the master's control socket; empty: not told
 	node         bool   // the command is Node itself
 	dir          string // the working directory; PWD must not name another
 	account      *Account
@@ -86,6 +87,9 @@ func (s scene) variables() []string {
 	}
 	if s.dir != "" {
 		vars = append(vars, "PWD="+s.dir)
+	}
+	if s.control != "" {
+		vars = append(vars, ipc.EnvControl+"="+s.control)
 	}
 	if s.notifySocket != "" {
 		vars = append(vars, "NOTIFY_SOCKET="+s.notifySocket)

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
+	"relevo/internal/capture"
 	"relevo/pool"
 )
 
@@ -25,10 +25,12 @@ const execPatience = 10 * time.Second
 func (r *Release) Start(o pool.Order, sink func(pool.Report)) (pool.Process, error) {
 	for start := 1; ; start++ {
 		b := &birth{release: r, order: o}
-		p, err := b.start(start > 1, sink)
+		var p *Process
+		var err error
+		r.launcher.starts.through(func() { p, err = b.start(start > 1, sink) })
 		if err != nil {
 			b.abort()
-			return nil, err
+			return nil, unstarted(err)
 		}
 		select {
 		case result := <-b.launched:
@@ -36,11 +38,15 @@ func (r *Release) Start(o pool.Order, sink func(pool.Report)) (pool.Process, err
 				r.launcher.warn("a worker was started from other bytes and is started again", "slot", o.Slot, "err", result.changed)
 				p.discard()
 				b.abort()
+				result.notifications.Close() // nil, perhaps, which is no harm
 				if start < maxStarts {
 					continue
 				}
-				return nil, fmt.Errorf("cannot start a worker: %w; it happened %d times in a row: try again when the file is finished", result.changed, start)
+				return nil, unstarted(fmt.Errorf("cannot start a worker: %w; it happened %d times in a row: try again when the file is finished",
+					result.changed, start))
 			}
+			p.beginCapture(result.notifications)
+			result.notifications = nil
 			b.launched <- result
 		case <-time.After(execPatience):
 		}
@@ -53,6 +59,7 @@ func (r *Release) Start(o pool.Order, sink func(pool.Report)) (pool.Process, err
 func (b *birth) start(avoidPath bool, sink func(pool.Report)) (p *Process, err error) {
 	r := b.release
 	defer b.closeChildEnds()
+	r.launcher.oom.look()
 	if b.image, err = r.image(avoidPath); err != nil {
 		return nil, err
 	}
@@ -63,6 +70,7 @@ func (b *birth) start(avoidPath bool, sink func(pool.Report)) (p *Process, err e
 	spec, err := b.spec()
 	if err == nil {
 		p = newProcess(r, sink)
+		p.source = b.image.source
 		err = b.fork(p)
 		if err != nil {
 			err = fmt.Errorf("cannot start a process: %w", err)
@@ -82,7 +90,8 @@ func newProcess(r *Release, sink func(pool.Report)) *Process {
 	return &Process{
 		release: r, sink: sink, settled: make(chan struct{}), channelEnded: make(chan struct{}),
 		launched: make(chan struct{}), leaving: make(chan struct{}), fate: make(chan bool, 1),
-		ready: newReadiness(r.command.Ready, len(r.command.Listeners) > 0),
+		gone: make(chan struct{}), binder: newBinder(r.command.Sockets),
+		ready: newReadiness(r.command.Ready, len(r.command.Listeners) > 0, r.speaks.Load()),
 	}
 }
 
@@ -91,9 +100,9 @@ func (b *birth) watchExec(pid int, args []string) {
 	b.launched = make(chan launchResult, 1) // for one result, put back by who took it early
 	go func() {
 		defer b.image.close()
-		result := awaitExec(b.shim)
+		result := b.awaitExec()
 		if result.execed || result.failure != nil { // half a program may not even be one
-			result.changed = b.image.check(pid, result.byPath, args)
+			b.release.launcher.starts.through(func() { result.changed = b.image.check(pid, result.byPath, args) })
 		}
 		b.launched <- result
 	}()
@@ -112,12 +121,18 @@ type launchResult struct {
 	byPath  bool       // it was run by its path
 	failure *shimError // why it does not, where the launcher could tell
 	changed error      // what runs are not the bytes of the release
+
+	notifications *os.File // of its binds; nil: they are not captured
 }
 
 // awaitExec reads the launcher's socketpair to its end.
-func awaitExec(shim *os.File) (r launchResult) {
-	defer shim.Close()
-	answer, _ := io.ReadAll(shim)
+func (b *birth) awaitExec() (r launchResult) {
+	defer b.shim.Close()
+	announced, answer, _ := capture.Receive(b.shim)
+	r.notifications = announced.Notifications
+	if announced.Reason != "" {
+		b.release.launcher.goesUncaptured(announced.Reason)
+	}
 	if len(answer) == 0 {
 		return r
 	}

@@ -110,3 +110,15 @@ func TestFloodOfMessages(t *testing.T) {
 		t.Error("it counts as hung")
 	}
 }
+
+// TestEarlyBytes: what a worker says before its program is known to run is kept in
+// what counts of it.
+func TestEarlyBytes(t *testing.T) {
+	p := &Process{}
+	for range 2 * maxEarly {
+		p.notified(ipc.Notification{"STATUS": strings.Repeat("x", 8000), "READY": "1", "OTHER": strings.Repeat("x", 8000)})
+	}
+	if len(p.early) != maxEarly || len(p.early[0]) != 2 || len(p.early[0]["STATUS"]) != maxStatus {
+		t.Errorf("%d are kept, the first with %d assignments", len(p.early), len(p.early[0]))
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"relevo/config"
+	"relevo/internal/safefile"
 	"relevo/launch/store"
 )
 
@@ -17,7 +18,18 @@ type image struct {
 	seal   *store.Seal // what file has to hold
 	kept   bool        // it is the store's: nobody replaces it
 	byFile bool        // the path leads elsewhere by now: only the open file will do
+	script bool        // an interpreter opens it by its path
+	source source
 }
+
+// source says which file of a script a worker was started from.
+type source int
+
+const (
+	fromElsewhere source = iota
+	fromCopy             // of the script
+	fromReplaced         // the path, which holds other bytes: the copy did not start
+)
 
 // image chooses what a worker execs: the original path while it holds the bytes
 // of this release, so that a program which looks beside itself finds its files;
@@ -38,19 +50,23 @@ func (r *Release) image(avoidPath bool) (*image, error) {
 		return nil, fmt.Errorf("cannot start a worker: %s no longer holds the bytes of release %s; reload to start what it holds now, or set exec_from to auto",
 			r.path, store.Short(r.name()))
 	}
+	if r.isScript() && r.copyUnfit.Load() && from != config.ExecSnapshot {
+		return &image{path: r.originals()[0], source: fromReplaced}, nil
+	}
 	i, err := r.copyImage()
 	switch {
 	case err == nil:
-		if r.form == script {
+		if r.isScript() {
+			i.source = fromCopy
 			r.complain("the script's path holds other bytes: its copy may not find files beside it", "path", r.path, "copy", i.path)
 		}
 		return i, nil
 	case !errors.Is(err, errNoCopy) && r.seal.Verify(r.file) != nil, from == config.ExecSnapshot:
 		return nil, fmt.Errorf("cannot start a worker of release %s: %w", store.Short(r.name()), err)
-	case r.form == script:
+	case r.isScript():
 		// Its interpreter opens it by name.
 		r.complain("the script's path holds other bytes and there is no copy: workers run what lies there", "path", r.path)
-		return &image{path: r.path}, nil
+		return &image{path: r.originals()[0]}, nil
 	}
 	return &image{path: r.path, file: r.file, seal: r.seal, byFile: true}, nil
 }
@@ -58,7 +74,7 @@ func (r *Release) image(avoidPath bool) (*image, error) {
 // originals are the paths that may hold the bytes. A script whose directory counts
 // is run there only, wherever links lead by now.
 func (r *Release) originals() []string {
-	if r.form == script && len(r.about.Places) > 0 {
+	if r.isScript() && len(r.about.Places) > 0 {
 		return []string{r.resolved}
 	}
 	return []string{r.path, r.resolved}
@@ -69,7 +85,7 @@ func (r *Release) original(path string) *image {
 	if path == "" || r.pathSeal == nil {
 		return nil
 	}
-	file, err := os.Open(path)
+	file, err := safefile.Open(path)
 	if err != nil {
 		return nil
 	}
@@ -77,7 +93,7 @@ func (r *Release) original(path string) *image {
 		file.Close()
 		return nil
 	}
-	return &image{path: path, file: file, seal: r.pathSeal}
+	return &image{path: path, file: file, seal: r.pathSeal, script: r.form == interpreted}
 }
 
 var errNoCopy = errors.New("there is no copy of it")
@@ -100,17 +116,31 @@ func (r *Release) copyImage() (*image, error) {
 			return nil, err
 		}
 	}
-	return &image{path: r.copied.Path(), file: file, seal: r.copied.Seal(), kept: true}, nil
+	return &image{path: r.copied.Path(), file: file, seal: r.copied.Seal(), kept: true, script: r.form == interpreted}, nil
 }
 
 func (r *Release) copyAgainLocked() (*os.File, error) {
-	again, err := r.launcher.store.Add(r.file, filepath.Base(r.copied.Path()), r.about)
+	again, err := r.keep(filepath.Base(r.copied.Path()))
 	if err != nil {
 		return nil, fmt.Errorf("cannot make its copy again: %w", err)
 	}
 	r.copied.Close()
 	r.copied = again
 	return again.Open()
+}
+
+// started takes in whether a worker got ready that a file of a script was started
+// as. A copy that does not start, for it does not find what lies beside the script,
+// gives way to what lies at the path now: other bytes serve better than none. A
+// release that was gone back to has no such way out.
+func (r *Release) started(from source, ready bool) {
+	switch {
+	case ready || from == fromElsewhere || r.goneBackTo:
+	case from == fromCopy && r.copyUnfit.CompareAndSwap(false, true):
+		r.launcher.warn("the script's copy does not start: the next worker runs what lies at its path now", "path", r.path)
+	case from == fromReplaced:
+		r.copyUnfit.Store(false)
+	}
 }
 
 // complain warns once in the life of the release.
@@ -130,7 +160,7 @@ func (i *image) check(pid int, byPath bool, args []string) error {
 	if err := i.seal.Verify(i.file); err != nil {
 		return err
 	}
-	if !byPath || i.byFile || i.kept || runs(pid, i.file) {
+	if !i.script && (!byPath || i.byFile || i.kept || runs(pid, i.file)) {
 		return nil
 	}
 	// Where the arguments are not ours it has exec'd another program, as env(1)
@@ -138,7 +168,7 @@ func (i *image) check(pid int, byPath bool, args []string) error {
 	// which cannot know whether it led elsewhere for a moment.
 	there, err := os.Stat(i.path)
 	wanted, wantedErr := i.file.Stat()
-	if err != nil || wantedErr != nil || !os.SameFile(there, wanted) || hasArguments(pid, args) {
+	if err != nil || wantedErr != nil || !os.SameFile(there, wanted) || !i.script && hasArguments(pid, args) {
 		return fmt.Errorf("%s was replaced while a worker was started from it", i.path)
 	}
 	return nil

@@ -23,13 +23,14 @@ type Listener struct {
 
 // Options are what all workers of a master share.
 type Options struct {
-	SnapshotDir  string // where copies of executables go; empty: none are kept
-	KeepReleases int    // copies that stay beyond those in use
-	NotifySocket string // path; empty: workers get none
-	Streams      Streams
-	Cgroups      Cgroups
-	Children     Children     // default: nobody else reaps
-	Log          *slog.Logger // default: none
+	SnapshotDir   string // where copies of executables go; empty: none are kept
+	KeepReleases  int    // copies that stay beyond those in use
+	NotifySocket  string // path; empty: workers get none
+	ControlSocket string // path of the master's own; empty: workers are not told it
+	Streams       Streams
+	Cgroups       Cgroups
+	Children      Children     // default: nobody else reaps
+	Log           *slog.Logger // default: none
 }
 
 // Launcher starts workers. Its methods are safe for concurrent use.
@@ -42,6 +43,11 @@ type Launcher struct {
 	// replaced between the last look at it and the exec.
 	byDescriptor bool
 	copyless     atomic.Bool // the last release has no copy, and that was told
+	unrescuable  atomic.Bool // connections cannot be kept, and that was told
+	uncaptured   atomic.Bool // binds cannot be captured, and that was told
+
+	starts, looks gate
+	oom           oomWatch
 
 	mu    sync.Mutex
 	byPID map[int]*Process
@@ -66,7 +72,9 @@ func New(o Options) (*Launcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot find this program's own file: %w", err)
 	}
-	l := &Launcher{opts: o, self: self, byDescriptor: execsByDescriptor(), byPID: map[int]*Process{}}
+	l := &Launcher{opts: o, self: self, byDescriptor: execsByDescriptor(), byPID: map[int]*Process{},
+		starts: newGate(startsAtOnce), looks: newGate(looksAtOnce)}
+	l.oom.look()
 	o.Cgroups.clear()
 	if o.SnapshotDir != "" {
 		l.store, err = store.Open(o.SnapshotDir, o.KeepReleases, o.Log)
@@ -111,6 +119,17 @@ func (l *Launcher) Flooded(from ipc.Sender, f ipc.Flood) {
 		return
 	}
 	p.flooded(f)
+}
+
+// SlowlyClosed takes in that a process sends descriptors to the notify socket that do
+// not close.
+func (l *Launcher) SlowlyClosed(from ipc.Sender) {
+	p := l.senderOf(from)
+	if p == nil {
+		l.warn("a process that is no worker sends descriptors that do not close", "pid", from.PID, "uid", from.UID)
+		return
+	}
+	p.slowlyClosed()
 }
 
 func (l *Launcher) register(p *Process) {

@@ -2,8 +2,8 @@ package launch
 
 import (
 	"fmt"
-	"os"
 
+	"relevo/internal/safefile"
 	"relevo/launch/store"
 	"relevo/pool"
 )
@@ -20,14 +20,14 @@ func (l *Launcher) Look(c Command) (info pool.Info, err error) {
 }
 
 func (r *Release) lookAtBytes() error {
-	if err := r.findExecutable(); err != nil {
+	if err := r.findTarget(); err != nil {
 		return err
 	}
-	file, err := os.Open(r.path)
+	file, err := safefile.Open(r.path)
 	if err != nil {
 		return nil // to run it takes less
 	}
-	r.file, r.form = file, formOf(file)
+	r.file, r.form = file, r.formOf(file)
 	if err := r.settle(); err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func mountTmpfs(t *testing.T, dir string, flags uintptr, data string) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Mount("relevo-test", dir, "tmpfs", flags, data); err != nil {
+	if err := unix.Mount("relevo-test", dir, "tmpfs", flags, "mode=711,"+data); err != nil {
 		testreq.Missing(t, "this test mounts a tmpfs: "+err.Error())
 	}
 	t.Cleanup(func() {

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,21 +19,32 @@ import (
 type observer struct {
 	pid    int
 	inodes map[uint64]bool
+	blind  error // why the last look could not see everything, for want of something
 }
 
 func newObserver(pid int, listeners []Listener) *observer {
-	o := &observer{pid: pid, inodes: map[uint64]bool{}}
-	for _, l := range listeners {
-		if info, err := l.File.Stat(); err == nil {
-			if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-				o.inodes[stat.Ino] = true
-			}
-		}
-	}
-	return o
+	return &observer{pid: pid, inodes: inodesOf(listeners)}
 }
 
-func (o *observer) waits() bool { return o.tree(o.pid, 0) }
+func (o *observer) waits() bool {
+	o.blind = nil
+	return o.tree(o.pid, 0)
+}
+
+// blindness says why the last look could not see everything, empty if it could.
+func (o *observer) blindness() string {
+	if o.blind == nil {
+		return ""
+	}
+	return fmt.Sprintf("%v; %s", o.blind, shortageHint(o.blind))
+}
+
+// note keeps an error that tells of a shortage; others tell of the process.
+func (o *observer) note(err error) {
+	if shortageHint(err) != "" {
+		o.blind = err
+	}
+}
 
 // tree looks at a process and its descendants, for a worker may be a shell that
 // runs the server.
@@ -45,7 +55,8 @@ func (o *observer) tree(pid, depth int) bool {
 	}
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, path := range threads {
-		children, _ := os.ReadFile(path)
+		children, err := os.ReadFile(path)
+		o.note(err)
 		for child := range strings.FieldsSeq(string(children)) {
 			if id, err := strconv.Atoi(child); err == nil && depth < deepest && o.tree(id, depth+1) {
 				return true
@@ -59,6 +70,7 @@ func (o *observer) process(pid int) bool {
 	proc := fmt.Sprintf("/proc/%d", pid)
 	entries, err := os.ReadDir(proc + "/fd")
 	if err != nil {
+		o.note(err)
 		return false
 	}
 	listening := map[int]bool{} // its descriptors of our listeners
@@ -77,13 +89,14 @@ func (o *observer) process(pid int) bool {
 			}
 		}
 	}
-	return len(listening) > 0 && threadWaits(pid, listening)
+	return len(listening) > 0 && o.threadWaits(pid, listening)
 }
 
 // epollHolds reads lines like "tfd: 3 events: 19 data: … pos:0 ino:1c2f sdev:8".
 func (o *observer) epollHolds(path string) bool {
 	info, err := os.ReadFile(path)
 	if err != nil {
+		o.note(err)
 		return false
 	}
 	for line := range bytes.Lines(info) {
@@ -108,11 +121,12 @@ func (o *observer) epollHolds(path string) bool {
 }
 
 // threadWaits says whether a thread sits in a system call on one of the fds.
-func threadWaits(pid int, fds map[int]bool) bool {
+func (o *observer) threadWaits(pid int, fds map[int]bool) bool {
 	calls, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", pid))
 	for _, path := range calls {
 		text, err := os.ReadFile(path)
 		if err != nil {
+			o.note(err)
 			continue
 		}
 		if number, args, ok := parseSyscall(string(text)); ok && callWaits(pid, number, args, fds) {

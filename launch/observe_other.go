@@ -8,3 +8,5 @@ type observer struct{}
 func newObserver(int, []Listener) *observer { return &observer{} }
 
 func (o *observer) waits() bool { return false }
+
+func (o *observer) blindness() string { return "" }

@@ -1,69 +1,11 @@
 package launch
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
-	"sync"
 )
-
-// tail keeps the last lines that a worker wrote, for the diagnosis of a failed
-// start. It is a ring of bytes, so that a flood costs nothing but its copying.
-type tail struct {
-	mu   sync.Mutex
-	ring []byte
-	next int
-	full bool
-}
-
-const (
-	tailBytes = 4 << 10
-	tailLines = 10
-	tailWidth = 500 // bytes of one line that are worth showing
-)
-
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.ring == nil {
-		t.ring = make([]byte, tailBytes)
-	}
-	n := len(b)
-	if n > tailBytes {
-		b = b[n-tailBytes:]
-	}
-	for len(b) > 0 {
-		copied := copy(t.ring[t.next:], b)
-		b = b[copied:]
-		if t.next += copied; t.next == tailBytes {
-			t.next, t.full = 0, true
-		}
-	}
-	return n, nil
-}
-
-// lines returns the last whole lines, oldest first, and the begun one.
-func (t *tail) lines() []string {
-	t.mu.Lock()
-	all := append([]byte(nil), t.ring[:t.next]...)
-	if t.full {
-		all = append(append([]byte(nil), t.ring[t.next:]...), all...)
-		if _, rest, found := bytes.Cut(all, []byte("\n")); found {
-			all = rest // the first line is likely a torso
-		}
-	}
-	t.mu.Unlock()
-	var lines []string
-	for line := range strings.Lines(string(all)) {
-		if line = strings.TrimRight(line, "\r\n"); strings.TrimSpace(line) != "" {
-			lines = append(lines, strings.ToValidUTF8(line[:min(len(line), tailWidth)], "·"))
-		}
-	}
-	return lines[max(0, len(lines)-tailLines):]
-}
 
 // Streams is where the workers' output goes.
 type Streams struct {
@@ -72,6 +14,9 @@ type Streams struct {
 	Out, Err io.Writer
 	// PrefixOut and PrefixErr put "app/slot │ " before each line.
 	PrefixOut, PrefixErr bool
+	// TerminalOut and TerminalErr say that a terminal shows the stream: of prefixed
+	// lines it gets text and colors, and nothing else that it would act on.
+	TerminalOut, TerminalErr bool
 	// ColorOut and ColorErr give the prefix a colour, one for each slot.
 	ColorOut, ColorErr bool
 	// Inherit gives the workers these files instead; the other fields are
@@ -88,13 +33,6 @@ func linePrefix(app string, slot int, color bool) string {
 		return prefix
 	}
 	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", slotColors[slot%len(slotColors)], prefix)
-}
-
-// restore puts lines back that lines has returned.
-func (t *tail) restore(lines []string) {
-	for _, line := range lines {
-		t.Write([]byte(line + "\n"))
-	}
 }
 
 // pump copies one stream of one worker until its end, and remembers the tail. It
@@ -136,46 +74,5 @@ func isClosed(c <-chan struct{}) bool {
 		return true
 	default:
 		return false
-	}
-}
-
-// prefixer puts a prefix before each line and writes whole lines only, so that
-// the lines of several workers do not mix.
-type prefixer struct {
-	to     io.Writer
-	prefix string
-	begun  []byte
-}
-
-// maxBegun bounds a line without an end.
-const maxBegun = 16 << 10
-
-func (p *prefixer) Write(b []byte) (int, error) {
-	n := len(b)
-	var out []byte
-	for {
-		line, rest, found := bytes.Cut(b, []byte("\n"))
-		if !found {
-			break
-		}
-		out = append(append(append(append(out, p.prefix...), p.begun...), line...), '\n')
-		p.begun, b = p.begun[:0], rest
-	}
-	p.begun = append(p.begun, b...)
-	if len(p.begun) > maxBegun {
-		out = append(append(append(out, p.prefix...), p.begun...), '\n')
-		p.begun = p.begun[:0]
-	}
-	if len(out) > 0 {
-		if _, err := p.to.Write(out); err != nil {
-			return 0, err
-		}
-	}
-	return n, nil
-}
-
-func (p *prefixer) flush() {
-	if len(p.begun) > 0 {
-		p.Write([]byte("\n"))
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
+	"unicode/utf8"
 )
 
 func TestTail(t *testing.T) {
@@ -30,10 +31,11 @@ func TestTail(t *testing.T) {
 		"whole and begun":    {"a\nb\nc", []string{"a", "b", "c"}},
 		"empty lines":        {"a\n\n \t\r\n\nb\n", []string{"a", "b"}},
 		"CRLF":               {"a\r\nb\r\n", []string{"a", "b"}},
-		"the last ten":       {strings.Join(numbered(1, 25), "\n"), numbered(16, 25)},
-		"after a wrap":       {strings.Join(numbered(1, 5000), "\n") + "\n", numbered(4991, 5000)},
-		"a torso is not one": {wide + "\nb\n", []string{"b"}},
-		"one endless line":   {wide + wide, []string{wide[:tailWidth]}},
+		"all of a few":       {strings.Join(numbered(1, 20), "\n"), numbered(1, 20)},
+		"both ends":          {strings.Join(numbered(1, 25), "\n"), append(append(numbered(1, 3), gap), numbered(10, 25)...)},
+		"after a wrap":       {strings.Join(numbered(1, 5000), "\n") + "\n", append(append(numbered(1, 3), gap), numbered(4985, 5000)...)},
+		"a torso is not one": {wide + wide + "\nb\n", []string{wide[:tailWidth], gap, "b"}},
+		"one endless line":   {wide + wide, []string{wide[:tailWidth], gap, wide[:tailWidth]}},
 		"a wide line":        {wide[:tailWidth+9] + "\nb", []string{wide[:tailWidth], "b"}},
 		"not UTF-8":          {"a\xff\xfeb\n", []string{"a·b"}},
 		"cut in a rune":      {wide[:tailWidth-1] + "é\n", []string{wide[:tailWidth-1] + "·"}},
@@ -200,5 +202,22 @@ func TestPumpLeft(t *testing.T) {
 	go feed.Write([]byte("second\n"))
 	if got, err := bufio.NewReader(from).ReadString('\n'); got != "second\n" {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// TestWordsArePrintable: what a worker has printed, and its status, are shown on
+// terminals.
+func TestWordsArePrintable(t *testing.T) {
+	const hostile = "\x1b]0;owned\a\x1b[31mred\x1b[0m \u009b2J\x9b1m\u202elast\r\n"
+	var kept tail
+	kept.Write([]byte(hostile + "9 99\n"))
+	if got := kept.lines(); len(got) != 2 || got[0] != "red last" {
+		t.Errorf("the last output is %q", got)
+	}
+	if got := clip(hostile + "9  99  faked row"); got != "red last ⏎ 9  99  faked row" {
+		t.Errorf("the status is %q", got)
+	}
+	if got := clip(strings.Repeat("é", maxStatus)); len(got) != maxStatus || !utf8.ValidString(got) {
+		t.Errorf("a long status is %d bytes, valid: %v", len(got), utf8.ValidString(got))
 	}
 }

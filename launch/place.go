@@ -5,24 +5,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	"relevo/internal/safefile"
 	"relevo/launch/store"
 )
 
 // What a script or an interpreter serves lies beside it, not in the bytes that are
 // run. Where a symbolic link is on the way to it, as in deploys by a link named
 // "current", the place that the link leads to is a part of what a release is.
-
-// interprets says whether a program runs a file which its arguments name.
-func interprets(program string) bool {
-	switch strings.TrimRight(filepath.Base(program), "-.0123456789") {
-	case "node", "nodejs", "bun", "deno", "python", "pypy", "ruby", "jruby", "perl", "php", "sh", "bash", "dash", "ash", "ksh",
-		"zsh", "fish", "java", "dotnet", "lua", "luajit", "Rscript", "tclsh", "guile", "elixir", "escript":
-		return true
-	}
-	return false
-}
 
 // location is where a command's parts lie now.
 type location struct {
@@ -31,32 +21,21 @@ type location struct {
 	target   string // where that file is, symbolic links resolved
 }
 
-// locate finds the places of a command whose working directory is dir, resolved,
-// and whose executable is at path.
-func locate(c Command, dir, path string, f form) (l location, err error) {
+// locate finds the places of a command whose working directory is dir, resolved.
+// The program is a script if its first bytes say so.
+func locate(c Command, dir string, t target, f form) (l location, err error) {
 	if dir != givenDir(c.Dir) {
 		l.add(dir)
 	}
-	if f == script {
-		resolved, err := filepath.EvalSymlinks(path)
-		if err != nil {
-			return l, fmt.Errorf("cannot find the script %s: %w", path, err)
-		}
-		if resolved != filepath.Clean(path) {
-			l.add(filepath.Dir(resolved))
-		}
-	}
-	i := fileArgument(c.Args, dir)
-	if i == 0 {
+	if t.script == "" && f != script {
 		return l, nil
 	}
-	given := under(dir, c.Args[i])
-	resolved, err := filepath.EvalSymlinks(given)
+	resolved, err := filepath.EvalSymlinks(t.path)
 	if err != nil {
-		return l, fmt.Errorf("cannot find the script %s: %w", given, err)
+		return l, fmt.Errorf("cannot find the script %s: %w", t.path, err)
 	}
-	if resolved != filepath.Clean(given) {
-		l.argument, l.target = i, resolved
+	if resolved != filepath.Clean(t.path) {
+		l.argument, l.target = t.argument, resolved
 		l.add(filepath.Dir(resolved))
 	}
 	return l, nil
@@ -66,23 +45,6 @@ func (l *location) add(dir string) {
 	if !slices.Contains(l.places, dir) {
 		l.places = append(l.places, dir)
 	}
-}
-
-// fileArgument is the index of the first argument of an interpreter that is a
-// file, 0 if there is none.
-func fileArgument(args []string, dir string) int {
-	if !interprets(args[0]) {
-		return 0
-	}
-	for i, arg := range args[1:] {
-		if arg == "" || strings.HasPrefix(arg, "-") || strings.ContainsAny(arg, "{\x00") {
-			continue
-		}
-		if info, err := os.Stat(under(dir, arg)); err == nil && info.Mode().IsRegular() {
-			return i + 1
-		}
-	}
-	return 0
 }
 
 // under is a path that counts from dir. It is not made shorter: "link/.." is not
@@ -106,16 +68,16 @@ func (r *Release) Name(sha256 string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path, err := findExecutable(r.command.Args[0], dir, r.searchPath())
+	t, err := findTarget(r.command, dir, r.searchPath())
 	if err != nil {
 		return "", err
 	}
-	file, err := os.Open(path)
+	file, err := safefile.Open(t.path)
 	if err != nil {
 		return "", err
 	}
 	defer file.Close()
-	l, err := locate(r.command, dir, path, formOf(file))
+	l, err := locate(r.command, dir, t, formOf(file))
 	return store.Name(sha256, l.places), err
 }
 
@@ -126,8 +88,8 @@ func (r *Release) Ways() (ways []string) {
 		return nil
 	}
 	ways = append(ways, givenDir(r.command.Dir))
-	if r.about.Argument != "" {
-		ways = append(ways, under(givenDir(r.command.Dir), r.about.Argument))
+	if r.interpreter != nil {
+		ways = append(ways, r.Source())
 	}
 	return ways
 }
@@ -135,7 +97,11 @@ func (r *Release) Ways() (ways []string) {
 // settle notes where the release lies, which from then on is the same for all of
 // its workers.
 func (r *Release) settle() error {
-	l, err := locate(r.command, r.dir, r.path, r.form)
+	t := target{program: r.program(), path: r.path}
+	if i := r.interpreter; i != nil {
+		t.script, t.argument = i.script, i.argument
+	}
+	l, err := locate(r.command, r.dir, t, r.form)
 	if err != nil {
 		return err
 	}

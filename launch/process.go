@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"os"
@@ -25,6 +26,7 @@ type Process struct {
 	channel    *ipc.Channel // nil: it was closed before this master came
 	tail       tail
 	ready      *readiness
+	binder     *binder // of what its program binds
 	pumps      sync.WaitGroup
 	ends       ends
 	begunLines [2]*prefixer // of the outputs that are prefixed, for a succession
@@ -34,9 +36,14 @@ type Process struct {
 	settle   sync.Once
 	settled  chan struct{} // closed when its readiness is decided, or it is gone
 	asked    atomic.Bool   // its end is the master's wish
+	greeted  atomic.Bool   // its program drains by itself
+	led      atomic.Bool   // it is being led out
+	got      atomic.Bool   // ready
+	source   source
 
 	channelEnded chan struct{}  // closed when nothing more is heard on the channel
 	leaving      chan struct{}  // closed by Detach
+	gone         chan struct{}  // closed when the process has ended
 	fate         chan bool      // capacity 1: whether it had ended when its wait was over
 	watches      sync.WaitGroup // the goroutines that Detach waits for
 
@@ -87,8 +94,8 @@ func (p *Process) listen(o pool.Order, from ends, l processLegacy) {
 	streams := &p.release.launcher.opts.Streams
 	app := p.release.command.App
 	p.tail.restore(l.Tail)
-	p.pump(0, streams.Out, streams.PrefixOut, linePrefix(app, o.Slot, streams.ColorOut), l.Begun[0])
-	p.pump(1, streams.Err, streams.PrefixErr, linePrefix(app, o.Slot, streams.ColorErr), l.Begun[1])
+	p.pump(0, streams.Out, streams.prefixer(0, app, o.Slot, l.Begun[0]))
+	p.pump(1, streams.Err, streams.prefixer(1, app, o.Slot, l.Begun[1]))
 	if from.channel == nil {
 		close(p.channelEnded)
 		return
@@ -99,14 +106,14 @@ func (p *Process) listen(o pool.Order, from ends, l processLegacy) {
 	}, p.overflowed)
 }
 
-func (p *Process) pump(stream int, to io.Writer, prefixed bool, prefix string, begun []byte) {
+func (p *Process) pump(stream int, to io.Writer, lines *prefixer) {
 	from := p.ends.output[stream]
 	if from == nil {
 		return
 	}
-	if prefixed {
-		p.begunLines[stream] = &prefixer{to: to, prefix: prefix, begun: begun}
-		to = p.begunLines[stream]
+	if lines != nil {
+		p.begunLines[stream] = lines
+		to = lines
 	}
 	p.pumps.Go(func() {
 		if pump(from, to, &p.tail, p.leaving) {
@@ -121,6 +128,7 @@ func (p *Process) pump(stream int, to io.Writer, prefixed bool, prefix string, b
 func (p *Process) awaitOnline(launched <-chan launchResult) launchResult {
 	defer close(p.launched)
 	result := <-launched
+	p.beginCapture(result.notifications) // where Start did not wait for it
 	if result.changed != nil {
 		p.Kill() // too late for another start
 	}
@@ -134,58 +142,37 @@ func (p *Process) awaitOnline(launched <-chan launchResult) launchResult {
 	return result
 }
 
-// watchReadiness runs while the worker starts and never again.
-func (p *Process) watchReadiness() {
-	if after, how, ok := p.ready.delay(); ok {
-		delay := time.NewTimer(after)
-		defer delay.Stop()
-		select {
-		case <-delay.C:
-			if how == "delay" || !p.ready.hasSpoken() {
-				p.isReady(how)
-			}
-		case <-p.settled:
-		case <-p.leaving:
-		}
-		return
-	}
-	if !p.ready.observes() {
-		return
-	}
-	look := newObserver(p.pid, p.release.command.Listeners)
-	ticker := time.NewTicker(observeEvery)
-	defer ticker.Stop()
-	// Two looks in a row must agree: what a worker says just before it accepts is
-	// read by another goroutine, which must not come second.
-	for waited := false; ; {
-		select {
-		case <-ticker.C:
-		case <-p.settled:
-			return
-		case <-p.leaving:
-			return
-		}
-		waits := look.waits()
-		if p.ready.hasSpoken() {
-			return
-		}
-		if waits && waited {
-			p.isReady("observed")
-			return
-		}
-		waited = waits
+// observed tells what a look at the process has shown, unless it has ended meanwhile.
+func (p *Process) observed(report pool.Report) {
+	p.notifying.Lock()
+	defer p.notifying.Unlock()
+	if !p.ended {
+		p.sink(report)
 	}
 }
 
 func (p *Process) isReady(how string) {
 	p.settle.Do(func() {
+		if p.binder.sockets != nil {
+			p.binder.sockets.Serve(p.order)
+		}
 		close(p.settled)
+		if how == byNotify || how == byIPC {
+			p.release.speaks.Store(true)
+		}
+		if p.departs() {
+			p.sink(pool.Said{Message: ipc.Hello{Protocol: 1}})
+		}
+		p.got.Store(true)
 		p.sink(pool.Ready{How: how})
 	})
 }
 
 func (p *Process) disconnected(err error) {
 	<-p.launched
+	if p.isSilent() {
+		return
+	}
 	reason := "" // it closed its end, or died
 	if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrClosed) && !errors.Is(err, syscall.ECONNRESET) {
 		reason = err.Error()
@@ -201,6 +188,8 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 	if !ended {
 		return
 	}
+	close(p.gone)
+	status, oomHint := p.release.launcher.oom.judge(status, p.cgroup, p.asked.Load())
 	if err := p.cgroup.end(); err != nil {
 		p.release.launcher.warn("somebody of a dead worker's family is left", "pid", p.pid, "err", err)
 	}
@@ -209,17 +198,39 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 	result := <-launched
 	p.drainOutput()
 	p.silence()
-	exited := pool.Exited{Status: status, Hint: hintFor(status, p.asked.Load())}
+	p.binder.end(p.order)
+	if !p.asked.Load() && result.execed {
+		p.release.started(p.source, p.got.Load())
+	}
+	exited := pool.Exited{Status: status, Hint: cmp.Or(oomHint, p.addressTaken(), hintFor(status, p.asked.Load()), p.swallowed(status))}
 	switch {
 	case result.failure != nil:
 		exited.Status.Error = result.failure.Error()
 		exited.Hint = result.failure.hint(p.release)
+		if passing(result.failure.Errno) {
+			exited.Unstarted = unstarted(result.failure)
+			exited.Hint = cmp.Or(exited.Hint, exited.Unstarted.Hint)
+		}
 	case result.changed != nil:
 		exited.Status.Error = "cannot run it: " + result.changed.Error()
+		exited.Unstarted = unstarted(result.changed)
 	case !result.execed:
-		exited.Hint = "the launcher ended before it could run the program"
+		exited.Hint = "the launcher ended before it could run the program: the machine may be out of memory or processes"
+		exited.Unstarted = &pool.MasterError{Err: errors.New("the launcher ended: " + status.String()), Hint: exited.Hint}
+	}
+	if exited.Status.Error == "" && exited.Unstarted == nil {
+		exited.Status.Said = p.causeOf(status)
 	}
 	p.sink(exited)
+}
+
+// causeOf is the line of the worker's output that says why it failed.
+func (p *Process) causeOf(status pool.ExitStatus) string {
+	switch {
+	case status.Signal == 0 && status.Code == 0, status.Signal != 0 && p.asked.Load():
+		return ""
+	}
+	return p.tail.cause(status.Signal == 0)
 }
 
 // drainOutput gives the last words of the worker time to be read. Where nothing
@@ -243,7 +254,10 @@ func (p *Process) drainOutput() {
 	if p.channel != nil {
 		p.channel.Close()
 	}
-	<-p.channelEnded
+	select {
+	case <-p.channelEnded:
+	case <-time.After(outputPatience): // its reader hangs in a close that the worker made slow
+	}
 }
 
 // PID is the worker's process id, which is its process group's too.
@@ -253,6 +267,12 @@ func (p *Process) PID() int { return p.pid }
 func (p *Process) Send(m ipc.Message) error {
 	if _, drain := m.(ipc.Drain); drain {
 		p.asked.Store(true)
+		if p.binder.leave(p.order); p.departs() {
+			if p.led.CompareAndSwap(false, true) {
+				p.watches.Go(p.depart)
+			}
+			return nil
+		}
 	}
 	if p.channel == nil {
 		return ipc.ErrClosed
@@ -271,6 +291,7 @@ func (p *Process) Signal(sig syscall.Signal) error {
 // Terminate sends the release's stop signal.
 func (p *Process) Terminate() error {
 	p.asked.Store(true)
+	p.binder.leave(p.order)
 	return p.handle.signal(p.release.command.stopSignal())
 }
 
@@ -303,7 +324,7 @@ func (e *shimError) hint(r *Release) string {
 	if e.Errno == syscall.EACCES && r.account != nil {
 		return "user " + r.account.Name + " must be able to enter its directory and to execute it"
 	}
-	if err := diagnoseFile(r.path, pathOf(environ(os.Environ(), r.env, scene{}))); err != nil {
+	if err := diagnoseFile(r.program(), pathOf(environ(r.command.inherited(), r.env, scene{}))); err != nil {
 		return err.Error()
 	}
 	if e.Errno == syscall.ENOEXEC {

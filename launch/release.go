@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"relevo/config"
 	"relevo/launch/store"
 	"relevo/pool"
 )
@@ -23,8 +22,10 @@ type Release struct {
 	dirFile  *os.File // dir, open: it can be entered even after it was deleted
 	env      []string
 	account  *Account // nil: the master's own
-	path     string   // of the executable, as given
+	path     string   // of the file with the release's bytes, as given
 	resolved string   // of the file with the release's bytes, symbolic links resolved
+
+	interpreter *interpreter // of the script at path; nil: what lies there is run itself
 
 	form     form
 	about    store.About
@@ -36,6 +37,12 @@ type Release struct {
 	mu         sync.Mutex
 	copied     *store.Copy // nil: none could be made
 	complained atomic.Bool
+	wrapper    sync.Once   // the warning of a process in between
+	copyUnfit  atomic.Bool // of a script: the last worker from the copy did not get ready
+	goneBackTo bool        // it was taken from the store
+
+	// speaks: a worker got ready by its own word, so that the others have to, too.
+	speaks atomic.Bool
 }
 
 // Prepare looks up and keeps everything that the command needs. Its errors say
@@ -61,6 +68,12 @@ func (l *Launcher) prepare(c Command, dir string, keep func(*Release) error) (*R
 		err = CheckArguments(c.Args, c.listenerNames())
 	}
 	if err == nil {
+		_, err = CheckVariables(c.Env, c.listenerNames())
+	}
+	if err == nil {
+		err = c.checkRoom(r.env)
+	}
+	if err == nil {
 		err = keep(r)
 	}
 	if err != nil {
@@ -70,14 +83,35 @@ func (l *Launcher) prepare(c Command, dir string, keep func(*Release) error) (*R
 	return r, nil
 }
 
-// findExecutable looks the program up as the workers would.
-func (r *Release) findExecutable() (err error) {
-	r.path, err = findExecutable(r.command.Args[0], r.dir, r.searchPath())
+// findTarget looks the program and its script up as the workers would.
+func (r *Release) findTarget() error {
+	t, err := findTarget(r.command, r.dir, r.searchPath())
+	r.aim(t)
 	return err
 }
 
+func (r *Release) aim(t target) { r.path, r.interpreter = t.path, openInterpreter(t) }
+
+// program is the path of what is exec'd.
+func (r *Release) program() string {
+	if r.interpreter != nil {
+		return r.interpreter.path
+	}
+	return r.path
+}
+
+func (r *Release) formOf(file *os.File) form {
+	if r.interpreter != nil {
+		return interpreted
+	}
+	return formOf(file)
+}
+
+// isScript says whether what is run is opened by name, after the exec.
+func (r *Release) isScript() bool { return r.form == script || r.form == interpreted }
+
 // searchPath is PATH of the workers.
-func (r *Release) searchPath() string { return pathOf(environ(os.Environ(), r.env, scene{})) }
+func (r *Release) searchPath() string { return pathOf(environ(r.command.inherited(), r.env, scene{})) }
 
 func resolveDir(dir string) (string, error) {
 	if dir == "" {
@@ -96,18 +130,6 @@ func resolveDir(dir string) (string, error) {
 	return resolved, nil
 }
 
-func appEnv(c Command) ([]string, error) {
-	var env []string
-	for _, path := range c.EnvFiles {
-		variables, err := config.ReadEnvFile(path)
-		if err != nil {
-			return nil, err
-		}
-		env = append(env, variables...)
-	}
-	return append(env, c.Env...), nil
-}
-
 // Info describes the release.
 func (r *Release) Info() pool.Info {
 	return pool.Info{Path: r.path, SHA256: r.name(), Version: r.about.Version, Directory: r.about.Directory()}
@@ -124,20 +146,35 @@ func (r *Release) Addresses() (all []string) {
 	return all
 }
 
-// Source is the executable as the command names it: no symbolic link on its way
-// is resolved, so that one that moves leads to the next release.
+// Source is the executable or the script as the command names it: no symbolic link
+// on its way is resolved, so that one that moves leads to the next release.
 func (r *Release) Source() string {
 	program := r.command.Args[0]
+	if r.interpreter != nil {
+		return under(givenDir(r.command.Dir), r.interpreter.script)
+	}
 	if strings.Contains(program, "/") && !filepath.IsAbs(program) && r.command.Dir != "" {
 		return r.command.Dir + "/" + strings.TrimPrefix(program, "./")
 	}
 	return r.path
 }
 
+// Speaks says whether its workers get ready by their own word.
+func (r *Release) Speaks() bool { return r.speaks.Load() }
+
+// ExpectWord has its workers get ready by their own word alone, as those of the release
+// before: what can be seen of a worker lets a release pass that hangs right after it has
+// opened its listener. Config.Ready has to be auto for it.
+func (r *Release) ExpectWord() { r.speaks.Store(true) }
+
+// Interpreted says whether Source is a script that its interpreter reads.
+func (r *Release) Interpreted() bool { return r.interpreter != nil }
+
 // Close lets go of the bytes. Their copy stays in the store as long as it is one
 // of those that are kept.
 func (r *Release) Close() error {
 	r.dirFile.Close()
+	r.interpreter.close()
 	if r.file != nil {
 		r.file.Close()
 	}

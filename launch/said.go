@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"relevo/config"
+	"relevo/internal/printable"
 	"relevo/ipc"
 	"relevo/pool"
 )
@@ -18,9 +19,12 @@ func (p *Process) said(m ipc.Message) {
 		return
 	}
 	p.ready.speaks(m)
+	if _, hello := m.(ipc.Hello); hello {
+		p.greeted.Store(true)
+	}
 	if _, ready := m.(ipc.Ready); ready {
 		if p.ready.takes(config.ReadyIPC) {
-			p.isReady("ipc")
+			p.isReady(byIPC)
 		}
 		return
 	}
@@ -30,15 +34,25 @@ func (p *Process) said(m ipc.Message) {
 	p.sink(pool.Said{Message: m})
 }
 
+// How a worker says by itself that it is ready.
+const (
+	byNotify = "notify"
+	byIPC    = "ipc"
+)
+
 // maxStatus is the most of a status line that is kept, in bytes.
 const maxStatus = 1024
 
-// clip cuts a text between two characters.
+// clip makes one line of a text and cuts it between two characters.
 func clip(text string) string {
-	if len(text) > maxStatus {
-		text = text[:maxStatus]
+	return cutText(printable.Line(text[:min(len(text), 4*maxStatus)]), maxStatus)
+}
+
+func cutText(text string, width int) string {
+	if len(text) > width {
+		return strings.ToValidUTF8(text[:width], "·")
 	}
-	return strings.ToValidUTF8(text, "")
+	return text
 }
 
 // overflowed takes in that the worker says too much on its channel, which is read
@@ -61,6 +75,16 @@ func (p *Process) flooded(f ipc.Flood) {
 	if f.For >= floodPatience {
 		p.sink(pool.Hung{Reason: "floods the notify socket"})
 	}
+}
+
+// slowlyClosed has a worker replaced that sends descriptors whose close blocks.
+func (p *Process) slowlyClosed() {
+	p.notifying.Lock()
+	defer p.notifying.Unlock()
+	if p.ended || !p.begun {
+		return
+	}
+	p.sink(pool.Hung{Reason: "sends descriptors to the notify socket that do not close"})
 }
 
 // maxEarly is how many notifications are kept for a process in its first moment.
@@ -97,11 +121,22 @@ func (p *Process) notified(n ipc.Notification) {
 	defer p.notifying.Unlock()
 	if !p.begun {
 		if len(p.early) < maxEarly {
-			p.early = append(p.early, n)
+			p.early = append(p.early, essence(n))
 		}
 		return
 	}
 	p.tellNotified(n)
+}
+
+// essence is what of a notification counts, cut to its size: it may have to wait.
+func essence(n ipc.Notification) ipc.Notification {
+	kept := ipc.Notification{}
+	for _, name := range []string{"STATUS", "READY", "WATCHDOG", "STOPPING"} {
+		if value, ok := n[name]; ok {
+			kept[name] = strings.Clone(clip(value))
+		}
+	}
+	return kept
 }
 
 func (p *Process) tellNotified(n ipc.Notification) {
@@ -113,7 +148,7 @@ func (p *Process) tellNotified(n ipc.Notification) {
 		p.sink(pool.Said{Message: ipc.Status{Text: clip(text)}})
 	}
 	if n["READY"] == "1" && p.ready.takes(config.ReadyNotify) {
-		p.isReady("notify")
+		p.isReady(byNotify)
 	}
 	switch n["WATCHDOG"] {
 	case "1":

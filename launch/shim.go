@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
+
+	"relevo/internal/capture"
 )
 
 // verb is the first argument that makes the relevo binary a launcher.
@@ -36,6 +39,7 @@ type shimSpec struct {
 	DirFD     int      // of the working directory
 	ListenPID bool     // set LISTEN_PID
 	Watchdog  bool     // set WATCHDOG_PID
+	Capture   bool     // have the program's binds captured
 	Limits    shimLimits
 	Keep      int // descriptors from here on are closed by the exec
 }
@@ -71,10 +75,22 @@ func Main(args []string) (code int, launching bool) {
 	failure := &shimError{Step: "read the order of", Path: "the master", Errno: syscall.EPROTO}
 	var spec shimSpec
 	if order, err := io.ReadAll(channel); err == nil && json.Unmarshal(order, &spec) == nil {
-		failure = spec.exec(channel)
+		failure = spec.launch(channel)
 	}
 	json.NewEncoder(channel).Encode(failure)
 	return 127, true
+}
+
+// launch returns only if it fails. The filter comes before the limits, for with the
+// master's privileges it needs no no_new_privs.
+func (s shimSpec) launch(channel *os.File) *shimError {
+	runtime.LockOSThread() // the filter belongs to a thread
+	if s.Capture {
+		if err := capture.Announce(channel); err != nil {
+			return &shimError{Step: "tell", Path: "the master", Errno: errno(err)} // it is gone
+		}
+	}
+	return s.exec(channel)
 }
 
 // exec returns only if it fails.

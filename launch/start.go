@@ -44,6 +44,9 @@ func (b *birth) open() error {
 	if b.shim, child, err = ipc.Pair(); err != nil {
 		return err
 	}
+	if b.release.command.Sockets != nil {
+		ipc.AcceptDescriptors(b.shim) // the launcher sends that of its filter
+	}
 	b.inherit(child)
 	return b.openStreams()
 }
@@ -89,7 +92,7 @@ func (b *birth) openStreams() error {
 // spec is the launcher's order: everything that can be known before the fork.
 func (b *birth) spec() (shimSpec, error) {
 	r, l := b.release, b.release.launcher
-	s := scene{app: r.command.App, order: b.order, ipcFD: b.ipcFD(), notifySocket: l.opts.NotifySocket, node: r.node(), dir: r.dir,
+	s := scene{app: r.command.App, order: b.order, ipcFD: b.ipcFD(), notifySocket: l.opts.NotifySocket, control: l.opts.ControlSocket, node: r.node(), dir: r.dir,
 		account: r.account, watchdog: r.command.Limits.Watchdog}
 	var fds []listenerFD
 	for i, listener := range r.command.Listeners {
@@ -97,6 +100,10 @@ func (b *birth) spec() (shimSpec, error) {
 		fds = append(fds, listenerFD{name: listener.Name, address: listener.Address, fd: firstFD + i})
 	}
 	args, err := expand(r.arguments(), fds, b.order.Slot)
+	if err != nil {
+		return shimSpec{}, err
+	}
+	env, err := r.expandEnv(fds, b.order.Slot)
 	if err != nil {
 		return shimSpec{}, err
 	}
@@ -110,11 +117,15 @@ func (b *birth) spec() (shimSpec, error) {
 	if !l.byDescriptor {
 		fd = 0
 	}
-	return shimSpec{
-		Path: path, FD: fd, Args: args, Env: environ(os.Environ(), r.env, s), Dir: r.dir, DirFD: b.lend(r.dirFile),
-		ListenPID: len(fds) > 0, Keep: b.shimFD(),
+	spec := shimSpec{
+		Path: path, FD: fd, Args: args, Env: environ(r.command.inherited(), env, s), Dir: r.dir, DirFD: b.lend(r.dirFile),
+		ListenPID: len(fds) > 0, Keep: b.shimFD(), Capture: r.command.Sockets != nil,
 		Watchdog: r.command.Limits.Watchdog > 0, Limits: limitsOf(r.command.Limits, r.account),
-	}, nil
+	}
+	if r.interpreter != nil {
+		b.interpret(&spec)
+	}
+	return spec, nil
 }
 
 // fork starts the launcher in a process group of its own. Its environment is

@@ -4,6 +4,8 @@ import (
 	"debug/buildinfo"
 	"os"
 	"strings"
+
+	"relevo/internal/printable"
 )
 
 // versionOf tells the version of a Go program, empty for others.
@@ -12,7 +14,7 @@ func versionOf(file *os.File) string {
 	if err != nil {
 		return ""
 	}
-	return describeBuild(build)
+	return printable.Line(describeBuild(build))
 }
 
 // describeBuild renders a Go program's version as "v1.4.2 (ab12cd3)", as far as

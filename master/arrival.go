@@ -13,6 +13,7 @@ import (
 
 	"relevo/config"
 	"relevo/control"
+	"relevo/internal/hangup"
 	"relevo/systemd"
 	"relevo/upgrader"
 )
@@ -28,6 +29,7 @@ type Arrival struct {
 	sockets  []upgrader.Socket     // that are open for a first master
 	stored   []string              // names of all files in systemd's store
 	lost     error                 // why a legacy was found and cannot be read
+	doubt    error                 // what is wrong and does not matter to a successor
 }
 
 // upgradePatience is how long a new master may take to say that it goes on, unless
@@ -44,20 +46,28 @@ func patienceWithSuccessor() (time.Duration, error) {
 		err = fmt.Errorf("cannot use %q as the patience with a new relevo: it must be more than nothing", text)
 	}
 	if err != nil {
-		return 0, control.WithExit(fmt.Errorf("%w (environment variable RELEVO_UPGRADE_TIMEOUT)", err), control.ExitUsage)
+		return upgradePatience, control.WithExit(fmt.Errorf("%w (environment variable RELEVO_UPGRADE_TIMEOUT)", err), control.ExitUsage)
 	}
 	return d, nil
 }
 
 // Arrive looks for what another master has left to this process. It has to come
-// before anything opens files or starts processes. An error means that this process
-// was started to succeed another one, and cannot.
+// before anything opens files or starts processes, and before anything is read that
+// only a first master needs. An error means that this process was started to succeed
+// another one, and cannot, or that it is a first one with a wrong environment.
 func Arrive() (*Arrival, error) {
 	settleOwnPath()
-	patience, err := patienceWithSuccessor()
-	if err != nil {
-		return nil, err
+	patience, doubt := patienceWithSuccessor()
+	a, err := arrive(patience)
+	if err == nil && doubt != nil {
+		if a.doubt = doubt; a.First() {
+			return nil, doubt
+		}
 	}
+	return a, err
+}
+
+func arrive(patience time.Duration) (*Arrival, error) {
 	flip, in, err := upgrader.NewFlip(patience)
 	if err != nil {
 		return nil, err
@@ -156,6 +166,16 @@ func (a *Arrival) spareListeners() (spare []upgrader.Socket) {
 // succeeds says whether another master's workers are to be taken over.
 func (a *Arrival) succeeds() bool { return a != nil && a.legacy != nil && !a.legacy.Stopped }
 
+// First says whether no workers of another master can be there: nothing was left, or
+// the sockets of an app that has ended.
+func (a *Arrival) First() bool {
+	return a == nil || a.in == nil || a.legacy != nil && a.legacy.Stopped
+}
+
+// Restarted says whether the service manager has started this process, by its own
+// words, and no other master.
+func (a *Arrival) Restarted() bool { return a != nil && a.how == howStore }
+
 // activated are the sockets that are open for a first master: those of a .socket
 // unit, and those that the app had before a restart.
 func (a *Arrival) activated() (sockets []upgrader.Socket) {
@@ -187,6 +207,34 @@ func (a *Arrival) App() (config.App, bool) {
 	return config.App{}, false
 }
 
+// Origin is how the first master of an app was started. Those that follow it read the
+// same configuration file, whatever their working directory is by then.
+type Origin struct {
+	Dir        string `json:"dir,omitempty"`         // as the user entered it
+	ConfigFile string `json:"config_file,omitempty"` // as it was named; empty: none
+	Runtime    string `json:"runtime,omitempty"`     // config.Places
+	State      string `json:"state,omitempty"`
+}
+
+// Origin is that of the previous master. It says false where there was none, or one
+// that did not tell.
+func (a *Arrival) Origin() (Origin, bool) {
+	if a == nil || !a.succeeds() || a.legacy.Origin.Dir == "" {
+		return Origin{}, false
+	}
+	return a.legacy.Origin, true
+}
+
+// Places are those of the previous master, where its workers and clients look: to look
+// for a usable place again may find another one. After a start by the service manager
+// the environment says where they are.
+func (a *Arrival) Places(now config.Places) config.Places {
+	if left, known := a.Origin(); known && !a.Restarted() {
+		return config.Places{Runtime: left.Runtime, State: left.State}
+	}
+	return now
+}
+
 // legacyFormat is the version of the document. A master reads documents of all
 // formats up to its own, and newer ones that say it can.
 const legacyFormat = 1
@@ -202,6 +250,7 @@ type legacy struct {
 	Name        string                    `json:"name"`
 	Started     time.Time                 `json:"started"`
 	Successions int                       `json:"successions"`
+	Origin      Origin                    `json:"origin,omitzero"`
 	Listeners   []upgrader.ListenerLegacy `json:"listeners"`
 	Wanted      []listenLegacy            `json:"wanted_listeners"` // what the upgrader is to keep whatever becomes of a roll
 	Serving     int                       `json:"serving"`          // key of a generation
@@ -209,8 +258,10 @@ type legacy struct {
 	Pool        json.RawMessage           `json:"pool"`
 	LastSum     string                    `json:"last_sum,omitempty"`
 	FellBack    bool                      `json:"fell_back,omitempty"`
+	Booting     bool                      `json:"booting,omitempty"` // nothing has served yet
 	Warnings    map[string]string         `json:"warnings,omitempty"`
 	Stored      []string                  `json:"stored,omitempty"` // names of files that systemd has
+	Terminal    hangup.State              `json:"terminal,omitzero"`
 	// Then is what the next master is to do first: reload.
 	Then string `json:"then,omitempty"`
 	// Stopped: the app has come to its end; only its listeners are left, for a

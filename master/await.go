@@ -141,7 +141,7 @@ func stoppedEarly(err error) error {
 // waitingStatus is what can be seen before anything serves.
 func (m *Master) waitingStatus() control.Status {
 	s := control.Status{
-		Name: m.opts.App.Name, PID: os.Getpid(), Version: m.opts.Version, Listeners: m.atStart.forPeople(),
+		Name: m.opts.App.Name, PID: os.Getpid(), Version: m.opts.Version, Listeners: m.boot.sockets.forPeople(),
 		Config: m.opts.ConfigFile, Warnings: m.warnings.list(),
 	}
 	s.State, s.Workers = stateWaiting, []pool.Worker{}

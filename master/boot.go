@@ -3,10 +3,20 @@ package master
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"relevo/launch/store"
 	"relevo/pool"
+	"relevo/pool/machine"
 )
+
+// boot is the time until a worker serves for the first time. It passes to a
+// successor like everything else.
+type boot struct {
+	sockets  *hold       // the first configuration's: a start that fails must not close them
+	fellBack atomic.Bool // the newest release did not start
+	over     atomic.Bool // something has served
+}
 
 // makePool prepares the first generation: what the command's file holds, or, if
 // those bytes are known to be bad, the last good release.
@@ -54,8 +64,11 @@ func (m *Master) insteadOf(bad *generation, reason string) *generation {
 func (m *Master) afterFailedStart(err error) bool {
 	var failed *pool.StartError
 	first := m.serving()
-	if !errors.As(err, &failed) || m.opts.Await != nil || m.fellBack || m.stopping.Load() || first.Info().SHA256 == "" {
+	if !errors.As(err, &failed) || m.opts.Await != nil || m.boot.fellBack.Load() || m.stopping.Load() || first.Info().SHA256 == "" {
 		return false
+	}
+	if failed.Blame == machine.BlameMaster {
+		return false // the program never ran
 	}
 	if m.launcher.Store().Verdict(first.Info().SHA256).Verdict == store.Good {
 		return false // it has served: what fails now lies outside of it, and an older release is no help
@@ -71,7 +84,7 @@ func (m *Master) afterFailedStart(err error) bool {
 		return false
 	}
 	m.log.Error("start failed", "err", err)
-	m.fellBack = true
+	m.boot.fellBack.Store(true)
 	m.usePool(good)
 	// Who asked for the end in between asked a pool that was gone.
 	return !m.stopping.Load()
@@ -95,11 +108,32 @@ func (m *Master) poolOptions() pool.Options {
 	}
 }
 
-// started notes that the first generation serves.
+// started notes that something serves, and tells who waits for that.
 func (m *Master) started() {
-	first := m.serving()
-	if sum := first.Info().SHA256; sum != "" {
-		m.mark(sum, store.Good, "", first.fingerprint)
+	if !m.boot.over.Swap(true) {
+		first := m.serving()
+		if sum := first.Info().SHA256; sum != "" {
+			m.mark(sum, store.Good, "", first.fingerprint)
+		}
+		m.report(m.boot.sockets.release())
+		if m.opts.Started != nil {
+			m.opts.Started(first.sockets.forPeople())
+		}
 	}
-	m.report(m.atStart.release())
+	m.systemd.Ready(m.statusText())
+}
+
+// inheritBoot goes on with a start that the previous master has begun.
+func (m *Master) inheritBoot(l *legacy, phase machine.Phase) (err error) {
+	m.boot.fellBack.Store(l.FellBack)
+	if !l.Booting && phase != machine.Booting { // older documents have the phase alone
+		m.boot.over.Store(true)
+		return nil
+	}
+	for _, g := range l.generations {
+		if g.Key == l.Serving {
+			m.boot.sockets, err = m.listeners.hold(g.Listeners, g.Sockets)
+		}
+	}
+	return err
 }

@@ -30,12 +30,16 @@ const renewEvery = 100 * time.Millisecond
 // healed tells of a listener that a worker had damaged for all others. The
 // kernel does not say which one it was: those that come or go are named.
 func (m *Master) healed(h upgrader.Healed, times int) {
-	now := time.Now()
+	now := h.At
+	by := " by a worker"
+	if h.Outside {
+		by = ""
+	}
 	listener := fmt.Sprintf("listener %s (%s)", h.Listener, h.Address)
-	text := fmt.Sprintf("%s: %s by a worker, mended", listener, h.What)
+	text := fmt.Sprintf("%s: %s%s, mended", listener, h.What, by)
 	switch {
 	case h.Err != nil:
-		text = fmt.Sprintf("%s: %s by a worker, not mended: %v", listener, h.What, h.Err)
+		text = fmt.Sprintf("%s: %s%s, not mended: %v", listener, h.What, by, h.Err)
 	case h.Renewed:
 		text += " by a new socket, for which the workers are replaced"
 	}
@@ -46,7 +50,10 @@ func (m *Master) healed(h upgrader.Healed, times int) {
 	if err != nil {
 		return // nobody is left
 	}
-	suspects := m.damages.suspects(status.Workers, now)
+	var suspects []string
+	if !h.Outside {
+		suspects = m.damages.suspects(status.Workers, now)
+	}
 	// The warning first: who hears of the event finds it in the status.
 	m.damages.warn(&m.warnings, listener, text, suspects, times, now)
 	m.running().Publish(pool.Event{Kind: pool.KindHealed, Text: text, Addresses: []string{h.Address}, Workers: suspects})

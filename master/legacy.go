@@ -16,7 +16,7 @@ import (
 type generationLegacy struct {
 	Key         int               `json:"key"`
 	App         config.App        `json:"app"`
-	Listeners   []int             `json:"listeners"` // their IDs, in the order of App
+	Listeners   []int             `json:"listeners"` // their IDs, in the order of App, then those that programs have bound
 	Sockets     []inheritedSocket `json:"sockets"`   // as its workers find them
 	Fingerprint string            `json:"fingerprint"`
 	BackFrom    judgedLegacy      `json:"back_from,omitzero"`
@@ -41,15 +41,22 @@ func (g *generation) Legacy() pool.ReleaseLegacy {
 		Key: g.key, App: g.master.appOf(g), Fingerprint: g.fingerprint, BackFrom: judgedLegacy{g.backFrom.sum, g.backFrom.fingerprint},
 		Release: release.State,
 	}
-	for i, held := range g.sockets.held {
-		l.Listeners = append(l.Listeners, held.ID())
-		l.Sockets = append(l.Sockets, inheritedSocket{g.sockets.sockets[i].Name, g.sockets.sockets[i].Address})
-	}
+	l.Listeners, l.Sockets = g.sockets.legacy()
 	state, err := json.Marshal(l)
 	if err != nil {
 		panic(fmt.Sprintf("internal error: master: %v", err)) // it holds nothing that can fail
 	}
 	return pool.ReleaseLegacy{State: state, Files: release.Files}
+}
+
+func (h *hold) legacy() (ids []int, sockets []inheritedSocket) {
+	h.all.mu.Lock()
+	defer h.all.mu.Unlock()
+	for i, held := range h.held {
+		ids = append(ids, held.ID())
+		sockets = append(sockets, inheritedSocket{h.sockets[i].Name, h.sockets[i].Address})
+	}
+	return ids, sockets
 }
 
 // inheritGeneration makes a generation again. Its files are those of the pool's
@@ -59,6 +66,7 @@ func (m *Master) inheritGeneration(l generationLegacy, files map[string]*os.File
 	if err != nil {
 		return nil, err
 	}
+	sockets.configured = min(len(l.App.Listen), len(sockets.held))
 	release, err := m.launcher.Inherit(m.command(l.App, sockets), pool.ReleaseLegacy{State: l.Release, Files: files})
 	if err != nil {
 		return nil, err
@@ -114,8 +122,10 @@ func (m *Master) document(p pool.Legacy, then string) ([]byte, map[string]*os.Fi
 func (m *Master) state() legacy {
 	l := legacy{
 		Format: legacyFormat, Reads: legacyFormat, Version: m.opts.Version, Name: m.opts.App.Name,
-		Started: m.begun, Successions: m.successions, FellBack: m.fellBack, Warnings: m.warnings.all(), Stored: m.keeper.names(),
+		Started: m.begun, Successions: m.successions, FellBack: m.boot.fellBack.Load(), Booting: !m.boot.over.Load(), Warnings: m.warnings.all(), Stored: m.keeper.names(),
+		Terminal: m.terminal.State(),
 	}
+	l.Origin = Origin{m.opts.Dir, m.opts.ConfigFile, m.opts.Places.Runtime, m.opts.Places.State}
 	m.listeners.mu.Lock()
 	for _, w := range m.listeners.serving {
 		l.Wanted = append(l.Wanted, listenLegacy(w))
@@ -153,7 +163,7 @@ func (m *Master) inheritFromStore() (succeeds bool) {
 		m.notify.Close()
 	}
 	m.listeners, m.notify, m.launcher, m.current, m.wanted, m.adopted = nil, nil, nil, nil, nil, nil
-	m.keys, m.successions, m.begun = 0, 0, time.Now()
+	m.keys, m.successions, m.begun, m.boot = 0, 0, time.Now(), &boot{}
 	m.keeper.forget()
 	a.legacy, a.lost, a.sockets, m.owns = nil, err, append(given, spare...), true
 	return false
@@ -168,7 +178,7 @@ func (m *Master) inherit() error {
 	if l.Name != m.opts.App.Name {
 		return fmt.Errorf("cannot succeed the master of %q as %q: the name of an app cannot change while it runs", l.Name, m.opts.App.Name)
 	}
-	m.begun, m.successions, m.fellBack, m.lastSum = l.Started, l.Successions+1, l.FellBack, l.LastSum
+	m.begun, m.successions, m.lastSum = l.Started, l.Successions+1, l.LastSum
 	for kind, text := range l.Warnings {
 		m.warnings.set(kind, text)
 	}
@@ -176,7 +186,9 @@ func (m *Master) inherit() error {
 	if err := m.inheritName(in); err != nil {
 		return err
 	}
-	up, err := upgrader.Inherit(upgrader.Options{Log: m.log, Keeper: m.keeper.files()}, l.Listeners, in)
+	up, err := upgrader.Inherit(upgrader.Options{
+		Log: m.log, Keeper: m.keeper.files(), LastID: upgrader.LastListenerFile(l.Stored), Siblings: m.opts.App.Capture == config.CaptureAuto,
+	}, l.Listeners, in)
 	if err != nil {
 		return err
 	}
@@ -229,6 +241,9 @@ func (m *Master) inheritPool(l *legacy, in *upgrader.Inheritance) error {
 	}
 	if m.wanted == nil {
 		m.wanted = m.current
+	}
+	if err := m.inheritBoot(l, left.Machine.Phase); err != nil {
+		return err
 	}
 	p, err := pool.Inherit(m.poolOptions(), left, releases)
 	if err != nil {

@@ -2,11 +2,13 @@ package master
 
 import (
 	"errors"
+	"path/filepath"
 	"slices"
 	"sync"
 
 	"relevo/config"
 	"relevo/control"
+	"relevo/internal/diskspace"
 	"relevo/launch"
 	"relevo/pool"
 	"relevo/upgrader"
@@ -29,6 +31,10 @@ type hold struct {
 	held    []*upgrader.Listener
 	sockets []upgrader.Inheritable // as they were when the generation was made
 	once    sync.Once
+
+	// configured is how many of held are of the configuration. The others, which follow,
+	// were captured: the programs of the generation have bound them.
+	configured int
 }
 
 // acquire takes the sockets of a configuration, opening those that are not open
@@ -37,14 +43,25 @@ func (l *listeners) acquire(wanted []config.Listen) (*hold, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, _, _, err := l.upgrader.Set(wanted); err != nil {
-		return nil, err
+		return nil, noRoom(wanted, err)
 	}
 	h := &hold{all: l, held: l.upgrader.Listeners()}
 	for _, socket := range h.held {
 		l.holders[socket]++
 		h.sockets = append(h.sockets, l.upgrader.Inheritable(socket))
 	}
+	h.configured = len(h.held)
 	return h, nil
+}
+
+// noRoom says what is used up where the socket file of a listener could not be made.
+func noRoom(wanted []config.Listen, err error) error {
+	for _, l := range wanted {
+		if l.Network == config.Unix {
+			return diskspace.Detail(filepath.Dir(l.Address), err)
+		}
+	}
+	return err
 }
 
 // release closes the sockets that nobody else holds.
@@ -103,6 +120,7 @@ func (h *hold) open() error { return h.align(h.all.upgrader.Retire) }
 // and refuses clients on all others.
 func (h *hold) serve(wanted []config.Listen) error {
 	h.all.mu.Lock()
+	wanted = append(slices.Clone(wanted), h.captured()...)
 	h.all.serving = wanted
 	_, _, _, err := h.all.upgrader.Set(wanted)
 	h.all.mu.Unlock()
@@ -127,17 +145,27 @@ func (h *hold) align(close func(*upgrader.Listener) error) (err error) {
 
 // forWorkers are the sockets as launch passes them on.
 func (h *hold) forWorkers() (out []launch.Listener) {
-	for _, l := range h.sockets {
+	for _, l := range h.sockets[:h.configured] {
 		out = append(out, launch.Listener(l))
+	}
+	return out
+}
+
+// captured are the sockets that programs have bound. It needs all.mu.
+func (h *hold) captured() (out []config.Listen) {
+	for _, l := range h.held[h.configured:] {
+		out = append(out, l.Listen)
 	}
 	return out
 }
 
 // forPeople are the sockets as the control socket tells them.
 func (h *hold) forPeople() []control.Listener {
+	h.all.mu.Lock()
+	defer h.all.mu.Unlock()
 	out := []control.Listener{}
-	for _, l := range h.sockets {
-		out = append(out, control.Listener{Name: l.Name, Address: l.Address})
+	for i, l := range h.sockets {
+		out = append(out, control.Listener{Name: l.Name, Address: l.Address, Captured: i >= h.configured})
 	}
 	return out
 }

@@ -8,12 +8,17 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"relevo/config"
 	"relevo/control"
+	"relevo/internal/diskspace"
+	"relevo/internal/hangup"
+	"relevo/internal/safefile"
+	"relevo/internal/threads"
 	"relevo/ipc"
 	"relevo/launch"
 	"relevo/pool"
@@ -31,6 +36,8 @@ type Options struct {
 	Version string
 	// ConfigFile is where the configuration is read from, empty if from nowhere.
 	ConfigFile string
+	// Dir is the directory in which relevo was started, as the user entered it.
+	Dir string
 	// Load returns the configuration as it is now, App the first time; nil: App
 	// never changes.
 	Load func() (config.App, error)
@@ -59,12 +66,14 @@ type Master struct {
 	log       *slog.Logger
 	lock      *control.Lock
 	listeners *listeners
-	atStart   *hold             // the first configuration's sockets, until something serves
+	boot      *boot
 	notify    *ipc.NotifyServer // nil where the system has none
 	launcher  *launch.Launcher
 	control   *control.Server
 	systemd   *systemd.Notifier
 	signals   chan os.Signal
+	stops     stops         // owned by who reads signals
+	terminal  *hangup.Watch // nil: there is none
 	reaper    *reaper.Reaper
 	reloads   chan rollRequest // from signals and the watch
 	warnings  warnings
@@ -73,7 +82,6 @@ type Master struct {
 	changed   broadcast      // what serves is another generation
 	later     sync.WaitGroup // what the upgrader has told of; the control socket
 	after     sequence       // what the ends of rolls have set off
-	fellBack  bool           // the newest release did not start
 	stopping  atomic.Bool    // somebody has asked for the end
 	forgetful atomic.Bool    // the last verdict was not written down
 
@@ -169,16 +177,19 @@ func (m *Master) wantedApp() config.App {
 // Run is a master's whole life. It returns nil after a graceful or forced stop.
 // An error before anything serves leaves nothing behind.
 func Run(ctx context.Context, o Options) error {
-	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), reaper: reaper.New(reaper.Options{Log: o.Log}), begun: time.Now()}
+	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), reaper: reaper.New(reaper.Options{Log: o.Log}), begun: time.Now(), boot: &boot{}}
 	m.succession.over = make(chan struct{})
+	threads.Reserve(threads.Enough + runtime.GOMAXPROCS(0))
 	m.owns = !o.Arrival.succeeds()
 	if m.signals = o.Signals; m.signals == nil {
 		m.signals = make(chan os.Signal, signalQueue)
 	}
+	m.findTerminal()
+	defer m.terminal.Close()
 	// From the first moment: after a succession there is nobody else, and in a
 	// container whatever comes unheard would end it.
 	signal.Notify(m.signals, taken(os.Getpid() == 1)...)
-	defer signal.Stop(m.signals)
+	defer func() { m.stops.letGo(m.signals) }()
 	defer m.close()
 	if err := m.openKeeper(); err != nil {
 		return err
@@ -195,7 +206,8 @@ func Run(ctx context.Context, o Options) error {
 		if err := step(); err != nil {
 			return stoppedEarly(err)
 		}
-		if !o.Arrival.succeeds() && stopWanted(m.signals) {
+		if !o.Arrival.succeeds() && stopWanted(m.signals, func() bool { return m.terminal.Meaning() == hangup.Terminal }) {
+			m.stops.accept(time.Now())
 			m.log.Info("stopped before anything served")
 			return nil
 		}
@@ -216,13 +228,14 @@ func (m *Master) takeName() error {
 		m.log.Warn(places.Warning)
 	}
 	if err := control.MakeRuntimeDir(places.Runtime); err != nil {
-		return err
+		return diskspace.Detail(filepath.Dir(places.Runtime), err)
 	}
 	var err error
 	m.lock, err = acquire(places.Lock(name), places.ControlSocket(name))
+	err = diskspace.Detail(places.Runtime, err)
 	if errors.Is(err, control.ErrLocked) {
 		return control.WithExit(fmt.Errorf("cannot start %q: a master of that name runs already%s; give this one another with --name",
-			name, whoHas(places.ControlSocket(name))), control.ExitBusy)
+			name, whoHas(places.ControlSocket(name), err)), control.ExitBusy)
 	}
 	return err
 }
@@ -248,26 +261,33 @@ func acquire(lock, socket string) (*control.Lock, error) {
 	}
 }
 
-func whoHas(socket string) string {
+// whoHas names the master that answers, or else the process that the lock was
+// refused for.
+func whoHas(socket string, refused error) string {
 	client, err := control.Connect(context.Background(), socket)
-	if err != nil {
-		return ""
+	if err == nil {
+		if status, err := client.Status(context.Background()); err == nil {
+			return fmt.Sprintf(" (pid %d)", status.PID)
+		}
 	}
-	status, err := client.Status(context.Background())
-	if err != nil {
-		return ""
+	var held *safefile.HeldError
+	if errors.As(refused, &held) {
+		return " (" + held.Error() + ")"
 	}
-	return fmt.Sprintf(" (pid %d)", status.PID)
+	return ""
 }
 
 func (m *Master) openListeners() error {
-	m.useUpgrader(upgrader.New(upgrader.Options{Log: m.log, Keeper: m.keeper.files(), LastID: upgrader.LastListenerFile(m.keeper.names())}))
+	m.useUpgrader(upgrader.New(upgrader.Options{
+		Log: m.log, Keeper: m.keeper.files(), LastID: upgrader.LastListenerFile(m.keeper.names()), Siblings: m.opts.App.Capture == config.CaptureAuto,
+	}))
 	m.listeners.serving = m.opts.App.Listen
 	m.listeners.upgrader.Activate(m.opts.Arrival.activated())
-	var err error
-	if m.atStart, err = m.listeners.acquire(m.opts.App.Listen); errors.Is(err, upgrader.ErrUnclaimed) {
+	sockets, err := m.listeners.acquire(m.opts.App.Listen)
+	if errors.Is(err, upgrader.ErrUnclaimed) {
 		err = control.WithExit(err, control.ExitConfig)
 	}
+	m.boot.sockets = sockets
 	return m.tellOfOrphans(err)
 }
 
@@ -298,6 +318,8 @@ func (m *Master) openLauncher() (err error) {
 	} else {
 		o.NotifySocket = places.NotifySocket(name)
 	}
+	// Without it the workers' own commands do not find their master; nothing else.
+	o.ControlSocket, _ = filepath.Abs(places.ControlSocket(name))
 	m.launcher, err = launch.New(o)
 	return err
 }
@@ -307,6 +329,7 @@ func (m *Master) run(ctx context.Context) error {
 	ended, end := context.WithCancel(context.Background())
 	if m.notify != nil { // before anybody can ask for a succession, which pauses it
 		m.notify.OnFlood(m.launcher.Flooded)
+		m.notify.OnSlowClose(m.launcher.SlowlyClosed)
 		m.serveNotify()
 	}
 	var services, hearing sync.WaitGroup

@@ -33,6 +33,9 @@ func (m *Master) judge(r pool.RollResult, g, before *generation) {
 			m.mark(left.sum, store.Bad, byHand, left.fingerprint)
 		}
 	case machine.RolledBack, machine.Failed:
+		if r.Blame == machine.BlameMaster {
+			return // the program never ran
+		}
 		if r.FromRelease == nil || r.FromRelease.SHA256 != sum {
 			m.mark(sum, store.Bad, r.Reason, g.fingerprint)
 		}
@@ -151,6 +154,16 @@ func (m *Master) Releases() (control.Releases, error) {
 		})
 	}
 	return out, nil
+}
+
+// Prune removes the copies that nobody uses: control.Master.
+func (m *Master) Prune() (control.Pruned, error) {
+	if m.unready() {
+		return control.Pruned{}, errWaiting
+	}
+	m.after.wait(context.Background()) // what served last is known as good then
+	pruned, err := m.launcher.Store().Prune()
+	return control.Pruned(pruned), err
 }
 
 // Plan says what a reload would change: control.Master.

@@ -48,7 +48,15 @@ func (m *Master) reload(o control.ReloadOptions) (control.Wait, error) {
 		m.log.Error("roll refused: the running workers serve on", "err", err)
 		return nil, rollRefused(err)
 	}
+	m.learn(g, o)
 	return m.rollTo(g, app, o)
+}
+
+// learn has the workers of a new generation get ready in the way of those that serve.
+func (m *Master) learn(g *generation, o control.ReloadOptions) {
+	if m.serving().Speaks() && !o.Force {
+		g.ExpectWord()
+	}
 }
 
 // rollAgain rolls to what the command's file holds now, with the configuration
@@ -65,6 +73,7 @@ func (m *Master) rollAgain() (control.Wait, error) {
 		m.tryLater(err)
 		return nil, rollRefused(err)
 	}
+	m.learn(g, control.ReloadOptions{})
 	return m.rollTo(g, app, control.ReloadOptions{})
 }
 
@@ -160,8 +169,8 @@ func (m *Master) drop(g *generation) {
 
 func (m *Master) command(app config.App, sockets *hold) launch.Command {
 	return launch.Command{
-		App: app.Name, Args: app.Command, Listeners: sockets.forWorkers(), Dir: app.Dir, Env: app.Env, EnvFiles: app.EnvFiles,
-		Ready: app.Ready, StopSignal: app.StopSignal, ExecFrom: app.ExecFrom, Limits: app.Limits,
+		App: app.Name, Args: app.Command, Listeners: sockets.forWorkers(), Dir: app.Dir, Env: app.Env, EnvFiles: app.EnvFiles, EnvInherit: app.EnvInherit,
+		Ready: app.Ready, StopSignal: app.StopSignal, ExecFrom: app.ExecFrom, Limits: app.Limits, Rescue: app.Rescue, Sockets: m.socketsFor(app, sockets),
 		NeedCopy: m.serving() != nil,
 	}
 }
@@ -235,6 +244,7 @@ func (m *Master) rolled(step pool.Step, r pool.RollResult, to, from pool.Release
 		// for it, too.
 		m.after.run(func() {
 			m.judge(r, next, last)
+			m.tryShortRoll(r, next, last)
 			m.forgive(r)
 			m.afterRoll(before, app)
 		})
@@ -273,6 +283,11 @@ func (m *Master) giveNotifySocket(app, before config.App) error {
 		// A user that is gone has been told of when it was asked for.
 		if _, gid, err := userOf(before); err == nil {
 			also = gid
+		}
+	}
+	if uid != os.Geteuid() || also > 0 {
+		if err := control.LetThrough(m.opts.Places.Runtime); err != nil {
+			return err
 		}
 	}
 	return m.notify.GiveTo(uid, also)

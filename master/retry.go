@@ -35,14 +35,22 @@ func (r *retry) later(do func()) (wait time.Duration) {
 	return r.wait
 }
 
-// cancel has nothing called any more; the next wait is a short one.
-func (r *retry) cancel() {
+// stop has nothing called any more; the next wait is longer all the same.
+func (r *retry) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.timer != nil {
 		r.timer.Stop()
 	}
-	r.timer, r.wait = nil, 0
+	r.timer = nil
+}
+
+// cancel has nothing called any more; the next wait is a short one.
+func (r *retry) cancel() {
+	r.stop()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wait = 0
 }
 
 // end is cancel for good.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"relevo/internal/safefile"
 	"relevo/launch/store"
 	"relevo/watch"
 )
@@ -75,7 +76,7 @@ type ownSum struct {
 }
 
 func hashOf(path string) (string, error) {
-	file, err := os.Open(path)
+	file, err := safefile.Open(path)
 	if err != nil {
 		return "", err
 	}

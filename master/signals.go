@@ -7,10 +7,12 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"relevo/control"
+	"relevo/internal/hangup"
 	"relevo/pool"
 	"relevo/pool/machine"
 	"relevo/upgrader"
@@ -50,14 +52,18 @@ func ReplacedSignals() chan os.Signal {
 // signalQueue is how many signals may wait.
 const signalQueue = 16
 
-// stopWanted says whether one of the signals that wait asks for the end. The
-// others go on waiting.
-func stopWanted(signals chan os.Signal) bool {
+// stopWanted says whether one of the signals that wait asks for the end; a SIGHUP does where
+// hungUp says so. The others go on waiting.
+func stopWanted(signals chan os.Signal, hungUp func() bool) bool {
 	for range len(signals) {
 		sig := <-signals
 		switch sig {
 		case unix.SIGTERM, unix.SIGINT, unix.SIGQUIT:
 			return true
+		case unix.SIGHUP:
+			if hungUp() {
+				return true
+			}
 		}
 		select {
 		case signals <- sig:
@@ -69,19 +75,24 @@ func stopWanted(signals chan os.Signal) bool {
 
 // serveSignals turns signals into requests until the pool has ended.
 func (m *Master) serveSignals(ctx context.Context) {
-	stopping := false
 	ignored := map[os.Signal]bool{}
+	left, settled := m.terminal.Left(), make(chan hangup.Meaning, signalQueue)
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-left:
+			if left = nil; m.terminal.Followed() {
+				m.hungUp(hangup.Terminal, settled)
+			}
+		case meaning := <-settled:
+			m.hungUp(meaning, settled)
 		case sig := <-m.signals:
 			switch sig.(syscall.Signal) {
 			case unix.SIGHUP:
-				m.reloadBySignal()
+				m.hungUp(m.terminal.Meaning(), settled)
 			case unix.SIGTERM, unix.SIGINT, unix.SIGQUIT:
-				m.stopBySignal(sig.String(), stopping)
-				stopping = true
+				m.stopBySignal(sig.String())
 			case unix.SIGTTIN:
 				m.scaleBySignal(unix.SIGTTIN)
 			case unix.SIGTTOU:
@@ -113,7 +124,18 @@ func (m *Master) reloadBySignal() {
 // thenReload is what a successor is to do first.
 const thenReload = "reload"
 
-func (m *Master) stopBySignal(name string, again bool) {
+// stopBySignal stops, or forces, or does nothing, as stops has it.
+func (m *Master) stopBySignal(name string) {
+	meaning := m.stops.meaning(time.Now())
+	if meaning == stopRepeated {
+		m.log.Debug("the stop signal came again at once: it is the same stop", "signal", name)
+		return
+	}
+	m.stopAs(name, meaning == stopByForce)
+	m.stops.accept(time.Now())
+}
+
+func (m *Master) stopAs(name string, again bool) {
 	err := m.Stop(again)
 	switch {
 	case errors.Is(err, pool.ErrHandedOver):

@@ -2,24 +2,33 @@ package master
 
 import (
 	"os"
+	"os/signal"
 	"slices"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 func TestStopWanted(t *testing.T) {
+	hungUp := false
+	wanted := func(signals chan os.Signal) bool { return stopWanted(signals, func() bool { return hungUp }) }
 	signals := make(chan os.Signal, 3)
-	if stopWanted(signals) {
+	if wanted(signals) {
 		t.Error("nobody has asked")
 	}
 	signals <- unix.SIGHUP
 	signals <- unix.SIGTTIN
-	if stopWanted(signals) || len(signals) != 2 {
+	if wanted(signals) || len(signals) != 2 {
 		t.Errorf("%d of 2 signals wait", len(signals))
 	}
+	hungUp = true
+	if !wanted(signals) {
+		t.Error("the terminal has gone")
+	}
+	hungUp = false
 	signals <- unix.SIGTERM
-	if !stopWanted(signals) {
+	if !wanted(signals) {
 		t.Error("a stop was asked for")
 	}
 }
@@ -35,5 +44,41 @@ func TestTaken(t *testing.T) {
 	}
 	if slices.Contains(taken(false), os.Signal(unix.SIGSEGV)) || !slices.Contains(taken(true), os.Signal(unix.SIGSEGV)) {
 		t.Error("a crash is to be a crash, except for PID 1")
+	}
+}
+
+// TestStops: what comes at once is one stop, what comes later is force; the time that the
+// first one took does not count.
+func TestStops(t *testing.T) {
+	first := time.Unix(1000, 0)
+	var s stops
+	if got := s.meaning(first); got != stopGracefully {
+		t.Errorf("the first one: %d", got)
+	}
+	accepted := first.Add(3 * time.Second)
+	s.accept(accepted)
+	s.accept(accepted.Add(time.Hour)) // repetitions do not put force off
+	for after, want := range map[time.Duration]stopMeaning{
+		-time.Second: stopRepeated, 0: stopRepeated, time.Millisecond: stopRepeated, oneStop - 1: stopRepeated,
+		oneStop: stopByForce, time.Hour: stopByForce,
+	} {
+		if got := s.meaning(accepted.Add(after)); got != want {
+			t.Errorf("%v after the first: %d, want %d", after, got, want)
+		}
+	}
+}
+
+// TestStopsLetGo: the repetition of a stop that has just ended the master is still taken.
+func TestStopsLetGo(t *testing.T) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGWINCH) // which does nothing where it is not taken
+	defer signal.Stop(signals)
+	s := stops{accepted: time.Now().Add(time.Hour)}
+	s.letGo(signals)
+	unix.Kill(os.Getpid(), unix.SIGWINCH)
+	select {
+	case <-signals:
+	case <-time.After(time.Minute):
+		t.Error("the signal had its usual effect")
 	}
 }

@@ -65,6 +65,10 @@ func (m *Master) upgrade(then string) (u control.Upgraded, err error) {
 		m.log.Info("replacing the master", "binary", self, "how", m.way())
 		u, err = m.replace(self, then)
 	}
+	if errors.Is(err, pool.ErrNotRunning) {
+		m.succession.mu.Unlock()
+		return u, control.WithExit(errors.New("cannot replace the master: it is stopping, or its start has just failed; try again"), control.ExitBusy)
+	}
 	if err != nil {
 		m.upgradeFailed(err)
 		m.refuse(self, err)
@@ -317,10 +321,26 @@ func (m *Master) leave() error {
 	for _, sig := range m.succession.owed.take() {
 		unix.Kill(m.succession.pid, sig)
 	}
+	defer m.forceSuccessor()
 	go func() { // what comes in the last moment is meant for whoever is the master
 		for sig := range m.signals {
 			unix.Kill(m.succession.pid, sig.(syscall.Signal))
 		}
 	}()
 	return m.opts.Arrival.flip.Confirm()
+}
+
+// forceSuccessor hands on that the stop was asked for by force: as signals the two would
+// come at the same moment, and be one stop.
+func (m *Master) forceSuccessor() {
+	if !m.succession.stop.Load() || !m.succession.force.Load() {
+		return
+	}
+	client, err := control.Connect(context.Background(), m.controlPath())
+	if err == nil {
+		err = client.Stop(context.Background(), true)
+	}
+	if err != nil && control.ExitCode(err) != control.ExitNotRunning { // it has ended by itself
+		m.log.Error("cannot hand on that the stop is to be forced", "err", err)
+	}
 }

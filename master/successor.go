@@ -3,8 +3,11 @@ package master
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 
 	"relevo/control"
+	"relevo/internal/diskspace"
 	"relevo/ipc"
 	"relevo/upgrader"
 )
@@ -31,6 +34,9 @@ func (m *Master) takeOver() error {
 	if a.in != nil {
 		a.in.Close() // what nobody has taken
 	}
+	if a.doubt != nil {
+		m.log.Warn("takes the default instead", "err", a.doubt)
+	}
 	if a.lost != nil {
 		m.log.Error("begins anew: the master before cannot be succeeded, its workers were ended", "err", a.lost)
 	}
@@ -39,10 +45,30 @@ func (m *Master) takeOver() error {
 	}
 	m.listeners.upgrader.Begin()
 	if a.how == howStore {
+		// The socket is new, and the workers' user may not send to it yet.
+		if err := m.giveNewNotifySocket(); err != nil {
+			m.log.Warn("workers may not be heard", "err", err)
+		}
 		// Those that the master before had started and not yet told of.
 		return m.endWorkersBut(m.adopted)
 	}
 	return nil
+}
+
+// giveNewNotifySocket is giveNotifySocket for the users that workers run as already.
+func (m *Master) giveNewNotifySocket() error {
+	if m.notify == nil || os.Geteuid() != 0 {
+		return nil
+	}
+	m.mu.Lock()
+	wanted, serving := m.wanted, m.current
+	m.mu.Unlock()
+	uid, gid := wanted.User()
+	also := -1
+	if u, g := serving.User(); u != uid || g != gid {
+		also = g
+	}
+	return m.notify.GiveTo(uid, also)
 }
 
 // inheritName takes over lock and sockets of the name, or makes them anew where
@@ -67,7 +93,8 @@ func (m *Master) openNotify(path string) (*ipc.NotifyServer, error) {
 			return ipc.InheritNotify(path, socket)
 		}
 	}
-	return ipc.ListenNotify(path)
+	server, err := ipc.ListenNotify(path)
+	return server, diskspace.Detail(filepath.Dir(path), err)
 }
 
 func (m *Master) controlPath() string { return m.opts.Places.ControlSocket(m.opts.App.Name) }
@@ -93,5 +120,5 @@ func (m *Master) openControl() (err error) {
 		}
 	}
 	m.control, err = control.Listen(path, m, m.log)
-	return err
+	return diskspace.Detail(filepath.Dir(path), err)
 }

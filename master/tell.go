@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"relevo/pool"
+	"relevo/pool/machine"
 )
 
 // tell writes the pool's events to the log and keeps systemd informed. It reads
@@ -20,13 +21,10 @@ func (m *Master) tell(ctx context.Context) {
 		}
 		m.logEvent(ctx, e)
 		m.moreTime(e)
+		m.noteShortage(e)
 		switch {
 		case e.Kind == pool.KindStarted:
 			m.started()
-			if m.opts.Started != nil {
-				m.opts.Started(m.serving().sockets.forPeople())
-			}
-			m.systemd.Ready(m.statusText())
 		case e.Kind == pool.KindSuccession:
 			m.succeeded()
 		case e.Kind == pool.KindFork, e.Kind == pool.KindDraining, e.Kind == pool.KindExit:
@@ -43,9 +41,17 @@ func (m *Master) tell(ctx context.Context) {
 	}
 }
 
-// succeeded is what comes first in the life of a successor.
+// succeeded is what comes first in the life of a successor. Where the workers are
+// still getting ready it says that it serves when they are: KindStarted.
 func (m *Master) succeeded() {
-	m.systemd.Ready(m.statusText())
+	status, err := m.running().Status()
+	switch phase := machine.Phase(status.State); {
+	case err != nil, phase == machine.Booting:
+	case phase == machine.Halting:
+		m.systemd.Ready(m.statusText()) // a unit that ends without it is started again
+	default:
+		m.started()
+	}
 	if m.opts.Arrival.legacy.Then == thenReload {
 		m.requestReload("SIGHUP to the master before")
 	}
@@ -135,7 +141,7 @@ func details(e pool.Event) (attrs []slog.Attr) {
 			attrs = append(attrs, slog.String(key, value))
 		}
 	}
-	if e.Kind == pool.KindStarted {
+	if e.Kind == pool.KindStarted || e.Kind == pool.KindCaptured {
 		text("on", strings.Join(e.Addresses, " "))
 	}
 	if e.Kind == pool.KindRoll && e.Release != nil && e.FromRelease != nil && e.Release.SHA256 != e.FromRelease.SHA256 {
@@ -160,11 +166,21 @@ func details(e pool.Event) (attrs []slog.Attr) {
 	text("suspects", strings.Join(e.Workers, " "))
 	text("hint", e.Hint)
 	text("text", e.Text)
-	text("data", string(e.Data))
+	text("data", beginning(e.Data))
 	if len(e.Tail) > 0 {
 		attrs = append(attrs, slog.String("output", strings.Join(e.Tail, " ⏎ ")))
 	}
 	return attrs
+}
+
+// loggedData is how much of an application message a log line shows, in bytes.
+const loggedData = 1 << 10
+
+func beginning(data []byte) string {
+	if len(data) <= loggedData {
+		return string(data)
+	}
+	return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(string(data[:loggedData]), ""), len(data))
 }
 
 // describe gives an event its level and its words; no words, no line.
@@ -174,7 +190,7 @@ func describe(e pool.Event) (slog.Level, string) {
 		return slog.LevelInfo, "serving"
 	case pool.KindStartFailed:
 		return slog.LevelError, "start failed"
-	case pool.KindFork, pool.KindOnline, pool.KindListening:
+	case pool.KindFork, pool.KindOnline, pool.KindListening, pool.KindCaptured:
 		return slog.LevelDebug, "worker " + string(e.Kind)
 	case pool.KindDisconnect:
 		if e.Reason == "" {

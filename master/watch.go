@@ -38,7 +38,7 @@ func (m *Master) watchFile(ctx context.Context, what watched, changed <-chan str
 	var changes <-chan watch.Change
 	if what.path != "" {
 		serving := m.serving()
-		file, err := watch.New(watch.Options{Path: what.path, Ways: serving.Ways(), Name: serving.Name, Log: m.log})
+		file, err := watch.New(watch.Options{Path: what.path, Ways: serving.Ways(), Name: serving.Name, Script: serving.Interpreted(), Log: m.log})
 		if err != nil {
 			m.log.Warn("the executable is not watched", "err", err)
 		} else {
@@ -89,7 +89,7 @@ func (m *Master) bytesChanged(change watch.Change) {
 
 // looked notes which bytes the command's file held when it was looked at last.
 func (m *Master) looked(g *generation) {
-	m.retry.cancel()
+	m.retry.stop()
 	m.warnings.set(watchWarning, "")
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -84,6 +84,19 @@ func TestBootNeverReady(t *testing.T) {
 	})
 }
 
+func TestBootObstructed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := start(t, 1, pooltest.NewRelease("v1", func(p *pooltest.Process) {
+			p.Obstructed("it listens elsewhere")
+			pooltest.Mute(p)
+		}))
+		<-r.ran
+		if r.err == nil || !strings.HasSuffix(r.err.Error(), "not ready within 30s\n  it listens elsewhere") {
+			t.Errorf("Run: %v; want what keeps the worker from getting ready", r.err)
+		}
+	})
+}
+
 func TestBootStartError(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", nil)

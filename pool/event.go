@@ -3,6 +3,8 @@ package pool
 import (
 	"encoding/json"
 	"time"
+
+	"relevo/pool/machine"
 )
 
 // Kind names an event. The kinds are a superset of the events of Node's cluster
@@ -15,6 +17,7 @@ const (
 	KindStartFailed Kind = "startfailed" // no worker got ready; the pool ends
 	KindFork        Kind = "fork"        // a worker's process was made
 	KindOnline      Kind = "online"      // its own program runs
+	KindCaptured    Kind = "captured"    // its program has bound an address, and got the master's socket for it
 	KindListening   Kind = "listening"   // it waits for clients on the addresses
 	KindReady       Kind = "ready"       // it serves
 	KindMessage     Kind = "message"     // an application message, in data
@@ -73,6 +76,7 @@ type Event struct {
 	Planned    *bool           `json:"planned,omitempty"` // exit: the master had asked for it
 	Reason     string          `json:"reason,omitempty"`
 	Hint       string          `json:"hint,omitempty"`
+	Blame      machine.Blame   `json:"blame,omitempty"`    // of a roll that failed; of an exit if it is the master's
 	AfterMS    *int64          `json:"after_ms,omitempty"` // respawn: the wait
 	Step       Step            `json:"step,omitempty"`
 	From       int             `json:"from,omitempty"` // roll: the old generation; resize: the old number
@@ -89,43 +93,16 @@ type Event struct {
 	FromRelease *Info `json:"from_release,omitempty"`
 }
 
-// subscriber is one reader of events. A reader that falls behind loses events
-// and is told how many; it never holds the pool up.
-type subscriber struct {
-	app    string
-	events chan Event // closed by the loop
-	lost   int        // not told yet
-}
-
-// subscriberBuffer holds the burst of a roll of a large pool.
-const subscriberBuffer = 1024
-
-func newSubscriber(app string) *subscriber {
-	// One place more, kept free for the last word.
-	return &subscriber{app: app, events: make(chan Event, subscriberBuffer+1)}
-}
-
-// send is called by the loop alone, so there is never less room than it sees.
-func (s *subscriber) send(e Event) {
-	switch room := subscriberBuffer - len(s.events); {
-	case s.lost == 0 && room >= 1:
-	case s.lost > 0 && room >= 2:
-		s.tellLoss()
-	default:
-		s.lost++
-		return
+// cost is about what an event takes in memory.
+func (e *Event) cost() int {
+	n := eventCost + len(e.Data) + len(e.Text) + len(e.Reason) + len(e.Hint)
+	for _, lines := range [][]string{e.Tail, e.Addresses, e.Workers} {
+		for _, line := range lines {
+			n += len(line) + 16
+		}
 	}
-	s.events <- e
+	return n
 }
 
-func (s *subscriber) tellLoss() {
-	s.events <- Event{Time: time.Now(), Kind: KindLost, App: s.app, Count: s.lost}
-	s.lost = 0
-}
-
-func (s *subscriber) end() {
-	if s.lost > 0 {
-		s.tellLoss()
-	}
-	close(s.events)
-}
+// eventCost is the memory of an event without its texts.
+const eventCost = 600

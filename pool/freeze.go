@@ -54,6 +54,9 @@ func (p *Pool) freeze(ctx context.Context) (Legacy, error) {
 	processes, err := p.detachAll(ctx)
 	l := p.legacy(processes)
 	p.frost.legacy = &l
+	if err == nil && p.ended {
+		err = ErrNotRunning // its last workers died meanwhile, and Run is about to return
+	}
 	if err != nil {
 		p.thaw()
 		return Legacy{}, err

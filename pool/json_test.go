@@ -35,7 +35,7 @@ func TestStatusJSON(t *testing.T) {
 			`"last_exit":{"code":1,"text":"exit status 1"}},`+
 			`{"slot":1,"id":"","pid":0,"generation":1,"state":"backoff","retry":"2000-01-01T00:01:00.`+retryOf(t, got)+
 			`Z","respawns":2,`+release+`,"last_exit":{"code":4,"text":"exit status 4"}}],`+
-			`"last_roll":{"generation":2,"from":1,"result":"rolled-back","reason":"exit status 1","slot":0,"worker":"3",`+
+			`"last_roll":{"generation":2,"from":1,"result":"rolled-back","reason":"exit status 1","blame":"program","slot":0,"worker":"3",`+
 			`"exit":{"code":1,"text":"exit status 1"},"tail":["panic: no database"],"replaced":0,`+
 			strings.ReplaceAll(release, "v1", "v2")+`,"from_`+release[1:]+`,`+
 			`"started":"2000-01-01T00:00:00Z","ended":"2000-01-01T00:00:00Z"}}`)
@@ -138,7 +138,7 @@ func TestRollResultJSON(t *testing.T) {
 }
 
 func TestExitStatusJSON(t *testing.T) {
-	all := []pool.ExitStatus{{}, {Code: 255}, {Error: "cannot start a process"}}
+	all := []pool.ExitStatus{{}, {Code: 255}, {Code: 137, OutOfMemory: true}, {Signal: syscall.SIGKILL, OutOfMemory: true}, {Error: "cannot start a process"}}
 	for sig := syscall.Signal(1); sig <= 64; sig++ {
 		all = append(all, pool.ExitStatus{Signal: sig}, pool.ExitStatus{Signal: sig, Core: true})
 	}
@@ -169,4 +169,23 @@ func marshal(t *testing.T, v any) string {
 func wantJSON(t *testing.T, what string, got, want any) {
 	t.Helper()
 	wantEqual(t, what, marshal(t, got), marshal(t, want))
+}
+
+// TestExitStatusSaid: how a worker ended goes to the next master and to clients with
+// what the worker said about it.
+func TestExitStatusSaid(t *testing.T) {
+	for want, status := range map[string]pool.ExitStatus{
+		"exit status 1: panic: no database":                  {Code: 1, Said: "panic: no database"},
+		"killed by SIGABRT (core dumped): fatal error: boom": {Signal: syscall.SIGABRT, Core: true, Said: "fatal error: boom"},
+		"killed by SIGSEGV":                                  {Signal: syscall.SIGSEGV},
+	} {
+		text, err := json.Marshal(status)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back pool.ExitStatus
+		if err := json.Unmarshal(text, &back); err != nil || back != status || back.String() != want {
+			t.Errorf("%s became %+v (%q), %v; want %q", text, back, back, err, want)
+		}
+	}
 }

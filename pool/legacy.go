@@ -23,6 +23,7 @@ type Legacy struct {
 	Rolls      map[int]RollResult      `json:"rolls,omitempty"`
 	LastRoll   *RollResult             `json:"last_roll,omitempty"`
 	Withheld   []WithheldLegacy        `json:"withheld,omitempty"`
+	StartError *StartError             `json:"start_error,omitempty"` // why a pool that stops did not come up
 
 	// Files are those of the workers and the releases, see WorkerFile and
 	// ReleaseFile.
@@ -122,7 +123,7 @@ func (l Legacy) Process(m MemberLegacy) ProcessLegacy {
 func (p *Pool) legacy(processes map[int]ProcessLegacy) Legacy {
 	l := Legacy{
 		Machine: p.machine.Legacy(), Members: []MemberLegacy{}, Slots: map[int]SlotLegacy{}, Generation: p.generation,
-		Releases: map[int]json.RawMessage{}, Rolls: map[int]RollResult{}, LastRoll: p.lastRoll, Files: map[string]*os.File{},
+		Releases: map[int]json.RawMessage{}, Rolls: map[int]RollResult{}, LastRoll: p.lastRoll, StartError: p.startError, Files: map[string]*os.File{},
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.members)) {
 		m, process := p.members[id], processes[id]
@@ -181,7 +182,7 @@ func Inherit(o Options, l Legacy, releases map[int]Release) (*Pool, error) {
 			return nil, fmt.Errorf("cannot take over the pool: the release of generation %d is missing", row.Generation)
 		}
 	}
-	p.generation, p.lastRoll = l.Generation, l.LastRoll
+	p.generation, p.lastRoll, p.startError = l.Generation, l.LastRoll, l.StartError
 	maps.Copy(p.releases, releases)
 	for generation, result := range l.Rolls {
 		p.rolls[generation] = &rollRequest{result: result}

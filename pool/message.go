@@ -47,10 +47,11 @@ var ErrNoWorker = errors.New("pool: no such worker")
 // returns the ids of those whose channel took it; the error joins the reasons of
 // the others.
 func (p *Pool) Send(t Target, data []byte) (reached []string, err error) {
-	if _, err := ipc.Encode(ipc.App{Data: data}); err != nil {
+	message, err := ipc.AppForAll(data)
+	if err != nil {
 		return nil, err
 	}
-	return p.each(t, func(m *member) error { return m.process.Send(ipc.App{Data: data}) })
+	return p.each(t, func(m *member) error { return m.process.Send(message) })
 }
 
 // Signal sends a signal to the main processes of the workers chosen. The pool

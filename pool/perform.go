@@ -102,7 +102,8 @@ func (p *Pool) sinkFor(m *member) func(Report) {
 
 func (p *Pool) forked(m *member, process Process, began time.Time, err error) {
 	if err != nil {
-		p.reported(m, Exited{Status: ExitStatus{Error: err.Error()}})
+		unstarted := asMasterError(err)
+		p.reported(m, Exited{Status: ExitStatus{Error: err.Error()}, Hint: unstarted.Hint, Unstarted: unstarted})
 		return
 	}
 	m.process, m.started = process, began
@@ -193,7 +194,7 @@ func (p *Pool) bootEnded(e machine.Booted) {
 		p.publish(Event{Kind: KindStarted, Generation: generation, Addresses: p.releases[generation].Addresses()})
 		return
 	}
-	p.startError = &StartError{Reason: e.Reason}
+	p.startError = &StartError{Reason: e.Reason, Blame: e.Blame}
 	if r := p.autopsy(e.Worker); r != nil {
 		p.startError.Hint, p.startError.Tail = r.hint, r.tail
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"relevo/pool/machine"
@@ -66,12 +67,14 @@ type Pool struct {
 	handedOver  bool
 	unsaved     bool             // the keeper has not seen the newest state
 	kept        map[int][]string // names of the releases' files at the keeper, by generation
+	closing     sync.WaitGroup   // of releases that nothing needs any more
 }
 
 // member is a worker in the pool's books, from spawn to exit.
 type member struct {
 	id, slot, generation int
 	process              Process // nil until the process exists
+	obstacle             string  // what seems to keep it from getting ready, and what to do
 	wanted               []func(Process) error
 	state                machine.State
 	started, ready       time.Time
@@ -104,9 +107,10 @@ type slotRecord struct {
 
 // StartError says why a pool did not come up: no worker got ready.
 type StartError struct {
-	Reason string
-	Hint   string
-	Tail   []string // the last lines that the worker wrote
+	Reason string        `json:"reason"`
+	Hint   string        `json:"hint,omitempty"`
+	Tail   []string      `json:"tail,omitempty"` // the last lines that the worker wrote
+	Blame  machine.Blame `json:"blame,omitempty"`
 }
 
 // Error gives all of it, on several lines where there is more than the reason.
@@ -227,12 +231,16 @@ func (p *Pool) shut() {
 	if p.handedOver {
 		return // they are another master's
 	}
+	defer p.closing.Wait()
 	for _, m := range p.members {
 		if m.process == nil {
 			delete(p.releases, m.generation)
 		}
 	}
-	for _, r := range p.releases {
+	for generation, r := range p.releases {
+		if p.startError != nil {
+			p.drop(p.kept[generation]) // another pool may follow, whose files have the same names
+		}
 		r.Close()
 	}
 }

@@ -19,8 +19,9 @@ import (
 type Release interface {
 	// Start makes a worker's process. What the process does afterwards is told to
 	// sink, from any goroutine, Exited last. sink may wait until Start has returned,
-	// so Start must not call it itself. An error means that there is no
-	// process and that sink will not be called.
+	// so Start must not call it itself. An error means that there is no process and
+	// that sink will not be called. It is taken for the master's, never for the
+	// program's; a *MasterError says what to do about it.
 	Start(o Order, sink func(Report)) (Process, error)
 	// Adopt takes over a process that another master started for the order, from
 	// what that one's Process left. It touches neither the process nor what it was
@@ -103,11 +104,23 @@ type Online struct{}
 // or alive.
 type Ready struct{ How string }
 
+// Captured: the worker's program has bound an address and got a socket of the
+// master's.
+type Captured struct{ Address string }
+
 // Said: a message of the worker, Ready excepted.
 type Said struct{ Message ipc.Message }
 
 // Alive: the worker gave a sign of life, WATCHDOG=1.
 type Alive struct{}
+
+// Unseen: the master cannot see whether the worker is ready, or, where Reason is
+// empty, can see it again.
+type Unseen struct{ Reason string }
+
+// Obstructed: the worker starts, and Hint says what seems to keep it from getting
+// ready, and what to do; empty: nothing is seen any more.
+type Obstructed struct{ Hint string }
 
 // Hung: the worker is past help. It said so itself (WATCHDOG=trigger), or it does
 // harm; the pool replaces it.
@@ -124,12 +137,17 @@ type Disconnected struct{ Reason string }
 type Exited struct {
 	Status ExitStatus
 	Hint   string // what a person should look at, empty where Status says it all
+	// Unstarted is set where the worker's program never ran because of the master.
+	Unstarted *MasterError
 }
 
 func (Online) report()       {}
 func (Ready) report()        {}
+func (Captured) report()     {}
 func (Said) report()         {}
 func (Alive) report()        {}
+func (Unseen) report()       {}
+func (Obstructed) report()   {}
 func (Hung) report()         {}
 func (Flooding) report()     {}
 func (Disconnected) report() {}
@@ -140,15 +158,31 @@ type ExitStatus struct {
 	Code   int
 	Signal syscall.Signal // 0: it exited
 	Core   bool           // a core was dumped
+	// OutOfMemory: the kernel's out-of-memory killer ended it, or, where it exited
+	// with a code, a process that it had started.
+	OutOfMemory bool
 	// Error is set instead where no process came to be, or none of its own: why.
 	Error string
+	// Said is the line of its output that says why, empty where none does.
+	Said string
 }
 
-// String says it in words: "exit status 1", "killed by SIGSEGV".
+// String says it in words: "exit status 1: panic: no database", "killed by SIGSEGV".
 func (s ExitStatus) String() string {
+	if s.Said != "" {
+		return s.how() + ": " + s.Said
+	}
+	return s.how()
+}
+
+func (s ExitStatus) how() string {
 	switch {
 	case s.Error != "":
 		return s.Error
+	case s.OutOfMemory && s.Signal == 0:
+		return fmt.Sprintf("exit status %d (a process of it was killed by the kernel: out of memory)", s.Code)
+	case s.OutOfMemory:
+		return "killed by the kernel: out of memory"
 	case s.Signal != 0 && s.Core:
 		return fmt.Sprintf("killed by %s (core dumped)", config.SignalName(s.Signal))
 	case s.Signal != 0:
@@ -167,6 +201,12 @@ func (s ExitStatus) MarshalJSON() ([]byte, error) {
 	default:
 		out["code"] = s.Code
 	}
+	if s.OutOfMemory {
+		out["oom"] = true
+	}
+	if s.Said != "" {
+		out["said"] = s.Said
+	}
 	return json.Marshal(out)
 }
 
@@ -176,20 +216,22 @@ func (s *ExitStatus) UnmarshalJSON(data []byte) error {
 		Code   *int
 		Signal string
 		Text   string
+		OOM    bool
+		Said   string
 	}
 	if err := json.Unmarshal(data, &in); err != nil {
 		return err
 	}
-	*s = ExitStatus{}
+	*s = ExitStatus{OutOfMemory: in.OOM, Said: in.Said}
 	switch {
 	case in.Signal != "":
 		sig, err := config.ParseSignal(in.Signal)
-		s.Signal, s.Core = sig, strings.HasSuffix(in.Text, "(core dumped)")
+		s.Signal, s.Core = sig, strings.Contains(in.Text, " (core dumped)")
 		return err
 	case in.Code != nil:
 		s.Code = *in.Code
 	default:
-		s.Error = in.Text
+		s.Error = strings.TrimSuffix(in.Text, ": "+in.Said)
 	}
 	return nil
 }

@@ -39,8 +39,9 @@ func (p *Pool) publish(e Event) {
 	if e.Time.IsZero() {
 		e.Time = time.Now()
 	}
+	bytes := share(len(p.subscribers))
 	for s := range p.subscribers {
-		s.send(e)
+		s.send(e, bytes)
 	}
 }
 

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -26,10 +27,16 @@ func (p *Pool) reported(m *member, r Report) {
 		p.publishFor(m, Event{Kind: KindOnline})
 	case Ready:
 		p.becameReady(m, r)
+	case Captured:
+		p.publishFor(m, Event{Kind: KindCaptured, Addresses: []string{r.Address}})
 	case Said:
 		p.said(m, r.Message)
 	case Alive:
 		p.step(machine.Alive{Worker: m.id})
+	case Unseen:
+		p.step(machine.Unseen{Worker: m.id, Reason: r.Reason})
+	case Obstructed:
+		m.obstacle = r.Hint
 	case Hung:
 		p.step(machine.Hung{Worker: m.id, Reason: r.Reason})
 	case Flooding:
@@ -85,19 +92,23 @@ func (p *Pool) said(m *member, message ipc.Message) {
 // that what it decides can still be told with the worker's name.
 func (p *Pool) exited(m *member, r Exited) {
 	m.exit = &r
-	p.publishExit(m, r.Status)
+	blame := m.blame(r)
+	p.publishExit(m, r, blame)
 	slot := p.slot(m.slot)
 	slot.lastExit = &r.Status
 	slot.failure = p.autopsyOf(m)
-	p.step(machine.Exited{Worker: m.id, Reason: r.Status.String(), Fault: m.atFault(r.Status)})
+	p.step(machine.Exited{Worker: m.id, Reason: r.Status.String(), Blame: blame, Signalled: m.signalled})
 	delete(p.members, m.id)
 	p.drop(m.kept)
 	p.changed = true
 }
 
-func (p *Pool) publishExit(m *member, status ExitStatus) {
-	planned := m.asked
-	e := Event{Kind: KindExit, Planned: &planned}
+func (p *Pool) publishExit(m *member, r Exited, blame machine.Blame) {
+	planned, status := m.asked, r.Status
+	e := Event{Kind: KindExit, Planned: &planned, Text: status.Said}
+	if blame == machine.BlameMaster && !planned {
+		e.Blame, e.Hint = blame, r.Hint
+	}
 	switch {
 	case status.Error != "":
 		e.Reason = status.Error
@@ -105,6 +116,9 @@ func (p *Pool) publishExit(m *member, status ExitStatus) {
 		e.Signal = config.SignalName(status.Signal)
 	default:
 		e.Code = &status.Code
+	}
+	if status.OutOfMemory {
+		e.Reason, e.Hint = status.String(), r.Hint
 	}
 	p.publishFor(m, e)
 }
@@ -138,7 +152,7 @@ func (p *Pool) autopsyOf(m *member) *autopsy {
 	if m.exit != nil {
 		a.hint, a.exit = m.exit.Hint, &m.exit.Status
 	} else if m.state == machine.Starting || m.state == machine.Stopping {
-		a.hint = neverReady
+		a.hint = cmp.Or(m.obstacle, neverReady)
 	}
 	return a
 }

@@ -18,7 +18,8 @@ type RollResult struct {
 	From       int            `json:"from"`       // the one that served before
 	Result     machine.Result `json:"result"`
 	Reason     string         `json:"reason,omitempty"`
-	Slot       *int           `json:"slot,omitempty"` // where it failed
+	Blame      machine.Blame  `json:"blame,omitempty"` // master: the program that failed never ran
+	Slot       *int           `json:"slot,omitempty"`  // where it failed
 	Worker     string         `json:"worker,omitempty"`
 	Exit       *ExitStatus    `json:"exit,omitempty"`
 	Hint       string         `json:"hint,omitempty"`
@@ -52,6 +53,9 @@ func (r RollResult) Error() error {
 		b.WriteString("\n  " + r.Hint)
 	}
 	WriteTail(&b, r.Tail)
+	if r.Blame == machine.BlameMaster {
+		b.WriteString("\n  the release is not to blame: reload again when the cause is gone")
+	}
 	switch r.Result {
 	case machine.RolledBack:
 		fmt.Fprintf(&b, "\n  generation %d serves on", r.From)

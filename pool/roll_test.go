@@ -105,11 +105,22 @@ func TestRollFails(t *testing.T) {
 			error: "cannot roll to generation 2: slot 0, worker 3: not ready within 30s\n  " + pool.NeverReady +
 				"\n  last output:\n    waiting for the database\n  generation 1 serves on",
 		}, {
+			name: "cannot be seen to be ready", lives: func(p *pooltest.Process) {
+				p.Unseen("no files left")
+				pooltest.Mute(p)
+			},
+			want: pool.RollResult{
+				Reason: "not seen to be ready within 30s: no files left", Blame: machine.BlameMaster, Worker: "3", Hint: pool.NeverReady,
+			},
+			error: "cannot roll to generation 2: slot 0, worker 3: not seen to be ready within 30s: no files left\n  " + pool.NeverReady +
+				"\n  the release is not to blame: reload again when the cause is gone\n  generation 1 serves on",
+		}, {
 			name: "does not start", fault: startFails,
 			want: pool.RollResult{
-				Reason: startFails.Error(), Worker: "3", Exit: &pool.ExitStatus{Error: startFails.Error()},
+				Reason: startFails.Error(), Blame: machine.BlameMaster, Worker: "3", Exit: &pool.ExitStatus{Error: startFails.Error()},
 			},
-			error: "cannot roll to generation 2: slot 0, worker 3: cannot start a process: permission denied\n  generation 1 serves on",
+			error: "cannot roll to generation 2: slot 0, worker 3: cannot start a process: permission denied\n" +
+				"  the release is not to blame: reload again when the cause is gone\n  generation 1 serves on",
 		},
 	}
 	for _, test := range tests {
@@ -126,6 +137,9 @@ func TestRollFails(t *testing.T) {
 				synctest.Wait()
 				want := test.want
 				want.Generation, want.From, want.Result, want.Slot = 2, 1, machine.RolledBack, new(int)
+				if want.Blame == machine.NoBlame {
+					want.Blame = machine.BlameProgram
+				}
 				want.Started, want.Ended = got.Started, got.Ended
 				v2, v1 := r.releases[1].Info(), r.releases[0].Info()
 				want.Release, want.FromRelease = &v2, &v1
@@ -349,5 +363,22 @@ func TestCanaryLeaves(t *testing.T) {
 		got := <-answer
 		wantEqual(t, "result", []any{got.Result, got.Reason, got.Tail}, []any{machine.RolledBack, "left by itself on probation", "[nothing to do here]"})
 		p.Exit(0)
+	})
+}
+
+// The end of a release takes as long as its file system likes; the pool goes on.
+func TestSlowCloseOfRelease(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := start(t, 2, pooltest.NewRelease("v1", pooltest.Obedient))
+		bad := r.release("v2", pooltest.Obedient)
+		bad.Fail("start", errors.New("cannot start"))
+		resume := bad.HoldClose()
+		wantEqual(t, "result", (<-r.roll(bad)).Result, machine.RolledBack)
+		wantEqual(t, "states", r.states(), "0/1 serving, 1/2 serving")
+		r.mustRoll(r.release("v3", pooltest.Obedient))
+		wantEqual(t, "closed", bad.Closed(), 0)
+		resume()
+		synctest.Wait()
+		wantEqual(t, "closed", bad.Closed(), 1)
 	})
 }

@@ -66,7 +66,7 @@ func (p *Pool) rollReverting(e machine.RollReverting) {
 		}}
 	}
 	r := &p.rolls[e.Generation].result
-	r.Slot, r.Worker, r.Reason = &e.Slot, strconv.Itoa(e.Worker), e.Reason
+	r.Slot, r.Worker, r.Reason, r.Blame = &e.Slot, strconv.Itoa(e.Worker), e.Reason, e.Blame
 	if a := p.autopsy(e.Worker); a != nil {
 		r.Exit, r.Hint, r.Tail = a.exit, a.hint, a.tail
 	}
@@ -92,7 +92,7 @@ func (p *Pool) rollEnded(e machine.RollEnded) {
 	request := p.rolls[e.Generation]
 	delete(p.rolls, e.Generation)
 	r := request.result
-	r.Result, r.Stuck, r.Ended = e.Result, e.Stuck, time.Now()
+	r.Result, r.Stuck, r.Ended, r.Blame = e.Result, e.Stuck, time.Now(), e.Blame
 	if e.Reason != "" {
 		r.Reason = e.Reason
 	}
@@ -101,7 +101,7 @@ func (p *Pool) rollEnded(e machine.RollEnded) {
 	took := r.Ended.Sub(r.Started).Milliseconds()
 	p.publish(Event{
 		Kind: KindRoll, Step: StepEnded, Generation: r.Generation, From: r.From, Result: string(r.Result),
-		Slot: r.Slot, ID: r.Worker, Reason: r.Reason, Done: r.Replaced, DurationMS: &took,
+		Slot: r.Slot, ID: r.Worker, Reason: r.Reason, Blame: r.Blame, Done: r.Replaced, DurationMS: &took,
 		Release: r.Release, FromRelease: r.FromRelease,
 	})
 	for _, w := range request.waiters {
@@ -122,7 +122,7 @@ func (p *Pool) closeReleases() {
 	for generation, release := range p.releases {
 		if !used[generation] {
 			p.drop(p.kept[generation])
-			release.Close()
+			p.closing.Go(func() { release.Close() }) // a file on a share may take long
 			delete(p.releases, generation)
 			delete(p.kept, generation)
 		}

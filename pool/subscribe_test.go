@@ -3,6 +3,7 @@ package pool_test
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -173,5 +174,43 @@ func TestJournalFromTheFirst(t *testing.T) {
 		got, closed := collect(p.Journal())
 		wantEqual(t, "events", words(got), "fork online ready started draining exit stopped")
 		wantEqual(t, "closed", closed, true)
+	})
+}
+
+// What readers have not read is bounded in bytes, for all of them together.
+func TestSubscribersBytes(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release := pooltest.NewRelease("v1", pooltest.Obedient)
+		r := start(t, 1, release)
+		const readers, large = 10, 100 << 10
+		var deaf []<-chan pool.Event
+		for range readers {
+			events, cancel := subscribe(t, r)
+			defer cancel()
+			deaf = append(deaf, events)
+		}
+		message := ipc.App{Data: []byte(`"` + strings.Repeat("m", large) + `"`)}
+		for range 500 {
+			release.Process(1).Say(message)
+			synctest.Wait() // the journal is read
+		}
+		bytes := 0
+		for _, events := range deaf {
+			got, _ := collect(events)
+			lost := 0
+			for _, e := range got {
+				bytes += len(e.Data)
+				lost += e.Count
+			}
+			if len(got) == 0 {
+				t.Error("a reader that is late gets nothing")
+			}
+		}
+		if bytes > pool.SubscribersBytes {
+			t.Errorf("%d bytes wait for readers, want %d at most", bytes, pool.SubscribersBytes)
+		}
+		release.Process(1).Say(message)
+		got, _ := collect(deaf[0])
+		wantEqual(t, "events when it reads again", words(got), "lost message")
 	})
 }

@@ -137,6 +137,7 @@ func TestEveryKindHappens(t *testing.T) {
 		flood(busy, pool.SubscriberBuffer+1)
 		got, _ := collect(slow)
 		busy.Say(ipc.App{Data: []byte(`1`)})
+		busy.Bind("127.0.0.1:3000")
 		busy.Flood("notify socket")
 		busy.Hang("floods the notify socket")
 		synctest.Wait()

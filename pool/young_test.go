@@ -67,6 +67,27 @@ func TestFallbackEndsWithYouth(t *testing.T) {
 	})
 }
 
+var outOfMemory = pool.Exited{Status: pool.ExitStatus{Signal: syscall.SIGKILL, OutOfMemory: true}, Hint: "it is too large"}
+
+// A death for lack of memory is named in status and events.
+func TestOutOfMemoryIsNamed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		v1 := pooltest.NewRelease("v1", pooltest.Obedient)
+		r := start(t, 1, v1)
+		v1.Process(1).End(outOfMemory)
+		pass(time.Second)
+		for _, e := range r.events() {
+			if e.Kind == pool.KindExit {
+				wantEqual(t, "event", []any{e.Signal, e.Reason, e.Hint}, "[SIGKILL killed by the kernel: out of memory it is too large]")
+			}
+			if e.Kind == pool.KindRespawn {
+				wantEqual(t, "respawn", e.Reason, "killed by the kernel: out of memory")
+			}
+		}
+		wantEqual(t, "status", r.status().Workers[0].LastExit.String(), "killed by the kernel: out of memory")
+	})
+}
+
 // Only deaths that speak against the program take it back.
 func TestWhichDeathsAreFaults(t *testing.T) {
 	exit := func(code int) func(*rig, *pooltest.Process) {
@@ -86,6 +107,11 @@ func TestWhichDeathsAreFaults(t *testing.T) {
 		{"ABRT", die(syscall.SIGABRT), true},
 		{"XCPU", die(syscall.SIGXCPU), true},
 		{"KILL", die(syscall.SIGKILL), false},
+		{"KILL by the kernel", func(_ *rig, p *pooltest.Process) { p.End(outOfMemory) }, true},
+		{"KILL by the kernel, after a signal that was asked for", func(r *rig, p *pooltest.Process) {
+			r.Signal(pool.Target{ID: p.Order.ID}, syscall.SIGTERM)
+			p.End(outOfMemory)
+		}, false},
 		{"TERM", die(syscall.SIGTERM), false},
 		{"HUP", die(syscall.SIGHUP), false},
 		{"hung", func(_ *rig, p *pooltest.Process) { p.Hang("said so") }, true},

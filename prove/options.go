@@ -62,7 +62,8 @@ type Options struct {
 	// kills, the run is a plain load.
 	Target Target
 	// Rolls is the number of rolls, one after the other. Default 20 with a Target
-	// and without Kill, otherwise 0. With Kill both happen at the same time.
+	// and without Kill, otherwise 0. With Kill both happen at the same time. NoRolls is
+	// a load alone.
 	Rolls int
 	// Kill kills one serving worker after the other, round the slots, with
 	// SIGKILL. It needs a Target. Default false.
@@ -70,8 +71,8 @@ type Options struct {
 	// KillEvery is the time from one kill to the next; it grows where the
 	// replacement takes longer to serve. Default 500ms.
 	KillEvery time.Duration
-	// Duration is the length of a run that Rolls does not end: a plain load, or
-	// Kill. Default 10s.
+	// Duration is how long the load lasts at least; rolls that take longer are made to the
+	// end. Default 10s without Rolls, otherwise 0.
 	Duration time.Duration
 	// MinRequests makes the run, its rolls and its kills go on until every
 	// connection mode has finished so many requests. Default 0.
@@ -85,6 +86,9 @@ type Options struct {
 	// It is not called where none is answered. Default nil.
 	Answered func()
 }
+
+// NoRolls in Options.Rolls is no roll at all.
+const NoRolls = -1
 
 // Progress is the state of a run.
 type Progress struct {
@@ -102,9 +106,14 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.Method, http.MethodGet)
 	setDefault(&o.Timeout, 10*time.Second)
 	setDefault(&o.KillEvery, 500*time.Millisecond)
-	setDefault(&o.Duration, 10*time.Second)
 	if o.Target != nil && !o.Kill {
 		setDefault(&o.Rolls, 20)
+	}
+	if o.Rolls == NoRolls {
+		o.Rolls = 0
+	}
+	if o.Rolls == 0 || o.Kill {
+		setDefault(&o.Duration, 10*time.Second)
 	}
 	return o, o.validate()
 }

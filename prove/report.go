@@ -32,7 +32,8 @@ type Report struct {
 	URL      string    `json:"url"`
 	Started  time.Time `json:"started"`
 	Duration Millis    `json:"duration_ms"`
-	Clients  int       `json:"clients"` // of each connection mode
+	Clients  int       `json:"clients"`             // of each connection mode
+	CutShort bool      `json:"cut_short,omitempty"` // the context ended before all was done
 
 	Fresh     *Figures `json:"fresh,omitempty"`     // nil: did not run
 	KeepAlive *Figures `json:"keepalive,omitempty"` // nil: did not run

@@ -71,9 +71,7 @@ func (l *load) drive(ctx context.Context, r *roller, k *killer) {
 	if l.options.Rolls > 0 {
 		r.run(ctx)
 	}
-	if l.options.Rolls == 0 || l.options.Kill {
-		l.pause(l.options.Duration - time.Since(l.started))
-	}
+	l.pause(l.options.Duration - time.Since(l.started))
 	l.until(l.enough)
 	close(noMore)
 	<-killed
@@ -94,6 +92,7 @@ func conclude(ctx context.Context, l *load, r *roller, k *killer) (Report, error
 	}
 	switch {
 	case ctx.Err() != nil:
+		report.CutShort = true
 		return report, fmt.Errorf("cannot finish the run against %s: %w", l.options.URL, context.Cause(ctx))
 	case l.stalled.Load():
 		return report, l.stall()

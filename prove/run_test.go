@@ -3,7 +3,9 @@ package prove
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,6 +119,45 @@ func TestMinRequestsGoesOnRolling(t *testing.T) {
 	}
 	if r.Rolls.Done < 2 || r.Lost() > 0 {
 		t.Errorf("rolls %+v, lost %d", *r.Rolls, r.Lost())
+	}
+}
+
+// TestDuration: a load lasts as long as was asked for, with rolls and without one.
+func TestDuration(t *testing.T) {
+	const long = 700 * time.Millisecond
+	s := newRawServer(t, "unix", func(_ *rawServer, c net.Conn, _ int64) bool { return send(c, plain) })
+	for _, rolls := range []int{2, NoRolls} {
+		rolled := 0
+		target := fakeTarget{workers: []Worker{{State: Serving}}, roll: func(context.Context) (Roll, error) {
+			rolled++
+			return Roll{Replaced: 1, OK: true}, nil
+		}}
+		r := prove(t, Options{URL: s.url(), Clients: 1, Target: target, Rolls: rolls, Duration: long})
+		if time.Duration(r.Duration) < long {
+			t.Errorf("%d rolls: ended after %v", rolls, r.Duration)
+		}
+		if rolled < rolls || rolls == NoRolls && rolled > 0 || (r.Rolls == nil) != (rolls == NoRolls) || r.CutShort {
+			t.Errorf("%d rolls: %d were made, %+v", rolls, rolled, r)
+		}
+	}
+}
+
+// TestCutShort: what was counted until somebody interrupts is reported.
+func TestCutShort(t *testing.T) {
+	s := newRawServer(t, "unix", func(_ *rawServer, c net.Conn, _ int64) bool { return send(c, plain) })
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	target := fakeTarget{workers: []Worker{{State: Serving}}, roll: func(ctx context.Context) (Roll, error) {
+		<-ctx.Done()
+		return Roll{}, ctx.Err()
+	}}
+	r, err := Run(ctx, Options{URL: s.url(), Clients: 1, Target: target, Answered: cancel})
+	if !errors.Is(err, context.Canceled) || !r.CutShort || r.Total.OK == 0 || r.Rolls == nil || r.Rolls.Done+r.Rolls.Failed != 0 {
+		t.Errorf("%v: %+v", err, r)
+	}
+	var text strings.Builder
+	if err := r.WriteText(&text); err != nil || !strings.Contains(text.String(), "interrupted") {
+		t.Errorf("the report does not say that it was interrupted:\n%s", &text)
 	}
 }
 

@@ -13,6 +13,9 @@ import (
 func (r Report) WriteText(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s  %d clients per row\n\n", r.URL, brief(r.Duration), r.Clients)
+	if r.CutShort {
+		b.WriteString("interrupted: this was counted until then\n\n")
+	}
 	r.writeRequests(&b)
 	b.WriteByte('\n')
 	r.writeLatency(&b)

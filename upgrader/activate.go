@@ -3,8 +3,10 @@ package upgrader
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -43,7 +45,7 @@ func (u *Upgrader) activate(wanted []config.Listen, matches []*Listener) (added 
 		}
 	}
 	for i, at := range assign(wanted, matches, sockets, ends) {
-		if at < 0 && sockets[i].Own {
+		if sockets[i].Own && (at < 0 || ends[i].lost()) {
 			closeFD(sockets[i].FD)
 			continue
 		}
@@ -55,7 +57,7 @@ func (u *Upgrader) activate(wanted []config.Listen, matches []*Listener) (added 
 			return added, fmt.Errorf("cannot use the socket %q of the service manager: %w", sockets[i].Name, err)
 		}
 		l := &Listener{Listen: wanted[at], Address: ends[i].address, file: file, lent: !sockets[i].Own}
-		if l.Network == config.Unix && sockets[i].Own {
+		if l.Network == config.Unix && sockets[i].Own && !l.Abstract() {
 			if l.socket, err = identify(ends[i].address); err != nil {
 				return added, fmt.Errorf("cannot use the socket %q of the master before: %w", sockets[i].Name, err)
 			}
@@ -112,7 +114,7 @@ func (e endpoint) is(w config.Listen) bool {
 		return false
 	}
 	if e.unix {
-		return filepath.Clean(w.Address) == e.address
+		return w.Address == e.address || !w.Abstract() && filepath.Clean(w.Address) == e.address
 	}
 	host, port, err := net.SplitHostPort(w.Address)
 	if err != nil || port != fmt.Sprint(e.ip.Port()) {
@@ -132,6 +134,15 @@ func (e endpoint) is(w config.Listen) bool {
 	}
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.Unmap() == e.ip.Addr().Unmap()
+}
+
+// lost says whether the file of a Unix socket is gone: clients need a new one.
+func (e endpoint) lost() bool {
+	if !e.unix || strings.HasPrefix(e.address, "@") {
+		return false
+	}
+	info, err := os.Lstat(e.address)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().Type() != fs.ModeSocket
 }
 
 func (e endpoint) String() string {

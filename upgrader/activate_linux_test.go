@@ -58,6 +58,7 @@ func TestActivate(t *testing.T) {
 		{"localhost", "tcp4", "127.0.0.1:0", "web=localhost:PORT", "other"},
 		{"all addresses", "tcp", ":0", "web=:PORT", "other"},
 		{"all of IPv4", "tcp4", "0.0.0.0:0", "web=tcp4::PORT", "other"},
+		{"all of IPv4 by its address", "tcp4", "0.0.0.0:0", "web=0.0.0.0:PORT", "other"},
 		{"all of IPv6", "tcp6", "[::]:0", "web=tcp6::PORT", "other"},
 		{"IPv6", "tcp6", "[::1]:0", "web=[0:0::1]:PORT", "other"},
 		{"packets", "udp4", "127.0.0.1:0", "web=udp:127.0.0.1:PORT", "other"},

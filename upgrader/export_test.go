@@ -38,3 +38,18 @@ func Locked(u *Upgrader, do func()) {
 	defer u.mu.Unlock()
 	do()
 }
+
+// RetireByDecoy is Retire where the kernel permits no filter.
+func RetireByDecoy(u *Upgrader, l *Listener) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	l.standing = retired
+	u.keepOut(l, l.divert)
+	return nil
+}
+
+// EndDecoy closes the decoy of a listener, as the end of its master does.
+func EndDecoy(l *Listener) {
+	l.decoy.Close()
+	l.decoy = nil
+}

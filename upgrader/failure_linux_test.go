@@ -39,7 +39,7 @@ func TestFailureLeavesNothing(t *testing.T) {
 	if err == nil || len(listeners)+len(u.Listeners()) > 0 {
 		t.Fatalf("listeners %v, error %v", listeners, err)
 	}
-	if n := openFiles(t); n != before {
+	if n := openFiles(t); n > before { // fewer are files of other tests
 		t.Errorf("%d files are open, %d were before", n, before)
 	}
 	if len(c.files) > 0 {

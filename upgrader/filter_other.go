@@ -7,3 +7,7 @@ package upgrader
 func dropNew(*Listener) error { return nil }
 
 func dropNone(*Listener) error { return nil }
+
+func (l *Listener) divert() error { return nil }
+
+func (l *Listener) admitDiverted() error { return nil }

@@ -40,7 +40,9 @@ const (
 // that is not Ready within the patience, which is a minute where it is 0, nothing
 // comes of it.
 func NewFlip(patience time.Duration) (*Flip, *Inheritance, error) {
+	tableflipDir = "."
 	table, err := tableflip.New(tableflip.Options{UpgradeTimeout: patience})
+	tableflipDir = ""
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot prepare the succession: %w", err)
 	}

@@ -68,6 +68,13 @@ func (h *hangups) add(l *Listener) {
 	h.control(unix.EPOLL_CTL_ADD, l, unix.EPOLLRDHUP|unix.EPOLLET)
 }
 
+// addSeat watches a worker's own socket, as long as it is open.
+func (h *hangups) addSeat(file *os.File) {
+	if h != nil {
+		h.controlFile(unix.EPOLL_CTL_ADD, file, unix.EPOLLRDHUP|unix.EPOLLET)
+	}
+}
+
 func (h *hangups) remove(l *Listener) {
 	if h != nil && !l.Datagram() {
 		h.control(unix.EPOLL_CTL_DEL, l, 0)
@@ -77,11 +84,15 @@ func (h *hangups) remove(l *Listener) {
 // control cannot fail for a listener that is open; Inspect finds what the set
 // does not tell of.
 func (h *hangups) control(operation int, l *Listener, events uint32) {
+	h.controlFile(operation, l.file, events)
+}
+
+func (h *hangups) controlFile(operation int, file *os.File, events uint32) {
 	raw, err := h.set.SyscallConn()
 	if err != nil {
 		return
 	}
-	fd := int(l.file.Fd())
+	fd := int(file.Fd())
 	raw.Control(func(set uintptr) {
 		unix.EpollCtl(int(set), operation, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)})
 	})

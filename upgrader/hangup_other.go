@@ -2,6 +2,8 @@
 
 package upgrader
 
+import "os"
+
 // hangups needs epoll; elsewhere a listener that was shut down stays so.
 type hangups struct{}
 
@@ -10,3 +12,5 @@ func watchHangups(func()) (*hangups, error) { return nil, nil }
 func (h *hangups) add(*Listener)    {}
 func (h *hangups) remove(*Listener) {}
 func (h *hangups) close()           {}
+
+func (h *hangups) addSeat(*os.File) {}

@@ -271,7 +271,7 @@ func TestRenewLeavesAnothersPath(t *testing.T) {
 	strange(t, path)
 	order(spawn(t, "abuse", []*os.File{listeners[0].File()}), "shutdown")
 	healed := h.next()
-	wantContains(t, healed.Err, "cannot renew listener listen", "another's")
+	wantContains(t, healed.Err, "cannot renew listener listen", "another program's")
 	if found := h.Inspect(); len(found) > 0 {
 		t.Errorf("told again: %+v", found)
 	}

@@ -20,7 +20,10 @@ type ListenerLegacy struct {
 	Queue    int             `json:"queue,omitempty"`
 	Unix     *UnixFileLegacy `json:"unix,omitempty"`
 	Leaving  bool            `json:"leaving,omitempty"`
-	Lent     bool            `json:"lent,omitempty"` // it is the service manager's
+	Lent     bool            `json:"lent,omitempty"`     // it is the service manager's
+	Diverted bool            `json:"diverted,omitempty"` // a decoy of that master takes its clients
+	Siblings bool            `json:"siblings,omitempty"`
+	Seats    *seatsLegacy    `json:"seats,omitempty"`
 }
 
 // ListenLegacy is config.Listen in a document.
@@ -38,6 +41,8 @@ type UnixFileLegacy struct {
 	Dev    uint64 `json:"dev"`
 	Ino    uint64 `json:"ino"`
 	Hidden bool   `json:"hidden,omitempty"`
+
+	Mode fs.FileMode `json:"mode,omitempty"`
 }
 
 const listenerPrefix = "listener."
@@ -72,6 +77,7 @@ func (u *Upgrader) Legacy() (all []ListenerLegacy, files map[string]*os.File) {
 	for i, l := range u.all() {
 		all = append(all, l.legacy(i >= len(u.listeners)))
 		files[l.fileName()] = l.file
+		all[i].Seats = l.seats.legacy(l.id, files)
 	}
 	return all, files
 }
@@ -79,9 +85,10 @@ func (u *Upgrader) Legacy() (all []ListenerLegacy, files map[string]*os.File) {
 func (l *Listener) legacy(leaving bool) ListenerLegacy {
 	out := ListenerLegacy{
 		ID: l.id, Listen: ListenLegacy(l.Listen), Address: l.Address, Standing: l.standing, Queue: l.queue, Leaving: leaving, Lent: l.lent,
+		Diverted: l.diverted, Siblings: l.siblings,
 	}
 	if s := l.socket; s != nil {
-		out.Unix = &UnixFileLegacy{s.path, s.dev, s.ino, s.hidden}
+		out.Unix = &UnixFileLegacy{s.path, s.dev, s.ino, s.hidden, s.mode}
 	}
 	return out
 }
@@ -109,9 +116,10 @@ func Inherit(o Options, all []ListenerLegacy, from *Inheritance) (*Upgrader, err
 		}
 		l := &Listener{
 			Listen: config.Listen(known.Listen), Address: known.Address, file: file, id: known.ID, standing: known.Standing, queue: known.Queue, lent: known.Lent,
+			diverted: known.Diverted, siblings: known.Siblings,
 		}
 		if s := known.Unix; s != nil {
-			l.socket = &unixSocket{path: s.Path, dev: s.Dev, ino: s.Ino, hidden: s.Hidden}
+			l.socket = &unixSocket{path: s.Path, dev: s.Dev, ino: s.Ino, hidden: s.Hidden, mode: s.Mode}
 		}
 		if u.lastID = max(u.lastID, l.id); known.Leaving {
 			u.leaving = append(u.leaving, l)
@@ -119,14 +127,27 @@ func Inherit(o Options, all []ListenerLegacy, from *Inheritance) (*Upgrader, err
 			u.listeners = append(u.listeners, l)
 		}
 		u.keepFile(l)
+		if err := u.inheritSeats(l, known.Seats, from); err != nil {
+			return nil, fmt.Errorf("cannot take over listener %s (%s): %w", known.Listen.Name, known.Address, err)
+		}
 	}
 	return u, nil
 }
 
-// Begin looks after inherited listeners from now on.
+// Begin looks after inherited listeners from now on. A decoy ends with its master.
+// A Unix socket whose file was removed gets another one.
 func (u *Upgrader) Begin() {
 	u.mu.Lock()
-	end := u.watch()
+	for _, l := range u.all() {
+		if l.diverted {
+			u.block(l)
+		}
+	}
+	for _, l := range u.listeners {
+		u.replaceFile(l)
+	}
+	end, replaced := u.watch(), u.takeFound()
 	u.mu.Unlock()
 	end()
+	u.tell(replaced)
 }

@@ -46,6 +46,10 @@ func TestTCP(t *testing.T) {
 	}{
 		{":0", "::", true, true},
 		{"0", "::", true, true},
+		{"[::]:0", "::", true, true},
+		{"0.0.0.0:0", "0.0.0.0", true, false},
+		{"tcp4:0.0.0.0:0", "0.0.0.0", true, false},
+		{"tcp6:[::]:0", "::", false, true},
 		{"127.0.0.1:0", "127.0.0.1", true, false},
 		{"localhost:0", "127.0.0.1", true, false},
 		{"tcp4::0", "0.0.0.0", true, false},
@@ -74,7 +78,7 @@ func TestTCP(t *testing.T) {
 // What the kernel says of every kind of listener.
 func TestSocketProperties(t *testing.T) {
 	path := socketPath(t)
-	for _, l := range listen(t, "a=127.0.0.1:0", "b=:0", "c=unix:"+path, "d=udp:127.0.0.1:0", "e=udp4::0") {
+	for _, l := range listen(t, "a=127.0.0.1:0", "b=:0", "c=unix:"+path, "d=udp:127.0.0.1:0", "e=udp4::0", "f=udp:0.0.0.0:0") {
 		flags, err := unix.FcntlInt(uintptr(fd(l)), unix.F_GETFL, 0)
 		if err != nil || flags&unix.O_NONBLOCK == 0 {
 			t.Errorf("%s is blocking (flags %#x, %v)", l.Name, flags, err)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,6 +20,7 @@ type Listener struct {
 	config.Listen
 	Address string // as getsockname says it; :0 is resolved once and for all
 	file    *os.File
+	seats   seating     // sockets of workers' own beside file
 	socket  *unixSocket // nil unless it is one that this master has bound
 	lent    bool        // the service manager holds it, and goes on when this master has ended
 
@@ -26,6 +28,9 @@ type Listener struct {
 	standing standing // under Upgrader.mu, as is all that follows
 	queue    int      // what the kernel made of its backlog, 0 where it does not tell
 	broken   string   // why it could not be mended, told once
+	diverted bool     // SO_REUSEPORT was set by divert
+	siblings bool     // SO_REUSEPORT was set before it was bound
+	decoy    *os.File // takes new clients in this one's stead, and drops them; nil: none
 }
 
 // File is the socket, non-blocking and not in the runtime's poller. Fd of it
@@ -45,17 +50,24 @@ func (u *Upgrader) Inheritable(l *Listener) Inheritable {
 	return Inheritable{l.Name, l.Address, l.file}
 }
 
-// bind opens the socket. It is still blocking on return.
-func bind(w config.Listen) (*Listener, error) {
+// bind opens the socket. It is still blocking on return. With siblings, other sockets
+// of this user may be bound to a TCP address beside it (SO_REUSEPORT): workers' own.
+func bind(w config.Listen, siblings bool) (*Listener, error) {
+	if w.Abstract() {
+		return bindAbstract(w)
+	}
 	if w.Network == config.Unix {
 		return bindUnix(w)
 	}
 	lc := net.ListenConfig{Control: func(network, _ string, raw syscall.RawConn) error {
-		return setOptions(raw, w)
+		return setOptions(raw, w, siblings && !w.Datagram())
 	}}
 	// MPTCP, Go's default since 1.24, is slower and refuses socket options.
 	lc.SetMultipathTCP(false)
 	chosen := w
+	if siblings && !w.Datagram() && isTaken(w) {
+		return nil, explain(syscall.EADDRINUSE, w)
+	}
 	address, release := choosePort(w)
 	chosen.Address = address
 	conn, address, err := listen(lc, chosen)
@@ -68,7 +80,7 @@ func bind(w config.Listen) (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", w, err)
 	}
-	return &Listener{Listen: w, Address: address, file: file}, nil
+	return &Listener{Listen: w, Address: address, file: file, siblings: siblings && !w.Datagram()}, nil
 }
 
 // socketConn is what net's listeners and packet connections have in common.
@@ -79,13 +91,13 @@ type socketConn interface {
 
 func listen(lc net.ListenConfig, w config.Listen) (conn socketConn, address string, err error) {
 	if w.Datagram() {
-		packet, err := lc.ListenPacket(context.Background(), string(w.Network), w.Address)
+		packet, err := lc.ListenPacket(context.Background(), w.SocketNetwork(), w.Address)
 		if err != nil {
 			return nil, "", err
 		}
 		return packet.(*net.UDPConn), packet.LocalAddr().String(), nil
 	}
-	listener, err := lc.Listen(context.Background(), string(w.Network), w.Address)
+	listener, err := lc.Listen(context.Background(), w.SocketNetwork(), w.Address)
 	if err != nil {
 		return nil, "", err
 	}
@@ -94,13 +106,15 @@ func listen(lc net.ListenConfig, w config.Listen) (conn socketConn, address stri
 
 // setOptions runs between socket(2) and bind(2). A tcp6 or udp6 socket takes
 // IPv6 only.
-func setOptions(raw syscall.RawConn, w config.Listen) error {
-	if w.Network != config.TCP6 && w.Network != config.UDP6 {
-		return nil
-	}
+func setOptions(raw syscall.RawConn, w config.Listen, siblings bool) error {
 	var failed error
 	err := raw.Control(func(fd uintptr) {
-		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
+		if w.Network == config.TCP6 || w.Network == config.UDP6 {
+			failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
+		}
+		if siblings {
+			failed = errors.Join(failed, unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))
+		}
 	})
 	return errors.Join(err, failed)
 }
@@ -140,14 +154,37 @@ func (l *Listener) backlog() int {
 // inode number belongs to nobody else.
 func (l *Listener) close() error {
 	l.standing = closed
-	var err error
+	err := l.seats.close()
 	if l.socket != nil {
-		err = l.socket.remove()
+		err = errors.Join(err, l.socket.remove())
 	}
 	if l.lent {
 		err = dropNone(l) // the service manager's must not stay closed to clients
+	} else {
+		err = errors.Join(err, l.admitDiverted())
 	}
-	return errors.Join(err, l.file.Close())
+	return errors.Join(err, l.closeFile())
+}
+
+// slowClose is how long the close of a Unix socket is waited for. Clients that nobody
+// has accepted may have sent descriptors, which are closed with it, and the close of
+// those takes as long as the clients like.
+const slowClose = time.Second
+
+func (l *Listener) closeFile() error {
+	if l.Network != config.Unix {
+		return l.file.Close()
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- l.file.Close() }()
+	patience := time.NewTimer(slowClose)
+	defer patience.Stop()
+	select {
+	case err := <-closed:
+		return err
+	case <-patience.C:
+		return nil // it is closed, and its clients are gone when theirs are
+	}
 }
 
 // explain adds to the kernel's word what the user can do about it.

@@ -2,6 +2,7 @@ package upgrader_test
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"log/slog"
@@ -77,8 +78,21 @@ func (c *store) close() {
 // newUpgrader returns one with a store; both end with the test.
 func newUpgrader(t *testing.T) (*upgrader.Upgrader, *store) {
 	t.Helper()
+	return upgraderWithLog(t, t.Output())
+}
+
+// loggingUpgrader is one whose log is kept.
+func loggingUpgrader(t *testing.T) (*upgrader.Upgrader, *bytes.Buffer) {
+	t.Helper()
+	var log bytes.Buffer
+	u, _ := upgraderWithLog(t, &log)
+	return u, &log
+}
+
+func upgraderWithLog(t *testing.T, log io.Writer) (*upgrader.Upgrader, *store) {
+	t.Helper()
 	c := &store{files: map[string]int{}}
-	u := upgrader.New(upgrader.Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Keeper: c})
+	u := upgrader.New(upgrader.Options{Log: slog.New(slog.NewTextHandler(log, nil)), Keeper: c})
 	t.Cleanup(func() {
 		if err := u.Close(); err != nil {
 			t.Error(err)

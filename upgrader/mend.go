@@ -2,6 +2,7 @@ package upgrader
 
 import (
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -16,7 +17,9 @@ type Healed struct {
 	// Renewed: the old socket could not be mended and a new one took its place.
 	// Workers that were started before hold the dead one and have to be replaced.
 	Renewed bool
-	Err     error // it is still damaged
+	At      time.Time // when it was mended
+	Outside bool      // no worker has done it
+	Err     error     // it is still damaged
 }
 
 // standing is where a listener is on its way out.
@@ -86,12 +89,18 @@ func (u *Upgrader) inspect(l *Listener) (found []Healed) {
 	if l.standing == parked || l.standing == closed {
 		return nil
 	}
+	if l.seats.used() {
+		u.mendSeats(l)
+		return nil
+	}
 	damage, usual, err := l.damage()
 	renewed := false
 	if err == nil && shutDown(l) {
 		damage = append([]string{"shut down"}, damage...)
 		if l.socket != nil {
 			err, renewed = u.renew(l), true
+		} else if l.Abstract() && !l.lent {
+			err = fmt.Errorf("cannot renew listener %s: while workers have it nothing else can take its abstract name; restart the app", l.Name)
 		} else if l.Network == config.Unix {
 			err = fmt.Errorf("cannot renew listener %s: the service manager holds it; restart its .socket unit", l.Name)
 		} else {
@@ -99,7 +108,7 @@ func (u *Upgrader) inspect(l *Listener) (found []Healed) {
 		}
 	}
 	// Nothing is seen of a Unix socket's queue.
-	if err == nil && (len(damage) > 0 || usual || l.socket != nil) {
+	if err == nil && (len(damage) > 0 || usual || l.socket != nil || l.Abstract()) {
 		err = l.Reassert()
 	}
 	if err != nil && len(damage) == 0 {
@@ -113,7 +122,7 @@ func (u *Upgrader) inspect(l *Listener) (found []Healed) {
 		l.broken = err.Error()
 	}
 	for _, what := range damage {
-		found = append(found, Healed{Listener: l.Name, Address: l.Address, What: what, Renewed: renewed, Err: err})
+		found = append(found, Healed{Listener: l.Name, Address: l.Address, What: what, Renewed: renewed, At: time.Now(), Err: err})
 	}
 	return found
 }

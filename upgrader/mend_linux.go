@@ -1,11 +1,14 @@
 package upgrader
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/safefile"
 )
 
 // queueLength is the most that a TCP listener's accept queue may hold, 0 where
@@ -44,19 +47,29 @@ func shutDown(l *Listener) bool {
 }
 
 // renew puts a new Unix socket in the place of one that was shut down, which
-// listen(2) cannot bring back. The new one is renamed onto the path, so that a
-// client finds one of the two at any moment, and takes the old one's descriptor:
-// who starts workers with File gives them the new one. It holds u.mu.
+// listen(2) cannot bring back, or whose file was removed. The new one is renamed
+// onto the path, so that a client finds one of the two at any moment, and takes the
+// old one's descriptor: a worker that is started with File gets the new one. It
+// holds u.mu.
 func (u *Upgrader) renew(l *Listener) error {
-	unlock, err := lockDirectory(filepath.Dir(l.socket.path))
-	if err != nil {
+	unlock, err := lockDirectory(filepath.Dir(l.socket.path), lockPatienceAtEnd)
+	switch held := new(safefile.HeldError); {
+	case err == nil:
+		defer unlock()
+	case !errors.As(err, &held):
 		return fmt.Errorf("cannot renew listener %s: %w", l.Name, err)
 	}
-	defer unlock()
+	there := l.socket.file()
+	if l.socket.hidden {
+		return fmt.Errorf("cannot renew listener %s: it is on its way out", l.Name)
+	}
+	if there == fileTaken {
+		return fmt.Errorf("cannot renew listener %s: %s is another program's now; take that away and reload", l.Name, l.socket.path)
+	}
 	fresh := l.Listen
 	fresh.Address = l.socket.path + "~new"
-	if now, err := identify(l.socket.path); err != nil || !now.same(l.socket) {
-		return fmt.Errorf("cannot renew listener %s: %s is another's now; restart the app", l.Name, l.socket.path)
+	if fresh.Mode == 0 {
+		fresh.Mode = l.socket.currentMode()
 	}
 	file, err := bindAt(fresh)
 	if err != nil {
@@ -67,7 +80,11 @@ func (u *Upgrader) renew(l *Listener) error {
 		os.Remove(fresh.Address)
 		return fmt.Errorf("cannot renew listener %s: %w", l.Name, err)
 	}
-	if err := os.Rename(fresh.Address, l.socket.path); err != nil {
+	move := os.Rename
+	if there == fileGone {
+		move = moveToVacant
+	}
+	if err := move(fresh.Address, l.socket.path); err != nil {
 		os.Remove(fresh.Address)
 		return fmt.Errorf("cannot renew listener %s: %w", l.Name, err)
 	}

@@ -1,6 +1,7 @@
 package upgrader
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"strconv"
@@ -20,15 +21,30 @@ func choosePort(w config.Listen) (address string, release func()) {
 	if err != nil || port != "0" || w.Datagram() {
 		return w.Address, func() {}
 	}
-	number, release := reservePort(w.Network, host)
-	if number == 0 {
+	number, release, err := reservePort(w.Network, host, 0)
+	if err != nil || number == 0 {
 		return w.Address, func() {}
 	}
 	return net.JoinHostPort(host, strconv.Itoa(number)), release
 }
 
+// isTaken says whether another socket listens where w would. A socket with
+// SO_REUSEPORT would be bound beside one of the same user's, and share its clients.
+func isTaken(w config.Listen) bool {
+	host, port, err := net.SplitHostPort(w.Address)
+	number, portErr := strconv.Atoi(port)
+	if err != nil || portErr != nil || number == 0 {
+		return false
+	}
+	_, release, err := reservePort(w.Network, host, number)
+	if err == nil {
+		release()
+	}
+	return errors.Is(err, unix.EADDRINUSE)
+}
+
 // reservePort binds a socket as net.Listen would bind the one to come.
-func reservePort(network config.Network, host string) (port int, release func()) {
+func reservePort(network config.Network, host string, wanted int) (port int, release func(), err error) {
 	if host == "localhost" {
 		host = "127.0.0.1"
 		if network == config.TCP6 {
@@ -37,23 +53,23 @@ func reservePort(network config.Network, host string) (port int, release func())
 	}
 	ip, _ := netip.ParseAddr(host)
 	if ip.Zone() != "" {
-		return 0, nil
+		return 0, nil, errors.ErrUnsupported
 	}
 	family := unix.AF_INET6
 	if ip.Is4() || network == config.TCP4 {
 		family = unix.AF_INET
 	}
-	fd, err := reserve(family, network == config.TCP6, ip)
-	if err != nil && host == "" && network == config.TCP {
-		fd, err = reserve(unix.AF_INET, false, ip) // no IPv6 here
+	fd, err := reserve(family, network == config.TCP6, ip, wanted)
+	if errors.Is(err, unix.EAFNOSUPPORT) && host == "" && network == config.TCP {
+		fd, err = reserve(unix.AF_INET, false, ip, wanted) // no IPv6 here
 	}
 	if err != nil {
-		return 0, nil
+		return 0, nil, err
 	}
-	return boundPort(fd), func() { unix.Close(fd) }
+	return boundPort(fd), func() { unix.Close(fd) }, nil
 }
 
-func reserve(family int, only6 bool, ip netip.Addr) (fd int, err error) {
+func reserve(family int, only6 bool, ip netip.Addr, port int) (fd int, err error) {
 	if fd, err = unix.Socket(family, unix.SOCK_STREAM, 0); err != nil {
 		return 0, err
 	}
@@ -63,13 +79,13 @@ func reserve(family int, only6 bool, ip netip.Addr) (fd int, err error) {
 		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, map[bool]int{true: 1}[only6])
 	}
 	if err == nil && family == unix.AF_INET6 {
-		var to unix.SockaddrInet6
+		to := unix.SockaddrInet6{Port: port}
 		if ip.IsValid() {
 			to.Addr = ip.As16()
 		}
 		err = unix.Bind(fd, &to)
 	} else if err == nil {
-		var to unix.SockaddrInet4
+		to := unix.SockaddrInet4{Port: port}
 		if ip.IsValid() {
 			to.Addr = ip.As4()
 		}

@@ -1,10 +1,13 @@
 package upgrader
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/config"
 )
 
 // Retire lets no new client in while workers accept those that are waiting. A TCP
@@ -29,10 +32,15 @@ func (u *Upgrader) Park(l *Listener) error {
 			return nil
 		}
 		l.standing = parked
-		if l.Datagram() || l.socket != nil || l.lent {
-			return l.block()
+		if l.Datagram() || l.Network == config.Unix || l.lent {
+			u.block(l)
+			return nil
 		}
-		return unix.Shutdown(int(l.file.Fd()), unix.SHUT_RDWR)
+		if err := l.seats.close(); err != nil {
+			return err
+		}
+		// A decoy turns new clients away until the listener is shut down.
+		return errors.Join(unix.Shutdown(int(l.file.Fd()), unix.SHUT_RDWR), l.admitDiverted())
 	})
 }
 
@@ -76,11 +84,15 @@ func (u *Upgrader) CloseListener(l *Listener) error {
 
 func (u *Upgrader) move(l *Listener, verb string, do func() error) error {
 	u.mu.Lock()
-	defer u.mu.Unlock()
 	if l.standing == closed {
+		u.mu.Unlock()
 		return fmt.Errorf("internal error: cannot %s listener %s: it is closed", verb, l.Name)
 	}
-	if err := do(); err != nil {
+	err := do()
+	replaced := u.takeFound()
+	u.mu.Unlock()
+	u.tell(replaced)
+	if err != nil {
 		return fmt.Errorf("cannot %s listener %s: %w", verb, l.Name, err)
 	}
 	return nil
@@ -91,7 +103,10 @@ func (u *Upgrader) retire(l *Listener) error {
 		return nil
 	}
 	l.standing = retired
-	return l.block()
+	if !l.seats.used() { // or clients are led from one worker to the next, as long as there is one
+		u.block(l)
+	}
+	return nil
 }
 
 // admit lets clients in again, whatever kept them out.
@@ -104,10 +119,11 @@ func (u *Upgrader) admit(l *Listener) error {
 		return err
 	}
 	l.standing = open
+	u.replaceFile(l)
 	if was != parked {
 		return nil
 	}
-	if !l.Datagram() && l.socket == nil && !l.lent {
+	if !l.Datagram() && l.Network != config.Unix && !l.lent {
 		if err := l.forgetShutdown(); err != nil {
 			return err
 		}
@@ -116,9 +132,26 @@ func (u *Upgrader) admit(l *Listener) error {
 }
 
 // block keeps new clients out of a socket that goes on listening.
+func (u *Upgrader) block(l *Listener) { u.keepOut(l, l.block) }
+
+// keepOut tells once where clients cannot be kept out: the workers go on serving
+// them, as long as they are there.
+func (u *Upgrader) keepOut(l *Listener, block func() error) {
+	err := block()
+	if err == nil || u.admitsTold {
+		return
+	}
+	u.admitsTold = true
+	u.log.Warn("a listener that leaves takes new clients until its last worker has gone; those that come then are disconnected",
+		"listener", l.Name, "address", l.Address, "reason", err)
+}
+
 func (l *Listener) block() error {
 	if l.socket != nil {
 		return l.socket.hide()
+	}
+	if l.Abstract() {
+		return errors.New("an abstract Unix socket has no path that could be taken away")
 	}
 	return dropNew(l)
 }

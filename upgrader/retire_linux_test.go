@@ -14,8 +14,8 @@ import (
 // refused when it is parked, and served again if it comes back.
 func TestRetireParkAndBack(t *testing.T) {
 	path := socketPath(t)
-	for _, text := range []string{"127.0.0.1:0", "[::1]:0", "unix:" + path} {
-		t.Run(text, func(t *testing.T) {
+	for _, text := range []string{"127.0.0.1:0", "[::1]:0", ":0", "unix:" + path} {
+		inBothWays(t, text, func(t *testing.T, retire retirement) {
 			u, _ := newUpgrader(t)
 			config := wanted(t, text)
 			listeners, err := u.Listen(config)
@@ -38,8 +38,8 @@ func TestRetireParkAndBack(t *testing.T) {
 			}
 			// In the queue before it retires: they must be served.
 			waiting := connect(t, network, l.Address, 20)
-			must(u.Retire(l))
-			must(u.Retire(l))
+			must(retire(u, l))
+			must(retire(u, l))
 			if conn, err := net.DialTimeout(network, l.Address, 300*time.Millisecond); err == nil {
 				conn.Close()
 				t.Error("a new client gets in")
@@ -67,9 +67,10 @@ func TestRetireParkAndBack(t *testing.T) {
 			next.line()
 			wantServed(t, network, l.Address)
 
-			must(u.Retire(l))
+			must(retire(u, l))
 			must(u.Restore(l))
 			wantServed(t, network, l.Address)
+			must(retire(u, l))
 			must(u.Park(l))
 			if _, kept, _, err := u.Set(config); err != nil || len(kept) != 1 || kept[0] != l {
 				t.Fatalf("kept %v, %v", kept, err)
@@ -78,6 +79,7 @@ func TestRetireParkAndBack(t *testing.T) {
 			last.line()
 			wantServed(t, network, l.Address)
 
+			must(retire(u, l))
 			if _, _, _, err := u.Set(nil); err != nil {
 				t.Fatal(err)
 			}
@@ -114,14 +116,16 @@ func wantAllServed(t *testing.T, clients []net.Conn) {
 }
 
 // A client that comes while the listener retires is served after Restore.
-func TestRetiredClientTriesAgain(t *testing.T) {
+func TestRetiredClientTriesAgain(t *testing.T) { inBothWays(t, "tcp", retiredClientTriesAgain) }
+
+func retiredClientTriesAgain(t *testing.T, retire retirement) {
 	u, _ := newUpgrader(t)
 	listeners, err := u.Listen(wanted(t, "127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	l := listeners[0]
-	if err := u.Retire(l); err != nil {
+	if err := retire(u, l); err != nil {
 		t.Fatal(err)
 	}
 	spawn(t, "accept", []*os.File{l.File()}).line()
@@ -148,7 +152,9 @@ func TestRetiredClientTriesAgain(t *testing.T) {
 
 // 0 lost: clients that connect without a pause while the listener retires are
 // all served, before it or, on the address that takes over, after it.
-func TestNothingIsLostWhileRetiring(t *testing.T) {
+func TestNothingIsLostWhileRetiring(t *testing.T) { inBothWays(t, "tcp", nothingIsLostWhileRetiring) }
+
+func nothingIsLostWhileRetiring(t *testing.T, retire retirement) {
 	u, _ := newUpgrader(t)
 	listeners, err := u.Listen(wanted(t, "127.0.0.1:0"))
 	if err != nil {
@@ -188,7 +194,7 @@ func TestNothingIsLostWhileRetiring(t *testing.T) {
 	for range 20 {
 		<-served
 		<-served
-		if err := u.Retire(l); err != nil {
+		if err := retire(u, l); err != nil {
 			t.Fatal(err)
 		}
 		for deadline := time.Now().Add(tooLong); u.Waiting(l) > 0 && time.Now().Before(deadline); {
@@ -197,7 +203,7 @@ func TestNothingIsLostWhileRetiring(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := u.Retire(l); err != nil {
+	if err := retire(u, l); err != nil {
 		t.Fatal(err)
 	}
 	worker.in.Close()

@@ -3,7 +3,6 @@ package upgrader
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"relevo/config"
@@ -18,9 +17,10 @@ import (
 func (u *Upgrader) Set(wanted []config.Listen) (added, kept, removed []*Listener, err error) {
 	u.mu.Lock()
 	added, kept, removed, err = u.set(wanted)
-	end := u.watch()
+	end, replaced := u.watch(), u.takeFound()
 	u.mu.Unlock()
 	end()
+	u.tell(replaced)
 	return added, kept, removed, err
 }
 
@@ -34,7 +34,7 @@ func (u *Upgrader) set(wanted []config.Listen) (added, kept, removed []*Listener
 		if matches[i] != nil {
 			continue
 		}
-		l, err := bind(w)
+		l, err := bind(w, u.siblings)
 		if err != nil {
 			return nil, nil, nil, errors.Join(err, closeAll(added))
 		}
@@ -93,8 +93,9 @@ func match(wanted []config.Listen, held []*Listener) []*Listener {
 // adjust gives a kept listener what the configuration says of it now.
 func (u *Upgrader) adjust(l *Listener, w config.Listen) error {
 	err := u.admit(l)
+	u.replaceFile(l)
 	if l.socket != nil && w.Mode != l.Mode && w.Mode != 0 {
-		if chmodErr := os.Chmod(l.socket.path, w.Mode); chmodErr != nil {
+		if chmodErr := l.socket.chmod(w.Mode); chmodErr != nil {
 			err = errors.Join(err, fmt.Errorf("cannot change the mode of listener %s: %w", w.Name, chmodErr))
 		}
 	}

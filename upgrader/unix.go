@@ -9,10 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"relevo/config"
+	"relevo/internal/safefile"
 )
 
 // unixSocket is the file of a Unix socket, known by its inode so that nobody
@@ -20,7 +22,8 @@ import (
 type unixSocket struct {
 	path     string
 	dev, ino uint64
-	hidden   bool // it lies beside its path
+	mode     fs.FileMode // for a new one in its place; 0: not known
+	hidden   bool        // it lies beside its path
 }
 
 func (s *unixSocket) same(other *unixSocket) bool { return s.dev == other.dev && s.ino == other.ino }
@@ -29,7 +32,10 @@ func (s *unixSocket) same(other *unixSocket) bool { return s.dev == other.dev &&
 // lock on the directory makes looking and taking one step, so of two masters at
 // the same time one is told.
 func bindUnix(w config.Listen) (*Listener, error) {
-	unlock, err := lockDirectory(filepath.Dir(w.Address))
+	unlock, err := lockDirectory(filepath.Dir(w.Address), lockPatience)
+	if held := new(safefile.HeldError); errors.As(err, &held) {
+		return nil, fmt.Errorf("cannot listen on %s: %w; end it, or choose a directory that other users cannot open (mode 0711)", w, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", w, err)
 	}
@@ -47,6 +53,25 @@ func bindUnix(w config.Listen) (*Listener, error) {
 		return nil, fmt.Errorf("cannot listen on %s: %w", w, err)
 	}
 	return &Listener{Listen: w, Address: w.Address, file: file, socket: socket}, nil
+}
+
+// bindAbstract binds a name in the abstract namespace (unix(7)). The kernel lets go
+// of it with the socket, so there is nothing stale.
+func bindAbstract(w config.Listen) (*Listener, error) {
+	var lc net.ListenConfig
+	listener, err := lc.Listen(context.Background(), "unix", w.Address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("cannot listen on %s: %w; find out who with: ss -lxp", w, syscall.EADDRINUSE)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w", w, err)
+	}
+	defer listener.Close()
+	file, err := unpolled(listener.(*net.UnixListener), w.Name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w", w, err)
+	}
+	return &Listener{Listen: w, Address: w.Address, file: file}, nil
 }
 
 func bindAt(w config.Listen) (*os.File, error) {
@@ -124,16 +149,18 @@ func identify(path string) (*unixSocket, error) {
 	if err := unix.Lstat(path, &stat); err != nil {
 		return nil, err
 	}
-	return &unixSocket{path: path, dev: uint64(stat.Dev), ino: stat.Ino}, nil
+	return &unixSocket{path: path, dev: uint64(stat.Dev), ino: stat.Ino, mode: fs.FileMode(stat.Mode).Perm()}, nil
 }
 
 // remove unlinks the socket unless the path has passed to somebody else.
 func (s *unixSocket) remove() error {
-	unlock, err := lockDirectory(filepath.Dir(s.path))
-	if err != nil {
+	unlock, err := lockDirectory(filepath.Dir(s.path), lockPatienceAtEnd)
+	switch held := new(safefile.HeldError); {
+	case err == nil:
+		defer unlock()
+	case !errors.As(err, &held):
 		return nil // the directory is gone, and the socket with it
 	}
-	defer unlock()
 	path := s.path
 	if s.hidden {
 		path += retiredSuffix
@@ -146,18 +173,26 @@ func (s *unixSocket) remove() error {
 }
 
 // lockDirectory keeps two masters from taking the same path at the same moment.
-// The lock is on the directory itself and leaves no file behind.
-func lockDirectory(dir string) (unlock func(), err error) {
-	file, err := os.Open(dir)
+// The lock is on the directory itself and leaves no file behind. Any user who can
+// open the directory can take it, too, so it is waited for only so long.
+func lockDirectory(dir string, patience time.Duration) (unlock func(), err error) {
+	file, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX); err != nil {
+	if err := safefile.Lock(file, unix.LOCK_EX, patience); err != nil {
 		file.Close()
 		return nil, err
 	}
 	return func() { file.Close() }, nil
 }
+
+// Another master holds the lock for milliseconds. What only removes or renews a
+// socket that is this master's own goes on without the lock.
+const (
+	lockPatience      = 2 * time.Second
+	lockPatienceAtEnd = 200 * time.Millisecond
+)
 
 // retiredSuffix makes the name under which a hidden socket lies.
 const retiredSuffix = "~retired"
@@ -182,7 +217,12 @@ func (s *unixSocket) show() error {
 	if !s.hidden {
 		return nil
 	}
-	if err := os.Link(s.path+retiredSuffix, s.path); err != nil {
+	err := os.Link(s.path+retiredSuffix, s.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		s.hidden = false // somebody has removed it; replaceFile makes a new one
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	s.hidden = false

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -289,5 +290,62 @@ func TestUnixFailureRemovesFile(t *testing.T) {
 	wantContains(t, err, "no interface of this machine has that address")
 	if exists(path) {
 		t.Error("the socket is left")
+	}
+}
+
+// TestUnixLingeringClient: a client that nobody has accepted sent a descriptor whose
+// close waits an hour; the listener's close does not.
+func TestUnixLingeringClient(t *testing.T) {
+	path := socketPath(t)
+	u, _ := newUpgrader(t)
+	if _, err := u.Listen(wanted(t, "unix:"+path)); err != nil {
+		t.Fatal(err)
+	}
+	deaf, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deaf.Close()
+	sent, err := net.Dial("tcp", deaf.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer, err := deaf.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	defer peer.(*net.TCPConn).SetLinger(0) // ends the close that waits
+	client, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := sent.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) {
+		unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1, Linger: 3600})
+		for buffer := make([]byte, 1<<20); ; {
+			if _, err := unix.Write(int(fd), buffer); err != nil {
+				break
+			}
+		}
+		_, _, err = client.(*net.UnixConn).WriteMsgUnix([]byte("x"), unix.UnixRights(int(fd)), nil)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent.Close() // the descriptor is in the listener's queue alone
+	client.Close()
+	closed := make(chan error, 1)
+	go func() { closed <- u.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(tooLong):
+		t.Error("Close waits for the client's descriptor")
 	}
 }

@@ -19,11 +19,15 @@ type Upgrader struct {
 
 	mu        sync.Mutex
 	listeners []*Listener // in the order of the configuration
+	found     []Healed    // that tell is still to be called with
 	leaving   []*Listener // that the configuration has no more, until they are closed
 	hangups   *hangups    // nil while there is no listener
 	lastID    int
 	keeper    Keeper   // nil: none
 	lent      []Socket // of the service manager's, until the next Set
+	siblings  bool
+	// admitsTold: the log says that listeners which leave are not closed to clients.
+	admitsTold bool
 }
 
 // Keeper keeps what a later master needs if this one dies without a word: each
@@ -40,6 +44,8 @@ type Options struct {
 	// LastID is the highest ID of a listener that the Keeper may still have of another
 	// master: a name of ListenerFile is never that of two sockets. Default: 0.
 	LastID int
+	// Siblings lets Seat open sockets beside those that are opened from now on.
+	Siblings bool
 }
 
 // New returns an Upgrader without listeners.
@@ -47,7 +53,7 @@ func New(o Options) *Upgrader {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Upgrader{log: o.Log, keeper: o.Keeper, lastID: o.LastID, looker: looker{stop: make(chan struct{})}}
+	return &Upgrader{log: o.Log, keeper: o.Keeper, lastID: o.LastID, siblings: o.Siblings, looker: looker{stop: make(chan struct{})}}
 }
 
 // OnHealed has tell called, from any goroutine, for each damage to a listener. It

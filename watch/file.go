@@ -15,6 +15,8 @@ type Options struct {
 	// Path is the executable. A relative path is taken from the working
 	// directory of the moment. It need not exist yet.
 	Path string
+	// Script says that an interpreter reads the file, which need not be executable.
+	Script bool
 	// Name returns what a start would bring to life now, given the sha256 of the
 	// file's bytes; a Change is another name. The default is the bytes alone. An
 	// error is that of a place that is missing just now: the name it had stands.

@@ -222,6 +222,20 @@ func TestRenamedTwice(t *testing.T) {
 	r.none(v1)
 }
 
+// A script that an interpreter reads need not be executable.
+func TestScriptOfInterpreter(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "app.js"), v1)
+	if err := os.Chmod(filepath.Join(dir, "app.js"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := watchPath(t, dir, "app.js", Options{Script: true})
+	put(t, filepath.Join(dir, "app.js"), v2)
+	r.sh(`chmod 644 app.js`)
+	r.want(v2)
+}
+
 // A file that cannot be run yet is waited for, and that is said once.
 func TestUnfit(t *testing.T) {
 	t.Parallel()

@@ -131,7 +131,7 @@ func (l *loop) lookAtFile(ctx context.Context) check {
 	at, trouble := l.hints.look(l.opts.Path, l.opts.Ways...)
 	l.at = at
 	l.choosePoll(trouble)
-	if err := unfit(at); err != nil {
+	if err := unfit(at, l.opts.Script); err != nil {
 		return check{err: err}
 	}
 	if at.id == l.seen {

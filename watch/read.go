@@ -25,7 +25,7 @@ const (
 var errUnfinished = errors.New("it is still being written")
 
 // unfit returns why the file that r found cannot be run yet, nil if it can.
-func unfit(r resolution) error {
+func unfit(r resolution, script bool) error {
 	switch {
 	case r.err != nil:
 		return r.err
@@ -33,7 +33,7 @@ func unfit(r resolution) error {
 		return fmt.Errorf("%s is not a regular file", r.file)
 	case r.id.size == 0:
 		return fmt.Errorf("%s is empty", r.file)
-	case !isExecutable(r.mode):
+	case !script && !isExecutable(r.mode):
 		return fmt.Errorf("%s is not executable", r.file)
 	}
 	return nil

@@ -140,21 +140,23 @@ func otherFilesystem(t *testing.T, dir string) string {
 	return other
 }
 
-// What is undone within the quiet time is no change.
+// What is undone before the file is looked at is no change.
 func TestThereAndBack(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	put(t, filepath.Join(dir, "app/srv"), v1)
 	put(t, filepath.Join(dir, "new/srv"), v2)
 	app, next, old := filepath.Join(dir, "app"), filepath.Join(dir, "new"), filepath.Join(dir, "old")
-	r := watchPath(t, dir, "app/srv", Options{Quiet: time.Second})
-	put(t, r.path, v3)
-	put(t, r.path, v1)
-	for _, step := range [][2]string{{app, old}, {next, app}, {app, next}, {old, app}} {
-		if err := os.Rename(step[0], step[1]); err != nil {
-			t.Fatal(err)
+	r := watchPath(t, dir, "app/srv", Options{})
+	r.betweenLooks(func() {
+		put(t, r.path, v3)
+		put(t, r.path, v1)
+		for _, step := range [][2]string{{app, old}, {next, app}, {app, next}, {old, app}} {
+			if err := os.Rename(step[0], step[1]); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
+	})
 	r.none(v1)
 	r.alive()
 }

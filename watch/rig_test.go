@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -31,6 +32,7 @@ type rig struct {
 
 	changes chan arrival
 	checks  chan outcome
+	hold    chan chan struct{} // the watch sends to the channel put here after a look, and waits for its end
 }
 
 type arrival struct {
@@ -47,14 +49,22 @@ type outcome struct {
 func watchPath(t *testing.T, dir, path string, o Options) *rig {
 	t.Helper()
 	r := &rig{t: t, dir: dir, path: filepath.Join(dir, path), log: &logBuffer{},
-		changes: make(chan arrival, 1000), checks: make(chan outcome, 10000)}
+		changes: make(chan arrival, 1000), checks: make(chan outcome, 10000), hold: make(chan chan struct{}, 1)}
 	o.Path = r.path
 	o.Log = slog.New(slog.NewTextHandler(r.log, nil))
 	w, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.checked = func(c check) { r.checks <- outcome{c, time.Now()} }
+	w.checked = func(c check) {
+		r.checks <- outcome{c, time.Now()}
+		select {
+		case gate := <-r.hold:
+			gate <- struct{}{}
+			<-gate
+		default:
+		}
+	}
 	r.w = w
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -131,16 +141,38 @@ func (r *rig) none(base string) {
 	}
 }
 
+// betweenLooks runs f while the watch stands still.
+func (r *rig) betweenLooks(f func()) {
+	r.t.Helper()
+	gate := make(chan struct{}, 1)
+	r.hold <- gate
+	defer close(gate)
+	r.w.SetActive(hashOf(contentOf(r.t, r.path)))
+	select {
+	case <-gate:
+	case <-time.After(tooLong):
+		r.t.Fatal("the watch does not look")
+	}
+	f()
+}
+
 // sh runs a script in the rig's directory.
 func (r *rig) sh(script string) { sh(r.t, r.dir, script) }
 
 func sh(t *testing.T, dir, script string) {
 	t.Helper()
+	if err := runScript(dir, script); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func runScript(dir, script string) error {
 	cmd := exec.Command("sh", "-euc", script)
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", script, err, out)
+		return fmt.Errorf("%s: %w\n%s", script, err, out)
 	}
+	return nil
 }
 
 // put makes an executable file.

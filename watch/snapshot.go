@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"io"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -56,7 +57,7 @@ func (c *contents) sum(path string, size int64, id identity) (uint64, error) {
 	if size > largeFile {
 		return maphash.Comparable(c.seed, id), nil
 	}
-	file, err := os.Open(path)
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe may have taken its place
 	if err != nil {
 		return 0, err
 	}

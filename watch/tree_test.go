@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +19,8 @@ type treeRig struct {
 	dir  string
 	tree *Tree
 	log  *logBuffer
+
+	listed []string // what it found at first
 }
 
 // watchTree runs a Tree on a set of patterns below dir; those with ! take away.
@@ -39,7 +42,7 @@ func watchTree(t *testing.T, dir string, o TreeOptions, patterns ...string) *tre
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.tree = tree
+	r.tree, r.listed = tree, tree.List()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); tree.Run(ctx) }()
@@ -86,13 +89,21 @@ func (r *treeRig) relative(paths []string) (all []string) {
 	return all
 }
 
+// edit runs a script while the loop stands still, so that however slow the script is, the
+// tree is looked at after its last step only.
+func (r *treeRig) edit(script string) {
+	r.t.Helper()
+	var err error
+	r.tree.request(context.Background(), func(*treeLoop) { err = runScript(r.dir, script) })
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 // nothingElse makes a last change and wants that to be the only one.
 func (r *treeRig) nothingElse() {
 	r.t.Helper()
-	path := filepath.Join(r.dir, "last.txt")
-	if err := os.WriteFile(path, []byte(time.Now().String()), 0o644); err != nil {
-		r.t.Fatal(err)
-	}
+	r.edit(`date +%N >last.txt; echo "$$" >>last.txt`)
 	r.until("last.txt")
 }
 
@@ -108,46 +119,74 @@ func plainTree(t *testing.T) string {
 
 // TestTreeEdits: what people and editors do to files, and what of it is a change.
 func TestTreeEdits(t *testing.T) {
-	for _, edit := range []struct {
-		name, do string
-		want     []string // none: nothing has changed
-	}{
-		{"written in place", `echo new >a.txt`, []string{"a.txt"}},
-		{"appended to", `echo more >>sub/b.txt`, []string{"sub/b.txt"}},
-		{"a temporary file renamed over it", `echo new >.a.txt.tmp1; mv .a.txt.tmp1 a.txt`, []string{"a.txt"}},
-		{"vim: 4913, backup by rename, written anew, backup removed", `touch 4913; rm 4913; mv a.txt a.txt~; echo new >a.txt; rm a.txt~`, []string{"a.txt"}},
-		{"emacs: lock and backup", `ln -s user@host.1 .#a.txt; cp a.txt a.txt~; echo new >a.txt; rm .#a.txt`, []string{"a.txt"}},
-		{"sed -i", `sed -i s/one/1/ a.txt`, []string{"a.txt"}},
-		{"GoLand: ___jb_tmp___", `echo new >a.txt___jb_tmp___; mv a.txt a.txt___jb_old___; mv a.txt___jb_tmp___ a.txt; rm a.txt___jb_old___`, []string{"a.txt"}},
-		{"touched", `touch a.txt sub/b.txt`, nil},
-		{"saved with the same bytes", `echo one >a.txt`, nil},
-		{"replaced by the same bytes", `cp a.txt t; mv t a.txt`, nil},
-		{"mode changed", `chmod 600 a.txt; chmod 644 a.txt`, nil},
-		{"another kind of file", `echo new >a.out; echo y >new.bin`, nil},
-		{"removed", `rm a.txt`, []string{"a.txt"}},
-		{"removed and back", `cp a.txt t.bin; rm a.txt; mv t.bin a.txt`, nil},
-		{"renamed", `mv a.txt z.txt`, []string{"a.txt", "z.txt"}},
-		{"moved to another directory", `mv a.txt other/a.txt`, []string{"a.txt", "other/a.txt"}},
-		{"a new file", `echo n >sub/deep/n.txt`, []string{"sub/deep/n.txt"}},
-		{"new directories with a file", `mkdir -p p/q/r; echo n >p/q/r/n.txt`, []string{"p/q/r/n.txt"}},
-		{"an empty new directory", `mkdir -p p/q`, nil},
-		{"a directory moved", `mv sub moved`, []string{"sub/b.txt", "sub/deep/c.txt", "moved/b.txt", "moved/deep/c.txt"}},
-		{"a directory removed", `rm -r sub`, []string{"sub/b.txt", "sub/deep/c.txt"}},
-		{"a directory replaced by one that is alike", `cp -a sub new; rm -r sub; mv new sub`, nil},
-		{"a directory replaced by another", `mkdir new; echo n >new/b.txt; rm -r sub; mv new sub`, []string{"sub/b.txt", "sub/deep/c.txt"}},
-		{"a directory moved in from outside", `mkdir ../out; echo n >../out/n.txt; mv ../out in`, []string{"in/n.txt"}},
-		{"a directory moved out", `mv sub ../gone`, []string{"sub/b.txt", "sub/deep/c.txt"}},
-	} {
+	for _, edit := range treeEdits {
 		t.Run(edit.name, func(t *testing.T) {
 			t.Parallel()
 			r := watchTree(t, plainTree2(t), TreeOptions{}, "**/*.txt")
-			sh(t, r.dir, edit.do)
+			r.edit(edit.do)
 			if edit.want != nil {
 				r.until(edit.want...)
 			}
 			r.nothingElse()
 		})
 	}
+}
+
+// TestTreeSlowEdits: where the tree is looked at after each step of an edit, it ends up
+// with what a new watch finds.
+func TestTreeSlowEdits(t *testing.T) {
+	for _, edit := range treeEdits {
+		t.Run(edit.name, func(t *testing.T) {
+			t.Parallel()
+			dir := plainTree2(t)
+			r := watchTree(t, dir, TreeOptions{}, "**/*.txt")
+			for step := range strings.SplitSeq(edit.do, "; ") {
+				sh(t, dir, step)
+				r.tree.Sync(context.Background())
+			}
+			var known []string
+			r.tree.request(context.Background(), func(l *treeLoop) { known = slices.Sorted(maps.Keys(l.known.files)) })
+			if want := watchTree(t, dir, TreeOptions{}, "**/*.txt").listed; !slices.Equal(known, want) {
+				t.Errorf("it knows %q, a new watch %q", r.relative(known), r.relative(want))
+			}
+			sh(t, dir, `find . -name '*.txt' | while read -r f; do echo again >>"$f"; done`)
+			if got := r.tree.Sync(context.Background()); !slices.Equal(got, known) {
+				t.Errorf("after a change of every file: %q of %q", r.relative(got), r.relative(known))
+			}
+		})
+	}
+}
+
+// treeEdits are ways in which people and editors change files.
+var treeEdits = []struct {
+	name, do string
+	want     []string // none: nothing has changed
+}{
+	{"written in place", `echo new >a.txt`, []string{"a.txt"}},
+	{"appended to", `echo more >>sub/b.txt`, []string{"sub/b.txt"}},
+	{"a temporary file renamed over it", `echo new >.a.txt.tmp1; mv .a.txt.tmp1 a.txt`, []string{"a.txt"}},
+	{"vim: 4913, backup by rename, written anew, backup removed", `touch 4913; rm 4913; mv a.txt a.txt~; echo new >a.txt; rm a.txt~`, []string{"a.txt"}},
+	{"emacs: lock and backup", `ln -s user@host.1 .#a.txt; cp a.txt a.txt~; echo new >a.txt; rm .#a.txt`, []string{"a.txt"}},
+	{"sed -i", `sed -i s/one/1/ a.txt`, []string{"a.txt"}},
+	{"GoLand: ___jb_tmp___", `echo new >a.txt___jb_tmp___; mv a.txt a.txt___jb_old___; mv a.txt___jb_tmp___ a.txt; rm a.txt___jb_old___`, []string{"a.txt"}},
+	{"touched", `touch a.txt sub/b.txt`, nil},
+	{"saved with the same bytes", `echo one >a.txt`, nil},
+	{"replaced by the same bytes", `cp a.txt t; mv t a.txt`, nil},
+	{"mode changed", `chmod 600 a.txt; chmod 644 a.txt`, nil},
+	{"another kind of file", `echo new >a.out; echo y >new.bin`, nil},
+	{"removed", `rm a.txt`, []string{"a.txt"}},
+	{"removed and back", `cp a.txt t.bin; rm a.txt; mv t.bin a.txt`, nil},
+	{"renamed", `mv a.txt z.txt`, []string{"a.txt", "z.txt"}},
+	{"moved to another directory", `mv a.txt other/a.txt`, []string{"a.txt", "other/a.txt"}},
+	{"a new file", `echo n >sub/deep/n.txt`, []string{"sub/deep/n.txt"}},
+	{"new directories with a file", `mkdir -p p/q/r; echo n >p/q/r/n.txt`, []string{"p/q/r/n.txt"}},
+	{"an empty new directory", `mkdir -p p/q`, nil},
+	{"a directory moved", `mv sub moved`, []string{"sub/b.txt", "sub/deep/c.txt", "moved/b.txt", "moved/deep/c.txt"}},
+	{"a directory removed", `rm -r sub`, []string{"sub/b.txt", "sub/deep/c.txt"}},
+	{"a directory replaced by one that is alike", `cp -a sub new; rm -r sub; mv new sub`, nil},
+	{"a directory replaced by another", `mkdir new; echo n >new/b.txt; rm -r sub; mv new sub`, []string{"sub/b.txt", "sub/deep/c.txt"}},
+	{"a directory moved in from outside", `mkdir ../out; echo n >../out/n.txt; mv ../out in`, []string{"in/n.txt"}},
+	{"a directory moved out", `mv sub ../gone`, []string{"sub/b.txt", "sub/deep/c.txt"}},
 }
 
 // plainTree2 is plainTree one directory further down, so that there is an outside.
@@ -162,17 +201,17 @@ func plainTree2(t *testing.T) string {
 func TestTreeAfterMoves(t *testing.T) {
 	t.Parallel()
 	r := watchTree(t, plainTree2(t), TreeOptions{}, "**/*.txt")
-	sh(t, r.dir, `mv sub moved`)
+	r.edit(`mv sub moved`)
 	r.until("sub/b.txt", "sub/deep/c.txt", "moved/b.txt", "moved/deep/c.txt")
-	sh(t, r.dir, `echo again >moved/deep/c.txt`)
+	r.edit(`echo again >moved/deep/c.txt`)
 	r.until("moved/deep/c.txt")
-	sh(t, r.dir, `mv moved sub; mkdir moved; echo m >moved/m.txt`)
+	r.edit(`mv moved sub; mkdir moved; echo m >moved/m.txt`)
 	r.until("moved/b.txt", "moved/deep/c.txt", "sub/b.txt", "sub/deep/c.txt", "moved/m.txt")
-	sh(t, r.dir, `echo again2 >sub/deep/c.txt; echo m2 >moved/m.txt`)
+	r.edit(`echo again2 >sub/deep/c.txt; echo m2 >moved/m.txt`)
 	r.until("sub/deep/c.txt", "moved/m.txt")
-	sh(t, r.dir, `mv sub ../away; echo hidden >../away/b.txt`)
+	r.edit(`mv sub ../away; echo hidden >../away/b.txt`)
 	r.until("sub/b.txt", "sub/deep/c.txt")
-	sh(t, r.dir, `echo unseen >../away/deep/c.txt`)
+	r.edit(`echo unseen >../away/deep/c.txt`)
 	r.nothingElse()
 }
 
@@ -183,11 +222,11 @@ func TestTreeMissingBase(t *testing.T) {
 	dir := plainTree2(t)
 	r := watchTree(t, dir, TreeOptions{}, "x/y/z/*.txt", "last.txt")
 	for range 3 {
-		sh(t, dir, `mkdir -p x/y/z; echo n >x/y/z/n.txt`)
+		r.edit(`mkdir -p x/y/z; echo n >x/y/z/n.txt`)
 		r.until("x/y/z/n.txt")
-		sh(t, dir, `echo m >x/y/z/n.txt`)
+		r.edit(`echo m >x/y/z/n.txt`)
 		r.until("x/y/z/n.txt")
-		sh(t, dir, `rm -r x`)
+		r.edit(`rm -r x`)
 		r.until("x/y/z/n.txt")
 	}
 	r.nothingElse()
@@ -220,12 +259,12 @@ func TestTreePolls(t *testing.T) {
 		}
 	})
 	for i := range 3 {
-		sh(t, dir, fmt.Sprintf(`echo poll %d >a.txt`, i))
+		r.edit(fmt.Sprintf(`echo poll %d >a.txt`, i))
 		r.until("a.txt")
 	}
-	sh(t, dir, `mkdir -p new/er; echo n >new/er/n.txt; rm -r sub`)
+	r.edit(`mkdir -p new/er; echo n >new/er/n.txt; rm -r sub`)
 	r.until("new/er/n.txt", "sub/b.txt", "sub/deep/c.txt")
-	sh(t, dir, `touch a.txt other/d.txt`)
+	r.edit(`touch a.txt other/d.txt`)
 	r.nothingElse()
 }
 
@@ -237,15 +276,15 @@ func TestTreeWatch(t *testing.T) {
 	r := watchTree(t, dir, TreeOptions{}, "*.txt")
 	set := Set{Globs: []string{Escape(dir) + "/*.txt", Escape(dir) + "/sub/**/*.txt"}}
 	r.tree.Watch(context.Background(), set)
-	sh(t, dir, `echo n >sub/deep/c.txt`)
+	r.edit(`echo n >sub/deep/c.txt`)
 	r.until("sub/deep/c.txt")
-	sh(t, dir, `touch -d '1 hour ago' other/d.txt; echo young >other/young.txt`)
+	r.edit(`touch -d '1 hour ago' other/d.txt; echo young >other/young.txt`)
 	set.Globs = append(set.Globs, Escape(dir)+"/other/*.txt")
 	set.Since = time.Now().Add(-time.Minute)
 	r.tree.Watch(context.Background(), set)
 	r.until("other/young.txt")
 	r.tree.Watch(context.Background(), Set{Globs: []string{Escape(dir) + "/last.txt"}})
-	sh(t, dir, `echo unseen >a.txt; echo unseen >sub/b.txt`)
+	r.edit(`echo unseen >a.txt; echo unseen >sub/b.txt`)
 	r.nothingElse()
 	if n := r.tree.Watches(); n != 1 {
 		t.Errorf("%d directories are watched, 1 is needed", n)
@@ -276,7 +315,7 @@ func TestTreeSpecialNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := watchTree(t, dir, TreeOptions{}, "**/*.txt")
-	sh(t, dir, `mkdir 'a[b]'; echo n >'a[b]/n{1}.txt'`)
+	r.edit(`mkdir 'a[b]'; echo n >'a[b]/n{1}.txt'`)
 	r.until("a[b]/n{1}.txt")
 }
 
@@ -286,7 +325,7 @@ func TestTreeStirring(t *testing.T) {
 	dir := plainTree(t)
 	r := watchTree(t, dir, TreeOptions{}, "**/*.txt")
 	for range 50 {
-		sh(t, dir, `touch a.txt`)
+		r.edit(`touch a.txt`)
 		b := <-r.tree.Changes()
 		if len(b.Paths) > 0 {
 			t.Fatalf("%q changed", b.Paths)

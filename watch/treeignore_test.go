@@ -20,7 +20,7 @@ func TestTreeGitSwitch(t *testing.T) {
 		git add -A; git commit -qm one; git switch -qc two
 		for i in $(seq 2000); do echo "two $i" >src/f$i.txt; done
 		git add -A; git commit -qm two`)
-	r := watchTree(t, dir, TreeOptions{Debounce: 50 * time.Millisecond}, "**/*")
+	r := watchTree(t, dir, TreeOptions{Debounce: 50 * time.Millisecond, DebounceMax: tooLong}, "**/*")
 	for _, branch := range []string{"main", "two"} {
 		sh(t, dir, "git switch -q "+branch)
 		if got := r.next(); len(got) != 2000 {
@@ -68,17 +68,17 @@ func TestTreeIgnores(t *testing.T) {
 	if want := strings.Split(strings.TrimSuffix(out, "\n"), "\n"); !slices.Equal(mine, want) {
 		t.Errorf("watched:\n%q\ngit:\n%q", mine, want)
 	}
-	sh(t, dir, `echo n >a.log; echo n >build/x; echo n >nested/deep/deep-a; echo n >private; mkdir -p build/new only-dir2; echo n >build/new/n`)
-	sh(t, dir, `echo n >last.txt`)
+	r.edit(`echo n >a.log; echo n >build/x; echo n >nested/deep/deep-a; echo n >private; mkdir -p build/new only-dir2; echo n >build/new/n`)
+	r.edit(`echo n >last.txt`)
 	r.until("last.txt")
 	// The list itself changes: what it lets in is watched.
-	sh(t, dir, `grep -v build .gitignore >t.log && cat t.log >.gitignore`)
+	r.edit(`grep -v build .gitignore >t.log && cat t.log >.gitignore`)
 	r.until("build/x", "build/new/n")
-	sh(t, dir, `echo m >build/x`)
+	r.edit(`echo m >build/x`)
 	r.until("build/x")
-	sh(t, dir, `echo build/ >.ignore`)
+	r.edit(`echo build/ >.ignore`)
 	r.nothingElse()
-	sh(t, dir, `echo z >build/x`)
+	r.edit(`echo z >build/x`)
 	r.nothingElse()
 }
 
@@ -89,10 +89,10 @@ func TestTreeIgnoreFile(t *testing.T) {
 	dir := plainTree(t)
 	sh(t, dir, `printf '*.gen\nsub/\n' >.gitignore; printf '!a.gen\n*.skip\n' >.ignore; touch a.gen b.gen c.skip`)
 	r := watchTree(t, dir, TreeOptions{}, "**/*")
-	sh(t, dir, `echo n >b.gen; echo n >c.skip; echo n >sub/b.txt; echo n >a.gen`)
+	r.edit(`echo n >b.gen; echo n >c.skip; echo n >sub/b.txt; echo n >a.gen`)
 	r.until("a.gen")
 	all := watchTree(t, dir, TreeOptions{Set: Set{NoIgnore: true}}, "**/*")
-	sh(t, dir, `echo m >b.gen; echo m >c.skip; echo m >sub/b.txt`)
+	all.edit(`echo m >b.gen; echo m >c.skip; echo m >sub/b.txt`)
 	all.until("b.gen", "c.skip", "sub/b.txt")
 }
 
@@ -110,6 +110,6 @@ func TestTreePrunes(t *testing.T) {
 		t.Errorf("%d files, want 3", n)
 	}
 	exact := watchTree(t, dir, TreeOptions{}, "node_modules/a/**/*.txt")
-	sh(t, dir, `echo asked >node_modules/a/b/c/n.txt`)
+	exact.edit(`echo asked >node_modules/a/b/c/n.txt`)
 	exact.until("node_modules/a/b/c/n.txt")
 }

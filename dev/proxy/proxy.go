@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"net/netip"
 	"path"
 	"path/filepath"
 	"slices"
@@ -89,10 +90,18 @@ func New(o Options) (*Proxy, error) {
 	}
 	p.http1, p.http2 = p.transport(false), p.transport(true)
 	p.reverse = p.reverseProxy()
-	if p.listener, err = net.Listen("tcp", o.Listen); err != nil {
+	if p.listener, err = net.Listen(networkOf(o.Listen), o.Listen); err != nil {
 		return nil, fmt.Errorf("cannot listen for browsers on %s: %w; choose another address, or port 0 for a free one", o.Listen, err)
 	}
 	return p, nil
+}
+
+// networkOf has an IPv4 address get a socket of IPv4: net opens [::] for 0.0.0.0.
+func networkOf(address string) string {
+	if at, err := netip.ParseAddrPort(address); err == nil && at.Addr().Is4() {
+		return "tcp4"
+	}
+	return "tcp"
 }
 
 func (o Options) withDefaults() (Options, error) {

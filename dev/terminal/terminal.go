@@ -156,6 +156,9 @@ func (k *Keys) read() {
 		if fds[1].Revents == 0 {
 			continue
 		}
+		if fds[1].Revents&(unix.POLLHUP|unix.POLLNVAL) != 0 {
+			return // the terminal is gone
+		}
 		if !k.foreground() { // what is typed is for somebody else
 			unix.Poll(fds[:1], int(backgroundPause.Milliseconds()))
 			continue

@@ -67,6 +67,9 @@ func (p *PTY) read() {
 // Session is how a program is started that has this terminal as its own.
 func Session() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true, Setctty: true} }
 
+// HangUp closes the terminal's window.
+func (p *PTY) HangUp() { p.master.Close() }
+
 // Type sends keystrokes.
 func (p *PTY) Type(keys string) {
 	p.t.Helper()

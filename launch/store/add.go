@@ -10,6 +10,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/safefile"
 )
 
 // Add keeps a copy of an executable, sharing its blocks where the file system
@@ -21,19 +23,38 @@ func (s *Store) Add(file *os.File, name string, about About) (*Copy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot look at %s: %w", file.Name(), err)
 	}
-	if c := s.reuse(file, info.Size(), name, about); c != nil {
+	like, err := wanted(file)
+	if err == nil {
+		like, err = like.attainable(ownPrivileges())
+	}
+	if err != nil {
+		return nil, err
+	}
+	if c := s.reuse(file, info.Size(), name, like, about); c != nil {
 		return c, nil
 	}
-	c, err := s.copy(file, info.Mode(), name, about)
+	c, err := s.copy(file, like, name, about)
+	var access *AccessError
+	if errors.As(err, &access) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, writeError(s.dir, err)
 	}
 	return c, nil
 }
 
+// original is where the file that is copied lies.
+func original(file *os.File, about About) string {
+	if about.Resolved != "" {
+		return about.Resolved
+	}
+	return file.Name()
+}
+
 // reuse returns the copy that is there already; it needs no room.
-func (s *Store) reuse(file *os.File, size int64, name string, about About) *Copy {
-	alike := slices.DeleteFunc(s.List(), func(r Record) bool { return !r.Kept || r.Name != name || r.Size != size })
+func (s *Store) reuse(file *os.File, size int64, name string, like attributes, about About) *Copy {
+	alike := slices.DeleteFunc(s.List(), func(r Record) bool { return !r.Kept || r.Name != name || r.Size != size || !s.has(r, like) })
 	if len(alike) == 0 {
 		return nil // which saves to read the file twice
 	}
@@ -41,8 +62,11 @@ func (s *Store) reuse(file *os.File, size int64, name string, about About) *Copy
 	if err != nil {
 		return nil
 	}
-	r := s.recordFor(sum, name, size, about)
-	if _, err := os.Stat(s.path(r)); err != nil && !s.share(r, alike) {
+	r := s.recordFor(sum, name, size, like, about)
+	if !s.has(r, like) && !s.share(r, alike) {
+		return nil
+	}
+	if s.change(func() error { return s.fenceLocked(r.SHA256, closed(original(file, about))) }) != nil {
 		return nil
 	}
 	c, err := s.use(r)
@@ -53,6 +77,12 @@ func (s *Store) reuse(file *os.File, size int64, name string, about About) *Copy
 	return c
 }
 
+// has says whether there is a copy with these attributes.
+func (s *Store) has(r Record, like attributes) bool {
+	now, err := attributesAt(s.path(r))
+	return err == nil && now.equal(like)
+}
+
 // share makes an entry of bytes that another one holds: releases that differ by
 // their places alone have one copy.
 func (s *Store) share(r Record, alike []Record) bool {
@@ -61,17 +91,23 @@ func (s *Store) share(r Record, alike []Record) bool {
 		return false
 	}
 	return s.change(func() error {
-		if err := os.Mkdir(s.entry(r.SHA256), 0o711); err != nil && !errors.Is(err, os.ErrExist) {
+		if err := s.makeEntry(r.SHA256); err != nil {
 			return err
 		}
 		if err := s.writeLocked(r); err != nil {
+			return err
+		}
+		if err := s.fenceLocked(r.SHA256, true); err != nil {
+			return err
+		}
+		if err := os.Remove(s.path(r)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		return os.Link(s.path(alike[i]), s.path(r))
 	}) == nil
 }
 
-func (s *Store) copy(file *os.File, mode fs.FileMode, name string, about About) (*Copy, error) {
+func (s *Store) copy(file *os.File, like attributes, name string, about About) (*Copy, error) {
 	if err := s.make(); err != nil {
 		return nil, err
 	}
@@ -91,13 +127,17 @@ func (s *Store) copy(file *os.File, mode fs.FileMode, name string, about About) 
 	if err != nil {
 		return nil, err
 	}
-	if err := temp.Chmod(mode.Perm()&0o555 | 0o500); err != nil {
+	if err := like.honoured(file, temp); err != nil {
 		return nil, err
 	}
-	if !mayExecute(temp.Name()) {
+	if err := like.give(temp); err != nil {
+		return nil, err
+	}
+	carryLabels(temp, file)
+	if !about.Interpreted && !mayExecute(temp.Name()) {
 		return nil, fmt.Errorf("programs may not be run from %s (mounted noexec?)", s.dir)
 	}
-	return s.place(temp.Name(), s.recordFor(sum, name, size, about))
+	return s.place(temp.Name(), s.recordFor(sum, name, size, like, about), closed(original(file, about)))
 }
 
 // newTemp makes a file that others leave alone while it is written.
@@ -120,18 +160,21 @@ func (s *Store) newTemp() (*os.File, error) {
 }
 
 // place renames the finished copy to its name.
-func (s *Store) place(temp string, r Record) (*Copy, error) {
+func (s *Store) place(temp string, r Record, closed bool) (*Copy, error) {
 	unlock, err := s.lock()
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	if err := os.Mkdir(s.entry(r.SHA256), 0o711); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := s.makeEntry(r.SHA256); err != nil {
 		return nil, err
 	}
 	path := s.path(r)
 	// The record first: on a full disk nothing is left that nobody would know.
 	err = s.writeLocked(r)
+	if err == nil {
+		err = s.fenceLocked(r.SHA256, closed)
+	}
 	if err == nil {
 		err = os.Rename(temp, path)
 	}
@@ -143,7 +186,7 @@ func (s *Store) place(temp string, r Record) (*Copy, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := os.Open(path)
+	file, err := safefile.OpenNoFollow(path)
 	if err != nil {
 		release(hold)
 		return nil, err

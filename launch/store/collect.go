@@ -18,12 +18,34 @@ const badRecords = 50
 // those that are kept. Good ones are kept first, then the unjudged, the last used
 // before others; the last good one stays in any case.
 func (s *Store) Collect() error {
+	_, err := s.collect(func([]Record) int { return int(s.keep.Load()) })
+	return err
+}
+
+// Pruned is what Prune has removed.
+type Pruned struct {
+	Copies int   `json:"copies"`
+	Bytes  int64 `json:"bytes"` // that are free now, as far as nothing else shares them
+}
+
+// Prune removes the copies that nobody uses, whatever Keep says, but for the one that
+// would be gone back to: the good one that was used last.
+func (s *Store) Prune() (Pruned, error) {
+	return s.collect(func(free []Record) int {
+		if slices.ContainsFunc(free, func(r Record) bool { return r.Kept && r.Verdict == Good }) {
+			return 1
+		}
+		return 0
+	})
+}
+
+func (s *Store) collect(keep func(free []Record) int) (removed Pruned, err error) {
 	unlock, err := s.lock()
 	if errors.Is(err, os.ErrNotExist) {
-		return nil
+		return removed, nil
 	}
 	if err != nil {
-		return err
+		return removed, err
 	}
 	defer unlock()
 	all := s.List()
@@ -39,17 +61,31 @@ func (s *Store) Collect() error {
 		}
 	}
 	var failed error
-	doomed, forgotten := surplus(all, free, int(s.keep.Load()))
+	doomed, forgotten := surplus(all, free, keep(free))
 	for _, r := range doomed {
+		removed.count(s.path(r))
 		failed = errors.Join(failed, s.removeCopies(r))
 	}
 	for _, r := range forgotten {
+		removed.count(s.path(r))
 		failed = errors.Join(failed, os.RemoveAll(s.entry(r.SHA256)))
 	}
 	if failed != nil {
-		return fmt.Errorf("cannot remove old releases: %w", failed)
+		return removed, fmt.Errorf("cannot remove old releases: %w", failed)
 	}
-	return nil
+	return removed, nil
+}
+
+// count takes in a copy that is about to be removed.
+func (p *Pruned) count(path string) {
+	var stat unix.Stat_t
+	if unix.Lstat(path, &stat) != nil || stat.Mode&unix.S_IFMT != unix.S_IFREG {
+		return
+	}
+	p.Copies++
+	if stat.Nlink == 1 {
+		p.Bytes += stat.Blocks * 512
+	}
 }
 
 // surplus picks from free, the entries that nobody uses, those whose copies go

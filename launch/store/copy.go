@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/safefile"
 )
 
 // Copy is a kept executable in use: it is not collected before Close.
@@ -30,7 +32,7 @@ func (c *Copy) Size() int64 { return c.seal.Size() }
 // Open opens the copy for reading, after making sure that it holds its bytes. Of
 // a copy that was written to the error is a *ChangedError.
 func (c *Copy) Open() (*os.File, error) {
-	file, err := os.Open(c.path)
+	file, err := safefile.OpenNoFollow(c.path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the copy of a release: %w", err)
 	}
@@ -77,10 +79,26 @@ func (s *Store) Get(sha256 string) (*Copy, error) {
 		}
 		return nil, fmt.Errorf("cannot use release %s: its copy %w, and has been removed", Short(sha256), err)
 	}
+	if err == nil {
+		err = s.unaltered(r)
+	}
 	if err != nil {
+		if c != nil {
+			c.Close()
+		}
 		return nil, refuse(err)
 	}
 	return c, nil
+}
+
+// unaltered says whether a copy has kept owner, mode and privileges, which a restored
+// backup may have lost.
+func (s *Store) unaltered(r Record) error {
+	now, err := attributesAt(s.path(r))
+	if err == nil && r.Attributes != "" && now.String() != r.Attributes {
+		err = fmt.Errorf("owner, mode or capabilities of its copy are not what they were (%s, now %s)", r.Attributes, now)
+	}
+	return err
 }
 
 // use takes hold of a copy, reads it, and notes the time where it can.
@@ -120,15 +138,7 @@ func (s *Store) hold(sha256 string) (*os.File, error) {
 }
 
 func (s *Store) holdLocked(sha256 string) (*os.File, error) {
-	dir, err := os.Open(s.entry(sha256))
-	if err != nil {
-		return nil, err
-	}
-	if err := flock(dir, unix.LOCK_SH); err != nil {
-		dir.Close()
-		return nil, fmt.Errorf("cannot lock %s: %w", dir.Name(), err)
-	}
-	return dir, nil
+	return openLocked(s.entry(sha256), unix.LOCK_SH)
 }
 
 // mayExecute asks the kernel, which knows about mounts.
@@ -137,9 +147,10 @@ func mayExecute(path string) bool {
 }
 
 // record describes a copy that is being added, with what is known of those bytes.
-func (s *Store) recordFor(sum, name string, size int64, about About) Record {
+func (s *Store) recordFor(sum, name string, size int64, like attributes, about About) Record {
 	now := time.Now()
 	r := Record{SHA256: Name(sum, about.Places), Name: name, Size: size, About: about, FirstUsed: now, LastUsed: now}
+	r.Attributes = like.String()
 	if r.SHA256 != sum {
 		r.Bytes = sum
 	}

@@ -20,8 +20,11 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/safefile"
 )
 
 // Store is a directory of copies. Its methods are safe for concurrent use.
@@ -45,7 +48,8 @@ func Open(dir string, keep int, log *slog.Logger) (*Store, error) {
 	s := &Store{dir: dir, log: log}
 	s.keep.Store(int64(keep))
 	unlock, err := s.lock()
-	if errors.Is(err, os.ErrNotExist) {
+	var untrusted *safefile.UntrustedError
+	if errors.Is(err, os.ErrNotExist) || errors.As(err, &untrusted) { // Add tells of it
 		return s, nil
 	}
 	if err != nil {
@@ -66,7 +70,7 @@ func (s *Store) Dir() string { return s.dir }
 func (s *Store) clearTempsLocked() {
 	temps, _ := filepath.Glob(filepath.Join(s.dir, tempPrefix+"*"))
 	for _, temp := range temps {
-		file, err := os.Open(temp)
+		file, err := safefile.OpenNoFollow(temp)
 		if err != nil {
 			continue
 		}
@@ -77,29 +81,58 @@ func (s *Store) clearTempsLocked() {
 	}
 }
 
-// make makes the directory. Workers may run as another user and have to get
-// through to the copies.
+// storeMode lets workers of another user through to the copies, and lets nobody
+// else open the directory: what can be opened can be locked.
+const storeMode = 0o711
+
+// make makes the directory.
 func (s *Store) make() error {
-	if err := os.MkdirAll(s.dir, 0o711); err != nil {
+	if err := s.trusted(); err != nil {
 		return err
 	}
-	if info, err := os.Stat(s.dir); err == nil && info.Mode().Perm() == 0o700 {
-		return os.Chmod(s.dir, 0o711)
+	if err := safefile.MkdirAll(s.dir, storeMode, storeMode); err != nil {
+		return err
+	}
+	if info, err := os.Stat(s.dir); err == nil && info.Mode().Perm() != storeMode {
+		return os.Chmod(s.dir, storeMode)
 	}
 	return nil
 }
 
-// lock waits for the other masters' changes, which take milliseconds.
+// trusted says whether another user can put something into the store, and so decide
+// what is run. Nothing in such a place is read or written.
+func (s *Store) trusted() error { return safefile.CheckDir(s.dir) }
+
+// lockPatience is longer than other masters' changes take, which are milliseconds.
+const lockPatience = 5 * time.Second
+
+// lock waits for the other masters' changes.
 func (s *Store) lock() (unlock func(), err error) {
-	dir, err := os.Open(s.dir)
+	if err := s.trusted(); err != nil {
+		return nil, err
+	}
+	dir, err := openLocked(s.dir, unix.LOCK_EX)
 	if err != nil {
 		return nil, err
 	}
-	if err := flock(dir, unix.LOCK_EX); err != nil {
-		dir.Close()
-		return nil, fmt.Errorf("cannot lock %s: %w", s.dir, err)
-	}
 	return func() { release(dir) }, nil
+}
+
+func openLocked(path string, how int) (*os.File, error) {
+	dir, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := safefile.Lock(dir, how, lockPatience); err != nil {
+		dir.Close()
+		return nil, fmt.Errorf("cannot lock %s: %w", path, err)
+	}
+	return dir, nil
+}
+
+// makeEntry makes the directory of a release.
+func (s *Store) makeEntry(sha256 string) error {
+	return safefile.MkdirAll(s.entry(sha256), storeMode, storeMode)
 }
 
 func (s *Store) entry(sha256 string) string { return filepath.Join(s.dir, sha256) }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +25,9 @@ import (
 // says so, and holds the copy until its stdin ends.
 const holderEnv = "STORE_TEST_HOLDS"
 
+// umaskEnv is the octal umask of the other master.
+const umaskEnv = "STORE_TEST_UMASK"
+
 func TestMain(m *testing.M) {
 	if what := os.Getenv(holderEnv); what != "" {
 		dir, program, _ := strings.Cut(what, "\n")
@@ -34,6 +38,9 @@ func TestMain(m *testing.M) {
 }
 
 func holdAsOther(dir, program string) {
+	if mask, err := strconv.ParseInt(os.Getenv(umaskEnv), 8, 0); err == nil {
+		unix.Umask(int(mask))
+	}
 	s, err := Open(dir, 0, slog.New(slog.DiscardHandler))
 	if err != nil {
 		panic(err)
@@ -76,8 +83,10 @@ func benchIn(t *testing.T, dir string, keep int) *bench {
 // program writes an executable and opens it.
 func (b *bench) program(text string) *os.File {
 	b.t.Helper()
-	path := filepath.Join(b.t.TempDir(), "server")
-	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+	dir := b.t.TempDir()
+	path := filepath.Join(dir, "server")
+	// TempDir keeps other users out, which a copy would have to do, too.
+	if err := errors.Join(os.WriteFile(path, []byte(text), 0o755), os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755)); err != nil {
 		b.t.Fatal(err)
 	}
 	file, err := os.Open(path)
@@ -372,6 +381,45 @@ func TestWithoutRecord(t *testing.T) {
 	}
 }
 
+// TestPrune: what is in use stays, here and in other masters, and the last good one
+// that is not, for a rollback or a start; what is known of the bad ones, too.
+func TestPrune(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 9)
+	var copies []*Copy
+	for _, version := range []string{"v1", "v2", "v3", "v4", "v5"} {
+		c := b.add(version)
+		copies = append(copies, c)
+		verdict := Good
+		if version == "v4" {
+			verdict = Bad
+		}
+		if err := b.Mark(c.SHA256(), verdict, "", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range copies[:4] {
+		c.Close()
+	}
+	other := benchIn(t, b.Dir(), 9)
+	removed, err := other.Prune()
+	if err != nil || removed.Copies != 3 || removed.Bytes <= 0 {
+		t.Errorf("removed %+v, %v", removed, err)
+	}
+	b.wantKept("after it", "v5", "v3")
+	if known := b.Verdict(copies[3].SHA256()); known.Verdict != Bad {
+		t.Errorf("of v4 it is known that it is %q", known.Verdict)
+	}
+	if removed, err := other.Prune(); err != nil || removed.Copies != 0 {
+		t.Errorf("again: %+v, %v", removed, err)
+	}
+	copies[4].Close()
+	if removed, err := other.Prune(); err != nil || removed.Copies != 1 {
+		t.Errorf("with nothing in use: %+v, %v", removed, err)
+	}
+	b.wantKept("with nothing in use", "v5")
+}
+
 func TestNoPlace(t *testing.T) {
 	t.Parallel()
 	mount := func(b *bench, flags uintptr, data string) {
@@ -385,7 +433,7 @@ func TestNoPlace(t *testing.T) {
 		t.Cleanup(func() { unix.Unmount(b.Dir(), unix.MNT_DETACH) })
 	}
 	full := newBench(t, 3)
-	mount(full, 0, "size=16k")
+	mount(full, 0, "size=16k,mode=711")
 	small := full.add("v1")
 	large := full.program(strings.Repeat("x", 1<<17))
 	_, err := full.Add(large, "server", About{})
@@ -407,9 +455,9 @@ func TestNoPlace(t *testing.T) {
 	small.Close()
 
 	readOnly := newBench(t, 3)
-	mount(readOnly, unix.MS_RDONLY, "size=16k")
+	mount(readOnly, unix.MS_RDONLY, "size=16k,mode=711")
 	noexec := newBench(t, 3)
-	mount(noexec, unix.MS_NOEXEC, "size=64k")
+	mount(noexec, unix.MS_NOEXEC, "size=64k,mode=711")
 	inTheWay := newBench(t, 3)
 	os.MkdirAll(filepath.Dir(inTheWay.Dir()), 0o700)
 	os.WriteFile(inTheWay.Dir(), nil, 0o600)

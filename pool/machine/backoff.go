@@ -5,10 +5,14 @@ import (
 	"time"
 )
 
-// forgiven is the time of service that makes up for one death. A worker that
-// keeps dying faster than this backs off; one that is killed now and then is
-// replaced at once, however often that happens.
-const forgiven = time.Second
+// forgiven is the time of service that makes up for one death, whatever the death
+// was. A worker that keeps dying faster than this backs off; one that dies now and
+// then is replaced at once, however often that happens. Deaths that were asked for
+// (relevo signal, relevo prove --kill) are made up for sooner.
+const (
+	forgiven      = 2 * time.Second
+	forgivenAsked = time.Second
+)
 
 // backoff counts one death of a worker that had served for a while and returns
 // the wait before the next spawn. Deaths leak away with service, as in a leaky

@@ -48,6 +48,7 @@ type Booted struct {
 	OK     bool
 	Worker int // the worker that failed last, 0 if none
 	Reason string
+	Blame  Blame
 }
 
 // RollBegan tells that a roll is in progress from now on.
@@ -71,6 +72,7 @@ type RollReverting struct {
 	Generation, To int
 	Slot, Worker   int
 	Reason         string
+	Blame          Blame
 }
 
 // RollEnded tells how a roll ended.
@@ -80,6 +82,7 @@ type RollEnded struct {
 	Slot       int    // where it failed
 	Worker     int    // the worker that failed, 0 if none
 	Reason     string // why it failed
+	Blame      Blame  `json:",omitempty"`
 	Stuck      []int  // slots that could not be put back on the old generation
 }
 

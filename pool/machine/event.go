@@ -28,12 +28,21 @@ type Drained struct{ Worker int }
 type Exited struct {
 	Worker int
 	Reason string // "exit status 1", "killed by SIGKILL", "cannot start: …"
-	Fault  bool   // it speaks against the program; of no weight in one that leaves
+	Blame  Blame  // of no weight in one that leaves
+	// Signalled: somebody asked relevo for the signal, so it is no part of a loop.
+	Signalled bool
 }
 
 // Alive says that a worker gave a sign of life: WATCHDOG=1, or the answer to a
 // Ping.
 type Alive struct{ Worker int }
+
+// Unseen says that the master cannot see whether a starting worker serves, and
+// why. An empty reason says that it can again.
+type Unseen struct {
+	Worker int
+	Reason string
+}
 
 // Hung says that a worker is past help: it said so itself, or does harm.
 type Hung struct {
@@ -74,6 +83,7 @@ func (Leaving) event()   {}
 func (Drained) event()   {}
 func (Exited) event()    {}
 func (Alive) event()     {}
+func (Unseen) event()    {}
 func (Hung) event()      {}
 func (Recycle) event()   {}
 func (Tick) event()      {}

@@ -52,10 +52,13 @@ func (m *Machine) kill(w *worker, reason string) {
 func (m *Machine) impatient(w *worker) {
 	switch w.state {
 	case Starting:
-		reason := "not ready within " + m.opts.ReadyTimeout.String()
+		why := failure{w.id, "not ready within " + m.opts.ReadyTimeout.String(), BlameProgram}
+		if w.unseen != "" {
+			why.reason, why.blame = "not seen to be ready within "+m.opts.ReadyTimeout.String()+": "+w.unseen, BlameMaster
+		}
 		s := m.slotOf(w)
-		m.terminate(w, reason)
-		m.startFailed(s, w, reason, true)
+		m.terminate(w, why.reason)
+		m.startFailed(s, w, why)
 	case Draining:
 		if w.hung {
 			m.kill(w, "hung")
@@ -87,7 +90,7 @@ func (m *Machine) leaving(w *worker) {
 	w.due = m.now.Add(m.opts.DrainTimeout)
 	w.asked = true
 	if m.roll.holds(s) && s.starting == nil {
-		m.failRoll(s.index, w.id, "left by itself on probation")
+		m.failRoll(s.index, failure{w.id, "left by itself on probation", BlameProgram})
 		return
 	}
 	m.bury(s, "left by itself", m.now.Sub(w.served))

@@ -40,6 +40,7 @@ type LegacyWorker struct {
 	Pong       bool          `json:"pong,omitempty"`
 	Spoke      bool          `json:"spoke,omitempty"`
 	Hung       bool          `json:"hung,omitempty"`
+	Unseen     string        `json:"unseen,omitempty"`
 	Told       time.Duration `json:"told,omitempty"`
 	Alive      time.Time     `json:"alive,omitzero"`
 	Pinged     time.Time     `json:"pinged,omitzero"`
@@ -88,6 +89,7 @@ type LegacyYouth struct {
 type LegacyFailure struct {
 	Worker int    `json:"worker"`
 	Reason string `json:"reason"`
+	Blame  Blame  `json:"blame,omitempty"`
 }
 
 // LegacyWear is a worker that is to be recycled.
@@ -105,7 +107,7 @@ func (f RollEnded) IsZero() bool {
 func (m *Machine) Legacy() Legacy {
 	l := Legacy{
 		Options: m.opts, Phase: m.phase, LastID: m.lastID, Generation: m.generation, Pending: m.pending,
-		Failed: LegacyFailure{m.failed.worker, m.failed.reason}, Young: m.young.legacy(), Roll: m.roll.legacy(), Now: m.now,
+		Failed: LegacyFailure{m.failed.worker, m.failed.reason, m.failed.blame}, Young: m.young.legacy(), Roll: m.roll.legacy(), Now: m.now,
 	}
 	for _, s := range m.slots {
 		l.Slots = append(l.Slots, s.legacy())
@@ -125,7 +127,7 @@ func (m *Machine) Legacy() Legacy {
 func (w *worker) legacy() LegacyWorker {
 	return LegacyWorker{
 		ID: w.id, Slot: w.slot, Generation: w.generation, State: w.state, Hello: w.hello, Asked: w.asked, Due: w.due, Served: w.served,
-		Pong: w.pong, Spoke: w.spoke, Hung: w.hung, Told: w.told, Alive: w.alive, Pinged: w.pinged,
+		Pong: w.pong, Spoke: w.spoke, Hung: w.hung, Unseen: w.unseen, Told: w.told, Alive: w.alive, Pinged: w.pinged,
 	}
 }
 
@@ -175,7 +177,7 @@ var ErrTorn = errors.New("machine: the state contradicts itself")
 func Inherit(l Legacy) (*Machine, error) {
 	m := &Machine{
 		opts: l.Options, phase: l.Phase, workers: map[int]*worker{}, lastID: l.LastID, generation: l.Generation, pending: l.Pending,
-		failed: failure{l.Failed.Worker, l.Failed.Reason}, young: l.Young.youth(), now: l.Now,
+		failed: failure{l.Failed.Worker, l.Failed.Reason, l.Failed.Blame}, young: l.Young.youth(), now: l.Now,
 	}
 	for _, w := range l.Workers {
 		m.workers[w.ID] = w.worker()
@@ -257,7 +259,7 @@ func (h heir) roll(r *LegacyRoll) *roll {
 func (w LegacyWorker) worker() *worker {
 	return &worker{
 		id: w.ID, slot: w.Slot, generation: w.Generation, state: w.State, hello: w.Hello, asked: w.Asked, due: w.Due, served: w.Served,
-		pong: w.Pong, spoke: w.Spoke, hung: w.Hung, told: w.Told, alive: w.Alive, pinged: w.Pinged,
+		pong: w.Pong, spoke: w.Spoke, hung: w.Hung, unseen: w.Unseen, told: w.Told, alive: w.Alive, pinged: w.Pinged,
 	}
 }
 

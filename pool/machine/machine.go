@@ -32,6 +32,7 @@ type worker struct {
 	state                State
 	hello                bool      // takes its drain by message
 	asked                bool      // was asked to drain by message
+	unseen               string    // why the master cannot see whether it serves; empty: it can
 	due                  time.Time // when patience with the current state ends; zero: never
 	served               time.Time // when it became ready
 
@@ -55,10 +56,11 @@ type slot struct {
 	untold     string    // why it failed, where no respawn was due
 }
 
-// failure says which worker was the last one that failed to start, and why.
+// failure says which worker failed, and why.
 type failure struct {
 	worker int
 	reason string
+	blame  Blame
 }
 
 // New returns a machine that waits for Start.
@@ -93,6 +95,10 @@ func (m *Machine) Step(now time.Time, e Event) []Effect {
 		if w := m.workers[e.Worker]; w != nil {
 			w.spoke = true
 			w.lived(now)
+		}
+	case Unseen:
+		if w := m.workers[e.Worker]; w != nil {
+			w.unseen = e.Reason
 		}
 	case Hung:
 		m.hung(m.workers[e.Worker], e.Reason)
@@ -183,7 +189,7 @@ func (m *Machine) advanceBoot() {
 	}
 	m.phase = Running
 	ok := m.serves()
-	m.emit(Booted{OK: ok, Worker: m.failed.worker, Reason: m.failed.reason})
+	m.emit(Booted{OK: ok, Worker: m.failed.worker, Reason: m.failed.reason, Blame: m.failed.blame})
 	if !ok {
 		m.halt(m.failed.reason)
 	}

@@ -169,18 +169,18 @@ func (m *Machine) rollPromoted(s *slot) {
 // failRoll stops the roll and turns it round: every slot that does not serve the
 // old generation goes back to it, also one that an earlier roll left behind. A
 // failure on the way back leaves that slot with what serves there.
-func (m *Machine) failRoll(slotIndex, worker int, reason string) {
+func (m *Machine) failRoll(slotIndex int, why failure) {
 	r := m.roll
 	if r.reverting {
 		m.revertFailed(r)
 		return
 	}
-	m.turnBack(r, RollEnded{Generation: r.generation, Slot: slotIndex, Worker: worker, Reason: reason})
+	m.turnBack(r, RollEnded{Generation: r.generation, Slot: slotIndex, Worker: why.worker, Reason: why.reason, Blame: why.blame})
 }
 
 func (m *Machine) turnBack(r *roll, why RollEnded) {
 	r.reverting, r.probation, r.failure = true, time.Time{}, why
-	m.emit(RollReverting{Generation: r.generation, To: r.from, Slot: why.Slot, Worker: why.Worker, Reason: why.Reason})
+	m.emit(RollReverting{Generation: r.generation, To: r.from, Slot: why.Slot, Worker: why.Worker, Reason: why.Reason, Blame: why.Blame})
 	m.leaveHeld(r, "the roll failed")
 	r.queue = nil
 	for _, s := range m.slots {

@@ -101,13 +101,13 @@ func (m *Machine) exited(w *worker, e Exited) {
 		return // it was leaving: nobody misses it
 	}
 	if wasStarting {
-		m.startFailed(s, w, reason, e.Fault)
+		m.startFailed(s, w, failure{w.id, reason, e.Blame})
 		return
 	}
 	// It had been ready: in the slot it either served or stood on probation.
 	if s.starting == w {
 		s.starting = nil
-		m.failRoll(s.index, w.id, "died on probation: "+reason)
+		m.failRoll(s.index, failure{w.id, "died on probation: " + reason, e.Blame})
 		return
 	}
 	s.serving = nil
@@ -116,29 +116,33 @@ func (m *Machine) exited(w *worker, e Exited) {
 		// nobody left to protect from it.
 		return
 	}
-	if e.Fault {
+	if e.Blame == BlameProgram {
 		m.fault(s, w, reason)
 	}
-	m.bury(s, reason, m.now.Sub(w.served))
+	served := m.now.Sub(w.served)
+	if e.Signalled {
+		served *= time.Duration(forgiven / forgivenAsked)
+	}
+	m.bury(s, reason, served)
 }
 
 // startFailed handles a worker that died or gave up before it was ready. The
 // worker is no longer in its slot afterwards.
-func (m *Machine) startFailed(s *slot, w *worker, reason string, fault bool) {
+func (m *Machine) startFailed(s *slot, w *worker, why failure) {
 	recycled := m.recycled(s) != nil
 	s.starting = nil
-	s.tried, m.failed = true, failure{w.id, reason}
+	s.tried, m.failed = true, why
 	if m.roll.holds(s) {
-		m.failRoll(s.index, w.id, reason)
+		m.failRoll(s.index, why)
 		return
 	}
 	if recycled {
 		m.recycleFailed(s)
 	}
-	if fault {
-		m.fault(s, w, reason)
+	if why.blame == BlameProgram {
+		m.fault(s, w, why.reason)
 	}
-	m.bury(s, reason, 0)
+	m.bury(s, why.reason, 0)
 }
 
 // bury counts a death against the slot and sets the wait before its respawn.

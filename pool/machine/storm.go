@@ -62,6 +62,7 @@ func (m *Machine) fault(s *slot, w *worker, reason string) {
 	within := max(m.now.Sub(y.first).Round(time.Second), time.Second)
 	y.storm = RollEnded{
 		Generation: w.generation, Slot: s.index, Worker: w.id,
+		Blame:  BlameProgram,
 		Reason: fmt.Sprintf("crash storm: %d workers died within %s, the last: %s", y.faults, within, reason),
 	}
 	if y == m.young {

@@ -1,9 +1,6 @@
 package machine
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // interval returns how long the worker may be silent, 0 for ever. A worker that
 // speaks by itself goes by what its environment told it when it was spawned; one
@@ -68,14 +65,14 @@ func (m *Machine) hung(w *worker, reason string) {
 	m.emit(Hangs{Worker: w.id, Slot: w.slot, Reason: reason})
 	if w.state == Starting {
 		m.terminate(w, reason)
-		m.startFailed(s, w, reason, true)
+		m.startFailed(s, w, failure{w.id, reason, BlameProgram})
 		return
 	}
 	m.detach(w)
 	m.drain(w, reason, m.opts.StopGrace)
 	w.asked, w.hung = false, true
 	if m.roll.holds(s) && m.roll.canaryIs(w) {
-		m.failRoll(s.index, w.id, fmt.Sprintf("%s, on probation", reason))
+		m.failRoll(s.index, failure{w.id, reason + ", on probation", BlameProgram})
 		return
 	}
 	m.fault(s, w, reason)

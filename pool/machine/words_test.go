@@ -21,7 +21,8 @@ func since(t time.Time) string {
 }
 
 // parseEvent reads "exited w3: exit status 1" and the like; "crashed" is an exit
-// that is a fault.
+// that speaks against the program, "unstarted" one that the master is to
+// blame for, "signalled" one by a signal that relevo was asked for.
 func parseEvent(line string) (Event, error) {
 	line, reason, _ := strings.Cut(line, ": ")
 	verb, rest, _ := strings.Cut(line, " ")
@@ -67,11 +68,17 @@ func parseWorkerEvent(verb, rest, reason string) (Event, error) {
 	case "recycle":
 		return Recycle{Worker: w, Reason: reason}, nil
 	case "crashed":
-		return Exited{Worker: w, Reason: reason, Fault: true}, nil
+		return Exited{Worker: w, Reason: reason, Blame: BlameProgram}, nil
+	case "unstarted":
+		return Exited{Worker: w, Reason: reason, Blame: BlameMaster}, nil
+	case "unseen":
+		return Unseen{Worker: w, Reason: reason}, nil
 	case "leaving":
 		return Leaving{w}, nil
 	case "drained":
 		return Drained{w}, nil
+	case "signalled":
+		return Exited{Worker: w, Reason: reason, Signalled: true}, nil
 	case "exited":
 		return Exited{Worker: w, Reason: reason}, nil
 	}
@@ -118,7 +125,7 @@ func wordsOf(e Effect) string {
 	case Respawning:
 		return fmt.Sprintf("respawning slot %d after %s, retries %d", e.Slot, e.After, e.Retries) + because(e.Reason)
 	case Booted:
-		return "booted " + map[bool]string{true: "ok", false: "failed"}[e.OK] + failed(e.Worker) + because(e.Reason)
+		return "booted " + map[bool]string{true: "ok", false: "failed"}[e.OK] + failed(e.Worker) + blaming(e.Blame) + because(e.Reason)
 	case RollBegan:
 		return fmt.Sprintf("roll began gen %d → %d", e.From, e.Generation)
 	case RollStep:
@@ -127,7 +134,7 @@ func wordsOf(e Effect) string {
 	case CanaryPassed:
 		return fmt.Sprintf("canary passed gen %d slot %d w%d", e.Generation, e.Slot, e.Worker)
 	case RollReverting:
-		return fmt.Sprintf("roll reverting gen %d → %d slot %d w%d", e.Generation, e.To, e.Slot, e.Worker) + because(e.Reason)
+		return fmt.Sprintf("roll reverting gen %d → %d slot %d w%d", e.Generation, e.To, e.Slot, e.Worker) + blaming(e.Blame) + because(e.Reason)
 	case RollEnded:
 		return wordsOfEnd(e)
 	case RollSuperseded:
@@ -156,7 +163,15 @@ func wordsOfEnd(e RollEnded) string {
 	if len(e.Stuck) > 0 {
 		s += fmt.Sprintf(" stuck %v", e.Stuck)
 	}
-	return s + because(e.Reason)
+	return s + blaming(e.Blame) + because(e.Reason)
+}
+
+// blaming leaves the program out, which is to blame in most stories.
+func blaming(b Blame) string {
+	if b == BlameMaster {
+		return " (the master's fault)"
+	}
+	return ""
 }
 
 func failed(worker int) string {

@@ -135,7 +135,7 @@ func (w *world) hear(e Event) {
 		w.known(e.Worker).drained = true
 	case Exited:
 		p := w.known(e.Worker)
-		if p.gone = true; e.Fault && p.attached() {
+		if p.gone = true; e.Blame == BlameProgram && p.attached() {
 			w.faults[p.generation]++
 		}
 	case Roll:
@@ -209,7 +209,7 @@ func run(ops []op) (w *world) {
 func (w *world) do(o op) {
 	pauses := []time.Duration{0, 0, 0, 0, 1, 50e6, 300e6, 1e9, 2e9, 5e9, 40e9}
 	w.now = w.now.Add(pauses[int(o.b)%len(pauses)])
-	switch kind := o.kind % 44; kind {
+	switch kind := o.kind % 47; kind {
 	case 19, 20, 21, 22:
 		if next := w.m.Next(); next.After(w.now) {
 			w.now = next
@@ -274,9 +274,15 @@ func (w *world) word(kind, a byte) Event {
 	case 36:
 		return Recycle{pick(), reason}
 	case 37:
-		return Exited{Worker: pick(Starting), Reason: reason, Fault: true}
+		return Exited{Worker: pick(Starting), Reason: reason, Blame: BlameProgram}
 	case 38, 40, 41, 42, 43:
-		return Exited{Worker: pick(Serving), Reason: reason, Fault: true}
+		return Exited{Worker: pick(Serving), Reason: reason, Blame: BlameProgram}
+	case 44:
+		return Exited{Worker: pick(Starting), Reason: reason, Blame: BlameMaster}
+	case 45:
+		return Unseen{pick(Starting), reason}
+	case 46:
+		return Unseen{Worker: pick(Starting)}
 	case 39:
 		return Hello{Worker: pick(Starting, Serving), Pong: true}
 	}

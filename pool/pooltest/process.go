@@ -165,8 +165,17 @@ func (p *Process) Say(m ipc.Message) { p.tell(pool.Said{Message: m}) }
 // Alive reports a sign of life, as if by WATCHDOG=1.
 func (p *Process) Alive() { p.tell(pool.Alive{}) }
 
+// Obstructed reports what seems to keep the worker from getting ready.
+func (p *Process) Obstructed(hint string) { p.tell(pool.Obstructed{Hint: hint}) }
+
+// Unseen reports that nobody can look whether the worker is ready.
+func (p *Process) Unseen(reason string) { p.tell(pool.Unseen{Reason: reason}) }
+
 // Hang reports that the worker is past help.
 func (p *Process) Hang(reason string) { p.tell(pool.Hung{Reason: reason}) }
+
+// Bind reports that the worker's program has bound an address.
+func (p *Process) Bind(address string) { p.tell(pool.Captured{Address: address}) }
 
 // Flood reports that the worker says more than is read.
 func (p *Process) Flood(what string) { p.tell(pool.Flooding{What: what}) }

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -33,6 +34,7 @@ type Release struct {
 	mu        sync.Mutex
 	faults    map[string]error
 	gate      chan struct{} // closed to let Start go on; nil: it does not wait
+	closing   chan struct{} // closed to let Close go on; nil: it does not wait
 	starting  int           // calls of Start that have not returned
 	processes map[string]*Process
 	closed    int
@@ -120,10 +122,10 @@ func (r *Release) Adopt(o pool.Order, l pool.ProcessLegacy, sink func(pool.Repor
 	return p, nil
 }
 
-// Legacy is the version: pool.Release.
+// Legacy is the version, and a file that stands for the executable: pool.Release.
 func (r *Release) Legacy() pool.ReleaseLegacy {
 	state, _ := json.Marshal(r.info.Version)
-	return pool.ReleaseLegacy{State: state}
+	return pool.ReleaseLegacy{State: state, Files: map[string]*os.File{"program": os.Stdin}}
 }
 
 // Info describes the release: pool.Release.
@@ -131,6 +133,12 @@ func (r *Release) Info() pool.Info { return r.info }
 
 // Close counts: pool.Release. It fails by the label "close".
 func (r *Release) Close() error {
+	r.mu.Lock()
+	closing := r.closing
+	r.mu.Unlock()
+	if closing != nil {
+		<-closing
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed++
@@ -168,6 +176,14 @@ func (r *Release) HoldStart() (resume func()) {
 		r.gate = nil
 		close(gate)
 	}
+}
+
+// HoldClose makes Close wait until resume is called.
+func (r *Release) HoldClose() (resume func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closing = make(chan struct{})
+	return func() { close(r.closing) }
 }
 
 // Process returns the process of the worker with that number, nil if it was not

@@ -43,7 +43,7 @@ func (o Options) fileSystem(t *text) {
 	writable := []string{"/tmp", "/var/tmp"}
 	if !o.Sockets {
 		for _, l := range o.App.Listen {
-			if l.Network == config.Unix {
+			if l.Network == config.Unix && !l.Abstract() {
 				writable = append(writable, "-"+path(filepath.Dir(l.Address)))
 			}
 		}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"relevo/internal/safefile"
 )
 
 // Verb is what a Change does to a file.
@@ -52,7 +54,7 @@ func Plan(dirs []string, name string, files []File, force bool) (plan []Change, 
 		change := Change{Write, f, filepath.Join(dirs[0], f.Name)}
 		for _, dir := range dirs {
 			path := filepath.Join(dir, f.Name)
-			text, err := os.ReadFile(path)
+			text, err := readUnit(path)
 			switch {
 			case errors.Is(err, fs.ErrNotExist):
 			case err != nil:
@@ -77,6 +79,17 @@ func Plan(dirs []string, name string, files []File, force bool) (plan []Change, 
 	return plan, nil
 }
 
+// readUnit returns nothing of what no unit of relevo's can be: a device, as a masked
+// unit is, a pipe, or a file of more than a megabyte.
+func readUnit(path string) ([]byte, error) {
+	text, err := safefile.Read(path, 1<<20)
+	var large *safefile.TooLargeError
+	if errors.Is(err, safefile.ErrNotRegular) || errors.As(err, &large) {
+		return nil, nil
+	}
+	return text, err
+}
+
 // installed finds the units of an app that relevo has written.
 func installed(dir, name string) (files []File, err error) {
 	paths, err := filepath.Glob(filepath.Join(dir, name+"*"))
@@ -84,7 +97,7 @@ func installed(dir, name string) (files []File, err error) {
 		return nil, fmt.Errorf("cannot look for units in %s: %w", dir, err)
 	}
 	for _, path := range paths {
-		text, err := os.ReadFile(path)
+		text, err := readUnit(path)
 		if err != nil || !strings.HasPrefix(string(text), Mark) {
 			continue
 		}
@@ -108,7 +121,7 @@ func (c Change) Apply() error {
 		}
 		return nil
 	}
-	err := os.MkdirAll(filepath.Dir(c.Path), 0o755)
+	err := safefile.MkdirAll(filepath.Dir(c.Path), 0o755, 0o755)
 	if err == nil {
 		err = writeAtomically(c.Path, c.Text)
 	}

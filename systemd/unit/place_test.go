@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	. "relevo/systemd/unit"
@@ -74,6 +75,28 @@ func TestForeignUnit(t *testing.T) {
 		}
 		if got := apply(t, dirs, "shop", ours, true); got != "write shop.service" {
 			t.Errorf("directory %d, by force: %q", at, got)
+		}
+	}
+}
+
+// What cannot be a unit of relevo's is not read: a masked unit is a link to a device.
+func TestUnitOfAnotherKind(t *testing.T) {
+	for what, put := range map[string]func(path string) error{
+		"masked":  func(path string) error { return os.Symlink("/dev/null", path) },
+		"endless": func(path string) error { return os.Symlink("/dev/zero", path) },
+		"pipe":    func(path string) error { return syscall.Mkfifo(path, 0o600) },
+	} {
+		dirs := []string{t.TempDir()}
+		path := filepath.Join(dirs[0], "shop.service")
+		if err := put(path); err != nil {
+			t.Fatal(err)
+		}
+		ours := []File{{"shop.service", Mark + "\n"}}
+		if _, err := Plan(dirs, "shop", ours, false); err == nil || !strings.Contains(err.Error(), path+" was not written by relevo") {
+			t.Errorf("%s: %v", what, err)
+		}
+		if got := apply(t, dirs, "shop", ours, true); got != "write shop.service" {
+			t.Errorf("%s, by force: %q", what, got)
 		}
 	}
 }

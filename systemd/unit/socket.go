@@ -52,7 +52,7 @@ func (o Options) socket(l config.Listen) (string, error) {
 	if l.Mode != 0 {
 		t.set("SocketMode", fmt.Sprintf("%04o", uint32(l.Mode)))
 	}
-	if l.Network == config.Unix {
+	if l.Network == config.Unix && !l.Abstract() {
 		t.yes("RemoveOnStop")
 		t.set("DirectoryMode", "0755")
 	}
@@ -74,6 +74,9 @@ func (o Options) socket(l config.Listen) (string, error) {
 // IPv6 and IPv4.
 func stream(l config.Listen) (address string, only6 bool, err error) {
 	if l.Network == config.Unix {
+		if l.Abstract() {
+			return path(l.Address), false, nil
+		}
 		return path(filepath.Clean(l.Address)), false, nil
 	}
 	host, port, err := net.SplitHostPort(l.Address)

@@ -51,9 +51,9 @@ func cases(t *testing.T) map[string]Options {
 	web.Limits.User = "www-data"
 	nice := -5
 	web.Limits.Nice = &nice
-	sock := app(t, "web=:80", "six=tcp6::443,backlog=64", "log=udp4::514", "local=unix:/run/shop.sock,mode=0660")
+	sock := app(t, "web=:80", "six=tcp6::443,backlog=64", "log=udp4::514", "local=unix:/run/shop.sock,mode=0660", "abstract=unix:@shop//a")
 	one := app(t, "127.0.0.1:8080")
-	home := app(t, "unix:/home/ann/shop/app.sock")
+	home := app(t, "unix:/home/ann/shop/app.sock", "unix:@shop")
 	home.Dir = "/home/ann/shop"
 	at := func(o Options) Options {
 		o.Program, o.Config = "/usr/local/bin/relevo", "/etc/shop/relevo.toml"

@@ -5,3 +5,10 @@ func WithoutSockDiag(g *Group) { g.noDiag.Store(true) }
 
 // WithoutConfirmation has a group take its own word for where a new seat stands.
 func WithoutConfirmation(g *Group) { g.blind = true }
+
+// DecoyDrops is how many packets the decoy has dropped.
+func DecoyDrops(g *Group) uint32 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.seatOf(decoy).drops()
+}

@@ -305,3 +305,22 @@ func (g *Group) remove(at int) error {
 	}
 	return nil
 }
+
+// Has says whether a worker has a seat.
+func (g *Group) Has(worker string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.seatOf(worker) != nil
+}
+
+// Workers are those that have a seat.
+func (g *Group) Workers() (all []string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, s := range g.members {
+		if s.holder != "" && s.holder != decoy {
+			all = append(all, s.holder)
+		}
+	}
+	return all
+}

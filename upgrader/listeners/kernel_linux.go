@@ -148,11 +148,6 @@ func listening(file *os.File) bool {
 	return err == nil && yes != 0
 }
 
-func nonblocking(file *os.File) bool {
-	flags, err := unix.FcntlInt(file.Fd(), unix.F_GETFL, 0)
-	return err == nil && flags&unix.O_NONBLOCK != 0
-}
-
 // queueLimit is how many connections may wait (tcpi_sacked of a listening socket).
 func queueLimit(file *os.File) int {
 	info, err := unix.GetsockoptTCPInfo(int(file.Fd()), unix.IPPROTO_TCP, unix.TCP_INFO)

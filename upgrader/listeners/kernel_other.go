@@ -44,7 +44,6 @@ func deferAccept(*os.File, int) int        { return 0 }
 func rebind(*os.File, where) error             { return unsupported() }
 func shutdownSeat(*os.File) error              { return unsupported() }
 func queueLimit(*os.File) int                  { return 0 }
-func nonblocking(*os.File) bool                { return false }
 func dropped(*os.File) uint32                  { return 0 }
 func minHops(*os.File, bool, int) (int, error) { return 0, unsupported() }
 func (*client) hops(int) error                 { return unsupported() }

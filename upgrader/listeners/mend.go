@@ -9,13 +9,13 @@ import (
 // Mended says what a worker had done to its seat.
 type Mended struct {
 	ShutDown bool // the seat listens again, and is steered away from where others serve
-	Mode     bool // it had changed between blocking and non-blocking
 	Queue    bool // its accept queue had become shorter or longer
 }
 
-// Mend gives a worker's seat back what Take had given it, for a program sets the accept
-// queue in listen(2) after bind(2), and can change everything else, too: it can even end
-// the steering. It is cheap, and to be called now and then while the worker is young.
+// Mend gives a worker's seat its accept queue again, for a program sets that in listen(2)
+// after bind(2), and the steering, which a program can end. Whether the socket blocks is
+// its program's own business, which may decide after bind(2), too. It is cheap, and to be
+// called now and then while the worker is young.
 func (g *Group) Mend(worker string) (Mended, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -27,7 +27,7 @@ func (g *Group) Mend(worker string) (Mended, error) {
 		_, err := g.heal()
 		return Mended{ShutDown: true}, err
 	}
-	mended := Mended{Mode: nonblocking(s.file) != s.want.Nonblock, Queue: queueLimit(s.file) != s.limit}
+	mended := Mended{Queue: queueLimit(s.file) != s.limit}
 	if err := share(s.file); err != nil {
 		return mended, fmt.Errorf("cannot mend the socket of worker %s: %w", worker, err)
 	}

@@ -76,6 +76,11 @@ func (s *seat) prepare(want SocketOptions) (refused []error, err error) {
 		}
 		s.changed = append(s.changed, before...)
 	}
+	if s.id != 0 || s.holder != "" {
+		if err := setNonblock(s.file, s.want.Nonblock); err != nil {
+			return refused, fmt.Errorf("cannot set the mode of a worker's socket: %w", err)
+		}
+	}
 	return refused, s.assert()
 }
 
@@ -90,14 +95,11 @@ func (s *seat) remember(o Option) (before []Option) {
 	return before
 }
 
-// assert gives the socket the mode and the queue that its program asked for. Those of the
-// common socket are its owner's, unless it is lent: the owner asserts them.
+// assert gives the socket the queue that its program asked for. That of the common socket
+// is its owner's, unless it is lent: the owner asserts it.
 func (s *seat) assert() error {
 	if s.id == 0 && s.holder == "" {
 		return listen(s.file, 0)
-	}
-	if err := setNonblock(s.file, s.want.Nonblock); err != nil {
-		return fmt.Errorf("cannot set the mode of a worker's socket: %w", err)
 	}
 	if err := listen(s.file, s.want.Backlog); err != nil {
 		return fmt.Errorf("cannot set the accept queue of a worker's socket: %w", err)

@@ -33,6 +33,11 @@ func (g *Group) Serve(worker string) error {
 func (g *Group) ServeCommon(workers int) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if workers > 0 && g.common.holder == "" { // a worker that had it may have left it blocking
+		if err := setNonblock(g.common.file, true); err != nil {
+			return fmt.Errorf("cannot let workers share the common socket: %w", err)
+		}
+	}
 	before := g.weight
 	g.weight = workers
 	err := g.steer()

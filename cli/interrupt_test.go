@@ -1,0 +1,26 @@
+package cli
+
+import (
+	"context"
+	"os/signal"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestInterruptible: the signal that comes twice, as timeout(1) sends it, ends nothing but
+// the context.
+func TestInterruptible(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		ctx, i := interruptible(context.Background(), time.Hour)
+		syscall.Kill(syscall.Getpid(), sig)
+		<-ctx.Done()
+		syscall.Kill(syscall.Getpid(), sig) // which would end this test
+		<-i.signals
+		if code := i.exitCode(); code != 128+int(sig) {
+			t.Errorf("%s: exit code %d", sig, code)
+		}
+		i.end(ctx)
+		signal.Stop(i.signals)
+	}
+}

@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestForeignWords: every answer names commands and flags that exist, and no word
+// is one of relevo's own.
+func TestForeignWords(t *testing.T) {
+	root := (&cli{getenv: os.Getenv}).root()
+	command := regexp.MustCompile(`relevo ([a-z]+)`)
+	flag := regexp.MustCompile(`--([a-z-]{2,})`)
+	for word, answer := range foreignWords {
+		if found, _, err := root.Find([]string{word}); err == nil && found != root {
+			t.Errorf("%s is a command of relevo", word)
+		}
+		named := command.FindAllStringSubmatch(answer, -1)
+		flags := map[string]bool{}
+		for _, match := range named {
+			if match[1] == "keeps" || match[1] == "itself" || match[1] == "completion" {
+				continue // no command; and one that cobra adds when it runs
+			}
+			found, _, err := root.Find([]string{match[1]})
+			if err != nil || found == root {
+				t.Errorf("%s: relevo %s does not exist", word, match[1])
+				continue
+			}
+			for _, f := range flag.FindAllStringSubmatch(answer, -1) {
+				flags[f[1]] = flags[f[1]] || found.Flags().Lookup(f[1]) != nil
+			}
+		}
+		for name, exists := range flags {
+			if !exists {
+				t.Errorf("%s: none of the commands has --%s", word, name)
+			}
+		}
+	}
+}
+
+// TestNotFound: the right word comes before the nearest one.
+func TestNotFound(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, name := range []string{"server.js", "app"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for line, want := range map[string]string{
+		"monit":        "relevo status",
+		"logs web":     "journalctl -u",
+		"save":         "relevo install",
+		"start app.js": "relevo run -- COMMAND",
+		"restart":      "relevo reload",
+		"delete web":   "relevo stop",
+		"startup":      "relevo install",
+		"ls":           "relevo list",
+		"describe web": "relevo status",
+		"flush":        "no log files",
+		"kill":         "relevo stop --force",
+		"resurrect":    "relevo install",
+		"ecosystem":    "relevo.toml",
+		"enable web":   "relevo install",
+		"reread":       "relevo reload",
+		"inc":          "relevo scale +1",
+		"server.js x":  "relevo run -- node server.js x",
+		"app x":        "relevo run -- ./app x",
+		"statsu":       "did you mean status?",
+		"xyzzy":        "see relevo --help",
+	} {
+		root := (&cli{getenv: os.Getenv}).root()
+		root.SetArgs(strings.Fields(line))
+		if err := root.Execute(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("relevo %s: %v, want %q", line, err, want)
+		}
+	}
+}

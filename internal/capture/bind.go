@@ -1,0 +1,106 @@
+package capture
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"strings"
+	"syscall"
+)
+
+// Bind is a bind(2) that a worker's process is stopped in.
+type Bind struct {
+	PID     int // of the process, in the master's PID namespace
+	Address Address
+	Socket  Socket
+}
+
+// Address is what the program wants to bind.
+type Address struct {
+	Family int            // AF_INET, AF_INET6 or AF_UNIX
+	IP     netip.AddrPort // of the first two
+	Path   string         // of AF_UNIX; "@name" in the abstract namespace, as unix(7) shows it
+}
+
+// Socket is the program's own socket as it stands before the bind.
+type Socket struct {
+	Type        int // SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET
+	V6Only      bool
+	ReusePort   bool
+	NonBlocking bool
+	Options     []Option // that connections inherit from a listener, with values other than the default
+}
+
+// Option is a socket option whose value is an int.
+type Option struct{ Level, Name, Value int }
+
+// Answer is what becomes of a bind.
+type Answer struct {
+	// FD, if not negative, is a socket that takes the place of the program's. It stays the
+	// answerer's.
+	FD int
+	// Errno is what bind fails with; 0: it succeeds. Without FD and Errno the kernel
+	// goes on with the program's own bind.
+	Errno syscall.Errno
+}
+
+// LetThrough is the answer that lets the kernel go on.
+func LetThrough() Answer { return Answer{FD: -1} }
+
+func (a Address) String() string {
+	if a.Family == syscall.AF_UNIX {
+		return "unix:" + a.Path
+	}
+	return a.IP.String()
+}
+
+// Server says whether the bind may be that of a server: a client takes port 0 or
+// does not bind at all, and a Unix socket without a name is nobody's address.
+func (a Address) Server() bool {
+	if a.Family == syscall.AF_UNIX {
+		return a.Path != ""
+	}
+	return a.IP.IsValid() && a.IP.Port() != 0
+}
+
+// parseAddress reads a struct sockaddr (sockaddr(3type), ip(7), ipv6(7), unix(7)).
+func parseAddress(raw []byte) (Address, error) {
+	if len(raw) < 2 {
+		return Address{}, fmt.Errorf("cannot read an address of %d bytes", len(raw))
+	}
+	family := int(binary.NativeEndian.Uint16(raw))
+	switch family {
+	case syscall.AF_INET:
+		if len(raw) < syscall.SizeofSockaddrInet4 {
+			return Address{}, fmt.Errorf("cannot read an IPv4 address of %d bytes", len(raw))
+		}
+		ip := netip.AddrFrom4([4]byte(raw[4:8]))
+		return Address{Family: family, IP: netip.AddrPortFrom(ip, binary.BigEndian.Uint16(raw[2:]))}, nil
+	case syscall.AF_INET6:
+		const withoutScope = 24 // RFC 2133's struct, which the kernel takes, too
+		if len(raw) < withoutScope {
+			return Address{}, fmt.Errorf("cannot read an IPv6 address of %d bytes", len(raw))
+		}
+		ip := netip.AddrFrom16([16]byte(raw[8:24]))
+		if len(raw) >= syscall.SizeofSockaddrInet6 {
+			if zone := binary.NativeEndian.Uint32(raw[24:]); zone != 0 && ip.IsLinkLocalUnicast() {
+				ip = ip.WithZone(fmt.Sprint(zone))
+			}
+		}
+		return Address{Family: family, IP: netip.AddrPortFrom(ip, binary.BigEndian.Uint16(raw[2:]))}, nil
+	case syscall.AF_UNIX:
+		return Address{Family: family, Path: unixPath(raw[2:])}, nil
+	}
+	return Address{}, fmt.Errorf("cannot read an address of family %d", family)
+}
+
+func unixPath(raw []byte) string {
+	if len(raw) == 0 {
+		return ""
+	}
+	if raw[0] == 0 { // abstract: all bytes count
+		return "@" + string(raw[1:])
+	}
+	path, _, _ := strings.Cut(string(raw), "\x00")
+	return path
+}

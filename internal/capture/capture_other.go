@@ -1,0 +1,57 @@
+//go:build !linux
+
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+)
+
+// ErrNested is returned by Install where the kernel has a listener already.
+var ErrNested = errors.New("cannot capture bind: it is captured already")
+
+// ErrEnded is returned by Serve when no process is left that could bind.
+var ErrEnded = errors.New("capture: the worker's last process is gone")
+
+// Installed is a filter in force.
+type Installed struct {
+	FD              int
+	NoNewPrivileges bool
+}
+
+func unsupported() error {
+	return fmt.Errorf("cannot capture bind on %s: it needs Linux: %w", runtime.GOOS, errors.ErrUnsupported)
+}
+
+// Install says that this system has no such filter.
+func Install() (Installed, error) { return Installed{}, unsupported() }
+
+// Notifications is the master's end of a worker's filter.
+type Notifications struct{}
+
+// Open says that this system has no such filter.
+func Open(*os.File) (*Notifications, error) { return nil, unsupported() }
+
+func (*Notifications) File() *os.File                { return nil }
+func (*Notifications) Serve(func(Bind) Answer) error { return unsupported() }
+func (*Notifications) Stop()                         {}
+func (*Notifications) Close() error                  { return nil }
+
+// Announced is what the master has heard of the launcher's filter.
+type Announced struct {
+	Notifications   *os.File
+	NoNewPrivileges bool
+	Reason          string
+}
+
+// Announce says that this system has no such filter.
+func Announce(*os.File) error { return unsupported() }
+
+// Receive reads the channel to its end.
+func Receive(channel *os.File) (a Announced, rest []byte, err error) {
+	rest, err = io.ReadAll(channel)
+	return Announced{Reason: unsupported().Error()}, rest, err
+}

@@ -1,0 +1,102 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Words of the launcher on its channel, before any other.
+const (
+	wordCaptured   = 'c' // the descriptor of the notifications comes with it
+	wordNoNewPrivs = 'n' // the same, under no_new_privs
+	wordUncaptured = 'u' // and the reason, up to a line feed
+)
+
+// Announce is the launcher's: it installs the filter and passes its descriptor to the
+// master, or says why there is none. The caller has locked its thread, and execs from it.
+func Announce(channel *os.File) error {
+	installed, err := Install()
+	if err != nil {
+		_, err = fmt.Fprintf(channel, "%c%v\n", wordUncaptured, err)
+		return err
+	}
+	defer unix.Close(installed.FD)
+	word := []byte{wordCaptured}
+	if installed.NoNewPrivileges {
+		word[0] = wordNoNewPrivs
+	}
+	return unix.Sendmsg(int(channel.Fd()), word, unix.UnixRights(installed.FD), nil, 0)
+}
+
+// Announced is what the master has heard of the launcher's filter.
+type Announced struct {
+	Notifications   *os.File // nil: there is no filter
+	NoNewPrivileges bool
+	Reason          string // why there is no filter
+}
+
+// Receive reads the launcher's channel to its end: what Announce has said, and all
+// that came after it.
+func Receive(channel *os.File) (a Announced, rest []byte, err error) {
+	raw, err := channel.SyscallConn()
+	if err != nil {
+		return a, nil, err
+	}
+	var all []byte
+	for {
+		buffer, oob := make([]byte, 4096), make([]byte, unix.CmsgSpace(4))
+		var n, oobn int
+		var failed error
+		err = raw.Read(func(fd uintptr) bool {
+			n, oobn, _, _, failed = unix.Recvmsg(int(fd), buffer, oob, unix.MSG_CMSG_CLOEXEC)
+			return !errors.Is(failed, unix.EAGAIN) && !errors.Is(failed, unix.EINTR)
+		})
+		if a.Notifications == nil {
+			a.Notifications = received(oob[:oobn])
+		}
+		if all = append(all, buffer[:max(n, 0)]...); n <= 0 || errors.Join(err, failed) != nil {
+			break
+		}
+	}
+	rest = a.read(all)
+	return a, rest, nil
+}
+
+func received(oob []byte) *os.File {
+	if len(oob) == 0 {
+		return nil
+	}
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil || len(messages) == 0 {
+		return nil
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) == 0 {
+		return nil
+	}
+	return os.NewFile(uintptr(fds[0]), "bind notifications")
+}
+
+func (a *Announced) read(all []byte) (rest []byte) {
+	if len(all) == 0 {
+		return nil
+	}
+	switch all[0] {
+	case wordCaptured:
+		return all[1:]
+	case wordNoNewPrivs:
+		a.NoNewPrivileges = true
+		return all[1:]
+	case wordUncaptured:
+		for i, b := range all {
+			if b == '\n' {
+				a.Reason = string(all[1:i])
+				return all[i+1:]
+			}
+		}
+	}
+	return all
+}

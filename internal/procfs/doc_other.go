@@ -1,0 +1,4 @@
+//go:build !linux
+
+// Package procfs needs Linux.
+package procfs

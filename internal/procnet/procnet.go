@@ -1,0 +1,101 @@
+// Package procnet reads from /proc which sockets wait on which addresses, and which
+// process has them (proc_net(5), proc_pid_fd(5)). Where there is no /proc it finds
+// nothing.
+package procnet
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/hex"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Socket waits for connections or datagrams.
+type Socket struct {
+	netip.AddrPort
+	Inode string
+}
+
+// Waiting returns the TCP sockets that listen, or the UDP sockets that are bound.
+func Waiting(datagram bool) []Socket {
+	name := "tcp"
+	if datagram {
+		name = "udp"
+	}
+	return append(read("/proc/net/"+name, datagram), read("/proc/net/"+name+"6", datagram)...)
+}
+
+// read reads a table: the second field is the local address, state 0A is LISTEN,
+// the tenth field is the inode.
+func read(table string, datagram bool) (sockets []Socket) {
+	file, err := os.Open(table)
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		f := strings.Fields(lines.Text())
+		if len(f) < 10 || !datagram && f[3] != "0A" {
+			continue
+		}
+		if address, ok := parseAddress(f[1]); ok {
+			sockets = append(sockets, Socket{address, f[9]})
+		}
+	}
+	return sockets
+}
+
+// parseAddress reads 0100007F:1F90: the address in hexadecimal words of 32 bits,
+// each printed as the number that it is in this machine's byte order.
+func parseAddress(text string) (address netip.AddrPort, ok bool) {
+	host, port, _ := strings.Cut(text, ":")
+	raw, err := hex.DecodeString(host)
+	number, portErr := strconv.ParseUint(port, 16, 16)
+	if err != nil || portErr != nil || len(raw)%4 != 0 {
+		return address, false
+	}
+	for word := range slices.Chunk(raw, 4) {
+		binary.NativeEndian.PutUint32(word, binary.BigEndian.Uint32(word))
+	}
+	ip, ok := netip.AddrFromSlice(raw)
+	return netip.AddrPortFrom(ip.Unmap(), uint16(number)), ok
+}
+
+// Holder finds a process that has a socket open, as far as this user may see; pid
+// is 0 where none is found.
+func Holder(inode string) (pid int, name string) {
+	links, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	for _, link := range links {
+		if target, _ := os.Readlink(link); target == "socket:["+inode+"]" {
+			text := strings.Split(link, "/")[2]
+			pid, _ = strconv.Atoi(text)
+			return pid, Name(pid)
+		}
+	}
+	return 0, ""
+}
+
+// Inodes returns those of the sockets that a process has open.
+func Inodes(pid int) map[string]bool {
+	dir := "/proc/" + strconv.Itoa(pid) + "/fd/"
+	entries, _ := os.ReadDir(dir)
+	inodes := map[string]bool{}
+	for _, entry := range entries {
+		target, _ := os.Readlink(dir + entry.Name())
+		if inode, ok := strings.CutPrefix(target, "socket:["); ok {
+			inodes[strings.TrimSuffix(inode, "]")] = true
+		}
+	}
+	return inodes
+}
+
+// Name is what a process is called, empty where it is gone.
+func Name(pid int) string {
+	name, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
+	return strings.TrimSpace(string(name))
+}

@@ -1,0 +1,108 @@
+package rescue
+
+import (
+	"time"
+
+	"relevo/internal/sockdiag"
+)
+
+// look is what the kernel tells of a connection, from the server's end.
+type look struct {
+	unread, unsent           int    // bytes
+	begins                   bool   // what is unread begins with a request line
+	received, sent           uint64 // bytes since its beginning
+	sinceReceived, sinceSent time.Duration
+	sinceAck                 time.Duration // that the client acknowledged something
+	reads                    bool          // a thread of the worker is stopped in a read of it
+	holdable                 bool          // what the client sends can be kept from the worker
+}
+
+// verdict is what is to be done about a connection.
+type verdict int
+
+const (
+	wait  verdict = iota // the worker is at work for it
+	hold                 // keep back what the client sends from now on
+	yield                // let the worker have it: it is reading a request
+	idle                 // the worker is done with it
+)
+
+// Times of quiet. A program may pause between the head of an answer and its body.
+const (
+	quietAnswered = 60 * time.Millisecond  // after an answer, with nothing more from the client
+	quietHeld     = 30 * time.Millisecond  // with the next request in the socket
+	quietFirst    = 500 * time.Millisecond // after the handshake, where the first request cannot be kept
+	// quietUnclear is for a connection on which data came and went within one tick of the
+	// kernel's clock: that was a request and its answer, or an answer and the next request.
+	// An acknowledgement that came later tells: it is of the answer, and most clients
+	// delay it by 40 ms, for they hope to send it with the next request.
+	quietUnclear = 5 * time.Second
+)
+
+// course is how the rescue of one connection goes.
+type course struct{ held bool }
+
+// judge decides from one look.
+func (c course) judge(l look) verdict {
+	switch {
+	case l.unsent > 0:
+		return wait
+	case l.unread > 0 && !l.begins:
+		// The rest of a request that the worker is reading.
+		if c.held {
+			return yield
+		}
+		return wait
+	case !c.held && l.holdable:
+		return hold
+	case l.unread > 0:
+		// A client that does not pipeline sends its next request when it has its answer.
+		return idleIf(c.held && min(l.sinceReceived, l.sinceSent) >= quietHeld)
+	case l.received == 0:
+		return idleIf(c.held || l.sinceReceived >= quietFirst)
+	}
+	return idleIf(l.answered())
+}
+
+// answered says whether data went to the client after the last that came from it.
+func (l look) answered() bool {
+	switch {
+	case l.sent == 0 || l.sinceSent > l.sinceReceived:
+		return false
+	case l.sinceSent < l.sinceReceived || l.reads || l.sinceAck < l.sinceReceived:
+		return l.sinceSent >= quietAnswered
+	}
+	return l.sinceSent >= quietUnclear
+}
+
+// Idle says whether a client waits for nothing on a connection that is not held.
+func Idle(c sockdiag.Connection) bool {
+	return course{}.judge(look{
+		unread: int(c.Unread), unsent: int(c.Unsent), received: c.Received, sent: c.Sent,
+		sinceReceived: time.Duration(c.SinceReceived) * time.Millisecond, sinceSent: time.Duration(c.SinceSent) * time.Millisecond,
+		sinceAck: time.Duration(c.SinceAck) * time.Millisecond,
+	}) == idle
+}
+
+func idleIf(condition bool) verdict {
+	if condition {
+		return idle
+	}
+	return wait
+}
+
+// beginsLikeRequest says whether data may be the beginning of an HTTP/1 request: a
+// method, as far as it has come, and a space. HTTP/2's preface looks like one.
+func beginsLikeRequest(head []byte) bool {
+	for i, b := range head {
+		switch {
+		case b == ' ':
+			return i > 0 && string(head[:i]) != "PRI"
+		case b < 'A' || b > 'Z' || i >= longestMethod:
+			return false
+		}
+	}
+	return len(head) > 0
+}
+
+const longestMethod = 20

@@ -1,0 +1,59 @@
+package rescue
+
+import (
+	"testing"
+	"time"
+)
+
+// Each row is one look at a connection, and what has to follow from it.
+func TestJudge(t *testing.T) {
+	const ms = time.Millisecond
+	held, free := course{held: true}, course{}
+	tests := []struct {
+		name   string
+		course course
+		look   look
+		want   verdict
+	}{
+		{"an answer is on its way", free, look{unsent: 1, holdable: true}, wait},
+		{"a request is being worked on", free, look{received: 10, sinceSent: 90 * ms, sinceReceived: 5 * ms, holdable: true}, hold},
+		{"held, still worked on", held, look{received: 10, sent: 10, sinceSent: 900 * ms, sinceReceived: 500 * ms}, wait},
+		{"held, the first request is worked on", held, look{received: 10, sinceSent: 900 * ms, sinceReceived: 900 * ms}, wait},
+		{"held, answered a moment ago", held, look{received: 10, sent: 10, sinceSent: 40 * ms, sinceReceived: 80 * ms}, wait},
+		{"held, answered", held, look{received: 10, sent: 10, sinceSent: 60 * ms, sinceReceived: 80 * ms}, idle},
+		{"held, request and answer in one tick, or answer and request", held, look{received: 10, sent: 10, sinceSent: 900 * ms, sinceReceived: 900 * ms, sinceAck: 900 * ms}, wait},
+		{"the same, and the answer was acknowledged", held, look{received: 10, sent: 10, sinceSent: 90 * ms, sinceReceived: 90 * ms, sinceAck: 50 * ms}, idle},
+		{"the same, long ago", held, look{received: 10, sent: 10, sinceSent: 5 * time.Second, sinceReceived: 5 * time.Second, sinceAck: 5 * time.Second}, idle},
+		{"the same, and a thread waits for the next request", held, look{received: 10, sent: 10, sinceSent: 60 * ms, sinceReceived: 60 * ms, sinceAck: 60 * ms, reads: true}, idle},
+		{"held, nothing came yet", held, look{}, idle},
+		{"held, the next request just came", held, look{unread: 9, begins: true, received: 19, sent: 10, sinceReceived: 5 * ms, sinceSent: 50 * ms}, wait},
+		{"held, the next request is there", held, look{unread: 9, begins: true, received: 19, sent: 10, sinceReceived: 30 * ms, sinceSent: 50 * ms}, idle},
+		{"held, in the middle of a request", held, look{unread: 9, received: 19, sent: 10, sinceReceived: 50 * ms, sinceSent: 90 * ms}, yield},
+		{"free, in the middle of a request", free, look{unread: 9, received: 19, sent: 10, holdable: true}, wait},
+		{"free, a request that nobody has read", free, look{unread: 9, begins: true, received: 9, holdable: true}, hold},
+		{"cannot be held, a request that nobody has read", free, look{unread: 9, begins: true, received: 9, sinceReceived: time.Hour}, wait},
+		{"cannot be held, answered", free, look{received: 9, sent: 9, sinceReceived: 90 * ms, sinceSent: 80 * ms}, idle},
+		{"cannot be held, has just connected", free, look{sinceReceived: 400 * ms}, wait},
+		{"cannot be held, has connected and says nothing", free, look{sinceReceived: 500 * ms}, idle},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got := test.course.judge(test.look); got != test.want {
+				t.Errorf("verdict %d, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+func TestBeginsLikeRequest(t *testing.T) {
+	for _, yes := range []string{"GET / HTTP/1.1", "G", "POST", "OPTIONS * ", "MKCALENDAR /"} {
+		if !beginsLikeRequest([]byte(yes)) {
+			t.Errorf("%q is refused", yes)
+		}
+	}
+	for _, no := range []string{"", " GET", "get /", "\x16\x03\x01", "PRI * HTTP/2.0", "{\"a\":1}", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"} {
+		if beginsLikeRequest([]byte(no)) {
+			t.Errorf("%q passes", no)
+		}
+	}
+}

@@ -1,0 +1,20 @@
+//go:build !linux
+
+package rescue
+
+import "net/netip"
+
+// Holding is a worker's connections on their way out; here there are none.
+type Holding struct{}
+
+// Take returns one without connections.
+func Take(func(netip.Addr) bool) *Holding { return &Holding{} }
+
+func (*Holding) Look([]int, []uint16) (bool, error)                          { return true, nil }
+func (*Holding) HandOver(string, int, func(func() (int, error)) error) error { return nil }
+func (*Holding) Cancel()                                                     {}
+func (*Holding) Has(uint64) bool                                             { return false }
+func (*Holding) Len() int                                                    { return 0 }
+
+// Main says that the program was not started as a relay.
+func Main([]string) (int, bool) { return 0, false }

@@ -1,0 +1,202 @@
+package rescue
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Holding is a worker's connections on their way out.
+type Holding struct {
+	worthy func(client netip.Addr) bool
+	known  map[uint64]*connection // by inode
+}
+
+// connection is a copy of one that a worker has accepted.
+type connection struct {
+	fd          int // no os.File: its mode is the worker's, too, and a File would be polled or change it
+	pid, theirs int // the worker's process, and its descriptor
+	course      course
+	drops       bool // held by dropData
+	unholdable  bool
+}
+
+// Take begins with no connection. Clients says which clients' connections are to be
+// rescued.
+func Take(clients func(client netip.Addr) bool) *Holding {
+	return &Holding{worthy: clients, known: map[uint64]*connection{}}
+}
+
+// Look copies connections of the processes on local ports that it does not know yet,
+// looks at all, and says whether the worker is done with every one of them. ours are the
+// descriptors to leave out. A process whose descriptors cannot be copied keeps its
+// connections: the error says why, once for each look.
+func (h *Holding) Look(pids []int, ports []uint16) (done bool, err error) {
+	seen := map[uint64]bool{}
+	for _, pid := range pids {
+		err = errors.Join(err, h.copyFrom(pid, ports, seen))
+	}
+	done = true
+	for inode, c := range h.known {
+		if !seen[inode] && err == nil {
+			c.close() // the worker has closed it: it was answered in full
+			delete(h.known, inode)
+			continue
+		}
+		if !c.step() {
+			done = false
+		}
+	}
+	return done, err
+}
+
+// copyFrom takes the connections of one process.
+func (h *Holding) copyFrom(pid int, ports []uint16, seen map[uint64]bool) error {
+	directory := fmt.Sprintf("/proc/%d/fd", pid)
+	entries, err := os.ReadDir(directory)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // it has ended
+	}
+	if err != nil {
+		return fmt.Errorf("cannot look at the connections of process %d: %w", pid, err)
+	}
+	pidfd := -1
+	defer func() { closeFD(pidfd) }()
+	for _, entry := range entries {
+		target, err := os.Readlink(directory + "/" + entry.Name())
+		number, isSocket := strings.CutPrefix(target, "socket:[")
+		if err != nil || !isSocket {
+			continue
+		}
+		inode, _ := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 64)
+		seen[inode] = true
+		if h.known[inode] != nil {
+			continue
+		}
+		if pidfd < 0 {
+			if pidfd, err = unix.PidfdOpen(pid, 0); err != nil {
+				return nil // it has ended
+			}
+		}
+		theirs, _ := strconv.Atoi(entry.Name())
+		fd, err := unix.PidfdGetfd(pidfd, theirs, 0)
+		switch {
+		case errors.Is(err, unix.EBADF), errors.Is(err, unix.ESRCH):
+			continue // closed meanwhile
+		case err != nil:
+			return fmt.Errorf("cannot copy the connections of process %d: %w", pid, err)
+		case !h.wants(fd, ports):
+			unix.Close(fd)
+			continue
+		}
+		h.known[inode] = &connection{fd: fd, pid: pid, theirs: theirs}
+	}
+	return nil
+}
+
+func closeFD(fd int) {
+	if fd >= 0 {
+		unix.Close(fd)
+	}
+}
+
+// wants says whether a socket is a connection of one of the clients.
+func (h *Holding) wants(fd int, ports []uint16) bool {
+	if listens, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || listens != 0 {
+		return false
+	}
+	if kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL); err != nil || kind != unix.IPPROTO_TCP {
+		return false
+	}
+	local, err := unix.Getsockname(fd)
+	if err != nil {
+		return false
+	}
+	peer, err := unix.Getpeername(fd)
+	if err != nil {
+		return false
+	}
+	return slices.Contains(ports, addressOf(local).Port()) && h.worthy(addressOf(peer).Addr())
+}
+
+func addressOf(name unix.Sockaddr) netip.AddrPort {
+	switch name := name.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(name.Addr), uint16(name.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(name.Addr).Unmap(), uint16(name.Port))
+	}
+	return netip.AddrPort{}
+}
+
+// step looks at a connection and acts; done says that the worker is.
+func (c *connection) step() (done bool) {
+	c.holdBetter()
+	l, err := c.look()
+	if err != nil {
+		return true
+	}
+	verdict := c.course.judge(l)
+	switch verdict {
+	case hold:
+		if err := c.hold(); err != nil {
+			c.unholdable = true
+		}
+		c.course.held = !c.unholdable
+	case yield:
+		c.release()
+		c.course.held = false
+	}
+	return verdict == idle
+}
+
+func (c *connection) close() {
+	c.release()
+	unix.Close(c.fd)
+}
+
+func (c *connection) look() (l look, err error) {
+	if l.unread, err = unix.IoctlGetInt(c.fd, unix.SIOCINQ); err != nil {
+		return l, err
+	}
+	if l.unsent, err = unix.IoctlGetInt(c.fd, unix.SIOCOUTQ); err != nil {
+		return l, err
+	}
+	info, err := unix.GetsockoptTCPInfo(c.fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return l, err
+	}
+	if l.unread > 0 {
+		var head [longestMethod + 1]byte
+		n, _, err := unix.Recvfrom(c.fd, head[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		l.begins = err == nil && beginsLikeRequest(head[:n])
+	}
+	l.received, l.sent = info.Bytes_received, info.Bytes_sent
+	l.sinceReceived = time.Duration(info.Last_data_recv) * time.Millisecond
+	l.sinceSent = time.Duration(info.Last_data_sent) * time.Millisecond
+	l.sinceAck = time.Duration(info.Last_ack_recv) * time.Millisecond
+	l.holdable = !c.unholdable
+	l.reads = !isNonBlocking(c.fd) && isRead(c.pid, c.theirs)
+	return l, nil
+}
+
+// Cancel gives the connections back to the worker.
+func (h *Holding) Cancel() {
+	for inode, c := range h.known {
+		c.close()
+		delete(h.known, inode)
+	}
+}
+
+// Has says whether a connection, by the inode of its socket, is held.
+func (h *Holding) Has(inode uint64) bool { return h.known[inode] != nil }
+
+// Len is how many connections are held.
+func (h *Holding) Len() int { return len(h.known) }

@@ -1,0 +1,221 @@
+// Package runtimes knows the command lines of interpreters and of programs that
+// start others: which argument is the script, which options take a value, and what
+// an app is called after. It decides from words alone and looks at no file.
+//
+// What is known of each stands in tables.go; to teach it one more, add a line there.
+package runtimes
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Invocation is what a command line runs.
+type Invocation struct {
+	// Program is the index of the program behind those that start others, such as
+	// env or "bundle exec".
+	Program int
+	// Runtime is what interprets the script, "node" or "python", empty where the
+	// program is none that is known.
+	Runtime string
+	// Script is the index of the argument that names the file which is run, where
+	// that is not the command's first word: an interpreter's script, or a program
+	// behind env. 0: there is none.
+	Script int
+	// Module is what an interpreter finds by itself: that of python -m, a class of java.
+	Module string
+}
+
+// Parse reads a command line.
+func Parse(args []string) Invocation {
+	at := Invocation{Program: behindWrappers(args)}
+	if at.Program >= len(args) {
+		return Invocation{}
+	}
+	known, ok := runtimeOf(args[at.Program])
+	if !ok {
+		if word := args[at.Program]; at.Program > 0 && (strings.Contains(word, "/") || isScript(word)) {
+			at.Script = at.Program
+		}
+		return at
+	}
+	at.Runtime = known.names[0]
+	found := scan(known.options, args[at.Program+1:], known.commands)
+	at.Module = found.module
+	if found.at >= 0 && found.module == "" && !found.code {
+		at.Script = at.Program + 1 + found.at
+		if known.classes && !found.named {
+			at.Module, at.Script = args[at.Script], 0
+		}
+	}
+	return at
+}
+
+func runtimeOf(program string) (runtime, bool) {
+	name := baseName(program)
+	i := slices.IndexFunc(runtimes[:], func(r runtime) bool { return slices.Contains(r.names, name) })
+	if i < 0 {
+		return runtime{}, false
+	}
+	return runtimes[i], true
+}
+
+// baseName is the name of a program without its version: python3.11 is python.
+func baseName(program string) string {
+	return strings.TrimRight(filepath.Base(program), "-.0123456789")
+}
+
+// behindWrappers is the index of the first word that starts no other program.
+func behindWrappers(args []string) int {
+	at := 0
+	for at < len(args) {
+		i := slices.IndexFunc(wrappers[:], func(w wrapper) bool { return w.name == baseName(args[at]) })
+		if i < 0 {
+			return at
+		}
+		next, ok := wrappers[i].next(args[at+1:])
+		if !ok {
+			return at
+		}
+		at += 1 + next
+	}
+	return 0
+}
+
+// next is the index of the program among a wrapper's arguments. It says false where
+// there is none, or where what is run is no program of the command line's.
+func (w wrapper) next(args []string) (int, bool) {
+	found := scan(w.options, args, nil)
+	at := found.at
+	if at < 0 || found.code {
+		return 0, false
+	}
+	if w.command != "" {
+		if args[at] != w.command {
+			return 0, false
+		}
+		rest := scan(w.options, args[at+1:], nil)
+		if rest.at < 0 {
+			return 0, false
+		}
+		at += 1 + rest.at
+	}
+	for at < len(args) && w.assigns && strings.Contains(args[at], "=") {
+		at++
+	}
+	at += w.words
+	return at, at < len(args)
+}
+
+// found is what a look through options has found.
+type found struct {
+	at     int  // of the first word that is no option, or of the script that one names; -1: none
+	named  bool // an option names the script
+	code   bool
+	module string
+}
+
+// scan looks through the options that stand before the first word.
+func scan(o options, args, commands []string) found {
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		switch name, _, assigned := strings.Cut(arg, "="); {
+		case arg == "--":
+			return first(args, i+1)
+		case arg == "-":
+			return found{at: -1, code: true} // the code comes from stdin
+		case !strings.HasPrefix(arg, "-") && !(o.plus && strings.HasPrefix(arg, "+")):
+			if slices.Contains(commands, arg) {
+				commands = nil
+				continue
+			}
+			return first(args, i)
+		case slices.Contains(o.code, name):
+			return found{at: -1, code: true}
+		case slices.Contains(o.script, name) && !assigned:
+			end := first(args, i+1)
+			end.named = true
+			return end
+		case slices.Contains(o.module, name) && !assigned:
+			return module(args, i+1)
+		case slices.Contains(o.valued, name):
+			if !assigned {
+				i++
+			}
+		case strings.HasPrefix(arg, "--") || o.letters == "" && o.codeLetters == "":
+		default:
+			done, skip := o.cluster(args, i)
+			if done != nil {
+				return *done
+			}
+			i += skip
+		}
+	}
+	return found{at: -1}
+}
+
+func first(args []string, at int) found {
+	if at >= len(args) {
+		return found{at: -1}
+	}
+	return found{at: at}
+}
+
+func module(args []string, at int) found {
+	if at >= len(args) {
+		return found{at: -1}
+	}
+	return found{at: at, module: args[at]}
+}
+
+// cluster reads short options that stand together, as in -euo pipefail or -um app.
+func (o options) cluster(args []string, at int) (done *found, skip int) {
+	letters := strings.TrimLeft(args[at], "-+")
+	for i, letter := range letters {
+		rest := letters[i+1:]
+		switch {
+		case strings.ContainsRune(o.codeLetters, letter):
+			return &found{at: -1, code: true}, 0
+		case strings.ContainsRune(o.moduleLetters, letter) && rest != "":
+			return &found{at: at, module: rest}, 0
+		case strings.ContainsRune(o.moduleLetters, letter):
+			end := module(args, at+1)
+			return &end, 0
+		case strings.ContainsRune(o.letters, letter) && rest == "":
+			return nil, 1
+		case strings.ContainsRune(o.letters, letter), strings.ContainsRune(o.attached, letter):
+			return nil, 0
+		}
+	}
+	return nil, 0
+}
+
+// Interprets says whether a program is an interpreter that is known, or one that
+// starts other programs: its own bytes are not the app's.
+func Interprets(program string) bool {
+	_, ok := runtimeOf(program)
+	return ok || slices.ContainsFunc(wrappers[:], func(w wrapper) bool { return w.name == baseName(program) })
+}
+
+// ScriptFiles are the files that a runtime tries if the script that it is given is
+// none itself, a directory or a name without its ending.
+func ScriptFiles(runtime, script string) []string {
+	switch runtime {
+	case "node", "bun", "tsx":
+		return []string{script + ".js", script + ".cjs", script + ".mjs", script + ".ts", script + "/index.js", script + "/index.mjs", script + "/index.ts"}
+	case "python":
+		return []string{script + "/__main__.py"}
+	}
+	return nil
+}
+
+// ModuleFiles are the files below the working directory in which a runtime finds a
+// module that is the app's own.
+func ModuleFiles(runtime, module string) []string {
+	if runtime != "python" {
+		return nil
+	}
+	path := strings.ReplaceAll(module, ".", "/")
+	return []string{path + "/__main__.py", path + ".py"}
+}

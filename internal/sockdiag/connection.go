@@ -1,0 +1,16 @@
+// Package sockdiag asks the kernel for the TCP connections of this network namespace
+// (sock_diag(7), <linux/inet_diag.h>).
+package sockdiag
+
+// Connection is the server's end of an established TCP connection.
+type Connection struct {
+	Port     uint16 // its own
+	Inode    uint32
+	Unread   uint32 // bytes that have arrived and were not read
+	Unsent   uint32 // bytes that were written and not acknowledged
+	Received uint64 // bytes since its beginning
+	Sent     uint64 // bytes since its beginning
+
+	SinceSent, SinceReceived uint32 // milliseconds since data passed last
+	SinceAck                 uint32 // milliseconds since the client acknowledged something
+}

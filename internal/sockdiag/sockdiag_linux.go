@@ -1,0 +1,121 @@
+package sockdiag
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// States of <net/tcp_states.h>, as bits.
+const (
+	established = 1 << unix.BPF_TCP_ESTABLISHED
+	closeWait   = 1 << unix.BPF_TCP_CLOSE_WAIT
+)
+
+const (
+	byFamily   = 20 // SOCK_DIAG_BY_FAMILY
+	tcpInfo    = 2  // INET_DIAG_INFO
+	infoBit    = 1 << (tcpInfo - 1)
+	requestLen = 16 + 56 // struct nlmsghdr, struct inet_diag_req_v2
+	messageLen = 72      // struct inet_diag_msg
+)
+
+// Established lists the connections on these ports, those included whose client has
+// closed its sending half.
+func Established(ports []uint16) (all []Connection, err error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list connections: %w", err)
+	}
+	defer unix.Close(fd)
+	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
+		if err := dump(fd, family, func(c Connection) {
+			if slices.Contains(ports, c.Port) {
+				all = append(all, c)
+			}
+		}); err != nil {
+			return nil, fmt.Errorf("cannot list connections: %w", err)
+		}
+	}
+	return all, nil
+}
+
+func dump(fd int, family byte, found func(Connection)) error {
+	request := make([]byte, requestLen)
+	binary.NativeEndian.PutUint32(request[0:], requestLen)
+	binary.NativeEndian.PutUint16(request[4:], byFamily)
+	binary.NativeEndian.PutUint16(request[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
+	request[16], request[17], request[18] = family, unix.IPPROTO_TCP, infoBit
+	binary.NativeEndian.PutUint32(request[20:], established|closeWait)
+	if err := unix.Sendto(fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return err
+	}
+	buffer := make([]byte, 64<<10)
+	for {
+		n, _, err := unix.Recvfrom(fd, buffer, 0)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if done, err := read(buffer[:n], found); done || err != nil {
+			return err
+		}
+	}
+}
+
+// read takes the messages of one datagram; done is said with the last one.
+func read(data []byte, found func(Connection)) (done bool, err error) {
+	for len(data) >= unix.SizeofNlMsghdr {
+		length := int(binary.NativeEndian.Uint32(data))
+		if length < unix.SizeofNlMsghdr || length > len(data) {
+			return false, errors.New("the kernel's answer is broken off")
+		}
+		body := data[unix.SizeofNlMsghdr:length]
+		switch binary.NativeEndian.Uint16(data[4:]) {
+		case unix.NLMSG_DONE:
+			return true, nil
+		case unix.NLMSG_ERROR:
+			if len(body) >= 4 {
+				return true, unix.Errno(-int32(binary.NativeEndian.Uint32(body)))
+			}
+			return true, unix.EIO
+		default:
+			if c, ok := parse(body); ok {
+				found(c)
+			}
+		}
+		data = data[min((length+3)&^3, len(data)):]
+	}
+	return false, nil
+}
+
+// parse reads a struct inet_diag_msg and the struct tcp_info behind it.
+func parse(body []byte) (c Connection, ok bool) {
+	if len(body) < messageLen {
+		return c, false
+	}
+	c.Port = binary.BigEndian.Uint16(body[4:])
+	c.Unread, c.Unsent = binary.NativeEndian.Uint32(body[56:]), binary.NativeEndian.Uint32(body[60:])
+	c.Inode = binary.NativeEndian.Uint32(body[68:])
+	for attributes := body[messageLen:]; len(attributes) >= 4; {
+		length := int(binary.NativeEndian.Uint16(attributes))
+		if length < 4 || length > len(attributes) {
+			break
+		}
+		if binary.NativeEndian.Uint16(attributes[2:]) == tcpInfo {
+			var info unix.TCPInfo
+			raw := unsafe.Slice((*byte)(unsafe.Pointer(&info)), unsafe.Sizeof(info))
+			copy(raw, attributes[4:length])
+			c.SinceSent, c.SinceReceived, c.Received = info.Last_data_sent, info.Last_data_recv, info.Bytes_received
+			c.Sent, c.SinceAck = info.Bytes_sent, info.Last_ack_recv
+		}
+		attributes = attributes[min((length+3)&^3, len(attributes)):]
+	}
+	return c, true
+}

@@ -1,0 +1,41 @@
+// Package threads makes operating system threads before they are needed. The Go
+// runtime starts a thread when a goroutine blocks in a system call, and ends the
+// program where the kernel refuses one: at the limit of tasks (pids.max, TasksMax=,
+// RLIMIT_NPROC). A thread that exists is used again and never given back.
+package threads
+
+import (
+	"runtime"
+	"sync"
+)
+
+// Enough is how many goroutines of a master may be in a blocking system call at the
+// same time. Its processors come to that.
+const Enough = 24
+
+// least is reserved whatever the limits say; the runtime itself needs about as many.
+const least = 4
+
+// Reserve has the runtime own count threads besides those that run now, fewer where
+// the limits leave less room. It returns how many it made room for.
+func Reserve(count int) int {
+	if left, limited := Left(); limited {
+		count = min(count, max(left/2, least))
+	}
+	var arrived, done sync.WaitGroup
+	leave := make(chan struct{})
+	arrived.Add(count)
+	for range count {
+		done.Go(func() {
+			// A locked goroutine has a thread for itself also while it waits.
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			arrived.Done()
+			<-leave
+		})
+	}
+	arrived.Wait()
+	close(leave)
+	done.Wait()
+	return count
+}

@@ -1,0 +1,47 @@
+package advice
+
+import (
+	"regexp"
+	"strconv"
+	"sync"
+)
+
+// Words for "address already in use", and addresses near them. They are compiled
+// at their first use: the launcher process starts quickly, and never gets here.
+var (
+	inUse = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)EADDRINUSE|AddrInUse|address (is )?already in use|errno 98\b|os error 98\b|\(98:|` +
+			`port \d+ (is|was) (already )?in use|connection in use`)
+	})
+	addresses = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)\bport:? '?(\d{1,5})\b|[\w.\]*:\s]:(\d{1,5})\b|', (\d{1,5})\b`)
+	})
+)
+
+// Taken says whether a program complains that an address is in use, and which
+// ports it names then.
+func Taken(lines []string) (ports []int, found bool) {
+	const near = 4 // lines around the complaint
+	for i, line := range lines {
+		if !inUse().MatchString(line) {
+			continue
+		}
+		found = true
+		ports = append(ports, portsIn(line)...)
+		for _, around := range lines[max(0, i-near):min(len(lines), i+near+1)] {
+			ports = append(ports, portsIn(around)...)
+		}
+	}
+	return ports, found
+}
+
+func portsIn(line string) (ports []int) {
+	for _, match := range addresses().FindAllStringSubmatch(line, -1) {
+		for _, text := range match[1:] {
+			if port, err := strconv.Atoi(text); err == nil && port > 0 && port < 1<<16 {
+				ports = append(ports, port)
+			}
+		}
+	}
+	return ports
+}

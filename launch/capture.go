@@ -1,0 +1,246 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"sync"
+
+	"relevo/internal/capture"
+	"relevo/pool"
+)
+
+// Sockets are where workers get sockets from that bind for themselves. A worker's
+// *own* sockets are those that no other worker accepts on: clients are led to them,
+// and away. Its methods are safe for concurrent use.
+type Sockets interface {
+	// Bind answers a bind of the worker's program.
+	Bind(o pool.Order, b capture.Bind) Grant
+	// Accepted waits until the worker has accepted a connection on each of its own
+	// sockets.
+	Accepted(ctx context.Context, o pool.Order) error
+	// Serve leads new clients to the worker, which is ready.
+	Serve(o pool.Order)
+	// Leave leads no new client to the worker any more.
+	Leave(o pool.Order)
+	// Emptied says whether no client waits at the worker's own sockets, or is on its way
+	// to them.
+	Emptied(o pool.Order) bool
+	// Others says whether another worker serves where this one did.
+	Others(o pool.Order) bool
+	// Ports are those of the worker's own sockets.
+	Ports(o pool.Order) []uint16
+	// Gone says that no process of the worker is left.
+	Gone(o pool.Order)
+	// Expected says whether the app is known to serve on addresses that its programs
+	// bind: a worker that has bound nothing is not ready then.
+	Expected() bool
+}
+
+// Grant is what became of a bind.
+type Grant struct {
+	Answer  capture.Answer
+	Address string   // of the master's socket; empty where the kernel goes on with the program's own
+	Own     bool     // the socket is the worker's own
+	File    *os.File // the socket, where other workers accept on it, too; stays the Sockets'
+}
+
+// binder answers the binds of one worker.
+type binder struct {
+	sockets Sockets       // nil: nothing is captured
+	bound   chan struct{} // capacity 1: a hint that there was a bind
+
+	mu            sync.Mutex
+	notifications *capture.Notifications // nil: the kernel tells of no bind
+	own           bool                   // it has a socket of its own
+	binds         int                    // that were answered with a socket of the master's
+	addresses     []string               // of these
+	shared        []Listener             // those on which other workers accept, too
+}
+
+func newBinder(s Sockets) *binder { return &binder{sockets: s, bound: make(chan struct{}, 1)} }
+
+// beginCapture answers binds from now on, by the descriptor of the worker's filter.
+func (p *Process) beginCapture(file *os.File) {
+	if file == nil {
+		return
+	}
+	notifications, err := capture.Open(file)
+	if err != nil {
+		file.Close()
+		p.release.launcher.warn("a worker's binds are not captured", "pid", p.pid, "err", err)
+		return
+	}
+	p.binder.mu.Lock()
+	p.binder.notifications = notifications
+	p.binder.mu.Unlock()
+	p.watches.Go(func() { p.answerBinds(notifications) })
+	p.watches.Go(p.watchAcceptance)
+}
+
+// answerBinds runs as long as a process of the worker can bind.
+func (p *Process) answerBinds(notifications *capture.Notifications) {
+	err := notifications.Serve(func(b capture.Bind) capture.Answer {
+		<-p.launched
+		grant := p.binder.sockets.Bind(p.order, b)
+		if grant.Address != "" && p.binder.note(grant) {
+			p.sink(pool.Captured{Address: grant.Address})
+		}
+		return grant.Answer
+	})
+	if err != nil && !errors.Is(err, capture.ErrEnded) && !isClosed(p.leaving) {
+		p.release.launcher.warn("binds of a worker are no longer answered", "pid", p.pid, "err", err)
+	}
+}
+
+// note counts a bind, and says whether it is the first of its address.
+func (b *binder) note(g Grant) (first bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.own, b.binds = b.own || g.Own, b.binds+1
+	first = !slices.Contains(b.addresses, g.Address)
+	if first {
+		b.addresses = append(b.addresses, g.Address)
+	}
+	if first && g.File != nil {
+		b.shared = append(b.shared, Listener{Address: g.Address, File: g.File})
+	}
+	select {
+	case b.bound <- struct{}{}:
+	default: // one is waiting
+	}
+	return first
+}
+
+func (b *binder) state() (own bool, binds int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.own, b.binds
+}
+
+func (b *binder) hasOwn() bool { own, _ := b.state(); return own }
+
+func (b *binder) hasBound() bool { _, binds := b.state(); return binds > 0 }
+
+// observable are the sockets on which the worker can be seen to wait.
+func (b *binder) observable(inherited []Listener) []Listener {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Concat(inherited, b.shared)
+}
+
+// watchAcceptance makes the worker ready when it has accepted a connection on each
+// socket of its own, and by nothing less: a program may open its listener long
+// before it serves. A socket that it binds later gets clients when it accepts there.
+func (p *Process) watchAcceptance() {
+	ctx, cancel := p.untilLeaving()
+	defer cancel()
+	for {
+		select {
+		case <-p.binder.bound:
+		case <-ctx.Done():
+			return
+		}
+		if !p.binder.hasOwn() {
+			continue
+		}
+		_, before := p.binder.state()
+		if p.binder.sockets.Accepted(ctx, p.order) != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			continue
+		}
+		if _, now := p.binder.state(); now != before {
+			continue // its word is already in the channel
+		}
+		if p.isSettled() {
+			p.binder.sockets.Serve(p.order)
+		} else if !p.ready.hasSpoken() && p.ready.accepts() {
+			p.isReady("accepted")
+		}
+	}
+}
+
+// untilLeaving is a context that ends with the process, or with this master's care
+// for it.
+func (p *Process) untilLeaving() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		select {
+		case <-p.leaving:
+		case <-p.gone:
+		case <-ctx.Done():
+		}
+		cancel()
+	}()
+	return ctx, cancel
+}
+
+// The methods below are those of a binder that may have nothing to do.
+
+// file is the descriptor by which binds are answered, nil where there is none.
+func (b *binder) file() *os.File {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.notifications == nil {
+		return nil
+	}
+	return b.notifications.File()
+}
+
+func (b *binder) expected() bool { return b.sockets != nil && b.sockets.Expected() }
+
+func (b *binder) leave(o pool.Order) {
+	if b.sockets != nil {
+		b.sockets.Leave(o)
+	}
+}
+
+// end lets go of a worker that is gone.
+func (b *binder) end(o pool.Order) {
+	if b.sockets != nil {
+		b.sockets.Gone(o)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.notifications != nil {
+		b.notifications.Close()
+	}
+}
+
+// detach stops answering: the next bind waits for another master.
+func (b *binder) detach() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.notifications != nil {
+		b.notifications.Stop()
+	}
+}
+
+func (b *binder) restore(l processLegacy) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.addresses, b.binds, b.own = l.Bound, len(l.Bound), l.Own
+	if len(l.Bound) > 0 {
+		b.bound <- struct{}{} // what it has bound may not have been seen to accept
+	}
+}
+
+// departs says whether the master leads the worker out: clients can be kept from it,
+// and its program has not said that it drains by itself.
+func (p *Process) departs() bool { return p.binder.hasOwn() && !p.greeted.Load() }
+
+// goesUncaptured says once why programs have to bind for themselves.
+func (l *Launcher) goesUncaptured(reason string) {
+	if l.uncaptured.CompareAndSwap(false, true) {
+		l.warn("programs that bind their own port cannot share it", "err", reason)
+	}
+}
+
+func (b *binder) legacy() (addresses []string, own bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.addresses), b.own
+}

@@ -1,0 +1,155 @@
+package launch
+
+import (
+	"path"
+	"regexp"
+	"strings"
+)
+
+// causeWidth is the most of a line that says why which is kept, in bytes: it stands in
+// a row of `relevo status`.
+const causeWidth = 200
+
+// findCause finds the line that says why a program died and returns its index and its
+// text, with the place in the source where one is near; -1 where no line looks like one.
+// Of several the last counts, and a way of saying it that is sure before one that is not.
+func findCause(lines []string) (at int, text string) {
+	for _, find := range []func([]string) (int, string){panics, tracebacks, exceptions, fatals, troubles} {
+		if at, text := find(lines); at >= 0 {
+			return at, text
+		}
+	}
+	return -1, ""
+}
+
+// last is the index of the last line that matches, -1 for none.
+func last(lines []string, pattern *regexp.Regexp) int {
+	for i := len(lines) - 1; i >= 0; i-- {
+		if pattern.MatchString(lines[i]) {
+			return i
+		}
+	}
+	return -1
+}
+
+var (
+	goPanic   = regexp.MustCompile(`^(panic|fatal error): `)
+	rustPanic = regexp.MustCompile(`^thread '.*'.* panicked at (\S+:\d+):\d+:$`)
+	rustOld   = regexp.MustCompile(`^thread '.*' panicked at '`)
+)
+
+// panics of Go and Rust.
+func panics(lines []string) (int, string) {
+	if i := last(lines, rustPanic); i >= 0 && i+1 < len(lines) {
+		place := rustPanic.FindStringSubmatch(lines[i])[1]
+		return i + 1, placed("panicked: "+lines[i+1], place)
+	}
+	if i := max(last(lines, goPanic), last(lines, rustOld)); i >= 0 {
+		return i, lines[i]
+	}
+	return -1, ""
+}
+
+var (
+	traceback  = regexp.MustCompile(`^Traceback \(most recent call last\):`)
+	pythonFile = regexp.MustCompile(`^\s*File "(.+)", line (\d+)`)
+	unindented = regexp.MustCompile(`^\S`)
+)
+
+// tracebacks of Python: the message stands below its frames.
+func tracebacks(lines []string) (int, string) {
+	begin := last(lines, traceback)
+	if begin < 0 {
+		return -1, ""
+	}
+	place := ""
+	for i := begin + 1; i < len(lines); i++ {
+		if m := pythonFile.FindStringSubmatch(lines[i]); m != nil {
+			place = m[1] + ":" + m[2]
+		} else if unindented.MatchString(lines[i]) && lines[i] != gap {
+			return i, placed(lines[i], place)
+		}
+	}
+	return -1, ""
+}
+
+var (
+	causedBy  = regexp.MustCompile(`^Caused by: `)
+	exception = regexp.MustCompile(`^(Uncaught |Unhandled exception\. |Exception in thread "[^"]*" |fatal: )?` +
+		`([A-Za-z_][\w.$:]*)?(Error|Exception|Interrupt|Exit)( \[\w+\])?(: |$)|` + // Node, Java, .NET, Python
+		`^\S+:\d+:in [` + "`'" + `].*: .*\([\w:]+\)$|^\S+\.rb:\d+: .*(error|unexpected)|` + // Ruby
+		`^(PHP )?(Fatal|Parse) error: |^\*\* \([\w.]+\) `) // PHP, Elixir
+	nodePlace = regexp.MustCompile(`^(?:file://)?(/[^:]+:\d+)$`)
+	nodeFrame = regexp.MustCompile(`^\s+at (?:.* \()?(?:file://)?(/[^:()]+:\d+):\d+\)?(?: \{)?$`)
+)
+
+// exceptions that nothing has caught. Node shows the place above, frames below.
+func exceptions(lines []string) (int, string) {
+	if i := last(lines, causedBy); i >= 0 {
+		return i, lines[i]
+	}
+	i := last(lines, exception)
+	if i < 0 {
+		return -1, ""
+	}
+	place := ""
+	for j := max(0, i-6); j < i; j++ {
+		if m := nodePlace.FindStringSubmatch(lines[j]); m != nil {
+			place = m[1]
+		} else if m := pythonFile.FindStringSubmatch(lines[j]); m != nil {
+			place = m[1] + ":" + m[2]
+		}
+	}
+	for j := i + 1; j < len(lines) && place == ""; j++ {
+		if m := nodeFrame.FindStringSubmatch(lines[j]); m != nil {
+			place = m[1]
+		}
+	}
+	return i, placed(lines[i], place)
+}
+
+var (
+	cppThrow = regexp.MustCompile(`^terminate called after throwing an instance of '(.*)'`)
+	cppWhat  = regexp.MustCompile(`^\s+what\(\):\s+(.*)`)
+	fatal    = regexp.MustCompile(`error while loading shared libraries|Assertion .* failed|runtime error:|` +
+		`(?i)address (already )?in use|EADDRINUSE|connection in use|` +
+		`: not found$|: command not found$|cannot execute|permission denied|no such file or directory|out of memory|segmentation fault|` +
+		`^can't (locate|open|load)|^(\S+\s+){0,4}\[?(fatal|emerg|emergency|crit|critical|panic)\b`)
+)
+
+// fatals are lines that say why in other words that leave little doubt.
+func fatals(lines []string) (int, string) {
+	if i := last(lines, cppThrow); i >= 0 {
+		kind := cppThrow.FindStringSubmatch(lines[i])[1]
+		if i+1 < len(lines) {
+			if what := cppWhat.FindStringSubmatch(lines[i+1]); what != nil {
+				return i, kind + ": " + what[1]
+			}
+		}
+		return i, lines[i]
+	}
+	if i := last(lines, fatal); i >= 0 {
+		return i, strings.TrimSpace(lines[i])
+	}
+	return -1, ""
+}
+
+var trouble = regexp.MustCompile(`(?i)\b(errors?|failed|failure|cannot|could not|couldn't|unable to|unknown|invalid|missing|refused|denied|aborted|exception|` +
+	`usage)\b|\w(Error|Exception)\b| at \S+ line \d+\.$`)
+
+// troubles are lines that speak of something wrong.
+func troubles(lines []string) (int, string) {
+	if i := last(lines, trouble); i >= 0 {
+		return i, strings.TrimSpace(lines[i])
+	}
+	return -1, ""
+}
+
+// placed adds a place to a text that does not name it.
+func placed(text, place string) string {
+	text = strings.TrimSpace(text)
+	if place = path.Base(place); place == "." || strings.Contains(text, place) {
+		return text
+	}
+	return cutText(text, causeWidth-len(place)-3) + " (" + place + ")"
+}

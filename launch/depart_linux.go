@@ -1,0 +1,137 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"relevo/config"
+	"relevo/internal/procfs"
+	"relevo/internal/rescue"
+	"relevo/internal/sockdiag"
+	"relevo/ipc"
+	"relevo/pool"
+)
+
+// Pauses between two looks at a worker that leaves.
+const (
+	departureFirst = 2 * time.Millisecond
+	departureLast  = 25 * time.Millisecond
+)
+
+// depart leads a worker out whose program knows nothing of leaving: it gets no new
+// client, its queue is served, its connections get idle, and only then the stop
+// signal is sent. Idle connections that may be rescued go to a relay. The pool's
+// patience ends it earlier.
+func (p *Process) depart() {
+	ctx, cancel := p.untilLeaving()
+	defer cancel()
+	sockets := p.binder.sockets
+	holding := rescue.Take(p.rescues())
+	defer holding.Cancel()
+	emptied := poll(ctx, func() bool { return sockets.Emptied(p.order) })
+	if !emptied || !poll(ctx, func() bool { return p.isIdle(holding) }) {
+		return
+	}
+	p.relay(holding)
+	p.handle.signal(p.release.command.stopSignal())
+	p.sink(pool.Said{Message: ipc.Drained{}})
+}
+
+// rescues says which clients' connections outlive the worker.
+func (p *Process) rescues() func(netip.Addr) bool {
+	switch p.release.command.Rescue {
+	case config.RescueOn:
+		return func(netip.Addr) bool { return true }
+	case config.RescueLocal:
+		return rescue.Local
+	}
+	return func(netip.Addr) bool { return false }
+}
+
+// isIdle looks at all connections of the worker.
+func (p *Process) isIdle(holding *rescue.Holding) bool {
+	ports := p.binder.sockets.Ports(p.order)
+	pids := procfs.Tree(p.pid)
+	done, err := holding.Look(pids, ports)
+	if err != nil && !isClosed(p.gone) {
+		p.release.launcher.unrescued(err)
+	}
+	return done && !p.busy(pids, ports, holding)
+}
+
+// relay hands over what is held, as far as somebody else serves.
+func (p *Process) relay(holding *rescue.Holding) {
+	launcher := p.release.launcher
+	if holding.Len() == 0 || p.handle.pidfd == nil || !p.binder.sockets.Others(p.order) {
+		return
+	}
+	raw, err := p.handle.pidfd.SyscallConn()
+	if err == nil {
+		failed := raw.Control(func(fd uintptr) {
+			err = holding.HandOver(launcher.self, int(fd), func(start func() (int, error)) error { return launcher.runOnce(start) })
+		})
+		err = errors.Join(err, failed)
+	}
+	if err != nil {
+		launcher.unrescued(err)
+	}
+}
+
+// busy says whether the worker is at work for a client whose connection is not held.
+func (p *Process) busy(pids []int, ports []uint16, holding *rescue.Holding) bool {
+	sockets := map[uint64]bool{}
+	for _, pid := range pids {
+		procfs.Sockets(pid, sockets)
+	}
+	connections, err := sockdiag.Established(ports)
+	if err != nil {
+		p.release.launcher.warn("cannot see whether a worker's connections are idle", "pid", p.pid, "err", err)
+		return false
+	}
+	for _, c := range connections {
+		if inode := uint64(c.Inode); sockets[inode] && !holding.Has(inode) && !rescue.Idle(c) {
+			return true
+		}
+	}
+	return false
+}
+
+// poll looks until done says true, or ctx ends.
+func poll(ctx context.Context, done func() bool) bool {
+	for pause := departureFirst; ; pause = min(2*pause, departureLast) {
+		if done() {
+			return true
+		}
+		wait := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return false
+		case <-wait.C:
+		}
+	}
+}
+
+// runOnce runs a child that ends at once.
+func (l *Launcher) runOnce(start func() (int, error)) error {
+	var child int
+	err := l.opts.Children.Start(func() (int, error) {
+		var err error
+		child, err = start()
+		return child, err
+	})
+	if err != nil {
+		return err
+	}
+	l.opts.Children.Reap(child, func() { err = waitFor(child) })
+	return err
+}
+
+// unrescued says once that connections of workers end with them.
+func (l *Launcher) unrescued(err error) {
+	if l.unrescuable.CompareAndSwap(false, true) {
+		l.warn("idle connections end with their worker: they cannot be kept", "err", err)
+	}
+}

@@ -1,0 +1,23 @@
+package launch
+
+// gate bounds how many goroutines are in blocking system calls at the same time. Each
+// of those holds a thread of the master, which has a limited number of them where the
+// kernel refuses more (package threads).
+type gate chan struct{}
+
+func newGate(most int) gate { return make(gate, most) }
+
+// through calls do when there is room.
+func (g gate) through(do func()) {
+	g <- struct{}{}
+	defer func() { <-g }()
+	do()
+}
+
+// How many workers are started, or looked at, at the same time. A disk that hangs
+// holds starts up, and looks have a gate of their own, so that a worker that is ready
+// becomes known as such.
+const (
+	startsAtOnce = 8
+	looksAtOnce  = 4
+)

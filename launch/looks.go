@@ -1,0 +1,90 @@
+package launch
+
+import (
+	"time"
+
+	"relevo/pool"
+)
+
+// watchReadiness runs while the worker starts and never again.
+func (p *Process) watchReadiness() {
+	var alive, tick <-chan time.Time
+	after, how, delayed := p.ready.delay(p.binder.expected())
+	if delayed {
+		timer := time.NewTimer(after)
+		defer timer.Stop()
+		alive = timer.C
+	}
+	if p.ready.ownWord {
+		p.observed(pool.Obstructed{Hint: missesWord})
+	}
+	look := p.newLook()
+	if look != nil {
+		ticker := time.NewTicker(observeEvery)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
+	for alive != nil || tick != nil {
+		select {
+		case <-alive:
+			alive = nil
+			if how == "delay" || !p.ready.hasSpoken() && !p.binder.hasBound() {
+				p.isReady(how)
+			}
+		case <-tick:
+			agree := look.agree()
+			if p.ready.hasSpoken() || p.binder.hasOwn() {
+				tick = nil // another word counts
+			} else if agree {
+				p.isReady("observed")
+				p.release.launcher.looks.through(p.warnOfWrapper)
+			} else if len(p.release.command.Listeners) > 0 {
+				p.release.launcher.looks.through(look.obstacles.look)
+			}
+		case <-p.settled:
+			return
+		case <-p.leaving:
+			return
+		}
+	}
+}
+
+const missesWord = "the workers of the release that serves said themselves that they were ready (READY=1, or {\"relevo\":\"ready\"}), and this one " +
+	"has said nothing; relevo reload --force takes a release that does not, if it is seen to serve"
+
+// twoLooks looks at what a worker waits for. Two looks in a row must agree: what a
+// worker says just before it accepts is read by another goroutine, which must not
+// come second.
+type twoLooks struct {
+	worker *Process
+	waited bool   // at the last look
+	unseen string // why the last look could not see everything
+
+	obstacles *obstacles
+}
+
+// newLook is nil where nothing that can be seen counts.
+func (p *Process) newLook() *twoLooks {
+	if !p.ready.observes() && !(p.ready.accepts() && p.binder.sockets != nil) {
+		return nil
+	}
+	return &twoLooks{worker: p, obstacles: newObstacles(p)}
+}
+
+// agree looks once, and says whether the look before saw the worker wait, too.
+func (l *twoLooks) agree() bool {
+	p := l.worker
+	sockets := p.binder.observable(p.release.command.Listeners)
+	waits := false
+	if len(sockets) > 0 {
+		look := newObserver(p.pid, sockets)
+		p.release.launcher.looks.through(func() { waits = look.waits() })
+		if now := look.blindness(); now != l.unseen {
+			l.unseen = now
+			p.observed(pool.Unseen{Reason: now})
+		}
+	}
+	agree := waits && l.waited
+	l.waited = waits
+	return agree
+}

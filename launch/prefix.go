@@ -1,0 +1,138 @@
+package launch
+
+import (
+	"bytes"
+	"io"
+	"sync"
+	"time"
+
+	"relevo/internal/printable"
+)
+
+// prefixer puts a prefix before each line and writes whole lines, so that those of
+// several workers do not mix. A begun line that nothing is added to, such as a prompt,
+// is shown after a while; what follows of it is then a line of its own.
+type prefixer struct {
+	to       io.Writer
+	prefix   string
+	terminal bool // what reads it acts on escape sequences
+
+	mu    sync.Mutex
+	begun []byte
+	since time.Time   // when it was begun
+	shown bool        // the line's beginning was shown
+	quiet *time.Timer // runs while a line has begun
+}
+
+const (
+	// maxBegun bounds a line without an end.
+	maxBegun = 16 << 10
+	// quietFor is how long a begun line waits for more of it, heldFor for its end.
+	quietFor = 500 * time.Millisecond
+	heldFor  = 4 * quietFor
+)
+
+// prefixer is nil where the stream is not prefixed.
+func (s *Streams) prefixer(stream int, app string, slot int, begun []byte) *prefixer {
+	to, prefixed, terminal, color := s.Out, s.PrefixOut, s.TerminalOut, s.ColorOut
+	if stream == 1 {
+		to, prefixed, terminal, color = s.Err, s.PrefixErr, s.TerminalErr, s.ColorErr
+	}
+	if !prefixed {
+		return nil
+	}
+	p := &prefixer{to: to, prefix: linePrefix(app, slot, color), terminal: terminal, begun: begun}
+	p.await()
+	return p
+}
+
+func (p *prefixer) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(b)
+	var out []byte
+	for {
+		line, rest, found := bytes.Cut(b, []byte("\n"))
+		if !found {
+			break
+		}
+		if p.begun = append(p.begun, line...); len(p.begun) > 0 || !p.shown {
+			out = p.line(out)
+		}
+		p.begun, p.shown, p.since, b = p.begun[:0], false, time.Time{}, rest
+	}
+	if p.begun = append(p.begun, b...); len(p.begun) > maxBegun {
+		out = p.line(out)
+		p.begun, p.shown = p.begun[:0], true
+	}
+	p.await()
+	if len(out) > 0 {
+		if _, err := p.to.Write(out); err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
+}
+
+// line adds the begun line with its prefix and an end.
+func (p *prefixer) line(out []byte) []byte {
+	out = append(out, p.prefix...)
+	if p.terminal {
+		out = append(out, printable.Colored(string(p.begun))...)
+	} else {
+		out = append(out, p.begun...)
+	}
+	return append(out, '\n')
+}
+
+// await starts the wait for the end of a begun line.
+func (p *prefixer) await() {
+	if len(p.begun) == 0 {
+		p.since = time.Time{}
+		if p.quiet != nil {
+			p.quiet.Stop()
+		}
+		return
+	}
+	if p.since.IsZero() {
+		p.since = time.Now()
+	}
+	wait := min(quietFor, time.Until(p.since.Add(heldFor)))
+	if p.quiet == nil {
+		p.quiet = time.AfterFunc(wait, p.show)
+	} else {
+		p.quiet.Reset(wait)
+	}
+}
+
+// show shows a line that has only begun.
+func (p *prefixer) show() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.begun) == 0 {
+		return
+	}
+	out := p.line(nil)
+	p.begun, p.shown, p.since = p.begun[:0], true, time.Time{}
+	p.to.Write(out) // where it fails the pump finds out, too
+}
+
+// take takes away what has begun.
+func (p *prefixer) take() []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	begun := p.begun
+	p.begun = nil
+	p.await()
+	return begun
+}
+
+// flush ends a begun line.
+func (p *prefixer) flush() {
+	p.mu.Lock()
+	begun := len(p.begun) > 0
+	p.mu.Unlock()
+	if begun {
+		p.Write([]byte("\n"))
+	}
+}

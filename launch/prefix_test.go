@@ -1,0 +1,76 @@
+package launch
+
+import (
+	"bytes"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestBegunLineIsShown: a prompt has no end, and is to be seen.
+func TestBegunLineIsShown(t *testing.T) {
+	for name, c := range map[string]struct {
+		does func(*prefixer)
+		want string
+	}{
+		"whole lines do not wait":   {func(p *prefixer) { p.Write([]byte("a\nb\n")) }, "> a\n> b\n"},
+		"a line in pieces is whole": {func(p *prefixer) { p.Write([]byte("a")); time.Sleep(quietFor - 1); p.Write([]byte("b\n")) }, "> ab\n"},
+		"a prompt":                  {func(p *prefixer) { p.Write([]byte("x\npassword: ")); time.Sleep(quietFor + 1) }, "> x\n> password: \n"},
+		"what follows of it":        {func(p *prefixer) { p.Write([]byte("a ... ")); time.Sleep(quietFor + 1); p.Write([]byte("done\nb\n")) }, "> a ... \n> done\n> b\n"},
+		"its end alone":             {func(p *prefixer) { p.Write([]byte("a")); time.Sleep(quietFor + 1); p.Write([]byte("\n\nb\n")) }, "> a\n> \n> b\n"},
+		"dots without a pause": {func(p *prefixer) {
+			for range 20 {
+				p.Write([]byte("."))
+				time.Sleep(heldFor / 20)
+			}
+		}, "> ....................\n"},
+		"one that another master has": {func(p *prefixer) { p.Write([]byte("a")); p.take(); time.Sleep(time.Hour) }, ""},
+		"the end of the output":       {func(p *prefixer) { p.Write([]byte("a")); p.flush(); time.Sleep(time.Hour) }, "> a\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				out := &bytes.Buffer{}
+				p := (&Streams{Out: out, PrefixOut: true}).prefixer(0, "", 0, nil)
+				p.prefix = "> "
+				c.does(p)
+				synctest.Wait()
+				if got := out.String(); got != c.want {
+					t.Errorf("got %q, want %q", got, c.want)
+				}
+				p.take()
+			})
+		})
+	}
+}
+
+// TestBegunLineOfAnotherMaster: it is gone on with, and shown if nothing follows.
+func TestBegunLineOfAnotherMaster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := &bytes.Buffer{}
+		p := (&Streams{Err: out, PrefixErr: true}).prefixer(1, "shop", 3, []byte("half "))
+		if other := (&Streams{Err: out, PrefixErr: true}).prefixer(0, "shop", 3, nil); other != nil {
+			t.Error("a stream is prefixed that is not to be")
+		}
+		time.Sleep(quietFor + 1)
+		synctest.Wait()
+		p.Write([]byte("a line\n"))
+		if got := out.String(); got != "shop/3 │ half \nshop/3 │ a line\n" {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+// TestPrefixedTerminal: a terminal gets the program's colors and nothing else that it
+// would act on; a file gets all.
+func TestPrefixedTerminal(t *testing.T) {
+	const line = "\x1b[2J\x1b[32mok\x1b]0;title\a\x1b[0m\n"
+	for terminal, want := range map[bool]string{true: "> \x1b[32mok\x1b[0m\n", false: "> " + line} {
+		out := &bytes.Buffer{}
+		p := (&Streams{Out: out, PrefixOut: true, TerminalOut: terminal}).prefixer(0, "", 0, nil)
+		p.prefix = "> "
+		p.Write([]byte(line))
+		if got := out.String(); got != want {
+			t.Errorf("terminal %v: got %q, want %q", terminal, got, want)
+		}
+	}
+}

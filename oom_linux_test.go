@@ -1,0 +1,99 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"relevo/internal/testreq"
+	"relevo/pool"
+	"relevo/pool/machine"
+)
+
+// TestOutOfMemoryRollsBack: the kernel kills the workers of a new release again and
+// again for lack of memory. That is named, and the release goes back.
+func TestOutOfMemoryRollsBack(t *testing.T) {
+	cgroup := memoryCgroup(t)
+	s := emptySite(t)
+	relevo := s.program
+	s.program = filepath.Join(s.dir, "enter")
+	enter := "#!/bin/sh\necho $$ >" + cgroup + "/cgroup.procs && exec " + relevo + ` "$@"` + "\n"
+	if err := os.WriteFile(s.program, []byte(enter), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.start("run", "--name", "site", "-l", "127.0.0.1:0", "-n", "2", "--canary", "0", "--watch-binary=false", "--", "./app")
+	s.program = relevo
+	s.settled(2)
+	events := s.record()
+	s.release("2", "eat-memory") // 100 MiB
+	limitMemory(t, cgroup, 60<<20)
+	s.relevo("reload", "site") // which way it ends depends on how soon they die
+	s.await("the roll back", func() bool {
+		last := s.status().LastRoll
+		return last != nil && last.Result == machine.RolledBack
+	})
+	s.settled(2)
+	const named = "killed by the kernel: out of memory"
+	for _, e := range events.of(pool.KindExit) {
+		if e.Planned != nil && !*e.Planned && (e.Reason != named || e.Signal != "SIGKILL" || e.Hint == "") {
+			t.Errorf("a death is told as %+v", e)
+		}
+	}
+	if reason := s.status().LastRoll.Reason; !strings.Contains(reason, named) {
+		t.Errorf("the roll back is told as %q", reason)
+	}
+	s.wantLog(t, named)
+}
+
+// memoryCgroup makes a cgroup in which the kernel counts memory, v1 or v2.
+func memoryCgroup(t *testing.T) string {
+	t.Helper()
+	testreq.Root(t)
+	for _, root := range []string{"/sys/fs/cgroup/memory", "/sys/fs/cgroup"} {
+		dir, err := os.MkdirTemp(root, "relevo-test-")
+		if err != nil {
+			continue
+		}
+		t.Cleanup(func() { await(func() bool { return os.Remove(dir) == nil }) })
+		if _, _, err := memoryFiles(dir); err == nil {
+			return dir
+		}
+	}
+	testreq.Missing(t, "no cgroup that counts memory can be made")
+	return ""
+}
+
+// memoryFiles returns a cgroup's files of memory in use and of its limit.
+func memoryFiles(dir string) (used, limit string, err error) {
+	used, limit = dir+"/memory.current", dir+"/memory.max"
+	if _, err = os.Stat(limit); err != nil {
+		used, limit = dir+"/memory.usage_in_bytes", dir+"/memory.limit_in_bytes"
+		_, err = os.Stat(limit)
+	}
+	return used, limit, err
+}
+
+// limitMemory leaves the cgroup so much more than it uses, and no swap.
+func limitMemory(t *testing.T, dir string, more int) {
+	t.Helper()
+	used, limit, err := memoryFiles(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(used)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(limit, []byte(strconv.Itoa(now+more)), 0); err != nil {
+		t.Fatal(err)
+	}
+	for file, most := range map[string]int{"memory.swap.max": 0, "memory.memsw.limit_in_bytes": now + more} {
+		_ = os.WriteFile(filepath.Join(dir, file), []byte(strconv.Itoa(most)), 0) // where there is swap
+	}
+}

@@ -1,0 +1,325 @@
+package upgrader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"relevo/config"
+	"relevo/upgrader/listeners"
+)
+
+// Add opens one more socket beside those of the configuration, for an address that a
+// program binds. One that has the address already is returned, and brought back if
+// it was to leave. The next Set takes it away unless it names it.
+func (u *Upgrader) Add(w config.Listen) (*Listener, error) {
+	u.mu.Lock()
+	l, err := u.add(w)
+	end := u.watch()
+	u.mu.Unlock()
+	end()
+	return l, err
+}
+
+// add holds u.mu.
+func (u *Upgrader) add(w config.Listen) (*Listener, error) {
+	if l := match([]config.Listen{w}, u.all())[0]; l != nil {
+		if i := slices.Index(u.leaving, l); i >= 0 {
+			u.leaving = slices.Delete(u.leaving, i, i+1)
+			u.listeners = append(u.listeners, l)
+		}
+		return l, u.admit(l)
+	}
+	w.Name = u.freeName(w.Name)
+	l, err := bind(w, u.siblings)
+	if err != nil {
+		return nil, err
+	}
+	if err := u.keep(l); err != nil {
+		l.close()
+		return nil, err
+	}
+	u.hangups.add(l)
+	u.listeners = append(u.listeners, l)
+	return l, nil
+}
+
+// freeName makes a name unique among the listeners.
+func (u *Upgrader) freeName(wanted string) string {
+	name := wanted
+	for n := 2; slices.ContainsFunc(u.all(), func(l *Listener) bool { return l.Name == name }); n++ {
+		name = fmt.Sprintf("%s-%d", wanted, n)
+	}
+	return name
+}
+
+// seating is the part of a Listener at which workers have sockets of their own. Its lock
+// may be taken with Upgrader.mu held, and never the other way round.
+type seating struct {
+	mu      sync.Mutex
+	group   *listeners.Group // nil until the first seat
+	keeper  listeners.Keeper
+	sharers map[string]bool // workers that serve at the common socket
+}
+
+// Seat returns a socket of a worker's own that listens where l does. An error of
+// package listeners says why there can be none: then the worker has to share l's.
+func (u *Upgrader) Seat(l *Listener, worker string, slot int, want listeners.SocketOptions) (*os.File, error) {
+	file, err := u.seat(l, worker, slot, want)
+	if err == nil && file != l.file {
+		u.watchSeat(file)
+	}
+	return file, err
+}
+
+func (u *Upgrader) seat(l *Listener, worker string, slot int, want listeners.SocketOptions) (*os.File, error) {
+	l.seats.mu.Lock()
+	defer l.seats.mu.Unlock()
+	if l.seats.group == nil {
+		group, err := listeners.New(l.file, u.groupOptions(l))
+		if err != nil {
+			return nil, err
+		}
+		if err := group.ServeCommon(len(l.seats.sharers)); err != nil {
+			return nil, err
+		}
+		l.seats.group = group
+	}
+	if want.Backlog == 0 {
+		want.Backlog = l.Backlog
+	}
+	return l.seats.group.Take(worker, slot, want)
+}
+
+func (u *Upgrader) watchSeat(file *os.File) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.hangups.addSeat(file)
+}
+
+// mendSeats mends what workers have done to sockets of their own: each of them harms
+// nobody else by it, so it is no news. A program asserts its own accept queue when it
+// listens.
+func (u *Upgrader) mendSeats(l *Listener) {
+	l.seats.mu.Lock()
+	defer l.seats.mu.Unlock()
+	if err := l.seats.mend(); err != nil {
+		u.log.Error("the sockets of workers are damaged", "listener", l.Name, "address", l.Address, "err", err)
+	}
+}
+
+// mend holds s.mu.
+func (s *seating) mend() (failed error) {
+	if s.group == nil {
+		return nil
+	}
+	if _, err := s.group.Heal(); err != nil {
+		failed = err
+	}
+	for _, worker := range s.group.Workers() {
+		_, err := s.group.Mend(worker)
+		failed = errors.Join(failed, err)
+	}
+	return failed
+}
+
+func (u *Upgrader) groupOptions(l *Listener) listeners.Options {
+	o := listeners.Options{Log: u.log, LendCommon: true}
+	if u.keeper != nil {
+		o.Keeper = seatKeeper{u.keeper, l.id}
+	}
+	return o
+}
+
+// seatKeeper keeps the seats of one listener.
+type seatKeeper struct {
+	keeper Keeper
+	id     int
+}
+
+func (k seatKeeper) Keep(name string, file *os.File) { k.keeper.Keep(seatFile(k.id, name), file) }
+func (k seatKeeper) Drop(name string)                { k.keeper.Drop(seatFile(k.id, name)) }
+
+const seatPrefix = "seat."
+
+// seatFile is the name of a worker's own socket among the files of a legacy.
+func seatFile(listener int, name string) string {
+	return fmt.Sprintf("%s%d.%s", seatPrefix, listener, name)
+}
+
+// IsSeatFile says whether a name is that of a worker's own socket.
+func IsSeatFile(name string) bool { return strings.HasPrefix(name, seatPrefix) }
+
+// seated is the group if the worker has a seat in it, else nil.
+func (s *seating) seated(worker string) *listeners.Group {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.group != nil && s.group.Has(worker) {
+		return s.group
+	}
+	return nil
+}
+
+// Seated says whether a worker has a socket of its own.
+func (l *Listener) Seated(worker string) bool { return l.seats.seated(worker) != nil }
+
+// Accepted waits until a worker has accepted a connection on its own socket.
+func (l *Listener) Accepted(ctx context.Context, worker string) error {
+	if group := l.seats.seated(worker); group != nil {
+		return group.Accepted(ctx, worker)
+	}
+	return nil
+}
+
+// Serve leads clients to a worker that is ready. One without a socket of its own
+// serves at the common one if it has inherited that.
+func (l *Listener) Serve(worker string, inherits bool) error {
+	if group := l.seats.seated(worker); group != nil {
+		return group.Serve(worker)
+	}
+	if !inherits {
+		return nil
+	}
+	return l.seats.share(worker, true)
+}
+
+// Leave leads no client to a worker any more.
+func (l *Listener) Leave(worker string) error {
+	if group := l.seats.seated(worker); group != nil {
+		return group.Leave(worker)
+	}
+	return l.seats.share(worker, false)
+}
+
+// Gone is Leave for a worker that does not live any more.
+func (l *Listener) Gone(worker string) error {
+	if group := l.seats.seated(worker); group != nil {
+		return errors.Join(group.Gone(worker), group.Trim(spareSeats))
+	}
+	return l.seats.share(worker, false)
+}
+
+// share counts the workers that serve at the common socket.
+func (s *seating) share(worker string, serves bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sharers[worker] == serves {
+		return nil
+	}
+	if s.sharers == nil {
+		s.sharers = map[string]bool{}
+	}
+	if s.sharers[worker] = true; !serves {
+		delete(s.sharers, worker)
+	}
+	if s.group == nil {
+		return nil
+	}
+	return s.group.ServeCommon(len(s.sharers))
+}
+
+// Emptied says whether no client waits at a worker's own socket, or is on its way
+// there.
+func (l *Listener) Emptied(worker string) bool {
+	group := l.seats.seated(worker)
+	if group == nil {
+		return true
+	}
+	queue, err := group.Queue(worker)
+	return err != nil || queue.Waiting == 0 && queue.HalfOpen == 0
+}
+
+// seatsLegacy is a seating as it passes from one master to the next.
+type seatsLegacy struct {
+	Group   *listeners.Legacy `json:"group,omitempty"`
+	Sharers []string          `json:"sharers,omitempty"`
+}
+
+// legacy is nil where there is nothing to pass on. The seats are added to files.
+func (s *seating) legacy(listener int, files map[string]*os.File) *seatsLegacy {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.group == nil && len(s.sharers) == 0 {
+		return nil
+	}
+	l := &seatsLegacy{Sharers: slices.Sorted(maps.Keys(s.sharers))}
+	if s.group != nil {
+		group, seats := s.group.Legacy()
+		l.Group = &group
+		for name, file := range seats {
+			files[seatFile(listener, name)] = file
+		}
+	}
+	return l
+}
+
+// inheritSeats takes over the sockets of the workers' own at one listener.
+func (u *Upgrader) inheritSeats(l *Listener, known *seatsLegacy, from *Inheritance) error {
+	if known == nil {
+		return nil
+	}
+	for _, worker := range known.Sharers {
+		if err := l.seats.share(worker, true); err != nil {
+			return err
+		}
+	}
+	if known.Group == nil {
+		return nil
+	}
+	seats := map[string]*os.File{}
+	for _, name := range from.Names() {
+		if seat, ours := strings.CutPrefix(name, seatFile(l.id, "")); ours {
+			file, err := from.Socket(name)
+			if err != nil {
+				return err
+			}
+			seats[seat] = file
+		}
+	}
+	group, err := listeners.Inherit(l.file, *known.Group, seats, u.groupOptions(l))
+	l.seats.group = group
+	return err
+}
+
+// close ends the seats: connections that nobody has accepted are reset.
+func (s *seating) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.group == nil {
+		return nil
+	}
+	err := s.group.Close()
+	s.group = nil
+	return err
+}
+
+// used says whether a worker has a socket of its own.
+func (s *seating) used() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.group != nil
+}
+
+// spareSeats are kept open for the next workers.
+const spareSeats = 2
+
+// ServedByOthers says whether new clients go to other workers than this one.
+func (l *Listener) ServedByOthers(worker string) bool {
+	group := l.seats.seated(worker)
+	return group != nil && !group.Serving(worker)
+}
+
+// Divert has no new client come to a worker's own socket any more: the app ends.
+func (l *Listener) Divert() error {
+	l.seats.mu.Lock()
+	defer l.seats.mu.Unlock()
+	if l.seats.group == nil {
+		return nil
+	}
+	return l.seats.group.Divert()
+}

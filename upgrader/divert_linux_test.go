@@ -1,0 +1,198 @@
+package upgrader_test
+
+import (
+	"errors"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"relevo/upgrader"
+)
+
+// retirement keeps new clients out of a listener.
+type retirement func(*upgrader.Upgrader, *upgrader.Listener) error
+
+// inBothWays runs a test with what Retire does here, and with the decoy that it
+// uses where a filter is not permitted.
+func inBothWays(t *testing.T, name string, test func(*testing.T, retirement)) {
+	t.Run(name, func(t *testing.T) { test(t, (*upgrader.Upgrader).Retire) })
+	if !strings.HasPrefix(name, "unix:") {
+		t.Run(name+", decoy", func(t *testing.T) { test(t, upgrader.RetireByDecoy) })
+	}
+}
+
+// withoutNetAdmin takes CAP_NET_ADMIN away for as long as do runs.
+func withoutNetAdmin(t *testing.T, do func()) {
+	t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var before [2]unix.CapUserData
+	if err := unix.Capget(&header, &before[0]); err != nil {
+		t.Fatal(err)
+	}
+	less := before
+	less[0].Effective &^= 1 << unix.CAP_NET_ADMIN
+	if err := unix.Capset(&header, &less[0]); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Capset(&header, &before[0])
+	do()
+}
+
+// TestRetireWithoutPrivilege: newer kernels want CAP_NET_ADMIN for a filter on TCP.
+func TestRetireWithoutPrivilege(t *testing.T) {
+	u, log := loggingUpgrader(t)
+	listeners, err := u.Listen(wanted(t, "127.0.0.1:0", "udp:127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	withoutNetAdmin(t, func() {
+		for _, l := range listeners {
+			if err := u.Retire(l); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	wantClosedToNew(t, listeners[0])
+	for _, l := range listeners {
+		if err := u.Restore(l); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := reaches("tcp", listeners[0].Address); err != nil {
+		t.Error(err)
+	}
+	if log.Len() > 0 {
+		t.Errorf("the log says %s", log)
+	}
+}
+
+// wantClosedToNew: a new client gets no answer. It would connect at once.
+func wantClosedToNew(t *testing.T, l *upgrader.Listener) {
+	t.Helper()
+	if conn, err := net.DialTimeout("tcp", l.Address, 300*time.Millisecond); err == nil {
+		conn.Close()
+		t.Error("a new client gets in")
+	}
+}
+
+// TestDecoyOfSuccessor: a decoy ends with its master, and the next one has its own.
+func TestDecoyOfSuccessor(t *testing.T) {
+	old, _ := newUpgrader(t)
+	listeners, err := old.Listen(wanted(t, ":0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := upgrader.RetireByDecoy(old, listeners[0]); err != nil {
+		t.Fatal(err)
+	}
+	all, files := old.Legacy()
+	in := upgrader.PassAround(t, nil, files)
+	u, err := upgrader.Inherit(upgrader.Options{}, all, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Close()
+	withoutNetAdmin(t, u.Begin)
+	upgrader.EndDecoy(listeners[0])
+	l := u.Listeners()[0]
+	wantClosedToNew(t, l)
+	if err := u.Restore(l); err != nil {
+		t.Fatal(err)
+	}
+	if err := reaches("tcp", l.Address); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDecoyOfDeadMaster: what a master that was killed has left on its socket is
+// taken off by the next one.
+func TestDecoyOfDeadMaster(t *testing.T) {
+	u, _ := newUpgrader(t)
+	listeners, err := u.Listen(wanted(t, "127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := listeners[0]
+	if err := upgrader.RetireByDecoy(u, l); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := unix.FcntlInt(l.File().Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	upgrader.EndDecoy(l) // as if its master was killed
+	next, _ := newUpgrader(t)
+	next.Activate([]upgrader.Socket{{Name: l.Name, FD: kept, Own: true}})
+	if _, err := next.Listen(wanted(t, l.Name+"="+l.Address)); err != nil {
+		t.Fatal(err)
+	}
+	if on, err := unix.GetsockoptInt(int(next.Listeners()[0].File().Fd()), unix.SOL_SOCKET, unix.SO_REUSEPORT); err != nil || on != 0 {
+		t.Errorf("its address can be shared: %d, %v", on, err)
+	}
+	if err := reaches("tcp", l.Address); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRetireNotPossible: a socket of the service manager that shares its address
+// with others stays open to clients, and that is told once.
+func TestRetireNotPossible(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1),
+		unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, 10)); err != nil {
+		t.Fatal(err)
+	}
+	u, log := loggingUpgrader(t)
+	u.Activate([]upgrader.Socket{{Name: "web", FD: fd}})
+	listeners, err := u.Listen(wanted(t, "web=127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := listeners[0]
+	for range 2 {
+		if err := upgrader.RetireByDecoy(u, l); err != nil {
+			t.Fatal(err)
+		}
+		if err := reaches("tcp", l.Address); err != nil {
+			t.Error(err)
+		}
+		if err := u.Restore(l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := strings.Count(log.String(), "takes new clients until its last worker has gone"); n != 1 {
+		t.Errorf("told %d times: %s", n, log)
+	}
+	if on, err := unix.GetsockoptInt(int(l.File().Fd()), unix.SOL_SOCKET, unix.SO_REUSEPORT); err != nil || on == 0 {
+		t.Errorf("the service manager's option is gone: %d, %v", on, err)
+	}
+}
+
+// TestDecoyIsNotInherited by workers.
+func TestDecoyIsNotInherited(t *testing.T) {
+	u, _ := newUpgrader(t)
+	listeners, err := u.Listen(wanted(t, "127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := listeners[0]
+	worker := spawn(t, "accept", []*os.File{l.File()})
+	worker.line()
+	if err := upgrader.RetireByDecoy(u, l); err != nil {
+		t.Fatal(err)
+	}
+	next := spawn(t, "accept", []*os.File{l.File()})
+	next.line()
+	upgrader.EndDecoy(l)
+	wantServed(t, "tcp", l.Address) // a copy would go on dropping clients
+}

@@ -1,0 +1,280 @@
+package upgrader_test
+
+import (
+	"encoding/json"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"relevo/upgrader"
+)
+
+// lockDir takes the lock on a directory as any user who can open it may, and holds it
+// until the test ends.
+func lockDir(t *testing.T, dir string) {
+	t.Helper()
+	file, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { file.Close() })
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestForeignDirectoryLock: a lock that is never let go of is told with its holder, and
+// keeps nobody from ending.
+func TestForeignDirectoryLock(t *testing.T) {
+	path, other := socketPath(t), socketPath(t)
+	h, listeners := newHealer(t, "unix:"+path)
+	lockDir(t, filepath.Dir(path))
+	lockDir(t, filepath.Dir(other))
+	_, _, _, err := h.Set(wanted(t, "unix:"+path, "more=unix:"+other))
+	wantContains(t, err, "cannot listen on unix:"+other, "holds a lock (flock) on "+filepath.Dir(other), "pid ", "end it")
+	order(spawn(t, "abuse", []*os.File{listeners[0].File()}), "shutdown")
+	if healed := h.next(); healed.Err != nil {
+		t.Errorf("a socket that was shut down: %v", healed.Err)
+	}
+	if err := h.Close(); err != nil {
+		t.Error(err)
+	}
+	if exists(path) {
+		t.Error("the socket is left after Close")
+	}
+}
+
+// TestRemovedFile: the file of a Unix socket that was removed comes back with the next
+// Set, with its mode; until then Lost tells of it.
+func TestRemovedFile(t *testing.T) {
+	setUmask(t, 0o007)
+	for _, option := range []string{"", ",mode=0620"} {
+		path := socketPath(t)
+		h, listeners := newHealer(t, "unix:"+path+option)
+		before := mode(t, path)
+		unix.Umask(0o077)
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if lost := h.Lost(); len(lost) != 1 || !strings.Contains(lost[0], path+" was removed") {
+			t.Errorf("lost are %q", lost)
+		}
+		if _, _, _, err := h.Set(wanted(t, "unix:"+path+option)); err != nil {
+			t.Fatal(err)
+		}
+		if healed := h.next(); healed.Err != nil || !healed.Renewed || !healed.Outside || healed.What != "its file was removed" || healed.At.IsZero() {
+			t.Errorf("told %+v", healed)
+		}
+		if lost := h.Lost(); len(lost) > 0 {
+			t.Errorf("lost are %q", lost)
+		}
+		if after := mode(t, path); after != before {
+			t.Errorf("the mode is %v, want %v", after, before)
+		}
+		server := spawn(t, "accept", []*os.File{listeners[0].File()})
+		server.line()
+		wantServed(t, "unix", path)
+		unix.Umask(0o007)
+	}
+}
+
+func mode(t *testing.T, path string) os.FileMode {
+	t.Helper()
+	info, err := os.Lstat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Mode()
+}
+
+// TestReplacedFile: a path that another program has taken is left to it, and told.
+func TestReplacedFile(t *testing.T) {
+	for what, put := range map[string]func(path string){
+		"socket": func(path string) { strange(t, path) },
+		"file":   func(path string) { os.WriteFile(path, []byte("another's"), 0o600) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			path := socketPath(t)
+			h, _ := newHealer(t, "unix:"+path)
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			put(path)
+			theirs := mode(t, path)
+			if lost := h.Lost(); len(lost) != 1 || !strings.Contains(lost[0], "another program has put its own file at "+path) {
+				t.Errorf("lost are %q", lost)
+			}
+			if _, _, _, err := h.Set(wanted(t, "unix:"+path+",mode=0604")); err != nil {
+				t.Fatal(err)
+			}
+			wantContains(t, h.next().Err, path+" is another program's now")
+			if err := h.Close(); err != nil {
+				t.Error(err)
+			}
+			if now := mode(t, path); now != theirs {
+				t.Errorf("theirs is %v, was %v", now, theirs)
+			}
+		})
+	}
+}
+
+// inherited passes the listeners of u on, and u lets go of nothing.
+func inherited(t *testing.T, u *upgrader.Upgrader) *healer {
+	t.Helper()
+	all, files := u.Legacy()
+	document, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read []upgrader.ListenerLegacy
+	if err := json.Unmarshal(document, &read); err != nil {
+		t.Fatal(err)
+	}
+	fds := map[string]int{}
+	for name, file := range files {
+		if fds[name], err = unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next, err := upgrader.Inherit(upgrader.Options{}, read, upgrader.NewInheritance(fds))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &healer{next, t, make(chan upgrader.Healed, 100)}
+	h.OnHealed(func(healed upgrader.Healed) { h.heals <- healed })
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+// TestRemovedFileInSuccession: a master that takes over makes a file that was removed
+// again, with the mode that the first master gave it.
+func TestRemovedFileInSuccession(t *testing.T) {
+	setUmask(t, 0o007)
+	path := socketPath(t)
+	h, _ := newHealer(t, "unix:"+path)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	unix.Umask(0o077)
+	next := inherited(t, h.Upgrader)
+	next.Begin()
+	if healed := next.next(); healed.Err != nil || !healed.Renewed {
+		t.Errorf("told %+v", healed)
+	}
+	if err := reaches("unix", path); err != nil {
+		t.Error(err)
+	}
+	if now := mode(t, path).Perm(); now != 0o770 {
+		t.Errorf("the mode is %v", now)
+	}
+}
+
+// TestRemovedHiddenFile: a listener on its way out whose file was removed comes back
+// with a new one.
+func TestRemovedHiddenFile(t *testing.T) {
+	path := socketPath(t)
+	h, listeners := newHealer(t, "unix:"+path)
+	if err := h.Retire(listeners[0]); err != nil {
+		t.Fatal(err)
+	}
+	names, err := filepath.Glob(path + "*")
+	if err != nil || len(names) != 1 {
+		t.Fatalf("hidden as %v, %v", names, err)
+	}
+	if err := os.Remove(names[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Restore(listeners[0]); err != nil {
+		t.Fatal(err)
+	}
+	if healed := h.next(); healed.Err != nil || !healed.Renewed {
+		t.Errorf("told %+v", healed)
+	}
+	if err := reaches("unix", path); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAbstract: unix:@name is a name without a file, through all that a listener goes
+// through.
+func TestAbstract(t *testing.T) {
+	name := "@relevo-test-" + filepath.Base(filepath.Dir(socketPath(t)))
+	t.Chdir(t.TempDir())
+	h, listeners := newHealer(t, "unix:"+name)
+	l := listeners[0]
+	if l.Address != name || exists(name) {
+		t.Errorf("the address is %q, a file: %v", l.Address, exists(name))
+	}
+	err := refused(t, "unix:"+name)
+	if wantContains(t, err, "cannot listen on unix:"+name, "ss -lxp"); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Error(err)
+	}
+	served := func(when string, u *upgrader.Upgrader) {
+		t.Helper()
+		server := spawn(t, "accept", []*os.File{u.Listeners()[0].File()})
+		server.line()
+		t.Log(when)
+		wantServed(t, "unix", name)
+	}
+	served("at first", h.Upgrader)
+	for _, step := range []func(*upgrader.Listener) error{h.Retire, h.Park, h.Unpark} {
+		if err := step(l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	served("unparked", h.Upgrader)
+	if _, kept, _, err := h.Set(wanted(t, "unix:"+name)); err != nil || len(kept) != 1 {
+		t.Errorf("kept %v, %v", kept, err)
+	}
+	served("kept", h.Upgrader)
+	next := inherited(t, h.Upgrader)
+	next.Begin()
+	served("inherited", next.Upgrader)
+	if lost := append(h.Lost(), next.Lost()...); len(lost) > 0 {
+		t.Errorf("lost are %q", lost)
+	}
+	order(spawn(t, "abuse", []*os.File{l.File()}), "shutdown")
+	wantContains(t, next.next().Err, "abstract name", "restart the app")
+	if err := errors.Join(next.Close(), h.Close()); err != nil {
+		t.Error(err)
+	}
+	if conn, err := net.Dial("unix", name); err == nil {
+		conn.Close()
+		t.Error("it listens after Close")
+	}
+}
+
+// TestAbstractActivated: the service manager's abstract sockets, and those of a master
+// before, are known by their name.
+func TestAbstractActivated(t *testing.T) {
+	name := "@relevo-test-" + filepath.Base(filepath.Dir(socketPath(t)))
+	for _, own := range []bool{false, true} {
+		conn := strange(t, name)
+		raw, err := conn.File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fd, err := unix.FcntlInt(raw.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, _ := newUpgrader(t)
+		u.Activate([]upgrader.Socket{{Name: "other", FD: fd, Own: own}})
+		if added, _, _, err := u.Set(wanted(t, "web=unix:"+name)); err != nil || len(added) != 1 || added[0].Address != name {
+			t.Errorf("own %v: added %v, %v", own, added, err)
+		}
+		if err := errors.Join(raw.Close(), conn.Close(), u.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}
