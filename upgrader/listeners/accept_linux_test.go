@@ -36,14 +36,18 @@ func TestAccepted(t *testing.T) {
 		all = append(all, netip.AddrPortFrom(own, 0).String())
 	}
 	for _, address := range all {
-		for name, with := range map[string]func(*listeners.Group){"": func(*listeners.Group) {}, " no sock_diag": listeners.WithoutSockDiag} {
+		for name, with := range map[string]func(*listeners.Group){
+			"":              func(*listeners.Group) {},
+			" no sock_diag": listeners.WithoutSockDiag,
+		} {
 			t.Run(address+name, func(t *testing.T) {
 				g, common := newGroup(t, address)
 				with(g)
 				others := []*server{serve(t, common, "common"), serve(t, take(t, g, "w0", 0), "w0")}
 				must(t, g.Serve("w0"))
 				file := take(t, g, "w1", 1)
-				if err := g.Accepted(moment(t), "w1"); !errors.Is(err, listeners.ErrNotAccepted) || !errors.Is(err, context.DeadlineExceeded) {
+				err := g.Accepted(moment(t), "w1")
+				if !errors.Is(err, listeners.ErrNotAccepted) || !errors.Is(err, context.DeadlineExceeded) {
 					t.Fatalf("a worker that does not accept: %v", err)
 				}
 				s := serve(t, file, "w1")
@@ -156,12 +160,15 @@ func TestAcceptedDeferred(t *testing.T) {
 	must(t, err)
 	serve(t, file, "w0")
 	must(t, g.Accepted(patience(t), "w0"))
-	if seconds, err := unix.GetsockoptInt(int(file.Fd()), unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT); err != nil || seconds < 30 {
+	seconds, err := unix.GetsockoptInt(int(file.Fd()), unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT)
+	if err != nil || seconds < 30 {
 		t.Errorf("data is waited for %d seconds (%v)", seconds, err)
 	}
 }
 
-var deferAccept = listeners.Option{Level: unix.IPPROTO_TCP, Name: unix.TCP_DEFER_ACCEPT, Value: binary.NativeEndian.AppendUint32(nil, 60)}
+var deferAccept = listeners.Option{
+	Level: unix.IPPROTO_TCP, Name: unix.TCP_DEFER_ACCEPT, Value: binary.NativeEndian.AppendUint32(nil, 60),
+}
 
 // Many workers are probed at a time, and each answers for itself.
 func TestAcceptedMany(t *testing.T) {
@@ -219,11 +226,13 @@ func TestAcceptedOfNobody(t *testing.T) {
 	if err := g.Accepted(patience(t), "w0"); !errors.Is(err, listeners.ErrNoSeat) {
 		t.Errorf("a worker without a seat: %v", err)
 	}
+	slots := 0
 	for name, end := range map[string]func(*os.File) error{
 		"gone": func(*os.File) error { return g.Gone("gone") },
 		"shut": func(file *os.File) error { return unix.Shutdown(int(file.Fd()), unix.SHUT_RDWR) },
 	} {
-		file := take(t, g, name, 0)
+		slots++ // another slot's queue is not this worker's
+		file := take(t, g, name, slots)
 		failed := make(chan error)
 		go func() { failed <- g.Accepted(patience(t), name) }()
 		eventually(t, name+" is probed", func() bool { return queue(t, g, name).Waiting == 1 })

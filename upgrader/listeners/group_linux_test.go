@@ -187,7 +187,8 @@ func (s *server) count() int {
 
 func dial(t testing.TB, g *listeners.Group, host string) net.Conn {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", netip.AddrPortFrom(netip.MustParseAddr(host), g.Address().Port()).String(), tooLong)
+	to := netip.AddrPortFrom(netip.MustParseAddr(host), g.Address().Port())
+	conn, err := net.DialTimeout("tcp", to.String(), tooLong)
 	if err != nil {
 		t.Fatal(err)
 	}

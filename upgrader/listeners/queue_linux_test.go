@@ -59,7 +59,9 @@ func TestLateHandshake(t *testing.T) {
 				}
 				defer dial(t, g, host).Close() // one of w1's
 				write(t, early)
-				eventually(t, "one handshake is left", func() bool { return queue(t, g, "w0") == listeners.Queue{Waiting: 1, HalfOpen: 1} })
+				eventually(t, "one handshake is left", func() bool {
+					return queue(t, g, "w0") == listeners.Queue{Waiting: 1, HalfOpen: 1}
+				})
 				must(t, g.Gone("w0"))
 				write(t, late)
 				eventually(t, "the late one is seen", func() bool { s := g.Stranded(); return len(s) == 1 && s[0].Waiting == 2 })
