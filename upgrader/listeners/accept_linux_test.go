@@ -31,19 +31,23 @@ func within(t testing.TB, d time.Duration) context.Context {
 
 // A worker that does not serve yet is asked whether it accepts, and no other is.
 func TestAccepted(t *testing.T) {
-	all := []string{"127.0.0.1:0", "[::1]:0", "[::]:0", "0.0.0.0:0"}
+	all := []string{"127.0.0.1:0", "[::1]:0", "[::]:0", "0.0.0.0:0", onlyIPv6}
 	if own := interfaceAddress(); own.IsValid() {
 		all = append(all, netip.AddrPortFrom(own, 0).String())
 	}
 	for _, address := range all {
-		for name, with := range map[string]func(*listeners.Group){"": func(*listeners.Group) {}, " no sock_diag": listeners.WithoutSockDiag} {
+		for name, with := range map[string]func(*listeners.Group){
+			"":              func(*listeners.Group) {},
+			" no sock_diag": listeners.WithoutSockDiag,
+		} {
 			t.Run(address+name, func(t *testing.T) {
 				g, common := newGroup(t, address)
 				with(g)
 				others := []*server{serve(t, common, "common"), serve(t, take(t, g, "w0", 0), "w0")}
 				must(t, g.Serve("w0"))
 				file := take(t, g, "w1", 1)
-				if err := g.Accepted(moment(t), "w1"); !errors.Is(err, listeners.ErrNotAccepted) || !errors.Is(err, context.DeadlineExceeded) {
+				err := g.Accepted(moment(t), "w1")
+				if !errors.Is(err, listeners.ErrNotAccepted) || !errors.Is(err, context.DeadlineExceeded) {
 					t.Fatalf("a worker that does not accept: %v", err)
 				}
 				s := serve(t, file, "w1")
@@ -90,7 +94,10 @@ func TestAcceptedEnds(t *testing.T) {
 			if n, err := c.Read(make([]byte, 1)); n > 0 || err != io.EOF {
 				return fmt.Errorf("read %d bytes, %w", n, err)
 			}
-			return nil
+			if _, err := c.Write(make([]byte, 100_000)); err != nil {
+				return err
+			}
+			return ended(c)
 		},
 		"closes at once": func(*net.TCPConn) error { return nil },
 		"resets":         func(c *net.TCPConn) error { return c.SetLinger(0) },
@@ -116,6 +123,35 @@ func TestAcceptedEnds(t *testing.T) {
 	}
 }
 
+// ended closes the last direction of a connection, and says whether it came to its end
+// without a reset.
+func ended(c *net.TCPConn) error {
+	if err := c.CloseWrite(); err != nil {
+		return err
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	for state := uint8(0); state != unix.BPF_TCP_CLOSE; time.Sleep(time.Millisecond) {
+		raw.Control(func(fd uintptr) {
+			var info *unix.TCPInfo
+			if info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+				state = info.State
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	code := 0
+	raw.Control(func(fd uintptr) { code, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR) })
+	if code != 0 {
+		err = unix.Errno(code)
+	}
+	return err
+}
+
 // A program that wants to be woken by data only (TCP_DEFER_ACCEPT) is probed, too, and
 // has it so afterwards.
 func TestAcceptedDeferred(t *testing.T) {
@@ -124,12 +160,15 @@ func TestAcceptedDeferred(t *testing.T) {
 	must(t, err)
 	serve(t, file, "w0")
 	must(t, g.Accepted(patience(t), "w0"))
-	if seconds, err := unix.GetsockoptInt(int(file.Fd()), unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT); err != nil || seconds < 30 {
+	seconds, err := unix.GetsockoptInt(int(file.Fd()), unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT)
+	if err != nil || seconds < 30 {
 		t.Errorf("data is waited for %d seconds (%v)", seconds, err)
 	}
 }
 
-var deferAccept = listeners.Option{Level: unix.IPPROTO_TCP, Name: unix.TCP_DEFER_ACCEPT, Value: binary.NativeEndian.AppendUint32(nil, 60)}
+var deferAccept = listeners.Option{
+	Level: unix.IPPROTO_TCP, Name: unix.TCP_DEFER_ACCEPT, Value: binary.NativeEndian.AppendUint32(nil, 60),
+}
 
 // Many workers are probed at a time, and each answers for itself.
 func TestAcceptedMany(t *testing.T) {
@@ -187,11 +226,13 @@ func TestAcceptedOfNobody(t *testing.T) {
 	if err := g.Accepted(patience(t), "w0"); !errors.Is(err, listeners.ErrNoSeat) {
 		t.Errorf("a worker without a seat: %v", err)
 	}
+	slots := 0
 	for name, end := range map[string]func(*os.File) error{
 		"gone": func(*os.File) error { return g.Gone("gone") },
 		"shut": func(file *os.File) error { return unix.Shutdown(int(file.Fd()), unix.SHUT_RDWR) },
 	} {
-		file := take(t, g, name, 0)
+		slots++ // another slot's queue is not this worker's
+		file := take(t, g, name, slots)
 		failed := make(chan error)
 		go func() { failed <- g.Accepted(patience(t), name) }()
 		eventually(t, name+" is probed", func() bool { return queue(t, g, name).Waiting == 1 })

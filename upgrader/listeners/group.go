@@ -136,7 +136,8 @@ func (g *Group) Take(worker string, slot int, want SocketOptions) (*os.File, err
 		return nil, err
 	}
 	for _, err := range refused {
-		g.log.Warn("a socket option of the program is lost", "worker", worker, "address", g.where.address.String(), "err", err)
+		g.log.Warn("a socket option of the program is lost",
+			"worker", worker, "address", g.where.address.String(), "err", err)
 	}
 	return s.file, nil
 }

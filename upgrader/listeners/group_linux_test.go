@@ -35,7 +35,10 @@ var addresses = map[string][]string{
 	"[::1]:0":     {"::1"},
 	"[::]:0":      {"::1", "127.0.0.1"},
 	"0.0.0.0:0":   {"127.0.0.1", "127.9.9.9"},
+	onlyIPv6:      {"::1"},
 }
+
+const onlyIPv6 = "[::]:0 without IPv4"
 
 // listenShared opens a common socket, blocking and outside of the runtime's poller.
 func listenShared(t testing.TB, address string) *os.File {
@@ -52,7 +55,9 @@ func listenShared(t testing.TB, address string) *os.File {
 		needIPv6(t)
 	}
 	network := "tcp"
-	if netip.MustParseAddrPort(address).Addr().Is4() {
+	if address == onlyIPv6 {
+		network, address = "tcp6", "[::]:0"
+	} else if netip.MustParseAddrPort(address).Addr().Is4() {
 		network = "tcp4" // Go makes 0.0.0.0 dual-stack otherwise
 	}
 	l, err := lc.Listen(context.Background(), network, address)
@@ -182,7 +187,8 @@ func (s *server) count() int {
 
 func dial(t testing.TB, g *listeners.Group, host string) net.Conn {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", netip.AddrPortFrom(netip.MustParseAddr(host), g.Address().Port()).String(), tooLong)
+	to := netip.AddrPortFrom(netip.MustParseAddr(host), g.Address().Port())
+	conn, err := net.DialTimeout("tcp", to.String(), tooLong)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,5 +266,30 @@ func TestServeAndLeave(t *testing.T) {
 				t.Errorf("the last was not left when another served: %q", got)
 			}
 		})
+	}
+}
+
+// While the first seat is opened, no connection goes there.
+func TestFirstSeat(t *testing.T) {
+	for range 20 {
+		g, common := newGroup(t, "127.0.0.1:0")
+		serve(t, common, "common")
+		ctx, cancel := context.WithCancel(t.Context())
+		var clients sync.WaitGroup
+		for range 4 {
+			clients.Go(func() {
+				for ctx.Err() == nil {
+					if conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", g.Address().String()); err == nil {
+						conn.Close()
+					}
+				}
+			})
+		}
+		take(t, g, "w0", 0)
+		cancel()
+		clients.Wait()
+		if n := queue(t, g, "w0").Waiting; n > 0 {
+			t.Fatalf("%d connections wait at a seat that no worker serves", n)
+		}
 	}
 }

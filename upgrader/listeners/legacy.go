@@ -36,7 +36,8 @@ func (g *Group) Legacy() (Legacy, map[string]*os.File) {
 	files := map[string]*os.File{}
 	for _, s := range g.members {
 		l.Members = append(l.Members, MemberLegacy{
-			ID: s.id, Worker: s.holder, Slot: s.slot, Reserved: s.reserved, Serving: s.serving, Share: s.share, Want: s.want, Changed: s.changed,
+			ID: s.id, Worker: s.holder, Slot: s.slot, Reserved: s.reserved, Serving: s.serving, Share: s.share,
+			Want: s.want, Changed: s.changed,
 		})
 		if s.id > 0 {
 			files[s.name()] = s.file
@@ -66,7 +67,8 @@ func Inherit(common *os.File, l Legacy, files map[string]*os.File, o Options) (*
 	}
 	for _, m := range l.Members {
 		s := &seat{
-			id: m.ID, file: left[m.ID], holder: m.Worker, slot: m.Slot, reserved: m.Reserved, serving: m.Serving, share: m.Share, want: m.Want, changed: m.Changed,
+			id: m.ID, file: left[m.ID], holder: m.Worker, slot: m.Slot, reserved: m.Reserved, serving: m.Serving,
+			share: m.Share, want: m.Want, changed: m.Changed,
 		}
 		if m.ID == 0 {
 			s.file, g.common = common, s

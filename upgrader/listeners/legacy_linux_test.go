@@ -83,7 +83,9 @@ func TestInherit(t *testing.T) {
 	var servers []*server
 	for slot := range 3 {
 		name := fmt.Sprint("w", slot)
-		file, err := first.Take(name, slot, listeners.SocketOptions{Nonblock: true, Backlog: 17, Set: []listeners.Option{deferAccept}})
+		file, err := first.Take(name, slot, listeners.SocketOptions{
+			Nonblock: true, Backlog: 17, Set: []listeners.Option{deferAccept},
+		})
 		must(t, err)
 		servers = append(servers, serve(t, file, name))
 	}
@@ -107,6 +109,16 @@ func TestInherit(t *testing.T) {
 	if !second.Serving("w1") || second.Serving("w0") {
 		t.Error("wrong about who serves")
 	}
+	goesOn(t, second, waiting)
+	must(t, second.Accepted(patience(t), "w0"))
+	if servers[0].count() != 1 {
+		t.Errorf("w0 accepted %d connections", servers[0].count())
+	}
+}
+
+// goesOn uses the inherited group of TestInherit.
+func goesOn(t *testing.T, second *listeners.Group, waiting net.Conn) {
+	t.Helper()
 	for range 16 { // nothing was touched in the kernel
 		if got := say(t, dial(t, second, "127.0.0.1")); got != "w1" {
 			t.Fatalf("%q served", got)
@@ -124,12 +136,8 @@ func TestInherit(t *testing.T) {
 	if take(t, second, "new", 9).Name() != "seat.5" {
 		t.Error("an ID was given twice")
 	}
-	_, err = second.Heal()
+	_, err := second.Heal()
 	must(t, err)
-	must(t, second.Accepted(patience(t), "w0"))
-	if servers[0].count() != 1 {
-		t.Errorf("w0 accepted %d connections", servers[0].count())
-	}
 }
 
 // A master that hands over while a probe is under way leaves the successor's steering as
@@ -204,13 +212,16 @@ func TestInheritAfterACrash(t *testing.T) {
 	second, err := listeners.Inherit(common, state, copies, options(t))
 	must(t, err)
 	defer second.Close()
+	if state, _ := second.Legacy(); len(state.Members) != 6 {
+		t.Errorf("%d members, want 6", len(state.Members))
+	}
 	if _, err := second.Heal(); err != nil {
 		t.Fatal(err)
 	}
 	c := &crew{Group: second, t: t, names: []string{"w0", "w1", "w2", "w3"}}
 	c.inOrder()
-	if got := take(t, second, "w5", 5).Name(); got != "seat.5" {
-		t.Errorf("the free seat was not used, but %s", got)
+	if got := take(t, second, "w5", 5); got != copies["seat.5"] {
+		t.Errorf("the free seat was not used, but %s", got.Name())
 	}
 }
 
@@ -276,12 +287,14 @@ func TestNewRefuses(t *testing.T) {
 		"without SO_REUSEPORT": {tcp(false), listeners.ErrNoReusePort},
 		"Unix":                 {file(unixListener, err), listeners.ErrNotTCP},
 	} {
-		if _, err := listeners.New(c.file, options(t)); !errors.Is(err, c.want) || !strings.HasPrefix(err.Error(), "cannot give workers sockets of their own") {
+		_, err := listeners.New(c.file, options(t))
+		if !errors.Is(err, c.want) || !strings.HasPrefix(err.Error(), "cannot give workers sockets of their own") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	multipath := tcp(true)
-	if protocol, err := unix.GetsockoptInt(int(multipath.Fd()), unix.SOL_SOCKET, unix.SO_PROTOCOL); err != nil || protocol == unix.IPPROTO_TCP {
+	protocol, err := unix.GetsockoptInt(int(multipath.Fd()), unix.SOL_SOCKET, unix.SO_PROTOCOL)
+	if err != nil || protocol == unix.IPPROTO_TCP {
 		testreq.Missing(t, "this kernel has no MPTCP")
 	}
 	if _, err := listeners.New(multipath, options(t)); !errors.Is(err, listeners.ErrNotTCP) {

@@ -62,39 +62,41 @@ func (c *crew) listen(name string) {
 	must(c.t, unix.Listen(int(c.files[name].Fd()), 5))
 }
 
-// Workers shut down their sockets, several at once and in any order; the others get what
-// is meant for them.
+// harms are what workers do to their sockets, several at once and in any order.
+var harms = map[string]func(c *crew){
+	"nothing":     func(*crew) {},
+	"the first":   func(c *crew) { c.shut("w0") },
+	"the last":    func(c *crew) { c.shut("w4") },
+	"two":         func(c *crew) { c.shut("w0"); c.shut("w2") },
+	"two, other":  func(c *crew) { c.shut("w2"); c.shut("w0") },
+	"three":       func(c *crew) { c.shut("w3"); c.shut("w0"); c.shut("w1") },
+	"all":         func(c *crew) { c.shut("w3"); c.shut("w0"); c.shut("w4"); c.shut("w2"); c.shut("w1") },
+	"twice":       func(c *crew) { c.shut("w1"); unix.Shutdown(int(c.files["w1"].Fd()), unix.SHUT_RDWR) },
+	"and listens": func(c *crew) { c.shut("w1"); c.listen("w1") },
+	"one listens, one does not": func(c *crew) {
+		c.shut("w1")
+		c.shut("w0")
+		c.listen("w1")
+	},
+	"the common one": func(c *crew) {
+		must(c.t, unix.Shutdown(int(c.common.Fd()), unix.SHUT_RDWR))
+	},
+	"the common one, mended by its owner": func(c *crew) {
+		must(c.t, unix.Shutdown(int(c.common.Fd()), unix.SHUT_RDWR))
+		must(c.t, unix.Bind(int(c.common.Fd()), &unix.SockaddrInet4{Port: int(c.Address().Port())}))
+		must(c.t, unix.Listen(int(c.common.Fd()), 5))
+	},
+	"all and the common one": func(c *crew) {
+		for _, name := range c.names {
+			c.shut(name)
+		}
+		must(c.t, unix.Shutdown(int(c.common.Fd()), unix.SHUT_RDWR))
+	},
+}
+
+// After any harm, each worker gets what is meant for it.
 func TestShutdown(t *testing.T) {
-	for name, harm := range map[string]func(c *crew){
-		"nothing":     func(*crew) {},
-		"the first":   func(c *crew) { c.shut("w0") },
-		"the last":    func(c *crew) { c.shut("w4") },
-		"two":         func(c *crew) { c.shut("w0"); c.shut("w2") },
-		"two, other":  func(c *crew) { c.shut("w2"); c.shut("w0") },
-		"three":       func(c *crew) { c.shut("w3"); c.shut("w0"); c.shut("w1") },
-		"all":         func(c *crew) { c.shut("w3"); c.shut("w0"); c.shut("w4"); c.shut("w2"); c.shut("w1") },
-		"twice":       func(c *crew) { c.shut("w1"); unix.Shutdown(int(c.files["w1"].Fd()), unix.SHUT_RDWR) },
-		"and listens": func(c *crew) { c.shut("w1"); c.listen("w1") },
-		"one listens, one does not": func(c *crew) {
-			c.shut("w1")
-			c.shut("w0")
-			c.listen("w1")
-		},
-		"the common one": func(c *crew) {
-			must(c.t, unix.Shutdown(int(c.common.Fd()), unix.SHUT_RDWR))
-		},
-		"the common one, mended by its owner": func(c *crew) {
-			must(c.t, unix.Shutdown(int(c.common.Fd()), unix.SHUT_RDWR))
-			must(c.t, unix.Bind(int(c.common.Fd()), &unix.SockaddrInet4{Port: int(c.Address().Port())}))
-			must(c.t, unix.Listen(int(c.common.Fd()), 5))
-		},
-		"all and the common one": func(c *crew) {
-			for _, name := range c.names {
-				c.shut(name)
-			}
-			must(c.t, unix.Shutdown(int(c.common.Fd()), unix.SHUT_RDWR))
-		},
-	} {
+	for name, harm := range harms {
 		t.Run(name, func(t *testing.T) {
 			c := newCrew(t, "0.0.0.0:0", 5)
 			for _, name := range c.names {
@@ -150,7 +152,6 @@ func TestShutdownTwice(t *testing.T) {
 func TestShutdownBeforeTake(t *testing.T) {
 	c := newCrew(t, "127.0.0.1:0", 4)
 	c.shut("w1")
-	c.shut("w0")
 	must(t, c.Gone("w1"))
 	if take(t, c.Group, "next", 1) != c.files["w1"] {
 		t.Error("the slot's seat was not used")

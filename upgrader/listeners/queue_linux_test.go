@@ -38,9 +38,20 @@ func TestLateHandshake(t *testing.T) {
 				if q := queue(t, g, "w0"); q != (listeners.Queue{}) {
 					t.Errorf("nothing waits: %+v", q)
 				}
-				early, late := dial(t, g, host), dial(t, g, host)
+				early := dial(t, g, host)
 				defer early.Close()
+				must(t, g.Serve("w1"))
+				must(t, g.Leave("w0"))
+				if q := queue(t, g, "w0"); q != (listeners.Queue{HalfOpen: 1}) {
+					t.Fatalf("a handshake is under way: %+v", q)
+				}
+				must(t, g.Serve("w0")) // not to leave after all
+				must(t, g.Leave("w1"))
+				late := dial(t, g, host)
 				defer late.Close()
+				if q := queue(t, g, "w0"); q != (listeners.Queue{}) {
+					t.Errorf("handshakes are counted while others begin: %+v", q)
+				}
 				must(t, g.Serve("w1"))
 				must(t, g.Leave("w0"))
 				if q := queue(t, g, "w0"); q != (listeners.Queue{HalfOpen: 2}) {
@@ -48,7 +59,9 @@ func TestLateHandshake(t *testing.T) {
 				}
 				defer dial(t, g, host).Close() // one of w1's
 				write(t, early)
-				eventually(t, "one handshake is left", func() bool { return queue(t, g, "w0") == listeners.Queue{Waiting: 1, HalfOpen: 1} })
+				eventually(t, "one handshake is left", func() bool {
+					return queue(t, g, "w0") == listeners.Queue{Waiting: 1, HalfOpen: 1}
+				})
 				must(t, g.Gone("w0"))
 				write(t, late)
 				eventually(t, "the late one is seen", func() bool { s := g.Stranded(); return len(s) == 1 && s[0].Waiting == 2 })

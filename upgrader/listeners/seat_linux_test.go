@@ -84,8 +84,9 @@ func TestDeadWorkersQueue(t *testing.T) {
 	}
 	eventually(t, "all in the queue", func() bool { return queue(t, g, "w0").Waiting == 5 })
 	must(t, g.Gone("w0"))
-	if len(g.Stranded()) != 1 || g.Stranded()[0] != (listeners.Stranded{ID: 1, Slot: 0, Waiting: 5, Steered: true, File: left}) {
-		t.Errorf("stranded: %+v", g.Stranded())
+	want := listeners.Stranded{ID: 1, Slot: 0, Waiting: 5, Steered: true, File: left}
+	if got := g.Stranded(); len(got) != 1 || got[0] != want {
+		t.Errorf("stranded: %+v", got)
 	}
 	if take(t, g, "w1", 1) == left {
 		t.Error("a worker of another slot took the queue")
@@ -153,10 +154,27 @@ func TestLendCommon(t *testing.T) {
 			t.Fatalf("%q served, but does not yet", got)
 		}
 	}
-	must(t, g.Gone("w0"))
+}
+
+// The common socket is not lent while workers serve there, and nothing is stranded then.
+func TestCommonIsServed(t *testing.T) {
+	o := options(t)
+	o.LendCommon = true
+	common := listenShared(t, "127.0.0.1:0")
+	g, err := listeners.New(common, o)
+	must(t, err)
+	defer g.Close()
 	must(t, g.ServeCommon(1))
-	if take(t, g, "w2", 2) == common {
-		t.Error("the common socket was lent while workers serve there")
+	defer dial(t, g, "127.0.0.1").Close()
+	if s := g.Stranded(); len(s) > 0 {
+		t.Errorf("stranded: %+v", s)
+	}
+	if take(t, g, "w0", 0) == common {
+		t.Error("the common socket was lent")
+	}
+	must(t, g.ServeCommon(0))
+	if s := g.Stranded(); len(s) != 1 || s[0] != (listeners.Stranded{Slot: -1, Waiting: 1, Steered: true, File: common}) {
+		t.Errorf("stranded: %+v", s)
 	}
 }
 
@@ -165,7 +183,8 @@ func TestLendCommon(t *testing.T) {
 func TestSocketOptions(t *testing.T) {
 	g, _ := newGroup(t, "127.0.0.1:0")
 	option := func(name, value int) listeners.Option {
-		return listeners.Option{Level: unix.SOL_SOCKET, Name: name, Value: binary.NativeEndian.AppendUint32(nil, uint32(value))}
+		raw := binary.NativeEndian.AppendUint32(nil, uint32(value))
+		return listeners.Option{Level: unix.SOL_SOCKET, Name: name, Value: raw}
 	}
 	value := func(file *os.File, name int) int {
 		got, err := unix.GetsockoptInt(int(file.Fd()), unix.SOL_SOCKET, name)
@@ -180,7 +199,8 @@ func TestSocketOptions(t *testing.T) {
 	}})
 	must(t, err)
 	state := func() string {
-		return fmt.Sprint(nonblocking(t, file), limit(t, file), value(file, unix.SO_KEEPALIVE), value(file, unix.SO_RCVBUF), value(file, unix.SO_BUF_LOCK))
+		return fmt.Sprint(nonblocking(t, file), limit(t, file),
+			value(file, unix.SO_KEEPALIVE), value(file, unix.SO_RCVBUF), value(file, unix.SO_BUF_LOCK))
 	}
 	if got := state(); got != "false 3 1 40000 2" {
 		t.Fatalf("the seat is %s", got)
@@ -197,7 +217,9 @@ func TestSocketOptions(t *testing.T) {
 		t.Errorf("the mended seat is %s", got)
 	}
 	must(t, g.Gone("w0"))
-	again, err := g.Take("w0 again", 0, listeners.SocketOptions{Nonblock: true, Set: []listeners.Option{option(unix.SO_PRIORITY, 5)}})
+	again, err := g.Take("w0 again", 0, listeners.SocketOptions{
+		Nonblock: true, Set: []listeners.Option{option(unix.SO_PRIORITY, 5)},
+	})
 	must(t, err)
 	if got, want := state(), fmt.Sprint(true, limit(t, plain), 0, usual, 0); again != file || got != want {
 		t.Errorf("the next program's seat is %s, want %s", got, want)
@@ -217,8 +239,12 @@ func TestSteeringIsMended(t *testing.T) {
 	must(t, g.Serve("w3"))
 	file := take(t, g, "w5", 5)
 	must(t, unix.SetsockoptInt(int(file.Fd()), unix.SOL_SOCKET, unix.SO_DETACH_REUSEPORT_BPF, 0))
-	must(t, unix.SetsockoptInt(int(file.Fd()), unix.SOL_SOCKET, unix.SO_REUSEPORT, 0))
 	_, err := g.Mend("w5")
+	must(t, err)
+	// The kernel comes by the last socket first, and would give it everything.
+	last := take(t, g, "w7", 7)
+	must(t, unix.SetsockoptInt(int(last.Fd()), unix.SOL_SOCKET, unix.SO_REUSEPORT, 0))
+	_, err = g.Mend("w7")
 	must(t, err)
 	for range 64 {
 		if got := ask(t, g, "127.0.0.1"); got != "w3" {
