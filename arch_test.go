@@ -57,6 +57,7 @@ var importRules = []importRule{
 	{pkg: "internal/runtimes", std: true, only: []string{"path/filepath", "slices", "strings"}, because: "it decides from words, so that a table can test it"},
 	{pkg: "internal/hangup", only: []string{}, because: "what a signal means depends on the session of the process alone"},
 	{pkg: "internal/systemdbox", only: []string{"relevo/internal/testreq"}, because: "tests of every package may boot a systemd"},
+	{pkg: "internal/oomscore", only: []string{}, because: "it knows a file of the kernel's, and no master"},
 	{pkg: "internal/threads", only: []string{}, because: "it knows the Go runtime and the kernel's limits, and no master"},
 	{pkg: "internal/testbrowser", only: []string{"relevo/internal/testreq"}, because: "tests of every package may look at a page"},
 	{pkg: "dev/proxy", only: []string{}, because: "it is told what happened, and stands before any app; parts that stand side by side meet above it"},

@@ -217,7 +217,7 @@ func TestDevNoBuild(t *testing.T) {
 	if got := s.get(); got != "two" {
 		t.Errorf("a broken script: %q", got)
 	}
-	if n := s.count("NameError"); n != 4 { // as the worker wrote it, why it died, and why it did not come up with its trace
+	if n := s.count("NameError"); n != 3 { // as the worker wrote it, in the log of its death, and why it did not come up
 		t.Errorf("the error is told %d times", n)
 	}
 	s.save("app.py", pythonServer("three"))

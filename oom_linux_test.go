@@ -47,6 +47,39 @@ func TestOutOfMemoryRollsBack(t *testing.T) {
 	s.wantLog(t, named)
 }
 
+// TestWorkersGoBeforeTheirMaster: the kernel ends a worker first where memory runs out,
+// also after an upgrade.
+func TestWorkersGoBeforeTheirMaster(t *testing.T) {
+	s := newSite(t, "-n", "1")
+	s.settled(1)
+	master := s.master.Process.Pid
+	before := oomScoreAdj(t, s.inSlot(0).PID)
+	if own := oomScoreAdj(t, master); own >= before {
+		t.Errorf("the master has an oom_score_adj of %d, its worker of %d", own, before)
+	}
+	master = s.upgrade()
+	if code, said := s.relevo("reload", "--force", "site"); code != 0 {
+		t.Fatalf("reload exits %d: %s", code, said)
+	}
+	worker := oomScoreAdj(t, s.inSlot(0).PID)
+	if own := oomScoreAdj(t, master); own >= worker || worker != before {
+		t.Errorf("after an upgrade the master has an oom_score_adj of %d, its worker of %d, as before of %d", own, worker, before)
+	}
+}
+
+func oomScoreAdj(t *testing.T, pid int) int {
+	t.Helper()
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/oom_score_adj")
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
 // memoryCgroup makes a cgroup in which the kernel counts memory, v1 or v2.
 func memoryCgroup(t *testing.T) string {
 	t.Helper()

@@ -12,6 +12,7 @@ import (
 
 	"relevo/config"
 	"relevo/control"
+	"relevo/internal/oomscore"
 	"relevo/launch"
 	"relevo/master"
 )
@@ -92,8 +93,13 @@ func (c *cli) serveApp(app config.App, at place, arrival *master.Arrival, load f
 	// many workers, whose own GOGC is not touched.
 	debug.SetGCPercent(masterGC)
 	c.container.tell(log, app)
+	var workerScore *int
+	if score, ok := oomscore.Protect(); ok {
+		workerScore = &score
+	}
 	return master.Run(context.Background(), master.Options{
-		Arrival: arrival, Signals: c.signals, Terminal: isTerminal(c.stderr) || isTerminal(c.stdout),
+		WorkerOOMScoreAdj: workerScore,
+		Arrival:           arrival, Signals: c.signals, Terminal: isTerminal(c.stderr) || isTerminal(c.stdout),
 		App: app, ConfigFile: at.file, Dir: at.dir, Places: arrival.Places(c.places), Log: log, Streams: c.streams(app.Output), Version: version(),
 		Load:    load,
 		Started: func(listeners []control.Listener) { c.greet(stderr, app, listeners) },

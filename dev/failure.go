@@ -124,14 +124,26 @@ func (d *Dev) rollFailure(r pool.RollResult, err error) Failure {
 		return Failure{Title: text, Problems: findProblems(text, d.opts.Dir)}
 	}
 	output := strings.Join(r.Tail, "\n")
-	title := "the new worker did not come up: " + r.Reason
+	problems := findProblems(output, d.opts.Dir)
+	reason := withoutProblems(r.Reason, problems)
+	title := "the new worker did not come up: " + reason
 	if r.Automatic {
-		title = "the new workers crash: " + r.Reason
+		title = "the new workers crash: " + reason
 	}
 	if r.Hint != "" {
 		title += " (" + r.Hint + ")"
 	}
-	return Failure{Title: title, Problems: findProblems(output, d.opts.Dir), Output: output}
+	return Failure{Title: title, Problems: problems, Output: output}
+}
+
+// withoutProblems takes out of a reason what a problem says with its place in the file.
+func withoutProblems(reason string, problems []Problem) string {
+	for _, p := range problems {
+		if before, _, found := strings.Cut(reason, ": "+p.Text); found && p.Text != "" {
+			return before
+		}
+	}
+	return reason
 }
 
 // startFailure says why the first workers did not come up.

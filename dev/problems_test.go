@@ -61,3 +61,17 @@ func FuzzProblems(f *testing.F) {
 		}
 	})
 }
+
+// What a problem says with its place is not said in the title as well.
+func TestReasonWithoutProblems(t *testing.T) {
+	problems := []Problem{{Text: "warned"}, {File: "app.py", Line: 1, Text: "NameError: name 'x' is not defined"}}
+	for reason, want := range map[string]string{
+		"exit status 1: NameError: name 'x' is not defined (app.py:1)": "exit status 1",
+		"exit status 1: out of words":                                  "exit status 1: out of words",
+		"not ready within 30s":                                         "not ready within 30s",
+	} {
+		if got := withoutProblems(reason, problems); got != want {
+			t.Errorf("%q became %q, want %q", reason, got, want)
+		}
+	}
+}

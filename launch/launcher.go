@@ -29,6 +29,7 @@ type Options struct {
 	ControlSocket string // path of the master's own; empty: workers are not told it
 	Streams       Streams
 	Cgroups       Cgroups
+	OOMScoreAdj   *int         // of workers whose limits name none; nil: as this process
 	Children      Children     // default: nobody else reaps
 	Log           *slog.Logger // default: none
 }

@@ -14,11 +14,13 @@ import (
 type shimLimits struct {
 	Rlimits                  []config.Rlimit
 	Nice, OOMScoreAdj, Umask *int
+	DefaultOOMScoreAdj       *int // where OOMScoreAdj is nil, and it is possible
 	Account                  *Account
 }
 
-func limitsOf(l config.Limits, a *Account) shimLimits {
-	return shimLimits{Rlimits: l.Rlimits, Nice: l.Nice, OOMScoreAdj: l.OOMScoreAdj, Umask: l.Umask, Account: a}
+func limitsOf(l config.Limits, a *Account, o Options) shimLimits {
+	return shimLimits{Rlimits: l.Rlimits, Nice: l.Nice, OOMScoreAdj: l.OOMScoreAdj, Umask: l.Umask,
+		DefaultOOMScoreAdj: o.OOMScoreAdj, Account: a}
 }
 
 // apply changes this process and, for good, the thread that calls it, which has
@@ -31,6 +33,8 @@ func (l shimLimits) apply() *shimError {
 		if err := os.WriteFile("/proc/self/oom_score_adj", []byte(value), 0); err != nil {
 			return &shimError{Step: "set oom_score_adj to", Path: value, Errno: errno(err), Advice: "only root may lower it"}
 		}
+	} else if l.DefaultOOMScoreAdj != nil {
+		_ = os.WriteFile("/proc/self/oom_score_adj", []byte(strconv.Itoa(*l.DefaultOOMScoreAdj)), 0)
 	}
 	if l.Nice != nil {
 		if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, *l.Nice); err != nil {

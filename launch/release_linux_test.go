@@ -350,7 +350,9 @@ func TestConcurrentReleases(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if _, err := os.Stat(release.copied.Path()); err != nil {
+				if release.copied == nil {
+					t.Errorf("no copy was made: %s", s.log)
+				} else if _, err := os.Stat(release.copied.Path()); err != nil {
 					t.Errorf("a release lives and its copy does not: %v", err)
 				}
 				release.Close()

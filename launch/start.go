@@ -120,7 +120,7 @@ func (b *birth) spec() (shimSpec, error) {
 	spec := shimSpec{
 		Path: path, FD: fd, Args: args, Env: environ(r.command.inherited(), env, s), Dir: r.dir, DirFD: b.lend(r.dirFile),
 		ListenPID: len(fds) > 0, Keep: b.shimFD(), Capture: r.command.Sockets != nil,
-		Watchdog: r.command.Limits.Watchdog > 0, Limits: limitsOf(r.command.Limits, r.account),
+		Watchdog: r.command.Limits.Watchdog > 0, Limits: limitsOf(r.command.Limits, r.account, l.opts),
 	}
 	if r.interpreter != nil {
 		b.interpret(&spec)

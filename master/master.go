@@ -48,6 +48,9 @@ type Options struct {
 	Signals chan os.Signal
 	// Terminal says that somebody at a terminal waits for this process.
 	Terminal bool
+	// WorkerOOMScoreAdj is that of workers whose configuration names none; nil: the
+	// master's own.
+	WorkerOOMScoreAdj *int
 	// Started is called once, with the bound addresses, when the pool serves.
 	Started func([]control.Listener)
 	// Attach is called before anything is started, with the master itself, whose
@@ -322,6 +325,7 @@ func (m *Master) openLauncher() (err error) {
 	}
 	// Without it the workers' own commands do not find their master; nothing else.
 	o.ControlSocket, _ = filepath.Abs(places.ControlSocket(name))
+	o.OOMScoreAdj = m.opts.WorkerOOMScoreAdj
 	m.launcher, err = launch.New(o)
 	return err
 }

@@ -12,7 +12,8 @@ import (
 // global and private lists, and .ignore, whose word counts more. A file's
 // patterns are read when its directory is entered.
 type ignores struct {
-	repos map[string]*repository // by the directory that a pattern begins at
+	repos map[string]*repository // by the directory that a pattern begins at, without links
+	real  map[string]string      // those directories by the path of the pattern
 }
 
 // repository is a working tree of git, or the tree below a base without one.
@@ -23,22 +24,59 @@ type repository struct {
 	loaded map[string]bool    // directories whose files were read
 }
 
-func newIgnores() *ignores { return &ignores{repos: map[string]*repository{}} }
+func newIgnores() *ignores {
+	return &ignores{repos: map[string]*repository{}, real: map[string]string{}}
+}
 
-// repo returns the repository that base is in.
+// repo returns the repository that base is in. Where the repository ignores base itself, its
+// lists say nothing about what is below: base was asked for.
 func (g *ignores) repo(base string) *repository {
 	if r := g.repos[base]; r != nil {
 		return r
 	}
-	root := repositoryRoot(base)
+	r := g.rooted(repositoryRoot(base))
+	if rel, _ := under(r.root, base); rel != "" {
+		r.load(rel)
+		if r.ignoresAbove(rel) {
+			r = g.rooted(base)
+		}
+	}
+	g.repos[base] = r
+	return r
+}
+
+func (g *ignores) rooted(root string) *repository {
 	r := g.repos[root]
 	if r == nil {
 		r = &repository{root: root, git: gitignore.New(root), plain: new(gitignore.Matcher), loaded: map[string]bool{root: true}}
 		r.plain.AddFromFile(filepath.Join(root, ".ignore"), "")
 		g.repos[root] = r
 	}
-	g.repos[base] = r
 	return r
+}
+
+// ignoresAbove says whether a directory, or one above it, is ignored.
+func (r *repository) ignoresAbove(rel string) bool {
+	for end := range len(rel) {
+		if rel[end] == '/' && r.match(rel[:end], true) {
+			return true
+		}
+	}
+	return r.match(rel, true)
+}
+
+// where returns base without the links on the way to it: the lists of the repository count
+// that it really is in, as for a package that is linked.
+func (g *ignores) where(base string) string {
+	real, known := g.real[base]
+	if !known {
+		var err error
+		if real, err = filepath.EvalSymlinks(base); err != nil {
+			return base // it may come yet
+		}
+		g.real[base] = real
+	}
+	return real
 }
 
 // repositoryRoot is the nearest directory at or above base with a .git in it,
@@ -57,6 +95,11 @@ func repositoryRoot(base string) string {
 // match says whether a path below base is ignored. What lies in an ignored
 // directory is, too.
 func (g *ignores) match(base, path string, dir bool) bool {
+	real := g.where(base)
+	if rest, below := under(base, path); below {
+		path = filepath.Join(real, rest)
+	}
+	base = real
 	r := g.repo(base)
 	rel, ok := under(r.root, path)
 	if !ok || rel == "" {

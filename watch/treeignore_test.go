@@ -113,3 +113,18 @@ func TestTreePrunes(t *testing.T) {
 	exact.edit(`echo asked >node_modules/a/b/c/n.txt`)
 	exact.until("node_modules/a/b/c/n.txt")
 }
+
+// TestTreeIgnoredBase: in a directory that a pattern names the lists count that are below it,
+// although the directory is ignored itself; behind a link, those of the place that it leads to.
+func TestTreeIgnoredBase(t *testing.T) {
+	t.Parallel()
+	dir := plainTree(t)
+	sh(t, dir, `
+		mkdir -p .git out/deep lib/dist deps; printf "out/\ndeps/\n" >.gitignore; echo dist/ >>.gitignore; echo skip.txt >out/.gitignore
+		for f in out/a out/skip out/deep/b lib/c lib/dist/d; do echo $f >$f.txt; done; ln -s ../lib deps/lib`)
+	r := watchTree(t, dir, TreeOptions{}, "out/**/*.txt", "deps/lib/**/*.txt")
+	want := []string{"deps/lib/c.txt", "out/a.txt", "out/deep/b.txt"}
+	if got := r.relative(r.listed); !slices.Equal(got, want) {
+		t.Errorf("watched: %q, want %q", got, want)
+	}
+}

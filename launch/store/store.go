@@ -32,6 +32,7 @@ type Store struct {
 	dir  string
 	keep atomic.Int64
 	log  *slog.Logger
+	turn chan struct{} // capacity 1: full while a goroutine of this process has the lock, or waits for it
 }
 
 // tempPrefix begins the name of a copy that is being written. Its writer holds a
@@ -45,7 +46,7 @@ func Open(dir string, keep int, log *slog.Logger) (*Store, error) {
 	if !filepath.IsAbs(dir) {
 		return nil, fmt.Errorf("cannot keep releases in %q: give an absolute path", dir)
 	}
-	s := &Store{dir: dir, log: log}
+	s := &Store{dir: dir, log: log, turn: make(chan struct{}, 1)}
 	s.keep.Store(int64(keep))
 	unlock, err := s.lock()
 	var untrusted *safefile.UntrustedError
@@ -106,17 +107,31 @@ func (s *Store) trusted() error { return safefile.CheckDir(s.dir) }
 // lockPatience is longer than other masters' changes take, which are milliseconds.
 const lockPatience = 5 * time.Second
 
-// lock waits for the other masters' changes.
+// lock waits for the other masters' changes, and for its turn among those of this
+// process: the lock is taken by looking again and again, and the one that looks at
+// the right moment gets it.
 func (s *Store) lock() (unlock func(), err error) {
 	if err := s.trusted(); err != nil {
 		return nil, err
 	}
+	select {
+	case s.turn <- struct{}{}:
+	case <-time.After(turnPatience):
+		return nil, fmt.Errorf("cannot lock %s: another change of this master does not end; is the disk slow?", s.dir)
+	}
 	dir, err := openLocked(s.dir, unix.LOCK_EX)
 	if err != nil {
+		<-s.turn
 		return nil, err
 	}
-	return func() { release(dir) }, nil
+	return func() {
+		release(dir)
+		<-s.turn
+	}, nil
 }
+
+// turnPatience is longer than several changes that each wait for another master.
+const turnPatience = 6 * lockPatience
 
 func openLocked(path string, how int) (*os.File, error) {
 	dir, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
