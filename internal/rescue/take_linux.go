@@ -46,6 +46,9 @@ func (h *Holding) Look(pids []int, ports []uint16) (done bool, err error) {
 	done = true
 	for inode, c := range h.known {
 		if !seen[inode] && err == nil {
+			if c.leftUnread() {
+				continue
+			}
 			c.close() // the worker has closed it: it was answered in full
 			delete(h.known, inode)
 			continue
@@ -155,6 +158,13 @@ func (c *connection) step() (done bool) {
 		c.course.held = false
 	}
 	return verdict == idle
+}
+
+// leftUnread says whether the worker has closed the connection over a request that it
+// was not let to read. That is a request for the relay.
+func (c *connection) leftUnread() bool {
+	l, err := c.look()
+	return err == nil && c.course.held && l.unread > 0 && l.begins
 }
 
 func (c *connection) close() {
