@@ -117,8 +117,8 @@ func (g *Group) endProbe(p *probe) {
 	go func() {
 		defer g.ending.Done()
 		defer last.Close()
-		defer context.AfterFunc(g.life, func() { last.SetReadDeadline(time.Now()) })()
 		last.SetReadDeadline(time.Now().Add(goodbye))
+		defer context.AfterFunc(g.life, func() { last.SetReadDeadline(time.Now()) })()
 		io.CopyN(io.Discard, last, goodbyeBytes)
 	}()
 }

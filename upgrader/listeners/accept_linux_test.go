@@ -52,9 +52,8 @@ func TestAccepted(t *testing.T) {
 				}
 				s := serve(t, file, "w1")
 				must(t, g.Accepted(patience(t), "w1"))
-				if s.count() != 2 { // with the connection of the first probe
-					t.Errorf("w1 accepted %d connections", s.count())
-				}
+				// With the connection of the first probe.
+				eventually(t, "w1 has accepted two connections", func() bool { return s.count() == 2 })
 				for _, other := range others {
 					if n := other.count(); n > 0 {
 						t.Errorf("another worker accepted %d probes", n)
@@ -189,6 +188,7 @@ func TestAcceptedMany(t *testing.T) {
 	}
 	probes.Wait()
 	for slot, s := range servers {
+		eventually(t, fmt.Sprintf("w%d has accepted its probe", slot), func() bool { return s.count() > 0 })
 		if s.count() != 1 {
 			t.Errorf("w%d was probed %d times", slot, s.count())
 		}

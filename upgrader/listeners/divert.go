@@ -22,7 +22,7 @@ func (g *Group) Divert() error {
 	}
 	s.holder = decoy
 	for _, six := range []bool{false, g.where.six} { // IPv4 clients come to a socket of IPv6, too
-		if _, err := minHops(s.file, six, mostHops); err != nil {
+		if err := setMinHops(s.file, six, mostHops); err != nil {
 			return err
 		}
 	}

@@ -41,12 +41,13 @@ func (*client) shutdown()                  {}
 func (*client) polled() (*os.File, error)  { return nil, unsupported() }
 func deferAccept(*os.File, int) int        { return 0 }
 
-func rebind(*os.File, where) error             { return unsupported() }
-func shutdownSeat(*os.File) error              { return unsupported() }
-func queueLimit(*os.File) int                  { return 0 }
-func dropped(*os.File) uint32                  { return 0 }
-func minHops(*os.File, bool, int) (int, error) { return 0, unsupported() }
-func (*client) hops(int) error                 { return unsupported() }
+func rebind(*os.File, where) error         { return unsupported() }
+func shutdownSeat(*os.File) error          { return unsupported() }
+func queueLimit(*os.File) int              { return 0 }
+func dropped(*os.File) uint32              { return 0 }
+func minHops(*os.File, bool) (int, error)  { return 0, unsupported() }
+func setMinHops(*os.File, bool, int) error { return unsupported() }
+func (*client) hops(int) error             { return unsupported() }
 
 func share(*os.File) error { return unsupported() }
 

@@ -111,9 +111,7 @@ func TestInherit(t *testing.T) {
 	}
 	goesOn(t, second, waiting)
 	must(t, second.Accepted(patience(t), "w0"))
-	if servers[0].count() != 1 {
-		t.Errorf("w0 accepted %d connections", servers[0].count())
-	}
+	eventually(t, "w0 has accepted its probe", func() bool { return servers[0].count() == 1 })
 }
 
 // goesOn uses the inherited group of TestInherit.

@@ -72,16 +72,25 @@ func countStrangers(members []*seat) (n int) {
 }
 
 // order returns the members as they stand; sockets that are not the group's are
-// strangers.
-func (g *Group) order() ([]*seat, error) {
+// strangers. Those that the books name are asked first.
+func (g *Group) order() (order []*seat, err error) {
 	missing := len(g.members) - countStrangers(g.members)
-	var order []*seat
-	for index := 0; missing > 0; index++ {
+	var stand []bool // from the index len(order) on
+	for missing > 0 {
+		index := len(order)
 		if index > len(g.members)+strangersAtMost {
 			return nil, errUnclear
 		}
-		s, err := g.at(index)
-		if err != nil {
+		if len(stand) == 0 && index < len(g.members) {
+			asked := g.members[index:min(index+atOnce/2, len(g.members))]
+			if stand, err = g.stand(asked, index); err != nil {
+				return nil, err
+			}
+		}
+		var s *seat
+		if len(stand) > 0 && stand[0] {
+			s = g.members[index]
+		} else if s, err = g.search(index); err != nil {
 			return nil, err
 		}
 		if !s.stranger() {
@@ -89,7 +98,7 @@ func (g *Group) order() ([]*seat, error) {
 				return nil, errUnclear
 			}
 		}
-		order = append(order, s)
+		order, stand = append(order, s), stand[min(1, len(stand)):]
 	}
 	return order, nil
 }
@@ -100,12 +109,12 @@ func (g *Group) confirm(s *seat) {
 	if g.blind {
 		return
 	}
-	var stands bool
+	var stand []bool
 	err := g.armed([]*seat{s}, func() (err error) {
-		stands, err = g.stands(s, len(g.members)-1)
+		stand, err = g.stand([]*seat{s}, len(g.members)-1)
 		return err
 	})
-	if err == nil && !(stands && g.allListen()) {
+	if err == nil && !(stand[0] && g.allListen()) {
 		_, err = g.heal()
 	}
 	if err = errors.Join(err, g.settle()); err != nil {
@@ -130,34 +139,39 @@ func (g *Group) armed(members []*seat, do func() error) error {
 		if s.stranger() {
 			continue
 		}
-		before, err := minHops(s.file, six, oneHop+1)
+		before, err := minHops(s.file, six)
+		if err == nil && before <= oneHop { // a decoy drops more
+			err = setMinHops(s.file, six, oneHop+1)
+			defer setMinHops(s.file, six, before)
+		}
 		if err != nil {
 			return err
 		}
-		defer minHops(s.file, six, before)
 	}
 	return do()
 }
 
-// at returns the member of an index. The one that the books name is asked first.
-func (g *Group) at(index int) (*seat, error) {
-	if index < len(g.members) && !g.members[index].stranger() {
-		if stands, err := g.stands(g.members[index], index); stands || err != nil {
-			return g.members[index], err
-		}
+// stand says which of the members have the index that the books say, the first of them
+// having the first index: such a one drops two packets that are sent there.
+func (g *Group) stand(members []*seat, first int) ([]bool, error) {
+	var indexes []int
+	for i := range members {
+		indexes = append(indexes, first+i, first+i)
 	}
-	return g.search(index)
-}
-
-// stands says whether a member has an index: it drops two packets that are sent there.
-func (g *Group) stands(s *seat, index int) (bool, error) {
-	for range 2 {
-		seen, err := g.sight([]*seat{s}, index, shortLook)
-		if err != nil || len(seen) == 0 || seen[0] != s {
-			return false, err
-		}
+	clients, err := g.aim(indexes...)
+	defer closeAll(clients)
+	if err != nil {
+		return nil, err
 	}
-	return true, nil
+	stand := make([]bool, len(members))
+	for i, c := range clients {
+		seen, err := c.drops(members[i/2:i/2+1], shortLook)
+		if err != nil {
+			return nil, err
+		}
+		stand[i/2] = (i%2 == 0 || stand[i/2]) && len(seen) > 0 && !seen[0].stranger()
+	}
+	return stand, nil
 }
 
 // search asks all members. Other packets may be dropped meanwhile, so one must have been
@@ -165,10 +179,7 @@ func (g *Group) stands(s *seat, index int) (bool, error) {
 func (g *Group) search(index int) (*seat, error) {
 	var candidates []*seat
 	for i := range sightings {
-		seen, err := g.sight(g.members, index, lostPacket)
-		if err == nil && len(seen) == 0 {
-			err = errNoPackets
-		}
+		seen, err := g.sight(index)
 		if err != nil {
 			return nil, err
 		}
@@ -191,22 +202,51 @@ func both(a, b []*seat) []*seat {
 	return slices.DeleteFunc(slices.Clone(a), func(s *seat) bool { return !slices.Contains(b, s) })
 }
 
-// sight sends one packet to an index, and returns those of the members that drop one
-// within a time, or a stranger if the packet opens a connection.
-func (g *Group) sight(members []*seat, index int, patience time.Duration) ([]*seat, error) {
-	c, err := openClient(g.where)
+// sight returns the members that drop a packet when one is sent to an index, or a
+// stranger.
+func (g *Group) sight(index int) ([]*seat, error) {
+	clients, err := g.aim(index)
+	defer closeAll(clients)
 	if err != nil {
 		return nil, err
 	}
-	defer c.file.Close()
-	if err := c.hops(oneHop); err != nil {
-		return nil, err
+	seen, err := clients[0].drops(g.members, lostPacket)
+	if err == nil && len(seen) == 0 {
+		err = errNoPackets
 	}
+	return seen, err
+}
+
+// atOnce is for how many clients one program has room.
+const atOnce = MaxProbes - probesAtOnce
+
+// aim makes clients that the steering sends to indexes, and whose packets may travel one
+// hop. They are to be closed whether there is an error or not.
+func (g *Group) aim(indexes ...int) (clients []*client, err error) {
 	steering := g.steering()
-	steering.Probes = append(steering.Probes, Probe{Source: c.source, Index: index})
-	if err := g.force(steering); err != nil {
-		return nil, err
+	for _, index := range indexes {
+		c, err := openClient(g.where)
+		if err != nil {
+			return clients, err
+		}
+		clients = append(clients, c)
+		if err := c.hops(oneHop); err != nil {
+			return clients, err
+		}
+		steering.Probes = append(steering.Probes, Probe{Source: c.source, Index: index})
 	}
+	return clients, g.force(steering)
+}
+
+func closeAll(clients []*client) {
+	for _, c := range clients {
+		c.file.Close()
+	}
+}
+
+// drops sends the client's one packet, and returns those of the members that drop one
+// within a time, or a stranger if the packet opens a connection.
+func (c *client) drops(members []*seat, patience time.Duration) ([]*seat, error) {
 	before := make([]uint32, len(members))
 	for i, s := range members {
 		before[i] = s.drops()

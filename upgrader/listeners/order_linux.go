@@ -25,18 +25,22 @@ func dropped(file *os.File) uint32 {
 	return info[memInfoDrops]
 }
 
-// minHops has a socket drop packets that may travel fewer hops still, and returns what
-// it was.
-func minHops(file *os.File, six bool, hops int) (before int, err error) {
-	level, option := unix.IPPROTO_IP, unix.IP_MINTTL
+// minHops is how far packets must be able to travel on for a socket not to drop them.
+func minHops(file *os.File, six bool) (int, error) {
+	level, option := minHopsOption(six)
+	return unix.GetsockoptInt(int(file.Fd()), level, option)
+}
+
+func setMinHops(file *os.File, six bool, hops int) error {
+	level, option := minHopsOption(six)
+	return unix.SetsockoptInt(int(file.Fd()), level, option, hops)
+}
+
+func minHopsOption(six bool) (level, option int) {
 	if six {
-		level, option = unix.IPPROTO_IPV6, unix.IPV6_MINHOPCOUNT
+		return unix.IPPROTO_IPV6, unix.IPV6_MINHOPCOUNT
 	}
-	fd := int(file.Fd())
-	if before, err = unix.GetsockoptInt(fd, level, option); err != nil {
-		return 0, err
-	}
-	return before, unix.SetsockoptInt(fd, level, option, hops)
+	return unix.IPPROTO_IP, unix.IP_MINTTL
 }
 
 // hops limits how far the client's packets may travel.
