@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -25,6 +26,7 @@ var (
 type unmodified struct {
 	name    string
 	needs   string            // the program that has to be installed
+	module  string            // of Python, likewise
 	files   map[string]string // what lies beside it
 	command string            // PORT stands for the port
 	workers int
@@ -73,8 +75,8 @@ var programs = []unmodified{
 	{name: "gunicorn -w 2", needs: "gunicorn", command: "gunicorn -w 2 -b 127.0.0.1:PORT wsgi:app", workers: 2, files: map[string]string{"wsgi.py": wsgi}},
 	{name: "uvicorn", needs: "uvicorn", command: "uvicorn --port PORT asgi:app", workers: 4, files: map[string]string{"asgi.py": asgi}},
 	{name: "uvicorn --workers 2", needs: "uvicorn", command: "uvicorn --workers 2 --port PORT asgi:app", workers: 2, files: map[string]string{"asgi.py": asgi}},
-	{name: "flask run", needs: "flask", command: "/usr/bin/python3 -m flask --app flaskapp run -p PORT", workers: 2, files: map[string]string{"flaskapp.py": flask}},
-	{name: "aiohttp", needs: "/usr/bin/python3", command: "/usr/bin/python3 -m aiohttp.web -H 127.0.0.1 -P PORT aioapp:init", workers: 2,
+	{name: "flask run", needs: "/usr/bin/python3", module: "flask", command: "/usr/bin/python3 -m flask --app flaskapp run -p PORT", workers: 2, files: map[string]string{"flaskapp.py": flask}},
+	{name: "aiohttp", needs: "/usr/bin/python3", module: "aiohttp", command: "/usr/bin/python3 -m aiohttp.web -H 127.0.0.1 -P PORT aioapp:init", workers: 2,
 		files: map[string]string{"aioapp.py": aiohttp}},
 	{name: "puma", needs: "puma", command: "puma -b tcp://127.0.0.1:PORT config.ru", workers: 2, files: map[string]string{"config.ru": rack}},
 	{name: "puma -w 2", needs: "puma", command: "puma -w 2 -b tcp://127.0.0.1:PORT config.ru", workers: 2, files: map[string]string{"config.ru": rack}},
@@ -96,6 +98,9 @@ func TestPrograms(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			if p.needs != "" {
 				testreq.Program(t, p.needs)
+			}
+			if p.module != "" && exec.Command(p.needs, "-c", "import "+p.module).Run() != nil {
+				testreq.Missing(t, "Python's module "+p.module+" is not installed")
 			}
 			r := p.prove(t)
 			fmt.Fprintf(rows, "%s\t%d\t%d\t%d\t%d\t%.0f ms\t%d\t%d\t%.0f ms\n", p.name, p.workers, r.Rolls.Replaced,
