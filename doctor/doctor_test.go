@@ -183,7 +183,9 @@ func TestDecisions(t *testing.T) {
 			h.App.Listen[0].Address = ":80"
 			h.write(t, "/proc/self/status", "CapEff:\t0000000000000400\n")
 		}, "ports", OK, "CAP_NET_BIND_SERVICE"},
-		"few files": {func(h *Host) { h.Probes.FilesSoft = 1024 }, "nofile", Warn, "1024 connections"},
+		"few files":  {func(h *Host) { h.Probes.FilesSoft = 1024 }, "nofile", Warn, "1024 connections"},
+		"few tasks":  {func(h *Host) { h.Probes.TasksLimited, h.Probes.TasksLeft = true, 5 }, "tasks", Warn, "the master lives on"},
+		"many tasks": {func(h *Host) { h.Probes.TasksLimited, h.Probes.TasksLeft = true, 5000 }, "tasks", OK, "5000 more processes and threads"},
 		"few files, but set": {func(h *Host) {
 			h.Probes.FilesSoft = 1024
 			h.App.Limits.Rlimits = []config.Rlimit{{Name: "nofile", Soft: 9999, Hard: config.Unlimited}}

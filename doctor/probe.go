@@ -15,6 +15,8 @@ type Probes struct {
 	CgroupDir string // this process's cgroup, if it was given into its hands
 
 	FilesSoft, FilesHard uint64 // RLIMIT_NOFILE as a worker inherits it
+	TasksLeft            int    // processes and threads that may be started
+	TasksLimited         bool
 
 	// Usable says whether a directory can be written to, or made.
 	Usable func(dir string) bool

@@ -14,6 +14,7 @@ import (
 
 	"relevo/config"
 	"relevo/internal/safefile"
+	"relevo/internal/threads"
 )
 
 // Probe tries what the checks want to know. It leaves nothing behind.
@@ -24,6 +25,7 @@ func Probe(a Ask) Probes {
 		Usable: config.UsableDir, Trust: safefile.CheckDir, Bind: tryBind, Now: time.Now(), ClockSynced: clockSynced(),
 	}
 	p.FilesSoft, p.FilesHard = openFiles()
+	p.TasksLeft, p.TasksLimited = threads.Left()
 	if info, err := os.Stat(a.Program); a.Program != "" && err == nil {
 		p.ProgramSize = uint64(info.Size())
 	}
