@@ -10,7 +10,7 @@ import (
 type Probes struct {
 	Release string // of the kernel; empty where it is not Linux
 
-	Pidfd, ExitInfo, CloseRange, Memfd, Credentials, Inotify, Filter error
+	Pidfd, ExitInfo, CloseRange, Memfd, Credentials, Inotify, Filter, Capture error
 
 	CgroupDir string // this process's cgroup, if it was given into its hands
 

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"relevo/config"
+	"relevo/internal/capture"
 	"relevo/internal/safefile"
 	"relevo/internal/threads"
 )
@@ -21,7 +22,7 @@ import (
 func Probe(a Ask) Probes {
 	p := Probes{
 		Release: release(), Pidfd: tryPidfd(), ExitInfo: tryExitInfo(), CloseRange: tryCloseRange(), Memfd: tryMemfd(),
-		Credentials: tryCredentials(), Inotify: tryInotify(), Filter: tryFilter(), CgroupDir: a.CgroupDir,
+		Credentials: tryCredentials(), Inotify: tryInotify(), Filter: tryFilter(), Capture: capture.Probe(), CgroupDir: a.CgroupDir,
 		Usable: config.UsableDir, Trust: safefile.CheckDir, Bind: tryBind, Now: time.Now(), ClockSynced: clockSynced(),
 	}
 	p.FilesSoft, p.FilesHard = openFiles()
