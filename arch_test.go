@@ -45,7 +45,7 @@ var importRules = []importRule{
 	{pkg: "internal/rescue", only: []string{"relevo/internal/sockdiag"}, because: "its relay is a program of its own, without a master in it"},
 	{pkg: "internal/sockdiag", only: []string{}, because: "packages of every level list connections"},
 	{pkg: "reaper", only: []string{}, because: "it knows pids, and whose they are only from who starts them; it meets launch in master only"},
-	{pkg: "doctor", only: []string{"relevo/config", "relevo/internal/safefile"}, because: "it judges what it is shown; who runs and what is delegated it is told by cli"},
+	{pkg: "doctor", only: []string{"relevo/config", "relevo/internal/safefile", "relevo/internal/threads", "relevo/internal/capture"}, because: "it judges what it is shown; who runs and what is delegated it is told by cli"},
 	{pkg: "watch", only: []string{}, because: "parts that stand side by side meet in master only"},
 	{pkg: "dev", only: []string{"relevo/config", "relevo/control", "relevo/pool", "relevo/pool/machine", "relevo/watch", "relevo/internal/safefile"},
 		because: "it stands beside the master and asks it through an interface of its own"},

@@ -367,7 +367,8 @@ func TestDevSwitch(t *testing.T) {
 func TestDevBurst(t *testing.T) {
 	t.Parallel()
 	s := newDevSite(t, map[string]string{"go.mod": devModule, "main.go": goServer("0", "")})
-	s.dev()
+	// Longer than this program may be held up between two saves.
+	s.dev("--debounce", "4s")
 	s.serves("0")
 	before := s.status().Generation
 	for i := range 50 {

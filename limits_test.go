@@ -90,10 +90,10 @@ func TestMaxLifetime(t *testing.T) {
 func TestWatchdogByNotify(t *testing.T) {
 	s := emptySite(t)
 	s.release("1", "notify")
-	s.configure(limitsConfig + "ready = \"notify\"\n[limits]\nwatchdog = \"2s\"")
+	s.configure(limitsConfig + "ready = \"notify\"\n[limits]\nwatchdog = \"5s\"")
 	s.start("run")
 	s.settled(2)
-	if env, err := fetch(s.status().Listeners[0].Address, "/env"); err != nil || !strings.Contains(env, "\nWATCHDOG_USEC=2000000\n") {
+	if env, err := fetch(s.status().Listeners[0].Address, "/env"); err != nil || !strings.Contains(env, "\nWATCHDOG_USEC=5000000\n") {
 		t.Errorf("WATCHDOG_USEC is missing: %v: %s", err, env)
 	}
 	events := s.record()
@@ -105,7 +105,7 @@ func TestWatchdogByNotify(t *testing.T) {
 // TestWatchdogByPing: a worker that is stopped does not answer the master, and is
 // replaced. Clients of the sibling notice nothing.
 func TestWatchdogByPing(t *testing.T) {
-	s := newSiteFrom(t, limitsConfig+"[limits]\nwatchdog = \"2s\"")
+	s := newSiteFrom(t, limitsConfig+"[limits]\nwatchdog = \"5s\"")
 	s.settled(2)
 	events := s.record()
 	end := s.load()
@@ -129,7 +129,7 @@ func wantHung(t *testing.T, events *eventLog, silent, sibling pool.Worker) {
 	t.Helper()
 	s := events.site
 	hung := events.await(pool.KindHung, 1)[0]
-	if hung.ID != silent.ID || hung.Reason != "hung: no sign of life for 2s" {
+	if hung.ID != silent.ID || hung.Reason != "hung: no sign of life for 5s" {
 		t.Errorf("worker %s is hung: %q; want worker %s", hung.ID, hung.Reason, silent.ID)
 	}
 	s.await("the successor", func() bool { return s.inSlot(0).ID != silent.ID })

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -124,4 +125,42 @@ func exitCode(err error) int {
 		return exit.ExitCode()
 	}
 	return 0
+}
+
+// TestUnitCaptures: a program that binds its own port gets the master's socket under
+// the unit, too, as root and as another user, before and after its master was killed.
+func TestUnitCaptures(t *testing.T) {
+	for name, limits := range map[string]string{"root": "", "another user": "[limits]\nuser = \"nobody\"\n"} {
+		t.Run(name, func(t *testing.T) {
+			s := newUnitSite(t, "")
+			text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\", %q]\nlisten = [\"web=%s\"]\nworkers = 2\nwatch_binary = false\n%s", s.address, s.address, limits)
+			if err := os.WriteFile(filepath.Join(s.Dir, "relevo.toml"), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if code, said := s.relevo("install", "-c", s.Dir+"/relevo.toml"); code != 0 {
+				t.Fatalf("install: %d %s", code, said)
+			}
+			s.release("1", "binds")
+			s.Systemctl("start", "web.service")
+			before := s.settled(2)
+			load := startLoad(s.address)
+			s.murder()
+			if after := s.settled(2); !slices.Equal(before, after) {
+				t.Errorf("pids %v serve, before: %v\n%s", after, before, s.Journal("web.service"))
+			}
+			s.release("2", "binds")
+			s.Systemctl("reload", "web.service")
+			if got := s.get("/"); !strings.HasPrefix(got, "version 2 ") {
+				t.Errorf("answer %q", got)
+			}
+			s.settled(2)
+			endLoad(t, load)
+			for _, warning := range []string{"level=WARN", "level=ERROR", "not permitted"} {
+				if log := s.Journal("web.service"); strings.Contains(log, warning) {
+					t.Errorf("%s in the journal:\n%s", warning, log)
+				}
+			}
+			s.Systemctl("stop", "web.service")
+		})
+	}
 }

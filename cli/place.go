@@ -5,11 +5,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"relevo/config"
+	"relevo/internal/procfs"
 	"relevo/master"
 )
 
@@ -71,8 +71,8 @@ func logicalDir(getenv func(string) string) string {
 	if dir, err := os.Getwd(); err == nil {
 		return dir
 	}
-	if former, err := os.Readlink("/proc/self/cwd"); err == nil && filepath.IsAbs(former) {
-		return strings.TrimSuffix(former, " (deleted)")
+	if former, _ := procfs.WorkingDirectory(); former != "" {
+		return former
 	}
 	if filepath.IsAbs(dir) {
 		return dir

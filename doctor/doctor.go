@@ -78,9 +78,9 @@ type Patience struct {
 // Examine runs every check, in the order in which a reader wants them.
 func Examine(h *Host) (all []Finding) {
 	checks := []func(*Host) []Finding{
-		kernel, features, cgroups, inotify, // the kernel
+		kernel, features, captures, cgroups, inotify, // the kernel
 		manager, unit, linger, // systemd
-		user, files, queue, flood, processes, clock, // the machine and the user's rights
+		user, files, tasks, queue, flood, processes, clock, // the machine and the user's rights
 		runtimeDir, stateDir, reflinks,
 		configuration, command, master, listeners, patience, workers, watchdog,
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"relevo/config"
+	"relevo/internal/capture"
 )
 
 // sound is a host on which everything is as it should be.
@@ -109,6 +110,13 @@ func TestDecisions(t *testing.T) {
 		h.write(t, "/proc/self/status", "CapEff:\t0000000000000000\n")
 		h.write(t, "/var/lib/systemd/linger/u", "")
 	}
+	yama := func(scope string) func(*Host) {
+		return func(h *Host) {
+			asUser(h)
+			h.App.Limits.User = ""
+			h.write(t, "/proc/sys/kernel/yama/ptrace_scope", scope+"\n")
+		}
+	}
 	for name, c := range map[string]struct {
 		damage func(*Host)
 		check  string
@@ -121,6 +129,12 @@ func TestDecisions(t *testing.T) {
 		"no close_range": {func(h *Host) { h.Probes.CloseRange = denied }, "close_range", Warn, "5.11"},
 		"no memfd":       {func(h *Host) { h.Probes.Memfd = denied }, "memfd", Warn, "seccomp"},
 		"no filter":      {func(h *Host) { h.Probes.Filter = denied }, "filter", OK, "second socket"},
+		"no capture":     {func(h *Host) { h.Probes.Capture = denied }, "capture", Warn, "process_vm_readv"},
+		"nested capture": {func(h *Host) { h.Probes.Capture = capture.ErrNested }, "capture", OK, "--capture off"},
+		"capture off":    {func(h *Host) { h.App.Capture, h.Probes.Capture = config.CaptureOff, denied }, "capture", OK, "its own affair"},
+		"capture, Yama":  {yama("2"), "capture", Warn, "ptrace_scope=2"},
+		"late binds":     {yama("1"), "capture", OK, "outlived its master"},
+		"other user's":   {file("/proc/self/status", "CapEff:\t00000000000000c1\n"), "capture", Warn, "www-data"},
 		"no credentials": {func(h *Host) { h.Probes.Credentials = denied }, "credentials", Bad, "NOTIFY_SOCKET"},
 		"exec by path":   {func(h *Host) { h.Probes.Release = "6.1.0-44-amd64" }, "execveat", OK, "6.14"},
 		"no cgroup2":     {file("/proc/self/mountinfo", "2 0 0:2 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n"), "cgroup", Warn, "no cgroup v2"},
@@ -164,7 +178,7 @@ func TestDecisions(t *testing.T) {
 		"no unit":             {func(h *Host) { h.App.Name = "other" }, "unit", Warn, "relevo install"},
 		"Type=simple":         {service("Type", "simple"), "unit", Warn, "Type=notify"},
 		"KillMode":            {service("KillMode", "control-group"), "unit", Warn, "systemd kills the workers, too"},
-		"small store":         {service("FileDescriptorStoreMax", "0"), "unit", Warn, "FileDescriptorStoreMax=50"},
+		"small store":         {service("FileDescriptorStoreMax", "0"), "unit", Warn, "FileDescriptorStoreMax="},
 		"no delegation":       {service("Delegate", "no"), "unit", Warn, "Delegate=yes"},
 		"TimeoutStopSec":      {service("TimeoutStopUSec", "20s"), "unit", Bad, "TimeoutStopSec=40"},
 		"TimeoutStopSec none": {service("TimeoutStopUSec", "infinity"), "unit", OK, "shop.service"},
@@ -183,7 +197,9 @@ func TestDecisions(t *testing.T) {
 			h.App.Listen[0].Address = ":80"
 			h.write(t, "/proc/self/status", "CapEff:\t0000000000000400\n")
 		}, "ports", OK, "CAP_NET_BIND_SERVICE"},
-		"few files": {func(h *Host) { h.Probes.FilesSoft = 1024 }, "nofile", Warn, "1024 connections"},
+		"few files":  {func(h *Host) { h.Probes.FilesSoft = 1024 }, "nofile", Warn, "1024 connections"},
+		"few tasks":  {func(h *Host) { h.Probes.TasksLimited, h.Probes.TasksLeft = true, 5 }, "tasks", Warn, "the master lives on"},
+		"many tasks": {func(h *Host) { h.Probes.TasksLimited, h.Probes.TasksLeft = true, 5000 }, "tasks", OK, "5000 more processes and threads"},
 		"few files, but set": {func(h *Host) {
 			h.Probes.FilesSoft = 1024
 			h.App.Limits.Rlimits = []config.Rlimit{{Name: "nofile", Soft: 9999, Hard: config.Unlimited}}

@@ -84,6 +84,25 @@ func files(h *Host) []Finding {
 	return []Finding{f}
 }
 
+// tasksOfWorker is what a worker may want of a limit of tasks: its threads and its
+// launcher's, and a second worker beside it in a roll.
+const tasksOfWorker = 16
+
+// tasks is about the limit of processes and threads, which a service and all of its
+// workers share (cgroup's pids.max, RLIMIT_NPROC).
+func tasks(h *Host) []Finding {
+	if !h.Probes.TasksLimited {
+		return nil
+	}
+	left := h.Probes.TasksLeft
+	f := ok("tasks", "%d more processes and threads may be started here", left)
+	if wanted := max(h.App.Workers, h.CPUs) * tasksOfWorker; left < wanted {
+		f = f.but(Warn, "workers may not start or may miss threads, and a roll fails; the master lives on",
+			fmt.Sprintf("TasksMax= in the unit, --pids-limit of a container, or ulimit -u: %d more at least", wanted))
+	}
+	return []Finding{f}
+}
+
 func limitText(n uint64) string {
 	if n == config.Unlimited {
 		return "unlimited"

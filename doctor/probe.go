@@ -10,11 +10,13 @@ import (
 type Probes struct {
 	Release string // of the kernel; empty where it is not Linux
 
-	Pidfd, ExitInfo, CloseRange, Memfd, Credentials, Inotify, Filter error
+	Pidfd, ExitInfo, CloseRange, Memfd, Credentials, Inotify, Filter, Capture error
 
 	CgroupDir string // this process's cgroup, if it was given into its hands
 
 	FilesSoft, FilesHard uint64 // RLIMIT_NOFILE as a worker inherits it
+	TasksLeft            int    // processes and threads that may be started
+	TasksLimited         bool
 
 	// Usable says whether a directory can be written to, or made.
 	Usable func(dir string) bool

@@ -13,17 +13,20 @@ import (
 	"golang.org/x/sys/unix"
 
 	"relevo/config"
+	"relevo/internal/capture"
 	"relevo/internal/safefile"
+	"relevo/internal/threads"
 )
 
 // Probe tries what the checks want to know. It leaves nothing behind.
 func Probe(a Ask) Probes {
 	p := Probes{
 		Release: release(), Pidfd: tryPidfd(), ExitInfo: tryExitInfo(), CloseRange: tryCloseRange(), Memfd: tryMemfd(),
-		Credentials: tryCredentials(), Inotify: tryInotify(), Filter: tryFilter(), CgroupDir: a.CgroupDir,
+		Credentials: tryCredentials(), Inotify: tryInotify(), Filter: tryFilter(), Capture: capture.Probe(), CgroupDir: a.CgroupDir,
 		Usable: config.UsableDir, Trust: safefile.CheckDir, Bind: tryBind, Now: time.Now(), ClockSynced: clockSynced(),
 	}
 	p.FilesSoft, p.FilesHard = openFiles()
+	p.TasksLeft, p.TasksLimited = threads.Left()
 	if info, err := os.Stat(a.Program); a.Program != "" && err == nil {
 		p.ProgramSize = uint64(info.Size())
 	}

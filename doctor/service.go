@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"relevo/config"
 )
 
 // systemd is what is known of the service manager.
@@ -118,7 +120,15 @@ func (h *Host) unitFindings(name string, p map[string]string) []Finding {
 
 // storeNeeds is how many descriptors a master keeps: the listeners, for each
 // worker its pidfd, channel and two pipes (twice in a roll), and some of its own.
-func (h *Host) storeNeeds() int { return len(h.App.Listen) + 4*(h.App.Workers+h.App.Surge) + 4 }
+// Where binds are captured each worker has its notifications, too, and each slot up to
+// three sockets of its own at a listener.
+func (h *Host) storeNeeds() int {
+	needs := len(h.App.Listen) + 4*(h.App.Workers+h.App.Surge) + 4
+	if h.App.Capture == config.CaptureAuto {
+		needs += h.App.Workers + h.App.Surge + 3*h.App.Workers*max(1, len(h.App.Listen))
+	}
+	return needs
+}
 
 func atoi(text string) (n int) {
 	fmt.Sscan(text, &n)

@@ -90,7 +90,7 @@ func (p *Process) answerBinds(notifications *capture.Notifications) {
 		}
 		return grant.Answer
 	})
-	if err != nil && !errors.Is(err, capture.ErrEnded) && !isClosed(p.leaving) {
+	if err != nil && !errors.Is(err, capture.ErrEnded) && !errors.Is(err, os.ErrClosed) && !isClosed(p.leaving) {
 		p.release.launcher.warn("binds of a worker are no longer answered", "pid", p.pid, "err", err)
 	}
 }
@@ -238,13 +238,6 @@ func (p *Process) departs() bool { return p.binder.hasOwn() && !p.greeted.Load()
 func (p *Process) introduce() {
 	if p.departs() && p.introduced.CompareAndSwap(false, true) {
 		p.sink(pool.Said{Message: ipc.Hello{Protocol: 1}})
-	}
-}
-
-// goesUncaptured says once why programs have to bind for themselves.
-func (l *Launcher) goesUncaptured(reason string) {
-	if l.uncaptured.CompareAndSwap(false, true) {
-		l.warn("programs that bind their own port cannot share it", "err", reason)
 	}
 }
 

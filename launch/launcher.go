@@ -43,9 +43,9 @@ type Launcher struct {
 	// byDescriptor: programs are run by their open file, so that it cannot be
 	// replaced between the last look at it and the exec.
 	byDescriptor bool
-	copyless     atomic.Bool // the last release has no copy, and that was told
-	unrescuable  atomic.Bool // connections cannot be kept, and that was told
-	uncaptured   atomic.Bool // binds cannot be captured, and that was told
+	copyless     atomic.Bool            // the last release has no copy, and that was told
+	unrescuable  atomic.Bool            // connections cannot be kept, and that was told
+	uncaptured   atomic.Pointer[string] // why binds cannot be captured; nil: they can, as far as is known
 
 	starts, looks gate
 	oom           oomWatch

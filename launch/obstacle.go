@@ -61,10 +61,10 @@ func (p *Process) obstacle() string {
 		return ""
 	case server.pid == p.pid:
 		return fmt.Sprintf("it listens on %s by itself and not on the listener of relevo (%s); %s",
-			address, p.listenerText(0), p.takeOver(0))
+			address, p.listenerText(0), p.takeOver(0)) + p.uncaptured()
 	}
 	return fmt.Sprintf("%s listens on %s by itself and not on the listener of relevo (%s): it is a child of %s, which LISTEN_PID names; "+
-		"have %s exec it, or: %s", server, address, p.listenerText(0), first, first.name, p.takeOver(0))
+		"have %s exec it, or: %s", server, address, p.listenerText(0), first, first.name, p.takeOver(0)) + p.uncaptured()
 }
 
 func (p *Process) wrapped(wrapper, child relative) string {
@@ -140,6 +140,10 @@ func (p *Process) addressTaken() string {
 	if !found || p.asked.Load() {
 		return ""
 	}
+	return p.holderOfAddress(ports) + p.uncaptured()
+}
+
+func (p *Process) holderOfAddress(ports []int) string {
 	c := p.release.adviceCommand()
 	name, instead, wrapped := c.Wrapper()
 	for i, l := range p.release.command.Listeners {

@@ -201,7 +201,8 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 	if !p.asked.Load() && result.execed {
 		p.release.started(p.source, p.got.Load())
 	}
-	exited := pool.Exited{Status: status, Hint: cmp.Or(oomHint, p.addressTaken(), hintFor(status, p.asked.Load()), p.swallowed(status))}
+	exited := pool.Exited{Status: status, Hint: cmp.Or(
+		oomHint, p.addressTaken(), hintFor(status, p.asked.Load()), p.swallowed(status), p.directoryHint(status))}
 	switch {
 	case result.failure != nil:
 		exited.Status.Error = result.failure.Error()

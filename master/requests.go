@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,7 +24,7 @@ func (m *Master) Status() (control.Status, error) {
 	now := m.serving()
 	return control.Status{
 		Name: m.opts.App.Name, PID: os.Getpid(), Version: m.opts.Version, Listeners: now.sockets.forPeople(),
-		Config: m.opts.ConfigFile, Warnings: append(m.warnings.list(), m.listeners.upgrader.Lost()...), Status: status,
+		Config: m.opts.ConfigFile, Warnings: slices.Concat(m.warnings.list(), m.listeners.upgrader.Lost(), m.lostDirectories()), Status: status,
 		Started: m.begun, Successions: m.successions, UpgradeFailed: m.upgradeFailure(),
 	}, err
 }

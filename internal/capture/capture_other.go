@@ -29,6 +29,9 @@ func unsupported() error {
 // Install says that this system has no such filter.
 func Install() (Installed, error) { return Installed{}, unsupported() }
 
+// Probe says that this system has no such filter.
+func Probe() error { return unsupported() }
+
 // Notifications is the master's end of a worker's filter.
 type Notifications struct{}
 
@@ -39,6 +42,7 @@ func (*Notifications) File() *os.File                { return nil }
 func (*Notifications) Serve(func(Bind) Answer) error { return unsupported() }
 func (*Notifications) Stop()                         {}
 func (*Notifications) Close() error                  { return nil }
+func (*Notifications) Blind() error                  { return nil }
 
 // Announced is what the master has heard of the launcher's filter.
 type Announced struct {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -45,7 +46,8 @@ const (
 // Notifications is the master's end of a worker's filter. It becomes readable when a
 // process of the worker is stopped in bind, and ends with the last of them.
 type Notifications struct {
-	file *os.File
+	file  *os.File
+	blind atomic.Pointer[error] // why a bind could not be looked at
 }
 
 // Open takes the descriptor of a filter, which it makes non-blocking.
@@ -142,6 +144,9 @@ func (n *Notifications) handle(request notification, answer func(Bind) Answer) {
 	sockFD := int(int32(request.args[0]))
 	bind, closeOnExec, err := look(int(request.pid), sockFD, request.args[1], request.args[2])
 	verdict := LetThrough()
+	if forbidden(err) {
+		n.blind.Store(&err)
+	}
 	if err == nil && bind.Address.Server() && n.valid(request.id) {
 		verdict = answer(bind)
 	}
@@ -157,6 +162,21 @@ func (n *Notifications) handle(request notification, answer func(Bind) Answer) {
 		}
 	}
 	n.ioctl(unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&reply))
+}
+
+// Blind says why a bind of the worker could not be looked at, so that the kernel went
+// on with it; nil: each could.
+func (n *Notifications) Blind() error {
+	if err := n.blind.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// forbidden tells a look that the kernel, or a filter above this process, does not allow
+// from one at what is no address of a server.
+func forbidden(err error) bool {
+	return errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOSYS)
 }
 
 // valid says whether the process still waits: what was read of it is its own, and

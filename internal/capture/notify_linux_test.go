@@ -405,3 +405,36 @@ func TestChildren(t *testing.T) {
 	})
 	p.want(t, "all")
 }
+
+// A probe sees its own bind where those of workers can be captured, and leaves neither a
+// filter nor a file behind.
+func TestProbe(t *testing.T) {
+	start(t, "die") // where it cannot be, the test is skipped
+	before := openFiles(t)
+	for range 3 {
+		if err := Probe(); err != nil {
+			t.Error(err)
+		}
+	}
+	if now := openFiles(t); now > before {
+		t.Errorf("%d files are open, %d were before", now, before)
+	}
+	if l, err := net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		t.Error(err)
+	} else {
+		l.Close()
+	}
+}
+
+// A bind that may not be looked at goes on, and why it may not is known.
+func TestBlind(t *testing.T) {
+	n := &Notifications{}
+	for err, want := range map[error]bool{unix.EPERM: true, unix.ENOSYS: true, unix.EBADF: false, unix.ESRCH: false} {
+		if got := forbidden(fmt.Errorf("cannot copy a socket: %w", err)); got != want {
+			t.Errorf("%v: forbidden %v", err, got)
+		}
+	}
+	if n.Blind() != nil {
+		t.Error(n.Blind())
+	}
+}

@@ -32,9 +32,21 @@ func (o Options) hardening(t *text) {
 	t.comment("What services need of the kernel, without another architecture's entrances. Not MemoryDenyWriteExecute: Node,",
 		"Java and others compile while they run.")
 	t.set("SystemCallArchitectures", "native")
-	t.set("SystemCallFilter", "@system-service")
+	o.systemCalls(t)
 	t.set("SystemCallErrorNumber", "EPERM")
 }
+
+// systemCalls are those that master and workers may use.
+func (o Options) systemCalls(t *text) {
+	if !o.captures() {
+		t.set("SystemCallFilter", "@system-service")
+		return
+	}
+	t.comment("seccomp and pidfd_getfd: by them a program that binds its own port gets the master's socket.")
+	t.set("SystemCallFilter", "@system-service seccomp pidfd_getfd")
+}
+
+func (o Options) captures() bool { return o.App.Capture == config.CaptureAuto }
 
 func (o Options) fileSystem(t *text) {
 	t.comment("Everything is read-only but these; name here what the workers write to. Not PrivateTmp: systemd empties it",

@@ -85,7 +85,18 @@ func (o Options) ending(t *text) {
 		t.set("RestartMaxDelaySec", "10s")
 	}
 	t.comment("What the next master needs to take over: listening sockets, and a handful of files for each worker.")
-	t.set("FileDescriptorStoreMax", max(1024, 64+16*o.App.Workers))
+	t.set("FileDescriptorStoreMax", max(1024, o.storeSize()))
+}
+
+// storeSize is how many files a master may have to keep. While a roll goes on a slot
+// has two workers, and of sockets of workers' own up to three at each listener.
+func (o Options) storeSize() int {
+	const few, ofWorker, seats, captured = 64, 16, 3, 2
+	perSlot := ofWorker
+	if o.captures() {
+		perSlot += 2 + seats*max(captured, len(o.App.Listen))
+	}
+	return few + perSlot*o.App.Workers
 }
 
 // places are directories and limits.

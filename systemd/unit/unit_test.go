@@ -55,6 +55,8 @@ func cases(t *testing.T) map[string]Options {
 	one := app(t, "127.0.0.1:8080")
 	home := app(t, "unix:/home/ann/shop/app.sock", "unix:@shop")
 	home.Dir = "/home/ann/shop"
+	alone := app(t, "127.0.0.1:8080")
+	alone.Capture = config.CaptureOff
 	at := func(o Options) Options {
 		o.Program, o.Config = "/usr/local/bin/relevo", "/etc/shop/relevo.toml"
 		return o
@@ -66,6 +68,7 @@ func cases(t *testing.T) map[string]Options {
 		"one":     at(Options{App: one, Sockets: true, Name: "other"}),
 		"user":    at(Options{App: one, User: true, Systemd: 252}),
 		"home":    at(Options{App: home, Systemd: 252}),
+		"alone":   at(Options{App: alone, Systemd: 252}),
 	}
 }
 
@@ -118,6 +121,21 @@ func TestTimes(t *testing.T) {
 		n, err := strconv.Atoi(value(t, service, "Service", key)[0])
 		if got := time.Duration(n) * time.Second; err != nil || got <= least {
 			t.Errorf("%s is %v, want more than %v", key, got, least)
+		}
+	}
+}
+
+// TestStoreSize: a notify descriptor for each worker and three sockets for each slot
+// and listener have room beside the files that every worker has.
+func TestStoreSize(t *testing.T) {
+	a := app(t, ":8080", ":8081", ":8082")
+	a.Workers = 512
+	for capture, least := range map[config.Capture]int{config.CaptureOff: 8 * 512, config.CaptureAuto: (10 + 3*3) * 512} {
+		a.Capture = capture
+		service := files(t, Options{App: a, Program: "/bin/relevo", Config: "/c"})[0]
+		got, err := strconv.Atoi(value(t, service, "Service", "FileDescriptorStoreMax")[0])
+		if err != nil || got <= least {
+			t.Errorf("capture %s: room for %d files, want more than %d", capture, got, least)
 		}
 	}
 }

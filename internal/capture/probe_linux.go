@@ -1,0 +1,55 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// Probe tries whether binds can be captured here: it has a thread of its own stop in a
+// bind, and reads what the thread wants. The filter ends with the thread.
+func Probe() error {
+	bound := make(chan error, 1)
+	installed := make(chan error, 1)
+	var filter Installed
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the runtime ends the thread with the goroutine
+		var err error
+		filter, err = Install()
+		if installed <- err; err == nil {
+			bound <- bindNothing()
+		}
+	}()
+	if err := <-installed; err != nil {
+		return err
+	}
+	n, err := Open(os.NewFile(uintptr(filter.FD), "bind notifications"))
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	seen := false
+	go n.Serve(func(Bind) Answer { seen = true; return Answer{FD: -1, Errno: unix.EADDRINUSE} })
+	err = <-bound
+	switch {
+	case n.Blind() != nil:
+		return n.Blind()
+	case !seen || !errors.Is(err, unix.EADDRINUSE):
+		return fmt.Errorf("cannot capture bind: a bind was not seen (%w)", err)
+	}
+	return nil
+}
+
+// bindNothing asks for an address that no socket can have: where the answer does not come
+// from us, no harm is done.
+func bindNothing() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return unix.Bind(fd, &unix.SockaddrInet4{Port: 1, Addr: [4]byte{192, 0, 2, 1}})
+}

@@ -1,0 +1,33 @@
+package launch
+
+// goesUncaptured notes why binds cannot be captured here. It is no news: most programs
+// that run where this is so take their sockets from relevo. A worker that fails for it
+// gets it as part of its hint (uncaptured).
+func (l *Launcher) goesUncaptured(reason string) {
+	if before := l.uncaptured.Swap(&reason); before == nil {
+		l.opts.Log.Debug("programs that bind their own port cannot share it", "err", reason)
+	}
+}
+
+// uncaptured ends a hint about a program that binds for itself: why relevo did not give
+// it a socket; empty where it would have.
+func (p *Process) uncaptured() string {
+	reason := p.binder.blindness()
+	if unfiltered := p.release.launcher.uncaptured.Load(); unfiltered != nil && p.binder.file() == nil {
+		reason = *unfiltered
+	}
+	if p.binder.sockets == nil || reason == "" {
+		return ""
+	}
+	return "; relevo could not give the program its socket when it bound the address: " + reason + " (relevo doctor says more)"
+}
+
+// blindness says why a bind of the worker could not be looked at; empty: each could.
+func (b *binder) blindness() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.notifications == nil || b.notifications.Blind() == nil {
+		return ""
+	}
+	return b.notifications.Blind().Error()
+}
