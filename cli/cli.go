@@ -70,10 +70,10 @@ const rootLong = `relevo keeps a pool of worker processes behind listening socke
 itself, and replaces workers, releases and crashed processes while the sockets
 never close.`
 
-const rootExample = `  relevo serve                             the built-in worker: watch a roll in the browser
-  relevo run -l :8080 -n 4 -- ./server     your program, which takes the socket it inherits
-  relevo reload                            replace all workers, one by one, without losing a request
-  relevo prove --url http://127.0.0.1:8080 load the app while it is rolled, and count`
+const rootExample = `  relevo serve                               the built-in worker: watch a roll in the browser
+  relevo run -l :8080 -n 4 -- ./server       your program, which takes the socket it inherits
+  relevo reload                              replace all workers, one by one, without losing a request
+  relevo prove --url http://127.0.0.1:8080   load the app while it is rolled, and count`
 
 func (c *cli) root() *cobra.Command {
 	root := &cobra.Command{

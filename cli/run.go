@@ -35,7 +35,7 @@ first of these that has one wins. Without COMMAND that of the file is run.`,
 		Example: `  relevo run -l :8080 -n 4 -- ./server
   relevo run -l :8080 -- node server.mjs
   relevo run -l web=:8080 -l unix:/run/app.sock,mode=0660 -- ./server --http-fd {fd:web}
-  relevo run -l :8000 -- gunicorn --bind fd://{fd} app:app`,
+  relevo run -l :8000 -- uvicorn --fd {fd} app:app`,
 		Args: cobra.ArbitraryArgs,
 	}
 	cmd.Flags().SetInterspersed(false)

@@ -26,7 +26,7 @@ var takeOver = map[string]string{
 	"uvicorn":   "uvicorn --fd {fd}",
 	"hypercorn": "hypercorn --bind fd://{fd}",
 	"daphne":    "daphne --fd {fd}",
-	"puma":      "puma -b tcp://ADDRESS, the very address of the listener",
+	"puma":      "puma -b tcp://{addr}",
 	"unicorn":   "unicorn takes it over by itself: leave --listen away",
 	"node":      "in Node: server.listen({fd: FD})",
 	"python":    "in Python: socket.socket(fileno=FD) in place of bind and listen",

@@ -21,7 +21,7 @@ func TestTakeOver(t *testing.T) {
 		"python3 -m uvicorn app:app":       "uvicorn --fd {fd}",
 		"python3 -u /usr/bin/gunicorn a:b": "leave --bind away",
 		"/venv/bin/gunicorn -b :80 a:b":    "leave --bind away",
-		"puma -p 3000":                     "-b tcp://127.0.0.1:80,",
+		"puma -p 3000":                     "-b tcp://{addr}",
 		"./app":                            "LISTEN_FDS",
 		tool:                               "listen({fd: 4})",
 	} {
