@@ -17,7 +17,6 @@ import (
 type lostPlace struct {
 	args   []string
 	env    string
-	start  string // where relevo is started; the workers run in the site's directory
 	lose   func(s *site)
 	put    func(s *site) // puts it back
 	reload int           // the exit code of a reload while it is gone

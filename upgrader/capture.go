@@ -63,8 +63,7 @@ func (u *Upgrader) freeName(wanted string) string {
 type seating struct {
 	mu      sync.Mutex
 	group   *listeners.Group // nil until the first seat
-	keeper  listeners.Keeper
-	sharers map[string]bool // workers that serve at the common socket
+	sharers map[string]bool  // workers that serve at the common socket
 }
 
 // Seat returns a socket of a worker's own that listens where l does. An error of

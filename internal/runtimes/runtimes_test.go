@@ -1,7 +1,6 @@
 package runtimes_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -141,7 +140,7 @@ func FuzzParse(f *testing.F) {
 		args := strings.Fields(line)
 		at := runtimes.Parse(args)
 		if at.Program < 0 || at.Program > len(args) || at.Script < 0 || at.Script > 0 && at.Script >= len(args) {
-			t.Error(fmt.Sprintf("%q: %+v", args, at))
+			t.Errorf("%q: %+v", args, at)
 		}
 		runtimes.AppName(args, "/srv/shop")
 	})
