@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 		"app":    appMain,
 		// Of TestSuccessionRefused.
 		"good":        main,
-		"relevo-dies": dieWithHandsFull, "relevo-drops": dropSockets,
+		"relevo-dies": dieWithHandsFull, "relevo-drops": dropSockets, "relevo-forges": forgeLegacy,
 	})
 }
 

@@ -3,6 +3,9 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -537,4 +540,82 @@ func dropSockets() {
 		}
 	}
 	main()
+}
+
+// TestExecFails: where the new program fails after the exec nonetheless, it begins anew
+// on the same sockets, and the old workers leave when the new ones serve.
+func TestExecFails(t *testing.T) {
+	s := newSite(t, "-n", "2", "--upgrade", "exec", "--watch-binary=false")
+	before, master := s.settled(2), s.status().PID
+	end := s.load()
+	defer end()
+	good := *s
+	good.program = s.at("good")
+	s.must(os.Rename(s.program, good.program), os.Link(good.program, s.at("relevo-forges")),
+		os.WriteFile(s.program, []byte("#!/bin/sh\nexec "+s.at("relevo-forges")+" \"$@\"\n"), 0o755))
+	if code, said := good.relevo("upgrade", "site"); code != 0 {
+		t.Errorf("upgrade: exit code %d: %s", code, said)
+	}
+	after := s.settled(2)
+	if s.status().PID != master || slices.ContainsFunc(after, func(pid int) bool { return slices.Contains(before, pid) }) {
+		t.Errorf("pids %v of master %d serve, before: %v of %d", after, s.status().PID, before, master)
+	}
+	for _, pid := range before {
+		s.await("the old workers to leave", func() bool { return syscall.Kill(pid, 0) != nil })
+	}
+	report := end()
+	if n := report.Lost(); n > 0 || report.Total.OK == 0 {
+		t.Errorf("%d of %d requests lost: %+v", n, report.Total.Sent, report.Samples)
+	}
+	if warnings := strings.Join(s.status().Warnings, " "); !strings.Contains(warnings, "could not be taken over, and were replaced") {
+		t.Errorf("warnings: %s", warnings)
+	}
+	s.stop()
+}
+
+// forgeLegacy is a relevo that could go on when it is asked, and cannot when it is to.
+func forgeLegacy() {
+	links, _ := filepath.Glob("/proc/self/fd/*")
+	for _, link := range links {
+		target, _ := os.Readlink(link)
+		if os.Getenv("RELEVO_LEGACY") == "" || !strings.HasPrefix(target, "/memfd:relevo legacy") {
+			continue
+		}
+		file, err := os.OpenFile(link, os.O_RDWR, 0)
+		if err == nil {
+			err = forgeSlots(file, func(l map[string]any) { l["pool"].(map[string]any)["machine"].(map[string]any)["phase"] = "gone" })
+		}
+		if err != nil {
+			panic(err)
+		}
+	}
+	main()
+}
+
+// forgeSlots rewrites both slots of a document as upgrader.Document lays them out.
+func forgeSlots(file *os.File, change func(map[string]any)) error {
+	const header, slot = 56, 64 << 20
+	for at := int64(0); at <= slot; at += slot {
+		head := make([]byte, header)
+		if _, err := file.ReadAt(head, at); err != nil || string(head[:6]) != "relevo" {
+			continue
+		}
+		text := make([]byte, binary.BigEndian.Uint64(head[16:]))
+		if _, err := file.ReadAt(text, at+header); err != nil {
+			return err
+		}
+		content := map[string]any{}
+		if err := json.Unmarshal(text, &content); err != nil {
+			return err
+		}
+		change(content)
+		text, _ = json.Marshal(content)
+		binary.BigEndian.PutUint64(head[16:], uint64(len(text)))
+		sum := sha256.Sum256(text)
+		copy(head[24:], sum[:])
+		if _, err := file.WriteAt(append(head, text...), at); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -167,11 +167,22 @@ func (a *Arrival) spareListeners() (spare []upgrader.Socket) {
 	for _, name := range a.in.Names() {
 		if upgrader.IsListenerFile(name) {
 			if fd, err := a.in.Copy(name); err == nil {
-				spare = append(spare, upgrader.Socket{Name: name, FD: fd, Own: true})
+				spare = append(spare, upgrader.Socket{Name: a.legacy.listenerName(name), FD: fd, Own: true})
 			}
 		}
 	}
 	return spare
+}
+
+// listenerName is what the serving configuration calls the socket in a file, by which
+// one on port 0 is found again, and the file's name where it is another's.
+func (l *legacy) listenerName(file string) string {
+	for _, known := range l.Listeners {
+		if upgrader.ListenerFile(known.ID) == file && slices.Contains(l.Wanted, known.Listen) {
+			return known.Listen.Name
+		}
+	}
+	return file
 }
 
 // succeeds says whether another master's workers are to be taken over.

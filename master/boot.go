@@ -1,10 +1,12 @@
 package master
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"sync/atomic"
 
+	"relevo/config"
 	"relevo/launch/store"
 	"relevo/pool"
 	"relevo/pool/machine"
@@ -16,6 +18,7 @@ type boot struct {
 	sockets  *hold       // the first configuration's: a start that fails must not close them
 	fellBack atomic.Bool // the newest release did not start
 	over     atomic.Bool // something has served
+	left     leftWorkers // serve until something of this master does
 }
 
 // makePool prepares the first generation: what the command's file holds, or, if
@@ -116,6 +119,7 @@ func (m *Master) started() {
 			m.mark(sum, store.Good, "", first.fingerprint)
 		}
 		m.report(m.boot.sockets.release())
+		m.later.Go(func() { m.boot.left.leave(cmp.Or(first.app.StopSignal, config.DefaultStopSignal)) })
 		if m.opts.Started != nil {
 			m.opts.Started(first.sockets.forPeople())
 		}

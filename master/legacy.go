@@ -140,17 +140,19 @@ func (m *Master) state() legacy {
 	return l
 }
 
-// inheritFromStore is inherit where there is no master before that could go on
-// instead. What cannot be gone on with is a reason to begin anew, and not to serve
-// nobody. It says whether the workers are to be taken over.
-func (m *Master) inheritFromStore() (succeeds bool) {
+// inheritForGood is inherit where there is no master before that could go on
+// instead: in systemd's store, and after an exec. What cannot be gone on with is a
+// reason to begin anew on the same sockets, and not to serve nobody. It says whether
+// the workers are to be taken over.
+func (m *Master) inheritForGood() (succeeds bool) {
 	a := m.opts.Arrival
-	spare, given := a.spareListeners(), a.sockets
+	spare, given, left := a.spareListeners(), a.sockets, a.copyLeft()
 	a.sockets = nil // those of the unit are wanted again if this fails
 	err := m.inherit()
 	if err == nil {
 		a.sockets = append(given, spare...)
 		a.closeSockets()
+		left.forget()
 		return true
 	}
 	if m.listeners != nil {
@@ -163,7 +165,13 @@ func (m *Master) inheritFromStore() (succeeds bool) {
 		m.notify.Close()
 	}
 	m.listeners, m.notify, m.launcher, m.current, m.wanted, m.adopted = nil, nil, nil, nil, nil, nil
-	m.keys, m.successions, m.begun, m.boot = 0, 0, time.Now(), &boot{}
+	m.keys = 0
+	if a.how == howStore { // after an exec somebody may wait for the succession, and it is one
+		m.successions, m.begun = 0, time.Now()
+	}
+	m.warnings.set(upgradeWarning, "the workers of the previous master could not be taken over, and were replaced: "+err.Error())
+	left.patient = m.opts.App.DrainTimeout + m.opts.App.StopGrace
+	m.boot = &boot{left: left}
 	m.keeper.forget()
 	a.legacy, a.lost, a.sockets, m.owns = nil, err, append(given, spare...), true
 	return false

@@ -202,9 +202,9 @@ func Run(ctx context.Context, o Options) error {
 	case !o.Arrival.succeeds():
 	case o.Arrival.checks:
 		return m.rehearse()
-	case o.Arrival.how != howStore:
+	case o.Arrival.how == howTableflip: // where it fails the previous master goes on
 		steps = []func() error{m.inherit, m.openControl, m.takeOver}
-	case m.inheritFromStore():
+	case m.inheritForGood():
 		steps = []func() error{m.openControl, m.takeOver}
 	}
 	for _, step := range steps {

@@ -38,7 +38,7 @@ func (m *Master) takeOver() error {
 		m.log.Warn("takes the default instead", "err", a.doubt)
 	}
 	if a.lost != nil {
-		m.log.Error("begins anew: the master before cannot be succeeded, its workers were ended", "err", a.lost)
+		m.log.Error("begins anew: the previous master cannot be succeeded, its workers are ended", "err", a.lost)
 	}
 	if !a.succeeds() {
 		return nil
@@ -125,8 +125,10 @@ func (m *Master) openControl() (err error) {
 	path := m.controlPath()
 	if a := m.opts.Arrival; a != nil && a.in != nil {
 		if socket, err := a.in.File(controlFile); err == nil {
-			m.control, err = control.Inherit(socket, path, m, m.log)
-			return err
+			if m.control, err = control.Inherit(socket, path, m, m.log); err == nil || a.how == howTableflip || a.checks {
+				return err
+			}
+			m.log.Warn("the control socket begins anew", "err", err) // no previous master could go on instead
 		}
 	}
 	m.control, err = control.Listen(path, m, m.log)
