@@ -155,6 +155,14 @@ func serveApp(version, behaviour string) error {
 			time.Sleep(lasts / pieces)
 		}
 	})
+	mux.HandleFunc("/bind", func(w http.ResponseWriter, r *http.Request) {
+		listener, err := net.Listen("tcp", r.FormValue("at"))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusConflict)
+			return
+		}
+		go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, "second of %d\n", os.Getpid()) }))
+	})
 	mux.HandleFunc("/hang", func(_ http.ResponseWriter, r *http.Request) { select {} })
 	if behaviour == "segv-on-request" {
 		mux = http.NewServeMux()

@@ -197,7 +197,7 @@ func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.
 		p.watches.Go(p.watchReadiness)
 	}
 	if p.binder.sockets != nil {
-		p.beginCapture(legacy.Files[bindsFile])
+		p.resumeCapture(legacy.Files[bindsFile])
 	}
 	if l.Departs {
 		p.led.Store(true)

@@ -63,7 +63,12 @@ type binder struct {
 func newBinder(s Sockets) *binder { return &binder{sockets: s, bound: make(chan struct{}, 1)} }
 
 // beginCapture answers binds from now on, by the descriptor of the worker's filter.
-func (p *Process) beginCapture(file *os.File) {
+func (p *Process) beginCapture(file *os.File) { p.capture(file, false) }
+
+// resumeCapture is beginCapture for a worker of another master.
+func (p *Process) resumeCapture(file *os.File) { p.capture(file, true) }
+
+func (p *Process) capture(file *os.File, resumes bool) {
 	if file == nil {
 		return
 	}
@@ -76,23 +81,39 @@ func (p *Process) beginCapture(file *os.File) {
 	p.binder.mu.Lock()
 	p.binder.notifications = notifications
 	p.binder.mu.Unlock()
-	p.watches.Go(func() { p.answerBinds(notifications) })
+	p.watches.Go(func() { p.answerBinds(notifications, resumes) })
 	p.watches.Go(p.watchAcceptance)
 }
 
-// answerBinds runs as long as a process of the worker can bind.
-func (p *Process) answerBinds(notifications *capture.Notifications) {
-	err := notifications.Serve(func(b capture.Bind) capture.Answer {
-		<-p.launched
-		grant := p.binder.sockets.Bind(p.order, b)
-		if grant.Address != "" && p.binder.note(grant) {
-			p.sink(pool.Captured{Address: grant.Address})
-		}
-		return grant.Answer
-	})
+// answerBinds runs as long as a process of the worker can bind. A worker that waits for
+// an answer which the master before it owed it when it was killed is killed, too: it
+// would wait for ever, and its slot gets another one.
+func (p *Process) answerBinds(notifications *capture.Notifications, resumes bool) {
+	if resumes && notifications.Resume(p.processes(), p.answerBind) {
+		p.release.launcher.warn("a worker is killed: it hangs in a bind that the previous master was killed over", "pid", p.pid)
+		p.handle.killGroup(p.pid)
+	}
+	err := notifications.Serve(p.answerBind)
 	if err != nil && !errors.Is(err, capture.ErrEnded) && !errors.Is(err, os.ErrClosed) && !isClosed(p.leaving) {
 		p.release.launcher.warn("binds of a worker are no longer answered", "pid", p.pid, "err", err)
 	}
+}
+
+func (p *Process) answerBind(b capture.Bind) capture.Answer {
+	<-p.launched
+	grant := p.binder.sockets.Bind(p.order, b)
+	if grant.Address != "" && p.binder.note(grant) {
+		p.sink(pool.Captured{Address: grant.Address})
+	}
+	return grant.Answer
+}
+
+// processes are the worker and its descendants.
+func (p *Process) processes() (pids []int) {
+	for _, relative := range kin(p.pid) {
+		pids = append(pids, relative.pid)
+	}
+	return pids
 }
 
 // note counts a bind, and says whether it is the first of its address.

@@ -127,6 +127,17 @@ func (s *seating) mend() (failed error) {
 	return failed
 }
 
+// files are the sockets of the workers' own.
+func (s *seating) files() (all []*os.File) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.group == nil {
+		return nil
+	}
+	_, seats := s.group.Legacy()
+	return slices.Collect(maps.Values(seats))
+}
+
 func (u *Upgrader) groupOptions(l *Listener) listeners.Options {
 	o := listeners.Options{Log: u.log, LendCommon: true}
 	if u.keeper != nil {

@@ -135,12 +135,16 @@ func Inherit(o Options, all []ListenerLegacy, from *Inheritance) (*Upgrader, err
 }
 
 // Begin looks after inherited listeners from now on. A decoy ends with its master.
-// A Unix socket whose file was removed gets another one.
+// A Unix socket whose file was removed gets another one. What the kernel knows of
+// workers' own sockets counts more than what a master that was killed has written.
 func (u *Upgrader) Begin() {
 	u.mu.Lock()
 	for _, l := range u.all() {
 		if l.diverted {
 			u.block(l)
+		}
+		if l.seats.used() {
+			u.mendSeats(l)
 		}
 	}
 	for _, l := range u.listeners {

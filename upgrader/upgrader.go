@@ -115,6 +115,9 @@ func (u *Upgrader) watch() (end func()) {
 		}
 		for _, l := range u.all() {
 			u.hangups.add(l)
+			for _, seat := range l.seats.files() {
+				u.hangups.addSeat(seat)
+			}
 		}
 	}
 	return func() {}

@@ -38,11 +38,12 @@ type Notifications struct{}
 // Open says that this system has no such filter.
 func Open(*os.File) (*Notifications, error) { return nil, unsupported() }
 
-func (*Notifications) File() *os.File                { return nil }
-func (*Notifications) Serve(func(Bind) Answer) error { return unsupported() }
-func (*Notifications) Stop()                         {}
-func (*Notifications) Close() error                  { return nil }
-func (*Notifications) Blind() error                  { return nil }
+func (*Notifications) File() *os.File                       { return nil }
+func (*Notifications) Serve(func(Bind) Answer) error        { return unsupported() }
+func (*Notifications) Resume([]int, func(Bind) Answer) bool { return false }
+func (*Notifications) Stop()                                {}
+func (*Notifications) Close() error                         { return nil }
+func (*Notifications) Blind() error                         { return nil }
 
 // Announced is what the master has heard of the launcher's filter.
 type Announced struct {

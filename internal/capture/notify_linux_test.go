@@ -438,3 +438,33 @@ func TestBlind(t *testing.T) {
 		t.Error(n.Blind())
 	}
 }
+
+// A bind that a reader has received and not answered when it died is found by the next
+// one; a bind that waits is answered, and is not taken for one.
+func TestResume(t *testing.T) {
+	for name, received := range map[string]bool{"received": true, "waits": false} {
+		t.Run(name, func(t *testing.T) {
+			p := start(t, "two")
+			_, fd := listen(t)
+			if received {
+				if _, err := p.notifications.next(); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				for deadline := time.Now().Add(tooLong); !p.notifications.pending(); {
+					if time.Now().After(deadline) {
+						t.Fatal("the program does not bind")
+					}
+					runtime.Gosched()
+				}
+			}
+			abandoned := p.notifications.Resume([]int{p.Process.Pid}, func(Bind) Answer { return Answer{FD: fd} })
+			if abandoned != received {
+				t.Errorf("abandoned: %v", abandoned)
+			}
+			if !received {
+				p.want(t, "bound")
+			}
+		})
+	}
+}
