@@ -181,6 +181,11 @@ func serveApp(version, behaviour string) error {
 		return bindAndServe(server, os.Args[1])
 	case "binds-and-hangs":
 		return bindAndHang(os.Args[1])
+	case "inherits-and-hangs":
+		if _, err := inherited(); err != nil {
+			return err
+		}
+		select {}
 	case "tableflip":
 		return serveWithTableflip(server)
 	case "no-sdk":

@@ -95,6 +95,14 @@ func awaitBegin(w *worker) (online bool) {
 // the kernel says at the exec.
 func TestShortOfProcesses(t *testing.T) {
 	testreq.Root(t)
+	// The kernel counts what the user has already: the first process is never one too many.
+	first := exec.Command("sleep", "600")
+	first.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 54321, Gid: 54321}}
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer first.Wait()
+	defer first.Process.Kill()
 	c := shell("exit 0")
 	c.Limits = config.Limits{User: "54321", Group: "54321", Rlimits: []config.Rlimit{{Name: "nproc", Soft: 0, Hard: 0}}}
 	exited := newRig(t).start(c).exit()
