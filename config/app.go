@@ -22,6 +22,8 @@ type App struct {
 	Dir     string   // working directory of the workers, symbolic links not resolved
 	Workers int      // number of slots, at least 1
 	Listen  []Listen
+	// Blocking: accept and recv on every listener wait. Resolve sets it in each Listen.
+	Blocking bool
 
 	Capture Capture
 	Balance Balance

@@ -34,6 +34,9 @@ type Listen struct {
 	Address string      // host:port, the path of a Unix socket, or @ and its abstract name
 	Mode    fs.FileMode // of a Unix socket; 0: as the umask says
 	Backlog int         // length of the accept queue; 0: the system's maximum
+	// Blocking: accept and recv wait. It is for programs that do not wait by poll or epoll
+	// first: those hang where another worker took the client.
+	Blocking bool
 }
 
 // String returns the listener as --listen would take it.
@@ -69,7 +72,7 @@ func (l Listen) SocketNetwork() string {
 // file, and so no mode.
 func (l Listen) Abstract() bool { return l.Network == Unix && strings.HasPrefix(l.Address, "@") }
 
-// ParseListen reads [NAME=]ADDR[,mode=0660][,backlog=N]. ADDR is :PORT,
+// ParseListen reads [NAME=]ADDR[,mode=0660][,backlog=N][,blocking]. ADDR is :PORT,
 // HOST:PORT, PORT, unix:/PATH, unix:@NAME (abstract), or one of these after tcp4: tcp6: udp: udp4:
 // udp6:.
 func ParseListen(text string) (Listen, error) {
@@ -116,6 +119,9 @@ func (l Listen) text() string {
 	}
 	if l.Backlog != 0 {
 		text += fmt.Sprintf(",backlog=%d", l.Backlog)
+	}
+	if l.Blocking {
+		text += ",blocking"
 	}
 	return text
 }
@@ -221,8 +227,17 @@ func (l *Listen) setOption(key, value string) error {
 			return errors.New("backlog= is not for UDP")
 		}
 		l.Backlog = backlog
+	case "blocking":
+		switch value {
+		case "", "true":
+			l.Blocking = true
+		case "false":
+			l.Blocking = false
+		default:
+			return fmt.Errorf("blocking=%s is neither true nor false", value)
+		}
 	default:
-		return fmt.Errorf("unknown option %q (mode=0660 and backlog=N exist)", key)
+		return fmt.Errorf("unknown option %q (mode=0660, backlog=N and blocking exist)", key)
 	}
 	return nil
 }

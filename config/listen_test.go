@@ -39,6 +39,9 @@ func TestParseListen(t *testing.T) {
 		"u=unix:/a,mode=600":    {Name: "u", Network: Unix, Address: "/a", Mode: 0o600},
 		"unix:/a,mode=6,mode=7": {Network: Unix, Address: "/a", Mode: 0o7},
 		"unix:/a,backlog=1,,":   {Network: Unix, Address: "/a", Backlog: 1},
+		"u=udp:53,blocking":     {Name: "u", Network: UDP, Address: ":53", Blocking: true},
+		":80,blocking=true":     {Network: TCP, Address: ":80", Blocking: true},
+		":80,blocking=false":    {Network: TCP, Address: ":80"},
 	} {
 		if got, err := ParseListen(text); err != nil || got != want {
 			t.Errorf("ParseListen(%q) = %+v, %v, want %+v", text, got, err, want)
@@ -88,7 +91,7 @@ func TestParseListenErrors(t *testing.T) {
 		":80,backlog=0":        "backlog=0 is not a number above 0",
 		":80,backlog=x":        "backlog=x is not a number above 0",
 		"udp:53,backlog=5":     "backlog= is not for UDP",
-		":80,reuseport":        `unknown option "reuseport" (mode=0660 and backlog=N exist)`,
+		":80,reuseport":        `unknown option "reuseport" (mode=0660, backlog=N and blocking exist)`,
 		":80,mode=1,what=ever": "mode= is for Unix sockets only",
 	} {
 		l, err := ParseListen(text)

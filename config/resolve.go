@@ -154,6 +154,9 @@ func (r *resolved) complete(s Sources) {
 		app.Name = NameFor(app.Command, app.Dir)
 	}
 	NameListeners(app.Listen)
+	for i := range app.Listen {
+		app.Listen[i].Blocking = app.Listen[i].Blocking || app.Blocking
+	}
 }
 
 // anchor makes the relative paths absolute that a source has set.

@@ -36,6 +36,7 @@ address = "unix:/run/b.sock"
 mode = "0600"
 [[listener]]
 address = "udp:127.0.0.1:53"
+blocking = true
 [[listener]]
 address = "unix:@shop//a"
 `)
@@ -52,7 +53,7 @@ address = "unix:@shop//a"
 		"directory": app.Dir == "/srv/shop",
 		"workers":   app.Workers == 3,
 		"listen": slices.Equal(listen, []string{"web=:8080", "listen1=unix:/srv/shop/run/a.sock,mode=0660",
-			"admin=unix:/run/b.sock,mode=0600", "listen3=udp:127.0.0.1:53", "listen4=unix:@shop//a"}),
+			"admin=unix:/run/b.sock,mode=0600", "listen3=udp:127.0.0.1:53,blocking", "listen4=unix:@shop//a"}),
 		"ready":     app.Ready == Ready{ReadyDelay, 2 * time.Second},
 		"signal":    SignalName(app.StopSignal) == "SIGQUIT",
 		"env files": slices.Equal(app.EnvFiles, []string{"/srv/shop/app.env", "/etc/app.env"}),
@@ -68,6 +69,28 @@ address = "unix:@shop//a"
 	} {
 		if !is {
 			t.Errorf("%s is wrong in %+v, %q", what, app, listen)
+		}
+	}
+}
+
+// TestBlocking: the setting is for all listeners, the option for one.
+func TestBlocking(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                   ":1 :2,blocking",
+		"blocking = true\n":  ":1,blocking :2,blocking",
+		"blocking = false\n": ":1 :2,blocking",
+	} {
+		app, err := resolveText(text + "command = [\"./server\"]\nlisten = [\":1\", \":2,blocking\"]\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, l := range app.Listen {
+			l.Name = ""
+			got = append(got, l.text())
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
 }

@@ -44,10 +44,11 @@ func (s Setting) describe() schema {
 func listenerSchema() schema {
 	texts := func(description string) schema { return schema{"type": "string", "description": description} }
 	one := object("One listening socket", map[string]any{
-		"name":    texts("Name in LISTEN_FDNAMES and placeholders"),
-		"address": texts(":PORT, HOST:PORT, unix:/PATH, unix:@NAME, udp:…"),
-		"mode":    texts("File mode of a Unix socket, octal"),
-		"backlog": schema{"type": "integer", "minimum": 1, "description": "Length of the accept queue (default: the system's maximum)"},
+		"name":     texts("Name in LISTEN_FDNAMES and placeholders"),
+		"address":  texts(":PORT, HOST:PORT, unix:/PATH, unix:@NAME, udp:…"),
+		"mode":     texts("File mode of a Unix socket, octal"),
+		"backlog":  schema{"type": "integer", "minimum": 1, "description": "Length of the accept queue (default: the system's maximum)"},
+		"blocking": schema{"type": "boolean", "description": "Accept and recv wait, for simple programs that have no event loop"},
 	})
 	one["required"] = []string{"address"}
 	return schema{"type": "array", "items": one, "description": "Listening sockets, beside those of listen"}

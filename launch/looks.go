@@ -36,8 +36,8 @@ func (p *Process) watchReadiness() {
 			if p.ready.hasSpoken() || p.binder.hasOwn() {
 				tick = nil // another word counts
 			} else if agree {
+				p.release.launcher.looks.through(p.warnOfWrapper) // before it can be asked to leave
 				p.isReady("observed")
-				p.release.launcher.looks.through(p.warnOfWrapper)
 			} else if len(p.release.command.Listeners) > 0 {
 				p.release.launcher.looks.through(look.obstacles.look)
 			}
@@ -50,7 +50,8 @@ func (p *Process) watchReadiness() {
 }
 
 const missesWord = "the workers of the release that serves said themselves that they were ready (READY=1, or {\"relevo\":\"ready\"}), and this one " +
-	"has said nothing; --ready-timeout gives a slow one more time, --ready delay=2s takes one that says nothing, and relevo reload --force one that is seen to serve"
+	"has said nothing; relevo reload --force takes a release that does not, if it is seen to serve, --ready delay=2s one that " +
+	"never says anything, and --ready-timeout gives a slow one more time"
 
 // twoLooks looks at what a worker waits for. Two looks in a row must agree: what a
 // worker says just before it accepts is read by another goroutine, which must not

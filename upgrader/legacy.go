@@ -28,11 +28,12 @@ type ListenerLegacy struct {
 
 // ListenLegacy is config.Listen in a document.
 type ListenLegacy struct {
-	Name    string         `json:"name"`
-	Network config.Network `json:"network"`
-	Address string         `json:"address"`
-	Mode    fs.FileMode    `json:"mode,omitempty"`
-	Backlog int            `json:"backlog,omitempty"`
+	Name     string         `json:"name"`
+	Network  config.Network `json:"network"`
+	Address  string         `json:"address"`
+	Mode     fs.FileMode    `json:"mode,omitempty"`
+	Backlog  int            `json:"backlog,omitempty"`
+	Blocking bool           `json:"blocking,omitempty"`
 }
 
 // UnixFileLegacy is the file of a Unix socket.

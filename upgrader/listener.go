@@ -14,8 +14,8 @@ import (
 	"relevo/config"
 )
 
-// Listener is a listening socket that this master holds. Name, Mode and Backlog
-// change in Set only.
+// Listener is a listening socket that this master holds. Name, Mode, Backlog and
+// Blocking change in Set only.
 type Listener struct {
 	config.Listen
 	Address string // as getsockname says it; :0 is resolved once and for all
@@ -33,7 +33,8 @@ type Listener struct {
 	decoy    *os.File // takes new clients in this one's stead, and drops them; nil: none
 }
 
-// File is the socket, non-blocking and not in the runtime's poller. Fd of it
+// File is the socket, not in the runtime's poller and, unless wanted otherwise,
+// non-blocking. Fd of it
 // does not change its mode. It stays the Listener's.
 func (l *Listener) File() *os.File { return l.file }
 

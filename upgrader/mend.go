@@ -32,13 +32,13 @@ const (
 	closed           // terminal
 )
 
-// Reassert makes the socket non-blocking and gives its accept queue the wanted
-// length again: both are properties of the shared socket that any worker can
+// Reassert makes the socket non-blocking, or blocking where that is wanted, and gives
+// its accept queue the wanted length again: both are properties of the shared socket that any worker can
 // change for all others.
 func (l *Listener) Reassert() error {
 	fd := int(l.file.Fd())
-	if err := unix.SetNonblock(fd, true); err != nil {
-		return fmt.Errorf("cannot make listener %s non-blocking: %w", l.Name, err)
+	if err := unix.SetNonblock(fd, !l.Blocking); err != nil {
+		return fmt.Errorf("cannot make listener %s %s: %w", l.Name, modeText(l.Blocking), err)
 	}
 	if l.Datagram() {
 		return nil
@@ -48,6 +48,13 @@ func (l *Listener) Reassert() error {
 	}
 	l.queue = queueLength(l)
 	return nil
+}
+
+func modeText(blocking bool) string {
+	if blocking {
+		return "blocking"
+	}
+	return "non-blocking"
 }
 
 // forgetShutdown cleans a TCP socket that no longer listens. A second shutdown(2),
@@ -139,8 +146,8 @@ func (l *Listener) damage() (what []string, usual bool, err error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("cannot look at listener %s: %w", l.Name, err)
 	}
-	if flags&unix.O_NONBLOCK == 0 {
-		what = append(what, "made blocking")
+	if blocking := flags&unix.O_NONBLOCK == 0; blocking != l.Blocking {
+		what = append(what, "made "+modeText(blocking))
 	}
 	now := queueLength(l)
 	short := now < l.queue && !shutDown(l)

@@ -85,6 +85,8 @@ func abuse([]string) error {
 			err = unix.Shutdown(3, unix.SHUT_RD)
 		case "block":
 			err = unix.SetNonblock(3, false)
+		case "unblock":
+			err = unix.SetNonblock(3, true)
 		case "shorten":
 			err = unix.Listen(3, 1)
 		}

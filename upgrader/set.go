@@ -10,7 +10,7 @@ import (
 
 // Set makes the listeners those of a new configuration: it opens what is new, all
 // or none, and keeps what has the same network and address, under its new name,
-// mode and backlog. What is wanted no more is returned as removed and goes on
+// mode, backlog and way of waiting. What is wanted no more is returned as removed and goes on
 // serving, so that nothing is lost if its workers are never replaced: Retire,
 // Park and CloseListener take it away step by step, and a Set that wants it again
 // brings it back.
@@ -99,9 +99,9 @@ func (u *Upgrader) adjust(l *Listener, w config.Listen) error {
 			err = errors.Join(err, fmt.Errorf("cannot change the mode of listener %s: %w", w.Name, chmodErr))
 		}
 	}
-	shorter := w.Backlog != l.Backlog
+	changed := w.Backlog != l.Backlog || w.Blocking != l.Blocking
 	l.Listen = w
-	if shorter {
+	if changed {
 		err = errors.Join(err, l.Reassert())
 	}
 	return err

@@ -111,6 +111,21 @@ func TestTaken(t *testing.T) {
 	}
 }
 
+func TestWouldBlock(t *testing.T) {
+	for said, want := range map[string]bool{
+		"BlockingIOError: [Errno 11] Resource temporarily unavailable":                            true,
+		"accept: Resource temporarily unavailable":                                                true,
+		"Error: Os { code: 11, kind: WouldBlock, message: \"Resource temporarily unavailable\" }": true,
+		"IO::EAGAINWaitReadable: Resource temporarily unavailable - recvfrom(2) would block":      true,
+		"OSError: [Errno 111] Connection refused":                                                 false,
+		"error 110": false,
+	} {
+		if WouldBlock([]string{"first", said}) != want {
+			t.Errorf("%q: %v", said, !want)
+		}
+	}
+}
+
 func write(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {

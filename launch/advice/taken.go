@@ -2,9 +2,18 @@ package advice
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"sync"
 )
+
+// wouldBlock are words for EAGAIN, which a socket gives that does not wait.
+var wouldBlock = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)EAGAIN|EWOULDBLOCK|BlockingIOError|WouldBlock|WaitReadable|resource temporarily unavailable|(errno|os error) 11\b`)
+})
+
+// WouldBlock says whether a program complains that it would have had to wait.
+func WouldBlock(lines []string) bool { return slices.ContainsFunc(lines, wouldBlock().MatchString) }
 
 // Words for "address already in use", and addresses near them. They are compiled
 // at their first use: the launcher process starts quickly, and never gets here.

@@ -1,8 +1,11 @@
 package unit
 
 import (
+	"slices"
 	"strings"
 	"time"
+
+	"relevo/config"
 )
 
 // Times that have no setting of their own.
@@ -60,10 +63,15 @@ func (o Options) life(t *text, activated bool) {
 		"master gets SIGABRT, prints what it hangs in, and is replaced; its workers serve on.")
 	t.set("WatchdogSec", 30)
 	t.set("TimeoutAbortSec", 10)
-	if activated {
+	if activated && !o.allBlocking() {
 		t.comment("The sockets are shared with workers that outlive a master: they must not be made blocking at its restart.")
 		t.yes("NonBlocking")
 	}
+}
+
+// allBlocking says whether every listener blocks: NonBlocking= is for all of them.
+func (o Options) allBlocking() bool {
+	return !slices.ContainsFunc(o.App.Listen, func(l config.Listen) bool { return !l.Blocking })
 }
 
 // ending is how the service ends and what becomes of the workers.

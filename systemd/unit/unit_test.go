@@ -57,6 +57,7 @@ func cases(t *testing.T) map[string]Options {
 	home.Dir = "/home/ann/shop"
 	alone := app(t, "127.0.0.1:8080")
 	alone.Capture = config.CaptureOff
+	simple := app(t, "echo=udp:127.0.0.1:7,blocking")
 	at := func(o Options) Options {
 		o.Program, o.Config = "/usr/local/bin/relevo", "/etc/shop/relevo.toml"
 		return o
@@ -66,6 +67,7 @@ func cases(t *testing.T) map[string]Options {
 		"newer":   at(Options{App: one, Systemd: 254}),
 		"sockets": at(Options{App: sock, Sockets: true, Systemd: 252}),
 		"one":     at(Options{App: one, Sockets: true, Name: "other"}),
+		"simple":  at(Options{App: simple, Sockets: true, Systemd: 252}),
 		"user":    at(Options{App: one, User: true, Systemd: 252}),
 		"home":    at(Options{App: home, Systemd: 252}),
 		"alone":   at(Options{App: alone, Systemd: 252}),

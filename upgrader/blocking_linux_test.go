@@ -1,0 +1,54 @@
+package upgrader_test
+
+import (
+	"os"
+	"testing"
+
+	"relevo/upgrader"
+)
+
+// TestBlocking: a listener that is to block does, beside one that is not; a worker
+// that changes either is mended; a configuration and a succession keep it.
+func TestBlocking(t *testing.T) {
+	h, listeners := newHealer(t, "a=127.0.0.1:0,blocking", "b=127.0.0.1:0", "c=udp:127.0.0.1:0,blocking", "d=unix:"+socketPath(t)+",blocking")
+	want := func(when string, all []*upgrader.Listener, blocking ...bool) {
+		t.Helper()
+		for i, l := range all {
+			if nonblocking(t, l) == blocking[i] {
+				t.Errorf("%s: listener %s blocks: %v", when, l.Name, !blocking[i])
+			}
+		}
+	}
+	want("at first", listeners, true, false, true, true)
+	if found := h.Inspect(); len(found) > 0 {
+		t.Errorf("found in sound listeners: %+v", found)
+	}
+	order(spawn(t, "abuse", []*os.File{listeners[0].File()}), "unblock")
+	order(spawn(t, "abuse", []*os.File{listeners[1].File()}), "block")
+	order(spawn(t, "abuse", []*os.File{listeners[2].File()}), "unblock")
+	found := h.Inspect()
+	if len(found) != 3 || found[0].What != "made non-blocking" || found[1].What != "made blocking" || found[2].What != "made non-blocking" {
+		t.Errorf("found %+v", found)
+	}
+	want("mended", listeners, true, false, true, true)
+
+	all, files := h.Legacy()
+	next, err := upgrader.Inherit(upgrader.Options{}, all, upgrader.PassAround(t, nil, files))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want("inherited", next.Listeners(), true, false, true, true)
+	order(spawn(t, "abuse", []*os.File{listeners[0].File()}), "unblock")
+	if found := next.Inspect(); len(found) != 1 || found[0].What != "made non-blocking" {
+		t.Errorf("the next master found %+v", found)
+	}
+	for _, l := range next.Listeners() { // the sockets stay the first one's
+		l.File().Close()
+	}
+
+	if _, kept, _, err := h.Set(wanted(t, "a=127.0.0.1:0", "b=127.0.0.1:0,blocking", "c=udp:127.0.0.1:0,blocking")); err != nil || len(kept) != 3 {
+		t.Fatalf("kept %v, %v", kept, err)
+	} else {
+		want("by another configuration", kept, false, true, true)
+	}
+}
