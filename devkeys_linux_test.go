@@ -38,7 +38,7 @@ func TestDevKeys(t *testing.T) {
 	terminal.Await("▸ started → ready")
 
 	terminal.Type("l")
-	terminal.Await("▸ cannot roll back: no other good release is kept")
+	terminal.Await("▸ cannot roll back: no other good release of this program is kept")
 	if warnings := s.status().Warnings; len(warnings) != 0 {
 		t.Errorf("a key that could do nothing makes the status warn of %q", warnings)
 	}

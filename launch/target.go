@@ -150,6 +150,35 @@ func (r *Release) targetOfStored(record store.Record) (target, error) {
 	return t.of(r.dir, r.command.Args[at.Script], at.Script), nil
 }
 
+// SameProgram says whether a kept release is an earlier one of what the command runs
+// now. An app's name may have been given to another program since.
+func (r *Release) SameProgram(record store.Record) bool {
+	path := r.path
+	switch {
+	case record.Interpreted && r.interpreter == nil: // the script itself may be gone
+		at := runtimes.Parse(r.command.Args)
+		if at.Script == 0 {
+			return false
+		}
+		path = under(r.dir, r.command.Args[at.Script])
+	case !record.Interpreted && r.interpreter != nil:
+		return false
+	}
+	if record.Source == "" { // an older record
+		return record.Name == filepath.Base(path)
+	}
+	if filepath.Clean(record.Source) == filepath.Clean(path) {
+		return true
+	}
+	// The directory may be a link that has moved on to the next release.
+	before, err := filepath.Rel(record.ResolvedDir, record.Source)
+	if err != nil || !filepath.IsLocal(before) || record.Dir != givenDir(r.command.Dir) {
+		return false
+	}
+	now, err := filepath.Rel(r.dir, path)
+	return err == nil && before == now
+}
+
 // belongsToSystem says whether an interpreter is one of the system's packages, which
 // is not worth a copy: it is there anyway, and of no use without the rest of its
 // package. It is one if it lies below /usr, but not in /usr/local, and only root can

@@ -47,9 +47,9 @@ func (m *Master) makePool() error {
 
 // insteadOf prepares the last good release where there is one.
 func (m *Master) insteadOf(bad *generation, reason string) *generation {
-	record, found := m.lastGood(bad.Info().SHA256)
+	record, found := m.lastGood(bad)
 	if !found {
-		m.log.Error("starting a release that failed before: no good one is kept", "reason", reason)
+		m.log.Error("starting a release that failed before: no good one of this program is kept", "reason", reason)
 		return nil
 	}
 	good, err := m.prepare(bad.app, record.SHA256)
@@ -79,7 +79,7 @@ func (m *Master) afterFailedStart(err error) bool {
 	m.preparing.Lock()
 	defer m.preparing.Unlock()
 	m.mark(first.Info().SHA256, store.Bad, failed.Reason, first.fingerprint)
-	if _, found := m.lastGood(first.Info().SHA256); !found {
+	if _, found := m.lastGood(first); !found {
 		return false
 	}
 	good := m.insteadOf(first, m.badReason(first.Info(), first.fingerprint))

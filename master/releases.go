@@ -79,12 +79,13 @@ func shortRelease(release pool.Info) string {
 	return release.SHA256[:min(12, len(release.SHA256))]
 }
 
-// lastGood returns the good release that was used last and is kept, other than
-// the one given.
-func (m *Master) lastGood(but string) (store.Record, bool) {
+// lastGood returns the good release of the same program that was used last and is
+// kept, other than the one given.
+func (m *Master) lastGood(but *generation) (store.Record, bool) {
 	records := m.launcher.Store().List()
 	i := slices.IndexFunc(records, func(r store.Record) bool {
-		return r.Verdict == store.Good && r.Kept && r.SHA256 != but && launch.StillThere(r) == nil
+		return r.Verdict == store.Good && r.Kept && r.SHA256 != but.Info().SHA256 && but.SameProgram(r) &&
+			launch.StillThere(r) == nil
 	})
 	if i < 0 {
 		return store.Record{}, false
@@ -109,7 +110,7 @@ func (m *Master) Rollback(to string) (control.Wait, error) {
 	if to == "" && status.Rolling != nil {
 		to = left.Info().SHA256 // what is being rolled in is what nobody wants
 	}
-	record, err := m.rollbackTarget(to, left.Info().SHA256)
+	record, err := m.rollbackTarget(to, left)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +125,7 @@ func (m *Master) Rollback(to string) (control.Wait, error) {
 	return m.roll(g)
 }
 
-func (m *Master) rollbackTarget(to, serving string) (store.Record, error) {
+func (m *Master) rollbackTarget(to string, serving *generation) (store.Record, error) {
 	if to != "" {
 		record, err := m.launcher.Store().Find(to)
 		if err != nil {
@@ -134,7 +135,7 @@ func (m *Master) rollbackTarget(to, serving string) (store.Record, error) {
 	}
 	record, found := m.lastGood(serving)
 	if !found {
-		return record, errors.New("cannot roll back: no other good release is kept; see relevo releases")
+		return record, errors.New("cannot roll back: no other good release of this program is kept; see relevo releases")
 	}
 	return record, nil
 }
