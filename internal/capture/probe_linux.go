@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,13 +32,13 @@ func Probe() error {
 		return err
 	}
 	defer n.Close()
-	seen := false
-	go n.Serve(func(Bind) Answer { seen = true; return Answer{FD: -1, Errno: unix.EADDRINUSE} })
+	var seen atomic.Bool
+	go n.Serve(func(Bind) Answer { seen.Store(true); return Answer{FD: -1, Errno: unix.EADDRINUSE} })
 	err = <-bound
 	switch {
 	case n.Blind() != nil:
 		return n.Blind()
-	case !seen || !errors.Is(err, unix.EADDRINUSE):
+	case !seen.Load() || !errors.Is(err, unix.EADDRINUSE):
 		return fmt.Errorf("cannot capture bind: a bind was not seen (%w)", err)
 	}
 	return nil
