@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 
 	"relevo/config"
@@ -23,12 +24,16 @@ import (
 // for: one that binds without end harms nobody but itself.
 const maxCaptured = 64
 
+// maxTold bounds the warnings of one generation about binds.
+const maxTold = 10
+
 // capturing gives the workers of a generation sockets for what their programs bind:
 // launch.Sockets.
 type capturing struct {
 	hold     *hold
 	stopping func() bool // the app ends: no worker follows the one that leaves
 	log      *slog.Logger
+	told     atomic.Int32 // binds that were let through with a warning
 	balance  config.Balance
 	expected bool // the generation that served when this one was made had captured listeners
 }
@@ -43,7 +48,9 @@ func (c *capturing) Bind(o pool.Order, b capture.Bind) launch.Grant {
 	}
 	l, err := c.hold.find(b)
 	if err != nil {
-		c.log.Warn("a program's bind is its own affair", "worker", o.ID, "address", b.Address, "err", err)
+		if c.told.Add(1) <= maxTold {
+			c.log.Warn("a program's bind is its own affair", "worker", o.ID, "address", b.Address, "err", err)
+		}
 		return through
 	}
 	if c.balance == config.BalanceShared {
@@ -161,6 +168,9 @@ func (h *hold) find(b capture.Bind) (*upgrader.Listener, error) {
 		if l.Network == wanted.Network && l.Listen.Address == wanted.Address || i < h.configured && meets(l, b) {
 			return l, nil
 		}
+	}
+	if port := b.Address.IP.Port(); !capture.MayBind(b.PID, port) {
+		return nil, fmt.Errorf("cannot open port %d for a program whose user may not: with -l :%d relevo opens it", port, port)
 	}
 	if len(h.held)-h.configured >= maxCaptured {
 		return nil, fmt.Errorf("cannot hold more than %d addresses that programs of one generation bind", maxCaptured)

@@ -54,22 +54,25 @@ func readMemory(pid int, address uint64, length int) ([]byte, error) {
 
 // processOf is the process of a thread: pidfd_open(2) takes no other.
 func processOf(thread int) (int, error) {
-	return statusField(thread, "Tgid:", 10)
-}
-
-// statusField reads a number of /proc/PID/status.
-func statusField(pid int, name string, base int) (int, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	word, err := statusWord(thread, "Tgid:")
 	if err != nil {
 		return 0, err
 	}
+	return strconv.Atoi(word)
+}
+
+// statusWord reads a value of /proc/PID/status.
+func statusWord(pid int, name string) (string, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return "", err
+	}
 	for line := range strings.Lines(string(status)) {
 		if value, found := strings.CutPrefix(line, name); found {
-			n, err := strconv.ParseInt(strings.Fields(value)[0], base, 64)
-			return int(n), err
+			return strings.TrimSpace(value), nil
 		}
 	}
-	return 0, fmt.Errorf("cannot find %s in the status of process %d", name, pid)
+	return "", fmt.Errorf("cannot find %s in the status of process %d", name, pid)
 }
 
 // isCloseOnExec reads the flags of a descriptor (proc_pid_fdinfo(5)), for they
@@ -153,4 +156,32 @@ func optionsOf(fd, family, kind int) ([]Option, error) {
 		changed = append(changed, Option{o.Level, o.Name, value})
 	}
 	return changed, nil
+}
+
+// MayBind says whether a process may bind a TCP port by itself: those below
+// net.ipv4.ip_unprivileged_port_start take CAP_NET_BIND_SERVICE. The master, which may
+// have it, must not open for a program what the program may not open.
+func MayBind(pid int, port uint16) bool {
+	const netBindService = 10
+	if int(port) >= unprivilegedPorts() {
+		return true
+	}
+	effective, err := statusWord(pid, "CapEff:")
+	if err != nil {
+		return false
+	}
+	capabilities, err := strconv.ParseUint(effective, 16, 64)
+	return err == nil && capabilities&(1<<netBindService) != 0
+}
+
+func unprivilegedPorts() int {
+	const usual = 1024
+	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+	if err != nil {
+		return usual
+	}
+	if start, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
+		return start
+	}
+	return usual
 }
