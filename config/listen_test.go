@@ -137,7 +137,7 @@ func TestDatagram(t *testing.T) {
 // read the same way again.
 func FuzzParseListen(f *testing.F) {
 	for _, seed := range []string{
-		":8080", "web=127.0.0.1:0", "[::1]:80", "unix:/a=b,mode=0660", "udp6:[::1]:53", "u=unix:x,backlog=3", "tcp4::", "=,=,",
+		":8080", "web=127.0.0.1:0", "[::1]:80", "unix:/a=b,mode=0660", "udp6:[::1]:53", "u=unix:x,backlog=3", "unix:@x", "tcp4::", "=,=,",
 	} {
 		f.Add(seed)
 	}
@@ -151,7 +151,7 @@ func FuzzParseListen(f *testing.F) {
 			t.Errorf("%q: accepted the name %q", text, l.Name)
 		}
 		if l.Network == Unix {
-			if !filepath.IsAbs(l.Address) || len(l.Address) > maxSocketPath {
+			if !l.Abstract() && !filepath.IsAbs(l.Address) || len(l.Address) > maxSocketPath {
 				t.Errorf("%q: accepted the path %q", text, l.Address)
 			}
 		} else if _, port, err := net.SplitHostPort(l.Address); err != nil {
