@@ -91,33 +91,47 @@ var programs = []unmodified{
 //
 //	go test -run TestPrograms -v . -program-rolls 5 -program-requests 20000
 func TestPrograms(t *testing.T) {
+	reports := make([]*prove.Report, len(programs))
+	t.Run("rolled", func(t *testing.T) {
+		for i, p := range programs {
+			t.Run(p.name, func(t *testing.T) {
+				t.Parallel()
+				reports[i] = p.test(t)
+			})
+		}
+	})
 	var table strings.Builder
 	rows := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(rows, "program\tworkers\treplaced\tfresh\tlost\tslowest\tkept alive\tlost\tslowest")
-	for _, p := range programs {
-		t.Run(p.name, func(t *testing.T) {
-			if p.needs != "" {
-				testreq.Program(t, p.needs)
-			}
-			if p.module != "" && exec.Command(p.needs, "-c", "import "+p.module).Run() != nil {
-				testreq.Missing(t, "Python's module "+p.module+" is not installed")
-			}
-			r := p.prove(t)
+	for i, p := range programs {
+		if r := reports[i]; r != nil {
 			fmt.Fprintf(rows, "%s\t%d\t%d\t%d\t%d\t%.0f ms\t%d\t%d\t%.0f ms\n", p.name, p.workers, r.Rolls.Replaced,
 				r.Fresh.OK, r.Fresh.Lost.Total(), milliseconds(r.Fresh), r.KeepAlive.OK, r.KeepAlive.Lost.Total(), milliseconds(r.KeepAlive))
-			if lost := r.Fresh.Lost.Total(); lost > 0 {
-				t.Errorf("%d of %d requests on fresh connections are lost: %+v", lost, r.Fresh.Sent, r.Samples)
-			}
-			if lost := r.KeepAlive.Lost.Total(); lost > 0 {
-				t.Errorf("%d of %d requests on kept-alive connections are lost: %+v", lost, r.KeepAlive.Sent, r.Samples)
-			}
-			if r.Rolls.Failed > 0 || r.Rolls.Done < *programRolls || r.Rolls.Replaced != r.Rolls.Done*p.workers {
-				t.Errorf("rolls %+v; want %d of %d workers at least", r.Rolls, *programRolls, p.workers)
-			}
-		})
+		}
 	}
 	rows.Flush()
 	t.Logf("\n%s", &table)
+}
+
+// test fails if a request was lost.
+func (p unmodified) test(t *testing.T) *prove.Report {
+	if p.needs != "" {
+		testreq.Program(t, p.needs)
+	}
+	if p.module != "" && exec.Command(p.needs, "-c", "import "+p.module).Run() != nil {
+		testreq.Missing(t, "Python's module "+p.module+" is not installed")
+	}
+	r := p.prove(t)
+	if lost := r.Fresh.Lost.Total(); lost > 0 {
+		t.Errorf("%d of %d requests on fresh connections are lost: %+v", lost, r.Fresh.Sent, r.Samples)
+	}
+	if lost := r.KeepAlive.Lost.Total(); lost > 0 {
+		t.Errorf("%d of %d requests on kept-alive connections are lost: %+v", lost, r.KeepAlive.Sent, r.Samples)
+	}
+	if r.Rolls.Failed > 0 || r.Rolls.Done < *programRolls || r.Rolls.Replaced != r.Rolls.Done*p.workers {
+		t.Errorf("rolls %+v; want %d of %d workers at least", r.Rolls, *programRolls, p.workers)
+	}
+	return &r
 }
 
 func milliseconds(f *prove.Figures) float64 { return float64(f.Latency.Slowest) / 1e6 }
