@@ -27,9 +27,9 @@ type replacement struct {
 
 // plainReplacements are those of a file at its own path, while it runs.
 var plainReplacements = []replacement{
-	{name: "go build -o", do: `go build -o "$app" -ldflags "-X main.release=1" ./examples/go-activation`, rolls: 1},
-	{name: "go build -o, nothing changed", do: `go build -o "$app" -ldflags "-X main.release=1" ./examples/go-activation`},
-	{name: "go build -o, temporary directory elsewhere", do: `TMPDIR=/dev/shm go build -o "$app" -ldflags "-X main.release=$n" ./examples/go-activation`, rolls: 1},
+	{name: "go build -o", do: `go build -o "$app" -ldflags "-X main.release=1" ./examples/go-sdk`, rolls: 1},
+	{name: "go build -o, nothing changed", do: `go build -o "$app" -ldflags "-X main.release=1" ./examples/go-sdk`},
+	{name: "go build -o, temporary directory elsewhere", do: `TMPDIR=/dev/shm go build -o "$app" -ldflags "-X main.release=$n" ./examples/go-sdk`, rolls: 1},
 	{name: "cp over the running program (ETXTBSY)", do: `cp "$new" "$app"`, fails: true},
 	{name: "cp --remove-destination", do: `cp --remove-destination "$new" "$app"`, rolls: 1},
 	{name: "cp to a temporary name, mv", do: `cp "$new" "$app.tmp" && mv "$app.tmp" "$app"`, rolls: 1},
