@@ -58,7 +58,8 @@ func TestSpewOutput(t *testing.T) {
 	if got, want := out.bytes.Load(), spewedLines*size; got != want {
 		t.Errorf("%d bytes came through, want %d; it ended with %v", got, want, exited.Status)
 	}
-	if spent := after.TotalAlloc - before.TotalAlloc; spent > 4<<20 {
+	// Of it, not one copy is kept; on a busy machine it comes in small pieces.
+	if spent := after.TotalAlloc - before.TotalAlloc; spent > spewedLines*uint64(size)/2 {
 		t.Errorf("the flood of %d MiB cost the master %d KiB of memory", spewedLines*size>>20, spent>>10)
 	}
 	var want []string
