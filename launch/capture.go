@@ -52,6 +52,9 @@ type binder struct {
 	sockets Sockets       // nil: nothing is captured
 	bound   chan struct{} // capacity 1: a hint that there was a bind
 
+	leading sync.Mutex // held while clients are led to the worker, or away
+	left    bool       // under leading: the worker leaves, and gets no client any more
+
 	mu            sync.Mutex
 	notifications *capture.Notifications // nil: the kernel tells of no bind
 	own           bool                   // it has a socket of its own
@@ -164,7 +167,7 @@ func (p *Process) watchAcceptance() {
 		case <-ctx.Done():
 			return
 		}
-		if !p.binder.hasOwn() {
+		if !p.binder.hasOwn() || p.binder.hasLeft() {
 			continue
 		}
 		_, before := p.binder.state()
@@ -178,7 +181,7 @@ func (p *Process) watchAcceptance() {
 			continue // its word is already in the channel
 		}
 		if p.isSettled() { // ready before it bound anything
-			p.binder.sockets.Serve(p.order)
+			p.binder.serve(p.order)
 			p.introduce()
 		} else if !p.ready.hasSpoken() && p.ready.accepts() {
 			p.isReady("accepted")
@@ -215,10 +218,29 @@ func (b *binder) file() *os.File {
 
 func (b *binder) expected() bool { return b.sockets != nil && b.sockets.Expected() }
 
+// serve leads clients to the worker, unless it leaves: what is known of its sockets may
+// come later than the wish for its end, from this master or the previous one.
+func (b *binder) serve(o pool.Order) {
+	b.leading.Lock()
+	defer b.leading.Unlock()
+	if b.sockets != nil && !b.left {
+		b.sockets.Serve(o)
+	}
+}
+
 func (b *binder) leave(o pool.Order) {
+	b.leading.Lock()
+	defer b.leading.Unlock()
+	b.left = true
 	if b.sockets != nil {
 		b.sockets.Leave(o)
 	}
+}
+
+func (b *binder) hasLeft() bool {
+	b.leading.Lock()
+	defer b.leading.Unlock()
+	return b.left
 }
 
 // end lets go of a worker that is gone.
@@ -245,7 +267,7 @@ func (b *binder) detach() {
 func (b *binder) restore(l processLegacy) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.addresses, b.binds, b.own = l.Bound, len(l.Bound), l.Own
+	b.addresses, b.binds, b.own, b.left = l.Bound, len(l.Bound), l.Own, l.Asked
 	if len(l.Bound) > 0 {
 		b.bound <- struct{}{} // what it has bound may not have been seen to accept
 	}

@@ -154,9 +154,7 @@ func (p *Process) observed(report pool.Report) {
 
 func (p *Process) isReady(how string) {
 	p.settle.Do(func() {
-		if p.binder.sockets != nil {
-			p.binder.sockets.Serve(p.order)
-		}
+		p.binder.serve(p.order)
 		close(p.settled)
 		if how == byNotify || how == byIPC {
 			p.release.speaks.Store(true)
