@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 )
 
 // Streams is where the workers' output goes.
@@ -14,6 +15,9 @@ type Streams struct {
 	Out, Err io.Writer
 	// PrefixOut and PrefixErr put "app/slot │ " before each line.
 	PrefixOut, PrefixErr bool
+	// BegunFor is how long the beginning of a prefixed line waits for more of it before
+	// it is shown; for the line's end it waits four times as long. Default: 500 ms.
+	BegunFor time.Duration
 	// TerminalOut and TerminalErr say that a terminal shows the stream: of prefixed
 	// lines it gets text and colors, and nothing else that it would act on.
 	TerminalOut, TerminalErr bool

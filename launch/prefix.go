@@ -2,6 +2,7 @@ package launch
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"sync"
 	"time"
@@ -15,7 +16,8 @@ import (
 type prefixer struct {
 	to       io.Writer
 	prefix   string
-	terminal bool // what reads it acts on escape sequences
+	terminal bool          // what reads it acts on escape sequences
+	begunFor time.Duration // Streams.BegunFor
 
 	mu    sync.Mutex
 	begun []byte
@@ -27,9 +29,8 @@ type prefixer struct {
 const (
 	// maxBegun bounds a line without an end.
 	maxBegun = 16 << 10
-	// quietFor is how long a begun line waits for more of it, heldFor for its end.
+	// quietFor is the default of Streams.BegunFor.
 	quietFor = 500 * time.Millisecond
-	heldFor  = 4 * quietFor
 )
 
 // prefixer is nil where the stream is not prefixed.
@@ -41,7 +42,7 @@ func (s *Streams) prefixer(stream int, app string, slot int, begun []byte) *pref
 	if !prefixed {
 		return nil
 	}
-	p := &prefixer{to: to, prefix: linePrefix(app, slot, color), terminal: terminal, begun: begun}
+	p := &prefixer{to: to, prefix: linePrefix(app, slot, color), terminal: terminal, begun: begun, begunFor: s.BegunFor}
 	p.await()
 	return p
 }
@@ -97,7 +98,8 @@ func (p *prefixer) await() {
 	if p.since.IsZero() {
 		p.since = time.Now()
 	}
-	wait := min(quietFor, time.Until(p.since.Add(heldFor)))
+	quietFor := cmp.Or(p.begunFor, quietFor)
+	wait := min(quietFor, time.Until(p.since.Add(4*quietFor)))
 	if p.quiet == nil {
 		p.quiet = time.AfterFunc(wait, p.show)
 	} else {
