@@ -21,7 +21,7 @@ func TestBegunLineIsShown(t *testing.T) {
 		"dots without a pause": {func(p *prefixer) {
 			for range 20 {
 				p.Write([]byte("."))
-				time.Sleep(4*quietFor / 20)
+				time.Sleep(4 * quietFor / 20)
 			}
 		}, "> ....................\n"},
 		"one that another master has": {func(p *prefixer) { p.Write([]byte("a")); p.take(); time.Sleep(time.Hour) }, ""},

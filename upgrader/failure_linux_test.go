@@ -25,6 +25,35 @@ func openFiles(t *testing.T) int {
 	return len(files)
 }
 
+// openedSince lists what is open now and was not before: a file that a test before this
+// one left, and that is closed meanwhile, hides no other.
+func openedSince(t *testing.T, before map[string]bool) (opened []string) {
+	t.Helper()
+	for what := range whatIsOpen(t) {
+		if !before[what] {
+			opened = append(opened, what)
+		}
+	}
+	return opened
+}
+
+// whatIsOpen names each open file with its descriptor; sockets are told apart by their
+// inodes.
+func whatIsOpen(t *testing.T) map[string]bool {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]bool{}
+	for _, entry := range entries {
+		if target, err := os.Readlink("/proc/self/fd/" + entry.Name()); err == nil { // not that of the look itself
+			all[entry.Name()+" "+target] = true
+		}
+	}
+	return all
+}
+
 // All or none: what was open before the failure is closed.
 func TestFailureLeavesNothing(t *testing.T) {
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
@@ -34,13 +63,13 @@ func TestFailureLeavesNothing(t *testing.T) {
 	defer busy.Close()
 	path := socketPath(t)
 	u, c := newUpgrader(t)
-	before := openFiles(t)
+	before := whatIsOpen(t)
 	listeners, err := u.Listen(wanted(t, "a=127.0.0.1:0", "b=unix:"+path, "c=udp:127.0.0.1:0", "d="+busy.Addr().String()))
 	if err == nil || len(listeners)+len(u.Listeners()) > 0 {
 		t.Fatalf("listeners %v, error %v", listeners, err)
 	}
-	if n := openFiles(t); n > before { // fewer are files of other tests
-		t.Errorf("%d files are open, %d were before", n, before)
+	if opened := openedSince(t, before); len(opened) > 0 {
+		t.Errorf("files are left open: %q", opened)
 	}
 	if len(c.files) > 0 {
 		t.Errorf("the store keeps %d files", len(c.files))
