@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,143 +21,188 @@ import (
 var (
 	programRolls    = flag.Int("program-rolls", 1, "how often TestPrograms rolls each program")
 	programRequests = flag.Int("program-requests", 100, "how many requests of each kind TestPrograms makes at least")
+	programsFolder  = flag.String("programs", "", "the folder into which .ci/programs has installed the programs of -long")
+	longFlag        = flag.Bool("long", false, "TestPrograms runs all programs of docs/any-program.md, one after the other, four workers each")
 )
 
 // unmodified is a program as its own quick start has it: it binds its own port, and
 // nothing of relevo is in it.
 type unmodified struct {
 	name    string
-	needs   string            // the program that has to be installed
-	module  string            // of Python, likewise
-	files   map[string]string // what lies beside it
+	needs   string            // the programs that have to be installed
+	module  string            // of Python or Node, likewise
+	folder  string            // of testdata/programs, what lies beside it
+	files   map[string]string // likewise
 	command string            // PORT stands for the port
+	flags   string            // of relevo run
 	workers int
+
+	protocol string // https for relevo prove, or one of testdata/programs/go/load; default http
+	gateway  string // a server before it that clients ask instead, on the port GATEWAY
+	silent   bool   // it has no listener
+	cuts     bool   // its kept connections last until the drain timeout and are cut then
 }
 
-const (
-	wsgi = "def app(env, start):\n    start('200 OK', [('Content-Length', '3')])\n    return [b'ok\\n']\n"
-	asgi = `async def app(scope, receive, send):
-    if scope['type'] == 'http':
-        await send({'type': 'http.response.start', 'status': 200, 'headers': [(b'content-length', b'3')]})
-        await send({'type': 'http.response.body', 'body': b'ok\n'})
-`
-	rack    = "run ->(env) { [200, {'Content-Type' => 'text/plain', 'Content-Length' => '3'}, [\"ok\\n\"]] }\n"
-	flask   = "from flask import Flask\napp = Flask(__name__)\n\n@app.route('/')\ndef index():\n    return 'ok\\n'\n"
-	aiohttp = `from aiohttp import web
-
-async def index(request):
-    return web.Response(text='ok\n')
-
-def init(argv):
-    app = web.Application()
-    app.router.add_get('/', index)
-    return app
-`
-	nginx = `daemon off; worker_processes 2; pid nginx.pid; error_log stderr;
-events {}
-http { access_log off; server { listen 127.0.0.1:PORT; location / { return 200 "ok\n"; } } }
-`
-	haproxy = `defaults
-  mode http
-  timeout client 60s
-  timeout server 60s
-  timeout connect 5s
-frontend f
-  bind 127.0.0.1:PORT
-  http-request return status 200 content-type text/plain string ok
-`
-)
-
-var programs = []unmodified{
-	{name: "Go net/http", command: "./app 127.0.0.1:PORT", workers: 4},
-	{name: "node http", needs: "node", command: "node app.js", workers: 4,
-		files: map[string]string{"app.js": "require('http').createServer((q, r) => r.end('ok\\n')).listen(PORT)\n"}},
-	{name: "python3 -m http.server", needs: "/usr/bin/python3", command: "/usr/bin/python3 -m http.server PORT", workers: 4},
-	{name: "gunicorn", needs: "gunicorn", command: "gunicorn -b 127.0.0.1:PORT wsgi:app", workers: 4, files: map[string]string{"wsgi.py": wsgi}},
-	{name: "gunicorn -w 2", needs: "gunicorn", command: "gunicorn -w 2 -b 127.0.0.1:PORT wsgi:app", workers: 2, files: map[string]string{"wsgi.py": wsgi}},
-	{name: "uvicorn", needs: "uvicorn", command: "uvicorn --port PORT asgi:app", workers: 4, files: map[string]string{"asgi.py": asgi}},
-	{name: "uvicorn --workers 2", needs: "uvicorn", command: "uvicorn --workers 2 --port PORT asgi:app", workers: 2, files: map[string]string{"asgi.py": asgi}},
-	{name: "flask run", needs: "/usr/bin/python3", module: "flask", command: "/usr/bin/python3 -m flask --app flaskapp run -p PORT", workers: 2, files: map[string]string{"flaskapp.py": flask}},
-	{name: "aiohttp", needs: "/usr/bin/python3", module: "aiohttp", command: "/usr/bin/python3 -m aiohttp.web -H 127.0.0.1 -P PORT aioapp:init", workers: 2,
-		files: map[string]string{"aioapp.py": aiohttp}},
-	{name: "puma", needs: "puma", command: "puma -b tcp://127.0.0.1:PORT config.ru", workers: 2, files: map[string]string{"config.ru": rack}},
-	{name: "puma -w 2", needs: "puma", command: "puma -w 2 -b tcp://127.0.0.1:PORT config.ru", workers: 2, files: map[string]string{"config.ru": rack}},
-	{name: "php -S", needs: "php", command: "php -S 127.0.0.1:PORT index.php", workers: 2, files: map[string]string{"index.php": "<?php echo \"ok\\n\";\n"}},
-	{name: "nginx, 2 processes", needs: "nginx", command: "nginx -p . -c nginx.conf", workers: 2, files: map[string]string{"nginx.conf": nginx}},
-	{name: "haproxy", needs: "haproxy", command: "haproxy -db -f haproxy.cfg", workers: 2, files: map[string]string{"haproxy.cfg": haproxy}},
-	{name: "caddy respond", needs: "caddy", command: "caddy respond --listen 127.0.0.1:PORT ok", workers: 2},
-}
-
-// TestPrograms rolls programs that know nothing of relevo, under load. With -v it prints
-// the table of docs/any-program.md:
-//
-//	go test -run TestPrograms -v . -program-rolls 5 -program-requests 20000
+// TestPrograms rolls programs that know nothing of relevo, under load. .ci/programs
+// prints the table of docs/any-program.md by it.
 func TestPrograms(t *testing.T) {
-	reports := make([]*prove.Report, len(programs))
+	rows := programs
+	if *longFlag {
+		rows = slices.Concat(programs, installedPrograms)
+		path := []string{filepath.Join(*programsFolder, "bin"), filepath.Join(*programsFolder, "node_modules/.bin"), os.Getenv("PATH")}
+		t.Setenv("PATH", strings.Join(path, ":"))
+	}
+	reports := make([]*prove.Report, len(rows))
 	t.Run("rolled", func(t *testing.T) {
-		for i, p := range programs {
+		for i, p := range rows {
 			t.Run(p.name, func(t *testing.T) {
-				t.Parallel()
+				if *longFlag {
+					p.workers = 4
+				} else {
+					t.Parallel()
+				}
 				reports[i] = p.test(t)
 			})
 		}
 	})
 	var table strings.Builder
-	rows := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(rows, "program\tworkers\treplaced\tfresh\tlost\tslowest\tkept alive\tlost\tslowest")
-	for i, p := range programs {
+	printed := tabwriter.NewWriter(&table, 0, 0, 1, ' ', 0)
+	fmt.Fprintln(printed, "| program\t| line to type\t| replaced\t| fresh: answered\t| lost\t| slowest\t| kept alive: answered\t| lost\t| slowest\t|")
+	fmt.Fprintln(printed, "|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|")
+	for i, p := range rows {
 		if r := reports[i]; r != nil {
-			fmt.Fprintf(rows, "%s\t%d\t%d\t%d\t%d\t%.0f ms\t%d\t%d\t%.0f ms\n", p.name, p.workers, r.Rolls.Replaced,
-				r.Fresh.OK, r.Fresh.Lost.Total(), milliseconds(r.Fresh), r.KeepAlive.OK, r.KeepAlive.Lost.Total(), milliseconds(r.KeepAlive))
+			fmt.Fprintf(printed, "| %s\t| `%s`\t| %d\t| %s\t| %s\t|\n", p.name, p.line(), r.Rolls.Replaced, figures(r.Fresh), figures(r.KeepAlive))
 		}
 	}
-	rows.Flush()
+	printed.Flush()
 	t.Logf("\n%s", &table)
 }
 
-// test fails if a request was lost.
+// line is what a reader types.
+func (p unmodified) line() string {
+	line := strings.Join(strings.Fields("relevo run -n 4 "+p.flags+" -- "+p.command), " ")
+	return strings.NewReplacer("PORT", "3000", "/usr/bin/", "").Replace(line)
+}
+
+func figures(f *prove.Figures) string {
+	if f.Sent == 0 {
+		return "\t| \t| "
+	}
+	return fmt.Sprintf("%d\t| %d\t| %.0f ms", f.OK, f.Lost.Total(), float64(f.Latency.Slowest)/1e6)
+}
+
+// test fails if a request was lost, but for those on connections that are cut.
 func (p unmodified) test(t *testing.T) *prove.Report {
-	if p.needs != "" {
-		testreq.Program(t, p.needs)
-	}
-	if p.module != "" && exec.Command(p.needs, "-c", "import "+p.module).Run() != nil {
-		testreq.Missing(t, "Python's module "+p.module+" is not installed")
-	}
-	r := p.prove(t)
-	if lost := r.Fresh.Lost.Total(); lost > 0 {
-		t.Errorf("%d of %d requests on fresh connections are lost: %+v", lost, r.Fresh.Sent, r.Samples)
-	}
-	if lost := r.KeepAlive.Lost.Total(); lost > 0 {
-		t.Errorf("%d of %d requests on kept-alive connections are lost: %+v", lost, r.KeepAlive.Sent, r.Samples)
-	}
+	s, port := p.site(t)
+	r := p.prove(t, s, port)
 	if r.Rolls.Failed > 0 || r.Rolls.Done < *programRolls || r.Rolls.Replaced != r.Rolls.Done*p.workers {
 		t.Errorf("rolls %+v; want %d of %d workers at least", r.Rolls, *programRolls, p.workers)
 	}
-	return &r
+	if lost := r.Fresh.Lost.Total(); lost > 0 {
+		t.Errorf("%d of %d requests on fresh connections are lost: %+v", lost, r.Fresh.Sent, r.Samples)
+	}
+	allowed := 0
+	if p.cuts {
+		allowed = r.Rolls.Replaced * programClients
+	}
+	if lost := r.KeepAlive.Lost.Total(); lost > int64(allowed) {
+		t.Errorf("%d of %d requests on kept-alive connections are lost: %+v", lost, r.KeepAlive.Sent, r.Samples)
+	}
+	return r
 }
 
-func milliseconds(f *prove.Figures) float64 { return float64(f.Latency.Slowest) / 1e6 }
+// programClients is how many clients of each kind ask.
+const programClients = 4
+
+// site is a directory with the program in it.
+func (p unmodified) site(t *testing.T) (s *site, port string) {
+	p.require(t)
+	_, port, _ = strings.Cut(freePort(t), ":")
+	s = emptySite(t)
+	s.release("1", "binds")
+	if p.folder != "" {
+		s.must(os.CopyFS(s.dir, os.DirFS(filepath.Join("testdata/programs", p.folder))))
+		s.must(os.Symlink(filepath.Join(*programsFolder, "node_modules"), s.at("node_modules")))
+	}
+	if built := filepath.Join(*programsFolder, p.folder, ".next"); p.folder == "next" {
+		s.must(os.CopyFS(s.at(".next"), os.DirFS(built)))
+	}
+	for name, text := range p.files {
+		s.must(os.WriteFile(s.at(name), []byte(text), 0o644))
+	}
+	p.fillIn(s, map[string]string{"PORT": port, "DIR": s.dir})
+	return s, port
+}
+
+// require ends the test where something is not installed.
+func (p unmodified) require(t *testing.T) {
+	for _, program := range strings.Fields(p.needs) {
+		testreq.Program(t, program)
+	}
+	installed := true
+	switch {
+	case p.module == "":
+	case strings.HasSuffix(p.needs, "node"):
+		_, err := os.Stat(filepath.Join(*programsFolder, "node_modules", p.module))
+		installed = err == nil
+	default:
+		installed = exec.Command(p.needs, "-c", "import "+p.module).Run() == nil
+	}
+	if !installed {
+		testreq.Missing(t, "the module "+p.module+" is not installed")
+	}
+}
+
+// fillIn puts values in the place of words in the files beside the program.
+func (p unmodified) fillIn(s *site, values map[string]string) {
+	files, err := filepath.Glob(s.at("*.*"))
+	s.must(err)
+	for _, file := range files {
+		info, err := os.Lstat(file)
+		s.must(err)
+		if !info.Mode().IsRegular() {
+			continue
+		}
+		text := mustRead(s.t, file)
+		for word, value := range values {
+			text = strings.ReplaceAll(text, word, value)
+		}
+		s.must(os.WriteFile(file, []byte(text), 0o644))
+	}
+}
 
 // prove runs the program and rolls it under load.
-func (p unmodified) prove(t *testing.T) (r prove.Report) {
-	_, port, _ := strings.Cut(freePort(t), ":")
-	s := emptySite(t)
-	s.release("1", "binds")
-	for name, text := range p.files {
-		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(strings.ReplaceAll(text, "PORT", port)), 0o644); err != nil {
-			t.Fatal(err)
-		}
+func (p unmodified) prove(t *testing.T, s *site, port string) *prove.Report {
+	address := "127.0.0.1:" + port
+	if p.silent {
+		return p.load(t, s, address) // it is the one that connects
 	}
-	args := []string{"run", "--name", "site", "-n", strconv.Itoa(p.workers), "--canary", "100ms", "--watch-binary=false", "--"}
-	s.start(append(args, strings.Fields(strings.ReplaceAll(p.command, "PORT", port))...)...)
+	p.start(s, port)
 	// A program that takes its time is taken as one that serves nobody, at first.
 	s.await("the program to bind its port", func() bool { return len(s.status().Listeners) > 0 })
-	code, said := s.relevo("prove", "site", "--json", "--url", "http://127.0.0.1:"+port+"/", "--clients", "4",
+	if p.gateway != "" {
+		address = p.startGateway(s)
+	}
+	if p.protocol != "" && p.protocol != "https" {
+		return p.load(t, s, address)
+	}
+	code, said := s.relevo("prove", "site", "--json", "--url", cmp.Or(p.protocol, "http")+"://"+address+"/", "--insecure", "--clients", strconv.Itoa(programClients),
 		"--rolls", strconv.Itoa(*programRolls), "--min-requests", strconv.Itoa(*programRequests), "--timeout", tooLong.String())
 	_, document, found := strings.Cut(said, "{")
+	var r prove.Report
 	if !found || json.Unmarshal([]byte("{"+document), &r) != nil || r.Rolls == nil {
 		t.Fatalf("relevo prove: exit code %d: %s", code, said)
 	}
 	s.stop()
-	return r
+	return &r
+}
+
+// start runs the program's workers.
+func (p unmodified) start(s *site, port string) {
+	args := []string{"run", "--name", "site", "-n", strconv.Itoa(p.workers), "--canary", "100ms", "--watch-binary=false"}
+	args = append(args, strings.Fields(p.flags+" -- "+p.command)...)
+	for i := range args {
+		args[i] = strings.ReplaceAll(args[i], "PORT", port)
+	}
+	s.start(args...)
 }

@@ -1,0 +1,1 @@
+Bun.serve({ port: PORT, fetch: () => new Response('ok\n') })

@@ -1,0 +1,1 @@
+Deno.serve({ port: PORT }, () => new Response('ok\n'))

@@ -1,0 +1,3 @@
+export const dynamic = 'force-dynamic'
+
+export function GET() { return new Response('ok\n') }

@@ -1,0 +1,3 @@
+const socket = require('dgram').createSocket('udp4')
+socket.on('message', (data, from) => socket.send(data, from.port, from.address))
+socket.bind(PORT)
