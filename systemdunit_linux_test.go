@@ -144,16 +144,20 @@ func TestUnitCaptures(t *testing.T) {
 			s.Systemctl("start", "web.service")
 			before := s.settled(2)
 			load := startLoad(s.address)
-			s.murder()
-			if after := s.settled(2); !slices.Equal(before, after) {
-				t.Errorf("pids %v serve, before: %v\n%s", after, before, s.Journal("web.service"))
+			for range *upheavals {
+				s.murder()
+				if after := s.settled(2); !slices.Equal(before, after) {
+					t.Errorf("pids %v serve, before: %v\n%s", after, before, s.Journal("web.service"))
+				}
 			}
+			bindLate(t, s.address)
 			s.release("2", "binds")
 			s.Systemctl("reload", "web.service")
 			if got := s.get("/"); !strings.HasPrefix(got, "version 2 ") {
 				t.Errorf("answer %q", got)
 			}
 			s.settled(2)
+			bindLate(t, s.address)
 			endLoad(t, load)
 			for _, warning := range []string{"level=WARN", "level=ERROR", "not permitted"} {
 				if log := s.Journal("web.service"); strings.Contains(log, warning) {
