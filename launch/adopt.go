@@ -25,6 +25,7 @@ type processLegacy struct {
 	Begun   [2][]byte `json:"begun"`           // lines of output without their ends
 	Bound   []string  `json:"bound,omitempty"` // addresses of the master's sockets that it asked for
 	Own     bool      `json:"own,omitempty"`   // one of them is its own
+	Binds   []bound   `json:"binds,omitempty"` // what its program has asked for
 	Greeted bool      `json:"greeted,omitempty"`
 	Departs bool      `json:"departs,omitempty"` // it is being led out
 }
@@ -64,10 +65,11 @@ func (p *Process) isSettled() bool {
 }
 
 func (p *Process) legacy() processLegacy {
-	bound, own := p.binder.legacy()
-	return processLegacy{
-		Bound: bound, Own: own, Greeted: p.greeted.Load(), Departs: p.led.Load(), PID: p.pid, Cgroup: p.cgroup.path(), Spoken: p.ready.hasSpoken(), Settled: p.isSettled(), Asked: p.asked.Load(), Tail: p.tail.lines(),
+	l := processLegacy{
+		Greeted: p.greeted.Load(), Departs: p.led.Load(), PID: p.pid, Cgroup: p.cgroup.path(), Spoken: p.ready.hasSpoken(), Settled: p.isSettled(), Asked: p.asked.Load(), Tail: p.tail.lines(),
 	}
+	p.binder.legacy(&l)
+	return l
 }
 
 func (l processLegacy) with(files map[string]*os.File) pool.ProcessLegacy {
@@ -104,7 +106,7 @@ func (p *Process) Detach(ctx context.Context) (pool.ProcessLegacy, error) {
 	l, files := p.legacy(), p.files()
 	p.watches.Wait()
 	l.Settled = p.isSettled() // it may have been, until now
-	l.Bound, l.Own = p.binder.legacy()
+	p.binder.legacy(&l)
 	l.Channel = p.detachChannel(files)
 	l.Begun = p.detachOutput(ctx)
 	p.release.launcher.unregister(p)

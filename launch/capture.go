@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 
 	"relevo/internal/capture"
 	"relevo/ipc"
@@ -61,6 +62,7 @@ type binder struct {
 	binds         int                    // that were answered with a socket of the master's
 	addresses     []string               // of these
 	shared        []Listener             // those on which other workers accept, too
+	asked         []bound                // what its program has asked for
 }
 
 func newBinder(s Sockets) *binder { return &binder{sockets: s, bound: make(chan struct{}, 1)} }
@@ -104,7 +106,13 @@ func (p *Process) answerBinds(notifications *capture.Notifications, resumes bool
 
 func (p *Process) answerBind(b capture.Bind) capture.Answer {
 	<-p.launched
+	if p.binder.inUse(b, p.processes) {
+		return capture.Answer{FD: -1, Errno: syscall.EADDRINUSE}
+	}
 	grant := p.binder.sockets.Bind(p.order, b)
+	if grant.Answer.FD >= 0 {
+		p.binder.remember(b, grant.Answer.FD)
+	}
 	if grant.Address != "" && p.binder.note(grant) {
 		p.sink(pool.Captured{Address: grant.Address})
 	}
@@ -267,7 +275,7 @@ func (b *binder) detach() {
 func (b *binder) restore(l processLegacy) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.addresses, b.binds, b.own, b.left = l.Bound, len(l.Bound), l.Own, l.Asked
+	b.addresses, b.binds, b.own, b.left, b.asked = l.Bound, len(l.Bound), l.Own, l.Asked, l.Binds
 	if len(l.Bound) > 0 {
 		b.bound <- struct{}{} // what it has bound may not have been seen to accept
 	}
@@ -284,8 +292,8 @@ func (p *Process) introduce() {
 	}
 }
 
-func (b *binder) legacy() (addresses []string, own bool) {
+func (b *binder) legacy(l *processLegacy) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.Clone(b.addresses), b.own
+	l.Bound, l.Own, l.Binds = slices.Clone(b.addresses), b.own, slices.Clone(b.asked)
 }

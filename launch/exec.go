@@ -15,10 +15,6 @@ import (
 // from coming to life for ever.
 const maxStarts = 3
 
-// execPatience is how long Start waits for the worker's program to run. What goes
-// wrong later is the worker's death.
-const execPatience = 10 * time.Second
-
 // Start makes a worker of the release: pool.Release. Where the executable was
 // changed while it was started, the process is ended before anybody knows of it,
 // and another started from the copy.
@@ -48,7 +44,7 @@ func (r *Release) Start(o pool.Order, sink func(pool.Report)) (pool.Process, err
 			p.beginCapture(result.notifications)
 			result.notifications = nil
 			b.launched <- result
-		case <-time.After(execPatience):
+		case <-time.After(r.launcher.opts.ExecPatience):
 		}
 		p.begin(b)
 		return p, nil

@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"relevo/ipc"
 	"relevo/launch/store"
@@ -31,6 +32,9 @@ type Options struct {
 	Cgroups       Cgroups
 	OOMScoreAdj   *int         // of workers whose limits name none; nil: as this process
 	Children      Children     // default: nobody else reaps
+	// ExecPatience is how long Start waits for the worker's program to run. What goes
+	// wrong later is the worker's death. Default: 10 s.
+	ExecPatience time.Duration
 	Log           *slog.Logger // default: none
 }
 
@@ -65,6 +69,9 @@ func New(o Options) (*Launcher, error) {
 	}
 	if o.Streams.Err == nil {
 		o.Streams.Err = io.Discard
+	}
+	if o.ExecPatience == 0 {
+		o.ExecPatience = 10 * time.Second
 	}
 	if o.Children == nil {
 		o.Children = undisturbed{}

@@ -129,7 +129,10 @@ func (p *Process) pump(stream int, to io.Writer, lines *prefixer) {
 func (p *Process) awaitOnline(launched <-chan launchResult) launchResult {
 	defer close(p.launched)
 	result := <-launched
-	p.beginCapture(result.notifications) // where Start did not wait for it
+	if result.notifications != nil { // Start did not wait for it
+		p.beginCapture(result.notifications)
+		p.sink(pool.FilesAdded{})
+	}
 	if result.changed != nil {
 		p.Kill() // too late for another start
 	}

@@ -452,3 +452,23 @@ func TestKeeper(t *testing.T) {
 		wantEqual(t, "workers", r.states(), states)
 	})
 }
+
+// TestKeeperOfLateFiles: what a process has only some time after its start is kept, too.
+func TestKeeperOfLateFiles(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		keeper := &shelf{files: map[string]bool{}}
+		v1 := pooltest.NewRelease("v1", pooltest.Polite)
+		start(t, 1, v1, func(o *pool.Options) { o.Keeper = keeper })
+		name := pool.WorkerFile(1, "binds")
+		v1.Process(1).AddFile("binds", os.Stdin)
+		synctest.Wait()
+		if !keeper.files[name] {
+			t.Errorf("%s is not kept", name)
+		}
+		v1.Process(1).Exit(0)
+		synctest.Wait()
+		if keeper.files[name] {
+			t.Errorf("%s is kept after the worker's end", name)
+		}
+	})
+}

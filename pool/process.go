@@ -108,6 +108,9 @@ type Ready struct{ How string }
 // master's.
 type Captured struct{ Address string }
 
+// FilesAdded: Legacy names more files of the process than when it was started.
+type FilesAdded struct{}
+
 // Said: a message of the worker, Ready excepted.
 type Said struct{ Message ipc.Message }
 
@@ -144,6 +147,7 @@ type Exited struct {
 func (Online) report()       {}
 func (Ready) report()        {}
 func (Captured) report()     {}
+func (FilesAdded) report()   {}
 func (Said) report()         {}
 func (Alive) report()        {}
 func (Unseen) report()       {}

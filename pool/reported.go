@@ -29,6 +29,9 @@ func (p *Pool) reported(m *member, r Report) {
 		p.becameReady(m, r)
 	case Captured:
 		p.publishFor(m, Event{Kind: KindCaptured, Addresses: []string{r.Address}})
+		p.unsaved = true // the master has one more socket, perhaps
+	case FilesAdded:
+		p.keepProcess(m)
 	case Said:
 		p.said(m, r.Message)
 	case Alive:

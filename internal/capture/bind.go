@@ -3,6 +3,7 @@ package capture
 import (
 	"encoding/binary"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"strings"
 	"syscall"
@@ -13,13 +14,14 @@ type Bind struct {
 	PID     int // of the process, in the master's PID namespace
 	Address Address
 	Socket  Socket
+	Maker   Maker // of the file of a Unix socket
 }
 
 // Address is what the program wants to bind.
 type Address struct {
 	Family int            // AF_INET, AF_INET6 or AF_UNIX
 	IP     netip.AddrPort // of the first two
-	Path   string         // of AF_UNIX; "@name" in the abstract namespace, as unix(7) shows it
+	Path   string         // of AF_UNIX, absolute; "@name" in the abstract namespace, as unix(7) shows it
 }
 
 // Socket is the program's own socket as it stands before the bind.
@@ -27,8 +29,17 @@ type Socket struct {
 	Type        int // SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET
 	V6Only      bool
 	ReusePort   bool
+	ReuseAddr   bool
 	NonBlocking bool
-	Options     []Option // that connections inherit from a listener, with values other than the default
+	Bound       bool     // it has an address already
+	Options     []Option // that outlive the bind, with values other than the default
+}
+
+// Maker is how the kernel would make the file of a Unix socket that the program binds.
+type Maker struct {
+	UID, GID int
+	Groups   []int
+	Mode     fs.FileMode
 }
 
 // Option is a socket option whose value is an int.
@@ -61,6 +72,11 @@ func (a Address) Server() bool {
 		return a.Path != ""
 	}
 	return a.IP.IsValid() && a.IP.Port() != 0
+}
+
+// Abstract says whether the address is a name and no file.
+func (a Address) Abstract() bool {
+	return a.Family == syscall.AF_UNIX && strings.HasPrefix(a.Path, "@")
 }
 
 // parseAddress reads a struct sockaddr (sockaddr(3type), ip(7), ipv6(7), unix(7)).

@@ -24,6 +24,9 @@ func look(thread, fd int, address, length uint64) (b Bind, closeOnExec bool, err
 	if b.Address, err = parseAddress(raw); err != nil {
 		return b, false, err
 	}
+	if err := b.Address.place(thread); err != nil {
+		return b, false, err
+	}
 	if b.PID, err = processOf(thread); err != nil {
 		return b, false, err
 	}
@@ -35,7 +38,9 @@ func look(thread, fd int, address, length uint64) (b Bind, closeOnExec bool, err
 		return b, false, fmt.Errorf("cannot copy a socket of process %d: %w", b.PID, err)
 	}
 	defer unix.Close(copied)
-	b.Socket, err = inspect(copied)
+	if b.Socket, err = inspect(copied); err == nil && b.Address.Family == unix.AF_UNIX {
+		b.Maker, err = makerOf(thread, copied)
+	}
 	return b, closeOnExec, err
 }
 
@@ -114,9 +119,9 @@ func inspect(fd int) (s Socket, err error) {
 		return s, fmt.Errorf("cannot look at a socket: %w", err)
 	}
 	s.NonBlocking = flags&unix.O_NONBLOCK != 0
-	if value, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT); err == nil {
-		s.ReusePort = value != 0
-	}
+	s.ReusePort = isSet(fd, unix.SO_REUSEPORT)
+	s.ReuseAddr = isSet(fd, unix.SO_REUSEADDR)
+	s.Bound = isBound(fd)
 	if family == unix.AF_INET6 {
 		value, err := unix.GetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
 		s.V6Only = err == nil && value != 0
@@ -125,18 +130,7 @@ func inspect(fd int) (s Socket, err error) {
 	return s, err
 }
 
-// inherited are the options that a connection takes over from its listener
-// (socket(7), tcp(7), ip(7), ipv6(7)), or that decide how it is accepted.
-var inherited = []Option{
-	{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 0}, {unix.SOL_SOCKET, unix.SO_RCVBUF, 0}, {unix.SOL_SOCKET, unix.SO_SNDBUF, 0},
-	{unix.SOL_SOCKET, unix.SO_PRIORITY, 0}, {unix.SOL_SOCKET, unix.SO_MARK, 0}, {unix.SOL_SOCKET, unix.SO_OOBINLINE, 0},
-	{unix.IPPROTO_TCP, unix.TCP_NODELAY, 0}, {unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 0}, {unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 0},
-	{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 0}, {unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 0}, {unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 0},
-	{unix.IPPROTO_TCP, unix.TCP_FASTOPEN, 0}, {unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, 0},
-	{unix.IPPROTO_IP, unix.IP_TOS, 0}, {unix.IPPROTO_IPV6, unix.IPV6_TCLASS, 0},
-}
-
-// optionsOf are the inherited options of a socket that are not as in a new one.
+// optionsOf are the lasting options of a socket that are not as in a new one.
 func optionsOf(fd, family, kind int) ([]Option, error) {
 	fresh, err := unix.Socket(family, kind|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -144,7 +138,7 @@ func optionsOf(fd, family, kind int) ([]Option, error) {
 	}
 	defer unix.Close(fresh)
 	var changed []Option
-	for _, o := range inherited {
+	for _, o := range lasting(family, kind) {
 		value, err := unix.GetsockoptInt(fd, o.Level, o.Name)
 		usual, usualErr := unix.GetsockoptInt(fresh, o.Level, o.Name)
 		if err != nil || usualErr != nil || value == usual {
@@ -156,6 +150,28 @@ func optionsOf(fd, family, kind int) ([]Option, error) {
 		changed = append(changed, Option{o.Level, o.Name, value})
 	}
 	return changed, nil
+}
+
+func isSet(fd, option int) bool {
+	value, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, option)
+	return err == nil && value != 0
+}
+
+// isBound says whether a socket has an address, so that the kernel refuses another.
+func isBound(fd int) bool {
+	name, err := unix.Getsockname(fd)
+	if err != nil {
+		return false
+	}
+	switch name := name.(type) {
+	case *unix.SockaddrInet4:
+		return name.Port != 0
+	case *unix.SockaddrInet6:
+		return name.Port != 0
+	case *unix.SockaddrUnix:
+		return name.Name != ""
+	}
+	return false
 }
 
 // MayBind says whether a process may bind a TCP port by itself: those below

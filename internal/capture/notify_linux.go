@@ -147,7 +147,7 @@ func (n *Notifications) handle(request notification, answer func(Bind) Answer) {
 	if forbidden(err) {
 		n.blind.Store(&err)
 	}
-	if err == nil && bind.Address.Server() && n.valid(request.id) {
+	if err == nil && bind.Address.Server() && !bind.Socket.Bound && n.valid(request.id) {
 		verdict = answer(bind)
 	}
 	reply := response{id: request.id}

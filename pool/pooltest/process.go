@@ -3,6 +3,8 @@ package pooltest
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -35,6 +37,7 @@ type Process struct {
 	unheard *pool.Exited
 	calls   []Call
 	tail    []string
+	files   map[string]*os.File
 }
 
 // Call is something that the pool asked of a process.
@@ -124,8 +127,14 @@ func (p *Process) tell(report pool.Report) {
 
 // Legacy names the process: pool.Process.
 func (p *Process) Legacy() pool.ProcessLegacy {
+	p.release.mu.Lock()
+	defer p.release.mu.Unlock()
+	return p.legacyLocked()
+}
+
+func (p *Process) legacyLocked() pool.ProcessLegacy {
 	state, _ := json.Marshal(p.Order.ID)
-	return pool.ProcessLegacy{State: state}
+	return pool.ProcessLegacy{State: state, Files: maps.Clone(p.files)}
 }
 
 // Detach lets go of the process, whose reports wait until it is adopted:
@@ -143,7 +152,7 @@ func (p *Process) Detach(context.Context) (pool.ProcessLegacy, error) {
 		p.release.noteLocked("worker %s detached twice", p.Order.ID)
 	}
 	p.held = make(chan struct{})
-	return p.Legacy(), nil
+	return p.legacyLocked(), nil
 }
 
 // Write adds lines to the worker's output.
@@ -176,6 +185,17 @@ func (p *Process) Hang(reason string) { p.tell(pool.Hung{Reason: reason}) }
 
 // Bind reports that the worker's program has bound an address.
 func (p *Process) Bind(address string) { p.tell(pool.Captured{Address: address}) }
+
+// AddFile gives the process one more file for its legacy, and reports it.
+func (p *Process) AddFile(name string, file *os.File) {
+	p.release.mu.Lock()
+	if p.files == nil {
+		p.files = map[string]*os.File{}
+	}
+	p.files[name] = file
+	p.release.mu.Unlock()
+	p.tell(pool.FilesAdded{})
+}
 
 // Flood reports that the worker says more than is read.
 func (p *Process) Flood(what string) { p.tell(pool.Flooding{What: what}) }

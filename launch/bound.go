@@ -1,0 +1,123 @@
+package launch
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"syscall"
+
+	"relevo/internal/capture"
+)
+
+// bound is an address that a worker's program has bound, as it asked for it, and the
+// master's socket that it got. The kernel refuses an address that another socket has
+// (EADDRINUSE); for the master's it has to be the master who does.
+type bound struct {
+	Address   capture.Address `json:"address"`
+	Type      int             `json:"type"`
+	V6Only    bool            `json:"v6only,omitempty"`
+	ReusePort bool            `json:"reuseport,omitempty"`
+	Inode     uint64          `json:"inode"`            // of the socket
+	Before    int             `json:"before,omitempty"` // descriptors of it that a process had without the bind: inherited ones
+}
+
+// maxBound bounds what is remembered of a worker.
+const maxBound = 256
+
+// inUse says whether a bind has to fail, because the worker has the address already at a
+// socket that one of its processes has open. The kernel lets sockets share an address that
+// all have SO_REUSEPORT.
+func (b *binder) inUse(bind capture.Bind, processes func() []int) bool {
+	wanted := boundBy(bind)
+	b.mu.Lock()
+	all := slices.Clone(b.asked)
+	b.mu.Unlock()
+	for _, other := range all {
+		if !wanted.clashes(other) {
+			continue
+		}
+		idle := other.Before
+		for _, third := range all { // one socket may stand for several addresses
+			if third.Inode == other.Inode && third.Address != other.Address {
+				idle++
+			}
+		}
+		if slices.ContainsFunc(processes(), func(pid int) bool { return descriptors(pid, other.Inode) > idle }) {
+			return true
+		}
+	}
+	return false
+}
+
+// remember notes a bind that was granted. It is called before the socket gets into the
+// place of the program's.
+func (b *binder) remember(bind capture.Bind, fd int) {
+	entry := boundBy(bind)
+	var stat syscall.Stat_t
+	if syscall.Fstat(fd, &stat) != nil {
+		return
+	}
+	entry.Inode = stat.Ino
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i := slices.IndexFunc(b.asked, func(other bound) bool { return other.Inode == entry.Inode }); i >= 0 {
+		entry.Before = b.asked[i].Before
+	} else {
+		entry.Before = descriptors(bind.PID, entry.Inode)
+	}
+	b.asked = slices.DeleteFunc(b.asked, func(other bound) bool { return other.Address == entry.Address && other.Type == entry.Type })
+	if len(b.asked) == maxBound {
+		b.asked = b.asked[1:]
+	}
+	b.asked = append(b.asked, entry)
+}
+
+func boundBy(b capture.Bind) bound {
+	return bound{Address: b.Address, Type: b.Socket.Type, V6Only: b.Socket.V6Only, ReusePort: b.Socket.ReusePort}
+}
+
+// clashes says whether the kernel would refuse one of two sockets while the other has its
+// address (inet_csk_bind_conflict, unix_bind).
+func (w bound) clashes(other bound) bool {
+	if w.Address.Family == syscall.AF_UNIX || other.Address.Family == syscall.AF_UNIX {
+		return w.Address == other.Address && (w.Address.Abstract() || exists(w.Address.Path))
+	}
+	switch {
+	case w.Type != other.Type, w.Address.IP.Port() != other.Address.IP.Port(), w.ReusePort && other.ReusePort:
+		return false
+	}
+	return w.covers(other.Address.IP.Addr()) || other.covers(w.Address.IP.Addr())
+}
+
+// covers says whether a socket takes what comes to an address.
+func (w bound) covers(ip netip.Addr) bool {
+	own := w.Address.IP.Addr()
+	switch {
+	case own.Unmap() == ip.Unmap():
+		return true
+	case !own.IsUnspecified():
+		return false
+	case own.Is4():
+		return ip.Unmap().Is4()
+	}
+	return ip.Is6() && !ip.Is4In6() || !w.V6Only
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// descriptors counts those that a process has of a socket.
+func descriptors(pid int, inode uint64) (count int) {
+	directory := fmt.Sprintf("/proc/%d/fd", pid)
+	entries, _ := os.ReadDir(directory)
+	wanted := fmt.Sprintf("socket:[%d]", inode)
+	for _, entry := range entries {
+		if target, _ := os.Readlink(directory + "/" + entry.Name()); target == wanted {
+			count++
+		}
+	}
+	return count
+}

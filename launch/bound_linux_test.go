@@ -1,0 +1,171 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"relevo/internal/capture"
+	"relevo/internal/testreq"
+	"relevo/pool"
+)
+
+// common gives each bind the same listener, on which others may accept, too.
+type common struct{ Listener }
+
+func (c common) Bind(pool.Order, capture.Bind) Grant {
+	return Grant{Answer: capture.Answer{FD: int(c.File.Fd())}, Address: c.Address, File: c.File}
+}
+func (common) Accepted(ctx context.Context, _ pool.Order) error { <-ctx.Done(); return ctx.Err() }
+func (common) Serve(pool.Order)                                 {}
+func (common) Leave(pool.Order)                                 {}
+func (common) Emptied(pool.Order) bool                          { return true }
+func (common) Others(pool.Order) bool                           { return false }
+func (common) Ports(pool.Order) []uint16                        { return nil }
+func (common) Gone(pool.Order)                                  {}
+func (common) Expected() bool                                   { return true }
+
+// bindSomewhere binds a socket to a port that the test never really opens.
+func bindSomewhere(reusePort int) (fd int, err error) {
+	if fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err != nil {
+		return -1, err
+	}
+	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, reusePort)
+	return fd, unix.Bind(fd, &unix.SockaddrInet4{Port: 7, Addr: [4]byte{127, 0, 0, 1}})
+}
+
+var bindsOnce = behaves("bind once", func() {
+	_, err := bindSomewhere(1)
+	fmt.Println("child:", err)
+})
+
+// bindsAgain binds one address in several ways, and says what came of each.
+var bindsAgain = behaves("bind again", func() {
+	first, err := bindSomewhere(0)
+	fmt.Println("first:", err)
+	_, err = bindSomewhere(0)
+	fmt.Println("second, first open:", err)
+	_, err = bindSomewhere(1)
+	fmt.Println("second with SO_REUSEPORT, first without:", err)
+	fmt.Println("bound already:", unix.Bind(first, &unix.SockaddrInet4{Port: 8, Addr: [4]byte{127, 0, 0, 1}}))
+	child := exec.Command(self())
+	child.Env = append(os.Environ(), roleEnv+"="+bindsOnce.name)
+	said, _ := child.Output()
+	fmt.Print("first open, ", string(said))
+	unix.Close(first)
+	_, err = bindSomewhere(1)
+	fmt.Println("third, first closed:", err)
+	_, err = bindSomewhere(1)
+	fmt.Println("fourth, both with SO_REUSEPORT:", err)
+	fmt.Println("end")
+	stay()
+})
+
+// TestAddressInUse: a program that binds an address twice hears of it as from the kernel:
+// the master's socket may be open in many processes, which does not count.
+func TestAddressInUse(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "web") // inherited as well: that descriptor is no bind
+	c := bindsAgain.command()
+	bindsOnce.used.Store(true)
+	c.Sockets = common{r.listeners[0]}
+	w := r.start(c)
+	const inUse = "address already in use"
+	want := []string{
+		"first: <nil>", "second, first open: " + inUse, "second with SO_REUSEPORT, first without: " + inUse, "bound already: invalid argument",
+		"first open, child: " + inUse, "third, first closed: <nil>", "fourth, both with SO_REUSEPORT: <nil>", "end",
+	}
+	await(t, "the program to bind", func() bool { return len(w.Tail()) >= len(want) || dead(w.PID()) })
+	if why := r.uncaptured.Load(); why != nil {
+		testreq.Missing(t, "binds cannot be captured here: "+*why)
+	}
+	if got := w.Tail(); !slices.Equal(got, want) {
+		t.Errorf("got  %s\nwant %s", strings.Join(got, "\n     "), strings.Join(want, "\n     "))
+	}
+}
+
+func TestClashes(t *testing.T) {
+	tcp := func(address string, rest ...func(*bound)) bound {
+		ip := netip.MustParseAddrPort(address)
+		b := bound{Address: capture.Address{Family: unix.AF_INET, IP: ip}, Type: unix.SOCK_STREAM}
+		if ip.Addr().Is6() {
+			b.Address.Family = unix.AF_INET6
+		}
+		for _, set := range rest {
+			set(&b)
+		}
+		return b
+	}
+	only6 := func(b *bound) { b.V6Only = true }
+	shares := func(b *bound) { b.ReusePort = true }
+	udp := func(b *bound) { b.Type = unix.SOCK_DGRAM }
+	file := func(path string) bound { return bound{Address: capture.Address{Family: unix.AF_UNIX, Path: path}} }
+	for _, test := range []struct {
+		a, b bound
+		want bool
+	}{
+		{tcp("127.0.0.1:80"), tcp("127.0.0.1:80"), true},
+		{tcp("127.0.0.1:80"), tcp("127.0.0.1:81"), false},
+		{tcp("127.0.0.1:80"), tcp("127.0.0.2:80"), false},
+		{tcp("0.0.0.0:80"), tcp("127.0.0.2:80"), true},
+		{tcp("0.0.0.0:80"), tcp("[::1]:80"), false},
+		{tcp("[::]:80"), tcp("0.0.0.0:80"), true},
+		{tcp("[::]:80", only6), tcp("0.0.0.0:80"), false},
+		{tcp("[::]:80", only6), tcp("127.0.0.1:80"), false},
+		{tcp("[::]:80", only6), tcp("[::1]:80"), true},
+		{tcp("[::]:80"), tcp("127.0.0.1:80"), true},
+		{tcp("[::ffff:127.0.0.1]:80"), tcp("127.0.0.1:80"), true},
+		{tcp("127.0.0.1:80", shares), tcp("127.0.0.1:80", shares), false},
+		{tcp("127.0.0.1:80", shares), tcp("127.0.0.1:80"), true},
+		{tcp("127.0.0.1:80", udp), tcp("127.0.0.1:80"), false},
+		{tcp("127.0.0.1:80", udp), tcp("0.0.0.0:80", udp), true},
+		{file("@a"), file("@a"), true},
+		{file("@a"), file("@b"), false},
+		{file("@a"), tcp("127.0.0.1:80"), false},
+		{file("/"), file("/"), true},
+		{file("/not/there"), file("/not/there"), false}, // it was unlinked
+	} {
+		if test.a.clashes(test.b) != test.want || test.b.clashes(test.a) != test.want {
+			t.Errorf("%+v and %+v: %v", test.a, test.b, !test.want)
+		}
+	}
+}
+
+// TestLateNotifications: a worker whose program runs only after Start has returned is
+// captured all the same, and the pool hears that there is one more file to keep.
+func TestLateNotifications(t *testing.T) {
+	t.Parallel()
+	r := newRigOf(t, Options{ExecPatience: time.Nanosecond}, listenAll(t, []string{"web"})...)
+	c := bindsOnceAndStays.command()
+	c.Sockets = common{r.listeners[0]}
+	w := r.start(c)
+	for !saw[pool.FilesAdded](w) {
+		if _, online := w.next().(pool.Online); online {
+			break
+		}
+	}
+	if why := r.uncaptured.Load(); why != nil {
+		testreq.Missing(t, "binds cannot be captured here: "+*why)
+	}
+	if !saw[pool.FilesAdded](w) || w.Legacy().Files[bindsFile] == nil {
+		t.Error("nobody is told of the file")
+	}
+	expect[pool.Captured](w)
+}
+
+var bindsOnceAndStays = behaves("bind once and stay", func() {
+	if _, err := bindSomewhere(0); err != nil && !errors.Is(err, unix.EADDRINUSE) {
+		fmt.Println(err)
+	}
+	stay()
+})
