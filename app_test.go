@@ -163,6 +163,7 @@ func serveApp(version, behaviour string) error {
 		}
 		go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, "second of %d\n", os.Getpid()) }))
 	})
+	mux.HandleFunc("/misbind", misbind)
 	mux.HandleFunc("/hang", func(_ http.ResponseWriter, r *http.Request) { select {} })
 	if behaviour == "segv-on-request" {
 		mux = http.NewServeMux()
@@ -179,6 +180,10 @@ func serveApp(version, behaviour string) error {
 		return serveForEver(server)
 	case "binds":
 		return bindAndServe(server, os.Args[1])
+	case "binds-unix":
+		return bindUnixAndServe(server, os.Args[1])
+	case "binds-udp":
+		return echoUDP(version, os.Args[1])
 	case "binds-and-hangs":
 		return bindAndHang(os.Args[1])
 	case "inherits-and-hangs":

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"relevo/config"
 	"relevo/control"
 	"relevo/pool"
 	"relevo/pool/machine"
@@ -36,8 +37,13 @@ func (c *cli) printStatus(s control.Status) error {
 	var addresses []string
 	for _, l := range s.Listeners {
 		text := l.Name + "=" + l.Address
-		if l.Captured {
+		switch shared := l.Balance == config.BalanceShared; {
+		case l.Captured && shared:
+			text += " (captured, shared)"
+		case l.Captured:
 			text += " (captured)"
+		case shared:
+			text += " (shared)"
 		}
 		addresses = append(addresses, text)
 	}

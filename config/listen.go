@@ -25,7 +25,12 @@ const (
 	UDP4 Network = "udp4"
 	UDP6 Network = "udp6"
 	Unix Network = "unix"
+	// UnixPacket is SOCK_SEQPACKET. No configuration names it; programs bind it.
+	UnixPacket Network = "unixpacket"
 )
+
+// IsUnix says whether an address of the network is a path or an abstract name.
+func (n Network) IsUnix() bool { return n == Unix || n == UnixPacket }
 
 // Listen is one listening socket as the user asked for it.
 type Listen struct {
@@ -70,7 +75,7 @@ func (l Listen) SocketNetwork() string {
 
 // Abstract says whether the socket has a name instead of a path (unix(7)): it has no
 // file, and so no mode.
-func (l Listen) Abstract() bool { return l.Network == Unix && strings.HasPrefix(l.Address, "@") }
+func (l Listen) Abstract() bool { return l.Network.IsUnix() && strings.HasPrefix(l.Address, "@") }
 
 // ParseListen reads [NAME=]ADDR[,mode=0660][,backlog=N][,blocking]. ADDR is :PORT,
 // HOST:PORT, PORT, unix:/PATH, unix:@NAME (abstract), or one of these after tcp4: tcp6: udp: udp4:

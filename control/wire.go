@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"relevo/config"
 	"relevo/pool"
 )
 
@@ -84,6 +85,8 @@ type Listener struct {
 	Address string `json:"address"`
 	// Captured says that no configuration names it: the program has bound it.
 	Captured bool `json:"captured,omitempty"`
+	// Balance is how workers share it whose programs have bound it: even, or shared.
+	Balance config.Balance `json:"balance,omitempty"`
 }
 
 type scaleRequest struct {

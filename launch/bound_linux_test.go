@@ -169,3 +169,20 @@ var bindsOnceAndStays = behaves("bind once and stay", func() {
 	}
 	stay()
 })
+
+var bindsNotAtAll = behaves("bind nothing", stay)
+
+// TestBindsNothing: what is known of a worker that lives and opens no port is said, with
+// what to type.
+func TestBindsNothing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	c := bindsNotAtAll.command()
+	c.Sockets = common{listenTCP(t, "web")}
+	w := r.start(c)
+	expect[pool.Online](w)
+	if why := r.uncaptured.Load(); why != nil {
+		testreq.Missing(t, "binds cannot be captured here: "+*why)
+	}
+	wantError(t, expect[pool.Obstructed](w).Hint, "has bound no address", "--ready delay=2s", "--ready-timeout")
+}

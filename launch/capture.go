@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"relevo/internal/capture"
 	"relevo/ipc"
@@ -46,6 +47,7 @@ type Grant struct {
 	Address string   // of the master's socket; empty where the kernel goes on with the program's own
 	Own     bool     // the socket is the worker's own
 	File    *os.File // the socket, where other workers accept on it, too; stays the Sockets'
+	Refused string   // why the kernel goes on, where the program wanted an address of a server
 }
 
 // binder answers the binds of one worker.
@@ -63,6 +65,7 @@ type binder struct {
 	addresses     []string               // of these
 	shared        []Listener             // those on which other workers accept, too
 	asked         []bound                // what its program has asked for
+	refused       string                 // why the last address is its own affair
 }
 
 func newBinder(s Sockets) *binder { return &binder{sockets: s, bound: make(chan struct{}, 1)} }
@@ -110,6 +113,7 @@ func (p *Process) answerBind(b capture.Bind) capture.Answer {
 		return capture.Answer{FD: -1, Errno: syscall.EADDRINUSE}
 	}
 	grant := p.binder.sockets.Bind(p.order, b)
+	p.binder.refuse(grant.Refused)
 	if grant.Answer.FD >= 0 {
 		p.binder.remember(b, grant.Answer.FD)
 	}
@@ -169,9 +173,19 @@ func (b *binder) observable(inherited []Listener) []Listener {
 func (p *Process) watchAcceptance() {
 	ctx, cancel := p.untilLeaving()
 	defer cancel()
+	unbound := time.NewTimer(boundByThen)
+	defer unbound.Stop()
+	told := false
 	for {
 		select {
 		case <-p.binder.bound:
+			if told {
+				p.observed(pool.Obstructed{})
+				told = false
+			}
+		case <-unbound.C:
+			told = p.tellUnbound()
+			continue
 		case <-ctx.Done():
 			return
 		}

@@ -30,12 +30,12 @@ type Options struct {
 	ControlSocket string // path of the master's own; empty: workers are not told it
 	Streams       Streams
 	Cgroups       Cgroups
-	OOMScoreAdj   *int         // of workers whose limits name none; nil: as this process
-	Children      Children     // default: nobody else reaps
+	OOMScoreAdj   *int     // of workers whose limits name none; nil: as this process
+	Children      Children // default: nobody else reaps
 	// ExecPatience is how long Start waits for the worker's program to run. What goes
 	// wrong later is the worker's death. Default: 10 s.
 	ExecPatience time.Duration
-	Log           *slog.Logger // default: none
+	Log          *slog.Logger // default: none
 }
 
 // Launcher starts workers. Its methods are safe for concurrent use.

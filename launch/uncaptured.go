@@ -1,5 +1,7 @@
 package launch
 
+import "relevo/pool"
+
 // goesUncaptured notes why binds cannot be captured here. It is no news: most programs
 // that run where this is so take their sockets from relevo. A worker that fails for it
 // gets it as part of its hint (uncaptured).
@@ -20,6 +22,25 @@ func (p *Process) uncaptured() string {
 		return ""
 	}
 	return "; relevo could not give the program its socket when it bound the address: " + reason + " (relevo doctor says more)"
+}
+
+// refuse notes why a bind is the program's own affair, if it is.
+func (b *binder) refuse(why string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if why != "" {
+		b.refused = why
+	}
+}
+
+// refusedAddress explains the failure of a program that got no socket for an address.
+func (p *Process) refusedAddress(status pool.ExitStatus) string {
+	p.binder.mu.Lock()
+	defer p.binder.mu.Unlock()
+	if p.asked.Load() || status.Signal == 0 && status.Code == 0 {
+		return ""
+	}
+	return p.binder.refused
 }
 
 // blindness says why a bind of the worker could not be looked at; empty: each could.

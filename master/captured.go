@@ -4,13 +4,11 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
-	"strconv"
+	"strings"
 	"sync/atomic"
-	"syscall"
 
 	"relevo/config"
 	"relevo/internal/capture"
@@ -19,10 +17,6 @@ import (
 	"relevo/upgrader"
 	seats "relevo/upgrader/listeners"
 )
-
-// maxCaptured bounds the addresses that the programs of one generation get sockets
-// for: one that binds without end harms nobody but itself.
-const maxCaptured = 64
 
 // maxTold bounds the warnings of one generation about binds.
 const maxTold = 10
@@ -36,34 +30,86 @@ type capturing struct {
 	told     atomic.Int32 // binds that were let through with a warning
 	balance  config.Balance
 	expected bool // the generation that served when this one was made had captured listeners
+	first    bool // there was none
 }
 
 var _ launch.Sockets = (*capturing)(nil)
 
 // Bind answers a bind: launch.Sockets.
 func (c *capturing) Bind(o pool.Order, b capture.Bind) launch.Grant {
-	through := launch.Grant{Answer: capture.LetThrough()}
-	if b.Socket.Type != syscall.SOCK_STREAM || b.Address.Family == syscall.AF_UNIX {
-		return through
+	if !serves(b) {
+		return launch.Grant{Answer: capture.LetThrough()}
 	}
-	l, err := c.hold.find(b)
+	program := c.program(o, b)
+	l, err := c.hold.find(b, program)
+	if err == nil {
+		var lost []error
+		lost, err = c.hold.all.upgrader.Lend(l, program)
+		c.lost(o, l, lost)
+	}
 	if err != nil {
+		err = c.hold.all.rivals.name(err)
 		if c.told.Add(1) <= maxTold {
 			c.log.Warn("a program's bind is its own affair", "worker", o.ID, "address", b.Address, "err", err)
 		}
-		return through
+		return launch.Grant{Answer: capture.LetThrough(), Refused: err.Error()}
 	}
+	c.compare(l, b)
 	if c.balance == config.BalanceShared {
 		return shared(l)
 	}
 	file, err := c.hold.all.upgrader.Seat(l, o.ID, o.Slot, wishes(b.Socket))
 	if err != nil {
-		if !errors.Is(err, seats.ErrUnsupported) && !errors.Is(err, seats.ErrNotTCP) && !errors.Is(err, seats.ErrNoReusePort) {
-			c.log.Error("a worker shares the common socket", "worker", o.ID, "address", l.Address, "err", err)
-		}
+		c.sharing(l, o, err)
 		return shared(l)
 	}
 	return launch.Grant{Answer: capture.Answer{FD: int(file.Fd())}, Address: l.Address, Own: true}
+}
+
+// sharing tells once why a worker has no socket of its own. On Unix sockets and UDP there is
+// no such thing, which is news only where it was asked for.
+func (c *capturing) sharing(l *upgrader.Listener, o pool.Order, err error) {
+	expected := errors.Is(err, seats.ErrUnsupported) || errors.Is(err, seats.ErrNotTCP) || errors.Is(err, seats.ErrNoReusePort)
+	natural := l.Datagram() || l.Network.IsUnix()
+	switch {
+	case !expected:
+		c.log.Error("a worker shares the common socket", "worker", o.ID, "address", l.Address, "err", err)
+	case natural && c.balance == config.BalanceEven:
+		if c.hold.all.once.first("balance " + l.Address) {
+			c.log.Warn("all workers share one socket, although balance is even: that is for TCP only", "address", l.Address)
+		}
+	case !natural:
+		if c.hold.all.once.first("balance " + l.Address) {
+			c.log.Warn("all workers share one socket: clients are not spread evenly", "address", l.Address, "err", err)
+		}
+	}
+}
+
+// lost tells of options of a program's own socket that the master's does not have.
+func (c *capturing) lost(o pool.Order, l *upgrader.Listener, options []error) {
+	for _, err := range options {
+		c.log.Warn("a socket option of the program is lost", "worker", o.ID, "address", l.Address, "err", err)
+	}
+}
+
+// compare tells once where the program binds something else than the listeners say.
+func (c *capturing) compare(l *upgrader.Listener, b capture.Bind) {
+	asked := listenOf(b)
+	listeners := c.hold.configuredNames()
+	if len(listeners) == 0 || asked.Network.IsUnix() || asked.Datagram() {
+		return
+	}
+	captured := !slices.Contains(listeners, l.Name)
+	if !captured && anyAddress(b) || l.Listen.Address == asked.Address && !captured || !c.hold.all.once.first("bound "+asked.Address) {
+		return
+	}
+	if captured {
+		c.log.Info("the program binds an address that no listener names: it is served there, too; "+
+			"clients of the listeners reach it only if it takes or binds those as well",
+			"address", asked, "listeners", strings.Join(listeners, " "))
+		return
+	}
+	c.log.Info("the program binds another address than the listener: that of the listener counts", "address", asked, "listener", l.Listen)
 }
 
 // wishes are what a program's own socket was like, for the one that takes its place.
@@ -74,10 +120,6 @@ func wishes(s capture.Socket) seats.SocketOptions {
 		o.Set = append(o.Set, seats.Option{Level: option.Level, Name: option.Name, Value: value})
 	}
 	return o
-}
-
-func shared(l *upgrader.Listener) launch.Grant {
-	return launch.Grant{Answer: capture.Answer{FD: int(l.File().Fd())}, Address: l.Address, File: l.File()}
 }
 
 // Accepted waits for the worker's own sockets: launch.Sockets.
@@ -109,6 +151,7 @@ func (c *capturing) Leave(o pool.Order) {
 
 // Gone forgets it: launch.Sockets.
 func (c *capturing) Gone(o pool.Order) {
+	c.report(c.hold.forget(o.ID))
 	for _, l := range c.hold.listeners() {
 		c.report(l.Gone(o.ID))
 	}
@@ -143,68 +186,11 @@ func (c *capturing) Ports(o pool.Order) (all []uint16) {
 // Expected says whether the app is known to bind for itself: launch.Sockets.
 func (c *capturing) Expected() bool { return c.expected || c.hold.bound() }
 
-// bound says whether programs have bound addresses that the configuration does not
-// name.
-func (h *hold) bound() bool {
-	h.all.mu.Lock()
-	defer h.all.mu.Unlock()
-	return len(h.held) > h.configured
-}
-
 // listeners are those of the generation, the captured ones included.
 func (h *hold) listeners() []*upgrader.Listener {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
 	return slices.Clone(h.held)
-}
-
-// find returns the listener for a bind: one of the configuration on that port, one
-// that a sibling has bound, or a new one.
-func (h *hold) find(b capture.Bind) (*upgrader.Listener, error) {
-	h.all.mu.Lock()
-	defer h.all.mu.Unlock()
-	wanted := listenOf(b)
-	for i, l := range h.held {
-		if l.Network == wanted.Network && l.Listen.Address == wanted.Address || i < h.configured && meets(l, b) {
-			return l, nil
-		}
-	}
-	if port := b.Address.IP.Port(); !capture.MayBind(b.PID, port) {
-		return nil, fmt.Errorf("cannot open port %d for a program whose user may not: with -l :%d relevo opens it", port, port)
-	}
-	if len(h.held)-h.configured >= maxCaptured {
-		return nil, fmt.Errorf("cannot hold more than %d addresses that programs of one generation bind", maxCaptured)
-	}
-	l, err := h.all.upgrader.Add(wanted)
-	if err != nil {
-		return nil, err
-	}
-	h.all.holders[l]++
-	h.held, h.sockets = append(h.held, l), append(h.sockets, h.all.upgrader.Inheritable(l))
-	h.all.serving = slices.Concat(h.all.serving, []config.Listen{l.Listen})
-	return l, nil
-}
-
-// meets says whether a bind is of the port of a listener of the configuration: its
-// address counts, however the program spells it.
-func meets(l *upgrader.Listener, b capture.Bind) bool {
-	if l.Network == config.Unix || l.Datagram() {
-		return false
-	}
-	at, err := netip.ParseAddrPort(l.Address)
-	return err == nil && at.Port() == b.Address.IP.Port()
-}
-
-// listenOf is what a program asks for, as a configuration would have it.
-func listenOf(b capture.Bind) config.Listen {
-	l := config.Listen{Name: "port-" + strconv.Itoa(int(b.Address.IP.Port())), Network: config.TCP, Address: b.Address.IP.String()}
-	switch {
-	case b.Address.Family == syscall.AF_INET:
-		l.Network = config.TCP4
-	case b.Socket.V6Only:
-		l.Network = config.TCP6
-	}
-	return l
 }
 
 // socketsFor is where the workers of a new generation get sockets from for what their
@@ -214,5 +200,8 @@ func (m *Master) socketsFor(app config.App, sockets *hold) launch.Sockets {
 		return nil
 	}
 	serving := m.serving()
-	return &capturing{hold: sockets, stopping: m.stopping.Load, log: m.log, balance: app.Balance, expected: serving != nil && serving.sockets.bound()}
+	return &capturing{
+		hold: sockets, stopping: m.stopping.Load, log: m.log, balance: app.Balance,
+		expected: serving != nil && serving.sockets.bound(), first: serving == nil,
+	}
 }

@@ -263,6 +263,6 @@ func (m *Master) inheritPool(l *legacy, in *upgrader.Inheritance) error {
 
 // useUpgrader sees to it that damage to listeners is told.
 func (m *Master) useUpgrader(up *upgrader.Upgrader) {
-	m.listeners = &listeners{upgrader: up, holders: map[*upgrader.Listener]int{}}
+	m.listeners = &listeners{upgrader: up, holders: map[*upgrader.Listener]int{}, rivals: rivals{m.opts.Places, m.opts.App.Name}}
 	m.tellHealed(up)
 }

@@ -19,6 +19,8 @@ import (
 // be rolled back to is gone.
 type listeners struct {
 	upgrader *upgrader.Upgrader
+	rivals   rivals
+	once     tellOnce // of warnings about what programs bind
 
 	mu      sync.Mutex
 	holders map[*upgrader.Listener]int
@@ -43,7 +45,7 @@ func (l *listeners) acquire(wanted []config.Listen) (*hold, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, _, _, err := l.upgrader.Set(wanted); err != nil {
-		return nil, noRoom(wanted, err)
+		return nil, noRoom(wanted, l.rivals.name(err))
 	}
 	h := &hold{all: l, held: l.upgrader.Listeners()}
 	for _, socket := range h.held {
@@ -57,7 +59,7 @@ func (l *listeners) acquire(wanted []config.Listen) (*hold, error) {
 // noRoom says what is used up where the socket file of a listener could not be made.
 func noRoom(wanted []config.Listen, err error) error {
 	for _, l := range wanted {
-		if l.Network == config.Unix {
+		if l.Network.IsUnix() {
 			return diskspace.Detail(filepath.Dir(l.Address), err)
 		}
 	}
@@ -165,7 +167,9 @@ func (h *hold) forPeople() []control.Listener {
 	defer h.all.mu.Unlock()
 	out := []control.Listener{}
 	for i, l := range h.sockets {
-		out = append(out, control.Listener{Name: l.Name, Address: l.Address, Captured: i >= h.configured})
+		out = append(out, control.Listener{
+			Name: l.Name, Address: l.Address, Captured: i >= h.configured, Balance: h.all.balanceOf(h.held[i]),
+		})
 	}
 	return out
 }

@@ -17,9 +17,9 @@ import (
 // Add opens one more socket beside those of the configuration, for an address that a
 // program binds. One that has the address already is returned, and brought back if
 // it was to leave. The next Set takes it away unless it names it.
-func (u *Upgrader) Add(w config.Listen) (*Listener, error) {
+func (u *Upgrader) Add(w config.Listen, p Program) (*Listener, error) {
 	u.mu.Lock()
-	l, err := u.add(w)
+	l, err := u.add(w, p)
 	end := u.watch()
 	u.mu.Unlock()
 	end()
@@ -27,7 +27,7 @@ func (u *Upgrader) Add(w config.Listen) (*Listener, error) {
 }
 
 // add holds u.mu.
-func (u *Upgrader) add(w config.Listen) (*Listener, error) {
+func (u *Upgrader) add(w config.Listen, p Program) (*Listener, error) {
 	if l := match([]config.Listen{w}, u.all())[0]; l != nil {
 		if i := slices.Index(u.leaving, l); i >= 0 {
 			u.leaving = slices.Delete(u.leaving, i, i+1)
@@ -36,7 +36,7 @@ func (u *Upgrader) add(w config.Listen) (*Listener, error) {
 		return l, u.admit(l)
 	}
 	w.Name = u.freeName(w.Name)
-	l, err := bind(w, u.siblings)
+	l, err := p.bind(w, u.siblings)
 	if err != nil {
 		return nil, err
 	}

@@ -6,8 +6,6 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
-
-	"relevo/config"
 )
 
 // farthest is the highest hop count that a packet can have. Clients start with 64
@@ -52,7 +50,7 @@ func (l *Listener) admitDiverted() error {
 		l.decoy.Close()
 		l.decoy = nil
 	}
-	if l.Datagram() || l.Network == config.Unix || l.lent && !l.diverted || l.seats.used() {
+	if l.Datagram() || l.Network.IsUnix() || l.lent && !l.diverted || l.seats.used() {
 		return nil
 	}
 	fd := int(l.file.Fd())

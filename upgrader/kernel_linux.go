@@ -26,11 +26,11 @@ func unprivilegedPortStart() int {
 
 // portHolder names the process that is in the way of a listener, as far as this
 // user may see: `nginx (pid 812)`. Empty if it cannot be known.
-func portHolder(w config.Listen) string {
+func portHolder(w config.Listen) (pid int, who string) {
 	host, port, _ := net.SplitHostPort(w.Address)
 	number, err := strconv.Atoi(port)
 	if err != nil {
-		return ""
+		return 0, ""
 	}
 	for _, s := range procnet.Waiting(w.Datagram()) {
 		if int(s.Port()) != number || !clash(s.Addr(), host) {
@@ -39,12 +39,12 @@ func portHolder(w config.Listen) string {
 		switch pid, name := procnet.Holder(s.Inode); pid {
 		case 0:
 		case os.Getpid():
-			return "another listener of this app; give one of the two another address"
+			return 0, "another listener of this app; give one of the two another address"
 		default:
-			return fmt.Sprintf("%s (pid %d)", name, pid)
+			return pid, fmt.Sprintf("%s (pid %d)", name, pid)
 		}
 	}
-	return ""
+	return 0, ""
 }
 
 // clash says whether a socket bound to an address is in the way of host.

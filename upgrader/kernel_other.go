@@ -10,4 +10,4 @@ func maxBacklog() int { return 128 }
 func unprivilegedPortStart() int { return 1024 }
 
 // portHolder needs /proc; elsewhere nobody is named.
-func portHolder(config.Listen) string { return "" }
+func portHolder(config.Listen) (pid int, who string) { return 0, "" }

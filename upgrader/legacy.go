@@ -24,6 +24,9 @@ type ListenerLegacy struct {
 	Diverted bool            `json:"diverted,omitempty"` // a decoy of that master takes its clients
 	Siblings bool            `json:"siblings,omitempty"`
 	Seats    *seatsLegacy    `json:"seats,omitempty"`
+
+	OfProgram bool   `json:"of_program,omitempty"`
+	Borrower  string `json:"borrower,omitempty"`
 }
 
 // ListenLegacy is config.Listen in a document.
@@ -44,6 +47,10 @@ type UnixFileLegacy struct {
 	Hidden bool   `json:"hidden,omitempty"`
 
 	Mode fs.FileMode `json:"mode,omitempty"`
+
+	Held    string `json:"held,omitempty"`
+	Guarded bool   `json:"guarded,omitempty"`
+	User    *User  `json:"user,omitempty"`
 }
 
 const listenerPrefix = "listener."
@@ -86,10 +93,10 @@ func (u *Upgrader) Legacy() (all []ListenerLegacy, files map[string]*os.File) {
 func (l *Listener) legacy(leaving bool) ListenerLegacy {
 	out := ListenerLegacy{
 		ID: l.id, Listen: ListenLegacy(l.Listen), Address: l.Address, Standing: l.standing, Queue: l.queue, Leaving: leaving, Lent: l.lent,
-		Diverted: l.diverted, Siblings: l.siblings,
+		Diverted: l.diverted, Siblings: l.siblings, OfProgram: l.ofProgram, Borrower: l.borrower,
 	}
 	if s := l.socket; s != nil {
-		out.Unix = &UnixFileLegacy{s.path, s.dev, s.ino, s.hidden, s.mode}
+		out.Unix = &UnixFileLegacy{s.path, s.dev, s.ino, s.hidden, s.mode, s.held, s.guarded, s.user}
 	}
 	return out
 }
@@ -117,10 +124,10 @@ func Inherit(o Options, all []ListenerLegacy, from *Inheritance) (*Upgrader, err
 		}
 		l := &Listener{
 			Listen: config.Listen(known.Listen), Address: known.Address, file: file, id: known.ID, standing: known.Standing, queue: known.Queue, lent: known.Lent,
-			diverted: known.Diverted, siblings: known.Siblings,
+			diverted: known.Diverted, siblings: known.Siblings, ofProgram: known.OfProgram, borrower: known.Borrower,
 		}
 		if s := known.Unix; s != nil {
-			l.socket = &unixSocket{path: s.Path, dev: s.Dev, ino: s.Ino, hidden: s.Hidden, mode: s.Mode}
+			l.socket = &unixSocket{path: s.Path, dev: s.Dev, ino: s.Ino, hidden: s.Hidden, mode: s.Mode, user: s.User, heldPath: heldPath{s.Held, s.Guarded}}
 		}
 		if u.lastID = max(u.lastID, l.id); known.Leaving {
 			u.leaving = append(u.leaving, l)
@@ -150,6 +157,7 @@ func (u *Upgrader) Begin() {
 	}
 	for _, l := range u.listeners {
 		u.replaceFile(l)
+		u.guardPath(l)
 	}
 	end, replaced := u.watch(), u.takeFound()
 	u.mu.Unlock()

@@ -24,6 +24,11 @@ type Listener struct {
 	socket  *unixSocket // nil unless it is one that this master has bound
 	lent    bool        // the service manager holds it, and goes on when this master has ended
 
+	// ofProgram: a program has bound it. Whether it blocks, and how long the queue of a
+	// Unix socket is, programs decide.
+	ofProgram bool
+	borrower  string // the first worker whose program got it for its own; empty: none
+
 	id       int      // unique in the life of the app
 	standing standing // under Upgrader.mu, as is all that follows
 	queue    int      // what the kernel made of its backlog, 0 where it does not tell
@@ -57,7 +62,7 @@ func bind(w config.Listen, siblings bool) (*Listener, error) {
 	if w.Abstract() {
 		return bindAbstract(w)
 	}
-	if w.Network == config.Unix {
+	if w.Network.IsUnix() {
 		return bindUnix(w)
 	}
 	lc := net.ListenConfig{Control: func(network, _ string, raw syscall.RawConn) error {
@@ -173,7 +178,7 @@ func (l *Listener) close() error {
 const slowClose = time.Second
 
 func (l *Listener) closeFile() error {
-	if l.Network != config.Unix {
+	if !l.Network.IsUnix() {
 		return l.file.Close()
 	}
 	closed := make(chan error, 1)
@@ -188,15 +193,29 @@ func (l *Listener) closeFile() error {
 	}
 }
 
+// InUseError says that another process has the address.
+type InUseError struct {
+	Listen config.Listen
+	PID    int    // of the process, 0 where it is not known, or this one
+	Holder string // what it is called; empty: not known
+}
+
+func (e *InUseError) Error() string {
+	holder := "find out who with: ss -ltnup"
+	if e.Holder != "" {
+		holder = "it is held by " + e.Holder
+	}
+	return fmt.Sprintf("cannot listen on %s: %v; %s", e.Listen, syscall.EADDRINUSE, holder)
+}
+
+func (e *InUseError) Unwrap() error { return syscall.EADDRINUSE }
+
 // explain adds to the kernel's word what the user can do about it.
 func explain(err error, w config.Listen) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		holder := "find out who with: ss -ltnup"
-		if who := portHolder(w); who != "" {
-			holder = "it is held by " + who
-		}
-		return fmt.Errorf("cannot listen on %s: %w; %s", w, syscall.EADDRINUSE, holder)
+		pid, who := portHolder(w)
+		return &InUseError{Listen: w, PID: pid, Holder: who}
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("cannot listen on %s: %w; ports below %d need root, "+
 			"CAP_NET_BIND_SERVICE (AmbientCapabilities= in a unit), or a lower net.ipv4.ip_unprivileged_port_start",

@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"relevo/config"
 )
 
 // Healed tells of a shared socket that a worker had damaged for all others.
@@ -37,16 +35,26 @@ const (
 // change for all others.
 func (l *Listener) Reassert() error {
 	fd := int(l.file.Fd())
-	if err := unix.SetNonblock(fd, !l.Blocking); err != nil {
-		return fmt.Errorf("cannot make listener %s %s: %w", l.Name, modeText(l.Blocking), err)
+	if err := l.setMode(); err != nil {
+		return err
 	}
-	if l.Datagram() {
+	if l.Datagram() || l.ofProgram && l.Network.IsUnix() {
 		return nil
 	}
 	if err := unix.Listen(fd, l.backlog()); err != nil {
 		return fmt.Errorf("cannot set the accept queue of listener %s: %w", l.Name, err)
 	}
 	l.queue = queueLength(l)
+	return nil
+}
+
+func (l *Listener) setMode() error {
+	if l.ofProgram {
+		return nil
+	}
+	if err := unix.SetNonblock(int(l.file.Fd()), !l.Blocking); err != nil {
+		return fmt.Errorf("cannot make listener %s %s: %w", l.Name, modeText(l.Blocking), err)
+	}
 	return nil
 }
 
@@ -108,7 +116,7 @@ func (u *Upgrader) inspect(l *Listener) (found []Healed) {
 			err, renewed = u.renew(l), true
 		} else if l.Abstract() && !l.lent {
 			err = fmt.Errorf("cannot renew listener %s: while workers have it nothing else can take its abstract name; restart the app", l.Name)
-		} else if l.Network == config.Unix {
+		} else if l.Network.IsUnix() {
 			err = fmt.Errorf("cannot renew listener %s: the service manager holds it; restart its .socket unit", l.Name)
 		} else {
 			err = l.forgetShutdown()
@@ -146,7 +154,7 @@ func (l *Listener) damage() (what []string, usual bool, err error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("cannot look at listener %s: %w", l.Name, err)
 	}
-	if blocking := flags&unix.O_NONBLOCK == 0; blocking != l.Blocking {
+	if blocking := flags&unix.O_NONBLOCK == 0; blocking != l.Blocking && !l.ofProgram {
 		what = append(what, "made "+modeText(blocking))
 	}
 	now := queueLength(l)

@@ -52,6 +52,10 @@ func shutDown(l *Listener) bool {
 // old one's descriptor: a worker that is started with File gets the new one. It
 // holds u.mu.
 func (u *Upgrader) renew(l *Listener) error {
+	return l.socket.user.do(func() error { return u.renewAsUser(l) })
+}
+
+func (u *Upgrader) renewAsUser(l *Listener) error {
 	unlock, err := lockDirectory(filepath.Dir(l.socket.path), lockPatienceAtEnd)
 	switch held := new(safefile.HeldError); {
 	case err == nil:
@@ -68,7 +72,7 @@ func (u *Upgrader) renew(l *Listener) error {
 	}
 	fresh := l.Listen
 	fresh.Address = l.socket.path + "~new"
-	if fresh.Mode == 0 {
+	if fresh.Mode == 0 || l.ofProgram {
 		fresh.Mode = l.socket.currentMode()
 	}
 	file, err := bindAt(fresh)
@@ -89,6 +93,9 @@ func (u *Upgrader) renew(l *Listener) error {
 		return fmt.Errorf("cannot renew listener %s: %w", l.Name, err)
 	}
 	u.hangups.remove(l)
+	if flags, err := unix.FcntlInt(l.file.Fd(), unix.F_GETFL, 0); err == nil && l.ofProgram {
+		unix.SetNonblock(int(file.Fd()), flags&unix.O_NONBLOCK != 0)
+	}
 	if err := unix.Dup3(int(file.Fd()), int(l.file.Fd()), unix.O_CLOEXEC); err != nil {
 		return fmt.Errorf("cannot renew listener %s: %w", l.Name, err)
 	}
@@ -96,7 +103,15 @@ func (u *Upgrader) renew(l *Listener) error {
 	if err != nil {
 		return fmt.Errorf("cannot renew listener %s: %w", l.Name, err)
 	}
+	socket.user = l.socket.user
+	if l.socket.held != "" {
+		socket.guarded = l.socket.guarded
+		if err := socket.hold(); err != nil {
+			return fmt.Errorf("cannot renew listener %s: %w", l.Name, err)
+		}
+	}
 	l.socket = socket
+	u.guardPath(l)
 	u.hangups.add(l)
 	u.dropFile(l)
 	u.keepFile(l)

@@ -6,8 +6,6 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
-
-	"relevo/config"
 )
 
 // Retire lets no new client in while workers accept those that are waiting. A TCP
@@ -32,7 +30,7 @@ func (u *Upgrader) Park(l *Listener) error {
 			return nil
 		}
 		l.standing = parked
-		if l.Datagram() || l.Network == config.Unix || l.lent {
+		if l.Datagram() || l.Network.IsUnix() || l.lent {
 			u.block(l)
 			return nil
 		}
@@ -123,7 +121,7 @@ func (u *Upgrader) admit(l *Listener) error {
 	if was != parked {
 		return nil
 	}
-	if !l.Datagram() && l.Network != config.Unix && !l.lent {
+	if !l.Datagram() && !l.Network.IsUnix() && !l.lent {
 		if err := l.forgetShutdown(); err != nil {
 			return err
 		}

@@ -23,7 +23,9 @@ type unixSocket struct {
 	path     string
 	dev, ino uint64
 	mode     fs.FileMode // for a new one in its place; 0: not known
-	hidden   bool        // it lies beside its path
+	hidden   bool        // its path is taken away from clients
+	user     *User       // whose file it is; nil: this process's
+	heldPath             // of one that programs bind
 }
 
 func (s *unixSocket) same(other *unixSocket) bool { return s.dev == other.dev && s.ino == other.ino }
@@ -59,7 +61,7 @@ func bindUnix(w config.Listen) (*Listener, error) {
 // of it with the socket, so there is nothing stale.
 func bindAbstract(w config.Listen) (*Listener, error) {
 	var lc net.ListenConfig
-	listener, err := lc.Listen(context.Background(), "unix", w.Address)
+	listener, err := lc.Listen(context.Background(), string(w.Network), w.Address)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("cannot listen on %s: %w; find out who with: ss -lxp", w, syscall.EADDRINUSE)
 	}
@@ -78,10 +80,15 @@ func bindAt(w config.Listen) (*os.File, error) {
 	if err := removeSocket(w.Address); err != nil {
 		return nil, err
 	}
+	return bindVacant(w)
+}
+
+// bindVacant fails where there is a file.
+func bindVacant(w config.Listen) (*os.File, error) {
 	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
 		return restrict(raw, w.Mode)
 	}}
-	listener, err := lc.Listen(context.Background(), "unix", w.Address)
+	listener, err := lc.Listen(context.Background(), string(w.Network), w.Address)
 	if err != nil {
 		return nil, err
 	}
@@ -154,6 +161,9 @@ func identify(path string) (*unixSocket, error) {
 
 // remove unlinks the socket unless the path has passed to somebody else.
 func (s *unixSocket) remove() error {
+	if s.held != "" {
+		return s.user.do(s.removeBoth)
+	}
 	unlock, err := lockDirectory(filepath.Dir(s.path), lockPatienceAtEnd)
 	switch held := new(safefile.HeldError); {
 	case err == nil:
@@ -203,7 +213,13 @@ func (s *unixSocket) hide() error {
 		return nil
 	}
 	if now, err := identify(s.path); err != nil || !now.same(s) {
+		s.hidden = s.guarded
 		return nil // nobody finds it there any more
+	}
+	if s.held != "" {
+		err := s.user.do(func() error { return os.Remove(s.path) })
+		s.hidden = err == nil
+		return err
 	}
 	if err := os.Rename(s.path, s.path+retiredSuffix); err != nil {
 		return err
@@ -216,6 +232,10 @@ func (s *unixSocket) hide() error {
 func (s *unixSocket) show() error {
 	if !s.hidden {
 		return nil
+	}
+	if s.held != "" {
+		s.hidden = false
+		return s.restore()
 	}
 	err := os.Link(s.path+retiredSuffix, s.path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"relevo/config"
 )
 
 // fileState is what lies at the path of a Unix socket.
@@ -71,6 +69,10 @@ func (u *Upgrader) replaceFile(l *Listener) {
 	if state == filePresent {
 		return
 	}
+	if l.socket.held != "" {
+		u.restorePath(l)
+		return
+	}
 	h := Healed{Listener: l.Name, Address: l.Address, What: "its file was removed", Outside: true, Renewed: true}
 	if state == fileTaken {
 		h.What = "its file was replaced"
@@ -118,8 +120,10 @@ func (u *Upgrader) Lost() (problems []string) {
 
 func (l *Listener) lost() fileState {
 	switch {
-	case l.standing != open || l.Network != config.Unix || l.Abstract():
+	case l.standing != open || !l.Network.IsUnix() || l.Abstract():
 		return filePresent
+	case l.ofProgram && !l.socket.guarded:
+		return filePresent // what its only program does with it is its own business
 	case l.socket != nil:
 		return l.socket.file()
 	}

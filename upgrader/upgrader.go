@@ -22,6 +22,7 @@ type Upgrader struct {
 	found     []Healed    // that tell is still to be called with
 	leaving   []*Listener // that the configuration has no more, until they are closed
 	hangups   *hangups    // nil while there is no listener
+	paths     *pathWatch  // of Unix sockets that programs remove; nil: not needed yet
 	lastID    int
 	keeper    Keeper   // nil: none
 	lent      []Socket // of the service manager's, until the next Set
@@ -104,9 +105,9 @@ func (u *Upgrader) all() []*Listener { return slices.Concat(u.listeners, u.leavi
 // without it.
 func (u *Upgrader) watch() (end func()) {
 	if len(u.all()) == 0 {
-		ended := u.hangups
-		u.hangups = nil
-		return ended.close
+		ended, paths := u.hangups, u.paths
+		u.hangups, u.paths = nil, nil
+		return func() { ended.close(); paths.close() }
 	}
 	if u.hangups == nil {
 		var err error

@@ -27,6 +27,7 @@ type Address struct {
 // Socket is the program's own socket as it stands before the bind.
 type Socket struct {
 	Type        int // SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET
+	Protocol    int // IPPROTO_TCP, …; 0 of a Unix socket
 	V6Only      bool
 	ReusePort   bool
 	ReuseAddr   bool

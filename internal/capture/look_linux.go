@@ -110,6 +110,9 @@ func inspect(fd int) (s Socket, err error) {
 	if s.Type, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err != nil {
 		return s, fmt.Errorf("cannot look at a socket: %w", err)
 	}
+	if s.Protocol, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL); err != nil {
+		return s, fmt.Errorf("cannot look at a socket: %w", err)
+	}
 	family, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
 	if err != nil {
 		return s, fmt.Errorf("cannot look at a socket: %w", err)
@@ -169,7 +172,7 @@ func isBound(fd int) bool {
 	case *unix.SockaddrInet6:
 		return name.Port != 0
 	case *unix.SockaddrUnix:
-		return name.Name != ""
+		return name.Name != "" && name.Name != "@" // the package's word for no name
 	}
 	return false
 }

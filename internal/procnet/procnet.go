@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"encoding/hex"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -67,17 +68,33 @@ func parseAddress(text string) (address netip.AddrPort, ok bool) {
 }
 
 // Holder finds a process that has a socket open, as far as this user may see; pid
-// is 0 where none is found.
+// is 0 where none is found. Of several it is the ancestor of the others: they have
+// inherited the socket.
 func Holder(inode string) (pid int, name string) {
 	links, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	holders := map[int]bool{}
 	for _, link := range links {
 		if target, _ := os.Readlink(link); target == "socket:["+inode+"]" {
-			text := strings.Split(link, "/")[2]
-			pid, _ = strconv.Atoi(text)
-			return pid, Name(pid)
+			holder, _ := strconv.Atoi(strings.Split(link, "/")[2])
+			holders[holder] = true
+		}
+	}
+	for _, holder := range slices.Sorted(maps.Keys(holders)) {
+		if !holders[parent(holder)] {
+			return holder, Name(holder)
 		}
 	}
 	return 0, ""
+}
+
+// parent reads the pid of a process's parent, 0 where it is gone.
+func parent(pid int) (of int) {
+	stat, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	_, after, _ := strings.Cut(string(stat[max(0, strings.LastIndexByte(string(stat), ')')):]), " ")
+	if fields := strings.Fields(after); len(fields) > 1 {
+		of, _ = strconv.Atoi(fields[1])
+	}
+	return of
 }
 
 // Inodes returns those of the sockets that a process has open.

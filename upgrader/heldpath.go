@@ -1,0 +1,141 @@
+package upgrader
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"relevo/config"
+)
+
+// heldPath is a second link to the file of a Unix socket. Programs remove the path of a
+// socket before they bind it, and at their end. The kernel finds a socket by its inode, so
+// that with the second link the path can be made again for the very same socket.
+type heldPath struct {
+	held    string // where the second link lies; empty: there is none
+	guarded bool   // the path is restored whenever it was removed: several workers serve there
+}
+
+// heldSuffix makes the name of the second link.
+const heldSuffix = "~held"
+
+// pathAttempts is how often a path is made that other workers remove at the same time.
+const pathAttempts = 20
+
+// bindHeld binds a Unix socket for a program, as the user that this thread acts for. As for
+// the program, a file that is there is in the way.
+func bindHeld(w config.Listen) (*Listener, error) {
+	var file *os.File
+	var err error
+	for range pathAttempts {
+		if file, err = bindVacant(w); err != nil {
+			if errors.Is(err, fs.ErrNotExist) { // removed before its mode was set
+				continue
+			}
+			break
+		}
+		socket := &unixSocket{path: w.Address}
+		if err = socket.hold(); err == nil {
+			return &Listener{Listen: w, Address: w.Address, file: file, socket: socket}, nil
+		}
+		file.Close()
+		if !errors.Is(err, fs.ErrNotExist) { // another worker has just removed the path
+			removeSocket(w.Address)
+			break
+		}
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = syscall.EADDRINUSE
+	}
+	return nil, fmt.Errorf("cannot listen on %s: %w", w, err)
+}
+
+// hold makes the second link. One that a dead master has left is removed.
+func (s *unixSocket) hold() error {
+	held := s.path + heldSuffix
+	err := os.Link(s.path, held)
+	if errors.Is(err, fs.ErrExist) {
+		there, known := identify(held)
+		if now, ours := identify(s.path); known == nil && ours == nil && now.same(there) {
+			err = nil
+		} else if err = checkVacant(held); err == nil {
+			if err = os.Remove(held); err == nil || errors.Is(err, fs.ErrNotExist) {
+				err = os.Link(s.path, held)
+			}
+		}
+	}
+	if err != nil {
+		return err
+	}
+	now, err := identify(held)
+	if err != nil {
+		return err
+	}
+	s.dev, s.ino, s.mode, s.held = now.dev, now.ino, now.mode, held
+	return nil
+}
+
+// restore makes the path again.
+func (s *unixSocket) restore() error {
+	return s.user.do(func() error {
+		err := os.Link(s.held, s.path)
+		if errors.Is(err, fs.ErrExist) && s.file() == filePresent {
+			return nil // another one was quicker
+		}
+		return err
+	})
+}
+
+// removeBoth removes the path and the second link, as far as they are still this socket's.
+func (s *unixSocket) removeBoth() (failed error) {
+	for _, path := range []string{s.path, s.held} {
+		if now, err := identify(path); err != nil || !now.same(s) {
+			continue
+		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			failed = errors.Join(failed, err)
+		}
+	}
+	return failed
+}
+
+// guardPath has the path of a guarded socket be watched. It holds u.mu.
+func (u *Upgrader) guardPath(l *Listener) {
+	if l.socket == nil || !l.socket.guarded {
+		return
+	}
+	if u.paths == nil {
+		var err error
+		if u.paths, err = watchPaths(u.restorePaths); err != nil {
+			u.log.Warn("the path of a Unix socket that a program removes is made again late", "listener", l.Name, "err", err)
+			return
+		}
+	}
+	if err := u.paths.add(l.socket.held); err != nil {
+		u.log.Warn("the path of a Unix socket that a program removes is made again late", "listener", l.Name, "err", err)
+	}
+}
+
+// restorePaths looks at all guarded sockets.
+func (u *Upgrader) restorePaths() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, l := range u.all() {
+		u.restorePath(l)
+	}
+}
+
+// restorePath makes a path again that a program has removed. A file that another program
+// has put there stays. It holds u.mu.
+func (u *Upgrader) restorePath(l *Listener) {
+	if s := l.socket; s == nil || !s.guarded || l.standing != open || s.file() != fileGone {
+		return
+	}
+	err := l.socket.restore()
+	if err != nil && err.Error() != l.broken {
+		u.log.Error("the path of a Unix socket cannot be made again", "listener", l.Name, "address", l.Address, "err", err)
+		l.broken = err.Error()
+	}
+}

@@ -1,0 +1,249 @@
+package upgrader_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"relevo/config"
+	"relevo/internal/testreq"
+	"relevo/upgrader"
+)
+
+// bound is a Unix socket that a program of worker 1 has bound at path.
+func bound(t *testing.T, u *upgrader.Upgrader, path string) *upgrader.Listener {
+	t.Helper()
+	p := upgrader.Program{Worker: "1", NonBlocking: true}
+	l, err := u.Add(config.Listen{Name: "web", Network: config.Unix, Address: path, Mode: 0o750}, p)
+	if err == nil {
+		_, err = u.Lend(l, p)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// lendTo gives the socket to a program of another worker.
+func lendTo(t *testing.T, u *upgrader.Upgrader, l *upgrader.Listener, worker string) {
+	t.Helper()
+	if lost, err := u.Lend(l, upgrader.Program{Worker: worker}); err != nil || len(lost) > 0 {
+		t.Fatal(lost, err)
+	}
+}
+
+func remove(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func awaitReachable(t *testing.T, path string) {
+	t.Helper()
+	for deadline := time.Now().Add(tooLong); reaches("unix", path) != nil; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s stays away: %v", path, reaches("unix", path))
+		}
+	}
+}
+
+// TestPathOutlivesPrograms: programs remove the path before they bind and when they end;
+// clients find the socket all the same, as long as several workers serve there.
+func TestPathOutlivesPrograms(t *testing.T) {
+	path := socketPath(t)
+	u, _ := newUpgrader(t)
+	l := bound(t, u, path)
+	if info, err := os.Lstat(path); err != nil || info.Mode() != fs.ModeSocket|0o750 {
+		t.Errorf("%v, %v; want the mode that the program wants", info, err)
+	}
+	remove(t, path)
+	u.Inspect()
+	if exists(path) {
+		t.Error("the path of a socket that one worker alone has is its program's own business")
+	}
+	lendTo(t, u, l, "2")
+	if err := reaches("unix", path); err != nil {
+		t.Errorf("after the second program has bound it: %v", err)
+	}
+	for range 20 {
+		remove(t, path)
+		awaitReachable(t, path)
+	}
+	if u.Retire(l) != nil || exists(path) {
+		t.Error("a retired socket has its path")
+	}
+	if err := u.Restore(l); err != nil || reaches("unix", path) != nil {
+		t.Errorf("restored: %v, %v", err, reaches("unix", path))
+	}
+	if u.Close() != nil || exists(path) || exists(path+"~held") {
+		t.Error("files are left after Close")
+	}
+}
+
+// TestPathOfAnother: a file that is there is in the way of a program, as without relevo.
+func TestPathOfAnother(t *testing.T) {
+	path := socketPath(t)
+	strange(t, path).Close()
+	u, _ := newUpgrader(t)
+	w := config.Listen{Name: "web", Network: config.Unix, Address: path}
+	if _, err := u.Add(w, upgrader.Program{}); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("got %v", err)
+	}
+	if !exists(path) {
+		t.Error("the file is gone")
+	}
+	remove(t, path)
+	strange(t, path+"~held").Close() // of a master that was killed
+	l := bound(t, u, path)
+	remove(t, path)
+	strange(t, path)
+	if _, err := u.Lend(l, upgrader.Program{Worker: "2"}); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("a path that another program has taken: %v", err)
+	}
+}
+
+// TestBindAsUser: a program gets no file by the master that its user could not make.
+func TestBindAsUser(t *testing.T) {
+	testreq.Root(t)
+	path := socketPath(t)
+	dir := filepath.Dir(path)
+	user := &upgrader.User{UID: 54321, GID: 54322, Groups: []int{54323}}
+	u, _ := newUpgrader(t)
+	w := config.Listen{Name: "web", Network: config.UnixPacket, Address: path, Mode: 0o777}
+	if _, err := u.Add(w, upgrader.Program{User: user}); !errors.Is(err, syscall.EACCES) || exists(path) {
+		t.Errorf("in a directory of root's: %v", err)
+	}
+	for _, open := range []func() error{
+		func() error { return errors.Join(os.Chown(dir, 0, 54323), os.Chmod(dir, 0o770)) }, // by its other group
+		func() error { return os.Chown(dir, user.UID, 0) },
+	} {
+		if err := open(); err != nil {
+			t.Fatal(err)
+		}
+		l, err := u.Add(w, upgrader.Program{User: user})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var stat unix.Stat_t
+		if err := unix.Stat(path, &stat); err != nil || stat.Uid != 54321 || stat.Gid != 54322 || stat.Mode&0o777 != 0o777 {
+			t.Errorf("%+v, %v", stat, err)
+		}
+		if u.Set(nil); u.CloseListener(l) != nil || exists(path) || exists(path+"~held") {
+			t.Error("files are left")
+		}
+	}
+	if f, err := os.Create(filepath.Join(t.TempDir(), "mine")); err != nil {
+		t.Errorf("this process is not itself any more: %v", err)
+	} else {
+		f.Close()
+	}
+}
+
+// TestHeldPathIsInherited: the next master takes care of the path, too.
+func TestHeldPathIsInherited(t *testing.T) {
+	path := socketPath(t)
+	u, _ := newUpgrader(t)
+	lendTo(t, u, bound(t, u, path), "2")
+	all, files := u.Legacy()
+	in := upgrader.PassAround(t, nil, files)
+	heir, err := upgrader.Inherit(upgrader.Options{}, all, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer heir.Close()
+	upgrader.EndPathWatch(u)
+	remove(t, path)
+	heir.Begin()
+	awaitReachable(t, path)
+	remove(t, path)
+	awaitReachable(t, path)
+}
+
+// TestShutDownByProgram: a socket that a program shut down is made anew at the same path,
+// with its mode, and outlives its path as before.
+func TestShutDownByProgram(t *testing.T) {
+	path := socketPath(t)
+	u, _ := newUpgrader(t)
+	healed := make(chan upgrader.Healed, 10)
+	u.OnHealed(func(h upgrader.Healed) { healed <- h })
+	l := bound(t, u, path)
+	lendTo(t, u, l, "2")
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Shutdown(int(l.File().Fd()), unix.SHUT_RDWR); err != nil {
+		t.Fatal(err)
+	}
+	if h := <-healed; !h.Renewed || h.Err != nil {
+		t.Errorf("%+v", h)
+	}
+	if info, err := os.Lstat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	flags, err := unix.FcntlInt(l.File().Fd(), unix.F_GETFL, 0)
+	if err != nil || flags&unix.O_NONBLOCK == 0 {
+		t.Errorf("flags %#x, %v: it waits now", flags, err)
+	}
+	remove(t, path)
+	awaitReachable(t, path)
+}
+
+// TestConfiguredPathIsBound: a program that removes the path of a listener and binds it
+// gets the listener, and has taken nothing from anybody.
+func TestConfiguredPathIsBound(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		path := socketPath(t)
+		u, _ := newUpgrader(t)
+		var renewed atomic.Int32
+		u.OnHealed(func(upgrader.Healed) { renewed.Add(1) })
+		listeners, err := u.Listen(wanted(t, "unix:"+path+",mode=0640"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		remove(t, path)
+		for _, worker := range []string{"1", "2"} {
+			if _, err := u.Lend(listeners[0], upgrader.Program{Worker: worker, First: first}); err != nil {
+				t.Fatal(err)
+			}
+			if info, err := os.Lstat(path); err != nil || info.Mode().Perm() != 0o640 || reaches("unix", path) != nil {
+				t.Errorf("%v, %v, %v", info, err, reaches("unix", path))
+			}
+			remove(t, path)
+			awaitReachable(t, path)
+		}
+		if want := map[bool]int32{true: 0, false: 1}[first]; renewed.Load() != want {
+			t.Errorf("first %v: workers are replaced %d times, want %d", first, renewed.Load(), want)
+		}
+	}
+}
+
+// TestModeOfProgram: whether a socket blocks is its programs' business.
+func TestModeOfProgram(t *testing.T) {
+	u, _ := newUpgrader(t)
+	for address, blocks := range map[string]bool{"127.0.0.1:0": true, "127.0.0.2:0": false} {
+		w := config.Listen{Name: "echo", Network: config.UDP4, Address: address}
+		l, err := u.Add(w, upgrader.Program{NonBlocking: !blocks})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			flags, err := unix.FcntlInt(l.File().Fd(), unix.F_GETFL, 0)
+			if err != nil || flags&unix.O_NONBLOCK == 0 != blocks {
+				t.Errorf("flags %#x, %v; want blocking %v", flags, err, blocks)
+			}
+			blocks = !blocks
+			unix.SetNonblock(int(l.File().Fd()), !blocks) // the program does
+			if found := u.Inspect(); len(found) > 0 {
+				t.Errorf("taken for damage: %+v", found)
+			}
+		}
+	}
+}
