@@ -220,7 +220,7 @@ func (c *Client) Signal(ctx context.Context, t pool.Target, signal string) (r Re
 
 // Events begins to listen; when it returns, nothing is missed any more.
 func (c *Client) Events(ctx context.Context) (*EventStream, error) {
-	response, err := c.request(ctx, http.MethodGet, "events", nil)
+	response, err := c.ask(ctx, http.MethodGet, "events", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -267,10 +267,7 @@ func (s *EventStream) line() (line []byte, err error) {
 func (s *EventStream) Close() error { return s.body.Close() }
 
 func (c *Client) do(ctx context.Context, method, verb string, body, into any) error {
-	response, err := c.request(ctx, method, verb, body)
-	for handedBack(err) && again(ctx) {
-		response, err = c.request(ctx, method, verb, body)
-	}
+	response, err := c.ask(ctx, method, verb, body)
 	if err != nil {
 		return err
 	}
@@ -283,6 +280,15 @@ func (c *Client) do(ctx context.Context, method, verb string, body, into any) er
 	}
 	printable.Clean(into)
 	return nil
+}
+
+// ask is request, with the next master where this one is being replaced.
+func (c *Client) ask(ctx context.Context, method, verb string, body any) (*http.Response, error) {
+	response, err := c.request(ctx, method, verb, body)
+	for handedBack(err) && again(ctx) {
+		response, err = c.request(ctx, method, verb, body)
+	}
+	return response, err
 }
 
 // handedBack says whether nothing was done because another master is about to go

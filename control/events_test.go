@@ -48,6 +48,19 @@ func TestEvents(t *testing.T) {
 	within(t, m.cancelled)
 }
 
+// While one master hands over to the next, whoever wants to listen waits for that one.
+func TestEventsWaitForNextMaster(t *testing.T) {
+	m := newMaster()
+	m.handing.Store(3)
+	_, client := serve(t, m)
+	stream, err := client.Events(soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream.Close()
+	wantEqual(t, "refusals left", m.handing.Load(), int32(0))
+}
+
 // A burst comes whole and in order.
 func TestEventsBurst(t *testing.T) {
 	m := newMaster()

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -144,6 +145,8 @@ type master struct {
 	plan     control.Plan
 	releases control.Releases
 
+	handing atomic.Int32 // how often whoever subscribes is sent to the next master
+
 	mu         sync.Mutex
 	asked      []string
 	events     chan pool.Event
@@ -226,6 +229,10 @@ func (m *master) Stop(force bool) error {
 }
 
 func (m *master) Subscribe() (<-chan pool.Event, func(), error) {
+	if m.handing.Load() > 0 {
+		m.handing.Add(-1)
+		return nil, nil, pool.ErrHandedOver
+	}
 	m.note("subscribe")
 	if m.err != nil {
 		return nil, nil, m.err
