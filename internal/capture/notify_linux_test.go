@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -67,6 +68,7 @@ type program struct {
 	*exec.Cmd
 	notifications *Notifications
 	lines         *bufio.Scanner
+	next          io.Writer // lets a program go on that waits for a word
 }
 
 func start(t *testing.T, role string) *program {
@@ -88,6 +90,10 @@ func start(t *testing.T, role string) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +112,7 @@ func start(t *testing.T, role string) *program {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { n.Close() })
-	return &program{cmd, n, bufio.NewScanner(out)}
+	return &program{cmd, n, bufio.NewScanner(out), in}
 }
 
 // line is the next line that the program prints.
@@ -347,6 +353,7 @@ func TestNextReader(t *testing.T) {
 	if err := <-ended; !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("stopped with %v", err)
 	}
+	p.next.Write([]byte("."))
 	raw, err := p.notifications.File().SyscallConn()
 	if err != nil {
 		t.Fatal(err)
