@@ -75,6 +75,7 @@ type Master struct {
 	control   *control.Server
 	systemd   *systemd.Notifier
 	signals   chan os.Signal
+	hearing   hearing
 	stops     stops         // owned by who reads signals
 	terminal  *hangup.Watch // nil: there is none
 	reaper    *reaper.Reaper
@@ -180,7 +181,7 @@ func (m *Master) wantedApp() config.App {
 // Run is a master's whole life. It returns nil after a graceful or forced stop.
 // An error before anything serves leaves nothing behind.
 func Run(ctx context.Context, o Options) error {
-	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), reaper: reaper.New(reaper.Options{Log: o.Log}), begun: time.Now(), boot: &boot{}}
+	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), reaper: reaper.New(reaper.Options{Log: o.Log}), begun: time.Now(), boot: &boot{}, hearing: newHearing()}
 	m.succession.over = make(chan struct{})
 	threads.Reserve(threads.Enough + runtime.GOMAXPROCS(0))
 	m.owns = !o.Arrival.succeeds()

@@ -75,12 +75,14 @@ func stopWanted(signals chan os.Signal, hungUp func() bool) bool {
 
 // serveSignals turns signals into requests until the pool has ended.
 func (m *Master) serveSignals(ctx context.Context) {
+	defer close(m.hearing.ended)
 	ignored := map[os.Signal]bool{}
 	left, settled := m.terminal.Left(), make(chan hangup.Meaning, signalQueue)
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case m.hearing.idle <- struct{}{}:
 		case <-left:
 			if left = nil; m.terminal.Followed() {
 				m.hungUp(hangup.Terminal, settled)
@@ -139,10 +141,15 @@ func (m *Master) stopAs(name string, again bool) {
 	err := m.Stop(again)
 	switch {
 	case errors.Is(err, pool.ErrHandedOver):
-		// Whoever goes on does it: this one after a thaw, or the successor.
+		// The successor does it, or this master after a thaw, which may just have been.
 		m.succession.force.Store(again)
 		m.succession.stop.Store(true)
 		m.log.Info("stopping: by whoever is the master in a moment", "signal", name)
+		m.afterThaw(func() {
+			if m.succession.stop.Swap(false) {
+				m.stopAs(name, m.succession.force.Load())
+			}
+		})
 	case err != nil && !errors.Is(err, pool.ErrNotRunning):
 		m.log.Error("cannot stop", "err", err)
 	case again:

@@ -163,6 +163,7 @@ func blame(err error) error {
 func (m *Master) become(in *upgrader.InPlace, then string, l upgrader.Legacy, done func()) {
 	m.report(m.control.Leave())
 	in.Still = func() error {
+		m.hearing.settle(m.signals) // what is still on its way would end with this program
 		if m.succession.stop.Load() || len(m.signals) > 0 {
 			return errors.New("it is asked for something else")
 		}

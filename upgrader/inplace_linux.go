@@ -15,7 +15,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,11 +56,12 @@ func (p *InPlace) Exec(l Legacy) error {
 	if err != nil {
 		return fmt.Errorf("cannot replace the master: cannot hold signals back: %w", err)
 	}
-	if p.Still != nil {
-		err = p.Still()
-	}
+	err = p.sameProgram()
 	if err == nil {
-		err = p.sameProgram()
+		awaitTaken(p.HoldBack)
+	}
+	if err == nil && p.Still != nil {
+		err = p.Still() // last: a signal that another thread takes after it goes unheard
 	}
 	if err == nil {
 		signal.Ignore(lethal...)
@@ -87,21 +87,6 @@ func (p *InPlace) environ(list int) []string {
 		}
 	}
 	return append(environWithout(envLegacy), envLegacy+"="+text)
-}
-
-// holdBack blocks signals in this thread, whose mask becomes that of the new
-// program: without it they would end the process before it asks for them. Package
-// os/signal takes what waits as soon as somebody does; what the process starts has
-// to unblock them.
-func holdBack(signals []syscall.Signal) (before *unix.Sigset_t, err error) {
-	before = new(unix.Sigset_t)
-	var set unix.Sigset_t
-	word := 8 * int(unsafe.Sizeof(set.Val[0]))
-	for _, sig := range signals {
-		bit := int(sig) - 1
-		set.Val[bit/word] |= 1 << (bit % word)
-	}
-	return before, unix.PthreadSigmask(unix.SIG_BLOCK, &set, before)
 }
 
 func environWithout(name string) []string {

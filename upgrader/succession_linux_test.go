@@ -8,7 +8,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -192,6 +194,27 @@ func TestProgramReplacedAfterCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantContains(t, in.Exec(upgrader.Legacy{}), "no such file")
+}
+
+// TestExecAwaitsSignals: a signal that one of the other threads is about to take is waited
+// for, before the exec is decided on; it would end with them.
+func TestExecAwaitsSignals(t *testing.T) {
+	runtime.LockOSThread() // the signal waits for this thread alone, so that no other one takes it
+	defer runtime.UnlockOSThread()
+	held := []syscall.Signal{unix.SIGWINCH}
+	in := &upgrader.InPlace{Path: "/nowhere", Args: []string{"x"}, HoldBack: held}
+	outer := &upgrader.InPlace{Path: "/nowhere", Args: []string{"x"}, HoldBack: held, Still: func() error {
+		if err := unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGWINCH); err != nil {
+			t.Error(err)
+		}
+		began := time.Now()
+		wantContains(t, in.Exec(upgrader.Legacy{}), "cannot run /nowhere")
+		if took := time.Since(began); took < upgrader.TakenWithin {
+			t.Errorf("the exec came %v after a signal that no thread had taken", took)
+		}
+		return errors.New("called off")
+	}}
+	wantContains(t, outer.Exec(upgrader.Legacy{}), "called off")
 }
 
 // TestCheckInPlace: a program that fails, hangs or is missing is found out while

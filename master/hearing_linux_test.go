@@ -1,0 +1,48 @@
+package master
+
+import (
+	"os"
+	"os/signal"
+	"runtime"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestHearingSettles: after settle the reader has dealt with all signals that have reached
+// the process.
+func TestHearingSettles(t *testing.T) {
+	signals, h := make(chan os.Signal, signalQueue), newHearing()
+	signal.Notify(signals, unix.SIGWINCH) // which does nothing where it is not taken
+	quit, dealt := make(chan struct{}), 0
+	go func() {
+		defer close(h.ended)
+		for {
+			select {
+			case <-quit:
+				return
+			case h.idle <- struct{}{}:
+			case <-signals:
+				for range 10 {
+					runtime.Gosched()
+				}
+				dealt++
+			}
+		}
+	}()
+	runtime.LockOSThread() // which the signal is for: it has come when Tgkill returns
+	defer runtime.UnlockOSThread()
+	for sent := 1; sent <= 1000; sent++ {
+		if err := unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGWINCH); err != nil {
+			t.Fatal(err)
+		}
+		h.settle(signals)
+		if dealt != sent || len(signals) > 0 {
+			t.Fatalf("%d of %d signals have been dealt with, %d wait", dealt, sent, len(signals))
+		}
+	}
+	signal.Stop(signals)
+	close(quit)
+	<-h.ended
+	h.settle(signals) // without a reader there is nothing to wait for
+}
