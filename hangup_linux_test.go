@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -56,6 +57,11 @@ func (s *site) gone() {
 func TestTerminalGone(t *testing.T) {
 	t.Parallel()
 	testreq.Program(t, "bash")
+	if signal.Ignored(syscall.SIGHUP) { // as under nohup: what is started here is not to inherit that
+		heard := make(chan os.Signal, 1)
+		signal.Notify(heard, syscall.SIGHUP)
+		t.Cleanup(func() { signal.Stop(heard) })
+	}
 	command, interactive := []string{"bash", "-c"}, []string{"bash", "--norc", "--noprofile", "-i"}
 	for name, c := range map[string]struct {
 		shell   []string
