@@ -62,6 +62,7 @@ func TestPrograms(t *testing.T) {
 					t.Parallel()
 				}
 				reports[i] = p.test(t)
+				t.Log(p.row(reports[i]))
 			})
 		}
 	})
@@ -71,11 +72,16 @@ func TestPrograms(t *testing.T) {
 	fmt.Fprintln(printed, "|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|")
 	for i, p := range rows {
 		if r := reports[i]; r != nil {
-			fmt.Fprintf(printed, "| %s\t| `%s`\t| %d\t| %s\t| %s\t|\n", p.name, p.line(), r.Rolls.Replaced, figures(r.Fresh), figures(r.KeepAlive))
+			fmt.Fprint(printed, p.row(r))
 		}
 	}
 	printed.Flush()
 	t.Logf("\n%s", &table)
+}
+
+// row is the program's line of the table.
+func (p unmodified) row(r *prove.Report) string {
+	return fmt.Sprintf("| %s\t| `%s`\t| %d\t| %s\t| %s\t|\n", p.name, p.line(), r.Rolls.Replaced, figures(r.Fresh), figures(r.KeepAlive))
 }
 
 // line is what a reader types.

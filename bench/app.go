@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,13 +35,29 @@ type app struct {
 // startApp runs a master with this program as its workers and waits until they
 // serve.
 func (b *bench) startApp(ctx context.Context, workers int, flags ...string) (*app, error) {
-	args := append([]string{"run", "--name", "bench", "-l", "127.0.0.1:0", "-n", fmt.Sprint(workers)}, flags...)
-	a := &app{process: exec.Command(b.relevo, append(args, "--", b.self, workerVerb)...)}
+	return b.startCommand(ctx, workers, append([]string{"-l", "127.0.0.1:0"}, flags...), b.self, workerVerb)
+}
+
+// startCaptured runs a master whose workers bind their port themselves.
+func (b *bench) startCaptured(ctx context.Context, workers int, flags ...string) (*app, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	return b.startCommand(ctx, workers, flags, b.self, plainVerb, address)
+}
+
+// startCommand runs a master with any program as its workers.
+func (b *bench) startCommand(ctx context.Context, workers int, flags []string, command ...string) (*app, error) {
+	b.apps++
+	name := fmt.Sprintf("bench%d", b.apps)
+	args := append([]string{"run", "--name", name, "-n", fmt.Sprint(workers)}, flags...)
+	a := &app{process: exec.Command(b.relevo, append(append(args, "--"), command...)...)}
 	a.process.Env, a.process.Stderr = b.environment(), &a.log
 	if err := a.process.Start(); err != nil {
 		return nil, fmt.Errorf("cannot start relevo: %w", err)
 	}
-	if err := a.await(ctx, filepath.Join(b.dir, "bench.sock"), workers); err != nil {
+	if err := a.await(ctx, filepath.Join(b.dir, name+".sock"), workers); err != nil {
 		a.process.Process.Kill()
 		a.process.Wait()
 		return nil, fmt.Errorf("%w\n%s", err, a.log.String())
@@ -72,7 +89,7 @@ func (a *app) await(ctx context.Context, socket string, workers int) error {
 }
 
 func settled(s control.Status, workers int) bool {
-	if s.State != "running" || len(s.Workers) != workers {
+	if s.State != "running" || len(s.Workers) != workers || len(s.Listeners) == 0 {
 		return false
 	}
 	for _, w := range s.Workers {
@@ -91,6 +108,22 @@ func (a *app) stop() error {
 	return nil
 }
 
+// freeAddress is one that no program has at this moment.
+func freeAddress() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer listener.Close()
+	return listener.Addr().String(), nil
+}
+
+func freePort() (string, error) {
+	address, err := freeAddress()
+	_, port, _ := strings.Cut(address, ":")
+	return port, err
+}
+
 // bare is the same worker without a master.
 type bare struct {
 	process *exec.Cmd
@@ -98,8 +131,11 @@ type bare struct {
 	started time.Duration // from its start to its listening
 }
 
-func (b *bench) startBare() (*bare, error) {
-	p := &bare{process: exec.Command(b.self, workerVerb)}
+func (b *bench) startBare() (*bare, error) { return b.startAlone(b.self, workerVerb) }
+
+// startAlone runs a program that prints its address once it listens.
+func (b *bench) startAlone(command ...string) (*bare, error) {
+	p := &bare{process: exec.Command(command[0], command[1:]...)}
 	p.process.Env = b.environment()
 	out, err := p.process.StdoutPipe()
 	if err != nil {

@@ -1,8 +1,8 @@
 // Command bench measures what relevo costs and prints the table of the README:
 //
-//	go run ./bench              everything, about three minutes
+//	go run ./bench              everything, about six minutes
 //	go run ./bench -quick       fewer and shorter runs, to see that it works
-//	go run ./bench -only rss    one row: throughput spawn recovery roll rss idle succession
+//	go run ./bench -only rss    one row; -help names them
 //
 // It builds relevo, runs real masters with this program as their worker, and
 // compares in pairs: a run with relevo, then one without, and so on, so that a
@@ -49,6 +49,9 @@ func main() {
 	}
 	if len(os.Args) > 1 && os.Args[1] == workerVerb {
 		os.Exit(workerMain(os.Args[2:]))
+	}
+	if len(os.Args) > 2 && os.Args[1] == plainVerb {
+		os.Exit(plainMain(os.Args[2]))
 	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -103,6 +106,11 @@ var measurements = []measurement{
 	{"rss", memory},
 	{"idle", idle},
 	{"succession", succession},
+	{"captured", captured},
+	{"bind", bind},
+	{"balance", balance},
+	{"spread", evenness},
+	{"cluster", cluster},
 }
 
 func names() (all []string) {
@@ -119,6 +127,7 @@ type bench struct {
 	relevo string
 	self   string // this program, which is the worker too
 	table  table
+	apps   int // that were started
 }
 
 func newBench(ctx context.Context, p plan) (*bench, error) {

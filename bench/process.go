@@ -172,20 +172,26 @@ func memory(ctx context.Context, b *bench) error {
 // idle counts how often the kernel put the master on a processor in a quiet
 // time.
 func idle(ctx context.Context, b *bench) error {
-	a, err := b.startApp(ctx, 4)
-	if err != nil {
-		return err
+	for _, kind := range []string{"", "captured "} {
+		start := b.startApp
+		if kind != "" {
+			start = b.startCaptured
+		}
+		a, err := start(ctx, 4)
+		if err != nil {
+			return err
+		}
+		err = pause(ctx, 5*time.Second) // let the runtime come to rest
+		before := wakeups(a.process.Process.Pid)
+		if err == nil {
+			err = pause(ctx, b.plan.idle)
+		}
+		after := wakeups(a.process.Process.Pid)
+		if err = errors.Join(err, a.stop()); err != nil {
+			return err
+		}
+		b.table.row(fmt.Sprintf("wake-ups of the idle master in %s, 4 %sworkers", b.plan.idle, kind), fmt.Sprint(after-before), "0")
 	}
-	defer a.stop()
-	if err := pause(ctx, 5*time.Second); err != nil { // let the runtime come to rest
-		return err
-	}
-	before := wakeups(a.process.Process.Pid)
-	if err := pause(ctx, b.plan.idle); err != nil {
-		return err
-	}
-	after := wakeups(a.process.Process.Pid)
-	b.table.row(fmt.Sprintf("wake-ups of the idle master in %s, 4 workers", b.plan.idle), fmt.Sprint(after-before), "0")
 	return nil
 }
 

@@ -29,20 +29,31 @@ func throughput(ctx context.Context, b *bench) error {
 }
 
 func (b *bench) compareThroughput(ctx context.Context, kind prove.Connections, pool, bare string) error {
-	var ratios, pooled []float64
+	ratios, pooled, err := b.compareRates(ctx, kind, pool, bare)
+	if err != nil {
+		return err
+	}
+	b.table.row(fmt.Sprintf("throughput of a pool of one / bare program, %s", kind), spread(ratios, "%.3f"), "≥ 0.98")
+	b.table.row(fmt.Sprintf("requests per second behind relevo, %s, %d clients", kind, b.plan.clients), spread(pooled, "%.0f"), "")
+	return nil
+}
+
+// compareRates loads two addresses in turn. It returns the first one's rates, each
+// also by the second one's beside it.
+func (b *bench) compareRates(ctx context.Context, kind prove.Connections, measured, with string) (ratios, rates []float64, err error) {
 	for i := range b.plan.pairs + 1 {
-		// Alternating who goes first keeps a drift from favouring one side.
-		first, second := pool, bare
+		// Alternating which goes first keeps a drift from favouring one side.
+		first, second := measured, with
 		if i%2 == 1 {
-			first, second = bare, pool
+			first, second = with, measured
 		}
 		one, err := b.rate(ctx, kind, first)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		other, err := b.rate(ctx, kind, second)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		if i%2 == 1 {
 			one, other = other, one
@@ -50,11 +61,9 @@ func (b *bench) compareThroughput(ctx context.Context, kind prove.Connections, p
 		if i == 0 {
 			continue // warm-up
 		}
-		ratios, pooled = append(ratios, one/other), append(pooled, one)
+		ratios, rates = append(ratios, one/other), append(rates, one)
 	}
-	b.table.row(fmt.Sprintf("throughput of a pool of one / bare program, %s", kind), spread(ratios, "%.3f"), "≥ 0.98")
-	b.table.row(fmt.Sprintf("requests per second behind relevo, %s, %d clients", kind, b.plan.clients), spread(pooled, "%.0f"), "")
-	return nil
+	return ratios, rates, nil
 }
 
 // rate loads an address for a while and returns answers per second.
