@@ -51,7 +51,7 @@ var programs = []unmodified{
 	{name: "gunicorn", needs: "gunicorn", command: "gunicorn -b 127.0.0.1:PORT wsgi:app", workers: 4, files: map[string]string{"wsgi.py": wsgi}},
 	{name: "gunicorn -w 2", needs: "gunicorn", command: "gunicorn -w 2 -b 127.0.0.1:PORT wsgi:app", workers: 2, files: map[string]string{"wsgi.py": wsgi}},
 	{name: "uvicorn", needs: "uvicorn", command: "uvicorn --port PORT asgi:app", workers: 4, files: map[string]string{"asgi.py": asgi}},
-	{name: "uvicorn --workers 2", needs: "uvicorn", command: "uvicorn --workers 2 --port PORT asgi:app", workers: 2, files: map[string]string{"asgi.py": asgi}},
+	{name: "uvicorn --workers 2", clients: manyClients, needs: "uvicorn", command: "uvicorn --workers 2 --port PORT asgi:app", workers: 2, files: map[string]string{"asgi.py": asgi}},
 	{name: "flask run", needs: "/usr/bin/python3", module: "flask", command: "/usr/bin/python3 -m flask --app flaskapp run -p PORT", workers: 2, files: map[string]string{"flaskapp.py": flask}},
 	{name: "aiohttp", needs: "/usr/bin/python3", module: "aiohttp", command: "/usr/bin/python3 -m aiohttp.web -H 127.0.0.1 -P PORT aioapp:init", workers: 2,
 		files: map[string]string{"aioapp.py": aiohttp}},
