@@ -14,29 +14,33 @@ import (
 	"relevo/pool"
 )
 
-// Pauses between two looks at a worker that leaves.
+// Pauses between two looks at a worker that leaves. A look may take a fifth of the time.
 const (
 	departureFirst = 2 * time.Millisecond
-	departureLast  = 25 * time.Millisecond
+	departureLast  = 12 * time.Millisecond
+	departureRest  = 4
 )
 
 // depart leads a worker out whose program knows nothing of leaving: it gets no new
 // client, its queue is served, its connections get idle, and only then the stop
-// signal is sent. Idle connections that may be rescued go to a relay. The pool's
-// patience ends it earlier.
+// signal is sent. Idle connections that may be rescued go to a relay, before that
+// where a request waits in one. The pool's patience ends it earlier.
 func (p *Process) depart() {
 	ctx, cancel := p.untilLeaving()
 	defer cancel()
 	sockets := p.binder.sockets
 	holding := rescue.Take(p.rescues())
 	defer holding.Cancel()
-	emptied := poll(ctx, func() bool { return sockets.Emptied(p.order) })
-	if !emptied || !poll(ctx, func() bool { return p.isIdle(holding) }) {
+	idle := p.poll(ctx, func() bool { return sockets.Emptied(p.order) }) && p.poll(ctx, func() bool { return p.isIdle(ctx, holding) })
+	if ctx.Err() != nil {
 		return
 	}
-	p.relay(holding)
+	p.relay(ctx, holding)
+	p.hurry.Do(func() {})
 	p.handle.signal(p.release.command.stopSignal())
-	p.sink(pool.Said{Message: ipc.Drained{}})
+	if idle {
+		p.sink(pool.Said{Message: ipc.Drained{}})
+	}
 }
 
 // rescues says which clients' connections outlive the worker.
@@ -51,26 +55,29 @@ func (p *Process) rescues() func(netip.Addr) bool {
 }
 
 // isIdle looks at all connections of the worker.
-func (p *Process) isIdle(holding *rescue.Holding) bool {
+func (p *Process) isIdle(ctx context.Context, holding *rescue.Holding) bool {
 	ports := p.binder.sockets.Ports(p.order)
 	pids := procfs.Tree(p.pid)
 	done, err := holding.Look(pids, ports)
 	if err != nil && !isClosed(p.gone) {
 		p.release.launcher.unrescued(err)
 	}
-	return done && !p.busy(pids, ports, holding)
+	if done = done && !p.busy(pids, ports, holding); !done && holding.Late() {
+		p.relay(ctx, holding)
+	}
+	return done
 }
 
-// relay hands over what is held, as far as somebody else serves.
-func (p *Process) relay(holding *rescue.Holding) {
+// relay hands over what is idle, as far as somebody else serves.
+func (p *Process) relay(ctx context.Context, holding *rescue.Holding) {
 	launcher := p.release.launcher
-	if holding.Len() == 0 || p.handle.pidfd == nil || !p.binder.sockets.Others(p.order) {
+	if p.handle.pidfd == nil || !p.binder.sockets.Others(p.order) {
 		return
 	}
 	raw, err := p.handle.pidfd.SyscallConn()
 	if err == nil {
 		failed := raw.Control(func(fd uintptr) {
-			err = holding.HandOver(launcher.self, int(fd), func(start func() (int, error)) error { return launcher.runOnce(start) })
+			err = holding.HandOver(ctx, launcher.self, int(fd), launcher.runOnce)
 		})
 		err = errors.Join(err, failed)
 	}
@@ -98,15 +105,19 @@ func (p *Process) busy(pids []int, ports []uint16, holding *rescue.Holding) bool
 	return false
 }
 
-// poll looks until done says true, or ctx ends.
-func poll(ctx context.Context, done func() bool) bool {
+// poll looks until done says true, ctx ends, or the pool has lost its patience.
+func (p *Process) poll(ctx context.Context, done func() bool) bool {
 	for pause := departureFirst; ; pause = min(2*pause, departureLast) {
+		began := time.Now()
 		if done() {
 			return true
 		}
-		wait := time.NewTimer(pause)
+		wait := time.NewTimer(max(pause, departureRest*time.Since(began)))
 		select {
 		case <-ctx.Done():
+			wait.Stop()
+			return false
+		case <-p.overdue:
 			wait.Stop()
 			return false
 		case <-wait.C:

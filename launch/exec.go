@@ -85,7 +85,7 @@ func (b *birth) start(avoidPath bool, sink func(pool.Report)) (p *Process, err e
 func newProcess(r *Release, sink func(pool.Report)) *Process {
 	return &Process{
 		release: r, sink: sink, settled: make(chan struct{}), channelEnded: make(chan struct{}),
-		launched: make(chan struct{}), leaving: make(chan struct{}), fate: make(chan bool, 1),
+		launched: make(chan struct{}), leaving: make(chan struct{}), overdue: make(chan struct{}), fate: make(chan bool, 1),
 		gone: make(chan struct{}), binder: newBinder(r.command.Sockets),
 		ready: newReadiness(r.command.Ready, len(r.command.Listeners) > 0, r.speaks.Load()),
 	}

@@ -38,6 +38,8 @@ type Process struct {
 	asked      atomic.Bool   // its end is the master's wish
 	greeted    atomic.Bool   // its program drains by itself
 	led        atomic.Bool   // it is being led out
+	overdue    chan struct{} // closed when the pool's patience with a departure has ended
+	hurry      sync.Once     // closes overdue, unless depart has done its work
 	introduced atomic.Bool   // the pool knows that it is led out
 	got        atomic.Bool   // ready
 	source     source
@@ -293,6 +295,12 @@ func (p *Process) Signal(sig syscall.Signal) error {
 func (p *Process) Terminate() error {
 	p.asked.Store(true)
 	p.binder.leave(p.order)
+	if p.led.Load() {
+		led := false
+		if p.hurry.Do(func() { led = true; close(p.overdue) }); led {
+			return nil // depart sends the signal, after what can be rescued is
+		}
+	}
 	return p.handle.signal(p.release.command.stopSignal())
 }
 

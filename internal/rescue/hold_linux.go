@@ -12,36 +12,63 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hold keeps what the client sends from the worker: it stays in the socket where the
-// worker's reads do not block, and with the client where they do.
-func (c *connection) hold() error {
-	if isNonBlocking(c.fd) {
-		c.drops = false
-		return unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, most)
-	}
-	// A read that blocks would take the data and go on waiting for more.
-	err := dropData(c.fd)
-	c.drops = err == nil
-	return err
-}
-
-// holdBetter lets what the client sends into the socket again where reads have come not
-// to block: some programs change the mode of a connection between two requests.
-func (c *connection) holdBetter() {
-	if c.drops && isNonBlocking(c.fd) && c.hold() == nil {
-		unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
-	}
-}
-
 // most is more than any socket holds (SO_RCVLOWAT, socket(7)): no epoll, poll or select
-// wakes for what the client sends. A read that does not block takes what is there.
+// wakes for what the client sends, and no read that waits already. A read that does not
+// block takes what is there. One that blocks and begins later would take the data, too,
+// and go on waiting for more.
 const most = 1<<31 - 1
+
+// hold keeps what the client sends from the worker: it stays in the socket. It says false,
+// and lets go again, where the worker may have been woken meanwhile and be about to read:
+// some programs change the mode of a connection for each request.
+func (c *connection) hold(l look) bool {
+	quiet := moment{received: l.received, blocks: l.blocks, reads: l.reads}
+	if now, err := c.moment(); err != nil || now != quiet {
+		return false
+	}
+	if unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, most) != nil {
+		return false
+	}
+	if now, err := c.moment(); err == nil && now == quiet {
+		return true
+	}
+	c.release()
+	return false
+}
+
+// moment is what must not change while hold does its work.
+type moment struct {
+	unread        int
+	received      uint64
+	blocks, reads bool
+}
+
+func (c *connection) moment() (m moment, err error) {
+	if m.unread, err = unix.IoctlGetInt(c.fd, unix.SIOCINQ); err != nil {
+		return m, err
+	}
+	info, err := unix.GetsockoptTCPInfo(c.fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return m, err
+	}
+	m.received, m.blocks = info.Bytes_received, !isNonBlocking(c.fd)
+	if m.blocks && c.reader != 0 {
+		fd, ok := readOf(threadCall(c.pid, c.reader))
+		m.reads = ok && fd == c.theirs
+	}
+	return m, nil
+}
 
 func (c *connection) release() { release(c.fd) }
 
-// release undoes hold, in whatever process.
+// release undoes hold and dropData, in whatever process.
 func release(fd int) {
 	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, 1)
+	takeData(fd)
+}
+
+// takeData undoes dropData.
+func takeData(fd int) {
 	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0) // there may be none
 }
 
@@ -71,26 +98,45 @@ func isNonBlocking(fd int) bool {
 	return err == nil && flags&unix.O_NONBLOCK != 0
 }
 
-// isRead says whether a thread of a process is stopped in a read of its descriptor
-// (proc_pid_syscall(5)).
-func isRead(pid, fd int) bool {
-	calls, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", pid))
-	for _, path := range calls {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			continue
+// readers are the threads of processes that are stopped in a read, by process and
+// descriptor. Each process is looked at once.
+type readers map[int]map[int]int
+
+// of returns the thread that reads a process's descriptor, 0: none.
+func (r readers) of(pid, fd int) (thread int) {
+	known, ok := r[pid]
+	if !ok {
+		known = map[int]int{}
+		calls, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/[0-9]*", pid))
+		for _, path := range calls {
+			thread, _ := strconv.Atoi(filepath.Base(path))
+			if fd, ok := readOf(threadCall(pid, thread)); ok {
+				known[fd] = thread
+			}
 		}
-		fields := strings.Fields(string(text))
-		if len(fields) < 2 {
-			continue // "running"
-		}
-		number, err := strconv.Atoi(fields[0])
-		first, argErr := strconv.ParseUint(strings.TrimPrefix(fields[1], "0x"), 16, 64)
-		if err == nil && argErr == nil && int32(first) == int32(fd) && slices.Contains(reads, number) {
-			return true
-		}
+		r[pid] = known
 	}
-	return false
+	return known[fd]
+}
+
+// threadCall is the system call that a thread is stopped in (proc_pid_syscall(5)).
+func threadCall(pid, thread int) string {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/syscall", pid, thread))
+	return string(text)
+}
+
+// readOf returns the descriptor that a system call reads.
+func readOf(call string) (fd int, ok bool) {
+	fields := strings.Fields(call)
+	if len(fields) < 2 {
+		return 0, false // "running"
+	}
+	number, err := strconv.Atoi(fields[0])
+	if err != nil || !slices.Contains(reads, number) {
+		return 0, false
+	}
+	first, err := strconv.ParseUint(strings.TrimPrefix(fields[1], "0x"), 16, 64)
+	return int(int32(first)), err == nil
 }
 
 var reads = []int{unix.SYS_READ, unix.SYS_READV, unix.SYS_RECVFROM, unix.SYS_RECVMSG}

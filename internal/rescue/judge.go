@@ -13,8 +13,8 @@ type look struct {
 	received, sent           uint64 // bytes since its beginning
 	sinceReceived, sinceSent time.Duration
 	sinceAck                 time.Duration // that the client acknowledged something
-	reads                    bool          // a thread of the worker is stopped in a read of it
-	holdable                 bool          // what the client sends can be kept from the worker
+	blocks                   bool          // a read of it waits for data (O_NONBLOCK is not set)
+	reads                    bool          // a thread of the worker is stopped in such a read
 }
 
 // verdict is what is to be done about a connection.
@@ -31,6 +31,7 @@ const (
 const (
 	quietAnswered = 60 * time.Millisecond  // after an answer, with nothing more from the client
 	quietHeld     = 30 * time.Millisecond  // with the next request in the socket
+	quietNew      = 50 * time.Millisecond  // after the handshake: the program may change the connection's mode still
 	quietFirst    = 500 * time.Millisecond // after the handshake, where the first request cannot be kept
 	// quietUnclear is for a connection on which data came and went within one tick of the
 	// kernel's clock: that was a request and its answer, or an answer and the next request.
@@ -40,11 +41,16 @@ const (
 )
 
 // course is how the rescue of one connection goes.
-type course struct{ held bool }
+type course struct {
+	held    bool
+	watched bool // it is only looked at: its client is not to be rescued
+}
 
 // judge decides from one look.
 func (c course) judge(l look) verdict {
 	switch {
+	case !c.held && !c.watched && l.unread == 0 && l.holdable():
+		return hold
 	case l.unsent > 0:
 		return wait
 	case l.unread > 0 && !l.begins:
@@ -53,15 +59,28 @@ func (c course) judge(l look) verdict {
 			return yield
 		}
 		return wait
-	case !c.held && l.holdable:
-		return hold
+	case !c.held && l.unread > 0:
+		return wait // the worker was woken for it
 	case l.unread > 0:
 		// A client that does not pipeline sends its next request when it has its answer.
-		return idleIf(c.held && min(l.sinceReceived, l.sinceSent) >= quietHeld)
+		return idleIf(min(l.sinceReceived, l.sinceSent) >= quietHeld)
 	case l.received == 0:
 		return idleIf(c.held || l.sinceReceived >= quietFirst)
 	}
 	return idleIf(l.answered())
+}
+
+// holdable says whether what the client sends next can be kept from the worker: no read
+// that blocks must begin after that. The program's threads wait in a read already, or in
+// epoll and the like.
+func (l look) holdable() bool {
+	switch {
+	case l.reads:
+		return true
+	case l.received == 0:
+		return !l.blocks && l.sinceReceived >= quietNew
+	}
+	return !l.blocks || l.answered()
 }
 
 // answered says whether data went to the client after the last that came from it.
@@ -77,7 +96,7 @@ func (l look) answered() bool {
 
 // Idle says whether a client waits for nothing on a connection that is not held.
 func Idle(c sockdiag.Connection) bool {
-	return course{}.judge(look{
+	return course{watched: true}.judge(look{
 		unread: int(c.Unread), unsent: int(c.Unsent), received: c.Received, sent: c.Sent,
 		sinceReceived: time.Duration(c.SinceReceived) * time.Millisecond, sinceSent: time.Duration(c.SinceSent) * time.Millisecond,
 		sinceAck: time.Duration(c.SinceAck) * time.Millisecond,

@@ -8,15 +8,18 @@ import (
 // Each row is one look at a connection, and what has to follow from it.
 func TestJudge(t *testing.T) {
 	const ms = time.Millisecond
-	held, free := course{held: true}, course{}
+	held, free, watched := course{held: true}, course{}, course{watched: true}
 	tests := []struct {
 		name   string
 		course course
 		look   look
 		want   verdict
 	}{
-		{"an answer is on its way", free, look{unsent: 1, holdable: true}, wait},
-		{"a request is being worked on", free, look{received: 10, sinceSent: 90 * ms, sinceReceived: 5 * ms, holdable: true}, hold},
+		{"free, an answer is on its way", free, look{unsent: 1, received: 10, sent: 10}, hold},
+		{"held, an answer is on its way", held, look{unsent: 1, received: 10, sent: 10, sinceReceived: time.Hour, sinceSent: time.Hour}, wait},
+		{"blocking, an answer is on its way", free, look{unsent: 1, received: 10, sent: 10, blocks: true}, wait},
+		{"blocking, the same, and a thread waits", free, look{unsent: 1, received: 10, sent: 10, blocks: true, reads: true}, hold},
+		{"a request is being worked on", free, look{received: 10, sinceSent: 90 * ms, sinceReceived: 5 * ms}, hold},
 		{"held, still worked on", held, look{received: 10, sent: 10, sinceSent: 900 * ms, sinceReceived: 500 * ms}, wait},
 		{"held, the first request is worked on", held, look{received: 10, sinceSent: 900 * ms, sinceReceived: 900 * ms}, wait},
 		{"held, answered a moment ago", held, look{received: 10, sent: 10, sinceSent: 40 * ms, sinceReceived: 80 * ms}, wait},
@@ -29,12 +32,22 @@ func TestJudge(t *testing.T) {
 		{"held, the next request just came", held, look{unread: 9, begins: true, received: 19, sent: 10, sinceReceived: 5 * ms, sinceSent: 50 * ms}, wait},
 		{"held, the next request is there", held, look{unread: 9, begins: true, received: 19, sent: 10, sinceReceived: 30 * ms, sinceSent: 50 * ms}, idle},
 		{"held, in the middle of a request", held, look{unread: 9, received: 19, sent: 10, sinceReceived: 50 * ms, sinceSent: 90 * ms}, yield},
-		{"free, in the middle of a request", free, look{unread: 9, received: 19, sent: 10, holdable: true}, wait},
-		{"free, a request that nobody has read", free, look{unread: 9, begins: true, received: 9, holdable: true}, hold},
-		{"cannot be held, a request that nobody has read", free, look{unread: 9, begins: true, received: 9, sinceReceived: time.Hour}, wait},
-		{"cannot be held, answered", free, look{received: 9, sent: 9, sinceReceived: 90 * ms, sinceSent: 80 * ms}, idle},
-		{"cannot be held, has just connected", free, look{sinceReceived: 400 * ms}, wait},
-		{"cannot be held, has connected and says nothing", free, look{sinceReceived: 500 * ms}, idle},
+		{"free, in the middle of a request", free, look{unread: 9, received: 19, sent: 10}, wait},
+		{"free, a request that the worker was woken for", free, look{unread: 9, begins: true, received: 9, sinceReceived: time.Hour}, wait},
+		{"free, has just connected", free, look{sinceReceived: 40 * ms}, wait},
+		{"free, has connected", free, look{sinceReceived: 50 * ms}, hold},
+		{"watched, answered", watched, look{received: 9, sent: 9, sinceReceived: 90 * ms, sinceSent: 80 * ms}, idle},
+		{"watched, a request that nobody has read", watched, look{unread: 9, begins: true, received: 9, sinceReceived: time.Hour}, wait},
+		{"watched, has just connected", watched, look{sinceReceived: 400 * ms}, wait},
+		{"watched, has connected and says nothing", watched, look{sinceReceived: 500 * ms}, idle},
+		{"blocking, a request is being worked on", free, look{received: 9, sent: 9, sinceSent: 90 * ms, sinceReceived: 5 * ms, blocks: true}, wait},
+		{"blocking, answered a moment ago", free, look{received: 9, sent: 9, sinceReceived: 50 * ms, sinceSent: 40 * ms, blocks: true}, wait},
+		{"blocking, answered", free, look{received: 9, sent: 9, sinceReceived: 90 * ms, sinceSent: 80 * ms, blocks: true}, hold},
+		{"blocking, a thread waits for the next request", free, look{received: 9, sent: 9, blocks: true, reads: true}, hold},
+		{"blocking, a thread waits for the first request", free, look{blocks: true, reads: true}, hold},
+		{"blocking, a thread waits, and was woken", free, look{unread: 9, begins: true, received: 9, sent: 9, blocks: true, reads: true}, wait},
+		{"blocking, no thread has time for it", free, look{sinceReceived: 400 * ms, blocks: true}, wait},
+		{"blocking, has connected and says nothing", free, look{sinceReceived: 500 * ms, blocks: true}, idle},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -1,9 +1,11 @@
 package rescue
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
+	"os/signal"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -21,40 +23,89 @@ const (
 	verbServe = "__relay-serve"
 )
 
+// relayPatience is for how long a relay may take to begin.
+const relayPatience = 2 * time.Second
+
 // firstFD is the worker's pidfd; the connections follow.
 const firstFD = 3
 
-// HandOver starts a relay for the connections, by the program self. start runs a
-// function that makes a child of this process, which ends at once. The worker, whose
-// pidfd is given, may live on for a while. The holding is empty afterwards, also if an
-// error is returned: then the connections are the worker's alone again.
-func (h *Holding) HandOver(self string, pidfd int, start func(func() (pid int, err error)) error) error {
-	if len(h.known) == 0 {
+// HandOver starts a relay for the connections that are idle, by the program self. start
+// runs a function that makes a child of this process, which ends at once. The worker,
+// whose pidfd is given, may live on. After an error the connections are the worker's alone
+// again.
+//
+// A thread that waits in a read when its process is killed takes what is in the socket
+// with it. Where there may be one, HandOver returns when the relay has taken out what
+// is there; and nothing comes after that, where the kernel lets the master drop it.
+func (h *Holding) HandOver(ctx context.Context, self string, pidfd int, start func(func() (pid int, err error)) error) error {
+	var inodes []uint64
+	for inode, c := range h.known {
+		if c.idle {
+			inodes = append(inodes, inode)
+		}
+	}
+	if len(inodes) == 0 {
 		return nil
 	}
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	begun, err := h.startRelay(self, pidfd, inodes, start)
 	if err != nil {
 		h.Cancel()
 		return fmt.Errorf("cannot start a relay: %w", err)
 	}
+	defer begun.Close()
+	if h.give(inodes) {
+		awaitWord(ctx, begun)
+	}
+	return nil
+}
+
+func (h *Holding) startRelay(self string, pidfd int, inodes []uint64, start func(func() (pid int, err error)) error) (begun *os.File, err error) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
 	defer null.Close()
-	files := []uintptr{null.Fd(), null.Fd(), null.Fd(), uintptr(pidfd)}
-	for _, c := range h.known {
-		files = append(files, uintptr(c.fd))
+	begun, says, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer says.Close()
+	files := []uintptr{null.Fd(), says.Fd(), null.Fd(), uintptr(pidfd)}
+	for _, inode := range inodes {
+		files = append(files, uintptr(h.known[inode].fd))
 	}
 	err = start(func() (int, error) {
-		return syscall.ForkExec(self, []string{"relevo", verbStart, strconv.Itoa(len(h.known))},
+		return syscall.ForkExec(self, []string{"relevo", verbStart, strconv.Itoa(len(inodes))},
 			&syscall.ProcAttr{Files: files, Env: relayEnvironment(), Sys: &syscall.SysProcAttr{Setsid: true}})
 	})
 	if err != nil {
-		h.Cancel()
-		return fmt.Errorf("cannot start a relay: %w", err)
+		begun.Close()
+		return nil, err
 	}
-	for inode, c := range h.known {
-		unix.Close(c.fd) // the relay has it
+	return begun, nil
+}
+
+// give lets go of connections that a relay has, and says whether a read of one may wait
+// in the worker.
+func (h *Holding) give(inodes []uint64) (blocking bool) {
+	for _, inode := range inodes {
+		c := h.known[inode]
+		if !isNonBlocking(c.fd) {
+			blocking = true
+			dropData(c.fd)
+		}
+		unix.Close(c.fd)
 		delete(h.known, inode)
+		h.given[inode] = true
 	}
-	return nil
+	return blocking
+}
+
+// awaitWord waits for the relay's word that it has begun, or for its end.
+func awaitWord(ctx context.Context, begun *os.File) {
+	begun.SetReadDeadline(time.Now().Add(relayPatience))
+	defer context.AfterFunc(ctx, func() { begun.SetReadDeadline(time.Now()) })()
+	begun.Read(make([]byte, 1))
 }
 
 // relayEnvironment makes a small Go program start quickly and stay small.
@@ -87,18 +138,37 @@ func Main(args []string) (code int, relaying bool) {
 
 // serveAll returns when no connection is left.
 func serveAll(pidfd, count int) {
-	worker := &worker{}
-	var all sync.WaitGroup
+	signal.Ignore(syscall.SIGPIPE) // the master reads one word, and may be gone
+	worker := newWorker(count)
+	var all, begun sync.WaitGroup
+	begun.Add(count)
 	for fd := pidfd + 1; fd <= pidfd+count; fd++ {
 		unix.CloseOnExec(fd)
-		all.Go(func() { serveFD(fd, worker) })
+		all.Go(func() {
+			client := newSharedConn(fd, worker)
+			begun.Done()
+			serve(client, func() (net.Conn, error) { return dialFor(client) })
+		})
 	}
-	worker.await(pidfd)
+	begun.Wait()
+	os.Stdout.Write([]byte{'\n'})
+	os.Stdout.Close()
+	go worker.await(pidfd)
 	all.Wait()
 }
 
 // worker is the process that has had the connections.
-type worker struct{ gone atomic.Bool }
+type worker struct {
+	gone   atomic.Bool
+	began  time.Time
+	glance time.Duration // between two looks at a connection that the worker still has
+}
+
+// newWorker bounds what the looks at all connections cost: nothing tells of what arrives
+// there, for it is to stay unread by the worker.
+func newWorker(connections int) *worker {
+	return &worker{began: time.Now(), glance: time.Millisecond * time.Duration(1+connections/50)}
+}
 
 func (w *worker) await(pidfd int) {
 	for {
@@ -110,44 +180,6 @@ func (w *worker) await(pidfd int) {
 	w.gone.Store(true)
 }
 
-// glance is the pause between two looks at a connection that the worker still holds:
-// nothing tells of what arrives there, for it is to stay unread by the worker.
-const glance = 2 * time.Millisecond
-
-// serveFD serves one connection: as soon as the client has sent something, or the
-// worker is gone. One whose mode is blocking is left alone as long as the worker lives,
-// for the mode is the worker's, too.
-func serveFD(fd int, w *worker) {
-	for !w.gone.Load() && !hasRequest(fd) {
-		time.Sleep(glance)
-	}
-	if w.gone.Load() {
-		release(fd)
-	}
-	unix.SetNonblock(fd, true)
-	file := os.NewFile(uintptr(fd), "connection")
-	conn, err := net.FileConn(file)
-	file.Close()
-	if err != nil {
-		return
-	}
-	client := &patientConn{Conn: conn, worker: w}
-	defer client.Close()
-	if err := serve(client, func() (net.Conn, error) { return dialFor(conn) }); err != nil {
-		fmt.Fprintln(os.Stderr, "relay:", err)
-	}
-}
-
-// hasRequest says whether there is something to read on a connection of which the mode
-// may be relied on.
-func hasRequest(fd int) bool {
-	if !isNonBlocking(fd) {
-		return false
-	}
-	unread, err := unix.IoctlGetInt(fd, unix.SIOCINQ)
-	return err == nil && unread > 0
-}
-
 // dialFor connects to where the client had connected to, from the client's own address
 // where that is one of this host.
 func dialFor(client net.Conn) (net.Conn, error) {
@@ -157,58 +189,4 @@ func dialFor(client net.Conn) (net.Conn, error) {
 		dialer.LocalAddr = &net.TCPAddr{IP: from.IP, Zone: from.Zone}
 	}
 	return dialer.Dial("tcp", client.LocalAddr().String())
-}
-
-// patientConn reads a connection on which the kernel tells of nothing as long as the
-// worker lives (SO_RCVLOWAT).
-type patientConn struct {
-	net.Conn
-	worker   *worker
-	deadline time.Time
-	woken    bool
-}
-
-func (c *patientConn) SetReadDeadline(t time.Time) error {
-	c.deadline = t
-	return c.Conn.SetReadDeadline(t)
-}
-
-func (c *patientConn) Read(b []byte) (int, error) {
-	for !c.worker.gone.Load() {
-		soon := time.Now().Add(glance)
-		if !c.deadline.IsZero() && c.deadline.Before(soon) {
-			soon = c.deadline
-		}
-		c.Conn.SetReadDeadline(soon)
-		n, err := c.Conn.Read(b)
-		if timeout, ok := err.(net.Error); n == 0 && ok && timeout.Timeout() && (c.deadline.IsZero() || time.Now().Before(c.deadline)) {
-			continue
-		}
-		return n, err
-	}
-	if !c.woken {
-		c.woken = true
-		c.wake()
-	}
-	return c.Conn.Read(b)
-}
-
-// wake lets the kernel tell of data again.
-func (c *patientConn) wake() {
-	c.Conn.SetReadDeadline(c.deadline)
-	tcp, ok := c.Conn.(*net.TCPConn)
-	if !ok {
-		return
-	}
-	if raw, err := tcp.SyscallConn(); err == nil {
-		raw.Control(func(fd uintptr) { release(int(fd)) })
-	}
-}
-
-// CloseWrite ends the half that goes to the client.
-func (c *patientConn) CloseWrite() error {
-	if tcp, ok := c.Conn.(*net.TCPConn); ok {
-		return tcp.CloseWrite()
-	}
-	return nil
 }

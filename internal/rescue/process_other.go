@@ -2,7 +2,10 @@
 
 package rescue
 
-import "net/netip"
+import (
+	"context"
+	"net/netip"
+)
 
 // Holding is a worker's connections on their way out; here there are none.
 type Holding struct{}
@@ -10,11 +13,13 @@ type Holding struct{}
 // Take returns one without connections.
 func Take(func(netip.Addr) bool) *Holding { return &Holding{} }
 
-func (*Holding) Look([]int, []uint16) (bool, error)                          { return true, nil }
-func (*Holding) HandOver(string, int, func(func() (int, error)) error) error { return nil }
-func (*Holding) Cancel()                                                     {}
-func (*Holding) Has(uint64) bool                                             { return false }
-func (*Holding) Len() int                                                    { return 0 }
+func (*Holding) Look([]int, []uint16) (bool, error) { return true, nil }
+func (*Holding) HandOver(context.Context, string, int, func(func() (int, error)) error) error {
+	return nil
+}
+func (*Holding) Cancel()         {}
+func (*Holding) Has(uint64) bool { return false }
+func (*Holding) Len() int        { return 0 }
 
 // Main says that the program was not started as a relay.
 func Main([]string) (int, bool) { return 0, false }

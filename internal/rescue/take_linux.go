@@ -17,21 +17,23 @@ import (
 type Holding struct {
 	worthy func(client netip.Addr) bool
 	known  map[uint64]*connection // by inode
+	given  map[uint64]bool        // to a relay
 }
 
 // connection is a copy of one that a worker has accepted.
 type connection struct {
 	fd          int // no os.File: its mode is the worker's, too, and a File would be polled or change it
 	pid, theirs int // the worker's process, and its descriptor
+	reader      int // a thread of that process that is stopped in a read of it; 0: none
 	course      course
-	drops       bool // held by dropData
-	unholdable  bool
+	idle        bool      // at the last look
+	waits       time.Time // since when a request in it does that the worker will not see
 }
 
 // Take begins with no connection. Clients says which clients' connections are to be
 // rescued.
 func Take(clients func(client netip.Addr) bool) *Holding {
-	return &Holding{worthy: clients, known: map[uint64]*connection{}}
+	return &Holding{worthy: clients, known: map[uint64]*connection{}, given: map[uint64]bool{}}
 }
 
 // Look copies connections of the processes on local ports that it does not know yet,
@@ -44,16 +46,17 @@ func (h *Holding) Look(pids []int, ports []uint16) (done bool, err error) {
 		err = errors.Join(err, h.copyFrom(pid, ports, seen))
 	}
 	done = true
+	readers := readers{}
 	for inode, c := range h.known {
 		if !seen[inode] && err == nil {
-			if c.leftUnread() {
+			if c.idle = c.leftUnread(readers); c.idle {
 				continue
 			}
 			c.close() // the worker has closed it: it was answered in full
 			delete(h.known, inode)
 			continue
 		}
-		if !c.step() {
+		if !c.step(readers) {
 			done = false
 		}
 	}
@@ -80,7 +83,7 @@ func (h *Holding) copyFrom(pid int, ports []uint16, seen map[uint64]bool) error 
 		}
 		inode, _ := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 64)
 		seen[inode] = true
-		if h.known[inode] != nil {
+		if h.Has(inode) {
 			continue
 		}
 		if pidfd < 0 {
@@ -140,30 +143,33 @@ func addressOf(name unix.Sockaddr) netip.AddrPort {
 }
 
 // step looks at a connection and acts; done says that the worker is.
-func (c *connection) step() (done bool) {
-	c.holdBetter()
-	l, err := c.look()
+func (c *connection) step(readers readers) (done bool) {
+	l, err := c.look(readers)
 	if err != nil {
+		c.idle = true
 		return true
 	}
 	verdict := c.course.judge(l)
+	c.idle = verdict == idle
+	if !c.idle || l.unread == 0 {
+		c.waits = time.Time{}
+	} else if c.waits.IsZero() {
+		c.waits = time.Now()
+	}
 	switch verdict {
 	case hold:
-		if err := c.hold(); err != nil {
-			c.unholdable = true
-		}
-		c.course.held = !c.unholdable
+		c.course.held = c.hold(l)
 	case yield:
 		c.release()
 		c.course.held = false
 	}
-	return verdict == idle
+	return c.idle
 }
 
 // leftUnread says whether the worker has closed the connection over a request that it
 // was not let to read. That is a request for the relay.
-func (c *connection) leftUnread() bool {
-	l, err := c.look()
+func (c *connection) leftUnread(readers readers) bool {
+	l, err := c.look(readers)
 	return err == nil && c.course.held && l.unread > 0 && l.begins
 }
 
@@ -172,7 +178,7 @@ func (c *connection) close() {
 	unix.Close(c.fd)
 }
 
-func (c *connection) look() (l look, err error) {
+func (c *connection) look(readers readers) (l look, err error) {
 	if l.unread, err = unix.IoctlGetInt(c.fd, unix.SIOCINQ); err != nil {
 		return l, err
 	}
@@ -192,9 +198,25 @@ func (c *connection) look() (l look, err error) {
 	l.sinceReceived = time.Duration(info.Last_data_recv) * time.Millisecond
 	l.sinceSent = time.Duration(info.Last_data_sent) * time.Millisecond
 	l.sinceAck = time.Duration(info.Last_ack_recv) * time.Millisecond
-	l.holdable = !c.unholdable
-	l.reads = !isNonBlocking(c.fd) && isRead(c.pid, c.theirs)
+	if l.blocks = !isNonBlocking(c.fd); l.blocks {
+		c.reader = readers.of(c.pid, c.theirs)
+		l.reads = c.reader != 0
+	}
 	return l, nil
+}
+
+// patience is for how long a request may wait because other connections of its worker
+// are in use.
+const patience = 100 * time.Millisecond
+
+// Late says whether a request waits for a relay.
+func (h *Holding) Late() bool {
+	for _, c := range h.known {
+		if !c.waits.IsZero() && time.Since(c.waits) > patience {
+			return true
+		}
+	}
+	return false
 }
 
 // Cancel gives the connections back to the worker.
@@ -205,8 +227,5 @@ func (h *Holding) Cancel() {
 	}
 }
 
-// Has says whether a connection, by the inode of its socket, is held.
-func (h *Holding) Has(inode uint64) bool { return h.known[inode] != nil }
-
-// Len is how many connections are held.
-func (h *Holding) Len() int { return len(h.known) }
+// Has says whether a connection, by the inode of its socket, is held, or a relay's.
+func (h *Holding) Has(inode uint64) bool { return h.known[inode] != nil || h.given[inode] }
