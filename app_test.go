@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -156,7 +157,7 @@ func serveApp(version, behaviour string) error {
 		}
 	})
 	mux.HandleFunc("/bind", func(w http.ResponseWriter, r *http.Request) {
-		listener, err := net.Listen("tcp", r.FormValue("at"))
+		listener, err := net.Listen(cmp.Or(r.FormValue("network"), "tcp"), r.FormValue("at"))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusConflict)
 			return

@@ -238,3 +238,62 @@ func TestHostileBinds(t *testing.T) {
 	}
 	s.stop()
 }
+
+// TestSharedWhereEvenCannotBe: at a socket of the service manager's without SO_REUSEPORT
+// workers share, which the log says once and status always.
+func TestSharedWhereEvenCannotBe(t *testing.T) {
+	address := freeAddress(t)
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	file, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	s := emptySite(t)
+	s.release("1", "binds")
+	s.master = s.command("run", "--name", "site", "--watch-binary=false", "-n", "2", "-l", address, "--", "./app", address)
+	s.master.Path, s.master.Args = "/bin/sh", append([]string{"sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"`}, s.master.Args...)
+	s.master.ExtraFiles = []*os.File{file}
+	s.begin()
+	s.serves()
+	s.wantAnswer("1", func() (string, error) { return fetch(address, "/") })
+	s.await("status to say that it is shared", func() bool {
+		_, said := s.relevo("status", "site")
+		return strings.Contains(said, "="+address+" (shared)")
+	})
+	s.relevo("reload", "site")
+	s.settled(2)
+	s.stop()
+	if told := strings.Count(s.log.String(), "all workers share one socket: clients are not spread evenly"); told != 1 {
+		t.Errorf("told %d times", told)
+	}
+}
+
+// TestPrivateSocket: a Unix socket that one worker alone has bound, and removed, goes with it.
+func TestPrivateSocket(t *testing.T) {
+	address := freeAddress(t)
+	s := captured(t, "binds", "-n", "1", "--", "./app", address)
+	pid := s.settled(1)[0]
+	path := filepath.Join(s.dir, "private")
+	if said, err := fetch(address, "/bind?network=unix&at="+path); err != nil || said != "" {
+		t.Fatalf("the second bind: %q, %v", said, err)
+	}
+	if n := len(s.status().Listeners); n != 2 {
+		t.Errorf("%d listeners", n)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	syscall.Kill(pid, syscall.SIGKILL)
+	s.await("the private socket to be gone", func() bool {
+		left, _ := filepath.Glob(path + "*")
+		return len(s.status().Listeners) == 1 && len(left) == 0
+	})
+	s.settled(1)
+	s.wantAnswer("1", func() (string, error) { return fetch(address, "/") })
+	s.stop()
+}

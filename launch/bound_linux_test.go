@@ -186,3 +186,20 @@ func TestBindsNothing(t *testing.T) {
 	}
 	wantError(t, expect[pool.Obstructed](w).Hint, "has bound no address", "--ready delay=2s", "--ready-timeout")
 }
+
+var needsRoot = behaves("need root", func() {
+	fmt.Println("sudo: The \"no new privileges\" flag is set, which prevents sudo from running as root.")
+	os.Exit(1)
+})
+
+// TestNoPrivileges: a program that fails for want of set-user-ID is told what takes it away.
+func TestNoPrivileges(t *testing.T) {
+	t.Parallel()
+	for _, ours := range []bool{true, false} {
+		r := newRig(t)
+		r.noNewPrivs.Store(ours)
+		if said := strings.Contains(r.start(needsRoot.command()).exit().Hint, "--capture off lifts that"); said != ours {
+			t.Errorf("under our no_new_privs %v: told %v", ours, said)
+		}
+	}
+}

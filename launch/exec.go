@@ -126,6 +126,9 @@ func (b *birth) awaitExec() (r launchResult) {
 	defer b.shim.Close()
 	announced, answer, _ := capture.Receive(b.shim)
 	r.notifications = announced.Notifications
+	if announced.NoNewPrivileges {
+		b.release.launcher.noNewPrivs.Store(true)
+	}
 	if announced.Reason != "" {
 		b.release.launcher.goesUncaptured(announced.Reason)
 	}

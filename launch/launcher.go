@@ -51,6 +51,8 @@ type Launcher struct {
 	unrescuable  atomic.Bool            // connections cannot be kept, and that was told
 	uncaptured   atomic.Pointer[string] // why binds cannot be captured; nil: they can, as far as is known
 
+	noNewPrivs atomic.Bool // the kernel wanted it for the capture of binds
+
 	starts, looks gate
 	oom           oomWatch
 

@@ -205,7 +205,7 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 		p.release.started(p.source, p.got.Load())
 	}
 	exited := pool.Exited{Status: status, Hint: cmp.Or(
-		oomHint, p.refusedAddress(status), p.addressTaken(), p.wouldBlock(), hintFor(status, p.asked.Load()), p.swallowed(status), p.directoryHint(status))}
+		oomHint, p.noPrivileges(), p.refusedAddress(status), p.addressTaken(), p.wouldBlock(), hintFor(status, p.asked.Load()), p.swallowed(status), p.directoryHint(status))}
 	switch {
 	case result.failure != nil:
 		exited.Status.Error = result.failure.Error()

@@ -1,6 +1,9 @@
 package launch
 
-import "relevo/pool"
+import (
+	"relevo/launch/advice"
+	"relevo/pool"
+)
 
 // goesUncaptured notes why binds cannot be captured here. It is no news: most programs
 // that run where this is so take their sockets from relevo. A worker that fails for it
@@ -22,6 +25,15 @@ func (p *Process) uncaptured() string {
 		return ""
 	}
 	return "; relevo could not give the program its socket when it bound the address: " + reason + " (relevo doctor says more)"
+}
+
+// noPrivileges explains the end of a program that needs another one's set-user-ID.
+func (p *Process) noPrivileges() string {
+	if p.asked.Load() || !p.release.launcher.noNewPrivs.Load() || !advice.Unprivileged(p.tail.lines()) {
+		return ""
+	}
+	return "set-user-ID programs (sudo, ping) give workers no privileges, because the kernel wants no_new_privs for the capture of binds " +
+		"by a relevo without CAP_SYS_ADMIN: --capture off lifts that, and the program takes its sockets from relevo"
 }
 
 // refuse notes why a bind is the program's own affair, if it is.

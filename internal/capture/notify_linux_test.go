@@ -34,6 +34,7 @@ var roles = map[string]func() error{
 	"two":        bindTwice,
 	"die":        dieInBind,
 	"fork-first": bindInChild,
+	"flip":       bindChangingAddress,
 }
 
 func TestMain(m *testing.M) {

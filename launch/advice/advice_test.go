@@ -126,6 +126,20 @@ func TestWouldBlock(t *testing.T) {
 	}
 }
 
+func TestUnprivileged(t *testing.T) {
+	for said, want := range map[string]bool{
+		"sudo: The \"no new privileges\" flag is set, which prevents sudo from running as root.":       true,
+		"sudo: effective uid is not 0, is /usr/bin/sudo on a file system with the 'nosuid' option set": true,
+		"su: must be suid to work properly":                                      true,
+		"sudo: /usr/bin/sudo must be owned by uid 0 and have the setuid bit set": true,
+		"sudo: a password is required":                                           false,
+	} {
+		if Unprivileged([]string{"first", said}) != want {
+			t.Errorf("%s: %v", said, !want)
+		}
+	}
+}
+
 func write(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {

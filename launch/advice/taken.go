@@ -54,3 +54,12 @@ func portsIn(line string) (ports []int) {
 	}
 	return ports
 }
+
+// privileges are words of set-user-ID programs that run without root's privileges.
+var privileges = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)no new privileges|must be setuid root|must be suid to work|must be owned by uid 0 and have the setuid bit|` +
+		`effective uid is not 0`)
+})
+
+// Unprivileged says whether a program complains that set-user-ID gives it nothing.
+func Unprivileged(lines []string) bool { return slices.ContainsFunc(lines, privileges().MatchString) }
