@@ -11,7 +11,7 @@ import (
 // in the channel: on its way there it is seen by nothing.
 type hearing struct {
 	idle  chan struct{} // the reader of signals sends when it has dealt with what it took
-	ended chan struct{} // closed when the reader has ended
+	ended chan struct{} // closed when there is no reader any more, of several that followed each other
 }
 
 func newHearing() hearing {

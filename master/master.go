@@ -355,6 +355,7 @@ func (m *Master) run(ctx context.Context) error {
 	}
 	end()
 	hearing.Wait() // what it has heard is known
+	close(m.hearing.ended)
 	if errors.Is(err, pool.ErrHandedOver) {
 		return m.leave()
 	}

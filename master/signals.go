@@ -75,7 +75,6 @@ func stopWanted(signals chan os.Signal, hungUp func() bool) bool {
 
 // serveSignals turns signals into requests until the pool has ended.
 func (m *Master) serveSignals(ctx context.Context) {
-	defer close(m.hearing.ended)
 	ignored := map[os.Signal]bool{}
 	left, settled := m.terminal.Left(), make(chan hangup.Meaning, signalQueue)
 	for {
