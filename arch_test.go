@@ -54,7 +54,7 @@ var importRules = []importRule{
 	{pkg: "systemd/unit", only: []string{"relevo/config", "relevo/internal/safefile"}, because: "it turns a configuration into text"},
 	{pkg: "internal/diskspace", only: []string{}, because: "whoever writes files asks it what is used up"},
 	{pkg: "internal/printable", only: []string{}, because: "words are made fit to be shown where they come in and where they are shown"},
-	{pkg: "internal/runtimes", std: true, only: []string{"path/filepath", "slices", "strings"}, because: "it decides from words, so that a table can test it"},
+	{pkg: "internal/runtimes", std: true, only: []string{"encoding/json", "fmt", "maps", "path/filepath", "slices", "strconv", "strings"}, because: "it decides from words and a view of files, so that a table can test it"},
 	{pkg: "internal/hangup", only: []string{}, because: "what a signal means depends on the session of the process alone"},
 	{pkg: "internal/systemdbox", only: []string{"relevo/internal/testreq"}, because: "tests of every package may boot a systemd"},
 	{pkg: "internal/oomscore", only: []string{}, because: "it knows a file of the kernel's, and no master"},

@@ -65,6 +65,7 @@ type checked struct {
 	Workers int          `json:"workers,omitempty"`
 	Command []string     `json:"command,omitempty"`
 	Listen  []string     `json:"listen,omitempty"`
+	Notes   []string     `json:"notes,omitempty"`
 	Errors  []checkError `json:"errors,omitempty"`
 }
 
@@ -84,9 +85,10 @@ func (c *cli) checkFile(path string) checked {
 		return result
 	}
 	sources := config.Sources{Defaults: config.Default(), File: file, Dir: dir, NoCommand: !file.Sets("command")}
-	app, err := sources.Resolve()
+	app, notes, err := withRuntime(sources)
 	result.add(errors.Join(err, checkSurroundings(sources, app, err == nil)))
 	if result.OK = result.Errors == nil; result.OK {
+		result.Notes = notes
 		result.Name, result.Workers, result.Command = app.Name, app.Workers, app.Command
 		for _, l := range app.Listen {
 			result.Listen = append(result.Listen, l.String())
@@ -164,5 +166,5 @@ func (r *checked) summary() string {
 	if len(r.Listen) > 0 {
 		text += " on " + strings.Join(r.Listen, ", ")
 	}
-	return text
+	return strings.Join(append([]string{text}, r.Notes...), "\n  ")
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,14 +36,17 @@ const (
 
 func (c *cli) dev() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "dev [flags] [PACKAGE [-- ARG…] | -- COMMAND ARG…]", GroupID: "start",
+		Use: "dev [flags] [PACKAGE|SCRIPT|DIR [-- ARG…] | -- COMMAND ARG…]", GroupID: "start",
 		Short: "Build, serve, and roll on every save",
 		Long: `Build, serve, and roll on every save: the browser never sees a refused connection,
 not while something is built, not while the app warms up, and not after a save
 that does not compile: the workers that serve go on until better ones are ready.
 
 In a Go module no configuration is needed: what is watched is what go list says
-that the program is made of. For everything else name the command, the files
+that the program is made of. Beside a package.json its start script is run, beside
+a script such as app.js or app.py that; any other script may be named. They bind
+their own port, so that relevo listens only where -l says so. For everything else
+name the command, the files
 whose change counts (default: all below the working directory that .gitignore and
 .ignore do not name), and the build, if there is one. {out} in --build and COMMAND
 is a place outside of what is watched. [dev] in relevo.toml has the same settings,
@@ -51,6 +55,7 @@ and [[dev.rules]] for steps before the build.
 ` + dev.Help,
 		Example: `  relevo dev                                          the Go program of this directory
   relevo dev ./cmd/shop -- -v                          with arguments for it
+  relevo dev app.js                                    a script, rolled on every save
   relevo dev --watch '**/*.py' -- python3 app.py       no build
   relevo dev --build 'npm run build' --watch 'src/**' -- node dist/server.js
   relevo dev --build 'cc -o {out} *.c' --watch '*.[ch]' -- {out}`,
@@ -108,8 +113,13 @@ func useArguments(s *config.Sources, args []string, dash int) error {
 		before, after = args[:dash], args[dash:]
 	}
 	switch {
+	case len(before) > 0 && isCommand(s, before[0]):
+		if len(after) > 0 && (before[0] == "npm" || before[0] == "pnpm") {
+			before = append(slices.Clone(before), "--")
+		}
+		useCommand(s, slices.Concat(before, after))
 	case len(before) > 1:
-		return usage(fmt.Errorf("cannot run %q: name one package, or write -- before a command", before))
+		return usage(fmt.Errorf("cannot run %q: name one package or script, or write -- before a command", before))
 	case len(before) == 1:
 		s.Defaults.Dev.Package = before[0]
 		s.Flags["dev.package"] = before
@@ -117,13 +127,13 @@ func useArguments(s *config.Sources, args []string, dash int) error {
 	case len(after) > 0:
 		s.Flags["command"] = after
 	default:
-		return useModule(s)
+		return usePresent(s)
 	}
 	return nil
 }
 
-// useModule takes the program of the working directory where nothing else is said.
-func useModule(s *config.Sources) error {
+// usePresent takes the program of the working directory where nothing else is said.
+func usePresent(s *config.Sources) error {
 	app, _ := s.Resolve()
 	if app.Dev.Package != "" {
 		if len(app.Command) == 0 {
@@ -134,8 +144,17 @@ func useModule(s *config.Sources) error {
 	if len(app.Command) > 0 {
 		return nil
 	}
+	if !hasGoFiles(s.Dir) || !inModule(s.Dir) {
+		command, err := presentScript(app)
+		if command != "" {
+			useCommand(s, []string{command})
+		}
+		if command != "" || err != nil {
+			return usage(err)
+		}
+	}
 	if !inModule(s.Dir) {
-		return usage(errors.New("cannot tell what to run: this is no Go module; write relevo dev --watch GLOB -- COMMAND ARG…"))
+		return usage(errors.New("cannot tell what to run: here is no Go module, package.json or script such as app.js and app.py; write relevo dev SCRIPT, or relevo dev --watch GLOB -- COMMAND ARG…"))
 	}
 	s.Flags["dev.package"] = []string{"."}
 	s.Flags["command"] = []string{"."}
@@ -165,19 +184,18 @@ func programName(pattern, dir string) string {
 }
 
 func (c *cli) runDev(sources config.Sources) error {
-	app, err := sources.Resolve()
-	if err != nil && app.Dev.Package == "" {
-		return invalid(err)
-	}
+	app, _ := sources.Resolve()
 	if app.Dev.Package != "" {
 		sources.Defaults.Name = programName(app.Dev.Package, sources.Dir)
 	}
-	if app, err = resolve(sources); err != nil {
+	app, notes, err := resolveDev(sources)
+	if err != nil {
 		return err
 	}
 	if app.Dev.Delve && app.Dev.Package == "" {
 		return usage(errors.New("cannot use --delve: it builds a Go package for the debugger, and here a command is run; name the package, or leave it out"))
 	}
+	app.Dev.Watch = watchedScript(app, sources.Dir)
 	app.Dev.Open = app.Dev.Open && isTerminal(c.stderr)
 	if app.Dev.Open && app.Dev.Proxy == "" {
 		app.Dev.Proxy = config.DefaultProxy
@@ -190,11 +208,30 @@ func (c *cli) runDev(sources config.Sources) error {
 		return err
 	}
 	debug.SetGCPercent(masterGC)
-	return c.develop(sources, app, stderr, log)
+	tell(log, notes)
+	return c.develop(sources, app, notes, stderr, log)
+}
+
+// resolveDev is resolve; of a Go package that is built the command is known already.
+func resolveDev(sources config.Sources) (config.App, []string, error) {
+	app, err := sources.Resolve()
+	if app.Dev.Package == "" {
+		return resolve(sources)
+	}
+	app, err = fitting(sources, app, err)
+	return app, nil, err
+}
+
+func reloadDev(sources config.Sources) (config.App, []string, error) {
+	sources, err := sources.Reread()
+	if err != nil {
+		return config.App{}, nil, invalid(err)
+	}
+	return resolveDev(sources)
 }
 
 // develop runs the master and the loop beside it.
-func (c *cli) develop(sources config.Sources, app config.App, stderr io.Writer, log *slog.Logger) error {
+func (c *cli) develop(sources config.Sources, app config.App, notes []string, stderr io.Writer, log *slog.Logger) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	o, err := c.devOptions(sources, app, stderr, log)
@@ -211,8 +248,9 @@ func (c *cli) develop(sources config.Sources, app config.App, stderr io.Writer, 
 	}
 	app.Command = loop.Command(app.Command)
 	given := sources
+	reread := loader(func() (config.App, []string, error) { return reloadDev(given) }).telling(log, notes)
 	load := func() (config.App, error) {
-		app, err := reload(given)
+		app, err := reread()
 		app.Command, app.WatchBinary = loop.Command(app.Command), false
 		return app, err
 	}
@@ -224,7 +262,7 @@ func (c *cli) develop(sources config.Sources, app config.App, stderr io.Writer, 
 	loop.UseKeys(keys.keys)
 	attach := func(m *master.Master) error {
 		status, err := m.Status()
-		if err == nil {
+		if err == nil && len(status.Listeners) > 0 {
 			err = page.begin(ctx, status.Listeners)
 		}
 		if err != nil {
@@ -240,7 +278,16 @@ func (c *cli) develop(sources config.Sources, app config.App, stderr io.Writer, 
 	return master.Run(ctx, master.Options{
 		App: app, ConfigFile: fileOf(sources), Places: c.places, Log: quieter(log, app), Streams: c.streams(app.Output), Version: version(),
 		Load: load, Attach: attach, Await: loop.Await,
-		Started: func(listeners []control.Listener) { c.greet(stderr, app, listeners); loop.Serving() },
+		Started: func(listeners []control.Listener) {
+			c.greet(stderr, app, listeners)
+			if page.waits() { // for the port that the app has bound by now
+				if err := page.begin(ctx, listeners); err != nil {
+					log.Error(err.Error())
+				}
+				page.greet(c, log)
+			}
+			loop.Serving()
+		},
 	})
 }
 

@@ -64,6 +64,9 @@ func (b *browser) begin(ctx context.Context, listeners []control.Listener) error
 	return nil
 }
 
+// waits says whether the proxy does not know yet where the app listens.
+func (b *browser) waits() bool { return b != nil && b.proxy.Load() == nil }
+
 // wait returns when the proxy has ended, which needs the end of begin's context.
 func (b *browser) wait() {
 	if b != nil {

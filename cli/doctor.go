@@ -128,7 +128,7 @@ func (c *cli) readConfiguration(h *doctor.Host) {
 		return
 	}
 	s := config.Sources{Defaults: c.around().fit(config.Default()), File: file, Getenv: c.getenv, Dir: dir, NoCommand: !file.Sets("command")}
-	h.App, err = s.Resolve()
+	h.App, _, err = withRuntime(s)
 	named := h.App
 	named.Command = nil // which is looked at apart
 	h.ConfigErrors = config.SortedErrors(errors.Join(err, checkSurroundings(s, named, err == nil)))

@@ -115,6 +115,9 @@ func (c *cli) settingFlags(cmd *cobra.Command, has func(config.Setting) bool) *a
 		if s.Arg == "bool" {
 			flag.NoOptDefVal = "true"
 		}
+		if s.Key == "workers" {
+			f.VarP(&settingFlag{s, flags.texts}, "instances", "i", "another spelling of --workers, that of pm2")
+		}
 	}
 	return flags
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,7 +21,7 @@ import (
 
 func (c *cli) run() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "run [flags] [--] [COMMAND ARG…]", GroupID: "start",
+		Use: "run [flags] [--] [COMMAND|SCRIPT|DIR ARG…]", GroupID: "start",
 		Short: "Run a command as a pool of workers, in the foreground",
 		Long: `Run a command as a pool of workers, in the foreground.
 
@@ -31,8 +33,15 @@ Signals: HUP reloads (where the terminal has gone it is a stop), TERM, INT and
 QUIT stop gracefully (a second one, half a second later or more, forces), TTIN
 and TTOU add and take away a worker, USR2 replaces relevo itself. Settings come
 from flags, from RELEVO_FLAG_NAME in the environment and from relevo.toml; the
-first of these that has one wins. Without COMMAND that of the file is run.`,
-		Example: `  relevo run -l :8080 -n 4 -- ./server
+first of these that has one wins. Without COMMAND that of the file is run.
+
+COMMAND may be a script (app.js, app.ts, app.py, app.rb, config.ru, app.php, x.sh),
+which its interpreter runs, a directory with a package.json, or npm start, npm run X,
+npx, yarn, pnpm and bun run: what they run is run without them. Flags stand before
+it; what comes after it is its own.`,
+		Example: `  relevo run -i 4 app.js
+  relevo run npm start
+  relevo run -l :8080 -n 4 -- ./server
   relevo run -l :8080 -- node server.mjs
   relevo run -l web=:8080 -l unix:/run/app.sock,mode=0660 -- ./server --http-fd {fd:web}
   relevo run -l :8000 -- uvicorn --fd {fd} app:app`,
@@ -59,19 +68,20 @@ func (c *cli) runMaster(cmd *cobra.Command, flags *appFlags, read func(at place)
 		return err
 	}
 	at := c.placeAfter(arrival, cmd, flags)
-	load := func() (config.App, error) {
+	load := func() (config.App, []string, error) {
 		sources, err := read(at)
 		if err != nil {
-			return config.App{}, err
+			return config.App{}, nil, err
 		}
 		return resolve(sources)
 	}
 	app, succeeds := arrival.App()
+	var notes []string
 	if !succeeds {
-		app, err = load()
+		app, notes, err = load()
 	}
 	if err == nil {
-		err = c.serveApp(app, at, arrival, load)
+		err = c.serveApp(app, notes, at, arrival, load)
 	}
 	if control.ExitCode(err) == control.ExitConfig && !arrival.First() {
 		// That code ends the service, and workers of the previous master may serve.
@@ -80,8 +90,29 @@ func (c *cli) runMaster(cmd *cobra.Command, flags *appFlags, read func(at place)
 	return err
 }
 
+// loader reads an app, and what there is to tell of it.
+type loader func() (app config.App, notes []string, err error)
+
+// telling has what a reload reads told of in the log, where that was not told before.
+func (l loader) telling(log *slog.Logger, told []string) func() (config.App, error) {
+	return func() (config.App, error) {
+		app, notes, err := l()
+		if err == nil && !slices.Equal(notes, told) {
+			tell(log, notes)
+			told = notes
+		}
+		return app, err
+	}
+}
+
+func tell(log *slog.Logger, notes []string) {
+	for _, note := range notes {
+		log.Warn(note)
+	}
+}
+
 // serveApp is a master's life.
-func (c *cli) serveApp(app config.App, at place, arrival *master.Arrival, load func() (config.App, error)) error {
+func (c *cli) serveApp(app config.App, notes []string, at place, arrival *master.Arrival, load loader) error {
 	c.logFormat, c.logLevel = string(app.LogFormat), app.LogLevel.String()
 	stderr := newLogQueue(c.stderr)
 	defer stderr.close()
@@ -93,6 +124,7 @@ func (c *cli) serveApp(app config.App, at place, arrival *master.Arrival, load f
 	// many workers, whose own GOGC is not touched.
 	debug.SetGCPercent(masterGC)
 	c.container.tell(log, app)
+	tell(log, notes)
 	var workerScore *int
 	if score, ok := oomscore.Protect(); ok {
 		workerScore = &score
@@ -101,7 +133,7 @@ func (c *cli) serveApp(app config.App, at place, arrival *master.Arrival, load f
 		WorkerOOMScoreAdj: workerScore,
 		Arrival:           arrival, Signals: c.signals, Terminal: isTerminal(c.stderr) || isTerminal(c.stdout),
 		App: app, ConfigFile: at.file, Dir: at.dir, Places: arrival.Places(c.places), Log: log, Streams: c.streams(app.Output), Version: version(),
-		Load:    load,
+		Load:    load.telling(log, notes),
 		Started: func(listeners []control.Listener) { c.greet(stderr, app, listeners) },
 	})
 }
@@ -109,23 +141,21 @@ func (c *cli) serveApp(app config.App, at place, arrival *master.Arrival, load f
 // masterGC is GOGC of the master.
 const masterGC = 40
 
-// resolve returns a valid app whose placeholders name its listeners.
-func resolve(sources config.Sources) (config.App, error) {
-	app, err := sources.Resolve()
+// resolve returns a valid app whose command is a program, and what there is to tell of it.
+func resolve(sources config.Sources) (config.App, []string, error) {
+	app, notes, err := withRuntime(sources)
+	app, err = fitting(sources, app, err)
+	return app, notes, err
+}
+
+// fitting adds to an app's error that its placeholders do not name its listeners.
+func fitting(sources config.Sources, app config.App, err error) (config.App, error) {
 	if err == nil {
 		if key, wrong := checkPlaceholders(app); wrong != nil {
 			err = sources.Blame(key, wrong)
 		}
 	}
 	return app, invalid(err)
-}
-
-func reload(sources config.Sources) (config.App, error) {
-	sources, err := sources.Reread()
-	if err != nil {
-		return config.App{}, invalid(err)
-	}
-	return resolve(sources)
 }
 
 // checkPlaceholders returns the key of the setting that it does not agree with.
@@ -160,7 +190,7 @@ func (c *cli) greet(to io.Writer, app config.App, listeners []control.Listener) 
 	}
 	for i, l := range listeners {
 		address := l.Address
-		if network := app.Listen[i].Network; strings.HasPrefix(string(network), "tcp") {
+		if l.Captured || strings.HasPrefix(string(app.Listen[i].Network), "tcp") {
 			address = "http://" + browsable(l.Address)
 		}
 		fmt.Fprintf(to, "\n  %s %s\n", c.paint(c.color, bold, app.Name), address)

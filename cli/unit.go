@@ -66,7 +66,7 @@ func (c *cli) unitFiles(flags unitFlags, name string) (files []unit.File, app st
 		return nil, "", invalid(err)
 	}
 	sources := config.Sources{Defaults: config.Default(), File: file, Dir: dir}
-	resolved, err := resolve(sources)
+	resolved, err := asWritten(sources)
 	if err != nil {
 		return nil, "", err
 	}

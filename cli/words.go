@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
+
+	"relevo/config"
+	"relevo/internal/runtimes"
 )
 
 // foreignWords are commands of PM2, systemctl, supervisorctl, einhornsh and others,
@@ -100,27 +102,24 @@ func inOurWords(args []string) string {
 	if command == "" {
 		return ""
 	}
-	return "to run it: relevo run -- " + command
+	return "to run it: relevo run " + command
 }
 
 // runnable is the command line of a program or a script, empty for other words.
 func runnable(args []string) string {
-	interpreters := map[string]string{
-		".js": "node ", ".mjs": "node ", ".cjs": "node ", ".ts": "node --import tsx ", ".py": "python3 ", ".rb": "ruby ", ".php": "php ",
-	}
 	line := strings.Join(args, " ")
 	info, err := os.Stat(args[0])
 	isFile := err == nil && info.Mode().IsRegular()
-	if interpreter := interpreters[filepath.Ext(args[0])]; isFile && interpreter != "" {
-		return interpreter + line
+	if dir := logicalDir(os.Getenv); runtimes.IsRunnable(newLocalMachine(config.App{Dir: dir}), dir, args[0]) {
+		return line
 	}
 	if isFile && !strings.Contains(args[0], "/") {
-		return "./" + line
+		return "-- ./" + line
 	}
 	if _, err := exec.LookPath(args[0]); err != nil {
 		return ""
 	}
-	return line
+	return "-- " + line
 }
 
 // notFound is the error for a command that relevo does not have.

@@ -67,7 +67,7 @@ func TestNotFound(t *testing.T) {
 		"enable web":   "relevo install",
 		"reread":       "relevo reload",
 		"inc":          "relevo scale +1",
-		"server.js x":  "relevo run -- node server.js x",
+		"server.js x":  "relevo run server.js x",
 		"app x":        "relevo run -- ./app x",
 		"statsu":       "did you mean status?",
 		"xyzzy":        "see relevo --help",

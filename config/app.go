@@ -138,15 +138,17 @@ func Default() App {
 func CPUs() int { return runtime.GOMAXPROCS(0) }
 
 // NameFor returns the default name of an app whose command works in dir: the base
-// name of its program, of a script the script's or its directory's. What a name may
-// not have is replaced by "-".
-func NameFor(command []string, dir string) string {
+// name of its program, of a script the script's or its directory's.
+func NameFor(command []string, dir string) string { return NameOf(runtimes.AppName(command, dir)) }
+
+// NameOf makes a name of a text. What a name may not have is replaced by "-".
+func NameOf(text string) string {
 	name := strings.Map(func(r rune) rune {
 		if badInName(r) {
 			return '-'
 		}
 		return r
-	}, runtimes.AppName(command, dir))
+	}, text)
 	return strings.TrimLeft(name[:min(len(name), 63)], ".-")
 }
 

@@ -19,7 +19,7 @@ type listenerFD struct {
 // placeholder is compiled at its first use: the launcher process, which has to
 // start quickly, never gets there.
 var placeholder = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`\{(fd|addr|slot)(?::([A-Za-z0-9._-]+))?\}`)
+	return regexp.MustCompile(`\{(:*)(fd|addr|slot|out)(?::([A-Za-z0-9._-]+))?\}`)
 })
 
 // CheckArguments says whether every placeholder names a listener of the app.
@@ -35,6 +35,7 @@ func CheckArguments(args []string, listeners []string) error {
 // expand fills in {fd} {fd:NAME} {addr} {addr:NAME} {slot}. Without a NAME the
 // first listener is meant. Anything else in braces stays as it is, and so does
 // {fd:3} where no listener is named 3: in JavaScript it is an argument of listen.
+// {:fd} stands for the text {fd}, {::fd} for {:fd}, and so on.
 func expand(args []string, listeners []listenerFD, slot int) ([]string, error) {
 	out := make([]string, len(args))
 	var failed error
@@ -62,8 +63,13 @@ func expandText(text string, listeners []listenerFD, slot int) (expanded, found 
 
 func fill(found string, listeners []listenerFD, slot int) (string, error) {
 	parts := placeholder().FindStringSubmatch(found)
-	kind, name := parts[1], parts[2]
-	if kind == "slot" {
+	colons, kind, name := parts[1], parts[2], parts[3]
+	switch {
+	case colons != "":
+		return "{" + found[2:], nil
+	case kind == "out": // of dev's, which was filled in before
+		return found, nil
+	case kind == "slot":
 		if name != "" {
 			return found, nil
 		}

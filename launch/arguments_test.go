@@ -13,6 +13,7 @@ func TestExpand(t *testing.T) {
 		"{slot}": "2", "--bind=fd://{fd:admin-1.x}": "--bind=fd://4", "{fd},{addr},{slot}": "3,127.0.0.1:8080,2",
 		"plain": "plain", "": "", "{}": "{}", "{FD}": "{FD}", "{fds}": "{fds}", "{slot:web}": "{slot:web}", "{ fd }": "{ fd }",
 		`{"fd":1}`: `{"fd":1}`, "{{fd}}": "{3}", "{fd:a b}": "{fd:a b}", "${fd}": "$3", "listen({fd:3})": "listen({fd:3})", "{port}": "{port}",
+		"{:fd}": "{fd}", "{::fd}": "{:fd}", "{:addr:none}": "{addr:none}", "{:out}": "{out}", "{out}": "{out}", "{:x}": "{:x}",
 	} {
 		args := []string{"x", arg}
 		got, err := expand(args, listeners, 2)

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"relevo/internal/runtimes"
 )
 
 // findExecutable returns the absolute path of the program, symbolic links not
@@ -49,6 +51,9 @@ func notInPath(program, dir, pathVariable string) error {
 	err := fmt.Errorf("cannot run %s: not found in PATH (%s)", program, pathVariable)
 	if info, statErr := os.Stat(filepath.Join(dir, program)); statErr == nil && info.Mode().IsRegular() {
 		return fmt.Errorf("%w; there is one in %s: write ./%s", err, dir, program)
+	}
+	if hint := runtimes.InstallHint(program); hint != "" {
+		err = fmt.Errorf("%w; %s", err, hint)
 	}
 	return fmt.Errorf("%w; install it, give its path, or set PATH for the workers with --env", err)
 }

@@ -162,6 +162,7 @@ func TestPrepareRefusesTheRest(t *testing.T) {
 		says    []string
 	}{
 		"not in PATH":           {Command{Args: []string{"nosuchprogram"}}, []string{"cannot run nosuchprogram: not found in PATH (", os.Getenv("PATH"), "install it, give its path"}},
+		"no interpreter":        {Command{Args: []string{"ruby3.3", "x.rb"}, Env: []string{"PATH=/nowhere"}}, []string{"cannot run ruby3.3: not found in PATH", "the package ruby: apt install ruby"}},
 		"unsearchable PATH":     {Command{Args: []string{"server"}, Dir: dir, Env: []string{"PATH=" + closed + ":" + env}}, []string{"not found in PATH", "write ./server"}},
 		"not in the app's PATH": {Command{Args: []string{"sh"}, Env: []string{"PATH=/nowhere:/else"}}, []string{"cannot run sh: not found in PATH (/nowhere:/else)", "--env"}},
 		"beside it":             {Command{Args: []string{"server"}, Dir: dir}, []string{"not found in PATH", "there is one in " + dir, "write ./server"}},

@@ -1,6 +1,7 @@
 // Package runtimes knows the command lines of interpreters and of programs that
 // start others: which argument is the script, which options take a value, and what
-// an app is called after. It decides from words alone and looks at no file.
+// an app is called after. Resolve makes a command of a script, a package or a package
+// manager. All of it decides from words and from what a Machine shows of files.
 //
 // What is known of each stands in tables.go; to teach it one more, add a line there.
 package runtimes

@@ -1,0 +1,118 @@
+package runtimes
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Resolve returns the command that runs a script, a package's directory or what a
+// package manager would run. Other commands are returned as they are. address is that of
+// the first TCP listener, empty if there is none.
+func Resolve(m Machine, dir, address string, args []string) (Command, error) {
+	c, err := resolve(m, dir, address, args)
+	if err == nil {
+		c.Notes = append(c.Notes, nodeNotes(m, dir, c)...)
+	}
+	return c, err
+}
+
+func resolve(m Machine, dir, address string, args []string) (Command, error) {
+	if len(args) == 0 || args[0] == "" {
+		return Command{Args: args}, nil
+	}
+	word := args[0]
+	path, scripted := under(dir, word), slices.Contains(runnableEndings[:], filepath.Ext(word))
+	switch {
+	case !strings.Contains(word, "/") && m.Find(word) != "": // it is run as ever
+	case m.IsDir(path):
+		return directory(m, dir, path, args[1:])
+	case !m.IsFile(path):
+		if scripted {
+			return Command{}, missing(m, dir, word)
+		}
+	case m.FirstLine(path) != "" && m.Executable(path):
+		if !strings.Contains(word, "/") {
+			word = "./" + word
+		}
+		c := Command{Args: append([]string{word}, args[1:]...)}
+		if scripted {
+			c.Name = scriptName(dir, word)
+		}
+		return c, nil
+	case m.FirstLine(path) != "" || scripted && !isProgram(m, path):
+		c, err := scriptCommand(m, dir, address, args)
+		c.Name = scriptName(dir, word)
+		return c, err
+	}
+	return Managed(m, dir, args)
+}
+
+// IsRunnable says whether a word names a script, a package's directory or a package
+// manager, so that Resolve makes a command of it.
+func IsRunnable(m Machine, dir, word string) bool {
+	path := under(dir, word)
+	switch {
+	case m.IsDir(path):
+		return m.IsFile(filepath.Join(path, "package.json"))
+	case isManager(word), slices.Contains(runnableEndings[:], filepath.Ext(word)):
+		return true
+	}
+	return m.IsFile(path) && m.FirstLine(path) != ""
+}
+
+// isProgram says whether a file is run by itself although its name ends as a script's.
+func isProgram(m Machine, path string) bool {
+	text, err := m.ReadFile(path)
+	return m.Executable(path) && (err != nil || strings.HasPrefix(string(text), "\x7fELF"))
+}
+
+// scriptName is what an app is called after whose script is known.
+func scriptName(dir, script string) string { return AppName([]string{"sh", script}, dir) }
+
+// directory runs the start script of the package in a directory.
+func directory(m Machine, dir, path string, args []string) (Command, error) {
+	if !m.IsFile(filepath.Join(path, "package.json")) {
+		return Command{}, fmt.Errorf("cannot run the directory %s: it has no package.json; name the script%s", path, likely(m, path))
+	}
+	c, err := packageScript(m, packageRun{manager: "npm", command: "start", name: "start", dir: path, from: dir}, args)
+	c.Dir = path
+	return c, err
+}
+
+// likely names the script of a directory that is probably meant.
+func likely(m Machine, dir string) string {
+	if script := Find(m, dir); script != "" {
+		return ": relevo run " + filepath.Join(dir, script)
+	}
+	return ", or a command after --"
+}
+
+// Find is the script of a directory that says by its name that it is the app's; empty:
+// there is none.
+func Find(m Machine, dir string) string {
+	for _, script := range appScripts {
+		if m.IsFile(filepath.Join(dir, script)) {
+			return script
+		}
+	}
+	return ""
+}
+
+var appScripts = [...]string{
+	"app.py", "main.py", "server.py", "app.js", "server.js", "index.js", "main.js", "app.mjs", "server.mjs", "index.mjs", "main.mjs", "app.cjs", "server.cjs", "index.cjs",
+	"app.ts", "server.ts", "index.ts", "main.ts", "config.ru", "app.rb", "app.php", "index.php",
+}
+
+// runnableEndings are those of scripts for which Resolve finds the interpreter.
+var runnableEndings = [...]string{".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".py", ".rb", ".ru", ".php", ".sh", ".pl"}
+
+func missing(m Machine, dir, word string) error {
+	for _, place := range []string{"src", "dist", "build", "lib", "app", "bin", "server"} {
+		if near := filepath.Join(place, word); !filepath.IsAbs(word) && m.IsFile(under(dir, near)) {
+			return fmt.Errorf("cannot find the script %s in %s; did you mean %s?", word, dir, near)
+		}
+	}
+	return fmt.Errorf("cannot find the script %s: there is no file %s; give the script's path", word, under(dir, word))
+}

@@ -1,0 +1,177 @@
+package runtimes
+
+import (
+	"slices"
+	"strings"
+)
+
+// hooks are the scripts that a package manager runs before and after another one.
+type hooks struct{ before, after string }
+
+// scriptText is the command for the text of a package's script. A plain command needs
+// no shell. In other texts the shell becomes the last command by exec where it can; else
+// it stays and waits for it, as that of npm does.
+func scriptText(h hooks, text string, args []string) (c Command) {
+	if h == (hooks{}) {
+		if c, ok := plainCommand(text, args); ok {
+			return c
+		}
+	}
+	line := text
+	if last, ok := lastCommand(text); ok && h.after == "" {
+		line = text[:last] + withExec(text[last:])
+	}
+	if len(args) > 0 {
+		line += ` "$@"`
+	}
+	if h.before != "" {
+		line = "( " + h.before + "\n) && " + line
+	}
+	if h.after != "" {
+		line += " && ( " + h.after + "\n)"
+	}
+	return Command{Args: append([]string{"sh", "-c", literal(line), "sh"}, args...)}
+}
+
+// plainCommand reads a text that a shell would only split into words.
+func plainCommand(text string, args []string) (c Command, ok bool) {
+	words, ok := split(text)
+	if !ok || slices.ContainsFunc(words, isBraceExpansion) {
+		return c, false
+	}
+	for len(words) > 0 && (isAssignment(words[0]) || words[0] == "exec" || words[0] == "cross-env") {
+		if isAssignment(words[0]) {
+			c.Set = append(c.Set, literal(words[0]))
+		}
+		words = words[1:]
+	}
+	if len(words) == 0 || isBuiltin(words[0]) {
+		return c, false
+	}
+	for i := range words {
+		words[i] = literal(words[i])
+	}
+	c.Args = slices.Concat(words, args)
+	return c, true
+}
+
+// isBraceExpansion says whether some shells make several words of one.
+func isBraceExpansion(word string) bool {
+	return strings.Contains(word, "{") && (strings.Contains(word, ",") || strings.Contains(word, ".."))
+}
+
+// withExec puts exec behind the assignments of a command.
+func withExec(command string) string {
+	rest := strings.TrimLeft(command, " \t")
+	end := assignments(rest)
+	if tail, ok := strings.CutPrefix(rest[end:], "cross-env "); ok { // it would stay
+		rest = rest[:end] + strings.TrimLeft(tail, " ")
+		end = assignments(rest)
+	}
+	if strings.HasPrefix(rest[end:], "exec ") {
+		return " " + rest
+	}
+	return " " + rest[:end] + "exec " + rest[end:]
+}
+
+// assignments is how long the assignments are that a command begins with. Those with
+// quotes are left to the shell.
+func assignments(command string) (end int) {
+	for {
+		word, _, more := strings.Cut(command[end:], " ")
+		if !more || !isAssignment(word) || strings.ContainsAny(word, "'\"") {
+			return end
+		}
+		end += len(word)
+		end += len(command[end:]) - len(strings.TrimLeft(command[end:], " "))
+	}
+}
+
+func isAssignment(word string) bool {
+	name, _, ok := strings.Cut(word, "=")
+	return ok && name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	})
+}
+
+// isBuiltin says whether a word means something to the shell itself.
+func isBuiltin(word string) bool {
+	return slices.Contains(strings.Fields(`. : [ ! { } alias bg break case cd command continue do echo eval exit export fg for function getopts hash if jobs kill
+		local printf pwd read readonly return select set shift source test time times trap type ulimit umask unalias unset until wait while true false`), word)
+}
+
+// split returns the words of a command line that a shell would only split. It says
+// false where a shell would do more.
+func split(text string) (words []string, plain bool) {
+	var word strings.Builder
+	var quote rune
+	open := false
+	for _, r := range text {
+		switch {
+		case quote == '\'' && r != quote, quote == '"' && !strings.ContainsRune("\"$`\\", r):
+			word.WriteRune(r)
+		case quote != 0 && r == quote:
+			quote = 0
+		case quote == 0 && (r == '\'' || r == '"'):
+			quote, open = r, true
+		case quote == 0 && (r == ' ' || r == '\t'):
+			if open {
+				words = append(words, word.String())
+			}
+			word.Reset()
+			open = false
+		case strings.ContainsRune("|&;<>()$`\\*?[]~#!\n\"", r):
+			return nil, false
+		default:
+			word.WriteRune(r)
+			open = true
+		}
+	}
+	if open {
+		words = append(words, word.String())
+	}
+	return words, quote == 0
+}
+
+// lastCommand is where the last command of "a && b" begins. It says false where a text
+// has other operators: the program is not the last thing that its shell does then.
+func lastCommand(text string) (at int, ok bool) {
+	var quote byte
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\\' || c == '`' || c == '\n':
+			return 0, false
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '\'' || c == '"':
+			quote = c
+		case c == '&' && strings.HasPrefix(text[i:], "&&"):
+			at = i + 2
+			i++
+		case strings.IndexByte("|&;()#", c) >= 0:
+			return 0, false
+		}
+	}
+	last := strings.TrimLeft(text[at:], " \t")
+	word, _, _ := strings.Cut(last[assignments(last):], " ")
+	return at, quote == 0 && word != "" && !isBuiltin(word) && !isAssignment(word)
+}
+
+// escapeBrace writes {:name for {name, and one colon more where there are some.
+func escapeBrace(text, name string) string {
+	var b strings.Builder
+	for {
+		at := strings.IndexByte(text, '{')
+		if at < 0 {
+			b.WriteString(text)
+			return b.String()
+		}
+		b.WriteString(text[:at+1])
+		text = text[at+1:]
+		if rest, ok := strings.CutPrefix(strings.TrimLeft(text, ":"), name); ok && (strings.HasPrefix(rest, "}") || strings.HasPrefix(rest, ":")) {
+			b.WriteByte(':')
+		}
+	}
+}
