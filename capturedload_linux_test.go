@@ -66,6 +66,8 @@ func capturedSite(t *testing.T, flags ...string) *site {
 	s.release("1", "binds")
 	args := append([]string{"run", "--name", "site", "-n", "4", "--canary", "100ms", "--watch-binary=false"}, flags...)
 	s.start(append(args, "--", "./app", freeAddress(t))...)
+	// A program that takes its time is taken as one that serves nobody, at first.
+	s.await("the program to bind its port", func() bool { return len(s.status().Listeners) > 0 })
 	return s
 }
 
