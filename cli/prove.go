@@ -132,7 +132,11 @@ func (c *cli) runProve(ctx context.Context, client *control.Client, o prove.Opti
 			fmt.Fprintf(c.stderr, "roll failed: %s\n", p.Roll.Reason)
 		}
 	}
+	before, _ := client.Status(ctx) // an app that cannot tell has no counts
 	report, err := prove.Run(ctx, o)
+	if after, failed := client.Status(context.WithoutCancel(ctx)); failed == nil {
+		report.Left = leftSince(before.Connections, after.Connections)
+	}
 	if live {
 		fmt.Fprint(c.stderr, "\r\x1b[K")
 	}
@@ -158,6 +162,15 @@ func (c *cli) printReport(report prove.Report, asJSON bool) error {
 	}
 	_, err := fmt.Fprint(c.stdout, printable.Text(text.String())) // it quotes what servers answered
 	return err
+}
+
+// leftSince is what was counted between two looks, nil where that is nothing.
+func leftSince(before, after pool.Connections) *prove.Left {
+	left := after.Minus(before)
+	if left.String() == (pool.Connections{}).String() {
+		return nil
+	}
+	return &prove.Left{Finished: left.Finished, Rescued: left.Rescued, Cut: left.Cut, Why: left.Why, Text: left.String()}
 }
 
 // proven says whether nothing was lost and everything asked for was done.

@@ -69,6 +69,9 @@ func (c *cli) printStatus(s control.Status) error {
 		return fmt.Errorf("cannot print the status: %w", err)
 	}
 	c.printLastRoll(s.LastRoll)
+	if text := s.Connections.String(); text != (pool.Connections{}).String() {
+		fmt.Fprintf(c.stdout, "\nconnections of workers that left: %s\n", text)
+	}
 	return nil
 }
 
@@ -135,8 +138,17 @@ const hashWidth = 12
 
 func shortHash(hash string) string { return hash[:min(len(hash), hashWidth)] }
 
-// note is the most useful thing to know about a worker beyond the columns.
+// note tells of what is doubtful, and the most useful thing beside.
 func note(w pool.Worker) string {
+	text := noteOf(w)
+	if w.State != string(machine.Serving) || w.ReadyBy != "observed" {
+		return text
+	}
+	return strings.TrimSuffix("ready: observed; "+text, "; ")
+}
+
+// noteOf is the most useful thing to know about a worker beyond the columns.
+func noteOf(w pool.Worker) string {
 	switch {
 	case !w.Retry.IsZero() && w.LastExit != nil:
 		return fmt.Sprintf("next try in %s, after %s", time.Until(w.Retry).Round(100*time.Millisecond), w.LastExit)

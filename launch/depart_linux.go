@@ -31,15 +31,20 @@ func (p *Process) depart() {
 	sockets := p.binder.sockets
 	holding := rescue.Take(p.rescues())
 	defer holding.Cancel()
-	idle := p.poll(ctx, func() bool { return sockets.Emptied(p.order) }) && p.poll(ctx, func() bool { return p.isIdle(ctx, holding) })
+	idle := p.poll(ctx, p.overdue, func() bool { return sockets.Emptied(p.order) }) &&
+		p.poll(ctx, p.overdue, func() bool { return p.isIdle(ctx, holding) })
 	if ctx.Err() != nil {
 		return
 	}
 	p.relay(ctx, holding)
 	p.hurry.Do(func() {})
+	inUse := p.inUse(procfs.Tree(p.pid), sockets.Ports(p.order), holding)
 	p.handle.signal(p.release.command.stopSignal())
 	if idle {
 		p.sink(pool.Said{Message: ipc.Drained{}})
+	}
+	if inUse { // what ends before the worker does is finished
+		p.poll(ctx, nil, func() bool { return !p.inUse(procfs.Tree(p.pid), sockets.Ports(p.order), holding) })
 	}
 }
 
@@ -62,7 +67,10 @@ func (p *Process) isIdle(ctx context.Context, holding *rescue.Holding) bool {
 	if err != nil && !isClosed(p.gone) {
 		p.release.launcher.unrescued(err)
 	}
-	if done = done && !p.busy(pids, ports, holding); !done && holding.Late() {
+	if p.inUse(pids, ports, holding) {
+		done = false
+	}
+	if !done && holding.Late() {
 		p.relay(ctx, holding)
 	}
 	return done
@@ -74,39 +82,54 @@ func (p *Process) relay(ctx context.Context, holding *rescue.Holding) {
 	if p.handle.pidfd == nil || !p.binder.sockets.Others(p.order) {
 		return
 	}
+	var relay *rescue.Relay
 	raw, err := p.handle.pidfd.SyscallConn()
 	if err == nil {
 		failed := raw.Control(func(fd uintptr) {
-			err = holding.HandOver(ctx, launcher.self, int(fd), launcher.runOnce)
+			relay, err = holding.HandOver(ctx, launcher.self, int(fd), launcher.runOnce)
 		})
 		err = errors.Join(err, failed)
+	}
+	if relay != nil {
+		p.tally.rescue(relay.Connections)
+		go relay.Cuts(context.Background(), func() { p.sink(pool.RelayCut{Count: 1}) })
 	}
 	if err != nil {
 		launcher.unrescued(err)
 	}
 }
 
-// busy says whether the worker is at work for a client whose connection is not held.
-func (p *Process) busy(pids []int, ports []uint16, holding *rescue.Holding) bool {
+// inUse says whether the worker is at work for a client whose connection is not held, and
+// counts them all. It knows nothing where the kernel does not tell.
+func (p *Process) inUse(pids []int, ports []uint16, holding *rescue.Holding) bool {
 	sockets := map[uint64]bool{}
 	for _, pid := range pids {
-		procfs.Sockets(pid, sockets)
+		if procfs.Sockets(pid, sockets) != nil {
+			return false // it has ended
+		}
 	}
 	connections, err := sockdiag.Established(ports)
 	if err != nil {
 		p.release.launcher.warn("cannot see whether a worker's connections are idle", "pid", p.pid, "err", err)
 		return false
 	}
+	idle, inUse := map[uint64]bool{}, false
 	for _, c := range connections {
-		if inode := uint64(c.Inode); sockets[inode] && !holding.Has(inode) && !rescue.Idle(c) {
-			return true
+		inode := uint64(c.Inode)
+		switch held, isIdle := holding.Has(inode), rescue.Idle(c); {
+		case !sockets[inode] || holding.Given(inode):
+		case held:
+			idle[inode] = holding.Idle(inode)
+		default:
+			idle[inode], inUse = isIdle, inUse || !isIdle
 		}
 	}
-	return false
+	p.tally.look(idle)
+	return inUse
 }
 
-// poll looks until done says true, ctx ends, or the pool has lost its patience.
-func (p *Process) poll(ctx context.Context, done func() bool) bool {
+// poll looks until done says true, ctx ends, or end is closed.
+func (p *Process) poll(ctx context.Context, end <-chan struct{}, done func() bool) bool {
 	for pause := departureFirst; ; pause = min(2*pause, departureLast) {
 		began := time.Now()
 		if done() {
@@ -117,7 +140,7 @@ func (p *Process) poll(ctx context.Context, done func() bool) bool {
 		case <-ctx.Done():
 			wait.Stop()
 			return false
-		case <-p.overdue:
+		case <-end:
 			wait.Stop()
 			return false
 		case <-wait.C:

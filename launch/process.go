@@ -38,6 +38,7 @@ type Process struct {
 	asked      atomic.Bool   // its end is the master's wish
 	greeted    atomic.Bool   // its program drains by itself
 	led        atomic.Bool   // it is being led out
+	tally      tally
 	overdue    chan struct{} // closed when the pool's patience with a departure has ended
 	hurry      sync.Once     // closes overdue, unless depart has done its work
 	introduced atomic.Bool   // the pool knows that it is led out
@@ -204,7 +205,7 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 	if !p.asked.Load() && result.execed {
 		p.release.started(p.source, p.got.Load())
 	}
-	exited := pool.Exited{Status: status, Hint: cmp.Or(
+	exited := pool.Exited{Status: status, Connections: p.tally.result(), Hint: cmp.Or(
 		oomHint, p.noPrivileges(), p.refusedAddress(status), p.addressTaken(), p.wouldBlock(), hintFor(status, p.asked.Load()), p.swallowed(status), p.directoryHint(status))}
 	switch {
 	case result.failure != nil:

@@ -87,7 +87,9 @@ type Event struct {
 	Tail       []string        `json:"tail,omitempty"`
 	Count      int             `json:"count,omitempty"`
 	DurationMS *int64          `json:"duration_ms,omitempty"`
-	Workers    []string        `json:"workers,omitempty"` // healed: ids of those that may have broken it
+	// Connections of a worker that was led out, in its exit.
+	Connections *Connections `json:"connections,omitempty"`
+	Workers     []string     `json:"workers,omitempty"` // healed: ids of those that may have broken it
 	// Of a roll: what is rolled in, and what served before.
 	Release     *Info `json:"release,omitempty"`
 	FromRelease *Info `json:"from_release,omitempty"`

@@ -31,7 +31,7 @@ func TestStatusJSON(t *testing.T) {
 		const release = `"release":{"path":"/srv/app","sha256":"5eedv1","version":"v1"}`
 		wantEqual(t, "status", got, `{"generation":1,"state":"running","slots":2,`+release+`,"workers":[`+
 			`{"slot":0,"id":"1","pid":1001,"generation":1,"state":"serving",`+
-			`"started":"2000-01-01T00:00:00Z","ready":"2000-01-01T00:00:00Z","respawns":0,`+release+`,"text":"7 jobs",`+
+			`"started":"2000-01-01T00:00:00Z","ready":"2000-01-01T00:00:00Z","ready_by":"said","respawns":0,`+release+`,"text":"7 jobs",`+
 			`"last_exit":{"code":1,"text":"exit status 1"}},`+
 			`{"slot":1,"id":"","pid":0,"generation":1,"state":"backoff","retry":"2000-01-01T00:01:00.`+retryOf(t, got)+
 			`Z","respawns":2,`+release+`,"last_exit":{"code":4,"text":"exit status 4"}}],`+

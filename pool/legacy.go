@@ -23,7 +23,9 @@ type Legacy struct {
 	Rolls      map[int]RollResult      `json:"rolls,omitempty"`
 	LastRoll   *RollResult             `json:"last_roll,omitempty"`
 	Withheld   []WithheldLegacy        `json:"withheld,omitempty"`
-	StartError *StartError             `json:"start_error,omitempty"` // why a pool that stops did not come up
+	// Connections are those of workers that were led out.
+	Connections Connections `json:"connections,omitzero"`
+	StartError  *StartError `json:"start_error,omitempty"` // why a pool that stops did not come up
 
 	// Files are those of the workers and the releases, see WorkerFile and
 	// ReleaseFile.
@@ -38,6 +40,7 @@ type MemberLegacy struct {
 	State      machine.State   `json:"state"`
 	Started    time.Time       `json:"started"`
 	Ready      time.Time       `json:"ready,omitzero"`
+	ReadyBy    string          `json:"ready_by,omitempty"`
 	Text       string          `json:"text,omitempty"`
 	Open       int             `json:"open,omitempty"`
 	Asked      bool            `json:"asked,omitempty"`
@@ -123,7 +126,7 @@ func (l Legacy) Process(m MemberLegacy) ProcessLegacy {
 func (p *Pool) legacy(processes map[int]ProcessLegacy) Legacy {
 	l := Legacy{
 		Machine: p.machine.Legacy(), Members: []MemberLegacy{}, Slots: map[int]SlotLegacy{}, Generation: p.generation,
-		Releases: map[int]json.RawMessage{}, Rolls: map[int]RollResult{}, LastRoll: p.lastRoll, StartError: p.startError, Files: map[string]*os.File{},
+		Releases: map[int]json.RawMessage{}, Rolls: map[int]RollResult{}, LastRoll: p.lastRoll, Connections: p.connections, StartError: p.startError, Files: map[string]*os.File{},
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.members)) {
 		m, process := p.members[id], processes[id]
@@ -150,14 +153,14 @@ func (p *Pool) legacy(processes map[int]ProcessLegacy) Legacy {
 
 func (m *member) legacy(process json.RawMessage) MemberLegacy {
 	return MemberLegacy{
-		ID: m.id, Slot: m.slot, Generation: m.generation, State: m.state, Started: m.started, Ready: m.ready, Text: m.text, Open: m.open,
+		ID: m.id, Slot: m.slot, Generation: m.generation, State: m.state, Started: m.started, Ready: m.ready, ReadyBy: m.readyBy, Text: m.text, Open: m.open,
 		Asked: m.asked, Signalled: m.signalled, Abandoned: m.abandoned, Process: process,
 	}
 }
 
 func (m MemberLegacy) member() *member {
 	return &member{
-		id: m.ID, slot: m.Slot, generation: m.Generation, state: m.State, started: m.Started, ready: m.Ready, text: m.Text, open: m.Open,
+		id: m.ID, slot: m.Slot, generation: m.Generation, state: m.State, started: m.Started, ready: m.Ready, readyBy: m.ReadyBy, text: m.Text, open: m.Open,
 		asked: m.Asked, signalled: m.Signalled, abandoned: m.Abandoned,
 	}
 }
@@ -182,7 +185,7 @@ func Inherit(o Options, l Legacy, releases map[int]Release) (*Pool, error) {
 			return nil, fmt.Errorf("cannot take over the pool: the release of generation %d is missing", row.Generation)
 		}
 	}
-	p.generation, p.lastRoll, p.startError = l.Generation, l.LastRoll, l.StartError
+	p.generation, p.lastRoll, p.startError, p.connections = l.Generation, l.LastRoll, l.StartError, l.Connections
 	maps.Copy(p.releases, releases)
 	for generation, result := range l.Rolls {
 		p.rolls[generation] = &rollRequest{result: result}

@@ -67,6 +67,7 @@ type Pool struct {
 	handedOver  bool
 	unsaved     bool             // the keeper has not seen the newest state
 	kept        map[int][]string // names of the releases' files at the keeper, by generation
+	connections Connections      // of workers that were led out
 	closing     sync.WaitGroup   // of releases that nothing needs any more
 }
 
@@ -78,6 +79,7 @@ type member struct {
 	wanted               []func(Process) error
 	state                machine.State
 	started, ready       time.Time
+	readyBy              string
 	text                 string
 	open                 int
 	asked                bool // the master wants it to leave

@@ -100,8 +100,8 @@ type Report interface{ report() }
 // Online: the worker's own program runs (the launcher has exec'd it).
 type Online struct{}
 
-// Ready: the worker serves. How says who said so: notify, ipc, observed, delay
-// or alive.
+// Ready: the worker serves. How says who said so: notify, ipc, accepted, observed,
+// delay or alive.
 type Ready struct{ How string }
 
 // Captured: the worker's program has bound an address and got a socket of the
@@ -142,7 +142,13 @@ type Exited struct {
 	Hint   string // what a person should look at, empty where Status says it all
 	// Unstarted is set where the worker's program never ran because of the master.
 	Unstarted *MasterError
+	// Connections are those of a worker that was led out, nil of any other.
+	Connections *Connections
 }
+
+// RelayCut: a relay has cut connections that had been told as rescued. It may come after
+// Exited.
+type RelayCut struct{ Count int }
 
 func (Online) report()       {}
 func (Ready) report()        {}
@@ -156,6 +162,7 @@ func (Hung) report()         {}
 func (Flooding) report()     {}
 func (Disconnected) report() {}
 func (Exited) report()       {}
+func (RelayCut) report()     {}
 
 // ExitStatus is how a process ended: by exit with a code, or by a signal.
 type ExitStatus struct {

@@ -12,6 +12,11 @@ import (
 
 // reported takes in what a worker's process tells.
 func (p *Pool) reported(m *member, r Report) {
+	if r, late := r.(RelayCut); late {
+		p.connections.Rescued -= r.Count
+		p.connections.CutFor(CutForeign, r.Count)
+		return
+	}
 	if p.members[m.id] != m {
 		return // it has exited
 	}
@@ -57,7 +62,7 @@ func (p *Pool) becameReady(m *member, r Ready) {
 	if m.state != machine.Starting {
 		return
 	}
-	m.ready = time.Now()
+	m.ready, m.readyBy = time.Now(), readyBy(r.How)
 	took := m.ready.Sub(m.started).Milliseconds()
 	if addresses := p.releases[m.generation].Addresses(); len(addresses) > 0 {
 		p.publishFor(m, Event{Kind: KindListening, Addresses: addresses})
@@ -67,6 +72,14 @@ func (p *Pool) becameReady(m *member, r Ready) {
 		p.opts.OnReady()
 	}
 	p.step(machine.Ready{Worker: m.id})
+}
+
+// readyBy is how a status tells who said that a worker was ready.
+func readyBy(how string) string {
+	if how == "notify" || how == "ipc" {
+		return "said"
+	}
+	return how
 }
 
 func (p *Pool) said(m *member, message ipc.Message) {
@@ -95,6 +108,9 @@ func (p *Pool) said(m *member, message ipc.Message) {
 // that what it decides can still be told with the worker's name.
 func (p *Pool) exited(m *member, r Exited) {
 	m.exit = &r
+	if r.Connections != nil {
+		p.connections = p.connections.Plus(*r.Connections)
+	}
 	blame := m.blame(r)
 	p.publishExit(m, r, blame)
 	slot := p.slot(m.slot)
@@ -108,7 +124,7 @@ func (p *Pool) exited(m *member, r Exited) {
 
 func (p *Pool) publishExit(m *member, r Exited, blame machine.Blame) {
 	planned, status := m.asked, r.Status
-	e := Event{Kind: KindExit, Planned: &planned, Text: status.Said}
+	e := Event{Kind: KindExit, Planned: &planned, Text: status.Said, Connections: r.Connections}
 	if blame == machine.BlameMaster && !planned {
 		e.Blame, e.Hint = blame, r.Hint
 	}

@@ -17,23 +17,28 @@ type Status struct {
 	Fallback   int         `json:"fallback,omitempty"` // the generation that a crash storm would go back to
 	Workers    []Worker    `json:"workers"`
 	LastRoll   *RollResult `json:"last_roll,omitempty"`
+	// Connections are those of workers that were led out, since the app has started.
+	Connections Connections `json:"connections,omitzero"`
 }
 
 // Worker is one worker, or a slot that has none (ID and PID are then empty).
 type Worker struct {
-	Slot       int         `json:"slot"`
-	ID         string      `json:"id"`
-	PID        int         `json:"pid"`
-	Generation int         `json:"generation"`
-	State      string      `json:"state"` // a machine.State
-	Started    time.Time   `json:"started,omitzero"`
-	Ready      time.Time   `json:"ready,omitzero"`
-	Retry      time.Time   `json:"retry,omitzero"` // backoff: when the next spawn is due
-	Respawns   int         `json:"respawns"`       // of the slot, since the master started
-	Release    *Info       `json:"release,omitempty"`
-	Text       string      `json:"text,omitempty"` // the worker's own status line
-	Open       int         `json:"open,omitempty"` // draining: connections left, as it says
-	LastExit   *ExitStatus `json:"last_exit,omitempty"`
+	Slot       int       `json:"slot"`
+	ID         string    `json:"id"`
+	PID        int       `json:"pid"`
+	Generation int       `json:"generation"`
+	State      string    `json:"state"` // a machine.State
+	Started    time.Time `json:"started,omitzero"`
+	Ready      time.Time `json:"ready,omitzero"`
+	// ReadyBy says why it was taken as ready: said (its own word), accepted (it took a
+	// connection), observed (it was seen to wait for one), delay, or alive.
+	ReadyBy  string      `json:"ready_by,omitempty"`
+	Retry    time.Time   `json:"retry,omitzero"` // backoff: when the next spawn is due
+	Respawns int         `json:"respawns"`       // of the slot, since the master started
+	Release  *Info       `json:"release,omitempty"`
+	Text     string      `json:"text,omitempty"` // the worker's own status line
+	Open     int         `json:"open,omitempty"` // draining: connections left, as it says
+	LastExit *ExitStatus `json:"last_exit,omitempty"`
 }
 
 // Status returns what can be seen now. It returns ErrNotRunning after Run.
@@ -48,7 +53,7 @@ func (p *Pool) status() Status {
 	s := Status{
 		Generation: view.Generation, State: string(view.Phase), Slots: view.Slots,
 		Release: p.info(view.Generation), Rolling: p.info(view.Rolling), Fallback: view.Fallback,
-		Workers: []Worker{}, LastRoll: p.lastRoll,
+		Workers: []Worker{}, LastRoll: p.lastRoll, Connections: p.connections,
 	}
 	if view.Rolling != 0 {
 		s.State = "rolling"
@@ -67,7 +72,7 @@ func (p *Pool) describe(row machine.Row) Worker {
 	}
 	if m := p.members[row.Worker]; m != nil {
 		w.ID, w.PID = strconv.Itoa(m.id), m.pid()
-		w.Started, w.Ready, w.Text, w.Open = m.started, m.ready, m.text, m.open
+		w.Started, w.Ready, w.ReadyBy, w.Text, w.Open = m.started, m.ready, m.readyBy, m.text, m.open
 	}
 	w.Release = p.info(row.Generation)
 	return w

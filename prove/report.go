@@ -47,6 +47,19 @@ type Report struct {
 	Rolls   *Rolls   `json:"rolls,omitempty"` // nil: none were asked for
 	Kills   *Kills   `json:"kills,omitempty"` // nil: none were asked for
 	Samples []Sample `json:"samples"`         // the first 10 lost requests
+
+	// Left is what became of the connections of workers that the master led out meanwhile,
+	// as the master says; nil: of none. The caller of Run fills it in.
+	Left *Left `json:"left,omitempty"`
+}
+
+// Left are connections of workers that were led out.
+type Left struct {
+	Finished int            `json:"finished"`
+	Rescued  int            `json:"rescued"`
+	Cut      int            `json:"cut"`
+	Why      map[string]int `json:"cut_why,omitempty"`
+	Text     string         `json:"-"` // the same in words
 }
 
 // Lost returns how many requests were lost.

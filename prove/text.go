@@ -22,6 +22,9 @@ func (r Report) WriteText(w io.Writer) error {
 	b.WriteByte('\n')
 	fmt.Fprintf(&b, "longest gap without an answer: %s, at %s\n", brief(r.LongestGap), brief(r.LongestGapAt))
 	r.writeRolls(&b)
+	if r.Left != nil {
+		fmt.Fprintf(&b, "connections of workers that left: %s\n", r.Left.Text)
+	}
 	r.writeKills(&b)
 	r.writeLimits(&b)
 	r.writeSamples(&b)

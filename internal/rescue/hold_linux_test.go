@@ -209,7 +209,8 @@ func TestLateRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(pidfd)
-	if err := s.holding.HandOver(t.Context(), self, pidfd, run); err != nil {
+	relay, err := s.holding.HandOver(t.Context(), self, pidfd, run)
+	if err != nil {
 		t.Fatal(err)
 	}
 	answer, err := http.ReadResponse(bufio.NewReader(s.client), nil)
@@ -222,6 +223,34 @@ func TestLateRequest(t *testing.T) {
 	s.client.Close()
 	if got := s.came(came); got != "" {
 		t.Errorf("the worker reads %q", got)
+	}
+	if relay.Cuts(t.Context(), func() { t.Error("the relay says that it has cut a connection") }); relay.Connections != 1 {
+		t.Errorf("the relay has %d connections", relay.Connections)
+	}
+}
+
+// What is not HTTP/1 ends with its worker: the relay cuts it, and says so.
+func TestForeignRequest(t *testing.T) {
+	s := newStage(t)
+	unix.SetNonblock(s.fd, true)
+	s.await("the connection to be idle", func() bool { return s.look() && s.held() })
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pidfd, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pidfd)
+	relay, err := s.holding.HandOver(t.Context(), self, pidfd, run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.ask("\x17\x03\x03")
+	cut := 0
+	if relay.Cuts(t.Context(), func() { cut++ }); cut != 1 {
+		t.Errorf("%d connections are cut", cut)
 	}
 }
 

@@ -2,6 +2,7 @@ package rescue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -26,6 +27,12 @@ const (
 // relayPatience is for how long a relay may take to begin.
 const relayPatience = 2 * time.Second
 
+// Words of a relay to its master, a byte each.
+const (
+	wordBegun = 'b' // it has all connections
+	wordCut   = 'c' // one of them was cut: what came was not HTTP/1
+)
+
 // firstFD is the worker's pidfd; the connections follow.
 const firstFD = 3
 
@@ -37,7 +44,7 @@ const firstFD = 3
 // A thread that waits in a read when its process is killed takes what is in the socket
 // with it. Where there may be one, HandOver returns when the relay has taken out what
 // is there; and nothing comes after that, where the kernel lets the master drop it.
-func (h *Holding) HandOver(ctx context.Context, self string, pidfd int, start func(func() (pid int, err error)) error) error {
+func (h *Holding) HandOver(ctx context.Context, self string, pidfd int, start func(func() (pid int, err error)) error) (*Relay, error) {
 	var inodes []uint64
 	for inode, c := range h.known {
 		if c.idle {
@@ -45,27 +52,49 @@ func (h *Holding) HandOver(ctx context.Context, self string, pidfd int, start fu
 		}
 	}
 	if len(inodes) == 0 {
-		return nil
+		return nil, nil
 	}
-	begun, err := h.startRelay(self, pidfd, inodes, start)
+	words, err := h.startRelay(self, pidfd, inodes, start)
 	if err != nil {
 		h.Cancel()
-		return fmt.Errorf("cannot start a relay: %w", err)
+		return nil, fmt.Errorf("cannot start a relay: %w", err)
 	}
-	defer begun.Close()
+	relay := &Relay{Connections: len(inodes), words: words}
 	if h.give(inodes) {
-		awaitWord(ctx, begun)
+		relay.awaitBeginning(ctx)
 	}
-	return nil
+	return relay, nil
 }
 
-func (h *Holding) startRelay(self string, pidfd int, inodes []uint64, start func(func() (pid int, err error)) error) (begun *os.File, err error) {
+// Relay is a relay that was started.
+type Relay struct {
+	Connections int // that it was given
+	words       *os.File
+}
+
+// Cuts waits for the relay's end, or that of ctx, and calls cut for each connection that
+// it has cut.
+func (r *Relay) Cuts(ctx context.Context, cut func()) {
+	defer r.words.Close()
+	defer context.AfterFunc(ctx, func() { r.words.SetReadDeadline(time.Now()) })()
+	for word := make([]byte, 1); ; {
+		n, err := r.words.Read(word)
+		if err != nil {
+			return
+		}
+		if n == 1 && word[0] == wordCut {
+			cut()
+		}
+	}
+}
+
+func (h *Holding) startRelay(self string, pidfd int, inodes []uint64, start func(func() (pid int, err error)) error) (words *os.File, err error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer null.Close()
-	begun, says, err := os.Pipe()
+	words, says, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
@@ -79,10 +108,10 @@ func (h *Holding) startRelay(self string, pidfd int, inodes []uint64, start func
 			&syscall.ProcAttr{Files: files, Env: relayEnvironment(), Sys: &syscall.SysProcAttr{Setsid: true}})
 	})
 	if err != nil {
-		begun.Close()
+		words.Close()
 		return nil, err
 	}
-	return begun, nil
+	return words, nil
 }
 
 // give lets go of connections that a relay has, and says whether a read of one may wait
@@ -101,11 +130,14 @@ func (h *Holding) give(inodes []uint64) (blocking bool) {
 	return blocking
 }
 
-// awaitWord waits for the relay's word that it has begun, or for its end.
-func awaitWord(ctx context.Context, begun *os.File) {
-	begun.SetReadDeadline(time.Now().Add(relayPatience))
-	defer context.AfterFunc(ctx, func() { begun.SetReadDeadline(time.Now()) })()
-	begun.Read(make([]byte, 1))
+// awaitBeginning waits for the relay's first word, or for its end.
+func (r *Relay) awaitBeginning(ctx context.Context) {
+	r.words.SetReadDeadline(time.Now().Add(relayPatience))
+	end := context.AfterFunc(ctx, func() { r.words.SetReadDeadline(time.Now()) })
+	r.words.Read(make([]byte, 1))
+	if end() {
+		r.words.SetReadDeadline(time.Time{})
+	}
 }
 
 // relayEnvironment makes a small Go program start quickly and stay small.
@@ -138,7 +170,7 @@ func Main(args []string) (code int, relaying bool) {
 
 // serveAll returns when no connection is left.
 func serveAll(pidfd, count int) {
-	signal.Ignore(syscall.SIGPIPE) // the master reads one word, and may be gone
+	signal.Ignore(syscall.SIGPIPE) // the master may be gone
 	worker := newWorker(count)
 	var all, begun sync.WaitGroup
 	begun.Add(count)
@@ -147,12 +179,14 @@ func serveAll(pidfd, count int) {
 		all.Go(func() {
 			client := newSharedConn(fd, worker)
 			begun.Done()
-			serve(client, func() (net.Conn, error) { return dialFor(client) })
+			err := serve(client, func() (net.Conn, error) { return dialFor(client) })
+			if errors.Is(err, errForeign) {
+				os.Stdout.Write([]byte{wordCut})
+			}
 		})
 	}
 	begun.Wait()
-	os.Stdout.Write([]byte{'\n'})
-	os.Stdout.Close()
+	os.Stdout.Write([]byte{wordBegun})
 	go worker.await(pidfd)
 	all.Wait()
 }

@@ -14,12 +14,14 @@ type Holding struct{}
 func Take(func(netip.Addr) bool) *Holding { return &Holding{} }
 
 func (*Holding) Look([]int, []uint16) (bool, error) { return true, nil }
-func (*Holding) HandOver(context.Context, string, int, func(func() (int, error)) error) error {
-	return nil
+func (*Holding) HandOver(context.Context, string, int, func(func() (int, error)) error) (*Relay, error) {
+	return nil, nil
 }
 func (*Holding) Cancel()         {}
 func (*Holding) Has(uint64) bool { return false }
-func (*Holding) Len() int        { return 0 }
+
+// Relay is a relay that was started.
+type Relay struct{ Connections int }
 
 // Main says that the program was not started as a relay.
 func Main([]string) (int, bool) { return 0, false }

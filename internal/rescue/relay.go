@@ -27,7 +27,9 @@ func serve(client net.Conn, dial func() (net.Conn, error)) error {
 	client.SetReadDeadline(time.Now().Add(idlePatience))
 	in := bufio.NewReaderSize(client, 64<<10)
 	for {
-		if !beginsRequest(in) {
+		if begins, foreign := beginsRequest(in); foreign {
+			return errForeign
+		} else if !begins {
 			return nil
 		}
 		client.SetReadDeadline(time.Now().Add(headPatience))
@@ -38,18 +40,24 @@ func serve(client net.Conn, dial func() (net.Conn, error)) error {
 	}
 }
 
-// beginsRequest waits for the first bytes of a request line.
-func beginsRequest(in *bufio.Reader) bool {
+// errForeign ends a connection on which no HTTP/1 request has come, but something else.
+var errForeign = errors.New("cannot relay what is not HTTP/1")
+
+// beginsRequest waits for the first bytes of a request line. foreign says that others came.
+func beginsRequest(in *bufio.Reader) (begins, foreign bool) {
 	for n := 1; n <= longestMethod+1; n++ {
 		head, err := in.Peek(n)
-		if err != nil || !beginsLikeRequest(head) {
-			return false
+		if err != nil {
+			return false, false
+		}
+		if !beginsLikeRequest(head) {
+			return false, true
 		}
 		if head[n-1] == ' ' {
-			return true
+			return true, false
 		}
 	}
-	return false
+	return false, true
 }
 
 // relay passes one request on and its answer back. more says that another request is

@@ -227,5 +227,12 @@ func (h *Holding) Cancel() {
 	}
 }
 
+// Given says whether a relay has a connection.
+func (h *Holding) Given(inode uint64) bool { return h.given[inode] }
+
+// Idle says whether nobody waited for an answer on a connection that is held, at the last
+// look.
+func (h *Holding) Idle(inode uint64) bool { return h.known[inode] != nil && h.known[inode].idle }
+
 // Has says whether a connection, by the inode of its socket, is held, or a relay's.
 func (h *Holding) Has(inode uint64) bool { return h.known[inode] != nil || h.given[inode] }

@@ -1,0 +1,71 @@
+package pool
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Connections is what became of the connections of workers that the master led out: of
+// programs that do not drain by their own word. They are counted from the moment in which
+// a worker gets no new client.
+type Connections struct {
+	Finished int `json:"finished"` // answered, and closed by either end
+	Rescued  int `json:"rescued"`  // a relay has taken them over
+	Cut      int `json:"cut"`      // they ended with the worker
+
+	Why map[string]int `json:"cut_why,omitempty"` // how many were cut for what reason, see the Cut constants
+}
+
+// Why connections are cut.
+const (
+	CutIdle    = "idle at the end"          // nobody waited for an answer; the client may have been about to ask
+	CutInUse   = "in use"                   // at the drain timeout, or the worker died
+	CutForeign = "not HTTP/1 (TLS, HTTP/2)" // a relay cannot serve it
+)
+
+// Plus adds two counts up.
+func (c Connections) Plus(other Connections) Connections {
+	sum := Connections{c.Finished + other.Finished, c.Rescued + other.Rescued, c.Cut + other.Cut, maps.Clone(c.Why)}
+	for why, n := range other.Why {
+		if sum.Why == nil {
+			sum.Why = map[string]int{}
+		}
+		sum.Why[why] += n
+	}
+	return sum
+}
+
+// Minus is what was counted since other was.
+func (c Connections) Minus(other Connections) Connections {
+	negative := Connections{-other.Finished, -other.Rescued, -other.Cut, map[string]int{}}
+	for why, n := range other.Why {
+		negative.Why[why] = -n
+	}
+	left := c.Plus(negative)
+	maps.DeleteFunc(left.Why, func(_ string, n int) bool { return n == 0 })
+	return left
+}
+
+// CutFor counts connections that were cut.
+func (c *Connections) CutFor(why string, n int) {
+	if n > 0 {
+		*c = c.Plus(Connections{Cut: n, Why: map[string]int{why: n}})
+	}
+}
+
+// String says it in words.
+func (c Connections) String() string {
+	text := fmt.Sprintf("%d finished, %d rescued, %d cut", c.Finished, c.Rescued, c.Cut)
+	var why []string
+	for _, reason := range slices.Sorted(maps.Keys(c.Why)) {
+		if n := c.Why[reason]; n > 0 {
+			why = append(why, fmt.Sprintf("%d %s", n, reason))
+		}
+	}
+	if len(why) > 0 {
+		text += ": " + strings.Join(why, ", ")
+	}
+	return text
+}
