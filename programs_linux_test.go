@@ -14,6 +14,7 @@ import (
 	"testing"
 	"text/tabwriter"
 
+	"relevo/control"
 	"relevo/internal/testreq"
 	"relevo/prove"
 )
@@ -191,7 +192,9 @@ func (p unmodified) prove(t *testing.T, s *site, port string) *prove.Report {
 	}
 	p.start(s, port)
 	// A program that takes its time is taken as one that serves nobody, at first.
-	s.await("the program to bind its port", func() bool { return len(s.status().Listeners) > 0 })
+	s.await("the program to bind its port", func() bool {
+		return slices.ContainsFunc(s.status().Listeners, func(l control.Listener) bool { return strings.HasSuffix(l.Address, ":"+port) })
+	})
 	if p.gateway != "" {
 		address = p.startGateway(s)
 	}

@@ -59,6 +59,8 @@ func (p *Process) obstacle() string {
 	switch {
 	case server == nil:
 		return ""
+	case len(p.release.command.Listeners) == 0: // there is none that it could take over
+		return fmt.Sprintf("%s listens on %s by itself", server, address) + p.uncaptured()
 	case server.pid == p.pid:
 		return fmt.Sprintf("it listens on %s by itself and not on the listener of relevo (%s); %s",
 			address, p.listenerText(0), p.takeOver(0)) + p.uncaptured()

@@ -65,6 +65,15 @@ func TestListensElsewhere(t *testing.T) {
 	wantError(t, expect[pool.Obstructed](w).Hint, "by itself", "it is a child of", "LISTEN_PID")
 }
 
+// TestListensWithoutOurs: the program listens where relevo sees no bind, and there is no
+// listener of relevo's that it could take.
+func TestListensWithoutOurs(t *testing.T) {
+	w := newRig(t).start(Command{App: "app", Args: []string{python(t), "-Sc", binds("127.0.0.1:0")}})
+	obstacle := ""
+	await(t, "the program to listen", func() bool { obstacle = w.Process.(*Process).obstacle(); return obstacle != "" })
+	wantError(t, obstacle, "listens on 127.0.0.1:", "by itself")
+}
+
 // TestProcessInBetween: a shell runs the program without exec.
 func TestProcessInBetween(t *testing.T) {
 	r := newRig(t, "web")
