@@ -187,6 +187,30 @@ func TestBindsNothing(t *testing.T) {
 	wantError(t, expect[pool.Obstructed](w).Hint, "has bound no address", "--ready delay=2s", "--ready-timeout")
 }
 
+var listensUnseen = behaves("listen without a bind", func() {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err == nil {
+		err = unix.Listen(fd, 1) // at a port of the kernel's choice
+	}
+	if err != nil {
+		fmt.Println(err)
+	}
+	stay()
+})
+
+func TestListensUnseen(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	c := listensUnseen.command()
+	c.Sockets = common{listenTCP(t, "web")}
+	w := r.start(c)
+	expect[pool.Online](w)
+	if why := r.uncaptured.Load(); why != nil {
+		testreq.Missing(t, "binds cannot be captured here: "+*why)
+	}
+	wantError(t, expect[pool.Obstructed](w).Hint, "listens on 0.0.0.0:", "has not seen it bind", "--ready delay=2s")
+}
+
 var needsRoot = behaves("need root", func() {
 	fmt.Println("sudo: The \"no new privileges\" flag is set, which prevents sudo from running as root.")
 	os.Exit(1)

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"fmt"
 	"time"
 
 	"relevo/pool"
@@ -10,17 +11,27 @@ import (
 // worker which is not ready.
 const boundByThen = 2 * time.Second
 
-// tellUnbound says of a worker that is not ready that it has opened no port, if that is so.
+// tellUnbound says of a worker that is not ready that it has opened no port, or one that
+// relevo has not seen, if that is so.
 func (p *Process) tellUnbound() (told bool) {
 	if p.isSettled() || !p.ready.accepts() || p.ready.hasSpoken() || p.binder.hasBound() {
 		return false
 	}
-	if p.obstacle() != "" { // it listens where relevo does not see it bind
+	hint, listeners := bindsNothing, p.release.command.Listeners
+	if server, address := listensByItself(kin(p.pid), inodesOf(p.binder.observable(listeners))); server != nil {
+		if len(listeners) > 0 {
+			return false // what keeps it from them is said by others
+		}
+		hint = fmt.Sprintf(bindsUnseen, server, address)
+	}
+	if p.binder.hasBound() { // meanwhile
 		return false
 	}
-	p.observed(pool.Obstructed{Hint: bindsNothing})
+	p.observed(pool.Obstructed{Hint: hint})
 	return true
 }
+
+const bindsUnseen = "%s listens on %s, and relevo has not seen it bind that: --ready delay=2s, or READY=1 to NOTIFY_SOCKET, says when it is ready"
 
 const bindsNothing = "it runs, and has bound no address so far: --ready-timeout gives a slow one more time; one that serves on no port, as a queue " +
 	"worker, gets ready by --ready delay=2s, or by READY=1 to NOTIFY_SOCKET, and needs no -l; where it takes the socket of another process, or opens " +
