@@ -94,7 +94,7 @@ func TestTerminalGone(t *testing.T) {
 			}
 			terminal.HangUp()
 			s.gone()
-			if log, err := os.ReadFile(filepath.Join(s.dir, "log")); err != nil || strings.Contains(string(log), "by force") {
+			if log, err := os.ReadFile(filepath.Join(s.dir, "log")); err != nil || strings.Contains(string(log), "by force") || strings.Contains(string(log), "panic: ") {
 				t.Errorf("the log: %v\n%s", err, log)
 			}
 		})

@@ -344,7 +344,7 @@ func (c *cli) devOptions(sources config.Sources, app config.App, stderr io.Write
 		return dev.Options{}, fmt.Errorf("cannot use %s for what is built: %w; RELEVO_STATE_DIR chooses another place", place, err)
 	}
 	o := dev.Options{
-		Dir: sources.Dir, Dev: app.Dev, Place: place, Name: app.Name, Log: log,
+		Dir: sources.Dir, Dev: app.Dev, Place: place, Store: c.places.ReleaseStore(app.Name), Name: app.Name, Log: log,
 		Say: func(n dev.Note) { fmt.Fprintln(stderr, c.noteText(n)) },
 		// Erase the screen and what scrolled off it; the cursor goes home (xterm).
 		ClearScreen: func() { io.WriteString(stderr, "\x1b[H\x1b[2J\x1b[3J") },

@@ -63,6 +63,9 @@ goes on unless --now stops it. Its state is kept.`,
 				return err
 			}
 		}
+		if name == "" {
+			return usage(errors.New("cannot tell which app is meant: there is no relevo.toml here; name one"))
+		}
 		if err := config.CheckName(name); err != nil {
 			return usage(err)
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 
 	"relevo/control"
 	"relevo/launch/store"
@@ -44,7 +43,7 @@ func (c *cli) pruneStopped(name string, notRunning error) (control.Pruned, error
 			return control.Pruned{}, err
 		}
 	}
-	dir := filepath.Join(c.places.AppState(name), "releases")
+	dir := c.places.ReleaseStore(name)
 	if _, err := os.Stat(dir); name == "" || err != nil {
 		return control.Pruned{}, notRunning
 	}

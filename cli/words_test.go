@@ -56,6 +56,8 @@ func TestNotFound(t *testing.T) {
 		"save":         "relevo install",
 		"start app.js": "relevo run -- COMMAND",
 		"restart":      "relevo reload",
+		"reset web":    "nothing resets",
+		"link":         "no service",
 		"delete web":   "relevo stop",
 		"startup":      "relevo install",
 		"ls":           "relevo list",

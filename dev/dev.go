@@ -49,6 +49,7 @@ type Options struct {
 	Dir   string
 	Dev   config.Dev
 	Place string // directory of what is built, absolute
+	Store string // directory of the copies of releases, absolute; default: none
 	Name  string // of the program that is built
 	// ConfigFile, if set, is watched too: a change of it rolls.
 	ConfigFile string

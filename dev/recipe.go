@@ -59,6 +59,9 @@ func newRecipe(ctx context.Context, o Options) (recipe, error) {
 	r.set.Globs = append(r.set.Globs, watched...)
 	r.set.Not = append(r.set.Not, not...)
 	r.set.Not = append(r.set.Not, watch.Escape(o.Place)+"/**")
+	if o.Store != "" { // each start writes there
+		r.set.Not = append(r.set.Not, watch.Escape(o.Store)+"/**")
+	}
 	if o.ConfigFile != "" {
 		r.set.Exact = append(r.set.Exact, watch.Escape(o.ConfigFile))
 	}

@@ -179,6 +179,21 @@ func (p *Process) swallowed(status pool.ExitStatus) string {
 	return fmt.Sprintf("%s is a process in between, which closes the listeners before the program gets them; %s", name, instead)
 }
 
+// lostListener explains the complaint of a program whose descriptor is no listener: that of
+// a process in between which nothing else shows, for it may end well.
+func (p *Process) lostListener(status pool.ExitStatus) string {
+	passed := len(p.release.command.Listeners)
+	if p.asked.Load() || passed == 0 || status.Error != "" || !advice.NoListener(p.tail.lines()) {
+		return ""
+	}
+	descriptors := strconv.Itoa(firstFD)
+	if passed > 1 {
+		descriptors += " to " + strconv.Itoa(firstFD+passed-1)
+	}
+	return cmp.Or(p.swallowed(status), "the program did not find a listener at the descriptor that it uses; relevo passes "+descriptors+
+		": a process in between that starts the program as its child closes them, have it exec the program, or pass them on (Python: pass_fds, Node: stdio)")
+}
+
 func contains(ports []int, number int) bool {
 	for _, port := range ports {
 		if port == number {

@@ -93,6 +93,13 @@ func TestSwallowed(t *testing.T) {
 	wantError(t, w.exit().Hint, "npm is a process in between", "closes the listeners", "type what it runs: node server.js")
 }
 
+// TestListenerLost: a process in between that is not known, and ends well, is found by what
+// its child says.
+func TestListenerLost(t *testing.T) {
+	w := newRig(t, "web").start(Command{App: "app", Args: []string{"/bin/sh", "-c", "echo 'OSError: [Errno 9] Bad file descriptor'; exit 0"}})
+	wantError(t, w.exit().Hint, "relevo passes 3", "a process in between")
+}
+
 // TestWrapperServes: a child that serves all the same is warned of once, unless its
 // parent handles the stop signal.
 func TestWrapperServes(t *testing.T) {

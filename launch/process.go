@@ -206,7 +206,8 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 		p.release.started(p.source, p.got.Load())
 	}
 	exited := pool.Exited{Status: status, Connections: p.tally.result(), Hint: cmp.Or(
-		oomHint, p.noPrivileges(), p.refusedAddress(status), p.addressTaken(), p.wouldBlock(), hintFor(status, p.asked.Load()), p.swallowed(status), p.directoryHint(status))}
+		oomHint, p.noPrivileges(), p.refusedAddress(status), p.addressTaken(), p.wouldBlock(), p.lostListener(status),
+		hintFor(status, p.asked.Load()), p.swallowed(status), p.directoryHint(status))}
 	switch {
 	case result.failure != nil:
 		exited.Status.Error = result.failure.Error()

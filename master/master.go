@@ -309,7 +309,7 @@ func (m *Master) tellHealed(up *upgrader.Upgrader) {
 func (m *Master) openLauncher() (err error) {
 	places, name := m.opts.Places, m.opts.App.Name
 	o := launch.Options{
-		SnapshotDir:  filepath.Join(places.AppState(name), "releases"),
+		SnapshotDir:  places.ReleaseStore(name),
 		KeepReleases: m.opts.App.KeepReleases,
 		Streams:      m.opts.Streams,
 		Log:          m.log,

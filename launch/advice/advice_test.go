@@ -111,6 +111,24 @@ func TestTaken(t *testing.T) {
 	}
 }
 
+func TestNoListener(t *testing.T) {
+	for said, want := range map[string]bool{
+		"OSError: [Errno 9] Bad file descriptor":                                       true,
+		"Error: listen EINVAL: invalid argument":                                       true,
+		"Error: open EBADF":                                                            true,
+		"fcntl: bad file descriptor":                                                   true,
+		"listen: Socket operation on non-socket":                                       true,
+		"Error: Os { code: 9, kind: Uncategorized, message: \"Bad file descriptor\" }": true,
+		"OSError: [Errno 98] Address already in use":                                   false,
+		"Error: connect EINVAL 0.0.0.0:99":                                             false,
+		"TypeError: Invalid argument":                                                  false,
+	} {
+		if NoListener([]string{"first", said}) != want {
+			t.Errorf("%q: %v", said, !want)
+		}
+	}
+}
+
 func TestWouldBlock(t *testing.T) {
 	for said, want := range map[string]bool{
 		"BlockingIOError: [Errno 11] Resource temporarily unavailable":                            true,

@@ -15,6 +15,15 @@ var wouldBlock = sync.OnceValue(func() *regexp.Regexp {
 // WouldBlock says whether a program complains that it would have had to wait.
 func WouldBlock(lines []string) bool { return slices.ContainsFunc(lines, wouldBlock().MatchString) }
 
+// noListener are words for a descriptor that is closed, or is no socket. Node says EINVAL
+// when it listens on one.
+var noListener = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)EBADF|bad file descriptor|ENOTSOCK|socket operation on non-socket|not a socket|listen EINVAL|errno (9|88)\b|os error (9|88)\b`)
+})
+
+// NoListener says whether a program complains that a descriptor is no socket.
+func NoListener(lines []string) bool { return slices.ContainsFunc(lines, noListener().MatchString) }
+
 // Words for "address already in use", and addresses near them. They are compiled
 // at their first use: the launcher process starts quickly, and never gets here.
 var (
