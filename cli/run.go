@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -183,6 +184,16 @@ func (c *cli) streams(o config.Output) launch.Streams {
 	}
 }
 
+// isTCP says whether the i-th listener is one. Those that programs bind are known by their
+// addresses alone.
+func isTCP(app config.App, i int, l control.Listener) bool {
+	if l.Captured {
+		_, _, err := net.SplitHostPort(l.Address)
+		return err == nil && !strings.ContainsAny(l.Address[:1], "/@u")
+	}
+	return strings.HasPrefix(string(app.Listen[i].Network), "tcp")
+}
+
 // greet tells a person at a terminal where to look and what to type.
 func (c *cli) greet(to io.Writer, app config.App, listeners []control.Listener) {
 	if !isTerminal(c.stderr) {
@@ -190,7 +201,7 @@ func (c *cli) greet(to io.Writer, app config.App, listeners []control.Listener) 
 	}
 	for i, l := range listeners {
 		address := l.Address
-		if l.Captured || strings.HasPrefix(string(app.Listen[i].Network), "tcp") {
+		if isTCP(app, i, l) {
 			address = "http://" + browsable(l.Address)
 		}
 		fmt.Fprintf(to, "\n  %s %s\n", c.paint(c.color, bold, app.Name), address)

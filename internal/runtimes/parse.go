@@ -71,6 +71,10 @@ func baseName(program string) string {
 func behindWrappers(args []string) int {
 	at := 0
 	for at < len(args) {
+		if becomesItsArguments(args[at:]) {
+			at += 4
+			continue
+		}
 		i := slices.IndexFunc(wrappers[:], func(w wrapper) bool { return w.name == baseName(args[at]) })
 		if i < 0 {
 			return at
@@ -82,6 +86,15 @@ func behindWrappers(args []string) int {
 		at += 1 + next
 	}
 	return 0
+}
+
+// becomesItsArguments knows sh -c 'TEXT && exec "$@"' sh PROGRAM.
+func becomesItsArguments(args []string) bool {
+	if len(args) < 5 || args[1] != "-c" || !strings.HasSuffix(args[2], becomesArguments) {
+		return false
+	}
+	shell, ok := runtimeOf(args[0])
+	return ok && shell.names[0] == "sh"
 }
 
 // next is the index of the program among a wrapper's arguments. It says false where

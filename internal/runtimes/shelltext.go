@@ -19,9 +19,8 @@ func scriptText(h hooks, text string, args []string) (c Command) {
 	}
 	line := text
 	if last, ok := lastCommand(text); ok && h.after == "" {
-		line = text[:last] + withExec(text[last:])
-	}
-	if len(args) > 0 {
+		line, args = becoming(text[:last], text[last:], args)
+	} else if len(args) > 0 {
 		line += ` "$@"`
 	}
 	if h.before != "" {
@@ -60,18 +59,39 @@ func isBraceExpansion(word string) bool {
 	return strings.Contains(word, "{") && (strings.Contains(word, ",") || strings.Contains(word, ".."))
 }
 
-// withExec puts exec behind the assignments of a command.
-func withExec(command string) string {
-	rest := strings.TrimLeft(command, " \t")
-	end := assignments(rest)
-	if tail, ok := strings.CutPrefix(rest[end:], "cross-env "); ok { // it would stay
-		rest = rest[:end] + strings.TrimLeft(tail, " ")
-		end = assignments(rest)
+// becomesArguments ends the text of a shell that becomes the command of its arguments.
+const becomesArguments = `exec "$@"`
+
+// becoming has the shell become the last command by exec. A plain command is made the
+// shell's arguments, so that it can be seen what is run.
+func becoming(before, command string, args []string) (line string, all []string) {
+	command = strings.TrimLeft(command, " \t")
+	end := assignments(command)
+	if tail, ok := strings.CutPrefix(command[end:], "cross-env "); ok { // it would stay
+		command = command[:end] + strings.TrimLeft(tail, " ")
+		end = assignments(command)
 	}
-	if strings.HasPrefix(rest[end:], "exec ") {
-		return " " + rest
+	if before = strings.TrimRight(before, " \t"); before != "" {
+		before += " "
 	}
-	return " " + rest[:end] + "exec " + rest[end:]
+	program := strings.TrimPrefix(command[end:], "exec ")
+	if c, ok := plainCommand(program, args); ok && len(c.Set) == 0 && !movesOn(before) {
+		return before + command[:end] + becomesArguments, c.Args
+	}
+	line = before + command[:end] + "exec " + program
+	if len(args) > 0 {
+		line += ` "$@"`
+	}
+	return line, args
+}
+
+// movesOn says whether a shell may change its directory, so that the path of a script
+// counts from elsewhere.
+func movesOn(text string) bool {
+	return slices.ContainsFunc(strings.Split(text, "&&"), func(command string) bool {
+		word, _, _ := strings.Cut(strings.TrimSpace(command), " ")
+		return slices.Contains([]string{"cd", "pushd", ".", "source", "eval", "command", "builtin"}, word)
+	})
 }
 
 // assignments is how long the assignments are that a command begins with. Those with
