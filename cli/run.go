@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -98,6 +99,9 @@ type loader func() (app config.App, notes []string, err error)
 func (l loader) telling(log *slog.Logger, told []string) func() (config.App, error) {
 	return func() (config.App, error) {
 		app, notes, err := l()
+		if cannotRun := new(runtimeError); errors.As(err, &cannotRun) {
+			err = control.WithExit(err, control.ExitRollFailed)
+		}
 		if err == nil && !slices.Equal(notes, told) {
 			tell(log, notes)
 			told = notes
@@ -155,6 +159,9 @@ func fitting(sources config.Sources, app config.App, err error) (config.App, err
 		if key, wrong := checkPlaceholders(app); wrong != nil {
 			err = sources.Blame(key, wrong)
 		}
+	}
+	if cannotRun := new(runtimeError); errors.As(err, &cannotRun) {
+		return app, cannotRun
 	}
 	return app, invalid(err)
 }

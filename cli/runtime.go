@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -145,6 +144,12 @@ func lastOf(env []string) (kept []string) {
 	return kept
 }
 
+// runtimeError is that of a command of which no program can be made: a script is missing
+// or its interpreter, which may be mended without a word of the configuration changing.
+type runtimeError struct{ error }
+
+func (e *runtimeError) Unwrap() error { return e.error }
+
 // withRuntime returns the app of the sources, its command resolved, and what there is to
 // tell of that. The name follows from both.
 func withRuntime(sources config.Sources) (app config.App, notes []string, err error) {
@@ -155,7 +160,10 @@ func withRuntime(sources config.Sources) (app config.App, notes []string, err er
 	}
 	app, err = named(sources, c).Resolve()
 	if wrong != nil {
-		return app, nil, errors.Join(err, sources.Blame("command", wrong))
+		if err == nil {
+			return app, nil, &runtimeError{sources.Blame("command", wrong)}
+		}
+		return app, nil, err
 	}
 	return use(app, c), c.Notes, err
 }

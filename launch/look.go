@@ -27,7 +27,7 @@ func (r *Release) lookAtBytes() error {
 	if err != nil {
 		return nil // to run it takes less
 	}
-	r.file, r.form = file, r.formOf(file)
+	r.file, r.form, r.about.Version = file, r.formOf(file), versionOf(file)
 	if err := r.settle(); err != nil {
 		return err
 	}
@@ -35,6 +35,6 @@ func (r *Release) lookAtBytes() error {
 	if err != nil {
 		return fmt.Errorf("cannot read %s: %w", r.path, err)
 	}
-	r.sum, r.about.Version = seal.SHA256(), versionOf(file)
+	r.sum = seal.SHA256()
 	return nil
 }

@@ -17,8 +17,10 @@ import (
 // location is where a command's parts lie now.
 type location struct {
 	places   []string
-	argument int    // index of the file that an interpreter runs; 0: none that is placed
-	target   string // where that file is, symbolic links resolved
+	marks    []string // of the project around a script
+	version  string   // of it
+	argument int      // index of the file that an interpreter runs; 0: none that is placed
+	target   string   // where that file is, symbolic links resolved
 }
 
 // locate finds the places of a command whose working directory is dir, resolved.
@@ -30,6 +32,8 @@ func locate(c Command, dir string, t target, f form) (l location, err error) {
 	if t.script == "" && f != script {
 		return l, nil
 	}
+	around := projectOf(t.path)
+	l.marks, l.version = around.marks(), around.describe()
 	resolved, err := filepath.EvalSymlinks(t.path)
 	if err != nil {
 		return l, fmt.Errorf("cannot find the script %s: %w", t.path, err)
@@ -78,7 +82,7 @@ func (r *Release) Name(sha256 string) (string, error) {
 	}
 	defer file.Close()
 	l, err := locate(r.command, dir, t, formOf(file))
-	return store.Name(sha256, l.places), err
+	return store.About{Places: l.places, Marks: l.marks}.NameOf(sha256), err
 }
 
 // Ways are the paths, symbolic links not resolved, on which links decide where the
@@ -105,7 +109,10 @@ func (r *Release) settle() error {
 	if err != nil {
 		return err
 	}
-	r.about.Places = l.places
+	r.about.Places, r.about.Marks = l.places, l.marks
+	if r.about.Version == "" {
+		r.about.Version = l.version
+	}
 	if l.argument > 0 {
 		r.about.Argument, r.about.ResolvedArgument = r.command.Args[l.argument], l.target
 	}

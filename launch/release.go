@@ -136,7 +136,7 @@ func (r *Release) Info() pool.Info {
 }
 
 // name is the hash that it is known by.
-func (r *Release) name() string { return store.Name(r.sum, r.about.Places) }
+func (r *Release) name() string { return r.about.NameOf(r.sum) }
 
 // Addresses are those of the listeners that its workers inherit.
 func (r *Release) Addresses() (all []string) {

@@ -179,6 +179,12 @@ func (r *Release) SameProgram(record store.Record) bool {
 	return err == nil && before == now
 }
 
+// SameBytes says whether a kept release would run what this one runs: only what is beside
+// its script was another.
+func (r *Release) SameBytes(record store.Record) bool {
+	return record.SHA256 == record.NameOf(r.sum) && slices.Equal(record.Places, r.about.Places)
+}
+
 // belongsToSystem says whether an interpreter is one of the system's packages, which
 // is not worth a copy: it is there anyway, and of no use without the rest of its
 // package. It is one if it lies below /usr, but not in /usr/local, and only root can

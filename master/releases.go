@@ -84,7 +84,7 @@ func shortRelease(release pool.Info) string {
 func (m *Master) lastGood(but *generation) (store.Record, bool) {
 	records := m.launcher.Store().List()
 	i := slices.IndexFunc(records, func(r store.Record) bool {
-		return r.Verdict == store.Good && r.Kept && r.SHA256 != but.Info().SHA256 && but.SameProgram(r) &&
+		return r.Verdict == store.Good && r.Kept && r.SHA256 != but.Info().SHA256 && but.SameProgram(r) && !but.SameBytes(r) &&
 			launch.StillThere(r) == nil
 	})
 	if i < 0 {

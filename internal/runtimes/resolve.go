@@ -74,7 +74,7 @@ func scriptName(dir, script string) string { return AppName([]string{"sh", scrip
 // directory runs the start script of the package in a directory.
 func directory(m Machine, dir, path string, args []string) (Command, error) {
 	if !m.IsFile(filepath.Join(path, "package.json")) {
-		return Command{}, fmt.Errorf("cannot run the directory %s: it has no package.json; name the script%s", path, likely(m, path))
+		return Command{}, fmt.Errorf("cannot run %s: it is a directory without a package.json; name the script%s", path, likely(m, path))
 	}
 	c, err := packageScript(m, packageRun{manager: "npm", command: "start", name: "start", dir: path, from: dir}, args)
 	c.Dir = path

@@ -149,7 +149,7 @@ func mayExecute(path string) bool {
 // record describes a copy that is being added, with what is known of those bytes.
 func (s *Store) recordFor(sum, name string, size int64, like attributes, about About) Record {
 	now := time.Now()
-	r := Record{SHA256: Name(sum, about.Places), Name: name, Size: size, About: about, FirstUsed: now, LastUsed: now}
+	r := Record{SHA256: about.NameOf(sum), Name: name, Size: size, About: about, FirstUsed: now, LastUsed: now}
 	r.Attributes = like.String()
 	if r.SHA256 != sum {
 		r.Bytes = sum

@@ -42,15 +42,23 @@ type About struct {
 	// Places are the directories that make one release of these bytes another
 	// than the next: those that symbolic links led to.
 	Places []string `json:"places,omitempty"`
+
+	// Marks tell of what belongs to a script beside it: lock files and a revision.
+	Marks []string `json:"marks,omitempty"`
+}
+
+// NameOf is Name for bytes of which this is known.
+func (a About) NameOf(sha256OfBytes string) string {
+	return Name(sha256OfBytes, slices.Concat(a.Places, a.Marks))
 }
 
 // Name is the hash that a release is known by: that of its bytes, unless it has
-// places.
-func Name(sha256OfBytes string, places []string) string {
-	if len(places) == 0 || sha256OfBytes == "" {
+// places or marks.
+func Name(sha256OfBytes string, more []string) string {
+	if len(more) == 0 || sha256OfBytes == "" {
 		return sha256OfBytes
 	}
-	sum := sha256.Sum256([]byte(sha256OfBytes + "\x00" + strings.Join(places, "\x00")))
+	sum := sha256.Sum256([]byte(sha256OfBytes + "\x00" + strings.Join(more, "\x00")))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -134,10 +142,10 @@ func isHash(name string) bool {
 	return err == nil && len(sum) == sha256.Size && name == strings.ToLower(name)
 }
 
-// plausible says whether a record can be that of the entry it lies in: its bytes and
-// places are those that the entry is named by, and its name leads nowhere else.
+// plausible says whether a record can be that of the entry it lies in: its bytes, places
+// and marks are those that the entry is named by, and its name leads nowhere else.
 func (r Record) plausible() bool {
-	return !strings.Contains(r.Name, "/") && copyName(r.Name) == r.Name && isHash(r.sum()) && Name(r.sum(), r.Places) == r.SHA256
+	return !strings.Contains(r.Name, "/") && copyName(r.Name) == r.Name && isHash(r.sum()) && r.NameOf(r.sum()) == r.SHA256
 }
 
 func (s *Store) path(r Record) string { return filepath.Join(s.entry(r.SHA256), r.Name) }

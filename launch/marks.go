@@ -1,0 +1,179 @@
+package launch
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"relevo/internal/printable"
+	"relevo/internal/safefile"
+)
+
+// A script is the smaller part of its program. What is known of the rest, without reading
+// all of it, are the file that locks its packages and the revision that is checked out:
+// they are marks of a release. So the same script is another release after a pull, and one
+// that failed is tried again.
+
+// project is what lies around a script.
+type project struct {
+	locks    []string // names and hashes
+	revision string
+	version  string // as package.json tells it
+}
+
+// lockFiles are those of package managers.
+var lockFiles = [...]string{
+	"package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "bun.lockb", "deno.lock",
+	"poetry.lock", "uv.lock", "pdm.lock", "Pipfile.lock", "requirements.txt", "Gemfile.lock", "composer.lock",
+}
+
+// manifests end the way up to a lock file where there is no repository.
+var manifests = [...]string{"package.json", "deno.json", "pyproject.toml", "setup.py", "Pipfile", "Gemfile", "composer.json"}
+
+// projectOf looks from a script's directory upward.
+func projectOf(script string) (p project) {
+	dir, err := filepath.EvalSymlinks(filepath.Dir(script))
+	if err != nil {
+		return p
+	}
+	dir, _, _ = strings.Cut(dir, "/node_modules/") // a package's program belongs to what uses it
+	repository := upward(dir, func(dir string) bool { return exists(filepath.Join(dir, ".git")) })
+	if repository != "" {
+		p.revision = revisionOf(filepath.Join(repository, ".git"))
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		if p.version == "" {
+			p.version = packageVersion(dir)
+		}
+		for _, name := range lockFiles {
+			if sum := hashOfFile(filepath.Join(dir, name)); sum != "" {
+				p.locks = append(p.locks, name+" "+sum)
+			}
+		}
+		if len(p.locks) > 0 || dir == repository || repository == "" && (isPackage(dir) || upward(dir, isPackage) == "") {
+			return p
+		}
+	}
+}
+
+func isPackage(dir string) bool {
+	return slices.ContainsFunc(manifests[:], func(name string) bool { return exists(filepath.Join(dir, name)) })
+}
+
+// marks make one release of the same bytes another than the next.
+func (p project) marks() []string {
+	marks := slices.Clone(p.locks)
+	if p.revision != "" {
+		marks = append(marks, "git "+p.revision)
+	}
+	return marks
+}
+
+// describe is "1.4.2 (ab12cd3)", as far as it is known.
+func (p project) describe() string {
+	text := p.version
+	if p.revision != "" {
+		text += " (" + p.revision[:7] + ")"
+	}
+	return printable.Line(strings.TrimSpace(text))
+}
+
+func upward(dir string, holds func(dir string) bool) string {
+	for ; ; dir = filepath.Dir(dir) {
+		if holds(dir) {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			return ""
+		}
+	}
+}
+
+func packageVersion(dir string) string {
+	text, err := safefile.Read(filepath.Join(dir, "package.json"), 1<<20)
+	var manifest struct{ Version string }
+	if err != nil || json.Unmarshal(text, &manifest) != nil {
+		return ""
+	}
+	return manifest.Version[:min(len(manifest.Version), 64)]
+}
+
+// hashOfFile is empty where there is no file that can be read.
+func hashOfFile(path string) string {
+	file, err := safefile.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, file); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%x", sum.Sum(nil)[:12])
+}
+
+// revisionOf is the commit that is checked out; empty: git keeps it in a way that is not
+// known here.
+func revisionOf(git string) string {
+	if text := line(git); text != "" { // a work tree beside its repository
+		dir, ok := strings.CutPrefix(text, "gitdir: ")
+		if !ok {
+			return ""
+		}
+		git = absolute(filepath.Dir(git), dir)
+	}
+	head := line(filepath.Join(git, "HEAD"))
+	ref, isRef := strings.CutPrefix(head, "ref: ")
+	if !isRef {
+		return commit(head)
+	}
+	if !filepath.IsLocal(ref) {
+		return ""
+	}
+	common := git
+	if dir := line(filepath.Join(git, "commondir")); dir != "" {
+		common = absolute(git, dir)
+	}
+	for _, dir := range []string{git, common} {
+		if found := commit(line(filepath.Join(dir, ref))); found != "" {
+			return found
+		}
+	}
+	packed, _ := safefile.Read(filepath.Join(common, "packed-refs"), 16<<20)
+	for one := range strings.Lines(string(packed)) {
+		if sum, name, ok := strings.Cut(strings.TrimSpace(one), " "); ok && name == ref {
+			return commit(sum)
+		}
+	}
+	return ""
+}
+
+func absolute(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+// line is the first one of a file; empty: there is none.
+func line(path string) string {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	text, _ := safefile.Read(path, 4096)
+	first, _, _ := strings.Cut(string(text), "\n")
+	return strings.TrimSpace(first)
+}
+
+func commit(text string) string {
+	if sum, err := hex.DecodeString(text); err != nil || len(sum) != 20 && len(sum) != 32 {
+		return ""
+	}
+	return text
+}
