@@ -56,12 +56,12 @@ func (c *capturing) Bind(o pool.Order, b capture.Bind) launch.Grant {
 	}
 	c.compare(l, b)
 	if c.balance == config.BalanceShared {
-		return shared(l)
+		return c.shared(l, o)
 	}
 	file, err := c.hold.all.upgrader.Seat(l, o.ID, o.Slot, wishes(b.Socket))
 	if err != nil {
 		c.sharing(l, o, err)
-		return shared(l)
+		return c.shared(l, o)
 	}
 	return launch.Grant{Answer: capture.Answer{FD: int(file.Fd())}, Address: l.Address, Own: true}
 }

@@ -215,6 +215,11 @@ func (l *listeners) balanceOf(socket *upgrader.Listener) config.Balance {
 }
 
 // shared is the common socket for a program.
-func shared(l *upgrader.Listener) launch.Grant {
-	return launch.Grant{Answer: capture.Answer{FD: int(l.File().Fd())}, Address: l.Address, File: l.File()}
+func (c *capturing) shared(l *upgrader.Listener, o pool.Order) launch.Grant {
+	file, err := c.hold.all.upgrader.Borrow(l, o.ID)
+	if err != nil {
+		c.log.Error("a worker shares its socket with one that leaves", "worker", o.ID, "address", l.Address, "err", err)
+		file = l.File()
+	}
+	return launch.Grant{Answer: capture.Answer{FD: int(file.Fd())}, Address: l.Address, File: file}
 }

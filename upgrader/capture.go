@@ -64,6 +64,8 @@ type seating struct {
 	mu      sync.Mutex
 	group   *listeners.Group // nil until the first seat
 	sharers map[string]bool  // workers that serve at the common socket
+
+	borrowers map[string]bool // workers whose programs got a shared socket: whether it is the common one
 }
 
 // Seat returns a socket of a worker's own that listens where l does. An error of
@@ -84,10 +86,11 @@ func (u *Upgrader) seat(l *Listener, worker string, slot int, want listeners.Soc
 		if err != nil {
 			return nil, err
 		}
-		if err := group.ServeCommon(len(l.seats.sharers)); err != nil {
+		l.seats.group = group
+		if err := l.seats.steer(); err != nil {
+			l.seats.group = nil
 			return nil, err
 		}
-		l.seats.group = group
 	}
 	if want.Backlog == 0 {
 		want.Backlog = l.Backlog
@@ -186,13 +189,45 @@ func (l *Listener) Accepted(ctx context.Context, worker string) error {
 	return nil
 }
 
+// Borrow returns the socket for a worker's program that shares one: l's own, as a rule.
+func (u *Upgrader) Borrow(l *Listener, worker string) (*os.File, error) {
+	file, common, err := l.seats.borrow(worker, l.file)
+	if err == nil && !common {
+		u.watchSeat(file)
+	}
+	return file, err
+}
+
+func (s *seating) borrow(worker string, common *os.File) (file *os.File, isCommon bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	file, isCommon = common, true
+	if s.group != nil {
+		if file, isCommon, err = s.group.Share(); err != nil {
+			return nil, false, err
+		}
+	}
+	if s.borrowers == nil {
+		s.borrowers = map[string]bool{}
+	}
+	s.borrowers[worker] = isCommon
+	return file, isCommon, nil
+}
+
+func (s *seating) borrowed(worker string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, yes := s.borrowers[worker]
+	return yes
+}
+
 // Serve leads clients to a worker that is ready. One without a socket of its own
-// serves at the common one if it has inherited that.
+// serves at the common one if it has inherited that, or has got it when it bound.
 func (l *Listener) Serve(worker string, inherits bool) error {
 	if group := l.seats.seated(worker); group != nil {
 		return group.Serve(worker)
 	}
-	if !inherits {
+	if !inherits && !l.seats.borrowed(worker) {
 		return nil
 	}
 	return l.seats.share(worker, true)
@@ -211,7 +246,11 @@ func (l *Listener) Gone(worker string) error {
 	if group := l.seats.seated(worker); group != nil {
 		return errors.Join(group.Gone(worker), group.Trim(spareSeats))
 	}
-	return l.seats.share(worker, false)
+	err := l.seats.share(worker, false)
+	l.seats.mu.Lock()
+	defer l.seats.mu.Unlock()
+	delete(l.seats.borrowers, worker)
+	return err
 }
 
 // share counts the workers that serve at the common socket.
@@ -230,7 +269,18 @@ func (s *seating) share(worker string, serves bool) error {
 	if s.group == nil {
 		return nil
 	}
-	return s.group.ServeCommon(len(s.sharers))
+	return s.steer()
+}
+
+// steer tells the group how many workers serve at which shared socket. It holds s.mu.
+func (s *seating) steer() error {
+	elsewhere := 0
+	for worker := range s.sharers {
+		if common, borrowed := s.borrowers[worker]; borrowed && !common {
+			elsewhere++
+		}
+	}
+	return errors.Join(s.group.ServeCommon(len(s.sharers)-elsewhere), s.group.ServeShared(elsewhere))
 }
 
 // Emptied says whether no client waits at a worker's own socket, or is on its way
@@ -248,16 +298,18 @@ func (l *Listener) Emptied(worker string) bool {
 type seatsLegacy struct {
 	Group   *listeners.Legacy `json:"group,omitempty"`
 	Sharers []string          `json:"sharers,omitempty"`
+
+	Borrowers map[string]bool `json:"borrowers,omitempty"`
 }
 
 // legacy is nil where there is nothing to pass on. The seats are added to files.
 func (s *seating) legacy(listener int, files map[string]*os.File) *seatsLegacy {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.group == nil && len(s.sharers) == 0 {
+	if s.group == nil && len(s.sharers) == 0 && len(s.borrowers) == 0 {
 		return nil
 	}
-	l := &seatsLegacy{Sharers: slices.Sorted(maps.Keys(s.sharers))}
+	l := &seatsLegacy{Sharers: slices.Sorted(maps.Keys(s.sharers)), Borrowers: maps.Clone(s.borrowers)}
 	if s.group != nil {
 		group, seats := s.group.Legacy()
 		l.Group = &group
@@ -273,6 +325,7 @@ func (u *Upgrader) inheritSeats(l *Listener, known *seatsLegacy, from *Inheritan
 	if known == nil {
 		return nil
 	}
+	l.seats.borrowers = known.Borrowers
 	for _, worker := range known.Sharers {
 		if err := l.seats.share(worker, true); err != nil {
 			return err
@@ -313,6 +366,13 @@ func (s *seating) used() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.group != nil
+}
+
+// even says whether workers have sockets of their own, or none shares one.
+func (s *seating) even() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.group != nil && (len(s.borrowers) == 0 || len(s.group.Workers()) > 0)
 }
 
 // spareSeats are kept open for the next workers.

@@ -143,4 +143,4 @@ func (u *Upgrader) Abandoned(l *Listener, worker string) bool {
 }
 
 // Even says whether workers have sockets of their own at the listener.
-func (l *Listener) Even() bool { return l.seats.used() }
+func (l *Listener) Even() bool { return l.seats.even() }

@@ -26,7 +26,7 @@ func (g *Group) Divert() error {
 			return err
 		}
 	}
-	g.weight = 0
+	g.weight, g.sharedWeight = 0, 0
 	for _, other := range g.members {
 		other.serving = other == s
 	}

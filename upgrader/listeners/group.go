@@ -48,15 +48,17 @@ type Group struct {
 	lend   bool
 	where  where
 
-	mu       sync.Mutex
-	common   *seat
-	members  []*seat // in the kernel's order
-	weight   int     // how many workers serve at the common socket
-	lastID   int
-	attached bool // a program is in force
-	closed   bool
-	blind    bool // the kernel does not tell the order; told once
-	probes   []*probe
+	mu      sync.Mutex
+	common  *seat
+	members []*seat // in the kernel's order
+	weight  int     // how many workers serve at the common socket
+
+	sharedWeight int // how many serve at the shared one
+	lastID       int
+	attached     bool // a program is in force
+	closed       bool
+	blind        bool // the kernel does not tell the order; told once
+	probes       []*probe
 
 	noDiag atomic.Bool     // the kernel answers nothing about connections
 	turns  chan struct{}   // taken by probes
@@ -142,6 +144,31 @@ func (g *Group) Take(worker string, slot int, want SocketOptions) (*os.File, err
 	return s.file, nil
 }
 
+// Share returns a socket for workers that share one: common says that it is the common one.
+// While a worker has that for itself it is another: the one that leaves would go on taking
+// the others' connections.
+func (g *Group) Share() (file *os.File, common bool, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, s := range g.members {
+		if s.shared {
+			return s.file, false, nil
+		}
+	}
+	if g.common.holder == "" {
+		return g.common.file, true, nil
+	}
+	s, err := g.grow()
+	if err != nil {
+		return nil, false, err
+	}
+	s.shared = true
+	if err := setNonblock(s.file, true); err != nil {
+		return nil, false, fmt.Errorf("cannot let workers share a socket: %w", err)
+	}
+	return s.file, false, nil
+}
+
 // choose finds or makes a seat. It holds g.mu, as do all that follow.
 func (g *Group) choose(worker string, slot int) (*seat, error) {
 	if s := g.seatOf(worker); s != nil {
@@ -150,7 +177,7 @@ func (g *Group) choose(worker string, slot int) (*seat, error) {
 	var free, reserved []*seat
 	for _, s := range g.members {
 		switch {
-		case s == g.common && !(g.lend && g.weight == 0):
+		case s == g.common && !(g.lend && g.weight == 0 && g.sharedWeight == 0):
 		case s.holder == "" && s.reserved && s.slot == slot:
 			reserved = append(reserved, s)
 		case s.free():
@@ -278,7 +305,7 @@ func (g *Group) closeSeats() error {
 	for _, s := range g.members {
 		s.serving, s.share = false, 0
 	}
-	g.weight, g.common.share = 0, 1
+	g.weight, g.sharedWeight, g.common.share = 0, 0, 1
 	failed := g.settle()
 	g.members = slices.DeleteFunc(g.members, (*seat).stranger)
 	for len(g.members) > 1 {

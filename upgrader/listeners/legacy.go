@@ -12,6 +12,7 @@ import (
 type Legacy struct {
 	Members []MemberLegacy `json:"members"` // in the kernel's order
 	Weight  int            `json:"weight,omitempty"`
+	Shared  int            `json:"shared,omitempty"` // workers that serve at the shared one
 	LastID  int            `json:"last_id,omitempty"`
 }
 
@@ -21,6 +22,7 @@ type MemberLegacy struct {
 	Worker   string        `json:"worker,omitempty"`
 	Slot     int           `json:"slot"`
 	Reserved bool          `json:"reserved,omitempty"`
+	Shared   bool          `json:"shared,omitempty"`
 	Serving  bool          `json:"serving,omitempty"`
 	Share    int           `json:"share,omitempty"`
 	Want     SocketOptions `json:"want,omitzero"`
@@ -32,11 +34,11 @@ type MemberLegacy struct {
 func (g *Group) Legacy() (Legacy, map[string]*os.File) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	l := Legacy{Weight: g.weight, LastID: g.lastID}
+	l := Legacy{Weight: g.weight, Shared: g.sharedWeight, LastID: g.lastID}
 	files := map[string]*os.File{}
 	for _, s := range g.members {
 		l.Members = append(l.Members, MemberLegacy{
-			ID: s.id, Worker: s.holder, Slot: s.slot, Reserved: s.reserved, Serving: s.serving, Share: s.share,
+			ID: s.id, Worker: s.holder, Slot: s.slot, Reserved: s.reserved, Shared: s.shared, Serving: s.serving, Share: s.share,
 			Want: s.want, Changed: s.changed,
 		})
 		if s.id > 0 {
@@ -56,7 +58,7 @@ func Inherit(common *os.File, l Legacy, files map[string]*os.File, o Options) (*
 		return nil, err
 	}
 	g := newGroup(common, w, o)
-	g.members, g.weight, g.lastID = nil, l.Weight, l.LastID
+	g.members, g.weight, g.sharedWeight, g.lastID = nil, l.Weight, l.Shared, l.LastID
 	left := map[int]*os.File{}
 	for name, file := range files {
 		id, err := strconv.Atoi(strings.TrimPrefix(name, seatPrefix))
@@ -67,7 +69,7 @@ func Inherit(common *os.File, l Legacy, files map[string]*os.File, o Options) (*
 	}
 	for _, m := range l.Members {
 		s := &seat{
-			id: m.ID, file: left[m.ID], holder: m.Worker, slot: m.Slot, reserved: m.Reserved, serving: m.Serving,
+			id: m.ID, file: left[m.ID], holder: m.Worker, slot: m.Slot, reserved: m.Reserved, shared: m.Shared, serving: m.Serving,
 			share: m.Share, want: m.Want, changed: m.Changed,
 		}
 		if m.ID == 0 {

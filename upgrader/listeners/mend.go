@@ -113,7 +113,7 @@ func (g *Group) Stranded() (all []Stranded) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, s := range g.members {
-		if s.holder != "" || s.stranger() || s == g.common && g.weight > 0 {
+		if s.holder != "" || s.stranger() || s == g.common && g.weight > 0 || s.shared && g.sharedWeight > 0 {
 			continue
 		}
 		if n := queueLength(s.file); n > 0 {
@@ -151,5 +151,5 @@ func (g *Group) Trim(spare int) error {
 
 // idle says whether a seat can be closed without a loss.
 func (s *seat) idle() bool {
-	return s.id > 0 && s.holder == "" && s.share == 0 && queueLength(s.file) == 0
+	return s.id > 0 && s.holder == "" && !s.shared && s.share == 0 && queueLength(s.file) == 0
 }

@@ -31,6 +31,7 @@ type seat struct {
 	slot     int    // of the holder, or of the last one
 	reserved bool   // a worker of the slot has left it; the slot's next one has the first claim
 	serving  bool   // its holder wants new connections
+	shared   bool   // it is that of Group.Share; it has no holder
 
 	share   int // how often it stands in the program that is in force
 	want    SocketOptions
@@ -40,7 +41,7 @@ type seat struct {
 }
 
 // wanted is how often the seat is to stand in the program.
-func (s *seat) wanted(commonWeight int) int {
+func (s *seat) wanted(commonWeight, sharedWeight int) int {
 	n := 0
 	if s.serving {
 		n = 1
@@ -48,12 +49,15 @@ func (s *seat) wanted(commonWeight int) int {
 	if s.id == 0 {
 		n += commonWeight
 	}
+	if s.shared {
+		n += sharedWeight
+	}
 	return n
 }
 
 // free says whether a worker of any slot may have the seat.
 func (s *seat) free() bool {
-	return s.holder == "" && !s.stranger() && (!s.reserved || s.share == 0 && queueLength(s.file) == 0)
+	return s.holder == "" && !s.stranger() && !s.shared && (!s.reserved || s.share == 0 && queueLength(s.file) == 0)
 }
 
 // prepare gives the socket what the program asked for, and takes back what an earlier

@@ -47,6 +47,19 @@ func (g *Group) ServeCommon(workers int) error {
 	return err
 }
 
+// ServeShared is ServeCommon for the socket that Share returns, where that is another.
+func (g *Group) ServeShared(workers int) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	before := g.sharedWeight
+	g.sharedWeight = workers
+	err := g.steer()
+	if err != nil {
+		g.sharedWeight = before
+	}
+	return err
+}
+
 // Leave has no new connection go to a worker's seat. Where no other serves, the steering
 // stays as it is, so that connections wait for the next worker; then the seat is left
 // when another worker serves.
@@ -86,12 +99,12 @@ func (g *Group) steer() error {
 	for i, s := range g.members {
 		before[i] = s.share
 		named += s.share
-		total += s.wanted(g.weight)
+		total += s.wanted(g.weight, g.sharedWeight)
 	}
 	for _, s := range g.members {
 		switch {
 		case total > 0:
-			s.share = s.wanted(g.weight)
+			s.share = s.wanted(g.weight, g.sharedWeight)
 		case named == 0 && s == g.common:
 			s.share = 1
 		}
