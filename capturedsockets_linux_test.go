@@ -297,3 +297,22 @@ func TestPrivateSocket(t *testing.T) {
 	s.wantAnswer("1", func() (string, error) { return fetch(address, "/") })
 	s.stop()
 }
+
+// TestAddressWidens: a release that binds all addresses follows one that bound localhost.
+func TestAddressWidens(t *testing.T) {
+	_, port, _ := net.SplitHostPort(freeAddress(t))
+	s := emptySite(t)
+	s.release("1", "binds")
+	configuration := "name = \"site\"\ncommand = [\"./app\", \"ADDRESS:" + port + "\"]\nworkers = 2\nwatch_binary = false\n"
+	s.configure(strings.ReplaceAll(configuration, "ADDRESS", "127.0.0.1"))
+	s.start("run")
+	s.wantAnswer("1", func() (string, error) { return fetch("127.0.0.1:"+port, "/") })
+	s.configure(strings.ReplaceAll(configuration, "ADDRESS", "0.0.0.0"))
+	if code, said := s.relevo("reload", "site"); code != 0 {
+		t.Fatalf("reload: %d %s", code, said)
+	}
+	for _, host := range []string{"127.0.0.2:", "127.0.0.1:"} {
+		s.wantAnswer("1", func() (string, error) { return fetch(host+port, "/") })
+	}
+	s.stop()
+}

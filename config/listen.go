@@ -57,6 +57,9 @@ func (l Listen) String() string {
 // Datagram says whether the socket receives packets instead of connections.
 func (l Listen) Datagram() bool { return strings.HasPrefix(string(l.Network), "udp") }
 
+// IsTCP says whether clients come by TCP.
+func (l Listen) IsTCP() bool { return !l.Network.IsUnix() && !l.Datagram() }
+
 // SocketNetwork is the network of the socket to open, in the words of package net: an
 // IPv4 address gets a socket of IPv4, for net itself opens [::] for 0.0.0.0.
 func (l Listen) SocketNetwork() string {

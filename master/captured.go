@@ -41,12 +41,7 @@ func (c *capturing) Bind(o pool.Order, b capture.Bind) launch.Grant {
 		return launch.Grant{Answer: capture.LetThrough()}
 	}
 	program := c.program(o, b)
-	l, err := c.hold.find(b, program)
-	if err == nil {
-		var lost []error
-		lost, err = c.hold.all.upgrader.Lend(l, program)
-		c.lost(o, l, lost)
-	}
+	l, lost, err := c.hold.borrow(b, program)
 	if err != nil {
 		err = c.hold.all.rivals.name(err)
 		if c.told.Add(1) <= maxTold {
@@ -54,6 +49,7 @@ func (c *capturing) Bind(o pool.Order, b capture.Bind) launch.Grant {
 		}
 		return launch.Grant{Answer: capture.LetThrough(), Refused: err.Error()}
 	}
+	c.lost(o, l, lost)
 	c.compare(l, b)
 	if c.balance == config.BalanceShared {
 		return c.shared(l, o)

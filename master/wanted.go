@@ -57,11 +57,20 @@ func (c *capturing) program(o pool.Order, b capture.Bind) upgrader.Program {
 	return p
 }
 
-// find returns the listener for a bind: one of the configuration on that port, one
-// that a sibling has bound, or a new one.
-func (h *hold) find(b capture.Bind, p upgrader.Program) (*upgrader.Listener, error) {
+// borrow returns the listener for a bind, whose socket the program is about to get. Lost are
+// options of its own socket that cannot be set.
+func (h *hold) borrow(b capture.Bind, p upgrader.Program) (l *upgrader.Listener, lost []error, err error) {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
+	if l, err = h.find(b, p); err == nil {
+		lost, err = h.all.upgrader.Lend(l, p)
+	}
+	return l, lost, err
+}
+
+// find returns the listener for a bind: one of the configuration on that port, one
+// that a sibling has bound, or a new one. It needs all.mu.
+func (h *hold) find(b capture.Bind, p upgrader.Program) (*upgrader.Listener, error) {
 	wanted := listenOf(b)
 	for i, l := range h.held {
 		if l.Network == wanted.Network && l.Listen.Address == wanted.Address || i < h.configured && meets(l, b) {

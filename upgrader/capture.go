@@ -36,7 +36,7 @@ func (u *Upgrader) add(w config.Listen, p Program) (*Listener, error) {
 		return l, u.admit(l)
 	}
 	w.Name = u.freeName(w.Name)
-	l, err := p.bind(w, u.siblings)
+	l, err := u.bindFor(w, p)
 	if err != nil {
 		return nil, err
 	}

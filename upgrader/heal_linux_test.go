@@ -320,3 +320,29 @@ func TestUsualQueue(t *testing.T) {
 		t.Errorf("the queue has %d places, want %d", now, before)
 	}
 }
+
+// TestConnectedUDP: a worker that connects the shared UDP socket takes it away from all other
+// clients, until it is mended.
+func TestConnectedUDP(t *testing.T) {
+	needIPv6(t)
+	for _, text := range []string{"udp:127.0.0.1:0", "udp::0"} {
+		h, listeners := newHealer(t, text)
+		l := listeners[0]
+		var to unix.Sockaddr = &unix.SockaddrInet4{Port: 9, Addr: [4]byte{127, 0, 0, 1}}
+		if !strings.HasPrefix(l.Address, "127.") {
+			to = &unix.SockaddrInet6{Port: 9, Addr: [16]byte{15: 1}}
+		}
+		for range 2 {
+			if err := unix.Connect(fd(l), to); err != nil {
+				t.Fatal(err)
+			}
+			h.Inspect()
+			if healed := h.next(); !strings.HasPrefix(healed.What, "connected to ") || healed.Err != nil {
+				t.Errorf("%s: %+v", text, healed)
+			}
+			if err := reachesUDP(l); err != nil {
+				t.Errorf("%s: %v", text, err)
+			}
+		}
+	}
+}

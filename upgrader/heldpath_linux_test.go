@@ -3,6 +3,7 @@ package upgrader_test
 import (
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -244,6 +245,35 @@ func TestModeOfProgram(t *testing.T) {
 			if found := u.Inspect(); len(found) > 0 {
 				t.Errorf("taken for damage: %+v", found)
 			}
+		}
+	}
+}
+
+// TestBesideOwn: a program binds another address on a port of this app's, as a release does
+// that is no more for localhost only. A port of a stranger stays one.
+func TestBesideOwn(t *testing.T) {
+	u := upgrader.New(upgrader.Options{Siblings: true})
+	defer u.Close()
+	first, err := u.Add(config.Listen{Name: "first", Network: config.TCP4, Address: "127.0.0.1:0"}, upgrader.Program{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(first.Address)
+	all := config.Listen{Name: "second", Network: config.TCP4, Address: "0.0.0.0:" + port}
+	stranger, err := net.Listen("tcp4", "127.0.0.2:"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := u.Add(all, upgrader.Program{}); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("beside a stranger's: %v", err)
+	}
+	stranger.Close()
+	if _, err := u.Add(all, upgrader.Program{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range []string{"127.0.0.1:" + port, "127.0.0.2:" + port} {
+		if err := reaches("tcp", address); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -5,8 +5,11 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"relevo/config"
 	"relevo/internal/procnet"
@@ -45,6 +48,28 @@ func portHolder(w config.Listen) (pid int, who string) {
 		}
 	}
 	return 0, ""
+}
+
+// hasPort says whether all sockets that are in the way of a TCP listener are this
+// Upgrader's. It holds u.mu.
+func (u *Upgrader) hasPort(w config.Listen) bool {
+	host, port, _ := net.SplitHostPort(w.Address)
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		return false
+	}
+	ours := map[string]bool{}
+	for _, l := range u.all() {
+		for _, file := range append(l.seats.files(), l.file) {
+			var stat unix.Stat_t
+			if unix.Fstat(int(file.Fd()), &stat) == nil {
+				ours[strconv.FormatUint(stat.Ino, 10)] = true
+			}
+		}
+	}
+	return !slices.ContainsFunc(procnet.Waiting(false), func(s procnet.Socket) bool {
+		return int(s.Port()) == number && clash(s.Addr(), host) && !ours[s.Inode]
+	})
 }
 
 // clash says whether a socket bound to an address is in the way of host.

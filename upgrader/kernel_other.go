@@ -7,6 +7,8 @@ import "relevo/config"
 // maxBacklog is what other kernels commonly allow (kern.ipc.somaxconn).
 func maxBacklog() int { return 128 }
 
+func (u *Upgrader) hasPort(config.Listen) bool { return false }
+
 func unprivilegedPortStart() int { return 1024 }
 
 // portHolder needs /proc; elsewhere nobody is named.

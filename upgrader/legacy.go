@@ -27,6 +27,7 @@ type ListenerLegacy struct {
 
 	OfProgram bool   `json:"of_program,omitempty"`
 	Borrower  string `json:"borrower,omitempty"`
+	Shared    bool   `json:"shared,omitempty"`
 }
 
 // ListenLegacy is config.Listen in a document.
@@ -93,7 +94,7 @@ func (u *Upgrader) Legacy() (all []ListenerLegacy, files map[string]*os.File) {
 func (l *Listener) legacy(leaving bool) ListenerLegacy {
 	out := ListenerLegacy{
 		ID: l.id, Listen: ListenLegacy(l.Listen), Address: l.Address, Standing: l.standing, Queue: l.queue, Leaving: leaving, Lent: l.lent,
-		Diverted: l.diverted, Siblings: l.siblings, OfProgram: l.ofProgram, Borrower: l.borrower,
+		Diverted: l.diverted, Siblings: l.siblings, OfProgram: l.ofProgram, Borrower: l.borrower, Shared: l.shared,
 	}
 	if s := l.socket; s != nil {
 		out.Unix = &UnixFileLegacy{s.path, s.dev, s.ino, s.hidden, s.mode, s.held, s.guarded, s.user}
@@ -124,7 +125,7 @@ func Inherit(o Options, all []ListenerLegacy, from *Inheritance) (*Upgrader, err
 		}
 		l := &Listener{
 			Listen: config.Listen(known.Listen), Address: known.Address, file: file, id: known.ID, standing: known.Standing, queue: known.Queue, lent: known.Lent,
-			diverted: known.Diverted, siblings: known.Siblings, ofProgram: known.OfProgram, borrower: known.Borrower,
+			diverted: known.Diverted, siblings: known.Siblings, ofProgram: known.OfProgram, borrower: known.Borrower, shared: known.Shared,
 		}
 		if s := known.Unix; s != nil {
 			l.socket = &unixSocket{path: s.Path, dev: s.Dev, ino: s.Ino, hidden: s.Hidden, mode: s.Mode, user: s.User, heldPath: heldPath{s.Held, s.Guarded}}

@@ -28,6 +28,7 @@ type Listener struct {
 	// Unix socket is, programs decide.
 	ofProgram bool
 	borrower  string // the first worker whose program got it for its own; empty: none
+	shared    bool   // programs of several workers got it
 
 	id       int      // unique in the life of the app
 	standing standing // under Upgrader.mu, as is all that follows
@@ -59,6 +60,14 @@ func (u *Upgrader) Inheritable(l *Listener) Inheritable {
 // bind opens the socket. It is still blocking on return. With siblings, other sockets
 // of this user may be bound to a TCP address beside it (SO_REUSEPORT): workers' own.
 func bind(w config.Listen, siblings bool) (*Listener, error) {
+	if siblings && w.IsTCP() && isTaken(w) {
+		return nil, explain(syscall.EADDRINUSE, w)
+	}
+	return openSocket(w, siblings)
+}
+
+// openSocket is bind that may open a TCP socket beside another one of this user's.
+func openSocket(w config.Listen, siblings bool) (*Listener, error) {
 	if w.Abstract() {
 		return bindAbstract(w)
 	}
@@ -71,9 +80,6 @@ func bind(w config.Listen, siblings bool) (*Listener, error) {
 	// MPTCP, Go's default since 1.24, is slower and refuses socket options.
 	lc.SetMultipathTCP(false)
 	chosen := w
-	if siblings && !w.Datagram() && isTaken(w) {
-		return nil, explain(syscall.EADDRINUSE, w)
-	}
 	address, release := choosePort(w)
 	chosen.Address = address
 	conn, address, err := listen(lc, chosen)

@@ -147,7 +147,8 @@ func (u *Upgrader) inspect(l *Listener) (found []Healed) {
 // news.
 const usualQueue = 100
 
-// damage says what is wrong with a socket that still listens; usual, that something
+// damage says what is wrong with a socket that still listens, and disconnects one of UDP, which
+// gets packets of one client only otherwise; usual, that something
 // is which every start of some programs does.
 func (l *Listener) damage() (what []string, usual bool, err error) {
 	flags, err := unix.FcntlInt(l.file.Fd(), unix.F_GETFL, 0)
@@ -157,12 +158,16 @@ func (l *Listener) damage() (what []string, usual bool, err error) {
 	if blocking := flags&unix.O_NONBLOCK == 0; blocking != l.Blocking && !l.ofProgram {
 		what = append(what, "made "+modeText(blocking))
 	}
+	if peer := l.peer(); peer != "" && (l.shared || !l.ofProgram) {
+		what = append(what, "connected to "+peer)
+		err = l.disconnect()
+	}
 	now := queueLength(l)
 	short := now < l.queue && !shutDown(l)
 	if short && now < usualQueue {
 		what = append(what, fmt.Sprintf("accept queue shortened to %d", now))
 	}
-	return what, short, nil
+	return what, short, err
 }
 
 // tell reports what was found, without u.mu.

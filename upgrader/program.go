@@ -24,12 +24,17 @@ type Program struct {
 	First bool
 }
 
-// bind opens a socket for what the program asks for.
-func (p Program) bind(w config.Listen, siblings bool) (l *Listener, err error) {
-	if w.Network.IsUnix() && !w.Abstract() {
+// bindFor opens a socket for what a program asks for. Another address on a port of this
+// app's may be beside the one that has it, until the next release has taken over from one
+// that binds localhost only. It holds u.mu.
+func (u *Upgrader) bindFor(w config.Listen, p Program) (l *Listener, err error) {
+	switch {
+	case w.Network.IsUnix() && !w.Abstract():
 		err = p.User.do(func() (err error) { l, err = bindHeld(w); return err })
-	} else {
-		l, err = bind(w, siblings)
+	case u.siblings && w.IsTCP() && isTaken(w) && u.hasPort(w):
+		l, err = openSocket(w, true)
+	default:
+		l, err = bind(w, u.siblings)
 	}
 	if err != nil {
 		return nil, err
@@ -52,12 +57,12 @@ func (u *Upgrader) Lend(l *Listener, p Program) (lost []error, err error) {
 	if l.ofProgram && !l.seats.used() {
 		lost = l.setOptions(p.Options)
 	}
-	shared := l.borrower != "" && l.borrower != p.Worker || !l.ofProgram
+	l.shared = l.shared || l.borrower != "" && l.borrower != p.Worker
 	if l.borrower == "" {
 		l.borrower = p.Worker
 	}
 	if l.socket != nil {
-		err = u.keepPath(l, shared, p)
+		err = u.keepPath(l, p)
 	}
 	replaced := u.takeFound()
 	u.mu.Unlock()
@@ -75,8 +80,8 @@ func (l *Listener) setOptions(options []listeners.Option) (lost []error) {
 }
 
 // keepPath has a Unix socket be found at its path by clients, whatever programs have done
-// to the path, and from then on, if it is shared. It holds u.mu.
-func (u *Upgrader) keepPath(l *Listener, shared bool, p Program) error {
+// to the path, and from then on, if several workers serve there. It holds u.mu.
+func (u *Upgrader) keepPath(l *Listener, p Program) error {
 	if l.socket.held == "" {
 		if err := u.holdConfigured(l, p); err != nil {
 			return err
@@ -90,7 +95,7 @@ func (u *Upgrader) keepPath(l *Listener, shared bool, p Program) error {
 			return fmt.Errorf("cannot give a program %s: %w", l.Listen, err)
 		}
 	}
-	l.socket.guarded = l.socket.guarded || shared
+	l.socket.guarded = l.socket.guarded || l.shared || !l.ofProgram
 	u.guardPath(l)
 	return nil
 }
@@ -125,12 +130,11 @@ func (u *Upgrader) Lent(l *Listener) bool {
 	return l.borrower != ""
 }
 
-// Shared says whether programs of several workers have bound a Unix socket, so that its
-// path is restored when one of them removes it.
+// Shared says whether programs of several workers have bound the listener.
 func (u *Upgrader) Shared(l *Listener) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return l.socket != nil && l.socket.guarded || l.socket == nil && l.borrower != ""
+	return l.shared
 }
 
 // Abandoned says whether a worker was the only one that has bound a Unix socket, and its
