@@ -260,7 +260,10 @@ func TestBesideOwn(t *testing.T) {
 	}
 	_, port, _ := net.SplitHostPort(first.Address)
 	all := config.Listen{Name: "second", Network: config.TCP4, Address: "0.0.0.0:" + port}
-	stranger, err := net.Listen("tcp4", "127.0.0.2:"+port)
+	shares := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error { // and it would be shared with it
+		return raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) })
+	}}
+	stranger, err := shares.Listen(t.Context(), "tcp4", "127.0.0.2:"+port)
 	if err != nil {
 		t.Fatal(err)
 	}
