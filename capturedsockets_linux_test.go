@@ -137,7 +137,7 @@ func TestPortOfAnotherApp(t *testing.T) {
 	address := freeAddress(t)
 	s := captured(t, "binds", "-n", "2", "--", "./app", address)
 	for _, command := range [][]string{
-		{"run", "--name", "other", "--", "./app", address},
+		{"run", "--name", "other", "--ready", "delay=1m", "--", "./app", address}, // which it does not live to see
 		{"run", "--name", "other", "-l", address, "--", "./app", address},
 	} {
 		code, said := s.relevo(command...)
@@ -152,7 +152,7 @@ func TestPortOfAnotherApp(t *testing.T) {
 	}
 	defer l.Close()
 	holder := fmt.Sprintf("it is held by %s (pid %d)", procnet.Name(os.Getpid()), os.Getpid())
-	if code, said := s.relevo("run", "--name", "other", "--", "./app", address); code == 0 || !strings.Contains(said, holder) {
+	if code, said := s.relevo("run", "--name", "other", "--ready", "delay=1m", "--", "./app", address); code == 0 || !strings.Contains(said, holder) {
 		t.Errorf("of a stranger: exit code %d: %s; want %q", code, said, holder)
 	}
 }
@@ -166,7 +166,7 @@ func TestPrivilegedPort(t *testing.T) {
 	}
 	s := emptySite(t)
 	s.release("1", "binds")
-	flags, want := []string{"run", "--name", "site"}, "CAP_NET_BIND_SERVICE"
+	flags, want := []string{"run", "--name", "site", "--ready", "delay=1m"}, "CAP_NET_BIND_SERVICE"
 	if os.Geteuid() == 0 {
 		flags, want = append(flags, "--user", "nobody"), fmt.Sprintf("with -l :%d relevo opens it", port)
 		if err := os.Chmod(s.dir, 0o755); err != nil {

@@ -57,7 +57,7 @@ var bindsAgain = behaves("bind again", func() {
 	fmt.Println("second, first open:", err)
 	_, err = bindSomewhere(1)
 	fmt.Println("second with SO_REUSEPORT, first without:", err)
-	fmt.Println("bound already:", unix.Bind(first, &unix.SockaddrInet4{Port: 8, Addr: [4]byte{127, 0, 0, 1}}))
+	fmt.Println("bound already:", unix.Bind(first, &unix.SockaddrInet4{Port: 8008, Addr: [4]byte{127, 0, 0, 1}}))
 	child := exec.Command(self())
 	child.Env = append(os.Environ(), roleEnv+"="+bindsOnce.name)
 	said, _ := child.Output()

@@ -47,7 +47,7 @@ type Grant struct {
 	Address string   // of the master's socket; empty where the kernel goes on with the program's own
 	Own     bool     // the socket is the worker's own
 	File    *os.File // the socket, where other workers accept on it, too; stays the Sockets'
-	Refused string   // why the kernel goes on, where the program wanted an address of a server
+	Refused error    // why the kernel goes on, where the program wanted an address of a server
 }
 
 // binder answers the binds of one worker.
@@ -65,7 +65,7 @@ type binder struct {
 	addresses     []string               // of these
 	shared        []Listener             // those on which other workers accept, too
 	asked         []bound                // what its program has asked for
-	refused       string                 // why the last address is its own affair
+	refused       error                  // why the last address is its own affair
 }
 
 func newBinder(s Sockets) *binder { return &binder{sockets: s, bound: make(chan struct{}, 1)} }

@@ -37,10 +37,10 @@ func (p *Process) noPrivileges() string {
 }
 
 // refuse notes why a bind is the program's own affair, if it is.
-func (b *binder) refuse(why string) {
+func (b *binder) refuse(why error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if why != "" {
+	if why != nil {
 		b.refused = why
 	}
 }
@@ -48,11 +48,12 @@ func (b *binder) refuse(why string) {
 // refusedAddress explains the failure of a program that got no socket for an address.
 func (p *Process) refusedAddress(status pool.ExitStatus) string {
 	p.binder.mu.Lock()
-	defer p.binder.mu.Unlock()
-	if p.asked.Load() || status.Signal == 0 && status.Code == 0 {
+	refused := p.binder.refused
+	p.binder.mu.Unlock()
+	if refused == nil || p.asked.Load() || status.Signal == 0 && status.Code == 0 {
 		return ""
 	}
-	return p.binder.refused
+	return refused.Error()
 }
 
 // blindness says why a bind of the worker could not be looked at; empty: each could.

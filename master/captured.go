@@ -43,11 +43,11 @@ func (c *capturing) Bind(o pool.Order, b capture.Bind) launch.Grant {
 	program := c.program(o, b)
 	l, lost, err := c.hold.borrow(b, program)
 	if err != nil {
-		err = c.hold.all.rivals.name(err)
+		err = refusal{c.hold.all.rivals, err}
 		if c.told.Add(1) <= maxTold {
-			c.log.Warn("a program's bind is its own affair", "worker", o.ID, "address", b.Address, "err", err)
+			go c.log.Warn("a program's bind is its own affair", "worker", o.ID, "address", b.Address, "err", err)
 		}
-		return launch.Grant{Answer: capture.LetThrough(), Refused: err.Error()}
+		return launch.Grant{Answer: capture.LetThrough(), Refused: err}
 	}
 	c.lost(o, l, lost)
 	c.compare(l, b)

@@ -20,6 +20,16 @@ type rivals struct {
 	app    string
 }
 
+// refusal is an error that is named when it is read: that takes its time, for which no
+// program is to wait in bind.
+type refusal struct {
+	rivals rivals
+	err    error
+}
+
+func (r refusal) Error() string { return r.rivals.name(r.err).Error() }
+func (r refusal) Unwrap() error { return r.err }
+
 // rivalPatience is how long other masters are waited for, all together.
 const rivalPatience = 2 * time.Second
 
@@ -27,19 +37,23 @@ const rivalPatience = 2 * time.Second
 // of one.
 func (r rivals) name(err error) error {
 	taken := new(upgrader.InUseError)
-	if !errors.As(err, &taken) || taken.PID == 0 {
+	if !errors.As(err, &taken) {
 		return err
 	}
-	rival := r.appOf(taken.PID)
+	pid, _ := taken.Holder()
+	rival := r.appOf(pid)
 	if rival == "" {
 		return err
 	}
 	return fmt.Errorf("cannot listen on %s for app %s: %w; app %s has it (relevo, pid %d): give one of the two another address, or stop it: relevo stop %s",
-		taken.Listen, r.app, syscall.EADDRINUSE, rival, taken.PID, rival)
+		taken.Listen, r.app, syscall.EADDRINUSE, rival, pid, rival)
 }
 
 // appOf is the app whose master has this pid, empty where there is none.
 func (r rivals) appOf(pid int) string {
+	if pid == 0 {
+		return ""
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), rivalPatience)
 	defer cancel()
 	names, err := control.Names(r.places.Runtime)

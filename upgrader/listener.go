@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -202,14 +203,23 @@ func (l *Listener) closeFile() error {
 // InUseError says that another process has the address.
 type InUseError struct {
 	Listen config.Listen
-	PID    int    // of the process, 0 where it is not known, or this one
-	Holder string // what it is called; empty: not known
+
+	look sync.Once // takes its time: all processes are looked at
+	pid  int
+	who  string
+}
+
+// Holder is the process that has the address now, and what it is called; 0 and empty where
+// that is not known.
+func (e *InUseError) Holder() (pid int, who string) {
+	e.look.Do(func() { e.pid, e.who = portHolder(e.Listen) })
+	return e.pid, e.who
 }
 
 func (e *InUseError) Error() string {
 	holder := "find out who with: ss -ltnup"
-	if e.Holder != "" {
-		holder = "it is held by " + e.Holder
+	if _, who := e.Holder(); who != "" {
+		holder = "it is held by " + who
 	}
 	return fmt.Sprintf("cannot listen on %s: %v; %s", e.Listen, syscall.EADDRINUSE, holder)
 }
@@ -220,8 +230,7 @@ func (e *InUseError) Unwrap() error { return syscall.EADDRINUSE }
 func explain(err error, w config.Listen) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		pid, who := portHolder(w)
-		return &InUseError{Listen: w, PID: pid, Holder: who}
+		return &InUseError{Listen: w}
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("cannot listen on %s: %w; ports below %d need root, "+
 			"CAP_NET_BIND_SERVICE (AmbientCapabilities= in a unit), or a lower net.ipv4.ip_unprivileged_port_start",
