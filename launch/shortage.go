@@ -24,6 +24,13 @@ func passing(number syscall.Errno) bool {
 	return false
 }
 
+// IsShortage says whether an error tells of something that this process or its machine
+// lacks, or that is in the way for a while.
+func IsShortage(err error) bool {
+	var number syscall.Errno
+	return errors.As(err, &number) && passing(number)
+}
+
 // unstarted makes the master's own failure of an error before the worker's program
 // ran.
 func unstarted(err error) *pool.MasterError {

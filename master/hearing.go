@@ -26,12 +26,13 @@ func (h hearing) settle(signals chan os.Signal) {
 	signal.Notify(delivered, unix.SIGHUP)
 	signal.Stop(delivered) // returns when the runtime has put all that it has into the channels
 	for range most {
+		taken := len(signals) == 0 // before the reader is asked: what it took it may still deal with
 		select {
 		case <-h.ended:
 			return
 		case <-h.idle:
 		}
-		if len(signals) == 0 {
+		if taken {
 			return
 		}
 	}

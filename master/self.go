@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,36 +44,42 @@ func ownBinary() (string, error) {
 
 // selfChanged says whether the path that this program was started from holds
 // another program by now, and one that has not failed to take over already.
-func (m *Master) selfChanged() bool {
+func (m *Master) selfChanged() (bool, error) {
 	if m.opts.Arrival == nil {
-		return false // it cannot be replaced
+		return false, nil // it cannot be replaced
 	}
 	path, err := ownBinary()
-	if err != nil {
-		return false
+	var now string
+	if err == nil {
+		now, err = hashOf(path)
 	}
-	now, err := hashOf(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil // half a deploy, perhaps; a later reload finds it whole
+	}
 	if err != nil {
-		return false // half a deploy, perhaps; a later reload finds it whole
+		return false, err
 	}
 	if refused := m.succession.refused.Load(); refused != nil && *refused == now {
-		return false
+		return false, nil
 	}
-	running, err := m.ownHash()
-	return err == nil && now != running
+	running, err := m.self.hash()
+	return err == nil && now != running, err
 }
 
-// ownHash is the sha256 of the running program.
-func (m *Master) ownHash() (string, error) {
-	m.self.once.Do(func() { m.self.sum, m.self.err = hashOf("/proc/self/exe") })
-	return m.self.sum, m.self.err
-}
-
-// ownSum is computed when it is asked for first.
+// ownSum is the sha256 of the running program, which is computed when it is asked for
+// first.
 type ownSum struct {
-	once sync.Once
-	sum  string
-	err  error
+	mu  sync.Mutex
+	sum string
+}
+
+func (o *ownSum) hash() (sum string, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.sum == "" {
+		o.sum, err = hashOf("/proc/self/exe")
+	}
+	return o.sum, err
 }
 
 func hashOf(path string) (string, error) {
@@ -92,10 +99,17 @@ func hashOf(path string) (string, error) {
 // another one goes on. One that cannot take over does not keep the app from its
 // reload, and is not tried again by itself.
 func (m *Master) upgradeFirst(then string) bool {
-	if !m.replaceable() || !m.selfChanged() {
+	if !m.replaceable() {
 		return false
 	}
-	_, err := m.upgrade(then)
+	changed, err := m.selfChanged()
+	if err != nil {
+		m.log.Warn("cannot tell whether relevo itself has changed", "err", err)
+	}
+	if err != nil || !changed {
+		return false
+	}
+	_, err = m.upgrade(then)
 	return err == nil
 }
 
@@ -141,7 +155,7 @@ func (m *Master) watchSelfUntil(ctx context.Context, changed <-chan struct{}) {
 		}
 		return
 	}
-	if sum, err := m.ownHash(); err == nil {
+	if sum, err := m.self.hash(); err == nil {
 		file.SetActive(sum)
 	}
 	watching, stop := context.WithCancel(ctx)
@@ -149,6 +163,9 @@ func (m *Master) watchSelfUntil(ctx context.Context, changed <-chan struct{}) {
 	gone.Go(func() { m.report(file.Run(watching)) })
 	defer gone.Wait()
 	defer stop()
+	var later retry
+	defer later.end()
+	again := make(chan struct{}, 1)
 	for {
 		select {
 		case <-ctx.Done():
@@ -160,7 +177,28 @@ func (m *Master) watchSelfUntil(ctx context.Context, changed <-chan struct{}) {
 			changed = m.changed.wait()
 		case <-file.Changes():
 			m.log.Info("relevo itself has changed", "path", path)
-			m.upgradeFirst("")
+			later.cancel()
+			m.replaceSelf(&later, again)
+		case <-again:
+			m.replaceSelf(&later, again)
 		}
 	}
+}
+
+// replaceSelf replaces the master by its own program. Where that fails for another reason
+// than the program, such as a shortage, it is due again after a while.
+func (m *Master) replaceSelf(later *retry, again chan<- struct{}) {
+	if m.upgradeFirst("") {
+		return
+	}
+	if changed, err := m.selfChanged(); err == nil && !changed {
+		return
+	}
+	wait := later.later(func() {
+		select {
+		case again <- struct{}{}:
+		default:
+		}
+	})
+	m.log.Warn("the master is replaced later", "again", wait)
 }

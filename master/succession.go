@@ -15,6 +15,7 @@ import (
 
 	"relevo/config"
 	"relevo/control"
+	"relevo/launch"
 	"relevo/pool"
 	"relevo/upgrader"
 )
@@ -151,9 +152,11 @@ type newcomerError struct{ error }
 
 func (e newcomerError) Unwrap() error { return e.error }
 
+// blame makes an error of a replacement the new program's, unless it tells of a shortage of
+// this master.
 func blame(err error) error {
-	if err == nil {
-		return nil
+	if err == nil || launch.IsShortage(err) {
+		return err
 	}
 	return newcomerError{err}
 }
