@@ -20,7 +20,7 @@ func appSettings() []Setting {
 		one("name", "name", plain("NAME", "shop"), Restart, func(a *App) *string { return &a.Name },
 			"name of the app (default: base name of the program, of a script the script's or its directory's; serve; in dev that of the package's program)"),
 		many("command", "", argument(), Roll, func(a *App) *[]string { return &a.Command },
-			"program and arguments; {fd} {fd:NAME} {addr} {addr:NAME} {slot} are filled in"),
+			"program or script, and arguments; {fd} {fd:NAME} {addr} {addr:NAME} {slot} are filled in"),
 		one("directory", "directory", plain("DIR", "."), Roll, func(a *App) *string { return &a.Dir },
 			"working directory of the workers (default: the file's if the command comes from it, else the present one)"),
 		one("workers", "workers", workers(), Live, func(a *App) *int { return &a.Workers },
