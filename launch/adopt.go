@@ -15,19 +15,20 @@ import (
 // processLegacy is what the next master must know of a worker's process beside
 // its files.
 type processLegacy struct {
-	PID     int       `json:"pid"`
-	Cgroup  string    `json:"cgroup,omitempty"` // its own one's directory
-	Spoken  bool      `json:"spoken,omitempty"`
-	Settled bool      `json:"settled,omitempty"` // its readiness is decided
-	Asked   bool      `json:"asked,omitempty"`
-	Channel *ipc.Rest `json:"channel,omitempty"`
-	Tail    []string  `json:"tail,omitempty"`
-	Begun   [2][]byte `json:"begun"`           // lines of output without their ends
-	Bound   []string  `json:"bound,omitempty"` // addresses of the master's sockets that it asked for
-	Own     bool      `json:"own,omitempty"`   // one of them is its own
-	Binds   []bound   `json:"binds,omitempty"` // what its program has asked for
-	Greeted bool      `json:"greeted,omitempty"`
-	Departs bool      `json:"departs,omitempty"` // it is being led out
+	PID     int          `json:"pid"`
+	Cgroup  string       `json:"cgroup,omitempty"` // its own one's directory
+	Spoken  bool         `json:"spoken,omitempty"`
+	Settled bool         `json:"settled,omitempty"` // its readiness is decided
+	Asked   bool         `json:"asked,omitempty"`
+	Channel *ipc.Rest    `json:"channel,omitempty"`
+	Tail    []string     `json:"tail,omitempty"`
+	Begun   [2][]byte    `json:"begun"`           // lines of output without their ends
+	Bound   []string     `json:"bound,omitempty"` // addresses of the master's sockets that it asked for
+	Own     bool         `json:"own,omitempty"`   // one of them is its own
+	Binds   []bound      `json:"binds,omitempty"` // what its program has asked for
+	Greeted bool         `json:"greeted,omitempty"`
+	Departs bool         `json:"departs,omitempty"` // it is being led out
+	Tally   *tallyLegacy `json:"tally,omitempty"`
 }
 
 // Names of a process's files.
@@ -66,7 +67,7 @@ func (p *Process) isSettled() bool {
 
 func (p *Process) legacy() processLegacy {
 	l := processLegacy{
-		Greeted: p.greeted.Load(), Departs: p.led.Load(), PID: p.pid, Cgroup: p.cgroup.path(), Spoken: p.ready.hasSpoken(), Settled: p.isSettled(), Asked: p.asked.Load(), Tail: p.tail.lines(),
+		Greeted: p.greeted.Load(), Departs: p.led.Load(), Tally: p.tally.legacy(), PID: p.pid, Cgroup: p.cgroup.path(), Spoken: p.ready.hasSpoken(), Settled: p.isSettled(), Asked: p.asked.Load(), Tail: p.tail.lines(),
 	}
 	p.binder.legacy(&l)
 	return l
@@ -105,6 +106,7 @@ func (p *Process) Detach(ctx context.Context) (pool.ProcessLegacy, error) {
 	p.binder.detach()
 	l, files := p.legacy(), p.files()
 	p.watches.Wait()
+	l.Tally = p.tally.legacy()
 	l.Settled = p.isSettled() // it may have been, until now
 	p.binder.legacy(&l)
 	l.Channel = p.detachChannel(files)
@@ -203,6 +205,7 @@ func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.
 	}
 	if l.Departs {
 		p.led.Store(true)
+		p.tally.restore(l.Tally)
 		p.watches.Go(p.depart)
 	}
 	launched := make(chan launchResult, 1)

@@ -29,7 +29,7 @@ func (p *Process) depart() {
 	ctx, cancel := p.untilLeaving()
 	defer cancel()
 	sockets := p.binder.sockets
-	holding := rescue.Take(p.rescues())
+	holding := rescue.Take(p.rescues(), p.tally.given())
 	defer holding.Cancel()
 	idle := p.poll(ctx, p.overdue, func() bool { return sockets.Emptied(p.order) }) &&
 		p.poll(ctx, p.overdue, func() bool { return p.isIdle(ctx, holding) })

@@ -1,6 +1,8 @@
 package launch
 
 import (
+	"maps"
+	"slices"
 	"sync"
 
 	"relevo/pool"
@@ -10,10 +12,9 @@ import (
 // works.
 type tally struct {
 	mu      sync.Mutex
-	begun   bool
 	seen    map[uint64]bool // by inode
 	left    map[uint64]bool // at the last look, those of relays left out: whether it was idle
-	rescued int
+	rescued map[uint64]bool
 }
 
 // look takes in the connections that the worker has now, and whether each is idle.
@@ -21,19 +22,30 @@ func (t *tally) look(idle map[uint64]bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.seen == nil {
-		t.seen = map[uint64]bool{}
+		t.seen, t.rescued = map[uint64]bool{}, map[uint64]bool{}
 	}
-	t.begun, t.left = true, idle
+	t.left = idle
 	for inode := range idle {
 		t.seen[inode] = true
 	}
 }
 
 // rescue counts connections that a relay has been given: look sees them no more.
-func (t *tally) rescue(n int) {
+func (t *tally) rescue(inodes []uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.rescued += n
+	for _, inode := range inodes {
+		if t.seen[inode] {
+			t.rescued[inode] = true
+		}
+	}
+}
+
+// given are the connections that relays have.
+func (t *tally) given() []uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Collect(maps.Keys(t.rescued))
 }
 
 // result is nil for a worker that was not led out. What was left at the last look has
@@ -41,16 +53,47 @@ func (t *tally) rescue(n int) {
 func (t *tally) result() *pool.Connections {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.begun {
+	if t.seen == nil {
 		return nil
 	}
-	c := pool.Connections{Finished: max(0, len(t.seen)-len(t.left)-t.rescued), Rescued: t.rescued}
-	for _, isIdle := range t.left {
-		if isIdle {
+	c := pool.Connections{Rescued: len(t.rescued)}
+	for inode := range t.seen {
+		isIdle, left := t.left[inode]
+		switch {
+		case t.rescued[inode]:
+		case !left:
+			c.Finished++
+		case isIdle:
 			c.CutFor(pool.CutIdle, 1)
-		} else {
+		default:
 			c.CutFor(pool.CutInUse, 1)
 		}
 	}
 	return &c
+}
+
+// tallyLegacy is a tally as it passes from one master to the next: inodes.
+type tallyLegacy struct {
+	Seen    []uint64 `json:"seen"`
+	Rescued []uint64 `json:"rescued,omitempty"`
+}
+
+func (t *tally) legacy() *tallyLegacy {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.seen == nil {
+		return nil
+	}
+	return &tallyLegacy{slices.Collect(maps.Keys(t.seen)), slices.Collect(maps.Keys(t.rescued))}
+}
+
+func (t *tally) restore(l *tallyLegacy) {
+	if l != nil {
+		known := map[uint64]bool{}
+		for _, inode := range l.Seen {
+			known[inode] = true
+		}
+		t.look(known)
+		t.rescue(l.Rescued)
+	}
 }

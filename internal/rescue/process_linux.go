@@ -59,7 +59,7 @@ func (h *Holding) HandOver(ctx context.Context, self string, pidfd int, start fu
 		h.Cancel()
 		return nil, fmt.Errorf("cannot start a relay: %w", err)
 	}
-	relay := &Relay{Connections: len(inodes), words: words}
+	relay := &Relay{Connections: inodes, words: words}
 	if h.give(inodes) {
 		relay.awaitBeginning(ctx)
 	}
@@ -68,7 +68,7 @@ func (h *Holding) HandOver(ctx context.Context, self string, pidfd int, start fu
 
 // Relay is a relay that was started.
 type Relay struct {
-	Connections int // that it was given
+	Connections []uint64 // that it was given, by inode
 	words       *os.File
 }
 

@@ -11,7 +11,7 @@ import (
 type Holding struct{}
 
 // Take returns one without connections.
-func Take(func(netip.Addr) bool) *Holding { return &Holding{} }
+func Take(func(netip.Addr) bool, []uint64) *Holding { return &Holding{} }
 
 func (*Holding) Look([]int, []uint16) (bool, error) { return true, nil }
 func (*Holding) HandOver(context.Context, string, int, func(func() (int, error)) error) (*Relay, error) {
@@ -21,7 +21,7 @@ func (*Holding) Cancel()         {}
 func (*Holding) Has(uint64) bool { return false }
 
 // Relay is a relay that was started.
-type Relay struct{ Connections int }
+type Relay struct{ Connections []uint64 }
 
 // Main says that the program was not started as a relay.
 func Main([]string) (int, bool) { return 0, false }

@@ -31,9 +31,13 @@ type connection struct {
 }
 
 // Take begins with no connection. Clients says which clients' connections are to be
-// rescued.
-func Take(clients func(client netip.Addr) bool) *Holding {
-	return &Holding{worthy: clients, known: map[uint64]*connection{}, given: map[uint64]bool{}}
+// rescued; given are those that relays have, by inode.
+func Take(clients func(client netip.Addr) bool, given []uint64) *Holding {
+	h := &Holding{worthy: clients, known: map[uint64]*connection{}, given: map[uint64]bool{}}
+	for _, inode := range given {
+		h.given[inode] = true
+	}
+	return h
 }
 
 // Look copies connections of the processes on local ports that it does not know yet,
@@ -120,6 +124,10 @@ func (h *Holding) wants(fd int, ports []uint16) bool {
 	}
 	if kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL); err != nil || kind != unix.IPPROTO_TCP {
 		return false
+	}
+	if info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO); err != nil ||
+		info.State != unix.BPF_TCP_ESTABLISHED && info.State != unix.BPF_TCP_CLOSE_WAIT {
+		return false // its end has begun
 	}
 	local, err := unix.Getsockname(fd)
 	if err != nil {
