@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -14,7 +15,8 @@ import (
 func TestHearingSettles(t *testing.T) {
 	signals, h := make(chan os.Signal, signalQueue), newHearing()
 	signal.Notify(signals, unix.SIGWINCH) // which does nothing where it is not taken
-	quit, dealt := make(chan struct{}), 0
+	quit := make(chan struct{})
+	var dealt atomic.Int64
 	go func() {
 		defer close(h.ended)
 		for {
@@ -26,19 +28,19 @@ func TestHearingSettles(t *testing.T) {
 				for range 10 {
 					runtime.Gosched()
 				}
-				dealt++
+				dealt.Add(1)
 			}
 		}
 	}()
 	runtime.LockOSThread() // which the signal is for: it has come when Tgkill returns
 	defer runtime.UnlockOSThread()
-	for sent := 1; sent <= 1000; sent++ {
+	for sent := int64(1); sent <= 1000; sent++ {
 		if err := unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGWINCH); err != nil {
 			t.Fatal(err)
 		}
 		h.settle(signals)
-		if dealt != sent || len(signals) > 0 {
-			t.Fatalf("%d of %d signals have been dealt with, %d wait", dealt, sent, len(signals))
+		if dealt.Load() != sent || len(signals) > 0 {
+			t.Fatalf("%d of %d signals have been dealt with, %d wait", dealt.Load(), sent, len(signals))
 		}
 	}
 	signal.Stop(signals)
