@@ -60,6 +60,9 @@ func (l Listen) Datagram() bool { return strings.HasPrefix(string(l.Network), "u
 // IsTCP says whether clients come by TCP.
 func (l Listen) IsTCP() bool { return !l.Network.IsUnix() && !l.Datagram() }
 
+// AnyPort says whether the kernel chooses the port.
+func (l Listen) AnyPort() bool { return l.Network != Unix && strings.HasSuffix(l.Address, ":0") }
+
 // SocketNetwork is the network of the socket to open, in the words of package net: an
 // IPv4 address gets a socket of IPv4, for net itself opens [::] for 0.0.0.0.
 func (l Listen) SocketNetwork() string {
@@ -291,7 +294,7 @@ func listenProblem(all []Listen, i int) error {
 		if l.takesIPv4Of(other) || other.takesIPv4Of(l) {
 			return fmt.Errorf("cannot listen on %s beside %s: without a prefix [::] is for IPv4, too; write tcp6: or udp6: before it", l, other)
 		}
-		if l.Network == other.Network && l.Address == other.Address && !strings.HasSuffix(l.Address, ":0") {
+		if l.Network == other.Network && l.Address == other.Address && !l.AnyPort() {
 			return fmt.Errorf("cannot listen twice on %s (listeners %q and %q)", l, other.Name, l.Name)
 		}
 	}

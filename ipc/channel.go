@@ -1,9 +1,11 @@
 package ipc
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -36,7 +38,7 @@ type Channel struct {
 	gone  sync.WaitGroup
 
 	mu       sync.Mutex
-	queue    [][]byte
+	queue    []outgoing
 	queued   int    // what the lines in queue count against maxQueued
 	state    []byte // the newest State, nil if none waits
 	closed   bool
@@ -73,10 +75,10 @@ func ResumeChannel(conn io.ReadWriteCloser, rest Rest, deliver func(Message), en
 func newChannel(conn io.ReadWriteCloser, rest Rest, deliver func(Message), ended func(error), limit *throttle) *Channel {
 	c := &Channel{
 		conn: conn, lines: NewReader(rest.before(conn)), torn: rest.Torn, limit: limit,
-		wake: make(chan struct{}, 1), done: make(chan struct{}), queue: rest.Unsent, state: rest.State,
+		wake: make(chan struct{}, 1), done: make(chan struct{}), state: rest.State,
 	}
-	for _, line := range c.queue {
-		c.queued += len(line) + lineCost
+	for _, line := range rest.Unsent {
+		c.queue, c.queued = append(c.queue, outgoing{line: line}), c.queued+len(line)+lineCost
 	}
 	c.wake <- struct{}{}
 	c.gone.Add(2)
@@ -99,19 +101,34 @@ func (c *Channel) Send(m Message) error {
 	if err != nil {
 		return err
 	}
+	_, isState := m.(State)
+	return c.add(outgoing{line: line}, isState)
+}
+
+// SendSocket queues a line of another protocol, without its newline, and a descriptor
+// that goes with it, or nil. The file stays the caller's; where it is closed before its
+// turn the line goes alone. Errors are ErrClosed, ErrFull and ErrLineTooLong.
+func (c *Channel) SendSocket(line []byte, file *os.File) error {
+	if len(line) > MaxLine {
+		return ErrLineTooLong
+	}
+	return c.add(outgoing{line: append(bytes.Clone(line), '\n'), file: file}, false)
+}
+
+func (c *Channel) add(o outgoing, isState bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed || c.deaf {
 		return ErrClosed
 	}
-	if _, isState := m.(State); isState {
-		c.state = line
+	if isState {
+		c.state = o.line
 	} else {
-		cost := len(line) + lineCost
+		cost := len(o.line) + lineCost
 		if c.queued+cost > maxQueued {
 			return ErrFull
 		}
-		c.queue, c.queued = append(c.queue, line), c.queued+cost
+		c.queue, c.queued = append(c.queue, o), c.queued+cost
 	}
 	select {
 	case c.wake <- struct{}{}:
@@ -200,9 +217,9 @@ func (c *Channel) write() {
 			return
 		case <-c.wake:
 		}
-		for line := c.next(); line != nil; line = c.next() {
-			if n, err := c.conn.Write(line); err != nil {
-				c.stopSending(line[n:])
+		for next := c.next(); next.line != nil; next = c.next() {
+			if n, err := next.write(c.conn); err != nil {
+				c.stopSending(next.after(n))
 				return
 			}
 		}
@@ -213,32 +230,32 @@ func (c *Channel) write() {
 // what the peer has said last may still be there to be read, and its end will be.
 // Where the channel was detached in the middle of a line the rest of it comes
 // first in the next one.
-func (c *Channel) stopSending(rest []byte) {
+func (c *Channel) stopSending(rest outgoing) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.detached {
-		c.queue = append([][]byte{rest}, c.queue...)
+		c.queue = append([]outgoing{rest}, c.queue...)
 		return
 	}
 	c.deaf, c.queue, c.state = true, nil, nil
 }
 
 // next takes the next line: application messages in their order, then the state.
-func (c *Channel) next() (line []byte) {
+func (c *Channel) next() (o outgoing) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return nil
+		return o
 	}
 	if len(c.queue) > 0 {
-		line = c.queue[0]
-		c.queue[0] = nil // the array lives on, the line need not
-		c.queue, c.queued = c.queue[1:], c.queued-len(line)-lineCost
+		o = c.queue[0]
+		c.queue[0] = outgoing{} // the array lives on, the line need not
+		c.queue, c.queued = c.queue[1:], c.queued-len(o.line)-lineCost
 		if len(c.queue) == 0 {
 			c.queue = nil
 		}
-		return line
+		return o
 	}
-	line, c.state = c.state, nil
-	return line
+	o.line, c.state = c.state, nil
+	return o
 }

@@ -14,6 +14,8 @@ type Rest struct {
 	Unread []byte   `json:"unread,omitempty"` // what the peer has said and nobody has heard
 	Unsent [][]byte `json:"unsent,omitempty"` // lines that wait; the first may be the end of one
 	State  []byte   `json:"state,omitempty"`  // the newest State, if it waits
+	// Withheld: a line with a descriptor waits, which is not among them.
+	Withheld bool `json:"withheld,omitempty"`
 	// Torn: the Channel before did not come to leave anything, for its master
 	// died. Its peer's first line may be the end of one.
 	Torn bool `json:"torn,omitempty"`
@@ -58,7 +60,13 @@ func (c *Channel) Detach() (Rest, error) {
 	if err = errors.Join(err, conn.SetDeadline(time.Time{})); err != nil {
 		return Rest{}, fmt.Errorf("cannot detach a channel: %w", err)
 	}
-	return Rest{Unread: c.lines.unread(), Unsent: c.queue, State: c.state, Torn: c.torn}, nil
+	rest := Rest{Unread: c.lines.unread(), State: c.state, Torn: c.torn}
+	for _, o := range c.queue {
+		if rest.Withheld = rest.Withheld || o.file != nil; o.file == nil {
+			rest.Unsent = append(rest.Unsent, o.line)
+		}
+	}
+	return rest, nil
 }
 
 // goneWithin waits for the goroutines, which may hang in a system call.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"relevo/internal/nodecluster"
 	"relevo/ipc"
 	"relevo/pool"
 )
@@ -15,20 +16,22 @@ import (
 // processLegacy is what the next master must know of a worker's process beside
 // its files.
 type processLegacy struct {
-	PID     int          `json:"pid"`
-	Cgroup  string       `json:"cgroup,omitempty"` // its own one's directory
-	Spoken  bool         `json:"spoken,omitempty"`
-	Settled bool         `json:"settled,omitempty"` // its readiness is decided
-	Asked   bool         `json:"asked,omitempty"`
-	Channel *ipc.Rest    `json:"channel,omitempty"`
-	Tail    []string     `json:"tail,omitempty"`
-	Begun   [2][]byte    `json:"begun"`           // lines of output without their ends
-	Bound   []string     `json:"bound,omitempty"` // addresses of the master's sockets that it asked for
-	Own     bool         `json:"own,omitempty"`   // one of them is its own
-	Binds   []bound      `json:"binds,omitempty"` // what its program has asked for
-	Greeted bool         `json:"greeted,omitempty"`
-	Departs bool         `json:"departs,omitempty"` // it is being led out
-	Tally   *tallyLegacy `json:"tally,omitempty"`
+	PID         int                 `json:"pid"`
+	Cgroup      string              `json:"cgroup,omitempty"` // its own one's directory
+	Spoken      bool                `json:"spoken,omitempty"`
+	Settled     bool                `json:"settled,omitempty"` // its readiness is decided
+	Asked       bool                `json:"asked,omitempty"`
+	Channel     *ipc.Rest           `json:"channel,omitempty"`
+	Tail        []string            `json:"tail,omitempty"`
+	Begun       [2][]byte           `json:"begun"`           // lines of output without their ends
+	Bound       []string            `json:"bound,omitempty"` // addresses of the master's sockets that it asked for
+	Own         bool                `json:"own,omitempty"`   // one of them is its own
+	Binds       []bound             `json:"binds,omitempty"` // what its program has asked for
+	Greeted     bool                `json:"greeted,omitempty"`
+	Departs     bool                `json:"departs,omitempty"` // it is being led out
+	Tally       *tallyLegacy        `json:"tally,omitempty"`
+	Cluster     *nodecluster.Legacy `json:"cluster,omitempty"`     // it is a worker of Node's cluster
+	Disconnects bool                `json:"disconnects,omitempty"` // its script uses it
 }
 
 // Names of a process's files.
@@ -67,6 +70,7 @@ func (p *Process) isSettled() bool {
 
 func (p *Process) legacy() processLegacy {
 	l := processLegacy{
+		Cluster: p.clusterLegacy(), Disconnects: p.disconnects,
 		Greeted: p.greeted.Load(), Departs: p.led.Load(), Tally: p.tally.legacy(), PID: p.pid, Cgroup: p.cgroup.path(), Spoken: p.ready.hasSpoken(), Settled: p.isSettled(), Asked: p.asked.Load(), Tail: p.tail.lines(),
 	}
 	p.binder.legacy(&l)
@@ -110,6 +114,7 @@ func (p *Process) Detach(ctx context.Context) (pool.ProcessLegacy, error) {
 	l.Settled = p.isSettled() // it may have been, until now
 	p.binder.legacy(&l)
 	l.Channel = p.detachChannel(files)
+	l.Cluster = p.clusterLegacy()
 	l.Begun = p.detachOutput(ctx)
 	p.release.launcher.unregister(p)
 	l.Spoken, l.Tail = p.ready.hasSpoken(), p.tail.lines()
@@ -185,7 +190,6 @@ func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.
 	p.handle.inherit(pidfd)
 	p.asked.Store(l.Asked)
 	p.ready.spoken.Store(l.Spoken)
-	close(p.launched)
 	p.greeted.Store(l.Greeted)
 	p.binder.restore(l)
 	if l.Settled {
@@ -196,7 +200,13 @@ func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.
 		l.Channel = &ipc.Rest{}
 	}
 	r.launcher.register(p)
+	p.order = o
+	p.resumeCluster(l)
 	p.listen(o, from, l)
+	close(p.launched)
+	if l.Cluster != nil && l.Channel.Withheld {
+		p.primary.Redeliver()
+	}
 	if !l.Settled {
 		p.watches.Go(p.watchReadiness)
 	}

@@ -48,6 +48,7 @@ type Grant struct {
 	Own     bool     // the socket is the worker's own
 	File    *os.File // the socket, where other workers accept on it, too; stays the Sockets'
 	Refused error    // why the kernel goes on, where the program wanted an address of a server
+	Socket  *os.File // the socket, whose it may be; nil where Address is empty; stays the Sockets'
 }
 
 // binder answers the binds of one worker.
@@ -109,8 +110,13 @@ func (p *Process) answerBinds(notifications *capture.Notifications, resumes bool
 
 func (p *Process) answerBind(b capture.Bind) capture.Answer {
 	<-p.launched
+	return p.grant(b).Answer
+}
+
+// grant answers a bind, or a server's wish to listen.
+func (p *Process) grant(b capture.Bind) Grant {
 	if p.binder.inUse(b, p.processes) {
-		return capture.Answer{FD: -1, Errno: syscall.EADDRINUSE}
+		return Grant{Answer: capture.Answer{FD: -1, Errno: syscall.EADDRINUSE}, Refused: syscall.EADDRINUSE}
 	}
 	grant := p.binder.sockets.Bind(p.order, b)
 	p.binder.refuse(grant.Refused)
@@ -120,7 +126,7 @@ func (p *Process) answerBind(b capture.Bind) capture.Answer {
 	if grant.Address != "" && p.binder.note(grant) {
 		p.sink(pool.Captured{Address: grant.Address})
 	}
-	return grant.Answer
+	return grant
 }
 
 // processes are the worker and its descendants.
@@ -295,9 +301,12 @@ func (b *binder) restore(l processLegacy) {
 	}
 }
 
-// departs says whether the master leads the worker out: clients can be kept from it,
-// and its program has not said that it drains by itself.
-func (p *Process) departs() bool { return p.binder.hasOwn() && !p.greeted.Load() }
+// departs says whether the master leads the worker out: clients can be kept from it, or
+// its script uses Node's cluster and has its say at the disconnection. Its program has
+// not said that it drains by itself.
+func (p *Process) departs() bool {
+	return !p.greeted.Load() && (p.binder.hasOwn() || p.disconnects && p.binder.hasBound())
+}
 
 // introduce has the pool ask the worker to drain by message, which depart answers for it.
 func (p *Process) introduce() {

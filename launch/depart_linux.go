@@ -21,13 +21,22 @@ const (
 	departureRest  = 4
 )
 
-// depart leads a worker out whose program knows nothing of leaving: it gets no new
-// client, its queue is served, its connections get idle, and only then the stop
-// signal is sent. Idle connections that may be rescued go to a relay, before that
-// where a request waits in one. The pool's patience ends it earlier.
+// depart leads a worker out that does not drain by itself.
 func (p *Process) depart() {
 	ctx, cancel := p.untilLeaving()
 	defer cancel()
+	if p.binder.hasOwn() {
+		p.leadOut(ctx)
+	} else {
+		p.disconnect(ctx)
+	}
+}
+
+// leadOut is for a worker whose program knows nothing of leaving: it gets no new
+// client, its queue is served, its connections get idle, and only then the stop
+// signal is sent. Idle connections that may be rescued go to a relay, before that
+// where a request waits in one. The pool's patience ends it earlier.
+func (p *Process) leadOut(ctx context.Context) {
 	sockets := p.binder.sockets
 	holding := rescue.Take(p.rescues(), p.tally.given())
 	defer holding.Cancel()
@@ -39,10 +48,13 @@ func (p *Process) depart() {
 	p.relay(ctx, holding)
 	p.hurry.Do(func() {})
 	inUse := p.inUse(procfs.Tree(p.pid), sockets.Ports(p.order), holding)
-	p.handle.signal(p.release.command.stopSignal())
 	if idle {
 		p.sink(pool.Said{Message: ipc.Drained{}})
+		if p.takeLeave(ctx); ctx.Err() != nil {
+			return
+		}
 	}
+	p.handle.signal(p.release.command.stopSignal())
 	if inUse { // what ends before the worker does is finished
 		p.poll(ctx, nil, func() bool { return !p.inUse(procfs.Tree(p.pid), sockets.Ports(p.order), holding) })
 	}

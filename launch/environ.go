@@ -27,6 +27,7 @@ type scene struct {
 	notifySocket string // empty: none
 	control      string // the master's control socket; empty: not told
 	node         bool   // the command is Node itself
+	clustered    bool   // and a worker of Node's cluster
 	dir          string // the working directory; PWD must not name another
 	account      *Account
 	watchdog     time.Duration // 0: none
@@ -101,6 +102,9 @@ func (s scene) variables() []string {
 		// Node takes the variable away again, so that it does not reach the
 		// worker's own children, which is why no other program gets it.
 		vars = append(vars, "NODE_CHANNEL_FD="+strconv.Itoa(s.ipcFD))
+	}
+	if s.clustered {
+		vars = append(vars, "NODE_UNIQUE_ID="+s.order.ID) // cluster.worker.id
 	}
 	return vars
 }

@@ -12,25 +12,28 @@ import (
 	"time"
 
 	"relevo/config"
+	"relevo/internal/nodecluster"
 	"relevo/ipc"
 	"relevo/pool"
 )
 
 // Process is a worker's process. It implements pool.Process.
 type Process struct {
-	release    *Release
-	order      pool.Order
-	pid        int
-	handle     handle
-	cgroup     *cgroup      // nil: none
-	channel    *ipc.Channel // nil: it was closed before this master came
-	tail       tail
-	ready      *readiness
-	binder     *binder // of what its program binds
-	pumps      sync.WaitGroup
-	ends       ends
-	begunLines [2]*prefixer // of the outputs that are prefixed, for a succession
-	sink       func(pool.Report)
+	release     *Release
+	order       pool.Order
+	pid         int
+	handle      handle
+	cgroup      *cgroup      // nil: none
+	channel     *ipc.Channel // nil: it was closed before this master came
+	tail        tail
+	ready       *readiness
+	binder      *binder              // of what its program binds
+	disconnects bool                 // its script uses Node's cluster
+	primary     *nodecluster.Primary // nil: it is no worker of Node's cluster
+	pumps       sync.WaitGroup
+	ends        ends
+	begunLines  [2]*prefixer // of the outputs that are prefixed, for a succession
+	sink        func(pool.Report)
 
 	launched   chan struct{} // closed by awaitOnline: Online was told, or never will be
 	settle     sync.Once
@@ -86,6 +89,7 @@ func (e ends) files() (open []*os.File) {
 // begin starts the goroutines that listen to the worker. Each ends by itself
 // when the process is gone.
 func (p *Process) begin(b *birth) {
+	p.beginCluster()
 	p.listen(b.order, ends{b.channel, b.pipes}, processLegacy{Channel: &ipc.Rest{}})
 	launched := make(chan launchResult, 1)
 	p.watches.Go(func() { launched <- p.awaitOnline(b.launched) })

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"relevo/internal/nodecluster"
 	"relevo/launch/store"
 	"relevo/pool"
 )
@@ -34,12 +35,14 @@ type Release struct {
 	seal     *store.Seal // of file
 	pathSeal *store.Seal // of the file at path or resolved; nil: neither holds the bytes
 
-	mu         sync.Mutex
-	copied     *store.Copy // nil: none could be made
-	complained atomic.Bool
-	wrapper    sync.Once   // the warning of a process in between
-	copyUnfit  atomic.Bool // of a script: the last worker from the copy did not get ready
-	goneBackTo bool        // it was taken from the store
+	mu           sync.Mutex
+	copied       *store.Copy // nil: none could be made
+	complained   atomic.Bool
+	wrapper      sync.Once // the warning of a process in between
+	lookAtScript sync.Once // of script
+	script       nodecluster.Script
+	copyUnfit    atomic.Bool // of a script: the last worker from the copy did not get ready
+	goneBackTo   bool        // it was taken from the store
 
 	// speaks: a worker got ready by its own word, so that the others have to, too.
 	speaks atomic.Bool
@@ -188,11 +191,4 @@ func (r *Release) Close() error {
 		r.launcher.warn("old copies of executables stay", "err", err)
 	}
 	return nil
-}
-
-// node says whether the command is Node itself, which takes its channel from a
-// variable of its own. A shell or npm in between would swallow it.
-func (r *Release) node() bool {
-	name := filepath.Base(r.command.Args[0])
-	return name == "node" || name == "nodejs"
 }

@@ -18,6 +18,10 @@ func (p *Process) said(m ipc.Message) {
 	if p.isSilent() {
 		return
 	}
+	m, left := p.saidByNode(m)
+	if !left {
+		return
+	}
 	p.ready.speaks(m)
 	if _, hello := m.(ipc.Hello); hello {
 		p.greeted.Store(true)

@@ -45,7 +45,11 @@ func (c *capturing) Bind(o pool.Order, b capture.Bind) launch.Grant {
 	if err != nil {
 		err = refusal{c.hold.all.rivals, err}
 		if c.told.Add(1) <= maxTold {
-			go c.log.Warn("a program's bind is its own affair", "worker", o.ID, "address", b.Address, "err", err)
+			message := "a program's bind is its own affair"
+			if b.Asked {
+				message = "a server of a worker gets no socket, but an error"
+			}
+			go c.log.Warn(message, "worker", o.ID, "address", b.Address, "err", err)
 		}
 		return launch.Grant{Answer: capture.LetThrough(), Refused: err}
 	}
@@ -59,7 +63,7 @@ func (c *capturing) Bind(o pool.Order, b capture.Bind) launch.Grant {
 		c.sharing(l, o, err)
 		return c.shared(l, o)
 	}
-	return launch.Grant{Answer: capture.Answer{FD: int(file.Fd())}, Address: l.Address, Own: true}
+	return launch.Grant{Answer: capture.Answer{FD: int(file.Fd())}, Address: l.Address, Own: true, Socket: file}
 }
 
 // sharing tells once why a worker has no socket of its own. On Unix sockets and UDP there is

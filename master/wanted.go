@@ -73,7 +73,7 @@ func (h *hold) borrow(b capture.Bind, p upgrader.Program) (l *upgrader.Listener,
 func (h *hold) find(b capture.Bind, p upgrader.Program) (*upgrader.Listener, error) {
 	wanted := listenOf(b)
 	for i, l := range h.held {
-		if l.Network == wanted.Network && l.Listen.Address == wanted.Address || i < h.configured && meets(l, b) {
+		if same(l, wanted) || i < h.configured && meets(l, b) {
 			return l, nil
 		}
 	}
@@ -96,6 +96,12 @@ func (h *hold) find(b capture.Bind, p upgrader.Program) (*upgrader.Listener, err
 	return l, nil
 }
 
+// same says whether a listener is the one for what a program asks for. Those at any port
+// are told apart by their names.
+func same(l *upgrader.Listener, wanted config.Listen) bool {
+	return l.Network == wanted.Network && l.Listen.Address == wanted.Address && (!wanted.AnyPort() || l.Name == wanted.Name)
+}
+
 // privileged says what to do where the user of a program may not bind its port.
 func privileged(wanted config.Listen, port uint16) error {
 	option := fmt.Sprintf(":%d", port)
@@ -103,11 +109,17 @@ func privileged(wanted config.Listen, port uint16) error {
 		option = "udp:" + option
 	}
 	if capture.MayBind(os.Getpid(), port) {
-		return fmt.Errorf("cannot open port %d for a program whose user may not: with -l %s relevo opens it", port, option)
+		return forbidden(fmt.Sprintf("cannot open port %d for a program whose user may not: with -l %s relevo opens it", port, option))
 	}
-	return fmt.Errorf("cannot open port %d for a program whose user may not, nor may relevo's: start relevo as root, or with "+
-		"CAP_NET_BIND_SERVICE (AmbientCapabilities= in a unit), and -l %s; or lower net.ipv4.ip_unprivileged_port_start", port, option)
+	return forbidden(fmt.Sprintf("cannot open port %d for a program whose user may not, nor may relevo's: start relevo as root, or with "+
+		"CAP_NET_BIND_SERVICE (AmbientCapabilities= in a unit), and -l %s; or lower net.ipv4.ip_unprivileged_port_start", port, option))
 }
+
+// forbidden is EACCES with all that is to be said of it.
+type forbidden string
+
+func (f forbidden) Error() string { return string(f) }
+func (f forbidden) Unwrap() error { return syscall.EACCES }
 
 // meets says whether a bind is of the port of a listener of the configuration: its
 // address counts, however the program spells it.
@@ -140,6 +152,9 @@ func listenOf(b capture.Bind) config.Listen {
 	if b.Socket.Type == syscall.SOCK_DGRAM {
 		l.Name, l.Network, four, six = "udp-"+port, config.UDP, config.UDP4, config.UDP6
 	}
+	if b.Address.IP.Port() == 0 {
+		l.Name = anyPortName(b)
+	}
 	switch {
 	case b.Address.Family == syscall.AF_INET:
 		l.Network = four
@@ -147,6 +162,21 @@ func listenOf(b capture.Bind) config.Listen {
 		l.Network = six
 	}
 	return l
+}
+
+// anyPortName is unique among the sockets at any port that programs ask for.
+func anyPortName(b capture.Bind) string {
+	name := "any-port"
+	if b.Socket.Type == syscall.SOCK_DGRAM {
+		name = "any-udp"
+	}
+	if host := b.Address.IP.Addr(); host != netip.IPv6Unspecified() {
+		name += "-" + strings.NewReplacer(":", "-", ".", "-", "%", "-").Replace(host.String())
+	}
+	if b.Index > 0 {
+		name += "-" + strconv.Itoa(b.Index+1)
+	}
+	return name
 }
 
 func unixListenOf(b capture.Bind) config.Listen {
@@ -230,5 +260,5 @@ func (c *capturing) shared(l *upgrader.Listener, o pool.Order) launch.Grant {
 		c.log.Error("a worker shares its socket with one that leaves", "worker", o.ID, "address", l.Address, "err", err)
 		file = l.File()
 	}
-	return launch.Grant{Answer: capture.Answer{FD: int(file.Fd())}, Address: l.Address, File: file}
+	return launch.Grant{Answer: capture.Answer{FD: int(file.Fd())}, Address: l.Address, File: file, Socket: file}
 }

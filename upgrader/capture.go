@@ -28,7 +28,7 @@ func (u *Upgrader) Add(w config.Listen, p Program) (*Listener, error) {
 
 // add holds u.mu.
 func (u *Upgrader) add(w config.Listen, p Program) (*Listener, error) {
-	if l := match([]config.Listen{w}, u.all())[0]; l != nil {
+	if l := u.opened(w); l != nil {
 		if i := slices.Index(u.leaving, l); i >= 0 {
 			u.leaving = slices.Delete(u.leaving, i, i+1)
 			u.listeners = append(u.listeners, l)
@@ -47,6 +47,16 @@ func (u *Upgrader) add(w config.Listen, p Program) (*Listener, error) {
 	u.hangups.add(l)
 	u.listeners = append(u.listeners, l)
 	return l, nil
+}
+
+// opened is the listener of an address, nil where there is none. Those at any port are
+// told apart by their names.
+func (u *Upgrader) opened(w config.Listen) *Listener {
+	all := u.all()
+	if w.AnyPort() {
+		all = slices.DeleteFunc(all, func(l *Listener) bool { return l.Name != w.Name })
+	}
+	return match([]config.Listen{w}, all)[0]
 }
 
 // freeName makes a name unique among the listeners.

@@ -15,6 +15,10 @@ type Bind struct {
 	Address Address
 	Socket  Socket
 	Maker   Maker // of the file of a Unix socket
+	// Asked: no process is stopped in it, but a program has asked for the socket. Without
+	// one it gets an error, for no kernel goes on.
+	Asked bool
+	Index int // tells apart the servers of one program that ask for any port
 }
 
 // Address is what the program wants to bind.

@@ -63,3 +63,6 @@ func Receive(channel *os.File) (a Announced, rest []byte, err error) {
 
 // MayBind is asked by nobody here.
 func MayBind(int, uint16) bool { return false }
+
+// Request is for Linux alone.
+func Request(int, Address, Socket) (Bind, error) { return Bind{}, unsupported() }

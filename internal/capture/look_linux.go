@@ -39,7 +39,7 @@ func look(thread, fd int, address, length uint64) (b Bind, closeOnExec bool, err
 	}
 	defer unix.Close(copied)
 	if b.Socket, err = inspect(copied); err == nil && b.Address.Family == unix.AF_UNIX {
-		b.Maker, err = makerOf(thread, copied)
+		b.Maker, err = makerOfSocket(thread, copied)
 	}
 	return b, closeOnExec, err
 }

@@ -44,11 +44,7 @@ func (a *Address) place(thread int) error {
 }
 
 // makerOf reads what decides how the file of a Unix socket is made (unix(7), umask(2)).
-func makerOf(thread, fd int) (m Maker, err error) {
-	var socket unix.Stat_t
-	if err := unix.Fstat(fd, &socket); err != nil {
-		return m, fmt.Errorf("cannot look at a socket: %w", err)
-	}
+func makerOf(thread int, mode fs.FileMode) (m Maker, err error) {
 	mask, err := statusWord(thread, "Umask:")
 	if err != nil {
 		return m, err
@@ -57,7 +53,7 @@ func makerOf(thread, fd int) (m Maker, err error) {
 	if err != nil {
 		return m, fmt.Errorf("cannot read the umask of process %d: %w", thread, err)
 	}
-	m.Mode = fs.FileMode(socket.Mode) & fs.ModePerm &^ fs.FileMode(umask)
+	m.Mode = mode & fs.ModePerm &^ fs.FileMode(umask)
 	const ofFileSystem = 3 // real, effective, saved, of the file system
 	for name, id := range map[string]*int{"Uid:": &m.UID, "Gid:": &m.GID} {
 		numbers, err := statusNumbers(thread, name)
@@ -68,6 +64,26 @@ func makerOf(thread, fd int) (m Maker, err error) {
 	}
 	m.Groups, err = statusNumbers(thread, "Groups:")
 	return m, err
+}
+
+func makerOfSocket(thread, fd int) (m Maker, err error) {
+	var socket unix.Stat_t
+	if err := unix.Fstat(fd, &socket); err != nil {
+		return m, fmt.Errorf("cannot look at a socket: %w", err)
+	}
+	return makerOf(thread, fs.FileMode(socket.Mode))
+}
+
+// Request is the bind of a process that asks for a socket instead of making one.
+func Request(pid int, a Address, s Socket) (b Bind, err error) {
+	b = Bind{PID: pid, Address: a, Socket: s, Asked: true}
+	if err := b.Address.place(pid); err != nil {
+		return b, err
+	}
+	if a.Family == unix.AF_UNIX {
+		b.Maker, err = makerOf(pid, fs.ModePerm)
+	}
+	return b, err
 }
 
 func statusNumbers(pid int, name string) (all []int, err error) {
