@@ -98,7 +98,7 @@ func TestFileErrors(t *testing.T) {
 		`limits.rlimits.nofiles = 3`:                          `1:26: cannot set the limit "nofiles": known are as core cpu`,
 		`limits.rlimits.nofile = "9:3"`:                       `1:25: cannot read "9:3" as the limit nofile: the soft limit is above the hard one`,
 		`limits.rlimits.core = -1`:                            `1:23: cannot read "-1" as the limit core: write a number, unlimited, or SOFT:HARD`,
-		"[[listener]]\naddress = \"w=:1\"":                    `2:11: cannot use "w=:1" as an address: name, mode, backlog and blocking have keys of their own`,
+		"[[listener]]\naddress = \"w=:1\"":                    `2:11: cannot use "w=:1" as an address: name, mode, backlog, balance and blocking have keys of their own`,
 		"[[listener]]\naddress = \":1\"\nmode = \"0660\"":     `3:8: cannot listen on ":1": mode= is for Unix sockets only`,
 		"[[listener]]\naddress = \"udp::1\"\nbacklog = 3":     `3:11: cannot listen on "udp::1": backlog= is not for UDP`,
 		"[[listener]]\naddress = \":1\"\nname = \"/\"":        `3:8: cannot use "/" as a name`,

@@ -42,6 +42,7 @@ type Listen struct {
 	// Blocking: accept and recv wait. It is for programs that do not wait by poll or epoll
 	// first: those hang where another worker took the client.
 	Blocking bool
+	Balance  Balance // how workers share it whose programs bind it; empty: as the app says
 }
 
 // String returns the listener as --listen would take it.
@@ -83,7 +84,7 @@ func (l Listen) SocketNetwork() string {
 // file, and so no mode.
 func (l Listen) Abstract() bool { return l.Network.IsUnix() && strings.HasPrefix(l.Address, "@") }
 
-// ParseListen reads [NAME=]ADDR[,mode=0660][,backlog=N][,blocking]. ADDR is :PORT,
+// ParseListen reads [NAME=]ADDR[,mode=0660][,backlog=N][,balance=HOW][,blocking]. ADDR is :PORT,
 // HOST:PORT, PORT, unix:/PATH, unix:@NAME (abstract), or one of these after tcp4: tcp6: udp: udp4:
 // udp6:.
 func ParseListen(text string) (Listen, error) {
@@ -133,6 +134,9 @@ func (l Listen) text() string {
 	}
 	if l.Blocking {
 		text += ",blocking"
+	}
+	if l.Balance != "" {
+		text += ",balance=" + string(l.Balance)
 	}
 	return text
 }
@@ -247,9 +251,26 @@ func (l *Listen) setOption(key, value string) error {
 		default:
 			return fmt.Errorf("blocking=%s is neither true nor false", value)
 		}
+	case "balance":
+		return l.setBalance(value)
 	default:
-		return fmt.Errorf("unknown option %q (mode=0660, backlog=N and blocking exist)", key)
+		return fmt.Errorf("unknown option %q (mode=0660, backlog=N, balance=HOW and blocking exist)", key)
 	}
+	return nil
+}
+
+func (l *Listen) setBalance(value string) error {
+	how := Balance(value)
+	switch how {
+	case BalanceAuto, BalanceShared:
+	case BalanceEven:
+		if !l.IsTCP() {
+			return errors.New("balance=even is for TCP: a Unix socket or UDP is shared by all workers")
+		}
+	default:
+		return fmt.Errorf("balance=%s is none of auto, shared and even", value)
+	}
+	l.Balance = how
 	return nil
 }
 
@@ -265,6 +286,37 @@ func NameListeners(all []Listen) {
 			all[i].Name += strconv.Itoa(i)
 		}
 	}
+}
+
+// SameSocket says whether one socket serves both, however the address is spelled: ":80"
+// and "[::]:80", "localhost:80" and "tcp4:127.0.0.1:80".
+func (l Listen) SameSocket(other Listen) bool {
+	network, address := l.canonical()
+	otherNetwork, otherAddress := other.canonical()
+	return network == otherNetwork && address == otherAddress
+}
+
+func (l Listen) canonical() (network, address string) {
+	network = l.SocketNetwork()
+	host, port, err := net.SplitHostPort(l.Address)
+	if l.Network.IsUnix() || err != nil {
+		return network, l.Address
+	}
+	four, six := strings.HasSuffix(network, "4"), strings.HasSuffix(network, "6")
+	switch {
+	case host == "" && four:
+		host = "0.0.0.0"
+	case host == "":
+		host = "::"
+	case host == "localhost" && six:
+		host = "::1"
+	case host == "localhost":
+		host = "127.0.0.1"
+		if !four {
+			network += "4"
+		}
+	}
+	return network, net.JoinHostPort(host, port)
 }
 
 // takesIPv4Of says whether the listener is for all addresses of IPv4 and IPv6, and the

@@ -15,6 +15,8 @@ func TestParseListen(t *testing.T) {
 		"8080":                  {Network: TCP, Address: ":8080"},
 		"0":                     {Network: TCP, Address: ":0"},
 		"127.0.0.1:0":           {Network: TCP, Address: "127.0.0.1:0"},
+		":80,balance=even":      {Network: TCP, Address: ":80", Balance: BalanceEven},
+		"udp:53,balance=shared": {Network: UDP, Address: ":53", Balance: BalanceShared},
 		"localhost:80":          {Network: TCP, Address: "localhost:80"},
 		"[::1]:80":              {Network: TCP, Address: "[::1]:80"},
 		"[fe80::1%eth0]:80":     {Network: TCP, Address: "[fe80::1%eth0]:80"},
@@ -91,7 +93,10 @@ func TestParseListenErrors(t *testing.T) {
 		":80,backlog=0":        "backlog=0 is not a number above 0",
 		":80,backlog=x":        "backlog=x is not a number above 0",
 		"udp:53,backlog=5":     "backlog= is not for UDP",
-		":80,reuseport":        `unknown option "reuseport" (mode=0660, backlog=N and blocking exist)`,
+		":80,reuseport":        `unknown option "reuseport" (mode=0660, backlog=N, balance=HOW and blocking exist)`,
+		":80,balance=odd":      "balance=odd is none of auto, shared and even",
+		"udp:53,balance=even":  "balance=even is for TCP",
+		"unix:/a,balance=even": "balance=even is for TCP",
 		":80,mode=1,what=ever": "mode= is for Unix sockets only",
 	} {
 		l, err := ParseListen(text)
@@ -108,6 +113,26 @@ func TestNameListeners(t *testing.T) {
 	for i, want := range []string{"listen", "web", "listen2", "listen3"} {
 		if all[i].Name != want {
 			t.Errorf("listener %d is named %q, want %q", i, all[i].Name, want)
+		}
+	}
+}
+
+func TestSameSocket(t *testing.T) {
+	for pair, want := range map[[2]string]bool{
+		{":80", "[::]:80"}: true, {"tcp4::80", "0.0.0.0:80"}: true, {"localhost:80", "tcp4:127.0.0.1:80"}: true, {"127.0.0.1:80", "tcp4:127.0.0.1:80"}: true,
+		{"tcp6:localhost:80", "tcp6:[::1]:80"}: true, {"unix:/a", "unix:/a,mode=0600"}: true, {"udp:53", "udp:[::]:53"}: true,
+		{":80", "0.0.0.0:80"}: false, {":80", "tcp6::80"}: false, {":80", ":81"}: false, {":80", "udp:80"}: false, {"unix:/a", "unix:@a"}: false,
+	} {
+		var both [2]Listen
+		for i, text := range pair {
+			l, err := ParseListen(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			both[i] = l
+		}
+		if got := both[0].SameSocket(both[1]); got != want {
+			t.Errorf("%s and %s: %v, want %v", pair[0], pair[1], got, want)
 		}
 	}
 }
@@ -137,7 +162,7 @@ func TestDatagram(t *testing.T) {
 // read the same way again.
 func FuzzParseListen(f *testing.F) {
 	for _, seed := range []string{
-		":8080", "web=127.0.0.1:0", "[::1]:80", "unix:/a=b,mode=0660", "udp6:[::1]:53", "u=unix:x,backlog=3", "unix:@x", "tcp4::", "=,=,",
+		":8080", "web=127.0.0.1:0", "[::1]:80", "unix:/a=b,mode=0660", "udp6:[::1]:53", "u=unix:x,backlog=3", ":80,balance=even", "unix:@x", "tcp4::", "=,=,",
 	} {
 		f.Add(seed)
 	}

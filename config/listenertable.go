@@ -20,7 +20,7 @@ type placedListener struct {
 	at Position
 }
 
-func listenerKeys() []string { return []string{"name", "address", "mode", "backlog", "blocking"} }
+func listenerKeys() []string { return []string{"name", "address", "mode", "backlog", "balance", "blocking"} }
 
 // inlineListeners reads listener = [{…}, {…}].
 func (r *reading) inlineListeners(e entry) {
@@ -100,6 +100,8 @@ func listenerText(name string, v value) (string, error) {
 			return "", number(512, 1, 0).wrongForm(key, v.form)
 		}
 		return v.text, nil
+	case "balance":
+		return plain("", "even").read(key, v)
 	case "blocking":
 		if v.form != formBool {
 			return "", boolean().wrongForm(key, v.form)
@@ -116,7 +118,7 @@ func buildListener(texts map[string]string) (l Listen, key string, err error) {
 		return l, "address", err
 	}
 	if l.Name != "" || strings.Contains(address, ",") {
-		return l, "address", fmt.Errorf("cannot use %q as an address: name, mode, backlog and blocking have keys of their own in [[listener]]", address)
+		return l, "address", fmt.Errorf("cannot use %q as an address: name, mode, backlog, balance and blocking have keys of their own in [[listener]]", address)
 	}
 	if name, ok := texts["name"]; ok {
 		if err := CheckName(name); err != nil {
@@ -124,7 +126,7 @@ func buildListener(texts map[string]string) (l Listen, key string, err error) {
 		}
 		l.Name = name
 	}
-	for _, key := range []string{"mode", "backlog", "blocking"} {
+	for _, key := range []string{"mode", "backlog", "balance", "blocking"} {
 		if text, ok := texts[key]; ok {
 			if err := l.setOption(key, text); err != nil {
 				return l, key, fmt.Errorf("cannot listen on %q: %w", address, err)

@@ -26,7 +26,7 @@ func appSettings() []Setting {
 		one("workers", "workers", workers(), Live, func(a *App) *int { return &a.Workers },
 			"number of workers; auto, max or 0 is one for each processor this process may use"),
 		many("listen", "listen", listeners(), Roll, func(a *App) *[]Listen { return &a.Listen },
-			"listen on :8080, 127.0.0.1:0, [::1]:80, unix:/path.sock, unix:@abstract, udp:…; ,mode=0660, ,backlog=N and ,blocking may follow"),
+			"listen on :8080, 127.0.0.1:0, [::1]:80, unix:/path.sock, unix:@abstract, udp:…; ,mode=0660, ,backlog=N, ,balance=HOW and ,blocking may follow"),
 		one("blocking", "blocking", boolean(), Roll, func(a *App) *bool { return &a.Blocking },
 			"accept and recv on the listeners wait, for simple programs that have no event loop; ,blocking after a listener is for that one alone"),
 		one("capture", "capture", choice("WHAT", oneOf("capture", CaptureAuto, CaptureOff), CaptureAuto, CaptureOff), Roll, func(a *App) *Capture { return &a.Capture },

@@ -1,6 +1,7 @@
 package master
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -55,12 +56,13 @@ func (c *capturing) Bind(o pool.Order, b capture.Bind) launch.Grant {
 	}
 	c.lost(o, l, lost)
 	c.compare(l, b)
-	if c.balance == config.BalanceShared {
+	balance := cmp.Or(c.hold.all.upgrader.Balance(l), c.balance)
+	if balance == config.BalanceShared {
 		return c.shared(l, o)
 	}
 	file, err := c.hold.all.upgrader.Seat(l, o.ID, o.Slot, wishes(b.Socket))
 	if err != nil {
-		c.sharing(l, o, err)
+		c.sharing(l, o, balance, err)
 		return c.shared(l, o)
 	}
 	return launch.Grant{Answer: capture.Answer{FD: int(file.Fd())}, Address: l.Address, Own: true, Socket: file}
@@ -68,13 +70,13 @@ func (c *capturing) Bind(o pool.Order, b capture.Bind) launch.Grant {
 
 // sharing tells once why a worker has no socket of its own. On Unix sockets and UDP there is
 // no such thing, which is news only where it was asked for.
-func (c *capturing) sharing(l *upgrader.Listener, o pool.Order, err error) {
+func (c *capturing) sharing(l *upgrader.Listener, o pool.Order, wanted config.Balance, err error) {
 	expected := errors.Is(err, seats.ErrUnsupported) || errors.Is(err, seats.ErrNotTCP) || errors.Is(err, seats.ErrNoReusePort)
 	natural := l.Datagram() || l.Network.IsUnix()
 	switch {
 	case !expected:
 		c.log.Error("a worker shares the common socket", "worker", o.ID, "address", l.Address, "err", err)
-	case natural && c.balance == config.BalanceEven:
+	case natural && wanted == config.BalanceEven:
 		if c.hold.all.once.first("balance " + l.Address) {
 			c.log.Warn("all workers share one socket, although balance is even: that is for TCP only", "address", l.Address)
 		}

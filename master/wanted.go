@@ -99,7 +99,7 @@ func (h *hold) find(b capture.Bind, p upgrader.Program) (*upgrader.Listener, err
 // same says whether a listener is the one for what a program asks for. Those at any port
 // are told apart by their names.
 func same(l *upgrader.Listener, wanted config.Listen) bool {
-	return l.Network == wanted.Network && l.Listen.Address == wanted.Address && (!wanted.AnyPort() || l.Name == wanted.Name)
+	return l.SameSocket(wanted) && (!wanted.AnyPort() || l.Name == wanted.Name)
 }
 
 // privileged says what to do where the user of a program may not bind its port.

@@ -59,6 +59,14 @@ func (u *Upgrader) opened(w config.Listen) *Listener {
 	return match([]config.Listen{w}, all)[0]
 }
 
+// Balance is how workers share a listener of the configuration, empty where that does
+// not say.
+func (u *Upgrader) Balance(l *Listener) config.Balance {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return l.Listen.Balance
+}
+
 // freeName makes a name unique among the listeners.
 func (u *Upgrader) freeName(wanted string) string {
 	name := wanted

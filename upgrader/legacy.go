@@ -38,6 +38,7 @@ type ListenLegacy struct {
 	Mode     fs.FileMode    `json:"mode,omitempty"`
 	Backlog  int            `json:"backlog,omitempty"`
 	Blocking bool           `json:"blocking,omitempty"`
+	Balance  config.Balance `json:"balance,omitempty"`
 }
 
 // UnixFileLegacy is the file of a Unix socket.

@@ -79,7 +79,7 @@ func match(wanted []config.Listen, held []*Listener) []*Listener {
 	for _, sameName := range []bool{true, false} {
 		for i, w := range wanted {
 			j := slices.IndexFunc(held, func(l *Listener) bool {
-				return l.Network == w.Network && l.Listen.Address == w.Address && (l.Name == w.Name || !sameName)
+				return l.SameSocket(w) && (l.Name == w.Name || !sameName)
 			})
 			if found[i] == nil && j >= 0 {
 				found[i] = held[j]
@@ -99,8 +99,8 @@ func (u *Upgrader) adjust(l *Listener, w config.Listen) error {
 			err = errors.Join(err, fmt.Errorf("cannot change the mode of listener %s: %w", w.Name, chmodErr))
 		}
 	}
-	changed := w.Backlog != l.Backlog || w.Blocking != l.Blocking
-	l.Listen = w
+	changed := w.Backlog != l.Backlog || w.Blocking != l.Blocking || l.ofProgram
+	l.Listen, l.ofProgram = w, false
 	if changed {
 		err = errors.Join(err, l.Reassert())
 	}
