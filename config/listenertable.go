@@ -20,7 +20,9 @@ type placedListener struct {
 	at Position
 }
 
-func listenerKeys() []string { return []string{"name", "address", "mode", "backlog", "balance", "blocking"} }
+func listenerKeys() []string {
+	return []string{"name", "address", "mode", "backlog", "balance", "blocking"}
+}
 
 // inlineListeners reads listener = [{…}, {…}].
 func (r *reading) inlineListeners(e entry) {
