@@ -44,9 +44,14 @@ var scenes = []scene{
 	{line: regexp.MustCompile(`^dev .*-- python3 app\.py$`), programs: []string{"python3"}, files: map[string]string{"app.py": pythonServer("hello")}},
 	{line: regexp.MustCompile(`^dev --build 'npm run build'`), programs: []string{"node", "npm"}, files: map[string]string{
 		"package.json":  `{"scripts":{"build":"mkdir -p dist && cp src/server.js dist/"}}`,
-		"src/server.js": "require('http').createServer((q, r) => r.end('hello')).listen({fd: 3})\n"}},
+		"src/server.js": nodeServer}},
+	{line: regexp.MustCompile(`^(dev|run -i 4) app\.js$`), programs: []string{"node"}, files: map[string]string{"app.js": nodeServer}},
+	{line: regexp.MustCompile(`^run npm start$`), programs: []string{"node"}, files: map[string]string{
+		"app.js": nodeServer, "package.json": `{"scripts":{"start":"node app.js"}}`}},
 	{line: regexp.MustCompile(`^dev --build 'cc `), programs: []string{"cc"}, files: map[string]string{"main.c": serverInC}},
 }
+
+const nodeServer = "require('http').createServer((q, r) => r.end('hello')).listen({fd: 3})\n"
 
 const asyncApp = `async def app(scope, receive, send):
     if scope["type"] == "http":
