@@ -177,12 +177,12 @@ func isBound(fd int) bool {
 	return false
 }
 
-// MayBind says whether a process may bind a TCP port by itself: those below
+// MayBind says whether a process may bind a TCP port by itself, 0 being any: those below
 // net.ipv4.ip_unprivileged_port_start take CAP_NET_BIND_SERVICE. The master, which may
 // have it, must not open for a program what the program may not open.
 func MayBind(pid int, port uint16) bool {
 	const netBindService = 10
-	if int(port) >= unprivilegedPorts() {
+	if port == 0 || int(port) >= unprivilegedPorts() {
 		return true
 	}
 	effective, err := statusWord(pid, "CapEff:")

@@ -61,10 +61,11 @@ type Primary struct {
 
 // delivery is an answer that waits for its turn: Node takes one descriptor at a time.
 type delivery struct {
-	Query Query   `json:"query"`
-	Ack   integer `json:"ack"`
-	Key   string  `json:"key"`
-	Tries int     `json:"tries,omitempty"`
+	Query Query           `json:"query"`
+	Ack   integer         `json:"ack"`
+	Key   string          `json:"key"`
+	Tries int             `json:"tries,omitempty"`
+	Data  json.RawMessage `json:"data,omitempty"` // as the worker has sent it
 
 	socket *os.File
 }
@@ -175,7 +176,7 @@ func (p *Primary) takeHandle(line []byte) json.RawMessage {
 func (p *Primary) query(m received) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	d := &delivery{Query: m.Query, Ack: m.Seq, Key: keyOf(m.Query)}
+	d := &delivery{Query: m.Query, Ack: m.Seq, Key: keyOf(m.Query), Data: m.Data}
 	if _, open := p.servers[d.Key]; open {
 		p.refuse(d, syscall.EADDRINUSE)
 		return
@@ -257,8 +258,11 @@ func (p *Primary) refuse(d *delivery, errno syscall.Errno) {
 
 // answer holds p.mu.
 func (p *Primary) answer(d *delivery, errno int) answer {
-	data := p.servers[d.Key]
-	if data == nil {
+	data := d.Data // a server that shares something wants it back beside an error, too
+	if errno == 0 {
+		data = p.servers[d.Key]
+	}
+	if len(data) == 0 {
 		data = json.RawMessage("null")
 	}
 	return answer{Cmd: cmdCluster, Errno: errno, Key: d.Key, Ack: d.Ack, Data: data, Seq: p.next()}

@@ -178,6 +178,12 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	r := newRig(t)
+	r.fails = syscall.EACCES
+	shares := `{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":{"ticketKeys":"aa"},"address":null,"port":443,"addressType":4,"seq":1}`
+	if got := r.say(shares); len(got) != 1 || !strings.Contains(got[0], `"data":{"ticketKeys":"aa"}`) { // Node takes it apart before it looks at the error
+		t.Errorf("a server that shares something: answered by %q", got)
+	}
+	r = newRig(t)
 	r.say(queryLine(0, 80, ""))
 	if got := r.say(queryLine(1, 80, "")); len(got) != 1 || !strings.HasPrefix(got[0], refusal(syscall.EADDRINUSE, 80)) {
 		t.Errorf("the same server twice: answered by %q", got)
