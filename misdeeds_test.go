@@ -28,7 +28,8 @@ func misdeeds() map[string]func() {
 		},
 		"flood-notify":  floodNotify,
 		"flood-channel": floodChannel,
-		"eat-memory":    eatMemory,
+		"eat-memory":    func() { eatMemory(100 << 20) },
+		"eat-much":      func() { eatMemory(400 << 20) },
 		"have-children": haveChildren,
 	}
 }
@@ -81,9 +82,9 @@ func floodChannel() {
 	}
 }
 
-// eatMemory takes 100 MiB and writes to every page.
-func eatMemory() {
-	eaten := make([]byte, 100<<20)
+// eatMemory takes so many bytes and writes to every page.
+func eatMemory(bytes int) {
+	eaten := make([]byte, bytes)
 	for {
 		for i := 0; i < len(eaten); i += 4096 {
 			eaten[i]++
