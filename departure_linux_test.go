@@ -58,7 +58,7 @@ func leaving(s control.Status) (n int) {
 // has what systemd kept.
 func TestDepartureOutlivesMaster(t *testing.T) {
 	s := newUnitSite(t, "")
-	text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\", %q]\nworkers = 2\ncanary = \"100ms\"\n", s.address)
+	text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\", %q]\nworkers = 2\ncanary = \"100ms\"\nwatch_binary = false\n", s.address)
 	if err := os.WriteFile(filepath.Join(s.Dir, "relevo.toml"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -71,10 +71,11 @@ func TestDepartureOutlivesMaster(t *testing.T) {
 		t.Fatalf("reload: %d %s", code, said)
 	}
 	s.murder()
-	s.settled(2)
-	if events() == 0 {
+	s.Await("the next master", func() bool { status, err := s.app(); return err == nil && status.State == "running" })
+	if events() == 0 { // which also ends the stream, and so the departure of its worker
 		t.Error("the stream is dead")
 	}
+	s.settled(2)
 	s.Await("the old workers to be gone", func() bool { return len(s.Processes("web.service")) == 3 })
 	if got := s.get("/"); got[:10] != "version 2 " {
 		t.Errorf("answer %q", got)
