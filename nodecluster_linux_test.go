@@ -233,6 +233,11 @@ require('node:http').createServer((request, response) => response.end('ok')).lis
 process.on('SIGTERM', () => { console.log('terminated'); process.exit(); });
 `, "--balance", balance)
 		s.rolls(t)
+		for _, w := range s.status().Workers {
+			if want := map[string]string{"auto": "accepted", "shared": "said"}[balance]; w.ReadyBy != want {
+				t.Errorf("balance %s: a worker is ready because of %q, want %q", balance, w.ReadyBy, want)
+			}
+		}
 		s.stop()
 		if n := strings.Count(s.log.String(), "terminated"); n != 4 {
 			t.Errorf("balance %s: %d workers heard the stop signal, want 4\n%s", balance, n, s.log)

@@ -48,7 +48,7 @@ func TestEvents(t *testing.T) {
 	within(t, m.cancelled)
 }
 
-// While one master hands over to the next, whoever wants to listen waits for that one.
+// While one master hands over to the next, a client that asks for events waits for that one.
 func TestEventsWaitForNextMaster(t *testing.T) {
 	m := newMaster()
 	m.handing.Store(3)

@@ -145,7 +145,7 @@ type master struct {
 	plan     control.Plan
 	releases control.Releases
 
-	handing atomic.Int32 // how often whoever subscribes is sent to the next master
+	handing atomic.Int32 // how many subscriptions are sent to the next master
 
 	mu         sync.Mutex
 	asked      []string

@@ -74,7 +74,7 @@ func (r *Release) nodeScript() nodecluster.Script {
 
 func (p *Process) clusterOptions() nodecluster.Options {
 	return nodecluster.Options{
-		Send:  func(line []byte, socket *os.File) error { return p.sendNode(line, socket) },
+		Send:  p.sendNode,
 		Open:  p.openForNode,
 		Share: p.release.launcher.shared.keep,
 		Tell:  p.clusterEvent,

@@ -100,8 +100,8 @@ type Report interface{ report() }
 // Online: the worker's own program runs (the launcher has exec'd it).
 type Online struct{}
 
-// Ready: the worker serves. How says who said so: notify, ipc, accepted, observed,
-// delay or alive.
+// Ready: the worker serves. How says who said so: notify, ipc, listening (a server of
+// Node's), accepted, observed, delay or alive.
 type Ready struct{ How string }
 
 // Captured: the worker's program has bound an address and got a socket of the

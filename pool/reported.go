@@ -76,7 +76,7 @@ func (p *Pool) becameReady(m *member, r Ready) {
 
 // readyBy is how a status tells who said that a worker was ready.
 func readyBy(how string) string {
-	if how == "notify" || how == "ipc" {
+	if how == "notify" || how == "ipc" || how == "listening" {
 		return "said"
 	}
 	return how
