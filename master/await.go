@@ -138,6 +138,12 @@ func stoppedEarly(err error) error {
 	return err
 }
 
+// another says whether a pool that does not run is only followed by another one:
+// a start has failed, and something else may come up.
+func (m *Master) another(err error) bool {
+	return errors.Is(err, pool.ErrNotRunning) && !m.boot.over.Load() && !m.stopping.Load()
+}
+
 // waitingStatus is what can be seen before anything serves.
 func (m *Master) waitingStatus() control.Status {
 	s := control.Status{

@@ -212,6 +212,9 @@ func Run(ctx context.Context, o Options) error {
 		if err := step(); err != nil {
 			return stoppedEarly(err)
 		}
+		if m.stopping.Load() {
+			return nil // asked for on the control socket, which opens early where there is a wait
+		}
 		if !o.Arrival.succeeds() && stopWanted(m.signals, func() bool { return m.terminal.Meaning() == hangup.Terminal }) {
 			m.stops.accept(time.Now())
 			m.log.Info("stopped before anything served")

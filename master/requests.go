@@ -21,12 +21,18 @@ func (m *Master) Status() (control.Status, error) {
 		return m.waitingStatus(), nil
 	}
 	status, err := m.running().Status()
+	if m.another(err) {
+		return m.waitingStatus(), nil
+	}
+	if err != nil {
+		return control.Status{}, err
+	}
 	now := m.serving()
 	return control.Status{
 		Name: m.opts.App.Name, PID: os.Getpid(), Version: m.opts.Version, Listeners: now.sockets.forPeople(),
 		Config: m.opts.ConfigFile, Warnings: slices.Concat(m.warnings.list(), m.listeners.upgrader.Lost(), m.lostDirectories()), Status: status,
 		Started: m.begun, Successions: m.successions, UpgradeFailed: m.upgradeFailure(),
-	}, err
+	}, nil
 }
 
 func (m *Master) upgradeFailure() string {
@@ -96,7 +102,11 @@ func (m *Master) Stop(force bool) error {
 	if force {
 		end, status = m.running().Force, "stopping by force"
 	}
-	if err := end(); err != nil {
+	err := end()
+	if errors.Is(err, pool.ErrNotRunning) && !m.boot.over.Load() {
+		return nil // between two starts: the second one looks whether it is still wanted
+	}
+	if err != nil {
 		return err
 	}
 	m.systemd.Stopping(status)

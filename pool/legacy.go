@@ -174,15 +174,9 @@ func Inherit(o Options, l Legacy, releases map[int]Release) (*Pool, error) {
 	if p.machine, err = machine.Inherit(l.Machine); err != nil {
 		return nil, fmt.Errorf("cannot take over the pool: %w", err)
 	}
-	view := p.machine.View()
-	for _, generation := range []int{view.Generation, view.Rolling, view.Pending, view.Fallback} {
-		if generation != 0 && releases[generation] == nil {
+	for generation := range p.machine.View().Generations() {
+		if releases[generation] == nil {
 			return nil, fmt.Errorf("cannot take over the pool: the release of generation %d is missing", generation)
-		}
-	}
-	for _, row := range view.Rows {
-		if releases[row.Generation] == nil {
-			return nil, fmt.Errorf("cannot take over the pool: the release of generation %d is missing", row.Generation)
 		}
 	}
 	p.generation, p.lastRoll, p.startError, p.connections = l.Generation, l.LastRoll, l.StartError, l.Connections

@@ -111,11 +111,7 @@ func (p *Pool) rollEnded(e machine.RollEnded) {
 
 // closeReleases lets go of the generations that nobody runs or will run.
 func (p *Pool) closeReleases() {
-	view := p.machine.View()
-	used := map[int]bool{view.Generation: true, view.Rolling: true, view.Pending: true, view.Fallback: true}
-	for _, row := range view.Rows {
-		used[row.Generation] = true
-	}
+	used := p.machine.View().Generations()
 	for _, m := range p.members {
 		used[m.generation] = true
 	}

@@ -49,6 +49,7 @@ type LegacyWorker struct {
 // LegacySlot is a slot; Serving and Starting are ids of workers, 0 for none.
 type LegacySlot struct {
 	Generation int       `json:"generation"`
+	Spare      int       `json:"spare,omitempty"`
 	Serving    int       `json:"serving,omitempty"`
 	Starting   int       `json:"starting,omitempty"`
 	Retry      time.Time `json:"retry,omitzero"`
@@ -133,7 +134,7 @@ func (w *worker) legacy() LegacyWorker {
 
 func (s *slot) legacy() LegacySlot {
 	return LegacySlot{
-		Generation: s.generation, Serving: idOf(s.serving), Starting: idOf(s.starting),
+		Generation: s.generation, Spare: s.spare, Serving: idOf(s.serving), Starting: idOf(s.starting),
 		Retry: s.retry, Again: s.again, Deaths: s.deaths, Tried: s.tried, Untold: s.untold,
 	}
 }
@@ -229,7 +230,7 @@ func (h heir) occupant(id int) *worker {
 
 func (h heir) slot(index int, s LegacySlot) *slot {
 	return &slot{
-		index: index, generation: s.Generation, serving: h.occupant(s.Serving), starting: h.occupant(s.Starting),
+		index: index, generation: s.Generation, spare: s.Spare, serving: h.occupant(s.Serving), starting: h.occupant(s.Starting),
 		retry: s.Retry, again: s.Again, deaths: s.Deaths, tried: s.Tried, untold: s.Untold,
 	}
 }

@@ -47,6 +47,7 @@ type worker struct {
 type slot struct {
 	index      int
 	generation int       // what a respawn runs
+	spare      int       // what it runs when that does not start; 0: nothing else
 	serving    *worker   // answers clients
 	starting   *worker   // will take over from serving when it is ready
 	retry      time.Time // not spawned before, when vacant

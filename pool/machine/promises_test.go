@@ -138,7 +138,9 @@ func (w *world) seeMoved(e Moved) {
 		w.failf("w%d of gen %d (%s) is asked to leave without a cause: %s", p.id, p.generation, p.state, e.Reason)
 	}
 	if r := w.roll; r != nil && r.reverting && p.generation == r.from && p.state == Starting && e.To != Serving {
-		r.failedBack[p.slot] = w.servesIn(p.slot)
+		if serves := w.servesIn(p.slot); serves != 0 || r.failedBack[p.slot] == 0 {
+			r.failedBack[p.slot] = serves
+		}
 	}
 	if p.state == Starting && e.To == Stopping && e.Reason == "not ready within "+w.opts.ReadyTimeout.String() {
 		w.faults[p.generation]++

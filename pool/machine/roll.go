@@ -184,11 +184,10 @@ func (m *Machine) turnBack(r *roll, why RollEnded) {
 	m.leaveHeld(r, "the roll failed")
 	r.queue = nil
 	for _, s := range m.slots {
-		if s.generation != r.from {
-			s.run(r.from)
-			if s.starting != nil {
-				m.leave(s.starting, "the roll failed")
-			}
+		s.run(r.from)
+		s.spare = 0
+		if s.starting != nil && s.starting.generation != r.from {
+			m.leave(s.starting, "the roll failed")
 		}
 		if s.serving != nil && s.serving.generation != r.from {
 			r.queue = append(r.queue, s)
@@ -199,14 +198,14 @@ func (m *Machine) turnBack(r *roll, why RollEnded) {
 
 // revertFailed gives up on the slots whose way back failed: the worker of the
 // failed generation serves on where there is one, for a roll never leaves fewer
-// workers than it found.
+// workers than it found. When that one goes, the old generation has another try.
 func (m *Machine) revertFailed(r *roll) {
 	r.held = slices.DeleteFunc(r.held, func(s *slot) bool {
 		if s.starting != nil {
 			return false
 		}
 		if s.serving != nil {
-			s.run(s.serving.generation)
+			s.spare = s.serving.generation
 		}
 		r.failure.Stuck = append(r.failure.Stuck, s.index)
 		return true

@@ -54,6 +54,26 @@ func (s *slot) run(generation int) {
 	}
 }
 
+// settleOn sets what respawns run after the slot's newest worker. A slot that
+// is stuck gets the pool's own generation first, also when its spare came up once
+// more; any other generation ends that.
+func (m *Machine) settleOn(s *slot) {
+	now := s.serving.generation
+	if s.spare != 0 && now != m.generation && (now == s.spare || now == s.generation) {
+		s.generation, s.spare = m.generation, now
+		return
+	}
+	s.spare = 0
+	s.run(now)
+}
+
+// alternate lets the slot's other generation have the next try. The deaths count on.
+func (s *slot) alternate() {
+	if s.spare != 0 && s.serving == nil {
+		s.generation, s.spare = s.spare, s.generation
+	}
+}
+
 // ready makes a starting worker the one that serves its slot.
 func (m *Machine) ready(w *worker) {
 	if w == nil || w.state != Starting {
@@ -81,7 +101,7 @@ func (m *Machine) promote(s *slot) {
 		reason = r.reason
 	}
 	s.serving, s.starting = s.starting, nil
-	s.run(s.serving.generation)
+	m.settleOn(s)
 	if old != nil {
 		m.leave(old, reason)
 	}
@@ -139,6 +159,7 @@ func (m *Machine) startFailed(s *slot, w *worker, why failure) {
 	if recycled {
 		m.recycleFailed(s)
 	}
+	s.alternate()
 	if why.blame == BlameProgram {
 		m.fault(s, w, why.reason)
 	}

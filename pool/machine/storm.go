@@ -24,7 +24,7 @@ func stormSize(slots int) int { return max(3, (slots+1)/2) }
 func (m *Machine) sound() bool {
 	serves := false
 	for _, s := range m.slots {
-		if s.generation != m.generation {
+		if s.generation != m.generation || s.spare != 0 {
 			continue
 		}
 		if s.unforgiven(m.now) >= 2 {

@@ -9,10 +9,11 @@ import (
 // View is a copy of what can be seen of a machine.
 type View struct {
 	Phase      Phase
-	Generation int // the generation that serves; while rolling, the old one
-	Rolling    int // the generation being rolled in, 0 if none
-	Pending    int // the generation of the roll that waits its turn, 0 if none
-	Fallback   int // the generation that a crash storm would go back to, 0 if none
+	Generation int   // the generation that serves; while rolling, the old one
+	Rolling    int   // the generation being rolled in, 0 if none
+	Pending    int   // the generation of the roll that waits its turn, 0 if none
+	Fallback   int   // the generation that a crash storm would go back to, 0 if none
+	Spares     []int // the second choice of slots that are stuck on a failed generation
 	Slots      int
 	Rows       []Row
 }
@@ -26,6 +27,19 @@ type Row struct {
 	Retry      time.Time // Backoff: when the next spawn is due
 }
 
+// Generations returns those that run or may yet run.
+func (v View) Generations() map[int]bool {
+	all := map[int]bool{v.Generation: true, v.Rolling: true, v.Pending: true, v.Fallback: true}
+	for _, generation := range v.Spares {
+		all[generation] = true
+	}
+	for _, row := range v.Rows {
+		all[row.Generation] = true
+	}
+	delete(all, 0)
+	return all
+}
+
 // View returns the pool's rows by slot, then by age.
 func (m *Machine) View() View {
 	v := View{Phase: m.phase, Generation: m.generation, Rolling: m.rollGeneration(), Pending: m.pending, Slots: len(m.slots)}
@@ -36,6 +50,9 @@ func (m *Machine) View() View {
 		v.Rows = append(v.Rows, Row{Slot: w.slot, Worker: w.id, Generation: w.generation, State: w.state})
 	}
 	for _, s := range m.slots {
+		if s.spare != 0 {
+			v.Spares = append(v.Spares, s.spare)
+		}
 		if s.serving != nil || s.starting != nil {
 			continue
 		}
