@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,7 @@ type scene struct {
 	app          string
 	order        pool.Order
 	listeners    []string // names, in the order of their descriptors
+	port         string   // of the one listener that has a port; empty: there is none, or more than one
 	ipcFD        int
 	notifySocket string // empty: none
 	control      string // the master's control socket; empty: not told
@@ -56,11 +58,33 @@ func environ(master, app []string, s scene) []string {
 			set(variable)
 		}
 	}
+	if _, chosen := env[portVariable]; !chosen && s.port != "" {
+		set(portVariable + "=" + s.port)
+	}
 	out := make([]string, 0, len(order))
 	for _, name := range order {
 		out = append(out, name+"="+env[name])
 	}
 	return out
+}
+
+// portVariable is where programs that bind their own port look for it, by a custom of
+// hosting platforms (https://12factor.net/port-binding). A value that exists counts.
+const portVariable = "PORT"
+
+// portOf returns the port of the only listener that has one.
+func portOf(listeners []Listener) (port string) {
+	for _, l := range listeners {
+		_, its, err := net.SplitHostPort(l.Address)
+		if _, number := strconv.ParseUint(its, 10, 16); err != nil || number != nil {
+			continue // a Unix socket's
+		}
+		if port != "" {
+			return ""
+		}
+		port = its
+	}
+	return port
 }
 
 func isPrivate(variable string) bool {

@@ -2,6 +2,7 @@ package launch
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"relevo/pool"
@@ -25,6 +26,8 @@ func TestEnviron(t *testing.T) {
 	full := bare
 	full.listeners, full.ipcFD, full.notifySocket, full.node, full.dir = []string{"web", "admin"}, 5, "/n", true, "/srv/1"
 	full.control = "/run/shop.sock"
+	reachable := bare
+	reachable.port = "3000"
 	for name, c := range map[string]struct {
 		app  []string
 		s    scene
@@ -34,6 +37,8 @@ func TestEnviron(t *testing.T) {
 		"a worker with everything": {nil, full, slices.Concat(kept, place, []string{
 			"RELEVO_IPC_FD=5", "LISTEN_FDS=2", "LISTEN_FDNAMES=web:admin", "PWD=/srv/1", "NOTIFY_SOCKET=/n", "NODE_CHANNEL_FD=5", "RELEVO_CONTROL=/run/shop.sock",
 		})},
+		"a port":               {nil, reachable, slices.Concat(kept, place, []string{"RELEVO_IPC_FD=3", "PORT=3000"})},
+		"a port of the user's": {[]string{"PORT=4000"}, reachable, slices.Concat(kept, place, []string{"RELEVO_IPC_FD=3", "PORT=4000"})},
 		"variables of the app": {
 			[]string{"A=1", "HOME=/srv", "A=2", "RELEVO_SLOT=99", "LISTEN_PID=1", "TABLEFLIP_X=wanted"}, bare,
 			slices.Concat([]string{"PATH=/bin", "HOME=/srv"}, kept[2:], []string{"A=2"},
@@ -45,6 +50,22 @@ func TestEnviron(t *testing.T) {
 		slices.Sort(c.want)
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s:\ngot  %q\nwant %q", name, got, c.want)
+		}
+	}
+}
+
+// TestPortOf: programs are told a port where there is no doubt which.
+func TestPortOf(t *testing.T) {
+	for addresses, want := range map[string]string{
+		"": "", "127.0.0.1:3000": "3000", "[::]:80": "80", "unix:/run/x:1": "", "unix:@x:1": "",
+		"127.0.0.1:3000 unix:/run/x": "3000", "127.0.0.1:3000 127.0.0.1:3001": "",
+	} {
+		var listeners []Listener
+		for _, address := range strings.Fields(addresses) {
+			listeners = append(listeners, Listener{Address: address})
+		}
+		if got := portOf(listeners); got != want {
+			t.Errorf("%q: port %q, want %q", addresses, got, want)
 		}
 	}
 }

@@ -106,8 +106,9 @@ func (c *capturing) compare(l *upgrader.Listener, b capture.Bind) {
 		return
 	}
 	if captured {
-		c.log.Info("the program binds an address that no listener names: it is served there, too; "+
-			"clients of the listeners reach it only if it takes or binds those as well",
+		c.log.Info("the program binds an address that no listener names: it is served there; "+
+			"clients of the listeners wait until it takes or binds those as well. "+
+			"If it never does, give --listen the address that it binds, or leave --listen away",
 			"address", asked, "listeners", strings.Join(listeners, " "))
 		return
 	}
