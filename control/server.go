@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -52,6 +51,9 @@ type Server struct {
 	listener *net.UnixListener
 	http     *http.Server
 	leaving  chan struct{} // closed by Leave
+	writes   *writes       // of events
+	bodies   chan struct{} // a place for each large body that is read
+	patience time.Duration // with a body
 	accepts  sync.WaitGroup
 	conns    sync.WaitGroup
 }
@@ -91,7 +93,10 @@ func Inherit(socket *os.File, path string, master Master, log *slog.Logger) (*Se
 
 func newServer(listener *net.UnixListener, master Master, log *slog.Logger) *Server {
 	refuseDescriptors(listener)
-	s := &Server{master: master, log: log, listener: listener, leaving: make(chan struct{})}
+	s := &Server{
+		master: master, log: log, listener: listener, leaving: make(chan struct{}),
+		writes: newWrites(), bodies: make(chan struct{}, largeBodies), patience: bodyPatience,
+	}
 	s.http = &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -197,7 +202,7 @@ func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
 
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
 	var request reloadRequest
-	if !read(w, r, &request) {
+	if !s.read(w, r, &request) {
 		return
 	}
 	wait, err := s.master.Reload(request.ReloadOptions)
@@ -206,7 +211,7 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) rollback(w http.ResponseWriter, r *http.Request) {
 	var request rollbackRequest
-	if !read(w, r, &request) {
+	if !s.read(w, r, &request) {
 		return
 	}
 	wait, err := s.master.Rollback(request.To)
@@ -248,7 +253,7 @@ func (s *Server) answerRoll(w http.ResponseWriter, r *http.Request, wanted *bool
 
 func (s *Server) wait(w http.ResponseWriter, r *http.Request) {
 	var request waitRequest
-	if !read(w, r, &request) {
+	if !s.read(w, r, &request) {
 		return
 	}
 	wait, err := s.master.Await(request.Generation)
@@ -277,7 +282,7 @@ func (s *Server) prune(w http.ResponseWriter, _ *http.Request) {
 
 func (s *Server) scale(w http.ResponseWriter, r *http.Request) {
 	var request scaleRequest
-	if !read(w, r, &request) {
+	if !s.read(w, r, &request) {
 		return
 	}
 	scaled, err := s.master.Scale(strings.Trim(string(request.Workers), `"`))
@@ -286,7 +291,7 @@ func (s *Server) scale(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) stop(w http.ResponseWriter, r *http.Request) {
 	var request stopRequest
-	if !read(w, r, &request) {
+	if !s.read(w, r, &request) {
 		return
 	}
 	if err := s.master.Stop(request.Force); err != nil {
@@ -296,40 +301,9 @@ func (s *Server) stop(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusAccepted)
 }
 
-// events streams until the pool ends or the client goes away. The headers are
-// sent at once: they tell the client that from now on it misses nothing.
-func (s *Server) events(w http.ResponseWriter, r *http.Request) {
-	events, cancel, err := s.master.Subscribe()
-	if err != nil {
-		answer(w, nil, err)
-		return
-	}
-	defer cancel()
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	w.WriteHeader(http.StatusOK)
-	flush := http.NewResponseController(w)
-	flush.Flush()
-	lines := json.NewEncoder(w)
-	for {
-		select {
-		case e, open := <-events:
-			if !open || lines.Encode(e) != nil {
-				return
-			}
-			if len(events) == 0 {
-				flush.Flush()
-			}
-		case <-s.leaving:
-			return
-		case <-r.Context().Done():
-			return
-		}
-	}
-}
-
 func (s *Server) send(w http.ResponseWriter, r *http.Request) {
 	var request sendRequest
-	if !read(w, r, &request) {
+	if !s.read(w, r, &request) {
 		return
 	}
 	if len(request.Data) == 0 {
@@ -342,7 +316,7 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) signal(w http.ResponseWriter, r *http.Request) {
 	var request signalRequest
-	if !read(w, r, &request) {
+	if !s.read(w, r, &request) {
 		return
 	}
 	sig, err := config.ParseSignal(request.Signal)
@@ -352,25 +326,6 @@ func (s *Server) signal(w http.ResponseWriter, r *http.Request) {
 	}
 	reached, err := s.master.Signal(pool.Target{ID: request.ID, Slot: request.Slot}, sig)
 	answer(w, Reached{reached}, err)
-}
-
-// maxRequest leaves room for the longest application message.
-const maxRequest = 2 << 20
-
-// read takes the request's JSON body; no body means all defaults. It answers
-// itself, and says false, where the body is wrong.
-func read(w http.ResponseWriter, r *http.Request, into any) bool {
-	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
-	body.DisallowUnknownFields()
-	err := body.Decode(into)
-	if err == nil && body.More() {
-		err = errors.New("there is more than one JSON value")
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		answer(w, nil, &Error{Message: fmt.Sprintf("cannot read the request: %v", err), Exit: ExitUsage})
-		return false
-	}
-	return true
 }
 
 func answer(w http.ResponseWriter, body any, err error) {
