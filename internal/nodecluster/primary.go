@@ -13,6 +13,11 @@ const (
 	// maxServers bounds the servers that one worker may have open: one that asks
 	// without end harms nobody else.
 	maxServers = 64
+	// maxKey bounds the name of a server in bytes: Node puts a path into it.
+	maxKey = 8 << 10
+	// maxHeld bounds what is kept for one worker in bytes: names of servers, and what
+	// they share.
+	maxHeld = 256 << 10
 	// maxTries is how often a socket is sent that does not arrive. Node sends its own
 	// three times.
 	maxTries = 3
@@ -181,8 +186,8 @@ func (p *Primary) query(m received) {
 		p.refuse(d, syscall.EADDRINUSE)
 		return
 	}
-	if len(p.servers) >= maxServers {
-		p.refuse(d, syscall.EMFILE)
+	if errno := p.noRoom(d); errno != 0 {
+		p.refuse(d, errno)
 		return
 	}
 	socket, err := p.opts.Open(m.Query)
@@ -195,6 +200,27 @@ func (p *Primary) query(m received) {
 	if p.waiting = append(p.waiting, d); len(p.waiting) == 1 {
 		p.deliver()
 	}
+}
+
+// noRoom says why nothing may be kept for another server. Servers that were closed again
+// count while their answers wait. It holds p.mu.
+func (p *Primary) noRoom(d *delivery) syscall.Errno {
+	held := len(d.Key) + len(d.Data)
+	for key, data := range p.servers {
+		held += len(key) + len(data)
+	}
+	for _, other := range p.waiting {
+		held += len(other.Key) + len(other.Data)
+	}
+	switch {
+	case len(p.servers) >= maxServers, len(p.waiting) >= maxServers:
+		return syscall.EMFILE
+	case len(d.Key) > maxKey:
+		return syscall.ENAMETOOLONG
+	case held > maxHeld:
+		return syscall.ENOBUFS
+	}
+	return 0
 }
 
 // share is what all workers are told of the server of a key.

@@ -269,6 +269,51 @@ func TestManyQueries(t *testing.T) {
 	}
 }
 
+// held is what a primary keeps in bytes.
+func (r *rig) held() (bytes int) {
+	for key, data := range r.servers {
+		bytes += len(key) + len(data)
+	}
+	for _, d := range r.waiting {
+		bytes += len(d.Key) + len(d.Data)
+	}
+	for key, data := range r.first {
+		bytes += len(key) + len(data)
+	}
+	return bytes
+}
+
+// What is kept for a worker that takes no answer is bounded, in number and in bytes, also
+// where it closes each server at once.
+func TestAnswersThatAreNotTaken(t *testing.T) {
+	long := strings.Repeat("x", 20_000)
+	for name, c := range map[string]struct {
+		more, key string // of the n-th
+		errno     syscall.Errno
+	}{
+		"servers":      {`,"port":%d`, "null:%d:4:undefined:0", syscall.EMFILE},
+		"shared data":  {`,"data":"` + long + `","port":%d`, "null:%d:4:undefined:0", syscall.ENOBUFS},
+		"long address": {`,"address":"` + long + `","fd":3,"port":%d`, long + ":%d:4:3:0", syscall.ENAMETOOLONG},
+		"long type":    {`,"addressType":"` + long + `","fd":3,"port":%d`, "null:%d:" + long + ":3:0", syscall.ENAMETOOLONG},
+	} {
+		r := newRig(t)
+		refused := 0
+		for i := range 200 {
+			sent := r.say(queryLine(i, 1, fmt.Sprintf(c.more, i)),
+				fmt.Sprintf(`{"cmd":"NODE_CLUSTER","act":"close","key":"`+c.key+`","seq":0}`, i))
+			if len(sent) == 1 && strings.Contains(sent[0], fmt.Sprintf(`"errno":-%d,`, int(c.errno))) {
+				refused++
+			}
+		}
+		if held := r.held(); held > maxHeld+maxServers*maxSharedData || len(r.waiting) > maxServers {
+			t.Errorf("%s: %d answers wait, %d bytes are kept", name, len(r.waiting), held)
+		}
+		if refused < 200-maxServers {
+			t.Errorf("%s: %d were refused with errno %d", name, refused, c.errno)
+		}
+	}
+}
+
 func FuzzSaid(f *testing.F) {
 	for _, line := range []string{queryLine(1, 80, ""), ack, `{"cmd":"NODE_HANDLE","msg":{"cmd":"NODE_HANDLE","msg":1}}`, `{"cmd":"NODE_CLUSTER","act":"close","key":"k"}`} {
 		f.Add(line)
