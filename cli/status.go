@@ -37,15 +37,7 @@ func (c *cli) printStatus(s control.Status) error {
 	var addresses []string
 	for _, l := range s.Listeners {
 		text := l.Name + "=" + l.Address
-		switch shared := l.Balance == config.BalanceShared; {
-		case l.Captured && shared:
-			text += " (captured, shared)"
-		case l.Captured:
-			text += " (captured)"
-		case shared:
-			text += " (shared)"
-		}
-		addresses = append(addresses, text)
+		addresses = append(addresses, text+howShared(l))
 	}
 	fmt.Fprintf(c.stdout, "%s  %s  generation %d  master pid %d  relevo %s\n",
 		c.paint(c.colorOut, bold, s.Name), s.State, s.Generation, s.PID, s.Version)
@@ -73,6 +65,21 @@ func (c *cli) printStatus(s control.Status) error {
 		fmt.Fprintf(c.stdout, "\nconnections of workers that left: %s\n", text)
 	}
 	return nil
+}
+
+// howShared says what is special about a listener.
+func howShared(l control.Listener) string {
+	var words []string
+	if l.Captured {
+		words = append(words, "captured")
+	}
+	if l.Balance == config.BalanceShared || l.Balance == config.BalanceSticky {
+		words = append(words, string(l.Balance))
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(words, ", ") + ")"
 }
 
 func (c *cli) printLastRoll(r *pool.RollResult) {

@@ -31,4 +31,7 @@ const (
 	// BalanceEven: a socket a worker. New connections are spread evenly over those that
 	// serve, and a worker that leaves gets none.
 	BalanceEven Balance = "even"
+	// BalanceSticky: a socket a worker, as with BalanceEven, and the address of a client
+	// says which slot serves it.
+	BalanceSticky Balance = "sticky"
 )

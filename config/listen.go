@@ -263,12 +263,12 @@ func (l *Listen) setBalance(value string) error {
 	how := Balance(value)
 	switch how {
 	case BalanceAuto, BalanceShared:
-	case BalanceEven:
+	case BalanceEven, BalanceSticky:
 		if !l.IsTCP() {
-			return errors.New("balance=even is for TCP: a Unix socket or UDP is shared by all workers")
+			return fmt.Errorf("balance=%s is for TCP: a Unix socket or UDP is shared by all workers", how)
 		}
 	default:
-		return fmt.Errorf("balance=%s is none of auto, shared and even", value)
+		return fmt.Errorf("balance=%s is none of auto, shared, even and sticky", value)
 	}
 	l.Balance = how
 	return nil

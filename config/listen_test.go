@@ -16,6 +16,7 @@ func TestParseListen(t *testing.T) {
 		"0":                     {Network: TCP, Address: ":0"},
 		"127.0.0.1:0":           {Network: TCP, Address: "127.0.0.1:0"},
 		":80,balance=even":      {Network: TCP, Address: ":80", Balance: BalanceEven},
+		":80,balance=sticky":    {Network: TCP, Address: ":80", Balance: BalanceSticky},
 		"udp:53,balance=shared": {Network: UDP, Address: ":53", Balance: BalanceShared},
 		"localhost:80":          {Network: TCP, Address: "localhost:80"},
 		"[::1]:80":              {Network: TCP, Address: "[::1]:80"},
@@ -94,10 +95,13 @@ func TestParseListenErrors(t *testing.T) {
 		":80,backlog=x":        "backlog=x is not a number above 0",
 		"udp:53,backlog=5":     "backlog= is not for UDP",
 		":80,reuseport":        `unknown option "reuseport" (mode=0660, backlog=N, balance=HOW and blocking exist)`,
-		":80,balance=odd":      "balance=odd is none of auto, shared and even",
+		":80,balance=odd":      "balance=odd is none of auto, shared, even and sticky",
 		"udp:53,balance=even":  "balance=even is for TCP",
 		"unix:/a,balance=even": "balance=even is for TCP",
-		":80,mode=1,what=ever": "mode= is for Unix sockets only",
+
+		"udp:53,balance=sticky":  "balance=sticky is for TCP",
+		"unix:/a,balance=sticky": "balance=sticky is for TCP: a Unix socket or UDP is shared",
+		":80,mode=1,what=ever":   "mode= is for Unix sockets only",
 	} {
 		l, err := ParseListen(text)
 		wantCannot(t, err, "cannot listen on "+strconv.Quote(text), says)

@@ -48,7 +48,7 @@ func listenerSchema() schema {
 		"address":  texts(":PORT, HOST:PORT, unix:/PATH, unix:@NAME, udp:…"),
 		"mode":     texts("File mode of a Unix socket, octal"),
 		"backlog":  schema{"type": "integer", "minimum": 1, "description": "Length of the accept queue (default: the system's maximum)"},
-		"balance":  schema{"enum": []Balance{BalanceAuto, BalanceShared, BalanceEven}, "description": "How the workers share it whose programs bind it (default: as balance says)"},
+		"balance":  schema{"enum": []Balance{BalanceAuto, BalanceShared, BalanceEven, BalanceSticky}, "description": "How the workers share it whose programs bind it (default: as balance says)"},
 		"blocking": schema{"type": "boolean", "description": "Accept and recv wait, for simple programs that have no event loop"},
 	})
 	one["required"] = []string{"address"}

@@ -32,6 +32,7 @@ type capturing struct {
 	balance  config.Balance
 	expected bool // the generation that served when this one was made had captured listeners
 	first    bool // there was none
+	alone    bool // the app has one worker
 }
 
 var _ launch.Sockets = (*capturing)(nil)
@@ -65,6 +66,9 @@ func (c *capturing) Bind(o pool.Order, b capture.Bind) launch.Grant {
 		c.sharing(l, o, balance, err)
 		return c.shared(l, o)
 	}
+	if balance == config.BalanceSticky {
+		c.stick(l, o)
+	}
 	return launch.Grant{Answer: capture.Answer{FD: int(file.Fd())}, Address: l.Address, Own: true, Socket: file}
 }
 
@@ -76,13 +80,17 @@ func (c *capturing) sharing(l *upgrader.Listener, o pool.Order, wanted config.Ba
 	switch {
 	case !expected:
 		c.log.Error("a worker shares the common socket", "worker", o.ID, "address", l.Address, "err", err)
-	case natural && wanted == config.BalanceEven:
+	case natural && (wanted == config.BalanceEven || wanted == config.BalanceSticky):
 		if c.hold.all.once.first("balance " + l.Address) {
-			c.log.Warn("all workers share one socket, although balance is even: that is for TCP only", "address", l.Address)
+			c.log.Warn("all workers share one socket, although balance is "+string(wanted)+": that is for TCP only", "address", l.Address)
 		}
 	case !natural:
 		if c.hold.all.once.first("balance " + l.Address) {
-			c.log.Warn("all workers share one socket: clients are not spread evenly", "address", l.Address, "err", err)
+			message := "all workers share one socket: clients are not spread evenly"
+			if wanted == config.BalanceSticky {
+				message = "all workers share one socket: clients do not stick to workers"
+			}
+			c.log.Warn(message, "address", l.Address, "err", err)
 		}
 	}
 }
@@ -139,6 +147,7 @@ func (c *capturing) Accepted(ctx context.Context, o pool.Order) error {
 func (c *capturing) Serve(o pool.Order) {
 	for i, l := range c.hold.listeners() {
 		c.report(l.Serve(o.ID, i < c.hold.configured))
+		c.unstuck(l, o, i < c.hold.configured)
 	}
 }
 
@@ -200,11 +209,12 @@ func (h *hold) listeners() []*upgrader.Listener {
 // programs bind; nil: they are on their own.
 func (m *Master) socketsFor(app config.App, sockets *hold) launch.Sockets {
 	if app.Capture != config.CaptureAuto {
+		m.tellUncaptured(app)
 		return nil
 	}
 	serving := m.serving()
 	return &capturing{
-		hold: sockets, stopping: m.stopping.Load, log: m.log, balance: app.Balance,
+		hold: sockets, stopping: m.stopping.Load, log: m.log, balance: app.Balance, alone: app.Workers == 1,
 		expected: serving != nil && serving.sockets.bound(), first: serving == nil,
 	}
 }

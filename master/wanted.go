@@ -245,6 +245,8 @@ func (h *hold) forget(worker string) error {
 // has.
 func (l *listeners) balanceOf(socket *upgrader.Listener) config.Balance {
 	switch {
+	case socket.Sticky():
+		return config.BalanceSticky
 	case socket.Even():
 		return config.BalanceEven
 	case l.upgrader.Lent(socket):

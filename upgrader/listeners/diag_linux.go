@@ -52,25 +52,43 @@ func (d diag) close() { unix.Close(d.fd) }
 // underWay returns the handshakes of a listening address. Those of an IPv6 socket are of
 // its family, whatever their clients are.
 func underWay(w where) (handshakes, error) {
-	d, err := openDiag()
+	found := handshakes{}
+	err := dump(w, 1<<stateSynRecv|1<<stateNewSynRecv, func(local, remote netip.AddrPort) {
+		found[handshake{local, remote}] = struct{}{}
+	})
 	if err != nil {
 		return nil, err
 	}
+	return found, nil
+}
+
+// connections calls each for the connections of a listening address, those included that
+// have just ended.
+func connections(w where, each func(remote netip.AddrPort)) error {
+	const listenings = 1<<unix.BPF_TCP_LISTEN | 1<<stateSynRecv | 1<<stateNewSynRecv | 1<<unix.BPF_TCP_SYN_SENT
+	return dump(w, ^uint32(listenings), func(_, remote netip.AddrPort) { each(remote) })
+}
+
+// dump calls each for all sockets of a listening address in some states.
+func dump(w where, states uint32, each func(local, remote netip.AddrPort)) error {
+	d, err := openDiag()
+	if err != nil {
+		return err
+	}
 	defer d.close()
-	request := diagRequest{Family: unix.AF_INET, Protocol: unix.IPPROTO_TCP, States: 1<<stateSynRecv | 1<<stateNewSynRecv}
+	request := diagRequest{Family: unix.AF_INET, Protocol: unix.IPPROTO_TCP, States: states}
 	if w.six {
 		request.Family = unix.AF_INET6
 	}
 	binary.BigEndian.PutUint16(request.ID.SourcePort[:], w.address.Port())
 	request.ID.Cookie = [2]uint32{anyCookie, anyCookie}
-	found, bound := handshakes{}, w.address.Addr().Unmap().WithZone("")
-	err = d.ask(request, unix.NLM_F_DUMP, func(a diagAnswer) {
+	bound := w.address.Addr().Unmap().WithZone("")
+	return d.ask(request, unix.NLM_F_DUMP, func(a diagAnswer) {
 		local, remote := a.ID.ends(a.Family)
 		if bound.IsUnspecified() || bound == local.Addr() {
-			found[handshake{local, remote}] = struct{}{}
+			each(local, remote)
 		}
 	})
-	return found, err
 }
 
 // underWay says whether a handshake is not done.

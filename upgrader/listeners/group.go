@@ -132,6 +132,9 @@ func (g *Group) Take(worker string, slot int, want SocketOptions) (*os.File, err
 			return nil, err
 		}
 	}
+	if s.holder != worker {
+		s.sticky, s.trial = false, nil
+	}
 	s.holder, s.slot, s.reserved, s.left = worker, slot, false, nil
 	refused, err := s.prepare(want)
 	if err != nil {

@@ -57,4 +57,5 @@ func openDiag() (diag, error)                 { return diag{}, unsupported() }
 func (diag) close()                           {}
 func (diag) underWay(handshake) (bool, error) { return false, unsupported() }
 
-func follow(Option) []Option { return nil }
+func follow(Option) []Option                        { return nil }
+func connections(where, func(netip.AddrPort)) error { return unsupported() }

@@ -24,6 +24,8 @@ type MemberLegacy struct {
 	Reserved bool          `json:"reserved,omitempty"`
 	Shared   bool          `json:"shared,omitempty"`
 	Serving  bool          `json:"serving,omitempty"`
+	Sticky   bool          `json:"sticky,omitempty"`
+	Trial    *int          `json:"trial,omitempty"`
 	Share    int           `json:"share,omitempty"`
 	Want     SocketOptions `json:"want,omitzero"`
 	Changed  []Option      `json:"changed,omitempty"`
@@ -39,7 +41,7 @@ func (g *Group) Legacy() (Legacy, map[string]*os.File) {
 	for _, s := range g.members {
 		l.Members = append(l.Members, MemberLegacy{
 			ID: s.id, Worker: s.holder, Slot: s.slot, Reserved: s.reserved, Shared: s.shared, Serving: s.serving, Share: s.share,
-			Want: s.want, Changed: s.changed,
+			Sticky: s.sticky, Trial: s.trial, Want: s.want, Changed: s.changed,
 		})
 		if s.id > 0 {
 			files[s.name()] = s.file
@@ -70,7 +72,7 @@ func Inherit(common *os.File, l Legacy, files map[string]*os.File, o Options) (*
 	for _, m := range l.Members {
 		s := &seat{
 			id: m.ID, file: left[m.ID], holder: m.Worker, slot: m.Slot, reserved: m.Reserved, shared: m.Shared, serving: m.Serving,
-			share: m.Share, want: m.Want, changed: m.Changed,
+			sticky: m.Sticky, trial: m.Trial, share: m.Share, want: m.Want, changed: m.Changed,
 		}
 		if m.ID == 0 {
 			s.file, g.common = common, s

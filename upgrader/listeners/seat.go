@@ -31,6 +31,8 @@ type seat struct {
 	slot     int    // of the holder, or of the last one
 	reserved bool   // a worker of the slot has left it; the slot's next one has the first claim
 	serving  bool   // its holder wants new connections
+	sticky   bool   // its holder wants clients to stick to slots
+	trial    *int   // the part of all connections that its holder gets while others serve, in ten-thousandths; nil: its share
 	shared   bool   // it is that of Group.Share; it has no holder
 
 	share   int // how often it stands in the program that is in force

@@ -6,7 +6,26 @@ import (
 
 // Serve has new connections go to a worker's seat, as to those of all other workers
 // that serve.
-func (g *Group) Serve(worker string) error {
+func (g *Group) Serve(worker string) error { return g.serve(worker, nil) }
+
+// Try is Serve for a worker on trial: while others serve, it gets no more than a part of
+// all new connections, in ten-thousandths, and with 0 only probes. Where clients stick to
+// slots, they are clients of its slot. Serve or Admit ends the trial.
+func (g *Group) Try(worker string, part int) error { return g.serve(worker, &part) }
+
+// Admit ends a worker's trial, if it is on one.
+func (g *Group) Admit(worker string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.seatOf(worker)
+	if s == nil || s.trial == nil {
+		return nil
+	}
+	s.trial = nil
+	return g.settle()
+}
+
+func (g *Group) serve(worker string, trial *int) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := g.seatOf(worker)
@@ -18,11 +37,11 @@ func (g *Group) Serve(worker string) error {
 			return err
 		}
 	}
-	before := s.serving
-	s.serving = true
+	before, trialBefore := s.serving, s.trial
+	s.serving, s.trial = true, trial
 	err := g.steer()
 	if err != nil {
-		s.serving = before
+		s.serving, s.trial = before, trialBefore
 	}
 	return err
 }
@@ -162,16 +181,37 @@ func (g *Group) force(steering Steering) error {
 }
 
 func (g *Group) steering() Steering {
-	var steering Steering
+	steering := g.choice()
 	for i, s := range g.members {
-		for range s.share {
-			steering.Serving = append(steering.Serving, i)
-		}
 		for _, p := range g.probes {
 			if p.seat == s {
 				steering.Probes = append(steering.Probes, Probe{Source: p.source, Index: i})
 			}
 		}
+	}
+	return steering
+}
+
+// choice is the steering without probes. Those on trial are like all others where nobody
+// else serves.
+func (g *Group) choice() (steering Steering) {
+	if g.sticks() {
+		return Steering{Buckets: assign(g.stakes())}
+	}
+	for i, s := range g.members {
+		if s.trial != nil && s.share > 0 {
+			steering.Trials = append(steering.Trials, Trial{Index: i, Part: *s.trial})
+			continue
+		}
+		for range s.share {
+			steering.Serving = append(steering.Serving, i)
+		}
+	}
+	if len(steering.Serving) == 0 {
+		for _, t := range steering.Trials {
+			steering.Serving = append(steering.Serving, t.Index)
+		}
+		steering.Trials = nil
 	}
 	return steering
 }

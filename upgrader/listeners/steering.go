@@ -28,13 +28,32 @@ const (
 	payloadIPv6   = 40
 )
 
+// Cells of a program's memory.
+const (
+	cellPort = 0 // the client's port, for probes
+	cellFold = 1 // its address, folded into one word so far
+)
+
 // Steering says which members of a reuseport group take new connections.
 type Steering struct {
 	// Serving holds the indexes among which each new connection chooses at random. An
-	// index that stands in it twice gets twice as many. There is at least one.
+	// index that stands in it twice gets twice as many. There is at least one, or Buckets.
 	Serving []int
+	// Buckets holds an index for each bucket, to which the client's address leads. Serving
+	// and Trials are left out then.
+	Buckets []int
+	Trials  []Trial
 	Probes  []Probe
 }
+
+// Trial sends a part of all new connections to a member that is not in Serving.
+type Trial struct {
+	Index int
+	Part  int // in ten-thousandths
+}
+
+// wholePart is the Part that is all.
+const wholePart = 10000
 
 // Probe sends the connections of one client address to one member, whatever Serving
 // says.
@@ -57,13 +76,28 @@ func Program(s Steering) ([]bpf.RawInstruction, error) {
 }
 
 func instructions(s Steering) ([]bpf.Instruction, error) {
-	if len(s.Serving) == 0 {
+	if len(s.Serving) == 0 && len(s.Buckets) == 0 {
 		return nil, fmt.Errorf("internal error: a steering program without a member that serves")
 	}
 	if len(s.Probes) > MaxProbes {
 		return nil, fmt.Errorf("internal error: %d probes in a steering program, %d fit", len(s.Probes), MaxProbes)
 	}
-	return append(probing(s.Probes), choosing(s.Serving)...), nil
+	if len(s.Buckets) > 0 {
+		return append(probing(s.Probes), sticking(s.Buckets)...), nil
+	}
+	return slices.Concat(probing(s.Probes), trying(s.Trials), choosing(s.Serving)), nil
+}
+
+// trying draws whether a connection is part of a trial.
+func trying(trials []Trial) (program []bpf.Instruction) {
+	for _, t := range trials {
+		program = append(program,
+			bpf.LoadExtension{Num: randomNumber},
+			bpf.ALUOpConstant{Op: bpf.ALUOpMod, Val: wholePart},
+			bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: uint32(t.Part), SkipTrue: 1},
+			bpf.RetConstant{Val: uint32(t.Index)})
+	}
+	return program
 }
 
 // choosing draws one of the indexes.
@@ -152,13 +186,13 @@ func probing(probes []Probe) []bpf.Instruction {
 		program = append(program, onlyFor(etherIPv4, append([]bpf.Instruction{
 			bpf.LoadMemShift{Off: networkHeader}, // the header's length, options included
 			bpf.LoadIndirect{Off: networkHeader, Size: 2},
-			bpf.StoreScratch{Src: bpf.RegA, N: 0},
+			bpf.StoreScratch{Src: bpf.RegA, N: cellPort},
 		}, v4...))...)
 	}
 	if len(v6) > 0 {
 		program = append(program, onlyFor(etherIPv6, append([]bpf.Instruction{
 			bpf.LoadAbsolute{Off: networkHeader + payloadIPv6, Size: 2},
-			bpf.StoreScratch{Src: bpf.RegA, N: 0},
+			bpf.StoreScratch{Src: bpf.RegA, N: cellPort},
 		}, v6...))...)
 	}
 	return program
@@ -178,7 +212,7 @@ func (p Probe) match(at uint32, address []byte) []bpf.Instruction {
 	words := len(address) / 4
 	left := 2*words + 1 // instructions after the comparison of the port
 	block := []bpf.Instruction{
-		bpf.LoadScratch{Dst: bpf.RegA, N: 0},
+		bpf.LoadScratch{Dst: bpf.RegA, N: cellPort},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(p.Source.Port()), SkipFalse: uint8(left)},
 	}
 	for i := range words {

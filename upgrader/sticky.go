@@ -1,0 +1,31 @@
+package upgrader
+
+import "net/netip"
+
+// Stick has each client of the listener go to one slot, by its address, while the worker
+// serves there.
+func (l *Listener) Stick(worker string) error {
+	if group := l.seats.seated(worker); group != nil {
+		return group.Stick(worker)
+	}
+	return nil
+}
+
+// Sticky says whether clients stick to slots.
+func (l *Listener) Sticky() bool {
+	l.seats.mu.Lock()
+	defer l.seats.mu.Unlock()
+	return l.seats.group != nil && l.seats.group.Sticks()
+}
+
+// MainClient is the address that most of the connections come from which are open or have
+// just ended: so many of all.
+func (l *Listener) MainClient() (address netip.Addr, of, all int) {
+	l.seats.mu.Lock()
+	group := l.seats.group
+	l.seats.mu.Unlock()
+	if group == nil {
+		return address, 0, 0
+	}
+	return group.MainClient()
+}
