@@ -14,12 +14,21 @@ func AppName(args []string, dir string) string {
 		return ""
 	}
 	at := Parse(args)
+	if at.Runtime == "" && at.Script == 0 && at.Module == "" {
+		if behind := interpreterWithin(args, at.Program); behind > 0 {
+			args = args[behind:]
+			at = Parse(args)
+		}
+	}
 	program := filepath.Base(args[at.Program])
 	switch {
 	case at.Script > 0 && (at.Runtime != "" || isScript(program)):
 		script := args[at.Script]
 		name := stem(script)
-		if name == "" || slices.Contains(commonScripts[:], strings.ToLower(name)) {
+		if name == "" || !isScript(script) && slices.Contains(commonDirectories[:], strings.ToLower(name)) {
+			return or(placeName(filepath.Join(under(dir, script), "x")), or(name, program)) // a directory: node .
+		}
+		if slices.Contains(commonScripts[:], strings.ToLower(name)) {
 			return or(placeName(under(dir, script)), or(name, program))
 		}
 		return name
@@ -33,6 +42,17 @@ func AppName(args []string, dir string) string {
 		return or(placeName(filepath.Join(dir, "x")), program)
 	}
 	return program
+}
+
+// interpreterWithin is the index of an interpreter that a program which is not known is
+// given together with a script, as those are that start others; 0: there is none.
+func interpreterWithin(args []string, program int) int {
+	for i := program + 1; i < len(args); i++ {
+		if at := Parse(args[i:]); at.Runtime != "" && at.Program == 0 && (at.Module != "" || at.Script > 0 && isScript(args[i+at.Script])) {
+			return i
+		}
+	}
+	return 0
 }
 
 // stem is a script's name without the ending that tells its language.
