@@ -102,6 +102,7 @@ func (p *Process) Detach(ctx context.Context) (pool.ProcessLegacy, error) {
 	case <-ctx.Done():
 		return pool.ProcessLegacy{}, fmt.Errorf("cannot hand worker %s over: its program does not run yet", p.order.ID)
 	}
+	p.release.launcher.handovers.finish(ctx)
 	p.handle.leave()
 	if <-p.fate {
 		return pool.ProcessLegacy{}, pool.ErrGone
@@ -200,6 +201,7 @@ func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.
 		l.Channel = &ipc.Rest{}
 	}
 	r.launcher.register(p)
+	r.launcher.handovers.resume()
 	p.order = o
 	p.resumeCluster(l)
 	p.listen(o, from, l)

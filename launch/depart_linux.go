@@ -34,17 +34,27 @@ func (p *Process) depart() {
 
 // leadOut is for a worker whose program knows nothing of leaving: it gets no new
 // client, its queue is served, its connections get idle, and only then the stop
-// signal is sent. Idle connections that may be rescued go to a relay, before that
-// where a request waits in one. The pool's patience ends it earlier.
+// signal is sent. Idle connections go to another worker where that can take them (Node);
+// else those that may be rescued to a relay, before that where a request waits in one. The
+// pool's patience ends it earlier.
 func (p *Process) leadOut(ctx context.Context) {
 	sockets := p.binder.sockets
-	holding := rescue.Take(p.rescues(), p.tally.given())
+	holding := rescue.Take(p.keeps(), p.tally.given())
 	defer holding.Cancel()
+	arrived := p.takeNoMore()
 	idle := p.poll(ctx, p.overdue, func() bool { return sockets.Emptied(p.order) }) &&
-		p.poll(ctx, p.overdue, func() bool { return p.isIdle(ctx, holding) })
+		p.poll(ctx, p.overdue, func() bool { return arrived() && p.isIdle(ctx, holding) })
 	if ctx.Err() != nil {
 		return
 	}
+	if !idle && p.handsOver() { // what is idle but for a moment can go, too
+		holding.Insist()
+		p.insist(ctx, holding)
+	}
+	if !p.poll(ctx, nil, func() bool { return p.handOver(holding) }) {
+		return
+	}
+	holding.Limit(p.rescues())
 	p.relay(ctx, holding)
 	p.hurry.Do(func() {})
 	inUse := p.inUse(procfs.Tree(p.pid), sockets.Ports(p.order), holding)
@@ -58,6 +68,14 @@ func (p *Process) leadOut(ctx context.Context) {
 	if inUse { // what ends before the worker does is finished
 		p.poll(ctx, nil, func() bool { return !p.inUse(procfs.Tree(p.pid), sockets.Ports(p.order), holding) })
 	}
+}
+
+// keeps says which clients' connections are kept while the worker leaves.
+func (p *Process) keeps() func(netip.Addr) bool {
+	if p.handsOver() {
+		return everyClient
+	}
+	return p.rescues()
 }
 
 // rescues says which clients' connections outlive the worker.
@@ -83,7 +101,12 @@ func (p *Process) isIdle(ctx context.Context, holding *rescue.Holding) bool {
 		done = false
 	}
 	if !done && holding.Late() {
-		p.relay(ctx, holding)
+		if p.handsOver() {
+			holding.Rest()
+		} else {
+			holding.Limit(p.rescues())
+			p.relay(ctx, holding)
+		}
 	}
 	return done
 }
@@ -158,6 +181,27 @@ func (p *Process) poll(ctx context.Context, end <-chan struct{}, done func() boo
 		case <-wait.C:
 		}
 	}
+}
+
+// Clients wait for lastHold when the pool's patience with their worker has ended, and for
+// longestHold where more and more of their connections get idle: those can go that are in
+// use all the time, but idle between two requests.
+const (
+	lastHold    = 500 * time.Millisecond
+	longestHold = 3 * time.Second
+)
+
+func (p *Process) insist(ctx context.Context, holding *rescue.Holding) {
+	ctx, cancel := context.WithTimeout(ctx, longestHold)
+	defer cancel()
+	best, since := 0, time.Now()
+	p.poll(ctx, nil, func() bool {
+		done := p.isIdle(ctx, holding)
+		if n := holding.Settled(); n > best {
+			best, since = n, time.Now()
+		}
+		return done || time.Since(since) > lastHold
+	})
 }
 
 // runOnce runs a child that ends at once.

@@ -53,8 +53,9 @@ type Launcher struct {
 
 	noNewPrivs atomic.Bool // the kernel wanted it for the capture of binds
 
-	shared  sharedData // of Node's workers
-	primary sync.Once  // the word about a script's primary branch
+	shared    sharedData // of Node's workers
+	handovers handovers  // of their connections
+	primary   sync.Once  // the word about a script's primary branch
 
 	starts, looks gate
 	oom           oomWatch

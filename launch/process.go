@@ -110,6 +110,9 @@ func (p *Process) listen(o pool.Order, from ends, l processLegacy) {
 	}
 	p.channel = ipc.ResumeChannel(from.channel, *l.Channel, p.said, func(err error) {
 		p.disconnected(err)
+		if p.primary != nil {
+			p.primary.Ended()
+		}
 		close(p.channelEnded)
 	}, p.overflowed)
 }

@@ -41,6 +41,15 @@ func (t *tally) rescue(inodes []uint64) {
 	}
 }
 
+// keep takes back what rescue has counted: the worker has these connections still.
+func (t *tally) keep(inodes []uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, inode := range inodes {
+		delete(t.rescued, inode)
+	}
+}
+
 // given are the connections that relays have.
 func (t *tally) given() []uint64 {
 	t.mu.Lock()

@@ -22,6 +22,7 @@ const (
 	actClose      = "close"
 	actVoluntary  = "exitedAfterDisconnect"
 	actDisconnect = "disconnect" // of the primary
+	actConnection = "newconn"    // of the primary
 )
 
 // AddressType says what kind of socket a server wants.
@@ -80,7 +81,10 @@ type received struct {
 	Seq  integer         `json:"seq"`
 	Data json.RawMessage `json:"data"`
 	Key  string          `json:"key"`
+	Ack  *integer        `json:"ack"` // of a connection that was passed
 	Query
+
+	Accepted bool `json:"accepted"` // that connection
 }
 
 // parse says whether a message is the protocol's, and reads it. What is broken in one

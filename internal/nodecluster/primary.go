@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"net/netip"
 	"os"
 	"sync"
 	"syscall"
@@ -60,32 +62,40 @@ type Primary struct {
 	mu      sync.Mutex
 	seq     int64
 	servers map[string]json.RawMessage // by key: open ones, with what they share
-	waiting []*delivery                // answers with sockets; the first is on its way
+	at      map[string]netip.AddrPort  // where those listen that are of TCP
+	waiting []*delivery                // what sockets go with; the first is on its way
+	passed  map[int64]*Passing         // connections that the worker has said nothing of yet, by message
 	leaving bool                       // it was asked to disconnect
+
+	takesNoMore bool // connections: it leaves, or reads no more
 }
 
-// delivery is an answer that waits for its turn: Node takes one descriptor at a time.
+// delivery is a message that waits for its turn: Node takes one descriptor at a time.
 type delivery struct {
 	Query Query           `json:"query"`
 	Ack   integer         `json:"ack"`
 	Key   string          `json:"key"`
 	Tries int             `json:"tries,omitempty"`
 	Data  json.RawMessage `json:"data,omitempty"` // as the worker has sent it
+	// Passed: it is no answer, but a connection.
+	Passed bool `json:"passed,omitempty"`
 
-	socket *os.File
+	socket  *os.File
+	passing *Passing // of a connection that this master passes
 }
 
 // Legacy is a Primary on its way from one master to the next.
 type Legacy struct {
 	Seq     int64                      `json:"seq"`
 	Servers map[string]json.RawMessage `json:"servers,omitempty"`
+	At      map[string]netip.AddrPort  `json:"at,omitempty"`
 	Waiting []*delivery                `json:"waiting,omitempty"`
 	Leaving bool                       `json:"leaving,omitempty"`
 }
 
 // New returns the primary of a worker that starts.
 func New(o Options) *Primary {
-	return &Primary{opts: o, servers: map[string]json.RawMessage{}}
+	return &Primary{opts: o, servers: map[string]json.RawMessage{}, at: map[string]netip.AddrPort{}}
 }
 
 // Resume returns the primary of a worker of another master.
@@ -97,8 +107,11 @@ func Resume(o Options, l Legacy) *Primary {
 	for key, data := range l.Servers {
 		p.servers[key] = o.Share(key, data)
 	}
+	maps.Copy(p.at, l.At)
 	for _, d := range p.waiting {
-		d.socket, _ = o.Open(d.Query) // without one it is refused in its turn
+		if !d.Passed {
+			d.socket, _ = o.Open(d.Query) // without one it is refused in its turn
+		}
 	}
 	return p
 }
@@ -114,9 +127,11 @@ func (p *Primary) Redeliver() {
 func (p *Primary) Legacy() Legacy {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	l := Legacy{Seq: p.seq, Leaving: p.leaving, Servers: map[string]json.RawMessage{}, Waiting: append([]*delivery(nil), p.waiting...)}
-	for key, data := range p.servers {
-		l.Servers[key] = data
+	l := Legacy{Seq: p.seq, Leaving: p.leaving, Servers: maps.Clone(p.servers), At: maps.Clone(p.at)}
+	for i, d := range p.waiting {
+		if i == 0 || !d.Passed { // a connection that was not sent stays with its worker
+			l.Waiting = append(l.Waiting, d)
+		}
 	}
 	return l
 }
@@ -139,6 +154,10 @@ func (p *Primary) Said(line []byte) (program json.RawMessage, ours bool) {
 		p.opts.Tell(Listening{m.Query})
 	case m.Act == actClose:
 		p.closed(m.Key)
+	case m.Act == "" && m.Ack != nil:
+		p.mu.Lock()
+		p.taken(int64(*m.Ack), m.Accepted)
+		p.mu.Unlock()
 	case m.Act == actVoluntary:
 		p.send(order{Cmd: cmdCluster, Ack: &m.Seq}, nil)
 		p.opts.Tell(Leaving{})
@@ -197,6 +216,9 @@ func (p *Primary) query(m received) {
 	}
 	d.socket = socket
 	p.servers[d.Key] = p.share(d.Key, m.Data)
+	if address := addressOf(socket); address.IsValid() && !m.Type.Datagram() {
+		p.at[d.Key] = address
+	}
 	if p.waiting = append(p.waiting, d); len(p.waiting) == 1 {
 		p.deliver()
 	}
@@ -238,8 +260,12 @@ func (p *Primary) share(key string, data json.RawMessage) json.RawMessage {
 func (p *Primary) deliver() {
 	for len(p.waiting) > 0 {
 		d := p.waiting[0]
-		if d.socket != nil && d.Tries < maxTries {
+		if d.socket != nil && d.Tries < maxTries && !(d.Passed && d.passing.told) {
 			d.Tries++
+			if d.passing != nil {
+				p.pass(d)
+				return
+			}
 			kind := streamHandle
 			if d.Query.Type.Datagram() {
 				kind = datagramHandle
@@ -247,9 +273,12 @@ func (p *Primary) deliver() {
 			p.send(handle{cmdHandle, kind, p.answer(d, 0)}, d.socket)
 			return
 		}
-		delete(p.servers, d.Key)
+		if p.waiting = p.waiting[1:]; d.Passed {
+			d.passing.tell(false)
+			continue
+		}
+		p.forget(d.Key)
 		p.refuse(d, syscall.EMFILE)
-		p.waiting = p.waiting[1:]
 	}
 }
 
@@ -274,7 +303,13 @@ func (p *Primary) lost() {
 func (p *Primary) closed(key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.forget(key)
+}
+
+// forget holds p.mu.
+func (p *Primary) forget(key string) {
 	delete(p.servers, key)
+	delete(p.at, key)
 }
 
 // refuse holds p.mu.

@@ -17,7 +17,10 @@ import (
 type Holding struct {
 	worthy func(client netip.Addr) bool
 	known  map[uint64]*connection // by inode
-	given  map[uint64]bool        // to a relay
+	given  map[uint64]bool        // to a relay, or another worker
+
+	resumes  time.Time     // Rest: till then the worker gets what clients send
+	patience time.Duration // how long a request may wait
 }
 
 // connection is a copy of one that a worker has accepted.
@@ -33,7 +36,7 @@ type connection struct {
 // Take begins with no connection. Clients says which clients' connections are to be
 // rescued; given are those that relays have, by inode.
 func Take(clients func(client netip.Addr) bool, given []uint64) *Holding {
-	h := &Holding{worthy: clients, known: map[uint64]*connection{}, given: map[uint64]bool{}}
+	h := &Holding{worthy: clients, known: map[uint64]*connection{}, given: map[uint64]bool{}, patience: patience}
 	for _, inode := range given {
 		h.given[inode] = true
 	}
@@ -60,7 +63,7 @@ func (h *Holding) Look(pids []int, ports []uint16) (done bool, err error) {
 			delete(h.known, inode)
 			continue
 		}
-		if !c.step(readers) {
+		if !c.step(readers, time.Now().Before(h.resumes)) {
 			done = false
 		}
 	}
@@ -151,7 +154,7 @@ func addressOf(name unix.Sockaddr) netip.AddrPort {
 }
 
 // step looks at a connection and acts; done says that the worker is.
-func (c *connection) step(readers readers) (done bool) {
+func (c *connection) step(readers readers, rests bool) (done bool) {
 	l, err := c.look(readers)
 	if err != nil {
 		c.idle = true
@@ -166,7 +169,7 @@ func (c *connection) step(readers readers) (done bool) {
 	}
 	switch verdict {
 	case hold:
-		c.course.held = c.hold(l)
+		c.course.held = !rests && c.hold(l)
 	case yield:
 		c.release()
 		c.course.held = false
@@ -213,14 +216,14 @@ func (c *connection) look(readers readers) (l look, err error) {
 	return l, nil
 }
 
-// patience is for how long a request may wait because other connections of its worker
-// are in use.
+// patience is for how long a request may wait at first because other connections of its
+// worker are in use.
 const patience = 100 * time.Millisecond
 
 // Late says whether a request waits for a relay.
 func (h *Holding) Late() bool {
 	for _, c := range h.known {
-		if !c.waits.IsZero() && time.Since(c.waits) > patience {
+		if !c.waits.IsZero() && time.Since(c.waits) > h.patience {
 			return true
 		}
 	}

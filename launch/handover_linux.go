@@ -1,0 +1,247 @@
+package launch
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"relevo/internal/procfs"
+	"relevo/internal/rescue"
+	"relevo/pool"
+)
+
+// roomPatience is for how long a connection of a worker that has gone waits for its next
+// request.
+const roomPatience = 2 * time.Minute
+
+// handover leads the idle connections of a Node worker that leaves to workers that stay:
+// each as soon as its next request has come and the worker has it no more. It outlives the
+// worker.
+type handover struct {
+	p     *Process
+	held  []*rescue.Connection // that the worker may have still
+	room  *rescue.Room         // nil: none waits there
+	since time.Time
+	pidfd int // of the worker; -1: none
+
+	once    sync.Once
+	leaving chan struct{} // closed by leave: another master follows
+	done    chan struct{}
+}
+
+// handOver begins with the connections that the worker is done with, before it gets the
+// stop signal. What cannot go stays in holding. It says false where another master is to
+// follow, which leads the worker out.
+func (p *Process) handOver(holding *rescue.Holding) bool {
+	if !p.handsOver() {
+		return true
+	}
+	h := &handover{p: p, since: time.Now(), leaving: make(chan struct{}), done: make(chan struct{})}
+	if !p.release.launcher.handovers.add(h) {
+		return false
+	}
+	var err error
+	if h.pidfd, err = unix.PidfdOpen(p.pid, 0); err != nil {
+		h.pidfd = -1 // it has ended, and a relay is for one that lives
+	}
+	if h.held, err = holding.Depart(); err != nil {
+		p.release.launcher.unrescued(err)
+	}
+	p.tally.rescue(h.inodes())
+	go h.run()
+	return true
+}
+
+func (h *handover) inodes() (all []uint64) {
+	for _, c := range h.held {
+		all = append(all, c.Inode)
+	}
+	return all
+}
+
+// leave has the handover come to its end soon.
+func (h *handover) leave() { h.once.Do(func() { close(h.leaving) }) }
+
+func (h *handover) run() {
+	defer close(h.done)
+	defer h.p.release.launcher.handovers.remove(h)
+	defer unix.Close(h.pidfd)
+	gone, leaving, late := h.p.gone, h.leaving, (<-chan time.Time)(nil)
+	for pause := departureFirst; len(h.held) > 0; pause = min(2*pause, departureLast) {
+		began := time.Now()
+		h.give(h.freed())
+		wait := time.NewTimer(max(pause, departureRest*time.Since(began)))
+		select {
+		case <-leaving: // the worker may have got its stop signal
+			leaving, late = nil, time.After(leavePatience/2)
+		case <-late:
+			h.giveBack()
+		case <-gone:
+			gone = nil
+		case <-wait.C:
+		}
+		wait.Stop()
+	}
+	h.attend()
+}
+
+// freed are the connections that the worker has no more.
+func (h *handover) freed() (free []*rescue.Connection) {
+	has := map[uint64]bool{}
+	for _, pid := range procfs.Tree(h.p.pid) {
+		_ = procfs.Sockets(pid, has) // of a process that has ended: none
+	}
+	h.held = slices.DeleteFunc(h.held, func(c *rescue.Connection) bool {
+		if !has[c.Inode] {
+			free = append(free, c)
+		}
+		return !has[c.Inode]
+	})
+	return free
+}
+
+// giveBack is for a worker that another master will lead out: it has these connections
+// still.
+func (h *handover) giveBack() {
+	h.give(h.freed())
+	h.p.tally.keep(h.inodes())
+	for _, c := range h.held {
+		c.Release()
+		c.File.Close()
+	}
+	h.held = nil
+}
+
+// give hands over what has a request in it. The rest waits in the room.
+func (h *handover) give(free []*rescue.Connection) {
+	var offers sync.WaitGroup
+	var mu sync.Mutex
+	var left []*rescue.Connection
+	for _, c := range free {
+		c.Release()
+		switch c.Next() {
+		case rescue.Request:
+			offers.Go(func() {
+				if !h.offer(c) {
+					mu.Lock()
+					defer mu.Unlock()
+					left = append(left, c)
+				}
+			})
+		case rescue.Nothing:
+			h.wait(c)
+		case rescue.Foreign:
+			h.cut(c)
+		case rescue.Ended:
+			c.File.Close()
+		}
+	}
+	offers.Wait()
+	h.relay(left)
+}
+
+// wait takes a connection into the room.
+func (h *handover) wait(c *rescue.Connection) {
+	var err error
+	if h.room == nil {
+		h.room, err = rescue.NewRoom()
+	}
+	if err == nil {
+		err = h.room.Add(c)
+	}
+	if err != nil {
+		h.p.release.launcher.unrescued(err)
+		h.relay([]*rescue.Connection{c})
+	}
+}
+
+// attend hands over what comes into the room.
+func (h *handover) attend() {
+	if h.room == nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-h.leaving:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	for h.room.Len() > 0 {
+		came := h.room.Await(ctx, h.since.Add(roomPatience))
+		if len(came) == 0 {
+			break
+		}
+		h.give(came)
+	}
+	rest := h.room.Close()
+	if isClosed(h.leaving) {
+		h.relay(rest)
+		return
+	}
+	for _, c := range rest {
+		c.File.Close() // the client has had its time
+	}
+}
+
+// offer gives a connection to a worker that takes it.
+func (h *handover) offer(c *rescue.Connection) bool {
+	for _, taker := range h.p.takers() {
+		answer := make(chan bool, 1)
+		passing, ok := taker.primary.Pass(c.Local, c.File, func(taken bool) { answer <- taken })
+		if !ok {
+			continue
+		}
+		patience := time.NewTimer(handoverPatience)
+		taken := false
+		select {
+		case taken = <-answer:
+		case <-patience.C:
+			taken = !taker.primary.Withdraw(passing) // it may take it still
+		}
+		patience.Stop()
+		if taken {
+			c.File.Close()
+			return true
+		}
+	}
+	return false
+}
+
+// relay is for connections that no worker takes: a client on this host is served by a
+// relay, any other one's connection ends.
+func (h *handover) relay(all []*rescue.Connection) {
+	holding := rescue.Take(everyClient, nil)
+	defer holding.Cancel()
+	rescued := 0
+	for _, c := range all {
+		if h.pidfd < 0 || !h.p.rescues()(c.Client.Addr()) {
+			h.cut(c)
+			continue
+		}
+		holding.Return(c)
+		rescued++
+	}
+	if rescued == 0 {
+		return
+	}
+	launcher := h.p.release.launcher
+	relay, err := holding.HandOver(context.Background(), launcher.self, h.pidfd, launcher.runOnce)
+	if err != nil {
+		launcher.unrescued(err)
+		h.p.sink(pool.RelayCut{Count: rescued})
+	}
+	if relay != nil {
+		go relay.Cuts(context.Background(), func() { h.p.sink(pool.RelayCut{Count: 1}) })
+	}
+}
+
+func (h *handover) cut(c *rescue.Connection) {
+	c.File.Close()
+	h.p.sink(pool.RelayCut{Count: 1})
+}
