@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -183,7 +182,7 @@ func (m *Master) wantedApp() config.App {
 func Run(ctx context.Context, o Options) error {
 	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), reaper: reaper.New(reaper.Options{Log: o.Log}), begun: time.Now(), boot: &boot{}, hearing: newHearing()}
 	m.succession.over = make(chan struct{})
-	threads.Reserve(threads.Enough + runtime.GOMAXPROCS(0))
+	threads.Reserve(tasksOfMaster())
 	m.owns = !o.Arrival.succeeds()
 	if m.signals = o.Signals; m.signals == nil {
 		m.signals = make(chan os.Signal, signalQueue)

@@ -8,6 +8,7 @@ import (
 
 	"relevo/control"
 	"relevo/internal/diskspace"
+	"relevo/internal/threads"
 	"relevo/ipc"
 	"relevo/upgrader"
 )
@@ -29,6 +30,8 @@ func (m *Master) takeOver() error {
 		// It died before systemd knew of this process, and systemd starts another.
 		return errors.New("cannot succeed a master that has died meanwhile: systemd starts another one")
 	}
+	// At the limit of tasks there was no room for them while two masters lived.
+	threads.TakeOver(tasksOfMaster())
 	m.owns = true
 	m.keeper.begin()
 	if a.in != nil {

@@ -18,9 +18,16 @@ const least = 4
 
 // Reserve has the runtime own count threads besides those that run now, fewer where
 // the limits leave less room. It returns how many it made room for.
-func Reserve(count int) int {
+func Reserve(count int) int { return reserve(count, 2) }
+
+// TakeOver is Reserve for a process whose predecessor has ended: the room for its threads
+// is what that one's have left, and so nothing of it is kept for others.
+func TakeOver(count int) int { return reserve(count, 1) }
+
+// reserve takes one part of the room that is left.
+func reserve(count, parts int) int {
 	if left, limited := Left(); limited {
-		count = min(count, max(left/2, least))
+		count = min(count, max(left/parts, least))
 	}
 	var arrived, done sync.WaitGroup
 	leave := make(chan struct{})
