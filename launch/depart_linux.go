@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"runtime"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"relevo/config"
 	"relevo/internal/procfs"
@@ -14,7 +17,7 @@ import (
 	"relevo/pool"
 )
 
-// Pauses between two looks at a worker that leaves. A look may take a fifth of the time.
+// Pauses between two looks at a worker that leaves. Looks may take a fifth of a processor.
 const (
 	departureFirst = 2 * time.Millisecond
 	departureLast  = 12 * time.Millisecond
@@ -166,11 +169,12 @@ func (p *Process) inUse(pids []int, ports []uint16, holding *rescue.Holding) boo
 // poll looks until done says true, ctx ends, or end is closed.
 func (p *Process) poll(ctx context.Context, end <-chan struct{}, done func() bool) bool {
 	for pause := departureFirst; ; pause = min(2*pause, departureLast) {
-		began := time.Now()
-		if done() {
+		var isDone bool
+		cost := processorTime(func() { isDone = done() })
+		if isDone {
 			return true
 		}
-		wait := time.NewTimer(max(pause, departureRest*time.Since(began)))
+		wait := time.NewTimer(max(pause, departureRest*cost))
 		select {
 		case <-ctx.Done():
 			wait.Stop()
@@ -202,6 +206,25 @@ func (p *Process) insist(ctx context.Context, holding *rescue.Holding) {
 		}
 		return done || time.Since(since) > lastHold
 	})
+}
+
+// processorTime is how long f keeps a processor busy. On a machine that has much to do f may
+// take far longer, which is no reason to wait longer still for what comes after it.
+func processorTime(f func()) time.Duration {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	before := threadTime()
+	f()
+	return threadTime() - before
+}
+
+// threadTime is 0 where the kernel does not tell.
+func threadTime() time.Duration {
+	var used unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_THREAD, &used) != nil {
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // runOnce runs a child that ends at once.
