@@ -187,6 +187,19 @@ func TestBindsNothing(t *testing.T) {
 	wantError(t, expect[pool.Obstructed](w).Hint, "has bound no address", "--ready delay=2s", "--ready-timeout")
 }
 
+var complainsAndStays = behaves("complain of an address in use", func() {
+	fmt.Println("Connection in use: ('127.0.0.1', 1)")
+	stay()
+})
+
+func TestBindsNothingButComplains(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	c := complainsAndStays.command()
+	c.Sockets = common{listenTCP(t, "web")}
+	wantError(t, expect[pool.Obstructed](r.start(c)).Hint, "an address that the program binds by itself is in use")
+}
+
 var listensUnseen = behaves("listen without a bind", func() {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 	if err == nil {

@@ -58,7 +58,7 @@ func (p *Process) obstacle() string {
 	server, address := listensByItself(family, inodesOf(p.binder.observable(p.release.command.Listeners)))
 	switch {
 	case server == nil:
-		return ""
+		return p.addressTaken() // some try again and again instead of ending
 	case len(p.release.command.Listeners) == 0: // there is none that it could take over
 		return fmt.Sprintf("%s listens on %s by itself", server, address) + p.uncaptured()
 	case server.pid == p.pid:
@@ -135,7 +135,7 @@ func listensByItself(family []relative, inherited map[uint64]bool) (who *relativ
 	return nil, ""
 }
 
-// addressTaken explains the end of a worker that complains of an address in use,
+// addressTaken explains the complaint of a worker about an address in use,
 // which is most often the one that relevo holds for it.
 func (p *Process) addressTaken() string {
 	ports, found := advice.Taken(p.tail.lines())

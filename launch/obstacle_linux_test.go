@@ -52,6 +52,14 @@ func TestBindsTakenAddress(t *testing.T) {
 	}
 }
 
+// TestTriesAgain: the program says that the address is in use and does not end.
+func TestTriesAgain(t *testing.T) {
+	r := newRig(t, "web")
+	address := r.listeners[0].Address
+	w := r.start(shell("echo 'Connection in use: " + address + "' >&2; exec sleep 600"))
+	wantError(t, expect[pool.Obstructed](w).Hint, "relevo itself holds "+address+", descriptor 3")
+}
+
 // TestListensElsewhere: the program binds another address than that of relevo, and
 // never accepts on what it inherits.
 func TestListensElsewhere(t *testing.T) {

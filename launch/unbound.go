@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -17,7 +18,7 @@ func (p *Process) tellUnbound() (told bool) {
 	if p.isSettled() || !p.ready.accepts() || p.ready.hasSpoken() || p.binder.hasBound() {
 		return false
 	}
-	hint, listeners := bindsNothing, p.release.command.Listeners
+	hint, listeners := cmp.Or(p.addressTaken(), bindsNothing), p.release.command.Listeners
 	if server, address := listensByItself(kin(p.pid), inodesOf(p.binder.observable(listeners))); server != nil {
 		if len(listeners) > 0 {
 			return false // what keeps it from them is said by others
