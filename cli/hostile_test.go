@@ -69,7 +69,7 @@ func answerHostile(w http.ResponseWriter, r *http.Request) {
 	verb := strings.TrimPrefix(r.URL.Path, "/v1/")
 	switch answer, known := answers[verb]; {
 	case verb == "events":
-		for _, step := range []pool.Step{pool.StepBegan, pool.StepCanary, pool.StepReplaced, pool.StepReverting, pool.StepReverted, pool.StepEnded} {
+		for _, step := range []pool.Step{pool.StepBegan, pool.StepProbation, pool.StepCanary, pool.StepReplaced, pool.StepReverting, pool.StepReverted, pool.StepEnded} {
 			json.NewEncoder(w).Encode(pool.Event{Kind: pool.KindRoll, Step: step, ID: hostile, Reason: hostile, Release: info,
 				Data: json.RawMessage("\"\u009b\x9b\u202e\"")})
 		}

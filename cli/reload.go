@@ -36,10 +36,18 @@ A roll that fails leaves the old workers and the old configuration serving: the
 exit code is 10 and the reason is printed. A configuration with errors changes
 nothing: the exit code is 6. Bytes that failed before are refused, unless the
 command, its environment or its limits have changed; --force tries them again.
-Of several reloads at the same time only the newest is run.`
+Of several reloads at the same time only the newest is run.
+
+--canary and --share try this release longer, and with fewer clients: with 10m and
+5%, the first new worker gets one of twenty new connections for ten minutes, with
+0% nothing but relevo's own probes. relevo promote ends that well, relevo abort
+goes back.`
+	cmd.Example = "  relevo reload\n  relevo reload web --canary 10m --share 5%\n  relevo promote web\n  relevo abort web"
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return at once; see relevo status or relevo events")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would change, and change nothing")
 	cmd.Flags().BoolVar(&o.Force, "force", false, "try bytes that failed before")
+	cmd.Flags().StringVar(&o.Canary, "canary", "", "probation of this roll's first worker, a `DURATION`")
+	cmd.Flags().StringVar(&o.Share, "share", "", "the `PART` of new connections that it gets meanwhile, 0% to 50%")
 	return cmd
 }
 
@@ -177,6 +185,8 @@ func rollText(e pool.Event) string {
 			return fmt.Sprintf("rolling%s (generation %d to %d): the canary starts", releases, e.From, e.Generation)
 		}
 		return fmt.Sprintf("rolling from generation %d to %d: the canary starts", e.From, e.Generation)
+	case pool.StepProbation:
+		return probationText(e, slot)
 	case pool.StepCanary:
 		return fmt.Sprintf("the canary passed: worker %s in slot %d", e.ID, slot)
 	case pool.StepReplaced:

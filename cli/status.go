@@ -47,6 +47,7 @@ func (c *cli) printStatus(s control.Status) error {
 	if s.State == "rolling" {
 		fmt.Fprintf(c.stdout, "rolling%s\n", fromTo(s.Release, s.Rolling))
 	}
+	c.printCanary(s.Canary)
 	for _, warning := range s.Warnings {
 		fmt.Fprintln(c.stdout, c.paint(c.colorOut, yellow, warning))
 	}

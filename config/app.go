@@ -32,6 +32,7 @@ type App struct {
 	Ready        Ready
 	ReadyTimeout time.Duration
 	Canary       time.Duration
+	CanaryShare  *float64 // of new connections while on probation; nil: an equal part
 	DrainTimeout time.Duration
 	StopGrace    time.Duration
 	Surge        int

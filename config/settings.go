@@ -43,6 +43,8 @@ func appSettings() []Setting {
 			"how long a worker may take to get ready"),
 		one("canary", "canary", duration(), Live, func(a *App) *time.Duration { return &a.Canary },
 			"probation of the first worker of a roll; 0 for none"),
+		one("canary_share", "canary-share", optional(share()), Live, func(a *App) **float64 { return &a.CanaryShare },
+			"part of the new connections that it gets meanwhile, 0% (probes alone) to 50% (default: as much as each other worker)"),
 		one("drain_timeout", "drain-timeout", duration(), Live, func(a *App) *time.Duration { return &a.DrainTimeout },
 			"how long a worker may finish what it has accepted"),
 		one("stop_grace", "stop-grace", duration(), Live, func(a *App) *time.Duration { return &a.StopGrace },

@@ -58,6 +58,9 @@ func (a *App) problems() (all []problem) {
 	wrong(a.ReadyTimeout <= 0, "ready_timeout", "cannot run without patience: the ready timeout must be above 0")
 	wrong(a.DrainTimeout <= 0, "drain_timeout", "cannot run without patience: the drain timeout must be above 0")
 	wrong(a.Canary < 0, "canary", "cannot use a canary of %s: it is negative", a.Canary)
+	if s := a.CanaryShare; s != nil {
+		wrong(!(*s >= 0 && *s <= maxShare), "canary_share", "cannot give a canary %s of the new connections: 0%% to 50%% are possible", ShareText(*s))
+	}
 	wrong(a.StopGrace < 0, "stop_grace", "cannot use a stop grace of %s: it is negative", a.StopGrace)
 	wrong(a.Surge < 1, "surge", "cannot roll with a surge of %d: at least 1 is needed", a.Surge)
 	wrong(a.KeepReleases < 1, "keep_releases", "cannot keep %d releases: at least 1 is needed for a rollback", a.KeepReleases)

@@ -172,6 +172,16 @@ func (c *Client) ReloadNoWait(ctx context.Context, o ReloadOptions) error {
 	return c.do(ctx, http.MethodPost, "reload", reloadRequest{ReloadOptions: o, Wait: new(bool)}, nil)
 }
 
+// Promote ends the probation of a roll's canary.
+func (c *Client) Promote(ctx context.Context) (canary pool.Canary, err error) {
+	return canary, c.do(ctx, http.MethodPost, "promote", nil, &canary)
+}
+
+// Abort ends the roll that is under way, and waits until it has gone back.
+func (c *Client) Abort(ctx context.Context) (pool.RollResult, error) {
+	return c.roll(ctx, "abort", nil)
+}
+
 // Plan asks what a reload would change.
 func (c *Client) Plan(ctx context.Context) (p Plan, err error) {
 	return p, c.do(ctx, http.MethodGet, "plan", nil, &p)

@@ -5,7 +5,10 @@
 //
 //	GET  /v1/status                     the pool as JSON (type Status)
 //	POST /v1/reload  {"wait":true,"force":false}  read the configuration and roll; answers with
-//	                                    pool.RollResult, or 202 with wait false; force tries bytes that failed
+//	                                    pool.RollResult, or 202 with wait false; force tries bytes that failed;
+//	                                    "canary":"10m" and "share":"5%" are the probation of this roll
+//	POST /v1/promote                    end the canary's probation well (type pool.Canary)
+//	POST /v1/abort                      end the roll, back to the old generation; answers with pool.RollResult
 //	GET  /v1/plan                       what a reload would change (type Plan)
 //	GET  /v1/releases                   the releases that are known (type Releases)
 //	POST /v1/prune                      remove the copies that nobody uses (type Pruned)

@@ -92,6 +92,9 @@ func TestRequests(t *testing.T) {
 		{"rollback", "rollback", ``, `rollback ""`, 200, ""},
 		{"rollback to", "rollback", `{"to":"ab12","wait":false}`, `rollback "ab12"`, 202, ``},
 		{"rollback to nothing", "rollback", `{"to":7}`, "", 400, ""},
+		{"promote", "promote", ``, "promote", 200, `{"slot":0,"id":"5","until":"0001-01-01T00:00:00Z","share":"5%"}`},
+		{"abort", "abort", ``, "abort", 200, `{"generation":3,"from":2,"result":"ok","replaced":4,` +
+			`"started":"0001-01-01T00:00:00Z","ended":"0001-01-01T00:00:00Z"}`},
 		{"scale", "scale", `{"workers":"+1"}`, "scale +1", 200, `{"from":2,"to":3}`},
 		{"stop", "stop", ``, "stop false", 202, ``},
 		{"stop by force", "stop", `{"force":true}`, "stop true", 202, ``},

@@ -185,6 +185,16 @@ func (m *master) Rollback(to string) (control.Wait, error) {
 	return m.wait, m.err
 }
 
+func (m *master) Promote() (pool.Canary, error) {
+	m.note("promote")
+	return pool.Canary{Slot: 0, ID: "5", Share: "5%"}, m.err
+}
+
+func (m *master) Abort() (control.Wait, error) {
+	m.note("abort")
+	return m.wait, m.err
+}
+
 // wait is the end of every roll.
 func (m *master) wait(ctx context.Context) (pool.RollResult, error) {
 	if m.roll != nil {

@@ -12,6 +12,10 @@ import (
 type ReloadOptions struct {
 	// Force rolls also to bytes that have failed before.
 	Force bool `json:"force,omitempty"`
+	// Canary is the probation of this roll, Share the part of new connections that the
+	// canary gets meanwhile, as the configuration would have them; empty: as it has them.
+	Canary string `json:"canary,omitempty"`
+	Share  string `json:"share,omitempty"`
 }
 
 // Wait returns the end of a roll. When its context ends, the wait ends; the roll

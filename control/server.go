@@ -32,6 +32,10 @@ type Master interface {
 	Releases() (Releases, error)
 	// Prune removes the copies that nobody uses, but for the last good one.
 	Prune() (Pruned, error)
+	// Promote ends the probation of a roll's canary well.
+	Promote() (pool.Canary, error)
+	// Abort ends the roll that is under way, back to the generation that served before.
+	Abort() (Wait, error)
 	// Await returns a roll that a master before this one was asked for.
 	Await(generation int) (Wait, error)
 	// Upgrade replaces the master. When it returns nil another one goes on, or is
@@ -173,6 +177,8 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("POST /v1/reload", s.reload)
 	mux.HandleFunc("GET /v1/plan", s.plan)
 	mux.HandleFunc("POST /v1/rollback", s.rollback)
+	mux.HandleFunc("POST /v1/promote", s.promote)
+	mux.HandleFunc("POST /v1/abort", s.abort)
 	mux.HandleFunc("GET /v1/releases", s.releases)
 	mux.HandleFunc("POST /v1/prune", s.prune)
 	mux.HandleFunc("POST /v1/wait", s.wait)
@@ -216,6 +222,16 @@ func (s *Server) rollback(w http.ResponseWriter, r *http.Request) {
 	}
 	wait, err := s.master.Rollback(request.To)
 	s.answerRoll(w, r, request.Wait, wait, err)
+}
+
+func (s *Server) promote(w http.ResponseWriter, _ *http.Request) {
+	canary, err := s.master.Promote()
+	answer(w, canary, err)
+}
+
+func (s *Server) abort(w http.ResponseWriter, r *http.Request) {
+	wait, err := s.master.Abort()
+	s.answerRoll(w, r, nil, wait, err)
 }
 
 // ErrLeft is the cause of the end of a request's context where this master leaves

@@ -27,6 +27,7 @@ func (c common) Bind(pool.Order, capture.Bind) Grant {
 }
 func (common) Accepted(ctx context.Context, _ pool.Order) error { <-ctx.Done(); return ctx.Err() }
 func (common) Serve(pool.Order)                                 {}
+func (common) Admit(pool.Order)                                 {}
 func (common) Leave(pool.Order)                                 {}
 func (common) Emptied(pool.Order) bool                          { return true }
 func (common) Others(pool.Order) bool                           { return false }

@@ -23,8 +23,11 @@ type Sockets interface {
 	// Accepted waits until the worker has accepted a connection on each of its own
 	// sockets.
 	Accepted(ctx context.Context, o pool.Order) error
-	// Serve leads new clients to the worker, which is ready.
+	// Serve leads new clients to the worker, which is ready; to a canary, which is on trial,
+	// as many as it is to get.
 	Serve(o pool.Order)
+	// Admit ends the trial of a canary.
+	Admit(o pool.Order)
 	// Leave leads no new client to the worker any more.
 	Leave(o pool.Order)
 	// Emptied says whether no client waits at the worker's own sockets, or is on its way
@@ -56,8 +59,9 @@ type binder struct {
 	sockets Sockets       // nil: nothing is captured
 	bound   chan struct{} // capacity 1: a hint that there was a bind
 
-	leading sync.Mutex // held while clients are led to the worker, or away
-	left    bool       // under leading: the worker leaves, and gets no client any more
+	leading  sync.Mutex // held while clients are led to the worker, or away
+	left     bool       // under leading: the worker leaves, and gets no client any more
+	admitted bool       // under leading: it is no canary any more
 
 	mu            sync.Mutex
 	notifications *capture.Notifications // nil: the kernel tells of no bind
@@ -251,8 +255,19 @@ func (b *binder) expected() bool { return b.sockets != nil && b.sockets.Expected
 func (b *binder) serve(o pool.Order) {
 	b.leading.Lock()
 	defer b.leading.Unlock()
+	o.Canary = o.Canary && !b.admitted
 	if b.sockets != nil && !b.left {
 		b.sockets.Serve(o)
+	}
+}
+
+// admit ends the trial of a canary.
+func (b *binder) admit(o pool.Order) {
+	b.leading.Lock()
+	defer b.leading.Unlock()
+	b.admitted = true
+	if b.sockets != nil && !b.left {
+		b.sockets.Admit(o)
 	}
 }
 

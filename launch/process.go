@@ -313,6 +313,9 @@ func (p *Process) Terminate() error {
 	return p.handle.signal(p.release.command.stopSignal())
 }
 
+// Admit ends the trial of a canary.
+func (p *Process) Admit() { p.binder.admit(p.order) }
+
 // Kill sends SIGKILL to the process group, and to all of its cgroup if it has one.
 func (p *Process) Kill() error {
 	p.asked.Store(true)

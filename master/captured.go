@@ -30,9 +30,10 @@ type capturing struct {
 	log      *slog.Logger
 	told     atomic.Int32 // binds that were let through with a warning
 	balance  config.Balance
-	expected bool // the generation that served when this one was made had captured listeners
-	first    bool // there was none
-	alone    bool // the app has one worker
+	expected bool     // the generation that served when this one was made had captured listeners
+	first    bool     // there was none
+	alone    bool     // the app has one worker
+	share    *float64 // of new connections, for canaries; nil: as for others
 }
 
 var _ launch.Sockets = (*capturing)(nil)
@@ -146,7 +147,7 @@ func (c *capturing) Accepted(ctx context.Context, o pool.Order) error {
 // Serve leads clients to the worker: launch.Sockets.
 func (c *capturing) Serve(o pool.Order) {
 	for i, l := range c.hold.listeners() {
-		c.report(l.Serve(o.ID, i < c.hold.configured))
+		c.report(c.lead(l, o, i < c.hold.configured))
 		c.unstuck(l, o, i < c.hold.configured)
 	}
 }
@@ -214,7 +215,7 @@ func (m *Master) socketsFor(app config.App, sockets *hold) launch.Sockets {
 	}
 	serving := m.serving()
 	return &capturing{
-		hold: sockets, stopping: m.stopping.Load, log: m.log, balance: app.Balance, alone: app.Workers == 1,
+		hold: sockets, stopping: m.stopping.Load, log: m.log, balance: app.Balance, alone: app.Workers == 1, share: app.CanaryShare,
 		expected: serving != nil && serving.sockets.bound(), first: serving == nil,
 	}
 }

@@ -20,6 +20,7 @@ type generationLegacy struct {
 	Sockets     []inheritedSocket `json:"sockets"`   // as its workers find them
 	Fingerprint string            `json:"fingerprint"`
 	BackFrom    judgedLegacy      `json:"back_from,omitzero"`
+	Trial       trial             `json:"trial,omitzero"`
 	Release     json.RawMessage   `json:"release"`
 }
 
@@ -39,6 +40,7 @@ func (g *generation) Legacy() pool.ReleaseLegacy {
 	release := g.Release.Legacy()
 	l := generationLegacy{
 		Key: g.key, App: g.master.appOf(g), Fingerprint: g.fingerprint, BackFrom: judgedLegacy{g.backFrom.sum, g.backFrom.fingerprint},
+		Trial:   g.trial,
 		Release: release.State,
 	}
 	l.Listeners, l.Sockets = g.sockets.legacy()
@@ -67,15 +69,19 @@ func (m *Master) inheritGeneration(l generationLegacy, files map[string]*os.File
 		return nil, err
 	}
 	sockets.configured = min(len(l.App.Listen), len(sockets.held))
-	release, err := m.launcher.Inherit(m.command(l.App, sockets), pool.ReleaseLegacy{State: l.Release, Files: files})
+	command := m.command(l.App, sockets)
+	release, err := m.launcher.Inherit(command, pool.ReleaseLegacy{State: l.Release, Files: files})
 	if err != nil {
 		return nil, err
 	}
 	m.keys = max(m.keys, l.Key)
-	return &generation{
+	g := &generation{
 		Release: release, master: m, key: l.Key, app: l.App, sockets: sockets, fingerprint: l.Fingerprint,
 		backFrom: judged{l.BackFrom.Sum, l.BackFrom.Fingerprint},
-	}, nil
+	}
+	g.capturing, _ = command.Sockets.(*capturing)
+	g.try(l.Trial)
+	return g, nil
 }
 
 // hold is acquire for sockets that are open, by their IDs.

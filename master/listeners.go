@@ -183,6 +183,8 @@ type generation struct {
 	app         config.App
 	sockets     *hold
 	fingerprint string // of the command
+	capturing   *capturing
+	trial       trial  // asked for with its roll
 	backFrom    judged // what somebody rolled back from to this one
 }
 

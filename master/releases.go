@@ -33,8 +33,8 @@ func (m *Master) judge(r pool.RollResult, g, before *generation) {
 			m.mark(left.sum, store.Bad, byHand, left.fingerprint)
 		}
 	case machine.RolledBack, machine.Failed:
-		if r.Blame == machine.BlameMaster {
-			return // the program never ran
+		if r.Blame == machine.BlameMaster || r.Blame == machine.BlameRequest {
+			return // the program never ran, or has shown nothing
 		}
 		if r.FromRelease == nil || r.FromRelease.SHA256 != sum {
 			m.mark(sum, store.Bad, r.Reason, g.fingerprint)

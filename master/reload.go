@@ -32,6 +32,10 @@ func (m *Master) Reload(o control.ReloadOptions) (control.Wait, error) {
 }
 
 func (m *Master) reload(o control.ReloadOptions) (control.Wait, error) {
+	asked, err := askedTrial(o)
+	if err != nil {
+		return nil, control.WithExit(err, control.ExitUsage)
+	}
 	m.preparing.Lock()
 	defer m.preparing.Unlock()
 	m.after.wait(context.Background()) // the verdict on what was tried last
@@ -49,6 +53,7 @@ func (m *Master) reload(o control.ReloadOptions) (control.Wait, error) {
 		return nil, rollRefused(err)
 	}
 	m.learn(g, o)
+	g.try(asked)
 	return m.rollTo(g, app, o)
 }
 
@@ -159,7 +164,9 @@ func (m *Master) prepare(app config.App, sum string) (*generation, error) {
 		return nil, err
 	}
 	m.keys++
-	return &generation{Release: release, master: m, key: m.keys, app: app, sockets: sockets, fingerprint: command.Fingerprint()}, nil
+	g := &generation{Release: release, master: m, key: m.keys, app: app, sockets: sockets, fingerprint: command.Fingerprint()}
+	g.capturing, _ = command.Sockets.(*capturing)
+	return g, nil
 }
 
 // drop closes a generation that is not rolled to.
@@ -192,7 +199,7 @@ func patience(app config.App) machine.Options {
 func (m *Master) roll(g *generation) (control.Wait, error) {
 	err := m.giveNotifySocket(g.app, m.app())
 	if err == nil {
-		err = m.running().Configure(patience(g.app))
+		err = m.running().Configure(g.patience())
 	}
 	if err != nil {
 		m.drop(g)

@@ -48,7 +48,8 @@ type Step string
 // The steps of a roll.
 const (
 	StepBegan      Step = "began"
-	StepCanary     Step = "canary" // the canary passed its probation
+	StepProbation  Step = "probation" // the canary is ready, and on probation for after_ms, with share
+	StepCanary     Step = "canary"    // the canary passed its probation
 	StepReplaced   Step = "replaced"
 	StepReverting  Step = "reverting" // it failed: replaced slots go back
 	StepReverted   Step = "reverted"  // a slot is back on the old generation
@@ -77,7 +78,8 @@ type Event struct {
 	Reason     string          `json:"reason,omitempty"`
 	Hint       string          `json:"hint,omitempty"`
 	Blame      machine.Blame   `json:"blame,omitempty"`    // of a roll that failed; of an exit if it is the master's
-	AfterMS    *int64          `json:"after_ms,omitempty"` // respawn: the wait
+	AfterMS    *int64          `json:"after_ms,omitempty"` // respawn: the wait; probation: how long it lasts
+	Share      string          `json:"share,omitempty"`    // probation: the canary's part of new connections; empty: as each other worker's
 	Step       Step            `json:"step,omitempty"`
 	From       int             `json:"from,omitempty"` // roll: the old generation; resize: the old number
 	To         int             `json:"to,omitempty"`

@@ -25,7 +25,7 @@ func (f *frost) withholds(e machine.Effect) bool {
 		return false
 	}
 	switch e.(type) {
-	case machine.Spawn, machine.Drain, machine.Terminate, machine.Kill:
+	case machine.Spawn, machine.Admit, machine.Drain, machine.Terminate, machine.Kill:
 		f.withheld = append(f.withheld, e)
 		return true
 	case machine.Ping:

@@ -43,6 +43,7 @@ type MemberLegacy struct {
 	ReadyBy    string          `json:"ready_by,omitempty"`
 	Text       string          `json:"text,omitempty"`
 	Open       int             `json:"open,omitempty"`
+	Canary     bool            `json:"canary,omitempty"`
 	Asked      bool            `json:"asked,omitempty"`
 	Signalled  bool            `json:"signalled,omitempty"`
 	Abandoned  bool            `json:"abandoned,omitempty"`
@@ -57,7 +58,7 @@ type SlotLegacy struct {
 
 // WithheldLegacy is something that is still to be done to a worker.
 type WithheldLegacy struct {
-	Do       string    `json:"do"` // drain, terminate or kill
+	Do       string    `json:"do"` // admit, drain, terminate or kill
 	Worker   int       `json:"worker"`
 	Deadline time.Time `json:"deadline,omitzero"` // of drain
 }
@@ -66,6 +67,8 @@ type WithheldLegacy struct {
 // tells of them.
 func withheldLegacy(e machine.Effect) WithheldLegacy {
 	switch e := e.(type) {
+	case machine.Admit:
+		return WithheldLegacy{Do: "admit", Worker: e.Worker}
 	case machine.Drain:
 		return WithheldLegacy{"drain", e.Worker, e.Deadline}
 	case machine.Terminate:
@@ -78,6 +81,8 @@ func withheldLegacy(e machine.Effect) WithheldLegacy {
 
 func (w WithheldLegacy) effect() machine.Effect {
 	switch w.Do {
+	case "admit":
+		return machine.Admit{Worker: w.Worker}
 	case "drain":
 		return machine.Drain{Worker: w.Worker, Deadline: w.Deadline}
 	case "terminate":
@@ -154,14 +159,14 @@ func (p *Pool) legacy(processes map[int]ProcessLegacy) Legacy {
 func (m *member) legacy(process json.RawMessage) MemberLegacy {
 	return MemberLegacy{
 		ID: m.id, Slot: m.slot, Generation: m.generation, State: m.state, Started: m.started, Ready: m.ready, ReadyBy: m.readyBy, Text: m.text, Open: m.open,
-		Asked: m.asked, Signalled: m.signalled, Abandoned: m.abandoned, Process: process,
+		Canary: m.canary, Asked: m.asked, Signalled: m.signalled, Abandoned: m.abandoned, Process: process,
 	}
 }
 
 func (m MemberLegacy) member() *member {
 	return &member{
 		id: m.ID, slot: m.Slot, generation: m.Generation, state: m.State, started: m.Started, ready: m.Ready, readyBy: m.ReadyBy, text: m.Text, open: m.Open,
-		asked: m.Asked, signalled: m.Signalled, abandoned: m.Abandoned,
+		canary: m.Canary, asked: m.Asked, signalled: m.Signalled, abandoned: m.Abandoned,
 	}
 }
 
@@ -214,7 +219,7 @@ func (p *Pool) takeOver() {
 		case m != nil && m.process != nil:
 			adopted++
 		case w.State == machine.Starting:
-			p.spawn(machine.Spawn{Worker: w.ID, Slot: w.Slot, Generation: w.Generation})
+			p.spawn(machine.Spawn{Worker: w.ID, Slot: w.Slot, Generation: w.Generation, Canary: w.Trial})
 		default:
 			p.lost(w)
 		}

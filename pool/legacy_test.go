@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -335,7 +336,8 @@ func TestFreezeBesideADeath(t *testing.T) {
 			t.Fatal(got.err)
 		}
 		for _, p := range v2.Living() {
-			wantEqual(t, "asked of "+p.Order.ID, p.Labels(), []string{"detach"})
+			asked := slices.DeleteFunc(p.Labels(), func(label string) bool { return label == "admit" })
+			wantEqual(t, "asked of "+p.Order.ID, asked, []string{"detach"})
 		}
 		r.HandOver()
 		<-r.ran

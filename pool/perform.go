@@ -40,6 +40,8 @@ func (p *Pool) perform(e machine.Effect) {
 	switch e := e.(type) {
 	case machine.Spawn:
 		p.spawn(e)
+	case machine.Admit:
+		p.admit(p.members[e.Worker])
 	case machine.Drain:
 		p.drain(e)
 	case machine.Terminate:
@@ -52,7 +54,7 @@ func (p *Pool) perform(e machine.Effect) {
 		p.respawning(e)
 	case machine.Booted:
 		p.bootEnded(e)
-	case machine.RollBegan, machine.CanaryPassed, machine.RollStep, machine.RollReverting,
+	case machine.RollBegan, machine.OnProbation, machine.CanaryPassed, machine.RollStep, machine.RollReverting,
 		machine.RollSuperseded, machine.RollEnded:
 		p.rollMoved(e)
 	case machine.Recycling:
@@ -76,7 +78,7 @@ func (p *Pool) perform(e machine.Effect) {
 // spawn starts the worker apart from the loop: to make a process takes
 // milliseconds, and a slow disk may make it seconds.
 func (p *Pool) spawn(e machine.Spawn) {
-	m := &member{id: e.Worker, slot: e.Slot, generation: e.Generation, state: machine.Starting}
+	m := &member{id: e.Worker, slot: e.Slot, generation: e.Generation, canary: e.Canary, state: machine.Starting}
 	p.members[m.id] = m
 	release := p.releases[e.Generation]
 	go func() {

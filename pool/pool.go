@@ -82,6 +82,7 @@ type member struct {
 	readyBy              string
 	text                 string
 	open                 int
+	canary               bool // a roll's first worker that was not admitted yet
 	asked                bool // the master wants it to leave
 	signalled            bool // somebody had the master send it a signal that ends programs
 	abandoned            bool // nobody waits for it any more
@@ -90,7 +91,7 @@ type member struct {
 }
 
 func (m *member) order() Order {
-	return Order{ID: strconv.Itoa(m.id), Slot: m.slot, Generation: m.generation}
+	return Order{ID: strconv.Itoa(m.id), Slot: m.slot, Generation: m.generation, Canary: m.canary}
 }
 
 func (m *member) pid() int {

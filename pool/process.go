@@ -53,6 +53,7 @@ type Order struct {
 	ID         string // unique in the life of the app
 	Slot       int
 	Generation int
+	Canary     bool // it is the first worker of a roll, and on trial until Process.Admit
 }
 
 // Process is a running worker.
@@ -64,6 +65,9 @@ type Process interface {
 	Signal(syscall.Signal) error
 	// Terminate sends the release's stop signal to the worker's main process.
 	Terminate() error
+	// Admit ends the trial of a worker that was ordered as a canary: it gets clients like
+	// all others.
+	Admit()
 	// Kill sends SIGKILL to the worker's process group.
 	Kill() error
 	// Tail returns the last lines that the worker has written, oldest first.

@@ -45,12 +45,14 @@ func TestRollEvents(t *testing.T) {
 		r.mustRoll(r.release("v2", pooltest.Obedient))
 		events := r.events()[before:]
 		events = slices.DeleteFunc(events, func(e pool.Event) bool { return e.Kind != pool.KindRoll })
-		wantEqual(t, "events", words(events), "roll:began roll:canary roll:replaced roll:replaced roll:ended")
+		wantEqual(t, "events", words(events), "roll:began roll:probation roll:canary roll:replaced roll:replaced roll:ended")
 		for _, e := range events {
 			wantEqual(t, "generation at "+string(e.Step), e.Generation, 2)
 			switch e.Step {
 			case pool.StepBegan:
 				wantEqual(t, "from", e.From, 1)
+			case pool.StepProbation:
+				wantEqual(t, "slot, worker, lasts", []any{*e.Slot, e.ID, *e.AfterMS}, []any{0, "3", 1000})
 			case pool.StepReplaced:
 				wantEqual(t, "slot, of", []int{*e.Slot, e.Of}, []int{e.Done - 1, 2})
 			case pool.StepEnded:

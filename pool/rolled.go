@@ -12,6 +12,8 @@ func (p *Pool) rollMoved(e machine.Effect) {
 	switch e := e.(type) {
 	case machine.RollBegan:
 		p.rollBegan(e)
+	case machine.OnProbation:
+		p.onProbation(e)
 	case machine.CanaryPassed:
 		p.onRoll(StepCanary, p.rolls[e.Generation].result)
 		p.publish(Event{Kind: KindRoll, Step: StepCanary, Generation: e.Generation, Slot: &e.Slot, ID: strconv.Itoa(e.Worker)})
@@ -66,14 +68,17 @@ func (p *Pool) rollReverting(e machine.RollReverting) {
 		}}
 	}
 	r := &p.rolls[e.Generation].result
-	r.Slot, r.Worker, r.Reason, r.Blame = &e.Slot, strconv.Itoa(e.Worker), e.Reason, e.Blame
+	r.Reason, r.Blame = e.Reason, e.Blame
+	if e.Worker != 0 { // else it was aborted
+		r.Slot, r.Worker = &e.Slot, strconv.Itoa(e.Worker)
+	}
 	if a := p.autopsy(e.Worker); a != nil {
 		r.Exit, r.Hint, r.Tail = a.exit, a.hint, a.tail
 	}
 	p.onRoll(StepReverting, *r)
 	p.publish(Event{
 		Kind: KindRoll, Step: StepReverting, Generation: e.Generation, To: e.To,
-		Slot: &e.Slot, ID: r.Worker, Reason: e.Reason, Hint: r.Hint, Tail: r.Tail,
+		Slot: r.Slot, ID: r.Worker, Reason: e.Reason, Hint: r.Hint, Tail: r.Tail,
 		Release: r.Release, FromRelease: r.FromRelease,
 	})
 }

@@ -15,6 +15,7 @@ type Status struct {
 	Release    *Info       `json:"release,omitempty"`  // of Generation
 	Rolling    *Info       `json:"rolling,omitempty"`  // what is being rolled in
 	Fallback   int         `json:"fallback,omitempty"` // the generation that a crash storm would go back to
+	Canary     *Canary     `json:"canary,omitempty"`   // on probation
 	Workers    []Worker    `json:"workers"`
 	LastRoll   *RollResult `json:"last_roll,omitempty"`
 	// Connections are those of workers that were led out, since the app has started.
@@ -53,7 +54,7 @@ func (p *Pool) status() Status {
 	s := Status{
 		Generation: view.Generation, State: string(view.Phase), Slots: view.Slots,
 		Release: p.info(view.Generation), Rolling: p.info(view.Rolling), Fallback: view.Fallback,
-		Workers: []Worker{}, LastRoll: p.lastRoll, Connections: p.connections,
+		Canary: p.canary(view), Workers: []Worker{}, LastRoll: p.lastRoll, Connections: p.connections,
 	}
 	if view.Rolling != 0 {
 		s.State = "rolling"

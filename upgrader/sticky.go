@@ -18,6 +18,30 @@ func (l *Listener) Sticky() bool {
 	return l.seats.group != nil && l.seats.group.Sticks()
 }
 
+// Try is Serve for a canary: while others serve, it gets no more than a part of all new
+// clients, in ten-thousandths. Where it has no socket of its own, it gets as many as others.
+func (l *Listener) Try(worker string, inherits bool, part int) error {
+	if group := l.seats.seated(worker); group != nil {
+		return group.Try(worker, part)
+	}
+	return l.Serve(worker, inherits)
+}
+
+// Admit ends the trial of a canary.
+func (l *Listener) Admit(worker string) error {
+	if group := l.seats.seated(worker); group != nil {
+		return group.Admit(worker)
+	}
+	return nil
+}
+
+// Shares says whether a worker takes clients at a socket that others share.
+func (l *Listener) Shares(worker string) bool {
+	l.seats.mu.Lock()
+	defer l.seats.mu.Unlock()
+	return l.seats.sharers[worker]
+}
+
 // MainClient is the address that most of the connections come from which are open or have
 // just ended: so many of all.
 func (l *Listener) MainClient() (address netip.Addr, of, all int) {

@@ -12,4 +12,6 @@ const (
 	// BlameMaster: the master could not start the worker, or not watch it start: it
 	// or the machine has run out of something. Nothing is known of the program.
 	BlameMaster Blame = "master"
+	// BlameRequest: the roll was ended by request. Nothing is known of the program.
+	BlameRequest Blame = "request"
 )

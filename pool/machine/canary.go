@@ -19,6 +19,34 @@ func (r *roll) mayTake(s *slot) bool {
 	return r.passed || r.reverting || s.starting == nil
 }
 
+// promoteCanary ends the probation of a canary that is on one.
+func (m *Machine) promoteCanary() {
+	if m.roll != nil && !m.roll.probation.IsZero() {
+		m.canaryPassed()
+	}
+}
+
+// admit ends a worker's trial, before the old worker beside it leaves.
+func (m *Machine) admit(w *worker) {
+	if w.trial {
+		w.trial = false
+		m.emit(Admit{Worker: w.id})
+	}
+}
+
+// admitSettled admits canaries that have become all that their slots have. While a roll
+// goes back they are about to be replaced.
+func (m *Machine) admitSettled() {
+	if m.roll != nil && m.roll.reverting {
+		return
+	}
+	for _, s := range m.slots {
+		if s.serving != nil {
+			m.admit(s.serving)
+		}
+	}
+}
+
 func (m *Machine) canaryPassed() {
 	r := m.roll
 	r.passed, r.probation = true, time.Time{}

@@ -11,7 +11,11 @@ type Spawn struct {
 	Worker     int
 	Slot       int
 	Generation int
+	Canary     bool // it is a roll's first worker, on trial until Admit
 }
+
+// Admit: the worker was on trial and gets clients like all others from now on.
+type Admit struct{ Worker int }
 
 // Drain: ask the worker by message to finish until Deadline and to exit.
 type Drain struct {
@@ -60,6 +64,12 @@ type RollStep struct {
 	Generation, Slot, Worker int
 	Done, Of                 int
 	Reverting                bool
+}
+
+// OnProbation tells that the first worker is ready, and until when it has to live on.
+type OnProbation struct {
+	Generation, Slot, Worker int
+	Until                    time.Time
 }
 
 // CanaryPassed tells that the first worker lived through its probation.
@@ -116,6 +126,7 @@ type Abandoned struct{ Worker, Slot int }
 type Ended struct{}
 
 func (Spawn) effect()          {}
+func (Admit) effect()          {}
 func (Drain) effect()          {}
 func (Terminate) effect()      {}
 func (Kill) effect()           {}
@@ -124,6 +135,7 @@ func (Respawning) effect()     {}
 func (Booted) effect()         {}
 func (RollBegan) effect()      {}
 func (RollStep) effect()       {}
+func (OnProbation) effect()    {}
 func (CanaryPassed) effect()   {}
 func (RollReverting) effect()  {}
 func (RollEnded) effect()      {}

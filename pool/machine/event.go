@@ -63,6 +63,13 @@ type Tick struct{}
 // than any before.
 type Roll struct{ Generation int }
 
+// Promote asks for the end of the canary's probation, as if its time were over.
+type Promote struct{}
+
+// Abort asks for the end of the roll in progress, and of one that waits: replaced slots
+// go back to the old generation.
+type Abort struct{ Reason string }
+
 // Resize asks for another number of slots, at least one.
 type Resize struct{ Workers int }
 
@@ -88,6 +95,8 @@ func (Hung) event()      {}
 func (Recycle) event()   {}
 func (Tick) event()      {}
 func (Roll) event()      {}
+func (Promote) event()   {}
+func (Abort) event()     {}
 func (Resize) event()    {}
 func (Configure) event() {}
 func (Halt) event()      {}

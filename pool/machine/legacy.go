@@ -35,6 +35,7 @@ type LegacyWorker struct {
 	State      State         `json:"state"`
 	Hello      bool          `json:"hello,omitempty"`
 	Asked      bool          `json:"asked,omitempty"`
+	Trial      bool          `json:"trial,omitempty"`
 	Due        time.Time     `json:"due,omitzero"`
 	Served     time.Time     `json:"served,omitzero"`
 	Pong       bool          `json:"pong,omitempty"`
@@ -127,7 +128,7 @@ func (m *Machine) Legacy() Legacy {
 
 func (w *worker) legacy() LegacyWorker {
 	return LegacyWorker{
-		ID: w.id, Slot: w.slot, Generation: w.generation, State: w.state, Hello: w.hello, Asked: w.asked, Due: w.due, Served: w.served,
+		ID: w.id, Slot: w.slot, Generation: w.generation, State: w.state, Hello: w.hello, Asked: w.asked, Trial: w.trial, Due: w.due, Served: w.served,
 		Pong: w.pong, Spoke: w.spoke, Hung: w.hung, Unseen: w.unseen, Told: w.told, Alive: w.alive, Pinged: w.pinged,
 	}
 }
@@ -259,7 +260,7 @@ func (h heir) roll(r *LegacyRoll) *roll {
 
 func (w LegacyWorker) worker() *worker {
 	return &worker{
-		id: w.ID, slot: w.Slot, generation: w.Generation, state: w.State, hello: w.Hello, asked: w.Asked, due: w.Due, served: w.Served,
+		id: w.ID, slot: w.Slot, generation: w.Generation, state: w.State, hello: w.Hello, asked: w.Asked, trial: w.Trial, due: w.Due, served: w.Served,
 		pong: w.Pong, spoke: w.Spoke, hung: w.Hung, unseen: w.Unseen, told: w.Told, alive: w.Alive, pinged: w.Pinged,
 	}
 }

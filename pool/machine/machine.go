@@ -32,6 +32,7 @@ type worker struct {
 	state                State
 	hello                bool      // takes its drain by message
 	asked                bool      // was asked to drain by message
+	trial                bool      // it was a canary, and was not admitted yet
 	unseen               string    // why the master cannot see whether it serves; empty: it can
 	due                  time.Time // when patience with the current state ends; zero: never
 	served               time.Time // when it became ready
@@ -109,6 +110,10 @@ func (m *Machine) Step(now time.Time, e Event) []Effect {
 		m.tick()
 	case Roll:
 		m.requestRoll(e.Generation)
+	case Promote:
+		m.promoteCanary()
+	case Abort:
+		m.abort(e.Reason)
 	case Resize:
 		m.resize(e.Workers)
 	case Configure:
@@ -161,6 +166,7 @@ func (m *Machine) advance() {
 		m.advanceRoll()
 		m.respawn()
 		m.advanceRecycle()
+		m.admitSettled()
 	case Halting:
 		if len(m.workers) == 0 {
 			m.phase = Stopped
@@ -230,9 +236,10 @@ func (m *Machine) spawn(s *slot, generation int) {
 		id: m.lastID, slot: s.index, generation: generation,
 		state: Starting, due: m.now.Add(m.opts.ReadyTimeout), told: m.opts.Watchdog,
 	}
+	w.trial = m.roll.canaryIs(w)
 	m.workers[w.id] = w
 	s.starting = w
-	m.emit(Spawn{Worker: w.id, Slot: s.index, Generation: generation})
+	m.emit(Spawn{Worker: w.id, Slot: s.index, Generation: generation, Canary: w.trial})
 	m.emit(Moved{Worker: w.id, Slot: s.index, Generation: generation, From: Empty, To: Starting})
 }
 

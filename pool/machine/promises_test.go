@@ -53,10 +53,30 @@ func (w *world) see(e Effect) {
 			w.failf("ended with workers, or unasked")
 		}
 		w.ended = true
+	case Admit:
+		p := w.reach(e.Worker, "admit")
+		if !p.trial || p.state != Serving || w.onProbation(p) {
+			w.failf("w%d (%s, on trial: %v) is admitted: %+v", p.id, p.state, p.trial, w.roll)
+		}
+		p.trial = false
 	case Recycling, Ping, Hangs:
 		w.seeCare(e)
 	default:
 		w.seeRoll(e)
+	}
+}
+
+// onProbation says whether a worker is the canary of a roll that it decides about.
+func (w *world) onProbation(p *proc) bool {
+	return w.roll != nil && !w.roll.passed && !w.roll.reverting && w.roll.canary == p.id
+}
+
+// checkTrials: a worker on trial is a canary on probation, or goes with a roll that failed.
+func (w *world) checkTrials() {
+	for _, p := range w.in(Serving) {
+		if p.trial && !w.onProbation(p) && !w.halting && (w.roll == nil || !w.roll.reverting) {
+			w.failf("w%d is on trial for ever: %+v", p.id, w.roll)
+		}
 	}
 }
 
@@ -80,11 +100,16 @@ func (w *world) seeSpawn(e Spawn) {
 	if !w.mayRun(e.Slot, e.Generation) {
 		w.failf("w%d of gen %d is spawned; gen %d serves, roll %+v", e.Worker, e.Generation, w.generation, w.roll)
 	}
-	if r := w.roll; r != nil && e.Generation == r.generation && !r.passed {
+	r := w.roll
+	canary := r != nil && e.Generation == r.generation && !r.passed && !r.reverting
+	if canary {
 		r.canary = e.Worker
 	}
+	if e.Canary != canary {
+		w.failf("w%d is spawned as a canary: %v, want %v", e.Worker, e.Canary, canary)
+	}
 	w.spawned = max(w.spawned, e.Worker)
-	w.procs[e.Worker] = &proc{id: e.Worker, slot: e.Slot, generation: e.Generation, state: Empty, told: w.opts.Watchdog}
+	w.procs[e.Worker] = &proc{id: e.Worker, slot: e.Slot, generation: e.Generation, state: Empty, told: w.opts.Watchdog, trial: e.Canary}
 }
 
 // mayRun says whether a spawn of the generation in the slot makes sense.
@@ -225,9 +250,8 @@ func (w *world) checkSlots() {
 		if p.attached() && row.Slot >= v.Slots {
 			w.failf("w%d is %s in slot %d of %d", row.Worker, row.State, row.Slot, v.Slots)
 		}
-		onProbation := w.roll != nil && !w.roll.passed && w.roll.canary == row.Worker
 		switch {
-		case row.State == Starting, row.State == Serving && onProbation:
+		case row.State == Starting, row.State == Serving && w.onProbation(p):
 			starting[row.Slot]++
 		case row.State == Serving:
 			serving[row.Slot]++

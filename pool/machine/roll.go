@@ -134,10 +134,10 @@ func (m *Machine) takeSlot(r *roll, s *slot) {
 	if s.starting != nil {
 		m.leave(s.starting, "superseded")
 	}
-	m.spawn(s, r.generation)
 	if !r.passed {
-		r.canary = s.starting.id
+		r.canary = m.lastID + 1
 	}
+	m.spawn(s, r.generation)
 }
 
 // putBack starts the old generation in the slot, unless a respawn has done so
@@ -227,6 +227,20 @@ func (m *Machine) endRoll(r *roll) {
 		end.Result = RolledBack
 	}
 	m.emit(end)
+}
+
+// abort turns the roll in progress round, by request. Whoever waits for a roll that has not
+// begun gets its end, too.
+func (m *Machine) abort(reason string) {
+	r := m.roll
+	if r == nil || r.reverting {
+		return
+	}
+	if m.pending != 0 {
+		m.emit(RollSuperseded{Generation: m.pending, By: r.generation})
+		m.pending = 0
+	}
+	m.turnBack(r, RollEnded{Generation: r.generation, Reason: reason, Blame: BlameRequest})
 }
 
 func (m *Machine) abortRoll(reason string) {

@@ -10,10 +10,17 @@ func (w *world) seeRoll(e Effect) {
 		w.roll = &rollBook{generation: e.Generation, from: e.From, failedBack: map[int]int{}}
 	case CanaryPassed:
 		r, p := w.inRoll(e.Generation), w.reach(e.Worker, "canary passed")
-		if r.passed || r.reverting || p.state != Serving || p.id != r.canary || w.now.Before(p.since.Add(r.probation)) {
+		_, promoted := w.event.(Promote)
+		early := w.now.Before(p.since.Add(r.probation)) && !promoted
+		if r.passed || r.reverting || p.state != Serving || p.id != r.canary || early {
 			w.failf("w%d cannot have passed: %+v, roll %+v", e.Worker, *p, *r)
 		}
 		r.passed, w.faults[e.Generation] = true, 0
+	case OnProbation:
+		r, p := w.inRoll(e.Generation), w.reach(e.Worker, "on probation")
+		if r.passed || r.reverting || p.id != r.canary || p.slot != e.Slot || p.state != Serving || !e.Until.Equal(w.now.Add(w.opts.Canary)) {
+			w.failf("w%d is on probation until %s: %+v, roll %+v", e.Worker, since(e.Until), *p, *r)
+		}
 	case RollStep:
 		w.seeRollStep(e)
 	case RollReverting:

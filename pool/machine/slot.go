@@ -88,7 +88,9 @@ func (m *Machine) ready(w *worker) {
 		m.roll.probation = m.now.Add(m.opts.Canary)
 		if m.opts.Canary == 0 {
 			m.canaryPassed()
+			return
 		}
+		m.emit(OnProbation{Generation: w.generation, Slot: s.index, Worker: w.id, Until: m.roll.probation})
 		return
 	}
 	m.promote(s)
@@ -101,6 +103,7 @@ func (m *Machine) promote(s *slot) {
 		reason = r.reason
 	}
 	s.serving, s.starting = s.starting, nil
+	m.admit(s.serving)
 	m.settleOn(s)
 	if old != nil {
 		m.leave(old, reason)

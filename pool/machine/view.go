@@ -15,7 +15,16 @@ type View struct {
 	Fallback   int   // the generation that a crash storm would go back to, 0 if none
 	Spares     []int // the second choice of slots that are stuck on a failed generation
 	Slots      int
+	Probation  *Probation // nil: no canary is on one
+	Passed     bool       // the canary of the roll in progress passed
+	Reverting  bool       // the roll in progress goes back
 	Rows       []Row
+}
+
+// Probation is what a roll's first worker, which is ready, has to live through.
+type Probation struct {
+	Slot, Worker int
+	Until        time.Time
 }
 
 // Row is a worker, or a slot that has none in it.
@@ -43,6 +52,12 @@ func (v View) Generations() map[int]bool {
 // View returns the pool's rows by slot, then by age.
 func (m *Machine) View() View {
 	v := View{Phase: m.phase, Generation: m.generation, Rolling: m.rollGeneration(), Pending: m.pending, Slots: len(m.slots)}
+	if r := m.roll; r != nil {
+		v.Passed, v.Reverting = r.passed, r.reverting
+	}
+	if r := m.roll; r != nil && !r.probation.IsZero() && m.workers[r.canary] != nil {
+		v.Probation = &Probation{Slot: m.workers[r.canary].slot, Worker: r.canary, Until: r.probation}
+	}
 	if m.young != nil {
 		v.Fallback = m.young.fallback
 	}

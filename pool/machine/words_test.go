@@ -43,6 +43,10 @@ func parseEvent(line string) (Event, error) {
 		return Configure{o}, err
 	case "tick":
 		return Tick{}, nil
+	case "promote":
+		return Promote{}, nil
+	case "abort":
+		return Abort{Reason: reason}, nil
 	case "halt":
 		return Halt{}, nil
 	case "force":
@@ -113,7 +117,12 @@ func parseOptions(fields []string) (o Options, err error) {
 func wordsOf(e Effect) string {
 	switch e := e.(type) {
 	case Spawn:
-		return fmt.Sprintf("spawn w%d slot %d gen %d", e.Worker, e.Slot, e.Generation)
+		canary := map[bool]string{true: " canary", false: ""}[e.Canary]
+		return fmt.Sprintf("spawn w%d slot %d gen %d", e.Worker, e.Slot, e.Generation) + canary
+	case Admit:
+		return fmt.Sprintf("admit w%d", e.Worker)
+	case OnProbation:
+		return fmt.Sprintf("on probation gen %d slot %d w%d until %s", e.Generation, e.Slot, e.Worker, since(e.Until))
 	case Drain:
 		return fmt.Sprintf("drain w%d until %s", e.Worker, since(e.Deadline))
 	case Terminate:
@@ -168,8 +177,11 @@ func wordsOfEnd(e RollEnded) string {
 
 // blaming leaves the program out, which is to blame in most stories.
 func blaming(b Blame) string {
-	if b == BlameMaster {
+	switch b {
+	case BlameMaster:
 		return " (the master's fault)"
+	case BlameRequest:
+		return " (by request)"
 	}
 	return ""
 }
@@ -198,6 +210,9 @@ func wordsOfView(m *Machine) []string {
 	}
 	if v.Pending != 0 {
 		head += fmt.Sprintf(" pending %d", v.Pending)
+	}
+	if p := v.Probation; p != nil {
+		head += fmt.Sprintf(" probation of w%d in slot %d until %s", p.Worker, p.Slot, since(p.Until))
 	}
 	if v.Fallback != 0 {
 		head += fmt.Sprintf(" fallback %d", v.Fallback)

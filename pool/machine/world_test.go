@@ -51,6 +51,7 @@ type proc struct {
 	told                 time.Duration
 	alive                time.Time
 	asked, killed        bool
+	trial                bool // was spawned as a canary, and was not admitted
 	gone, abandoned      bool
 	patience             time.Time // no harder means before this moment
 }
@@ -111,6 +112,7 @@ func (w *world) step(e Event) {
 		}
 	}
 	w.checkSlots()
+	w.checkTrials()
 	w.checkFloor(before, victim)
 	w.checkNext(due)
 }
@@ -209,7 +211,7 @@ func run(ops []op) (w *world) {
 func (w *world) do(o op) {
 	pauses := []time.Duration{0, 0, 0, 0, 1, 50e6, 300e6, 1e9, 2e9, 5e9, 40e9}
 	w.now = w.now.Add(pauses[int(o.b)%len(pauses)])
-	switch kind := o.kind % 47; kind {
+	switch kind := o.kind % 50; kind {
 	case 19, 20, 21, 22:
 		if next := w.m.Next(); next.After(w.now) {
 			w.now = next
@@ -227,6 +229,10 @@ func (w *world) do(o op) {
 		w.step(Start{Workers: 1 + int(o.a)%4, Generation: w.asked + 1})
 	case 31:
 		w.rarely(o.a)
+	case 47, 48:
+		w.step(Promote{})
+	case 49:
+		w.step(Abort{Reason: "aborted"})
 	default:
 		w.step(w.word(kind, o.a))
 	}

@@ -88,6 +88,9 @@ func (p *Process) Terminate() error {
 	return err
 }
 
+// Admit is recorded: pool.Process.
+func (p *Process) Admit() { _ = p.record(Call{Label: "admit"}) }
+
 // Kill is recorded: pool.Process. It fails by the label "kill".
 func (p *Process) Kill() error {
 	err := p.record(Call{Label: "kill"})
