@@ -98,15 +98,7 @@ func (g *Group) startProbe(worker string) (*probe, error) {
 // endProbe gives the port back. The program must not see a reset: its end is closed
 // first, and what it says is read.
 func (g *Group) endProbe(p *probe) {
-	g.mu.Lock()
-	g.probes = slices.DeleteFunc(g.probes, func(other *probe) bool { return other == p })
-	if p.deferral != 0 && slices.Contains(g.members, p.seat) {
-		deferAccept(p.seat.file, p.deferral)
-	}
-	if err := g.settle(); err != nil {
-		g.log.Warn("a probe is steered still", "address", g.where.address.String(), "err", err)
-	}
-	g.mu.Unlock()
+	g.forgetProbe(p)
 	p.shutdown()
 	last, err := p.polled()
 	p.file.Close()

@@ -12,3 +12,10 @@ func DecoyDrops(g *Group) uint32 {
 	defer g.mu.Unlock()
 	return g.seatOf(decoy).drops()
 }
+
+// Probes counts the clients in the steering.
+func Probes(g *Group) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.probes)
+}

@@ -135,7 +135,7 @@ func (g *Group) Take(worker string, slot int, want SocketOptions) (*os.File, err
 	if s.holder != worker {
 		s.sticky, s.trial = false, nil
 	}
-	s.holder, s.slot, s.reserved, s.left = worker, slot, false, nil
+	s.holder, s.slot, s.reserved, s.suspended, s.left = worker, slot, false, false, nil
 	refused, err := s.prepare(want)
 	if err != nil {
 		return nil, err

@@ -18,17 +18,18 @@ type Legacy struct {
 
 // MemberLegacy is one socket of a Legacy. ID 0 is the common one.
 type MemberLegacy struct {
-	ID       int           `json:"id"`
-	Worker   string        `json:"worker,omitempty"`
-	Slot     int           `json:"slot"`
-	Reserved bool          `json:"reserved,omitempty"`
-	Shared   bool          `json:"shared,omitempty"`
-	Serving  bool          `json:"serving,omitempty"`
-	Sticky   bool          `json:"sticky,omitempty"`
-	Trial    *int          `json:"trial,omitempty"`
-	Share    int           `json:"share,omitempty"`
-	Want     SocketOptions `json:"want,omitzero"`
-	Changed  []Option      `json:"changed,omitempty"`
+	ID        int           `json:"id"`
+	Worker    string        `json:"worker,omitempty"`
+	Slot      int           `json:"slot"`
+	Reserved  bool          `json:"reserved,omitempty"`
+	Shared    bool          `json:"shared,omitempty"`
+	Serving   bool          `json:"serving,omitempty"`
+	Sticky    bool          `json:"sticky,omitempty"`
+	Trial     *int          `json:"trial,omitempty"`
+	Suspended bool          `json:"suspended,omitempty"`
+	Share     int           `json:"share,omitempty"`
+	Want      SocketOptions `json:"want,omitzero"`
+	Changed   []Option      `json:"changed,omitempty"`
 }
 
 // Legacy returns what Inherit makes the group of again, with the seats by name. The
@@ -41,7 +42,7 @@ func (g *Group) Legacy() (Legacy, map[string]*os.File) {
 	for _, s := range g.members {
 		l.Members = append(l.Members, MemberLegacy{
 			ID: s.id, Worker: s.holder, Slot: s.slot, Reserved: s.reserved, Shared: s.shared, Serving: s.serving, Share: s.share,
-			Sticky: s.sticky, Trial: s.trial, Want: s.want, Changed: s.changed,
+			Suspended: s.suspended, Sticky: s.sticky, Trial: s.trial, Want: s.want, Changed: s.changed,
 		})
 		if s.id > 0 {
 			files[s.name()] = s.file
@@ -72,7 +73,7 @@ func Inherit(common *os.File, l Legacy, files map[string]*os.File, o Options) (*
 	for _, m := range l.Members {
 		s := &seat{
 			id: m.ID, file: left[m.ID], holder: m.Worker, slot: m.Slot, reserved: m.Reserved, shared: m.Shared, serving: m.Serving,
-			sticky: m.Sticky, trial: m.Trial, share: m.Share, want: m.Want, changed: m.Changed,
+			suspended: m.Suspended, sticky: m.Sticky, trial: m.Trial, share: m.Share, want: m.Want, changed: m.Changed,
 		}
 		if m.ID == 0 {
 			s.file, g.common = common, s

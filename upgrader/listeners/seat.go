@@ -35,6 +35,8 @@ type seat struct {
 	trial    *int   // the part of all connections that its holder gets while others serve, in ten-thousandths; nil: its share
 	shared   bool   // it is that of Group.Share; it has no holder
 
+	suspended bool // its holder fails: Group.Suspend
+
 	share   int // how often it stands in the program that is in force
 	want    SocketOptions
 	limit   int      // what the kernel made of want.Backlog
@@ -45,7 +47,7 @@ type seat struct {
 // wanted is how often the seat is to stand in the program.
 func (s *seat) wanted(commonWeight, sharedWeight int) int {
 	n := 0
-	if s.serving {
+	if s.serving && !s.suspended {
 		n = 1
 	}
 	if s.id == 0 {

@@ -1,0 +1,76 @@
+package listeners_test
+
+import (
+	"errors"
+	"testing"
+
+	"relevo/upgrader/listeners"
+)
+
+// A connection reaches the worker that is asked for, whether it serves or not, and none
+// of it is left in the steering.
+func TestDial(t *testing.T) {
+	for _, address := range []string{"127.0.0.1:0", "[::1]:0", "[::]:0", "0.0.0.0:0", onlyIPv6} {
+		t.Run(address, func(t *testing.T) {
+			g, common := newGroup(t, address)
+			serve(t, common, "common")
+			for i, name := range []string{"w0", "w1", "w2"} {
+				serve(t, take(t, g, name, i), name)
+			}
+			must(t, g.Serve("w0"))
+			for _, name := range []string{"w2", "w1", "w0", "w2"} {
+				conn, err := g.Dial(patience(t), name)
+				must(t, err)
+				if got := answer(t, conn); got != name {
+					t.Errorf("asked %s, got the answer of %q", name, got)
+				}
+			}
+			if n := listeners.Probes(g); n != 0 {
+				t.Errorf("%d probes are left", n)
+			}
+		})
+	}
+}
+
+func TestDialOfNobody(t *testing.T) {
+	g, _ := newGroup(t, "127.0.0.1:0")
+	if _, err := g.Dial(patience(t), "w9"); !errors.Is(err, listeners.ErrNoSeat) {
+		t.Errorf("a worker without a socket: %v", err)
+	}
+}
+
+// A worker that fails gets no client, whatever is said of it, until it is taken back;
+// the next one at its seat begins anew.
+func TestSuspend(t *testing.T) {
+	g, _ := newGroup(t, "127.0.0.1:0")
+	for i, name := range []string{"w0", "w1"} {
+		serve(t, take(t, g, name, i), name)
+		must(t, g.Serve(name))
+	}
+	must(t, g.Suspend("w1", true))
+	must(t, g.Serve("w1"))
+	for range 50 {
+		if got := ask(t, g, "127.0.0.1"); got != "w0" {
+			t.Fatalf("a client came to %s", got)
+		}
+	}
+	if g.Serving("w1") {
+		t.Error("a suspended worker serves")
+	}
+	must(t, g.Suspend("w0", true)) // all: the steering stays
+	if !g.Serving("w0") {
+		t.Error("nothing serves")
+	}
+	must(t, g.Suspend("w0", false))
+	must(t, g.Suspend("w1", false))
+	if !g.Serving("w1") {
+		t.Error("a worker that was taken back does not serve")
+	}
+	must(t, g.Suspend("w1", true))
+	must(t, g.Gone("w1"))
+	take(t, g, "w2", 1)
+	must(t, g.Serve("w2"))
+	if !g.Serving("w2") {
+		t.Error("the next worker of the slot does not serve")
+	}
+}
