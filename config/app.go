@@ -38,6 +38,7 @@ type App struct {
 	Surge        int
 	StopSignal   syscall.Signal
 	Limits       Limits
+	Health       Health
 
 	Env         []string // K=V, or K alone: relevo's own; over the inherited environment and EnvFiles
 	EnvInherit  EnvInherit
@@ -124,6 +125,9 @@ func Default() App {
 		StopGrace:    DefaultStopGrace,
 		StopSignal:   DefaultStopSignal,
 		Limits:       Limits{LifetimeJitter: DefaultLifetimeJitter},
+		Health: Health{
+			Status: StatusRange{200, 399}, Interval: DefaultHealthInterval, Failures: DefaultHealthFailures,
+		},
 		Output:       OutputAuto,
 		WatchBinary:  true,
 		ExecFrom:     ExecAuto,

@@ -66,6 +66,7 @@ func (s Sources) resolve() *resolved {
 	}
 	r.app.Listen = slices.Clone(r.app.Listen)
 	r.app.Limits.Rlimits = slices.Clone(r.app.Limits.Rlimits)
+	r.app.Health = r.app.Health.clone()
 	r.app.Dev.Watch, r.app.Dev.Rules = slices.Clone(r.app.Dev.Watch), slices.Clone(r.app.Dev.Rules)
 	if s.File != nil {
 		r.file = s.File.apply(&r.app)

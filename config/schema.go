@@ -11,6 +11,7 @@ func Schema() ([]byte, error) {
 	root := object("relevo.toml: what an app of relevo is", map[string]any{listenerKey: listenerSchema()})
 	root["$schema"] = "http://json-schema.org/draft-07/schema#"
 	root["properties"].(map[string]any)["limits"] = object("What bounds a worker", map[string]any{})
+	root["properties"].(map[string]any)["health"] = object("How workers are asked whether they still serve", map[string]any{})
 	root["properties"].(map[string]any)["dev"] = object("What relevo dev builds and watches", map[string]any{})
 	for _, s := range Settings() {
 		at := root

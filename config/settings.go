@@ -12,7 +12,7 @@ import (
 
 // Settings returns every setting, in the order in which help and files have them.
 func Settings() []Setting {
-	return slices.Concat(appSettings(), limitSettings(), devSettings())
+	return slices.Concat(appSettings(), limitSettings(), healthSettings(), devSettings())
 }
 
 func appSettings() []Setting {

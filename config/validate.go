@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -75,7 +76,7 @@ func (a *App) problems() (all []problem) {
 			all = append(all, problem{fmt.Sprintf("listen[%d]", i), err})
 		}
 	}
-	return append(all, a.Limits.problems()...)
+	return slices.Concat(all, a.Limits.problems(), a.Health.problems())
 }
 
 func (l *Limits) problems() (all []problem) {
