@@ -42,6 +42,8 @@ var importRules = []importRule{
 	{pkg: "upgrader/listeners", only: []string{}, because: "it knows sockets and names of workers; who they are is its user's business"},
 	{pkg: "internal/capture", only: []string{}, because: "it knows system calls; whose sockets answer them is its user's business"},
 	{pkg: "internal/nodecluster", only: []string{}, because: "it knows a protocol; whose sockets and channels it serves is its user's business"},
+	{pkg: "internal/health", std: true, only: []string{"cmp", "slices", "time"}, because: "it decides from answers: with a network or a clock in it, it could not be tested as a function"},
+	{pkg: "internal/health/ask", only: []string{"relevo/config", "relevo/internal/printable"}, because: "it asks one worker; what follows is decided elsewhere"},
 	{pkg: "internal/procfs", only: []string{}, because: "packages of every level read /proc"},
 	{pkg: "internal/rescue", only: []string{"relevo/internal/sockdiag"}, because: "its relay is a program of its own, without a master in it"},
 	{pkg: "internal/sockdiag", only: []string{}, because: "packages of every level list connections"},

@@ -1,0 +1,2 @@
+// Package ask puts the question of a health check to one worker.
+package ask
