@@ -34,6 +34,8 @@ const (
 	KindResize      Kind = "resize"      // the number of slots changed
 	KindHung        Kind = "hung"        // a worker is given up and replaced; why, in reason
 	KindRecycle     Kind = "recycle"     // a worker is being replaced by one of its generation; why, in reason
+	KindUnhealthy   Kind = "unhealthy"   // a worker, or the pool, answers badly when it is asked; how, in reason
+	KindHealthy     Kind = "healthy"     // it answers well again
 	KindFlood       Kind = "flood"       // a worker says more than is read; what was done, in text
 	KindHealed      Kind = "healed"      // what a worker broke for all was mended; what, in text
 	KindAdopted     Kind = "adopted"     // a worker of the master before is held by this one

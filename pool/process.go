@@ -133,6 +133,10 @@ type Obstructed struct{ Hint string }
 // harm; the pool replaces it.
 type Hung struct{ Reason string }
 
+// Unhealthy: the worker answers badly when it is asked, which is why it does not get
+// ready.
+type Unhealthy struct{ Reason string }
+
 // Flooding: the worker says more than is read; what was done about it.
 type Flooding struct{ What string }
 
@@ -163,6 +167,7 @@ func (Alive) report()        {}
 func (Unseen) report()       {}
 func (Obstructed) report()   {}
 func (Hung) report()         {}
+func (Unhealthy) report()    {}
 func (Flooding) report()     {}
 func (Disconnected) report() {}
 func (Exited) report()       {}

@@ -47,6 +47,8 @@ func (p *Pool) reported(m *member, r Report) {
 		m.obstacle = r.Hint
 	case Hung:
 		p.step(machine.Hung{Worker: m.id, Reason: r.Reason})
+	case Unhealthy:
+		p.step(machine.Unhealthy{Worker: m.id, Reason: r.Reason})
 	case Flooding:
 		p.publishFor(m, Event{Kind: KindFlood, Text: r.What})
 	case Disconnected:

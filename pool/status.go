@@ -40,6 +40,7 @@ type Worker struct {
 	Text     string      `json:"text,omitempty"` // the worker's own status line
 	Open     int         `json:"open,omitempty"` // draining: connections left, as it says
 	LastExit *ExitStatus `json:"last_exit,omitempty"`
+	Health   *Health     `json:"health,omitempty"` // where it is asked
 }
 
 // Status returns what can be seen now. It returns ErrNotRunning after Run.

@@ -145,6 +145,11 @@ func TestEveryKindHappens(t *testing.T) {
 		if err := r.Recycle(r.last(pool.KindReady).ID, "old"); err != nil {
 			t.Fatal(err)
 		}
+		for _, kind := range []pool.Kind{pool.KindUnhealthy, pool.KindHealthy} {
+			if err := r.PublishFor(r.last(pool.KindReady).ID, pool.Event{Kind: kind}); err != nil {
+				t.Fatal(err)
+			}
+		}
 		more, _ := collect(slow)
 		note(append(got, more...))
 		immortal := r.release("v4", nil)

@@ -50,6 +50,13 @@ type Hung struct {
 	Reason string
 }
 
+// Unhealthy says that a worker answers badly when it is asked: one that starts is no
+// good, a canary fails its roll, and one that serves is to be recycled.
+type Unhealthy struct {
+	Worker int
+	Reason string
+}
+
 // Recycle asks to replace a serving worker by one of its own generation.
 type Recycle struct {
 	Worker int
@@ -92,6 +99,7 @@ func (Exited) event()    {}
 func (Alive) event()     {}
 func (Unseen) event()    {}
 func (Hung) event()      {}
+func (Unhealthy) event() {}
 func (Recycle) event()   {}
 func (Tick) event()      {}
 func (Roll) event()      {}

@@ -104,6 +104,8 @@ func (m *Machine) Step(now time.Time, e Event) []Effect {
 		}
 	case Hung:
 		m.hung(m.workers[e.Worker], e.Reason)
+	case Unhealthy:
+		m.unhealthy(m.workers[e.Worker], e.Reason)
 	case Recycle:
 		m.wantRecycled(m.workers[e.Worker], e.Reason)
 	case Tick:

@@ -189,6 +189,9 @@ func (w *world) explained(p *proc) bool {
 	if e, ok := w.event.(Leaving); ok && e.Worker == p.id {
 		return true
 	}
+	if e, ok := w.event.(Unhealthy); ok && e.Worker == p.id && p.state == Starting {
+		return true
+	}
 	if _, ok := w.event.(Tick); ok && p.state == Starting && !w.now.Before(p.patience) {
 		return true
 	}

@@ -69,6 +69,8 @@ func parseWorkerEvent(verb, rest, reason string) (Event, error) {
 		return Alive{w}, nil
 	case "hung":
 		return Hung{Worker: w, Reason: reason}, nil
+	case "unhealthy":
+		return Unhealthy{Worker: w, Reason: reason}, nil
 	case "recycle":
 		return Recycle{Worker: w, Reason: reason}, nil
 	case "crashed":

@@ -140,6 +140,10 @@ func (w *world) hear(e Event) {
 		if p.gone = true; e.Blame == BlameProgram && p.attached() {
 			w.faults[p.generation]++
 		}
+	case Unhealthy:
+		if p := w.known(e.Worker); p.state == Starting {
+			w.faults[p.generation]++
+		}
 	case Roll:
 		w.asked = e.Generation
 		if !w.ended {
@@ -211,7 +215,7 @@ func run(ops []op) (w *world) {
 func (w *world) do(o op) {
 	pauses := []time.Duration{0, 0, 0, 0, 1, 50e6, 300e6, 1e9, 2e9, 5e9, 40e9}
 	w.now = w.now.Add(pauses[int(o.b)%len(pauses)])
-	switch kind := o.kind % 50; kind {
+	switch kind := o.kind % 52; kind {
 	case 19, 20, 21, 22:
 		if next := w.m.Next(); next.After(w.now) {
 			w.now = next
@@ -289,6 +293,10 @@ func (w *world) word(kind, a byte) Event {
 		return Unseen{pick(Starting), reason}
 	case 46:
 		return Unseen{Worker: pick(Starting)}
+	case 50:
+		return Unhealthy{pick(Starting, Serving), reason}
+	case 51:
+		return Unhealthy{pick(), reason}
 	case 39:
 		return Hello{Worker: pick(Starting, Serving), Pong: true}
 	}
