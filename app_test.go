@@ -173,13 +173,13 @@ func serveApp(version, behaviour string) error {
 			die(func() { syscall.Exec("/bin/sh", []string{"sh", "-c", "kill -SEGV $$"}, nil) })
 		})
 	}
-	server := &http.Server{Handler: mux, ConnState: countOpen}
+	server := &http.Server{Handler: newWellness(behaviour, mux), ConnState: countOpen}
 	switch behaviour {
 	case "naive":
 		return serveNaively(server)
 	case "ignore-term":
 		return serveForEver(server)
-	case "binds":
+	case "binds", "binds-ill":
 		return bindAndServe(server, os.Args[1])
 	case "binds-unix":
 		return bindUnixAndServe(server, os.Args[1])

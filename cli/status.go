@@ -61,6 +61,7 @@ func (c *cli) printStatus(s control.Status) error {
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("cannot print the status: %w", err)
 	}
+	c.printHealth(s)
 	c.printLastRoll(s.LastRoll)
 	if text := s.Connections.String(); text != (pool.Connections{}).String() {
 		fmt.Fprintf(c.stdout, "\nconnections of workers that left: %s\n", text)
@@ -158,6 +159,8 @@ func note(w pool.Worker) string {
 // noteOf is the most useful thing to know about a worker beyond the columns.
 func noteOf(w pool.Worker) string {
 	switch {
+	case w.Health != nil && !w.Health.OK:
+		return unhealthy(w.Health)
 	case !w.Retry.IsZero() && w.LastExit != nil:
 		return fmt.Sprintf("next try in %s, after %s", time.Until(w.Retry).Round(100*time.Millisecond), w.LastExit)
 	case w.State == string(machine.Draining) && w.Open > 0:

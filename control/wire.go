@@ -76,7 +76,17 @@ type Status struct {
 	// Warnings are what somebody should look at: a release that is known to be
 	// bad lies in the command's place, a listener had to be healed.
 	Warnings []string `json:"warnings,omitempty"`
+	// Health says what is asked of the workers; nil: nothing.
+	Health *Health `json:"health,omitempty"`
 	pool.Status
+}
+
+// Health is the health check of an app.
+type Health struct {
+	Check      string `json:"check"`
+	IntervalMS int64  `json:"interval_ms"`
+	// Pool is what the pool as a whole answered, where its workers share a socket.
+	Pool *pool.Health `json:"pool,omitempty"`
 }
 
 // Listener is a listening socket of the master.

@@ -32,6 +32,7 @@ type processLegacy struct {
 	Tally       *tallyLegacy        `json:"tally,omitempty"`
 	Cluster     *nodecluster.Legacy `json:"cluster,omitempty"`     // it is a worker of Node's cluster
 	Disconnects bool                `json:"disconnects,omitempty"` // its script uses it
+	Claim       string              `json:"claim,omitempty"`       // how it got ready, which waits for its admission
 }
 
 // Names of a process's files.
@@ -113,6 +114,7 @@ func (p *Process) Detach(ctx context.Context) (pool.ProcessLegacy, error) {
 	p.watches.Wait()
 	l.Tally = p.tally.legacy()
 	l.Settled = p.isSettled() // it may have been, until now
+	l.Claim = p.claims.waiting()
 	p.binder.legacy(&l)
 	l.Channel = p.detachChannel(files)
 	l.Cluster = p.clusterLegacy()
@@ -210,7 +212,9 @@ func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.
 		p.primary.Redeliver()
 	}
 	if !l.Settled {
+		p.claims.restore(l.Claim)
 		p.watches.Go(p.watchReadiness)
+		p.watches.Go(p.watchAdmission)
 	}
 	if p.binder.sockets != nil {
 		p.resumeCapture(legacy.Files[bindsFile])

@@ -25,6 +25,7 @@ type Command struct {
 	Limits     config.Limits
 	Rescue     config.Rescue
 	Sockets    Sockets // for programs that bind for themselves; nil: their binds are not captured
+	Admission  Admission
 
 	// NeedCopy refuses a release of which no copy can be made because the disk is
 	// full. Without it that is a warning, as it has to be at the first start.
@@ -39,7 +40,8 @@ func (c Command) Fingerprint() string {
 		EnvInherit          config.EnvInherit
 		Dir                 string
 		Limits              config.Limits
-	}{c.Args, c.Env, c.EnvFiles, c.EnvInherit, c.Dir, c.Limits})
+		Health              string `json:",omitempty"`
+	}{c.Args, c.Env, c.EnvFiles, c.EnvInherit, c.Dir, c.Limits, c.Admission.Check})
 	if err != nil {
 		panic("internal error: launch: " + err.Error()) // plain values
 	}

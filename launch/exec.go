@@ -86,7 +86,7 @@ func newProcess(r *Release, sink func(pool.Report)) *Process {
 	return &Process{
 		release: r, sink: sink, settled: make(chan struct{}), channelEnded: make(chan struct{}),
 		launched: make(chan struct{}), leaving: make(chan struct{}), overdue: make(chan struct{}), fate: make(chan bool, 1),
-		gone: make(chan struct{}), binder: newBinder(r.command.Sockets),
+		gone: make(chan struct{}), claims: make(claims, 1), binder: newBinder(r.command.Sockets),
 		ready: newReadiness(r.command.Ready, len(r.command.Listeners) > 0, r.speaks.Load()),
 	}
 }

@@ -46,6 +46,7 @@ type Process struct {
 	hurry      sync.Once     // closes overdue, unless depart has done its work
 	introduced atomic.Bool   // the pool knows that it is led out
 	got        atomic.Bool   // ready
+	claims     claims        // that wait for the admission
 	source     source
 
 	channelEnded chan struct{}  // closed when nothing more is heard on the channel
@@ -153,6 +154,7 @@ func (p *Process) awaitOnline(launched <-chan launchResult) launchResult {
 	p.sink(pool.Online{})
 	p.tellEarly()
 	p.watches.Go(p.watchReadiness)
+	p.watches.Go(p.watchAdmission)
 	return result
 }
 
@@ -165,7 +167,8 @@ func (p *Process) observed(report pool.Report) {
 	}
 }
 
-func (p *Process) isReady(how string) {
+// serves leads clients to the worker and tells that it is ready.
+func (p *Process) serves(how string) {
 	p.settle.Do(func() {
 		p.binder.serve(p.order)
 		close(p.settled)

@@ -282,6 +282,7 @@ type legacy struct {
 	FellBack    bool                      `json:"fell_back,omitempty"`
 	Booting     bool                      `json:"booting,omitempty"` // nothing has served yet
 	Warnings    map[string]string         `json:"warnings,omitempty"`
+	Health      json.RawMessage           `json:"health,omitempty"` // what is known of the workers from asking them
 	Stored      []string                  `json:"stored,omitempty"` // names of files that systemd has
 	Terminal    hangup.State              `json:"terminal,omitzero"`
 	// Then is what the next master is to do first: reload.

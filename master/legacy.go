@@ -131,6 +131,7 @@ func (m *Master) state() legacy {
 		Started: m.begun, Successions: m.successions, FellBack: m.boot.fellBack.Load(), Booting: !m.boot.over.Load(), Warnings: m.warnings.all(), Stored: m.keeper.names(),
 		Terminal: m.terminal.State(),
 	}
+	l.Health = m.health.legacy()
 	l.Origin = Origin{m.opts.Dir, m.opts.ConfigFile, m.opts.Places.Runtime, m.opts.Places.State}
 	m.listeners.mu.Lock()
 	for _, w := range m.listeners.serving {
@@ -197,6 +198,7 @@ func (m *Master) inherit() error {
 		m.warnings.set(kind, text)
 	}
 	m.warnings.set(upgradeWarning, "")
+	m.health.inherit(l.Health)
 	if err := m.inheritName(in); err != nil {
 		return err
 	}

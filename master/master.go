@@ -81,6 +81,7 @@ type Master struct {
 	reloads   chan rollRequest // from signals and the watch
 	warnings  warnings
 	damages   damages
+	health    healthWatch
 	retry     retry
 	changed   broadcast      // what serves is another generation
 	later     sync.WaitGroup // what the upgrader has told of; the control socket
@@ -349,6 +350,7 @@ func (m *Master) run(ctx context.Context) error {
 	services.Go(func() { m.serveReloads(ended) })
 	services.Go(func() { m.watch(ended) })
 	services.Go(func() { m.watchMemory(ended) })
+	services.Go(func() { m.watchHealth(ended) })
 	services.Go(func() { m.watchSelf(ended) })
 	m.serveControl()
 	err := m.runPool(ctx)

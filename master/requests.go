@@ -28,11 +28,13 @@ func (m *Master) Status() (control.Status, error) {
 		return control.Status{}, err
 	}
 	now := m.serving()
-	return control.Status{
+	s := control.Status{
 		Name: m.opts.App.Name, PID: os.Getpid(), Version: m.opts.Version, Listeners: now.sockets.forPeople(),
 		Config: m.opts.ConfigFile, Warnings: slices.Concat(m.warnings.list(), m.listeners.upgrader.Lost(), m.lostDirectories(), m.listeners.oneClient(now.sockets)), Status: status,
 		Started: m.begun, Successions: m.successions, UpgradeFailed: m.upgradeFailure(),
-	}, nil
+	}
+	m.addHealth(&s)
+	return s, nil
 }
 
 func (m *Master) upgradeFailure() string {

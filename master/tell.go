@@ -212,6 +212,8 @@ func describe(e pool.Event) (slog.Level, string) {
 		return slog.LevelWarn, "respawn"
 	case pool.KindRoll:
 		return describeRoll(e)
+	case pool.KindUnhealthy, pool.KindHealthy:
+		return describeHealth(e)
 	case pool.KindHung, pool.KindFlood:
 		return slog.LevelWarn, "worker " + string(e.Kind)
 	case pool.KindHealed:
@@ -245,4 +247,15 @@ func describeRoll(e pool.Event) (slog.Level, string) {
 		return slog.LevelError, "roll ended: " + e.Result
 	}
 	return slog.LevelInfo, "roll " + string(e.Step)
+}
+
+func describeHealth(e pool.Event) (slog.Level, string) {
+	what := "worker "
+	if e.ID == "" {
+		what = "health: "
+	}
+	if e.Kind == pool.KindHealthy {
+		return slog.LevelInfo, what + "healthy again"
+	}
+	return slog.LevelWarn, what + string(e.Kind)
 }

@@ -1,0 +1,83 @@
+package launch
+
+import (
+	"context"
+
+	"relevo/pool"
+)
+
+// Admission decides whether a worker that could serve may: it is asked first whether it
+// is well. The zero value admits all.
+type Admission struct {
+	Check string // what is asked; empty: nothing
+	// Admit returns when the worker may serve; an error says why it may not. Doubt is
+	// told what was wrong so far. It returns when ctx ends at the latest.
+	Admit func(ctx context.Context, o pool.Order, doubt func(string)) error
+}
+
+// claims are the words for a worker's readiness that wait for its admission.
+type claims chan string
+
+// isReady makes the worker ready, or has it admitted first.
+func (p *Process) isReady(how string) {
+	if p.release.command.Admission.Admit == nil {
+		p.serves(how)
+		return
+	}
+	select {
+	case p.claims <- how:
+	default: // one is there
+	}
+}
+
+// watchAdmission admits the worker when it is known how it got ready.
+func (p *Process) watchAdmission() {
+	admit := p.release.command.Admission.Admit
+	if admit == nil {
+		return
+	}
+	ctx, cancel := p.untilLeaving()
+	defer cancel()
+	var how string
+	select {
+	case how = <-p.claims:
+	case <-p.settled:
+		return
+	case <-ctx.Done():
+		return
+	}
+	err := admit(ctx, p.order, func(fault string) { p.observed(pool.Obstructed{Hint: fault}) })
+	switch {
+	case ctx.Err() != nil:
+		p.claims.restore(how) // for the next master
+	case err != nil:
+		p.observed(pool.Obstructed{Hint: slowToBeWell})
+		p.observed(pool.Unhealthy{Reason: err.Error()})
+	default:
+		p.observed(pool.Obstructed{})
+		p.serves(how)
+	}
+}
+
+const slowToBeWell = "it must pass its health check before it serves; --health-start-period gives a slow one more time"
+
+func (c claims) restore(how string) {
+	if how == "" {
+		return
+	}
+	select {
+	case c <- how:
+	default:
+	}
+}
+
+// waiting is the word that waits, empty where none does.
+func (c claims) waiting() string {
+	select {
+	case how := <-c:
+		c.restore(how)
+		return how
+	default:
+		return ""
+	}
+}
