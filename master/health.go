@@ -116,13 +116,15 @@ func (m *Master) healthRound(ctx context.Context, h config.Health) {
 		return
 	}
 	now := serving(status)
-	verdict, of := m.health.decide(h, answers, whole, now)
+	canary := ""
+	if status.Canary != nil {
+		canary = status.Canary.ID
+	}
+	verdict, of := m.health.decide(h, answers, whole, now, canary)
 	m.suspend(now, verdict.Suspend)
 	m.tellHealth(h, verdict.News, of.News)
-	for _, w := range now { // a canary answers for its release alone
-		if fault := m.health.fails(w, h); w.Canary && fault != "" {
-			m.replaceUnhealthy(w.ID, health.Reason(fault))
-		}
+	if fault := m.health.fails(canary, h); fault != "" { // it answers for its release alone
+		m.replaceUnhealthy(canary, health.Reason(fault))
 	}
 	if verdict.Replace != "" {
 		m.replaceUnhealthy(verdict.Replace, verdict.Reason)
@@ -223,21 +225,22 @@ func (w *healthWatch) begin(h config.Health) (same bool) {
 }
 
 // decide takes the answers in.
-func (w *healthWatch) decide(h config.Health, answers []health.Sample, whole *health.Sample, now []pool.Worker) (of, ofWhole health.Verdict) {
+func (w *healthWatch) decide(h config.Health, answers []health.Sample, whole *health.Sample, now []pool.Worker, canary string) (of, ofWhole health.Verdict) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var ids, canaries []string
+	var ids []string
 	for _, worker := range now {
-		if worker.Canary {
-			canaries = append(canaries, worker.ID)
-		} else if slices.ContainsFunc(answers, func(s health.Sample) bool { return s.Worker == worker.ID }) {
+		if worker.ID == canary {
+			continue
+		}
+		if slices.ContainsFunc(answers, func(s health.Sample) bool { return s.Worker == worker.ID }) {
 			ids = append(ids, worker.ID)
 		}
 	}
 	for _, s := range answers {
 		w.judge.Note(s)
 	}
-	of = w.judge.Decide(time.Now(), ids, canaries, h.Failures)
+	of = w.judge.Decide(time.Now(), ids, []string{canary}, h.Failures)
 	if whole == nil {
 		w.whole = nil
 		return of, ofWhole
@@ -251,10 +254,10 @@ func (w *healthWatch) decide(h config.Health, answers []health.Sample, whole *he
 }
 
 // fails is what is wrong with a worker that fails, empty where it does not.
-func (w *healthWatch) fails(worker pool.Worker, h config.Health) string {
+func (w *healthWatch) fails(worker string, h config.Health) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if r := w.judge.Record(worker.ID); r != nil && r.Failures >= h.Failures && w.judge.Proven() {
+	if r := w.judge.Record(worker); r != nil && r.Failures >= h.Failures && w.judge.Proven() {
 		return r.Fault
 	}
 	return ""
