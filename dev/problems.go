@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"relevo/internal/lazyregexp"
 )
 
 // Problem is one thing wrong, at its place.
@@ -34,17 +35,17 @@ const maxProblems = 50
 // The ways in which programs name a place.
 var (
 	// Go, C, Rust, eslint --format unix, most linters: file:line[:column]: text.
-	colons = regexp.MustCompile(`^\s*(?:-->\s*)?(?:file://)?([^\s:"'()][^:"'()]*):(\d+)(?::(\d+))?(?:(?::\s*|\s+-\s+)(.*))?$`)
+	colons = lazyregexp.New(`^\s*(?:-->\s*)?(?:file://)?([^\s:"'()][^:"'()]*):(\d+)(?::(\d+))?(?:(?::\s*|\s+-\s+)(.*))?$`)
 	// TypeScript: file(line,column): text.
-	parens = regexp.MustCompile(`^\s*([^\s:"'()][^:"'()]*)\((\d+),(\d+)\):?\s*(.*)$`)
+	parens = lazyregexp.New(`^\s*([^\s:"'()][^:"'()]*)\((\d+),(\d+)\):?\s*(.*)$`)
 	// A trace of Go: file:line +0xoffset; its text is what the panic said.
-	trace = regexp.MustCompile(`^\s+(/[^:]+):(\d+) \+0x[0-9a-f]+$`)
+	trace = lazyregexp.New(`^\s+(/[^:]+):(\d+) \+0x[0-9a-f]+$`)
 	// A trace of Node: at function (file:line:column), also of modules.
-	frame = regexp.MustCompile(`^\s+at (?:.* \()?(?:file://)?(/[^:()]+):(\d+):(\d+)\)?$`)
+	frame = lazyregexp.New(`^\s+at (?:.* \()?(?:file://)?(/[^:()]+):(\d+):(\d+)\)?$`)
 	// Node, before the lines of source that it shows and the error.
-	nodeError = regexp.MustCompile(`^(?:file://)?/[^:]+:\d+$`)
+	nodeError = lazyregexp.New(`^(?:file://)?/[^:]+:\d+$`)
 	// Python: File "file", line N.
-	quoted = regexp.MustCompile(`^\s*File "([^"]+)", line (\d+)`)
+	quoted = lazyregexp.New(`^\s*File "([^"]+)", line (\d+)`)
 )
 
 // findProblems reads places out of a program's output. A relative path counts from
@@ -97,7 +98,7 @@ func problemsIn(output, dir string, exists func(string) bool) (all []Problem) {
 }
 
 func problemOf(line string) (p Problem, ok bool) {
-	for _, form := range []*regexp.Regexp{parens, trace, frame, colons, quoted} {
+	for _, form := range []*lazyregexp.Regexp{parens, trace, frame, colons, quoted} {
 		m := form.FindStringSubmatch(line)
 		if m == nil {
 			continue
@@ -115,7 +116,7 @@ func problemOf(line string) (p Problem, ok bool) {
 	return p, false
 }
 
-var errorLine = regexp.MustCompile(`^(?:Uncaught )?[A-Z]\w*Error\b`)
+var errorLine = lazyregexp.New(`^(?:Uncaught )?[A-Z]\w*Error\b`)
 
 // firstError is the first line that names an error, as those of JavaScript do.
 func firstError(lines []string) string {
@@ -136,6 +137,6 @@ func lastLine(lines []string) string {
 	return ""
 }
 
-var escapes = regexp.MustCompile("\x1b\\[[0-9;:]*[A-Za-z]")
+var escapes = lazyregexp.New("\x1b\\[[0-9;:]*[A-Za-z]")
 
 func withoutEscapes(text string) string { return escapes.ReplaceAllString(text, "") }

@@ -3,10 +3,10 @@ package launch
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
-	"sync"
+
+	"relevo/internal/lazyregexp"
 )
 
 // Listener is an inherited listening socket as arguments may name it.
@@ -16,11 +16,7 @@ type listenerFD struct {
 	fd      int
 }
 
-// placeholder is compiled at its first use: the launcher process, which has to
-// start quickly, never gets there.
-var placeholder = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`\{(:*)(fd|addr|slot|out)(?::([A-Za-z0-9._-]+))?\}`)
-})
+var placeholder = lazyregexp.New(`\{(:*)(fd|addr|slot|out)(?::([A-Za-z0-9._-]+))?\}`)
 
 // CheckArguments says whether every placeholder names a listener of the app.
 func CheckArguments(args []string, listeners []string) error {
@@ -51,7 +47,7 @@ func expand(args []string, listeners []listenerFD, slot int) ([]string, error) {
 
 // expandText fills in one text. With an error it returns the placeholder that was found.
 func expandText(text string, listeners []listenerFD, slot int) (expanded, found string, err error) {
-	expanded = placeholder().ReplaceAllStringFunc(text, func(one string) string {
+	expanded = placeholder.ReplaceAllStringFunc(text, func(one string) string {
 		value, failed := fill(one, listeners, slot)
 		if failed != nil && err == nil {
 			found, err = one, failed
@@ -62,7 +58,7 @@ func expandText(text string, listeners []listenerFD, slot int) (expanded, found 
 }
 
 func fill(found string, listeners []listenerFD, slot int) (string, error) {
-	parts := placeholder().FindStringSubmatch(found)
+	parts := placeholder.FindStringSubmatch(found)
 	colons, kind, name := parts[1], parts[2], parts[3]
 	switch {
 	case colons != "":

@@ -2,8 +2,9 @@ package launch
 
 import (
 	"path"
-	"regexp"
 	"strings"
+
+	"relevo/internal/lazyregexp"
 )
 
 // causeWidth is the most of a line that says why which is kept, in bytes: it stands in
@@ -23,7 +24,7 @@ func findCause(lines []string) (at int, text string) {
 }
 
 // last is the index of the last line that matches, -1 for none.
-func last(lines []string, pattern *regexp.Regexp) int {
+func last(lines []string, pattern *lazyregexp.Regexp) int {
 	for i := len(lines) - 1; i >= 0; i-- {
 		if pattern.MatchString(lines[i]) {
 			return i
@@ -33,9 +34,9 @@ func last(lines []string, pattern *regexp.Regexp) int {
 }
 
 var (
-	goPanic   = regexp.MustCompile(`^(panic|fatal error): `)
-	rustPanic = regexp.MustCompile(`^thread '.*'.* panicked at (\S+:\d+):\d+:$`)
-	rustOld   = regexp.MustCompile(`^thread '.*' panicked at '`)
+	goPanic   = lazyregexp.New(`^(panic|fatal error): `)
+	rustPanic = lazyregexp.New(`^thread '.*'.* panicked at (\S+:\d+):\d+:$`)
+	rustOld   = lazyregexp.New(`^thread '.*' panicked at '`)
 )
 
 // panics of Go and Rust.
@@ -51,9 +52,9 @@ func panics(lines []string) (int, string) {
 }
 
 var (
-	traceback  = regexp.MustCompile(`^Traceback \(most recent call last\):`)
-	pythonFile = regexp.MustCompile(`^\s*File "(.+)", line (\d+)`)
-	unindented = regexp.MustCompile(`^\S`)
+	traceback  = lazyregexp.New(`^Traceback \(most recent call last\):`)
+	pythonFile = lazyregexp.New(`^\s*File "(.+)", line (\d+)`)
+	unindented = lazyregexp.New(`^\S`)
 )
 
 // tracebacks of Python: the message stands below its frames.
@@ -74,13 +75,13 @@ func tracebacks(lines []string) (int, string) {
 }
 
 var (
-	causedBy  = regexp.MustCompile(`^Caused by: `)
-	exception = regexp.MustCompile(`^(Uncaught |Unhandled exception\. |Exception in thread "[^"]*" |fatal: )?` +
+	causedBy  = lazyregexp.New(`^Caused by: `)
+	exception = lazyregexp.New(`^(Uncaught |Unhandled exception\. |Exception in thread "[^"]*" |fatal: )?` +
 		`([A-Za-z_][\w.$:]*)?(Error|Exception|Interrupt|Exit)( \[\w+\])?(: |$)|` + // Node, Java, .NET, Python
 		`^\S+:\d+:in [` + "`'" + `].*: .*\([\w:]+\)$|^\S+\.rb:\d+: .*(error|unexpected)|` + // Ruby
 		`^(PHP )?(Fatal|Parse) error: |^\*\* \([\w.]+\) `) // PHP, Elixir
-	nodePlace = regexp.MustCompile(`^(?:file://)?(/[^:]+:\d+)$`)
-	nodeFrame = regexp.MustCompile(`^\s+at (?:.* \()?(?:file://)?(/[^:()]+:\d+):\d+\)?(?: \{)?$`)
+	nodePlace = lazyregexp.New(`^(?:file://)?(/[^:]+:\d+)$`)
+	nodeFrame = lazyregexp.New(`^\s+at (?:.* \()?(?:file://)?(/[^:()]+:\d+):\d+\)?(?: \{)?$`)
 )
 
 // exceptions that nothing has caught. Node shows the place above, frames below.
@@ -109,9 +110,9 @@ func exceptions(lines []string) (int, string) {
 }
 
 var (
-	cppThrow = regexp.MustCompile(`^terminate called after throwing an instance of '(.*)'`)
-	cppWhat  = regexp.MustCompile(`^\s+what\(\):\s+(.*)`)
-	fatal    = regexp.MustCompile(`error while loading shared libraries|Assertion .* failed|runtime error:|` +
+	cppThrow = lazyregexp.New(`^terminate called after throwing an instance of '(.*)'`)
+	cppWhat  = lazyregexp.New(`^\s+what\(\):\s+(.*)`)
+	fatal    = lazyregexp.New(`error while loading shared libraries|Assertion .* failed|runtime error:|` +
 		`(?i)address (already )?in use|EADDRINUSE|connection in use|` +
 		`: not found$|: command not found$|cannot execute|permission denied|no such file or directory|out of memory|segmentation fault|` +
 		`^can't (locate|open|load)|^(\S+\s+){0,4}\[?(fatal|emerg|emergency|crit|critical|panic)\b`)
@@ -134,7 +135,7 @@ func fatals(lines []string) (int, string) {
 	return -1, ""
 }
 
-var trouble = regexp.MustCompile(`(?i)\b(errors?|failed|failure|cannot|could not|couldn't|unable to|unknown|invalid|missing|refused|denied|aborted|exception|` +
+var trouble = lazyregexp.New(`(?i)\b(errors?|failed|failure|cannot|could not|couldn't|unable to|unknown|invalid|missing|refused|denied|aborted|exception|` +
 	`usage)\b|\w(Error|Exception)\b| at \S+ line \d+\.$`)
 
 // troubles are lines that speak of something wrong.

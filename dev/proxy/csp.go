@@ -1,9 +1,10 @@
 package proxy
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"relevo/internal/lazyregexp"
 )
 
 // policies are the values of Content-Security-Policy lines (CSP level 3). A line
@@ -71,7 +72,7 @@ func governing(p []directive, names []string) int {
 	return -1
 }
 
-var nonceSource = regexp.MustCompile(`(?i)^'nonce-([A-Za-z0-9+/_-]+={0,2})'$`)
+var nonceSource = lazyregexp.New(`(?i)^'nonce-([A-Za-z0-9+/_-]+={0,2})'$`)
 
 // nonce is the first that allows a script.
 func (all policies) nonce() string {
@@ -140,7 +141,7 @@ func add(p []directive, at int, narrow, source string) []directive {
 	return append(p, directive{narrow, sources, narrow + " " + strings.Join(sources, " ")})
 }
 
-var plainHost = regexp.MustCompile(`^[A-Za-z0-9.-]+(:[0-9]+)?$`)
+var plainHost = lazyregexp.New(`^[A-Za-z0-9.-]+(:[0-9]+)?$`)
 
 // pathSource is the source expression for the reserved path, as the browser that
 // asks for host sees it. CSP cannot write IPv6 addresses: their pages get 'self'.

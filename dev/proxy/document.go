@@ -8,8 +8,9 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"regexp"
 	"strings"
+
+	"relevo/internal/lazyregexp"
 )
 
 // wantsDocument tells whether a browser is about to show the answer as a page.
@@ -149,7 +150,7 @@ func mark(tag string) string {
 	}
 }
 
-var marked = regexp.MustCompile(`W/("[^"]*)\+relevo(-weak)?"`)
+var marked = lazyregexp.New(`W/("[^"]*)\+relevo(-weak)?"`)
 
 // unmark gives the app its own tags back.
 func unmark(list string) string {

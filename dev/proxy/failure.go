@@ -3,9 +3,10 @@ package proxy
 import (
 	"net/url"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"relevo/internal/lazyregexp"
 )
 
 // Failure is what keeps the newest version from being served.
@@ -97,7 +98,7 @@ func tail(text string) string {
 }
 
 // escapes are the control sequences of ECMA-48: CSI, OSC, and two-byte ones.
-var escapes = regexp.MustCompile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|[ -/]*[0-~])")
+var escapes = lazyregexp.New("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|[ -/]*[0-~])")
 
 // clean takes out what a terminal would have swallowed.
 func clean(text string) string {
@@ -110,7 +111,7 @@ func clean(text string) string {
 	}, strings.ToValidUTF8(text, "\uFFFD"))
 }
 
-var schemes = regexp.MustCompile(`^([a-zA-Z][a-zA-Z0-9+.-]*):`)
+var schemes = lazyregexp.New(`^([a-zA-Z][a-zA-Z0-9+.-]*):`)
 
 // linkable tells whether a template makes links that open something, and run nothing.
 func linkable(template string) bool {

@@ -3,7 +3,8 @@ package nodecluster
 import (
 	"io"
 	"os"
-	"regexp"
+
+	"relevo/internal/lazyregexp"
 )
 
 // Script is what a program's own text tells of its use of Node's cluster. What the
@@ -14,8 +15,8 @@ type Script struct {
 }
 
 var (
-	module = regexp.MustCompile(`['"](node:)?cluster['"]`)
-	branch = regexp.MustCompile(`\bis(Master|Primary)\b`)
+	module = lazyregexp.New(`['"](node:)?cluster['"]`)
+	branch = lazyregexp.New(`\bis(Master|Primary)\b`)
 )
 
 // maxScript bounds how much of a script is read, in bytes.

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"regexp"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/lazyregexp"
 )
 
 // Connection is one that its worker is done with, on its way to another worker of the same
@@ -137,7 +138,7 @@ const (
 // maxRequestLine bounds the request line of what is taken for HTTP/1.
 const maxRequestLine = 16 << 10
 
-var requestLine = regexp.MustCompile(`^[A-Z-]+ [^ \r\n]+ HTTP/1\.[01]\r?\n`)
+var requestLine = lazyregexp.New(`^[A-Z-]+ [^ \r\n]+ HTTP/1\.[01]\r?\n`)
 
 // Next looks at what the client has sent, without taking it.
 func (c *Connection) Next() (next Next) {

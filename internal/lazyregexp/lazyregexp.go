@@ -1,0 +1,41 @@
+// Package lazyregexp compiles regular expressions at their first use. Every worker
+// starts with a start of this program, the launcher, which uses none of them.
+// After Go's own internal/lazyregexp.
+package lazyregexp
+
+import (
+	"regexp"
+	"sync"
+)
+
+// Regexp is a regular expression. Its methods are those of regexp.Regexp; they panic
+// where the expression is wrong.
+type Regexp struct {
+	compiled func() *regexp.Regexp
+}
+
+// New returns an expression that was not looked at yet.
+func New(expression string) *Regexp {
+	return &Regexp{sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })}
+}
+
+// Match says whether text contains a match.
+func (r *Regexp) Match(text []byte) bool { return r.compiled().Match(text) }
+
+// MatchString says whether text contains a match.
+func (r *Regexp) MatchString(text string) bool { return r.compiled().MatchString(text) }
+
+// FindStringSubmatch returns the leftmost match and its groups.
+func (r *Regexp) FindStringSubmatch(text string) []string {
+	return r.compiled().FindStringSubmatch(text)
+}
+
+// ReplaceAllString replaces all matches.
+func (r *Regexp) ReplaceAllString(text, by string) string {
+	return r.compiled().ReplaceAllString(text, by)
+}
+
+// ReplaceAllStringFunc replaces each match by what by makes of it.
+func (r *Regexp) ReplaceAllStringFunc(text string, by func(match string) string) string {
+	return r.compiled().ReplaceAllStringFunc(text, by)
+}
