@@ -70,6 +70,9 @@ func TestPrograms(t *testing.T) {
 			})
 		}
 	})
+	if *longFlag {
+		t.Run(pollingApp.name, pollingApp.testPolling)
+	}
 	var table strings.Builder
 	printed := tabwriter.NewWriter(&table, 0, 0, 1, ' ', 0)
 	fmt.Fprintln(printed, "| program\t| line to type\t| replaced\t| fresh: answered\t| lost\t| slowest\t| kept alive: answered\t| lost\t| slowest\t|")
