@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"testing"
 
 	"relevo/config"
+	"relevo/internal/testreq"
 )
 
 var stickyClients = flag.Int("clients", 100, "how many clients the tests of sticky balance have")
@@ -195,6 +197,47 @@ func loadOfMany(t *testing.T, address string) (end func()) {
 	}
 	t.Cleanup(end)
 	return end
+}
+
+// TestStickyNode: connections of a Node worker that leaves go to the worker in its slot, so
+// that clients stay there that keep theirs open.
+func TestStickyNode(t *testing.T) {
+	testreq.Program(t, "node")
+	s := emptySite(t)
+	port := strings.TrimPrefix(freeAddress(t), "127.0.0.1:")
+	s.must(os.WriteFile(s.at("app.js"), []byte("require('http').createServer((q, r) => r.end(`slot ${process.env.RELEVO_SLOT} pid ${process.pid}\n`)).listen("+port+")\n"), 0o644))
+	s.start("run", "--name", "site", "-n", "4", "--canary", "100ms", "--balance", "sticky", "--", "node", "app.js")
+	s.await("the program to bind its port", func() bool { return len(s.status().Listeners) > 0 })
+	s.settled(4)
+	const clients = 16
+	var kept [clients]*http.Client
+	ask := func(client int) (slot, pid string) {
+		response, err := kept[client].Get("http://127.0.0.1:" + port)
+		s.must(err)
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		s.must(err)
+		fields := strings.Fields(string(body))
+		return fields[1], fields[3]
+	}
+	var slots, pids [clients]string
+	for i := range kept {
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 3, byte(i+1))}}
+		transport := &http.Transport{DialContext: dialer.DialContext}
+		defer transport.CloseIdleConnections()
+		kept[i] = &http.Client{Transport: transport, Timeout: tooLong}
+		slots[i], pids[i] = ask(i)
+	}
+	if code, said := s.relevo("reload", "site"); code != 0 {
+		t.Fatalf("reload: %d %s", code, said)
+	}
+	s.settled(4)
+	for i := range kept {
+		if slot, pid := ask(i); slot != slots[i] || pid == pids[i] {
+			t.Errorf("client %d, of slot %s and pid %s, is served by slot %s, pid %s", i, slots[i], pids[i], slot, pid)
+		}
+	}
+	s.stop()
 }
 
 // TestStickyCannotBe: where clients cannot stick to workers, the log says so.

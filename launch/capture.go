@@ -261,6 +261,13 @@ func (b *binder) serve(o pool.Order) {
 	}
 }
 
+// onTrial says whether the worker is a canary that was not admitted yet.
+func (b *binder) onTrial(o pool.Order) bool {
+	b.leading.Lock()
+	defer b.leading.Unlock()
+	return o.Canary && !b.admitted
+}
+
 // admit ends the trial of a canary.
 func (b *binder) admit(o pool.Order) {
 	b.leading.Lock()

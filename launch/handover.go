@@ -93,12 +93,14 @@ func (p *Process) takeNoMore() (arrived func() bool) {
 	return func() bool { return !p.primary.Taking() }
 }
 
-// takers are the workers of Node's cluster that stay: each time another one first.
+// takers are the workers of Node's cluster that stay: the one in the same slot first, for
+// clients may stick to slots, and each time another one of the others. A canary on trial is
+// to get no more clients than it does.
 func (p *Process) takers() (all []*Process) {
 	l := p.release.launcher
 	l.mu.Lock()
 	for _, q := range l.byPID {
-		if q != p && q.primary != nil && q.isSettled() && !q.asked.Load() && !q.led.Load() {
+		if q != p && q.primary != nil && q.isSettled() && !q.asked.Load() && !q.led.Load() && !q.binder.onTrial(q.order) {
 			all = append(all, q)
 		}
 	}
@@ -111,7 +113,17 @@ func (p *Process) takers() (all []*Process) {
 	l.handovers.turn++
 	first := l.handovers.turn % len(all)
 	l.handovers.mu.Unlock()
-	return slices.Concat(all[first:], all[:first])
+	all = slices.Concat(all[first:], all[:first])
+	slices.SortStableFunc(all, func(a, b *Process) int { return p.distance(a) - p.distance(b) })
+	return all
+}
+
+// distance is 0 for a worker of the same slot.
+func (p *Process) distance(q *Process) int {
+	if p.order.Slot == q.order.Slot {
+		return 0
+	}
+	return 1
 }
 
 func everyClient(netip.Addr) bool { return true }
