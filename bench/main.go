@@ -111,6 +111,7 @@ var measurements = []measurement{
 	{"balance", balance},
 	{"spread", evenness},
 	{"cluster", cluster},
+	{"health", health},
 }
 
 func names() (all []string) {

@@ -22,6 +22,7 @@ func plainMain(address string) int {
 	listened := time.Now().UnixNano()
 	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, os.Getpid()) })
 	http.HandleFunc("/listened", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, os.Getpid(), listened) })
+	serveHealth()
 	fmt.Println(listener.Addr())
 	fmt.Fprintln(os.Stderr, "plain:", http.Serve(listener, nil))
 	return 1
