@@ -205,3 +205,83 @@ func TestHealthWrongPath(t *testing.T) {
 	s.well(2)
 	s.stop()
 }
+
+// TestUnitHealth: masters are killed under load, and the next one goes on to ask, without a
+// worker replaced or a request lost. One that falls ill between two masters is found.
+func TestUnitHealth(t *testing.T) {
+	s := newUnitSite(t, "")
+	text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\", %q]\nlisten = [\"web=%s\"]\nworkers = 3\nwatch_binary = false\ndrain_timeout = \"5s\"\n"+
+		"[health]\nhttp = \"/healthz\"\ninterval = \"500ms\"\ntimeout = \"500ms\"\n", s.address, s.address)
+	if err := os.WriteFile(filepath.Join(s.Dir, "relevo.toml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code, said := s.relevo("install", "-c", s.Dir+"/relevo.toml"); code != 0 {
+		t.Fatalf("install: %d %s", code, said)
+	}
+	s.release("1", "binds")
+	s.Systemctl("start", "web.service")
+	before := s.settled(3)
+	load := startLoad(s.address)
+	for range *upheavals {
+		s.murder()
+		if after := s.settled(3); !slices.Equal(before, after) {
+			t.Errorf("pids %v serve, before: %v\n%s", after, before, s.Journal("web.service"))
+		}
+	}
+	ill, err := fetch(s.address, "/ail?how=500")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.murder()
+	s.Await("the worker that is ill to be replaced", func() bool {
+		return strings.Contains(s.Journal("web.service"), `reason="unhealthy: GET /healthz: 500 \"disk full\""`)
+	})
+	endLoad(t, load)
+	after := s.settled(3)
+	kept := 0
+	for _, pid := range after {
+		if slices.Contains(before, pid) {
+			kept++
+		}
+	}
+	if kept != 2 {
+		t.Errorf("pids %v serve, before: %v; %s was made ill", after, before, ill)
+	}
+	s.Systemctl("stop", "web.service")
+}
+
+// TestHealthOfSharedSocket: workers that share one socket are not asked one by one, which
+// is said. A command is run for each of them all the same.
+func TestHealthOfSharedSocket(t *testing.T) {
+	s := healthSite(t, "binds", 2, `balance = "shared"`)
+	s.await("the whole pool's answer", func() bool {
+		h := s.status().Health
+		return h != nil && h.Pool != nil && h.Pool.OK
+	})
+	if log := s.log.String(); !strings.Contains(log, "workers that share a socket are not asked one by one") {
+		t.Error("it is not said")
+	}
+	configuration, err := os.ReadFile(filepath.Join(s.dir, "relevo.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.configure(strings.Replace(string(configuration), `http = "/healthz"`,
+		`command = 'test ! -e ill-$RELEVO_WORKER_PID || { echo it leaks; exit 1; }'`, 1))
+	if code, said := s.relevo("reload", "site"); code != 0 {
+		t.Fatalf("reload: %d %s", code, said)
+	}
+	s.settled(2)
+	s.well(2)
+	if code, said := s.relevo("status", "site"); code != 0 || !strings.Contains(said, "health: command every 500ms: 2 of 2 well") {
+		t.Errorf("status: %d %s", code, said)
+	}
+	events, ill := s.record(), s.settled(2)[1]
+	if err := os.WriteFile(filepath.Join(s.dir, fmt.Sprintf("ill-%d", ill)), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if e := events.await(pool.KindRecycle, 1)[0]; e.PID != ill || e.Reason != `unhealthy: command: exit status 1: "it leaks"` {
+		t.Errorf("pid %d: %s; %d is ill", e.PID, e.Reason, ill)
+	}
+	s.settled(2)
+	s.stop()
+}
