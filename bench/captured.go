@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,18 +31,29 @@ func captured(ctx context.Context, b *bench) error {
 	return errors.Join(err, a.stop())
 }
 
-// balance compares sockets of the workers' own with one that they share. Two apps at
-// once: both have the same four programs.
+// balance compares sockets of the workers' own with one that they share: with four
+// workers, and with one for each processor.
 func balance(ctx context.Context, b *bench) error {
-	even, err := b.startCaptured(ctx, 4, "--balance", "even")
+	for _, workers := range slices.Compact([]int{runtime.NumCPU(), 4}) {
+		if err := b.balanceOf(ctx, workers); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// balanceOf runs two apps at once: both have the same programs.
+func (b *bench) balanceOf(ctx context.Context, workers int) error {
+	even, err := b.startCaptured(ctx, workers, "--balance", "even")
 	if err != nil {
 		return err
 	}
-	shared, err := b.startCaptured(ctx, 4, "--balance", "shared")
+	shared, err := b.startCaptured(ctx, workers, "--balance", "shared")
 	if err != nil {
 		return errors.Join(err, even.stop())
 	}
-	err = b.comparePair(ctx, "throughput of 4 captured workers, even / shared", "≥ 0.98", "≥ 0.98", even.address, shared.address)
+	what := fmt.Sprintf("throughput of %d captured workers on %d processors, even / shared", workers, runtime.NumCPU())
+	err = b.comparePair(ctx, what, "≥ 0.98", "≥ 0.98", even.address, shared.address)
 	return errors.Join(err, even.stop(), shared.stop())
 }
 
