@@ -114,23 +114,25 @@ func (p *Process) answerBinds(notifications *capture.Notifications, resumes bool
 
 func (p *Process) answerBind(b capture.Bind) capture.Answer {
 	<-p.launched
-	return p.grant(b).Answer
+	grant, first := p.grant(b)
+	if first {
+		p.sink(pool.Captured{Address: grant.Address})
+	}
+	return grant.Answer
 }
 
-// grant answers a bind, or a server's wish to listen.
-func (p *Process) grant(b capture.Bind) Grant {
+// grant answers a bind, or a server's wish to listen; first says that the pool does not
+// know of the address yet.
+func (p *Process) grant(b capture.Bind) (grant Grant, first bool) {
 	if p.binder.inUse(b, p.processes) {
-		return Grant{Answer: capture.Answer{FD: -1, Errno: syscall.EADDRINUSE}, Refused: syscall.EADDRINUSE}
+		return Grant{Answer: capture.Answer{FD: -1, Errno: syscall.EADDRINUSE}, Refused: syscall.EADDRINUSE}, false
 	}
-	grant := p.binder.sockets.Bind(p.order, b)
+	grant = p.binder.sockets.Bind(p.order, b)
 	p.binder.refuse(grant.Refused)
 	if grant.Answer.FD >= 0 {
 		p.binder.remember(b, grant.Answer.FD)
 	}
-	if grant.Address != "" && p.binder.note(grant) {
-		p.sink(pool.Captured{Address: grant.Address})
-	}
-	return grant
+	return grant, grant.Address != "" && p.binder.note(grant)
 }
 
 // processes are the worker and its descendants.

@@ -96,10 +96,20 @@ func (p *Process) saidByNode(m ipc.Message) (left ipc.Message, ok bool) {
 		return m, true
 	}
 	program, ours := p.primary.Said(app.Data)
+	p.tellOpened()
 	if !ours {
 		return m, true
 	}
 	return ipc.App{Data: program}, program != nil
+}
+
+// tellOpened tells the pool what servers have opened. Not when they open it: the primary
+// is locked then, and the pool, which may be asking for its legacy, would wait for it.
+func (p *Process) tellOpened() {
+	for _, address := range p.untold {
+		p.sink(pool.Captured{Address: address})
+	}
+	p.untold = nil
 }
 
 func (p *Process) clusterEvent(e nodecluster.Event) {
@@ -142,7 +152,10 @@ func (p *Process) openAt(a capture.Address, s capture.Socket, q nodecluster.Quer
 		return nil, err
 	}
 	request.Index = int(q.Index)
-	grant := p.grant(request)
+	grant, first := p.grant(request)
+	if first {
+		p.untold = append(p.untold, grant.Address)
+	}
 	if grant.Socket == nil && grant.Refused == nil {
 		return nil, syscall.EINVAL
 	}

@@ -28,6 +28,7 @@ type Process struct {
 	tail        tail
 	ready       *readiness
 	binder      *binder              // of what its program binds
+	untold      []string             // addresses that its servers have opened, for the pool
 	disconnects bool                 // its script uses Node's cluster
 	primary     *nodecluster.Primary // nil: it is no worker of Node's cluster
 	pumps       sync.WaitGroup
