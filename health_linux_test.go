@@ -119,6 +119,9 @@ func TestHealthAllFail(t *testing.T) {
 	s.await("word of it", func() bool {
 		return said(pool.KindUnhealthy, "all 3 workers fail their health check: GET /healthz: 503")
 	})
+	s.upgrade() // the next master knows
+	forks := events.of(pool.KindFork)
+	events = s.record()
 	if warnings := s.status().Warnings; len(warnings) != 1 || !strings.Contains(warnings[0], "all 3 workers fail") {
 		t.Errorf("the status warns of %q", warnings)
 	}
@@ -128,8 +131,11 @@ func TestHealthAllFail(t *testing.T) {
 	if after := s.settled(3); !slices.Equal(before, after) {
 		t.Errorf("pids %v serve, before: %v", after, before)
 	}
-	if forks := events.of(pool.KindFork); len(forks) > 0 {
+	if forks = append(forks, events.of(pool.KindFork)...); len(forks) > 0 {
 		t.Errorf("%d workers were started", len(forks))
+	}
+	if again := events.of(pool.KindUnhealthy); len(again) > 0 {
+		t.Errorf("the next master told it again: %+v", again)
 	}
 	if warnings := s.status().Warnings; len(warnings) > 0 {
 		t.Errorf("the status warns still: %q", warnings)

@@ -238,6 +238,9 @@ func (j *Judge) allFail(now time.Time, v *Verdict, failing []string) {
 			v.News = append(v.News, News{Kind: AllFail, Fault: r.Fault, Status: r.Status, Count: len(failing)})
 		}
 	}
+	if len(failing) == 1 {
+		v.Suspend = failing[0] // nothing else serves, so that its clients wait for its successor
+	}
 	if now.Before(s.Trial) {
 		return
 	}

@@ -63,10 +63,10 @@ func TestJudge(t *testing.T) {
 		"one worker alone is replaced at once, and then from time to time": `
 			. ->
 			x ->
-			x -> !a failing:a
-			x ->
-			x ->
-			x -> !a
+			x -> a !a failing:a
+			x -> a
+			x -> a
+			x -> a !a
 			. -> recovered:a`,
 		"a check that nothing has ever passed replaces nothing": `
 			xx ->

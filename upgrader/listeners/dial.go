@@ -78,3 +78,9 @@ func (g *Group) Suspend(worker string, suspended bool) error {
 	}
 	return err
 }
+
+// slotHeld says whether a worker of the slot has a seat. A queue that a worker left which
+// failed would wait for the one after that.
+func (g *Group) slotHeld(slot int) bool {
+	return slices.ContainsFunc(g.members, func(s *seat) bool { return s.holder != "" && s.slot == slot })
+}

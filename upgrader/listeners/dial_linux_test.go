@@ -2,6 +2,8 @@ package listeners_test
 
 import (
 	"errors"
+	"io"
+	"syscall"
 	"testing"
 
 	"relevo/upgrader/listeners"
@@ -72,5 +74,34 @@ func TestSuspend(t *testing.T) {
 	must(t, g.Serve("w2"))
 	if !g.Serving("w2") {
 		t.Error("the next worker of the slot does not serve")
+	}
+}
+
+// What waits for a worker that failed, and has gone, is reset where its successor has a
+// seat of its own: it would wait for the one after that.
+func TestSuspendedQueueIsRefused(t *testing.T) {
+	g, _ := newGroup(t, "127.0.0.1:0")
+	for i, name := range []string{"w0", "w1"} {
+		take(t, g, name, i)
+		must(t, g.Serve(name))
+	}
+	waiting, err := g.Dial(patience(t), "w1")
+	must(t, err)
+	defer waiting.Close()
+	must(t, g.Suspend("w1", true))
+	must(t, g.Gone("w1")) // without a successor: its slot's next worker takes the queue
+	serve(t, take(t, g, "w2", 1), "w2")
+	if got := answer(t, waiting); got != "w2" {
+		t.Errorf("the slot's next worker: %q", got)
+	}
+	must(t, g.Serve("w2"))
+	refused, err := g.Dial(patience(t), "w0")
+	must(t, err)
+	defer refused.Close()
+	take(t, g, "w3", 0)
+	must(t, g.Suspend("w0", true))
+	must(t, g.Gone("w0"))
+	if _, err := io.ReadAll(refused); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("beside its successor: %v", err)
 	}
 }

@@ -261,6 +261,9 @@ func (g *Group) Gone(worker string) error {
 	}
 	err := g.leave(s)
 	s.holder, s.reserved = "", true
+	if s.suspended && s.share == 0 && g.slotHeld(s.slot) {
+		err = errors.Join(err, refuseWaiting(s.file))
+	}
 	return err
 }
 

@@ -49,6 +49,8 @@ func minHops(*os.File, bool) (int, error)  { return 0, unsupported() }
 func setMinHops(*os.File, bool, int) error { return unsupported() }
 func (*client) hops(int) error             { return unsupported() }
 
+func refuseWaiting(*os.File) error { return unsupported() }
+
 func share(*os.File) error { return unsupported() }
 
 type diag struct{}

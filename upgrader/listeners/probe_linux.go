@@ -131,3 +131,24 @@ func deferAccept(file *os.File, seconds int) (before int) {
 	}
 	return before
 }
+
+// refuseWaiting ends the connections that no worker has accepted: their clients may try
+// again.
+func refuseWaiting(file *os.File) error {
+	if err := setNonblock(file, true); err != nil {
+		return err
+	}
+	for {
+		fd, _, err := unix.Accept4(int(file.Fd()), unix.SOCK_CLOEXEC)
+		switch {
+		case errors.Is(err, unix.EINTR), errors.Is(err, unix.ECONNABORTED):
+		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINVAL): // none waits; it does not listen
+			return nil
+		case err != nil:
+			return fmt.Errorf("cannot refuse the connections that wait at a worker's socket: %w", err)
+		default:
+			unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}) // a reset, not an empty answer
+			unix.Close(fd)
+		}
+	}
+}
