@@ -38,9 +38,18 @@ if (cluster.isPrimary) {
 // nodeSite runs a script of Node.
 func nodeSite(t *testing.T, script string, flags ...string) *site {
 	t.Helper()
+	return nodeSiteWith(t, script, nil, flags...)
+}
+
+// nodeSiteWith has files beside the script.
+func nodeSiteWith(t *testing.T, script string, files map[string]string, flags ...string) *site {
+	t.Helper()
 	testreq.Program(t, "node")
 	s := emptySite(t)
 	s.must(os.WriteFile(s.at("app.js"), []byte(script), 0o644))
+	for name, text := range files {
+		s.must(os.WriteFile(s.at(name), []byte(text), 0o644))
+	}
 	args := append([]string{"run", "--name", "site", "-n", "2", "--canary", "100ms", "--watch-binary=false"}, flags...)
 	s.start(append(args, "--", "node", "app.js")...)
 	s.await("the first server", func() bool { return len(s.status().Listeners) > 0 }) // a slow one may come after its worker is taken as alive

@@ -135,7 +135,7 @@ func TestNodeHandover(t *testing.T) {
 			busy, idle := all[:8], all[8:]
 			var asked atomic.Int64
 			stop := keepAsking(t, busy, &asked)
-			for rolls := 0; rolls < 2 || asked.Load() < int64(*keptRequests); rolls++ {
+			for rolls := 0; (rolls < 2 || asked.Load() < int64(*keptRequests)) && !t.Failed(); rolls++ {
 				askOnce(t, idle) // and once for each worker
 				s.rolls(t)
 				s.leftBy(old)

@@ -28,6 +28,8 @@ type App struct {
 	Capture Capture
 	Balance Balance
 	Rescue  Rescue
+	// NoPreload: Node workers load no file of relevo's before their program.
+	NoPreload bool
 
 	Ready        Ready
 	ReadyTimeout time.Duration

@@ -37,6 +37,8 @@ func appSettings() []Setting {
 		one("rescue", "rescue", choice("WHOSE", oneOf("rescue", RescueOff, RescueLocal, RescueOn), RescueOff, RescueLocal, RescueOn),
 			Roll, func(a *App) *Rescue { return &a.Rescue },
 			"whose idle connections outlive a worker whose program does not drain: off, local (clients on this host), on (the app sees others' requests come from this host)"),
+		one("no_preload", "no-preload", boolean(), Roll, func(a *App) *bool { return &a.NoPreload },
+			"Node workers load no file of relevo's (node --require), by which they end HTTP/2, TLS and WebSockets in an orderly way when they leave"),
 		one("ready", "ready", written("HOW", "auto", ParseReady, Ready.String), Roll, func(a *App) *Ready { return &a.Ready },
 			"how a worker gets known as ready: auto, notify, ipc or delay=D"),
 		one("ready_timeout", "ready-timeout", duration(), Live, func(a *App) *time.Duration { return &a.ReadyTimeout },

@@ -33,6 +33,7 @@ type processLegacy struct {
 	Cluster     *nodecluster.Legacy `json:"cluster,omitempty"`     // it is a worker of Node's cluster
 	Disconnects bool                `json:"disconnects,omitempty"` // its script uses it
 	Claim       string              `json:"claim,omitempty"`       // how it got ready, which waits for its admission
+	Preloaded   bool                `json:"preloaded,omitempty"`   // it heeds what relevo's preload does
 }
 
 // Names of a process's files.
@@ -71,7 +72,7 @@ func (p *Process) isSettled() bool {
 
 func (p *Process) legacy() processLegacy {
 	l := processLegacy{
-		Cluster: p.clusterLegacy(), Disconnects: p.disconnects,
+		Cluster: p.clusterLegacy(), Disconnects: p.disconnects, Preloaded: p.preload.isLoaded(),
 		Greeted: p.greeted.Load(), Departs: p.led.Load(), Tally: p.tally.legacy(), PID: p.pid, Cgroup: p.cgroup.path(), Spoken: p.ready.hasSpoken(), Settled: p.isSettled(), Asked: p.asked.Load(), Tail: p.tail.lines(),
 	}
 	p.binder.legacy(&l)

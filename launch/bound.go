@@ -86,6 +86,8 @@ func (w bound) clashes(other bound) bool {
 	switch {
 	case w.Type != other.Type, w.Address.IP.Port() != other.Address.IP.Port(), w.ReusePort && other.ReusePort:
 		return false
+	case w.Address.IP.Port() == 0: // each time another one: servers of Node's cluster
+		return false
 	}
 	return w.covers(other.Address.IP.Addr()) || other.covers(w.Address.IP.Addr())
 }

@@ -53,6 +53,9 @@ func (p *Process) resumeCluster(l processLegacy) {
 	}
 	p.primary = nodecluster.Resume(p.clusterOptions(), *l.Cluster)
 	p.disconnects = l.Disconnects
+	if l.Preloaded {
+		p.preload.load()
+	}
 	if l.Channel.Torn && !l.Settled {
 		p.release.launcher.warn("a worker is killed: it may wait for a socket that the previous master was killed over", "pid", p.pid)
 		p.handle.killGroup(p.pid)
@@ -122,6 +125,11 @@ func (p *Process) clusterEvent(e nodecluster.Event) {
 		p.introduce() // where it was ready before
 	case nodecluster.Leaving:
 		p.sink(pool.Said{Message: ipc.Draining{}})
+	case nodecluster.Preloaded:
+		p.preload.load()
+		p.sink(pool.FilesAdded{}) // for the legacy
+	case nodecluster.Clear:
+		p.preload.clear.Store(true)
 	}
 }
 

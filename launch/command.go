@@ -24,6 +24,7 @@ type Command struct {
 	ExecFrom   config.ExecFrom
 	Limits     config.Limits
 	Rescue     config.Rescue
+	NoPreload  bool    // of Node workers
 	Sockets    Sockets // for programs that bind for themselves; nil: their binds are not captured
 	Admission  Admission
 

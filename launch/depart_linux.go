@@ -44,15 +44,14 @@ func (p *Process) leadOut(ctx context.Context) {
 	sockets := p.binder.sockets
 	holding := rescue.Take(p.keeps(), p.tally.given())
 	defer holding.Cancel()
-	arrived := p.takeNoMore()
+	arrived, ended := p.takeNoMore(), p.endsConnections()
 	idle := p.poll(ctx, p.overdue, func() bool { return sockets.Emptied(p.order) }) &&
-		p.poll(ctx, p.overdue, func() bool { return arrived() && p.isIdle(ctx, holding) })
+		p.poll(ctx, p.overdue, func() bool { return arrived() && ended() && p.isIdle(ctx, holding) })
 	if ctx.Err() != nil {
 		return
 	}
-	if !idle && p.handsOver() { // what is idle but for a moment can go, too
-		holding.Insist()
-		p.insist(ctx, holding)
+	if !idle && ctx.Err() == nil {
+		p.hasten(ctx, holding, ended)
 	}
 	if !p.poll(ctx, nil, func() bool { return p.handOver(holding) }) {
 		return
@@ -192,8 +191,21 @@ func (p *Process) poll(ctx context.Context, end <-chan struct{}, done func() boo
 // use all the time, but idle between two requests.
 const (
 	lastHold    = 500 * time.Millisecond
-	longestHold = 3 * time.Second
+	longestHold = 1500 * time.Millisecond
 )
+
+// hasten is for the end of patience.
+func (p *Process) hasten(ctx context.Context, holding *rescue.Holding, ended func() bool) {
+	if !ended() && p.primary.Deadline() == nil {
+		ctx, cancel := context.WithTimeout(ctx, lastHold)
+		defer cancel()
+		p.poll(ctx, nil, ended)
+	}
+	if p.handsOver() { // what is idle but for a moment can go, too
+		holding.Insist()
+		p.insist(ctx, holding)
+	}
+}
 
 func (p *Process) insist(ctx context.Context, holding *rescue.Holding) {
 	ctx, cancel := context.WithTimeout(ctx, longestHold)

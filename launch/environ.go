@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"relevo/internal/nodecluster"
 	"relevo/ipc"
 	"relevo/pool"
 )
@@ -30,6 +31,7 @@ type scene struct {
 	control      string // the master's control socket; empty: not told
 	node         bool   // the command is Node itself
 	clustered    bool   // and a worker of Node's cluster
+	preload      string // a file that Node loads before the program; empty: none
 	dir          string // the working directory; PWD must not name another
 	account      *Account
 	watchdog     time.Duration // 0: none
@@ -60,6 +62,9 @@ func environ(master, app []string, s scene) []string {
 	}
 	if _, chosen := env[portVariable]; !chosen && s.port != "" {
 		set(portVariable + "=" + s.port)
+	}
+	if s.preload != "" {
+		set("NODE_OPTIONS=" + nodecluster.WithPreload(env["NODE_OPTIONS"], s.preload))
 	}
 	out := make([]string, 0, len(order))
 	for _, name := range order {

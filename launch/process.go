@@ -31,6 +31,7 @@ type Process struct {
 	untold      []string             // addresses that its servers have opened, for the pool
 	disconnects bool                 // its script uses Node's cluster
 	primary     *nodecluster.Primary // nil: it is no worker of Node's cluster
+	preload     preload
 	pumps       sync.WaitGroup
 	ends        ends
 	begunLines  [2]*prefixer // of the outputs that are prefixed, for a succession

@@ -177,7 +177,7 @@ func (m *Master) drop(g *generation) {
 func (m *Master) command(app config.App, sockets *hold) launch.Command {
 	return launch.Command{
 		App: app.Name, Args: app.Command, Listeners: sockets.forWorkers(), Dir: app.Dir, Env: app.Env, EnvFiles: app.EnvFiles, EnvInherit: app.EnvInherit,
-		Ready: app.Ready, StopSignal: app.StopSignal, ExecFrom: app.ExecFrom, Limits: app.Limits, Rescue: app.Rescue, Sockets: m.socketsFor(app, sockets),
+		Ready: app.Ready, StopSignal: app.StopSignal, ExecFrom: app.ExecFrom, Limits: app.Limits, Rescue: app.Rescue, NoPreload: app.NoPreload, Sockets: m.socketsFor(app, sockets),
 		Admission: m.admission(app),
 		NeedCopy:  m.serving() != nil,
 	}

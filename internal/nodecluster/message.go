@@ -100,7 +100,7 @@ func parse(line []byte) (m received, ours bool, err error) {
 	if json.Unmarshal(line, &outer) != nil || json.Unmarshal(outer.Cmd, &m.Cmd) != nil || !internal(m.Cmd) {
 		return m, false, nil
 	}
-	if m.Cmd == cmdCluster {
+	if m.Cmd == cmdCluster || m.Cmd == cmdRelevo {
 		err = json.Unmarshal(line, &m)
 	}
 	return m, true, err

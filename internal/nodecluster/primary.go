@@ -42,8 +42,8 @@ type Options struct {
 	Tell func(Event)
 }
 
-// Event is what a worker does, as Node's cluster names it. The set is closed: Listening
-// and Leaving.
+// Event is what a worker does, as Node's cluster names it. The set is closed: Listening,
+// Leaving, Preloaded and Clear.
 type Event interface{ event() }
 
 // Listening: a server of the worker listens and accepts as soon as its event loop turns.
@@ -148,6 +148,8 @@ func (p *Primary) Said(line []byte) (program json.RawMessage, ours bool) {
 		p.lost()
 	case m.Cmd == cmdHandle:
 		return p.takeHandle(line), true
+	case m.Cmd == cmdRelevo:
+		p.preloadSaid(m.Act)
 	case m.Act == actQuery:
 		p.query(m)
 	case m.Act == actListening:

@@ -1,0 +1,126 @@
+'use strict';
+// Loaded by relevo into its Node workers, before the program (node --require). It does
+// nothing until the worker has to leave. Then it ends the connections that cannot be handed
+// to another worker, each in its protocol's own way: HTTP/2 by GOAWAY, HTTP/1 inside TLS by
+// "Connection: close", WebSockets by a close frame (1001). --no-preload leaves it out.
+
+// Processes that the program starts are no workers of relevo's.
+const mine = `--require ${JSON.stringify(__filename)}`;
+const options = process.env.NODE_OPTIONS;
+if (options && options.endsWith(mine)) {
+  const rest = options.slice(0, -mine.length).trimEnd();
+  if (rest) process.env.NODE_OPTIONS = rest;
+  else delete process.env.NODE_OPTIONS;
+}
+
+if (process.channel && process.send) install(); // not in a thread
+
+function install() {
+  const net = require('node:net'); // it is there already, for the channel
+  const known = new WeakSet();
+  const servers = new Set(), sessions = new Set(), secure = new Set();
+  let leaving = false, told = false;
+
+  const say = (act, more) => process.connected && process.send({ cmd: 'NODE_RELEVO', act, ...more }, () => {});
+
+  // guarded: whatever another version of Node has instead of what is expected here, the
+  // program does not end for it.
+  const guarded = (does) => (...args) => {
+    try { return does(...args); } catch { return undefined; }
+  };
+
+  process.on('internalMessage', guarded((message) => {
+    if (message.cmd !== 'NODE_RELEVO') return leaving || findServers(); // one may listen now
+    if (message.act === 'leave') leave();
+    if (message.act === 'deadline') closeWebSockets();
+  }));
+  say('preloaded');
+
+  function findServers() {
+    for (const server of process._getActiveHandles()) {
+      if (!(server instanceof net.Server) || known.has(server)) continue;
+      known.add(server);
+      servers.add(server);
+      server.once('close', () => servers.delete(server));
+      server.on('session', guarded((session) => keep(sessions, session)));
+      server.on('secureConnection', guarded((socket) => keep(secure, socket)));
+    }
+  }
+
+  function keep(all, one) {
+    all.add(one);
+    one.once('close', () => all.delete(one));
+    if (leaving && all === sessions) endSession(one);
+  }
+
+  function leave() {
+    if (!leaving) {
+      leaving = true;
+      findServers();
+      for (const server of servers) server.prependListener('request', guarded(lastRequest));
+      for (const session of sessions) endSession(session);
+      honourHandlers();
+      setInterval(guarded(report), 20).unref();
+    }
+    told = false;
+    report();
+  }
+
+  // report says once when nothing is left that relevo has to wait for.
+  function report() {
+    if (told || sessions.size > 0) return;
+    for (const socket of secure) if (speaksHTTP(socket)) return;
+    if (webSockets().length > 0) return;
+    told = true;
+    say('clear');
+  }
+
+  function speaksHTTP(socket) {
+    return listens(socket.server, 'request') > 0;
+  }
+
+  function lastRequest(request, response) {
+    if (request.httpVersionMajor < 2 && request.socket && request.socket.encrypted) {
+      response.shouldKeepAlive = false;
+    }
+  }
+
+  // endSession says that no stream is to come, lets those come that are on their way, and
+  // closes the session with the last one.
+  function endSession(session) {
+    if (session.destroyed || session.closed) return;
+    session.goaway(0, 2 ** 31 - 1);
+    setTimeout(guarded(() => session.destroyed || session.close()), 500).unref();
+  }
+
+  function listens(server, event) {
+    return server ? server.listenerCount(event) : 0;
+  }
+
+  // webSockets are the connections that have left HTTP/1 by an upgrade.
+  function webSockets() {
+    const all = [...process._getActiveHandles(), ...secure];
+    return all.filter((socket) => socket instanceof net.Socket && !socket.destroyed && !socket.parser &&
+      socket.alpnProtocol !== 'h2' && listens(socket.server, 'upgrade') > 0 &&
+      (socket.encrypted || listens(socket.server, 'secureConnection') < 2)); // not what is below TLS; one listener is ours
+  }
+
+  function closeWebSockets() {
+    for (const socket of webSockets()) {
+      const symbol = Object.getOwnPropertySymbols(socket).find((s) => s.description === 'websocket'); // of the module ws
+      if (symbol && socket[symbol] && typeof socket[symbol].close === 'function') socket[symbol].close(1001);
+      else socket.end(Buffer.from([0x88, 2, 0x03, 0xe9]));
+    }
+  }
+
+  // honourHandlers has a program that was written for PM2 hear of its end: PM2 sends SIGINT,
+  // or the message "shutdown".
+  function honourHandlers() {
+    if (process.listenerCount('SIGTERM') > 0) return;
+    if (process.listenerCount('SIGINT') > 0) {
+      process.on('SIGTERM', () => process.emit('SIGINT', 'SIGINT', 2));
+    } else if (process.listeners('message').some((listener) => /['"`]shutdown['"`]/.test(String(listener)))) {
+      process.on('SIGTERM', () => process.emit('message', 'shutdown'));
+    }
+  }
+}

@@ -1,0 +1,93 @@
+package nodecluster
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// preload is what a worker loads before its program.
+//
+//go:embed preload.cjs
+var preload []byte
+
+// Preloaded: the worker has loaded the preload, and heeds Leave and Deadline.
+type Preloaded struct{}
+
+// Clear: the worker has no connection left that it ends by itself.
+type Clear struct{}
+
+func (Preloaded) event() {}
+func (Clear) event()     {}
+
+// cmdRelevo is that of what preload and primary say to each other. Node passes over it.
+const cmdRelevo = "NODE_RELEVO"
+
+// Leave asks the preload to end connections that cannot be handed over.
+func (p *Primary) Leave() error { return p.order("leave") }
+
+// Deadline asks the preload to close WebSockets.
+func (p *Primary) Deadline() error { return p.order("deadline") }
+
+func (p *Primary) order(act string) error {
+	return p.send(order{Cmd: cmdRelevo, Act: act}, nil)
+}
+
+func (p *Primary) preloadSaid(act string) {
+	switch act {
+	case "preloaded":
+		p.opts.Tell(Preloaded{})
+	case "clear":
+		p.opts.Tell(Clear{})
+	}
+}
+
+// InstallPreload puts the preload into a directory, unless it is there, and returns its
+// path. Anyone may read it who may pass through the directory.
+func InstallPreload(dir string) (path string, err error) {
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(preload)
+	path = filepath.Join(dir, "preload-"+hex.EncodeToString(sum[:8])+".cjs")
+	if isPreload(path) {
+		return path, nil
+	}
+	file, err := os.CreateTemp(dir, ".preload-")
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(file.Name()) // there is none after the rename
+	defer file.Close()
+	if _, err := file.Write(preload); err != nil {
+		return "", err
+	}
+	if err := file.Chmod(0o444); err != nil {
+		return "", err
+	}
+	return path, os.Rename(file.Name(), path)
+}
+
+// isPreload says whether a file is ours, and whole.
+func isPreload(path string) bool {
+	info, err := os.Lstat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != 0o444 {
+		return false
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || int(owner.Uid) != os.Geteuid() {
+		return false
+	}
+	text, err := os.ReadFile(path)
+	return err == nil && string(text) == string(preload)
+}
+
+// WithPreload adds the preload to the options that Node takes from its environment.
+func WithPreload(options, path string) string {
+	quoted := `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(path) + `"`
+	return strings.TrimLeft(options+" --require "+quoted, " ")
+}
