@@ -155,7 +155,7 @@ func (g *Group) stakes() (all []stake) {
 		case s.share == 0 || s.slot < 0 || s.shared:
 		case s.id > 0:
 			sharing = 0
-		case s.serving:
+		case s.serving && !s.suspended:
 			sharing--
 		}
 		if sharing < s.share {
