@@ -125,9 +125,9 @@ func TestStickyApp(t *testing.T) {
 func (s *site) warnsOfOneClient(t *testing.T, address string) {
 	t.Helper()
 	for range 20 {
-		if _, err := fetch(address, "/"); err != nil {
-			t.Fatal(err)
-		}
+		conn, err := net.Dial("tcp", address)
+		s.must(err)
+		defer conn.Close()
 	}
 	if said := strings.Join(s.status().Warnings, "\n"); !strings.Contains(said, "come from 127.0.0.1: behind a proxy all clients are one") {
 		t.Errorf("warnings: %q", said)
