@@ -124,7 +124,7 @@ func TestStickyApp(t *testing.T) {
 // warnsOfOneClient wants that status says so where all connections come from one address.
 func (s *site) warnsOfOneClient(t *testing.T, address string) {
 	t.Helper()
-	for range 20 {
+	for range 200 { // the port may have been a client's a moment ago
 		conn, err := net.Dial("tcp", address)
 		s.must(err)
 		defer conn.Close()

@@ -136,7 +136,7 @@ func TestStickyIPv6(t *testing.T) {
 // A worker on trial gets its part of new connections, none on a dark trial, and its share
 // when it is admitted.
 func TestTrial(t *testing.T) {
-	g, _ := newGroup(t, "127.0.0.1:0")
+	g, common := newGroup(t, "127.0.0.1:0")
 	for slot := range 4 {
 		name := fmt.Sprint("old-", slot)
 		serve(t, take(t, g, name, slot), name)
@@ -153,6 +153,16 @@ func TestTrial(t *testing.T) {
 	must(t, g.Accepted(t.Context(), "canary"))
 	if n := canary.count(); n != 1 {
 		t.Errorf("%d probes have reached the dark canary", n)
+	}
+	legacy, files := g.Legacy()
+	next, err := listeners.Inherit(common, legacy, files, options(t))
+	must(t, err)
+	must(t, next.Serve("old-0")) // steers anew
+	for range 100 {
+		ask(t, next, "127.0.0.1")
+	}
+	if n := canary.count(); n != 1 {
+		t.Errorf("a dark canary has got %d connections in the next master", n-1)
 	}
 	must(t, g.Try("canary", 500))
 	before := canary.count()
@@ -178,5 +188,26 @@ func TestTrial(t *testing.T) {
 	}
 	if got := ask(t, g, "127.0.0.1"); got != "canary" {
 		t.Errorf("nobody serves but the dark canary, and %s answers", got)
+	}
+}
+
+// The address that most connections come from is known, on sockets of either family.
+func TestMainClient(t *testing.T) {
+	for address, hosts := range addresses {
+		t.Run(address, func(t *testing.T) {
+			g, _ := newGroup(t, address)
+			host := hosts[len(hosts)-1]
+			const many = 100 // the port may have been a client's a moment ago
+			for range many {
+				defer dial(t, g, host).Close()
+			}
+			want := netip.MustParseAddr(host)
+			if want.Is4() {
+				want = netip.AddrFrom4([4]byte{127, 0, 0, 1}) // whatever was asked
+			}
+			if client, of, all := g.MainClient(); client != want || of < many || all < of {
+				t.Errorf("%d of %d connections come from %s", of, all, client)
+			}
+		})
 	}
 }
