@@ -154,7 +154,7 @@ func (u *Upgrader) Begin() {
 			u.block(l)
 		}
 		if l.seats.used() {
-			u.mendSeats(l)
+			u.mendSeats(l, true)
 		}
 	}
 	for _, l := range u.listeners {

@@ -85,11 +85,14 @@ func (l *Listener) forgetShutdown() error {
 // it shut one down, made it blocking, or shortened its accept queue. What it
 // found is returned, and told to OnHealed. Of a Unix socket the length of the
 // queue cannot be seen, it is set again in silence.
-func (u *Upgrader) Inspect() []Healed {
+func (u *Upgrader) Inspect() []Healed { return u.look(false) }
+
+// look is Inspect; hungUp says that a socket was heard to.
+func (u *Upgrader) look(hungUp bool) []Healed {
 	u.mu.Lock()
 	var found []Healed
 	for _, l := range u.all() {
-		found = append(found, u.inspect(l)...)
+		found = append(found, u.inspect(l, hungUp)...)
 	}
 	u.mu.Unlock()
 	u.tell(found)
@@ -100,12 +103,12 @@ func (u *Upgrader) Inspect() []Healed {
 func (u *Upgrader) Reassert() { u.Inspect() }
 
 // inspect holds u.mu.
-func (u *Upgrader) inspect(l *Listener) (found []Healed) {
+func (u *Upgrader) inspect(l *Listener, hungUp bool) (found []Healed) {
 	if l.standing == parked || l.standing == closed {
 		return nil
 	}
 	if l.seats.used() {
-		u.mendSeats(l)
+		u.mendSeats(l, hungUp)
 		return nil
 	}
 	damage, usual, err := l.damage()

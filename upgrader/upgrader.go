@@ -111,7 +111,7 @@ func (u *Upgrader) watch() (end func()) {
 	}
 	if u.hangups == nil {
 		var err error
-		if u.hangups, err = watchHangups(func() { u.Inspect() }); err != nil {
+		if u.hangups, err = watchHangups(func() { u.look(true) }); err != nil {
 			u.log.Warn("a listener that a worker shuts down is mended late", "err", err)
 		}
 		for _, l := range u.all() {

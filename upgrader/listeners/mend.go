@@ -1,6 +1,7 @@
 package listeners
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -12,29 +13,46 @@ type Mended struct {
 	Queue    bool // its accept queue had become shorter or longer
 }
 
-// Mend gives a worker's seat its accept queue again, for a program sets that in listen(2)
-// after bind(2), and the steering, which a program can end. Whether the socket blocks is
-// its program's own business, which may decide after bind(2), too. It is cheap, and to be
-// called now and then while the worker is young.
-func (g *Group) Mend(worker string) (Mended, error) {
+// Tend gives the workers' seats their accept queues again, for a program sets that in
+// listen(2) after bind(2), and the group its steering, which a program can end. Whether a
+// socket blocks is its program's own business, which may decide after bind(2), too. It is
+// cheap, and to be called now and then while a worker is young. It returns, by worker,
+// what was mended. A seat that does not listen is healed; one that a program has had
+// listen again is heard of otherwise: see Heal.
+func (g *Group) Tend() (mended map[string]Mended, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	s := g.seatOf(worker)
-	if s == nil || g.closed {
-		return Mended{}, nil
+	mended = map[string]Mended{}
+	if g.closed {
+		return mended, nil
 	}
-	if !listening(s.file) {
-		_, err := g.heal()
-		return Mended{ShutDown: true}, err
+	if !g.allListen() {
+		var workers []string
+		workers, err = g.heal()
+		for _, worker := range workers {
+			mended[worker] = Mended{ShutDown: true}
+		}
 	}
-	mended := Mended{Queue: queueLimit(s.file) != s.limit}
+	for _, s := range g.members {
+		if s.holder == "" || mended[s.holder].ShutDown {
+			continue
+		}
+		queue, failed := s.tend()
+		if queue {
+			mended[s.holder] = Mended{Queue: true}
+		}
+		err = errors.Join(err, failed)
+	}
+	return mended, errors.Join(err, g.settle())
+}
+
+// tend says whether the accept queue was another one than it is to be.
+func (s *seat) tend() (queue bool, err error) {
+	queue = queueLimit(s.file) != s.limit
 	if err := share(s.file); err != nil {
-		return mended, fmt.Errorf("cannot mend the socket of worker %s: %w", worker, err)
+		return queue, fmt.Errorf("cannot mend the socket of worker %s: %w", s.holder, err)
 	}
-	if err := s.assert(); err != nil {
-		return mended, err
-	}
-	return mended, g.settle()
+	return queue, s.assert()
 }
 
 // Heal is to be called when the hangup of any seat, or of the common socket, was heard,

@@ -105,8 +105,9 @@ func TestShutdown(t *testing.T) {
 			harm(c)
 			_, err := c.Heal()
 			must(t, err)
+			mended, err := c.Tend()
 			for _, name := range c.names {
-				if mended, err := c.Mend(name); mended.ShutDown || err != nil {
+				if mended[name].ShutDown || err != nil {
 					t.Errorf("%s after Heal: %+v, %v", name, mended, err)
 				}
 			}
@@ -174,7 +175,7 @@ func TestShutdownLeaves(t *testing.T) {
 		must(t, c.Serve(name))
 	}
 	c.shut("w1")
-	if mended, err := c.Mend("w1"); !mended.ShutDown || err != nil {
+	if mended, err := c.Tend(); !mended["w1"].ShutDown || err != nil {
 		t.Fatalf("mended %+v, %v", mended, err)
 	}
 	if c.Serving("w1") || !c.Serving("w0") || !c.Serving("w2") {
