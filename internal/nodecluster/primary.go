@@ -33,7 +33,7 @@ type Options struct {
 	// Send queues a line for the worker, with the socket that goes with it, if any. It
 	// does not block.
 	Send func(line []byte, socket *os.File) error
-	// Open returns the socket for a query. It stays the callee's. It may use the Primary.
+	// Open returns the socket for a query. It stays the callee's.
 	Open func(Query) (*os.File, error)
 	// Share returns what all workers are told of a server: what the first of them said.
 	Share func(key string, data json.RawMessage) json.RawMessage
@@ -101,6 +101,8 @@ func New(o Options) *Primary {
 // Resume returns the primary of a worker of another master.
 func Resume(o Options, l Legacy) *Primary {
 	p := New(o)
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.seq, p.waiting, p.leaving = l.Seq, l.Waiting, l.Leaving
 	for key, data := range l.Servers {
 		p.servers[key] = o.Share(key, data)
@@ -196,15 +198,22 @@ func (p *Primary) takeHandle(line []byte) json.RawMessage {
 	return outer.Msg
 }
 
-// query answers a server's wish to listen. A worker waits for the answer for ever.
+// query answers a server's wish to listen. A worker waits for the answer for ever: it is
+// sent, or in the legacy. So Open runs under p.mu, and what it has to tell waits until
+// Said has returned.
 func (p *Primary) query(m received) {
-	d, answered := p.prepare(m)
-	if answered {
-		return
-	}
-	socket, err := p.opts.Open(m.Query) // without p.mu: its events go to who may ask for the legacy
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	d := &delivery{Query: m.Query, Ack: m.Seq, Key: keyOf(m.Query), Data: m.Data}
+	if _, open := p.servers[d.Key]; open {
+		p.refuse(d, syscall.EADDRINUSE)
+		return
+	}
+	if errno := p.noRoom(d); errno != 0 {
+		p.refuse(d, errno)
+		return
+	}
+	socket, err := p.opts.Open(m.Query)
 	if err != nil {
 		p.refuse(d, errnoOf(err))
 		return
@@ -217,22 +226,6 @@ func (p *Primary) query(m received) {
 	if p.waiting = append(p.waiting, d); len(p.waiting) == 1 {
 		p.deliver()
 	}
-}
-
-// prepare answers at once what gets no socket.
-func (p *Primary) prepare(m received) (d *delivery, answered bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	d = &delivery{Query: m.Query, Ack: m.Seq, Key: keyOf(m.Query), Data: m.Data}
-	if _, open := p.servers[d.Key]; open {
-		p.refuse(d, syscall.EADDRINUSE)
-		return d, true
-	}
-	if errno := p.noRoom(d); errno != 0 {
-		p.refuse(d, errno)
-		return d, true
-	}
-	return d, false
 }
 
 // noRoom says why nothing may be kept for another server. Servers that were closed again
