@@ -253,3 +253,34 @@ process.on('SIGTERM', () => { console.log('terminated'); process.exit(); });
 		}
 	}
 }
+
+// TestNodeHostile: a worker that breaks the protocol's rules harms nobody.
+func TestNodeHostile(t *testing.T) {
+	t.Parallel()
+	s := nodeSite(t, `
+const cluster = require('node:cluster'), http = require('node:http');
+http.createServer((request, response) => response.end('ok')).listen(0, '127.0.0.1');
+process.on('message', message => {
+  if (!message.evil || cluster.worker.id !== 2) return;
+  const say = (message, socket) => process.send(message, socket, () => {});
+  for (let seq = 0; seq < 10000; seq++) {
+    say({ cmd: 'NODE_CLUSTER', act: 'queryServer', index: seq, address: '127.0.0.1', port: 0, addressType: 4, data: null, seq: 1000 + seq });
+    if (seq % 10) continue;
+    say({ cmd: 'NODE_HANDLE_ACK' });
+    say({ cmd: 'NODE_HANDLE_NACK' });
+    say({ cmd: 'NODE_CLUSTER', ack: seq, accepted: true });
+    say({ cmd: 'NODE_CLUSTER', act: 'close', key: '127.0.0.1:0:4:undefined:' + seq });
+    say({ cmd: 'NODE_RELEVO', act: 'clear' });
+  }
+});
+`)
+	s.settled(2)
+	end := s.load()
+	if code, said := s.relevo("send", "site", `{"evil":true}`); code != 0 {
+		t.Fatalf("send: exit code %d: %s", code, said)
+	}
+	s.await("word of the wishes", func() bool { return strings.Contains(s.log.String(), "gets no socket, but an error") })
+	s.rolls(t)
+	wantNothingLost(t, end())
+	s.stop()
+}

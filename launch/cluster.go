@@ -125,6 +125,10 @@ func (p *Process) clusterEvent(e nodecluster.Event) {
 		p.introduce() // where it was ready before
 	case nodecluster.Leaving:
 		p.sink(pool.Said{Message: ipc.Draining{}})
+	case nodecluster.Sent:
+		p.release.launcher.sent.Do(func() {
+			p.release.launcher.warn("a connection or a server that a worker sends beside a message (process.send) is not taken, and ends; the message is", "pid", p.pid)
+		})
 	case nodecluster.Preloaded:
 		p.preload.load()
 		p.sink(pool.FilesAdded{}) // for the legacy

@@ -56,6 +56,7 @@ type Launcher struct {
 	shared    sharedData // of Node's workers
 	handovers handovers  // of their connections
 	primary   sync.Once  // the word about a script's primary branch
+	sent      sync.Once  // the word about what comes beside their messages
 	preload   preloadFile
 
 	starts, looks gate

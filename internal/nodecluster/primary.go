@@ -43,7 +43,7 @@ type Options struct {
 }
 
 // Event is what a worker does, as Node's cluster names it. The set is closed: Listening,
-// Leaving, Preloaded and Clear.
+// Leaving, Sent, Preloaded and Clear.
 type Event interface{ event() }
 
 // Listening: a server of the worker listens and accepts as soon as its event loop turns.
@@ -52,7 +52,12 @@ type Listening struct{ Query }
 // Leaving: the worker disconnects by its own wish (worker.disconnect).
 type Leaving struct{}
 
+// Sent: its program has sent a connection or a server beside a message (process.send). It is
+// not taken.
+type Sent struct{}
+
 func (Listening) event() {}
+func (Sent) event()      {}
 func (Leaving) event()   {}
 
 // Primary serves one worker. Its methods are safe for concurrent use.
@@ -195,6 +200,7 @@ func (p *Primary) takeHandle(line []byte) json.RawMessage {
 	if _, ours, _ := parse(outer.Msg); ours {
 		return nil
 	}
+	p.opts.Tell(Sent{})
 	return outer.Msg
 }
 

@@ -251,6 +251,9 @@ func TestPrograms(t *testing.T) {
 	if !ours || string(program) != `{"take":1}` || !slices.Equal(r.sent, []string{ack}) {
 		t.Errorf("a message with a descriptor: ours %v, says %s, answered %q", ours, program, r.sent)
 	}
+	if !slices.Equal(r.events, []Event{Sent{}}) {
+		t.Errorf("events %v", r.events)
+	}
 }
 
 // A worker that asks without end harms nobody, and gets an answer each time.
