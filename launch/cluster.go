@@ -116,7 +116,7 @@ func (p *Process) tellOpened() {
 }
 
 func (p *Process) clusterEvent(e nodecluster.Event) {
-	switch e.(type) {
+	switch e := e.(type) {
 	case nodecluster.Listening:
 		if p.binder.hasOwn() || !p.ready.accepts() || p.ready.hasSpoken() {
 			return // only an accepted connection counts, or its own word
@@ -130,6 +130,11 @@ func (p *Process) clusterEvent(e nodecluster.Event) {
 			p.release.launcher.warn("a connection or a server that a worker sends beside a message (process.send) is not taken, and ends; the message is", "pid", p.pid)
 		})
 	case nodecluster.Preloaded:
+		if e.Old() {
+			p.release.launcher.oldNode.Do(func() {
+				p.release.launcher.warn(fmt.Sprintf("Node is too old: relevo is tried with %d and newer", nodecluster.Oldest), "pid", p.pid, "node", e.Node)
+			})
+		}
 		p.preload.load()
 		p.sink(pool.FilesAdded{}) // for the legacy
 	case nodecluster.Clear:

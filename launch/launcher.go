@@ -57,6 +57,7 @@ type Launcher struct {
 	handovers handovers  // of their connections
 	primary   sync.Once  // the word about a script's primary branch
 	sent      sync.Once  // the word about what comes beside their messages
+	oldNode   sync.Once  // the word about its version
 	preload   preloadFile
 
 	starts, looks gate

@@ -84,7 +84,8 @@ type received struct {
 	Ack  *integer        `json:"ack"` // of a connection that was passed
 	Query
 
-	Accepted bool `json:"accepted"` // that connection
+	Accepted bool   `json:"accepted"` // that connection
+	Node     string `json:"node"`     // of the preload: the version
 }
 
 // parse says whether a message is the protocol's, and reads it. What is broken in one

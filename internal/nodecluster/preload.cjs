@@ -34,7 +34,7 @@ function install() {
     if (message.act === 'leave') leave();
     if (message.act === 'deadline') closeWebSockets();
   }));
-  say('preloaded');
+  say('preloaded', { node: process.versions.node });
 
   function findServers() {
     for (const server of process._getActiveHandles()) {

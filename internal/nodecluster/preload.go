@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -16,7 +17,17 @@ import (
 var preload []byte
 
 // Preloaded: the worker has loaded the preload, and heeds Leave and Deadline.
-type Preloaded struct{}
+type Preloaded struct{ Node string } // its version
+
+// Oldest is the oldest major version of Node that is tried.
+const Oldest = 18
+
+// Old says whether the worker's Node is older than that. One that is not known is not.
+func (p Preloaded) Old() bool {
+	major, _, _ := strings.Cut(p.Node, ".")
+	number, err := strconv.Atoi(major)
+	return err == nil && number < Oldest
+}
 
 // Clear: the worker has no connection left that it ends by itself.
 type Clear struct{}
@@ -37,10 +48,10 @@ func (p *Primary) order(act string) error {
 	return p.send(order{Cmd: cmdRelevo, Act: act}, nil)
 }
 
-func (p *Primary) preloadSaid(act string) {
-	switch act {
+func (p *Primary) preloadSaid(m received) {
+	switch m.Act {
 	case "preloaded":
-		p.opts.Tell(Preloaded{})
+		p.opts.Tell(Preloaded{m.Node})
 	case "clear":
 		p.opts.Tell(Clear{})
 	}

@@ -52,9 +52,17 @@ func TestWithPreload(t *testing.T) {
 	}
 }
 
+func TestOldNode(t *testing.T) {
+	for version, want := range map[string]bool{"17.9.1": true, "18.0.0": false, "26.1.0": false, "": false, "x": false} {
+		if got := (Preloaded{version}).Old(); got != want {
+			t.Errorf("%q is old: %v, want %v", version, got, want)
+		}
+	}
+}
+
 func TestPreloadSpeaks(t *testing.T) {
 	r := newRig(t)
-	for said, want := range map[string]Event{`{"cmd":"NODE_RELEVO","act":"preloaded"}`: Preloaded{}, `{"cmd":"NODE_RELEVO","act":"clear"}`: Clear{}} {
+	for said, want := range map[string]Event{`{"cmd":"NODE_RELEVO","act":"preloaded","node":"22.1.0"}`: Preloaded{"22.1.0"}, `{"cmd":"NODE_RELEVO","act":"clear"}`: Clear{}} {
 		r.events = nil
 		if r.want(t, said); !slices.Equal(r.events, []Event{want}) {
 			t.Errorf("%s: events %v", said, r.events)

@@ -154,7 +154,7 @@ func (p *Primary) Said(line []byte) (program json.RawMessage, ours bool) {
 	case m.Cmd == cmdHandle:
 		return p.takeHandle(line), true
 	case m.Cmd == cmdRelevo:
-		p.preloadSaid(m.Act)
+		p.preloadSaid(m)
 	case m.Act == actQuery:
 		p.query(m)
 	case m.Act == actListening:
