@@ -63,6 +63,7 @@ func (r *Room) Await(ctx context.Context, until time.Time) (all []*Connection) {
 			for _, e := range events[:max(n, 0)] {
 				if c := r.waiting[e.Fd]; c != nil && c.Next() != Nothing {
 					all = append(all, c)
+					delete(r.waiting, e.Fd) // more may come while this goes on
 				}
 			}
 			if n <= 0 {
