@@ -5,6 +5,7 @@ import (
 	"io"
 	"syscall"
 	"testing"
+	"time"
 
 	"relevo/upgrader/listeners"
 )
@@ -88,6 +89,7 @@ func TestSuspendedQueueIsRefused(t *testing.T) {
 	waiting, err := g.Dial(patience(t), "w1")
 	must(t, err)
 	defer waiting.Close()
+	waiting.SetDeadline(time.Now().Add(tooLong))
 	must(t, g.Suspend("w1", true))
 	must(t, g.Gone("w1")) // without a successor: its slot's next worker takes the queue
 	serve(t, take(t, g, "w2", 1), "w2")
@@ -98,6 +100,7 @@ func TestSuspendedQueueIsRefused(t *testing.T) {
 	refused, err := g.Dial(patience(t), "w0")
 	must(t, err)
 	defer refused.Close()
+	refused.SetDeadline(time.Now().Add(tooLong))
 	take(t, g, "w3", 0)
 	must(t, g.Suspend("w0", true))
 	must(t, g.Gone("w0"))
