@@ -111,6 +111,7 @@ var measurements = []measurement{
 	{"balance", balance},
 	{"spread", evenness},
 	{"cluster", cluster},
+	{"pm2", pm2},
 	{"health", health},
 }
 
