@@ -34,6 +34,24 @@ type Browser struct {
 func New(t testing.TB) *Browser {
 	t.Helper()
 	chromium := testreq.Program(t, "chromium")
+	transport := new(http.Transport)
+	t.Cleanup(transport.CloseIdleConnections)
+	b := &Browser{t: t, client: &http.Client{Transport: transport, Timeout: tooLong}}
+	for range 10 {
+		if port := startDriver(t); port != "" {
+			b.session = "http://127.0.0.1:" + port + "/session"
+			b.begin(chromium)
+			return b
+		}
+	}
+	t.Fatal("chromedriver names no port")
+	return nil
+}
+
+// startDriver returns the port of a chromedriver. It returns none where that has ended at
+// once: it chooses a free port and binds it a moment later, when another process may have it.
+func startDriver(t testing.TB) (port string) {
+	t.Helper()
 	driver := exec.Command(testreq.Program(t, "chromedriver"), "--port=0")
 	driver.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := driver.StdoutPipe()
@@ -47,19 +65,13 @@ func New(t testing.TB) *Browser {
 		_ = syscall.Kill(-driver.Process.Pid, syscall.SIGKILL) // with a browser that is left
 		_ = driver.Wait()
 	})
-	transport := new(http.Transport)
-	t.Cleanup(transport.CloseIdleConnections)
-	b := &Browser{t: t, client: &http.Client{Transport: transport, Timeout: tooLong}}
 	started := regexp.MustCompile(`started successfully on port (\d+)`)
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if found := started.FindStringSubmatch(lines.Text()); found != nil {
-			b.session = "http://127.0.0.1:" + found[1] + "/session"
-			b.begin(chromium) // it says no more than a pipe holds
-			return b
+			return found[1] // it says no more than a pipe holds
 		}
 	}
-	t.Fatal("chromedriver names no port")
-	return nil
+	return ""
 }
 
 func (b *Browser) begin(chromium string) {
