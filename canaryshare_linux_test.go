@@ -120,6 +120,9 @@ func TestCanaryShare(t *testing.T) {
 		t.Errorf("abort: %d %s", code, said)
 	}
 	roll.want(t, 10, "aborted by request")
+	if code, said := s.relevo("reload", "site", "--share", ""); code != 2 || !strings.Contains(said, `cannot read "" as a share`) {
+		t.Errorf("an empty share: exit code %d: %s", code, said)
+	}
 	if code, said := s.relevo("reload", "site", "--share", "60%"); code != 2 || !strings.Contains(said, "cannot give a canary 60% of the new connections: 0% to 50% are possible") {
 		t.Errorf("a share of 60%%: %d %s", code, said)
 	}

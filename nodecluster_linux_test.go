@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"io"
 	"math/big"
 	"net"
@@ -251,6 +252,35 @@ process.on('SIGTERM', () => { console.log('terminated'); process.exit(); });
 		if n := strings.Count(s.log.String(), "terminated"); n != 4 {
 			t.Errorf("balance %s: %d workers heard the stop signal, want 4\n%s", balance, n, s.log)
 		}
+	}
+}
+
+// TestNodeSendsConnection: what a worker sends beside a message is not taken. The message
+// arrives, the connection ends, and the worker can say other things, and listen, later.
+func TestNodeSendsConnection(t *testing.T) {
+	t.Parallel()
+	s := nodeSite(t, `
+require('net').createServer(socket => process.send({ beside: true }, socket)).listen(0, '127.0.0.1');
+process.on('message', message => message.ask && require('net').createServer().listen(0, '127.0.0.2', () => process.send({ listens: true })));
+`)
+	s.settled(2)
+	events := s.record()
+	c, err := net.Dial("tcp", s.status().Listeners[0].Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetReadDeadline(time.Now().Add(tooLong))
+	if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the connection: %v", err)
+	}
+	events.await(pool.KindMessage, 1)
+	if code, said := s.relevo("send", "site", `{"ask":1}`); code != 0 {
+		t.Fatalf("send: exit code %d: %s", code, said)
+	}
+	events.await(pool.KindMessage, 3) // both listen
+	if n := strings.Count(s.log.String(), "is not taken, and ends"); n != 1 {
+		t.Errorf("told %d times", n)
 	}
 }
 

@@ -23,31 +23,45 @@ process.on('SIGTERM', () => { for (const w of Object.values(cluster.workers)) w.
 // cluster compares four Node workers behind relevo with four of Node's own cluster, which
 // hands out connections in turn.
 func cluster(ctx context.Context, b *bench) error {
-	node, err := exec.LookPath("node")
+	n, err := b.startNode(ctx)
 	if err != nil {
-		return fmt.Errorf("cannot find Node: %w: apt-get install nodejs", err)
-	}
-	app, primary := filepath.Join(b.dir, "app.js"), filepath.Join(b.dir, "cluster.js")
-	if err := errors.Join(os.WriteFile(app, []byte(nodeApp), 0o644), os.WriteFile(primary, []byte(nodeCluster), 0o644)); err != nil {
 		return err
+	}
+	primary := filepath.Join(b.dir, "cluster.js")
+	if err = os.WriteFile(primary, []byte(nodeCluster), 0o644); err != nil {
+		return errors.Join(err, n.stop())
+	}
+	p, err := b.startAlone(n.program, primary, n.freePort)
+	if err != nil {
+		return errors.Join(err, n.stop())
+	}
+	err = b.comparePair(ctx, "throughput of 4 Node workers / Node's cluster of 4", "≥ 1.6", "≥ 0.98", n.address, p.address)
+	p.stop()
+	return errors.Join(err, n.stop())
+}
+
+// nodeWorkers are four behind relevo, to be compared with the same script elsewhere.
+type nodeWorkers struct {
+	*app
+	program, script string
+	freePort        string // for the others
+}
+
+func (b *bench) startNode(ctx context.Context) (n nodeWorkers, err error) {
+	if n.program, err = exec.LookPath("node"); err != nil {
+		return n, fmt.Errorf("cannot find Node: %w: apt-get install nodejs", err)
+	}
+	n.script = filepath.Join(b.dir, "app.js")
+	if err = os.WriteFile(n.script, []byte(nodeApp), 0o644); err != nil {
+		return n, err
 	}
 	ours, err := freePort()
 	if err != nil {
-		return err
+		return n, err
 	}
-	theirs, err := freePort()
-	if err != nil {
-		return err
+	if n.freePort, err = freePort(); err != nil {
+		return n, err
 	}
-	a, err := b.startCommand(ctx, 4, nil, node, app, ours)
-	if err != nil {
-		return err
-	}
-	p, err := b.startAlone(node, primary, theirs)
-	if err != nil {
-		return errors.Join(err, a.stop())
-	}
-	err = b.comparePair(ctx, "throughput of 4 Node workers / Node's cluster of 4", "≥ 1.6", "≥ 0.98", a.address, p.address)
-	p.stop()
-	return errors.Join(err, a.stop())
+	n.app, err = b.startCommand(ctx, 4, nil, n.program, n.script, ours)
+	return n, err
 }

@@ -15,27 +15,11 @@ const pm2Version = "pm2@7"
 
 // pm2 compares four Node workers behind relevo with four of PM2 in its cluster mode.
 func pm2(ctx context.Context, b *bench) error {
-	node, err := exec.LookPath("node")
-	if err != nil {
-		return fmt.Errorf("cannot find Node: %w: apt-get install nodejs", err)
-	}
 	program, err := b.findPM2(ctx)
 	if err != nil {
 		return err
 	}
-	app := filepath.Join(b.dir, "app.js")
-	if err := os.WriteFile(app, []byte(nodeApp), 0o644); err != nil {
-		return err
-	}
-	ours, err := freePort()
-	if err != nil {
-		return err
-	}
-	theirs, err := freePort()
-	if err != nil {
-		return err
-	}
-	a, err := b.startCommand(ctx, 4, nil, node, app, ours)
+	n, err := b.startNode(ctx)
 	if err != nil {
 		return err
 	}
@@ -47,14 +31,14 @@ func pm2(ctx context.Context, b *bench) error {
 		}
 		return nil
 	}
-	err = run("start", app, "-i", "4", "--", theirs)
-	if err == nil {
-		err = answers(ctx, "127.0.0.1:"+theirs)
+	theirs := "127.0.0.1:" + n.freePort
+	if err = run("start", n.script, "-i", "4", "--", n.freePort); err == nil {
+		err = answers(ctx, theirs)
 	}
 	if err == nil {
-		err = b.comparePair(ctx, "throughput of 4 Node workers / PM2's cluster of 4", "≥ 2.3", "≥ 1.8", a.address, "127.0.0.1:"+theirs)
+		err = b.comparePair(ctx, "throughput of 4 Node workers / PM2's cluster of 4", "≥ 2.3", "≥ 1.8", n.address, theirs)
 	}
-	return errors.Join(err, run("kill"), a.stop())
+	return errors.Join(err, run("kill"), n.stop())
 }
 
 // findPM2 installs PM2 into the folder of this run where there is none.

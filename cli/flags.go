@@ -59,6 +59,25 @@ func (c *cli) durationFlag(cmd *cobra.Command, value *time.Duration, name, help 
 	cmd.Flags().Var(durationFlag{value}, name, help)
 }
 
+// checkedFlag is a text that the master reads. It is looked at here first, so that an
+// empty one, of a variable that is not set, is no flag that was not given.
+type checkedFlag struct {
+	value *string
+	kind  string
+	check func(string) error
+}
+
+func (f checkedFlag) Set(text string) error {
+	err := f.check(text)
+	if err == nil {
+		*f.value = text
+	}
+	return err
+}
+
+func (f checkedFlag) String() string { return "" }
+func (f checkedFlag) Type() string   { return f.kind }
+
 // flagError rewrites pflag's words into ours: what is wrong, and what to do.
 func flagError(cmd *cobra.Command, err error) error {
 	text := err.Error()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"relevo/config"
 	"relevo/control"
 	"relevo/pool"
 	"relevo/pool/machine"
@@ -46,10 +47,13 @@ goes back.`
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return at once; see relevo status or relevo events")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would change, and change nothing")
 	cmd.Flags().BoolVar(&o.Force, "force", false, "try bytes that failed before")
-	cmd.Flags().StringVar(&o.Canary, "canary", "", "probation of this roll's first worker, a `DURATION`")
-	cmd.Flags().StringVar(&o.Share, "share", "", "the `PART` of new connections that it gets meanwhile, 0% to 50%")
+	cmd.Flags().Var(checkedFlag{&o.Canary, "DURATION", isDuration}, "canary", "probation of this roll's first worker")
+	cmd.Flags().Var(checkedFlag{&o.Share, "PART", isShare}, "share", "the part of new connections that it gets meanwhile, 0% to 50%")
 	return cmd
 }
+
+func isDuration(text string) error { _, err := config.ParseDuration(text); return err }
+func isShare(text string) error    { _, err := config.ParseShare(text); return err }
 
 func (c *cli) rollback() *cobra.Command {
 	var noWait bool

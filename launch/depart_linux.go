@@ -50,7 +50,7 @@ func (p *Process) leadOut(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	if !idle && ctx.Err() == nil {
+	if !idle {
 		p.hasten(ctx, holding, ended)
 	}
 	if !p.poll(ctx, nil, func() bool { return p.handOver(holding) }) {
@@ -169,11 +169,11 @@ func (p *Process) inUse(pids []int, ports []uint16, holding *rescue.Holding) boo
 func (p *Process) poll(ctx context.Context, end <-chan struct{}, done func() bool) bool {
 	for pause := departureFirst; ; pause = min(2*pause, departureLast) {
 		var isDone bool
-		cost := processorTime(func() { isDone = done() })
+		rest := restAfter(pause, func() { isDone = done() })
 		if isDone {
 			return true
 		}
-		wait := time.NewTimer(max(pause, departureRest*cost))
+		wait := time.NewTimer(rest)
 		select {
 		case <-ctx.Done():
 			wait.Stop()
@@ -218,6 +218,11 @@ func (p *Process) insist(ctx context.Context, holding *rescue.Holding) {
 		}
 		return done || time.Since(since) > lastHold
 	})
+}
+
+// restAfter is the pause after a look: longer than the usual one where it was much work.
+func restAfter(usual time.Duration, look func()) time.Duration {
+	return max(usual, departureRest*processorTime(look))
 }
 
 // processorTime is how long f keeps a processor busy. On a machine that has much to do f may

@@ -71,9 +71,7 @@ func (h *handover) run() {
 	defer unix.Close(h.pidfd)
 	gone, leaving, late := h.p.gone, h.leaving, (<-chan time.Time)(nil)
 	for pause := departureFirst; len(h.held) > 0; pause = min(2*pause, departureLast) {
-		began := time.Now()
-		h.give(h.freed())
-		wait := time.NewTimer(max(pause, departureRest*time.Since(began)))
+		wait := time.NewTimer(restAfter(pause, func() { h.give(h.freed()) }))
 		select {
 		case <-leaving: // the worker may have got its stop signal
 			leaving, late = nil, time.After(leavePatience/2)

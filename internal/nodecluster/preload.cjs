@@ -1,8 +1,14 @@
 'use strict';
-// Loaded by relevo into its Node workers, before the program (node --require). It does
-// nothing until the worker has to leave. Then it ends the connections that cannot be handed
-// to another worker, each in its protocol's own way: HTTP/2 by GOAWAY, HTTP/1 inside TLS by
-// "Connection: close", WebSockets by a close frame (1001). --no-preload leaves it out.
+// Loaded by relevo into its Node workers, before the program (node --require).
+// --no-preload leaves it out.
+//
+// When the worker has to leave, it ends the connections that cannot be handed to another
+// worker, each in its protocol's own way: HTTP/2 by GOAWAY, HTTP/1 inside TLS by
+// "Connection: close", WebSockets by a close frame (1001).
+//
+// At any time it leaves out a connection or a server that the program sends beside a
+// message. Where the kernel refuses it, Node would wait for its arrival for ever, and send
+// nothing that comes later.
 
 // Processes that the program starts are no workers of relevo's.
 const mine = `--require ${JSON.stringify(__filename)}`;
@@ -21,7 +27,25 @@ function install() {
   const servers = new Set(), sessions = new Set(), secure = new Set();
   let leaving = false, told = false;
 
-  const say = (act, more) => process.connected && process.send({ cmd: 'NODE_RELEVO', act, ...more }, () => {});
+  const send = process.send;
+  process.send = function (message, handle, ...more) {
+    if (!isHandle(handle)) return send.call(this, message, handle, ...more);
+    say('sent');
+    const keeps = more[0] && more[0].keepOpen;
+    if (handle instanceof net.Socket && !keeps) setImmediate(() => handle.destroy());
+    return send.call(this, message, undefined, ...more);
+  };
+
+  // isHandle knows what Node can send: a net.Socket or net.Server, a dgram.Socket, and the
+  // objects behind them. Of anything else Node says itself that it cannot.
+  function isHandle(one) {
+    if (one === null || typeof one !== 'object') return false;
+    if (one instanceof net.Socket || one instanceof net.Server) return true;
+    const native = one.constructor && one.constructor.name;
+    return typeof one.addMembership === 'function' || ['TCP', 'Pipe', 'UDP'].includes(native);
+  }
+
+  const say = (act, more) => process.connected && send.call(process, { cmd: 'NODE_RELEVO', act, ...more }, () => {});
 
   // guarded: whatever another version of Node has instead of what is expected here, the
   // program does not end for it.

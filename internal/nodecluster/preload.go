@@ -52,6 +52,8 @@ func (p *Primary) preloadSaid(m received) {
 	switch m.Act {
 	case "preloaded":
 		p.opts.Tell(Preloaded{m.Node})
+	case "sent":
+		p.opts.Tell(Sent{})
 	case "clear":
 		p.opts.Tell(Clear{})
 	}
