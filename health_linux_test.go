@@ -216,24 +216,10 @@ func TestHealthWrongPath(t *testing.T) {
 // worker replaced or a request lost. One that falls ill between two masters is found.
 func TestUnitHealth(t *testing.T) {
 	s := newUnitSite(t, "")
-	text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\", %q]\nlisten = [\"web=%s\"]\nworkers = 3\nwatch_binary = false\ndrain_timeout = \"5s\"\n"+
-		"[health]\nhttp = \"/healthz\"\ninterval = \"500ms\"\ntimeout = \"500ms\"\n", s.address, s.address)
-	if err := os.WriteFile(filepath.Join(s.Dir, "relevo.toml"), []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if code, said := s.relevo("install", "-c", s.Dir+"/relevo.toml"); code != 0 {
-		t.Fatalf("install: %d %s", code, said)
-	}
-	s.release("1", "binds")
-	s.Systemctl("start", "web.service")
+	s.startBinding("workers = 3\ndrain_timeout = \"5s\"\n[health]\nhttp = \"/healthz\"\ninterval = \"500ms\"\ntimeout = \"500ms\"\n")
 	before := s.settled(3)
 	load := startLoad(s.address)
-	for range *upheavals {
-		s.murder()
-		if after := s.settled(3); !slices.Equal(before, after) {
-			t.Errorf("pids %v serve, before: %v\n%s", after, before, s.Journal("web.service"))
-		}
-	}
+	s.murders(3)
 	ill, err := fetch(s.address, "/ail?how=500")
 	if err != nil {
 		t.Fatal(err)

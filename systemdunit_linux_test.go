@@ -127,29 +127,42 @@ func exitCode(err error) int {
 	return 0
 }
 
+// startBinding installs and starts an app whose program binds its own port.
+func (s *unitSite) startBinding(settings string) {
+	s.t.Helper()
+	text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\", %q]\nlisten = [\"web=%s\"]\nwatch_binary = false\n%s", s.address, s.address, settings)
+	if err := os.WriteFile(filepath.Join(s.Dir, "relevo.toml"), []byte(text), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+	if code, said := s.relevo("install", "-c", s.Dir+"/relevo.toml"); code != 0 {
+		s.t.Fatalf("install: %d %s", code, said)
+	}
+	s.release("1", "binds")
+	s.Systemctl("start", "web.service")
+}
+
+// murders kills the master again and again. The same workers serve on each time.
+func (s *unitSite) murders(workers int) {
+	s.t.Helper()
+	before := s.settled(workers)
+	for range *upheavals {
+		s.murder()
+		if after := s.settled(workers); !slices.Equal(before, after) {
+			s.t.Errorf("pids %v serve, before: %v\n%s", after, before, s.Journal("web.service"))
+		}
+	}
+}
+
 // TestUnitCaptures: a program that binds its own port gets the master's socket under
 // the unit, too, as root and as another user, before and after its master was killed.
 func TestUnitCaptures(t *testing.T) {
 	for name, limits := range map[string]string{"root": "", "another user": "[limits]\nuser = \"nobody\"\n"} {
 		t.Run(name, func(t *testing.T) {
 			s := newUnitSite(t, "")
-			text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\", %q]\nlisten = [\"web=%s\"]\nworkers = 2\nwatch_binary = false\n%s", s.address, s.address, limits)
-			if err := os.WriteFile(filepath.Join(s.Dir, "relevo.toml"), []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			if code, said := s.relevo("install", "-c", s.Dir+"/relevo.toml"); code != 0 {
-				t.Fatalf("install: %d %s", code, said)
-			}
-			s.release("1", "binds")
-			s.Systemctl("start", "web.service")
-			before := s.settled(2)
+			s.startBinding("workers = 2\n" + limits)
+			s.settled(2)
 			load := startLoad(s.address)
-			for range *upheavals {
-				s.murder()
-				if after := s.settled(2); !slices.Equal(before, after) {
-					t.Errorf("pids %v serve, before: %v\n%s", after, before, s.Journal("web.service"))
-				}
-			}
+			s.murders(2)
 			bindLate(t, s.address)
 			s.release("2", "binds")
 			s.Systemctl("reload", "web.service")
