@@ -45,8 +45,11 @@ func (p *Process) leadOut(ctx context.Context) {
 	holding := rescue.Take(p.keeps(), p.tally.given())
 	defer holding.Cancel()
 	arrived, ended := p.takeNoMore(), p.endsConnections()
-	idle := p.poll(ctx, p.overdue, func() bool { return sockets.Emptied(p.order) }) &&
-		p.poll(ctx, p.overdue, func() bool { return arrived() && ended() && p.isIdle(ctx, holding) })
+	idle := p.poll(ctx, p.overdue, func() bool {
+		// Connections are kept from it meanwhile: it may not come to its queue for them.
+		emptied := sockets.Emptied(p.order)
+		return arrived() && ended() && p.isIdle(ctx, holding) && emptied
+	})
 	if ctx.Err() != nil {
 		return
 	}
