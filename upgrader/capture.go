@@ -122,30 +122,6 @@ func (u *Upgrader) watchSeat(file *os.File) {
 	u.hangups.addSeat(file)
 }
 
-// mendSeats mends what workers have done to sockets of their own: each of them harms
-// nobody else by it, so it is no news. A program asserts its own accept queue when it
-// listens.
-func (u *Upgrader) mendSeats(l *Listener, verify bool) {
-	l.seats.mu.Lock()
-	defer l.seats.mu.Unlock()
-	if err := l.seats.mend(verify); err != nil {
-		u.log.Error("the sockets of workers are damaged", "listener", l.Name, "address", l.Address, "err", err)
-	}
-}
-
-// mend holds s.mu. To verify is to ask the kernel for the order of all sockets, which
-// takes long where there are many: for when one of them was heard to hang up.
-func (s *seating) mend(verify bool) (failed error) {
-	if s.group == nil {
-		return nil
-	}
-	if verify {
-		_, failed = s.group.Heal()
-	}
-	_, err := s.group.Tend()
-	return errors.Join(failed, err)
-}
-
 // files are the sockets of the workers' own.
 func (s *seating) files() (all []*os.File) {
 	s.mu.Lock()

@@ -58,6 +58,7 @@ type Group struct {
 	attached     bool // a program is in force
 	closed       bool
 	blind        bool // the kernel does not tell the order; told once
+	renewed      bool // the common socket is another one: Renewed
 	probes       []*probe
 
 	noDiag atomic.Bool     // the kernel answers nothing about connections
@@ -128,7 +129,7 @@ func (g *Group) Take(worker string, slot int, want SocketOptions) (*os.File, err
 		return nil, err
 	}
 	if !listening(s.file) { // the worker before shut it down
-		if _, err := g.heal(); err != nil {
+		if err := g.repair(); err != nil {
 			return nil, err
 		}
 	}
@@ -212,6 +213,11 @@ func (s *seat) urgency() int { return queueLength(s.file) + s.share }
 func (g *Group) grow() (*seat, error) {
 	if g.closed {
 		return nil, fmt.Errorf("cannot open a socket for a worker at %s: the listener is closed", g.where.address)
+	}
+	if !g.anyListens() {
+		if err := g.repair(); err != nil {
+			return nil, err
+		}
 	}
 	if !g.attached {
 		if err := g.attach(); err != nil {

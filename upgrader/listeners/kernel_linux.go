@@ -172,6 +172,18 @@ func rebind(file *os.File, w where) error {
 	return err
 }
 
+// replace puts a socket behind the descriptor of another one, with its mode.
+func replace(old, fresh *os.File) error {
+	flags, err := unix.FcntlInt(old.Fd(), unix.F_GETFL, 0)
+	if err != nil {
+		return err
+	}
+	if err := setNonblock(fresh, flags&unix.O_NONBLOCK != 0); err != nil {
+		return err
+	}
+	return unix.Dup3(int(fresh.Fd()), int(old.Fd()), unix.O_CLOEXEC)
+}
+
 // shutdownSeat has the socket listen no more, and takes away the mark that a second
 // shutdown(2) leaves (sk_shutdown; inet_shutdown in net/ipv4/af_inet.c): with it, every
 // connection would read an end-of-file.

@@ -57,7 +57,7 @@ func (s *seat) tend() (queue bool, err error) {
 
 // Heal is to be called when the hangup of any seat, or of the common socket, was heard,
 // also if it listens again, and after Inherit where the other master died without a word.
-// It has the sockets that were shut down listen again, steers away from them where others
+// It has the sockets that were shut down listen again, or puts new ones in their places, steers away from them where others
 // serve, and asks the kernel for the order of all. It returns the workers that hold those
 // sockets. While they did not listen, the kernel may have given connections to seats that
 // no worker serves: see Stranded.
@@ -71,32 +71,63 @@ func (g *Group) Heal() (workers []string, err error) {
 }
 
 func (g *Group) heal() (workers []string, err error) {
-	for _, s := range slices.Clone(g.members) {
-		if s.stranger() || listening(s.file) {
-			continue
+	for range healAttempts { // a worker may shut its socket down meanwhile
+		for _, s := range slices.Clone(g.members) {
+			if s.stranger() || listening(s.file) {
+				continue
+			}
+			if s.holder != "" {
+				workers = append(workers, s.holder)
+			}
+			if err := g.revive(s); err != nil {
+				return workers, err
+			}
 		}
-		if s.holder != "" {
-			workers = append(workers, s.holder)
-		}
-		if err := g.revive(s); err != nil {
+		// Steering by the order that is likely comes first: connections do not wait.
+		if err := g.steer(); err != nil {
 			return workers, err
 		}
+		if err = g.verify(); g.allListen() {
+			break
+		}
 	}
-	// Steering by the order that is likely comes first: connections do not wait.
-	if err := g.steer(); err != nil {
-		return workers, err
-	}
-	return workers, g.verify()
+	return workers, err
 }
 
-// revive has a socket listen again. It stands last in the group then; the one that
-// stood last has taken its place.
+const healAttempts = 3
+
+// repair is heal for what can do with the order that is likely.
+func (g *Group) repair() error {
+	_, err := g.heal()
+	if errors.Is(err, errOrder) {
+		g.log.Warn("connections are steered by the order that is likely", "address", g.where.address.String(), "err", err)
+		return nil
+	}
+	return err
+}
+
+// revive has a socket listen again, or another one in its place. It stands last in the
+// group then; the one that stood last has taken its place.
 func (g *Group) revive(s *seat) error {
 	s.serving = false
 	last := len(g.members) - 1
 	at := slices.Index(g.members, s)
 	g.members[at] = g.members[last]
 	g.members[last] = s
+	failed := g.relisten(s)
+	if failed == nil {
+		return nil
+	}
+	worker := s.holder
+	if err := g.renew(s); err != nil {
+		return fmt.Errorf("cannot bring a socket of %s back that worker %s shut down: %w",
+			g.where.address, worker, errors.Join(failed, err))
+	}
+	g.log.Info("a socket that was shut down is replaced", "address", g.where.address.String(), "worker", worker, "reason", failed)
+	return nil
+}
+
+func (g *Group) relisten(s *seat) error {
 	err := share(s.file)
 	if err == nil {
 		err = rebind(s.file, g.where)
@@ -110,10 +141,7 @@ func (g *Group) revive(s *seat) error {
 	if err == nil {
 		err = s.assert()
 	}
-	if err != nil {
-		return fmt.Errorf("cannot bring a socket of %s back that worker %s shut down: %w", g.where.address, s.holder, err)
-	}
-	return nil
+	return err
 }
 
 // Stranded is a socket in which connections wait and which no worker holds.

@@ -23,10 +23,15 @@ const (
 	// strangersAtMost is how many sockets of others are expected in the group.
 	strangersAtMost = 16
 	orderAttempts   = 3
-	sightings       = 8
+	// A member is found when it was seen to drop a packet lead times more than any other:
+	// the packets of others are dropped, too, where an accept queue is full.
+	lead      = 3
+	sightings = 64 // at most
+	perMember = 2  // packets, for a first look
 )
 
 var (
+	errOrder     = errors.New("the order of the sockets is unknown")
 	errUnclear   = errors.New("the kernel's answers contradict each other")
 	errNoPackets = errors.New("packets to the own listener are lost")
 )
@@ -47,7 +52,7 @@ func (g *Group) verify() error {
 		return err
 	})
 	if err != nil {
-		err = fmt.Errorf("cannot tell in which order the sockets of %s stand: %w", g.where.address, err)
+		err = fmt.Errorf("cannot tell in which order the sockets of %s stand: %w: %w", g.where.address, errOrder, err)
 		return errors.Join(err, g.settle())
 	}
 	if !slices.Equal(order, g.members) {
@@ -115,12 +120,19 @@ func (g *Group) confirm(s *seat) {
 		return err
 	})
 	if err == nil && !(stand[0] && g.allListen()) {
-		_, err = g.heal()
+		if _, err = g.heal(); errors.Is(err, errUnclear) { // others' traffic, which ends
+			g.log.Warn("connections are steered by the order that is likely", "address", g.where.address.String(), "err", err)
+			err = nil
+		}
 	}
 	if err = errors.Join(err, g.settle()); err != nil {
 		g.blind = true
 		g.log.Warn("the order of a listener's sockets cannot be confirmed", "address", g.where.address.String(), "err", err)
 	}
+}
+
+func (g *Group) anyListens() bool {
+	return slices.ContainsFunc(g.members, func(s *seat) bool { return !s.stranger() && listening(s.file) })
 }
 
 func (g *Group) allListen() bool {
@@ -152,33 +164,43 @@ func (g *Group) armed(members []*seat, do func() error) error {
 }
 
 // stand says which of the members have the index that the books say, the first of them
-// having the first index: such a one drops two packets that are sent there.
+// having the first index: such a one drops two packets that are sent there, and no more.
 func (g *Group) stand(members []*seat, first int) ([]bool, error) {
 	var indexes []int
 	for i := range members {
-		indexes = append(indexes, first+i, first+i)
+		for range perMember {
+			indexes = append(indexes, first+i)
+		}
 	}
 	clients, err := g.aim(indexes...)
 	defer closeAll(clients)
 	if err != nil {
 		return nil, err
 	}
+	before := make([]uint32, len(members))
+	for i, s := range members {
+		before[i] = s.drops()
+	}
 	stand := make([]bool, len(members))
 	for i, c := range clients {
-		seen, err := c.drops(members[i/2:i/2+1], shortLook)
+		m := i / perMember
+		seen, err := c.drops(members[m:m+1], shortLook)
 		if err != nil {
 			return nil, err
 		}
-		stand[i/2] = (i%2 == 0 || stand[i/2]) && len(seen) > 0 && !seen[0].stranger()
+		stand[m] = (i%perMember == 0 || stand[m]) && len(seen) > 0 && !seen[0].stranger()
+	}
+	for i, s := range members {
+		stand[i] = stand[i] && s.drops()-before[i] == perMember
 	}
 	return stand, nil
 }
 
-// search asks all members. Other packets may be dropped meanwhile, so one must have been
-// seen to drop a packet twice, and alone at last.
+// search asks all members, so often until one is ahead. Other packets may be dropped
+// meanwhile, also earlier ones of this search that come late.
 func (g *Group) search(index int) (*seat, error) {
-	var candidates []*seat
-	for i := range sightings {
+	tally := map[*seat]int{}
+	for range sightings {
 		seen, err := g.sight(index)
 		if err != nil {
 			return nil, err
@@ -186,20 +208,34 @@ func (g *Group) search(index int) (*seat, error) {
 		if seen[0].stranger() {
 			return seen[0], nil
 		}
-		if i == 0 {
-			candidates = seen
-		} else if candidates = both(candidates, seen); len(candidates) < 2 {
-			break
+		for _, s := range seen {
+			tally[s]++
+		}
+		if s := ahead(tally); s != nil {
+			return s, nil
 		}
 	}
-	if len(candidates) != 1 {
-		return nil, errUnclear
-	}
-	return candidates[0], nil
+	return nil, errUnclear
 }
 
-func both(a, b []*seat) []*seat {
-	return slices.DeleteFunc(slices.Clone(a), func(s *seat) bool { return !slices.Contains(b, s) })
+// ahead returns the member that was seen so often that it is no accident, or nil.
+func ahead(tally map[*seat]int) *seat {
+	var best *seat
+	second := 0
+	for s, n := range tally {
+		switch {
+		case best == nil:
+			best = s
+		case n > tally[best]:
+			best, second = s, tally[best]
+		default:
+			second = max(second, n)
+		}
+	}
+	if best == nil || tally[best] < second+lead {
+		return nil
+	}
+	return best
 }
 
 // sight returns the members that drop a packet when one is sent to an index, or a

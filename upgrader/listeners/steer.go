@@ -2,6 +2,7 @@ package listeners
 
 import (
 	"fmt"
+	"slices"
 )
 
 // Serve has new connections go to a worker's seat, as to those of all other workers
@@ -33,8 +34,11 @@ func (g *Group) serve(worker string, trial *int) error {
 		return fmt.Errorf("cannot send connections to worker %s: %w", worker, ErrNoSeat)
 	}
 	if !listening(s.file) {
-		if _, err := g.heal(); err != nil {
+		if err := g.repair(); err != nil {
 			return err
+		}
+		if s.holder != worker {
+			return fmt.Errorf("cannot send connections to worker %s: it shut its socket down: %w", worker, ErrNoSeat)
 		}
 	}
 	before, trialBefore := s.serving, s.trial
@@ -162,22 +166,44 @@ func (g *Group) attach() error {
 	return nil
 }
 
-// force attaches by the first member that lets it: a program may have locked the filters
-// of its own socket (SO_LOCK_FILTER).
+// force attaches by a member that lets it: a program may have locked the filters of its
+// own socket (SO_LOCK_FILTER). It has to listen. Of one that does not the kernel makes a
+// group of its own (reuseport_attach_prog in net/core/sock_reuseport.c): the others are
+// steered as before, and that one never listens again (listen(2) says EADDRINUSE). So it
+// is looked at afterwards, too: its worker may have shut it down just then. Where none
+// listens there is nothing to steer until Heal.
 func (g *Group) force(steering Steering) error {
 	program, err := Program(steering)
 	if err != nil {
 		return err
 	}
-	for _, s := range g.members {
-		if s.stranger() {
+	for _, s := range g.steadiest() {
+		if !listening(s.file) {
 			continue
 		}
-		if err = attach(s.file, program); err == nil {
+		if err = attach(s.file, program); err == nil && listening(s.file) {
 			return nil
 		}
 	}
 	return err
+}
+
+// steadiest are the members, those first that no worker can shut down, and those last
+// whose workers leave.
+func (g *Group) steadiest() []*seat {
+	all := slices.DeleteFunc(slices.Clone(g.members), (*seat).stranger)
+	slices.SortStableFunc(all, func(a, b *seat) int { return a.unsteadiness() - b.unsteadiness() })
+	return all
+}
+
+func (s *seat) unsteadiness() int {
+	switch {
+	case s.holder == "" && s.share == 0:
+		return 0
+	case s.share > 0:
+		return 1
+	}
+	return 2
 }
 
 func (g *Group) steering() Steering {

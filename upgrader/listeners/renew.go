@@ -1,0 +1,40 @@
+package listeners
+
+// renew puts a new socket in the place of one that cannot be brought back, behind the
+// same descriptor. A worker that holds the old one has no seat any more.
+func (g *Group) renew(s *seat) error {
+	fresh, err := openSeat(g.where, s.name())
+	if err != nil {
+		return err
+	}
+	defer fresh.Close()
+	if err := listen(fresh, s.want.Backlog); err != nil {
+		return err
+	}
+	if err := replace(s.file, fresh); err != nil {
+		closeSeat(fresh)
+		return err
+	}
+	if s.holder != "" {
+		s.holder, s.reserved, s.left = "", true, nil
+	}
+	if s.id == 0 {
+		g.renewed = true
+	} else if g.keeper != nil {
+		g.keeper.Drop(s.name())
+		g.keeper.Keep(s.name(), s.file)
+	}
+	s.changed = nil
+	_, err = s.prepare(s.want)
+	return err
+}
+
+// Renewed says whether the common socket is another one than at the last call, behind the
+// same descriptor: copies of it are to be made anew.
+func (g *Group) Renewed() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	was := g.renewed
+	g.renewed = false
+	return was
+}
