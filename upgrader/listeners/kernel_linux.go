@@ -184,9 +184,16 @@ func replace(old, fresh *os.File) error {
 	return unix.Dup3(int(fresh.Fd()), int(old.Fd()), unix.O_CLOEXEC)
 }
 
-// shutdownSeat has the socket listen no more, and takes away the mark that a second
-// shutdown(2) leaves (sk_shutdown; inet_shutdown in net/ipv4/af_inet.c): with it, every
-// connection would read an end-of-file.
+// marked says whether a socket that does not listen has the mark that a second shutdown(2)
+// leaves (sk_shutdown; inet_shutdown in net/ipv4/af_inet.c): with it, every connection
+// would read an end-of-file.
+func marked(file *os.File) bool {
+	poll := []unix.PollFd{{Fd: int32(file.Fd()), Events: unix.POLLRDHUP}}
+	_, err := unix.Poll(poll, 0)
+	return err != nil || poll[0].Revents&unix.POLLRDHUP != 0
+}
+
+// shutdownSeat has the socket listen no more, and takes the mark away.
 func shutdownSeat(file *os.File) error { return unix.Shutdown(int(file.Fd()), unix.SHUT_RDWR) }
 
 // closeSeat takes the socket out of the group even where a process that escaped still

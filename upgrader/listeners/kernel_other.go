@@ -42,6 +42,7 @@ func (*client) polled() (*os.File, error)  { return nil, unsupported() }
 func deferAccept(*os.File, int) int        { return 0 }
 
 func rebind(*os.File, where) error         { return unsupported() }
+func marked(*os.File) bool                 { return false }
 func replace(_, _ *os.File) error          { return unsupported() }
 func shutdownSeat(*os.File) error          { return unsupported() }
 func queueLimit(*os.File) int              { return 0 }

@@ -57,7 +57,8 @@ func (s *seat) tend() (queue bool, err error) {
 
 // Heal is to be called when the hangup of any seat, or of the common socket, was heard,
 // also if it listens again, and after Inherit where the other master died without a word.
-// It has the sockets that were shut down listen again, or puts new ones in their places, steers away from them where others
+// It has the sockets that were shut down listen again, or puts new ones in their places,
+// steers away from them where others
 // serve, and asks the kernel for the order of all. It returns the workers that hold those
 // sockets. While they did not listen, the kernel may have given connections to seats that
 // no worker serves: see Stranded.
@@ -72,19 +73,24 @@ func (g *Group) Heal() (workers []string, err error) {
 
 func (g *Group) heal() (workers []string, err error) {
 	for range healAttempts { // a worker may shut its socket down meanwhile
-		for _, s := range slices.Clone(g.members) {
-			if s.stranger() || listening(s.file) {
-				continue
-			}
+		down := slices.DeleteFunc(slices.Clone(g.members), func(s *seat) bool { return s.stranger() || listening(s.file) })
+		for _, s := range down {
 			if s.holder != "" {
 				workers = append(workers, s.holder)
 			}
+			g.moveToEnd(s)
+		}
+		// Steering by the order that is likely comes first: connections do not wait, and
+		// none goes to a socket that listens again and may have to be shut down once more.
+		if err := g.steer(); err != nil {
+			return workers, err
+		}
+		for _, s := range down {
 			if err := g.revive(s); err != nil {
 				return workers, err
 			}
 		}
-		// Steering by the order that is likely comes first: connections do not wait.
-		if err := g.steer(); err != nil {
+		if err := g.settle(); err != nil {
 			return workers, err
 		}
 		if err = g.verify(); g.allListen() {
@@ -106,14 +112,18 @@ func (g *Group) repair() error {
 	return err
 }
 
-// revive has a socket listen again, or another one in its place. It stands last in the
-// group then; the one that stood last has taken its place.
-func (g *Group) revive(s *seat) error {
+// moveToEnd writes down what the kernel does with a socket that is shut down and listens
+// again: the last one takes its place.
+func (g *Group) moveToEnd(s *seat) {
 	s.serving = false
 	last := len(g.members) - 1
 	at := slices.Index(g.members, s)
 	g.members[at] = g.members[last]
 	g.members[last] = s
+}
+
+// revive has a socket listen again, or another one in its place.
+func (g *Group) revive(s *seat) error {
 	failed := g.relisten(s)
 	if failed == nil {
 		return nil
@@ -128,6 +138,7 @@ func (g *Group) revive(s *seat) error {
 }
 
 func (g *Group) relisten(s *seat) error {
+	marked := marked(s.file)
 	err := share(s.file)
 	if err == nil {
 		err = rebind(s.file, g.where)
@@ -135,7 +146,7 @@ func (g *Group) relisten(s *seat) error {
 	if err == nil {
 		err = listen(s.file, s.want.Backlog)
 	}
-	if err == nil {
+	if err == nil && marked { // resets connections that came meanwhile
 		err = shutdownSeat(s.file)
 	}
 	if err == nil {
