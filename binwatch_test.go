@@ -11,7 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"relevo/control"
+	"relevo/internal/control"
 	"relevo/internal/testreq"
 	"relevo/pool"
 )

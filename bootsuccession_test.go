@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"relevo/control"
+	"relevo/internal/control"
 )
 
 // startBooting starts a master whose workers wait for letThemServe.

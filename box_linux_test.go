@@ -21,7 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"relevo/control"
+	"relevo/internal/control"
 	"relevo/internal/testreq"
 )
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"relevo/prove"
+	"relevo/internal/prove"
 )
 
 var upheavals = flag.Int("upheavals", 2, "how often tests of captured workers upgrade and kill masters, and kill workers")

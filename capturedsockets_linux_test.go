@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"relevo/config"
-	"relevo/control"
+	"relevo/internal/config"
+	"relevo/internal/control"
 	"relevo/internal/procnet"
 	"relevo/internal/testreq"
 )

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"relevo/control"
+	"relevo/internal/control"
 	"relevo/pool/machine"
 )
 

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"relevo/control"
+	"relevo/internal/control"
 	"relevo/internal/testreq"
 )
 

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"relevo/control"
+	"relevo/internal/control"
 )
 
 // devSite is a developer's directory in which `relevo dev` runs.

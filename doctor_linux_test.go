@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"relevo/doctor"
+	"relevo/internal/doctor"
 )
 
 // TestContainerDoctor: in a container the doctor speaks of the container.

@@ -4,9 +4,9 @@ package main
 import (
 	"os"
 
-	"relevo/cli"
+	"relevo/internal/cli"
+	"relevo/internal/launch"
 	"relevo/internal/rescue"
-	"relevo/launch"
 )
 
 func main() {

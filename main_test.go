@@ -8,7 +8,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"relevo/launch"
+	"relevo/internal/launch"
 )
 
 // TestMain lets the test binary be the programs of the scripts: relevo itself,

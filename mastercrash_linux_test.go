@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"relevo/control"
+	"relevo/internal/control"
 )
 
 // app is what relevo status says, from inside.

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"relevo/prove"
+	"relevo/internal/prove"
 )
 
 // programLoad is a running testdata/programs/go/load.

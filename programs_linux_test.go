@@ -14,9 +14,9 @@ import (
 	"testing"
 	"text/tabwriter"
 
-	"relevo/control"
+	"relevo/internal/control"
+	"relevo/internal/prove"
 	"relevo/internal/testreq"
-	"relevo/prove"
 )
 
 var (

@@ -15,10 +15,10 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"relevo/config"
-	"relevo/control"
-	"relevo/launch"
-	"relevo/master"
+	"relevo/internal/config"
+	"relevo/internal/control"
+	"relevo/internal/launch"
+	"relevo/internal/master"
 	"relevo/pool/machine"
 )
 

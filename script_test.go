@@ -19,9 +19,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"relevo/config"
-	"relevo/control"
-	"relevo/prove"
+	"relevo/internal/config"
+	"relevo/internal/control"
+	"relevo/internal/prove"
 )
 
 // tooLong is far more than anything in the scripts takes, and short enough that

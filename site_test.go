@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"relevo/control"
-	"relevo/prove"
+	"relevo/internal/control"
+	"relevo/internal/prove"
 )
 
 // site is a relevo that runs as a user would run it, with releases of app.

@@ -15,7 +15,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"relevo/config"
+	"relevo/internal/config"
 	"relevo/pool"
 )
 

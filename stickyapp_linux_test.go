@@ -16,7 +16,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"relevo/config"
+	"relevo/internal/config"
 	"relevo/internal/testreq"
 )
 

@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"relevo/control"
+	"relevo/internal/control"
 )
 
 // environment is that of every program measured. MPTCP, Go's default for

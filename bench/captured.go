@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"relevo/prove"
+	"relevo/internal/prove"
 )
 
 // captured compares a program that binds its own port as a worker and without a

@@ -22,7 +22,7 @@ import (
 	"strings"
 	"time"
 
-	"relevo/launch"
+	"relevo/internal/launch"
 )
 
 // plan is how much is measured.

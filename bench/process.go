@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"relevo/control"
-	"relevo/launch"
+	"relevo/internal/control"
+	"relevo/internal/launch"
 	"relevo/pool"
 )
 

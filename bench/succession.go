@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"time"
 
-	"relevo/control"
+	"relevo/internal/control"
 )
 
 // successionPool is the number of workers that pass from master to master.

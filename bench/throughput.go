@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"relevo/prove"
+	"relevo/internal/prove"
 )
 
 // throughput compares a pool of one with the bare program, in pairs.

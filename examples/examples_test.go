@@ -18,8 +18,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"relevo/internal/ipc"
 	"relevo/internal/testreq"
-	"relevo/ipc"
 	"relevo/worker/workertest"
 )
 

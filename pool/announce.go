@@ -3,7 +3,7 @@ package pool
 import (
 	"time"
 
-	"relevo/ipc"
+	"relevo/internal/ipc"
 )
 
 // What a change costs to announce grows with the square of the number of workers:

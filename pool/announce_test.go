@@ -5,7 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"relevo/ipc"
+	"relevo/internal/ipc"
 	"relevo/pool/pooltest"
 )
 

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"relevo/ipc"
+	"relevo/internal/ipc"
 	"relevo/pool"
 	"relevo/pool/pooltest"
 )

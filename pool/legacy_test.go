@@ -14,7 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"relevo/ipc"
+	"relevo/internal/ipc"
 	"relevo/pool"
 	"relevo/pool/machine"
 	"relevo/pool/pooltest"

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"syscall"
 
-	"relevo/ipc"
+	"relevo/internal/ipc"
 	"relevo/pool/machine"
 )
 

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"relevo/ipc"
+	"relevo/internal/ipc"
 	"relevo/pool/machine"
 )
 

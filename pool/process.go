@@ -10,8 +10,8 @@ import (
 	"strings"
 	"syscall"
 
-	"relevo/config"
-	"relevo/ipc"
+	"relevo/internal/config"
+	"relevo/internal/ipc"
 )
 
 // Release starts the workers of one generation. All of them run the same bytes

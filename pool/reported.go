@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"relevo/config"
-	"relevo/ipc"
+	"relevo/internal/config"
+	"relevo/internal/ipc"
 	"relevo/pool/machine"
 )
 

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"relevo/ipc"
+	"relevo/internal/ipc"
 	"relevo/pool"
 	"relevo/pool/machine"
 	"relevo/pool/pooltest"

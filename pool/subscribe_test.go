@@ -7,7 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"relevo/ipc"
+	"relevo/internal/ipc"
 	"relevo/pool"
 	"relevo/pool/pooltest"
 )

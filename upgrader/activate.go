@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"relevo/config"
+	"relevo/internal/config"
 )
 
 // Socket is an open socket that the service manager holds and has passed to this

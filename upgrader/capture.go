@@ -10,7 +10,7 @@ import (
 	"strings"
 	"sync"
 
-	"relevo/config"
+	"relevo/internal/config"
 	"relevo/upgrader/listeners"
 )
 

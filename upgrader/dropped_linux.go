@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"relevo/config"
+	"relevo/internal/config"
 )
 
 // Indices of SO_MEMINFO, from linux/sock_diag.h.

@@ -7,7 +7,7 @@ import (
 	"os"
 	"syscall"
 
-	"relevo/config"
+	"relevo/internal/config"
 )
 
 // heldPath is a second link to the file of a Unix socket. Programs remove the path of a

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"relevo/config"
+	"relevo/internal/config"
 	"relevo/internal/procnet"
 )
 

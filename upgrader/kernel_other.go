@@ -2,7 +2,7 @@
 
 package upgrader
 
-import "relevo/config"
+import "relevo/internal/config"
 
 // maxBacklog is what other kernels commonly allow (kern.ipc.somaxconn).
 func maxBacklog() int { return 128 }

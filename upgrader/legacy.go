@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"relevo/config"
+	"relevo/internal/config"
 )
 
 // ListenerLegacy is a listener as it passes from one master to the next. Its

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"relevo/config"
+	"relevo/internal/config"
 )
 
 // Listener is a listening socket that this master holds. Name, Mode, Backlog and

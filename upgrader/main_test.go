@@ -17,7 +17,7 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
-	"relevo/config"
+	"relevo/internal/config"
 	"relevo/upgrader"
 )
 

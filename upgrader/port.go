@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"relevo/config"
+	"relevo/internal/config"
 )
 
 // choosePort replaces port 0 by one that the kernel gives, for a port that was

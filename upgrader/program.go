@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"relevo/config"
+	"relevo/internal/config"
 	"relevo/upgrader/listeners"
 )
 

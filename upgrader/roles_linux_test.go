@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"relevo/config"
+	"relevo/internal/config"
 	"relevo/upgrader"
 )
 

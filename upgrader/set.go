@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"relevo/config"
+	"relevo/internal/config"
 )
 
 // Set makes the listeners those of a new configuration: it opens what is new, all

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"relevo/config"
+	"relevo/internal/config"
 	"relevo/internal/safefile"
 )
 

@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"relevo/config"
+	"relevo/internal/config"
 )
 
 // strange listens at path as some other program would, and leaves the file.

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"sync"
 
-	"relevo/config"
+	"relevo/internal/config"
 )
 
 // Upgrader owns the listeners of a master. Its methods are safe for concurrent

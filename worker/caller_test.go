@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"relevo/ipc"
+	"relevo/internal/ipc"
 	"relevo/worker/workertest"
 )
 

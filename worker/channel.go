@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"relevo/ipc"
+	"relevo/internal/ipc"
 )
 
 // sendTimeout is how long a message waits for a master that does not read.

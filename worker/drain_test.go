@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"relevo/ipc"
+	"relevo/internal/ipc"
 	"relevo/worker/workertest"
 )
 

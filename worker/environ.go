@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"relevo/ipc"
+	"relevo/internal/ipc"
 )
 
 // firstFD is SD_LISTEN_FDS_START of sd_listen_fds(3).

@@ -3,7 +3,7 @@ package worker
 import (
 	"time"
 
-	"relevo/ipc"
+	"relevo/internal/ipc"
 )
 
 func (p *proc) drainingChan() <-chan struct{} {

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"relevo/ipc"
+	"relevo/internal/ipc"
 	"relevo/worker/workertest"
 )
 

@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"relevo/ipc"
+	"relevo/internal/ipc"
 )
 
 // waitingLimit bounds the application messages that wait for OnMessage, in bytes.

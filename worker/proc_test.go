@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"relevo/internal/ipc"
 	"relevo/internal/testreq"
-	"relevo/ipc"
 	"relevo/worker/workertest"
 )
 

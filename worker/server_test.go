@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"relevo/ipc"
+	"relevo/internal/ipc"
 )
 
 // In one process: the drain begins with the end of the context, and hooks of the

@@ -8,7 +8,7 @@ import (
 	"os"
 	"sync"
 
-	"relevo/ipc"
+	"relevo/internal/ipc"
 )
 
 // process is the one worker of this process; see the package comment.

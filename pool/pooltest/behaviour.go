@@ -4,7 +4,7 @@ import (
 	"syscall"
 	"time"
 
-	"relevo/ipc"
+	"relevo/internal/ipc"
 )
 
 // Each behaviour also ends when the test ends the process.

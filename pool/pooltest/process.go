@@ -10,7 +10,7 @@ import (
 	"sync"
 	"syscall"
 
-	"relevo/ipc"
+	"relevo/internal/ipc"
 	"relevo/pool"
 )
 

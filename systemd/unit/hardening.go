@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"relevo/config"
+	"relevo/internal/config"
 )
 
 // hardening is what master and workers cannot do. What a user's manager cannot

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"relevo/config"
+	"relevo/internal/config"
 )
 
 // Times that have no setting of their own.

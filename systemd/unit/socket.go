@@ -5,7 +5,7 @@ import (
 	"net"
 	"path/filepath"
 
-	"relevo/config"
+	"relevo/internal/config"
 )
 
 // sockets makes a unit for each listener, since a .socket unit has one name for

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"relevo/config"
+	"relevo/internal/config"
 )
 
 // Options say what the units are for. All but Name, User, Sockets and Systemd are

@@ -14,7 +14,7 @@ import (
 	"github.com/coreos/go-systemd/v22/unit"
 	"github.com/google/go-cmp/cmp"
 
-	"relevo/config"
+	"relevo/internal/config"
 	"relevo/internal/testreq"
 	. "relevo/systemd/unit"
 )

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"relevo/ipc"
+	"relevo/internal/ipc"
 )
 
 // tooLong is longer than anything here takes, on a machine that is busy with

@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"relevo/config"
+	"relevo/internal/config"
 	"relevo/internal/printable"
 )
 

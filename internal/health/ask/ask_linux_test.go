@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"relevo/config"
+	"relevo/internal/config"
 	"relevo/internal/health/ask"
 )
 

@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"time"
 
-	"relevo/config"
+	"relevo/internal/config"
 )
 
 const (

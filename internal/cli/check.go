@@ -1,0 +1,170 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"relevo/internal/config"
+	"relevo/internal/control"
+	"relevo/internal/launch"
+	"relevo/internal/printable"
+)
+
+func (c *cli) check() *cobra.Command {
+	var asJSON, schema bool
+	cmd := &cobra.Command{
+		Use: "check [FILE]", GroupID: "start", Args: atMostOne("FILE"),
+		Short: "Check a configuration file and what it names; nothing is started or bound",
+		Long: `Check a configuration file (default: ./` + config.DefaultFile + `): every setting, and that the files,
+directories, users and the program that it names are there. Nothing is started,
+no port is bound. Flags and RELEVO_ variables do not count.`,
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON schema of the file")
+	cmd.Flags().MarkHidden("schema")
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		if schema {
+			return c.printSchema()
+		}
+		path := first(args)
+		if path == "" {
+			path = config.DefaultFile
+		}
+		checked := c.checkFile(path)
+		if asJSON {
+			return checked.exit(c.printJSON(checked))
+		}
+		if checked.OK {
+			_, err := fmt.Fprintln(c.stdout, checked.summary())
+			return err
+		}
+		for _, e := range checked.Errors {
+			fmt.Fprintln(c.stderr, printable.Text(e.text))
+		}
+		return checked.exit(nil)
+	}
+	return cmd
+}
+
+func (c *cli) printSchema() error {
+	text, err := config.Schema()
+	if err == nil {
+		_, err = c.stdout.Write(text)
+	}
+	return err
+}
+
+// checked is what `relevo check --json` prints. It has no values of variables.
+type checked struct {
+	File    string       `json:"file"`
+	OK      bool         `json:"ok"`
+	Name    string       `json:"name,omitempty"`
+	Workers int          `json:"workers,omitempty"`
+	Command []string     `json:"command,omitempty"`
+	Listen  []string     `json:"listen,omitempty"`
+	Notes   []string     `json:"notes,omitempty"`
+	Errors  []checkError `json:"errors,omitempty"`
+}
+
+type checkError struct {
+	Line    int    `json:"line,omitempty"`
+	Column  int    `json:"column,omitempty"`
+	Message string `json:"error"`
+	text    string // with its place
+}
+
+func (c *cli) checkFile(path string) checked {
+	result := checked{File: path}
+	dir := logicalDir(c.getenv)
+	file, err := config.Load(path, dir)
+	if err != nil {
+		result.add(err)
+		return result
+	}
+	sources := config.Sources{Defaults: config.Default(), File: file, Dir: dir, NoCommand: !file.Sets("command")}
+	app, notes, err := withRuntime(sources)
+	result.add(errors.Join(err, checkSurroundings(sources, app, err == nil)))
+	if result.OK = result.Errors == nil; result.OK {
+		result.Notes = notes
+		result.Name, result.Workers, result.Command = app.Name, app.Workers, app.Command
+		for _, l := range app.Listen {
+			result.Listen = append(result.Listen, l.String())
+		}
+	}
+	return result
+}
+
+// checkSurroundings looks at what the settings name. The program is looked for
+// only where all else is right: what it needs may be what is wrong.
+func checkSurroundings(s config.Sources, app config.App, valid bool) error {
+	errs := []error{s.CheckFiles()}
+	blame := func(key string, err error) {
+		if err != nil {
+			errs = append(errs, s.Blame(key, err))
+		}
+	}
+	if app.Limits.User != "" {
+		blame("limits.user", launch.CheckUser(app.Limits.User))
+	}
+	if app.Limits.Group != "" {
+		blame("limits.group", launch.CheckGroup(app.Limits.Group))
+	}
+	if valid {
+		blame(checkPlaceholders(app))
+	}
+	if valid && errors.Join(errs...) == nil {
+		err := launch.CheckRoom(commandOf(app))
+		var oversize *launch.OversizeError
+		if errors.As(err, &oversize) && oversize.Variable != "" {
+			blame("env."+oversize.Variable, err)
+		} else {
+			blame("command", err)
+		}
+	}
+	if valid && errors.Join(errs...) == nil && len(app.Command) > 0 {
+		blame("command", launch.Check(commandOf(app)))
+	}
+	return errors.Join(errs...)
+}
+
+// commandOf is what launch would be asked to run, without sockets.
+func commandOf(app config.App) launch.Command {
+	command := launch.Command{Args: app.Command, Dir: app.Dir, Env: app.Env, EnvFiles: app.EnvFiles, EnvInherit: app.EnvInherit, Limits: app.Limits}
+	for _, l := range app.Listen {
+		command.Listeners = append(command.Listeners, launch.Listener{Name: l.Name})
+	}
+	return command
+}
+
+func (r *checked) add(err error) {
+	for _, e := range config.SortedErrors(err) {
+		one := checkError{Message: e.Error(), text: e.Error()}
+		var placed *config.FileError
+		if errors.As(e, &placed) {
+			one.Line, one.Column, one.Message = placed.Line, placed.Column, placed.Err.Error()
+		}
+		r.Errors = append(r.Errors, one)
+	}
+}
+
+// exit is the end of the command where all has been said.
+func (r *checked) exit(err error) error {
+	if err == nil && !r.OK {
+		err = &exitOnly{control.ExitConfig}
+	}
+	return err
+}
+
+func (r *checked) summary() string {
+	if len(r.Command) == 0 {
+		return fmt.Sprintf("%s: ok; it has no command: relevo run -- COMMAND or relevo serve", r.File)
+	}
+	text := fmt.Sprintf("%s: ok: %s, %s of %s", r.File, r.Name, count(r.Workers, "worker"), strings.Join(r.Command, " "))
+	if len(r.Listen) > 0 {
+		text += " on " + strings.Join(r.Listen, ", ")
+	}
+	return strings.Join(append([]string{text}, r.Notes...), "\n  ")
+}

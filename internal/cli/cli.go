@@ -1,0 +1,139 @@
+// Package cli is the command line: it reads flags and arguments, calls, and
+// prints. It has no logic of its own.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"relevo/internal/config"
+	"relevo/internal/control"
+	"relevo/internal/master"
+	"relevo/internal/printable"
+)
+
+// Main runs one command and returns the exit code of the program.
+func Main(args []string, stdin io.Reader, stdout, stderr *os.File) int {
+	c := &cli{
+		signals: master.ReplacedSignals(), // first of all
+		stdin:   stdin, stdout: stdout, stderr: stderr, getenv: os.Getenv,
+		places:    config.FindPlaces(os.Getenv, os.Geteuid(), config.UsableDir),
+		arrive:    master.Arrive,
+		container: findContainer(os.Getpid(), os.Getppid(), processName, os.Getenv),
+		color:     useColor(stderr, os.Getenv), colorOut: useColor(stdout, os.Getenv),
+	}
+	if len(args) == 1 && args[0] == master.CheckVerb {
+		return c.checkLegacy()
+	}
+	root := c.root()
+	root.SetArgs(proxyAddress(scaleDown(args)))
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(context.Background())
+	var quiet *exitOnly
+	switch {
+	case err == nil:
+		return control.ExitOK
+	case errors.As(err, &quiet):
+		return quiet.code
+	}
+	fmt.Fprintln(stderr, c.paint(c.color, red, "relevo:"), printable.Text(err.Error()))
+	return control.ExitCode(err)
+}
+
+// cli is what every command needs of the outside world.
+type cli struct {
+	stdin               io.Reader
+	stdout, stderr      *os.File
+	getenv              func(string) string
+	places              config.Places
+	container           container
+	color, colorOut     bool // of stderr and stdout
+	logFormat, logLevel string
+	arrive              func() (*master.Arrival, error)
+	signals             chan os.Signal // that came before there was a master, nil: nobody takes them yet
+}
+
+// exitOnly ends the program with a code where all has been said.
+type exitOnly struct{ code int }
+
+func (e *exitOnly) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+const rootLong = `relevo keeps a pool of worker processes behind listening sockets that it holds
+itself, and replaces workers, releases and crashed processes while the sockets
+never close.`
+
+const rootExample = `  relevo serve                               the built-in worker: watch a roll in the browser
+  relevo run -l :8080 -n 4 -- ./server       your program, which takes the socket it inherits
+  relevo reload                              replace all workers, one by one, without losing a request
+  relevo prove --url http://127.0.0.1:8080   load the app while it is rolled, and count`
+
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:          "relevo",
+		Short:        "A zero-downtime process master",
+		Long:         rootLong,
+		Example:      rootExample,
+		Version:      version(),
+		SilenceUsage: true,
+		// cobra suggests nothing unless told how far off a word may be.
+		SuggestionsMinimumDistance: 2,
+		SilenceErrors:              true,
+		Args:                       unknownCommand,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(flagError)
+	root.AddGroup(&cobra.Group{ID: "start", Title: "Start a master:"}, &cobra.Group{ID: "talk", Title: "Talk to a running master:"},
+		&cobra.Group{ID: "systemd", Title: "Run under systemd:"})
+	root.AddCommand(
+		c.run(), c.serve(), c.dev(), c.builtinWorker(), c.terminalGuard(),
+		c.status(), c.list(), c.reload(), c.promote(), c.abort(), c.upgrade(), c.rollback(), c.releases(), c.scale(), c.stop(), c.events(), c.send(), c.signal(), c.prove(),
+		c.unit(), c.install(), c.uninstall(), c.reap(),
+		c.check(), c.doctor(), c.version(),
+	)
+	return root
+}
+
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return control.WithExit(notFound(args, cmd.SuggestionsFor(args[0])), control.ExitUsage)
+}
+
+// usage marks an error as one of the command line.
+func usage(err error) error { return control.WithExit(err, control.ExitUsage) }
+
+func (c *cli) version() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(c.stdout, "relevo", version())
+			return err
+		},
+	}
+}
+
+// version tells the module's version, or the revision it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" {
+			return "devel-" + setting.Value[:min(12, len(setting.Value))]
+		}
+	}
+	return "devel"
+}

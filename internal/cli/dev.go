@@ -1,0 +1,395 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"relevo/internal/config"
+	"relevo/internal/control"
+	"relevo/internal/dev"
+	"relevo/internal/master"
+	"relevo/internal/printable"
+	"relevo/internal/safefile"
+)
+
+// Patience in development: nobody waits for a probation, and a page that is kept
+// open does not hold the next version up.
+const (
+	devDrainTimeout = 2 * time.Second
+	devStopGrace    = time.Second
+)
+
+func (c *cli) dev() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "dev [flags] [PACKAGE|SCRIPT|DIR [-- ARG…] | -- COMMAND ARG…]", GroupID: "start",
+		Short: "Build, serve, and roll on every save",
+		Long: `Build, serve, and roll on every save: the browser never sees a refused connection,
+not while something is built, not while the app warms up, and not after a save
+that does not compile: the workers that serve go on until better ones are ready.
+
+In a Go module no configuration is needed: what is watched is what go list says
+that the program is made of. Beside a package.json its start script is run, beside
+a script such as app.js or app.py that; any other script may be named. They bind
+their own port, so that relevo listens only where -l says so. For everything else
+name the command, the files
+whose change counts (default: all below the working directory that .gitignore and
+.ignore do not name), and the build, if there is one. {out} in --build and COMMAND
+is a place outside of what is watched. [dev] in relevo.toml has the same settings,
+and [[dev.rules]] for steps before the build.
+
+` + dev.Help,
+		Example: `  relevo dev                                          the Go program of this directory
+  relevo dev ./cmd/shop -- -v                          with arguments for it
+  relevo dev app.js                                    a script, rolled on every save
+  relevo dev --watch '**/*.py' -- python3 app.py       no build
+  relevo dev --build 'npm run build' --watch 'src/**' -- node dist/server.js
+  relevo dev --build 'cc -o {out} *.c' --watch '*.[ch]' -- {out}`,
+		Args: cobra.ArbitraryArgs,
+	}
+	flags := c.settingFlags(cmd, func(config.Setting) bool { return true })
+	cmd.Flags().Lookup("proxy").NoOptDefVal = config.DefaultProxy
+	sayDefaults(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		defaults, err := devDefaults()
+		if err != nil {
+			return err
+		}
+		sources, err := c.sources(flags, defaults, c.placeFor(cmd, flags))
+		if err != nil {
+			return err
+		}
+		if err := useArguments(&sources, args, cmd.ArgsLenAtDash()); err != nil {
+			return err
+		}
+		return c.runDev(sources)
+	}
+	return cmd
+}
+
+func devDefaults() (config.App, error) {
+	app := config.Default()
+	listen, err := config.ParseListen(defaultServeAddress)
+	app.Listen, app.Workers = []config.Listen{listen}, 1
+	app.Canary, app.DrainTimeout, app.StopGrace = 0, devDrainTimeout, devStopGrace
+	app.WatchBinary = false
+	return app, err
+}
+
+// sayDefaults tells in the help which defaults are others than elsewhere.
+func sayDefaults(flags *pflag.FlagSet) {
+	defaults, err := devDefaults()
+	if err != nil {
+		return // the command itself says so
+	}
+	for name, value := range map[string]string{
+		"listen": defaultServeAddress, "workers": "1", "canary": defaults.Canary.String(), "drain-timeout": defaults.DrainTimeout.String(),
+		"stop-grace": defaults.StopGrace.String(), "watch-binary": "false: each build rolls",
+	} {
+		flag := flags.Lookup(name)
+		flag.Usage, flag.DefValue = flag.Usage+" (default "+value+")", ""
+	}
+}
+
+// useArguments sorts out what stands on the command line: a package before --, a
+// command or the package's arguments after it.
+func useArguments(s *config.Sources, args []string, dash int) error {
+	before, after := args, []string(nil)
+	if dash >= 0 {
+		before, after = args[:dash], args[dash:]
+	}
+	switch {
+	case len(before) > 0 && isCommand(s, before[0]):
+		if len(after) > 0 && (before[0] == "npm" || before[0] == "pnpm") {
+			before = append(slices.Clone(before), "--")
+		}
+		useCommand(s, slices.Concat(before, after))
+	case len(before) > 1:
+		return usage(fmt.Errorf("cannot run %q: name one package or script, or write -- before a command", before))
+	case len(before) == 1:
+		s.Defaults.Dev.Package = before[0]
+		s.Flags["dev.package"] = before
+		s.Flags["command"] = append([]string{before[0]}, after...)
+	case len(after) > 0:
+		s.Flags["command"] = after
+	default:
+		return usePresent(s)
+	}
+	return nil
+}
+
+// usePresent takes the program of the working directory where nothing else is said.
+func usePresent(s *config.Sources) error {
+	app, _ := s.Resolve()
+	if app.Dev.Package != "" {
+		if len(app.Command) == 0 {
+			s.Flags["command"] = []string{app.Dev.Package}
+		}
+		return nil
+	}
+	if len(app.Command) > 0 {
+		return nil
+	}
+	if !hasGoFiles(s.Dir) || !inModule(s.Dir) {
+		command, err := presentScript(app)
+		if command != "" {
+			useCommand(s, []string{command})
+		}
+		if command != "" || err != nil {
+			return usage(err)
+		}
+	}
+	if !inModule(s.Dir) {
+		return usage(errors.New("cannot tell what to run: here is no Go module, package.json or script such as app.js and app.py; write relevo dev SCRIPT, or relevo dev --watch GLOB -- COMMAND ARG…"))
+	}
+	s.Flags["dev.package"] = []string{"."}
+	s.Flags["command"] = []string{"."}
+	return nil
+}
+
+func inModule(dir string) bool {
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return true
+		}
+		if dir == filepath.Dir(dir) {
+			return false
+		}
+	}
+}
+
+// programName is what a package's program is called.
+func programName(pattern, dir string) string {
+	if filepath.IsAbs(pattern) || strings.HasPrefix(pattern, ".") {
+		if path, err := filepath.Abs(filepath.Join(dir, strings.TrimPrefix(pattern, dir))); err == nil {
+			pattern = path
+		}
+	}
+	name := strings.TrimSuffix(filepath.Base(pattern), ".go")
+	return config.NameFor([]string{name}, "")
+}
+
+func (c *cli) runDev(sources config.Sources) error {
+	app, _ := sources.Resolve()
+	if app.Dev.Package != "" {
+		sources.Defaults.Name = programName(app.Dev.Package, sources.Dir)
+	}
+	app, notes, err := resolveDev(sources)
+	if err != nil {
+		return err
+	}
+	if app.Dev.Delve && app.Dev.Package == "" {
+		return usage(errors.New("cannot use --delve: it builds a Go package for the debugger, and here a command is run; name the package, or leave it out"))
+	}
+	app.Dev.Watch = watchedScript(app, sources.Dir)
+	app.Dev.Open = app.Dev.Open && isTerminal(c.stderr)
+	if app.Dev.Open && app.Dev.Proxy == "" {
+		app.Dev.Proxy = config.DefaultProxy
+	}
+	c.logFormat, c.logLevel = string(app.LogFormat), app.LogLevel.String()
+	stderr := newLogQueue(c.stderr)
+	defer stderr.close()
+	log, err := c.logger(stderr)
+	if err != nil {
+		return err
+	}
+	debug.SetGCPercent(masterGC)
+	tell(log, notes)
+	return c.develop(sources, app, notes, stderr, log)
+}
+
+// resolveDev is resolve; of a Go package that is built the command is known already.
+func resolveDev(sources config.Sources) (config.App, []string, error) {
+	app, err := sources.Resolve()
+	if app.Dev.Package == "" {
+		return resolve(sources)
+	}
+	app, err = fitting(sources, app, err)
+	return app, nil, err
+}
+
+func reloadDev(sources config.Sources) (config.App, []string, error) {
+	sources, err := sources.Reread()
+	if err != nil {
+		return config.App{}, nil, invalid(err)
+	}
+	return resolveDev(sources)
+}
+
+// develop runs the master and the loop beside it.
+func (c *cli) develop(sources config.Sources, app config.App, notes []string, stderr io.Writer, log *slog.Logger) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	o, err := c.devOptions(sources, app, stderr, log)
+	if err != nil {
+		return err
+	}
+	page := newBrowser(app, sources.Dir, log)
+	o.Browser = page.forLoop()
+	o.Open = func(address string) { c.open(page, address, log) }
+	defer func() { cancel(); page.wait() }()
+	loop, err := dev.New(ctx, o)
+	if err != nil {
+		return err
+	}
+	app.Command = loop.Command(app.Command)
+	given := sources
+	reread := loader(func() (config.App, []string, error) { return reloadDev(given) }).telling(log, notes)
+	load := func() (config.App, error) {
+		app, err := reread()
+		app.Command, app.WatchBinary = loop.Command(app.Command), false
+		return app, err
+	}
+	keys, err := c.readKeys(log)
+	if err != nil {
+		return err
+	}
+	defer keys.close()
+	loop.UseKeys(keys.keys)
+	attach := func(m *master.Master) error {
+		status, err := m.Status()
+		if err == nil && len(status.Listeners) > 0 {
+			err = page.begin(ctx, status.Listeners)
+		}
+		if err != nil {
+			return err
+		}
+		page.greet(c, log)
+		loop.Attach(m) // now that it can show what fails
+		return nil
+	}
+	ended := make(chan struct{})
+	go func() { defer close(ended); loop.Run(ctx) }()
+	defer func() { cancel(); <-ended }()
+	return master.Run(ctx, master.Options{
+		App: app, ConfigFile: fileOf(sources), Places: c.places, Log: quieter(log, app), Streams: c.streams(app.Output), Version: version(),
+		Load: load, Attach: attach, Await: loop.Await,
+		Started: func(listeners []control.Listener) {
+			c.greet(stderr, app, listeners)
+			if page.waits() { // for the port that the app has bound by now
+				if err := page.begin(ctx, listeners); err != nil {
+					log.Error(err.Error())
+				}
+				page.greet(c, log)
+			}
+			loop.Serving()
+		},
+	})
+}
+
+func fileOf(s config.Sources) string {
+	if s.File == nil {
+		return ""
+	}
+	return s.File.Path()
+}
+
+// quieter keeps what the loop tells in one line out of the log, unless somebody
+// wants to see it.
+func quieter(log *slog.Logger, app config.App) *slog.Logger {
+	if app.LogLevel < slog.LevelInfo {
+		return log
+	}
+	return slog.New(atLeast{log.Handler(), slog.LevelWarn})
+}
+
+// toldOtherwise are the beginnings of what the loop tells with the reason and the
+// last output.
+var toldOtherwise = []string{"roll failed", "roll ended: ", "start failed", "roll refused: ", "reload refused: "}
+
+type atLeast struct {
+	slog.Handler
+	level slog.Level
+}
+
+func (h atLeast) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= h.level && h.Handler.Enabled(ctx, l)
+}
+func (h atLeast) Handle(ctx context.Context, r slog.Record) error {
+	for _, told := range toldOtherwise {
+		if strings.HasPrefix(r.Message, told) {
+			return nil
+		}
+	}
+	return h.Handler.Handle(ctx, r)
+}
+func (h atLeast) WithAttrs(a []slog.Attr) slog.Handler {
+	return atLeast{h.Handler.WithAttrs(a), h.level}
+}
+func (h atLeast) WithGroup(name string) slog.Handler {
+	return atLeast{h.Handler.WithGroup(name), h.level}
+}
+
+func (c *cli) devOptions(sources config.Sources, app config.App, stderr io.Writer, log *slog.Logger) (dev.Options, error) {
+	place := filepath.Join(c.places.AppState(app.Name), "dev")
+	err := safefile.CheckDir(place) // what lies there is run
+	if err == nil {
+		err = safefile.MkdirAll(place, 0o711, 0o711)
+	}
+	if err != nil {
+		return dev.Options{}, fmt.Errorf("cannot use %s for what is built: %w; RELEVO_STATE_DIR chooses another place", place, err)
+	}
+	o := dev.Options{
+		Dir: sources.Dir, Dev: app.Dev, Place: place, Store: c.places.ReleaseStore(app.Name), Name: app.Name, Log: log,
+		Say: func(n dev.Note) { fmt.Fprintln(stderr, c.noteText(n)) },
+		// Erase the screen and what scrolled off it; the cursor goes home (xterm).
+		ClearScreen: func() { io.WriteString(stderr, "\x1b[H\x1b[2J\x1b[3J") },
+	}
+	if file := fileOf(sources); file != "" {
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(sources.Dir, file)
+		}
+		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+			o.ConfigFile = file
+		}
+	}
+	return o, nil
+}
+
+func (c *cli) noteText(n dev.Note) string {
+	code := dim
+	switch n.Kind {
+	case dev.Good:
+		code = green
+	case dev.Bad:
+		code = red
+	}
+	first, rest, more := strings.Cut(printable.Text(n.Text), "\n")
+	text := c.paint(c.color, code, "▸ ") + c.paint(c.color, code, first)
+	if more {
+		text += "\n" + rest
+	}
+	return text
+}
+
+// open shows the page in the browser.
+func (c *cli) open(page *browser, address string, log *slog.Logger) {
+	program := "xdg-open"
+	if runtime.GOOS == "darwin" {
+		program = "open"
+	}
+	url := "http://" + browsable(address)
+	if proxied := page.url(); proxied != "" {
+		url = proxied
+	}
+	cmd := exec.Command(program, url)
+	if err := cmd.Start(); err != nil {
+		log.Warn("cannot open the browser", "url", url, "err", err)
+		return
+	}
+	go cmd.Wait()
+}

@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"relevo/internal/control"
+	"relevo/pool"
+	"relevo/pool/machine"
+)
+
+func (c *cli) promote() *cobra.Command {
+	cmd := c.talking("promote [NAME]", "End the probation of a roll's canary well: the roll goes on",
+		func(ctx context.Context, args []string, asJSON bool) error {
+			client, err := c.connect(ctx, first(args))
+			if err != nil {
+				return err
+			}
+			canary, err := client.Promote(ctx)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return c.printJSON(canary)
+			}
+			_, err = fmt.Fprintf(c.stdout, "%s: worker %s in slot %d is promoted: the roll goes on\n", client.Name(), canary.ID, canary.Slot)
+			return err
+		})
+	cmd.Long = `End the probation of a roll's first worker, the canary, as if its time were over:
+the roll goes on, and whoever waits for it gets its end. The exit code is 75 while
+the canary starts, and 1 where none is on probation.`
+	return cmd
+}
+
+func (c *cli) abort() *cobra.Command {
+	cmd := c.talking("abort [NAME]", "End a roll: the old release serves on",
+		func(ctx context.Context, args []string, asJSON bool) error {
+			client, err := c.connect(ctx, first(args))
+			if err != nil {
+				return err
+			}
+			result, err := client.Abort(ctx)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				err = c.printJSON(result)
+			} else if result.Result == machine.RolledBack {
+				_, err = fmt.Fprintf(c.stdout, "%s: the roll to generation %d is aborted, generation %d serves\n", client.Name(), result.Generation, result.From)
+			}
+			switch {
+			case err != nil || result.Result == machine.RolledBack:
+				return err
+			case asJSON:
+				return &exitOnly{rollExit(result)}
+			}
+			return control.WithExit(result.Error(), rollExit(result))
+		})
+	cmd.Long = `End the roll that is under way, and wait until all slots are back on the old
+release. Whoever waits for the roll is told (exit code 10). The release is not
+taken for bad: the next reload tries it again.`
+	return cmd
+}
+
+// longProbation is one that a person waits for.
+const longProbation = 5 * time.Second
+
+// probationText is empty for a probation that is over at once.
+func probationText(e pool.Event, slot int) string {
+	lasts := time.Duration(0)
+	if e.AfterMS != nil { // what answers may be any program
+		lasts = time.Duration(*e.AfterMS) * time.Millisecond
+	}
+	if lasts < longProbation && e.Share == "" {
+		return ""
+	}
+	text := fmt.Sprintf("worker %s in slot %d is on probation for %s", e.ID, slot, shortDuration(lasts))
+	if e.Share != "" {
+		text += ", with " + e.Share + " of the new connections"
+	}
+	if e.Hint != "" {
+		text += "; " + e.Hint
+	}
+	return text + "; relevo promote, relevo abort"
+}
+
+// printCanary tells of a canary on probation.
+func (c *cli) printCanary(canary *pool.Canary) {
+	if canary == nil {
+		return
+	}
+	text := fmt.Sprintf("on probation: worker %s in slot %d, for %s", canary.ID, canary.Slot, shortDuration(max(time.Until(canary.Until), 0)))
+	if canary.Share != "" {
+		text += ", with " + canary.Share + " of the new connections"
+	}
+	fmt.Fprintln(c.stdout, text+"; relevo promote, relevo abort")
+	if canary.Hint != "" {
+		fmt.Fprintln(c.stdout, c.paint(c.colorOut, yellow, canary.Hint))
+	}
+}

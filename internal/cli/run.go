@@ -1,0 +1,218 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"relevo/internal/config"
+	"relevo/internal/control"
+	"relevo/internal/launch"
+	"relevo/internal/master"
+	"relevo/internal/oomscore"
+)
+
+func (c *cli) run() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "run [flags] [--] [COMMAND|SCRIPT|DIR ARG…]", GroupID: "start",
+		Short: "Run a command as a pool of workers, in the foreground",
+		Long: `Run a command as a pool of workers, in the foreground.
+
+Each worker inherits the listening sockets from descriptor 3 on, the way systemd
+passes them (LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES). Arguments may hold {fd},
+{fd:NAME}, {addr}, {addr:NAME} and {slot}.
+
+Signals: HUP reloads (where the terminal has gone it is a stop), TERM, INT and
+QUIT stop gracefully (a second one, half a second later or more, forces), TTIN
+and TTOU add and take away a worker, USR2 replaces relevo itself. Settings come
+from flags, from RELEVO_FLAG_NAME in the environment and from relevo.toml; the
+first of these that has one wins. Without COMMAND that of the file is run.
+
+COMMAND may be a script (app.js, app.ts, app.py, app.rb, config.ru, app.php, x.sh),
+which its interpreter runs, a directory with a package.json, or npm start, npm run X,
+npx, yarn, pnpm and bun run: what they run is run without them. Flags stand before
+it; what comes after it is its own.`,
+		Example: `  relevo run -i 4 app.js
+  relevo run npm start
+  relevo run -l :8080 -n 4 -- ./server
+  relevo run -l :8080 -- node server.mjs
+  relevo run -l web=:8080 -l unix:/run/app.sock,mode=0660 -- ./server --http-fd {fd:web}
+  relevo run -l :8000 -- uvicorn --fd {fd} app:app`,
+		Args: cobra.ArbitraryArgs,
+	}
+	cmd.Flags().SetInterspersed(false)
+	flags := c.appFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			flags.texts["command"] = args
+		}
+		return c.runMaster(cmd, flags, func(at place) (config.Sources, error) {
+			return c.sources(flags, c.container.fit(config.Default()), at)
+		})
+	}
+	return cmd
+}
+
+// runMaster looks at what it inherits before anything else: what a successor goes on
+// with it knows from the previous master, and what read returns is for reloads then.
+func (c *cli) runMaster(cmd *cobra.Command, flags *appFlags, read func(at place) (config.Sources, error)) error {
+	arrival, err := c.arrive()
+	if err != nil {
+		return err
+	}
+	at := c.placeAfter(arrival, cmd, flags)
+	load := func() (config.App, []string, error) {
+		sources, err := read(at)
+		if err != nil {
+			return config.App{}, nil, err
+		}
+		return resolve(sources)
+	}
+	app, succeeds := arrival.App()
+	var notes []string
+	if !succeeds {
+		app, notes, err = load()
+	}
+	if err == nil {
+		err = c.serveApp(app, notes, at, arrival, load)
+	}
+	if control.ExitCode(err) == control.ExitConfig && !arrival.First() {
+		// That code ends the service, and workers of the previous master may serve.
+		err = &control.Error{Message: err.Error(), Exit: control.ExitFailure}
+	}
+	return err
+}
+
+// loader reads an app, and what there is to tell of it.
+type loader func() (app config.App, notes []string, err error)
+
+// telling has what a reload reads told of in the log, where that was not told before.
+func (l loader) telling(log *slog.Logger, told []string) func() (config.App, error) {
+	return func() (config.App, error) {
+		app, notes, err := l()
+		if cannotRun := new(runtimeError); errors.As(err, &cannotRun) {
+			err = control.WithExit(err, control.ExitRollFailed)
+		}
+		if err == nil && !slices.Equal(notes, told) {
+			tell(log, notes)
+			told = notes
+		}
+		return app, err
+	}
+}
+
+func tell(log *slog.Logger, notes []string) {
+	for _, note := range notes {
+		log.Warn(note)
+	}
+}
+
+// serveApp is a master's life.
+func (c *cli) serveApp(app config.App, notes []string, at place, arrival *master.Arrival, load loader) error {
+	c.logFormat, c.logLevel = string(app.LogFormat), app.LogLevel.String()
+	stderr := newLogQueue(c.stderr)
+	defer stderr.close()
+	log, err := c.logger(stderr)
+	if err != nil {
+		return err
+	}
+	// The master allocates little and seldom; a tighter heap keeps it small beside
+	// many workers, whose own GOGC is not touched.
+	debug.SetGCPercent(masterGC)
+	c.container.tell(log, app)
+	tell(log, notes)
+	var workerScore *int
+	if score, ok := oomscore.Protect(); ok {
+		workerScore = &score
+	}
+	return master.Run(context.Background(), master.Options{
+		WorkerOOMScoreAdj: workerScore,
+		Arrival:           arrival, Signals: c.signals, Terminal: isTerminal(c.stderr) || isTerminal(c.stdout),
+		App: app, ConfigFile: at.file, Dir: at.dir, Places: arrival.Places(c.places), Log: log, Streams: c.streams(app.Output), Version: version(),
+		Load:    load.telling(log, notes),
+		Started: func(listeners []control.Listener) { c.greet(stderr, app, listeners) },
+	})
+}
+
+// masterGC is GOGC of the master.
+const masterGC = 40
+
+// resolve returns a valid app whose command is a program, and what there is to tell of it.
+func resolve(sources config.Sources) (config.App, []string, error) {
+	app, notes, err := withRuntime(sources)
+	app, err = fitting(sources, app, err)
+	return app, notes, err
+}
+
+// fitting adds to an app's error that its placeholders do not name its listeners.
+func fitting(sources config.Sources, app config.App, err error) (config.App, error) {
+	if err == nil {
+		if key, wrong := checkPlaceholders(app); wrong != nil {
+			err = sources.Blame(key, wrong)
+		}
+	}
+	if cannotRun := new(runtimeError); errors.As(err, &cannotRun) {
+		return app, cannotRun
+	}
+	return app, invalid(err)
+}
+
+// checkPlaceholders returns the key of the setting that it does not agree with.
+func checkPlaceholders(app config.App) (key string, err error) {
+	var names []string
+	for _, l := range app.Listen {
+		names = append(names, l.Name)
+	}
+	if err := launch.CheckArguments(app.Command, names); err != nil {
+		return "command", err
+	}
+	return launch.CheckVariables(app.Env, names)
+}
+
+// streams chooses what becomes of the workers' output.
+func (c *cli) streams(o config.Output) launch.Streams {
+	if o == config.OutputInherit {
+		return launch.Streams{Inherit: [2]*os.File{c.stdout, c.stderr}}
+	}
+	return launch.Streams{
+		Out: c.stdout, Err: c.stderr, ColorOut: c.colorOut, ColorErr: c.color,
+		TerminalOut: isTerminal(c.stdout), TerminalErr: isTerminal(c.stderr),
+		PrefixOut: o == config.OutputPrefix || (o == config.OutputAuto && isTerminal(c.stdout)),
+		PrefixErr: o == config.OutputPrefix || (o == config.OutputAuto && isTerminal(c.stderr)),
+	}
+}
+
+// isTCP says whether the i-th listener is one. Those that programs bind are known by their
+// addresses alone.
+func isTCP(app config.App, i int, l control.Listener) bool {
+	if l.Captured {
+		_, _, err := net.SplitHostPort(l.Address)
+		return err == nil && !strings.ContainsAny(l.Address[:1], "/@u")
+	}
+	return strings.HasPrefix(string(app.Listen[i].Network), "tcp")
+}
+
+// greet tells a person at a terminal where to look and what to type.
+func (c *cli) greet(to io.Writer, app config.App, listeners []control.Listener) {
+	if !isTerminal(c.stderr) {
+		return
+	}
+	for i, l := range listeners {
+		address := l.Address
+		if isTCP(app, i, l) {
+			address = "http://" + browsable(l.Address)
+		}
+		fmt.Fprintf(to, "\n  %s %s\n", c.paint(c.color, bold, app.Name), address)
+	}
+	fmt.Fprintf(to, "  %s\n\n", c.paint(c.color, dim,
+		fmt.Sprintf("relevo status %[1]s · relevo reload %[1]s · Ctrl-C stops, a second one forces", app.Name)))
+}

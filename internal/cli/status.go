@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"relevo/internal/config"
+	"relevo/internal/control"
+	"relevo/pool"
+	"relevo/pool/machine"
+)
+
+func (c *cli) status() *cobra.Command {
+	return c.talking("status [NAME]", "Show the pool: workers, generations, the last roll",
+		func(ctx context.Context, args []string, asJSON bool) error {
+			client, err := c.connect(ctx, first(args))
+			if err != nil {
+				return err
+			}
+			status, err := client.Status(ctx)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return c.printJSON(status)
+			}
+			return c.printStatus(status)
+		})
+}
+
+func (c *cli) printStatus(s control.Status) error {
+	var addresses []string
+	for _, l := range s.Listeners {
+		text := l.Name + "=" + l.Address
+		addresses = append(addresses, text+howShared(l))
+	}
+	fmt.Fprintf(c.stdout, "%s  %s  generation %d  master pid %d  relevo %s\n",
+		c.paint(c.colorOut, bold, s.Name), s.State, s.Generation, s.PID, s.Version)
+	if len(addresses) > 0 {
+		fmt.Fprintf(c.stdout, "listening on %s\n", strings.Join(addresses, "  "))
+	}
+	if s.State == "rolling" {
+		fmt.Fprintf(c.stdout, "rolling%s\n", fromTo(s.Release, s.Rolling))
+	}
+	c.printCanary(s.Canary)
+	for _, warning := range s.Warnings {
+		fmt.Fprintln(c.stdout, c.paint(c.colorOut, yellow, warning))
+	}
+	fmt.Fprintln(c.stdout)
+	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "SLOT\tWORKER\tPID\tGEN\tSTATE\tUP\tRESPAWNS\tRELEASE\tNOTE")
+	for _, w := range s.Workers {
+		fmt.Fprintf(table, "%d\t%s\t%s\t%d\t%s\t%s\t%d\t%s\t%s\n",
+			w.Slot, or(w.ID, "-"), pidText(w.PID), w.Generation, w.State, upTime(w), w.Respawns, releaseText(w.Release), note(w))
+	}
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("cannot print the status: %w", err)
+	}
+	c.printHealth(s)
+	c.printLastRoll(s.LastRoll)
+	if text := s.Connections.String(); text != (pool.Connections{}).String() {
+		fmt.Fprintf(c.stdout, "\nconnections of workers that left: %s\n", text)
+	}
+	return nil
+}
+
+// howShared says what is special about a listener.
+func howShared(l control.Listener) string {
+	var words []string
+	if l.Captured {
+		words = append(words, "captured")
+	}
+	if l.Balance == config.BalanceShared || l.Balance == config.BalanceSticky {
+		words = append(words, string(l.Balance))
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(words, ", ") + ")"
+}
+
+func (c *cli) printLastRoll(r *pool.RollResult) {
+	if r == nil {
+		return
+	}
+	took := r.Ended.Sub(r.Started).Round(time.Millisecond)
+	ago := time.Since(r.Ended).Round(time.Second)
+	if r.Result == machine.OK {
+		fmt.Fprintf(c.stdout, "\nlast roll: generation %d, %s, took %s, %s ago\n", r.Generation, c.paint(c.colorOut, green, "ok"), took, ago)
+		return
+	}
+	result := string(r.Result)
+	if r.Automatic {
+		result += " (automatic)"
+	}
+	fmt.Fprintf(c.stdout, "\nlast roll: generation %d, %s, %s ago: %s\n", r.Generation, c.paint(c.colorOut, red, result), ago, r.Reason)
+}
+
+func or(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+func pidText(pid int) string {
+	if pid == 0 {
+		return "-"
+	}
+	return fmt.Sprint(pid)
+}
+
+func upTime(w pool.Worker) string {
+	if w.Started.IsZero() {
+		return "-"
+	}
+	return shortDuration(time.Since(w.Started))
+}
+
+// shortDuration keeps the two largest units.
+func shortDuration(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return d.Round(time.Second).String()
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%dd%02dh", int(d.Hours())/24, int(d.Hours())%24)
+}
+
+func releaseText(r *pool.Info) string {
+	if r == nil || r.SHA256 == "" {
+		return "-"
+	}
+	return strings.TrimSpace(shortHash(r.SHA256) + " " + r.Version)
+}
+
+// hashWidth is how much of a hash tells releases apart.
+const hashWidth = 12
+
+func shortHash(hash string) string { return hash[:min(len(hash), hashWidth)] }
+
+// note tells of what is doubtful, and the most useful thing beside.
+func note(w pool.Worker) string {
+	text := noteOf(w)
+	if w.State != string(machine.Serving) || w.ReadyBy != "observed" {
+		return text
+	}
+	return strings.TrimSuffix("ready: observed; "+text, "; ")
+}
+
+// noteOf is the most useful thing to know about a worker beyond the columns.
+func noteOf(w pool.Worker) string {
+	switch {
+	case w.Health != nil && !w.Health.OK:
+		return unhealthy(w.Health)
+	case !w.Retry.IsZero() && w.LastExit != nil:
+		return fmt.Sprintf("next try in %s, after %s", time.Until(w.Retry).Round(100*time.Millisecond), w.LastExit)
+	case w.State == string(machine.Draining) && w.Open > 0:
+		return count(w.Open, "connection") + " left"
+	case w.Text != "":
+		return w.Text
+	case w.Respawns > 0 && w.LastExit != nil:
+		return "last: " + w.LastExit.String()
+	}
+	return ""
+}

@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"relevo/internal/control"
+)
+
+func (c *cli) stop() *cobra.Command {
+	var force, noWait bool
+	cmd := c.talking("stop [NAME]", "Stop gracefully: workers finish what they have accepted",
+		func(ctx context.Context, args []string, asJSON bool) error {
+			client, err := c.connect(ctx, first(args))
+			if err != nil {
+				return err
+			}
+			events, err := client.Events(ctx)
+			if err != nil {
+				return err
+			}
+			defer events.Close()
+			if err := client.Stop(ctx, force); err != nil {
+				return err
+			}
+			if !noWait {
+				if err := c.awaitEnd(ctx, client, events); err != nil {
+					return err
+				}
+			}
+			if asJSON {
+				return c.printJSON(map[string]any{"name": client.Name(), "stopped": !noWait})
+			}
+			if noWait {
+				_, err = fmt.Fprintf(c.stdout, "%s is stopping\n", client.Name())
+			} else {
+				_, err = fmt.Fprintf(c.stdout, "%s is stopped\n", client.Name())
+			}
+			return err
+		})
+	cmd.Flags().BoolVar(&force, "force", false, "kill the workers instead")
+	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return at once")
+	return cmd
+}
+
+// awaitEnd returns when the master has let go of its sockets: the stream of
+// events ends with the pool, the control socket a moment later.
+func (c *cli) awaitEnd(ctx context.Context, client *control.Client, events *control.EventStream) error {
+	for {
+		_, _, err := events.Next()
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("cannot tell whether %s has stopped: %w", client.Name(), err)
+		}
+	}
+	for {
+		_, err := control.Connect(ctx, client.Socket())
+		switch control.ExitCode(err) {
+		case control.ExitNotRunning:
+			return nil
+		case control.ExitNotPermitted: // another's by now: what comes of it tells nothing of this master
+			return fmt.Errorf("cannot tell whether %s has stopped: %w", client.Name(), err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,176 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"relevo/internal/config"
+	"relevo/internal/control"
+)
+
+// connect finds the master that is meant: the one named, the one that
+// RELEVO_NAME or ./relevo.toml names, or the only one that runs.
+func (c *cli) connect(ctx context.Context, name string) (*control.Client, error) {
+	if name == "" {
+		var err error
+		if name, err = c.defaultName(); err != nil {
+			return nil, err
+		}
+	}
+	if name == "" {
+		running, err := c.running(ctx)
+		if err != nil {
+			return nil, err
+		}
+		switch len(running) {
+		case 0:
+			return nil, &control.Error{Message: "cannot find a running master in " + c.whereMastersAre(), Exit: control.ExitNotRunning}
+		case 1:
+			return running[0], nil
+		}
+		var names []string
+		for _, client := range running {
+			names = append(names, client.Name())
+		}
+		return nil, usage(fmt.Errorf("cannot tell which master is meant: %s run; name one", strings.Join(names, ", ")))
+	}
+	if err := config.CheckName(name); err != nil { // which would lead to a socket elsewhere
+		return nil, usage(err)
+	}
+	client, err := c.reach(ctx, name)
+	if err != nil {
+		return nil, c.nameOthers(ctx, err)
+	}
+	return client, nil
+}
+
+// defaultName is the name that the environment or ./relevo.toml gives, empty if
+// neither does. A file with errors will do, as long as its name can be read.
+func (c *cli) defaultName() (string, error) {
+	if name := c.getenv("RELEVO_NAME"); name != "" {
+		return name, nil
+	}
+	file, err := defaultFile(logicalDir(c.getenv))
+	switch {
+	case err != nil:
+		return "", invalid(err)
+	case file == nil:
+		return "", nil
+	case file.Name() == "":
+		return "", invalid(file.Err())
+	}
+	return file.Name(), nil
+}
+
+// whereMastersAre is the runtime directory, and why it is that one where it is not
+// the usual one.
+func (c *cli) whereMastersAre() string {
+	if c.places.Warning == "" {
+		return c.places.Runtime
+	}
+	return c.places.Runtime + " (" + c.places.Warning + ")"
+}
+
+// nameOthers adds to "not running" what does run.
+func (c *cli) nameOthers(ctx context.Context, err error) error {
+	running, listErr := c.running(ctx)
+	if listErr != nil || len(running) == 0 || control.ExitCode(err) != control.ExitNotRunning {
+		return err
+	}
+	var names []string
+	for _, client := range running {
+		names = append(names, client.Name())
+	}
+	return &control.Error{Message: err.Error() + "; running: " + strings.Join(names, ", "), Exit: control.ExitNotRunning}
+}
+
+// running returns a client for each master that answers.
+func (c *cli) running(ctx context.Context) (clients []*control.Client, err error) {
+	for i, places := range c.lookIn() {
+		names, err := control.Names(places.Runtime)
+		if err != nil && i == 0 {
+			return nil, err
+		}
+		for _, name := range names {
+			if client, err := control.Connect(ctx, places.ControlSocket(name)); err == nil {
+				clients = append(clients, client)
+			}
+		}
+	}
+	return clients, nil
+}
+
+func first(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}
+
+// noArguments and atMostOne are cobra's checks with our words and exit code.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage(fmt.Errorf("cannot use the argument %q: %s takes none", args[0], cmd.CommandPath()))
+	}
+	return nil
+}
+
+func atMostOne(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return usage(fmt.Errorf("cannot use the argument %q: %s takes one %s at most", args[1], cmd.CommandPath(), what))
+		}
+		return nil
+	}
+}
+
+// talking is a command to a running master, with the flag that all of them have.
+func (c *cli) talking(use, short string, do func(ctx context.Context, args []string, asJSON bool) error) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: use, Short: short, GroupID: "talk", Args: atMostOne("NAME"),
+		ValidArgsFunction: c.completeNames,
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return do(cmd.Context(), args, asJSON) }
+	return cmd
+}
+
+func (c *cli) completeNames(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, places := range c.lookIn() {
+		here, _ := control.Names(places.Runtime)
+		names = append(names, here...)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (c *cli) printJSON(v any) error {
+	out := json.NewEncoder(c.stdout)
+	out.SetIndent("", "  ")
+	return out.Encode(v)
+}
+
+func between(low, high int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < low || len(args) > high {
+			return usage(fmt.Errorf("cannot run %s with %d arguments: it takes %s", cmd.CommandPath(), len(args), what))
+		}
+		return nil
+	}
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}

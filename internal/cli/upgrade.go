@@ -1,0 +1,61 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"relevo/internal/control"
+	"relevo/internal/master"
+	"relevo/internal/printable"
+)
+
+func (c *cli) upgrade() *cobra.Command {
+	cmd := c.talking("upgrade [NAME]", "Replace relevo itself; no worker is touched",
+		func(ctx context.Context, args []string, asJSON bool) error {
+			client, err := c.connect(ctx, first(args))
+			if err != nil {
+				return err
+			}
+			began := time.Now()
+			ctx, cancel := context.WithTimeout(ctx, upgradePatience)
+			defer cancel()
+			upgraded, err := client.Upgrade(ctx)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return c.printJSON(upgraded)
+			}
+			by := fmt.Sprintf("by the new pid %d", upgraded.PID)
+			if upgraded.PID == upgraded.From {
+				by = fmt.Sprintf("in place, pid %d stays", upgraded.PID)
+			}
+			_, err = fmt.Fprintf(c.stdout, "%s: master replaced %s in %s\n", client.Name(), by, time.Since(began).Round(time.Millisecond))
+			return err
+		})
+	cmd.Long = `Replace the master by the program that lies at its path now: a newer relevo, or the
+same. Workers are not touched, their connections stay, nobody is refused.
+
+A new relevo that fails, hangs or cannot read the state of the old one changes
+nothing: the old one goes on, the exit code is 10. USR2 does the same; HUP and reload
+do it first where the program has changed. In a container (PID 1) and at a terminal
+the process stays and becomes the new program; --upgrade of run chooses.`
+	return cmd
+}
+
+// upgradePatience is longer than a master waits for its successor, unless
+// RELEVO_UPGRADE_TIMEOUT of that says otherwise.
+const upgradePatience = 90 * time.Second
+
+// checkLegacy says whether this program could go on with the state of a master that
+// is about to become it.
+func (c *cli) checkLegacy() int {
+	if err := master.CheckLegacy(); err != nil {
+		fmt.Fprintln(c.stderr, "relevo:", printable.Text(err.Error()))
+		return control.ExitFailure
+	}
+	return control.ExitOK
+}

@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+
+	"relevo/internal/config"
+	"relevo/internal/runtimes"
+)
+
+// foreignWords are commands of PM2, systemctl, supervisorctl, einhornsh and others,
+// with what does the same in relevo.
+var foreignWords = words([][2]string{
+	{"start startOrReload startOrRestart startOrGracefulReload up daemon daemonize background fg",
+		"relevo run -- COMMAND starts a master in the foreground; relevo install --now has systemd start it, after a " +
+			"reboot, too"},
+	{"restart reload-or-restart try-restart gracefulReload softReload phased-restart hot-restart graceful " +
+		"respawn force-reload daemon-reload",
+		"relevo reload replaces all workers without losing a request, and reads the configuration again"},
+	{"reread add",
+		"relevo reload reads the configuration again; --dry-run says what would change"},
+	{"delete del remove rm down quit shutdown die terminate",
+		"relevo stop finishes what was accepted and ends the master, which nothing keeps after that"},
+	{"kill halt",
+		"relevo stop --force kills the workers and ends the master; relevo signal SIGNAL sends a signal to " +
+			"workers"},
+	{"monit imonit monitor mon dash dashboard top stats",
+		"relevo status shows the workers, relevo events what happens, live"},
+	{"logs log tail maintail journal",
+		"a master writes what its workers print to its own output: journalctl -u NAME under systemd; relevo " +
+			"events prints what happens to them"},
+	{"flush reloadLogs reopen reopen-logs clear logrotate",
+		"relevo keeps no log files, a master writes to its own output: journald, or what that is redirected to, " +
+			"rotates them"},
+	{"save dump cleardump resurrect",
+		"there is nothing to save: relevo install --now has systemd start the app of relevo.toml, after a reboot, too"},
+	{"startup enable",
+		"relevo install --now makes and starts the systemd unit of relevo.toml"},
+	{"unstartup disable mask",
+		"relevo uninstall takes the systemd unit away"},
+	{"ls l ps jlist slist prettylist list-units avail",
+		"relevo list shows the masters that run, relevo status the workers of one; both have --json"},
+	{"describe desc show info id pid is-active state workers health healthcheck ping",
+		"relevo status [NAME] tells everything of an app; --json for programs, and the exit code is 3 where it " +
+			"does not run"},
+	{"ecosystem init conf config set multiset unset get env",
+		"settings are in relevo.toml, or flags of relevo run; relevo check finds what is wrong with it"},
+	{"test configtest validate lint verify",
+		"relevo check finds what is wrong with a relevo.toml, relevo doctor with the machine"},
+	{"cat edit show-unit",
+		"relevo unit prints the systemd units of relevo.toml"},
+	{"update updatePM2 deepUpdate self-update",
+		"relevo upgrade replaces relevo itself, relevo reload takes a new configuration"},
+	{"deploy pull forward ship",
+		"put the new files in place; relevo reload rolls to them, and a changed executable is rolled to by itself"},
+	{"backward revert undo back",
+		"relevo rollback goes back to the last good release, relevo releases lists them"},
+	{"history versions",
+		"relevo releases lists the releases that are kept, and how they did"},
+	{"trigger msg message publish",
+		"relevo send JSON sends an application message to the workers"},
+	{"sendSignal",
+		"relevo signal SIGNAL sends a signal to the workers"},
+	{"inc incr",
+		"relevo scale +1 adds a worker"},
+	{"dec decr",
+		"relevo scale -1 takes a worker away"},
+	{"set_workers workers=",
+		"relevo scale N sets the number of workers"},
+	{"watch nodemon air",
+		"relevo dev builds, serves, and rolls on every save"},
+	{"report diagnose debug sysinfos",
+		"relevo doctor says what this machine can and cannot do, relevo status how the app does"},
+	{"link unlink unmonitor plus login logout register",
+		"there is no service that anything reports to; relevo list, relevo status and relevo events tell everything, with --json for programs"},
+	{"reset",
+		"nothing resets the counts of relevo status; those of an app begin when it is started"},
+	{"expose",
+		"relevo serve DIR serves the files of a directory"},
+	{"bench load hey ab wrk",
+		"relevo prove loads the app while it is rolled, and counts what is lost"},
+	{"web api attach connect",
+		"the control socket speaks HTTP and JSON; relevo events prints what happens, live"},
+	{"completions",
+		"relevo completion SHELL prints completions"},
+})
+
+// words gives each of several names its own entry.
+func words(grouped [][2]string) map[string]string {
+	single := map[string]string{}
+	for _, group := range grouped {
+		for name := range strings.FieldsSeq(group[0]) {
+			single[name] = group[1]
+		}
+	}
+	return single
+}
+
+// inOurWords says what to type for the command of another program, or for a
+// program that is to be run; empty: nothing is known.
+func inOurWords(args []string) string {
+	if answer := foreignWords[args[0]]; answer != "" {
+		return answer
+	}
+	command := runnable(args)
+	if command == "" {
+		return ""
+	}
+	return "to run it: relevo run " + command
+}
+
+// runnable is the command line of a program or a script, empty for other words.
+func runnable(args []string) string {
+	line := strings.Join(args, " ")
+	info, err := os.Stat(args[0])
+	isFile := err == nil && info.Mode().IsRegular()
+	if dir := logicalDir(os.Getenv); runtimes.IsRunnable(newLocalMachine(config.App{Dir: dir}), dir, args[0]) {
+		return line
+	}
+	if isFile && !strings.Contains(args[0], "/") {
+		return "-- ./" + line
+	}
+	if _, err := exec.LookPath(args[0]); err != nil {
+		return ""
+	}
+	return "-- " + line
+}
+
+// notFound is the error for a command that relevo does not have.
+func notFound(args []string, near []string) error {
+	err := fmt.Errorf("cannot find the command %q", args[0])
+	answer := inOurWords(args)
+	switch {
+	case answer != "":
+		return fmt.Errorf("%w: %s", err, answer)
+	case len(near) > 0:
+		return fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
+	}
+	return fmt.Errorf("%w; see relevo --help", err)
+}

@@ -1,0 +1,378 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"relevo/internal/config"
+	"relevo/pool"
+)
+
+// Master is what the server lets clients do.
+type Master interface {
+	Status() (Status, error)
+	// Reload reads the configuration again and begins a roll. An error means that
+	// none was begun; its exit code says why.
+	Reload(o ReloadOptions) (Wait, error)
+	// Plan says what Reload would change.
+	Plan() (Plan, error)
+	// Rollback begins a roll to a kept release: its hash or the beginning of it;
+	// "" means the last good one before the present.
+	Rollback(to string) (Wait, error)
+	Releases() (Releases, error)
+	// Prune removes the copies that nobody uses, but for the last good one.
+	Prune() (Pruned, error)
+	// Promote ends the probation of a roll's canary well.
+	Promote() (pool.Canary, error)
+	// Abort ends the roll that is under way, back to the generation that served before.
+	Abort() (Wait, error)
+	// Await returns a roll that a master before this one was asked for.
+	Await(generation int) (Wait, error)
+	// Upgrade replaces the master. When it returns nil another one goes on, or is
+	// about to.
+	Upgrade() (Upgraded, error)
+	Scale(change string) (Scaled, error)
+	Stop(force bool) error
+	Subscribe() (events <-chan pool.Event, cancel func(), err error)
+	Send(t pool.Target, data []byte) (reached []string, err error)
+	Signal(t pool.Target, sig syscall.Signal) (reached []string, err error)
+}
+
+// Server answers on the control socket.
+type Server struct {
+	master   Master
+	log      *slog.Logger
+	listener *net.UnixListener
+	http     *http.Server
+	leaving  chan struct{} // closed by Leave
+	writes   *writes       // of events
+	bodies   chan struct{} // a place for each large body that is read
+	patience time.Duration // with a body
+	accepts  sync.WaitGroup
+	conns    sync.WaitGroup
+}
+
+// Listen opens the socket at path, in place of one that a dead master left
+// behind: the caller holds the lock of the app.
+func Listen(path string, master Master, log *slog.Logger) (*Server, error) {
+	if err := config.CheckSocketPath(path); err != nil {
+		return nil, fmt.Errorf("cannot open the control socket %s: %w", path, err)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("cannot replace the control socket: %w", err)
+	}
+	listener, err := listenPrivately(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the control socket: %w", err)
+	}
+	return newServer(listener.(*net.UnixListener), master, log), nil
+}
+
+// Inherit goes on with the socket of another master, which it takes. Clients that
+// came meanwhile wait in it.
+func Inherit(socket *os.File, path string, master Master, log *slog.Logger) (*Server, error) {
+	defer socket.Close()
+	listener, err := net.FileListener(socket)
+	if err != nil {
+		return nil, fmt.Errorf("cannot take over the control socket: %w", err)
+	}
+	local, ok := listener.(*net.UnixListener)
+	if !ok {
+		listener.Close()
+		return nil, fmt.Errorf("cannot take over the control socket: it is a %s socket", listener.Addr().Network())
+	}
+	local.SetUnlinkOnClose(true)
+	return newServer(local, master, log), nil
+}
+
+func newServer(listener *net.UnixListener, master Master, log *slog.Logger) *Server {
+	refuseDescriptors(listener)
+	s := &Server{
+		master: master, log: log, listener: listener, leaving: make(chan struct{}),
+		writes: newWrites(), bodies: make(chan struct{}, largeBodies), patience: bodyPatience,
+	}
+	s.http = &http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		ConnContext:       rememberPeer,
+		ConnState:         s.count,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	return s
+}
+
+// File returns a copy of the socket, for another master.
+func (s *Server) File() (*os.File, error) { return s.listener.File() }
+
+// Leave answers who has been let in, and leaves the socket to another master. It
+// does not use http.Server.Shutdown, which drops a request that has just been read.
+func (s *Server) Leave() error {
+	s.listener.SetUnlinkOnClose(false)
+	close(s.leaving)
+	err := s.listener.Close()
+	s.accepts.Wait() // whoever was let in last is counted
+	answered := make(chan struct{})
+	go func() { s.conns.Wait(); close(answered) }()
+	select {
+	case <-answered:
+	case <-time.After(time.Second):
+	}
+	return errors.Join(err, s.http.Close())
+}
+
+// left says whether Serve has ended because of Leave.
+func (s *Server) left(err error) bool {
+	select {
+	case <-s.leaving:
+		return errors.Is(err, net.ErrClosed)
+	default:
+		return false
+	}
+}
+
+// count follows the connections that are open.
+func (s *Server) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.conns.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		s.conns.Done()
+	}
+}
+
+// Serve answers until Close.
+func (s *Server) Serve() error {
+	s.accepts.Add(1)
+	defer s.accepts.Done()
+	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) && !s.left(err) {
+		return fmt.Errorf("cannot serve the control socket: %w", err)
+	}
+	return nil
+}
+
+// Close lets requests finish for a moment and removes the socket.
+func (s *Server) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	defer s.listener.Close() // unknown to s.http before Serve
+	if s.http.Shutdown(ctx) == nil {
+		return nil
+	}
+	return s.http.Close()
+}
+
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", s.status)
+	mux.HandleFunc("POST /v1/reload", s.reload)
+	mux.HandleFunc("GET /v1/plan", s.plan)
+	mux.HandleFunc("POST /v1/rollback", s.rollback)
+	mux.HandleFunc("POST /v1/promote", s.promote)
+	mux.HandleFunc("POST /v1/abort", s.abort)
+	mux.HandleFunc("GET /v1/releases", s.releases)
+	mux.HandleFunc("POST /v1/prune", s.prune)
+	mux.HandleFunc("POST /v1/wait", s.wait)
+	mux.HandleFunc("POST /v1/upgrade", s.upgrade)
+	mux.HandleFunc("POST /v1/scale", s.scale)
+	mux.HandleFunc("POST /v1/stop", s.stop)
+	mux.HandleFunc("GET /v1/events", s.events)
+	mux.HandleFunc("POST /v1/send", s.send)
+	mux.HandleFunc("POST /v1/signal", s.signal)
+	mux.HandleFunc("/", noSuchCall)
+	return s.permitted(mux)
+}
+
+func noSuchCall(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusNotFound)
+	json.NewEncoder(w).Encode(&Error{
+		Message: fmt.Sprintf("cannot %s %s: no such call; the package comment of control lists them", r.Method, r.URL.Path),
+		Exit:    ExitUsage,
+	})
+}
+
+func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
+	status, err := s.master.Status()
+	answer(w, status, err)
+}
+
+func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
+	var request reloadRequest
+	if !s.read(w, r, &request) {
+		return
+	}
+	wait, err := s.master.Reload(request.ReloadOptions)
+	s.answerRoll(w, r, request.Wait, wait, err)
+}
+
+func (s *Server) rollback(w http.ResponseWriter, r *http.Request) {
+	var request rollbackRequest
+	if !s.read(w, r, &request) {
+		return
+	}
+	wait, err := s.master.Rollback(request.To)
+	s.answerRoll(w, r, request.Wait, wait, err)
+}
+
+func (s *Server) promote(w http.ResponseWriter, _ *http.Request) {
+	canary, err := s.master.Promote()
+	answer(w, canary, err)
+}
+
+func (s *Server) abort(w http.ResponseWriter, r *http.Request) {
+	wait, err := s.master.Abort()
+	s.answerRoll(w, r, nil, wait, err)
+}
+
+// ErrLeft is the cause of the end of a request's context where this master leaves
+// its socket to another one.
+var ErrLeft = errors.New("control: another master goes on")
+
+// present ends with the request, or when this master leaves.
+func (s *Server) present(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-s.leaving:
+			cancel(ErrLeft)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+// answerRoll waits for a roll, unless nobody wants to know its end: the log and
+// `relevo status` tell it, too.
+func (s *Server) answerRoll(w http.ResponseWriter, r *http.Request, wanted *bool, wait Wait, err error) {
+	switch {
+	case err != nil:
+		answer(w, nil, err)
+	case wanted == nil || *wanted:
+		ctx, cancel := s.present(r.Context())
+		defer cancel()
+		result, err := wait(ctx)
+		answer(w, result, err)
+	default:
+		w.WriteHeader(http.StatusAccepted)
+	}
+}
+
+func (s *Server) wait(w http.ResponseWriter, r *http.Request) {
+	var request waitRequest
+	if !s.read(w, r, &request) {
+		return
+	}
+	wait, err := s.master.Await(request.Generation)
+	s.answerRoll(w, r, nil, wait, err)
+}
+
+func (s *Server) upgrade(w http.ResponseWriter, _ *http.Request) {
+	upgraded, err := s.master.Upgrade()
+	answer(w, upgraded, err)
+}
+
+func (s *Server) plan(w http.ResponseWriter, _ *http.Request) {
+	plan, err := s.master.Plan()
+	answer(w, plan, err)
+}
+
+func (s *Server) releases(w http.ResponseWriter, _ *http.Request) {
+	releases, err := s.master.Releases()
+	answer(w, releases, err)
+}
+
+func (s *Server) prune(w http.ResponseWriter, _ *http.Request) {
+	pruned, err := s.master.Prune()
+	answer(w, pruned, err)
+}
+
+func (s *Server) scale(w http.ResponseWriter, r *http.Request) {
+	var request scaleRequest
+	if !s.read(w, r, &request) {
+		return
+	}
+	scaled, err := s.master.Scale(strings.Trim(string(request.Workers), `"`))
+	answer(w, scaled, err)
+}
+
+func (s *Server) stop(w http.ResponseWriter, r *http.Request) {
+	var request stopRequest
+	if !s.read(w, r, &request) {
+		return
+	}
+	if err := s.master.Stop(request.Force); err != nil {
+		answer(w, nil, err)
+		return
+	}
+	w.WriteHeader(http.StatusAccepted)
+}
+
+func (s *Server) send(w http.ResponseWriter, r *http.Request) {
+	var request sendRequest
+	if !s.read(w, r, &request) {
+		return
+	}
+	if len(request.Data) == 0 {
+		answer(w, nil, &Error{Message: `cannot send nothing: "data" is missing`, Exit: ExitUsage})
+		return
+	}
+	reached, err := s.master.Send(pool.Target{ID: request.ID, Slot: request.Slot}, request.Data)
+	answer(w, Reached{reached}, err)
+}
+
+func (s *Server) signal(w http.ResponseWriter, r *http.Request) {
+	var request signalRequest
+	if !s.read(w, r, &request) {
+		return
+	}
+	sig, err := config.ParseSignal(request.Signal)
+	if err != nil {
+		answer(w, nil, WithExit(err, ExitUsage))
+		return
+	}
+	reached, err := s.master.Signal(pool.Target{ID: request.ID, Slot: request.Slot}, sig)
+	answer(w, Reached{reached}, err)
+}
+
+func answer(w http.ResponseWriter, body any, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	if err != nil {
+		switch {
+		case errors.Is(err, pool.ErrHandedOver):
+			err = HandedOver(0)
+		case errors.Is(err, pool.ErrNotRunning):
+			err = WithExit(errors.New("cannot do that: the pool is stopping"), ExitBusy)
+		}
+		failure := &Error{Message: err.Error(), Exit: ExitCode(err)}
+		if coded := new(Error); errors.As(err, &coded) {
+			failure.HandedOver = coded.HandedOver
+		}
+		w.WriteHeader(httpStatus(failure.Exit))
+		body = failure
+	}
+	json.NewEncoder(w).Encode(body)
+}
+
+func httpStatus(exit int) int {
+	switch exit {
+	case ExitUsage:
+		return http.StatusBadRequest
+	case ExitNotPermitted:
+		return http.StatusForbidden
+	case ExitBusy:
+		return http.StatusServiceUnavailable
+	case ExitConfig, ExitRollFailed:
+		return http.StatusUnprocessableEntity
+	}
+	return http.StatusInternalServerError
+}

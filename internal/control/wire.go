@@ -1,0 +1,131 @@
+package control
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"relevo/internal/config"
+	"relevo/pool"
+)
+
+// Exit codes of the command line, which errors carry over the wire.
+const (
+	ExitOK           = 0
+	ExitFailure      = 1
+	ExitUsage        = 2
+	ExitNotRunning   = 3
+	ExitNotPermitted = 4
+	ExitConfig       = 6  // the configuration is invalid
+	ExitRollFailed   = 10 // a roll failed; the old generation serves on
+	ExitBusy         = 75
+)
+
+// Error is an error with the exit code that it deserves.
+type Error struct {
+	Message string `json:"error" printable:"lines"`
+	Exit    int    `json:"exit"`
+	// HandedOver is set where another master goes on with the app, and knows: the
+	// generation of the roll to wait for there, 0 where nothing was done and the
+	// request should be made again.
+	HandedOver *int `json:"handed_over,omitempty"`
+}
+
+// HandedOver is the error for a client whose request another master has to answer.
+func HandedOver(generation int) error {
+	return &Error{Message: "another master goes on with the app: ask again", Exit: ExitBusy, HandedOver: &generation}
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// ExitCode returns the exit code for an error of any kind; 0 for nil.
+func ExitCode(err error) int {
+	var coded *Error
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.As(err, &coded):
+		return coded.Exit
+	}
+	return ExitFailure
+}
+
+// WithExit gives an error an exit code, unless it has one, or another master will
+// answer in its stead.
+func WithExit(err error, code int) error {
+	var coded *Error
+	if err == nil || errors.As(err, &coded) || errors.Is(err, pool.ErrHandedOver) {
+		return err
+	}
+	return &Error{Message: err.Error(), Exit: code}
+}
+
+// Status is what /v1/status answers.
+type Status struct {
+	Name      string     `json:"name"`
+	PID       int        `json:"pid"`
+	Version   string     `json:"version"`
+	Listeners []Listener `json:"listeners"`
+	Config    string     `json:"config,omitempty"` // the configuration file
+	// Started is when the first master of the app did, Successions how many have
+	// followed it since.
+	Started     time.Time `json:"started,omitzero"`
+	Successions int       `json:"successions,omitempty"`
+	// UpgradeFailed says why the last attempt to replace this master failed.
+	UpgradeFailed string `json:"upgrade_failed,omitempty" printable:"lines"`
+	// Warnings are what somebody should look at: a release that is known to be
+	// bad lies in the command's place, a listener had to be healed.
+	Warnings []string `json:"warnings,omitempty"`
+	// Health says what is asked of the workers; nil: nothing.
+	Health *Health `json:"health,omitempty"`
+	pool.Status
+}
+
+// Health is the health check of an app.
+type Health struct {
+	Check      string `json:"check"`
+	IntervalMS int64  `json:"interval_ms"`
+	// Pool is what the pool as a whole answered, where its workers share a socket.
+	Pool *pool.Health `json:"pool,omitempty"`
+}
+
+// Listener is a listening socket of the master.
+type Listener struct {
+	Name    string `json:"name"`
+	Address string `json:"address"`
+	// Captured says that no configuration names it: the program has bound it.
+	Captured bool `json:"captured,omitempty"`
+	// Balance is how workers share it whose programs have bound it: even, or shared.
+	Balance config.Balance `json:"balance,omitempty"`
+}
+
+type scaleRequest struct {
+	Workers json.RawMessage `json:"workers"` // a number, or "+N" or "-N"
+}
+
+// Scaled is what /v1/scale answers.
+type Scaled struct {
+	From int `json:"from"`
+	To   int `json:"to"`
+}
+
+type stopRequest struct {
+	Force bool `json:"force"`
+}
+
+type sendRequest struct {
+	Slot *int            `json:"slot"`
+	ID   string          `json:"id"`
+	Data json.RawMessage `json:"data"`
+}
+
+type signalRequest struct {
+	Slot   *int   `json:"slot"`
+	ID     string `json:"id"`
+	Signal string `json:"signal"`
+}
+
+// Reached is what /v1/send and /v1/signal answer: the ids of the workers.
+type Reached struct {
+	Workers []string `json:"workers"`
+}

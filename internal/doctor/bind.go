@@ -1,0 +1,40 @@
+package doctor
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"relevo/internal/config"
+)
+
+// tryBind binds an address and lets go of it at once. A Unix socket is not made,
+// for one that is there would have to be removed.
+func tryBind(l config.Listen) error {
+	if l.Network == config.Unix && !l.Abstract() {
+		dir := filepath.Dir(l.Address)
+		if _, err := os.Stat(dir); err != nil {
+			return err
+		}
+		return unix.Access(dir, unix.W_OK|unix.X_OK)
+	}
+	network := l.SocketNetwork()
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false)
+	if strings.HasPrefix(network, "udp") {
+		conn, err := lc.ListenPacket(context.Background(), network, l.Address)
+		if err == nil {
+			conn.Close()
+		}
+		return err
+	}
+	listener, err := lc.Listen(context.Background(), network, l.Address)
+	if err == nil {
+		listener.Close()
+	}
+	return err
+}

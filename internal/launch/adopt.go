@@ -1,0 +1,233 @@
+package launch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"relevo/internal/ipc"
+	"relevo/internal/nodecluster"
+	"relevo/pool"
+)
+
+// processLegacy is what the next master must know of a worker's process beside
+// its files.
+type processLegacy struct {
+	PID         int                 `json:"pid"`
+	Cgroup      string              `json:"cgroup,omitempty"` // its own one's directory
+	Spoken      bool                `json:"spoken,omitempty"`
+	Settled     bool                `json:"settled,omitempty"` // its readiness is decided
+	Asked       bool                `json:"asked,omitempty"`
+	Channel     *ipc.Rest           `json:"channel,omitempty"`
+	Tail        []string            `json:"tail,omitempty"`
+	Begun       [2][]byte           `json:"begun"`           // lines of output without their ends
+	Bound       []string            `json:"bound,omitempty"` // addresses of the master's sockets that it asked for
+	Own         bool                `json:"own,omitempty"`   // one of them is its own
+	Binds       []bound             `json:"binds,omitempty"` // what its program has asked for
+	Greeted     bool                `json:"greeted,omitempty"`
+	Departs     bool                `json:"departs,omitempty"` // it is being led out
+	Tally       *tallyLegacy        `json:"tally,omitempty"`
+	Cluster     *nodecluster.Legacy `json:"cluster,omitempty"`     // it is a worker of Node's cluster
+	Disconnects bool                `json:"disconnects,omitempty"` // its script uses it
+	Claim       string              `json:"claim,omitempty"`       // how it got ready, which waits for its admission
+	Preloaded   bool                `json:"preloaded,omitempty"`   // it heeds what relevo's preload does
+}
+
+// Names of a process's files.
+const (
+	pidfdFile   = "pidfd"
+	channelFile = "ipc"
+	stdoutFile  = "out"
+	stderrFile  = "err"
+	bindsFile   = "binds"
+)
+
+// files are those by which another master can hold the process.
+func (p *Process) files() map[string]*os.File {
+	all := map[string]*os.File{
+		pidfdFile: p.handle.file(), channelFile: p.ends.channel, stdoutFile: p.ends.output[0], stderrFile: p.ends.output[1],
+		bindsFile: p.binder.file(),
+	}
+	for name, file := range all {
+		if file == nil || !isOpen(file) {
+			delete(all, name)
+		}
+	}
+	return all
+}
+
+// isOpen says whether a file was not closed, as an output is that the worker has
+// closed.
+func isOpen(file *os.File) bool {
+	raw, err := file.SyscallConn()
+	return err == nil && raw.Control(func(uintptr) {}) == nil
+}
+
+func (p *Process) isSettled() bool {
+	return isClosed(p.settled)
+}
+
+func (p *Process) legacy() processLegacy {
+	l := processLegacy{
+		Cluster: p.clusterLegacy(), Disconnects: p.disconnects, Preloaded: p.preload.isLoaded(),
+		Greeted: p.greeted.Load(), Departs: p.led.Load(), Tally: p.tally.legacy(), PID: p.pid, Cgroup: p.cgroup.path(), Spoken: p.ready.hasSpoken(), Settled: p.isSettled(), Asked: p.asked.Load(), Tail: p.tail.lines(),
+	}
+	p.binder.legacy(&l)
+	return l
+}
+
+func (l processLegacy) with(files map[string]*os.File) pool.ProcessLegacy {
+	state, err := json.Marshal(l)
+	if err != nil {
+		panic(fmt.Sprintf("internal error: launch: %v", err)) // it holds nothing that can fail
+	}
+	return pool.ProcessLegacy{State: state, Files: files}
+}
+
+// Legacy is for the case that this master dies: pool.Process.
+func (p *Process) Legacy() pool.ProcessLegacy {
+	l := p.legacy()
+	l.Tail, l.Channel = nil, &ipc.Rest{Torn: true}
+	return l.with(p.files())
+}
+
+// Detach lets go of the process for another master: pool.Process.
+func (p *Process) Detach(ctx context.Context) (pool.ProcessLegacy, error) {
+	if !p.handle.detachable() {
+		return pool.ProcessLegacy{}, errors.New("cannot hand a worker over: this kernel gives no pidfd (Linux 5.3)")
+	}
+	select {
+	case <-p.launched:
+	case <-ctx.Done():
+		return pool.ProcessLegacy{}, fmt.Errorf("cannot hand worker %s over: its program does not run yet", p.order.ID)
+	}
+	p.release.launcher.handovers.finish(ctx)
+	p.handle.leave()
+	if <-p.fate {
+		return pool.ProcessLegacy{}, pool.ErrGone
+	}
+	close(p.leaving)
+	p.binder.detach()
+	l, files := p.legacy(), p.files()
+	p.watches.Wait()
+	l.Tally = p.tally.legacy()
+	l.Settled = p.isSettled() // it may have been, until now
+	l.Claim = p.claims.waiting()
+	p.binder.legacy(&l)
+	l.Channel = p.detachChannel(files)
+	l.Cluster = p.clusterLegacy()
+	l.Begun = p.detachOutput(ctx)
+	p.release.launcher.unregister(p)
+	l.Spoken, l.Tail = p.ready.hasSpoken(), p.tail.lines()
+	return l.with(files), nil
+}
+
+func (p *Process) detachChannel(files map[string]*os.File) *ipc.Rest {
+	if p.channel != nil {
+		if rest, err := p.channel.Detach(); err == nil {
+			return &rest
+		}
+	}
+	delete(files, channelFile)
+	return nil
+}
+
+// detachOutput stops reading the worker's output. Where that goes to is not waited for
+// long, for all stand still meanwhile: what is being written there goes on by itself.
+func (p *Process) detachOutput(ctx context.Context) (begun [2][]byte) {
+	for _, output := range p.ends.output {
+		if output != nil {
+			output.SetReadDeadline(time.Unix(1, 0))
+		}
+	}
+	stopped := make(chan [2][]byte, 1)
+	go func() { // the lines are held while one of them is being written
+		var rest [2][]byte
+		p.pumps.Wait()
+		for i, lines := range p.begunLines {
+			if lines != nil {
+				rest[i] = lines.take()
+			}
+		}
+		stopped <- rest
+	}()
+	select {
+	case begun = <-stopped:
+	case <-time.After(outputPatience):
+	case <-ctx.Done():
+	}
+	for _, output := range p.ends.output {
+		if output != nil {
+			output.SetReadDeadline(time.Time{})
+		}
+	}
+	return begun
+}
+
+// Announce tells the launcher of processes that will be adopted, before anybody may
+// reap them. It says false of one that cannot be.
+func (l *Launcher) Announce(legacy pool.ProcessLegacy) bool {
+	var known processLegacy
+	if json.Unmarshal(legacy.State, &known) != nil || known.PID <= 0 || legacy.Files[pidfdFile] == nil {
+		return false
+	}
+	l.opts.Children.Adopt(known.PID)
+	return true
+}
+
+// Adopt takes a process over that another master has let go of: pool.Release.
+func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.Report)) (pool.Process, error) {
+	var l processLegacy
+	if err := json.Unmarshal(legacy.State, &l); err != nil {
+		return nil, fmt.Errorf("cannot adopt worker %s: %w", o.ID, err)
+	}
+	pidfd := legacy.Files[pidfdFile]
+	if pidfd == nil {
+		return nil, fmt.Errorf("cannot adopt worker %s (pid %d): its pidfd is missing", o.ID, l.PID)
+	}
+	p := newProcess(r, sink)
+	p.pid, p.cgroup = l.PID, cgroupAt(l.Cgroup)
+	p.handle.children = r.launcher.opts.Children
+	p.handle.inherit(pidfd)
+	p.asked.Store(l.Asked)
+	p.ready.spoken.Store(l.Spoken)
+	p.greeted.Store(l.Greeted)
+	p.binder.restore(l)
+	if l.Settled {
+		p.settle.Do(func() { close(p.settled) })
+	}
+	from := ends{legacy.Files[channelFile], [2]*os.File{legacy.Files[stdoutFile], legacy.Files[stderrFile]}}
+	if l.Channel == nil {
+		l.Channel = &ipc.Rest{}
+	}
+	r.launcher.register(p)
+	r.launcher.handovers.resume()
+	p.order = o
+	p.resumeCluster(l)
+	p.listen(o, from, l)
+	close(p.launched)
+	if l.Cluster != nil && l.Channel.Withheld {
+		p.primary.Redeliver()
+	}
+	if !l.Settled {
+		p.claims.restore(l.Claim)
+		p.watches.Go(p.watchReadiness)
+		p.watches.Go(p.watchAdmission)
+	}
+	if p.binder.sockets != nil {
+		p.resumeCapture(legacy.Files[bindsFile])
+	}
+	if l.Departs {
+		p.led.Store(true)
+		p.tally.restore(l.Tally)
+		p.watches.Go(p.depart)
+	}
+	launched := make(chan launchResult, 1)
+	launched <- launchResult{execed: true}
+	go p.awaitExit(launched)
+	go p.tellEarly()
+	return p, nil
+}

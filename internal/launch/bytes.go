@@ -1,0 +1,227 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"relevo/internal/config"
+	"relevo/internal/launch/store"
+	"relevo/internal/safefile"
+)
+
+// form is how the kernel runs an executable's bytes.
+type form int
+
+const (
+	otherForm form = iota // left to the kernel
+	elfForm
+	script      // begins with #!
+	interpreted // opened by an interpreter that is told its name
+)
+
+func formOf(file *os.File) form {
+	head := make([]byte, 4)
+	n, _ := file.ReadAt(head, 0)
+	switch head := string(head[:n]); {
+	case head == "\x7fELF":
+		return elfForm
+	case n >= 2 && head[:2] == "#!":
+		return script
+	}
+	return otherForm
+}
+
+// keepBytes opens the executable and makes its copy.
+func (r *Release) keepBytes() error {
+	if err := r.findTarget(); err != nil {
+		return err
+	}
+	file, err := safefile.Open(r.path)
+	if err != nil {
+		// Execute permission alone is enough to run a program, but not to keep
+		// its bytes.
+		if r.command.ExecFrom == config.ExecSnapshot {
+			return fmt.Errorf("cannot keep a copy of %s: %w; let this user read it, or set exec_from to path", r.path, err)
+		}
+		r.launcher.warn("cannot read the executable: a rollback would run whatever lies there then", "path", r.path, "err", err)
+		return nil
+	}
+	r.file = file
+	r.form = r.formOf(file)
+	r.resolved, _ = filepath.EvalSymlinks(r.path)
+	r.about = store.About{
+		Version: versionOf(file), Source: r.path, Resolved: r.resolved, Script: r.form == script, Interpreted: r.form == interpreted,
+		Dir: givenDir(r.command.Dir), ResolvedDir: r.dir,
+	}
+	if err := r.settle(); err != nil {
+		return err
+	}
+	if err := r.sealAndCopy(); err != nil {
+		return err
+	}
+	r.pathSeal = r.seal
+	return nil
+}
+
+// givenDir is a working directory as the configuration names it.
+func givenDir(dir string) string {
+	if given, err := filepath.Abs(dir); err == nil {
+		return given
+	}
+	return dir
+}
+
+// sealAndCopy hashes the executable and copies it. A file that is written to
+// meanwhile is read again.
+func (r *Release) sealAndCopy() error {
+	for range 3 {
+		seal, err := store.SealOf(r.file)
+		if err != nil {
+			return fmt.Errorf("cannot read %s: %w", r.path, err)
+		}
+		r.seal, r.sum = seal, seal.SHA256()
+		if err := r.copyOrNot(); err != nil {
+			return err
+		}
+		if seal.Intact(r.file) && (r.copied == nil || r.copied.SHA256() == r.sum) {
+			return nil
+		}
+		if r.copied != nil {
+			r.copied.Close()
+			r.copied = nil
+		}
+	}
+	return fmt.Errorf("cannot keep a copy of %s: it is being written to; try again when it is finished", r.path)
+}
+
+const openFileServes = "no copy of the executable: its open file has to do"
+
+// wantsCopy says whether a copy would be of use: one that no argument can name is
+// not, nor one of an interpreter that the system has anyway.
+func (r *Release) wantsCopy() bool {
+	if r.form == interpreted {
+		return r.interpreter.argument > 0
+	}
+	return !belongsToSystem(r.command.Args[0], r.path)
+}
+
+// copyOrNot decides what a release without a copy means.
+func (r *Release) copyOrNot() error {
+	keeps, must := r.launcher.store, r.command.ExecFrom == config.ExecSnapshot
+	switch {
+	case r.form == interpreted && must && !r.wantsCopy():
+		return fmt.Errorf("cannot run %s from a copy: its interpreter finds it by itself; name the file in the command, or set exec_from to auto", r.path)
+	case !must && !r.wantsCopy():
+		return nil
+	}
+	if keeps == nil {
+		if must {
+			return fmt.Errorf("cannot run %s from a copy: there is no place for copies; set exec_from to auto", r.path)
+		}
+		r.launcher.goesWithoutCopy("path", r.path)
+		return nil
+	}
+	var err error
+	if r.copied, err = r.keep(filepath.Base(r.path)); err == nil {
+		r.launcher.copyless.Store(false)
+		return nil
+	}
+	err = fmt.Errorf("cannot keep a copy of %s (%s): %w", r.path, store.Bytes(r.seal.Size()), err)
+	if full := new(store.FullError); errors.As(err, &full) && (must || r.command.NeedCopy) {
+		return fmt.Errorf("%w; free some, or set RELEVO_STATE_DIR to another disk", err)
+	}
+	// A script without a copy runs whatever lies at its path later.
+	if access := new(store.AccessError); errors.As(err, &access) && r.isScript() && r.command.NeedCopy {
+		return err
+	}
+	if must {
+		return fmt.Errorf("%w; set RELEVO_STATE_DIR to another place, or exec_from to auto", err)
+	}
+	r.launcher.goesWithoutCopy("err", err)
+	return nil
+}
+
+// goesWithoutCopy warns once, not at each roll, until a copy could be made again.
+func (l *Launcher) goesWithoutCopy(args ...any) {
+	if l.copyless.CompareAndSwap(false, true) {
+		l.warn(openFileServes, args...)
+	}
+}
+
+// PrepareStored is Prepare with the bytes of a release that the store holds,
+// whatever the command's path holds now: to go back to it.
+func (l *Launcher) PrepareStored(c Command, sha256 string) (*Release, error) {
+	if l.store == nil {
+		return nil, fmt.Errorf("cannot use release %s: no copies of executables are kept", store.Short(sha256))
+	}
+	record, err := l.store.Find(sha256)
+	if err != nil {
+		return nil, err
+	}
+	if err := StillThere(record); err != nil {
+		return nil, err
+	}
+	dir := c.Dir
+	// A symbolic link on the way to the directory may lead to another release now.
+	if len(record.Places) > 0 || record.Dir == givenDir(c.Dir) && isDir(record.ResolvedDir) {
+		dir = record.ResolvedDir
+	}
+	return l.prepare(c, dir, func(r *Release) error { return r.takeStored(record) })
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// takeStored takes the bytes from the store and looks whether a path holds them, too.
+func (r *Release) takeStored(record store.Record) (err error) {
+	r.goneBackTo = true
+	t, err := r.targetOfStored(record)
+	if err != nil {
+		return err
+	}
+	r.aim(t)
+	if r.copied, err = r.launcher.store.Get(record.SHA256); err != nil {
+		return err
+	}
+	if r.file, err = r.copied.Open(); err != nil {
+		return fmt.Errorf("cannot use release %s: %w", store.Short(record.SHA256), err)
+	}
+	r.seal, r.about, r.form = r.copied.Seal(), record.About, r.formOf(r.file)
+	if err := r.admit(r.copied); err != nil {
+		return fmt.Errorf("cannot use release %s: %w", store.Short(record.SHA256), err)
+	}
+	r.sum, r.resolved = r.seal.SHA256(), record.Resolved
+	for _, path := range r.originals() {
+		if seal := sealOfPath(path, r.seal); seal != nil {
+			r.pathSeal = seal
+			r.resolved, _ = filepath.EvalSymlinks(path)
+			break
+		}
+	}
+	if r.pathSeal == nil && r.command.ExecFrom == config.ExecPath {
+		return fmt.Errorf("cannot use release %s: %s no longer holds its bytes; put them back, or set exec_from to auto", store.Short(r.name()), r.path)
+	}
+	return nil
+}
+
+// sealOfPath seals the file at a path if it may be run and holds these bytes.
+func sealOfPath(path string, bytes *store.Seal) *store.Seal {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() != bytes.Size() || !mayExecute(path) {
+		return nil
+	}
+	file, err := safefile.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	seal, err := store.SealOf(file)
+	if err != nil || seal.SHA256() != bytes.SHA256() {
+		return nil
+	}
+	return seal
+}

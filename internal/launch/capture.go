@@ -1,0 +1,346 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"relevo/internal/capture"
+	"relevo/internal/ipc"
+	"relevo/pool"
+)
+
+// Sockets are where workers get sockets from that bind for themselves. A worker's
+// *own* sockets are those that no other worker accepts on: clients are led to them,
+// and away. Its methods are safe for concurrent use.
+type Sockets interface {
+	// Bind answers a bind of the worker's program.
+	Bind(o pool.Order, b capture.Bind) Grant
+	// Accepted waits until the worker has accepted a connection on each of its own
+	// sockets.
+	Accepted(ctx context.Context, o pool.Order) error
+	// Serve leads new clients to the worker, which is ready; to a canary, which is on trial,
+	// as many as it is to get.
+	Serve(o pool.Order)
+	// Admit ends the trial of a canary.
+	Admit(o pool.Order)
+	// Leave leads no new client to the worker any more.
+	Leave(o pool.Order)
+	// Emptied says whether no client waits at the worker's own sockets, or is on its way
+	// to them.
+	Emptied(o pool.Order) bool
+	// Others says whether another worker serves where this one did.
+	Others(o pool.Order) bool
+	// Ports are those of the worker's own sockets.
+	Ports(o pool.Order) []uint16
+	// Gone says that no process of the worker is left.
+	Gone(o pool.Order)
+	// Expected says whether the app is known to serve on addresses that its programs
+	// bind: a worker that has bound nothing is not ready then.
+	Expected() bool
+}
+
+// Grant is what became of a bind.
+type Grant struct {
+	Answer  capture.Answer
+	Address string   // of the master's socket; empty where the kernel goes on with the program's own
+	Own     bool     // the socket is the worker's own
+	File    *os.File // the socket, where other workers accept on it, too; stays the Sockets'
+	Refused error    // why the kernel goes on, where the program wanted an address of a server
+	Socket  *os.File // the socket, whose it may be; nil where Address is empty; stays the Sockets'
+}
+
+// binder answers the binds of one worker.
+type binder struct {
+	sockets Sockets       // nil: nothing is captured
+	bound   chan struct{} // capacity 1: a hint that there was a bind
+
+	leading  sync.Mutex // held while clients are led to the worker, or away
+	left     bool       // under leading: the worker leaves, and gets no client any more
+	admitted bool       // under leading: it is no canary any more
+
+	mu            sync.Mutex
+	notifications *capture.Notifications // nil: the kernel tells of no bind
+	own           bool                   // it has a socket of its own
+	binds         int                    // that were answered with a socket of the master's
+	addresses     []string               // of these
+	shared        []Listener             // those on which other workers accept, too
+	asked         []bound                // what its program has asked for
+	refused       error                  // why the last address is its own affair
+}
+
+func newBinder(s Sockets) *binder { return &binder{sockets: s, bound: make(chan struct{}, 1)} }
+
+// beginCapture answers binds from now on, by the descriptor of the worker's filter.
+func (p *Process) beginCapture(file *os.File) { p.capture(file, false) }
+
+// resumeCapture is beginCapture for a worker of another master.
+func (p *Process) resumeCapture(file *os.File) { p.capture(file, true) }
+
+func (p *Process) capture(file *os.File, resumes bool) {
+	if file == nil {
+		return
+	}
+	notifications, err := capture.Open(file)
+	if err != nil {
+		file.Close()
+		p.release.launcher.warn("a worker's binds are not captured", "pid", p.pid, "err", err)
+		return
+	}
+	p.binder.mu.Lock()
+	p.binder.notifications = notifications
+	p.binder.mu.Unlock()
+	p.watches.Go(func() { p.answerBinds(notifications, resumes) })
+	p.watches.Go(p.watchAcceptance)
+}
+
+// answerBinds runs as long as a process of the worker can bind. A worker that waits for
+// an answer which the master before it owed it when it was killed is killed, too: it
+// would wait for ever, and its slot gets another one.
+func (p *Process) answerBinds(notifications *capture.Notifications, resumes bool) {
+	if resumes && notifications.Resume(p.processes(), p.answerBind) {
+		p.release.launcher.warn("a worker is killed: it hangs in a bind that the previous master was killed over", "pid", p.pid)
+		p.handle.killGroup(p.pid)
+	}
+	err := notifications.Serve(p.answerBind)
+	if err != nil && !errors.Is(err, capture.ErrEnded) && !errors.Is(err, os.ErrClosed) && !isClosed(p.leaving) {
+		p.release.launcher.warn("binds of a worker are no longer answered", "pid", p.pid, "err", err)
+	}
+}
+
+func (p *Process) answerBind(b capture.Bind) capture.Answer {
+	<-p.launched
+	grant, first := p.grant(b)
+	if first {
+		p.sink(pool.Captured{Address: grant.Address})
+	}
+	return grant.Answer
+}
+
+// grant answers a bind, or a server's wish to listen; first says that the pool does not
+// know of the address yet.
+func (p *Process) grant(b capture.Bind) (grant Grant, first bool) {
+	if p.binder.inUse(b, p.processes) {
+		return Grant{Answer: capture.Answer{FD: -1, Errno: syscall.EADDRINUSE}, Refused: syscall.EADDRINUSE}, false
+	}
+	grant = p.binder.sockets.Bind(p.order, b)
+	p.binder.refuse(grant.Refused)
+	if grant.Answer.FD >= 0 {
+		p.binder.remember(b, grant.Answer.FD)
+	}
+	return grant, grant.Address != "" && p.binder.note(grant)
+}
+
+// processes are the worker and its descendants.
+func (p *Process) processes() (pids []int) {
+	for _, relative := range kin(p.pid) {
+		pids = append(pids, relative.pid)
+	}
+	return pids
+}
+
+// note counts a bind, and says whether it is the first of its address.
+func (b *binder) note(g Grant) (first bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.own, b.binds = b.own || g.Own, b.binds+1
+	first = !slices.Contains(b.addresses, g.Address)
+	if first {
+		b.addresses = append(b.addresses, g.Address)
+	}
+	if first && g.File != nil {
+		b.shared = append(b.shared, Listener{Address: g.Address, File: g.File})
+	}
+	select {
+	case b.bound <- struct{}{}:
+	default: // one is waiting
+	}
+	return first
+}
+
+func (b *binder) state() (own bool, binds int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.own, b.binds
+}
+
+func (b *binder) hasOwn() bool { own, _ := b.state(); return own }
+
+func (b *binder) hasBound() bool { _, binds := b.state(); return binds > 0 }
+
+// observable are the sockets on which the worker can be seen to wait.
+func (b *binder) observable(inherited []Listener) []Listener {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Concat(inherited, b.shared)
+}
+
+// watchAcceptance makes the worker ready when it has accepted a connection on each
+// socket of its own, and by nothing less: a program may open its listener long
+// before it serves. A socket that it binds later gets clients when it accepts there.
+func (p *Process) watchAcceptance() {
+	ctx, cancel := p.untilLeaving()
+	defer cancel()
+	unbound := time.NewTimer(boundByThen)
+	defer unbound.Stop()
+	told := false
+	for {
+		select {
+		case <-p.binder.bound:
+			if told {
+				p.observed(pool.Obstructed{})
+				told = false
+			}
+		case <-unbound.C:
+			told = p.tellUnbound()
+			continue
+		case <-ctx.Done():
+			return
+		}
+		if !p.binder.hasOwn() || p.binder.hasLeft() {
+			continue
+		}
+		_, before := p.binder.state()
+		if p.binder.sockets.Accepted(ctx, p.order) != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			continue
+		}
+		if _, now := p.binder.state(); now != before {
+			continue // its word is already in the channel
+		}
+		if p.isSettled() { // ready before it bound anything
+			p.binder.serve(p.order)
+			p.introduce()
+		} else if !p.ready.hasSpoken() && p.ready.accepts() {
+			p.isReady("accepted")
+		}
+	}
+}
+
+// untilLeaving is a context that ends with the process, or with this master's care
+// for it.
+func (p *Process) untilLeaving() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		select {
+		case <-p.leaving:
+		case <-p.gone:
+		case <-ctx.Done():
+		}
+		cancel()
+	}()
+	return ctx, cancel
+}
+
+// The methods below are those of a binder that may have nothing to do.
+
+// file is the descriptor by which binds are answered, nil where there is none.
+func (b *binder) file() *os.File {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.notifications == nil {
+		return nil
+	}
+	return b.notifications.File()
+}
+
+func (b *binder) expected() bool { return b.sockets != nil && b.sockets.Expected() }
+
+// serve leads clients to the worker, unless it leaves: what is known of its sockets may
+// come later than the wish for its end, from this master or the previous one.
+func (b *binder) serve(o pool.Order) {
+	b.leading.Lock()
+	defer b.leading.Unlock()
+	o.Canary = o.Canary && !b.admitted
+	if b.sockets != nil && !b.left {
+		b.sockets.Serve(o)
+	}
+}
+
+// onTrial says whether the worker is a canary that was not admitted yet.
+func (b *binder) onTrial(o pool.Order) bool {
+	b.leading.Lock()
+	defer b.leading.Unlock()
+	return o.Canary && !b.admitted
+}
+
+// admit ends the trial of a canary.
+func (b *binder) admit(o pool.Order) {
+	b.leading.Lock()
+	defer b.leading.Unlock()
+	b.admitted = true
+	if b.sockets != nil && !b.left {
+		b.sockets.Admit(o)
+	}
+}
+
+func (b *binder) leave(o pool.Order) {
+	b.leading.Lock()
+	defer b.leading.Unlock()
+	b.left = true
+	if b.sockets != nil {
+		b.sockets.Leave(o)
+	}
+}
+
+func (b *binder) hasLeft() bool {
+	b.leading.Lock()
+	defer b.leading.Unlock()
+	return b.left
+}
+
+// end lets go of a worker that is gone.
+func (b *binder) end(o pool.Order) {
+	if b.sockets != nil {
+		b.sockets.Gone(o)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.notifications != nil {
+		b.notifications.Close()
+	}
+}
+
+// detach stops answering: the next bind waits for another master.
+func (b *binder) detach() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.notifications != nil {
+		b.notifications.Stop()
+	}
+}
+
+func (b *binder) restore(l processLegacy) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.addresses, b.binds, b.own, b.left, b.asked = l.Bound, len(l.Bound), l.Own, l.Asked, l.Binds
+	if len(l.Bound) > 0 {
+		b.bound <- struct{}{} // what it has bound may not have been seen to accept
+	}
+}
+
+// departs says whether the master leads the worker out: clients can be kept from it, or
+// its script uses Node's cluster and has its say at the disconnection. Its program has
+// not said that it drains by itself.
+func (p *Process) departs() bool {
+	return !p.greeted.Load() && (p.binder.hasOwn() || p.disconnects && p.binder.hasBound())
+}
+
+// introduce has the pool ask the worker to drain by message, which depart answers for it.
+func (p *Process) introduce() {
+	if p.departs() && p.introduced.CompareAndSwap(false, true) {
+		p.sink(pool.Said{Message: ipc.Hello{Protocol: 1}})
+	}
+}
+
+func (b *binder) legacy(l *processLegacy) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l.Bound, l.Own, l.Binds = slices.Clone(b.addresses), b.own, slices.Clone(b.asked)
+}

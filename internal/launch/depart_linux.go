@@ -1,0 +1,270 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"relevo/internal/config"
+	"relevo/internal/ipc"
+	"relevo/internal/procfs"
+	"relevo/internal/rescue"
+	"relevo/internal/sockdiag"
+	"relevo/pool"
+)
+
+// Pauses between two looks at a worker that leaves. Looks may take a fifth of a processor.
+const (
+	departureFirst = 2 * time.Millisecond
+	departureLast  = 12 * time.Millisecond
+	departureRest  = 4
+)
+
+// depart leads a worker out that does not drain by itself.
+func (p *Process) depart() {
+	ctx, cancel := p.untilLeaving()
+	defer cancel()
+	if p.binder.hasOwn() {
+		p.leadOut(ctx)
+	} else {
+		p.disconnect(ctx)
+	}
+}
+
+// leadOut is for a worker whose program knows nothing of leaving: it gets no new
+// client, its queue is served, its connections get idle, and only then the stop
+// signal is sent. Idle connections go to another worker where that can take them (Node);
+// else those that may be rescued to a relay, before that where a request waits in one. The
+// pool's patience ends it earlier.
+func (p *Process) leadOut(ctx context.Context) {
+	sockets := p.binder.sockets
+	holding := rescue.Take(p.keeps(), p.tally.given())
+	defer holding.Cancel()
+	arrived, ended := p.takeNoMore(), p.endsConnections()
+	idle := p.poll(ctx, p.overdue, func() bool {
+		// Connections are kept from it meanwhile: it may not come to its queue for them.
+		emptied := sockets.Emptied(p.order)
+		return arrived() && ended() && p.isIdle(ctx, holding) && emptied
+	})
+	if ctx.Err() != nil {
+		return
+	}
+	if !idle {
+		p.hasten(ctx, holding, ended)
+	}
+	if !p.poll(ctx, nil, func() bool { return p.handOver(holding) }) {
+		return
+	}
+	holding.Limit(p.rescues())
+	p.relay(ctx, holding)
+	p.hurry.Do(func() {})
+	inUse := p.inUse(procfs.Tree(p.pid), sockets.Ports(p.order), holding)
+	if idle {
+		p.sink(pool.Said{Message: ipc.Drained{}})
+		if p.takeLeave(ctx); ctx.Err() != nil {
+			return
+		}
+	}
+	p.handle.signal(p.release.command.stopSignal())
+	if inUse { // what ends before the worker does is finished
+		p.poll(ctx, nil, func() bool { return !p.inUse(procfs.Tree(p.pid), sockets.Ports(p.order), holding) })
+	}
+}
+
+// keeps says which clients' connections are kept while the worker leaves.
+func (p *Process) keeps() func(netip.Addr) bool {
+	if p.handsOver() {
+		return everyClient
+	}
+	return p.rescues()
+}
+
+// rescues says which clients' connections outlive the worker.
+func (p *Process) rescues() func(netip.Addr) bool {
+	switch p.release.command.Rescue {
+	case config.RescueOn:
+		return func(netip.Addr) bool { return true }
+	case config.RescueLocal:
+		return rescue.Local
+	}
+	return func(netip.Addr) bool { return false }
+}
+
+// isIdle looks at all connections of the worker.
+func (p *Process) isIdle(ctx context.Context, holding *rescue.Holding) bool {
+	ports := p.binder.sockets.Ports(p.order)
+	pids := procfs.Tree(p.pid)
+	done, err := holding.Look(pids, ports)
+	if err != nil && !isClosed(p.gone) {
+		p.release.launcher.unrescued(err)
+	}
+	if p.inUse(pids, ports, holding) {
+		done = false
+	}
+	if !done && holding.Late() {
+		if p.handsOver() {
+			holding.Rest()
+		} else {
+			holding.Limit(p.rescues())
+			p.relay(ctx, holding)
+		}
+	}
+	return done
+}
+
+// relay hands over what is idle, as far as somebody else serves.
+func (p *Process) relay(ctx context.Context, holding *rescue.Holding) {
+	launcher := p.release.launcher
+	if p.handle.pidfd == nil || !p.binder.sockets.Others(p.order) {
+		return
+	}
+	var relay *rescue.Relay
+	raw, err := p.handle.pidfd.SyscallConn()
+	if err == nil {
+		failed := raw.Control(func(fd uintptr) {
+			relay, err = holding.HandOver(ctx, launcher.self, int(fd), launcher.runOnce)
+		})
+		err = errors.Join(err, failed)
+	}
+	if relay != nil {
+		p.tally.rescue(relay.Connections)
+		go relay.Cuts(context.Background(), func() { p.sink(pool.RelayCut{Count: 1}) })
+	}
+	if err != nil {
+		launcher.unrescued(err)
+	}
+}
+
+// inUse says whether the worker is at work for a client whose connection is not held, and
+// counts them all. It knows nothing where the kernel does not tell.
+func (p *Process) inUse(pids []int, ports []uint16, holding *rescue.Holding) bool {
+	sockets := map[uint64]bool{}
+	for _, pid := range pids {
+		if procfs.Sockets(pid, sockets) != nil {
+			return false // it has ended
+		}
+	}
+	connections, err := sockdiag.Established(ports)
+	if err != nil {
+		p.release.launcher.warn("cannot see whether a worker's connections are idle", "pid", p.pid, "err", err)
+		return false
+	}
+	idle, inUse := map[uint64]bool{}, false
+	for _, c := range connections {
+		inode := uint64(c.Inode)
+		switch held, isIdle := holding.Has(inode), rescue.Idle(c); {
+		case !sockets[inode] || holding.Given(inode):
+		case held:
+			idle[inode] = holding.Idle(inode)
+		default:
+			idle[inode], inUse = isIdle, inUse || !isIdle
+		}
+	}
+	p.tally.look(idle)
+	return inUse
+}
+
+// poll looks until done says true, ctx ends, or end is closed.
+func (p *Process) poll(ctx context.Context, end <-chan struct{}, done func() bool) bool {
+	for pause := departureFirst; ; pause = min(2*pause, departureLast) {
+		var isDone bool
+		rest := restAfter(pause, func() { isDone = done() })
+		if isDone {
+			return true
+		}
+		wait := time.NewTimer(rest)
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return false
+		case <-end:
+			wait.Stop()
+			return false
+		case <-wait.C:
+		}
+	}
+}
+
+// Clients wait for lastHold when the pool's patience with their worker has ended, and for
+// longestHold where more and more of their connections get idle: those can go that are in
+// use all the time, but idle between two requests.
+const (
+	lastHold    = 500 * time.Millisecond
+	longestHold = 1500 * time.Millisecond
+)
+
+// hasten is for the end of patience.
+func (p *Process) hasten(ctx context.Context, holding *rescue.Holding, ended func() bool) {
+	if !ended() && p.primary.Deadline() == nil {
+		ctx, cancel := context.WithTimeout(ctx, lastHold)
+		defer cancel()
+		p.poll(ctx, nil, ended)
+	}
+	if p.handsOver() { // what is idle but for a moment can go, too
+		holding.Insist()
+		p.insist(ctx, holding)
+	}
+}
+
+func (p *Process) insist(ctx context.Context, holding *rescue.Holding) {
+	ctx, cancel := context.WithTimeout(ctx, longestHold)
+	defer cancel()
+	best, since := 0, time.Now()
+	p.poll(ctx, nil, func() bool {
+		done := p.isIdle(ctx, holding)
+		if n := holding.Settled(); n > best {
+			best, since = n, time.Now()
+		}
+		return done || time.Since(since) > lastHold
+	})
+}
+
+// restAfter is the pause after a look: longer than the usual one where it was much work.
+func restAfter(usual time.Duration, look func()) time.Duration {
+	return max(usual, departureRest*processorTime(look))
+}
+
+// processorTime is how long f keeps a processor busy. On a machine that has much to do f may
+// take far longer, which is no reason to wait longer still for what comes after it.
+func processorTime(f func()) time.Duration {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	before := threadTime()
+	f()
+	return threadTime() - before
+}
+
+// threadTime is 0 where the kernel does not tell.
+func threadTime() time.Duration {
+	var used unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_THREAD, &used) != nil {
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+// runOnce runs a child that ends at once.
+func (l *Launcher) runOnce(start func() (int, error)) error {
+	var child int
+	err := l.opts.Children.Start(func() (int, error) {
+		var err error
+		child, err = start()
+		return child, err
+	})
+	if err != nil {
+		return err
+	}
+	l.opts.Children.Reap(child, func() { err = waitFor(child) })
+	return err
+}
+
+// unrescued says once that connections of workers end with them.
+func (l *Launcher) unrescued(err error) {
+	if l.unrescuable.CompareAndSwap(false, true) {
+		l.warn("idle connections end with their worker: they cannot be kept", "err", err)
+	}
+}

@@ -1,0 +1,124 @@
+package launch
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"relevo/internal/ipc"
+	"relevo/pool"
+)
+
+var floodsNotify = behaves("flood-notify", func() {
+	conn, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
+	if err != nil {
+		panic(err)
+	}
+	for {
+		if _, err := conn.Write([]byte("STATUS=" + strings.Repeat("flood", 1000))); err != nil {
+			os.Exit(3)
+		}
+	}
+})
+
+// endsHung ends a worker that hangs, as the pool does.
+func endsHung(w *worker, report pool.Report) {
+	if _, hung := report.(pool.Hung); hung {
+		go w.Kill()
+	}
+}
+
+// TestFloodOfNotifications: it is told, its sender counts as hung in the end, and
+// the words of siblings come through: most at once, and all when that sender has been
+// ended. Until then they compete with it for the kernel's queue, which holds no more
+// than 10 datagrams where nobody has raised net.unix.max_dgram_qlen.
+func TestFloodOfNotifications(t *testing.T) {
+	t.Parallel()
+	r := notified(t, "web")
+	began := time.Now()
+	flooder := r.startAs(r.prepare(floodsNotify.command()), order, endsHung)
+	said := expect[pool.Said](flooder)
+	if text := said.Message.(ipc.Status).Text; len(text) > maxStatus {
+		t.Errorf("a status of %d bytes", len(text))
+	}
+	flooding := expect[pool.Flooding](flooder)
+	var dropped int
+	if _, err := fmt.Sscanf(flooding.What, "notify socket, %d datagrams dropped", &dropped); err != nil || dropped == 0 {
+		t.Errorf("told %q", flooding.What)
+	}
+	for range 3 {
+		began := time.Now()
+		sibling := r.start(notifiesReady.command())
+		expect[pool.Online](sibling)
+		expect[pool.Ready](sibling)
+		t.Logf("ready after %v", time.Since(began))
+		if took := time.Since(began); took > floodPatience+10*time.Second {
+			t.Errorf("a sibling was ready after %v", took)
+		}
+		sibling.end()
+	}
+	if hung := expect[pool.Hung](flooder); hung.Reason != "floods the notify socket" {
+		t.Errorf("hung: %q", hung.Reason)
+	}
+	if patient := time.Since(began); patient < floodPatience {
+		t.Errorf("it counts as hung after %v already", patient)
+	}
+	flooder.end()
+	told := 0
+	for _, report := range flooder.seen {
+		if _, ok := report.(pool.Said); ok {
+			told++
+		}
+	}
+	if most := 1000 + 200*int(time.Since(began).Seconds()+2); told > most {
+		t.Errorf("%d datagrams were told, want at most %d", told, most)
+	}
+}
+
+var floodsChannel = behaves("flood-channel", func() {
+	channel := openChannel()
+	for {
+		fmt.Fprintln(channel, `{"n":1}`)
+	}
+})
+
+// TestFloodOfMessages: the worker is slowed down and told of, no more.
+func TestFloodOfMessages(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "web")
+	w := r.start(floodsChannel.command())
+	began := time.Now()
+	said := 0
+	for {
+		report := w.next()
+		if flooding, ok := report.(pool.Flooding); ok {
+			wantError(t, flooding.What, "channel, ", "messages over the limit")
+			break
+		}
+		if _, ok := report.(pool.Said); ok {
+			said++
+		}
+	}
+	if most := 5000 + 2000*int(time.Since(began).Seconds()+2); said > most {
+		t.Errorf("%d messages were read, want at most %d", said, most)
+	}
+	w.end()
+	if saw[pool.Hung](w) {
+		t.Error("it counts as hung")
+	}
+}
+
+// TestEarlyBytes: what a worker says before its program is known to run is kept in
+// what counts of it.
+func TestEarlyBytes(t *testing.T) {
+	p := &Process{}
+	for range 2 * maxEarly {
+		p.notified(ipc.Notification{"STATUS": strings.Repeat("x", 8000), "READY": "1", "OTHER": strings.Repeat("x", 8000)})
+	}
+	if len(p.early) != maxEarly || len(p.early[0]) != 2 || len(p.early[0]["STATUS"]) != maxStatus {
+		t.Errorf("%d are kept, the first with %d assignments", len(p.early), len(p.early[0]))
+	}
+}

@@ -1,0 +1,129 @@
+package launch
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"relevo/internal/config"
+)
+
+// handovers are those that are under way. The zero value works.
+type handovers struct {
+	mu     sync.Mutex
+	all    map[*handover]bool
+	turn   int       // whose it is to take a connection
+	paused time.Time // none begins before that: another master is to follow
+}
+
+// add says false where none may begin now.
+func (h *handovers) add(one *handover) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if time.Now().Before(h.paused) {
+		return false
+	}
+	if h.all == nil {
+		h.all = map[*handover]bool{}
+	}
+	h.all[one] = true
+	return true
+}
+
+func (h *handovers) remove(one *handover) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.all, one)
+}
+
+const (
+	// handoverPatience is for how long the answer of a worker to a connection is waited for.
+	handoverPatience = 2 * time.Second
+	// leavePatience is for how long a succession waits for the end of all handovers.
+	leavePatience = 3 * time.Second
+	// pausePatience is for how long a master that no other follows may take to know that.
+	pausePatience = 20 * time.Second
+)
+
+// finish has all come to an end, for another master is to follow this one: as long as
+// workers can be spoken to.
+func (h *handovers) finish(ctx context.Context) {
+	h.mu.Lock()
+	h.paused = time.Now().Add(pausePatience)
+	var all []*handover
+	for one := range h.all {
+		all = append(all, one)
+	}
+	h.mu.Unlock()
+	patience := time.NewTimer(leavePatience)
+	defer patience.Stop()
+	for _, one := range all {
+		one.leave()
+		select {
+		case <-one.done:
+		case <-patience.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// resume is told that this master goes on, or has just begun.
+func (h *handovers) resume() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.paused = time.Time{}
+}
+
+// handsOver says whether connections of the worker can go to another one.
+func (p *Process) handsOver() bool {
+	return p.primary != nil && p.release.command.Rescue != config.RescueOff && len(p.takers()) > 0
+}
+
+// takeNoMore has no connection of another worker go to this one, which leaves. arrived says
+// whether all have arrived that were on their way.
+func (p *Process) takeNoMore() (arrived func() bool) {
+	if p.primary == nil {
+		return func() bool { return true }
+	}
+	p.primary.TakeNoMore()
+	return func() bool { return !p.primary.Taking() }
+}
+
+// takers are the workers of Node's cluster that stay: the one in the same slot first, for
+// clients may stick to slots, and each time another one of the others. A canary on trial is
+// to get no more clients than it does.
+func (p *Process) takers() (all []*Process) {
+	l := p.release.launcher
+	l.mu.Lock()
+	for _, q := range l.byPID {
+		if q != p && q.primary != nil && q.isSettled() && !q.asked.Load() && !q.led.Load() && !q.binder.onTrial(q.order) {
+			all = append(all, q)
+		}
+	}
+	l.mu.Unlock()
+	if len(all) < 2 {
+		return all
+	}
+	slices.SortFunc(all, func(a, b *Process) int { return a.pid - b.pid })
+	l.handovers.mu.Lock()
+	l.handovers.turn++
+	first := l.handovers.turn % len(all)
+	l.handovers.mu.Unlock()
+	all = slices.Concat(all[first:], all[:first])
+	slices.SortStableFunc(all, func(a, b *Process) int { return p.distance(a) - p.distance(b) })
+	return all
+}
+
+// distance is 0 for a worker of the same slot.
+func (p *Process) distance(q *Process) int {
+	if p.order.Slot == q.order.Slot {
+		return 0
+	}
+	return 1
+}
+
+func everyClient(netip.Addr) bool { return true }

@@ -1,0 +1,164 @@
+package launch
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"relevo/internal/ipc"
+	"relevo/internal/launch/store"
+)
+
+// Listener is a listening socket that every worker inherits. File must not be in
+// the runtime's poller and must be non-blocking; os/exec-style starting would
+// otherwise make the shared socket blocking for everybody.
+type Listener struct {
+	Name    string
+	Address string // as getsockname says it
+	File    *os.File
+}
+
+// Options are what all workers of a master share.
+type Options struct {
+	SnapshotDir   string // where copies of executables go; empty: none are kept
+	KeepReleases  int    // copies that stay beyond those in use
+	NotifySocket  string // path; empty: workers get none
+	ControlSocket string // path of the master's own; empty: workers are not told it
+	Streams       Streams
+	Cgroups       Cgroups
+	OOMScoreAdj   *int     // of workers whose limits name none; nil: as this process
+	Children      Children // default: nobody else reaps
+	// ExecPatience is how long Start waits for the worker's program to run. What goes
+	// wrong later is the worker's death. Default: 10 s.
+	ExecPatience time.Duration
+	Log          *slog.Logger // default: none
+}
+
+// Launcher starts workers. Its methods are safe for concurrent use.
+type Launcher struct {
+	opts Options
+	self string // this binary, also after its file was replaced
+
+	store *store.Store // nil: no copies
+	// byDescriptor: programs are run by their open file, so that it cannot be
+	// replaced between the last look at it and the exec.
+	byDescriptor bool
+	copyless     atomic.Bool            // the last release has no copy, and that was told
+	unrescuable  atomic.Bool            // connections cannot be kept, and that was told
+	uncaptured   atomic.Pointer[string] // why binds cannot be captured; nil: they can, as far as is known
+
+	noNewPrivs atomic.Bool // the kernel wanted it for the capture of binds
+
+	shared    sharedData // of Node's workers
+	handovers handovers  // of their connections
+	primary   sync.Once  // the word about a script's primary branch
+	sent      sync.Once  // the word about what comes beside their messages
+	oldNode   sync.Once  // the word about its version
+	preload   preloadFile
+
+	starts, looks gate
+	oom           oomWatch
+
+	mu    sync.Mutex
+	byPID map[int]*Process
+}
+
+// New returns a launcher. The path of this program must be known, for it starts
+// itself.
+func New(o Options) (*Launcher, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Streams.Out == nil {
+		o.Streams.Out = io.Discard
+	}
+	if o.Streams.Err == nil {
+		o.Streams.Err = io.Discard
+	}
+	if o.ExecPatience == 0 {
+		o.ExecPatience = 10 * time.Second
+	}
+	if o.Children == nil {
+		o.Children = undisturbed{}
+	}
+	self, err := selfPath()
+	if err != nil {
+		return nil, fmt.Errorf("cannot find this program's own file: %w", err)
+	}
+	l := &Launcher{opts: o, self: self, byDescriptor: execsByDescriptor(), byPID: map[int]*Process{},
+		starts: newGate(startsAtOnce), looks: newGate(looksAtOnce)}
+	l.oom.look()
+	o.Cgroups.clear()
+	if o.SnapshotDir != "" {
+		l.store, err = store.Open(o.SnapshotDir, o.KeepReleases, o.Log)
+	}
+	return l, err
+}
+
+func (l *Launcher) warn(message string, args ...any) { l.opts.Log.Warn(message, args...) }
+
+// Store holds the copies of executables; nil where none are kept.
+func (l *Launcher) Store() *store.Store { return l.store }
+
+// Notified hands a datagram of the notify socket to the worker that sent it: the
+// sender must be the worker itself or one of its process group.
+func (l *Launcher) Notified(from ipc.Sender, n ipc.Notification) {
+	p := l.senderOf(from)
+	if p == nil {
+		l.warn("a notification came from a process that is no worker", "pid", from.PID, "uid", from.UID)
+		return
+	}
+	p.notified(n)
+}
+
+func (l *Launcher) senderOf(from ipc.Sender) *Process {
+	if from.PID == 0 { // a process that this one cannot see
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.byPID[from.PID]
+	if p == nil {
+		p = l.byPID[processGroup(from.PID)]
+	}
+	return p
+}
+
+// Flooded takes in that a process floods the notify socket.
+func (l *Launcher) Flooded(from ipc.Sender, f ipc.Flood) {
+	p := l.senderOf(from)
+	if p == nil {
+		l.warn("a process that is no worker floods the notify socket", "pid", from.PID, "uid", from.UID, "dropped", f.Count)
+		return
+	}
+	p.flooded(f)
+}
+
+// SlowlyClosed takes in that a process sends descriptors to the notify socket that do
+// not close.
+func (l *Launcher) SlowlyClosed(from ipc.Sender) {
+	p := l.senderOf(from)
+	if p == nil {
+		l.warn("a process that is no worker sends descriptors that do not close", "pid", from.PID, "uid", from.UID)
+		return
+	}
+	p.slowlyClosed()
+}
+
+func (l *Launcher) register(p *Process) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.byPID[p.pid] = p
+}
+
+func (l *Launcher) unregister(p *Process) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.byPID[p.pid] == p { // the pid may be another worker's already
+		delete(l.byPID, p.pid)
+	}
+}

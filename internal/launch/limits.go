@@ -1,0 +1,108 @@
+package launch
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"syscall"
+
+	"relevo/internal/config"
+)
+
+// shimLimits are what the launcher takes on before it execs.
+type shimLimits struct {
+	Rlimits                  []config.Rlimit
+	Nice, OOMScoreAdj, Umask *int
+	DefaultOOMScoreAdj       *int // where OOMScoreAdj is nil, and it is possible
+	Account                  *Account
+}
+
+func limitsOf(l config.Limits, a *Account, o Options) shimLimits {
+	return shimLimits{Rlimits: l.Rlimits, Nice: l.Nice, OOMScoreAdj: l.OOMScoreAdj, Umask: l.Umask,
+		DefaultOOMScoreAdj: o.OOMScoreAdj, Account: a}
+}
+
+// apply changes this process and, for good, the thread that calls it, which has
+// to be the one that execs: on Linux the nice value belongs to a thread. The user
+// comes last, for only root may do some of the rest.
+func (l shimLimits) apply() *shimError {
+	runtime.LockOSThread()
+	if l.OOMScoreAdj != nil {
+		value := strconv.Itoa(*l.OOMScoreAdj)
+		if err := os.WriteFile("/proc/self/oom_score_adj", []byte(value), 0); err != nil {
+			return &shimError{Step: "set oom_score_adj to", Path: value, Errno: errno(err), Advice: "only root may lower it"}
+		}
+	} else if l.DefaultOOMScoreAdj != nil {
+		_ = os.WriteFile("/proc/self/oom_score_adj", []byte(strconv.Itoa(*l.DefaultOOMScoreAdj)), 0)
+	}
+	if l.Nice != nil {
+		if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, *l.Nice); err != nil {
+			return &shimError{Step: "set nice to", Path: strconv.Itoa(*l.Nice), Errno: errno(err), Advice: "only root may lower it"}
+		}
+	}
+	for _, limit := range l.Rlimits {
+		if failure := setRlimit(limit); failure != nil {
+			return failure
+		}
+	}
+	if l.Umask != nil {
+		syscall.Umask(*l.Umask)
+	}
+	return l.Account.become()
+}
+
+func setRlimit(limit config.Rlimit) *shimError {
+	number, known := rlimits()[limit.Name]
+	if !known {
+		return &shimError{Step: "set the limit", Path: limit.Name, Errno: syscall.EINVAL, Advice: "this system has none of that name"}
+	}
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(number, &before); err != nil {
+		return &shimError{Step: "read the limit", Path: limit.Name, Errno: errno(err)}
+	}
+	// Not a bare prlimit(2): syscall has to know, or its Exec would give the worker
+	// back the limit of open files from before the runtime raised it.
+	err := syscall.Setrlimit(number, &syscall.Rlimit{Cur: limit.Soft, Max: limit.Hard})
+	if err == nil {
+		return nil
+	}
+	failure := &shimError{
+		Step: "set " + limit.Name + " to", Errno: errno(err),
+		Path: fmt.Sprintf("%s (hard limit %s)", rlimitText(limit.Hard), rlimitText(before.Max)),
+	}
+	switch {
+	case limit.Soft > limit.Hard:
+		failure.Advice = "the soft limit is above the hard one"
+	case errno(err) == syscall.EPERM && os.Geteuid() == 0:
+		failure.Advice = "the kernel allows no more (see fs.nr_open), or CAP_SYS_RESOURCE is missing"
+	case errno(err) == syscall.EPERM:
+		failure.Advice = "only root may raise it"
+	}
+	return failure
+}
+
+func rlimitText(value uint64) string {
+	if value == config.Unlimited {
+		return "unlimited"
+	}
+	return strconv.FormatUint(value, 10)
+}
+
+// become is a nil Account's, too.
+func (a *Account) become() *shimError {
+	if a == nil {
+		return nil
+	}
+	err := syscall.Setgroups(a.Groups)
+	if err == nil {
+		err = syscall.Setgid(a.GID)
+	}
+	if err == nil {
+		err = syscall.Setuid(a.UID)
+	}
+	if err != nil {
+		return &shimError{Step: "become user", Path: a.Name, Errno: errno(err), Advice: "only root may change the user"}
+	}
+	return nil
+}

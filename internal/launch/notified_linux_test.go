@@ -1,0 +1,191 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"relevo/internal/ipc"
+	"relevo/internal/testreq"
+	"relevo/pool"
+)
+
+var notifiesReady = behaves("notify-ready", func() {
+	notify("STATUS=loading")
+	notify("READY=1\nSTATUS=serving\n")
+	notify("WATCHDOG=1")
+	notify("STOPPING=1")
+	stay()
+})
+
+func TestNotifications(t *testing.T) {
+	t.Parallel()
+	w := notified(t, "web").start(notifiesReady.command())
+	var heard []string
+	for len(heard) < 4 {
+		switch report := w.next().(type) {
+		case pool.Said:
+			heard = append(heard, fmt.Sprintf("%#v", report.Message))
+		case pool.Ready:
+			heard = append(heard, "ready by "+report.How)
+		case pool.Exited:
+			t.Fatalf("it ended: %+v", report)
+		}
+	}
+	want := []string{
+		fmt.Sprintf("%#v", ipc.Status{Text: "loading"}), fmt.Sprintf("%#v", ipc.Status{Text: "serving"}),
+		"ready by notify", fmt.Sprintf("%#v", ipc.Draining{}),
+	}
+	if !slices.Equal(heard, want) {
+		t.Errorf("heard %q, want %q", heard, want)
+	}
+}
+
+var childNotifies = behaves("notify-by-child", func() {
+	child := exec.Command(self())
+	child.Env = append(os.Environ(), roleEnv+"=notify-ready")
+	fmt.Println(child.Run())
+})
+
+// TestWhoNotifies: a word counts from the worker and its process group, from
+// nobody else.
+func TestWhoNotifies(t *testing.T) {
+	t.Parallel()
+	r := notified(t, "web")
+	w := r.start(neverReady.command())
+	expect[pool.Online](w)
+
+	stranger := exec.Command(self())
+	stranger.Env = append(os.Environ(), roleEnv+"=notify-ready", "NOTIFY_SOCKET="+r.opts.NotifySocket)
+	notifiesReady.used.Store(true)
+	if err := stranger.Start(); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("no worker\" pid=%d uid=%d", stranger.Process.Pid, os.Getuid())
+	await(t, "the log to name the stranger", func() bool { return strings.Contains(r.log.String(), want) })
+	stranger.Process.Kill()
+	stranger.Wait()
+
+	child := r.start(childNotifies.command())
+	if ready := expect[pool.Ready](child); ready.How != "notify" {
+		t.Errorf("it is ready by %q", ready.How)
+	}
+	w.end()
+	if saw[pool.Ready](w) || saw[pool.Said](w) {
+		t.Errorf("the words of others were taken for its own: %#v", w.seen)
+	}
+}
+
+func TestSystemdNotify(t *testing.T) {
+	t.Parallel()
+	testreq.Program(t, "systemd-notify")
+	w := notified(t, "web").start(shell("systemd-notify --ready --status=up && exec sleep 60"))
+	if ready := expect[pool.Ready](w); ready.How != "notify" {
+		t.Errorf("it is ready by %q", ready.How)
+	}
+}
+
+var sendsGarbage = behaves("ipc-garbage", func() {
+	fmt.Fprint(openChannel(), "HTTP/1.1 400 Bad Request\r\n\r\n")
+	notify("STATUS=still here")
+	stay()
+})
+
+var sendsTooMuch = behaves("ipc-2MiB", func() {
+	fmt.Fprintf(openChannel(), "%q\n", strings.Repeat("x", 2<<20))
+	notify("STATUS=still here")
+	stay()
+})
+
+// TestBrokenChannel: a worker that does not speak the protocol loses its channel
+// and nothing else.
+func TestBrokenChannel(t *testing.T) {
+	t.Parallel()
+	for says, b := range map[string]*behaviour{
+		`cannot read "HTTP/1.1 400 Bad Request": not one JSON value`: sendsGarbage,
+		"ipc: line longer than 1 MiB":                                sendsTooMuch,
+	} {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			w := notified(t, "web").start(b.command())
+			for !saw[pool.Disconnected](w) || !saw[pool.Said](w) {
+				if report, ok := w.next().(pool.Disconnected); ok && report.Reason != says {
+					t.Errorf("disconnected: %q, want %q", report.Reason, says)
+				}
+			}
+			if err := w.Send(ipc.Drain{}); err != ipc.ErrClosed {
+				t.Errorf("Send: %v, want ErrClosed", err)
+			}
+			if dead(w.PID()) {
+				t.Error("it is dead")
+			}
+		})
+	}
+}
+
+// TestRegister: a pid that was used again stays its new owner's, and a sender
+// that the kernel cannot name is nobody.
+func TestRegister(t *testing.T) {
+	r := newRig(t)
+	first, second := &Process{pid: 1 << 30}, &Process{pid: 1 << 30}
+	r.register(first)
+	r.register(second)
+	r.unregister(first)
+	if r.byPID[1<<30] != second {
+		t.Error("the end of one worker took the other's entry away")
+	}
+	r.unregister(second)
+	if len(r.byPID) != 0 {
+		t.Errorf("%d entries are left", len(r.byPID))
+	}
+
+	r.register(&Process{pid: processGroup(0)})
+	r.Notified(ipc.Sender{}, ipc.Notification{"READY": "1"}) // would find the group of this process
+	wantError(t, r.log.String(), "a process that is no worker", "pid=0")
+}
+
+// TestOnlineFirst: a worker may speak before it is sure what it runs. What it says
+// is told after Online, or not at all.
+func TestOnlineFirst(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "web")
+	release := r.prepare(shell("exit 0"))
+	for name, result := range map[string]launchResult{
+		"sound": {execed: true}, "other bytes": {execed: true, changed: errors.New("other bytes")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := r.newWorker()
+			p := newProcess(release, w.sink)
+			p.handle.reaped = true // there is none
+			said, launched := make(chan struct{}), make(chan launchResult, 1)
+			p.notified(ipc.Notification{"STATUS": "early"})
+			go func() {
+				p.said(ipc.Ready{})
+				close(said)
+			}()
+			time.Sleep(observeEvery) // to be told wrongly
+			if len(w.reports) > 0 {
+				t.Errorf("%#v was told of a process that nobody knows", <-w.reports)
+			}
+			launched <- result
+			p.awaitOnline(launched)
+			<-said
+			var told []string
+			for len(w.reports) > 0 {
+				told = append(told, fmt.Sprintf("%T", <-w.reports))
+			}
+			want := []string{"pool.Online", "pool.Said", "pool.Ready"}
+			if result.changed != nil {
+				want = nil
+			}
+			if !slices.Equal(told, want) {
+				t.Errorf("told %q, want %q", told, want)
+			}
+		})
+	}
+}

@@ -1,0 +1,254 @@
+package launch
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"relevo/internal/launch/advice"
+	"relevo/internal/procnet"
+	"relevo/pool"
+)
+
+// Looks for what keeps a worker from getting ready come at growing intervals: each
+// reads the table of all connections, which costs some 10 ms.
+const (
+	firstObstacleLook = 500 * time.Millisecond
+	lastObstacleLook  = 5 * time.Second
+)
+
+// obstacles tells, while a worker starts, what seems to keep it from getting ready.
+type obstacles struct {
+	process *Process
+	due     time.Time
+	wait    time.Duration
+	told    string
+}
+
+func newObstacles(p *Process) *obstacles {
+	return &obstacles{process: p, due: time.Now().Add(firstObstacleLook), wait: firstObstacleLook}
+}
+
+func (o *obstacles) look() {
+	if time.Now().Before(o.due) {
+		return
+	}
+	o.wait = min(2*o.wait, lastObstacleLook)
+	o.due = time.Now().Add(o.wait)
+	if now := o.process.obstacle(); now != o.told {
+		o.told = now
+		o.process.observed(pool.Obstructed{Hint: now})
+	}
+}
+
+// obstacle says what the processes of a worker show; empty: nothing that explains
+// why it is not ready.
+func (p *Process) obstacle() string {
+	family := kin(p.pid)
+	first := family[0]
+	if len(family) > 1 && advice.IsWrapper(first.name) {
+		return p.wrapped(first, family[1])
+	}
+	server, address := listensByItself(family, inodesOf(p.binder.observable(p.release.command.Listeners)))
+	switch {
+	case server == nil:
+		return p.addressTaken() // some try again and again instead of ending
+	case len(p.release.command.Listeners) == 0: // there is none that it could take over
+		return fmt.Sprintf("%s listens on %s by itself", server, address) + p.uncaptured()
+	case server.pid == p.pid:
+		return fmt.Sprintf("it listens on %s by itself and not on the listener of relevo (%s); %s",
+			address, p.listenerText(0), p.takeOver(0)) + p.uncaptured()
+	}
+	return fmt.Sprintf("%s listens on %s by itself and not on the listener of relevo (%s): it is a child of %s, which LISTEN_PID names; "+
+		"have %s exec it, or: %s", server, address, p.listenerText(0), first, first.name, p.takeOver(0)) + p.uncaptured()
+}
+
+func (p *Process) wrapped(wrapper, child relative) string {
+	_, instead, ok := p.release.adviceCommand().Wrapper()
+	if !ok {
+		instead = "have it exec the program"
+	}
+	return fmt.Sprintf("%s is a process in between: LISTEN_PID and the stop signal are for it, and %s, its child, does not see the listeners; %s",
+		wrapper, child, instead)
+}
+
+// relative is a process of a worker's family.
+type relative struct {
+	pid  int
+	name string
+}
+
+func (r relative) String() string { return fmt.Sprintf("%s (pid %d)", r.name, r.pid) }
+
+// kin returns a process and its descendants, parents first.
+func kin(pid int) []relative {
+	const most = 100
+	family := []relative{{pid, procnet.Name(pid)}}
+	for i := 0; i < len(family) && len(family) < most; i++ {
+		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", family[i].pid))
+		for _, path := range threads {
+			children, _ := os.ReadFile(path)
+			for child := range strings.FieldsSeq(string(children)) {
+				if id, err := strconv.Atoi(child); err == nil {
+					family = append(family, relative{id, procnet.Name(id)})
+				}
+			}
+		}
+	}
+	return family
+}
+
+func inodesOf(listeners []Listener) map[uint64]bool {
+	inodes := map[uint64]bool{}
+	for _, l := range listeners {
+		if info, err := l.File.Stat(); err == nil {
+			if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+				inodes[stat.Ino] = true
+			}
+		}
+	}
+	return inodes
+}
+
+// listensByItself finds the first of a family that listens on a TCP socket which
+// is not inherited.
+func listensByItself(family []relative, inherited map[uint64]bool) (who *relative, address string) {
+	waiting := map[string]string{}
+	for _, s := range procnet.Waiting(false) {
+		if inode, err := strconv.ParseUint(s.Inode, 10, 64); err == nil && !inherited[inode] {
+			waiting[s.Inode] = s.String()
+		}
+	}
+	for _, r := range family {
+		for inode := range procnet.Inodes(r.pid) {
+			if address := waiting[inode]; address != "" {
+				return &r, address
+			}
+		}
+	}
+	return nil, ""
+}
+
+// addressTaken explains the complaint of a worker about an address in use,
+// which is most often the one that relevo holds for it.
+func (p *Process) addressTaken() string {
+	ports, found := advice.Taken(p.tail.lines())
+	if !found || p.asked.Load() {
+		return ""
+	}
+	return p.holderOfAddress(ports) + p.uncaptured()
+}
+
+func (p *Process) holderOfAddress(ports []int) string {
+	c := p.release.adviceCommand()
+	name, instead, wrapped := c.Wrapper()
+	for i, l := range p.release.command.Listeners {
+		_, port, err := net.SplitHostPort(l.Address)
+		if number, _ := strconv.Atoi(port); err != nil || len(ports) > 0 && !contains(ports, number) {
+			continue
+		}
+		if wrapped {
+			return fmt.Sprintf("relevo itself holds %s and passes it to %s, a process in between, whose children do not see it; %s",
+				p.listenerText(i), name, instead)
+		}
+		return fmt.Sprintf("relevo itself holds %s: the program takes it over instead of binding the address; %s", p.listenerText(i), p.takeOver(i))
+	}
+	for _, port := range ports {
+		if who := holderOf(port); who != "" {
+			return fmt.Sprintf("port %d, which the program binds by itself, is held by %s; relevo can hold it for all workers: -l :%d, and %s",
+				port, who, port, c.TakeOver(firstFD, ":"+strconv.Itoa(port)))
+		}
+	}
+	return "an address that the program binds by itself is in use, maybe by another worker of this app; relevo can hold it for all workers by -l; " +
+		c.TakeOver(firstFD, "ADDRESS")
+}
+
+// swallowed explains the failure of a program that got no listener, because a
+// process in between closes what it inherits.
+func (p *Process) swallowed(status pool.ExitStatus) string {
+	name, instead, ok := p.release.adviceCommand().Wrapper()
+	if !ok || !advice.Swallows(name) || p.asked.Load() || status.Code == 0 || len(p.release.command.Listeners) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s is a process in between, which closes the listeners before the program gets them; %s", name, instead)
+}
+
+// lostListener explains the complaint of a program whose descriptor is no listener: that of
+// a process in between which nothing else shows, for it may end well.
+func (p *Process) lostListener(status pool.ExitStatus) string {
+	passed := len(p.release.command.Listeners)
+	if p.asked.Load() || passed == 0 || status.Error != "" || !advice.NoListener(p.tail.lines()) {
+		return ""
+	}
+	descriptors := strconv.Itoa(firstFD)
+	if passed > 1 {
+		descriptors += " to " + strconv.Itoa(firstFD+passed-1)
+	}
+	return cmp.Or(p.swallowed(status), "the program did not find a listener at the descriptor that it uses; relevo passes "+descriptors+
+		": a process in between that starts the program as its child closes them, have it exec the program, or pass them on (Python: pass_fds, Node: stdio)")
+}
+
+func contains(ports []int, number int) bool {
+	for _, port := range ports {
+		if port == number {
+			return true
+		}
+	}
+	return false
+}
+
+func holderOf(port int) string {
+	for _, s := range procnet.Waiting(false) {
+		if int(s.Port()) == port {
+			if pid, name := procnet.Holder(s.Inode); pid != 0 {
+				return relative{pid, name}.String()
+			}
+		}
+	}
+	return ""
+}
+
+// listenerText names a listener as a person and as a program knows it.
+func (p *Process) listenerText(i int) string {
+	return fmt.Sprintf("%s, descriptor %d", p.release.command.Listeners[i].Address, firstFD+i)
+}
+
+func (p *Process) takeOver(i int) string {
+	return p.release.adviceCommand().TakeOver(firstFD+i, p.release.command.Listeners[i].Address)
+}
+
+func (r *Release) adviceCommand() advice.Command {
+	return advice.Command{Args: r.command.Args, Dir: r.dir, Path: r.program()}
+}
+
+// warnOfWrapper warns where a child of a shell or the like serves and the stop
+// signal ends its parent alone.
+func (p *Process) warnOfWrapper() {
+	family := kin(p.pid)
+	if len(family) < 2 || !advice.IsWrapper(family[0].name) || catches(p.pid, p.release.command.stopSignal()) {
+		return
+	}
+	_, instead, _ := p.release.adviceCommand().Wrapper()
+	p.release.wrapper.Do(func() {
+		p.release.launcher.warn("a process in between gets the stop signal and ends without the program that serves: its requests are lost",
+			"process", family[0].String(), "child", family[1].String(), "instead", cmp.Or(instead, "have it exec the program"))
+	})
+}
+
+// catches says whether a process handles a signal (proc_pid_status(5)).
+func catches(pid int, signal syscall.Signal) bool {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	for line := range strings.Lines(string(text)) {
+		if set, ok := strings.CutPrefix(line, "SigCgt:"); ok {
+			caught, err := strconv.ParseUint(strings.TrimSpace(set), 16, 64)
+			return err == nil && caught&(1<<(signal-1)) != 0
+		}
+	}
+	return false
+}

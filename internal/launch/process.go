@@ -1,0 +1,360 @@
+package launch
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"relevo/internal/config"
+	"relevo/internal/ipc"
+	"relevo/internal/nodecluster"
+	"relevo/pool"
+)
+
+// Process is a worker's process. It implements pool.Process.
+type Process struct {
+	release     *Release
+	order       pool.Order
+	pid         int
+	handle      handle
+	cgroup      *cgroup      // nil: none
+	channel     *ipc.Channel // nil: it was closed before this master came
+	tail        tail
+	ready       *readiness
+	binder      *binder              // of what its program binds
+	untold      []string             // addresses that its servers have opened, for the pool
+	disconnects bool                 // its script uses Node's cluster
+	primary     *nodecluster.Primary // nil: it is no worker of Node's cluster
+	preload     preload
+	pumps       sync.WaitGroup
+	ends        ends
+	begunLines  [2]*prefixer // of the outputs that are prefixed, for a succession
+	sink        func(pool.Report)
+
+	launched   chan struct{} // closed by awaitOnline: Online was told, or never will be
+	settle     sync.Once
+	settled    chan struct{} // closed when its readiness is decided, or it is gone
+	asked      atomic.Bool   // its end is the master's wish
+	greeted    atomic.Bool   // its program drains by itself
+	led        atomic.Bool   // it is being led out
+	tally      tally
+	overdue    chan struct{} // closed when the pool's patience with a departure has ended
+	hurry      sync.Once     // closes overdue, unless depart has done its work
+	introduced atomic.Bool   // the pool knows that it is led out
+	got        atomic.Bool   // ready
+	claims     claims        // that wait for the admission
+	source     source
+
+	channelEnded chan struct{}  // closed when nothing more is heard on the channel
+	leaving      chan struct{}  // closed by Detach
+	gone         chan struct{}  // closed when the process has ended
+	fate         chan bool      // capacity 1: whether it had ended when its wait was over
+	watches      sync.WaitGroup // the goroutines that Detach waits for
+
+	notifying sync.Mutex         // held while a notification is told
+	begun     bool               // under notifying: Online was told
+	early     []ipc.Notification // under notifying: those from before
+	ended     bool               // under notifying: nothing that it says counts any more
+}
+
+// joinCgroup has the worker start in a cgroup of its own. started is to be called
+// after the fork.
+func (p *Process) joinCgroup(b *birth, attr *syscall.SysProcAttr) (started func(), err error) {
+	if p.cgroup, err = b.release.launcher.opts.Cgroups.make(b.order.ID); err != nil {
+		return nil, err
+	}
+	return p.cgroup.prepare(attr)
+}
+
+// ends are the master's ends of what a worker was given, nil where they are closed
+// or were never there.
+type ends struct {
+	channel *os.File
+	output  [2]*os.File // stdout and stderr
+}
+
+// files are those that are open.
+func (e ends) files() (open []*os.File) {
+	for _, f := range []*os.File{e.channel, e.output[0], e.output[1]} {
+		if f != nil {
+			open = append(open, f)
+		}
+	}
+	return open
+}
+
+// begin starts the goroutines that listen to the worker. Each ends by itself
+// when the process is gone.
+func (p *Process) begin(b *birth) {
+	p.beginCluster()
+	p.listen(b.order, ends{b.channel, b.pipes}, processLegacy{Channel: &ipc.Rest{}})
+	launched := make(chan launchResult, 1)
+	p.watches.Go(func() { launched <- p.awaitOnline(b.launched) })
+	go p.awaitExit(launched)
+}
+
+// listen hears what the worker says, from where another master had heard it.
+func (p *Process) listen(o pool.Order, from ends, l processLegacy) {
+	p.ends, p.order = from, o
+	streams := &p.release.launcher.opts.Streams
+	app := p.release.command.App
+	p.tail.restore(l.Tail)
+	p.pump(0, streams.Out, streams.prefixer(0, app, o.Slot, l.Begun[0]))
+	p.pump(1, streams.Err, streams.prefixer(1, app, o.Slot, l.Begun[1]))
+	if from.channel == nil {
+		close(p.channelEnded)
+		return
+	}
+	p.channel = ipc.ResumeChannel(from.channel, *l.Channel, p.said, func(err error) {
+		p.disconnected(err)
+		if p.primary != nil {
+			p.primary.Ended()
+		}
+		close(p.channelEnded)
+	}, p.overflowed)
+}
+
+func (p *Process) pump(stream int, to io.Writer, lines *prefixer) {
+	from := p.ends.output[stream]
+	if from == nil {
+		return
+	}
+	if lines != nil {
+		p.begunLines[stream] = lines
+		to = lines
+	}
+	p.pumps.Go(func() {
+		if pump(from, to, &p.tail, p.leaving) {
+			from.Close()
+		}
+	})
+}
+
+// awaitOnline tells Online, and only then anything that the worker has said: it
+// may be quicker than the look at what it runs, and what runs other bytes has
+// nothing to say.
+func (p *Process) awaitOnline(launched <-chan launchResult) launchResult {
+	defer close(p.launched)
+	result := <-launched
+	if result.notifications != nil { // Start did not wait for it
+		p.beginCapture(result.notifications)
+		p.sink(pool.FilesAdded{})
+	}
+	if result.changed != nil {
+		p.Kill() // too late for another start
+	}
+	if !result.execed || result.changed != nil {
+		p.silence()
+		return result
+	}
+	p.sink(pool.Online{})
+	p.tellEarly()
+	p.watches.Go(p.watchReadiness)
+	p.watches.Go(p.watchAdmission)
+	return result
+}
+
+// observed tells what a look at the process has shown, unless it has ended meanwhile.
+func (p *Process) observed(report pool.Report) {
+	p.notifying.Lock()
+	defer p.notifying.Unlock()
+	if !p.ended {
+		p.sink(report)
+	}
+}
+
+// serves leads clients to the worker and tells that it is ready.
+func (p *Process) serves(how string) {
+	p.settle.Do(func() {
+		p.binder.serve(p.order)
+		close(p.settled)
+		if how == byNotify || how == byIPC {
+			p.release.speaks.Store(true)
+		}
+		p.introduce()
+		p.got.Store(true)
+		p.sink(pool.Ready{How: how})
+	})
+}
+
+func (p *Process) disconnected(err error) {
+	<-p.launched
+	if p.isSilent() {
+		return
+	}
+	reason := "" // it closed its end, or died
+	if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrClosed) && !errors.Is(err, syscall.ECONNRESET) {
+		reason = err.Error()
+	}
+	p.sink(pool.Disconnected{Reason: reason})
+}
+
+// awaitExit waits for the death of the worker, makes an end of what it left
+// behind, and reports last of all.
+func (p *Process) awaitExit(launched <-chan launchResult) {
+	status, ended := p.handle.wait(p.pid)
+	p.fate <- ended
+	if !ended {
+		return
+	}
+	close(p.gone)
+	status, oomHint := p.release.launcher.oom.judge(status, p.cgroup, p.asked.Load())
+	if err := p.cgroup.end(); err != nil {
+		p.release.launcher.warn("somebody of a dead worker's family is left", "pid", p.pid, "err", err)
+	}
+	p.release.launcher.unregister(p)
+	p.settle.Do(func() { close(p.settled) })
+	result := <-launched
+	p.drainOutput()
+	p.silence()
+	p.binder.end(p.order)
+	if !p.asked.Load() && result.execed {
+		p.release.started(p.source, p.got.Load())
+	}
+	exited := pool.Exited{Status: status, Connections: p.tally.result(), Hint: cmp.Or(
+		oomHint, p.noPrivileges(), p.refusedAddress(status), p.addressTaken(), p.wouldBlock(), p.lostListener(status),
+		hintFor(status, p.asked.Load()), p.swallowed(status), p.directoryHint(status))}
+	switch {
+	case result.failure != nil:
+		exited.Status.Error = result.failure.Error()
+		exited.Hint = result.failure.hint(p.release)
+		if passing(result.failure.Errno) {
+			exited.Unstarted = unstarted(result.failure)
+			exited.Hint = cmp.Or(exited.Hint, exited.Unstarted.Hint)
+		}
+	case result.changed != nil:
+		exited.Status.Error = "cannot run it: " + result.changed.Error()
+		exited.Unstarted = unstarted(result.changed)
+	case !result.execed:
+		exited.Hint = "the launcher ended before it could run the program: the machine may be out of memory or processes"
+		exited.Unstarted = &pool.MasterError{Err: errors.New("the launcher ended: " + status.String()), Hint: exited.Hint}
+	}
+	if exited.Status.Error == "" && exited.Unstarted == nil {
+		exited.Status.Said = p.causeOf(status)
+	}
+	p.sink(exited)
+}
+
+// causeOf is the line of the worker's output that says why it failed.
+func (p *Process) causeOf(status pool.ExitStatus) string {
+	switch {
+	case status.Signal == 0 && status.Code == 0, status.Signal != 0 && p.asked.Load():
+		return ""
+	}
+	return p.tail.cause(status.Signal == 0)
+}
+
+// drainOutput gives the last words of the worker time to be read. Where nothing
+// is left to be read, what holds the pipes open is a child that left the group.
+func (p *Process) drainOutput() {
+	read := make(chan struct{})
+	go func() {
+		<-p.channelEnded
+		p.pumps.Wait()
+		close(read)
+	}()
+	waiting := true
+	for waited := time.Duration(0); waiting && waited < outputPatience; waited += outputGrace {
+		select {
+		case <-read:
+			waiting = false
+		case <-time.After(outputGrace):
+			waiting = slices.ContainsFunc(p.ends.files(), unread)
+		}
+	}
+	if p.channel != nil {
+		p.channel.Close()
+	}
+	select {
+	case <-p.channelEnded:
+	case <-time.After(outputPatience): // its reader hangs in a close that the worker made slow
+	}
+}
+
+// PID is the worker's process id, which is its process group's too.
+func (p *Process) PID() int { return p.pid }
+
+// Send queues a message for the worker.
+func (p *Process) Send(m ipc.Message) error {
+	if _, drain := m.(ipc.Drain); drain {
+		p.asked.Store(true)
+		if p.binder.leave(p.order); p.departs() {
+			if p.led.CompareAndSwap(false, true) {
+				p.watches.Go(p.depart)
+			}
+			return nil
+		}
+	}
+	if p.channel == nil {
+		return ipc.ErrClosed
+	}
+	return p.channel.Send(m)
+}
+
+// Signal sends a signal to the worker's main process.
+func (p *Process) Signal(sig syscall.Signal) error {
+	if sig == syscall.SIGKILL {
+		p.asked.Store(true) // or the hint would send people after somebody else
+	}
+	return p.handle.signal(sig)
+}
+
+// Terminate sends the release's stop signal.
+func (p *Process) Terminate() error {
+	p.asked.Store(true)
+	p.binder.leave(p.order)
+	if p.led.Load() {
+		led := false
+		if p.hurry.Do(func() { led = true; close(p.overdue) }); led {
+			return nil // depart sends the signal, after what can be rescued is
+		}
+	}
+	return p.handle.signal(p.release.command.stopSignal())
+}
+
+// Admit ends the trial of a canary.
+func (p *Process) Admit() { p.binder.admit(p.order) }
+
+// Kill sends SIGKILL to the process group, and to all of its cgroup if it has one.
+func (p *Process) Kill() error {
+	p.asked.Store(true)
+	p.cgroup.kill()
+	return p.handle.killGroup(p.pid)
+}
+
+// Tail returns the last lines that the worker wrote.
+func (p *Process) Tail() []string { return p.tail.lines() }
+
+func (c Command) stopSignal() syscall.Signal {
+	if c.StopSignal == 0 {
+		return config.DefaultStopSignal
+	}
+	return c.StopSignal
+}
+
+// hint looks again at the file that could not be run: something may be wrong
+// with it that the error number does not tell.
+func (e *shimError) hint(r *Release) string {
+	if e.Step != "run" {
+		return ""
+	}
+	if e.Errno == syscall.ETXTBSY {
+		return "a program still has the file open for writing; start it when the copy is finished"
+	}
+	if e.Errno == syscall.EACCES && r.account != nil {
+		return "user " + r.account.Name + " must be able to enter its directory and to execute it"
+	}
+	if err := diagnoseFile(r.program(), pathOf(environ(r.command.inherited(), r.env, scene{}))); err != nil {
+		return err.Error()
+	}
+	if e.Errno == syscall.ENOEXEC {
+		return "it is neither a program for this machine nor a script; a script begins with #! and its interpreter"
+	}
+	return ""
+}

@@ -1,0 +1,221 @@
+package master
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"relevo/internal/capture"
+	"relevo/internal/config"
+	"relevo/internal/launch"
+	"relevo/pool"
+	"relevo/upgrader"
+	seats "relevo/upgrader/listeners"
+)
+
+// maxTold bounds the warnings of one generation about binds.
+const maxTold = 10
+
+// capturing gives the workers of a generation sockets for what their programs bind:
+// launch.Sockets.
+type capturing struct {
+	hold     *hold
+	stopping func() bool // the app ends: no worker follows the one that leaves
+	log      *slog.Logger
+	told     atomic.Int32 // binds that were let through with a warning
+	balance  config.Balance
+	expected bool     // the generation that served when this one was made had captured listeners
+	first    bool     // there was none
+	alone    bool     // the app has one worker
+	share    *float64 // of new connections, for canaries; nil: as for others
+}
+
+var _ launch.Sockets = (*capturing)(nil)
+
+// Bind answers a bind: launch.Sockets.
+func (c *capturing) Bind(o pool.Order, b capture.Bind) launch.Grant {
+	if !serves(b) {
+		return launch.Grant{Answer: capture.LetThrough()}
+	}
+	program := c.program(o, b)
+	l, lost, err := c.hold.borrow(b, program)
+	if err != nil {
+		err = refusal{c.hold.all.rivals, err}
+		if c.told.Add(1) <= maxTold {
+			message := "a program's bind is its own affair"
+			if b.Asked {
+				message = "a server of a worker gets no socket, but an error"
+			}
+			go c.log.Warn(message, "worker", o.ID, "address", b.Address, "err", err)
+		}
+		return launch.Grant{Answer: capture.LetThrough(), Refused: err}
+	}
+	c.lost(o, l, lost)
+	c.compare(l, b)
+	balance := cmp.Or(c.hold.all.upgrader.Balance(l), c.balance)
+	if balance == config.BalanceShared {
+		return c.shared(l, o)
+	}
+	file, err := c.hold.all.upgrader.Seat(l, o.ID, o.Slot, wishes(b.Socket))
+	if err != nil {
+		c.sharing(l, o, balance, err)
+		return c.shared(l, o)
+	}
+	if balance == config.BalanceSticky {
+		c.stick(l, o)
+	}
+	return launch.Grant{Answer: capture.Answer{FD: int(file.Fd())}, Address: l.Address, Own: true, Socket: file}
+}
+
+// sharing tells once why a worker has no socket of its own. On Unix sockets and UDP there is
+// no such thing, which is news only where it was asked for.
+func (c *capturing) sharing(l *upgrader.Listener, o pool.Order, wanted config.Balance, err error) {
+	expected := errors.Is(err, seats.ErrUnsupported) || errors.Is(err, seats.ErrNotTCP) || errors.Is(err, seats.ErrNoReusePort)
+	natural := l.Datagram() || l.Network.IsUnix()
+	switch {
+	case !expected:
+		c.log.Error("a worker shares the common socket", "worker", o.ID, "address", l.Address, "err", err)
+	case natural && (wanted == config.BalanceEven || wanted == config.BalanceSticky):
+		if c.hold.all.once.first("balance " + l.Address) {
+			c.log.Warn("all workers share one socket, although balance is "+string(wanted)+": that is for TCP only", "address", l.Address)
+		}
+	case !natural:
+		if c.hold.all.once.first("balance " + l.Address) {
+			message := "all workers share one socket: clients are not spread evenly"
+			if wanted == config.BalanceSticky {
+				message = "all workers share one socket: clients do not stick to workers"
+			}
+			c.log.Warn(message, "address", l.Address, "err", err)
+		}
+	}
+}
+
+// lost tells of options of a program's own socket that the master's does not have.
+func (c *capturing) lost(o pool.Order, l *upgrader.Listener, options []error) {
+	for _, err := range options {
+		c.log.Warn("a socket option of the program is lost", "worker", o.ID, "address", l.Address, "err", err)
+	}
+}
+
+// compare tells once where the program binds something else than the listeners say.
+func (c *capturing) compare(l *upgrader.Listener, b capture.Bind) {
+	asked := listenOf(b)
+	listeners := c.hold.configuredNames()
+	if len(listeners) == 0 || asked.Network.IsUnix() || asked.Datagram() {
+		return
+	}
+	captured := !slices.Contains(listeners, l.Name)
+	if !captured && anyAddress(b) || l.Listen.Address == asked.Address && !captured || !c.hold.all.once.first("bound "+asked.Address) {
+		return
+	}
+	if captured {
+		c.log.Info("the program binds an address that no listener names: it is served there; "+
+			"clients of the listeners wait until it takes or binds those as well. "+
+			"If it never does, give --listen the address that it binds, or leave --listen away",
+			"address", asked, "listeners", strings.Join(listeners, " "))
+		return
+	}
+	c.log.Info("the program binds another address than the listener: that of the listener counts", "address", asked, "listener", l.Listen)
+}
+
+// wishes are what a program's own socket was like, for the one that takes its place.
+func wishes(s capture.Socket) seats.SocketOptions {
+	o := seats.SocketOptions{Nonblock: s.NonBlocking}
+	for _, option := range s.Options {
+		value := binary.NativeEndian.AppendUint32(nil, uint32(option.Value))
+		o.Set = append(o.Set, seats.Option{Level: option.Level, Name: option.Name, Value: value})
+	}
+	return o
+}
+
+// Accepted waits for the worker's own sockets: launch.Sockets.
+func (c *capturing) Accepted(ctx context.Context, o pool.Order) error {
+	for _, l := range c.hold.listeners() {
+		if err := l.Accepted(ctx, o.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Serve leads clients to the worker: launch.Sockets.
+func (c *capturing) Serve(o pool.Order) {
+	for i, l := range c.hold.listeners() {
+		c.report(c.lead(l, o, i < c.hold.configured))
+		c.unstuck(l, o, i < c.hold.configured)
+	}
+}
+
+// Leave leads no new client to it: launch.Sockets.
+func (c *capturing) Leave(o pool.Order) {
+	for _, l := range c.hold.listeners() {
+		if c.stopping() {
+			c.report(l.Divert())
+		}
+		c.report(l.Leave(o.ID))
+	}
+}
+
+// Gone forgets it: launch.Sockets.
+func (c *capturing) Gone(o pool.Order) {
+	c.report(c.hold.forget(o.ID))
+	for _, l := range c.hold.listeners() {
+		c.report(l.Gone(o.ID))
+	}
+}
+
+func (c *capturing) report(err error) {
+	if err != nil {
+		c.log.Error("clients cannot be led", "err", err)
+	}
+}
+
+// Emptied says whether no client waits for the worker: launch.Sockets.
+func (c *capturing) Emptied(o pool.Order) bool {
+	return !slices.ContainsFunc(c.hold.listeners(), func(l *upgrader.Listener) bool { return !l.Emptied(o.ID) })
+}
+
+// Others says whether another worker serves where this one did: launch.Sockets.
+func (c *capturing) Others(o pool.Order) bool {
+	return slices.ContainsFunc(c.hold.listeners(), func(l *upgrader.Listener) bool { return l.Seated(o.ID) && l.ServedByOthers(o.ID) })
+}
+
+// Ports are those of the worker's own sockets: launch.Sockets.
+func (c *capturing) Ports(o pool.Order) (all []uint16) {
+	for _, l := range c.hold.listeners() {
+		if at, err := netip.ParseAddrPort(l.Address); err == nil && l.Seated(o.ID) {
+			all = append(all, at.Port())
+		}
+	}
+	return all
+}
+
+// Expected says whether the app is known to bind for itself: launch.Sockets.
+func (c *capturing) Expected() bool { return c.expected || c.hold.bound() }
+
+// listeners are those of the generation, the captured ones included.
+func (h *hold) listeners() []*upgrader.Listener {
+	h.all.mu.Lock()
+	defer h.all.mu.Unlock()
+	return slices.Clone(h.held)
+}
+
+// socketsFor is where the workers of a new generation get sockets from for what their
+// programs bind; nil: they are on their own.
+func (m *Master) socketsFor(app config.App, sockets *hold) launch.Sockets {
+	if app.Capture != config.CaptureAuto {
+		m.tellUncaptured(app)
+		return nil
+	}
+	serving := m.serving()
+	return &capturing{
+		hold: sockets, stopping: m.stopping.Load, log: m.log, balance: app.Balance, alone: app.Workers == 1, share: app.CanaryShare,
+		expected: serving != nil && serving.sockets.bound(), first: serving == nil,
+	}
+}

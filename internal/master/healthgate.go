@@ -1,0 +1,187 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"relevo/internal/config"
+	"relevo/internal/health"
+	"relevo/internal/health/ask"
+	"relevo/internal/launch"
+	"relevo/pool"
+	"relevo/pool/machine"
+)
+
+// firstLook is the pause after the first bad answer of a worker that starts; the next
+// ones are longer, up to the interval.
+const firstLook = 100 * time.Millisecond
+
+// admission asks a worker before it serves, where the configuration of its generation has
+// a check.
+func (m *Master) admission(app config.App) launch.Admission {
+	if !app.Health.On() {
+		return launch.Admission{}
+	}
+	return launch.Admission{Check: app.Health.What(), Admit: func(ctx context.Context, o pool.Order, doubt func(string)) error {
+		return m.admit(ctx, app, o, doubt)
+	}}
+}
+
+// admit returns when a worker answers well. One beside which another serves, or whose
+// release is only being tried, is refused when it has answered badly for too long. Any
+// other serves then all the same: it is better than none.
+func (m *Master) admit(ctx context.Context, app config.App, o pool.Order, doubt func(string)) error {
+	began := time.Now()
+	for pause := firstLook; ; pause = pause * 3 / 2 {
+		s, err := m.standing(o, app)
+		if err != nil {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		h := s.app.Health
+		target := m.healthTarget(h, o.ID, o.Slot, s.pid)
+		if !target.Asks(h) {
+			return nil
+		}
+		a := ask.Ask(ctx, h, target)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		m.health.note(h, sampleOf(o.ID, a))
+		if a.Fault == "" {
+			return nil
+		}
+		doubt(health.Reason(a.Fault))
+		switch known := m.health.proven(h); {
+		case time.Since(began) < s.patience(known):
+		case s.spare && known != checkDoubtful:
+			return errors.New(health.Reason(a.Fault))
+		default:
+			return nil
+		}
+		select {
+		case <-time.After(min(pause, h.Interval)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// standing is where a worker stands that starts.
+type standing struct {
+	app     config.App // as it is now
+	pid     int
+	tried   bool // its generation does not serve yet
+	spare   bool // the pool is whole without it
+	started time.Time
+}
+
+func (m *Master) standing(o pool.Order, app config.App) (s standing, err error) {
+	status, err := m.running().Status()
+	if err != nil {
+		return s, err
+	}
+	s = standing{app: app, tried: o.Generation != status.Generation}
+	if !s.tried {
+		s.app = m.app()
+	}
+	beside := func(w pool.Worker) bool {
+		return w.Slot == o.Slot && w.ID != o.ID && w.State == string(machine.Serving)
+	}
+	s.spare = s.tried && status.Rolling != nil || slices.ContainsFunc(status.Workers, beside)
+	for _, w := range status.Workers {
+		if w.ID == o.ID {
+			s.pid, s.started = w.PID, w.Started
+		}
+	}
+	return s, nil
+}
+
+// patience is for how long a worker may answer badly. A check that no worker has ever
+// passed says nothing about this one, except of a release that brings the check along.
+func (s standing) patience(proven checkState) time.Duration {
+	h := s.app.Health
+	if proven == checkDoubtful || proven == checkNew && !s.spare {
+		return h.StartPeriod
+	}
+	patience := max(h.StartPeriod, h.Interval*time.Duration(h.Failures))
+	// Before the ready timeout, which would not tell the answer.
+	return min(patience, s.app.ReadyTimeout*9/10)
+}
+
+// checkState is what is known of a check.
+type checkState int
+
+const (
+	checkNew      checkState = iota // it was not put to workers that serve
+	checkDoubtful                   // no worker has ever passed it
+	checkProven                     // one has
+)
+
+func (w *healthWatch) proven(h config.Health) checkState {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.judge == nil || w.judge.State().Check != h.What():
+		return checkNew
+	case w.judge.Proven():
+		return checkProven
+	case w.judge.Asked():
+		return checkDoubtful
+	}
+	return checkNew
+}
+
+// note takes an answer in of a worker that starts, if it is one to the check in force.
+func (w *healthWatch) note(h config.Health, s health.Sample) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.judge != nil && w.judge.State().Check == h.What() && s.Fault == "" {
+		w.judge.Note(s)
+	}
+}
+
+// healthTarget is a worker as it can be asked.
+func (m *Master) healthTarget(h config.Health, id string, slot, pid int) ask.Target {
+	t := ask.Target{Slot: slot, PID: pid}
+	seats := m.listeners.upgrader.SeatsOf(id)
+	if len(seats) > 0 {
+		t.Address = seats[0].Address
+		t.Dial = dialing(seats[0], id)
+		t.Accepted = func(ctx context.Context) (err error) {
+			for _, l := range seats {
+				err = errors.Join(err, l.Accepted(ctx, id))
+			}
+			return err
+		}
+	} else if all := m.listeners.upgrader.Listeners(); len(all) > 0 {
+		t.Address = all[0].Address
+	}
+	if h.Command != "" {
+		t.Command = m.healthCommand()
+	}
+	return t
+}
+
+// healthCommand is how commands are run: as the workers are, where they have a user of
+// their own.
+func (m *Master) healthCommand() ask.Command {
+	app := m.app()
+	c := ask.Command{Dir: app.Dir, Start: m.reaper.Start, Reap: m.reaper.Reap}
+	for _, v := range app.Env {
+		if strings.Contains(v, "=") {
+			c.Env = append(c.Env, v)
+		}
+	}
+	if account, err := launch.LookUpUser(app.Limits.User, app.Limits.Group); err == nil && account != nil {
+		c.Credential = &syscall.Credential{Uid: uint32(account.UID), Gid: uint32(account.GID)}
+		for _, id := range account.Groups {
+			c.Credential.Groups = append(c.Credential.Groups, uint32(id))
+		}
+	}
+	return c
+}

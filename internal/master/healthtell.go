@@ -1,0 +1,107 @@
+package master
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"relevo/internal/config"
+	"relevo/internal/control"
+	"relevo/internal/health"
+	"relevo/pool"
+)
+
+// healthWarning is the kind of the one that all workers fail the check.
+const healthWarning = "health"
+
+// tellHealth tells of workers, and of the pool as a whole.
+func (m *Master) tellHealth(h config.Health, ofWorkers, ofWhole []health.News) {
+	for _, n := range ofWorkers {
+		switch n.Kind {
+		case health.Failing:
+			m.tellWorker(n.Worker, pool.Event{Kind: pool.KindUnhealthy, Reason: health.Reason(n.Fault)})
+		case health.Recovered:
+			m.tellWorker(n.Worker, pool.Event{Kind: pool.KindHealthy})
+		case health.Unproven:
+			m.tellPool(pool.KindUnhealthy, unproven(h, n))
+		case health.AllFail:
+			m.tellPool(pool.KindUnhealthy, fmt.Sprintf("all %d workers fail their health check: %s; the cause is likely outside of them, and all stay in service", n.Count, n.Fault))
+		case health.AllOver:
+			m.tellPool(pool.KindHealthy, "not all workers fail their health check any more")
+		case health.Proven:
+			m.tellPool(pool.KindHealthy, "the health check is passed: "+h.String())
+		}
+	}
+	for _, n := range ofWhole {
+		switch n.Kind {
+		case health.Failing:
+			m.tellPool(pool.KindUnhealthy, "the pool fails its health check: "+n.Fault+"; its workers share a socket, and none is replaced for it")
+		case health.Unproven:
+			m.tellPool(pool.KindUnhealthy, unproven(h, n))
+		case health.Recovered, health.Proven:
+			m.tellPool(pool.KindHealthy, "the pool passes its health check: "+h.String())
+		}
+	}
+}
+
+// unproven names the setting that is likely wrong.
+func unproven(h config.Health, n health.News) string {
+	hint := "correct the check, or the program"
+	switch n.Status {
+	case http.StatusNotFound:
+		hint = fmt.Sprintf("the path is likely wrong: correct health.http (%s), then relevo reload", h.HTTP)
+	case http.StatusUnauthorized, http.StatusForbidden:
+		hint = "the check may not ask: set health.headers, or another path in health.http"
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		hint = "the path leads elsewhere: correct health.http or health.host"
+	}
+	return fmt.Sprintf("no worker has ever passed the health check: %s; none is replaced for it; %s", n.Fault, hint)
+}
+
+func (m *Master) tellWorker(id string, e pool.Event) {
+	if err := m.running().PublishFor(id, e); err != nil {
+		m.log.Debug("not told", "worker", id, "err", err)
+	}
+}
+
+// tellPool tells of all workers, and has the status warn as long as it is so.
+func (m *Master) tellPool(kind pool.Kind, text string) {
+	m.running().Publish(pool.Event{Kind: kind, Reason: text})
+	if kind == pool.KindHealthy {
+		text = ""
+	}
+	m.warnings.set(healthWarning, text)
+}
+
+// addHealth adds to a status what the workers answered.
+func (m *Master) addHealth(s *control.Status) {
+	h := m.app().Health
+	if !h.On() {
+		return
+	}
+	w := &m.health
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s.Health = &control.Health{Check: h.String(), IntervalMS: h.Interval.Milliseconds()}
+	if w.judge == nil {
+		return
+	}
+	for i := range s.Workers {
+		if r := w.judge.Record(s.Workers[i].ID); r != nil && s.Workers[i].ID != "" {
+			s.Workers[i].Health = seen(r, h, w.judge.State().Out == s.Workers[i].ID)
+		}
+	}
+	if w.whole != nil {
+		if r := w.whole.Record(wholePool); r != nil {
+			s.Health.Pool = seen(r, h, false)
+		}
+	}
+}
+
+func seen(r *health.Record, h config.Health, out bool) *pool.Health {
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	return &pool.Health{
+		OK: r.Fault == "", Fault: r.Fault, At: r.At, Failures: r.Failures, Out: out && r.Failures >= h.Failures,
+		LastMS: ms(r.Latency.Last()), MedianMS: ms(r.Latency.Median()), MaxMS: ms(r.Latency.Max()),
+	}
+}

@@ -1,0 +1,415 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"relevo/internal/config"
+	"relevo/internal/control"
+	"relevo/internal/diskspace"
+	"relevo/internal/hangup"
+	"relevo/internal/ipc"
+	"relevo/internal/launch"
+	"relevo/internal/reaper"
+	"relevo/internal/safefile"
+	"relevo/internal/threads"
+	"relevo/pool"
+	"relevo/systemd"
+	"relevo/upgrader"
+)
+
+// Options are what a master is made of. App, Places and Log are required.
+type Options struct {
+	App     config.App
+	Places  config.Places
+	Log     *slog.Logger
+	Streams launch.Streams
+	Version string
+	// ConfigFile is where the configuration is read from, empty if from nowhere.
+	ConfigFile string
+	// Dir is the directory in which relevo was started, as the user entered it.
+	Dir string
+	// Load returns the configuration as it is now, App the first time; nil: App
+	// never changes.
+	Load func() (config.App, error)
+	// Arrival is what Arrive has found; nil: this is the first master of the app, and
+	// it cannot be replaced.
+	Arrival *Arrival
+	// Signals are those of ReplacedSignals, if any.
+	Signals chan os.Signal
+	// Terminal says that somebody at a terminal waits for this process.
+	Terminal bool
+	// WorkerOOMScoreAdj is that of workers whose configuration names none; nil: the
+	// master's own.
+	WorkerOOMScoreAdj *int
+	// Started is called once, with the bound addresses, when the pool serves.
+	Started func([]control.Listener)
+	// Attach is called before anything is started, with the master itself, whose
+	// sockets are open. Its error ends the master.
+	Attach func(*Master) error
+	// Await, if set, is asked before the first start, and after each start that
+	// failed, with its error. It returns nil when there is something to start, with
+	// the sockets open all the while; its error ends the master. No other release is
+	// then started in the place of the newest.
+	Await func(ctx context.Context, failed error) error
+}
+
+// Master is a running app.
+type Master struct {
+	opts      Options
+	log       *slog.Logger
+	lock      *control.Lock
+	listeners *listeners
+	boot      *boot
+	notify    *ipc.NotifyServer // nil where the system has none
+	launcher  *launch.Launcher
+	control   *control.Server
+	systemd   *systemd.Notifier
+	signals   chan os.Signal
+	hearing   hearing
+	stops     stops         // owned by who reads signals
+	terminal  *hangup.Watch // nil: there is none
+	reaper    *reaper.Reaper
+	reloads   chan rollRequest // from signals and the watch
+	warnings  warnings
+	damages   damages
+	health    healthWatch
+	retry     retry
+	changed   broadcast      // what serves is another generation
+	later     sync.WaitGroup // what the upgrader has told of; the control socket
+	after     sequence       // what the ends of rolls have set off
+	stopping  atomic.Bool    // somebody has asked for the end
+	forgetful atomic.Bool    // the last verdict was not written down
+
+	succession  succession
+	begun       time.Time     // when the app's first master did
+	successions int           // masters before this one
+	keys        int           // the highest given to a generation
+	notified    chan struct{} // closed when nothing more is read from the notify socket
+	keeper      *keeper       // nil: nobody keeps anything
+	keepWarned  sync.Once
+	self        ownSum
+	adopted     []string // ids of the workers that the master before has left
+	answers     bool     // clients of the control socket
+	owns        bool     // the app is this master's: what is opened is closed again
+
+	// preparing is held while a generation is prepared and handed to the pool: of
+	// two reloads the one that has looked at the file later is the newer roll.
+	preparing sync.Mutex
+
+	pool atomic.Pointer[pool.Pool] // another one after a failed start
+
+	wait wait // for something to start
+
+	mu      sync.Mutex
+	current *generation // what serves
+	wanted  *generation // what is to serve when all rolls asked for have ended well
+	lastSum string      // sha256 of what the command's file held when it was looked at last
+}
+
+// running is the pool.
+func (m *Master) running() *pool.Pool { return m.pool.Load() }
+
+// serving is the generation that serves; while a roll is under way, the old one.
+func (m *Master) serving() *generation {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.current
+}
+
+// app is the configuration of what serves.
+func (m *Master) app() config.App { return m.appOf(m.serving()) }
+
+// appOf is the configuration of a generation. What needs no new workers may
+// change while it serves.
+func (m *Master) appOf(g *generation) config.App {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return g.app
+}
+
+// setLive gives what serves, and what is to serve, the settings of an app that need
+// no new workers.
+func (m *Master) setLive(app config.App) (before, now config.App) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before = m.current.app
+	m.current.app = config.WithLive(before, app)
+	if m.wanted != m.current {
+		m.wanted.app = config.WithLive(m.wanted.app, app)
+	}
+	return before, m.current.app
+}
+
+// setServing notes what serves after trying another generation, and returns the
+// configuration of what served before.
+func (m *Master) setServing(g, tried *generation) (before config.App) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.current != nil {
+		before = m.current.app
+	}
+	if m.wanted == tried {
+		m.wanted = g
+	}
+	m.current = g
+	return before
+}
+
+// setWanted notes a generation that a roll was asked for.
+func (m *Master) setWanted(g *generation) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.wanted = g
+}
+
+// wantedApp is the newest configuration that was asked for and has not failed.
+func (m *Master) wantedApp() config.App {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.wanted.app
+}
+
+// Run is a master's whole life. It returns nil after a graceful or forced stop.
+// An error before anything serves leaves nothing behind.
+func Run(ctx context.Context, o Options) error {
+	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), reaper: reaper.New(reaper.Options{Log: o.Log}), begun: time.Now(), boot: &boot{}, hearing: newHearing()}
+	m.succession.over = make(chan struct{})
+	threads.Reserve(tasksOfMaster())
+	m.owns = !o.Arrival.succeeds()
+	if m.signals = o.Signals; m.signals == nil {
+		m.signals = make(chan os.Signal, signalQueue)
+	}
+	m.findTerminal()
+	defer m.terminal.Close()
+	// From the first moment: after a succession there is nobody else, and in a
+	// container whatever comes unheard would end it.
+	signal.Notify(m.signals, taken(os.Getpid() == 1)...)
+	defer func() { m.stops.letGo(m.signals) }()
+	defer m.close()
+	if err := m.openKeeper(); err != nil {
+		return err
+	}
+	steps := []func() error{m.takeName, m.endStrays, m.openListeners, m.openLauncher, m.awaitFirst, m.makePool, m.openControl, m.takeOver}
+	switch {
+	case !o.Arrival.succeeds():
+	case o.Arrival.checks:
+		return m.rehearse()
+	case o.Arrival.how == howTableflip: // where it fails the previous master goes on
+		steps = []func() error{m.inherit, m.openControl, m.takeOver}
+	case m.inheritForGood():
+		steps = []func() error{m.openControl, m.takeOver}
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return stoppedEarly(err)
+		}
+		if m.stopping.Load() {
+			return nil // asked for on the control socket, which opens early where there is a wait
+		}
+		if !o.Arrival.succeeds() && stopWanted(m.signals, func() bool { return m.terminal.Meaning() == hangup.Terminal }) {
+			m.stops.accept(time.Now())
+			m.log.Info("stopped before anything served")
+			return nil
+		}
+	}
+	return m.run(ctx)
+}
+
+// takeName makes this master the only one of its name.
+func (m *Master) takeName() error {
+	if m.lock != nil {
+		return nil // a legacy turned out to be useless
+	}
+	name, places := m.opts.App.Name, m.opts.Places
+	if err := config.CheckSocketPath(places.ControlSocket(name)); err != nil {
+		return fmt.Errorf("cannot use %s for sockets: %w (RELEVO_RUNTIME_DIR chooses it)", places.Runtime, err)
+	}
+	if places.Warning != "" {
+		m.log.Warn(places.Warning)
+	}
+	if err := control.MakeRuntimeDir(places.Runtime); err != nil {
+		return diskspace.Detail(filepath.Dir(places.Runtime), err)
+	}
+	var err error
+	m.lock, err = acquire(places.Lock(name), places.ControlSocket(name))
+	err = diskspace.Detail(places.Runtime, err)
+	if errors.Is(err, control.ErrLocked) {
+		return control.WithExit(fmt.Errorf("cannot start %q: a master of that name runs already%s; give this one another with --name",
+			name, whoHas(places.ControlSocket(name), err)), control.ExitBusy)
+	}
+	return err
+}
+
+// acquire takes the lock of the name. A master that holds it and has no control
+// socket is in its last moments, or in its first: that is waited for.
+func acquire(lock, socket string) (*control.Lock, error) {
+	const patience, look = 3 * time.Second, 20 * time.Millisecond
+	giveUp := time.After(patience)
+	for {
+		held, err := control.Acquire(lock)
+		if !errors.Is(err, control.ErrLocked) {
+			return held, err
+		}
+		if _, connectErr := control.Connect(context.Background(), socket); control.ExitCode(connectErr) != control.ExitNotRunning {
+			return nil, err
+		}
+		select {
+		case <-giveUp:
+			return nil, err
+		case <-time.After(look):
+		}
+	}
+}
+
+// whoHas names the master that answers, or else the process that the lock was
+// refused for.
+func whoHas(socket string, refused error) string {
+	client, err := control.Connect(context.Background(), socket)
+	if err == nil {
+		if status, err := client.Status(context.Background()); err == nil {
+			return fmt.Sprintf(" (pid %d)", status.PID)
+		}
+	}
+	var held *safefile.HeldError
+	if errors.As(refused, &held) {
+		return " (" + held.Error() + ")"
+	}
+	return ""
+}
+
+func (m *Master) openListeners() error {
+	m.useUpgrader(upgrader.New(upgrader.Options{
+		Log: m.log, Keeper: m.keeper.files(), LastID: upgrader.LastListenerFile(m.keeper.names()), Siblings: m.opts.App.Capture == config.CaptureAuto,
+	}))
+	m.listeners.serving = m.opts.App.Listen
+	m.listeners.upgrader.Activate(m.opts.Arrival.activated())
+	sockets, err := m.listeners.acquire(m.opts.App.Listen)
+	if errors.Is(err, upgrader.ErrUnclaimed) {
+		err = control.WithExit(err, control.ExitConfig)
+	}
+	m.boot.sockets = sockets
+	return m.tellOfOrphans(err)
+}
+
+func (m *Master) tellHealed(up *upgrader.Upgrader) {
+	var told healings
+	up.OnHealed(func(h upgrader.Healed) {
+		if times := told.due(h, time.Now()); times > 0 {
+			m.later.Go(func() { m.healed(h, times) })
+		}
+	})
+}
+
+func (m *Master) openLauncher() (err error) {
+	places, name := m.opts.Places, m.opts.App.Name
+	o := launch.Options{
+		SnapshotDir:  places.ReleaseStore(name),
+		KeepReleases: m.opts.App.KeepReleases,
+		Streams:      m.opts.Streams,
+		Log:          m.log,
+		Cgroups:      launch.DelegatedCgroups(name),
+		Children:     m.reaper,
+	}
+	if m.notify, err = m.openNotify(places.NotifySocket(name)); err != nil {
+		if m.opts.App.Ready.Mode == config.ReadyNotify {
+			return err
+		}
+		m.log.Warn("workers get no NOTIFY_SOCKET", "err", err)
+	} else {
+		o.NotifySocket = places.NotifySocket(name)
+	}
+	// Without it the workers' own commands do not find their master; nothing else.
+	o.ControlSocket, _ = filepath.Abs(places.ControlSocket(name))
+	o.OOMScoreAdj = m.opts.WorkerOOMScoreAdj
+	m.launcher, err = launch.New(o)
+	return err
+}
+
+// run lets everything go on until the pool has ended.
+func (m *Master) run(ctx context.Context) error {
+	ended, end := context.WithCancel(context.Background())
+	if m.notify != nil { // before anybody can ask for a succession, which pauses it
+		m.notify.OnFlood(m.launcher.Flooded)
+		m.notify.OnSlowClose(m.launcher.SlowlyClosed)
+		m.serveNotify()
+	}
+	var services, hearing sync.WaitGroup
+	hearing.Go(func() { m.serveSignals(ended) })
+	if reaper.Needed() {
+		services.Go(func() { m.reaper.Run(ended) })
+	}
+	services.Go(func() { m.serveReloads(ended) })
+	services.Go(func() { m.watch(ended) })
+	services.Go(func() { m.watchMemory(ended) })
+	services.Go(func() { m.watchHealth(ended) })
+	services.Go(func() { m.watchSelf(ended) })
+	m.serveControl()
+	err := m.runPool(ctx)
+	for m.afterFailedStart(err) || m.awaitAnother(ctx, &err) {
+		err = m.runPool(ctx)
+	}
+	end()
+	hearing.Wait() // what it has heard is known
+	close(m.hearing.ended)
+	if errors.Is(err, pool.ErrHandedOver) {
+		return m.leave()
+	}
+	m.retry.end()
+	m.retainListeners()
+	// The sockets first: a client is better refused than left to wait where
+	// nobody serves any more. Then the control socket, whose end tells
+	// `relevo stop` that all is over.
+	err = errors.Join(err, m.listeners.upgrader.Close(), m.control.Close())
+	if m.notify != nil {
+		m.notify.Close()
+		<-m.notified
+	}
+	services.Wait()
+	m.later.Wait()
+	m.after.wait(context.Background())
+	return err
+}
+
+// runPool runs a pool to its end and tells what happens in it.
+func (m *Master) runPool(ctx context.Context) error {
+	var telling sync.WaitGroup
+	defer telling.Wait()
+	telling.Go(func() { m.tell(ctx) })
+	m.systemd.ExtendTimeout(startTime(m.app()))
+	return m.running().Run(ctx)
+}
+
+func (m *Master) report(err error) {
+	if err != nil {
+		m.log.Error("internal error", "err", err)
+	}
+}
+
+// close undoes what has been opened, last first.
+func (m *Master) close() {
+	if m.isHandedOver() || !m.owns {
+		return
+	}
+	m.wait.release()
+	if m.control != nil {
+		m.control.Close()
+	}
+	if m.notify != nil {
+		m.notify.Close()
+	}
+	if m.listeners != nil {
+		m.report(m.listeners.upgrader.Close())
+	}
+	if m.lock != nil {
+		m.report(m.lock.Release())
+	}
+}

@@ -1,0 +1,311 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"relevo/internal/config"
+	"relevo/internal/control"
+	"relevo/internal/launch"
+	"relevo/pool"
+	"relevo/pool/machine"
+)
+
+// Reload reads the configuration and rolls to what its command's file holds now:
+// control.Master.
+func (m *Master) Reload(o control.ReloadOptions) (control.Wait, error) {
+	if m.unready() {
+		return nil, errWaiting
+	}
+	if m.upgradeFirst("") {
+		return nil, control.HandedOver(0) // whoever asks asks the next master again
+	}
+	wait, err := m.reload(o)
+	if err != nil && !errors.Is(err, pool.ErrNotRunning) {
+		m.systemd.Status("reload failed, the old workers serve on: " + err.Error())
+	}
+	return wait, err
+}
+
+func (m *Master) reload(o control.ReloadOptions) (control.Wait, error) {
+	asked, err := askedTrial(o)
+	if err != nil {
+		return nil, control.WithExit(err, control.ExitUsage)
+	}
+	m.preparing.Lock()
+	defer m.preparing.Unlock()
+	m.after.wait(context.Background()) // the verdict on what was tried last
+	app, err := m.load()
+	if err != nil {
+		m.log.Error("reload refused: the running configuration stays", "err", err)
+		return nil, control.WithExit(fmt.Errorf("%w\n  the running configuration stays", err), control.ExitConfig)
+	}
+	g, err := m.prepare(app, "")
+	if errors.Is(err, pool.ErrHandedOver) {
+		return nil, err
+	}
+	if err != nil {
+		m.log.Error("roll refused: the running workers serve on", "err", err)
+		return nil, rollRefused(err)
+	}
+	m.learn(g, o)
+	g.try(asked)
+	return m.rollTo(g, app, o)
+}
+
+// learn has the workers of a new generation get ready in the way of those that serve.
+func (m *Master) learn(g *generation, o control.ReloadOptions) {
+	if m.serving().Speaks() && !o.Force {
+		g.ExpectWord()
+	}
+}
+
+// rollAgain rolls to what the command's file holds now, with the configuration
+// that was asked for last.
+func (m *Master) rollAgain() (control.Wait, error) {
+	m.preparing.Lock()
+	defer m.preparing.Unlock()
+	app := m.wantedApp()
+	g, err := m.prepare(app, "")
+	if errors.Is(err, pool.ErrHandedOver) {
+		return nil, err
+	}
+	if err != nil {
+		m.tryLater(err)
+		return nil, rollRefused(err)
+	}
+	m.learn(g, control.ReloadOptions{})
+	return m.rollTo(g, app, control.ReloadOptions{})
+}
+
+// rollTo rolls to what the command's file holds, prepared with an app.
+func (m *Master) rollTo(g *generation, app config.App, o control.ReloadOptions) (control.Wait, error) {
+	m.looked(g)
+	if reason := m.knownBad(g); reason != "" && !o.Force {
+		err := m.refuseBad(app, reason)
+		m.log.Error("roll refused: the running workers serve on", "err", err)
+		m.drop(g)
+		return nil, rollRefused(err)
+	}
+	return m.roll(g)
+}
+
+// refuseBad applies what it can of an app whose bytes are known to be bad, and says
+// what it could not.
+func (m *Master) refuseBad(app config.App, reason string) error {
+	before, now := m.setLive(app)
+	err := fmt.Errorf("%s; relevo reload --force tries them again, other bytes in their place are rolled to", reason)
+	if changes := config.Diff(before, now); len(changes) > 0 {
+		m.afterRoll(before, now)
+		err = fmt.Errorf("%w\n  applied without a roll: %s", err, listed(changes))
+	}
+	if changes := slices.DeleteFunc(config.Diff(now, app), func(c config.Change) bool { return c.Applies == config.Restart }); len(changes) > 0 {
+		err = fmt.Errorf("%w\n  waits for new workers: %s", err, listed(changes))
+	}
+	return err
+}
+
+func listed(changes []config.Change) string {
+	var all []string
+	for _, c := range changes {
+		all = append(all, c.String())
+	}
+	return strings.Join(all, ", ")
+}
+
+func rollRefused(err error) error {
+	return control.WithExit(fmt.Errorf("cannot roll: %w\n  the running workers serve on", err), control.ExitRollFailed)
+}
+
+// load reads the configuration as it is now. What only a start can change keeps
+// its value.
+func (m *Master) load() (config.App, error) {
+	now := m.app()
+	if m.opts.Load == nil {
+		return now, nil
+	}
+	app, err := m.opts.Load()
+	if err != nil {
+		return app, err
+	}
+	for _, change := range config.Diff(now, app) {
+		if change.Applies == config.Restart {
+			m.log.Warn("this change applies when the master starts anew", "key", change.Key, "from", change.Old, "to", change.New)
+		}
+	}
+	app.Name, app.Output, app.LogFormat, app.LogLevel = now.Name, now.Output, now.LogFormat, now.LogLevel
+	return app, nil
+}
+
+// prepare makes a generation of a configuration: its sockets are open and its
+// bytes kept. The bytes are those of the command's file, or of the kept release
+// with the hash sum.
+func (m *Master) prepare(app config.App, sum string) (*generation, error) {
+	if m.succession.frozen.Load() || m.isHandedOver() {
+		return nil, pool.ErrHandedOver // the sockets are another master's, or about to be
+	}
+	sockets, err := m.listeners.acquire(app.Listen)
+	if err != nil {
+		return nil, err
+	}
+	command := m.command(app, sockets)
+	var release *launch.Release
+	if sum == "" {
+		release, err = m.launcher.Prepare(command)
+	} else {
+		release, err = m.launcher.PrepareStored(command, sum)
+	}
+	if err != nil {
+		m.report(errors.Join(sockets.release(), m.listeners.revert()))
+		return nil, err
+	}
+	m.keys++
+	g := &generation{Release: release, master: m, key: m.keys, app: app, sockets: sockets, fingerprint: command.Fingerprint()}
+	g.capturing, _ = command.Sockets.(*capturing)
+	return g, nil
+}
+
+// drop closes a generation that is not rolled to.
+func (m *Master) drop(g *generation) {
+	m.report(errors.Join(g.Close(), m.listeners.revert()))
+}
+
+func (m *Master) command(app config.App, sockets *hold) launch.Command {
+	return launch.Command{
+		App: app.Name, Args: app.Command, Listeners: sockets.forWorkers(), Dir: app.Dir, Env: app.Env, EnvFiles: app.EnvFiles, EnvInherit: app.EnvInherit,
+		Ready: app.Ready, StopSignal: app.StopSignal, ExecFrom: app.ExecFrom, Limits: app.Limits, Rescue: app.Rescue, NoPreload: app.NoPreload, Sockets: m.socketsFor(app, sockets),
+		Admission: m.admission(app),
+		NeedCopy:  m.serving() != nil,
+	}
+}
+
+func patience(app config.App) machine.Options {
+	canary := app.Canary
+	if canary == 0 {
+		canary = -1 // the machine's word for none
+	}
+	return machine.Options{
+		Surge: app.Surge, Canary: canary, ReadyTimeout: app.ReadyTimeout, DrainTimeout: app.DrainTimeout, StopGrace: app.StopGrace,
+		MaxLifetime: app.Limits.MaxLifetime, LifetimeJitter: app.Limits.LifetimeJitter, Watchdog: app.Limits.Watchdog,
+	}
+}
+
+// roll hands a generation to the pool. The new patience counts from now on, for a
+// slow start may be what it was changed for; a roll that fails brings the old one
+// back.
+func (m *Master) roll(g *generation) (control.Wait, error) {
+	err := m.giveNotifySocket(g.app, m.app())
+	if err == nil {
+		err = m.running().Configure(g.patience())
+	}
+	if err != nil {
+		m.drop(g)
+		return nil, err
+	}
+	m.setWanted(g)
+	pending, err := m.running().BeginRoll(g)
+	if err != nil {
+		return nil, err // it stops
+	}
+	return m.waitFor(pending), nil
+}
+
+// waitFor waits for a roll and what follows from it. Of one that another master
+// goes on with the error says so.
+func (m *Master) waitFor(pending *pool.PendingRoll) control.Wait {
+	return func(ctx context.Context) (pool.RollResult, error) {
+		result, err := pending.Wait(ctx)
+		if errors.Is(err, pool.ErrHandedOver) || errors.Is(context.Cause(ctx), control.ErrLeft) {
+			return result, control.HandedOver(pending.Generation())
+		}
+		if err == nil {
+			err = m.after.wait(ctx)
+		}
+		return result, err
+	}
+}
+
+// rolled follows the steps of each roll: to is its generation, from the one that
+// served before. The pool calls it from its loop.
+func (m *Master) rolled(step pool.Step, r pool.RollResult, to, from pool.Release) {
+	next, last := to.(*generation), from.(*generation)
+	switch step {
+	case pool.StepBegan:
+		m.report(next.sockets.listen())
+	case pool.StepCanary:
+		m.report(next.sockets.open())
+	case pool.StepReverting:
+		m.report(last.sockets.open())
+	case pool.StepEnded:
+		serving := next
+		if r.Result != machine.OK {
+			serving = last
+		}
+		app := m.appOf(serving)
+		m.report(serving.sockets.serve(app.Listen))
+		before := m.setServing(serving, next)
+		// The rest asks the pool, whose loop this is. Who waits for the roll waits
+		// for it, too.
+		m.after.run(func() {
+			m.judge(r, next, last)
+			m.tryShortRoll(r, next, last)
+			m.forgive(r)
+			m.afterRoll(before, app)
+		})
+	}
+}
+
+// afterRoll applies what is not a generation's own.
+func (m *Master) afterRoll(before, now config.App) {
+	m.report(m.giveNotifySocket(now, before))
+	p := m.running()
+	if err := p.Configure(patience(now)); err != nil {
+		return // it stops
+	}
+	if now.Workers != before.Workers {
+		if _, _, err := p.Resize(func(int) (int, error) { return now.Workers, nil }); err != nil {
+			m.log.Error("not resized", "err", err)
+		}
+	}
+	m.launcher.Store().SetKeep(now.KeepReleases)
+	m.changed.set()
+}
+
+// giveNotifySocket lets the workers of a configuration's user send to the notify
+// socket, and those of the configuration before, which may be at work for as long
+// as they drain. Where they are the master's own nothing changes.
+func (m *Master) giveNotifySocket(app, before config.App) error {
+	if m.notify == nil || os.Geteuid() != 0 {
+		return nil
+	}
+	uid, _, err := userOf(app)
+	if err != nil {
+		return err
+	}
+	also := -1
+	if app.Limits.User != before.Limits.User || app.Limits.Group != before.Limits.Group {
+		// A user that is gone has been told of when it was asked for.
+		if _, gid, err := userOf(before); err == nil {
+			also = gid
+		}
+	}
+	if uid != os.Geteuid() || also > 0 {
+		if err := control.LetThrough(m.opts.Places.Runtime); err != nil {
+			return err
+		}
+	}
+	return m.notify.GiveTo(uid, also)
+}
+
+// userOf is whom the workers of a configuration run as.
+func userOf(app config.App) (uid, gid int, err error) {
+	account, err := launch.LookUpUser(app.Limits.User, app.Limits.Group)
+	if err != nil || account == nil {
+		return os.Geteuid(), os.Getegid(), err
+	}
+	return account.UID, account.GID, nil
+}

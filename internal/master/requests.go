@@ -1,0 +1,150 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"relevo/internal/config"
+	"relevo/internal/control"
+	"relevo/internal/ipc"
+	"relevo/pool"
+)
+
+// Status is what can be seen of the master: control.Master.
+func (m *Master) Status() (control.Status, error) {
+	if m.unready() {
+		return m.waitingStatus(), nil
+	}
+	status, err := m.running().Status()
+	if m.another(err) {
+		return m.waitingStatus(), nil
+	}
+	if err != nil {
+		return control.Status{}, err
+	}
+	now := m.serving()
+	s := control.Status{
+		Name: m.opts.App.Name, PID: os.Getpid(), Version: m.opts.Version, Listeners: now.sockets.forPeople(),
+		Config: m.opts.ConfigFile, Warnings: slices.Concat(m.warnings.list(), m.listeners.upgrader.Lost(), m.lostDirectories(), m.listeners.oneClient(now.sockets)), Status: status,
+		Started: m.begun, Successions: m.successions, UpgradeFailed: m.upgradeFailure(),
+	}
+	m.addHealth(&s)
+	return s, nil
+}
+
+func (m *Master) upgradeFailure() string {
+	if failed := m.succession.failed.Load(); failed != nil {
+		return *failed
+	}
+	return ""
+}
+
+// Await returns a roll that a master before this one was asked for: control.Master.
+func (m *Master) Await(generation int) (control.Wait, error) {
+	pending, err := m.running().Await(generation)
+	if err != nil {
+		return nil, err
+	}
+	return m.waitFor(pending), nil
+}
+
+// Scale changes the number of workers by a number, +N or -N: control.Master.
+func (m *Master) Scale(change string) (control.Scaled, error) {
+	target, err := scaleTarget(change)
+	if err != nil {
+		return control.Scaled{}, control.WithExit(err, control.ExitUsage)
+	}
+	from, to, err := m.running().Resize(target)
+	if err != nil && !errors.Is(err, pool.ErrNotRunning) {
+		err = control.WithExit(err, control.ExitUsage)
+	}
+	return control.Scaled{From: from, To: to}, err
+}
+
+// scaleTarget reads a change into a function of the number of slots, which the
+// pool calls at the moment of the change.
+func scaleTarget(change string) (func(now int) (int, error), error) {
+	relative := strings.HasPrefix(change, "+") || strings.HasPrefix(change, "-")
+	by, err := strconv.Atoi(change)
+	if !relative {
+		by, err = config.ParseWorkers(change)
+	}
+	switch {
+	case relative && err != nil:
+		return nil, fmt.Errorf("cannot scale by %q: write +N or -N", change)
+	case err != nil:
+		return nil, err
+	case change == "0":
+		return nil, errors.New("cannot scale to 0 workers: that would end the service; relevo stop does that")
+	}
+	return func(now int) (int, error) {
+		to := by
+		if relative {
+			to = now + by
+		}
+		if to < 1 || to > config.MaxWorkers {
+			return 0, fmt.Errorf("cannot scale from %d to %d workers: 1 to %d are possible", now, to, config.MaxWorkers)
+		}
+		return to, nil
+	}, nil
+}
+
+// Stop begins the end: control.Master.
+func (m *Master) Stop(force bool) error {
+	m.stopping.Store(true)
+	if m.wait.end() {
+		return nil
+	}
+	end, status := m.running().Stop, "stopping: workers finish what they have accepted"
+	if force {
+		end, status = m.running().Force, "stopping by force"
+	}
+	err := end()
+	if errors.Is(err, pool.ErrNotRunning) && !m.boot.over.Load() {
+		return nil // between two starts: the second one looks whether it is still wanted
+	}
+	if err != nil {
+		return err
+	}
+	m.systemd.Stopping(status)
+	m.systemd.ExtendTimeout(stopTime(m.app()))
+	return nil
+}
+
+// Subscribe returns the events from now on: control.Master.
+func (m *Master) Subscribe() (<-chan pool.Event, func(), error) {
+	if events, waiting := m.wait.subscribe(); waiting {
+		return events, func() {}, nil
+	}
+	return m.running().Subscribe()
+}
+
+// Send sends an application message to workers: control.Master.
+func (m *Master) Send(t pool.Target, data []byte) ([]string, error) {
+	reached, err := m.running().Send(t, data)
+	if err != nil {
+		err = fmt.Errorf("cannot send: %w", err)
+	}
+	return reached, usage(err)
+}
+
+// Signal sends a signal to workers: control.Master.
+func (m *Master) Signal(t pool.Target, sig syscall.Signal) ([]string, error) {
+	reached, err := m.running().Signal(t, sig)
+	return reached, usage(err)
+}
+
+// usage marks an error as the caller's where he named a worker that is not there.
+func usage(err error) error {
+	for _, mistake := range []error{pool.ErrNoWorker, ipc.ErrReserved, ipc.ErrLineTooLong} {
+		if errors.Is(err, mistake) {
+			return control.WithExit(err, control.ExitUsage)
+		}
+	}
+	return err
+}

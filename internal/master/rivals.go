@@ -1,0 +1,76 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"relevo/internal/config"
+	"relevo/internal/control"
+	"relevo/upgrader"
+)
+
+// rivals are the other apps of this runtime directory, one of which may hold an address
+// that this app wants.
+type rivals struct {
+	places config.Places
+	app    string
+}
+
+// refusal is an error that is named when it is read: that takes its time, for which no
+// program is to wait in bind.
+type refusal struct {
+	rivals rivals
+	err    error
+}
+
+func (r refusal) Error() string { return r.rivals.name(r.err).Error() }
+func (r refusal) Unwrap() error { return r.err }
+
+// rivalPatience is how long other masters are waited for, all together.
+const rivalPatience = 2 * time.Second
+
+// name has an error that names a process name both apps, where the process is the master
+// of one.
+func (r rivals) name(err error) error {
+	taken := new(upgrader.InUseError)
+	if !errors.As(err, &taken) {
+		return err
+	}
+	pid, _ := taken.Holder()
+	rival := r.appOf(pid)
+	if rival == "" {
+		return err
+	}
+	return fmt.Errorf("cannot listen on %s for app %s: %w; app %s has it (relevo, pid %d): give one of the two another address, or stop it: relevo stop %s",
+		taken.Listen, r.app, syscall.EADDRINUSE, rival, pid, rival)
+}
+
+// appOf is the app whose master has this pid, empty where there is none.
+func (r rivals) appOf(pid int) string {
+	if pid == 0 {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), rivalPatience)
+	defer cancel()
+	names, err := control.Names(r.places.Runtime)
+	if err != nil {
+		return ""
+	}
+	for _, name := range names {
+		if name == r.app {
+			continue
+		}
+		client, err := control.Connect(ctx, filepath.Join(r.places.Runtime, name+".sock"))
+		if err != nil {
+			continue
+		}
+		if status, err := client.Status(ctx); err == nil && status.PID == pid {
+			return name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,60 @@
+package master
+
+import (
+	"cmp"
+	"fmt"
+
+	"relevo/internal/config"
+	"relevo/pool"
+	"relevo/upgrader"
+)
+
+// stick has the clients of a listener stick to slots while the worker serves.
+func (c *capturing) stick(l *upgrader.Listener, o pool.Order) {
+	c.report(l.Stick(o.ID))
+	if c.alone && c.hold.all.once.first("sticky alone") {
+		c.log.Info("balance is sticky, and there is one worker, which all clients go to")
+	}
+}
+
+// unstuck tells once where clients do not stick to workers, although that is wanted, because
+// the program takes the listener that all workers share instead of binding.
+func (c *capturing) unstuck(l *upgrader.Listener, o pool.Order, inherits bool) {
+	if !inherits || !l.IsTCP() || l.Seated(o.ID) || c.hold.all.upgrader.Lent(l) {
+		return
+	}
+	wanted := cmp.Or(c.hold.all.upgrader.Balance(l), c.balance)
+	if wanted == config.BalanceSticky && c.hold.all.once.first("balance "+l.Address) {
+		c.log.Warn("all workers share one socket, although balance is sticky: that is for programs that bind their port by themselves, "+
+			"and this one takes the listener", "address", l.Address)
+	}
+}
+
+// tellUncaptured says that a balance is for what is captured.
+func (m *Master) tellUncaptured(app config.App) {
+	if app.Balance == config.BalanceSticky && m.listeners.once.first("sticky uncaptured") {
+		m.log.Warn("clients do not stick to workers, although balance is sticky: capture is off, and workers share each listener")
+	}
+}
+
+// Clients look like one behind a proxy: of so many connections at least, a part comes from
+// one address.
+const (
+	enoughConnections = 16
+	nearlyAll         = 0.95
+)
+
+// oneClient warns of listeners whose clients stick to slots and seem to be behind a proxy.
+func (l *listeners) oneClient(serving *hold) (warnings []string) {
+	for _, socket := range serving.listeners() {
+		if !socket.Sticky() {
+			continue
+		}
+		address, of, all := socket.MainClient()
+		if all >= enoughConnections && float64(of) >= nearlyAll*float64(all) {
+			warnings = append(warnings, fmt.Sprintf("%d of %d connections to %s come from %s: behind a proxy all clients are one for balance = \"sticky\", "+
+				"and go to one worker; let the proxy choose, or use balance = \"even\"", of, all, socket.Address, address))
+		}
+	}
+	return warnings
+}

@@ -1,0 +1,139 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"relevo/internal/control"
+	"relevo/internal/diskspace"
+	"relevo/internal/ipc"
+	"relevo/internal/threads"
+	"relevo/upgrader"
+)
+
+// takeOver tells the master before that it may go, waits for that, and begins.
+func (m *Master) takeOver() error {
+	a := m.opts.Arrival
+	if a == nil {
+		return nil
+	}
+	if err := a.flip.Ready(); err != nil {
+		return err
+	}
+	confirmed, err := a.flip.AwaitPredecessor(context.Background())
+	if err != nil {
+		return err
+	}
+	if !confirmed && m.keeper != nil {
+		// It died before systemd knew of this process, and systemd starts another.
+		return errors.New("cannot succeed a master that has died meanwhile: systemd starts another one")
+	}
+	// At the limit of tasks there was no room for them while two masters lived.
+	threads.TakeOver(tasksOfMaster())
+	m.owns = true
+	m.keeper.begin()
+	if a.in != nil {
+		a.in.Close() // what nobody has taken
+	}
+	if a.doubt != nil {
+		m.log.Warn("takes the default instead", "err", a.doubt)
+	}
+	if a.lost != nil {
+		m.log.Error("begins anew: the previous master cannot be succeeded, its workers are ended", "err", a.lost)
+	}
+	if !a.succeeds() {
+		return nil
+	}
+	m.listeners.upgrader.Begin()
+	if a.how == howStore {
+		// The socket is new, and the workers' user may not send to it yet.
+		if err := m.giveNewNotifySocket(); err != nil {
+			m.log.Warn("workers may not be heard", "err", err)
+		}
+		// Those that the master before had started and not yet told of.
+		return m.endWorkersBut(m.adopted)
+	}
+	return nil
+}
+
+// rehearse is what a successor does before it takes over.
+func (m *Master) rehearse() error {
+	for _, step := range []func() error{m.inherit, m.openControl, m.opts.Arrival.in.Approve} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// giveNewNotifySocket is giveNotifySocket for the users that workers run as already.
+func (m *Master) giveNewNotifySocket() error {
+	if m.notify == nil || os.Geteuid() != 0 {
+		return nil
+	}
+	m.mu.Lock()
+	wanted, serving := m.wanted, m.current
+	m.mu.Unlock()
+	uid, gid := wanted.User()
+	also := -1
+	if u, g := serving.User(); u != uid || g != gid {
+		also = g
+	}
+	return m.notify.GiveTo(uid, also)
+}
+
+// inheritName takes over lock and sockets of the name, or makes them anew where
+// they ended with the master before.
+func (m *Master) inheritName(in *upgrader.Inheritance) error {
+	lock, err := in.File(lockFile)
+	if errors.Is(err, upgrader.ErrNotInherited) {
+		return m.takeName()
+	}
+	if err != nil {
+		return err
+	}
+	m.lock = control.InheritLock(lock, m.opts.Places.Lock(m.opts.App.Name))
+	return nil
+}
+
+// openNotify opens the workers' notify socket, or goes on with that of the master
+// before.
+func (m *Master) openNotify(path string) (*ipc.NotifyServer, error) {
+	if a := m.opts.Arrival; a != nil && a.in != nil {
+		if socket, err := a.in.File(notifyFile); err == nil {
+			return ipc.InheritNotify(path, socket)
+		}
+	}
+	server, err := ipc.ListenNotify(path)
+	return server, diskspace.Detail(filepath.Dir(path), err)
+}
+
+func (m *Master) controlPath() string { return m.opts.Places.ControlSocket(m.opts.App.Name) }
+
+// serveControl answers clients from now on.
+func (m *Master) serveControl() {
+	if !m.answers {
+		m.answers = true
+		server := m.control
+		m.later.Go(func() { m.report(server.Serve()) })
+	}
+}
+
+func (m *Master) openControl() (err error) {
+	if m.control != nil {
+		return nil // somebody waited
+	}
+	path := m.controlPath()
+	if a := m.opts.Arrival; a != nil && a.in != nil {
+		if socket, err := a.in.File(controlFile); err == nil {
+			if m.control, err = control.Inherit(socket, path, m, m.log); err == nil || a.how == howTableflip || a.checks {
+				return err
+			}
+			m.log.Warn("the control socket begins anew", "err", err) // no previous master could go on instead
+		}
+	}
+	m.control, err = control.Listen(path, m, m.log)
+	return diskspace.Detail(filepath.Dir(path), err)
+}

@@ -1,0 +1,266 @@
+package master
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"unicode"
+	"unicode/utf8"
+
+	"relevo/internal/capture"
+	"relevo/internal/config"
+	"relevo/internal/launch"
+	"relevo/pool"
+	"relevo/upgrader"
+)
+
+// maxCaptured bounds the addresses that the programs of one generation get sockets
+// for: one that binds without end harms nobody but itself.
+const maxCaptured = 64
+
+// serves says whether a bind is that of a server whose socket workers can share. A UDP
+// socket with SO_REUSEADDR is most often one for multicast, of which each program needs
+// its own.
+func serves(b capture.Bind) bool {
+	const mptcp = 262 // IPPROTO_MPTCP
+	switch a := b.Address; {
+	case a.Family == syscall.AF_UNIX:
+		stream := b.Socket.Type == syscall.SOCK_STREAM || b.Socket.Type == syscall.SOCK_SEQPACKET
+		return stream && isPlain(a.Path) && (a.Abstract() || config.CheckSocketPath(a.Path) == nil)
+	case b.Socket.Type == syscall.SOCK_STREAM:
+		return b.Socket.Protocol == syscall.IPPROTO_TCP || b.Socket.Protocol == mptcp
+	case b.Socket.Type == syscall.SOCK_DGRAM && b.Socket.Protocol == syscall.IPPROTO_UDP:
+		ip := a.IP.Addr().Unmap()
+		return !b.Socket.ReuseAddr && !ip.IsMulticast() && ip != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	}
+	return false
+}
+
+// isPlain says whether a name can be shown as it is.
+func isPlain(name string) bool {
+	return utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+// program is what the upgrader has to know of who binds.
+func (c *capturing) program(o pool.Order, b capture.Bind) upgrader.Program {
+	p := upgrader.Program{Worker: o.ID, NonBlocking: b.Socket.NonBlocking, Options: wishes(b.Socket).Set, First: c.first}
+	if b.Address.Family == syscall.AF_UNIX {
+		p.User = &upgrader.User{UID: b.Maker.UID, GID: b.Maker.GID, Groups: b.Maker.Groups}
+	} else if b.Socket.Type == syscall.SOCK_STREAM && c.balance != config.BalanceShared {
+		p.NonBlocking = true // the common socket is not the program's
+	}
+	return p
+}
+
+// borrow returns the listener for a bind, whose socket the program is about to get. Lost are
+// options of its own socket that cannot be set.
+func (h *hold) borrow(b capture.Bind, p upgrader.Program) (l *upgrader.Listener, lost []error, err error) {
+	h.all.mu.Lock()
+	defer h.all.mu.Unlock()
+	if l, err = h.find(b, p); err == nil {
+		lost, err = h.all.upgrader.Lend(l, p)
+	}
+	return l, lost, err
+}
+
+// find returns the listener for a bind: one of the configuration on that port, one
+// that a sibling has bound, or a new one. It needs all.mu.
+func (h *hold) find(b capture.Bind, p upgrader.Program) (*upgrader.Listener, error) {
+	wanted := listenOf(b)
+	for i, l := range h.held {
+		if same(l, wanted) || i < h.configured && meets(l, b) {
+			return l, nil
+		}
+	}
+	if port := b.Address.IP.Port(); b.Address.Family != syscall.AF_UNIX && !capture.MayBind(b.PID, port) {
+		return nil, privileged(wanted, port)
+	}
+	if len(h.held)-h.configured >= maxCaptured {
+		return nil, fmt.Errorf("cannot hold more than %d addresses that programs of one generation bind", maxCaptured)
+	}
+	l, err := h.all.upgrader.Add(wanted, p)
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(h.held, l) {
+		return l, nil
+	}
+	h.all.holders[l]++
+	h.held, h.sockets = append(h.held, l), append(h.sockets, h.all.upgrader.Inheritable(l))
+	h.all.serving = slices.Concat(h.all.serving, []config.Listen{l.Listen})
+	return l, nil
+}
+
+// same says whether a listener is the one for what a program asks for. Those at any port
+// are told apart by their names.
+func same(l *upgrader.Listener, wanted config.Listen) bool {
+	return l.SameSocket(wanted) && (!wanted.AnyPort() || l.Name == wanted.Name)
+}
+
+// privileged says what to do where the user of a program may not bind its port.
+func privileged(wanted config.Listen, port uint16) error {
+	option := fmt.Sprintf(":%d", port)
+	if wanted.Datagram() {
+		option = "udp:" + option
+	}
+	if capture.MayBind(os.Getpid(), port) {
+		return forbidden(fmt.Sprintf("cannot open port %d for a program whose user may not: with -l %s relevo opens it", port, option))
+	}
+	return forbidden(fmt.Sprintf("cannot open port %d for a program whose user may not, nor may relevo's: start relevo as root, or with "+
+		"CAP_NET_BIND_SERVICE (AmbientCapabilities= in a unit), and -l %s; or lower net.ipv4.ip_unprivileged_port_start", port, option))
+}
+
+// forbidden is EACCES with all that is to be said of it.
+type forbidden string
+
+func (f forbidden) Error() string { return string(f) }
+func (f forbidden) Unwrap() error { return syscall.EACCES }
+
+// meets says whether a bind is of the port of a listener of the configuration: its
+// address counts, however the program spells it.
+func meets(l *upgrader.Listener, b capture.Bind) bool {
+	if l.Network.IsUnix() || b.Address.Family == syscall.AF_UNIX || l.Datagram() != (b.Socket.Type == syscall.SOCK_DGRAM) {
+		return false
+	}
+	at, err := netip.ParseAddrPort(l.Address)
+	if err != nil || at.Port() != b.Address.IP.Port() {
+		return false
+	}
+	return anyAddress(b) || at.Addr().IsUnspecified() || at.Addr().Unmap() == b.Address.IP.Addr().Unmap()
+}
+
+// anyAddress says whether the program leaves it open at which address of the host it
+// serves: programs that do not care bind all, or localhost.
+func anyAddress(b capture.Bind) bool {
+	ip := b.Address.IP.Addr().Unmap()
+	return ip.IsUnspecified() || ip.IsLoopback()
+}
+
+// listenOf is what a program asks for, as a configuration would have it.
+func listenOf(b capture.Bind) config.Listen {
+	if b.Address.Family == syscall.AF_UNIX {
+		return unixListenOf(b)
+	}
+	port := strconv.Itoa(int(b.Address.IP.Port()))
+	l := config.Listen{Name: "port-" + port, Network: config.TCP, Address: b.Address.IP.String()}
+	four, six := config.TCP4, config.TCP6
+	if b.Socket.Type == syscall.SOCK_DGRAM {
+		l.Name, l.Network, four, six = "udp-"+port, config.UDP, config.UDP4, config.UDP6
+	}
+	if b.Address.IP.Port() == 0 {
+		l.Name = anyPortName(b)
+	}
+	switch {
+	case b.Address.Family == syscall.AF_INET:
+		l.Network = four
+	case b.Socket.V6Only:
+		l.Network = six
+	}
+	return l
+}
+
+// anyPortName is unique among the sockets at any port that programs ask for.
+func anyPortName(b capture.Bind) string {
+	name := "any-port"
+	if b.Socket.Type == syscall.SOCK_DGRAM {
+		name = "any-udp"
+	}
+	if host := b.Address.IP.Addr(); host != netip.IPv6Unspecified() {
+		name += "-" + strings.NewReplacer(":", "-", ".", "-", "%", "-").Replace(host.String())
+	}
+	if b.Index > 0 {
+		name += "-" + strconv.Itoa(b.Index+1)
+	}
+	return name
+}
+
+func unixListenOf(b capture.Bind) config.Listen {
+	l := config.Listen{Network: config.Unix, Address: b.Address.Path}
+	if b.Socket.Type == syscall.SOCK_SEQPACKET {
+		l.Network = config.UnixPacket
+	}
+	if !l.Abstract() {
+		l.Mode = b.Maker.Mode
+	}
+	name := []rune("unix-")
+	for _, r := range strings.TrimLeft(filepath.Base(l.Address), "@") {
+		if config.CheckName("x"+string(r)) != nil {
+			r = '-'
+		}
+		name = append(name, r)
+	}
+	const longest = 50 // a number may follow
+	l.Name = string(name[:min(len(name), longest)])
+	return l
+}
+
+// bound says whether programs have bound addresses that the configuration does not name.
+// A Unix socket that one worker alone has bound may be its private one.
+func (h *hold) bound() bool {
+	h.all.mu.Lock()
+	defer h.all.mu.Unlock()
+	return slices.ContainsFunc(h.held[h.configured:], func(l *upgrader.Listener) bool {
+		return !l.Network.IsUnix() || h.all.upgrader.Shared(l)
+	})
+}
+
+// configuredNames are the names of the listeners of the configuration.
+func (h *hold) configuredNames() (names []string) {
+	h.all.mu.Lock()
+	defer h.all.mu.Unlock()
+	for _, socket := range h.sockets[:h.configured] {
+		names = append(names, socket.Name)
+	}
+	return names
+}
+
+// forget closes what only a worker that is gone had bound, and whose path it has removed:
+// a private socket.
+func (h *hold) forget(worker string) error {
+	h.all.mu.Lock()
+	defer h.all.mu.Unlock()
+	for i := len(h.held) - 1; i >= h.configured; i-- {
+		l := h.held[i]
+		if h.all.holders[l] != 1 || !h.all.upgrader.Abandoned(l, worker) {
+			continue
+		}
+		delete(h.all.holders, l)
+		h.held, h.sockets = slices.Delete(h.held, i, i+1), slices.Delete(h.sockets, i, i+1)
+		h.all.serving = slices.DeleteFunc(slices.Clone(h.all.serving), func(s config.Listen) bool {
+			return s.Network == l.Network && s.Address == l.Listen.Address
+		})
+		if err := h.all.discard(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// balanceOf is how workers share a listener that their programs have bound; empty: none
+// has.
+func (l *listeners) balanceOf(socket *upgrader.Listener) config.Balance {
+	switch {
+	case socket.Sticky():
+		return config.BalanceSticky
+	case socket.Even():
+		return config.BalanceEven
+	case l.upgrader.Lent(socket):
+		return config.BalanceShared
+	}
+	return ""
+}
+
+// shared is the common socket for a program.
+func (c *capturing) shared(l *upgrader.Listener, o pool.Order) launch.Grant {
+	file, err := c.hold.all.upgrader.Borrow(l, o.ID)
+	if err != nil {
+		c.log.Error("a worker shares its socket with one that leaves", "worker", o.ID, "address", l.Address, "err", err)
+		file = l.File()
+	}
+	return launch.Grant{Answer: capture.Answer{FD: int(file.Fd())}, Address: l.Address, File: file, Socket: file}
+}
