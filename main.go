@@ -5,16 +5,6 @@ import (
 	"os"
 
 	"relevo/internal/cli"
-	"relevo/internal/launch"
-	"relevo/internal/rescue"
 )
 
-func main() {
-	if code, launching := launch.Main(os.Args); launching {
-		os.Exit(code)
-	}
-	if code, relaying := rescue.Main(os.Args); relaying {
-		os.Exit(code)
-	}
-	os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-}
+func main() { os.Exit(cli.Program(os.Args)) }

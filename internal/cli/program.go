@@ -1,0 +1,21 @@
+package cli
+
+import (
+	"os"
+
+	"relevo/internal/launch"
+	"relevo/internal/rescue"
+)
+
+// Program is the whole of relevo: the launcher of a worker or the relay of a
+// departed one, where args say so, and otherwise the command that args name. It
+// returns the exit code.
+func Program(args []string) int {
+	if code, launching := launch.Main(args); launching {
+		return code
+	}
+	if code, relaying := rescue.Main(args); relaying {
+		return code
+	}
+	return Main(args[1:], os.Stdin, os.Stdout, os.Stderr)
+}

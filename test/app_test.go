@@ -1,0 +1,274 @@
+package test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"relevo/worker"
+)
+
+// A release of the scripts is a copy of this binary with a line at its end that
+// says how it behaves, so that two releases are two files with different bytes.
+const behaviourMark = "\n#behaviour "
+
+// appMain is the worker of the scripts.
+func appMain() {
+	version, behaviour := readBehaviour()
+	switch behaviour {
+	case "crash":
+		fmt.Println("loading configuration")
+		fmt.Fprintln(os.Stderr, "panic: cannot reach the database")
+		os.Exit(3)
+	case "needs-env":
+		if os.Getenv("WORKS") != "yes" {
+			fmt.Fprintln(os.Stderr, "panic: cannot find its settings")
+			os.Exit(3)
+		}
+	case "never-ready":
+		worker.Status("warming up, for ever")
+		select {}
+	case "crash-slot-1":
+		if os.Getenv("RELEVO_SLOT") == "1" {
+			os.Exit(7)
+		}
+	case "crash-500ms":
+		time.Sleep(500 * time.Millisecond)
+		fmt.Fprintln(os.Stderr, "the queue does not answer: gives up")
+		os.Exit(5)
+	case "crash-on-probation":
+		time.AfterFunc(200*time.Millisecond, func() { die(func() { os.Exit(4) }) })
+	case "crash-after-5s":
+		time.AfterFunc(5*time.Second, func() { die(func() { os.Exit(6) }) })
+	case "waits", "waits-and-crashes":
+		for err := error(os.ErrNotExist); err != nil; _, err = os.Stat("go") {
+			time.Sleep(10 * time.Millisecond) // looks again
+		}
+		if behaviour != "waits" {
+			fmt.Fprintln(os.Stderr, "panic: the file says nothing")
+			os.Exit(3)
+		}
+	case "slow-start":
+		time.Sleep(time.Second) // stands for a program that has much to load
+	}
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR1) // before it serves anybody
+	go dieWhenAsked(asked)
+	if err := serveApp(version, behaviour); err != nil {
+		fmt.Fprintln(os.Stderr, "app:", err)
+		os.Exit(1)
+	}
+}
+
+// open is how many connections this worker has accepted and not closed.
+var open struct {
+	sync.Mutex
+	connections int
+}
+
+func countOpen(_ net.Conn, state http.ConnState) {
+	open.Lock()
+	defer open.Unlock()
+	switch state {
+	case http.StateNew:
+		open.connections++
+	case http.StateClosed, http.StateHijacked:
+		open.connections--
+	}
+}
+
+// die says what goes down with the worker, so that the load can tell it from what
+// relevo lost. It keeps the lock: whoever accepts one more connection has to wait
+// with it, and takes no other one.
+func die(how func()) {
+	open.Lock()
+	fmt.Fprintf(os.Stderr, "app dies with %d connections\n", open.connections)
+	how()
+}
+
+// dieWhenAsked is a SIGKILL that tells what goes down.
+func dieWhenAsked(asked <-chan os.Signal) {
+	<-asked
+	die(func() { syscall.Kill(os.Getpid(), syscall.SIGKILL) })
+}
+
+func readBehaviour() (version, behaviour string) {
+	// Its own bytes, also where another release has taken their path by now.
+	program, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		self, _ := os.Executable()
+		program, err = os.ReadFile(self)
+	}
+	if err != nil {
+		return "0", "none"
+	}
+	at := bytes.LastIndex(program, []byte(behaviourMark))
+	if at < 0 || len(program)-at > 200 {
+		return "0", "none"
+	}
+	fields := strings.Fields(string(program[at+len(behaviourMark):]))
+	return fields[0], fields[1]
+}
+
+func serveApp(version, behaviour string) error {
+	id, _ := worker.Identity()
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, "version %s slot %d generation %d pid %d\n", version, id.Slot, id.Generation, os.Getpid())
+	})
+	mux.HandleFunc("/env", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, strings.Join(os.Environ(), "\n"))
+	})
+	mux.HandleFunc("/args", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, "%q\n", os.Args[1:]) })
+	mux.HandleFunc("/dir", func(w http.ResponseWriter, _ *http.Request) {
+		dir, _ := os.Getwd()
+		fmt.Fprintln(w, dir)
+	})
+	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
+		d, _ := time.ParseDuration(r.FormValue("for"))
+		w.(http.Flusher).Flush() // who asks knows that it was accepted
+		time.Sleep(d)            // stands for work
+		fmt.Fprintln(w, "done")
+	})
+	mux.HandleFunc("/stream", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		for tick := time.NewTicker(20 * time.Millisecond); r.Context().Err() == nil; <-tick.C {
+			fmt.Fprintln(w, "data: tick")
+			http.NewResponseController(w).Flush()
+		}
+	})
+	mux.HandleFunc("/download", func(w http.ResponseWriter, r *http.Request) {
+		const pieces, size = 100, 10 << 10
+		lasts, _ := time.ParseDuration(r.FormValue("for"))
+		w.Header().Set("Content-Length", fmt.Sprint(pieces*size))
+		for range pieces {
+			w.Write(make([]byte, size))
+			http.NewResponseController(w).Flush()
+			time.Sleep(lasts / pieces)
+		}
+	})
+	mux.HandleFunc("/bind", func(w http.ResponseWriter, r *http.Request) {
+		listener, err := net.Listen(cmp.Or(r.FormValue("network"), "tcp"), r.FormValue("at"))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusConflict)
+			return
+		}
+		go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, "second of %d\n", os.Getpid()) }))
+	})
+	mux.HandleFunc("/misbind", misbind)
+	mux.HandleFunc("/hang", func(_ http.ResponseWriter, r *http.Request) { select {} })
+	if behaviour == "segv-on-request" {
+		mux = http.NewServeMux()
+		mux.HandleFunc("/", func(http.ResponseWriter, *http.Request) {
+			// Go turns a SIGSEGV that somebody sends into an exit status.
+			die(func() { syscall.Exec("/bin/sh", []string{"sh", "-c", "kill -SEGV $$"}, nil) })
+		})
+	}
+	server := &http.Server{Handler: newWellness(behaviour, mux), ConnState: countOpen}
+	switch behaviour {
+	case "naive":
+		return serveNaively(server)
+	case "ignore-term":
+		return serveForEver(server)
+	case "binds", "binds-ill":
+		return bindAndServe(server, os.Args[1])
+	case "binds-unix":
+		return bindUnixAndServe(server, os.Args[1])
+	case "binds-udp":
+		return echoUDP(version, os.Args[1])
+	case "binds-and-hangs":
+		return bindAndHang(os.Args[1])
+	case "inherits-and-hangs":
+		if _, err := inherited(); err != nil {
+			return err
+		}
+		select {}
+	case "tableflip":
+		return serveWithTableflip(server)
+	case "no-sdk":
+		return serveInherited(server)
+	case "flood":
+		go flood()
+	case "notify":
+		go notifyAndPing()
+		return serveNaively(server)
+	}
+	beginMisdeed(behaviour)
+	worker.OnMessage(hear)
+	return serveAll(server)
+}
+
+// serveAll serves every stream listener that it was given.
+func serveAll(server *http.Server) error {
+	var listeners []net.Listener
+	for name := range strings.SplitSeq(os.Getenv("LISTEN_FDNAMES"), ":") {
+		listener, err := worker.Listen("tcp", name)
+		if err != nil {
+			return err
+		}
+		listeners = append(listeners, listener)
+	}
+	return worker.ServeListener(context.Background(), server, listeners...)
+}
+
+// inherited is what a program does that knows systemd's protocol only.
+func inherited() (net.Listener, error) {
+	return net.FileListener(os.NewFile(3, "listener"))
+}
+
+// serveNaively drains in one phase, as most Go programs do.
+func serveNaively(server *http.Server) error {
+	listener, err := inherited()
+	if err != nil {
+		return err
+	}
+	go server.Serve(listener)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	<-ctx.Done()
+	return server.Shutdown(context.Background())
+}
+
+// bindAndServe knows nothing of relevo: it binds its own address, says nothing, and
+// dies at the stop signal.
+func bindAndServe(server *http.Server, address string) error {
+	server.Addr = address
+	return server.ListenAndServe()
+}
+
+// bindAndHang opens its listener and never serves from it.
+func bindAndHang(address string) error {
+	if _, err := net.Listen("tcp", address); err != nil {
+		return err
+	}
+	select {}
+}
+
+func serveForEver(server *http.Server) error {
+	signal.Ignore(syscall.SIGTERM)
+	return serveInherited(server)
+}
+
+func serveInherited(server *http.Server) error {
+	listener, err := inherited()
+	if err != nil {
+		return err
+	}
+	return server.Serve(listener)
+}
+
+func flood() {
+	line := strings.Repeat("all work and no play ", 40)
+	for {
+		fmt.Println(line)
+	}
+}

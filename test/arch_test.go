@@ -1,0 +1,184 @@
+package test
+
+import (
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// importRule forbids or limits what a package may import, with the reason.
+type importRule struct {
+	pkg     string   // without "relevo/"
+	only    []string // if set: nothing else of relevo or, with std true, at all
+	std     bool     // only lists standard packages too
+	never   []string
+	because string
+}
+
+var importRules = []importRule{
+	{pkg: "pool/machine", std: true, only: []string{"fmt", "errors", "maps", "math", "slices", "time"},
+		because: "it decides and does nothing: with os, net, sync or a clock in it, it could not be tested as a function"},
+	{pkg: "worker", only: []string{"relevo/internal/ipc"}, because: "programs import it: they must not get a process master with it"},
+	{pkg: "internal/ipc", only: []string{}, because: "both ends of the wire import it"},
+	{pkg: "internal/config", only: []string{"relevo/internal/runtimes", "relevo/internal/safefile"}, because: "it reads text into values and knows nobody"},
+	{pkg: "internal/safefile", only: []string{}, because: "whatever opens a file that another user may have put there uses it"},
+	{pkg: "internal/prove", only: []string{}, because: "it must judge apps of any master without knowing ours"},
+	{pkg: "pool", only: []string{"relevo/internal/ipc", "relevo/internal/config", "relevo/pool/machine"},
+		because: "what starts processes and holds sockets reaches it through its two seams"},
+	{pkg: "internal/launch", only: []string{"relevo/internal/ipc", "relevo/internal/config", "relevo/pool", "relevo/internal/launch/store", "relevo/internal/launch/advice", "relevo/internal/runtimes", "relevo/internal/safefile",
+		"relevo/internal/printable", "relevo/internal/procnet", "relevo/internal/capture", "relevo/internal/procfs", "relevo/internal/rescue", "relevo/internal/sockdiag", "relevo/internal/nodecluster", "relevo/internal/lazyregexp"},
+		because: "it implements pool's seams and knows no other part"},
+	{pkg: "upgrader", only: []string{"relevo/internal/config", "relevo/upgrader/listeners", "relevo/internal/safefile", "relevo/internal/procnet"}, because: "parts that stand side by side meet in master only"},
+	{pkg: "internal/launch/store", only: []string{"relevo/internal/diskspace", "relevo/internal/safefile"}, because: "it keeps files and judgements; what a release means to a pool is not its business"},
+	{pkg: "internal/control", only: []string{"relevo/internal/config", "relevo/pool", "relevo/internal/safefile", "relevo/internal/printable"}, because: "it speaks of the pool; what a master is it learns through its own interface"},
+	{pkg: "internal/launch/advice", only: []string{}, because: "it knows programs, and is shown what was seen of them"},
+	{pkg: "internal/procnet", only: []string{}, because: "it reads what the kernel shows; upgrader and launch say who holds a port"},
+	{pkg: "upgrader/listeners", only: []string{}, because: "it knows sockets and names of workers; who they are is its user's business"},
+	{pkg: "internal/capture", only: []string{}, because: "it knows system calls; whose sockets answer them is its user's business"},
+	{pkg: "internal/health", std: true, only: []string{"cmp", "slices", "time"}, because: "it decides from answers: with a network or a clock in it, it could not be tested as a function"},
+	{pkg: "internal/health/ask", only: []string{"relevo/internal/config", "relevo/internal/printable"}, because: "it asks one worker; what follows is decided elsewhere"},
+	{pkg: "internal/nodecluster", only: []string{"relevo/internal/lazyregexp"}, because: "it knows a protocol; whose sockets and channels it serves is its user's business"},
+	{pkg: "internal/lazyregexp", only: []string{}, because: "it spares every start of the program what that start does not need"},
+	{pkg: "internal/procfs", only: []string{}, because: "packages of every level read /proc"},
+	{pkg: "internal/rescue", only: []string{"relevo/internal/sockdiag", "relevo/internal/lazyregexp"}, because: "its relay is a program of its own, without a master in it"},
+	{pkg: "internal/sockdiag", only: []string{}, because: "packages of every level list connections"},
+	{pkg: "internal/reaper", only: []string{}, because: "it knows pids, and whose they are only from who starts them; it meets launch in master only"},
+	{pkg: "internal/doctor", only: []string{"relevo/internal/config", "relevo/internal/safefile", "relevo/internal/threads", "relevo/internal/capture"}, because: "it judges what it is shown; who runs and what is delegated it is told by cli"},
+	{pkg: "watch", only: []string{}, because: "parts that stand side by side meet in master only"},
+	{pkg: "internal/dev", only: []string{"relevo/internal/config", "relevo/internal/control", "relevo/pool", "relevo/pool/machine", "relevo/watch", "relevo/internal/safefile", "relevo/internal/lazyregexp"},
+		because: "it stands beside the master and asks it through an interface of its own"},
+	{pkg: "internal/dev/terminal", only: []string{}, because: "a terminal has to be given back whatever the program was"},
+	{pkg: "systemd", only: []string{}, because: "parts that stand side by side meet in master only"},
+	{pkg: "systemd/unit", only: []string{"relevo/internal/config", "relevo/internal/safefile"}, because: "it turns a configuration into text"},
+	{pkg: "internal/diskspace", only: []string{}, because: "whoever writes files asks it what is used up"},
+	{pkg: "internal/printable", only: []string{}, because: "words are made fit to be shown where they come in and where they are shown"},
+	{pkg: "internal/runtimes", std: true, only: []string{"encoding/json", "fmt", "maps", "path/filepath", "slices", "strconv", "strings"}, because: "it decides from words and a view of files, so that a table can test it"},
+	{pkg: "internal/hangup", only: []string{}, because: "what a signal means depends on the session of the process alone"},
+	{pkg: "internal/systemdbox", only: []string{"relevo/internal/testreq"}, because: "tests of every package may boot a systemd"},
+	{pkg: "internal/oomscore", only: []string{}, because: "it knows a file of the kernel's, and no master"},
+	{pkg: "internal/threads", only: []string{}, because: "it knows the Go runtime and the kernel's limits, and no master"},
+	{pkg: "internal/testbrowser", only: []string{"relevo/internal/testreq"}, because: "tests of every package may look at a page"},
+	{pkg: "internal/dev/proxy", only: []string{"relevo/internal/lazyregexp"}, because: "it is told what happened, and stands before any app; parts that stand side by side meet above it"},
+	{pkg: "internal/serve", only: []string{"relevo/internal/ipc", "relevo/worker"}, because: "the built-in worker is a worker like any other"},
+	{pkg: "internal/master", never: []string{"relevo/internal/cli", "relevo/internal/prove", "relevo/internal/serve", "relevo/worker"}, because: "imports run downward"},
+}
+
+// exclusive packages are imported only where it is said here.
+var exclusive = map[string][]string{
+	"github.com/cloudflare/tableflip":          {"relevo/upgrader"},
+	"github.com/fsnotify/fsnotify":             {"relevo/watch"},
+	"github.com/bmatcuk/doublestar/v4":         {"relevo/watch"},
+	"github.com/git-pkgs/gitignore":            {"relevo/watch"},
+	"github.com/pelletier/go-toml/v2/unstable": {"relevo/internal/config"},
+	"github.com/spf13/cobra":                   {"relevo/internal/cli"},
+	"github.com/lmittmann/tint":                {"relevo/internal/cli"},
+	"golang.org/x/net/bpf":                     {"relevo/upgrader/listeners", "relevo/internal/capture"},
+}
+
+type goPackage struct {
+	ImportPath, Dir  string
+	Imports, GoFiles []string
+}
+
+func TestImportsRunDownward(t *testing.T) {
+	packages := listPackages(t)
+	for _, rule := range importRules {
+		p, ok := packages["relevo/"+rule.pkg]
+		if !ok {
+			t.Errorf("package %s of a rule does not exist", rule.pkg)
+			continue
+		}
+		for _, imported := range p.Imports {
+			if !rule.allows(imported) {
+				t.Errorf("%s imports %s: %s", rule.pkg, imported, rule.because)
+			}
+		}
+	}
+	for importPath, p := range packages {
+		for _, imported := range p.Imports {
+			if owners, ok := exclusive[imported]; ok && !slices.Contains(owners, importPath) {
+				t.Errorf("%s imports %s, which only %v may", importPath, imported, owners)
+			}
+		}
+	}
+}
+
+func (r importRule) allows(imported string) bool {
+	if slices.Contains(r.never, imported) {
+		return false
+	}
+	if r.only == nil || slices.Contains(r.only, imported) {
+		return true
+	}
+	return !r.std && !strings.HasPrefix(imported, "relevo/")
+}
+
+// TestOnePackageComment: a reader finds what a package is for in one place.
+func TestOnePackageComment(t *testing.T) {
+	for importPath, p := range listPackages(t) {
+		if len(p.GoFiles) == 0 {
+			continue // tests only
+		}
+		var comments []string
+		for _, file := range p.GoFiles {
+			parsed, err := parser.ParseFile(token.NewFileSet(), path.Join(p.Dir, file), nil, parser.PackageClauseOnly|parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if parsed.Doc != nil {
+				comments = append(comments, file)
+			}
+		}
+		if len(comments) != 1 {
+			t.Errorf("%s has %d package comments, in %v", importPath, len(comments), comments)
+		}
+	}
+}
+
+// TestOnlyMainExits: errors go up, so that whoever started something can end it.
+func TestOnlyMainExits(t *testing.T) {
+	for importPath, p := range listPackages(t) {
+		for _, file := range p.GoFiles {
+			parsed, err := parser.ParseFile(token.NewFileSet(), path.Join(p.Dir, file), nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if parsed.Name.Name == "main" {
+				continue
+			}
+			ast.Inspect(parsed, func(n ast.Node) bool {
+				call, ok := n.(*ast.SelectorExpr)
+				if !ok {
+					return true
+				}
+				if of, ok := call.X.(*ast.Ident); ok && of.Name == "os" && call.Sel.Name == "Exit" {
+					t.Errorf("%s/%s calls os.Exit", importPath, file)
+				}
+				return true
+			})
+		}
+	}
+}
+
+func listPackages(t *testing.T) map[string]goPackage {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Dir,Imports,GoFiles", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := map[string]goPackage{}
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); decoder.More(); {
+		var p goPackage
+		if err := decoder.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		packages[p.ImportPath] = p
+	}
+	return packages
+}

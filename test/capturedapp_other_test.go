@@ -1,0 +1,16 @@
+//go:build !linux
+
+package test
+
+import (
+	"errors"
+	"net/http"
+)
+
+// Programs are captured on Linux only.
+
+func bindUnixAndServe(*http.Server, string) error { return errors.ErrUnsupported }
+
+func echoUDP(string, string) error { return errors.ErrUnsupported }
+
+func misbind(http.ResponseWriter, *http.Request) {}

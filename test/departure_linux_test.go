@@ -1,0 +1,84 @@
+package test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"relevo/internal/control"
+	"relevo/pool/machine"
+)
+
+// TestDepartureInSuccession: a worker that is being led out when one master follows
+// another finishes what it has accepted, gets no new client, and goes then.
+func TestDepartureInSuccession(t *testing.T) {
+	for _, how := range []string{"tableflip", "exec"} {
+		t.Run(how, func(t *testing.T) {
+			s := capturedSite(t, "--upgrade", how)
+			s.settled(4)
+			address := s.status().Listeners[0].Address
+			events := stream(t, "http://"+address+"/stream")
+			end := s.load()
+			defer end()
+			s.release("2", "binds")
+			if code, said := s.relevo("reload", "site"); code != 0 {
+				t.Fatalf("reload: %d %s", code, said)
+			}
+			s.upgrade()
+			if n := leaving(s.status()); n == 0 {
+				t.Error("no worker is on its way out")
+			}
+			if events() == 0 {
+				t.Error("the stream is dead")
+			}
+			s.await("the old workers to be gone", func() bool { return leaving(s.status()) == 0 })
+			wantNothingLost(t, end())
+			if c := s.status().Connections; c.Finished == 0 || c.Cut > 0 {
+				t.Errorf("connections: %v", c)
+			}
+			if body, err := fetch(address, "/"); err != nil || body[:10] != "version 2 " {
+				t.Errorf("%q, %v", body, err)
+			}
+			s.stop()
+		})
+	}
+}
+
+func leaving(s control.Status) (n int) {
+	for _, w := range s.Workers {
+		if w.State == string(machine.Draining) || w.State == string(machine.Stopping) {
+			n++
+		}
+	}
+	return n
+}
+
+// TestDepartureOutlivesMaster is the same where the master was killed, and the next one
+// has what systemd kept.
+func TestDepartureOutlivesMaster(t *testing.T) {
+	s := newUnitSite(t, "")
+	text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\", %q]\nworkers = 2\ncanary = \"100ms\"\nwatch_binary = false\n", s.address)
+	if err := os.WriteFile(filepath.Join(s.Dir, "relevo.toml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.release("1", "binds")
+	s.Systemctl("start", "web.service")
+	s.settled(2)
+	events := stream(t, "http://"+s.address+"/stream")
+	s.release("2", "binds")
+	if code, said := s.relevo("reload", "web"); code != 0 {
+		t.Fatalf("reload: %d %s", code, said)
+	}
+	s.murder()
+	s.Await("the next master", func() bool { status, err := s.app(); return err == nil && status.State == "running" })
+	if events() == 0 { // which also ends the stream, and so the departure of its worker
+		t.Error("the stream is dead")
+	}
+	s.settled(2)
+	s.Await("the old workers to be gone", func() bool { return len(s.Processes("web.service")) == 3 })
+	if got := s.get("/"); got[:10] != "version 2 " {
+		t.Errorf("answer %q", got)
+	}
+	s.Systemctl("stop", "web.service")
+}

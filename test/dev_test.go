@@ -1,0 +1,443 @@
+package test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"relevo/internal/control"
+	"relevo/internal/testreq"
+)
+
+// TestDevGo: in a Go module nothing has to be said. Good saves are served, bad ones
+// leave the workers that serve untouched, and what is no change builds nothing.
+func TestDevGo(t *testing.T) {
+	t.Parallel()
+	s := newDevSite(t, map[string]string{"go.mod": devModule, "main.go": goServer("one", "")})
+	s.dev("-n", "2")
+	s.serves("one")
+	s.settled(2)
+	s.save("main.go", goServer("two", ""))
+	s.serves("two")
+	pids := s.settled(2)
+	cycle := regexp.MustCompile(`▸ saved main\.go → built \d+\.\d\ds → ready \d+\.\d\ds → live \d+\.\d\ds \(0 dropped\)\n`)
+	s.await("the cycle's line", func() bool { return cycle.MatchString(s.log.String()) })
+
+	s.save("main.go", strings.Replace(goServer("three", ""), "listener, err", "listner, err", 1))
+	s.says("▸ go build failed\n    ./main.go:12:2: declared and not used: listner\n    ./main.go:17:")
+	status := s.status()
+	if len(status.Warnings) != 1 || !strings.Contains(status.Warnings[0], "main.go:12:2: declared and not used: listner (and 1 more)") {
+		t.Errorf("the status warns of %q", status.Warnings)
+	}
+	if code, said := s.relevo("status", "--json", "site"); code != 0 || !strings.Contains(said, "go build failed") {
+		t.Errorf("exit code %d: %s", code, said)
+	}
+	if s.get() != "two" || !slices.Equal(s.settled(2), pids) {
+		t.Error("a save that does not compile touched the workers")
+	}
+
+	s.save("main.go", goServer("four", `fmt.Fprintln(os.Stderr, "no database"); os.Exit(7)`))
+	s.says("no database")
+	s.says("the new worker did not come up")
+	if s.get() != "two" || !slices.Equal(s.settled(2), pids) {
+		t.Error("a program that does not start touched the workers")
+	}
+	if warnings := s.status().Warnings; len(warnings) != 1 || !strings.Contains(warnings[0], "did not come up") {
+		t.Errorf("the status warns of %q", warnings)
+	}
+
+	s.save("main.go", strings.Replace(goServer("five", ""), "package main", "package mian", 1))
+	s.says("go build failed: cannot run what was built, which is a library: the package is not called main")
+
+	s.save("main.go", goServer("five", ""))
+	s.serves("five")
+	s.await("no warning", func() bool { return len(s.status().Warnings) == 0 })
+	s.quiet()
+	before := s.log.String()
+	s.save("main.go", goServer("five", "")) // the same bytes
+	s.save("main_test.go", "package main\n")
+	s.save("README.md", "not a part of the program")
+	if err := os.Chtimes(filepath.Join(s.src, "main.go"), time.Now(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	s.quiet()
+	if after := s.log.String(); after != before {
+		t.Errorf("what is no change is told of:\n%s", strings.TrimPrefix(after, before))
+	}
+}
+
+// TestDevGoPackages: the program's other packages, what it embeds, its module file,
+// and packages that come later.
+func TestDevGoPackages(t *testing.T) {
+	t.Parallel()
+	server := func(imports, text string) string {
+		return strings.Replace(strings.Replace(goServer("TEXT", ""), `"TEXT"`, text, 1), "import (", "import (\n"+imports, 1)
+	}
+	s := newDevSite(t, map[string]string{
+		"go.mod":               devModule,
+		"cmd/srv/main.go":      server(`"devsite/text"`, "text.Hello"),
+		"text/text.go":         "package text\n\nimport _ \"embed\"\n\n//go:embed pages/hello.txt\nvar Hello string\n",
+		"text/pages/hello.txt": "embedded",
+		"unused/unused.go":     "package unused\n",
+	})
+	s.dev("./cmd/srv")
+	s.serves("embedded")
+	s.save("text/pages/hello.txt", "changed")
+	s.serves("changed")
+	s.save("unused/unused.go", "package unused\n\nvar X int\n")
+	// A package is imported before it exists.
+	s.save("cmd/srv/main.go", server(`"devsite/later"`, "later.Text()"))
+	s.says("go build failed")
+	s.save("later/later.go", "package later\n\nfunc Text() string { return \"later\" }\n")
+	s.serves("later")
+	s.save("later/later.go", "package later\n\nfunc Text() string { return text }\n")
+	s.save("later/more/.keep", "")
+	s.save("later/other.go", "package later\n\nconst text = \"from a new file\"\n")
+	s.serves("from a new file")
+	if err := os.Rename(filepath.Join(s.src, "later"), filepath.Join(s.src, "soon")); err != nil {
+		t.Fatal(err)
+	}
+	s.save("cmd/srv/main.go", server(`later "devsite/soon"`, "later.Text()"))
+	s.save("soon/other.go", "package later\n\nconst text = \"moved\"\n")
+	s.serves("moved")
+	// The last Go file goes, and comes back.
+	s.quiet()
+	if err := os.Rename(filepath.Join(s.src, "cmd/srv/main.go"), filepath.Join(s.src, "main.txt")); err != nil {
+		t.Fatal(err)
+	}
+	s.says("no Go files in")
+	s.quiet() // what it is made of is listed by now
+	s.save("cmd/srv/main.go", server(`later "devsite/soon"`, "later.Text() + \"!\""))
+	s.serves("moved!")
+	if n := s.count("saved unused"); n != 0 {
+		t.Errorf("a package that the program does not import was built %d times", n)
+	}
+}
+
+// TestDevFirst: what does not build, or does not start, is waited for; the socket is
+// open, and who has connected is served in the end.
+func TestDevFirst(t *testing.T) {
+	t.Parallel()
+	s := newDevSite(t, map[string]string{"go.mod": devModule, "main.go": "package main\n\nfunc main() { undefined() }\n"})
+	s.dev()
+	s.says("nothing serves yet; clients wait")
+	if status := s.status(); status.State != "waiting" || len(status.Warnings) != 1 {
+		t.Errorf("%s, warnings %q", status.State, status.Warnings)
+	}
+	answer := make(chan string)
+	go func() { answer <- s.get() }()
+	if code, said := s.relevo("reload", "site"); code != control.ExitBusy {
+		t.Errorf("reload: exit code %d: %s", code, said)
+	}
+	s.save("main.go", goServer("never", `fmt.Println("cannot begin"); os.Exit(3)`))
+	s.says("cannot begin")
+	s.says("the new worker did not come up")
+	if code, said := s.relevo("status", "site"); code != 0 || !strings.Contains(said, "did not come up") {
+		t.Errorf("exit code %d: %s", code, said)
+	}
+	s.save("main.go", goServer("at last", ""))
+	if got := <-answer; got != "at last" {
+		t.Errorf("who had waited got %q", got)
+	}
+	s.await("no warning", func() bool { status := s.status(); return len(status.Warnings) == 0 && status.State == "running" })
+	if code, said := s.relevo("stop", "site"); code != 0 {
+		t.Errorf("exit code %d: %s", code, said)
+	}
+	<-s.ended
+}
+
+// TestDevSaveDuringStart: what is saved while the first workers warm up is served
+// after them.
+func TestDevSaveDuringStart(t *testing.T) {
+	t.Parallel()
+	slow := func(text string) string {
+		return strings.Replace(goServer(text, `fmt.Println("warming up"); time.Sleep(3 * time.Second)`), "import (", "import (\n\"time\"", 1)
+	}
+	s := newDevSite(t, map[string]string{"go.mod": devModule, "main.go": slow("one")})
+	s.dev()
+	s.says("warming up")
+	s.save("main.go", goServer("two", ""))
+	s.serves("two")
+	if n := s.count("▸ started"); n != 1 {
+		t.Errorf("the first start is told %d times", n)
+	}
+}
+
+// TestDevStopsWhileWaiting: the end can be had before anything has begun.
+func TestDevStopsWhileWaiting(t *testing.T) {
+	t.Parallel()
+	for name, stop := range map[string]func(*devSite){
+		"by a signal":  func(s *devSite) { s.master.Process.Signal(syscall.SIGTERM) },
+		"by a command": func(s *devSite) { s.relevo("stop", "site") },
+	} {
+		s := newDevSite(t, map[string]string{"go.mod": devModule, "main.go": "package main\n\nfunc main() { undefined() }\n"})
+		s.dev()
+		s.says("nothing serves yet")
+		stop(s)
+		select {
+		case <-s.ended:
+		case <-afterTooLong():
+			t.Fatalf("%s: it does not end", name)
+		}
+		if code := s.master.ProcessState.ExitCode(); code != 0 {
+			t.Errorf("%s: exit code %d", name, code)
+		}
+	}
+}
+
+// TestDevNoBuild: without a build a save is a roll. What is ignored is none.
+func TestDevNoBuild(t *testing.T) {
+	testreq.Program(t, "python3")
+	t.Parallel()
+	s := newDevSite(t, map[string]string{"app.py": pythonServer("one"), ".gitignore": "data/\n*.log\n", "data/x": "x"})
+	s.dev("--", "python3", "app.py")
+	s.serves("one")
+	s.save("app.py", pythonServer("two"))
+	s.serves("two")
+	s.quiet()
+	rolls := s.status().Generation
+	s.save("data/x", "y")
+	s.save("a.log", "y")
+	s.quiet()
+	if now := s.status().Generation; now != rolls {
+		t.Errorf("an ignored file made %d rolls", now-rolls)
+	}
+	s.save("app.py", "this is not python")
+	s.await("a warning", func() bool {
+		warnings := s.status().Warnings
+		return len(warnings) == 1 && strings.Contains(warnings[0], "NameError") && strings.Contains(warnings[0], "app.py:1")
+	})
+	if got := s.get(); got != "two" {
+		t.Errorf("a broken script: %q", got)
+	}
+	if n := s.count("NameError"); n != 3 { // as the worker wrote it, in the log of its death, and why it did not come up
+		t.Errorf("the error is told %d times", n)
+	}
+	s.save("app.py", pythonServer("three"))
+	s.serves("three")
+	s.save("page.html", "new")
+	s.await("a roll for a new file", func() bool { return s.count("saved page.html") == 1 })
+}
+
+// TestDevRules: steps run in their order, each when its inputs changed, and what
+// one writes is an input of the next in the same cycle.
+func TestDevRules(t *testing.T) {
+	testreq.Program(t, "python3")
+	t.Parallel()
+	s := newDevSite(t, map[string]string{
+		"relevo.toml": `command = ["python3", "app.py"]
+[dev]
+watch = ["*.py", "!app.py"]
+build = "cat app.in >app.py; echo build >>../steps"
+[[dev.rules]]
+name = "words"
+inputs = ["words/*.txt", "!words/no.txt"]
+command = "cat words/*.txt >words.gen; echo words >>../steps"
+[[dev.rules]]
+name = "code"
+inputs = ["words.gen", "app.in"]
+command = "test -f words.gen && echo code >>../steps && echo \"# $(cat words.gen)\" >lib.py"
+`,
+		"app.in": pythonServer("one"), "words/a.txt": "hello",
+	})
+	s.dev()
+	s.serves("one")
+	steps := func(want string) {
+		t.Helper()
+		s.await("the steps "+want, func() bool {
+			text, _ := os.ReadFile(filepath.Join(s.dir, "steps"))
+			return len(strings.Fields(string(text))) >= len(strings.Fields(want))
+		})
+		s.quiet()
+		text, _ := os.ReadFile(filepath.Join(s.dir, "steps"))
+		if got := strings.Join(strings.Fields(string(text)), " "); got != want {
+			t.Fatalf("steps: %s, want %s", got, want)
+		}
+		os.Remove(filepath.Join(s.dir, "steps"))
+	}
+	steps("words code build")
+	s.save("words/a.txt", "changed")
+	steps("words code build") // lib.py is one of *.py
+	s.save("words/no.txt", "not an input, and yet it is read")
+	s.save("app.in", pythonServer("two"))
+	steps("code")
+	s.save("other.py", "x = 1")
+	steps("build")
+	s.serves("two")
+}
+
+// TestDevLoop: a build that writes into what is watched is found out, and what
+// changes by hand is still served.
+func TestDevLoop(t *testing.T) {
+	testreq.Program(t, "python3")
+	t.Parallel()
+	s := newDevSite(t, map[string]string{"app.py": pythonServer("one")})
+	s.dev("--build", "date +%s.%N >stamp.txt", "--", "python3", "app.py")
+	s.serves("one")
+	s.says("stamp.txt changes each time that something is built")
+	s.save("app.py", pythonServer("two"))
+	s.serves("two")
+	s.say2nd()
+}
+
+// say2nd waits until the loop has come to rest: the cycles get rare.
+func (s *devSite) say2nd() {
+	s.t.Helper()
+	before := s.count("→ built")
+	s.quiet()
+	if more := s.count("→ built") - before; more > 10 {
+		s.t.Errorf("%d more builds", more)
+	}
+}
+
+// TestDevCancel: a newer save ends the build under way, with all that it started.
+func TestDevCancel(t *testing.T) {
+	testreq.Program(t, "python3")
+	t.Parallel()
+	s := newDevSite(t, map[string]string{"app.py": pythonServer("one"), "slow": "no"})
+	s.dev("--build", `if grep -q yes slow; then sleep 300 & echo $! >../child; wait; fi`, "--watch", "*.py", "--watch", "slow", "--", "python3", "app.py")
+	s.serves("one")
+	s.save("slow", "yes")
+	s.await("the slow build", func() bool { _, err := os.Stat(filepath.Join(s.dir, "child")); return err == nil })
+	s.save("app.py", pythonServer("two"))
+	s.save("slow", "no")
+	s.serves("two")
+	text, _ := os.ReadFile(filepath.Join(s.dir, "child"))
+	child := strings.TrimSpace(string(text))
+	s.await("the end of the build's child", func() bool { _, err := os.Stat("/proc/" + child); return err != nil })
+}
+
+// TestDevSwitch: a branch switch of 2,000 files is one build and one roll.
+func TestDevSwitch(t *testing.T) {
+	testreq.Program(t, "git")
+	t.Parallel()
+	s := newDevSite(t, map[string]string{"go.mod": devModule, "main.go": goServer("one", "")})
+	write := func(n string) {
+		for i := range 2000 {
+			path := filepath.Join(s.src, "files", fmt.Sprintf("f%04d.go", i))
+			os.MkdirAll(filepath.Dir(path), 0o755)
+			if err := os.WriteFile(path, []byte(fmt.Sprintf("package files\n\nconst F%d = %q\n", i, n)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	server := func(n string) string {
+		return strings.Replace(strings.Replace(goServer("TEXT", ""), `"TEXT"`, "files.F7", 1), "import (", "import (\n\"devsite/files\"", 1)
+	}
+	git := func(args ...string) {
+		t.Helper()
+		cmd := exec.Command("git", append([]string{"-c", "user.email=t@example.org", "-c", "user.name=t", "-c", "gc.auto=0"}, args...)...)
+		cmd.Dir = s.src
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+	}
+	write("one")
+	s.save("main.go", server("one"))
+	git("init", "-q", "-b", "one")
+	git("add", "-A")
+	git("commit", "-qm", "one")
+	git("switch", "-qc", "two")
+	write("two")
+	git("commit", "-qam", "two")
+	s.dev()
+	s.serves("two")
+	for i, branch := range []string{"one", "two", "one"} {
+		git("switch", "-q", branch)
+		s.serves(branch)
+		s.quiet()
+		if n := s.count("saved files/f0000.go and 1999 more"); n != i+1 {
+			t.Errorf("%d cycles of 2000 files after %d switches", n, i+1)
+		}
+		if g := s.status().Generation; g != i+2 {
+			t.Errorf("generation %d after %d switches", g, i+1)
+		}
+	}
+}
+
+// TestDevBurst: of 50 saves in two seconds the last is served, after one or two
+// rolls.
+func TestDevBurst(t *testing.T) {
+	t.Parallel()
+	s := newDevSite(t, map[string]string{"go.mod": devModule, "main.go": goServer("0", "")})
+	// Longer than this program may be held up between two saves.
+	s.dev("--debounce", "4s")
+	s.serves("0")
+	before := s.status().Generation
+	for i := range 50 {
+		s.save("main.go", goServer(fmt.Sprint(i+1), ""))
+		time.Sleep(40 * time.Millisecond)
+	}
+	s.serves("50")
+	s.quiet()
+	if rolls := s.status().Generation - before; rolls < 1 || rolls > 2 {
+		t.Errorf("%d rolls", rolls)
+	}
+	if got := s.get(); got != "50" {
+		t.Errorf("%s is served in the end", got)
+	}
+}
+
+// TestDevOut: what {out} names is built outside of the tree and put in place by
+// rename.
+func TestDevOut(t *testing.T) {
+	testreq.Program(t, "python3")
+	t.Parallel()
+	s := newDevSite(t, map[string]string{"app.in": pythonServer("one")})
+	s.dev("--build", "cp app.in {out}", "--", "python3", "{out}")
+	s.serves("one")
+	s.save("app.in", pythonServer("two"))
+	s.serves("two")
+	s.quiet()
+	if g := s.status().Generation; g != 2 {
+		t.Errorf("generation %d after one save", g)
+	}
+}
+
+// TestDevHelp: the help names the defaults of development.
+func TestDevHelp(t *testing.T) {
+	t.Parallel()
+	s := newDevSite(t, nil)
+	_, help := s.relevo("dev", "--help")
+	for _, want := range []string{
+		`--workers .* \(default 1\)`, `--drain-timeout .* \(default 2s\)`, `--canary .* \(default 0s\)`, `--stop-grace .* \(default 1s\)`,
+		`--listen .* \(default 127\.0\.0\.1:8080\)`, `--debounce .* \(default 50ms\)`,
+	} {
+		if !regexp.MustCompile(want).MatchString(help) {
+			t.Errorf("%s is not in the help:\n%s", want, help)
+		}
+	}
+}
+
+// TestDevUsage: what cannot be run is said so, with what to write.
+func TestDevUsage(t *testing.T) {
+	t.Parallel()
+	s := newDevSite(t, map[string]string{"go.mod": devModule, "lib/lib.go": "package lib\n", "empty/x": ""})
+	for _, c := range []struct {
+		args []string
+		says string
+		code int
+	}{
+		{[]string{"./lib"}, "cannot run ./lib: it is package lib", 1},
+		{[]string{"./none"}, "cannot", 1},
+		{[]string{"./a", "./b"}, "name one package", 2},
+		{[]string{"--build", "make", "."}, "by the go command and by \"make\"", 2},
+		{[]string{"--watch", "[a", "--", "true"}, "a bracket or brace is not closed", 2},
+		{[]string{"--debounce", "50", "--", "true"}, "the unit is missing", 2},
+		{[]string{"--delve", "--", "true"}, "cannot use --delve", 2},
+	} {
+		cmd := exec.Command(s.program, append([]string{"dev", "-l", "127.0.0.1:0"}, c.args...)...)
+		cmd.Dir, cmd.Env = s.src, append(s.env, "PWD="+s.src)
+		out, err := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != c.code || !strings.Contains(string(out), c.says) {
+			t.Errorf("%v: %v, want exit code %d\n%s", c.args, err, c.code, out)
+		}
+	}
+}

@@ -1,0 +1,58 @@
+package test
+
+import (
+	"net"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"relevo/internal/testpty"
+	"relevo/internal/testreq"
+)
+
+// TestDevScript: beside a script, or a package, nothing has to be said. The script binds
+// its own port, and that is the address which is shown.
+func TestDevScript(t *testing.T) {
+	testreq.Program(t, "python3")
+	port := func() int {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		return l.Addr().(*net.TCPAddr).Port
+	}
+	one, other := port(), port()
+	for name, files := range map[string]map[string]string{
+		"script": {"app.py": pythonOwn("one", one), "unused.py": ""},
+		"package": {"package.json": `{"name": "site", "scripts": {"start": "python3 $npm_package_config_file.py"}, "config": {"file": "app"}}`,
+			"app.py": pythonOwn("one", other), "index.js": "throw 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newDevSite(t, files)
+			terminal := testpty.Open(t)
+			s.master = exec.Command(s.program, "dev", "--name", "site")
+			s.master.Dir, s.master.Env = s.src, append(s.env, "PWD="+s.src, "TERM=xterm", "NO_COLOR=1")
+			s.master.Stdin, s.master.Stdout, s.master.Stderr = terminal.Slave, terminal.Slave, terminal.Slave
+			s.master.SysProcAttr = testpty.Session()
+			s.begin()
+			s.await("the captured port", func() bool { l := s.status().Listeners; return len(l) == 1 && l[0].Captured })
+			s.serves("one")
+			terminal.Await("▸ started")
+			s.save("app.py", strings.ReplaceAll(files["app.py"], "one", "two"))
+			s.serves("two")
+		})
+	}
+}
+
+// pythonOwn is a server that binds a port of its own, the same one at every start.
+func pythonOwn(text string, port int) string {
+	return `import http.server
+class H(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(b'` + text + `')
+http.server.HTTPServer(('127.0.0.1', ` + strconv.Itoa(port) + `), H).serve_forever()
+`
+}

@@ -1,0 +1,160 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"relevo/internal/control"
+)
+
+// devSite is a developer's directory in which `relevo dev` runs.
+type devSite struct {
+	*site
+	src string
+}
+
+// newDevSite is a directory with files in it, in which nothing runs.
+func newDevSite(t *testing.T, files map[string]string) *devSite {
+	t.Helper()
+	s := &devSite{site: emptySite(t)}
+	s.src = filepath.Join(s.dir, "src")
+	for name, text := range files {
+		s.save(name, text)
+	}
+	return s
+}
+
+// save writes a file as many editors do: beside it, and renamed over it.
+func (s *devSite) save(name, text string) {
+	s.t.Helper()
+	path := filepath.Join(s.src, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".swx")
+	if err := os.WriteFile(temp, []byte(text), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.Rename(temp, path); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// dev starts `relevo dev` and waits until it answers, whether anything serves or
+// not.
+func (s *devSite) dev(args ...string) {
+	s.t.Helper()
+	s.master = exec.Command(s.program, append([]string{"dev", "--name", "site", "-l", "127.0.0.1:0"}, args...)...)
+	s.master.Dir, s.master.Env, s.master.Stdout, s.master.Stderr = s.src, append(s.env, "PWD="+s.src), s.log, s.log
+	s.begin()
+}
+
+// begin starts the master and waits for its control socket.
+func (s *devSite) begin() {
+	s.t.Helper()
+	s.site.begin()
+	s.await("the control socket", func() bool {
+		client, err := control.Connect(context.Background(), filepath.Join(s.dir, "run", "site.sock"))
+		s.client = client
+		return err == nil
+	})
+}
+
+// get asks a new connection; a client that has to wait waits.
+func (s *devSite) get() string {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: tooLong}
+	response, err := client.Get("http://" + s.address() + "/")
+	if err != nil {
+		return err.Error()
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(string(body))
+}
+
+func (s *devSite) address() string {
+	s.t.Helper()
+	return s.status().Listeners[0].Address
+}
+
+// serves waits until what answers says this.
+func (s *devSite) serves(want string) {
+	s.t.Helper()
+	got := ""
+	s.await("the answer "+want, func() bool { got = s.get(); return got == want })
+}
+
+// says waits until the terminal has a text, after all that it had before.
+func (s *devSite) says(text string) {
+	s.t.Helper()
+	s.await(fmt.Sprintf("%q on the terminal", text), func() bool { return strings.Contains(s.log.String(), text) })
+}
+
+// count tells how often the terminal has a text.
+func (s *devSite) count(text string) int { return strings.Count(s.log.String(), text) }
+
+// quiet waits until nothing has been said for a while: long enough for a build that
+// should not be to be told of.
+func (s *devSite) quiet() {
+	s.t.Helper()
+	last, since := s.log.String(), time.Now()
+	s.await("silence", func() bool {
+		if now := s.log.String(); now != last {
+			last, since = now, time.Now()
+		}
+		return time.Since(since) > 1500*time.Millisecond
+	})
+}
+
+const devModule = "module devsite\n\ngo 1.26\n"
+
+// goServer is a program that answers with a text; extra stands in its main before
+// it serves.
+func goServer(text, extra string) string {
+	return fmt.Sprintf(`package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+)
+
+func main() {
+	%s
+	listener, err := net.FileListener(os.NewFile(3, "listener"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, %q) }))
+}
+`, extra, text)
+}
+
+// pythonServer is the same in a language without a build.
+func pythonServer(text string) string {
+	return fmt.Sprintf(`import http.server, os, socket
+listener = socket.socket(fileno=3)
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(%q.encode())
+    def log_message(self, *args): pass
+server = http.server.HTTPServer(("", 0), Handler, bind_and_activate=False)
+server.socket = listener
+server.serve_forever()
+`, text)
+}

@@ -1,0 +1,63 @@
+package test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"sync"
+)
+
+// wellness is what the app of the scripts says of itself at /healthz, and how it is made
+// ill: /ail?how=500 (that page alone), deadlock (no page answers any more).
+type wellness struct {
+	http.Handler
+	pool   sync.Mutex // each request needs it
+	served int
+	mu     sync.Mutex
+	status int
+}
+
+func newWellness(behaviour string, mux *http.ServeMux) *wellness {
+	w := &wellness{Handler: mux, status: http.StatusOK}
+	if behaviour == "binds-ill" {
+		w.status = http.StatusInternalServerError
+	}
+	mux.HandleFunc("/healthz", w.answer)
+	mux.HandleFunc("/ail", w.ail)
+	mux.HandleFunc("/missing", http.NotFound)
+	return w
+}
+
+func (w *wellness) ServeHTTP(to http.ResponseWriter, r *http.Request) {
+	w.pool.Lock() // for a moment
+	w.served++
+	w.pool.Unlock()
+	w.Handler.ServeHTTP(to, r)
+}
+
+func (w *wellness) answer(to http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	status, text := w.status, "all is well"
+	if _, err := os.Stat("no-database"); err == nil { // what all workers need
+		status = http.StatusServiceUnavailable
+	}
+	if status != http.StatusOK {
+		text = "disk full"
+	}
+	to.WriteHeader(status)
+	fmt.Fprintln(to, text)
+}
+
+func (w *wellness) ail(to http.ResponseWriter, r *http.Request) {
+	fmt.Fprint(to, os.Getpid())
+	http.NewResponseController(to).Flush()
+	switch r.FormValue("how") {
+	case "500":
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.status = http.StatusInternalServerError
+	case "deadlock":
+		w.pool.Lock()
+	}
+}

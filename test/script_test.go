@@ -1,0 +1,381 @@
+package test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"relevo/internal/config"
+	"relevo/internal/control"
+	"relevo/internal/prove"
+)
+
+// tooLong is far more than anything in the scripts takes, and short enough that
+// a hang is noticed.
+const tooLong = 60 * time.Second
+
+// glance is the pause between two looks at something that is awaited.
+const glance = 10 * time.Millisecond
+
+type stateKey struct{}
+
+// scriptState is what the commands of one script share.
+type scriptState struct {
+	loads map[string]*backgroundLoad
+}
+
+type backgroundLoad struct {
+	cancel context.CancelFunc
+	result chan loadResult
+}
+
+type loadResult struct {
+	report prove.Report
+	err    error
+}
+
+func stateOf(ts *testscript.TestScript) *scriptState {
+	return ts.Value(stateKey{}).(*scriptState)
+}
+
+// end stops what a failed script left running: the masters, then their workers.
+func (s *scriptState) end(env *testscript.Env) {
+	for _, load := range s.loads {
+		load.cancel()
+	}
+	sockets, _ := filepath.Glob(filepath.Join(env.Getenv("RELEVO_RUNTIME_DIR"), "*.sock"))
+	for _, socket := range sockets {
+		client, err := control.Connect(context.Background(), socket)
+		if err == nil && client.Stop(context.Background(), true) == nil {
+			await(func() bool { _, err := os.Stat(socket); return err != nil })
+		}
+	}
+}
+
+func haveProgram(name string) bool {
+	_, err := exec.LookPath(name)
+	if err != nil && os.Getenv("RELEVO_REQUIRE") == "all" {
+		panic("RELEVO_REQUIRE=all: program " + name + " is not installed")
+	}
+	return err == nil
+}
+
+func afterTooLong() <-chan time.Time { return time.After(tooLong) }
+
+// await looks until the condition holds; false if it never does.
+func await(holds func() bool) bool {
+	for deadline := time.Now().Add(tooLong); time.Now().Before(deadline); time.Sleep(glance) {
+		if holds() {
+			return true
+		}
+	}
+	return false
+}
+
+// release FILE VERSION [BEHAVIOUR] makes a release of app, put in place by
+// rename. See appMain for the behaviours.
+func scriptRelease(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: release FILE VERSION [BEHAVIOUR]")
+	}
+	behaviour := "serve"
+	if len(args) == 3 {
+		behaviour = args[2]
+	}
+	ts.Check(writeRelease(ts.MkAbs(args[0]), args[1], behaviour))
+}
+
+// freeport VARIABLE finds a port of 127.0.0.1 that nothing listens on.
+func scriptFreePort(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: freeport VARIABLE")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	ts.Check(err)
+	ts.Check(l.Close())
+	ts.Setenv(args[0], port)
+}
+
+// writeRelease puts a release of app in place by rename. The file must be named
+// app, for the test binary tells by its name which program it is.
+func writeRelease(path, version, behaviour string) error {
+	if filepath.Base(path) != "app" {
+		return fmt.Errorf("cannot write a release to %s: the file must be named app", path)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	program, err := os.ReadFile(self)
+	if err != nil {
+		return err
+	}
+	program = fmt.Appendf(program, "%s%s %s\n", behaviourMark, version, behaviour)
+	if err := os.WriteFile(path+".new", program, 0o755); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+func appStatus(ts *testscript.TestScript, name string) (control.Status, error) {
+	socket := filepath.Join(ts.Getenv("RELEVO_RUNTIME_DIR"), name+".sock")
+	client, err := control.Connect(context.Background(), socket)
+	if err != nil {
+		return control.Status{}, err
+	}
+	return client.Status(context.Background())
+}
+
+// serving NAME N waits until N workers serve and nobody starts or leaves.
+func scriptServing(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: serving NAME N")
+	}
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	var last control.Status
+	settled := await(func() bool {
+		last, err = appStatus(ts, args[0])
+		if err != nil || last.State != "running" || len(last.Workers) != want {
+			return false
+		}
+		for _, w := range last.Workers {
+			if w.State != "serving" {
+				return false
+			}
+		}
+		return true
+	})
+	if !settled {
+		ts.Fatalf("%s never settled at %d workers: %+v, %v", args[0], want, last, err)
+	}
+}
+
+// pids NAME VARIABLE puts the pids of the serving workers, by slot, into a
+// variable.
+func scriptPIDs(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: pids NAME VARIABLE")
+	}
+	status, err := appStatus(ts, args[0])
+	ts.Check(err)
+	var pids []string
+	for _, w := range status.Workers {
+		if w.State == "serving" {
+			pids = append(pids, strconv.Itoa(w.PID))
+		}
+	}
+	ts.Setenv(args[1], strings.Join(pids, " "))
+}
+
+// get NAME PATH [LISTENER] prints the answer of the app.
+func scriptGet(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: get NAME PATH [LISTENER]")
+	}
+	status, err := appStatus(ts, args[0])
+	ts.Check(err)
+	at := 0
+	if len(args) == 3 {
+		at = slices.IndexFunc(status.Listeners, func(l control.Listener) bool { return l.Name == args[2] })
+	}
+	if at < 0 {
+		ts.Fatalf("%s has no listener %s: %+v", args[0], args[2], status.Listeners)
+	}
+	body, err := fetch(status.Listeners[at].Address, args[1])
+	if (err != nil) != neg {
+		ts.Fatalf("get %s: %v", args[1], err)
+	}
+	fmt.Fprint(ts.Stdout(), body)
+}
+
+// address NAME LISTENER VARIABLE puts the address of a listener into a variable.
+func scriptAddress(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: address NAME LISTENER VARIABLE")
+	}
+	status, err := appStatus(ts, args[0])
+	ts.Check(err)
+	at := slices.IndexFunc(status.Listeners, func(l control.Listener) bool { return l.Name == args[1] })
+	if at < 0 {
+		ts.Fatalf("%s has no listener %s: %+v", args[0], args[1], status.Listeners)
+	}
+	ts.Setenv(args[2], status.Listeners[at].Address)
+}
+
+func fetch(address, path string) (string, error) {
+	network := "tcp"
+	if strings.HasPrefix(address, "/") || strings.HasPrefix(address, "@") {
+		network = "unix"
+	}
+	transport := &http.Transport{
+		DisableKeepAlives: true,
+		DialContext:       func(context.Context, string, string) (net.Conn, error) { return net.Dial(network, address) },
+	}
+	client := &http.Client{Transport: transport, Timeout: tooLong}
+	response, err := client.Get("http://app" + path)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return string(body), err
+}
+
+// load start NAME begins to load the app; load stop NAME ends it and fails if a
+// request was lost (! load stop: if none was). The figures go to stdout.
+func scriptLoad(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: load start|stop NAME")
+	}
+	state := stateOf(ts)
+	if args[0] == "start" {
+		status, err := appStatus(ts, args[1])
+		ts.Check(err)
+		if state.loads == nil {
+			state.loads = map[string]*backgroundLoad{}
+		}
+		state.loads[args[1]] = startLoad(status.Listeners[0].Address)
+		return
+	}
+	load := state.loads[args[1]]
+	load.cancel()
+	r := <-load.result
+	ts.Check(r.err)
+	figures, err := json.Marshal(r.report.Total)
+	ts.Check(err)
+	fmt.Fprintf(ts.Stdout(), "%s\n", figures)
+	if r.report.Total.OK == 0 {
+		ts.Fatalf("the load got no answer at all")
+	}
+	if lost := r.report.Lost(); (lost > 0) != neg {
+		ts.Fatalf("%d requests lost: %s %+v", lost, figures, r.report.Samples)
+	}
+}
+
+// startLoad returns when the load runs and has got an answer: what happens to the
+// app from then on happens under load. Where there is no load, its result says why.
+func startLoad(address string) *backgroundLoad {
+	url := "http://" + address + "/"
+	if strings.HasPrefix(address, "/") {
+		url = "unix:" + address
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	load := &backgroundLoad{cancel: cancel, result: make(chan loadResult, 1)}
+	answered, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		report, err := prove.Run(ctx, prove.Options{URL: url, Clients: 4, Duration: tooLong, Answered: func() { close(answered) }})
+		if ctx.Err() != nil {
+			err = nil // ended by load stop
+		}
+		load.result <- loadResult{report, err}
+	}()
+	select {
+	case <-answered:
+	case <-ended:
+	}
+	return load
+}
+
+// gone PID… waits until the processes are gone.
+func scriptGone(ts *testscript.TestScript, neg bool, args []string) {
+	for _, field := range strings.Fields(strings.Join(args, " ")) {
+		pid, err := strconv.Atoi(field)
+		ts.Check(err)
+		if neg {
+			if syscall.Kill(pid, 0) != nil {
+				ts.Fatalf("process %d is gone", pid)
+			}
+			continue
+		}
+		if !await(func() bool { return syscall.Kill(pid, 0) != nil }) {
+			ts.Fatalf("process %d is still there", pid)
+		}
+	}
+}
+
+// eventual FILE TEXT waits until a file holds a text.
+func scriptEventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: eventual FILE TEXT")
+	}
+	var text []byte
+	found := await(func() bool {
+		text, _ = os.ReadFile(ts.MkAbs(args[0]))
+		return strings.Contains(string(text), args[1])
+	})
+	if !found {
+		ts.Fatalf("%s never held %q:\n%s", args[0], args[1], text)
+	}
+}
+
+// exits CODE COMMAND… runs a command that must end with exactly this code.
+func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND…")
+	}
+	code := 0
+	err := ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit code %d, not %s", code, args[0])
+	}
+}
+
+// sig SIGNAL NAME sends a signal to a master.
+func scriptSignal(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: sig SIGNAL NAME")
+	}
+	status, err := appStatus(ts, args[1])
+	ts.Check(err)
+	sig, err := config.ParseSignal(args[0])
+	ts.Check(err)
+	ts.Check(syscall.Kill(status.PID, sig))
+}
+
+// murder NAME SLOT kills a worker and waits until another one serves its slot.
+func scriptMurder(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: murder NAME SLOT")
+	}
+	slot, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	inSlot := func() string {
+		status, err := appStatus(ts, args[0])
+		ts.Check(err)
+		for _, w := range status.Workers {
+			if w.Slot == slot && w.State == "serving" {
+				return w.ID
+			}
+		}
+		return ""
+	}
+	victim := inSlot()
+	ts.Check(ts.Exec("relevo", "signal", args[0], "KILL", "--id", victim))
+	if !await(func() bool { now := inSlot(); return now != "" && now != victim }) {
+		ts.Fatalf("slot %d was not filled again", slot)
+	}
+}

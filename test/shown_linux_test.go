@@ -1,0 +1,248 @@
+package test
+
+import (
+	"context"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"relevo/internal/testreq"
+)
+
+// scene is what a command line that people are shown needs.
+type scene struct {
+	line     *regexp.Regexp // what follows "relevo "
+	programs []string
+	files    map[string]string
+	build    []string // packages of this module, built beside the files; NAME=PACKAGE gives another name
+}
+
+// scenes cover every command line that starts a master.
+var scenes = []scene{
+	{line: regexp.MustCompile(`-- (\./go-sdk|\./go-activation)$`), build: []string{"./examples/go-sdk", "./examples/go-activation"}},
+	{line: regexp.MustCompile(`-- \./app$`), build: []string{"app=./examples/go-sdk"}},
+	{line: regexp.MustCompile(`-- \./server( --http-fd.*)?$`), files: map[string]string{"go.mod": devModule, "main.go": flaggedServer}, build: []string{"server=."}},
+	{line: regexp.MustCompile(`-- node (examples/node/)?server\.mjs$`), programs: []string{"node"},
+		files: map[string]string{"server.mjs": "examples/node/server.mjs", "examples/node/server.mjs": "examples/node/server.mjs"}},
+	{line: regexp.MustCompile(`-- python3 examples/python/server\.py$`), programs: []string{"python3"},
+		files: map[string]string{"examples/python/server.py": "examples/python/server.py"}},
+	{line: regexp.MustCompile(`-- gunicorn `), programs: []string{"gunicorn"}, files: map[string]string{
+		"app.py": "def app(environ, start):\n    start('200 OK', [])\n    return [b'hello']\n"}},
+	{line: regexp.MustCompile(`-- uvicorn `), programs: []string{"uvicorn"}, files: map[string]string{"app.py": asyncApp}},
+	{line: regexp.MustCompile(`-- puma `), programs: []string{"puma"}, files: map[string]string{
+		"config.ru": "run lambda { |env| [200, {'Content-Type' => 'text/plain'}, ['hello']] }\n"}},
+	{line: regexp.MustCompile(`^serve`), files: map[string]string{"public/index.html": "hello"}},
+	{line: regexp.MustCompile(`^dev( \./cmd/shop( -- .*)?)?$`), files: map[string]string{
+		"go.mod": devModule, "main.go": flaggedServer, "cmd/shop/main.go": goServer("hello", "")}},
+	{line: regexp.MustCompile(`^dev .*-- python3 app\.py$`), programs: []string{"python3"}, files: map[string]string{"app.py": pythonServer("hello")}},
+	{line: regexp.MustCompile(`^dev --build 'npm run build'`), programs: []string{"node", "npm"}, files: map[string]string{
+		"package.json":  `{"scripts":{"build":"mkdir -p dist && cp src/server.js dist/"}}`,
+		"src/server.js": nodeServer}},
+	{line: regexp.MustCompile(`^(dev|run -i 4) app\.js$`), programs: []string{"node"}, files: map[string]string{"app.js": nodeServer}},
+	{line: regexp.MustCompile(`^run npm start$`), programs: []string{"node"}, files: map[string]string{
+		"app.js": nodeServer, "package.json": `{"scripts":{"start":"node app.js"}}`}},
+	{line: regexp.MustCompile(`^dev --build 'cc `), programs: []string{"cc"}, files: map[string]string{"main.c": serverInC}},
+}
+
+const nodeServer = "require('http').createServer((q, r) => r.end('hello')).listen({fd: 3})\n"
+
+const asyncApp = `async def app(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"hello"})
+`
+
+// flaggedServer is told the descriptors of its listeners.
+const flaggedServer = `package main
+
+import (
+	"flag"
+	"log"
+	"net"
+	"net/http"
+	"os"
+)
+
+func main() {
+	web, admin := flag.Int("http-fd", 3, ""), flag.Int("admin-fd", 0, "")
+	flag.Parse()
+	ended := make(chan error)
+	for _, fd := range []int{*web, *admin} {
+		if fd == 0 {
+			continue
+		}
+		listener, err := net.FileListener(os.NewFile(uintptr(fd), "listener"))
+		if err != nil {
+			log.Fatal(err)
+		}
+		go func() { ended <- http.Serve(listener, http.NotFoundHandler()) }()
+	}
+	log.Fatal(<-ended)
+}
+`
+
+const serverInC = `#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int main(int count, char **words) {
+	int fd = count > 2 ? atoi(words[2]) : 3;
+	struct pollfd waits = {fd, POLLIN, 0};
+	const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
+	char request[4096];
+	for (;;) {
+		poll(&waits, 1, -1);
+		int client = accept(fd, 0, 0);
+		if (client < 0)
+			continue;
+		if (read(client, request, sizeof request) > 0 && write(client, answer, sizeof answer - 1) < 0)
+			return 1;
+		close(client);
+	}
+}
+`
+
+// TestShownCommandLines runs what README, help, examples and advice show, with the
+// real programs. A new line needs a scene.
+func TestShownCommandLines(t *testing.T) {
+	lines := shownLines(t)
+	if len(lines) < 15 {
+		t.Fatalf("only %d lines are shown: %q", len(lines), lines)
+	}
+	covered := map[int]bool{}
+	for _, line := range lines {
+		i := slices.IndexFunc(scenes, func(s scene) bool { return s.line.MatchString(line) })
+		if i < 0 {
+			t.Errorf("relevo %s: no scene plays it", line)
+			continue
+		}
+		covered[i] = true
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			scenes[i].play(t, line)
+		})
+	}
+	if len(covered) != len(scenes) {
+		t.Errorf("%d of %d scenes have a line: %v", len(covered), len(scenes), covered)
+	}
+}
+
+// adviceLines are what launch/advice says of programs, as whole lines.
+var adviceLines = []string{
+	"run -l :8000 -- gunicorn app:app", "run -l :8000 -- uvicorn --fd {fd} app:app", "run -l :8000 -- puma -b tcp://{addr} config.ru",
+}
+
+var shown = regexp.MustCompile(`(?:^|[\s"])(?:\./)?relevo ((?:run|serve|dev)\b[^"]*)$`)
+
+// shownLines returns the command lines that start a master, without "relevo " and
+// without what explains them, which stands behind three spaces.
+func shownLines(t *testing.T) []string {
+	t.Helper()
+	lines := map[string]bool{}
+	add := func(line string) {
+		line = strings.TrimPrefix(strings.TrimSpace(line), "$ ")
+		if found := shown.FindStringSubmatch(strings.Trim(line, `"`)); found != nil && !strings.Contains(line, "ExecStart") {
+			command, _, _ := strings.Cut(found[1], "   ")
+			lines[strings.TrimSpace(command)] = true
+		}
+	}
+	for i, block := range strings.Split(read(t, "README.md"), "\n```") {
+		for line := range strings.Lines(block) {
+			if i%2 == 1 && strings.HasPrefix(strings.TrimLeft(line, "$ ./"), "relevo ") {
+				add(line)
+			}
+		}
+	}
+	s := emptySite(t)
+	for _, command := range []string{"", "run", "serve", "dev"} {
+		_, help := s.relevo(append(strings.Fields(command), "--help")...)
+		_, examples, _ := strings.Cut(help, "Examples:\n")
+		examples, _, _ = strings.Cut(examples, "\n\n")
+		for line := range strings.Lines(examples) {
+			add(line)
+		}
+	}
+	for _, example := range []string{"go-sdk/main.go", "go-activation/main.go", "node/server.mjs", "python/server.py"} {
+		usage, _, _ := strings.Cut(read(t, "examples/"+example), "\n")
+		add(usage)
+	}
+	for _, line := range adviceLines {
+		lines[line] = true
+	}
+	return slices.Sorted(maps.Keys(lines))
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+var address = regexp.MustCompile(`-l ((?:\w+=)?)(unix:)?[^ ,]+`)
+
+func answers(address string) bool {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: tooLong}
+	response, err := client.Get("http://" + address + "/")
+	if err != nil {
+		return false
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return err == nil && len(body) > 0
+}
+
+// play runs the line in a shell, on free ports, until it answers.
+func (c scene) play(t *testing.T, line string) {
+	for _, program := range c.programs {
+		testreq.Program(t, program)
+	}
+	s := newDevSite(t, nil)
+	for name, text := range c.files {
+		if strings.HasPrefix(text, "examples/") {
+			text = read(t, text)
+		}
+		s.save(name, text)
+	}
+	for _, built := range c.build {
+		name, pkg, named := strings.Cut(built, "=")
+		if !named {
+			name, pkg = filepath.Base(built), built
+		}
+		build := exec.Command("go", "build", "-o", filepath.Join(s.src, name), pkg)
+		if pkg == "." {
+			build.Dir = s.src
+		}
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	verb, rest, _ := strings.Cut(line, " ")
+	free := address.ReplaceAllStringFunc(rest, func(option string) string {
+		parts := address.FindStringSubmatch(option)
+		if parts[2] != "" {
+			return "-l " + parts[1] + "unix:" + filepath.Join(s.dir, "app.sock")
+		}
+		return "-l " + parts[1] + "127.0.0.1:0"
+	})
+	if free == rest {
+		free = "-l 127.0.0.1:0 " + rest
+	}
+	s.master = exec.Command("/bin/sh", "-c", "exec "+s.program+" "+verb+" --name site "+free)
+	s.master.Dir, s.master.Env, s.master.Stdout, s.master.Stderr = s.src, append(s.env, "PWD="+s.src), s.log, s.log
+	s.begin()
+	s.await("the answer", func() bool {
+		status, err := s.client.Status(context.Background())
+		return err == nil && status.State == "running" && answers(status.Listeners[0].Address)
+	})
+}

@@ -1,0 +1,80 @@
+package test
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"relevo/pool"
+)
+
+// eventLog keeps what a site told from a moment on.
+type eventLog struct {
+	site  *site
+	close func() // ends it
+	mu    sync.Mutex
+	all   []pool.Event
+}
+
+// record begins to listen; nothing that happens after it has returned is missed.
+func (s *site) record() *eventLog {
+	s.t.Helper()
+	stream, err := s.client.Events(context.Background())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	l := &eventLog{site: s, close: sync.OnceFunc(func() { stream.Close() })}
+	s.t.Cleanup(l.close)
+	go func() {
+		for {
+			e, _, err := stream.Next()
+			if err != nil {
+				return
+			}
+			l.mu.Lock()
+			l.all = append(l.all, e)
+			l.mu.Unlock()
+		}
+	}()
+	return l
+}
+
+// of returns the events of a kind, so far.
+func (l *eventLog) of(kind pool.Kind) []pool.Event {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(l.all), func(e pool.Event) bool { return e.Kind != kind })
+}
+
+// await waits until there are n events of a kind and returns all that there are.
+func (l *eventLog) await(kind pool.Kind, n int) []pool.Event {
+	l.site.t.Helper()
+	l.site.await(string(kind), func() bool { return len(l.of(kind)) >= n })
+	return l.of(kind)
+}
+
+// inSlot returns the worker that serves a slot.
+func (s *site) inSlot(slot int) pool.Worker {
+	s.t.Helper()
+	var found pool.Worker
+	s.await("a worker to serve the slot", func() bool {
+		for _, w := range s.status().Workers {
+			if w.Slot == slot && w.State == "serving" {
+				found = w
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+// tell has the worker of a slot do something (misdeeds_test.go) and returns it.
+func (s *site) tell(slot int, misdeed string) pool.Worker {
+	s.t.Helper()
+	w := s.inSlot(slot)
+	if _, err := s.client.Send(context.Background(), pool.Target{ID: w.ID}, []byte(`"`+misdeed+`"`)); err != nil {
+		s.t.Fatal(err)
+	}
+	return w
+}

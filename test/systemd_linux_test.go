@@ -1,0 +1,423 @@
+package test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"relevo/internal/systemdbox"
+)
+
+// unitSite is an app that a real systemd runs from the units that relevo makes.
+type unitSite struct {
+	*systemdbox.Box
+	t       *testing.T
+	address string // of the listener
+}
+
+// newUnitSite boots a systemd, puts release 1 and relevo in its shared directory,
+// and installs the app. configuration is what relevo.toml has beside its name,
+// command and listener.
+func newUnitSite(t *testing.T, configuration string, install ...string) *unitSite {
+	t.Helper()
+	s := &unitSite{Box: systemdbox.Start(t, nil), t: t, address: freeAddress(t)}
+	s.release("1", "serve")
+	self, err := os.Executable()
+	if err == nil {
+		err = copyFile(self, s.program())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.configure(configuration)
+	if code, out := s.relevo(append([]string{"install", "-c", s.Dir + "/relevo.toml"}, install...)...); code != 0 {
+		t.Fatalf("install: exit code %d: %s", code, out)
+	}
+	return s
+}
+
+func (s *unitSite) program() string { return filepath.Join(s.Dir, "relevo") }
+
+func (s *unitSite) configure(configuration string) {
+	s.t.Helper()
+	text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\"]\nlisten = [\"web=%s\"]\n%s", s.address, configuration)
+	if err := os.WriteFile(filepath.Join(s.Dir, "relevo.toml"), []byte(text), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *unitSite) release(version, behaviour string) {
+	s.t.Helper()
+	if err := writeRelease(filepath.Join(s.Dir, "app"), version, behaviour); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// relevo runs a command of relevo inside.
+func (s *unitSite) relevo(args ...string) (code int, said string) {
+	s.t.Helper()
+	cmd := s.Command(s.program(), args...)
+	out, _ := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		s.t.Fatalf("relevo %q did not start: %s", args, out)
+	}
+	return cmd.ProcessState.ExitCode(), string(out)
+}
+
+// systemctl runs a command that may fail. It must not hang.
+func (s *unitSite) systemctl(args ...string) (code int, said string) {
+	s.t.Helper()
+	cmd := s.Command("systemctl", args...)
+	ended := time.AfterFunc(tooLong, func() { cmd.Process.Kill() })
+	defer ended.Stop()
+	out, _ := cmd.CombinedOutput()
+	if cmd.ProcessState == nil || !cmd.ProcessState.Exited() {
+		s.t.Fatalf("systemctl %q hung: %s", args, out)
+	}
+	return cmd.ProcessState.ExitCode(), string(out)
+}
+
+func (s *unitSite) get(path string) string {
+	s.t.Helper()
+	body, err := fetch(s.address, path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return body
+}
+
+// awaitStatus waits until the line of systemctl status has a part.
+func (s *unitSite) awaitStatus(part string) {
+	s.t.Helper()
+	s.Await(part, func() bool { return strings.Contains(s.Show("web.service", "StatusText"), part) })
+}
+
+// gone says that nobody is left in the unit's cgroup, nor of these.
+func (s *unitSite) gone(pids []int) {
+	s.t.Helper()
+	if left := s.Processes("web.service"); len(left) > 0 {
+		s.t.Errorf("processes %v are left in the cgroup", left)
+	}
+	for _, pid := range pids {
+		if syscall.Kill(pid, 0) == nil {
+			s.t.Errorf("process %d is left", pid)
+		}
+	}
+}
+
+// master is the main process, as the test sees it.
+func (s *unitSite) master() int {
+	s.t.Helper()
+	pid := s.mainProcess()
+	if pid == 0 {
+		s.t.Fatal("there is no main process in the cgroup")
+	}
+	return pid
+}
+
+// mainProcess is 0 where there is none.
+func (s *unitSite) mainProcess() int {
+	s.t.Helper()
+	inside := s.Show("web.service", "MainPID")
+	for _, pid := range s.Processes("web.service") {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		for line := range strings.Lines(string(text)) {
+			if f := strings.Fields(line); len(f) > 0 && f[0] == "NSpid:" && f[len(f)-1] == inside {
+				return pid
+			}
+		}
+	}
+	return 0
+}
+
+// freeAddress is one that nobody has at this moment: units name their ports.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// TestUnitLife: start, status, reload with good and bad releases and
+// configurations, stop, start again.
+func TestUnitLife(t *testing.T) {
+	s := newUnitSite(t, "workers = 2\nwatch_binary = false\n")
+	s.Systemctl("start", "web.service")
+	if got, want := s.Show("web.service", "StatusText"), "2 of 2 workers serve generation 1 on "+s.address; got != want {
+		t.Errorf("status %q, want %q", got, want)
+	}
+	if got := s.get("/"); !strings.HasPrefix(got, "version 1 ") {
+		t.Errorf("answer %q", got)
+	}
+	for variable := range strings.Lines(s.get("/env")) {
+		for _, private := range []string{"WATCHDOG_", "FDSTORE", "LISTEN_PIDFDID", "MAINPID"} {
+			if strings.HasPrefix(variable, private) {
+				t.Errorf("a worker has the master's %s", variable)
+			}
+		}
+	}
+
+	s.release("2", "serve")
+	s.Systemctl("reload", "web.service")
+	if got := s.get("/"); !strings.HasPrefix(got, "version 2 ") {
+		t.Errorf("after the reload: %q", got)
+	}
+	s.awaitStatus("serve generation 2 on")
+
+	s.release("3", "crash")
+	code, out := s.systemctl("reload", "web.service")
+	if code == 0 {
+		t.Errorf("a reload to a release that crashes succeeded: %s", out)
+	}
+	s.awaitStatus("the last reload failed: cannot roll to generation 3")
+	if got := s.get("/"); !strings.HasPrefix(got, "version 2 ") {
+		t.Errorf("after the bad reload: %q", got)
+	}
+	if got := s.Show("web.service", "ActiveState"); got != "active" {
+		t.Errorf("state %s", got)
+	}
+	s.Await("the reason in the journal", func() bool { return strings.Contains(s.Journal("web.service"), "cannot reach the database") })
+
+	// By signal: always answered, whatever becomes of it.
+	s.configure("workers = 0x\n")
+	s.Systemctl("kill", "--kill-whom=main", "-s", "HUP", "web.service")
+	s.awaitStatus("reload failed, the old workers serve on: " + s.Dir + "/relevo.toml:4")
+	s.Await("the end of the reload", func() bool { return s.Show("web.service", "ActiveState") == "active" })
+	s.configure("workers = 2\nwatch_binary = false\n")
+
+	before := s.Processes("web.service")
+	s.Systemctl("stop", "web.service")
+	s.gone(before)
+	if got := s.Show("web.service", "Result"); got != "success" {
+		t.Errorf("result %s", got)
+	}
+	s.release("4", "serve")
+	s.Systemctl("start", "web.service")
+	if got := s.get("/"); !strings.HasPrefix(got, "version 4 ") {
+		t.Errorf("after stop and start: %q", got)
+	}
+	// By relevo's own command it stays stopped, too.
+	before = s.Processes("web.service")
+	if code, out := s.relevo("stop", "web"); code != 0 {
+		t.Fatalf("relevo stop: %d %s", code, out)
+	}
+	s.Await("the service to end", func() bool { return s.Show("web.service", "ActiveState") == "inactive" })
+	s.gone(before)
+}
+
+// TestUnitStopsGracefully: a stop waits for what was accepted, for longer than the
+// unit says, because the master asks for it.
+func TestUnitStopsGracefully(t *testing.T) {
+	s := newUnitSite(t, "workers = 2\ndrain_timeout = \"20s\"\n")
+	s.override("TimeoutStopSec=1")
+	s.Systemctl("start", "web.service")
+	before := s.Processes("web.service")
+	var answers []<-chan error
+	for range 8 {
+		answers = append(answers, s.ask("/slow?for=3s"))
+	}
+	s.Systemctl("stop", "web.service")
+	for _, answer := range answers {
+		if err := <-answer; err != nil {
+			t.Errorf("lost: %v", err)
+		}
+	}
+	s.gone(before)
+	if got := s.Show("web.service", "Result"); got != "success" {
+		t.Errorf("result %s", got)
+	}
+}
+
+// ask sends a request and returns when a worker has accepted it. The channel gets
+// what became of it.
+func (s *unitSite) ask(path string) <-chan error {
+	s.t.Helper()
+	r, err := http.Get("http://" + s.address + path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	answered := make(chan error, 1)
+	go func() {
+		defer r.Body.Close()
+		body, err := io.ReadAll(r.Body)
+		if err == nil && string(body) != "done\n" {
+			err = fmt.Errorf("answer %q", body)
+		}
+		answered <- err
+	}()
+	return answered
+}
+
+// TestUnitWatchdog: a master that is stuck is replaced.
+func TestUnitWatchdog(t *testing.T) {
+	s := newUnitSite(t, "workers = 1\n")
+	s.override("WatchdogSec=1")
+	s.Systemctl("start", "web.service")
+	stuck := s.master()
+	first := s.Show("web.service", "MainPID")
+	// It lives on as long as its loop goes round.
+	s.Await("signs of life", func() bool {
+		since, err := strconv.ParseInt(s.Show("web.service", "WatchdogTimestampMonotonic"), 10, 64)
+		started, _ := strconv.ParseInt(s.Show("web.service", "ExecMainStartTimestampMonotonic"), 10, 64)
+		return err == nil && since-started > 3_000_000
+	})
+	if got := s.Show("web.service", "MainPID"); got != first {
+		t.Fatalf("the main process was replaced: %s became %s", first, got)
+	}
+	if err := syscall.Kill(stuck, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	s.Await("another master", func() bool {
+		return s.Show("web.service", "NRestarts") == "1" && s.Show("web.service", "ActiveState") == "active"
+	})
+	if !strings.Contains(s.Journal("web.service"), "Watchdog timeout") {
+		t.Errorf("the journal does not tell of the watchdog:\n%s", s.Journal("web.service"))
+	}
+	before := s.Processes("web.service")
+	s.Systemctl("stop", "web.service")
+	s.gone(before)
+}
+
+// override puts lines of [Service] over the unit's, as systemctl edit does.
+func (s *unitSite) override(lines string) {
+	s.t.Helper()
+	dir := s.Path("/etc/systemd/system/web.service.d")
+	err := os.MkdirAll(dir, 0o755)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "override.conf"), []byte("[Service]\n"+lines+"\n"), 0o644)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.Systemctl("daemon-reload")
+}
+
+// TestUnitLeavesNobody: with KillMode=process a killed master leaves its workers
+// to the next one; but where there is to be none, nobody is left.
+func TestUnitLeavesNobody(t *testing.T) {
+	s := newUnitSite(t, "workers = 2\ndrain_timeout = \"5s\"\nstop_grace = \"1s\"\n")
+	for name, end := range map[string]func(){
+		"killed while it stops": func() {
+			answer := s.ask("/slow?for=3s")
+			master := s.master()
+			s.Systemctl("stop", "--no-block", "web.service")
+			s.awaitStatus("stopping")
+			syscall.Kill(master, syscall.SIGKILL)
+			if err := <-answer; err != nil {
+				s.t.Errorf("lost: %v", err)
+			}
+		},
+		"stopped before it is started again": func() {
+			s.override("RestartSec=2s")
+			defer s.override("RestartSec=100ms")
+			syscall.Kill(s.master(), syscall.SIGKILL)
+			s.Await("the pause", func() bool { return s.Show("web.service", "SubState") == "auto-restart" })
+			s.Systemctl("stop", "web.service")
+		},
+		"killed, then stopped": func() {
+			syscall.Kill(s.master(), syscall.SIGKILL)
+			s.Systemctl("stop", "web.service")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.t = t
+			s.Systemctl("reset-failed")
+			s.Systemctl("start", "web.service")
+			before := s.Processes("web.service")
+			if len(before) < 3 {
+				t.Fatalf("processes %v, want a master and two workers", before)
+			}
+			end()
+			s.Await("the service to end", func() bool {
+				state := s.Show("web.service", "ActiveState")
+				return state == "inactive" || state == "failed"
+			})
+			s.Await("everybody to be gone", func() bool {
+				// The guard, which ends them, is the last.
+				return len(s.Processes("web.service")) == 0 &&
+					!slices.ContainsFunc(before, func(pid int) bool { return syscall.Kill(pid, 0) == nil })
+			})
+			s.gone(before)
+		})
+	}
+}
+
+// TestSocketUnit: systemd opens the sockets; a restart refuses nobody.
+func TestSocketUnit(t *testing.T) {
+	s := newUnitSite(t, "workers = 2\n", "--socket", "--now")
+	if got := s.get("/"); !strings.HasPrefix(got, "version 1 ") {
+		t.Errorf("answer %q", got)
+	}
+	load := startLoad(s.address)
+	for range 3 {
+		s.Systemctl("restart", "web.service")
+	}
+	load.cancel()
+	r := <-load.result
+	if r.err != nil || r.report.Total.OK == 0 {
+		t.Fatalf("the load: %+v, %v", r.report.Total, r.err)
+	}
+	if n := r.report.Lost(); n > 0 {
+		t.Errorf("%d requests lost: %+v", n, r.report.Samples)
+	}
+	// Stopped, it starts again by itself when a client comes.
+	s.Systemctl("stop", "web.service")
+	if got := s.get("/"); !strings.HasPrefix(got, "version 1 ") {
+		t.Errorf("by a client: %q", got)
+	}
+	// A socket that the configuration knows nothing of is an error that stays.
+	s.Systemctl("stop", "web.service", "web.socket")
+	s.address = freeAddress(t)
+	s.configure("workers = 2\n")
+	other := strings.ReplaceAll(mustRead(t, filepath.Join(s.Dir, "relevo.toml")), "web="+s.address, "api="+s.address)
+	if err := os.WriteFile(filepath.Join(s.Dir, "relevo.toml"), []byte(other), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code, _ := s.systemctl("start", "web.service"); code == 0 {
+		t.Error("it started with a socket that nobody wants")
+	}
+	s.Await("the reason", func() bool { return strings.Contains(s.Journal("web.service"), `cannot use the socket "web"`) })
+	if got := s.Show("web.service", "NRestarts"); got != "0" {
+		t.Errorf("it was started again %s times, which changes nothing", got)
+	}
+}
+
+func mustRead(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestForeignVariables: what another process's manager has said is nothing to a
+// master that runs by hand.
+func TestForeignVariables(t *testing.T) {
+	s := emptySite(t)
+	s.env = append(s.env, "LISTEN_PID=1", "LISTEN_FDS=3", "LISTEN_FDNAMES=a:b:c", "NOTIFY_SOCKET=nowhere", "WATCHDOG_USEC=1000", "WATCHDOG_PID=1")
+	s.start("run", "--name", "site", "-l", "127.0.0.1:0", "-n", "1", "--", "./app")
+	s.settled(1)
+	if log := s.log.String(); strings.Count(log, "cannot use NOTIFY_SOCKET") != 1 {
+		t.Errorf("the odd NOTIFY_SOCKET is told of %d times, want once:\n%s", strings.Count(log, "cannot use NOTIFY_SOCKET"), log)
+	}
+	body, err := fetch(s.status().Listeners[0].Address, "/env")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(body, "LISTEN_PID=1\n") || strings.Contains(body, "NOTIFY_SOCKET=nowhere") || strings.Contains(body, "WATCHDOG_") {
+		t.Errorf("a worker has them:\n%s", body)
+	}
+}

@@ -1,0 +1,108 @@
+package test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"relevo/internal/testreq"
+	"relevo/internal/threads"
+)
+
+// TestMasterNeedsNoNewThreads: at the limit of tasks the Go runtime ends a program
+// that needs one thread more, so the master has all of its threads from its start.
+func TestMasterNeedsNoNewThreads(t *testing.T) {
+	s := newSite(t, "-n", "2", "--canary", "0")
+	s.settled(2)
+	before := threadsOf(t, s.master.Process.Pid)
+	if before < threads.Enough {
+		t.Errorf("the master has %d threads, want %d at least", before, threads.Enough)
+	}
+	for _, words := range [][]string{{"scale", "site", "24"}, {"reload", "--force", "site"}, {"scale", "site", "2"}} {
+		if code, said := s.relevo(words...); code != 0 {
+			t.Fatalf("%q exits %d: %s", words, code, said)
+		}
+	}
+	s.settled(2)
+	if after := threadsOf(t, s.master.Process.Pid); after > before {
+		t.Errorf("the master had %d threads and has %d: it would have died at the limit of tasks", before, after)
+	}
+}
+
+func threadsOf(t *testing.T, pid int) int {
+	t.Helper()
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(tasks)
+}
+
+// TestSuccessorAtTheLimitOfTasks: a master that was started where there was hardly room
+// for a second one has all of its threads when the first one has ended.
+func TestSuccessorAtTheLimitOfTasks(t *testing.T) {
+	group := tasksCgroup(t)
+	s := newSite(t, "-n", "2", "--canary", "0", "--upgrade", "tableflip", "--watch-binary=false")
+	workers := s.settled(2)
+	for _, pid := range append(workers, s.master.Process.Pid) {
+		group.write("cgroup.procs", strconv.Itoa(pid))
+	}
+	now, err := strconv.Atoi(group.read("pids.current"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	group.write("pids.max", strconv.Itoa(now+16))
+	successor := s.upgrade()
+	group.write("pids.max", "max")
+	if has := threadsOf(t, successor); has < threads.Enough {
+		t.Errorf("the successor has %d threads, want %d at least", has, threads.Enough)
+	}
+}
+
+// taskGroup is a cgroup with a limit of tasks.
+type taskGroup struct {
+	t   *testing.T
+	dir string
+}
+
+// tasksCgroup makes one that goes at the end of the test.
+func tasksCgroup(t *testing.T) taskGroup {
+	t.Helper()
+	testreq.Root(t)
+	for _, mount := range []string{"/sys/fs/cgroup/pids", "/sys/fs/cgroup"} {
+		dir, err := os.MkdirTemp(mount, "relevo-test-")
+		if err != nil {
+			continue
+		}
+		g := taskGroup{t, dir}
+		t.Cleanup(func() {
+			if err := os.Remove(g.dir); err != nil { // rmdir(2)
+				t.Errorf("a cgroup is left: %v", err)
+			}
+		})
+		if _, err := os.Stat(filepath.Join(dir, "pids.max")); err == nil {
+			return g
+		}
+	}
+	testreq.Missing(t, "no cgroup limits tasks here")
+	return taskGroup{}
+}
+
+func (g taskGroup) write(file, text string) {
+	g.t.Helper()
+	if err := os.WriteFile(filepath.Join(g.dir, file), []byte(text), 0); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+func (g taskGroup) read(file string) string {
+	g.t.Helper()
+	text, err := os.ReadFile(filepath.Join(g.dir, file))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return strings.TrimSpace(string(text))
+}
