@@ -20,7 +20,7 @@ import (
 
 	"relevo/internal/ipc"
 	"relevo/internal/testreq"
-	"relevo/worker/workertest"
+	"relevo/internal/workertest"
 )
 
 // requests of each load, over at least this many replacements.

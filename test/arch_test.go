@@ -65,7 +65,7 @@ var importRules = []importRule{
 	{pkg: "internal/threads", only: []string{}, because: "it knows the Go runtime and the kernel's limits, and no master"},
 	{pkg: "internal/testbrowser", only: []string{"relevo/internal/testreq"}, because: "tests of every package may look at a page"},
 	{pkg: "internal/dev/proxy", only: []string{"relevo/internal/lazyregexp"}, because: "it is told what happened, and stands before any app; parts that stand side by side meet above it"},
-	{pkg: "internal/serve", only: []string{"relevo/internal/ipc", "relevo/worker"}, because: "the built-in worker is a worker like any other"},
+	{pkg: "internal/serve", only: []string{"relevo/worker"}, because: "the built-in worker is a worker like any other"},
 	{pkg: "internal/master", never: []string{"relevo/internal/cli", "relevo/internal/prove", "relevo/internal/serve", "relevo/worker"}, because: "imports run downward"},
 }
 

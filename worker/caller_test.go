@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"relevo/internal/ipc"
-	"relevo/worker/workertest"
+	"relevo/internal/workertest"
 )
 
 // caller is a client with one connection, so that it is known which worker has it.

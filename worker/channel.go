@@ -47,7 +47,7 @@ func openChannel(fd int) (*channel, error) {
 func (c *channel) send(m ipc.Message) error {
 	line, err := ipc.Encode(m)
 	if err != nil {
-		return fmt.Errorf("cannot send to the master: %w", err)
+		return sendError(err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

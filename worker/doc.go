@@ -46,4 +46,16 @@
 // Closing one is safe. Calling shutdown(2) or listen(2) on one, or clearing its
 // O_NONBLOCK flag (as [os.File.Fd] does on a file from [net.TCPListener.File]),
 // reaches all of them; this package never does.
+//
+// # In another module
+//
+// The module is called relevo and has no address that "go get" could fetch it
+// from. A program in a module of its own names a checkout in its go.mod:
+//
+//	require relevo v0.0.0
+//
+//	replace relevo => ../relevo
+//
+// and imports "relevo/worker"; "go mod tidy" adds what the package needs beside
+// the standard library. The example examples/go-grpc is such a module.
 package worker

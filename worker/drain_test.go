@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"relevo/internal/ipc"
-	"relevo/worker/workertest"
+	"relevo/internal/workertest"
 )
 
 func TestSlowRequestIsFinished(t *testing.T) {

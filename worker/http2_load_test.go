@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"relevo/worker/workertest"
+	"relevo/internal/workertest"
 )
 
 // onceClient speaks one protocol and cannot try again: net/http sends a request

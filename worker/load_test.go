@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"relevo/internal/ipc"
-	"relevo/worker/workertest"
+	"relevo/internal/workertest"
 )
 
 // loadRequests is how many requests a roll without loss must stand.

@@ -14,7 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"relevo/worker/workertest"
+	"relevo/internal/workertest"
 )
 
 // envRole makes the test binary a worker process.

@@ -27,7 +27,7 @@ type proc struct {
 	channel    *channel // nil where there is none; set by opening
 	channelErr error
 	messages   mailbox[json.RawMessage]
-	states     mailbox[ipc.State]
+	states     mailbox[State]
 	raise      func() // sends SIGTERM to this process
 
 	asked    chan struct{} // closed by mu's holder when the master asks to drain
@@ -132,7 +132,7 @@ func (p *proc) receive(m ipc.Message) {
 	case ipc.App:
 		p.messages.put(m.Data)
 	case ipc.State:
-		p.states.put(m)
+		p.states.put(stateOf(m))
 	case ipc.Drain:
 		p.askedToDrain(time.Duration(m.DeadlineMS) * time.Millisecond)
 	case ipc.Ping:
@@ -177,7 +177,7 @@ func (p *proc) onMessage(f func(json.RawMessage)) {
 	p.messages.handle(f)
 }
 
-func (p *proc) onState(f func(ipc.State)) {
+func (p *proc) onState(f func(State)) {
 	_, _ = p.open() // as in onMessage
 	p.states.handle(f)
 }

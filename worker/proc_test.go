@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,7 +16,7 @@ import (
 
 	"relevo/internal/ipc"
 	"relevo/internal/testreq"
-	"relevo/worker/workertest"
+	"relevo/internal/workertest"
 )
 
 // channelPair returns a managed proc and the master's end of its channel.
@@ -66,17 +67,18 @@ func TestChannelBothWays(t *testing.T) {
 	expect(t, r, ipc.Ready{})
 	expect(t, r, ipc.Status{Text: "two lines"})
 	expect(t, r, ipc.App{Data: json.RawMessage(`{"n":1}`)})
-	if err := p.send(map[string]int{"relevo": 1}); !errors.Is(err, ipc.ErrReserved) {
+	if err := p.send(map[string]int{"relevo": 1}); !errors.Is(err, ErrReserved) {
 		t.Errorf("got %v", err)
 	}
-	if err := p.send(strings.Repeat("x", ipc.MaxLine)); !errors.Is(err, ipc.ErrLineTooLong) {
+	if err := p.send(strings.Repeat("x", ipc.MaxLine)); !errors.Is(err, ErrLineTooLong) {
 		t.Errorf("got %v", err)
 	}
-	states := make(chan ipc.State)
-	p.onState(func(s ipc.State) { states <- s })
-	fmt.Fprint(master, `{"relevo":"state","slot":3,"generation":4,"workers":[]}`+"\n"+`{"relevo":"news"}`+"\n")
-	if s := <-states; s.Slot != 3 || s.Generation != 4 {
-		t.Errorf("got %+v", s)
+	states := make(chan State)
+	p.onState(func(s State) { states <- s })
+	fmt.Fprint(master, `{"relevo":"state","slot":3,"generation":4,"workers":[{"slot":1,"id":"w9","pid":8,"generation":2,"state":"serving"}]}`+"\n"+`{"relevo":"news"}`+"\n")
+	want := State{Slot: 3, Generation: 4, Workers: []Peer{{Slot: 1, ID: "w9", PID: 8, Generation: 2, State: "serving"}}}
+	if s := <-states; !reflect.DeepEqual(s, want) {
+		t.Errorf("got %+v, want %+v", s, want)
 	}
 	fmt.Fprint(master, `{"relevo":"ping"}`+"\n")
 	expect(t, r, ipc.Pong{})

@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"os"
 	"sync"
-
-	"relevo/internal/ipc"
 )
 
 // process is the one worker of this process; see the package comment.
@@ -61,8 +59,8 @@ func Status(text string) error { return process().status(text) }
 
 // Send sends v as one JSON value to the master. It waits at most ten seconds for
 // a master that does not read. Without a master, or where the master gives no
-// channel, it does nothing. Errors are ipc.ErrReserved for a value with a
-// "relevo" key, ipc.ErrLineTooLong, and a channel that is gone.
+// channel, it does nothing. Errors are [ErrReserved], [ErrLineTooLong], and those of
+// a channel that is gone.
 func Send(v any) error { return process().send(v) }
 
 // OnMessage sets the function that receives the application messages of the
@@ -79,7 +77,7 @@ func Lost() uint64 { return process().messages.lostSoFar() }
 // OnState sets the function that receives the master's announcements of the
 // pool, on a goroutine of its own and the newest known one at once. A function
 // slower than the changes sees only the newest.
-func OnState(f func(ipc.State)) { process().onState(f) }
+func OnState(f func(State)) { process().onState(f) }
 
 // Draining returns a channel that is closed when this worker should finish its
 // work: when a Serve starts to drain, or, where none runs, when the master asks.

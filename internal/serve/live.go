@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"relevo/internal/ipc"
 	"relevo/worker"
 )
 
@@ -20,21 +19,21 @@ var liveHTML string
 type live struct {
 	page  document
 	self  answer
-	state atomic.Pointer[ipc.State] // the newest announcement; nil before the first
+	state atomic.Pointer[worker.State] // the newest announcement; nil before the first
 }
 
 // answer is what GET /whoami tells: the worker that answers, and the pool as it
 // was last announced to that worker.
 type answer struct {
-	Managed    bool       `json:"managed"` // a relevo master started the worker
-	Name       string     `json:"name"`
-	Slot       int        `json:"slot"`
-	Worker     string     `json:"worker"` // its id
-	PID        int        `json:"pid"`
-	Generation int        `json:"generation"`
-	Started    time.Time  `json:"started"`
-	Go         string     `json:"go"`
-	Pool       []ipc.Peer `json:"pool"`
+	Managed    bool          `json:"managed"` // a relevo master started the worker
+	Name       string        `json:"name"`
+	Slot       int           `json:"slot"`
+	Worker     string        `json:"worker"` // its id
+	PID        int           `json:"pid"`
+	Generation int           `json:"generation"`
+	Started    time.Time     `json:"started"`
+	Go         string        `json:"go"`
+	Pool       []worker.Peer `json:"pool"`
 }
 
 func newLive() *live {
@@ -44,13 +43,13 @@ func newLive() *live {
 		self: answer{
 			Managed: managed, Name: self.Name, Slot: self.Slot, Worker: self.ID,
 			PID: os.Getpid(), Generation: self.Generation,
-			Started: time.Now().UTC(), Go: runtime.Version(), Pool: []ipc.Peer{},
+			Started: time.Now().UTC(), Go: runtime.Version(), Pool: []worker.Peer{},
 		},
 	}
 }
 
 // announce takes the master's announcement.
-func (l *live) announce(s ipc.State) { l.state.Store(&s) }
+func (l *live) announce(s worker.State) { l.state.Store(&s) }
 
 func (l *live) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")

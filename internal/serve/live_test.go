@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"relevo/internal/ipc"
+	"relevo/worker"
 )
 
 func TestPage(t *testing.T) {
@@ -48,8 +48,8 @@ func TestWhoami(t *testing.T) {
 	if w, _ := ask("/whoami?fresh"); w.Header().Get("Connection") != "close" {
 		t.Errorf("?fresh keeps the connection: %v", w.Header())
 	}
-	peers := []ipc.Peer{{Slot: 0, ID: "a", PID: 11, Generation: 1, State: "serving"}, {Slot: 1, ID: "b", PID: 12, Generation: 2, State: "starting"}}
-	l.announce(ipc.State{Workers: peers})
+	peers := []worker.Peer{{Slot: 0, ID: "a", PID: 11, Generation: 1, State: "serving"}, {Slot: 1, ID: "b", PID: 12, Generation: 2, State: "starting"}}
+	l.announce(worker.State{Workers: peers})
 	if w, a := ask("/whoami"); len(a.Pool) != 2 || a.Pool[1] != peers[1] || !strings.Contains(w.Body.String(), `{"slot":1,"id":"b","pid":12,"generation":2,"state":"starting"}`) {
 		t.Errorf("after an announcement: %+v", a)
 	}

@@ -15,7 +15,8 @@ import (
 	"time"
 
 	"relevo/internal/ipc"
-	"relevo/worker/workertest"
+	"relevo/internal/workertest"
+	"relevo/worker"
 )
 
 func spec(dir string, generation int) workertest.Spec {
@@ -64,7 +65,7 @@ func TestWorkerShowsItself(t *testing.T) {
 		default:
 		}
 	}
-	if a.Pool[0] != peers[0] {
+	if a.Pool[0] != worker.Peer(peers[0]) {
 		t.Errorf("%+v", a)
 	}
 	if text := statusOf(t, w); text != "serves the live page" {
