@@ -62,6 +62,7 @@ func TestScripts(t *testing.T) {
 			"exits":    scriptExits,
 			"sig":      scriptSignal,
 			"murder":   scriptMurder,
+			"heard":    scriptHeard,
 		},
 	})
 }

@@ -22,6 +22,7 @@ import (
 	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/internal/prove"
+	"relevo/pool"
 )
 
 // tooLong is far more than anything in the scripts takes, and short enough that
@@ -377,5 +378,24 @@ func scriptMurder(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(ts.Exec("relevo", "signal", args[0], "KILL", "--id", victim))
 	if !await(func() bool { now := inSlot(); return now != "" && now != victim }) {
 		ts.Fatalf("slot %d was not filled again", slot)
+	}
+}
+
+// heard NAME FILE waits until a relevo events that writes FILE hears the master: it
+// shows only what happens after its start.
+func scriptHeard(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: heard NAME FILE")
+	}
+	client, err := control.Connect(context.Background(), filepath.Join(ts.Getenv("RELEVO_RUNTIME_DIR"), args[0]+".sock"))
+	ts.Check(err)
+	heard := await(func() bool {
+		_, err := client.Send(context.Background(), pool.Target{}, json.RawMessage(`"do you hear"`))
+		ts.Check(err)
+		text, _ := os.ReadFile(ts.MkAbs(args[1]))
+		return strings.Contains(string(text), "do you hear")
+	})
+	if !heard {
+		ts.Fatalf("%s never showed a message", args[1])
 	}
 }
