@@ -12,6 +12,7 @@ import (
 
 	"relevo/internal/control"
 	"relevo/internal/launch"
+	"relevo/internal/procfs"
 	"relevo/pool"
 )
 
@@ -218,14 +219,10 @@ func wakeups(pid int) (total int) {
 }
 
 func statusField(pid int, field string) (int, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	text, err := procfs.Of(pid).Status(field)
 	if err != nil {
 		return 0, err
 	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, field+":"); ok {
-			return strconv.Atoi(strings.Fields(rest)[0])
-		}
-	}
-	return 0, fmt.Errorf("cannot find %s of process %d", field, pid)
+	value, _, _ := strings.Cut(text, " ") // "1234 kB"
+	return strconv.Atoi(value)
 }

@@ -1,7 +1,6 @@
 package systemd
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/procfs"
 )
 
 // ReapOptions are those of Reap. The zero value works, outside of a unit too,
@@ -174,9 +175,8 @@ func (c cgroup) members(which func(pid int, cgroup string) bool) map[int]int {
 			if err != nil {
 				continue // gone
 			}
-			// It is the one that was listed if, now that it is held, it is there still.
-			text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
-			if path := strings.TrimPrefix(dir, c.mount); ownPath(string(text)) != path || !which(pid, path) {
+			// Holding the pidfd, look again: the PID may have been reused.
+			if path := strings.TrimPrefix(dir, c.mount); procfs.Of(pid).Cgroup("") != path || !which(pid, path) {
 				unix.Close(fd)
 				continue
 			}
@@ -187,37 +187,20 @@ func (c cgroup) members(which func(pid int, cgroup string) bool) map[int]int {
 	return all
 }
 
-// ownPath is the path of the line 0:: of cgroups(7).
-func ownPath(cgroup string) string {
-	for line := range strings.Lines(cgroup) {
-		if path, ok := strings.CutPrefix(line, "0::"); ok {
-			return strings.TrimSuffix(path, "\n")
-		}
-	}
-	return ""
-}
-
 // unitCgroup is the cgroup of the unit that this process belongs to. What systemd
 // starts beside the main process lies in one below it (.control).
 func unitCgroup(name string) (cgroup, error) {
-	text, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return cgroup{}, fmt.Errorf("cannot find the cgroup of %s: %w", name, err)
-	}
-	path := ownPath(string(text))
+	path := procfs.Self.Cgroup("")
 	for len(path) > 1 && strings.TrimPrefix(filepath.Base(path), "_") != name {
 		path = filepath.Dir(path)
 	}
-	mounts, err := os.Open("/proc/self/mountinfo")
+	mounts, err := procfs.Self.Mounts()
 	if err != nil {
 		return cgroup{}, fmt.Errorf("cannot find the cgroup of %s: %w", name, err)
 	}
-	defer mounts.Close()
-	for lines := bufio.NewScanner(mounts); lines.Scan(); {
-		before, after, _ := strings.Cut(lines.Text(), " - ")
-		fields := strings.Fields(before)
-		if len(path) > 1 && len(fields) > 4 && fields[3] == "/" && strings.HasPrefix(after, "cgroup2 ") {
-			return cgroup{fields[4], path}, nil
+	for _, m := range mounts {
+		if len(path) > 1 && m.Root == "/" && m.Kind == "cgroup2" {
+			return cgroup{m.Point, path}, nil
 		}
 	}
 	return cgroup{}, fmt.Errorf("cannot find the cgroup of %s: no cgroup v2 is mounted", name)

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"relevo/internal/procfs"
 )
 
 // Store gives the manager a copy of a file, which it keeps over a restart of the
@@ -86,31 +88,19 @@ func StoreSize(getenv func(string) string) (n int, known bool) {
 
 // ownUnit is the service that this process belongs to, empty if none, and whether
 // it is one of a user's manager.
-func ownUnit() (unit string, user bool) {
-	text, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return "", false
-	}
-	return unitOf(string(text))
-}
+func ownUnit() (unit string, user bool) { return unitOf(procfs.Self.Cgroup("")) }
 
-// unitOf reads the line 0:: of cgroups(7). Below a user's manager, itself the
+// unitOf reads a path of cgroup v2. Below a user's manager, itself the
 // service user@UID.service, lie that user's own; below a service, what it has
 // made in a delegated cgroup.
-func unitOf(cgroup string) (unit string, user bool) {
-	for line := range strings.Lines(cgroup) {
-		path, ok := strings.CutPrefix(line, "0::/")
-		if !ok {
-			continue
-		}
-		for part := range strings.SplitSeq(strings.TrimSpace(path), "/") {
-			switch {
-			case !strings.HasSuffix(part, ".service"):
-			case strings.HasPrefix(part, "user@") && unit == "":
-				user = true
-			case unit == "":
-				unit = strings.TrimPrefix(part, "_") // as names are written that cgroups reserve
-			}
+func unitOf(path string) (unit string, user bool) {
+	for part := range strings.SplitSeq(path, "/") {
+		switch {
+		case !strings.HasSuffix(part, ".service"):
+		case strings.HasPrefix(part, "user@") && unit == "":
+			user = true
+		case unit == "":
+			unit = strings.TrimPrefix(part, "_") // as names are written that cgroups reserve
 		}
 	}
 	return unit, user && unit != ""

@@ -7,14 +7,13 @@ func TestUnitOf(t *testing.T) {
 		cgroup, unit string
 		user         bool
 	}{
-		{"0::/system.slice/web.service\n", "web.service", false},
-		{"0::/system.slice/web.service/relevo-web-3\n", "web.service", false},
-		{"0::/system.slice/system-relevo.slice/relevo@web.service\n", "relevo@web.service", false},
-		{"12:pids:/x.service\n0::/system.slice/web.service\n", "web.service", false},
-		{"0::/user.slice/user-1000.slice/user@1000.service/app.slice/web.service\n", "web.service", true},
-		{"0::/user.slice/user-1000.slice/user@1000.service/init.scope\n", "", false},
-		{"0::/user.slice/user-1000.slice/session-3.scope\n", "", false},
-		{"0::/\n", "", false},
+		{"/system.slice/web.service", "web.service", false},
+		{"/system.slice/web.service/relevo-web-3", "web.service", false},
+		{"/system.slice/system-relevo.slice/relevo@web.service", "relevo@web.service", false},
+		{"/user.slice/user-1000.slice/user@1000.service/app.slice/web.service", "web.service", true},
+		{"/user.slice/user-1000.slice/user@1000.service/init.scope", "", false},
+		{"/user.slice/user-1000.slice/session-3.scope", "", false},
+		{"/", "", false},
 		{"", "", false},
 	} {
 		if unit, user := unitOf(test.cgroup); unit != test.unit || user != test.user {

@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"os/exec"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -27,8 +28,8 @@ var importRules = []importRule{
 	{pkg: "worker", only: []string{"relevo/internal/ipc"}, because: "programs import it: they must not get a process master with it"},
 	{pkg: "internal/ipc", only: []string{}, because: "both ends of the wire import it"},
 	{pkg: "internal/config", only: []string{"relevo/internal/runtimes", "relevo/internal/safefile"}, because: "it reads text into values and knows nobody"},
-	{pkg: "internal/safefile", only: []string{}, because: "whatever opens a file that another user may have put there uses it"},
-	{pkg: "internal/prove", only: []string{}, because: "it must judge apps of any master without knowing ours"},
+	{pkg: "internal/safefile", only: []string{"relevo/internal/procfs"}, because: "whatever opens a file that another user may have put there uses it"},
+	{pkg: "internal/prove", only: []string{"relevo/internal/procfs"}, because: "it must judge apps of any master without knowing ours"},
 	{pkg: "pool", only: []string{"relevo/internal/ipc", "relevo/internal/config", "relevo/pool/machine"},
 		because: "what starts processes and holds sockets reaches it through its two seams"},
 	{pkg: "internal/launch", only: []string{"relevo/internal/ipc", "relevo/internal/config", "relevo/pool", "relevo/internal/launch/store", "relevo/internal/launch/advice", "relevo/internal/runtimes", "relevo/internal/safefile",
@@ -38,9 +39,9 @@ var importRules = []importRule{
 	{pkg: "internal/launch/store", only: []string{"relevo/internal/diskspace", "relevo/internal/safefile"}, because: "it keeps files and judgements; what a release means to a pool is not its business"},
 	{pkg: "internal/control", only: []string{"relevo/internal/config", "relevo/pool", "relevo/internal/safefile", "relevo/internal/printable"}, because: "it speaks of the pool; what a master is it learns through its own interface"},
 	{pkg: "internal/launch/advice", only: []string{}, because: "it knows programs, and is shown what was seen of them"},
-	{pkg: "internal/procnet", only: []string{}, because: "it reads what the kernel shows; upgrader and launch say who holds a port"},
+	{pkg: "internal/procnet", only: []string{"relevo/internal/procfs"}, because: "it reads what the kernel shows; upgrader and launch say who holds a port"},
 	{pkg: "upgrader/listeners", only: []string{}, because: "it knows sockets and names of workers; who they are is its user's business"},
-	{pkg: "internal/capture", only: []string{}, because: "it knows system calls; whose sockets answer them is its user's business"},
+	{pkg: "internal/capture", only: []string{"relevo/internal/procfs"}, because: "it knows system calls; whose sockets answer them is its user's business"},
 	{pkg: "internal/health", std: true, only: []string{"cmp", "slices", "time"}, because: "it decides from answers: with a network or a clock in it, it could not be tested as a function"},
 	{pkg: "internal/health/ask", only: []string{"relevo/internal/config", "relevo/internal/printable"}, because: "it asks one worker; what follows is decided elsewhere"},
 	{pkg: "internal/nodecluster", only: []string{"relevo/internal/lazyregexp"}, because: "it knows a protocol; whose sockets and channels it serves is its user's business"},
@@ -48,21 +49,21 @@ var importRules = []importRule{
 	{pkg: "internal/procfs", only: []string{}, because: "packages of every level read /proc"},
 	{pkg: "internal/rescue", only: []string{"relevo/internal/sockdiag", "relevo/internal/lazyregexp"}, because: "its relay is a program of its own, without a master in it"},
 	{pkg: "internal/sockdiag", only: []string{}, because: "packages of every level list connections"},
-	{pkg: "internal/reaper", only: []string{}, because: "it knows pids, and whose they are only from who starts them; it meets launch in master only"},
-	{pkg: "internal/doctor", only: []string{"relevo/internal/config", "relevo/internal/safefile", "relevo/internal/threads", "relevo/internal/capture"}, because: "it judges what it is shown; who runs and what is delegated it is told by cli"},
+	{pkg: "internal/reaper", only: []string{"relevo/internal/procfs"}, because: "it knows pids, and whose they are only from who starts them; it meets launch in master only"},
+	{pkg: "internal/doctor", only: []string{"relevo/internal/config", "relevo/internal/safefile", "relevo/internal/threads", "relevo/internal/capture", "relevo/internal/procfs"}, because: "it judges what it is shown; who runs and what is delegated it is told by cli"},
 	{pkg: "watch", only: []string{}, because: "parts that stand side by side meet in master only"},
 	{pkg: "internal/dev", only: []string{"relevo/internal/config", "relevo/internal/control", "relevo/pool", "relevo/pool/machine", "relevo/watch", "relevo/internal/safefile", "relevo/internal/lazyregexp"},
 		because: "it stands beside the master and asks it through an interface of its own"},
 	{pkg: "internal/dev/terminal", only: []string{}, because: "a terminal has to be given back whatever the program was"},
-	{pkg: "systemd", only: []string{}, because: "parts that stand side by side meet in master only"},
+	{pkg: "systemd", only: []string{"relevo/internal/procfs"}, because: "parts that stand side by side meet in master only"},
 	{pkg: "systemd/unit", only: []string{"relevo/internal/config", "relevo/internal/safefile"}, because: "it turns a configuration into text"},
 	{pkg: "internal/diskspace", only: []string{}, because: "whoever writes files asks it what is used up"},
 	{pkg: "internal/printable", only: []string{}, because: "words are made fit to be shown where they come in and where they are shown"},
 	{pkg: "internal/runtimes", std: true, only: []string{"encoding/json", "fmt", "maps", "path/filepath", "slices", "strconv", "strings"}, because: "it decides from words and a view of files, so that a table can test it"},
-	{pkg: "internal/hangup", only: []string{}, because: "what a signal means depends on the session of the process alone"},
-	{pkg: "internal/systemdbox", only: []string{"relevo/internal/testreq"}, because: "tests of every package may boot a systemd"},
+	{pkg: "internal/hangup", only: []string{"relevo/internal/procfs"}, because: "what a signal means depends on the session of the process alone"},
+	{pkg: "internal/systemdbox", only: []string{"relevo/internal/procfs", "relevo/internal/testreq"}, because: "tests of every package may boot a systemd"},
 	{pkg: "internal/oomscore", only: []string{}, because: "it knows a file of the kernel's, and no master"},
-	{pkg: "internal/threads", only: []string{}, because: "it knows the Go runtime and the kernel's limits, and no master"},
+	{pkg: "internal/threads", only: []string{"relevo/internal/procfs"}, because: "it knows the Go runtime and the kernel's limits, and no master"},
 	{pkg: "internal/testbrowser", only: []string{"relevo/internal/testreq"}, because: "tests of every package may look at a page"},
 	{pkg: "internal/dev/proxy", only: []string{"relevo/internal/lazyregexp"}, because: "it is told what happened, and stands before any app; parts that stand side by side meet above it"},
 	{pkg: "internal/serve", only: []string{"relevo/worker"}, because: "the built-in worker is a worker like any other"},
@@ -105,6 +106,33 @@ func TestImportsRunDownward(t *testing.T) {
 			if owners, ok := exclusive[imported]; ok && !slices.Contains(owners, importPath) {
 				t.Errorf("%s imports %s, which only %v may", importPath, imported, owners)
 			}
+		}
+	}
+}
+
+// ofProcesses are the files of /proc whose readers have to agree: a process chooses the
+// name in stat, a mount has optional fields.
+var ofProcesses = regexp.MustCompile(`^"(/proc/.*)?/(stat|children|cgroup|mountinfo|comm)"$|^"/proc/.*/status"$`)
+
+// TestOneReaderOfProcesses: package procfs alone reads them. The doctor is handed files by
+// name, and has package procfs understand them.
+func TestOneReaderOfProcesses(t *testing.T) {
+	for importPath, p := range listPackages(t) {
+		if importPath == "relevo/internal/procfs" || importPath == "relevo/internal/doctor" {
+			continue
+		}
+		for _, file := range p.GoFiles {
+			fset := token.NewFileSet()
+			parsed, err := parser.ParseFile(fset, path.Join(p.Dir, file), nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(parsed, func(n ast.Node) bool {
+				if text, ok := n.(*ast.BasicLit); ok && ofProcesses.MatchString(text.Value) {
+					t.Errorf("%s has %s: ask package procfs", fset.Position(text.Pos()), text.Value)
+				}
+				return true
+			})
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 	"relevo/internal/config"
 	"relevo/internal/control"
-	"relevo/internal/procnet"
+	"relevo/internal/procfs"
 	"relevo/internal/testreq"
 )
 
@@ -151,7 +151,7 @@ func TestPortOfAnotherApp(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	holder := fmt.Sprintf("it is held by %s (pid %d)", procnet.Name(os.Getpid()), os.Getpid())
+	holder := fmt.Sprintf("it is held by %s (pid %d)", procfs.Self.Name(), os.Getpid())
 	if code, said := s.relevo("run", "--name", "other", "--ready", "delay=1m", "--", "./app", address); code == 0 || !strings.Contains(said, holder) {
 		t.Errorf("of a stranger: exit code %d: %s; want %q", code, said, holder)
 	}

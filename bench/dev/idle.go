@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"relevo/internal/procfs"
 )
 
 // idle looks at a master that watches a large tree while nothing happens.
@@ -83,28 +85,17 @@ type use struct {
 const clockTick = 10 * time.Millisecond
 
 func usage(pid int) (u use, err error) {
-	proc := fmt.Sprintf("/proc/%d/", pid)
-	stat, err := os.ReadFile(proc + "stat")
+	stat, err := procfs.Of(pid).Stat()
 	if err != nil {
 		return u, fmt.Errorf("cannot look at the master: %w", err)
 	}
-	_, after, _ := strings.Cut(string(stat), ") ")
-	fields := strings.Fields(after)
-	user, _ := strconv.Atoi(fields[11])
-	system, _ := strconv.Atoi(fields[12])
-	pages, _ := strconv.Atoi(fields[21])
-	u.cpu, u.resident = time.Duration(user+system)*clockTick, pages*os.Getpagesize()
-	tasks, _ := filepath.Glob(proc + "task/*/status")
-	for _, task := range tasks {
-		text, _ := os.ReadFile(task)
-		for line := range strings.Lines(string(text)) {
-			if value, ok := strings.CutPrefix(line, "voluntary_ctxt_switches:"); ok {
-				n, _ := strconv.Atoi(strings.TrimSpace(value))
-				u.wakeups += n
-			}
-		}
+	u.cpu, u.resident = time.Duration(stat.Ticks())*clockTick, stat.Pages()*os.Getpagesize()
+	for _, thread := range procfs.Of(pid).Threads() {
+		value, _ := thread.Status("voluntary_ctxt_switches")
+		n, _ := strconv.Atoi(value)
+		u.wakeups += n
 	}
-	infos, _ := filepath.Glob(proc + "fdinfo/*")
+	infos, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", pid))
 	for _, info := range infos {
 		text, _ := os.ReadFile(info)
 		u.watches += strings.Count(string(text), "inotify wd:")

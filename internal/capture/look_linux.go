@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"relevo/internal/procfs"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -59,25 +61,11 @@ func readMemory(pid int, address uint64, length int) ([]byte, error) {
 
 // processOf is the process of a thread: pidfd_open(2) takes no other.
 func processOf(thread int) (int, error) {
-	word, err := statusWord(thread, "Tgid:")
+	word, err := procfs.Of(thread).Status("Tgid")
 	if err != nil {
 		return 0, err
 	}
 	return strconv.Atoi(word)
-}
-
-// statusWord reads a value of /proc/PID/status.
-func statusWord(pid int, name string) (string, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return "", err
-	}
-	for line := range strings.Lines(string(status)) {
-		if value, found := strings.CutPrefix(line, name); found {
-			return strings.TrimSpace(value), nil
-		}
-	}
-	return "", fmt.Errorf("cannot find %s in the status of process %d", name, pid)
 }
 
 // isCloseOnExec reads the flags of a descriptor (proc_pid_fdinfo(5)), for they
@@ -185,7 +173,7 @@ func MayBind(pid int, port uint16) bool {
 	if port == 0 || int(port) >= unprivilegedPorts() {
 		return true
 	}
-	effective, err := statusWord(pid, "CapEff:")
+	effective, err := procfs.Of(pid).Status("CapEff")
 	if err != nil {
 		return false
 	}

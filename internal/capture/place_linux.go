@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"relevo/internal/procfs"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -45,7 +47,7 @@ func (a *Address) place(thread int) error {
 
 // makerOf reads what decides how the file of a Unix socket is made (unix(7), umask(2)).
 func makerOf(thread int, mode fs.FileMode) (m Maker, err error) {
-	mask, err := statusWord(thread, "Umask:")
+	mask, err := procfs.Of(thread).Status("Umask")
 	if err != nil {
 		return m, err
 	}
@@ -55,14 +57,14 @@ func makerOf(thread int, mode fs.FileMode) (m Maker, err error) {
 	}
 	m.Mode = mode & fs.ModePerm &^ fs.FileMode(umask)
 	const ofFileSystem = 3 // real, effective, saved, of the file system
-	for name, id := range map[string]*int{"Uid:": &m.UID, "Gid:": &m.GID} {
+	for name, id := range map[string]*int{"Uid": &m.UID, "Gid": &m.GID} {
 		numbers, err := statusNumbers(thread, name)
 		if err != nil || len(numbers) <= ofFileSystem {
 			return m, errors.Join(err, fmt.Errorf("cannot read the user of process %d", thread))
 		}
 		*id = numbers[ofFileSystem]
 	}
-	m.Groups, err = statusNumbers(thread, "Groups:")
+	m.Groups, err = statusNumbers(thread, "Groups")
 	return m, err
 }
 
@@ -87,7 +89,7 @@ func Request(pid int, a Address, s Socket) (b Bind, err error) {
 }
 
 func statusNumbers(pid int, name string) (all []int, err error) {
-	words, err := statusWord(pid, name)
+	words, err := procfs.Of(pid).Status(name)
 	if err != nil {
 		return nil, err
 	}

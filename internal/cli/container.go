@@ -3,12 +3,10 @@ package cli
 import (
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"relevo/internal/config"
+	"relevo/internal/procfs"
 )
 
 // container is what holds this process, where that kills it some time after the
@@ -44,11 +42,7 @@ func smallInit(name string) bool {
 	return false
 }
 
-// processName is what the kernel calls a process, empty where it does not tell.
-func processName(pid int) string {
-	name, _ := os.ReadFile(filepath.Join("/proc", fmt.Sprint(pid), "comm"))
-	return strings.TrimSpace(string(name))
-}
+func processName(pid int) string { return procfs.Of(pid).Name() }
 
 // reserve is what is left of a container's patience after a stop: to kill, to
 // tell the end of everything, and for a clock that began to run earlier.

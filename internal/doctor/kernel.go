@@ -2,7 +2,8 @@ package doctor
 
 import (
 	"fmt"
-	"strings"
+
+	"relevo/internal/procfs"
 )
 
 func kernel(h *Host) []Finding {
@@ -61,10 +62,9 @@ func features(h *Host) (all []Finding) {
 func cgroups(h *Host) []Finding {
 	const consequence = "a worker's child that calls setsid outlives it"
 	mounted, hybrid := false, false
-	for line := range strings.Lines(h.read("/proc/self/mountinfo")) {
-		_, kind, _ := strings.Cut(line, " - ")
-		mounted = mounted || strings.HasPrefix(kind, "cgroup2 ")
-		hybrid = hybrid || strings.HasPrefix(kind, "cgroup ")
+	for _, m := range procfs.ParseMounts(h.read("/proc/self/mountinfo")) {
+		mounted = mounted || m.Kind == "cgroup2"
+		hybrid = hybrid || m.Kind == "cgroup"
 	}
 	if !mounted {
 		remedy := "mount cgroup2 (systemd.unified_cgroup_hierarchy=1)"

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"relevo/internal/config"
+	"relevo/internal/procfs"
 )
 
 func user(h *Host) []Finding {
@@ -56,13 +57,9 @@ func portOf(l config.Listen) int {
 
 // capable looks at the effective capabilities (proc_pid_status(5)).
 func (h *Host) capable(bit int) bool {
-	for line := range strings.Lines(h.read("/proc/self/status")) {
-		if text, ok := strings.CutPrefix(line, "CapEff:"); ok {
-			set, err := strconv.ParseUint(strings.TrimSpace(text), 16, 64)
-			return err == nil && set&(1<<bit) != 0
-		}
-	}
-	return false
+	text, found := procfs.StatusField(h.read("/proc/self/status"), "CapEff")
+	set, err := strconv.ParseUint(text, 16, 64)
+	return found && err == nil && set&(1<<bit) != 0
 }
 
 // files is about the limit that a worker inherits: each of its connections is one.

@@ -1,21 +1,17 @@
 package hangup
 
 import (
-	"bytes"
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/procfs"
 )
 
-// hasTerminal says whether the session of this process has a terminal now: tty_nr of
-// proc_pid_stat(5).
+// hasTerminal says whether the session of this process has a terminal now.
 func hasTerminal() bool {
-	text, err := os.ReadFile("/proc/self/stat")
-	if err != nil {
-		return false
-	}
-	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-	return len(fields) > 4 && string(fields[4]) != "0"
+	stat, err := procfs.Self.Stat()
+	return err == nil && stat.HasTerminal()
 }
 
 func session() int {

@@ -4,13 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"relevo/internal/procfs"
 	"relevo/pool"
 )
 
@@ -59,18 +58,15 @@ func statusOfStranger(pidfd, pid int) pool.ExitStatus {
 	return recordedStatus(pidfd)
 }
 
-// zombieStatus reads the exit status of a process that is not yet reaped: field
-// 52 of proc_pid_stat(5).
+// zombieStatus reads the exit status of a process that is not yet reaped.
 func zombieStatus(pid int) (status syscall.WaitStatus, ok bool) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	_, after, found := strings.Cut(string(text), ") ")
-	fields := strings.Fields(after)
-	if err != nil || !found || len(fields) < 50 || fields[0] != "Z" {
+	stat, err := procfs.Of(pid).Stat()
+	if err != nil {
 		return 0, false
 	}
-	code, err := strconv.ParseUint(fields[49], 10, 32)
+	code, ok := stat.ExitCode()
 	// Without the right to look the kernel shows 0.
-	return syscall.WaitStatus(code), err == nil && (code != 0 || os.Geteuid() == 0 || userOf(pid) == os.Geteuid())
+	return syscall.WaitStatus(code), ok && (code != 0 || os.Geteuid() == 0 || userOf(pid) == os.Geteuid())
 }
 
 func userOf(pid int) int {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/procfs"
 )
 
 // DelegatedCgroups returns the cgroups of an app under this process's own cgroup,
@@ -18,7 +20,7 @@ import (
 // container that may write to it. Otherwise it returns the zero value: a cgroup
 // of somebody else's is not touched.
 func DelegatedCgroups(app string) Cgroups {
-	dir := cgroupOf("/proc/self", "")
+	dir := procfs.Self.CgroupDirectory("")
 	if dir == "" || !delegated(dir) {
 		return Cgroups{}
 	}
@@ -34,8 +36,7 @@ func delegated(dir string) bool {
 	}
 	// The root of a cgroup namespace looks like a root and is none: only the real
 	// one has no cgroup.events.
-	text, _ := os.ReadFile("/proc/self/cgroup")
-	if !strings.Contains("\n"+string(text), "\n0::/\n") {
+	if procfs.Self.Cgroup("") != "/" {
 		return false
 	}
 	_, err := os.Stat(filepath.Join(dir, "cgroup.events"))

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"relevo/internal/procfs"
 	"relevo/internal/testreq"
 	"relevo/pool"
 )
@@ -18,7 +19,7 @@ import (
 func ownCgroups(t *testing.T) Cgroups {
 	t.Helper()
 	testreq.Root(t)
-	root := cgroupOf("/proc/self", "")
+	root := procfs.Self.CgroupDirectory("")
 	if root == "" {
 		testreq.Missing(t, "no cgroup v2 is mounted")
 	}
@@ -95,8 +96,7 @@ func TestCgroupLeftovers(t *testing.T) {
 // TestDelegated: only a cgroup that was given away is used.
 func TestDelegated(t *testing.T) {
 	dir := ownCgroups(t).Dir
-	text, _ := os.ReadFile("/proc/self/cgroup")
-	if strings.Contains("\n"+string(text), "\n0::/\n") {
+	if procfs.Self.Cgroup("") == "/" {
 		root := filepath.Dir(dir)
 		if _, err := os.Stat(root + "/cgroup.events"); err != nil && delegated(root) {
 			t.Error("the real root counts as delegated")
@@ -109,24 +109,5 @@ func TestDelegated(t *testing.T) {
 	}
 	if !delegated(dir) {
 		t.Error("a cgroup with the mark does not count as delegated")
-	}
-}
-
-func TestOwnCgroup(t *testing.T) {
-	for want, files := range map[string][2]string{
-		"/sys/fs/cgroup/system.slice/a.service": {"0::/system.slice/a.service\n", "30 24 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw"},
-		"/sys/fs/cgroup/unified":                {"4:memory:/x\n0::/\n", "30 24 0:26 / /sys/fs/cgroup/memory rw - cgroup cgroup rw\n31 24 0:27 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw"},
-		"/cg/a":                                 {"0::/outer/a\n", "30 24 0:26 /outer /cg rw - cgroup2 cgroup2 rw"},
-		"":                                      {"0::/elsewhere\n", "30 24 0:26 /outer /cg rw - cgroup2 cgroup2 rw"},
-	} {
-		proc := t.TempDir()
-		for name, text := range map[string]string{"cgroup": files[0], "mountinfo": files[1]} {
-			if err := os.WriteFile(filepath.Join(proc, name), []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if got := cgroupOf(proc, ""); got != want {
-			t.Errorf("%q is in %q, want %q", files[0], got, want)
-		}
 	}
 }

@@ -1,12 +1,14 @@
 package launch
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
+
+	"relevo/internal/procfs"
 )
 
 // Memory is how many bytes of memory a process and its descendants hold. What
@@ -47,51 +49,14 @@ func memoryOf(pid int) (int64, error) {
 // descendants are the children of a process, theirs, and so on. One whose parent
 // has died is none any more.
 func descendants(pid int) (found []int) {
-	children, ok := childrenOf(pid)
-	if !ok {
-		return descendantsIn(allParents(), pid)
+	children, err := procfs.Of(pid).Children()
+	if errors.Is(err, fs.ErrNotExist) {
+		return descendantsIn(procfs.Parents(), pid)
 	}
 	for _, child := range children {
 		found = append(append(found, child), descendants(child)...)
 	}
 	return found
-}
-
-// childrenOf asks the kernel, which may be built without the answer
-// (CONFIG_PROC_CHILDREN).
-func childrenOf(pid int) (children []int, ok bool) {
-	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	for _, list := range lists {
-		text, err := os.ReadFile(list)
-		if err != nil {
-			continue
-		}
-		for field := range strings.FieldsSeq(string(text)) {
-			if child, err := strconv.Atoi(field); err == nil {
-				children = append(children, child)
-			}
-		}
-	}
-	return children, len(lists) > 0
-}
-
-// allParents reads the parent of every process, the fourth field of
-// proc_pid_stat(5); the second one may hold blanks and ends with the last ")".
-func allParents() map[int]int {
-	parents := map[int]int{}
-	files, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			continue
-		}
-		pid, _ := strconv.Atoi(strings.Split(file, "/")[2])
-		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-		if len(fields) > 1 {
-			parents[pid], _ = strconv.Atoi(fields[1])
-		}
-	}
-	return parents
 }
 
 func descendantsIn(parents map[int]int, pid int) (found []int) {

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/procfs"
 )
 
 // observer looks whether a worker, or a child of it, waits on an inherited
@@ -53,17 +56,12 @@ func (o *observer) tree(pid, depth int) bool {
 	if o.process(pid) {
 		return true
 	}
-	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	for _, path := range threads {
-		children, err := os.ReadFile(path)
-		o.note(err)
-		for child := range strings.FieldsSeq(string(children)) {
-			if id, err := strconv.Atoi(child); err == nil && depth < deepest && o.tree(id, depth+1) {
-				return true
-			}
-		}
+	if depth == deepest {
+		return false
 	}
-	return false
+	children, err := procfs.Of(pid).Children()
+	o.note(err)
+	return slices.ContainsFunc(children, func(child int) bool { return o.tree(child, depth+1) })
 }
 
 func (o *observer) process(pid int) bool {

@@ -4,14 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"relevo/internal/launch/advice"
+	"relevo/internal/procfs"
 	"relevo/internal/procnet"
 	"relevo/pool"
 )
@@ -87,19 +85,11 @@ type relative struct {
 func (r relative) String() string { return fmt.Sprintf("%s (pid %d)", r.name, r.pid) }
 
 // kin returns a process and its descendants, parents first.
-func kin(pid int) []relative {
+func kin(pid int) (family []relative) {
 	const most = 100
-	family := []relative{{pid, procnet.Name(pid)}}
-	for i := 0; i < len(family) && len(family) < most; i++ {
-		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", family[i].pid))
-		for _, path := range threads {
-			children, _ := os.ReadFile(path)
-			for child := range strings.FieldsSeq(string(children)) {
-				if id, err := strconv.Atoi(child); err == nil {
-					family = append(family, relative{id, procnet.Name(id)})
-				}
-			}
-		}
+	pids := procfs.Tree(pid)
+	for _, pid := range pids[:min(len(pids), most)] {
+		family = append(family, relative{pid, procfs.Of(pid).Name()})
 	}
 	return family
 }
@@ -243,12 +233,10 @@ func (p *Process) warnOfWrapper() {
 
 // catches says whether a process handles a signal (proc_pid_status(5)).
 func catches(pid int, signal syscall.Signal) bool {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	for line := range strings.Lines(string(text)) {
-		if set, ok := strings.CutPrefix(line, "SigCgt:"); ok {
-			caught, err := strconv.ParseUint(strings.TrimSpace(set), 16, 64)
-			return err == nil && caught&(1<<(signal-1)) != 0
-		}
+	set, err := procfs.Of(pid).Status("SigCgt")
+	if err != nil {
+		return false
 	}
-	return false
+	caught, err := strconv.ParseUint(set, 16, 64)
+	return err == nil && caught&(1<<(signal-1)) != 0
 }

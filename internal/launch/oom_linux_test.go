@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"relevo/internal/procfs"
 	"relevo/pool"
 )
 
@@ -125,7 +126,7 @@ func TestOOMKillsBy(t *testing.T) {
 	} {
 		write("self/mountinfo", mounts)
 		write("self/cgroup", cgroups)
-		if got := oomKillsBy(filepath.Join(dir, "self"), vmstat); got.kills != want.kills ||
+		if got := oomKillsBy(procfs.Process(filepath.Join(dir, "self")), vmstat); got.kills != want.kills ||
 			want.place != machineWide && got.place != want.place {
 			t.Errorf("%q: %+v, want %+v", cgroups, got, want)
 		}

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"relevo/internal/procfs"
 )
 
 // Socket waits for connections or datagrams.
@@ -80,21 +82,20 @@ func Holder(inode string) (pid int, name string) {
 		}
 	}
 	for _, holder := range slices.Sorted(maps.Keys(holders)) {
-		if !holders[parent(holder)] {
-			return holder, Name(holder)
+		if !holders[parentOf(holder)] {
+			return holder, procfs.Of(holder).Name()
 		}
 	}
 	return 0, ""
 }
 
-// parent reads the pid of a process's parent, 0 where it is gone.
-func parent(pid int) (of int) {
-	stat, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	_, after, _ := strings.Cut(string(stat[max(0, strings.LastIndexByte(string(stat), ')')):]), " ")
-	if fields := strings.Fields(after); len(fields) > 1 {
-		of, _ = strconv.Atoi(fields[1])
+// parentOf returns 0 of a process that is gone.
+func parentOf(pid int) int {
+	stat, err := procfs.Of(pid).Stat()
+	if err != nil {
+		return 0
 	}
-	return of
+	return stat.Parent()
 }
 
 // Inodes returns those of the sockets that a process has open.
@@ -109,10 +110,4 @@ func Inodes(pid int) map[string]bool {
 		}
 	}
 	return inodes
-}
-
-// Name is what a process is called, empty where it is gone.
-func Name(pid int) string {
-	name, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
-	return strings.TrimSpace(string(name))
 }

@@ -3,11 +3,13 @@ package prove
 import (
 	"fmt"
 	"os"
+
+	"relevo/internal/procfs"
 )
 
 // leftovers tells of child processes and sockets that outlived the tests.
 func leftovers() string {
-	if all := tree(os.Getpid()); len(all) > 1 {
+	if all := procfs.Tree(os.Getpid()); len(all) > 1 {
 		return fmt.Sprintf("child processes are left: %v", all[1:])
 	}
 	sockets := make(map[uint64]struct{})

@@ -1,54 +1,32 @@
 package prove
 
 import (
-	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/netip"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
-)
 
-// tree returns a process and all its descendants, the process first. It needs
-// a kernel with CONFIG_PROC_CHILDREN to see descendants.
-func tree(pid int) []int {
-	all := []int{pid}
-	for i := 0; i < len(all); i++ {
-		for _, tid := range entries(fmt.Sprintf("/proc/%d/task", all[i])) {
-			list, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", all[i], tid))
-			for field := range strings.FieldsSeq(string(list)) {
-				if child, err := strconv.Atoi(field); err == nil && !slices.Contains(all, child) {
-					all = append(all, child)
-				}
-			}
-		}
-	}
-	return all
-}
+	"relevo/internal/procfs"
+)
 
 // allStopped tells whether every thread of a process is stopped or dead: the
 // state of the process alone is that of its first thread.
 func allStopped(pid int) (bool, error) {
-	threads := entries(fmt.Sprintf("/proc/%d/task", pid))
+	threads := procfs.Of(pid).Threads()
 	if len(threads) == 0 {
 		return false, fmt.Errorf("process %d is gone", pid)
 	}
-	for _, tid := range threads {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/stat", pid, tid))
-		if err != nil {
+	for _, thread := range threads {
+		stat, err := thread.Stat()
+		if unreadable := new(fs.PathError); errors.As(err, &unreadable) {
 			continue // the thread has ended
 		}
-		// "1234 (name) S 1 …", and a name may hold anything, parentheses too.
-		end := bytes.LastIndexByte(stat, ')')
-		if end < 0 || end+2 >= len(stat) {
-			return false, fmt.Errorf("cannot understand /proc/%d/task/%s/stat", pid, tid)
-		}
-		if !bytes.ContainsRune([]byte("TtZX"), rune(stat[end+2])) {
-			return false, nil
+		if err != nil || !stat.Stopped() {
+			return false, err
 		}
 	}
 	return true, nil
@@ -80,16 +58,6 @@ func socketInodes(pid int, into map[uint64]struct{}) error {
 		}
 	}
 	return nil
-}
-
-func entries(dir string) []string {
-	d, err := os.Open(dir)
-	if err != nil {
-		return nil
-	}
-	defer d.Close()
-	names, _ := d.Readdirnames(-1)
-	return names
 }
 
 // procTCP adds the far ends of a process's TCP sockets as /proc tells of them,

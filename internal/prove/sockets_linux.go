@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/procfs"
 )
 
 // socketInode is the kernel's number of a socket, 0 where it cannot tell.
@@ -30,7 +32,7 @@ func socketInode(c *net.UnixConn) uint64 {
 // descendants hold. network is "tcp" or "unix".
 func holdings(network string, pid int) (map[peer]struct{}, error) {
 	inodes := make(map[uint64]struct{})
-	for i, p := range tree(pid) {
+	for i, p := range procfs.Tree(pid) {
 		// A descendant may be gone since; the process itself must be readable.
 		if err := socketInodes(p, inodes); err != nil && i == 0 {
 			return nil, fmt.Errorf("cannot list the sockets of process %d: %w: run as root or as the workers' user", pid, err)
@@ -94,7 +96,7 @@ func awaitStopped(ctx context.Context, pid int) error {
 // firstRunning returns the first process of pid's tree that could still accept
 // a connection: it is not stopped, and holds sockets. 0 if there is none.
 func firstRunning(pid int) (int, error) {
-	for i, p := range tree(pid) {
+	for i, p := range procfs.Tree(pid) {
 		stopped, err := allStopped(p)
 		if i == 0 {
 			if err != nil || !stopped {

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"relevo/internal/procfs"
 	"relevo/internal/testreq"
 )
 
@@ -154,7 +155,7 @@ func TestAwaitStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	pid := cmd.Process.Pid
-	if len(tree(pid)) != 2 {
+	if len(procfs.Tree(pid)) != 2 {
 		testreq.Missing(t, "this kernel does not list children")
 	}
 	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"os"
 	"os/signal"
-	"strconv"
-	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/procfs"
 )
 
 // Needed says whether the kernel gives orphans to this process.
@@ -114,15 +114,7 @@ func waitid(kind, id int, info *unix.Siginfo, flags int) bool {
 }
 
 // children are all children of this process, by the thread that they belong to.
-func children() (pids []int) {
-	threads, _ := os.ReadDir("/proc/self/task")
-	for _, thread := range threads {
-		text, _ := os.ReadFile("/proc/self/task/" + thread.Name() + "/children")
-		for field := range strings.FieldsSeq(string(text)) {
-			if pid, err := strconv.Atoi(field); err == nil {
-				pids = append(pids, pid)
-			}
-		}
-	}
+func children() []int {
+	pids, _ := procfs.Self.Children()
 	return pids
 }

@@ -3,9 +3,12 @@ package safefile
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/procfs"
 )
 
 // holder finds the process that locks a file in /proc/locks (proc_locks(5)).
@@ -25,11 +28,12 @@ func holder(file *os.File) string {
 		if len(fields) < 6 || fields[1] != "FLOCK" || fields[5] != inode {
 			continue
 		}
-		name, err := os.ReadFile("/proc/" + fields[4] + "/comm")
-		if err != nil {
+		pid, _ := strconv.Atoi(fields[4])
+		name := procfs.Of(pid).Name()
+		if name == "" {
 			return "pid " + fields[4]
 		}
-		return fmt.Sprintf("pid %s (%q)", fields[4], strings.TrimSpace(string(name)))
+		return fmt.Sprintf("pid %s (%q)", fields[4], name)
 	}
 	return ""
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"relevo/internal/procfs"
 	"relevo/internal/testreq"
 )
 
@@ -81,14 +82,14 @@ func (b *Box) units() string   { return filepath.Join(b.base, "u") }
 
 // makeCgroup makes a cgroup for a box beside those of others.
 func makeCgroup(t testing.TB) string {
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	mounts, err := procfs.Self.Mounts()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(string(mounts)) {
+	for _, m := range mounts {
 		// The root of the hierarchy, for a cgroup with processes cannot have controllers.
-		if before, _, found := strings.Cut(line, " - cgroup2 "); found {
-			dir, err := os.MkdirTemp(strings.Fields(before)[4], "relevo-box-")
+		if m.Kind == "cgroup2" {
+			dir, err := os.MkdirTemp(m.Point, "relevo-box-")
 			if err != nil {
 				testreq.Missing(t, "cannot make a cgroup: "+err.Error())
 			}

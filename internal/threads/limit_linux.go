@@ -7,13 +7,15 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/procfs"
 )
 
 // Left returns how many more tasks (processes and threads) this process may have:
 // by its cgroups and, if it is not root's, by RLIMIT_NPROC. It says false where
 // nothing limits them.
 func Left() (left int, limited bool) {
-	left, limited = leastRoom(cgroups("/proc/self/cgroup", "/sys/fs/cgroup"))
+	left, limited = leastRoom(cgroups(procfs.Self, "/sys/fs/cgroup"))
 	if room, ok := userRoom(); ok && (!limited || room < left) {
 		return room, true
 	}
@@ -62,18 +64,11 @@ func userRoom() (left int, limited bool) {
 
 // cgroups returns the directories that may limit the tasks of a process: its cgroup
 // of the pids controller (v1) or of v2, and all above it.
-func cgroups(file, mount string) (dirs []string) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil
-	}
-	for line := range strings.Lines(string(text)) {
-		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
-		if len(fields) < 3 {
-			continue
-		}
+func cgroups(process procfs.Process, mount string) (dirs []string) {
+	all, _ := process.Memberships()
+	for _, m := range all {
 		root := ""
-		switch fields[1] {
+		switch m.Controllers {
 		case "":
 			root = mount
 		case "pids":
@@ -81,7 +76,7 @@ func cgroups(file, mount string) (dirs []string) {
 		default:
 			continue
 		}
-		for path := filepath.Clean("/" + fields[2]); ; path = filepath.Dir(path) {
+		for path := filepath.Clean("/" + m.Path); ; path = filepath.Dir(path) {
 			dirs = append(dirs, filepath.Join(root, path))
 			if path == "/" {
 				break

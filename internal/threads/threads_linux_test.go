@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 
+	"relevo/internal/procfs"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -98,13 +100,13 @@ func TestLeastRoomOfAllCgroups(t *testing.T) {
 		{"v1", "7:cpu:/x\n8:pids:/f\n0::/", map[string]string{"pids/f": "50 49"}, 1, true},
 		{"over the limit", "0::/g", map[string]string{"g": "5 9"}, 0, true},
 	} {
-		write("self", test.cgroup+"\n")
+		write("cgroup", test.cgroup+"\n")
 		for dir, numbers := range test.max {
 			most, now, _ := strings.Cut(numbers, " ")
 			write(dir+"/pids.max", most+"\n")
 			write(dir+"/pids.current", now+"\n")
 		}
-		left, limited := leastRoom(cgroups(filepath.Join(mount, "self"), mount))
+		left, limited := leastRoom(cgroups(procfs.Process(mount), mount))
 		if left != test.left || limited != test.limited {
 			t.Errorf("%s: %d, %v; want %d, %v", test.name, left, limited, test.left, test.limited)
 		}

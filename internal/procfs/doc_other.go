@@ -1,4 +1,0 @@
-//go:build !linux
-
-// Package procfs needs Linux.
-package procfs

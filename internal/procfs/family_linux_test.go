@@ -1,0 +1,75 @@
+package procfs
+
+import (
+	"bufio"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestFamily: of a real process, its child and grandchild.
+func TestFamily(t *testing.T) {
+	cmd := exec.Command("sh", "-c", `sh -c 'echo $$; sleep 600 & echo $!; wait' & wait`)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer func() { // the youngest first: each waits for its child
+		for _, pid := range slices.Backward(Tree(cmd.Process.Pid)) {
+			if p, err := os.FindProcess(pid); err == nil {
+				p.Kill()
+			}
+		}
+	}()
+	family := []int{cmd.Process.Pid}
+	for lines := bufio.NewScanner(out); len(family) < 3 && lines.Scan(); {
+		pid, _ := strconv.Atoi(lines.Text())
+		family = append(family, pid)
+	}
+	if got := Tree(family[0]); !slices.Equal(got, family) {
+		t.Errorf("the family is %v, want %v", got, family)
+	}
+	if got := Tree(os.Getpid()); len(got) < 4 || got[0] != os.Getpid() || !slices.Contains(got, family[2]) {
+		t.Errorf("the test's own family is %v, without %v", got, family)
+	}
+	children, err := Of(family[1]).Children()
+	if err != nil || !slices.Equal(children, family[2:]) {
+		t.Errorf("the children are %v, %v; want %v", children, err, family[2:])
+	}
+	parents := Parents()
+	if parents[family[2]] != family[1] || parents[family[1]] != family[0] || parents[family[0]] != os.Getpid() {
+		t.Errorf("the parents of %v are wrong", family)
+	}
+	if _, err := Of(1 << 30).Children(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("of a process that is not there: %v", err)
+	}
+}
+
+// TestOwn: what every process can read of itself.
+func TestOwn(t *testing.T) {
+	stat, err := Self.Stat()
+	if err != nil || stat.Parent() != os.Getppid() || stat.Pages() == 0 || stat.Stopped() {
+		t.Errorf("%+v, %v", stat, err)
+	}
+	if pid, err := Self.Status("Pid"); err != nil || pid != strconv.Itoa(os.Getpid()) {
+		t.Errorf("it is %q, %v", pid, err)
+	}
+	if _, err := Self.Status("Nothing"); err == nil || !strings.Contains(err.Error(), "Nothing") {
+		t.Errorf("a field that is not there: %v", err)
+	}
+	if len(Self.Threads()) == 0 || Self.Name() == "" || Of(1<<30).Name() != "" {
+		t.Errorf("%d threads, named %q", len(Self.Threads()), Self.Name())
+	}
+	if mounts, err := Self.Mounts(); err != nil || !slices.ContainsFunc(mounts, func(m Mount) bool { return m.Point == "/" }) {
+		t.Errorf("nothing is mounted on /: %v, %v", mounts, err)
+	}
+}

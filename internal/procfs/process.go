@@ -1,0 +1,75 @@
+// Package procfs reads what /proc tells of processes: their families, states, cgroups
+// and mounts. It is the only reader of these files; where there is no /proc it finds
+// nothing.
+package procfs
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Process is the directory of a process or of a thread in /proc. A test may give one
+// of its own making.
+type Process string
+
+// Self is the process that asks.
+const Self Process = "/proc/self"
+
+// Of is the process, or thread, with this number.
+func Of(pid int) Process { return Process("/proc/" + strconv.Itoa(pid)) }
+
+// All are the numbers of all processes that can be seen.
+func All() (pids []int) {
+	directories, _ := filepath.Glob("/proc/[0-9]*")
+	for _, directory := range directories {
+		if pid, err := strconv.Atoi(filepath.Base(directory)); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// Threads are the threads of a process that has not ended.
+func (p Process) Threads() (threads []Process) {
+	directories, _ := filepath.Glob(string(p) + "/task/*")
+	for _, directory := range directories {
+		threads = append(threads, Process(directory))
+	}
+	return threads
+}
+
+func (p Process) read(file string) (string, error) {
+	text, err := os.ReadFile(string(p) + "/" + file)
+	return string(text), err
+}
+
+// Name is what a process is called, empty where it is gone (proc_pid_comm(5)).
+func (p Process) Name() string {
+	name, _ := p.read("comm")
+	return strings.TrimSpace(name)
+}
+
+// Status is a field of proc_pid_status(5).
+func (p Process) Status(field string) (string, error) {
+	text, err := p.read("status")
+	if err != nil {
+		return "", err
+	}
+	if value, found := StatusField(text, field); found {
+		return value, nil
+	}
+	return "", fmt.Errorf("cannot find %s in %s/status", field, p)
+}
+
+// StatusField is a field in the text of proc_pid_status(5).
+func StatusField(text, field string) (value string, found bool) {
+	for line := range strings.Lines(text) {
+		if value, found := strings.CutPrefix(line, field+":"); found {
+			return strings.TrimSpace(value), true
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,74 @@
+package procfs
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Stat is the text of proc_pid_stat(5).
+type Stat struct {
+	fields []string // from the third on
+}
+
+// Stat reads how a process, or a thread, is.
+func (p Process) Stat() (Stat, error) {
+	text, err := p.read("stat")
+	if err != nil {
+		return Stat{}, err
+	}
+	stat, ok := parseStat(text)
+	if !ok {
+		return Stat{}, fmt.Errorf("cannot understand %s/stat", p)
+	}
+	return stat, nil
+}
+
+// parseStat reads "1234 (name) S 1 …". The name may hold spaces and parentheses, and so
+// it ends at the last one.
+func parseStat(text string) (Stat, bool) {
+	end := strings.LastIndexByte(text, ')')
+	if end < 0 {
+		return Stat{}, false
+	}
+	fields := strings.Fields(text[end+1:])
+	return Stat{fields}, len(fields) > 0 && len(fields[0]) == 1
+}
+
+// number is a field by its number in proc_pid_stat(5), 0 where there is none.
+func (s Stat) number(field int) uint64 {
+	if field-3 >= len(s.fields) {
+		return 0
+	}
+	n, _ := strconv.ParseUint(s.fields[field-3], 10, 64)
+	return n
+}
+
+// State is a letter: R runs, S sleeps, T is stopped, t is traced, Z is a zombie, X is dead.
+func (s Stat) State() byte { return s.fields[0][0] }
+
+// Stopped says whether it runs no more, for now or for good.
+func (s Stat) Stopped() bool { return strings.IndexByte("TtZX", s.State()) >= 0 }
+
+// Parent is the number of the parent.
+func (s Stat) Parent() int { return int(s.number(4)) }
+
+// HasTerminal says whether the session has one.
+func (s Stat) HasTerminal() bool { return len(s.fields) > 4 && s.fields[4] != "0" }
+
+// Ticks are the time on a processor, in USER_HZ.
+func (s Stat) Ticks() int { return int(s.number(14) + s.number(15)) }
+
+// Pages are what is in memory.
+func (s Stat) Pages() int { return int(s.number(24)) }
+
+// ExitCode is how a zombie ended, as wait(2) has it. The kernel shows 0 to whom it does
+// not tell. ok is false of a process that is no zombie.
+func (s Stat) ExitCode() (code uint32, ok bool) {
+	const exitCode = 52
+	if s.State() != 'Z' || len(s.fields) <= exitCode-3 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(s.fields[exitCode-3], 10, 32)
+	return uint32(n), err == nil
+}
