@@ -159,12 +159,12 @@ func (r *checked) exit(err error) error {
 }
 
 func (r *checked) summary() string {
-	if len(r.Command) == 0 {
-		return fmt.Sprintf("%s: ok; it has no command: relevo run -- COMMAND or relevo serve", r.File)
-	}
-	text := fmt.Sprintf("%s: ok: %s, %s of %s", r.File, r.Name, count(r.Workers, "worker"), strings.Join(r.Command, " "))
-	if len(r.Listen) > 0 {
-		text += " on " + strings.Join(r.Listen, ", ")
+	text := fmt.Sprintf("%s: ok; it has no command: relevo run -- COMMAND or relevo serve", r.File)
+	if len(r.Command) > 0 {
+		text = fmt.Sprintf("%s: ok: %s, %s of %s", r.File, r.Name, count(r.Workers, "worker"), strings.Join(r.Command, " "))
+		if len(r.Listen) > 0 {
+			text += " on " + strings.Join(r.Listen, ", ")
+		}
 	}
 	return strings.Join(append([]string{text}, r.Notes...), "\n  ")
 }

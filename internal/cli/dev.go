@@ -192,11 +192,12 @@ func (c *cli) runDev(sources config.Sources) error {
 	if err != nil {
 		return err
 	}
-	if app.Dev.Delve && app.Dev.Package == "" {
-		return usage(errors.New("cannot use --delve: it builds a Go package for the debugger, and here a command is run; name the package, or leave it out"))
+	if err := devFlags(sources, app); err != nil {
+		return usage(err)
 	}
 	app.Dev.Watch = watchedScript(app, sources.Dir)
-	app.Dev.Open = app.Dev.Open && isTerminal(c.stderr)
+	opens := app.Dev.Open
+	app.Dev.Open = opens && isTerminal(c.stderr)
 	if app.Dev.Open && app.Dev.Proxy == "" {
 		app.Dev.Proxy = config.DefaultProxy
 	}
@@ -209,6 +210,9 @@ func (c *cli) runDev(sources config.Sources) error {
 	}
 	debug.SetGCPercent(masterGC)
 	tell(log, notes)
+	if opens && !app.Dev.Open {
+		log.Warn("no browser is opened: the messages of relevo do not go to a terminal")
+	}
 	return c.develop(sources, app, notes, stderr, log)
 }
 
@@ -219,7 +223,7 @@ func resolveDev(sources config.Sources) (config.App, []string, error) {
 		return resolve(sources)
 	}
 	app, err = fitting(sources, app, err)
-	return app, nil, err
+	return app, sources.Remarks(), err
 }
 
 func reloadDev(sources config.Sources) (config.App, []string, error) {

@@ -95,10 +95,14 @@ func (c *cli) place(name string, files []unit.File, user, force bool, flags plac
 			wanted = append(wanted, change.Name)
 		}
 	}
-	if flags.dryRun {
-		return c.printPlanned(plan)
-	}
 	manager := systemd.Manager{User: user}
+	if flags.dryRun {
+		err := c.printPlanned(plan)
+		if flags.now {
+			c.printNow(manager, removed, wanted)
+		}
+		return err
+	}
 	if err := manager.Check(c.getenv); err != nil {
 		return err
 	}
@@ -146,6 +150,16 @@ func (c *cli) printPlanned(plan []unit.Change) error {
 		}
 	}
 	return nil
+}
+
+// printNow says what --now adds to a plan.
+func (c *cli) printNow(manager systemd.Manager, removed, wanted []string) {
+	if len(removed) > 0 {
+		fmt.Fprintln(c.stdout, "would run", manager.Command(enabling("disable", true, removed)...))
+	}
+	if len(wanted) > 0 {
+		fmt.Fprintln(c.stdout, "would run", manager.Command(enabling("enable", true, wanted)...))
+	}
 }
 
 // permission gives an error that is one of permissions its exit code.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -18,8 +19,11 @@ func (c *cli) events() *cobra.Command {
 		Use: "events [NAME]", GroupID: "talk", Args: atMostOne("NAME"), ValidArgsFunction: c.completeNames,
 		Short: "Print what happens, live, one JSON object a line",
 	}
-	cmd.Flags().Bool("json", true, "events are JSON in any case")
+	asJSON := cmd.Flags().Bool("json", true, "events are JSON in any case")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if !*asJSON {
+			return usage(errors.New("cannot print events in another form: they are JSON in any case; leave --json=false out"))
+		}
 		client, err := c.connect(cmd.Context(), first(args))
 		if err != nil {
 			return err
@@ -64,8 +68,9 @@ type targetFlags struct {
 }
 
 func (t *targetFlags) add(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&t.slot, "slot", -1, "only the worker of this slot")
-	cmd.Flags().StringVar(&t.id, "id", "", "only the worker of this id")
+	t.slot = -1
+	cmd.Flags().Var(numberFlag{&t.slot, 0}, "slot", "only the worker of this slot")
+	cmd.Flags().Var(checkedFlag{&t.id, "string", notEmpty("the id of a worker")}, "id", "only the worker of this id")
 }
 
 func (t *targetFlags) target() pool.Target {
@@ -84,6 +89,9 @@ func (c *cli) send() *cobra.Command {
 			if !json.Valid(data) {
 				return usage(fmt.Errorf("cannot send %q: it is not JSON (a string needs its quotes: '\"%s\"')", data, data))
 			}
+			if err := to.check(); err != nil {
+				return err
+			}
 			client, err := c.connect(ctx, first(args[:len(args)-1]))
 			if err != nil {
 				return err
@@ -101,6 +109,9 @@ func (c *cli) signal() *cobra.Command {
 	var to targetFlags
 	cmd := c.talking("signal [NAME] SIGNAL", "Send a signal to the workers",
 		func(ctx context.Context, args []string, asJSON bool) error {
+			if err := to.check(); err != nil {
+				return err
+			}
 			client, err := c.connect(ctx, first(args[:len(args)-1]))
 			if err != nil {
 				return err

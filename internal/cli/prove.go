@@ -21,15 +21,24 @@ import (
 )
 
 func (c *cli) prove() *cobra.Command {
-	o := prove.Options{KillEvery: 500 * time.Millisecond, Timeout: 10 * time.Second}
+	o := prove.Options{KillEvery: 500 * time.Millisecond, Timeout: 10 * time.Second, Clients: 32}
 	var connections, body string
 	var headers []string
-	var rolls *pflag.Flag
+	var f *pflag.FlagSet
 	cmd := c.talking("prove [NAME]", "Load the app while it is rolled, or its workers are killed, and count what is lost",
 		func(ctx context.Context, args []string, asJSON bool) error {
 			o.Connections, o.Body = prove.Connections(connections), []byte(body)
 			var err error
 			if o.Headers, err = parseHeaders(headers); err != nil {
+				return usage(err)
+			}
+			if o.Rolls < 0 {
+				return usage(fmt.Errorf("cannot roll %d times: write how often, 0 for a load without a roll", o.Rolls))
+			}
+			if f.Changed("rolls") && o.Rolls == 0 {
+				o.Rolls = prove.NoRolls
+			}
+			if err = proveFlags(f, o); err != nil {
 				return usage(err)
 			}
 			client, err := c.connect(ctx, first(args))
@@ -43,12 +52,6 @@ func (c *cli) prove() *cobra.Command {
 			}
 			if !strings.HasPrefix(o.URL, "http://") && !strings.HasPrefix(o.URL, "https://") && !strings.HasPrefix(o.URL, "unix:") {
 				return usage(fmt.Errorf("cannot load %q: write http://…, https://… or unix:/SOCKET:/PATH", o.URL))
-			}
-			if o.Rolls < 0 {
-				return usage(fmt.Errorf("cannot roll %d times: write how often, 0 for a load without a roll", o.Rolls))
-			}
-			if rolls.Changed && o.Rolls == 0 {
-				o.Rolls = prove.NoRolls
 			}
 			return c.runProve(ctx, client, o, asJSON)
 		})
@@ -64,19 +67,18 @@ anything was lost, else 130 after Ctrl-C (143 after TERM).`
   relevo prove web --rolls 100 --clients 64 --connections keepalive
   relevo prove web --rolls 0 --duration 30s            the load alone, to compare with
   relevo prove web --kill --duration 30s`
-	f := cmd.Flags()
+	f = cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&o.URL, "url", "", "what to load: http://…, https://… or unix:/SOCKET:/PATH (default: the app's first listener)")
+	f.Var(checkedFlag{&o.URL, "string", notEmpty("the URL")}, "url", "what to load: http://…, https://… or unix:/SOCKET:/PATH (default: the app's first listener)")
 	f.IntVar(&o.Rolls, "rolls", 0, "how many rolls (default 20, none with --kill); 0: the load alone")
-	rolls = f.Lookup("rolls")
 	f.BoolVar(&o.Kill, "kill", false, "kill the workers, one every --kill-every")
-	c.durationFlag(cmd, &o.KillEvery, "kill-every", "the time between two kills")
+	f.Var(someTime{durationFlag{&o.KillEvery}}, "kill-every", "the time between two kills")
 	c.durationFlag(cmd, &o.Duration, "duration", "how long to load at least; the rolls asked for are made in any case (default 10s without rolls)")
 	f.Lookup("duration").DefValue = ""
 	f.IntVar(&o.MinRequests, "min-requests", 0, "go on until each kind of connection has sent so many requests")
-	f.IntVar(&o.Clients, "clients", 32, "clients for each kind of connection")
+	f.Var(numberFlag{&o.Clients, 1}, "clients", "clients for each kind of connection")
 	f.StringVar(&connections, "connections", "both", "fresh, keepalive or both")
-	c.durationFlag(cmd, &o.Timeout, "timeout", "how long one request may take")
+	f.Var(someTime{durationFlag{&o.Timeout}}, "timeout", "how long one request may take")
 	f.StringVar(&o.Method, "method", "GET", "of every request")
 	f.StringVar(&body, "body", "", "of every request")
 	f.StringArrayVarP(&headers, "header", "H", nil, `"Name: value", of every request; repeatable`)

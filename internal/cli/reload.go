@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,6 +19,9 @@ func (c *cli) reload() *cobra.Command {
 	var o control.ReloadOptions
 	cmd := c.talking("reload [NAME]", "Replace all workers, one by one, without losing a request",
 		func(ctx context.Context, args []string, asJSON bool) error {
+			if err := reloadFlags(o, noWait, dryRun); err != nil {
+				return usage(err)
+			}
 			client, err := c.connect(ctx, first(args))
 			if err != nil {
 				return err
@@ -26,7 +30,7 @@ func (c *cli) reload() *cobra.Command {
 			case dryRun:
 				return c.printPlan(ctx, client, o.Force, asJSON)
 			case noWait:
-				return client.ReloadNoWait(ctx, o)
+				return c.begun(client, client.ReloadNoWait(ctx, o), asJSON)
 			}
 			return c.rollAndWait(ctx, client, asJSON, func() (pool.RollResult, error) { return client.Reload(ctx, o) })
 		})
@@ -52,6 +56,37 @@ goes back.`
 	return cmd
 }
 
+// reloadFlags says which flags of a reload contradict each other.
+func reloadFlags(o control.ReloadOptions, noWait, dryRun bool) error {
+	if dryRun && noWait {
+		return errors.New("cannot use --no-wait with --dry-run: nothing is begun; leave one out")
+	}
+	if dryRun && (o.Canary != "" || o.Share != "") {
+		return errors.New("cannot use --canary or --share with --dry-run: nothing is tried; leave them out")
+	}
+	if o.Canary == "" || o.Share == "" {
+		return nil // the configuration has the other
+	}
+	canary, err := config.ParseDuration(o.Canary)
+	if err != nil {
+		return err
+	}
+	share, err := config.ParseShare(o.Share)
+	if err != nil {
+		return err
+	}
+	return config.CheckTrial(canary, share)
+}
+
+// begun ends a command that does not wait for what it has begun. A person is told nothing
+// where all is well.
+func (c *cli) begun(client *control.Client, err error, asJSON bool) error {
+	if err != nil || !asJSON {
+		return err
+	}
+	return c.printJSON(map[string]any{"name": client.Name(), "begun": true})
+}
+
 func isDuration(text string) error { _, err := config.ParseDuration(text); return err }
 func isShare(text string) error    { _, err := config.ParseShare(text); return err }
 
@@ -65,7 +100,7 @@ func (c *cli) rollback() *cobra.Command {
 				return err
 			}
 			if noWait {
-				return client.RollbackNoWait(ctx, to)
+				return c.begun(client, client.RollbackNoWait(ctx, to), asJSON)
 			}
 			return c.rollAndWait(ctx, client, asJSON, func() (pool.RollResult, error) { return client.Rollback(ctx, to) })
 		})
@@ -74,7 +109,7 @@ Its bytes were kept; the configuration stays the present one. The file of the
 command is not touched: the next change of its bytes, or the next reload, rolls
 forward again.`
 	cmd.Example = "  relevo rollback\n  relevo releases\n  relevo rollback web --to 3f2a91"
-	cmd.Flags().StringVar(&to, "to", "", "the `HASH` of the release, or its beginning; see relevo releases")
+	cmd.Flags().Var(checkedFlag{&to, "HASH", notEmpty("the hash of a release")}, "to", "the `HASH` of the release, or its beginning; see relevo releases")
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return at once; see relevo status or relevo events")
 	return cmd
 }

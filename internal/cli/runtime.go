@@ -165,7 +165,7 @@ func withRuntime(sources config.Sources) (app config.App, notes []string, err er
 		}
 		return app, nil, err
 	}
-	return use(app, c), c.Notes, err
+	return use(app, c), slices.Concat(c.Notes, sources.Remarks()), err
 }
 
 // named has an app be called after what its command was resolved to, unless it has a name.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -31,6 +32,9 @@ one can watch a roll in the browser. It listens on ` + defaultServeAddress + ` u
 	flags := c.appFlags(cmd)
 	cmd.Flags().BoolVar(&hidden, "hidden", false, "serve files and directories that begin with a dot, too")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if hidden && len(args) == 0 {
+			return usage(errors.New("cannot serve hidden files: no directory is served; write relevo serve DIR --hidden, or leave it out"))
+		}
 		defaults, err := serveDefaults()
 		if err != nil {
 			return err

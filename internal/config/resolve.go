@@ -57,10 +57,11 @@ type resolved struct {
 	errs    []error
 	file    *reading
 	origins map[string]string // flags and variables, by key, as errors name them
+	ranks   map[string]int    // of the same
 }
 
 func (s Sources) resolve() *resolved {
-	r := &resolved{app: s.Defaults, origins: map[string]string{}}
+	r := &resolved{app: s.Defaults, origins: map[string]string{}, ranks: map[string]int{}}
 	for _, list := range []*[]string{&r.app.Command, &r.app.Env, &r.app.EnvFiles} {
 		*list = slices.Clone(*list)
 	}
@@ -86,6 +87,7 @@ func (s Sources) resolve() *resolved {
 			r.errs = append(r.errs, r.blame(p))
 		}
 	}
+	r.refuseIdle()
 	return r
 }
 
@@ -98,7 +100,7 @@ func (r *resolved) takeTexts(s Sources) {
 				if setting.Repeats {
 					texts = strings.Fields(text)
 				}
-				r.take(setting, texts, "environment variable "+variable)
+				r.take(setting, texts, "environment variable "+variable, rankVariable)
 			}
 		}
 		if texts := s.Flags[setting.Key]; len(texts) > 0 {
@@ -106,13 +108,13 @@ func (r *resolved) takeTexts(s Sources) {
 			if setting.Flag != "" {
 				origin = "flag --" + setting.Flag
 			}
-			r.take(setting, texts, origin)
+			r.take(setting, texts, origin, rankFlag)
 		}
 	}
 }
 
-func (r *resolved) take(setting Setting, texts []string, origin string) {
-	r.origins[setting.Key] = origin
+func (r *resolved) take(setting Setting, texts []string, origin string, rank int) {
+	r.origins[setting.Key], r.ranks[setting.Key] = origin, rank
 	if err := setting.set(&r.app, texts); err != nil {
 		r.errs = append(r.errs, r.blame(problem{setting.Key, err}))
 	}

@@ -32,7 +32,6 @@ type capturing struct {
 	balance  config.Balance
 	expected bool     // the generation that served when this one was made had captured listeners
 	first    bool     // there was none
-	alone    bool     // the app has one worker
 	share    *float64 // of new connections, for canaries; nil: as for others
 }
 
@@ -210,12 +209,11 @@ func (h *hold) listeners() []*upgrader.Listener {
 // programs bind; nil: they are on their own.
 func (m *Master) socketsFor(app config.App, sockets *hold) launch.Sockets {
 	if app.Capture != config.CaptureAuto {
-		m.tellUncaptured(app)
 		return nil
 	}
 	serving := m.serving()
 	return &capturing{
-		hold: sockets, stopping: m.stopping.Load, log: m.log, balance: app.Balance, alone: app.Workers == 1, share: app.CanaryShare,
+		hold: sockets, stopping: m.stopping.Load, log: m.log, balance: app.Balance, share: app.CanaryShare,
 		expected: serving != nil && serving.sockets.bound(), first: serving == nil,
 	}
 }

@@ -44,6 +44,9 @@ func (m *Master) reload(o control.ReloadOptions) (control.Wait, error) {
 		m.log.Error("reload refused: the running configuration stays", "err", err)
 		return nil, control.WithExit(fmt.Errorf("%w\n  the running configuration stays", err), control.ExitConfig)
 	}
+	if err := asked.fits(app); err != nil {
+		return nil, control.WithExit(err, control.ExitUsage)
+	}
 	g, err := m.prepare(app, "")
 	if errors.Is(err, pool.ErrHandedOver) {
 		return nil, err

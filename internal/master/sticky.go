@@ -12,9 +12,6 @@ import (
 // stick has the clients of a listener stick to slots while the worker serves.
 func (c *capturing) stick(l *upgrader.Listener, o pool.Order) {
 	c.report(l.Stick(o.ID))
-	if c.alone && c.hold.all.once.first("sticky alone") {
-		c.log.Info("balance is sticky, and there is one worker, which all clients go to")
-	}
 }
 
 // unstuck tells once where clients do not stick to workers, although that is wanted, because
@@ -27,13 +24,6 @@ func (c *capturing) unstuck(l *upgrader.Listener, o pool.Order, inherits bool) {
 	if wanted == config.BalanceSticky && c.hold.all.once.first("balance "+l.Address) {
 		c.log.Warn("all workers share one socket, although balance is sticky: that is for programs that bind their port by themselves, "+
 			"and this one takes the listener", "address", l.Address)
-	}
-}
-
-// tellUncaptured says that a balance is for what is captured.
-func (m *Master) tellUncaptured(app config.App) {
-	if app.Balance == config.BalanceSticky && m.listeners.once.first("sticky uncaptured") {
-		m.log.Warn("clients do not stick to workers, although balance is sticky: capture is off, and workers share each listener")
 	}
 }
 

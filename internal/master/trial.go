@@ -44,6 +44,19 @@ func askedTrial(o control.ReloadOptions) (t trial, err error) {
 	return t, nil
 }
 
+// fits says whether the app's rolls can be tried so. What the app itself has is its own
+// affair: a canary of 0 for one reload leaves its share without effect.
+func (t trial) fits(app config.App) error {
+	if t.Share == nil {
+		return nil
+	}
+	canary := app.Canary
+	if t.Canary != nil {
+		canary = *t.Canary
+	}
+	return config.CheckTrial(canary, *t.Share)
+}
+
 // try has the generation's canary be tried so.
 func (g *generation) try(t trial) {
 	if g.trial = t; g.capturing != nil {

@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"relevo/internal/config"
+	"relevo/internal/prove"
+)
+
+// A flag that was given and cannot have an effect is refused: an empty text, of a variable
+// that is not set, would otherwise be no flag at all, and so would a zero.
+
+// notEmpty checks the text of a flag that says what is meant.
+func notEmpty(what string) func(string) error {
+	return func(text string) error {
+		if text == "" {
+			return fmt.Errorf("cannot use an empty text as %s: write it, or leave the flag out", what)
+		}
+		return nil
+	}
+}
+
+// numberFlag is a number that is not below the least.
+type numberFlag struct {
+	value *int
+	least int
+}
+
+func (f numberFlag) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < f.least {
+		return fmt.Errorf("cannot use %q: write a whole number from %d on", text, f.least)
+	}
+	*f.value = n
+	return nil
+}
+
+func (f numberFlag) String() string {
+	if f.value == nil || *f.value < f.least {
+		return ""
+	}
+	return strconv.Itoa(*f.value)
+}
+
+func (f numberFlag) Type() string { return "int" }
+
+// someTime is a duration above 0.
+type someTime struct{ durationFlag }
+
+func (f someTime) Set(text string) error {
+	var d time.Duration
+	if err := (durationFlag{&d}).Set(text); err != nil {
+		return err
+	}
+	if d <= 0 {
+		return fmt.Errorf("cannot use %s: write a time above 0, or leave the flag out", text)
+	}
+	*f.value = d
+	return nil
+}
+
+// check says which flags name one worker in two ways, of which one would not count.
+func (t *targetFlags) check() error {
+	if t.slot >= 0 && t.id != "" {
+		return usage(errors.New("cannot use --slot and --id at the same time: each names one worker; leave one out"))
+	}
+	return nil
+}
+
+// proveFlags says which flags of prove have no effect beside the others.
+func proveFlags(flags *pflag.FlagSet, o prove.Options) error {
+	switch {
+	case flags.Changed("kill-every") && !o.Kill:
+		return errors.New("cannot use --kill-every: no worker is killed; add --kill, or leave it out")
+	case flags.Changed("duration") && o.Duration == 0 && o.MinRequests == 0 && (o.Kill || o.Rolls == prove.NoRolls):
+		return errors.New("cannot load for 0s: no roll is waited for; write --duration 10s, or leave it out")
+	}
+	return nil
+}
+
+// devFlags says which flags of dev have no effect here.
+func devFlags(s config.Sources, app config.App) error {
+	switch {
+	case s.Flags["watch_binary"] != nil && app.WatchBinary:
+		return errors.New("cannot use --watch-binary in development: what is saved is built, and each build rolls; leave it out")
+	case app.Dev.Delve && app.Dev.Package == "":
+		return errors.New("cannot use --delve: it builds a Go package for the debugger, and here a command is run; name the package, or leave it out")
+	}
+	return nil
+}

@@ -1,0 +1,213 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// idle is a setting that was given and has no effect, because of the other settings.
+type idle struct {
+	key string // of the setting; may name an item: listen[1]
+	// by is the setting that takes the effect away, where one was given; empty: one is missing.
+	by string
+	// asks: the user waits for something that never happens, and so it is refused. Else, or
+	// where a stronger source takes the effect away or it is the default, it is a remark.
+	asks bool
+	text string // of what asks, what follows "cannot": why it does not happen, and what to write
+}
+
+// Remarks tells which settings were given and have no effect, each with its place. They
+// are legal; what must not be is an error of Resolve.
+func (s Sources) Remarks() (all []string) {
+	r := s.resolve()
+	if len(r.errs) > 0 {
+		return nil
+	}
+	for _, i := range r.idle() {
+		if i.asks {
+			i.text = "it has no effect to " + i.text
+		}
+		all = append(all, r.blame(problem{i.key, errors.New(i.text)}).Error())
+	}
+	return all
+}
+
+// refuseIdle makes errors of what is asked for and never happens. Where other errors are,
+// that may be what is wrong.
+func (r *resolved) refuseIdle() {
+	if len(r.errs) > 0 {
+		return
+	}
+	for _, i := range r.idle() {
+		if r.refuses(i) {
+			r.errs = append(r.errs, r.blame(problem{i.key, fmt.Errorf("cannot %s", i.text)}))
+		}
+	}
+}
+
+// refuses says whether a setting asks for something in vain. A flag may switch off what
+// the file asks for.
+func (r *resolved) refuses(i idle) bool {
+	return i.asks && r.rank(i.by) <= r.rank(i.key) && !r.isDefault(i.key)
+}
+
+// isDefault says whether a setting has the value that it would have had anyway: a file may
+// spell all settings out.
+func (r *resolved) isDefault(key string) bool {
+	return slices.ContainsFunc(Settings(), func(s Setting) bool { return s.Key == key && s.Default != "" && s.render(&r.app) == s.Default })
+}
+
+// idle are all settings without effect.
+func (r *resolved) idle() []idle {
+	return r.app.idle(func(key string) bool { return r.rank(key) > 0 })
+}
+
+// Ranks of the sources that give settings; 0: none gives it.
+const (
+	rankFile = 1 + iota
+	rankVariable
+	rankFlag
+)
+
+// rank is that of the strongest source that gives a setting, or a member of it.
+func (r *resolved) rank(key string) int {
+	setting := problem{key: key}.setting()
+	if rank := r.ranks[setting]; rank > 0 {
+		return rank
+	}
+	if r.file == nil {
+		return 0
+	}
+	for place := range r.file.places {
+		if place == key || strings.HasPrefix(place, key+".") {
+			return rankFile
+		}
+	}
+	return 0
+}
+
+// idle are the settings that have no effect, of those that are given.
+func (a *App) idle(given func(key string) bool) (all []idle) {
+	all = slices.Concat(a.idleShare(given), a.idleBalance(given), a.Health.idle(given), a.idleHealth(given))
+	if given("limits.lifetime_jitter") && a.Limits.MaxLifetime == 0 {
+		all = append(all, idle{"limits.lifetime_jitter", "limits.max_lifetime", false,
+			`limits.lifetime_jitter has no effect: no worker is replaced for its age; write max_lifetime = "24h" beside it`})
+	}
+	if given("blocking") && a.Blocking && len(a.Listen) == 0 {
+		all = append(all, idle{"blocking", "", false, "blocking has no effect: it is for the listeners of relevo, and there is none; add one with --listen"})
+	}
+	if given("rescue") && a.Rescue != RescueOff && a.Capture == CaptureOff {
+		all = append(all, idle{"rescue", "capture", false, fmt.Sprintf("rescue = %q has no effect: capture is off, and relevo leads out only what binds its own port through it",
+			a.Rescue)})
+	}
+	return all
+}
+
+// idleShare is what takes its effect from a canary's share.
+func (a *App) idleShare(given func(key string) bool) []idle {
+	if !given("canary_share") || a.CanaryShare == nil {
+		return nil
+	}
+	without := func(why string) string {
+		return fmt.Sprintf("canary_share of %s has no effect: %s, where the canary takes clients as all others do", ShareText(*a.CanaryShare), why)
+	}
+	even := func(l Listen) bool { return l.Balance != "" && l.Balance != BalanceShared }
+	err := CheckTrial(a.Canary, *a.CanaryShare)
+	switch {
+	case err != nil && given("canary"): // development has none by default
+		return []idle{{"canary_share", "canary", true, strings.TrimPrefix(err.Error(), "cannot ")}}
+	case err != nil:
+	case a.Capture == CaptureOff:
+		return []idle{{"canary_share", "capture", false, without("capture is off, and workers share each listener")}}
+	case a.Balance == BalanceShared && !slices.ContainsFunc(a.Listen, even):
+		return []idle{{"canary_share", "balance", false, without("balance is shared, and workers accept on one socket")}}
+	}
+	return nil
+}
+
+// CheckTrial says whether a roll's canary can be tried so: for a time, with a share of the
+// new connections.
+func CheckTrial(canary time.Duration, share float64) error {
+	if canary > 0 {
+		return nil
+	}
+	return fmt.Errorf("cannot give a canary %s of the new connections: its probation is 0s, so it gets its part as all others; "+
+		"write a time for it: canary = \"10m\", or --canary 10m", ShareText(share))
+}
+
+// idleBalance is what takes its effect from the ways to share a port.
+func (a *App) idleBalance(given func(key string) bool) (all []idle) {
+	own := map[string]Balance{"balance": a.Balance}
+	for i, l := range a.Listen {
+		own[fmt.Sprintf("listen[%d]", i)] = l.Balance
+	}
+	for _, key := range slices.Sorted(maps.Keys(own)) {
+		switch b := own[key]; {
+		case !given(key) || a.Capture != CaptureOff:
+		case b == BalanceSticky:
+			all = append(all, idle{key, "capture", false,
+				"clients do not stick to workers, although balance is sticky: capture is off, and workers share each listener"})
+		case b == BalanceEven:
+			all = append(all, idle{key, "capture", false, "balance is even without effect: capture is off, and workers share each listener"})
+		}
+	}
+	switch {
+	case !given("balance") || len(all) > 0:
+	case a.Balance == BalanceSticky && a.Workers == 1:
+		all = append(all, idle{"balance", "workers", false, "balance is sticky, and there is one worker, which all clients go to: it has an effect from workers = 2 on"})
+	case a.Balance == BalanceSticky && len(a.Listen) > 0 && !slices.ContainsFunc(a.Listen, Listen.IsTCP):
+		all = append(all, idle{"balance", "listen", false,
+			fmt.Sprintf("balance is sticky without effect on %s: a Unix socket or UDP is shared by all workers", a.Listen[0])})
+	}
+	return all
+}
+
+// idle is what belongs to a check that is not asked for.
+func (h *Health) idle(given func(key string) bool) (all []idle) {
+	for _, key := range []string{"interval", "timeout", "failures", "start_period"} {
+		if given("health."+key) && !h.On() {
+			all = append(all, idle{"health." + key, "health.tcp", true, fmt.Sprintf("use health.%s without a check, for nothing is asked: "+
+				`write http = "/healthz", tcp = true or command = "./check" in [health], or --health /healthz`, key)})
+		}
+	}
+	for _, key := range []string{"status", "body", "host", "headers"} {
+		if given("health."+key) && h.HTTP == "" {
+			all = append(all, idle{"health." + key, "health.tcp", true, fmt.Sprintf("use health.%s without a check by HTTP: "+
+				`write http = "/healthz" in [health], or --health /healthz`, key)})
+		}
+	}
+	return all
+}
+
+// idleHealth is what takes its effect from a check.
+func (a *App) idleHealth(given func(key string) bool) (all []idle) {
+	h := a.Health
+	if !h.On() {
+		return nil
+	}
+	// A worker that starts is asked until nine tenths of the ready timeout (master).
+	if given("health.start_period") && h.StartPeriod > a.ReadyTimeout*9/10 {
+		all = append(all, idle{"health.start_period", "ready_timeout", false,
+			fmt.Sprintf("health.start_period of %s ends after %s where other workers serve, for ready_timeout is %s; write ready_timeout = %q",
+				DurationText(h.StartPeriod), DurationText(a.ReadyTimeout*9/10), DurationText(a.ReadyTimeout), DurationText(2*h.StartPeriod))})
+	}
+	by, why := "", ""
+	switch {
+	case a.Capture == CaptureOff:
+		by, why = "capture", "capture is off"
+	case a.Balance == BalanceShared:
+		by, why = "balance", "balance is shared"
+	}
+	for key, on := range map[string]bool{"health.http": h.HTTP != "", "health.tcp": h.TCP} {
+		if on && given(key) && by != "" {
+			all = append(all, idle{key, by, false,
+				key + " asks the pool as a whole, and no worker is replaced for it: " + why + `, and workers share each socket; command = "./check" asks each worker`})
+		}
+	}
+	slices.SortFunc(all, func(a, b idle) int { return strings.Compare(a.key, b.key) })
+	return all
+}
