@@ -46,9 +46,9 @@ func TestBlocking(t *testing.T) {
 		l.File().Close()
 	}
 
-	if _, kept, _, err := h.Set(wanted(t, "a=127.0.0.1:0", "b=127.0.0.1:0,blocking", "c=udp:127.0.0.1:0,blocking")); err != nil || len(kept) != 3 {
-		t.Fatalf("kept %v, %v", kept, err)
+	if change, err := h.Set(wanted(t, "a=127.0.0.1:0", "b=127.0.0.1:0,blocking", "c=udp:127.0.0.1:0,blocking")); err != nil || len(change.Kept) != 3 {
+		t.Fatalf("kept %v, %v", change.Kept, err)
 	} else {
-		want("by another configuration", kept, false, true, true)
+		want("by another configuration", change.Kept, false, true, true)
 	}
 }

@@ -33,8 +33,8 @@ func TestRetireParkAndBack(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if _, _, removed, err := u.Set(nil); err != nil || len(removed) != 1 {
-				t.Fatalf("removed %v, %v", removed, err)
+			if change, err := u.Set(nil); err != nil || len(change.Removed) != 1 {
+				t.Fatalf("removed %v, %v", change.Removed, err)
 			}
 			// In the queue before it retires: they must be served.
 			waiting := connect(t, network, l.Address, 20)
@@ -72,15 +72,15 @@ func TestRetireParkAndBack(t *testing.T) {
 			wantServed(t, network, l.Address)
 			must(retire(u, l))
 			must(u.Park(l))
-			if _, kept, _, err := u.Set(config); err != nil || len(kept) != 1 || kept[0] != l {
-				t.Fatalf("kept %v, %v", kept, err)
+			if change, err := u.Set(config); err != nil || len(change.Kept) != 1 || change.Kept[0] != l {
+				t.Fatalf("kept %v, %v", change.Kept, err)
 			}
 			last := spawn(t, "accept", []*os.File{l.File()}) // a parked TCP listener ended the other
 			last.line()
 			wantServed(t, network, l.Address)
 
 			must(retire(u, l))
-			if _, _, _, err := u.Set(nil); err != nil {
+			if _, err := u.Set(nil); err != nil {
 				t.Fatal(err)
 			}
 			must(u.CloseListener(l)) // though the worker still holds it

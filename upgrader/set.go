@@ -8,55 +8,41 @@ import (
 	"relevo/internal/config"
 )
 
+// Change is what Set has done to the listeners.
+type Change struct {
+	Added   []*Listener // opened
+	Kept    []*Listener // of before, with the same network and address
+	Removed []*Listener // wanted no more: they go on serving
+}
+
 // Set makes the listeners those of a new configuration: it opens what is new, all
 // or none, and keeps what has the same network and address, under its new name,
-// mode, backlog and way of waiting. What is wanted no more is returned as removed and goes on
-// serving, so that nothing is lost if its workers are never replaced: Retire,
-// Park and CloseListener take it away step by step, and a Set that wants it again
-// brings it back.
-func (u *Upgrader) Set(wanted []config.Listen) (added, kept, removed []*Listener, err error) {
+// mode, backlog and way of waiting. What is wanted no more goes on serving, so that
+// nothing is lost if its workers are never replaced: Retire, Park and CloseListener
+// take it away step by step, and a Set that wants it again brings it back.
+func (u *Upgrader) Set(wanted []config.Listen) (Change, error) {
 	u.mu.Lock()
-	added, kept, removed, err = u.set(wanted)
+	change, err := u.set(wanted)
 	end, replaced := u.watch(), u.takeFound()
 	u.mu.Unlock()
 	end()
 	u.tell(replaced)
-	return added, kept, removed, err
+	return change, err
 }
 
 // set holds u.mu.
-func (u *Upgrader) set(wanted []config.Listen) (added, kept, removed []*Listener, err error) {
+func (u *Upgrader) set(wanted []config.Listen) (c Change, err error) {
 	matches := match(wanted, u.all())
-	if added, err = u.activate(wanted, matches); err != nil {
-		return nil, nil, nil, errors.Join(err, closeAll(added))
+	if c.Added, err = u.openMissing(wanted, matches); err != nil {
+		return Change{}, errors.Join(err, closeAll(c.Added))
 	}
-	for i, w := range wanted {
-		if matches[i] != nil {
-			continue
-		}
-		l, err := bind(w, u.siblings)
-		if err != nil {
-			return nil, nil, nil, errors.Join(err, closeAll(added))
-		}
-		matches[i], added = l, append(added, l)
-	}
-	// They get known when all are open.
-	for i, l := range added {
-		if err := u.keep(l); err != nil {
-			for _, kept := range added[:i] {
-				u.dropFile(kept)
-			}
-			return nil, nil, nil, errors.Join(err, closeAll(added))
-		}
-	}
-	for _, l := range added {
+	for _, l := range c.Added {
 		u.hangups.add(l)
 	}
 	before := u.all()
 	for i, w := range wanted {
-		l := matches[i]
-		if slices.Contains(before, l) {
-			kept = append(kept, l)
+		if l := matches[i]; slices.Contains(before, l) {
+			c.Kept = append(c.Kept, l)
 			if err := u.adjust(l, w); err != nil {
 				u.log.Error("listener is not as configured", "listener", l.Name, "address", l.Address, "err", err)
 			}
@@ -64,11 +50,38 @@ func (u *Upgrader) set(wanted []config.Listen) (added, kept, removed []*Listener
 	}
 	for _, l := range before {
 		if !slices.Contains(matches, l) {
-			removed = append(removed, l)
+			c.Removed = append(c.Removed, l)
 		}
 	}
-	u.listeners, u.leaving = matches, removed
-	return added, kept, slices.Clone(removed), nil
+	u.listeners, u.leaving = matches, slices.Clone(c.Removed)
+	return c, nil
+}
+
+// openMissing opens what is wanted and has no match, and adds it to the matches. With an
+// error it returns what has to be closed again. The store gets them when all are open.
+func (u *Upgrader) openMissing(wanted []config.Listen, matches []*Listener) (opened []*Listener, err error) {
+	if opened, err = u.activate(wanted, matches); err != nil {
+		return opened, err
+	}
+	for i, w := range wanted {
+		if matches[i] != nil {
+			continue
+		}
+		l, err := bind(w, u.siblings)
+		if err != nil {
+			return opened, err
+		}
+		matches[i], opened = l, append(opened, l)
+	}
+	for i, l := range opened {
+		if err := u.keep(l); err != nil {
+			for _, kept := range opened[:i] {
+				u.dropFile(kept)
+			}
+			return opened, err
+		}
+	}
+	return opened, nil
 }
 
 // match finds for each wanted listener the one that holds its address, nil where

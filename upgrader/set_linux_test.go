@@ -29,12 +29,12 @@ func TestSet(t *testing.T) {
 	}
 	a, b, udp := first[0], first[1], first[2]
 	files := openFiles(t)
-	added, kept, removed, err := u.Set(wanted(t, "d=127.0.0.2:0", "web=127.0.0.1:0,backlog=7", "b=unix:"+path+",mode=0666"))
+	change, err := u.Set(wanted(t, "d=127.0.0.2:0", "web=127.0.0.1:0,backlog=7", "b=unix:"+path+",mode=0666"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if names(added) != "d" || !slices.Equal(kept, []*upgrader.Listener{a, b}) || !slices.Equal(removed, []*upgrader.Listener{udp}) {
-		t.Errorf("added %s, kept %s, removed %s", names(added), names(kept), names(removed))
+	if names(change.Added) != "d" || !slices.Equal(change.Kept, []*upgrader.Listener{a, b}) || !slices.Equal(change.Removed, []*upgrader.Listener{udp}) {
+		t.Errorf("added %s, kept %s, removed %s", names(change.Added), names(change.Kept), names(change.Removed))
 	}
 	if got := names(u.Listeners()); got != "d web b" {
 		t.Errorf("the listeners are %s", got)
@@ -70,18 +70,18 @@ func TestSetPortZero(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, kept, _, err := u.Set(wanted(t, "b=127.0.0.1:0", "a=127.0.0.1:0"))
-	if err != nil || !slices.Equal(kept, []*upgrader.Listener{first[1], first[0]}) {
-		t.Errorf("kept %s, %v", names(kept), err)
+	change, err := u.Set(wanted(t, "b=127.0.0.1:0", "a=127.0.0.1:0"))
+	if err != nil || !slices.Equal(change.Kept, []*upgrader.Listener{first[1], first[0]}) {
+		t.Errorf("kept %s, %v", names(change.Kept), err)
 	}
-	added, kept, _, err := u.Set(wanted(t, "b=127.0.0.1:0", "c=127.0.0.1:0", "a=127.0.0.1:0"))
-	if err != nil || names(added) != "c" || names(kept) != "b a" {
-		t.Errorf("added %s, kept %s, %v", names(added), names(kept), err)
+	change, err = u.Set(wanted(t, "b=127.0.0.1:0", "c=127.0.0.1:0", "a=127.0.0.1:0"))
+	if err != nil || names(change.Added) != "c" || names(change.Kept) != "b a" {
+		t.Errorf("added %s, kept %s, %v", names(change.Added), names(change.Kept), err)
 	}
-	if _, _, _, err := u.Set(wanted(t, "b=127.0.0.1:0", "c=127.0.0.1:0", "d=127.0.0.1:0", "a=tcp4:127.0.0.1:0")); err != nil {
+	if _, err := u.Set(wanted(t, "b=127.0.0.1:0", "c=127.0.0.1:0", "d=127.0.0.1:0", "a=tcp4:127.0.0.1:0")); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, _, err := u.Set(wanted(t, "b=127.0.0.1:0", "c=127.0.0.1:0", "d=127.0.0.1:0", "e=tcp4:127.0.0.1:0", "a=127.0.0.1:0")); err != nil {
+	if _, err := u.Set(wanted(t, "b=127.0.0.1:0", "c=127.0.0.1:0", "d=127.0.0.1:0", "e=tcp4:127.0.0.1:0", "a=127.0.0.1:0")); err != nil {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
@@ -108,7 +108,7 @@ func TestSetFails(t *testing.T) {
 	}
 	defer busy.Close()
 	files := openFiles(t)
-	_, _, _, err = u.Set(wanted(t, "z=127.0.0.1:0,backlog=3", "b=unix:"+path, "c="+busy.Addr().String()))
+	_, err = u.Set(wanted(t, "z=127.0.0.1:0,backlog=3", "b=unix:"+path, "c="+busy.Addr().String()))
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		t.Fatalf("error %v", err)
 	}

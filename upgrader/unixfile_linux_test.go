@@ -36,7 +36,7 @@ func TestForeignDirectoryLock(t *testing.T) {
 	h, listeners := newHealer(t, "unix:"+path)
 	lockDir(t, filepath.Dir(path))
 	lockDir(t, filepath.Dir(other))
-	_, _, _, err := h.Set(wanted(t, "unix:"+path, "more=unix:"+other))
+	_, err := h.Set(wanted(t, "unix:"+path, "more=unix:"+other))
 	wantContains(t, err, "cannot listen on unix:"+other, "holds a lock (flock) on "+filepath.Dir(other), "pid ", "end it")
 	order(spawn(t, "abuse", []*os.File{listeners[0].File()}), "shutdown")
 	if healed := h.next(); healed.Err != nil {
@@ -65,7 +65,7 @@ func TestRemovedFile(t *testing.T) {
 		if lost := h.Lost(); len(lost) != 1 || !strings.Contains(lost[0], path+" was removed") {
 			t.Errorf("lost are %q", lost)
 		}
-		if _, _, _, err := h.Set(wanted(t, "unix:"+path+option)); err != nil {
+		if _, err := h.Set(wanted(t, "unix:"+path+option)); err != nil {
 			t.Fatal(err)
 		}
 		if healed := h.next(); healed.Err != nil || !healed.Renewed || !healed.Outside || healed.What != "its file was removed" || healed.At.IsZero() {
@@ -110,7 +110,7 @@ func TestReplacedFile(t *testing.T) {
 			if lost := h.Lost(); len(lost) != 1 || !strings.Contains(lost[0], "another program has put its own file at "+path) {
 				t.Errorf("lost are %q", lost)
 			}
-			if _, _, _, err := h.Set(wanted(t, "unix:"+path+",mode=0604")); err != nil {
+			if _, err := h.Set(wanted(t, "unix:"+path+",mode=0604")); err != nil {
 				t.Fatal(err)
 			}
 			wantContains(t, h.next().Err, path+" is another program's now")
@@ -233,8 +233,8 @@ func TestAbstract(t *testing.T) {
 		}
 	}
 	served("unparked", h.Upgrader)
-	if _, kept, _, err := h.Set(wanted(t, "unix:"+name)); err != nil || len(kept) != 1 {
-		t.Errorf("kept %v, %v", kept, err)
+	if change, err := h.Set(wanted(t, "unix:"+name)); err != nil || len(change.Kept) != 1 {
+		t.Errorf("kept %v, %v", change.Kept, err)
 	}
 	served("kept", h.Upgrader)
 	next := inherited(t, h.Upgrader)
@@ -270,8 +270,8 @@ func TestAbstractActivated(t *testing.T) {
 		}
 		u, _ := newUpgrader(t)
 		u.Activate([]upgrader.Socket{{Name: "other", FD: fd, Own: own}})
-		if added, _, _, err := u.Set(wanted(t, "web=unix:"+name)); err != nil || len(added) != 1 || added[0].Address != name {
-			t.Errorf("own %v: added %v, %v", own, added, err)
+		if change, err := u.Set(wanted(t, "web=unix:"+name)); err != nil || len(change.Added) != 1 || change.Added[0].Address != name {
+			t.Errorf("own %v: change.Added %v, %v", own, change.Added, err)
 		}
 		if err := errors.Join(raw.Close(), conn.Close(), u.Close()); err != nil {
 			t.Error(err)

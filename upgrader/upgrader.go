@@ -63,7 +63,7 @@ func (u *Upgrader) OnHealed(tell func(Healed)) { u.healed = tell }
 
 // Listen opens all sockets or none.
 func (u *Upgrader) Listen(wanted []config.Listen) ([]*Listener, error) {
-	_, _, _, err := u.Set(wanted)
+	_, err := u.Set(wanted)
 	return u.Listeners(), err
 }
 

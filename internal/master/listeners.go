@@ -44,7 +44,7 @@ type hold struct {
 func (l *listeners) acquire(wanted []config.Listen) (*hold, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, _, _, err := l.upgrader.Set(wanted); err != nil {
+	if _, err := l.upgrader.Set(wanted); err != nil {
 		return nil, noRoom(wanted, l.rivals.name(err))
 	}
 	h := &hold{all: l, held: l.upgrader.Listeners()}
@@ -86,14 +86,14 @@ func (h *hold) release() (err error) {
 func (l *listeners) revert() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, _, _, err := l.upgrader.Set(l.serving)
+	_, err := l.upgrader.Set(l.serving)
 	return err
 }
 
 // discard closes a socket that may be left of a generation that never served.
 func (l *listeners) discard(socket *upgrader.Listener) error {
 	if slices.Contains(l.upgrader.Listeners(), socket) {
-		if _, _, _, err := l.upgrader.Set(l.serving); err != nil {
+		if _, err := l.upgrader.Set(l.serving); err != nil {
 			return err
 		}
 	}
@@ -124,7 +124,7 @@ func (h *hold) serve(wanted []config.Listen) error {
 	h.all.mu.Lock()
 	wanted = append(slices.Clone(wanted), h.captured()...)
 	h.all.serving = wanted
-	_, _, _, err := h.all.upgrader.Set(wanted)
+	_, err := h.all.upgrader.Set(wanted)
 	h.all.mu.Unlock()
 	return errors.Join(err, h.align(h.all.upgrader.Park))
 }
