@@ -157,9 +157,6 @@ func seatFile(listener int, name string) string {
 	return fmt.Sprintf("%s%d.%s", seatPrefix, listener, name)
 }
 
-// IsSeatFile says whether a name is that of a worker's own socket.
-func IsSeatFile(name string) bool { return strings.HasPrefix(name, seatPrefix) }
-
 // seated is the group if the worker has a seat in it, else nil.
 func (s *seating) seated(worker string) *listeners.Group {
 	s.mu.Lock()

@@ -271,7 +271,7 @@ func TestAbstractActivated(t *testing.T) {
 		u, _ := newUpgrader(t)
 		u.Activate([]upgrader.Socket{{Name: "other", FD: fd, Own: own}})
 		if change, err := u.Set(wanted(t, "web=unix:"+name)); err != nil || len(change.Added) != 1 || change.Added[0].Address != name {
-			t.Errorf("own %v: change.Added %v, %v", own, change.Added, err)
+			t.Errorf("own %v: added %v, %v", own, change.Added, err)
 		}
 		if err := errors.Join(raw.Close(), conn.Close(), u.Close()); err != nil {
 			t.Error(err)

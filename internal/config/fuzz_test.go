@@ -38,12 +38,12 @@ func FuzzLoad(f *testing.F) {
 				t.Fatalf("resolved, but not valid: %v", err)
 			}
 		}
-		again, err := resolveText(Render(app))
+		again, err := resolveText(render(app))
 		if err != nil {
-			t.Fatalf("cannot be read again: %v\n%s", err, Render(app))
+			t.Fatalf("cannot be read again: %v\n%s", err, render(app))
 		}
 		if diff := cmp.Diff(app, again, cmpopts.EquateEmpty()); diff != "" {
-			t.Errorf("comes back another:\n%s\n%s", diff, Render(app))
+			t.Errorf("comes back another:\n%s\n%s", diff, render(app))
 		}
 		if changes := Diff(app, again); changes != nil {
 			t.Errorf("differs: %v", changes)

@@ -214,3 +214,11 @@ func tableOf[T any](key, flag string, k named[T], applies Applies, field func(*A
 		schema: schema{"type": "object", "additionalProperties": k.schema},
 	}
 }
+
+// place splits the key into its table, empty above the first, and its name there.
+func (s Setting) place() (table, name string) {
+	if dot := strings.LastIndexByte(s.Key, '.'); dot >= 0 {
+		return s.Key[:dot], s.Key[dot+1:]
+	}
+	return "", s.Key
+}

@@ -30,9 +30,9 @@ const (
 // waits.
 type Channel struct {
 	conn  io.ReadWriteCloser
-	lines *Reader       // of the reading goroutine
-	torn  bool          // a line may have been lost before this one's first
-	limit *throttle     // nil: none
+	lines *Reader // of the reading goroutine
+	torn  bool    // a line may have been lost before this one's first
+	limit *throttle
 	wake  chan struct{} // capacity 1: a hint that there is something to write
 	done  chan struct{} // closed by Close and Detach
 	gone  sync.WaitGroup
@@ -47,34 +47,20 @@ type Channel struct {
 	deaf     bool // the peer reads no more
 }
 
-// NewChannel starts reading and writing. Each message goes to deliver; ended is
-// called once, last, with the reason: io.EOF if the peer closed its end. Both
-// are called from one goroutine.
-func NewChannel(conn io.ReadWriteCloser, deliver func(Message), ended func(error)) *Channel {
-	return newChannel(conn, Rest{}, deliver, ended, nil)
-}
-
-// NewThrottledChannel is NewChannel for a peer that may say 2,000 messages a
-// second, and 5,000 at once; of a long one each 4 KiB count. Of one that says
-// more less is read, so that its writes wait, and flooding is called from time to
-// time, as deliver is.
-func NewThrottledChannel(conn io.ReadWriteCloser, deliver func(Message), ended func(error), flooding func(Flood)) *Channel {
-	return ResumeChannel(conn, Rest{}, deliver, ended, flooding)
-}
-
-// ResumeChannel is NewThrottledChannel for a connection that another Channel was
-// detached from.
-func ResumeChannel(conn io.ReadWriteCloser, rest Rest, deliver func(Message), ended func(error), flooding func(Flood)) *Channel {
+// NewChannel starts reading and writing, where another Channel of the connection has
+// left off; the zero Rest is that of a new connection. Each message goes to deliver;
+// ended is called once, last, with the reason: io.EOF if the peer closed its end. All
+// three functions are called from one goroutine.
+//
+// The peer may say 2,000 messages a second, and 5,000 at once; of a long one each 4 KiB
+// count. Of one that says more less is read, so that its writes wait, and flooding is
+// called from time to time.
+func NewChannel(conn io.ReadWriteCloser, rest Rest, deliver func(Message), ended func(error), flooding func(Flood)) *Channel {
 	if socket, ok := conn.(syscall.Conn); ok {
 		_ = acceptDescriptors(socket, false) // it may come from a master that did not
 	}
-	limit := &throttle{bucket: newBucket(channelRate, channelBurst, time.Now()), tell: flooding}
-	return newChannel(conn, rest, deliver, ended, limit)
-}
-
-func newChannel(conn io.ReadWriteCloser, rest Rest, deliver func(Message), ended func(error), limit *throttle) *Channel {
 	c := &Channel{
-		conn: conn, lines: NewReader(rest.before(conn)), torn: rest.Torn, limit: limit,
+		conn: conn, lines: NewReader(rest.before(conn)), torn: rest.Torn, limit: newThrottle(flooding),
 		wake: make(chan struct{}, 1), done: make(chan struct{}), state: rest.State,
 	}
 	for _, line := range rest.Unsent {
@@ -199,9 +185,7 @@ func (c *Channel) read(deliver func(Message)) error {
 		}
 		c.torn = false
 		deliver(m)
-		if c.limit != nil {
-			c.limit.pace(m, c.done)
-		}
+		c.limit.pace(m, c.done)
 		select {
 		case <-c.done:
 			return ErrClosed

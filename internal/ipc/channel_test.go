@@ -28,9 +28,9 @@ func newLink(t *testing.T) *link {
 		t.Fatal(err)
 	}
 	l := &link{peer: worker, delivered: make(chan Message, 10000), ended: make(chan error, 2)}
-	l.channel = NewChannel(master,
+	l.channel = NewChannel(master, Rest{},
 		func(m Message) { l.delivered <- m },
-		func(err error) { l.ended <- err; close(l.delivered) })
+		func(err error) { l.ended <- err; close(l.delivered) }, func(Flood) {})
 	t.Cleanup(func() {
 		l.channel.Close()
 		l.channel.Wait()

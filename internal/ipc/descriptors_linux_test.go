@@ -220,7 +220,7 @@ func TestChannelSlowClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
 		conn := &slowSocket{Conn: ours, slowClose: true, end: make(chan struct{})}
-		c := NewChannel(conn, func(Message) {}, func(error) {})
+		c := NewChannel(conn, Rest{}, func(Message) {}, func(error) {}, func(Flood) {})
 		closed := make(chan error, 1)
 		go func() { closed <- c.Close() }()
 		synctest.Wait()
@@ -242,7 +242,7 @@ func TestDetachSlowRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
 		conn := &slowSocket{Conn: ours, slowRead: true, end: make(chan struct{})}
-		c := NewChannel(conn, func(Message) {}, func(error) {})
+		c := NewChannel(conn, Rest{}, func(Message) {}, func(error) {}, func(Flood) {})
 		began := time.Now()
 		if _, err := c.Detach(); err == nil || time.Since(began) > closePatience {
 			t.Errorf("Detach: %v after %v", err, time.Since(began))

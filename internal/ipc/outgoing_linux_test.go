@@ -44,7 +44,7 @@ func TestSendSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer worker.Close()
-	c := NewChannel(master, func(Message) {}, func(error) {})
+	c := NewChannel(master, Rest{}, func(Message) {}, func(error) {}, func(Flood) {})
 	defer c.Wait()
 	defer c.Close()
 	for _, file := range []*os.File{os.Stdin, nil} {
@@ -83,7 +83,7 @@ func TestSocketWithheld(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer worker.Close()
-	c := NewChannel(master, func(Message) {}, func(error) {})
+	c := NewChannel(master, Rest{}, func(Message) {}, func(error) {}, func(Flood) {})
 	long := []byte(`"` + strings.Repeat("x", MaxLine-2) + `"`)
 	for _, line := range [][]byte{long, []byte("1")} {
 		if err := c.SendSocket(line, nil); err != nil {
@@ -106,7 +106,7 @@ func TestSocketWithheld(t *testing.T) {
 	if !rest.Withheld {
 		t.Error("nothing says that a descriptor waits")
 	}
-	next := ResumeChannel(master, rest, func(Message) {}, func(error) {}, func(Flood) {})
+	next := NewChannel(master, rest, func(Message) {}, func(error) {}, func(Flood) {})
 	defer next.Wait()
 	defer next.Close()
 	var all []byte

@@ -57,13 +57,13 @@ func TestLastWords(t *testing.T) {
 	}
 	var c *Channel
 	made, heard, ended := make(chan struct{}), 0, make(chan error, 1)
-	c = NewChannel(master, func(Message) {
+	c = NewChannel(master, Rest{}, func(Message) {
 		<-made
 		for heard == 0 && c.Send(app(`"`+text+`"`)) != ErrClosed { // until the writer has noticed
 			runtime.Gosched()
 		}
 		heard++
-	}, func(err error) { ended <- err })
+	}, func(err error) { ended <- err }, func(Flood) {})
 	worker.Close()
 	close(made)
 	if err := receive(t, ended, "the end"); err != io.EOF && !errors.Is(err, syscall.ECONNRESET) {
@@ -150,12 +150,12 @@ func TestDeliverMaySend(t *testing.T) {
 	defer worker.Close()
 	var c *Channel
 	known := make(chan struct{})
-	c = NewChannel(master, func(m Message) {
+	c = NewChannel(master, Rest{}, func(m Message) {
 		<-known
 		if err := c.Send(m); err != nil {
 			t.Error(err)
 		}
-	}, func(error) {})
+	}, func(error) {}, func(Flood) {})
 	close(known)
 	defer c.Wait()
 	defer c.Close()

@@ -28,7 +28,7 @@ func (l *link) resume(t *testing.T, rest Rest) *link {
 		t.Fatal(err)
 	}
 	next := &link{peer: l.peer, delivered: make(chan Message, 10000), ended: make(chan error, 2)}
-	next.channel = ResumeChannel(l.channel.conn, rest,
+	next.channel = NewChannel(l.channel.conn, rest,
 		func(m Message) { next.delivered <- m },
 		func(err error) { next.ended <- err; close(next.delivered) }, func(Flood) {})
 	t.Cleanup(func() { next.channel.Close(); next.channel.Wait() })
@@ -167,7 +167,7 @@ func TestRestCounts(t *testing.T) {
 	defer theirs.Close()
 	const lines = 100
 	line := append(bytes.Repeat([]byte("x"), maxQueued/lines-lineCost-1), '\n')
-	c := ResumeChannel(ours, Rest{Unsent: slices.Repeat([][]byte{line}, lines)}, func(Message) {}, func(error) {}, func(Flood) {})
+	c := NewChannel(ours, Rest{Unsent: slices.Repeat([][]byte{line}, lines)}, func(Message) {}, func(error) {}, func(Flood) {})
 	defer func() { c.Close(); c.Wait() }()
 	if err := c.Send(Status{Text: strings.Repeat("y", 2*len(line))}); !errors.Is(err, ErrFull) {
 		t.Errorf("Send: %v, want %v", err, ErrFull)

@@ -3,6 +3,8 @@ package ipc
 import (
 	"bytes"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // What a worker may say on its channel. What is over it is not lost, only read
@@ -15,22 +17,29 @@ const (
 
 // throttle slows down the reading of a channel.
 type throttle struct {
-	bucket bucket
-	flood  flood
-	tell   func(Flood)
+	limiter *rate.Limiter
+	flood   flood
+	tell    func(Flood)
 }
+
+func newThrottle(tell func(Flood)) *throttle {
+	return &throttle{limiter: rate.NewLimiter(channelRate, channelBurst), tell: tell}
+}
+
+// smallDebt is not waited for: one timer serves for many messages.
+const smallDebt = 50 * time.Millisecond
 
 // pace waits where the peer says more than it may, but not longer than until
 // done.
 func (t *throttle) pace(m Message, done <-chan struct{}) {
 	now := time.Now()
-	wait := t.bucket.spend(now, 1+float64(size(m))/perToken)
-	if t.bucket.tokens < 0 {
+	wait := t.limiter.ReserveN(now, cost(m)).DelayFrom(now)
+	if wait > 0 {
 		if told, due := t.flood.add(now); due {
 			t.tell(told)
 		}
 	}
-	if wait == 0 {
+	if wait < smallDebt {
 		return
 	}
 	timer := time.NewTimer(wait)
@@ -41,14 +50,17 @@ func (t *throttle) pace(m Message, done <-chan struct{}) {
 	}
 }
 
-func size(m Message) int {
+// cost is how many messages one counts as. It is far below channelBurst, over which the
+// limiter would refuse it.
+func cost(m Message) int {
+	size := 0
 	switch m := m.(type) {
 	case App:
-		return len(m.Data)
+		size = len(m.Data)
 	case Status:
-		return len(m.Text)
+		size = len(m.Text)
 	}
-	return 0
+	return 1 + size/perToken
 }
 
 // What one process may send to the notify socket. What is over it is dropped,
@@ -67,7 +79,7 @@ type senders struct {
 }
 
 type sender struct {
-	datagrams, words bucket
+	datagrams, words *rate.Limiter
 	flood            flood
 }
 
@@ -77,12 +89,12 @@ func (s *senders) admit(from Sender, datagram []byte, now time.Time) bool {
 	if one == nil {
 		s.makeRoom(now)
 		one = &sender{
-			datagrams: newBucket(notifyRate, notifyBurst, now),
-			words:     newBucket(wordRate, wordBurst, now),
+			datagrams: rate.NewLimiter(notifyRate, notifyBurst),
+			words:     rate.NewLimiter(wordRate, wordBurst),
 		}
 		s.byPID[from.PID] = one
 	}
-	if one.datagrams.take(now) || changesState(datagram) && one.words.take(now) {
+	if one.datagrams.AllowN(now, 1) || changesState(datagram) && one.words.AllowN(now, 1) {
 		return true
 	}
 	if told, due := one.flood.add(now); due && s.tell != nil {
@@ -98,7 +110,7 @@ func (s *senders) makeRoom(now time.Time) {
 		return
 	}
 	for pid, one := range s.byPID {
-		if now.Sub(one.datagrams.last) > notifyBurst/notifyRate*time.Second {
+		if one.datagrams.TokensAt(now) >= notifyBurst {
 			delete(s.byPID, pid)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // A worker that writes without a pause is read at the rate that it may have, and
@@ -15,7 +17,7 @@ func TestThrottledChannel(t *testing.T) {
 		ours, theirs := net.Pipe()
 		delivered, floods, ended := 0, []Flood(nil), make(chan struct{})
 		began := time.Now()
-		c := NewThrottledChannel(ours, func(Message) { delivered++ }, func(error) { close(ended) },
+		c := NewChannel(ours, Rest{}, func(Message) { delivered++ }, func(error) { close(ended) },
 			func(f Flood) { floods = append(floods, f) })
 		const all = channelBurst + 12*channelRate
 		go func() {
@@ -40,10 +42,10 @@ func TestThrottledChannel(t *testing.T) {
 // A long message counts for many.
 func TestThrottleCountsBytes(t *testing.T) {
 	now := time.Now()
-	b := newBucket(channelRate, channelBurst, now)
+	limiter := rate.NewLimiter(channelRate, channelBurst)
 	line := App{Data: make([]byte, MaxLine)}
 	n := 0
-	for b.spend(now, 1+float64(size(line))/perToken) == 0 {
+	for limiter.AllowN(now, cost(line)) {
 		n++
 	}
 	if n < 10 || n > 30 {
@@ -56,7 +58,7 @@ func TestThrottledChannelCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
 		defer theirs.Close()
-		c := NewThrottledChannel(ours, func(Message) {}, func(error) {}, func(Flood) {})
+		c := NewChannel(ours, Rest{}, func(Message) {}, func(error) {}, func(Flood) {})
 		go func() {
 			for {
 				if _, err := fmt.Fprintln(theirs, 1); err != nil {

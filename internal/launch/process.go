@@ -111,7 +111,7 @@ func (p *Process) listen(o pool.Order, from ends, l processLegacy) {
 		close(p.channelEnded)
 		return
 	}
-	p.channel = ipc.ResumeChannel(from.channel, *l.Channel, p.said, func(err error) {
+	p.channel = ipc.NewChannel(from.channel, *l.Channel, p.said, func(err error) {
 		p.disconnected(err)
 		if p.primary != nil {
 			p.primary.Ended()

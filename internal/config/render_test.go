@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Render returns the app as a configuration file: every setting that has a value.
-func Render(app App) string {
+// render returns the app as a configuration file: every setting that has a value.
+func render(app App) string {
 	var b strings.Builder
 	table := ""
 	enter := func(name string) {
@@ -34,12 +34,4 @@ func Render(app App) string {
 		}
 	}
 	return b.String()
-}
-
-// place splits the key into its table, empty above the first, and its name there.
-func (s Setting) place() (table, name string) {
-	if dot := strings.LastIndexByte(s.Key, '.'); dot >= 0 {
-		return s.Key[:dot], s.Key[dot+1:]
-	}
-	return "", s.Key
 }
