@@ -13,7 +13,6 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,6 +23,14 @@ type Notifier struct {
 	address string // of the manager's socket; empty: nobody listens
 	failed  func(error)
 }
+
+// What is said to the manager in these words has no value that varies (sd_notify(3)).
+const (
+	notifyReady     = "READY=1"
+	notifyReloading = "RELOADING=1"
+	notifyStopping  = "STOPPING=1"
+	notifyWatchdog  = "WATCHDOG=1"
+)
 
 // sendPatience is how long a message may wait for room in the manager's queue,
 // which holds hundreds of them.
@@ -44,7 +51,7 @@ func NewNotifier(getenv func(string) string, failed func(error)) *Notifier {
 }
 
 // Ready says that the service serves, for the first time or after Reloading.
-func (n *Notifier) Ready(status string) { n.notify(daemon.SdNotifyReady, statusLine(status)) }
+func (n *Notifier) Ready(status string) { n.notify(notifyReady, statusLine(status)) }
 
 // Status is the line that systemctl status shows.
 func (n *Notifier) Status(status string) { n.notify(statusLine(status)) }
@@ -57,11 +64,11 @@ func (n *Notifier) Reloading(status string) {
 	if n.address == "" || unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) != nil {
 		return
 	}
-	n.notify(daemon.SdNotifyReloading, "MONOTONIC_USEC="+strconv.FormatInt(now.Nano()/1000, 10), statusLine(status))
+	n.notify(notifyReloading, "MONOTONIC_USEC="+strconv.FormatInt(now.Nano()/1000, 10), statusLine(status))
 }
 
 // Stopping says that the service is on its way out.
-func (n *Notifier) Stopping(status string) { n.notify(daemon.SdNotifyStopping, statusLine(status)) }
+func (n *Notifier) Stopping(status string) { n.notify(notifyStopping, statusLine(status)) }
 
 // MainPID says which process is the service's main one from now on. With
 // NotifyAccess=main the manager believes only the present main process: the old
@@ -81,7 +88,7 @@ func (n *Notifier) Alive() {
 	if n.address == "" {
 		return
 	}
-	if err := send(n.address, daemon.SdNotifyWatchdog, nil, 0); err != nil && !errors.Is(err, unix.EAGAIN) {
+	if err := send(n.address, notifyWatchdog, nil, 0); err != nil && !errors.Is(err, unix.EAGAIN) {
 		n.failed(err)
 	}
 }

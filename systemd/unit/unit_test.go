@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/unit"
 	"github.com/google/go-cmp/cmp"
 
 	"relevo/internal/config"
@@ -99,16 +98,21 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// value returns what another reader of units finds under a key.
+// value returns what is under a key (systemd.syntax(7)). No unit continues a line.
 func value(t *testing.T, f File, section, key string) (values []string) {
 	t.Helper()
-	options, err := unit.DeserializeOptions(strings.NewReader(f.Text))
-	if err != nil {
-		t.Fatalf("%s: %v", f.Name, err)
-	}
-	for _, o := range options {
-		if o.Section == section && o.Name == key {
-			values = append(values, o.Value)
+	within := ""
+	for line := range strings.Lines(f.Text) {
+		line = strings.TrimSpace(line)
+		name, value, isOption := strings.Cut(line, "=")
+		switch {
+		case line == "", line[0] == '#', line[0] == ';':
+		case line[0] == '[' && line[len(line)-1] == ']':
+			within = line[1 : len(line)-1]
+		case !isOption || within == "" || strings.HasSuffix(line, `\`):
+			t.Fatalf("%s: %q is no option of a section", f.Name, line)
+		case within == section && name == key:
+			values = append(values, value)
 		}
 	}
 	return values
