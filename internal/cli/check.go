@@ -10,6 +10,7 @@ import (
 	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/internal/launch"
+	"relevo/internal/phrase"
 	"relevo/internal/printable"
 )
 
@@ -161,7 +162,7 @@ func (r *checked) exit(err error) error {
 func (r *checked) summary() string {
 	text := fmt.Sprintf("%s: ok; it has no command: relevo run -- COMMAND or relevo serve", r.File)
 	if len(r.Command) > 0 {
-		text = fmt.Sprintf("%s: ok: %s, %s of %s", r.File, r.Name, count(r.Workers, "worker"), strings.Join(r.Command, " "))
+		text = fmt.Sprintf("%s: ok: %s, %s of %s", r.File, r.Name, phrase.Count(r.Workers, "worker"), strings.Join(r.Command, " "))
 		if len(r.Listen) > 0 {
 			text += " on " + strings.Join(r.Listen, ", ")
 		}

@@ -23,6 +23,7 @@ import (
 	"relevo/internal/control"
 	"relevo/internal/dev"
 	"relevo/internal/master"
+	"relevo/internal/phrase"
 	"relevo/internal/printable"
 	"relevo/internal/safefile"
 )
@@ -386,7 +387,7 @@ func (c *cli) open(page *browser, address string, log *slog.Logger) {
 	if runtime.GOOS == "darwin" {
 		program = "open"
 	}
-	url := "http://" + browsable(address)
+	url := phrase.URL(address, "localhost")
 	if proxied := page.url(); proxied != "" {
 		url = proxied
 	}

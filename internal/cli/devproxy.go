@@ -16,6 +16,7 @@ import (
 	"relevo/internal/control"
 	"relevo/internal/dev"
 	"relevo/internal/dev/proxy"
+	"relevo/internal/phrase"
 )
 
 // browser is the proxy of development as the loop knows it. Until the address of the
@@ -78,10 +79,11 @@ func targetOf(address string) string {
 	if strings.HasPrefix(address, "/") || strings.HasPrefix(address, "@") {
 		return "unix:" + address
 	}
-	if target := browsable(address); strings.Contains(target, ":") {
-		return target
+	target := phrase.Reachable(address, "localhost")
+	if !strings.Contains(target, ":") {
+		return target + ":80"
 	}
-	return browsable(address) + ":80"
+	return target
 }
 
 // url is where to look; empty where there is no proxy.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"relevo/internal/control"
+	"relevo/internal/phrase"
 	"relevo/pool"
 )
 
@@ -132,6 +133,6 @@ func (c *cli) printReached(verb string, reached control.Reached, err error, asJS
 	if asJSON {
 		return c.printJSON(reached)
 	}
-	_, err = fmt.Fprintf(c.stdout, "%s %s: %s\n", verb, count(len(reached.Workers), "worker"), strings.Join(reached.Workers, " "))
+	_, err = fmt.Fprintf(c.stdout, "%s %s: %s\n", verb, phrase.Count(len(reached.Workers), "worker"), strings.Join(reached.Workers, " "))
 	return err
 }

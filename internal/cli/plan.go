@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 
 	"relevo/internal/control"
+	"relevo/internal/phrase"
 	"relevo/pool"
 )
 
@@ -69,5 +70,5 @@ func releaseName(before string, r *pool.Info) string {
 	case r.Version != "":
 		return before + r.Version
 	}
-	return before + shortHash(r.SHA256)
+	return before + phrase.Hash(r.SHA256)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"relevo/internal/control"
+	"relevo/internal/phrase"
 	"relevo/internal/printable"
 	"relevo/internal/prove"
 	"relevo/pool"
@@ -109,11 +110,8 @@ func (c *cli) guessURL(ctx context.Context, client *control.Client) (string, err
 		if strings.HasPrefix(l.Address, "/") || strings.HasPrefix(l.Address, "@") {
 			return "unix:" + l.Address, nil
 		}
-		if host, port, err := net.SplitHostPort(l.Address); err == nil {
-			if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-				host = "127.0.0.1"
-			}
-			return "http://" + net.JoinHostPort(host, port) + "/", nil
+		if _, _, err := net.SplitHostPort(l.Address); err == nil {
+			return phrase.URL(l.Address, "127.0.0.1") + "/", nil
 		}
 	}
 	return "", usage(errors.New("cannot guess what to load: the app has no listener; give --url"))
@@ -126,7 +124,7 @@ func (c *cli) runProve(ctx context.Context, client *control.Client, o prove.Opti
 	live := isTerminal(c.stderr)
 	o.Progress = func(p prove.Progress) {
 		text := fmt.Sprintf("%5.1fs  %d sent, %d lost, %d held, %s, %s", p.Elapsed.Seconds(), p.Sent, p.Lost, p.Held,
-			count(p.Rolls, "roll"), count(p.Kills, "kill"))
+			phrase.Count(p.Rolls, "roll"), phrase.Count(p.Kills, "kill"))
 		switch {
 		case live:
 			fmt.Fprintf(c.stderr, "\r\x1b[K%s", text)

@@ -8,6 +8,7 @@ import (
 
 	"relevo/internal/control"
 	"relevo/internal/launch/store"
+	"relevo/internal/phrase"
 )
 
 // prune asks the app's master, and looks at the copies itself where none runs: locks
@@ -27,11 +28,7 @@ func (c *cli) prune(ctx context.Context, name string, asJSON bool) error {
 	if asJSON {
 		return c.printJSON(pruned)
 	}
-	copies := "1 copy"
-	if pruned.Copies != 1 {
-		copies = fmt.Sprintf("%d copies", pruned.Copies)
-	}
-	_, err = fmt.Fprintf(c.stdout, "%s removed, %s freed\n", copies, sizeText(pruned.Bytes))
+	_, err = fmt.Fprintf(c.stdout, "%s removed, %s freed\n", phrase.Count(pruned.Copies, "copy"), sizeText(pruned.Bytes))
 	return err
 }
 

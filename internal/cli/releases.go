@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"relevo/internal/control"
+	"relevo/internal/phrase"
 )
 
 func (c *cli) releases() *cobra.Command {
@@ -42,7 +43,7 @@ func (c *cli) printReleases(known []control.Release) error {
 	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "HASH\tVERSION\tSIZE\tLAST USED\tVERDICT\tNOTE")
 	for _, r := range known {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", shortHash(r.SHA256), or(r.Version, "-"), sizeText(r.Size),
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", phrase.Hash(r.SHA256), or(r.Version, "-"), sizeText(r.Size),
 			r.LastUsed.Local().Format(time.DateTime), or(r.Verdict, "-"), releaseNote(r))
 	}
 	if err := table.Flush(); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"relevo/internal/config"
 	"relevo/internal/control"
+	"relevo/internal/phrase"
 	"relevo/pool"
 	"relevo/pool/machine"
 )
@@ -138,7 +139,7 @@ func (c *cli) rollAndWait(ctx context.Context, client *control.Client, asJSON bo
 		return control.WithExit(failure, rollExit(result))
 	}
 	_, err = fmt.Fprintf(c.stdout, "%s: generation %d serves%s, %s replaced in %s\n", client.Name(), result.Generation,
-		releaseName(" ", result.Release), count(result.Replaced, "worker"), result.Ended.Sub(result.Started).Round(time.Millisecond))
+		releaseName(" ", result.Release), phrase.Count(result.Replaced, "worker"), result.Ended.Sub(result.Started).Round(time.Millisecond))
 	return err
 }
 

@@ -19,6 +19,7 @@ import (
 	"relevo/internal/launch"
 	"relevo/internal/master"
 	"relevo/internal/oomscore"
+	"relevo/internal/phrase"
 )
 
 func (c *cli) run() *cobra.Command {
@@ -209,7 +210,7 @@ func (c *cli) greet(to io.Writer, app config.App, listeners []control.Listener) 
 	for i, l := range listeners {
 		address := l.Address
 		if isTCP(app, i, l) {
-			address = "http://" + browsable(l.Address)
+			address = phrase.URL(l.Address, "localhost")
 		}
 		fmt.Fprintf(to, "\n  %s %s\n", c.paint(c.color, bold, app.Name), address)
 	}

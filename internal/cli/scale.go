@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 
+	"relevo/internal/phrase"
+
 	"github.com/spf13/cobra"
 )
 
@@ -32,7 +34,7 @@ func (c *cli) scale() *cobra.Command {
 			if asJSON {
 				return c.printJSON(scaled)
 			}
-			_, err = fmt.Fprintf(c.stdout, "%s: from %d to %d workers\n", client.Name(), scaled.From, scaled.To)
+			_, err = fmt.Fprintf(c.stdout, "%s: from %d to %s\n", client.Name(), scaled.From, phrase.Count(scaled.To, "worker"))
 			return err
 		})
 	cmd.Example = "  relevo scale 8\n  relevo scale web +1\n  relevo scale web -1"

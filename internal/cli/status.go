@@ -11,6 +11,7 @@ import (
 
 	"relevo/internal/config"
 	"relevo/internal/control"
+	"relevo/internal/phrase"
 	"relevo/pool"
 	"relevo/pool/machine"
 )
@@ -139,13 +140,8 @@ func releaseText(r *pool.Info) string {
 	if r == nil || r.SHA256 == "" {
 		return "-"
 	}
-	return strings.TrimSpace(shortHash(r.SHA256) + " " + r.Version)
+	return strings.TrimSpace(phrase.Hash(r.SHA256) + " " + r.Version)
 }
-
-// hashWidth is how much of a hash tells releases apart.
-const hashWidth = 12
-
-func shortHash(hash string) string { return hash[:min(len(hash), hashWidth)] }
 
 // note tells of what is doubtful, and the most useful thing beside.
 func note(w pool.Worker) string {
@@ -164,7 +160,7 @@ func noteOf(w pool.Worker) string {
 	case !w.Retry.IsZero() && w.LastExit != nil:
 		return fmt.Sprintf("next try in %s, after %s", time.Until(w.Retry).Round(100*time.Millisecond), w.LastExit)
 	case w.State == string(machine.Draining) && w.Open > 0:
-		return count(w.Open, "connection") + " left"
+		return phrase.Count(w.Open, "connection") + " left"
 	case w.Text != "":
 		return w.Text
 	case w.Respawns > 0 && w.LastExit != nil:

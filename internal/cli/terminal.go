@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
-	"strings"
 
 	"github.com/lmittmann/tint"
 	"golang.org/x/term"
@@ -82,16 +80,4 @@ func printableAttr(_ []string, attr slog.Attr) slog.Attr {
 		attr.Value = slog.AnyValue(json.RawMessage(printable.JSON(value)))
 	}
 	return attr
-}
-
-// browsable turns a listener's address into one that a browser can open.
-func browsable(address string) string {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return address
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	return strings.TrimSuffix(net.JoinHostPort(host, port), ":80")
 }

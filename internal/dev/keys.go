@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"relevo/internal/control"
+	"relevo/internal/phrase"
 	"relevo/pool/machine"
 )
 
@@ -97,7 +98,7 @@ func (d *Dev) pause(ctx context.Context) {
 		d.say(Plain, "paused: saves wait; p goes on")
 		return
 	}
-	d.say(Plain, fmt.Sprintf("going on, with %s that changed", plural(len(d.held), "file")))
+	d.say(Plain, fmt.Sprintf("going on, with %s that changed", phrase.Count(len(d.held), "file")))
 	d.letGo(ctx)
 }
 
@@ -123,8 +124,8 @@ func (d *Dev) sayStatus() {
 		}
 	}
 	text := join(fmt.Sprintf("%s %s", s.Name, s.State), fmt.Sprintf("generation %d", s.Generation),
-		fmt.Sprintf("%d of %s serve", serving, plural(len(s.Workers), "worker")),
-		fmt.Sprintf("%s in %s", plural(d.tree.Files(), "file"), directories(d.tree.Watches())))
+		fmt.Sprintf("%d of %s serve", serving, phrase.Count(len(s.Workers), "worker")),
+		fmt.Sprintf("%s in %s", phrase.Count(d.tree.Files(), "file"), phrase.Count(d.tree.Watches(), "directory")))
 	if d.paused {
 		text = join(text, paused(len(d.held)))
 	}
@@ -136,14 +137,7 @@ func (d *Dev) sayStatus() {
 
 // sayWatching tells at the start what is watched.
 func (d *Dev) sayWatching() {
-	d.say(Plain, fmt.Sprintf("watching %s in %s", plural(d.tree.Files(), "file"), directories(d.tree.Watches())))
-}
-
-func directories(n int) string {
-	if n == 1 {
-		return "1 directory"
-	}
-	return fmt.Sprintf("%d directories", n)
+	d.say(Plain, fmt.Sprintf("watching %s in %s", phrase.Count(d.tree.Files(), "file"), phrase.Count(d.tree.Watches(), "directory")))
 }
 
 func union(a, b []string) []string {

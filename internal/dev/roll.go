@@ -244,13 +244,6 @@ func (d *Dev) happened(e pool.Event) {
 	}
 }
 
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
 func join(all ...string) string { return strings.Join(all, " · ") }
 
 // sayAttach tells how to look into what serves now. A worker that a debugger holds

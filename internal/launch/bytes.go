@@ -8,6 +8,7 @@ import (
 
 	"relevo/internal/config"
 	"relevo/internal/launch/store"
+	"relevo/internal/phrase"
 	"relevo/internal/safefile"
 )
 
@@ -154,7 +155,7 @@ func (l *Launcher) goesWithoutCopy(args ...any) {
 // whatever the command's path holds now: to go back to it.
 func (l *Launcher) PrepareStored(c Command, sha256 string) (*Release, error) {
 	if l.store == nil {
-		return nil, fmt.Errorf("cannot use release %s: no copies of executables are kept", store.Short(sha256))
+		return nil, fmt.Errorf("cannot use release %s: no copies of executables are kept", phrase.Hash(sha256))
 	}
 	record, err := l.store.Find(sha256)
 	if err != nil {
@@ -188,11 +189,11 @@ func (r *Release) takeStored(record store.Record) (err error) {
 		return err
 	}
 	if r.file, err = r.copied.Open(); err != nil {
-		return fmt.Errorf("cannot use release %s: %w", store.Short(record.SHA256), err)
+		return fmt.Errorf("cannot use release %s: %w", phrase.Hash(record.SHA256), err)
 	}
 	r.seal, r.about, r.form = r.copied.Seal(), record.About, r.formOf(r.file)
 	if err := r.admit(r.copied); err != nil {
-		return fmt.Errorf("cannot use release %s: %w", store.Short(record.SHA256), err)
+		return fmt.Errorf("cannot use release %s: %w", phrase.Hash(record.SHA256), err)
 	}
 	r.sum, r.resolved = r.seal.SHA256(), record.Resolved
 	for _, path := range r.originals() {
@@ -203,7 +204,7 @@ func (r *Release) takeStored(record store.Record) (err error) {
 		}
 	}
 	if r.pathSeal == nil && r.command.ExecFrom == config.ExecPath {
-		return fmt.Errorf("cannot use release %s: %s no longer holds its bytes; put them back, or set exec_from to auto", store.Short(r.name()), r.path)
+		return fmt.Errorf("cannot use release %s: %s no longer holds its bytes; put them back, or set exec_from to auto", phrase.Hash(r.name()), r.path)
 	}
 	return nil
 }

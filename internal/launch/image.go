@@ -8,6 +8,7 @@ import (
 
 	"relevo/internal/config"
 	"relevo/internal/launch/store"
+	"relevo/internal/phrase"
 	"relevo/internal/safefile"
 )
 
@@ -48,7 +49,7 @@ func (r *Release) image(avoidPath bool) (*image, error) {
 	}
 	if from == config.ExecPath {
 		return nil, fmt.Errorf("cannot start a worker: %s no longer holds the bytes of release %s; reload to start what it holds now, or set exec_from to auto",
-			r.path, store.Short(r.name()))
+			r.path, phrase.Hash(r.name()))
 	}
 	if r.isScript() && r.copyUnfit.Load() && from != config.ExecSnapshot {
 		return &image{path: r.originals()[0], source: fromReplaced}, nil
@@ -62,7 +63,7 @@ func (r *Release) image(avoidPath bool) (*image, error) {
 		}
 		return i, nil
 	case !errors.Is(err, errNoCopy) && r.seal.Verify(r.file) != nil, from == config.ExecSnapshot:
-		return nil, fmt.Errorf("cannot start a worker of release %s: %w", store.Short(r.name()), err)
+		return nil, fmt.Errorf("cannot start a worker of release %s: %w", phrase.Hash(r.name()), err)
 	case r.isScript():
 		// Its interpreter opens it by name.
 		r.complain("the script's path holds other bytes and there is no copy: workers run what lies there", "path", r.path)

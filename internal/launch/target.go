@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"relevo/internal/launch/store"
+	"relevo/internal/phrase"
 	"relevo/internal/runtimes"
 	"relevo/internal/safefile"
 )
@@ -140,12 +141,12 @@ func (r *Release) targetOfStored(record store.Record) (target, error) {
 		return t, nil
 	}
 	if err != nil {
-		return t, fmt.Errorf("cannot use release %s: %w", store.Short(record.SHA256), err)
+		return t, fmt.Errorf("cannot use release %s: %w", phrase.Hash(record.SHA256), err)
 	}
 	// The script itself may be gone.
 	at := runtimes.Parse(r.command.Args)
 	if at.Script == 0 {
-		return t, fmt.Errorf("cannot use release %s: it is the script %s, and the command names none now; put the command back", store.Short(record.SHA256), record.Source)
+		return t, fmt.Errorf("cannot use release %s: it is the script %s, and the command names none now; put the command back", phrase.Hash(record.SHA256), record.Source)
 	}
 	return t.of(r.dir, r.command.Args[at.Script], at.Script), nil
 }

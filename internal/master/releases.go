@@ -11,6 +11,7 @@ import (
 	"relevo/internal/control"
 	"relevo/internal/launch"
 	"relevo/internal/launch/store"
+	"relevo/internal/phrase"
 	"relevo/pool"
 	"relevo/pool/machine"
 )
@@ -52,7 +53,7 @@ func (m *Master) mark(sum string, v store.Verdict, reason, fingerprint string) {
 	}
 	err := m.launcher.Store().Mark(sum, v, reason, fingerprint)
 	if told := m.forgetful.Swap(err != nil); err != nil && !told { // once, not at each roll
-		m.log.Warn("cannot remember the verdict on a release", "release", store.Short(sum), "err", err)
+		m.log.Warn("cannot remember the verdict on a release", "release", phrase.Hash(sum), "err", err)
 	}
 }
 
@@ -76,7 +77,7 @@ func shortRelease(release pool.Info) string {
 	if release.Version != "" {
 		return release.Version
 	}
-	return release.SHA256[:min(12, len(release.SHA256))]
+	return phrase.Hash(release.SHA256)
 }
 
 // lastGood returns the good release of the same program that was used last and is

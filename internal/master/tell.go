@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"relevo/internal/phrase"
 	"relevo/pool"
 	"relevo/pool/machine"
 )
@@ -221,11 +222,11 @@ func describe(e pool.Event) (slog.Level, string) {
 	case pool.KindAdopted:
 		return slog.LevelDebug, "worker adopted"
 	case pool.KindSuccession:
-		return slog.LevelInfo, fmt.Sprintf("goes on with %d workers of the master before", e.Count)
+		return slog.LevelInfo, "goes on with " + phrase.Count(e.Count, "worker") + " of the master before"
 	case pool.KindRecycle:
 		return slog.LevelInfo, "worker recycle"
 	case pool.KindResize:
-		return slog.LevelInfo, fmt.Sprintf("resized from %d to %d workers", e.From, e.To)
+		return slog.LevelInfo, fmt.Sprintf("resized from %d to %s", e.From, phrase.Count(e.To, "worker"))
 	case pool.KindStopped:
 		return slog.LevelInfo, "stopped"
 	case pool.KindLost:

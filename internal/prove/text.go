@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"relevo/internal/phrase"
 )
 
 // WriteText writes the report for people.
@@ -85,7 +87,7 @@ func (r Report) writeRolls(b *strings.Builder) {
 	if r.Rolls == nil {
 		return
 	}
-	fmt.Fprintf(b, "rolls: %d done, %d failed, %d workers replaced\n", r.Rolls.Done, r.Rolls.Failed, r.Rolls.Replaced)
+	fmt.Fprintf(b, "rolls: %d done, %d failed, %s replaced\n", r.Rolls.Done, r.Rolls.Failed, phrase.Count(r.Rolls.Replaced, "worker"))
 	for _, reason := range r.Rolls.Reasons {
 		fmt.Fprintf(b, "  failed: %s\n", reason)
 	}

@@ -17,6 +17,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"relevo/internal/phrase"
 )
 
 // Options are the settings of a proxy.
@@ -127,16 +129,7 @@ func (o Options) withDefaults() (Options, error) {
 
 // URL is where a browser finds the app: http:// and the bound address, with
 // 127.0.0.1 where all addresses are bound.
-func (p *Proxy) URL() string {
-	host, port, err := net.SplitHostPort(p.listener.Addr().String())
-	if err != nil {
-		return "http://" + p.listener.Addr().String()
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return "http://" + net.JoinHostPort(host, port)
-}
+func (p *Proxy) URL() string { return phrase.URL(p.listener.Addr().String(), "127.0.0.1") }
 
 // Run serves until ctx ends and returns nil when every goroutine and connection
 // of the proxy is gone. Its own streams end at once; requests have half a second

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"relevo/internal/phrase"
 	"relevo/internal/safefile"
 )
 
@@ -65,7 +66,7 @@ func (c *Copy) Close() error {
 // are not the right ones the copy is removed and the error is a *ChangedError.
 func (s *Store) Get(sha256 string) (*Copy, error) {
 	refuse := func(err error) error {
-		return fmt.Errorf("cannot use release %s: %w; there %s", Short(sha256), err, catalogue(s.List()))
+		return fmt.Errorf("cannot use release %s: %w; there %s", phrase.Hash(sha256), err, catalogue(s.List()))
 	}
 	r, err := s.read(sha256)
 	if err != nil || !r.Kept {
@@ -77,7 +78,7 @@ func (s *Store) Get(sha256 string) (*Copy, error) {
 		if err := os.Remove(changed.Path); err != nil {
 			s.log.Warn("cannot remove a copy that was changed", "err", err)
 		}
-		return nil, fmt.Errorf("cannot use release %s: its copy %w, and has been removed", Short(sha256), err)
+		return nil, fmt.Errorf("cannot use release %s: its copy %w, and has been removed", phrase.Hash(sha256), err)
 	}
 	if err == nil {
 		err = s.unaltered(r)
@@ -122,7 +123,7 @@ func (s *Store) use(r Record) (*Copy, error) {
 	}
 	r.LastUsed = time.Now()
 	if err := s.writeLocked(r); err != nil {
-		s.log.Warn("cannot note the use of a release", "release", Short(r.SHA256), "err", err)
+		s.log.Warn("cannot note the use of a release", "release", phrase.Hash(r.SHA256), "err", err)
 	}
 	return c, nil
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"relevo/internal/phrase"
 	"relevo/internal/safefile"
 )
 
@@ -232,7 +233,7 @@ func catalogue(all []Record) string {
 			words = append(words, "no copy left")
 		}
 		words = slices.DeleteFunc(words, func(w string) bool { return w == "" })
-		names = append(names, Short(r.SHA256)+" ("+strings.Join(words, ", ")+")")
+		names = append(names, phrase.Hash(r.SHA256)+" ("+strings.Join(words, ", ")+")")
 	}
 	return "are " + strings.Join(names, ", ")
 }
@@ -268,7 +269,7 @@ func (s *Store) Mark(sha256 string, verdict Verdict, reason, fingerprint string)
 		return s.writeLocked(r)
 	})
 	if err != nil {
-		return fmt.Errorf("cannot record that release %s is %s: %w", Short(sha256), verdict, err)
+		return fmt.Errorf("cannot record that release %s is %s: %w", phrase.Hash(sha256), verdict, err)
 	}
 	return nil
 }

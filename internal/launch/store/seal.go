@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"relevo/internal/phrase"
 )
 
 // Identity tells whether a file is still the one that was hashed. Inode numbers
@@ -122,11 +124,8 @@ func (s *Seal) Verify(file *os.File) error {
 type ChangedError struct{ Path, Got, Want string }
 
 func (e *ChangedError) Error() string {
-	return fmt.Sprintf("%s was changed (sha256 %s, expected %s)", e.Path, Short(e.Got), Short(e.Want))
+	return fmt.Sprintf("%s was changed (sha256 %s, expected %s)", e.Path, phrase.Hash(e.Got), phrase.Hash(e.Want))
 }
-
-// Short is a hash as people are shown it.
-func Short(sha256 string) string { return sha256[:min(12, len(sha256))] }
 
 // hashOf reads a file from its beginning, wherever its offset stands.
 func hashOf(file *os.File) (sum string, size int64, err error) {

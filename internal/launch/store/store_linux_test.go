@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"relevo/internal/phrase"
 	"relevo/internal/testreq"
 )
 
@@ -172,7 +173,7 @@ func TestAddAndGet(t *testing.T) {
 		t.Errorf("the record is %+v", r)
 	}
 	_, err = later.Get(strings.Repeat("0", 64))
-	says(t, err, "cannot use release 000000000000: no copy of it is kept", Short(c.SHA256())+" (server, v1)")
+	says(t, err, "cannot use release 000000000000: no copy of it is kept", phrase.Hash(c.SHA256())+" (server, v1)")
 }
 
 func TestFind(t *testing.T) {
@@ -190,12 +191,12 @@ func TestFind(t *testing.T) {
 		first[c.SHA256()[0]] = c.SHA256()
 	}
 	_, err = b.Find(twice[:1])
-	says(t, err, "cannot tell which release", Short(twice), "give more")
+	says(t, err, "cannot tell which release", phrase.Hash(twice), "give more")
 	if r, err := b.Find(strings.ToUpper(twice[:20])); err != nil || r.SHA256 != twice {
 		t.Errorf("found %v, %v", r, err)
 	}
 	_, err = b.Find("zz")
-	says(t, err, `cannot find release "zz"`, Short(twice))
+	says(t, err, `cannot find release "zz"`, phrase.Hash(twice))
 	if _, err := b.Find(""); err == nil {
 		t.Error("nothing found something")
 	}
@@ -213,7 +214,7 @@ func TestTampered(t *testing.T) {
 	if err := errors.Join(os.Chmod(c.Path(), 0o755), os.WriteFile(c.Path(), []byte("vX"), 0), os.Chtimes(c.Path(), info.ModTime(), info.ModTime())); err != nil {
 		t.Fatal(err)
 	}
-	says(t, c.Verify(), c.Path()+" was changed (sha256 ", "expected "+Short(c.SHA256()))
+	says(t, c.Verify(), c.Path()+" was changed (sha256 ", "expected "+phrase.Hash(c.SHA256()))
 	_, err = b.Get(c.SHA256())
 	says(t, err, c.Path()+" was changed", "has been removed")
 	if changed := new(ChangedError); !errors.As(err, &changed) || changed.Want != c.SHA256() {
@@ -370,7 +371,7 @@ func TestWithoutRecord(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(filepath.Dir(c.Path()), recordName), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if r, err := b.Find(Short(c.SHA256())); err != nil || r.Name != "server" || !r.Kept || r.LastUsed.IsZero() {
+		if r, err := b.Find(phrase.Hash(c.SHA256())); err != nil || r.Name != "server" || !r.Kept || r.LastUsed.IsZero() {
 			t.Errorf("the record is %+v, %v", r, err)
 		}
 	}

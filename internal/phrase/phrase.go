@@ -1,0 +1,44 @@
+// Package phrase writes numbers, hashes and addresses as people are shown them.
+package phrase
+
+import (
+	"net"
+	"strconv"
+	"strings"
+)
+
+// Count is "1 worker" or "2 workers", "1 copy" or "2 copies".
+func Count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	if stem, found := strings.CutSuffix(noun, "y"); found {
+		return strconv.Itoa(n) + " " + stem + "ies"
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}
+
+// HashWidth is how much of a hash tells releases apart.
+const HashWidth = 12
+
+// Hash is the beginning of a hash.
+func Hash(hash string) string { return hash[:min(len(hash), HashWidth)] }
+
+// Reachable is where this host reaches the listener at an address; self stands for the
+// host where the listener is on all addresses: localhost or 127.0.0.1. What is no host
+// and port is left as it is.
+func Reachable(address, self string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = self
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// URL is Reachable for HTTP.
+func URL(address, self string) string {
+	return "http://" + strings.TrimSuffix(Reachable(address, self), ":80")
+}
