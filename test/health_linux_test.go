@@ -205,7 +205,8 @@ func TestHealthWrongPath(t *testing.T) {
 		t.Errorf("the status warns still: %q", warnings)
 	}
 	s.configure(strings.Replace(right, `"/healthz"`, `"/missing"`, 1))
-	if code, said := s.relevo("reload", "site"); code != 10 || !strings.Contains(said, "unhealthy: GET /missing: 404") {
+	if code, said := s.relevo("reload", "site"); code != 10 || !strings.Contains(said, "unhealthy: GET /missing: 404") ||
+		!strings.Contains(said, "the path is likely wrong: correct health.http (/missing), then relevo reload") || strings.Contains(said, "start-period") {
 		t.Errorf("a reload that makes the check wrong: %d %s", code, said)
 	}
 	s.well(2)

@@ -19,6 +19,8 @@ type Bind struct {
 	// one it gets an error, for no kernel goes on.
 	Asked bool
 	Index int // tells apart the servers of one program that ask for any port
+
+	fd int // of the program's socket, in its own process
 }
 
 // Address is what the program wants to bind.

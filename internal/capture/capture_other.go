@@ -64,5 +64,8 @@ func Receive(channel *os.File) (a Announced, rest []byte, err error) {
 // MayBind is asked by nobody here.
 func MayBind(int, uint16) bool { return false }
 
+// SharePort is asked by nobody here.
+func (Bind) SharePort() error { return unsupported() }
+
 // Request is for Linux alone.
 func Request(int, Address, Socket) (Bind, error) { return Bind{}, unsupported() }

@@ -40,6 +40,7 @@ func look(thread, fd int, address, length uint64) (b Bind, closeOnExec bool, err
 		return b, false, fmt.Errorf("cannot copy a socket of process %d: %w", b.PID, err)
 	}
 	defer unix.Close(copied)
+	b.fd = fd
 	if b.Socket, err = inspect(copied); err == nil && b.Address.Family == unix.AF_UNIX {
 		b.Maker, err = makerOfSocket(thread, copied)
 	}
@@ -91,6 +92,20 @@ func copyOf(pid, fd int) (int, error) {
 	}
 	defer unix.Close(pidfd)
 	return unix.PidfdGetfd(pidfd, fd, 0)
+}
+
+// SharePort has the program's own socket share its port with others that do the same, the
+// kernel going on with the bind. It is for one that a process is stopped in.
+func (b Bind) SharePort() error {
+	copied, err := copyOf(b.PID, b.fd)
+	if err == nil {
+		err = unix.SetsockoptInt(copied, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+		unix.Close(copied)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot share the port of %s: %w", b.Address, err)
+	}
+	return nil
 }
 
 // inspect reads what the socket that takes its place is to have, too.

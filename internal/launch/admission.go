@@ -2,6 +2,7 @@ package launch
 
 import (
 	"context"
+	"errors"
 
 	"relevo/pool"
 )
@@ -10,8 +11,8 @@ import (
 // is well. The zero value admits all.
 type Admission struct {
 	Check string // what is asked; empty: nothing
-	// Admit returns when the worker may serve; an error says why it may not. Doubt is
-	// told what was wrong so far. It returns when ctx ends at the latest.
+	// Admit returns when the worker may serve; an error says why it may not, and may have a
+	// Hint. Doubt is told what was wrong so far. It returns when ctx ends at the latest.
 	Admit func(ctx context.Context, o pool.Order, doubt func(string)) error
 }
 
@@ -51,7 +52,7 @@ func (p *Process) watchAdmission() {
 	case ctx.Err() != nil:
 		p.claims.restore(how) // for the next master
 	case err != nil:
-		p.observed(pool.Obstructed{Hint: slowToBeWell})
+		p.observed(pool.Obstructed{Hint: hintOfRefusal(err)})
 		p.observed(pool.Unhealthy{Reason: err.Error()})
 	default:
 		p.observed(pool.Obstructed{})
@@ -60,6 +61,15 @@ func (p *Process) watchAdmission() {
 }
 
 const slowToBeWell = "it must pass its health check before it serves; --health-start-period gives a slow one more time"
+
+// hintOfRefusal is what to do about a worker that was not admitted.
+func hintOfRefusal(err error) string {
+	var known interface{ Hint() string }
+	if errors.As(err, &known) && known.Hint() != "" {
+		return known.Hint()
+	}
+	return slowToBeWell
+}
 
 func (c claims) restore(how string) {
 	if how == "" {

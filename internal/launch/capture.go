@@ -124,6 +124,10 @@ func (p *Process) answerBind(b capture.Bind) capture.Answer {
 // grant answers a bind, or a server's wish to listen; first says that the pool does not
 // know of the address yet.
 func (p *Process) grant(b capture.Bind) (grant Grant, first bool) {
+	if !b.Asked && p.isDebuggers(b) {
+		p.shareDebugger(b)
+		return Grant{Answer: capture.LetThrough()}, false
+	}
 	if p.binder.inUse(b, p.processes) {
 		return Grant{Answer: capture.Answer{FD: -1, Errno: syscall.EADDRINUSE}, Refused: syscall.EADDRINUSE}, false
 	}
@@ -192,6 +196,7 @@ func (p *Process) watchAcceptance() {
 		select {
 		case <-p.binder.bound:
 			if told {
+				p.waitsFor(nil)
 				p.observed(pool.Obstructed{})
 				told = false
 			}

@@ -9,9 +9,10 @@ import (
 // watchReadiness runs while the worker starts and never again.
 func (p *Process) watchReadiness() {
 	var alive, tick <-chan time.Time
+	var timer *time.Timer
 	after, how, delayed := p.ready.delay(p.binder.expected())
 	if delayed {
-		timer := time.NewTimer(after)
+		timer = time.NewTimer(after)
 		defer timer.Stop()
 		alive = timer.C
 	}
@@ -27,6 +28,12 @@ func (p *Process) watchReadiness() {
 	for alive != nil || tick != nil {
 		select {
 		case <-alive:
+			if d := p.awaitedDebugger(); d != nil {
+				p.waitsFor(d)
+				timer.Reset(aliveFor)
+				continue
+			}
+			p.waitsFor(nil)
 			alive = nil
 			if how == "delay" || !p.ready.hasSpoken() && !p.binder.hasBound() {
 				p.isReady(how)

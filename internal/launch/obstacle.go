@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -48,6 +49,10 @@ func (o *obstacles) look() {
 // obstacle says what the processes of a worker show; empty: nothing that explains
 // why it is not ready.
 func (p *Process) obstacle() string {
+	d := p.awaitedDebugger()
+	if p.waitsFor(d); d != nil {
+		return d.hint()
+	}
 	family := kin(p.pid)
 	first := family[0]
 	if len(family) > 1 && advice.IsWrapper(first.name) {
@@ -107,7 +112,7 @@ func inodesOf(listeners []Listener) map[uint64]bool {
 }
 
 // listensByItself finds the first of a family that listens on a TCP socket which
-// is not inherited.
+// is not inherited, and not its debugger's.
 func listensByItself(family []relative, inherited map[uint64]bool) (who *relative, address string) {
 	waiting := map[string]string{}
 	for _, s := range procnet.Waiting(false) {
@@ -116,8 +121,9 @@ func listensByItself(family []relative, inherited map[uint64]bool) (who *relativ
 		}
 	}
 	for _, r := range family {
+		d := debuggerIn(r.pid)
 		for inode := range procnet.Inodes(r.pid) {
-			if address := waiting[inode]; address != "" {
+			if address := waiting[inode]; address != "" && !(d != nil && strings.HasSuffix(address, ":"+d.port)) {
 				return &r, address
 			}
 		}

@@ -42,6 +42,7 @@ type Process struct {
 	settled    chan struct{} // closed when its readiness is decided, or it is gone
 	asked      atomic.Bool   // its end is the master's wish
 	greeted    atomic.Bool   // its program drains by itself
+	debugged   atomic.Bool   // it was told that the worker waits for a debugger
 	led        atomic.Bool   // it is being led out
 	tally      tally
 	overdue    chan struct{} // closed when the pool's patience with a departure has ended
@@ -219,7 +220,7 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 	}
 	exited := pool.Exited{Status: status, Connections: p.tally.result(), Hint: cmp.Or(
 		oomHint, p.noPrivileges(), p.refusedAddress(status), p.addressTaken(), p.wouldBlock(), p.lostListener(status),
-		hintFor(status, p.asked.Load()), p.swallowed(status), p.directoryHint(status))}
+		p.interactive(), hintFor(status, p.asked.Load()), p.swallowed(status), p.directoryHint(status))}
 	switch {
 	case result.failure != nil:
 		exited.Status.Error = result.failure.Error()

@@ -39,6 +39,7 @@ type Release struct {
 	copied       *store.Copy // nil: none could be made
 	complained   atomic.Bool
 	wrapper      sync.Once // the warning of a process in between
+	debuggers    debuggers
 	lookAtScript sync.Once // of script
 	script       nodecluster.Script
 	copyUnfit    atomic.Bool // of a script: the last worker from the copy did not get ready

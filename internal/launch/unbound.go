@@ -15,7 +15,14 @@ const boundByThen = 2 * time.Second
 // tellUnbound says of a worker that is not ready that it has opened no port, or one that
 // relevo has not seen, if that is so.
 func (p *Process) tellUnbound() (told bool) {
-	if p.isSettled() || !p.ready.accepts() || p.ready.hasSpoken() || p.binder.hasBound() {
+	if p.isSettled() || p.ready.hasSpoken() || p.binder.hasBound() {
+		return false
+	}
+	if d := p.awaitedDebugger(); d != nil {
+		p.waitsFor(d)
+		return true
+	}
+	if !p.ready.accepts() {
 		return false
 	}
 	hint, listeners := cmp.Or(p.addressTaken(), bindsNothing), p.release.command.Listeners

@@ -59,7 +59,7 @@ func (m *Master) admit(ctx context.Context, app config.App, o pool.Order, doubt 
 		switch known := m.health.proven(h); {
 		case time.Since(began) < s.patience(known):
 		case s.spare && known != checkDoubtful:
-			return errors.New(health.Reason(a.Fault))
+			return &unwell{a.Fault, healthHint(h, a.Fault, a.Status)}
 		default:
 			return nil
 		}

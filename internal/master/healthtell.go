@@ -1,8 +1,8 @@
 package master
 
 import (
+	"cmp"
 	"fmt"
-	"net/http"
 	"time"
 
 	"relevo/internal/config"
@@ -46,15 +46,7 @@ func (m *Master) tellHealth(h config.Health, ofWorkers, ofWhole []health.News) {
 
 // unproven names the setting that is likely wrong.
 func unproven(h config.Health, n health.News) string {
-	hint := "correct the check, or the program"
-	switch n.Status {
-	case http.StatusNotFound:
-		hint = fmt.Sprintf("the path is likely wrong: correct health.http (%s), then relevo reload", h.HTTP)
-	case http.StatusUnauthorized, http.StatusForbidden:
-		hint = "the check may not ask: set health.headers, or another path in health.http"
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		hint = "the path leads elsewhere: correct health.http or health.host"
-	}
+	hint := cmp.Or(healthHint(h, n.Fault, n.Status), "correct the check, or the program")
 	return fmt.Sprintf("no worker has ever passed the health check: %s; none is replaced for it; %s", n.Fault, hint)
 }
 
