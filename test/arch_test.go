@@ -65,6 +65,7 @@ var importRules = []importRule{
 	{pkg: "internal/systemdbox", only: []string{"relevo/internal/procfs", "relevo/internal/testreq"}, because: "tests of every package may boot a systemd"},
 	{pkg: "internal/oomscore", only: []string{}, because: "it knows a file of the kernel's, and no master"},
 	{pkg: "internal/threads", only: []string{"relevo/internal/procfs"}, because: "it knows the Go runtime and the kernel's limits, and no master"},
+	{pkg: "internal/testport", only: []string{}, because: "tests of every package ask for ports"},
 	{pkg: "internal/testbrowser", only: []string{"relevo/internal/testreq"}, because: "tests of every package may look at a page"},
 	{pkg: "internal/dev/proxy", only: []string{"relevo/internal/lazyregexp", "relevo/internal/phrase"}, because: "it is told what happened, and stands before any app; parts that stand side by side meet above it"},
 	{pkg: "internal/serve", only: []string{"relevo/worker"}, because: "the built-in worker is a worker like any other"},

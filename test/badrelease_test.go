@@ -70,6 +70,8 @@ func foreign(program []byte) []byte {
 // notice; only what a worker of the bad release itself had accepted may be gone
 // with it.
 func TestBadReleases(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	const workers = 2
 	var table strings.Builder
 	rows := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)

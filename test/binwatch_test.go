@@ -76,6 +76,8 @@ var mapReplacements = []replacement{
 // TestBinaryWatch replaces the executable of a running service in every way that
 // is known and counts the rolls. The times are told, not tested.
 func TestBinaryWatch(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	for _, program := range []string{"rsync", "strip", "tar", "install"} {
 		testreq.Program(t, program)
 	}

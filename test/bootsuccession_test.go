@@ -58,6 +58,7 @@ func (s *site) letThemServe() {
 // TestSuccessionWhileBooting: a master that is replaced while its first workers get
 // ready leaves the start to the next one, which ends it as the first would have.
 func TestSuccessionWhileBooting(t *testing.T) {
+	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how+"/serves", func(t *testing.T) {
 			s := startBooting(t, "waits", "--upgrade", how)
@@ -131,6 +132,7 @@ func TestSuccessionWhileBooting(t *testing.T) {
 
 // TestWatchSelfWhileBooting: relevo is replaced by the change of its own file, too.
 func TestWatchSelfWhileBooting(t *testing.T) {
+	t.Parallel()
 	s := startBooting(t, "waits", "--watch-self")
 	master := s.status().PID
 	s.renew()

@@ -61,6 +61,7 @@ func shareOf(t *testing.T, address, version string, connections int) (of int) {
 // TestDarkCanary: a canary with a share of 0% gets no client, in the next master neither, so
 // that nothing is lost when it dies; promoted, it serves.
 func TestDarkCanary(t *testing.T) {
+	t.Parallel()
 	s := capturedSite(t)
 	s.settled(4)
 	address := s.status().Listeners[0].Address
@@ -106,6 +107,7 @@ func TestDarkCanary(t *testing.T) {
 // TestCanaryShare: a canary gets its share of new connections, and is aborted, which says
 // nothing against its release. The setting is what a reload is without the flag.
 func TestCanaryShare(t *testing.T) {
+	t.Parallel()
 	s := capturedSite(t, "--canary-share", "5%")
 	s.settled(4)
 	address := s.status().Listeners[0].Address
@@ -134,6 +136,7 @@ func TestCanaryShare(t *testing.T) {
 
 // TestCanaryShareShared: where workers share a socket, it is told that the share means nothing.
 func TestCanaryShareShared(t *testing.T) {
+	t.Parallel()
 	s := capturedSite(t, "--balance", "shared")
 	s.settled(4)
 	roll := s.tryRelease("2", "--share", "5%")

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"relevo/internal/prove"
+
+	"relevo/internal/testport"
 )
 
 var upheavals = flag.Int("upheavals", 2, "how often tests of captured workers upgrade and kill masters, and kill workers")
@@ -15,6 +17,7 @@ var upheavals = flag.Int("upheavals", 2, "how often tests of captured workers up
 // TestCapturedSuccession: one master follows another under load, and then another
 // generation of workers binds, and so do workers of former masters once more.
 func TestCapturedSuccession(t *testing.T) {
+	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
 			s := capturedSite(t, "--upgrade", how)
@@ -37,6 +40,7 @@ func TestCapturedSuccession(t *testing.T) {
 // TestCapturedWorkersKilled: what a killed worker had not accepted is served by its
 // replacement.
 func TestCapturedWorkersKilled(t *testing.T) {
+	t.Parallel()
 	s := capturedSite(t)
 	s.settled(4)
 	kills, sent, held := 0, int64(0), int64(0)
@@ -65,7 +69,7 @@ func capturedSite(t *testing.T, flags ...string) *site {
 	s := emptySite(t)
 	s.release("1", "binds")
 	args := append([]string{"run", "--name", "site", "-n", "4", "--canary", "100ms", "--watch-binary=false"}, flags...)
-	s.start(append(args, "--", "./app", freeAddress(t))...)
+	s.start(append(args, "--", "./app", testport.Address(t))...)
 	// A program that takes its time is taken as one that serves nobody, at first.
 	s.await("the program to bind its port", func() bool { return len(s.status().Listeners) > 0 })
 	return s
@@ -91,7 +95,7 @@ func (s *site) bindsAnew(t *testing.T) {
 // bindLate lets a worker bind one more port.
 func bindLate(t *testing.T, address string) {
 	t.Helper()
-	at := freeAddress(t)
+	at := testport.Address(t)
 	if said, err := fetch(address, "/bind?at="+at); err != nil || said != "" {
 		t.Fatalf("the second bind: %q, %v", said, err)
 	}

@@ -14,6 +14,7 @@ import (
 	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/internal/procfs"
+	"relevo/internal/testport"
 	"relevo/internal/testreq"
 )
 
@@ -68,6 +69,7 @@ func (s *site) wantListener(want control.Listener) {
 // TestCapturedUnix: programs that remove the path of their socket, bind it, and remove it
 // at their end share one, which clients find at its path all the time.
 func TestCapturedUnix(t *testing.T) {
+	t.Parallel()
 	s := captured(t, "binds-unix", "-n", "2", "--", "./app", "app.sock")
 	path := filepath.Join(s.dir, "app.sock")
 	s.wantListener(control.Listener{Name: "unix-app.sock", Address: path, Captured: true, Balance: config.BalanceShared})
@@ -83,6 +85,7 @@ func TestCapturedUnix(t *testing.T) {
 
 // TestConfiguredUnixIsBound: the program binds the path that -l names.
 func TestConfiguredUnixIsBound(t *testing.T) {
+	t.Parallel()
 	s := captured(t, "binds-unix", "-n", "2", "-l", "unix:app.sock,mode=0600", "--", "./app", "app.sock")
 	path := filepath.Join(s.dir, "app.sock")
 	s.await("the program to bind", func() bool { return s.status().Listeners[0].Balance == config.BalanceShared })
@@ -95,7 +98,8 @@ func TestConfiguredUnixIsBound(t *testing.T) {
 
 // TestCapturedUDP: workers share the UDP socket that their program binds.
 func TestCapturedUDP(t *testing.T) {
-	address := freeUDP(t)
+	t.Parallel()
+	address := testport.Address(t)
 	s := captured(t, "binds-udp", "-n", "2", "--balance", "even", "--", "./app", address)
 	_, port, _ := net.SplitHostPort(address)
 	s.wantListener(control.Listener{Name: "udp-" + port, Address: address, Captured: true, Balance: config.BalanceShared})
@@ -104,16 +108,6 @@ func TestCapturedUDP(t *testing.T) {
 		t.Errorf("told %d times, by three masters", told)
 	}
 	s.stop()
-}
-
-func freeUDP(t *testing.T) string {
-	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	return conn.LocalAddr().String()
 }
 
 // ask sends a packet and returns the answer. A packet may be lost.
@@ -134,7 +128,8 @@ func ask(address string) (string, error) {
 
 // TestPortOfAnotherApp: who has a port that an app wants is said, by name.
 func TestPortOfAnotherApp(t *testing.T) {
-	address := freeAddress(t)
+	t.Parallel()
+	address := testport.Address(t)
 	s := captured(t, "binds", "-n", "2", "--", "./app", address)
 	for _, command := range [][]string{
 		{"run", "--name", "other", "--ready", "delay=1m", "--", "./app", address}, // which it does not live to see
@@ -159,6 +154,7 @@ func TestPortOfAnotherApp(t *testing.T) {
 
 // TestPrivilegedPort: a program gets no port that its user may not bind, and hears what to do.
 func TestPrivilegedPort(t *testing.T) {
+	t.Parallel()
 	const port = 81
 	start, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 	if number, _ := strconv.Atoi(strings.TrimSpace(string(start))); err == nil && number <= port {
@@ -182,7 +178,8 @@ func TestPrivilegedPort(t *testing.T) {
 // TestOtherAddress: a program binds another address than the listener: both are served, and
 // it is said once.
 func TestOtherAddress(t *testing.T) {
-	other := freeAddress(t)
+	t.Parallel()
+	other := testport.Address(t)
 	s := captured(t, "binds", "-n", "2", "-l", "127.0.0.1:0", "--", "./app", other)
 	s.wantAnswer("1", func() (string, error) { return fetch(other, "/") })
 	if code, said := s.relevo("reload", "site"); code != 0 {
@@ -198,7 +195,8 @@ func TestOtherAddress(t *testing.T) {
 // TestHostileBinds: what a worker does with bind, and with the sockets that it gets for it,
 // harms no other one.
 func TestHostileBinds(t *testing.T) {
-	address, other := freeAddress(t), freeAddress(t)
+	t.Parallel()
+	address, other := testport.Address(t), testport.Address(t)
 	_, port, _ := net.SplitHostPort(other)
 	s := captured(t, "binds", "-n", "2", "--", "./app", address)
 	s.settled(2)
@@ -242,7 +240,8 @@ func TestHostileBinds(t *testing.T) {
 // TestSharedWhereEvenCannotBe: at a socket of the service manager's without SO_REUSEPORT
 // workers share, which the log says once and status always.
 func TestSharedWhereEvenCannotBe(t *testing.T) {
-	address := freeAddress(t)
+	t.Parallel()
+	address := testport.Address(t)
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
@@ -275,7 +274,8 @@ func TestSharedWhereEvenCannotBe(t *testing.T) {
 
 // TestPrivateSocket: a Unix socket that one worker alone has bound, and removed, goes with it.
 func TestPrivateSocket(t *testing.T) {
-	address := freeAddress(t)
+	t.Parallel()
+	address := testport.Address(t)
 	s := captured(t, "binds", "-n", "1", "--", "./app", address)
 	pid := s.settled(1)[0]
 	path := filepath.Join(s.dir, "private")
@@ -300,7 +300,8 @@ func TestPrivateSocket(t *testing.T) {
 
 // TestAddressWidens: a release that binds all addresses follows one that bound localhost.
 func TestAddressWidens(t *testing.T) {
-	_, port, _ := net.SplitHostPort(freeAddress(t))
+	t.Parallel()
+	_, port, _ := net.SplitHostPort(testport.Address(t))
 	s := emptySite(t)
 	s.release("1", "binds")
 	configuration := "name = \"site\"\ncommand = [\"./app\", \"ADDRESS:" + port + "\"]\nworkers = 2\nwatch_binary = false\n"

@@ -20,6 +20,8 @@ import (
 // TestFloods: one worker floods what it shares with all, the others die, start
 // and roll as ever.
 func TestFloods(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	for misdeed, where := range map[string]string{"flood-notify": "notify socket", "flood-channel": "channel"} {
 		t.Run(misdeed, func(t *testing.T) {
 			s := newSite(t, "-n", "2", "--canary", "50ms", "--drain-timeout", "5s", "--watch-binary=false")
@@ -83,6 +85,7 @@ func (s *site) family() (group, session []int) {
 // TestChildrenGoToo: a worker is killed, and its children of the same process
 // group go with it, and nobody of another family.
 func TestChildrenGoToo(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "-n", "2")
 	s.settled(2)
 	w := s.tell(0, "have-children")
@@ -98,6 +101,7 @@ func TestChildrenGoToo(t *testing.T) {
 // TestWholeFamilyGoes: with a cgroup of its own to use, the master leaves nobody
 // behind, whatever sessions they made.
 func TestWholeFamilyGoes(t *testing.T) {
+	t.Parallel()
 	cgroup := delegatedCgroup(t)
 	s := emptySite(t)
 	relevo := s.program

@@ -97,6 +97,8 @@ func buildMisbehaving(t *testing.T) image {
 
 // TestContainerfile: the example is built, run and stopped as its comment says.
 func TestContainerfile(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	testreq.Root(t)
 	i := buildImage(t, containerfile)
 	if i.uid == 0 || len(i.files) != 2 || i.healthcheck == nil || i.cmd == nil {
@@ -140,6 +142,8 @@ func TestContainerfile(t *testing.T) {
 // and gracefully; whatever else is sent to it from inside or outside changes
 // nothing.
 func TestContainerSignals(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	i := buildMisbehaving(t)
 	for _, end := range []syscall.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGQUIT} {
 		t.Run(unix.SignalName(end), func(t *testing.T) {
@@ -174,6 +178,8 @@ func TestContainerSignals(t *testing.T) {
 // TestContainerEarly: signals that come before anything serves are not lost and do
 // not end the container with anything but 0.
 func TestContainerEarly(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	i := buildMisbehaving(t)
 	for range 5 {
 		b := startBox(t, i.spec("-n", "1"))
@@ -192,6 +198,8 @@ func TestContainerEarly(t *testing.T) {
 // TestContainerOrphans: what workers leave behind is reaped, and the statuses of
 // the workers themselves get to the master, also in the middle of it.
 func TestContainerOrphans(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	i := buildMisbehaving(t)
 	b := startBox(t, i.spec("-n", "2", "--env", "GOMAXPROCS=1"))
 	b.serves(2)
@@ -241,6 +249,8 @@ func awaitBox(t *testing.T, what string, holds func() bool) {
 // TestContainerPatience: a request that takes for ever does not make the runtime
 // kill the container; who asks for more patience is told what that takes.
 func TestContainerPatience(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	i := buildMisbehaving(t)
 	b := startBox(t, i.spec("-n", "1"))
 	b.serves(1)
@@ -267,6 +277,8 @@ func TestContainerPatience(t *testing.T) {
 // TestContainerPlaces: where nothing can be written to, it says what to do; as
 // root it works, too.
 func TestContainerPlaces(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	i := buildMisbehaving(t)
 	nowhere := i.spec()
 	nowhere.Shm = false

@@ -10,6 +10,7 @@ import (
 // TestCrashLoopBesideSiblings: one slot of three crashes whenever it starts. It
 // waits longer each time and says how long; the others never notice.
 func TestCrashLoopBesideSiblings(t *testing.T) {
+	t.Parallel()
 	s := emptySite(t)
 	s.release("1", "crash-slot-1") // the first one: there is nothing to go back to
 	s.start("run", "--name", "site", "-l", "127.0.0.1:0", "-n", "3", "--", "./app")

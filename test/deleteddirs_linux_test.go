@@ -9,6 +9,7 @@ import (
 // TestDeletedDirectories: status names the directories that are gone, and so does a
 // reload that needs one.
 func TestDeletedDirectories(t *testing.T) {
+	t.Parallel()
 	s := emptySite(t)
 	own, workers := s.at("start"), s.at("work")
 	s.must(os.Mkdir(own, 0o755), os.Mkdir(workers, 0o755))

@@ -13,6 +13,8 @@ import (
 // TestDepartureInSuccession: a worker that is being led out when one master follows
 // another finishes what it has accepted, gets no new client, and goes then.
 func TestDepartureInSuccession(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
 			s := capturedSite(t, "--upgrade", how)
@@ -57,6 +59,8 @@ func leaving(s control.Status) (n int) {
 // TestDepartureOutlivesMaster is the same where the master was killed, and the next one
 // has what systemd kept.
 func TestDepartureOutlivesMaster(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := newUnitSite(t, "")
 	text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\", %q]\nworkers = 2\ncanary = \"100ms\"\nwatch_binary = false\n", s.address)
 	if err := os.WriteFile(filepath.Join(s.Dir, "relevo.toml"), []byte(text), 0o644); err != nil {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"relevo/internal/testport"
 	"relevo/internal/testreq"
 )
 
@@ -52,13 +53,25 @@ while True:
 // not come to them, for others keep it busy. Those go elsewhere, and all are served before
 // the drain timeout.
 func TestDepartureBesideQueue(t *testing.T) {
+	takesLong(t)
 	testreq.Program(t, "python3")
 	t.Parallel()
 	s := emptySite(t)
 	s.must(os.WriteFile(s.at("app.py"), []byte(busyFirst), 0o644))
-	address := freeAddress(t)
+	address := testport.Address(t)
 	s.start("run", "--name", "site", "-n", "2", "--canary", "0", "--watch-binary=false", "--drain-timeout", "60s", "--", "python3", "app.py", address)
 	s.settled(2)
+	// A worker that listens late would get none of the crowd.
+	listening := map[string]bool{}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: tooLong}
+	s.await("both workers to listen", func() bool {
+		if answer, err := client.Get("http://" + address); err == nil {
+			pid, _ := io.ReadAll(answer.Body)
+			answer.Body.Close()
+			listening[string(pid)] = true
+		}
+		return len(listening) == 2
+	})
 	crowd := &crowd{t: t, address: address, served: map[string]int{}, open: map[net.Conn]bool{}}
 	for range 16 {
 		crowd.all.Go(crowd.ask)

@@ -93,6 +93,7 @@ func goPage(title, extra string) string {
 // TestDevBrowser: what a developer sees in the browser, from the first build on,
 // which is broken, to the last.
 func TestDevBrowser(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	b := testbrowser.New(t)
 	broken := strings.Replace(goPage("never", ""), "listener, err", "listner, err", 1)
@@ -122,6 +123,7 @@ func TestDevBrowser(t *testing.T) {
 // TestDevBrowserStyles: where only a stylesheet was saved the page stays, and
 // shows the new one.
 func TestDevBrowserStyles(t *testing.T) {
+	takesLong(t)
 	testreq.Program(t, "python3")
 	t.Parallel()
 	b := testbrowser.New(t)

@@ -1,12 +1,12 @@
 package test
 
 import (
-	"net"
 	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
 
+	"relevo/internal/testport"
 	"relevo/internal/testpty"
 	"relevo/internal/testreq"
 )
@@ -14,16 +14,9 @@ import (
 // TestDevScript: beside a script, or a package, nothing has to be said. The script binds
 // its own port, and that is the address which is shown.
 func TestDevScript(t *testing.T) {
+	t.Parallel()
 	testreq.Program(t, "python3")
-	port := func() int {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		return l.Addr().(*net.TCPAddr).Port
-	}
-	one, other := port(), port()
+	one, other := testport.Free(t), testport.Free(t)
 	for name, files := range map[string]map[string]string{
 		"script": {"app.py": pythonOwn("one", one), "unused.py": ""},
 		"package": {"package.json": `{"name": "site", "scripts": {"start": "python3 $npm_package_config_file.py"}, "config": {"file": "app"}}`,

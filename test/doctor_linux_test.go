@@ -13,6 +13,8 @@ import (
 
 // TestContainerDoctor: in a container the doctor speaks of the container.
 func TestContainerDoctor(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	i := buildMisbehaving(t)
 	i.files["/relevo.toml"] = filepath.Join(t.TempDir(), "relevo.toml")
 	if err := os.WriteFile(i.files["/relevo.toml"], []byte("name = 'app'\nlisten = [':8080']\ndrain_timeout = '20s'\n"), 0o644); err != nil {

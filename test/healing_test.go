@@ -3,22 +3,24 @@ package test
 import (
 	"context"
 	"fmt"
-	"net"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"relevo/pool"
+
+	"relevo/internal/testport"
 )
 
 // TestShutdownHealing: a worker shuts down the listener that all share, again and
 // again, under load. Clients are refused for a moment, and the service goes on.
 func TestShutdownHealing(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"port", "any port", "unix"} {
 		t.Run(kind, func(t *testing.T) {
 			s := emptySite(t)
-			address := map[string]string{"port": freePort(t), "any port": "127.0.0.1:0", "unix": "unix:" + filepath.Join(s.dir, "app.sock")}[kind]
+			address := map[string]string{"port": testport.Address(t), "any port": "127.0.0.1:0", "unix": "unix:" + filepath.Join(s.dir, "app.sock")}[kind]
 			s.start("run", "--name", "site", "-l", "web="+address, "-n", "2", "--canary", "50ms", "--watch-binary=false", "--", "./app")
 			s.settled(2)
 			where := s.status().Listeners[0].Address
@@ -67,6 +69,7 @@ func TestShutdownHealing(t *testing.T) {
 
 // TestSuspectThatIsGone: who shut the listener down in its last moment is named.
 func TestSuspectThatIsGone(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "-n", "2")
 	s.settled(2)
 	events := s.record()
@@ -83,6 +86,7 @@ func TestSuspectThatIsGone(t *testing.T) {
 // TestListenerHealing: what the kernel tells nobody of is mended while a worker is
 // young, without a loss.
 func TestListenerHealing(t *testing.T) {
+	t.Parallel()
 	for misdeed, did := range map[string]string{
 		"block":   "listener listen (%s): made blocking by a worker, mended",
 		"shorten": "listener listen (%s): accept queue shortened to 1 by a worker, mended",
@@ -118,6 +122,7 @@ func TestListenerHealing(t *testing.T) {
 // TestDamageBeforeAStart: a new worker makes the listener non-blocking itself; that
 // it was blocking is told all the same.
 func TestDamageBeforeAStart(t *testing.T) {
+	t.Parallel()
 	const workers = 4
 	s := newSite(t, "-n", fmt.Sprint(workers), "--watch-binary=false")
 	s.settled(workers)
@@ -133,17 +138,6 @@ func TestDamageBeforeAStart(t *testing.T) {
 		s.await("the death", func() bool { return len(events.of(pool.KindExit)) > slot })
 		s.settled(workers)
 	}
-}
-
-// freePort is an address of this machine that nobody uses.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // wantOneWarning wants status to warn of one thing, in these words.

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"relevo/pool"
+
+	"relevo/internal/testport"
 )
 
 // healthSite runs workers that bind their port themselves and are asked for /healthz.
@@ -38,7 +40,7 @@ watch_binary = false
 http = "/healthz"
 interval = "500ms"
 timeout = "500ms"
-`, freeAddress(t), workers, more)
+`, testport.Address(t), workers, more)
 }
 
 // well waits until so many workers have answered well.
@@ -72,6 +74,8 @@ func (s *site) ail(how string) int {
 // TestHealthReplaces: a worker that answers 500, is deadlocked or stopped is named with its
 // answer and replaced; the others serve on, and lose nothing.
 func TestHealthReplaces(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	for how, answer := range map[string]string{
 		"500":      `unhealthy: GET /healthz: 500 "disk full"`,
 		"deadlock": "unhealthy: GET /healthz: no answer within 500ms",
@@ -106,6 +110,7 @@ func TestHealthReplaces(t *testing.T) {
 // TestHealthAllFail: what all workers fail for is not theirs. It is told once, with its
 // end, and nothing is replaced.
 func TestHealthAllFail(t *testing.T) {
+	t.Parallel()
 	s := healthSite(t, "binds", 3, "")
 	s.well(3)
 	before, events := s.settled(3), s.record()
@@ -146,6 +151,7 @@ func TestHealthAllFail(t *testing.T) {
 // TestHealthSuccession: the next masters go on to ask, and what one of them has found the
 // others know.
 func TestHealthSuccession(t *testing.T) {
+	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
 			s := healthSite(t, "binds", 3, `upgrade = "`+how+`"`)
@@ -175,6 +181,7 @@ func TestHealthSuccession(t *testing.T) {
 // TestHealthWrongPath: a path that no worker has ever had is told as that, with what to
 // correct. No worker is replaced, and the corrected check counts at the reload.
 func TestHealthWrongPath(t *testing.T) {
+	t.Parallel()
 	s := healthSite(t, "binds", 2, "")
 	configuration, err := os.ReadFile(filepath.Join(s.dir, "relevo.toml"))
 	if err != nil {
@@ -216,6 +223,8 @@ func TestHealthWrongPath(t *testing.T) {
 // TestUnitHealth: masters are killed under load, and the next one goes on to ask, without a
 // worker replaced or a request lost. One that falls ill between two masters is found.
 func TestUnitHealth(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := newUnitSite(t, "")
 	s.startBinding("workers = 3\ndrain_timeout = \"5s\"\n[health]\nhttp = \"/healthz\"\ninterval = \"500ms\"\ntimeout = \"500ms\"\n")
 	before := s.settled(3)
@@ -246,6 +255,8 @@ func TestUnitHealth(t *testing.T) {
 // TestHealthOfSharedSocket: workers that share one socket are not asked one by one, which
 // is said. A command is run for each of them all the same.
 func TestHealthOfSharedSocket(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := healthSite(t, "binds", 2, `balance = "shared"`)
 	s.await("the whole pool's answer", func() bool {
 		h := s.status().Health

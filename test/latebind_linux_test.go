@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"relevo/internal/testport"
 )
 
 // TestLateSecondBind: a worker that a former master has started binds one more port, and
 // gets it from the present master; so does a new worker.
 func TestLateSecondBind(t *testing.T) {
+	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
 			s := emptySite(t)
@@ -29,7 +32,7 @@ func TestLateSecondBind(t *testing.T) {
 func bindsOneMore(t *testing.T, s *site, change func() int) {
 	t.Helper()
 	change()
-	pid, at := s.settled(1)[0], freeAddress(t)
+	pid, at := s.settled(1)[0], testport.Address(t)
 	if said, err := fetch(s.status().Listeners[0].Address, "/bind?at="+at); err != nil || said != "" {
 		t.Fatalf("the second bind: %q, %v", said, err)
 	}

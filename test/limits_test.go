@@ -48,6 +48,8 @@ func recycledInTurn(events *eventLog, n int) []pool.Event {
 // TestMaxMemory: workers that eat are replaced, one at a time, and nobody's request
 // is lost.
 func TestMaxMemory(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := newSiteFrom(t, limitsConfig+"[limits]\nmax_memory = \"90MiB\"")
 	before := s.settled(2)
 	events := s.record()
@@ -71,6 +73,7 @@ func TestMaxMemory(t *testing.T) {
 
 // TestMaxLifetime: workers that started together end one after the other.
 func TestMaxLifetime(t *testing.T) {
+	t.Parallel()
 	s := newSiteFrom(t, limitsConfig+"[limits]\nmax_lifetime = \"1s\"\nlifetime_jitter = \"50%\"")
 	events := s.record()
 	end := s.load()
@@ -88,6 +91,8 @@ func TestMaxLifetime(t *testing.T) {
 // TestWatchdogByNotify: a worker that pings by WATCHDOG=1 stops that, and is
 // replaced, and its sibling is not.
 func TestWatchdogByNotify(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := emptySite(t)
 	s.release("1", "notify")
 	s.configure(limitsConfig + "ready = \"notify\"\n[limits]\nwatchdog = \"5s\"")
@@ -105,6 +110,8 @@ func TestWatchdogByNotify(t *testing.T) {
 // TestWatchdogByPing: a worker that is stopped does not answer the master, and is
 // replaced. Clients of the sibling notice nothing.
 func TestWatchdogByPing(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := newSiteFrom(t, limitsConfig+"[limits]\nwatchdog = \"5s\"")
 	s.settled(2)
 	events := s.record()
@@ -141,6 +148,7 @@ func wantHung(t *testing.T, events *eventLog, silent, sibling pool.Worker) {
 
 // TestWorkerLimits reads from the kernel what workers were given.
 func TestWorkerLimits(t *testing.T) {
+	t.Parallel()
 	if _, err := os.Stat("/proc/self/oom_score_adj"); err != nil {
 		testreq.Missing(t, err.Error())
 	}
@@ -173,6 +181,7 @@ core = 0
 // TestWorkerUser: workers of another user get ready by the notify socket, and a
 // kept release runs as that user, too.
 func TestWorkerUser(t *testing.T) {
+	t.Parallel()
 	testreq.Root(t)
 	s := emptySite(t)
 	s.release("1", "notify")

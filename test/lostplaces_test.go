@@ -74,6 +74,8 @@ var lostPlaces = map[string]lostPlace{
 // replaced. The next one goes on with what serves, and reads the same file at a reload
 // when it is back.
 func TestSuccessionAfterALoss(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	for name, c := range lostPlaces {
 		for _, how := range []string{"tableflip", "exec"} {
 			t.Run(name+"/"+how, func(t *testing.T) {
@@ -128,6 +130,7 @@ func (s *site) lookAway(c lostPlace) {
 
 // TestSuccessionWhereNothingCanBeRead, as another user whose directories were closed.
 func TestSuccessionWhereNothingCanBeRead(t *testing.T) {
+	t.Parallel()
 	testreq.Root(t)
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
@@ -155,6 +158,7 @@ func TestSuccessionWhereNothingCanBeRead(t *testing.T) {
 // TestServeAfterALoss: the directory that is served is looked for when it is to be
 // served, and not by a successor.
 func TestServeAfterALoss(t *testing.T) {
+	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
 			s := emptySite(t)

@@ -1,8 +1,11 @@
 package test
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -32,10 +35,30 @@ func TestMain(m *testing.M) {
 type atTop struct{ *testing.M }
 
 func (a atTop) Run() int {
+	inParallel()
 	if err := os.Chdir(".."); err != nil {
 		panic(err)
 	}
 	return a.M.Run()
+}
+
+// inParallel runs more tests at once than there are processors: most of a test is
+// waiting. go test -parallel N says otherwise.
+func inParallel() {
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		flag.Set(parallel.Name, strconv.Itoa(2*runtime.GOMAXPROCS(0)))
+	}
+}
+
+var longFlag = flag.Bool("long", false, "also run the tests that take long: loads, kills and upgrades by the dozen, systemd, containers, browsers")
+
+// takesLong skips the test where nobody asked for those that take long.
+func takesLong(t *testing.T) {
+	t.Helper()
+	if !*longFlag {
+		t.Skip("takes long: go test ./test -long")
+	}
 }
 
 func relevo() { os.Exit(cli.Program(os.Args)) }
@@ -87,11 +110,11 @@ func setupScript(env *testscript.Env) error {
 	return nil
 }
 
-// scriptCondition knows [root] and [have:PROGRAM]. Where RELEVO_REQUIRE=all is
+// scriptCondition knows [root], [long] and [have:PROGRAM]. Where RELEVO_REQUIRE=all is
 // set, haveProgram fails the run for a program that is absent instead.
 func scriptCondition(cond string) (bool, error) {
 	if name, ok := strings.CutPrefix(cond, "have:"); ok {
 		return haveProgram(name), nil
 	}
-	return cond == "root" && os.Geteuid() == 0, nil
+	return cond == "root" && os.Geteuid() == 0 || cond == "long" && *longFlag, nil
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"relevo/internal/control"
+
+	"relevo/internal/testport"
 )
 
 // app is what relevo status says, from inside.
@@ -78,6 +80,8 @@ func endLoad(t *testing.T, load *backgroundLoad) {
 // TestMasterKilled: twenty times SIGKILL for the master, under load. Its workers
 // serve on, the next master has them all, and everything works on them.
 func TestMasterKilled(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := newUnitSite(t, "workers = 3\nwatch_binary = false\ncanary = \"200ms\"\n")
 	s.Systemctl("start", "web.service")
 	before := s.settled(3)
@@ -126,6 +130,8 @@ func TestMasterKilled(t *testing.T) {
 // TestMasterKilledAtWork: in the middle of a roll, of drains, and of its own
 // replacement.
 func TestMasterKilledAtWork(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := newUnitSite(t, "workers = 3\nwatch_binary = false\ncanary = \"500ms\"\ndrain_timeout = \"20s\"\n")
 	s.Systemctl("start", "web.service")
 	s.settled(3)
@@ -197,6 +203,8 @@ func TestMasterKilledAtWork(t *testing.T) {
 // TestMasterReplacedBySystemd: relevo upgrade changes the main process, again and
 // again, and systemd knows.
 func TestMasterReplacedBySystemd(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := newUnitSite(t, "workers = 2\nwatch_binary = false\n")
 	s.Systemctl("start", "web.service")
 	before := s.settled(2)
@@ -234,6 +242,8 @@ func TestMasterReplacedBySystemd(t *testing.T) {
 // TestMasterKilledWithBadConfiguration: the file is read at reloads. Until then what
 // serves goes on, also with the next master.
 func TestMasterKilledWithBadConfiguration(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := newUnitSite(t, "workers = 2\n")
 	s.Systemctl("start", "web.service")
 	before := s.settled(2)
@@ -275,6 +285,8 @@ func TestMasterKilledWithBadConfiguration(t *testing.T) {
 
 // TestStoreNotAllowed: a unit that keeps no files is told of, once, and serves.
 func TestStoreNotAllowed(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := newUnitSite(t, "workers = 1\n")
 	s.override("FileDescriptorStoreMax=0")
 	s.Systemctl("start", "web.service")
@@ -290,6 +302,8 @@ func TestStoreNotAllowed(t *testing.T) {
 // TestStoreTooSmall: it serves and says so once. A killed master costs only what was
 // not kept, and nobody serves on whom the next one does not know.
 func TestStoreTooSmall(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := newUnitSite(t, "workers = 4\n")
 	for _, size := range []string{"12", "1"} { // with 1 not even the listener is kept
 		s.override("FileDescriptorStoreMax=" + size)
@@ -313,10 +327,11 @@ func TestStoreTooSmall(t *testing.T) {
 // TestListenersRearranged: what systemd keeps over a restart is not mistaken for
 // something else after it.
 func TestListenersRearranged(t *testing.T) {
+	t.Parallel()
 	s := newUnitSite(t, "workers = 1\n")
 	s.Systemctl("start", "web.service")
 	s.settled(1)
-	first, second := s.address, freeAddress(t)
+	first, second := s.address, testport.Address(t)
 	s.address = second
 	s.configure("workers = 1\n")
 	if code, said := s.relevo("reload", "web"); code != 0 {
@@ -347,6 +362,7 @@ func TestListenersRearranged(t *testing.T) {
 // TestStrangeLegacyWithoutConfiguration: where nothing can be gone on with and nothing
 // is known of the app, its workers serve until there is a configuration again.
 func TestStrangeLegacyWithoutConfiguration(t *testing.T) {
+	t.Parallel()
 	s := newUnitSite(t, "workers = 2\n")
 	s.Systemctl("start", "web.service")
 	before := s.settled(2)
@@ -377,6 +393,7 @@ func TestStrangeLegacyWithoutConfiguration(t *testing.T) {
 // wrote it or because it contradicts itself. The next master begins anew on the same
 // sockets, and nobody else is left.
 func TestStrangeLegacy(t *testing.T) {
+	t.Parallel()
 	s := newUnitSite(t, "workers = 2\n")
 	s.Systemctl("start", "web.service")
 	for name, change := range map[string]func(map[string]any){
@@ -438,6 +455,8 @@ func (s *unitSite) forge(change func(map[string]any)) {
 // TestMasterKilledWhileBooting: the next master goes on with the start, and systemd
 // hears that the service is ready when it is.
 func TestMasterKilledWhileBooting(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := newUnitSite(t, "workers = 2\n")
 	s.release("1", "waits")
 	s.Systemctl("start", "--no-block", "web.service")
@@ -487,6 +506,8 @@ func TestMasterKilledWhileBooting(t *testing.T) {
 // TestMasterKilledWithAnotherUser: the workers' user may send to the notify socket of
 // the next master, too.
 func TestMasterKilledWithAnotherUser(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := newUnitSite(t, "workers = 1\nready = \"notify\"\n[limits]\nuser = \"nobody\"\n")
 	s.release("1", "notify")
 	s.Systemctl("start", "web.service")

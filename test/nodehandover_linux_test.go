@@ -122,6 +122,7 @@ server.listen(0, '0.0.0.0');
 // TestNodeHandover: the connections of a Node worker that leaves go on at another one,
 // wherever the client is, and the client notices nothing.
 func TestNodeHandover(t *testing.T) {
+	t.Parallel()
 	for _, where := range []struct{ name, prefix string }{{"local", "127.0.0."}, {"remote", "192.0.2."}} {
 		t.Run(where.name, func(t *testing.T) {
 			if where.name == "remote" {
@@ -203,6 +204,7 @@ func TestNodeHandoverLate(t *testing.T) {
 // TestNodeHandoverInSuccession: a master that follows in the middle of it all loses
 // nothing either.
 func TestNodeHandoverInSuccession(t *testing.T) {
+	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()

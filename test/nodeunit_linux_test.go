@@ -13,6 +13,8 @@ import (
 // connections that are never closed, and masters that follow in good order. Before each a
 // roll may be under way.
 func TestUnitNode(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := newUnitSite(t, "")
 	_, port, err := net.SplitHostPort(s.address)
 	if err != nil {

@@ -15,6 +15,8 @@ var nodeVersions = flag.String("node-versions", "", "versions of Node that TestN
 // TestNodeVersions: each version of Node, by CommonJS and by ESM: it listens, speaks both
 // ways, is replaced under load, and loses no connection.
 func TestNodeVersions(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	if *nodeVersions == "" {
 		*nodeVersions = "here"
 	}

@@ -17,6 +17,7 @@ import (
 // TestOutOfMemoryRollsBack: the kernel kills the workers of a new release again and
 // again for lack of memory. That is named, and the release goes back.
 func TestOutOfMemoryRollsBack(t *testing.T) {
+	t.Parallel()
 	cgroup := memoryCgroup(t)
 	s := emptySite(t)
 	relevo := s.program
@@ -79,6 +80,7 @@ func bystanders(t *testing.T, cgroup string, n int) {
 // TestWorkersGoBeforeTheirMaster: the kernel ends a worker first where memory runs out,
 // also after an upgrade.
 func TestWorkersGoBeforeTheirMaster(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "-n", "1")
 	s.settled(1)
 	master := s.master.Process.Pid

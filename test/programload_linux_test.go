@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"relevo/internal/prove"
+
+	"relevo/internal/testport"
 )
 
 // programLoad is a running test/testdata/programs/go/load.
@@ -111,7 +113,7 @@ func (c programCounts) figures() *prove.Figures {
 
 // startGateway runs a server before the program and returns its address.
 func (p unmodified) startGateway(s *site) (address string) {
-	address = freePort(s.t)
+	address = testport.Address(s.t)
 	_, port, _ := strings.Cut(address, ":")
 	p.fillIn(s, map[string]string{"GATEWAY": port})
 	args := strings.Fields(p.gateway)

@@ -16,6 +16,7 @@ import (
 
 	"relevo/internal/control"
 	"relevo/internal/prove"
+	"relevo/internal/testport"
 	"relevo/internal/testreq"
 )
 
@@ -48,6 +49,7 @@ type unmodified struct {
 // TestPrograms rolls programs that know nothing of relevo, under load. .ci/programs
 // prints the table of docs/any-program.md by it.
 func TestPrograms(t *testing.T) {
+	takesLong(t)
 	rows, all := programs, *programsFolder != ""
 	if all {
 		rows = slices.Concat(programs, installedPrograms)
@@ -132,7 +134,7 @@ const (
 // site is a directory with the program in it.
 func (p unmodified) site(t *testing.T) (s *site, port string) {
 	p.require(t)
-	_, port, _ = strings.Cut(freePort(t), ":")
+	_, port, _ = strings.Cut(testport.Address(t), ":")
 	s = emptySite(t)
 	s.release("1", "binds")
 	if p.folder != "" {

@@ -29,6 +29,8 @@ var rollsFlag = flag.Int("rolls", 120, "how many rolls TestManyRolls does")
 // releases were kept: files, goroutines, children, memory, state directory. Give
 // it more with -rolls 1000.
 func TestManyRolls(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	const warmUp, workers = 10, 2
 	rolls := max(*rollsFlag, 2*warmUp)
 	client, app, state := startMaster(t, workers)

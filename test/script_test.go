@@ -23,6 +23,8 @@ import (
 	"relevo/internal/control"
 	"relevo/internal/prove"
 	"relevo/pool"
+
+	"relevo/internal/testport"
 )
 
 // tooLong is far more than anything in the scripts takes, and short enough that
@@ -105,12 +107,10 @@ func scriptFreePort(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: freeport VARIABLE")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, release, err := testport.Hold()
 	ts.Check(err)
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	ts.Check(err)
-	ts.Check(l.Close())
-	ts.Setenv(args[0], port)
+	ts.Defer(release)
+	ts.Setenv(args[0], strconv.Itoa(port))
 }
 
 // writeRelease puts a release of app in place by rename. The file must be named

@@ -113,6 +113,7 @@ int main(int count, char **words) {
 // TestShownCommandLines runs what README, help, examples and advice show, with the
 // real programs. A new line needs a scene.
 func TestShownCommandLines(t *testing.T) {
+	t.Parallel()
 	lines := shownLines(t)
 	if len(lines) < 15 {
 		t.Fatalf("only %d lines are shown: %q", len(lines), lines)

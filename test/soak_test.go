@@ -29,6 +29,8 @@ var (
 // configuration, good and broken, rollbacks. The promises are checked all along.
 // Give it time with -soak 10m.
 func TestSoak(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	seed := *soakSeed
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())

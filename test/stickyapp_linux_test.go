@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"relevo/internal/config"
+	"relevo/internal/testport"
 	"relevo/internal/testreq"
 )
 
@@ -76,6 +77,7 @@ func movedClients(before, now []string) (n int) {
 // TestStickyApp: clients stay at their slots over rolls, the master's successors, and the
 // death of a worker; one worker more takes its part of them and moves no other one.
 func TestStickyApp(t *testing.T) {
+	t.Parallel()
 	s := capturedSite(t, "--balance", "sticky")
 	s.settled(4)
 	listener := s.status().Listeners[0]
@@ -137,6 +139,8 @@ func (s *site) warnsOfOneClient(t *testing.T, address string) {
 // TestStickyUpheavals: masters follow each other, and workers each other, under the load of
 // many clients.
 func TestStickyUpheavals(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
 			s := capturedSite(t, "--balance", "sticky", "--upgrade", how)
@@ -202,9 +206,11 @@ func loadOfMany(t *testing.T, address string) (end func()) {
 // TestStickyNode: connections of a Node worker that leaves go to the worker in its slot, so
 // that clients stay there that keep theirs open.
 func TestStickyNode(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	testreq.Program(t, "node")
 	s := emptySite(t)
-	port := strings.TrimPrefix(freeAddress(t), "127.0.0.1:")
+	port := strings.TrimPrefix(testport.Address(t), "127.0.0.1:")
 	s.must(os.WriteFile(s.at("app.js"), []byte("require('http').createServer((q, r) => r.end(`slot ${process.env.RELEVO_SLOT} pid ${process.pid}\n`)).listen("+port+")\n"), 0o644))
 	s.start("run", "--name", "site", "-n", "4", "--canary", "100ms", "--balance", "sticky", "--", "node", "app.js")
 	s.await("the program to bind its port", func() bool { return len(s.status().Listeners) > 0 })
@@ -242,13 +248,14 @@ func TestStickyNode(t *testing.T) {
 
 // TestStickyCannotBe: where clients cannot stick to workers, the log says so.
 func TestStickyCannotBe(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		args []string
 		want string
 	}{
-		"UDP":         {[]string{"binds-udp", "-n", "2", "--", "./app", freeUDP(t)}, "although balance is sticky: that is for TCP only"},
+		"UDP":         {[]string{"binds-udp", "-n", "2", "--", "./app", testport.Address(t)}, "although balance is sticky: that is for TCP only"},
 		"Unix":        {[]string{"binds-unix", "-n", "2", "--", "./app", "app.sock"}, "although balance is sticky: that is for TCP only"},
-		"one worker":  {[]string{"binds", "-n", "1", "--", "./app", freeAddress(t)}, "balance is sticky, and there is one worker"},
+		"one worker":  {[]string{"binds", "-n", "1", "--", "./app", testport.Address(t)}, "balance is sticky, and there is one worker"},
 		"inherited":   {[]string{"serve", "-n", "2", "-l", "127.0.0.1:0", "--", "./app"}, "and this one takes the listener"},
 		"not capture": {[]string{"serve", "-n", "2", "-l", "127.0.0.1:0", "--capture", "off", "--", "./app"}, "capture is off, and workers share"},
 	} {

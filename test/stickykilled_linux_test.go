@@ -12,6 +12,8 @@ import (
 // lost, and each client stays at its slot, also through a roll whose dark canary is on
 // probation when the master is killed.
 func TestStickyMasterKilled(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := newUnitSite(t, "")
 	text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\", %q]\nworkers = 4\ncanary = \"100ms\"\nbalance = \"sticky\"\nwatch_binary = false\n", s.address)
 	if err := os.WriteFile(filepath.Join(s.Dir, "relevo.toml"), []byte(text), 0o644); err != nil {

@@ -68,6 +68,8 @@ func stream(t *testing.T, url string) (events func() int) {
 // TestSuccessionUnderLoad: twenty masters after each other. No request is lost, the
 // workers stay, and so do a stream and a download that were begun before.
 func TestSuccessionUnderLoad(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
 			s := newSite(t, "-n", "3", "--upgrade", how, "--watch-binary=false")
@@ -129,6 +131,8 @@ func TestSuccessionUnderLoad(t *testing.T) {
 // TestSuccessionRefused: a new relevo that ends, hangs, dies when it has everything
 // or cannot hold it changes nothing. The old one goes on, and so does everybody.
 func TestSuccessionRefused(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	script := func(text string) func(*site) {
 		return func(s *site) {
 			os.Rename(s.program, filepath.Join(s.dir, "good"))
@@ -206,6 +210,8 @@ func TestSuccessionRefused(t *testing.T) {
 
 // TestSuccessionInARoll: whoever waits for a roll gets its end from the next master.
 func TestSuccessionInARoll(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
 			s := newSite(t, "-n", "3", "--upgrade", how, "--canary", "300ms", "--watch-binary=false")
@@ -263,6 +269,7 @@ func (s *site) renew() {
 // TestReloadUpgradesFirst: HUP and reload replace relevo, if it has changed, and
 // then the workers.
 func TestReloadUpgradesFirst(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "-n", "1", "--watch-binary=false")
 	master := s.status().PID
 	for generation, reload := range []func(){
@@ -295,6 +302,8 @@ func TestReloadUpgradesFirst(t *testing.T) {
 
 // TestSuccessionAndStop: who asks for the end in between is not forgotten.
 func TestSuccessionAndStop(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		for delay := range 8 {
 			s := newSite(t, "-n", "1", "--upgrade", how)
@@ -335,6 +344,7 @@ func (s *site) terminate() {
 
 // TestEventsGoOn: who listens to events hears those of the next master.
 func TestEventsGoOn(t *testing.T) {
+	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		s := newSite(t, "-n", "1", "--upgrade", how)
 		listens := exec.Command(s.program, "events", "site")
@@ -360,6 +370,7 @@ func TestEventsGoOn(t *testing.T) {
 // TestSignalsInASuccession: a reload and one worker more, asked for in between, come to
 // pass. At the moment of an exec a signal may go unheard, but it ends nobody.
 func TestSignalsInASuccession(t *testing.T) {
+	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		for delay := range 6 {
 			s := newSite(t, "-n", "1", "--upgrade", how, "--watch-binary=false", "--canary", "0")
@@ -388,6 +399,8 @@ func TestSignalsInASuccession(t *testing.T) {
 
 // TestRequestsInSuccessions: none is turned away because one master follows another.
 func TestRequestsInSuccessions(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
 			s := newSite(t, "-n", "2", "--upgrade", how, "--watch-binary=false", "--canary", "0")
@@ -421,6 +434,7 @@ func TestRequestsInSuccessions(t *testing.T) {
 // TestReloadWithABrokenRelevo: the roll happens all the same, and what could not take
 // over is not tried again.
 func TestReloadWithABrokenRelevo(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "-n", "1", "--watch-binary=false", "--canary", "0")
 	os.Rename(s.program, filepath.Join(s.dir, "good"))
 	if err := os.WriteFile(s.program, []byte("#!/bin/sh\nexit 3\n"), 0o755); err != nil {
@@ -444,6 +458,7 @@ func TestReloadWithABrokenRelevo(t *testing.T) {
 // TestOrphans: a master that was killed where no systemd is leaves its workers. The
 // next one says who they are.
 func TestOrphans(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "-n", "2")
 	pids, address := s.settled(2), s.status().Listeners[0].Address
 	defer func() {
@@ -461,6 +476,7 @@ func TestOrphans(t *testing.T) {
 
 // TestTableflipWorker: a worker that uses tableflip itself finds nothing of ours.
 func TestTableflipWorker(t *testing.T) {
+	t.Parallel()
 	s := emptySite(t)
 	s.release("1", "tableflip")
 	s.start("run", "--name", "site", "-l", "127.0.0.1:0", "-n", "2", "--", "./app")
@@ -512,6 +528,7 @@ func dieWithHandsFull() {
 // TestRehearsal: a program that can read everything and cannot make a master of it is
 // found out before the exec.
 func TestRehearsal(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "-n", "2", "--upgrade", "exec", "--watch-binary=false")
 	before, master := s.settled(2), s.status().PID
 	good := *s
@@ -545,6 +562,7 @@ func dropSockets() {
 // TestExecFails: where the new program fails after the exec nonetheless, it begins anew
 // on the same sockets, and the old workers leave when the new ones serve.
 func TestExecFails(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "-n", "2", "--upgrade", "exec", "--watch-binary=false")
 	before, master := s.settled(2), s.status().PID
 	end := s.load()

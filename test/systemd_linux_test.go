@@ -3,7 +3,6 @@ package test
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"relevo/internal/systemdbox"
+
+	"relevo/internal/testport"
 )
 
 // unitSite is an app that a real systemd runs from the units that relevo makes.
@@ -29,7 +30,7 @@ type unitSite struct {
 // command and listener.
 func newUnitSite(t *testing.T, configuration string, install ...string) *unitSite {
 	t.Helper()
-	s := &unitSite{Box: systemdbox.Start(t, nil), t: t, address: freeAddress(t)}
+	s := &unitSite{Box: systemdbox.Start(t, nil), t: t, address: testport.Address(t)}
 	s.release("1", "serve")
 	self, err := os.Executable()
 	if err == nil {
@@ -139,20 +140,11 @@ func (s *unitSite) mainProcess() int {
 	return 0
 }
 
-// freeAddress is one that nobody has at this moment: units name their ports.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // TestUnitLife: start, status, reload with good and bad releases and
 // configurations, stop, start again.
 func TestUnitLife(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := newUnitSite(t, "workers = 2\nwatch_binary = false\n")
 	s.Systemctl("start", "web.service")
 	if got, want := s.Show("web.service", "StatusText"), "2 of 2 workers serve generation 1 on "+s.address; got != want {
@@ -220,6 +212,8 @@ func TestUnitLife(t *testing.T) {
 // TestUnitStopsGracefully: a stop waits for what was accepted, for longer than the
 // unit says, because the master asks for it.
 func TestUnitStopsGracefully(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := newUnitSite(t, "workers = 2\ndrain_timeout = \"20s\"\n")
 	s.override("TimeoutStopSec=1")
 	s.Systemctl("start", "web.service")
@@ -262,6 +256,8 @@ func (s *unitSite) ask(path string) <-chan error {
 
 // TestUnitWatchdog: a master that is stuck is replaced.
 func TestUnitWatchdog(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := newUnitSite(t, "workers = 1\n")
 	s.override("WatchdogSec=1")
 	s.Systemctl("start", "web.service")
@@ -307,6 +303,8 @@ func (s *unitSite) override(lines string) {
 // TestUnitLeavesNobody: with KillMode=process a killed master leaves its workers
 // to the next one; but where there is to be none, nobody is left.
 func TestUnitLeavesNobody(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := newUnitSite(t, "workers = 2\ndrain_timeout = \"5s\"\nstop_grace = \"1s\"\n")
 	for name, end := range map[string]func(){
 		"killed while it stops": func() {
@@ -356,6 +354,8 @@ func TestUnitLeavesNobody(t *testing.T) {
 
 // TestSocketUnit: systemd opens the sockets; a restart refuses nobody.
 func TestSocketUnit(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := newUnitSite(t, "workers = 2\n", "--socket", "--now")
 	if got := s.get("/"); !strings.HasPrefix(got, "version 1 ") {
 		t.Errorf("answer %q", got)
@@ -379,7 +379,7 @@ func TestSocketUnit(t *testing.T) {
 	}
 	// A socket that the configuration knows nothing of is an error that stays.
 	s.Systemctl("stop", "web.service", "web.socket")
-	s.address = freeAddress(t)
+	s.address = testport.Address(t)
 	s.configure("workers = 2\n")
 	other := strings.ReplaceAll(mustRead(t, filepath.Join(s.Dir, "relevo.toml")), "web="+s.address, "api="+s.address)
 	if err := os.WriteFile(filepath.Join(s.Dir, "relevo.toml"), []byte(other), 0o644); err != nil {
@@ -406,6 +406,7 @@ func mustRead(t *testing.T, path string) string {
 // TestForeignVariables: what another process's manager has said is nothing to a
 // master that runs by hand.
 func TestForeignVariables(t *testing.T) {
+	t.Parallel()
 	s := emptySite(t)
 	s.env = append(s.env, "LISTEN_PID=1", "LISTEN_FDS=3", "LISTEN_FDNAMES=a:b:c", "NOTIFY_SOCKET=nowhere", "WATCHDOG_USEC=1000", "WATCHDOG_PID=1")
 	s.start("run", "--name", "site", "-l", "127.0.0.1:0", "-n", "1", "--", "./app")

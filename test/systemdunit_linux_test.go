@@ -15,6 +15,8 @@ import (
 // TestUnitPowers: what the unit takes from root is not missing where workers have
 // a user and limits of their own.
 func TestUnitPowers(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	const limits = "workers = 1\nwatch_binary = false\n[limits]\nuser = \"nobody\"\nnice = -5\noom_score_adj = 100\nrlimits = { nofile = \"4096:8192\" }\n"
 	s := newUnitSite(t, limits)
 	s.Systemctl("start", "web.service")
@@ -55,6 +57,8 @@ func TestUnitPowers(t *testing.T) {
 // TestLongReload: a roll takes longer than the unit gives a reload, and systemctl
 // waits for its end, because the master asks for it.
 func TestLongReload(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := newUnitSite(t, "workers = 4\nwatch_binary = false\n")
 	s.override("TimeoutStartSec=2")
 	s.release("1", "slow-start")
@@ -66,6 +70,8 @@ func TestLongReload(t *testing.T) {
 
 // TestInstall: what install does and undoes, with a real systemd to judge it.
 func TestInstall(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := newUnitSite(t, "workers = 1\n")
 	unit := s.Path("/etc/systemd/system/web.service")
 	socket := s.Path("/etc/systemd/system/web.socket")
@@ -156,6 +162,8 @@ func (s *unitSite) murders(workers int) {
 // TestUnitCaptures: a program that binds its own port gets the master's socket under
 // the unit, too, as root and as another user, before and after its master was killed.
 func TestUnitCaptures(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	for name, limits := range map[string]string{"root": "", "another user": "[limits]\nuser = \"nobody\"\n"} {
 		t.Run(name, func(t *testing.T) {
 			s := newUnitSite(t, "")

@@ -15,6 +15,8 @@ import (
 // TestMasterNeedsNoNewThreads: at the limit of tasks the Go runtime ends a program
 // that needs one thread more, so the master has all of its threads from its start.
 func TestMasterNeedsNoNewThreads(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
 	s := newSite(t, "-n", "2", "--canary", "0")
 	s.settled(2)
 	before := threadsOf(t, s.master.Process.Pid)
@@ -44,6 +46,7 @@ func threadsOf(t *testing.T, pid int) int {
 // TestSuccessorAtTheLimitOfTasks: a master that was started where there was hardly room
 // for a second one has all of its threads when the first one has ended.
 func TestSuccessorAtTheLimitOfTasks(t *testing.T) {
+	t.Parallel()
 	group := tasksCgroup(t)
 	s := newSite(t, "-n", "2", "--canary", "0", "--upgrade", "tableflip", "--watch-binary=false")
 	workers := s.settled(2)

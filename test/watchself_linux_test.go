@@ -13,6 +13,7 @@ import (
 // TestWatchSelfShortOfFiles: a master that lacks the descriptors to be replaced is replaced
 // when it has them again.
 func TestWatchSelfShortOfFiles(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	s := newSite(t, "-n", "1", "--watch-self")
 	master, open := s.status().PID, map[int]bool{}
