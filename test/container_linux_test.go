@@ -98,6 +98,7 @@ func buildMisbehaving(t *testing.T) image {
 // TestContainerfile: the example is built, run and stopped as its comment says.
 func TestContainerfile(t *testing.T) {
 	takesLong(t)
+	takesLong(t)
 	t.Parallel()
 	testreq.Root(t)
 	i := buildImage(t, containerfile)
@@ -143,6 +144,7 @@ func TestContainerfile(t *testing.T) {
 // nothing.
 func TestContainerSignals(t *testing.T) {
 	takesLong(t)
+	takesLong(t)
 	t.Parallel()
 	i := buildMisbehaving(t)
 	for _, end := range []syscall.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGQUIT} {
@@ -179,6 +181,7 @@ func TestContainerSignals(t *testing.T) {
 // not end the container with anything but 0.
 func TestContainerEarly(t *testing.T) {
 	takesLong(t)
+	takesLong(t)
 	t.Parallel()
 	i := buildMisbehaving(t)
 	for range 5 {
@@ -198,6 +201,7 @@ func TestContainerEarly(t *testing.T) {
 // TestContainerOrphans: what workers leave behind is reaped, and the statuses of
 // the workers themselves get to the master, also in the middle of it.
 func TestContainerOrphans(t *testing.T) {
+	takesLong(t)
 	takesLong(t)
 	t.Parallel()
 	i := buildMisbehaving(t)
@@ -250,6 +254,7 @@ func awaitBox(t *testing.T, what string, holds func() bool) {
 // kill the container; who asks for more patience is told what that takes.
 func TestContainerPatience(t *testing.T) {
 	takesLong(t)
+	takesLong(t)
 	t.Parallel()
 	i := buildMisbehaving(t)
 	b := startBox(t, i.spec("-n", "1"))
@@ -277,6 +282,7 @@ func TestContainerPatience(t *testing.T) {
 // TestContainerPlaces: where nothing can be written to, it says what to do; as
 // root it works, too.
 func TestContainerPlaces(t *testing.T) {
+	takesLong(t)
 	takesLong(t)
 	t.Parallel()
 	i := buildMisbehaving(t)

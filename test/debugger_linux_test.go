@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"relevo/internal/control"
+	"relevo/internal/testport"
 	"relevo/internal/testreq"
 )
 
@@ -16,8 +17,9 @@ const portApp = `require('node:http').createServer((request, response) => respon
 // TestDebuggerAwaited: workers that wait for a debugger are named as that, and are not ready
 // by its port. One runs when a client has come.
 func TestDebuggerAwaited(t *testing.T) {
+	t.Parallel()
 	testreq.Program(t, "node")
-	s, address := emptySite(t), freeAddress(t)
+	s, address := emptySite(t), testport.Address(t)
 	s.must(os.WriteFile(s.at("app.js"), []byte(portApp), 0o644))
 	waiting := func(n int) {
 		t.Helper()
@@ -57,7 +59,8 @@ func TestDebuggerAwaited(t *testing.T) {
 // TestDebuggerPort: the port of a debugger that nobody waits for is no listener of the app,
 // and is the new worker's after a roll.
 func TestDebuggerPort(t *testing.T) {
-	address := freeAddress(t)
+	t.Parallel()
+	address := testport.Address(t)
 	s := nodeSite(t, portApp, "-n", "1", "--env", "NODE_OPTIONS=--inspect="+address)
 	answers := func() bool {
 		_, err := fetch(address, "/json/version")
