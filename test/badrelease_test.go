@@ -71,7 +71,6 @@ func foreign(program []byte) []byte {
 // with it.
 func TestBadReleases(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	const workers = 2
 	var table strings.Builder

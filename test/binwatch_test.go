@@ -77,7 +77,6 @@ var mapReplacements = []replacement{
 // is known and counts the rolls. The times are told, not tested.
 func TestBinaryWatch(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	for _, program := range []string{"rsync", "strip", "tar", "install"} {
 		testreq.Program(t, program)

@@ -21,7 +21,6 @@ import (
 // and roll as ever.
 func TestFloods(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	for misdeed, where := range map[string]string{"flood-notify": "notify socket", "flood-channel": "channel"} {
 		t.Run(misdeed, func(t *testing.T) {

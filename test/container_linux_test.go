@@ -98,7 +98,6 @@ func buildMisbehaving(t *testing.T) image {
 // TestContainerfile: the example is built, run and stopped as its comment says.
 func TestContainerfile(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	testreq.Root(t)
 	i := buildImage(t, containerfile)
@@ -144,7 +143,6 @@ func TestContainerfile(t *testing.T) {
 // nothing.
 func TestContainerSignals(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	i := buildMisbehaving(t)
 	for _, end := range []syscall.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGQUIT} {
@@ -181,7 +179,6 @@ func TestContainerSignals(t *testing.T) {
 // not end the container with anything but 0.
 func TestContainerEarly(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	i := buildMisbehaving(t)
 	for range 5 {
@@ -201,7 +198,6 @@ func TestContainerEarly(t *testing.T) {
 // TestContainerOrphans: what workers leave behind is reaped, and the statuses of
 // the workers themselves get to the master, also in the middle of it.
 func TestContainerOrphans(t *testing.T) {
-	takesLong(t)
 	takesLong(t)
 	t.Parallel()
 	i := buildMisbehaving(t)
@@ -254,7 +250,6 @@ func awaitBox(t *testing.T, what string, holds func() bool) {
 // kill the container; who asks for more patience is told what that takes.
 func TestContainerPatience(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	i := buildMisbehaving(t)
 	b := startBox(t, i.spec("-n", "1"))
@@ -282,7 +277,6 @@ func TestContainerPatience(t *testing.T) {
 // TestContainerPlaces: where nothing can be written to, it says what to do; as
 // root it works, too.
 func TestContainerPlaces(t *testing.T) {
-	takesLong(t)
 	takesLong(t)
 	t.Parallel()
 	i := buildMisbehaving(t)

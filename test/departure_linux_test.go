@@ -14,7 +14,6 @@ import (
 // another finishes what it has accepted, gets no new client, and goes then.
 func TestDepartureInSuccession(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
@@ -60,7 +59,6 @@ func leaving(s control.Status) (n int) {
 // TestDepartureOutlivesMaster is the same where the master was killed, and the next one
 // has what systemd kept.
 func TestDepartureOutlivesMaster(t *testing.T) {
-	takesLong(t)
 	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "")

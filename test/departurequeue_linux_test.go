@@ -54,7 +54,6 @@ while True:
 // the drain timeout.
 func TestDepartureBesideQueue(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	testreq.Program(t, "python3")
 	t.Parallel()
 	s := emptySite(t)

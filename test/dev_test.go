@@ -317,7 +317,6 @@ func TestDevCancel(t *testing.T) {
 // TestDevSwitch: a branch switch of 2,000 files is one build and one roll.
 func TestDevSwitch(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	testreq.Program(t, "git")
 	t.Parallel()
 	s := newDevSite(t, map[string]string{"go.mod": devModule, "main.go": goServer("one", "")})
@@ -367,7 +366,6 @@ func TestDevSwitch(t *testing.T) {
 // TestDevBurst: of 50 saves in two seconds the last is served, after one or two
 // rolls.
 func TestDevBurst(t *testing.T) {
-	takesLong(t)
 	takesLong(t)
 	t.Parallel()
 	s := newDevSite(t, map[string]string{"go.mod": devModule, "main.go": goServer("0", "")})

@@ -94,7 +94,6 @@ func goPage(title, extra string) string {
 // which is broken, to the last.
 func TestDevBrowser(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	b := testbrowser.New(t)
 	broken := strings.Replace(goPage("never", ""), "listener, err", "listner, err", 1)
@@ -124,7 +123,6 @@ func TestDevBrowser(t *testing.T) {
 // TestDevBrowserStyles: where only a stylesheet was saved the page stays, and
 // shows the new one.
 func TestDevBrowserStyles(t *testing.T) {
-	takesLong(t)
 	takesLong(t)
 	testreq.Program(t, "python3")
 	t.Parallel()

@@ -14,7 +14,6 @@ import (
 // TestContainerDoctor: in a container the doctor speaks of the container.
 func TestContainerDoctor(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	i := buildMisbehaving(t)
 	i.files["/relevo.toml"] = filepath.Join(t.TempDir(), "relevo.toml")

@@ -75,7 +75,6 @@ func (s *site) ail(how string) int {
 // answer and replaced; the others serve on, and lose nothing.
 func TestHealthReplaces(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	for how, answer := range map[string]string{
 		"500":      `unhealthy: GET /healthz: 500 "disk full"`,
@@ -225,7 +224,6 @@ func TestHealthWrongPath(t *testing.T) {
 // worker replaced or a request lost. One that falls ill between two masters is found.
 func TestUnitHealth(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "")
 	s.startBinding("workers = 3\ndrain_timeout = \"5s\"\n[health]\nhttp = \"/healthz\"\ninterval = \"500ms\"\ntimeout = \"500ms\"\n")
@@ -257,7 +255,6 @@ func TestUnitHealth(t *testing.T) {
 // TestHealthOfSharedSocket: workers that share one socket are not asked one by one, which
 // is said. A command is run for each of them all the same.
 func TestHealthOfSharedSocket(t *testing.T) {
-	takesLong(t)
 	takesLong(t)
 	t.Parallel()
 	s := healthSite(t, "binds", 2, `balance = "shared"`)

@@ -49,7 +49,6 @@ func recycledInTurn(events *eventLog, n int) []pool.Event {
 // is lost.
 func TestMaxMemory(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	s := newSiteFrom(t, limitsConfig+"[limits]\nmax_memory = \"90MiB\"")
 	before := s.settled(2)
@@ -93,7 +92,6 @@ func TestMaxLifetime(t *testing.T) {
 // replaced, and its sibling is not.
 func TestWatchdogByNotify(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	s := emptySite(t)
 	s.release("1", "notify")
@@ -112,7 +110,6 @@ func TestWatchdogByNotify(t *testing.T) {
 // TestWatchdogByPing: a worker that is stopped does not answer the master, and is
 // replaced. Clients of the sibling notice nothing.
 func TestWatchdogByPing(t *testing.T) {
-	takesLong(t)
 	takesLong(t)
 	t.Parallel()
 	s := newSiteFrom(t, limitsConfig+"[limits]\nwatchdog = \"5s\"")

@@ -75,7 +75,6 @@ var lostPlaces = map[string]lostPlace{
 // when it is back.
 func TestSuccessionAfterALoss(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	for name, c := range lostPlaces {
 		for _, how := range []string{"tableflip", "exec"} {

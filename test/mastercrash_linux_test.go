@@ -81,7 +81,6 @@ func endLoad(t *testing.T, load *backgroundLoad) {
 // serve on, the next master has them all, and everything works on them.
 func TestMasterKilled(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "workers = 3\nwatch_binary = false\ncanary = \"200ms\"\n")
 	s.Systemctl("start", "web.service")
@@ -131,7 +130,6 @@ func TestMasterKilled(t *testing.T) {
 // TestMasterKilledAtWork: in the middle of a roll, of drains, and of its own
 // replacement.
 func TestMasterKilledAtWork(t *testing.T) {
-	takesLong(t)
 	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "workers = 3\nwatch_binary = false\ncanary = \"500ms\"\ndrain_timeout = \"20s\"\n")
@@ -206,7 +204,6 @@ func TestMasterKilledAtWork(t *testing.T) {
 // again, and systemd knows.
 func TestMasterReplacedBySystemd(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "workers = 2\nwatch_binary = false\n")
 	s.Systemctl("start", "web.service")
@@ -245,7 +242,6 @@ func TestMasterReplacedBySystemd(t *testing.T) {
 // TestMasterKilledWithBadConfiguration: the file is read at reloads. Until then what
 // serves goes on, also with the next master.
 func TestMasterKilledWithBadConfiguration(t *testing.T) {
-	takesLong(t)
 	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "workers = 2\n")
@@ -290,7 +286,6 @@ func TestMasterKilledWithBadConfiguration(t *testing.T) {
 // TestStoreNotAllowed: a unit that keeps no files is told of, once, and serves.
 func TestStoreNotAllowed(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "workers = 1\n")
 	s.override("FileDescriptorStoreMax=0")
@@ -307,7 +302,6 @@ func TestStoreNotAllowed(t *testing.T) {
 // TestStoreTooSmall: it serves and says so once. A killed master costs only what was
 // not kept, and nobody serves on whom the next one does not know.
 func TestStoreTooSmall(t *testing.T) {
-	takesLong(t)
 	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "workers = 4\n")
@@ -462,7 +456,6 @@ func (s *unitSite) forge(change func(map[string]any)) {
 // hears that the service is ready when it is.
 func TestMasterKilledWhileBooting(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "workers = 2\n")
 	s.release("1", "waits")
@@ -513,7 +506,6 @@ func TestMasterKilledWhileBooting(t *testing.T) {
 // TestMasterKilledWithAnotherUser: the workers' user may send to the notify socket of
 // the next master, too.
 func TestMasterKilledWithAnotherUser(t *testing.T) {
-	takesLong(t)
 	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "workers = 1\nready = \"notify\"\n[limits]\nuser = \"nobody\"\n")

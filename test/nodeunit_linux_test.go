@@ -14,7 +14,6 @@ import (
 // roll may be under way.
 func TestUnitNode(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "")
 	_, port, err := net.SplitHostPort(s.address)

@@ -16,7 +16,6 @@ var nodeVersions = flag.String("node-versions", "", "versions of Node that TestN
 // ways, is replaced under load, and loses no connection.
 func TestNodeVersions(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	if *nodeVersions == "" {
 		*nodeVersions = "here"

@@ -50,7 +50,6 @@ type unmodified struct {
 // prints the table of docs/any-program.md by it.
 func TestPrograms(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	rows, all := programs, *programsFolder != ""
 	if all {
 		rows = slices.Concat(programs, installedPrograms)

@@ -30,7 +30,6 @@ var rollsFlag = flag.Int("rolls", 120, "how many rolls TestManyRolls does")
 // it more with -rolls 1000.
 func TestManyRolls(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	const warmUp, workers = 10, 2
 	rolls := max(*rollsFlag, 2*warmUp)

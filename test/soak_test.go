@@ -30,7 +30,6 @@ var (
 // Give it time with -soak 10m.
 func TestSoak(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	seed := *soakSeed
 	if seed == 0 {

@@ -140,7 +140,6 @@ func (s *site) warnsOfOneClient(t *testing.T, address string) {
 // many clients.
 func TestStickyUpheavals(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
@@ -207,7 +206,6 @@ func loadOfMany(t *testing.T, address string) (end func()) {
 // TestStickyNode: connections of a Node worker that leaves go to the worker in its slot, so
 // that clients stay there that keep theirs open.
 func TestStickyNode(t *testing.T) {
-	takesLong(t)
 	takesLong(t)
 	t.Parallel()
 	testreq.Program(t, "node")

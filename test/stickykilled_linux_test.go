@@ -13,7 +13,6 @@ import (
 // probation when the master is killed.
 func TestStickyMasterKilled(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "")
 	text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\", %q]\nworkers = 4\ncanary = \"100ms\"\nbalance = \"sticky\"\nwatch_binary = false\n", s.address)

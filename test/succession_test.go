@@ -69,7 +69,6 @@ func stream(t *testing.T, url string) (events func() int) {
 // workers stay, and so do a stream and a download that were begun before.
 func TestSuccessionUnderLoad(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
@@ -132,7 +131,6 @@ func TestSuccessionUnderLoad(t *testing.T) {
 // TestSuccessionRefused: a new relevo that ends, hangs, dies when it has everything
 // or cannot hold it changes nothing. The old one goes on, and so does everybody.
 func TestSuccessionRefused(t *testing.T) {
-	takesLong(t)
 	takesLong(t)
 	t.Parallel()
 	script := func(text string) func(*site) {
@@ -212,7 +210,6 @@ func TestSuccessionRefused(t *testing.T) {
 
 // TestSuccessionInARoll: whoever waits for a roll gets its end from the next master.
 func TestSuccessionInARoll(t *testing.T) {
-	takesLong(t)
 	takesLong(t)
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
@@ -305,7 +302,6 @@ func TestReloadUpgradesFirst(t *testing.T) {
 
 // TestSuccessionAndStop: who asks for the end in between is not forgotten.
 func TestSuccessionAndStop(t *testing.T) {
-	takesLong(t)
 	takesLong(t)
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
@@ -403,7 +399,6 @@ func TestSignalsInASuccession(t *testing.T) {
 
 // TestRequestsInSuccessions: none is turned away because one master follows another.
 func TestRequestsInSuccessions(t *testing.T) {
-	takesLong(t)
 	takesLong(t)
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {

@@ -144,7 +144,6 @@ func (s *unitSite) mainProcess() int {
 // configurations, stop, start again.
 func TestUnitLife(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "workers = 2\nwatch_binary = false\n")
 	s.Systemctl("start", "web.service")
@@ -214,7 +213,6 @@ func TestUnitLife(t *testing.T) {
 // unit says, because the master asks for it.
 func TestUnitStopsGracefully(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "workers = 2\ndrain_timeout = \"20s\"\n")
 	s.override("TimeoutStopSec=1")
@@ -258,7 +256,6 @@ func (s *unitSite) ask(path string) <-chan error {
 
 // TestUnitWatchdog: a master that is stuck is replaced.
 func TestUnitWatchdog(t *testing.T) {
-	takesLong(t)
 	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "workers = 1\n")
@@ -306,7 +303,6 @@ func (s *unitSite) override(lines string) {
 // TestUnitLeavesNobody: with KillMode=process a killed master leaves its workers
 // to the next one; but where there is to be none, nobody is left.
 func TestUnitLeavesNobody(t *testing.T) {
-	takesLong(t)
 	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "workers = 2\ndrain_timeout = \"5s\"\nstop_grace = \"1s\"\n")
@@ -358,7 +354,6 @@ func TestUnitLeavesNobody(t *testing.T) {
 
 // TestSocketUnit: systemd opens the sockets; a restart refuses nobody.
 func TestSocketUnit(t *testing.T) {
-	takesLong(t)
 	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "workers = 2\n", "--socket", "--now")

@@ -16,7 +16,6 @@ import (
 // a user and limits of their own.
 func TestUnitPowers(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	const limits = "workers = 1\nwatch_binary = false\n[limits]\nuser = \"nobody\"\nnice = -5\noom_score_adj = 100\nrlimits = { nofile = \"4096:8192\" }\n"
 	s := newUnitSite(t, limits)
@@ -59,7 +58,6 @@ func TestUnitPowers(t *testing.T) {
 // waits for its end, because the master asks for it.
 func TestLongReload(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "workers = 4\nwatch_binary = false\n")
 	s.override("TimeoutStartSec=2")
@@ -72,7 +70,6 @@ func TestLongReload(t *testing.T) {
 
 // TestInstall: what install does and undoes, with a real systemd to judge it.
 func TestInstall(t *testing.T) {
-	takesLong(t)
 	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "workers = 1\n")
@@ -165,7 +162,6 @@ func (s *unitSite) murders(workers int) {
 // TestUnitCaptures: a program that binds its own port gets the master's socket under
 // the unit, too, as root and as another user, before and after its master was killed.
 func TestUnitCaptures(t *testing.T) {
-	takesLong(t)
 	takesLong(t)
 	t.Parallel()
 	for name, limits := range map[string]string{"root": "", "another user": "[limits]\nuser = \"nobody\"\n"} {

@@ -16,7 +16,6 @@ import (
 // that needs one thread more, so the master has all of its threads from its start.
 func TestMasterNeedsNoNewThreads(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	s := newSite(t, "-n", "2", "--canary", "0")
 	s.settled(2)

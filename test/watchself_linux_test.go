@@ -14,7 +14,6 @@ import (
 // when it has them again.
 func TestWatchSelfShortOfFiles(t *testing.T) {
 	takesLong(t)
-	takesLong(t)
 	t.Parallel()
 	s := newSite(t, "-n", "1", "--watch-self")
 	master, open := s.status().PID, map[int]bool{}
