@@ -52,7 +52,11 @@ func shutDown(l *Listener) bool {
 // old one's descriptor: a worker that is started with File gets the new one. It
 // holds u.mu.
 func (u *Upgrader) renew(l *Listener) error {
-	return l.socket.user.do(func() error { return u.renewAsUser(l) })
+	err := l.socket.user.do(func() error { return u.renewAsUser(l) })
+	if err != nil {
+		return fmt.Errorf("cannot renew listener %s: %w", l.Name, err)
+	}
+	return nil
 }
 
 func (u *Upgrader) renewAsUser(l *Listener) error {
@@ -61,15 +65,33 @@ func (u *Upgrader) renewAsUser(l *Listener) error {
 	case err == nil:
 		defer unlock()
 	case !errors.As(err, &held):
-		return fmt.Errorf("cannot renew listener %s: %w", l.Name, err)
+		return err
 	}
 	there := l.socket.file()
-	if l.socket.hidden {
-		return fmt.Errorf("cannot renew listener %s: it is on its way out", l.Name)
+	switch {
+	case l.socket.hidden:
+		return errors.New("it is on its way out")
+	case there == fileTaken:
+		return fmt.Errorf("%s is another program's now; take that away and reload", l.socket.path)
 	}
-	if there == fileTaken {
-		return fmt.Errorf("cannot renew listener %s: %s is another program's now; take that away and reload", l.Name, l.socket.path)
+	file, err := l.bindAnew(there == fileGone)
+	if err != nil {
+		return err
 	}
+	defer file.Close()
+	u.hangups.remove(l)
+	if err := l.become(file); err != nil {
+		return err
+	}
+	u.guardPath(l)
+	u.hangups.add(l)
+	u.dropFile(l)
+	u.keepFile(l)
+	return nil
+}
+
+// bindAnew opens a new socket at the path of the old one. It listens before it is there.
+func (l *Listener) bindAnew(vacant bool) (*os.File, error) {
 	fresh := l.Listen
 	fresh.Address = l.socket.path + "~new"
 	if fresh.Mode == 0 || l.ofProgram {
@@ -77,43 +99,42 @@ func (u *Upgrader) renewAsUser(l *Listener) error {
 	}
 	file, err := bindAt(fresh)
 	if err != nil {
-		return fmt.Errorf("cannot renew listener %s: %w", l.Name, err)
-	}
-	defer file.Close()
-	if err := unix.Listen(int(file.Fd()), l.backlog()); err != nil {
-		os.Remove(fresh.Address)
-		return fmt.Errorf("cannot renew listener %s: %w", l.Name, err)
+		return nil, err
 	}
 	move := os.Rename
-	if there == fileGone {
+	if vacant {
 		move = moveToVacant
 	}
-	if err := move(fresh.Address, l.socket.path); err != nil {
-		os.Remove(fresh.Address)
-		return fmt.Errorf("cannot renew listener %s: %w", l.Name, err)
+	if err = unix.Listen(int(file.Fd()), l.backlog()); err == nil {
+		err = move(fresh.Address, l.socket.path)
 	}
-	u.hangups.remove(l)
+	if err != nil {
+		os.Remove(fresh.Address)
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// become gives the listener's descriptor the socket of another one, which is at its path.
+func (l *Listener) become(file *os.File) error {
 	if flags, err := unix.FcntlInt(l.file.Fd(), unix.F_GETFL, 0); err == nil && l.ofProgram {
 		unix.SetNonblock(int(file.Fd()), flags&unix.O_NONBLOCK != 0)
 	}
 	if err := unix.Dup3(int(file.Fd()), int(l.file.Fd()), unix.O_CLOEXEC); err != nil {
-		return fmt.Errorf("cannot renew listener %s: %w", l.Name, err)
+		return err
 	}
 	socket, err := identify(l.socket.path)
 	if err != nil {
-		return fmt.Errorf("cannot renew listener %s: %w", l.Name, err)
+		return err
 	}
 	socket.user = l.socket.user
 	if l.socket.held != "" {
 		socket.guarded = l.socket.guarded
 		if err := socket.hold(); err != nil {
-			return fmt.Errorf("cannot renew listener %s: %w", l.Name, err)
+			return err
 		}
 	}
 	l.socket = socket
-	u.guardPath(l)
-	u.hangups.add(l)
-	u.dropFile(l)
-	u.keepFile(l)
 	return nil
 }

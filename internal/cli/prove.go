@@ -21,25 +21,20 @@ import (
 	"relevo/pool/machine"
 )
 
+// proveCommand is what the flags of prove say.
+type proveCommand struct {
+	prove.Options
+	connections, body string
+	headers           []string
+}
+
 func (c *cli) prove() *cobra.Command {
-	o := prove.Options{KillEvery: 500 * time.Millisecond, Timeout: 10 * time.Second, Clients: 32}
-	var connections, body string
-	var headers []string
+	p := proveCommand{Options: prove.Options{KillEvery: 500 * time.Millisecond, Timeout: 10 * time.Second, Clients: 32}}
 	var f *pflag.FlagSet
 	cmd := c.talking("prove [NAME]", "Load the app while it is rolled, or its workers are killed, and count what is lost",
 		func(ctx context.Context, args []string, asJSON bool) error {
-			o.Connections, o.Body = prove.Connections(connections), []byte(body)
-			var err error
-			if o.Headers, err = parseHeaders(headers); err != nil {
-				return usage(err)
-			}
-			if o.Rolls < 0 {
-				return usage(fmt.Errorf("cannot roll %d times: write how often, 0 for a load without a roll", o.Rolls))
-			}
-			if f.Changed("rolls") && o.Rolls == 0 {
-				o.Rolls = prove.NoRolls
-			}
-			if err = proveFlags(f, o); err != nil {
+			o, err := p.options(f)
+			if err != nil {
 				return usage(err)
 			}
 			client, err := c.connect(ctx, first(args))
@@ -69,23 +64,44 @@ anything was lost, else 130 after Ctrl-C (143 after TERM).`
   relevo prove web --rolls 0 --duration 30s            the load alone, to compare with
   relevo prove web --kill --duration 30s`
 	f = cmd.Flags()
-	f.SortFlags = false
-	f.Var(checkedFlag{&o.URL, "string", notEmpty("the URL")}, "url", "what to load: http://…, https://… or unix:/SOCKET:/PATH (default: the app's first listener)")
-	f.IntVar(&o.Rolls, "rolls", 0, "how many rolls (default 20, none with --kill); 0: the load alone")
-	f.BoolVar(&o.Kill, "kill", false, "kill the workers, one every --kill-every")
-	f.Var(someTime{durationFlag{&o.KillEvery}}, "kill-every", "the time between two kills")
-	c.durationFlag(cmd, &o.Duration, "duration", "how long to load at least; the rolls asked for are made in any case (default 10s without rolls)")
-	f.Lookup("duration").DefValue = ""
-	f.IntVar(&o.MinRequests, "min-requests", 0, "go on until each kind of connection has sent so many requests")
-	f.Var(numberFlag{&o.Clients, 1}, "clients", "clients for each kind of connection")
-	f.StringVar(&connections, "connections", "both", "fresh, keepalive or both")
-	f.Var(someTime{durationFlag{&o.Timeout}}, "timeout", "how long one request may take")
-	f.StringVar(&o.Method, "method", "GET", "of every request")
-	f.StringVar(&body, "body", "", "of every request")
-	f.StringArrayVarP(&headers, "header", "H", nil, `"Name: value", of every request; repeatable`)
-	f.IntVar(&o.Expect, "expect", 0, "first digit of the status that is right, 2 to 5 (default: anything below 500)")
-	f.BoolVar(&o.Insecure, "insecure", false, "accept any certificate")
+	p.addFlags(c, cmd)
 	return cmd
+}
+
+func (p *proveCommand) addFlags(c *cli, cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.Var(checkedFlag{&p.URL, "string", notEmpty("the URL")}, "url", "what to load: http://…, https://… or unix:/SOCKET:/PATH (default: the app's first listener)")
+	f.IntVar(&p.Rolls, "rolls", 0, "how many rolls (default 20, none with --kill); 0: the load alone")
+	f.BoolVar(&p.Kill, "kill", false, "kill the workers, one every --kill-every")
+	f.Var(someTime{durationFlag{&p.KillEvery}}, "kill-every", "the time between two kills")
+	c.durationFlag(cmd, &p.Duration, "duration", "how long to load at least; the rolls asked for are made in any case (default 10s without rolls)")
+	f.Lookup("duration").DefValue = ""
+	f.IntVar(&p.MinRequests, "min-requests", 0, "go on until each kind of connection has sent so many requests")
+	f.Var(numberFlag{&p.Clients, 1}, "clients", "clients for each kind of connection")
+	f.StringVar(&p.connections, "connections", "both", "fresh, keepalive or both")
+	f.Var(someTime{durationFlag{&p.Timeout}}, "timeout", "how long one request may take")
+	f.StringVar(&p.Method, "method", "GET", "of every request")
+	f.StringVar(&p.body, "body", "", "of every request")
+	f.StringArrayVarP(&p.headers, "header", "H", nil, `"Name: value", of every request; repeatable`)
+	f.IntVar(&p.Expect, "expect", 0, "first digit of the status that is right, 2 to 5 (default: anything below 500)")
+	f.BoolVar(&p.Insecure, "insecure", false, "accept any certificate")
+}
+
+// options are those of package prove.
+func (p *proveCommand) options(f *pflag.FlagSet) (o prove.Options, err error) {
+	o = p.Options
+	o.Connections, o.Body = prove.Connections(p.connections), []byte(p.body)
+	if o.Headers, err = parseHeaders(p.headers); err != nil {
+		return o, err
+	}
+	if o.Rolls < 0 {
+		return o, fmt.Errorf("cannot roll %d times: write how often, 0 for a load without a roll", o.Rolls)
+	}
+	if f.Changed("rolls") && o.Rolls == 0 {
+		o.Rolls = prove.NoRolls
+	}
+	return o, proveFlags(f, o)
 }
 
 func parseHeaders(lines []string) (http.Header, error) {

@@ -150,6 +150,23 @@ type named[T any] struct {
 	split   func(T) (name, text string)
 }
 
+// lastOfEach keeps of several members with one name the last, at the place of the first. It
+// uses the memory of all.
+func (k named[T]) lastOfEach(all []T) []T {
+	places := map[string]int{}
+	kept := all[:0]
+	for _, v := range all {
+		name, _ := k.split(v)
+		if at, known := places[name]; known {
+			kept[at] = v
+			continue
+		}
+		places[name] = len(kept)
+		kept = append(kept, v)
+	}
+	return kept
+}
+
 // tableOf is a setting whose members have names of their own; a stronger source
 // replaces those that it names.
 func tableOf[T any](key, flag string, k named[T], applies Applies, field func(*App) *[]T, help string) Setting {
@@ -157,21 +174,7 @@ func tableOf[T any](key, flag string, k named[T], applies Applies, field func(*A
 		all := field(app)
 		*all = append(*all, got)
 	}
-	settle := func(app *App) {
-		all := field(app)
-		places := map[string]int{}
-		kept := (*all)[:0]
-		for _, v := range *all {
-			name, _ := k.split(v)
-			if at, known := places[name]; known {
-				kept[at] = v
-				continue
-			}
-			places[name] = len(kept)
-			kept = append(kept, v)
-		}
-		*all = kept
-	}
+	settle := func(app *App) { *field(app) = k.lastOfEach(*field(app)) }
 	return Setting{
 		Key: key, Flag: flag, Arg: k.arg, Help: help, Applies: applies, Repeats: true,
 		copy: func(to, from *App) { *field(to) = *field(from) },

@@ -15,8 +15,25 @@ func Settings() []Setting {
 	return slices.Concat(appSettings(), limitSettings(), healthSettings(), devSettings())
 }
 
+// appSettings are those above the first table.
 func appSettings() []Setting {
-	all := []Setting{
+	all := slices.Concat(programSettings(), rollSettings(), releaseSettings(), masterSettings())
+	for i := range all {
+		switch s := &all[i]; s.Key {
+		case "workers":
+			s.Short, s.Default = "n", `"auto"` // not the number of this machine
+		case "listen":
+			s.Short = "l"
+		case "env":
+			s.Secret = true
+		}
+	}
+	return all
+}
+
+// programSettings say what runs, and where clients find it.
+func programSettings() []Setting {
+	return []Setting{
 		one("name", "name", plain("NAME", "shop"), Restart, func(a *App) *string { return &a.Name },
 			"name of the app (default: base name of the program, of a script the script's or its directory's; serve; in dev that of the package's program)"),
 		many("command", "", argument(), Roll, func(a *App) *[]string { return &a.Command },
@@ -39,6 +56,12 @@ func appSettings() []Setting {
 			"whose idle connections outlive a worker whose program does not drain: off, local (clients on this host), on (the app sees others' requests come from this host)"),
 		one("no_preload", "no-preload", boolean(), Roll, func(a *App) *bool { return &a.NoPreload },
 			"Node workers load no file of relevo's (node --require), by which they end HTTP/2, TLS and WebSockets in an orderly way when they leave"),
+	}
+}
+
+// rollSettings say how a worker comes and goes.
+func rollSettings() []Setting {
+	return []Setting{
 		one("ready", "ready", written("HOW", "auto", ParseReady, Ready.String), Roll, func(a *App) *Ready { return &a.Ready },
 			"how a worker gets known as ready: auto, notify, ipc or delay=D"),
 		one("ready_timeout", "ready-timeout", duration(), Live, func(a *App) *time.Duration { return &a.ReadyTimeout },
@@ -55,6 +78,12 @@ func appSettings() []Setting {
 			"what asks a worker to drain that does not speak relevo's IPC"),
 		one("surge", "surge", number(1, 1, 0), Live, func(a *App) *int { return &a.Surge },
 			"how many slots a roll replaces at a time"),
+	}
+}
+
+// releaseSettings say which bytes and which environment a worker starts with.
+func releaseSettings() []Setting {
+	return []Setting{
 		one("watch_binary", "watch-binary", boolean(), Live, func(a *App) *bool { return &a.WatchBinary },
 			"roll when the bytes of the executable change"),
 		one("exec_from", "exec-from", choice("WHAT", oneOf("exec_from", ExecAuto, ExecSnapshot, ExecPath), ExecAuto, ExecSnapshot, ExecPath),
@@ -67,6 +96,12 @@ func appSettings() []Setting {
 		inheritSetting(),
 		many("env_files", "env-file", plain("FILE", "app.env"), Roll, func(a *App) *[]string { return &a.EnvFiles },
 			"a file of variables, read anew at each roll"),
+	}
+}
+
+// masterSettings are about the master itself.
+func masterSettings() []Setting {
+	return []Setting{
 		one("output", "output", choice("HOW", ParseOutput, OutputAuto, OutputPrefix, OutputPlain, OutputInherit), Restart, func(a *App) *Output { return &a.Output },
 			"the workers' output: prefix (each line), plain (untouched), inherit (the master's own streams), auto"),
 		one("log_format", "log-format", choice("FORMAT", oneOf("log_format", LogAuto, LogText, LogJSON), LogAuto, LogText, LogJSON), Restart, func(a *App) *LogFormat { return &a.LogFormat },
@@ -79,17 +114,6 @@ func appSettings() []Setting {
 		one("log_level", "log-level", logLevel(), Restart, func(a *App) *slog.Level { return &a.LogLevel },
 			"debug, info, warn or error"),
 	}
-	for i := range all {
-		switch s := &all[i]; s.Key {
-		case "workers":
-			s.Short, s.Default = "n", `"auto"` // not the number of this machine
-		case "listen":
-			s.Short = "l"
-		case "env":
-			s.Secret = true
-		}
-	}
-	return all
 }
 
 func limitSettings() []Setting {
