@@ -171,14 +171,19 @@ func memory(ctx context.Context, b *bench) error {
 }
 
 // idle counts how often the kernel put the master on a processor in a quiet
-// time.
+// time. Without a health check that is never.
 func idle(ctx context.Context, b *bench) error {
-	for _, kind := range []string{"", "captured "} {
-		start := b.startApp
-		if kind != "" {
-			start = b.startCaptured
-		}
-		a, err := start(ctx, 4)
+	for _, c := range []struct {
+		workers string
+		start   func(ctx context.Context, workers int, flags ...string) (*app, error)
+		flags   []string
+		target  string
+	}{
+		{"workers", b.startApp, nil, "0"},
+		{"captured workers", b.startCaptured, nil, "0"},
+		{"captured workers, health every 10s", b.startCaptured, []string{"--health", "/", "--health-interval", "10s"}, "-"},
+	} {
+		a, err := c.start(ctx, 4, c.flags...)
 		if err != nil {
 			return err
 		}
@@ -191,7 +196,7 @@ func idle(ctx context.Context, b *bench) error {
 		if err = errors.Join(err, a.stop()); err != nil {
 			return err
 		}
-		b.table.row(fmt.Sprintf("wake-ups of the idle master in %s, 4 %sworkers", b.plan.idle, kind), fmt.Sprint(after-before), "0")
+		b.table.row(fmt.Sprintf("wake-ups of the idle master in %s, 4 %s", b.plan.idle, c.workers), fmt.Sprint(after-before), c.target)
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ command = ["./app", "%s"]
 workers = %d
 canary = "100ms"
 stop_grace = "500ms"
-drain_timeout = "5s"
+drain_timeout = "1s"
 watch_binary = false
 %s
 [health]
@@ -76,35 +76,33 @@ func (s *site) ail(how string) int {
 func TestHealthReplaces(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
-	for how, answer := range map[string]string{
-		"500":      `unhealthy: GET /healthz: 500 "disk full"`,
-		"deadlock": "unhealthy: GET /healthz: no answer within 500ms",
-		"stop":     "unhealthy: GET /healthz: no answer within 500ms",
+	s := healthSite(t, "binds", 3, "")
+	for _, c := range []struct{ how, answer string }{
+		{"500", `unhealthy: GET /healthz: 500 "disk full"`},
+		{"deadlock", "unhealthy: GET /healthz: no answer within 500ms"},
+		{"stop", "unhealthy: GET /healthz: no answer within 500ms"},
 	} {
-		t.Run(how, func(t *testing.T) {
-			s := healthSite(t, "binds", 3, "")
-			s.well(3)
-			events := s.record()
-			before := s.settled(3)
-			ill := s.ail(how)
-			unhealthy := events.await(pool.KindUnhealthy, 1)[0]
-			end := s.load() // from the moment in which it gets no new client
-			recycle := events.await(pool.KindRecycle, 1)[0]
-			for _, e := range []pool.Event{unhealthy, recycle} {
-				if e.PID != ill || e.Reason != answer {
-					t.Errorf("%s of pid %d: %s; %d was made ill", e.Kind, e.PID, e.Reason, ill)
-				}
+		s.well(3)
+		events := s.record()
+		before := s.settled(3)
+		ill := s.ail(c.how)
+		unhealthy := events.await(pool.KindUnhealthy, 1)[0]
+		end := s.load() // from the moment in which it gets no new client
+		recycle := events.await(pool.KindRecycle, 1)[0]
+		for _, e := range []pool.Event{unhealthy, recycle} {
+			if e.PID != ill || e.Reason != c.answer {
+				t.Errorf("%s of pid %d: %s; %d was made ill (%s)", e.Kind, e.PID, e.Reason, ill, c.how)
 			}
-			after := s.settled(3)
-			wantNothingLost(t, end())
-			before = slices.DeleteFunc(before, func(pid int) bool { return pid == ill })
-			after = slices.DeleteFunc(after, func(pid int) bool { return slices.Contains(before, pid) })
-			if len(after) != 1 || after[0] == ill {
-				t.Errorf("the siblings %v do not serve on: there are %v besides", before, after)
-			}
-			s.stop()
-		})
+		}
+		after := s.settled(3)
+		wantNothingLost(t, end())
+		before = slices.DeleteFunc(before, func(pid int) bool { return pid == ill })
+		after = slices.DeleteFunc(after, func(pid int) bool { return slices.Contains(before, pid) })
+		if len(after) != 1 || after[0] == ill {
+			t.Errorf("%s: the siblings %v do not serve on: there are %v besides", c.how, before, after)
+		}
 	}
+	s.stop()
 }
 
 // TestHealthAllFail: what all workers fail for is not theirs. It is told once, with its
@@ -154,6 +152,7 @@ func TestHealthSuccession(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
+			t.Parallel()
 			s := healthSite(t, "binds", 3, `upgrade = "`+how+`"`)
 			s.well(3)
 			before := s.settled(3)
@@ -182,13 +181,8 @@ func TestHealthSuccession(t *testing.T) {
 // correct. No worker is replaced, and the corrected check counts at the reload.
 func TestHealthWrongPath(t *testing.T) {
 	t.Parallel()
-	s := healthSite(t, "binds", 2, "")
-	configuration, err := os.ReadFile(filepath.Join(s.dir, "relevo.toml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	right := string(configuration)
-	s.stop()
+	s, right := emptySite(t), healthConfiguration(t, 2, "")
+	s.release("1", "binds")
 	s.configure(strings.Replace(right, `"/healthz"`, `"/missing"`, 1))
 	s.start("run")
 	before := s.settled(2)

@@ -1,7 +1,6 @@
 package launch
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 )
@@ -62,7 +61,7 @@ func TestDebuggerOf(t *testing.T) {
 			}
 		}
 		if got != want {
-			t.Error(fmt.Sprintf("%s:\n got %q\nwant %q", line, got, want))
+			t.Errorf("%s:\n got %q\nwant %q", line, got, want)
 		}
 	}
 }

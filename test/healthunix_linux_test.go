@@ -1,0 +1,42 @@
+package test
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestHealthOfUnixSocket: workers behind a Unix socket, which all share, are asked as a whole,
+// be it the configuration's or the program's. What all fail for is told, with its end, and
+// none is replaced.
+func TestHealthOfUnixSocket(t *testing.T) {
+	t.Parallel()
+	for name, listen := range map[string][]string{"captured": nil, "configured": {"-l", "unix:app.sock"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := captured(t, "binds-unix", append(listen, "-n", "2", "--health", "/healthz", "--health-interval", "200ms", "--", "./app", "app.sock")...)
+			s.await("the whole pool's answer", func() bool {
+				h := s.status().Health
+				return h != nil && h.Pool != nil && h.Pool.OK && h.Pool.MaxMS > 0
+			})
+			before := s.settled(2)
+			lost := s.at("no-database")
+			s.must(os.WriteFile(lost, nil, 0o644))
+			s.await("a warning", func() bool {
+				return slices.ContainsFunc(s.status().Warnings, func(w string) bool {
+					return strings.Contains(w, `the pool fails its health check: GET /healthz: 503 "disk full"; its workers share a socket, and none is replaced for it`)
+				})
+			})
+			s.must(os.Remove(lost))
+			s.await("the end of the warning", func() bool { return len(s.status().Warnings) == 0 })
+			if after := s.settled(2); !slices.Equal(before, after) {
+				t.Errorf("pids %v serve, before: %v", after, before)
+			}
+			s.stop()
+			if n := strings.Count(s.log.String(), "workers that share a socket are not asked one by one"); n != 1 {
+				t.Errorf("told %d times that the pool is asked as a whole", n)
+			}
+		})
+	}
+}
