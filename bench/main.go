@@ -1,4 +1,4 @@
-// Command bench measures what relevo costs and prints the table of the README:
+// Command bench measures what relevo costs and prints the table of docs/benchmarks.md:
 //
 //	go run ./bench              everything, about six minutes
 //	go run ./bench -quick       fewer and shorter runs, to see that it works

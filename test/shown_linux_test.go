@@ -27,8 +27,7 @@ type scene struct {
 // scenes cover every command line that starts a master.
 var scenes = []scene{
 	{line: regexp.MustCompile(`-- (\./go-sdk|\./go-activation)$`), build: []string{"./examples/go-sdk", "./examples/go-activation"}},
-	{line: regexp.MustCompile(`-- \./app$`), build: []string{"app=./examples/go-sdk"}},
-	{line: regexp.MustCompile(`-- \./server( --http-fd.*)?$`), files: map[string]string{"go.mod": devModule, "main.go": flaggedServer}, build: []string{"server=."}},
+	{line: regexp.MustCompile(`-- \./server( --http-fd.*| -port 3000)?$`), files: map[string]string{"go.mod": devModule, "main.go": flaggedServer}, build: []string{"server=."}},
 	{line: regexp.MustCompile(`-- node (examples/node/)?server\.mjs$`), programs: []string{"node"},
 		files: map[string]string{"server.mjs": "examples/node/server.mjs", "examples/node/server.mjs": "examples/node/server.mjs"}},
 	{line: regexp.MustCompile(`-- python3 examples/python/server\.py$`), programs: []string{"python3"},
@@ -46,6 +45,8 @@ var scenes = []scene{
 		"package.json":  `{"scripts":{"build":"mkdir -p dist && cp src/server.js dist/"}}`,
 		"src/server.js": nodeServer}},
 	{line: regexp.MustCompile(`^(dev|run -i 4) app\.js$`), programs: []string{"node"}, files: map[string]string{"app.js": nodeServer}},
+	{line: regexp.MustCompile(`^run -n 4 -- node app\.js$`), programs: []string{"node"}, files: map[string]string{"app.js": portServer}},
+	{line: regexp.MustCompile(`^run -n 4 -- python3 -m http\.server 3000$`), programs: []string{"python3"}},
 	{line: regexp.MustCompile(`^run npm start$`), programs: []string{"node"}, files: map[string]string{
 		"app.js": nodeServer, "package.json": `{"scripts":{"start":"node app.js"}}`}},
 	{line: regexp.MustCompile(`^dev --build 'cc `), programs: []string{"cc"}, files: map[string]string{"main.c": serverInC}},
@@ -53,17 +54,21 @@ var scenes = []scene{
 
 const nodeServer = "require('http').createServer((q, r) => r.end('hello')).listen({fd: 3})\n"
 
+// portServer binds its own port.
+const portServer = "require('http').createServer((q, r) => r.end('hello')).listen(3000)\n"
+
 const asyncApp = `async def app(scope, receive, send):
     if scope["type"] == "http":
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"hello"})
 `
 
-// flaggedServer is told the descriptors of its listeners.
+// flaggedServer is told the descriptors of its listeners, or the port that it binds.
 const flaggedServer = `package main
 
 import (
 	"flag"
+	"fmt"
 	"log"
 	"net"
 	"net/http"
@@ -71,8 +76,11 @@ import (
 )
 
 func main() {
-	web, admin := flag.Int("http-fd", 3, ""), flag.Int("admin-fd", 0, "")
+	web, admin, port := flag.Int("http-fd", 3, ""), flag.Int("admin-fd", 0, ""), flag.Int("port", 0, "")
 	flag.Parse()
+	if *port != 0 {
+		log.Fatal(http.ListenAndServe(fmt.Sprintf(":%d", *port), http.NotFoundHandler()))
+	}
 	ended := make(chan error)
 	for _, fd := range []int{*web, *admin} {
 		if fd == 0 {
@@ -110,8 +118,8 @@ int main(int count, char **words) {
 }
 `
 
-// TestShownCommandLines runs what README, help, examples and advice show, with the
-// real programs. A new line needs a scene.
+// TestShownCommandLines runs what the pages, help, examples and advice show, with the
+// real programs. A new line needs a scene. Blocks of a session are TestShownSessions'.
 func TestShownCommandLines(t *testing.T) {
 	t.Parallel()
 	lines := shownLines(t)
@@ -155,10 +163,13 @@ func shownLines(t *testing.T) []string {
 			lines[strings.TrimSpace(command)] = true
 		}
 	}
-	for i, block := range strings.Split(read(t, "README.md"), "\n```") {
-		for line := range strings.Lines(block) {
-			if i%2 == 1 && strings.HasPrefix(strings.TrimLeft(line, "$ ./"), "relevo ") {
-				add(line)
+	for _, page := range userPages(t) {
+		blocks, _ := fenced(read(t, page))
+		for _, b := range blocks {
+			for _, line := range b.lines {
+				if b.info != "console" && strings.HasPrefix(strings.TrimLeft(line, "$ ./"), "relevo ") {
+					add(line)
+				}
 			}
 		}
 	}
@@ -203,17 +214,31 @@ func answers(address string) bool {
 	return err == nil && len(body) > 0
 }
 
+// bindsPort says whether a file of the scene binds the port that shown programs bind.
+func (c scene) bindsPort() bool {
+	for _, text := range c.files {
+		if strings.Contains(text, "listen(3000)") {
+			return true
+		}
+	}
+	return false
+}
+
 // play runs the line in a shell, on free ports, until it answers.
 func (c scene) play(t *testing.T, line string) {
 	for _, program := range c.programs {
 		testreq.Program(t, program)
 	}
 	s := newDevSite(t, nil)
+	_, port, _ := strings.Cut(freePort(t), ":") // in the place of 3000
+	if err := os.MkdirAll(s.src, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for name, text := range c.files {
 		if strings.HasPrefix(text, "examples/") {
 			text = read(t, text)
 		}
-		s.save(name, text)
+		s.save(name, strings.ReplaceAll(text, "listen(3000)", "listen("+port+")"))
 	}
 	for _, built := range c.build {
 		name, pkg, named := strings.Cut(built, "=")
@@ -236,7 +261,9 @@ func (c scene) play(t *testing.T, line string) {
 		}
 		return "-l " + parts[1] + "127.0.0.1:0"
 	})
-	if free == rest {
+	if own := strings.ReplaceAll(rest, " 3000", " "+port); own != rest || c.bindsPort() {
+		free = own
+	} else if free == rest {
 		free = "-l 127.0.0.1:0 " + rest
 	}
 	s.master = exec.Command("/bin/sh", "-c", "exec "+s.program+" "+verb+" --name site "+free)

@@ -1,5 +1,5 @@
 // Command dev measures `relevo dev` beside other tools that build and start anew on
-// a save, and prints the tables of the README:
+// a save, and prints the tables of docs/benchmarks.md:
 //
 //	go run ./bench/dev               everything, about ten minutes
 //	go run ./bench/dev -quick        fewer saves

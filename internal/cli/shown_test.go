@@ -2,25 +2,31 @@ package cli
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"relevo/internal/config"
 )
 
-// TestShownLinesParse: every command line of README and help names a command and
-// flags that exist.
+// TestShownLinesParse: every command line of the pages and of help names a command
+// and flags that exist.
 func TestShownLinesParse(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(pages) < 10 {
+		t.Fatalf("only %d pages, %v", len(pages), err)
 	}
 	lines := map[string]string{} // and where they stand
-	for i, block := range strings.Split(string(readme), "\n```") {
-		for line := range strings.Lines(block) {
-			if i%2 == 1 {
-				lines[line] = "README.md"
+	for _, page := range append(pages, "../../README.md") {
+		for i, block := range strings.Split(readPage(t, page), "\n```") {
+			for line := range strings.Lines(block) {
+				if i%2 == 1 {
+					lines[line] = page
+				}
 			}
 		}
 	}
@@ -53,8 +59,56 @@ func TestShownLinesParse(t *testing.T) {
 			t.Errorf("%s: %q: %v", where, line, cmd.Args(cmd, args))
 		}
 	}
-	if count < 20 {
+	if count < 50 {
 		t.Errorf("only %d command lines are shown", count)
+	}
+}
+
+func readPage(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestCommandsPage: docs/commands.md has a section for each command of help, with its
+// flags, and none for others. Flags that are settings stand in docs/configuration.md.
+func TestCommandsPage(t *testing.T) {
+	const path = "../../docs/commands.md"
+	sections := map[string]string{}
+	for _, part := range strings.Split(readPage(t, path), "\n## ")[1:] {
+		heading, text, _ := strings.Cut(part, "\n")
+		if name, isCommand := strings.CutPrefix(heading, "relevo "); isCommand {
+			sections[name] = text
+		}
+	}
+	root := (&cli{getenv: os.Getenv}).root()
+	root.InitDefaultCompletionCmd("completion")
+	root.InitDefaultHelpCmd()
+	settings := map[string]bool{"instances": true, "config": true} // of run, serve and dev
+	for _, s := range config.Settings() {
+		settings[s.Flag] = true
+	}
+	for _, cmd := range root.Commands() {
+		if cmd.Hidden {
+			continue
+		}
+		text, has := sections[cmd.Name()]
+		if !has {
+			t.Errorf("%s has no section %q", path, "## "+cmd.CommandPath())
+		}
+		delete(sections, cmd.Name())
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			common := f.Hidden || f.Name == "json" || f.Name == "help" || settings[f.Name] && cmd.Flags().Lookup("drain-timeout") != nil
+			if !common && !strings.Contains(text, "--"+f.Name) {
+				t.Errorf("%s: the section of %s does not name --%s", path, cmd.Name(), f.Name)
+			}
+		})
+	}
+	for name := range sections {
+		t.Errorf("%s has a section of relevo %s, which does not exist", path, name)
 	}
 }
 

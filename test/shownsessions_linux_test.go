@@ -1,0 +1,228 @@
+package test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"relevo/internal/control"
+)
+
+// TestShownSessions plays the `console` blocks of each page in their order, in one
+// directory, and compares what the commands print with what the page shows. Blocks
+// `toml NAME` are files that are saved on the way. Numbers, times and hashes may differ.
+func TestShownSessions(t *testing.T) {
+	builds := buildShownApps(t)
+	played := 0
+	for _, page := range userPages(t) {
+		blocks, _ := fenced(read(t, page))
+		if !hasSession(blocks) {
+			continue
+		}
+		played++
+		t.Run(page, func(t *testing.T) {
+			t.Parallel()
+			s := newSession(t, builds)
+			for _, b := range blocks {
+				if name, isFile := strings.CutPrefix(b.info, "toml "); isFile {
+					s.save(name, strings.Join(b.lines, "\n")+"\n")
+				} else if b.info == "console" {
+					s.play(b)
+				}
+			}
+		})
+	}
+	if played < 4 {
+		t.Errorf("only %d pages show a session", played)
+	}
+}
+
+func hasSession(blocks []block) bool {
+	for _, b := range blocks {
+		if b.info == "console" {
+			return true
+		}
+	}
+	return false
+}
+
+// buildShownApps builds the app of the sessions and a second release of it.
+func buildShownApps(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for name, flag := range map[string]string{"app": "-s", "app.next": "-w"} {
+		build := exec.Command("go", "build", "-ldflags="+flag, "-o", filepath.Join(dir, name), "./examples/go-sdk")
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	return dir
+}
+
+// session is a reader who types what a page shows.
+type session struct {
+	*site
+	address string // of the app
+}
+
+func newSession(t *testing.T, builds string) *session {
+	t.Helper()
+	s := &session{site: emptySite(t)}
+	for _, name := range []string{"app", "app.next"} {
+		if err := copyFile(filepath.Join(builds, name), filepath.Join(s.dir, name+".new")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(s.dir, name+".new"), filepath.Join(s.dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+var (
+	anyPort = regexp.MustCompile(`([ ="])(:80\d\d)\b`)
+	build   = regexp.MustCompile(`^(CGO_ENABLED=0 go build -o relevo \.|go build -o app \./examples/go-sdk)$`)
+	starts  = regexp.MustCompile(`^\./relevo (run|serve)\b`)
+	reads   = regexp.MustCompile(`^(curl|\./relevo (status|list|releases)\b)`)
+)
+
+func onFreePort(text string) string { return anyPort.ReplaceAllString(text, "${1}127.0.0.1:0") }
+
+func (s *session) save(name, text string) {
+	s.t.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(onFreePort(text)), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// play types the commands of a block, which begin with a dollar sign.
+func (s *session) play(b block) {
+	s.t.Helper()
+	for i := 0; i < len(b.lines); {
+		command, isCommand := strings.CutPrefix(b.lines[i], "$ ")
+		if !isCommand {
+			s.t.Fatalf("a console block begins with %q: commands begin with a dollar sign", b.lines[i])
+		}
+		end := i + 1
+		for end < len(b.lines) && !strings.HasPrefix(b.lines[end], "$ ") {
+			end++
+		}
+		s.enter(command, strings.Join(b.lines[i+1:end], "\n"))
+		i = end
+	}
+}
+
+// enter types one command and compares what it prints with what is shown, if
+// something is.
+func (s *session) enter(command, shown string) {
+	s.t.Helper()
+	switch {
+	case build.MatchString(command): // it has been built
+	case starts.MatchString(command):
+		s.startMaster(command)
+	default:
+		var said string
+		s.t.Cleanup(func() {
+			if s.t.Failed() {
+				s.t.Logf("%s printed\n%s", command, said)
+			}
+		})
+		s.await("what is shown of "+command, func() bool {
+			code := 0
+			code, said = s.shell(command)
+			if shown == "" || looksLike(s.plain(said), s.plain(shown)) {
+				return true
+			}
+			if !reads.MatchString(command) && code != control.ExitBusy {
+				s.t.Fatalf("%s prints\n%s\nand the page shows\n%s", command, said, shown)
+			}
+			return false
+		})
+	}
+}
+
+// startMaster runs it in the background and waits until it serves.
+func (s *session) startMaster(command string) {
+	s.t.Helper()
+	s.master = s.sh("exec " + onFreePort(command))
+	s.master.Stdout, s.master.Stderr = s.log, s.log
+	s.begin()
+	s.await("the pool to serve", func() bool {
+		sockets, _ := filepath.Glob(filepath.Join(s.dir, "run", "*.sock"))
+		for _, socket := range sockets {
+			client, err := control.Connect(context.Background(), socket)
+			if err != nil {
+				continue
+			}
+			status, err := client.Status(context.Background())
+			if err == nil && status.State == "running" && len(status.Listeners) > 0 {
+				s.client, s.address = client, status.Listeners[0].Address
+				return true
+			}
+		}
+		return false
+	})
+}
+
+func (s *session) sh(command string) *exec.Cmd {
+	cmd := exec.Command("/bin/sh", "-c", command)
+	cmd.Dir, cmd.Env = s.dir, append(s.env, "PWD="+s.dir)
+	return cmd
+}
+
+// shell runs a command to its end. What is typed after a roll that goes on by itself
+// waits for its end, as a reader would.
+func (s *session) shell(command string) (code int, said string) {
+	s.t.Helper()
+	if s.client != nil && !strings.HasSuffix(command, "promote") && !strings.HasSuffix(command, "abort") {
+		s.await("the pool to be at rest", func() bool {
+			status, err := s.client.Status(context.Background())
+			return err != nil || status.State == "running"
+		})
+	}
+	cmd := s.sh(strings.ReplaceAll(command, "localhost:8080", s.address))
+	if strings.HasPrefix(command, "curl ") {
+		cmd = s.sh(strings.Replace(cmd.Args[2], "curl", "curl -sS", 1))
+	}
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		s.t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), string(out)
+}
+
+// varying is what differs from one run to the next, and the word for it.
+var varying = []struct {
+	text *regexp.Regexp
+	word string
+}{
+	{regexp.MustCompile(`(\[::\]|127\.0\.0\.1):\d+| :80\d\d\b`), " ADDRESS"},
+	{regexp.MustCompile(`\b[0-9a-f]{12}\b`), "HASH"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`), "TIME"},
+	{regexp.MustCompile(`\brelevo (devel\S*|v\d\S*|unknown)`), "relevo VERSION"},
+	{regexp.MustCompile(`\b(\d+(\.\d+)?(ms|µs|m|s|h))+\b`), "DURATION"},
+	{regexp.MustCompile(`\d+(\.\d+)?`), "N"},
+	{regexp.MustCompile(`\s+`), " "},
+}
+
+// plain is text without what varies.
+func (s *session) plain(text string) string {
+	text = strings.ReplaceAll(text, s.dir+"/", "")
+	for _, v := range varying {
+		text = v.text.ReplaceAllString(text, v.word)
+	}
+	return strings.TrimSpace(text)
+}
+
+// looksLike compares a text with one in which … stands for anything.
+func looksLike(text, shown string) bool {
+	parts := strings.Split(shown, "…")
+	for i, part := range parts {
+		parts[i] = regexp.QuoteMeta(part)
+	}
+	return regexp.MustCompile("(?s)^" + strings.Join(parts, ".*") + "$").MatchString(text)
+}
