@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"relevo/internal/testport"
 	"relevo/internal/testreq"
 )
 
@@ -230,7 +231,7 @@ func (c scene) play(t *testing.T, line string) {
 		testreq.Program(t, program)
 	}
 	s := newDevSite(t, nil)
-	_, port, _ := strings.Cut(freePort(t), ":") // in the place of 3000
+	_, port, _ := strings.Cut(testport.Address(t), ":") // in the place of 3000
 	if err := os.MkdirAll(s.src, 0o755); err != nil {
 		t.Fatal(err)
 	}
