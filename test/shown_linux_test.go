@@ -272,6 +272,6 @@ func (c scene) play(t *testing.T, line string) {
 	s.begin()
 	s.await("the answer", func() bool {
 		status, err := s.client.Status(context.Background())
-		return err == nil && status.State == "running" && answers(status.Listeners[0].Address)
+		return err == nil && status.State == "running" && len(status.Listeners) > 0 && answers(status.Listeners[0].Address)
 	})
 }

@@ -6,10 +6,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"relevo/internal/control"
+	"relevo/pool"
+	"relevo/pool/machine"
 )
 
 // TestShownSessions plays the `console` blocks of each page in their order, in one
@@ -159,13 +162,19 @@ func (s *session) startMaster(command string) {
 				continue
 			}
 			status, err := client.Status(context.Background())
-			if err == nil && status.State == "running" && len(status.Listeners) > 0 {
+			if err == nil && atRest(status) && len(status.Listeners) > 0 {
 				s.client, s.address = client, status.Listeners[0].Address
 				return true
 			}
 		}
 		return false
 	})
+}
+
+// atRest says whether nothing but serving goes on.
+func atRest(status control.Status) bool {
+	moving := slices.ContainsFunc(status.Workers, func(w pool.Worker) bool { return w.State != string(machine.Serving) })
+	return status.State == "running" && !moving && len(status.Workers) == status.Slots
 }
 
 func (s *session) sh(command string) *exec.Cmd {
@@ -181,7 +190,7 @@ func (s *session) shell(command string) (code int, said string) {
 	if s.client != nil && !strings.HasSuffix(command, "promote") && !strings.HasSuffix(command, "abort") {
 		s.await("the pool to be at rest", func() bool {
 			status, err := s.client.Status(context.Background())
-			return err != nil || status.State == "running"
+			return err != nil || atRest(status)
 		})
 	}
 	cmd := s.sh(strings.ReplaceAll(command, "localhost:8080", s.address))
@@ -202,6 +211,7 @@ var varying = []struct {
 }{
 	{regexp.MustCompile(`(\[::\]|127\.0\.0\.1):\d+| :80\d\d\b`), " ADDRESS"},
 	{regexp.MustCompile(`\b[0-9a-f]{12}\b`), "HASH"},
+	{regexp.MustCompile(`ready: observed`), ""}, // its own word came a moment later
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`), "TIME"},
 	{regexp.MustCompile(`\brelevo (devel\S*|v\d\S*|unknown)`), "relevo VERSION"},
 	{regexp.MustCompile(`\b(\d+(\.\d+)?(ms|µs|m|s|h))+\b`), "DURATION"},
