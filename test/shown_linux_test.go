@@ -193,15 +193,6 @@ func shownLines(t *testing.T) []string {
 	return slices.Sorted(maps.Keys(lines))
 }
 
-func read(t *testing.T, path string) string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
 var address = regexp.MustCompile(`-l ((?:\w+=)?)(unix:)?[^ ,]+`)
 
 func answers(address string) bool {
