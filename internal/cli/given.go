@@ -87,9 +87,11 @@ func proveFlags(flags *pflag.FlagSet, o prove.Options) error {
 func devFlags(s config.Sources, app config.App) error {
 	switch {
 	case s.Flags["watch_binary"] != nil && app.WatchBinary:
-		return errors.New("cannot use --watch-binary in development: what is saved is built, and each build rolls; leave it out")
+		return errors.New("cannot use --watch-binary in development: what is saved is built, and each build " +
+			"rolls; leave it out")
 	case app.Dev.Delve && app.Dev.Package == "":
-		return errors.New("cannot use --delve: it builds a Go package for the debugger, and here a command is run; name the package, or leave it out")
+		return errors.New("cannot use --delve: it builds a Go package for the debugger, and here a command is " +
+			"run; name the package, or leave it out")
 	}
 	return nil
 }

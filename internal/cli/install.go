@@ -87,21 +87,14 @@ func (c *cli) place(name string, files []unit.File, user, force bool, flags plac
 	if len(plan) == 0 {
 		return fmt.Errorf("cannot uninstall %s: relevo has written no unit of that name to %s", name, dirs[0])
 	}
-	var removed, wanted []string
-	for _, change := range plan {
-		if change.Verb == unit.Remove {
-			removed = append(removed, change.Name)
-		} else {
-			wanted = append(wanted, change.Name)
-		}
-	}
+	removed, wanted := apart(plan)
 	manager := systemd.Manager{User: user}
 	if flags.dryRun {
-		err := c.printPlanned(plan)
+		c.printPlanned(plan)
 		if flags.now {
 			c.printNow(manager, removed, wanted)
 		}
-		return err
+		return nil
 	}
 	if err := manager.Check(c.getenv); err != nil {
 		return err
@@ -131,6 +124,18 @@ func (c *cli) place(name string, files []unit.File, user, force bool, flags plac
 	return err
 }
 
+// apart are the names of the units that a plan removes, and of those that are wanted.
+func apart(plan []unit.Change) (removed, wanted []string) {
+	for _, change := range plan {
+		if change.Verb == unit.Remove {
+			removed = append(removed, change.Name)
+		} else {
+			wanted = append(wanted, change.Name)
+		}
+	}
+	return removed, wanted
+}
+
 // done are the verbs as what has been done.
 var done = map[unit.Verb]string{unit.Write: "written", unit.Keep: "unchanged", unit.Remove: "removed"}
 
@@ -142,14 +147,13 @@ func enabling(verb string, now bool, units []string) []string {
 	return append(args, units...)
 }
 
-func (c *cli) printPlanned(plan []unit.Change) error {
+func (c *cli) printPlanned(plan []unit.Change) {
 	for _, change := range plan {
 		fmt.Fprintln(c.stdout, "would", change.Verb, change.Path)
 		if change.Verb == unit.Write {
 			fmt.Fprintln(c.stdout, "  │ "+strings.ReplaceAll(strings.TrimSuffix(change.Text, "\n"), "\n", "\n  │ "))
 		}
 	}
-	return nil
 }
 
 // printNow says what --now adds to a plan.

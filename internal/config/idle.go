@@ -95,13 +95,22 @@ func (a *App) idle(given func(key string) bool) (all []idle) {
 	all = slices.Concat(a.idleShare(given), a.idleBalance(given), a.Health.idle(given), a.idleHealth(given))
 	if given("limits.lifetime_jitter") && a.Limits.MaxLifetime == 0 {
 		all = append(all, idle{"limits.lifetime_jitter", "limits.max_lifetime", false,
-			`limits.lifetime_jitter has no effect: no worker is replaced for its age; write max_lifetime = "24h" beside it`})
+			`limits.lifetime_jitter has no effect: no worker is replaced for its age; write max_lifetime = ` +
+				`"24h" beside it`})
+	}
+	if delay := a.Ready.Delay; given("ready") && a.Ready.Mode == ReadyDelay && delay >= a.ReadyTimeout {
+		all = append(all, idle{"ready", "ready_timeout", false,
+			fmt.Sprintf("ready = %q has no effect: a worker that is not ready within %s (ready_timeout) has "+
+				"failed; write ready_timeout = %q",
+				a.Ready, DurationText(a.ReadyTimeout), DurationText(2*delay))})
 	}
 	if given("blocking") && a.Blocking && len(a.Listen) == 0 {
-		all = append(all, idle{"blocking", "", false, "blocking has no effect: it is for the listeners of relevo, and there is none; add one with --listen"})
+		all = append(all, idle{"blocking", "", false, "blocking has no effect: it is for the listeners of " +
+			"relevo, and there is none; add one with --listen"})
 	}
 	if given("rescue") && a.Rescue != RescueOff && a.Capture == CaptureOff {
-		all = append(all, idle{"rescue", "capture", false, fmt.Sprintf("rescue = %q has no effect: capture is off, and relevo leads out only what binds its own port through it",
+		all = append(all, idle{"rescue", "capture", false, fmt.Sprintf("rescue = %q has no effect: capture is "+
+			"off, and relevo leads out only what binds its own port through it",
 			a.Rescue)})
 	}
 	return all
@@ -113,7 +122,8 @@ func (a *App) idleShare(given func(key string) bool) []idle {
 		return nil
 	}
 	without := func(why string) string {
-		return fmt.Sprintf("canary_share of %s has no effect: %s, where the canary takes clients as all others do", ShareText(*a.CanaryShare), why)
+		return fmt.Sprintf("canary_share of %s has no effect: %s, where the canary takes clients as all others "+
+			"do", ShareText(*a.CanaryShare), why)
 	}
 	even := func(l Listen) bool { return l.Balance != "" && l.Balance != BalanceShared }
 	err := CheckTrial(a.Canary, *a.CanaryShare)
@@ -124,7 +134,8 @@ func (a *App) idleShare(given func(key string) bool) []idle {
 	case a.Capture == CaptureOff:
 		return []idle{{"canary_share", "capture", false, without("capture is off, and workers share each listener")}}
 	case a.Balance == BalanceShared && !slices.ContainsFunc(a.Listen, even):
-		return []idle{{"canary_share", "balance", false, without("balance is shared, and workers accept on one socket")}}
+		return []idle{{"canary_share", "balance", false, without("balance is shared, and workers accept on one " +
+			"socket")}}
 	}
 	return nil
 }
@@ -135,7 +146,8 @@ func CheckTrial(canary time.Duration, share float64) error {
 	if canary > 0 {
 		return nil
 	}
-	return fmt.Errorf("cannot give a canary %s of the new connections: its probation is 0s, so it gets its part as all others; "+
+	return fmt.Errorf("cannot give a canary %s of the new connections: its probation is 0s, so it gets its part "+
+		"as all others; "+
 		"write a time for it: canary = \"10m\", or --canary 10m", ShareText(share))
 }
 
@@ -150,18 +162,22 @@ func (a *App) idleBalance(given func(key string) bool) (all []idle) {
 		case !given(key) || a.Capture != CaptureOff:
 		case b == BalanceSticky:
 			all = append(all, idle{key, "capture", false,
-				"clients do not stick to workers, although balance is sticky: capture is off, and workers share each listener"})
+				"clients do not stick to workers, although balance is sticky: capture is off, and workers share " +
+					"each listener"})
 		case b == BalanceEven:
-			all = append(all, idle{key, "capture", false, "balance is even without effect: capture is off, and workers share each listener"})
+			all = append(all, idle{key, "capture", false, "balance is even without effect: capture is off, and " +
+				"workers share each listener"})
 		}
 	}
 	switch {
 	case !given("balance") || len(all) > 0:
 	case a.Balance == BalanceSticky && a.Workers == 1:
-		all = append(all, idle{"balance", "workers", false, "balance is sticky, and there is one worker, which all clients go to: it has an effect from workers = 2 on"})
+		all = append(all, idle{"balance", "workers", false, "balance is sticky, and there is one worker, which " +
+			"all clients go to: it has an effect from workers = 2 on"})
 	case a.Balance == BalanceSticky && len(a.Listen) > 0 && !slices.ContainsFunc(a.Listen, Listen.IsTCP):
 		all = append(all, idle{"balance", "listen", false,
-			fmt.Sprintf("balance is sticky without effect on %s: a Unix socket or UDP is shared by all workers", a.Listen[0])})
+			fmt.Sprintf("balance is sticky without effect on %s: a Unix socket or UDP is shared by all "+
+				"workers", a.Listen[0])})
 	}
 	return all
 }
@@ -170,13 +186,15 @@ func (a *App) idleBalance(given func(key string) bool) (all []idle) {
 func (h *Health) idle(given func(key string) bool) (all []idle) {
 	for _, key := range []string{"interval", "timeout", "failures", "start_period"} {
 		if given("health."+key) && !h.On() {
-			all = append(all, idle{"health." + key, "health.tcp", true, fmt.Sprintf("use health.%s without a check, for nothing is asked: "+
+			all = append(all, idle{"health." + key, "health.tcp", true, fmt.Sprintf("use health.%s without a "+
+				"check, for nothing is asked: "+
 				`write http = "/healthz", tcp = true or command = "./check" in [health], or --health /healthz`, key)})
 		}
 	}
 	for _, key := range []string{"status", "body", "host", "headers"} {
 		if given("health."+key) && h.HTTP == "" {
-			all = append(all, idle{"health." + key, "health.tcp", true, fmt.Sprintf("use health.%s without a check by HTTP: "+
+			all = append(all, idle{"health." + key, "health.tcp", true, fmt.Sprintf("use health.%s without a "+
+				"check by HTTP: "+
 				`write http = "/healthz" in [health], or --health /healthz`, key)})
 		}
 	}
@@ -192,7 +210,8 @@ func (a *App) idleHealth(given func(key string) bool) (all []idle) {
 	// A worker that starts is asked until nine tenths of the ready timeout (master).
 	if given("health.start_period") && h.StartPeriod > a.ReadyTimeout*9/10 {
 		all = append(all, idle{"health.start_period", "ready_timeout", false,
-			fmt.Sprintf("health.start_period of %s ends after %s where other workers serve, for ready_timeout is %s; write ready_timeout = %q",
+			fmt.Sprintf("health.start_period of %s ends after %s where other workers serve, for ready_timeout "+
+				"is %s; write ready_timeout = %q",
 				DurationText(h.StartPeriod), DurationText(a.ReadyTimeout*9/10), DurationText(a.ReadyTimeout), DurationText(2*h.StartPeriod))})
 	}
 	by, why := "", ""
@@ -205,7 +224,8 @@ func (a *App) idleHealth(given func(key string) bool) (all []idle) {
 	for key, on := range map[string]bool{"health.http": h.HTTP != "", "health.tcp": h.TCP} {
 		if on && given(key) && by != "" {
 			all = append(all, idle{key, by, false,
-				key + " asks the pool as a whole, and no worker is replaced for it: " + why + `, and workers share each socket; command = "./check" asks each worker`})
+				key + " asks the pool as a whole, and no worker is replaced for it: " + why + `, and workers ` +
+					`share each socket; command = "./check" asks each worker`})
 		}
 	}
 	slices.SortFunc(all, func(a, b idle) int { return strings.Compare(a.key, b.key) })

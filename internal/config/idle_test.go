@@ -36,7 +36,10 @@ var idleCases = map[string]string{
 	"health.tcp = true\ncapture = \"off\"":                                  `1:14: health.tcp asks the pool as a whole`,
 	"health.http = \"/\"\nhealth.start_period = \"1m\"":                     `2:23: health.start_period of 1m ends after 27s where other workers serve, for ready_timeout is 30s; write ready_timeout = "2m"`,
 
+	"ready = \"delay=1m\"": `1:9: ready = "delay=1m" has no effect: a worker that is not ready within 30s (ready_timeout) has failed; write ready_timeout = "2m"`,
+
 	// What has an effect is neither.
+	"ready = \"delay=2s\"":                   "",
 	"canary = \"1m\"\ncanary_share = \"5%\"": "",
 	"canary = \"0s\"":                        "",
 	"canary_share = \"5%\"\nbalance = \"shared\"\nlisten = [\":1,balance=even\"]": "",

@@ -118,7 +118,8 @@ func (p *Process) shareDebugger(b capture.Bind) {
 		p.release.launcher.warn("the debugger of a worker may find its port taken", "pid", p.pid, "err", err)
 	}
 	if p.release.debuggers.several(b.Address.String(), p.order.Slot) {
-		p.release.launcher.warn("several workers have their debugger at one address, and a client of it reaches any of them: run one worker (-n 1), or give it port 0, of each its own",
+		p.release.launcher.warn("several workers have their debugger at one address, and a client of it reaches "+
+			"any of them: run one worker (-n 1), or give it port 0, of each its own",
 			"address", b.Address)
 	}
 }

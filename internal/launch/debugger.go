@@ -29,7 +29,8 @@ func (d debugger) hint() string {
 	if d.port == "" {
 		return "the debugger reads its commands from a terminal, and a worker has none: " + d.instead
 	}
-	return "it waits for a debugger at " + d.at() + ": attach one, or " + d.instead + "; --ready-timeout gives more time for it"
+	return "it waits for a debugger at " + d.at() + ": attach one, or " + d.instead + "; --ready-timeout gives " +
+		"more time for it"
 }
 
 // debuggerOf reads a command line and an environment; nil: there is no debugger.
@@ -133,7 +134,8 @@ func pythonDebugger(args []string) *debugger {
 		if address == "" {
 			return nil
 		}
-		d := debugger{host: "127.0.0.1", waits: slices.Contains(own, "--wait-for-client"), instead: "leave --wait-for-client out"}
+		d := debugger{host: "127.0.0.1", waits: slices.Contains(own, "--wait-for-client"), instead: "leave " +
+			"--wait-for-client out"}
 		d.listen(address)
 		return &d
 	}
@@ -163,9 +165,11 @@ func delveOf(args []string) *debugger {
 		return nil
 	}
 	if !slices.Contains(args, "--headless") && !slices.Contains(args, "--headless=true") && !slices.Contains(args, "dap") {
-		return &debugger{waits: true, instead: "dlv exec --headless --listen=127.0.0.1:2345 --accept-multiclient --continue is one that has a port"}
+		return &debugger{waits: true, instead: "dlv exec --headless --listen=127.0.0.1:2345 " +
+			"--accept-multiclient --continue is one that has a port"}
 	}
-	d := debugger{host: "127.0.0.1", port: "0", waits: !slices.Contains(args, "--continue"), instead: "add --continue and --accept-multiclient"}
+	d := debugger{host: "127.0.0.1", port: "0", waits: !slices.Contains(args, "--continue"), instead: "add " +
+		"--continue and --accept-multiclient"}
 	d.listen(optionOf(args, "--listen"))
 	d.listen(optionOf(args, "-l"))
 	return &d

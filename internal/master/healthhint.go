@@ -26,7 +26,8 @@ func healthHint(h config.Health, fault string, status int) string {
 	case status != 0 && h.Status.Holds(status):
 		return fmt.Sprintf("the answer holds another text: correct health.body (%q)", h.Body)
 	case strings.Contains(fault, "the answer is not HTTP/1"):
-		return "the program does not speak plain HTTP/1 there: write health.tcp = true or health.command in the place of health.http"
+		return "the program does not speak plain HTTP/1 there: write health.tcp = true or health.command in the " +
+			"place of health.http"
 	case strings.HasPrefix(fault, "command: exit status 127"), strings.HasPrefix(fault, "command: exit status 126"):
 		return fmt.Sprintf("the shell cannot run it: correct health.command (%s)", h.Command)
 	}
