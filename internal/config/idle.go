@@ -52,11 +52,11 @@ func (r *resolved) refuseIdle() {
 // refuses says whether a setting asks for something in vain. A flag may switch off what
 // the file asks for.
 func (r *resolved) refuses(i idle) bool {
-	return i.asks && r.rank(i.by) <= r.rank(i.key) && !r.isDefault(i.key)
+	spelledOut := r.rank(i.key) == rankFile && r.isDefault(i.key) // as a file may be that has all settings
+	return i.asks && r.rank(i.by) <= r.rank(i.key) && !spelledOut
 }
 
-// isDefault says whether a setting has the value that it would have had anyway: a file may
-// spell all settings out.
+// isDefault says whether a setting has the value that it would have had anyway.
 func (r *resolved) isDefault(key string) bool {
 	return slices.ContainsFunc(Settings(), func(s Setting) bool { return s.Key == key && s.Default != "" && s.render(&r.app) == s.Default })
 }
