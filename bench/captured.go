@@ -26,7 +26,8 @@ func captured(ctx context.Context, b *bench) error {
 	if err != nil {
 		return errors.Join(err, a.stop())
 	}
-	err = b.comparePair(ctx, "throughput of a captured program / bare program", "≥ 0.98", "≥ 0.98", a.address, p.address)
+	err = b.comparePair(ctx, "throughput of a captured program / bare program", "≥ 0.98", "≥ 0.98", a.address,
+		p.address)
 	p.stop()
 	return errors.Join(err, a.stop())
 }
@@ -102,7 +103,8 @@ func bind(ctx context.Context, b *bench) error {
 		return err
 	}
 	b.table.row("start of a captured program until it listens − alone, ms", spread(extra, "%.2f"), "≤ 3")
-	b.table.row(fmt.Sprintf("fastest of %d − fastest of %d alone, ms", len(ours), len(bare)), fmt.Sprintf("%.2f", slices.Min(ours)-slices.Min(bare)), "≤ 3")
+	b.table.row(fmt.Sprintf("fastest of %d − fastest of %d alone, ms", len(ours), len(bare)),
+		fmt.Sprintf("%.2f", slices.Min(ours)-slices.Min(bare)), "≤ 3")
 	return nil
 }
 

@@ -35,7 +35,8 @@ func cluster(ctx context.Context, b *bench) error {
 	if err != nil {
 		return errors.Join(err, n.stop())
 	}
-	err = b.comparePair(ctx, "throughput of 4 Node workers / Node's cluster of 4", "≥ 1.6", "≥ 0.98", n.address, p.address)
+	err = b.comparePair(ctx, "throughput of 4 Node workers / Node's cluster of 4", "≥ 1.6", "≥ 0.98", n.address,
+		p.address)
 	p.stop()
 	return errors.Join(err, n.stop())
 }

@@ -59,7 +59,8 @@ func health(ctx context.Context, b *bench) error {
 			}
 			sample = append(sample, milliseconds(took))
 		}
-		b.table.row(fmt.Sprintf("a worker %s, until it gets no new client (asked every %s, %d failures), ms", how, healthInterval, healthFailures),
+		b.table.row(fmt.Sprintf("a worker %s, until it gets no new client (asked every %s, %d failures), ms", how,
+			healthInterval, healthFailures),
 			spread(sample, "%.0f"), fmt.Sprintf("≤ %d", healthBound.Milliseconds()))
 	}
 	return a.stop()

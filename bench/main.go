@@ -39,8 +39,10 @@ type plan struct {
 }
 
 var (
-	full  = plan{pairs: 25, length: 700 * time.Millisecond, spawns: 100, kills: 40, rolls: 5, idle: 30 * time.Second, clients: 16, poolSize: 64, upgrades: 100}
-	quick = plan{pairs: 3, length: 500 * time.Millisecond, spawns: 20, kills: 5, rolls: 2, idle: 3 * time.Second, clients: 16, poolSize: 64, upgrades: 12}
+	full = plan{pairs: 25, length: 700 * time.Millisecond, spawns: 100, kills: 40, rolls: 5, idle: 30 * time.Second,
+		clients: 16, poolSize: 64, upgrades: 100}
+	quick = plan{pairs: 3, length: 500 * time.Millisecond, spawns: 20, kills: 5, rolls: 2, idle: 3 * time.Second,
+		clients: 16, poolSize: 64, upgrades: 12}
 )
 
 func main() {

@@ -47,7 +47,8 @@ func (b *bench) findPM2(ctx context.Context) (program string, err error) {
 		return program, nil
 	}
 	place := filepath.Join(b.dir, "npm")
-	said, err := exec.CommandContext(ctx, "npm", "install", "--no-audit", "--no-fund", "--prefix", place, pm2Version).CombinedOutput()
+	said, err := exec.CommandContext(ctx, "npm", "install", "--no-audit", "--no-fund", "--prefix", place,
+		pm2Version).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("cannot install PM2: %w: %s", err, said)
 	}

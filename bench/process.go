@@ -97,7 +97,8 @@ func recovery(ctx context.Context, b *bench) error {
 	if err = errors.Join(err, a.stop()); err != nil {
 		return err
 	}
-	b.table.row("SIGKILL of a worker to its replacement ready − start of the bare program, ms", spread(extra, "%.2f"), "≤ 10")
+	b.table.row("SIGKILL of a worker to its replacement ready − start of the bare program, ms", spread(extra, "%.2f"),
+		"≤ 10")
 	return nil
 }
 
@@ -165,7 +166,8 @@ func memory(ctx context.Context, b *bench) error {
 		if err = errors.Join(err, statErr, a.stop()); err != nil {
 			return err
 		}
-		b.table.row(fmt.Sprintf("resident memory of the master after a roll, %d workers, MB", size), fmt.Sprintf("%.1f", float64(kib)/1000), "≤ 25")
+		b.table.row(fmt.Sprintf("resident memory of the master after a roll, %d workers, MB", size),
+			fmt.Sprintf("%.1f", float64(kib)/1000), "≤ 25")
 	}
 	return nil
 }
@@ -196,7 +198,8 @@ func idle(ctx context.Context, b *bench) error {
 		if err = errors.Join(err, a.stop()); err != nil {
 			return err
 		}
-		b.table.row(fmt.Sprintf("wake-ups of the idle master in %s, 4 %s", b.plan.idle, c.workers), fmt.Sprint(after-before), c.target)
+		b.table.row(fmt.Sprintf("wake-ups of the idle master in %s, 4 %s", b.plan.idle, c.workers), fmt.Sprint(after-before),
+			c.target)
 	}
 	return nil
 }

@@ -55,9 +55,11 @@ func (b *bench) spreadKept(ctx context.Context, a *app, balance string) error {
 		fewest, largest := extremes(counts)
 		least, most = append(least, float64(fewest)), append(most, float64(largest))
 	}
-	b.table.row(fmt.Sprintf("32 kept connections to 4 workers, of the worker with the fewest, %s", balance), spread(least, "%.0f"),
+	b.table.row(fmt.Sprintf("32 kept connections to 4 workers, of the worker with the fewest, %s", balance),
+		spread(least, "%.0f"),
 		map[string]string{"even": "≥ 1"}[balance])
-	b.table.row(fmt.Sprintf("32 kept connections to 4 workers, of the worker with the most, %s", balance), spread(most, "%.0f"), "")
+	b.table.row(fmt.Sprintf("32 kept connections to 4 workers, of the worker with the most, %s", balance),
+		spread(most, "%.0f"), "")
 	return nil
 }
 

@@ -31,5 +31,6 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 
 func describeMachine() string {
 	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-	return fmt.Sprintf("%d processors, Linux %s, %s", runtime.NumCPU(), strings.TrimSpace(string(kernel)), runtime.Version())
+	return fmt.Sprintf("%d processors, Linux %s, %s", runtime.NumCPU(), strings.TrimSpace(string(kernel)),
+		runtime.Version())
 }

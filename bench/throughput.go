@@ -34,13 +34,15 @@ func (b *bench) compareThroughput(ctx context.Context, kind prove.Connections, p
 		return err
 	}
 	b.table.row(fmt.Sprintf("throughput of a pool of one / bare program, %s", kind), spread(ratios, "%.3f"), "≥ 0.98")
-	b.table.row(fmt.Sprintf("requests per second behind relevo, %s, %d clients", kind, b.plan.clients), spread(pooled, "%.0f"), "")
+	b.table.row(fmt.Sprintf("requests per second behind relevo, %s, %d clients", kind, b.plan.clients),
+		spread(pooled, "%.0f"), "")
 	return nil
 }
 
 // compareRates loads two addresses in turn. It returns the first one's rates, each
 // also by the second one's beside it.
-func (b *bench) compareRates(ctx context.Context, kind prove.Connections, measured, with string) (ratios, rates []float64, err error) {
+func (b *bench) compareRates(ctx context.Context, kind prove.Connections, measured,
+	with string) (ratios, rates []float64, err error) {
 	for i := range b.plan.pairs + 1 {
 		// Alternating which goes first keeps a drift from favouring one side.
 		first, second := measured, with

@@ -103,7 +103,8 @@ func TestBootStartError(t *testing.T) {
 		release.Fail("start", errors.New("cannot start a process: resource temporarily unavailable"))
 		r := start(t, 1, release)
 		<-r.ran
-		wantEqual(t, "Run", r.err, "cannot start: no worker got ready: cannot start a process: resource temporarily unavailable")
+		wantEqual(t, "Run", r.err, "cannot start: no worker got ready: cannot start a process: "+
+			"resource temporarily unavailable")
 		wantEqual(t, "events", words(r.of(1)), "exit")
 		exit := r.last(pool.KindExit)
 		if exit.Code != nil || exit.Signal != "" || exit.PID != 0 {

@@ -20,7 +20,8 @@ func TestRecycle(t *testing.T) {
 		wantEqual(t, "workers", r.states(), "0/1 serving, 1/3 serving")
 		wantEqual(t, "old one", release.Process(2).Labels(), "[send drain]")
 		recycle, draining := r.last(pool.KindRecycle), r.last(pool.KindDraining)
-		wantEqual(t, "events", []string{recycle.ID, recycle.Reason, draining.ID, draining.Reason}, "[2 uses 512 MiB 2 uses 512 MiB]")
+		wantEqual(t, "events", []string{recycle.ID, recycle.Reason, draining.ID, draining.Reason},
+			"[2 uses 512 MiB 2 uses 512 MiB]")
 		wantEqual(t, "generation", r.status().Generation, 1)
 		for _, id := range []string{"2", "77", "", "x"} {
 			if err := r.Recycle(id, "again"); !errors.Is(err, pool.ErrNoWorker) {
@@ -100,7 +101,8 @@ func TestHungFloodHealed(t *testing.T) {
 		r := start(t, 1, release)
 		release.Process(1).Flood("notify socket, 12034 datagrams dropped")
 		flood := r.last(pool.KindFlood)
-		wantEqual(t, "flood", []string{flood.ID, flood.Text, r.states()}, "[1 notify socket, 12034 datagrams dropped 0/1 serving]")
+		wantEqual(t, "flood", []string{flood.ID, flood.Text, r.states()},
+			"[1 notify socket, 12034 datagrams dropped 0/1 serving]")
 		release.Process(1).Hang("said WATCHDOG=trigger")
 		wantEqual(t, "hung", []string{r.last(pool.KindHung).Reason, r.states()}, "[hung: said WATCHDOG=trigger 0/2 serving]")
 		healed := pool.Event{Kind: pool.KindHealed, Text: "shut down", Addresses: []string{":80"}, Workers: []string{"2"}}

@@ -81,16 +81,17 @@ type Event struct {
 	Hint       string          `json:"hint,omitempty"`
 	Blame      machine.Blame   `json:"blame,omitempty"`    // of a roll that failed; of an exit if it is the master's
 	AfterMS    *int64          `json:"after_ms,omitempty"` // respawn: the wait; probation: how long it lasts
-	Share      string          `json:"share,omitempty"`    // probation: the canary's part of new connections; empty: as each other worker's
-	Step       Step            `json:"step,omitempty"`
-	From       int             `json:"from,omitempty"` // roll: the old generation; resize: the old number
-	To         int             `json:"to,omitempty"`
-	Done       int             `json:"done,omitempty"`
-	Of         int             `json:"of,omitempty"`
-	Result     string          `json:"result,omitempty"`
-	Tail       []string        `json:"tail,omitempty"`
-	Count      int             `json:"count,omitempty"`
-	DurationMS *int64          `json:"duration_ms,omitempty"`
+	// probation: the canary's part of new connections; empty: as each other worker's
+	Share      string   `json:"share,omitempty"`
+	Step       Step     `json:"step,omitempty"`
+	From       int      `json:"from,omitempty"` // roll: the old generation; resize: the old number
+	To         int      `json:"to,omitempty"`
+	Done       int      `json:"done,omitempty"`
+	Of         int      `json:"of,omitempty"`
+	Result     string   `json:"result,omitempty"`
+	Tail       []string `json:"tail,omitempty"`
+	Count      int      `json:"count,omitempty"`
+	DurationMS *int64   `json:"duration_ms,omitempty"`
 	// Connections of a worker that was led out, in its exit.
 	Connections *Connections `json:"connections,omitempty"`
 	Workers     []string     `json:"workers,omitempty"` // healed: ids of those that may have broken it

@@ -31,12 +31,14 @@ func TestStatusJSON(t *testing.T) {
 		const release = `"release":{"path":"/srv/app","sha256":"5eedv1","version":"v1"}`
 		wantEqual(t, "status", got, `{"generation":1,"state":"running","slots":2,`+release+`,"workers":[`+
 			`{"slot":0,"id":"1","pid":1001,"generation":1,"state":"serving",`+
-			`"started":"2000-01-01T00:00:00Z","ready":"2000-01-01T00:00:00Z","ready_by":"said","respawns":0,`+release+`,"text":"7 jobs",`+
+			`"started":"2000-01-01T00:00:00Z","ready":"2000-01-01T00:00:00Z","ready_by":"said","respawns":0,`+release+
+			`,"text":"7 jobs",`+
 			`"last_exit":{"code":1,"text":"exit status 1"}},`+
 			`{"slot":1,"id":"","pid":0,"generation":1,"state":"backoff","retry":"2000-01-01T00:01:00.`+retryOf(t, got)+
 			`Z","respawns":2,`+release+`,"last_exit":{"code":4,"text":"exit status 4"}}],`+
-			`"last_roll":{"generation":2,"from":1,"result":"rolled-back","reason":"exit status 1","blame":"program","slot":0,"worker":"3",`+
-			`"exit":{"code":1,"text":"exit status 1"},"tail":["panic: no database"],"replaced":0,`+
+			`"last_roll":{"generation":2,"from":1,"result":"rolled-back","reason":"exit status `+
+			`1","blame":"program","slot":0,"worker":"3","exit":{"code":1,"text":"exit status 1"},"tail":["panic: `+
+			`no database"],"replaced":0,`+
 			strings.ReplaceAll(release, "v1", "v2")+`,"from_`+release[1:]+`,`+
 			`"started":"2000-01-01T00:00:00Z","ended":"2000-01-01T00:00:00Z"}}`)
 		var back pool.Status
@@ -79,7 +81,8 @@ func TestEventJSON(t *testing.T) {
 		<-r.ran
 		const (
 			start, later = `{"time":"2000-01-01T00:00:00Z","event":"`, `{"time":"2000-01-01T00:00:00.02Z","event":"`
-			one, two     = `,"app":"web","slot":0,"id":"1","pid":1001,"generation":1`, `,"app":"web","slot":0,"id":"2","pid":1002,"generation":1`
+			one, two     = `,"app":"web","slot":0,"id":"1","pid":1001,"generation":1`,
+				`,"app":"web","slot":0,"id":"2","pid":1002,"generation":1`
 		)
 		want := []string{
 			start + `fork"` + one + `}`,
@@ -120,7 +123,8 @@ func TestRollResultJSON(t *testing.T) {
 		}, {
 			pool.RollResult{
 				Generation: 3, From: 2, Result: machine.Failed, Reason: "died", Slot: &slot, Worker: "7", Hint: "look",
-				Exit: &pool.ExitStatus{Signal: syscall.SIGSEGV, Core: true}, Tail: []string{"a"}, Stuck: []int{0}, Started: at, Ended: at,
+				Exit: &pool.ExitStatus{Signal: syscall.SIGSEGV, Core: true}, Tail: []string{"a"}, Stuck: []int{0}, Started: at,
+				Ended: at,
 			},
 			`{"generation":3,"from":2,"result":"failed","reason":"died","slot":1,"worker":"7",` +
 				`"exit":{"signal":"SIGSEGV","text":"killed by SIGSEGV (core dumped)"},"hint":"look","tail":["a"],"stuck":[0],` +
@@ -138,7 +142,8 @@ func TestRollResultJSON(t *testing.T) {
 }
 
 func TestExitStatusJSON(t *testing.T) {
-	all := []pool.ExitStatus{{}, {Code: 255}, {Code: 137, OutOfMemory: true}, {Signal: syscall.SIGKILL, OutOfMemory: true}, {Error: "cannot start a process"}}
+	all := []pool.ExitStatus{{}, {Code: 255}, {Code: 137, OutOfMemory: true}, {Signal: syscall.SIGKILL, OutOfMemory: true},
+		{Error: "cannot start a process"}}
 	for sig := syscall.Signal(1); sig <= 64; sig++ {
 		all = append(all, pool.ExitStatus{Signal: sig}, pool.ExitStatus{Signal: sig, Core: true})
 	}
@@ -175,9 +180,10 @@ func wantJSON(t *testing.T, what string, got, want any) {
 // what the worker said about it.
 func TestExitStatusSaid(t *testing.T) {
 	for want, status := range map[string]pool.ExitStatus{
-		"exit status 1: panic: no database":                  {Code: 1, Said: "panic: no database"},
-		"killed by SIGABRT (core dumped): fatal error: boom": {Signal: syscall.SIGABRT, Core: true, Said: "fatal error: boom"},
-		"killed by SIGSEGV":                                  {Signal: syscall.SIGSEGV},
+		"exit status 1: panic: no database": {Code: 1, Said: "panic: no database"},
+		"killed by SIGABRT (core dumped): fatal error: boom": {Signal: syscall.SIGABRT, Core: true,
+			Said: "fatal error: boom"},
+		"killed by SIGSEGV": {Signal: syscall.SIGSEGV},
 	} {
 		text, err := json.Marshal(status)
 		if err != nil {

@@ -35,7 +35,9 @@ func (p *Pool) keepProcess(m *member) {
 }
 
 func (p *Pool) keepRelease(generation int) {
-	p.kept[generation] = p.keep(p.releases[generation].Legacy().Files, func(name string) string { return ReleaseFile(generation, name) })
+	p.kept[generation] = p.keep(p.releases[generation].Legacy().Files, func(name string) string {
+		return ReleaseFile(generation, name)
+	})
 }
 
 func (p *Pool) drop(names []string) {

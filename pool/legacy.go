@@ -131,7 +131,8 @@ func (l Legacy) Process(m MemberLegacy) ProcessLegacy {
 func (p *Pool) legacy(processes map[int]ProcessLegacy) Legacy {
 	l := Legacy{
 		Machine: p.machine.Legacy(), Members: []MemberLegacy{}, Slots: map[int]SlotLegacy{}, Generation: p.generation,
-		Releases: map[int]json.RawMessage{}, Rolls: map[int]RollResult{}, LastRoll: p.lastRoll, Connections: p.connections, StartError: p.startError, Files: map[string]*os.File{},
+		Releases: map[int]json.RawMessage{}, Rolls: map[int]RollResult{}, LastRoll: p.lastRoll, Connections: p.connections,
+		StartError: p.startError, Files: map[string]*os.File{},
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.members)) {
 		m, process := p.members[id], processes[id]
@@ -158,14 +159,16 @@ func (p *Pool) legacy(processes map[int]ProcessLegacy) Legacy {
 
 func (m *member) legacy(process json.RawMessage) MemberLegacy {
 	return MemberLegacy{
-		ID: m.id, Slot: m.slot, Generation: m.generation, State: m.state, Started: m.started, Ready: m.ready, ReadyBy: m.readyBy, Text: m.text, Open: m.open,
+		ID: m.id, Slot: m.slot, Generation: m.generation, State: m.state, Started: m.started, Ready: m.ready,
+		ReadyBy: m.readyBy, Text: m.text, Open: m.open,
 		Canary: m.canary, Asked: m.asked, Signalled: m.signalled, Abandoned: m.abandoned, Process: process,
 	}
 }
 
 func (m MemberLegacy) member() *member {
 	return &member{
-		id: m.ID, slot: m.Slot, generation: m.Generation, state: m.State, started: m.Started, ready: m.Ready, readyBy: m.ReadyBy, text: m.Text, open: m.Open,
+		id: m.ID, slot: m.Slot, generation: m.Generation, state: m.State, started: m.Started, ready: m.Ready,
+		readyBy: m.ReadyBy, text: m.Text, open: m.Open,
 		canary: m.Canary, asked: m.Asked, signalled: m.Signalled, abandoned: m.Abandoned,
 	}
 }
@@ -265,7 +268,8 @@ func (p *Pool) tellSuccession(adopted int) {
 	e := Event{Kind: KindSuccession, Count: adopted, Generation: view.Generation}
 	switch {
 	case view.Rolling != 0 && p.rolls[view.Rolling] != nil:
-		e.Text = fmt.Sprintf("goes on with the roll to generation %d, %d of %d slots done", view.Rolling, p.rolls[view.Rolling].result.Replaced, view.Slots)
+		e.Text = fmt.Sprintf("goes on with the roll to generation %d, %d of %d slots done", view.Rolling,
+			p.rolls[view.Rolling].result.Replaced, view.Slots)
 	case view.Pending != 0:
 		e.Text = fmt.Sprintf("begins the roll to generation %d that was asked for", view.Pending)
 	}

@@ -152,13 +152,15 @@ func TestSuccessionInARoll(t *testing.T) {
 					if got := <-answer; !errors.Is(got.err, pool.ErrHandedOver) {
 						t.Errorf("who waited for the roll got %+v, %v", got.RollResult, got.err)
 					}
-					wantEqual(t, "text begins", strings.HasPrefix(r.last(pool.KindSuccession).Text, "goes on with the roll to generation 2"), true)
+					wantEqual(t, "text begins", strings.HasPrefix(r.last(pool.KindSuccession).Text,
+						"goes on with the roll to generation 2"), true)
 				}
 				for range 9 {
 					step()
 				}
 				status := r.status()
-				if status.Generation != 2 || status.Rolling != nil || status.LastRoll == nil || status.LastRoll.Result != machine.OK {
+				if status.Generation != 2 || status.Rolling != nil || status.LastRoll == nil ||
+					status.LastRoll.Result != machine.OK {
 					t.Errorf("after all: %+v", status)
 				}
 			})
@@ -177,7 +179,8 @@ func TestSuccessionOfARollThatFails(t *testing.T) {
 		v2.Living()[0].Exit(9)
 		synctest.Wait()
 		last := r.status().LastRoll
-		if last == nil || last.Result != machine.RolledBack || last.Exit == nil || last.Exit.Code != 9 || last.FromRelease.Version != "v1" {
+		if last == nil || last.Result != machine.RolledBack || last.Exit == nil || last.Exit.Code != 9 ||
+			last.FromRelease.Version != "v1" {
 			t.Errorf("last roll: %+v", last)
 		}
 		wantEqual(t, "workers", r.states(), "0/1 serving, 1/2 serving")
@@ -389,7 +392,8 @@ func TestInheritNeedsItsReleases(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 1, pooltest.NewRelease("v1", pooltest.Obedient))
 		l := r.mustFreeze()
-		if _, err := pool.Inherit(pool.Options{}, l, nil); err == nil || !strings.Contains(err.Error(), "generation 1 is missing") {
+		if _, err := pool.Inherit(pool.Options{}, l, nil); err == nil ||
+			!strings.Contains(err.Error(), "generation 1 is missing") {
 			t.Errorf("got %v", err)
 		}
 		l.Machine.Phase = "odd"

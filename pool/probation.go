@@ -45,7 +45,8 @@ func (p *Pool) canary(view machine.View) *Canary {
 
 func (p *Pool) onProbation(e machine.OnProbation) {
 	lasts := time.Until(e.Until).Round(time.Millisecond).Milliseconds()
-	event := Event{Kind: KindRoll, Step: StepProbation, Generation: e.Generation, Slot: &e.Slot, ID: strconv.Itoa(e.Worker), AfterMS: &lasts}
+	event := Event{Kind: KindRoll, Step: StepProbation, Generation: e.Generation, Slot: &e.Slot,
+		ID: strconv.Itoa(e.Worker), AfterMS: &lasts}
 	event.Share, event.Hint = p.canaryShare(e.Generation, e.Worker)
 	p.publish(event)
 }

@@ -18,7 +18,9 @@ func (trial) CanaryShare(worker string) (share, hint string) { return "5%", "wor
 // onProbation rolls to a release whose canary is ready, and on probation for ten minutes.
 func onProbation(t *testing.T) (*rig, *pooltest.Release, <-chan rolled) {
 	t.Helper()
-	r := start(t, 2, pooltest.NewRelease("v1", pooltest.Obedient), func(o *pool.Options) { o.Patience.Canary = 10 * time.Minute })
+	r := start(t, 2, pooltest.NewRelease("v1", pooltest.Obedient), func(o *pool.Options) {
+		o.Patience.Canary = 10 * time.Minute
+	})
 	next := r.release("v2", pooltest.Obedient)
 	answer := make(chan rolled, 1)
 	go func() {
@@ -34,10 +36,12 @@ func TestPromote(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r, next, answer := onProbation(t)
 		canary := r.status().Canary
-		if canary == nil || canary.ID != "3" || canary.Share != "5%" || canary.Hint != "worker 3" || time.Until(canary.Until) > 10*time.Minute {
+		if canary == nil || canary.ID != "3" || canary.Share != "5%" || canary.Hint != "worker 3" ||
+			time.Until(canary.Until) > 10*time.Minute {
 			t.Fatalf("canary: %+v", canary)
 		}
-		if e := r.last(pool.KindRoll); e.Step != pool.StepProbation || e.Share != "5%" || e.Hint != "worker 3" || *e.AfterMS != 600000 {
+		if e := r.last(pool.KindRoll); e.Step != pool.StepProbation || e.Share != "5%" || e.Hint != "worker 3" ||
+			*e.AfterMS != 600000 {
 			t.Errorf("event: %+v", e)
 		}
 		process := next.Living()[0]
@@ -70,7 +74,8 @@ func TestAbort(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, result := range []pool.RollResult{mustEnd(t, roll), (<-answer).RollResult} {
-			if result.Result != machine.RolledBack || result.Blame != machine.BlameRequest || result.Worker != "" || result.Slot != nil {
+			if result.Result != machine.RolledBack || result.Blame != machine.BlameRequest || result.Worker != "" ||
+				result.Slot != nil {
 				t.Errorf("result: %+v", result)
 			}
 			wantEqual(t, "error", result.Error(), "cannot roll to generation 2: aborted by request\n  generation 1 serves on")

@@ -112,14 +112,17 @@ func TestRollFails(t *testing.T) {
 				pooltest.Mute(p)
 			},
 			want: pool.RollResult{
-				Reason: "not seen to be ready within 30s: no files left", Blame: machine.BlameMaster, Worker: "3", Hint: pool.NeverReady,
+				Reason: "not seen to be ready within 30s: no files left", Blame: machine.BlameMaster, Worker: "3",
+				Hint: pool.NeverReady,
 			},
-			error: "cannot roll to generation 2: slot 0, worker 3: not seen to be ready within 30s: no files left\n  " + pool.NeverReady +
+			error: "cannot roll to generation 2: slot 0, worker 3: not seen to be ready within 30s: no files left\n  " +
+				pool.NeverReady +
 				"\n  the release is not to blame: reload again when the cause is gone\n  generation 1 serves on",
 		}, {
 			name: "does not start", fault: startFails,
 			want: pool.RollResult{
-				Reason: startFails.Error(), Blame: machine.BlameMaster, Worker: "3", Exit: &pool.ExitStatus{Error: startFails.Error()},
+				Reason: startFails.Error(), Blame: machine.BlameMaster, Worker: "3",
+				Exit: &pool.ExitStatus{Error: startFails.Error()},
 			},
 			error: "cannot roll to generation 2: slot 0, worker 3: cannot start a process: permission denied\n" +
 				"  the release is not to blame: reload again when the cause is gone\n  generation 1 serves on",
@@ -152,10 +155,12 @@ func TestRollFails(t *testing.T) {
 				wantEqual(t, "old release closed", old.Closed(), 0)
 				wantJSON(t, "last roll", *r.status().LastRoll, got.RollResult)
 				reverting := findStep(t, r.events(), pool.StepReverting)
-				wantEqual(t, "event", []any{reverting.Reason, reverting.Hint, reverting.Tail, reverting.ID, *reverting.Slot, reverting.To},
+				wantEqual(t, "event", []any{reverting.Reason, reverting.Hint, reverting.Tail, reverting.ID, *reverting.Slot,
+					reverting.To},
 					[]any{want.Reason, want.Hint, want.Tail, want.Worker, 0, 1})
 				ended := findStep(t, r.events(), pool.StepEnded)
-				wantEqual(t, "end", []any{ended.Result, ended.Reason, ended.ID}, []any{machine.RolledBack, want.Reason, want.Worker})
+				wantEqual(t, "end", []any{ended.Result, ended.Reason, ended.ID},
+					[]any{machine.RolledBack, want.Reason, want.Worker})
 			})
 		})
 	}
@@ -363,7 +368,8 @@ func TestCanaryLeaves(t *testing.T) {
 		p.Ready()
 		p.Say(ipc.Draining{})
 		got := <-answer
-		wantEqual(t, "result", []any{got.Result, got.Reason, got.Tail}, []any{machine.RolledBack, "left by itself on probation", "[nothing to do here]"})
+		wantEqual(t, "result", []any{got.Result, got.Reason, got.Tail},
+			[]any{machine.RolledBack, "left by itself on probation", "[nothing to do here]"})
 		p.Exit(0)
 	})
 }

@@ -16,7 +16,8 @@ func (p *Pool) rollMoved(e machine.Effect) {
 		p.onProbation(e)
 	case machine.CanaryPassed:
 		p.onRoll(StepCanary, p.rolls[e.Generation].result)
-		p.publish(Event{Kind: KindRoll, Step: StepCanary, Generation: e.Generation, Slot: &e.Slot, ID: strconv.Itoa(e.Worker)})
+		p.publish(Event{Kind: KindRoll, Step: StepCanary, Generation: e.Generation, Slot: &e.Slot,
+			ID: strconv.Itoa(e.Worker)})
 	case machine.RollStep:
 		p.rollStep(e)
 	case machine.RollReverting:

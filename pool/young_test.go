@@ -32,7 +32,8 @@ func TestCrashStorm(t *testing.T) {
 		pass(time.Second)
 		wantEqual(t, "workers", r.states(), "0/8 serving, 1/7 serving")
 		status := r.status()
-		wantEqual(t, "status", []any{status.Generation, status.Fallback, status.Workers[0].Release.Version}, []any{1, 0, "v1"})
+		wantEqual(t, "status", []any{status.Generation, status.Fallback, status.Workers[0].Release.Version},
+			[]any{1, 0, "v1"})
 		last := status.LastRoll
 		if last.Result != machine.RolledBack || !last.Automatic || last.Generation != 2 || last.From != 1 ||
 			last.Worker != "5" || last.Exit.Code != 1 || fmt.Sprint(last.Tail) != "[panic: no database]" ||
@@ -40,10 +41,12 @@ func TestCrashStorm(t *testing.T) {
 			t.Errorf("last roll %+v", *last)
 		}
 		wantEqual(t, "error", last.Error(), "cannot keep generation 2: slot 0, worker 5: "+
-			"crash storm: 3 workers died within 1s, the last: exit status 1\n  last output:\n    panic: no database\n  generation 1 serves on")
+			"crash storm: 3 workers died within 1s, the last: exit status 1\n  last output:\n    panic: no database\n"+
+			"  generation 1 serves on")
 		wantEqual(t, "steps", steps.told, "[reverting 2 ended 2 rolled-back]")
 		reverting := r.lastStep(pool.StepReverting)
-		wantEqual(t, "event", []any{reverting.Release.Version, reverting.FromRelease.Version, reverting.Tail}, "[v2 v1 [panic: no database]]")
+		wantEqual(t, "event", []any{reverting.Release.Version, reverting.FromRelease.Version, reverting.Tail},
+			"[v2 v1 [panic: no database]]")
 		wantEqual(t, "releases", []int{v1.Closed(), v2.Closed()}, []int{0, 1})
 	})
 }
@@ -67,7 +70,8 @@ func TestFallbackEndsWithYouth(t *testing.T) {
 	})
 }
 
-var outOfMemory = pool.Exited{Status: pool.ExitStatus{Signal: syscall.SIGKILL, OutOfMemory: true}, Hint: "it is too large"}
+var outOfMemory = pool.Exited{Status: pool.ExitStatus{Signal: syscall.SIGKILL, OutOfMemory: true},
+	Hint: "it is too large"}
 
 // A death for lack of memory is named in status and events.
 func TestOutOfMemoryIsNamed(t *testing.T) {
@@ -78,7 +82,8 @@ func TestOutOfMemoryIsNamed(t *testing.T) {
 		pass(time.Second)
 		for _, e := range r.events() {
 			if e.Kind == pool.KindExit {
-				wantEqual(t, "event", []any{e.Signal, e.Reason, e.Hint}, "[SIGKILL killed by the kernel: out of memory it is too large]")
+				wantEqual(t, "event", []any{e.Signal, e.Reason, e.Hint},
+					"[SIGKILL killed by the kernel: out of memory it is too large]")
 			}
 			if e.Kind == pool.KindRespawn {
 				wantEqual(t, "respawn", e.Reason, "killed by the kernel: out of memory")
@@ -184,7 +189,8 @@ func TestOnRoll(t *testing.T) {
 			}
 		})
 		r.mustRoll(r.release("v2", pooltest.Obedient))
-		wantEqual(t, "steps", strings.Join(told, ", "), "began v1→v2 0 asked, canary v1→v2 0 asked, ended v1→v2 2 asked")
+		wantEqual(t, "steps", strings.Join(told, ", "),
+			"began v1→v2 0 asked, canary v1→v2 0 asked, ended v1→v2 2 asked")
 	})
 	bubble(t, func(t *testing.T) {
 		steps := &steps{}

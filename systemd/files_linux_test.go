@@ -71,7 +71,8 @@ func listenerFile(t *testing.T) *os.File {
 	}
 	file := os.NewFile(uintptr(fd), "listener")
 	t.Cleanup(func() { file.Close() })
-	if err := errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, 5), unix.SetNonblock(fd, true)); err != nil {
+	if err := errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, 5),
+		unix.SetNonblock(fd, true)); err != nil {
 		t.Fatal(err)
 	}
 	return file

@@ -42,7 +42,8 @@ func Inherited(getenv func(string) string) ([]Named, error) {
 	}
 	count, err := strconv.Atoi(fds)
 	if err != nil || count < 0 || count > maxInherited {
-		return nil, fmt.Errorf("cannot take the sockets of the service manager: LISTEN_FDS=%q is not a number of descriptors (0 to %d)", fds, maxInherited)
+		return nil, fmt.Errorf("cannot take the sockets of the service manager: LISTEN_FDS=%q is not a number of "+
+			"descriptors (0 to %d)", fds, maxInherited)
 	}
 	names := make([]string, count)
 	for i := range names {
@@ -52,7 +53,8 @@ func Inherited(getenv func(string) string) ([]Named, error) {
 		names = strings.Split(text, ":")
 	}
 	if len(names) != count {
-		return nil, fmt.Errorf("cannot take the sockets of the service manager: LISTEN_FDNAMES has %d names for %d descriptors", len(names), count)
+		return nil, fmt.Errorf("cannot take the sockets of the service manager: LISTEN_FDNAMES has %d "+
+			"names for %d descriptors", len(names), count)
 	}
 	return claim(names)
 }
@@ -82,7 +84,8 @@ func claim(names []string) (all []Named, err error) {
 	for i, name := range names {
 		fd := firstFD + i
 		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
-			return nil, fmt.Errorf("cannot take the sockets of the service manager: descriptor %d (%s) of LISTEN_FDS=%d is not open: %w", fd, name, len(names), err)
+			return nil, fmt.Errorf("cannot take the sockets of the service manager: descriptor %d (%s) of "+
+				"LISTEN_FDS=%d is not open: %w", fd, name, len(names), err)
 		}
 		all = append(all, Named{name, fd})
 	}

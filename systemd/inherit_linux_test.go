@@ -49,8 +49,10 @@ func TestInherited(t *testing.T) {
 		fails                 string
 	}{
 		{name: "named", pid: "own", fds: "2", names: "web:admin", want: two},
-		{name: "same name twice", pid: "own", fds: "2", names: "web:web", want: []systemd.Named{{Name: "web", FD: 3}, {Name: "web", FD: 4}}},
-		{name: "without names", pid: "own", fds: "2", want: []systemd.Named{{Name: "unknown", FD: 3}, {Name: "unknown", FD: 4}}},
+		{name: "same name twice", pid: "own", fds: "2", names: "web:web",
+			want: []systemd.Named{{Name: "web", FD: 3}, {Name: "web", FD: 4}}},
+		{name: "without names", pid: "own", fds: "2", want: []systemd.Named{{Name: "unknown", FD: 3},
+			{Name: "unknown", FD: 4}}},
 		{name: "empty name", pid: "own", fds: "2", names: "web:", want: []systemd.Named{{Name: "web", FD: 3}, {FD: 4}}},
 		{name: "of another process", pid: "1", fds: "2", names: "web:admin"},
 		{name: "of nobody", fds: "2", names: "web:admin"},
@@ -67,7 +69,8 @@ func TestInherited(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			cmd := exec.Command(os.Args[0])
 			cmd.Env = []string{inheritor + "=1", "GORACE=atexit_sleep_ms=0"}
-			for name, value := range map[string]string{"LISTEN_PID": test.pid, "LISTEN_FDS": test.fds, "LISTEN_FDNAMES": test.names} {
+			for name, value := range map[string]string{"LISTEN_PID": test.pid, "LISTEN_FDS": test.fds,
+				"LISTEN_FDNAMES": test.names} {
 				if value != "" {
 					cmd.Env = append(cmd.Env, name+"="+value)
 				}
@@ -131,7 +134,9 @@ func TestStoreSizeTold(t *testing.T) {
 		{"", "64", 0, true},
 	} {
 		env := map[string]string{"NOTIFY_SOCKET": test.socket, "FDSTORE": test.store}
-		if n, known := systemd.StoreSize(func(name string) string { return env[name] }); n != test.want || known != test.known {
+		if n, known := systemd.StoreSize(func(name string) string {
+			return env[name]
+		}); n != test.want || known != test.known {
 			t.Errorf("FDSTORE=%s: %d %v, want %d %v", test.store, n, known, test.want, test.known)
 		}
 	}

@@ -23,7 +23,8 @@ func (m Manager) Check(getenv func(string) string) error {
 	sign := "/run/systemd/system"
 	if m.User {
 		if sign = getenv("XDG_RUNTIME_DIR"); sign == "" {
-			return errors.New("cannot reach your systemd: XDG_RUNTIME_DIR is not set; log in as this user, or: export XDG_RUNTIME_DIR=/run/user/$(id -u)")
+			return errors.New("cannot reach your systemd: XDG_RUNTIME_DIR is not set; log in as this user, or: " +
+				"export XDG_RUNTIME_DIR=/run/user/$(id -u)")
 		}
 		sign = filepath.Join(sign, "systemd")
 	}
@@ -48,7 +49,8 @@ func (m Manager) args(args []string) []string {
 // Run runs systemctl to its end, however long that takes. The error holds what it
 // said.
 func (m Manager) Run(args ...string) error {
-	out, err := exec.Command("systemctl", append([]string{"--quiet", "--no-ask-password"}, m.args(args)...)...).CombinedOutput()
+	out, err := exec.Command("systemctl", append([]string{"--quiet", "--no-ask-password"}, m.args(args)...)...).
+		CombinedOutput()
 	if err == nil {
 		return nil
 	}

@@ -45,7 +45,8 @@ func NewNotifier(getenv func(string) string, failed func(error)) *Notifier {
 	case address[0] == '/', address[0] == '@' && len(address) > 1:
 		n.address = address
 	default:
-		failed(fmt.Errorf("cannot use NOTIFY_SOCKET=%q: it is neither a path nor an abstract socket (@…); nothing is told to the service manager", address))
+		failed(fmt.Errorf("cannot use NOTIFY_SOCKET=%q: it is neither a path nor an abstract socket (@…); "+
+			"nothing is told to the service manager", address))
 	}
 	return n
 }

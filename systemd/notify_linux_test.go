@@ -167,7 +167,8 @@ func TestStatusIsOneLine(t *testing.T) {
 		"Grüße\n":               "Grüße",
 	}
 	for n := range 4 { // cut at every place of a rune of three bytes
-		tests[strings.Repeat("x", n)+strings.Repeat("€", 3000)] = strings.Repeat("x", n) + strings.Repeat("€", (2048-n)/3) + "…"
+		tests[strings.Repeat("x", n)+strings.Repeat("€", 3000)] = strings.Repeat("x", n) + strings.Repeat("€",
+			(2048-n)/3) + "…"
 	}
 	for status, want := range tests {
 		n.Ready(status)

@@ -92,7 +92,8 @@ ExecStart=`+b.Dir+`/service
 Environment=`+serviceRole+"="+b.Dir+"\n")
 	b.Systemctl("start", "said.service")
 	first := awaitSeen(t, b)
-	if first.Store != 4 || !first.Known || first.Watchdog != 300*time.Second || len(first.Inherited) != 0 || len(first.Failures) != 0 {
+	if first.Store != 4 || !first.Known || first.Watchdog != 300*time.Second || len(first.Inherited) != 0 ||
+		len(first.Failures) != 0 {
 		t.Errorf("the service saw %+v", first)
 	}
 	// The barrier: what came before it has been handled, without another look.
@@ -113,7 +114,8 @@ Environment=`+serviceRole+"="+b.Dir+"\n")
 	}
 	b.Systemctl("restart", "said.service")
 	second := awaitSeen(t, b)
-	if len(second.Inherited) != 1 || second.Inherited[0] != (systemd.Named{Name: "kept", FD: 3}) || len(second.Failures) != 0 {
+	if len(second.Inherited) != 1 || second.Inherited[0] != (systemd.Named{Name: "kept", FD: 3}) ||
+		len(second.Failures) != 0 {
 		t.Errorf("the second life saw %+v", second)
 	}
 }

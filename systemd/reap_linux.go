@@ -55,7 +55,8 @@ func everybody(int, string) bool { return true }
 // one is: those that which chooses by pid and path of the cgroup. It is for what a
 // master that died has left and its successor does not go on with. Where systemd
 // has not started this very process as a service's, nothing happens.
-func EndOthers(getenv func(string) string, patience time.Duration, which func(pid int, cgroup string) bool) (ended int, err error) {
+func EndOthers(getenv func(string) string, patience time.Duration,
+	which func(pid int, cgroup string) bool) (ended int, err error) {
 	name, _ := ownUnit()
 	if name == "" || getenv("SYSTEMD_EXEC_PID") != strconv.Itoa(os.Getpid()) {
 		return 0, nil
@@ -118,7 +119,8 @@ func endUnit(name string, patience time.Duration, which func(pid int, cgroup str
 			return len(seen), nil
 		}
 	}
-	return len(seen), fmt.Errorf("cannot end all processes of %s: some are still there %v after SIGKILL", name, killPatience)
+	return len(seen), fmt.Errorf("cannot end all processes of %s: some are still there %v after SIGKILL", name,
+		killPatience)
 }
 
 // killPatience is how long the dying may take.
@@ -129,7 +131,8 @@ type cgroup struct{ mount, path string }
 
 // signal sends a signal to everybody, those included that are forked meanwhile,
 // and says whether they were gone before the deadline.
-func (c cgroup) signal(sig unix.Signal, deadline time.Time, which func(int, string) bool, seen map[int]bool) (gone bool) {
+func (c cgroup) signal(sig unix.Signal, deadline time.Time, which func(int, string) bool,
+	seen map[int]bool) (gone bool) {
 	told := map[int]bool{}
 	for {
 		all := c.members(which)

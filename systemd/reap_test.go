@@ -31,7 +31,8 @@ func TestFinal(t *testing.T) {
 
 func TestJobOf(t *testing.T) {
 	const list = "12 other.service start waiting\n344 shop.service restart running\n9 shop.socket stop running\n"
-	for unit, want := range map[string]string{"shop.service": "restart", "shop.socket": "stop", "hop.service": "", "shop": ""} {
+	for unit, want := range map[string]string{"shop.service": "restart", "shop.socket": "stop", "hop.service": "",
+		"shop": ""} {
 		if got := jobOf(unit, list); got != want {
 			t.Errorf("%s: %q, want %q", unit, got, want)
 		}

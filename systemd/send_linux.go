@@ -36,7 +36,8 @@ func send(address, message string, fds []int, patience time.Duration) error {
 		case errors.Is(err, unix.EAGAIN) && left > 0:
 			unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, int(left.Milliseconds())+1)
 		case errors.Is(err, unix.EAGAIN):
-			return fmt.Errorf("cannot notify the service manager at %s: it does not read, and its queue is full: %w", address, err)
+			return fmt.Errorf("cannot notify the service manager at %s: it does not read, and its queue is full: %w", address,
+				err)
 		default:
 			return fmt.Errorf("cannot notify the service manager at %s: %w", address, err)
 		}

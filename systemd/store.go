@@ -45,7 +45,8 @@ const maxFDName = 255
 func CheckFDName(name string) error {
 	bad := func(r rune) bool { return r < ' ' || r > '~' || r == ':' }
 	if name == "" || len(name) > maxFDName || strings.ContainsFunc(name, bad) {
-		return fmt.Errorf("cannot use %q as the name of a stored file: 1 to %d printable ASCII characters without ':' are allowed", name, maxFDName)
+		return fmt.Errorf("cannot use %q as the name of a stored file: 1 to %d printable ASCII characters "+
+			"without ':' are allowed", name, maxFDName)
 	}
 	return nil
 }

@@ -162,7 +162,9 @@ func serveApp(version, behaviour string) error {
 			http.Error(w, err.Error(), http.StatusConflict)
 			return
 		}
-		go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, "second of %d\n", os.Getpid()) }))
+		go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, "second of %d\n", os.Getpid())
+		}))
 	})
 	mux.HandleFunc("/misbind", misbind)
 	mux.HandleFunc("/hang", func(_ http.ResponseWriter, r *http.Request) { select {} })

@@ -1,16 +1,22 @@
 package test
 
 import (
+	"cmp"
 	"encoding/json"
 	"go/ast"
 	"go/parser"
+	"go/scanner"
 	"go/token"
+	"io/fs"
+	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // importRule forbids or limits what a package may import, with the reason.
@@ -25,51 +31,87 @@ type importRule struct {
 var importRules = []importRule{
 	{pkg: "pool/machine", std: true, only: []string{"fmt", "errors", "maps", "math", "slices", "time"},
 		because: "it decides and does nothing: with os, net, sync or a clock in it, it could not be tested as a function"},
-	{pkg: "worker", only: []string{"relevo/internal/ipc"}, because: "programs import it: they must not get a process master with it"},
+	{pkg: "worker", only: []string{"relevo/internal/ipc"},
+		because: "programs import it: they must not get a process master with it"},
 	{pkg: "internal/ipc", only: []string{}, because: "both ends of the wire import it"},
-	{pkg: "internal/config", only: []string{"relevo/internal/runtimes", "relevo/internal/safefile"}, because: "it reads text into values and knows nobody"},
-	{pkg: "internal/safefile", only: []string{"relevo/internal/procfs"}, because: "whatever opens a file that another user may have put there uses it"},
-	{pkg: "internal/prove", only: []string{"relevo/internal/procfs", "relevo/internal/phrase"}, because: "it must judge apps of any master without knowing ours"},
+	{pkg: "internal/config", only: []string{"relevo/internal/runtimes", "relevo/internal/safefile"},
+		because: "it reads text into values and knows nobody"},
+	{pkg: "internal/safefile", only: []string{"relevo/internal/procfs"},
+		because: "whatever opens a file that another user may have put there uses it"},
+	{pkg: "internal/prove", only: []string{"relevo/internal/procfs", "relevo/internal/phrase"},
+		because: "it must judge apps of any master without knowing ours"},
 	{pkg: "pool", only: []string{"relevo/internal/ipc", "relevo/internal/config", "relevo/pool/machine"},
 		because: "what starts processes and holds sockets reaches it through its two seams"},
-	{pkg: "internal/launch", only: []string{"relevo/internal/ipc", "relevo/internal/config", "relevo/pool", "relevo/internal/launch/store", "relevo/internal/launch/advice", "relevo/internal/runtimes", "relevo/internal/safefile",
-		"relevo/internal/printable", "relevo/internal/procnet", "relevo/internal/capture", "relevo/internal/procfs", "relevo/internal/rescue", "relevo/internal/sockdiag", "relevo/internal/nodecluster", "relevo/internal/lazyregexp", "relevo/internal/phrase"},
+	{pkg: "internal/launch", only: []string{"relevo/internal/ipc", "relevo/internal/config", "relevo/pool",
+		"relevo/internal/launch/store", "relevo/internal/launch/advice", "relevo/internal/runtimes",
+		"relevo/internal/safefile",
+		"relevo/internal/printable", "relevo/internal/procnet", "relevo/internal/capture", "relevo/internal/procfs",
+		"relevo/internal/rescue", "relevo/internal/sockdiag", "relevo/internal/nodecluster", "relevo/internal/lazyregexp",
+		"relevo/internal/phrase"},
 		because: "it implements pool's seams and knows no other part"},
-	{pkg: "upgrader", only: []string{"relevo/internal/config", "relevo/upgrader/listeners", "relevo/internal/safefile", "relevo/internal/procnet"}, because: "parts that stand side by side meet in master only"},
-	{pkg: "internal/launch/store", only: []string{"relevo/internal/diskspace", "relevo/internal/safefile", "relevo/internal/phrase"}, because: "it keeps files and judgements; what a release means to a pool is not its business"},
-	{pkg: "internal/control", only: []string{"relevo/internal/config", "relevo/pool", "relevo/internal/safefile", "relevo/internal/printable"}, because: "it speaks of the pool; what a master is it learns through its own interface"},
+	{pkg: "upgrader", only: []string{"relevo/internal/config", "relevo/upgrader/listeners", "relevo/internal/safefile",
+		"relevo/internal/procnet"}, because: "parts that stand side by side meet in master only"},
+	{pkg: "internal/launch/store", only: []string{"relevo/internal/diskspace", "relevo/internal/safefile",
+		"relevo/internal/phrase"}, because: "it keeps files and judgements; what a release means to a " +
+		"pool is not its business"},
+	{pkg: "internal/control", only: []string{"relevo/internal/config", "relevo/pool", "relevo/internal/safefile",
+		"relevo/internal/printable"}, because: "it speaks of the pool; what a master is it learns through its own interface"},
 	{pkg: "internal/launch/advice", only: []string{}, because: "it knows programs, and is shown what was seen of them"},
-	{pkg: "internal/procnet", only: []string{"relevo/internal/procfs"}, because: "it reads what the kernel shows; upgrader and launch say who holds a port"},
-	{pkg: "upgrader/listeners", only: []string{}, because: "it knows sockets and names of workers; who they are is its user's business"},
-	{pkg: "internal/capture", only: []string{"relevo/internal/procfs"}, because: "it knows system calls; whose sockets answer them is its user's business"},
-	{pkg: "internal/health", std: true, only: []string{"cmp", "slices", "time"}, because: "it decides from answers: with a network or a clock in it, it could not be tested as a function"},
-	{pkg: "internal/health/ask", only: []string{"relevo/internal/config", "relevo/internal/printable"}, because: "it asks one worker; what follows is decided elsewhere"},
-	{pkg: "internal/nodecluster", only: []string{"relevo/internal/lazyregexp"}, because: "it knows a protocol; whose sockets and channels it serves is its user's business"},
-	{pkg: "internal/lazyregexp", only: []string{}, because: "it spares every start of the program what that start does not need"},
+	{pkg: "internal/procnet", only: []string{"relevo/internal/procfs"},
+		because: "it reads what the kernel shows; upgrader and launch say who holds a port"},
+	{pkg: "upgrader/listeners", only: []string{},
+		because: "it knows sockets and names of workers; who they are is its user's business"},
+	{pkg: "internal/capture", only: []string{"relevo/internal/procfs"},
+		because: "it knows system calls; whose sockets answer them is its user's business"},
+	{pkg: "internal/health", std: true, only: []string{"cmp", "slices", "time"},
+		because: "it decides from answers: with a network or a clock in it, it could not be tested as a function"},
+	{pkg: "internal/health/ask", only: []string{"relevo/internal/config", "relevo/internal/printable"},
+		because: "it asks one worker; what follows is decided elsewhere"},
+	{pkg: "internal/nodecluster", only: []string{"relevo/internal/lazyregexp"},
+		because: "it knows a protocol; whose sockets and channels it serves is its user's business"},
+	{pkg: "internal/lazyregexp", only: []string{},
+		because: "it spares every start of the program what that start does not need"},
 	{pkg: "internal/procfs", only: []string{}, because: "packages of every level read /proc"},
-	{pkg: "internal/rescue", only: []string{"relevo/internal/sockdiag", "relevo/internal/lazyregexp"}, because: "its relay is a program of its own, without a master in it"},
+	{pkg: "internal/rescue", only: []string{"relevo/internal/sockdiag", "relevo/internal/lazyregexp"},
+		because: "its relay is a program of its own, without a master in it"},
 	{pkg: "internal/sockdiag", only: []string{}, because: "packages of every level list connections"},
-	{pkg: "internal/reaper", only: []string{"relevo/internal/procfs"}, because: "it knows pids, and whose they are only from who starts them; it meets launch in master only"},
-	{pkg: "internal/doctor", only: []string{"relevo/internal/config", "relevo/internal/safefile", "relevo/internal/threads", "relevo/internal/capture", "relevo/internal/procfs"}, because: "it judges what it is shown; who runs and what is delegated it is told by cli"},
+	{pkg: "internal/reaper", only: []string{"relevo/internal/procfs"},
+		because: "it knows pids, and whose they are only from who starts them; it meets launch in master only"},
+	{pkg: "internal/doctor", only: []string{"relevo/internal/config", "relevo/internal/safefile",
+		"relevo/internal/threads", "relevo/internal/capture", "relevo/internal/procfs"},
+		because: "it judges what it is shown; who runs and what is delegated it is told by cli"},
 	{pkg: "watch", only: []string{}, because: "parts that stand side by side meet in master only"},
-	{pkg: "internal/dev", only: []string{"relevo/internal/config", "relevo/internal/control", "relevo/pool", "relevo/pool/machine", "relevo/watch", "relevo/internal/safefile", "relevo/internal/lazyregexp", "relevo/internal/phrase"},
+	{pkg: "internal/dev", only: []string{"relevo/internal/config", "relevo/internal/control", "relevo/pool",
+		"relevo/pool/machine", "relevo/watch", "relevo/internal/safefile", "relevo/internal/lazyregexp",
+		"relevo/internal/phrase"},
 		because: "it stands beside the master and asks it through an interface of its own"},
 	{pkg: "internal/dev/terminal", only: []string{}, because: "a terminal has to be given back whatever the program was"},
-	{pkg: "systemd", only: []string{"relevo/internal/procfs"}, because: "parts that stand side by side meet in master only"},
-	{pkg: "systemd/unit", only: []string{"relevo/internal/config", "relevo/internal/safefile"}, because: "it turns a configuration into text"},
+	{pkg: "systemd", only: []string{"relevo/internal/procfs"},
+		because: "parts that stand side by side meet in master only"},
+	{pkg: "systemd/unit", only: []string{"relevo/internal/config", "relevo/internal/safefile"},
+		because: "it turns a configuration into text"},
 	{pkg: "internal/diskspace", only: []string{}, because: "whoever writes files asks it what is used up"},
-	{pkg: "internal/printable", only: []string{}, because: "words are made fit to be shown where they come in and where they are shown"},
-	{pkg: "internal/phrase", std: true, only: []string{"net", "strconv", "strings"}, because: "packages of every level speak to people"},
-	{pkg: "internal/runtimes", std: true, only: []string{"encoding/json", "fmt", "maps", "path/filepath", "slices", "strconv", "strings"}, because: "it decides from words and a view of files, so that a table can test it"},
-	{pkg: "internal/hangup", only: []string{"relevo/internal/procfs"}, because: "what a signal means depends on the session of the process alone"},
-	{pkg: "internal/systemdbox", only: []string{"relevo/internal/procfs", "relevo/internal/testreq"}, because: "tests of every package may boot a systemd"},
+	{pkg: "internal/printable", only: []string{},
+		because: "words are made fit to be shown where they come in and where they are shown"},
+	{pkg: "internal/phrase", std: true, only: []string{"net", "strconv", "strings"},
+		because: "packages of every level speak to people"},
+	{pkg: "internal/runtimes", std: true, only: []string{"encoding/json", "fmt", "maps", "path/filepath", "slices",
+		"strconv", "strings"}, because: "it decides from words and a view of files, so that a table can test it"},
+	{pkg: "internal/hangup", only: []string{"relevo/internal/procfs"},
+		because: "what a signal means depends on the session of the process alone"},
+	{pkg: "internal/systemdbox", only: []string{"relevo/internal/procfs", "relevo/internal/testreq"},
+		because: "tests of every package may boot a systemd"},
 	{pkg: "internal/oomscore", only: []string{}, because: "it knows a file of the kernel's, and no master"},
-	{pkg: "internal/threads", only: []string{"relevo/internal/procfs"}, because: "it knows the Go runtime and the kernel's limits, and no master"},
+	{pkg: "internal/threads", only: []string{"relevo/internal/procfs"},
+		because: "it knows the Go runtime and the kernel's limits, and no master"},
 	{pkg: "internal/testport", only: []string{}, because: "tests of every package ask for ports"},
-	{pkg: "internal/testbrowser", only: []string{"relevo/internal/testreq"}, because: "tests of every package may look at a page"},
-	{pkg: "internal/dev/proxy", only: []string{"relevo/internal/lazyregexp", "relevo/internal/phrase"}, because: "it is told what happened, and stands before any app; parts that stand side by side meet above it"},
+	{pkg: "internal/testbrowser", only: []string{"relevo/internal/testreq"},
+		because: "tests of every package may look at a page"},
+	{pkg: "internal/dev/proxy", only: []string{"relevo/internal/lazyregexp", "relevo/internal/phrase"},
+		because: "it is told what happened, and stands before any app; parts that stand side by side meet above it"},
 	{pkg: "internal/serve", only: []string{"relevo/worker"}, because: "the built-in worker is a worker like any other"},
-	{pkg: "internal/master", never: []string{"relevo/internal/cli", "relevo/internal/prove", "relevo/internal/serve", "relevo/worker"}, because: "imports run downward"},
+	{pkg: "internal/master", never: []string{"relevo/internal/cli", "relevo/internal/prove", "relevo/internal/serve",
+		"relevo/worker"}, because: "imports run downward"},
 }
 
 // exclusive packages are imported only where it is said here.
@@ -157,7 +199,8 @@ func TestOnePackageComment(t *testing.T) {
 		}
 		var comments []string
 		for _, file := range p.GoFiles {
-			parsed, err := parser.ParseFile(token.NewFileSet(), path.Join(p.Dir, file), nil, parser.PackageClauseOnly|parser.ParseComments)
+			parsed, err := parser.ParseFile(token.NewFileSet(), path.Join(p.Dir, file), nil, parser.PackageClauseOnly|
+				parser.ParseComments)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -211,4 +254,57 @@ func listPackages(t *testing.T) map[string]goPackage {
 		packages[p.ImportPath] = p
 	}
 	return packages
+}
+
+// TestLinesFitTheScreen: no line of Go has more than 120 columns. What stands in a raw
+// string does not count: it is text of another language, or what a program has said.
+func TestLinesFitTheScreen(t *testing.T) {
+	const columns = 120
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && d.Name() == ".git" {
+			return cmp.Or(err, fs.SkipDir)
+		}
+		if d.IsDir() || filepath.Ext(path) != ".go" {
+			return nil
+		}
+		source, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		n := 0
+		for line := range strings.Lines(withoutRawStrings(source)) {
+			n++
+			if width := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); width > columns {
+				t.Errorf("%s:%d has %d columns, %d are allowed", path, n, width, columns)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// withoutRawStrings leaves of raw strings the line ends alone.
+func withoutRawStrings(source []byte) string {
+	fset := token.NewFileSet()
+	file := fset.AddFile("", -1, len(source))
+	var tokens scanner.Scanner
+	tokens.Init(file, source, nil, 0)
+	var rest strings.Builder
+	from := 0
+	for {
+		pos, kind, text := tokens.Scan()
+		if kind == token.EOF {
+			break
+		}
+		if kind == token.STRING && text[0] == '`' {
+			at := file.Offset(pos)
+			rest.Write(source[from:at])
+			rest.WriteString(strings.Repeat("\n", strings.Count(text, "\n")))
+			from = at + len(text)
+		}
+	}
+	rest.Write(source[from:])
+	return rest.String()
 }

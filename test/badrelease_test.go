@@ -40,18 +40,26 @@ func badReleases() []badRelease {
 		}
 	}
 	return []badRelease{
-		{name: "exits at once", put: behaves("crash"), exit: 10, says: []string{"exit status 3", "panic: cannot reach the database"}},
+		{name: "exits at once", put: behaves("crash"), exit: 10,
+			says: []string{"exit status 3", "panic: cannot reach the database"}},
 		{name: "exits after 500 ms", put: behaves("crash-500ms"), exit: 10, says: []string{"exit status 5", "gives up"}},
-		{name: "never ready", put: behaves("never-ready"), exit: 10, says: []string{"not ready within 2s", "--ready-timeout"}},
-		{name: "ready, crashes on probation", put: behaves("crash-on-probation"), exit: 10, says: []string{"died on probation: exit status 4"}},
-		{name: "ready, passes probation, crashes 5 s later", put: behaves("crash-after-5s"), exit: 0, says: []string{"generation 2 serves"}, later: true},
+		{name: "never ready", put: behaves("never-ready"), exit: 10,
+			says: []string{"not ready within 2s", "--ready-timeout"}},
+		{name: "ready, crashes on probation", put: behaves("crash-on-probation"), exit: 10,
+			says: []string{"died on probation: exit status 4"}},
+		{name: "ready, passes probation, crashes 5 s later", put: behaves("crash-after-5s"), exit: 0,
+			says: []string{"generation 2 serves"}, later: true},
 		{name: "missing", put: func(s *site) { os.Remove(s.app) }, exit: 10, says: []string{"no such file"}},
-		{name: "not executable", put: file(0o644, func(p []byte) []byte { return p }), exit: 10, says: []string{"no permission to execute it", "chmod +x"}},
-		{name: "half written", put: file(0o755, func(p []byte) []byte { return p[:len(p)/2] }), exit: 10, says: []string{"cannot roll"}},
+		{name: "not executable", put: file(0o644,
+			func(p []byte) []byte { return p }), exit: 10, says: []string{"no permission to execute it", "chmod +x"}},
+		{name: "half written", put: file(0o755,
+			func(p []byte) []byte { return p[:len(p)/2] }), exit: 10, says: []string{"cannot roll"}},
 		{name: "wrong architecture", put: file(0o755, foreign), exit: 10, says: []string{"built for another machine"}},
-		{name: "script with missing interpreter", put: file(0o755, func([]byte) []byte { return []byte("#!/nonexistent/sh\n") }), exit: 10,
+		{name: "script with missing interpreter", put: file(0o755,
+			func([]byte) []byte { return []byte("#!/nonexistent/sh\n") }), exit: 10,
 			says: []string{"its interpreter /nonexistent/sh does not exist"}},
-		{name: "segfaults on the first request", put: behaves("segv-on-request"), exit: 10, says: []string{"killed by SIGSEGV"}},
+		{name: "segfaults on the first request", put: behaves("segv-on-request"), exit: 10,
+			says: []string{"killed by SIGSEGV"}},
 	}
 }
 
@@ -78,7 +86,8 @@ func TestBadReleases(t *testing.T) {
 	fmt.Fprintln(rows, "release\texit\trequests\tlost\theld by the dead\told pids\tafter")
 	for _, bad := range badReleases() {
 		t.Run(bad.name, func(t *testing.T) {
-			s := newSite(t, "-n", fmt.Sprint(workers), "--canary", "500ms", "--ready-timeout", "2s", "--drain-timeout", "5s", "--watch-binary=false")
+			s := newSite(t, "-n", fmt.Sprint(workers), "--canary", "500ms", "--ready-timeout", "2s", "--drain-timeout", "5s",
+				"--watch-binary=false")
 			before := s.settled(workers)
 			end := s.load()
 			defer end()
@@ -121,7 +130,8 @@ func TestBadReleases(t *testing.T) {
 			if bad.later {
 				same = "replaced"
 			}
-			fmt.Fprintf(rows, "%s\t%d\t%d\t%d\t%d\t%s\t%s\n", bad.name, code, report.Total.Sent, lost.Total()-gone, gone, same, took.Round(10*time.Millisecond))
+			fmt.Fprintf(rows, "%s\t%d\t%d\t%d\t%d\t%s\t%s\n", bad.name, code, report.Total.Sent, lost.Total()-gone, gone, same,
+				took.Round(10*time.Millisecond))
 		})
 	}
 	rows.Flush()

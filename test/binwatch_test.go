@@ -29,7 +29,8 @@ type replacement struct {
 var plainReplacements = []replacement{
 	{name: "go build -o", do: `go build -o "$app" -ldflags "-X main.release=1" ./examples/go-sdk`, rolls: 1},
 	{name: "go build -o, nothing changed", do: `go build -o "$app" -ldflags "-X main.release=1" ./examples/go-sdk`},
-	{name: "go build -o, temporary directory elsewhere", do: `TMPDIR=/dev/shm go build -o "$app" -ldflags "-X main.release=$n" ./examples/go-sdk`, rolls: 1},
+	{name: "go build -o, temporary directory elsewhere",
+		do: `TMPDIR=/dev/shm go build -o "$app" -ldflags "-X main.release=$n" ./examples/go-sdk`, rolls: 1},
 	{name: "cp over the running program (ETXTBSY)", do: `cp "$new" "$app"`, fails: true},
 	{name: "cp --remove-destination", do: `cp --remove-destination "$new" "$app"`, rolls: 1},
 	{name: "cp to a temporary name, mv", do: `cp "$new" "$app.tmp" && mv "$app.tmp" "$app"`, rolls: 1},
@@ -44,9 +45,11 @@ var plainReplacements = []replacement{
 	{name: "removed, back with the same bytes", do: `cp "$app" "$app.old"; rm "$app"; sleep 0.3; mv "$app.old" "$app"`},
 	{name: "another file beside it", do: `cp "$new" "$dir/bin/other"`},
 	{name: "slow write with pauses beyond the quiet time",
-		do: `rm "$app"; exec 3>"$app"; chmod 755 "$app"; head -c 100000 "$new" >&3; sleep 0.4; tail -c +100001 "$new" | head -c 3000000 >&3; sleep 0.6; tail -c +3100001 "$new" >&3; exec 3>&-`, rolls: 1},
+		do: `rm "$app"; exec 3>"$app"; chmod 755 "$app"; head -c 100000 "$new" >&3; sleep 0.4; tail -c +100001 "$new" | ` +
+			`head -c 3000000 >&3; sleep 0.6; tail -c +3100001 "$new" >&3; exec 3>&-`, rolls: 1},
 	{name: "its directory moved away, another put in its place",
-		do: `cp -a "$dir/bin" "$dir/bin2" && cp --remove-destination "$new" "$dir/bin2/app" && mv "$dir/bin" "$dir/bin.old" && mv "$dir/bin2" "$dir/bin"`, rolls: 1},
+		do: `cp -a "$dir/bin" "$dir/bin2" && cp --remove-destination "$new" "$dir/bin2/app" && mv "$dir/bin" ` +
+			`"$dir/bin.old" && mv "$dir/bin2" "$dir/bin"`, rolls: 1},
 }
 
 // busyReplacements write into the file, which is possible while workers run a
@@ -63,14 +66,16 @@ var busyReplacements = []replacement{
 // linkReplacements are those of a path with symbolic links in it.
 var linkReplacements = []replacement{
 	{name: "ln -sfn r2 current", do: `mkdir "$dir/r2" && mv "$new" "$dir/r2/app" && ln -sfn r2 "$dir/current"`, rolls: 1},
-	{name: "ln -s, mv -T", do: `mkdir "$dir/r3" && mv "$new" "$dir/r3/app" && ln -s r3 "$dir/next" && mv -T "$dir/next" "$dir/current"`, rolls: 1},
+	{name: "ln -s, mv -T", do: `mkdir "$dir/r3" && mv "$new" "$dir/r3/app" && ln -s r3 "$dir/next" && mv -T ` +
+		`"$dir/next" "$dir/current"`, rolls: 1},
 	{name: "ln -sfn to the same bytes", do: `cp -a "$dir/r3" "$dir/r4" && ln -sfn r4 "$dir/current"`},
 	{name: "the link's target replaced", do: `cp --remove-destination "$new" "$dir/r4/app"`, rolls: 1},
 }
 
 // mapReplacement is the atomic update of a Kubernetes ConfigMap volume.
 var mapReplacements = []replacement{
-	{name: "ConfigMap: ..data switched", do: `mkdir "$dir/..2" && mv "$new" "$dir/..2/app" && ln -s ..2 "$dir/..data_tmp" && mv -T "$dir/..data_tmp" "$dir/..data" && rm -r "$dir/..1"`, rolls: 1},
+	{name: "ConfigMap: ..data switched", do: `mkdir "$dir/..2" && mv "$new" "$dir/..2/app" && ln -s ..2 ` +
+		`"$dir/..data_tmp" && mv -T "$dir/..data_tmp" "$dir/..data" && rm -r "$dir/..1"`, rolls: 1},
 }
 
 // TestBinaryWatch replaces the executable of a running service in every way that
@@ -90,9 +95,11 @@ func TestBinaryWatch(t *testing.T) {
 		replacements     []replacement
 	}{
 		{"bin/app", `mkdir "$dir/bin" && mv "$dir/app" "$dir/bin/app"`, nil, plainReplacements},
-		{"bin/app", `mkdir "$dir/bin" && mv "$dir/app" "$dir/bin/app"`, []string{"--exec-from", "snapshot"}, busyReplacements},
+		{"bin/app", `mkdir "$dir/bin" && mv "$dir/app" "$dir/bin/app"`, []string{"--exec-from", "snapshot"},
+			busyReplacements},
 		{"current/app", `mkdir "$dir/r1" && mv "$dir/app" "$dir/r1/app" && ln -s r1 "$dir/current"`, nil, linkReplacements},
-		{"app", `mkdir "$dir/..1" && mv "$dir/app" "$dir/..1/app" && ln -s ..1 "$dir/..data" && ln -s ..data/app "$dir/app"`, nil, mapReplacements},
+		{"app", `mkdir "$dir/..1" && mv "$dir/app" "$dir/..1/app" && ln -s ..1 "$dir/..data" && ln -s ..data/app "$dir/app"`,
+			nil, mapReplacements},
 	} {
 		s := emptySite(t)
 		s.shell(replacement{do: layout.prepare}, 1)
@@ -167,7 +174,8 @@ func (s *site) replace(r replacement, n int) (rolls int, took string) {
 func (s *site) shell(r replacement, n int) {
 	s.t.Helper()
 	cmd := exec.Command("bash", "-euc", r.do)
-	cmd.Env = append(os.Environ(), "dir="+s.dir, "app="+s.app, "new="+filepath.Join(s.dir, "stage", "app"), fmt.Sprint("n=", n))
+	cmd.Env = append(os.Environ(), "dir="+s.dir, "app="+s.app, "new="+filepath.Join(s.dir, "stage", "app"),
+		fmt.Sprint("n=", n))
 	out, err := cmd.CombinedOutput()
 	if (err != nil) != r.fails {
 		s.t.Fatalf("%s: %v: %s", r.do, err, out)

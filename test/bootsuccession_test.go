@@ -24,7 +24,8 @@ func startBooting(t *testing.T, behaviour string, flags ...string) *site {
 // boot starts the master and returns when all of its workers are starting.
 func (s *site) boot(flags ...string) {
 	s.t.Helper()
-	flags = append([]string{"run", "--name", "site", "-l", "127.0.0.1:0", "-n", "2", "--canary", "0", "--watch-binary=false"}, flags...)
+	flags = append([]string{"run", "--name", "site", "-l", "127.0.0.1:0", "-n", "2", "--canary", "0",
+		"--watch-binary=false"}, flags...)
 	s.run(append(flags, "--", "./app")...)
 	s.await("a control socket", func() (ok bool) {
 		var err error
@@ -87,7 +88,8 @@ func TestSuccessionWhileBooting(t *testing.T) {
 			s.letThemServe()
 			s.await("the reason", func() bool {
 				log := s.log.String()
-				return strings.Contains(log, "cannot start: no worker got ready: exit status 3") && strings.Contains(log, "panic: the file says nothing")
+				return strings.Contains(log, "cannot start: no worker got ready: exit status 3") &&
+					strings.Contains(log, "panic: the file says nothing")
 			})
 			if <-s.ended; how == "exec" && s.master.ProcessState.ExitCode() != 1 {
 				t.Errorf("exit code %d", s.master.ProcessState.ExitCode())

@@ -114,7 +114,8 @@ func startBox(t *testing.T, s boxSpec) *box {
 	b.cmd = exec.Command("/proc/self/exe", boxVerb, string(spec))
 	b.cmd.Stdout, b.cmd.Stderr = b.log, b.log
 	b.cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
+		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC |
+			syscall.CLONE_NEWUTS,
 	}
 	if err := b.cmd.Start(); err != nil {
 		testreq.Missing(t, "no namespaces can be made: "+err.Error())
@@ -194,7 +195,8 @@ func (b *box) hasEnded() bool {
 func (b *box) exec(args ...string) (code int, said string) {
 	b.t.Helper()
 	user := strconv.Itoa(b.spec.UID)
-	command := append([]string{"-t", strconv.Itoa(b.cmd.Process.Pid), "-m", "-p", "-n", "-i", "-u", "-S", user, "-G", user}, args...)
+	command := append([]string{"-t", strconv.Itoa(b.cmd.Process.Pid), "-m", "-p", "-n", "-i", "-u", "-S", user,
+		"-G", user}, args...)
 	cmd := exec.Command("nsenter", command...)
 	cmd.Env = b.spec.Env
 	out, err := cmd.CombinedOutput()

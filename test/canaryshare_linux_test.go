@@ -69,7 +69,8 @@ func TestDarkCanary(t *testing.T) {
 	defer end()
 	roll := s.tryRelease("2", "--share", "0%")
 	canary := s.status().Canary
-	if _, said := s.relevo("status", "site"); canary.Share != "0%" || canary.Hint != "" || !strings.Contains(said, "with 0% of the new connections; relevo promote") {
+	if _, said := s.relevo("status", "site"); canary.Share != "0%" || canary.Hint != "" ||
+		!strings.Contains(said, "with 0% of the new connections; relevo promote") {
 		t.Errorf("canary %+v, status: %s", canary, said)
 	}
 	for _, w := range s.status().Workers {
@@ -122,10 +123,12 @@ func TestCanaryShare(t *testing.T) {
 		t.Errorf("abort: %d %s", code, said)
 	}
 	roll.want(t, 10, "aborted by request")
-	if code, said := s.relevo("reload", "site", "--share", ""); code != 2 || !strings.Contains(said, `cannot read "" as a share`) {
+	if code, said := s.relevo("reload", "site", "--share", ""); code != 2 ||
+		!strings.Contains(said, `cannot read "" as a share`) {
 		t.Errorf("an empty share: exit code %d: %s", code, said)
 	}
-	if code, said := s.relevo("reload", "site", "--share", "60%"); code != 2 || !strings.Contains(said, "cannot give a canary 60% of the new connections: 0% to 50% are possible") {
+	if code, said := s.relevo("reload", "site", "--share", "60%"); code != 2 ||
+		!strings.Contains(said, "cannot give a canary 60% of the new connections: 0% to 50% are possible") {
 		t.Errorf("a share of 60%%: %d %s", code, said)
 	}
 	if code, said := s.relevo("reload", "site"); code != 0 {

@@ -12,7 +12,8 @@ import (
 	"relevo/internal/testport"
 )
 
-var upheavals = flag.Int("upheavals", 2, "how often tests of captured workers upgrade and kill masters, and kill workers")
+var upheavals = flag.Int("upheavals", 2,
+	"how often tests of captured workers upgrade and kill masters, and kill workers")
 
 // TestCapturedSuccession: one master follows another under load, and then another
 // generation of workers binds, and so do workers of former masters once more.
@@ -45,7 +46,8 @@ func TestCapturedWorkersKilled(t *testing.T) {
 	s.settled(4)
 	kills, sent, held := 0, int64(0), int64(0)
 	for kills < *upheavals && !t.Failed() {
-		code, said := s.relevo("prove", "site", "--json", "--kill", "--kill-every", "200ms", "--duration", "1s", "--clients", "4", "--timeout", tooLong.String())
+		code, said := s.relevo("prove", "site", "--json", "--kill", "--kill-every", "200ms", "--duration", "1s", "--clients",
+			"4", "--timeout", tooLong.String())
 		_, document, _ := strings.Cut(said, "{")
 		var r prove.Report
 		if err := json.Unmarshal([]byte("{"+document), &r); err != nil || r.Kills == nil {
@@ -109,5 +111,6 @@ func wantNothingLost(t *testing.T, r prove.Report) {
 	if r.Lost() > 0 || r.Total.OK == 0 {
 		t.Errorf("%d of %d requests lost: %+v", r.Lost(), r.Total.Sent, r.Samples)
 	}
-	t.Logf("%d requests, %d lost, slowest %v, longest gap %v", r.Total.Sent, r.Lost(), r.Total.Latency.Slowest, r.LongestGap)
+	t.Logf("%d requests, %d lost, slowest %v, longest gap %v", r.Total.Sent, r.Lost(), r.Total.Latency.Slowest,
+		r.LongestGap)
 }

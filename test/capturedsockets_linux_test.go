@@ -53,7 +53,9 @@ func (s *site) changes(ask func() (string, error), behaviour string) {
 		for _, pid := range s.settled(2) {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
-		s.await("others in the place of the killed", func() bool { return s.status().Workers[0].Respawns+s.status().Workers[1].Respawns > 0 })
+		s.await("others in the place of the killed", func() bool {
+			return s.status().Workers[0].Respawns+s.status().Workers[1].Respawns > 0
+		})
 		s.settled(2)
 		s.wantAnswer(version, ask)
 	}
@@ -104,7 +106,8 @@ func TestCapturedUDP(t *testing.T) {
 	_, port, _ := net.SplitHostPort(address)
 	s.wantListener(control.Listener{Name: "udp-" + port, Address: address, Captured: true, Balance: config.BalanceShared})
 	s.changes(func() (string, error) { return ask(address) }, "binds-udp")
-	if told := strings.Count(s.log.String(), "all workers share one socket, although balance is even"); told == 0 || told > 3 {
+	if told := strings.Count(s.log.String(), "all workers share one socket, although balance is even"); told == 0 ||
+		told > 3 {
 		t.Errorf("told %d times, by three masters", told)
 	}
 	s.stop()
@@ -147,7 +150,8 @@ func TestPortOfAnotherApp(t *testing.T) {
 	}
 	defer l.Close()
 	holder := fmt.Sprintf("it is held by %s (pid %d)", procfs.Self.Name(), os.Getpid())
-	if code, said := s.relevo("run", "--name", "other", "--ready", "delay=1m", "--", "./app", address); code == 0 || !strings.Contains(said, holder) {
+	if code, said := s.relevo("run", "--name", "other", "--ready", "delay=1m", "--", "./app", address); code == 0 ||
+		!strings.Contains(said, holder) {
 		t.Errorf("of a stranger: exit code %d: %s; want %q", code, said, holder)
 	}
 }
@@ -170,7 +174,8 @@ func TestPrivilegedPort(t *testing.T) {
 		}
 	}
 	code, said := s.relevo(append(flags, "--", "./app", fmt.Sprintf("127.0.0.1:%d", port))...)
-	if code == 0 || !strings.Contains(said, fmt.Sprintf("cannot open port %d for a program whose user may not", port)) || !strings.Contains(said, want) {
+	if code == 0 || !strings.Contains(said, fmt.Sprintf("cannot open port %d for a program whose user may not", port)) ||
+		!strings.Contains(said, want) {
 		t.Errorf("exit code %d: %s; want %q", code, said, want)
 	}
 }
@@ -255,7 +260,8 @@ func TestSharedWhereEvenCannotBe(t *testing.T) {
 	s := emptySite(t)
 	s.release("1", "binds")
 	s.master = s.command("run", "--name", "site", "--watch-binary=false", "-n", "2", "-l", address, "--", "./app", address)
-	s.master.Path, s.master.Args = "/bin/sh", append([]string{"sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"`}, s.master.Args...)
+	s.master.Path, s.master.Args = "/bin/sh", append([]string{"sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@"`},
+		s.master.Args...)
 	s.master.ExtraFiles = []*os.File{file}
 	s.begin()
 	s.serves()
@@ -304,7 +310,8 @@ func TestAddressWidens(t *testing.T) {
 	_, port, _ := net.SplitHostPort(testport.Address(t))
 	s := emptySite(t)
 	s.release("1", "binds")
-	configuration := "name = \"site\"\ncommand = [\"./app\", \"ADDRESS:" + port + "\"]\nworkers = 2\nwatch_binary = false\n"
+	configuration := "name = \"site\"\ncommand = [\"./app\", \"ADDRESS:" + port +
+		"\"]\nworkers = 2\nwatch_binary = false\n"
 	s.configure(strings.ReplaceAll(configuration, "ADDRESS", "127.0.0.1"))
 	s.start("run")
 	s.wantAnswer("1", func() (string, error) { return fetch("127.0.0.1:"+port, "/") })

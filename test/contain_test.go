@@ -30,7 +30,8 @@ func TestFloods(t *testing.T) {
 			end := s.load()
 			defer end()
 			flooder := s.tell(0, misdeed)
-			if flood := events.await(pool.KindFlood, 1)[0]; flood.ID != flooder.ID || !strings.HasPrefix(flood.Text, where+", ") {
+			if flood := events.await(pool.KindFlood, 1)[0]; flood.ID != flooder.ID ||
+				!strings.HasPrefix(flood.Text, where+", ") {
 				t.Errorf("worker %s: %q; want worker %s, %q", flood.ID, flood.Text, flooder.ID, where)
 			}
 			victim := s.inSlot(1)

@@ -79,7 +79,8 @@ func run(t *testing.T, command string) {
 func (i image) spec(flags ...string) boxSpec {
 	last := len(i.entrypoint) - 1 // --
 	args := slices.Concat(i.entrypoint[:last], flags, i.entrypoint[last:], i.cmd)
-	return boxSpec{UID: i.uid, Shm: true, Args: args, files: i.files, Env: []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/"}}
+	return boxSpec{UID: i.uid, Shm: true, Args: args, files: i.files, Env: []string{"PATH=/usr/local/bin:/usr/bin:/bin",
+		"HOME=/"}}
 }
 
 const containerfile = "examples/container/Containerfile"
@@ -264,12 +265,15 @@ func TestContainerPatience(t *testing.T) {
 		t.Errorf("it ended after %s with %d", took, code)
 	}
 	// The worker knows of its deadline, and may be quicker than the master.
-	if log := b.log.String(); !strings.Contains(log, "drain timeout") && !strings.Contains(log, "drain deadline exceeded") {
+	if log := b.log.String(); !strings.Contains(log, "drain timeout") &&
+		!strings.Contains(log, "drain deadline exceeded") {
 		t.Error("nobody says that the patience was lost")
 	}
 	b = startBox(t, i.spec("-n", "1", "--drain-timeout", "20s"))
 	b.serves(1)
-	if want := "a stop may take 21s, but docker stop kills after 10s; give it more time: docker stop -t 23"; !strings.Contains(b.log.String(), want) {
+	if want :=
+		"a stop may take 21s, but docker stop kills after 10s; give it more time: docker stop -t 23"; !strings.Contains(
+		b.log.String(), want) {
 		t.Errorf("it does not say: %s", want)
 	}
 }
@@ -288,7 +292,8 @@ func TestContainerPlaces(t *testing.T) {
 	case <-afterTooLong():
 		t.Fatal("it does not end")
 	}
-	if code, log := b.cmd.ProcessState.ExitCode(), b.log.String(); code != 1 || !strings.Contains(log, "cannot make the runtime directory") ||
+	if code, log := b.cmd.ProcessState.ExitCode(), b.log.String(); code != 1 ||
+		!strings.Contains(log, "cannot make the runtime directory") ||
 		!strings.Contains(log, "RELEVO_RUNTIME_DIR") {
 		t.Errorf("it ended with %d: %s", code, log)
 	}

@@ -12,7 +12,8 @@ import (
 	"relevo/internal/testreq"
 )
 
-const portApp = `require('node:http').createServer((request, response) => response.end('served')).listen(0, '127.0.0.1')`
+const portApp = `require('node:http').createServer((request, response) => response.end('served')).listen(0, ` +
+	`'127.0.0.1')`
 
 // TestDebuggerAwaited: workers that wait for a debugger are named as that, and are not ready
 // by its port. One runs when a client has come.
@@ -26,14 +27,16 @@ func TestDebuggerAwaited(t *testing.T) {
 		var said string
 		s.await("the debugger to be named", func() bool {
 			_, said = s.relevo("status", "site")
-			return strings.Count(said, "it waits for a debugger at "+address+": attach one, or write --inspect in the place of --inspect-brk") == n
+			return strings.Count(said, "it waits for a debugger at "+address+
+				": attach one, or write --inspect in the place of --inspect-brk") == n
 		})
 		if strings.Contains(said, "captured") || strings.Contains(said, " serving ") {
 			t.Errorf("the debugger's port is taken for the app's:\n%s", said)
 		}
 	}
 	start := func(n string) {
-		s.run("run", "--name", "site", "-n", n, "--ready-timeout", "5m", "--watch-binary=false", "--", "node", "--inspect-brk="+address, "app.js")
+		s.run("run", "--name", "site", "-n", n, "--ready-timeout", "5m", "--watch-binary=false", "--", "node",
+			"--inspect-brk="+address, "app.js")
 	}
 	start("2")
 	waiting(2)
@@ -72,7 +75,9 @@ func TestDebuggerPort(t *testing.T) {
 	}
 	s.settled(1)
 	s.await("the new worker's debugger to answer", answers)
-	if all := s.status().Listeners; slices.ContainsFunc(all, func(l control.Listener) bool { return l.Address == address }) {
+	if all := s.status().Listeners; slices.ContainsFunc(all, func(l control.Listener) bool {
+		return l.Address == address
+	}) {
 		t.Errorf("the debugger's port is a listener: %+v", all)
 	}
 	s.stop()

@@ -13,7 +13,8 @@ func TestDeletedDirectories(t *testing.T) {
 	s := emptySite(t)
 	own, workers := s.at("start"), s.at("work")
 	s.must(os.Mkdir(own, 0o755), os.Mkdir(workers, 0o755))
-	s.startIn(own, "run", "--name", "site", "-n", "1", "-l", "127.0.0.1:0", "--watch-binary=false", "--directory", workers, "--", s.app)
+	s.startIn(own, "run", "--name", "site", "-n", "1", "-l", "127.0.0.1:0", "--watch-binary=false", "--directory", workers,
+		"--", s.app)
 	if warnings := s.status().Warnings; len(warnings) > 0 {
 		t.Errorf("warnings: %q", warnings)
 	}
@@ -25,7 +26,8 @@ func TestDeletedDirectories(t *testing.T) {
 			t.Errorf("%q is missing in the warnings: %s", want, warnings)
 		}
 	}
-	if code, said := s.relevo("reload", "site"); code != 10 || !strings.Contains(said, "cannot use the working directory") || !strings.Contains(said, workers) {
+	if code, said := s.relevo("reload", "site"); code != 10 ||
+		!strings.Contains(said, "cannot use the working directory") || !strings.Contains(said, workers) {
 		t.Errorf("reload: exit code %d: %s", code, said)
 	}
 	s.must(os.Mkdir(workers, 0o755))
@@ -37,8 +39,10 @@ func TestDeletedDirectories(t *testing.T) {
 	}
 	s.stop()
 	s.master = s.command("run", "--name", "site", "-l", "127.0.0.1:0", "--", s.app)
-	s.master.Path, s.master.Args = "/bin/sh", []string{"sh", "-c", "mkdir gone; cd gone; rmdir ../gone; exec " + strings.Join(s.master.Args, " ")}
-	if err := s.master.Run(); err == nil || !strings.Contains(s.log.String(), "cannot use the working directory: lstat "+s.at("gone")) {
+	s.master.Path, s.master.Args = "/bin/sh", []string{"sh", "-c", "mkdir gone; cd gone; rmdir ../gone; exec " +
+		strings.Join(s.master.Args, " ")}
+	if err := s.master.Run(); err == nil ||
+		!strings.Contains(s.log.String(), "cannot use the working directory: lstat "+s.at("gone")) {
 		t.Errorf("a start in a directory that was deleted: %v", err)
 	}
 }

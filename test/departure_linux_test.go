@@ -62,7 +62,8 @@ func TestDepartureOutlivesMaster(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "")
-	text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\", %q]\nworkers = 2\ncanary = \"100ms\"\nwatch_binary = false\n", s.address)
+	text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\", %q]\nworkers = 2\ncanary = \"100ms\"\n"+
+		"watch_binary = false\n", s.address)
 	if err := os.WriteFile(filepath.Join(s.Dir, "relevo.toml"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}

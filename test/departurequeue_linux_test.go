@@ -59,7 +59,8 @@ func TestDepartureBesideQueue(t *testing.T) {
 	s := emptySite(t)
 	s.must(os.WriteFile(s.at("app.py"), []byte(busyFirst), 0o644))
 	address := testport.Address(t)
-	s.start("run", "--name", "site", "-n", "2", "--canary", "0", "--watch-binary=false", "--drain-timeout", "60s", "--", "python3", "app.py", address)
+	s.start("run", "--name", "site", "-n", "2", "--canary", "0", "--watch-binary=false", "--drain-timeout", "60s", "--",
+		"python3", "app.py", address)
 	s.settled(2)
 	// A worker that listens late would get none of the crowd.
 	listening := map[string]bool{}

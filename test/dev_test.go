@@ -27,13 +27,15 @@ func TestDevGo(t *testing.T) {
 	s.save("main.go", goServer("two", ""))
 	s.serves("two")
 	pids := s.settled(2)
-	cycle := regexp.MustCompile(`▸ saved main\.go → built \d+\.\d\ds → ready \d+\.\d\ds → live \d+\.\d\ds \(0 dropped\)\n`)
+	cycle := regexp.MustCompile(`▸ saved main\.go → built \d+\.\d\ds → ready \d+\.\d\ds → live ` +
+		`\d+\.\d\ds \(0 dropped\)\n`)
 	s.await("the cycle's line", func() bool { return cycle.MatchString(s.log.String()) })
 
 	s.save("main.go", strings.Replace(goServer("three", ""), "listener, err", "listner, err", 1))
 	s.says("▸ go build failed\n    ./main.go:12:2: declared and not used: listner\n    ./main.go:17:")
 	status := s.status()
-	if len(status.Warnings) != 1 || !strings.Contains(status.Warnings[0], "main.go:12:2: declared and not used: listner (and 1 more)") {
+	if len(status.Warnings) != 1 ||
+		!strings.Contains(status.Warnings[0], "main.go:12:2: declared and not used: listner (and 1 more)") {
 		t.Errorf("the status warns of %q", status.Warnings)
 	}
 	if code, said := s.relevo("status", "--json", "site"); code != 0 || !strings.Contains(said, "go build failed") {
@@ -146,7 +148,10 @@ func TestDevFirst(t *testing.T) {
 	if got := <-answer; got != "at last" {
 		t.Errorf("who had waited got %q", got)
 	}
-	s.await("no warning", func() bool { status := s.status(); return len(status.Warnings) == 0 && status.State == "running" })
+	s.await("no warning", func() bool {
+		status := s.status()
+		return len(status.Warnings) == 0 && status.State == "running"
+	})
 	if code, said := s.relevo("stop", "site"); code != 0 {
 		t.Errorf("exit code %d: %s", code, said)
 	}
@@ -158,7 +163,8 @@ func TestDevFirst(t *testing.T) {
 func TestDevSaveDuringStart(t *testing.T) {
 	t.Parallel()
 	slow := func(text string) string {
-		return strings.Replace(goServer(text, `fmt.Println("warming up"); time.Sleep(3 * time.Second)`), "import (", "import (\n\"time\"", 1)
+		return strings.Replace(goServer(text, `fmt.Println("warming up"); time.Sleep(3 * time.Second)`), "import (",
+			"import (\n\"time\"", 1)
 	}
 	s := newDevSite(t, map[string]string{"go.mod": devModule, "main.go": slow("one")})
 	s.dev()
@@ -302,7 +308,8 @@ func TestDevCancel(t *testing.T) {
 	testreq.Program(t, "python3")
 	t.Parallel()
 	s := newDevSite(t, map[string]string{"app.py": pythonServer("one"), "slow": "no"})
-	s.dev("--build", `if grep -q yes slow; then sleep 300 & echo $! >../child; wait; fi`, "--watch", "*.py", "--watch", "slow", "--", "python3", "app.py")
+	s.dev("--build", `if grep -q yes slow; then sleep 300 & echo $! >../child; wait; fi`, "--watch", "*.py", "--watch",
+		"slow", "--", "python3", "app.py")
 	s.serves("one")
 	s.save("slow", "yes")
 	s.await("the slow build", func() bool { _, err := os.Stat(filepath.Join(s.dir, "child")); return err == nil })
@@ -330,11 +337,13 @@ func TestDevSwitch(t *testing.T) {
 		}
 	}
 	server := func(n string) string {
-		return strings.Replace(strings.Replace(goServer("TEXT", ""), `"TEXT"`, "files.F7", 1), "import (", "import (\n\"devsite/files\"", 1)
+		return strings.Replace(strings.Replace(goServer("TEXT", ""), `"TEXT"`, "files.F7", 1), "import (",
+			"import (\n\"devsite/files\"", 1)
 	}
 	git := func(args ...string) {
 		t.Helper()
-		cmd := exec.Command("git", append([]string{"-c", "user.email=t@example.org", "-c", "user.name=t", "-c", "gc.auto=0"}, args...)...)
+		cmd := exec.Command("git", append([]string{"-c", "user.email=t@example.org", "-c", "user.name=t", "-c", "gc.auto=0"},
+			args...)...)
 		cmd.Dir = s.src
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("git %v: %v\n%s", args, err, out)
@@ -409,7 +418,8 @@ func TestDevHelp(t *testing.T) {
 	s := newDevSite(t, nil)
 	_, help := s.relevo("dev", "--help")
 	for _, want := range []string{
-		`--workers .* \(default 1\)`, `--drain-timeout .* \(default 2s\)`, `--canary .* \(default 0s\)`, `--stop-grace .* \(default 1s\)`,
+		`--workers .* \(default 1\)`, `--drain-timeout .* \(default 2s\)`, `--canary .* \(default 0s\)`,
+		`--stop-grace .* \(default 1s\)`,
 		`--listen .* \(default 127\.0\.0\.1:8080\)`, `--debounce .* \(default 50ms\)`,
 	} {
 		if !regexp.MustCompile(want).MatchString(help) {

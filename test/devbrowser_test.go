@@ -13,8 +13,9 @@ import (
 
 // What a page has to say of itself.
 const (
-	pageOverlay = `document.querySelector('relevo-overlay')?.shadowRoot.querySelector('dialog[open] section')?.innerText ?? ''`
-	pageKept    = `String(window.kept)` // 1 until the page is loaded anew
+	pageOverlay = `document.querySelector('relevo-overlay')?.shadowRoot.querySelector('dialog[open] ` +
+		`section')?.innerText ?? ''`
+	pageKept = `String(window.kept)` // 1 until the page is loaded anew
 )
 
 // sight is an expression and the value that it comes to.
@@ -111,10 +112,12 @@ func TestDevBrowser(t *testing.T) {
 		{"a save that does not build", map[string]string{"main.go": broken}, true, []sight{
 			overlaySays("go build failed", place, "declared and not used: listner"), titled("two"), stays,
 		}},
-		{"a save that does not start", map[string]string{"main.go": goPage("never", `panic("no <b>database</b>")`)}, true, []sight{
-			overlaySays("the new worker did not come up", "/main.go:11", "panic: no <b>database</b>"), titled("two"), stays,
-		}},
-		{"the next good save", map[string]string{"main.go": goPage("three", "")}, false, []sight{titled("three"), reloaded, noOverlay}},
+		{"a save that does not start", map[string]string{"main.go": goPage("never", `panic("no <b>database</b>")`)}, true,
+			[]sight{
+				overlaySays("the new worker did not come up", "/main.go:11", "panic: no <b>database</b>"), titled("two"), stays,
+			}},
+		{"the next good save", map[string]string{"main.go": goPage("three", "")}, false,
+			[]sight{titled("three"), reloaded, noOverlay}},
 		{"broken, once more", map[string]string{"main.go": broken}, true, []sight{overlaySays(place), stays}},
 		{"the bytes of before", map[string]string{"main.go": goPage("three", "")}, true, []sight{noOverlay, titled("three")}},
 	})
@@ -142,13 +145,15 @@ func TestDevBrowserStyles(t *testing.T) {
 			[]sight{overlaySays("the new worker did not come up", "/app.py:1", "NameError"), titled("two"), stays}},
 		{"a style of a program that does not start", map[string]string{"static/app.css": style(5)}, true,
 			[]sight{overlaySays("NameError"), stays}},
-		{"mended", map[string]string{"app.py": pythonPage("three")}, false, []sight{titled("three"), coloured(5), reloaded, noOverlay}},
+		{"mended", map[string]string{"app.py": pythonPage("three")}, false, []sight{titled("three"), coloured(5), reloaded,
+			noOverlay}},
 	})
 }
 
 // pythonPage is a server with a page that has a stylesheet, read at each request.
 func pythonPage(title string) string {
-	return strings.Replace(pythonServer("<title>"+title+"</title><link rel=stylesheet href=/app.css>"), "        self.send_response(200)\n",
+	return strings.Replace(pythonServer("<title>"+title+"</title><link rel=stylesheet href=/app.css>"),
+		"        self.send_response(200)\n",
 		`        if self.path.split("?")[0] == "/app.css":
             self.send_response(200)
             self.send_header("Content-Type", "text/css")

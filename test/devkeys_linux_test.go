@@ -83,7 +83,8 @@ func TestDevTerminal(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newDevSite(t, map[string]string{"go.mod": devModule, "main.go": "package main\n\nfunc main() { undefined() }\n"})
+			s := newDevSite(t,
+				map[string]string{"go.mod": devModule, "main.go": "package main\n\nfunc main() { undefined() }\n"})
 			terminal := s.onTerminal()
 			terminal.Await("nothing serves yet")
 			terminal.Mode(true)

@@ -19,7 +19,8 @@ func TestDevScript(t *testing.T) {
 	one, other := testport.Free(t), testport.Free(t)
 	for name, files := range map[string]map[string]string{
 		"script": {"app.py": pythonOwn("one", one), "unused.py": ""},
-		"package": {"package.json": `{"name": "site", "scripts": {"start": "python3 $npm_package_config_file.py"}, "config": {"file": "app"}}`,
+		"package": {"package.json": `{"name": "site", "scripts": {"start": "python3 $npm_package_config_file.py"}, ` +
+			`"config": {"file": "app"}}`,
 			"app.py": pythonOwn("one", other), "index.js": "throw 1"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -17,7 +17,8 @@ func TestContainerDoctor(t *testing.T) {
 	t.Parallel()
 	i := buildMisbehaving(t)
 	i.files["/relevo.toml"] = filepath.Join(t.TempDir(), "relevo.toml")
-	if err := os.WriteFile(i.files["/relevo.toml"], []byte("name = 'app'\nlisten = [':8080']\ndrain_timeout = '20s'\n"), 0o644); err != nil {
+	if err := os.WriteFile(i.files["/relevo.toml"], []byte("name = 'app'\nlisten = [':8080']\ndrain_timeout = '20s'\n"),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	spec := i.spec("-n", "1", "--config", "")
@@ -46,7 +47,8 @@ func TestContainerDoctor(t *testing.T) {
 		{"master", doctor.OK, "app runs: pid 1"},
 	} {
 		if !slices.ContainsFunc(findings, func(f doctor.Finding) bool {
-			return f.Check == want.check && f.Status == want.status && strings.Contains(f.Found+f.Consequence+f.Remedy, want.says)
+			return f.Check == want.check && f.Status == want.status &&
+				strings.Contains(f.Found+f.Consequence+f.Remedy, want.says)
 		}) {
 			t.Errorf("%s is not %s, or does not say %q:\n%s", want.check, want.status, want.says, plain)
 		}

@@ -21,7 +21,8 @@ func atTerminal(t *testing.T, shell []string, line string) (*site, *testpty.PTY)
 	t.Helper()
 	s, terminal := emptySite(t), testpty.Open(t)
 	run := s.program + " run --name site -l 127.0.0.1:0 -n 1 --watch-binary=false"
-	line = strings.NewReplacer("RUN", run, "APP", "-- ./app", "DEV", s.program+" dev --name site -l 127.0.0.1:0 --watch '*.none'").Replace(line)
+	line = strings.NewReplacer("RUN", run, "APP", "-- ./app", "DEV",
+		s.program+" dev --name site -l 127.0.0.1:0 --watch '*.none'").Replace(line)
 	s.master = exec.Command(shell[0], append(shell[1:], line)...)
 	if shell[len(shell)-1] == "-i" {
 		s.master = exec.Command(shell[0], shell[1:]...)
@@ -42,7 +43,8 @@ func (s *site) generation(n int) {
 	s.t.Helper()
 	s.await(fmt.Sprintf("generation %d", n), func() bool {
 		status := s.status()
-		return status.State == "running" && status.Generation == n && len(status.Workers) == 1 && status.Workers[0].State == "serving"
+		return status.State == "running" && status.Generation == n && len(status.Workers) == 1 &&
+			status.Workers[0].State == "serving"
 	})
 }
 
@@ -94,7 +96,8 @@ func TestTerminalGone(t *testing.T) {
 			}
 			terminal.HangUp()
 			s.gone()
-			if log, err := os.ReadFile(filepath.Join(s.dir, "log")); err != nil || strings.Contains(string(log), "by force") || strings.Contains(string(log), "panic: ") {
+			if log, err := os.ReadFile(filepath.Join(s.dir, "log")); err != nil || strings.Contains(string(log), "by force") ||
+				strings.Contains(string(log), "panic: ") {
 				t.Errorf("the log: %v\n%s", err, log)
 			}
 		})

@@ -20,8 +20,10 @@ func TestShutdownHealing(t *testing.T) {
 	for _, kind := range []string{"port", "any port", "unix"} {
 		t.Run(kind, func(t *testing.T) {
 			s := emptySite(t)
-			address := map[string]string{"port": testport.Address(t), "any port": "127.0.0.1:0", "unix": "unix:" + filepath.Join(s.dir, "app.sock")}[kind]
-			s.start("run", "--name", "site", "-l", "web="+address, "-n", "2", "--canary", "50ms", "--watch-binary=false", "--", "./app")
+			address := map[string]string{"port": testport.Address(t), "any port": "127.0.0.1:0",
+				"unix": "unix:" + filepath.Join(s.dir, "app.sock")}[kind]
+			s.start("run", "--name", "site", "-l", "web="+address, "-n", "2", "--canary", "50ms", "--watch-binary=false", "--",
+				"./app")
 			s.settled(2)
 			where := s.status().Listeners[0].Address
 			s.release("2", "crash") // healing must not depend on what lies there

@@ -207,7 +207,8 @@ func TestHealthWrongPath(t *testing.T) {
 	}
 	s.configure(strings.Replace(right, `"/healthz"`, `"/missing"`, 1))
 	if code, said := s.relevo("reload", "site"); code != 10 || !strings.Contains(said, "unhealthy: GET /missing: 404") ||
-		!strings.Contains(said, "the path is likely wrong: correct health.http (/missing), then relevo reload") || strings.Contains(said, "start-period") {
+		!strings.Contains(said, "the path is likely wrong: correct health.http (/missing), then relevo reload") ||
+		strings.Contains(said, "start-period") {
 		t.Errorf("a reload that makes the check wrong: %d %s", code, said)
 	}
 	s.well(2)
@@ -220,7 +221,8 @@ func TestUnitHealth(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "")
-	s.startBinding("workers = 3\ndrain_timeout = \"5s\"\n[health]\nhttp = \"/healthz\"\ninterval = \"500ms\"\ntimeout = \"500ms\"\n")
+	s.startBinding("workers = 3\ndrain_timeout = \"5s\"\n[health]\nhttp = \"/healthz\"\ninterval = \"500ms\"\n" +
+		"timeout = \"500ms\"\n")
 	before := s.settled(3)
 	load := startLoad(s.address)
 	s.murders(3)
@@ -270,14 +272,16 @@ func TestHealthOfSharedSocket(t *testing.T) {
 	}
 	s.settled(2)
 	s.well(2)
-	if code, said := s.relevo("status", "site"); code != 0 || !strings.Contains(said, "health: command every 500ms: 2 of 2 well") {
+	if code, said := s.relevo("status", "site"); code != 0 ||
+		!strings.Contains(said, "health: command every 500ms: 2 of 2 well") {
 		t.Errorf("status: %d %s", code, said)
 	}
 	events, ill := s.record(), s.settled(2)[1]
 	if err := os.WriteFile(filepath.Join(s.dir, fmt.Sprintf("ill-%d", ill)), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if e := events.await(pool.KindRecycle, 1)[0]; e.PID != ill || e.Reason != `unhealthy: command: exit status 1: "it leaks"` {
+	if e := events.await(pool.KindRecycle, 1)[0]; e.PID != ill ||
+		e.Reason != `unhealthy: command: exit status 1: "it leaks"` {
 		t.Errorf("pid %d: %s; %d is ill", e.PID, e.Reason, ill)
 	}
 	s.settled(2)

@@ -15,7 +15,8 @@ func TestHealthOfUnixSocket(t *testing.T) {
 	for name, listen := range map[string][]string{"captured": nil, "configured": {"-l", "unix:app.sock"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := captured(t, "binds-unix", append(listen, "-n", "2", "--health", "/healthz", "--health-interval", "200ms", "--", "./app", "app.sock")...)
+			s := captured(t, "binds-unix", append(listen, "-n", "2", "--health", "/healthz", "--health-interval", "200ms", "--",
+				"./app", "app.sock")...)
 			s.await("the whole pool's answer", func() bool {
 				h := s.status().Health
 				return h != nil && h.Pool != nil && h.Pool.OK && h.Pool.MaxMS > 0
@@ -25,7 +26,8 @@ func TestHealthOfUnixSocket(t *testing.T) {
 			s.must(os.WriteFile(lost, nil, 0o644))
 			s.await("a warning", func() bool {
 				return slices.ContainsFunc(s.status().Warnings, func(w string) bool {
-					return strings.Contains(w, `the pool fails its health check: GET /healthz: 503 "disk full"; its workers share a socket, and none is replaced for it`)
+					return strings.Contains(w, `the pool fails its health check: GET /healthz: 503 "disk full"; `+
+						`its workers share a socket, and none is replaced for it`)
 				})
 			})
 			s.must(os.Remove(lost))

@@ -16,7 +16,8 @@ func TestLateSecondBind(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			s := emptySite(t)
 			s.release("1", "binds")
-			s.start("run", "--name", "site", "-l", "127.0.0.1:0", "-n", "1", "--upgrade", how, "--watch-binary=false", "--", "./app", "{addr}")
+			s.start("run", "--name", "site", "-l", "127.0.0.1:0", "-n", "1", "--upgrade", how, "--watch-binary=false", "--",
+				"./app", "{addr}")
 			bindsOneMore(t, s, s.upgrade)
 			bindsOneMore(t, s, func() int {
 				if code, said := s.relevo("reload", "site"); code != 0 {

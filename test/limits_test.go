@@ -98,7 +98,8 @@ func TestWatchdogByNotify(t *testing.T) {
 	s.configure(limitsConfig + "ready = \"notify\"\n[limits]\nwatchdog = \"5s\"")
 	s.start("run")
 	s.settled(2)
-	if env, err := fetch(s.status().Listeners[0].Address, "/env"); err != nil || !strings.Contains(env, "\nWATCHDOG_USEC=5000000\n") {
+	if env, err := fetch(s.status().Listeners[0].Address, "/env"); err != nil ||
+		!strings.Contains(env, "\nWATCHDOG_USEC=5000000\n") {
 		t.Errorf("WATCHDOG_USEC is missing: %v: %s", err, env)
 	}
 	events := s.record()
@@ -188,7 +189,8 @@ func TestWorkerUser(t *testing.T) {
 	if err := os.Chmod(s.dir, 0o755); err != nil { // where ./app is
 		t.Fatal(err)
 	}
-	s.configure(limitsConfig + "ready = \"notify\"\nready_timeout = \"20s\"\ncanary = \"50ms\"\nexec_from = \"snapshot\"\n[limits]\nuser = \"nobody\"\ngroup = \"65533\"")
+	s.configure(limitsConfig + "ready = \"notify\"\nready_timeout = \"20s\"\ncanary = \"50ms\"\n" +
+		"exec_from = \"snapshot\"\n[limits]\nuser = \"nobody\"\ngroup = \"65533\"")
 	s.start("run")
 	s.settled(2)
 	s.release("2", "notify")
@@ -203,10 +205,12 @@ func TestWorkerUser(t *testing.T) {
 	}
 	w := s.inSlot(0)
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.PID))
-	if err != nil || !regexp.MustCompile(`(?m)^Uid:(\t65534){4}$`).Match(text) || !regexp.MustCompile(`(?m)^Gid:(\t65533){4}$`).Match(text) {
+	if err != nil || !regexp.MustCompile(`(?m)^Uid:(\t65534){4}$`).Match(text) ||
+		!regexp.MustCompile(`(?m)^Gid:(\t65533){4}$`).Match(text) {
 		t.Errorf("it is another user: %v\n%s", err, text)
 	}
-	if file, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", w.PID)); err != nil || !strings.HasPrefix(file, filepath.Join(s.dir, "state")) {
+	if file, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", w.PID)); err != nil ||
+		!strings.HasPrefix(file, filepath.Join(s.dir, "state")) {
 		t.Errorf("it runs %s, %v; want the kept copy", file, err)
 	}
 }

@@ -50,20 +50,26 @@ func restored(s *site) {
 }
 
 func (s *site) writeConfiguration(path, workers string) {
-	text := fmt.Sprintf("name = \"site\"\ncommand = [%q]\ndirectory = %q\nlisten = [\"127.0.0.1:0\"]\nworkers = %s\nenv_files = [%q]\ncanary = \"0s\"\n",
+	text := fmt.Sprintf("name = \"site\"\ncommand = [%q]\ndirectory = %q\nlisten = [\"127.0.0.1:0\"]\nworkers = %s\n"+
+		"env_files = [%q]\ncanary = \"0s\"\n",
 		s.app, s.dir, workers, s.at("env"))
 	s.must(os.WriteFile(s.at(path), []byte(text), 0o644))
 }
 
 var lostPlaces = map[string]lostPlace{
-	"configuration":           {lose: away("start/relevo.toml"), put: back("start/relevo.toml"), reload: 6},
-	"named configuration":     {args: []string{"-c", "../conf/relevo.toml"}, lose: away("conf"), put: back("conf"), reload: 6},
-	"link to it":              {args: []string{"-c", "../current/relevo.toml"}, lose: away("conf"), put: back("conf"), reload: 6},
-	"variable's":              {env: "RELEVO_CONFIG=../conf/relevo.toml", lose: away("conf"), put: back("conf"), reload: 6},
+	"configuration": {lose: away("start/relevo.toml"), put: back("start/relevo.toml"), reload: 6},
+	"named configuration": {args: []string{"-c", "../conf/relevo.toml"}, lose: away("conf"), put: back("conf"),
+		reload: 6},
+	"link to it": {args: []string{"-c", "../current/relevo.toml"}, lose: away("conf"), put: back("conf"),
+		reload: 6},
+	"variable's": {env: "RELEVO_CONFIG=../conf/relevo.toml", lose: away("conf"), put: back("conf"),
+		reload: 6},
 	"environment":             {lose: away("env"), put: back("env"), reload: 10},
 	"start":                   {args: []string{"-c", "../conf/relevo.toml"}, lose: pruned, put: restored},
 	"start and configuration": {lose: pruned, put: restored, reload: 6},
-	"a new configuration":     {args: []string{"-c", "../conf/relevo.toml"}, lose: func(s *site) { s.writeConfiguration("start/relevo.toml", "1") }, put: func(*site) {}},
+	"a new configuration": {args: []string{"-c", "../conf/relevo.toml"}, lose: func(s *site) {
+		s.writeConfiguration("start/relevo.toml", "1")
+	}, put: func(*site) {}},
 	"file that is a directory": {
 		lose: func(s *site) { away("start/relevo.toml")(s); s.must(os.Mkdir(s.at("start/relevo.toml"), 0o755)) },
 		put:  func(s *site) { s.must(os.Remove(s.at("start/relevo.toml"))); back("start/relevo.toml")(s) }, reload: 6,
@@ -163,7 +169,8 @@ func TestServeAfterALoss(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			s := emptySite(t)
 			s.must(os.Mkdir(s.at("start"), 0o755), os.MkdirAll(s.at("start/public"), 0o755))
-			s.startIn(s.at("start"), "serve", "public", "--name", "site", "-n", "2", "-l", "127.0.0.1:0", "--upgrade", how, "--watch-binary=false", "--directory", s.dir)
+			s.startIn(s.at("start"), "serve", "public", "--name", "site", "-n", "2", "-l", "127.0.0.1:0", "--upgrade", how,
+				"--watch-binary=false", "--directory", s.dir)
 			before := s.settled(2)
 			s.must(os.RemoveAll(s.at("start")))
 			s.upgrade()

@@ -51,7 +51,8 @@ func inParallel() {
 	}
 }
 
-var longFlag = flag.Bool("long", false, "also run the tests that take long: loads, kills and upgrades by the dozen, systemd, containers, browsers")
+var longFlag = flag.Bool("long", false, "also run the tests that take long: loads, kills and upgrades by the dozen, "+
+	"systemd, containers, browsers")
 
 // takesLong skips the test where nobody asked for those that take long.
 func takesLong(t *testing.T) {

@@ -53,7 +53,8 @@ func (s *unitSite) murder() {
 	s.t.Helper()
 	before := s.Show("web.service", "MainPID")
 	pid := 0
-	s.Await("a main process", func() bool { pid = s.mainProcess(); return pid != 0 }) // none, in the moment of a succession
+	// none, in the moment of a succession
+	s.Await("a main process", func() bool { pid = s.mainProcess(); return pid != 0 })
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
 		s.t.Fatal(err)
 	}
@@ -339,7 +340,8 @@ func TestListenersRearranged(t *testing.T) {
 	}
 	s.settled(1)
 	s.Await("the first address to be given up", func() bool { _, err := fetch(first, "/"); return err != nil })
-	text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\"]\nlisten = [\"web=%s\", \"more=%s\"]\nworkers = 1\n", second, first)
+	text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\"]\nlisten = [\"web=%s\", \"more=%s\"]\nworkers = 1\n", second,
+		first)
 	if err := os.WriteFile(filepath.Join(s.Dir, "relevo.toml"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -372,7 +374,10 @@ func TestStrangeLegacyWithoutConfiguration(t *testing.T) {
 	}
 	s.forge(func(document map[string]any) { document["format"], document["reads"] = 99, 99 })
 	syscall.Kill(s.mainProcess(), syscall.SIGKILL)
-	s.Await("a start that fails", func() bool { n := s.Show("web.service", "NRestarts"); return n != "0" && n != "1" && n != "2" })
+	s.Await("a start that fails", func() bool {
+		n := s.Show("web.service", "NRestarts")
+		return n != "0" && n != "1" && n != "2"
+	})
 	if state := s.Show("web.service", "ActiveState"); state == "failed" {
 		t.Errorf("the service is %s", state)
 	}
@@ -521,7 +526,8 @@ func TestMasterKilledWithAnotherUser(t *testing.T) {
 	}
 	s.Await("a respawn that is heard", func() bool {
 		status, err := s.app()
-		return err == nil && len(status.Workers) == 1 && status.Workers[0].Respawns == 1 && status.Workers[0].State == "serving"
+		return err == nil && len(status.Workers) == 1 && status.Workers[0].Respawns == 1 &&
+			status.Workers[0].State == "serving"
 	})
 	all := s.Processes("web.service")
 	s.Systemctl("stop", "web.service")

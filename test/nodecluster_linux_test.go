@@ -53,7 +53,8 @@ func nodeSiteWith(t *testing.T, script string, files map[string]string, flags ..
 	}
 	args := append([]string{"run", "--name", "site", "-n", "2", "--canary", "100ms", "--watch-binary=false"}, flags...)
 	s.start(append(args, "--", "node", "app.js")...)
-	s.await("the first server", func() bool { return len(s.status().Listeners) > 0 }) // a slow one may come after its worker is taken as alive
+	// a slow one may come after its worker is taken as alive
+	s.await("the first server", func() bool { return len(s.status().Listeners) > 0 })
 	return s
 }
 
@@ -131,7 +132,9 @@ const taken = net.createServer();
 taken.on('error', error => console.log('no server:', error.code));
 taken.listen(0, '192.0.2.1');
 `)
-	s.await("two servers without a socket", func() bool { return strings.Count(s.log.String(), "no server: EADDRNOTAVAIL") == 2 })
+	s.await("two servers without a socket", func() bool {
+		return strings.Count(s.log.String(), "no server: EADDRNOTAVAIL") == 2
+	})
 	s.await("all sockets", func() bool { return len(s.status().Listeners) == 4 })
 	for range 2 {
 		said := map[string]bool{}
@@ -189,7 +192,8 @@ func TestNodeTickets(t *testing.T) {
 const https = require('node:https'), options = { cert: `+"`"+certificate+"`, key: `"+key+"`"+`, maxVersion: 'TLSv1.2' };
 https.createServer(options, (request, response) => response.end('ok')).listen(0, '127.0.0.1');
 `)
-	settings := &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
+	settings := &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12,
+		ClientSessionCache: tls.NewLRUClientSessionCache(1)}
 	resumes := func() bool {
 		t.Helper()
 		conn, err := tls.Dial("tcp", s.status().Listeners[0].Address, settings)
@@ -219,7 +223,8 @@ func selfSigned(t *testing.T) (certificate, key string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"},
+		NotAfter: time.Now().Add(time.Hour)}
 	signed, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
 	if err != nil {
 		t.Fatal(err)

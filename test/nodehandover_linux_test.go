@@ -21,7 +21,8 @@ import (
 	"relevo/internal/testreq"
 )
 
-var keptRequests = flag.Int("kept-requests", 1000, "how many requests TestNodeHandover makes at least, for each kind of client")
+var keptRequests = flag.Int("kept-requests", 1000,
+	"how many requests TestNodeHandover makes at least, for each kind of client")
 
 // awayFromHere has the rest of the test, and what it starts, be in a network of its own,
 // where 192.0.2.0/24 leads to this host although no interface has an address of it: its
@@ -175,9 +176,10 @@ func (s *site) leftBy(pids []int) {
 func TestNodeHandoverLate(t *testing.T) {
 	t.Parallel()
 	for name, handler := range map[string]string{
-		"none":   "",
-		"closes": "process.on('SIGTERM', () => { server.close(() => process.exit()); setTimeout(() => process.exit(), 300); });",
-		"slow":   "process.on('SIGTERM', () => setTimeout(() => process.exit(), 300));",
+		"none": "",
+		"closes": "process.on('SIGTERM', () => { server.close(() => process.exit()); " +
+			"setTimeout(() => process.exit(), 300); });",
+		"slow": "process.on('SIGTERM', () => setTimeout(() => process.exit(), 300));",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

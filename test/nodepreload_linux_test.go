@@ -92,7 +92,8 @@ type secureCount struct {
 func secureSite(t *testing.T, flags ...string) *site {
 	t.Helper()
 	certificate, key := selfSigned(t)
-	s := nodeSiteWith(t, secureApp, map[string]string{"cert.pem": certificate, "key.pem": key, "load.js": secureLoad}, flags...)
+	s := nodeSiteWith(t, secureApp, map[string]string{"cert.pem": certificate, "key.pem": key, "load.js": secureLoad},
+		flags...)
 	s.await("the ports", func() bool { _, err := os.Stat(s.at("ports")); return err == nil })
 	s.settled(2)
 	return s
@@ -153,8 +154,9 @@ func TestNodeOptions(t *testing.T) {
 func TestNodeHandlers(t *testing.T) {
 	t.Parallel()
 	for name, handler := range map[string]string{
-		"SIGINT":   "process.on('SIGINT', () => { console.log('heard', process.pid); process.exit(); })",
-		"shutdown": "process.on('message', message => { if (message === 'shutdown') { console.log('heard', process.pid); process.exit(); } })",
+		"SIGINT": "process.on('SIGINT', () => { console.log('heard', process.pid); process.exit(); })",
+		"shutdown": "process.on('message', message => { if (message === 'shutdown') { console.log('heard', " +
+			"process.pid); process.exit(); } })",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

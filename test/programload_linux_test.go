@@ -108,7 +108,8 @@ func (p unmodified) load(t *testing.T, s *site, address string) *prove.Report {
 }
 
 func (c programCounts) figures() *prove.Figures {
-	return &prove.Figures{Sent: c.OK + c.Lost, OK: c.OK, Lost: prove.Losses{Other: c.Lost}, Latency: prove.Latency{Slowest: prove.Millis(c.Slowest)}}
+	return &prove.Figures{Sent: c.OK + c.Lost, OK: c.OK, Lost: prove.Losses{Other: c.Lost},
+		Latency: prove.Latency{Slowest: prove.Millis(c.Slowest)}}
 }
 
 // startGateway runs a server before the program and returns its address.

@@ -23,7 +23,8 @@ import (
 var (
 	programRolls    = flag.Int("program-rolls", 1, "how often TestPrograms rolls each program")
 	programRequests = flag.Int("program-requests", 100, "how many requests of each kind TestPrograms makes at least")
-	programsFolder  = flag.String("programs", "", "the folder into which .ci/programs has installed programs: TestPrograms runs all of docs/any-program.md, one after the other, four workers each")
+	programsFolder  = flag.String("programs", "", "the folder into which .ci/programs has installed programs: "+
+		"TestPrograms runs all of docs/any-program.md, one after the other, four workers each")
 )
 
 // unmodified is a program as its own quick start has it: it binds its own port, and
@@ -53,7 +54,8 @@ func TestPrograms(t *testing.T) {
 	rows, all := programs, *programsFolder != ""
 	if all {
 		rows = slices.Concat(programs, installedPrograms)
-		path := []string{filepath.Join(*programsFolder, "bin"), filepath.Join(*programsFolder, "node_modules/.bin"), os.Getenv("PATH")}
+		path := []string{filepath.Join(*programsFolder, "bin"), filepath.Join(*programsFolder, "node_modules/.bin"),
+			os.Getenv("PATH")}
 		t.Setenv("PATH", strings.Join(path, ":"))
 	}
 	reports := make([]*prove.Report, len(rows))
@@ -76,7 +78,8 @@ func TestPrograms(t *testing.T) {
 	}
 	var table strings.Builder
 	printed := tabwriter.NewWriter(&table, 0, 0, 1, ' ', 0)
-	fmt.Fprintln(printed, "| program\t| line to type\t| replaced\t| fresh: answered\t| lost\t| slowest\t| kept alive: answered\t| lost\t| slowest\t|")
+	fmt.Fprintln(printed, "| program\t| line to type\t| replaced\t| fresh: answered\t| lost\t| slowest\t| kept alive: "+
+		"answered\t| lost\t| slowest\t|")
 	fmt.Fprintln(printed, "|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|")
 	for i, p := range rows {
 		if r := reports[i]; r != nil {
@@ -89,7 +92,8 @@ func TestPrograms(t *testing.T) {
 
 // row is the program's line of the table.
 func (p unmodified) row(r *prove.Report) string {
-	return fmt.Sprintf("| %s\t| `%s`\t| %d\t| %s\t| %s\t|\n", p.name, p.line(), r.Rolls.Replaced, figures(r.Fresh), figures(r.KeepAlive))
+	return fmt.Sprintf("| %s\t| `%s`\t| %d\t| %s\t| %s\t|\n", p.name, p.line(), r.Rolls.Replaced, figures(r.Fresh),
+		figures(r.KeepAlive))
 }
 
 // line is what a reader types.
@@ -197,7 +201,9 @@ func (p unmodified) prove(t *testing.T, s *site, port string) *prove.Report {
 	p.start(s, port)
 	// A program that takes its time is taken as one that serves nobody, at first.
 	s.await("the program to bind its port", func() bool {
-		return slices.ContainsFunc(s.status().Listeners, func(l control.Listener) bool { return strings.HasSuffix(l.Address, ":"+port) })
+		return slices.ContainsFunc(s.status().Listeners, func(l control.Listener) bool {
+			return strings.HasSuffix(l.Address, ":"+port)
+		})
 	})
 	if p.gateway != "" {
 		address = p.startGateway(s)
@@ -205,8 +211,10 @@ func (p unmodified) prove(t *testing.T, s *site, port string) *prove.Report {
 	if p.protocol != "" && p.protocol != "https" {
 		return p.load(t, s, address)
 	}
-	code, said := s.relevo("prove", "site", "--json", "--url", cmp.Or(p.protocol, "http")+"://"+address+"/", "--insecure", "--clients", strconv.Itoa(cmp.Or(p.clients, programClients)),
-		"--rolls", strconv.Itoa(*programRolls), "--min-requests", strconv.Itoa(*programRequests), "--timeout", tooLong.String())
+	code, said := s.relevo("prove", "site", "--json", "--url", cmp.Or(p.protocol, "http")+"://"+address+"/", "--insecure",
+		"--clients", strconv.Itoa(cmp.Or(p.clients, programClients)),
+		"--rolls", strconv.Itoa(*programRolls), "--min-requests", strconv.Itoa(*programRequests),
+		"--timeout", tooLong.String())
 	_, document, found := strings.Cut(said, "{")
 	var r prove.Report
 	if !found || json.Unmarshal([]byte("{"+document), &r) != nil || r.Rolls == nil {

@@ -9,8 +9,9 @@ import (
 // pollingApp is socket.io with its polling transport: each request of a client has to come
 // to the worker that knows it.
 var pollingApp = unmodified{
-	name: "socket.io, polling", needs: "node", module: "socket.io-client", folder: "socketio-polling", command: "node app.js",
-	flags: "--balance sticky", workers: 4,
+	name: "socket.io, polling", needs: "node", module: "socket.io-client", folder: "socketio-polling",
+	command: "node app.js",
+	flags:   "--balance sticky", workers: 4,
 }
 
 // testPolling has clients of socket.io, which poll, find their workers before and after a roll.

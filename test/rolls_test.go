@@ -56,7 +56,8 @@ func TestManyRolls(t *testing.T) {
 			if i == warmUp {
 				first = last
 			}
-			fmt.Fprintf(rows, "%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", i, last.files, last.goroutines, last.children, last.rss, last.stateKiB, last.stateFiles)
+			fmt.Fprintf(rows, "%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", i, last.files, last.goroutines, last.children, last.rss,
+				last.stateKiB, last.stateFiles)
 		}
 	}
 	// What is only on its way out goes; a leak stays.

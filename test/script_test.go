@@ -282,7 +282,9 @@ func startLoad(address string) *backgroundLoad {
 	answered, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		report, err := prove.Run(ctx, prove.Options{URL: url, Clients: 4, Duration: tooLong, Answered: func() { close(answered) }})
+		report, err := prove.Run(ctx, prove.Options{URL: url, Clients: 4, Duration: tooLong, Answered: func() {
+			close(answered)
+		}})
 		if ctx.Err() != nil {
 			err = nil // ended by load stop
 		}

@@ -27,10 +27,13 @@ type scene struct {
 
 // scenes cover every command line that starts a master.
 var scenes = []scene{
-	{line: regexp.MustCompile(`-- (\./go-sdk|\./go-activation)$`), build: []string{"./examples/go-sdk", "./examples/go-activation"}},
-	{line: regexp.MustCompile(`-- \./server( --http-fd.*| -port 3000)?$`), files: map[string]string{"go.mod": devModule, "main.go": flaggedServer}, build: []string{"server=."}},
+	{line: regexp.MustCompile(`-- (\./go-sdk|\./go-activation)$`),
+		build: []string{"./examples/go-sdk", "./examples/go-activation"}},
+	{line: regexp.MustCompile(`-- \./server( --http-fd.*| -port 3000)?$`), files: map[string]string{"go.mod": devModule,
+		"main.go": flaggedServer}, build: []string{"server=."}},
 	{line: regexp.MustCompile(`-- node (examples/node/)?server\.mjs$`), programs: []string{"node"},
-		files: map[string]string{"server.mjs": "examples/node/server.mjs", "examples/node/server.mjs": "examples/node/server.mjs"}},
+		files: map[string]string{"server.mjs": "examples/node/server.mjs",
+			"examples/node/server.mjs": "examples/node/server.mjs"}},
 	{line: regexp.MustCompile(`-- python3 examples/python/server\.py$`), programs: []string{"python3"},
 		files: map[string]string{"examples/python/server.py": "examples/python/server.py"}},
 	{line: regexp.MustCompile(`-- gunicorn `), programs: []string{"gunicorn"}, files: map[string]string{
@@ -41,16 +44,20 @@ var scenes = []scene{
 	{line: regexp.MustCompile(`^serve`), files: map[string]string{"public/index.html": "hello"}},
 	{line: regexp.MustCompile(`^dev( \./cmd/shop( -- .*)?)?$`), files: map[string]string{
 		"go.mod": devModule, "main.go": flaggedServer, "cmd/shop/main.go": goServer("hello", "")}},
-	{line: regexp.MustCompile(`^dev .*-- python3 app\.py$`), programs: []string{"python3"}, files: map[string]string{"app.py": pythonServer("hello")}},
+	{line: regexp.MustCompile(`^dev .*-- python3 app\.py$`), programs: []string{"python3"},
+		files: map[string]string{"app.py": pythonServer("hello")}},
 	{line: regexp.MustCompile(`^dev --build 'npm run build'`), programs: []string{"node", "npm"}, files: map[string]string{
 		"package.json":  `{"scripts":{"build":"mkdir -p dist && cp src/server.js dist/"}}`,
 		"src/server.js": nodeServer}},
-	{line: regexp.MustCompile(`^(dev|run -i 4) app\.js$`), programs: []string{"node"}, files: map[string]string{"app.js": nodeServer}},
-	{line: regexp.MustCompile(`^run -n 4 -- node app\.js$`), programs: []string{"node"}, files: map[string]string{"app.js": portServer}},
+	{line: regexp.MustCompile(`^(dev|run -i 4) app\.js$`), programs: []string{"node"},
+		files: map[string]string{"app.js": nodeServer}},
+	{line: regexp.MustCompile(`^run -n 4 -- node app\.js$`), programs: []string{"node"},
+		files: map[string]string{"app.js": portServer}},
 	{line: regexp.MustCompile(`^run -n 4 -- python3 -m http\.server 3000$`), programs: []string{"python3"}},
 	{line: regexp.MustCompile(`^run npm start$`), programs: []string{"node"}, files: map[string]string{
 		"app.js": nodeServer, "package.json": `{"scripts":{"start":"node app.js"}}`}},
-	{line: regexp.MustCompile(`^dev --build 'cc `), programs: []string{"cc"}, files: map[string]string{"main.c": serverInC}},
+	{line: regexp.MustCompile(`^dev --build 'cc `), programs: []string{"cc"},
+		files: map[string]string{"main.c": serverInC}},
 }
 
 const nodeServer = "require('http').createServer((q, r) => r.end('hello')).listen({fd: 3})\n"
@@ -147,7 +154,8 @@ func TestShownCommandLines(t *testing.T) {
 
 // adviceLines are what launch/advice says of programs, as whole lines.
 var adviceLines = []string{
-	"run -l :8000 -- gunicorn app:app", "run -l :8000 -- uvicorn --fd {fd} app:app", "run -l :8000 -- puma -b tcp://{addr} config.ru",
+	"run -l :8000 -- gunicorn app:app", "run -l :8000 -- uvicorn --fd {fd} app:app",
+	"run -l :8000 -- puma -b tcp://{addr} config.ru",
 }
 
 var shown = regexp.MustCompile(`(?:^|[\s"])(?:\./)?relevo ((?:run|serve|dev)\b[^"]*)$`)

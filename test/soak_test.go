@@ -60,7 +60,8 @@ func TestSoak(t *testing.T) {
 	lost := report.Total.Lost
 	held, deaths := k.heldByDead()
 	gone := lost.EOF + lost.Reset
-	fmt.Fprintf(rows, "requests\t%d\nlost\t%d\nheld by dead workers\t%d\ndeaths\t%d\n", report.Total.Sent, lost.Total()-gone, gone, deaths)
+	fmt.Fprintf(rows, "requests\t%d\nlost\t%d\nheld by dead workers\t%d\ndeaths\t%d\n", report.Total.Sent,
+		lost.Total()-gone, gone, deaths)
 	fmt.Fprintf(rows, "longest time without an answer\t%s\n", report.LongestGap)
 	fmt.Fprintf(rows, "files of the master, before and after\t%d\t%d\n", before.files, after.files)
 	fmt.Fprintf(rows, "its children\t%d\t%d\n", before.children, after.children)
@@ -151,8 +152,12 @@ func (k *soak) actions() map[string]func() {
 		"listener more and less": k.relisten,
 		"limits":                 k.relimit,
 		"damaged listener":       k.damage,
-		"broken configuration":   func() { k.put(`workers = "many"`); k.reload(6); k.put(fmt.Sprintf("workers = %d", k.workers)) },
-		"rollback":               k.rollBack,
+		"broken configuration": func() {
+			k.put(`workers = "many"`)
+			k.reload(6)
+			k.put(fmt.Sprintf("workers = %d", k.workers))
+		},
+		"rollback": k.rollBack,
 	}
 }
 
@@ -255,7 +260,8 @@ func (k *soak) relisten() {
 // relimit has workers end of age for a while.
 func (k *soak) relimit() {
 	k.deploy("serve")
-	k.put(fmt.Sprintf("workers = %d\n[limits]\nmax_lifetime = \"500ms\"\nnice = 1\nrlimits = { nofile = %d }", k.workers, 1000+k.version))
+	k.put(fmt.Sprintf("workers = %d\n[limits]\nmax_lifetime = \"500ms\"\nnice = 1\nrlimits = { nofile = %d }", k.workers,
+		1000+k.version))
 	k.reload(0)
 	events := k.record()
 	events.await(pool.KindRecycle, 1)

@@ -81,7 +81,8 @@ func TestStickyApp(t *testing.T) {
 	s := capturedSite(t, "--balance", "sticky")
 	s.settled(4)
 	listener := s.status().Listeners[0]
-	if _, said := s.relevo("status", "site"); listener.Balance != config.BalanceSticky || !strings.Contains(said, "(captured, sticky)") {
+	if _, said := s.relevo("status", "site"); listener.Balance != config.BalanceSticky ||
+		!strings.Contains(said, "(captured, sticky)") {
 		t.Errorf("balance %q, status: %s", listener.Balance, said)
 	}
 	s.warnsOfOneClient(t, listener.Address)
@@ -131,7 +132,8 @@ func (s *site) warnsOfOneClient(t *testing.T, address string) {
 		s.must(err)
 		defer conn.Close()
 	}
-	if said := strings.Join(s.status().Warnings, "\n"); !strings.Contains(said, "come from 127.0.0.1: behind a proxy all clients are one") {
+	if said := strings.Join(s.status().Warnings, "\n"); !strings.Contains(said,
+		"come from 127.0.0.1: behind a proxy all clients are one") {
 		t.Errorf("warnings: %q", said)
 	}
 }
@@ -211,7 +213,9 @@ func TestStickyNode(t *testing.T) {
 	testreq.Program(t, "node")
 	s := emptySite(t)
 	port := strings.TrimPrefix(testport.Address(t), "127.0.0.1:")
-	s.must(os.WriteFile(s.at("app.js"), []byte("require('http').createServer((q, r) => r.end(`slot ${process.env.RELEVO_SLOT} pid ${process.pid}\n`)).listen("+port+")\n"), 0o644))
+	s.must(os.WriteFile(s.at("app.js"),
+		[]byte("require('http').createServer((q, r) => r.end(`slot ${process.env.RELEVO_SLOT} pid ${process.pid}\n"+
+			"`)).listen("+port+")\n"), 0o644))
 	s.start("run", "--name", "site", "-n", "4", "--canary", "100ms", "--balance", "sticky", "--", "node", "app.js")
 	s.await("the program to bind its port", func() bool { return len(s.status().Listeners) > 0 })
 	s.settled(4)
@@ -253,11 +257,15 @@ func TestStickyCannotBe(t *testing.T) {
 		args []string
 		want string
 	}{
-		"UDP":         {[]string{"binds-udp", "-n", "2", "--", "./app", testport.Address(t)}, "although balance is sticky: that is for TCP only"},
-		"Unix":        {[]string{"binds-unix", "-n", "2", "--", "./app", "app.sock"}, "although balance is sticky: that is for TCP only"},
-		"one worker":  {[]string{"binds", "-n", "1", "--", "./app", testport.Address(t)}, "balance is sticky, and there is one worker"},
-		"inherited":   {[]string{"serve", "-n", "2", "-l", "127.0.0.1:0", "--", "./app"}, "and this one takes the listener"},
-		"not capture": {[]string{"serve", "-n", "2", "-l", "127.0.0.1:0", "--capture", "off", "--", "./app"}, "capture is off, and workers share"},
+		"UDP": {[]string{"binds-udp", "-n", "2", "--", "./app", testport.Address(t)},
+			"although balance is sticky: that is for TCP only"},
+		"Unix": {[]string{"binds-unix", "-n", "2", "--", "./app", "app.sock"},
+			"although balance is sticky: that is for TCP only"},
+		"one worker": {[]string{"binds", "-n", "1", "--", "./app", testport.Address(t)},
+			"balance is sticky, and there is one worker"},
+		"inherited": {[]string{"serve", "-n", "2", "-l", "127.0.0.1:0", "--", "./app"}, "and this one takes the listener"},
+		"not capture": {[]string{"serve", "-n", "2", "-l", "127.0.0.1:0", "--capture", "off", "--", "./app"},
+			"capture is off, and workers share"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := captured(t, c.args[0], append([]string{"--balance", "sticky"}, c.args[1:]...)...)

@@ -15,7 +15,8 @@ func TestStickyMasterKilled(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "")
-	text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\", %q]\nworkers = 4\ncanary = \"100ms\"\nbalance = \"sticky\"\nwatch_binary = false\n", s.address)
+	text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\", %q]\nworkers = 4\ncanary = \"100ms\"\n"+
+		"balance = \"sticky\"\nwatch_binary = false\n", s.address)
 	if err := os.WriteFile(filepath.Join(s.Dir, "relevo.toml"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -136,7 +136,8 @@ func TestSuccessionRefused(t *testing.T) {
 	script := func(text string) func(*site) {
 		return func(s *site) {
 			os.Rename(s.program, filepath.Join(s.dir, "good"))
-			text := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = run ] || [ \"$1\" = --upgrade-check ] || exec %s/good \"$@\"\n%s\n", s.dir, text)
+			text := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = run ] || [ \"$1\" = --upgrade-check ] || exec %s/good \"$@\"\n%s\n",
+				s.dir, text)
 			if err := os.WriteFile(s.program, []byte(text), 0o755); err != nil {
 				s.t.Fatal(err)
 			}
@@ -163,7 +164,8 @@ func TestSuccessionRefused(t *testing.T) {
 				if err := os.Link(s.program, filepath.Join(s.dir, "relevo-dies")); err != nil {
 					t.Fatal(err)
 				}
-				s.start("run", "--name", "site", "-l", "127.0.0.1:0", "-n", "2", "--upgrade", how, "--watch-binary=false", "--", "./app")
+				s.start("run", "--name", "site", "-l", "127.0.0.1:0", "-n", "2", "--upgrade", how, "--watch-binary=false", "--",
+					"./app")
 				before, master := s.settled(2), s.status().PID
 				end := s.load()
 				defer end()
@@ -171,13 +173,15 @@ func TestSuccessionRefused(t *testing.T) {
 				good := *s
 				good.program = filepath.Join(s.dir, "good")
 				code, said := good.relevo("upgrade", "site")
-				if code != 10 || !strings.Contains(said, "cannot replace the master") && !strings.Contains(said, c.says) || !strings.Contains(said, c.says) {
+				if code != 10 || !strings.Contains(said, "cannot replace the master") && !strings.Contains(said, c.says) ||
+					!strings.Contains(said, c.says) {
 					t.Errorf("exit code %d: %s", code, said)
 				}
 				if now := s.status().PID; now != master {
 					t.Errorf("pid %d goes on after %d", now, master)
 				}
-				if warnings := strings.Join(s.status().Warnings, " "); !strings.Contains(warnings, "relevo itself could not be replaced") {
+				if warnings := strings.Join(s.status().Warnings, " "); !strings.Contains(warnings,
+					"relevo itself could not be replaced") {
 					t.Errorf("warnings: %s", warnings)
 				}
 				s.release("2", "serve")
@@ -353,7 +357,10 @@ func TestEventsGoOn(t *testing.T) {
 		if err := listens.Start(); err != nil {
 			t.Fatal(err)
 		}
-		s.await("the first events", func() bool { s.relevo("scale", "site", "+1"); return strings.Contains(heard.String(), `"resize"`) })
+		s.await("the first events", func() bool {
+			s.relevo("scale", "site", "+1")
+			return strings.Contains(heard.String(), `"resize"`)
+		})
 		before := strings.Count(heard.String(), `"resize"`)
 		s.upgrade()
 		s.await("events of the next master", func() bool {
@@ -406,7 +413,8 @@ func TestRequestsInSuccessions(t *testing.T) {
 			s := newSite(t, "-n", "2", "--upgrade", how, "--watch-binary=false", "--canary", "0")
 			over := make(chan struct{})
 			var askers sync.WaitGroup
-			for _, args := range [][]string{{"status", "site"}, {"scale", "site", "+1"}, {"reload", "site"}, {"send", "site", "{}"}, {"signal", "site", "WINCH"}} {
+			for _, args := range [][]string{{"status", "site"}, {"scale", "site", "+1"}, {"reload", "site"},
+				{"send", "site", "{}"}, {"signal", "site", "WINCH"}} {
 				askers.Go(func() {
 					for {
 						select {
@@ -447,7 +455,8 @@ func TestReloadWithABrokenRelevo(t *testing.T) {
 	if n := strings.Count(s.log.String(), "replacing the master"); n != 1 {
 		t.Errorf("it is tried %d times", n)
 	}
-	if warnings := strings.Join(s.status().Warnings, " "); !strings.Contains(warnings, "relevo itself could not be replaced") {
+	if warnings := strings.Join(s.status().Warnings, " "); !strings.Contains(warnings,
+		"relevo itself could not be replaced") {
 		t.Errorf("warnings: %s", warnings)
 	}
 	os.Remove(s.program)
@@ -469,7 +478,8 @@ func TestOrphans(t *testing.T) {
 	s.master.Process.Kill()
 	<-s.ended
 	code, said := s.relevo("run", "--name", "site", "-l", address, "--", "./app")
-	if code != 1 || !strings.Contains(said, fmt.Sprintf("(kill %d %d)", pids[0], pids[1])) && !strings.Contains(said, fmt.Sprintf("(kill %d %d)", pids[1], pids[0])) {
+	if code != 1 || !strings.Contains(said, fmt.Sprintf("(kill %d %d)", pids[0], pids[1])) && !strings.Contains(said,
+		fmt.Sprintf("(kill %d %d)", pids[1], pids[0])) {
 		t.Errorf("exit code %d: %s", code, said)
 	}
 }
@@ -585,7 +595,8 @@ func TestExecFails(t *testing.T) {
 	if n := report.Lost(); n > 0 || report.Total.OK == 0 {
 		t.Errorf("%d of %d requests lost: %+v", n, report.Total.Sent, report.Samples)
 	}
-	if warnings := strings.Join(s.status().Warnings, " "); !strings.Contains(warnings, "could not be taken over, and were replaced") {
+	if warnings := strings.Join(s.status().Warnings, " "); !strings.Contains(warnings,
+		"could not be taken over, and were replaced") {
 		t.Errorf("warnings: %s", warnings)
 	}
 	s.stop()
@@ -601,7 +612,9 @@ func forgeLegacy() {
 		}
 		file, err := os.OpenFile(link, os.O_RDWR, 0)
 		if err == nil {
-			err = forgeSlots(file, func(l map[string]any) { l["pool"].(map[string]any)["machine"].(map[string]any)["phase"] = "gone" })
+			err = forgeSlots(file, func(l map[string]any) {
+				l["pool"].(map[string]any)["machine"].(map[string]any)["phase"] = "gone"
+			})
 		}
 		if err != nil {
 			panic(err)

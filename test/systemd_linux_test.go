@@ -180,7 +180,9 @@ func TestUnitLife(t *testing.T) {
 	if got := s.Show("web.service", "ActiveState"); got != "active" {
 		t.Errorf("state %s", got)
 	}
-	s.Await("the reason in the journal", func() bool { return strings.Contains(s.Journal("web.service"), "cannot reach the database") })
+	s.Await("the reason in the journal", func() bool {
+		return strings.Contains(s.Journal("web.service"), "cannot reach the database")
+	})
 
 	// By signal: always answered, whatever becomes of it.
 	s.configure("workers = 0x\n")
@@ -408,17 +410,20 @@ func mustRead(t *testing.T, path string) string {
 func TestForeignVariables(t *testing.T) {
 	t.Parallel()
 	s := emptySite(t)
-	s.env = append(s.env, "LISTEN_PID=1", "LISTEN_FDS=3", "LISTEN_FDNAMES=a:b:c", "NOTIFY_SOCKET=nowhere", "WATCHDOG_USEC=1000", "WATCHDOG_PID=1")
+	s.env = append(s.env, "LISTEN_PID=1", "LISTEN_FDS=3", "LISTEN_FDNAMES=a:b:c", "NOTIFY_SOCKET=nowhere",
+		"WATCHDOG_USEC=1000", "WATCHDOG_PID=1")
 	s.start("run", "--name", "site", "-l", "127.0.0.1:0", "-n", "1", "--", "./app")
 	s.settled(1)
 	if log := s.log.String(); strings.Count(log, "cannot use NOTIFY_SOCKET") != 1 {
-		t.Errorf("the odd NOTIFY_SOCKET is told of %d times, want once:\n%s", strings.Count(log, "cannot use NOTIFY_SOCKET"), log)
+		t.Errorf("the odd NOTIFY_SOCKET is told of %d times, want once:\n%s", strings.Count(log, "cannot use NOTIFY_SOCKET"),
+			log)
 	}
 	body, err := fetch(s.status().Listeners[0].Address, "/env")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(body, "LISTEN_PID=1\n") || strings.Contains(body, "NOTIFY_SOCKET=nowhere") || strings.Contains(body, "WATCHDOG_") {
+	if strings.Contains(body, "LISTEN_PID=1\n") || strings.Contains(body, "NOTIFY_SOCKET=nowhere") ||
+		strings.Contains(body, "WATCHDOG_") {
 		t.Errorf("a worker has them:\n%s", body)
 	}
 }

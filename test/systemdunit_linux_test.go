@@ -17,7 +17,8 @@ import (
 func TestUnitPowers(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
-	const limits = "workers = 1\nwatch_binary = false\n[limits]\nuser = \"nobody\"\nnice = -5\noom_score_adj = 100\nrlimits = { nofile = \"4096:8192\" }\n"
+	const limits = "workers = 1\nwatch_binary = false\n[limits]\nuser = \"nobody\"\nnice = -5\noom_score_adj = 100\n" +
+		"rlimits = { nofile = \"4096:8192\" }\n"
 	s := newUnitSite(t, limits)
 	s.Systemctl("start", "web.service")
 	s.release("2", "serve")
@@ -39,7 +40,8 @@ func TestUnitPowers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{"\nUid:\t65534\t65534\t65534\t65534\n", "\nCapEff:\t0000000000000000\n", "\nNoNewPrivs:\t1\n", "\nSeccomp:\t2\n"} {
+		for _, want := range []string{"\nUid:\t65534\t65534\t65534\t65534\n", "\nCapEff:\t0000000000000000\n",
+			"\nNoNewPrivs:\t1\n", "\nSeccomp:\t2\n"} {
 			if !strings.Contains(string(text), want) {
 				t.Errorf("worker %d has not %q:\n%s", pid, want, text)
 			}
@@ -119,7 +121,8 @@ func TestInstall(t *testing.T) {
 	step(1, "relevo has written no unit of that name", "uninstall", "web")
 	step(0, "written /etc/systemd/system/web.service", "install", "-c", configuration, "--force")
 	// A user that may not.
-	out, err := s.Command("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", s.program(), "install", "-c", configuration, "other").CombinedOutput()
+	out, err := s.Command("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", s.program(), "install", "-c",
+		configuration, "other").CombinedOutput()
 	if exit := exitCode(err); exit != 4 || !strings.Contains(string(out), "run it as root") {
 		t.Errorf("install by nobody: exit code %d, want 4:\n%s", exit, out)
 	}
@@ -136,7 +139,8 @@ func exitCode(err error) int {
 // startBinding installs and starts an app whose program binds its own port.
 func (s *unitSite) startBinding(settings string) {
 	s.t.Helper()
-	text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\", %q]\nlisten = [\"web=%s\"]\nwatch_binary = false\n%s", s.address, s.address, settings)
+	text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\", %q]\nlisten = [\"web=%s\"]\nwatch_binary = false\n%s",
+		s.address, s.address, settings)
 	if err := os.WriteFile(filepath.Join(s.Dir, "relevo.toml"), []byte(text), 0o644); err != nil {
 		s.t.Fatal(err)
 	}

@@ -168,6 +168,7 @@ func unclaimed(s Socket, e endpoint, wanted []config.Listen) error {
 	if len(all) == 0 {
 		all = []string{"none"}
 	}
-	return fmt.Errorf("cannot use the socket %q (%s): %w has its address or its name (%s); add a listener %s=%s, or take the socket out of its .socket unit",
+	return fmt.Errorf("cannot use the socket %q (%s): %w has its address or its name (%s); add a listener %s=%s, "+
+		"or take the socket out of its .socket unit",
 		s.Name, e, ErrUnclaimed, strings.Join(all, ", "), s.Name, e)
 }

@@ -116,7 +116,8 @@ func TestActivateSeveral(t *testing.T) {
 		t.Fatal(err)
 	}
 	if listeners[0].Address != bound[0] || listeners[1].Address != bound[1] || names(listeners) != "a b c" {
-		t.Errorf("listeners %s on %s and %s, want a b c on %s", names(listeners), listeners[0].Address, listeners[1].Address, bound)
+		t.Errorf("listeners %s on %s and %s, want a b c on %s", names(listeners), listeners[0].Address, listeners[1].Address,
+			bound)
 	}
 	if err := reaches("tcp", listeners[2].Address); err != nil {
 		t.Errorf("the one that systemd does not have: %v", err)
@@ -129,9 +130,11 @@ func TestActivateUnclaimed(t *testing.T) {
 		network, address, called, want string
 		parts                          []string
 	}{
-		"stranger":   {"tcp4", "127.0.0.1:0", "admin", "web=127.0.0.2:81", []string{`"admin" (127.0.0.1:`, "web=127.0.0.2:81"}},
-		"other kind": {"udp4", "127.0.0.1:0", "web", "web=127.0.0.2:81", []string{`"web" (udp:127.0.0.1:`, "web=127.0.0.2:81"}},
-		"only IPv6":  {"tcp6", "[::]:0", "x", "web=127.0.0.2:81", []string{`"x" ([::]:`}},
+		"stranger": {"tcp4", "127.0.0.1:0", "admin", "web=127.0.0.2:81",
+			[]string{`"admin" (127.0.0.1:`, "web=127.0.0.2:81"}},
+		"other kind": {"udp4", "127.0.0.1:0", "web", "web=127.0.0.2:81",
+			[]string{`"web" (udp:127.0.0.1:`, "web=127.0.0.2:81"}},
+		"only IPv6": {"tcp6", "[::]:0", "x", "web=127.0.0.2:81", []string{`"x" ([::]:`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, fd, _ := lend(t, test.network, test.address)

@@ -10,7 +10,8 @@ import (
 // TestBlocking: a listener that is to block does, beside one that is not; a worker
 // that changes either is mended; a configuration and a succession keep it.
 func TestBlocking(t *testing.T) {
-	h, listeners := newHealer(t, "a=127.0.0.1:0,blocking", "b=127.0.0.1:0", "c=udp:127.0.0.1:0,blocking", "d=unix:"+socketPath(t)+",blocking")
+	h, listeners := newHealer(t, "a=127.0.0.1:0,blocking", "b=127.0.0.1:0", "c=udp:127.0.0.1:0,blocking",
+		"d=unix:"+socketPath(t)+",blocking")
 	want := func(when string, all []*upgrader.Listener, blocking ...bool) {
 		t.Helper()
 		for i, l := range all {
@@ -27,7 +28,8 @@ func TestBlocking(t *testing.T) {
 	order(spawn(t, "abuse", []*os.File{listeners[1].File()}), "block")
 	order(spawn(t, "abuse", []*os.File{listeners[2].File()}), "unblock")
 	found := h.Inspect()
-	if len(found) != 3 || found[0].What != "made non-blocking" || found[1].What != "made blocking" || found[2].What != "made non-blocking" {
+	if len(found) != 3 || found[0].What != "made non-blocking" || found[1].What != "made blocking" ||
+		found[2].What != "made non-blocking" {
 		t.Errorf("found %+v", found)
 	}
 	want("mended", listeners, true, false, true, true)
@@ -46,7 +48,8 @@ func TestBlocking(t *testing.T) {
 		l.File().Close()
 	}
 
-	if change, err := h.Set(wanted(t, "a=127.0.0.1:0", "b=127.0.0.1:0,blocking", "c=udp:127.0.0.1:0,blocking")); err != nil || len(change.Kept) != 3 {
+	if change, err := h.Set(wanted(t, "a=127.0.0.1:0", "b=127.0.0.1:0,blocking",
+		"c=udp:127.0.0.1:0,blocking")); err != nil || len(change.Kept) != 3 {
 		t.Fatalf("kept %v, %v", change.Kept, err)
 	} else {
 		want("by another configuration", change.Kept, false, true, true)

@@ -102,7 +102,8 @@ func (p *InPlace) sameProgram() error {
 		return nil
 	}
 	now, err := os.Stat(p.Path)
-	if err == nil && (!os.SameFile(now, p.checked) || now.Size() != p.checked.Size() || !now.ModTime().Equal(p.checked.ModTime())) {
+	if err == nil && (!os.SameFile(now, p.checked) || now.Size() != p.checked.Size() ||
+		!now.ModTime().Equal(p.checked.ModTime())) {
 		err = fmt.Errorf("%s was replaced after it was checked; try again", p.Path)
 	}
 	return err
@@ -151,7 +152,8 @@ func roomBeside(n int) error {
 		return fmt.Errorf("cannot find the limit of open files: %w", err)
 	}
 	if need := uint64(n + filesToWork); limit.Cur < need {
-		return fmt.Errorf("cannot work with %d open files (RLIMIT_NOFILE): %d are needed; look at what starts relevo", limit.Cur, need)
+		return fmt.Errorf("cannot work with %d open files (RLIMIT_NOFILE): %d are needed; look at what starts relevo",
+			limit.Cur, need)
 	}
 	return nil
 }

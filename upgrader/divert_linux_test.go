@@ -133,7 +133,8 @@ func TestDecoyOfDeadMaster(t *testing.T) {
 	if _, err := next.Listen(wanted(t, l.Name+"="+l.Address)); err != nil {
 		t.Fatal(err)
 	}
-	if on, err := unix.GetsockoptInt(int(next.Listeners()[0].File().Fd()), unix.SOL_SOCKET, unix.SO_REUSEPORT); err != nil || on != 0 {
+	if on, err := unix.GetsockoptInt(int(next.Listeners()[0].File().Fd()), unix.SOL_SOCKET,
+		unix.SO_REUSEPORT); err != nil || on != 0 {
 		t.Errorf("its address can be shared: %d, %v", on, err)
 	}
 	if err := reaches("tcp", l.Address); err != nil {

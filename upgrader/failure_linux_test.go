@@ -183,7 +183,8 @@ func TestReassertTells(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.Reassert()
-	if line := text.String(); !strings.Contains(line, "listener is damaged") || !strings.Contains(line, "listener=listen") {
+	if line := text.String(); !strings.Contains(line, "listener is damaged") ||
+		!strings.Contains(line, "listener=listen") {
 		t.Errorf("logged: %s", line)
 	}
 	if err := u.Close(); !errors.Is(err, os.ErrClosed) {

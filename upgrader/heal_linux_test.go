@@ -24,7 +24,8 @@ type healer struct {
 
 func newHealer(t *testing.T, all ...string) (*healer, []*upgrader.Listener) {
 	t.Helper()
-	h := &healer{upgrader.New(upgrader.Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil))}), t, make(chan upgrader.Healed, 100)}
+	h := &healer{upgrader.New(upgrader.Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil))}), t,
+		make(chan upgrader.Healed, 100)}
 	h.OnHealed(func(healed upgrader.Healed) { h.heals <- healed })
 	t.Cleanup(func() {
 		if err := h.Close(); err != nil {

@@ -94,7 +94,8 @@ func (u *Upgrader) Legacy() (all []ListenerLegacy, files map[string]*os.File) {
 
 func (l *Listener) legacy(leaving bool) ListenerLegacy {
 	out := ListenerLegacy{
-		ID: l.id, Listen: ListenLegacy(l.Listen), Address: l.Address, Standing: l.standing, Queue: l.queue, Leaving: leaving, Lent: l.lent,
+		ID: l.id, Listen: ListenLegacy(l.Listen), Address: l.Address, Standing: l.standing, Queue: l.queue, Leaving: leaving,
+		Lent:     l.lent,
 		Diverted: l.diverted, Siblings: l.siblings, OfProgram: l.ofProgram, Borrower: l.borrower, Shared: l.shared,
 	}
 	if s := l.socket; s != nil {
@@ -125,11 +126,14 @@ func Inherit(o Options, all []ListenerLegacy, from *Inheritance) (*Upgrader, err
 			return nil, fmt.Errorf("cannot take over listener %s (%s): %w", known.Listen.Name, known.Address, err)
 		}
 		l := &Listener{
-			Listen: config.Listen(known.Listen), Address: known.Address, file: file, id: known.ID, standing: known.Standing, queue: known.Queue, lent: known.Lent,
-			diverted: known.Diverted, siblings: known.Siblings, ofProgram: known.OfProgram, borrower: known.Borrower, shared: known.Shared,
+			Listen: config.Listen(known.Listen), Address: known.Address, file: file, id: known.ID, standing: known.Standing,
+			queue: known.Queue, lent: known.Lent,
+			diverted: known.Diverted, siblings: known.Siblings, ofProgram: known.OfProgram, borrower: known.Borrower,
+			shared: known.Shared,
 		}
 		if s := known.Unix; s != nil {
-			l.socket = &unixSocket{path: s.Path, dev: s.Dev, ino: s.Ino, hidden: s.Hidden, mode: s.Mode, user: s.User, heldPath: heldPath{s.Held, s.Guarded}}
+			l.socket = &unixSocket{path: s.Path, dev: s.Dev, ino: s.Ino, hidden: s.Hidden, mode: s.Mode, user: s.User,
+				heldPath: heldPath{s.Held, s.Guarded}}
 		}
 		if u.lastID = max(u.lastID, l.id); known.Leaving {
 			u.leaving = append(u.leaving, l)

@@ -78,7 +78,8 @@ func TestTCP(t *testing.T) {
 // What the kernel says of every kind of listener.
 func TestSocketProperties(t *testing.T) {
 	path := socketPath(t)
-	for _, l := range listen(t, "a=127.0.0.1:0", "b=:0", "c=unix:"+path, "d=udp:127.0.0.1:0", "e=udp4::0", "f=udp:0.0.0.0:0") {
+	for _, l := range listen(t, "a=127.0.0.1:0", "b=:0", "c=unix:"+path, "d=udp:127.0.0.1:0", "e=udp4::0",
+		"f=udp:0.0.0.0:0") {
 		flags, err := unix.FcntlInt(uintptr(fd(l)), unix.F_GETFL, 0)
 		if err != nil || flags&unix.O_NONBLOCK == 0 {
 			t.Errorf("%s is blocking (flags %#x, %v)", l.Name, flags, err)

@@ -118,7 +118,8 @@ func (u *Upgrader) inspect(l *Listener, hungUp bool) (found []Healed) {
 		if l.socket != nil {
 			err, renewed = u.renew(l), true
 		} else if l.Abstract() && !l.lent {
-			err = fmt.Errorf("cannot renew listener %s: while workers have it nothing else can take its abstract name; restart the app", l.Name)
+			err = fmt.Errorf("cannot renew listener %s: while workers have it nothing else can take its abstract "+
+				"name; restart the app", l.Name)
 		} else if l.Network.IsUnix() {
 			err = fmt.Errorf("cannot renew listener %s: the service manager holds it; restart its .socket unit", l.Name)
 		} else {
@@ -140,7 +141,8 @@ func (u *Upgrader) inspect(l *Listener, hungUp bool) (found []Healed) {
 		l.broken = err.Error()
 	}
 	for _, what := range damage {
-		found = append(found, Healed{Listener: l.Name, Address: l.Address, What: what, Renewed: renewed, At: time.Now(), Err: err})
+		found = append(found, Healed{Listener: l.Name, Address: l.Address, What: what, Renewed: renewed, At: time.Now(),
+			Err: err})
 	}
 	return found
 }

@@ -140,7 +140,8 @@ func (u *Upgrader) keepOut(l *Listener, block func() error) {
 		return
 	}
 	u.admitsTold = true
-	u.log.Warn("a listener that leaves takes new clients until its last worker has gone; those that come then are disconnected",
+	u.log.Warn("a listener that leaves takes new clients until its last worker has gone; "+
+		"those that come then are disconnected",
 		"listener", l.Name, "address", l.Address, "reason", err)
 }
 

@@ -33,7 +33,8 @@ func TestSet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if names(change.Added) != "d" || !slices.Equal(change.Kept, []*upgrader.Listener{a, b}) || !slices.Equal(change.Removed, []*upgrader.Listener{udp}) {
+	if names(change.Added) != "d" || !slices.Equal(change.Kept, []*upgrader.Listener{a, b}) ||
+		!slices.Equal(change.Removed, []*upgrader.Listener{udp}) {
 		t.Errorf("added %s, kept %s, removed %s", names(change.Added), names(change.Kept), names(change.Removed))
 	}
 	if got := names(u.Listeners()); got != "d web b" {
@@ -81,7 +82,8 @@ func TestSetPortZero(t *testing.T) {
 	if _, err := u.Set(wanted(t, "b=127.0.0.1:0", "c=127.0.0.1:0", "d=127.0.0.1:0", "a=tcp4:127.0.0.1:0")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := u.Set(wanted(t, "b=127.0.0.1:0", "c=127.0.0.1:0", "d=127.0.0.1:0", "e=tcp4:127.0.0.1:0", "a=127.0.0.1:0")); err != nil {
+	if _, err := u.Set(wanted(t, "b=127.0.0.1:0", "c=127.0.0.1:0", "d=127.0.0.1:0", "e=tcp4:127.0.0.1:0",
+		"a=127.0.0.1:0")); err != nil {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}

@@ -169,7 +169,8 @@ func TestDamagedDocument(t *testing.T) {
 }
 
 // approves is a program that could go on.
-const approves = `n=$(sed 's/.*"verdict":\([0-9]*\).*/\1/' /proc/self/fd/$RELEVO_LEGACY_CHECK); echo yes >/proc/self/fd/$n`
+const approves = `n=$(sed 's/.*"verdict":\([0-9]*\).*/\1/' /proc/self/fd/$RELEVO_LEGACY_CHECK); ` +
+	`echo yes >/proc/self/fd/$n`
 
 // TestProgramReplacedAfterCheck: what was not checked is not run.
 func TestProgramReplacedAfterCheck(t *testing.T) {
@@ -221,14 +222,18 @@ func TestExecAwaitsSignals(t *testing.T) {
 // there is a way back.
 func TestCheckInPlace(t *testing.T) {
 	check := func(script string) error {
-		return (&upgrader.InPlace{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Patience: 300e6}).Check(upgrader.Legacy{Document: []byte("state")})
+		return (&upgrader.InPlace{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Patience: 300e6}).Check(
+			upgrader.Legacy{Document: []byte("state")})
 	}
 	if err := check(approves); err != nil {
 		t.Error(err)
 	}
 	wantContains(t, check("exit 0"), "does not say that it could go on")
-	wantContains(t, check("echo no such version >&2; exit 3"), "cannot replace the master", "exit status 3", "it says: no such version")
+	wantContains(t, check("echo no such version >&2; exit 3"), "cannot replace the master", "exit status 3",
+		"it says: no such version")
 	wantContains(t, check("sleep 60"), "does not answer within 300ms")
-	wantContains(t, (&upgrader.InPlace{Path: "/nowhere"}).Check(upgrader.Legacy{}), "cannot replace the master", "/nowhere")
-	wantContains(t, (&upgrader.InPlace{Path: "/nowhere", Args: []string{"x"}}).Exec(upgrader.Legacy{}), "cannot run /nowhere")
+	wantContains(t, (&upgrader.InPlace{Path: "/nowhere"}).Check(upgrader.Legacy{}), "cannot replace the master",
+		"/nowhere")
+	wantContains(t, (&upgrader.InPlace{Path: "/nowhere", Args: []string{"x"}}).Exec(upgrader.Legacy{}),
+		"cannot run /nowhere")
 }

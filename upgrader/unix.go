@@ -36,7 +36,8 @@ func (s *unixSocket) same(other *unixSocket) bool { return s.dev == other.dev &&
 func bindUnix(w config.Listen) (*Listener, error) {
 	unlock, err := lockDirectory(filepath.Dir(w.Address), lockPatience)
 	if held := new(safefile.HeldError); errors.As(err, &held) {
-		return nil, fmt.Errorf("cannot listen on %s: %w; end it, or choose a directory that other users cannot open (mode 0711)", w, err)
+		return nil, fmt.Errorf("cannot listen on %s: %w; end it, or choose a directory that other users "+
+			"cannot open (mode 0711)", w, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", w, err)

@@ -109,10 +109,13 @@ func (u *Upgrader) Lost() (problems []string) {
 			if l.lent {
 				remedy = "restart its .socket unit"
 			}
-			problems = append(problems, fmt.Sprintf("listener %s: the file %s was removed, nobody can connect; %s", l.Name, l.Address, remedy))
+			problems = append(problems, fmt.Sprintf("listener %s: the file %s was removed, nobody can connect; %s", l.Name,
+				l.Address, remedy))
 		case fileTaken:
-			problems = append(problems, fmt.Sprintf("listener %s: another program has put its own file at %s, nobody can connect; take that away and reload",
-				l.Name, l.Address))
+			problems = append(problems,
+				fmt.Sprintf("listener %s: another program has put its own file at %s, nobody can connect; "+
+					"take that away and reload",
+					l.Name, l.Address))
 		}
 	}
 	return problems

@@ -68,7 +68,8 @@ func TestRemovedFile(t *testing.T) {
 		if _, err := h.Set(wanted(t, "unix:"+path+option)); err != nil {
 			t.Fatal(err)
 		}
-		if healed := h.next(); healed.Err != nil || !healed.Renewed || !healed.Outside || healed.What != "its file was removed" || healed.At.IsZero() {
+		if healed := h.next(); healed.Err != nil || !healed.Renewed || !healed.Outside ||
+			healed.What != "its file was removed" || healed.At.IsZero() {
 			t.Errorf("told %+v", healed)
 		}
 		if lost := h.Lost(); len(lost) > 0 {
@@ -270,7 +271,8 @@ func TestAbstractActivated(t *testing.T) {
 		}
 		u, _ := newUpgrader(t)
 		u.Activate([]upgrader.Socket{{Name: "other", FD: fd, Own: own}})
-		if change, err := u.Set(wanted(t, "web=unix:"+name)); err != nil || len(change.Added) != 1 || change.Added[0].Address != name {
+		if change, err := u.Set(wanted(t, "web=unix:"+name)); err != nil || len(change.Added) != 1 ||
+			change.Added[0].Address != name {
 			t.Errorf("own %v: added %v, %v", own, change.Added, err)
 		}
 		if err := errors.Join(raw.Close(), conn.Close(), u.Close()); err != nil {

@@ -54,7 +54,8 @@ func New(o Options) *Upgrader {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Upgrader{log: o.Log, keeper: o.Keeper, lastID: o.LastID, siblings: o.Siblings, looker: looker{stop: make(chan struct{})}}
+	return &Upgrader{log: o.Log, keeper: o.Keeper, lastID: o.LastID, siblings: o.Siblings,
+		looker: looker{stop: make(chan struct{})}}
 }
 
 // OnHealed has tell called, from any goroutine, for each damage to a listener. It

@@ -44,7 +44,8 @@ func ownUser() (*User, error) {
 }
 
 func (u *User) same(other *User) bool {
-	return u.UID == other.UID && u.GID == other.GID && slices.Equal(slices.Sorted(slices.Values(u.Groups)), slices.Sorted(slices.Values(other.Groups)))
+	return u.UID == other.UID && u.GID == other.GID &&
+		slices.Equal(slices.Sorted(slices.Values(u.Groups)), slices.Sorted(slices.Values(other.Groups)))
 }
 
 // become changes this thread (credentials(7)): the kernel does for a thread what the C

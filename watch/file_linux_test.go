@@ -169,7 +169,9 @@ func TestSlowWriter(t *testing.T) {
 			t.Fatal(err)
 		}
 		wrote := time.Now()
-		r.until("a look at the part", func(c outcome) bool { return c.err == errUnfinished && c.at.Sub(wrote) > r.w.opts.Quiet })
+		r.until("a look at the part", func(c outcome) bool {
+			return c.err == errUnfinished && c.at.Sub(wrote) > r.w.opts.Quiet
+		})
 		r.until("another", func(c outcome) bool { return c.err == errUnfinished })
 	}
 	if err := f.Close(); err != nil {

@@ -48,7 +48,8 @@ func (g *ignores) repo(base string) *repository {
 func (g *ignores) rooted(root string) *repository {
 	r := g.repos[root]
 	if r == nil {
-		r = &repository{root: root, git: gitignore.New(root), plain: new(gitignore.Matcher), loaded: map[string]bool{root: true}}
+		r = &repository{root: root, git: gitignore.New(root), plain: new(gitignore.Matcher),
+			loaded: map[string]bool{root: true}}
 		r.plain.AddFromFile(filepath.Join(root, ".ignore"), "")
 		g.repos[root] = r
 	}

@@ -181,7 +181,8 @@ func TestUnreadableFile(t *testing.T) {
 	cmd.Env = append(os.Environ(), helperEnv+"="+path)
 	cmd.SysProcAttr = attr
 	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "cannot watch "+path) || !strings.Contains(string(out), "needs read permission") {
+	if err == nil || !strings.Contains(string(out), "cannot watch "+path) ||
+		!strings.Contains(string(out), "needs read permission") {
 		t.Errorf("%v: %s", err, out)
 	}
 }
@@ -247,7 +248,8 @@ func TestSilentFilesystem(t *testing.T) {
 	}
 	h := newHints()
 	defer h.close()
-	if _, trouble := h.look("/proc/sys/kernel/ostype"); trouble == nil || !strings.Contains(trouble.Error(), "is on proc") {
+	if _, trouble := h.look("/proc/sys/kernel/ostype"); trouble == nil ||
+		!strings.Contains(trouble.Error(), "is on proc") {
 		t.Errorf("a file in /proc is trusted to give events: %v", trouble)
 	}
 	if _, trouble := h.look(filepath.Join(t.TempDir(), "srv")); trouble != nil {
@@ -291,7 +293,8 @@ func TestBindMount(t *testing.T) {
 		}
 		r.sh(`ln -sfn b/srv link`)
 		r.none(v1)
-		if log := r.log.String(); strings.LastIndex(log, "can be trusted again") <= strings.LastIndex(log, "cannot be trusted") {
+		if log := r.log.String(); strings.LastIndex(log, "can be trusted again") <= strings.LastIndex(log,
+			"cannot be trusted") {
 			t.Errorf("polling was not ended:\n%s", log)
 		}
 		r.sh(`rm b/srv`)

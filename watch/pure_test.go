@@ -49,7 +49,8 @@ func TestResolve(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, filepath.Join(dir, "r1/bin/srv"), v1)
-	sh(t, dir, `ln -s r1 rel; ln -s "$PWD/r1" abs; ln -s rel/../rel/bin/./srv up; ln -s missing dangling; ln -s l2 l1; ln -s l1 l2`)
+	sh(t, dir, `ln -s r1 rel; ln -s "$PWD/r1" abs; ln -s rel/../rel/bin/./srv up; ln -s missing dangling; `+
+		`ln -s l2 l1; ln -s l1 l2`)
 	for _, c := range []struct{ path, file, watch, names, err string }{
 		{"r1/bin/srv", "r1/bin/srv", "r1 r1/bin r1/bin/srv", "r1 r1/bin r1/bin/srv", ""},
 		{"/r1//./bin/srv", "r1/bin/srv", "r1 r1/bin r1/bin/srv", "r1 r1/bin r1/bin/srv", ""},

@@ -30,7 +30,8 @@ func TestTruncated(t *testing.T) {
 			end = max(end, s.Offset+s.FileSize)
 		}
 	}
-	for n, want := range map[int]bool{3: false, 4: true, 63: true, 4096: true, size / 2: true, int(end) - 1: true, size: false} {
+	for n, want := range map[int]bool{3: false, 4: true, 63: true, 4096: true, size / 2: true, int(end) - 1: true,
+		size: false} {
 		if got := truncated(bytes.NewReader(self[:n]), int64(n)); got != want {
 			t.Errorf("the first %d of %d bytes: truncated %v, want %v", n, size, got, want)
 		}

@@ -37,10 +37,12 @@ var replacements = []replacement{
 	{name: "ln over it", script: `ln -f v2 srv`, changes: true},
 	{name: "tar", prepare: `mkdir t; cp v2 t/srv; tar cf t.tar -C t srv`, script: `tar xf t.tar`, changes: true},
 	{name: "rsync", needs: []string{"rsync"}, script: `touch -d "1 hour ago" v2; rsync v2 srv`, changes: true},
-	{name: "rsync --inplace", needs: []string{"rsync"}, script: `touch -d "1 hour ago" v2; rsync --inplace v2 srv`, changes: true},
+	{name: "rsync --inplace", needs: []string{"rsync"}, script: `touch -d "1 hour ago" v2; rsync --inplace v2 srv`,
+		changes: true},
 	{name: "rsync -a same bytes", needs: []string{"rsync"}, script: `cp v1 same; rsync -a same srv`},
 	{name: "dd in place", script: `dd if=v2 of=srv bs=1 conv=notrunc status=none`, changes: true},
-	{name: "through a hard link elsewhere", prepare: `mkdir other; ln srv other/srv`, script: `cp v2 other/srv`, changes: true},
+	{name: "through a hard link elsewhere", prepare: `mkdir other; ln srv other/srv`, script: `cp v2 other/srv`,
+		changes: true},
 	{name: "touch", script: `touch srv`},
 	{name: "chmod", script: `chmod 0700 srv`},
 	{name: "other files", script: `cp v2 srv2; mv v2 v3; touch .srv.swp; rm v3`},
@@ -51,21 +53,29 @@ var replacements = []replacement{
 
 	{name: "ln -sfn", path: "current/srv", prepare: releases, script: `ln -sfn r2 current`, changes: true},
 	{name: "ln -sfn same bytes", path: "current/srv", prepare: releases, script: `cp v1 r2/srv; ln -sfn r2 current`},
-	{name: "mv -T of a link", path: "current/srv", prepare: releases, script: `ln -s r2 next; mv -T next current`, changes: true},
+	{name: "mv -T of a link", path: "current/srv", prepare: releases, script: `ln -s r2 next; mv -T next current`,
+		changes: true},
 	{name: "link to the file", path: "link", prepare: `ln -s srv link`, script: `cp v2 srv`, changes: true},
 	{name: "link to the file moves", path: "link", prepare: `ln -s srv link`, script: `ln -sf v2 link`, changes: true},
-	{name: "links in a row", path: "a/srv", prepare: releases + `; ln -s b a; ln -s ./x/../current b; mkdir x`, script: `ln -sfn r2 current`, changes: true},
-	{name: "dangling link becomes whole", path: "current/srv", prepare: `ln -s r2 current`, script: `mkdir t; cp v2 t/srv; mv t r2`, changes: true},
+	{name: "links in a row", path: "a/srv", prepare: releases + `; ln -s b a; ln -s ./x/../current b; mkdir x`,
+		script: `ln -sfn r2 current`, changes: true},
+	{name: "dangling link becomes whole", path: "current/srv", prepare: `ln -s r2 current`,
+		script: `mkdir t; cp v2 t/srv; mv t r2`, changes: true},
 	{name: "ConfigMap", path: "cfg/srv",
 		prepare: `mkdir -p cfg/..1; cp v1 cfg/..1/srv; ln -s ..1 cfg/..data; ln -s ..data/srv cfg/srv`,
-		script:  `mkdir cfg/..2; cp v2 cfg/..2/srv; ln -s ..2 cfg/..data_tmp; mv -T cfg/..data_tmp cfg/..data; rm -r cfg/..1`, changes: true},
+		script: `mkdir cfg/..2; cp v2 cfg/..2/srv; ln -s ..2 cfg/..data_tmp; mv -T cfg/..data_tmp cfg/..data; ` +
+			`rm -r cfg/..1`, changes: true},
 
 	{name: "directory swapped", path: "d/srv", prepare: trees, script: `mv d old; mv new/d d`, changes: true},
 	{name: "grandparent swapped", path: "app/d/srv", prepare: trees, script: `mv app old; mv new app`, changes: true},
-	{name: "great-grandparent swapped", path: "top/app/d/srv", prepare: trees, script: `mv top oldtop; mkdir top; mv new top/app`, changes: true},
-	{name: "write after the swap", path: "app/d/srv", prepare: trees, script: `mv app old; cp v1 new/d/srv; mv new app; cp v2 app/d/srv`, changes: true},
-	{name: "write into the tree that left", path: "app/d/srv", prepare: trees, script: `cp v1 new/d/srv; mv app old; mv new app; cp v2 old/d/srv`},
-	{name: "tree removed and made again", path: "app/d/srv", prepare: trees, script: `rm -r app; mkdir -p app/d; cp v2 app/d/srv`, changes: true},
+	{name: "great-grandparent swapped", path: "top/app/d/srv", prepare: trees,
+		script: `mv top oldtop; mkdir top; mv new top/app`, changes: true},
+	{name: "write after the swap", path: "app/d/srv", prepare: trees,
+		script: `mv app old; cp v1 new/d/srv; mv new app; cp v2 app/d/srv`, changes: true},
+	{name: "write into the tree that left", path: "app/d/srv", prepare: trees,
+		script: `cp v1 new/d/srv; mv app old; mv new app; cp v2 old/d/srv`},
+	{name: "tree removed and made again", path: "app/d/srv", prepare: trees,
+		script: `rm -r app; mkdir -p app/d; cp v2 app/d/srv`, changes: true},
 	{name: "tree made", path: "p/q/r/srv", script: `mkdir -p p/q/r; cp v2 p/q/r/srv`, changes: true},
 	{name: "tree moved in", path: "p/q/r/srv", script: `mkdir -p x/q/r; cp v2 x/q/r/srv; mv x p`, changes: true},
 	{name: "file becomes a directory and a file", script: `rm srv; mkdir srv; rmdir srv; cp v2 srv`, changes: true},
@@ -189,7 +199,8 @@ func TestExchange(t *testing.T) {
 	put(t, filepath.Join(dir, "new/d/srv"), v2)
 	r := watchPath(t, dir, "app/d/srv", Options{})
 	for _, want := range []string{v2, v1, v2} {
-		err := unix.Renameat2(unix.AT_FDCWD, filepath.Join(dir, "app"), unix.AT_FDCWD, filepath.Join(dir, "new"), unix.RENAME_EXCHANGE)
+		err := unix.Renameat2(unix.AT_FDCWD, filepath.Join(dir, "app"), unix.AT_FDCWD, filepath.Join(dir, "new"),
+			unix.RENAME_EXCHANGE)
 		if err != nil {
 			t.Fatal(err)
 		}

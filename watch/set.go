@@ -173,7 +173,8 @@ func (s *selection) dir(path string) bool {
 func (s *selection) link(path string) bool {
 	for _, scope := range s.scopes {
 		if scope.reaches(path) && path != scope.base && !s.excluded(path) &&
-			(scope.exact || !unwanted(scope.base, path) && !s.ignored(scope.base, path, true) && !s.ignored(scope.base, path, false)) {
+			(scope.exact || !unwanted(scope.base, path) && !s.ignored(scope.base, path, true) && !s.ignored(scope.base, path,
+				false)) {
 			return true
 		}
 	}
@@ -212,7 +213,8 @@ type Matcher struct{ all *selection }
 
 // NewMatcher makes a Matcher of patterns; those that begin with ! take away.
 func NewMatcher(set Set) Matcher {
-	return Matcher{newSelection(Set{Exact: append(append([]string(nil), set.Globs...), set.Exact...), Not: set.Not, NoIgnore: true})}
+	return Matcher{newSelection(Set{Exact: append(append([]string(nil), set.Globs...), set.Exact...), Not: set.Not,
+		NoIgnore: true})}
 }
 
 // Match says whether a path belongs to the set.

@@ -71,7 +71,8 @@ func NewTree(o TreeOptions) (*Tree, error) {
 		}
 	}
 	t := &Tree{
-		opts: o.withDefaults(), changes: make(chan Batch, 1), requests: make(chan func(*treeLoop)), ended: make(chan struct{}),
+		opts: o.withDefaults(), changes: make(chan Batch, 1), requests: make(chan func(*treeLoop)),
+		ended: make(chan struct{}),
 	}
 	t.loop = newTreeLoop(t)
 	t.loop.choose(o.Set)

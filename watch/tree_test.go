@@ -113,7 +113,8 @@ func plainTree(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sh(t, dir, `mkdir -p sub/deep other; echo one >a.txt; echo two >sub/b.txt; echo three >sub/deep/c.txt; echo x >other/d.txt; echo bin >a.out`)
+	sh(t, dir, `mkdir -p sub/deep other; echo one >a.txt; echo two >sub/b.txt; echo three >sub/deep/c.txt; `+
+		`echo x >other/d.txt; echo bin >a.out`)
 	return dir
 }
 
@@ -179,10 +180,13 @@ var treeEdits = []struct {
 	{"written in place", `echo new >a.txt`, []string{"a.txt"}},
 	{"appended to", `echo more >>sub/b.txt`, []string{"sub/b.txt"}},
 	{"a temporary file renamed over it", `echo new >.a.txt.tmp1; mv .a.txt.tmp1 a.txt`, []string{"a.txt"}},
-	{"vim: 4913, backup by rename, written anew, backup removed", `touch 4913; rm 4913; mv a.txt a.txt~; echo new >a.txt; rm a.txt~`, []string{"a.txt"}},
-	{"emacs: lock and backup", `ln -s user@host.1 .#a.txt; cp a.txt a.txt~; echo new >a.txt; rm .#a.txt`, []string{"a.txt"}},
+	{"vim: 4913, backup by rename, written anew, backup removed",
+		`touch 4913; rm 4913; mv a.txt a.txt~; echo new >a.txt; rm a.txt~`, []string{"a.txt"}},
+	{"emacs: lock and backup", `ln -s user@host.1 .#a.txt; cp a.txt a.txt~; echo new >a.txt; rm .#a.txt`,
+		[]string{"a.txt"}},
 	{"sed -i", `sed -i s/one/1/ a.txt`, []string{"a.txt"}},
-	{"GoLand: ___jb_tmp___", `echo new >a.txt___jb_tmp___; mv a.txt a.txt___jb_old___; mv a.txt___jb_tmp___ a.txt; rm a.txt___jb_old___`, []string{"a.txt"}},
+	{"GoLand: ___jb_tmp___", `echo new >a.txt___jb_tmp___; mv a.txt a.txt___jb_old___; mv a.txt___jb_tmp___ ` +
+		`a.txt; rm a.txt___jb_old___`, []string{"a.txt"}},
 	{"touched", `touch a.txt sub/b.txt`, nil},
 	{"saved with the same bytes", `echo one >a.txt`, nil},
 	{"replaced by the same bytes", `cp a.txt t; mv t a.txt`, nil},
@@ -198,7 +202,8 @@ var treeEdits = []struct {
 	{"a directory moved", `mv sub moved`, []string{"sub/b.txt", "sub/deep/c.txt", "moved/b.txt", "moved/deep/c.txt"}},
 	{"a directory removed", `rm -r sub`, []string{"sub/b.txt", "sub/deep/c.txt"}},
 	{"a directory replaced by one that is alike", `cp -a sub new; rm -r sub; mv new sub`, nil},
-	{"a directory replaced by another", `mkdir new; echo n >new/b.txt; rm -r sub; mv new sub`, []string{"sub/b.txt", "sub/deep/c.txt"}},
+	{"a directory replaced by another", `mkdir new; echo n >new/b.txt; rm -r sub; mv new sub`,
+		[]string{"sub/b.txt", "sub/deep/c.txt"}},
 	{"a directory moved away and back", `mv sub away; mv away sub`, nil},
 	{"a directory moved in from outside", `mkdir ../out; echo n >../out/n.txt; mv ../out in`, []string{"in/n.txt"}},
 	{"a directory moved out", `mv sub ../gone`, []string{"sub/b.txt", "sub/deep/c.txt"}},
@@ -354,7 +359,8 @@ func TestTreeStirring(t *testing.T) {
 // TestTreeBadPattern: a pattern that is none is an error, not silence.
 func TestTreeBadPattern(t *testing.T) {
 	for _, pattern := range []string{"", "/x/[a", "/x/{a,b"} {
-		if _, err := NewTree(TreeOptions{Set: Set{Globs: []string{pattern}}}); err == nil || !strings.HasPrefix(err.Error(), "cannot ") {
+		if _, err := NewTree(TreeOptions{Set: Set{Globs: []string{pattern}}}); err == nil ||
+			!strings.HasPrefix(err.Error(), "cannot ") {
 			t.Errorf("%q: %v", pattern, err)
 		}
 	}

@@ -168,6 +168,7 @@ func limitError(err error, watched int) error {
 		return err
 	}
 	raise := map[string]string{"max_user_watches": "1048576", "max_user_instances": "1024"}[name]
-	return fmt.Errorf("%w (%d directories are watched here, fs.inotify.%s is %s for all programs of this user); sudo sysctl -w fs.inotify.%s=%s",
+	return fmt.Errorf("%w (%d directories are watched here, fs.inotify.%s is %s for all programs of this user); "+
+		"sudo sysctl -w fs.inotify.%s=%s",
 		err, watched, name, strings.TrimSpace(string(now)), name, raise)
 }

@@ -38,7 +38,8 @@ func gitTree(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sh(t, dir, `git init -q -b main . && git config user.email t@example.org && git config user.name t && git config gc.auto 0`)
+	sh(t, dir, `git init -q -b main . && git config user.email t@example.org && git config user.name t `+
+		`&& git config gc.auto 0`)
 	return dir
 }
 
@@ -64,11 +65,13 @@ func TestTreeIgnores(t *testing.T) {
 		}
 	})
 	slices.Sort(mine)
-	out := shOut(t, dir, `git -c core.quotePath=false ls-files -co --exclude-standard | grep -v '\.gitignore$' | LC_ALL=C sort -u`)
+	out := shOut(t, dir, `git -c core.quotePath=false ls-files -co --exclude-standard | grep -v `+
+		`'\.gitignore$' | LC_ALL=C sort -u`)
 	if want := strings.Split(strings.TrimSuffix(out, "\n"), "\n"); !slices.Equal(mine, want) {
 		t.Errorf("watched:\n%q\ngit:\n%q", mine, want)
 	}
-	r.edit(`echo n >a.log; echo n >build/x; echo n >nested/deep/deep-a; echo n >private; mkdir -p build/new only-dir2; echo n >build/new/n`)
+	r.edit(`echo n >a.log; echo n >build/x; echo n >nested/deep/deep-a; echo n >private; ` +
+		`mkdir -p build/new only-dir2; echo n >build/new/n`)
 	r.edit(`echo n >last.txt`)
 	r.until("last.txt")
 	// The list itself changes: what it lets in is watched.
@@ -100,7 +103,8 @@ func TestTreeIgnoreFile(t *testing.T) {
 func TestTreePrunes(t *testing.T) {
 	t.Parallel()
 	dir := plainTree(t)
-	sh(t, dir, `echo out/ >.gitignore; for d in out node_modules .git/objects .venv; do mkdir -p $d/a/b/c; echo n >$d/a/b/c/n.txt; done; mkdir -p src/x`)
+	sh(t, dir, `echo out/ >.gitignore; for d in out node_modules .git/objects .venv; do mkdir -p $d/a/b/c; `+
+		`echo n >$d/a/b/c/n.txt; done; mkdir -p src/x`)
 	r := watchTree(t, dir, TreeOptions{}, "**/*.txt", "!other/**")
 	// The directory itself, sub, sub/deep, src, src/x.
 	if n := r.tree.Watches(); n != 5 {

@@ -67,7 +67,8 @@ func (c *child) wantPath(path string) {
 func TestTreeSilent(t *testing.T) {
 	t.Parallel()
 	log := &logBuffer{}
-	tree, err := NewTree(TreeOptions{Set: Set{Exact: []string{"/proc/sys/kernel/ostype"}}, Log: slog.New(slog.NewTextHandler(log, nil))})
+	tree, err := NewTree(TreeOptions{Set: Set{Exact: []string{"/proc/sys/kernel/ostype"}},
+		Log: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +94,8 @@ func TestTreeShut(t *testing.T) {
 	}
 	var r *treeRig
 	unprivileged(t, func() { r = watchTree(t, dir, TreeOptions{}, "**") })
-	if said := r.log.String(); !strings.Contains(said, "a directory is left out: it cannot be read\" path="+shut) || strings.Contains(said, "polled") {
+	if said := r.log.String(); !strings.Contains(said, "a directory is left out: it cannot be read\" path="+shut) ||
+		strings.Contains(said, "polled") {
 		t.Errorf("the log says %s", said)
 	}
 	if n := r.tree.Files(); n != 1 {

@@ -15,7 +15,8 @@ func linkTree(t *testing.T, links string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sh(t, dir, `mkdir -p in/sub out/deep r1 r2; for f in in/a out/b out/deep/c r1/d r2/d; do echo $f >$f.txt; done; cd in; `+links)
+	sh(t, dir, `mkdir -p in/sub out/deep r1 r2; for f in in/a out/b out/deep/c r1/d r2/d; `+
+		`do echo $f >$f.txt; done; cd in; `+links)
 	return filepath.Join(dir, "in")
 }
 
@@ -77,9 +78,10 @@ func TestTreeLinks(t *testing.T) {
 			{`rm l1`, "l1/b.txt", "l1/deep/c.txt"},
 			{`echo newer >../out/b.txt`, "l2/b.txt"},
 		}},
-		"to a directory that is ignored itself": {`echo gen/ >.gitignore; mkdir gen; echo g >gen/g.txt; ln -s gen seen`, [][]string{
-			{`echo new >gen/g.txt`, "seen/g.txt"},
-		}},
+		"to a directory that is ignored itself": {`echo gen/ >.gitignore; mkdir gen; echo g >gen/g.txt; ln -s gen seen`,
+			[][]string{
+				{`echo new >gen/g.txt`, "seen/g.txt"},
+			}},
 		"below a link": {`ln -s ../../r1/d.txt ../out/deep/l.txt; ln -s ../r2 ../out/r; ln -s ../out l`, [][]string{
 			{`echo new >../r1/d.txt`, "l/deep/l.txt"},
 			{`echo new >../r2/d.txt`, "l/r/d.txt"},
@@ -123,7 +125,9 @@ func TestTreeLinkLoops(t *testing.T) {
 	if n := r.tree.Files(); n > 100 {
 		t.Errorf("%d files are watched", n)
 	}
-	if slices.Contains(r.listed, "/etc") || slices.ContainsFunc(r.listed, func(path string) bool { return strings.HasPrefix(path, dir+"/root/") }) {
+	if slices.Contains(r.listed, "/etc") || slices.ContainsFunc(r.listed, func(path string) bool {
+		return strings.HasPrefix(path, dir+"/root/")
+	}) {
 		t.Error("a link to a directory above is followed")
 	}
 	r.edit(`echo new >../m7/7.txt; echo new >../out/b.txt`)
@@ -144,7 +148,8 @@ func TestTreeLinkAtTheBase(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sh(t, dir, `mkdir -p r1/src r2/src; for r in r1 r2; do echo $r >$r/d.txt; echo $r >$r/src/d.txt; done; ln -s r1 current`)
+		sh(t, dir, `mkdir -p r1/src r2/src; for r in r1 r2; do echo $r >$r/d.txt; echo $r >$r/src/d.txt; `+
+			`done; ln -s r1 current`)
 		r := watchTree(t, dir, TreeOptions{}, base+"/*.txt")
 		for i := range 3 {
 			r.edit(`ln -s r` + []string{"2", "1"}[i%2] + ` next; mv -T next current`)
@@ -163,7 +168,8 @@ func TestTreeLinksLetGo(t *testing.T) {
 	r.until("l/b.txt", "l/deep/c.txt", "f.txt", "r/d.txt")
 	r.tree.request(context.Background(), func(l *treeLoop) {
 		e := l.events.links
-		if n := len(e.links) + len(e.dirs) + len(e.logical) + len(e.held) + len(e.watched); n > 0 || len(e.fs.WatchList()) > 0 {
+		if n := len(e.links) + len(e.dirs) + len(e.logical) + len(e.held) + len(e.watched); n > 0 ||
+			len(e.fs.WatchList()) > 0 {
 			t.Errorf("left: %+v", e)
 		}
 	})

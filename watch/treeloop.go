@@ -38,8 +38,9 @@ type treeLoop struct {
 func newTreeLoop(t *Tree) *treeLoop {
 	l := &treeLoop{
 		tree: t, log: t.opts.Log, events: newTreeEvents(), known: newContents(),
-		dirs: map[string]node{}, heads: map[string]bool{}, closed: map[string]bool{}, pending: map[string]bool{}, untrusted: map[string]string{},
-		quiet: quiet{min: t.opts.Debounce, max: t.opts.DebounceMax}, timer: time.NewTimer(time.Hour),
+		dirs: map[string]node{}, heads: map[string]bool{}, closed: map[string]bool{}, pending: map[string]bool{},
+		untrusted: map[string]string{},
+		quiet:     quiet{min: t.opts.Debounce, max: t.opts.DebounceMax}, timer: time.NewTimer(time.Hour),
 	}
 	l.timer.Stop()
 	return l
@@ -99,7 +100,10 @@ func (l *treeLoop) concerns(path string, created bool) bool {
 	if !created {
 		return l.sel.file(path)
 	}
-	if l.heads[dir] && slices.ContainsFunc(l.sel.bases(), func(base string) bool { _, ok := under(path, base); return ok }) {
+	if l.heads[dir] && slices.ContainsFunc(l.sel.bases(), func(base string) bool {
+		_, ok := under(path, base)
+		return ok
+	}) {
 		return true
 	}
 	return l.sel.file(path) || l.sel.dir(path)

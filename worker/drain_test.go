@@ -162,7 +162,8 @@ func TestDeadlineEndsAStuckRequest(t *testing.T) {
 	began := time.Now()
 	w.Send(ipc.Drain{DeadlineMS: 700})
 	err := w.Wait()
-	if took := time.Since(began); err == nil || !strings.Contains(w.Output(), ErrDeadline.Error()) || took < 600*time.Millisecond || took > tooLong/4 {
+	if took := time.Since(began); err == nil || !strings.Contains(w.Output(), ErrDeadline.Error()) ||
+		took < 600*time.Millisecond || took > tooLong/4 {
 		t.Errorf("ended after %v with %v\n%s", took, err, w.Output())
 	}
 	if err := c.closed(); err == nil {

@@ -24,7 +24,8 @@ func TestReadPlace(t *testing.T) {
 		want place
 	}{
 		{"nothing", nil, place{channelFD: -1}},
-		{"relevo", append([]string{"LISTEN_PID=10", "LISTEN_FDS=2", "LISTEN_FDNAMES=a:b", "RELEVO_IPC_FD=5", "NOTIFY_SOCKET=/n"}, relevo...),
+		{"relevo", append([]string{"LISTEN_PID=10", "LISTEN_FDS=2", "LISTEN_FDNAMES=a:b", "RELEVO_IPC_FD=5",
+			"NOTIFY_SOCKET=/n"}, relevo...),
 			place{managed: true, identified: true, self: self, names: []string{"a", "b"}, channelFD: 5, notify: "/n"}},
 		{"relevo without listeners", relevo, place{managed: true, identified: true, self: self, channelFD: -1}},
 		{"systemd without names", []string{"LISTEN_PID=10", "LISTEN_FDS=2"},
@@ -33,7 +34,8 @@ func TestReadPlace(t *testing.T) {
 			place{managed: true, names: []string{"a"}, channelFD: -1}},
 		{"a service that notifies", []string{"NOTIFY_SOCKET=@n"}, place{channelFD: -1, notify: "@n"}},
 		{"sockets without LISTEN_PID", []string{"LISTEN_FDS=2"}, place{channelFD: -1}},
-		{"a child of a worker", append([]string{"LISTEN_PID=9", "LISTEN_FDS=2", "RELEVO_IPC_FD=5", "NOTIFY_SOCKET=/n"}, relevo...),
+		{"a child of a worker", append([]string{"LISTEN_PID=9", "LISTEN_FDS=2", "RELEVO_IPC_FD=5", "NOTIFY_SOCKET=/n"},
+			relevo...),
 			place{channelFD: -1, stranger: "9"}},
 	} {
 		got, err := readPlace(env(c.env...), 10)
@@ -44,7 +46,8 @@ func TestReadPlace(t *testing.T) {
 }
 
 func TestReadPlaceRefusesNonsense(t *testing.T) {
-	for _, bad := range []string{"LISTEN_FDS=many", "LISTEN_FDS=-1", "RELEVO_SLOT=x", "RELEVO_SLOT=", "RELEVO_GENERATION=-2", "RELEVO_IPC_FD=three"} {
+	for _, bad := range []string{"LISTEN_FDS=many", "LISTEN_FDS=-1", "RELEVO_SLOT=x", "RELEVO_SLOT=",
+		"RELEVO_GENERATION=-2", "RELEVO_IPC_FD=three"} {
 		key, _, _ := strings.Cut(bad, "=")
 		good := []string{"LISTEN_PID=10", "RELEVO_WORKER=w1", "RELEVO_SLOT=0", "RELEVO_GENERATION=1"}
 		p := newProc(env(append(good, bad)...), 10)

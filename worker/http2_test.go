@@ -9,7 +9,8 @@ import (
 )
 
 func frame(kind, flags byte, payload int) []byte {
-	return append([]byte{byte(payload >> 16), byte(payload >> 8), byte(payload), kind, flags, 0, 0, 0, 1}, bytes.Repeat([]byte{0xee}, payload)...)
+	return append([]byte{byte(payload >> 16), byte(payload >> 8), byte(payload), kind, flags, 0, 0, 0, 1},
+		bytes.Repeat([]byte{0xee}, payload)...)
 }
 
 // A frame may be added only where one has ended and no header block is open.

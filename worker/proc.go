@@ -61,7 +61,8 @@ func newProc(getenv func(string) string, pid int) *proc {
 func weight(m json.RawMessage) int { return len(m) + 64 }
 
 func reportLoss(total uint64) {
-	slog.Warn("worker: application messages of the master are dropped: OnMessage's function is missing or too slow", "lost", total)
+	slog.Warn("worker: application messages of the master are dropped: OnMessage's function is missing or too slow",
+		"lost", total)
 }
 
 func raiseTerm() {
@@ -99,7 +100,8 @@ func (p *proc) listenPacket(network, nameOrAddr string) (net.PacketConn, error) 
 }
 
 func (p *proc) nameless(name string) error {
-	return p.hint(fmt.Errorf("cannot listen on %q: it is a name, and no master passed listeners to this process; give an address such as \":8080\"", name))
+	return p.hint(fmt.Errorf("cannot listen on %q: it is a name, and no master passed listeners to this process; "+
+		"give an address such as \":8080\"", name))
 }
 
 // hint explains the failure of a program that a shell stands before.
@@ -107,7 +109,8 @@ func (p *proc) hint(err error) error {
 	if err == nil || p.stranger == "" {
 		return err
 	}
-	return fmt.Errorf("%w (listeners were passed to process %s, not to this one, %d: start it by exec)", err, p.stranger, os.Getpid())
+	return fmt.Errorf("%w (listeners were passed to process %s, not to this one, %d: start it by exec)", err, p.stranger,
+		os.Getpid())
 }
 
 // open returns the channel, at first use after a hello and with its reader

@@ -75,7 +75,8 @@ func TestChannelBothWays(t *testing.T) {
 	}
 	states := make(chan State)
 	p.onState(func(s State) { states <- s })
-	fmt.Fprint(master, `{"relevo":"state","slot":3,"generation":4,"workers":[{"slot":1,"id":"w9","pid":8,"generation":2,"state":"serving"}]}`+"\n"+`{"relevo":"news"}`+"\n")
+	fmt.Fprint(master,
+		`{"relevo":"state","slot":3,"generation":4,"workers":[{"slot":1,"id":"w9","pid":8,"generation":2,"state":"serving"}]}`+"\n"+`{"relevo":"news"}`+"\n")
 	want := State{Slot: 3, Generation: 4, Workers: []Peer{{Slot: 1, ID: "w9", PID: 8, Generation: 2, State: "serving"}}}
 	if s := <-states; !reflect.DeepEqual(s, want) {
 		t.Errorf("got %+v, want %+v", s, want)
@@ -248,8 +249,10 @@ func TestListenInAChild(t *testing.T) {
 		{"by address", "", "", "first: <nil>", "in use already", "identity: true true"},
 		{"the only one", ":1", "", "first: <nil>", "in use already", "identity: true true"},
 		{"another process's", "127.0.0.1:0", "LISTEN_PID=1", "first: <nil>", "second: <nil>", "identity: false false"},
-		{"another process's name", "web", "LISTEN_PID=1", "were passed to process 1, not to this one", "by exec", "identity: false false"},
-		{"two sockets, one of them none", "127.0.0.1:1", "LISTEN_FDS=3", `the master passed "web" tcp 127.0.0.1:`, "name one of these", "identity: true true"},
+		{"another process's name", "web", "LISTEN_PID=1", "were passed to process 1, not to this one", "by exec",
+			"identity: false false"},
+		{"two sockets, one of them none", "127.0.0.1:1", "LISTEN_FDS=3", `the master passed "web" tcp 127.0.0.1:`,
+			"name one of these", "identity: true true"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := workertest.NewMaster(t)

@@ -79,13 +79,15 @@ func (s *sockets) take(network, nameOrAddr string, stream bool) (*socket, error)
 	defer s.mu.Unlock()
 	k := s.find(network, nameOrAddr, stream)
 	if k == nil {
-		return nil, fmt.Errorf("cannot listen on %s %q: the master passed %s; name one of these, or add it to the master's listeners", network, nameOrAddr, s.list())
+		return nil, fmt.Errorf("cannot listen on %s %q: the master passed %s; name one of these, or add it to "+
+			"the master's listeners", network, nameOrAddr, s.list())
 	}
 	if k.err != nil {
 		return nil, fmt.Errorf("cannot listen on %s %q: inherited descriptor %d: %w", network, nameOrAddr, k.fd, k.err)
 	}
 	if k.taken {
-		return nil, fmt.Errorf("cannot listen on %s %q: %s is in use already, by an earlier call in this process", network, nameOrAddr, k)
+		return nil, fmt.Errorf("cannot listen on %s %q: %s is in use already, by an earlier call in this process", network,
+			nameOrAddr, k)
 	}
 	k.taken = true
 	return k, nil

@@ -51,9 +51,11 @@ func (b *bench) idle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\nidle for %s, %d files in %d directories: CPU %s, wake-ups %d, inotify watches %d, resident %.1f MiB; watching %s after the start\n",
+	fmt.Printf("\nidle for %s, %d files in %d directories: CPU %s, wake-ups %d, inotify watches %d, resident %.1f MiB; "+
+		"watching %s after the start\n",
 		b.plan.idle, b.plan.files, b.plan.files/perDir+b.plan.files/perDir/25+1,
-		after.cpu-before.cpu, after.wakeups-before.wakeups, after.watches, float64(after.resident)/(1<<20), watching.Round(time.Millisecond))
+		after.cpu-before.cpu, after.wakeups-before.wakeups, after.watches, float64(after.resident)/(1<<20),
+		watching.Round(time.Millisecond))
 	return nil
 }
 

@@ -17,7 +17,8 @@ func (b *bench) latency(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("save → served, median of %d saves (smallest … largest), refused: connections while one save was made live\n\n", b.plan.edits)
+	fmt.Printf("save → served, median of %d saves (smallest … largest), refused: connections while one "+
+		"save was made live\n\n", b.plan.edits)
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "tool\tsave → served\t\trefused per save (median, max)\tsplit (medians)")
 	fmt.Fprintf(table, "go build alone\t%s\t\t\t\n", spread(floor))
@@ -60,7 +61,8 @@ func (b *bench) floor(ctx context.Context) (times []time.Duration, err error) {
 // stuckAfter is when a save counts as one that is never served.
 const stuckAfter = 20 * time.Second
 
-func (b *bench) toolLatency(ctx context.Context, t tool) (times []time.Duration, refused []int, split string, err error) {
+func (b *bench) toolLatency(ctx context.Context, t tool) (times []time.Duration, refused []int, split string,
+	err error) {
 	p, err := b.newProject("latency")
 	if err != nil {
 		return nil, nil, "", err
@@ -108,7 +110,8 @@ func (b *bench) toolLatency(ctx context.Context, t tool) (times []time.Duration,
 	return times, refused, split, ctx.Err()
 }
 
-var cycle = regexp.MustCompile(`msg="a cycle" quiet=(\S+) built=(\S+) prepared=(\S+) started=(\S+) rolled=(\S+) all=(\S+)`)
+var cycle = regexp.MustCompile(`msg="a cycle" quiet=(\S+) built=(\S+) prepared=(\S+) started=(\S+) ` +
+	`rolled=(\S+) all=(\S+)`)
 
 // splitOf are the medians of what relevo says of its cycles.
 func splitOf(out string) string {
@@ -132,5 +135,6 @@ func median[T int | time.Duration](all []T) T {
 }
 
 func spread(all []time.Duration) string {
-	return fmt.Sprintf("%.2f s (%.2f … %.2f)", median(all).Seconds(), slices.Min(all).Seconds(), slices.Max(all).Seconds())
+	return fmt.Sprintf("%.2f s (%.2f … %.2f)", median(all).Seconds(), slices.Min(all).Seconds(),
+		slices.Max(all).Seconds())
 }

@@ -12,7 +12,8 @@ import (
 
 // loss saves again and again while clients that do not retry ask.
 func (b *bench) loss(ctx context.Context) error {
-	fmt.Printf("\n%d saves of an app that takes %s to warm up, a client on new connections without retry\n\n", b.plan.saves, b.plan.warm)
+	fmt.Printf("\n%d saves of an app that takes %s to warm up, a client on new connections without retry\n\n",
+		b.plan.saves, b.plan.warm)
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "tool\trequests\trefused\tbroken\tother\tsaves never served\tlongest time without an answer")
 	for _, t := range b.tools() {
@@ -23,7 +24,8 @@ func (b *bench) loss(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", t.name, err)
 		}
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%s\n", t.name, l.asked, l.refused, l.broken, l.other, l.stuck, l.gap.Round(time.Millisecond))
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%s\n", t.name, l.asked, l.refused, l.broken, l.other, l.stuck,
+			l.gap.Round(time.Millisecond))
 	}
 	return table.Flush()
 }

@@ -26,7 +26,8 @@ type tool struct {
 
 // tools are compared in this order.
 func (b *bench) tools() []tool {
-	air := []string{b.bin + "/air", "--build.cmd", "go build -o ./tmp/main .", "--build.entrypoint", "./tmp/main", "--misc.clean_on_exit", "true"}
+	air := []string{b.bin + "/air", "--build.cmd", "go build -o ./tmp/main .", "--build.entrypoint", "./tmp/main",
+		"--misc.clean_on_exit", "true"}
 	return []tool{
 		{name: "relevo dev", args: []string{b.bin + "/relevo", "dev", "--log-level", "debug", "--log-format", "text"}},
 		{name: "air, default", args: air, pkg: airPath},
@@ -52,7 +53,8 @@ func (b *bench) start(t tool, p project, warm time.Duration) (*running, error) {
 	r := &running{address: address, out: &buffer{}, ended: make(chan struct{})}
 	r.cmd = exec.Command(t.args[0], t.args[1:]...)
 	r.cmd.Dir = p.dir
-	r.cmd.Env = append(os.Environ(), "PWD="+p.dir, "BENCH_ADDR="+address, "BENCH_WARM="+warm.String(), "GODEBUG=multipathtcp=0",
+	r.cmd.Env = append(os.Environ(), "PWD="+p.dir, "BENCH_ADDR="+address, "BENCH_WARM="+warm.String(),
+		"GODEBUG=multipathtcp=0",
 		"RELEVO_LISTEN="+address, "RELEVO_RUNTIME_DIR="+b.dir, "RELEVO_STATE_DIR="+filepath.Join(b.dir, "state"))
 	r.cmd.Stdout, r.cmd.Stderr = r.out, r.out
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -30,7 +30,8 @@ func bindChangingAddress() error {
 	seen := map[string]bool{}
 	for range timesFlipped {
 		fd := socket(0)
-		if _, _, errno := unix.Syscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&address)), unsafe.Sizeof(address)); errno != 0 {
+		if _, _, errno := unix.Syscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&address)),
+			unsafe.Sizeof(address)); errno != 0 {
 			return errno
 		}
 		name, err := unix.Getsockname(fd)

@@ -30,7 +30,8 @@ func filter(architecture uint32) []unix.SockFilter {
 
 // ErrNested is returned by Install where a filter above this process has a listener
 // already; the kernel allows one in a chain of filters.
-var ErrNested = errors.New("cannot capture bind: this process is captured already, by another relevo or by its container")
+var ErrNested = errors.New("cannot capture bind: this process is captured already, by another " +
+	"relevo or by its container")
 
 // Installed is a filter in force.
 type Installed struct {
@@ -74,7 +75,8 @@ func explainInstall(err error) error {
 func install(program *unix.SockFprog) (fd int, err error) {
 	const flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
 	for _, wanted := range []uintptr{flags | unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, flags} {
-		r, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, wanted, uintptr(unsafe.Pointer(program)))
+		r, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, wanted,
+			uintptr(unsafe.Pointer(program)))
 		if errno == 0 {
 			return int(r), nil
 		}

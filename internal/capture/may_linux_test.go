@@ -26,7 +26,8 @@ func TestMayBind(t *testing.T) {
 		pid  int
 		port uint16
 		want bool
-	}{{os.Getpid(), 80, true}, {other.Process.Pid, 80, false}, {other.Process.Pid, 8080, true}, {other.Process.Pid, 0, true}, {1 << 30, 80, false}} {
+	}{{os.Getpid(), 80, true}, {other.Process.Pid, 80, false}, {other.Process.Pid, 8080, true},
+		{other.Process.Pid, 0, true}, {1 << 30, 80, false}} {
 		if got := MayBind(test.pid, test.port); got != test.want {
 			t.Errorf("process %d, port %d: %v", test.pid, test.port, got)
 		}

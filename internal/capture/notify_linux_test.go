@@ -216,7 +216,8 @@ func TestServeFromOurSocket(t *testing.T) {
 	ended := p.serve(func(b Bind) Answer { binds <- b; return Answer{FD: fd} })
 	p.want(t, fmt.Sprint(l.Addr().(*net.TCPAddr).Port, " ", true))
 	b := <-binds
-	if b.Address.String() != fmt.Sprintf("127.0.0.1:%d", wantedPort) || b.PID != p.Process.Pid || !b.Socket.NonBlocking || !b.Socket.ReusePort || b.Socket.Type != unix.SOCK_STREAM {
+	if b.Address.String() != fmt.Sprintf("127.0.0.1:%d", wantedPort) || b.PID != p.Process.Pid || !b.Socket.NonBlocking ||
+		!b.Socket.ReusePort || b.Socket.Type != unix.SOCK_STREAM {
 		t.Errorf("asked for %+v", b)
 	}
 	if len(b.Socket.Options) != 1 || b.Socket.Options[0] != (Option{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 77}) {

@@ -16,15 +16,18 @@ var common = []Option{
 // ipv6(7)), or that decide how it is accepted.
 var ofTCP = []Option{
 	{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 0}, {unix.SOL_SOCKET, unix.SO_OOBINLINE, 0},
-	{unix.IPPROTO_TCP, unix.TCP_NODELAY, 0}, {unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 0}, {unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 0},
-	{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 0}, {unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 0}, {unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 0},
+	{unix.IPPROTO_TCP, unix.TCP_NODELAY, 0}, {unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 0},
+	{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 0},
+	{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 0}, {unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 0},
+	{unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 0},
 	{unix.IPPROTO_TCP, unix.TCP_FASTOPEN, 0}, {unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, 0},
 }
 
 // ofUDP are the options that decide what a packet brings with it, and how one is sent
 // (udp(7), ip(7), ipv6(7)).
 var ofUDP = []Option{
-	{unix.SOL_SOCKET, unix.SO_BROADCAST, 0}, {unix.SOL_SOCKET, unix.SO_TIMESTAMP, 0}, {unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 0},
+	{unix.SOL_SOCKET, unix.SO_BROADCAST, 0}, {unix.SOL_SOCKET, unix.SO_TIMESTAMP, 0},
+	{unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 0},
 	{unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 0}, {unix.IPPROTO_UDP, unix.UDP_GRO, 0}, {unix.IPPROTO_UDP, unix.UDP_SEGMENT, 0},
 	{unix.IPPROTO_IP, unix.IP_PKTINFO, 0}, {unix.IPPROTO_IP, unix.IP_RECVTOS, 0}, {unix.IPPROTO_IP, unix.IP_RECVTTL, 0},
 	{unix.IPPROTO_IP, unix.IP_TTL, 0}, {unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, 0}, {unix.IPPROTO_IP, unix.IP_RECVERR, 0},

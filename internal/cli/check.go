@@ -133,7 +133,8 @@ func checkSurroundings(s config.Sources, app config.App, valid bool) error {
 
 // commandOf is what launch would be asked to run, without sockets.
 func commandOf(app config.App) launch.Command {
-	command := launch.Command{Args: app.Command, Dir: app.Dir, Env: app.Env, EnvFiles: app.EnvFiles, EnvInherit: app.EnvInherit, Limits: app.Limits}
+	command := launch.Command{Args: app.Command, Dir: app.Dir, Env: app.Env, EnvFiles: app.EnvFiles,
+		EnvInherit: app.EnvInherit, Limits: app.Limits}
 	for _, l := range app.Listen {
 		command.Listeners = append(command.Listeners, launch.Listener{Name: l.Name})
 	}
@@ -162,7 +163,8 @@ func (r *checked) exit(err error) error {
 func (r *checked) summary() string {
 	text := fmt.Sprintf("%s: ok; it has no command: relevo run -- COMMAND or relevo serve", r.File)
 	if len(r.Command) > 0 {
-		text = fmt.Sprintf("%s: ok: %s, %s of %s", r.File, r.Name, phrase.Count(r.Workers, "worker"), strings.Join(r.Command, " "))
+		text = fmt.Sprintf("%s: ok: %s, %s of %s", r.File, r.Name, phrase.Count(r.Workers, "worker"),
+			strings.Join(r.Command, " "))
 		if len(r.Listen) > 0 {
 			text += " on " + strings.Join(r.Listen, ", ")
 		}

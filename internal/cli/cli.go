@@ -90,11 +90,13 @@ func (c *cli) root() *cobra.Command {
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddGroup(&cobra.Group{ID: "start", Title: "Start a master:"}, &cobra.Group{ID: "talk", Title: "Talk to a running master:"},
+	root.AddGroup(&cobra.Group{ID: "start", Title: "Start a master:"},
+		&cobra.Group{ID: "talk", Title: "Talk to a running master:"},
 		&cobra.Group{ID: "systemd", Title: "Run under systemd:"})
 	root.AddCommand(
 		c.run(), c.serve(), c.dev(), c.builtinWorker(), c.terminalGuard(),
-		c.status(), c.list(), c.reload(), c.promote(), c.abort(), c.upgrade(), c.rollback(), c.releases(), c.scale(), c.stop(), c.events(), c.send(), c.signal(), c.prove(),
+		c.status(), c.list(), c.reload(), c.promote(), c.abort(), c.upgrade(), c.rollback(), c.releases(), c.scale(),
+		c.stop(), c.events(), c.send(), c.signal(), c.prove(),
 		c.unit(), c.install(), c.uninstall(), c.reap(),
 		c.check(), c.doctor(), c.version(),
 	)

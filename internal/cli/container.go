@@ -73,5 +73,6 @@ func (k container) tell(log *slog.Logger, app config.App) {
 	}
 	wanted := int((takes + reserve).Seconds() + 0.999)
 	log.Warn(fmt.Sprintf("in a container: a stop may take %s, but %s kills after %s; give it more time: %s",
-		takes, k.what, k.patience, fmt.Sprintf(k.how, wanted)), "drain_timeout", app.DrainTimeout, "stop_grace", app.StopGrace)
+		takes, k.what, k.patience, fmt.Sprintf(k.how, wanted)), "drain_timeout", app.DrainTimeout,
+		"stop_grace", app.StopGrace)
 }

@@ -19,15 +19,20 @@ func TestContainer(t *testing.T) {
 		want        time.Duration // drain timeout
 		says        string
 	}{
-		"a machine":            {pid: 77, parent: 1, first: "systemd", want: 30 * time.Second},
-		"a shell's child":      {pid: 77, parent: 70, first: "tini", want: 30 * time.Second},
-		"docker":               {pid: 1, want: 7 * time.Second, says: "INFO a stop takes 8s at most, and docker stop kills after 10s"},
-		"docker run --init":    {pid: 7, parent: 1, first: "docker-init", want: 7 * time.Second, says: "INFO a stop takes 8s at most"},
-		"Kubernetes":           {pid: 1, kubernetes: true, want: 27 * time.Second, says: "INFO a stop takes 28s at most, and Kubernetes kills after 30s"},
-		"explicit, too long":   {pid: 1, drain: 30 * time.Second, want: 30 * time.Second, says: "WARN a stop may take 31s, but docker stop kills after 10s; give it more time: docker stop -t 33"},
-		"explicit, a bit":      {pid: 1, drain: 7500 * time.Millisecond, want: 7500 * time.Millisecond, says: "-t 11"},
-		"explicit, Kubernetes": {pid: 1, kubernetes: true, drain: time.Minute, want: time.Minute, says: "terminationGracePeriodSeconds: 63"},
-		"explicit and short":   {pid: 1, drain: time.Second, want: time.Second, says: "INFO a stop takes 2s at most"},
+		"a machine":       {pid: 77, parent: 1, first: "systemd", want: 30 * time.Second},
+		"a shell's child": {pid: 77, parent: 70, first: "tini", want: 30 * time.Second},
+		"docker": {pid: 1, want: 7 * time.Second,
+			says: "INFO a stop takes 8s at most, and docker stop kills after 10s"},
+		"docker run --init": {pid: 7, parent: 1, first: "docker-init", want: 7 * time.Second,
+			says: "INFO a stop takes 8s at most"},
+		"Kubernetes": {pid: 1, kubernetes: true, want: 27 * time.Second,
+			says: "INFO a stop takes 28s at most, and Kubernetes kills after 30s"},
+		"explicit, too long": {pid: 1, drain: 30 * time.Second, want: 30 * time.Second,
+			says: "WARN a stop may take 31s, but docker stop kills after 10s; give it more time: docker stop -t 33"},
+		"explicit, a bit": {pid: 1, drain: 7500 * time.Millisecond, want: 7500 * time.Millisecond, says: "-t 11"},
+		"explicit, Kubernetes": {pid: 1, kubernetes: true, drain: time.Minute, want: time.Minute,
+			says: "terminationGracePeriodSeconds: 63"},
+		"explicit and short": {pid: 1, drain: time.Second, want: time.Second, says: "INFO a stop takes 2s at most"},
 	} {
 		getenv := func(string) string {
 			if c.kubernetes {

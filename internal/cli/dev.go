@@ -98,8 +98,9 @@ func sayDefaults(flags *pflag.FlagSet) {
 		return // the command itself says so
 	}
 	for name, value := range map[string]string{
-		"listen": defaultServeAddress, "workers": "1", "canary": defaults.Canary.String(), "drain-timeout": defaults.DrainTimeout.String(),
-		"stop-grace": defaults.StopGrace.String(), "watch-binary": "false: each build rolls",
+		"listen": defaultServeAddress, "workers": "1", "canary": defaults.Canary.String(),
+		"drain-timeout": defaults.DrainTimeout.String(),
+		"stop-grace":    defaults.StopGrace.String(), "watch-binary": "false: each build rolls",
 	} {
 		flag := flags.Lookup(name)
 		flag.Usage, flag.DefValue = flag.Usage+" (default "+value+")", ""
@@ -155,7 +156,8 @@ func usePresent(s *config.Sources) error {
 		}
 	}
 	if !inModule(s.Dir) {
-		return usage(errors.New("cannot tell what to run: here is no Go module, package.json or script such as app.js and app.py; write relevo dev SCRIPT, or relevo dev --watch GLOB -- COMMAND ARG…"))
+		return usage(errors.New("cannot tell what to run: here is no Go module, package.json or script such as app.js and " +
+			"app.py; write relevo dev SCRIPT, or relevo dev --watch GLOB -- COMMAND ARG…"))
 	}
 	s.Flags["dev.package"] = []string{"."}
 	s.Flags["command"] = []string{"."}
@@ -236,7 +238,8 @@ func reloadDev(sources config.Sources) (config.App, []string, error) {
 }
 
 // develop runs the master and the loop beside it.
-func (c *cli) develop(sources config.Sources, app config.App, notes []string, stderr io.Writer, log *slog.Logger) error {
+func (c *cli) develop(sources config.Sources, app config.App, notes []string, stderr io.Writer,
+	log *slog.Logger) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	o, err := c.devOptions(sources, app, stderr, log)
@@ -266,11 +269,7 @@ func (c *cli) develop(sources config.Sources, app config.App, notes []string, st
 	defer keys.close()
 	loop.UseKeys(keys.keys)
 	attach := func(m *master.Master) error {
-		status, err := m.Status()
-		if err == nil && len(status.Listeners) > 0 {
-			err = page.begin(ctx, status.Listeners)
-		}
-		if err != nil {
+		if err := page.beginAt(ctx, m); err != nil {
 			return err
 		}
 		page.greet(c, log)
@@ -281,8 +280,9 @@ func (c *cli) develop(sources config.Sources, app config.App, notes []string, st
 	go func() { defer close(ended); loop.Run(ctx) }()
 	defer func() { cancel(); <-ended }()
 	return master.Run(ctx, master.Options{
-		App: app, ConfigFile: fileOf(sources), Places: c.places, Log: quieter(log, app), Streams: c.streams(app.Output), Version: version(),
-		Load: load, Attach: attach, Await: loop.Await,
+		App: app, ConfigFile: fileOf(sources), Places: c.places, Log: quieter(log, app), Streams: c.streams(app.Output),
+		Version: version(),
+		Load:    load, Attach: attach, Await: loop.Await,
 		Started: func(listeners []control.Listener) {
 			c.greet(stderr, app, listeners)
 			if page.waits() { // for the port that the app has bound by now
@@ -303,50 +303,16 @@ func fileOf(s config.Sources) string {
 	return s.File.Path()
 }
 
-// quieter keeps what the loop tells in one line out of the log, unless somebody
-// wants to see it.
-func quieter(log *slog.Logger, app config.App) *slog.Logger {
-	if app.LogLevel < slog.LevelInfo {
-		return log
-	}
-	return slog.New(atLeast{log.Handler(), slog.LevelWarn})
-}
-
-// toldOtherwise are the beginnings of what the loop tells with the reason and the
-// last output.
-var toldOtherwise = []string{"roll failed", "roll ended: ", "start failed", "roll refused: ", "reload refused: "}
-
-type atLeast struct {
-	slog.Handler
-	level slog.Level
-}
-
-func (h atLeast) Enabled(ctx context.Context, l slog.Level) bool {
-	return l >= h.level && h.Handler.Enabled(ctx, l)
-}
-func (h atLeast) Handle(ctx context.Context, r slog.Record) error {
-	for _, told := range toldOtherwise {
-		if strings.HasPrefix(r.Message, told) {
-			return nil
-		}
-	}
-	return h.Handler.Handle(ctx, r)
-}
-func (h atLeast) WithAttrs(a []slog.Attr) slog.Handler {
-	return atLeast{h.Handler.WithAttrs(a), h.level}
-}
-func (h atLeast) WithGroup(name string) slog.Handler {
-	return atLeast{h.Handler.WithGroup(name), h.level}
-}
-
-func (c *cli) devOptions(sources config.Sources, app config.App, stderr io.Writer, log *slog.Logger) (dev.Options, error) {
+func (c *cli) devOptions(sources config.Sources, app config.App, stderr io.Writer,
+	log *slog.Logger) (dev.Options, error) {
 	place := filepath.Join(c.places.AppState(app.Name), "dev")
 	err := safefile.CheckDir(place) // what lies there is run
 	if err == nil {
 		err = safefile.MkdirAll(place, 0o711, 0o711)
 	}
 	if err != nil {
-		return dev.Options{}, fmt.Errorf("cannot use %s for what is built: %w; RELEVO_STATE_DIR chooses another place", place, err)
+		return dev.Options{}, fmt.Errorf("cannot use %s for what is built: %w; RELEVO_STATE_DIR chooses another place", place,
+			err)
 	}
 	o := dev.Options{
 		Dir: sources.Dir, Dev: app.Dev, Place: place, Store: c.places.ReleaseStore(app.Name), Name: app.Name, Log: log,

@@ -16,6 +16,7 @@ import (
 	"relevo/internal/control"
 	"relevo/internal/dev"
 	"relevo/internal/dev/proxy"
+	"relevo/internal/master"
 	"relevo/internal/phrase"
 )
 
@@ -49,7 +50,8 @@ func (b *browser) begin(ctx context.Context, listeners []control.Listener) error
 		return nil
 	}
 	if len(listeners) == 0 {
-		return usage(errors.New("cannot show the app in a browser: it has no listener; add one with --listen, or leave --proxy out"))
+		return usage(errors.New("cannot show the app in a browser: it has no listener; " +
+			"add one with --listen, or leave --proxy out"))
 	}
 	b.options.Target = targetOf(listeners[0].Address)
 	p, err := proxy.New(b.options)
@@ -63,6 +65,15 @@ func (b *browser) begin(ctx context.Context, listeners []control.Listener) error
 		}
 	})
 	return nil
+}
+
+// beginAt begins where the master listens, if that is known already.
+func (b *browser) beginAt(ctx context.Context, m *master.Master) error {
+	status, err := m.Status()
+	if err == nil && len(status.Listeners) > 0 {
+		err = b.begin(ctx, status.Listeners)
+	}
+	return err
 }
 
 // waits says whether the proxy does not know yet where the app listens.

@@ -127,7 +127,8 @@ func (c *cli) readConfiguration(h *doctor.Host) {
 		h.ConfigErrors = config.SortedErrors(err)
 		return
 	}
-	s := config.Sources{Defaults: c.around().fit(config.Default()), File: file, Getenv: c.getenv, Dir: dir, NoCommand: !file.Sets("command")}
+	s := config.Sources{Defaults: c.around().fit(config.Default()), File: file, Getenv: c.getenv, Dir: dir,
+		NoCommand: !file.Sets("command")}
 	h.App, _, err = withRuntime(s)
 	named := h.App
 	named.Command = nil // which is looked at apart
@@ -183,7 +184,8 @@ func (c *cli) printFindings(findings []doctor.Finding) {
 		fmt.Fprintf(c.stdout, "%s  %-13s %s\n", marks[f.Status], f.Check, f.Found)
 		for _, more := range [][2]string{{"so", f.Consequence}, {"fix", f.Remedy}} {
 			if more[1] != "" {
-				fmt.Fprintf(c.stdout, "%19s %s\n", "", c.paint(c.colorOut && f.Status == doctor.OK, dim, fmt.Sprintf("%-3s  %s", more[0], more[1])))
+				fmt.Fprintf(c.stdout, "%19s %s\n", "", c.paint(c.colorOut && f.Status == doctor.OK, dim,
+					fmt.Sprintf("%-3s  %s", more[0], more[1])))
 			}
 		}
 	}

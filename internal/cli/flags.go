@@ -86,9 +86,11 @@ func flagError(cmd *cobra.Command, err error) error {
 		return control.WithExit(fmt.Errorf("%s (flag %s)", reason, strings.Trim(flag, `"`)), control.ExitUsage)
 	}
 	if name, ok := strings.CutPrefix(text, "unknown flag: --"); ok {
-		return control.WithExit(fmt.Errorf("cannot find the flag --%s%s; see %s --help", name, nearFlag(cmd, name), cmd.CommandPath()), control.ExitUsage)
+		return control.WithExit(fmt.Errorf("cannot find the flag --%s%s; see %s --help", name, nearFlag(cmd, name),
+			cmd.CommandPath()), control.ExitUsage)
 	}
-	return control.WithExit(fmt.Errorf("cannot read the flags: %w; see %s --help", err, cmd.CommandPath()), control.ExitUsage)
+	return control.WithExit(fmt.Errorf("cannot read the flags: %w; see %s --help", err, cmd.CommandPath()),
+		control.ExitUsage)
 }
 
 // nearFlag suggests the flag that a typing error is closest to.
@@ -121,7 +123,8 @@ func (c *cli) settingFlags(cmd *cobra.Command, has func(config.Setting) bool) *a
 	flags := &appFlags{texts: map[string][]string{}}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVarP(&flags.config, "config", "c", "", "configuration `FILE` (default: ./"+config.DefaultFile+" where it exists)")
+	f.StringVarP(&flags.config, "config", "c", "", "configuration `FILE` (default: ./"+config.DefaultFile+
+		" where it exists)")
 	for _, s := range config.Settings() {
 		if s.Flag == "" || !has(s) {
 			continue

@@ -39,7 +39,8 @@ func TestFlagsInVain(t *testing.T) {
 		}
 	}
 	for _, line := range []string{
-		"reload --share 5% --canary 1m", "reload --share 5%", "reload --canary 0s", "signal --slot 0 KILL", "signal --id 4 KILL", "rollback --to ab",
+		"reload --share 5% --canary 1m", "reload --share 5%", "reload --canary 0s", "signal --slot 0 KILL",
+		"signal --id 4 KILL", "rollback --to ab",
 		"prove --kill --kill-every 1s", "prove --rolls 1 --duration 0s", "prove --rolls 0 --duration 0s --min-requests 9",
 	} {
 		if err := refusal(t, line); control.ExitCode(err) != control.ExitNotRunning {
@@ -52,7 +53,9 @@ func TestFlagsInVain(t *testing.T) {
 func refusal(t *testing.T, line string) error {
 	t.Helper()
 	dir := t.TempDir()
-	c := &cli{getenv: func(name string) string { return map[string]string{"PWD": dir}[name] }, places: config.Places{Runtime: dir, State: dir}}
+	c := &cli{getenv: func(name string) string {
+		return map[string]string{"PWD": dir}[name]
+	}, places: config.Places{Runtime: dir, State: dir}}
 	root := c.root()
 	root.SetArgs(strings.Fields(line))
 	root.SetOut(io.Discard)

@@ -49,7 +49,8 @@ func answerHostile(w http.ResponseWriter, r *http.Request) {
 	io.Copy(io.Discard, r.Body)
 	info := &pool.Info{Path: hostile, SHA256: hostile, Version: hostile, Directory: hostile}
 	short := &pool.Info{SHA256: "a"}
-	worker := pool.Worker{ID: hostile, State: hostile, Text: hostile, Release: info, LastExit: &pool.ExitStatus{Error: hostile}, Respawns: 1}
+	worker := pool.Worker{ID: hostile, State: hostile, Text: hostile, Release: info,
+		LastExit: &pool.ExitStatus{Error: hostile}, Respawns: 1}
 	waiting := worker
 	waiting.Retry = time.Now()
 	waiting.Release = short
@@ -60,19 +61,24 @@ func answerHostile(w http.ResponseWriter, r *http.Request) {
 			Status: pool.Status{State: "rolling", Release: info, Rolling: short, Workers: []pool.Worker{worker, waiting},
 				LastRoll: &pool.RollResult{Result: hostile, Reason: hostile}},
 		},
-		"reload": pool.RollResult{Result: machine.RolledBack, Reason: hostile, Hint: hostile, Worker: hostile, Slot: new(int), Tail: []string{hostile}},
+		"reload": pool.RollResult{Result: machine.RolledBack, Reason: hostile, Hint: hostile, Worker: hostile, Slot: new(int),
+			Tail: []string{hostile}},
 		"plan": control.Plan{Running: *info, Next: *short, Refused: hostile,
 			Changes: []config.Change{{Key: hostile, Old: hostile, New: hostile, Applies: hostile}}},
-		"releases": control.Releases{Releases: []control.Release{{SHA256: hostile, Version: hostile, Verdict: hostile, Reason: hostile, Directory: hostile}}},
-		"promote":  pool.Canary{ID: hostile, Share: hostile, Hint: hostile},
-		"abort":    pool.RollResult{Result: machine.Failed, Reason: hostile, Hint: hostile, Worker: hostile, Slot: new(int), Tail: []string{hostile}},
-		"send":     control.Reached{Workers: []string{hostile}},
+		"releases": control.Releases{Releases: []control.Release{{SHA256: hostile, Version: hostile, Verdict: hostile,
+			Reason: hostile, Directory: hostile}}},
+		"promote": pool.Canary{ID: hostile, Share: hostile, Hint: hostile},
+		"abort": pool.RollResult{Result: machine.Failed, Reason: hostile, Hint: hostile, Worker: hostile, Slot: new(int),
+			Tail: []string{hostile}},
+		"send": control.Reached{Workers: []string{hostile}},
 	}
 	verb := strings.TrimPrefix(r.URL.Path, "/v1/")
 	switch answer, known := answers[verb]; {
 	case verb == "events":
-		for _, step := range []pool.Step{pool.StepBegan, pool.StepProbation, pool.StepCanary, pool.StepReplaced, pool.StepReverting, pool.StepReverted, pool.StepEnded} {
-			json.NewEncoder(w).Encode(pool.Event{Kind: pool.KindRoll, Step: step, ID: hostile, Reason: hostile, Hint: hostile, Share: hostile, Release: info,
+		for _, step := range []pool.Step{pool.StepBegan, pool.StepProbation, pool.StepCanary, pool.StepReplaced,
+			pool.StepReverting, pool.StepReverted, pool.StepEnded} {
+			json.NewEncoder(w).Encode(pool.Event{Kind: pool.KindRoll, Step: step, ID: hostile, Reason: hostile, Hint: hostile,
+				Share: hostile, Release: info,
 				Data: json.RawMessage("\"\u009b\x9b\u202e\"")})
 		}
 	case known:
@@ -88,7 +94,8 @@ func answerHostile(w http.ResponseWriter, r *http.Request) {
 func TestFalseMaster(t *testing.T) {
 	t.Setenv("RELEVO_RUNTIME_DIR", falseMaster(t))
 	for _, command := range []string{
-		"status web", "status web --json", "list", "list --json", "reload web", "reload web --dry-run", "releases web", "rollback web", "promote web", "abort web",
+		"status web", "status web --json", "list", "list --json", "reload web", "reload web --dry-run", "releases web",
+		"rollback web", "promote web", "abort web",
 		"send web 1", "signal web HUP", "scale web 3", "upgrade web", "stop web --no-wait", "status " + hostile,
 	} {
 		t.Run(command, func(t *testing.T) {
@@ -146,7 +153,8 @@ func TestFalseMasterEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if lines := bytes.Count(out, []byte("\n")); lines != 7 || bytes.ContainsFunc(bytes.ReplaceAll(out, []byte("\n"), nil), printable.Unsafe) {
+	if lines := bytes.Count(out, []byte("\n")); lines != 7 || bytes.ContainsFunc(bytes.ReplaceAll(out, []byte("\n"), nil),
+		printable.Unsafe) {
 		t.Errorf("%d lines: %q", lines, out)
 	}
 }
@@ -161,7 +169,8 @@ func TestLogIsPrintable(t *testing.T) {
 			t.Fatal(err)
 		}
 		log.Info(hostile, "text", hostile, "err", errors.New(hostile), slog.Group("group", "text", hostile))
-		if text := out.String(); strings.Count(text, "\n") > 2 || strings.ContainsFunc(strings.ReplaceAll(text, "\n", ""), printable.Unsafe) {
+		if text := out.String(); strings.Count(text, "\n") > 2 || strings.ContainsFunc(strings.ReplaceAll(text, "\n", ""),
+			printable.Unsafe) {
 			t.Errorf("%s: %q", format, text)
 		}
 	}

@@ -169,7 +169,8 @@ func (c *cli) printNow(manager systemd.Manager, removed, wanted []string) {
 // permission gives an error that is one of permissions its exit code.
 func permission(err error) error {
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, systemd.ErrDenied) {
-		return control.WithExit(fmt.Errorf("%w; run it as root, or for your own systemd with --user", err), control.ExitNotPermitted)
+		return control.WithExit(fmt.Errorf("%w; run it as root, or for your own systemd with --user", err),
+			control.ExitNotPermitted)
 	}
 	return err
 }

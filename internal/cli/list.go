@@ -54,7 +54,8 @@ func (c *cli) printList(all []control.Status) error {
 		for _, l := range s.Listeners {
 			addresses = append(addresses, l.Address)
 		}
-		fmt.Fprintf(table, "%s\t%d\t%s\t%d/%d\t%d\t%s\n", s.Name, s.PID, s.State, serving, s.Slots, s.Generation, strings.Join(addresses, " "))
+		fmt.Fprintf(table, "%s\t%d\t%s\t%d/%d\t%d\t%s\n", s.Name, s.PID, s.State, serving, s.Slots, s.Generation,
+			strings.Join(addresses, " "))
 	}
 	return table.Flush()
 }

@@ -133,6 +133,7 @@ func (c *cli) printReached(verb string, reached control.Reached, err error, asJS
 	if asJSON {
 		return c.printJSON(reached)
 	}
-	_, err = fmt.Fprintf(c.stdout, "%s %s: %s\n", verb, phrase.Count(len(reached.Workers), "worker"), strings.Join(reached.Workers, " "))
+	_, err = fmt.Fprintf(c.stdout, "%s %s: %s\n", verb, phrase.Count(len(reached.Workers), "worker"),
+		strings.Join(reached.Workers, " "))
 	return err
 }

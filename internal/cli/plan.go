@@ -37,7 +37,8 @@ func (c *cli) printChanges(name string, plan control.Plan) error {
 	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	sameBytes := plan.Next.SHA256 == plan.Running.SHA256
 	if len(plan.Changes) == 0 && sameBytes {
-		fmt.Fprintf(c.stdout, "%s: a reload would replace every worker and change nothing: configuration and bytes are the same\n", name)
+		fmt.Fprintf(c.stdout, "%s: a reload would replace every worker and change nothing: "+
+			"configuration and bytes are the same\n", name)
 	} else {
 		fmt.Fprintf(c.stdout, "%s: a reload would replace every worker and change:\n", name)
 	}

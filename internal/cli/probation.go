@@ -26,7 +26,8 @@ func (c *cli) promote() *cobra.Command {
 			if asJSON {
 				return c.printJSON(canary)
 			}
-			_, err = fmt.Fprintf(c.stdout, "%s: worker %s in slot %d is promoted: the roll goes on\n", client.Name(), canary.ID, canary.Slot)
+			_, err = fmt.Fprintf(c.stdout, "%s: worker %s in slot %d is promoted: the roll goes on\n", client.Name(), canary.ID,
+				canary.Slot)
 			return err
 		})
 	cmd.Long = `End the probation of a roll's first worker, the canary, as if its time were over:
@@ -49,7 +50,8 @@ func (c *cli) abort() *cobra.Command {
 			if asJSON {
 				err = c.printJSON(result)
 			} else if result.Result == machine.RolledBack {
-				_, err = fmt.Fprintf(c.stdout, "%s: the roll to generation %d is aborted, generation %d serves\n", client.Name(), result.Generation, result.From)
+				_, err = fmt.Fprintf(c.stdout, "%s: the roll to generation %d is aborted, generation %d serves\n", client.Name(),
+					result.Generation, result.From)
 			}
 			switch {
 			case err != nil || result.Result == machine.RolledBack:
@@ -92,7 +94,8 @@ func (c *cli) printCanary(canary *pool.Canary) {
 	if canary == nil {
 		return
 	}
-	text := fmt.Sprintf("on probation: worker %s in slot %d, for %s", canary.ID, canary.Slot, shortDuration(max(time.Until(canary.Until), 0)))
+	text := fmt.Sprintf("on probation: worker %s in slot %d, for %s", canary.ID, canary.Slot,
+		shortDuration(max(time.Until(canary.Until), 0)))
 	if canary.Share != "" {
 		text += ", with " + canary.Share + " of the new connections"
 	}

@@ -46,7 +46,8 @@ func (c *cli) prove() *cobra.Command {
 					return err
 				}
 			}
-			if !strings.HasPrefix(o.URL, "http://") && !strings.HasPrefix(o.URL, "https://") && !strings.HasPrefix(o.URL, "unix:") {
+			if !strings.HasPrefix(o.URL, "http://") && !strings.HasPrefix(o.URL, "https://") &&
+				!strings.HasPrefix(o.URL, "unix:") {
 				return usage(fmt.Errorf("cannot load %q: write http://…, https://… or unix:/SOCKET:/PATH", o.URL))
 			}
 			return c.runProve(ctx, client, o, asJSON)
@@ -71,11 +72,13 @@ anything was lost, else 130 after Ctrl-C (143 after TERM).`
 func (p *proveCommand) addFlags(c *cli, cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.Var(checkedFlag{&p.URL, "string", notEmpty("the URL")}, "url", "what to load: http://…, https://… or unix:/SOCKET:/PATH (default: the app's first listener)")
+	f.Var(checkedFlag{&p.URL, "string", notEmpty("the URL")}, "url",
+		"what to load: http://…, https://… or unix:/SOCKET:/PATH (default: the app's first listener)")
 	f.IntVar(&p.Rolls, "rolls", 0, "how many rolls (default 20, none with --kill); 0: the load alone")
 	f.BoolVar(&p.Kill, "kill", false, "kill the workers, one every --kill-every")
 	f.Var(someTime{durationFlag{&p.KillEvery}}, "kill-every", "the time between two kills")
-	c.durationFlag(cmd, &p.Duration, "duration", "how long to load at least; the rolls asked for are made in any case (default 10s without rolls)")
+	c.durationFlag(cmd, &p.Duration, "duration",
+		"how long to load at least; the rolls asked for are made in any case (default 10s without rolls)")
 	f.Lookup("duration").DefValue = ""
 	f.IntVar(&p.MinRequests, "min-requests", 0, "go on until each kind of connection has sent so many requests")
 	f.Var(numberFlag{&p.Clients, 1}, "clients", "clients for each kind of connection")

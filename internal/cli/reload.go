@@ -53,7 +53,8 @@ goes back.`
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would change, and change nothing")
 	cmd.Flags().BoolVar(&o.Force, "force", false, "try bytes that failed before")
 	cmd.Flags().Var(checkedFlag{&o.Canary, "DURATION", isDuration}, "canary", "probation of this roll's first worker")
-	cmd.Flags().Var(checkedFlag{&o.Share, "PART", isShare}, "share", "the part of new connections that it gets meanwhile, 0% to 50%")
+	cmd.Flags().Var(checkedFlag{&o.Share, "PART", isShare}, "share",
+		"the part of new connections that it gets meanwhile, 0% to 50%")
 	return cmd
 }
 
@@ -110,13 +111,15 @@ Its bytes were kept; the configuration stays the present one. The file of the
 command is not touched: the next change of its bytes, or the next reload, rolls
 forward again.`
 	cmd.Example = "  relevo rollback\n  relevo releases\n  relevo rollback web --to 3f2a91"
-	cmd.Flags().Var(checkedFlag{&to, "HASH", notEmpty("the hash of a release")}, "to", "the `HASH` of the release, or its beginning; see relevo releases")
+	cmd.Flags().Var(checkedFlag{&to, "HASH", notEmpty("the hash of a release")}, "to",
+		"the `HASH` of the release, or its beginning; see relevo releases")
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return at once; see relevo status or relevo events")
 	return cmd
 }
 
 // rollAndWait shows the progress of a roll and prints its end.
-func (c *cli) rollAndWait(ctx context.Context, client *control.Client, asJSON bool, roll func() (pool.RollResult, error)) error {
+func (c *cli) rollAndWait(ctx context.Context, client *control.Client, asJSON bool,
+	roll func() (pool.RollResult, error)) error {
 	progress, err := c.followRoll(ctx, client, asJSON)
 	if err != nil {
 		return err
@@ -139,7 +142,8 @@ func (c *cli) rollAndWait(ctx context.Context, client *control.Client, asJSON bo
 		return control.WithExit(failure, rollExit(result))
 	}
 	_, err = fmt.Fprintf(c.stdout, "%s: generation %d serves%s, %s replaced in %s\n", client.Name(), result.Generation,
-		releaseName(" ", result.Release), phrase.Count(result.Replaced, "worker"), result.Ended.Sub(result.Started).Round(time.Millisecond))
+		releaseName(" ", result.Release), phrase.Count(result.Replaced, "worker"),
+		result.Ended.Sub(result.Started).Round(time.Millisecond))
 	return err
 }
 

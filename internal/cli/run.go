@@ -138,7 +138,8 @@ func (c *cli) serveApp(app config.App, notes []string, at place, arrival *master
 	return master.Run(context.Background(), master.Options{
 		WorkerOOMScoreAdj: workerScore,
 		Arrival:           arrival, Signals: c.signals, Terminal: isTerminal(c.stderr) || isTerminal(c.stdout),
-		App: app, ConfigFile: at.file, Dir: at.dir, Places: arrival.Places(c.places), Log: log, Streams: c.streams(app.Output), Version: version(),
+		App: app, ConfigFile: at.file, Dir: at.dir, Places: arrival.Places(c.places), Log: log,
+		Streams: c.streams(app.Output), Version: version(),
 		Load:    load.telling(log, notes),
 		Started: func(listeners []control.Listener) { c.greet(stderr, app, listeners) },
 	})

@@ -33,7 +33,8 @@ one can watch a roll in the browser. It listens on ` + defaultServeAddress + ` u
 	cmd.Flags().BoolVar(&hidden, "hidden", false, "serve files and directories that begin with a dot, too")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if hidden && len(args) == 0 {
-			return usage(errors.New("cannot serve hidden files: no directory is served; write relevo serve DIR --hidden, or leave it out"))
+			return usage(errors.New("cannot serve hidden files: no directory is served; write relevo serve DIR " +
+				"--hidden, or leave it out"))
 		}
 		defaults, err := serveDefaults()
 		if err != nil {
@@ -42,7 +43,8 @@ one can watch a roll in the browser. It listens on ` + defaultServeAddress + ` u
 		return c.runMaster(cmd, flags, func(at place) (config.Sources, error) {
 			if text := c.getenv("RELEVO_HIDDEN"); text != "" && !cmd.Flags().Changed("hidden") {
 				if err := cmd.Flags().Set("hidden", text); err != nil {
-					return config.Sources{}, usage(fmt.Errorf("cannot use %q for --hidden: write true or false (environment variable RELEVO_HIDDEN)", text))
+					return config.Sources{},
+						usage(fmt.Errorf("cannot use %q for --hidden: write true or false (environment variable RELEVO_HIDDEN)", text))
 				}
 			}
 			command, err := builtinCommand(args, hidden, at.dir)

@@ -55,7 +55,8 @@ func TestShownLinesParse(t *testing.T) {
 		}
 		if err := cmd.ParseFlags(proxyAddress(scaleDown(append([]string{found[1]}, shellWords(rest)...)))[1:]); err != nil {
 			t.Errorf("%s: %q: %v", where, line, err)
-		} else if args := cmd.Flags().Args(); cmd.Args != nil && cmd.Flags().ArgsLenAtDash() < 0 && cmd.Args(cmd, args) != nil {
+		} else if args := cmd.Flags().Args(); cmd.Args != nil && cmd.Flags().ArgsLenAtDash() < 0 &&
+			cmd.Args(cmd, args) != nil {
 			t.Errorf("%s: %q: %v", where, line, cmd.Args(cmd, args))
 		}
 	}
@@ -101,7 +102,8 @@ func TestCommandsPage(t *testing.T) {
 		}
 		delete(sections, cmd.Name())
 		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
-			common := f.Hidden || f.Name == "json" || f.Name == "help" || settings[f.Name] && cmd.Flags().Lookup("drain-timeout") != nil
+			common := f.Hidden || f.Name == "json" || f.Name == "help" ||
+				settings[f.Name] && cmd.Flags().Lookup("drain-timeout") != nil
 			if !common && !strings.Contains(text, "--"+f.Name) {
 				t.Errorf("%s: the section of %s does not name --%s", path, cmd.Name(), f.Name)
 			}

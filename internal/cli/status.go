@@ -92,14 +92,16 @@ func (c *cli) printLastRoll(r *pool.RollResult) {
 	took := r.Ended.Sub(r.Started).Round(time.Millisecond)
 	ago := time.Since(r.Ended).Round(time.Second)
 	if r.Result == machine.OK {
-		fmt.Fprintf(c.stdout, "\nlast roll: generation %d, %s, took %s, %s ago\n", r.Generation, c.paint(c.colorOut, green, "ok"), took, ago)
+		fmt.Fprintf(c.stdout, "\nlast roll: generation %d, %s, took %s, %s ago\n", r.Generation,
+			c.paint(c.colorOut, green, "ok"), took, ago)
 		return
 	}
 	result := string(r.Result)
 	if r.Automatic {
 		result += " (automatic)"
 	}
-	fmt.Fprintf(c.stdout, "\nlast roll: generation %d, %s, %s ago: %s\n", r.Generation, c.paint(c.colorOut, red, result), ago, r.Reason)
+	fmt.Fprintf(c.stdout, "\nlast roll: generation %d, %s, %s ago: %s\n", r.Generation, c.paint(c.colorOut, red, result),
+		ago, r.Reason)
 }
 
 func or(text, otherwise string) string {

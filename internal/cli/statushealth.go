@@ -19,7 +19,8 @@ func (c *cli) printHealth(s control.Status) {
 		if !whole.OK {
 			text = unhealthy(whole)
 		}
-		fmt.Fprintf(c.stdout, "\nhealth: %s every %s, of the pool as a whole: %s%s\n", s.Health.Check, interval, text, answerTimes(*whole))
+		fmt.Fprintf(c.stdout, "\nhealth: %s every %s, of the pool as a whole: %s%s\n", s.Health.Check, interval, text,
+			answerTimes(*whole))
 		return
 	}
 	asked, well, slowest := 0, 0, pool.Health{}
@@ -34,7 +35,8 @@ func (c *cli) printHealth(s control.Status) {
 			slowest = *w.Health
 		}
 	}
-	fmt.Fprintf(c.stdout, "\nhealth: %s every %s: %d of %d well%s\n", s.Health.Check, interval, well, asked, answerTimes(slowest))
+	fmt.Fprintf(c.stdout, "\nhealth: %s every %s: %d of %d well%s\n", s.Health.Check, interval, well, asked,
+		answerTimes(slowest))
 }
 
 // answerTimes are those of the worker that is the slowest.

@@ -28,7 +28,8 @@ func (c *cli) connect(ctx context.Context, name string) (*control.Client, error)
 		}
 		switch len(running) {
 		case 0:
-			return nil, &control.Error{Message: "cannot find a running master in " + c.whereMastersAre(), Exit: control.ExitNotRunning}
+			return nil, &control.Error{Message: "cannot find a running master in " + c.whereMastersAre(),
+				Exit: control.ExitNotRunning}
 		case 1:
 			return running[0], nil
 		}
@@ -129,7 +130,8 @@ func atMostOne(what string) cobra.PositionalArgs {
 }
 
 // talking is a command to a running master, with the flag that all of them have.
-func (c *cli) talking(use, short string, do func(ctx context.Context, args []string, asJSON bool) error) *cobra.Command {
+func (c *cli) talking(use, short string,
+	do func(ctx context.Context, args []string, asJSON bool) error) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: use, Short: short, GroupID: "talk", Args: atMostOne("NAME"),

@@ -82,7 +82,8 @@ func (c *cli) unitFiles(flags unitFlags, name string) (files []unit.File, app st
 		path = filepath.Join(dir, path)
 	}
 	files, err = unit.Files(unit.Options{
-		App: resolved, Name: name, Program: program, Config: path, User: flags.user, Sockets: flags.sockets, Systemd: systemd.Version(),
+		App: resolved, Name: name, Program: program, Config: path, User: flags.user, Sockets: flags.sockets,
+		Systemd: systemd.Version(),
 	})
 	return files, name, usage(err)
 }

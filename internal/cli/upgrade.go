@@ -33,7 +33,8 @@ func (c *cli) upgrade() *cobra.Command {
 			if upgraded.PID == upgraded.From {
 				by = fmt.Sprintf("in place, pid %d stays", upgraded.PID)
 			}
-			_, err = fmt.Fprintf(c.stdout, "%s: master replaced %s in %s\n", client.Name(), by, time.Since(began).Round(time.Millisecond))
+			_, err = fmt.Fprintf(c.stdout, "%s: master replaced %s in %s\n", client.Name(), by,
+				time.Since(began).Round(time.Millisecond))
 			return err
 		})
 	cmd.Long = `Replace the master by the program that lies at its path now: a newer relevo, or the

@@ -74,7 +74,8 @@ var foreignWords = words([][2]string{
 	{"report diagnose debug sysinfos",
 		"relevo doctor says what this machine can and cannot do, relevo status how the app does"},
 	{"link unlink unmonitor plus login logout register",
-		"there is no service that anything reports to; relevo list, relevo status and relevo events tell everything, with --json for programs"},
+		"there is no service that anything reports to; relevo list, relevo status and relevo events tell everything, " +
+			"with --json for programs"},
 	{"reset",
 		"nothing resets the counts of relevo status; those of an app begin when it is started"},
 	{"expose",

@@ -162,7 +162,8 @@ func NameOf(text string) string {
 // CheckName says whether a name can be a file name on every system.
 func CheckName(name string) error {
 	if name == "" || len(name) > 63 || strings.ContainsFunc(name, badInName) || strings.ContainsRune(".-", rune(name[0])) {
-		return fmt.Errorf("cannot use %q as a name: letters, digits and . _ - are allowed, at most 63, not beginning with . or -", name)
+		return fmt.Errorf("cannot use %q as a name: letters, digits and . _ - are allowed, at most 63, "+
+			"not beginning with . or -", name)
 	}
 	return nil
 }

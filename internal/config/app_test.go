@@ -35,7 +35,9 @@ func TestValidate(t *testing.T) {
 		change func(*App)
 		says   []string
 	}{
-		"no command":       {func(a *App) { a.Command = nil }, []string{"no command given", "relevo run [flags] -- COMMAND ARG…"}},
+		"no command": {func(a *App) {
+			a.Command = nil
+		}, []string{"no command given", "relevo run [flags] -- COMMAND ARG…"}},
 		"empty command":    {func(a *App) { a.Command = []string{""} }, []string{"no command given"}},
 		"no name":          {func(a *App) { a.Name = "" }, []string{`""`, "letters, digits", "--name"}},
 		"name with slash":  {func(a *App) { a.Name = "a/b" }, []string{`"a/b"`, "--name"}},
@@ -62,11 +64,14 @@ func TestValidate(t *testing.T) {
 
 func TestValidateAllows(t *testing.T) {
 	for name, listen := range map[string][]Listen{
-		"no listener":               nil,
-		"two ports that are chosen": {{Name: "a", Network: TCP, Address: "127.0.0.1:0"}, {Name: "b", Network: TCP, Address: "127.0.0.1:0"}},
-		"IPv6 alone beside IPv4":    {{Name: "a", Network: TCP, Address: "0.0.0.0:80"}, {Name: "b", Network: TCP6, Address: "[::]:80"}},
-		"one address beside all":    {{Name: "a", Network: TCP, Address: "127.0.0.1:80"}, {Name: "b", Network: TCP6, Address: ":80"}},
-		"tcp and udp":               {{Name: "a", Network: TCP, Address: ":53"}, {Name: "b", Network: UDP, Address: ":53"}},
+		"no listener": nil,
+		"two ports that are chosen": {{Name: "a", Network: TCP, Address: "127.0.0.1:0"},
+			{Name: "b", Network: TCP, Address: "127.0.0.1:0"}},
+		"IPv6 alone beside IPv4": {{Name: "a", Network: TCP, Address: "0.0.0.0:80"},
+			{Name: "b", Network: TCP6, Address: "[::]:80"}},
+		"one address beside all": {{Name: "a", Network: TCP, Address: "127.0.0.1:80"},
+			{Name: "b", Network: TCP6, Address: ":80"}},
+		"tcp and udp": {{Name: "a", Network: TCP, Address: ":53"}, {Name: "b", Network: UDP, Address: ":53"}},
 	} {
 		a := valid()
 		a.Listen = listen

@@ -14,9 +14,10 @@ type Rescue string
 
 // The choices.
 const (
-	RescueOff   Rescue = "off"   // nobody's
-	RescueLocal Rescue = "local" // those of clients on this host: a relay serves their next request, from their own address
-	RescueOn    Rescue = "on"    // all: the app sees requests from outside come from an address of this host
+	RescueOff Rescue = "off" // nobody's
+	// those of clients on this host: a relay serves their next request, from their own address
+	RescueLocal Rescue = "local"
+	RescueOn    Rescue = "on" // all: the app sees requests from outside come from an address of this host
 )
 
 // Balance is how the workers share the addresses that their programs bind.

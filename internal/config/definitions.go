@@ -113,5 +113,6 @@ func checkMembers(v value) error {
 }
 
 func twice(path []string, known *definition) error {
-	return fmt.Errorf("cannot define %s twice: it stands in line %d already; take one away", entry{path: path}.key(), known.line)
+	return fmt.Errorf("cannot define %s twice: it stands in line %d already; take one away", entry{path: path}.key(),
+		known.line)
 }

@@ -83,8 +83,9 @@ func ruleSetting() Setting {
 		},
 		render: func(app *App) string { return renderRules(app.Dev.Rules) },
 		schema: schema{"type": "array", "items": object("One step", map[string]any{
-			"name":    schema{"type": "string", "description": "What the terminal calls it"},
-			"inputs":  schema{"type": "array", "items": schema{"type": "string"}, "description": "Patterns of the files that it reads"},
+			"name": schema{"type": "string", "description": "What the terminal calls it"},
+			"inputs": schema{"type": "array", "items": schema{"type": "string"},
+				"description": "Patterns of the files that it reads"},
 			"command": schema{"type": "string", "description": "For the shell"},
 		})},
 	}
@@ -119,7 +120,8 @@ func readRule(v value, report reporter) (rule DevRule, ok bool) {
 		}
 	}
 	if ok && (rule.Command == "" || len(rule.Inputs) == 0) {
-		wrong(v.at, errors.New(`cannot use a rule without inputs and a command: write inputs = ["**/*.templ"] and command = "templ generate"`))
+		wrong(v.at, errors.New(`cannot use a rule without inputs and a command: write inputs = ["**/*.templ"] and `+
+			`command = "templ generate"`))
 	}
 	return rule, ok
 }
@@ -150,7 +152,8 @@ func renderRules(rules []DevRule) string {
 		if rule.Name != "" {
 			name = "name = " + quote(rule.Name) + ", "
 		}
-		all = append(all, fmt.Sprintf("{ %sinputs = [%s], command = %s }", name, strings.Join(inputs, ", "), quote(rule.Command)))
+		all = append(all, fmt.Sprintf("{ %sinputs = [%s], command = %s }", name, strings.Join(inputs, ", "),
+			quote(rule.Command)))
 	}
 	if all == nil {
 		return ""

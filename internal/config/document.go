@@ -50,7 +50,8 @@ const (
 	maxKeyBytes = 1024
 )
 
-var errTooLong = fmt.Errorf("cannot use this key: it has more than %d parts or %d bytes; shorten it", maxKeyParts, maxKeyBytes)
+var errTooLong = fmt.Errorf("cannot use this key: it has more than %d parts or %d bytes; shorten it", maxKeyParts,
+	maxKeyBytes)
 
 // maxFile bounds what is read as configuration.
 const maxFile = 1 << 20

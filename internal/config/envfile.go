@@ -16,7 +16,8 @@ func ReadEnvFile(path string) ([]string, error) {
 	text, err := safefile.Read(path, maxEnvFile)
 	switch {
 	case errors.Is(err, safefile.ErrNotRegular):
-		return nil, fmt.Errorf("cannot read the environment file: %w, and each reload reads it again; write it to a file", err)
+		return nil, fmt.Errorf("cannot read the environment file: %w, and each reload reads it again; write it to a file",
+			err)
 	case err != nil:
 		return nil, fmt.Errorf("cannot read the environment file: %w; create it or correct its path", err)
 	}

@@ -34,7 +34,8 @@ func ParseEnvInherit(text string) (EnvInherit, error) {
 func inheritNames(names []string) (EnvInherit, error) {
 	for _, name := range names {
 		if start, _ := strings.CutSuffix(name, "*"); start == "" || strings.ContainsAny(start, "=*\x00 \t\n") {
-			return EnvInherit{}, fmt.Errorf(`cannot use %q as a name of a variable: write true, false, or names such as PATH,LANG,LC_*`, name)
+			return EnvInherit{}, fmt.Errorf(`cannot use %q as a name of a variable: write true, false, or names `+
+				`such as PATH,LANG,LC_*`, name)
 		}
 	}
 	return EnvInherit{Only: true, Names: names}, nil
@@ -57,7 +58,8 @@ func inheritSetting() Setting {
 	const key = "env_inherit"
 	return Setting{
 		Key: key, Flag: "env-inherit", Arg: "NAMES|bool", Default: "true", Applies: Roll,
-		Help: "which variables of relevo's own environment workers get: true (all), false (none), or names, as PATH,LANG,LC_*",
+		Help: "which variables of relevo's own environment workers get: true (all), false (none), " +
+			"or names, as PATH,LANG,LC_*",
 		copy: func(to, from *App) { to.EnvInherit = from.EnvInherit },
 		read: func(app *App, v value, report reporter) {
 			got, err := readInherit(v)
@@ -79,7 +81,8 @@ func inheritSetting() Setting {
 	}
 }
 
-var errInherit = errors.New(`cannot use this for env_inherit: write true, false, or names: env_inherit = ["PATH", "LANG"]`)
+var errInherit = errors.New(`cannot use this for env_inherit: write true, false, or names: ` +
+	`env_inherit = ["PATH", "LANG"]`)
 
 func readInherit(v value) (EnvInherit, error) {
 	switch v.form {

@@ -150,13 +150,15 @@ func TestFileErrors(t *testing.T) {
 
 // TestAllErrorsTogether: one look at a file tells everything, in its order.
 func TestAllErrorsTogether(t *testing.T) {
-	_, err := resolveText("name = \"a/b\"\nsurge = 0\nsruge = 1\nready_timeout = 3\nlisten = [\":1\", \":1\"]\n[env]\nPASS = 1.5\nX = \n")
+	_, err := resolveText("name = \"a/b\"\nsurge = 0\nsruge = 1\nready_timeout = 3\nlisten = [\":1\", \":1\"]\n" +
+		"[env]\nPASS = 1.5\nX = \n")
 	var lines []string
 	for _, e := range SortedErrors(err) {
 		place, _, _ := strings.Cut(e.Error(), ": ")
 		lines = append(lines, place)
 	}
-	want := "relevo.toml:1:8 relevo.toml:2:9 relevo.toml:3:1 relevo.toml:4:17 relevo.toml:5:17 relevo.toml:7:8 relevo.toml:8:5"
+	want := "relevo.toml:1:8 relevo.toml:2:9 relevo.toml:3:1 relevo.toml:4:17 relevo.toml:5:17 " +
+		"relevo.toml:7:8 relevo.toml:8:5"
 	if got := strings.Join(lines, " "); got != want {
 		t.Errorf("the places are\n%s\nwant\n%s\n%v", got, want, err)
 	}
@@ -167,7 +169,8 @@ func TestAllErrorsTogether(t *testing.T) {
 func TestUnreadableFile(t *testing.T) {
 	file := parse("relevo.toml", "/srv/shop", []byte("command = ["))
 	_, err := Sources{Defaults: Default(), File: file, Dir: "/home"}.Resolve()
-	if err == nil || strings.Contains(err.Error(), "no command") || !strings.Contains(err.Error(), "cannot read this as TOML") {
+	if err == nil || strings.Contains(err.Error(), "no command") ||
+		!strings.Contains(err.Error(), "cannot read this as TOML") {
 		t.Errorf("%v", err)
 	}
 }
@@ -176,7 +179,8 @@ func TestUnreadableFile(t *testing.T) {
 func TestNoSecrets(t *testing.T) {
 	const secret = "hunter2"
 	for _, text := range []string{
-		"[env]\nPASS = [\"" + secret + "\"]", "[env]\n\"A=B\" = \"" + secret + "\"", "[env]\nPASS = \"" + secret + "\\u0000\"",
+		"[env]\nPASS = [\"" + secret + "\"]", "[env]\n\"A=B\" = \"" + secret + "\"", "[env]\nPASS = \"" + secret +
+			"\\u0000\"",
 		"env = \"" + secret + "\"", "[env]\nPASS = \"" + secret + "\"\nPASS = \"" + secret + "\"",
 	} {
 		_, err := resolveText(text)

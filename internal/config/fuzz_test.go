@@ -19,7 +19,8 @@ func FuzzLoad(f *testing.F) {
 	f.Add(uncommented(string(text)))
 	f.Add("command = ['./a', \"\\u00e9\\n\\\"\", '']\nenv = {A = -0, 'B C' = true, D = '+5', E = '1.0'}\n")
 	f.Add("listener = [{address = 'unix:a b', mode = '0660'}, {address = 'udp6:[::1]:53'}]\nlimits.umask = '0'\n")
-	f.Add("limits.lifetime_jitter = 1e-3\nlimits.max_memory = '1.5GB'\nstop_signal = '35'\nlimits.rlimits.core = '0:unlimited'")
+	f.Add("limits.lifetime_jitter = 1e-3\nlimits.max_memory = '1.5GB'\nstop_signal = '35'\n" +
+		"limits.rlimits.core = '0:unlimited'")
 	f.Add("command = ['.']")
 	f.Add("listener = [{address = ':1'}]\nlisten = [':2']")
 	f.Add("[limits]\n[limits.rlimits]\n[[listener]]\n[[listener]]\na.b.c = [[[{x = 1}]]]\n[listener.x]\n")

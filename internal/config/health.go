@@ -127,25 +127,30 @@ func healthSettings() []Setting {
 	all := []Setting{
 		one("health.http", "health", path(), Live, func(a *App) *string { return &a.Health.HTTP },
 			"path that each worker is asked for, as /healthz; one that fails is replaced"),
-		one("health.status", "health-status", textOrNumber(written("STATUS", "200-399", ParseStatusRange, StatusRange.String)), Live,
+		one("health.status", "health-status",
+			textOrNumber(written("STATUS", "200-399", ParseStatusRange, StatusRange.String)), Live,
 			func(a *App) *StatusRange { return &a.Health.Status }, "status of a good answer"),
 		one("health.body", "health-body", plain("TEXT", "ok"), Live, func(a *App) *string { return &a.Health.Body },
 			"text that a good answer holds"),
-		one("health.host", "health-host", headerText("HOST", "shop.example"), Live, func(a *App) *string { return &a.Health.Host },
+		one("health.host", "health-host", headerText("HOST", "shop.example"), Live,
+			func(a *App) *string { return &a.Health.Host },
 			"host that is asked for (default: the address)"),
 		tableOf("health.headers", "health-header", headers(), Live, func(a *App) *[]Header { return &a.Health.Headers },
 			"a header of the request"),
 		one("health.tcp", "health-tcp", boolean(), Live, func(a *App) *bool { return &a.Health.TCP },
 			"each worker has to accept a connection"),
-		one("health.command", "health-command", plain("COMMAND", "./check"), Live, func(a *App) *string { return &a.Health.Command },
+		one("health.command", "health-command", plain("COMMAND", "./check"), Live,
+			func(a *App) *string { return &a.Health.Command },
 			"shell command that has to exit with 0, run for each worker"),
 		one("health.interval", "health-interval", duration(), Live, func(a *App) *time.Duration { return &a.Health.Interval },
 			"how often each worker is asked, at least 100ms"),
 		one("health.timeout", "health-timeout", duration(), Live, func(a *App) *time.Duration { return &a.Health.Timeout },
 			"how long an answer may take, at most the interval; 0 for half the interval, at most 2s"),
-		one("health.failures", "health-failures", number(DefaultHealthFailures, 1, maxHealthFailures), Live, func(a *App) *int { return &a.Health.Failures },
+		one("health.failures", "health-failures", number(DefaultHealthFailures, 1, maxHealthFailures), Live,
+			func(a *App) *int { return &a.Health.Failures },
 			"how many failures in a row a worker may not have"),
-		one("health.start_period", "health-start-period", duration(), Live, func(a *App) *time.Duration { return &a.Health.StartPeriod },
+		one("health.start_period", "health-start-period", duration(), Live,
+			func(a *App) *time.Duration { return &a.Health.StartPeriod },
 			"time of a new worker in which failures do not count"),
 	}
 	for i := range all {
@@ -183,10 +188,12 @@ func (h *Health) problems() (all []problem) {
 			all = append(all, problem{key, fmt.Errorf(format, args...)})
 		}
 	}
-	wrong(h.Interval < minHealthInterval, "health.interval", "cannot ask for health every %s: at least %s", h.Interval, minHealthInterval)
+	wrong(h.Interval < minHealthInterval, "health.interval", "cannot ask for health every %s: at least %s", h.Interval,
+		minHealthInterval)
 	wrong(h.Timeout > h.Interval && h.Interval >= minHealthInterval, "health.timeout",
 		"cannot wait %s for an answer: at most the interval, which is %s", h.Timeout, h.Interval)
-	wrong(h.Timeout != 0 && h.Timeout < time.Millisecond, "health.timeout", "cannot wait only %s for an answer: at least 1ms", h.Timeout)
+	wrong(h.Timeout != 0 && h.Timeout < time.Millisecond, "health.timeout",
+		"cannot wait only %s for an answer: at least 1ms", h.Timeout)
 	wrong(h.Failures < 1 || h.Failures > maxHealthFailures, "health.failures",
 		"cannot count %d failures: 1 to %d", h.Failures, maxHealthFailures)
 	return all

@@ -58,7 +58,9 @@ func (r *resolved) refuses(i idle) bool {
 
 // isDefault says whether a setting has the value that it would have had anyway.
 func (r *resolved) isDefault(key string) bool {
-	return slices.ContainsFunc(Settings(), func(s Setting) bool { return s.Key == key && s.Default != "" && s.render(&r.app) == s.Default })
+	return slices.ContainsFunc(Settings(), func(s Setting) bool {
+		return s.Key == key && s.Default != "" && s.render(&r.app) == s.Default
+	})
 }
 
 // idle are all settings without effect.
@@ -212,7 +214,8 @@ func (a *App) idleHealth(given func(key string) bool) (all []idle) {
 		all = append(all, idle{"health.start_period", "ready_timeout", false,
 			fmt.Sprintf("health.start_period of %s ends after %s where other workers serve, for ready_timeout "+
 				"is %s; write ready_timeout = %q",
-				DurationText(h.StartPeriod), DurationText(a.ReadyTimeout*9/10), DurationText(a.ReadyTimeout), DurationText(2*h.StartPeriod))})
+				DurationText(h.StartPeriod), DurationText(a.ReadyTimeout*9/10), DurationText(a.ReadyTimeout),
+				DurationText(2*h.StartPeriod))})
 	}
 	by, why := "", ""
 	switch {

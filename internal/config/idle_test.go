@@ -9,14 +9,16 @@ import (
 // "cannot", all else is a remark.
 var idleCases = map[string]string{
 	// What is asked for and never happens is refused.
-	"canary = \"0s\"\ncanary_share = \"5%\"":            `2:16: cannot give a canary 5% of the new connections: its probation is 0s`,
-	"[health]\ninterval = \"1s\"":                       `2:12: cannot use health.interval without a check, for nothing is asked: write http = "/healthz"`,
-	"[health]\ninterval = \"10s\"":                      `2:12: it has no effect to use health.interval without a check`, // the default
-	"health.timeout = \"1s\"":                           `1:18: cannot use health.timeout without a check`,
-	"health.failures = 5":                               `1:19: cannot use health.failures without a check`,
-	"health.start_period = \"1m\"":                      `1:23: cannot use health.start_period without a check`,
-	"health.status = 200":                               `1:17: cannot use health.status without a check by HTTP`,
-	"health.body = \"ok\"\nhealth.tcp = true":           `1:15: cannot use health.body without a check by HTTP: write http = "/healthz" in [health], or --health /healthz`,
+	"canary = \"0s\"\ncanary_share = \"5%\"": `2:16: cannot give a canary 5% of the new connections: its probation is 0s`,
+	"[health]\ninterval = \"1s\"":            `2:12: cannot use health.interval without a check, for nothing is asked: write http = "/healthz"`,
+	// the default
+	"[health]\ninterval = \"10s\"": `2:12: it has no effect to use health.interval without a check`,
+	"health.timeout = \"1s\"":      `1:18: cannot use health.timeout without a check`,
+	"health.failures = 5":          `1:19: cannot use health.failures without a check`,
+	"health.start_period = \"1m\"": `1:23: cannot use health.start_period without a check`,
+	"health.status = 200":          `1:17: cannot use health.status without a check by HTTP`,
+	"health.body = \"ok\"\nhealth.tcp = true": `1:15: cannot use health.body without a check by HTTP: ` +
+		`write http = "/healthz" in [health], or --health /healthz`,
 	"health.host = \"shop\"\nhealth.command = \"true\"": `1:15: cannot use health.host without a check by HTTP`,
 	"[health.headers]\nX = \"y\"":                       `cannot use health.headers without a check by HTTP`,
 	"[health]\ntcp = false\nfailures = 2":               `3:12: cannot use health.failures without a check`,
@@ -34,9 +36,11 @@ var idleCases = map[string]string{
 	"limits.lifetime_jitter = \"20%\"":                                      `1:26: limits.lifetime_jitter has no effect: no worker is replaced for its age`,
 	"health.http = \"/\"\nbalance = \"shared\"":                             `1:15: health.http asks the pool as a whole, and no worker is replaced for it: balance is shared`,
 	"health.tcp = true\ncapture = \"off\"":                                  `1:14: health.tcp asks the pool as a whole`,
-	"health.http = \"/\"\nhealth.start_period = \"1m\"":                     `2:23: health.start_period of 1m ends after 27s where other workers serve, for ready_timeout is 30s; write ready_timeout = "2m"`,
+	"health.http = \"/\"\nhealth.start_period = \"1m\"": `2:23: health.start_period of 1m ends ` +
+		`after 27s where other workers serve, for ready_timeout is 30s; write ready_timeout = "2m"`,
 
-	"ready = \"delay=1m\"": `1:9: ready = "delay=1m" has no effect: a worker that is not ready within 30s (ready_timeout) has failed; write ready_timeout = "2m"`,
+	"ready = \"delay=1m\"": `1:9: ready = "delay=1m" has no effect: a worker that is not ready within 30s ` +
+		`(ready_timeout) has failed; write ready_timeout = "2m"`,
 
 	// What has an effect is neither.
 	"ready = \"delay=2s\"":                   "",
@@ -60,7 +64,8 @@ var idleCases = map[string]string{
 // TestIdle: a setting that has no effect is refused or told, with its place.
 func TestIdle(t *testing.T) {
 	for text, want := range idleCases {
-		sources := Sources{Defaults: Default(), File: parse("relevo.toml", "/srv", []byte(text)), Dir: "/home", NoCommand: true}
+		sources := Sources{Defaults: Default(), File: parse("relevo.toml", "/srv", []byte(text)), Dir: "/home",
+			NoCommand: true}
 		sources.Defaults.Workers = 4 // whatever this machine has
 		_, err := sources.Resolve()
 		said := strings.Join(sources.Remarks(), "\n")
@@ -70,7 +75,8 @@ func TestIdle(t *testing.T) {
 			t.Errorf("%q:\n got %v, %q\nwant the error %s", text, err, said, want)
 		case !refused && err != nil:
 			t.Errorf("%q: %v", text, err)
-		case !refused && (want == "") != (said == "") || !refused && !strings.Contains(said, want) || strings.Contains(said, "\n"):
+		case !refused && (want == "") != (said == "") || !refused && !strings.Contains(said, want) ||
+			strings.Contains(said, "\n"):
 			t.Errorf("%q:\n got %q\nwant the remark %q", text, said, want)
 		}
 	}
@@ -87,24 +93,32 @@ func TestIdleSources(t *testing.T) {
 		told     string
 	}{
 		"flags alone": {flags: map[string][]string{"canary": {"0"}, "canary_share": {"5%"}},
-			refused: "its probation is 0s, so it gets its part as all others; write a time for it: canary = \"10m\", or --canary 10m (flag --canary-share)"},
+			refused: "its probation is 0s, so it gets its part as all others; write a time for it: canary = \"10m\", " +
+				"or --canary 10m (flag --canary-share)"},
 		"a flag switches off": {file: `canary_share = "5%"`, flags: map[string][]string{"canary": {"0"}},
 			told: "relevo.toml:1:16: it has no effect to give a canary 5%"},
-		"a flag asks in vain":     {file: `canary = "0s"`, flags: map[string][]string{"canary_share": {"5%"}}, refused: "(flag --canary-share)"},
-		"a variable":              {variable: map[string]string{"RELEVO_HEALTH_INTERVAL": "1s"}, refused: "(environment variable RELEVO_HEALTH_INTERVAL)"},
-		"a flag":                  {flags: map[string][]string{"health.failures": {"2"}}, refused: "cannot use health.failures without a check"},
-		"a flag with the default": {flags: map[string][]string{"health.interval": {"10s"}}, refused: "(flag --health-interval)"},
+		"a flag asks in vain": {file: `canary = "0s"`, flags: map[string][]string{"canary_share": {"5%"}},
+			refused: "(flag --canary-share)"},
+		"a variable": {variable: map[string]string{"RELEVO_HEALTH_INTERVAL": "1s"},
+			refused: "(environment variable RELEVO_HEALTH_INTERVAL)"},
+		"a flag": {flags: map[string][]string{"health.failures": {"2"}},
+			refused: "cannot use health.failures without a check"},
+		"a flag with the default": {flags: map[string][]string{"health.interval": {"10s"}},
+			refused: "(flag --health-interval)"},
 		"a flag has the check": {file: "health.interval = \"1s\"",
 			flags: map[string][]string{"health.http": {"/"}}},
-		"a flag takes the check away": {file: "health.interval = \"1s\"\nhealth.tcp = true", flags: map[string][]string{"health.tcp": {"false"}},
-			told: "relevo.toml:1:19: it has no effect to use health.interval without a check"},
+		"a flag takes the check away": {file: "health.interval = \"1s\"\nhealth.tcp = true",
+			flags: map[string][]string{"health.tcp": {"false"}},
+			told:  "relevo.toml:1:19: it has no effect to use health.interval without a check"},
 		"other errors come first": {file: "surge = 0\nhealth.failures = 2", refused: "surge"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := Sources{Defaults: Default(), Flags: c.flags, Dir: "/home", NoCommand: true, File: parse("relevo.toml", "/srv", []byte(c.file))}
+			s := Sources{Defaults: Default(), Flags: c.flags, Dir: "/home", NoCommand: true,
+				File: parse("relevo.toml", "/srv", []byte(c.file))}
 			s.Getenv = func(name string) string { return c.variable[name] }
 			_, err := s.Resolve()
-			if (c.refused == "") != (err == nil) || err != nil && (!strings.Contains(err.Error(), c.refused) || strings.Contains(err.Error(), "\n")) {
+			if (c.refused == "") != (err == nil) || err != nil && (!strings.Contains(err.Error(), c.refused) ||
+				strings.Contains(err.Error(), "\n")) {
 				t.Errorf("error %v, want %q", err, c.refused)
 			}
 			if said := strings.Join(s.Remarks(), "\n"); (c.told == "") != (said == "") || !strings.Contains(said, c.told) {

@@ -114,7 +114,8 @@ func oneOf[T ~string](what string, all ...T) func(string) (T, error) {
 			words = append(words, string(v))
 		}
 		last := len(words) - 1
-		return "", fmt.Errorf("cannot use %q for %s: %s and %s exist", text, what, strings.Join(words[:last], ", "), words[last])
+		return "", fmt.Errorf("cannot use %q for %s: %s and %s exist", text, what, strings.Join(words[:last], ", "),
+			words[last])
 	}
 }
 

@@ -37,7 +37,8 @@ func ParseSize(text string) (int64, error) {
 	}
 	f, err := strconv.ParseFloat(number, 64)
 	whole, fraction, point := strings.Cut(number, ".")
-	if err != nil || !point || strings.Trim(whole+fraction, "0123456789") != "" || f*float64(bytes) >= math.MaxInt64 || bytes == 1 {
+	if err != nil || !point || strings.Trim(whole+fraction, "0123456789") != "" || f*float64(bytes) >= math.MaxInt64 ||
+		bytes == 1 {
 		return 0, fmt.Errorf("cannot read %q as a size: write 512MiB, 1.5GB or a number of bytes", text)
 	}
 	return int64(f * float64(bytes)), nil
@@ -89,7 +90,8 @@ func RlimitNames() []string {
 func ParseRlimit(text string) (Rlimit, error) {
 	name, limits, ok := strings.Cut(text, "=")
 	if !ok {
-		return Rlimit{}, fmt.Errorf("cannot read %q as a limit: write NAME=SOFT or NAME=SOFT:HARD, such as nofile=65536", text)
+		return Rlimit{}, fmt.Errorf("cannot read %q as a limit: write NAME=SOFT or NAME=SOFT:HARD, such as nofile=65536",
+			text)
 	}
 	return parseRlimit(name, limits)
 }

@@ -7,7 +7,8 @@ import (
 
 func TestParseSize(t *testing.T) {
 	for text, want := range map[string]int64{
-		"0": 0, "512": 512, "512B": 512, "1KiB": 1024, "1kB": 1000, "512MiB": 512 << 20, "1.5GB": 1_500_000_000, "1.5GiB": 3 << 29, "2TiB": 2 << 40,
+		"0": 0, "512": 512, "512B": 512, "1KiB": 1024, "1kB": 1000, "512MiB": 512 << 20, "1.5GB": 1_500_000_000,
+		"1.5GiB": 3 << 29, "2TiB": 2 << 40,
 	} {
 		got, err := ParseSize(text)
 		if err != nil || got != want {
@@ -17,7 +18,8 @@ func TestParseSize(t *testing.T) {
 			t.Errorf("%d is written %q, which is read as %d, %v", got, SizeText(got), again, err)
 		}
 	}
-	for _, text := range []string{"", "MiB", "512M", "1K", "-1", "+1", "1.5", "1.5B", "0x10", "1e3", "1_000", "inf", "NaNGB", "9999999TiB", "9223372036854775808", "1 GB"} {
+	for _, text := range []string{"", "MiB", "512M", "1K", "-1", "+1", "1.5", "1.5B", "0x10", "1e3", "1_000", "inf",
+		"NaNGB", "9999999TiB", "9223372036854775808", "1 GB"} {
 		_, err := ParseSize(text)
 		wantCannot(t, err, strconv.Quote(text), "512MiB, 1.5GB")
 	}
@@ -53,8 +55,10 @@ func TestParseRlimit(t *testing.T) {
 		}
 	}
 	for text, says := range map[string]string{
-		"nofile": "NAME=SOFT", "NOFILE=1": "known are as core", "files=1": "known are as core", "nofile=": "unlimited, or SOFT:HARD",
-		"nofile=1:2:3": "unlimited, or SOFT:HARD", "nofile=-1": "unlimited, or SOFT:HARD", "nofile=unlimited:5": "above the hard one",
+		"nofile": "NAME=SOFT", "NOFILE=1": "known are as core", "files=1": "known are as core",
+		"nofile=":      "unlimited, or SOFT:HARD",
+		"nofile=1:2:3": "unlimited, or SOFT:HARD", "nofile=-1": "unlimited, or SOFT:HARD",
+		"nofile=unlimited:5": "above the hard one",
 	} {
 		_, err := ParseRlimit(text)
 		wantCannot(t, err, says)

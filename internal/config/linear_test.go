@@ -26,31 +26,37 @@ func TestCostIsLinear(t *testing.T) {
 		return func(n int) string { return before + middle(n) + after }
 	}
 	for name, text := range map[string]func(int) string{
-		"parts of a key":              within("a.", repeat("a", "."), " = 1"),
-		"parts of a header":           within("[", repeat("a", "."), "]\nb = 1\n"),
-		"keys of a long header":       func(n int) string { return "[" + strings.Repeat("a.", n) + "a]\n" + repeat("b# = 1", "\n")(n) },
-		"keys of a header of 1 kB":    within("["+strings.Repeat("a", 1000)+"]\n", repeat("b# = 1", "\n"), ""),
-		"one long key":                within(`"`, repeat("a", ""), `" = 1`),
-		"unknown keys":                repeat("a# = 1", "\n"),
-		"unknown tables":              repeat("[a#]", "\n"),
-		"unknown arrays of tables":    repeat("[[a]]", "\n"),
-		"tables in arrays of tables":  repeat("[[a]]\n[a.b]\nc = 1", "\n"),
-		"the same key again":          repeat(`name = "a"`, "\n"),
-		"variables":                   within("[env]\n", repeat(`A# = "1"`, "\n"), ""),
-		"dotted variables":            repeat(`env.A# = "1"`, "\n"),
-		"variables in one line":       within("env = {", repeat(`A# = "1"`, ", "), "}"),
-		"wrong limits":                within("[limits.rlimits]\n", repeat(`a# = "1"`, "\n"), ""),
-		"arguments in one line":       within("command = [", repeat(`"é#"`, ", "), "]"),
-		"one long argument":           within(`command = ["`, repeat("é", ""), `"]`),
-		"listeners":                   within("listen = [", repeat(`":#"`, ", "), "]"),
-		"tables of listeners":         repeat("[[listener]]\naddress = \":#\"", "\n"),
-		"listeners with wrong keys":   repeat("[[listener]]\nadress = \":#\"", "\n"),
-		"environment files":           within("env_files = [", repeat(`"a#"`, ", "), "]"),
-		"rules":                       repeat("[[dev.rules]]\ninputs = [\"#\"]\ncommand = \"a\"", "\n"),
-		"arrays beside each other":    within("a = [", repeat("[]", ", "), "]"),
-		"arrays in each other":        func(n int) string { return "a = " + strings.Repeat("[", n/2) + strings.Repeat("]", n/2) },
-		"inline tables in each other": func(n int) string { return "a = " + strings.Repeat("{a = ", n/2) + "1" + strings.Repeat("}", n/2) },
-		"comments":                    repeat("# é", "\n"),
+		"parts of a key":    within("a.", repeat("a", "."), " = 1"),
+		"parts of a header": within("[", repeat("a", "."), "]\nb = 1\n"),
+		"keys of a long header": func(n int) string {
+			return "[" + strings.Repeat("a.", n) + "a]\n" + repeat("b# = 1", "\n")(n)
+		},
+		"keys of a header of 1 kB":   within("["+strings.Repeat("a", 1000)+"]\n", repeat("b# = 1", "\n"), ""),
+		"one long key":               within(`"`, repeat("a", ""), `" = 1`),
+		"unknown keys":               repeat("a# = 1", "\n"),
+		"unknown tables":             repeat("[a#]", "\n"),
+		"unknown arrays of tables":   repeat("[[a]]", "\n"),
+		"tables in arrays of tables": repeat("[[a]]\n[a.b]\nc = 1", "\n"),
+		"the same key again":         repeat(`name = "a"`, "\n"),
+		"variables":                  within("[env]\n", repeat(`A# = "1"`, "\n"), ""),
+		"dotted variables":           repeat(`env.A# = "1"`, "\n"),
+		"variables in one line":      within("env = {", repeat(`A# = "1"`, ", "), "}"),
+		"wrong limits":               within("[limits.rlimits]\n", repeat(`a# = "1"`, "\n"), ""),
+		"arguments in one line":      within("command = [", repeat(`"é#"`, ", "), "]"),
+		"one long argument":          within(`command = ["`, repeat("é", ""), `"]`),
+		"listeners":                  within("listen = [", repeat(`":#"`, ", "), "]"),
+		"tables of listeners":        repeat("[[listener]]\naddress = \":#\"", "\n"),
+		"listeners with wrong keys":  repeat("[[listener]]\nadress = \":#\"", "\n"),
+		"environment files":          within("env_files = [", repeat(`"a#"`, ", "), "]"),
+		"rules":                      repeat("[[dev.rules]]\ninputs = [\"#\"]\ncommand = \"a\"", "\n"),
+		"arrays beside each other":   within("a = [", repeat("[]", ", "), "]"),
+		"arrays in each other": func(n int) string {
+			return "a = " + strings.Repeat("[", n/2) + strings.Repeat("]", n/2)
+		},
+		"inline tables in each other": func(n int) string {
+			return "a = " + strings.Repeat("{a = ", n/2) + "1" + strings.Repeat("}", n/2)
+		},
+		"comments": repeat("# é", "\n"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			const n, most = 4000, 9

@@ -112,7 +112,8 @@ func parseUnanchored(text string) (Listen, error) {
 
 func (l Listen) checkPath() error {
 	if l.Abstract() && len(l.Address) > 1+maxSocketPath {
-		return fmt.Errorf("cannot listen on %q: the name has %d bytes, at most %d are possible", l, len(l.Address)-1, maxSocketPath)
+		return fmt.Errorf("cannot listen on %q: the name has %d bytes, at most %d are possible", l, len(l.Address)-1,
+			maxSocketPath)
 	}
 	if err := CheckSocketPath(l.Address); err != nil && !l.Abstract() {
 		return fmt.Errorf("cannot listen on %q: %w", l, err)
@@ -189,7 +190,8 @@ const maxSocketPath = 107
 // CheckSocketPath says whether a path fits into a socket address.
 func CheckSocketPath(path string) error {
 	if len(path) > maxSocketPath {
-		return fmt.Errorf("the path has %d bytes, a Unix socket's may have at most %d; use a shorter directory", len(path), maxSocketPath)
+		return fmt.Errorf("the path has %d bytes, a Unix socket's may have at most %d; use a shorter directory", len(path),
+			maxSocketPath)
 	}
 	return nil
 }
@@ -210,7 +212,8 @@ func hostPort(network Network, address string) (string, error) {
 	switch {
 	case host == "" || host == "localhost":
 	case err != nil:
-		return "", fmt.Errorf("%q is neither an IP address nor localhost; a name may move to another address while the socket stays", host)
+		return "", fmt.Errorf("%q is neither an IP address nor localhost; a name may move to another address "+
+			"while the socket stays", host)
 	case strings.HasSuffix(string(network), "4") && !ip.Is4():
 		return "", fmt.Errorf("%s is not an IPv4 address", host)
 	case strings.HasSuffix(string(network), "6") && !ip.Is6():
@@ -230,7 +233,8 @@ func (l *Listen) setOption(key, value string) error {
 			return errors.New("mode= is for Unix sockets only")
 		}
 		if l.Abstract() {
-			return errors.New("mode= is for a Unix socket with a path: an abstract one has no file, and every user of this machine can connect to it")
+			return errors.New("mode= is for a Unix socket with a path: an abstract one has no file, and every user of this " +
+				"machine can connect to it")
 		}
 		l.Mode = fs.FileMode(mode)
 	case "backlog":
@@ -344,7 +348,8 @@ func listenProblem(all []Listen, i int) error {
 			return fmt.Errorf("cannot listen twice under the name %q (%s and %s)", l.Name, other, l)
 		}
 		if l.takesIPv4Of(other) || other.takesIPv4Of(l) {
-			return fmt.Errorf("cannot listen on %s beside %s: without a prefix [::] is for IPv4, too; write tcp6: or udp6: before it", l, other)
+			return fmt.Errorf("cannot listen on %s beside %s: without a prefix [::] is for IPv4, too; "+
+				"write tcp6: or udp6: before it", l, other)
 		}
 		if l.Network == other.Network && l.Address == other.Address && !l.AnyPort() {
 			return fmt.Errorf("cannot listen twice on %s (listeners %q and %q)", l, other.Name, l.Name)

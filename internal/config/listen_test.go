@@ -123,9 +123,11 @@ func TestNameListeners(t *testing.T) {
 
 func TestSameSocket(t *testing.T) {
 	for pair, want := range map[[2]string]bool{
-		{":80", "[::]:80"}: true, {"tcp4::80", "0.0.0.0:80"}: true, {"localhost:80", "tcp4:127.0.0.1:80"}: true, {"127.0.0.1:80", "tcp4:127.0.0.1:80"}: true,
+		{":80", "[::]:80"}: true, {"tcp4::80", "0.0.0.0:80"}: true, {"localhost:80", "tcp4:127.0.0.1:80"}: true,
+		{"127.0.0.1:80", "tcp4:127.0.0.1:80"}:  true,
 		{"tcp6:localhost:80", "tcp6:[::1]:80"}: true, {"unix:/a", "unix:/a,mode=0600"}: true, {"udp:53", "udp:[::]:53"}: true,
-		{":80", "0.0.0.0:80"}: false, {":80", "tcp6::80"}: false, {":80", ":81"}: false, {":80", "udp:80"}: false, {"unix:/a", "unix:@a"}: false,
+		{":80", "0.0.0.0:80"}: false, {":80", "tcp6::80"}: false, {":80", ":81"}: false, {":80", "udp:80"}: false,
+		{"unix:/a", "unix:@a"}: false,
 	} {
 		var both [2]Listen
 		for i, text := range pair {
@@ -143,8 +145,11 @@ func TestSameSocket(t *testing.T) {
 
 func TestSocketNetwork(t *testing.T) {
 	for text, want := range map[string]string{
-		"0.0.0.0:80": "tcp4", "127.0.0.1:80": "tcp4", "tcp4::80": "tcp4", "udp:0.0.0.0:53": "udp4", "[::ffff:127.0.0.1]:80": "tcp4",
-		":80": "tcp", "[::]:80": "tcp", "[::1]:80": "tcp", "localhost:80": "tcp", "udp:53": "udp", "tcp6:[::]:80": "tcp6", "unix:/a": "unix",
+		"0.0.0.0:80": "tcp4", "127.0.0.1:80": "tcp4", "tcp4::80": "tcp4", "udp:0.0.0.0:53": "udp4",
+		"[::ffff:127.0.0.1]:80": "tcp4",
+		":80":                   "tcp", "[::]:80": "tcp", "[::1]:80": "tcp", "localhost:80": "tcp", "udp:53": "udp",
+		"tcp6:[::]:80": "tcp6",
+		"unix:/a":      "unix",
 	} {
 		l, err := ParseListen(text)
 		if got := l.SocketNetwork(); err != nil || got != want {
@@ -166,7 +171,8 @@ func TestDatagram(t *testing.T) {
 // read the same way again.
 func FuzzParseListen(f *testing.F) {
 	for _, seed := range []string{
-		":8080", "web=127.0.0.1:0", "[::1]:80", "unix:/a=b,mode=0660", "udp6:[::1]:53", "u=unix:x,backlog=3", ":80,balance=even", "unix:@x", "tcp4::", "=,=,",
+		":8080", "web=127.0.0.1:0", "[::1]:80", "unix:/a=b,mode=0660", "udp6:[::1]:53", "u=unix:x,backlog=3",
+		":80,balance=even", "unix:@x", "tcp4::", "=,=,",
 	} {
 		f.Add(seed)
 	}

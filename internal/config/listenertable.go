@@ -27,12 +27,14 @@ func listenerKeys() []string {
 // inlineListeners reads listener = [{…}, {…}].
 func (r *reading) inlineListeners(e entry) {
 	if e.value.form != formArray {
-		r.report(listenerKey, e.value.at, fmt.Errorf("cannot use %s for listener: write [[listener]], once for each", e.value.form))
+		r.report(listenerKey, e.value.at, fmt.Errorf("cannot use %s for listener: write [[listener]], once for each",
+			e.value.form))
 		return
 	}
 	for _, item := range e.value.items {
 		if item.form != formTable {
-			r.report(listenerKey, item.at, fmt.Errorf("cannot use %s for listener: write [[listener]], once for each", item.form))
+			r.report(listenerKey, item.at, fmt.Errorf("cannot use %s for listener: write [[listener]], once for each",
+				item.form))
 			continue
 		}
 		r.listener = &listenerTable{at: item.at}
@@ -120,7 +122,8 @@ func buildListener(texts map[string]string) (l Listen, key string, err error) {
 		return l, "address", err
 	}
 	if l.Name != "" || strings.Contains(address, ",") {
-		return l, "address", fmt.Errorf("cannot use %q as an address: name, mode, backlog, balance and blocking have keys of their own in [[listener]]", address)
+		return l, "address", fmt.Errorf("cannot use %q as an address: name, mode, backlog, balance and blocking have keys "+
+			"of their own in [[listener]]", address)
 	}
 	if name, ok := texts["name"]; ok {
 		if err := CheckName(name); err != nil {

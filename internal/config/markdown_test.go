@@ -46,7 +46,8 @@ func TestConfigurationPage(t *testing.T) {
 			t.Fatal(err)
 		}
 	default:
-		t.Errorf("%s is not what the table of settings makes of it: go test ./internal/config -run TestConfigurationPage -update", configurationPath)
+		t.Errorf("%s is not what the table of settings makes of it: go test ./internal/config -run "+
+			"TestConfigurationPage -update", configurationPath)
 	}
 }
 

@@ -66,7 +66,8 @@ func findRuntime(getenv func(string) string, uid int, usable func(dir string) bo
 	}
 	for _, dir := range fallbacks {
 		if usable(dir) {
-			return Places{Runtime: dir, Warning: fmt.Sprintf("cannot use %s: sockets go to %s; RELEVO_RUNTIME_DIR chooses a place", first, dir)}
+			return Places{Runtime: dir,
+				Warning: fmt.Sprintf("cannot use %s: sockets go to %s; RELEVO_RUNTIME_DIR chooses a place", first, dir)}
 		}
 	}
 	return p

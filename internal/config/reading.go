@@ -26,7 +26,8 @@ type reading struct {
 
 // apply sets what the file says.
 func (f *File) apply(app *App) *reading {
-	r := &reading{file: f, app: app, ordered: Settings(), settings: map[string]Setting{}, places: map[string]Position{}, failed: map[string]bool{}}
+	r := &reading{file: f, app: app, ordered: Settings(), settings: map[string]Setting{}, places: map[string]Position{},
+		failed: map[string]bool{}}
 	for _, s := range r.ordered {
 		r.settings[s.Key] = s
 	}

@@ -67,10 +67,12 @@ func TestReferenceHasAll(t *testing.T) {
 		if table == "health" { // has keys that stand elsewhere, too
 			text = text[strings.Index(text, "#[health]"):]
 		}
-		if _, after, _ := strings.Cut(text, "\n#"+name+" = "); s.members == nil && s.Default != "" && !strings.HasPrefix(after, s.Default+"\n") {
+		if _, after, _ := strings.Cut(text, "\n#"+name+" = "); s.members == nil && s.Default != "" &&
+			!strings.HasPrefix(after, s.Default+"\n") {
 			t.Errorf("%s does not show its default %s", s.Key, s.Default)
 		}
-		applies := regexp.MustCompile(`(?s)\((live|roll|restart)\)\n((#[a-z\[][^\n]*\n)*)#\[?(limits\.|\[dev\.|health\.)?` + name + `\b`).FindStringSubmatch(text)
+		applies := regexp.MustCompile(`(?s)\((live|roll|restart)\)\n((#[a-z\[][^\n]*\n)*)#\[?(limits\.|\[dev\.|health\.)?` +
+			name + `\b`).FindStringSubmatch(text)
 		if applies == nil || applies[1] != string(s.Applies) {
 			t.Errorf("%s applies %s; the file says %.9q", s.Key, s.Applies, applies)
 		}
@@ -90,7 +92,8 @@ func TestSchemaIsCurrent(t *testing.T) {
 	}
 	got, err := os.ReadFile("../../docs/relevo.schema.json")
 	if err != nil || !bytes.Equal(got, want) {
-		t.Errorf("relevo.schema.json is not what the table of settings makes of it: relevo check --schema > docs/relevo.schema.json (%v)", err)
+		t.Errorf("relevo.schema.json is not what the table of settings makes of it: relevo check --schema > "+
+			"docs/relevo.schema.json (%v)", err)
 	}
 }
 

@@ -105,10 +105,12 @@ listen = [":1", ":2"]
 env = {A = "file", B = "file", C = "file"}
 env_files = ["f.env"]
 `))
-	variables := map[string]string{"RELEVO_SURGE": "3", "RELEVO_CANARY": "3s", "RELEVO_ENV": "B=variable C=variable", "RELEVO_ENV_FILE": "v.env w.env"}
+	variables := map[string]string{"RELEVO_SURGE": "3", "RELEVO_CANARY": "3s", "RELEVO_ENV": "B=variable C=variable",
+		"RELEVO_ENV_FILE": "v.env w.env"}
 	app, err := Sources{
 		Defaults: Default(), File: file, Dir: "/home", Getenv: func(name string) string { return variables[name] },
-		Flags: map[string][]string{"command": {"./server"}, "canary": {"9s", "4s"}, "listen": {":4"}, "env": {"C=flag", "D=flag"}},
+		Flags: map[string][]string{"command": {"./server"}, "canary": {"9s", "4s"}, "listen": {":4"},
+			"env": {"C=flag", "D=flag"}},
 	}.Resolve()
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +135,8 @@ env_files = ["f.env"]
 // TestListenersReplaceDefaults: however the file writes its listeners, those of the
 // defaults are not beside them.
 func TestListenersReplaceDefaults(t *testing.T) {
-	for _, text := range []string{"listen = [\":2\"]", "[[listener]]\naddress = \":2\"", "listener = [{address = \":2\"}]"} {
+	for _, text := range []string{"listen = [\":2\"]", "[[listener]]\naddress = \":2\"",
+		"listener = [{address = \":2\"}]"} {
 		s := Sources{Defaults: valid(), Dir: "/", File: parse("relevo.toml", "/", []byte(text))}
 		app, err := s.Resolve()
 		if err != nil || len(app.Listen) != 1 || app.Listen[0].Address != ":2" {
@@ -148,18 +151,22 @@ func TestListenersReplaceDefaults(t *testing.T) {
 // TestBlame: an error names the source that won.
 func TestBlame(t *testing.T) {
 	s := Sources{
-		Defaults: Default(), Dir: "/home", File: parse("a.toml", "/srv", []byte("surge = 0\nworkers = 2\ncommand = [\"x\"]\nlisten = [\":1\", \":2\"]\n")),
+		Defaults: Default(), Dir: "/home",
+		File: parse("a.toml", "/srv", []byte("surge = 0\nworkers = 2\ncommand = [\"x\"]\nlisten = [\":1\", \":2\"]\n")),
 		Getenv: func(name string) string {
 			return map[string]string{"RELEVO_KEEP_RELEASES": "0", "RELEVO_READY": "soon"}[name]
 		},
 		Flags: map[string][]string{"limits.watchdog": {"1ms"}},
 	}
 	_, err := s.Resolve()
-	wantError(t, err, "a.toml:1:9: cannot roll with a surge of 0", "keep 0 releases: at least 1 is needed for a rollback (environment variable RELEVO_KEEP_RELEASES)",
-		`cannot use "soon" for ready`, "(environment variable RELEVO_READY)", "watchdog of 1ms: at least 100ms, or 0 for none (flag --watchdog)")
+	wantError(t, err, "a.toml:1:9: cannot roll with a surge of 0",
+		"keep 0 releases: at least 1 is needed for a rollback (environment variable RELEVO_KEEP_RELEASES)",
+		`cannot use "soon" for ready`, "(environment variable RELEVO_READY)",
+		"watchdog of 1ms: at least 100ms, or 0 for none (flag --watchdog)")
 	s.Flags["surge"], s.Flags["listen"] = []string{"-1"}, []string{":5", ":5"}
 	_, err = s.Resolve()
-	wantError(t, err, "a surge of -1: at least 1 is needed (flag --surge)", `cannot listen twice on :5 (listeners "listen" and "listen1") (flag --listen)`)
+	wantError(t, err, "a surge of -1: at least 1 is needed (flag --surge)",
+		`cannot listen twice on :5 (listeners "listen" and "listen1") (flag --listen)`)
 	if strings.Contains(err.Error(), "a.toml") {
 		t.Errorf("the file is blamed for what a flag says: %v", err)
 	}
@@ -187,10 +194,12 @@ func TestReread(t *testing.T) {
 		t.Fatal(err)
 	}
 	app, err := again.Resolve()
-	if err != nil || app.Surge != 3 || app.Workers != 5 || app.Command[0] != "./b" || app.Dir != filepath.Join(dir, "sub") {
+	if err != nil || app.Surge != 3 || app.Workers != 5 || app.Command[0] != "./b" ||
+		app.Dir != filepath.Join(dir, "sub") {
 		t.Errorf("got %+v, %v", app, err)
 	}
-	wantError(t, again.CheckFiles(), "a.toml:4:13: cannot use the working directory: ", "a.toml:5:14: cannot read the environment file: ")
+	wantError(t, again.CheckFiles(), "a.toml:4:13: cannot use the working directory: ",
+		"a.toml:5:14: cannot read the environment file: ")
 	write("surge = ")
 	again, err = s.Reread()
 	if _, other := again.Resolve(); err != nil || other == nil {

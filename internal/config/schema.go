@@ -11,7 +11,8 @@ func Schema() ([]byte, error) {
 	root := object("relevo.toml: what an app of relevo is", map[string]any{listenerKey: listenerSchema()})
 	root["$schema"] = "http://json-schema.org/draft-07/schema#"
 	root["properties"].(map[string]any)["limits"] = object("What bounds a worker", map[string]any{})
-	root["properties"].(map[string]any)["health"] = object("How workers are asked whether they still serve", map[string]any{})
+	root["properties"].(map[string]any)["health"] = object("How workers are asked whether they still serve",
+		map[string]any{})
 	root["properties"].(map[string]any)["dev"] = object("What relevo dev builds and watches", map[string]any{})
 	for _, s := range Settings() {
 		at := root
@@ -45,12 +46,15 @@ func (s Setting) describe() schema {
 func listenerSchema() schema {
 	texts := func(description string) schema { return schema{"type": "string", "description": description} }
 	one := object("One listening socket", map[string]any{
-		"name":     texts("Name in LISTEN_FDNAMES and placeholders"),
-		"address":  texts(":PORT, HOST:PORT, unix:/PATH, unix:@NAME, udp:…"),
-		"mode":     texts("File mode of a Unix socket, octal"),
-		"backlog":  schema{"type": "integer", "minimum": 1, "description": "Length of the accept queue (default: the system's maximum)"},
-		"balance":  schema{"enum": []Balance{BalanceAuto, BalanceShared, BalanceEven, BalanceSticky}, "description": "How the workers share it whose programs bind it (default: as balance says)"},
-		"blocking": schema{"type": "boolean", "description": "Accept and recv wait, for simple programs that have no event loop"},
+		"name":    texts("Name in LISTEN_FDNAMES and placeholders"),
+		"address": texts(":PORT, HOST:PORT, unix:/PATH, unix:@NAME, udp:…"),
+		"mode":    texts("File mode of a Unix socket, octal"),
+		"backlog": schema{"type": "integer", "minimum": 1,
+			"description": "Length of the accept queue (default: the system's maximum)"},
+		"balance": schema{"enum": []Balance{BalanceAuto, BalanceShared, BalanceEven, BalanceSticky},
+			"description": "How the workers share it whose programs bind it (default: as balance says)"},
+		"blocking": schema{"type": "boolean",
+			"description": "Accept and recv wait, for simple programs that have no event loop"},
 	})
 	one["required"] = []string{"address"}
 	return schema{"type": "array", "items": one, "description": "Listening sockets, beside those of listen"}

@@ -179,7 +179,8 @@ func tableOf[T any](key, flag string, k named[T], applies Applies, field func(*A
 		Key: key, Flag: flag, Arg: k.arg, Help: help, Applies: applies, Repeats: true,
 		copy: func(to, from *App) { *field(to) = *field(from) },
 		read: func(_ *App, v value, report reporter) {
-			report(v.at, fmt.Errorf("cannot use %s for %s: it is a table; write [%s] and below it NAME = %s", v.form, key, key, k.example))
+			report(v.at, fmt.Errorf("cannot use %s for %s: it is a table; write [%s] and below it NAME = %s", v.form, key, key,
+				k.example))
 		},
 		member: func(app *App, name string, v value) error {
 			if strings.Contains(name, "=") {

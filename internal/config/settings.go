@@ -35,7 +35,8 @@ func appSettings() []Setting {
 func programSettings() []Setting {
 	return []Setting{
 		one("name", "name", plain("NAME", "shop"), Restart, func(a *App) *string { return &a.Name },
-			"name of the app (default: base name of the program, of a script the script's or its directory's; serve; in dev that of the package's program)"),
+			"name of the app (default: base name of the program, of a script the script's or its directory's; serve; "+
+				"in dev that of the package's program)"),
 		many("command", "", argument(), Roll, func(a *App) *[]string { return &a.Command },
 			"program or script, and arguments; {fd} {fd:NAME} {addr} {addr:NAME} {slot} are filled in"),
 		one("directory", "directory", plain("DIR", "."), Roll, func(a *App) *string { return &a.Dir },
@@ -43,19 +44,27 @@ func programSettings() []Setting {
 		one("workers", "workers", workers(), Live, func(a *App) *int { return &a.Workers },
 			"number of workers; auto, max or 0 is one for each processor this process may use"),
 		many("listen", "listen", listeners(), Roll, func(a *App) *[]Listen { return &a.Listen },
-			"listen on :8080, 127.0.0.1:0, [::1]:80, unix:/path.sock, unix:@abstract, udp:…; ,mode=0660, ,backlog=N, ,balance=HOW and ,blocking may follow"),
+			"listen on :8080, 127.0.0.1:0, [::1]:80, unix:/path.sock, unix:@abstract, udp:…; ,mode=0660, ,backlog=N, "+
+				",balance=HOW and ,blocking may follow"),
 		one("blocking", "blocking", boolean(), Roll, func(a *App) *bool { return &a.Blocking },
-			"accept and recv on the listeners wait, for simple programs that have no event loop; ,blocking after a listener is for that one alone"),
-		one("capture", "capture", choice("WHAT", oneOf("capture", CaptureAuto, CaptureOff), CaptureAuto, CaptureOff), Roll, func(a *App) *Capture { return &a.Capture },
+			"accept and recv on the listeners wait, for simple programs that have no event loop; ,blocking after a listener "+
+				"is for that one alone"),
+		one("capture", "capture", choice("WHAT", oneOf("capture", CaptureAuto, CaptureOff), CaptureAuto, CaptureOff), Roll,
+			func(a *App) *Capture { return &a.Capture },
 			"programs that bind their own port get the master's sockets for it: auto, off"),
-		one("balance", "balance", choice("HOW", oneOf("balance", BalanceAuto, BalanceShared, BalanceEven, BalanceSticky), BalanceAuto, BalanceShared, BalanceEven, BalanceSticky),
+		one("balance", "balance", choice("HOW", oneOf("balance", BalanceAuto, BalanceShared, BalanceEven, BalanceSticky),
+			BalanceAuto, BalanceShared, BalanceEven, BalanceSticky),
 			Roll, func(a *App) *Balance { return &a.Balance },
-			"how programs that bind their own port share it: even (a socket a worker), sticky (the same, and a client stays at its slot), shared (one for all), auto (even where it can be)"),
-		one("rescue", "rescue", choice("WHOSE", oneOf("rescue", RescueOff, RescueLocal, RescueOn), RescueOff, RescueLocal, RescueOn),
+			"how programs that bind their own port share it: even (a socket a worker), sticky (the same, and a client stays "+
+				"at its slot), shared (one for all), auto (even where it can be)"),
+		one("rescue", "rescue", choice("WHOSE", oneOf("rescue", RescueOff, RescueLocal, RescueOn), RescueOff, RescueLocal,
+			RescueOn),
 			Roll, func(a *App) *Rescue { return &a.Rescue },
-			"whose idle connections outlive a worker whose program does not drain: off, local (clients on this host), on (the app sees others' requests come from this host)"),
+			"whose idle connections outlive a worker whose program does not drain: off, local (clients on this host), "+
+				"on (the app sees others' requests come from this host)"),
 		one("no_preload", "no-preload", boolean(), Roll, func(a *App) *bool { return &a.NoPreload },
-			"Node workers load no file of relevo's (node --require), by which they end HTTP/2, TLS and WebSockets in an orderly way when they leave"),
+			"Node workers load no file of relevo's (node --require), by which they end HTTP/2, TLS and WebSockets in an "+
+				"orderly way when they leave"),
 	}
 }
 
@@ -69,12 +78,14 @@ func rollSettings() []Setting {
 		one("canary", "canary", duration(), Live, func(a *App) *time.Duration { return &a.Canary },
 			"probation of the first worker of a roll; 0 for none"),
 		one("canary_share", "canary-share", optional(share()), Live, func(a *App) **float64 { return &a.CanaryShare },
-			"part of the new connections that it gets meanwhile, 0% (probes alone) to 50% (default: as much as each other worker)"),
+			"part of the new connections that it gets meanwhile, 0% (probes alone) to 50% (default: "+
+				"as much as each other worker)"),
 		one("drain_timeout", "drain-timeout", duration(), Live, func(a *App) *time.Duration { return &a.DrainTimeout },
 			"how long a worker may finish what it has accepted"),
 		one("stop_grace", "stop-grace", duration(), Live, func(a *App) *time.Duration { return &a.StopGrace },
 			"time from the stop signal to SIGKILL where nothing is left to drain"),
-		one("stop_signal", "stop-signal", written("SIGNAL", "TERM", ParseSignal, shortSignal), Roll, func(a *App) *syscall.Signal { return &a.StopSignal },
+		one("stop_signal", "stop-signal", written("SIGNAL", "TERM", ParseSignal, shortSignal), Roll,
+			func(a *App) *syscall.Signal { return &a.StopSignal },
 			"what asks a worker to drain that does not speak relevo's IPC"),
 		one("surge", "surge", number(1, 1, 0), Live, func(a *App) *int { return &a.Surge },
 			"how many slots a roll replaces at a time"),
@@ -86,13 +97,16 @@ func releaseSettings() []Setting {
 	return []Setting{
 		one("watch_binary", "watch-binary", boolean(), Live, func(a *App) *bool { return &a.WatchBinary },
 			"roll when the bytes of the executable change"),
-		one("exec_from", "exec-from", choice("WHAT", oneOf("exec_from", ExecAuto, ExecSnapshot, ExecPath), ExecAuto, ExecSnapshot, ExecPath),
+		one("exec_from", "exec-from", choice("WHAT", oneOf("exec_from", ExecAuto, ExecSnapshot, ExecPath), ExecAuto,
+			ExecSnapshot, ExecPath),
 			Roll, func(a *App) *ExecFrom { return &a.ExecFrom },
 			"the file workers start from: path, snapshot (the kept copy), auto (the path while it holds the release's bytes)"),
-		one("keep_releases", "keep-releases", number(DefaultKeepReleases, 1, 0), Live, func(a *App) *int { return &a.KeepReleases },
+		one("keep_releases", "keep-releases", number(DefaultKeepReleases, 1, 0), Live,
+			func(a *App) *int { return &a.KeepReleases },
 			"copies of executables kept for rollbacks"),
 		tableOf("env", "env", variables(), Roll, func(a *App) *[]string { return &a.Env },
-			"a variable for the workers; all users see arguments (ps), so for secrets NAME alone (relevo's own value) or an env file"),
+			"a variable for the workers; all users see arguments (ps), so for secrets NAME alone (relevo's own "+
+				"value) or an env file"),
 		inheritSetting(),
 		many("env_files", "env-file", plain("FILE", "app.env"), Roll, func(a *App) *[]string { return &a.EnvFiles },
 			"a file of variables, read anew at each roll"),
@@ -102,11 +116,16 @@ func releaseSettings() []Setting {
 // masterSettings are about the master itself.
 func masterSettings() []Setting {
 	return []Setting{
-		one("output", "output", choice("HOW", ParseOutput, OutputAuto, OutputPrefix, OutputPlain, OutputInherit), Restart, func(a *App) *Output { return &a.Output },
+		one("output", "output", choice("HOW", ParseOutput, OutputAuto, OutputPrefix, OutputPlain, OutputInherit), Restart,
+			func(a *App) *Output { return &a.Output },
 			"the workers' output: prefix (each line), plain (untouched), inherit (the master's own streams), auto"),
-		one("log_format", "log-format", choice("FORMAT", oneOf("log_format", LogAuto, LogText, LogJSON), LogAuto, LogText, LogJSON), Restart, func(a *App) *LogFormat { return &a.LogFormat },
+		one("log_format", "log-format", choice("FORMAT", oneOf("log_format", LogAuto, LogText, LogJSON), LogAuto, LogText,
+			LogJSON), Restart, func(a *App) *LogFormat {
+			return &a.LogFormat
+		},
 			"auto, text or json"),
-		one("upgrade", "upgrade", choice("HOW", oneOf("upgrade", UpgradeAuto, UpgradeTableflip, UpgradeExec), UpgradeAuto, UpgradeTableflip, UpgradeExec),
+		one("upgrade", "upgrade", choice("HOW", oneOf("upgrade", UpgradeAuto, UpgradeTableflip, UpgradeExec), UpgradeAuto,
+			UpgradeTableflip, UpgradeExec),
 			Live, func(a *App) *Upgrade { return &a.Upgrade },
 			"how relevo itself is replaced: tableflip (a new process), exec (in place, the pid stays), auto"),
 		one("watch_self", "watch-self", boolean(), Live, func(a *App) *bool { return &a.WatchSelf },
@@ -121,9 +140,11 @@ func limitSettings() []Setting {
 		one("limits.max_memory", "max-memory", textOrNumber(written("SIZE", "512MiB", ParseSize, SizeText)),
 			Live, func(a *App) *int64 { return &a.Limits.MaxMemory },
 			"resident memory at which a worker is replaced, its children counted; 0 for no limit"),
-		one("limits.max_lifetime", "max-lifetime", duration(), Live, func(a *App) *time.Duration { return &a.Limits.MaxLifetime },
+		one("limits.max_lifetime", "max-lifetime", duration(), Live,
+			func(a *App) *time.Duration { return &a.Limits.MaxLifetime },
 			"age at which a worker is replaced; 0 for no limit"),
-		one("limits.lifetime_jitter", "lifetime-jitter", fraction(), Live, func(a *App) *float64 { return &a.Limits.LifetimeJitter },
+		one("limits.lifetime_jitter", "lifetime-jitter", fraction(), Live,
+			func(a *App) *float64 { return &a.Limits.LifetimeJitter },
 			"part of the lifetime by which it varies, so that workers do not end together"),
 		one("limits.watchdog", "watchdog", duration(), Roll, func(a *App) *time.Duration { return &a.Limits.Watchdog },
 			"how long a worker may give no sign of life, at least 100ms; 0 for ever"),
@@ -133,9 +154,11 @@ func limitSettings() []Setting {
 			Roll, func(a *App) *string { return &a.Limits.Group }, "group of the workers, name or number; root only"),
 		one("limits.nice", "nice", optional(number(5, -20, 19)), Roll, func(a *App) **int { return &a.Limits.Nice },
 			"nice value of the workers, -20 to 19"),
-		one("limits.oom_score_adj", "oom-score-adj", optional(number(500, -1000, 1000)), Roll, func(a *App) **int { return &a.Limits.OOMScoreAdj },
+		one("limits.oom_score_adj", "oom-score-adj", optional(number(500, -1000, 1000)), Roll,
+			func(a *App) **int { return &a.Limits.OOMScoreAdj },
 			"how willingly the kernel's out-of-memory killer takes a worker, -1000 to 1000"),
-		one("limits.umask", "umask", written("MASK", "0022", ParseUmask, showUmask), Roll, func(a *App) **int { return &a.Limits.Umask },
+		one("limits.umask", "umask", written("MASK", "0022", ParseUmask, showUmask), Roll,
+			func(a *App) **int { return &a.Limits.Umask },
 			"file mode mask of the workers, octal"),
 		tableOf("limits.rlimits", "rlimit", rlimits(), Roll, func(a *App) *[]Rlimit { return &a.Limits.Rlimits },
 			"a limit of setrlimit(2), such as nofile=65536 or core=0:unlimited"),
@@ -178,7 +201,8 @@ func listeners() kind[Listen] {
 }
 
 func logLevel() kind[slog.Level] {
-	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn,
+		"error": slog.LevelError}
 	k := written("LEVEL", "info", func(text string) (slog.Level, error) {
 		word, err := oneOf("log_level", "debug", "info", "warn", "error")(text)
 		return levels[word], err
@@ -200,7 +224,9 @@ func variables() named[string] {
 }
 
 func rlimits() named[Rlimit] {
-	k := textOrNumber(written("NAME=SOFT[:HARD]", "1024:4096", ParseRlimit, func(l Rlimit) string { return l.Name + "=" + l.limits() }))
+	k := textOrNumber(written("NAME=SOFT[:HARD]", "1024:4096", ParseRlimit, func(l Rlimit) string {
+		return l.Name + "=" + l.limits()
+	}))
 	return named[Rlimit]{k, func(l Rlimit) (string, string) { return l.Name, l.limits() }}
 }
 

@@ -51,25 +51,31 @@ func (a *App) problems() (all []problem) {
 		}
 	}
 	wrong(len(a.Command) == 0 || a.Command[0] == "", "command",
-		`cannot run: no command given (usage: relevo run [flags] -- COMMAND ARG…, or command = ["./server"] in relevo.toml)`)
+		`cannot run: no command given (usage: relevo run [flags] -- COMMAND ARG…, or command = `+
+			`["./server"] in relevo.toml)`)
 	if err := CheckName(a.Name); err != nil {
 		wrong(len(a.Command) > 0 || a.Name != "", "name", "%w; choose one with --name", err)
 	}
-	wrong(a.Workers < 1 || a.Workers > MaxWorkers, "workers", "cannot run %d workers: at least 1 is needed, at most %d are possible", a.Workers, MaxWorkers)
+	wrong(a.Workers < 1 || a.Workers > MaxWorkers, "workers",
+		"cannot run %d workers: at least 1 is needed, at most %d are possible", a.Workers, MaxWorkers)
 	wrong(a.ReadyTimeout <= 0, "ready_timeout", "cannot run without patience: the ready timeout must be above 0")
 	wrong(a.DrainTimeout <= 0, "drain_timeout", "cannot run without patience: the drain timeout must be above 0")
 	wrong(a.Canary < 0, "canary", "cannot use a canary of %s: it is negative", a.Canary)
 	if s := a.CanaryShare; s != nil {
-		wrong(!(*s >= 0 && *s <= maxShare), "canary_share", "cannot give a canary %s of the new connections: 0%% to 50%% are possible", ShareText(*s))
+		wrong(!(*s >= 0 && *s <= maxShare), "canary_share",
+			"cannot give a canary %s of the new connections: 0%% to 50%% are possible", ShareText(*s))
 	}
 	wrong(a.StopGrace < 0, "stop_grace", "cannot use a stop grace of %s: it is negative", a.StopGrace)
 	wrong(a.Surge < 1, "surge", "cannot roll with a surge of %d: at least 1 is needed", a.Surge)
-	wrong(a.KeepReleases < 1, "keep_releases", "cannot keep %d releases: at least 1 is needed for a rollback", a.KeepReleases)
+	wrong(a.KeepReleases < 1, "keep_releases", "cannot keep %d releases: at least 1 is needed for a rollback",
+		a.KeepReleases)
 	if len(a.Listen) > maxListeners {
-		wrong(true, fmt.Sprintf("listen[%d]", maxListeners), "cannot open %d listeners: at most %d are possible", len(a.Listen), maxListeners)
+		wrong(true, fmt.Sprintf("listen[%d]", maxListeners), "cannot open %d listeners: at most %d are possible",
+			len(a.Listen), maxListeners)
 	}
 	if len(a.EnvFiles) > maxEnvFiles {
-		wrong(true, fmt.Sprintf("env_files[%d]", maxEnvFiles), "cannot read %d environment files: at most %d are possible", len(a.EnvFiles), maxEnvFiles)
+		wrong(true, fmt.Sprintf("env_files[%d]", maxEnvFiles), "cannot read %d environment files: at most %d are possible",
+			len(a.EnvFiles), maxEnvFiles)
 	}
 	for i := range a.Listen[:min(len(a.Listen), maxListeners)] {
 		if err := listenProblem(a.Listen, i); err != nil {

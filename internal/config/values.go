@@ -22,7 +22,8 @@ func ParseWorkers(text string) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > MaxWorkers || text[0] == '+' { // +2 is a step of relevo scale
-		return 0, fmt.Errorf("cannot use %q as a number of workers: 1 to %d, or auto, max or 0 (here %d)", text, MaxWorkers, CPUs())
+		return 0, fmt.Errorf("cannot use %q as a number of workers: 1 to %d, or auto, max or 0 (here %d)", text, MaxWorkers,
+			CPUs())
 	}
 	return n, nil
 }
@@ -147,7 +148,8 @@ func ParseSignal(text string) (syscall.Signal, error) {
 	if sig, ok := signals[name]; ok {
 		return sig, nil
 	}
-	return 0, fmt.Errorf("cannot use %q as a signal: known are %s", text, strings.Join(slices.Sorted(maps.Keys(signals)), " "))
+	return 0, fmt.Errorf("cannot use %q as a signal: known are %s", text, strings.Join(slices.Sorted(maps.Keys(signals)),
+		" "))
 }
 
 // SignalName returns SIGTERM for 15; SIG63 where the number has no name here.

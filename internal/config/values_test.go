@@ -19,7 +19,8 @@ func TestParseWorkers(t *testing.T) {
 			t.Errorf("ParseWorkers(%q) = %d, %v, want %d", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "-1", "-0", "00", "1025", "many", "+2", "1.5", "0x10", " 1", "99999999999999999999"} {
+	for _, text := range []string{"", "-1", "-0", "00", "1025", "many", "+2", "1.5", "0x10", " 1",
+		"99999999999999999999"} {
 		got, err := ParseWorkers(text)
 		wantCannot(t, err, strconv.Quote(text), "1 to 1024", "auto")
 		if got != 0 {
@@ -129,7 +130,8 @@ func TestVariableWithoutValue(t *testing.T) {
 
 func TestEnvInherit(t *testing.T) {
 	for text, want := range map[string][]string{ // of PATH, LANG, LC_TIME, HOME
-		"true": {"PATH", "LANG", "LC_TIME", "HOME"}, "false": nil, "PATH,LANG": {"PATH", "LANG"}, "LC_*": {"LC_TIME"}, "0": nil,
+		"true": {"PATH", "LANG", "LC_TIME", "HOME"}, "false": nil, "PATH,LANG": {"PATH", "LANG"}, "LC_*": {"LC_TIME"},
+		"0":   nil,
 		"PAT": nil,
 	} {
 		inherit, err := ParseEnvInherit(text)
@@ -148,14 +150,16 @@ func TestEnvInherit(t *testing.T) {
 		wantCannot(t, err, "true, false, or names such as PATH,LANG,LC_*")
 	}
 	for text, want := range map[string]string{
-		"env_inherit = true": "true", "env_inherit = false": "false", `env_inherit = ["PATH", "LC_*"]`: `["PATH", "LC_*"]`, "env_inherit = []": "false",
+		"env_inherit = true": "true", "env_inherit = false": "false", `env_inherit = ["PATH", "LC_*"]`: `["PATH", "LC_*"]`,
+		"env_inherit = []": "false",
 	} {
 		app, err := resolveText(text)
 		if got := app.EnvInherit.render(); err != nil || got != want {
 			t.Errorf("%s is %s, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"env_inherit = 1", `env_inherit = "PATH"`, "env_inherit = [1]", `env_inherit = ["A=b"]`} {
+	for _, text := range []string{"env_inherit = 1", `env_inherit = "PATH"`, "env_inherit = [1]",
+		`env_inherit = ["A=b"]`} {
 		_, err := resolveText(text)
 		wantError(t, err, ":1:15: cannot use ")
 	}

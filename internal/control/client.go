@@ -71,11 +71,14 @@ func dialTrusted(ctx context.Context, path string) (net.Conn, error) {
 func notConnected(name, path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return &Error{Message: fmt.Sprintf("cannot reach %q: not running (no socket at %s)", name, path), Exit: ExitNotRunning}
+		return &Error{Message: fmt.Sprintf("cannot reach %q: not running (no socket at %s)", name, path),
+			Exit: ExitNotRunning}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return &Error{Message: fmt.Sprintf("cannot reach %q: not running (its master died; the socket at %s is stale)", name, path), Exit: ExitNotRunning}
+		return &Error{Message: fmt.Sprintf("cannot reach %q: not running (its master died; the socket at %s is stale)", name,
+			path), Exit: ExitNotRunning}
 	case errors.Is(err, fs.ErrPermission):
-		return &Error{Message: fmt.Sprintf("cannot reach %q: permission denied on %s; it belongs to another user", name, path), Exit: ExitNotPermitted}
+		return &Error{Message: fmt.Sprintf("cannot reach %q: permission denied on %s; it belongs to another user", name,
+			path), Exit: ExitNotPermitted}
 	}
 	return fmt.Errorf("cannot reach %q: %w", name, err)
 }

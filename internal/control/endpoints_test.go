@@ -25,9 +25,10 @@ import (
 func talk(t *testing.T, path, method, url string, body io.Reader) (status int, answer string) {
 	t.Helper()
 	var d net.Dialer
-	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return d.DialContext(ctx, "unix", path)
-	}}
+	transport := &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return d.DialContext(ctx, "unix", path)
+		}}
 	request, err := http.NewRequest(method, "http://relevo/v1/"+url, body)
 	if err != nil {
 		t.Fatal(err)
@@ -61,10 +62,11 @@ func TestStatus(t *testing.T) {
 	path, client := serve(t, m)
 	code, text := talk(t, path, "GET", "status", nil)
 	wantEqual(t, "code", code, 200)
-	wantEqual(t, "status", text, `{"name":"web","pid":7,"version":"v1","listeners":[{"name":"listen","address":"127.0.0.1:80"}],`+
-		`"generation":2,"state":"running","slots":1,"workers":[{"slot":0,"id":"3","pid":9,"generation":2,"state":"serving",`+
-		`"started":"2030-01-01T00:00:00Z","respawns":1,"release":{"path":"/srv/app"},"last_exit":{"code":1,"text":"exit status 1"}}],`+
-		`"last_roll":{"generation":2,"from":1,"result":"ok","replaced":1,"started":"2030-01-01T00:00:00Z","ended":"2030-01-01T00:00:00Z"}}`)
+	wantEqual(t, "status", text,
+		`{"name":"web","pid":7,"version":"v1","listeners":[{"name":"listen","address":"127.0.0.1:80"}],`+
+			`"generation":2,"state":"running","slots":1,"workers":[{"slot":0,"id":"3","pid":9,"generation":2,"state":"serving",`+
+			`"started":"2030-01-01T00:00:00Z","respawns":1,"release":{"path":"/srv/app"},"last_exit":{"code":1,"text":"exit `+
+			`status 1"}}],"last_roll":{"generation":2,"from":1,"result":"ok","replaced":1,"started":"2030-01-01T00:00:00Z","ended":"2030-01-01T00:00:00Z"}}`)
 	got, err := client.Status(soon(t))
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +107,8 @@ func TestRequests(t *testing.T) {
 		{"signal by number", "signal", `{"signal":"12","slot":1}`, "signal 12 to slot 1", 200, `{"workers":["1","2"]}`},
 		{"signal unknown", "signal", `{"signal":"FOO"}`, "", 400, ""},
 		{"signal missing", "signal", ``, "", 400, ""},
-		{"unknown field", "stop", `{"farce":true}`, "", 400, `{"error":"cannot read the request: json: unknown field \"farce\"","exit":2}`},
+		{"unknown field", "stop", `{"farce":true}`, "", 400,
+			`{"error":"cannot read the request: json: unknown field \"farce\"","exit":2}`},
 		{"wrong type", "stop", `{"force":"yes"}`, "", 400, ""},
 		{"not JSON", "scale", `workers=1`, "", 400, ""},
 		{"cut off", "scale", `{"workers":"1"`, "", 400, `{"error":"cannot read the request: unexpected EOF","exit":2}`},
@@ -170,14 +173,16 @@ func TestErrors(t *testing.T) {
 					_, err := client.Reload(ctx, control.ReloadOptions{})
 					return err
 				},
-				"reload without waiting": func(ctx context.Context) error { return client.ReloadNoWait(ctx, control.ReloadOptions{}) },
-				"plan":                   func(ctx context.Context) error { _, err := client.Plan(ctx); return err },
-				"rollback":               func(ctx context.Context) error { _, err := client.Rollback(ctx, ""); return err },
-				"releases":               func(ctx context.Context) error { _, err := client.Releases(ctx); return err },
-				"prune":                  func(ctx context.Context) error { _, err := client.Prune(ctx); return err },
-				"scale":                  func(ctx context.Context) error { _, err := client.Scale(ctx, "1"); return err },
-				"stop":                   func(ctx context.Context) error { return client.Stop(ctx, false) },
-				"events":                 func(ctx context.Context) error { _, err := client.Events(ctx); return err },
+				"reload without waiting": func(ctx context.Context) error {
+					return client.ReloadNoWait(ctx, control.ReloadOptions{})
+				},
+				"plan":     func(ctx context.Context) error { _, err := client.Plan(ctx); return err },
+				"rollback": func(ctx context.Context) error { _, err := client.Rollback(ctx, ""); return err },
+				"releases": func(ctx context.Context) error { _, err := client.Releases(ctx); return err },
+				"prune":    func(ctx context.Context) error { _, err := client.Prune(ctx); return err },
+				"scale":    func(ctx context.Context) error { _, err := client.Scale(ctx, "1"); return err },
+				"stop":     func(ctx context.Context) error { return client.Stop(ctx, false) },
+				"events":   func(ctx context.Context) error { _, err := client.Events(ctx); return err },
 				"send": func(ctx context.Context) error {
 					_, err := client.Send(ctx, pool.Target{}, json.RawMessage(`1`))
 					return err
@@ -228,7 +233,8 @@ func TestClient(t *testing.T) {
 	m := newMaster()
 	m.plan.Changes, m.plan.Refused = []config.Change{{Key: "workers", Old: "1", New: "2"}}, "known bad"
 	m.releases.Releases = []control.Release{{SHA256: "ab12", Verdict: "bad", Reason: "it died", Kept: true}}
-	m.result, m.scaled, m.ids = pool.RollResult{Generation: 3, Result: machine.OK}, control.Scaled{From: 1, To: 2}, []string{"4"}
+	m.result, m.scaled, m.ids = pool.RollResult{Generation: 3, Result: machine.OK}, control.Scaled{From: 1, To: 2},
+		[]string{"4"}
 	_, client := serve(t, m)
 	ctx, slot := soon(t), 1
 	result, err := client.Reload(ctx, control.ReloadOptions{Force: true})
@@ -249,7 +255,8 @@ func TestClient(t *testing.T) {
 	signalled, err := client.Signal(ctx, pool.Target{ID: "4"}, "SIGUSR1")
 	wantEqual(t, "signal", []any{signalled.Workers, err}, []any{m.ids, nil})
 	wantEqual(t, "stop", client.Stop(ctx, true), nil)
-	wantEqual(t, "asked", m.asks(), `reload force=true, rollback "ab12", rollback "", plan, releases, prune, scale +1, send {"a":1} to slot 1, signal 10 to worker 4, stop true`)
+	wantEqual(t, "asked", m.asks(), `reload force=true, rollback "ab12", rollback "", plan, releases, prune, scale +1, `+
+		`send {"a":1} to slot 1, signal 10 to worker 4, stop true`)
 }
 
 // Who does not wait for a roll still learns whether it was begun.
@@ -308,7 +315,8 @@ func TestCurl(t *testing.T) {
 		m.events <- pool.Event{Kind: pool.KindReady, App: "web"}
 		close(m.events)
 	}()
-	wantEqual(t, "events", run("-N", "http://relevo/v1/events"), `{"time":"0001-01-01T00:00:00Z","event":"ready","app":"web"}`)
+	wantEqual(t, "events", run("-N", "http://relevo/v1/events"),
+		`{"time":"0001-01-01T00:00:00Z","event":"ready","app":"web"}`)
 	wantEqual(t, "asked", m.asks(), "status, signal 10 to slot 0, stop false, subscribe")
 	if _, err := os.Stat(path); err != nil {
 		t.Error(err)

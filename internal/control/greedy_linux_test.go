@@ -112,7 +112,8 @@ func unreadBy(t *testing.T, conn *net.UnixConn) (n int) {
 func TestLargeBodiesWait(t *testing.T) {
 	m := newMaster()
 	path := serveGreedy(t, m, tooLong, tooLong)
-	large := "POST /v1/send HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" + `{"data":"` + string(bytes.Repeat([]byte("x"), 90_000))
+	large := "POST /v1/send HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" + `{"data":"` +
+		string(bytes.Repeat([]byte("x"), 90_000))
 	var slow []*net.UnixConn
 	for range control.LargeBodies + 20 {
 		slow = append(slow, begin(t, path, large))

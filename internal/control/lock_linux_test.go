@@ -156,12 +156,14 @@ func TestMakeRuntimeDirRefuses(t *testing.T) {
 		want   string
 	}{
 		{"symlink", func(dir string) error { return os.Symlink(t.TempDir(), dir) }, "", "it is not a directory"},
-		{"symlink with a slash", func(dir string) error { return os.Symlink(t.TempDir(), dir) }, "/", "it is not a directory"},
+		{"symlink with a slash",
+			func(dir string) error { return os.Symlink(t.TempDir(), dir) }, "/", "it is not a directory"},
 		{"dangling symlink", func(dir string) error { return os.Symlink("/nowhere", dir) }, "", "it is not a directory"},
 		{"file", func(dir string) error { return os.WriteFile(dir, nil, 0o600) }, "", "it is not a directory"},
 		{"open to everybody", func(dir string) error { return errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, 0o777)) }, "",
 			"every user can write to it; chmod go-w "},
-		{"sticky", func(dir string) error { return errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, 0o777|fs.ModeSticky)) }, "",
+		{"sticky",
+			func(dir string) error { return errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, 0o777|fs.ModeSticky)) }, "",
 			"every user can write to it"},
 		{"below a file", func(dir string) error { return os.WriteFile(dir, nil, 0o600) }, "/relevo",
 			"set RELEVO_RUNTIME_DIR to one that you can write to"},
@@ -209,5 +211,6 @@ func TestMakeRuntimeDirOfOthers(t *testing.T) {
 		wantEqual(t, name, spawn(t, "dir", dir).line(), test.want)
 	}
 	wantEqual(t, "without a right to make one", spawn(t, "dir", filepath.Join(place, "new")).line(),
-		"cannot make the runtime directory: mkdir "+place+"/new: permission denied; set RELEVO_RUNTIME_DIR to one that you can write to")
+		"cannot make the runtime directory: mkdir "+place+
+			"/new: permission denied; set RELEVO_RUNTIME_DIR to one that you can write to")
 }

@@ -69,8 +69,9 @@ func untrusted(name, place string, err error) error {
 		return notConnected(name, place, err)
 	}
 	return &Error{
-		Message: fmt.Sprintf("cannot trust what answers for %q at %s: %v; RELEVO_RUNTIME_DIR chooses another place", name, place, err),
-		Exit:    ExitNotPermitted,
+		Message: fmt.Sprintf("cannot trust what answers for %q at %s: %v; RELEVO_RUNTIME_DIR chooses another place", name,
+			place, err),
+		Exit: ExitNotPermitted,
 	}
 }
 
@@ -94,7 +95,8 @@ func checkDir(dir string) error {
 	var reason *safefile.UntrustedError
 	switch {
 	case errors.As(err, &reason):
-		return &Error{Message: fmt.Sprintf("cannot trust the sockets in %s: %v; RELEVO_RUNTIME_DIR chooses another place", dir, err), Exit: ExitNotPermitted}
+		return &Error{Message: fmt.Sprintf("cannot trust the sockets in %s: %v; RELEVO_RUNTIME_DIR chooses another place",
+			dir, err), Exit: ExitNotPermitted}
 	case errors.Is(err, fs.ErrPermission):
 		return &Error{Message: fmt.Sprintf("cannot look for masters: %v", err), Exit: ExitNotPermitted}
 	}

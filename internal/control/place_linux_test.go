@@ -25,11 +25,13 @@ func TestFalseMaster(t *testing.T) {
 		want string // the victim's answer
 		root string // root's
 	}{
-		"the other's directory":        {nobody, 0o755, nobody, "4 it belongs to user 65534", "0 <nil>"},
-		"open directory":               {victim, 0o777, nobody, "4 every user can write to it", "4 every user can write to it"},
-		"open sticky directory":        {0, 0o777 | os.ModeSticky, nobody, "4 every user can write to it", "4 every user"},
-		"the other's socket":           {victim, 0o755, nobody, "4 it belongs to user 65534", "4 it belongs to user 65534"},
-		"the other's process":          {victim, 0o755, victim, "4 a process of user 65534 listens there", "4 a process of user 65534"},
+		"the other's directory": {nobody, 0o755, nobody, "4 it belongs to user 65534", "0 <nil>"},
+		"open directory": {victim, 0o777, nobody, "4 every user can write to it",
+			"4 every user can write to it"},
+		"open sticky directory": {0, 0o777 | os.ModeSticky, nobody, "4 every user can write to it", "4 every user"},
+		"the other's socket":    {victim, 0o755, nobody, "4 it belongs to user 65534", "4 it belongs to user 65534"},
+		"the other's process": {victim, 0o755, victim, "4 a process of user 65534 listens there",
+			"4 a process of user 65534"},
 		"root's directory":             {0, 0o755, nobody, "4 it belongs to user 65534", "4 it belongs to user 65534"},
 		"root's, and the process's is": {0, 0o755, 0, "4 a process of user 65534 listens there", "4 a process of user 65534"},
 	} {
@@ -40,7 +42,8 @@ func TestFalseMaster(t *testing.T) {
 				t.Fatal(err)
 			}
 			wantEqual(t, "false master", spawn(t, "pretend", path).line(), "listening")
-			if err := errors.Join(os.Chown(path, test.sock, 0), os.Chmod(path, 0o777), os.Chown(dir, test.uid, 0), os.Chmod(dir, test.mode)); err != nil {
+			if err := errors.Join(os.Chown(path, test.sock, 0), os.Chmod(path, 0o777), os.Chown(dir, test.uid, 0),
+				os.Chmod(dir, test.mode)); err != nil {
 				t.Fatal(err)
 			}
 			says(t, "victim", spawn(t, "trust", path).line(), test.want)
@@ -95,7 +98,8 @@ func TestLockIsOurs(t *testing.T) {
 		t.Errorf("the lock is %v, %v", info.Mode(), err)
 	}
 	_, err = control.Acquire(path)
-	if want := fmt.Sprintf("pid %d (", os.Getpid()); !errors.Is(err, control.ErrLocked) || !strings.Contains(err.Error(), want) {
+	if want := fmt.Sprintf("pid %d (", os.Getpid()); !errors.Is(err, control.ErrLocked) ||
+		!strings.Contains(err.Error(), want) {
 		t.Errorf("the second: %v, want %q", err, want)
 	}
 }

@@ -31,7 +31,9 @@ func pretend(path string) error {
 	if err := os.Chmod(path, 0o777); err != nil {
 		return err
 	}
-	go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, `{"workers":["1"]}`) }))
+	go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(w, `{"workers":["1"]}`)
+	}))
 	fmt.Println("listening")
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err

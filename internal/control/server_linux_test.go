@@ -135,7 +135,8 @@ func TestNotRunning(t *testing.T) {
 	stale(t, path)
 	_, err = control.Connect(t.Context(), path)
 	wantEqual(t, "stale socket", []any{err, control.ExitCode(err)},
-		[]any{fmt.Sprintf("cannot reach %q: not running (its master died; the socket at %s is stale)", "web", path), control.ExitNotRunning})
+		[]any{fmt.Sprintf("cannot reach %q: not running (its master died; the socket at %s is stale)", "web", path),
+			control.ExitNotRunning})
 
 	// The next master takes its place.
 	s, err := control.Listen(path, newMaster(), discard())
@@ -214,7 +215,8 @@ func TestOtherUser(t *testing.T) {
 	if err := os.Chmod(path, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	wantEqual(t, "open socket", ask(), fmt.Sprintf("4 cannot control this master as user %d: it belongs to user %d", nobody, os.Geteuid()))
+	wantEqual(t, "open socket", ask(), fmt.Sprintf("4 cannot control this master as user %d: it belongs to user %d",
+		nobody, os.Geteuid()))
 	wantEqual(t, "asked of the master", m.asks(), "")
 }
 

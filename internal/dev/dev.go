@@ -120,8 +120,9 @@ type start struct {
 // where a Go program is built.
 func New(ctx context.Context, o Options) (*Dev, error) {
 	d := &Dev{
-		opts: o, attached: make(chan struct{}), calls: make(chan func()), ended: make(chan struct{}), stopping: make(chan struct{}),
-		imports: imports{seen: map[string]string{}}, release: time.NewTimer(time.Hour), started: time.Now(),
+		opts: o, attached: make(chan struct{}), calls: make(chan func()), ended: make(chan struct{}),
+		stopping: make(chan struct{}),
+		imports:  imports{seen: map[string]string{}}, release: time.NewTimer(time.Hour), started: time.Now(),
 	}
 	d.release.Stop()
 	var err error

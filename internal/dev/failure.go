@@ -103,7 +103,8 @@ func (d *Dev) buildFailure(s step, result outcome) Failure {
 	if s.name == "go build" {
 		result.output = withoutPackageLines(result.output)
 	}
-	return Failure{Title: title, Problems: findProblems(result.output, s.job.dir), Output: strings.TrimRight(withoutEscapes(result.output), "\n")}
+	return Failure{Title: title, Problems: findProblems(result.output, s.job.dir),
+		Output: strings.TrimRight(withoutEscapes(result.output), "\n")}
 }
 
 // withoutPackageLines takes the go command's headings away.

@@ -133,7 +133,8 @@ func (d *Dev) runStep(ctx context.Context, i int) {
 
 func (d *Dev) stepEnded(ctx context.Context, i int, result outcome, same, cancelled bool) {
 	s := d.made.steps[i]
-	d.opts.Log.Debug("a step has ended", "step", s.name, "err", result.err, "cancelled", cancelled, "took", result.took, "same", same)
+	d.opts.Log.Debug("a step has ended", "step", s.name, "err", result.err, "cancelled", cancelled, "took", result.took,
+		"same", same)
 	d.stop = nil
 	d.busyTill = time.Now().Add(afterCycle)
 	if ctx.Err() != nil {

@@ -79,7 +79,8 @@ func runGo(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if errors.Is(err, exec.ErrNotFound) {
-		return nil, errors.New("cannot find the go command in PATH: install Go, or name what is to run: relevo dev --build 'CMD' -- COMMAND ARG…")
+		return nil, errors.New("cannot find the go command in PATH: install Go, or name what is to run: " +
+			"relevo dev --build 'CMD' -- COMMAND ARG…")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("go %s: %w\n  %s", args[0], err, strings.TrimSpace(stderr.String()))

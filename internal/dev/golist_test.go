@@ -34,9 +34,12 @@ func TestGoSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, dir, map[string]string{
-		"go.work":                  "go 1.26\nuse ./app\nuse ./other\n",
-		"app/go.mod":               "module example.org/app\ngo 1.26\nrequire example.org/lib v1.0.0\nreplace example.org/lib => ../lib\n",
-		"app/cmd/srv/main.go":      "package main\nimport (\n\"embed\"\n_ \"example.org/app/store\"\n_ \"example.org/lib\"\n_ \"example.org/other\"\n_ \"example.org/app/planned\"\n)\n//go:embed page.html static all:raw tpl/*.tpl\nvar files embed.FS\nfunc main() {}\n",
+		"go.work": "go 1.26\nuse ./app\nuse ./other\n",
+		"app/go.mod": "module example.org/app\ngo 1.26\nrequire example.org/lib v1.0.0\n" +
+			"replace example.org/lib => ../lib\n",
+		"app/cmd/srv/main.go": "package main\nimport (\n\"embed\"\n_ \"example.org/app/store\"\n" +
+			"_ \"example.org/lib\"\n_ \"example.org/other\"\n_ \"example.org/app/planned\"\n)\n" +
+			"//go:embed page.html static all:raw tpl/*.tpl\nvar files embed.FS\nfunc main() {}\n",
 		"app/cmd/srv/page.html":    "x",
 		"app/cmd/srv/static/a/b.x": "x",
 		"app/cmd/srv/raw/.x":       "x",
@@ -60,12 +63,15 @@ func TestGoSet(t *testing.T) {
 	got := map[string]bool{}
 	want := map[string]bool{}
 	for name, matters := range map[string]bool{
-		"app/cmd/srv/main.go": true, "app/cmd/srv/new.go": true, "app/cmd/srv/x.s": true, "app/cmd/srv/x.h": true, "app/cmd/srv/main_test.go": false,
-		"app/cmd/srv/page.html": true, "app/cmd/srv/README.md": false, "app/cmd/srv/static/a/b.x": true, "app/cmd/srv/static/new/c": true,
-		"app/cmd/srv/raw/.x": true, "app/cmd/srv/tpl/b.tpl": true, "app/cmd/srv/tpl/b.txt": false,
+		"app/cmd/srv/main.go": true, "app/cmd/srv/new.go": true, "app/cmd/srv/x.s": true, "app/cmd/srv/x.h": true,
+		"app/cmd/srv/main_test.go": false,
+		"app/cmd/srv/page.html":    true, "app/cmd/srv/README.md": false, "app/cmd/srv/static/a/b.x": true,
+		"app/cmd/srv/static/new/c": true,
+		"app/cmd/srv/raw/.x":       true, "app/cmd/srv/tpl/b.tpl": true, "app/cmd/srv/tpl/b.txt": false,
 		"app/store/store.go": true, "app/unused/unused.go": false, "app/planned/planned.go": true,
-		"lib/lib.go": true, "other/other.go": true, "app/go.mod": true, "app/go.sum": true, "lib/go.mod": true, "other/go.mod": true,
-		"go.work": true, "app/cmd/other/main.go": false,
+		"lib/lib.go": true, "other/other.go": true, "app/go.mod": true, "app/go.sum": true, "lib/go.mod": true,
+		"other/go.mod": true,
+		"go.work":      true, "app/cmd/other/main.go": false,
 	} {
 		got[name], want[name] = m.Match(filepath.Join(dir, name)), matters
 	}
@@ -105,8 +111,10 @@ func TestImports(t *testing.T) {
 		{"an import more", "package main\nimport (\n\"fmt\"\n\"os\"\n)\nfunc main() {}\n", true},
 		{"their order", "package main\nimport (\n\"os\"\n\"fmt\"\n)\nfunc main() {}\n", false},
 		{"an embed", "package main\nimport (\n\"os\"\n\"fmt\"\n)\n//go:embed x\nvar x string\n", true},
-		{"a constraint", "//go:build linux\n\npackage main\nimport (\n\"os\"\n\"fmt\"\n)\n//go:embed x\nvar x string\n", true},
-		{"a broken body", "//go:build linux\n\npackage main\nimport (\n\"os\"\n\"fmt\"\n)\n//go:embed x\nvar x string\nfunc {", false},
+		{"a constraint", "//go:build linux\n\npackage main\nimport (\n\"os\"\n\"fmt\"\n)\n//go:embed x\nvar x string\n",
+			true},
+		{"a broken body", "//go:build linux\n\npackage main\nimport (\n\"os\"\n\"fmt\"\n)\n" +
+			"//go:embed x\nvar x string\nfunc {", false},
 	} {
 		write(t, dir, map[string]string{"main.go": step.text})
 		if list := m.changed([]string{path}); list != step.list {

@@ -137,7 +137,8 @@ func (d *Dev) sayStatus() {
 
 // sayWatching tells at the start what is watched.
 func (d *Dev) sayWatching() {
-	d.say(Plain, fmt.Sprintf("watching %s in %s", phrase.Count(d.tree.Files(), "file"), phrase.Count(d.tree.Watches(), "directory")))
+	d.say(Plain, fmt.Sprintf("watching %s in %s", phrase.Count(d.tree.Files(), "file"),
+		phrase.Count(d.tree.Watches(), "directory")))
 }
 
 func union(a, b []string) []string {

@@ -18,7 +18,8 @@ func TestLinkedPackages(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(top, "apps/odd [x]{y}*")
-	for _, d := range []string{"node_modules/@acme", "node_modules/plain", "node_modules/.pnpm/kept@1/node_modules/kept", "src"} {
+	for _, d := range []string{"node_modules/@acme", "node_modules/plain", "node_modules/.pnpm/kept@1/node_modules/kept",
+		"src"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -27,7 +28,8 @@ func TestLinkedPackages(t *testing.T) {
 		t.Fatal(err)
 	}
 	for link, target := range map[string]string{
-		"@acme/lib": "../../../../packages/lib", "lib": "../../../packages/lib", "kept": ".pnpm/kept@1/node_modules/kept", "gone": "nowhere",
+		"@acme/lib": "../../../../packages/lib", "lib": "../../../packages/lib", "kept": ".pnpm/kept@1/node_modules/kept",
+		"gone": "nowhere",
 	} {
 		if err := os.Symlink(target, filepath.Join(dir, "node_modules", link)); err != nil {
 			t.Fatal(err)

@@ -9,7 +9,8 @@ import (
 // rules → assets → build, as in a program with templates.
 func testPlan() *plan {
 	suffix := func(s string) func(string) bool { return func(path string) bool { return strings.HasSuffix(path, s) } }
-	return newPlan([]func(string) bool{suffix(".templ"), suffix(".scss"), suffix(".go")}, []bool{false, false, true}, suffix(".toml"))
+	return newPlan([]func(string) bool{suffix(".templ"), suffix(".scss"), suffix(".go")}, []bool{false, false, true},
+		suffix(".toml"))
 }
 
 // TestPlan drives a plan by words and looks at what it does: + changes files, run

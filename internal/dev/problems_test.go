@@ -12,7 +12,8 @@ func TestProblems(t *testing.T) {
 		output string
 		want   []string
 	}{
-		"go build": {"# shop/cmd/shop\ncmd/shop/main.go:12:5: undefined: foo\ncmd/shop/main.go:14:2: declared and not used: x\n",
+		"go build": {"# shop/cmd/shop\ncmd/shop/main.go:12:5: undefined: foo\ncmd/shop/main.go:14:2: " +
+			"declared and not used: x\n",
 			[]string{"/src/cmd/shop/main.go:12:5: undefined: foo", "/src/cmd/shop/main.go:14:2: declared and not used: x"}},
 		"go, absolute and relative upward": {"/src/a.go:1:1: expected 'package'\n../lib/b.go:3: oops\n",
 			[]string{"/src/a.go:1:1: expected 'package'", "/lib/b.go:3: oops"}},
@@ -20,18 +21,26 @@ func TestProblems(t *testing.T) {
 			[]string{"/src/x.c:7:10: fatal error: no.h: No such file or directory"}},
 		"typescript": {"src/app.ts(12,5): error TS2304: Cannot find name 'foo'.\n",
 			[]string{"/src/src/app.ts:12:5: error TS2304: Cannot find name 'foo'."}},
-		"tsc in colours": {"\x1b[96msrc/app.ts\x1b[0m:\x1b[93m12\x1b[0m:\x1b[93m5\x1b[0m - \x1b[91merror\x1b[0m\x1b[90m TS2304: \x1b[0mCannot find name.\n",
+		"tsc in colours": {"\x1b[96msrc/app.ts\x1b[0m:\x1b[93m12\x1b[0m:\x1b[93m5\x1b[0m - \x1b[91merror\x1b[0m\x1b[90m " +
+			"TS2304: \x1b[0mCannot find name.\n",
 			[]string{"/src/src/app.ts:12:5: error TS2304: Cannot find name."}},
-		"rust": {"error[E0425]: cannot find value `x`\n --> src/main.rs:4:9\n", []string{"/src/src/main.rs:4:9: error[E0425]: cannot find value `x`"}},
-		"python": {"Traceback (most recent call last):\n  File \"/src/app.py\", line 3, in <module>\n    foo()\nNameError: name 'foo' is not defined\n",
+		"rust": {"error[E0425]: cannot find value `x`\n --> src/main.rs:4:9\n",
+			[]string{"/src/src/main.rs:4:9: error[E0425]: cannot find value `x`"}},
+		"python": {"Traceback (most recent call last):\n  File \"/src/app.py\", line 3, in <module>\n    foo()\n" +
+			"NameError: name 'foo' is not defined\n",
 			[]string{"/src/app.py:3: NameError: name 'foo' is not defined"}},
-		"a panic's trace": {"panic: boom\n\ngoroutine 1 [running]:\nmain.f(...)\n\t/usr/lib/go/x.go:1 +0x5\nmain.main()\n\t/src/main.go:9 +0x1d\n",
+		"a panic's trace": {"panic: boom\n\ngoroutine 1 [running]:\nmain.f(...)\n\t/usr/lib/go/x.go:1 +0x5\nmain.main()\n" +
+			"\t/src/main.go:9 +0x1d\n",
 			[]string{"/src/main.go:9: panic: boom"}},
-		"node": {"/src/app.js:1\nconst x = htp.y\n\nReferenceError: htp is not defined\n    at Object.<anonymous> (/src/app.js:1:11)\n    at node:internal/main/run_main_module:28:49\n",
-			[]string{"/src/app.js:1: ReferenceError: htp is not defined", "/src/app.js:1:11: ReferenceError: htp is not defined"}},
-		"node, syntax": {"begins\nfile:///src/app.mjs:3\nconst x = ;\n          ^\n\nSyntaxError: Unexpected token ';'\n    at wrapSafe (node:internal/x:1:2)\n",
+		"node": {"/src/app.js:1\nconst x = htp.y\n\nReferenceError: htp is not defined\n" +
+			"    at Object.<anonymous> (/src/app.js:1:11)\n    at node:internal/main/run_main_module:28:49\n",
+			[]string{"/src/app.js:1: ReferenceError: htp is not defined",
+				"/src/app.js:1:11: ReferenceError: htp is not defined"}},
+		"node, syntax": {"begins\nfile:///src/app.mjs:3\nconst x = ;\n          ^\n\nSyntaxError: Unexpected token ';'\n" +
+			"    at wrapSafe (node:internal/x:1:2)\n",
 			[]string{"/src/app.mjs:3: SyntaxError: Unexpected token ';'"}},
-		"node, a module": {"ReferenceError: b is not defined\n    at file:///src/app.mjs:3:1\n    at async f (node:internal/x:1:2)\n",
+		"node, a module": {"ReferenceError: b is not defined\n    at file:///src/app.mjs:3:1\n" +
+			"    at async f (node:internal/x:1:2)\n",
 			[]string{"/src/app.mjs:3:1: ReferenceError: b is not defined"}},
 		"no places":      {"listening on 127.0.0.1:8080\n2026/11/24 10:00:00 hello\nhttp://localhost:80: no\n", nil},
 		"twice the same": {"a.go:1:1: x\na.go:1:1: x\n", []string{"/src/a.go:1:1: x"}},

@@ -68,7 +68,8 @@ func newRecipe(ctx context.Context, o Options) (recipe, error) {
 	r.rolls = watch.NewMatcher(watch.Set{Globs: watched, Not: not, Exact: r.set.Exact})
 	switch {
 	case o.Dev.Package != "" && o.Dev.Build != "":
-		return r, control.WithExit(fmt.Errorf("cannot build %s by the go command and by %q: name what is to run after --, or leave --build out",
+		return r, control.WithExit(fmt.Errorf("cannot build %s by the go command and by %q: name what is to run after "+
+			"--, or leave --build out",
 			o.Dev.Package, o.Dev.Build), control.ExitUsage)
 	case o.Dev.Package != "":
 		return r, r.addGo(ctx)
@@ -115,7 +116,8 @@ func (r *recipe) addRule(rule config.DevRule) error {
 }
 
 func (r *recipe) shell(command, out string) job {
-	return job{args: []string{"/bin/sh", "-c", strings.ReplaceAll(command, "{out}", shellQuote(out))}, dir: r.opts.Dir, end: syscall.SIGTERM}
+	return job{args: []string{"/bin/sh", "-c", strings.ReplaceAll(command, "{out}", shellQuote(out))}, dir: r.opts.Dir,
+		end: syscall.SIGTERM}
 }
 
 func shellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
@@ -206,7 +208,8 @@ func (s step) place() (same bool, err error) {
 	}
 	if info, err := os.Stat(s.out + staged); s.program && err == nil && info.Mode()&0o111 == 0 {
 		// The go command writes an archive, without a word, where no package main is.
-		return false, errors.Join(errors.New("cannot run what was built, which is a library: the package is not called main"), os.Remove(s.out+staged))
+		return false, errors.Join(errors.New("cannot run what was built, which is a library: the package is not called main"),
+			os.Remove(s.out+staged))
 	}
 	if sameBytes(s.out, s.out+staged) {
 		return true, os.Remove(s.out + staged)

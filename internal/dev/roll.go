@@ -234,7 +234,8 @@ func (d *Dev) follow() {
 func (d *Dev) happened(e pool.Event) {
 	switch {
 	case e.Kind == pool.KindKilling && e.Open != nil && *e.Open > 0:
-		d.say(Plain, fmt.Sprintf("worker %s was killed at the end of its time to drain, with %d connections open", e.ID, *e.Open))
+		d.say(Plain, fmt.Sprintf("worker %s was killed at the end of its time to drain, with %d connections open", e.ID,
+			*e.Open))
 	case e.Kind == pool.KindRoll && e.Step == pool.StepReverting:
 		d.call(func() {
 			if d.rolling == 0 { // nobody asked: a storm of crashes

@@ -96,7 +96,8 @@ func TestRunOutput(t *testing.T) {
 		t.Errorf("%v %q %s", r.err, r.output, r.took)
 	}
 	syscall.Kill(awaitPID(t, filepath.Join(dir, "pid")), syscall.SIGKILL)
-	if r := (job{args: []string{"/no/such/program"}, end: syscall.SIGTERM}).run(t.Context()); r.err == nil || !strings.HasPrefix(r.err.Error(), "cannot start") {
+	if r := (job{args: []string{"/no/such/program"}, end: syscall.SIGTERM}).run(t.Context()); r.err == nil ||
+		!strings.HasPrefix(r.err.Error(), "cannot start") {
 		t.Errorf("%v", r.err)
 	}
 }

@@ -32,7 +32,8 @@ func (e *FullError) Error() string {
 	case e.Quota:
 		return "the disk quota of " + e.Dir + " is used up (of bytes or of files: quota -s)"
 	case e.OutOfInodes():
-		return fmt.Sprintf("the disk of %s has no inodes left (%d free, while %s are): there are too many files, see df -i", e.Dir, e.Inodes, Bytes(e.Free))
+		return fmt.Sprintf("the disk of %s has no inodes left (%d free, while %s are): there are too many files, see df -i",
+			e.Dir, e.Inodes, Bytes(e.Free))
 	case e.Free < 0:
 		return "the disk of " + e.Dir + " is full"
 	}

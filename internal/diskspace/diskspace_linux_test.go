@@ -41,7 +41,8 @@ func TestExplain(t *testing.T) {
 			t.Errorf("%s: %s", options, text)
 		}
 		err = diskspace.Explain(dir, fmt.Errorf("cannot write: %w", err))
-		if full := new(diskspace.FullError); !errors.As(err, &full) || !errors.Is(err, unix.ENOSPC) || err.Error() != "the disk of "+dir+test.says {
+		if full := new(diskspace.FullError); !errors.As(err, &full) || !errors.Is(err, unix.ENOSPC) ||
+			err.Error() != "the disk of "+dir+test.says {
 			t.Errorf("%s: %v, want %q", options, err, test.says)
 		}
 	}

@@ -17,12 +17,15 @@ import (
 
 func configuration(h *Host) (all []Finding) {
 	for _, err := range h.ConfigErrors {
-		all = append(all, ok("configuration", "%v", err).but(Bad, "a master does not start with it, and a running one keeps what it has", "relevo check tells the same while you edit"))
+		all = append(all,
+			ok("configuration", "%v", err).but(Bad, "a master does not start with it, and a running one keeps what it has",
+				"relevo check tells the same while you edit"))
 	}
 	switch {
 	case len(all) > 0:
 	case h.ConfigFile == "":
-		all = append(all, ok("configuration", "none: no ./%s, and -c names none", config.DefaultFile).but(OK, "what depends on an app was not looked at", "relevo doctor -c FILE"))
+		all = append(all, ok("configuration", "none: no ./%s, and -c names none", config.DefaultFile).but(OK,
+			"what depends on an app was not looked at", "relevo doctor -c FILE"))
 	default:
 		all = append(all, ok("configuration", "%s is valid", h.ConfigFile))
 	}
@@ -36,7 +39,8 @@ func command(h *Host) []Finding {
 	case h.CommandError != nil:
 		return []Finding{ok("command", "%v", h.CommandError).but(Bad, "no worker comes to life", "")}
 	case len(h.App.Command) == 0:
-		return []Finding{ok("command", "none in the file").but(OK, "it has to be given: relevo run -- COMMAND, or relevo serve", "")}
+		return []Finding{ok("command", "none in the file").but(OK,
+			"it has to be given: relevo run -- COMMAND, or relevo serve", "")}
 	}
 	return []Finding{ok("command", "%s", strings.Join(append([]string{h.Program}, h.App.Command[1:]...), " "))}
 }
@@ -51,7 +55,8 @@ func master(h *Host) []Finding {
 		return all
 	case h.Wanted != "":
 		return []Finding{ok("master", "%s does not run, as far as %s tells", h.Wanted, h.Places.Runtime).but(Warn,
-			"its configuration is known from a file at best", "relevo list shows what runs; RELEVO_RUNTIME_DIR and the user have to be those of the master")}
+			"its configuration is known from a file at best",
+			"relevo list shows what runs; RELEVO_RUNTIME_DIR and the user have to be those of the master")}
 	}
 	return nil
 }
@@ -79,9 +84,11 @@ func (h *Host) listener(l config.Listen) Finding {
 	case errors.Is(err, fs.ErrNotExist):
 		return f.but(Bad, "its directory is not there: a master does not start", "mkdir "+filepath.Dir(l.Address))
 	case errors.Is(err, syscall.EADDRINUSE):
-		return f.but(Bad, "another program has it: a master does not start", fmt.Sprintf("ss -lnp | grep -w %s names it", place(l)))
+		return f.but(Bad, "another program has it: a master does not start",
+			fmt.Sprintf("ss -lnp | grep -w %s names it", place(l)))
 	case errors.Is(err, fs.ErrPermission):
-		return f.but(Bad, "this user may not bind it", "a port from 1024 on, a place of this user's own, or CAP_NET_BIND_SERVICE")
+		return f.but(Bad, "this user may not bind it",
+			"a port from 1024 on, a place of this user's own, or CAP_NET_BIND_SERVICE")
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return f.but(Bad, "no interface of this machine has that address", "ip address shows which there are")
 	}
@@ -123,7 +130,8 @@ func patience(h *Host) []Finding {
 	takes := h.App.DrainTimeout + h.App.StopGrace
 	f := ok("patience", "a stop takes %s at most, %s waits for %s", takes, h.Patience.Of, h.Patience.Max)
 	if takes >= h.Patience.Max {
-		f = f.but(Bad, "workers that still drain are killed, and relevo with them", fmt.Sprintf(h.Patience.How, int((takes+2*time.Second).Seconds())))
+		f = f.but(Bad, "workers that still drain are killed, and relevo with them",
+			fmt.Sprintf(h.Patience.How, int((takes+2*time.Second).Seconds())))
 	}
 	return []Finding{f}
 }
@@ -135,7 +143,8 @@ func workers(h *Host) []Finding {
 	f := ok("workers", "%d on %d processors", h.App.Workers, h.CPUs)
 	switch {
 	case h.App.Workers > 8*h.CPUs:
-		f = f.but(Warn, "they share processors and each takes its memory", `workers = "auto", unless each serves one request at a time`)
+		f = f.but(Warn, "they share processors and each takes its memory",
+			`workers = "auto", unless each serves one request at a time`)
 	case h.App.Workers == 1:
 		f = f.but(OK, "while a crashed worker is replaced, clients wait", "workers = 2")
 	}
@@ -154,7 +163,8 @@ func watchdog(h *Host) []Finding {
 	case !h.Configured || len(h.App.Command) == 0:
 		return nil
 	case h.App.Limits.Watchdog == 0:
-		return []Finding{ok("watchdog", "none").but(OK, "a worker that hangs without dying is not noticed", `watchdog = "10s" under [limits]`)}
+		return []Finding{ok("watchdog", "none").but(OK, "a worker that hangs without dying is not noticed",
+			`watchdog = "10s" under [limits]`)}
 	}
 	f := ok("watchdog", "%s", h.App.Limits.Watchdog)
 	if speaks, known := h.speaks(); known && !speaks {

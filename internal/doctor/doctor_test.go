@@ -25,13 +25,18 @@ func sound(t *testing.T) *Host {
 		ConfigFile: "relevo.toml", App: app, Configured: true, Program: "/srv/shop",
 		Probes: Probes{
 			Release: "6.18.1", CgroupDir: "/sys/fs/cgroup/app", FilesSoft: 65536, FilesHard: 65536,
-			Usable: func(string) bool { return true }, Trust: func(string) error { return nil }, Bind: func(config.Listen) error { return nil },
-			Free: 1 << 40, ReflinkTried: true, ProgramSize: 1 << 20, Now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), ClockSynced: true,
+			Usable: func(string) bool {
+				return true
+			}, Trust: func(string) error { return nil }, Bind: func(config.Listen) error { return nil },
+			Free: 1 << 40, ReflinkTried: true, ProgramSize: 1 << 20, Now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+			ClockSynced: true,
 		},
-		Systemctl: unitOf(map[string]string{"Type": "notify", "KillMode": "process", "FileDescriptorStoreMax": "512", "TimeoutStopUSec": "1min 30s", "Delegate": "yes"}),
+		Systemctl: unitOf(map[string]string{"Type": "notify", "KillMode": "process", "FileDescriptorStoreMax": "512",
+			"TimeoutStopUSec": "1min 30s", "Delegate": "yes"}),
 	}
 	for path, text := range map[string]string{
-		"/proc/self/mountinfo":                          "1 0 0:1 / /proc rw - proc proc rw,hidepid=0\n2 0 0:2 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+		"/proc/self/mountinfo": "1 0 0:1 / /proc rw - proc proc rw,hidepid=0\n" +
+			"2 0 0:2 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
 		"/proc/self/status":                             "Name:\tx\nCapEff:\t000001ffffffffff\n",
 		"/proc/self/exe":                                "",
 		"/proc/sys/fs/inotify/max_user_instances":       "128\n",
@@ -99,7 +104,8 @@ func TestDecisions(t *testing.T) {
 	}
 	service := func(name, value string) func(*Host) {
 		return func(h *Host) {
-			properties := map[string]string{"Type": "notify", "KillMode": "process", "FileDescriptorStoreMax": "512", "TimeoutStopUSec": "1min 30s", "Delegate": "yes"}
+			properties := map[string]string{"Type": "notify", "KillMode": "process", "FileDescriptorStoreMax": "512",
+				"TimeoutStopUSec": "1min 30s", "Delegate": "yes"}
 			properties[name] = value
 			h.Systemctl = unitOf(properties)
 		}
@@ -131,13 +137,16 @@ func TestDecisions(t *testing.T) {
 		"no filter":      {func(h *Host) { h.Probes.Filter = denied }, "filter", OK, "second socket"},
 		"no capture":     {func(h *Host) { h.Probes.Capture = denied }, "capture", Warn, "process_vm_readv"},
 		"nested capture": {func(h *Host) { h.Probes.Capture = capture.ErrNested }, "capture", OK, "--capture off"},
-		"capture off":    {func(h *Host) { h.App.Capture, h.Probes.Capture = config.CaptureOff, denied }, "capture", OK, "its own affair"},
+		"capture off": {func(h *Host) {
+			h.App.Capture, h.Probes.Capture = config.CaptureOff, denied
+		}, "capture", OK, "its own affair"},
 		"capture, Yama":  {yama("2"), "capture", Warn, "ptrace_scope=2"},
 		"late binds":     {yama("1"), "capture", OK, "outlived its master"},
 		"other user's":   {file("/proc/self/status", "CapEff:\t00000000000000c1\n"), "capture", Warn, "www-data"},
 		"no credentials": {func(h *Host) { h.Probes.Credentials = denied }, "credentials", Bad, "NOTIFY_SOCKET"},
 		"exec by path":   {func(h *Host) { h.Probes.Release = "6.1.0-44-amd64" }, "execveat", OK, "6.14"},
-		"no cgroup2":     {file("/proc/self/mountinfo", "2 0 0:2 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n"), "cgroup", Warn, "no cgroup v2"},
+		"no cgroup2": {file("/proc/self/mountinfo", "2 0 0:2 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n"),
+			"cgroup", Warn, "no cgroup v2"},
 		"hybrid": {func(h *Host) {
 			h.Probes.CgroupDir = ""
 			h.write(t, "/proc/self/mountinfo", "1 0 0:1 / /a rw - cgroup cgroup rw\n2 0 0:2 / /b rw - cgroup2 c rw\n")
@@ -147,7 +156,9 @@ func TestDecisions(t *testing.T) {
 		"no inotify":     {func(h *Host) { h.Probes.Inotify = denied }, "inotify", Warn, "every two seconds"},
 		"few watches":    {file("/proc/sys/fs/inotify/max_user_watches", "10"), "inotify", Warn, "max_user_watches"},
 		"no systemd":     {func(h *Host) { os.RemoveAll(h.Root + "/run/systemd") }, "systemd", OK, "--restart"},
-		"systemd mute":   {func(h *Host) { h.Systemctl = func(bool, ...string) (string, error) { return "", denied } }, "systemd", Warn, "denied"},
+		"systemd mute": {func(h *Host) {
+			h.Systemctl = func(bool, ...string) (string, error) { return "", denied }
+		}, "systemd", Warn, "denied"},
 		"old systemd": {func(h *Host) {
 			s := h.Systemctl
 			h.Systemctl = func(u bool, a ...string) (string, error) {
@@ -182,11 +193,17 @@ func TestDecisions(t *testing.T) {
 		"no delegation":       {service("Delegate", "no"), "unit", Warn, "Delegate=yes"},
 		"TimeoutStopSec":      {service("TimeoutStopUSec", "20s"), "unit", Bad, "TimeoutStopSec=40"},
 		"TimeoutStopSec none": {service("TimeoutStopUSec", "infinity"), "unit", OK, "shop.service"},
-		"no linger":           {func(h *Host) { asUser(h); os.Remove(h.Root + "/var/lib/systemd/linger/u") }, "linger", Warn, "loginctl enable-linger u"},
-		"linger":              {asUser, "linger", OK, "outlive"},
-		"workers of root":     {func(h *Host) { h.App.Limits.User = "" }, "user", Warn, "www-data"},
-		"no entry":            {func(h *Host) { h.User = "" }, "user", OK, "without an entry"},
-		"low port":            {func(h *Host) { asUser(h); h.App.Listen[0].Address = ":80" }, "ports", Bad, "ip_unprivileged_port_start=80"},
+		"no linger": {func(h *Host) {
+			asUser(h)
+			os.Remove(h.Root + "/var/lib/systemd/linger/u")
+		}, "linger", Warn, "loginctl enable-linger u"},
+		"linger":          {asUser, "linger", OK, "outlive"},
+		"workers of root": {func(h *Host) { h.App.Limits.User = "" }, "user", Warn, "www-data"},
+		"no entry":        {func(h *Host) { h.User = "" }, "user", OK, "without an entry"},
+		"low port": {func(h *Host) {
+			asUser(h)
+			h.App.Listen[0].Address = ":80"
+		}, "ports", Bad, "ip_unprivileged_port_start=80"},
 		"low port allowed": {func(h *Host) {
 			asUser(h)
 			h.App.Listen[0].Address = ":80"
@@ -197,9 +214,13 @@ func TestDecisions(t *testing.T) {
 			h.App.Listen[0].Address = ":80"
 			h.write(t, "/proc/self/status", "CapEff:\t0000000000000400\n")
 		}, "ports", OK, "CAP_NET_BIND_SERVICE"},
-		"few files":  {func(h *Host) { h.Probes.FilesSoft = 1024 }, "nofile", Warn, "1024 connections"},
-		"few tasks":  {func(h *Host) { h.Probes.TasksLimited, h.Probes.TasksLeft = true, 5 }, "tasks", Warn, "the master lives on"},
-		"many tasks": {func(h *Host) { h.Probes.TasksLimited, h.Probes.TasksLeft = true, 5000 }, "tasks", OK, "5000 more processes and threads"},
+		"few files": {func(h *Host) { h.Probes.FilesSoft = 1024 }, "nofile", Warn, "1024 connections"},
+		"few tasks": {func(h *Host) {
+			h.Probes.TasksLimited, h.Probes.TasksLeft = true, 5
+		}, "tasks", Warn, "the master lives on"},
+		"many tasks": {func(h *Host) {
+			h.Probes.TasksLimited, h.Probes.TasksLeft = true, 5000
+		}, "tasks", OK, "5000 more processes and threads"},
 		"few files, but set": {func(h *Host) {
 			h.Probes.FilesSoft = 1024
 			h.App.Limits.Rlimits = []config.Rlimit{{Name: "nofile", Soft: 9999, Hard: config.Unlimited}}
@@ -210,7 +231,8 @@ func TestDecisions(t *testing.T) {
 		"overflow":   {file("/proc/sys/net/ipv4/tcp_abort_on_overflow", "1"), "overflow", Warn, "reset"},
 		"hidepid": {func(h *Host) {
 			asUser(h)
-			h.write(t, "/proc/self/mountinfo", "1 0 0:1 / /proc rw - proc proc rw,hidepid=invisible\n2 0 0:2 / /b rw - cgroup2 c rw\n")
+			h.write(t, "/proc/self/mountinfo", "1 0 0:1 / /proc rw - proc proc rw,hidepid=invisible\n"+
+				"2 0 0:2 / /b rw - cgroup2 c rw\n")
 		}, "proc", Warn, "hidepid=invisible"},
 		"no proc": {func(h *Host) { os.Remove(h.Root + "/proc/self/exe") }, "proc", Bad, "not mounted"},
 		"1970":    {func(h *Host) { h.Probes.Now = time.Unix(5, 0) }, "clock", Warn, "1970"},
@@ -221,21 +243,41 @@ func TestDecisions(t *testing.T) {
 		"state, another's": {func(h *Host) {
 			h.Probes.Trust = func(dir string) error { return errorAt(dir, "/var/lib/relevo/shop", "it belongs to user 7") }
 		}, "state", Warn, "it belongs to user 7: workers run from the open file"},
-		"runtime":           {func(h *Host) { h.Probes.Usable = func(dir string) bool { return dir != "/run/relevo" } }, "runtime", Bad, "RELEVO_RUNTIME_DIR"},
-		"runtime, fallback": {func(h *Host) { h.Places.Warning = "cannot write to /run" }, "runtime", Warn, "cannot write to /run"},
+		"runtime": {func(h *Host) {
+			h.Probes.Usable = func(dir string) bool { return dir != "/run/relevo" }
+		}, "runtime", Bad, "RELEVO_RUNTIME_DIR"},
+		"runtime, fallback": {func(h *Host) {
+			h.Places.Warning = "cannot write to /run"
+		}, "runtime", Warn, "cannot write to /run"},
 		"runtime, too long": {func(h *Host) { h.Places.Runtime = "/" + strings.Repeat("x", 100) }, "runtime", Bad, "shorter"},
-		"state":             {func(h *Host) { h.Probes.Usable = func(dir string) bool { return dir != "/var/lib/relevo/shop" } }, "state", Warn, "open file"},
-		"state, snapshots":  {func(h *Host) { h.App.ExecFrom = config.ExecSnapshot; h.Probes.NoExec = true }, "state", Bad, "noexec"},
-		"state, noexec":     {func(h *Host) { h.Probes.NoExec = true }, "state", Warn, "noexec"},
-		"state, no inodes":  {func(h *Host) { h.Probes.Inodes, h.Probes.FreeInodes = 1000, 3 }, "state", Warn, "3 inodes are free: workers run from the open file"},
-		"state, full":       {func(h *Host) { h.Probes.Free = 1 << 20 }, "state", Warn, "1024 KiB are free; 3 releases of shop may need 3072 KiB"},
-		"no reflink":        {func(h *Host) { h.Probes.Reflink = denied }, "reflink", OK, "XFS"},
-		"wrong file":        {func(h *Host) { h.Configured = false; h.ConfigErrors = []error{errors.New("relevo.toml:3:1: nonsense")} }, "configuration", Bad, "relevo.toml:3:1: nonsense"},
-		"no file":           {func(h *Host) { h.Configured, h.ConfigFile, h.App = false, "", config.App{} }, "configuration", OK, "relevo doctor -c FILE"},
-		"no program":        {func(h *Host) { h.CommandError = errors.New("cannot run it: no such file") }, "command", Bad, "no such file"},
-		"no command":        {func(h *Host) { h.App.Command = nil }, "command", OK, "relevo serve"},
-		"not running":       {func(h *Host) { h.Wanted = "shop" }, "master", Warn, "shop does not run"},
-		"port taken":        {bind(syscall.EADDRINUSE), "listener", Bad, "ss -lnp | grep -w 8080"},
+		"state": {func(h *Host) {
+			h.Probes.Usable = func(dir string) bool { return dir != "/var/lib/relevo/shop" }
+		}, "state", Warn, "open file"},
+		"state, snapshots": {func(h *Host) {
+			h.App.ExecFrom = config.ExecSnapshot
+			h.Probes.NoExec = true
+		}, "state", Bad, "noexec"},
+		"state, noexec": {func(h *Host) { h.Probes.NoExec = true }, "state", Warn, "noexec"},
+		"state, no inodes": {func(h *Host) {
+			h.Probes.Inodes, h.Probes.FreeInodes = 1000, 3
+		}, "state", Warn, "3 inodes are free: workers run from the open file"},
+		"state, full": {func(h *Host) {
+			h.Probes.Free = 1 << 20
+		}, "state", Warn, "1024 KiB are free; 3 releases of shop may need 3072 KiB"},
+		"no reflink": {func(h *Host) { h.Probes.Reflink = denied }, "reflink", OK, "XFS"},
+		"wrong file": {func(h *Host) {
+			h.Configured = false
+			h.ConfigErrors = []error{errors.New("relevo.toml:3:1: nonsense")}
+		}, "configuration", Bad, "relevo.toml:3:1: nonsense"},
+		"no file": {func(h *Host) {
+			h.Configured, h.ConfigFile, h.App = false, "", config.App{}
+		}, "configuration", OK, "relevo doctor -c FILE"},
+		"no program": {func(h *Host) {
+			h.CommandError = errors.New("cannot run it: no such file")
+		}, "command", Bad, "no such file"},
+		"no command":  {func(h *Host) { h.App.Command = nil }, "command", OK, "relevo serve"},
+		"not running": {func(h *Host) { h.Wanted = "shop" }, "master", Warn, "shop does not run"},
+		"port taken":  {bind(syscall.EADDRINUSE), "listener", Bad, "ss -lnp | grep -w 8080"},
 		"port taken by us": {func(h *Host) {
 			bind(syscall.EADDRINUSE)(h)
 			h.Running = &Running{Name: "shop", PID: 5, Addresses: []string{"[::]:8080"}}
@@ -253,13 +295,20 @@ func TestDecisions(t *testing.T) {
 			bind(syscall.ENOENT)(h)
 			h.App.Listen[0] = config.Listen{Network: config.Unix, Address: "/nowhere/a"}
 		}, "listener", Bad, "mkdir /nowhere"},
-		"docker stop":         {func(h *Host) { h.Patience = Patience{10 * time.Second, "docker stop", "docker stop -t %d"} }, "patience", Bad, "docker stop -t 37"},
-		"docker stop, enough": {func(h *Host) { h.Patience = Patience{time.Minute, "docker stop", "%d"} }, "patience", OK, "waits for 1m0s"},
-		"crowd":               {func(h *Host) { h.App.Workers = 33 }, "workers", Warn, "33 on 4"},
-		"one worker":          {func(h *Host) { h.App.Workers = 1 }, "workers", OK, "clients wait"},
-		"no watchdog":         {func(h *Host) {}, "watchdog", OK, "not noticed"},
-		"watchdog":            {func(h *Host) { h.App.Limits.Watchdog = time.Second }, "watchdog", OK, "1s"},
-		"watchdog, in vain":   {func(h *Host) { h.App.Limits.Watchdog = time.Second; h.write(t, "/srv/shop", "\x7fELF") }, "watchdog", Warn, "not be watched"},
+		"docker stop": {func(h *Host) {
+			h.Patience = Patience{10 * time.Second, "docker stop", "docker stop -t %d"}
+		}, "patience", Bad, "docker stop -t 37"},
+		"docker stop, enough": {func(h *Host) {
+			h.Patience = Patience{time.Minute, "docker stop", "%d"}
+		}, "patience", OK, "waits for 1m0s"},
+		"crowd":       {func(h *Host) { h.App.Workers = 33 }, "workers", Warn, "33 on 4"},
+		"one worker":  {func(h *Host) { h.App.Workers = 1 }, "workers", OK, "clients wait"},
+		"no watchdog": {func(h *Host) {}, "watchdog", OK, "not noticed"},
+		"watchdog":    {func(h *Host) { h.App.Limits.Watchdog = time.Second }, "watchdog", OK, "1s"},
+		"watchdog, in vain": {func(h *Host) {
+			h.App.Limits.Watchdog = time.Second
+			h.write(t, "/srv/shop", "\x7fELF")
+		}, "watchdog", Warn, "not be watched"},
 		"watchdog, a script": {func(h *Host) {
 			h.App.Limits.Watchdog = time.Second
 			h.App.Command = []string{"node", "/srv/a.js"}
@@ -293,7 +342,8 @@ func TestDecisions(t *testing.T) {
 
 func TestParseSpan(t *testing.T) {
 	for text, want := range map[string]time.Duration{
-		"1min 30s": 90 * time.Second, "5s": 5 * time.Second, "1h 2min 3.5s": time.Hour + 2*time.Minute + 3500*time.Millisecond,
+		"1min 30s": 90 * time.Second, "5s": 5 * time.Second, "1h 2min 3.5s": time.Hour + 2*time.Minute +
+			3500*time.Millisecond,
 		"500ms": 500 * time.Millisecond, "1d": 24 * time.Hour, "infinity": 0,
 	} {
 		if got, known := parseSpan(text); got != want || !known {

@@ -9,7 +9,8 @@ import (
 func kernel(h *Host) []Finding {
 	f := ok("kernel", "Linux %s", h.Probes.Release)
 	if h.Probes.Release == "" {
-		return []Finding{ok("kernel", "not Linux").but(Warn, "rolls by the shared listener work, little else does", "run it on Linux")}
+		return []Finding{ok("kernel", "not Linux").but(Warn, "rolls by the shared listener work, little else does",
+			"run it on Linux")}
 	}
 	if !atLeast(h.Probes.Release, 5, 3) {
 		f = f.but(Warn, "older than anything relevo is tested on", "Linux 5.15 or newer; 6.15 has all that relevo uses")
@@ -39,7 +40,8 @@ func features(h *Host) (all []Finding) {
 		all = append(all, f)
 	}
 	try("pidfd", p.Pidfd, "processes are held by pidfd", Warn,
-		"each worker costs the master a thread, and an upgrade cannot adopt workers", "Linux 5.4 or newer; allow pidfd_open in the seccomp filter")
+		"each worker costs the master a thread, and an upgrade cannot adopt workers",
+		"Linux 5.4 or newer; allow pidfd_open in the seccomp filter")
 	try("exit-info", p.ExitInfo, "the exit status of an adopted worker can be learned", Warn,
 		"a worker that an upgraded master has adopted ends with an unknown status", "Linux 6.15 or newer")
 	try("close_range", p.CloseRange, "stray descriptors are closed in one call", Warn,
@@ -49,12 +51,13 @@ func features(h *Host) (all []Finding) {
 	try("credentials", p.Credentials, "the kernel tells who sends READY=1", Bad,
 		"workers get no NOTIFY_SOCKET; --ready notify does not work", "allow SCM_CREDENTIALS on Unix sockets")
 	try("filter", p.Filter, "a listener that leaves passes new clients over, so that they try again", OK,
-		"a second socket on its address does that; sockets of the service manager that share their address (ReusePort=) or have another owner "+
-			"take clients until their last worker has gone", "")
+		"a second socket on its address does that; sockets of the service manager that share their address (ReusePort=) "+
+			"or have another owner take clients until their last worker has gone", "")
 	exec := ok("execveat", "programs are run by their open file")
 	if !atLeast(p.Release, 6, 14) {
 		exec = ok("execveat", "programs are run by their path, and compared afterwards").but(OK,
-			"a program replaced at this very moment is started twice", "Linux 6.14 keeps a program's name when it is run by its open file")
+			"a program replaced at this very moment is started twice",
+			"Linux 6.14 keeps a program's name when it is run by its open file")
 	}
 	return append(all, exec)
 }
@@ -75,7 +78,8 @@ func cgroups(h *Host) []Finding {
 		if hybrid {
 			found = "cgroup v2 is mounted beside v1; this one is not delegated"
 		}
-		return []Finding{ok("cgroup", "%s", found).but(Warn, consequence, "Delegate=yes in the unit; a private, writable cgroup namespace in a container")}
+		return []Finding{ok("cgroup", "%s", found).but(Warn, consequence,
+			"Delegate=yes in the unit; a private, writable cgroup namespace in a container")}
 	}
 	if !h.exists(h.Probes.CgroupDir + "/cgroup.kill") {
 		return []Finding{ok("cgroup", "delegated: %s, without cgroup.kill", h.Probes.CgroupDir).but(Warn,
@@ -98,7 +102,8 @@ func inotify(h *Host) []Finding {
 	const polled = "the executable is looked at every two seconds instead of being watched"
 	switch {
 	case h.Probes.Inotify != nil:
-		f = ok("inotify", "no watch can be made: %v", h.Probes.Inotify).but(Warn, polled, "sysctl fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=524288")
+		f = ok("inotify", "no watch can be made: %v", h.Probes.Inotify).but(Warn, polled,
+			"sysctl fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=524288")
 	case watches < watchesNeeded:
 		f = f.but(Warn, polled, "sysctl fs.inotify.max_user_watches=524288")
 	}

@@ -40,7 +40,9 @@ func (h *Host) lowPorts() []Finding {
 	f := ok("ports", "ports from %d on can be bound", first)
 	for _, l := range h.App.Listen {
 		if port := portOf(l); port > 0 && port < first {
-			f = f.but(Bad, fmt.Sprintf("%s cannot be opened", l), fmt.Sprintf("AmbientCapabilities=CAP_NET_BIND_SERVICE in the unit, or sysctl net.ipv4.ip_unprivileged_port_start=%d", port))
+			f = f.but(Bad, fmt.Sprintf("%s cannot be opened", l),
+				fmt.Sprintf("AmbientCapabilities=CAP_NET_BIND_SERVICE in the unit, or sysctl "+
+					"net.ipv4.ip_unprivileged_port_start=%d", port))
 		}
 	}
 	return []Finding{f}
@@ -75,7 +77,8 @@ func files(h *Host) []Finding {
 	}
 	f := ok("nofile", "%s open files for each worker (at most %s)", limitText(soft), limitText(hard))
 	if soft < 4096 {
-		f = f.but(Warn, fmt.Sprintf("a worker that does not raise it itself (Go programs do) holds %d connections at most", soft),
+		f = f.but(Warn, fmt.Sprintf("a worker that does not raise it itself (Go programs do) holds %d connections at most",
+			soft),
 			"nofile = 65536 under [limits.rlimits], or LimitNOFILE=65536 in the unit")
 	}
 	return []Finding{f}
@@ -120,7 +123,8 @@ func queue(h *Host) []Finding {
 	}
 	switch {
 	case wanted > most:
-		f = f.but(Warn, fmt.Sprintf("the backlog of %d that is asked for is cut down to it", wanted), fmt.Sprintf("sysctl net.core.somaxconn=%d", wanted))
+		f = f.but(Warn, fmt.Sprintf("the backlog of %d that is asked for is cut down to it", wanted),
+			fmt.Sprintf("sysctl net.core.somaxconn=%d", wanted))
 	case most < 1024:
 		f = f.but(Warn, "a burst of clients beyond it is turned away", "sysctl net.core.somaxconn=4096")
 	}
@@ -129,7 +133,8 @@ func queue(h *Host) []Finding {
 
 func flood(h *Host) (all []Finding) {
 	if n, found := h.number("/proc/sys/net/ipv4/tcp_syncookies"); found && n == 0 {
-		all = append(all, ok("syncookies", "off").but(Warn, "a flood of half-open connections locks clients out", "sysctl net.ipv4.tcp_syncookies=1"))
+		all = append(all, ok("syncookies", "off").but(Warn, "a flood of half-open connections locks clients out",
+			"sysctl net.ipv4.tcp_syncookies=1"))
 	} else if found {
 		all = append(all, ok("syncookies", "on"))
 	}
@@ -161,7 +166,8 @@ func processes(h *Host) []Finding {
 
 func hidden(value string) Finding {
 	return ok("proc", "/proc is mounted with hidepid=%s", value).but(Warn,
-		"workers of another user are not seen to listen, owners of ports are not named", "have workers say READY=1, or mount /proc with gid= of this user")
+		"workers of another user are not seen to listen, owners of ports are not named",
+		"have workers say READY=1, or mount /proc with gid= of this user")
 }
 
 func clock(h *Host) []Finding {
@@ -169,9 +175,11 @@ func clock(h *Host) []Finding {
 	case p.Now.IsZero():
 		return nil
 	case p.Now.Year() < 2024:
-		return []Finding{ok("clock", "it says %s", p.Now.Format("2006-01-02")).but(Warn, "times in logs and of releases are wrong, certificates are not valid yet", "timedatectl set-ntp true")}
+		return []Finding{ok("clock", "it says %s", p.Now.Format("2006-01-02")).but(Warn,
+			"times in logs and of releases are wrong, certificates are not valid yet", "timedatectl set-ntp true")}
 	case !p.ClockSynced:
-		return []Finding{ok("clock", "nobody keeps it in step").but(OK, "times in logs may be off; what relevo waits for goes by another clock", "timedatectl set-ntp true")}
+		return []Finding{ok("clock", "nobody keeps it in step").but(OK,
+			"times in logs may be off; what relevo waits for goes by another clock", "timedatectl set-ntp true")}
 	}
 	return []Finding{ok("clock", "in step")}
 }

@@ -17,10 +17,12 @@ func runtimeDir(h *Host) []Finding {
 	case err != nil:
 		f = f.but(Bad, fmt.Sprintf("no socket can be made there: %v", err), "RELEVO_RUNTIME_DIR names a shorter place")
 	case h.Probes.Trust(h.Places.Runtime) != nil:
-		f = f.but(Bad, h.Probes.Trust(h.Places.Runtime).Error()+": no master starts there, and what answers there is not believed",
+		f = f.but(Bad, h.Probes.Trust(h.Places.Runtime).Error()+
+			": no master starts there, and what answers there is not believed",
 			"give the directory to this user with mode 0711, or set RELEVO_RUNTIME_DIR")
 	case !h.Probes.Usable(h.Places.Runtime):
-		f = f.but(Bad, "it cannot be written to: no master can start", "RELEVO_RUNTIME_DIR names another place, the same for relevo status and the rest")
+		f = f.but(Bad, "it cannot be written to: no master can start",
+			"RELEVO_RUNTIME_DIR names another place, the same for relevo status and the rest")
 	case h.Places.Warning != "":
 		f = f.but(Warn, h.Places.Warning, "set XDG_RUNTIME_DIR or RELEVO_RUNTIME_DIR, for relevo run and for relevo status")
 	}
@@ -46,7 +48,8 @@ func stateDir(h *Host) []Finding {
 	need := uint64(h.App.KeepReleases+1) * h.Probes.ProgramSize
 	switch {
 	case h.Probes.Trust(dir) != nil:
-		f = f.but(weak, h.Probes.Trust(dir).Error()+": "+without, "give the directory to this user with mode 0711, or set RELEVO_STATE_DIR")
+		f = f.but(weak, h.Probes.Trust(dir).Error()+": "+without,
+			"give the directory to this user with mode 0711, or set RELEVO_STATE_DIR")
 	case !h.Probes.Usable(dir):
 		f = f.but(weak, "it cannot be written to: "+without, "RELEVO_STATE_DIR names another place; in a container a volume")
 	case h.Probes.NoExec:
@@ -55,7 +58,8 @@ func stateDir(h *Host) []Finding {
 		f = f.but(Warn, fmt.Sprintf("%s are free; %d releases of %s may need %s", size(h.Probes.Free), h.App.KeepReleases+1,
 			filepath.Base(h.Program), size(need)), "free some, keep fewer (keep_releases), or set RELEVO_STATE_DIR")
 	case h.Probes.Inodes > 0 && h.Probes.FreeInodes < fewInodes:
-		f = f.but(Warn, fmt.Sprintf("%d inodes are free: %s", h.Probes.FreeInodes, without), "delete files that nobody needs (df -i shows the file system), or set RELEVO_STATE_DIR")
+		f = f.but(Warn, fmt.Sprintf("%d inodes are free: %s", h.Probes.FreeInodes, without),
+			"delete files that nobody needs (df -i shows the file system), or set RELEVO_STATE_DIR")
 	case h.Probes.Free > 0:
 		f.Found += ", " + size(h.Probes.Free) + " free"
 	}
@@ -67,7 +71,8 @@ func reflinks(h *Host) []Finding {
 	case !h.Probes.ReflinkTried:
 		return nil
 	case h.Probes.Reflink != nil:
-		return []Finding{ok("reflink", "the file system of the state directory does not share blocks").but(OK, "each release that is kept takes its size", "XFS or Btrfs do")}
+		return []Finding{ok("reflink", "the file system of the state directory does not share blocks").but(OK,
+			"each release that is kept takes its size", "XFS or Btrfs do")}
 	}
 	return []Finding{ok("reflink", "a copy in the state directory takes no room")}
 }

@@ -22,8 +22,9 @@ import (
 func Probe(a Ask) Probes {
 	p := Probes{
 		Release: release(), Pidfd: tryPidfd(), ExitInfo: tryExitInfo(), CloseRange: tryCloseRange(), Memfd: tryMemfd(),
-		Credentials: tryCredentials(), Inotify: tryInotify(), Filter: tryFilter(), Capture: capture.Probe(), CgroupDir: a.CgroupDir,
-		Usable: config.UsableDir, Trust: safefile.CheckDir, Bind: tryBind, Now: time.Now(), ClockSynced: clockSynced(),
+		Credentials: tryCredentials(), Inotify: tryInotify(), Filter: tryFilter(), Capture: capture.Probe(),
+		CgroupDir: a.CgroupDir,
+		Usable:    config.UsableDir, Trust: safefile.CheckDir, Bind: tryBind, Now: time.Now(), ClockSynced: clockSynced(),
 	}
 	p.FilesSoft, p.FilesHard = openFiles()
 	p.TasksLeft, p.TasksLimited = threads.Left()

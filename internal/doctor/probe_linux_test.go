@@ -32,14 +32,16 @@ func TestProbe(t *testing.T) {
 	if left, _ := os.ReadDir(dir); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
-	if p.Free == 0 || p.ProgramSize == 0 || p.FilesSoft == 0 || p.FilesHard < p.FilesSoft || p.Now.IsZero() || p.CgroupDir != "/x" || !p.Usable(dir) {
+	if p.Free == 0 || p.ProgramSize == 0 || p.FilesSoft == 0 || p.FilesHard < p.FilesSoft || p.Now.IsZero() ||
+		p.CgroupDir != "/x" || !p.Usable(dir) {
 		t.Errorf("not found out: %+v", p)
 	}
 	for what, c := range map[string]struct {
 		err          error
 		major, minor int
 	}{
-		"pidfd": {p.Pidfd, 5, 3}, "exit info": {p.ExitInfo, 6, 15}, "close_range": {p.CloseRange, 5, 11}, "memfd": {p.Memfd, 3, 17},
+		"pidfd": {p.Pidfd, 5, 3}, "exit info": {p.ExitInfo, 6, 15}, "close_range": {p.CloseRange, 5, 11},
+		"memfd":       {p.Memfd, 3, 17},
 		"credentials": {p.Credentials, 2, 2}, "inotify": {p.Inotify, 2, 6},
 	} {
 		if works := atLeast(p.Release, c.major, c.minor); works != (c.err == nil) {

@@ -46,13 +46,15 @@ func manager(h *Host) []Finding {
 	switch {
 	case !s.running:
 		return []Finding{ok("systemd", "not the service manager here").but(OK,
-			"nobody starts relevo again if it is killed, unless a container's runtime does", "docker run --restart=on-failure, or a supervisor")}
+			"nobody starts relevo again if it is killed, unless a container's runtime does",
+			"docker run --restart=on-failure, or a supervisor")}
 	case s.err != nil:
 		return []Finding{ok("systemd", "it does not answer: %v", s.err).but(Warn,
 			"units cannot be installed or looked at", "log in as that user (machinectl shell USER@), or run the doctor as root")}
 	case s.version < 253:
 		return []Finding{ok("systemd", "version %d, %s", s.version, who).but(Warn,
-			"Type=notify-reload does not exist: `systemctl reload` needs ExecReload=", "relevo unit writes Type=notify with ExecReload=; systemd 253 or newer")}
+			"Type=notify-reload does not exist: `systemctl reload` needs ExecReload=",
+			"relevo unit writes Type=notify with ExecReload=; systemd 253 or newer")}
 	}
 	return []Finding{ok("systemd", "version %d, with notify-reload; %s", s.version, who)}
 }
@@ -72,7 +74,8 @@ func unit(h *Host) []Finding {
 		managers = append(managers, false)
 	}
 	for _, user := range managers {
-		for _, name := range []string{h.App.Name + ".service", "relevo-" + h.App.Name + ".service", "relevo@" + h.App.Name + ".service"} {
+		for _, name := range []string{h.App.Name + ".service", "relevo-" + h.App.Name + ".service",
+			"relevo@" + h.App.Name + ".service"} {
 			text, err := h.Systemctl(user, "show", "--property="+unitProperties, name)
 			if properties := parseProperties(text); err == nil && properties["LoadState"] == "loaded" {
 				return h.unitFindings(name, properties)
@@ -98,13 +101,16 @@ func (h *Host) unitFindings(name string, p map[string]string) []Finding {
 		all = append(all, ok("unit", "%s: %s", name, found).but(s, consequence, remedy))
 	}
 	if p["Type"] != "notify" && p["Type"] != "notify-reload" {
-		wrong(Warn, "Type="+p["Type"], "systemd takes the service for started before anything serves, and loses the master when it is upgraded", "Type=notify")
+		wrong(Warn, "Type="+p["Type"], "systemd takes the service for started before anything serves, and loses the "+
+			"master when it is upgraded", "Type=notify")
 	}
 	if p["KillMode"] != "process" {
-		wrong(Warn, "KillMode="+p["KillMode"], "if the master is killed, systemd kills the workers, too", "KillMode=process and FileDescriptorStoreMax=, as relevo unit writes them")
+		wrong(Warn, "KillMode="+p["KillMode"], "if the master is killed, systemd kills the workers, too",
+			"KillMode=process and FileDescriptorStoreMax=, as relevo unit writes them")
 	}
 	if slots, need := atoi(p["FileDescriptorStoreMax"]), h.storeNeeds(); slots < need {
-		wrong(Warn, fmt.Sprintf("FileDescriptorStoreMax=%d", slots), fmt.Sprintf("of the %d files of this app not all outlive a crash of the master", need),
+		wrong(Warn, fmt.Sprintf("FileDescriptorStoreMax=%d", slots),
+			fmt.Sprintf("of the %d files of this app not all outlive a crash of the master", need),
 			fmt.Sprintf("FileDescriptorStoreMax=%d", 2*need))
 	}
 	if p["Delegate"] == "no" {
@@ -112,7 +118,8 @@ func (h *Host) unitFindings(name string, p map[string]string) []Finding {
 	}
 	stop, known := parseSpan(p["TimeoutStopUSec"])
 	if needs := h.App.DrainTimeout + h.App.StopGrace; known && stop > 0 && stop <= needs {
-		wrong(Bad, "TimeoutStopSec="+stop.String(), fmt.Sprintf("a stop may take %s: systemd kills workers that still drain", needs),
+		wrong(Bad, "TimeoutStopSec="+stop.String(), fmt.Sprintf("a stop may take %s: systemd kills workers that still drain",
+			needs),
 			fmt.Sprintf("TimeoutStopSec=%d, or a shorter drain_timeout", int((needs+5*time.Second).Seconds())))
 	}
 	return all
@@ -142,7 +149,8 @@ func parseSpan(text string) (total time.Duration, known bool) {
 		return 0, true
 	}
 	units := map[string]time.Duration{
-		"us": time.Microsecond, "ms": time.Millisecond, "s": time.Second, "min": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour,
+		"us": time.Microsecond, "ms": time.Millisecond, "s": time.Second, "min": time.Minute, "h": time.Hour,
+		"d": 24 * time.Hour, "w": 7 * 24 * time.Hour,
 	}
 	for field := range strings.FieldsSeq(text) {
 		at := strings.IndexFunc(field, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })

@@ -180,7 +180,8 @@ func (j *Judge) sort(serving []string, failures int) (failing []string, well int
 		}
 	}
 	slices.SortStableFunc(failing, func(a, b string) int {
-		return cmp.Or(j.state.Workers[a].Since.Compare(j.state.Workers[b].Since), cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+		return cmp.Or(j.state.Workers[a].Since.Compare(j.state.Workers[b].Since), cmp.Compare(len(a), len(b)),
+			cmp.Compare(a, b))
 	})
 	return failing, well
 }

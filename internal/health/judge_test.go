@@ -151,7 +151,8 @@ func TestStartPeriod(t *testing.T) {
 		t.Errorf("in its start period: %+v", v)
 	}
 	note("")
-	if v := note("tcp: connection refused"); v.Suspend != "a" || v.Replace != "a" || v.Reason != "unhealthy: tcp: connection refused" {
+	if v := note("tcp: connection refused"); v.Suspend != "a" || v.Replace != "a" ||
+		v.Reason != "unhealthy: tcp: connection refused" {
 		t.Errorf("after it was well: %+v", v)
 	}
 }
@@ -185,7 +186,8 @@ func TestLatency(t *testing.T) {
 		j.Note(health.Sample{Worker: "a", Took: time.Duration(i+1) * time.Millisecond})
 	}
 	l := j.Record("a").Latency
-	if l.Last() != 40*time.Millisecond || l.Median() != 24*time.Millisecond || l.Max() != 40*time.Millisecond || len(l.Answers) != 32 {
+	if l.Last() != 40*time.Millisecond || l.Median() != 24*time.Millisecond || l.Max() != 40*time.Millisecond ||
+		len(l.Answers) != 32 {
 		t.Errorf("last %s, median %s, max %s of %d", l.Last(), l.Median(), l.Max(), len(l.Answers))
 	}
 	if none := (health.Latency{}); none.Last() != 0 || none.Median() != 0 || none.Max() != 0 {
@@ -200,7 +202,8 @@ func TestPause(t *testing.T) {
 	for _, failures := range []int{1, 2, 3, 10} {
 		for _, timeout := range []time.Duration{time.Millisecond, interval / 4, interval / 2} {
 			pause := health.Pause(interval, timeout, failures)
-			if found := time.Duration(failures)*pause + timeout; found > interval*time.Duration(failures)+time.Millisecond || pause < timeout {
+			if found := time.Duration(failures)*pause + timeout; found > interval*time.Duration(failures)+time.Millisecond ||
+				pause < timeout {
 				t.Errorf("%d failures, timeout %s: asked every %s, found after %s", failures, timeout, pause, found)
 			}
 		}

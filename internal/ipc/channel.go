@@ -55,7 +55,8 @@ type Channel struct {
 // The peer may say 2,000 messages a second, and 5,000 at once; of a long one each 4 KiB
 // count. Of one that says more less is read, so that its writes wait, and flooding is
 // called from time to time.
-func NewChannel(conn io.ReadWriteCloser, rest Rest, deliver func(Message), ended func(error), flooding func(Flood)) *Channel {
+func NewChannel(conn io.ReadWriteCloser, rest Rest, deliver func(Message), ended func(error),
+	flooding func(Flood)) *Channel {
 	if socket, ok := conn.(syscall.Conn); ok {
 		_ = acceptDescriptors(socket, false) // it may come from a master that did not
 	}
@@ -150,7 +151,8 @@ func (c *Channel) closeConn() error {
 	case err := <-closed:
 		return err
 	case <-patience.C:
-		return fmt.Errorf("cannot close a worker's channel within %s: a descriptor that the worker sent does not close", closePatience)
+		return fmt.Errorf("cannot close a worker's channel within %s: a descriptor that the worker sent does not close",
+			closePatience)
 	}
 }
 

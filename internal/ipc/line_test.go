@@ -43,7 +43,8 @@ func TestReader(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for way, r := range map[string]io.Reader{
 				"whole": strings.NewReader(c.text), "byte by byte": iotest.OneByteReader(strings.NewReader(c.text)),
-				"halves": iotest.HalfReader(strings.NewReader(c.text)), "data with EOF": iotest.DataErrReader(strings.NewReader(c.text)),
+				"halves":        iotest.HalfReader(strings.NewReader(c.text)),
+				"data with EOF": iotest.DataErrReader(strings.NewReader(c.text)),
 			} {
 				if got, err := readAll(NewReader(r)); err != io.EOF || !reflect.DeepEqual(got, c.want) {
 					t.Errorf("%s: got %v, %v, want %v and EOF", way, got, err, c.want)
@@ -59,7 +60,8 @@ func TestReaderEndsWithTheChannelsError(t *testing.T) {
 	if got, err := readAll(r); !errors.Is(err, broken) || len(got) != 1 {
 		t.Errorf("got %v, %v", got, err)
 	}
-	if got, err := readAll(NewReader(strings.NewReader("1\nnonsense\n2\n"))); err == nil || err == io.EOF || len(got) != 1 {
+	if got, err := readAll(NewReader(strings.NewReader("1\nnonsense\n2\n"))); err == nil || err == io.EOF ||
+		len(got) != 1 {
 		t.Errorf("got %v, %v, want one message and the complaint", got, err)
 	}
 }

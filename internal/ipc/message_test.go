@@ -39,7 +39,8 @@ var onTheWire = []struct {
 	{App{Data: json.RawMessage(`{"hello":"from go","n":1.0}`)}, `{"hello":"from go","n":1.0}`},
 	{App{Data: json.RawMessage(`{"Relevo":"ready"}`)}, `{"Relevo":"ready"}`},
 	{App{Data: json.RawMessage(`{"a":{"relevo":"ready"}}`)}, `{"a":{"relevo":"ready"}}`},
-	{App{Data: json.RawMessage(`"<script> \u003c & \u2028` + "\u2028" + `"`)}, `"<script> \u003c & \u2028` + "\u2028" + `"`},
+	{App{Data: json.RawMessage(`"<script> \u003c & \u2028` + "\u2028" + `"`)}, `"<script> \u003c & \u2028` + "\u2028" +
+		`"`},
 	{App{Data: json.RawMessage(`{"cmd":"NODE_HANDLE","type":"net.Native"}`)}, `{"cmd":"NODE_HANDLE","type":"net.Native"}`},
 }
 
@@ -81,7 +82,8 @@ func TestDecode(t *testing.T) {
 
 func TestDecodeErrors(t *testing.T) {
 	for _, text := range []string{
-		``, ` `, `ready`, `{`, `{"relevo":"ready"`, `{"relevo":"ready"}}`, `1 2`, `{"a":1} {"a":2}`, `'a'`, "\x00", "\"a\nb\"",
+		``, ` `, `ready`, `{`, `{"relevo":"ready"`, `{"relevo":"ready"}}`, `1 2`, `{"a":1} {"a":2}`, `'a'`, "\x00",
+		"\"a\nb\"",
 		"GET / HTTP/1.1", `NaN`, `{relevo:"ready"}`,
 		`{"relevo":"hello","protocol":"1"}`, `{"relevo":"draining","open":1.5}`, `{"relevo":"status","text":1}`,
 		`{"relevo":"state","workers":{}}`, `{"relevo":"drain","deadline_ms":99999999999999999999}`,
@@ -114,14 +116,16 @@ func TestEncodeApp(t *testing.T) {
 	if line, err := Encode(spaced); err != nil || string(line) != "{\"a\":[1,2]}\n" {
 		t.Errorf("got %q, %v: a line must hold no line end", line, err)
 	}
-	for _, data := range []string{`{"relevo":"ready"}`, ` { "a":1, "relevo" : null }`, `{"relevo":1}`, `{"\u0072elevo":"x"}`} {
+	for _, data := range []string{`{"relevo":"ready"}`, ` { "a":1, "relevo" : null }`, `{"relevo":1}`,
+		`{"\u0072elevo":"x"}`} {
 		if _, err := Encode(App{Data: json.RawMessage(data)}); !errors.Is(err, ErrReserved) {
 			t.Errorf("%s: got %v, want ErrReserved", data, err)
 		}
 	}
 	for _, data := range []string{``, ` `, `nonsense`, `1 2`, `{"a":1`, "\"a\nb\"", "1\n2"} {
 		_, err := Encode(App{Data: json.RawMessage(data)})
-		if err == nil || !strings.HasPrefix(err.Error(), "cannot send ") || !strings.Contains(err.Error(), "not one JSON value") {
+		if err == nil || !strings.HasPrefix(err.Error(), "cannot send ") ||
+			!strings.Contains(err.Error(), "not one JSON value") {
 			t.Errorf("%q: got %v, want an error", data, err)
 		}
 	}
@@ -155,7 +159,8 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(c.text))
 	}
 	for _, text := range []string{
-		`{"relevo":"state","workers":[null,{}]}`, `{"relevo":["ready"]}`, ` [ 1 , 2 ] `, `{"relevo":"status","text":"\ud800<"}`,
+		`{"relevo":"state","workers":[null,{}]}`, `{"relevo":["ready"]}`, ` [ 1 , 2 ] `,
+		`{"relevo":"status","text":"\ud800<"}`,
 		"\"\xff\"", `{"relevo":"ready","relevo":"x"}`, "{\"a\"\u00a0:1}", strings.Repeat("[", 20000),
 	} {
 		f.Add([]byte(text))
@@ -198,7 +203,8 @@ func FuzzDecode(f *testing.F) {
 
 // A State that was rendered for many is, on the wire, like any other.
 func TestStateForAll(t *testing.T) {
-	for _, peers := range [][]Peer{{}, {{Slot: 1, ID: "7", PID: 12, Generation: 3, State: "serving"}, {Slot: 2, ID: "<8>", Generation: 4, State: "starting"}}} {
+	for _, peers := range [][]Peer{{}, {{Slot: 1, ID: "7", PID: 12, Generation: 3, State: "serving"},
+		{Slot: 2, ID: "<8>", Generation: 4, State: "starting"}}} {
 		state, err := ForAll(peers)
 		if err != nil {
 			t.Fatal(err)

@@ -52,7 +52,8 @@ func (c *Channel) Detach() (Rest, error) {
 	err := conn.SetDeadline(time.Unix(1, 0))
 	if !c.goneWithin(closePatience) {
 		go c.conn.Close()
-		return Rest{}, fmt.Errorf("cannot detach a channel within %s: a descriptor that the worker sent does not close", closePatience)
+		return Rest{}, fmt.Errorf("cannot detach a channel within %s: a descriptor that the worker sent does not close",
+			closePatience)
 	}
 	if c.ended {
 		return Rest{}, ErrClosed

@@ -167,7 +167,8 @@ func TestRestCounts(t *testing.T) {
 	defer theirs.Close()
 	const lines = 100
 	line := append(bytes.Repeat([]byte("x"), maxQueued/lines-lineCost-1), '\n')
-	c := NewChannel(ours, Rest{Unsent: slices.Repeat([][]byte{line}, lines)}, func(Message) {}, func(error) {}, func(Flood) {})
+	c := NewChannel(ours, Rest{Unsent: slices.Repeat([][]byte{line}, lines)}, func(Message) {}, func(error) {},
+		func(Flood) {})
 	defer func() { c.Close(); c.Wait() }()
 	if err := c.Send(Status{Text: strings.Repeat("y", 2*len(line))}); !errors.Is(err, ErrFull) {
 		t.Errorf("Send: %v, want %v", err, ErrFull)

@@ -73,7 +73,8 @@ func (p *Process) isSettled() bool {
 func (p *Process) legacy() processLegacy {
 	l := processLegacy{
 		Cluster: p.clusterLegacy(), Disconnects: p.disconnects, Preloaded: p.preload.isLoaded(),
-		Greeted: p.greeted.Load(), Departs: p.led.Load(), Tally: p.tally.legacy(), PID: p.pid, Cgroup: p.cgroup.path(), Spoken: p.ready.hasSpoken(), Settled: p.isSettled(), Asked: p.asked.Load(), Tail: p.tail.lines(),
+		Greeted: p.greeted.Load(), Departs: p.led.Load(), Tally: p.tally.legacy(), PID: p.pid, Cgroup: p.cgroup.path(),
+		Spoken: p.ready.hasSpoken(), Settled: p.isSettled(), Asked: p.asked.Load(), Tail: p.tail.lines(),
 	}
 	p.binder.legacy(&l)
 	return l

@@ -67,7 +67,8 @@ func (w *worker) succeed(release *Release, o pool.Order) {
 // that it says is heard once and in its order, and its end is seen.
 func TestSuccession(t *testing.T) {
 	t.Parallel()
-	r := newRigOf(t, Options{Streams: Streams{Out: &buffer{}, Err: &buffer{}, PrefixOut: true, BegunFor: tooLong}}, listenAll(t, []string{"web"})...)
+	r := newRigOf(t, Options{Streams: Streams{Out: &buffer{}, Err: &buffer{}, PrefixOut: true, BegunFor: tooLong}},
+		listenAll(t, []string{"web"})...)
 	out := r.opts.Streams.Out.(*buffer)
 	release := r.prepare(counts.command())
 	order := pool.Order{ID: "7", Slot: 2, Generation: 3}

@@ -11,9 +11,12 @@ func TestExpand(t *testing.T) {
 	for arg, want := range map[string]string{
 		"{fd}": "3", "{fd:web}": "3", "{fd:admin-1.x}": "4", "{addr}": "127.0.0.1:8080", "{addr:admin-1.x}": "/run/a.sock",
 		"{slot}": "2", "--bind=fd://{fd:admin-1.x}": "--bind=fd://4", "{fd},{addr},{slot}": "3,127.0.0.1:8080,2",
-		"plain": "plain", "": "", "{}": "{}", "{FD}": "{FD}", "{fds}": "{fds}", "{slot:web}": "{slot:web}", "{ fd }": "{ fd }",
-		`{"fd":1}`: `{"fd":1}`, "{{fd}}": "{3}", "{fd:a b}": "{fd:a b}", "${fd}": "$3", "listen({fd:3})": "listen({fd:3})", "{port}": "{port}",
-		"{:fd}": "{fd}", "{::fd}": "{:fd}", "{:addr:none}": "{addr:none}", "{:out}": "{out}", "{out}": "{out}", "{:x}": "{:x}",
+		"plain": "plain", "": "", "{}": "{}", "{FD}": "{FD}", "{fds}": "{fds}", "{slot:web}": "{slot:web}",
+		"{ fd }":   "{ fd }",
+		`{"fd":1}`: `{"fd":1}`, "{{fd}}": "{3}", "{fd:a b}": "{fd:a b}", "${fd}": "$3", "listen({fd:3})": "listen({fd:3})",
+		"{port}": "{port}",
+		"{:fd}":  "{fd}", "{::fd}": "{:fd}", "{:addr:none}": "{addr:none}", "{:out}": "{out}", "{out}": "{out}",
+		"{:x}": "{:x}",
 	} {
 		args := []string{"x", arg}
 		got, err := expand(args, listeners, 2)
@@ -45,7 +48,8 @@ func TestCheckArguments(t *testing.T) {
 		{"{slot}", nil, nil},
 		{"listen({fd:3})", nil, nil},
 		{"{fd:3rd}", []string{"web"}, []string{`"3rd"`}},
-		{"{fd:nobody}", []string{"web", "admin"}, []string{`cannot fill in {fd:nobody}`, `"--x={fd:nobody}"`, `"nobody"`, "there are: web, admin"}},
+		{"{fd:nobody}", []string{"web", "admin"}, []string{`cannot fill in {fd:nobody}`, `"--x={fd:nobody}"`, `"nobody"`,
+			"there are: web, admin"}},
 		{"{addr:Web}", []string{"web"}, []string{`"Web"`, "there are: web"}},
 		{"{fd}", nil, []string{"cannot fill in {fd}", "has no listener", "add one with --listen"}},
 		{"{fd:web}", nil, []string{"cannot fill in {fd:web}", "has no listener", "add one with --listen"}},

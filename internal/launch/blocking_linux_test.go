@@ -16,7 +16,8 @@ func TestWouldBlock(t *testing.T) {
 	if err := unix.SetNonblock(int(r.listeners[0].File.Fd()), false); err != nil {
 		t.Fatal(err)
 	}
-	fails := Command{App: "app", Args: []string{python(t), "-Sc", "raise BlockingIOError(11, 'Resource temporarily unavailable')"}}
+	fails := Command{App: "app",
+		Args: []string{python(t), "-Sc", "raise BlockingIOError(11, 'Resource temporarily unavailable')"}}
 	if hint := r.start(fails).exit().Hint; hint != "" {
 		t.Errorf("the listener blocks: %q", hint)
 	}

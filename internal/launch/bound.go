@@ -18,8 +18,9 @@ type bound struct {
 	Type      int             `json:"type"`
 	V6Only    bool            `json:"v6only,omitempty"`
 	ReusePort bool            `json:"reuseport,omitempty"`
-	Inode     uint64          `json:"inode"`            // of the socket
-	Before    int             `json:"before,omitempty"` // descriptors of it that a process had without the bind: inherited ones
+	Inode     uint64          `json:"inode"` // of the socket
+	// descriptors of it that a process had without the bind: inherited ones
+	Before int `json:"before,omitempty"`
 }
 
 // maxBound bounds what is remembered of a worker.
@@ -66,7 +67,9 @@ func (b *binder) remember(bind capture.Bind, fd int) {
 	} else {
 		entry.Before = descriptors(bind.PID, entry.Inode)
 	}
-	b.asked = slices.DeleteFunc(b.asked, func(other bound) bool { return other.Address == entry.Address && other.Type == entry.Type })
+	b.asked = slices.DeleteFunc(b.asked, func(other bound) bool {
+		return other.Address == entry.Address && other.Type == entry.Type
+	})
 	if len(b.asked) == maxBound {
 		b.asked = b.asked[1:]
 	}

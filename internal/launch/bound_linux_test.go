@@ -83,7 +83,8 @@ func TestAddressInUse(t *testing.T) {
 	w := r.start(c)
 	const inUse = "address already in use"
 	want := []string{
-		"first: <nil>", "second, first open: " + inUse, "second with SO_REUSEPORT, first without: " + inUse, "bound already: invalid argument",
+		"first: <nil>", "second, first open: " + inUse, "second with SO_REUSEPORT, first without: " + inUse,
+		"bound already: invalid argument",
 		"first open, child: " + inUse, "third, first closed: <nil>", "fourth, both with SO_REUSEPORT: <nil>", "end",
 	}
 	await(t, "the program to bind", func() bool { return len(w.Tail()) >= len(want) || dead(w.PID()) })

@@ -46,15 +46,17 @@ func (r *Release) keepBytes() error {
 		if r.command.ExecFrom == config.ExecSnapshot {
 			return fmt.Errorf("cannot keep a copy of %s: %w; let this user read it, or set exec_from to path", r.path, err)
 		}
-		r.launcher.warn("cannot read the executable: a rollback would run whatever lies there then", "path", r.path, "err", err)
+		r.launcher.warn("cannot read the executable: a rollback would run whatever lies there then", "path", r.path,
+			"err", err)
 		return nil
 	}
 	r.file = file
 	r.form = r.formOf(file)
 	r.resolved, _ = filepath.EvalSymlinks(r.path)
 	r.about = store.About{
-		Version: versionOf(file), Source: r.path, Resolved: r.resolved, Script: r.form == script, Interpreted: r.form == interpreted,
-		Dir: givenDir(r.command.Dir), ResolvedDir: r.dir,
+		Version: versionOf(file), Source: r.path, Resolved: r.resolved, Script: r.form == script,
+		Interpreted: r.form == interpreted,
+		Dir:         givenDir(r.command.Dir), ResolvedDir: r.dir,
 	}
 	if err := r.settle(); err != nil {
 		return err
@@ -113,7 +115,8 @@ func (r *Release) copyOrNot() error {
 	keeps, must := r.launcher.store, r.command.ExecFrom == config.ExecSnapshot
 	switch {
 	case r.form == interpreted && must && !r.wantsCopy():
-		return fmt.Errorf("cannot run %s from a copy: its interpreter finds it by itself; name the file in the command, or set exec_from to auto", r.path)
+		return fmt.Errorf("cannot run %s from a copy: its interpreter finds it by itself; name the file in the command, "+
+			"or set exec_from to auto", r.path)
 	case !must && !r.wantsCopy():
 		return nil
 	}
@@ -204,7 +207,8 @@ func (r *Release) takeStored(record store.Record) (err error) {
 		}
 	}
 	if r.pathSeal == nil && r.command.ExecFrom == config.ExecPath {
-		return fmt.Errorf("cannot use release %s: %s no longer holds its bytes; put them back, or set exec_from to auto", phrase.Hash(r.name()), r.path)
+		return fmt.Errorf("cannot use release %s: %s no longer holds its bytes; put them back, or set exec_from to auto",
+			phrase.Hash(r.name()), r.path)
 	}
 	return nil
 }

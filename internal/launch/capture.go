@@ -103,7 +103,8 @@ func (p *Process) capture(file *os.File, resumes bool) {
 // would wait for ever, and its slot gets another one.
 func (p *Process) answerBinds(notifications *capture.Notifications, resumes bool) {
 	if resumes && notifications.Resume(p.processes(), p.answerBind) {
-		p.release.launcher.warn("a worker is killed: it hangs in a bind that the previous master was killed over", "pid", p.pid)
+		p.release.launcher.warn("a worker is killed: it hangs in a bind that the previous master was killed over",
+			"pid", p.pid)
 		p.handle.killGroup(p.pid)
 	}
 	err := notifications.Serve(p.answerBind)

@@ -114,8 +114,8 @@ var (
 	cppWhat  = lazyregexp.New(`^\s+what\(\):\s+(.*)`)
 	fatal    = lazyregexp.New(`error while loading shared libraries|Assertion .* failed|runtime error:|` +
 		`(?i)address (already )?in use|EADDRINUSE|connection in use|` +
-		`: not found$|: command not found$|cannot execute|permission denied|no such file or directory|out of memory|segmentation fault|` +
-		`^can't (locate|open|load)|^(\S+\s+){0,4}\[?(fatal|emerg|emergency|crit|critical|panic)\b`)
+		`: not found$|: command not found$|cannot execute|permission denied|no such file or directory|out of ` +
+		`memory|segmentation fault|^can't (locate|open|load)|^(\S+\s+){0,4}\[?(fatal|emerg|emergency|crit|critical|panic)\b`)
 )
 
 // fatals are lines that say why in other words that leave little doubt.
@@ -135,8 +135,8 @@ func fatals(lines []string) (int, string) {
 	return -1, ""
 }
 
-var trouble = lazyregexp.New(`(?i)\b(errors?|failed|failure|cannot|could not|couldn't|unable to|unknown|invalid|missing|refused|denied|aborted|exception|` +
-	`usage)\b|\w(Error|Exception)\b| at \S+ line \d+\.$`)
+var trouble = lazyregexp.New(`(?i)\b(errors?|failed|failure|cannot|could not|couldn't|unable to|unknown|invalid|` +
+	`missing|refused|denied|aborted|exception|usage)\b|\w(Error|Exception)\b| at \S+ line \d+\.$`)
 
 // troubles are lines that speak of something wrong.
 func troubles(lines []string) (int, string) {

@@ -98,7 +98,8 @@ main.main()
 exit status 2`, "panic: runtime error: index out of range [3] with length 3"},
 		"go, log.Fatal": {`2026/01/01 10:00:00 starting
 2026/01/01 10:00:00 listen tcp :80: bind: address already in use`, "2026/01/01 10:00:00 listen tcp :80: bind: address already in use"},
-		"go, deadlock": {"fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [chan receive]:\nmain.main()", "fatal error: all goroutines are asleep - deadlock!"},
+		"go, deadlock": {"fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [chan receive]:\nmain.main()",
+			"fatal error: all goroutines are asleep - deadlock!"},
 		"rust": {`thread 'main' panicked at src/main.rs:4:37:
 called ` + "`Result::unwrap()` on an `Err`" + ` value: Os { code: 98 }
 note: run with ` + "`RUST_BACKTRACE=1`", "panicked: called `Result::unwrap()` on an `Err` value: Os { code: 98 } (main.rs:4)"},
@@ -109,18 +110,28 @@ note: run with ` + "`RUST_BACKTRACE=1`", "panicked: called `Result::unwrap()` on
 Caused by: java.net.BindException: Address already in use
 	at Main.run(Main.java:9)
 	... 1 more`, "Caused by: java.net.BindException: Address already in use"},
-		"java, no class": {"Error: Could not find or load main class Main\nCaused by: java.lang.ClassNotFoundException: Main", "Caused by: java.lang.ClassNotFoundException: Main"},
-		".NET":           {"Unhandled exception. System.IO.IOException: no disk\n   at Program.Main()", "Unhandled exception. System.IO.IOException: no disk"},
-		"php":            {"PHP Fatal error:  Uncaught Error: Call to undefined function x() in /srv/a.php:3\nStack trace:\n#0 {main}\n  thrown in /srv/a.php on line 3", "PHP Fatal error:  Uncaught Error: Call to undefined function x() in /srv/a.php:3"},
-		"perl":           {"Can't locate Foo.pm in @INC (you may need to install the Foo module) at a.pl line 1.\nBEGIN failed--compilation aborted at a.pl line 1.", "Can't locate Foo.pm in @INC (you may need to install the Foo module) at a.pl line 1."},
-		"elixir":         {"** (RuntimeError) boom\n    a.exs:1: (file)", "** (RuntimeError) boom"},
-		"c++":            {"terminate called after throwing an instance of 'std::runtime_error'\n  what():  no database", "std::runtime_error: no database"},
-		"loader":         {"./app: error while loading shared libraries: libssl.so.3: cannot open shared object file: No such file or directory", "./app: error while loading shared libraries: libssl.so.3: cannot open shared object file: No such file or directory"},
-		"shell":          {"sh: 1: uvicorn: not found", "sh: 1: uvicorn: not found"},
-		"nginx":          {"nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)", "nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)"},
-		"a log":          {"reading\nlevel=error msg=\"no database\"\nbye", "level=error msg=\"no database\""},
-		"colors":         {"\x1b[31mError: no database\x1b[0m\n", "Error: no database"},
-		"plain words":    {"starting\nbye", "bye"},
+		"java, no class": {"Error: Could not find or load main class Main\nCaused by: java.lang.ClassNotFoundException: Main",
+			"Caused by: java.lang.ClassNotFoundException: Main"},
+		".NET": {"Unhandled exception. System.IO.IOException: no disk\n   at Program.Main()",
+			"Unhandled exception. System.IO.IOException: no disk"},
+		"php": {"PHP Fatal error:  Uncaught Error: Call to undefined function x() in /srv/a.php:3\n" +
+			"Stack trace:\n#0 {main}\n  thrown in /srv/a.php on line 3",
+			"PHP Fatal error:  Uncaught Error: Call to undefined function x() in /srv/a.php:3"},
+		"perl": {"Can't locate Foo.pm in @INC (you may need to install the Foo module) at a.pl line 1.\n" +
+			"BEGIN failed--compilation aborted at a.pl line 1.",
+			"Can't locate Foo.pm in @INC (you may need to install the Foo module) at a.pl line 1."},
+		"elixir": {"** (RuntimeError) boom\n    a.exs:1: (file)", "** (RuntimeError) boom"},
+		"c++": {"terminate called after throwing an instance of 'std::runtime_error'\n  what():  no database",
+			"std::runtime_error: no database"},
+		"loader": {"./app: error while loading shared libraries: libssl.so.3: cannot open shared object file: " +
+			"No such file or directory", "./app: error while loading shared libraries: libssl.so.3: " +
+			"cannot open shared object file: No such file or directory"},
+		"shell": {"sh: 1: uvicorn: not found", "sh: 1: uvicorn: not found"},
+		"nginx": {"nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)",
+			"nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)"},
+		"a log":       {"reading\nlevel=error msg=\"no database\"\nbye", "level=error msg=\"no database\""},
+		"colors":      {"\x1b[31mError: no database\x1b[0m\n", "Error: no database"},
+		"plain words": {"starting\nbye", "bye"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var kept tail
@@ -153,7 +164,8 @@ func TestCauseBeforeFlood(t *testing.T) {
 		t.Errorf("the cause is %q", got)
 	}
 	shown := strings.Join(kept.lines(), "\n")
-	if !strings.HasPrefix(shown, "banner\n") || !strings.Contains(shown, "\npanic: no database\n") || len(kept.lines()) > shownLines+2 {
+	if !strings.HasPrefix(shown, "banner\n") || !strings.Contains(shown, "\npanic: no database\n") ||
+		len(kept.lines()) > shownLines+2 {
 		t.Errorf("shown is\n%s", shown)
 	}
 }

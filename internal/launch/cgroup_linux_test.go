@@ -46,7 +46,8 @@ func TestWholeFamily(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cgroups := ownCgroups(t)
 			r := newRigOf(t, Options{Cgroups: cgroups})
-			w := r.start(shell("trap 'exit 0' USR1; setsid sh -c 'echo $$; setsid sleep 600 & wait' & setsid sh -c 'echo $$; exec sleep 600' & while :; do wait; done"))
+			w := r.start(shell("trap 'exit 0' USR1; setsid sh -c 'echo $$; setsid sleep 600 & wait' & setsid sh -c 'echo $$; " +
+				"exec sleep 600' & while :; do wait; done"))
 			await(t, "the family", func() bool { return strings.Count(r.out.String(), "\n") == 2 })
 			cgroup := filepath.Join(cgroups.Dir, "relevo-app-7")
 			procs, err := os.ReadFile(cgroup + "/cgroup.procs")

@@ -57,7 +57,8 @@ func (p *Process) resumeCluster(l processLegacy) {
 		p.preload.load()
 	}
 	if l.Channel.Torn && !l.Settled {
-		p.release.launcher.warn("a worker is killed: it may wait for a socket that the previous master was killed over", "pid", p.pid)
+		p.release.launcher.warn("a worker is killed: it may wait for a socket that the previous master was killed over",
+			"pid", p.pid)
 		p.handle.killGroup(p.pid)
 	}
 }
@@ -68,7 +69,8 @@ func (r *Release) nodeScript() nodecluster.Script {
 	r.lookAtScript.Do(func() {
 		if r.script = nodecluster.ReadScript(r.path); r.script.Primary {
 			r.launcher.primary.Do(func() {
-				r.launcher.opts.Log.Info("relevo is the primary of Node's cluster: what the script does where cluster.isPrimary is true does not run", "script", r.path)
+				r.launcher.opts.Log.Info("relevo is the primary of Node's cluster: what the script does where "+
+					"cluster.isPrimary is true does not run", "script", r.path)
 			})
 		}
 	})
@@ -127,12 +129,14 @@ func (p *Process) clusterEvent(e nodecluster.Event) {
 		p.sink(pool.Said{Message: ipc.Draining{}})
 	case nodecluster.Sent:
 		p.release.launcher.sent.Do(func() {
-			p.release.launcher.warn("a connection or a server that a worker sends beside a message (process.send) is not taken, and ends; the message is", "pid", p.pid)
+			p.release.launcher.warn("a connection or a server that a worker sends beside a message (process.send) is not "+
+				"taken, and ends; the message is", "pid", p.pid)
 		})
 	case nodecluster.Preloaded:
 		if e.Old() {
 			p.release.launcher.oldNode.Do(func() {
-				p.release.launcher.warn(fmt.Sprintf("Node is too old: relevo is tried with %d and newer", nodecluster.Oldest), "pid", p.pid, "node", e.Node)
+				p.release.launcher.warn(fmt.Sprintf("Node is too old: relevo is tried with %d and newer", nodecluster.Oldest),
+					"pid", p.pid, "node", e.Node)
 			})
 		}
 		p.preload.load()

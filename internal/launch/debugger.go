@@ -161,7 +161,9 @@ func delveOf(args []string) *debugger {
 	if end := slices.Index(args, "--"); end >= 0 {
 		args = args[:end]
 	}
-	if !slices.ContainsFunc(args, func(word string) bool { return slices.Contains([]string{"exec", "debug", "test", "dap"}, word) }) {
+	if !slices.ContainsFunc(args, func(word string) bool {
+		return slices.Contains([]string{"exec", "debug", "test", "dap"}, word)
+	}) {
 		return nil
 	}
 	if !slices.Contains(args, "--headless") && !slices.Contains(args, "--headless=true") && !slices.Contains(args, "dap") {

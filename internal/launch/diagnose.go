@@ -101,7 +101,8 @@ func foreignFormat(path, pathVariable string) string {
 		return foreignMachine(file)
 	case bytes.HasPrefix(head, []byte("MZ")):
 		return "it is a Windows program; build it for " + runtime.GOOS
-	case runtime.GOOS == "linux" && (bytes.Equal(head, []byte{0xcf, 0xfa, 0xed, 0xfe}) || bytes.Equal(head, []byte{0xca, 0xfe, 0xba, 0xbe})):
+	case runtime.GOOS == "linux" && (bytes.Equal(head, []byte{0xcf, 0xfa, 0xed, 0xfe}) ||
+		bytes.Equal(head, []byte{0xca, 0xfe, 0xba, 0xbe})):
 		return "it is a macOS program; build it for " + runtime.GOOS
 	case bytes.HasPrefix(head, []byte("#!")):
 		if _, err := interpreterPath(firstLine(file), pathVariable); err != nil {
@@ -141,7 +142,8 @@ func missingLoader(header *elf.File) string {
 		}
 		loader := strings.TrimRight(string(name), "\x00")
 		if _, err := os.Stat(loader); errors.Is(err, fs.ErrNotExist) {
-			return "its dynamic loader " + loader + " does not exist (built for another distribution?); build it here, or link it statically"
+			return "its dynamic loader " + loader +
+				" does not exist (built for another distribution?); build it here, or link it statically"
 		}
 	}
 	return ""

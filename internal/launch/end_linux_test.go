@@ -41,8 +41,9 @@ func TestExits(t *testing.T) {
 		hint    string
 		last    string
 	}{
-		"crash":    {crashesOnStart.command(), pool.ExitStatus{Code: 3}, "", "panic: no configuration"},
-		"exit 0":   {exitsEarly.command(), pool.ExitStatus{}, "it ended by itself: a worker stays in the foreground", "gone into the background"},
+		"crash": {crashesOnStart.command(), pool.ExitStatus{Code: 3}, "", "panic: no configuration"},
+		"exit 0": {exitsEarly.command(), pool.ExitStatus{}, "it ended by itself: a worker stays in the foreground",
+			"gone into the background"},
 		"segfault": {shell("kill -SEGV $$"), pool.ExitStatus{Signal: syscall.SIGSEGV}, "", ""},
 		"killed":   {shell("kill -KILL $$"), pool.ExitStatus{Signal: syscall.SIGKILL}, "out-of-memory killer", ""},
 		"seccomp":  {shell("kill -SYS $$"), pool.ExitStatus{Signal: syscall.SIGSYS}, "seccomp", ""},
@@ -55,7 +56,8 @@ func TestExits(t *testing.T) {
 			w := r.start(c.command)
 			exited := w.exit()
 			exited.Status.Core = false // as the machine is set up
-			if said := exited.Status.Said; c.want.Code != 0 && !strings.Contains(said, c.last) || c.want.Code == 0 && said != "" {
+			if said := exited.Status.Said; c.want.Code != 0 && !strings.Contains(said, c.last) ||
+				c.want.Code == 0 && said != "" {
 				t.Errorf("the line that says why is %q, want %q", said, c.last)
 			}
 			exited.Status.Said = ""
@@ -100,7 +102,8 @@ func TestExitStatusOf(t *testing.T) {
 
 func TestStopSignal(t *testing.T) {
 	t.Parallel()
-	for want, c := range map[syscall.Signal]syscall.Signal{syscall.SIGTERM: 0, syscall.SIGUSR2: syscall.SIGUSR2, syscall.SIGQUIT: syscall.SIGQUIT} {
+	for want, c := range map[syscall.Signal]syscall.Signal{syscall.SIGTERM: 0, syscall.SIGUSR2: syscall.SIGUSR2,
+		syscall.SIGQUIT: syscall.SIGQUIT} {
 		command := Command{App: "app", Args: []string{"sleep", "60"}, StopSignal: c}
 		w := newRig(t).start(command)
 		expect[pool.Online](w)

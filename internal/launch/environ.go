@@ -55,7 +55,8 @@ func environ(master, app []string, s scene) []string {
 			set(variable)
 		}
 	}
-	for _, variable := range slices.Concat(s.account.environ(), app, s.variables()) { // app is shared by all workers of a release
+	// app is shared by all workers of a release
+	for _, variable := range slices.Concat(s.account.environ(), app, s.variables()) {
 		if !strings.HasPrefix(variable, "LISTEN_PID=") && !strings.HasPrefix(variable, "WATCHDOG_PID=") {
 			set(variable)
 		}

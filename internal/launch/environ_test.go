@@ -13,7 +13,8 @@ func TestEnviron(t *testing.T) {
 		"PATH=/bin", "HOME=/root", "EMPTY=", "LANG=C", "NOVALUE",
 		"TABLEFLIP_HAS_PARENT_7DIU3=yes", "NOTIFY_SOCKET=/run/systemd/notify", "LISTEN_PID=1", "LISTEN_FDS=2",
 		"LISTEN_FDNAMES=a:b", "LISTEN_PIDFDID=9", "WATCHDOG_USEC=1", "WATCHDOG_PID=1", "FDSTORE=5", "MAINPID=1",
-		"JOURNAL_STREAM=8:1", "SYSTEMD_EXEC_PID=1", "RELEVO_NAME=outer", "RELEVO_STATE_DIR=/s", "RELEVO_CONTROL=/outer.sock", "RELEVO_",
+		"JOURNAL_STREAM=8:1", "SYSTEMD_EXEC_PID=1", "RELEVO_NAME=outer", "RELEVO_STATE_DIR=/s", "RELEVO_CONTROL=/outer.sock",
+		"RELEVO_",
 		"NODE_CHANNEL_FD=3", "NODE_CHANNEL_SERIALIZATION_MODE=json", "NODE_UNIQUE_ID=1",
 		"INVOCATION_ID=kept", "LISTENER=kept", "NODE_ENV=kept", "MY_NOTIFY_SOCKET=kept", "WATCHDOG=kept",
 	}
@@ -35,10 +36,12 @@ func TestEnviron(t *testing.T) {
 	}{
 		"a worker without a listener": {nil, bare, slices.Concat(kept, place, []string{"RELEVO_IPC_FD=3"})},
 		"a worker with everything": {nil, full, slices.Concat(kept, place, []string{
-			"RELEVO_IPC_FD=5", "LISTEN_FDS=2", "LISTEN_FDNAMES=web:admin", "PWD=/srv/1", "NOTIFY_SOCKET=/n", "NODE_CHANNEL_FD=5", "RELEVO_CONTROL=/run/shop.sock",
+			"RELEVO_IPC_FD=5", "LISTEN_FDS=2", "LISTEN_FDNAMES=web:admin", "PWD=/srv/1", "NOTIFY_SOCKET=/n", "NODE_CHANNEL_FD=5",
+			"RELEVO_CONTROL=/run/shop.sock",
 		})},
-		"a port":               {nil, reachable, slices.Concat(kept, place, []string{"RELEVO_IPC_FD=3", "PORT=3000"})},
-		"a port of the user's": {[]string{"PORT=4000"}, reachable, slices.Concat(kept, place, []string{"RELEVO_IPC_FD=3", "PORT=4000"})},
+		"a port": {nil, reachable, slices.Concat(kept, place, []string{"RELEVO_IPC_FD=3", "PORT=3000"})},
+		"a port of the user's": {[]string{"PORT=4000"}, reachable,
+			slices.Concat(kept, place, []string{"RELEVO_IPC_FD=3", "PORT=4000"})},
 		"variables of the app": {
 			[]string{"A=1", "HOME=/srv", "A=2", "RELEVO_SLOT=99", "LISTEN_PID=1", "TABLEFLIP_X=wanted"}, bare,
 			slices.Concat([]string{"PATH=/bin", "HOME=/srv"}, kept[2:], []string{"A=2"},

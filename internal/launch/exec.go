@@ -38,7 +38,8 @@ func (r *Release) Start(o pool.Order, sink func(pool.Report)) (pool.Process, err
 				if start < maxStarts {
 					continue
 				}
-				return nil, unstarted(fmt.Errorf("cannot start a worker: %w; it happened %d times in a row: try again when the file is finished",
+				return nil, unstarted(fmt.Errorf("cannot start a worker: %w; it happened %d times in a row: "+
+					"try again when the file is finished",
 					result.changed, start))
 			}
 			p.beginCapture(result.notifications)

@@ -160,7 +160,8 @@ func TestExecFromPath(t *testing.T) {
 	if err == nil {
 		t.Fatal("a worker runs other bytes")
 	}
-	wantError(t, err.Error(), "cannot start a worker: "+s.program+" no longer holds the bytes of release "+release.Info().SHA256[:12])
+	wantError(t, err.Error(), "cannot start a worker: "+s.program+" no longer holds the bytes of release "+
+		release.Info().SHA256[:12])
 	if _, err := s.PrepareStored(c, release.Info().SHA256); err == nil {
 		t.Error("a release is prepared whose path holds other bytes")
 	}
@@ -221,7 +222,8 @@ func TestChangedCopy(t *testing.T) {
 		if err == nil {
 			t.Fatal("a worker of other bytes was started")
 		}
-		wantError(t, err.Error(), "cannot start a worker of release "+v2.Info().SHA256[:12], "snapshot "+s.copyOf("v2")+" was changed", "reload")
+		wantError(t, err.Error(), "cannot start a worker of release "+v2.Info().SHA256[:12], "snapshot "+s.copyOf("v2")+
+			" was changed", "reload")
 	})
 }
 

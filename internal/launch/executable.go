@@ -86,7 +86,8 @@ func interpreterPath(line, pathVariable string) (string, error) {
 	// To the kernel the carriage return is part of the interpreter's name, or of
 	// its argument; "no such file" is all that it says.
 	if strings.HasSuffix(line, "\r") {
-		return "", fmt.Errorf(`its interpreter %s\r does not exist (the file has Windows line ends); convert it: sed -i 's/\r$//' FILE`, fields[0])
+		return "", fmt.Errorf(`its interpreter %s\r does not exist (the file has Windows line ends); convert it: `+
+			`sed -i 's/\r$//' FILE`, fields[0])
 	}
 	if _, err := os.Stat(fields[0]); err != nil {
 		return "", fmt.Errorf("its interpreter %s does not exist; install it, or correct the first line", fields[0])
@@ -99,5 +100,6 @@ func interpreterPath(line, pathVariable string) (string, error) {
 			return found, nil
 		}
 	}
-	return "", fmt.Errorf("its interpreter %s is not in PATH (%s); install it, or set PATH for the workers with --env", fields[1], pathVariable)
+	return "", fmt.Errorf("its interpreter %s is not in PATH (%s); install it, or set PATH for the workers with --env",
+		fields[1], pathVariable)
 }

@@ -48,7 +48,8 @@ func (r *Release) image(avoidPath bool) (*image, error) {
 		}
 	}
 	if from == config.ExecPath {
-		return nil, fmt.Errorf("cannot start a worker: %s no longer holds the bytes of release %s; reload to start what it holds now, or set exec_from to auto",
+		return nil, fmt.Errorf("cannot start a worker: %s no longer holds the bytes of release %s; reload to start what "+
+			"it holds now, or set exec_from to auto",
 			r.path, phrase.Hash(r.name()))
 	}
 	if r.isScript() && r.copyUnfit.Load() && from != config.ExecSnapshot {
@@ -59,7 +60,8 @@ func (r *Release) image(avoidPath bool) (*image, error) {
 	case err == nil:
 		if r.isScript() {
 			i.source = fromCopy
-			r.complain("the script's path holds other bytes: its copy may not find files beside it", "path", r.path, "copy", i.path)
+			r.complain("the script's path holds other bytes: its copy may not find files beside it", "path", r.path,
+				"copy", i.path)
 		}
 		return i, nil
 	case !errors.Is(err, errNoCopy) && r.seal.Verify(r.file) != nil, from == config.ExecSnapshot:
@@ -111,7 +113,8 @@ func (r *Release) copyImage() (*image, error) {
 	if err != nil {
 		r.launcher.warn("a snapshot is not what it was", "err", err)
 		if r.seal.Verify(r.file) != nil {
-			return nil, fmt.Errorf("snapshot %w, and nothing else holds its bytes; reload to start what %s holds now", err, r.path)
+			return nil, fmt.Errorf("snapshot %w, and nothing else holds its bytes; reload to start what %s holds now", err,
+				r.path)
 		}
 		if file, err = r.copyAgainLocked(); err != nil {
 			return nil, err

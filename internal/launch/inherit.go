@@ -43,7 +43,8 @@ func (r *Release) Legacy() pool.ReleaseLegacy {
 	defer r.mu.Unlock()
 	known := releaseLegacy{
 		Dir: r.dir, Env: r.env, Path: r.path, Resolved: r.resolved, Form: r.form, About: r.about, SHA256: r.sum,
-		Seal: r.seal, PathSeal: r.pathSeal, Copied: r.copied != nil, Account: r.account, GoneBack: r.goneBackTo, Speaks: r.speaks.Load(),
+		Seal: r.seal, PathSeal: r.pathSeal, Copied: r.copied != nil, Account: r.account, GoneBack: r.goneBackTo,
+		Speaks: r.speaks.Load(),
 	}
 	files := map[string]*os.File{directoryFile: r.dirFile}
 	if i := r.interpreter; i != nil {
@@ -84,7 +85,8 @@ func (l *Launcher) Inherit(c Command, legacy pool.ReleaseLegacy) (*Release, erro
 	}
 	r.speaks.Store(known.Speaks)
 	if known.Script != "" {
-		r.interpreter = &interpreter{path: known.Program, file: legacy.Files[interpreterFile], script: known.Script, argument: known.Argument}
+		r.interpreter = &interpreter{path: known.Program, file: legacy.Files[interpreterFile], script: known.Script,
+			argument: known.Argument}
 		if r.interpreter.file != nil {
 			r.interpreter.form = formOf(r.interpreter.file)
 		}

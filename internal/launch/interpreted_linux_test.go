@@ -181,7 +181,8 @@ func TestNotCopied(t *testing.T) {
 func TestBelongsToSystem(t *testing.T) {
 	t.Parallel()
 	own := executable(t, filepath.Join(t.TempDir(), "node"), "")
-	for path, want := range map[string]bool{own: false, "/bin/sh": true, "/usr/bin/env": true, "/bin/cat": false, "/no/such/node": false} {
+	for path, want := range map[string]bool{own: false, "/bin/sh": true, "/usr/bin/env": true, "/bin/cat": false,
+		"/no/such/node": false} {
 		if got := belongsToSystem(filepath.Base(path), path); got != want {
 			t.Errorf("%s belongs to the system: %v", path, got)
 		}

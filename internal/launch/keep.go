@@ -25,5 +25,6 @@ func (r *Release) admit(c *store.Copy) error {
 	if r.account == nil || r.account.UID == os.Geteuid() || r.launcher.byDescriptor && r.form == elfForm {
 		return nil
 	}
-	return r.launcher.store.Admit(c, r.account.UID, append([]int{r.account.GID}, r.account.Groups...), r.form == interpreted)
+	return r.launcher.store.Admit(c, r.account.UID, append([]int{r.account.GID}, r.account.Groups...),
+		r.form == interpreted)
 }

@@ -25,7 +25,8 @@ func newOpenShelf(t *testing.T) *shelf {
 	s := newShelf(t)
 	bin := filepath.Dir(s.program)
 	temp := filepath.Dir(bin)
-	err := errors.Join(os.Chmod(filepath.Dir(temp), 0o755), os.Chmod(temp, 0o755), os.Chown(bin, 0, workersUser), os.Chmod(bin, 0o750))
+	err := errors.Join(os.Chmod(filepath.Dir(temp), 0o755), os.Chmod(temp, 0o755), os.Chown(bin, 0, workersUser),
+		os.Chmod(bin, 0o750))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +43,8 @@ func (s *shelf) commandOfUser() Command {
 func (s *shelf) put(data string, uid, gid int, mode os.FileMode) {
 	s.t.Helper()
 	temp := s.program + ".new"
-	err := errors.Join(os.WriteFile(temp, []byte(data), 0o600), os.Chown(temp, uid, gid), os.Chmod(temp, mode), os.Rename(temp, s.program))
+	err := errors.Join(os.WriteFile(temp, []byte(data), 0o600), os.Chown(temp, uid, gid), os.Chmod(temp, mode),
+		os.Rename(temp, s.program))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -109,7 +111,8 @@ func TestPrivilegesOfCopies(t *testing.T) {
 	s := newOpenShelf(t)
 	s.put(string(program(t, "v1")), 0, 0, 0o755)
 	// cap_net_admin=ep (struct vfs_cap_data)
-	if err := unix.Setxattr(s.program, "security.capability", []byte{1, 0, 0, 2, 0, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 0); err != nil {
+	if err := unix.Setxattr(s.program, "security.capability", []byte{1, 0, 0, 2, 0, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		0, 0, 0}, 0); err != nil {
 		t.Fatal(err)
 	}
 	v1 := s.prepare(s.commandOfUser())

@@ -38,7 +38,8 @@ func (l shimLimits) apply() *shimError {
 	}
 	if l.Nice != nil {
 		if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, *l.Nice); err != nil {
-			return &shimError{Step: "set nice to", Path: strconv.Itoa(*l.Nice), Errno: errno(err), Advice: "only root may lower it"}
+			return &shimError{Step: "set nice to", Path: strconv.Itoa(*l.Nice), Errno: errno(err),
+				Advice: "only root may lower it"}
 		}
 	}
 	for _, limit := range l.Rlimits {
@@ -55,7 +56,8 @@ func (l shimLimits) apply() *shimError {
 func setRlimit(limit config.Rlimit) *shimError {
 	number, known := rlimits()[limit.Name]
 	if !known {
-		return &shimError{Step: "set the limit", Path: limit.Name, Errno: syscall.EINVAL, Advice: "this system has none of that name"}
+		return &shimError{Step: "set the limit", Path: limit.Name, Errno: syscall.EINVAL,
+			Advice: "this system has none of that name"}
 	}
 	var before syscall.Rlimit
 	if err := syscall.Getrlimit(number, &before); err != nil {

@@ -33,10 +33,11 @@ func number(n int) *int { return &n }
 
 func TestLimits(t *testing.T) {
 	testreq.Root(t)
-	got := newRig(t).told("ulimit -Sn; ulimit -Hn; ulimit -c; umask; nice; cat /proc/self/oom_score_adj; id -u", nil, config.Limits{
-		Rlimits: []config.Rlimit{{Name: "nofile", Soft: 321, Hard: 654}, {Name: "core", Soft: 0, Hard: config.Unlimited}},
-		Nice:    number(7), OOMScoreAdj: number(321), Umask: number(0o127),
-	})
+	got := newRig(t).told("ulimit -Sn; ulimit -Hn; ulimit -c; umask; nice; cat /proc/self/oom_score_adj; id -u", nil,
+		config.Limits{
+			Rlimits: []config.Rlimit{{Name: "nofile", Soft: 321, Hard: 654}, {Name: "core", Soft: 0, Hard: config.Unlimited}},
+			Nice:    number(7), OOMScoreAdj: number(321), Umask: number(0o127),
+		})
 	if want := []string{"321", "654", "0", "0127", "7", "321", "0"}; !slices.Equal(got, want) {
 		t.Errorf("the worker has %q, want %q", got, want)
 	}
@@ -94,10 +95,12 @@ func TestUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer syscall.Setgroups(before)
-	got := newRig(t).told("id -u; id -g; id -G; nice; echo $HOME $USER $LOGNAME; grep CapEff /proc/self/status", []string{"LOGNAME=mine"}, config.Limits{
-		User: "nobody", Nice: number(-3),
-	})
-	want := []string{nobody.Uid, nobody.Gid, nobody.Gid, "-3", nobody.HomeDir + " nobody mine", "CapEff:\t0000000000000000"}
+	got := newRig(t).told("id -u; id -g; id -G; nice; echo $HOME $USER $LOGNAME; grep CapEff /proc/self/status",
+		[]string{"LOGNAME=mine"}, config.Limits{
+			User: "nobody", Nice: number(-3),
+		})
+	want := []string{nobody.Uid, nobody.Gid, nobody.Gid, "-3", nobody.HomeDir + " nobody mine",
+		"CapEff:\t0000000000000000"}
 	if !slices.Equal(got, want) {
 		t.Errorf("the worker has %q, want %q", got, want)
 	}
@@ -123,7 +126,8 @@ func TestUserCanNotify(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the socket's mode is %v, %v", info.Mode(), err)
 	}
-	c := shell(`exec python3 -c 'import socket,os,time; s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); s.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"]); time.sleep(60)'`)
+	c := shell(`exec python3 -c 'import socket,os,time; s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); ` +
+		`s.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"]); time.sleep(60)'`)
 	testreq.Program(t, "python3")
 	c.Limits.User = "54321"
 	if ready := expect[pool.Ready](r.start(c)); ready.How != "notify" {
@@ -167,7 +171,8 @@ func TestLimitsNeedRoot(t *testing.T) {
 	r.start(c).exit()
 	text := r.out.String()
 	wantError(t, text, "user nobody: this is user 54321 and only root may change the user",
-		"cannot set nofile to 9999999 (hard limit ", "only root may raise it", "cannot set nice to -5: permission denied; only root may lower it",
+		"cannot set nofile to 9999999 (hard limit ", "only root may raise it",
+		"cannot set nice to -5: permission denied; only root may lower it",
 		"cannot set oom_score_adj to -500: permission denied; only root may lower it")
 }
 

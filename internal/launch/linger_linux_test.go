@@ -53,7 +53,8 @@ func TestExitWithLingeringDescriptor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, 83, 1) }) // SO_PASSRIGHTS, as before Linux 6.16
+	// SO_PASSRIGHTS, as before Linux 6.16
+	raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, 83, 1) })
 	if err := w.Send(ipc.App{Data: []byte("1")}); err != nil {
 		t.Fatal(err)
 	}

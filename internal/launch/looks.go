@@ -56,9 +56,9 @@ func (p *Process) watchReadiness() {
 	}
 }
 
-const missesWord = "the workers of the release that serves said themselves that they were ready (READY=1, or {\"relevo\":\"ready\"}), and this one " +
-	"has said nothing; relevo reload --force takes a release that does not, if it is seen to serve, --ready delay=2s one that " +
-	"never says anything, and --ready-timeout gives a slow one more time"
+const missesWord = "the workers of the release that serves said themselves that they were ready (READY=1, " +
+	"or {\"relevo\":\"ready\"}), and this one has said nothing; relevo reload --force takes a release that does not, " +
+	"if it is seen to serve, --ready delay=2s one that never says anything, and --ready-timeout gives a slow one more time"
 
 // twoLooks looks at what a worker waits for. Two looks in a row must agree: what a
 // worker says just before it accepts is read by another goroutine, which must not

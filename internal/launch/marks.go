@@ -34,7 +34,8 @@ var lockFiles = [...]string{
 }
 
 // manifests end the way up to a lock file where there is no repository.
-var manifests = [...]string{"package.json", "deno.json", "pyproject.toml", "setup.py", "Pipfile", "Gemfile", "composer.json"}
+var manifests = [...]string{"package.json", "deno.json", "pyproject.toml", "setup.py", "Pipfile", "Gemfile",
+	"composer.json"}
 
 // projectOf looks from a script's directory upward.
 func projectOf(script string) (p project) {

@@ -80,7 +80,8 @@ func TestObserved(t *testing.T) {
 		},
 		"Node": func(t *testing.T) Command {
 			program := testreq.Program(t, "node")
-			return Command{App: "app", Args: []string{program, "-e", "require('http').createServer((q,s)=>s.end('node')).listen({fd:3})"}}
+			return Command{App: "app",
+				Args: []string{program, "-e", "require('http').createServer((q,s)=>s.end('node')).listen({fd:3})"}}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -107,7 +108,8 @@ func TestObservedServes(t *testing.T) {
 // TestObservedOnAnyListener: a worker may serve only the second of them.
 func TestObservedOnAnyListener(t *testing.T) {
 	t.Parallel()
-	w := newRig(t, "web", "admin").start(pythonCommand(t, "import socket\ns = socket.socket(fileno=4)\ns.setblocking(True)\ns.accept()"))
+	w := newRig(t, "web",
+		"admin").start(pythonCommand(t, "import socket\ns = socket.socket(fileno=4)\ns.setblocking(True)\ns.accept()"))
 	if ready := expect[pool.Ready](w); ready.How != "observed" {
 		t.Errorf("it is ready by %q", ready.How)
 	}
@@ -142,7 +144,8 @@ func TestObservedUDP(t *testing.T) {
 // not serve.
 func TestNotObserved(t *testing.T) {
 	t.Parallel()
-	const sockets = "import socket, select, time\ns = socket.socket(fileno=3)\no = socket.create_server((\"127.0.0.1\", 0))\n"
+	const sockets = "import socket, select, time\ns = socket.socket(fileno=3)\n" +
+		"o = socket.create_server((\"127.0.0.1\", 0))\n"
 	for name, command := range map[string]func(*testing.T) Command{
 		"holds":             func(*testing.T) Command { return Command{App: "app", Args: []string{"sleep", "60"}} },
 		"waits for a child": func(*testing.T) Command { return shell("sleep 60 & wait") },
@@ -150,9 +153,12 @@ func TestNotObserved(t *testing.T) {
 		"polls something else": func(t *testing.T) Command {
 			return pythonCommand(t, sockets+"p = select.poll()\np.register(o, 1)\np.register(s, 4)\np.poll()")
 		},
-		"selects something else": func(t *testing.T) Command { return pythonCommand(t, sockets+"select.select([o], [], [s])") },
+		"selects something else": func(t *testing.T) Command {
+			return pythonCommand(t, sockets+"select.select([o], [], [s])")
+		},
 		"an epoll set for writing": func(t *testing.T) Command {
-			return pythonCommand(t, sockets+"p = select.epoll()\np.register(s, select.EPOLLPRI)\np.register(o, select.EPOLLIN)\np.poll()")
+			return pythonCommand(t, sockets+"p = select.epoll()\np.register(s, select.EPOLLPRI)\n"+
+				"p.register(o, select.EPOLLIN)\np.poll()")
 		},
 		"closed it": func(t *testing.T) Command { return pythonCommand(t, sockets+"s.close()\no.accept()") },
 	} {

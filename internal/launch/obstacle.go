@@ -68,8 +68,9 @@ func (p *Process) obstacle() string {
 		return fmt.Sprintf("it listens on %s by itself and not on the listener of relevo (%s); %s",
 			address, p.listenerText(0), p.takeOver(0)) + p.uncaptured()
 	}
-	return fmt.Sprintf("%s listens on %s by itself and not on the listener of relevo (%s): it is a child of %s, which LISTEN_PID names; "+
-		"have %s exec it, or: %s", server, address, p.listenerText(0), first, first.name, p.takeOver(0)) + p.uncaptured()
+	return fmt.Sprintf("%s listens on %s by itself and not on the listener of relevo (%s): it is a child of %s, "+
+		"which LISTEN_PID names; have %s exec it, or: %s", server, address, p.listenerText(0), first, first.name,
+		p.takeOver(0)) + p.uncaptured()
 }
 
 func (p *Process) wrapped(wrapper, child relative) string {
@@ -77,7 +78,8 @@ func (p *Process) wrapped(wrapper, child relative) string {
 	if !ok {
 		instead = "have it exec the program"
 	}
-	return fmt.Sprintf("%s is a process in between: LISTEN_PID and the stop signal are for it, and %s, its child, does not see the listeners; %s",
+	return fmt.Sprintf("%s is a process in between: LISTEN_PID and the stop signal are for it, and %s, its child, "+
+		"does not see the listeners; %s",
 		wrapper, child, instead)
 }
 
@@ -150,18 +152,22 @@ func (p *Process) holderOfAddress(ports []int) string {
 			continue
 		}
 		if wrapped {
-			return fmt.Sprintf("relevo itself holds %s and passes it to %s, a process in between, whose children do not see it; %s",
+			return fmt.Sprintf("relevo itself holds %s and passes it to %s, a process in between, "+
+				"whose children do not see it; %s",
 				p.listenerText(i), name, instead)
 		}
-		return fmt.Sprintf("relevo itself holds %s: the program takes it over instead of binding the address; %s", p.listenerText(i), p.takeOver(i))
+		return fmt.Sprintf("relevo itself holds %s: the program takes it over instead of binding the address; %s",
+			p.listenerText(i), p.takeOver(i))
 	}
 	for _, port := range ports {
 		if who := holderOf(port); who != "" {
-			return fmt.Sprintf("port %d, which the program binds by itself, is held by %s; relevo can hold it for all workers: -l :%d, and %s",
+			return fmt.Sprintf("port %d, which the program binds by itself, is held by %s; relevo can hold it for all "+
+				"workers: -l :%d, and %s",
 				port, who, port, c.TakeOver(firstFD, ":"+strconv.Itoa(port)))
 		}
 	}
-	return "an address that the program binds by itself is in use, maybe by another worker of this app; relevo can hold it for all workers by -l; " +
+	return "an address that the program binds by itself is in use, maybe by another worker of this app; " +
+		"relevo can hold it for all workers by -l; " +
 		c.TakeOver(firstFD, "ADDRESS")
 }
 
@@ -172,7 +178,8 @@ func (p *Process) swallowed(status pool.ExitStatus) string {
 	if !ok || !advice.Swallows(name) || p.asked.Load() || status.Code == 0 || len(p.release.command.Listeners) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s is a process in between, which closes the listeners before the program gets them; %s", name, instead)
+	return fmt.Sprintf("%s is a process in between, which closes the listeners before the program gets them; %s", name,
+		instead)
 }
 
 // lostListener explains the complaint of a program whose descriptor is no listener: that of
@@ -186,8 +193,10 @@ func (p *Process) lostListener(status pool.ExitStatus) string {
 	if passed > 1 {
 		descriptors += " to " + strconv.Itoa(firstFD+passed-1)
 	}
-	return cmp.Or(p.swallowed(status), "the program did not find a listener at the descriptor that it uses; relevo passes "+descriptors+
-		": a process in between that starts the program as its child closes them, have it exec the program, or pass them on (Python: pass_fds, Node: stdio)")
+	return cmp.Or(p.swallowed(status), "the program did not find a listener at the descriptor that "+
+		"it uses; relevo passes "+descriptors+
+		": a process in between that starts the program as its child closes them, have it exec the program, or pass them "+
+		"on (Python: pass_fds, Node: stdio)")
 }
 
 func contains(ports []int, number int) bool {
@@ -232,7 +241,8 @@ func (p *Process) warnOfWrapper() {
 	}
 	_, instead, _ := p.release.adviceCommand().Wrapper()
 	p.release.wrapper.Do(func() {
-		p.release.launcher.warn("a process in between gets the stop signal and ends without the program that serves: its requests are lost",
+		p.release.launcher.warn("a process in between gets the stop signal and ends without the program that serves: "+
+			"its requests are lost",
 			"process", family[0].String(), "child", family[1].String(), "instead", cmp.Or(instead, "have it exec the program"))
 	})
 }

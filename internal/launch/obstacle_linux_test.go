@@ -15,7 +15,8 @@ import (
 // binds is a Python program that binds an address for itself, and stays.
 func binds(address string) string {
 	host, port, _ := net.SplitHostPort(address)
-	return fmt.Sprintf("import socket, time; s = socket.socket(); s.bind((%q, %s)); s.listen(); time.sleep(60)", host, port)
+	return fmt.Sprintf("import socket, time; s = socket.socket(); s.bind((%q, %s)); s.listen(); time.sleep(60)", host,
+		port)
 }
 
 // TestBindsOurAddress: the program binds the very address that relevo holds.
@@ -26,10 +27,12 @@ func TestBindsOurAddress(t *testing.T) {
 	// Python names no address: it is told of the first that it may mean.
 	wantError(t, w.exit().Hint, "relevo itself holds "+r.listeners[0].Address+", descriptor 3", "socket.socket(fileno=3)")
 
-	w = r.start(Command{App: "app", Args: []string{python(t), "-Sc", "import sys; sys.exit('listen tcp " + address + ": bind: address already in use')"}})
+	w = r.start(Command{App: "app", Args: []string{python(t), "-Sc", "import sys; sys.exit('listen tcp " + address +
+		": bind: address already in use')"}})
 	wantError(t, w.exit().Hint, "relevo itself holds "+address+", descriptor 4", "fileno=4")
 
-	w = r.start(Command{App: "app", Args: []string{"/bin/sh", "-c", python(t) + ` -Sc "` + strings.ReplaceAll(binds(address), `"`, `'`) + `"; true`}})
+	w = r.start(Command{App: "app",
+		Args: []string{"/bin/sh", "-c", python(t) + ` -Sc "` + strings.ReplaceAll(binds(address), `"`, `'`) + `"; true`}})
 	wantError(t, w.exit().Hint, "relevo itself holds", "a process in between", "write exec")
 }
 
@@ -41,11 +44,13 @@ func TestBindsTakenAddress(t *testing.T) {
 	}
 	defer taken.Close()
 	for _, r := range []*rig{newRig(t, "web"), newRig(t)} {
-		w := r.start(Command{App: "app", Args: []string{python(t), "-Sc", "import sys; sys.exit('address already in use: " + taken.Addr().String() + "')"}})
+		w := r.start(Command{App: "app", Args: []string{python(t), "-Sc", "import sys; sys.exit('address already in use: " +
+			taken.Addr().String() + "')"}})
 		_, port, _ := net.SplitHostPort(taken.Addr().String())
 		wantError(t, w.exit().Hint, "port "+port, "is held by", "(pid "+strconv.Itoa(os.Getpid())+")", "-l :"+port)
 
-		w = r.start(Command{App: "app", Args: []string{python(t), "-Sc", "import sys; sys.exit('cannot reach " + taken.Addr().String() + "')"}})
+		w = r.start(Command{App: "app", Args: []string{python(t), "-Sc", "import sys; sys.exit('cannot reach " +
+			taken.Addr().String() + "')"}})
 		if hint := w.exit().Hint; hint != "" {
 			t.Errorf("an error of another kind: %q", hint)
 		}
@@ -66,10 +71,13 @@ func TestListensElsewhere(t *testing.T) {
 	r := newRig(t, "web")
 	w := r.start(Command{App: "app", Args: []string{python(t), "-Sc", binds("127.0.0.1:0")}})
 	hint := expect[pool.Obstructed](w).Hint
-	wantError(t, hint, "it listens on 127.0.0.1:", "by itself and not on the listener of relevo ("+r.listeners[0].Address+", descriptor 3)", "fileno=3")
+	wantError(t, hint, "it listens on 127.0.0.1:", "by itself and not on the listener of relevo ("+r.listeners[0].Address+
+		", descriptor 3)", "fileno=3")
 
 	// The same by a child.
-	w = r.start(Command{App: "app", Args: []string{python(t), "-Sc", "import subprocess, sys; subprocess.run([sys.executable, '-Sc', " + strconv.Quote(binds("127.0.0.1:0")) + "])"}})
+	w = r.start(Command{App: "app",
+		Args: []string{python(t), "-Sc", "import subprocess, sys; subprocess.run([sys.executable, '-Sc', " +
+			strconv.Quote(binds("127.0.0.1:0")) + "])"}})
 	wantError(t, expect[pool.Obstructed](w).Hint, "by itself", "it is a child of", "LISTEN_PID")
 }
 
@@ -94,7 +102,8 @@ func TestProcessInBetween(t *testing.T) {
 func TestSwallowed(t *testing.T) {
 	r, dir := newRig(t, "web"), t.TempDir()
 	executable(t, filepath.Join(dir, "npm"), "#!/bin/sh\nexec 3>&-\nexit 1\n")
-	if err := os.WriteFile(filepath.Join(dir, "package.json"), []byte(`{"scripts":{"start":"node server.js"}}`), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "package.json"), []byte(`{"scripts":{"start":"node server.js"}}`),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	w := r.start(Command{App: "app", Args: []string{"./npm", "start"}, Dir: dir})
@@ -104,7 +113,8 @@ func TestSwallowed(t *testing.T) {
 // TestListenerLost: a process in between that is not known, and ends well, is found by what
 // its child says.
 func TestListenerLost(t *testing.T) {
-	w := newRig(t, "web").start(Command{App: "app", Args: []string{"/bin/sh", "-c", "echo 'OSError: [Errno 9] Bad file descriptor'; exit 0"}})
+	w := newRig(t, "web").start(Command{App: "app",
+		Args: []string{"/bin/sh", "-c", "echo 'OSError: [Errno 9] Bad file descriptor'; exit 0"}})
 	wantError(t, w.exit().Hint, "relevo passes 3", "a process in between")
 }
 
@@ -112,7 +122,8 @@ func TestListenerLost(t *testing.T) {
 // parent handles the stop signal.
 func TestWrapperServes(t *testing.T) {
 	accepts := python(t) + ` -Sc "import socket; s = socket.socket(fileno=3); s.setblocking(True); s.accept()"`
-	for script, warnings := range map[string]int{accepts + "; true": 1, "trap 'kill $!; wait' TERM; " + accepts + " & wait": 0, "exec " + accepts: 0} {
+	for script, warnings := range map[string]int{accepts + "; true": 1, "trap 'kill $!; wait' TERM; " + accepts +
+		" & wait": 0, "exec " + accepts: 0} {
 		r := newRig(t, "web")
 		release := r.prepare(Command{App: "app", Args: []string{"/bin/sh", "-c", script}})
 		for range 2 {

@@ -68,7 +68,8 @@ func (o *oomWatch) killed() (place string, found bool) {
 // worker's own cgroup counts for it alone, where the kernel limits memory there.
 func (o *oomWatch) judge(status pool.ExitStatus, own *cgroup, asked bool) (judged pool.ExitStatus, hint string) {
 	const shellKilled = 128 + int(syscall.SIGKILL) // a shell's word for a child that was killed
-	if asked || status.Error != "" || status.Signal != syscall.SIGKILL && (status.Signal != 0 || status.Code != shellKilled) {
+	if asked || status.Error != "" || status.Signal != syscall.SIGKILL && (status.Signal != 0 ||
+		status.Code != shellKilled) {
 		return status, ""
 	}
 	if kills, ok := own.oomKills(); ok {

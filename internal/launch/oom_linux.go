@@ -17,7 +17,8 @@ func ownOOMKills() oomCount {
 }
 
 func oomKillsBy(process procfs.Process, vmstat string) oomCount {
-	for _, candidate := range []struct{ controller, file string }{{"", "memory.events"}, {"memory", "memory.oom_control"}} {
+	for _, candidate := range []struct{ controller, file string }{{"", "memory.events"},
+		{"memory", "memory.oom_control"}} {
 		dir := process.CgroupDirectory(candidate.controller)
 		if dir == "" {
 			continue

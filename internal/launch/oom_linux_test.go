@@ -21,7 +21,8 @@ func TestOutOfMemory(t *testing.T) {
 		want  pool.ExitStatus
 		hint  string
 	}{
-		{"not counted", 0, pool.ExitStatus{Signal: syscall.SIGKILL}, hintFor(pool.ExitStatus{Signal: syscall.SIGKILL}, false)},
+		{"not counted", 0, pool.ExitStatus{Signal: syscall.SIGKILL}, hintFor(pool.ExitStatus{Signal: syscall.SIGKILL},
+			false)},
 		{"counted", 1, pool.ExitStatus{Signal: syscall.SIGKILL, OutOfMemory: true}, oomHint("the cgroup /x")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -45,7 +46,8 @@ func TestOutOfMemoryJudged(t *testing.T) {
 	killed, exit137 := pool.ExitStatus{Signal: syscall.SIGKILL}, pool.ExitStatus{Code: 137}
 	own := func(kills string) *cgroup {
 		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "memory.events"), []byte("oom 9\noom_kill "+kills+"\n"), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "memory.events"), []byte("oom 9\noom_kill "+kills+"\n"),
+			0o644); err != nil {
 			t.Fatal(err)
 		}
 		return cgroupAt(dir)
@@ -117,7 +119,8 @@ func TestOOMKillsBy(t *testing.T) {
 	vmstat := write("vmstat", "pgfault 7\noom_kill 99\n")
 	write("two/a/memory.events", "low 0\noom 4\noom_kill 3\n")
 	write("one/b/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 5\n")
-	mounts := "30 24 0:26 / " + dir + "/two rw - cgroup2 cgroup2 rw\n31 24 0:27 / " + dir + "/one rw - cgroup cgroup rw,memory\n"
+	mounts := "30 24 0:26 / " + dir + "/two rw - cgroup2 cgroup2 rw\n31 24 0:27 / " + dir +
+		"/one rw - cgroup cgroup rw,memory\n"
 	for cgroups, want := range map[string]oomCount{
 		"0::/a\n":                {"the cgroup " + dir + "/two/a", 3},
 		"4:memory:/b\n0::/c\n":   {"the cgroup " + dir + "/one/b", 5},

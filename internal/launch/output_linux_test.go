@@ -80,7 +80,8 @@ func TestOutputOfManyWorkers(t *testing.T) {
 	t.Parallel()
 	out, err := &buffer{}, &buffer{}
 	r := newRigOf(t, Options{Streams: Streams{Out: out, Err: err, PrefixOut: true, PrefixErr: true, ColorErr: true}})
-	release := r.prepare(shell(`i=0; while [ $i -lt 50 ]; do echo "$RELEVO_SLOT says $i"; echo "$RELEVO_SLOT warns $i" >&2; i=$((i+1)); done; printf begun`))
+	release := r.prepare(shell(`i=0; while [ $i -lt 50 ]; do echo "$RELEVO_SLOT says $i"; echo "$RELEVO_SLOT warns $i" ` +
+		`>&2; i=$((i+1)); done; printf begun`))
 	const many = 6
 	var all sync.WaitGroup
 	for slot := range many {

@@ -26,14 +26,15 @@ func TestTail(t *testing.T) {
 		written string
 		want    []string
 	}{
-		"nothing":            {"", nil},
-		"a begun line":       {"begun", []string{"begun"}},
-		"whole and begun":    {"a\nb\nc", []string{"a", "b", "c"}},
-		"empty lines":        {"a\n\n \t\r\n\nb\n", []string{"a", "b"}},
-		"CRLF":               {"a\r\nb\r\n", []string{"a", "b"}},
-		"all of a few":       {strings.Join(numbered(1, 20), "\n"), numbered(1, 20)},
-		"both ends":          {strings.Join(numbered(1, 25), "\n"), append(append(numbered(1, 3), gap), numbered(10, 25)...)},
-		"after a wrap":       {strings.Join(numbered(1, 5000), "\n") + "\n", append(append(numbered(1, 3), gap), numbered(4985, 5000)...)},
+		"nothing":         {"", nil},
+		"a begun line":    {"begun", []string{"begun"}},
+		"whole and begun": {"a\nb\nc", []string{"a", "b", "c"}},
+		"empty lines":     {"a\n\n \t\r\n\nb\n", []string{"a", "b"}},
+		"CRLF":            {"a\r\nb\r\n", []string{"a", "b"}},
+		"all of a few":    {strings.Join(numbered(1, 20), "\n"), numbered(1, 20)},
+		"both ends":       {strings.Join(numbered(1, 25), "\n"), append(append(numbered(1, 3), gap), numbered(10, 25)...)},
+		"after a wrap": {strings.Join(numbered(1, 5000), "\n") + "\n",
+			append(append(numbered(1, 3), gap), numbered(4985, 5000)...)},
 		"a torso is not one": {wide + wide + "\nb\n", []string{wide[:tailWidth], gap, "b"}},
 		"one endless line":   {wide + wide, []string{wide[:tailWidth], gap, wide[:tailWidth]}},
 		"a wide line":        {wide[:tailWidth+9] + "\nb", []string{wide[:tailWidth], "b"}},
@@ -140,14 +141,16 @@ func TestPrefixersDoNotMix(t *testing.T) {
 			fmt.Fprintf(&text, "%d says %d %s\n", worker, i, strings.Repeat(".", i))
 		}
 		pumps.Go(func() {
-			pump(iotest.HalfReader(strings.NewReader(text.String())), &prefixer{to: shared, prefix: fmt.Sprintf("[%d] ", worker)}, &tail{}, nil)
+			pump(iotest.HalfReader(strings.NewReader(text.String())),
+				&prefixer{to: shared, prefix: fmt.Sprintf("[%d] ", worker)}, &tail{}, nil)
 		})
 	}
 	pumps.Wait()
 	next := map[int]int{}
 	for line := range strings.Lines(all.String()) {
 		var prefix, worker, i int
-		if _, err := fmt.Sscanf(line, "[%d] %d says %d", &prefix, &worker, &i); err != nil || prefix != worker || i != next[worker] {
+		if _, err := fmt.Sscanf(line, "[%d] %d says %d", &prefix, &worker, &i); err != nil || prefix != worker ||
+			i != next[worker] {
 			t.Fatalf("got %q when line %d of worker %d was next: %v", line, next[worker], worker, err)
 		}
 		if !strings.HasSuffix(line, " "+strings.Repeat(".", i)+"\n") {

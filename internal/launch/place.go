@@ -124,12 +124,14 @@ func (r *Release) settle() error {
 func StillThere(record store.Record) error {
 	for _, place := range record.Places {
 		if !isDir(place) {
-			return fmt.Errorf("cannot use release %s: its directory %s is gone; put it back, or go to another release", phrase.Hash(record.SHA256), place)
+			return fmt.Errorf("cannot use release %s: its directory %s is gone; put it back, or go to another release",
+				phrase.Hash(record.SHA256), place)
 		}
 	}
 	if target := record.ResolvedArgument; target != "" {
 		if _, err := os.Stat(target); err != nil {
-			return fmt.Errorf("cannot use release %s: %w; put it back, or go to another release", phrase.Hash(record.SHA256), err)
+			return fmt.Errorf("cannot use release %s: %w; put it back, or go to another release", phrase.Hash(record.SHA256),
+				err)
 		}
 	}
 	return nil

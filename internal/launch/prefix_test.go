@@ -13,11 +13,26 @@ func TestBegunLineIsShown(t *testing.T) {
 		does func(*prefixer)
 		want string
 	}{
-		"whole lines do not wait":   {func(p *prefixer) { p.Write([]byte("a\nb\n")) }, "> a\n> b\n"},
-		"a line in pieces is whole": {func(p *prefixer) { p.Write([]byte("a")); time.Sleep(quietFor - 1); p.Write([]byte("b\n")) }, "> ab\n"},
-		"a prompt":                  {func(p *prefixer) { p.Write([]byte("x\npassword: ")); time.Sleep(quietFor + 1) }, "> x\n> password: \n"},
-		"what follows of it":        {func(p *prefixer) { p.Write([]byte("a ... ")); time.Sleep(quietFor + 1); p.Write([]byte("done\nb\n")) }, "> a ... \n> done\n> b\n"},
-		"its end alone":             {func(p *prefixer) { p.Write([]byte("a")); time.Sleep(quietFor + 1); p.Write([]byte("\n\nb\n")) }, "> a\n> \n> b\n"},
+		"whole lines do not wait": {func(p *prefixer) { p.Write([]byte("a\nb\n")) }, "> a\n> b\n"},
+		"a line in pieces is whole": {func(p *prefixer) {
+			p.Write([]byte("a"))
+			time.Sleep(quietFor - 1)
+			p.Write([]byte("b\n"))
+		}, "> ab\n"},
+		"a prompt": {func(p *prefixer) {
+			p.Write([]byte("x\npassword: "))
+			time.Sleep(quietFor + 1)
+		}, "> x\n> password: \n"},
+		"what follows of it": {func(p *prefixer) {
+			p.Write([]byte("a ... "))
+			time.Sleep(quietFor + 1)
+			p.Write([]byte("done\nb\n"))
+		}, "> a ... \n> done\n> b\n"},
+		"its end alone": {func(p *prefixer) {
+			p.Write([]byte("a"))
+			time.Sleep(quietFor + 1)
+			p.Write([]byte("\n\nb\n"))
+		}, "> a\n> \n> b\n"},
 		"dots without a pause": {func(p *prefixer) {
 			for range 20 {
 				p.Write([]byte("."))
@@ -25,7 +40,11 @@ func TestBegunLineIsShown(t *testing.T) {
 			}
 		}, "> ....................\n"},
 		"one that another master has": {func(p *prefixer) { p.Write([]byte("a")); p.take(); time.Sleep(time.Hour) }, ""},
-		"the end of the output":       {func(p *prefixer) { p.Write([]byte("a")); p.flush(); time.Sleep(time.Hour) }, "> a\n"},
+		"the end of the output": {func(p *prefixer) {
+			p.Write([]byte("a"))
+			p.flush()
+			time.Sleep(time.Hour)
+		}, "> a\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -31,7 +31,8 @@ func (r *Release) preload() string {
 		var err error
 		if l.preload.path, err = nodecluster.InstallPreload(filepath.Dir(l.opts.ControlSocket)); err != nil {
 			l.preload.path = ""
-			l.warn("connections of Node's workers by HTTP/2 and TLS, and WebSockets, end without a word when a worker leaves", "err", err)
+			l.warn("connections of Node's workers by HTTP/2 and TLS, and WebSockets, end without a word when a worker leaves",
+				"err", err)
 		}
 	})
 	if r.account != nil && r.account.UID != os.Geteuid() && !passable(l.preload.path) {

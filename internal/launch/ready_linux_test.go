@@ -181,7 +181,8 @@ func TestReadyByLiving(t *testing.T) {
 			t.Errorf("it is ready by %q", ready.How)
 		}
 	})
-	for name, mode := range map[string]config.ReadyMode{"says hello": config.ReadyAuto, "silent in mode ipc": config.ReadyIPC} {
+	for name, mode := range map[string]config.ReadyMode{"says hello": config.ReadyAuto,
+		"silent in mode ipc": config.ReadyIPC} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newRig(t).speaker(mode, sayHello)

@@ -99,26 +99,35 @@ func TestPrepareRefuses(t *testing.T) {
 		cause   error
 		says    []string
 	}{
-		"missing":             {dir + "/absent", fs.ErrNotExist, []string{"no such file", "build it, or correct the path"}},
-		"missing directory":   {dir + "/a/b/c", fs.ErrNotExist, []string{"the directory " + dir + "/a does not exist", "correct the path"}},
-		"below a file":        {dir + "/plain/x", syscall.ENOTDIR, []string{"not a directory"}},
-		"dangling link":       {dir + "/dangling", fs.ErrNotExist, []string{"symbolic link to gone/away, which does not exist", "point it to the program"}},
-		"loop of links":       {dir + "/loop", syscall.ELOOP, []string{"too many levels of symbolic links"}},
-		"directory":           {dir, syscall.EISDIR, []string{"it is a directory", "name the program in it"}},
-		"fifo":                {dir + "/fifo", syscall.EACCES, []string{"not a regular file"}},
-		"not executable":      {dir + "/plain", syscall.EACCES, []string{"no permission to execute it", "mode 0644", "owner " + me.Username, "this is user " + me.Username, "try chmod +x"}},
-		"empty":               {dir + "/empty", syscall.ENOEXEC, []string{"the file is empty", "copy it again"}},
-		"half written":        {dir + "/half", syscall.ENOEXEC, []string{"half written?", "copy it again"}},
-		"only a header":       {dir + "/header", syscall.ENOEXEC, []string{"half written?", "copy it again"}},
-		"foreign":             {dir + "/foreign", syscall.ENOEXEC, []string{"another machine (" + strings.TrimPrefix(foreign().String(), "EM_") + ")", "build it for " + runtime.GOARCH}},
-		"no loader":           {dir + "/loaderless", syscall.ENOEXEC, []string{"its dynamic loader ", "/LD-", "does not exist", "link it statically"}},
-		"Windows":             {dir + "/windows", syscall.ENOEXEC, []string{"Windows program", "build it for linux"}},
-		"macOS":               {dir + "/macos", syscall.ENOEXEC, []string{"macOS program", "build it for linux"}},
-		"no interpreter":      {dir + "/noshell", syscall.ENOEXEC, []string{"its interpreter /nonexistent/sh does not exist", "install it, or correct the first line"}},
-		"#! and nothing":      {dir + "/nothing", syscall.ENOEXEC, []string{"without an interpreter"}},
-		"CRLF":                {dir + "/crlf", syscall.ENOEXEC, []string{`its interpreter /bin/sh\r does not exist`, "Windows line ends", "sed -i"}},
-		"CRLF and env":        {dir + "/crlfenv", syscall.ENOEXEC, []string{"Windows line ends", "sed -i"}},
-		"env without program": {dir + "/noenv", syscall.ENOEXEC, []string{"its interpreter nosuchinterpreter is not in PATH (", "--env"}},
+		"missing": {dir + "/absent", fs.ErrNotExist, []string{"no such file", "build it, or correct the path"}},
+		"missing directory": {dir + "/a/b/c", fs.ErrNotExist, []string{"the directory " + dir + "/a does not exist",
+			"correct the path"}},
+		"below a file": {dir + "/plain/x", syscall.ENOTDIR, []string{"not a directory"}},
+		"dangling link": {dir + "/dangling", fs.ErrNotExist,
+			[]string{"symbolic link to gone/away, which does not exist", "point it to the program"}},
+		"loop of links": {dir + "/loop", syscall.ELOOP, []string{"too many levels of symbolic links"}},
+		"directory":     {dir, syscall.EISDIR, []string{"it is a directory", "name the program in it"}},
+		"fifo":          {dir + "/fifo", syscall.EACCES, []string{"not a regular file"}},
+		"not executable": {dir + "/plain", syscall.EACCES, []string{"no permission to execute it", "mode 0644",
+			"owner " + me.Username, "this is user " + me.Username, "try chmod +x"}},
+		"empty":         {dir + "/empty", syscall.ENOEXEC, []string{"the file is empty", "copy it again"}},
+		"half written":  {dir + "/half", syscall.ENOEXEC, []string{"half written?", "copy it again"}},
+		"only a header": {dir + "/header", syscall.ENOEXEC, []string{"half written?", "copy it again"}},
+		"foreign": {dir + "/foreign", syscall.ENOEXEC,
+			[]string{"another machine (" + strings.TrimPrefix(foreign().String(), "EM_") + ")",
+				"build it for " + runtime.GOARCH}},
+		"no loader": {dir + "/loaderless", syscall.ENOEXEC,
+			[]string{"its dynamic loader ", "/LD-", "does not exist", "link it statically"}},
+		"Windows": {dir + "/windows", syscall.ENOEXEC, []string{"Windows program", "build it for linux"}},
+		"macOS":   {dir + "/macos", syscall.ENOEXEC, []string{"macOS program", "build it for linux"}},
+		"no interpreter": {dir + "/noshell", syscall.ENOEXEC, []string{"its interpreter /nonexistent/sh does not exist",
+			"install it, or correct the first line"}},
+		"#! and nothing": {dir + "/nothing", syscall.ENOEXEC, []string{"without an interpreter"}},
+		"CRLF": {dir + "/crlf", syscall.ENOEXEC, []string{`its interpreter /bin/sh\r does not exist`,
+			"Windows line ends", "sed -i"}},
+		"CRLF and env": {dir + "/crlfenv", syscall.ENOEXEC, []string{"Windows line ends", "sed -i"}},
+		"env without program": {dir + "/noenv", syscall.ENOEXEC,
+			[]string{"its interpreter nosuchinterpreter is not in PATH (", "--env"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, command := range []Command{
@@ -161,17 +170,28 @@ func TestPrepareRefusesTheRest(t *testing.T) {
 		command Command
 		says    []string
 	}{
-		"not in PATH":           {Command{Args: []string{"nosuchprogram"}}, []string{"cannot run nosuchprogram: not found in PATH (", os.Getenv("PATH"), "install it, give its path"}},
-		"no interpreter":        {Command{Args: []string{"ruby3.3", "x.rb"}, Env: []string{"PATH=/nowhere"}}, []string{"cannot run ruby3.3: not found in PATH", "the package ruby: apt install ruby"}},
-		"unsearchable PATH":     {Command{Args: []string{"server"}, Dir: dir, Env: []string{"PATH=" + closed + ":" + env}}, []string{"not found in PATH", "write ./server"}},
-		"not in the app's PATH": {Command{Args: []string{"sh"}, Env: []string{"PATH=/nowhere:/else"}}, []string{"cannot run sh: not found in PATH (/nowhere:/else)", "--env"}},
-		"beside it":             {Command{Args: []string{"server"}, Dir: dir}, []string{"not found in PATH", "there is one in " + dir, "write ./server"}},
-		"refused in PATH":       {Command{Args: []string{"server"}, Env: []string{"PATH=/nowhere:" + other}}, []string{"cannot run " + other + "/server: no permission to execute it", "chmod +x"}},
-		"no directory":          {Command{Args: []string{"sh"}, Dir: dir + "/absent"}, []string{"cannot use the working directory", dir + "/absent", "no such file", "create it, or choose another"}},
-		"file as directory":     {Command{Args: []string{"sh"}, Dir: env}, []string{"cannot use the working directory", env + " is a file", "choose a directory"}},
-		"no env file":           {Command{Args: []string{"sh"}, EnvFiles: []string{dir + "/absent.env"}}, []string{"cannot read the environment file", dir + "/absent.env", "no such file", "create it"}},
-		"broken env file":       {Command{Args: []string{"sh"}, EnvFiles: []string{env}}, []string{env + ":2: ", "write NAME=VALUE"}},
-		"unknown listener":      {Command{Args: []string{"sh", "{fd:nobody}"}}, []string{"cannot fill in {fd:nobody}", `"nobody"`, "there are: web"}},
+		"not in PATH": {Command{Args: []string{"nosuchprogram"}},
+			[]string{"cannot run nosuchprogram: not found in PATH (", os.Getenv("PATH"), "install it, give its path"}},
+		"no interpreter": {Command{Args: []string{"ruby3.3", "x.rb"}, Env: []string{"PATH=/nowhere"}},
+			[]string{"cannot run ruby3.3: not found in PATH", "the package ruby: apt install ruby"}},
+		"unsearchable PATH": {Command{Args: []string{"server"}, Dir: dir, Env: []string{"PATH=" + closed + ":" + env}},
+			[]string{"not found in PATH", "write ./server"}},
+		"not in the app's PATH": {Command{Args: []string{"sh"}, Env: []string{"PATH=/nowhere:/else"}},
+			[]string{"cannot run sh: not found in PATH (/nowhere:/else)", "--env"}},
+		"beside it": {Command{Args: []string{"server"}, Dir: dir},
+			[]string{"not found in PATH", "there is one in " + dir, "write ./server"}},
+		"refused in PATH": {Command{Args: []string{"server"}, Env: []string{"PATH=/nowhere:" + other}},
+			[]string{"cannot run " + other + "/server: no permission to execute it", "chmod +x"}},
+		"no directory": {Command{Args: []string{"sh"}, Dir: dir + "/absent"},
+			[]string{"cannot use the working directory", dir + "/absent", "no such file", "create it, or choose another"}},
+		"file as directory": {Command{Args: []string{"sh"}, Dir: env},
+			[]string{"cannot use the working directory", env + " is a file", "choose a directory"}},
+		"no env file": {Command{Args: []string{"sh"}, EnvFiles: []string{dir + "/absent.env"}},
+			[]string{"cannot read the environment file", dir + "/absent.env", "no such file", "create it"}},
+		"broken env file": {Command{Args: []string{"sh"}, EnvFiles: []string{env}},
+			[]string{env + ":2: ", "write NAME=VALUE"}},
+		"unknown listener": {Command{Args: []string{"sh", "{fd:nobody}"}},
+			[]string{"cannot fill in {fd:nobody}", `"nobody"`, "there are: web"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			release, err := newRig(t, "web").Prepare(c.command)
@@ -196,11 +216,12 @@ func TestPrepareAccepts(t *testing.T) {
 	for name, c := range map[string]Command{
 		"interpreter in the app's PATH": {Args: []string{"./script"}, Dir: dir, Env: []string{"PATH=/nowhere:" + dir}},
 		"program in the app's PATH":     {Args: []string{"noend"}, Env: []string{"PATH=/nowhere:" + dir}},
-		"program in a relative PATH":    {Args: []string{"noend"}, Dir: filepath.Dir(dir), Env: []string{"PATH=/nowhere:" + filepath.Base(dir)}},
-		"empty part of PATH":            {Args: []string{"noend"}, Dir: dir, Env: []string{"PATH=/nowhere::"}},
-		"env -S":                        {Args: []string{dir + "/split"}},
-		"no line end":                   {Args: []string{dir + "/noend"}},
-		"no magic":                      {Args: []string{dir + "/text"}},
+		"program in a relative PATH": {Args: []string{"noend"}, Dir: filepath.Dir(dir),
+			Env: []string{"PATH=/nowhere:" + filepath.Base(dir)}},
+		"empty part of PATH": {Args: []string{"noend"}, Dir: dir, Env: []string{"PATH=/nowhere::"}},
+		"env -S":             {Args: []string{dir + "/split"}},
+		"no line end":        {Args: []string{dir + "/noend"}},
+		"no magic":           {Args: []string{dir + "/text"}},
 	} {
 		release, err := newRig(t).Prepare(c)
 		if err != nil {
@@ -220,20 +241,30 @@ func TestExecFails(t *testing.T) {
 		says  string
 		hint  []string
 	}{
-		"removed":        {os.Remove, "no such file or directory", []string{"no such file", "build it"}},
-		"not executable": {func(path string) error { return os.Chmod(path, 0o644) }, "permission denied", []string{"mode 0644", "chmod +x"}},
+		"removed": {os.Remove, "no such file or directory", []string{"no such file", "build it"}},
+		"not executable": {func(path string) error {
+			return os.Chmod(path, 0o644)
+		}, "permission denied", []string{"mode 0644", "chmod +x"}},
 		"a directory": {func(path string) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o755)) },
 			"permission denied", []string{"it is a directory"}},
 		"interpreter gone": {func(path string) error { return os.WriteFile(path, []byte("#!/nonexistent/sh\n"), 0o755) },
 			"no such file or directory", []string{"its interpreter /nonexistent/sh does not exist"}},
 		"Windows line ends": {func(path string) error { return os.WriteFile(path, []byte("#!/bin/sh\r\n"), 0o755) },
 			"no such file or directory", []string{"Windows line ends"}},
-		"emptied": {func(path string) error { return os.Truncate(path, 0) }, "exec format error", []string{"the file is empty"}},
+		"emptied": {func(path string) error {
+			return os.Truncate(path, 0)
+		}, "exec format error", []string{"the file is empty"}},
 		"foreign": {func(path string) error {
-			return os.WriteFile(path, []byte(patched(t, func(b []byte) { binary.NativeEndian.PutUint16(b[18:], uint16(foreign())) })), 0o755)
+			return os.WriteFile(path, []byte(patched(t, func(b []byte) {
+				binary.NativeEndian.PutUint16(b[18:], uint16(foreign()))
+			})), 0o755)
 		}, "exec format error", []string{"another machine"}},
-		"no #!":        {func(path string) error { return os.WriteFile(path, []byte("exec sleep 60\n"), 0o755) }, "exec format error", []string{"begins with #!"}},
-		"half written": {func(path string) error { return os.WriteFile(path, sleepBytes(t)[:500], 0o755) }, "", []string{"half written?"}},
+		"no #!": {func(path string) error {
+			return os.WriteFile(path, []byte("exec sleep 60\n"), 0o755)
+		}, "exec format error", []string{"begins with #!"}},
+		"half written": {func(path string) error {
+			return os.WriteFile(path, sleepBytes(t)[:500], 0o755)
+		}, "", []string{"half written?"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -350,7 +381,8 @@ func TestMasterGone(t *testing.T) {
 }
 
 func TestMainIsForLaunchersOnly(t *testing.T) {
-	for _, args := range [][]string{nil, {"relevo"}, {"relevo", "run"}, {"relevo", verb}, {"relevo", verb, "x"}, {"relevo", verb, "3", "4"}} {
+	for _, args := range [][]string{nil, {"relevo"}, {"relevo", "run"}, {"relevo", verb}, {"relevo", verb, "x"},
+		{"relevo", verb, "3", "4"}} {
 		if code, launching := Main(args); launching || code != 0 {
 			t.Errorf("Main(%q) = %d, %v", args, code, launching)
 		}

@@ -61,7 +61,8 @@ func newShelf(t *testing.T) *shelf {
 	t.Helper()
 	dir := t.TempDir()
 	snapshots := filepath.Join(dir, "state", "releases")
-	s := &shelf{rig: newRigOf(t, Options{SnapshotDir: snapshots}), snapshots: snapshots, program: filepath.Join(dir, "bin", "sleep")}
+	s := &shelf{rig: newRigOf(t, Options{SnapshotDir: snapshots}), snapshots: snapshots,
+		program: filepath.Join(dir, "bin", "sleep")}
 	if err := os.Mkdir(filepath.Dir(s.program), 0o700); err != nil {
 		t.Fatal(err)
 	}

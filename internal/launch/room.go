@@ -43,21 +43,25 @@ func (c Command) checkRoom(app []string) error {
 	total := 0
 	for i, arg := range c.Args {
 		if len(arg) > longest {
-			return &OversizeError{text: fmt.Sprintf("cannot run it: argument %d (%.20q…) has %s, the kernel takes less than %s at most; put it into a file",
-				i, arg, config.SizeText(int64(len(arg))), config.SizeText(int64(longest+1)))}
+			return &OversizeError{
+				text: fmt.Sprintf("cannot run it: argument %d (%.20q…) has %s, the kernel takes less than %s at "+
+					"most; put it into a file",
+					i, arg, config.SizeText(int64(len(arg))), config.SizeText(int64(longest+1)))}
 		}
 		total += len(arg) + entryCost
 	}
 	for _, variable := range env {
 		name, value, _ := strings.Cut(variable, "=")
 		if len(variable) > longest {
-			return &OversizeError{Variable: name, text: fmt.Sprintf("cannot give workers the variable %s: it has %d bytes, the kernel takes less than %s at most; put the value into a file, and the file's name into the variable",
+			return &OversizeError{Variable: name, text: fmt.Sprintf("cannot give workers the variable %s: it has %d bytes, "+
+				"the kernel takes less than %s at most; put the value into a file, and the file's name into the variable",
 				name, len(value), config.SizeText(int64(longest+1)))}
 		}
 		total += len(variable) + entryCost
 	}
 	if room := c.argumentRoom(); total > room {
-		return &OversizeError{text: fmt.Sprintf("cannot run it: arguments and environment have %d bytes together, the kernel takes %d at most (a quarter of the stack's limit); the largest variables are %s",
+		return &OversizeError{text: fmt.Sprintf("cannot run it: arguments and environment have %d bytes together, "+
+			"the kernel takes %d at most (a quarter of the stack's limit); the largest variables are %s",
 			total, room, strings.Join(largest(env, 3), ", "))}
 	}
 	return nil

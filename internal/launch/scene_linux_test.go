@@ -131,7 +131,8 @@ func TestWorkerEnvironment(t *testing.T) {
 	hidden := map[string]string{
 		"TABLEFLIP_HAS_PARENT_7DIU3": "yes", "NOTIFY_SOCKET": "/run/systemd/notify", "LISTEN_PID": strconv.Itoa(os.Getpid()),
 		"LISTEN_FDS": "9", "LISTEN_FDNAMES": "x", "WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1", "MAINPID": "1",
-		"RELEVO_NAME": "outer", "RELEVO_SLOT": "77", "RELEVO_IPC_FD": "99", "RELEVO_RUNTIME_DIR": "/r", "NODE_CHANNEL_FD": "3",
+		"RELEVO_NAME": "outer", "RELEVO_SLOT": "77", "RELEVO_IPC_FD": "99", "RELEVO_RUNTIME_DIR": "/r",
+		"NODE_CHANNEL_FD": "3",
 	}
 	master := map[string]string{}
 	for _, variable := range os.Environ() {

@@ -111,7 +111,9 @@ func (s shimSpec) exec(channel io.Writer) *shimError {
 	closeOnExecFrom(s.Keep)
 	unblockSignals()
 	if s.FD > 0 {
-		if failure := s.run(channel, aboutToExec, func() error { return execDescriptor(s.FD, s.Args, env) }); !s.onlyByPath(failure) {
+		if failure := s.run(channel, aboutToExec, func() error {
+			return execDescriptor(s.FD, s.Args, env)
+		}); !s.onlyByPath(failure) {
 			return failure
 		}
 	}

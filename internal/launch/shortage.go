@@ -14,7 +14,8 @@ import (
 // program that was to be started.
 func passing(number syscall.Errno) bool {
 	switch number {
-	case syscall.EMFILE, syscall.ENFILE, syscall.EAGAIN, syscall.ENOMEM, syscall.ENOBUFS, syscall.ENOSPC, syscall.EDQUOT, syscall.ENOLCK:
+	case syscall.EMFILE, syscall.ENFILE, syscall.EAGAIN, syscall.ENOMEM, syscall.ENOBUFS, syscall.ENOSPC, syscall.EDQUOT,
+		syscall.ENOLCK:
 		return true // used up
 	case syscall.EINTR, syscall.EBUSY, syscall.ETXTBSY, syscall.EPIPE, syscall.ECONNRESET, syscall.EPROTO:
 		return true // in the middle of something
@@ -45,14 +46,17 @@ func shortageHint(err error) string {
 	}
 	switch number {
 	case syscall.EMFILE:
-		return fmt.Sprintf("this master has as many files open as it may (%s): prlimit --pid %d --nofile=65536 gives it more at once, LimitNOFILE= of its unit for good",
+		return fmt.Sprintf("this master has as many files open as it may (%s): prlimit --pid %d --nofile=65536 gives it "+
+			"more at once, LimitNOFILE= of its unit for good",
 			openFileLimit(), os.Getpid())
 	case syscall.ENFILE:
 		return "this machine has as many files open as it may: sysctl fs.file-max, fs.file-nr"
 	case syscall.EAGAIN:
-		return "no more processes are allowed: look at TasksMax= of the unit (pids.max of its cgroup), ulimit -u, sysctl kernel.pid_max"
+		return "no more processes are allowed: look at TasksMax= of the unit (pids.max of its cgroup), ulimit -u, " +
+			"sysctl kernel.pid_max"
 	case syscall.ENOMEM:
-		return "there is no memory left for a process: look at MemoryMax= of the unit (memory.max of its cgroup), free -m, sysctl vm.overcommit_memory"
+		return "there is no memory left for a process: look at MemoryMax= of the unit (memory.max of its cgroup), " +
+			"free -m, sysctl vm.overcommit_memory"
 	case syscall.ENOSPC, syscall.EDQUOT:
 		return "a disk, a quota, or a kernel's limit is used up: df, df -i"
 	}

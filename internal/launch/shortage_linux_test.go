@@ -117,7 +117,8 @@ func TestProgramsFailures(t *testing.T) {
 	for number := syscall.Errno(1); number < 134; number++ {
 		want := false
 		switch number {
-		case syscall.EMFILE, syscall.ENFILE, syscall.EAGAIN, syscall.ENOMEM, syscall.ENOBUFS, syscall.ENOSPC, syscall.EDQUOT, syscall.ENOLCK,
+		case syscall.EMFILE, syscall.ENFILE, syscall.EAGAIN, syscall.ENOMEM, syscall.ENOBUFS, syscall.ENOSPC, syscall.EDQUOT,
+			syscall.ENOLCK,
 			syscall.EINTR, syscall.EBUSY, syscall.ETXTBSY, syscall.EPIPE, syscall.ECONNRESET, syscall.EPROTO,
 			syscall.EIO, syscall.ESTALE, syscall.ETIMEDOUT, syscall.ENOTCONN, syscall.EHOSTDOWN:
 			want = true

@@ -19,7 +19,8 @@ import (
 // a limit and catches signals for itself.
 func TestNothingElseIsInherited(t *testing.T) {
 	t.Parallel()
-	const script = `ulimit -n; ulimit -c; umask; nice; cat /proc/$$/oom_score_adj; exec grep -E "Sig(Ign|Blk)|CapEff|NoNewPrivs" /proc/self/status`
+	const script = `ulimit -n; ulimit -c; umask; nice; cat /proc/$$/oom_score_adj; exec grep -E "Sig(Ign|Blk)|CapEff|` +
+		`NoNewPrivs" /proc/self/status`
 	direct, err := exec.Command("sh", "-c", script).Output()
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +140,8 @@ func TestChannelOfWorker(t *testing.T) {
 	t.Parallel()
 	w := newRig(t).start(echoes.command())
 	for _, m := range []ipc.Message{
-		ipc.App{Data: []byte(`{"hello":["world",1.0]}`)}, ipc.App{Data: []byte(`"ready"`)}, ipc.Hello{Protocol: 1}, ipc.Draining{Open: 3},
+		ipc.App{Data: []byte(`{"hello":["world",1.0]}`)}, ipc.App{Data: []byte(`"ready"`)}, ipc.Hello{Protocol: 1},
+		ipc.Draining{Open: 3},
 	} {
 		if err := w.Send(m); err != nil {
 			t.Fatal(err)

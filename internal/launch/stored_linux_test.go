@@ -15,7 +15,8 @@ import (
 func buildTold(t *testing.T, id string) []byte {
 	t.Helper()
 	dir := t.TempDir()
-	const source = "package main\n\nimport \"time\"\n\nvar id string\n\nfunc main() { println(id); time.Sleep(time.Hour) }\n"
+	const source = "package main\n\nimport \"time\"\n\nvar id string\n\nfunc main() { println(id); " +
+		"time.Sleep(time.Hour) }\n"
 	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(source), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +176,8 @@ func TestSameBytesElsewhere(t *testing.T) {
 		s.wantName(first, first.Info().SHA256)
 		link("r2")
 		second := s.prepare(c)
-		if a, b := first.Info(), second.Info(); a.SHA256 == b.SHA256 || first.sum != second.sum || a.Directory != root+"/r1" || b.Directory != root+"/r2" {
+		if a, b := first.Info(), second.Info(); a.SHA256 == b.SHA256 || first.sum != second.sum ||
+			a.Directory != root+"/r1" || b.Directory != root+"/r2" {
 			t.Errorf("%s: %+v and %+v", name, a, b)
 		}
 		s.wantName(first, second.Info().SHA256)

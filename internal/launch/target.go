@@ -146,7 +146,8 @@ func (r *Release) targetOfStored(record store.Record) (target, error) {
 	// The script itself may be gone.
 	at := runtimes.Parse(r.command.Args)
 	if at.Script == 0 {
-		return t, fmt.Errorf("cannot use release %s: it is the script %s, and the command names none now; put the command back", phrase.Hash(record.SHA256), record.Source)
+		return t, fmt.Errorf("cannot use release %s: it is the script %s, and the command names none "+
+			"now; put the command back", phrase.Hash(record.SHA256), record.Source)
 	}
 	return t.of(r.dir, r.command.Args[at.Script], at.Script), nil
 }
@@ -192,7 +193,8 @@ func (r *Release) SameBytes(record store.Record) bool {
 // write to it.
 func belongsToSystem(program, path string) bool {
 	resolved, err := filepath.EvalSymlinks(path)
-	if err != nil || !runtimes.Interprets(program) || !strings.HasPrefix(resolved, "/usr/") || strings.HasPrefix(resolved, "/usr/local/") {
+	if err != nil || !runtimes.Interprets(program) || !strings.HasPrefix(resolved, "/usr/") ||
+		strings.HasPrefix(resolved, "/usr/local/") {
 		return false
 	}
 	return rootOnly(resolved)

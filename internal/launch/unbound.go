@@ -39,8 +39,10 @@ func (p *Process) tellUnbound() (told bool) {
 	return true
 }
 
-const bindsUnseen = "%s listens on %s, and relevo has not seen it bind that: --ready delay=2s, or READY=1 to NOTIFY_SOCKET, says when it is ready"
+const bindsUnseen = "%s listens on %s, and relevo has not seen it bind that: --ready delay=2s, or READY=1 to " +
+	"NOTIFY_SOCKET, says when it is ready"
 
-const bindsNothing = "it runs, and has bound no address so far: --ready-timeout gives a slow one more time; one that serves on no port, as a queue " +
-	"worker, gets ready by --ready delay=2s, or by READY=1 to NOTIFY_SOCKET, and needs no -l; where it takes the socket of another process, or opens " +
-	"its port by io_uring, relevo does not see it: --ready delay=2s"
+const bindsNothing = "it runs, and has bound no address so far: --ready-timeout gives a slow one more time; " +
+	"one that serves on no port, as a queue worker, gets ready by --ready delay=2s, or by READY=1 to " +
+	"NOTIFY_SOCKET, and needs no -l; where it takes the socket of another process, or opens its port by io_uring, " +
+	"relevo does not see it: --ready delay=2s"

@@ -24,7 +24,8 @@ func (p *Process) uncaptured() string {
 	if p.binder.sockets == nil || reason == "" {
 		return ""
 	}
-	return "; relevo could not give the program its socket when it bound the address: " + reason + " (relevo doctor says more)"
+	return "; relevo could not give the program its socket when it bound the address: " + reason +
+		" (relevo doctor says more)"
 }
 
 // noPrivileges explains the end of a program that needs another one's set-user-ID.
@@ -32,8 +33,9 @@ func (p *Process) noPrivileges() string {
 	if p.asked.Load() || !p.release.launcher.noNewPrivs.Load() || !advice.Unprivileged(p.tail.lines()) {
 		return ""
 	}
-	return "set-user-ID programs (sudo, ping) give workers no privileges, because the kernel wants no_new_privs for the capture of binds " +
-		"by a relevo without CAP_SYS_ADMIN: --capture off lifts that, and the program takes its sockets from relevo"
+	return "set-user-ID programs (sudo, ping) give workers no privileges, because the kernel wants no_new_privs for " +
+		"the capture of binds by a relevo without CAP_SYS_ADMIN: --capture off lifts that, and the program takes " +
+		"its sockets from relevo"
 }
 
 // refuse notes why a bind is the program's own affair, if it is.

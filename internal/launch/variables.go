@@ -34,7 +34,8 @@ func appEnv(c Command) ([]string, error) {
 		if !strings.Contains(variable, "=") {
 			value, set := os.LookupEnv(variable)
 			if !set {
-				return nil, fmt.Errorf("cannot take the variable %s from relevo's environment: it is not set there; set it, or write %s=VALUE", variable, variable)
+				return nil, fmt.Errorf("cannot take the variable %s from relevo's environment: it is not set there; "+
+					"set it, or write %s=VALUE", variable, variable)
 			}
 			variable += "=" + value
 		}

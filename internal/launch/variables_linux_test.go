@@ -33,7 +33,8 @@ func TestTooLarge(t *testing.T) {
 	}
 	room := shell("").argumentRoom()
 	var fits []string
-	for used := 16 << 10; used+longest+entryCost < room; used += longest + entryCost { // the test's own environment is small
+	// the test's own environment is small
+	for used := 16 << 10; used+longest+entryCost < room; used += longest + entryCost {
 		fits = append(fits, of(fmt.Sprintf("FITS%d", len(fits)), longest))
 	}
 	for name, c := range map[string]struct {
@@ -41,11 +42,14 @@ func TestTooLarge(t *testing.T) {
 		arg  string
 		says []string // nil: it runs
 	}{
-		"a variable":                 {[]string{"A=1", of("LARGE", longest+1)}, "", []string{"variable LARGE", fmt.Sprintf("%d bytes", longest+1-len("LARGE=")), "less than 128KiB", "into a file"}},
-		"a variable just fits":       {[]string{of("LARGE", longest)}, "", nil},
-		"an argument":                {nil, strings.Repeat("y", longest+1), []string{"argument 3", "yyyy", "less than 128KiB"}},
-		"an argument just fits":      {nil, strings.Repeat("y", longest), nil},
-		"all together":               {many, "", []string{"arguments and environment have", "the largest variables are MANY0 (", "MANY1 (", "MANY2 ("}},
+		"a variable": {[]string{"A=1", of("LARGE", longest+1)},
+			"", []string{"variable LARGE", fmt.Sprintf("%d bytes", longest+1-len("LARGE=")), "less than 128KiB", "into a file"}},
+		"a variable just fits": {[]string{of("LARGE", longest)}, "", nil},
+		"an argument": {nil, strings.Repeat("y", longest+1),
+			[]string{"argument 3", "yyyy", "less than 128KiB"}},
+		"an argument just fits": {nil, strings.Repeat("y", longest), nil},
+		"all together": {many, "", []string{"arguments and environment have",
+			"the largest variables are MANY0 (", "MANY1 (", "MANY2 ("}},
 		"many that fit all the same": {fits, "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -80,7 +84,8 @@ func TestLimitedStackLeavesLessRoom(t *testing.T) {
 	if got := c.argumentRoom(); got >= all || got >= 1<<18 {
 		t.Errorf("with a stack of 1 MiB there is room for %d bytes, otherwise for %d", got, all)
 	}
-	c.Env = []string{"A=" + strings.Repeat("x", 120<<10), "B=" + strings.Repeat("x", 120<<10), "C=" + strings.Repeat("x", 60<<10)}
+	c.Env = []string{"A=" + strings.Repeat("x", 120<<10), "B=" + strings.Repeat("x", 120<<10),
+		"C=" + strings.Repeat("x", 60<<10)}
 	if err := CheckRoom(c); err == nil {
 		t.Error("300 KB of variables are let through with a stack of 1 MiB")
 	}
@@ -95,7 +100,8 @@ func TestPlaceholdersInVariables(t *testing.T) {
 	r := newRig(t, "web", "admin")
 	c := shell(`echo "$A"; echo "$B"; echo "$FILE"; echo "$LAUNCH_TEST_LITERAL"; echo "$JSON"`)
 	c.EnvFiles = []string{file}
-	c.Env = []string{"A=slot {slot} on {addr} and {addr:admin}", "B={fd},{fd:admin}", "LAUNCH_TEST_LITERAL", `JSON={"fd": 1}`}
+	c.Env = []string{"A=slot {slot} on {addr} and {addr:admin}", "B={fd},{fd:admin}", "LAUNCH_TEST_LITERAL",
+		`JSON={"fd": 1}`}
 	want := []string{
 		"slot 2 on " + r.listeners[0].Address + " and " + r.listeners[1].Address, "3,4", "slot {slot}", "{slot}", `{"fd": 1}`,
 	}
@@ -123,7 +129,8 @@ func TestInheritedVariables(t *testing.T) {
 		t.Setenv("LAUNCH_TEST_"+name, "own")
 	}
 	for text, want := range map[string]string{
-		"true": "ONE TWO LIST_A", "false": "", "LAUNCH_TEST_ONE,PATH": "ONE", "LAUNCH_TEST_LIST_*,LAUNCH_TEST_TWO": "TWO LIST_A",
+		"true": "ONE TWO LIST_A", "false": "", "LAUNCH_TEST_ONE,PATH": "ONE",
+		"LAUNCH_TEST_LIST_*,LAUNCH_TEST_TWO": "TWO LIST_A",
 	} {
 		inherit, err := config.ParseEnvInherit(text)
 		if err != nil {

@@ -47,7 +47,8 @@ func patienceWithSuccessor() (time.Duration, error) {
 		err = fmt.Errorf("cannot use %q as the patience with a new relevo: it must be more than nothing", text)
 	}
 	if err != nil {
-		return upgradePatience, control.WithExit(fmt.Errorf("%w (environment variable RELEVO_UPGRADE_TIMEOUT)", err), control.ExitUsage)
+		return upgradePatience, control.WithExit(fmt.Errorf("%w (environment variable RELEVO_UPGRADE_TIMEOUT)", err),
+			control.ExitUsage)
 	}
 	return d, nil
 }
@@ -274,17 +275,18 @@ type legacy struct {
 	Successions int                       `json:"successions"`
 	Origin      Origin                    `json:"origin,omitzero"`
 	Listeners   []upgrader.ListenerLegacy `json:"listeners"`
-	Wanted      []listenLegacy            `json:"wanted_listeners"` // what the upgrader is to keep whatever becomes of a roll
-	Serving     int                       `json:"serving"`          // key of a generation
-	Rolling     int                       `json:"wanted"`           // key of the generation asked for last
-	Pool        json.RawMessage           `json:"pool"`
-	LastSum     string                    `json:"last_sum,omitempty"`
-	FellBack    bool                      `json:"fell_back,omitempty"`
-	Booting     bool                      `json:"booting,omitempty"` // nothing has served yet
-	Warnings    map[string]string         `json:"warnings,omitempty"`
-	Health      json.RawMessage           `json:"health,omitempty"` // what is known of the workers from asking them
-	Stored      []string                  `json:"stored,omitempty"` // names of files that systemd has
-	Terminal    hangup.State              `json:"terminal,omitzero"`
+	// what the upgrader is to keep whatever becomes of a roll
+	Wanted   []listenLegacy    `json:"wanted_listeners"`
+	Serving  int               `json:"serving"` // key of a generation
+	Rolling  int               `json:"wanted"`  // key of the generation asked for last
+	Pool     json.RawMessage   `json:"pool"`
+	LastSum  string            `json:"last_sum,omitempty"`
+	FellBack bool              `json:"fell_back,omitempty"`
+	Booting  bool              `json:"booting,omitempty"` // nothing has served yet
+	Warnings map[string]string `json:"warnings,omitempty"`
+	Health   json.RawMessage   `json:"health,omitempty"` // what is known of the workers from asking them
+	Stored   []string          `json:"stored,omitempty"` // names of files that systemd has
+	Terminal hangup.State      `json:"terminal,omitzero"`
 	// Then is what the next master is to do first: reload.
 	Then string `json:"then,omitempty"`
 	// Stopped: the app has come to its end; only its listeners are left, for a
@@ -305,7 +307,8 @@ func readLegacy(document []byte) (*legacy, error) {
 		return nil, fmt.Errorf("%w: %w", ErrLegacy, err)
 	}
 	if l.Format < 1 || l.Format > legacyFormat && l.Reads > legacyFormat {
-		return nil, fmt.Errorf("%w: relevo %s wrote it in format %d, and this one reads up to %d", ErrLegacy, l.Version, l.Format, legacyFormat)
+		return nil, fmt.Errorf("%w: relevo %s wrote it in format %d, and this one reads up to %d", ErrLegacy, l.Version,
+			l.Format, legacyFormat)
 	}
 	if l.Stopped {
 		return &l, nil

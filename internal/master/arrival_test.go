@@ -14,7 +14,8 @@ func TestLegacyFormats(t *testing.T) {
 		`{"format":1,"reads":1,"version":"v1","name":"web","serving":7,` + pool + `}`:                      "",
 		`{"format":1,"reads":1,"version":"v1","name":"web","serving":7,"of a later one":[1],` + pool + `}`: "",
 		`{"format":5,"reads":1,"version":"v5","name":"web","serving":7,` + pool + `}`:                      "",
-		`{"format":5,"reads":2,"version":"v5","name":"web","serving":7,` + pool + `}`:                      "relevo v5 wrote it in format 5, and this one reads up to 1",
+		`{"format":5,"reads":2,"version":"v5","name":"web","serving":7,` + pool +
+			`}`: "relevo v5 wrote it in format 5, and this one reads up to 1",
 		`{"name":"web",` + pool + `}`:     "format 0",
 		`{"format":1,"reads":1,"pool":7}`: "cannot be read",
 		`{"format":1,`:                    "cannot be read",
@@ -36,7 +37,8 @@ func TestLegacyFormats(t *testing.T) {
 			t.Errorf("%s: the app is %q, %t", document, app.Name, ok)
 		}
 	}
-	if l, err := readLegacy([]byte(`{"format":1,"reads":1,"stopped":true}`)); err != nil || (&Arrival{legacy: l}).succeeds() {
+	if l, err := readLegacy([]byte(`{"format":1,"reads":1,"stopped":true}`)); err != nil ||
+		(&Arrival{legacy: l}).succeeds() {
 		t.Errorf("an app that has come to its end: %v, %v", l, err)
 	}
 }

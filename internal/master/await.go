@@ -11,7 +11,8 @@ import (
 )
 
 // errWaiting is the answer to who wants something of workers that there are none of.
-var errWaiting = control.WithExit(errors.New("cannot do that: nothing has come up yet; relevo status says what is waited for"), control.ExitBusy)
+var errWaiting = control.WithExit(
+	errors.New("cannot do that: nothing has come up yet; relevo status says what is waited for"), control.ExitBusy)
 
 // errStopped ends a wait that somebody wants the end of.
 var errStopped = errors.New("stopped while waiting for something to start")

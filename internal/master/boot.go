@@ -54,11 +54,14 @@ func (m *Master) insteadOf(bad *generation, reason string) *generation {
 	}
 	good, err := m.prepare(bad.app, record.SHA256)
 	if err != nil {
-		m.log.Error("starting a release that failed before: the last good one cannot be started", "reason", reason, "err", err)
+		m.log.Error("starting a release that failed before: the last good one cannot be started", "reason", reason,
+			"err", err)
 		return nil
 	}
-	m.warnings.set(releaseWarning, fmt.Sprintf("%s; serving the last good release %s instead", reason, shortRelease(good.Info())))
-	m.log.Error("STARTING THE LAST GOOD RELEASE INSTEAD OF THE NEWEST", "reason", reason, "release", shortRelease(good.Info()))
+	m.warnings.set(releaseWarning, fmt.Sprintf("%s; serving the last good release %s instead", reason,
+		shortRelease(good.Info())))
+	m.log.Error("STARTING THE LAST GOOD RELEASE INSTEAD OF THE NEWEST", "reason", reason,
+		"release", shortRelease(good.Info()))
 	return good
 }
 
@@ -67,7 +70,8 @@ func (m *Master) insteadOf(bad *generation, reason string) *generation {
 func (m *Master) afterFailedStart(err error) bool {
 	var failed *pool.StartError
 	first := m.serving()
-	if !errors.As(err, &failed) || m.opts.Await != nil || m.boot.fellBack.Load() || m.stopping.Load() || first.Info().SHA256 == "" {
+	if !errors.As(err, &failed) || m.opts.Await != nil || m.boot.fellBack.Load() || m.stopping.Load() ||
+		first.Info().SHA256 == "" {
 		return false
 	}
 	if failed.Blame == machine.BlameMaster {

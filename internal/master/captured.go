@@ -75,14 +75,16 @@ func (c *capturing) Bind(o pool.Order, b capture.Bind) launch.Grant {
 // sharing tells once why a worker has no socket of its own. On Unix sockets and UDP there is
 // no such thing, which is news only where it was asked for.
 func (c *capturing) sharing(l *upgrader.Listener, o pool.Order, wanted config.Balance, err error) {
-	expected := errors.Is(err, seats.ErrUnsupported) || errors.Is(err, seats.ErrNotTCP) || errors.Is(err, seats.ErrNoReusePort)
+	expected := errors.Is(err, seats.ErrUnsupported) || errors.Is(err, seats.ErrNotTCP) ||
+		errors.Is(err, seats.ErrNoReusePort)
 	natural := l.Datagram() || l.Network.IsUnix()
 	switch {
 	case !expected:
 		c.log.Error("a worker shares the common socket", "worker", o.ID, "address", l.Address, "err", err)
 	case natural && (wanted == config.BalanceEven || wanted == config.BalanceSticky):
 		if c.hold.all.once.first("balance " + l.Address) {
-			c.log.Warn("all workers share one socket, although balance is "+string(wanted)+": that is for TCP only", "address", l.Address)
+			c.log.Warn("all workers share one socket, although balance is "+string(wanted)+": that is for TCP only", "address",
+				l.Address)
 		}
 	case !natural:
 		if c.hold.all.once.first("balance " + l.Address) {
@@ -110,7 +112,8 @@ func (c *capturing) compare(l *upgrader.Listener, b capture.Bind) {
 		return
 	}
 	captured := !slices.Contains(listeners, l.Name)
-	if !captured && anyAddress(b) || l.Listen.Address == asked.Address && !captured || !c.hold.all.once.first("bound "+asked.Address) {
+	if !captured && anyAddress(b) || l.Listen.Address == asked.Address && !captured ||
+		!c.hold.all.once.first("bound "+asked.Address) {
 		return
 	}
 	if captured {
@@ -120,7 +123,8 @@ func (c *capturing) compare(l *upgrader.Listener, b capture.Bind) {
 			"address", asked, "listeners", strings.Join(listeners, " "))
 		return
 	}
-	c.log.Info("the program binds another address than the listener: that of the listener counts", "address", asked, "listener", l.Listen)
+	c.log.Info("the program binds another address than the listener: that of the listener counts", "address", asked,
+		"listener", l.Listen)
 }
 
 // wishes are what a program's own socket was like, for the one that takes its place.
@@ -182,7 +186,9 @@ func (c *capturing) Emptied(o pool.Order) bool {
 
 // Others says whether another worker serves where this one did: launch.Sockets.
 func (c *capturing) Others(o pool.Order) bool {
-	return slices.ContainsFunc(c.hold.listeners(), func(l *upgrader.Listener) bool { return l.Seated(o.ID) && l.ServedByOthers(o.ID) })
+	return slices.ContainsFunc(c.hold.listeners(), func(l *upgrader.Listener) bool {
+		return l.Seated(o.ID) && l.ServedByOthers(o.ID)
+	})
 }
 
 // Ports are those of the worker's own sockets: launch.Sockets.

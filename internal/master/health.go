@@ -202,7 +202,8 @@ func (m *Master) askWhole(ctx context.Context, h config.Health, workers []pool.W
 		return nil
 	}
 	if m.listeners.once.first("health of the whole pool") {
-		m.log.Info("workers that share a socket are not asked one by one: the health check asks the pool as a whole, and replaces none",
+		m.log.Info("workers that share a socket are not asked one by one: the health check asks the pool as a "+
+			"whole, and replaces none",
 			"check", h.String(), "address", target.Address)
 	}
 	s := sampleOf(wholePool, ask.Ask(ctx, h, target))
@@ -225,7 +226,8 @@ func (w *healthWatch) begin(h config.Health) (same bool) {
 }
 
 // decide takes the answers in.
-func (w *healthWatch) decide(h config.Health, answers []health.Sample, whole *health.Sample, now []pool.Worker, canary string) (of, ofWhole health.Verdict) {
+func (w *healthWatch) decide(h config.Health, answers []health.Sample, whole *health.Sample, now []pool.Worker,
+	canary string) (of, ofWhole health.Verdict) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var ids []string

@@ -56,11 +56,13 @@ func TestHealthLegacy(t *testing.T) {
 	if !second.begin(h) || second.proven(h) != checkProven {
 		t.Error("the next master does not know that the check was passed")
 	}
-	verdict, _ := second.decide(h, []health.Sample{{Worker: "1", Fault: "GET /healthz: 500"}, {Worker: "2"}}, nil, []pool.Worker{{ID: "1"}, {ID: "2"}}, "")
+	verdict, _ := second.decide(h, []health.Sample{{Worker: "1", Fault: "GET /healthz: 500"}, {Worker: "2"}}, nil,
+		[]pool.Worker{{ID: "1"}, {ID: "2"}}, "")
 	if verdict.Suspend != "1" || verdict.Reason != "unhealthy: GET /healthz: 500" {
 		t.Errorf("%+v", verdict)
 	}
-	for _, left := range []json.RawMessage{nil, json.RawMessage(`{}`), json.RawMessage(`{"workers":7}`), json.RawMessage(`{"workers":{"1":{}},"out":"9"}`)} {
+	for _, left := range []json.RawMessage{nil, json.RawMessage(`{}`), json.RawMessage(`{"workers":7}`),
+		json.RawMessage(`{"workers":{"1":{}},"out":"9"}`)} {
 		var third healthWatch
 		third.inherit(left)
 		third.begin(h)

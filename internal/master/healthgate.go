@@ -26,7 +26,8 @@ func (m *Master) admission(app config.App) launch.Admission {
 	if !app.Health.On() {
 		return launch.Admission{}
 	}
-	return launch.Admission{Check: app.Health.What(), Admit: func(ctx context.Context, o pool.Order, doubt func(string)) error {
+	return launch.Admission{Check: app.Health.What(), Admit: func(ctx context.Context, o pool.Order,
+		doubt func(string)) error {
 		return m.admit(ctx, app, o, doubt)
 	}}
 }

@@ -19,7 +19,8 @@ func healthHint(h config.Health, fault string, status int) string {
 		return "the check may not ask: set health.headers, or another path in health.http"
 	case http.StatusBadRequest, http.StatusMisdirectedRequest:
 		return "the program does not take this request: set health.host to a name that it serves, or health.headers"
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect,
+		http.StatusPermanentRedirect:
 		return "the path leads elsewhere: correct health.http or health.host"
 	}
 	switch {

@@ -25,7 +25,9 @@ func (m *Master) tellHealth(h config.Health, ofWorkers, ofWhole []health.News) {
 		case health.Unproven:
 			m.tellPool(pool.KindUnhealthy, unproven(h, n))
 		case health.AllFail:
-			m.tellPool(pool.KindUnhealthy, fmt.Sprintf("all %d workers fail their health check: %s; the cause is likely outside of them, and all stay in service", n.Count, n.Fault))
+			m.tellPool(pool.KindUnhealthy,
+				fmt.Sprintf("all %d workers fail their health check: %s; the cause is likely outside of them, "+
+					"and all stay in service", n.Count, n.Fault))
 		case health.AllOver:
 			m.tellPool(pool.KindHealthy, "not all workers fail their health check any more")
 		case health.Proven:
@@ -35,7 +37,8 @@ func (m *Master) tellHealth(h config.Health, ofWorkers, ofWhole []health.News) {
 	for _, n := range ofWhole {
 		switch n.Kind {
 		case health.Failing:
-			m.tellPool(pool.KindUnhealthy, "the pool fails its health check: "+n.Fault+"; its workers share a socket, and none is replaced for it")
+			m.tellPool(pool.KindUnhealthy, "the pool fails its health check: "+n.Fault+
+				"; its workers share a socket, and none is replaced for it")
 		case health.Unproven:
 			m.tellPool(pool.KindUnhealthy, unproven(h, n))
 		case health.Recovered, health.Proven:

@@ -95,7 +95,8 @@ func (k *keeper) store(name string, file *os.File) {
 		return
 	}
 	if k.size > 0 && len(k.stored) >= k.size {
-		k.failed(fmt.Errorf("its store is full: it keeps %d files for this unit (FileDescriptorStoreMax=; relevo doctor tells how many are needed)", k.size))
+		k.failed(fmt.Errorf("its store is full: it keeps %d files for this unit (FileDescriptorStoreMax=; "+
+			"relevo doctor tells how many are needed)", k.size))
 	}
 	if err := k.notifier.Store(systemd.StoredPrefix+name, file); err != nil {
 		k.failed(err)
@@ -184,7 +185,8 @@ func (m *Master) openKeeper() error {
 	}
 	size, known := systemd.StoreSize(os.Getenv)
 	if known && size == 0 {
-		m.log.Warn("systemd keeps no files for this unit: if this master is killed, its workers are lost with it; set FileDescriptorStoreMax= in the unit (relevo unit)")
+		m.log.Warn("systemd keeps no files for this unit: if this master is killed, its workers are lost with it; " +
+			"set FileDescriptorStoreMax= in the unit (relevo unit)")
 		return nil
 	}
 	memory, stored, err := m.memory()

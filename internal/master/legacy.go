@@ -39,9 +39,10 @@ type judgedLegacy struct {
 func (g *generation) Legacy() pool.ReleaseLegacy {
 	release := g.Release.Legacy()
 	l := generationLegacy{
-		Key: g.key, App: g.master.appOf(g), Fingerprint: g.fingerprint, BackFrom: judgedLegacy{g.backFrom.sum, g.backFrom.fingerprint},
-		Trial:   g.trial,
-		Release: release.State,
+		Key: g.key, App: g.master.appOf(g), Fingerprint: g.fingerprint,
+		BackFrom: judgedLegacy{g.backFrom.sum, g.backFrom.fingerprint},
+		Trial:    g.trial,
+		Release:  release.State,
 	}
 	l.Listeners, l.Sockets = g.sockets.legacy()
 	state, err := json.Marshal(l)
@@ -95,7 +96,8 @@ func (l *listeners) hold(ids []int, sockets []inheritedSocket) (*hold, error) {
 			return nil, fmt.Errorf("%w: listener %d is missing", ErrLegacy, id)
 		}
 		h.held = append(h.held, listener)
-		h.sockets = append(h.sockets, upgrader.Inheritable{Name: sockets[i].Name, Address: sockets[i].Address, File: listener.File()})
+		h.sockets = append(h.sockets, upgrader.Inheritable{Name: sockets[i].Name, Address: sockets[i].Address,
+			File: listener.File()})
 	}
 	for _, listener := range h.held {
 		l.holders[listener]++
@@ -128,7 +130,8 @@ func (m *Master) document(p pool.Legacy, then string) ([]byte, map[string]*os.Fi
 func (m *Master) state() legacy {
 	l := legacy{
 		Format: legacyFormat, Reads: legacyFormat, Version: m.opts.Version, Name: m.opts.App.Name,
-		Started: m.begun, Successions: m.successions, FellBack: m.boot.fellBack.Load(), Booting: !m.boot.over.Load(), Warnings: m.warnings.all(), Stored: m.keeper.names(),
+		Started: m.begun, Successions: m.successions, FellBack: m.boot.fellBack.Load(), Booting: !m.boot.over.Load(),
+		Warnings: m.warnings.all(), Stored: m.keeper.names(),
 		Terminal: m.terminal.State(),
 	}
 	l.Health = m.health.legacy()
@@ -176,7 +179,8 @@ func (m *Master) inheritForGood() (succeeds bool) {
 	if a.how == howStore { // after an exec somebody may wait for the succession, and it is one
 		m.successions, m.begun = 0, time.Now()
 	}
-	m.warnings.set(upgradeWarning, "the workers of the previous master could not be taken over, and were replaced: "+err.Error())
+	m.warnings.set(upgradeWarning, "the workers of the previous master could not be taken over, and were replaced: "+
+		err.Error())
 	left.patient = m.opts.App.DrainTimeout + m.opts.App.StopGrace
 	m.boot = &boot{left: left}
 	m.keeper.forget()
@@ -191,7 +195,8 @@ func (m *Master) inherit() error {
 	in := m.opts.Arrival.in
 	m.opts.Arrival.closeSockets() // systemd passes them again; they are among the listeners
 	if l.Name != m.opts.App.Name {
-		return fmt.Errorf("cannot succeed the master of %q as %q: the name of an app cannot change while it runs", l.Name, m.opts.App.Name)
+		return fmt.Errorf("cannot succeed the master of %q as %q: the name of an app cannot change while it runs", l.Name,
+			m.opts.App.Name)
 	}
 	m.begun, m.successions, m.lastSum = l.Started, l.Successions+1, l.LastSum
 	for kind, text := range l.Warnings {
@@ -203,7 +208,8 @@ func (m *Master) inherit() error {
 		return err
 	}
 	up, err := upgrader.Inherit(upgrader.Options{
-		Log: m.log, Keeper: m.keeper.files(), LastID: upgrader.LastListenerFile(l.Stored), Siblings: m.opts.App.Capture == config.CaptureAuto,
+		Log: m.log, Keeper: m.keeper.files(), LastID: upgrader.LastListenerFile(l.Stored),
+		Siblings: m.opts.App.Capture == config.CaptureAuto,
 	}, l.Listeners, in)
 	if err != nil {
 		return err
@@ -271,6 +277,7 @@ func (m *Master) inheritPool(l *legacy, in *upgrader.Inheritance) error {
 
 // useUpgrader sees to it that damage to listeners is told.
 func (m *Master) useUpgrader(up *upgrader.Upgrader) {
-	m.listeners = &listeners{upgrader: up, holders: map[*upgrader.Listener]int{}, rivals: rivals{m.opts.Places, m.opts.App.Name}}
+	m.listeners = &listeners{upgrader: up, holders: map[*upgrader.Listener]int{},
+		rivals: rivals{m.opts.Places, m.opts.App.Name}}
 	m.tellHealed(up)
 }

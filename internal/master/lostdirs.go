@@ -11,10 +11,12 @@ import (
 func (m *Master) lostDirectories() (all []string) {
 	workers := m.serving().DeletedDirectory()
 	if workers != "" {
-		all = append(all, fmt.Sprintf("the working directory of the workers, %s, was deleted: they run in what is left of it; put one in its place, then relevo reload", workers))
+		all = append(all, fmt.Sprintf("the working directory of the workers, %s, was deleted: they run in what is left of "+
+			"it; put one in its place, then relevo reload", workers))
 	}
 	if own, deleted := procfs.WorkingDirectory(); deleted && own != workers {
-		all = append(all, fmt.Sprintf("the directory that relevo was started in, %s, was deleted: relative paths lead nowhere", own))
+		all = append(all, fmt.Sprintf("the directory that relevo was started in, %s, was deleted: "+
+			"relative paths lead nowhere", own))
 	}
 	return all
 }

@@ -178,7 +178,8 @@ func (m *Master) wantedApp() config.App {
 // Run is a master's whole life. It returns nil after a graceful or forced stop.
 // An error before anything serves leaves nothing behind.
 func Run(ctx context.Context, o Options) error {
-	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), reaper: reaper.New(reaper.Options{Log: o.Log}), begun: time.Now(), boot: &boot{}, hearing: newHearing()}
+	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), reaper: reaper.New(reaper.Options{Log: o.Log}),
+		begun: time.Now(), boot: &boot{}, hearing: newHearing()}
 	m.succession.over = make(chan struct{})
 	threads.Reserve(tasksOfMaster())
 	m.owns = !o.Arrival.succeeds()
@@ -195,7 +196,8 @@ func Run(ctx context.Context, o Options) error {
 	if err := m.openKeeper(); err != nil {
 		return err
 	}
-	steps := []func() error{m.takeName, m.endStrays, m.openListeners, m.openLauncher, m.awaitFirst, m.makePool, m.openControl, m.takeOver}
+	steps := []func() error{m.takeName, m.endStrays, m.openListeners, m.openLauncher, m.awaitFirst, m.makePool,
+		m.openControl, m.takeOver}
 	switch {
 	case !o.Arrival.succeeds():
 	case o.Arrival.checks:
@@ -223,7 +225,8 @@ func Run(ctx context.Context, o Options) error {
 
 func (m *Master) openListeners() error {
 	m.useUpgrader(upgrader.New(upgrader.Options{
-		Log: m.log, Keeper: m.keeper.files(), LastID: upgrader.LastListenerFile(m.keeper.names()), Siblings: m.opts.App.Capture == config.CaptureAuto,
+		Log: m.log, Keeper: m.keeper.files(), LastID: upgrader.LastListenerFile(m.keeper.names()),
+		Siblings: m.opts.App.Capture == config.CaptureAuto,
 	}))
 	m.listeners.serving = m.opts.App.Listen
 	m.listeners.upgrader.Activate(m.opts.Arrival.activated())

@@ -32,7 +32,8 @@ func (m *Master) takeName() error {
 	m.lock, err = acquire(places.Lock(name), places.ControlSocket(name))
 	err = diskspace.Detail(places.Runtime, err)
 	if errors.Is(err, control.ErrLocked) {
-		return control.WithExit(fmt.Errorf("cannot start %q: a master of that name runs already%s; give this one another with --name",
+		return control.WithExit(fmt.Errorf("cannot start %q: a master of that name runs already%s; "+
+			"give this one another with --name",
 			name, whoHas(places.ControlSocket(name), err)), control.ExitBusy)
 	}
 	return err
@@ -48,7 +49,8 @@ func acquire(lock, socket string) (*control.Lock, error) {
 		if !errors.Is(err, control.ErrLocked) {
 			return held, err
 		}
-		if _, connectErr := control.Connect(context.Background(), socket); control.ExitCode(connectErr) != control.ExitNotRunning {
+		if _, connectErr := control.Connect(context.Background(),
+			socket); control.ExitCode(connectErr) != control.ExitNotRunning {
 			return nil, err
 		}
 		select {

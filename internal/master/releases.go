@@ -85,7 +85,8 @@ func shortRelease(release pool.Info) string {
 func (m *Master) lastGood(but *generation) (store.Record, bool) {
 	records := m.launcher.Store().List()
 	i := slices.IndexFunc(records, func(r store.Record) bool {
-		return r.Verdict == store.Good && r.Kept && r.SHA256 != but.Info().SHA256 && but.SameProgram(r) && !but.SameBytes(r) &&
+		return r.Verdict == store.Good && r.Kept && r.SHA256 != but.Info().SHA256 && but.SameProgram(r) &&
+			!but.SameBytes(r) &&
 			launch.StillThere(r) == nil
 	})
 	if i < 0 {
@@ -151,8 +152,9 @@ func (m *Master) Releases() (control.Releases, error) {
 	serving := m.serving().Info().SHA256
 	for _, r := range m.launcher.Store().List() {
 		out.Releases = append(out.Releases, control.Release{
-			SHA256: r.SHA256, Name: r.Name, Version: r.Version, Directory: r.Directory(), Size: r.Size, FirstUsed: r.FirstUsed, LastUsed: r.LastUsed,
-			Verdict: string(r.Verdict), Reason: r.Reason, Kept: r.Kept, Serving: r.SHA256 == serving,
+			SHA256: r.SHA256, Name: r.Name, Version: r.Version, Directory: r.Directory(), Size: r.Size, FirstUsed: r.FirstUsed,
+			LastUsed: r.LastUsed,
+			Verdict:  string(r.Verdict), Reason: r.Reason, Kept: r.Kept, Serving: r.SHA256 == serving,
 		})
 	}
 	return out, nil

@@ -106,7 +106,9 @@ func (m *Master) refuseBad(app config.App, reason string) error {
 		m.afterRoll(before, now)
 		err = fmt.Errorf("%w\n  applied without a roll: %s", err, listed(changes))
 	}
-	if changes := slices.DeleteFunc(config.Diff(now, app), func(c config.Change) bool { return c.Applies == config.Restart }); len(changes) > 0 {
+	if changes := slices.DeleteFunc(config.Diff(now, app), func(c config.Change) bool {
+		return c.Applies == config.Restart
+	}); len(changes) > 0 {
 		err = fmt.Errorf("%w\n  waits for new workers: %s", err, listed(changes))
 	}
 	return err
@@ -137,7 +139,8 @@ func (m *Master) load() (config.App, error) {
 	}
 	for _, change := range config.Diff(now, app) {
 		if change.Applies == config.Restart {
-			m.log.Warn("this change applies when the master starts anew", "key", change.Key, "from", change.Old, "to", change.New)
+			m.log.Warn("this change applies when the master starts anew", "key", change.Key, "from", change.Old,
+				"to", change.New)
 		}
 	}
 	app.Name, app.Output, app.LogFormat, app.LogLevel = now.Name, now.Output, now.LogFormat, now.LogLevel
@@ -167,7 +170,8 @@ func (m *Master) prepare(app config.App, sum string) (*generation, error) {
 		return nil, err
 	}
 	m.keys++
-	g := &generation{Release: release, master: m, key: m.keys, app: app, sockets: sockets, fingerprint: command.Fingerprint()}
+	g := &generation{Release: release, master: m, key: m.keys, app: app, sockets: sockets,
+		fingerprint: command.Fingerprint()}
 	g.capturing, _ = command.Sockets.(*capturing)
 	return g, nil
 }
@@ -179,8 +183,10 @@ func (m *Master) drop(g *generation) {
 
 func (m *Master) command(app config.App, sockets *hold) launch.Command {
 	return launch.Command{
-		App: app.Name, Args: app.Command, Listeners: sockets.forWorkers(), Dir: app.Dir, Env: app.Env, EnvFiles: app.EnvFiles, EnvInherit: app.EnvInherit,
-		Ready: app.Ready, StopSignal: app.StopSignal, ExecFrom: app.ExecFrom, Limits: app.Limits, Rescue: app.Rescue, NoPreload: app.NoPreload, Sockets: m.socketsFor(app, sockets),
+		App: app.Name, Args: app.Command, Listeners: sockets.forWorkers(), Dir: app.Dir, Env: app.Env, EnvFiles: app.EnvFiles,
+		EnvInherit: app.EnvInherit,
+		Ready:      app.Ready, StopSignal: app.StopSignal, ExecFrom: app.ExecFrom, Limits: app.Limits, Rescue: app.Rescue,
+		NoPreload: app.NoPreload, Sockets: m.socketsFor(app, sockets),
 		Admission: m.admission(app),
 		NeedCopy:  m.serving() != nil,
 	}
@@ -192,7 +198,8 @@ func patience(app config.App) machine.Options {
 		canary = -1 // the machine's word for none
 	}
 	return machine.Options{
-		Surge: app.Surge, Canary: canary, ReadyTimeout: app.ReadyTimeout, DrainTimeout: app.DrainTimeout, StopGrace: app.StopGrace,
+		Surge: app.Surge, Canary: canary, ReadyTimeout: app.ReadyTimeout, DrainTimeout: app.DrainTimeout,
+		StopGrace:   app.StopGrace,
 		MaxLifetime: app.Limits.MaxLifetime, LifetimeJitter: app.Limits.LifetimeJitter, Watchdog: app.Limits.Watchdog,
 	}
 }

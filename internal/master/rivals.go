@@ -45,7 +45,8 @@ func (r rivals) name(err error) error {
 	if rival == "" {
 		return err
 	}
-	return fmt.Errorf("cannot listen on %s for app %s: %w; app %s has it (relevo, pid %d): give one of the two another address, or stop it: relevo stop %s",
+	return fmt.Errorf("cannot listen on %s for app %s: %w; app %s has it (relevo, pid %d): give one of the two another "+
+		"address, or stop it: relevo stop %s",
 		taken.Listen, r.app, syscall.EADDRINUSE, rival, pid, rival)
 }
 

@@ -33,7 +33,8 @@ func (m *Master) tryShortRoll(r pool.RollResult, tried, serving *generation) {
 	switch {
 	case r.Result == machine.OK:
 		m.retry.cancel()
-	case r.Blame == machine.BlameMaster && m.app().WatchBinary && tried.fingerprint == serving.fingerprint && tried.backFrom.sum == "":
+	case r.Blame == machine.BlameMaster && m.app().WatchBinary && tried.fingerprint == serving.fingerprint &&
+		tried.backFrom.sum == "":
 		m.tryLater(fmt.Errorf("cannot roll to generation %d: %s", r.Generation, r.Reason))
 	}
 }

@@ -36,7 +36,8 @@ func TestStopWanted(t *testing.T) {
 // TestTaken: nothing that has a meaning of its own to the runtime is taken.
 func TestTaken(t *testing.T) {
 	for _, init := range []bool{false, true} {
-		for _, sig := range []os.Signal{unix.SIGURG, unix.SIGCHLD, unix.SIGPROF, unix.SIGKILL, unix.SIGSTOP, unix.SIGCONT, unix.SIGWINCH} {
+		for _, sig := range []os.Signal{unix.SIGURG, unix.SIGCHLD, unix.SIGPROF, unix.SIGKILL, unix.SIGSTOP, unix.SIGCONT,
+			unix.SIGWINCH} {
 			if slices.Contains(taken(init), sig) {
 				t.Errorf("%s is taken", sig)
 			}

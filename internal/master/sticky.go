@@ -22,8 +22,8 @@ func (c *capturing) unstuck(l *upgrader.Listener, o pool.Order, inherits bool) {
 	}
 	wanted := cmp.Or(c.hold.all.upgrader.Balance(l), c.balance)
 	if wanted == config.BalanceSticky && c.hold.all.once.first("balance "+l.Address) {
-		c.log.Warn("all workers share one socket, although balance is sticky: that is for programs that bind their port by themselves, "+
-			"and this one takes the listener", "address", l.Address)
+		c.log.Warn("all workers share one socket, although balance is sticky: that is for programs that bind "+
+			"their port by themselves, and this one takes the listener", "address", l.Address)
 	}
 }
 
@@ -42,8 +42,10 @@ func (l *listeners) oneClient(serving *hold) (warnings []string) {
 		}
 		address, of, all := socket.MainClient()
 		if all >= enoughConnections && float64(of) >= nearlyAll*float64(all) {
-			warnings = append(warnings, fmt.Sprintf("%d of %d connections to %s come from %s: behind a proxy all clients are one for balance = \"sticky\", "+
-				"and go to one worker; let the proxy choose, or use balance = \"even\"", of, all, socket.Address, address))
+			warnings = append(warnings,
+				fmt.Sprintf("%d of %d connections to %s come from %s: behind a proxy all clients are one for "+
+					"balance = \"sticky\", and go to one worker; let the proxy choose, or use balance = \"even\"", of, all,
+					socket.Address, address))
 		}
 	}
 	return warnings

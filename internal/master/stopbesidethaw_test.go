@@ -15,7 +15,9 @@ import (
 // TestStopBesideThaw: a stop signal that finds the pool handed over is not forgotten where
 // the attempt to replace the master has failed in that very moment.
 func TestStopBesideThaw(t *testing.T) {
-	m := &Master{log: slog.New(slog.DiscardHandler), systemd: systemd.NewNotifier(func(string) string { return "" }, func(error) {})}
+	m := &Master{log: slog.New(slog.DiscardHandler), systemd: systemd.NewNotifier(func(string) string {
+		return ""
+	}, func(error) {})}
 	m.setServing(&generation{app: config.Default()}, nil)
 	served := pool.New(pool.Options{App: "web", Workers: 1, Release: pooltest.NewRelease("v1", pooltest.Obedient)})
 	m.pool.Store(served)

@@ -60,7 +60,8 @@ func (m *Master) tellOfOrphans(err error) error {
 	if len(pids) == 0 {
 		return err
 	}
-	return fmt.Errorf("%w\n  workers of a master of %q that died serve on there: end them (kill %s) and start again", err, m.opts.App.Name, strings.Join(pids, " "))
+	return fmt.Errorf("%w\n  workers of a master of %q that died serve on there: end them (kill %s) and start again", err,
+		m.opts.App.Name, strings.Join(pids, " "))
 }
 
 // workerOf returns the id of the worker of an app that a process is, or comes from.

@@ -48,10 +48,12 @@ func (m *Master) Upgrade() (control.Upgraded, error) { return m.upgrade("") }
 // upgrade tells the next master what to do first.
 func (m *Master) upgrade(then string) (u control.Upgraded, err error) {
 	if !m.replaceable() {
-		return u, control.WithExit(errors.New("cannot replace the master: one that develops, or waits for something to start, is stopped and started anew"), control.ExitBusy)
+		return u, control.WithExit(errors.New("cannot replace the master: one that develops, or waits for something to "+
+			"start, is stopped and started anew"), control.ExitBusy)
 	}
 	if !m.succession.mu.TryLock() {
-		return u, control.WithExit(errors.New("cannot replace the master: another one is just being started"), control.ExitBusy)
+		return u, control.WithExit(errors.New("cannot replace the master: another one is just being started"),
+			control.ExitBusy)
 	}
 	if m.isHandedOver() {
 		m.succession.mu.Unlock()
@@ -68,7 +70,8 @@ func (m *Master) upgrade(then string) (u control.Upgraded, err error) {
 	}
 	if errors.Is(err, pool.ErrNotRunning) {
 		m.succession.mu.Unlock()
-		return u, control.WithExit(errors.New("cannot replace the master: it is stopping, or its start has just failed; try again"), control.ExitBusy)
+		return u, control.WithExit(errors.New("cannot replace the master: it is stopping, or its start has just failed; "+
+			"try again"), control.ExitBusy)
 	}
 	if err != nil {
 		m.upgradeFailed(err)

@@ -109,10 +109,13 @@ func privileged(wanted config.Listen, port uint16) error {
 		option = "udp:" + option
 	}
 	if capture.MayBind(os.Getpid(), port) {
-		return forbidden(fmt.Sprintf("cannot open port %d for a program whose user may not: with -l %s relevo opens it", port, option))
+		return forbidden(fmt.Sprintf("cannot open port %d for a program whose user may not: with -l %s relevo opens it", port,
+			option))
 	}
-	return forbidden(fmt.Sprintf("cannot open port %d for a program whose user may not, nor may relevo's: start relevo as root, or with "+
-		"CAP_NET_BIND_SERVICE (AmbientCapabilities= in a unit), and -l %s; or lower net.ipv4.ip_unprivileged_port_start", port, option))
+	return forbidden(fmt.Sprintf("cannot open port %d for a program whose user may not, nor may relevo's: "+
+		"start relevo as root, or with CAP_NET_BIND_SERVICE (AmbientCapabilities= in a unit), and -l %s; "+
+		"or lower net.ipv4.ip_unprivileged_port_start",
+		port, option))
 }
 
 // forbidden is EACCES with all that is to be said of it.

@@ -38,7 +38,8 @@ func (m *Master) watchFile(ctx context.Context, what watched, changed <-chan str
 	var changes <-chan watch.Change
 	if what.path != "" {
 		serving := m.serving()
-		file, err := watch.New(watch.Options{Path: what.path, Ways: serving.Ways(), Name: serving.Name, Script: serving.Interpreted(), Log: m.log})
+		file, err := watch.New(watch.Options{Path: what.path, Ways: serving.Ways(), Name: serving.Name,
+			Script: serving.Interpreted(), Log: m.log})
 		if err != nil {
 			m.log.Warn("the executable is not watched", "err", err)
 		} else {

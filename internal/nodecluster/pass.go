@@ -109,7 +109,8 @@ func (p *Primary) pass(d *delivery) {
 	}
 	p.passed[d.passing.seq] = d.passing
 	seq := d.passing.seq
-	if p.send(handle{cmdHandle, streamHandle, order{Cmd: cmdCluster, Act: actConnection, Key: d.Key, Seq: seq}}, d.socket) != nil {
+	if p.send(handle{cmdHandle, streamHandle, order{Cmd: cmdCluster, Act: actConnection, Key: d.Key, Seq: seq}},
+		d.socket) != nil {
 		p.taken(seq, false)
 	}
 }

@@ -62,7 +62,8 @@ func TestOldNode(t *testing.T) {
 
 func TestPreloadSpeaks(t *testing.T) {
 	r := newRig(t)
-	for said, want := range map[string]Event{`{"cmd":"NODE_RELEVO","act":"preloaded","node":"22.1.0"}`: Preloaded{"22.1.0"}, `{"cmd":"NODE_RELEVO","act":"clear"}`: Clear{}} {
+	for said, want := range map[string]Event{`{"cmd":"NODE_RELEVO","act":"preloaded","node":"22.1.0"}`: Preloaded{
+		"22.1.0"}, `{"cmd":"NODE_RELEVO","act":"clear"}`: Clear{}} {
 		r.events = nil
 		if r.want(t, said); !slices.Equal(r.events, []Event{want}) {
 			t.Errorf("%s: events %v", said, r.events)
@@ -71,7 +72,8 @@ func TestPreloadSpeaks(t *testing.T) {
 	r.sent = nil
 	r.Leave()
 	r.Deadline()
-	if want := []string{`{"cmd":"NODE_RELEVO","act":"leave","seq":0}`, `{"cmd":"NODE_RELEVO","act":"deadline","seq":0}`}; !slices.Equal(r.sent, want) {
+	if want := []string{`{"cmd":"NODE_RELEVO","act":"leave","seq":0}`,
+		`{"cmd":"NODE_RELEVO","act":"deadline","seq":0}`}; !slices.Equal(r.sent, want) {
 		t.Errorf("sent %q, want %q", r.sent, want)
 	}
 }

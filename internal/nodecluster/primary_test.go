@@ -72,11 +72,13 @@ func (r *rig) want(t *testing.T, said string, want ...string) {
 const ack = `{"cmd":"NODE_HANDLE_ACK"}`
 
 func queryLine(seq, port int, more string) string {
-	return fmt.Sprintf(`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":null,"port":%d,"addressType":4,"backlog":0%s,"seq":%d}`, port, more, seq)
+	return fmt.Sprintf(
+		`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":null,"port":%d,"addressType":4,"backlog":0%s,"seq":%d}`, port, more, seq)
 }
 
 func reply(port, ack, seq int) string {
-	return fmt.Sprintf(`+{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER","errno":0,"key":"null:%d:4:undefined:0","ack":%d,"data":null,"seq":%d}}`, port, ack, seq)
+	return fmt.Sprintf(
+		`+{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER","errno":0,"key":"null:%d:4:undefined:0","ack":%d,"data":null,"seq":%d}}`, port, ack, seq)
 }
 
 // A worker's life, as Node 20 and 24 lead it.
@@ -85,7 +87,8 @@ func TestExchange(t *testing.T) {
 	r.want(t, `{"cmd":"NODE_CLUSTER","act":"online","seq":0}`)
 	r.want(t, queryLine(1, 3456, ""), reply(3456, 1, 1))
 	r.want(t, ack)
-	r.want(t, `{"cmd":"NODE_CLUSTER","act":"listening","index":0,"data":null,"address":null,"port":3456,"addressType":4,"backlog":0,"seq":2}`)
+	r.want(t,
+		`{"cmd":"NODE_CLUSTER","act":"listening","index":0,"data":null,"address":null,"port":3456,"addressType":4,"backlog":0,"seq":2}`)
 	if len(r.events) != 1 || r.events[0].(Listening).Port != 3456 {
 		t.Errorf("events %v", r.events)
 	}
@@ -116,16 +119,24 @@ func TestQueries(t *testing.T) {
 		want func(Query) bool
 		kind string
 	}{
-		"a backlog that was not given": {queryLine(1, 80, `,"backlog":false`), func(q Query) bool { return q.Backlog == 0 }, streamHandle},
-		"an address": {`{"cmd":"NODE_CLUSTER","act":"queryServer","index":1,"address":"127.0.0.1","port":80,"addressType":4,"flags":1,"backlog":9,"seq":1}`,
-			func(q Query) bool { return *q.Address == "127.0.0.1" && q.Index == 1 && q.Backlog == 9 && !q.V6Only() }, streamHandle},
-		"IPv6 alone": {`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"address":"::","port":80,"addressType":6,"flags":1,"seq":1}`,
+		"a backlog that was not given": {queryLine(1, 80, `,"backlog":false`),
+			func(q Query) bool { return q.Backlog == 0 }, streamHandle},
+		"an address": {
+			`{"cmd":"NODE_CLUSTER","act":"queryServer","index":1,"address":"127.0.0.1","port":80,"addressType":4,"flags":1,"backlog":9,"seq":1}`,
+			func(q Query) bool {
+				return *q.Address == "127.0.0.1" && q.Index == 1 && q.Backlog == 9 && !q.V6Only()
+			}, streamHandle},
+		"IPv6 alone": {
+			`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"address":"::","port":80,"addressType":6,"flags":1,"seq":1}`,
 			func(q Query) bool { return q.V6Only() }, streamHandle},
-		"a path": {`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"address":"/p/x.sock","port":-1,"addressType":-1,"seq":1}`,
+		"a path": {
+			`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"address":"/p/x.sock","port":-1,"addressType":-1,"seq":1}`,
 			func(q Query) bool { return q.Type == Unix && *q.Address == "/p/x.sock" && q.Port == -1 }, streamHandle},
-		"a descriptor": {`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"address":null,"port":null,"addressType":null,"fd":5,"seq":1}`,
+		"a descriptor": {
+			`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"address":null,"port":null,"addressType":null,"fd":5,"seq":1}`,
 			func(q Query) bool { return q.FD != nil && *q.FD == 5 && q.Port == 0 }, streamHandle},
-		"datagrams": {`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"address":"0.0.0.0","port":53,"addressType":"udp4","fd":-1,"flags":0,"seq":1}`,
+		"datagrams": {
+			`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"address":"0.0.0.0","port":53,"addressType":"udp4","fd":-1,"flags":0,"seq":1}`,
 			func(q Query) bool { return q.Type == UDP4 && *q.FD == -1 }, datagramHandle},
 	} {
 		r := newRig(t)
@@ -157,12 +168,14 @@ func TestSocketThatNeverArrives(t *testing.T) {
 	r := newRig(t)
 	r.say(queryLine(1, 1001, ""), queryLine(2, 1002, ""), nack, nack)
 	r.want(t, nack,
-		fmt.Sprintf(`{"cmd":"NODE_CLUSTER","errno":%d,"key":"null:1001:4:undefined:0","ack":1,"data":null,"seq":4}`, -int(syscall.EMFILE)), reply(1002, 2, 5))
+		fmt.Sprintf(`{"cmd":"NODE_CLUSTER","errno":%d,"key":"null:1001:4:undefined:0","ack":1,"data":null,"seq":4}`,
+			-int(syscall.EMFILE)), reply(1002, 2, 5))
 }
 
 func TestRefusals(t *testing.T) {
 	refusal := func(errno syscall.Errno, port int) string {
-		return fmt.Sprintf(`{"cmd":"NODE_CLUSTER","errno":%d,"key":"null:%d:4:undefined:0","ack":1,"data":null,"seq":`, -int(errno), port)
+		return fmt.Sprintf(`{"cmd":"NODE_CLUSTER","errno":%d,"key":"null:%d:4:undefined:0","ack":1,"data":null,"seq":`,
+			-int(errno), port)
 	}
 	for name, c := range map[string]struct {
 		fails error
@@ -179,8 +192,10 @@ func TestRefusals(t *testing.T) {
 	}
 	r := newRig(t)
 	r.fails = syscall.EACCES
-	shares := `{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":{"ticketKeys":"aa"},"address":null,"port":443,"addressType":4,"seq":1}`
-	if got := r.say(shares); len(got) != 1 || !strings.Contains(got[0], `"data":{"ticketKeys":"aa"}`) { // Node takes it apart before it looks at the error
+	shares :=
+		`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":{"ticketKeys":"aa"},"address":null,"port":443,"addressType":4,"seq":1}`
+	// Node takes it apart before it looks at the error
+	if got := r.say(shares); len(got) != 1 || !strings.Contains(got[0], `"data":{"ticketKeys":"aa"}`) {
 		t.Errorf("a server that shares something: answered by %q", got)
 	}
 	r = newRig(t)
@@ -193,7 +208,8 @@ func TestRefusals(t *testing.T) {
 // Sessions of TLS resume at every worker because all have the keys of the first.
 func TestTicketKeys(t *testing.T) {
 	line := func(keys string) string {
-		return `{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":{"ticketKeys":"` + keys + `"},"address":null,"port":443,"addressType":4,"seq":1}`
+		return `{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":{"ticketKeys":"` + keys +
+			`"},"address":null,"port":443,"addressType":4,"seq":1}`
 	}
 	a := newRig(t)
 	b := newRig(t)
@@ -237,8 +253,9 @@ func TestResume(t *testing.T) {
 // What a program says is its own, whatever it looks like.
 func TestPrograms(t *testing.T) {
 	for line, ours := range map[string]bool{
-		`"ready"`: false, `{"cmd":"NODE_"}`: false, `{"cmd":"go"}`: false, `{"cmd":["NODE_CLUSTER"]}`: false, `{"x":"NODE_CLUSTER"}`: false,
-		`["NODE_CLUSTER"]`: false, `{"cmd":"NODE_DEBUG_ENABLED"}`: true, `{"cmd":"NODE_CLUSTER","act":"new"}`: true,
+		`"ready"`: false, `{"cmd":"NODE_"}`: false, `{"cmd":"go"}`: false, `{"cmd":["NODE_CLUSTER"]}`: false,
+		`{"x":"NODE_CLUSTER"}`: false,
+		`["NODE_CLUSTER"]`:     false, `{"cmd":"NODE_DEBUG_ENABLED"}`: true, `{"cmd":"NODE_CLUSTER","act":"new"}`: true,
 		`{"cmd":"NODE_CLUSTER","ack":3,"accepted":true}`: true,
 	} {
 		r := newRig(t)
@@ -318,7 +335,8 @@ func TestAnswersThatAreNotTaken(t *testing.T) {
 }
 
 func FuzzSaid(f *testing.F) {
-	for _, line := range []string{queryLine(1, 80, ""), ack, `{"cmd":"NODE_HANDLE","msg":{"cmd":"NODE_HANDLE","msg":1}}`, `{"cmd":"NODE_CLUSTER","act":"close","key":"k"}`} {
+	for _, line := range []string{queryLine(1, 80, ""), ack, `{"cmd":"NODE_HANDLE","msg":{"cmd":"NODE_HANDLE","msg":1}}`,
+		`{"cmd":"NODE_CLUSTER","act":"close","key":"k"}`} {
 		f.Add(line)
 	}
 	f.Fuzz(func(t *testing.T, line string) {

@@ -37,7 +37,8 @@ func TestProtect(t *testing.T) {
 		}
 		workers, ok := p.protect()
 		if !ok || workers != test.workers || now != test.master || env != test.left {
-			t.Errorf("%s: master %d, workers %d, environment %q; want %d, %d, %q", test.name, now, workers, env, test.master, test.workers, test.left)
+			t.Errorf("%s: master %d, workers %d, environment %q; want %d, %d, %q", test.name, now, workers, env, test.master,
+				test.workers, test.left)
 		}
 	}
 	p := process{read: func() (int, error) { return 0, errors.New("no such file") }}

@@ -104,12 +104,14 @@ func TestClean(t *testing.T) {
 	bad := "a\x1b[2J\nb"
 	v := outer{
 		inner:   inner{Text: bad, Lines: bad, Tail: []string{bad}, own: bad},
-		Pointer: &inner{Text: bad}, Any: &inner{Text: bad}, Map: map[string]string{bad: bad}, Data: json.RawMessage(`"a"`), Number: 1,
+		Pointer: &inner{Text: bad}, Any: &inner{Text: bad}, Map: map[string]string{bad: bad}, Data: json.RawMessage(`"a"`),
+		Number: 1,
 	}
 	printable.Clean(&v)
 	want := outer{
 		inner:   inner{Text: "a ⏎ b", Lines: "a\nb", Tail: []string{"a ⏎ b"}, own: bad},
-		Pointer: &inner{Text: "a ⏎ b"}, Any: &inner{Text: "a ⏎ b"}, Map: map[string]string{"a ⏎ b": "a ⏎ b"}, Data: json.RawMessage(`"a"`), Number: 1,
+		Pointer: &inner{Text: "a ⏎ b"}, Any: &inner{Text: "a ⏎ b"}, Map: map[string]string{"a ⏎ b": "a ⏎ b"},
+		Data: json.RawMessage(`"a"`), Number: 1,
 	}
 	if !reflect.DeepEqual(v, want) {
 		t.Errorf("cleaned:\n got %+v\nwant %+v", v, want)

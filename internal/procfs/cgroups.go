@@ -51,7 +51,8 @@ func (p Process) CgroupDirectory(controller string) string {
 	}
 	mounts, _ := p.Mounts()
 	for _, m := range mounts {
-		if m.Kind != "cgroup2" && controller == "" || controller != "" && (m.Kind != "cgroup" || !m.HasSuperOption(controller)) {
+		if m.Kind != "cgroup2" && controller == "" ||
+			controller != "" && (m.Kind != "cgroup" || !m.HasSuperOption(controller)) {
 			continue
 		}
 		if below, err := filepath.Rel(m.Root, path); err == nil && below != ".." && !strings.HasPrefix(below, "../") {

@@ -69,7 +69,9 @@ func TestOwn(t *testing.T) {
 	if len(Self.Threads()) == 0 || Self.Name() == "" || Of(1<<30).Name() != "" {
 		t.Errorf("%d threads, named %q", len(Self.Threads()), Self.Name())
 	}
-	if mounts, err := Self.Mounts(); err != nil || !slices.ContainsFunc(mounts, func(m Mount) bool { return m.Point == "/" }) {
+	if mounts, err := Self.Mounts(); err != nil || !slices.ContainsFunc(mounts, func(m Mount) bool {
+		return m.Point == "/"
+	}) {
 		t.Errorf("nothing is mounted on /: %v, %v", mounts, err)
 	}
 }

@@ -23,8 +23,10 @@ func TestParseStat(t *testing.T) {
 			continue
 		}
 		code, isZombie := s.ExitCode()
-		if s.State() != 'Z' || !s.Stopped() || s.Parent() != 7 || !s.HasTerminal() || s.Ticks() != 23 || s.Pages() != 99 || code != 256 || !isZombie {
-			t.Errorf("%s: %q %d %v %d %d %d %v", name, s.State(), s.Parent(), s.HasTerminal(), s.Ticks(), s.Pages(), code, isZombie)
+		if s.State() != 'Z' || !s.Stopped() || s.Parent() != 7 || !s.HasTerminal() || s.Ticks() != 23 || s.Pages() != 99 ||
+			code != 256 || !isZombie {
+			t.Errorf("%s: %q %d %v %d %d %d %v", name, s.State(), s.Parent(), s.HasTerminal(), s.Ticks(), s.Pages(), code,
+				isZombie)
 		}
 	}
 	for _, text := range []string{"", "42 (sh", "42 (sh)", "42 sh S 1", "42 (sh) sleeping 1"} {

@@ -31,7 +31,8 @@ func TestReadAnswer(t *testing.T) {
 		{"HTTP/1.1 200 OK\r\nConnection: foo, Close\r\nContent-Length: 0\r\n\r\n", false, answer{200, 0, true}},
 		{"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", false, answer{200, 0, true}},
 		{"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n", false, answer{200, 0, false}},
-		{"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n5;x=y\r\nhello\r\na\r\n0123456789\r\n0\r\n\r\n", false, answer{200, 15, false}},
+		{"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n5;x=y\r\nhello\r\na\r\n0123456789\r\n0\r\n\r\n", false,
+			answer{200, 15, false}},
 		{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nA: b\r\n\r\n", false, answer{200, 1, false}},
 		{"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", true, answer{200, 0, false}},
 		{"HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n", false, answer{204, 0, false}},
@@ -177,14 +178,16 @@ func readWithNetHTTP(text []byte, head bool) (answer, error) {
 
 // netHTTPIsStricter lists what does not frame an answer and is not looked at here.
 func netHTTPIsStricter(err error) bool {
-	return contains(err, "malformed MIME header", "bad trailer key", "too much non-data", "line too long", "suspiciously long trailer")
+	return contains(err, "malformed MIME header", "bad trailer key", "too much non-data", "line too long",
+		"suspiciously long trailer")
 }
 
 // weAreStricter lists what no server sends and net/http bears with.
 func weAreStricter(err error, text []byte) bool {
 	folded := bytes.Contains(text, []byte("\n ")) || bytes.Contains(text, []byte("\n\t"))
-	return folded && contains(err, "Content-Length") || contains(err, "folded header line", "is too long", "is no HTTP/1 status line", "has no status",
-		"does not end in CRLF", "trailer line", "has no name")
+	return folded && contains(err, "Content-Length") ||
+		contains(err, "folded header line", "is too long", "is no HTTP/1 status line", "has no status",
+			"does not end in CRLF", "trailer line", "has no name")
 }
 
 func contains(err error, texts ...string) bool {
@@ -192,7 +195,8 @@ func contains(err error, texts ...string) bool {
 }
 
 func BenchmarkReadAnswer(b *testing.B) {
-	text := []byte("HTTP/1.1 200 OK\r\nDate: Mon, 23 Nov 2026 13:14:24 GMT\r\nContent-Length: 5\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nhello")
+	text := []byte("HTTP/1.1 200 OK\r\nDate: Mon, 23 Nov 2026 13:14:24 GMT\r\nContent-Length: 5\r\n" +
+		"Content-Type: text/plain; charset=utf-8\r\n\r\nhello")
 	source := bytes.NewReader(text)
 	br := bufio.NewReaderSize(nil, readBuffer)
 	b.Run("own", func(b *testing.B) {

@@ -19,7 +19,8 @@ func (l *load) check(ctx context.Context) (why string, err error) {
 			return "", fmt.Errorf("cannot prove %s: its master does not list its workers: %w", l.options.URL, err)
 		}
 		if !slices.ContainsFunc(workers, func(w Worker) bool { return w.State == Serving }) {
-			return "", fmt.Errorf("cannot prove %s: none of its %d workers is serving: wait until one is ready", l.options.URL, len(workers))
+			return "", fmt.Errorf("cannot prove %s: none of its %d workers is serving: wait until one is ready", l.options.URL,
+				len(workers))
 		}
 	}
 	all, err := l.endpoint.addresses(ctx)

@@ -125,7 +125,8 @@ func TestExpect(t *testing.T) {
 		text := fmt.Sprintf("HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n", test.status)
 		s := newRawServer(t, "tcp", func(s *rawServer, c net.Conn, n int64) bool { return send(c, text) })
 		r := prove(t, Options{URL: s.url(), Clients: 1, Expect: test.expect, Duration: 20 * time.Millisecond})
-		if l := r.Total.Lost; l.Status5xx > 0 != test.lost5xx || l.Other > 0 != test.lostOther || l.Total() != l.Status5xx+l.Other {
+		if l := r.Total.Lost; l.Status5xx > 0 != test.lost5xx || l.Other > 0 != test.lostOther ||
+			l.Total() != l.Status5xx+l.Other {
 			t.Errorf("expect %d, status %d: %+v", test.expect, test.status, l)
 		}
 	}

@@ -58,7 +58,8 @@ func newEndpoint(o Options) (*endpoint, error) {
 // parse fills in where to connect and returns the URL of the requests.
 func (e *endpoint) parse(raw string) (*url.URL, error) {
 	wrong := func(why any) error {
-		return fmt.Errorf("cannot use URL %q: %v: give http://HOST[:PORT]/PATH, https://… or unix:/SOCKET[:/PATH]", raw, why)
+		return fmt.Errorf("cannot use URL %q: %v: give http://HOST[:PORT]/PATH, https://… or unix:/SOCKET[:/PATH]", raw,
+			why)
 	}
 	if rest, ok := strings.CutPrefix(raw, "unix:"); ok {
 		path, request, _ := strings.Cut(rest, ":/")

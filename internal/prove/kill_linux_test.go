@@ -124,7 +124,8 @@ func TestCancelWhileStopped(t *testing.T) {
 		}
 		return nil
 	}
-	_, err := Run(ctx, Options{URL: p.url(), Clients: 2, Target: f, Kill: true, KillEvery: 20 * time.Millisecond, Duration: tooLong})
+	_, err := Run(ctx, Options{URL: p.url(), Clients: 2, Target: f, Kill: true, KillEvery: 20 * time.Millisecond,
+		Duration: tooLong})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}

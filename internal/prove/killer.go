@@ -155,7 +155,8 @@ func (k *killer) release(w Worker, h handle) error {
 		return nil
 	}
 	if err2 := h.cont(); err2 != nil && !errors.Is(err2, syscall.ESRCH) {
-		return fmt.Errorf("cannot continue worker %s, which may be stopped: %w: run kill -CONT %d", w.ID, several{err, err2}, w.PID)
+		return fmt.Errorf("cannot continue worker %s, which may be stopped: %w: run kill -CONT %d", w.ID, several{err, err2},
+			w.PID)
 	}
 	return nil
 }

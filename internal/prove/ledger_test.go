@@ -52,7 +52,8 @@ func TestLedgerForgets(t *testing.T) {
 }
 
 func TestAfter(t *testing.T) {
-	workers := []Worker{{ID: "c", Slot: 2, State: Serving}, {ID: "a", Slot: 0, State: Serving}, {ID: "b", Slot: 1, State: "starting"}}
+	workers := []Worker{{ID: "c", Slot: 2, State: Serving}, {ID: "a", Slot: 0, State: Serving},
+		{ID: "b", Slot: 1, State: "starting"}}
 	for slot, want := range map[int]string{-1: "a", 0: "c", 1: "c", 2: "a", 7: "a"} {
 		if w, ok := after(workers, slot); !ok || w.ID != want {
 			t.Errorf("after slot %d: %q, want %q", slot, w.ID, want)

@@ -60,7 +60,8 @@ func TestNobodyAnswers(t *testing.T) {
 	url := "http://" + l.Addr().String() + "/"
 	l.Close()
 	_, err = Run(t.Context(), Options{URL: url})
-	if err == nil || !strings.Contains(err.Error(), url) || !errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(err.Error(), "start the app") {
+	if err == nil || !strings.Contains(err.Error(), url) || !errors.Is(err, syscall.ECONNREFUSED) ||
+		!strings.Contains(err.Error(), "start the app") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -100,14 +101,17 @@ func TestRequest(t *testing.T) {
 			t.Fatal(err)
 		}
 		body, _ := io.ReadAll(r.Body)
-		if r.Host != "example.com" || string(body) != "body" || r.UserAgent() != "me" || len(r.Header["X-Y"]) != 2 || r.Close != (mode == Fresh) {
+		if r.Host != "example.com" || string(body) != "body" || r.UserAgent() != "me" || len(r.Header["X-Y"]) != 2 ||
+			r.Close != (mode == Fresh) {
 			t.Errorf("%s request: %q", mode, text)
 		}
 	}
 }
 
 func TestTLS(t *testing.T) {
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "ok") }))
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "ok")
+	}))
 	s.Config.ErrorLog = log.New(io.Discard, "", 0) // it does not like the client that refuses it
 	s.StartTLS()
 	defer s.Close()
@@ -128,7 +132,9 @@ func TestTLS(t *testing.T) {
 }
 
 func TestHead(t *testing.T) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Content-Length", "5") }))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "5")
+	}))
 	defer s.Close()
 	r := prove(t, Options{URL: s.URL, Method: "HEAD", Clients: 1, Duration: 50 * time.Millisecond})
 	if r.Lost() > 0 || r.KeepAlive.Connections != 1 {

@@ -25,7 +25,8 @@ func sampleReport() Report {
 			RecoveryMedian: ms(31.2), RecoveryMax: ms(104), Unrecovered: 1, Errors: notes{"cannot stop worker 3"}},
 		Samples: []Sample{
 			{At: ms(1500), Connections: Fresh, Class: "refused", Error: "dial: connection refused", Took: ms(0.05)},
-			{At: ms(1600), Connections: KeepAlive, Class: "reset", Error: "read: connection reset", Took: ms(1), ConnectionAge: ms(500), Served: 41, Local: "127.0.0.2:40000"},
+			{At: ms(1600), Connections: KeepAlive, Class: "reset", Error: "read: connection reset", Took: ms(1),
+				ConnectionAge: ms(500), Served: 41, Local: "127.0.0.2:40000"},
 		},
 	}
 }

@@ -152,7 +152,8 @@ func TestCutShort(t *testing.T) {
 		return Roll{}, ctx.Err()
 	}}
 	r, err := Run(ctx, Options{URL: s.url(), Clients: 1, Target: target, Answered: cancel})
-	if !errors.Is(err, context.Canceled) || !r.CutShort || r.Total.OK == 0 || r.Rolls == nil || r.Rolls.Done+r.Rolls.Failed != 0 {
+	if !errors.Is(err, context.Canceled) || !r.CutShort || r.Total.OK == 0 || r.Rolls == nil ||
+		r.Rolls.Done+r.Rolls.Failed != 0 {
 		t.Errorf("%v: %+v", err, r)
 	}
 	var text strings.Builder

@@ -23,7 +23,8 @@ import (
 // process, and returns both ends of each.
 func pairs(t *testing.T) (ends []net.Conn) {
 	t.Helper()
-	for _, at := range [][2]string{{"tcp4", "127.0.0.1:0"}, {"tcp", "[::]:0"}, {"tcp6", "[::1]:0"}, {"unix", filepath.Join(t.TempDir(), "s")}} {
+	for _, at := range [][2]string{{"tcp4", "127.0.0.1:0"}, {"tcp", "[::]:0"}, {"tcp6", "[::1]:0"},
+		{"unix", filepath.Join(t.TempDir(), "s")}} {
 		l, err := net.Listen(at[0], at[1])
 		if err != nil {
 			t.Logf("without %s: %v", at[0], err)

@@ -87,7 +87,8 @@ func (r Report) writeRolls(b *strings.Builder) {
 	if r.Rolls == nil {
 		return
 	}
-	fmt.Fprintf(b, "rolls: %d done, %d failed, %s replaced\n", r.Rolls.Done, r.Rolls.Failed, phrase.Count(r.Rolls.Replaced, "worker"))
+	fmt.Fprintf(b, "rolls: %d done, %d failed, %s replaced\n", r.Rolls.Done, r.Rolls.Failed,
+		phrase.Count(r.Rolls.Replaced, "worker"))
 	for _, reason := range r.Rolls.Reasons {
 		fmt.Fprintf(b, "  failed: %s\n", reason)
 	}
@@ -114,7 +115,8 @@ func (r Report) writeKills(b *strings.Builder) {
 
 func (r Report) writeLimits(b *strings.Builder) {
 	if n := r.Total.LocalPorts; n > 0 {
-		fmt.Fprintf(b, "not sent: %s, this machine was out of local ports: use fewer clients, or widen net.ipv4.ip_local_port_range\n", count(n))
+		fmt.Fprintf(b, "not sent: %s, this machine was out of local ports: use fewer clients, or widen "+
+			"net.ipv4.ip_local_port_range\n", count(n))
 	}
 	if n := r.Total.LocalFiles; n > 0 {
 		fmt.Fprintf(b, "not sent: %s, this process was out of open files: use fewer clients, or raise ulimit -n\n", count(n))

@@ -86,7 +86,8 @@ func TestLimit(t *testing.T) {
 func TestNext(t *testing.T) {
 	for sent, want := range map[string]Next{
 		"": Nothing, "GE": Nothing, "GET /": Nothing, "GET / HTTP/1.1\r\n": Request, "POST /a?b HTTP/1.0\nHost:": Request,
-		"GET key\r\n": Foreign, "PRI * HTTP/2.0\r\n": Foreign, "\x17\x03\x03": Foreign, "\x81\x05hello": Foreign, "EHLO me\r\n": Foreign,
+		"GET key\r\n": Foreign, "PRI * HTTP/2.0\r\n": Foreign, "\x17\x03\x03": Foreign, "\x81\x05hello": Foreign,
+		"EHLO me\r\n": Foreign,
 	} {
 		s := newStage(t)
 		c := s.depart()

@@ -30,7 +30,9 @@ func newStage(t *testing.T) *stage {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	s := &stage{t: t, port: listener.Addr().(*net.TCPAddr).AddrPort().Port(), holding: Take(func(netip.Addr) bool { return true }, nil)}
+	s := &stage{t: t, port: listener.Addr().(*net.TCPAddr).AddrPort().Port(), holding: Take(func(netip.Addr) bool {
+		return true
+	}, nil)}
 	if s.client, err = net.Dial("tcp", listener.Addr().String()); err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +226,9 @@ func TestLateRequest(t *testing.T) {
 	if got := s.came(came); got != "" {
 		t.Errorf("the worker reads %q", got)
 	}
-	if relay.Cuts(t.Context(), func() { t.Error("the relay says that it has cut a connection") }); len(relay.Connections) != 1 {
+	if relay.Cuts(t.Context(), func() {
+		t.Error("the relay says that it has cut a connection")
+	}); len(relay.Connections) != 1 {
 		t.Errorf("the relay has %d connections", len(relay.Connections))
 	}
 }

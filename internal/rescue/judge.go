@@ -98,8 +98,9 @@ func (l look) answered() bool {
 func Idle(c sockdiag.Connection) bool {
 	return course{watched: true}.judge(look{
 		unread: int(c.Unread), unsent: int(c.Unsent), received: c.Received, sent: c.Sent,
-		sinceReceived: time.Duration(c.SinceReceived) * time.Millisecond, sinceSent: time.Duration(c.SinceSent) * time.Millisecond,
-		sinceAck: time.Duration(c.SinceAck) * time.Millisecond,
+		sinceReceived: time.Duration(c.SinceReceived) * time.Millisecond,
+		sinceSent:     time.Duration(c.SinceSent) * time.Millisecond,
+		sinceAck:      time.Duration(c.SinceAck) * time.Millisecond,
 	}) == idle
 }
 

@@ -44,7 +44,8 @@ const firstFD = 3
 // A thread that waits in a read when its process is killed takes what is in the socket
 // with it. Where there may be one, HandOver returns when the relay has taken out what
 // is there; and nothing comes after that, where the kernel lets the master drop it.
-func (h *Holding) HandOver(ctx context.Context, self string, pidfd int, start func(func() (pid int, err error)) error) (*Relay, error) {
+func (h *Holding) HandOver(ctx context.Context, self string, pidfd int,
+	start func(func() (pid int, err error)) error) (*Relay, error) {
 	var inodes []uint64
 	for inode, c := range h.known {
 		if c.idle {
@@ -88,7 +89,8 @@ func (r *Relay) Cuts(ctx context.Context, cut func()) {
 	}
 }
 
-func (h *Holding) startRelay(self string, pidfd int, inodes []uint64, start func(func() (pid int, err error)) error) (words *os.File, err error) {
+func (h *Holding) startRelay(self string, pidfd int, inodes []uint64,
+	start func(func() (pid int, err error)) error) (words *os.File, err error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
@@ -162,7 +164,8 @@ func Main(args []string) (code int, relaying bool) {
 		files[i] = uintptr(i)
 	}
 	self := "/proc/self/exe"
-	if _, err := syscall.ForkExec(self, []string{"relevo", verbServe, args[2]}, &syscall.ProcAttr{Files: files, Env: os.Environ()}); err != nil {
+	if _, err := syscall.ForkExec(self, []string{"relevo", verbServe, args[2]},
+		&syscall.ProcAttr{Files: files, Env: os.Environ()}); err != nil {
 		return 1, true
 	}
 	return 0, true

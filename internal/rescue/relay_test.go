@@ -158,7 +158,10 @@ func TestRelayUpgrade(t *testing.T) {
 // What is no HTTP/1 is closed, unread.
 func TestRelayOthers(t *testing.T) {
 	for _, words := range []string{"\x16\x03\x01\x02", "PRI * HTTP/2.0\r\n\r\n", "hello\n"} {
-		client, ended := relayedTo(t, func() (net.Conn, error) { t.Errorf("%q is passed on", words); return nil, errors.ErrUnsupported })
+		client, ended := relayedTo(t, func() (net.Conn, error) {
+			t.Errorf("%q is passed on", words)
+			return nil, errors.ErrUnsupported
+		})
 		io.WriteString(client, words)
 		if err := <-ended; !errors.Is(err, errForeign) {
 			t.Errorf("%q: %v", words, err)

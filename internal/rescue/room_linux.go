@@ -101,7 +101,9 @@ func (r *Room) control(operation, fd int, event *unix.EpollEvent) error {
 	if err != nil {
 		return err
 	}
-	if failed := raw.Control(func(epoll uintptr) { err = unix.EpollCtl(int(epoll), operation, fd, event) }); failed != nil {
+	if failed := raw.Control(func(epoll uintptr) {
+		err = unix.EpollCtl(int(epoll), operation, fd, event)
+	}); failed != nil {
 		return failed
 	}
 	return err

@@ -12,7 +12,8 @@ var managers = [...]string{"npm", "npx", "yarn", "pnpm", "pnpx", "bun", "bunx"}
 func isManager(word string) bool { return slices.Contains(managers[:], word) }
 
 // managerVerbs are commands of yarn, pnpm and bun that no script of that name replaces.
-var managerVerbs = [...]string{"add", "build", "create", "dlx", "init", "install", "link", "pack", "publish", "remove", "test", "unlink", "update", "upgrade", "workspace", "workspaces"}
+var managerVerbs = [...]string{"add", "build", "create", "dlx", "init", "install", "link", "pack", "publish", "remove",
+	"test", "unlink", "update", "upgrade", "workspace", "workspaces"}
 
 // order is what a command line tells a package manager to run.
 type order struct {
@@ -141,7 +142,8 @@ func (o *order) ownArgs() bool {
 
 // isQuiet says whether an option changes only what a package manager prints, or asks.
 func isQuiet(option string) bool {
-	return slices.Contains([]string{"-s", "--silent", "-q", "--quiet", "-y", "--yes", "--no", "--no-install", "--no-update-notifier", "--no-fund", "--no-audit"}, option) ||
+	return slices.Contains([]string{"-s", "--silent", "-q", "--quiet", "-y", "--yes", "--no", "--no-install",
+		"--no-update-notifier", "--no-fund", "--no-audit"}, option) ||
 		strings.HasPrefix(option, "--loglevel=") || strings.HasPrefix(option, "--reporter=")
 }
 

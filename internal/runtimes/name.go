@@ -48,7 +48,8 @@ func AppName(args []string, dir string) string {
 // given together with a script, as those are that start others; 0: there is none.
 func interpreterWithin(args []string, program int) int {
 	for i := program + 1; i < len(args); i++ {
-		if at := Parse(args[i:]); at.Runtime != "" && at.Program == 0 && (at.Module != "" || at.Script > 0 && isScript(args[i+at.Script])) {
+		if at := Parse(args[i:]); at.Runtime != "" && at.Program == 0 &&
+			(at.Module != "" || at.Script > 0 && isScript(args[i+at.Script])) {
 			return i
 		}
 	}
@@ -97,27 +98,33 @@ func or(text, otherwise string) string {
 
 // commonScripts are names that many apps give to their script.
 var commonScripts = [...]string{
-	"app", "application", "main", "__main__", "index", "server", "serve", "start", "run", "cli", "bin", "www", "web", "wsgi", "asgi", "manage", "boot", "entrypoint",
+	"app", "application", "main", "__main__", "index", "server", "serve", "start", "run", "cli", "bin", "www", "web",
+	"wsgi", "asgi", "manage", "boot", "entrypoint",
 	"mod", "init", "service", "master",
 }
 
 // commonDirectories are directories within an app.
 var commonDirectories = [...]string{
-	"src", "dist", "build", "bin", "lib", "out", "output", "target", "release", "releases", "current", "latest", "live", "previous", "public", "server", "app", "www",
-	"htdocs", "html", "script", "scripts", "js", "esm", "cjs", ".output", ".next", "standalone", "node_modules", "vendor", "code",
+	"src", "dist", "build", "bin", "lib", "out", "output", "target", "release", "releases", "current", "latest", "live",
+	"previous", "public", "server", "app", "www",
+	"htdocs", "html", "script", "scripts", "js", "esm", "cjs", ".output", ".next", "standalone", "node_modules", "vendor",
+	"code",
 }
 
-var topDirectories = [...]string{"app", "bin", "code", "data", "etc", "home", "mnt", "opt", "root", "run", "sbin", "srv", "tmp", "usr", "var", "work", "workspace"}
+var topDirectories = [...]string{"app", "bin", "code", "data", "etc", "home", "mnt", "opt", "root", "run", "sbin",
+	"srv", "tmp", "usr", "var", "work", "workspace"}
 
 var endings = [...]string{
-	".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".py", ".pyc", ".pyz", ".rb", ".ru", ".php", ".phar", ".pl", ".psgi", ".sh", ".bash", ".zsh", ".fish",
+	".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".py", ".pyc", ".pyz", ".rb", ".ru", ".php", ".phar",
+	".pl", ".psgi", ".sh", ".bash", ".zsh", ".fish",
 	".jar", ".dll", ".lua", ".R", ".r", ".tcl", ".scm", ".ex", ".exs", ".escript",
 }
 
 // servers run the app of somebody else, which an argument or the directory names, and
 // package managers what package.json says.
 var servers = [...]string{
-	"gunicorn", "uvicorn", "hypercorn", "daphne", "granian", "waitress-serve", "waitress", "uwsgi", "flask", "celery", "http.server", "django", "fastapi",
+	"gunicorn", "uvicorn", "hypercorn", "daphne", "granian", "waitress-serve", "waitress", "uwsgi", "flask", "celery",
+	"http.server", "django", "fastapi",
 	"puma", "unicorn", "rackup", "rails", "thin", "falcon", "passenger", "sidekiq", "rake",
 	"npm", "npx", "yarn", "pnpm", "pnpx", "bunx", "next", "nuxt", "vite", "plackup", "starman", "artisan",
 }

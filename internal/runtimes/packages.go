@@ -34,7 +34,8 @@ func readManifest(m Machine, dir string) (about manifest, err error) {
 }
 
 func noPackage(m Machine, o order) error {
-	return fmt.Errorf("cannot run npm %s: there is no package.json in %s or above; change to the package's directory, or name the script%s", o.name, o.dir, likely(m, o.dir))
+	return fmt.Errorf("cannot run npm %s: there is no package.json in %s or above; change to the package's "+
+		"directory, or name the script%s", o.name, o.dir, likely(m, o.dir))
 }
 
 // plainName is the package's name without its scope.
@@ -44,7 +45,8 @@ func (a manifest) plainName() string { return a.Name[strings.LastIndexByte(a.Nam
 func (a manifest) appName(dir, script string) string {
 	name := or(a.plainName(), placeName(filepath.Join(dir, "x")))
 	word, _, _ := strings.Cut(script, ":")
-	if name == "" || slices.Contains(commonScripts[:], word) || slices.Contains([]string{"dev", "develop", "prod", "production", "preview"}, word) {
+	if name == "" || slices.Contains(commonScripts[:], word) ||
+		slices.Contains([]string{"dev", "develop", "prod", "production", "preview"}, word) {
 		return name
 	}
 	return name + "-" + script
@@ -73,7 +75,8 @@ func packageScript(m Machine, r packageRun, args []string) (c Command, err error
 		return c, about.noScript(m, r)
 	}
 	if r.depth == deepest {
-		return c, fmt.Errorf("cannot run the script %q: the scripts of %s name one another; name the program itself", r.name, filepath.Join(r.dir, "package.json"))
+		return c, fmt.Errorf("cannot run the script %q: the scripts of %s name one another; name the program itself", r.name,
+			filepath.Join(r.dir, "package.json"))
 	}
 	c = scriptText(about.hooks(m, r), text, args)
 	c.Env, c.Path = about.environ(m, r, text), binDirectories(r.dir)
@@ -106,10 +109,12 @@ func (a manifest) hooks(m Machine, r packageRun) hooks {
 func (a manifest) noScript(m Machine, r packageRun) error {
 	path := filepath.Join(r.dir, "package.json")
 	if len(a.Scripts) == 0 {
-		return fmt.Errorf("cannot run the script %q: %s has no scripts; add one, or name the file that is to be run%s", r.name, path, likely(m, r.dir))
+		return fmt.Errorf("cannot run the script %q: %s has no scripts; add one, or name the file that is to be run%s",
+			r.name, path, likely(m, r.dir))
 	}
 	names := slices.Sorted(maps.Keys(a.Scripts))
-	return fmt.Errorf("cannot run the script %q: %s has none of that name; it has %s: relevo run npm run %s", r.name, path, strings.Join(names, ", "), nearest(names))
+	return fmt.Errorf("cannot run the script %q: %s has none of that name; it has %s: relevo run npm run %s", r.name, path,
+		strings.Join(names, ", "), nearest(names))
 }
 
 // nearest is the script that is shown as an example: one that seems to serve.
@@ -128,7 +133,8 @@ func (a manifest) environ(m Machine, r packageRun, text string) []string {
 	if text != "" {
 		env = append(env, "npm_lifecycle_script="+text)
 	}
-	env = append(env, "npm_command="+r.command, "npm_package_json="+filepath.Join(r.dir, "package.json"), "INIT_CWD="+r.from)
+	env = append(env, "npm_command="+r.command, "npm_package_json="+filepath.Join(r.dir, "package.json"),
+		"INIT_CWD="+r.from)
 	if node := m.Find("node"); node != "" {
 		env = append(env, "npm_node_execpath="+node, "NODE="+node)
 	}

@@ -217,7 +217,8 @@ func Interprets(program string) bool {
 func ScriptFiles(runtime, script string) []string {
 	switch runtime {
 	case "node", "bun", "tsx":
-		return []string{script + ".js", script + ".cjs", script + ".mjs", script + ".ts", script + "/index.js", script + "/index.mjs", script + "/index.ts"}
+		return []string{script + ".js", script + ".cjs", script + ".mjs", script + ".ts", script + "/index.js",
+			script + "/index.mjs", script + "/index.ts"}
 	case "python":
 		return []string{script + "/__main__.py"}
 	}

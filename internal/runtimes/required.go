@@ -26,7 +26,8 @@ func nodeNotes(m Machine, dir string, c Command) (notes []string) {
 	for _, wish := range nodeWishes(m, from) {
 		version := m.NodeVersion()
 		if fits, known := satisfies(version, wish.version); known && !fits {
-			notes = append(notes, fmt.Sprintf("Node %s is run, and %s asks for %s; to run another one, put its directory first in PATH: --env PATH=DIR:$PATH", version, wish.file, wish.version))
+			notes = append(notes, fmt.Sprintf("Node %s is run, and %s asks for %s; to run another one, put its directory "+
+				"first in PATH: --env PATH=DIR:$PATH", version, wish.file, wish.version))
 		}
 	}
 	return notes

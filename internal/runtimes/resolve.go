@@ -74,7 +74,8 @@ func scriptName(dir, script string) string { return AppName([]string{"sh", scrip
 // directory runs the start script of the package in a directory.
 func directory(m Machine, dir, path string, args []string) (Command, error) {
 	if !m.IsFile(filepath.Join(path, "package.json")) {
-		return Command{}, fmt.Errorf("cannot run %s: it is a directory without a package.json; name the script%s", path, likely(m, path))
+		return Command{}, fmt.Errorf("cannot run %s: it is a directory without a package.json; name the script%s", path,
+			likely(m, path))
 	}
 	c, err := packageScript(m, packageRun{manager: "npm", command: "start", name: "start", dir: path, from: dir}, args)
 	c.Dir = path
@@ -101,12 +102,14 @@ func Find(m Machine, dir string) string {
 }
 
 var appScripts = [...]string{
-	"app.py", "main.py", "server.py", "app.js", "server.js", "index.js", "main.js", "app.mjs", "server.mjs", "index.mjs", "main.mjs", "app.cjs", "server.cjs", "index.cjs",
+	"app.py", "main.py", "server.py", "app.js", "server.js", "index.js", "main.js", "app.mjs", "server.mjs", "index.mjs",
+	"main.mjs", "app.cjs", "server.cjs", "index.cjs",
 	"app.ts", "server.ts", "index.ts", "main.ts", "config.ru", "app.rb", "app.php", "index.php",
 }
 
 // runnableEndings are those of scripts for which Resolve finds the interpreter.
-var runnableEndings = [...]string{".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".py", ".rb", ".ru", ".php", ".sh", ".pl"}
+var runnableEndings = [...]string{".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".py", ".rb", ".ru", ".php", ".sh",
+	".pl"}
 
 func missing(m Machine, dir, word string) error {
 	for _, place := range []string{"src", "dist", "build", "lib", "app", "bin", "server"} {

@@ -51,7 +51,8 @@ func interpreterOf(m Machine, path string) []string {
 	} else if !m.IsFile(words[0]) {
 		words[0] = filepath.Base(words[0])
 	}
-	if len(words) == 0 || strings.HasPrefix(words[0], "-") || isAssignment(words[0]) || !m.IsFile(words[0]) && m.Find(words[0]) == "" {
+	if len(words) == 0 || strings.HasPrefix(words[0], "-") || isAssignment(words[0]) ||
+		!m.IsFile(words[0]) && m.Find(words[0]) == "" {
 		return nil
 	}
 	return words
@@ -125,9 +126,11 @@ func (s script) typeScript() (Command, error) {
 	case major == 22 && minor >= 6 || major == 23:
 		return s.by("node", "--experimental-strip-types")
 	case version == "":
-		return Command{}, fmt.Errorf("cannot run %s: node is not installed; install Node 22.18 or newer, which runs TypeScript", s.args[0])
+		return Command{}, fmt.Errorf("cannot run %s: node is not installed; install Node 22.18 or newer, "+
+			"which runs TypeScript", s.args[0])
 	}
-	return Command{}, fmt.Errorf("cannot run %s: Node %s does not run TypeScript; install Node 22.18 or newer, or tsx: npm install tsx", s.args[0], version)
+	return Command{}, fmt.Errorf("cannot run %s: Node %s does not run TypeScript; install Node 22.18 or newer, "+
+		"or tsx: npm install tsx", s.args[0], version)
 }
 
 // python prefers the virtual environment of the script's project.
@@ -182,14 +185,17 @@ func (s script) php(address string) (Command, error) {
 
 // phpServers are words of scripts that accept connections, or work, by themselves.
 var phpServers = [...]string{
-	"stream_socket_server", "socket_create", "socket_bind", "Swoole\\", "Workerman\\", "React\\", "Amp\\", "Revolt\\", "RoadRunner", "frankenphp_handle_request",
+	"stream_socket_server", "socket_create", "socket_bind", "Swoole\\", "Workerman\\", "React\\", "Amp\\", "Revolt\\",
+	"RoadRunner", "frankenphp_handle_request",
 	"pcntl_", "while (true)", "while(true)", "while (1)", "while(1)", "for (;;)",
 }
 
 // InstallHint says how an interpreter usually gets installed.
 func InstallHint(program string) string {
 	name := baseName(program)
-	if i := slices.IndexFunc(debianPackages[:], func(p [2]string) bool { return slices.Contains(strings.Fields(p[0]), name) }); i >= 0 {
+	if i := slices.IndexFunc(debianPackages[:], func(p [2]string) bool {
+		return slices.Contains(strings.Fields(p[0]), name)
+	}); i >= 0 {
 		return "in Debian it is in the package " + debianPackages[i][1] + ": apt install " + debianPackages[i][1]
 	}
 	if i := slices.IndexFunc(otherPackages[:], func(p [2]string) bool { return p[0] == name }); i >= 0 {
@@ -201,15 +207,20 @@ func InstallHint(program string) string {
 // debianPackages are programs and the package that has them.
 var debianPackages = [...][2]string{
 	{"node nodejs", "nodejs"}, {"npm npx", "npm"}, {"yarn yarnpkg", "yarnpkg"},
-	{"python", "python3"}, {"pip", "python3-pip"}, {"gunicorn", "gunicorn"}, {"uvicorn", "uvicorn"}, {"hypercorn", "hypercorn"}, {"flask", "python3-flask"},
+	{"python", "python3"}, {"pip", "python3-pip"}, {"gunicorn", "gunicorn"}, {"uvicorn", "uvicorn"},
+	{"hypercorn", "hypercorn"}, {"flask", "python3-flask"},
 	{"ruby", "ruby"}, {"bundle bundler", "bundler"}, {"rackup rack", "ruby-rackup"}, {"puma", "puma"}, {"rake", "rake"},
-	{"php", "php-cli"}, {"perl", "perl"}, {"sh dash", "dash"}, {"bash", "bash"}, {"zsh", "zsh"}, {"fish", "fish"}, {"ksh", "ksh93u+m"}, {"busybox", "busybox"},
-	{"java", "default-jre-headless"}, {"lua", "lua5.4"}, {"luajit", "luajit"}, {"guile", "guile-3.0"}, {"tclsh", "tcl"}, {"Rscript R", "r-base-core"},
-	{"elixir mix", "elixir"}, {"erl escript", "erlang-base"}, {"go", "golang-go"}, {"plackup", "libplack-perl"}, {"nginx", "nginx-light"}, {"haproxy", "haproxy"}, {"caddy", "caddy"},
+	{"php", "php-cli"}, {"perl", "perl"}, {"sh dash", "dash"}, {"bash", "bash"}, {"zsh", "zsh"}, {"fish", "fish"},
+	{"ksh", "ksh93u+m"}, {"busybox", "busybox"},
+	{"java", "default-jre-headless"}, {"lua", "lua5.4"}, {"luajit", "luajit"}, {"guile", "guile-3.0"}, {"tclsh", "tcl"},
+	{"Rscript R", "r-base-core"},
+	{"elixir mix", "elixir"}, {"erl escript", "erlang-base"}, {"go", "golang-go"}, {"plackup", "libplack-perl"},
+	{"nginx", "nginx-light"}, {"haproxy", "haproxy"}, {"caddy", "caddy"},
 }
 
 // otherPackages are programs that no package of Debian has, and what installs them.
 var otherPackages = [...][2]string{
-	{"bun", "npm install -g bun"}, {"deno", "npm install -g deno"}, {"tsx", "npm install -g tsx"}, {"pnpm", "npm install -g pnpm"}, {"ts-node", "npm install -g ts-node"},
+	{"bun", "npm install -g bun"}, {"deno", "npm install -g deno"}, {"tsx", "npm install -g tsx"},
+	{"pnpm", "npm install -g pnpm"}, {"ts-node", "npm install -g ts-node"},
 	{"uv", "pip install uv"}, {"poetry", "pip install poetry"},
 }

@@ -190,7 +190,8 @@ func escapeBrace(text, name string) string {
 		}
 		b.WriteString(text[:at+1])
 		text = text[at+1:]
-		if rest, ok := strings.CutPrefix(strings.TrimLeft(text, ":"), name); ok && (strings.HasPrefix(rest, "}") || strings.HasPrefix(rest, ":")) {
+		if rest, ok := strings.CutPrefix(strings.TrimLeft(text, ":"), name); ok &&
+			(strings.HasPrefix(rest, "}") || strings.HasPrefix(rest, ":")) {
 			b.WriteByte(':')
 		}
 	}

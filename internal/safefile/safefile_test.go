@@ -34,17 +34,21 @@ func TestMain(m *testing.M) {
 func TestReadOtherKinds(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	pipe, socket, file, link := filepath.Join(dir, "pipe"), filepath.Join(dir, "socket"), filepath.Join(dir, "file"), filepath.Join(dir, "link")
+	pipe, socket, file, link := filepath.Join(dir, "pipe"), filepath.Join(dir, "socket"), filepath.Join(dir, "file"),
+		filepath.Join(dir, "link")
 	listener, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	if err := errors.Join(unix.Mkfifo(pipe, 0o600), os.WriteFile(file, []byte("12345"), 0o600), os.Symlink(file, link)); err != nil {
+	if err := errors.Join(unix.Mkfifo(pipe, 0o600), os.WriteFile(file, []byte("12345"), 0o600),
+		os.Symlink(file, link)); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{pipe: "a pipe", socket: "a socket", dir: "a directory", "/dev/zero": "a device"} {
-		if _, err := safefile.Read(path, 10); !errors.Is(err, safefile.ErrNotRegular) || !strings.Contains(err.Error(), want) {
+	for path, want := range map[string]string{pipe: "a pipe", socket: "a socket", dir: "a directory",
+		"/dev/zero": "a device"} {
+		if _, err := safefile.Read(path, 10); !errors.Is(err, safefile.ErrNotRegular) ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}
 	}
@@ -81,7 +85,8 @@ func TestMkdirAll(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	for path, want := range map[string]fs.FileMode{dir: 0o711, filepath.Dir(dir): 0o755, filepath.Dir(filepath.Dir(dir)): 0o755} {
+	for path, want := range map[string]fs.FileMode{dir: 0o711, filepath.Dir(dir): 0o755,
+		filepath.Dir(filepath.Dir(dir)): 0o755} {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s is %v, want %v (%v)", path, info.Mode(), want, err)
 		}
@@ -102,21 +107,39 @@ func TestCheckDir(t *testing.T) {
 		want    string
 		foreign string // of CheckForeignDir, "" is no error
 	}{
-		"as made":           {change: func(string) error { return nil }},
-		"by a link":         {change: func(string) error { return nil }, via: "link"},
-		"not there":         {change: func(string) error { return nil }, via: "none"},
-		"own group":         {change: func(top string) error { return mode(top+"/mid/dir", 0o775) }},
-		"sticky above":      {change: func(top string) error { return mode(top+"/mid", 0o777|fs.ModeSticky) }},
-		"everybody's":       {change: func(top string) error { return mode(top+"/mid/dir", 0o777) }, want: "every user can write to it", foreign: "every user"},
-		"sticky everybody":  {change: func(top string) error { return mode(top+"/mid/dir", 0o777|fs.ModeSticky) }, want: "every user", foreign: "every user"},
-		"a group's":         {change: func(top string) error { return errors.Join(own(top+"/mid/dir", 0, other), mode(top+"/mid/dir", 0o770)) }, want: "group 65533", foreign: "group 65533"},
-		"everybody's above": {change: func(top string) error { return mode(top+"/mid", 0o777) }, want: "/dir lies in ", foreign: "every user"},
-		"another's above":   {change: func(top string) error { return own(top+"/mid", other, 0) }, want: "belongs to user 65533", foreign: "belongs to user 65533"},
-		"another's link":    {change: func(top string) error { return own(top+"/link", other, 0) }, via: "link", want: "belongs to user 65533", foreign: "belongs to user 65533"},
-		"behind the link":   {change: func(top string) error { return mode(top+"/mid", 0o777) }, via: "link", want: "every user", foreign: "every user"},
-		"another's":         {change: func(top string) error { return own(top+"/mid/dir", other, 0) }, want: "it belongs to user 65533"},
+		"as made":      {change: func(string) error { return nil }},
+		"by a link":    {change: func(string) error { return nil }, via: "link"},
+		"not there":    {change: func(string) error { return nil }, via: "none"},
+		"own group":    {change: func(top string) error { return mode(top+"/mid/dir", 0o775) }},
+		"sticky above": {change: func(top string) error { return mode(top+"/mid", 0o777|fs.ModeSticky) }},
+		"everybody's": {change: func(top string) error {
+			return mode(top+"/mid/dir", 0o777)
+		}, want: "every user can write to it", foreign: "every user"},
+		"sticky everybody": {change: func(top string) error {
+			return mode(top+"/mid/dir", 0o777|fs.ModeSticky)
+		}, want: "every user", foreign: "every user"},
+		"a group's": {change: func(top string) error {
+			return errors.Join(own(top+"/mid/dir", 0, other), mode(top+"/mid/dir", 0o770))
+		}, want: "group 65533", foreign: "group 65533"},
+		"everybody's above": {change: func(top string) error {
+			return mode(top+"/mid", 0o777)
+		}, want: "/dir lies in ", foreign: "every user"},
+		"another's above": {change: func(top string) error {
+			return own(top+"/mid", other, 0)
+		}, want: "belongs to user 65533", foreign: "belongs to user 65533"},
+		"another's link": {change: func(top string) error {
+			return own(top+"/link", other, 0)
+		}, via: "link", want: "belongs to user 65533", foreign: "belongs to user 65533"},
+		"behind the link": {change: func(top string) error {
+			return mode(top+"/mid", 0o777)
+		}, via: "link", want: "every user", foreign: "every user"},
+		"another's": {change: func(top string) error {
+			return own(top+"/mid/dir", other, 0)
+		}, want: "it belongs to user 65533"},
 		"another's, below its own": {
-			change: func(top string) error { return errors.Join(own(top+"/mid", other, 0), own(top+"/mid/dir", other, 0)) }, want: "it belongs to user 65533",
+			change: func(top string) error {
+				return errors.Join(own(top+"/mid", other, 0), own(top+"/mid/dir", other, 0))
+			}, want: "it belongs to user 65533",
 		},
 		"another's, with its own group": {
 			change: func(top string) error {
@@ -130,7 +153,8 @@ func TestCheckDir(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			top := t.TempDir()
-			if err := errors.Join(os.MkdirAll(top+"/mid/dir", 0o755), os.Symlink("mid", top+"/link"), test.change(top)); err != nil {
+			if err := errors.Join(os.MkdirAll(top+"/mid/dir", 0o755), os.Symlink("mid", top+"/link"),
+				test.change(top)); err != nil {
 				t.Fatal(err)
 			}
 			via := test.via

@@ -30,7 +30,8 @@ func newFiles(o Options) (*files, error) {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("cannot serve %s: %w; the worker's user needs to read it", o.Dir, reason(err))
 	case err != nil:
-		return nil, fmt.Errorf("cannot serve %s: %w; name an existing directory, or none for the live page", o.Dir, reason(err))
+		return nil, fmt.Errorf("cannot serve %s: %w; name an existing directory, or none for the live page", o.Dir,
+			reason(err))
 	}
 	return &files{root: root, hidden: o.Hidden, listing: !o.NoListing, most: maxListed, log: o.Log}, nil
 }

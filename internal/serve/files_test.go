@@ -144,7 +144,8 @@ func TestFiles(t *testing.T) {
 		s.want(t, path, 200, body)
 	}
 	for _, path := range []string{
-		"/missing", "/sub/missing/x", "/a.txt/", "/a.txt/x", "/a.txt%00", "/a.txt%00.html", "/%00", "/sub%5Cb.txt", "/..%5Ca.txt",
+		"/missing", "/sub/missing/x", "/a.txt/", "/a.txt/x", "/a.txt%00", "/a.txt%00.html", "/%00", "/sub%5Cb.txt",
+		"/..%5Ca.txt",
 		"/.env", "/.git/", "/.git/config", "/sub/.git/config", "/%2egit/config", "/sub/../.git/config", "/.well-known/.env",
 		"/.well-knownx", "/sub/.well-known/x", "/..data/f", "/...", "/.git", "//.env", "/.%2fenv",
 		"/out", "/outrel", "/outdir/secret", "/outdir", "/outdir/", "/abs", "/up", "/up/", "/up/x", "/dangling", "/loop",
@@ -154,7 +155,8 @@ func TestFiles(t *testing.T) {
 		s.want(t, path, 404, "")
 	}
 	for path, to := range map[string]string{
-		"/sub": "./sub/", "/page?q=1": "./page/?q=1", "/con:x": "./con:x/", "/sp%20ace": "./sp%20ace/", "/dirlink": "./dirlink/",
+		"/sub": "./sub/", "/page?q=1": "./page/?q=1", "/con:x": "./con:x/", "/sp%20ace": "./sp%20ace/",
+		"/dirlink":    "./dirlink/",
 		"/sub/deeper": "./deeper/", "//sub": "./sub/",
 	} {
 		if w := s.get("GET", path); w.Code != 301 || w.Header().Get("Location") != to {
@@ -193,7 +195,8 @@ func TestMethods(t *testing.T) {
 
 // Everything that http.ServeContent does arrives at the client, HEAD included.
 func TestContent(t *testing.T) {
-	dir := tree(t, map[string]string{"a.txt": "0123456789", "p.html": "<p>", "m.mjs": "x", "s.svg": "<svg/>", "noext": "\x89PNG\r\n\x1a\n"})
+	dir := tree(t, map[string]string{"a.txt": "0123456789", "p.html": "<p>", "m.mjs": "x", "s.svg": "<svg/>",
+		"noext": "\x89PNG\r\n\x1a\n"})
 	srv := httptest.NewServer(newSite(t, Options{Dir: dir}))
 	defer srv.Close()
 	defer http.DefaultClient.CloseIdleConnections()
@@ -307,7 +310,8 @@ func TestLogIsQuiet(t *testing.T) {
 		t.Errorf("answers were logged:\n%s", s.log)
 	}
 	s.get("GET", "/out")
-	if log := s.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "file=out") || !strings.Contains(log, "status=404") {
+	if log := s.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "file=out") ||
+		!strings.Contains(log, "status=404") {
 		t.Errorf("a link that leads out was logged as:\n%s", log)
 	}
 }

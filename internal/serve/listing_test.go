@@ -15,8 +15,9 @@ import (
 func TestListing(t *testing.T) {
 	evil := `<img src=x onerror=alert(1)>"'&.txt`
 	dir := tree(t, map[string]string{
-		"d/b.txt": "12", "d/a.txt": strings.Repeat("x", 1536), "d/z/": "", "d/Sub/f": "", "d/.hidden": "h", "d/" + evil: "e", "d/javascript:alert(1)": "j",
-		"d/50%?#": "p", "d/out": "-> /etc/passwd", "d/dangling": "-> x", "d/link": "-> z", "empty/": "",
+		"d/b.txt": "12", "d/a.txt": strings.Repeat("x", 1536), "d/z/": "", "d/Sub/f": "", "d/.hidden": "h", "d/" + evil: "e",
+		"d/javascript:alert(1)": "j",
+		"d/50%?#":               "p", "d/out": "-> /etc/passwd", "d/dangling": "-> x", "d/link": "-> z", "empty/": "",
 	})
 	s := newSite(t, Options{Dir: dir})
 	w := s.get("GET", "/d/")
@@ -44,7 +45,8 @@ func TestListing(t *testing.T) {
 		}
 	}
 	checkPolicy(t, w)
-	for _, link := range []string{"/d/50%25%3F%23", "/d/%3Cimg%20src=x%20onerror=alert%281%29%3E%22%27&.txt", "/d/javascript:alert%281%29"} {
+	for _, link := range []string{"/d/50%25%3F%23", "/d/%3Cimg%20src=x%20onerror=alert%281%29%3E%22%27&.txt",
+		"/d/javascript:alert%281%29"} {
 		s.want(t, link, 200, "")
 	}
 	if page := s.get("GET", "/").Body.String(); strings.Contains(page, `href="../"`) {
@@ -91,7 +93,8 @@ func checkPolicy(t *testing.T, w *httptest.ResponseRecorder) {
 			t.Errorf("the policy is %s\nwithout %s", sent, want)
 		}
 	}
-	for _, part := range []string{"<style ", "<script ", "style=", "src=\"http", "href=\"http", "//cdn", "@import", "url("} {
+	for _, part := range []string{"<style ", "<script ", "style=", "src=\"http", "href=\"http", "//cdn", "@import",
+		"url("} {
 		if strings.Contains(page, part) {
 			t.Errorf("the page has %q", part)
 		}

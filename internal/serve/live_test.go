@@ -42,15 +42,18 @@ func TestWhoami(t *testing.T) {
 	if a.Managed || a.PID != os.Getpid() || a.Started.IsZero() || a.Go == "" || a.Pool == nil {
 		t.Errorf("without a master: %+v", a)
 	}
-	if h := w.Header(); h.Get("Cache-Control") != "no-store" || h.Get("Connection") != "" || h.Get("Content-Type") != "application/json" {
+	if h := w.Header(); h.Get("Cache-Control") != "no-store" || h.Get("Connection") != "" ||
+		h.Get("Content-Type") != "application/json" {
 		t.Errorf("headers: %v", h)
 	}
 	if w, _ := ask("/whoami?fresh"); w.Header().Get("Connection") != "close" {
 		t.Errorf("?fresh keeps the connection: %v", w.Header())
 	}
-	peers := []worker.Peer{{Slot: 0, ID: "a", PID: 11, Generation: 1, State: "serving"}, {Slot: 1, ID: "b", PID: 12, Generation: 2, State: "starting"}}
+	peers := []worker.Peer{{Slot: 0, ID: "a", PID: 11, Generation: 1, State: "serving"},
+		{Slot: 1, ID: "b", PID: 12, Generation: 2, State: "starting"}}
 	l.announce(worker.State{Workers: peers})
-	if w, a := ask("/whoami"); len(a.Pool) != 2 || a.Pool[1] != peers[1] || !strings.Contains(w.Body.String(), `{"slot":1,"id":"b","pid":12,"generation":2,"state":"starting"}`) {
+	if w, a := ask("/whoami"); len(a.Pool) != 2 || a.Pool[1] != peers[1] ||
+		!strings.Contains(w.Body.String(), `{"slot":1,"id":"b","pid":12,"generation":2,"state":"starting"}`) {
 		t.Errorf("after an announcement: %+v", a)
 	}
 }

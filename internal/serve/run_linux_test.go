@@ -20,7 +20,8 @@ import (
 )
 
 func spec(dir string, generation int) workertest.Spec {
-	return workertest.Spec{Command: []string{os.Args[0]}, Env: []string{envRun + "=" + dir, "GORACE=atexit_sleep_ms=0"}, Generation: generation}
+	return workertest.Spec{Command: []string{os.Args[0]}, Env: []string{envRun + "=" + dir, "GORACE=atexit_sleep_ms=0"},
+		Generation: generation}
 }
 
 func fetch(t *testing.T, url string) (status int, body string) {
@@ -53,7 +54,8 @@ func TestWorkerShowsItself(t *testing.T) {
 	m := workertest.NewMaster(t)
 	w := m.Start(spec("live", 7)).WaitReady()
 	a := whoami(t, m.Addr)
-	if !a.Managed || a.Name != "test" || a.Slot != 0 || a.Worker != "w1" || a.PID != w.PID || a.Generation != 7 || len(a.Pool) != 0 {
+	if !a.Managed || a.Name != "test" || a.Slot != 0 || a.Worker != "w1" || a.PID != w.PID || a.Generation != 7 ||
+		len(a.Pool) != 0 {
 		t.Errorf("%+v", a)
 	}
 	peers := []ipc.Peer{{Slot: 0, ID: "w1", PID: w.PID, Generation: 7, State: "serving"}}
@@ -98,7 +100,8 @@ func TestRollLosesNothing(t *testing.T) {
 	for _, c := range []struct {
 		dir, path string
 		keep      bool
-	}{{dir, "/", false}, {dir, "/", true}, {"live", "/whoami", false}, {"live", "/whoami?fresh", true}, {dir, "/f", true}} {
+	}{{dir, "/", false}, {dir, "/", true}, {"live", "/whoami", false}, {"live", "/whoami?fresh", true},
+		{dir, "/f", true}} {
 		m := workertest.NewMaster(t)
 		old := m.Start(spec(c.dir, 1)).WaitReady()
 		load := workertest.Load{Addr: m.Addr, Path: c.path, Keep: c.keep, Clients: 4}.Start()
@@ -157,7 +160,8 @@ func TestRunFails(t *testing.T) {
 	m := workertest.NewMaster(t)
 	w := m.Start(spec("/no/such/directory", 1))
 	err := w.Wait()
-	if err == nil || w.Output() != "cannot serve /no/such/directory: no such file or directory; name an existing directory, or none for the live page\n" {
+	if err == nil || w.Output() != "cannot serve /no/such/directory: no such file or directory; "+
+		"name an existing directory, or none for the live page\n" {
 		t.Errorf("%v\n%s", err, w.Output())
 	}
 }
@@ -174,7 +178,8 @@ func TestAllListeners(t *testing.T) {
 	defer admin.Close()
 	cmd := exec.Command("sh", "-c", `LISTEN_PID=$$ exec "$0"`, os.Args[0])
 	cmd.ExtraFiles = []*os.File{workertest.Dup(t, web), workertest.Dup(t, admin.(*net.UnixListener))}
-	cmd.Env = []string{envRun + "=live", "LISTEN_FDS=2", "LISTEN_FDNAMES=web:admin", ipc.EnvWorker + "=w1", ipc.EnvSlot + "=3", ipc.EnvGeneration + "=1"}
+	cmd.Env = []string{envRun + "=live", "LISTEN_FDS=2", "LISTEN_FDNAMES=web:admin", ipc.EnvWorker + "=w1",
+		ipc.EnvSlot + "=3", ipc.EnvGeneration + "=1"}
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -205,7 +210,8 @@ func TestListenerThatIsNoStream(t *testing.T) {
 	s := spec("live", 1)
 	s.Env = append(s.Env, "LISTEN_FDNAMES=web:dns")
 	w := m.Start(s)
-	if err := w.Wait(); err == nil || !strings.Contains(w.Output(), "the built-in worker serves every listener, and streams only") {
+	if err := w.Wait(); err == nil ||
+		!strings.Contains(w.Output(), "the built-in worker serves every listener, and streams only") {
 		t.Errorf("%v\n%s", err, w.Output())
 	}
 }

@@ -57,7 +57,8 @@ func Start(t testing.TB, units map[string]string) *Box {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &Box{t: t, base: base, Dir: filepath.Join(base, "d"), console: filepath.Join(base, "console"), ended: make(chan struct{})}
+	b := &Box{t: t, base: base, Dir: filepath.Join(base, "d"), console: filepath.Join(base, "console"),
+		ended: make(chan struct{})}
 	t.Cleanup(b.remove)
 	for _, dir := range []string{b.Dir, b.scratch(), b.units()} {
 		if err := os.Mkdir(dir, 0o755); err != nil {

@@ -11,7 +11,8 @@ import (
 
 // Command runs a program inside of the box, as root. It dies with the box.
 func (b *Box) Command(name string, args ...string) *exec.Cmd {
-	return exec.Command("nsenter", append([]string{"-t", strconv.Itoa(b.pid), "-m", "-u", "-i", "-p", "-C", "--wd=/", "--", name}, args...)...)
+	return exec.Command("nsenter",
+		append([]string{"-t", strconv.Itoa(b.pid), "-m", "-u", "-i", "-p", "-C", "--wd=/", "--", name}, args...)...)
 }
 
 // Systemctl runs systemctl, which must succeed, and returns what it prints.

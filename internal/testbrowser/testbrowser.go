@@ -75,8 +75,10 @@ func startDriver(t testing.TB) (port string) {
 }
 
 func (b *Browser) begin(chromium string) {
-	args := strings.Fields("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking " +
-		"--disable-component-update --disable-sync --disable-dev-shm-usage --window-size=1100,760 --user-data-dir=" + b.t.TempDir())
+	args := strings.Fields("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run " +
+		"--disable-background-networking --disable-component-update --disable-sync --disable-dev-shm-usage " +
+		"--window-size=1100,760 --user-data-dir=" +
+		b.t.TempDir())
 	var session struct{ SessionID string }
 	b.Call("POST", "", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
 		"goog:chromeOptions":      map[string]any{"args": args, "binary": chromium},

@@ -109,7 +109,8 @@ func (f RollEnded) IsZero() bool {
 func (m *Machine) Legacy() Legacy {
 	l := Legacy{
 		Options: m.opts, Phase: m.phase, LastID: m.lastID, Generation: m.generation, Pending: m.pending,
-		Failed: LegacyFailure{m.failed.worker, m.failed.reason, m.failed.blame}, Young: m.young.legacy(), Roll: m.roll.legacy(), Now: m.now,
+		Failed: LegacyFailure{m.failed.worker, m.failed.reason, m.failed.blame}, Young: m.young.legacy(),
+		Roll: m.roll.legacy(), Now: m.now,
 	}
 	for _, s := range m.slots {
 		l.Slots = append(l.Slots, s.legacy())
@@ -128,7 +129,8 @@ func (m *Machine) Legacy() Legacy {
 
 func (w *worker) legacy() LegacyWorker {
 	return LegacyWorker{
-		ID: w.id, Slot: w.slot, Generation: w.generation, State: w.state, Hello: w.hello, Asked: w.asked, Trial: w.trial, Due: w.due, Served: w.served,
+		ID: w.id, Slot: w.slot, Generation: w.generation, State: w.state, Hello: w.hello, Asked: w.asked, Trial: w.trial,
+		Due: w.due, Served: w.served,
 		Pong: w.pong, Spoke: w.spoke, Hung: w.hung, Unseen: w.unseen, Told: w.told, Alive: w.alive, Pinged: w.pinged,
 	}
 }
@@ -152,8 +154,9 @@ func (r *roll) legacy() *LegacyRoll {
 		return nil
 	}
 	return &LegacyRoll{
-		Generation: r.generation, From: r.from, Queue: indexes(r.queue), Held: indexes(r.held), Canary: r.canary, Probation: r.probation,
-		Passed: r.passed, Reverting: r.reverting, Done: r.done, Of: r.of, Failure: r.failure, Sound: r.sound,
+		Generation: r.generation, From: r.from, Queue: indexes(r.queue), Held: indexes(r.held), Canary: r.canary,
+		Probation: r.probation,
+		Passed:    r.passed, Reverting: r.reverting, Done: r.done, Of: r.of, Failure: r.failure, Sound: r.sound,
 		Young: r.young.legacy(), Yielded: r.yielded,
 	}
 }
@@ -178,8 +181,9 @@ var ErrTorn = errors.New("machine: the state contradicts itself")
 // Inherit returns a machine that goes on where another one stopped.
 func Inherit(l Legacy) (*Machine, error) {
 	m := &Machine{
-		opts: l.Options, phase: l.Phase, workers: map[int]*worker{}, lastID: l.LastID, generation: l.Generation, pending: l.Pending,
-		failed: failure{l.Failed.Worker, l.Failed.Reason, l.Failed.Blame}, young: l.Young.youth(), now: l.Now,
+		opts: l.Options, phase: l.Phase, workers: map[int]*worker{}, lastID: l.LastID, generation: l.Generation,
+		pending: l.Pending,
+		failed:  failure{l.Failed.Worker, l.Failed.Reason, l.Failed.Blame}, young: l.Young.youth(), now: l.Now,
 	}
 	for _, w := range l.Workers {
 		m.workers[w.ID] = w.worker()
@@ -231,8 +235,9 @@ func (h heir) occupant(id int) *worker {
 
 func (h heir) slot(index int, s LegacySlot) *slot {
 	return &slot{
-		index: index, generation: s.Generation, spare: s.Spare, serving: h.occupant(s.Serving), starting: h.occupant(s.Starting),
-		retry: s.Retry, again: s.Again, deaths: s.Deaths, tried: s.Tried, untold: s.Untold,
+		index: index, generation: s.Generation, spare: s.Spare, serving: h.occupant(s.Serving),
+		starting: h.occupant(s.Starting),
+		retry:    s.Retry, again: s.Again, deaths: s.Deaths, tried: s.Tried, untold: s.Untold,
 	}
 }
 
@@ -252,15 +257,17 @@ func (h heir) roll(r *LegacyRoll) *roll {
 		return nil
 	}
 	return &roll{
-		generation: r.Generation, from: r.From, queue: h.slots(r.Queue), held: h.slots(r.Held), canary: r.Canary, probation: r.Probation,
-		passed: r.Passed, reverting: r.Reverting, done: r.Done, of: r.Of, failure: r.Failure, sound: r.Sound,
+		generation: r.Generation, from: r.From, queue: h.slots(r.Queue), held: h.slots(r.Held), canary: r.Canary,
+		probation: r.Probation,
+		passed:    r.Passed, reverting: r.Reverting, done: r.Done, of: r.Of, failure: r.Failure, sound: r.Sound,
 		young: r.Young.youth(), yielded: r.Yielded,
 	}
 }
 
 func (w LegacyWorker) worker() *worker {
 	return &worker{
-		id: w.ID, slot: w.Slot, generation: w.Generation, state: w.State, hello: w.Hello, asked: w.Asked, trial: w.Trial, due: w.Due, served: w.Served,
+		id: w.ID, slot: w.Slot, generation: w.Generation, state: w.State, hello: w.Hello, asked: w.Asked, trial: w.Trial,
+		due: w.Due, served: w.Served,
 		pong: w.Pong, spoke: w.Spoke, hung: w.Hung, unseen: w.Unseen, told: w.Told, alive: w.Alive, pinged: w.Pinged,
 	}
 }

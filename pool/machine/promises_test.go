@@ -109,7 +109,8 @@ func (w *world) seeSpawn(e Spawn) {
 		w.failf("w%d is spawned as a canary: %v, want %v", e.Worker, e.Canary, canary)
 	}
 	w.spawned = max(w.spawned, e.Worker)
-	w.procs[e.Worker] = &proc{id: e.Worker, slot: e.Slot, generation: e.Generation, state: Empty, told: w.opts.Watchdog, trial: e.Canary}
+	w.procs[e.Worker] = &proc{id: e.Worker, slot: e.Slot, generation: e.Generation, state: Empty, told: w.opts.Watchdog,
+		trial: e.Canary}
 }
 
 // mayRun says whether a spawn of the generation in the slot makes sense.

@@ -175,12 +175,14 @@ func (m *Machine) failRoll(slotIndex int, why failure) {
 		m.revertFailed(r)
 		return
 	}
-	m.turnBack(r, RollEnded{Generation: r.generation, Slot: slotIndex, Worker: why.worker, Reason: why.reason, Blame: why.blame})
+	m.turnBack(r, RollEnded{Generation: r.generation, Slot: slotIndex, Worker: why.worker, Reason: why.reason,
+		Blame: why.blame})
 }
 
 func (m *Machine) turnBack(r *roll, why RollEnded) {
 	r.reverting, r.probation, r.failure = true, time.Time{}, why
-	m.emit(RollReverting{Generation: r.generation, To: r.from, Slot: why.Slot, Worker: why.Worker, Reason: why.Reason, Blame: why.Blame})
+	m.emit(RollReverting{Generation: r.generation, To: r.from, Slot: why.Slot, Worker: why.Worker, Reason: why.Reason,
+		Blame: why.Blame})
 	m.leaveHeld(r, "the roll failed")
 	r.queue = nil
 	for _, s := range m.slots {

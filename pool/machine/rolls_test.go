@@ -18,7 +18,8 @@ func (w *world) seeRoll(e Effect) {
 		r.passed, w.faults[e.Generation] = true, 0
 	case OnProbation:
 		r, p := w.inRoll(e.Generation), w.reach(e.Worker, "on probation")
-		if r.passed || r.reverting || p.id != r.canary || p.slot != e.Slot || p.state != Serving || !e.Until.Equal(w.now.Add(w.opts.Canary)) {
+		if r.passed || r.reverting || p.id != r.canary || p.slot != e.Slot || p.state != Serving ||
+			!e.Until.Equal(w.now.Add(w.opts.Canary)) {
 			w.failf("w%d is on probation until %s: %+v, roll %+v", e.Worker, since(e.Until), *p, *r)
 		}
 	case RollStep:

@@ -51,7 +51,8 @@ func (v View) Generations() map[int]bool {
 
 // View returns the pool's rows by slot, then by age.
 func (m *Machine) View() View {
-	v := View{Phase: m.phase, Generation: m.generation, Rolling: m.rollGeneration(), Pending: m.pending, Slots: len(m.slots)}
+	v := View{Phase: m.phase, Generation: m.generation, Rolling: m.rollGeneration(), Pending: m.pending,
+		Slots: len(m.slots)}
 	if r := m.roll; r != nil {
 		v.Passed, v.Reverting = r.passed, r.reverting
 	}

@@ -132,11 +132,13 @@ func wordsOf(e Effect) string {
 	case Kill:
 		return fmt.Sprintf("kill w%d", e.Worker)
 	case Moved:
-		return fmt.Sprintf("moved w%d slot %d gen %d %s → %s", e.Worker, e.Slot, e.Generation, e.From, e.To) + because(e.Reason)
+		return fmt.Sprintf("moved w%d slot %d gen %d %s → %s", e.Worker, e.Slot, e.Generation, e.From, e.To) +
+			because(e.Reason)
 	case Respawning:
 		return fmt.Sprintf("respawning slot %d after %s, retries %d", e.Slot, e.After, e.Retries) + because(e.Reason)
 	case Booted:
-		return "booted " + map[bool]string{true: "ok", false: "failed"}[e.OK] + failed(e.Worker) + blaming(e.Blame) + because(e.Reason)
+		return "booted " + map[bool]string{true: "ok", false: "failed"}[e.OK] + failed(e.Worker) + blaming(e.Blame) +
+			because(e.Reason)
 	case RollBegan:
 		return fmt.Sprintf("roll began gen %d → %d", e.From, e.Generation)
 	case RollStep:
@@ -145,7 +147,8 @@ func wordsOf(e Effect) string {
 	case CanaryPassed:
 		return fmt.Sprintf("canary passed gen %d slot %d w%d", e.Generation, e.Slot, e.Worker)
 	case RollReverting:
-		return fmt.Sprintf("roll reverting gen %d → %d slot %d w%d", e.Generation, e.To, e.Slot, e.Worker) + blaming(e.Blame) + because(e.Reason)
+		return fmt.Sprintf("roll reverting gen %d → %d slot %d w%d", e.Generation, e.To, e.Slot, e.Worker) +
+			blaming(e.Blame) + because(e.Reason)
 	case RollEnded:
 		return wordsOfEnd(e)
 	case RollSuperseded:

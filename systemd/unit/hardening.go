@@ -20,16 +20,19 @@ func (o Options) hardening(t *text) {
 		o.fileSystem(t)
 		t.comment("Other users' processes are not to be seen, nor devices, clock, host name, kernel log and modules.")
 		t.set("ProtectProc", "invisible")
-		t.yes("PrivateDevices", "ProtectClock", "ProtectHostname", "ProtectKernelLogs", "ProtectKernelModules", "ProtectKernelTunables")
+		t.yes("PrivateDevices", "ProtectClock", "ProtectHostname", "ProtectKernelLogs", "ProtectKernelModules",
+			"ProtectKernelTunables")
 		t.comment("Not ProtectControlGroups: the master makes cgroups in its own.")
 		o.capabilities(t)
 	}
-	t.comment("Neither set-user-ID files, real-time scheduling nor foreign personalities. Not RestrictNamespaces: it takes",
+	t.comment("Neither set-user-ID files, real-time scheduling nor foreign personalities. "+
+		"Not RestrictNamespaces: it takes",
 		"clone3(2) away, by which a worker is born in its cgroup.")
 	t.yes("RestrictSUIDSGID", "RestrictRealtime", "LockPersonality")
 	t.comment("The network and local sockets; netlink is how programs look at both.")
 	t.set("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6 AF_NETLINK")
-	t.comment("What services need of the kernel, without another architecture's entrances. Not MemoryDenyWriteExecute: Node,",
+	t.comment("What services need of the kernel, without another architecture's entrances. "+
+		"Not MemoryDenyWriteExecute: Node,",
 		"Java and others compile while they run.")
 	t.set("SystemCallArchitectures", "native")
 	o.systemCalls(t)
@@ -107,7 +110,8 @@ func (o Options) capabilities(t *text) {
 	if len(limits.Rlimits) > 0 || limits.OOMScoreAdj != nil && *limits.OOMScoreAdj < 0 {
 		caps = append(caps, "CAP_SYS_RESOURCE")
 	}
-	t.comment("Of root's powers those that this configuration needs: files of any owner, leases on releases" + o.why() + ".")
+	t.comment("Of root's powers those that this configuration needs: files of any owner, leases on releases" + o.why() +
+		".")
 	t.set("CapabilityBoundingSet", strings.Join(caps, " "))
 }
 
@@ -120,7 +124,8 @@ func (o Options) why() (text string) {
 	if o.privilegedPort() && !o.Sockets {
 		text += ", ports below 1024"
 	}
-	if limits.Nice != nil && *limits.Nice < 0 || len(limits.Rlimits) > 0 || limits.OOMScoreAdj != nil && *limits.OOMScoreAdj < 0 {
+	if limits.Nice != nil && *limits.Nice < 0 || len(limits.Rlimits) > 0 ||
+		limits.OOMScoreAdj != nil && *limits.OOMScoreAdj < 0 {
 		text += ", limits that are raised"
 	}
 	return text

@@ -32,7 +32,8 @@ type Change struct {
 // where an administrator's are written to.
 func Dirs(user bool, getenv func(string) string) ([]string, error) {
 	if !user {
-		return []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}, nil
+		return []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system",
+			"/usr/lib/systemd/system", "/lib/systemd/system"}, nil
 	}
 	home := getenv("XDG_CONFIG_HOME")
 	if home == "" {
@@ -41,7 +42,8 @@ func Dirs(user bool, getenv func(string) string) ([]string, error) {
 		}
 		home = filepath.Join(home, ".config")
 	}
-	return []string{filepath.Join(home, "systemd", "user"), "/etc/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user", "/lib/systemd/user"}, nil
+	return []string{filepath.Join(home, "systemd", "user"), "/etc/systemd/user", "/usr/local/lib/systemd/user",
+		"/usr/lib/systemd/user", "/lib/systemd/user"}, nil
 }
 
 // Plan says what is to be done so that the units of the app name in dirs[0] are
@@ -60,7 +62,8 @@ func Plan(dirs []string, name string, files []File, force bool) (plan []Change, 
 			case err != nil:
 				return nil, fmt.Errorf("cannot look at the unit that is there: %w", err)
 			case !strings.HasPrefix(string(text), Mark) && !force:
-				return nil, fmt.Errorf("cannot install %s: %s was not written by relevo; choose another NAME, or take its place with --force", f.Name, path)
+				return nil, fmt.Errorf("cannot install %s: %s was not written by relevo; choose another NAME, "+
+					"or take its place with --force", f.Name, path)
 			case path == change.Path && string(text) == f.Text:
 				change.Verb = Keep
 			}

@@ -64,7 +64,8 @@ func TestForeignUnit(t *testing.T) {
 			t.Fatal(err)
 		}
 		ours := []File{{"shop.service", Mark + "\n"}}
-		if _, err := Plan(dirs, "shop", ours, false); err == nil || !strings.Contains(err.Error(), path+" was not written by relevo") {
+		if _, err := Plan(dirs, "shop", ours, false); err == nil ||
+			!strings.Contains(err.Error(), path+" was not written by relevo") {
 			t.Errorf("directory %d: %v", at, err)
 		}
 		if got := apply(t, dirs, "shop", nil, false); got != "" {
@@ -92,7 +93,8 @@ func TestUnitOfAnotherKind(t *testing.T) {
 			t.Fatal(err)
 		}
 		ours := []File{{"shop.service", Mark + "\n"}}
-		if _, err := Plan(dirs, "shop", ours, false); err == nil || !strings.Contains(err.Error(), path+" was not written by relevo") {
+		if _, err := Plan(dirs, "shop", ours, false); err == nil ||
+			!strings.Contains(err.Error(), path+" was not written by relevo") {
 			t.Errorf("%s: %v", what, err)
 		}
 		if got := apply(t, dirs, "shop", ours, true); got != "write shop.service" {

@@ -76,13 +76,16 @@ func (o Options) allBlocking() bool {
 
 // ending is how the service ends and what becomes of the workers.
 func (o Options) ending(t *text) {
-	t.comment("Workers outlive a master that was killed: the next one takes them over. Only a stop ends them, by the master,",
+	t.comment("Workers outlive a master that was killed: the next one takes them over. "+
+		"Only a stop ends them, by the master,",
 		"and, where that was killed as well, by reap, which looks at what systemd is about to do.")
 	t.set("KillMode", "process")
-	t.set("ExecStopPost", "-"+line([]string{o.Program, "__reap", "--patience", (o.App.DrainTimeout + o.App.StopGrace).String()}))
+	t.set("ExecStopPost",
+		"-"+line([]string{o.Program, "__reap", "--patience", (o.App.DrainTimeout + o.App.StopGrace).String()}))
 	t.comment("More than the workers have to finish what they have accepted (drain_timeout, then stop_grace).")
 	t.set("TimeoutStopSec", seconds(o.App.DrainTimeout+o.App.StopGrace+stopMargin))
-	t.comment("After relevo stop it stays stopped; after anything else it comes back, but not with a configuration that is",
+	t.comment("After relevo stop it stays stopped; after anything else it comes back, but not with a "+
+		"configuration that is",
 		"invalid (6). Code 2 is not among them: it is also what a Go program ends with when it panics or is aborted.")
 	t.set("Restart", "on-failure")
 	t.set("RestartSec", "100ms")

@@ -12,7 +12,8 @@ import (
 // all of its sockets.
 func (o Options) sockets() (files []File, err error) {
 	if len(o.App.Listen) == 0 {
-		return nil, fmt.Errorf("cannot make a .socket unit: the configuration has no listener; add one, or leave out --socket")
+		return nil, fmt.Errorf("cannot make a .socket unit: the configuration has no listener; " +
+			"add one, or leave out --socket")
 	}
 	for _, l := range o.App.Listen {
 		name := o.Name + ".socket"
@@ -84,7 +85,8 @@ func stream(l config.Listen) (address string, only6 bool, err error) {
 		return "", false, fmt.Errorf("internal error: listener %s has the address %q", l.Name, l.Address)
 	}
 	if port == "0" {
-		return "", false, fmt.Errorf("cannot make a .socket unit of listener %s: with port 0 (%s) nobody would know its address; give it a port", l.Name, l)
+		return "", false, fmt.Errorf("cannot make a .socket unit of listener %s: with port 0 (%s) nobody would know its "+
+			"address; give it a port", l.Name, l)
 	}
 	six := l.Network == config.TCP6 || l.Network == config.UDP6
 	four := l.Network == config.TCP4 || l.Network == config.UDP4

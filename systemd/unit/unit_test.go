@@ -50,7 +50,8 @@ func cases(t *testing.T) map[string]Options {
 	web.Limits.User = "www-data"
 	nice := -5
 	web.Limits.Nice = &nice
-	sock := app(t, "web=:80", "six=tcp6::443,backlog=64", "log=udp4::514", "local=unix:/run/shop.sock,mode=0660", "abstract=unix:@shop//a")
+	sock := app(t, "web=:80", "six=tcp6::443,backlog=64", "log=udp4::514", "local=unix:/run/shop.sock,mode=0660",
+		"abstract=unix:@shop//a")
 	one := app(t, "127.0.0.1:8080")
 	home := app(t, "unix:/home/ann/shop/app.sock", "unix:@shop")
 	home.Dir = "/home/ann/shop"
@@ -123,7 +124,8 @@ func TestTimes(t *testing.T) {
 	a := app(t, ":8080")
 	a.DrainTimeout, a.StopGrace, a.ReadyTimeout = 90500*time.Millisecond, 5*time.Second, 2*time.Minute
 	service := files(t, Options{App: a, Program: "/bin/relevo", Config: "/c"})[0]
-	for key, least := range map[string]time.Duration{"TimeoutStopSec": a.DrainTimeout + a.StopGrace, "TimeoutStartSec": 2 * a.ReadyTimeout} {
+	for key, least := range map[string]time.Duration{"TimeoutStopSec": a.DrainTimeout + a.StopGrace,
+		"TimeoutStartSec": 2 * a.ReadyTimeout} {
 		n, err := strconv.Atoi(value(t, service, "Service", key)[0])
 		if got := time.Duration(n) * time.Second; err != nil || got <= least {
 			t.Errorf("%s is %v, want more than %v", key, got, least)
@@ -175,7 +177,8 @@ func TestRefused(t *testing.T) {
 		"no listener": {Options{App: app(t), Sockets: true}, "no listener"},
 		"bad name":    {Options{App: app(t), Name: "../x"}, `"../x" as a name`},
 	} {
-		if _, err := Files(test.o); err == nil || !strings.HasPrefix(err.Error(), "cannot ") || !strings.Contains(err.Error(), test.want) {
+		if _, err := Files(test.o); err == nil || !strings.HasPrefix(err.Error(), "cannot ") ||
+			!strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -212,7 +215,8 @@ func TestVerify(t *testing.T) {
 			cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+dir)
 			out, err := cmd.CombinedOutput()
 			// Newer keys are unknown to an older systemd, which says so and goes on.
-			said := regexp.MustCompile(`(?m)^.*Unknown key (name )?'(RestartSteps|RestartMaxDelaySec)'.*\n?`).ReplaceAllString(string(out), "")
+			said := regexp.MustCompile(`(?m)^.*Unknown key (name )?'(RestartSteps|RestartMaxDelaySec)'.*\n?`).ReplaceAllString(
+				string(out), "")
 			if said != "" || err != nil && len(out) == 0 {
 				t.Errorf("%v:\n%s", err, said)
 			}

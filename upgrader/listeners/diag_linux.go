@@ -65,7 +65,8 @@ func underWay(w where) (handshakes, error) {
 // connections calls each for the connections of a listening address, those included that
 // have just ended.
 func connections(w where, each func(remote netip.AddrPort)) error {
-	const states = 1<<unix.BPF_TCP_ESTABLISHED | 1<<unix.BPF_TCP_FIN_WAIT1 | 1<<unix.BPF_TCP_FIN_WAIT2 | 1<<unix.BPF_TCP_TIME_WAIT |
+	const states = 1<<unix.BPF_TCP_ESTABLISHED | 1<<unix.BPF_TCP_FIN_WAIT1 | 1<<unix.BPF_TCP_FIN_WAIT2 |
+		1<<unix.BPF_TCP_TIME_WAIT |
 		1<<unix.BPF_TCP_CLOSE_WAIT | 1<<unix.BPF_TCP_LAST_ACK | 1<<unix.BPF_TCP_CLOSING
 	return dump(w, states, func(_, remote netip.AddrPort) { each(remote) })
 }

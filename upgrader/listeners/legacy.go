@@ -72,7 +72,8 @@ func Inherit(common *os.File, l Legacy, files map[string]*os.File, o Options) (*
 	}
 	for _, m := range l.Members {
 		s := &seat{
-			id: m.ID, file: left[m.ID], holder: m.Worker, slot: m.Slot, reserved: m.Reserved, shared: m.Shared, serving: m.Serving,
+			id: m.ID, file: left[m.ID], holder: m.Worker, slot: m.Slot, reserved: m.Reserved, shared: m.Shared,
+			serving:   m.Serving,
 			suspended: m.Suspended, sticky: m.Sticky, trial: m.Trial, share: m.Share, want: m.Want, changed: m.Changed,
 		}
 		if m.ID == 0 {

@@ -133,7 +133,8 @@ func (g *Group) revive(s *seat) error {
 		return fmt.Errorf("cannot bring a socket of %s back that worker %s shut down: %w",
 			g.where.address, worker, errors.Join(failed, err))
 	}
-	g.log.Info("a socket that was shut down is replaced", "address", g.where.address.String(), "worker", worker, "reason", failed)
+	g.log.Info("a socket that was shut down is replaced", "address", g.where.address.String(), "worker", worker,
+		"reason", failed)
 	return nil
 }
 

@@ -32,8 +32,10 @@ type seat struct {
 	reserved bool   // a worker of the slot has left it; the slot's next one has the first claim
 	serving  bool   // its holder wants new connections
 	sticky   bool   // its holder wants clients to stick to slots
-	trial    *int   // the part of all connections that its holder gets while others serve, in ten-thousandths; nil: its share
-	shared   bool   // it is that of Group.Share; it has no holder
+	// the part of all connections that its holder gets while others serve, in ten-thousandths; nil:
+	// its share
+	trial  *int
+	shared bool // it is that of Group.Share; it has no holder
 
 	suspended bool // its holder fails: Group.Suspend
 

@@ -25,7 +25,8 @@ func slotOf(t testing.TB, g *listeners.Group, client int) string {
 	t.Helper()
 	local := netip.AddrFrom4([4]byte{127, byte(1 + client>>16), byte(client >> 8), byte(client)})
 	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0)), Timeout: tooLong}
-	conn, err := dialer.DialContext(context.Background(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(g.Address().Port()))))
+	conn, err := dialer.DialContext(context.Background(),
+		"tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(g.Address().Port()))))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,8 @@ func TestResizeMovesFew(t *testing.T) {
 		for index, count := range moved(before, after) {
 			total += count
 			if even := float64(taken) / float64(n); math.Abs(float64(count)-even) > 2 {
-				t.Errorf("from %d to %d slots: %d buckets are taken from slot %d, an equal part is %.1f", n, n+1, count, index-1, even)
+				t.Errorf("from %d to %d slots: %d buckets are taken from slot %d, an equal part is %.1f", n, n+1, count, index-1,
+					even)
 			}
 		}
 		if total != taken {

@@ -69,7 +69,8 @@ func (p *Proxy) serveAbsent(w http.ResponseWriter, status int, page absentPage, 
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", fmt.Sprintf(
-		"default-src 'none'; script-src 'nonce-%[1]s'; style-src 'nonce-%[1]s'; connect-src 'self'; base-uri 'none'; form-action 'none'", page.Nonce))
+		"default-src 'none'; script-src 'nonce-%[1]s'; style-src 'nonce-%[1]s'; connect-src 'self'; "+
+			"base-uri 'none'; form-action 'none'", page.Nonce))
 	w.WriteHeader(status)
 	_, _ = w.Write(body.Bytes())
 }

@@ -85,13 +85,16 @@ func TestPatienceEnds(t *testing.T) {
 	for _, target := range []string{refused, "unix:" + socketPath(t)} {
 		p := run(t, Options{Target: target, Patience: 50 * time.Millisecond})
 		res := ask(t, "GET", p.URL(), "", "Accept", "application/json")
-		if got := text(t, res); res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || !strings.Contains(got, target) || !strings.Contains(got, "connect: ") {
+		if got := text(t, res); res.StatusCode != 503 || res.Header.Get("Retry-After") == "" ||
+			!strings.Contains(got, target) || !strings.Contains(got, "connect: ") {
 			t.Errorf("%d %q", res.StatusCode, got)
 		}
-		p.Fail(Failure{Title: "<b>broken", Problems: []Problem{{File: "a.go", Line: 1, Text: "<i>"}}, Output: "</pre><script>"})
+		p.Fail(Failure{Title: "<b>broken", Problems: []Problem{{File: "a.go", Line: 1, Text: "<i>"}},
+			Output: "</pre><script>"})
 		res = page(t, p.URL())
 		got := text(t, res)
-		for _, want := range []string{"<title>&lt;b&gt;broken</title>", "a.go:1", "&lt;i&gt;", "&lt;/pre&gt;&lt;script&gt;", ".GET.waiting"} {
+		for _, want := range []string{"<title>&lt;b&gt;broken</title>", "a.go:1", "&lt;i&gt;", "&lt;/pre&gt;&lt;script&gt;",
+			".GET.waiting"} {
 			if !strings.Contains(got, want) {
 				t.Errorf("%s is not in %s", want, got)
 			}

@@ -167,9 +167,11 @@ var hostile = Failure{
 	Title: "Build failed",
 	Problems: []Problem{
 		{File: "cmd/app/main.go", Line: 12, Column: 5, Text: "undefined: <script>document.title = 'owned'</script>"},
-		{File: "internal/pages/<img src=x onerror=document.title='owned'>.go", Line: 3, Text: "syntax error: unexpected newline, expected comma or )"},
+		{File: "internal/pages/<img src=x onerror=document.title='owned'>.go", Line: 3,
+			Text: "syntax error: unexpected newline, expected comma or )"},
 	},
-	Output: "# example/cmd/app\ncmd/app/main.go:12:5: undefined: \x1b[31mfrobnicate\x1b[0m\n<img src=x onerror=\"document.title='owned'\">",
+	Output: "# example/cmd/app\ncmd/app/main.go:12:5: undefined: \x1b[31mfrobnicate\x1b[0m\n" +
+		"<img src=x onerror=\"document.title='owned'\">",
 }
 
 func TestBrowserOverlay(t *testing.T) {
@@ -180,7 +182,8 @@ func TestBrowserOverlay(t *testing.T) {
 	p.Fail(hostile)
 	b.Eventually(overlayOpen, "true")
 	shown := b.Script(overlayText)
-	for _, want := range []string{"Build failed", "cmd/app/main.go:12:5", "<script>document.title = 'owned'</script>", "undefined: frobnicate", `<img src=x onerror="document.title='owned'">`} {
+	for _, want := range []string{"Build failed", "cmd/app/main.go:12:5", "<script>document.title = 'owned'</script>",
+		"undefined: frobnicate", `<img src=x onerror="document.title='owned'">`} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("%q is not in %q", want, shown)
 		}

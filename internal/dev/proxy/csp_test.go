@@ -15,7 +15,8 @@ func TestPolicies(t *testing.T) {
 		nonce    string
 	}{
 		"nothing governs": {in: []string{"img-src x"}, want: []string{"img-src x"}},
-		"self":            {in: []string{"default-src 'self'; object-src 'none'"}, want: []string{"default-src 'self'; object-src 'none'"}},
+		"self": {in: []string{"default-src 'self'; object-src 'none'"},
+			want: []string{"default-src 'self'; object-src 'none'"}},
 		"nonce reused": {
 			in:    []string{"script-src 'nonce-aBc+/9==' 'strict-dynamic'; connect-src 'self'"},
 			want:  []string{"script-src 'nonce-aBc+/9==' 'strict-dynamic'; connect-src 'self'"},
@@ -26,8 +27,9 @@ func TestPolicies(t *testing.T) {
 			want: []string{"default-src 'none'; script-src-elem " + path + "; connect-src " + path},
 		},
 		"default stays as narrow": {
-			in:   []string{"Default-Src https://a 'unsafe-inline'"},
-			want: []string{"Default-Src https://a 'unsafe-inline'; script-src-elem https://a 'unsafe-inline' " + path + "; connect-src https://a 'unsafe-inline' " + path},
+			in: []string{"Default-Src https://a 'unsafe-inline'"},
+			want: []string{"Default-Src https://a 'unsafe-inline'; script-src-elem https://a 'unsafe-inline' " + path +
+				"; connect-src https://a 'unsafe-inline' " + path},
 		},
 		"no nonce beside unsafe-inline": {
 			in:   []string{"script-src 'unsafe-inline' https://cdn"},

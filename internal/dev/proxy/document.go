@@ -36,7 +36,8 @@ func isHTML(h http.Header) bool {
 	}
 	// The tag is ASCII; these are no supersets of it.
 	charset := strings.ToLower(parameters["charset"])
-	if strings.HasPrefix(charset, "utf-16") || strings.HasPrefix(charset, "utf-32") || strings.HasPrefix(charset, "utf-7") {
+	if strings.HasPrefix(charset, "utf-16") || strings.HasPrefix(charset, "utf-32") ||
+		strings.HasPrefix(charset, "utf-7") {
 		return false
 	}
 	disposition, _, _ := mime.ParseMediaType(h.Get("Content-Disposition"))
@@ -93,7 +94,8 @@ func change(res *http.Response, stamp string) {
 	res.Body = inject(res.Body, element(stamp, nonce))
 	res.ContentLength = -1
 	res.Header.Set("Etag", mark(res.Header.Get("Etag")))
-	for _, name := range []string{"Content-Length", "Accept-Ranges", "Content-Md5", "Digest", "Content-Digest", "Repr-Digest"} {
+	for _, name := range []string{"Content-Length", "Accept-Ranges", "Content-Md5", "Digest", "Content-Digest",
+		"Repr-Digest"} {
 		res.Header.Del(name)
 	}
 	if res.Header.Get("Etag") == "" {

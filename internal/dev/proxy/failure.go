@@ -52,7 +52,8 @@ type problemView struct {
 type editor struct{ template, root string }
 
 func (e editor) view(f Failure) *failureView {
-	v := &failureView{Title: clean(f.Title), Problems: []problemView{}, Output: strings.TrimRight(clean(tail(f.Output)), "\n")}
+	v := &failureView{Title: clean(f.Title), Problems: []problemView{}, Output: strings.TrimRight(clean(tail(f.Output)),
+		"\n")}
 	for _, p := range f.Problems[:min(len(f.Problems), maxProblems)] {
 		v.Problems = append(v.Problems, problemView{Place: p.place(), Link: e.link(p), Text: clean(p.Text)})
 	}

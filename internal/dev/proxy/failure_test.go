@@ -39,7 +39,8 @@ func TestFailureIsBounded(t *testing.T) {
 		Problems: make([]Problem, 1000),
 		Output:   strings.Repeat("first line\n", maxOutput) + "last line",
 	})
-	if len(v.Problems) != maxProblems || len(v.Output) > maxOutput+8 || !strings.HasPrefix(v.Output, "…\nfirst") || !strings.HasSuffix(v.Output, "\nlast line") {
+	if len(v.Problems) != maxProblems || len(v.Output) > maxOutput+8 || !strings.HasPrefix(v.Output, "…\nfirst") ||
+		!strings.HasSuffix(v.Output, "\nlast line") {
 		t.Errorf("%d problems, %d bytes: %.20q", len(v.Problems), len(v.Output), v.Output)
 	}
 }

@@ -49,7 +49,8 @@ func TestHTTP2(t *testing.T) {
 			}
 			got := text(t, res)
 			res.Body.Close()
-			if res.Proto != "HTTP/2.0" || got != "sent "+want+" "+strings.TrimPrefix(p.URL(), "http://")+" trailers" || res.Trailer.Get("Grpc-Status") != "0" {
+			if res.Proto != "HTTP/2.0" || got != "sent "+want+" "+strings.TrimPrefix(p.URL(), "http://")+" trailers" ||
+				res.Trailer.Get("Grpc-Status") != "0" {
 				t.Errorf("%s %q, trailers %v", res.Proto, got, res.Trailer)
 			}
 		}

@@ -99,7 +99,8 @@ func injectInto(t testing.TB, in io.Reader) string {
 // TestInjectionHoldsLittle: what was read is passed on, all but an undecided
 // beginning of a tag.
 func TestInjectionHoldsLittle(t *testing.T) {
-	for _, in := range []string{"<!-- " + strings.Repeat("x", 100), "<html a='" + strings.Repeat("<head>", 100), "<!doctype <he", "<html><he"} {
+	for _, in := range []string{"<!-- " + strings.Repeat("x", 100), "<html a='" + strings.Repeat("<head>", 100),
+		"<!doctype <he", "<html><he"} {
 		s := scanner{tag: []byte(testTag)}
 		if out := s.scan(nil, []byte(in)); len(out) < len(in)-6 {
 			t.Errorf("%.20q: %d of %d bytes are held", in, len(in)-len(out), len(in))

@@ -145,7 +145,8 @@ func (p *Proxy) serveReload(w http.ResponseWriter, r *http.Request) {
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/json" {
 		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&request)
 		if err != nil && !errors.Is(err, io.EOF) {
-			http.Error(w, fmt.Sprintf(`relevo: cannot read the request: %v; send {"paths": ["a.css"]}`, err), http.StatusBadRequest)
+			http.Error(w, fmt.Sprintf(`relevo: cannot read the request: %v; send {"paths": ["a.css"]}`, err),
+				http.StatusBadRequest)
 			return
 		}
 	}

@@ -69,7 +69,8 @@ func TestEvents(t *testing.T) {
 			t.Error(diff)
 		}
 		var asked state
-		if err := json.NewDecoder(ask(t, "GET", p.URL()+reserved+"state", "").Body).Decode(&asked); err != nil || !cmp.Equal(asked, want) {
+		if err := json.NewDecoder(ask(t, "GET", p.URL()+reserved+"state", "").Body).Decode(&asked); err != nil ||
+			!cmp.Equal(asked, want) {
 			t.Errorf("state says %+v, %v", asked, err)
 		}
 	}
@@ -112,7 +113,8 @@ func TestRunEndsStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer socket.Close()
-	_, _ = io.WriteString(socket, "GET /socket HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n")
+	_, _ = io.WriteString(socket, "GET /socket HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Key: x\r\n\r\n")
 	in := bufio.NewReader(socket)
 	if line, err := in.ReadString('\n'); err != nil || !strings.Contains(line, "101") {
 		t.Fatalf("%q, %v", line, err)
@@ -194,7 +196,9 @@ func TestReloadByToolWithPaths(t *testing.T) {
 		t.Errorf("%d", res.StatusCode)
 	}
 	res := ask(t, "GET", p.URL()+clientPath, "")
-	if got := text(t, res); got != string(clientScript) || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/javascript") || res.Header.Get("Cache-Control") != "no-store" {
+	if got := text(t, res); got != string(clientScript) ||
+		!strings.HasPrefix(res.Header.Get("Content-Type"), "text/javascript") ||
+		res.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%v", res.Header)
 	}
 }

@@ -44,20 +44,23 @@ func TestWhatGetsTheElement(t *testing.T) {
 		headers []string
 		want    bool
 	}{
-		"document":            {fixed(200, html1, kind, "text/html; charset=utf-8"), nil, true},
-		"not found":           {fixed(404, html1, kind, "text/html"), nil, true},
-		"server error":        {fixed(500, html1, kind, "text/html"), nil, true},
-		"gzip all the same":   {fixed(200, string(gzipped(html1)), kind, "text/html", "Content-Encoding", "gzip"), nil, true},
-		"frame":               {fixed(200, html1, kind, "text/html"), []string{"Sec-Fetch-Dest", "iframe"}, true},
-		"no fetch metadata":   {fixed(200, html1, kind, "text/html"), []string{"Sec-Fetch-Dest", ""}, true},
-		"fetch":               {fixed(200, html1, kind, "text/html"), []string{"Sec-Fetch-Dest", "empty"}, false},
-		"jquery":              {fixed(200, html1, kind, "text/html"), []string{"Sec-Fetch-Dest", "", "X-Requested-With", "XMLHttpRequest"}, false},
-		"htmx":                {fixed(200, html1, kind, "text/html"), []string{"Sec-Fetch-Dest", "", "HX-Request", "true"}, false},
-		"curl":                {fixed(200, html1, kind, "text/html"), []string{"Sec-Fetch-Dest", "", "Accept", "*/*"}, false},
-		"plain text":          {fixed(200, html1, kind, "text/plain"), nil, false},
-		"svg":                 {fixed(200, html1, kind, "image/svg+xml"), nil, false},
-		"xhtml":               {fixed(200, html1, kind, "application/xhtml+xml"), nil, false},
-		"download":            {fixed(200, html1, kind, "text/html", "Content-Disposition", `attachment; filename="a.html"`), nil, false},
+		"document":          {fixed(200, html1, kind, "text/html; charset=utf-8"), nil, true},
+		"not found":         {fixed(404, html1, kind, "text/html"), nil, true},
+		"server error":      {fixed(500, html1, kind, "text/html"), nil, true},
+		"gzip all the same": {fixed(200, string(gzipped(html1)), kind, "text/html", "Content-Encoding", "gzip"), nil, true},
+		"frame":             {fixed(200, html1, kind, "text/html"), []string{"Sec-Fetch-Dest", "iframe"}, true},
+		"no fetch metadata": {fixed(200, html1, kind, "text/html"), []string{"Sec-Fetch-Dest", ""}, true},
+		"fetch":             {fixed(200, html1, kind, "text/html"), []string{"Sec-Fetch-Dest", "empty"}, false},
+		"jquery": {fixed(200, html1, kind, "text/html"), []string{"Sec-Fetch-Dest", "", "X-Requested-With",
+			"XMLHttpRequest"}, false},
+		"htmx": {fixed(200, html1, kind, "text/html"), []string{"Sec-Fetch-Dest", "", "HX-Request", "true"},
+			false},
+		"curl":       {fixed(200, html1, kind, "text/html"), []string{"Sec-Fetch-Dest", "", "Accept", "*/*"}, false},
+		"plain text": {fixed(200, html1, kind, "text/plain"), nil, false},
+		"svg":        {fixed(200, html1, kind, "image/svg+xml"), nil, false},
+		"xhtml":      {fixed(200, html1, kind, "application/xhtml+xml"), nil, false},
+		"download": {fixed(200, html1, kind, "text/html", "Content-Disposition", `attachment; filename="a.html"`),
+			nil, false},
 		"utf-16":              {fixed(200, html1, kind, "text/html; charset=UTF-16LE"), nil, false},
 		"brotli":              {fixed(200, html1, kind, "text/html", "Content-Encoding", "br"), nil, false},
 		"zstd":                {fixed(200, html1, kind, "text/html", "Content-Encoding", "zstd"), nil, false},
@@ -102,8 +105,10 @@ func TestHeadersOfDocuments(t *testing.T) {
 	asked := make(chan http.Header, 2)
 	p := proxied(t, func(w http.ResponseWriter, r *http.Request) {
 		asked <- r.Header
-		fixed(200, html1, "Content-Type", "text/html", "Content-Length", fmt.Sprint(len(html1)), "Etag", `"v1"`, "Accept-Ranges", "bytes",
-			"Content-Digest", "sha-256=:x:", "Cache-Control", "max-age=60", "Last-Modified", "Tue, 24 Nov 2026 00:00:00 GMT", "Vary", "Cookie")(w, r)
+		fixed(200, html1, "Content-Type", "text/html", "Content-Length", fmt.Sprint(len(html1)), "Etag", `"v1"`,
+			"Accept-Ranges", "bytes",
+			"Content-Digest", "sha-256=:x:", "Cache-Control", "max-age=60", "Last-Modified", "Tue, 24 Nov 2026 00:00:00 GMT",
+			"Vary", "Cookie")(w, r)
 	})
 	res := page(t, p.URL(), "If-None-Match", `W/"v0+relevo", "other", W/"v1+relevo-weak"`)
 	if got := (<-asked); got.Get("If-None-Match") != `"v0", "other", W/"v1"` || got.Get("Accept-Encoding") != "identity" {
@@ -111,7 +116,8 @@ func TestHeadersOfDocuments(t *testing.T) {
 	}
 	text(t, res)
 	for name, want := range map[string]string{
-		"Content-Length": "", "Etag": `W/"v1+relevo"`, "Accept-Ranges": "", "Content-Digest": "", "Cache-Control": "max-age=60",
+		"Content-Length": "", "Etag": `W/"v1+relevo"`, "Accept-Ranges": "", "Content-Digest": "",
+		"Cache-Control": "max-age=60",
 		"Last-Modified": "Tue, 24 Nov 2026 00:00:00 GMT", "Vary": "Cookie,Sec-Fetch-Dest",
 	} {
 		if got := strings.Join(res.Header.Values(name), ","); got != want {
@@ -123,7 +129,8 @@ func TestHeadersOfDocuments(t *testing.T) {
 	if got := (<-asked); got.Get("Accept-Encoding") != "br" {
 		t.Errorf("the app was asked with %v", got)
 	}
-	if text(t, res) != html1 || res.ContentLength != int64(len(html1)) || res.Header.Get("Etag") != `"v1"` || res.Header.Get("Accept-Ranges") != "bytes" {
+	if text(t, res) != html1 || res.ContentLength != int64(len(html1)) || res.Header.Get("Etag") != `"v1"` ||
+		res.Header.Get("Accept-Ranges") != "bytes" {
 		t.Errorf("a fetched page came as %v", res.Header)
 	}
 }
@@ -135,10 +142,12 @@ func TestNotModified(t *testing.T) {
 		w.WriteHeader(http.StatusNotModified)
 	})
 	res := page(t, p.URL(), "If-None-Match", `W/"v1+relevo"`)
-	if res.StatusCode != 304 || res.Header.Get("Etag") != `W/"v1+relevo"` || !strings.Contains(res.Header.Get("Content-Security-Policy"), reserved) {
+	if res.StatusCode != 304 || res.Header.Get("Etag") != `W/"v1+relevo"` ||
+		!strings.Contains(res.Header.Get("Content-Security-Policy"), reserved) {
 		t.Errorf("%d %v", res.StatusCode, res.Header)
 	}
-	if res = ask(t, "GET", p.URL(), "", "Sec-Fetch-Dest", "style", "If-None-Match", `"v1"`); res.Header.Get("Etag") != `"v1"` {
+	if res = ask(t, "GET", p.URL(), "", "Sec-Fetch-Dest", "style", "If-None-Match",
+		`"v1"`); res.Header.Get("Etag") != `"v1"` {
 		t.Errorf("a stylesheet came as %v", res.Header)
 	}
 }
@@ -245,7 +254,8 @@ func TestRanges(t *testing.T) {
 	})
 	for _, destination := range []string{"video", "document"} {
 		res := ask(t, "GET", p.URL(), "", "Range", "bytes=10-19", "Sec-Fetch-Dest", destination)
-		if got := text(t, res); res.StatusCode != 206 || got != "0123456789" || res.Header.Get("Content-Range") != "bytes 10-19/10000" {
+		if got := text(t, res); res.StatusCode != 206 || got != "0123456789" ||
+			res.Header.Get("Content-Range") != "bytes 10-19/10000" {
 			t.Errorf("%s: %d %q %v", destination, res.StatusCode, got, res.Header)
 		}
 	}
@@ -267,7 +277,8 @@ func TestTrailersAndInformational(t *testing.T) {
 		hints = append(hints, fmt.Sprint(code, " ", h.Get("Link")))
 		return nil
 	}}
-	r, _ := http.NewRequestWithContext(httptrace.WithClientTrace(context.Background(), trace), "POST", p.URL(), io.NopCloser(strings.NewReader("sent")))
+	r, _ := http.NewRequestWithContext(httptrace.WithClientTrace(context.Background(), trace), "POST", p.URL(),
+		io.NopCloser(strings.NewReader("sent")))
 	r.Trailer = http.Header{"X-Sent": {"client"}}
 	r.Header.Set("Sec-Fetch-Dest", "document")
 	res, err := client(t).Do(r)

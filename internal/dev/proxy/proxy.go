@@ -93,7 +93,8 @@ func New(o Options) (*Proxy, error) {
 	p.http1, p.http2 = p.transport(false), p.transport(true)
 	p.reverse = p.reverseProxy()
 	if p.listener, err = net.Listen(networkOf(o.Listen), o.Listen); err != nil {
-		return nil, fmt.Errorf("cannot listen for browsers on %s: %w; choose another address, or port 0 for a free one", o.Listen, err)
+		return nil, fmt.Errorf("cannot listen for browsers on %s: %w; choose another address, or port 0 for a free one",
+			o.Listen, err)
 	}
 	return p, nil
 }
@@ -114,7 +115,8 @@ func (o Options) withDefaults() (Options, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if !linkable(o.Editor) {
-		return o, fmt.Errorf("cannot make links of %q: an editor's template begins with its scheme, like %s", o.Editor, defaultEditor)
+		return o, fmt.Errorf("cannot make links of %q: an editor's template begins with its scheme, like %s", o.Editor,
+			defaultEditor)
 	}
 	if _, _, err := net.SplitHostPort(o.Target); err != nil && !strings.HasPrefix(o.Target, "unix:") {
 		return o, fmt.Errorf("cannot proxy to %q: %w; give host:port or unix:/path", o.Target, err)
@@ -207,7 +209,8 @@ func (p *Proxy) Reload(paths []string) {
 
 // isStyle: what is compiled to a stylesheet counts too.
 func isStyle(name string) bool {
-	return slices.Contains([]string{".css", ".scss", ".sass", ".less", ".styl", ".pcss"}, strings.ToLower(path.Ext(filepath.ToSlash(name))))
+	return slices.Contains([]string{".css", ".scss", ".sass", ".less", ".styl", ".pcss"},
+		strings.ToLower(path.Ext(filepath.ToSlash(name))))
 }
 
 // Fail shows what is broken over every page, those opened later too, and as a

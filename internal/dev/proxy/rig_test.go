@@ -110,7 +110,8 @@ func ask(t *testing.T, method, url, body string, headers ...string) *http.Respon
 // page asks as a browser does that is about to show the answer.
 func page(t *testing.T, url string, headers ...string) *http.Response {
 	t.Helper()
-	return ask(t, "GET", url, "", append([]string{"Sec-Fetch-Dest", "document", "Accept", "text/html", "Accept-Encoding", "gzip, br"}, headers...)...)
+	return ask(t, "GET", url, "", append([]string{"Sec-Fetch-Dest", "document", "Accept", "text/html", "Accept-Encoding",
+		"gzip, br"}, headers...)...)
 }
 
 func text(t *testing.T, res *http.Response) string {

@@ -27,7 +27,8 @@ func withSocket(next http.Handler) http.Handler {
 			return
 		}
 		defer conn.Close()
-		_, _ = io.WriteString(stream, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "+
+		_, _ = io.WriteString(stream, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+			"Sec-WebSocket-Accept: "+
 			base64.StdEncoding.EncodeToString(sum[:])+"\r\n\r\n")
 		for stream.Flush() == nil {
 			if echoFrame(stream) != nil {

@@ -107,7 +107,8 @@ func TestExpectContinue(t *testing.T) {
 // TestRequestLine: the target of a request arrives as it was written.
 func TestRequestLine(t *testing.T) {
 	p := proxied(t, func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "%s %s %s|%s|%s|%s", r.Method, r.RequestURI, r.Host, r.Header.Get("X-Forwarded-For"), r.Header.Get("X-Forwarded-Proto"), r.UserAgent())
+		fmt.Fprintf(w, "%s %s %s|%s|%s|%s", r.Method, r.RequestURI, r.Host, r.Header.Get("X-Forwarded-For"),
+			r.Header.Get("X-Forwarded-Proto"), r.UserAgent())
 	})
 	for _, target := range []string{"//a%2fb/../c;d?x=1;y=%zz&", "/a?", "/%E4%BD%A0/.", "/__relevo"} {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(p.URL(), "http://"))
@@ -115,7 +116,8 @@ func TestRequestLine(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		fmt.Fprintf(conn, "REPORT %s HTTP/1.1\r\nHost: My.test\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\n\r\n", target)
+		fmt.Fprintf(conn, "REPORT %s HTTP/1.1\r\nHost: My.test\r\nX-Forwarded-For: 1.2.3.4\r\n"+
+			"X-Forwarded-Proto: https\r\n\r\n", target)
 		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {
 			t.Fatal(err)

@@ -87,7 +87,8 @@ func connect(ctx context.Context, t Target) error {
 // words are what a person has to know of an error.
 func words(ctx context.Context, h config.Health, err error) string {
 	var timeout interface{ Timeout() bool }
-	late := errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
+	late := errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, os.ErrDeadlineExceeded) ||
+		errors.Is(err, context.DeadlineExceeded)
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused"

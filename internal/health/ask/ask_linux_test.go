@@ -71,18 +71,25 @@ func TestHTTPAnswers(t *testing.T) {
 		h    config.Health
 		want string
 	}{
-		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok":                                        {http(), ""},
-		"HTTP/1.0 204 No Content\r\n\r\n":                                                       {http(), ""},
-		"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n":                   {http(), ""},
-		"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n":                        {http(only200), "GET /healthz: 302"},
-		"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n":          {http(), ""},
-		"HTTP/1.1 500 No\r\nContent-Length: 15\r\n\r\n\n disk full\nmore":                       {http(), `GET /healthz: 500 "disk full"`},
-		"HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nbad\r\n0\r\n\r\n":            {http(), `GET /healthz: 500 "bad"`},
-		"HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\n\x1b[2Jevil\r":                             {http(), `GET /healthz: 500 "evil"`},
-		"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\nall is well, so":                          {http(wantOK), ""},
-		"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nread only.":                               {http(wantOK), `GET /healthz: 200, but without "all is well" "read only."`},
-		"\x15\x03\x01\x00\x02\x02\x46":                                                          {http(), "GET /healthz: the answer is not HTTP/1: "},
-		"":                                                                                      {http(), "GET /healthz: the connection was closed without an answer"},
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok":                      {http(), ""},
+		"HTTP/1.0 204 No Content\r\n\r\n":                                     {http(), ""},
+		"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n": {http(), ""},
+		"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n": {http(only200),
+			"GET /healthz: 302"},
+		"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n": {http(), ""},
+		"HTTP/1.1 500 No\r\nContent-Length: 15\r\n\r\n\n disk full\nmore": {http(),
+			`GET /healthz: 500 "disk full"`},
+		"HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nbad\r\n0\r\n\r\n": {http(),
+			`GET /healthz: 500 "bad"`},
+		"HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\n\x1b[2Jevil\r": {http(),
+			`GET /healthz: 500 "evil"`},
+		"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\nall is well, so": {http(wantOK), ""},
+		"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nread only.": {http(wantOK),
+			`GET /healthz: 200, but without "all is well" "read only."`},
+		"\x15\x03\x01\x00\x02\x02\x46": {http(),
+			"GET /healthz: the answer is not HTTP/1: "},
+		"": {http(),
+			"GET /healthz: the connection was closed without an answer"},
 		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: " + strings.Repeat("x", 1<<18) + "\r\n\r\n": {http(), "GET /healthz: "},
 	} {
 		got := ask.Ask(context.Background(), c.h, serving(t, answer))
@@ -127,7 +134,8 @@ func TestNoAnswer(t *testing.T) {
 	}
 	defer silent.Close()
 	h := check(func(h *config.Health) { h.HTTP, h.Timeout = "/", 50*time.Millisecond })
-	if a := ask.Ask(context.Background(), h, dialing(silent.Addr().String())); a.Fault != "GET /: no answer within 50ms" || a.Took != 0 {
+	if a := ask.Ask(context.Background(), h, dialing(silent.Addr().String())); a.Fault != "GET /: no answer within 50ms" ||
+		a.Took != 0 {
 		t.Errorf("%+v", a)
 	}
 	closed := silent.Addr().String()
@@ -147,7 +155,8 @@ func TestNoAnswer(t *testing.T) {
 	}))
 	defer server.Close()
 	defer server.CloseClientConnections()
-	if a := ask.Ask(context.Background(), h, dialing(server.Listener.Addr().String())); a.Fault != "GET /: no answer within 50ms" {
+	if a := ask.Ask(context.Background(), h,
+		dialing(server.Listener.Addr().String())); a.Fault != "GET /: no answer within 50ms" {
 		t.Errorf("%+v", a)
 	}
 }
@@ -183,7 +192,8 @@ func TestCommand(t *testing.T) {
 		}
 		return ask.Ask(context.Background(), h, target).Fault
 	}
-	if fault := run(`echo "$RELEVO_WORKER_PID $RELEVO_SLOT $RELEVO_ADDRESS $SHOP $(pwd)" >said`, time.Minute); fault != "" {
+	if fault := run(`echo "$RELEVO_WORKER_PID $RELEVO_SLOT $RELEVO_ADDRESS $SHOP $(pwd)" >said`,
+		time.Minute); fault != "" {
 		t.Error(fault)
 	}
 	said, _ := os.ReadFile(filepath.Join(dir, "said"))

@@ -37,7 +37,8 @@ var takeOver = map[string]string{
 }
 
 // takeOverAnyhow is for programs that are not in the table.
-const takeOverAnyhow = "a program finds it by LISTEN_FDS, or by a flag with {fd} among its arguments; in Go: worker.Serve"
+const takeOverAnyhow = "a program finds it by LISTEN_FDS, or by a flag with {fd} among its arguments; in Go: " +
+	"worker.Serve"
 
 // TakeOver says how the program of a command takes over a listener.
 func (c Command) TakeOver(fd int, address string) string {

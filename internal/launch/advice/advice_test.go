@@ -74,7 +74,8 @@ func TestWrapper(t *testing.T) {
 			t.Errorf("%q: %q, %q, %v, want %q", test.command.Args, name, instead, ok, test.want)
 		}
 	}
-	for name, want := range map[string]bool{"npm start": true, "sh": true, "bash": true, "node": false, "gunicorn": false} {
+	for name, want := range map[string]bool{"npm start": true, "sh": true, "bash": true, "node": false,
+		"gunicorn": false} {
 		if IsWrapper(name) != want {
 			t.Errorf("%s: %v", name, !want)
 		}

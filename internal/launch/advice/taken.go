@@ -9,7 +9,8 @@ import (
 
 // wouldBlock are words for EAGAIN, which a socket gives that does not wait.
 var wouldBlock = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)EAGAIN|EWOULDBLOCK|BlockingIOError|WouldBlock|WaitReadable|resource temporarily unavailable|(errno|os error) 11\b`)
+	return regexp.MustCompile(`(?i)EAGAIN|EWOULDBLOCK|BlockingIOError|WouldBlock|WaitReadable|resource temporarily ` +
+		`unavailable|(errno|os error) 11\b`)
 })
 
 // WouldBlock says whether a program complains that it would have had to wait.
@@ -18,7 +19,8 @@ func WouldBlock(lines []string) bool { return slices.ContainsFunc(lines, wouldBl
 // noListener are words for a descriptor that is closed, or is no socket. Node says EINVAL
 // when it listens on one.
 var noListener = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)EBADF|bad file descriptor|ENOTSOCK|socket operation on non-socket|not a socket|listen EINVAL|errno (9|88)\b|os error (9|88)\b`)
+	return regexp.MustCompile(`(?i)EBADF|bad file descriptor|ENOTSOCK|socket operation on non-socket|not a socket|` +
+		`listen EINVAL|errno (9|88)\b|os error (9|88)\b`)
 })
 
 // NoListener says whether a program complains that a descriptor is no socket.
@@ -66,8 +68,8 @@ func portsIn(line string) (ports []int) {
 
 // privileges are words of set-user-ID programs that run without root's privileges.
 var privileges = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)no new privileges|must be setuid root|must be suid to work|must be owned by uid 0 and have the setuid bit|` +
-		`effective uid is not 0`)
+	return regexp.MustCompile(`(?i)no new privileges|must be setuid root|must be suid to work|must be owned by uid 0 ` +
+		`and have the setuid bit|effective uid is not 0`)
 })
 
 // Unprivileged says whether a program complains that set-user-ID gives it nothing.

@@ -50,7 +50,8 @@ func Swallows(name string) bool {
 func (c Command) Wrapper() (name, instead string, ok bool) {
 	name = c.program()
 	remedy, ok := wrappers[name]
-	if !ok || name == "bun" && !slices.Contains(c.Args, "run") || name == "go" && !slices.Contains(c.Args, "run") || isShell(name) && c.execs() {
+	if !ok || name == "bun" && !slices.Contains(c.Args, "run") || name == "go" && !slices.Contains(c.Args, "run") ||
+		isShell(name) && c.execs() {
 		return "", "", false
 	}
 	return name, remedy(c), true
@@ -59,7 +60,9 @@ func (c Command) Wrapper() (name, instead string, ok bool) {
 // execs says whether a shell replaces itself by the program.
 func (c Command) execs() bool {
 	commands := strings.FieldsFunc(c.shellText(), func(r rune) bool { return strings.ContainsRune("\n;&|({", r) })
-	return slices.ContainsFunc(commands, func(command string) bool { return strings.HasPrefix(strings.TrimSpace(command), "exec ") })
+	return slices.ContainsFunc(commands, func(command string) bool {
+		return strings.HasPrefix(strings.TrimSpace(command), "exec ")
+	})
 }
 
 // shellText is what a shell is to run.
@@ -94,7 +97,8 @@ func isCommandFlag(arg string) bool {
 func shell(c Command) string {
 	args := c.withoutEnv()
 	if i := find(args, 1); i > 0 && slices.ContainsFunc(args[:i], isCommandFlag) {
-		return "write exec before the program that serves: " + filepath.Base(args[0]) + " -c 'exec …'; what would follow it does not run"
+		return "write exec before the program that serves: " + filepath.Base(args[0]) +
+			" -c 'exec …'; what would follow it does not run"
 	}
 	file := args[0]
 	if i := find(args, 1); i > 0 && isShell(args[0]) {

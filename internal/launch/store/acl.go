@@ -27,7 +27,8 @@ func parseACL(data []byte) (acl, error) {
 	if len(data) == 0 {
 		return nil, nil
 	}
-	if len(data) < aclHeaderSize || binary.LittleEndian.Uint32(data) != aclVersion || (len(data)-aclHeaderSize)%aclEntrySize != 0 {
+	if len(data) < aclHeaderSize || binary.LittleEndian.Uint32(data) != aclVersion ||
+		(len(data)-aclHeaderSize)%aclEntrySize != 0 {
 		return nil, errors.New("cannot read an access control list: it has an unknown form")
 	}
 	list := acl{}

@@ -54,7 +54,9 @@ func original(file *os.File, about About) string {
 
 // reuse returns the copy that is there already; it needs no room.
 func (s *Store) reuse(file *os.File, size int64, name string, like attributes, about About) *Copy {
-	alike := slices.DeleteFunc(s.List(), func(r Record) bool { return !r.Kept || r.Name != name || r.Size != size || !s.has(r, like) })
+	alike := slices.DeleteFunc(s.List(), func(r Record) bool {
+		return !r.Kept || r.Name != name || r.Size != size || !s.has(r, like)
+	})
 	if len(alike) == 0 {
 		return nil // which saves to read the file twice
 	}

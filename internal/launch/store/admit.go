@@ -69,7 +69,8 @@ func (s *Store) Admit(c *Copy, uid int, gids []int, toRead bool) error {
 	u, entry := user{uid, gids}, filepath.Dir(c.path)
 	for dir := s.dir; ; dir = filepath.Dir(dir) {
 		if a, err := attributesAt(dir); err == nil && !a.lets(u, permExecute) {
-			return &AccessError{fmt.Sprintf("user %d cannot get to the copies in %s: %s has mode %04o; chmod o+x it, or set RELEVO_STATE_DIR to another place",
+			return &AccessError{fmt.Sprintf("user %d cannot get to the copies in %s: %s has mode %04o; chmod o+x it, "+
+				"or set RELEVO_STATE_DIR to another place",
 				uid, s.dir, dir, a.mode)}
 		}
 		if dir == "/" {
@@ -86,7 +87,8 @@ func (s *Store) Admit(c *Copy, uid int, gids []int, toRead bool) error {
 		need, verb = permRead, "read"
 	}
 	if a, err := attributesAt(c.path); err == nil && !a.lets(u, need) {
-		return &AccessError{fmt.Sprintf("user %d may not %s the copy: it has owner, group and mode of the original (%d:%d, %04o)", uid, verb, a.uid, a.gid, a.mode)}
+		return &AccessError{fmt.Sprintf("user %d may not %s the copy: it has owner, group and mode of the "+
+			"original (%d:%d, %04o)", uid, verb, a.uid, a.gid, a.mode)}
 	}
 	return nil
 }
@@ -104,7 +106,8 @@ func admit(entry string, a attributes, uid int) error {
 		}
 	}
 	if err := setXattr(dir, accessXattr, list.bytes()); err != nil {
-		return &AccessError{fmt.Sprintf("cannot let user %d alone get to %s, whose original lies in a closed directory: %v", uid, entry, err)}
+		return &AccessError{fmt.Sprintf("cannot let user %d alone get to %s, whose original lies in a closed directory: %v",
+			uid, entry, err)}
 	}
 	return nil
 }

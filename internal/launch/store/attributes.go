@@ -54,7 +54,8 @@ func attributesOf(file *os.File) (attributes, error) {
 }
 
 func (a attributes) equal(b attributes) bool {
-	return a.uid == b.uid && a.gid == b.gid && a.mode == b.mode && bytes.Equal(a.capabilities, b.capabilities) && a.acl.equal(b.acl)
+	return a.uid == b.uid && a.gid == b.gid && a.mode == b.mode && bytes.Equal(a.capabilities, b.capabilities) &&
+		a.acl.equal(b.acl)
 }
 
 // privileged says whether running the file gives privileges that it is given by its
@@ -79,7 +80,8 @@ func (a attributes) attainable(p privileges) (attributes, error) {
 		return a, nil
 	}
 	if a.privileged() {
-		return a, &AccessError{"a copy cannot have the owner and the privileges of the file (set-user-ID, set-group-ID, capabilities): only root can give them"}
+		return a, &AccessError{"a copy cannot have the owner and the privileges of the file (set-user-ID, set-group-ID, " +
+			"capabilities): only root can give them"}
 	}
 	return attributes{uid: p.uid, gid: p.gid, mode: 0o500}, nil
 }
@@ -109,7 +111,8 @@ func (a attributes) give(file *os.File) error {
 		}
 	}
 	if now, err := attributesOf(file); err != nil || !now.equal(a) {
-		return &AccessError{fmt.Sprintf("the file system of %s does not keep owner, mode or privileges of the file", file.Name())}
+		return &AccessError{fmt.Sprintf("the file system of %s does not keep owner, mode or privileges of the file",
+			file.Name())}
 	}
 	return nil
 }
@@ -125,7 +128,8 @@ func refusedBy(what string, file *os.File, err error) error {
 // where that is mounted nosuid and their originals' place is not.
 func (a attributes) honoured(original, copied *os.File) error {
 	if a.privileged() && nosuid(copied) && !nosuid(original) {
-		return &AccessError{fmt.Sprintf("the file has privileges (set-user-ID, set-group-ID, capabilities) that the mount of %s takes away (nosuid)", copied.Name())}
+		return &AccessError{fmt.Sprintf("the file has privileges (set-user-ID, set-group-ID, capabilities) that the mount "+
+			"of %s takes away (nosuid)", copied.Name())}
 	}
 	return nil
 }

@@ -51,7 +51,8 @@ func withXattr(name string, value []byte) func(string) error {
 }
 
 // groupDenied lets user 7 read and run, and the owning group nothing.
-var groupDenied = acl{{aclUserObj, 7, aclNoID}, {aclUser, 7, 7}, {aclGroupObj, 0, aclNoID}, {aclMask, 7, aclNoID}, {aclOther, 0, aclNoID}}
+var groupDenied = acl{{aclUserObj, 7, aclNoID}, {aclUser, 7, 7}, {aclGroupObj, 0, aclNoID}, {aclMask, 7, aclNoID},
+	{aclOther, 0, aclNoID}}
 
 // TestCopyIsAsItsOriginal: owner, mode, privileges and lists travel with a copy, made
 // anew or found; nobody may write to it.
@@ -73,9 +74,11 @@ func TestCopyIsAsItsOriginal(t *testing.T) {
 		want attributes
 	}{
 		{"as it is", nil, attributes{mode: 0o555}},
-		{"another user's", []func(string) error{owned(65534, 65533), moded(0o700)}, attributes{uid: 65534, gid: 65533, mode: 0o500}},
+		{"another user's", []func(string) error{owned(65534, 65533), moded(0o700)},
+			attributes{uid: 65534, gid: 65533, mode: 0o500}},
 		{"a group's", []func(string) error{owned(0, 65533), moded(0o750)}, attributes{gid: 65533, mode: 0o550}},
-		{"set-user-ID", []func(string) error{owned(65534, 65533), moded(0o4755)}, attributes{uid: 65534, gid: 65533, mode: 0o4555}},
+		{"set-user-ID", []func(string) error{owned(65534, 65533), moded(0o4755)},
+			attributes{uid: 65534, gid: 65533, mode: 0o4555}},
 		{"set-group-ID", []func(string) error{owned(0, 65533), moded(0o2711)}, attributes{gid: 65533, mode: 0o2511}},
 		{"capabilities", []func(string) error{owned(0, 0), moded(0o755), withXattr(capabilityXattr, netAdmin)},
 			attributes{mode: 0o555, capabilities: netAdmin}},
@@ -128,21 +131,25 @@ func TestAttainable(t *testing.T) {
 		want attributes
 		says string
 	}{
-		"root":                         {foreign, root, foreign, ""},
-		"root, another's":              {mine, root, mine, ""},
-		"own":                          {mine, me, mine, ""},
-		"root's":                       {foreign, me, attributes{uid: 1000, gid: 1000, mode: 0o500}, ""},
-		"own, another group":           {attributes{uid: 1000, gid: 5, mode: 0o550}, me, attributes{uid: 1000, gid: 1000, mode: 0o500}, ""},
-		"root's, set-user-ID":          {attributes{mode: 0o4555}, me, attributes{}, "set-user-ID"},
-		"root's, capabilities":         {attributes{mode: 0o555, capabilities: netAdmin}, me, attributes{}, "capabilities"},
-		"own, capabilities":            {attributes{uid: 1000, gid: 1000, mode: 0o555, capabilities: netAdmin}, me, attributes{}, "capabilities"},
-		"in a container, capabilities": {attributes{mode: 0o555, capabilities: netAdmin}, container, attributes{}, "capabilities"},
+		"root":            {foreign, root, foreign, ""},
+		"root, another's": {mine, root, mine, ""},
+		"own":             {mine, me, mine, ""},
+		"root's":          {foreign, me, attributes{uid: 1000, gid: 1000, mode: 0o500}, ""},
+		"own, another group": {attributes{uid: 1000, gid: 5, mode: 0o550}, me,
+			attributes{uid: 1000, gid: 1000, mode: 0o500}, ""},
+		"root's, set-user-ID":  {attributes{mode: 0o4555}, me, attributes{}, "set-user-ID"},
+		"root's, capabilities": {attributes{mode: 0o555, capabilities: netAdmin}, me, attributes{}, "capabilities"},
+		"own, capabilities": {attributes{uid: 1000, gid: 1000, mode: 0o555, capabilities: netAdmin}, me,
+			attributes{}, "capabilities"},
+		"in a container, capabilities": {attributes{mode: 0o555, capabilities: netAdmin}, container, attributes{},
+			"capabilities"},
 	} {
 		got, err := test.like.attainable(test.by)
 		if test.says == "" && (err != nil || !got.equal(test.want)) {
 			t.Errorf("%s: %v, %v, want %v", name, got, err, test.want)
 		}
-		if access := new(AccessError); test.says != "" && (!errors.As(err, &access) || !strings.Contains(err.Error(), test.says)) {
+		if access := new(AccessError); test.says != "" &&
+			(!errors.As(err, &access) || !strings.Contains(err.Error(), test.says)) {
 			t.Errorf("%s: %v, want one of %s", name, err, test.says)
 		}
 	}
@@ -157,7 +164,8 @@ func TestNosuid(t *testing.T) {
 	if err := like.honoured(plain, taken); err == nil || !strings.Contains(err.Error(), "nosuid") {
 		t.Errorf("set-user-ID, into a nosuid mount: %v", err)
 	}
-	for _, err := range []error{like.honoured(taken, taken), like.honoured(plain, plain), attributes{mode: 0o555}.honoured(plain, taken)} {
+	for _, err := range []error{like.honoured(taken, taken), like.honoured(plain, plain),
+		attributes{mode: 0o555}.honoured(plain, taken)} {
 		if err != nil {
 			t.Error(err)
 		}
@@ -199,7 +207,8 @@ func onMount(t *testing.T, flags uintptr) *os.File {
 
 func TestLets(t *testing.T) {
 	t.Parallel()
-	list := acl{{aclUserObj, 7, aclNoID}, {aclUser, 5, 7}, {aclUser, 1, 8}, {aclGroupObj, 0, aclNoID}, {aclGroup, 1, 70}, {aclMask, 1, aclNoID}, {aclOther, 1, aclNoID}}
+	list := acl{{aclUserObj, 7, aclNoID}, {aclUser, 5, 7}, {aclUser, 1, 8}, {aclGroupObj, 0, aclNoID}, {aclGroup, 1, 70},
+		{aclMask, 1, aclNoID}, {aclOther, 1, aclNoID}}
 	for name, test := range map[string]struct {
 		a    attributes
 		u    user
@@ -217,7 +226,8 @@ func TestLets(t *testing.T) {
 		"owning group of a list":   {attributes{gid: 9, acl: list}, user{1, []int{9}}, false},
 		"group twice, one lets in": {attributes{gid: 9, acl: list}, user{1, []int{9, 70}}, true},
 		"not listed":               {attributes{acl: list}, user{1, []int{1}}, true},
-		"masked":                   {attributes{acl: acl{{aclUser, 1, 7}, {aclMask, 4, aclNoID}, {aclOther, 1, aclNoID}}}, user{7, nil}, false},
+		"masked": {attributes{acl: acl{{aclUser, 1, 7}, {aclMask, 4, aclNoID}, {aclOther, 1, aclNoID}}},
+			user{7, nil}, false},
 	} {
 		if got := test.a.lets(test.u, permExecute); got != test.want {
 			t.Errorf("%s: %v", name, got)
@@ -245,7 +255,8 @@ func reads(t *testing.T, uid uint32, path string) bool {
 func (b *bench) opened(t *testing.T) {
 	t.Helper()
 	state := filepath.Dir(b.Dir())
-	if err := errors.Join(b.make(), os.Chmod(filepath.Dir(filepath.Dir(state)), 0o755), os.Chmod(filepath.Dir(state), 0o755)); err != nil {
+	if err := errors.Join(b.make(), os.Chmod(filepath.Dir(filepath.Dir(state)), 0o755),
+		os.Chmod(filepath.Dir(state), 0o755)); err != nil {
 		t.Fatal(err)
 	}
 }

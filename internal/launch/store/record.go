@@ -219,7 +219,8 @@ func (s *Store) Find(prefix string) (Record, error) {
 	case 0:
 		return Record{}, fmt.Errorf("cannot find release %q: there %s", prefix, catalogue(all))
 	}
-	return Record{}, fmt.Errorf("cannot tell which release %q is: there %s; give more of the hash", prefix, catalogue(found))
+	return Record{}, fmt.Errorf("cannot tell which release %q is: there %s; give more of the hash", prefix,
+		catalogue(found))
 }
 
 func catalogue(all []Record) string {

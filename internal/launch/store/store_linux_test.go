@@ -87,7 +87,8 @@ func (b *bench) program(text string) *os.File {
 	dir := b.t.TempDir()
 	path := filepath.Join(dir, "server")
 	// TempDir keeps other users out, which a copy would have to do, too.
-	if err := errors.Join(os.WriteFile(path, []byte(text), 0o755), os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755)); err != nil {
+	if err := errors.Join(os.WriteFile(path, []byte(text), 0o755), os.Chmod(filepath.Dir(dir), 0o755),
+		os.Chmod(dir, 0o755)); err != nil {
 		b.t.Fatal(err)
 	}
 	file, err := os.Open(path)
@@ -155,7 +156,8 @@ func TestAddAndGet(t *testing.T) {
 		t.Errorf("it is %s, want %s", c.Path(), want)
 	}
 	for path, want := range map[string]fs.FileMode{
-		b.Dir(): 0o711, filepath.Dir(c.Path()): 0o711, c.Path(): 0o555, filepath.Join(filepath.Dir(c.Path()), recordName): 0o600,
+		b.Dir(): 0o711, filepath.Dir(c.Path()): 0o711, c.Path(): 0o555,
+		filepath.Join(filepath.Dir(c.Path()), recordName): 0o600,
 	} {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s is %v, want %v", path, info.Mode(), want)
@@ -211,7 +213,8 @@ func TestTampered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(os.Chmod(c.Path(), 0o755), os.WriteFile(c.Path(), []byte("vX"), 0), os.Chtimes(c.Path(), info.ModTime(), info.ModTime())); err != nil {
+	if err := errors.Join(os.Chmod(c.Path(), 0o755), os.WriteFile(c.Path(), []byte("vX"), 0),
+		os.Chtimes(c.Path(), info.ModTime(), info.ModTime())); err != nil {
 		t.Fatal(err)
 	}
 	says(t, c.Verify(), c.Path()+" was changed (sha256 ", "expected "+phrase.Hash(c.SHA256()))
@@ -273,7 +276,8 @@ func TestCollect(t *testing.T) {
 	b.SetKeep(0)
 	b.collect()
 	b.wantKept("the last good one stays", "v5", "v3")
-	if j := b.Verdict(sums["v4"]); j.Verdict != Bad || j.Reason != "it crashed" || j.Fingerprint != "f1" || j.Judged.IsZero() {
+	if j := b.Verdict(sums["v4"]); j.Verdict != Bad || j.Reason != "it crashed" || j.Fingerprint != "f1" ||
+		j.Judged.IsZero() {
 		t.Errorf("of the bad one is left %+v", j)
 	}
 	if j := b.Verdict(sums["v1"]); j != (Judgement{}) {
@@ -293,7 +297,8 @@ func TestBadRecordsAreBounded(t *testing.T) {
 	var all []Record
 	for i := range badRecords + 10 {
 		at := time.Unix(int64(1000-i), 0)
-		all = append(all, Record{SHA256: fmt.Sprint(i), LastUsed: at, Kept: i%2 == 0, Judgement: Judgement{Verdict: Bad, Judged: at}})
+		all = append(all, Record{SHA256: fmt.Sprint(i), LastUsed: at, Kept: i%2 == 0,
+			Judgement: Judgement{Verdict: Bad, Judged: at}})
 	}
 	doomed, forgotten := surplus(all, all, 0)
 	if len(doomed) != badRecords/2 || len(forgotten) != 10 || forgotten[0].SHA256 != fmt.Sprint(badRecords) {
@@ -462,7 +467,8 @@ func TestNoPlace(t *testing.T) {
 	inTheWay := newBench(t, 3)
 	os.MkdirAll(filepath.Dir(inTheWay.Dir()), 0o700)
 	os.WriteFile(inTheWay.Dir(), nil, 0o600)
-	for part, b := range map[string]*bench{"read-only file system": readOnly, "noexec": noexec, "not a directory": inTheWay} {
+	for part, b := range map[string]*bench{"read-only file system": readOnly, "noexec": noexec,
+		"not a directory": inTheWay} {
 		_, err := b.Add(b.program("v1"), "server", About{})
 		if e := new(WriteError); !errors.As(err, &e) {
 			t.Errorf("%s: %#v", part, err)

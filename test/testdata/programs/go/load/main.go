@@ -27,7 +27,8 @@ type connection interface {
 
 // protocols open connections.
 var protocols = map[string]func(ctx context.Context, address string) (connection, error){
-	"h2": dialHTTP2, "grpc": dialGRPC, "websocket": dialWebSocket, "socket.io": dialSocketIO, "lines": dialLines, "udp": dialUDP,
+	"h2": dialHTTP2, "grpc": dialGRPC, "websocket": dialWebSocket, "socket.io": dialSocketIO, "lines": dialLines,
+	"udp": dialUDP,
 }
 
 func main() {
@@ -66,7 +67,8 @@ func main() {
 	}
 }
 
-func callFresh(ctx context.Context, dial func(context.Context, string) (connection, error), address string, counts *tally) {
+func callFresh(ctx context.Context, dial func(context.Context, string) (connection, error), address string,
+	counts *tally) {
 	for ctx.Err() == nil {
 		began := time.Now()
 		c, err := dial(ctx, address)
@@ -78,7 +80,8 @@ func callFresh(ctx context.Context, dial func(context.Context, string) (connecti
 	}
 }
 
-func callKept(ctx context.Context, dial func(context.Context, string) (connection, error), address string, counts *tally) {
+func callKept(ctx context.Context, dial func(context.Context, string) (connection, error), address string,
+	counts *tally) {
 	for ctx.Err() == nil {
 		began := time.Now()
 		c, err := dial(ctx, address)

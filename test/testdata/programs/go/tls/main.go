@@ -17,7 +17,8 @@ import (
 
 func main() {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
-	server := &http.Server{Addr: os.Args[1], Handler: handler, TLSConfig: &tls.Config{Certificates: []tls.Certificate{selfSigned()}}}
+	server := &http.Server{Addr: os.Args[1], Handler: handler,
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{selfSigned()}}}
 	log.Fatal(server.ListenAndServeTLS("", ""))
 }
 
@@ -28,7 +29,8 @@ func selfSigned() tls.Certificate {
 		log.Fatal(err)
 	}
 	now := time.Now()
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotBefore: now, NotAfter: now.Add(24 * time.Hour)}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotBefore: now,
+		NotAfter: now.Add(24 * time.Hour)}
 	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		log.Fatal(err)
