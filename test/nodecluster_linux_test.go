@@ -264,10 +264,22 @@ process.on('SIGTERM', () => { console.log('terminated'); process.exit(); });
 // arrives, the connection ends, and the worker can say other things, and listen, later.
 func TestNodeSendsConnection(t *testing.T) {
 	t.Parallel()
+	for _, flag := range []string{"--no-preload=false", "--no-preload"} {
+		t.Run(flag, func(t *testing.T) {
+			t.Parallel()
+			sendsConnection(t, flag)
+		})
+	}
+}
+
+func sendsConnection(t *testing.T, flag string) {
 	s := nodeSite(t, `
-require('net').createServer(socket => process.send({ beside: true }, socket)).listen(0, '127.0.0.1');
+const server = require('net').createServer(socket => {
+  process.send('longer than a line may be'.repeat(1e5), socket);
+  process.send({ beside: true }, server);
+}).listen(0, '127.0.0.1');
 process.on('message', message => message.ask && require('net').createServer().listen(0, '127.0.0.2', () => process.send({ listens: true })));
-`)
+`, flag)
 	s.settled(2)
 	events := s.record()
 	c, err := net.Dial("tcp", s.status().Listeners[0].Address)

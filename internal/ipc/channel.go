@@ -31,8 +31,9 @@ const (
 type Channel struct {
 	conn  io.ReadWriteCloser
 	lines *Reader // of the reading goroutine
-	torn  bool    // a line may have been lost before this one's first
+	torn  int     // the begin of that line may be lost, counted from 1; 0: of none
 	limit *throttle
+	ahead *backlog      // of a Node worker; nil: of any other peer
 	wake  chan struct{} // capacity 1: a hint that there is something to write
 	done  chan struct{} // closed by Close and Detach
 	gone  sync.WaitGroup
@@ -60,26 +61,30 @@ func NewChannel(conn io.ReadWriteCloser, rest Rest, deliver func(Message), ended
 	if socket, ok := conn.(syscall.Conn); ok {
 		_ = acceptDescriptors(socket, false) // it may come from a master that did not
 	}
+	c := newChannel(conn, conn, rest, flooding)
+	c.start(ended, func() error { return c.read(deliver) })
+	return c
+}
+
+func newChannel(conn io.ReadWriteCloser, from io.Reader, rest Rest, flooding func(Flood)) *Channel {
 	c := &Channel{
-		conn: conn, lines: NewReader(rest.before(conn)), torn: rest.Torn, limit: newThrottle(flooding),
+		conn: conn, lines: rest.reader(from), torn: rest.torn(), limit: newThrottle(flooding),
 		wake: make(chan struct{}, 1), done: make(chan struct{}), state: rest.State,
 	}
 	for _, line := range rest.Unsent {
 		c.queue, c.queued = append(c.queue, outgoing{line: line}), c.queued+len(line)+lineCost
 	}
 	c.wake <- struct{}{}
-	c.gone.Add(2)
-	go func() {
-		defer c.gone.Done()
-		if err := c.read(deliver); c.ends(err) {
+	return c
+}
+
+func (c *Channel) start(ended func(error), read func() error) {
+	c.gone.Go(func() {
+		if err := read(); c.ends(err) {
 			ended(err)
 		}
-	}()
-	go func() {
-		defer c.gone.Done()
-		c.write()
-	}()
-	return c
+	})
+	c.gone.Go(c.write)
 }
 
 // Send queues a message. It returns ErrClosed, ErrFull, or an error of Encode.
@@ -178,14 +183,12 @@ func (c *Channel) read(deliver func(Message)) error {
 	defer c.Close()
 	for {
 		m, err := c.lines.Next()
-		if errors.Is(err, ErrNotJSON) && c.torn {
-			c.torn = false // the end of a line that a dead master had begun to read
+		if c.isTorn(err) && errors.Is(err, ErrNotJSON) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		c.torn = false
 		deliver(m)
 		c.limit.pace(m, c.done)
 		select {
@@ -194,6 +197,17 @@ func (c *Channel) read(deliver func(Message)) error {
 		default:
 		}
 	}
+}
+
+// isTorn says whether the line that was just read may be the end of one: of which a master
+// that has died had read the begin, or which was being passed over. It is told of each result of
+// Next.
+func (c *Channel) isTorn(err error) bool {
+	if unreadable := (*LineError)(nil); err != nil && !errors.As(err, &unreadable) {
+		return false // the connection's
+	}
+	c.torn = max(c.torn-1, -1)
+	return c.torn == 0
 }
 
 func (c *Channel) write() {

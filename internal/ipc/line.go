@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"slices"
@@ -13,11 +14,30 @@ const MaxLine = 1 << 20
 // ErrLineTooLong is returned by Reader.Next and Encode.
 var ErrLineTooLong = errors.New("ipc: line longer than 1 MiB")
 
+// LineError is a line that Reader.Next could not read, and passed over: the next call
+// returns the line after it.
+type LineError struct {
+	Begin []byte // what it begins with, at most maxBegin bytes
+	Size  int64  // in bytes, without its newline
+	Err   error
+}
+
+func (e *LineError) Error() string { return e.Err.Error() }
+func (e *LineError) Unwrap() error { return e.Err }
+
+// maxBegin is how much of a line a LineError shows.
+const maxBegin = 64
+
 // Reader splits a channel into lines and never holds more than MaxLine of them.
 type Reader struct {
 	r     *bufio.Reader
-	long  []byte // gathers a line that is longer than r's buffer
-	begun bool   // long is part of a line that has not been returned
+	long  []byte        // gathers a line that is longer than r's buffer
+	left  *bytes.Reader // what r reads first, where another Channel has left something
+	begun bool          // long is part of a line that has not been returned
+
+	// passOver is told how much was read of a line that is too long. nil: Next ends there.
+	passOver func(bytes int)
+	passing  *LineError // the line that is being passed over
 }
 
 // NewReader returns a Reader on r. The buffer is small because a master has one
@@ -35,10 +55,19 @@ func (r *Reader) Next() (Message, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(line) > 0 {
-			return Decode(line)
+		if len(line) == 0 {
+			continue
 		}
+		m, err := Decode(line)
+		if err != nil {
+			return nil, newLineError(line, int64(len(line)), err)
+		}
+		return m, nil
 	}
+}
+
+func newLineError(begin []byte, size int64, err error) *LineError {
+	return &LineError{Begin: slices.Clone(begin[:min(len(begin), maxBegin)]), Size: size, Err: err}
 }
 
 // line is valid until the next call.
@@ -50,7 +79,7 @@ func (r *Reader) line() ([]byte, error) {
 	for {
 		part, err := r.r.ReadSlice('\n')
 		if len(r.long)+len(part) > MaxLine+1 {
-			return nil, ErrLineTooLong
+			return nil, r.tooLong(part, err)
 		}
 		if err == nil && len(r.long) == 0 {
 			r.begun = false
@@ -68,14 +97,44 @@ func (r *Reader) line() ([]byte, error) {
 	}
 }
 
+// tooLong reads up to the end of a line that is too long, of which part came last, with
+// err. It keeps nothing of it.
+func (r *Reader) tooLong(part []byte, err error) error {
+	if r.passOver == nil {
+		return ErrLineTooLong
+	}
+	r.passing = newLineError(slices.Concat(r.long[:min(len(r.long), maxBegin)], part), int64(len(r.long)), ErrLineTooLong)
+	r.long, r.begun = nil, false
+	for {
+		r.passing.Size += int64(len(part))
+		r.passOver(len(part))
+		if err == nil {
+			passed := r.passing
+			passed.Size, r.passing = passed.Size-1, nil
+			return passed
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return err
+		}
+		part, err = r.r.ReadSlice('\n')
+	}
+}
+
 // unread returns what has been read and not returned by Next: after an error of
 // the connection, a line that has only begun.
 func (r *Reader) unread() []byte {
-	buffered, _ := r.r.Peek(r.r.Buffered())
-	if !r.begun {
-		return slices.Clone(buffered)
+	var all []byte
+	if r.begun {
+		all = append(all, r.long...)
 	}
-	return append(slices.Clone(r.long), buffered...)
+	buffered, _ := r.r.Peek(r.r.Buffered())
+	all = append(all, buffered...)
+	if r.left != nil {
+		left := make([]byte, r.left.Len())
+		_, _ = r.left.Read(left) // of memory
+		all = append(all, left...)
+	}
+	return all
 }
 
 func trimNewline(line []byte) []byte {

@@ -16,16 +16,29 @@ type Rest struct {
 	State  []byte   `json:"state,omitempty"`  // the newest State, if it waits
 	// Withheld: a line with a descriptor waits, which is not among them.
 	Withheld bool `json:"withheld,omitempty"`
-	// Torn: the Channel before did not come to leave anything, for its master
-	// died. Its peer's first line may be the end of one.
+	// Torn: the first line that is not in Unread may be the end of one. The Channel
+	// before did not come to leave anything, for its master died, or it was passing the
+	// line over.
 	Torn bool `json:"torn,omitempty"`
 }
 
-func (r Rest) before(conn io.Reader) io.Reader {
+// reader reads what was left, and then the connection.
+func (r Rest) reader(conn io.Reader) *Reader {
 	if len(r.Unread) == 0 {
-		return conn
+		return NewReader(conn)
 	}
-	return io.MultiReader(bytes.NewReader(r.Unread), conn)
+	left := bytes.NewReader(r.Unread)
+	lines := NewReader(io.MultiReader(left, conn))
+	lines.left = left
+	return lines
+}
+
+// torn counts the lines up to the one that may be the end of one; 0: none may.
+func (r Rest) torn() int {
+	if !r.Torn {
+		return 0
+	}
+	return bytes.Count(r.Unread, []byte{'\n'}) + 1
 }
 
 // deadliner is a connection on which a read or write under way can be ended
@@ -61,7 +74,7 @@ func (c *Channel) Detach() (Rest, error) {
 	if err = errors.Join(err, conn.SetDeadline(time.Time{})); err != nil {
 		return Rest{}, fmt.Errorf("cannot detach a channel: %w", err)
 	}
-	rest := Rest{Unread: c.lines.unread(), State: c.state, Torn: c.torn}
+	rest := Rest{Unread: append(c.ahead.lines(), c.lines.unread()...), State: c.state, Torn: c.torn > 0 || c.lines.passing != nil}
 	for _, o := range c.queue {
 		if rest.Withheld = rest.Withheld || o.file != nil; o.file == nil {
 			rest.Unsent = append(rest.Unsent, o.line)

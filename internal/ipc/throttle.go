@@ -32,14 +32,25 @@ const smallDebt = 50 * time.Millisecond
 // pace waits where the peer says more than it may, but not longer than until
 // done.
 func (t *throttle) pace(m Message, done <-chan struct{}) {
-	now := time.Now()
-	wait := t.limiter.ReserveN(now, cost(m)).DelayFrom(now)
+	waitFor(t.spend(time.Now(), cost(m)), done)
+}
+
+// spend returns how long to wait before the next message.
+func (t *throttle) spend(now time.Time, tokens int) time.Duration {
+	wait := t.limiter.ReserveN(now, tokens).DelayFrom(now)
 	if wait > 0 {
 		if told, due := t.flood.add(now); due {
 			t.tell(told)
 		}
 	}
 	if wait < smallDebt {
+		return 0
+	}
+	return wait
+}
+
+func waitFor(wait time.Duration, done <-chan struct{}) {
+	if wait <= 0 {
 		return
 	}
 	timer := time.NewTimer(wait)

@@ -112,13 +112,13 @@ func (p *Process) listen(o pool.Order, from ends, l processLegacy) {
 		close(p.channelEnded)
 		return
 	}
-	p.channel = ipc.NewChannel(from.channel, *l.Channel, p.said, func(err error) {
+	p.channel = p.openChannel(from.channel, *l.Channel, func(err error) {
 		p.disconnected(err)
 		if p.primary != nil {
 			p.primary.Ended()
 		}
 		close(p.channelEnded)
-	}, p.overflowed)
+	})
 }
 
 func (p *Process) pump(stream int, to io.Writer, lines *prefixer) {
@@ -294,6 +294,9 @@ func (p *Process) Send(m ipc.Message) error {
 	}
 	if p.channel == nil {
 		return ipc.ErrClosed
+	}
+	if p.withholds(m) {
+		return errNoHello
 	}
 	return p.channel.Send(m)
 }

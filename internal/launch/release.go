@@ -42,6 +42,7 @@ type Release struct {
 	debuggers    debuggers
 	lookAtScript sync.Once // of script
 	script       nodecluster.Script
+	passedOver   passedOver
 	copyUnfit    atomic.Bool // of a script: the last worker from the copy did not get ready
 	goneBackTo   bool        // it was taken from the store
 

@@ -107,6 +107,12 @@ func parse(line []byte) (m received, ours bool, err error) {
 	return m, true, err
 }
 
+// IsInternal says whether a worker's message is the protocol's.
+func IsInternal(line []byte) bool {
+	_, ours, _ := parse(line)
+	return ours
+}
+
 // internal says whether Node keeps messages of a command from the program.
 func internal(cmd string) bool { return len(cmd) > len("NODE_") && cmd[:len("NODE_")] == "NODE_" }
 

@@ -1,6 +1,7 @@
 package nodecluster
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -188,9 +189,7 @@ func (p *Primary) Disconnect() error {
 // takeHandle answers a message that came with a descriptor of the worker's, which is
 // not taken: without the answer nothing that it says later would be sent.
 func (p *Primary) takeHandle(line []byte) json.RawMessage {
-	p.send(struct {
-		Cmd string `json:"cmd"`
-	}{cmdAck}, nil)
+	p.acknowledge()
 	var outer struct {
 		Msg json.RawMessage `json:"msg"`
 	}
@@ -202,6 +201,21 @@ func (p *Primary) takeHandle(line []byte) json.RawMessage {
 	}
 	p.opts.Tell(Sent{})
 	return outer.Msg
+}
+
+// PassedOver is told how a line begins that could not be read, for it was too long or no
+// JSON. Where a descriptor came with it, Node sends nothing more before that is answered.
+func (p *Primary) PassedOver(begin []byte) {
+	if bytes.HasPrefix(begin, []byte(`{"cmd":"`+cmdHandle+`"`)) {
+		p.acknowledge()
+		p.opts.Tell(Sent{})
+	}
+}
+
+func (p *Primary) acknowledge() {
+	p.send(struct {
+		Cmd string `json:"cmd"`
+	}{cmdAck}, nil)
 }
 
 // query answers a server's wish to listen. A worker waits for the answer for ever: it is

@@ -334,6 +334,19 @@ func TestAnswersThatAreNotTaken(t *testing.T) {
 	}
 }
 
+// A line that could not be read is answered where Node waits for that, and only there.
+func TestPassedOver(t *testing.T) {
+	for begin, want := range map[string]int{
+		`{"cmd":"NODE_HANDLE","type":"net.Socket","msg":"xx`: 1, `{"cmd":"NODE_HANDLE_ACK","x":"`: 0, `"xxx`: 0, ``: 0,
+	} {
+		r := newRig(t)
+		r.PassedOver([]byte(begin))
+		if len(r.sent) != want || want > 0 && r.sent[0] != ack {
+			t.Errorf("%q was answered by %q", begin, r.sent)
+		}
+	}
+}
+
 func FuzzSaid(f *testing.F) {
 	for _, line := range []string{queryLine(1, 80, ""), ack, `{"cmd":"NODE_HANDLE","msg":{"cmd":"NODE_HANDLE","msg":1}}`,
 		`{"cmd":"NODE_CLUSTER","act":"close","key":"k"}`} {

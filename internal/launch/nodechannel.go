@@ -1,0 +1,70 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"relevo/internal/ipc"
+	"relevo/internal/nodecluster"
+)
+
+// errNoHello is returned by Send for a message that its program would not understand.
+var errNoHello = errors.New("the program has not said hello on its channel")
+
+// openChannel begins to hear the worker. Of Node its program may know nothing of relevo:
+// neither of its limits nor of its words.
+func (p *Process) openChannel(conn *os.File, rest ipc.Rest, ended func(error)) *ipc.Channel {
+	if !p.release.node() {
+		return ipc.NewChannel(conn, rest, p.said, ended, p.overflowed)
+	}
+	if !p.greeted.Load() {
+		rest.State = nil // of a master that told it to every worker
+	}
+	node := ipc.Node{PassedOver: p.passedOver}
+	if p.primary != nil {
+		node.Internal, node.Descriptors = nodecluster.IsInternal, true
+	}
+	return ipc.NewNodeChannel(conn, rest, node, p.said, ended, p.overflowed)
+}
+
+// withholds says whether a message is relevo's own and the worker is a program of Node's
+// that has not said hello. It would come to process.on('message'), where the program may
+// end for what it does not know.
+func (p *Process) withholds(m ipc.Message) bool {
+	if _, app := m.(ipc.App); app {
+		return false
+	}
+	return p.release.node() && !p.greeted.Load()
+}
+
+// passedOver is told of a line that the program has sent and that was not read.
+func (p *Process) passedOver(line *ipc.LineError) {
+	<-p.launched
+	if p.isSilent() {
+		return
+	}
+	if p.primary != nil {
+		p.primary.PassedOver(line.Begin)
+	}
+	p.release.passedOver.tell(p, line)
+}
+
+// passedOver tells once for each release of lines that were passed over.
+type passedOver struct{ long, broken sync.Once }
+
+func (o *passedOver) tell(p *Process, line *ipc.LineError) {
+	warn := p.release.launcher.warn
+	if !errors.Is(line, ipc.ErrLineTooLong) {
+		o.broken.Do(func() {
+			warn("a line on a worker's channel is not one JSON value of at most 10,000 levels, and is passed over; "+
+				"write to the channel by process.send alone", "pid", p.pid, "bytes", line.Size, "err", line.Err)
+		})
+		return
+	}
+	o.long.Do(func() {
+		warn(fmt.Sprintf("a message of a worker (process.send) is longer than %d bytes, and is passed over; "+
+			"send it in parts, or write it to a file and send its name", ipc.MaxLine), "pid", p.pid, "bytes", line.Size)
+	})
+}

@@ -1,0 +1,85 @@
+package test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"relevo/pool"
+)
+
+// strictApp ends for every message that it does not know. Asked to, it says what relevo
+// cannot read. From the second generation on it says much before it listens.
+const strictApp = `
+const fs = require('node:fs');
+process.on('message', message => {
+  switch (message.ask) {
+  case 'long':
+    for (let i = 0; i < 2; i++) process.send('x'.repeat(2 << 20));
+    process.send({ deep: true });
+    break;
+  case 'broken':
+    fs.writeSync(process.channel.fd, 'junk\n\0\0{}\n' + '['.repeat(20000) + ']'.repeat(20000) + '\n{"relevo":"status","text":[5]}\n');
+    process.send({ broken: true });
+    break;
+  default:
+    throw new Error('no such message: ' + JSON.stringify(message));
+  }
+});
+if (process.env.RELEVO_GENERATION > 1) for (let n = 0; n < 20000; n++) process.send({ n });
+require('node:http').createServer((request, response) => response.end('ok')).listen(0, '127.0.0.1');
+`
+
+// TestNodeWire: what the program of a Node worker says harms nobody, and it hears nothing
+// that it did not ask for.
+func TestNodeWire(t *testing.T) {
+	t.Parallel()
+	s := nodeSite(t, strictApp)
+	pids := s.settled(2)
+	events := s.record()
+	end := s.load()
+	for i, ask := range []string{"long", "broken"} {
+		if code, said := s.relevo("send", "site", `{"ask":"`+ask+`"}`); code != 0 {
+			t.Fatalf("send: exit code %d: %s", code, said)
+		}
+		events.await(pool.KindMessage, 2*(i+1))
+	}
+	if now := s.settled(2); !slices.Equal(now, pids) {
+		t.Errorf("the workers are %v, want %v", now, pids)
+	}
+	log := s.log.String()
+	for _, told := range []string{"is longer than 1048576 bytes", "is not one JSON value"} {
+		if n := strings.Count(log, told); n != 1 {
+			t.Errorf("%q was told %d times, want 1\n%s", told, n, log)
+		}
+	}
+	s.rolls(t) // the drain is relevo's own word, too
+	wantNothingLost(t, end())
+	if n := len(events.of(pool.KindDisconnect)); n > 2 {
+		t.Errorf("%d channels were closed", n)
+	}
+	wantReadyBeforeWords(t, s, events)
+	s.stop()
+	if log := s.log.String(); strings.Contains(log, "no such message") {
+		t.Errorf("a worker has heard what it does not know:\n%s", log)
+	}
+}
+
+// wantReadyBeforeWords: each worker is ready before all is heard that it has said before it
+// listened.
+func wantReadyBeforeWords(t *testing.T, s *site, events *eventLog) {
+	t.Helper()
+	const last = `{"n":19999}`
+	said := func() (all []pool.Event) {
+		return slices.DeleteFunc(events.of(pool.KindMessage), func(e pool.Event) bool { return string(e.Data) != last })
+	}
+	s.await("all words of both workers", func() bool { return len(said()) == 2 })
+	for _, message := range said() {
+		ready := slices.IndexFunc(events.of(pool.KindReady), func(e pool.Event) bool {
+			return e.ID == message.ID && !e.Time.After(message.Time)
+		})
+		if ready < 0 {
+			t.Errorf("worker %s was not ready when all that it had said before was heard", message.ID)
+		}
+	}
+}
