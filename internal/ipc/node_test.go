@@ -157,7 +157,7 @@ func TestNodeChannelBound(t *testing.T) {
 		l := newNodeLink(Rest{})
 		written := 0
 		go func() {
-			for {
+			for written < 2*maxQueued/lineCost {
 				if _, err := fmt.Fprintln(l.peer, written); err != nil {
 					return
 				}
