@@ -112,6 +112,10 @@ type Ready struct{ How string }
 // master's.
 type Captured struct{ Address string }
 
+// Listening: it waits for clients on addresses that it has captured, which no Listening
+// has told before.
+type Listening struct{ Addresses []string }
+
 // FilesAdded: Legacy names more files of the process than when it was started.
 type FilesAdded struct{}
 
@@ -161,6 +165,7 @@ type RelayCut struct{ Count int }
 func (Online) report()       {}
 func (Ready) report()        {}
 func (Captured) report()     {}
+func (Listening) report()    {}
 func (FilesAdded) report()   {}
 func (Said) report()         {}
 func (Alive) report()        {}

@@ -35,6 +35,8 @@ func (p *Pool) reported(m *member, r Report) {
 	case Captured:
 		p.publishFor(m, Event{Kind: KindCaptured, Addresses: []string{r.Address}})
 		p.unsaved = true // the master has one more socket, perhaps
+	case Listening:
+		p.publishFor(m, Event{Kind: KindListening, Addresses: r.Addresses})
 	case FilesAdded:
 		p.keepProcess(m)
 	case Said:

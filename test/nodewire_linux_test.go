@@ -83,3 +83,24 @@ func wantReadyBeforeWords(t *testing.T, s *site, events *eventLog) {
 		}
 	}
 }
+
+// TestNodeListening: each worker's server is told to listen, as Node's cluster does.
+func TestNodeListening(t *testing.T) {
+	t.Parallel()
+	s := nodeSite(t, classicCluster)
+	s.settled(2)
+	events := s.record()
+	s.rolls(t)
+	address := s.status().Listeners[0].Address
+	for _, w := range s.status().Workers {
+		s.await("the event of worker "+w.ID, func() bool {
+			return slices.ContainsFunc(events.of(pool.KindListening), func(e pool.Event) bool {
+				return e.ID == w.ID && slices.Equal(e.Addresses, []string{address})
+			})
+		})
+	}
+	if n := len(events.of(pool.KindListening)); n != 2 {
+		t.Errorf("%d were told, want one of each worker", n)
+	}
+	s.stop()
+}

@@ -23,10 +23,11 @@ type processLegacy struct {
 	Asked       bool                `json:"asked,omitempty"`
 	Channel     *ipc.Rest           `json:"channel,omitempty"`
 	Tail        []string            `json:"tail,omitempty"`
-	Begun       [2][]byte           `json:"begun"`           // lines of output without their ends
-	Bound       []string            `json:"bound,omitempty"` // addresses of the master's sockets that it asked for
-	Own         bool                `json:"own,omitempty"`   // one of them is its own
-	Binds       []bound             `json:"binds,omitempty"` // what its program has asked for
+	Begun       [2][]byte           `json:"begun"`               // lines of output without their ends
+	Bound       []string            `json:"bound,omitempty"`     // addresses of the master's sockets that it asked for
+	Listening   int                 `json:"listening,omitempty"` // how many of them were told to listen
+	Own         bool                `json:"own,omitempty"`       // one of them is its own
+	Binds       []bound             `json:"binds,omitempty"`     // what its program has asked for
 	Greeted     bool                `json:"greeted,omitempty"`
 	Departs     bool                `json:"departs,omitempty"` // it is being led out
 	Tally       *tallyLegacy        `json:"tally,omitempty"`

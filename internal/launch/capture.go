@@ -68,6 +68,7 @@ type binder struct {
 	own           bool                   // it has a socket of its own
 	binds         int                    // that were answered with a socket of the master's
 	addresses     []string               // of these
+	listening     int                    // the first of them, which were told to listen
 	shared        []Listener             // those on which other workers accept, too
 	asked         []bound                // what its program has asked for
 	refused       error                  // why the last address is its own affair
@@ -326,6 +327,9 @@ func (b *binder) restore(l processLegacy) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.addresses, b.binds, b.own, b.left, b.asked = l.Bound, len(l.Bound), l.Own, l.Asked, l.Binds
+	if b.listening = min(l.Listening, len(l.Bound)); l.Settled && b.listening == 0 {
+		b.listening = len(l.Bound) // of a master that did not tell
+	}
 	if len(l.Bound) > 0 {
 		b.bound <- struct{}{} // what it has bound may not have been seen to accept
 	}
@@ -348,5 +352,6 @@ func (p *Process) introduce() {
 func (b *binder) legacy(l *processLegacy) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	l.Listening = b.listening
 	l.Bound, l.Own, l.Binds = slices.Clone(b.addresses), b.own, slices.Clone(b.asked)
 }

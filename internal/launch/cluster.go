@@ -120,6 +120,7 @@ func (p *Process) tellOpened() {
 func (p *Process) clusterEvent(e nodecluster.Event) {
 	switch e := e.(type) {
 	case nodecluster.Listening:
+		p.listens()
 		if p.binder.hasOwn() || !p.ready.accepts() || p.ready.hasSpoken() {
 			return // only an accepted connection counts, or its own word
 		}

@@ -180,6 +180,7 @@ func (p *Process) serves(how string) {
 		}
 		p.introduce()
 		p.got.Store(true)
+		p.listens()
 		p.sink(pool.Ready{How: how})
 	})
 }

@@ -1,0 +1,37 @@
+package launch
+
+import (
+	"reflect"
+	"testing"
+
+	"relevo/pool"
+)
+
+// Captured addresses are told once, by one of two masters, and those that are inherited not
+// at all.
+func TestListens(t *testing.T) {
+	var told []pool.Report
+	newProcess := func() *Process {
+		release := &Release{command: Command{Listeners: []Listener{{Address: ":80"}}}}
+		return &Process{release: release, binder: newBinder(nil), sink: func(r pool.Report) { told = append(told, r) }}
+	}
+	p := newProcess()
+	p.binder.note(Grant{Address: ":80"})
+	p.binder.note(Grant{Address: ":8080"})
+	p.listens()
+	p.listens()
+	var l processLegacy
+	p.binder.legacy(&l)
+	p = newProcess()
+	p.binder.restore(l)
+	p.binder.note(Grant{Address: ":9090"})
+	p.listens()
+	l.Listening, l.Settled = 0, true // of a master that did not tell
+	p = newProcess()
+	p.binder.restore(l)
+	p.listens()
+	want := []pool.Report{pool.Listening{Addresses: []string{":8080"}}, pool.Listening{Addresses: []string{":9090"}}}
+	if !reflect.DeepEqual(told, want) {
+		t.Errorf("told %+v, want %+v", told, want)
+	}
+}
