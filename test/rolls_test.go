@@ -29,8 +29,7 @@ var rollsFlag = flag.Int("rolls", 120, "how many rolls TestManyRolls does")
 // releases were kept: files, goroutines, children, memory, state directory. Give
 // it more with -rolls 1000.
 func TestManyRolls(t *testing.T) {
-	takesLong(t)
-	t.Parallel()
+	takesLong(t) // and alone: this process is the master, and the children of other tests would count
 	const warmUp, workers = 10, 2
 	rolls := max(*rollsFlag, 2*warmUp)
 	client, app, state := startMaster(t, workers)

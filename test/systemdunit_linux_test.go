@@ -61,13 +61,13 @@ func TestUnitPowers(t *testing.T) {
 func TestLongReload(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
-	s := newUnitSite(t, "workers = 4\nwatch_binary = false\n")
-	s.override("TimeoutStartSec=2")
+	s := newUnitSite(t, "workers = 6\nwatch_binary = false\n")
+	s.override("TimeoutStartSec=5")
 	s.release("1", "slow-start")
 	s.Systemctl("start", "web.service")
 	s.release("2", "slow-start") // a second each, one after the other
 	s.Systemctl("reload", "web.service")
-	s.awaitStatus("4 of 4 workers serve generation 2")
+	s.awaitStatus("6 of 6 workers serve generation 2")
 }
 
 // TestInstall: what install does and undoes, with a real systemd to judge it.
