@@ -14,6 +14,8 @@ type Connections struct {
 	Finished int `json:"finished"` // answered, and closed by either end
 	Rescued  int `json:"rescued"`  // a relay has taken them over
 	Cut      int `json:"cut"`      // they ended with the worker
+	// HandedOver: another worker of Node's cluster has got them, and serves them on.
+	HandedOver int `json:"handed_over,omitempty"`
 
 	Why map[string]int `json:"cut_why,omitempty"` // how many were cut for what reason, see the Cut constants
 }
@@ -27,7 +29,10 @@ const (
 
 // Plus adds two counts up.
 func (c Connections) Plus(other Connections) Connections {
-	sum := Connections{c.Finished + other.Finished, c.Rescued + other.Rescued, c.Cut + other.Cut, maps.Clone(c.Why)}
+	sum := Connections{
+		Finished: c.Finished + other.Finished, Rescued: c.Rescued + other.Rescued, Cut: c.Cut + other.Cut,
+		HandedOver: c.HandedOver + other.HandedOver, Why: maps.Clone(c.Why),
+	}
 	for why, n := range other.Why {
 		if sum.Why == nil {
 			sum.Why = map[string]int{}
@@ -39,7 +44,10 @@ func (c Connections) Plus(other Connections) Connections {
 
 // Minus is what was counted since other was.
 func (c Connections) Minus(other Connections) Connections {
-	negative := Connections{-other.Finished, -other.Rescued, -other.Cut, map[string]int{}}
+	negative := Connections{
+		Finished: -other.Finished, Rescued: -other.Rescued, Cut: -other.Cut, HandedOver: -other.HandedOver,
+		Why: map[string]int{},
+	}
 	for why, n := range other.Why {
 		negative.Why[why] = -n
 	}
@@ -57,7 +65,11 @@ func (c *Connections) CutFor(why string, n int) {
 
 // String says it in words.
 func (c Connections) String() string {
-	text := fmt.Sprintf("%d finished, %d rescued, %d cut", c.Finished, c.Rescued, c.Cut)
+	text := fmt.Sprintf("%d finished, ", c.Finished)
+	if c.HandedOver != 0 {
+		text += fmt.Sprintf("%d handed over, ", c.HandedOver)
+	}
+	text += fmt.Sprintf("%d rescued, %d cut", c.Rescued, c.Cut)
 	var why []string
 	for _, reason := range slices.Sorted(maps.Keys(c.Why)) {
 		if n := c.Why[reason]; n > 0 {

@@ -162,21 +162,26 @@ type Exited struct {
 // Exited.
 type RelayCut struct{ Count int }
 
-func (Online) report()       {}
-func (Ready) report()        {}
-func (Captured) report()     {}
-func (Listening) report()    {}
-func (FilesAdded) report()   {}
-func (Said) report()         {}
-func (Alive) report()        {}
-func (Unseen) report()       {}
-func (Obstructed) report()   {}
-func (Hung) report()         {}
-func (Unhealthy) report()    {}
-func (Flooding) report()     {}
-func (Disconnected) report() {}
-func (Exited) report()       {}
-func (RelayCut) report()     {}
+// NotHandedOver: connections that had been told as handed over are with a relay, or cut. It
+// may come after Exited.
+type NotHandedOver struct{ Rescued, Cut int }
+
+func (NotHandedOver) report() {}
+func (Online) report()        {}
+func (Ready) report()         {}
+func (Captured) report()      {}
+func (Listening) report()     {}
+func (FilesAdded) report()    {}
+func (Said) report()          {}
+func (Alive) report()         {}
+func (Unseen) report()        {}
+func (Obstructed) report()    {}
+func (Hung) report()          {}
+func (Unhealthy) report()     {}
+func (Flooding) report()      {}
+func (Disconnected) report()  {}
+func (Exited) report()        {}
+func (RelayCut) report()      {}
 
 // ExitStatus is how a process ended: by exit with a code, or by a signal.
 type ExitStatus struct {

@@ -17,6 +17,12 @@ func (p *Pool) reported(m *member, r Report) {
 		p.connections.CutFor(CutForeign, r.Count)
 		return
 	}
+	if r, late := r.(NotHandedOver); late {
+		p.connections.HandedOver -= r.Rescued + r.Cut
+		p.connections.Rescued += r.Rescued
+		p.connections.CutFor(CutForeign, r.Cut)
+		return
+	}
 	if p.members[m.id] != m {
 		return // it has exited
 	}

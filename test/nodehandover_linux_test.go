@@ -145,7 +145,7 @@ func TestNodeHandover(t *testing.T) {
 			}
 			askOnce(t, idle)
 			n := stop()
-			if c := s.status().Connections; c.Rescued < 2*len(all) || c.Cut > 0 {
+			if c := s.status().Connections; c.HandedOver < 2*len(all) || c.Rescued > 0 || c.Cut > 0 {
 				t.Errorf("connections: %v", c)
 			}
 			t.Logf("%d requests answered on %d connections", n, len(all))

@@ -50,7 +50,7 @@ func (p *Process) handOver(holding *rescue.Holding) bool {
 	if h.held, err = holding.Depart(); err != nil {
 		p.release.launcher.unrescued(err)
 	}
-	p.tally.rescue(h.inodes())
+	p.tally.handOver(h.inodes())
 	go h.run()
 	return true
 }
@@ -228,6 +228,7 @@ func (h *handover) relay(all []*rescue.Connection) {
 	if rescued == 0 {
 		return
 	}
+	h.p.sink(pool.NotHandedOver{Rescued: rescued})
 	launcher := h.p.release.launcher
 	relay, err := holding.HandOver(context.Background(), launcher.self, h.pidfd, launcher.runOnce)
 	if err != nil {
@@ -241,5 +242,5 @@ func (h *handover) relay(all []*rescue.Connection) {
 
 func (h *handover) cut(c *rescue.Connection) {
 	c.File.Close()
-	h.p.sink(pool.RelayCut{Count: 1})
+	h.p.sink(pool.NotHandedOver{Cut: 1})
 }

@@ -15,6 +15,7 @@ type tally struct {
 	seen    map[uint64]bool // by inode
 	left    map[uint64]bool // at the last look, those of relays left out: whether it was idle
 	rescued map[uint64]bool
+	handed  map[uint64]bool // to another worker
 }
 
 // look takes in the connections that the worker has now, and whether each is idle.
@@ -22,7 +23,7 @@ func (t *tally) look(idle map[uint64]bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.seen == nil {
-		t.seen, t.rescued = map[uint64]bool{}, map[uint64]bool{}
+		t.seen, t.rescued, t.handed = map[uint64]bool{}, map[uint64]bool{}, map[uint64]bool{}
 	}
 	t.left = idle
 	for inode := range idle {
@@ -41,20 +42,31 @@ func (t *tally) rescue(inodes []uint64) {
 	}
 }
 
-// keep takes back what rescue has counted: the worker has these connections still.
+// handOver counts connections that another worker is to get.
+func (t *tally) handOver(inodes []uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, inode := range inodes {
+		if t.seen[inode] {
+			t.handed[inode] = true
+		}
+	}
+}
+
+// keep takes back what handOver has counted: the worker has these connections still.
 func (t *tally) keep(inodes []uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, inode := range inodes {
-		delete(t.rescued, inode)
+		delete(t.handed, inode)
 	}
 }
 
-// given are the connections that relays have.
+// given are the connections that relays have, or other workers.
 func (t *tally) given() []uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return slices.Collect(maps.Keys(t.rescued))
+	return slices.AppendSeq(slices.Collect(maps.Keys(t.rescued)), maps.Keys(t.handed))
 }
 
 // result is nil for a worker that was not led out. What was left at the last look has
@@ -65,11 +77,11 @@ func (t *tally) result() *pool.Connections {
 	if t.seen == nil {
 		return nil
 	}
-	c := pool.Connections{Rescued: len(t.rescued)}
+	c := pool.Connections{Rescued: len(t.rescued), HandedOver: len(t.handed)}
 	for inode := range t.seen {
 		isIdle, left := t.left[inode]
 		switch {
-		case t.rescued[inode]:
+		case t.rescued[inode], t.handed[inode]:
 		case !left:
 			c.Finished++
 		case isIdle:
@@ -85,6 +97,7 @@ func (t *tally) result() *pool.Connections {
 type tallyLegacy struct {
 	Seen    []uint64 `json:"seen"`
 	Rescued []uint64 `json:"rescued,omitempty"`
+	Handed  []uint64 `json:"handed,omitempty"`
 }
 
 func (t *tally) legacy() *tallyLegacy {
@@ -93,7 +106,7 @@ func (t *tally) legacy() *tallyLegacy {
 	if t.seen == nil {
 		return nil
 	}
-	return &tallyLegacy{slices.Collect(maps.Keys(t.seen)), slices.Collect(maps.Keys(t.rescued))}
+	return &tallyLegacy{slices.Collect(maps.Keys(t.seen)), slices.Collect(maps.Keys(t.rescued)), slices.Collect(maps.Keys(t.handed))}
 }
 
 func (t *tally) restore(l *tallyLegacy) {
@@ -104,5 +117,6 @@ func (t *tally) restore(l *tallyLegacy) {
 		}
 		t.look(known)
 		t.rescue(l.Rescued)
+		t.handOver(l.Handed)
 	}
 }

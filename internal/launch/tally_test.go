@@ -10,8 +10,11 @@ func TestTally(t *testing.T) {
 	var led tally
 	led.look(map[uint64]bool{1: false, 2: true, 3: true, 4: false})
 	led.rescue([]uint64{3, 99})
+	led.look(map[uint64]bool{2: true, 4: false, 5: true, 6: true, 7: true})
+	led.handOver([]uint64{6, 7})
+	led.keep([]uint64{7})
 	led.look(map[uint64]bool{2: true, 4: false, 5: true})
-	want := "1 finished, 1 rescued, 3 cut: 2 idle at the end, 1 in use"
+	want := "2 finished, 1 handed over, 1 rescued, 3 cut: 2 idle at the end, 1 in use"
 	if got := led.result().String(); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
@@ -20,7 +23,7 @@ func TestTally(t *testing.T) {
 	led = tally{}
 	led.restore(next.legacy())
 	led.look(map[uint64]bool{2: true})
-	want = "3 finished, 1 rescued, 1 cut: 1 idle at the end"
+	want = "4 finished, 1 handed over, 1 rescued, 1 cut: 1 idle at the end"
 	if got := led.result().String(); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}

@@ -55,11 +55,12 @@ type Report struct {
 
 // Left are connections of workers that were led out.
 type Left struct {
-	Finished int            `json:"finished"`
-	Rescued  int            `json:"rescued"`
-	Cut      int            `json:"cut"`
-	Why      map[string]int `json:"cut_why,omitempty"`
-	Text     string         `json:"-"` // the same in words
+	Finished   int            `json:"finished"`
+	Rescued    int            `json:"rescued"`
+	HandedOver int            `json:"handed_over,omitempty"`
+	Cut        int            `json:"cut"`
+	Why        map[string]int `json:"cut_why,omitempty"`
+	Text       string         `json:"-"` // the same in words
 }
 
 // Lost returns how many requests were lost.
