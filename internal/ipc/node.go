@@ -30,7 +30,9 @@ const passedPerToken = 32 << 10
 // too long or cannot be read is passed over. The program's messages over the limit wait in
 // a backlog, and those of Node and of this package do not wait for them: a server that
 // wants to listen is not late for what the program has said before.
-func NewNodeChannel(conn io.ReadWriteCloser, rest Rest, n Node, deliver func(Message), ended func(error), flooding func(Flood)) *Channel {
+func NewNodeChannel(
+	conn io.ReadWriteCloser, rest Rest, n Node, deliver func(Message), ended func(error), flooding func(Flood),
+) *Channel {
 	from := io.Reader(conn)
 	if socket, ok := conn.(*os.File); ok {
 		if n.Descriptors {
