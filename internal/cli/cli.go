@@ -94,9 +94,9 @@ func (c *cli) root() *cobra.Command {
 		&cobra.Group{ID: "talk", Title: "Talk to a running master:"},
 		&cobra.Group{ID: "systemd", Title: "Run under systemd:"})
 	root.AddCommand(
-		c.run(), c.serve(), c.dev(), c.builtinWorker(), c.terminalGuard(),
+		c.start(), c.run(), c.serve(), c.dev(), c.builtinWorker(), c.terminalGuard(),
 		c.status(), c.list(), c.reload(), c.promote(), c.abort(), c.upgrade(), c.rollback(), c.releases(), c.scale(),
-		c.stop(), c.events(), c.send(), c.signal(), c.prove(),
+		c.stop(), c.delete(), c.events(), c.send(), c.signal(), c.prove(),
 		c.unit(), c.install(), c.uninstall(), c.reap(),
 		c.check(), c.doctor(), c.version(),
 	)

@@ -3,59 +3,199 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
-	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
+	"relevo/internal/apps"
 	"relevo/internal/control"
+	"relevo/internal/phrase"
 	"relevo/pool"
-	"relevo/pool/machine"
 )
 
 func (c *cli) list() *cobra.Command {
-	cmd := c.talking("list", "List the masters that run", func(ctx context.Context, _ []string, asJSON bool) error {
-		clients, err := c.running(ctx)
-		if err != nil {
-			return err
-		}
-		all := []control.Status{}
-		for _, client := range clients {
-			status, err := client.Status(ctx)
-			if err != nil {
-				status = control.Status{Name: client.Name(), Status: pool.Status{State: "does not answer"}}
+	var watch bool
+	cmd := c.talking("list", "List the apps of this machine, running or not",
+		func(ctx context.Context, _ []string, asJSON bool) error {
+			if watch {
+				return c.watchList(ctx, asJSON)
 			}
-			all = append(all, status)
-		}
-		if asJSON {
-			return c.printJSON(all)
-		}
-		return c.printList(all)
-	})
+			all, err := c.allApps(ctx)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return c.printJSON(listed(all, nil))
+			}
+			return c.printList(all, nil)
+		})
+	cmd.Aliases = []string{"ls", "ps"}
 	cmd.Args = noArguments
+	cmd.Long = `List the apps of this machine: those whose master runs, and those that relevo start
+remembers. MEM and CPU are those of the workers and all that they started, the master not
+counted; CPU is since they began, as ps has it, and with --watch since the look before.
+RESTARTS counts workers that were started after a death. On a narrow terminal the columns
+PID, RELEASE, RESTARTS, CPU, UPTIME, MEM and ADDRESS go, in this order.`
+	cmd.Flags().BoolVar(&watch, "watch", false, "look again each second, until Ctrl-C; with --json a line each time")
 	return cmd
 }
 
-func (c *cli) printList(all []control.Status) error {
+// allApps are those in all places where a command looks for masters.
+func (c *cli) allApps(ctx context.Context) ([]apps.App, error) {
+	places := c.lookIn()
+	var others []string
+	for _, p := range places[1:] {
+		others = append(others, p.Runtime)
+	}
+	return apps.Places{Places: places[0]}.All(ctx, others...)
+}
+
+// listedApp is one app in `relevo list --json`: its status, and what the machine knows of it.
+type listedApp struct {
+	control.Status
+	Definition string   `json:"definition,omitempty"` // the file that it is started from
+	Ready      int      `json:"ready"`
+	Restarts   int      `json:"restarts"`
+	Memory     int64    `json:"memory_bytes,omitempty"`
+	CPU        *float64 `json:"cpu_percent,omitempty"`
+	Failure    string   `json:"failure,omitempty"`
+}
+
+func listed(all []apps.App, before *look) []listedApp {
+	out := []listedApp{}
+	for _, a := range all {
+		row := listedApp{Ready: a.Ready(), Restarts: a.Restarts(), Memory: a.Usage.Memory, CPU: before.percent(a)}
+		if a.Status != nil {
+			row.Status = *a.Status
+		} else {
+			row.Name, row.State, row.Workers = a.Name, string(a.State), []pool.Worker{}
+		}
+		if a.Definition != nil {
+			row.Definition, row.Failure = a.Definition.Config, a.Definition.Failure
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+func (c *cli) printList(all []apps.App, before *look) error {
 	if len(all) == 0 {
-		fmt.Fprintln(c.stderr, "no master runs in", c.whereMastersAre())
+		fmt.Fprintf(c.stderr, "no app runs in %s and none is remembered; relevo start app.js starts one\n",
+			c.whereMastersAre())
 		return nil
 	}
-	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NAME\tPID\tSTATE\tWORKERS\tGEN\tLISTENING ON")
-	for _, s := range all {
-		serving := 0
-		for _, w := range s.Workers {
-			if w.State == string(machine.Serving) {
-				serving++
-			}
+	return printTable(c.stdout, c.listColumns(all, before), c.width())
+}
+
+func (c *cli) listColumns(all []apps.App, before *look) []column {
+	of := func(head string, weight int, cell func(apps.App) string) column {
+		made := column{head: head, weight: weight}
+		for _, a := range all {
+			made.cells = append(made.cells, cell(a))
 		}
-		var addresses []string
-		for _, l := range s.Listeners {
-			addresses = append(addresses, l.Address)
-		}
-		fmt.Fprintf(table, "%s\t%d\t%s\t%d/%d\t%d\t%s\n", s.Name, s.PID, s.State, serving, s.Slots, s.Generation,
-			strings.Join(addresses, " "))
+		return made
 	}
-	return table.Flush()
+	right := func(made column) column { made.right = true; return made }
+	state := of("STATE", 0, func(a apps.App) string { return string(a.State) })
+	state.paint = func(row int, text string) string { return c.paintState(all[row], text) }
+	workers := of("WORKERS", 0, workersText)
+	workers.paint = func(row int, text string) string {
+		return c.paint(c.colorOut && all[row].Status != nil && all[row].Ready() < all[row].Status.Slots, yellow, text)
+	}
+	return []column{
+		of("NAME", 0, func(a apps.App) string { return a.Name }), state, workers,
+		of("RELEASE", 2, appRelease),
+		right(of("CPU", 4, func(a apps.App) string { return percent(before.percent(a)) })),
+		right(of("MEM", 6, func(a apps.App) string { return memoryText(a.Usage.Memory) })),
+		right(of("RESTARTS", 3, func(a apps.App) string { return ifRuns(a, strconv.Itoa(a.Restarts())) })),
+		right(of("UPTIME", 5, appUptime)),
+		right(of("PID", 1, masterPID)),
+		of("ADDRESS", 7, addressText),
+	}
+}
+
+// paintState colours only what a person should look at.
+func (c *cli) paintState(a apps.App, text string) string {
+	switch a.State {
+	case apps.Failed, apps.Silent:
+		return c.paint(c.colorOut, red, text)
+	case apps.Stopped:
+		return c.paint(c.colorOut, dim, text)
+	}
+	return text
+}
+
+func ifRuns(a apps.App, text string) string {
+	if a.Status == nil {
+		return "-"
+	}
+	return text
+}
+
+func workersText(a apps.App) string {
+	if a.Status == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%d/%d", a.Ready(), a.Status.Slots)
+}
+
+func appRelease(a apps.App) string {
+	if a.Status == nil {
+		return "-"
+	}
+	return releaseText(a.Status.Release)
+}
+
+func masterPID(a apps.App) string {
+	if a.Status == nil {
+		return "-"
+	}
+	return strconv.Itoa(a.Status.PID)
+}
+
+func appUptime(a apps.App) string {
+	if a.Status == nil || a.Status.Started.IsZero() {
+		return "-"
+	}
+	return shortDuration(time.Since(a.Status.Started))
+}
+
+func addressText(a apps.App) string {
+	if a.Status == nil {
+		return "-"
+	}
+	var addresses []string
+	for _, l := range a.Status.Listeners {
+		addresses = append(addresses, l.Address)
+	}
+	return or(strings.Join(addresses, " "), "-")
+}
+
+func memoryText(bytes int64) string {
+	if bytes == 0 {
+		return "-"
+	}
+	return phrase.Size(bytes)
+}
+
+func percent(cpu *float64) string {
+	if cpu == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f%%", *cpu)
+}
+
+// width is that of the terminal; 0: there is none, and all columns have room.
+func (c *cli) width() int {
+	if n, err := strconv.Atoi(c.getenv("COLUMNS")); err == nil && n > 0 {
+		return n
+	}
+	width, _, err := term.GetSize(int(c.stdout.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
 }

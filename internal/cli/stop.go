@@ -19,18 +19,8 @@ func (c *cli) stop() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			events, err := client.Events(ctx)
-			if err != nil {
+			if err := c.stopApp(ctx, client, force, !noWait); err != nil {
 				return err
-			}
-			defer events.Close()
-			if err := client.Stop(ctx, force); err != nil {
-				return err
-			}
-			if !noWait {
-				if err := c.awaitEnd(ctx, client, events); err != nil {
-					return err
-				}
 			}
 			if asJSON {
 				return c.printJSON(map[string]any{"name": client.Name(), "stopped": !noWait})
@@ -45,6 +35,19 @@ func (c *cli) stop() *cobra.Command {
 	cmd.Flags().BoolVar(&force, "force", false, "kill the workers instead")
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return at once")
 	return cmd
+}
+
+// stopApp asks a master to end, and waits for that where it is to.
+func (c *cli) stopApp(ctx context.Context, client *control.Client, force, wait bool) error {
+	events, err := client.Events(ctx)
+	if err != nil {
+		return err
+	}
+	defer events.Close()
+	if err := client.Stop(ctx, force); err != nil || !wait {
+		return err
+	}
+	return c.awaitEnd(ctx, client, events)
 }
 
 // awaitEnd returns when the master has let go of its sockets: the stream of

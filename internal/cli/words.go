@@ -13,16 +13,15 @@ import (
 // foreignWords are commands of PM2, systemctl, supervisorctl, einhornsh and others,
 // with what does the same in relevo.
 var foreignWords = words([][2]string{
-	{"start startOrReload startOrRestart startOrGracefulReload up daemon daemonize background fg",
-		"relevo run -- COMMAND starts a master in the foreground; relevo install --now has systemd start it, after a " +
-			"reboot, too"},
+	{"startOrReload startOrRestart startOrGracefulReload up daemon daemonize background fg",
+		"relevo start starts an app in the background, relevo run in the foreground; relevo reload takes a new release"},
 	{"restart reload-or-restart try-restart gracefulReload softReload phased-restart hot-restart graceful " +
 		"respawn force-reload daemon-reload",
 		"relevo reload replaces all workers without losing a request, and reads the configuration again"},
 	{"reread add",
 		"relevo reload reads the configuration again; --dry-run says what would change"},
-	{"delete del remove rm down quit shutdown die terminate",
-		"relevo stop finishes what was accepted and ends the master, which nothing keeps after that"},
+	{"remove down quit shutdown die terminate",
+		"relevo stop finishes what was accepted and ends the master; relevo delete forgets the app, too"},
 	{"kill halt",
 		"relevo stop --force kills the workers and ends the master; relevo signal SIGNAL sends a signal to " +
 			"workers"},
@@ -40,8 +39,8 @@ var foreignWords = words([][2]string{
 		"relevo install --now makes and starts the systemd unit of relevo.toml"},
 	{"unstartup disable mask",
 		"relevo uninstall takes the systemd unit away"},
-	{"ls l ps jlist slist prettylist list-units avail",
-		"relevo list shows the masters that run, relevo status the workers of one; both have --json"},
+	{"l jlist slist prettylist list-units avail",
+		"relevo list shows the apps of this machine, relevo status the workers of one; both have --json"},
 	{"describe desc show info id pid is-active state workers health healthcheck ping",
 		"relevo status [NAME] tells everything of an app; --json for programs, and the exit code is 3 where it " +
 			"does not run"},

@@ -79,6 +79,9 @@ func (f *File) wrong(at Position, err error) error {
 // Path is the file as it was named.
 func (f *File) Path() string { return f.path }
 
+// Absolute is the file's absolute path.
+func (f *File) Absolute() string { return filepath.Join(f.dir, filepath.Base(f.path)) }
+
 // Name is the app's name as the file gives it, empty if it does not.
 func (f *File) Name() string {
 	for _, e := range f.entries {

@@ -42,3 +42,16 @@ func Reachable(address, self string) string {
 func URL(address, self string) string {
 	return "http://" + strings.TrimSuffix(Reachable(address, self), ":80")
 }
+
+// Size is a number of bytes for people, two digits of it at least.
+func Size(bytes int64) string {
+	units := [...]string{"B", "KiB", "MiB", "GiB", "TiB"}
+	size, unit := float64(bytes), 0
+	for size >= 1000 && unit < len(units)-1 {
+		size, unit = size/1024, unit+1
+	}
+	if unit == 0 || size >= 10 {
+		return strconv.FormatFloat(size, 'f', 0, 64) + " " + units[unit]
+	}
+	return strconv.FormatFloat(size, 'f', 1, 64) + " " + units[unit]
+}

@@ -1,0 +1,175 @@
+package apps
+
+import (
+	"context"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"relevo/internal/control"
+	"relevo/internal/procfs"
+	"relevo/pool/machine"
+)
+
+// State is how an app of this machine is, beyond the words of its pool.
+type State string
+
+// The states of an app whose master is not asked, or does not answer. Those of a pool that
+// answers are "running", "rolling" and so on.
+const (
+	Stopped State = "stopped"         // no master runs
+	Failed  State = "failed"          // its master died, or its last start failed
+	Silent  State = "does not answer" // its master is stopped or stuck
+)
+
+// App is one app of this machine.
+type App struct {
+	Name       string
+	State      State
+	Definition *Definition     // nil: it was not started in the background
+	Status     *control.Status // nil: no master answers
+	Usage      Usage
+}
+
+// Usage is what the workers and their descendants use. The zero value is not known.
+type Usage struct {
+	Memory int64         // resident, in bytes
+	CPU    time.Duration // since each of them began
+}
+
+// Ready counts the workers that serve.
+func (a App) Ready() (ready int) {
+	if a.Status == nil {
+		return 0
+	}
+	for _, w := range a.Status.Workers {
+		if w.State == string(machine.Serving) {
+			ready++
+		}
+	}
+	return ready
+}
+
+// Restarts counts the workers that were started after a death, since the app's master began.
+func (a App) Restarts() (restarts int) {
+	if a.Status == nil {
+		return 0
+	}
+	for _, w := range a.Status.Workers {
+		restarts += w.Respawns
+	}
+	return restarts
+}
+
+// atATime is how many masters are asked at the same time.
+const atATime = 16
+
+// All returns the apps that have a definition or a control socket, by name. An app whose
+// socket is in several places is asked in the first.
+func (p Places) All(ctx context.Context, sockets ...string) ([]App, error) {
+	defined, err := p.Names()
+	if err != nil {
+		return nil, err
+	}
+	names := slices.Clone(defined)
+	for i, dir := range append([]string{p.Runtime}, sockets...) {
+		here, err := control.Names(dir)
+		if err != nil && i == 0 {
+			return nil, err
+		}
+		names = append(names, here...)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	all := make([]App, len(names))
+	turns, asked := make(chan struct{}, atATime), sync.WaitGroup{}
+	for i, name := range names {
+		turns <- struct{}{}
+		asked.Go(func() {
+			all[i] = p.look(ctx, name, sockets)
+			<-turns
+		})
+	}
+	asked.Wait()
+	all = slices.DeleteFunc(all, func(a App) bool { return a.Definition == nil && a.State == Failed })
+	measure(all)
+	return all, nil
+}
+
+// look asks the master of one app. A document that cannot be read is none.
+func (p Places) look(ctx context.Context, name string, sockets []string) App {
+	a := App{Name: name, State: Stopped}
+	a.Definition, _ = p.Load(name)
+	if a.Definition != nil && a.Definition.Failure != "" {
+		a.State = Failed
+	}
+	for _, dir := range append([]string{p.Runtime}, sockets...) {
+		places := p.Places
+		places.Runtime = dir
+		socket := places.ControlSocket(name)
+		client, err := control.Connect(ctx, socket)
+		if err != nil {
+			if _, missing := os.Lstat(socket); missing == nil {
+				a.State = Failed
+			}
+			continue
+		}
+		status, err := client.Status(ctx)
+		if err != nil {
+			a.State = Silent
+			return a
+		}
+		a.Status, a.State = &status, State(status.State)
+		return a
+	}
+	return a
+}
+
+// userHZ is the unit of times in /proc, on every architecture that Linux runs Go on.
+const userHZ = 100
+
+// measure finds what the workers use, in one look at all processes.
+func measure(all []App) {
+	owners := map[int]int{} // worker to the index of its app
+	for i, a := range all {
+		if a.Status == nil {
+			continue
+		}
+		for _, w := range a.Status.Workers {
+			if w.PID > 0 {
+				owners[w.PID] = i
+			}
+		}
+	}
+	if len(owners) == 0 {
+		return
+	}
+	stats := map[int]procfs.Stat{}
+	for _, pid := range procfs.All() {
+		if stat, err := procfs.Of(pid).Stat(); err == nil {
+			stats[pid] = stat
+		}
+	}
+	for pid, stat := range stats {
+		if i, ok := ownerOf(pid, stats, owners); ok {
+			all[i].Usage.Memory += int64(stat.Pages()) * int64(os.Getpagesize())
+			all[i].Usage.CPU += time.Duration(stat.Ticks()) * time.Second / userHZ
+		}
+	}
+}
+
+// ownerOf finds the app of the nearest ancestor that is a worker, or of the process itself.
+func ownerOf(pid int, stats map[int]procfs.Stat, owners map[int]int) (app int, ok bool) {
+	for range 64 { // deeper than families are
+		if app, ok := owners[pid]; ok {
+			return app, true
+		}
+		stat, known := stats[pid]
+		if !known {
+			return 0, false
+		}
+		pid = stat.Parent()
+	}
+	return 0, false
+}

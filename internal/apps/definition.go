@@ -1,0 +1,144 @@
+package apps
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"relevo/internal/config"
+	"relevo/internal/safefile"
+)
+
+// Definition says how an app is started again.
+type Definition struct {
+	Name    string   `json:"name"`
+	Config  string   `json:"config"`            // the configuration file, absolute
+	App     string   `json:"app,omitempty"`     // which of the file's apps; empty: it has one
+	Profile string   `json:"profile,omitempty"` // of the file
+	Flags   []string `json:"flags,omitempty"`   // beside the file, as relevo run takes them
+	Dir     string   `json:"directory"`         // in which it was started
+	Program []string `json:"program,omitempty"` // what Config runs, where relevo wrote it
+	Path    string   `json:"path,omitempty"`    // PATH of the start
+	Failure string   `json:"failure,omitempty"` // why the last start failed; empty: it did not
+}
+
+// Places are where the documents of one app lie.
+type Places struct{ config.Places }
+
+func (p Places) definition(name string) string {
+	return filepath.Join(p.AppState(name), "definition.json")
+}
+
+// Written is the configuration file that a start from flags writes.
+func (p Places) Written(name string) string {
+	return filepath.Join(p.AppState(name), config.DefaultFile)
+}
+
+// LogDir is where the output of an app goes.
+func (p Places) LogDir(name string) string { return filepath.Join(p.AppState(name), "log") }
+
+// IsWritten says whether relevo wrote the configuration file of a definition.
+func (p Places) IsWritten(d Definition) bool { return d.Config == p.Written(d.Name) }
+
+// maxDefinition bounds what is read as a definition, in bytes.
+const maxDefinition = 1 << 20
+
+// Load returns the definition of an app; nil where there is none.
+func (p Places) Load(name string) (*Definition, error) {
+	text, err := safefile.ReadOwn(p.definition(name), maxDefinition)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	d := &Definition{}
+	if err == nil {
+		err = json.Unmarshal(text, d)
+	}
+	if err == nil && d.Name != name {
+		err = fmt.Errorf("it speaks of %q", d.Name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read how %s is started: %w; remove %s, and start it anew",
+			name, err, p.definition(name))
+	}
+	return d, nil
+}
+
+// Names returns the apps that have a definition, sorted.
+func (p Places) Names() ([]string, error) {
+	entries, err := os.ReadDir(p.State)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cannot look for apps: %w", err)
+	}
+	var names []string
+	for _, entry := range entries {
+		if config.CheckName(entry.Name()) != nil {
+			continue
+		}
+		if _, err := os.Lstat(p.definition(entry.Name())); err == nil {
+			names = append(names, entry.Name())
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// save writes a definition and, where text is not nil, the configuration file that it names.
+func (p Places) save(d Definition, text []byte) error {
+	if err := safefile.MkdirAll(p.AppState(d.Name), 0o755, 0o700); err != nil {
+		return fmt.Errorf("cannot keep how %s is started: %w; RELEVO_STATE_DIR chooses another place", d.Name, err)
+	}
+	document, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return fmt.Errorf("internal error: %w", err)
+	}
+	if text != nil {
+		err = replace(p.Written(d.Name), text)
+	}
+	if err = errors.Join(err, replace(p.definition(d.Name), append(document, '\n'))); err != nil {
+		return fmt.Errorf("cannot keep how %s is started: %w", d.Name, err)
+	}
+	return nil
+}
+
+// replace writes a file that holds secrets, whole or not at all.
+func replace(path string, text []byte) error {
+	file, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		os.Remove(file.Name())
+	}
+	return err
+}
+
+// Forget removes the definition of an app. Its other files stay: Purge removes them, too.
+func (p Places) Forget(name string) error {
+	return removeAll(p.definition(name), p.Written(name))
+}
+
+// Purge removes all that relevo keeps of an app: its releases, its logs, its legacy.
+func (p Places) Purge(name string) error {
+	if err := os.RemoveAll(p.AppState(name)); err != nil {
+		return fmt.Errorf("cannot remove the files of %s: %w", name, err)
+	}
+	return nil
+}
+
+func removeAll(paths ...string) error {
+	var errs []error
+	for _, path := range paths {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}

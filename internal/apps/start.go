@@ -1,0 +1,221 @@
+package apps
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"relevo/internal/config"
+	"relevo/internal/control"
+)
+
+// Starter starts apps in the background.
+type Starter struct {
+	Places  Places
+	Program string   // relevo itself
+	Env     []string // of the masters
+}
+
+// FailedError is a start that ended before the app served.
+type FailedError struct {
+	Name  string
+	Cause string   // what the master said at its end, or how it ended
+	Lines []string // the last of its output, where it said nothing
+}
+
+func (e *FailedError) Error() string { return fmt.Sprintf("cannot start %s: %s", e.Name, e.Cause) }
+
+// failed makes of a master that ended, and of its last lines, what there is to tell.
+func failed(name string, state *os.ProcessState, lines []string) *FailedError {
+	e := &FailedError{Name: name, Cause: "its master ended: " + state.String(), Lines: lines}
+	for i := len(lines) - 1; i >= 0; i-- {
+		if words, said := strings.CutPrefix(lines[i], "relevo: "); said {
+			words = strings.Join(append([]string{words}, lines[i+1:]...), "\n")
+			e.Lines, e.Cause = nil, strings.TrimPrefix(words, "cannot start: ")
+			break
+		}
+	}
+	return e
+}
+
+// glance is the pause between two looks at a master that starts.
+const glance = 10 * time.Millisecond
+
+// Start keeps a definition, with the text of its configuration file where relevo writes it,
+// and returns when the app serves. After a failed start the definition is the former one, or
+// there is none.
+func (s Starter) Start(ctx context.Context, d Definition, text []byte) (control.Status, error) {
+	unlock, err := s.lock(d.Name)
+	if err != nil {
+		return control.Status{}, err
+	}
+	defer unlock()
+	if err := s.refuseRunning(ctx, d.Name); err != nil {
+		return control.Status{}, err
+	}
+	undo, err := s.Places.remember(d, text)
+	if err != nil {
+		return control.Status{}, err
+	}
+	status, err := s.run(ctx, d)
+	if err != nil {
+		return status, errors.Join(err, undo())
+	}
+	return status, nil
+}
+
+// lock has one start of a name at a time.
+func (s Starter) lock(name string) (unlock func(), err error) {
+	if err := control.MakeRuntimeDir(s.Places.Runtime); err != nil {
+		return nil, err
+	}
+	lock, err := control.Acquire(filepath.Join(s.Places.Runtime, name+".starting"))
+	if errors.Is(err, control.ErrLocked) {
+		err = fmt.Errorf("cannot start %[1]s: another start of it is under way; see relevo status %[1]s", name)
+		return nil, control.WithExit(err, control.ExitBusy)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot start %s: %w", name, err)
+	}
+	return func() { lock.Release() }, nil
+}
+
+func (s Starter) refuseRunning(ctx context.Context, name string) error {
+	client, err := control.Connect(ctx, s.Places.ControlSocket(name))
+	if control.ExitCode(err) == control.ExitNotRunning {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	pid := ""
+	if status, err := client.Status(ctx); err == nil {
+		pid = fmt.Sprintf(" (its master is pid %d)", status.PID)
+	}
+	return fmt.Errorf("cannot start %[1]s: it runs already%[2]s; relevo reload %[1]s takes a new release or "+
+		"configuration, relevo delete %[1]s ends and forgets it", name, pid)
+}
+
+// remember saves a definition. What it returns puts back what was there before.
+func (p Places) remember(d Definition, text []byte) (undo func() error, err error) {
+	_, missing := os.Lstat(p.AppState(d.Name))
+	former, _ := p.Load(d.Name)
+	formerText, _ := os.ReadFile(p.Written(d.Name))
+	if err := p.save(d, text); err != nil {
+		return nil, err
+	}
+	return func() error {
+		switch {
+		case missing != nil:
+			return p.Purge(d.Name)
+		case former == nil:
+			return errors.Join(p.Forget(d.Name), os.RemoveAll(p.LogDir(d.Name)))
+		case text == nil:
+			return p.save(*former, nil)
+		}
+		return p.save(*former, formerText)
+	}, nil
+}
+
+// run starts the master and waits until it serves or ends.
+func (s Starter) run(ctx context.Context, d Definition) (control.Status, error) {
+	output, err := openOutput(s.Places.LogDir(d.Name))
+	if err != nil {
+		return control.Status{}, fmt.Errorf("cannot open the log of %s: %w", d.Name, err)
+	}
+	defer output.Close()
+	from, err := output.Seek(0, 2)
+	if err != nil {
+		return control.Status{}, fmt.Errorf("cannot open the log of %s: %w", d.Name, err)
+	}
+	master := exec.Command(s.Program, d.Arguments()...)
+	master.Dir, master.Env = d.Dir, append(s.Env, "PWD="+d.Dir)
+	master.Stdout, master.Stderr = output, output
+	master.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := master.Start(); err != nil {
+		return control.Status{}, fmt.Errorf("cannot start %s: %w", d.Name, err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		master.Wait()
+		close(ended)
+	}()
+	status, err := s.await(ctx, d.Name, master.Process.Pid, ended)
+	switch {
+	case err == nil:
+		return status, nil
+	case errors.Is(err, errEnded):
+		return status, failed(d.Name, master.ProcessState, tailFrom(output, from))
+	}
+	// The wait was given up: nothing of the start may stay.
+	master.Process.Signal(syscall.SIGTERM)
+	<-ended
+	return status, err
+}
+
+var errEnded = errors.New("the master ended")
+
+// await returns when the app of this master serves.
+func (s Starter) await(ctx context.Context, name string, pid int, ended <-chan struct{}) (control.Status, error) {
+	looks := time.NewTicker(glance)
+	defer looks.Stop()
+	for {
+		if status, err := s.look(ctx, name); err == nil && status.PID == pid && Serves(status) {
+			return status, nil
+		}
+		select {
+		case <-looks.C:
+		case <-ended:
+			return control.Status{}, errEnded
+		case <-ctx.Done():
+			return control.Status{}, fmt.Errorf("cannot wait until %s serves: %w; it is not started", name, context.Cause(ctx))
+		}
+	}
+}
+
+func (s Starter) look(ctx context.Context, name string) (control.Status, error) {
+	client, err := control.Connect(ctx, s.Places.ControlSocket(name))
+	if err != nil {
+		return control.Status{}, err
+	}
+	return client.Status(ctx)
+}
+
+// Serves says whether an app has started: later its pool may roll, and is "rolling".
+func Serves(s control.Status) bool { return s.State == "running" || s.State == "rolling" }
+
+// Arguments are the command line of the master.
+func (d Definition) Arguments() []string {
+	args := []string{"run", "--config", d.Config}
+	if d.App != "" {
+		args = append(args, "--app", d.App)
+	}
+	if d.Profile != "" {
+		args = append(args, "--profile", d.Profile)
+	}
+	return append(args, d.Flags...)
+}
+
+// Environ is the environment of detached masters: without what speaks of this process alone,
+// and without settings, which the definition has.
+func Environ(env []string, places config.Places) []string {
+	var kept []string
+	for _, variable := range env {
+		name, _, _ := strings.Cut(variable, "=")
+		switch {
+		case strings.HasPrefix(name, "RELEVO_"), strings.HasPrefix(name, "LISTEN_"), strings.HasPrefix(name, "WATCHDOG_"),
+			strings.HasPrefix(name, "TABLEFLIP_"):
+		case name == "NOTIFY_SOCKET", name == "FDSTORE", name == "MAINPID", name == "PWD", name == "SYSTEMD_EXEC_PID",
+			name == "NODE_CHANNEL_FD", name == "NODE_UNIQUE_ID", name == "INVOCATION_ID", name == "JOURNAL_STREAM":
+		default:
+			kept = append(kept, variable)
+		}
+	}
+	return append(kept, "RELEVO_RUNTIME_DIR="+places.Runtime, "RELEVO_STATE_DIR="+places.State)
+}

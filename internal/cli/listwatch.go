@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"relevo/internal/apps"
+)
+
+// look is what an earlier look at the apps has found. A nil look has found nothing.
+type look struct {
+	at  time.Time
+	cpu map[string]time.Duration
+}
+
+func lookAt(all []apps.App) *look {
+	l := &look{time.Now(), map[string]time.Duration{}}
+	for _, a := range all {
+		l.cpu[a.Name] = a.Usage.CPU
+	}
+	return l
+}
+
+// percent is how much of one processor the workers of an app use: since the look, or since the
+// oldest of them began; nil: not known.
+func (l *look) percent(a apps.App) *float64 {
+	if a.Status == nil || a.Usage.Memory == 0 {
+		return nil
+	}
+	since, used := time.Now(), a.Usage.CPU
+	for _, w := range a.Status.Workers {
+		if !w.Started.IsZero() && w.Started.Before(since) {
+			since = w.Started
+		}
+	}
+	if l != nil {
+		// Where a worker was replaced meanwhile, the time of the former one is gone.
+		if before, known := l.cpu[a.Name]; known && before <= used {
+			since, used = l.at, used-before
+		}
+	}
+	took := time.Since(since)
+	if took <= 0 {
+		return nil
+	}
+	part := 100 * used.Seconds() / took.Seconds()
+	return &part
+}
+
+// oftenLooked is the pause between two looks of list --watch.
+const oftenLooked = time.Second
+
+// watchList prints the list again and again, in place on a terminal.
+func (c *cli) watchList(ctx context.Context, asJSON bool) error {
+	ctx, end := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer end()
+	looks := time.NewTicker(oftenLooked)
+	defer looks.Stop()
+	lines := json.NewEncoder(c.stdout)
+	for before := (*look)(nil); ; {
+		all, err := c.allApps(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		case asJSON:
+			err = lines.Encode(listed(all, before))
+		default:
+			if isTerminal(c.stdout) {
+				c.stdout.WriteString("\x1b[H\x1b[2J")
+			}
+			err = c.printList(all, before)
+		}
+		if err != nil {
+			return err
+		}
+		before = lookAt(all)
+		select {
+		case <-looks.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
