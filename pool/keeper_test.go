@@ -1,0 +1,87 @@
+package pool_test
+
+import (
+	"os"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"relevo/internal/ipc"
+	"relevo/pool"
+	"relevo/pool/pooltest"
+)
+
+// shelf is a keeper that looks whether what it is given fits together.
+type shelf struct {
+	mu    sync.Mutex
+	files map[string]bool
+	saved pool.Legacy
+	saves int
+}
+
+func (s *shelf) Keep(name string, _ *os.File) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.files[name] = true
+}
+
+func (s *shelf) Drop(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.files, name)
+}
+
+func (s *shelf) Save(l pool.Legacy) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.saved = l
+	s.saves++
+}
+
+// TestKeeper: whenever nothing moves, what was saved is the state, so that a
+// master which is killed there is succeeded as well.
+func TestKeeper(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		keeper := &shelf{files: map[string]bool{}}
+		v1 := pooltest.NewRelease("v1", pooltest.Polite)
+		r := start(t, 2, v1, func(o *pool.Options) { o.Keeper = keeper })
+		r.keeper = keeper
+		r.mustRoll(r.release("v2", pooltest.Polite))
+		r.releases[1].Process(3).Say(ipc.Status{Text: "busy"})
+		r.releases[1].Process(3).Exit(1)
+		synctest.Wait()
+		saves := keeper.saves
+		r.releases[1].Process(4).Alive()
+		synctest.Wait()
+		if keeper.saves != saves {
+			t.Error("a sign of life was saved")
+		}
+		states := r.states()
+		l := keeper.saved
+		r.mustFreeze() // stands for SIGKILL: nothing that it leaves is used
+		r.HandOver()
+		<-r.ran
+		r = r.inherit(l)
+		wantEqual(t, "workers", r.states(), states)
+	})
+}
+
+// TestKeeperOfLateFiles: what a process has only some time after its start is kept, too.
+func TestKeeperOfLateFiles(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		keeper := &shelf{files: map[string]bool{}}
+		v1 := pooltest.NewRelease("v1", pooltest.Polite)
+		start(t, 1, v1, func(o *pool.Options) { o.Keeper = keeper })
+		name := pool.WorkerFile(1, "binds")
+		v1.Process(1).AddFile("binds", os.Stdin)
+		synctest.Wait()
+		if !keeper.files[name] {
+			t.Errorf("%s is not kept", name)
+		}
+		v1.Process(1).Exit(0)
+		synctest.Wait()
+		if keeper.files[name] {
+			t.Errorf("%s is kept after the worker's end", name)
+		}
+	})
+}
