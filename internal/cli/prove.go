@@ -189,7 +189,8 @@ func leftSince(before, after pool.Connections) *prove.Left {
 	if left.String() == (pool.Connections{}).String() {
 		return nil
 	}
-	return &prove.Left{Finished: left.Finished, HandedOver: left.HandedOver, Rescued: left.Rescued, Cut: left.Cut, Why: left.Why, Text: left.String()}
+	return &prove.Left{Finished: left.Finished, HandedOver: left.HandedOver, Rescued: left.Rescued, Cut: left.Cut,
+		Why: left.Why, Text: left.String()}
 }
 
 // proven says whether nothing was lost and everything asked for was done.

@@ -16,7 +16,9 @@ func TestNodeChannelDropsDescriptors(t *testing.T) {
 	}
 	defer worker.Close()
 	heard := make(chan Message, 100)
-	c := NewNodeChannel(master, Rest{}, Node{Descriptors: true}, func(m Message) { heard <- m }, func(error) {}, func(Flood) {})
+	c := NewNodeChannel(master, Rest{}, Node{Descriptors: true}, func(m Message) {
+		heard <- m
+	}, func(error) {}, func(Flood) {})
 	defer c.Wait()
 	defer c.Close()
 	const lines = 8

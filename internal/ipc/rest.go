@@ -74,7 +74,8 @@ func (c *Channel) Detach() (Rest, error) {
 	if err = errors.Join(err, conn.SetDeadline(time.Time{})); err != nil {
 		return Rest{}, fmt.Errorf("cannot detach a channel: %w", err)
 	}
-	rest := Rest{Unread: append(c.ahead.lines(), c.lines.unread()...), State: c.state, Torn: c.torn > 0 || c.lines.passing != nil}
+	rest := Rest{Unread: append(c.ahead.lines(), c.lines.unread()...), State: c.state, Torn: c.torn > 0 ||
+		c.lines.passing != nil}
 	for _, o := range c.queue {
 		if rest.Withheld = rest.Withheld || o.file != nil; o.file == nil {
 			rest.Unsent = append(rest.Unsent, o.line)

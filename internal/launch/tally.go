@@ -106,7 +106,8 @@ func (t *tally) legacy() *tallyLegacy {
 	if t.seen == nil {
 		return nil
 	}
-	return &tallyLegacy{slices.Collect(maps.Keys(t.seen)), slices.Collect(maps.Keys(t.rescued)), slices.Collect(maps.Keys(t.handed))}
+	return &tallyLegacy{slices.Collect(maps.Keys(t.seen)), slices.Collect(maps.Keys(t.rescued)),
+		slices.Collect(maps.Keys(t.handed))}
 }
 
 func (t *tally) restore(l *tallyLegacy) {
