@@ -14,7 +14,9 @@ func Schema() ([]byte, error) {
 	root["properties"].(map[string]any)["health"] = object("How workers are asked whether they still serve",
 		map[string]any{})
 	root["properties"].(map[string]any)["dev"] = object("What relevo dev builds and watches", map[string]any{})
-	parts := map[string]string{appKey: "Several apps, each with its settings", profileKey: "Settings that --profile chooses"}
+	parts := map[string]string{
+		appKey: "Several apps, each with its settings", profileKey: "Settings that --profile chooses",
+	}
 	for part, description := range parts {
 		root["properties"].(map[string]any)[part] = schema{
 			"type": "object", "additionalProperties": schema{"$ref": "#"}, "description": description,

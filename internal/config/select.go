@@ -102,7 +102,8 @@ func (f *File) Select(s Selection) (*File, error) {
 	}
 	selected := *f
 	selected.selection, selected.errs = s, slices.Clone(f.errs)
-	if len(apps) == 0 && len(profiles) == 0 && !slices.ContainsFunc(f.entries, func(e entry) bool { return isPart(e.path) }) {
+	hasParts := slices.ContainsFunc(f.entries, func(e entry) bool { return isPart(e.path) })
+	if len(apps) == 0 && len(profiles) == 0 && !hasParts {
 		return &selected, nil
 	}
 	selected.entries = selected.parts(spread(f.entries))

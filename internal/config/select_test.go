@@ -88,8 +88,8 @@ func selectedText(app App) string {
 	for _, l := range app.Listen {
 		listen = append(listen, l.text())
 	}
-	words := []string{app.Name, strconv.Itoa(app.Workers), list(app.Command), list(listen), list(app.Env), DurationText(app.Canary)}
-	return strings.Join(words, " ")
+	words := []string{app.Name, strconv.Itoa(app.Workers), list(app.Command), list(listen), list(app.Env)}
+	return strings.Join(append(words, DurationText(app.Canary)), " ")
 }
 
 func list(words []string) string { return "[" + strings.Join(words, " ") + "]" }
@@ -108,12 +108,14 @@ func TestSelectWrong(t *testing.T) {
 		{two, Selection{App: "web", Profile: "p"}, "it has none; write [profile.p]"},
 		{two + "[profile.q]", Selection{App: "web", Profile: "p"}, "it has q"},
 		{"name = 'x'\n" + two, Selection{App: "web"}, "1:1: cannot give several apps one name"},
-		{"command = ['x']\n[app]\nweb = 3", Selection{}, "3:1: cannot use app.web here: an app's settings stand below [app.NAME]"},
+		{"command = ['x']\n[app]\nweb = 3", Selection{},
+			"3:1: cannot use app.web here: an app's settings stand below [app.NAME]"},
 		{"command = ['x']\nprofile = 3", Selection{}, "2:1: cannot use profile here"},
 		{"[[app.web]]\ncommand = ['x']", Selection{}, "1:3: cannot use app.web like this: write [app.web]"},
 		{two + "[app.web.nosuch]\n", Selection{App: "web"}, "cannot find the table nosuch"},
 		{two + "[app.jobs.nosuch]\n", Selection{App: "web"}, ""},
-		{two + "[app.web.profile.p]\nnosuch = 1\n", Selection{App: "web", Profile: "p"}, "6:1: cannot find the setting nosuch"},
+		{two + "[app.web.profile.p]\nnosuch = 1\n", Selection{App: "web", Profile: "p"},
+			"6:1: cannot find the setting nosuch"},
 		{two + "[profile.p.app.web]\nworkers = 1\n", Selection{App: "web", Profile: "p"}, "cannot find the table app.web"},
 	} {
 		file, err := parse("relevo.toml", "/srv", []byte(test.text)).Select(test.Selection)
