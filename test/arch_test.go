@@ -94,6 +94,8 @@ var importRules = []importRule{
 	{pkg: "systemd/unit", only: []string{"relevo/internal/config", "relevo/internal/safefile"},
 		because: "it turns a configuration into text"},
 	{pkg: "internal/diskspace", only: []string{}, because: "whoever writes files asks it what is used up"},
+	{pkg: "internal/logfile", only: []string{"relevo/internal/safefile"},
+		because: "it keeps lines in files; whose lines they are is its user's business"},
 	{pkg: "internal/printable", only: []string{},
 		because: "words are made fit to be shown where they come in and where they are shown"},
 	{pkg: "internal/phrase", std: true, only: []string{"net", "strconv", "strings"},

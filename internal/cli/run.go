@@ -126,17 +126,14 @@ func (c *cli) serveApp(app config.App, notes []string, at place, arrival *master
 	if err != nil {
 		return err
 	}
+	places := arrival.Places(c.places)
+	files, log := c.openLogFiles(app, places.Logs(app.Name), log)
+	defer files.close()
 	// The master allocates little and seldom; a tighter heap keeps it small beside
 	// many workers, whose own GOGC is not touched.
 	debug.SetGCPercent(masterGC)
 	c.container.tell(log, app)
 	tell(log, notes)
-	if _, succeeds := arrival.App(); !succeeds {
-		if err := c.comeAfter(app.After, log); errors.Is(err, errStoppedWaiting) {
-			log.Info(err.Error())
-			return nil
-		}
-	}
 	var workerScore *int
 	if score, ok := oomscore.Protect(); ok {
 		workerScore = &score
@@ -144,8 +141,8 @@ func (c *cli) serveApp(app config.App, notes []string, at place, arrival *master
 	return master.Run(context.Background(), master.Options{
 		WorkerOOMScoreAdj: workerScore,
 		Arrival:           arrival, Signals: c.signals, Terminal: isTerminal(c.stderr) || isTerminal(c.stdout),
-		App: app, ConfigFile: at.file, Dir: at.dir, Places: arrival.Places(c.places), Log: log,
-		Streams: c.streams(app.Output), Version: version(),
+		App: app, ConfigFile: at.file, Dir: at.dir, Places: places, Log: log,
+		Streams: files.streams(c.streams(app.Output)), Version: version(),
 		Load:    load.telling(log, notes),
 		Started: func(listeners []control.Listener) { c.greet(stderr, app, listeners) },
 	})
@@ -221,6 +218,9 @@ func (c *cli) greet(to io.Writer, app config.App, listeners []control.Listener) 
 		}
 		fmt.Fprintf(to, "\n  %s %s\n", c.paint(c.color, bold, app.Name), address)
 	}
-	fmt.Fprintf(to, "  %s\n\n", c.paint(c.color, dim,
-		fmt.Sprintf("relevo status %[1]s · relevo reload %[1]s · Ctrl-C stops, a second one forces", app.Name)))
+	next := "relevo status %[1]s · relevo reload %[1]s · Ctrl-C stops, a second one forces"
+	if app.Output == config.OutputFiles {
+		next = "relevo logs -f %[1]s · " + next
+	}
+	fmt.Fprintf(to, "  %s\n\n", c.paint(c.color, dim, fmt.Sprintf(next, app.Name)))
 }

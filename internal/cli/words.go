@@ -27,12 +27,11 @@ var foreignWords = words([][2]string{
 			"workers"},
 	{"monit imonit monitor mon dash dashboard top stats",
 		"relevo status shows the workers, relevo events what happens, live"},
-	{"logs log tail maintail journal",
-		"a master writes what its workers print to its own output: journalctl -u NAME under systemd; relevo " +
-			"events prints what happens to them"},
-	{"flush reloadLogs reopen reopen-logs clear logrotate",
-		"relevo keeps no log files, a master writes to its own output: journald, or what that is redirected to, " +
-			"rotates them"},
+	{"log tail maintail journal",
+		"relevo logs -f shows what workers print, where that goes to files; under systemd journalctl -u NAME does; " +
+			"relevo events prints what happens to them"},
+	{"reloadLogs reopen reopen-logs clear logrotate",
+		"log files rotate by themselves, by [log] in relevo.toml; relevo flush NAME empties them"},
 	{"save dump cleardump resurrect",
 		"there is nothing to save: relevo install --now has systemd start the app of relevo.toml, after a reboot, too"},
 	{"startup enable",

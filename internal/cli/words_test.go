@@ -62,7 +62,6 @@ func TestNotFound(t *testing.T) {
 		"startup":      "relevo install",
 		"jlist":        "relevo list",
 		"describe web": "relevo status",
-		"flush":        "no log files",
 		"kill":         "relevo stop --force",
 		"resurrect":    "relevo install",
 		"ecosystem":    "relevo.toml",

@@ -21,7 +21,6 @@ type App struct {
 	Command []string // program and arguments, placeholders not yet filled in
 	Dir     string   // working directory of the workers, symbolic links not resolved
 	Workers int      // number of slots, at least 1
-	After   []string // apps that have to serve before this one starts
 	Listen  []Listen
 	// Blocking: accept and recv on every listener wait. Resolve sets it in each Listen.
 	Blocking bool
@@ -47,6 +46,7 @@ type App struct {
 	EnvInherit  EnvInherit
 	EnvFiles    []string // read anew for each generation
 	Output      Output
+	Logs        Logs
 	WatchBinary bool // roll when the bytes of the executable change
 
 	ExecFrom     ExecFrom
@@ -86,6 +86,9 @@ const (
 	// OutputInherit gives the workers the master's own streams. Nothing passes
 	// through the master, so it cannot quote the last lines either.
 	OutputInherit Output = "inherit"
+	// OutputFiles writes lines to files in the state directory, which rotate by
+	// themselves and which relevo logs reads.
+	OutputFiles Output = "files"
 )
 
 // Upgrade is how relevo itself is replaced by a newer one.
@@ -132,6 +135,7 @@ func Default() App {
 			Status: StatusRange{200, 399}, Interval: DefaultHealthInterval, Failures: DefaultHealthFailures,
 		},
 		Output:       OutputAuto,
+		Logs:         DefaultLogs(),
 		WatchBinary:  true,
 		ExecFrom:     ExecAuto,
 		KeepReleases: DefaultKeepReleases,

@@ -86,7 +86,7 @@ func TestFileErrors(t *testing.T) {
 		`exec_from = "copy"`:                                  `1:13: cannot use "copy" for exec_from: auto, snapshot and path exist`,
 		`keep_releases = 0`:                                   `1:17: cannot keep 0 releases: at least 1 is needed`,
 		`env_files = [""]`:                                    `1:14: cannot use an empty text`,
-		`output = "json"`:                                     `1:10: cannot use "json" for output: auto, prefix, plain and inherit exist`,
+		`output = "json"`:                                     `1:10: cannot use "json" for output: auto, prefix, plain, inherit and files exist`,
 		`log_format = "xml"`:                                  `1:14: cannot use "xml" for log_format: auto, text and json exist`,
 		`log_level = "INFO"`:                                  `1:13: cannot use "INFO" for log_level: debug, info, warn and error exist`,
 		`env."A=B" = "c"`:                                     `1:13: cannot use "A=B" as a name in env: it has an equals sign`,

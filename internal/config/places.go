@@ -101,5 +101,8 @@ func (p Places) Lock(name string) string { return filepath.Join(p.Runtime, name+
 // AppState is the state directory of the named app.
 func (p Places) AppState(name string) string { return filepath.Join(p.State, name) }
 
+// Logs is the directory of an app's log files.
+func (p Places) Logs(name string) string { return filepath.Join(p.AppState(name), "log") }
+
 // ReleaseStore is the directory of the copies of an app's releases.
 func (p Places) ReleaseStore(name string) string { return filepath.Join(p.AppState(name), "releases") }

@@ -13,15 +13,8 @@ func Schema() ([]byte, error) {
 	root["properties"].(map[string]any)["limits"] = object("What bounds a worker", map[string]any{})
 	root["properties"].(map[string]any)["health"] = object("How workers are asked whether they still serve",
 		map[string]any{})
+	root["properties"].(map[string]any)["log"] = object("The files of output = files", map[string]any{})
 	root["properties"].(map[string]any)["dev"] = object("What relevo dev builds and watches", map[string]any{})
-	parts := map[string]string{
-		appKey: "Several apps, each with its settings", profileKey: "Settings that --profile chooses",
-	}
-	for part, description := range parts {
-		root["properties"].(map[string]any)[part] = schema{
-			"type": "object", "additionalProperties": schema{"$ref": "#"}, "description": description,
-		}
-	}
 	for _, s := range Settings() {
 		at := root
 		table, name := s.place()

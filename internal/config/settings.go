@@ -12,7 +12,7 @@ import (
 
 // Settings returns every setting, in the order in which help and files have them.
 func Settings() []Setting {
-	return slices.Concat(appSettings(), limitSettings(), healthSettings(), devSettings())
+	return slices.Concat(appSettings(), limitSettings(), logSettings(), healthSettings(), devSettings())
 }
 
 // appSettings are those above the first table.
@@ -43,8 +43,6 @@ func programSettings() []Setting {
 			"working directory of the workers (default: the file's if the command comes from it, else the present one)"),
 		one("workers", "workers", workers(), Live, func(a *App) *int { return &a.Workers },
 			"number of workers; auto, max or 0 is one for each processor this process may use"),
-		many("after", "after", plain("APP", "db"), Restart, func(a *App) *[]string { return &a.After },
-			"apps of this machine that have to serve before this one starts"),
 		many("listen", "listen", listeners(), Roll, func(a *App) *[]Listen { return &a.Listen },
 			"listen on :8080, 127.0.0.1:0, [::1]:80, unix:/path.sock, unix:@abstract, udp:…; ,mode=0660, ,backlog=N, "+
 				",balance=HOW and ,blocking may follow"),
@@ -118,9 +116,11 @@ func releaseSettings() []Setting {
 // masterSettings are about the master itself.
 func masterSettings() []Setting {
 	return []Setting{
-		one("output", "output", choice("HOW", ParseOutput, OutputAuto, OutputPrefix, OutputPlain, OutputInherit), Restart,
+		one("output", "output", choice("HOW", ParseOutput, OutputAuto, OutputPrefix, OutputPlain, OutputInherit,
+			OutputFiles), Restart,
 			func(a *App) *Output { return &a.Output },
-			"the workers' output: prefix (each line), plain (untouched), inherit (the master's own streams), auto"),
+			"the workers' output: prefix (each line), plain (untouched), inherit (the master's own streams), "+
+				"files (relevo logs reads them), auto"),
 		one("log_format", "log-format", choice("FORMAT", oneOf("log_format", LogAuto, LogText, LogJSON), LogAuto, LogText,
 			LogJSON), Restart, func(a *App) *LogFormat {
 			return &a.LogFormat

@@ -56,12 +56,6 @@ func (a *App) problems() (all []problem) {
 	if err := CheckName(a.Name); err != nil {
 		wrong(len(a.Command) > 0 || a.Name != "", "name", "%w; choose one with --name", err)
 	}
-	for i, name := range a.After {
-		if err := CheckName(name); err != nil {
-			wrong(true, fmt.Sprintf("after[%d]", i), "%w", err)
-		}
-		wrong(name == a.Name, fmt.Sprintf("after[%d]", i), "cannot start %s after itself: take it away", name)
-	}
 	wrong(a.Workers < 1 || a.Workers > MaxWorkers, "workers",
 		"cannot run %d workers: at least 1 is needed, at most %d are possible", a.Workers, MaxWorkers)
 	wrong(a.ReadyTimeout <= 0, "ready_timeout", "cannot run without patience: the ready timeout must be above 0")
@@ -88,7 +82,7 @@ func (a *App) problems() (all []problem) {
 			all = append(all, problem{fmt.Sprintf("listen[%d]", i), err})
 		}
 	}
-	return slices.Concat(all, a.Limits.problems(), a.Health.problems())
+	return slices.Concat(all, a.Limits.problems(), a.Logs.problems(), a.Health.problems())
 }
 
 func (l *Limits) problems() (all []problem) {

@@ -93,9 +93,9 @@ func ParseReady(text string) (Ready, error) {
 	return Ready{}, fmt.Errorf("cannot use %q for ready: auto, notify, ipc and delay=2s exist", text)
 }
 
-// ParseOutput reads auto, prefix, plain or inherit.
+// ParseOutput reads auto, prefix, plain, inherit or files.
 func ParseOutput(text string) (Output, error) {
-	return oneOf("output", OutputAuto, OutputPrefix, OutputPlain, OutputInherit)(text)
+	return oneOf("output", OutputAuto, OutputPrefix, OutputPlain, OutputInherit, OutputFiles)(text)
 }
 
 // ParseEnv checks one K=V.

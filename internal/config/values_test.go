@@ -84,7 +84,7 @@ func TestParseOutput(t *testing.T) {
 		}
 	}
 	_, err := ParseOutput("json")
-	wantCannot(t, err, `"json"`, "auto, prefix, plain and inherit")
+	wantCannot(t, err, `"json"`, "auto, prefix, plain, inherit and files")
 }
 
 // What relevo tells each worker is not for the configuration to set.

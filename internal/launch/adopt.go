@@ -151,7 +151,7 @@ func (p *Process) detachOutput(ctx context.Context) (begun [2][]byte) {
 		p.pumps.Wait()
 		for i, lines := range p.begunLines {
 			if lines != nil {
-				rest[i] = lines.take()
+				rest[i] = lines.Take()
 			}
 		}
 		stopped <- rest

@@ -26,6 +26,36 @@ type Streams struct {
 	// Inherit gives the workers these files instead; the other fields are
 	// not used then.
 	Inherit [2]*os.File
+	// Open, where set, returns what takes one stream of one worker; Out, Err and the
+	// prefixes are not used then. Torn says that a master was killed which had read what
+	// comes before the next byte.
+	Open func(s OutputSource, begun []byte, torn bool) Lines
+}
+
+// OutputSource is one stream of one worker.
+type OutputSource struct {
+	Slot, Generation, PID int
+	Stream                int // 0: stdout, 1: stderr
+}
+
+// Lines takes the output of one worker, and keeps the beginning of a line until its end.
+type Lines interface {
+	io.Writer
+	// Take returns what has begun, for another master, once all before it is written.
+	Take() []byte
+	// Flush ends a begun line, because the worker has ended.
+	Flush()
+}
+
+// lines is what takes one stream, nil where it is passed on as it is.
+func (s *Streams) lines(app string, source OutputSource, begun []byte, torn bool) Lines {
+	if s.Open != nil {
+		return s.Open(source, begun, torn)
+	}
+	if p := s.prefixer(source.Stream, app, source.Slot, begun); p != nil {
+		return p
+	}
+	return nil
 }
 
 // slotColors are the SGR codes of the prefixes; neighbours differ.
@@ -61,8 +91,8 @@ func pump(from io.Reader, to io.Writer, t *tail, left <-chan struct{}) (ended bo
 			return false
 		}
 		if err != nil {
-			if p, ok := to.(*prefixer); ok {
-				p.flush()
+			if lines, ok := to.(Lines); ok {
+				lines.Flush()
 			}
 			return true
 		}

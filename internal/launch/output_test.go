@@ -112,7 +112,7 @@ func TestPrefixerBounded(t *testing.T) {
 			t.Fatalf("%d bytes wait", len(p.begun))
 		}
 	}
-	p.flush()
+	p.Flush()
 	if n := strings.Count(out.String(), "x"); n != 1e6 {
 		t.Errorf("%d bytes came through, want a million", n)
 	}

@@ -119,8 +119,8 @@ func (p *prefixer) show() {
 	p.to.Write(out) // where it fails the pump finds out, too
 }
 
-// take takes away what has begun.
-func (p *prefixer) take() []byte {
+// Take takes away what has begun.
+func (p *prefixer) Take() []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	begun := p.begun
@@ -129,8 +129,8 @@ func (p *prefixer) take() []byte {
 	return begun
 }
 
-// flush ends a begun line.
-func (p *prefixer) flush() {
+// Flush ends a begun line.
+func (p *prefixer) Flush() {
 	p.mu.Lock()
 	begun := len(p.begun) > 0
 	p.mu.Unlock()

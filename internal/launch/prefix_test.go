@@ -39,10 +39,10 @@ func TestBegunLineIsShown(t *testing.T) {
 				time.Sleep(4 * quietFor / 20)
 			}
 		}, "> ....................\n"},
-		"one that another master has": {func(p *prefixer) { p.Write([]byte("a")); p.take(); time.Sleep(time.Hour) }, ""},
+		"one that another master has": {func(p *prefixer) { p.Write([]byte("a")); p.Take(); time.Sleep(time.Hour) }, ""},
 		"the end of the output": {func(p *prefixer) {
 			p.Write([]byte("a"))
-			p.flush()
+			p.Flush()
 			time.Sleep(time.Hour)
 		}, "> a\n"},
 	} {
@@ -56,7 +56,7 @@ func TestBegunLineIsShown(t *testing.T) {
 				if got := out.String(); got != c.want {
 					t.Errorf("got %q, want %q", got, c.want)
 				}
-				p.take()
+				p.Take()
 			})
 		})
 	}

@@ -34,7 +34,7 @@ type Process struct {
 	preload     preload
 	pumps       sync.WaitGroup
 	ends        ends
-	begunLines  [2]*prefixer // of the outputs that are prefixed, for a succession
+	begunLines  [2]Lines // of the outputs that are split into lines, for a succession
 	sink        func(pool.Report)
 
 	launched   chan struct{} // closed by awaitOnline: Online was told, or never will be
@@ -106,8 +106,12 @@ func (p *Process) listen(o pool.Order, from ends, l processLegacy) {
 	streams := &p.release.launcher.opts.Streams
 	app := p.release.command.App
 	p.tail.restore(l.Tail)
-	p.pump(0, streams.Out, streams.prefixer(0, app, o.Slot, l.Begun[0]))
-	p.pump(1, streams.Err, streams.prefixer(1, app, o.Slot, l.Begun[1]))
+	for i, to := range []io.Writer{streams.Out, streams.Err} {
+		if from.output[i] != nil {
+			source := OutputSource{Slot: o.Slot, Generation: o.Generation, PID: p.pid, Stream: i}
+			p.pump(i, to, streams.lines(app, source, l.Begun[i], l.Channel.Torn))
+		}
+	}
 	if from.channel == nil {
 		close(p.channelEnded)
 		return
@@ -121,11 +125,8 @@ func (p *Process) listen(o pool.Order, from ends, l processLegacy) {
 	})
 }
 
-func (p *Process) pump(stream int, to io.Writer, lines *prefixer) {
+func (p *Process) pump(stream int, to io.Writer, lines Lines) {
 	from := p.ends.output[stream]
-	if from == nil {
-		return
-	}
 	if lines != nil {
 		p.begunLines[stream] = lines
 		to = lines

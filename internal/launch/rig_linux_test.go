@@ -45,7 +45,7 @@ func listenAll(t *testing.T, names []string) (listeners []Listener) {
 func newRigOf(t *testing.T, o Options, listeners ...Listener) *rig {
 	t.Helper()
 	r := &rig{t: t, listeners: listeners, out: &buffer{}, err: &buffer{}, log: &buffer{}}
-	if o.Streams == (Streams{}) {
+	if o.Streams.Out == nil && o.Streams.Open == nil && o.Streams.Inherit == [2]*os.File{} && !o.Streams.PrefixOut {
 		o.Streams = Streams{Out: r.out, Err: r.err}
 	}
 	o.Log = slog.New(slog.NewTextHandler(r.log, nil))

@@ -1,0 +1,192 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"relevo/internal/config"
+	"relevo/internal/control"
+	"relevo/internal/logfile"
+	"relevo/internal/phrase"
+)
+
+// logsFlags say which lines are shown, and how.
+type logsFlags struct {
+	follow, out, err, json, time bool
+
+	last  int // lines of each app; negative: all
+	since time.Duration
+	grep  string
+}
+
+func (c *cli) logs() *cobra.Command {
+	var f logsFlags
+	cmd := &cobra.Command{
+		Use: "logs [NAME…]", GroupID: "talk", ValidArgsFunction: c.completeLogs,
+		Short: "Show what workers print, from the log files",
+		Long: `Show what workers print, from the files that output = "files" writes. Without NAME the
+app of relevo.toml is meant, or else every app; a NAME may hold * and ?.
+
+The files are read as they are, so an app need not run. A line of an app's master has no
+slot. docs/logs.md tells of files, rotation, and what is lost where a disk is full.`,
+		Example: "  relevo logs -f\n  relevo logs web jobs --since 10m --grep 'GET /cart'\n  relevo logs web --err -n 20 --json",
+	}
+	flags := cmd.Flags()
+	flags.BoolVarP(&f.follow, "follow", "f", false, "go on with what comes, until Ctrl-C")
+	flags.VarP(numberFlag{&f.last, 0}, "lines", "n", "the last `N` lines of each app (default 100, with --since all)")
+	c.durationFlag(cmd, &f.since, "since", "only lines that are no older")
+	flags.BoolVar(&f.out, "out", false, "only what was written to stdout")
+	flags.BoolVar(&f.err, "err", false, "only what was written to stderr")
+	flags.StringVar(&f.grep, "grep", "", "only lines that match the regular expression `RE`")
+	flags.BoolVarP(&f.time, "time", "t", false, "show times")
+	flags.BoolVar(&f.json, "json", false, "print one JSON object a line")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if !flags.Changed("lines") {
+			if f.last = 100; f.since > 0 {
+				f.last = -1
+			}
+		}
+		return c.showLogs(cmd.Context(), args, f)
+	}
+	return cmd
+}
+
+// wanted is what the flags let through.
+func (f logsFlags) wanted() (func(logfile.Record) bool, error) {
+	var grep *regexp.Regexp
+	if f.grep != "" {
+		var err error
+		if grep, err = regexp.Compile(f.grep); err != nil {
+			return nil, usage(fmt.Errorf("cannot read %q as a regular expression: %w", f.grep, err))
+		}
+	}
+	var since time.Time
+	if f.since > 0 {
+		since = time.Now().Add(-f.since)
+	}
+	return func(r logfile.Record) bool {
+		ofStream := !f.out && !f.err || f.out && r.Stream == logfile.Out || f.err && r.Stream == logfile.Err
+		return ofStream && !r.Time.Before(since) && (grep == nil || grep.MatchString(r.Text))
+	}, nil
+}
+
+// loggedNames returns the apps of the patterns that have log files.
+func (c *cli) loggedNames(patterns []string) (names []string, err error) {
+	entries, err := os.ReadDir(c.places.State)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cannot list the apps: %w", err)
+	}
+	for _, e := range entries {
+		if config.CheckName(e.Name()) != nil || !matches(patterns, e.Name()) {
+			continue
+		}
+		if files, err := logfile.Files(c.places.Logs(e.Name())); len(files) > 0 || err != nil {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+func matches(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		ok, _ := path.Match(p, name)
+		return ok || p == "all"
+	})
+}
+
+// logged is loggedNames, where each pattern has to match.
+func (c *cli) logged(patterns []string) ([]string, error) {
+	names, err := c.loggedNames(patterns)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range patterns {
+		if _, err := path.Match(p, ""); err != nil {
+			return nil, usage(fmt.Errorf("cannot read %q as a name or a pattern", p))
+		}
+		if !slices.ContainsFunc(names, func(name string) bool { return matches([]string{p}, name) }) {
+			return nil, c.noLogFiles(p)
+		}
+	}
+	return names, nil
+}
+
+func (c *cli) noLogFiles(name string) error {
+	what := "of " + name
+	if name == "all" || name == "*" {
+		what = "of any app"
+	}
+	return &control.Error{Exit: control.ExitFailure, Message: fmt.Sprintf("cannot find log files %s in %s: "+
+		`output = "files" in relevo.toml writes them, relevo start does; under systemd journalctl -u NAME shows the output`,
+		what, c.places.State)}
+}
+
+// patterns are the names that are meant.
+func (c *cli) patterns(args []string) ([]string, error) {
+	if len(args) > 0 {
+		return args, nil
+	}
+	name, err := c.defaultName()
+	return []string{cmp.Or(name, "all")}, err
+}
+
+func (c *cli) completeLogs(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	names, _ := c.loggedNames([]string{"all"})
+	names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(args, name) })
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (c *cli) flush() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "flush NAME…", GroupID: "talk", ValidArgsFunction: c.completeLogs,
+		Short: "Remove the log files of apps; one that runs goes on in a new file",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage(errors.New("cannot flush without a name: relevo flush NAME, or relevo flush all"))
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return c.flushLogs(cmd.Context(), args, asJSON) }
+	return cmd
+}
+
+// flushed is what relevo flush did to one app.
+type flushed struct {
+	Name    string `json:"name"`
+	Removed int    `json:"removed"`
+}
+
+func (c *cli) flushLogs(ctx context.Context, args []string, asJSON bool) error {
+	names, err := c.logged(args)
+	if err != nil {
+		return err
+	}
+	all := []flushed{}
+	for _, name := range names {
+		removed, err := logfile.Flush(c.places.Logs(name))
+		if err != nil {
+			return fmt.Errorf("%w (app %s)", err, name)
+		}
+		all = append(all, flushed{name, removed})
+		if !asJSON {
+			fmt.Fprintf(c.stdout, "%s: removed %s\n", name, phrase.Count(removed, "file"))
+		}
+	}
+	if asJSON {
+		return c.printJSON(all)
+	}
+	return ctx.Err()
+}

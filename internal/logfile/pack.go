@@ -1,0 +1,130 @@
+package logfile
+
+import (
+	"compress/gzip"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// packer compresses old files, one after the other, in a goroutine that ends when there is
+// none left. What it cannot do it tries again at the next rotation: an old file may stay as
+// it is.
+type packer struct {
+	dir  string
+	quit chan struct{}
+
+	mu    sync.Mutex
+	runs  bool
+	again bool // files came since the running goroutine looked
+	all   sync.WaitGroup
+}
+
+func newPacker(dir string) *packer { return &packer{dir: dir, quit: make(chan struct{})} }
+
+// start has what is old compressed.
+func (p *packer) start() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.again = true; p.runs || isClosed(p.quit) {
+		return
+	}
+	p.runs = true
+	p.all.Go(p.run)
+}
+
+// stop breaks the compression off; another master takes it up.
+func (p *packer) stop() {
+	p.mu.Lock()
+	close(p.quit)
+	p.mu.Unlock()
+	p.all.Wait()
+}
+
+func (p *packer) run() {
+	for {
+		p.mu.Lock()
+		if p.runs = p.again; !p.runs {
+			p.mu.Unlock()
+			return
+		}
+		p.again = false
+		p.mu.Unlock()
+		files, err := Files(p.dir)
+		if err != nil {
+			continue
+		}
+		for _, f := range files[:max(0, len(files)-1)] {
+			if _, err := os.Lstat(packedPath(p.dir, f.Number)); !f.Packed && err == nil {
+				os.Remove(f.Path) // a master was killed before it came to this
+			} else if !f.Packed {
+				p.pack(f)
+			}
+			if isClosed(p.quit) {
+				return
+			}
+		}
+	}
+}
+
+var errQuit = errors.New("the packer was stopped")
+
+// pack puts the compressed file in the place of a file. It has the time of the original.
+func (p *packer) pack(f File) (err error) {
+	from, err := os.Open(f.Path)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	info, err := from.Stat()
+	if err != nil {
+		return err
+	}
+	to, err := os.CreateTemp(p.dir, filepath.Base(packedPath(p.dir, f.Number))+".*"+unfinish)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(to.Name())
+		}
+	}()
+	defer to.Close()
+	if err := p.compress(to, from); err != nil {
+		return err
+	}
+	os.Chtimes(to.Name(), info.ModTime(), info.ModTime())
+	if err := os.Rename(to.Name(), packedPath(p.dir, f.Number)); err != nil {
+		return err
+	}
+	return os.Remove(f.Path)
+}
+
+func (p *packer) compress(to *os.File, from io.Reader) error {
+	z, err := gzip.NewWriterLevel(to, gzip.BestSpeed)
+	if err != nil {
+		return err
+	}
+	buffer := make([]byte, 64<<10)
+	for {
+		if isClosed(p.quit) {
+			return errQuit
+		}
+		n, err := from.Read(buffer)
+		if _, err := z.Write(buffer[:n]); err != nil {
+			return err
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := z.Close(); err != nil {
+		return err
+	}
+	return to.Sync() // the original is removed
+}
