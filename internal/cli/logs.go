@@ -39,7 +39,8 @@ app of relevo.toml is meant, or else every app; a NAME may hold * and ?.
 
 The files are read as they are, so an app need not run. A line of an app's master has no
 slot. docs/logs.md tells of files, rotation, and what is lost where a disk is full.`,
-		Example: "  relevo logs -f\n  relevo logs web jobs --since 10m --grep 'GET /cart'\n  relevo logs web --err -n 20 --json",
+		Example: "  relevo logs -f\n  relevo logs web jobs --since 10m --grep 'GET /cart'\n" +
+			"  relevo logs web --err -n 20 --json",
 	}
 	flags := cmd.Flags()
 	flags.BoolVarP(&f.follow, "follow", "f", false, "go on with what comes, until Ctrl-C")

@@ -75,7 +75,8 @@ func TestFragment(t *testing.T) {
 
 func TestRecord(t *testing.T) {
 	at := time.Date(2026, 11, 26, 9, 16, 39, 123456789, time.FixedZone("", 3600))
-	line := appendRecord(nil, at, Source{Slot: 2, Generation: 7, PID: 4711, Stream: Err}.words(), "-+", []byte("a "), []byte("b"))
+	words := Source{Slot: 2, Generation: 7, PID: 4711, Stream: Err}.words()
+	line := appendRecord(nil, at, words, "-+", []byte("a "), []byte("b"))
 	if want := "2026-11-26T08:16:39.123456Z 2 g7 4711 err-+ a b\n"; string(line) != want {
 		t.Fatalf("got %q, want %q", line, want)
 	}
@@ -88,7 +89,8 @@ func TestRecord(t *testing.T) {
 	if got := parse(own[:len(own)-1]); got.Slot != -1 || got.Stream != Log || got.Text != "" || got.Time.IsZero() {
 		t.Errorf("the master's own empty line is %+v", got)
 	}
-	for _, foreign := range []string{"", "hello", "2026-11-26T08:16:39.123456Z", "2026-11-26T08:16:39.123456Z x g7 1 err a",
+	for _, foreign := range []string{"", "hello", "2026-11-26T08:16:39.123456Z",
+		"2026-11-26T08:16:39.123456Z x g7 1 err a",
 		"26-11-2026 0 g7 1 err a", "2026-11-26T08:16:39.123456Z 0 g7 1 err"} {
 		if got := parse([]byte(foreign)); got.Text != foreign || !got.Time.IsZero() {
 			t.Errorf("%q is %+v", foreign, got)

