@@ -10,6 +10,9 @@ import (
 	"unicode"
 )
 
+// forTests are directories of packages that only tests and readers use.
+var forTests = regexp.MustCompile(`^(test|examples)\b|^internal/(test|systemdbox|workertest)|^pool/pooltest`)
+
 var (
 	link     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	codeSpan = regexp.MustCompile("`[^`]*`")
@@ -42,6 +45,18 @@ func TestPagesAreReachable(t *testing.T) {
 	for _, page := range userPages(t)[1:] {
 		if name := path.Base(page); name != "README.md" && !strings.Contains(index, "]("+name+")") {
 			t.Errorf("docs/README.md has no link to %s", name)
+		}
+	}
+}
+
+// TestArchitectureNamesPackages: a newcomer finds every package in ARCHITECTURE.md,
+// but for those that only tests import.
+func TestArchitectureNamesPackages(t *testing.T) {
+	text := read(t, "ARCHITECTURE.md")
+	for importPath := range listPackages(t) {
+		dir, inside := strings.CutPrefix(importPath, "relevo/")
+		if inside && !forTests.MatchString(dir) && !strings.Contains(text, "]("+dir+"/") {
+			t.Errorf("ARCHITECTURE.md has no link to a file of %s: add a row to its table of packages", dir)
 		}
 	}
 }

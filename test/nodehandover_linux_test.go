@@ -100,7 +100,7 @@ func keepAsking(t *testing.T, all []*keptClient, asked *atomic.Int64) (stop func
 	for _, c := range all {
 		running.Go(func() {
 			for !done.Load() {
-				if err := c.ask("/"); err != nil {
+				if err := c.ask("/address"); err != nil {
 					t.Errorf("%s, after %d answers: %v", c.conn.LocalAddr(), c.answered, err)
 					return
 				}

@@ -5,50 +5,79 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 )
 
-// TestUnitNode: SIGKILL for the master of Node workers again and again, under load on
-// connections that are never closed, and masters that follow in good order. Before each a
-// roll may be under way.
-func TestUnitNode(t *testing.T) {
-	takesLong(t)
-	t.Parallel()
+// nodeUnit is a service whose workers are Node's: the app, with PORT in it, and settings.
+func nodeUnit(t *testing.T, app, settings string) *unitSite {
+	t.Helper()
 	s := newUnitSite(t, "")
 	_, port, err := net.SplitHostPort(s.address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	app := fmt.Sprintf(`
-require('node:http').createServer((request, response) => setTimeout(() => response.end(request.socket.remoteAddress), 2)).listen(%s, '127.0.0.1');
-`, port)
-	text := "name = \"web\"\ncommand = [\"node\", \"app.js\"]\nworkers = 2\ncanary = \"100ms\"\nwatch_binary = false\n"
-	for name, text := range map[string]string{"app.js": app, "relevo.toml": text} {
+	text := "name = \"web\"\ncommand = [\"node\", \"app.js\"]\ncanary = \"100ms\"\nwatch_binary = false\n" + settings
+	for name, text := range map[string]string{"app.js": strings.ReplaceAll(app, "PORT", port), "relevo.toml": text} {
 		if err := os.WriteFile(filepath.Join(s.Dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
+	return s
+}
+
+// must runs a command of relevo that has to go well.
+func (s *unitSite) must(args ...string) {
+	s.t.Helper()
+	if code, said := s.relevo(args...); code != 0 {
+		s.t.Fatalf("relevo %q: %d %s", args, code, said)
+	}
+}
+
+const crossedApp = `
+const server = require('node:http').createServer((request, response) => setTimeout(() => response.end(
+  request.url === '/address' ? request.socket.remoteAddress : 'version 1 slot ' + process.env.RELEVO_SLOT + '\n'), 2));
+server.keepAliveTimeout = 60000;
+server.listen(PORT, '127.0.0.1');
+`
+
+// TestUnitNode: rolls, masters that follow in good order and masters that are killed in
+// turns, with sticky clients and a health check, under load on connections that are never
+// closed and on new ones: nothing is lost, no client leaves its slot, no worker is taken for
+// ill, and but for rolls the workers are the same.
+func TestUnitNode(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
+	s := nodeUnit(t, crossedApp,
+		"workers = 3\nbalance = \"sticky\"\n[health]\nhttp = \"/\"\ninterval = \"1s\"\nfailures = 10\n")
 	s.Systemctl("start", "web.service")
-	s.settled(2)
+	s.settled(3)
 	var asked atomic.Int64
 	stop := keepAsking(t, keptClients(t, 8, "127.0.0.", s.address), &asked)
-	for i := range *upheavals {
-		if i%4 == 3 {
-			if code, said := s.relevo("reload", "web"); code != 0 {
-				t.Fatalf("reload: %d %s", code, said)
-			}
-			s.settled(2)
+	end := loadOfMany(t, s.address)
+	kinds := []string{"roll", "upgrade", "kill"}
+	count := map[string]int{}
+	for i := range max(*upheavals, len(kinds)) {
+		kind, before := kinds[i%len(kinds)], s.settled(3)
+		switch kind {
+		case "roll":
+			s.must("reload", "web")
+		case "upgrade":
+			s.must("upgrade", "web")
+		case "kill":
+			s.murder()
 		}
-		before := s.settled(2)
-		s.murder()
-		if after := s.settled(2); fmt.Sprint(after) != fmt.Sprint(before) {
-			t.Errorf("the workers were %v and are %v", before, after)
-		}
-		if code, said := s.relevo("upgrade", "web"); code != 0 {
-			t.Fatalf("upgrade: %d %s", code, said)
+		count[kind]++
+		if after := s.settled(3); kind != "roll" && !slices.Equal(after, before) {
+			t.Errorf("%s: the workers were %v and are %v", kind, before, after)
 		}
 	}
-	t.Logf("%d requests answered over %d masters that were killed and as many upgrades", stop(), *upheavals)
+	t.Logf("%d requests answered on kept connections over %v", stop(), fmt.Sprint(count))
+	end()
+	if log := s.Journal("web.service"); strings.Contains(log, "unhealthy") {
+		t.Errorf("a worker was taken for ill:\n%s", log)
+	}
 	s.Systemctl("stop", "web.service")
 }

@@ -147,8 +147,10 @@ func (s *site) begin() {
 }
 
 func (s *site) end(ended <-chan struct{}) {
-	if _, err := s.client.Status(context.Background()); err == nil {
-		s.client.Stop(context.Background(), true) // the master may be another process by now
+	if s.client != nil { // else it never answered
+		if _, err := s.client.Status(context.Background()); err == nil {
+			s.client.Stop(context.Background(), true) // the master may be another process by now
+		}
 	}
 	s.master.Process.Signal(syscall.SIGTERM)
 	select {

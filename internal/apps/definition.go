@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"relevo/internal/config"
 	"relevo/internal/safefile"
@@ -17,13 +18,45 @@ import (
 type Definition struct {
 	Name    string   `json:"name"`
 	Config  string   `json:"config"`            // the configuration file, absolute
+	Written bool     `json:"written,omitempty"` // relevo wrote it
 	App     string   `json:"app,omitempty"`     // which of the file's apps; empty: it has one
 	Profile string   `json:"profile,omitempty"` // of the file
 	Flags   []string `json:"flags,omitempty"`   // beside the file, as relevo run takes them
 	Dir     string   `json:"directory"`         // in which it was started
-	Program []string `json:"program,omitempty"` // what Config runs, where relevo wrote it
+	Command []string `json:"command,omitempty"` // that was named at the start
 	Path    string   `json:"path,omitempty"`    // PATH of the start
 	Failure string   `json:"failure,omitempty"` // why the last start failed; empty: it did not
+}
+
+// SameApp says whether both start the same program, whatever the flags.
+func (d Definition) SameApp(o Definition) bool {
+	return d.Config == o.Config && d.App == o.App && d.Dir == o.Dir && slices.Equal(d.Command, o.Command)
+}
+
+// String names what is started.
+func (d Definition) String() string {
+	switch {
+	case len(d.Command) > 0:
+		return strings.Join(d.Command, " ") + " in " + d.Dir
+	case d.App != "":
+		return d.App + " of " + d.Config
+	}
+	return d.Config
+}
+
+// OverFlags are flags of relevo run, as --NAME=VALUE, where the stronger replace those of the
+// same name.
+func OverFlags(flags, stronger []string) []string {
+	given := map[string]bool{}
+	for _, flag := range stronger {
+		name, _, _ := strings.Cut(flag, "=")
+		given[name] = true
+	}
+	kept := slices.DeleteFunc(slices.Clone(flags), func(flag string) bool {
+		name, _, _ := strings.Cut(flag, "=")
+		return given[name]
+	})
+	return append(kept, stronger...)
 }
 
 // Places are where the documents of one app lie.
@@ -33,16 +66,13 @@ func (p Places) definition(name string) string {
 	return filepath.Join(p.AppState(name), "definition.json")
 }
 
-// Written is the configuration file that a start from flags writes.
-func (p Places) Written(name string) string {
+// WrittenFile is the configuration file that a start from flags writes.
+func (p Places) WrittenFile(name string) string {
 	return filepath.Join(p.AppState(name), config.DefaultFile)
 }
 
 // LogDir is where the output of an app goes.
 func (p Places) LogDir(name string) string { return filepath.Join(p.AppState(name), "log") }
-
-// IsWritten says whether relevo wrote the configuration file of a definition.
-func (p Places) IsWritten(d Definition) bool { return d.Config == p.Written(d.Name) }
 
 // maxDefinition bounds what is read as a definition, in bytes.
 const maxDefinition = 1 << 20
@@ -96,7 +126,7 @@ func (p Places) save(d Definition, text []byte) error {
 		return fmt.Errorf("internal error: %w", err)
 	}
 	if text != nil {
-		err = replace(p.Written(d.Name), text)
+		err = replace(p.WrittenFile(d.Name), text)
 	}
 	if err = errors.Join(err, replace(p.definition(d.Name), append(document, '\n'))); err != nil {
 		return fmt.Errorf("cannot keep how %s is started: %w", d.Name, err)
@@ -122,7 +152,7 @@ func replace(path string, text []byte) error {
 
 // Forget removes the definition of an app. Its other files stay: Purge removes them, too.
 func (p Places) Forget(name string) error {
-	return removeAll(p.definition(name), p.Written(name))
+	return removeAll(p.definition(name), p.WrittenFile(name))
 }
 
 // Purge removes all that relevo keeps of an app: its releases, its logs, its legacy.

@@ -106,7 +106,7 @@ func (s Starter) refuseRunning(ctx context.Context, name string) error {
 func (p Places) remember(d Definition, text []byte) (undo func() error, err error) {
 	_, missing := os.Lstat(p.AppState(d.Name))
 	former, _ := p.Load(d.Name)
-	formerText, _ := os.ReadFile(p.Written(d.Name))
+	formerText, _ := os.ReadFile(p.WrittenFile(d.Name))
 	if err := p.save(d, text); err != nil {
 		return nil, err
 	}
@@ -199,7 +199,11 @@ func (d Definition) Arguments() []string {
 	if d.Profile != "" {
 		args = append(args, "--profile", d.Profile)
 	}
-	return append(args, d.Flags...)
+	args = append(args, d.Flags...)
+	if len(d.Command) > 0 && !d.Written {
+		args = append(append(args, "--"), d.Command...)
+	}
+	return args
 }
 
 // Environ is the environment of detached masters: without what speaks of this process alone,

@@ -72,7 +72,7 @@ func processOf(thread int) (int, error) {
 // isCloseOnExec reads the flags of a descriptor (proc_pid_fdinfo(5)), for they
 // belong to the descriptor and not to a copy of it.
 func isCloseOnExec(pid, fd int) (bool, error) {
-	info, err := os.ReadFile(fmt.Sprintf("/proc/%d/fdinfo/%d", pid, fd))
+	info, err := procfs.Read(fmt.Sprintf("/proc/%d/fdinfo/%d", pid, fd))
 	if err != nil {
 		return false, err
 	}

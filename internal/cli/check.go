@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -34,20 +35,23 @@ no port is bound. Flags and RELEVO_ variables do not count.`,
 		if path == "" {
 			path = config.DefaultFile
 		}
-		checked := c.checkFile(path)
-		if asJSON {
-			return checked.exit(c.printJSON(checked))
-		}
-		if checked.OK {
-			_, err := fmt.Fprintln(c.stdout, checked.summary())
-			return err
-		}
-		for _, e := range checked.Errors {
-			fmt.Fprintln(c.stderr, printable.Text(e.text))
-		}
-		return checked.exit(nil)
+		return c.printChecked(c.checkFile(path), asJSON)
 	}
 	return cmd
+}
+
+func (c *cli) printChecked(checked checked, asJSON bool) error {
+	if asJSON {
+		return checked.exit(c.printJSON(checked))
+	}
+	if checked.OK {
+		_, err := fmt.Fprintln(c.stdout, checked.summary())
+		return err
+	}
+	for _, e := range checked.Errors {
+		fmt.Fprintln(c.stderr, printable.Text(e.text))
+	}
+	return checked.exit(nil)
 }
 
 func (c *cli) printSchema() error {
@@ -68,6 +72,7 @@ type checked struct {
 	Listen  []string     `json:"listen,omitempty"`
 	Notes   []string     `json:"notes,omitempty"`
 	Errors  []checkError `json:"errors,omitempty"`
+	Apps    []checked    `json:"apps,omitempty"` // of a file that has several
 }
 
 type checkError struct {
@@ -81,6 +86,47 @@ func (c *cli) checkFile(path string) checked {
 	result := checked{File: path}
 	dir := logicalDir(c.getenv)
 	file, err := config.Load(path, dir)
+	if err != nil {
+		result.add(err)
+		return result
+	}
+	names := file.Apps()
+	if names == nil {
+		names = []string{""}
+	}
+	for _, name := range names {
+		for _, profile := range append([]string{""}, file.Profiles()...) {
+			one := checkApp(file, config.Selection{App: name, Profile: profile}, dir)
+			one.File = path
+			if len(names) > 1 && profile == "" {
+				result.Apps = append(result.Apps, one)
+			}
+			result.include(one, profile)
+		}
+	}
+	result.OK = result.Errors == nil
+	if len(names) > 1 {
+		result.Name, result.Workers, result.Command, result.Listen, result.Notes = "", 0, nil, nil, nil
+	}
+	return result
+}
+
+// include adds what is wrong with an app, each error once, and takes the app where no profile
+// has changed it.
+func (r *checked) include(one checked, profile string) {
+	if profile == "" {
+		r.Name, r.Workers, r.Command, r.Listen, r.Notes = one.Name, one.Workers, one.Command, one.Listen, one.Notes
+	}
+	for _, e := range one.Errors {
+		if !slices.Contains(r.Errors, e) {
+			r.Errors = append(r.Errors, e)
+		}
+	}
+}
+
+// checkApp checks one app of a file.
+func checkApp(file *config.File, s config.Selection, dir string) (result checked) {
+	file, err := file.Select(s)
 	if err != nil {
 		result.add(err)
 		return result
@@ -161,6 +207,13 @@ func (r *checked) exit(err error) error {
 }
 
 func (r *checked) summary() string {
+	if len(r.Apps) > 0 {
+		var lines []string
+		for _, app := range r.Apps {
+			lines = append(lines, app.summary())
+		}
+		return strings.Join(lines, "\n")
+	}
 	text := fmt.Sprintf("%s: ok; it has no command: relevo run -- COMMAND or relevo serve", r.File)
 	if len(r.Command) > 0 {
 		text = fmt.Sprintf("%s: ok: %s, %s of %s", r.File, r.Name, phrase.Count(r.Workers, "worker"),

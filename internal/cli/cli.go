@@ -32,7 +32,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr *os.File) int {
 		return c.checkLegacy()
 	}
 	root := c.root()
-	root.SetArgs(proxyAddress(scaleDown(args)))
+	root.SetArgs(proxyAddress(scaleDown(startScript(root, args))))
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -96,7 +96,7 @@ func (c *cli) root() *cobra.Command {
 	root.AddCommand(
 		c.start(), c.run(), c.serve(), c.dev(), c.builtinWorker(), c.terminalGuard(),
 		c.status(), c.list(), c.reload(), c.promote(), c.abort(), c.upgrade(), c.rollback(), c.releases(), c.scale(),
-		c.stop(), c.delete(), c.events(), c.logs(), c.flush(), c.send(), c.signal(), c.prove(),
+		c.stop(), c.delete(), c.wait(), c.events(), c.logs(), c.flush(), c.send(), c.signal(), c.prove(),
 		c.unit(), c.install(), c.uninstall(), c.reap(),
 		c.check(), c.doctor(), c.version(),
 	)

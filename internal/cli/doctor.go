@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -125,6 +126,14 @@ func (c *cli) readConfiguration(h *doctor.Host) {
 	file, err := config.Load(h.ConfigFile, dir)
 	if err != nil {
 		h.ConfigErrors = config.SortedErrors(err)
+		return
+	}
+	selection := config.Selection{}
+	if h.Running != nil && slices.Contains(file.Apps(), h.Running.Name) {
+		selection.App = h.Running.Name
+	}
+	if file, err = file.Select(selection); err != nil {
+		h.ConfigErrors = []error{err}
 		return
 	}
 	s := config.Sources{Defaults: c.around().fit(config.Default()), File: file, Getenv: c.getenv, Dir: dir,

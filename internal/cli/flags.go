@@ -110,8 +110,9 @@ func nearFlag(cmd *cobra.Command, name string) string {
 // appFlags are the flags that run and serve have in common: those of the
 // settings, and the file.
 type appFlags struct {
-	texts  map[string][]string // by the key of the setting
-	config string
+	texts     map[string][]string // by the key of the setting
+	config    string
+	selection config.Selection
 }
 
 func (c *cli) appFlags(cmd *cobra.Command) *appFlags {
@@ -125,6 +126,8 @@ func (c *cli) settingFlags(cmd *cobra.Command, has func(config.Setting) bool) *a
 	f.SortFlags = false
 	f.StringVarP(&flags.config, "config", "c", "", "configuration `FILE` (default: ./"+config.DefaultFile+
 		" where it exists)")
+	f.StringVar(&flags.selection.App, "app", "", "which `APP` of the file, where it has several: [app.NAME]")
+	f.StringVar(&flags.selection.Profile, "profile", "", "settings of the file that count, too: those of [profile.`NAME`]")
 	for _, s := range config.Settings() {
 		if s.Flag == "" || !has(s) {
 			continue
@@ -147,10 +150,34 @@ func (c *cli) settingFlags(cmd *cobra.Command, has func(config.Setting) bool) *a
 // sources puts together where the app's settings come from.
 func (c *cli) sources(flags *appFlags, defaults config.App, at place) (s config.Sources, err error) {
 	s = config.Sources{Defaults: defaults, Getenv: c.setting, Flags: flags.texts, Dir: at.dir}
-	if at.file != "" {
-		s.File, err = config.Load(at.file, at.dir)
+	if at.file == "" {
+		return s, usage(flags.needFile())
 	}
-	return s, invalid(err)
+	if s.File, err = config.Load(at.file, at.dir); err != nil {
+		return s, invalid(err)
+	}
+	s.File, err = selected(s.File, flags.selection)
+	return s, err
+}
+
+// needFile says that there is no file for what the flags say of one.
+func (f *appFlags) needFile() error {
+	switch s := f.selection; {
+	case s.App != "":
+		return fmt.Errorf("cannot find the app %q: there is no configuration file; name it with --config", s.App)
+	case s.Profile != "":
+		return fmt.Errorf("cannot find the profile %q: there is no configuration file; name it with --config", s.Profile)
+	}
+	return nil
+}
+
+// selected is the part of a file that counts.
+func selected(file *config.File, s config.Selection) (*config.File, error) {
+	part, err := file.Select(s)
+	if apps := file.Apps(); err != nil && s.App == "" && len(apps) > 1 {
+		err = fmt.Errorf("%w; --app %s chooses one, relevo start starts all of them in the background", err, apps[0])
+	}
+	return part, usage(err)
 }
 
 // defaultFile reads ./relevo.toml, nil where there is none. A link that leads

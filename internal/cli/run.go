@@ -134,6 +134,12 @@ func (c *cli) serveApp(app config.App, notes []string, at place, arrival *master
 	debug.SetGCPercent(masterGC)
 	c.container.tell(log, app)
 	tell(log, notes)
+	if _, succeeds := arrival.App(); !succeeds {
+		if err := c.comeAfter(app.After, log); errors.Is(err, errStoppedWaiting) {
+			log.Info(err.Error())
+			return nil
+		}
+	}
 	var workerScore *int
 	if score, ok := oomscore.Protect(); ok {
 		workerScore = &score

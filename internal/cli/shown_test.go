@@ -88,7 +88,7 @@ func TestCommandsPage(t *testing.T) {
 	root := (&cli{getenv: os.Getenv}).root()
 	root.InitDefaultCompletionCmd("completion")
 	root.InitDefaultHelpCmd()
-	settings := map[string]bool{"instances": true, "config": true} // of run, serve and dev
+	settings := map[string]bool{"instances": true, "config": true, "app": true, "profile": true} // of run, serve and dev
 	for _, s := range config.Settings() {
 		settings[s.Flag] = true
 	}

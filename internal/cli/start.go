@@ -5,138 +5,144 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"relevo/internal/apps"
 	"relevo/internal/config"
 	"relevo/internal/control"
-	"relevo/internal/phrase"
-	"relevo/internal/printable"
-	"relevo/pool/machine"
+	"relevo/internal/runtimes"
 )
 
 func (c *cli) start() *cobra.Command {
+	var all, asJSON bool
 	cmd := &cobra.Command{
 		Use: "start [FILE.toml | NAME… | SCRIPT | DIRECTORY | -- COMMAND ARG…]", GroupID: "start",
 		Short: "Start apps in the background, and wait until they serve",
-		Long: `Start an app in the background, and wait until it serves. It is remembered: relevo list
-shows it, relevo stop and relevo start NAME stop and start it, relevo delete forgets it.
-A start that fails says why and leaves nothing behind.
+		Long: `Start apps in the background, and wait until they serve. They are remembered: relevo
+list shows them, relevo stop and relevo start NAME stop and start them, relevo delete
+forgets them. A start that fails says why and leaves nothing behind.
 
-The flags are those of relevo run. Arguments of the app itself follow a --.`,
-		Example: "  relevo start app.js -i 4\n  relevo start -l :8080 -- ./server\n  relevo start web",
-		Args:    cobra.ArbitraryArgs,
+Without an argument the apps of ./relevo.toml are started, with names or patterns such
+as "web*" those of the file or those that are remembered, with all every one that is
+remembered. The flags are those of relevo run; with a NAME they change how it is
+started from now on. Arguments of the app itself follow a --.`,
+		Example: "  relevo start app.js -i 4\n  relevo start -l :8080 -- ./server\n  relevo start web\n  relevo start --all",
+		Args:    cobra.ArbitraryArgs, ValidArgsFunction: c.completeNames,
 	}
 	flags := c.appFlags(cmd)
+	cmd.Flags().BoolVar(&all, "all", false, "every app that is remembered and does not run")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return c.startCommand(cmd, flags, args)
+		words := apps.Words{Args: args, Dash: cmd.ArgsLenAtDash(), All: all}
+		if err := c.refuseBackground(os.Getpid(), os.Getppid()); err != nil {
+			return err
+		}
+		wanted, err := c.newWish(cmd, flags, words).resolve()
+		if err != nil {
+			return err
+		}
+		if all || len(args) == 1 && args[0] == "all" {
+			wanted = c.thoseThatDoNotRun(cmd.Context(), wanted)
+		}
+		return c.startTogether(cmd.Context(), wanted, asJSON)
 	}
 	return cmd
+}
+
+// refuseBackground says where no app can be started in the background.
+func (c *cli) refuseBackground(pid, parent int) error {
+	started := c.getenv("SYSTEMD_EXEC_PID")
+	if started == fmt.Sprint(pid) || started == fmt.Sprint(parent) {
+		return errors.New("cannot start in the background of a service: systemd ends what it leaves behind; " +
+			"relevo run is for ExecStart=, relevo unit prints a whole unit")
+	}
+	kept := c.getenv("HOME") + c.getenv("XDG_STATE_HOME") + c.getenv("RELEVO_STATE_DIR")
+	if kept == "" && os.Geteuid() != 0 {
+		return errors.New("cannot remember what is started: HOME is not set; set it, or RELEVO_STATE_DIR")
+	}
+	return nil
 }
 
 // registry is where definitions lie.
 func (c *cli) registry() apps.Places { return apps.Places{Places: c.places} }
 
-// startCommand starts a command under a definition of its own.
-func (c *cli) startCommand(cmd *cobra.Command, flags *appFlags, command []string) error {
-	if len(command) > 0 {
-		flags.texts["command"] = command
+// startScript has "relevo app.js" be "relevo start app.js", where a script, a package or a
+// configuration file is there and no command has its name.
+func startScript(root *cobra.Command, args []string) []string {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
+		return args
 	}
-	d, text, err := c.define(c.placeFor(cmd, flags), flags)
-	if err != nil {
-		return err
+	if found, _, err := root.Find(args[:1]); err == nil && found != root {
+		return args
 	}
-	return c.startOne(cmd.Context(), d, text)
+	dir := logicalDir(os.Getenv)
+	if _, err := os.Stat(args[0]); err != nil {
+		return args
+	}
+	isFile := strings.HasSuffix(args[0], ".toml")
+	if !isFile && !runtimes.IsRunnable(newLocalMachine(config.App{Dir: dir}), dir, args[0]) {
+		return args
+	}
+	return append([]string{"start"}, args...)
 }
 
-// define makes a definition of what the command line says, and the text of the configuration
-// file where there is none.
-func (c *cli) define(at place, flags *appFlags) (apps.Definition, []byte, error) {
-	sources, err := c.sources(flags, c.container.fit(config.Default()), at)
-	if err != nil {
-		return apps.Definition{}, nil, err
-	}
-	app, _, err := resolve(sources)
-	if err != nil {
-		return apps.Definition{}, nil, err
-	}
-	d := apps.Definition{Name: app.Name, Dir: at.dir, Program: flags.texts["command"], Path: c.getenv("PATH")}
-	if sources.File != nil {
-		d.Config, d.Flags = sources.File.Absolute(), sources.Arguments()
-		return d, nil, nil
-	}
-	d.Config = c.registry().Written(d.Name)
-	return d, sources.Written(d.Name, c.getenv), nil
+// thoseThatDoNotRun leaves out the apps whose master answers.
+func (c *cli) thoseThatDoNotRun(ctx context.Context, all []apps.Wanted) []apps.Wanted {
+	return slices.DeleteFunc(all, func(w apps.Wanted) bool {
+		client, err := c.reach(ctx, w.Name)
+		if err != nil {
+			return false
+		}
+		_, err = client.Status(ctx)
+		return err == nil
+	})
 }
 
-func (c *cli) startOne(ctx context.Context, d apps.Definition, text []byte) error {
-	if err := c.refuseOther(d); err != nil {
-		return err
+// startTogether starts apps and tells of each.
+func (c *cli) startTogether(ctx context.Context, all []apps.Wanted, asJSON bool) error {
+	for _, w := range all {
+		if err := c.refuseOther(w.Definition); err != nil {
+			return err
+		}
 	}
 	program, err := ownProgram()
 	if err != nil {
 		return err
 	}
+	ctx, end := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer end()
 	starter := apps.Starter{Places: c.registry(), Program: program, Env: apps.Environ(os.Environ(), c.places)}
-	status, err := starter.Start(ctx, d, text)
-	if failed := new(apps.FailedError); errors.As(err, &failed) {
-		for _, line := range failed.Lines {
-			fmt.Fprintln(c.stderr, printable.Text(line))
-		}
-	}
-	if err != nil {
+	told := startReport{cli: c, several: len(all) != 1, Started: []control.Status{}, Failed: map[string]string{}}
+	failed, err := starter.StartAll(ctx, all, told.tell(asJSON))
+	switch {
+	case err != nil:
 		return err
+	case asJSON:
+		err = c.printJSON(told)
+	case told.failure != nil:
+		return told.failure
+	case len(all) == 0:
+		_, err = fmt.Fprintln(c.stdout, "every app that is remembered runs")
+	case told.several:
+		_, err = fmt.Fprintln(c.stdout, "next: relevo list")
 	}
-	return c.printStarted(status)
+	if err == nil && failed > 0 {
+		err = &exitOnly{control.ExitFailure}
+	}
+	return err
 }
 
 // refuseOther says that another app has the name of a definition.
 func (c *cli) refuseOther(d apps.Definition) error {
 	former, err := c.registry().Load(d.Name)
-	if err != nil || former == nil || sameApp(*former, d) {
+	if err != nil || former == nil || former.SameApp(d) {
 		return err
 	}
 	return fmt.Errorf("cannot start %[1]s: the name is taken by %[2]s; --name chooses another, relevo delete %[1]s "+
-		"gives it back", d.Name, describe(*former))
-}
-
-func sameApp(a, b apps.Definition) bool {
-	return a.Config == b.Config && a.App == b.App && a.Dir == b.Dir && slices.Equal(a.Program, b.Program)
-}
-
-// describe names an app by what was started.
-func describe(d apps.Definition) string {
-	if len(d.Program) > 0 {
-		return strings.Join(d.Program, " ") + " in " + d.Dir
-	}
-	return d.Config
-}
-
-// printStarted says what a person needs to know, and what to type next.
-func (c *cli) printStarted(s control.Status) error {
-	serving := 0
-	for _, w := range s.Workers {
-		if w.State == string(machine.Serving) {
-			serving++
-		}
-	}
-	var addresses []string
-	for _, l := range s.Listeners {
-		addresses = append(addresses, l.Address)
-	}
-	where := ""
-	if len(addresses) > 0 {
-		where = " on " + strings.Join(addresses, ", ")
-	}
-	name := c.paint(c.colorOut, bold, s.Name)
-	fmt.Fprintf(c.stdout, "%s serves%s with %s\n", name, where, phrase.Count(serving, "worker"))
-	for _, warning := range s.Warnings {
-		fmt.Fprintln(c.stdout, "  "+c.paint(c.colorOut, yellow, warning))
-	}
-	fmt.Fprintf(c.stdout, "  output in %s\n", c.registry().LogDir(s.Name))
-	_, err := fmt.Fprintf(c.stdout, "  next: relevo status %[1]s · relevo reload %[1]s · relevo stop %[1]s\n", s.Name)
-	return err
+		"gives it back", d.Name, former)
 }

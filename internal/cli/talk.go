@@ -61,6 +61,12 @@ func (c *cli) defaultName() (string, error) {
 		return "", invalid(err)
 	case file == nil:
 		return "", nil
+	case len(file.Apps()) > 1:
+		return "", usage(fmt.Errorf("cannot tell which app is meant: %s has %s; name one", config.DefaultFile,
+			config.List(file.Apps())))
+	case len(file.Apps()) == 1 && file.Err() == nil:
+		file, err = file.Select(config.Selection{})
+		return file.Name(), usage(err)
 	case file.Name() == "":
 		return "", invalid(file.Err())
 	}

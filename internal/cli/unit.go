@@ -65,6 +65,13 @@ func (c *cli) unitFiles(flags unitFlags, name string) (files []unit.File, app st
 	if err != nil {
 		return nil, "", invalid(err)
 	}
+	selection, chosen := config.Selection{}, []string(nil)
+	if len(file.Apps()) > 0 && name != "" {
+		selection.App, chosen = name, []string{"--app", name}
+	}
+	if file, err = selected(file, selection); err != nil {
+		return nil, "", err
+	}
 	sources := config.Sources{Defaults: config.Default(), File: file, Dir: dir}
 	resolved, err := asWritten(sources)
 	if err != nil {
@@ -82,7 +89,7 @@ func (c *cli) unitFiles(flags unitFlags, name string) (files []unit.File, app st
 		path = filepath.Join(dir, path)
 	}
 	files, err = unit.Files(unit.Options{
-		App: resolved, Name: name, Program: program, Config: path, User: flags.user, Sockets: flags.sockets,
+		App: resolved, Name: name, Program: program, Config: path, User: flags.user, Flags: chosen, Sockets: flags.sockets,
 		Systemd: systemd.Version(),
 	})
 	return files, name, usage(err)

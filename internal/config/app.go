@@ -21,6 +21,7 @@ type App struct {
 	Command []string // program and arguments, placeholders not yet filled in
 	Dir     string   // working directory of the workers, symbolic links not resolved
 	Workers int      // number of slots, at least 1
+	After   []string // apps that have to serve before this one starts
 	Listen  []Listen
 	// Blocking: accept and recv on every listener wait. Resolve sets it in each Listen.
 	Blocking bool

@@ -20,6 +20,8 @@ type File struct {
 	entries []entry
 	errs    []error
 	more    bool // there are more errors than are told
+
+	selection Selection
 }
 
 // Load reads a file. A relative path counts from the directory from, which is
@@ -57,14 +59,16 @@ func readFile(path string) ([]byte, error) {
 
 func parse(path, dir string, data []byte) *File {
 	f := &File{path: path, dir: dir}
-	f.entries = readDocument(data, func(at Position, err error) {
-		if len(f.errs) < maxErrors {
-			f.errs = append(f.errs, f.wrong(at, err))
-		} else if !f.more {
-			f.more, f.errs = true, append(f.errs, f.wrong(at, errMore))
-		}
-	})
+	f.entries = readDocument(data, f.report)
 	return f
+}
+
+func (f *File) report(at Position, err error) {
+	if len(f.errs) < maxErrors {
+		f.errs = append(f.errs, f.wrong(at, err))
+	} else if !f.more {
+		f.more, f.errs = true, append(f.errs, f.wrong(at, errMore))
+	}
 }
 
 // maxErrors is how many errors of a file are told.

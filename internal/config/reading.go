@@ -32,7 +32,7 @@ func (f *File) apply(app *App) *reading {
 		r.settings[s.Key] = s
 	}
 	for _, e := range f.entries {
-		if e.path[0] == listenerKey || e.key() == "listen" {
+		if len(e.path) > 0 && e.path[0] == listenerKey || e.key() == "listen" {
 			app.Listen = nil // both ways to write them add to one list
 		}
 	}
@@ -72,6 +72,9 @@ func (r *reading) report(key string, at Position, err error) {
 func (r *reading) header(e entry) {
 	r.endListener()
 	r.unknown, r.inRule = "", false
+	if len(e.path) == 0 { // the table of an app, or of a profile
+		return
+	}
 	key := e.key()
 	switch {
 	case key == rulesKey && e.value.form == formArray:

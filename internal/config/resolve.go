@@ -32,8 +32,8 @@ func (s Sources) Reread() (Sources, error) {
 	if err != nil {
 		return s, &FileError{Path: s.File.path, Err: err}
 	}
-	s.File = parse(s.File.path, s.File.dir, data)
-	return s, nil
+	s.File, err = parse(s.File.path, s.File.dir, data).Select(s.File.selection)
+	return s, err
 }
 
 // Resolve returns the app, complete and valid, or everything that is wrong: each
@@ -65,7 +65,7 @@ func (s Sources) resolve() *resolved {
 	for _, list := range []*[]string{&r.app.Command, &r.app.Env, &r.app.EnvFiles} {
 		*list = slices.Clone(*list)
 	}
-	r.app.Listen = slices.Clone(r.app.Listen)
+	r.app.Listen, r.app.After = slices.Clone(r.app.Listen), slices.Clone(r.app.After)
 	r.app.Limits.Rlimits = slices.Clone(r.app.Limits.Rlimits)
 	r.app.Health = r.app.Health.clone()
 	r.app.Dev.Watch, r.app.Dev.Rules = slices.Clone(r.app.Dev.Watch), slices.Clone(r.app.Dev.Rules)

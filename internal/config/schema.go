@@ -15,6 +15,14 @@ func Schema() ([]byte, error) {
 		map[string]any{})
 	root["properties"].(map[string]any)["log"] = object("The files of output = files", map[string]any{})
 	root["properties"].(map[string]any)["dev"] = object("What relevo dev builds and watches", map[string]any{})
+	parts := map[string]string{
+		appKey: "Several apps, each with its settings", profileKey: "Settings that --profile chooses",
+	}
+	for part, description := range parts {
+		root["properties"].(map[string]any)[part] = schema{
+			"type": "object", "additionalProperties": schema{"$ref": "#"}, "description": description,
+		}
+	}
 	for _, s := range Settings() {
 		at := root
 		table, name := s.place()

@@ -43,6 +43,8 @@ func programSettings() []Setting {
 			"working directory of the workers (default: the file's if the command comes from it, else the present one)"),
 		one("workers", "workers", workers(), Live, func(a *App) *int { return &a.Workers },
 			"number of workers; auto, max or 0 is one for each processor this process may use"),
+		many("after", "after", plain("APP", "db"), Restart, func(a *App) *[]string { return &a.After },
+			"apps of this machine that have to serve before this one starts"),
 		many("listen", "listen", listeners(), Roll, func(a *App) *[]Listen { return &a.Listen },
 			"listen on :8080, 127.0.0.1:0, [::1]:80, unix:/path.sock, unix:@abstract, udp:…; ,mode=0660, ,backlog=N, "+
 				",balance=HOW and ,blocking may follow"),

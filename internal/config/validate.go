@@ -56,6 +56,12 @@ func (a *App) problems() (all []problem) {
 	if err := CheckName(a.Name); err != nil {
 		wrong(len(a.Command) > 0 || a.Name != "", "name", "%w; choose one with --name", err)
 	}
+	for i, name := range a.After {
+		if err := CheckName(name); err != nil {
+			wrong(true, fmt.Sprintf("after[%d]", i), "%w", err)
+		}
+		wrong(name == a.Name, fmt.Sprintf("after[%d]", i), "cannot start %s after itself: take it away", name)
+	}
 	wrong(a.Workers < 1 || a.Workers > MaxWorkers, "workers",
 		"cannot run %d workers: at least 1 is needed, at most %d are possible", a.Workers, MaxWorkers)
 	wrong(a.ReadyTimeout <= 0, "ready_timeout", "cannot run without patience: the ready timeout must be above 0")

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Written returns a configuration file that says what flags and variables say, under a name.
+// Written returns a configuration file that says what file, flags and variables say, under a
+// name.
 // A variable of the workers that is taken from this process's environment gets the value
 // that it has there, as lookup finds it.
 func (s Sources) Written(name string, lookup func(string) string) []byte {
@@ -28,7 +29,7 @@ func (s Sources) Written(name string, lookup func(string) string) []byte {
 	var tables []Setting
 	for _, setting := range Settings() {
 		_, given := r.origins[setting.Key]
-		if !given && !slices.Contains([]string{"name", "directory"}, setting.Key) {
+		if !given && !s.File.setsBelow(setting.Key) && !slices.Contains([]string{"name", "directory"}, setting.Key) {
 			continue
 		}
 		if setting.members != nil {
@@ -50,6 +51,13 @@ func (s Sources) Written(name string, lookup func(string) string) []byte {
 	return []byte("# Written by relevo start; relevo reload reads it again.\n" + b.String())
 }
 
+// setsBelow says whether a file sets a key, or one of its table. A nil file sets nothing.
+func (f *File) setsBelow(key string) bool {
+	return f != nil && slices.ContainsFunc(f.entries, func(e entry) bool {
+		return !e.header && (e.key() == key || strings.HasPrefix(e.key(), key+"."))
+	})
+}
+
 // Arguments returns what flags and variables say as flags of relevo run.
 func (s Sources) Arguments() (args []string) {
 	for _, setting := range Settings() {
@@ -67,9 +75,6 @@ func (s Sources) Arguments() (args []string) {
 				args = append(args, "--"+setting.Flag+"="+text)
 			}
 		}
-	}
-	if command := s.Flags["command"]; len(command) > 0 {
-		args = append(append(args, "--"), command...)
 	}
 	return args
 }

@@ -3,7 +3,6 @@ package launch
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"relevo/internal/capture"
 	"relevo/internal/ipc"
+	"relevo/internal/procfs"
 	"relevo/internal/procnet"
 	"relevo/pool"
 )
@@ -35,7 +35,7 @@ func debuggerIn(pid int) *debugger {
 
 // procWords are the words of a file such as /proc/PID/cmdline.
 func procWords(pid int, name string) (words []string) {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, name))
+	text, _ := procfs.Read(fmt.Sprintf("/proc/%d/%s", pid, name))
 	for word := range bytes.SplitSeq(bytes.TrimSuffix(text, []byte{0}), []byte{0}) {
 		words = append(words, string(word))
 	}
@@ -96,19 +96,14 @@ func (p *Process) interactive() string {
 	return d.hint()
 }
 
-// isDebuggers says whether a bind is that of the worker's debugger: no client of the app
-// comes there.
+// isDebuggers says whether a bind is that of a debugger, which is part of the process that
+// binds: no client of the app comes there.
 func (p *Process) isDebuggers(b capture.Bind) bool {
 	if b.Address.Family == syscall.AF_UNIX || b.Socket.Type != syscall.SOCK_STREAM {
 		return false
 	}
-	port := strconv.Itoa(int(b.Address.IP.Port()))
-	for _, pid := range p.processes() {
-		if d := debuggerIn(pid); d != nil && d.port == port {
-			return true
-		}
-	}
-	return false
+	d := debuggerIn(b.PID)
+	return d != nil && d.port == strconv.Itoa(int(b.Address.IP.Port()))
 }
 
 // shareDebugger lets the debuggers of several workers have one port, for in a roll there are

@@ -232,8 +232,13 @@ process.send({relevo: 'hello', protocol: 1}); process.send('plain'); process.sen
 	if said := expect[pool.Said](w); string(said.Message.(ipc.App).Data) != `"plain"` {
 		t.Errorf("then came %#v", said.Message)
 	}
-	if ready := expect[pool.Ready](w); ready.How != "ipc" {
-		t.Errorf("it is ready by %q", ready.How)
+	if !saw[pool.Ready](w) { // it may overtake what the program says
+		expect[pool.Ready](w)
+	}
+	for _, report := range w.seen {
+		if ready, is := report.(pool.Ready); is && ready.How != "ipc" {
+			t.Errorf("it is ready by %q", ready.How)
+		}
 	}
 	if err := w.Send(ipc.App{Data: []byte(`{ "n" : [1, null, "é"] }`)}); err != nil {
 		t.Fatal(err)

@@ -5,10 +5,11 @@ package procfs
 
 import (
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // Process is the directory of a process or of a thread in /proc. A test may give one
@@ -42,8 +43,39 @@ func (p Process) Threads() (threads []Process) {
 }
 
 func (p Process) read(file string) (string, error) {
-	text, err := os.ReadFile(string(p) + "/" + file)
+	text, err := Read(string(p) + "/" + file)
 	return string(text), err
+}
+
+// Read is os.ReadFile without the runtime's poller, which would be asked five times
+// about each of these files: they are small, and many are read where a process waits.
+func Read(path string) (text []byte, err error) {
+	fail := func(op string, err error) ([]byte, error) { return nil, &fs.PathError{Op: op, Path: path, Err: err} }
+	fd, err := retried(func() (int, error) { return syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0) })
+	if err != nil {
+		return fail("open", err)
+	}
+	defer syscall.Close(fd)
+	buffer := make([]byte, 4096)
+	for {
+		n, err := retried(func() (int, error) { return syscall.Read(fd, buffer) })
+		if err != nil {
+			return fail("read", err)
+		}
+		if n == 0 {
+			return text, nil
+		}
+		text = append(text, buffer[:n]...)
+	}
+}
+
+// retried makes a system call again that a signal has interrupted.
+func retried(call func() (int, error)) (n int, err error) {
+	for {
+		if n, err = call(); err != syscall.EINTR {
+			return n, err
+		}
+	}
 }
 
 // Name is what a process is called, empty where it is gone (proc_pid_comm(5)).

@@ -48,7 +48,7 @@ func (o Options) service(sockets []string) string {
 
 // life is how the service starts, reloads and shows that it lives.
 func (o Options) life(t *text, activated bool) {
-	run := []string{o.Program, "run", "--config", o.Config, "--name", o.Name}
+	run := append([]string{o.Program, "run", "--config", o.Config, "--name", o.Name}, o.Flags...)
 	t.comment("The master says when it serves, what it does and whether it lives. Not notify-reload: a reload by",
 		"command has an exit code, so that systemctl reload fails, and says why, when the release does.")
 	t.set("Type", "notify")

@@ -16,12 +16,13 @@ import (
 // required.
 type Options struct {
 	App     config.App
-	Name    string // of the units and of the app; default: App.Name
-	Program string // the relevo binary, absolute
-	Config  string // the configuration file, absolute
-	User    bool   // for a user's manager, systemctl --user
-	Sockets bool   // systemd opens the listening sockets
-	Systemd int    // its version, such as 252; 0: what is newer than 252 is left out
+	Name    string   // of the units and of the app; default: App.Name
+	Program string   // the relevo binary, absolute
+	Config  string   // the configuration file, absolute
+	User    bool     // for a user's manager, systemctl --user
+	Sockets bool     // systemd opens the listening sockets
+	Flags   []string // of relevo run, beside those for the file and the name
+	Systemd int      // its version, such as 252; 0: what is newer than 252 is left out
 }
 
 // File is a unit file.

@@ -1,0 +1,99 @@
+package apps
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"relevo/internal/control"
+)
+
+// Wanted is an app that is to be started.
+type Wanted struct {
+	Definition
+	Text  []byte   // of its configuration file, where relevo writes it
+	After []string // apps that have to serve first
+}
+
+// startsAtATime is how many masters start at the same time.
+const startsAtATime = 8
+
+// StartAll starts apps, each after those that have to serve before it, and tells of each one,
+// one at a time. It returns how many failed.
+func (s Starter) StartAll(ctx context.Context, all []Wanted,
+	tell func(Wanted, control.Status, error)) (failed int, err error) {
+	if err := checkOrder(all); err != nil {
+		return 0, err
+	}
+	ended := map[string]chan struct{}{} // closed when a start has ended
+	serves := sync.Map{}                // names of those that serve
+	for _, w := range all {
+		ended[w.Name] = make(chan struct{})
+	}
+	turns := make(chan struct{}, startsAtATime)
+	var telling sync.Mutex
+	var started sync.WaitGroup
+	for _, w := range all {
+		started.Go(func() {
+			defer close(ended[w.Name])
+			status, err := s.startAfter(ctx, w, ended, &serves, turns)
+			telling.Lock()
+			defer telling.Unlock()
+			if err != nil {
+				failed++
+			} else {
+				serves.Store(w.Name, true)
+			}
+			tell(w, status, err)
+		})
+	}
+	started.Wait()
+	return failed, nil
+}
+
+func (s Starter) startAfter(ctx context.Context, w Wanted, ended map[string]chan struct{}, serves *sync.Map,
+	turns chan struct{}) (control.Status, error) {
+	for _, other := range w.After {
+		if end := ended[other]; end != nil {
+			<-end
+			if _, ok := serves.Load(other); ok {
+				continue
+			}
+		}
+		if status, err := s.look(ctx, other); err != nil || !Serves(status) {
+			return control.Status{}, fmt.Errorf("cannot start %[1]s: it comes after %[2]s, which does not serve", w.Name, other)
+		}
+	}
+	turns <- struct{}{}
+	defer func() { <-turns }()
+	return s.Start(ctx, w.Definition, w.Text)
+}
+
+// checkOrder looks for apps that wait for each other.
+func checkOrder(all []Wanted) error {
+	after := map[string][]string{}
+	for _, w := range all {
+		after[w.Name] = w.After
+	}
+	var visit func(name string, way []string) error
+	visit = func(name string, way []string) error {
+		if at := slices.Index(way, name); at >= 0 {
+			circle := strings.Join(append(way[at:], name), ", ")
+			return fmt.Errorf("cannot start %s: each waits for the next; take an after away", circle)
+		}
+		for _, other := range after[name] {
+			if err := visit(other, append(way[:len(way):len(way)], name)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, w := range all {
+		if err := visit(w.Name, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"relevo/internal/apps"
+	"relevo/internal/control"
+	"relevo/internal/phrase"
+	"relevo/internal/printable"
+	"relevo/pool/machine"
+)
+
+// startReport is what there is to tell of a start; `relevo start --json` prints it.
+type startReport struct {
+	Started []control.Status  `json:"started"`
+	Failed  map[string]string `json:"failed,omitempty"` // by the app, why
+
+	cli     *cli
+	several bool
+	failure error // of the only app
+}
+
+func (r *startReport) tell(asJSON bool) func(apps.Wanted, control.Status, error) {
+	return func(w apps.Wanted, status control.Status, err error) {
+		failed := new(apps.FailedError)
+		switch {
+		case err == nil:
+			r.Started = append(r.Started, status)
+		default:
+			r.Failed[w.Name] = printable.Text(err.Error())
+		}
+		if asJSON {
+			return
+		}
+		if errors.As(err, &failed) {
+			for _, line := range failed.Lines {
+				fmt.Fprintln(r.cli.stderr, printable.Text(line))
+			}
+		}
+		switch {
+		case err == nil:
+			r.cli.printStarted(status, !r.several)
+		case r.several:
+			fmt.Fprintln(r.cli.stderr, r.cli.paint(r.cli.color, red, "relevo:"), printable.Text(err.Error()))
+		default:
+			r.failure = err
+		}
+	}
+}
+
+// printStarted says what a person needs to know of an app that serves, and at length what to
+// type next.
+func (c *cli) printStarted(s control.Status, long bool) {
+	serving := 0
+	for _, w := range s.Workers {
+		if w.State == string(machine.Serving) {
+			serving++
+		}
+	}
+	var addresses []string
+	for _, l := range s.Listeners {
+		addresses = append(addresses, l.Address)
+	}
+	where := ""
+	if len(addresses) > 0 {
+		where = " on " + strings.Join(addresses, ", ")
+	}
+	name := c.paint(c.colorOut, bold, s.Name)
+	fmt.Fprintf(c.stdout, "%s serves%s with %s\n", name, where, phrase.Count(serving, "worker"))
+	for _, warning := range s.Warnings {
+		fmt.Fprintln(c.stdout, "  "+c.paint(c.colorOut, yellow, warning))
+	}
+	if long {
+		fmt.Fprintf(c.stdout, "  output in %s\n", c.registry().LogDir(s.Name))
+		fmt.Fprintf(c.stdout, "  next: relevo status %[1]s · relevo reload %[1]s · relevo stop %[1]s\n", s.Name)
+	}
+}

@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"relevo/internal/config"
+)
+
+// glance is the pause between two looks at an app that is waited for.
+const glance = 50 * time.Millisecond
+
+func (c *cli) wait() *cobra.Command {
+	timeout := 30 * time.Second
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "wait NAME…", GroupID: "talk", ValidArgsFunction: c.completeNames,
+		Short:   "Wait until apps serve",
+		Long:    "Wait until each of the apps serves. It exits with 1 where that takes longer than --timeout.",
+		Example: "  relevo wait db && ./migrate\n  relevo wait db cache --timeout 2m",
+		Args:    between(1, 1000, "the NAME of each app"),
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.durationFlag(cmd, &timeout, "timeout", "how long at most; 0 for ever")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		for _, name := range args {
+			if err := config.CheckName(name); err != nil {
+				return usage(err)
+			}
+		}
+		ctx, end := cmd.Context(), context.CancelFunc(func() {})
+		if timeout > 0 {
+			ctx, end = context.WithTimeout(ctx, timeout)
+		}
+		defer end()
+		if waiting := c.awaitApps(ctx, args); len(waiting) > 0 {
+			return fmt.Errorf("cannot wait longer than %s: %s does not serve; relevo list shows how it is",
+				timeout, strings.Join(waiting, ", "))
+		}
+		if asJSON {
+			return c.printJSON(map[string]any{"serving": args})
+		}
+		return nil
+	}
+	return cmd
+}
+
+// awaitApps returns when each app serves, or the names of those that do not at the end of ctx.
+func (c *cli) awaitApps(ctx context.Context, names []string) (waiting []string) {
+	looks := time.NewTicker(glance)
+	defer looks.Stop()
+	for {
+		waiting = nil
+		for _, name := range names {
+			if !c.serves(name) {
+				waiting = append(waiting, name)
+			}
+		}
+		if len(waiting) == 0 {
+			return nil
+		}
+		select {
+		case <-looks.C:
+		case <-ctx.Done():
+			return waiting
+		}
+	}
+}
+
+var errStoppedWaiting = errors.New("stopped while it waited for other apps")
+
+// comeAfter has a master wait for the apps that have to serve before its own.
+func (c *cli) comeAfter(names []string, log *slog.Logger) error {
+	ctx, end := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
+	defer end()
+	var waiting []string
+	for _, name := range names {
+		if !c.serves(name) {
+			waiting = append(waiting, name)
+		}
+	}
+	if len(waiting) == 0 {
+		return nil
+	}
+	log.Info("waiting until other apps serve", "after", strings.Join(waiting, " "))
+	if c.awaitApps(ctx, waiting) != nil {
+		return errStoppedWaiting
+	}
+	return nil
+}

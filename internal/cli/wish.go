@@ -1,0 +1,256 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"relevo/internal/apps"
+	"relevo/internal/config"
+	"relevo/internal/runtimes"
+)
+
+// wish is what the command line of a start asks for.
+type wish struct {
+	*cli
+	flags  *appFlags
+	at     place
+	chosen bool // -c names the file
+	words  apps.Words
+}
+
+func (c *cli) newWish(cmd *cobra.Command, flags *appFlags, words apps.Words) *wish {
+	return &wish{c, flags, c.placeFor(cmd, flags), cmd.Flags().Changed("config"), words}
+}
+
+// resolve finds the apps that are meant, and those that have to serve before them.
+func (w *wish) resolve() ([]apps.Wanted, error) {
+	known, err := w.registry().Names()
+	if err != nil {
+		return nil, err
+	}
+	m, err := w.view(known).Mean(w.words)
+	if err == nil && m.File != "" {
+		if m, err = w.useFile(m); err != nil {
+			return nil, usage(err)
+		}
+	}
+	if err != nil {
+		return nil, usage(err)
+	}
+	all, err := w.define(m)
+	if err != nil {
+		return nil, err
+	}
+	if all, err = w.withOthers(all, known); err != nil {
+		return nil, err
+	}
+	for i, one := range all {
+		if slices.ContainsFunc(all[:i], func(other apps.Wanted) bool { return other.Name == one.Name }) {
+			return nil, usage(fmt.Errorf("cannot start several apps as %s: give each a name of its own", one.Name))
+		}
+	}
+	return all, nil
+}
+
+func (w *wish) view(known []string) apps.View {
+	machine := newLocalMachine(config.App{Dir: w.at.dir})
+	v := apps.View{Defined: known, File: w.at.file != "", Apps: w.fileApps()}
+	v.Runnable = func(word string) bool { return runtimes.IsRunnable(machine, w.at.dir, word) }
+	v.Program = func(word string) bool { _, err := exec.LookPath(word); return err == nil }
+	v.Exists = func(path string) bool {
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(w.at.dir, path)
+		}
+		_, err := os.Stat(path)
+		return err == nil
+	}
+	return v
+}
+
+// fileApps are the apps of the file, under the names that they get. What is wrong with the
+// file is told when it is used.
+func (w *wish) fileApps() []string {
+	if w.at.file == "" {
+		return nil
+	}
+	file, err := config.Load(w.at.file, w.at.dir)
+	if err != nil {
+		return nil
+	}
+	return file.Apps()
+}
+
+// useFile takes the file that the words name; names of its apps may follow.
+func (w *wish) useFile(m apps.Meaning) (apps.Meaning, error) {
+	if w.chosen {
+		return m, fmt.Errorf("cannot use %s and --config at the same time: leave one out", m.File)
+	}
+	w.at.file = m.File
+	own, words := w.fileApps(), m.Words.Args
+	if len(words) == 0 || slices.Equal(words, []string{"all"}) {
+		return apps.Meaning{Own: own}, nil
+	}
+	matched, ok := apps.Match(words, own)
+	if !ok {
+		return m, fmt.Errorf("cannot start %s of %s: it has %s", strings.Join(words, " "), m.File,
+			or(config.List(own), "one app and needs no name"))
+	}
+	return apps.Meaning{Own: matched}, nil
+}
+
+// define makes definitions of what is meant.
+func (w *wish) define(m apps.Meaning) (all []apps.Wanted, err error) {
+	add := func(one apps.Wanted, failed error) {
+		if err == nil {
+			err = failed
+		}
+		all = append(all, one)
+	}
+	switch {
+	case m.Command != nil:
+		add(w.ofCommand(m.Command))
+	case m.Own == nil && m.Known == nil, len(m.Own) == 0 && w.flags.selection.App != "":
+		add(w.ofFile(w.flags.selection.App))
+	}
+	if app := w.flags.selection.App; app != "" && len(m.Own) > 0 {
+		if len(w.words.Args) > 0 {
+			return nil, usage(fmt.Errorf("cannot use --app %s beside names: leave one out", app))
+		}
+		m.Own = []string{app}
+	}
+	for _, app := range m.Own {
+		add(w.ofFile(app))
+	}
+	for _, name := range m.Known {
+		add(w.ofKnown(name))
+	}
+	return all, err
+}
+
+// ofCommand is an app whose command is named.
+func (w *wish) ofCommand(command []string) (apps.Wanted, error) {
+	flags := *w.flags
+	flags.texts = maps.Clone(w.flags.texts)
+	flags.texts["command"] = command
+	return w.ofSources(&flags)
+}
+
+// ofFile is an app of the file.
+func (w *wish) ofFile(app string) (apps.Wanted, error) {
+	flags := *w.flags
+	flags.selection.App = app
+	return w.ofSources(&flags)
+}
+
+// ofSources makes a definition of flags, variables and the file, and the text of a file where
+// there is none.
+func (w *wish) ofSources(flags *appFlags) (apps.Wanted, error) {
+	sources, err := w.sources(flags, w.container.fit(config.Default()), w.at)
+	if err != nil {
+		return apps.Wanted{}, err
+	}
+	app, _, err := resolve(sources)
+	if err != nil {
+		return apps.Wanted{}, err
+	}
+	d := apps.Definition{Name: app.Name, Dir: w.at.dir, Command: flags.texts["command"], Path: w.getenv("PATH")}
+	if sources.File == nil {
+		d.Config, d.Written = w.registry().WrittenFile(d.Name), true
+		return apps.Wanted{Definition: d, Text: sources.Written(d.Name, w.getenv), After: app.After}, nil
+	}
+	d.Config, d.Flags = sources.File.Absolute(), sources.Arguments()
+	d.App, d.Profile = flags.selection.App, flags.selection.Profile
+	return apps.Wanted{Definition: d, After: app.After}, nil
+}
+
+// ofKnown is an app that is remembered. Flags change how it is started from now on.
+func (w *wish) ofKnown(name string) (apps.Wanted, error) {
+	d, err := w.registry().Load(name)
+	if err != nil || d == nil {
+		return apps.Wanted{}, err
+	}
+	switch {
+	case w.chosen:
+		return apps.Wanted{}, usage(fmt.Errorf("cannot start %s with --config: it is started from %s; leave it out",
+			name, d.Config))
+	case w.flags.texts["name"] != nil:
+		return apps.Wanted{}, usage(fmt.Errorf("cannot rename %s: delete it, and start it anew with --name", name))
+	case w.flags.selection.Profile != "" && d.Written:
+		return apps.Wanted{}, usage(fmt.Errorf("cannot use a profile for %s: no file of yours has its settings", name))
+	case w.flags.selection.Profile != "":
+		d.Profile = w.flags.selection.Profile
+	}
+	file, err := config.Load(d.Config, d.Dir)
+	if err != nil {
+		return apps.Wanted{}, invalid(err)
+	}
+	if file, err = selected(file, config.Selection{App: d.App, Profile: d.Profile}); err != nil {
+		return apps.Wanted{}, err
+	}
+	texts := maps.Clone(w.flags.texts)
+	if len(d.Command) > 0 && !d.Written {
+		texts["command"] = d.Command
+	}
+	sources := config.Sources{Defaults: w.container.fit(config.Default()), File: file, Flags: texts, Dir: d.Dir}
+	app, _, err := resolve(sources)
+	if err != nil {
+		return apps.Wanted{}, err
+	}
+	known := apps.Wanted{Definition: *d, After: app.After}
+	switch {
+	case len(w.flags.texts) == 0:
+	case d.Written:
+		known.Text = sources.Written(name, w.getenv)
+	default:
+		known.Flags = apps.OverFlags(d.Flags, sources.Arguments())
+	}
+	return known, nil
+}
+
+// withOthers adds the apps that have to serve before these, as far as they do not.
+func (w *wish) withOthers(all []apps.Wanted, known []string) ([]apps.Wanted, error) {
+	others := *w
+	others.flags, others.chosen = &appFlags{texts: map[string][]string{}}, false
+	others.flags.selection.Profile = w.flags.selection.Profile
+	own := w.fileApps()
+	for i := 0; i < len(all); i++ {
+		for _, name := range all[i].After {
+			if slices.ContainsFunc(all, func(one apps.Wanted) bool { return one.Name == name }) || w.serves(name) {
+				continue
+			}
+			var more apps.Wanted
+			var err error
+			switch {
+			case slices.Contains(own, name):
+				more, err = others.ofFile(name)
+			case slices.Contains(known, name):
+				others.flags.selection = config.Selection{}
+				more, err = others.ofKnown(name)
+			default:
+				err = fmt.Errorf("cannot start %s: it comes after %s, which does not run and is not known here", all[i].Name, name)
+			}
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, more)
+		}
+	}
+	return all, nil
+}
+
+func (c *cli) serves(name string) bool {
+	client, err := c.reach(context.Background(), name)
+	if err != nil {
+		return false
+	}
+	status, err := client.Status(context.Background())
+	return err == nil && apps.Serves(status)
+}
