@@ -8,24 +8,23 @@ import (
 
 	"relevo/internal/config"
 	"relevo/internal/control"
+	"relevo/systemd"
 )
 
 func (c *cli) delete() *cobra.Command {
 	var purge, force bool
-	cmd := c.talking("delete NAME", "Stop an app and forget it; its files stay",
+	cmd := c.talking("delete NAME…", "Stop apps and forget them; their files stay",
 		func(ctx context.Context, args []string, asJSON bool) error {
-			name := first(args)
-			if err := c.deleteApp(ctx, name, force, purge); err != nil {
-				return err
-			}
-			if asJSON {
-				return c.printJSON(map[string]any{"name": name, "deleted": true, "purged": purge})
-			}
-			_, err := fmt.Fprintf(c.stdout, "%s is deleted%s\n", name, c.whatStays(name, purge))
-			return err
+			return c.each(ctx, args, asJSON, several{known, stopsAtATime, func(ctx context.Context, name string) (said, error) {
+				if err := c.deleteApp(ctx, name, force, purge); err != nil {
+					return said{}, err
+				}
+				return said{name + " is deleted" + c.whatStays(name, purge),
+					map[string]any{"name": name, "deleted": true, "purged": purge}}, nil
+			}})
 		})
 	cmd.Aliases = []string{"del", "rm"}
-	cmd.Args = between(1, 1, "a NAME")
+	cmd.Args = between(1, 1000, "the NAME of each app")
 	cmd.Long = `Stop an app gracefully, and forget how it is started. Its releases and its log stay
 in the state directory unless --purge removes them.`
 	cmd.Flags().BoolVar(&purge, "purge", false, "remove its releases, its log and all else that is kept of it, too")
@@ -40,6 +39,22 @@ func (c *cli) whatStays(name string, purge bool) string {
 	return "; its files stay in " + c.places.AppState(name)
 }
 
+// refuseService says that systemd keeps an app, which would start it again.
+func (c *cli) refuseService(ctx context.Context, client *control.Client) error {
+	status, err := client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	unit, user := systemd.ServiceOf(status.PID)
+	if unit == "" {
+		return nil
+	}
+	manager := systemd.Manager{User: user}
+	return fmt.Errorf("cannot delete %s: systemd runs it as %s; %s ends it and keeps it from starting at boot, "+
+		"then delete it",
+		client.Name(), unit, manager.Command("disable", "--now", unit))
+}
+
 // deleteApp ends an app that runs and forgets it.
 func (c *cli) deleteApp(ctx context.Context, name string, force, purge bool) error {
 	if err := config.CheckName(name); err != nil {
@@ -52,6 +67,9 @@ func (c *cli) deleteApp(ctx context.Context, name string, force, purge bool) err
 	client, err := c.connect(ctx, name)
 	switch {
 	case err == nil:
+		if err := c.refuseService(ctx, client); err != nil {
+			return err
+		}
 		if err := c.stopApp(ctx, client, force, true); err != nil {
 			return err
 		}

@@ -18,23 +18,22 @@ import (
 func (c *cli) reload() *cobra.Command {
 	var noWait, dryRun bool
 	var o control.ReloadOptions
-	cmd := c.talking("reload [NAME]", "Replace all workers, one by one, without losing a request",
+	cmd := c.talking("reload [NAME…]", "Replace all workers, one by one, without losing a request",
 		func(ctx context.Context, args []string, asJSON bool) error {
 			if err := reloadFlags(o, noWait, dryRun); err != nil {
 				return usage(err)
 			}
-			client, err := c.connect(ctx, first(args))
-			if err != nil {
-				return err
-			}
-			switch {
-			case dryRun:
-				return c.printPlan(ctx, client, o.Force, asJSON)
-			case noWait:
-				return c.begun(client, client.ReloadNoWait(ctx, o), asJSON)
-			}
-			return c.rollAndWait(ctx, client, asJSON, func() (pool.RollResult, error) { return client.Reload(ctx, o) })
+			return c.oneByOne(ctx, args, running, func(client *control.Client) error {
+				switch {
+				case dryRun:
+					return c.printPlan(ctx, client, o.Force, asJSON)
+				case noWait:
+					return c.begun(client, client.ReloadNoWait(ctx, o), asJSON)
+				}
+				return c.rollAndWait(ctx, client, asJSON, func() (pool.RollResult, error) { return client.Reload(ctx, o) })
+			})
 		})
+	severalArgs(cmd)
 	cmd.Long = `Read the configuration again, replace all workers, one by one, without losing a
 request, and wait for the end.
 

@@ -14,34 +14,36 @@ import (
 
 func (c *cli) scale() *cobra.Command {
 	var fewer string
-	cmd := c.talking("scale [NAME] N|+N|-N", "Change the number of workers",
+	cmd := c.talking("scale [NAME…] N|+N|-N", "Change the number of workers",
 		func(ctx context.Context, args []string, asJSON bool) error {
 			if fewer != "" {
 				args = append(args, fewer)
 			}
-			if len(args) < 1 || len(args) > 2 {
-				return usage(errors.New("cannot scale: how many workers are wanted? relevo scale [NAME] N, +N or -N"))
+			if len(args) < 1 {
+				return usage(errors.New("cannot scale: how many workers are wanted? relevo scale [NAME…] N, +N or -N"))
 			}
 			change := args[len(args)-1]
-			client, err := c.connect(ctx, first(args[:len(args)-1]))
-			if err != nil {
-				return err
-			}
-			scaled, err := client.Scale(ctx, change)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return c.printJSON(scaled)
-			}
-			_, err = fmt.Fprintf(c.stdout, "%s: from %d to %s\n", client.Name(), scaled.From, phrase.Count(scaled.To, "worker"))
-			return err
+			scale := func(ctx context.Context, name string) (said, error) { return c.scaleApp(ctx, name, change) }
+			return c.each(ctx, args[:len(args)-1], asJSON, several{does: running, do: scale})
 		})
 	cmd.Example = "  relevo scale 8\n  relevo scale web +1\n  relevo scale web -1"
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.Flags().StringVar(&fewer, fewerFlag, "", "")
 	cmd.Flags().MarkHidden(fewerFlag)
 	return cmd
+}
+
+func (c *cli) scaleApp(ctx context.Context, name, change string) (said, error) {
+	client, err := c.connect(ctx, name)
+	if err != nil {
+		return said{}, err
+	}
+	scaled, err := client.Scale(ctx, change)
+	if err != nil {
+		return said{}, err
+	}
+	text := fmt.Sprintf("%s: from %d to %s", client.Name(), scaled.From, phrase.Count(scaled.To, "worker"))
+	return said{text, scaled}, nil
 }
 
 // fewerFlag stands for the -N of scale, which would be read as a flag of its own.

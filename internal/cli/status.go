@@ -17,21 +17,24 @@ import (
 )
 
 func (c *cli) status() *cobra.Command {
-	return c.talking("status [NAME]", "Show the pool: workers, generations, the last roll",
+	return severalArgs(c.talking("status [NAME…]", "Show the pool: workers, generations, the last roll",
 		func(ctx context.Context, args []string, asJSON bool) error {
-			client, err := c.connect(ctx, first(args))
-			if err != nil {
-				return err
-			}
-			status, err := client.Status(ctx)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return c.printJSON(status)
-			}
-			return c.printStatus(status)
-		})
+			printed := false
+			return c.each(ctx, args, asJSON, several{does: running, do: func(ctx context.Context, name string) (said, error) {
+				client, err := c.connect(ctx, name)
+				if err != nil {
+					return said{}, err
+				}
+				status, err := client.Status(ctx)
+				if err == nil && !asJSON {
+					if printed {
+						fmt.Fprintln(c.stdout)
+					}
+					printed, err = true, c.printStatus(status)
+				}
+				return said{value: status}, err
+			}})
+		}))
 }
 
 func (c *cli) printStatus(s control.Status) error {

@@ -13,29 +13,31 @@ import (
 
 func (c *cli) stop() *cobra.Command {
 	var force, noWait bool
-	cmd := c.talking("stop [NAME]", "Stop gracefully: workers finish what they have accepted",
+	cmd := severalArgs(c.talking("stop [NAME…]", "Stop gracefully: workers finish what they have accepted",
 		func(ctx context.Context, args []string, asJSON bool) error {
-			client, err := c.connect(ctx, first(args))
-			if err != nil {
-				return err
+			stop := func(ctx context.Context, name string) (said, error) {
+				client, err := c.connect(ctx, name)
+				if err != nil {
+					return said{}, err
+				}
+				if err := c.stopApp(ctx, client, force, !noWait); err != nil {
+					return said{}, err
+				}
+				text := client.Name() + " is stopped"
+				if noWait {
+					text = client.Name() + " is stopping"
+				}
+				return said{text, map[string]any{"name": client.Name(), "stopped": !noWait}}, nil
 			}
-			if err := c.stopApp(ctx, client, force, !noWait); err != nil {
-				return err
-			}
-			if asJSON {
-				return c.printJSON(map[string]any{"name": client.Name(), "stopped": !noWait})
-			}
-			if noWait {
-				_, err = fmt.Fprintf(c.stdout, "%s is stopping\n", client.Name())
-			} else {
-				_, err = fmt.Fprintf(c.stdout, "%s is stopped\n", client.Name())
-			}
-			return err
-		})
+			return c.each(ctx, args, asJSON, several{running, stopsAtATime, stop})
+		}))
 	cmd.Flags().BoolVar(&force, "force", false, "kill the workers instead")
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return at once")
 	return cmd
 }
+
+// stopsAtATime is how many apps are stopped at the same time: each may drain for long.
+const stopsAtATime = 32
 
 // stopApp asks a master to end, and waits for that where it is to.
 func (c *cli) stopApp(ctx context.Context, client *control.Client, force, wait bool) error {

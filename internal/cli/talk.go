@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -44,7 +45,7 @@ func (c *cli) connect(ctx context.Context, name string) (*control.Client, error)
 	}
 	client, err := c.reach(ctx, name)
 	if err != nil {
-		return nil, c.nameOthers(ctx, err)
+		return nil, c.nameOthers(ctx, name, err)
 	}
 	return client, nil
 }
@@ -82,8 +83,11 @@ func (c *cli) whereMastersAre() string {
 	return c.places.Runtime + " (" + c.places.Warning + ")"
 }
 
-// nameOthers adds to "not running" what does run.
-func (c *cli) nameOthers(ctx context.Context, err error) error {
+// nameOthers adds to "not running" how the app is started, or what does run.
+func (c *cli) nameOthers(ctx context.Context, name string, err error) error {
+	if d, _ := c.registry().Load(name); d != nil && control.ExitCode(err) == control.ExitNotRunning {
+		return &control.Error{Message: fmt.Sprintf("%v; relevo start %s starts it", err, name), Exit: control.ExitNotRunning}
+	}
 	running, listErr := c.running(ctx)
 	if listErr != nil || len(running) == 0 || control.ExitCode(err) != control.ExitNotRunning {
 		return err
@@ -148,15 +152,14 @@ func (c *cli) talking(use, short string,
 	return cmd
 }
 
-func (c *cli) completeNames(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var names []string
+func (c *cli) completeNames(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	names, _ := c.registry().Names()
 	for _, places := range c.lookIn() {
 		here, _ := control.Names(places.Runtime)
 		names = append(names, here...)
 	}
+	slices.Sort(names)
+	names = slices.DeleteFunc(slices.Compact(names), func(name string) bool { return slices.Contains(args, name) })
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 

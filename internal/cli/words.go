@@ -15,7 +15,7 @@ import (
 var foreignWords = words([][2]string{
 	{"startOrReload startOrRestart startOrGracefulReload up daemon daemonize background fg",
 		"relevo start starts an app in the background, relevo run in the foreground; relevo reload takes a new release"},
-	{"restart reload-or-restart try-restart gracefulReload softReload phased-restart hot-restart graceful " +
+	{"reload-or-restart try-restart gracefulReload softReload phased-restart hot-restart graceful " +
 		"respawn force-reload daemon-reload",
 		"relevo reload replaces all workers without losing a request, and reads the configuration again"},
 	{"reread add",
@@ -40,10 +40,10 @@ var foreignWords = words([][2]string{
 		"relevo uninstall takes the systemd unit away"},
 	{"l jlist slist prettylist list-units avail",
 		"relevo list shows the apps of this machine, relevo status the workers of one; both have --json"},
-	{"describe desc show info id pid is-active state workers health healthcheck ping",
-		"relevo status [NAME] tells everything of an app; --json for programs, and the exit code is 3 where it " +
-			"does not run"},
-	{"ecosystem init conf config set multiset unset get env",
+	{"desc info id pid is-active state workers health healthcheck ping",
+		"relevo describe NAME tells everything of an app, relevo status how its workers are; --json for programs, " +
+			"and the exit code is 3 where it does not run"},
+	{"ecosystem init conf config set multiset unset get",
 		"settings are in relevo.toml, or flags of relevo run; relevo check finds what is wrong with it"},
 	{"test configtest validate lint verify",
 		"relevo check finds what is wrong with a relevo.toml, relevo doctor with the machine"},

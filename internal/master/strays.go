@@ -7,11 +7,11 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 
 	"relevo/internal/ipc"
+	"relevo/internal/procfs"
 	"relevo/systemd"
 )
 
@@ -43,7 +43,7 @@ func (m *Master) orphans() (pids []string) {
 	name, socket := m.opts.App.Name, "NOTIFY_SOCKET="+m.opts.Places.NotifySocket(m.opts.App.Name)
 	processes, _ := filepath.Glob("/proc/[0-9]*")
 	for _, process := range processes {
-		environ := environOf(process)
+		environ := procfs.Process(process).Environ()
 		if slices.Contains(environ, socket) && slices.Contains(environ, ipc.EnvName+"="+name) {
 			pids = append(pids, path.Base(process))
 		}
@@ -66,7 +66,7 @@ func (m *Master) tellOfOrphans(err error) error {
 
 // workerOf returns the id of the worker of an app that a process is, or comes from.
 func workerOf(pid int, app string) (id string, found bool) {
-	environ := environOf("/proc/" + strconv.Itoa(pid))
+	environ := procfs.Of(pid).Environ()
 	if !slices.Contains(environ, ipc.EnvName+"="+app) {
 		return "", false
 	}
@@ -76,11 +76,4 @@ func workerOf(pid int, app string) (id string, found bool) {
 		}
 	}
 	return "", false
-}
-
-// environOf is the environment that a process was started with, given by its
-// directory in /proc; empty where it cannot be read.
-func environOf(process string) []string {
-	text, _ := os.ReadFile(process + "/environ")
-	return strings.Split(string(text), "\x00")
 }

@@ -84,6 +84,12 @@ func (p Process) Name() string {
 	return strings.TrimSpace(name)
 }
 
+// Environ is the environment that a process was started with; empty where it cannot be read.
+func (p Process) Environ() []string {
+	text, _ := p.read("environ")
+	return strings.FieldsFunc(text, func(r rune) bool { return r == 0 })
+}
+
 // Status is a field of proc_pid_status(5).
 func (p Process) Status(field string) (string, error) {
 	text, err := p.read("status")

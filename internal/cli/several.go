@@ -1,0 +1,151 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"relevo/internal/apps"
+	"relevo/internal/control"
+	"relevo/internal/printable"
+)
+
+// said is what a command has to say of one app: for people, and for --json.
+type said struct {
+	text  string
+	value any
+}
+
+// several has a command do something with each of the apps that its words name.
+type several struct {
+	does    func(apps.App) bool // which apps a pattern, or all, means
+	atATime int                 // how many at the same time; 0: one
+	do      func(ctx context.Context, name string) (said, error)
+}
+
+// severalArgs lets names, patterns and all be arguments.
+func severalArgs(cmd *cobra.Command) *cobra.Command {
+	cmd.Args = cobra.ArbitraryArgs
+	return cmd
+}
+
+// running and known are apps that patterns mean.
+func running(a apps.App) bool { return a.Status != nil || a.State == apps.Silent }
+func known(a apps.App) bool   { return running(a) || a.Definition != nil }
+
+// each does it. Of one app the error is returned; of several each error is told, and the exit
+// code is that of the first.
+func (c *cli) each(ctx context.Context, words []string, asJSON bool, s several) error {
+	names, one, err := c.named(ctx, words, s.does)
+	if err != nil {
+		return err
+	}
+	values := make([]any, len(names))
+	failures := make([]error, len(names))
+	var telling sync.Mutex
+	var done sync.WaitGroup
+	turns := make(chan struct{}, max(1, s.atATime))
+	for i, name := range names {
+		turns <- struct{}{}
+		done.Go(func() {
+			defer func() { <-turns }()
+			said, err := s.do(ctx, name)
+			telling.Lock()
+			defer telling.Unlock()
+			values[i], failures[i] = said.value, err
+			switch {
+			case err != nil && !one:
+				values[i] = map[string]any{"name": name, "error": printable.Text(err.Error())}
+				fmt.Fprintln(c.stderr, c.paint(c.color, red, "relevo:"), printable.Text(err.Error()))
+			case err == nil && !asJSON && said.text != "":
+				fmt.Fprintln(c.stdout, said.text)
+			}
+		})
+	}
+	done.Wait()
+	return c.endEach(values, failures, one, asJSON)
+}
+
+// oneByOne does something that prints by itself with each running app, one after the other.
+func (c *cli) oneByOne(ctx context.Context, words []string, does func(apps.App) bool,
+	do func(*control.Client) error) error {
+	quiet := several{does: does, do: func(ctx context.Context, name string) (said, error) {
+		client, err := c.connect(ctx, name)
+		if err == nil {
+			err = do(client)
+		}
+		return said{}, err
+	}}
+	return c.each(ctx, words, false, quiet)
+}
+
+func (c *cli) endEach(values []any, failures []error, one, asJSON bool) error {
+	failed := slices.IndexFunc(failures, func(err error) bool { return err != nil })
+	switch {
+	case one && failed >= 0:
+		return failures[0]
+	case one && asJSON:
+		return c.printJSON(values[0])
+	case asJSON:
+		if err := c.printJSON(values); err != nil {
+			return err
+		}
+	}
+	if failed >= 0 {
+		return &exitOnly{control.ExitCode(failures[failed])}
+	}
+	return nil
+}
+
+// named finds the apps that words name; one says that it is a single app, named by no pattern.
+// No word is the app that is meant where none is named.
+func (c *cli) named(ctx context.Context, words []string,
+	does func(apps.App) bool) (names []string, one bool, err error) {
+	if len(words) == 0 {
+		return []string{""}, true, nil
+	}
+	if !slices.ContainsFunc(words, isPattern) {
+		return slices.Compact(words), len(words) == 1, nil
+	}
+	all, err := c.allApps(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	var here []string
+	for _, a := range all {
+		if does(a) {
+			here = append(here, a.Name)
+		}
+	}
+	for _, word := range words {
+		matched, ok := apps.Match([]string{word}, here)
+		switch {
+		case word == "all" && !ok:
+			matched = here
+		case !ok && isPattern(word):
+			return nil, false, &control.Error{Message: fmt.Sprintf("cannot find an app %s: there %s", word, whatIs(here)),
+				Exit: control.ExitNotRunning}
+		case !ok:
+			matched = []string{word}
+		}
+		names = append(names, matched...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), false, nil
+}
+
+func isPattern(word string) bool { return word == "all" || strings.ContainsAny(word, "*?[") }
+
+func whatIs(names []string) string {
+	switch len(names) {
+	case 0:
+		return "is none"
+	case 1:
+		return "is " + names[0]
+	}
+	return "are " + strings.Join(names, ", ")
+}
