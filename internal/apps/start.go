@@ -192,7 +192,7 @@ func Serves(s control.Status) bool { return s.State == "running" || s.State == "
 
 // Arguments are the command line of the master.
 func (d Definition) Arguments() []string {
-	args := []string{"run", "--config", d.Config}
+	args := []string{"run", "--background", "--config", d.Config}
 	if d.App != "" {
 		args = append(args, "--app", d.App)
 	}

@@ -101,8 +101,8 @@ func (v *logView) next(a *loggedApp) (logfile.Record, error) {
 			}
 			if missed := a.cursor.Missed(); missed > 0 {
 				v.out.Flush()
-				fmt.Fprintf(v.cli.stderr, "relevo: %s of %s went before this could read them: [log] keep is the "+
-					"number that stays\n", phrase.Count(missed, "log file"), a.name)
+				fmt.Fprintf(v.cli.stderr, "relevo: %s of %s removed before they were read: by [log] keep, or by relevo flush\n",
+					phrase.Count(missed, "log file"), a.name)
 			}
 			if !v.wanted(r) {
 				continue

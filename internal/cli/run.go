@@ -52,12 +52,18 @@ it; what comes after it is its own.`,
 	}
 	cmd.Flags().SetInterspersed(false)
 	flags := c.appFlags(cmd)
+	background := cmd.Flags().Bool("background", false, "output goes to files where nothing else is set: of relevo start")
+	cmd.Flags().MarkHidden("background")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
 			flags.texts["command"] = args
 		}
 		return c.runMaster(cmd, flags, func(at place) (config.Sources, error) {
-			return c.sources(flags, c.container.fit(config.Default()), at)
+			defaults := c.container.fit(config.Default())
+			if *background {
+				defaults.Output = config.OutputFiles
+			}
+			return c.sources(flags, defaults, at)
 		})
 	}
 	return cmd
