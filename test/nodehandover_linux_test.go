@@ -77,6 +77,12 @@ func (c *keptClient) ask(path string) error {
 	if _, err := io.WriteString(c.conn, "GET "+path+" HTTP/1.1\r\nHost: site\r\n\r\n"); err != nil {
 		return err
 	}
+	return c.answer()
+}
+
+// answer reads the answer to a request that was sent.
+func (c *keptClient) answer() error {
+	c.conn.SetDeadline(time.Now().Add(tooLong))
 	answer, err := http.ReadResponse(c.in, nil)
 	if err != nil {
 		return err
@@ -157,7 +163,7 @@ func TestNodeHandover(t *testing.T) {
 func askOnce(t *testing.T, all []*keptClient) {
 	t.Helper()
 	for _, c := range all {
-		if err := c.ask("/"); err != nil {
+		if err := c.ask("/address"); err != nil {
 			t.Errorf("%s, after %d answers: %v", c.conn.LocalAddr(), c.answered, err)
 		}
 	}

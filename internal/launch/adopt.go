@@ -177,6 +177,7 @@ func (l *Launcher) Announce(legacy pool.ProcessLegacy) bool {
 		return false
 	}
 	l.opts.Children.Adopt(known.PID)
+	l.kept.await(known.PID)
 	return true
 }
 
@@ -225,8 +226,12 @@ func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.
 	if l.Departs {
 		p.led.Store(true)
 		p.tally.restore(l.Tally)
+	}
+	r.launcher.claim(p, l.Departs)
+	if l.Departs {
 		p.watches.Go(p.depart)
 	}
+	r.launcher.adopted(p.pid, sink)
 	launched := make(chan launchResult, 1)
 	launched <- launchResult{execed: true}
 	go p.awaitExit(launched)

@@ -51,6 +51,9 @@ func (p *Process) resumeCluster(l processLegacy) {
 	if l.Cluster == nil {
 		return
 	}
+	if l.Channel.Torn {
+		l.Cluster.Tear()
+	}
 	p.primary = nodecluster.Resume(p.clusterOptions(), *l.Cluster)
 	p.disconnects = l.Disconnects
 	if l.Preloaded {

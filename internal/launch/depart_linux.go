@@ -132,6 +132,7 @@ func (p *Process) relay(ctx context.Context, holding *rescue.Holding) {
 	}
 	if relay != nil {
 		p.tally.rescue(relay.Connections)
+		p.sink(pool.FilesAdded{}) // for the legacy
 		go relay.Cuts(context.Background(), func() { p.sink(pool.RelayCut{Count: 1}) })
 	}
 	if err != nil {

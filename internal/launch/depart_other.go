@@ -2,6 +2,12 @@
 
 package launch
 
+import (
+	"os"
+
+	"relevo/pool"
+)
+
 // depart: nothing is captured elsewhere, so that nobody asks.
 func (p *Process) depart() {}
 
@@ -9,3 +15,14 @@ func (p *Process) depart() {}
 type handover struct{ done chan struct{} }
 
 func (*handover) leave() {}
+
+type keptConnections struct{ keeper Keeper }
+
+func (*keptConnections) await(int) {}
+
+// InheritConnections has nothing to take over.
+func (l *Launcher) InheritConnections(map[string]*os.File) {}
+
+func (l *Launcher) claim(*Process, bool) {}
+
+func (l *Launcher) adopted(int, func(pool.Report)) {}

@@ -80,7 +80,8 @@ func (h *handovers) resume() {
 
 // handsOver says whether connections of the worker can go to another one.
 func (p *Process) handsOver() bool {
-	return p.primary != nil && p.release.command.Rescue != config.RescueOff && len(p.takers()) > 0
+	return p.primary != nil && p.release.command.Rescue != config.RescueOff &&
+		len(p.release.launcher.takers(p.order.Slot, p)) > 0
 }
 
 // takeNoMore has no connection of another worker go to this one, which leaves. arrived says
@@ -96,11 +97,11 @@ func (p *Process) takeNoMore() (arrived func() bool) {
 // takers are the workers of Node's cluster that stay: the one in the same slot first, for
 // clients may stick to slots, and each time another one of the others. A canary on trial is
 // to get no more clients than it does.
-func (p *Process) takers() (all []*Process) {
-	l := p.release.launcher
+func (l *Launcher) takers(slot int, leaves *Process) (all []*Process) {
 	l.mu.Lock()
 	for _, q := range l.byPID {
-		if q != p && q.primary != nil && q.isSettled() && !q.asked.Load() && !q.led.Load() && !q.binder.onTrial(q.order) {
+		stays := q.primary != nil && q.isSettled() && !q.asked.Load() && !q.led.Load()
+		if q != leaves && stays && !q.binder.onTrial(q.order) {
 			all = append(all, q)
 		}
 	}
@@ -114,13 +115,13 @@ func (p *Process) takers() (all []*Process) {
 	first := l.handovers.turn % len(all)
 	l.handovers.mu.Unlock()
 	all = slices.Concat(all[first:], all[:first])
-	slices.SortStableFunc(all, func(a, b *Process) int { return p.distance(a) - p.distance(b) })
+	slices.SortStableFunc(all, func(a, b *Process) int { return a.distance(slot) - b.distance(slot) })
 	return all
 }
 
-// distance is 0 for a worker of the same slot.
-func (p *Process) distance(q *Process) int {
-	if p.order.Slot == q.order.Slot {
+// distance is 0 for a worker of the slot.
+func (p *Process) distance(slot int) int {
+	if p.order.Slot == slot {
 		return 0
 	}
 	return 1

@@ -21,11 +21,14 @@ const roomPatience = 2 * time.Minute
 // each as soon as its next request has come and the worker has it no more. It outlives the
 // worker.
 type handover struct {
-	p     *Process
-	held  []*rescue.Connection // that the worker may have still
-	room  *rescue.Room         // nil: none waits there
-	since time.Time
-	pidfd int // of the worker; -1: none
+	launcher *Launcher
+	p        *Process // nil: it ended while no master lived
+	slot     int
+	sink     func(pool.Report)
+	held     []*rescue.Connection // that the worker may have still
+	room     *rescue.Room         // nil: none waits there
+	since    time.Time
+	pidfd    int // of the worker; -1: none
 
 	once    sync.Once
 	leaving chan struct{} // closed by leave: another master follows
@@ -39,20 +42,36 @@ func (p *Process) handOver(holding *rescue.Holding) bool {
 	if !p.handsOver() {
 		return true
 	}
-	h := &handover{p: p, since: time.Now(), leaving: make(chan struct{}), done: make(chan struct{})}
-	if !p.release.launcher.handovers.add(h) {
+	h := p.newHandover()
+	if !h.launcher.handovers.add(h) {
 		return false
 	}
+	var err error
+	if h.held, err = holding.Depart(); err != nil {
+		h.launcher.unrescued(err)
+	}
+	for _, c := range h.held {
+		h.launcher.kept.keep(h.slot, c)
+	}
+	p.tally.handOver(h.inodes())
+	p.sink(pool.FilesAdded{}) // for the legacy
+	go h.run()
+	return true
+}
+
+func (p *Process) newHandover() *handover {
+	h := newHandover(p.release.launcher, p.order.Slot, p.sink)
+	h.p = p
 	var err error
 	if h.pidfd, err = unix.PidfdOpen(p.pid, 0); err != nil {
 		h.pidfd = -1 // it has ended, and a relay is for one that lives
 	}
-	if h.held, err = holding.Depart(); err != nil {
-		p.release.launcher.unrescued(err)
-	}
-	p.tally.handOver(h.inodes())
-	go h.run()
-	return true
+	return h
+}
+
+func newHandover(l *Launcher, slot int, sink func(pool.Report)) *handover {
+	return &handover{launcher: l, slot: slot, sink: sink, pidfd: -1, since: time.Now(), leaving: make(chan struct{}),
+		done: make(chan struct{})}
 }
 
 func (h *handover) inodes() (all []uint64) {
@@ -67,9 +86,13 @@ func (h *handover) leave() { h.once.Do(func() { close(h.leaving) }) }
 
 func (h *handover) run() {
 	defer close(h.done)
-	defer h.p.release.launcher.handovers.remove(h)
+	defer h.launcher.handovers.remove(h)
 	defer unix.Close(h.pidfd)
-	gone, leaving, late := h.p.gone, h.leaving, (<-chan time.Time)(nil)
+	var gone chan struct{}
+	if h.p != nil {
+		gone = h.p.gone
+	}
+	leaving, late := h.leaving, (<-chan time.Time)(nil)
 	for pause := departureFirst; len(h.held) > 0; pause = min(2*pause, departureLast) {
 		wait := time.NewTimer(restAfter(pause, func() { h.give(h.freed()) }))
 		select {
@@ -89,8 +112,8 @@ func (h *handover) run() {
 // freed are the connections that the worker has no more.
 func (h *handover) freed() (free []*rescue.Connection) {
 	has := map[uint64]bool{}
-	for _, pid := range procfs.Tree(h.p.pid) {
-		_ = procfs.Sockets(pid, has) // of a process that has ended: none
+	if h.p != nil {
+		has = h.p.openSockets()
 	}
 	h.held = slices.DeleteFunc(h.held, func(c *rescue.Connection) bool {
 		if !has[c.Inode] {
@@ -101,14 +124,26 @@ func (h *handover) freed() (free []*rescue.Connection) {
 	return free
 }
 
+// openSockets are those of the worker and what comes from it, by inode; none where it has
+// ended.
+func (p *Process) openSockets() map[uint64]bool {
+	has := map[uint64]bool{}
+	for _, pid := range procfs.Tree(p.pid) {
+		_ = procfs.Sockets(pid, has)
+	}
+	return has
+}
+
 // giveBack is for a worker that another master will lead out: it has these connections
 // still.
 func (h *handover) giveBack() {
 	h.give(h.freed())
-	h.p.tally.keep(h.inodes())
+	if h.p != nil {
+		h.p.tally.keep(h.inodes())
+	}
 	for _, c := range h.held {
 		c.Release()
-		c.File.Close()
+		h.close(c)
 	}
 	h.held = nil
 }
@@ -134,7 +169,7 @@ func (h *handover) give(free []*rescue.Connection) {
 		case rescue.Foreign:
 			h.cut(c)
 		case rescue.Ended:
-			c.File.Close()
+			h.close(c)
 		}
 	}
 	offers.Wait()
@@ -151,7 +186,7 @@ func (h *handover) wait(c *rescue.Connection) {
 		err = h.room.Add(c)
 	}
 	if err != nil {
-		h.p.release.launcher.unrescued(err)
+		h.launcher.unrescued(err)
 		h.relay([]*rescue.Connection{c})
 	}
 }
@@ -183,15 +218,17 @@ func (h *handover) attend() {
 		return
 	}
 	for _, c := range rest {
-		c.File.Close() // the client has had its time
+		h.close(c) // the client has had its time
 	}
 }
 
 // offer gives a connection to a worker that takes it.
 func (h *handover) offer(c *rescue.Connection) bool {
-	for _, taker := range h.p.takers() {
+	for _, taker := range h.launcher.takers(h.slot, h.p) {
 		answer := make(chan bool, 1)
-		passing, ok := taker.primary.Pass(c.Local, c.File, func(taken bool) { answer <- taken })
+		// From then on it is in the worker's channel, whatever becomes of this master.
+		sending := func() { h.launcher.kept.drop(c) }
+		passing, ok := taker.primary.Pass(c.Local, c.File, sending, func(taken bool) { answer <- taken })
 		if !ok {
 			continue
 		}
@@ -204,9 +241,10 @@ func (h *handover) offer(c *rescue.Connection) bool {
 		}
 		patience.Stop()
 		if taken {
-			c.File.Close()
+			h.close(c)
 			return true
 		}
+		h.launcher.kept.keep(h.slot, c)
 	}
 	return false
 }
@@ -222,25 +260,30 @@ func (h *handover) relay(all []*rescue.Connection) {
 			h.cut(c)
 			continue
 		}
+		h.launcher.kept.drop(c)
 		holding.Return(c)
 		rescued++
 	}
 	if rescued == 0 {
 		return
 	}
-	h.p.sink(pool.NotHandedOver{Rescued: rescued})
-	launcher := h.p.release.launcher
-	relay, err := holding.HandOver(context.Background(), launcher.self, h.pidfd, launcher.runOnce)
+	h.sink(pool.NotHandedOver{Rescued: rescued})
+	relay, err := holding.HandOver(context.Background(), h.launcher.self, h.pidfd, h.launcher.runOnce)
 	if err != nil {
-		launcher.unrescued(err)
-		h.p.sink(pool.RelayCut{Count: rescued})
+		h.launcher.unrescued(err)
+		h.sink(pool.RelayCut{Count: rescued})
 	}
 	if relay != nil {
-		go relay.Cuts(context.Background(), func() { h.p.sink(pool.RelayCut{Count: 1}) })
+		go relay.Cuts(context.Background(), func() { h.sink(pool.RelayCut{Count: 1}) })
 	}
 }
 
 func (h *handover) cut(c *rescue.Connection) {
+	h.close(c)
+	h.sink(pool.NotHandedOver{Cut: 1})
+}
+
+func (h *handover) close(c *rescue.Connection) {
+	h.launcher.kept.drop(c)
 	c.File.Close()
-	h.p.sink(pool.NotHandedOver{Cut: 1})
 }

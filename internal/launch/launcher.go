@@ -35,6 +35,7 @@ type Options struct {
 	// ExecPatience is how long Start waits for the worker's program to run. What goes
 	// wrong later is the worker's death. Default: 10 s.
 	ExecPatience time.Duration
+	Keeper       Keeper       // of connections without a worker; nil: none
 	Log          *slog.Logger // default: none
 }
 
@@ -55,9 +56,10 @@ type Launcher struct {
 
 	shared    sharedData // of Node's workers
 	handovers handovers  // of their connections
-	primary   sync.Once  // the word about a script's primary branch
-	sent      sync.Once  // the word about what comes beside their messages
-	oldNode   sync.Once  // the word about its version
+	kept      keptConnections
+	primary   sync.Once // the word about a script's primary branch
+	sent      sync.Once // the word about what comes beside their messages
+	oldNode   sync.Once // the word about its version
 	preload   preloadFile
 
 	starts, looks gate
@@ -90,7 +92,7 @@ func New(o Options) (*Launcher, error) {
 		return nil, fmt.Errorf("cannot find this program's own file: %w", err)
 	}
 	l := &Launcher{opts: o, self: self, byDescriptor: execsByDescriptor(), byPID: map[int]*Process{},
-		starts: newGate(startsAtOnce), looks: newGate(looksAtOnce)}
+		starts: newGate(startsAtOnce), looks: newGate(looksAtOnce), kept: keptConnections{keeper: o.Keeper}}
 	l.oom.look()
 	o.Cgroups.clear()
 	if o.SnapshotDir != "" {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"relevo/internal/launch"
 	"relevo/pool"
 	"relevo/systemd"
 	"relevo/upgrader"
@@ -46,6 +47,13 @@ func newKeeper(n *systemd.Notifier, memory *upgrader.Document, stored []string) 
 
 // forPool is nil where there is no keeper: an interface of a nil pointer is not.
 func (k *keeper) forPool() pool.Keeper {
+	if k == nil {
+		return nil
+	}
+	return k
+}
+
+func (k *keeper) connections() launch.Keeper {
 	if k == nil {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"relevo/internal/config"
+	"relevo/internal/launch"
 	"relevo/pool"
 	"relevo/upgrader"
 )
@@ -239,6 +240,9 @@ func (m *Master) inheritPool(l *legacy, in *upgrader.Inheritance) error {
 			left.Files[name] = file
 		}
 	}
+	if err := m.inheritConnections(in); err != nil {
+		return err
+	}
 	for _, member := range left.Members {
 		if len(member.Process) > 0 && m.launcher.Announce(left.Process(member)) {
 			m.adopted = append(m.adopted, strconv.Itoa(member.ID))
@@ -272,6 +276,21 @@ func (m *Master) inheritPool(l *legacy, in *upgrader.Inheritance) error {
 		return err
 	}
 	m.pool.Store(p)
+	return nil
+}
+
+func (m *Master) inheritConnections(in *upgrader.Inheritance) error {
+	files := map[string]*os.File{}
+	for _, name := range in.Names() {
+		if launch.OwnsFile(name) {
+			file, err := in.Socket(name)
+			if err != nil {
+				return err
+			}
+			files[name] = file
+		}
+	}
+	m.launcher.InheritConnections(files)
 	return nil
 }
 

@@ -256,6 +256,7 @@ func (m *Master) openLauncher() (err error) {
 		Log:          m.log,
 		Cgroups:      launch.DelegatedCgroups(name),
 		Children:     m.reaper,
+		Keeper:       m.keeper.connections(),
 	}
 	if m.notify, err = m.openNotify(places.NotifySocket(name)); err != nil {
 		if m.opts.App.Ready.Mode == config.ReadyNotify {

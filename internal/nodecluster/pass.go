@@ -10,24 +10,28 @@ import (
 // Passing is a connection on its way to a worker whose server is to serve it, as if it had
 // accepted it (newconn).
 type Passing struct {
-	done func(taken bool)
-	seq  int64 // of the message that is on its way
-	sent bool
-	told bool
+	sending func()
+	done    func(taken bool)
+	seq     int64 // of the message that is on its way
+	sent    bool
+	told    bool
 }
 
 // Pass gives the worker a connection that another one had accepted at the address local.
-// done is called once, from any goroutine: whether the worker's server has taken it. The
-// file stays the caller's, and has to stay open until then. It says false where the worker
-// has no server there.
-func (p *Primary) Pass(local netip.AddrPort, connection *os.File, done func(taken bool)) (passing *Passing, ok bool) {
+// sending is called right before it is sent, each time, and must call nothing of p. done is
+// called once, from any goroutine: whether the worker's server has taken it. The file stays
+// the caller's, and has to stay open until then. It says false where the worker has no
+// server there.
+func (p *Primary) Pass(local netip.AddrPort, connection *os.File, sending func(), done func(taken bool)) (
+	passing *Passing, ok bool,
+) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	key, ok := p.serverAt(local)
 	if !ok || p.leaving || p.takesNoMore {
 		return nil, false
 	}
-	passing = &Passing{done: done}
+	passing = &Passing{sending: sending, done: done}
 	d := &delivery{Key: key, Passed: true, socket: connection, passing: passing}
 	if p.waiting = append(p.waiting, d); len(p.waiting) == 1 {
 		p.deliver()
@@ -109,6 +113,7 @@ func (p *Primary) pass(d *delivery) {
 	}
 	p.passed[d.passing.seq] = d.passing
 	seq := d.passing.seq
+	d.passing.sending()
 	if p.send(handle{cmdHandle, streamHandle, order{Cmd: cmdCluster, Act: actConnection, Key: d.Key, Seq: seq}},
 		d.socket) != nil {
 		p.taken(seq, false)
@@ -128,6 +133,16 @@ func (p *Passing) tell(taken bool) {
 		p.told = true
 		go p.done(taken) // its caller may hold what done wants
 	}
+}
+
+// tornSeq is more messages than a master sends between two states that it keeps.
+const tornSeq = 1 << 20
+
+// Tear makes a legacy older than its master's death fit: what was on its way then may have
+// arrived, and numbers may have been used.
+func (l *Legacy) Tear() {
+	l.Seq += tornSeq
+	l.Waiting = slices.DeleteFunc(l.Waiting, func(d *delivery) bool { return d.Passed })
 }
 
 // addressOf returns what a listening socket is bound to.

@@ -37,7 +37,7 @@ func newPassRig(t *testing.T) *passRig {
 func (r *passRig) pass(t *testing.T) (taken chan bool, p *Passing) {
 	t.Helper()
 	taken = make(chan bool, 1)
-	p, ok := r.Pass(r.address, os.Stdin, func(yes bool) { taken <- yes })
+	p, ok := r.Pass(r.address, os.Stdin, func() {}, func(yes bool) { taken <- yes })
 	if !ok {
 		t.Fatal("the worker has no server there")
 	}
@@ -70,11 +70,11 @@ func TestPass(t *testing.T) {
 		}
 		r.want(t, accepted(seq, want)) // of nothing any more
 	}
-	if _, ok := r.Pass(netip.AddrPortFrom(r.address.Addr(), r.address.Port()+1), os.Stdin, nil); ok {
+	if _, ok := r.Pass(netip.AddrPortFrom(r.address.Addr(), r.address.Port()+1), os.Stdin, func() {}, nil); ok {
 		t.Error("there is a server at another port")
 	}
 	r.say(`{"cmd":"NODE_CLUSTER","act":"close","key":"null:80:4:undefined:0","seq":3}`)
-	if _, ok := r.Pass(r.address, os.Stdin, nil); ok {
+	if _, ok := r.Pass(r.address, os.Stdin, func() {}, nil); ok {
 		t.Error("a connection was sent to a server that is closed")
 	}
 }
@@ -119,7 +119,7 @@ func TestPassToDying(t *testing.T) {
 	if <-first || <-second {
 		t.Error("a worker that is dead has taken a connection")
 	}
-	if _, ok := r.Pass(r.address, os.Stdin, nil); ok {
+	if _, ok := r.Pass(r.address, os.Stdin, func() {}, nil); ok {
 		t.Error("a connection is passed to a worker that is dead")
 	}
 }
@@ -146,8 +146,30 @@ func TestResumePass(t *testing.T) {
 		next := newRig(t)
 		next.Primary = Resume(next.options(), l)
 		next.want(t, answer, want...)
-		if _, ok := next.Pass(r.address, os.Stdin, nil); !ok {
+		if _, ok := next.Pass(r.address, os.Stdin, func() {}, nil); !ok {
 			t.Error("it is not known where the server is")
 		}
+	}
+}
+
+// After a master that was killed: what it had sent may have arrived, and answers to it may
+// come that are not meant for what the next one sends.
+func TestResumeTorn(t *testing.T) {
+	r := newPassRig(t)
+	r.pass(t)
+	l := r.Legacy()
+	l.Tear()
+	next := newPassRig(t)
+	next.Primary, next.address = Resume(next.options(), l), r.address
+	if next.Taking() {
+		t.Error("a connection is waited for that may have arrived")
+	}
+	taken, _ := next.pass(t)
+	for seq := range 5 {
+		next.say(accepted(seq, true))
+	}
+	next.say(accepted(int(l.Seq)+1, false))
+	if <-taken {
+		t.Error("an answer to the master before is taken for one to this")
 	}
 }

@@ -64,6 +64,25 @@ func (c *connection) depart(inode uint64) (*Connection, error) {
 	return &Connection{Inode: inode, Local: addressOf(local), Client: addressOf(client), File: file}, nil
 }
 
+// Kept is a connection that a master before this one has kept. The file is outside of the
+// runtime's poller.
+func Kept(inode uint64, file *os.File) (c *Connection, err error) {
+	c = &Connection{Inode: inode, File: file}
+	c.control(func(fd int) {
+		var local, client unix.Sockaddr
+		if local, err = unix.Getsockname(fd); err != nil {
+			return
+		}
+		if client, err = unix.Getpeername(fd); err == nil {
+			c.Local, c.Client = addressOf(local), addressOf(client)
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot go on with a connection: %w", err)
+	}
+	return c, nil
+}
+
 // Return puts a connection into h again, for a relay. A File that is closed is none.
 func (h *Holding) Return(c *Connection) {
 	defer c.File.Close()

@@ -59,6 +59,13 @@ func (c *connection) moment() (m moment, err error) {
 	return m, nil
 }
 
+// isHeld says whether hold was called, by any process, and release was not: the kernel makes
+// most smaller.
+func isHeld(fd int) bool {
+	least, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT)
+	return err == nil && least > 1
+}
+
 func (c *connection) release() { release(c.fd) }
 
 // release undoes hold and dropData, in whatever process.

@@ -109,6 +109,9 @@ func (h *Holding) copyFrom(pid int, ports []uint16, seen map[uint64]bool) error 
 			unix.Close(fd)
 			continue
 		}
+		if isHeld(fd) { // by a master that was killed
+			release(fd)
+		}
 		h.known[inode] = &connection{fd: fd, pid: pid, theirs: theirs}
 	}
 	return nil

@@ -101,11 +101,16 @@ func (o Options) ending(t *text) {
 
 // storeSize is how many files a master may have to keep. While a roll goes on a slot
 // has two workers, and of sockets of workers' own up to three at each listener.
+// Connections are kept that no worker has.
 func (o Options) storeSize() int {
 	const few, ofWorker, seats, captured = 64, 16, 3, 2
+	const connections = 512 // launch.MaxKept
 	perSlot := ofWorker
 	if o.captures() {
 		perSlot += 2 + seats*max(captured, len(o.App.Listen))
+	}
+	if o.captures() {
+		return few + connections + perSlot*o.App.Workers
 	}
 	return few + perSlot*o.App.Workers
 }

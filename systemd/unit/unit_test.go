@@ -138,7 +138,8 @@ func TestTimes(t *testing.T) {
 func TestStoreSize(t *testing.T) {
 	a := app(t, ":8080", ":8081", ":8082")
 	a.Workers = 512
-	for capture, least := range map[config.Capture]int{config.CaptureOff: 8 * 512, config.CaptureAuto: (10 + 3*3) * 512} {
+	least := map[config.Capture]int{config.CaptureOff: 8 * 512, config.CaptureAuto: (10+3*3)*512 + 512}
+	for capture, least := range least {
 		a.Capture = capture
 		service := files(t, Options{App: a, Program: "/bin/relevo", Config: "/c"})[0]
 		got, err := strconv.Atoi(value(t, service, "Service", "FileDescriptorStoreMax")[0])

@@ -1,0 +1,134 @@
+package launch
+
+import (
+	"fmt"
+	"os"
+	"sync"
+
+	"relevo/internal/rescue"
+	"relevo/pool"
+)
+
+// keptConnections are those that no worker has and that are on their way to one, for the
+// case that this master dies. One that is sent is kept no more: it is in the worker's
+// channel, and to send it again would give it to two workers.
+type keptConnections struct {
+	keeper Keeper // nil: none
+
+	mu      sync.Mutex
+	names   map[*rescue.Connection]string
+	left    map[*rescue.Connection]int // the slots of those of a master that died
+	awaited map[int]bool               // workers that are not adopted yet, by pid
+	begun   []*handover                // of adopted workers that leave
+}
+
+func (k *keptConnections) keep(slot int, c *rescue.Connection) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.keeper == nil || k.names[c] != "" || len(k.names) >= MaxKept {
+		return
+	}
+	if k.names == nil {
+		k.names = map[*rescue.Connection]string{}
+	}
+	k.names[c] = fmt.Sprintf("%s%d.%d", connectionFile, slot, c.Inode)
+	k.keeper.Keep(k.names[c], c.File)
+}
+
+func (k *keptConnections) drop(c *rescue.Connection) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if name := k.names[c]; name != "" {
+		delete(k.names, c)
+		k.keeper.Drop(name)
+	}
+}
+
+// await has the connections of a master that died wait for the adoption of a worker.
+func (k *keptConnections) await(pid int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.awaited == nil {
+		k.awaited = map[int]bool{}
+	}
+	k.awaited[pid] = true
+}
+
+// InheritConnections takes over what the Keeper had of the master before, and hands it to
+// workers when all are adopted.
+func (l *Launcher) InheritConnections(files map[string]*os.File) {
+	l.kept.left = map[*rescue.Connection]int{}
+	for name, file := range files {
+		var slot int
+		var inode uint64
+		if _, err := fmt.Sscanf(name, connectionFile+"%d.%d", &slot, &inode); err != nil {
+			file.Close()
+			continue
+		}
+		c, err := rescue.Kept(inode, file)
+		if err != nil { // the client has gone
+			file.Close()
+			continue
+		}
+		l.kept.keep(slot, c)
+		l.kept.left[c] = slot
+	}
+}
+
+// claim is told of a worker that is being adopted: what it has still is its own, or, where it
+// leaves, goes on as soon as it has it no more.
+func (l *Launcher) claim(p *Process, leaves bool) {
+	k := &l.kept
+	k.mu.Lock()
+	left := len(k.left)
+	k.mu.Unlock()
+	if left == 0 {
+		return
+	}
+	has := p.openSockets()
+	h := p.newHandover()
+	k.mu.Lock()
+	for c := range k.left {
+		if has[c.Inode] {
+			h.held = append(h.held, c)
+			delete(k.left, c)
+		}
+	}
+	if leaves {
+		k.begun = append(k.begun, h)
+	}
+	k.mu.Unlock()
+	if !leaves {
+		h.giveBack()
+		return
+	}
+	seen := map[uint64]bool{}
+	for _, inode := range h.inodes() {
+		seen[inode] = true
+	}
+	p.tally.look(seen)
+	p.tally.handOver(h.inodes())
+}
+
+// adopted is told when a worker is. The last one has the connections go on that wait.
+func (l *Launcher) adopted(pid int, sink func(pool.Report)) {
+	k := &l.kept
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if delete(k.awaited, pid); len(k.awaited) > 0 {
+		return
+	}
+	slots := map[int]*handover{}
+	for c, slot := range k.left {
+		if slots[slot] == nil {
+			slots[slot] = newHandover(l, slot, sink)
+			k.begun = append(k.begun, slots[slot])
+		}
+		slots[slot].held = append(slots[slot].held, c)
+	}
+	for _, h := range k.begun {
+		l.handovers.add(h)
+		go h.run()
+	}
+	k.left, k.begun = nil, nil
+}
