@@ -115,6 +115,9 @@ var importRules = []importRule{
 	{pkg: "internal/dev/proxy", only: []string{"relevo/internal/lazyregexp", "relevo/internal/phrase"},
 		because: "it is told what happened, and stands before any app; parts that stand side by side meet above it"},
 	{pkg: "internal/serve", only: []string{"relevo/worker"}, because: "the built-in worker is a worker like any other"},
+	{pkg: "internal/announce",
+		only:    []string{"relevo/pool", "relevo/pool/machine", "relevo/internal/phrase", "relevo/upgrader"},
+		because: "it says what happened, and cannot change it"},
 	{pkg: "internal/master", never: []string{"relevo/internal/cli", "relevo/internal/prove", "relevo/internal/serve",
 		"relevo/worker"}, because: "imports run downward"},
 }

@@ -147,6 +147,12 @@ func (f *Flip) start(files map[string]*os.File, talk *os.File) (pid int, err err
 	return pid, err
 }
 
+// Texts of errors of tableflip that have neither a type nor a name outside of it.
+const (
+	flipNotReady    = "process is not ready yet"
+	flipParentLives = "parent hasn't exited"
+)
+
 // settlesIn is how long tableflip may take to see what is so already.
 const settlesIn = 5 * time.Second
 
@@ -157,7 +163,7 @@ const settlesIn = 5 * time.Second
 func (f *Flip) upgradeTable() (err error) {
 	for deadline := time.Now().Add(settlesIn); ; time.Sleep(time.Millisecond) {
 		err = f.table.Upgrade()
-		unseen := err != nil && (err.Error() == "process is not ready yet" || err.Error() == "parent hasn't exited")
+		unseen := err != nil && (err.Error() == flipNotReady || err.Error() == flipParentLives)
 		if !unseen || !f.ready || time.Now().After(deadline) {
 			return err
 		}

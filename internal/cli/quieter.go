@@ -3,8 +3,8 @@ package cli
 import (
 	"context"
 	"log/slog"
-	"strings"
 
+	"relevo/internal/announce"
 	"relevo/internal/config"
 )
 
@@ -17,10 +17,6 @@ func quieter(log *slog.Logger, app config.App) *slog.Logger {
 	return slog.New(atLeast{log.Handler(), slog.LevelWarn})
 }
 
-// toldOtherwise are the beginnings of what the loop tells with the reason and the
-// last output.
-var toldOtherwise = []string{"roll failed", "roll ended: ", "start failed", "roll refused: ", "reload refused: "}
-
 type atLeast struct {
 	slog.Handler
 	level slog.Level
@@ -29,14 +25,16 @@ type atLeast struct {
 func (h atLeast) Enabled(ctx context.Context, l slog.Level) bool {
 	return l >= h.level && h.Handler.Enabled(ctx, l)
 }
+
+// Handle leaves out how a roll ended badly: the loop tells that with the reason and the
+// last output.
 func (h atLeast) Handle(ctx context.Context, r slog.Record) error {
-	for _, told := range toldOtherwise {
-		if strings.HasPrefix(r.Message, told) {
-			return nil
-		}
+	if announce.IsOutcome(ctx) {
+		return nil
 	}
 	return h.Handler.Handle(ctx, r)
 }
+
 func (h atLeast) WithAttrs(a []slog.Attr) slog.Handler {
 	return atLeast{h.Handler.WithAttrs(a), h.level}
 }

@@ -149,7 +149,7 @@ func (m *Master) another(err error) bool {
 func (m *Master) waitingStatus() control.Status {
 	s := control.Status{
 		Name: m.opts.App.Name, PID: os.Getpid(), Version: m.opts.Version, Listeners: m.boot.sockets.forPeople(),
-		Config: m.opts.ConfigFile, Warnings: m.warnings.list(),
+		Config: m.opts.ConfigFile, Warnings: m.announcer.Warnings.List(),
 	}
 	s.State, s.Workers = stateWaiting, []pool.Worker{}
 	return s
@@ -157,7 +157,7 @@ func (m *Master) waitingStatus() control.Status {
 
 // Warn sets the one warning of a kind that `relevo status` shows; an empty text
 // takes it away.
-func (m *Master) Warn(kind, text string) { m.warnings.set(kind, text) }
+func (m *Master) Warn(kind, text string) { m.announcer.Warnings.Set(kind, text) }
 
 // Dropped counts the connections that the kernel turned away at the listeners of
 // now since they were opened; ok is false where it does not tell.

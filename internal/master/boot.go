@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"relevo/internal/announce"
 	"relevo/internal/config"
 	"relevo/internal/launch/store"
 	"relevo/pool"
@@ -58,10 +59,10 @@ func (m *Master) insteadOf(bad *generation, reason string) *generation {
 			"err", err)
 		return nil
 	}
-	m.warnings.set(releaseWarning, fmt.Sprintf("%s; serving the last good release %s instead", reason,
-		shortRelease(good.Info())))
+	m.announcer.Warnings.Set(announce.ReleaseWarning, fmt.Sprintf("%s; serving the last good release %s instead", reason,
+		announce.ShortRelease(good.Info())))
 	m.log.Error("STARTING THE LAST GOOD RELEASE INSTEAD OF THE NEWEST", "reason", reason,
-		"release", shortRelease(good.Info()))
+		"release", announce.ShortRelease(good.Info()))
 	return good
 }
 
@@ -90,7 +91,7 @@ func (m *Master) afterFailedStart(err error) bool {
 	if good == nil {
 		return false
 	}
-	m.log.Error("start failed", "err", err)
+	announce.Refused(m.log, "start failed", "err", err)
 	m.boot.fellBack.Store(true)
 	m.usePool(good)
 	// Who asked for the end in between asked a pool that was gone.

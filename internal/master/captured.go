@@ -82,12 +82,12 @@ func (c *capturing) sharing(l *upgrader.Listener, o pool.Order, wanted config.Ba
 	case !expected:
 		c.log.Error("a worker shares the common socket", "worker", o.ID, "address", l.Address, "err", err)
 	case natural && (wanted == config.BalanceEven || wanted == config.BalanceSticky):
-		if c.hold.all.once.first("balance " + l.Address) {
+		if c.hold.all.once.First("balance " + l.Address) {
 			c.log.Warn("all workers share one socket, although balance is "+string(wanted)+": that is for TCP only", "address",
 				l.Address)
 		}
 	case !natural:
-		if c.hold.all.once.first("balance " + l.Address) {
+		if c.hold.all.once.First("balance " + l.Address) {
 			message := "all workers share one socket: clients are not spread evenly"
 			if wanted == config.BalanceSticky {
 				message = "all workers share one socket: clients do not stick to workers"
@@ -113,7 +113,7 @@ func (c *capturing) compare(l *upgrader.Listener, b capture.Bind) {
 	}
 	captured := !slices.Contains(listeners, l.Name)
 	if !captured && anyAddress(b) || l.Listen.Address == asked.Address && !captured ||
-		!c.hold.all.once.first("bound "+asked.Address) {
+		!c.hold.all.once.First("bound "+asked.Address) {
 		return
 	}
 	if captured {

@@ -1,24 +1,13 @@
 package master
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"relevo/pool"
 	"relevo/pool/machine"
 	"relevo/upgrader"
 )
-
-// suspectFor is how long after its start a worker is a suspect where a shared
-// listener was damaged: programs set their sockets up then.
-const suspectFor = 10 * time.Second
-
-// goneFor is how long after its end a worker is a suspect.
-const goneFor = time.Second
 
 // watchFor is how long the listeners are looked at closely after a worker came
 // or began to go; see upgrader.Watch.
@@ -52,10 +41,10 @@ func (m *Master) healed(h upgrader.Healed, times int) {
 	}
 	var suspects []string
 	if !h.Outside {
-		suspects = m.damages.suspects(status.Workers, now)
+		suspects = m.announcer.Damages.Suspects(status.Workers, now)
 	}
 	// The warning first: who hears of the event finds it in the status.
-	m.damages.warn(&m.warnings, listener, text, suspects, times, now)
+	m.announcer.Damages.Warn(&m.announcer.Warnings, listener, text, suspects, times, now)
 	m.running().Publish(pool.Event{Kind: pool.KindHealed, Text: text, Addresses: []string{h.Address}, Workers: suspects})
 	if h.Renewed && h.Err == nil {
 		m.renewWorkers(now, listener+" had to be opened anew")
@@ -99,112 +88,4 @@ func (m *Master) recycleBefore(workers []pool.Worker, moment time.Time, reason s
 func (g *generation) Start(o pool.Order, sink func(pool.Report)) (pool.Process, error) {
 	g.sockets.all.upgrader.Inspect()
 	return g.Release.Start(o, sink)
-}
-
-// damages is what the master remembers to tell of damaged listeners.
-type damages struct {
-	mu    sync.Mutex
-	times map[string]int       // how often, by listener
-	last  map[string]time.Time // when, by listener
-	lives map[string]bool      // workers of which no end was noted yet, by id
-	gone  map[string]time.Time // workers that ended lately, by id
-}
-
-// forked notes a worker's beginning.
-func (d *damages) forked(id string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.lives == nil {
-		d.lives = map[string]bool{}
-	}
-	d.lives[id] = true
-}
-
-// exited notes a worker's end.
-func (d *damages) exited(id string, at time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.end(id, at)
-}
-
-// end holds d.mu.
-func (d *damages) end(id string, at time.Time) {
-	if d.gone == nil {
-		d.gone = map[string]time.Time{}
-	}
-	for other, when := range d.gone {
-		if at.Sub(when) > goneFor {
-			delete(d.gone, other)
-		}
-	}
-	d.gone[id] = at
-	delete(d.lives, id)
-}
-
-// suspects are the workers that start or leave, and those that started or ended
-// lately. Where there is none of these, it may have been any.
-func (d *damages) suspects(workers []pool.Worker, now time.Time) (ids []string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for id := range d.lives {
-		// The pool knows of its end already, and the note of it is on its way here.
-		if !slices.ContainsFunc(workers, func(w pool.Worker) bool { return w.ID == id }) {
-			d.end(id, now)
-		}
-	}
-	for id, when := range d.gone {
-		if now.Sub(when) <= goneFor {
-			ids = append(ids, id)
-		}
-	}
-	for _, w := range workers {
-		if w.ID != "" && (w.State != string(machine.Serving) || now.Sub(w.Started) < suspectFor) {
-			ids = append(ids, w.ID)
-		}
-	}
-	slices.SortFunc(ids, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
-	return slices.Compact(ids)
-}
-
-// warn sets the one line that status shows of a listener. Several may call it at
-// once: the last count stays.
-func (d *damages) warn(w *warnings, listener, text string, suspects []string, times int, now time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.times == nil {
-		d.times, d.last = map[string]int{}, map[string]time.Time{}
-	}
-	d.times[listener] += times
-	d.last[listener] = now
-	if len(suspects) > 0 {
-		text += "; suspects: " + strings.Join(suspects, ", ")
-	}
-	if times := d.times[listener]; times > 1 {
-		text += fmt.Sprintf("; damaged %d times", times)
-	}
-	w.set(listener, text+"; at "+now.Format(time.TimeOnly))
-}
-
-// before forgets the listeners that were damaged before a moment, and not since.
-func (d *damages) before(moment time.Time) (listeners []string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for listener, last := range d.last {
-		if last.Before(moment) {
-			listeners = append(listeners, listener)
-			delete(d.times, listener)
-			delete(d.last, listener)
-		}
-	}
-	return listeners
-}
-
-// forgive takes back the warnings of damage done by a release that is gone.
-func (m *Master) forgive(r pool.RollResult) {
-	if r.Result != machine.OK || r.Release == nil || r.FromRelease == nil || r.Release.SHA256 == r.FromRelease.SHA256 {
-		return
-	}
-	for _, listener := range m.damages.before(r.Started) {
-		m.warnings.set(listener, "")
-	}
 }

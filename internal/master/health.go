@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"relevo/internal/announce"
 	"relevo/internal/config"
 	"relevo/internal/health"
 	"relevo/internal/health/ask"
@@ -60,7 +61,7 @@ func (m *Master) watchHealth(ctx context.Context) {
 // askFor returns when something else may be wanted.
 func (m *Master) askFor(ctx context.Context, h config.Health, changed <-chan struct{}) {
 	if !m.health.begin(h) {
-		m.warnings.set(healthWarning, "") // it spoke of another check
+		m.announcer.Warnings.Set(announce.HealthWarning, "") // it spoke of another check
 	}
 	ticker := time.NewTicker(health.Pause(h.Interval, h.Patience(), h.Failures))
 	defer ticker.Stop()
@@ -90,7 +91,7 @@ func (m *Master) forgetHealth() {
 	if !known {
 		return
 	}
-	m.warnings.set(healthWarning, "")
+	m.announcer.Warnings.Set(announce.HealthWarning, "")
 	if status, err := m.running().Status(); err == nil {
 		m.suspend(serving(status), "")
 	}
@@ -201,7 +202,7 @@ func (m *Master) askWhole(ctx context.Context, h config.Health, workers []pool.W
 	if !ok {
 		return nil
 	}
-	if m.listeners.once.first("health of the whole pool") {
+	if m.listeners.once.First("health of the whole pool") {
 		m.log.Info("workers that share a socket are not asked one by one: the health check asks the pool as a "+
 			"whole, and replaces none",
 			"check", h.String(), "address", target.Address)

@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"time"
 
+	"relevo/internal/announce"
 	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/internal/health"
 	"relevo/pool"
 )
-
-// healthWarning is the kind of the one that all workers fail the check.
-const healthWarning = "health"
 
 // tellHealth tells of workers, and of the pool as a whole.
 func (m *Master) tellHealth(h config.Health, ofWorkers, ofWhole []health.News) {
@@ -65,7 +63,7 @@ func (m *Master) tellPool(kind pool.Kind, text string) {
 	if kind == pool.KindHealthy {
 		text = ""
 	}
-	m.warnings.set(healthWarning, text)
+	m.announcer.Warnings.Set(announce.HealthWarning, text)
 }
 
 // addHealth adds to a status what the workers answered.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"relevo/internal/announce"
 	"relevo/internal/config"
 	"relevo/internal/launch"
 	"relevo/pool"
@@ -132,7 +133,7 @@ func (m *Master) state() legacy {
 	l := legacy{
 		Format: legacyFormat, Reads: legacyFormat, Version: m.opts.Version, Name: m.opts.App.Name,
 		Started: m.begun, Successions: m.successions, FellBack: m.boot.fellBack.Load(), Booting: !m.boot.over.Load(),
-		Warnings: m.warnings.all(), Stored: m.keeper.names(),
+		Warnings: m.announcer.Warnings.All(), Stored: m.keeper.names(),
 		Terminal: m.terminal.State(),
 	}
 	l.Health = m.health.legacy()
@@ -180,8 +181,9 @@ func (m *Master) inheritForGood() (succeeds bool) {
 	if a.how == howStore { // after an exec somebody may wait for the succession, and it is one
 		m.successions, m.begun = 0, time.Now()
 	}
-	m.warnings.set(upgradeWarning, "the workers of the previous master could not be taken over, and were replaced: "+
-		err.Error())
+	m.announcer.Warnings.Set(announce.UpgradeWarning,
+		"the workers of the previous master could not be taken over, and were replaced: "+
+			err.Error())
 	left.patient = m.opts.App.DrainTimeout + m.opts.App.StopGrace
 	m.boot = &boot{left: left}
 	m.keeper.forget()
@@ -201,9 +203,9 @@ func (m *Master) inherit() error {
 	}
 	m.begun, m.successions, m.lastSum = l.Started, l.Successions+1, l.LastSum
 	for kind, text := range l.Warnings {
-		m.warnings.set(kind, text)
+		m.announcer.Warnings.Set(kind, text)
 	}
-	m.warnings.set(upgradeWarning, "")
+	m.announcer.Warnings.Set(announce.UpgradeWarning, "")
 	m.health.inherit(l.Health)
 	if err := m.inheritName(in); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"relevo/internal/announce"
 	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/internal/diskspace"
@@ -20,7 +21,7 @@ import (
 type listeners struct {
 	upgrader *upgrader.Upgrader
 	rivals   rivals
-	once     tellOnce // of warnings about what programs bind
+	once     announce.Once // of warnings about what programs bind
 
 	mu      sync.Mutex
 	holders map[*upgrader.Listener]int

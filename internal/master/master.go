@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"relevo/internal/announce"
 	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/internal/hangup"
@@ -76,8 +77,7 @@ type Master struct {
 	terminal  *hangup.Watch // nil: there is none
 	reaper    *reaper.Reaper
 	reloads   chan rollRequest // from signals and the watch
-	warnings  warnings
-	damages   damages
+	announcer announce.Announcer
 	health    healthWatch
 	retry     retry
 	changed   broadcast      // what serves is another generation
@@ -179,7 +179,7 @@ func (m *Master) wantedApp() config.App {
 // An error before anything serves leaves nothing behind.
 func Run(ctx context.Context, o Options) error {
 	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), reaper: reaper.New(reaper.Options{Log: o.Log}),
-		begun: time.Now(), boot: &boot{}, hearing: newHearing()}
+		begun: time.Now(), boot: &boot{}, hearing: newHearing(), announcer: announce.Announcer{Log: o.Log}}
 	m.succession.over = make(chan struct{})
 	threads.Reserve(tasksOfMaster())
 	m.owns = !o.Arrival.succeeds()
@@ -239,9 +239,9 @@ func (m *Master) openListeners() error {
 }
 
 func (m *Master) tellHealed(up *upgrader.Upgrader) {
-	var told healings
+	var told announce.Healings
 	up.OnHealed(func(h upgrader.Healed) {
-		if times := told.due(h, time.Now()); times > 0 {
+		if times := told.Due(h, time.Now()); times > 0 {
 			m.later.Go(func() { m.healed(h, times) })
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"relevo/internal/announce"
 	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/internal/launch"
@@ -29,7 +30,7 @@ func (m *Master) judge(r pool.RollResult, g, before *generation) {
 	switch r.Result {
 	case machine.OK:
 		m.mark(sum, store.Good, "", g.fingerprint)
-		m.warnings.set(releaseWarning, "")
+		m.announcer.Warnings.Set(announce.ReleaseWarning, "")
 		if left := g.backFrom; left.sum != "" {
 			m.mark(left.sum, store.Bad, byHand, left.fingerprint)
 		}
@@ -70,14 +71,7 @@ func (m *Master) badReason(release pool.Info, fingerprint string) string {
 		return ""
 	}
 	return fmt.Sprintf("release %s of %s is known to be bad (%s, %s)",
-		shortRelease(release), release.Path, known.Reason, known.Judged.Local().Format(time.DateTime))
-}
-
-func shortRelease(release pool.Info) string {
-	if release.Version != "" {
-		return release.Version
-	}
-	return phrase.Hash(release.SHA256)
+		announce.ShortRelease(release), release.Path, known.Reason, known.Judged.Local().Format(time.DateTime))
 }
 
 // lastGood returns the good release of the same program that was used last and is

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"relevo/internal/announce"
 	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/internal/launch"
@@ -41,7 +42,7 @@ func (m *Master) reload(o control.ReloadOptions) (control.Wait, error) {
 	m.after.wait(context.Background()) // the verdict on what was tried last
 	app, err := m.load()
 	if err != nil {
-		m.log.Error("reload refused: the running configuration stays", "err", err)
+		announce.Refused(m.log, "reload refused: the running configuration stays", "err", err)
 		return nil, control.WithExit(fmt.Errorf("%w\n  the running configuration stays", err), control.ExitConfig)
 	}
 	if err := asked.fits(app); err != nil {
@@ -52,7 +53,7 @@ func (m *Master) reload(o control.ReloadOptions) (control.Wait, error) {
 		return nil, err
 	}
 	if err != nil {
-		m.log.Error("roll refused: the running workers serve on", "err", err)
+		announce.Refused(m.log, "roll refused: the running workers serve on", "err", err)
 		return nil, rollRefused(err)
 	}
 	m.learn(g, o)
@@ -90,7 +91,7 @@ func (m *Master) rollTo(g *generation, app config.App, o control.ReloadOptions) 
 	m.looked(g)
 	if reason := m.knownBad(g); reason != "" && !o.Force {
 		err := m.refuseBad(app, reason)
-		m.log.Error("roll refused: the running workers serve on", "err", err)
+		announce.Refused(m.log, "roll refused: the running workers serve on", "err", err)
 		m.drop(g)
 		return nil, rollRefused(err)
 	}
@@ -264,7 +265,7 @@ func (m *Master) rolled(step pool.Step, r pool.RollResult, to, from pool.Release
 		m.after.run(func() {
 			m.judge(r, next, last)
 			m.tryShortRoll(r, next, last)
-			m.forgive(r)
+			m.announcer.Forgive(r)
 			m.afterRoll(before, app)
 		})
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"relevo/internal/announce"
 )
 
 // The waits between two tries to roll to what the watch has seen.
@@ -65,7 +67,7 @@ func (r *retry) end() {
 // reason, such as a full disk, may pass without any change of the file.
 func (m *Master) tryLater(err error) {
 	wait := m.retry.later(func() { m.requestRoll("what was refused is tried again") })
-	m.log.Error("roll refused: the running workers serve on", "err", err, "again", wait)
-	m.warnings.set(watchWarning, fmt.Sprintf("what changed is not rolled to: %v; tried again at %s",
+	announce.Refused(m.log, "roll refused: the running workers serve on", "err", err, "again", wait)
+	m.announcer.Warnings.Set(announce.WatchWarning, fmt.Sprintf("what changed is not rolled to: %v; tried again at %s",
 		err, time.Now().Add(wait).Format(time.TimeOnly)))
 }

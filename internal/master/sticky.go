@@ -21,7 +21,7 @@ func (c *capturing) unstuck(l *upgrader.Listener, o pool.Order, inherits bool) {
 		return
 	}
 	wanted := cmp.Or(c.hold.all.upgrader.Balance(l), c.balance)
-	if wanted == config.BalanceSticky && c.hold.all.once.first("balance "+l.Address) {
+	if wanted == config.BalanceSticky && c.hold.all.once.First("balance "+l.Address) {
 		c.log.Warn("all workers share one socket, although balance is sticky: that is for programs that bind "+
 			"their port by themselves, and this one takes the listener", "address", l.Address)
 	}

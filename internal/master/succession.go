@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"relevo/internal/announce"
 	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/internal/launch"
@@ -89,11 +90,8 @@ func (m *Master) upgradeFailed(err error) {
 	text := err.Error()
 	m.succession.failed.Store(&text)
 	m.log.Error("the master was not replaced: this one goes on", "err", err)
-	m.warnings.set(upgradeWarning, "relevo itself could not be replaced: "+text)
+	m.announcer.Warnings.Set(announce.UpgradeWarning, "relevo itself could not be replaced: "+text)
 }
-
-// upgradeWarning is the kind of the one that a new relevo could not go on.
-const upgradeWarning = "upgrade"
 
 // way is how this master is replaced: in place where another pid would hurt.
 func (m *Master) way() string {

@@ -2,44 +2,28 @@ package master
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
-	"strings"
-	"time"
 
-	"relevo/internal/phrase"
+	"relevo/internal/announce"
 	"relevo/pool"
 	"relevo/pool/machine"
 )
 
-// tell writes the pool's events to the log and keeps systemd informed. It reads
-// from its own channel, so a log that blocks holds nobody up.
+// tell announces the pool's events and does what follows from them. It reads from
+// its own channel, so a log that blocks holds nobody up.
 func (m *Master) tell(ctx context.Context) {
-	var lost lostEvents
-	for e := range m.running().Journal() {
-		if e.Kind == pool.KindLost && !lost.due(&e) {
-			continue
-		}
-		m.logEvent(ctx, e)
+	m.announcer.Follow(ctx, m.running().Journal(), func(e pool.Event) {
 		m.moreTime(e)
-		m.noteShortage(e)
 		switch {
 		case e.Kind == pool.KindStarted:
 			m.started()
 		case e.Kind == pool.KindSuccession:
 			m.succeeded()
 		case e.Kind == pool.KindFork, e.Kind == pool.KindDraining, e.Kind == pool.KindExit:
-			switch e.Kind {
-			case pool.KindFork:
-				m.damages.forked(e.ID)
-			case pool.KindExit:
-				m.damages.exited(e.ID, e.Time)
-			}
 			m.listeners.upgrader.Watch(watchFor)
 		case e.Kind == pool.KindResize, e.Kind == pool.KindRoll && e.Step == pool.StepEnded:
 			m.systemd.Status(m.statusText())
 		}
-	}
+	})
 }
 
 // succeeded is what comes first in the life of a successor. Where the workers are
@@ -64,199 +48,15 @@ func (m *Master) succeeded() {
 	}
 }
 
-// lostEvents adds up the losses of a second, so that a worker that floods the
-// events does not flood the log as well.
-type lostEvents struct {
-	count int
-	told  time.Time
-}
-
-func (l *lostEvents) due(e *pool.Event) bool {
-	l.count += e.Count
-	if e.Time.Sub(l.told) < time.Second {
-		return false
-	}
-	e.Count, l.count, l.told = l.count, 0, e.Time
-	return true
-}
-
 // statusText is the line of `systemctl status`.
 func (m *Master) statusText() string {
 	status, err := m.running().Status()
 	if err != nil {
 		return "stopped"
 	}
-	serving := 0
-	for _, w := range status.Workers {
-		if w.State == "serving" {
-			serving++
-		}
-	}
 	var addresses []string
 	for _, l := range m.serving().sockets.forPeople() {
 		addresses = append(addresses, l.Address)
 	}
-	text := fmt.Sprintf("%d of %d workers serve generation %d on %s",
-		serving, status.Slots, status.Generation, strings.Join(addresses, ", "))
-	if last := status.LastRoll; last != nil && last.Error() != nil {
-		reason, _, _ := strings.Cut(last.Error().Error(), "\n")
-		text += "; the last reload failed: " + reason
-	}
-	return text
-}
-
-// Keys of log lines, the same everywhere.
-const (
-	keySlot   = "slot"
-	keyWorker = "worker"
-	keyGen    = "gen"
-	keyPID    = "pid"
-)
-
-// logEvent writes one line for one thing that happened.
-func (m *Master) logEvent(ctx context.Context, e pool.Event) {
-	level, text := describe(e)
-	if text == "" || !m.log.Enabled(ctx, level) {
-		return
-	}
-	attrs := []slog.Attr{}
-	if e.Slot != nil {
-		attrs = append(attrs, slog.Int(keySlot, *e.Slot))
-	}
-	if e.ID != "" {
-		attrs = append(attrs, slog.String(keyWorker, e.ID))
-	}
-	if e.PID != 0 {
-		attrs = append(attrs, slog.Int(keyPID, e.PID))
-	}
-	if e.Generation != 0 {
-		attrs = append(attrs, slog.Int(keyGen, e.Generation))
-	}
-	m.log.LogAttrs(ctx, level, text, append(attrs, details(e)...)...)
-}
-
-// details are the fields that only some kinds have.
-func details(e pool.Event) (attrs []slog.Attr) {
-	text := func(key, value string) {
-		if value != "" {
-			attrs = append(attrs, slog.String(key, value))
-		}
-	}
-	if e.Kind == pool.KindStarted || e.Kind == pool.KindCaptured {
-		text("on", strings.Join(e.Addresses, " "))
-	}
-	if e.Kind == pool.KindRoll && e.Release != nil && e.FromRelease != nil && e.Release.SHA256 != e.FromRelease.SHA256 {
-		text("release", shortRelease(*e.Release))
-		text("from", shortRelease(*e.FromRelease))
-	}
-	text("by", e.How)
-	text("signal", e.Signal)
-	if e.Code != nil {
-		attrs = append(attrs, slog.Int("code", *e.Code))
-	}
-	if e.AfterMS != nil {
-		attrs = append(attrs, slog.Duration("after", time.Duration(*e.AfterMS)*time.Millisecond))
-	}
-	if e.DurationMS != nil {
-		attrs = append(attrs, slog.Duration("took", time.Duration(*e.DurationMS)*time.Millisecond))
-	}
-	if e.Of != 0 {
-		attrs = append(attrs, slog.String("done", fmt.Sprintf("%d/%d", e.Done, e.Of)))
-	}
-	text("reason", e.Reason)
-	text("suspects", strings.Join(e.Workers, " "))
-	text("hint", e.Hint)
-	text("text", e.Text)
-	text("data", beginning(e.Data))
-	if len(e.Tail) > 0 {
-		attrs = append(attrs, slog.String("output", strings.Join(e.Tail, " ⏎ ")))
-	}
-	return attrs
-}
-
-// loggedData is how much of an application message a log line shows, in bytes.
-const loggedData = 1 << 10
-
-func beginning(data []byte) string {
-	if len(data) <= loggedData {
-		return string(data)
-	}
-	return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(string(data[:loggedData]), ""), len(data))
-}
-
-// describe gives an event its level and its words; no words, no line.
-func describe(e pool.Event) (slog.Level, string) {
-	switch e.Kind {
-	case pool.KindStarted:
-		return slog.LevelInfo, "serving"
-	case pool.KindStartFailed:
-		return slog.LevelError, "start failed"
-	case pool.KindFork, pool.KindOnline, pool.KindListening, pool.KindCaptured:
-		return slog.LevelDebug, "worker " + string(e.Kind)
-	case pool.KindDisconnect:
-		if e.Reason == "" {
-			return slog.LevelDebug, "worker disconnect"
-		}
-		return slog.LevelWarn, "worker channel closed: it does not keep to the protocol"
-	case pool.KindReady, pool.KindDraining, pool.KindStopping:
-		return slog.LevelInfo, "worker " + string(e.Kind)
-	case pool.KindDrained, pool.KindMessage, pool.KindStatus:
-		return slog.LevelDebug, "worker " + string(e.Kind)
-	case pool.KindKilling, pool.KindAbandoned:
-		return slog.LevelWarn, "worker " + string(e.Kind)
-	case pool.KindExit:
-		if e.Planned != nil && *e.Planned {
-			return slog.LevelInfo, "worker exit"
-		}
-		return slog.LevelError, "worker died"
-	case pool.KindRespawn:
-		return slog.LevelWarn, "respawn"
-	case pool.KindRoll:
-		return describeRoll(e)
-	case pool.KindUnhealthy, pool.KindHealthy:
-		return describeHealth(e)
-	case pool.KindHung, pool.KindFlood:
-		return slog.LevelWarn, "worker " + string(e.Kind)
-	case pool.KindHealed:
-		return slog.LevelWarn, "listener damaged"
-	case pool.KindAdopted:
-		return slog.LevelDebug, "worker adopted"
-	case pool.KindSuccession:
-		return slog.LevelInfo, "goes on with " + phrase.Count(e.Count, "worker") + " of the master before"
-	case pool.KindRecycle:
-		return slog.LevelInfo, "worker recycle"
-	case pool.KindResize:
-		return slog.LevelInfo, fmt.Sprintf("resized from %d to %s", e.From, phrase.Count(e.To, "worker"))
-	case pool.KindStopped:
-		return slog.LevelInfo, "stopped"
-	case pool.KindLost:
-		return slog.LevelWarn, fmt.Sprintf("%d events not logged: the log is too slow", e.Count)
-	}
-	return slog.LevelWarn, string(e.Kind)
-}
-
-func describeRoll(e pool.Event) (slog.Level, string) {
-	switch e.Step {
-	case pool.StepBegan:
-		return slog.LevelInfo, fmt.Sprintf("roll began: generation %d to %d", e.From, e.Generation)
-	case pool.StepReverting:
-		return slog.LevelError, "roll failed"
-	case pool.StepEnded:
-		if e.Result == "ok" {
-			return slog.LevelInfo, "roll done"
-		}
-		return slog.LevelError, "roll ended: " + e.Result
-	}
-	return slog.LevelInfo, "roll " + string(e.Step)
-}
-
-func describeHealth(e pool.Event) (slog.Level, string) {
-	what := "worker "
-	if e.ID == "" {
-		what = "health: "
-	}
-	if e.Kind == pool.KindHealthy {
-		return slog.LevelInfo, what + "healthy again"
-	}
-	return slog.LevelWarn, what + string(e.Kind)
+	return announce.StatusLine(status, addresses)
 }

@@ -83,7 +83,7 @@ func (c *capturing) lead(l *upgrader.Listener, o pool.Order, inherits bool) erro
 		return l.Serve(o.ID, inherits)
 	}
 	err := l.Try(o.ID, inherits, int(math.Round(*c.share*10000)))
-	if l.Shares(o.ID) && c.hold.all.once.first("share "+l.Address) {
+	if l.Shares(o.ID) && c.hold.all.once.First("share "+l.Address) {
 		c.log.Warn("the canary takes clients as all others do, whatever its share is: workers share the socket",
 			"address", l.Address,
 			"share", config.ShareText(*c.share))

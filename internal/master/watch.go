@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 
+	"relevo/internal/announce"
 	"relevo/pool"
 	"relevo/watch"
 )
@@ -73,7 +74,7 @@ func (m *Master) watchFile(ctx context.Context, what watched, changed <-chan str
 func (m *Master) bytesChanged(change watch.Change) {
 	m.retry.cancel()
 	if change.Name == m.lastLook() {
-		m.warnings.set(watchWarning, "")
+		m.announcer.Warnings.Set(announce.WatchWarning, "")
 		return
 	}
 	known := pool.Info{Path: change.Path, SHA256: change.Name}
@@ -91,7 +92,7 @@ func (m *Master) bytesChanged(change watch.Change) {
 // looked notes which bytes the command's file held when it was looked at last.
 func (m *Master) looked(g *generation) {
 	m.retry.stop()
-	m.warnings.set(watchWarning, "")
+	m.announcer.Warnings.Set(announce.WatchWarning, "")
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.lastSum = g.Info().SHA256

@@ -1,4 +1,4 @@
-package master
+package announce
 
 import (
 	"slices"
@@ -14,9 +14,9 @@ import (
 func TestSuspects(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	old := pool.Worker{ID: "1", State: string(machine.Serving), Started: now.Add(-time.Hour)}
-	var d damages
-	d.forked("1")
-	d.forked("2")
+	var d Damages
+	d.Forked("1")
+	d.Forked("2")
 	both := []pool.Worker{old, {ID: "2", State: old.State, Started: old.Started}}
 	for _, c := range []struct {
 		what    string
@@ -29,7 +29,7 @@ func TestSuspects(t *testing.T) {
 		{"its end was a moment ago", both[:1], now.Add(goneFor), []string{"2"}},
 		{"its end was long ago", both[:1], now.Add(goneFor + 1), nil},
 	} {
-		if got := d.suspects(c.workers, c.at); !slices.Equal(got, c.want) {
+		if got := d.Suspects(c.workers, c.at); !slices.Equal(got, c.want) {
 			t.Errorf("%s: suspects %v, want %v", c.what, got, c.want)
 		}
 	}

@@ -1,4 +1,4 @@
-package master
+package announce
 
 import (
 	"sync"
@@ -7,10 +7,10 @@ import (
 	"relevo/upgrader"
 )
 
-// healings bounds what is told of damaged listeners, so that a worker that does
+// Healings bounds what is told of damaged listeners, so that a worker that does
 // damage without end does not flood events and log: after the first few of a kind
 // it is one a second.
-type healings struct {
+type Healings struct {
 	mu   sync.Mutex
 	seen map[string]*healing
 }
@@ -24,9 +24,9 @@ type healing struct {
 	untold int
 }
 
-// due says how many damages of that kind are to be told of now, 0 for none. A
+// Due says how many damages of that kind are to be told of now, 0 for none. A
 // socket that was opened anew is always told of, for its workers have to go.
-func (all *healings) due(h upgrader.Healed, now time.Time) (times int) {
+func (all *Healings) Due(h upgrader.Healed, now time.Time) (times int) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	if all.seen == nil {
