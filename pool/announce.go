@@ -6,12 +6,12 @@ import (
 	"relevo/internal/ipc"
 )
 
-// What a change costs to announce grows with the square of the number of workers:
-// each has to read of all. Small pools tell of each change at once, large ones of
-// several together.
+// A message about the pool's state lists all workers, and goes to all workers: its cost
+// grows with the square of their number. So small pools announce each change at once,
+// large ones several changes together.
 const (
 	fewWorkers    = 16
-	pauseEach     = 5 * time.Microsecond // for each worker and each that it is told of
+	pauseEach     = 5 * time.Microsecond // for each worker and each worker in the list
 	longestSilent = time.Second
 )
 
@@ -23,7 +23,7 @@ func announcePause(n int) time.Duration {
 	return min(time.Duration(n)*time.Duration(n)*pauseEach, longestSilent)
 }
 
-// next is when the loop has to do something of its own accord, zero for never.
+// next is when the loop has to wake up by itself, zero for never.
 func (p *Pool) next() time.Time {
 	next := p.machine.Next()
 	if !p.changed {
@@ -36,11 +36,11 @@ func (p *Pool) next() time.Time {
 	return next
 }
 
-// announce tells every worker the new state of the pool, unless it is too soon
-// after the last time; then the loop comes back to it.
+// announce sends every worker the new state of the pool. If the last announcement is too
+// recent, the loop calls it again later.
 func (p *Pool) announce() {
 	now := time.Now()
-	if !p.changed || p.frost != nil || now.Before(p.announced.Add(announcePause(len(p.members)))) {
+	if !p.changed || p.frozen != nil || now.Before(p.announced.Add(announcePause(len(p.members)))) {
 		return
 	}
 	p.changed, p.announced = false, now

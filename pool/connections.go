@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Connections is what became of the connections of workers that the master led out: of
-// programs that do not drain by their own word. They are counted from the moment in which
-// a worker gets no new client.
+// Connections counts what happened to the connections of workers that the master led out,
+// because their programs do not drain by themselves. Counting begins when a worker gets
+// no new client any more.
 type Connections struct {
 	Finished int `json:"finished"` // answered, and closed by either end
 	Rescued  int `json:"rescued"`  // a relay has taken them over
@@ -22,7 +22,7 @@ type Connections struct {
 
 // Why connections are cut.
 const (
-	CutIdle    = "idle at the end"          // nobody waited for an answer; the client may have been about to ask
+	CutIdle    = "idle at the end"          // no request was open, but the client may have been about to send one
 	CutInUse   = "in use"                   // at the drain timeout, or the worker died
 	CutForeign = "not HTTP/1 (TLS, HTTP/2)" // a relay cannot serve it
 )
@@ -63,7 +63,7 @@ func (c *Connections) CutFor(why string, n int) {
 	}
 }
 
-// String says it in words.
+// String is the text for people: "3 finished, 1 rescued, 0 cut".
 func (c Connections) String() string {
 	text := fmt.Sprintf("%d finished, ", c.Finished)
 	if c.HandedOver != 0 {

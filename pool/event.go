@@ -27,19 +27,19 @@ const (
 	KindStopping    Kind = "stopping"    // it was sent the stop signal
 	KindKilling     Kind = "killing"     // its process group was sent SIGKILL
 	KindDisconnect  Kind = "disconnect"  // its channel is closed
-	KindExit        Kind = "exit"        // it is gone: code or signal; planned or not
-	KindAbandoned   Kind = "abandoned"   // it survives SIGKILL; nobody waits any more
+	KindExit        Kind = "exit"        // its process has ended: code or signal; planned or not
+	KindAbandoned   Kind = "abandoned"   // it survives SIGKILL, and the pool stops waiting for it
 	KindRespawn     Kind = "respawn"     // a slot's worker died; the next one is due
 	KindRoll        Kind = "roll"        // a roll moved on; see step
 	KindResize      Kind = "resize"      // the number of slots changed
-	KindHung        Kind = "hung"        // a worker is given up and replaced; why, in reason
+	KindHung        Kind = "hung"        // a worker does not respond and is replaced; why, in reason
 	KindRecycle     Kind = "recycle"     // a worker is being replaced by one of its generation; why, in reason
-	KindUnhealthy   Kind = "unhealthy"   // a worker, or the pool, answers badly when it is asked; how, in reason
-	KindHealthy     Kind = "healthy"     // it answers well again
-	KindFlood       Kind = "flood"       // a worker says more than is read; what was done, in text
-	KindHealed      Kind = "healed"      // what a worker broke for all was mended; what, in text
-	KindAdopted     Kind = "adopted"     // a worker of the master before is held by this one
-	KindSuccession  Kind = "succession"  // this master goes on with count workers; what it does about a roll, in text
+	KindUnhealthy   Kind = "unhealthy"   // a worker, or the pool, fails its health check; how, in reason
+	KindHealthy     Kind = "healthy"     // it passes its health check again
+	KindFlood       Kind = "flood"       // a worker writes more than relevo reads; what was done, in text
+	KindHealed      Kind = "healed"      // a shared socket that a worker had damaged was repaired; what, in text
+	KindAdopted     Kind = "adopted"     // this master has taken over a worker of the previous one
+	KindSuccession  Kind = "succession"  // this master took over count workers; what it does about a roll, in text
 	KindStopped     Kind = "stopped"     // no worker is left
 	KindLost        Kind = "lost"        // a subscriber was too slow; how many, in count
 )
@@ -53,7 +53,7 @@ const (
 	StepProbation  Step = "probation" // the canary is ready, and on probation for after_ms, with share
 	StepCanary     Step = "canary"    // the canary passed its probation
 	StepReplaced   Step = "replaced"
-	StepReverting  Step = "reverting" // it failed: replaced slots go back
+	StepReverting  Step = "reverting" // the roll failed: replaced slots go back
 	StepReverted   Step = "reverted"  // a slot is back on the old generation
 	StepSuperseded Step = "superseded"
 	StepEnded      Step = "ended"
@@ -69,7 +69,7 @@ type Event struct {
 	ID         string          `json:"id,omitempty"`
 	PID        int             `json:"pid,omitempty"`
 	Generation int             `json:"generation,omitempty"`
-	How        string          `json:"how,omitempty"` // ready: who said so
+	How        string          `json:"how,omitempty"` // ready: how relevo knew, see Ready
 	Addresses  []string        `json:"addresses,omitempty"`
 	Data       json.RawMessage `json:"data,omitempty"`
 	Text       string          `json:"text,omitempty"`
@@ -100,7 +100,7 @@ type Event struct {
 	FromRelease *Info `json:"from_release,omitempty"`
 }
 
-// cost is about what an event takes in memory.
+// cost estimates the memory that an event takes.
 func (e *Event) cost() int {
 	n := eventCost + len(e.Data) + len(e.Text) + len(e.Reason) + len(e.Hint)
 	for _, lines := range [][]string{e.Tail, e.Addresses, e.Workers} {

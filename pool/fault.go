@@ -7,9 +7,9 @@ import (
 	"relevo/pool/machine"
 )
 
-// MasterError says that the master could not start a worker: it or the machine
-// has run out of something, or a file was replaced meanwhile. The worker's program
-// did not run, and nothing is known of it.
+// MasterError says that the master could not start a worker, because it or the machine
+// has run out of something, or because a file was replaced meanwhile. The worker's
+// program did not run, so the error says nothing about it.
 type MasterError struct {
 	Err  error
 	Hint string // what a person can do about it, empty where Err says it all
@@ -37,9 +37,9 @@ func (m *member) blame(r Exited) machine.Blame {
 	return machine.NoBlame
 }
 
-// atFault says whether a worker's death speaks against its program, provided that
-// nobody asked it to leave: it exited, or crashed, or took so much memory that the
-// kernel killed it. A signal from outside does not.
+// atFault says whether the program is to blame for the death of a worker that was not
+// asked to leave. It is if the program exited or crashed, or if the kernel killed it for
+// lack of memory; it is not if the worker got a signal from outside.
 func (m *member) atFault(status ExitStatus) bool {
 	if m.signalled || status.Error != "" {
 		return false
@@ -55,7 +55,7 @@ func (m *member) atFault(status ExitStatus) bool {
 	return false
 }
 
-// ends says whether the signal is one by which people end programs.
+// ends says whether people use the signal to end programs.
 func ends(sig syscall.Signal) bool {
 	switch sig {
 	case syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL:

@@ -8,19 +8,19 @@ import (
 	"relevo/pool/machine"
 )
 
-// ErrHandedOver is returned by Run after HandOver, and by everybody who waits for
-// something in a pool that passes to another master: the next one goes on with it.
+// ErrHandedOver is returned by Run after HandOver, and by calls that wait in the pool at
+// that time: another master continues with its workers.
 var ErrHandedOver = errors.New("pool: another master goes on with it")
 
-// frost is the time in which a pool stands still, between Freeze and Thaw or
-// HandOver. What would be done to workers while it begins, because one dies for
-// example, is left to who goes on.
-type frost struct {
+// freezeState exists between Freeze and Thaw or HandOver. What the pool would do to its
+// workers in that time, because one dies for example, is withheld until Thaw, or passed
+// to the next master.
+type freezeState struct {
 	withheld []machine.Effect
 	legacy   *Legacy // nil while it begins
 }
 
-func (f *frost) withholds(e machine.Effect) bool {
+func (f *freezeState) withholds(e machine.Effect) bool {
 	if f == nil {
 		return false
 	}
@@ -34,26 +34,27 @@ func (f *frost) withholds(e machine.Effect) bool {
 	return false
 }
 
-// Freeze lets go of all workers, unharmed, and stands still, for another master to
-// go on with the legacy. Thaw goes on here instead. Until ctx ends it waits for
-// workers that are just being started. An error means that nothing has changed.
+// Freeze detaches from all workers, which go on serving, and does nothing more, so that
+// another master can continue with the legacy. Thaw undoes it. Freeze first waits for
+// workers that are just being started, until ctx ends. An error means that nothing has
+// changed.
 func (p *Pool) Freeze(ctx context.Context) (l Legacy, err error) {
 	refused := p.changing(func() { l, err = p.freeze(ctx) })
 	return l, errors.Join(refused, err)
 }
 
 func (p *Pool) freeze(ctx context.Context) (Legacy, error) {
-	if p.frost != nil {
+	if p.frozen != nil {
 		return Legacy{}, errors.New("cannot freeze the pool: it is frozen")
 	}
-	p.frost = &frost{}
-	if err := p.awaitBirths(ctx); err != nil {
+	p.frozen = &freezeState{}
+	if err := p.awaitStarting(ctx); err != nil {
 		p.thaw()
 		return Legacy{}, err
 	}
 	processes, err := p.detachAll(ctx)
 	l := p.legacy(processes)
-	p.frost.legacy = &l
+	p.frozen.legacy = &l
 	if err == nil && p.ended {
 		err = ErrNotRunning // its last workers died meanwhile, and Run is about to return
 	}
@@ -61,34 +62,34 @@ func (p *Pool) freeze(ctx context.Context) (Legacy, error) {
 		p.thaw()
 		return Legacy{}, err
 	}
-	for _, e := range p.frost.withheld {
+	for _, e := range p.frozen.withheld {
 		l.Withheld = append(l.Withheld, withheldLegacy(e))
 	}
 	return l, nil
 }
 
-// awaitBirths serves reports until every worker has its process.
-func (p *Pool) awaitBirths(ctx context.Context) error {
+// awaitStarting handles reports until every worker has its process.
+func (p *Pool) awaitStarting(ctx context.Context) error {
 	for {
-		unborn := 0
+		starting := 0
 		for _, m := range p.members {
 			if m.process == nil {
-				unborn++
+				starting++
 			}
 		}
-		if unborn == 0 {
+		if starting == 0 {
 			return nil
 		}
 		select {
 		case call := <-p.calls:
 			call()
 		case <-ctx.Done():
-			return fmt.Errorf("cannot freeze the pool: %d workers are still being started: %w", unborn, ctx.Err())
+			return fmt.Errorf("cannot freeze the pool: %d workers are still being started: %w", starting, ctx.Err())
 		}
 	}
 }
 
-// detachAll lets go of all processes and serves their last reports.
+// detachAll detaches from all processes and handles their last reports.
 func (p *Pool) detachAll(ctx context.Context) (map[int]ProcessLegacy, error) {
 	type detached struct {
 		id     int
@@ -103,7 +104,7 @@ func (p *Pool) detachAll(ctx context.Context) (map[int]ProcessLegacy, error) {
 		}()
 	}
 	all := map[int]ProcessLegacy{}
-	dying := map[int]bool{}
+	exiting := map[int]bool{}
 	var failed error
 	for waiting := len(p.members); waiting > 0; {
 		select {
@@ -115,55 +116,55 @@ func (p *Pool) detachAll(ctx context.Context) (map[int]ProcessLegacy, error) {
 			case d.err == nil:
 				all[d.id] = d.legacy
 			case errors.Is(d.err, ErrGone):
-				dying[d.id] = true
+				exiting[d.id] = true
 			default:
 				failed = errors.Join(failed, d.err)
 			}
 		}
 	}
-	return all, errors.Join(failed, p.awaitDeaths(ctx, dying))
+	return all, errors.Join(failed, p.awaitExits(ctx, exiting))
 }
 
-// awaitDeaths serves reports until those that were dying are out of the books.
-func (p *Pool) awaitDeaths(ctx context.Context, dying map[int]bool) error {
+// awaitExits handles reports until the pool has recorded the exits of these workers.
+func (p *Pool) awaitExits(ctx context.Context, exiting map[int]bool) error {
 	for {
-		for id := range dying {
+		for id := range exiting {
 			if p.members[id] == nil {
-				delete(dying, id)
+				delete(exiting, id)
 			}
 		}
-		if len(dying) == 0 {
+		if len(exiting) == 0 {
 			return nil
 		}
 		select {
 		case call := <-p.calls:
 			call()
 		case <-ctx.Done():
-			return fmt.Errorf("cannot freeze the pool: %d workers are still dying: %w", len(dying), ctx.Err())
+			return fmt.Errorf("cannot freeze the pool: %d workers are still exiting: %w", len(exiting), ctx.Err())
 		}
 	}
 }
 
-// Thaw goes on after Freeze as if it had not been.
+// Thaw undoes Freeze: the pool adopts its workers again.
 func (p *Pool) Thaw() error {
 	return p.call(func() {
-		if p.frost != nil {
+		if p.frozen != nil {
 			p.thaw()
 		}
 	})
 }
 
 func (p *Pool) thaw() {
-	frost := p.frost
-	p.frost = nil
-	if frost.legacy != nil {
-		for _, known := range frost.legacy.Members {
+	frozen := p.frozen
+	p.frozen = nil
+	if frozen.legacy != nil {
+		for _, known := range frozen.legacy.Members {
 			m := p.members[known.ID]
 			if m == nil || len(known.Process) == 0 {
-				continue // it would not let go
+				continue // Detach had failed: the process was never given away
 			}
 			order := m.order()
-			process, err := p.releases[m.generation].Adopt(order, frost.legacy.Process(known), p.sinkFor(m))
+			process, err := p.releases[m.generation].Adopt(order, frozen.legacy.Process(known), p.sinkFor(m))
 			if err != nil {
 				p.exited(m, Exited{Status: ExitStatus{Error: err.Error()}})
 				continue
@@ -171,7 +172,7 @@ func (p *Pool) thaw() {
 			m.process = process
 		}
 	}
-	for _, e := range frost.withheld {
+	for _, e := range frozen.withheld {
 		p.perform(e)
 	}
 	p.step(machine.Tick{})
@@ -181,7 +182,7 @@ func (p *Pool) thaw() {
 // releases to the master that has them now.
 func (p *Pool) HandOver() error {
 	return p.call(func() {
-		if p.frost != nil && p.frost.legacy != nil {
+		if p.frozen != nil && p.frozen.legacy != nil {
 			p.handedOver, p.ended = true, true
 		}
 	})

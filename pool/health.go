@@ -8,12 +8,13 @@ import (
 	"relevo/pool/machine"
 )
 
-// Health is what is known of a worker, or of a pool, from asking it.
+// Health is the result of the health checks of a worker, or of a pool.
 type Health struct {
 	OK    bool      `json:"ok"`
 	Fault string    `json:"fault,omitempty"` // what was wrong with the last answer
 	At    time.Time `json:"at,omitzero"`     // the last answer
-	// Failures are those in a row; Out says that new clients are kept from it for them.
+	// Failures counts consecutive failed checks; Out says that the worker gets no new clients
+	// because of them.
 	Failures int  `json:"failures,omitempty"`
 	Out      bool `json:"out,omitempty"`
 	// How long answers took: the last one, and the median and the longest of a window.
@@ -22,15 +23,16 @@ type Health struct {
 	MaxMS    float64 `json:"max_ms,omitempty"`
 }
 
-// Unhealthy says that a serving worker answers badly: a canary fails its roll, any other
-// worker is recycled. The error is ErrNoWorker where no worker of that id serves.
+// Unhealthy reports that a serving worker fails its health check: a canary then fails its
+// roll, any other worker is recycled. The error is ErrNoWorker if no worker of that id
+// serves.
 func (p *Pool) Unhealthy(id, reason string) error {
 	return p.serving(id, func(m *member) {
 		p.step(machine.Unhealthy{Worker: m.id, Reason: reason})
 	})
 }
 
-// serving runs do for a worker that serves, on the loop.
+// serving runs do on the loop, if the worker serves.
 func (p *Pool) serving(id string, do func(*member)) error {
 	found := false
 	err := p.changing(func() {
@@ -46,7 +48,7 @@ func (p *Pool) serving(id string, do func(*member)) error {
 	return err
 }
 
-// PublishFor tells an event of a worker, if that serves still.
+// PublishFor publishes an event of a worker, if that worker still serves.
 func (p *Pool) PublishFor(id string, e Event) error {
 	return p.serving(id, func(m *member) { p.publishFor(m, e) })
 }

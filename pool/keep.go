@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// Keeper keeps what a later master needs if this one dies without a word: files
-// under the names of Legacy.Files as they come to be, and the newest state. Its
-// methods are called from the pool's loop and must not block.
+// Keeper keeps what the next master needs if this one is killed: each file, under its
+// name in Legacy.Files, when it is created, and the newest state. Its methods are called
+// from the pool's loop and must not block.
 type Keeper interface {
 	Keep(name string, file *os.File)
 	Drop(name string)
@@ -17,7 +17,7 @@ type Keeper interface {
 	Save(l Legacy)
 }
 
-// keep keeps files and returns the names under which they are.
+// keep gives files to the keeper and returns their names there.
 func (p *Pool) keep(files map[string]*os.File, nameOf func(string) string) (names []string) {
 	if p.opts.Keeper == nil {
 		return nil
@@ -49,7 +49,7 @@ func (p *Pool) drop(names []string) {
 
 // save hands the newest state to the keeper, once for all changes of a batch.
 func (p *Pool) save() {
-	if p.opts.Keeper == nil || !p.unsaved || p.frost != nil {
+	if p.opts.Keeper == nil || !p.unsaved || p.frozen != nil {
 		return
 	}
 	p.unsaved = false

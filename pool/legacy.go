@@ -25,14 +25,14 @@ type Legacy struct {
 	Withheld   []WithheldLegacy        `json:"withheld,omitempty"`
 	// Connections are those of workers that were led out.
 	Connections Connections `json:"connections,omitzero"`
-	StartError  *StartError `json:"start_error,omitempty"` // why a pool that stops did not come up
+	StartError  *StartError `json:"start_error,omitempty"` // why a pool that is stopping did not come up
 
 	// Files are those of the workers and the releases, see WorkerFile and
 	// ReleaseFile.
 	Files map[string]*os.File `json:"-"`
 }
 
-// MemberLegacy is a worker in the pool's books.
+// MemberLegacy is what the pool knows of a worker.
 type MemberLegacy struct {
 	ID         int             `json:"id"`
 	Slot       int             `json:"slot"`
@@ -56,15 +56,15 @@ type SlotLegacy struct {
 	LastExit *ExitStatus `json:"last_exit,omitempty"`
 }
 
-// WithheldLegacy is something that is still to be done to a worker.
+// WithheldLegacy is an action that the next master has to perform on a worker.
 type WithheldLegacy struct {
 	Do       string    `json:"do"` // admit, drain, terminate or kill
 	Worker   int       `json:"worker"`
 	Deadline time.Time `json:"deadline,omitzero"` // of drain
 }
 
-// withheldLegacy knows nothing of spawns: a worker that starts and has no process
-// tells of them.
+// withheldLegacy leaves out spawns: a starting worker without a process in the legacy is
+// spawned anyway.
 func withheldLegacy(e machine.Effect) WithheldLegacy {
 	switch e := e.(type) {
 	case machine.Admit:
@@ -173,9 +173,9 @@ func (m MemberLegacy) member() *member {
 	}
 }
 
-// Inherit returns a pool that goes on where another master's stopped. Releases are
-// those of the legacy, by generation; the pool closes them. Workers and Release of
-// the options are not used.
+// Inherit returns a pool that continues where the previous master's pool stopped.
+// Releases are those of the legacy, by generation; the pool closes them. Workers and
+// Release of the options are ignored.
 func Inherit(o Options, l Legacy, releases map[int]Release) (*Pool, error) {
 	p := New(o)
 	var err error
@@ -199,8 +199,8 @@ func Inherit(o Options, l Legacy, releases map[int]Release) (*Pool, error) {
 	return p, nil
 }
 
-// takeOver adopts the workers. Those whose processes are lost have ended; those
-// that were never started are.
+// takeOver adopts the workers. A worker whose process is lost counts as exited; a worker
+// that was not started yet is started.
 func (p *Pool) takeOver() {
 	l := *p.inherited
 	p.inherited = nil
@@ -229,7 +229,7 @@ func (p *Pool) takeOver() {
 	}
 	for id, m := range p.members {
 		if m.process == nil && m.abandoned {
-			delete(p.members, id) // nobody can tell of it any more
+			delete(p.members, id) // no report of it can arrive any more
 		}
 	}
 	for _, w := range l.Withheld {
@@ -241,7 +241,7 @@ func (p *Pool) takeOver() {
 	p.step(machine.Tick{}) // what became due meanwhile
 }
 
-// adopt leaves the member without a process where it is lost.
+// adopt leaves the member without a process if the process is lost.
 func (p *Pool) adopt(m *member, release Release, l ProcessLegacy) {
 	process, err := release.Adopt(m.order(), l, p.sinkFor(m))
 	if err != nil {
@@ -259,10 +259,10 @@ func (p *Pool) lost(w machine.LegacyWorker) {
 		m = &member{id: w.ID, slot: w.Slot, generation: w.Generation, state: w.State}
 		p.members[w.ID] = m
 	}
-	p.exited(m, Exited{Status: ExitStatus{Error: "lost with the master before"}})
+	p.exited(m, Exited{Status: ExitStatus{Error: "lost with the previous master"}})
 }
 
-// tellSuccession says what became of a roll that was under way.
+// tellSuccession publishes the succession, and what happens to a roll that was under way.
 func (p *Pool) tellSuccession(adopted int) {
 	view := p.machine.View()
 	e := Event{Kind: KindSuccession, Count: adopted, Generation: view.Generation}

@@ -231,7 +231,7 @@ func TestSuccessionOfTheLost(t *testing.T) {
 		v1.Process(1).Lose()
 		r = r.inherit(l)
 		wantEqual(t, "respawned", r.states(), "0/3 serving, 1/2 serving")
-		wantEqual(t, "last exit", r.status().Workers[0].LastExit, "lost with the master before")
+		wantEqual(t, "last exit", r.status().Workers[0].LastExit, "lost with the previous master")
 	})
 }
 

@@ -40,7 +40,7 @@ func (t Target) matches(m *member) bool {
 	return lives && (t.Slot == nil || *t.Slot == m.slot)
 }
 
-// ErrNoWorker is returned by Send and Signal where nobody matches the target.
+// ErrNoWorker is returned by Send and Signal if no worker matches the target.
 var ErrNoWorker = errors.New("pool: no such worker")
 
 // Send sends an application message, one JSON value, to the workers chosen. It
@@ -54,8 +54,8 @@ func (p *Pool) Send(t Target, data []byte) (reached []string, err error) {
 	return p.each(t, func(m *member) error { return m.process.Send(message) })
 }
 
-// Signal sends a signal to the main processes of the workers chosen. The pool
-// takes what they do about it as their own will.
+// Signal sends a signal to the main processes of the workers chosen. If a worker exits
+// because of it, that counts as the worker's own exit.
 func (p *Pool) Signal(t Target, sig syscall.Signal) (reached []string, err error) {
 	return p.each(t, func(m *member) error {
 		m.signalled = m.signalled || ends(sig)

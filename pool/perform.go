@@ -8,7 +8,7 @@ import (
 	"relevo/pool/machine"
 )
 
-// step feeds the machine and performs what it answers.
+// step passes an event to the machine and performs the effects that it returns.
 func (p *Pool) step(e machine.Event) {
 	effects := p.machine.Step(time.Now(), e)
 	for _, effect := range effects {
@@ -17,7 +17,8 @@ func (p *Pool) step(e machine.Event) {
 	p.unsaved = p.unsaved || len(effects) > 0 || changesState(e)
 }
 
-// changesState says whether an event without effects matters to a later master.
+// changesState says whether the state has to be saved for a later master although the
+// event had no effects.
 func changesState(e machine.Event) bool {
 	switch e.(type) {
 	case machine.Alive, machine.Tick:
@@ -26,7 +27,7 @@ func changesState(e machine.Event) bool {
 	return true
 }
 
-// settle does after a batch of effects what is better done once.
+// settle runs once after a batch of effects.
 func (p *Pool) settle() {
 	p.announce()
 	p.closeReleases()
@@ -34,7 +35,7 @@ func (p *Pool) settle() {
 }
 
 func (p *Pool) perform(e machine.Effect) {
-	if p.frost.withholds(e) {
+	if p.frozen.withholds(e) {
 		return
 	}
 	switch e := e.(type) {
@@ -75,15 +76,15 @@ func (p *Pool) perform(e machine.Effect) {
 	}
 }
 
-// spawn starts the worker apart from the loop: to make a process takes
-// milliseconds, and a slow disk may make it seconds.
+// spawn starts the worker outside of the loop, because starting a process takes
+// milliseconds, and seconds on a slow disk.
 func (p *Pool) spawn(e machine.Spawn) {
 	m := &member{id: e.Worker, slot: e.Slot, generation: e.Generation, canary: e.Canary, state: machine.Starting}
 	p.members[m.id] = m
 	release := p.releases[e.Generation]
 	go func() {
 		began := time.Now()
-		// Reports wait until the loop knows the process they are about.
+		// Reports wait until the loop has recorded the process.
 		known := make(chan struct{})
 		process, err := release.Start(m.order(), func(r Report) {
 			<-known
@@ -120,14 +121,14 @@ func (p *Pool) forked(m *member, process Process, began time.Time, err error) {
 	m.wanted = nil
 }
 
-// abandon ends the wait for a worker. It stays in the books until it is gone:
-// that long it needs its release.
+// abandon stops waiting for a worker. The pool keeps its record, and the release that it
+// runs, until its process has ended.
 func (p *Pool) abandon(m *member) {
 	p.publishFor(m, Event{Kind: KindAbandoned})
 	m.abandoned, p.changed = true, true
 }
 
-// want does something to a worker's process, as soon as there is one.
+// want runs an action on a worker's process, as soon as there is one.
 func (p *Pool) want(id int, action func(Process) error) {
 	m := p.members[id]
 	if m == nil {
@@ -141,11 +142,11 @@ func (p *Pool) want(id int, action func(Process) error) {
 	p.act(m, action)
 }
 
-// act ignores the one error that signals give in practice: the process is gone,
-// which its exit will tell.
+// act ignores the only error that signals give in practice, that the process has ended:
+// Exited reports that.
 func (p *Pool) act(m *member, action func(Process) error) { _ = action(m.process) }
 
-// drain falls back on the stop signal where the channel is gone.
+// drain sends the stop signal if the channel is closed.
 func (p *Pool) drain(e machine.Drain) {
 	p.want(e.Worker, func(process Process) error {
 		left := time.Until(e.Deadline).Milliseconds()

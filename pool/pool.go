@@ -23,20 +23,17 @@ type Options struct {
 	Release  Release         // the first generation; the pool closes it
 	Patience machine.Options // surge and time limits
 	OnReady  func()          // called from the loop after a worker got ready; must not block
-	// OnRoll is called from the loop with what is known of the roll so far and the
-	// releases of Generation and From, at
-	// StepBegan, StepCanary (before anybody old is asked to leave), StepReverting
-	// and StepEnded; a roll that gave way to a newer one ends with StepSuperseded.
-	// Of a roll that ends before it began, because a newer one was asked for or the
-	// pool stops, nothing is told.
-	// A crash storm after a roll gives StepReverting without StepBegan. It must
-	// not block, nor call a method of the pool but Publish.
+	// OnRoll is called from the loop at StepBegan, StepCanary (before any old worker is asked
+	// to leave), StepReverting and StepEnded; a roll that a newer one replaces ends with
+	// StepSuperseded. It gets what is known of the roll so far and the releases of Generation
+	// and From. It is not called for a roll that ends before it began, because a newer one
+	// was requested or the pool stops. A crash storm after a roll gives StepReverting without
+	// StepBegan. OnRoll must not block, nor call a method of the pool except Publish.
 	OnRoll func(step Step, r RollResult, to, from Release)
-	// Keeper is told what a later master would need if this one died; nil: nobody
-	// is.
+	// Keeper gets what a later master needs if this one dies; nil: nothing is kept.
 	Keeper Keeper
-	// Beat is called from the loop, and from nowhere else, every BeatEvery: a sign
-	// that it goes round. It must not block. Without both nothing wakes up.
+	// Beat is called every BeatEvery, only from the loop, to show that the loop is alive. It
+	// must not block. If either is unset, the loop does not wake up for it.
 	Beat      func()
 	BeatEvery time.Duration
 }
@@ -62,8 +59,8 @@ type Pool struct {
 	announced   time.Time
 	startError  *StartError
 	ended       bool
-	inherited   *Legacy // what Run begins with
-	frost       *frost  // nil: it is not frozen
+	inherited   *Legacy      // what Run begins with
+	frozen      *freezeState // nil: the pool is not frozen
 	handedOver  bool
 	unsaved     bool             // the keeper has not seen the newest state
 	kept        map[int][]string // names of the releases' files at the keeper, by generation
@@ -71,11 +68,11 @@ type Pool struct {
 	closing     sync.WaitGroup   // of releases that nothing needs any more
 }
 
-// member is a worker in the pool's books, from spawn to exit.
+// member is the pool's record of a worker, from spawn to exit.
 type member struct {
 	id, slot, generation int
 	process              Process // nil until the process exists
-	obstacle             string  // what seems to keep it from getting ready, and what to do
+	obstacle             string  // what probably keeps it from getting ready, and what to do
 	wanted               []func(Process) error
 	state                machine.State
 	started, ready       time.Time
@@ -84,8 +81,8 @@ type member struct {
 	open                 int
 	canary               bool // a roll's first worker that was not admitted yet
 	asked                bool // the master wants it to leave
-	signalled            bool // somebody had the master send it a signal that ends programs
-	abandoned            bool // nobody waits for it any more
+	signalled            bool // a user had the master send it a signal that ends programs
+	abandoned            bool // the pool has stopped waiting for it
 	exit                 *Exited
 	kept                 []string // names of its files at the keeper
 }
@@ -101,7 +98,7 @@ func (m *member) pid() int {
 	return m.process.PID()
 }
 
-// slotRecord is what is known of a slot beyond its present worker.
+// slotRecord is the history of a slot, beyond its present worker.
 type slotRecord struct {
 	respawns int
 	lastExit *ExitStatus
@@ -116,7 +113,7 @@ type StartError struct {
 	Blame  machine.Blame `json:"blame,omitempty"`
 }
 
-// Error gives all of it, on several lines where there is more than the reason.
+// Error adds hint and last output on further lines.
 func (e *StartError) Error() string {
 	var b strings.Builder
 	b.WriteString("cannot start: no worker got ready: " + e.Reason)
@@ -156,7 +153,7 @@ func New(o Options) *Pool {
 	}
 }
 
-// Ended returns a pool that has ended, for who has none yet.
+// Ended returns a pool that has ended: a placeholder until there is a real one.
 func Ended() *Pool {
 	p := New(Options{})
 	p.shut()
@@ -186,7 +183,7 @@ func (p *Pool) Run(ctx context.Context) error {
 	}
 	for !p.ended {
 		p.settle()
-		if next := p.next(); !next.IsZero() && p.frost == nil {
+		if next := p.next(); !next.IsZero() && p.frozen == nil {
 			timer.Reset(time.Until(next))
 		} else {
 			timer.Stop()
@@ -200,7 +197,7 @@ func (p *Pool) Run(ctx context.Context) error {
 			p.opts.Beat()
 		case <-cancelled:
 			cancelled = nil
-			if p.frost != nil {
+			if p.frozen != nil {
 				p.thaw()
 			}
 			p.step(machine.Force{})
@@ -215,7 +212,7 @@ func (p *Pool) Run(ctx context.Context) error {
 	return nil
 }
 
-// beats is nil where nobody wants any.
+// beats is nil if Beat or BeatEvery is unset.
 func (p *Pool) beats() (beats <-chan time.Time, stop func()) {
 	if p.opts.Beat == nil || p.opts.BeatEvery <= 0 {
 		return nil, func() {}
@@ -224,15 +221,15 @@ func (p *Pool) beats() (beats <-chan time.Time, stop func()) {
 	return ticker.C, ticker.Stop
 }
 
-// shut leaves nothing behind: releases closed, subscribers ended. Only a release
-// that still hangs in starting an abandoned worker stays open.
+// shut closes all releases and ends all subscribers. Only a release that still hangs in
+// starting an abandoned worker stays open.
 func (p *Pool) shut() {
 	close(p.done)
 	for s := range p.subscribers {
 		s.end()
 	}
 	if p.handedOver {
-		return // they are another master's
+		return // they belong to the next master
 	}
 	defer p.closing.Wait()
 	for _, m := range p.members {
@@ -257,11 +254,11 @@ func (p *Pool) call(f func()) error {
 		}
 		return ErrNotRunning
 	}
-	<-ran // the loop runs what it has taken, also when that is the last it does
+	<-ran // the loop always runs a call that it has received, even if it ends afterwards
 	return nil
 }
 
-// post runs f on the loop soon. It says false if there is no loop any more.
+// post runs f on the loop later. It returns false if the loop has ended.
 func (p *Pool) post(f func()) bool {
 	select {
 	case p.calls <- f:
@@ -271,17 +268,17 @@ func (p *Pool) post(f func()) bool {
 	}
 }
 
-// Stop asks for the graceful end; Run returns when it is reached.
+// Stop asks for a graceful stop; Run returns when all workers have ended.
 func (p *Pool) Stop() error { return p.unfrozen(func() { p.step(machine.Halt{}) }) }
 
-// Force kills all workers; Run returns when they are gone.
+// Force kills all workers; Run returns when they have ended.
 func (p *Pool) Force() error { return p.unfrozen(func() { p.step(machine.Force{}) }) }
 
-// unfrozen runs f on the loop unless another master is about to go on.
+// unfrozen runs f on the loop unless the pool is being handed to another master.
 func (p *Pool) unfrozen(f func()) error {
 	var refused error
 	err := p.call(func() {
-		if p.frost != nil {
+		if p.frozen != nil {
 			refused = ErrHandedOver
 			return
 		}
@@ -290,9 +287,8 @@ func (p *Pool) unfrozen(f func()) error {
 	return errors.Join(err, refused)
 }
 
-// Resize changes the number of slots while the pool runs to what target makes of
-// the present number. Slots that go away are drained. The error of target is
-// returned as it is.
+// Resize changes the number of slots of a running pool to target(present number). Removed
+// slots are drained. An error of target is returned unchanged.
 func (p *Pool) Resize(target func(now int) (int, error)) (from, to int, err error) {
 	callErr := p.changing(func() {
 		from = p.machine.View().Slots
@@ -311,17 +307,17 @@ func (p *Pool) Resize(target func(now int) (int, error)) (from, to int, err erro
 	return from, to, err
 }
 
-// Configure changes the patience from now on.
+// Configure changes surge and time limits from now on.
 func (p *Pool) Configure(o machine.Options) error {
 	return p.changing(func() { p.step(machine.Configure{Options: o}) })
 }
 
-// changing runs f on the loop unless the pool is on its way out.
+// changing runs f on the loop unless the pool is stopping.
 func (p *Pool) changing(f func()) error {
 	var refused error
 	err := p.call(func() {
 		switch phase := p.machine.View().Phase; {
-		case p.frost != nil:
+		case p.frozen != nil:
 			refused = ErrHandedOver
 		case phase == machine.Halting || phase == machine.Stopped:
 			refused = ErrNotRunning

@@ -8,19 +8,20 @@ import (
 	"relevo/pool/machine"
 )
 
-// Canary is a roll's first worker, which is ready and on probation.
+// Canary describes the first worker of a roll while it is on probation.
 type Canary struct {
 	Slot  int       `json:"slot"`
 	ID    string    `json:"id"`
 	Until time.Time `json:"until"`
 	// Share is its part of new connections, such as 5%; empty: as each other worker's.
 	Share string `json:"share,omitempty"`
-	Hint  string `json:"hint,omitempty"` // where it does not get that share, and why
+	Hint  string `json:"hint,omitempty"` // why it gets another share, where it does
 }
 
-// Trials is what a Release may implement whose canaries get a share of their own.
+// Trials is implemented by a Release that can give its canary a share of new connections.
 type Trials interface {
-	// CanaryShare is the share of a canary, and where it does not get it.
+	// CanaryShare returns the share of a canary, and a hint where the canary gets another
+	// one.
 	CanaryShare(worker string) (share, hint string)
 }
 
@@ -67,7 +68,7 @@ var (
 	ErrNotRolling  = errors.New("no roll is under way")
 	ErrNotReady    = errors.New("the canary is not ready yet")
 	ErrNoProbation = errors.New("the canary has passed its probation")
-	ErrReverting   = errors.New("the roll goes back already")
+	ErrReverting   = errors.New("the roll is being undone already")
 )
 
 const abortedByRequest = "aborted by request"
@@ -93,8 +94,8 @@ func (p *Pool) Promote() (c Canary, err error) {
 	return c, errors.Join(refused, err)
 }
 
-// Abort ends the roll in progress: replaced slots go back to the old generation. The end
-// of the roll tells how.
+// Abort ends the roll in progress: replaced slots go back to the old generation. The
+// result of the roll says whether they all did.
 func (p *Pool) Abort() (*PendingRoll, error) {
 	roll := &PendingRoll{pool: p, result: make(chan RollResult, 1)}
 	var err error

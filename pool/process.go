@@ -17,25 +17,24 @@ import (
 // Release starts the workers of one generation. All of them run the same bytes
 // with the same configuration. Its methods are called from several goroutines.
 type Release interface {
-	// Start makes a worker's process. What the process does afterwards is told to
-	// sink, from any goroutine, Exited last. sink may wait until Start has returned,
-	// so Start must not call it itself. An error means that there is no process and
-	// that sink will not be called. It is taken for the master's, never for the
-	// program's; a *MasterError says what to do about it.
+	// Start starts a worker's process. Afterwards it reports to sink what the process does,
+	// from any goroutine; Exited comes last. sink may block until Start has returned, so
+	// Start must not call it itself. An error means that there is no process and that sink
+	// will not be called. The master is to blame for it, never the program; a *MasterError
+	// says what to do about it.
 	Start(o Order, sink func(Report)) (Process, error)
-	// Adopt takes over a process that another master started for the order, from
-	// what that one's Process left. It touches neither the process nor what it was
-	// given. Reports are told as by Start, those of what has happened before left
-	// out.
+	// Adopt takes over a process that another master started for the order, from the legacy
+	// of that master's Process. It changes nothing about the process. It reports to sink as
+	// Start does, but only what happens from now on.
 	Adopt(o Order, l ProcessLegacy, sink func(Report)) (Process, error)
-	// Legacy is what a later master needs to make this release again.
+	// Legacy is what a later master needs to rebuild this release.
 	Legacy() ReleaseLegacy
 	// Info describes the release for people.
 	Info() Info
-	// Addresses are those that the workers inherit listening sockets for.
+	// Addresses are those of the listening sockets that workers inherit.
 	Addresses() []string
-	// Close ends the release: no worker is started from it any more, and none of
-	// its workers is left.
+	// Close frees what the release holds. It is called when no worker of it is left and none
+	// will be started.
 	Close() error
 }
 
@@ -43,8 +42,8 @@ type Release interface {
 type Info struct {
 	Path    string `json:"path"`              // of the executable
 	SHA256  string `json:"sha256,omitempty"`  // of its bytes, and of Directory where there is one; hexadecimal
-	Version string `json:"version,omitempty"` // where the bytes tell it
-	// Directory is where it lies, if a symbolic link decides about that.
+	Version string `json:"version,omitempty"` // if the bytes contain one
+	// Directory is the real directory of the release, if its path contains a symbolic link.
 	Directory string `json:"directory,omitempty"`
 }
 
@@ -72,14 +71,14 @@ type Process interface {
 	Kill() error
 	// Tail returns the last lines that the worker has written, oldest first.
 	Tail() []string
-	// Legacy is what a later master needs to adopt the process if this one dies
-	// now. The files stay the Process's.
+	// Legacy is what a later master needs to adopt the process if this one dies now. The
+	// Process still owns the files.
 	Legacy() ProcessLegacy
-	// Detach is Legacy for a succession: when it returns, nothing is reported any
-	// more, what was said and not heard is part of the legacy, the process is left
-	// as it is, and the files are the caller's. The error is ErrGone where the
-	// process has ended: Exited is reported then. It returns when ctx ends at the
-	// latest; after any other error the Process goes on.
+	// Detach is Legacy for a succession. When it has returned, nothing is reported any more,
+	// messages and output that were not read yet are part of the legacy, the process runs on
+	// undisturbed, and the caller owns the files. The error is ErrGone if the process has
+	// ended: Exited is reported then. After any other error the Process goes on as before.
+	// Detach returns when ctx ends at the latest.
 	Detach(ctx context.Context) (ProcessLegacy, error)
 }
 
@@ -98,25 +97,24 @@ type ReleaseLegacy struct {
 	Files map[string]*os.File // by a name that is unique in the release
 }
 
-// Report is what a Process tells. The set is closed.
+// Report is something that a Process reports. The set is closed.
 type Report interface{ report() }
 
 // Online: the worker's own program runs (the launcher has exec'd it).
 type Online struct{}
 
-// Ready: the worker serves. How says who said so: notify, ipc, listening (a server of
-// Node's), accepted, observed, delay or alive.
+// Ready: the worker serves. How says how that is known: notify, ipc, listening (a Node
+// server), accepted, observed, delay or alive.
 type Ready struct{ How string }
 
 // Captured: the worker's program has bound an address and got a socket of the
 // master's.
 type Captured struct{ Address string }
 
-// Listening: it waits for clients on addresses that it has captured, which no Listening
-// has told before.
+// Listening: the worker listens on captured addresses. Each address is reported once.
 type Listening struct{ Addresses []string }
 
-// FilesAdded: Legacy names more files of the process than when it was started.
+// FilesAdded: Legacy has more files of the process than before.
 type FilesAdded struct{}
 
 // Said: a message of the worker, Ready excepted.
@@ -125,45 +123,45 @@ type Said struct{ Message ipc.Message }
 // Alive: the worker gave a sign of life, WATCHDOG=1.
 type Alive struct{}
 
-// Unseen: the master cannot see whether the worker is ready, or, where Reason is
-// empty, can see it again.
+// Unseen: the master cannot see whether the worker is ready. An empty Reason means that
+// it can see it again.
 type Unseen struct{ Reason string }
 
-// Obstructed: the worker starts, and Hint says what seems to keep it from getting
-// ready, and what to do; empty: nothing is seen any more.
+// Obstructed: Hint says what probably keeps a starting worker from getting ready, and
+// what to do. An empty Hint means that the obstacle has gone.
 type Obstructed struct{ Hint string }
 
-// Hung: the worker is past help. It said so itself (WATCHDOG=trigger), or it does
-// harm; the pool replaces it.
+// Hung: the worker has to be replaced at once, because it said so itself
+// (WATCHDOG=trigger) or because it does harm.
 type Hung struct{ Reason string }
 
-// Unhealthy: the worker answers badly when it is asked, which is why it does not get
+// Unhealthy: the starting worker fails its health check, and therefore does not get
 // ready.
 type Unhealthy struct{ Reason string }
 
-// Flooding: the worker says more than is read; what was done about it.
+// Flooding: the worker writes more than is read. What says what was done about it.
 type Flooding struct{ What string }
 
-// Disconnected: the worker's channel is closed. Reason is empty where the worker
-// closed it, by its death or otherwise.
+// Disconnected: the worker's channel is closed. Reason is empty if the worker closed it
+// or died.
 type Disconnected struct{ Reason string }
 
-// Exited: the process is gone, and its process group with it.
+// Exited: the process and its process group have ended.
 type Exited struct {
 	Status ExitStatus
-	Hint   string // what a person should look at, empty where Status says it all
+	Hint   string // what the user should look at, empty if Status is enough
 	// Unstarted is set where the worker's program never ran because of the master.
 	Unstarted *MasterError
 	// Connections are those of a worker that was led out, nil of any other.
 	Connections *Connections
 }
 
-// RelayCut: a relay has cut connections that had been told as rescued. It may come after
-// Exited.
+// RelayCut: a relay has cut connections that had been counted as rescued. It may come
+// after Exited.
 type RelayCut struct{ Count int }
 
-// NotHandedOver: connections that had been told as handed over are with a relay, or cut. It
-// may come after Exited.
+// NotHandedOver: connections that had been counted as handed over went to a relay, or
+// were cut. It may come after Exited.
 type NotHandedOver struct{ Rescued, Cut int }
 
 func (NotHandedOver) report() {}
@@ -191,13 +189,14 @@ type ExitStatus struct {
 	// OutOfMemory: the kernel's out-of-memory killer ended it, or, where it exited
 	// with a code, a process that it had started.
 	OutOfMemory bool
-	// Error is set instead where no process came to be, or none of its own: why.
+	// Error is set instead if the process, or its own program, did not start: the reason.
 	Error string
-	// Said is the line of its output that says why, empty where none does.
+	// Said is the line of its output that explains the exit, empty if there is none.
 	Said string
 }
 
-// String says it in words: "exit status 1: panic: no database", "killed by SIGSEGV".
+// String is the text for people: "exit status 1: panic: no database", "killed by
+// SIGSEGV".
 func (s ExitStatus) String() string {
 	if s.Said != "" {
 		return s.how() + ": " + s.Said

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Journal returns all events from the very first on, for the one reader that
-// must not miss the beginning. It is closed at the end of the pool.
+// Journal returns all events from the first one on. It is for one reader, which must not
+// miss the beginning. It is closed when the pool ends.
 func (p *Pool) Journal() <-chan Event { return p.journal.events }
 
 // Subscribe returns all events from now on. The channel is closed by cancel or
@@ -27,8 +27,8 @@ func (p *Pool) Subscribe() (events <-chan Event, cancel func(), err error) {
 	return s.events, cancel, nil
 }
 
-// Publish tells an event that arose outside of the pool. It never blocks, so it
-// may be called from the loop's callbacks too; after the end the event is dropped.
+// Publish publishes an event that happened outside of the pool. It never blocks, so the
+// loop's callbacks may call it too. After the pool's end the event is dropped.
 func (p *Pool) Publish(e Event) {
 	e.Time = time.Now()
 	go p.post(func() { p.publish(e) })

@@ -2,10 +2,10 @@ package pool
 
 import "relevo/pool/machine"
 
-// Recycle asks to replace a serving worker by one of its own generation, new
-// beside old. It waits its turn: one at a time, and none during a roll. The error
-// is ErrNoWorker where no worker of that id serves; a successor that does not
-// start is no error, the worker serves on then.
+// Recycle asks to replace a serving worker by one of its own generation, which starts
+// beside it. Recycling happens one worker at a time, and not during a roll. The error is
+// ErrNoWorker if no worker of that id serves. If the successor does not start, that is no
+// error: the worker serves on.
 func (p *Pool) Recycle(id, reason string) error {
 	return p.serving(id, func(m *member) { p.step(machine.Recycle{Worker: m.id, Reason: reason}) })
 }

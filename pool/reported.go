@@ -10,7 +10,7 @@ import (
 	"relevo/pool/machine"
 )
 
-// reported takes in what a worker's process tells.
+// reported handles a report of a worker's process.
 func (p *Pool) reported(m *member, r Report) {
 	if r, late := r.(RelayCut); late {
 		p.connections.Rescued -= r.Count
@@ -40,7 +40,7 @@ func (p *Pool) reported(m *member, r Report) {
 		p.becameReady(m, r)
 	case Captured:
 		p.publishFor(m, Event{Kind: KindCaptured, Addresses: []string{r.Address}})
-		p.unsaved = true // the master has one more socket, perhaps
+		p.unsaved = true // the master may have one more socket
 	case Listening:
 		p.publishFor(m, Event{Kind: KindListening, Addresses: r.Addresses})
 	case FilesAdded:
@@ -84,7 +84,7 @@ func (p *Pool) becameReady(m *member, r Ready) {
 	p.step(machine.Ready{Worker: m.id})
 }
 
-// readyBy is how a status tells who said that a worker was ready.
+// readyBy is Worker.ReadyBy for Ready.How.
 func readyBy(how string) string {
 	if how == "notify" || how == "ipc" || how == "listening" {
 		return "said"
@@ -95,7 +95,7 @@ func readyBy(how string) string {
 func (p *Pool) said(m *member, message ipc.Message) {
 	switch message := message.(type) {
 	case ipc.Hello:
-		p.changed = true // what it missed before it spoke
+		p.changed = true // send it the state, which it could not receive before
 		p.step(machine.Hello{Worker: m.id, Pong: message.Pong})
 	case ipc.Pong:
 		p.step(machine.Alive{Worker: m.id})
@@ -114,8 +114,8 @@ func (p *Pool) said(m *member, message ipc.Message) {
 	}
 }
 
-// exited ends a worker's entry in the books. The machine hears of it first, so
-// that what it decides can still be told with the worker's name.
+// exited removes the record of a worker. The machine gets the event first, so that the
+// events that follow from it can still name the worker.
 func (p *Pool) exited(m *member, r Exited) {
 	m.exit = &r
 	if r.Connections != nil {
@@ -152,7 +152,7 @@ func (p *Pool) publishExit(m *member, r Exited, blame machine.Blame) {
 	p.publishFor(m, e)
 }
 
-// autopsy is what a person wants to know of a worker that did not get ready.
+// autopsy is what the user needs to know about a worker that did not get ready.
 type autopsy struct {
 	worker int
 	hint   string
@@ -160,7 +160,8 @@ type autopsy struct {
 	exit   *ExitStatus
 }
 
-// autopsy looks at a worker that lives, or lately died in its slot.
+// autopsy returns that of a worker that still runs, or that was the last to die in its
+// slot.
 func (p *Pool) autopsy(worker int) *autopsy {
 	if m := p.members[worker]; m != nil {
 		return p.autopsyOf(m)

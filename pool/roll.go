@@ -14,8 +14,8 @@ import (
 
 // RollResult is how a roll ended.
 type RollResult struct {
-	Generation int            `json:"generation"` // the one rolled in
-	From       int            `json:"from"`       // the one that served before
+	Generation int            `json:"generation"` // the new generation
+	From       int            `json:"from"`       // the old generation
 	Result     machine.Result `json:"result"`
 	Reason     string         `json:"reason,omitempty"`
 	Blame      machine.Blame  `json:"blame,omitempty"` // master: the program that failed never ran
@@ -26,7 +26,7 @@ type RollResult struct {
 	Tail       []string       `json:"tail,omitempty"`  // the last lines of the worker that failed
 	Stuck      []int          `json:"stuck,omitempty"` // slots that could not be put back
 	Replaced   int            `json:"replaced"`
-	// Automatic: nobody asked for it, a crash storm took the generation back.
+	// Automatic: a crash storm undid the roll, not a request.
 	Automatic   bool      `json:"automatic,omitempty"`
 	Release     *Info     `json:"release,omitempty"`      // of Generation
 	FromRelease *Info     `json:"from_release,omitempty"` // of From
@@ -65,7 +65,7 @@ func (r RollResult) Error() error {
 	return errors.New(b.String())
 }
 
-// rollRequest is a roll that was asked for and has not ended.
+// rollRequest is a roll that was requested and has not ended.
 type rollRequest struct {
 	result  RollResult
 	waiters []chan RollResult // capacity 1 each; the loop sends once
@@ -80,19 +80,19 @@ func (p *Pool) Roll(ctx context.Context, release Release) (RollResult, error) {
 	return roll.Wait(ctx)
 }
 
-// PendingRoll is a roll that was asked for.
+// PendingRoll is a requested roll, to wait for.
 type PendingRoll struct {
 	pool       *Pool
 	generation int
 	result     chan RollResult // capacity 1; the loop sends once
 }
 
-// Generation is the one rolled in.
+// Generation is the new generation.
 func (roll *PendingRoll) Generation() int { return roll.generation }
 
-// BeginRoll asks for the replacement of all workers by workers of the release,
-// which the pool takes over and closes. Of rolls asked for while one is under way
-// only the newest is run; the others get its result. The error is ErrNotRunning.
+// BeginRoll asks to replace all workers by workers of the release, which the pool takes
+// over and closes. Of the rolls that are requested while one is under way, only the
+// newest is run; the others get its result. The error is ErrNotRunning.
 func (p *Pool) BeginRoll(release Release) (*PendingRoll, error) {
 	roll := &PendingRoll{pool: p, result: make(chan RollResult, 1)}
 	err := p.changing(func() {
@@ -116,9 +116,9 @@ func (p *Pool) BeginRoll(release Release) (*PendingRoll, error) {
 // ErrNoRoll is returned by Await.
 var ErrNoRoll = errors.New("pool: no such roll")
 
-// Await returns a roll that somebody asked another master for, under way or ended;
-// where a newer one took its place, that. The error is ErrNoRoll where nothing is
-// known of it.
+// Await returns a roll that was requested from a previous master, under way or ended. If
+// a newer roll took its place, it returns that one. The error is ErrNoRoll if the roll is
+// unknown.
 func (p *Pool) Await(generation int) (*PendingRoll, error) {
 	roll := &PendingRoll{pool: p, generation: generation, result: make(chan RollResult, 1)}
 	found := false
@@ -141,8 +141,8 @@ func (p *Pool) Await(generation int) (*PendingRoll, error) {
 	return roll, err
 }
 
-// Wait returns the roll's end. When ctx ends, the wait ends; the roll goes on. An
-// error means that it could not be waited for: a roll that failed is a RollResult.
+// Wait waits for the roll's end and returns its result. If ctx ends, Wait returns and the
+// roll goes on. An error means that waiting failed; a roll that failed is a RollResult.
 func (roll *PendingRoll) Wait(ctx context.Context) (RollResult, error) {
 	select {
 	case r := <-roll.result:

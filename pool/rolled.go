@@ -7,7 +7,7 @@ import (
 	"relevo/pool/machine"
 )
 
-// rollMoved takes in an effect that tells of a roll.
+// rollMoved handles the effects that report on a roll.
 func (p *Pool) rollMoved(e machine.Effect) {
 	switch e := e.(type) {
 	case machine.RollBegan:
@@ -29,7 +29,7 @@ func (p *Pool) rollMoved(e machine.Effect) {
 	}
 }
 
-// onRoll leaves out the roll that never began, for it has no old generation.
+// onRoll calls OnRoll, except for a roll that never began: it has no old generation.
 func (p *Pool) onRoll(step Step, r RollResult) {
 	if p.opts.OnRoll != nil && r.From != 0 {
 		p.opts.OnRoll(step, r, p.releases[r.Generation], p.releases[r.From])
@@ -59,8 +59,8 @@ func (p *Pool) rollStep(e machine.RollStep) {
 	p.publish(event)
 }
 
-// rollReverting keeps what is known of the worker that failed while it is known.
-// Without a roll in progress a crash storm takes the last one back.
+// rollReverting saves the autopsy of the failed worker before its record is removed. If
+// no roll is in progress, a crash storm undoes the last one.
 func (p *Pool) rollReverting(e machine.RollReverting) {
 	if p.rolls[e.Generation] == nil {
 		p.rolls[e.Generation] = &rollRequest{result: RollResult{
@@ -84,7 +84,7 @@ func (p *Pool) rollReverting(e machine.RollReverting) {
 	})
 }
 
-// rollSuperseded lets the callers of a roll wait for the newer one.
+// rollSuperseded makes the callers of a roll wait for the newer one instead.
 func (p *Pool) rollSuperseded(e machine.RollSuperseded) {
 	newer := p.rolls[e.By]
 	older := p.rolls[e.Generation]
@@ -115,7 +115,7 @@ func (p *Pool) rollEnded(e machine.RollEnded) {
 	}
 }
 
-// closeReleases lets go of the generations that nobody runs or will run.
+// closeReleases closes the releases of generations that no worker runs or will run.
 func (p *Pool) closeReleases() {
 	used := p.machine.View().Generations()
 	for _, m := range p.members {
@@ -131,7 +131,7 @@ func (p *Pool) closeReleases() {
 	}
 }
 
-// info describes a generation's release, nil where it is closed.
+// info describes a generation's release, nil if it is closed.
 func (p *Pool) info(generation int) *Info {
 	release := p.releases[generation]
 	if release == nil {

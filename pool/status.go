@@ -18,7 +18,7 @@ type Status struct {
 	Canary     *Canary     `json:"canary,omitempty"`   // on probation
 	Workers    []Worker    `json:"workers"`
 	LastRoll   *RollResult `json:"last_roll,omitempty"`
-	// Connections are those of workers that were led out, since the app has started.
+	// Connections counts those of workers that were led out since the app has started.
 	Connections Connections `json:"connections,omitzero"`
 }
 
@@ -31,16 +31,17 @@ type Worker struct {
 	State      string    `json:"state"` // a machine.State
 	Started    time.Time `json:"started,omitzero"`
 	Ready      time.Time `json:"ready,omitzero"`
-	// ReadyBy says why it was taken as ready: said (its own word), accepted (it took a
-	// connection), observed (it was seen to wait for one), delay, or alive.
+	// ReadyBy says how relevo knew that the worker was ready: said (its own message),
+	// accepted (it accepted a connection), observed (it was waiting for connections), delay,
+	// or alive.
 	ReadyBy  string      `json:"ready_by,omitempty"`
 	Retry    time.Time   `json:"retry,omitzero"` // backoff: when the next spawn is due
 	Respawns int         `json:"respawns"`       // of the slot, since the master started
 	Release  *Info       `json:"release,omitempty"`
 	Text     string      `json:"text,omitempty"` // the worker's own status line
-	Open     int         `json:"open,omitempty"` // draining: connections left, as it says
+	Open     int         `json:"open,omitempty"` // draining: connections left, as the worker reports
 	LastExit *ExitStatus `json:"last_exit,omitempty"`
-	Health   *Health     `json:"health,omitempty"` // where it is asked
+	Health   *Health     `json:"health,omitempty"` // if there is a health check
 }
 
 // Status returns what can be seen now. It returns ErrNotRunning after Run.

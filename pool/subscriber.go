@@ -7,7 +7,7 @@ import "time"
 type subscriber struct {
 	app    string
 	events chan Event // closed by the loop
-	lost   int        // not told yet
+	lost   int        // not reported yet
 	costs  []int      // of the events that may still be in the channel, oldest first
 	held   int        // their sum
 }
@@ -15,22 +15,22 @@ type subscriber struct {
 const (
 	// subscriberBuffer holds the burst of a roll of a large pool.
 	subscriberBuffer = 1024
-	// All readers together hold so many bytes of events that they have not read, each
-	// of them at least its least share, or one event that is larger.
+	// subscribersBytes bounds the unread events of all readers together. Each reader may hold
+	// its share of that, at least leastShare, or one larger event.
 	subscribersBytes = 8 << 20
 	leastShare       = 256 << 10
 )
 
-// share is what each of n readers may hold.
+// share is how many bytes each of n readers may hold.
 func share(n int) int { return max(subscribersBytes/max(n, 1), leastShare) }
 
 func newSubscriber(app string) *subscriber {
-	// One place more, kept free for the last word.
+	// One place more, so that there is always room for KindLost.
 	return &subscriber{app: app, events: make(chan Event, subscriberBuffer+1)}
 }
 
-// send is called by the loop alone, so there is never less room than it sees. The
-// events that wait may cost so many bytes.
+// send is called only by the loop, so the free room in the channel can only grow
+// meanwhile. bytes bounds the events that wait.
 func (s *subscriber) send(e Event, bytes int) {
 	s.forget()
 	places, cost := 1, e.cost()
@@ -48,7 +48,7 @@ func (s *subscriber) send(e Event, bytes int) {
 	s.put(e)
 }
 
-// forget takes the costs away of what has been read.
+// forget subtracts the costs of events that have been read.
 func (s *subscriber) forget() {
 	read := len(s.costs) - len(s.events)
 	for _, cost := range s.costs[:read] {

@@ -55,7 +55,7 @@ func TestCrashStorm(t *testing.T) {
 func TestFallbackEndsWithYouth(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		v1 := pooltest.NewRelease("v1", pooltest.Obedient)
-		r := start(t, 1, v1, func(o *pool.Options) { o.Patience.Young = 10 * time.Second })
+		r := start(t, 1, v1, func(o *pool.Options) { o.Patience.CrashWindow = 10 * time.Second })
 		v2 := r.release("v2", pooltest.Obedient)
 		r.mustRoll(v2)
 		pass(9 * time.Second)

@@ -5,22 +5,21 @@ import (
 	"time"
 )
 
-// forgiven is the time of service that makes up for one death, whatever the death
-// was. A worker that keeps dying faster than this backs off; one that dies now and
-// then is replaced at once, however often that happens. Deaths that were asked for
-// (relevo signal, relevo prove --kill) are made up for sooner.
+// forgiven is the time of service that cancels one death. The slot of a worker that keeps
+// dying faster than this backs off; a worker that dies now and then is replaced at once,
+// however often that happens. forgivenAsked is the same for deaths that relevo caused
+// (relevo signal, relevo prove --kill).
 const (
 	forgiven      = 2 * time.Second
 	forgivenAsked = time.Second
 )
 
-// backoff counts one death of a worker that had served for a while and returns
-// the wait before the next spawn. Deaths leak away with service, as in a leaky
-// bucket; the wait is nothing the first time, then doubles from BackoffMin, and
-// varies also where it has come to BackoffMax.
+// backoff counts the death of a worker that had served for some time and returns the wait
+// before the next spawn. Deaths leak away with service, as in a leaky bucket. The wait is
+// zero for the first death and then doubles from BackoffMin to BackoffMax, with jitter.
 func (s *slot) backoff(now time.Time, served time.Duration, o Options) time.Duration {
 	s.deaths = leaked(s.deaths, served) + 1
-	// More deaths than it takes to get to BackoffMax are not held against it.
+	// Deaths beyond those that lead to BackoffMax do not count.
 	s.deaths = min(s.deaths, 3+math.Ceil(math.Log2(float64(o.BackoffMax)/float64(o.BackoffMin))))
 	if s.deaths < 2 {
 		return 0
@@ -44,10 +43,10 @@ func (s *slot) unforgiven(now time.Time) float64 {
 	return leaked(s.deaths, now.Sub(s.serving.served))
 }
 
-// jitter returns a number in [0, 1) that differs between slots (or workers) and
-// moments, so that slots which died together do not come back together. It is a function of
-// its inputs (the finaliser of splitmix64, Steele et al. 2014) because the
-// machine must give the same answer to the same events.
+// jitter returns a number in [0, 1) that differs between slots (or workers) and moments,
+// so that slots whose workers died together are not respawned together. It is a function
+// of its inputs (the finaliser of splitmix64, Steele et al. 2014) because the machine
+// must give the same answer to the same events.
 func jitter(now time.Time, index int) float64 {
 	x := uint64(now.UnixNano()) + uint64(index+1)*0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9

@@ -87,7 +87,7 @@ func TestOptionsDefaults(t *testing.T) {
 		Surge: 1, Canary: time.Second, ReadyTimeout: 30 * time.Second, DrainTimeout: 30 * time.Second,
 		StopGrace: 5 * time.Second, KillTimeout: 10 * time.Second,
 		BackoffMin: 250 * time.Millisecond, BackoffMax: 30 * time.Second,
-		Young: time.Minute,
+		CrashWindow: time.Minute,
 	}
 	if got := (Options{}).withDefaults(); got != want {
 		t.Errorf("the zero value works as %+v, want %+v", got, want)
@@ -96,8 +96,8 @@ func TestOptionsDefaults(t *testing.T) {
 	if odd.Surge != 1 || odd.Canary != 0 || odd.StopGrace != time.Second || odd.BackoffMax != time.Minute {
 		t.Errorf("odd options work as %+v", odd)
 	}
-	odd = Options{Young: -1, MaxLifetime: -1, LifetimeJitter: 7, Watchdog: -1}.withDefaults()
-	if odd.Young != 0 || odd.MaxLifetime != 0 || odd.LifetimeJitter != 1 || odd.Watchdog != 0 {
+	odd = Options{CrashWindow: -1, MaxLifetime: -1, LifetimeJitter: 7, Watchdog: -1}.withDefaults()
+	if odd.CrashWindow != 0 || odd.MaxLifetime != 0 || odd.LifetimeJitter != 1 || odd.Watchdog != 0 {
 		t.Errorf("odd options work as %+v", odd)
 	}
 }

@@ -7,14 +7,14 @@ import (
 
 func (r *roll) canaryIs(w *worker) bool { return r != nil && !r.passed && r.canary == w.id }
 
-// canaryReady says whether the slot's new worker serves already, on probation.
+// canaryReady says whether the slot's new worker is the canary, and serves on probation.
 func (r *roll) canaryReady(s *slot) bool {
 	return s.starting != nil && r.canaryIs(s.starting) && s.starting.state == Serving
 }
 
-// mayTake says whether it is time for a slot of the queue. Until the canary has
-// passed, a respawn that starts has precedence: only the old generation is known
-// to serve.
+// mayTake says whether the roll may take the slot from its queue. Until the canary has
+// passed, the roll waits for a respawn that is starting, because only the old generation
+// is known to serve.
 func (r *roll) mayTake(s *slot) bool {
 	return r.passed || r.reverting || s.starting == nil
 }
@@ -34,8 +34,8 @@ func (m *Machine) admit(w *worker) {
 	}
 }
 
-// admitSettled admits canaries that have become all that their slots have. While a roll
-// goes back they are about to be replaced.
+// admitSettled admits canaries that are the only worker of their slots. While a roll
+// reverts, such canaries are about to be replaced.
 func (m *Machine) admitSettled() {
 	if m.roll != nil && m.roll.reverting {
 		return
@@ -50,7 +50,7 @@ func (m *Machine) admitSettled() {
 func (m *Machine) canaryPassed() {
 	r := m.roll
 	r.passed, r.probation = true, time.Time{}
-	m.begetYouth(r)
+	m.openCrashWindow(r)
 	for _, s := range r.held {
 		if s.starting != nil && s.starting.id == r.canary {
 			m.emit(CanaryPassed{Generation: r.generation, Slot: s.index, Worker: r.canary})
@@ -60,18 +60,19 @@ func (m *Machine) canaryPassed() {
 	}
 }
 
-// yields says whether the canary that starts in the slot has to give way: the old
-// worker beside it has just gone and nobody serves. Only the old generation is
-// known to serve. It does so once in a roll, and not for a program whose respawns
-// have to wait: one that keeps crashing could never be replaced otherwise.
+// yields says whether the canary that starts in the slot has to give way to a respawn of
+// the old generation: the old worker beside it has just died, no worker serves, and only
+// the old generation is known to serve. This happens once in a roll, and not if respawns
+// of the old program have to wait: a program that keeps crashing could never be replaced
+// otherwise.
 func (m *Machine) yields(s *slot) bool {
 	r := m.roll
 	return r.holds(s) && !r.reverting && r.canaryIs(s.starting) && s.starting.state == Starting &&
 		!r.yielded && !m.serves()
 }
 
-// yield puts the slot back into the roll's queue and fills it at once, so that it
-// is not taken before it serves again or has failed.
+// yield puts the slot back into the roll's queue and respawns its old worker at once, so
+// that the roll does not take the slot before it serves again or has failed.
 func (m *Machine) yield(s *slot, reason string, wait time.Duration) {
 	r := m.roll
 	if wait > 0 {
@@ -80,7 +81,7 @@ func (m *Machine) yield(s *slot, reason string, wait time.Duration) {
 	r.yielded, r.canary = true, 0
 	r.held = nil
 	r.queue = slices.Insert(r.queue, 0, s)
-	m.leave(s.starting, "gives way to the old generation, of which nobody serves")
+	m.leave(s.starting, "gives way to the old generation, of which no worker serves")
 	m.tellRespawn(s, reason, 0)
 	m.spawn(s, s.generation)
 }

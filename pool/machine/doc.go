@@ -15,17 +15,17 @@
 //	  │                  ▼               ▼                          ▼
 //	  └───────────── killing ──────► (exit) ◄──────────────────── killing
 //
-// A roll takes the slots one after the other (Options.Surge at a time): a new
-// worker starts beside the old one; when it is ready the old one is asked to
-// leave. The first new worker is the canary: until it has lived through its
-// probation nothing old is touched. A roll that fails puts the slots which it
-// has replaced back on the old generation in the same manner.
+// A roll takes the slots one after the other (Options.Surge at a time): a new worker
+// starts beside the old one; when it is ready the old one is asked to leave. The first
+// new worker is the canary: no old worker is asked to leave before the canary has passed
+// its probation. A roll that fails puts the slots which it has replaced back on the old
+// generation in the same manner.
 //
-// A generation is young for a while after its canary has passed. A crash storm in
-// that time, faults of its workers, takes it back like a roll that failed, provided
-// that the generation before it was sound when the roll began.
+// After the canary has passed, a crash window is open for a while (Options.CrashWindow).
+// A crash storm in that time, many faults of the new workers, undoes the roll like one
+// that failed, provided that the old generation was sound when the roll began.
 //
-// A worker that hangs leaves its slot at once, which is filled as after a death. A
-// worker that is recycled is replaced as in a roll, new beside old, one at a time
-// in the pool and never during a roll.
+// A worker that hangs leaves its slot at once, and the slot is filled as after a death. A
+// worker that is recycled is replaced as in a roll: the new one starts beside it. The
+// pool recycles one worker at a time, and none during a roll.
 package machine

@@ -2,8 +2,8 @@ package machine
 
 import "time"
 
-// Effect is something to do or to tell. The set is closed; effects are to be
-// performed in their order.
+// Effect is something to do or to report. The set is closed. Effects have to be performed
+// in order.
 type Effect interface{ effect() }
 
 // Spawn: start this worker. The answer is Exited if that cannot be done.
@@ -29,25 +29,25 @@ type Terminate struct{ Worker int }
 // Kill: send SIGKILL to the worker's process group.
 type Kill struct{ Worker int }
 
-// Moved tells that a worker changed its state. Reason is empty where the change
-// explains itself.
+// Moved reports that a worker changed its state. Reason is empty if the change explains
+// itself.
 type Moved struct {
 	Worker, Slot, Generation int
 	From, To                 State
 	Reason                   string
 }
 
-// Respawning tells that a slot's worker died and that the next one is due After
-// a wait; zero means at once.
+// Respawning reports that a slot's worker died and that the next one is spawned After
+// that time; zero means at once.
 type Respawning struct {
 	Slot    int
 	Reason  string
 	After   time.Duration
-	Retries int // deaths in a row that count against the slot
+	Retries int // deaths that still count against the slot
 }
 
-// Booted tells how the first filling of the pool ended. OK means that at least
-// one worker serves; Reason is the last failure.
+// Booted reports that every slot has had its first try. OK means that at least one worker
+// serves; Reason is the last failure.
 type Booted struct {
 	OK     bool
 	Worker int // the worker that failed last, 0 if none
@@ -58,26 +58,26 @@ type Booted struct {
 // RollBegan tells that a roll is in progress from now on.
 type RollBegan struct{ From, Generation int }
 
-// RollStep tells that a slot is served by the roll's worker, or back on the old
-// generation while Reverting.
+// RollStep reports that the roll's worker now serves a slot, or, while Reverting, that a
+// worker of the old generation does.
 type RollStep struct {
 	Generation, Slot, Worker int
 	Done, Of                 int
 	Reverting                bool
 }
 
-// OnProbation tells that the first worker is ready, and until when it has to live on.
+// OnProbation reports that the canary is ready, and when its probation ends.
 type OnProbation struct {
 	Generation, Slot, Worker int
 	Until                    time.Time
 }
 
-// CanaryPassed tells that the first worker lived through its probation.
+// CanaryPassed reports that the canary has passed its probation.
 type CanaryPassed struct{ Generation, Slot, Worker int }
 
-// RollReverting tells that a roll failed and that replaced slots go back. Where
-// no roll is in progress it tells that a crash storm takes back the last one;
-// RollEnded follows in both cases.
+// RollReverting reports that a roll failed and that replaced slots go back to the old
+// generation. If no roll is in progress, it reports that a crash storm undoes the last
+// one. RollEnded follows in both cases.
 type RollReverting struct {
 	Generation, To int
 	Slot, Worker   int
@@ -96,8 +96,8 @@ type RollEnded struct {
 	Stuck      []int  // slots that could not be put back on the old generation
 }
 
-// RollSuperseded tells that a roll asked for will not be run, or not be ended,
-// because a newer one takes its place.
+// RollSuperseded reports that a requested roll will not be run or finished, because a
+// newer one takes its place.
 type RollSuperseded struct{ Generation, By int }
 
 // Resized tells that the number of slots changed.
@@ -112,17 +112,17 @@ type Recycling struct {
 // Ping: ask the worker for a sign of life, an Alive event.
 type Ping struct{ Worker int }
 
-// Hangs tells that a worker is given up because it hangs.
+// Hangs reports that a worker hangs and is replaced.
 type Hangs struct {
 	Worker, Slot int
 	Reason       string
 }
 
-// Abandoned tells that a worker did not even leave after SIGKILL and is no
-// longer waited for.
+// Abandoned reports that a worker has survived SIGKILL, and that the pool stops waiting
+// for it.
 type Abandoned struct{ Worker, Slot int }
 
-// Ended tells that the pool is stopped; it is the last effect.
+// Ended reports that the pool is stopped; it is the last effect.
 type Ended struct{}
 
 func (Spawn) effect()          {}

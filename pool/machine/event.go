@@ -28,8 +28,9 @@ type Drained struct{ Worker int }
 type Exited struct {
 	Worker int
 	Reason string // "exit status 1", "killed by SIGKILL", "cannot start: …"
-	Blame  Blame  // of no weight in one that leaves
-	// Signalled: somebody asked relevo for the signal, so it is no part of a loop.
+	Blame  Blame  // ignored for a worker that was leaving
+	// Signalled: a user had relevo send the signal, so the death does not belong to a crash
+	// loop.
 	Signalled bool
 }
 
@@ -44,14 +45,14 @@ type Unseen struct {
 	Reason string
 }
 
-// Hung says that a worker is past help: it said so itself, or does harm.
+// Hung says that a worker has to be replaced at once: it said so itself, or does harm.
 type Hung struct {
 	Worker int
 	Reason string
 }
 
-// Unhealthy says that a worker answers badly when it is asked: one that starts is no
-// good, a canary fails its roll, and one that serves is to be recycled.
+// Unhealthy says that a worker fails its health check. A starting worker then fails to
+// start, a canary fails its roll, and a serving worker is recycled.
 type Unhealthy struct {
 	Worker int
 	Reason string
@@ -63,7 +64,7 @@ type Recycle struct {
 	Reason string
 }
 
-// Tick says that Next has come. It may come early or late.
+// Tick says that the time of Next has come. It may be early or late.
 type Tick struct{}
 
 // Roll asks to replace all workers by workers of Generation, a number higher
@@ -86,8 +87,7 @@ type Configure struct{ Options Options }
 // Halt asks for the graceful stop of the whole pool.
 type Halt struct{}
 
-// Force ends the patience of a Halt: every worker is killed. It halts first
-// where nobody has.
+// Force kills every worker. It implies Halt.
 type Force struct{}
 
 func (Start) event()     {}

@@ -1,7 +1,7 @@
 package machine
 
-// unhealthy ends the start of a worker that answers badly, fails the roll of a canary, and
-// has a successor take the place of any other that serves.
+// unhealthy handles a worker that fails its health check: a starting worker has failed to
+// start, a canary fails its roll, and any other serving worker is recycled.
 func (m *Machine) unhealthy(w *worker, reason string) {
 	if w == nil {
 		return

@@ -2,7 +2,7 @@ package machine
 
 import "time"
 
-// leave starts a worker's way out: a serving one drains, a starting one stops.
+// leave makes a worker leave: a serving one drains, a starting one stops.
 func (m *Machine) leave(w *worker, reason string) {
 	m.detach(w)
 	switch w.state {
@@ -13,7 +13,7 @@ func (m *Machine) leave(w *worker, reason string) {
 	}
 }
 
-// detach takes the worker out of its slot: from here on nobody misses it.
+// detach takes the worker out of its slot: its death will not be replaced any more.
 func (m *Machine) detach(w *worker) {
 	for _, s := range m.slots {
 		if s.serving == w {
@@ -48,8 +48,8 @@ func (m *Machine) kill(w *worker, reason string) {
 	m.emit(Kill{Worker: w.id})
 }
 
-// impatient acts on a worker that has overstayed its state.
-func (m *Machine) impatient(w *worker) {
+// timedOut acts on a worker that has been in its state for too long.
+func (m *Machine) timedOut(w *worker) {
 	switch w.state {
 	case Starting:
 		why := failure{w.id, "not ready within " + m.opts.ReadyTimeout.String(), BlameProgram}
@@ -77,9 +77,9 @@ func (m *Machine) impatient(w *worker) {
 	}
 }
 
-// leaving handles a worker that says that it drains. If nobody asked, it goes by
-// its own will (it got a signal from outside, or has served its time): its slot
-// gets a new worker at once, while the old one finishes.
+// leaving handles a worker that says that it drains. If it was not asked to (it got a
+// signal from outside, or limits its own lifetime), its slot gets a new worker at once,
+// while the old one finishes.
 func (m *Machine) leaving(w *worker) {
 	if w == nil || w.state != Serving {
 		return
@@ -93,10 +93,10 @@ func (m *Machine) leaving(w *worker) {
 		m.failRoll(s.index, failure{w.id, "left by itself on probation", BlameProgram})
 		return
 	}
-	m.bury(s, "left by itself", m.now.Sub(w.served))
+	m.scheduleRespawn(s, "left by itself", m.now.Sub(w.served))
 }
 
-// drained shortens the patience with a worker that has nothing left to do.
+// drained gives a worker that has finished its connections only the stop grace to exit.
 func (m *Machine) drained(w *worker) {
 	if w == nil || w.state != Draining {
 		return
@@ -110,7 +110,7 @@ func (m *Machine) halt(reason string) {
 		return
 	}
 	m.abortRoll(reason)
-	m.phase, m.young, m.worn, m.recycling = Halting, nil, nil, nil
+	m.phase, m.window, m.recycleQueue, m.recycling = Halting, nil, nil, nil
 	for _, id := range m.ids() {
 		m.leave(m.workers[id], reason)
 	}

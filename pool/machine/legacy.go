@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-// Legacy is a machine's whole state as it passes from one master to the next. A
-// machine that is made of it goes on where the other one stopped. Its fields are
-// those of the machine; workers are named by their ids.
+// Legacy is a machine's whole state, to be passed from one master to the next: a machine
+// made of it continues where the other one stopped. Its fields are those of the machine;
+// ids stand for workers.
 type Legacy struct {
-	Options    Options        `json:"options"`
-	Phase      Phase          `json:"phase"`
-	Slots      []LegacySlot   `json:"slots"`
-	Workers    []LegacyWorker `json:"workers"`
-	LastID     int            `json:"last_id"`
-	Generation int            `json:"generation"`
-	Roll       *LegacyRoll    `json:"roll,omitempty"`
-	Pending    int            `json:"pending,omitempty"`
-	Failed     LegacyFailure  `json:"failed,omitzero"`
-	Young      *LegacyYouth   `json:"young,omitempty"`
-	Worn       []LegacyWear   `json:"worn,omitempty"`
-	Recycling  *LegacyWear    `json:"recycling,omitempty"`
-	Now        time.Time      `json:"now"`
+	Options      Options            `json:"options"`
+	Phase        Phase              `json:"phase"`
+	Slots        []LegacySlot       `json:"slots"`
+	Workers      []LegacyWorker     `json:"workers"`
+	LastID       int                `json:"last_id"`
+	Generation   int                `json:"generation"`
+	Roll         *LegacyRoll        `json:"roll,omitempty"`
+	Pending      int                `json:"pending,omitempty"`
+	Failed       LegacyFailure      `json:"failed,omitzero"`
+	Window       *LegacyCrashWindow `json:"young,omitempty"`
+	RecycleQueue []LegacyRecycling  `json:"worn,omitempty"`
+	Recycling    *LegacyRecycling   `json:"recycling,omitempty"`
+	Now          time.Time          `json:"now"`
 }
 
 // LegacyWorker is a worker that may still run.
@@ -62,24 +62,24 @@ type LegacySlot struct {
 
 // LegacyRoll is the roll in progress. Queue and Held are indexes of slots.
 type LegacyRoll struct {
-	Generation int          `json:"generation"`
-	From       int          `json:"from"`
-	Queue      []int        `json:"queue,omitempty"`
-	Held       []int        `json:"held,omitempty"`
-	Canary     int          `json:"canary,omitempty"`
-	Probation  time.Time    `json:"probation,omitzero"`
-	Passed     bool         `json:"passed,omitempty"`
-	Reverting  bool         `json:"reverting,omitempty"`
-	Done       int          `json:"done"`
-	Of         int          `json:"of"`
-	Failure    RollEnded    `json:"failure,omitzero"`
-	Sound      bool         `json:"sound,omitempty"`
-	Young      *LegacyYouth `json:"young,omitempty"`
-	Yielded    bool         `json:"yielded,omitempty"`
+	Generation int                `json:"generation"`
+	From       int                `json:"from"`
+	Queue      []int              `json:"queue,omitempty"`
+	Held       []int              `json:"held,omitempty"`
+	Canary     int                `json:"canary,omitempty"`
+	Probation  time.Time          `json:"probation,omitzero"`
+	Passed     bool               `json:"passed,omitempty"`
+	Reverting  bool               `json:"reverting,omitempty"`
+	Done       int                `json:"done"`
+	Of         int                `json:"of"`
+	Failure    RollEnded          `json:"failure,omitzero"`
+	Sound      bool               `json:"sound,omitempty"`
+	Window     *LegacyCrashWindow `json:"young,omitempty"`
+	Yielded    bool               `json:"yielded,omitempty"`
 }
 
-// LegacyYouth is a generation that may yet be taken back.
-type LegacyYouth struct {
+// LegacyCrashWindow is the time in which a crash storm undoes the last roll.
+type LegacyCrashWindow struct {
 	Fallback int       `json:"fallback"`
 	Until    time.Time `json:"until,omitzero"`
 	Faults   int       `json:"faults,omitempty"`
@@ -94,22 +94,22 @@ type LegacyFailure struct {
 	Blame  Blame  `json:"blame,omitempty"`
 }
 
-// LegacyWear is a worker that is to be recycled.
-type LegacyWear struct {
+// LegacyRecycling is a worker that is to be recycled.
+type LegacyRecycling struct {
 	Worker int    `json:"worker"`
 	Reason string `json:"reason"`
 }
 
-// IsZero leaves an empty one out of a document.
+// IsZero is for omitzero.
 func (f RollEnded) IsZero() bool {
 	return f.Generation == 0 && f.Result == "" && f.Worker == 0 && f.Slot == 0 && f.Reason == "" && len(f.Stuck) == 0
 }
 
-// Legacy returns the state. It stays true until the next Step.
+// Legacy returns the state. It is valid until the next Step.
 func (m *Machine) Legacy() Legacy {
 	l := Legacy{
 		Options: m.opts, Phase: m.phase, LastID: m.lastID, Generation: m.generation, Pending: m.pending,
-		Failed: LegacyFailure{m.failed.worker, m.failed.reason, m.failed.blame}, Young: m.young.legacy(),
+		Failed: LegacyFailure{m.failed.worker, m.failed.reason, m.failed.blame}, Window: m.window.legacy(),
 		Roll: m.roll.legacy(), Now: m.now,
 	}
 	for _, s := range m.slots {
@@ -118,11 +118,11 @@ func (m *Machine) Legacy() Legacy {
 	for _, id := range m.ids() {
 		l.Workers = append(l.Workers, m.workers[id].legacy())
 	}
-	for _, r := range m.worn {
-		l.Worn = append(l.Worn, LegacyWear{r.worker.id, r.reason})
+	for _, r := range m.recycleQueue {
+		l.RecycleQueue = append(l.RecycleQueue, LegacyRecycling{r.worker.id, r.reason})
 	}
 	if r := m.recycling; r != nil {
-		l.Recycling = &LegacyWear{r.worker.id, r.reason}
+		l.Recycling = &LegacyRecycling{r.worker.id, r.reason}
 	}
 	return l
 }
@@ -157,7 +157,7 @@ func (r *roll) legacy() *LegacyRoll {
 		Generation: r.generation, From: r.from, Queue: indexes(r.queue), Held: indexes(r.held), Canary: r.canary,
 		Probation: r.probation,
 		Passed:    r.passed, Reverting: r.reverting, Done: r.done, Of: r.of, Failure: r.failure, Sound: r.sound,
-		Young: r.young.legacy(), Yielded: r.yielded,
+		Window: r.window.legacy(), Yielded: r.yielded,
 	}
 }
 
@@ -168,33 +168,33 @@ func indexes(slots []*slot) (all []int) {
 	return all
 }
 
-func (y *youth) legacy() *LegacyYouth {
+func (y *crashWindow) legacy() *LegacyCrashWindow {
 	if y == nil {
 		return nil
 	}
-	return &LegacyYouth{Fallback: y.fallback, Until: y.until, Faults: y.faults, First: y.first, Storm: y.storm}
+	return &LegacyCrashWindow{Fallback: y.fallback, Until: y.until, Faults: y.faults, First: y.first, Storm: y.storm}
 }
 
 // ErrTorn is returned by Inherit for a state that contradicts itself.
 var ErrTorn = errors.New("machine: the state contradicts itself")
 
-// Inherit returns a machine that goes on where another one stopped.
+// Inherit returns a machine that continues where another one stopped.
 func Inherit(l Legacy) (*Machine, error) {
 	m := &Machine{
 		opts: l.Options, phase: l.Phase, workers: map[int]*worker{}, lastID: l.LastID, generation: l.Generation,
 		pending: l.Pending,
-		failed:  failure{l.Failed.Worker, l.Failed.Reason, l.Failed.Blame}, young: l.Young.youth(), now: l.Now,
+		failed:  failure{l.Failed.Worker, l.Failed.Reason, l.Failed.Blame}, window: l.Window.window(), now: l.Now,
 	}
 	for _, w := range l.Workers {
 		m.workers[w.ID] = w.worker()
 	}
-	h := heir{m: m, torn: map[string]bool{}}
+	h := restorer{m: m, unknown: map[string]bool{}}
 	for i, s := range l.Slots {
 		m.slots = append(m.slots, h.slot(i, s))
 	}
 	m.roll = h.roll(l.Roll)
-	for _, r := range l.Worn {
-		m.worn = append(m.worn, recycling{h.worker(r.Worker), r.Reason})
+	for _, r := range l.RecycleQueue {
+		m.recycleQueue = append(m.recycleQueue, recycling{h.worker(r.Worker), r.Reason})
 	}
 	if r := l.Recycling; r != nil {
 		m.recycling = &recycling{h.worker(r.Worker), r.Reason}
@@ -202,38 +202,38 @@ func Inherit(l Legacy) (*Machine, error) {
 	switch m.phase {
 	case Idle, Booting, Running, Halting, Stopped:
 	default:
-		h.torn[fmt.Sprintf("phase %q", m.phase)] = true
+		h.unknown[fmt.Sprintf("phase %q", m.phase)] = true
 	}
-	if len(h.torn) > 0 {
-		return nil, fmt.Errorf("%w: unknown %v", ErrTorn, slices.Sorted(maps.Keys(h.torn)))
+	if len(h.unknown) > 0 {
+		return nil, fmt.Errorf("%w: unknown %v", ErrTorn, slices.Sorted(maps.Keys(h.unknown)))
 	}
 	return m, nil
 }
 
-// heir looks names up and notes those that lead nowhere.
-type heir struct {
-	m    *Machine
-	torn map[string]bool
+// restorer resolves ids and indexes, and notes the unknown ones.
+type restorer struct {
+	m       *Machine
+	unknown map[string]bool
 }
 
-// worker returns the worker, which a recycling may outlive: then it is one that
-// stands in no slot.
-func (h heir) worker(id int) *worker {
+// worker returns the worker. A recycling may be left of a worker that has ended; for that
+// it returns a worker that is in no slot.
+func (h restorer) worker(id int) *worker {
 	if w := h.m.workers[id]; w != nil {
 		return w
 	}
 	return &worker{id: id}
 }
 
-func (h heir) occupant(id int) *worker {
+func (h restorer) occupant(id int) *worker {
 	w := h.m.workers[id]
 	if w == nil && id != 0 {
-		h.torn[fmt.Sprintf("worker %d", id)] = true
+		h.unknown[fmt.Sprintf("worker %d", id)] = true
 	}
 	return w
 }
 
-func (h heir) slot(index int, s LegacySlot) *slot {
+func (h restorer) slot(index int, s LegacySlot) *slot {
 	return &slot{
 		index: index, generation: s.Generation, spare: s.Spare, serving: h.occupant(s.Serving),
 		starting: h.occupant(s.Starting),
@@ -241,10 +241,10 @@ func (h heir) slot(index int, s LegacySlot) *slot {
 	}
 }
 
-func (h heir) slots(indexes []int) (all []*slot) {
+func (h restorer) slots(indexes []int) (all []*slot) {
 	for _, i := range indexes {
 		if i < 0 || i >= len(h.m.slots) {
-			h.torn[fmt.Sprintf("slot %d", i)] = true
+			h.unknown[fmt.Sprintf("slot %d", i)] = true
 			continue
 		}
 		all = append(all, h.m.slots[i])
@@ -252,7 +252,7 @@ func (h heir) slots(indexes []int) (all []*slot) {
 	return all
 }
 
-func (h heir) roll(r *LegacyRoll) *roll {
+func (h restorer) roll(r *LegacyRoll) *roll {
 	if r == nil {
 		return nil
 	}
@@ -260,7 +260,7 @@ func (h heir) roll(r *LegacyRoll) *roll {
 		generation: r.Generation, from: r.From, queue: h.slots(r.Queue), held: h.slots(r.Held), canary: r.Canary,
 		probation: r.Probation,
 		passed:    r.Passed, reverting: r.Reverting, done: r.Done, of: r.Of, failure: r.Failure, sound: r.Sound,
-		young: r.Young.youth(), yielded: r.Yielded,
+		window: r.Window.window(), yielded: r.Yielded,
 	}
 }
 
@@ -272,9 +272,9 @@ func (w LegacyWorker) worker() *worker {
 	}
 }
 
-func (y *LegacyYouth) youth() *youth {
+func (y *LegacyCrashWindow) window() *crashWindow {
 	if y == nil {
 		return nil
 	}
-	return &youth{fallback: y.Fallback, until: y.Until, faults: y.Faults, first: y.First, storm: y.Storm}
+	return &crashWindow{fallback: y.Fallback, until: y.Until, faults: y.Faults, first: y.First, storm: y.Storm}
 }

@@ -10,20 +10,20 @@ import (
 // Machine is the state of one pool. It is not safe for concurrent use; one loop
 // owns it.
 type Machine struct {
-	opts       Options
-	phase      Phase
-	slots      []*slot
-	workers    map[int]*worker // everyone who may still run, leaving ones included
-	lastID     int
-	generation int // the generation that respawns run outside of a roll
-	roll       *roll
-	pending    int // generation of the roll that waits its turn, 0 if none
-	failed     failure
-	young      *youth // of generation; nil: a grown-up, or nothing to go back to
-	worn       []recycling
-	recycling  *recycling // in progress; recycled says whether still
-	out        []Effect
-	now        time.Time
+	opts         Options
+	phase        Phase
+	slots        []*slot
+	workers      map[int]*worker // all that may still run, leaving ones included
+	lastID       int
+	generation   int // the generation that respawns run outside of a roll
+	roll         *roll
+	pending      int // generation of the roll that waits its turn, 0 if none
+	failed       failure
+	window       *crashWindow // of generation; nil: it is over, or there is nothing to go back to
+	recycleQueue []recycling
+	recycling    *recycling // the last one begun; recycled says whether it is still in progress
+	out          []Effect
+	now          time.Time
 }
 
 // worker is one process, from Spawn to Exited.
@@ -33,13 +33,13 @@ type worker struct {
 	hello                bool      // takes its drain by message
 	asked                bool      // was asked to drain by message
 	trial                bool      // it was a canary, and was not admitted yet
-	unseen               string    // why the master cannot see whether it serves; empty: it can
-	due                  time.Time // when patience with the current state ends; zero: never
+	unseen               string    // why the master cannot see whether it serves; empty if it can
+	due                  time.Time // when the time limit of its state ends; zero: never
 	served               time.Time // when it became ready
 
-	// The watchdog's part.
+	// The watchdog's fields.
 	pong, spoke   bool          // answers pings; has given a sign of life by itself
-	hung          bool          // is given up
+	hung          bool          // it hangs and is being replaced
 	told          time.Duration // Options.Watchdog at its spawn
 	alive, pinged time.Time
 }
@@ -48,14 +48,14 @@ type worker struct {
 type slot struct {
 	index      int
 	generation int       // what a respawn runs
-	spare      int       // what it runs when that does not start; 0: nothing else
+	spare      int       // what it runs if that generation does not start; 0: nothing else
 	serving    *worker   // answers clients
 	starting   *worker   // will take over from serving when it is ready
-	retry      time.Time // not spawned before, when vacant
-	again      time.Time // not recycled before
+	retry      time.Time // when vacant: not spawned before this time
+	again      time.Time // not recycled before this time
 	deaths     float64   // the leaky bucket of backoff.go
 	tried      bool      // the first worker got ready or failed
-	untold     string    // why it failed, where no respawn was due
+	untold     string    // why its worker failed, not reported yet because no respawn was due
 }
 
 // failure says which worker failed, and why.
@@ -70,8 +70,8 @@ func New(o Options) *Machine {
 	return &Machine{opts: o.withDefaults(), phase: Idle, workers: map[int]*worker{}}
 }
 
-// Step takes one event and returns what to do. Events about workers that are
-// gone are ignored: a message may be on its way when its sender dies.
+// Step takes one event and returns what to do. It ignores events of workers that have
+// ended, because a message may be on its way when its sender dies.
 func (m *Machine) Step(now time.Time, e Event) []Effect {
 	if m.phase == Stopped {
 		return nil
@@ -146,8 +146,8 @@ func (m *Machine) Next() time.Time {
 	if m.roll != nil {
 		sooner(m.roll.probation)
 	}
-	if m.young != nil && !m.young.stormy() {
-		sooner(m.young.until)
+	if m.window != nil && !m.window.stormed() {
+		sooner(m.window.until)
 	}
 	sooner(m.nextEnd())
 	for _, s := range m.slots {
@@ -158,11 +158,10 @@ func (m *Machine) Next() time.Time {
 	return next
 }
 
-// advance does what has become possible. Except for yield it is the only place
-// that spawns.
+// advance does what has become possible or due. Only advance and yield spawn workers.
 func (m *Machine) advance() {
 	m.advanceBoot()
-	m.comeOfAge()
+	m.closeCrashWindow()
 	switch m.phase {
 	case Booting, Running:
 		m.advanceRoll()
@@ -185,8 +184,8 @@ func (m *Machine) start(e Start) {
 	m.addSlots(e.Workers)
 }
 
-// advanceBoot ends the boot when every slot has had its first try. A boot of
-// which nothing serves fails as a whole: there is no old generation to keep.
+// advanceBoot ends the boot when every slot has had its first try. If no worker serves,
+// the whole start fails: there is no old generation to keep.
 func (m *Machine) advanceBoot() {
 	if m.phase != Booting {
 		return
@@ -204,8 +203,8 @@ func (m *Machine) advanceBoot() {
 	}
 }
 
-// configure changes the options. Nobody is hung by that alone: the time of every
-// worker begins anew.
+// configure changes the options. It restarts the watchdog's time of every worker, so that
+// a shorter interval alone makes no worker look hung.
 func (m *Machine) configure(o Options) {
 	m.opts = o.withDefaults()
 	for _, w := range m.workers {
@@ -216,7 +215,7 @@ func (m *Machine) configure(o Options) {
 func (m *Machine) tick() {
 	for _, id := range m.ids() {
 		if w := m.workers[id]; !w.due.IsZero() && !m.now.Before(w.due) {
-			m.impatient(w)
+			m.timedOut(w)
 		} else {
 			m.watch(w)
 		}
@@ -226,8 +225,7 @@ func (m *Machine) tick() {
 	}
 }
 
-// ids returns the workers in the order of their birth, so that the same events
-// give the same effects.
+// ids returns the workers' ids in order, so that the same events give the same effects.
 func (m *Machine) ids() []int {
 	return slices.Sorted(maps.Keys(m.workers))
 }

@@ -2,7 +2,7 @@ package machine
 
 import "time"
 
-// Options are the pool's patience. The zero value works.
+// Options are the pool's surge and time limits. The zero value works.
 type Options struct {
 	// Surge is how many slots a roll replaces at a time. Default 1.
 	Surge int
@@ -22,17 +22,17 @@ type Options struct {
 	// respawn is immediate. Default 250 ms and 30 s, or BackoffMin where that is
 	// more.
 	BackoffMin, BackoffMax time.Duration
-	// Young is how long after a roll a crash storm takes it back. Default 1 min;
-	// negative means not at all.
-	Young time.Duration
-	// MaxLifetime is how long a worker serves before it is recycled. Default: no
-	// limit.
+	// CrashWindow is how long after a roll a crash storm undoes it. Default 1 min; negative
+	// means not at all.
+	CrashWindow time.Duration `json:"Young"` // the name in documents of older masters
+	// MaxLifetime is the time after which a serving worker is recycled. Default: no limit.
 	MaxLifetime time.Duration
-	// LifetimeJitter is the fraction of MaxLifetime by which that differs from
-	// worker to worker, 0 to 1.
+	// LifetimeJitter is the fraction of MaxLifetime, 0 to 1, by which lifetimes differ
+	// between workers.
 	LifetimeJitter float64
-	// Watchdog is how long a serving worker may give no sign of life, once it has
-	// given one by itself or said that it answers pings. Default: for ever.
+	// Watchdog is the time without a sign of life after which a serving worker counts as
+	// hung. It applies to workers that have given a sign of life by themselves or said that
+	// they answer pings. Default: no limit.
 	Watchdog time.Duration
 }
 
@@ -50,8 +50,8 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.BackoffMin, 250*time.Millisecond)
 	setDefault(&o.BackoffMax, 30*time.Second)
 	o.BackoffMax = max(o.BackoffMax, o.BackoffMin)
-	setDefault(&o.Young, time.Minute)
-	o.Young = max(o.Young, 0)
+	setDefault(&o.CrashWindow, time.Minute)
+	o.CrashWindow = max(o.CrashWindow, 0)
 	o.MaxLifetime = max(o.MaxLifetime, 0)
 	o.LifetimeJitter = min(max(o.LifetimeJitter, 0), 1)
 	o.Watchdog = max(o.Watchdog, 0)

@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// recycling is the wish to replace a worker by a new one of its generation.
+// recycling is a request to replace a worker by a new one of its generation.
 type recycling struct {
 	worker *worker
 	reason string
 }
 
-// wantRecycled queues the wish. It is dropped where it stands already, and while
-// the slot waits after a successor that failed.
+// wantRecycled queues a request. It ignores one that is queued already, or whose slot
+// waits because a successor has failed.
 func (m *Machine) wantRecycled(w *worker, reason string) {
 	if w == nil || w.state != Serving || m.phase == Halting {
 		return
 	}
 	s := m.slotOf(w)
-	wanted := slices.ContainsFunc(m.worn, func(r recycling) bool { return r.worker == w })
+	wanted := slices.ContainsFunc(m.recycleQueue, func(r recycling) bool { return r.worker == w })
 	if s == nil || wanted || m.recycled(s) != nil || m.now.Before(s.again) {
 		return
 	}
-	m.worn = append(m.worn, recycling{w, reason})
+	m.recycleQueue = append(m.recycleQueue, recycling{w, reason})
 }
 
 // recycled returns the recycling whose successor starts in the slot, if any. It
@@ -41,7 +41,7 @@ func (m *Machine) advanceRecycle() {
 	if m.recycling != nil && !slices.ContainsFunc(m.slots, func(s *slot) bool { return m.recycled(s) != nil }) {
 		m.recycling = nil
 	}
-	m.worn = slices.DeleteFunc(m.worn, func(r recycling) bool { return m.slotOf(r.worker) == nil })
+	m.recycleQueue = slices.DeleteFunc(m.recycleQueue, func(r recycling) bool { return m.slotOf(r.worker) == nil })
 	if m.phase != Running || m.roll != nil {
 		return
 	}
@@ -51,29 +51,29 @@ func (m *Machine) advanceRecycle() {
 			m.wantRecycled(w, fmt.Sprintf("lived for %s, max_lifetime is %s", lived, m.opts.MaxLifetime))
 		}
 	}
-	if m.recycling != nil || len(m.worn) == 0 {
+	if m.recycling != nil || len(m.recycleQueue) == 0 {
 		return
 	}
-	next := m.worn[0]
-	m.worn = m.worn[1:]
+	next := m.recycleQueue[0]
+	m.recycleQueue = m.recycleQueue[1:]
 	m.recycling = &next
 	s := m.slotOf(next.worker)
 	m.emit(Recycling{Worker: next.worker.id, Slot: s.index, Reason: next.reason})
 	m.spawn(s, next.worker.generation)
 }
 
-// recycleFailed lets the worker serve on after its successor has failed. Unlike a
-// respawn the next try has time.
+// recycleFailed lets the worker serve on after its successor has failed. The next try is
+// not urgent, unlike a respawn.
 func (m *Machine) recycleFailed(s *slot) {
 	s.again = m.now.Add(max(s.backoff(m.now, 0, m.opts), m.opts.BackoffMin))
 }
 
-// interruptRecycle makes room for a roll, which replaces the worker anyway unless
-// it fails.
+// interruptRecycle stops the recycling for a roll, which replaces the worker anyway. If
+// the roll fails, the request is still queued.
 func (m *Machine) interruptRecycle() {
 	for _, s := range m.slots {
 		if r := m.recycled(s); r != nil {
-			m.worn = slices.Insert(m.worn, 0, *r)
+			m.recycleQueue = slices.Insert(m.recycleQueue, 0, *r)
 			m.leave(s.starting, "superseded")
 		}
 	}
@@ -86,8 +86,8 @@ func (w *worker) end(o Options) time.Time {
 	return w.served.Add(time.Duration(float64(o.MaxLifetime) * (1 + o.LifetimeJitter*(2*u-1))))
 }
 
-// nextEnd returns when the next worker has lived long enough and may be recycled,
-// the zero time where that waits for something else.
+// nextEnd returns when the next worker has lived long enough and may be recycled; the
+// zero time if it has to wait for something else.
 func (m *Machine) nextEnd() (next time.Time) {
 	if m.opts.MaxLifetime == 0 || m.phase != Running || m.roll != nil || m.recycling != nil {
 		return next

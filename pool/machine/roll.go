@@ -15,11 +15,11 @@ type roll struct {
 	canary     int       // the first worker, on probation until passed
 	probation  time.Time // when the canary has passed; zero while it starts
 	passed     bool
-	reverting  bool // it failed; held and queue now go back to from
-	done, of   int  // slots, of the direction it goes
+	reverting  bool // it failed; the slots of held and queue now go back to from
+	done, of   int  // numbers of slots, in the current direction
 	failure    RollEnded
-	sound      bool // from was worth to go back to when the roll began
-	young      *youth
+	sound      bool // from served well when the roll began, so a crash storm may go back to it
+	window     *crashWindow
 	yielded    bool // the canary has given way once
 }
 
@@ -32,8 +32,7 @@ func (r *roll) enqueue(slots []*slot) {
 	}
 }
 
-// forget drops a slot that is taken away. If it was the canary's, the next slot
-// gets the canary.
+// forget drops a removed slot. If it was the canary's, the next slot gets the canary.
 func (r *roll) forget(s *slot) {
 	if r == nil {
 		return
@@ -48,9 +47,9 @@ func (r *roll) forget(s *slot) {
 	r.of -= before - len(r.queue) - len(r.held)
 }
 
-// requestRoll starts a roll, or lets it wait for the one in progress. One roll
-// waits at most: the newest. A roll whose canary has not passed yet has changed
-// nothing and gives way at once.
+// requestRoll starts a roll, or queues it behind the one in progress. At most one roll
+// waits: the newest. A roll whose canary has not passed has replaced nothing yet, and is
+// superseded at once.
 func (m *Machine) requestRoll(generation int) {
 	if m.phase == Halting {
 		m.emit(RollEnded{Generation: generation, Result: Aborted, Reason: "the pool stops"})
@@ -67,8 +66,8 @@ func (m *Machine) requestRoll(generation int) {
 	}
 }
 
-// leaveHeld gives the slots back to the old generation. A canary that is ready
-// stays where the old worker died beside it: it is all that the slot has.
+// leaveHeld gives the slots back to the old generation. A ready canary whose old worker
+// has died stays: the slot has no other worker.
 func (m *Machine) leaveHeld(r *roll, reason string) {
 	for _, s := range r.held {
 		switch {
@@ -82,13 +81,13 @@ func (m *Machine) leaveHeld(r *roll, reason string) {
 	r.held = nil
 }
 
-// advanceRoll takes the next slots of the roll while there is room, begins the
-// roll that waits, and ends the one that has nothing left to do.
+// advanceRoll begins the roll that waits, takes the next slots while there is room, and
+// ends a roll that has nothing left to do.
 func (m *Machine) advanceRoll() {
 	if m.roll == nil && m.pending != 0 && m.phase == Running {
 		m.beginRoll()
 	}
-	m.flee()
+	m.undoRoll()
 	r := m.roll
 	if r == nil {
 		return
@@ -166,9 +165,9 @@ func (m *Machine) rollPromoted(s *slot) {
 	})
 }
 
-// failRoll stops the roll and turns it round: every slot that does not serve the
-// old generation goes back to it, also one that an earlier roll left behind. A
-// failure on the way back leaves that slot with what serves there.
+// failRoll stops the roll and reverts it: every slot that does not serve the old
+// generation goes back to it, also a slot that an earlier roll left behind. If that fails
+// for a slot, its present worker serves on.
 func (m *Machine) failRoll(slotIndex int, why failure) {
 	r := m.roll
 	if r.reverting {
@@ -198,9 +197,9 @@ func (m *Machine) turnBack(r *roll, why RollEnded) {
 	r.done, r.of = 0, len(r.queue)
 }
 
-// revertFailed gives up on the slots whose way back failed: the worker of the
-// failed generation serves on where there is one, for a roll never leaves fewer
-// workers than it found. When that one goes, the old generation has another try.
+// revertFailed gives up on the slots that could not go back. A worker of the failed
+// generation serves on there, because a roll never leaves fewer workers than it found.
+// When that worker ends, the old generation is tried again.
 func (m *Machine) revertFailed(r *roll) {
 	r.held = slices.DeleteFunc(r.held, func(s *slot) bool {
 		if s.starting != nil {
@@ -222,7 +221,7 @@ func (m *Machine) endRoll(r *roll) {
 	case !r.reverting:
 		end.Result = OK
 		m.generation = r.generation
-		m.settleYouth(r)
+		m.keepCrashWindow(r)
 	case len(end.Stuck) > 0:
 		end.Result = Failed
 	default:
@@ -231,8 +230,7 @@ func (m *Machine) endRoll(r *roll) {
 	m.emit(end)
 }
 
-// abort turns the roll in progress round, by request. Whoever waits for a roll that has not
-// begun gets its end, too.
+// abort reverts the roll in progress, by request, and ends the roll that waits.
 func (m *Machine) abort(reason string) {
 	r := m.roll
 	if r == nil || r.reverting {

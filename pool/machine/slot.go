@@ -11,10 +11,10 @@ func (m *Machine) addSlots(upTo int) {
 	}
 }
 
-// vacant says whether the slot is to be filled when its wait is over: nobody
-// serves or starts in it, and no roll holds it, for a roll fills its slots
-// itself. While booting, a slot that failed waits for a sibling to show that the
-// generation can serve at all; a pool that halts fills nothing.
+// vacant says whether the slot is to be respawned when its wait is over: it has no
+// worker, and no roll holds it, because a roll fills its slots itself. While booting, a
+// slot whose worker failed waits until another slot shows that the generation can serve
+// at all. A halting pool fills no slot.
 func (m *Machine) vacant(s *slot) bool {
 	if s.serving != nil || s.starting != nil || m.roll.holds(s) {
 		return false
@@ -46,17 +46,17 @@ func (m *Machine) tellRespawn(s *slot, reason string, after time.Duration) {
 	m.emit(Respawning{Slot: s.index, Reason: reason, After: after, Retries: int(s.deaths)})
 }
 
-// run sets the generation of the slot's respawns, which does not pay for the
-// deaths of another one.
+// run sets the generation of the slot's respawns. The deaths of another generation do not
+// count for it.
 func (s *slot) run(generation int) {
 	if s.generation != generation {
 		s.generation, s.deaths, s.retry = generation, 0, time.Time{}
 	}
 }
 
-// settleOn sets what respawns run after the slot's newest worker. A slot that
-// is stuck gets the pool's own generation first, also when its spare came up once
-// more; any other generation ends that.
+// settleOn sets the generation of the slot's respawns to that of its newest worker. A
+// slot that is stuck on a failed generation still tries the pool's generation first, with
+// the failed one as its spare; a worker of any other generation ends that.
 func (m *Machine) settleOn(s *slot) {
 	now := s.serving.generation
 	if s.spare != 0 && now != m.generation && (now == s.spare || now == s.generation) {
@@ -67,7 +67,8 @@ func (m *Machine) settleOn(s *slot) {
 	s.run(now)
 }
 
-// alternate lets the slot's other generation have the next try. The deaths count on.
+// alternate makes the next respawn try the slot's other generation. The deaths still
+// count.
 func (s *slot) alternate() {
 	if s.spare != 0 && s.serving == nil {
 		s.generation, s.spare = s.spare, s.generation
@@ -96,7 +97,7 @@ func (m *Machine) ready(w *worker) {
 	m.promote(s)
 }
 
-// promote lets the slot's ready worker take over and asks the old one to leave.
+// promote makes the slot's ready worker the serving one and asks the old one to leave.
 func (m *Machine) promote(s *slot) {
 	old, reason := s.serving, "replaced"
 	if r := m.recycled(s); r != nil {
@@ -111,7 +112,7 @@ func (m *Machine) promote(s *slot) {
 	m.rollPromoted(s)
 }
 
-// exited takes a worker out of the books and decides what its death means.
+// exited removes a worker and decides what its death means.
 func (m *Machine) exited(w *worker, e Exited) {
 	if w == nil {
 		return
@@ -121,7 +122,7 @@ func (m *Machine) exited(w *worker, e Exited) {
 	m.move(w, Empty, reason)
 	delete(m.workers, w.id)
 	if s == nil {
-		return // it was leaving: nobody misses it
+		return // it was leaving: it is not replaced
 	}
 	if wasStarting {
 		m.startFailed(s, w, failure{w.id, reason, e.Blame})
@@ -135,8 +136,7 @@ func (m *Machine) exited(w *worker, e Exited) {
 	}
 	s.serving = nil
 	if m.roll.canaryReady(s) {
-		// The canary serves already; with the old worker gone there is
-		// nobody left to protect from it.
+		// The canary serves already, so the slot needs no respawn.
 		return
 	}
 	if e.Blame == BlameProgram {
@@ -146,7 +146,7 @@ func (m *Machine) exited(w *worker, e Exited) {
 	if e.Signalled {
 		served *= time.Duration(forgiven / forgivenAsked)
 	}
-	m.bury(s, reason, served)
+	m.scheduleRespawn(s, reason, served)
 }
 
 // startFailed handles a worker that died or gave up before it was ready. The
@@ -166,11 +166,11 @@ func (m *Machine) startFailed(s *slot, w *worker, why failure) {
 	if why.blame == BlameProgram {
 		m.fault(s, w, why.reason)
 	}
-	m.bury(s, why.reason, 0)
+	m.scheduleRespawn(s, why.reason, 0)
 }
 
-// bury counts a death against the slot and sets the wait before its respawn.
-func (m *Machine) bury(s *slot, reason string, served time.Duration) {
+// scheduleRespawn counts a death against the slot and sets the wait before its respawn.
+func (m *Machine) scheduleRespawn(s *slot, reason string, served time.Duration) {
 	if s.serving != nil || (s.starting != nil && !m.yields(s)) {
 		return
 	}

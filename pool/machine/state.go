@@ -1,6 +1,6 @@
 package machine
 
-// State is where a worker, or a slot without one, stands.
+// State is the state of a worker, or of a slot without one.
 type State string
 
 // The states. None is terminal: a slot lives as long as the pool has room for it.
@@ -16,8 +16,8 @@ const (
 	// by its exit or at the drain timeout: for Stopping if it was asked by
 	// message, for Killing if by the stop signal.
 	Draining State = "draining"
-	// Stopping: the worker got the stop signal and owes nothing any more. Left by
-	// its exit or for Killing after the stop grace.
+	// Stopping: the worker got the stop signal and has nothing left to finish. Left by its
+	// exit or for Killing after the stop grace.
 	Stopping State = "stopping"
 	// Killing: the worker's process group got SIGKILL. Left by its exit.
 	Killing State = "killing"
@@ -26,7 +26,7 @@ const (
 	Backoff State = "backoff"
 )
 
-// Phase is where the pool as a whole stands.
+// Phase is the state of the whole pool.
 type Phase string
 
 // The phases, in their order. Stopped is terminal.
@@ -37,7 +37,7 @@ const (
 	Booting Phase = "booting"
 	// Running: the pool keeps its slots filled.
 	Running Phase = "running"
-	// Halting: all workers are on their way out, none is replaced.
+	// Halting: all workers are leaving, none is replaced.
 	Halting Phase = "halting"
 	// Stopped: no worker is left.
 	Stopped Phase = "stopped"

@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// youth is the time after a roll's canary in which faults speak against the new
-// generation: enough of them, a crash storm, take it back.
-type youth struct {
+// crashWindow is the time after a roll's canary has passed in which faults of the new
+// generation count: enough of them, a crash storm, undo the roll.
+type crashWindow struct {
 	fallback int       // the generation to go back to
 	until    time.Time // zero as long as the roll goes on
 	faults   int
 	first    time.Time // the first fault
-	storm    RollEnded // the reason to go back, once there is one
+	storm    RollEnded // why the roll is undone, once there was a storm
 }
 
-func (y *youth) stormy() bool { return y.storm.Reason != "" }
+func (y *crashWindow) stormed() bool { return y.storm.Reason != "" }
 
-// stormSize is how many faults make a storm of a pool with that many slots.
+// stormSize is how many faults make a storm in a pool with that many slots.
 func stormSize(slots int) int { return max(3, (slots+1)/2) }
 
-// sound says whether the generation that serves would be worth to go back to.
+// sound says whether the serving generation works well enough to go back to it later.
 func (m *Machine) sound() bool {
 	serves := false
 	for _, s := range m.slots {
@@ -35,22 +35,22 @@ func (m *Machine) sound() bool {
 	return serves
 }
 
-// youthOf returns the youth that the fault of a worker counts in, if any.
-func (m *Machine) youthOf(w *worker) *youth {
+// crashWindowOf returns the window in which a fault of the worker counts, nil if there is
+// none.
+func (m *Machine) crashWindowOf(w *worker) *crashWindow {
 	if r := m.roll; r != nil && r.generation == w.generation && !r.reverting {
-		return r.young
+		return r.window
 	}
 	if m.generation == w.generation {
-		return m.young
+		return m.window
 	}
 	return nil
 }
 
-// fault counts something that speaks against the program of a worker which was
-// in the slot.
+// fault counts a failure of the worker for which its program is to blame.
 func (m *Machine) fault(s *slot, w *worker, reason string) {
-	y := m.youthOf(w)
-	if y == nil || y.stormy() {
+	y := m.crashWindowOf(w)
+	if y == nil || y.stormed() {
 		return
 	}
 	if y.faults == 0 {
@@ -65,44 +65,44 @@ func (m *Machine) fault(s *slot, w *worker, reason string) {
 		Blame:  BlameProgram,
 		Reason: fmt.Sprintf("crash storm: %d workers died within %s, the last: %s", y.faults, within, reason),
 	}
-	if y == m.young {
-		m.flee()
+	if y == m.window {
+		m.undoRoll()
 		return
 	}
 	m.turnBack(m.roll, y.storm)
 }
 
-// flee goes back from a young generation that storms. A roll goes first: whoever
-// asked for it has acted.
-func (m *Machine) flee() {
-	y := m.young
-	if y == nil || !y.stormy() || m.roll != nil || m.pending != 0 {
+// undoRoll goes back from a generation with a crash storm. A roll in progress or
+// requested goes first: it replaces the generation anyway.
+func (m *Machine) undoRoll() {
+	y := m.window
+	if y == nil || !y.stormed() || m.roll != nil || m.pending != 0 {
 		return
 	}
-	m.young, m.generation = nil, y.fallback
+	m.window, m.generation = nil, y.fallback
 	m.roll = &roll{generation: y.storm.Generation, from: y.fallback, passed: true}
 	m.turnBack(m.roll, y.storm)
 }
 
-// comeOfAge ends the youth that has lasted long enough. One that waits to be
-// fled from does not end by itself.
-func (m *Machine) comeOfAge() {
-	if y := m.young; y != nil && !y.stormy() && !m.now.Before(y.until) {
-		m.young = nil
+// closeCrashWindow ends the window when its time is over. After a storm it stays until
+// undoRoll has acted.
+func (m *Machine) closeCrashWindow() {
+	if y := m.window; y != nil && !y.stormed() && !m.now.Before(y.until) {
+		m.window = nil
 	}
 }
 
-// begetYouth begins to count faults when a canary has passed.
-func (m *Machine) begetYouth(r *roll) {
-	if r.sound && m.opts.Young > 0 {
-		r.young = &youth{fallback: r.from}
+// openCrashWindow begins to count faults, when a canary has passed.
+func (m *Machine) openCrashWindow(r *roll) {
+	if r.sound && m.opts.CrashWindow > 0 {
+		r.window = &crashWindow{fallback: r.from}
 	}
 }
 
-// settleYouth lets the count go on after a roll that ended well.
-func (m *Machine) settleYouth(r *roll) {
-	m.young = r.young
-	if m.young != nil {
-		m.young.until = m.now.Add(m.opts.Young)
+// keepCrashWindow makes the count go on after a roll that ended well.
+func (m *Machine) keepCrashWindow(r *roll) {
+	m.window = r.window
+	if m.window != nil {
+		m.window.until = m.now.Add(m.opts.CrashWindow)
 	}
 }

@@ -13,7 +13,7 @@ type View struct {
 	Rolling    int   // the generation being rolled in, 0 if none
 	Pending    int   // the generation of the roll that waits its turn, 0 if none
 	Fallback   int   // the generation that a crash storm would go back to, 0 if none
-	Spares     []int // the second choice of slots that are stuck on a failed generation
+	Spares     []int // what slots that are stuck on a failed generation run if the pool's does not start
 	Slots      int
 	Probation  *Probation // nil: no canary is on one
 	Passed     bool       // the canary of the roll in progress passed
@@ -21,7 +21,7 @@ type View struct {
 	Rows       []Row
 }
 
-// Probation is what a roll's first worker, which is ready, has to live through.
+// Probation describes the canary that is ready, and how long it has to live.
 type Probation struct {
 	Slot, Worker int
 	Until        time.Time
@@ -36,7 +36,7 @@ type Row struct {
 	Retry      time.Time // Backoff: when the next spawn is due
 }
 
-// Generations returns those that run or may yet run.
+// Generations returns those that run or may still run.
 func (v View) Generations() map[int]bool {
 	all := map[int]bool{v.Generation: true, v.Rolling: true, v.Pending: true, v.Fallback: true}
 	for _, generation := range v.Spares {
@@ -59,8 +59,8 @@ func (m *Machine) View() View {
 	if r := m.roll; r != nil && !r.probation.IsZero() && m.workers[r.canary] != nil {
 		v.Probation = &Probation{Slot: m.workers[r.canary].slot, Worker: r.canary, Until: r.probation}
 	}
-	if m.young != nil {
-		v.Fallback = m.young.fallback
+	if m.window != nil {
+		v.Fallback = m.window.fallback
 	}
 	for _, w := range slices.SortedFunc(maps.Values(m.workers), bySlotThenAge) {
 		v.Rows = append(v.Rows, Row{Slot: w.slot, Worker: w.id, Generation: w.generation, State: w.state})

@@ -2,9 +2,9 @@ package machine
 
 import "time"
 
-// interval returns how long the worker may be silent, 0 for ever. A worker that
-// speaks by itself goes by what its environment told it when it was spawned; one
-// that is asked learns of a new interval at once.
+// interval returns how long the worker may be silent; 0 means without limit. A worker
+// that gives signs of life by itself knows the interval of its spawn from its
+// environment. For a worker that is pinged a new interval applies at once.
 func (w *worker) interval(o Options) time.Duration {
 	switch {
 	case w.state != Serving || o.Watchdog == 0:
@@ -17,7 +17,7 @@ func (w *worker) interval(o Options) time.Duration {
 	return 0
 }
 
-// lived notes a sign of life.
+// lived records a sign of life.
 func (w *worker) lived(now time.Time) { w.alive, w.pinged = now, now }
 
 // nextWatch returns when the worker is to be looked at, the zero time for never.
@@ -32,7 +32,7 @@ func (w *worker) nextWatch(o Options) time.Time {
 	return w.alive.Add(interval)
 }
 
-// watch asks a worker for a sign of life, or finds that it has given none.
+// watch pings a worker, or finds that it hangs.
 func (m *Machine) watch(w *worker) {
 	next := w.nextWatch(m.opts)
 	if next.IsZero() || m.now.Before(next) {
@@ -41,8 +41,7 @@ func (m *Machine) watch(w *worker) {
 	interval := w.interval(m.opts)
 	switch late := m.now.Sub(w.alive.Add(interval)); {
 	case late > interval/3:
-		// The master itself slept: what the worker said meanwhile is still
-		// unread.
+		// The master itself was suspended: what the worker said meanwhile is still unread.
 		w.lived(m.now.Add(-interval * 2 / 3))
 	case late >= 0:
 		m.hung(w, "no sign of life for "+interval.String())
@@ -54,8 +53,8 @@ func (m *Machine) watch(w *worker) {
 	}
 }
 
-// hung takes a worker that no longer works out of its slot and gives it only the
-// stop grace to leave: what it has accepted it will hardly finish.
+// hung takes a worker that hangs out of its slot. It gets only the stop grace to leave,
+// because it will hardly finish what it has accepted.
 func (m *Machine) hung(w *worker, reason string) {
 	if w == nil || (w.state != Starting && w.state != Serving) {
 		return
@@ -76,5 +75,5 @@ func (m *Machine) hung(w *worker, reason string) {
 		return
 	}
 	m.fault(s, w, reason)
-	m.bury(s, reason, m.now.Sub(w.served))
+	m.scheduleRespawn(s, reason, m.now.Sub(w.served))
 }

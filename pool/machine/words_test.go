@@ -95,7 +95,7 @@ func parseOptions(fields []string) (o Options, err error) {
 	times := map[string]*time.Duration{
 		"canary": &o.Canary, "ready": &o.ReadyTimeout, "drain": &o.DrainTimeout, "grace": &o.StopGrace,
 		"kill": &o.KillTimeout, "backoff-min": &o.BackoffMin, "backoff-max": &o.BackoffMax,
-		"young": &o.Young, "lifetime": &o.MaxLifetime, "watchdog": &o.Watchdog,
+		"young": &o.CrashWindow, "lifetime": &o.MaxLifetime, "watchdog": &o.Watchdog,
 	}
 	for _, f := range fields {
 		name, value, _ := strings.Cut(f, "=")

@@ -336,7 +336,7 @@ func someOptions(a byte) Options {
 		o.MaxLifetime, o.LifetimeJitter = 20*time.Second, 0.5
 	}
 	if a%5 == 0 {
-		o.Young = -1
+		o.CrashWindow = -1
 	}
 	return o
 }
