@@ -2,13 +2,17 @@ package apps
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"relevo/internal/control"
 	"relevo/internal/procfs"
+	"relevo/internal/safefile"
 	"relevo/pool/machine"
 )
 
@@ -108,15 +112,20 @@ func (p Places) look(ctx context.Context, name string, sockets []string) App {
 		places := p.Places
 		places.Runtime = dir
 		socket := places.ControlSocket(name)
-		client, err := control.Connect(ctx, socket)
+		if _, err := os.Lstat(socket); err != nil {
+			continue
+		}
+		client, err := control.Open(socket)
 		if err != nil {
-			if _, missing := os.Lstat(socket); missing == nil {
-				a.State = Failed
-			}
 			continue
 		}
 		status, err := client.Status(ctx)
-		if err != nil {
+		untrusted := new(safefile.UntrustedError)
+		switch {
+		case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrPermission), errors.As(err, &untrusted):
+			a.State = Failed
+			continue
+		case err != nil:
 			a.State = Silent
 			return a
 		}

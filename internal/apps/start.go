@@ -65,7 +65,7 @@ func (s Starter) Start(ctx context.Context, d Definition, text []byte) (control.
 	}
 	status, err := s.run(ctx, d)
 	if err != nil {
-		return status, errors.Join(err, undo())
+		return status, errors.Join(err, undo(err))
 	}
 	return status, nil
 }
@@ -102,15 +102,20 @@ func (s Starter) refuseRunning(ctx context.Context, name string) error {
 		"configuration, relevo delete %[1]s ends and forgets it", name, pid)
 }
 
-// remember saves a definition. What it returns puts back what was there before.
-func (p Places) remember(d Definition, text []byte) (undo func() error, err error) {
+// remember saves a definition. What it returns puts back what was there before, with a note
+// of the failure.
+func (p Places) remember(d Definition, text []byte) (undo func(failure error) error, err error) {
 	_, missing := os.Lstat(p.AppState(d.Name))
 	former, _ := p.Load(d.Name)
 	formerText, _ := os.ReadFile(p.WrittenFile(d.Name))
+	d.Failure = ""
 	if err := p.save(d, text); err != nil {
 		return nil, err
 	}
-	return func() error {
+	return func(failure error) error {
+		if former != nil {
+			former.Failure = failure.Error()
+		}
 		switch {
 		case missing != nil:
 			return p.Purge(d.Name)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -12,6 +13,8 @@ import (
 	"relevo/internal/control"
 	"relevo/internal/printable"
 	"relevo/internal/procfs"
+	"relevo/pool"
+	"relevo/pool/machine"
 )
 
 func (c *cli) env() *cobra.Command {
@@ -49,6 +52,22 @@ SLOT, or of the first that runs. Values may be secrets.`
 	return cmd
 }
 
+// servingFirst has the workers that serve before those that come and go.
+func servingFirst(workers []pool.Worker) []pool.Worker {
+	sorted := slices.Clone(workers)
+	slices.SortStableFunc(sorted, func(a, b pool.Worker) int {
+		return cmp.Compare(rankOf(a), rankOf(b))
+	})
+	return sorted
+}
+
+func rankOf(w pool.Worker) int {
+	if w.State == string(machine.Serving) {
+		return 0
+	}
+	return 1
+}
+
 // workerEnv is the environment of the worker in a slot; below 0: of the first that runs.
 func (c *cli) workerEnv(ctx context.Context, name string, slot int) ([]string, error) {
 	client, err := c.connect(ctx, name)
@@ -59,7 +78,7 @@ func (c *cli) workerEnv(ctx context.Context, name string, slot int) ([]string, e
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range status.Workers {
+	for _, w := range servingFirst(status.Workers) {
 		if w.PID == 0 || slot >= 0 && w.Slot != slot {
 			continue
 		}

@@ -36,17 +36,26 @@ type Client struct {
 // finds out at once whether somebody answers there: the error has the exit code
 // for not running, or for not permitted.
 func Connect(ctx context.Context, path string) (*Client, error) {
+	c, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := dialTrusted(ctx, path)
+	if err != nil {
+		return nil, untrusted(c.name, path, err)
+	}
+	conn.Close()
+	return c, nil
+}
+
+// Open is Connect without a look at the socket: the first request finds out.
+func Open(path string) (*Client, error) {
 	name := printable.Line(strings.TrimSuffix(filepath.Base(path), ".sock"))
 	if err := config.CheckSocketPath(path); err != nil {
 		return nil, fmt.Errorf("cannot reach %q at %s: %w", name, path, err)
 	}
 	// Each connection is looked at: another process may have taken the path meanwhile.
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return dialTrusted(ctx, path) }
-	conn, err := dial(ctx, "", "")
-	if err != nil {
-		return nil, untrusted(name, path, err)
-	}
-	conn.Close()
 	transport := &http.Transport{DialContext: dial, DisableKeepAlives: true}
 	return &Client{name: name, socket: path, http: &http.Client{Transport: transport}, patience: statusPatience}, nil
 }
