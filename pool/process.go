@@ -154,6 +154,9 @@ type Exited struct {
 	Unstarted *MasterError
 	// Connections are those of a worker that was led out, nil of any other.
 	Connections *Connections
+	// Again: it was starting, and was ended because the master before this one had died: it
+	// is started again.
+	Again bool
 }
 
 // RelayCut: a relay has cut connections that had been counted as rescued. It may come

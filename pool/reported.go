@@ -121,6 +121,10 @@ func (p *Pool) exited(m *member, r Exited) {
 	if r.Connections != nil {
 		p.connections = p.connections.Plus(*r.Connections)
 	}
+	if r.Again && !m.asked && m.state == machine.Starting {
+		p.startAgain(m, r)
+		return
+	}
 	blame := m.blame(r)
 	p.publishExit(m, r, blame)
 	slot := p.slot(m.slot)
@@ -130,6 +134,16 @@ func (p *Pool) exited(m *member, r Exited) {
 	delete(p.members, m.id)
 	p.drop(m.kept)
 	p.changed = true
+}
+
+// startAgain says nothing to the machine, for which the worker starts still.
+func (p *Pool) startAgain(m *member, r Exited) {
+	planned := true
+	p.publishFor(m, Event{Kind: KindExit, Planned: &planned, Signal: config.SignalName(r.Status.Signal),
+		Reason: "its master was killed"})
+	p.drop(m.kept)
+	p.changed = true
+	p.spawn(machine.Spawn{Worker: m.id, Slot: m.slot, Generation: m.generation, Canary: m.canary})
 }
 
 func (p *Pool) publishExit(m *member, r Exited, blame machine.Blame) {

@@ -46,7 +46,7 @@ func (p *Process) beginCluster() {
 
 // resumeCluster is beginCluster for a worker of another master. What a worker has asked
 // a master that was killed is lost, and it would wait for the answer for ever: if it has
-// not served it is killed, and its slot gets another one.
+// not served it is killed and started again, which says nothing against its release.
 func (p *Process) resumeCluster(l processLegacy) {
 	if l.Cluster == nil {
 		return
@@ -60,8 +60,10 @@ func (p *Process) resumeCluster(l processLegacy) {
 		p.preload.load()
 	}
 	if l.Channel.Torn && !l.Settled {
-		p.release.launcher.warn("a worker is killed: it may wait for a socket that the previous master was killed over",
-			"pid", p.pid)
+		p.release.launcher.warn("a worker is started again: it may wait for a socket that the previous master was "+
+			"killed over", "pid", p.pid)
+		p.again = true
+		p.asked.Store(true)
 		p.handle.killGroup(p.pid)
 	}
 }

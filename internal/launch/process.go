@@ -41,6 +41,7 @@ type Process struct {
 	settle     sync.Once
 	settled    chan struct{} // closed when its readiness is decided, or it is gone
 	asked      atomic.Bool   // its end is the master's wish
+	again      bool          // it is killed to be started again
 	greeted    atomic.Bool   // its program drains by itself
 	debugged   atomic.Bool   // it was told that the worker waits for a debugger
 	led        atomic.Bool   // it is being led out
@@ -220,7 +221,7 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 	if !p.asked.Load() && result.execed {
 		p.release.started(p.source, p.got.Load())
 	}
-	exited := pool.Exited{Status: status, Connections: p.tally.result(), Hint: cmp.Or(
+	exited := pool.Exited{Status: status, Connections: p.tally.result(), Again: p.again, Hint: cmp.Or(
 		oomHint, p.noPrivileges(), p.refusedAddress(status), p.addressTaken(), p.wouldBlock(), p.lostListener(status),
 		p.interactive(), hintFor(status, p.asked.Load()), p.swallowed(status), p.directoryHint(status))}
 	switch {
