@@ -11,7 +11,7 @@ import (
 // TestBetweenStarts: while a start that failed gives way to another one, the master says
 // that it waits, and a stop is taken. A pool that has ended for good is told as that.
 func TestBetweenStarts(t *testing.T) {
-	m := &Master{boot: &boot{sockets: &hold{all: &listeners{}}}}
+	m := &Master{parts: parts{boot: &boot{sockets: &hold{all: &listeners{}}}}}
 	m.pool.Store(pool.Ended())
 	m.setServing(&generation{app: config.Default(), sockets: m.boot.sockets}, nil)
 	if status, err := m.Status(); err != nil || status.State != stateWaiting {

@@ -176,16 +176,14 @@ func (m *Master) inheritForGood() (succeeds bool) {
 	if m.notify != nil {
 		m.notify.Close()
 	}
-	m.listeners, m.notify, m.launcher, m.current, m.wanted, m.adopted = nil, nil, nil, nil, nil, nil
-	m.keys = 0
+	left.patient = m.opts.App.DrainTimeout + m.opts.App.StopGrace
+	m.parts = m.anew(&boot{left: left})
 	if a.how == howStore { // after an exec somebody may wait for the succession, and it is one
 		m.successions, m.begun = 0, time.Now()
 	}
 	m.announcer.Warnings.Set(announce.UpgradeWarning,
 		"the workers of the previous master could not be taken over, and were replaced: "+
 			err.Error())
-	left.patient = m.opts.App.DrainTimeout + m.opts.App.StopGrace
-	m.boot = &boot{left: left}
 	m.keeper.forget()
 	a.legacy, a.lost, a.sockets, m.owns = nil, err, append(given, spare...), true
 	return false

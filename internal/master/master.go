@@ -15,7 +15,6 @@ import (
 	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/internal/hangup"
-	"relevo/internal/ipc"
 	"relevo/internal/launch"
 	"relevo/internal/reaper"
 	"relevo/internal/threads"
@@ -62,13 +61,10 @@ type Options struct {
 
 // Master is a running app.
 type Master struct {
+	parts // mu guards current, wanted and lastSum
+
 	opts      Options
 	log       *slog.Logger
-	lock      *control.Lock
-	listeners *listeners
-	boot      *boot
-	notify    *ipc.NotifyServer // nil where the system has none
-	launcher  *launch.Launcher
 	control   *control.Server
 	systemd   *systemd.Notifier
 	signals   chan os.Signal
@@ -86,17 +82,13 @@ type Master struct {
 	stopping  atomic.Bool    // somebody has asked for the end
 	forgetful atomic.Bool    // the last verdict was not written down
 
-	succession  succession
-	begun       time.Time     // when the app's first master did
-	successions int           // masters before this one
-	keys        int           // the highest given to a generation
-	notified    chan struct{} // closed when nothing more is read from the notify socket
-	keeper      *keeper       // nil: nobody keeps anything
-	keepWarned  sync.Once
-	self        ownSum
-	adopted     []string // ids of the workers that the master before has left
-	answers     bool     // clients of the control socket
-	owns        bool     // the app is this master's: what is opened is closed again
+	succession succession
+	notified   chan struct{} // closed when nothing more is read from the notify socket
+	keeper     *keeper       // nil: nobody keeps anything
+	keepWarned sync.Once
+	self       ownSum
+	answers    bool // clients of the control socket
+	owns       bool // the app is this master's: what is opened is closed again
 
 	// preparing is held while a generation is prepared and handed to the pool: of
 	// two reloads the one that has looked at the file later is the newer roll.
@@ -106,10 +98,7 @@ type Master struct {
 
 	wait wait // for something to start
 
-	mu      sync.Mutex
-	current *generation // what serves
-	wanted  *generation // what is to serve when all rolls asked for have ended well
-	lastSum string      // sha256 of what the command's file held when it was looked at last
+	mu sync.Mutex
 }
 
 // running is the pool.
@@ -179,7 +168,7 @@ func (m *Master) wantedApp() config.App {
 // An error before anything serves leaves nothing behind.
 func Run(ctx context.Context, o Options) error {
 	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), reaper: reaper.New(reaper.Options{Log: o.Log}),
-		begun: time.Now(), boot: &boot{}, hearing: newHearing(), announcer: announce.Announcer{Log: o.Log}}
+		parts: parts{begun: time.Now(), boot: &boot{}}, hearing: newHearing(), announcer: announce.Announcer{Log: o.Log}}
 	m.succession.over = make(chan struct{})
 	threads.Reserve(tasksOfMaster())
 	m.owns = !o.Arrival.succeeds()
@@ -197,15 +186,15 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	steps := []func() error{m.takeName, m.endStrays, m.openListeners, m.openLauncher, m.awaitFirst, m.makePool,
-		m.openControl, m.takeOver}
+		m.openControl, m.whole, m.takeOver}
 	switch {
 	case !o.Arrival.succeeds():
 	case o.Arrival.checks:
 		return m.rehearse()
 	case o.Arrival.how == howTableflip: // where it fails the previous master goes on
-		steps = []func() error{m.inherit, m.openControl, m.takeOver}
+		steps = []func() error{m.inherit, m.openControl, m.whole, m.takeOver}
 	case m.inheritForGood():
-		steps = []func() error{m.openControl, m.takeOver}
+		steps = []func() error{m.openControl, m.whole, m.takeOver}
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

@@ -60,7 +60,7 @@ func (m *Master) takeOver() error {
 
 // rehearse is what a successor does before it takes over.
 func (m *Master) rehearse() error {
-	for _, step := range []func() error{m.inherit, m.openControl, m.opts.Arrival.in.Approve} {
+	for _, step := range []func() error{m.inherit, m.openControl, m.whole, m.opts.Arrival.in.Approve} {
 		if err := step(); err != nil {
 			return err
 		}

@@ -1,0 +1,62 @@
+package master
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"relevo/internal/control"
+	"relevo/internal/launch"
+	"relevo/pool"
+)
+
+func wholeParts() parts {
+	return parts{
+		lock: &control.Lock{}, listeners: &listeners{}, boot: &boot{}, launcher: &launch.Launcher{},
+		begun: time.Now(), keys: 1, current: &generation{}, wanted: &generation{},
+	}
+}
+
+// TestWhole: whichever of the parts is forgotten, by a cold start or by a take-over, the
+// master does not begin. A part that may be empty gives its reason.
+func TestWhole(t *testing.T) {
+	m := &Master{parts: wholeParts()}
+	if err := m.whole(); err == nil || err.Error() != "internal error: the master was made without its pool" {
+		t.Errorf("without a pool: %v", err)
+	}
+	m.pool.Store(pool.Ended())
+	if err := m.whole(); err != nil {
+		t.Errorf("with all of them: %v", err)
+	}
+	of := reflect.TypeFor[parts]()
+	for i := range of.NumField() {
+		field := of.Field(i)
+		reason, mayBeEmpty := field.Tag.Lookup("empty")
+		if mayBeEmpty {
+			if reason == "" {
+				t.Errorf("%s may be empty, for no reason", field.Name)
+			}
+			continue
+		}
+		if reflect.ValueOf(wholeParts()).Field(i).IsZero() {
+			t.Errorf("%s: the test does not know it", field.Name)
+		}
+		if missing := new(parts).missing(); !slices.Contains(missing, field.Name) {
+			t.Errorf("%s is forgotten, and nobody says so: %v", field.Name, missing)
+		}
+	}
+}
+
+// TestAnew: of a legacy that cannot be gone on with nothing stays but what this master had
+// before it, the lock of the name and since when the app runs.
+func TestAnew(t *testing.T) {
+	p := wholeParts()
+	p.adopted, p.successions, p.lastSum = []string{"1"}, 3, "sum"
+	b := &boot{}
+	got := p.anew(b)
+	want := parts{lock: p.lock, boot: b, begun: p.begun, successions: 3}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
