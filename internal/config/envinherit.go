@@ -59,7 +59,7 @@ func inheritSetting() Setting {
 	return Setting{
 		Key: key, Flag: "env-inherit", Arg: "NAMES|bool", Default: "true", Applies: Roll,
 		Help: "which variables of relevo's own environment workers get: true (all), false (none), " +
-			"or names, as PATH,LANG,LC_*",
+			"or names, such as PATH,LANG,LC_*",
 		copy: func(to, from *App) { to.EnvInherit = from.EnvInherit },
 		read: func(app *App, v value, report reporter) {
 			got, err := readInherit(v)

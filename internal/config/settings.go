@@ -35,38 +35,38 @@ func appSettings() []Setting {
 func programSettings() []Setting {
 	return []Setting{
 		one("name", "name", plain("NAME", "shop"), Restart, func(a *App) *string { return &a.Name },
-			"name of the app (default: base name of the program, of a script the script's or its directory's; serve; "+
+			"name of the app (default: base name of the program, of the script or of the script's directory; serve; "+
 				"in dev that of the package's program)"),
 		many("command", "", argument(), Roll, func(a *App) *[]string { return &a.Command },
-			"program or script, and arguments; {fd} {fd:NAME} {addr} {addr:NAME} {slot} are filled in"),
+			"program or script, and its arguments; {fd} {fd:NAME} {addr} {addr:NAME} {slot} are replaced by values"),
 		one("directory", "directory", plain("DIR", "."), Roll, func(a *App) *string { return &a.Dir },
-			"working directory of the workers (default: the file's if the command comes from it, else the present one)"),
+			"working directory of the workers (default: that of relevo.toml if the command is there, else the current one)"),
 		one("workers", "workers", workers(), Live, func(a *App) *int { return &a.Workers },
-			"number of workers; auto, max or 0 is one for each processor this process may use"),
+			"number of workers; auto, max or 0: one for each processor that relevo may use"),
 		many("after", "after", plain("APP", "db"), Restart, func(a *App) *[]string { return &a.After },
 			"apps of this machine that have to serve before this one starts"),
 		many("listen", "listen", listeners(), Roll, func(a *App) *[]Listen { return &a.Listen },
 			"listen on :8080, 127.0.0.1:0, [::1]:80, unix:/path.sock, unix:@abstract, udp:…; ,mode=0660, ,backlog=N, "+
 				",balance=HOW and ,blocking may follow"),
 		one("blocking", "blocking", boolean(), Roll, func(a *App) *bool { return &a.Blocking },
-			"accept and recv on the listeners wait, for simple programs that have no event loop; ,blocking after a listener "+
-				"is for that one alone"),
+			"make the listeners blocking, for simple programs without an event loop; for one listener alone write "+
+				",blocking after it"),
 		one("capture", "capture", choice("WHAT", oneOf("capture", CaptureAuto, CaptureOff), CaptureAuto, CaptureOff), Roll,
 			func(a *App) *Capture { return &a.Capture },
-			"programs that bind their own port get the master's sockets for it: auto, off"),
+			"give programs that bind their own port a socket of the master's instead: auto, off"),
 		one("balance", "balance", choice("HOW", oneOf("balance", BalanceAuto, BalanceShared, BalanceEven, BalanceSticky),
 			BalanceAuto, BalanceShared, BalanceEven, BalanceSticky),
 			Roll, func(a *App) *Balance { return &a.Balance },
-			"how programs that bind their own port share it: even (a socket a worker), sticky (the same, and a client stays "+
-				"at its slot), shared (one for all), auto (even where it can be)"),
+			"how programs that bind their own port share it: even (one socket for each worker), sticky (even, and each "+
+				"client keeps its slot), shared (one socket for all), auto (even where possible)"),
 		one("rescue", "rescue", choice("WHOSE", oneOf("rescue", RescueOff, RescueLocal, RescueOn), RescueOff, RescueLocal,
 			RescueOn),
 			Roll, func(a *App) *Rescue { return &a.Rescue },
-			"whose idle connections outlive a worker whose program does not drain: off, local (clients on this host), "+
-				"on (the app sees others' requests come from this host)"),
+			"which clients keep idle connections when a worker that cannot drain leaves: off (none), local (those on this "+
+				"host), on (all; the app sees remote clients with an address of this host)"),
 		one("no_preload", "no-preload", boolean(), Roll, func(a *App) *bool { return &a.NoPreload },
-			"Node workers load no file of relevo's (node --require), by which they end HTTP/2, TLS and WebSockets in an "+
-				"orderly way when they leave"),
+			"do not load relevo's file (node --require) into Node workers; with it, leaving workers close HTTP/2, TLS and "+
+				"WebSockets gracefully"),
 	}
 }
 
@@ -74,21 +74,21 @@ func programSettings() []Setting {
 func rollSettings() []Setting {
 	return []Setting{
 		one("ready", "ready", written("HOW", "auto", ParseReady, Ready.String), Roll, func(a *App) *Ready { return &a.Ready },
-			"how a worker gets known as ready: auto, notify, ipc or delay=D"),
+			"how relevo knows that a worker is ready: auto, notify, ipc or delay=D"),
 		one("ready_timeout", "ready-timeout", duration(), Live, func(a *App) *time.Duration { return &a.ReadyTimeout },
 			"how long a worker may take to get ready"),
 		one("canary", "canary", duration(), Live, func(a *App) *time.Duration { return &a.Canary },
 			"probation of the first worker of a roll; 0 for none"),
 		one("canary_share", "canary-share", optional(share()), Live, func(a *App) **float64 { return &a.CanaryShare },
-			"part of the new connections that it gets meanwhile, 0% (probes alone) to 50% (default: "+
-				"as much as each other worker)"),
+			"part of new connections for that worker during probation, 0% (only relevo's probes) to 50% (default: "+
+				"as many as each other worker)"),
 		one("drain_timeout", "drain-timeout", duration(), Live, func(a *App) *time.Duration { return &a.DrainTimeout },
-			"how long a worker may finish what it has accepted"),
+			"how long a leaving worker may take to finish its connections"),
 		one("stop_grace", "stop-grace", duration(), Live, func(a *App) *time.Duration { return &a.StopGrace },
-			"time from the stop signal to SIGKILL where nothing is left to drain"),
+			"time from the stop signal to SIGKILL if nothing is left to drain"),
 		one("stop_signal", "stop-signal", written("SIGNAL", "TERM", ParseSignal, shortSignal), Roll,
 			func(a *App) *syscall.Signal { return &a.StopSignal },
-			"what asks a worker to drain that does not speak relevo's IPC"),
+			"signal that asks a worker to drain if it does not use relevo's IPC"),
 		one("surge", "surge", number(1, 1, 0), Live, func(a *App) *int { return &a.Surge },
 			"how many slots a roll replaces at a time"),
 	}
@@ -107,11 +107,11 @@ func releaseSettings() []Setting {
 			func(a *App) *int { return &a.KeepReleases },
 			"copies of executables kept for rollbacks"),
 		tableOf("env", "env", variables(), Roll, func(a *App) *[]string { return &a.Env },
-			"a variable for the workers; all users see arguments (ps), so for secrets NAME alone (relevo's own "+
-				"value) or an env file"),
+			"a variable for the workers; all users can see arguments (ps), so for secrets give NAME alone (relevo's own "+
+				"value) or use an env file"),
 		inheritSetting(),
 		many("env_files", "env-file", plain("FILE", "app.env"), Roll, func(a *App) *[]string { return &a.EnvFiles },
-			"a file of variables, read anew at each roll"),
+			"a file of variables, read again at each roll"),
 	}
 }
 
@@ -143,15 +143,15 @@ func limitSettings() []Setting {
 	return []Setting{
 		one("limits.max_memory", "max-memory", textOrNumber(written("SIZE", "512MiB", ParseSize, SizeText)),
 			Live, func(a *App) *int64 { return &a.Limits.MaxMemory },
-			"resident memory at which a worker is replaced, its children counted; 0 for no limit"),
+			"resident memory, including child processes, at which a worker is replaced; 0 for no limit"),
 		one("limits.max_lifetime", "max-lifetime", duration(), Live,
 			func(a *App) *time.Duration { return &a.Limits.MaxLifetime },
 			"age at which a worker is replaced; 0 for no limit"),
 		one("limits.lifetime_jitter", "lifetime-jitter", fraction(), Live,
 			func(a *App) *float64 { return &a.Limits.LifetimeJitter },
-			"part of the lifetime by which it varies, so that workers do not end together"),
+			"part of the lifetime by which workers' lifetimes differ, so that they do not end together"),
 		one("limits.watchdog", "watchdog", duration(), Roll, func(a *App) *time.Duration { return &a.Limits.Watchdog },
-			"how long a worker may give no sign of life, at least 100ms; 0 for ever"),
+			"time without a sign of life after which a worker is replaced, at least 100ms; 0 for no limit"),
 		one("limits.user", "user", textOrNumber(plain("USER", "www-data")),
 			Roll, func(a *App) *string { return &a.Limits.User }, "user of the workers, name or number; root only"),
 		one("limits.group", "group", textOrNumber(plain("GROUP", "www-data")),
@@ -160,7 +160,7 @@ func limitSettings() []Setting {
 			"nice value of the workers, -20 to 19"),
 		one("limits.oom_score_adj", "oom-score-adj", optional(number(500, -1000, 1000)), Roll,
 			func(a *App) **int { return &a.Limits.OOMScoreAdj },
-			"how willingly the kernel's out-of-memory killer takes a worker, -1000 to 1000"),
+			"how soon the kernel's out-of-memory killer picks a worker, -1000 (never) to 1000 (first)"),
 		one("limits.umask", "umask", written("MASK", "0022", ParseUmask, showUmask), Roll,
 			func(a *App) **int { return &a.Limits.Umask },
 			"file mode mask of the workers, octal"),
