@@ -36,13 +36,14 @@ type plan struct {
 	clients  int
 	poolSize int // of the large pool
 	upgrades int
+	lines    int // that a worker prints
 }
 
 var (
 	full = plan{pairs: 25, length: 700 * time.Millisecond, spawns: 100, kills: 40, rolls: 5, idle: 30 * time.Second,
-		clients: 16, poolSize: 64, upgrades: 100}
+		clients: 16, poolSize: 64, upgrades: 100, lines: 4_000_000}
 	quick = plan{pairs: 3, length: 500 * time.Millisecond, spawns: 20, kills: 5, rolls: 2, idle: 3 * time.Second,
-		clients: 16, poolSize: 64, upgrades: 12}
+		clients: 16, poolSize: 64, upgrades: 12, lines: 500_000}
 )
 
 func main() {
@@ -51,6 +52,9 @@ func main() {
 	}
 	if len(os.Args) > 1 && os.Args[1] == workerVerb {
 		os.Exit(workerMain(os.Args[2:]))
+	}
+	if len(os.Args) > 4 && os.Args[1] == linesVerb {
+		os.Exit(linesMain(os.Args[2], os.Args[3], os.Args[4]))
 	}
 	if len(os.Args) > 2 && os.Args[1] == plainVerb {
 		os.Exit(plainMain(os.Args[2]))
@@ -115,6 +119,7 @@ var measurements = []measurement{
 	{"cluster", cluster},
 	{"pm2", pm2},
 	{"health", health},
+	{"logs", logs},
 }
 
 func names() (all []string) {
