@@ -50,8 +50,13 @@ func TestLogFlood(t *testing.T) {
 	if *longFlag {
 		total, upgrades = 10_000_000, 5
 	}
+	t.Run("tableflip", func(t *testing.T) { logFlood(t, "tableflip", total, upgrades) })
+	t.Run("exec", func(t *testing.T) { logFlood(t, "exec", total/5, upgrades) })
+}
+
+func logFlood(t *testing.T, how string, total, upgrades int) {
 	s := emptySite(t)
-	s.start("run", "--name", "site", "-n", "4", "--ready", "delay=10ms", "--upgrade", "tableflip", "--output", "files",
+	s.start("run", "--name", "site", "-n", "4", "--ready", "delay=10ms", "--upgrade", how, "--output", "files",
 		"--log-max-size", fmt.Sprint(total*66/3), "--log-keep", "1000", "--", "sh", "-c", floods)
 	shown := exec.Command(s.program, "logs", "site", "-f", "--out", "--since", "1h")
 	shown.Env, shown.Dir, shown.Stderr = s.env, s.dir, os.Stderr
@@ -86,8 +91,11 @@ func TestLogFlood(t *testing.T) {
 	if seen < total || len(files) < 3 {
 		t.Fatalf("%d lines were shown, of files %q", seen, files)
 	}
-	if !await(func() bool { return strings.Count(s.log.String(), "another master goes on") == upgrades }) {
+	if !await(func() bool { return strings.Count(s.log.String(), "goes on with 4 workers") == upgrades }) {
 		t.Errorf("the master was not replaced %d times", upgrades)
+	}
+	if strings.Contains(s.log.String(), "lost=") {
+		t.Error("lines were lost")
 	}
 	t.Logf("%d lines in %d files, %v", seen, len(files), next)
 }

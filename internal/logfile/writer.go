@@ -30,8 +30,12 @@ type Loss struct {
 	Err          error // nil: it is over
 }
 
-// bufferBytes of lines wait to be written, while as many are being written.
-const bufferBytes = 256 << 10
+// bufferBytes of lines wait to be written, while as many are being written. logBytes more
+// are there for the master's own log, which does not wait for room.
+const (
+	bufferBytes = 256 << 10
+	logBytes    = 64 << 10
+)
 
 // Writer writes the lines of all streams of an app. One goroutine of its own uses the
 // disk, so that nothing else waits for it: a stream waits for room in the buffer as long
@@ -116,7 +120,11 @@ func (w *Writer) poke() {
 // and says false where the line is lost.
 func (w *Writer) reserve(bytes int, patient bool) bool {
 	var timer *time.Timer
-	for len(w.filled) > 0 && len(w.filled)+bytes > bufferBytes && !w.closed {
+	room := bufferBytes
+	if !patient {
+		room += logBytes
+	}
+	for len(w.filled) > 0 && len(w.filled)+bytes > room && !w.closed {
 		if w.stuck || !patient {
 			w.lose(bytes)
 			return false
