@@ -110,6 +110,7 @@ var measurements = []measurement{
 	{"recovery", recovery},
 	{"roll", rolls},
 	{"rss", memory},
+	{"apps", background},
 	{"idle", idle},
 	{"succession", succession},
 	{"captured", captured},

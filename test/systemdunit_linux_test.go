@@ -98,6 +98,8 @@ func TestInstall(t *testing.T) {
 	if got := s.get("/"); !strings.HasPrefix(got, "version 1 ") {
 		t.Errorf("answer %q", got)
 	}
+	step(1, "cannot delete web: systemd runs it as web.service; systemctl disable --now web.service", "delete", "web")
+	step(1, "cannot start web: it runs already", "start", configuration)
 	step(0, "removed /etc/systemd/system/web.socket", "install", "-c", configuration, "--now")
 	before := s.Processes("web.service")
 	step(0, "would remove /etc/systemd/system/web.service", "uninstall", "web", "--dry-run")
