@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -140,7 +141,7 @@ func (s Starter) run(ctx context.Context, d Definition) (control.Status, error) 
 		return control.Status{}, fmt.Errorf("cannot open the log of %s: %w", d.Name, err)
 	}
 	master := exec.Command(s.Program, d.Arguments()...)
-	master.Dir, master.Env = d.Dir, append(s.Env, "PWD="+d.Dir)
+	master.Dir, master.Env = d.Dir, d.environ(s.Env)
 	master.Stdout, master.Stderr = output, output
 	master.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := master.Start(); err != nil {
@@ -211,6 +212,23 @@ func (d Definition) Arguments() []string {
 	return args
 }
 
+// environ is the environment of the app's master. Programs that the present PATH does not have,
+// as cron's, are looked for where the first start has found them.
+func (d Definition) environ(env []string) []string {
+	var dirs []string
+	for _, variable := range env {
+		if path, is := strings.CutPrefix(variable, "PATH="); is {
+			dirs = filepath.SplitList(path)
+		}
+	}
+	for _, dir := range filepath.SplitList(d.Path) {
+		if !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	return append(slices.Clone(env), "PWD="+d.Dir, "PATH="+strings.Join(dirs, string(filepath.ListSeparator)))
+}
+
 // Environ is the environment of detached masters: without what speaks of this process alone,
 // and without settings, which the definition has.
 func Environ(env []string, places config.Places) []string {
@@ -218,6 +236,8 @@ func Environ(env []string, places config.Places) []string {
 	for _, variable := range env {
 		name, _, _ := strings.Cut(variable, "=")
 		switch {
+		case name == "RELEVO_UPGRADE_TIMEOUT": // which is no setting
+			kept = append(kept, variable)
 		case strings.HasPrefix(name, "RELEVO_"), strings.HasPrefix(name, "LISTEN_"), strings.HasPrefix(name, "WATCHDOG_"),
 			strings.HasPrefix(name, "TABLEFLIP_"):
 		case name == "NOTIFY_SOCKET", name == "FDSTORE", name == "MAINPID", name == "PWD", name == "SYSTEMD_EXEC_PID",

@@ -199,10 +199,12 @@ func (w *wish) ofKnown(name string) (apps.Wanted, error) {
 	if len(d.Command) > 0 && !d.Written {
 		texts["command"] = d.Command
 	}
-	sources := config.Sources{Defaults: w.container.fit(config.Default()), File: file, Flags: texts, Dir: d.Dir}
-	app, _, err := resolve(sources)
+	defaults := w.container.fit(config.Default())
+	defaults.Name = name
+	sources := config.Sources{Defaults: defaults, File: file, Flags: texts, Dir: d.Dir}
+	app, err := sources.Resolve() // its program is looked for by the master, which has a longer PATH
 	if err != nil {
-		return apps.Wanted{}, err
+		return apps.Wanted{}, invalid(err)
 	}
 	known := apps.Wanted{Definition: *d, After: app.After}
 	switch {
