@@ -46,7 +46,10 @@ func TestCommandsAsk(t *testing.T) {
 		{"reload --canary 10", "", 2, "", "(flag --canary)"},
 		{"reload --share 99%", "", 2, "", "(flag --share)"},
 		{"reload --canary 0s --share 5%", "", 2, "", "cannot"},
-		{"reload web shop", "", 2, "", `cannot use the argument "shop": relevo reload takes one NAME at most`},
+		{"reload shop", "", 3, "", `cannot reach "shop": not running`},
+		{"reload we*", `reload {}`, 0, "web: generation 3 serves", ""},
+		{"reload sh*", "", 3, "", "cannot find an app sh*: there is web"},
+		{"rollback web shop", "", 2, "", `cannot use the argument "shop": relevo rollback takes one NAME at most`},
 		{"rollback", `rollback ""`, 0, "web: generation 3 serves", ""},
 		{"rollback --to ab12 --no-wait", `rollback "ab12"`, 0, "", ""},
 		{"rollback --to=", "", 2, "", "cannot use an empty text as the hash of a release"},
@@ -58,6 +61,7 @@ func TestCommandsAsk(t *testing.T) {
 		{"scale -2 --json", "scale -2", 0, `"to": 3`, ""},
 		{"scale", "", 2, "", "cannot scale: how many workers are wanted?"},
 		{"scale web 1 2", "", 2, "", "cannot scale"},
+		{"scale all 3 --json", "scale 3", 0, `"to": 3`, ""},
 		{`send {"a":1}`, `send {"a":1} to all`, 0, "sent to 2 workers: 3 4\n", ""},
 		{"send web --slot 0 1", "send 1 to slot 0", 0, "sent to 2 workers: 3 4\n", ""},
 		{"send --id 7 --json 1", "send 1 to worker 7", 0, `"3"`, ""},
@@ -204,7 +208,11 @@ func TestWhichMaster(t *testing.T) {
 	if _, out, _ := command(t, "__complete", "status", ""); !regexp.MustCompile(`(?s)^shop\nweb\n:4`).MatchString(out) {
 		t.Errorf("the shell completes to\n%s", out)
 	}
-	if _, out, _ := command(t, "__complete", "status", "web", ""); strings.Contains(out, "shop") {
+	if _, out, _ := command(t, "__complete", "status", "web", ""); !strings.Contains(out, "shop") ||
+		strings.Contains(out, "web\n") {
 		t.Errorf("the shell completes a second name to\n%s", out)
+	}
+	if _, out, _ := command(t, "__complete", "rollback", "web", ""); strings.Contains(out, "shop") {
+		t.Errorf("the shell completes a second name of a command that takes one to\n%s", out)
 	}
 }

@@ -23,6 +23,11 @@ func (c *cli) scale() *cobra.Command {
 				return usage(errors.New("cannot scale: how many workers are wanted? relevo scale [NAME…] N, +N or -N"))
 			}
 			change := args[len(args)-1]
+			for _, name := range args[:len(args)-1] {
+				if _, err := strconv.Atoi(name); err == nil && !c.serves(name) {
+					return usage(fmt.Errorf("cannot scale to %s and to %s: write one number", name, change))
+				}
+			}
 			scale := func(ctx context.Context, name string) (said, error) { return c.scaleApp(ctx, name, change) }
 			return c.each(ctx, args[:len(args)-1], asJSON, several{does: running, do: scale})
 		})

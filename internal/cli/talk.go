@@ -145,7 +145,12 @@ func (c *cli) talking(use, short string,
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: use, Short: short, GroupID: "talk", Args: atMostOne("NAME"),
-		ValidArgsFunction: c.completeNames,
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+			if cmd.Args(cmd, append(args, word)) != nil {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return c.completeNames(cmd, args, word)
+		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return do(cmd.Context(), args, asJSON) }
