@@ -18,15 +18,15 @@ import (
 type Socket struct {
 	Name string // FileDescriptorName= of its unit
 	FD   int    // the Upgrader's from Activate on
-	// Own: a master before this one has opened it, and the manager only kept it. It
-	// is treated like one that is opened now, and closed if nobody wants it.
+	// Own: a previous master opened the socket, and the manager only kept it. It is treated
+	// like a socket that is opened now, and closed if the configuration does not have it.
 	Own bool
 }
 
-// Activate has the next Set use these sockets in place of new ones: for each that
-// it wants the one of its address, or else the one of its name. That Set fails if
-// one is left over. They stay the manager's: they are never shut down, and the
-// files of Unix sockets never removed.
+// Activate makes the next Set use these sockets instead of opening new ones: for each
+// wanted listener the socket with its address, or else the one with its name. That Set
+// fails if a socket is left over. The sockets still belong to the manager: they are never
+// shut down, and the files of Unix sockets are never removed.
 func (u *Upgrader) Activate(sockets []Socket) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -59,7 +59,7 @@ func (u *Upgrader) activate(wanted []config.Listen, matches []*Listener) (added 
 		l := &Listener{Listen: wanted[at], Address: ends[i].address, file: file, lent: !sockets[i].Own}
 		if l.Network == config.Unix && sockets[i].Own && !l.Abstract() {
 			if l.socket, err = identify(ends[i].address); err != nil {
-				return added, fmt.Errorf("cannot use the socket %q of the master before: %w", sockets[i].Name, err)
+				return added, fmt.Errorf("cannot use the socket %q of the previous master: %w", sockets[i].Name, err)
 			}
 		}
 		matches[at], added = l, append(added, l)
@@ -78,8 +78,8 @@ type endpoint struct {
 	only6          bool
 }
 
-// assign finds for each socket the wanted listener that it is, -1 if none: one of
-// its address first, then one of its name and kind.
+// assign finds the wanted listener for each socket, -1 if there is none: first by
+// address, then by name and kind.
 func assign(wanted []config.Listen, matches []*Listener, sockets []Socket, ends []endpoint) []int {
 	found := make([]int, len(sockets))
 	taken := make([]bool, len(wanted))
@@ -107,8 +107,8 @@ func assign(wanted []config.Listen, matches []*Listener, sockets []Socket, ends 
 	return found
 }
 
-// is says whether the socket has the address that is wanted. One on port 0 is
-// wanted by its name only.
+// is says whether the socket has the wanted address. A listener on port 0 is matched only
+// by its name.
 func (e endpoint) is(w config.Listen) bool {
 	if e.datagram != w.Datagram() || e.unix != (w.Network == config.Unix) {
 		return false
@@ -155,8 +155,8 @@ func (e endpoint) String() string {
 	return e.address
 }
 
-// ErrUnclaimed is returned by Set where the service manager has passed a socket
-// that nobody wants.
+// ErrUnclaimed is returned by Set if the service manager has passed a socket that the
+// configuration does not have.
 var ErrUnclaimed = errors.New("no listener of this configuration")
 
 // unclaimed names the socket and what there is in its stead.

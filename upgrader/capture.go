@@ -7,9 +7,9 @@ import (
 	"relevo/internal/config"
 )
 
-// Add opens one more socket beside those of the configuration, for an address that a
-// program binds. One that has the address already is returned, and brought back if
-// it was to leave. The next Set takes it away unless it names it.
+// Add opens a socket that is not in the configuration, for an address that a program
+// binds. If a listener has the address already, Add returns that one, and restores it if
+// it was being retired. The next Set removes the listener unless it names it.
 func (u *Upgrader) Add(w config.Listen, p Program) (*Listener, error) {
 	u.mu.Lock()
 	l, err := u.add(w, p)
@@ -42,8 +42,8 @@ func (u *Upgrader) add(w config.Listen, p Program) (*Listener, error) {
 	return l, nil
 }
 
-// opened is the listener of an address, nil where there is none. Those at any port are
-// told apart by their names.
+// opened is the listener of an address, nil if there is none. Listeners on port 0 are
+// distinguished by their names.
 func (u *Upgrader) opened(w config.Listen) *Listener {
 	all := u.all()
 	if w.AnyPort() {

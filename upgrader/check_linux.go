@@ -17,12 +17,12 @@ import (
 // asked by Check.
 const envCheck = "RELEVO_LEGACY_CHECK"
 
-// verdictFile is a pipe into which a program writes that it could go on: that it ends
-// well is not enough, for so does one that knows of nothing.
+// verdictFile is a pipe into which the program writes that it could take over. Exit
+// status 0 is not enough: a program that knows nothing of Check exits with it, too.
 const verdictFile = "verdict"
 
-// Check runs the program as Exec would, in this process's place and with everything
-// that it would get, to see whether it could go on.
+// Check runs the program as Exec would, with everything that it would get, to see whether
+// it could take over.
 func (p *InPlace) Check(l Legacy) error {
 	seen, err := os.Stat(p.Path)
 	if err == nil {
@@ -109,7 +109,7 @@ func (p *InPlace) sameProgram() error {
 	return err
 }
 
-// BeforeExec returns the legacy that Check shows to this program, nil where this is no
+// BeforeExec returns the legacy that Check passes to this program, nil if this is no
 // check. Approve answers.
 func BeforeExec() (*Inheritance, error) {
 	number := os.Getenv(envCheck)
@@ -130,7 +130,7 @@ func BeforeExec() (*Inheritance, error) {
 	return newInheritance(fds)
 }
 
-// Approve tells the master that asks by Check that this program could go on.
+// Approve tells the master that runs Check that this program could take over.
 func (in *Inheritance) Approve() error {
 	verdict, err := in.File(verdictFile)
 	if err != nil {
@@ -144,8 +144,8 @@ func (in *Inheritance) Approve() error {
 // filesToWork is what a master opens to start a worker, and some more.
 const filesToWork = 32
 
-// roomBeside says whether this process may open files beside n that it inherits: an
-// exec leaves those open whatever the limit is.
+// roomBeside says whether this process may open more files beside the n that it gets over
+// the exec: those stay open whatever the limit is.
 func roomBeside(n int) error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {

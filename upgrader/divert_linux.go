@@ -12,12 +12,12 @@ import (
 // or 128.
 const farthest = 255
 
-// divert keeps new clients out of a TCP listener without a privilege. A second
-// socket on the same address, the decoy, gets the first packet of every handshake
-// and drops it, because it accepts packets with the highest hop count only
-// (IP_MINTTL). The client tries again, as it does with a filter. Handshakes that
-// have begun belong to the listener and are finished there. The decoy ends with
-// its process, so a master that is killed leaves no listener closed.
+// divert keeps new clients out of a TCP listener without privileges. A second socket on
+// the same address, the decoy, gets the first packet of every handshake and drops it,
+// because it accepts only packets with the highest hop count (IP_MINTTL). The client
+// sends it again, as with a filter. The listener finishes the handshakes that have begun.
+// The decoy is closed with its process, so a killed master leaves no listener closed to
+// clients.
 //
 // Clients whose packets do arrive with the highest hop count, and handshakes by SYN
 // cookies, are dropped or disconnected.

@@ -35,10 +35,9 @@ const (
 	talkFile     = "talk"
 )
 
-// NewFlip prepares for successions. In a process that another master has started as
-// its successor it also returns the legacy, nil in every other. Of a new process
-// that is not Ready within the patience, which is a minute where it is 0, nothing
-// comes of it.
+// NewFlip prepares for successions. In a process that another master has started as its
+// successor it also returns the legacy, nil in every other. A new process that is not
+// Ready within the patience (0 means a minute) is ended.
 func NewFlip(patience time.Duration) (*Flip, *Inheritance, error) {
 	tableflipDir = "."
 	table, err := tableflip.New(tableflip.Options{UpgradeTimeout: patience})
@@ -47,7 +46,7 @@ func NewFlip(patience time.Duration) (*Flip, *Inheritance, error) {
 		return nil, nil, fmt.Errorf("cannot prepare the succession: %w", err)
 	}
 	f := &Flip{table: table}
-	// What the successor was started with must not reach anybody else.
+	// No process that this one starts may get these variables.
 	os.Unsetenv("TABLEFLIP_HAS_PARENT_7DIU3")
 	if !table.HasParent() {
 		return f, nil, nil
@@ -58,7 +57,7 @@ func NewFlip(patience time.Duration) (*Flip, *Inheritance, error) {
 		err = errors.New("it has left nothing")
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("cannot read the legacy of the master before: %w", err)
+		return nil, nil, fmt.Errorf("cannot read the legacy of the previous master: %w", err)
 	}
 	defer socket.Close()
 	in, err := receive(socket)
@@ -68,12 +67,12 @@ func NewFlip(patience time.Duration) (*Flip, *Inheritance, error) {
 	return f, in, err
 }
 
-// Ready tells the old master, if there is one, that it may end: this process goes
-// on from here. It also allows successions of this one.
+// Ready tells the old master, if there is one, that it may end and this process takes
+// over. From then on Upgrade may be called.
 func (f *Flip) Ready() error {
 	if f.talk != nil {
 		if _, err := fmt.Fprintln(f.talk, os.Getpid()); err != nil {
-			return fmt.Errorf("cannot tell the master before: %w", err)
+			return fmt.Errorf("cannot tell the previous master: %w", err)
 		}
 	}
 	err := f.table.Ready()
@@ -81,14 +80,14 @@ func (f *Flip) Ready() error {
 	return err
 }
 
-// AwaitPredecessor returns when the old master is gone, and says whether it came to
-// Confirm. Without one it returns at once.
+// AwaitPredecessor returns when the old master has ended, and says whether it had called
+// Confirm. It returns at once if there is no old master.
 func (f *Flip) AwaitPredecessor(ctx context.Context) (confirmed bool, err error) {
 	if f.talk == nil {
 		return true, nil
 	}
 	if err := f.table.WaitForParent(ctx); err != nil {
-		return false, fmt.Errorf("cannot wait for the end of the master before: %w", err)
+		return false, fmt.Errorf("cannot wait for the end of the previous master: %w", err)
 	}
 	word, _ := io.ReadAll(f.talk)
 	f.talk.Close()
@@ -99,9 +98,9 @@ func (f *Flip) AwaitPredecessor(ctx context.Context) (confirmed bool, err error)
 // confirmation is the last word of a master that has ended as it should.
 const confirmation = "yours"
 
-// Upgrade starts a successor and hands it the legacy. When it returns the
-// successor's pid, that one goes on with everything, and this process must end
-// without touching any of it. After an error everything is as before.
+// Upgrade starts a successor and passes it the legacy. When Upgrade has returned the
+// successor's pid, the successor owns everything, and this process must end without
+// touching any of it. After an error everything is as before.
 func (f *Flip) Upgrade(l Legacy) (pid int, err error) {
 	document, err := NewDocument()
 	if err != nil {
@@ -153,13 +152,13 @@ const (
 	flipParentLives = "parent hasn't exited"
 )
 
-// settlesIn is how long tableflip may take to see what is so already.
+// settlesIn is how long tableflip may take to notice what has happened already.
 const settlesIn = 5 * time.Second
 
-// upgradeTable asks again where tableflip has not seen yet that this process is ready
-// and its parent gone: its loop takes such news and requests in any order, and hears
-// of the parent's end after WaitForParent does. Nothing has been started then, and
-// nothing tells when it has seen it.
+// upgradeTable tries again if tableflip has not noticed yet that this process is ready
+// and its parent has ended: tableflip's loop handles such news and requests in any order,
+// and learns of the parent's end later than WaitForParent. In that case it has started
+// nothing, and it has no way to tell when it has noticed.
 func (f *Flip) upgradeTable() (err error) {
 	for deadline := time.Now().Add(settlesIn); ; time.Sleep(time.Millisecond) {
 		err = f.table.Upgrade()
@@ -170,8 +169,8 @@ func (f *Flip) upgradeTable() (err error) {
 	}
 }
 
-// Confirm tells the successor that everything is its own: also whoever started this
-// process knows. It is the last that this process does.
+// Confirm tells the successor that it owns everything now, and that the service manager
+// knows its pid. It is the last call of this process.
 func (f *Flip) Confirm() error {
 	_, err := io.WriteString(f.talk, confirmation)
 	return err
@@ -185,5 +184,5 @@ func (f *Flip) empty() {
 	}
 }
 
-// Stop ends all of it; nobody succeeds this process any more.
+// Stop closes everything; no successor can be started any more.
 func (f *Flip) Stop() { f.table.Stop() }

@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hangups tells of listeners that a worker has shut down. An epoll set of its
-// own asks for nothing, so that only hangups, which epoll always tells, make it
-// readable; the runtime's poller waits for that. A client's connection wakes
-// nobody.
+// hangups reports listeners that a worker has shut down. It has its own epoll set, which
+// asks for no events, so that only hangups, which epoll always reports, make the set
+// readable; the runtime's poller waits for that. A client's connection does not wake the
+// master.
 type hangups struct {
 	set   *os.File
 	ended chan struct{} // closed when the goroutine is gone
@@ -59,8 +59,8 @@ func (h *hangups) wait() error {
 	return errors.Join(err, failed)
 }
 
-// add watches a listener. Edge-triggered, so that one that is parked is told of
-// once and not without end. Each hangup is an edge. A nil *hangups does nothing.
+// add watches a listener. It is edge-triggered, so that a parked listener is reported
+// once and not again and again. Each hangup is an edge. A nil *hangups does nothing.
 func (h *hangups) add(l *Listener) {
 	if h == nil || l.Datagram() {
 		return

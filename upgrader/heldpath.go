@@ -11,8 +11,8 @@ import (
 )
 
 // heldPath is a second link to the file of a Unix socket. Programs remove the path of a
-// socket before they bind it, and at their end. The kernel finds a socket by its inode, so
-// that with the second link the path can be made again for the very same socket.
+// socket before they bind it, and when they end. The kernel finds a socket by its inode,
+// so the second link can restore the path for the same socket.
 type heldPath struct {
 	held    string // where the second link lies; empty: there is none
 	guarded bool   // the path is restored whenever it was removed: several workers serve there
@@ -21,11 +21,12 @@ type heldPath struct {
 // heldSuffix makes the name of the second link.
 const heldSuffix = "~held"
 
-// pathAttempts is how often a path is made that other workers remove at the same time.
+// pathAttempts is how often relevo tries to restore a path that other workers remove at
+// the same time.
 const pathAttempts = 20
 
-// bindHeld binds a Unix socket for a program, as the user that this thread acts for. As for
-// the program, a file that is there is in the way.
+// bindHeld binds a Unix socket for a program, as the user that this thread acts for. It
+// fails if the path exists, as the program's own bind would.
 func bindHeld(w config.Listen) (*Listener, error) {
 	var file *os.File
 	var err error
@@ -52,7 +53,7 @@ func bindHeld(w config.Listen) (*Listener, error) {
 	return nil, fmt.Errorf("cannot listen on %s: %w", w, err)
 }
 
-// hold makes the second link. One that a dead master has left is removed.
+// hold makes the second link, and removes one that a dead master has left.
 func (s *unixSocket) hold() error {
 	held := s.path + heldSuffix
 	err := os.Link(s.path, held)
@@ -82,7 +83,7 @@ func (s *unixSocket) restore() error {
 	return s.user.do(func() error {
 		err := os.Link(s.held, s.path)
 		if errors.Is(err, fs.ErrExist) && s.file() == filePresent {
-			return nil // another one was quicker
+			return nil // a worker has made it meanwhile
 		}
 		return err
 	})
@@ -101,7 +102,7 @@ func (s *unixSocket) removeBoth() (failed error) {
 	return failed
 }
 
-// guardPath has the path of a guarded socket be watched. It holds u.mu.
+// guardPath watches the path of a guarded socket. It holds u.mu.
 func (u *Upgrader) guardPath(l *Listener) {
 	if l.socket == nil || !l.socket.guarded {
 		return

@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// holdBack blocks signals in this thread, whose mask becomes that of the new
-// program: without it they would end the process before it asks for them. Package
-// os/signal takes what waits as soon as somebody does; what the process starts has
-// to unblock them.
+// holdBack blocks signals in this thread, whose mask the new program gets: without that,
+// signals would end the process before it handles them. Package os/signal unblocks
+// signals when signal.Notify is called; children of the new program have to unblock them
+// themselves.
 func holdBack(signals []syscall.Signal) (before *unix.Sigset_t, err error) {
 	before = new(unix.Sigset_t)
 	var set unix.Sigset_t
@@ -32,8 +32,9 @@ func setBit(sig syscall.Signal) (word, bit int) {
 // scheduled for that.
 const takenWithin = 200 * time.Millisecond
 
-// awaitTaken waits until no signal is on its way to one of the other threads of this
-// process, which do not hold signals back. One that stays waits for the new program.
+// awaitTaken waits until no signal is pending for the other threads of this process,
+// which do not block signals. A signal that is still pending afterwards waits for the new
+// program.
 func awaitTaken(signals []syscall.Signal) {
 	for end := time.Now().Add(takenWithin); pending(signals) && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)

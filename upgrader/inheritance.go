@@ -13,11 +13,11 @@ import (
 // Legacy is everything that outlives a master: one document, and named files.
 type Legacy struct {
 	Document []byte
-	Files    map[string]*os.File // stay whose they are
+	Files    map[string]*os.File // still owned by the caller
 }
 
-// Inheritance is a Legacy as it arrives: descriptors that nobody has taken yet.
-// Names may be looked at and files taken from one goroutine at a time.
+// Inheritance is a Legacy on arrival: descriptors that the new master takes one by one.
+// It may be used by one goroutine at a time.
 type Inheritance struct {
 	Document []byte
 	Owed     []syscall.Signal // that the process had taken before it became this program: InPlace.Owed
@@ -42,7 +42,7 @@ func (in *Inheritance) Read() error {
 		in.Document, err = in.memory.Read()
 	}
 	if err != nil {
-		return fmt.Errorf("cannot read the legacy of the master before: %w", err)
+		return fmt.Errorf("cannot read the legacy of the previous master: %w", err)
 	}
 	return nil
 }
@@ -56,7 +56,7 @@ func newInheritance(fds map[string]int) (*Inheritance, error) {
 	return in, nil
 }
 
-// Names of the files that nobody has taken, sorted.
+// Names returns the names of the files that were not taken yet, sorted.
 func (in *Inheritance) Names() []string {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -95,7 +95,7 @@ func (in *Inheritance) File(name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// Socket takes a file that the runtime's poller must not know, whatever its mode.
+// Socket takes a file and keeps it out of the runtime's poller, whether it blocks or not.
 func (in *Inheritance) Socket(name string) (*os.File, error) {
 	fd, err := in.Take(name)
 	if err != nil {
@@ -104,7 +104,7 @@ func (in *Inheritance) Socket(name string) (*os.File, error) {
 	return unpolledFile(fd, name)
 }
 
-// Continue takes a document that is one of the files, to be written on.
+// Continue takes a document that is one of the files, to write further versions to it.
 func (in *Inheritance) Continue(name string) (*Document, error) {
 	fd, err := in.Take(name)
 	if err != nil {
@@ -124,7 +124,7 @@ func (in *Inheritance) Memory() *Document {
 	return memory
 }
 
-// Close closes what nobody has taken.
+// Close closes the files that were not taken.
 func (in *Inheritance) Close() {
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -23,9 +23,9 @@ import (
 // place; the numbers of signals that are owed follow it.
 const envLegacy = "RELEVO_LEGACY"
 
-// InPlace is the succession by exec: the process stays, its program becomes
-// another. Its children stay its own, a terminal or whoever waits for it notices
-// nothing. There is no way back after it, so Check comes first.
+// InPlace is the succession by exec: the process stays and runs another program. Its
+// children remain its children, and a terminal or a parent that waits for it notices
+// nothing. There is no way back after the exec, so Check comes first.
 type InPlace struct {
 	Path     string        // of the program
 	Args     []string      // with its name first
@@ -34,16 +34,16 @@ type InPlace struct {
 	HoldBack []syscall.Signal
 	// Still is asked right before the exec; an error calls it off. Default: no.
 	Still func() error
-	// Owed are signals that the new program is to take for its own: asked for after
-	// Still. Default: none.
+	// Owed returns signals that this program has received and the new one has to handle. It
+	// is called after Still. Default: none.
 	Owed func() []syscall.Signal
 
 	checked os.FileInfo // of the program, when Check was content; nil: it was not asked
 }
 
-// Exec becomes the new program with the legacy. Signals that come in between wait for
-// it. Exec returns only if it fails, and everything is as before then, save that the
-// signals of lethal are ignored.
+// Exec replaces this program by the new one with the legacy. Signals that arrive
+// meanwhile wait for the new program. Exec returns only if it fails; then everything is
+// as before, except that the signals of lethal are ignored.
 func (p *InPlace) Exec(l Legacy) error {
 	list, err := p.open(l)
 	if err != nil {
@@ -77,8 +77,9 @@ func (p *InPlace) Exec(l Legacy) error {
 // so. Of SIGTERM and SIGQUIT it does neither: then they end it.
 var lethal = []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTTIN, syscall.SIGTTOU}
 
-// environ tells the new program what it has, and what it owes: the signals' numbers,
-// for a signal itself would go to whichever thread does not hold it back.
+// environ tells the new program the descriptor of the list, and the numbers of the owed
+// signals. (Sending itself those signals would not work: a thread that does not block
+// them would get them.)
 func (p *InPlace) environ(list int) []string {
 	text := strconv.Itoa(list)
 	if p.Owed != nil {
@@ -177,7 +178,7 @@ func AfterExec() (*Inheritance, error) {
 	number, owed, _ := strings.Cut(text, " ")
 	fds, err := readList(number)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the legacy of the master before (%s=%s): %w", envLegacy, text, err)
+		return nil, fmt.Errorf("cannot read the legacy of the previous master (%s=%s): %w", envLegacy, text, err)
 	}
 	for _, fd := range fds {
 		unix.CloseOnExec(fd)

@@ -20,7 +20,7 @@ type ListenerLegacy struct {
 	Queue    int             `json:"queue,omitempty"`
 	Unix     *UnixFileLegacy `json:"unix,omitempty"`
 	Leaving  bool            `json:"leaving,omitempty"`
-	Lent     bool            `json:"lent,omitempty"`     // it is the service manager's
+	Lent     bool            `json:"lent,omitempty"`     // the service manager owns the socket
 	Diverted bool            `json:"diverted,omitempty"` // a decoy of that master takes its clients
 	Siblings bool            `json:"siblings,omitempty"`
 	Seats    *seatsLegacy    `json:"seats,omitempty"`
@@ -116,8 +116,8 @@ func (u *Upgrader) Find(id int) *Listener {
 	return nil
 }
 
-// Inherit returns an Upgrader that holds the listeners of another master's. It
-// takes their sockets, and touches none of them.
+// Inherit returns an Upgrader with the listeners of the previous master. It takes their
+// sockets and changes none of them.
 func Inherit(o Options, all []ListenerLegacy, from *Inheritance) (*Upgrader, error) {
 	u := New(o)
 	for _, known := range all {
@@ -148,9 +148,10 @@ func Inherit(o Options, all []ListenerLegacy, from *Inheritance) (*Upgrader, err
 	return u, nil
 }
 
-// Begin looks after inherited listeners from now on. A decoy ends with its master.
-// A Unix socket whose file was removed gets another one. What the kernel knows of
-// workers' own sockets counts more than what a master that was killed has written.
+// Begin starts the care for inherited listeners. It makes the decoys again, which were
+// closed with their master, and replaces a Unix socket whose file was removed. For
+// workers' own sockets the kernel's order counts, not the legacy: a killed master may
+// have written an old one.
 func (u *Upgrader) Begin() {
 	u.mu.Lock()
 	for _, l := range u.all() {

@@ -23,12 +23,12 @@ type Listener struct {
 	file    *os.File
 	seats   seating     // sockets of workers' own beside file
 	socket  *unixSocket // nil unless it is one that this master has bound
-	lent    bool        // the service manager holds it, and goes on when this master has ended
+	lent    bool        // the service manager owns the socket and keeps it when this master ends
 
-	// ofProgram: a program has bound it. Whether it blocks, and how long the queue of a
-	// Unix socket is, programs decide.
+	// ofProgram: a program has bound it. The program decides whether it blocks, and how long
+	// the queue of a Unix socket is.
 	ofProgram bool
-	borrower  string // the first worker whose program got it for its own; empty: none
+	borrower  string // the first worker whose program got the socket instead of its own; empty: none
 	shared    bool   // programs of several workers got it
 
 	id       int      // unique in the life of the app
@@ -40,9 +40,8 @@ type Listener struct {
 	decoy    *os.File // takes new clients in this one's stead, and drops them; nil: none
 }
 
-// File is the socket, not in the runtime's poller and, unless wanted otherwise,
-// non-blocking. Fd of it
-// does not change its mode. It stays the Listener's.
+// File is the socket. It is not in the runtime's poller, and non-blocking unless
+// configured otherwise. Its Fd method does not change the mode. The Listener owns it.
 func (l *Listener) File() *os.File { return l.file }
 
 // Inheritable is a listener as a worker inherits it.
@@ -132,9 +131,9 @@ func setOptions(raw syscall.RawConn, w config.Listen, siblings bool) error {
 	return errors.Join(err, failed)
 }
 
-// unpolled copies a socket's descriptor into a File outside of the runtime's
-// poller. os.NewFile polls what is non-blocking, so the socket is made blocking
-// first; nobody else has it yet.
+// unpolled copies a socket's descriptor into a File outside of the runtime's poller.
+// os.NewFile polls what is non-blocking, so the socket is made blocking first; no other
+// process has it yet.
 func unpolled(conn syscall.Conn, name string) (*os.File, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -163,8 +162,8 @@ func (l *Listener) backlog() int {
 	return maxBacklog()
 }
 
-// close removes the file of a Unix socket first: while the socket is open its
-// inode number belongs to nobody else.
+// close removes the file of a Unix socket first: while the socket is open, no other file
+// can have its inode number.
 func (l *Listener) close() error {
 	l.standing = closed
 	err := l.seats.close()
@@ -179,9 +178,9 @@ func (l *Listener) close() error {
 	return errors.Join(err, l.closeFile())
 }
 
-// slowClose is how long the close of a Unix socket is waited for. Clients that nobody
-// has accepted may have sent descriptors, which are closed with it, and the close of
-// those takes as long as the clients like.
+// slowClose bounds the wait for the close of a Unix socket. Clients that were not
+// accepted may have sent descriptors. The kernel closes those with the socket, and that
+// can take as long as the clients like.
 const slowClose = time.Second
 
 func (l *Listener) closeFile() error {
@@ -226,7 +225,7 @@ func (e *InUseError) Error() string {
 
 func (e *InUseError) Unwrap() error { return syscall.EADDRINUSE }
 
-// explain adds to the kernel's word what the user can do about it.
+// explain adds to the kernel's error what the user can do about it.
 func explain(err error, w config.Listen) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// lookEvery is the pause between two looks at the listeners while workers are
-// young, which is when they change the sockets that they were given.
+// lookEvery is the time between two inspections of the listeners while workers are young.
+// Programs change their sockets when they start.
 const lookEvery = 50 * time.Millisecond
 
 // looker looks every lookEvery until a deadline. Without one it is not there.
@@ -18,9 +18,9 @@ type looker struct {
 	gone   sync.WaitGroup
 }
 
-// Watch inspects the listeners every 50 ms for the time d from now on. The kernel
-// tells nobody of a socket that was made blocking or whose accept queue was
-// shortened. Of several calls the latest end counts; after it nothing wakes up.
+// Watch inspects the listeners every 50 ms for the time d, because the kernel does not
+// report that a socket was made blocking or that its accept queue was shortened. If
+// called several times, it ends at the latest end; after that it costs nothing.
 func (u *Upgrader) Watch(d time.Duration) {
 	k := &u.looker
 	k.mu.Lock()

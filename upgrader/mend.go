@@ -7,20 +7,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Healed tells of a shared socket that a worker had damaged for all others.
+// Healed reports a shared socket that a worker had damaged for all others.
 type Healed struct {
 	Listener string // its name
 	Address  string
 	What     string // "shut down", "made blocking", "accept queue shortened to 1"
-	// Renewed: the old socket could not be mended and a new one took its place.
-	// Workers that were started before hold the dead one and have to be replaced.
+	// Renewed: the old socket could not be repaired, and a new one took its place. Workers
+	// that were started before hold the old one and have to be replaced.
 	Renewed bool
 	At      time.Time // when it was mended
-	Outside bool      // no worker has done it
+	Outside bool      // the cause was outside of the workers
 	Err     error     // it is still damaged
 }
 
-// standing is where a listener is on its way out.
+// standing is the state of a listener, from serving to closed.
 type standing int
 
 const (
@@ -65,10 +65,10 @@ func modeText(blocking bool) string {
 	return "non-blocking"
 }
 
-// forgetShutdown cleans a TCP socket that no longer listens. A second shutdown(2),
-// of a socket that is shut down already, leaves a mark (sk_shutdown; inet_shutdown
-// in net/ipv4/af_inet.c) that listen(2) keeps and every connection inherits: each
-// would read an end-of-file. A shutdown of one that listens takes the mark away.
+// forgetShutdown cleans a TCP socket that no longer listens. A second shutdown(2) of the
+// same socket leaves a mark (sk_shutdown; inet_shutdown in net/ipv4/af_inet.c) that
+// survives listen(2) and is copied to every connection: each would read an end-of-file. A
+// shutdown while the socket listens removes the mark.
 func (l *Listener) forgetShutdown() error {
 	fd := int(l.file.Fd())
 	err := unix.Listen(fd, l.backlog())
@@ -81,13 +81,13 @@ func (l *Listener) forgetShutdown() error {
 	return nil
 }
 
-// Inspect looks at all listeners and mends what a worker may have done to them:
-// it shut one down, made it blocking, or shortened its accept queue. What it
-// found is returned, and told to OnHealed. Of a Unix socket the length of the
-// queue cannot be seen, it is set again in silence.
+// Inspect looks at all listeners and repairs what a worker may have done to them: shut
+// one down, made it blocking, or shortened its accept queue. It returns what it found,
+// and passes it to OnHealed. The queue length of a Unix socket cannot be read; it is set
+// again without a report.
 func (u *Upgrader) Inspect() []Healed { return u.look(false) }
 
-// look is Inspect; hungUp says that a socket was heard to.
+// look is Inspect; hungUp says that the epoll set has reported a hangup.
 func (u *Upgrader) look(hungUp bool) []Healed {
 	u.mu.Lock()
 	var found []Healed
@@ -99,7 +99,7 @@ func (u *Upgrader) look(hungUp bool) []Healed {
 	return found
 }
 
-// Reassert is Inspect for those who need not know.
+// Reassert is Inspect without the result.
 func (u *Upgrader) Reassert() { u.Inspect() }
 
 // inspect holds u.mu.
@@ -147,14 +147,14 @@ func (u *Upgrader) inspect(l *Listener, hungUp bool) (found []Healed) {
 	return found
 }
 
-// usualQueue is what programs ask for that think of nothing bad: Node listens again
-// on what it inherits, with 511, Python's asyncio with 100. That is mended, and no
-// news.
+// usualQueue is the least queue length that well-behaved programs set: Node calls
+// listen(2) again on sockets that it inherits, with 511, Python's asyncio with 100. That
+// is repaired without a report.
 const usualQueue = 100
 
-// damage says what is wrong with a socket that still listens, and disconnects one of UDP, which
-// gets packets of one client only otherwise; usual, that something
-// is which every start of some programs does.
+// damage says what is wrong with a socket that still listens. It also disconnects a
+// connected UDP socket, which would get the packets of one client only. usual says that
+// something is wrong which some programs cause at every start.
 func (l *Listener) damage() (what []string, usual bool, err error) {
 	flags, err := unix.FcntlInt(l.file.Fd(), unix.F_GETFL, 0)
 	if err != nil {

@@ -2,9 +2,9 @@ package upgrader
 
 import "errors"
 
-// mendSeats mends what workers have done to sockets of their own: each of them harms
-// nobody else by it, so it is no news. A program asserts its own accept queue when it
-// listens.
+// mendSeats repairs workers' own sockets. It reports nothing, because a worker that
+// damages its own socket harms only itself. A program sets the accept queue of its socket
+// when it listens.
 func (u *Upgrader) mendSeats(l *Listener, verify bool) {
 	l.seats.mu.Lock()
 	defer l.seats.mu.Unlock()
@@ -14,8 +14,8 @@ func (u *Upgrader) mendSeats(l *Listener, verify bool) {
 	u.rewatch(l)
 }
 
-// rewatch has new sockets that took the places of others watched, and kept. It holds u.mu
-// and l.seats.mu.
+// rewatch watches the new sockets that replaced others, and gives them to the keeper. It
+// holds u.mu and l.seats.mu.
 func (u *Upgrader) rewatch(l *Listener) {
 	if l.seats.group == nil {
 		return
@@ -31,8 +31,8 @@ func (u *Upgrader) rewatch(l *Listener) {
 	}
 }
 
-// mend holds s.mu. To verify is to ask the kernel for the order of all sockets, which
-// takes long where there are many: for when one of them was heard to hang up.
+// mend holds s.mu. verify asks the kernel for the order of all sockets. That takes long
+// where there are many, so it is for the case that one of them has hung up.
 func (s *seating) mend(verify bool) (failed error) {
 	if s.group == nil {
 		return nil

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pathWatch tells of Unix sockets whose path was removed. It watches the files of the
-// sockets and not their directories, so that what else happens there wakes nobody: the
-// kernel tells that the number of a file's links has changed (IN_ATTRIB, inotify(7)).
+// pathWatch reports Unix sockets whose path was removed. It watches the files of the
+// sockets and not their directories, so that other changes there do not wake the master:
+// the kernel reports that a file's number of links has changed (IN_ATTRIB, inotify(7)).
 type pathWatch struct {
 	file  *os.File
 	ended chan struct{} // closed when the goroutine is gone

@@ -11,11 +11,10 @@ import (
 	"relevo/internal/config"
 )
 
-// choosePort replaces port 0 by one that the kernel gives, for a port that was
-// not asked for by its number goes when somebody calls shutdown(2) on the socket,
-// and listen(2) cannot bring it back. The port is reserved until release: a
-// second socket may be bound to it as long as neither listens. Where nothing can
-// be reserved the address stays as it is.
+// choosePort replaces port 0 by one that the kernel chooses. Without that, a worker's
+// shutdown(2) on the socket would give the port back, and listen(2) could not get it
+// again. The port is reserved until release: a second socket may be bound to it as long
+// as neither listens. Where nothing can be reserved the address stays as it is.
 func choosePort(w config.Listen) (address string, release func()) {
 	host, port, err := net.SplitHostPort(w.Address)
 	if err != nil || port != "0" || w.Datagram() {

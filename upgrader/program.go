@@ -19,14 +19,14 @@ type Program struct {
 	NonBlocking bool               // as its own socket is
 	Options     []listeners.Option // of its own socket
 	User        *User              // who makes the file of a Unix socket; nil: this process's
-	// First: no worker of an earlier generation serves, so that a socket which is opened
-	// anew is missed by none.
+	// First: no worker of an earlier generation serves, so no worker is left without the new
+	// socket.
 	First bool
 }
 
-// bindFor opens a socket for what a program asks for. Another address on a port of this
-// app's may be beside the one that has it, until the next release has taken over from one
-// that binds localhost only. It holds u.mu.
+// bindFor opens a socket for the address that a program binds. It may share the port with
+// another address of this app, because the next release may bind 0.0.0.0 where the
+// present one binds localhost. It holds u.mu.
 func (u *Upgrader) bindFor(w config.Listen, p Program) (l *Listener, err error) {
 	switch {
 	case w.Network.IsUnix() && !w.Abstract():
@@ -50,8 +50,8 @@ func (u *Upgrader) bindFor(w config.Listen, p Program) (l *Listener, err error) 
 	return l, nil
 }
 
-// Lend is to be called before the program gets the socket, or a seat beside it. Options
-// that cannot be set are returned, for the program has set them by itself.
+// Lend has to be called before the program gets the socket, or a seat beside it. It
+// returns the options that it cannot set: the program had set them on its own socket.
 func (u *Upgrader) Lend(l *Listener, p Program) (lost []error, err error) {
 	u.mu.Lock()
 	if l.ofProgram && !l.seats.used() {
@@ -79,8 +79,8 @@ func (l *Listener) setOptions(options []listeners.Option) (lost []error) {
 	return lost
 }
 
-// keepPath has a Unix socket be found at its path by clients, whatever programs have done
-// to the path, and from then on, if several workers serve there. It holds u.mu.
+// keepPath restores the path of a Unix socket, and keeps restoring it if several workers
+// serve there. It holds u.mu.
 func (u *Upgrader) keepPath(l *Listener, p Program) error {
 	if l.socket.held == "" {
 		if err := u.holdConfigured(l, p); err != nil {

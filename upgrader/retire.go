@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Retire lets no new client in while workers accept those that are waiting. A TCP
-// client's first packet is passed over, so that it tries again, and is served
-// after Restore; handshakes under way are finished. A UDP socket gets no more
-// packets. A Unix socket loses its path, and new clients are refused.
+// Retire keeps new clients out while workers accept those that are waiting. The first
+// packet of a new TCP client is dropped, so that the client sends it again and is served
+// after Restore; handshakes under way are finished. A UDP socket gets no more packets. A
+// Unix socket loses its path, and new clients are refused.
 func (u *Upgrader) Retire(l *Listener) error {
 	return u.move(l, "retire", func() error { return u.retire(l) })
 }
@@ -21,9 +21,9 @@ func (u *Upgrader) Restore(l *Listener) error {
 	return u.move(l, "restore", func() error { return u.admit(l) })
 }
 
-// Park refuses clients and keeps the address. Those that nobody accepted are
-// disconnected, see Waiting, and a worker's accept on a TCP listener fails with
-// EINVAL: its workers should be gone.
+// Park refuses clients and keeps the address. Clients that were not accepted yet are
+// disconnected, see Waiting. A worker's accept on a TCP listener fails with EINVAL, so
+// its workers should have ended.
 func (u *Upgrader) Park(l *Listener) error {
 	return u.move(l, "park", func() error {
 		if l.standing == parked {
@@ -132,8 +132,8 @@ func (u *Upgrader) admit(l *Listener) error {
 // block keeps new clients out of a socket that goes on listening.
 func (u *Upgrader) block(l *Listener) { u.keepOut(l, l.block) }
 
-// keepOut tells once where clients cannot be kept out: the workers go on serving
-// them, as long as they are there.
+// keepOut logs once if clients cannot be kept out: the remaining workers go on serving
+// them.
 func (u *Upgrader) keepOut(l *Listener, block func() error) {
 	err := block()
 	if err == nil || u.admitsTold {

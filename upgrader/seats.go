@@ -22,7 +22,7 @@ type seating struct {
 	borrowers map[string]bool // workers whose programs got a shared socket: whether it is the common one
 }
 
-// Seat returns a socket of a worker's own that listens where l does. An error of
+// Seat returns a socket for this worker alone that listens where l does. An error of
 // package listeners says why there can be none: then the worker has to share l's.
 func (u *Upgrader) Seat(l *Listener, worker string, slot int, want listeners.SocketOptions) (*os.File, error) {
 	file, err := u.seat(l, worker, slot, want)
@@ -146,8 +146,8 @@ func (s *seating) borrowed(worker string) bool {
 	return yes
 }
 
-// Serve leads clients to a worker that is ready. One without a socket of its own
-// serves at the common one if it has inherited that, or has got it when it bound.
+// Serve sends new clients to a worker that is ready. A worker without its own socket
+// serves at the common one, if it has inherited that or got it when it bound.
 func (l *Listener) Serve(worker string, inherits bool) error {
 	if group := l.seats.seated(worker); group != nil {
 		return group.Serve(worker)
@@ -158,7 +158,7 @@ func (l *Listener) Serve(worker string, inherits bool) error {
 	return l.seats.share(worker, true)
 }
 
-// Leave leads no client to a worker any more.
+// Leave sends no new client to a worker any more.
 func (l *Listener) Leave(worker string) error {
 	if group := l.seats.seated(worker); group != nil {
 		return group.Leave(worker)
@@ -166,7 +166,7 @@ func (l *Listener) Leave(worker string) error {
 	return l.seats.share(worker, false)
 }
 
-// Gone is Leave for a worker that does not live any more.
+// Gone is Leave for a worker that has ended.
 func (l *Listener) Gone(worker string) error {
 	if group := l.seats.seated(worker); group != nil {
 		return errors.Join(group.Gone(worker), group.Trim(spareSeats))
@@ -219,7 +219,7 @@ func (l *Listener) Emptied(worker string) bool {
 	return err != nil || queue.Waiting == 0 && queue.HalfOpen == 0
 }
 
-// close ends the seats: connections that nobody has accepted are reset.
+// close closes the seats: connections that were not accepted are reset.
 func (s *seating) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -254,7 +254,7 @@ func (l *Listener) ServedByOthers(worker string) bool {
 	return group != nil && !group.Serving(worker)
 }
 
-// Divert has no new client come to a worker's own socket any more: the app ends.
+// Divert keeps new clients out of all workers' own sockets, because the app ends.
 func (l *Listener) Divert() error {
 	l.seats.mu.Lock()
 	defer l.seats.mu.Unlock()

@@ -15,11 +15,11 @@ type Change struct {
 	Removed []*Listener // wanted no more: they go on serving
 }
 
-// Set makes the listeners those of a new configuration: it opens what is new, all
-// or none, and keeps what has the same network and address, under its new name,
-// mode, backlog and way of waiting. What is wanted no more goes on serving, so that
-// nothing is lost if its workers are never replaced: Retire, Park and CloseListener
-// take it away step by step, and a Set that wants it again brings it back.
+// Set applies the listeners of a new configuration. It opens the new ones, all or none,
+// and keeps those with the same network and address, under their new name, mode, backlog
+// and blocking mode. Removed listeners go on serving, so that nothing is lost if their
+// workers are never replaced: Retire, Park and CloseListener take a listener away step by
+// step, and a Set that has it again restores it.
 func (u *Upgrader) Set(wanted []config.Listen) (Change, error) {
 	u.mu.Lock()
 	change, err := u.set(wanted)
@@ -57,8 +57,9 @@ func (u *Upgrader) set(wanted []config.Listen) (c Change, err error) {
 	return c, nil
 }
 
-// openMissing opens what is wanted and has no match, and adds it to the matches. With an
-// error it returns what has to be closed again. The store gets them when all are open.
+// openMissing opens the wanted listeners that have no match, and adds them to the
+// matches. With an error it returns those that have to be closed again. The keeper gets
+// them when all are open.
 func (u *Upgrader) openMissing(wanted []config.Listen, matches []*Listener) (opened []*Listener, err error) {
 	if opened, err = u.activate(wanted, matches); err != nil {
 		return opened, err
@@ -84,8 +85,8 @@ func (u *Upgrader) openMissing(wanted []config.Listen, matches []*Listener) (ope
 	return opened, nil
 }
 
-// match finds for each wanted listener the one that holds its address, nil where
-// none does. Of several on port 0 the one of the same name is taken first.
+// match finds for each wanted listener the present one with its address, nil if there is
+// none. Of several on port 0 it takes the one with the same name first.
 func match(wanted []config.Listen, held []*Listener) []*Listener {
 	found := make([]*Listener, len(wanted))
 	held = slices.Clone(held)

@@ -42,8 +42,8 @@ func (l *Listener) Shares(worker string) bool {
 	return l.seats.sharers[worker]
 }
 
-// MainClient is the address that most of the connections come from which are open or have
-// just ended: so many of all.
+// MainClient is the client address with the most connections that are open or have just
+// ended, and how many of all are from it.
 func (l *Listener) MainClient() (address netip.Addr, of, all int) {
 	l.seats.mu.Lock()
 	group := l.seats.group

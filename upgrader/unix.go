@@ -17,8 +17,8 @@ import (
 	"relevo/internal/safefile"
 )
 
-// unixSocket is the file of a Unix socket, known by its inode so that nobody
-// else's is ever removed.
+// unixSocket is the file of a Unix socket. It is identified by its inode, so that no
+// other program's file is ever removed.
 type unixSocket struct {
 	path     string
 	dev, ino uint64
@@ -30,9 +30,9 @@ type unixSocket struct {
 
 func (s *unixSocket) same(other *unixSocket) bool { return s.dev == other.dev && s.ino == other.ino }
 
-// bindUnix binds the socket, in place of one that a dead master left behind. The
-// lock on the directory makes looking and taking one step, so of two masters at
-// the same time one is told.
+// bindUnix binds the socket, and replaces the file that a dead master left behind. A lock
+// on the directory makes check and replacement one step, so that of two masters at the
+// same time one gets an error.
 func bindUnix(w config.Listen) (*Listener, error) {
 	unlock, err := lockDirectory(filepath.Dir(w.Address), lockPatience)
 	if held := new(safefile.HeldError); errors.As(err, &held) {
@@ -160,7 +160,7 @@ func identify(path string) (*unixSocket, error) {
 	return &unixSocket{path: path, dev: uint64(stat.Dev), ino: stat.Ino, mode: fs.FileMode(stat.Mode).Perm()}, nil
 }
 
-// remove unlinks the socket unless the path has passed to somebody else.
+// remove unlinks the socket unless another program's file is at the path.
 func (s *unixSocket) remove() error {
 	if s.held != "" {
 		return s.user.do(s.removeBoth)
@@ -215,7 +215,7 @@ func (s *unixSocket) hide() error {
 	}
 	if now, err := identify(s.path); err != nil || !now.same(s) {
 		s.hidden = s.guarded
-		return nil // nobody finds it there any more
+		return nil // no client finds it there any more
 	}
 	if s.held != "" {
 		err := s.user.do(func() error { return os.Remove(s.path) })
@@ -229,7 +229,7 @@ func (s *unixSocket) hide() error {
 	return nil
 }
 
-// show undoes hide, unless somebody else has taken the path.
+// show undoes hide, unless another program has taken the path.
 func (s *unixSocket) show() error {
 	if !s.hidden {
 		return nil
@@ -240,7 +240,7 @@ func (s *unixSocket) show() error {
 	}
 	err := os.Link(s.path+retiredSuffix, s.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		s.hidden = false // somebody has removed it; replaceFile makes a new one
+		s.hidden = false // it was removed; replaceFile makes a new one
 		return nil
 	}
 	if err != nil {

@@ -109,11 +109,11 @@ func (u *Upgrader) Lost() (problems []string) {
 			if l.lent {
 				remedy = "restart its .socket unit"
 			}
-			problems = append(problems, fmt.Sprintf("listener %s: the file %s was removed, nobody can connect; %s", l.Name,
+			problems = append(problems, fmt.Sprintf("listener %s: the file %s was removed, no client can connect; %s", l.Name,
 				l.Address, remedy))
 		case fileTaken:
 			problems = append(problems,
-				fmt.Sprintf("listener %s: another program has put its own file at %s, nobody can connect; "+
+				fmt.Sprintf("listener %s: another program has put its own file at %s, no client can connect; "+
 					"take that away and reload",
 					l.Name, l.Address))
 		}

@@ -131,7 +131,7 @@ func describe(e pool.Event) (slog.Level, string) {
 	case pool.KindAdopted:
 		return slog.LevelDebug, "worker adopted"
 	case pool.KindSuccession:
-		return slog.LevelInfo, "goes on with " + phrase.Count(e.Count, "worker") + " of the master before"
+		return slog.LevelInfo, "goes on with " + phrase.Count(e.Count, "worker") + " of the previous master"
 	case pool.KindRecycle:
 		return slog.LevelInfo, "worker recycle"
 	case pool.KindResize:

@@ -20,8 +20,8 @@ const (
 	probesAtOnce = 8
 	firstPause   = time.Millisecond
 	longestPause = 100 * time.Millisecond
-	// quietQueue is for how long an empty queue is looked at where sock_diag is missing: a
-	// worker may have accepted before the queue was looked at for the first time.
+	// quietQueue is how long a queue has to stay empty to count as accepted where sock_diag
+	// is missing: the worker may have accepted before the first look.
 	quietQueue = 200 * time.Millisecond
 	// goodbye is how long a probe waits for the program to close its end.
 	goodbye      = 5 * time.Second
@@ -41,13 +41,13 @@ const (
 type probe struct {
 	*client
 	seat     *seat
-	deferral int // the seat's TCP_DEFER_ACCEPT before the probe: a probe has nothing to say
+	deferral int // the seat's TCP_DEFER_ACCEPT before the probe: a probe sends no data
 }
 
 // Accepted connects to a worker's seat, whether new connections go there or not, and
 // returns when the worker has accepted. The errors are ErrNoSeat, ErrUnreachable, and
-// ErrNotAccepted when ctx ends first: then the connection stays in the seat's queue. Of
-// calls beyond the eighth at a time the others wait.
+// ErrNotAccepted when ctx ends first: then the connection stays in the seat's queue. At
+// most eight calls run at a time; more wait.
 func (g *Group) Accepted(ctx context.Context, worker string) error {
 	select {
 	case g.turns <- struct{}{}:
@@ -71,7 +71,7 @@ func (g *Group) Accepted(ctx context.Context, worker string) error {
 	return nil
 }
 
-// startProbe has the steering send a new client to the worker's seat.
+// startProbe makes the BPF program send a new client of ours to the worker's seat.
 func (g *Group) startProbe(worker string) (*probe, error) {
 	c, err := openClient(g.where)
 	if err != nil {
@@ -95,8 +95,8 @@ func (g *Group) startProbe(worker string) (*probe, error) {
 	return p, nil
 }
 
-// endProbe gives the port back. The program must not see a reset: its end is closed
-// first, and what it says is read.
+// endProbe frees the port. The program must not see a reset: so the probe reads what the
+// program sends, and waits until it closes its end.
 func (g *Group) endProbe(p *probe) {
 	g.forgetProbe(p)
 	p.shutdown()
@@ -146,8 +146,8 @@ func (g *Group) await(ctx context.Context, worker string, p *probe) error {
 	}
 }
 
-// stage asks the client's end of the connection and then the other one. Where the
-// kernel tells nothing of that, an empty queue counts if that is no accident.
+// stage asks the client's end of the connection and then the server's. If the kernel does
+// not show the server's end, an empty queue counts, provided that it stays empty.
 func (g *Group) stage(p *probe, waiting int, emptyQueueCounts bool) (stage, error) {
 	now, err := p.look()
 	if now != connected || err != nil {

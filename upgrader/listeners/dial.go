@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Dial connects to a worker's seat through the public address, whether new connections
-// go there or not. The worker may not have accepted yet. The errors are ErrNoSeat and
-// ErrUnreachable. Of calls beyond the eighth at a time the others wait.
+// Dial connects to a worker's seat through the public address, whether new connections go
+// there or not. The worker may not have accepted yet. The errors are ErrNoSeat and
+// ErrUnreachable. At most eight calls run at a time; more wait.
 func (g *Group) Dial(ctx context.Context, worker string) (net.Conn, error) {
 	select {
 	case g.turns <- struct{}{}:
@@ -49,7 +49,7 @@ func (p *probe) establish(ctx context.Context) error {
 	}
 }
 
-// forgetProbe takes a probe out of the steering. What is connected stays so.
+// forgetProbe takes a probe out of the steering. Its connection stays open.
 func (g *Group) forgetProbe(p *probe) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -62,8 +62,9 @@ func (g *Group) forgetProbe(p *probe) {
 	}
 }
 
-// Suspend has no new connection go to a worker's seat while it fails, or again, whatever
-// Serve and Leave say. Where all seats are suspended, the steering stays as it is.
+// Suspend keeps new connections from a worker's seat while the worker fails its health
+// check, or ends that. It wins over Serve. If all seats are suspended, the steering does
+// not change.
 func (g *Group) Suspend(worker string, suspended bool) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -79,8 +80,8 @@ func (g *Group) Suspend(worker string, suspended bool) error {
 	return err
 }
 
-// slotHeld says whether a worker of the slot has a seat. A queue that a worker left which
-// failed would wait for the one after that.
+// slotHeld says whether a worker of the slot has a seat. The queue of another seat of the
+// slot would have to wait until that worker has been replaced, too.
 func (g *Group) slotHeld(slot int) bool {
 	return slices.ContainsFunc(g.members, func(s *seat) bool { return s.holder != "" && s.slot == slot })
 }

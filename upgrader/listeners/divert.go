@@ -3,13 +3,14 @@ package listeners
 // decoy holds the seat of Divert. No worker is called so: their names are numbers.
 const decoy = "decoy"
 
-// mostHops is what no packet has that has travelled: clients begin with 64 or 128.
+// mostHops is the highest hop count. No packet from another host has it: clients start
+// with 64 or 128.
 const mostHops = 255
 
-// Divert has no new connection go to any worker from now on: the first packets of
-// clients are dropped, so that they try again, and they are refused when the group is
-// closed. Handshakes that have begun belong to the workers' seats and are finished
-// there. There is no way back.
+// Divert keeps new connections from all workers: the first packets of clients are
+// dropped, so that they send them again, and they are refused when the group is closed.
+// Handshakes that have begun belong to the workers' seats and are finished there. Divert
+// cannot be undone.
 func (g *Group) Divert() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

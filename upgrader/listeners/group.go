@@ -24,8 +24,8 @@ var (
 
 const seatPrefix = "seat."
 
-// Keeper keeps what a later master needs if this one dies without a word: each seat as
-// it comes to be. Its methods must not call the Group.
+// Keeper keeps what the next master needs if this one is killed: each seat when it is
+// opened. Its methods must not call the Group.
 type Keeper interface {
 	Keep(name string, file *os.File)
 	Drop(name string)
@@ -35,9 +35,9 @@ type Keeper interface {
 type Options struct {
 	Log    *slog.Logger // default: none
 	Keeper Keeper       // default: none
-	// LendCommon has Take give the common socket to a worker, as if it were a seat, while
-	// ServeCommon says that no worker serves there. So connections that came before any
-	// worker was ready are served. Default: the common socket is nobody's.
+	// LendCommon lets Take give the common socket to a worker, as if it were a seat, as long
+	// as no worker serves at it (ServeCommon). So connections that came before any worker was
+	// ready are served. Default: no worker gets the common socket.
 	LendCommon bool
 }
 
@@ -57,15 +57,15 @@ type Group struct {
 	lastID       int
 	attached     bool // a program is in force
 	closed       bool
-	blind        bool // the kernel does not tell the order; told once
+	blind        bool // the kernel does not show the order; logged once
 	renewed      bool // the common socket is another one: Renewed
 	probes       []*probe
 
-	noDiag atomic.Bool     // the kernel answers nothing about connections
+	noDiag atomic.Bool     // sock_diag does not answer
 	turns  chan struct{}   // taken by probes
 	life   context.Context // ends with Close
 	end    context.CancelFunc
-	ending sync.WaitGroup // probes that say goodbye
+	ending sync.WaitGroup // probes that are being closed
 }
 
 // where is what the members of a group have in common.
@@ -90,8 +90,9 @@ func (w where) reachable() []netip.Addr {
 	return []netip.Addr{six, four} // a host may be without IPv6 on its loopback
 }
 
-// New makes a group of a listening socket, which stays the caller's. The socket must
-// have had SO_REUSEPORT before it was bound. Nothing is steered until a seat is taken.
+// New makes a group of a listening socket, which the caller still owns. The socket must
+// have had SO_REUSEPORT before it was bound. No BPF program is attached until a seat is
+// taken.
 func New(common *os.File, o Options) (*Group, error) {
 	w, err := examine(common)
 	if err != nil {
@@ -116,11 +117,11 @@ func newGroup(common *os.File, w where, o Options) *Group {
 // Address is where the group listens, as getsockname says it.
 func (g *Group) Address() netip.AddrPort { return g.where.address }
 
-// Take returns a worker's seat. It is the one that the worker has already; or one that
-// an earlier worker of its slot left, whose queue is to be served; or a free one, rather
-// one in which connections wait; or a new one. No new connection goes there before
-// Serve, unless the worker inherits what no other serves. The file stays the group's;
-// it is not in the runtime's poller.
+// Take returns a seat for a worker: its present seat; or else the seat that an earlier
+// worker of its slot left, so that its queue is served; or a free seat, preferably one in
+// which connections wait; or a new one. New connections go there only after Serve, unless
+// connections go to that seat already for want of a serving worker. The group owns the
+// file, which is not in the runtime's poller.
 func (g *Group) Take(worker string, slot int, want SocketOptions) (*os.File, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -128,7 +129,7 @@ func (g *Group) Take(worker string, slot int, want SocketOptions) (*os.File, err
 	if err != nil {
 		return nil, err
 	}
-	if !listening(s.file) { // the worker before shut it down
+	if !listening(s.file) { // the previous worker shut it down
 		if err := g.repair(); err != nil {
 			return nil, err
 		}
@@ -148,9 +149,9 @@ func (g *Group) Take(worker string, slot int, want SocketOptions) (*os.File, err
 	return s.file, nil
 }
 
-// Share returns a socket for workers that share one: common says that it is the common one.
-// While a worker has that for itself it is another: the one that leaves would go on taking
-// the others' connections.
+// Share returns a socket for workers that share one; common says that it is the common
+// socket. While a worker has the common socket as its own seat, Share returns another
+// one: that worker would go on taking connections of the others when it leaves.
 func (g *Group) Share() (file *os.File, common bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -205,11 +206,11 @@ func longestQueue(seats []*seat) *seat {
 	return slices.MaxFunc(seats, func(a, b *seat) int { return a.urgency() - b.urgency() })
 }
 
-// urgency orders seats by who is waiting at them.
+// urgency is higher for seats at which connections wait.
 func (s *seat) urgency() int { return queueLength(s.file) + s.share }
 
-// grow appends a new seat. Before it listens, a program has to be in force that does
-// not name it, or the kernel would send connections there by itself.
+// grow appends a new seat. Before the seat listens, a BPF program without it has to be
+// attached, or the kernel would send connections there.
 func (g *Group) grow() (*seat, error) {
 	if g.closed {
 		return nil, fmt.Errorf("cannot open a socket for a worker at %s: the listener is closed", g.where.address)
@@ -256,7 +257,7 @@ func (g *Group) seatOf(worker string) *seat {
 	return nil
 }
 
-// Gone says that no process of a worker is left. Its seat is left; while connections
+// Gone says that no process of a worker is left. Its seat becomes free; while connections
 // wait there, only the slot's next worker may take it.
 func (g *Group) Gone(worker string) error {
 	g.mu.Lock()
@@ -273,7 +274,7 @@ func (g *Group) Gone(worker string) error {
 	return err
 }
 
-// Forget says that a slot does not exist any more: what its workers left is free.
+// Forget says that a slot does not exist any more: its seats become free for all slots.
 func (g *Group) Forget(slot int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -292,8 +293,9 @@ func (g *Group) Close() error {
 	return err
 }
 
-// Detach closes this process's copies of the seats and leaves all in the kernel as it
-// is: another master goes on with the group. The end of the process does the same.
+// Detach closes this process's copies of the seats and changes nothing in the kernel,
+// because another master continues with the group. The end of the process has the same
+// effect.
 func (g *Group) Detach() {
 	g.mu.Lock()
 	g.closed = true

@@ -68,8 +68,8 @@ func suitable(fd int, address netip.AddrPort) error {
 	return nil
 }
 
-// openSeat binds a socket beside the common one, which does not listen yet. It is
-// blocking, and so its File is not in the runtime's poller: connections wake nobody.
+// openSeat binds a socket beside the common one. It does not listen yet. It is blocking,
+// so its File is not in the runtime's poller, and connections do not wake the master.
 func openSeat(w where, name string) (*os.File, error) {
 	family := unix.AF_INET
 	if w.six {
@@ -157,13 +157,14 @@ func queueLimit(file *os.File) int {
 	return int(info.Sacked)
 }
 
-// share has the socket stay one of the group, whatever its program said.
+// share keeps the socket in the group, whatever options its program set.
 func share(file *os.File) error {
 	return unix.SetsockoptInt(int(file.Fd()), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
 }
 
-// rebind gives a socket that was shut down its port back: it loses one that the kernel
-// chose, and getsockname(2) does not tell. One that has its port refuses another.
+// rebind binds a socket that was shut down to its port again. Such a socket loses a port
+// that the kernel chose, and getsockname(2) does not show it. A socket that still has its
+// port refuses the bind.
 func rebind(file *os.File, w where) error {
 	err := unix.Bind(int(file.Fd()), socketAddress(w.address, w.six))
 	if errors.Is(err, unix.EINVAL) {
@@ -172,7 +173,7 @@ func rebind(file *os.File, w where) error {
 	return err
 }
 
-// replace puts a socket behind the descriptor of another one, with its mode.
+// replace makes old's descriptor refer to the fresh socket, with old's blocking mode.
 func replace(old, fresh *os.File) error {
 	flags, err := unix.FcntlInt(old.Fd(), unix.F_GETFL, 0)
 	if err != nil {
@@ -193,11 +194,11 @@ func marked(file *os.File) bool {
 	return err != nil || poll[0].Revents&unix.POLLRDHUP != 0
 }
 
-// shutdownSeat has the socket listen no more, and takes the mark away.
+// shutdownSeat makes the socket stop listening, which also removes the mark.
 func shutdownSeat(file *os.File) error { return unix.Shutdown(int(file.Fd()), unix.SHUT_RDWR) }
 
-// closeSeat takes the socket out of the group even where a process that escaped still
-// has a copy of it.
+// closeSeat takes the socket out of the group even if an escaped process still has a copy
+// of it.
 func closeSeat(file *os.File) error {
 	err := unix.Shutdown(int(file.Fd()), unix.SHUT_RDWR)
 	if errors.Is(err, unix.ENOTCONN) {
@@ -206,7 +207,7 @@ func closeSeat(file *os.File) error {
 	return errors.Join(err, file.Close())
 }
 
-// attach puts a steering program in force, in one step, for the whole group of a socket.
+// attach attaches a steering program to the whole group of a socket, in one step.
 func attach(file *os.File, program []bpf.RawInstruction) error {
 	filter := make([]unix.SockFilter, len(program))
 	for i, in := range program {
@@ -216,7 +217,7 @@ func attach(file *os.File, program []bpf.RawInstruction) error {
 		&unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]})
 }
 
-// detach leaves the choice to the kernel.
+// detach removes the program: the kernel chooses.
 func detach(file *os.File) error {
 	err := unix.SetsockoptInt(int(file.Fd()), unix.SOL_SOCKET, unix.SO_DETACH_REUSEPORT_BPF, 0)
 	if errors.Is(err, unix.ENOENT) {
@@ -229,7 +230,8 @@ func setOption(file *os.File, o Option) error {
 	return unix.SetsockoptString(int(file.Fd()), o.Level, o.Name, string(o.Value))
 }
 
-// getOption reads what setOption would have to write to keep things as they are.
+// getOption reads an option, as the value that setOption would have to write to restore
+// it.
 func getOption(file *os.File, like Option) (Option, bool) {
 	value := make([]byte, max(len(like.Value), 16))
 	size := uint32(len(value))
@@ -250,8 +252,8 @@ func halved(o Option) Option {
 	return o
 }
 
-// follow returns the options that change with one: the kernel does not adapt the size of
-// a buffer any more that was set once, unless SO_BUF_LOCK says so (Linux 5.15).
+// follow returns the options that change with this one: once the size of a buffer was
+// set, the kernel does not adapt it any more, unless SO_BUF_LOCK is reset (Linux 5.15).
 func follow(o Option) []Option {
 	if o.sizesBuffer() {
 		return []Option{{Level: unix.SOL_SOCKET, Name: unix.SO_BUF_LOCK, Value: make([]byte, 4)}}

@@ -32,8 +32,8 @@ type MemberLegacy struct {
 	Changed   []Option      `json:"changed,omitempty"`
 }
 
-// Legacy returns what Inherit makes the group of again, with the seats by name. The
-// files stay the group's.
+// Legacy returns what Inherit rebuilds the group from, with the seats by name. The group
+// still owns the files.
 func (g *Group) Legacy() (Legacy, map[string]*os.File) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -51,10 +51,10 @@ func (g *Group) Legacy() (Legacy, map[string]*os.File) {
 	return l, files
 }
 
-// Inherit makes the group of another master again. It takes the files and touches
-// nothing in the kernel. A seat that the legacy does not know was opened after it was
-// written: it is free. One whose file is missing was closed. Where the other master died
-// without a word, Heal is to be called before anything else.
+// Inherit rebuilds the group of another master. It takes the files and changes nothing in
+// the kernel. A seat that the legacy does not have was opened after the legacy was
+// written: it is free. A seat whose file is missing was closed. If the other master was
+// killed, call Heal before anything else.
 func Inherit(common *os.File, l Legacy, files map[string]*os.File, o Options) (*Group, error) {
 	w, err := examine(common)
 	if err != nil {

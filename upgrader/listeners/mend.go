@@ -9,16 +9,16 @@ import (
 
 // Mended says what a worker had done to its seat.
 type Mended struct {
-	ShutDown bool // the seat listens again, and is steered away from where others serve
+	ShutDown bool // the seat listens again, but gets no connections if others serve
 	Queue    bool // its accept queue had become shorter or longer
 }
 
-// Tend gives the workers' seats their accept queues again, for a program sets that in
-// listen(2) after bind(2), and the group its steering, which a program can end. Whether a
-// socket blocks is its program's own business, which may decide after bind(2), too. It is
-// cheap, and to be called now and then while a worker is young. It returns, by worker,
-// what was mended. A seat that does not listen is healed; one that a program has had
-// listen again is heard of otherwise: see Heal.
+// Tend sets the accept queues of the workers' seats again, because a program sets the
+// length in listen(2) after bind(2), and attaches the steering program again, which a
+// worker can detach. It does not change whether a socket blocks: the program may decide
+// that after bind(2), too. It is cheap; call it now and then while a worker is young. It
+// returns what was repaired, by worker. It heals a seat that does not listen. It cannot
+// see a seat that was shut down and listens again: see Heal.
 func (g *Group) Tend() (mended map[string]Mended, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -46,7 +46,7 @@ func (g *Group) Tend() (mended map[string]Mended, err error) {
 	return mended, errors.Join(err, g.settle())
 }
 
-// tend says whether the accept queue was another one than it is to be.
+// tend says whether the accept queue had another length than wanted.
 func (s *seat) tend() (queue bool, err error) {
 	queue = queueLimit(s.file) != s.limit
 	if err := share(s.file); err != nil {
@@ -55,13 +55,12 @@ func (s *seat) tend() (queue bool, err error) {
 	return queue, s.assert()
 }
 
-// Heal is to be called when the hangup of any seat, or of the common socket, was heard,
-// also if it listens again, and after Inherit where the other master died without a word.
-// It has the sockets that were shut down listen again, or puts new ones in their places,
-// steers away from them where others
-// serve, and asks the kernel for the order of all. It returns the workers that hold those
-// sockets. While they did not listen, the kernel may have given connections to seats that
-// no worker serves: see Stranded.
+// Call Heal when a seat or the common socket has hung up, even if it listens again, and
+// after Inherit if the other master was killed. Heal makes the sockets that were shut
+// down listen again, or replaces them, steers connections away from them if others serve,
+// and asks the kernel for the order of all members. It returns the workers that hold
+// those sockets. While they did not listen, the kernel may have given connections to
+// seats that no worker serves: see Stranded.
 func (g *Group) Heal() (workers []string, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -80,8 +79,8 @@ func (g *Group) heal() (workers []string, err error) {
 			}
 			g.moveToEnd(s)
 		}
-		// Steering by the order that is likely comes first: connections do not wait, and
-		// none goes to a socket that listens again and may have to be shut down once more.
+		// First steer by the likely order: so connections do not wait, and none goes to a socket
+		// that listens again and may have to be shut down once more.
 		if err := g.steer(); err != nil {
 			return workers, err
 		}
@@ -102,18 +101,18 @@ func (g *Group) heal() (workers []string, err error) {
 
 const healAttempts = 3
 
-// repair is heal for what can do with the order that is likely.
+// repair is heal for callers that can work with the likely order.
 func (g *Group) repair() error {
 	_, err := g.heal()
 	if errors.Is(err, errOrder) {
-		g.log.Warn("connections are steered by the order that is likely", "address", g.where.address.String(), "err", err)
+		g.log.Warn("connections are steered by the likely order", "address", g.where.address.String(), "err", err)
 		return nil
 	}
 	return err
 }
 
-// moveToEnd writes down what the kernel does with a socket that is shut down and listens
-// again: the last one takes its place.
+// moveToEnd repeats in the group's list what the kernel does with a socket that is shut
+// down and listens again: the last socket takes its index, and it becomes the last.
 func (g *Group) moveToEnd(s *seat) {
 	s.serving = false
 	last := len(g.members) - 1
@@ -122,7 +121,7 @@ func (g *Group) moveToEnd(s *seat) {
 	g.members[last] = s
 }
 
-// revive has a socket listen again, or another one in its place.
+// revive makes a socket listen again, or replaces it.
 func (g *Group) revive(s *seat) error {
 	failed := g.relisten(s)
 	if failed == nil {
@@ -161,12 +160,12 @@ type Stranded struct {
 	ID      int // in a Legacy; 0: the common socket
 	Slot    int // of the worker that had it, -1: none
 	Waiting int
-	Steered bool     // new connections go there, too, for want of a worker that serves
+	Steered bool     // new connections go there, too, because no worker serves
 	File    *os.File // stays the group's
 }
 
-// Stranded returns the sockets whose connections nobody serves. The next worker that
-// takes a seat gets one of them, its own slot's first.
+// Stranded returns the sockets with waiting connections and no worker. The next worker
+// that takes a seat gets one of them, preferably its own slot's.
 func (g *Group) Stranded() (all []Stranded) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -181,8 +180,8 @@ func (g *Group) Stranded() (all []Stranded) {
 	return all
 }
 
-// Trim closes free seats, from the end of the group, until at most so many are left. A
-// seat that no worker holds and in which nothing waits is free.
+// Trim closes free seats, from the end of the group, until at most spare are left. A seat
+// is free if no worker holds it and no connection waits in it.
 func (g *Group) Trim(spare int) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

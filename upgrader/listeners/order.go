@@ -7,24 +7,25 @@ import (
 	"time"
 )
 
-// How the order of the members is asked of the kernel: all of them are told for a moment
-// to drop packets that may travel no hop further (IP_MINTTL), a client whose packets may
-// not is steered to one index, and the socket there counts one dropped packet more. No
-// program sees anything of it, and no privilege is needed.
+// This file asks the kernel for the order of the members, by an experiment. For a moment
+// all members drop packets with the lowest hop count (IP_MINTTL). A client of ours that
+// sends such packets is steered to one index, and the member whose count of dropped
+// packets grows is the one at that index. Programs do not notice it, and it needs no
+// privileges.
 
 const (
 	oneHop = 1
-	// lostPacket is how long a packet may be on its way inside of this host.
+	// lostPacket is how long a packet may take inside of this host.
 	lostPacket = time.Second
 	shortLook  = 5 * time.Millisecond // at one member, before all are looked at
-	// looksAtOnce is how often is looked before the first pause: the packet has usually
+	// looksAtOnce is the number of looks before the first pause: the packet has usually
 	// arrived before connect(2) returns.
 	looksAtOnce = 20
-	// strangersAtMost is how many sockets of others are expected in the group.
+	// strangersAtMost is how many sockets of other processes are expected in the group.
 	strangersAtMost = 16
 	orderAttempts   = 3
-	// A member is found when it was seen to drop a packet lead times more than any other:
-	// the packets of others are dropped, too, where an accept queue is full.
+	// A member is found when it has dropped packets lead times more often than any other: a
+	// full accept queue drops packets, too.
 	lead      = 3
 	sightings = 64 // at most
 	perMember = 2  // packets, for a first look
@@ -36,8 +37,8 @@ var (
 	errNoPackets = errors.New("packets to the own listener are lost")
 )
 
-// verify asks the kernel in which order the members stand, all of which listen, and
-// steers by that.
+// verify asks the kernel for the order of the members, all of which have to listen, and
+// steers by it.
 func (g *Group) verify() error {
 	if len(g.members) < 2 {
 		return nil
@@ -76,8 +77,8 @@ func countStrangers(members []*seat) (n int) {
 	return n
 }
 
-// order returns the members as they stand; sockets that are not the group's are
-// strangers. Those that the books name are asked first.
+// order returns the members in the kernel's order; sockets of other processes are
+// strangers. It first tries the order of g.members.
 func (g *Group) order() (order []*seat, err error) {
 	missing := len(g.members) - countStrangers(g.members)
 	var stand []bool // from the index len(order) on
@@ -108,8 +109,8 @@ func (g *Group) order() (order []*seat, err error) {
 	return order, nil
 }
 
-// confirm looks whether a seat that has just listened stands last, as the books say. It
-// does not if a worker has shut down its socket meanwhile, or a stranger is in the group.
+// confirm checks that a seat that has just listened is the last one, as in g.members. It
+// is not if a worker has shut down its socket meanwhile, or a stranger is in the group.
 func (g *Group) confirm(s *seat) {
 	if g.blind {
 		return
@@ -121,7 +122,7 @@ func (g *Group) confirm(s *seat) {
 	})
 	if err == nil && !(stand[0] && g.allListen()) {
 		if _, err = g.heal(); errors.Is(err, errUnclear) { // others' traffic, which ends
-			g.log.Warn("connections are steered by the order that is likely", "address", g.where.address.String(), "err", err)
+			g.log.Warn("connections are steered by the likely order", "address", g.where.address.String(), "err", err)
 			err = nil
 		}
 	}
@@ -139,7 +140,7 @@ func (g *Group) allListen() bool {
 	return !slices.ContainsFunc(g.members, func(s *seat) bool { return !s.stranger() && !listening(s.file) })
 }
 
-// armed runs do while some members drop packets that may travel no hop further.
+// armed runs do while some members drop packets with the lowest hop count.
 func (g *Group) armed(members []*seat, do func() error) error {
 	c, err := openClient(g.where)
 	if err != nil {
@@ -163,8 +164,8 @@ func (g *Group) armed(members []*seat, do func() error) error {
 	return do()
 }
 
-// stand says which of the members have the index that the books say, the first of them
-// having the first index: such a one drops two packets that are sent there, and no more.
+// stand says which members have the expected index, where the first of them has the index
+// first: such a member drops exactly the two packets that are sent to its index.
 func (g *Group) stand(members []*seat, first int) ([]bool, error) {
 	var indexes []int
 	for i := range members {
@@ -196,8 +197,8 @@ func (g *Group) stand(members []*seat, first int) ([]bool, error) {
 	return stand, nil
 }
 
-// search asks all members, so often until one is ahead. Other packets may be dropped
-// meanwhile, also earlier ones of this search that come late.
+// search sends packets to an index until one member is ahead. Other packets may be
+// dropped meanwhile, also late ones of this search.
 func (g *Group) search(index int) (*seat, error) {
 	tally := map[*seat]int{}
 	for range sightings {
@@ -218,7 +219,7 @@ func (g *Group) search(index int) (*seat, error) {
 	return nil, errUnclear
 }
 
-// ahead returns the member that was seen so often that it is no accident, or nil.
+// ahead returns the member that has dropped enough packets more than the others, or nil.
 func ahead(tally map[*seat]int) *seat {
 	var best *seat
 	second := 0
@@ -253,11 +254,11 @@ func (g *Group) sight(index int) ([]*seat, error) {
 	return seen, err
 }
 
-// atOnce is for how many clients one program has room.
+// atOnce is the number of clients that fit into one program.
 const atOnce = MaxProbes - probesAtOnce
 
-// aim makes clients that the steering sends to indexes, and whose packets may travel one
-// hop. They are to be closed whether there is an error or not.
+// aim makes clients that are steered to the indexes, and whose packets have the lowest
+// hop count. Close them, also after an error.
 func (g *Group) aim(indexes ...int) (clients []*client, err error) {
 	steering := g.steering()
 	for _, index := range indexes {

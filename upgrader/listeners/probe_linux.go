@@ -15,7 +15,7 @@ type client struct {
 	source, target netip.AddrPort
 }
 
-// openClient binds a client to a port that is its alone while it lives.
+// openClient binds a client to a port that no other socket gets while it is open.
 func openClient(w where) (c *client, err error) {
 	for _, address := range w.reachable() {
 		if c, err = bindClient(address, w.address.Port()); err == nil {
@@ -53,7 +53,7 @@ func bindClient(address netip.Addr, port uint16) (*client, error) {
 	return c, setNonblock(c.file, true)
 }
 
-// connect begins, and does not wait.
+// connect starts the connection and does not wait for it.
 func (c *client) connect() error {
 	err := unix.Connect(int(c.file.Fd()), socketAddress(c.target, c.target.Addr().Is6()))
 	if errors.Is(err, unix.EINPROGRESS) {
@@ -62,8 +62,8 @@ func (c *client) connect() error {
 	return err
 }
 
-// look says how far the client has come, as it sees it. Only a program that has
-// accepted the connection says something or closes it.
+// look returns the stage as the client's end shows it. Only a program that has accepted
+// the connection sends data or closes it.
 func (c *client) look() (stage, error) {
 	fd := int(c.file.Fd())
 	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
@@ -84,8 +84,8 @@ func (c *client) look() (stage, error) {
 	return connecting, err
 }
 
-// serverSide says how far the connection has come, as the kernel sees its other end: a
-// connection that was accepted has an inode.
+// serverSide returns the stage as the kernel shows the server's end: an accepted
+// connection has an inode.
 func (c *client) serverSide() (stage, error) {
 	d, err := openDiag()
 	if err != nil {
@@ -121,8 +121,8 @@ func (c *client) polled() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "probe"), nil
 }
 
-// deferAccept has the kernel keep connections back until they have data, for so many
-// seconds, and returns for how many it was.
+// deferAccept sets for how many seconds the kernel keeps connections without data from
+// accept(2), and returns the former value.
 func deferAccept(file *os.File, seconds int) (before int) {
 	fd := int(file.Fd())
 	before, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT)

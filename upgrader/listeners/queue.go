@@ -8,11 +8,11 @@ type Queue struct {
 	HalfOpen int // handshakes that may still end there; 0 while new connections go there
 }
 
-// Queue returns what waits at a worker's seat. The kernel does not tell at which seat a
-// handshake is under way: HalfOpen is the number of those of the whole address that were
-// under way when Queue was called for the first time after the seat was left, and are
-// still. So it falls to 0 whatever other seats get. Where sock_diag(7) does not answer,
-// there is an error, and Waiting is right.
+// Queue returns what waits at a worker's seat. The kernel does not show at which seat a
+// handshake is under way. So HalfOpen counts the handshakes of the whole address that
+// were under way at the first call of Queue after Leave, and still are: it falls to 0,
+// however many new ones other seats get. If sock_diag(7) does not answer, there is an
+// error, and only Waiting is right.
 func (g *Group) Queue(worker string) (Queue, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

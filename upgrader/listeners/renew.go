@@ -1,7 +1,7 @@
 package listeners
 
-// renew puts a new socket in the place of one that cannot be brought back, behind the
-// same descriptor. A worker that holds the old one has no seat any more.
+// renew replaces a socket that cannot listen again by a new one, behind the same
+// descriptor. A worker that holds the old one has no seat any more.
 func (g *Group) renew(s *seat) error {
 	fresh, err := openSeat(g.where, s.name())
 	if err != nil {

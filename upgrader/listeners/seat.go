@@ -66,8 +66,8 @@ func (s *seat) free() bool {
 	return s.holder == "" && !s.stranger() && !s.shared && (!s.reserved || s.share == 0 && queueLength(s.file) == 0)
 }
 
-// prepare gives the socket what the program asked for, and takes back what an earlier
-// program had set and this one did not.
+// prepare sets the options that the program asked for, and resets those that only an
+// earlier program had set.
 func (s *seat) prepare(want SocketOptions) (refused []error, err error) {
 	var kept []Option
 	for _, before := range s.changed {
@@ -105,8 +105,8 @@ func (s *seat) remember(o Option) (before []Option) {
 	return before
 }
 
-// assert gives the socket the queue that its program asked for. That of the common socket
-// is its owner's, unless it is lent: the owner asserts it.
+// assert sets the queue length that the program asked for. It leaves the common socket
+// alone, unless that is lent: its owner sets it.
 func (s *seat) assert() error {
 	if s.id == 0 && s.holder == "" {
 		return listen(s.file, 0)

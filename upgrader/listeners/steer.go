@@ -5,8 +5,7 @@ import (
 	"slices"
 )
 
-// Serve has new connections go to a worker's seat, as to those of all other workers
-// that serve.
+// Serve sends new connections to a worker's seat, as to all others that serve.
 func (g *Group) Serve(worker string) error { return g.serve(worker, nil) }
 
 // Try is Serve for a worker on trial: while others serve, it gets no more than a part of
@@ -50,8 +49,8 @@ func (g *Group) serve(worker string, trial *int) error {
 	return err
 }
 
-// ServeCommon says how many workers serve at the common socket. It gets as many shares
-// of the new connections; with 0, which is the beginning, it gets none as soon as a
+// ServeCommon says how many workers serve at the common socket, at first 0. The common
+// socket gets as many shares of the new connections; with 0 it gets none as soon as a
 // worker serves at a seat.
 func (g *Group) ServeCommon(workers int) error {
 	g.mu.Lock()
@@ -83,9 +82,9 @@ func (g *Group) ServeShared(workers int) error {
 	return err
 }
 
-// Leave has no new connection go to a worker's seat. Where no other serves, the steering
-// stays as it is, so that connections wait for the next worker; then the seat is left
-// when another worker serves.
+// Leave sends no new connection to a worker's seat any more. If no other worker serves,
+// the steering does not change until one does, so that connections wait for the next
+// worker.
 func (g *Group) Leave(worker string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -114,8 +113,8 @@ func (g *Group) Serving(worker string) bool {
 	return s != nil && s.share > 0
 }
 
-// steer puts in force what the members want. Where none wants anything, the shares stay
-// as they are.
+// steer computes the members' shares and attaches the program for them. If no member
+// wants connections, the shares do not change.
 func (g *Group) steer() error {
 	before := make([]int, len(g.members))
 	named, total := 0, 0
@@ -143,8 +142,8 @@ func (g *Group) steer() error {
 	return err
 }
 
-// settle puts the program of the present shares in force, or none where the common
-// socket is alone.
+// settle attaches the program for the present shares, or none if the common socket is the
+// only member.
 func (g *Group) settle() error {
 	switch {
 	case g.closed: // the kernel's group may be another master's now
@@ -166,12 +165,12 @@ func (g *Group) attach() error {
 	return nil
 }
 
-// force attaches by a member that lets it: a program may have locked the filters of its
-// own socket (SO_LOCK_FILTER). It has to listen. Of one that does not the kernel makes a
-// group of its own (reuseport_attach_prog in net/core/sock_reuseport.c): the others are
-// steered as before, and that one never listens again (listen(2) says EADDRINUSE). So it
-// is looked at afterwards, too: its worker may have shut it down just then. Where none
-// listens there is nothing to steer until Heal.
+// force attaches the program through any member that allows it: a worker may have locked
+// the filters of its socket (SO_LOCK_FILTER). The member has to listen. If it does not,
+// the kernel makes a new group of it alone (reuseport_attach_prog in
+// net/core/sock_reuseport.c): the others are steered as before, and it can never listen
+// again (EADDRINUSE). So force checks the member afterwards, too: its worker may have
+// shut it down in between. If no member listens, there is nothing to steer until Heal.
 func (g *Group) force(steering Steering) error {
 	program, err := Program(steering)
 	if err != nil {
@@ -188,7 +187,7 @@ func (g *Group) force(steering Steering) error {
 	return err
 }
 
-// steadiest are the members, those first that no worker can shut down, and those last
+// steadiest returns the members: first those that no worker can shut down, last those
 // whose workers leave.
 func (g *Group) steadiest() []*seat {
 	all := slices.DeleteFunc(slices.Clone(g.members), (*seat).stranger)
@@ -218,8 +217,8 @@ func (g *Group) steering() Steering {
 	return steering
 }
 
-// choice is the steering without probes. Those on trial are like all others where nobody
-// else serves.
+// choice is the steering without probes. Members on trial count as normal ones if no
+// other member serves.
 func (g *Group) choice() (steering Steering) {
 	if g.sticks() {
 		return Steering{Buckets: assign(g.stakes())}

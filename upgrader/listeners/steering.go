@@ -36,11 +36,12 @@ const (
 
 // Steering says which members of a reuseport group take new connections.
 type Steering struct {
-	// Serving holds the indexes among which each new connection chooses at random. An
-	// index that stands in it twice gets twice as many. There is at least one, or Buckets.
+	// Serving has the indexes from which the program picks at random for each new connection.
+	// An index that is in it twice gets twice as many. It may be empty only if Buckets is
+	// not.
 	Serving []int
-	// Buckets holds an index for each bucket, to which the client's address leads. Serving
-	// and Trials are left out then.
+	// Buckets has an index for each bucket; the client's address decides the bucket. Serving
+	// and Trials are ignored then.
 	Buckets []int
 	Trials  []Trial
 	Probes  []Probe
@@ -88,7 +89,7 @@ func instructions(s Steering) ([]bpf.Instruction, error) {
 	return slices.Concat(probing(s.Probes), trying(s.Trials), choosing(s.Serving)), nil
 }
 
-// trying draws whether a connection is part of a trial.
+// trying decides at random whether a connection is part of a trial.
 func trying(trials []Trial) (program []bpf.Instruction) {
 	for _, t := range trials {
 		program = append(program,
@@ -100,7 +101,7 @@ func trying(trials []Trial) (program []bpf.Instruction) {
 	return program
 }
 
-// choosing draws one of the indexes.
+// choosing picks one of the indexes at random.
 func choosing(serving []int) []bpf.Instruction {
 	runs := runsOf(serving)
 	if len(runs) == 1 && (runs[0].length == 1 || runs[0].same) {

@@ -5,21 +5,21 @@ import (
 	"slices"
 )
 
-// Buckets is into how many parts the clients are divided by their addresses where they
-// stick to slots.
+// Buckets is the number of parts into which sticky clients are divided by their
+// addresses.
 const Buckets = 1024
 
-// stake is a member's claim to clients where these stick to slots.
+// stake is a member's claim to sticky clients.
 type stake struct {
 	index int  // in the group
-	id    int  // of the seat, which its index is not for long
+	id    int  // of the seat; unlike its index it does not change
 	slot  int  // whose clients it takes; below 0: those of slots without a member of their own
 	trial *int // its part of all clients, in ten-thousandths; nil: what its slot has
 }
 
-// assign returns the member that takes the clients of each bucket. A slot's buckets depend
-// on the number of slots alone, so that they survive whatever happens to its workers; those
-// of a slot that does not serve go to others until it does.
+// assign returns the member that takes the clients of each bucket. A slot's buckets
+// depend only on the number of slots, so they do not change when its workers do. While a
+// slot does not serve, others take its buckets.
 func assign(stakes []stake) []int {
 	c := newClaims(stakes)
 	table := make([]int, Buckets)
@@ -49,7 +49,7 @@ func assign(stakes []stake) []int {
 
 // claims are stakes in order.
 type claims struct {
-	slots   int           // how many there seem to be
+	slots   int           // the number of slots, as far as the stakes show it
 	owners  map[int][]int // by slot: indexes of the members that take all of its clients
 	served  []int         // the keys of owners, in order
 	trials  []stake
@@ -79,8 +79,8 @@ func newClaims(stakes []stake) claims {
 	return c
 }
 
-// orphan returns the member for a bucket whose slot does not serve. Which one it is
-// depends as little as can be on who else serves.
+// orphan returns the member for a bucket whose slot does not serve. The choice changes as
+// little as possible when other slots start or stop serving.
 func (c claims) orphan(bucket int) int {
 	if len(c.sharing) > 0 {
 		return c.sharing[int(mix(uint32(bucket))%uint32(len(c.sharing)))]
@@ -92,8 +92,8 @@ func (c claims) orphan(bucket int) int {
 	return owners[bucket%len(owners)]
 }
 
-// homes returns the slot of each bucket where there are so many slots. One slot more takes
-// its part from all others in equal shares, and leaves everything else as it is.
+// homes returns the slot of each bucket, for a number of slots. An additional slot takes
+// equal parts from all others, and no other bucket moves.
 func homes(slots int) []int {
 	owned := [][]int{firstNumbers(Buckets)}
 	for slot := 1; slot < min(slots, Buckets); slot++ {
@@ -173,8 +173,8 @@ func (g *Group) sticks() bool {
 	return slices.ContainsFunc(g.members, func(s *seat) bool { return s.share > 0 && s.sticky })
 }
 
-// Stick has clients stick to slots while the worker serves at its seat, and with it those
-// of all other workers: a client's address says which slot it goes to.
+// Stick makes clients sticky while the worker serves at its seat, for all workers of the
+// group: a client's address decides its slot.
 func (g *Group) Stick(worker string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
