@@ -17,6 +17,9 @@ const tooLong = 30 * time.Second
 // the page.
 const envRun = "SERVE_TEST_RUN"
 
+// envCover is where a program that counts its coverage writes it; without it, it complains.
+const envCover = "GOCOVERDIR"
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(envRun); dir != "" {
 		if dir == "live" {
@@ -28,5 +31,18 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m)
+	if testing.CoverMode() == "" {
+		goleak.VerifyTestMain(m)
+		return
+	}
+	place, err := os.MkdirTemp("", "serve")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Setenv(envCover, place)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		os.RemoveAll(place)
+		os.Exit(code)
+	}))
 }

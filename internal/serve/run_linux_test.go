@@ -20,8 +20,11 @@ import (
 )
 
 func spec(dir string, generation int) workertest.Spec {
-	return workertest.Spec{Command: []string{os.Args[0]}, Env: []string{envRun + "=" + dir, "GORACE=atexit_sleep_ms=0"},
-		Generation: generation}
+	env := []string{envRun + "=" + dir, "GORACE=atexit_sleep_ms=0"}
+	if place := os.Getenv(envCover); place != "" {
+		env = append(env, envCover+"="+place)
+	}
+	return workertest.Spec{Command: []string{os.Args[0]}, Env: env, Generation: generation}
 }
 
 func fetch(t *testing.T, url string) (status int, body string) {
