@@ -63,6 +63,32 @@ func TestLoop(t *testing.T) {
 	built("three")
 }
 
+// TestNewerSave: it ends the build of an older one.
+func TestNewerSave(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, config.Dev{Build: `if grep -q slow in; then echo >../began; sleep 300; fi; cp in {out}`},
+		map[string]string{"in": "one"})
+	r.run()
+	r.hears("page reload")
+	r.save("in", "slow")
+	began := filepath.Join(filepath.Dir(r.src), "began")
+	for late := time.After(tooLong); ; time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(began); err == nil {
+			break
+		}
+		select {
+		case <-late:
+			t.Fatal("the slow build does not begin")
+		default:
+		}
+	}
+	r.save("in", "two")
+	r.hears("reload force")
+	if text, err := os.ReadFile(r.loop.Command([]string{"{out}"})[0]); err != nil || string(text) != "two" {
+		t.Errorf("%q is in place, %v", text, err)
+	}
+}
+
 // TestRollsThatFail: why new workers do not serve, whatever the reason.
 func TestRollsThatFail(t *testing.T) {
 	t.Parallel()
