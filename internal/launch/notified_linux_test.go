@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"relevo/internal/ipc"
 	"relevo/internal/testreq"
@@ -159,33 +159,35 @@ func TestOnlineFirst(t *testing.T) {
 		"sound": {execed: true}, "other bytes": {execed: true, changed: errors.New("other bytes")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := r.newWorker()
-			p := newProcess(release, w.sink)
-			p.handle.reaped = true // there is none
-			said, launched := make(chan struct{}), make(chan launchResult, 1)
-			p.notified(ipc.Notification{"STATUS": "early"})
-			go func() {
-				p.said(ipc.Ready{})
-				close(said)
-			}()
-			time.Sleep(observeEvery) // to be told wrongly
-			if len(w.reports) > 0 {
-				t.Errorf("%#v was told of a process that nobody knows", <-w.reports)
-			}
-			launched <- result
-			p.awaitOnline(launched)
-			<-said
-			var told []string
-			for len(w.reports) > 0 {
-				told = append(told, fmt.Sprintf("%T", <-w.reports))
-			}
-			want := []string{"pool.Online", "pool.Said", "pool.Ready"}
-			if result.changed != nil {
-				want = nil
-			}
-			if !slices.Equal(told, want) {
-				t.Errorf("told %q, want %q", told, want)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				w := r.newWorker()
+				p := newProcess(release, w.sink)
+				p.handle.reaped = true // there is none
+				said, launched := make(chan struct{}), make(chan launchResult, 1)
+				p.notified(ipc.Notification{"STATUS": "early"})
+				go func() {
+					p.said(ipc.Ready{})
+					close(said)
+				}()
+				synctest.Wait() // it waits for the launch, or has told wrongly
+				if len(w.reports) > 0 {
+					t.Errorf("%#v was told of a process that nobody knows", <-w.reports)
+				}
+				launched <- result
+				p.awaitOnline(launched)
+				<-said
+				var told []string
+				for len(w.reports) > 0 {
+					told = append(told, fmt.Sprintf("%T", <-w.reports))
+				}
+				want := []string{"pool.Online", "pool.Said", "pool.Ready"}
+				if result.changed != nil {
+					want = nil
+				}
+				if !slices.Equal(told, want) {
+					t.Errorf("told %q, want %q", told, want)
+				}
+			})
 		})
 	}
 }
