@@ -106,7 +106,7 @@ func TestRollLosesNothingOfOtherProtocols(t *testing.T) {
 				}
 			}
 			long, began := longRun(t), time.Now()
-			for p.rolls < 4 || ok.Load() < loadRequests/2 || time.Since(began) < long {
+			for p.rolls < 4 || ok.Load() < loadRequests || time.Since(began) < long {
 				p.roll(t)
 			}
 			close(end)

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"flag"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -19,14 +20,13 @@ func FuzzMachine(f *testing.F) {
 	})
 }
 
+// stories is how many TestRandomOrders plays; CI plays more.
+var stories = flag.Uint64("stories", 300, "how many random stories are played")
+
 // TestRandomOrders plays random stories, the same ones in every run, and shows
 // the shortest part that it finds of one that breaks a promise.
 func TestRandomOrders(t *testing.T) {
-	stories := uint64(1500)
-	if testing.Short() {
-		stories /= 10
-	}
-	for seed := range stories {
+	for seed := range *stories {
 		ops := opsOf(randomBytes(seed, 3*(10+int(seed)%300)))
 		if run(ops).err != nil {
 			t.Fatalf("seed %d breaks a promise:\n%s", seed, run(shrink(ops)).story())
