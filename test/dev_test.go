@@ -69,9 +69,13 @@ func TestDevGo(t *testing.T) {
 	if err := os.Chtimes(filepath.Join(s.src, "main.go"), time.Now(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	s.quiet()
-	if after := s.log.String(); after != before {
-		t.Errorf("what is no change is told of:\n%s", strings.TrimPrefix(after, before))
+	// A change that comes after them is the next thing that is told, and by itself.
+	s.save("main.go", goServer("six", ""))
+	s.serves("six")
+	after := func() string { return strings.TrimPrefix(s.log.String(), before) }
+	s.await("the cycle's line", func() bool { return strings.Contains(after(), "→ live") })
+	if told := after(); strings.Count(told, "▸") != 1 || !strings.HasPrefix(told, "▸ saved main.go → built ") {
+		t.Errorf("what is no change is told of:\n%s", told)
 	}
 }
 
@@ -211,16 +215,18 @@ func TestDevNoBuild(t *testing.T) {
 	rolls := s.status().Generation
 	s.save("data/x", "y")
 	s.save("a.log", "y")
-	s.quiet()
-	if now := s.status().Generation; now != rolls {
-		t.Errorf("an ignored file made %d rolls", now-rolls)
+	s.save("app.py", pythonServer("next")) // whatever the others made would come before it
+	s.serves("next")
+	s.await("the cycle's line", func() bool { return s.count("saved app.py → ready ") == 2 })
+	if now := s.status().Generation; now != rolls+1 || s.count("a.log")+s.count("data/x") > 0 {
+		t.Errorf("ignored files made %d rolls:\n%s", now-rolls-1, s.log)
 	}
 	s.save("app.py", "this is not python")
 	s.await("a warning", func() bool {
 		warnings := s.status().Warnings
 		return len(warnings) == 1 && strings.Contains(warnings[0], "NameError") && strings.Contains(warnings[0], "app.py:1")
 	})
-	if got := s.get(); got != "two" {
+	if got := s.get(); got != "next" {
 		t.Errorf("a broken script: %q", got)
 	}
 	if n := s.count("NameError"); n != 3 { // as the worker wrote it, in the log of its death, and why it did not come up
@@ -357,7 +363,7 @@ func TestDevSwitch(t *testing.T) {
 	git("switch", "-qc", "two")
 	write("two")
 	git("commit", "-qam", "two")
-	s.dev()
+	s.dev("--debounce", "4s") // longer than git may be held up between two files
 	s.serves("two")
 	for i, branch := range []string{"one", "two", "one"} {
 		git("switch", "-q", branch)

@@ -141,17 +141,25 @@ func TestMasterKilledAtWork(t *testing.T) {
 		s.t = t
 		load := startLoad(s.address)
 		s.release("2", "slow-start") // a second each
+		under := 0
 		for round := range 4 {
 			if code, said := s.relevo("reload", "web", "--no-wait"); code != 0 {
 				t.Fatalf("reload: %d %s", code, said)
 			}
 			pause(time.Duration(400+700*round) * time.Millisecond)
+			status, err := s.app()
+			if err == nil && status.State == "rolling" {
+				under++
+			}
 			s.murder()
 			s.settled(3)
-			status, err := s.app()
+			status, err = s.app()
 			if err != nil || status.LastRoll == nil || status.LastRoll.Result != "ok" || status.Generation != 2+round {
 				t.Errorf("round %d: generation %d, last roll %+v, %v", round, status.Generation, status.LastRoll, err)
 			}
+		}
+		if under == 0 {
+			t.Error("each roll was over when the master was killed")
 		}
 		endLoad(t, load)
 		if got := s.get("/"); !strings.HasPrefix(got, "version 2 ") {

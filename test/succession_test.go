@@ -144,16 +144,21 @@ func TestSuccessionRefused(t *testing.T) {
 		}
 	}
 	for name, c := range map[string]struct {
-		put  func(*site)
-		says string
+		put func(*site)
+		// what it says of the new one, which runs beside it, or is asked before it becomes that
+		tableflip, exec string
 	}{
-		"exits":                    {script("exit 3"), ""},
-		"hangs":                    {script("exec sleep 60"), ""},
-		"approves of everything":   {script("[ $1 = --upgrade-check ] && exit 0; exit 3"), ""},
-		"knows a flag less":        {script("exec $(dirname $0)/good run --no-such-flag"), ""},
-		"missing":                  {func(s *site) { os.Rename(s.program, filepath.Join(s.dir, "good")) }, "no such file"},
-		"dies with its hands full": {script("exec " + "$(dirname $0)/relevo-dies \"$@\""), ""},
-		"may not hold so much":     {script("ulimit -n 16; exec $(dirname $0)/good \"$@\""), ""},
+		"exits": {script("exit 3"), "exited: exit status 3", "could not go on with its state: exit status 3"},
+		"hangs": {script("exec sleep 60"), "timed out", "does not answer within 8s"},
+		"approves of everything": {script("[ $1 = --upgrade-check ] && exit 0; exit 3"), "exited: exit status 3",
+			"could not go on with its state: exit status 3"},
+		"knows a flag less": {script("exec $(dirname $0)/good run --no-such-flag"), "exited: exit status 2",
+			"cannot find the flag --no-such-flag"},
+		"missing": {func(s *site) { os.Rename(s.program, filepath.Join(s.dir, "good")) }, "no such file", "no such file"},
+		"dies with its hands full": {script("exec " + "$(dirname $0)/relevo-dies \"$@\""), "exited: exit status 2",
+			"panic: dies with its hands full"},
+		"may not hold so much": {script("ulimit -n 16; exec $(dirname $0)/good \"$@\""), "exited: exit status 1",
+			"cannot work with 16 open files"},
 	} {
 		for _, how := range []string{"tableflip", "exec"} {
 			t.Run(name+"/"+how, func(t *testing.T) {
@@ -173,8 +178,8 @@ func TestSuccessionRefused(t *testing.T) {
 				good := *s
 				good.program = filepath.Join(s.dir, "good")
 				code, said := good.relevo("upgrade", "site")
-				if code != 10 || !strings.Contains(said, "cannot replace the master") && !strings.Contains(said, c.says) ||
-					!strings.Contains(said, c.says) {
+				says := map[string]string{"tableflip": c.tableflip, "exec": c.exec}[how]
+				if code != 10 || !strings.Contains(said, says) || !strings.Contains(said, "this master goes on") {
 					t.Errorf("exit code %d: %s", code, said)
 				}
 				if now := s.status().PID; now != master {
@@ -309,6 +314,7 @@ func TestSuccessionAndStop(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
+		between := 0
 		for delay := range 8 {
 			s := newSite(t, "-n", "1", "--upgrade", how)
 			asked := make(chan bool)
@@ -316,13 +322,22 @@ func TestSuccessionAndStop(t *testing.T) {
 				s.relevo("upgrade", "site")
 				close(asked)
 			}()
+			s.await("the succession", func() bool { return strings.Contains(s.log.String(), "replacing the master") })
 			pause(time.Duration(delay) * 15 * time.Millisecond)
+			select {
+			case <-asked:
+			default:
+				between++
+			}
 			if delay%2 == 0 {
 				s.stop()
 			} else {
 				s.terminate()
 			}
 			<-asked
+		}
+		if between == 0 {
+			t.Errorf("%s: each succession was over before its end was asked for", how)
 		}
 	}
 }
