@@ -19,8 +19,7 @@ type column struct {
 
 const gap = "  "
 
-// printTable writes the columns that fit a width; 0 is any. The last column is cut where even
-// the others alone are too wide for it.
+// printTable writes the columns that fit a width; 0 is any.
 func printTable(to io.Writer, columns []column, width int) error {
 	columns = columnsThatFit(columns, width)
 	for row := -1; row < len(columns[0].cells); row++ {

@@ -33,7 +33,8 @@ var foreignWords = words([][2]string{
 	{"reloadLogs reopen reopen-logs clear logrotate",
 		"log files rotate by themselves, by [log] in relevo.toml; relevo flush NAME empties them"},
 	{"save dump cleardump resurrect",
-		"there is nothing to save: relevo install --now has systemd start the app of relevo.toml, after a reboot, too"},
+		"there is nothing to save: relevo start --all starts every app that was started before; relevo install --now " +
+			"has systemd start the app of relevo.toml, after a reboot, too"},
 	{"startup enable",
 		"relevo install --now makes and starts the systemd unit of relevo.toml"},
 	{"unstartup disable mask",
