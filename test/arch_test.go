@@ -115,6 +115,8 @@ var importRules = []importRule{
 	{pkg: "internal/dev/proxy", only: []string{"relevo/internal/lazyregexp", "relevo/internal/phrase"},
 		because: "it is told what happened, and stands before any app; parts that stand side by side meet above it"},
 	{pkg: "internal/serve", only: []string{"relevo/worker"}, because: "the built-in worker is a worker like any other"},
+	{pkg: "internal/decide", std: true, only: []string{"time", "relevo/internal/config", "relevo/pool/machine"},
+		because: "it decides from what it is shown: what reads, writes or asks has its place in master"},
 	{pkg: "internal/announce",
 		only:    []string{"relevo/pool", "relevo/pool/machine", "relevo/internal/phrase", "relevo/upgrader"},
 		because: "it says what happened, and cannot change it"},

@@ -8,6 +8,7 @@ import (
 
 	"relevo/internal/announce"
 	"relevo/internal/config"
+	"relevo/internal/decide"
 	"relevo/internal/launch/store"
 	"relevo/pool"
 	"relevo/pool/machine"
@@ -71,15 +72,16 @@ func (m *Master) insteadOf(bad *generation, reason string) *generation {
 func (m *Master) afterFailedStart(err error) bool {
 	var failed *pool.StartError
 	first := m.serving()
-	if !errors.As(err, &failed) || m.opts.Await != nil || m.boot.fellBack.Load() || m.stopping.Load() ||
-		first.Info().SHA256 == "" {
+	if !errors.As(err, &failed) {
 		return false
 	}
-	if failed.Blame == machine.BlameMaster {
-		return false // the program never ran
+	sum := first.Info().SHA256
+	start := decide.FailedStart{
+		Blame: failed.Blame, Sum: sum, Known: knownOf(m.launcher.Store().Verdict(sum)), Waits: m.opts.Await != nil,
+		FellBack: m.boot.fellBack.Load(), Stopping: m.stopping.Load(),
 	}
-	if m.launcher.Store().Verdict(first.Info().SHA256).Verdict == store.Good {
-		return false // it has served: what fails now lies outside of it, and an older release is no help
+	if !start.FallsBack() {
+		return false
 	}
 	m.preparing.Lock()
 	defer m.preparing.Unlock()

@@ -9,6 +9,7 @@ import (
 
 	"relevo/internal/announce"
 	"relevo/internal/config"
+	"relevo/internal/decide"
 	"relevo/internal/launch"
 	"relevo/pool"
 	"relevo/upgrader"
@@ -42,7 +43,7 @@ func (g *generation) Legacy() pool.ReleaseLegacy {
 	release := g.Release.Legacy()
 	l := generationLegacy{
 		Key: g.key, App: g.master.appOf(g), Fingerprint: g.fingerprint,
-		BackFrom: judgedLegacy{g.backFrom.sum, g.backFrom.fingerprint},
+		BackFrom: judgedLegacy(g.backFrom),
 		Trial:    g.trial,
 		Release:  release.State,
 	}
@@ -80,7 +81,7 @@ func (m *Master) inheritGeneration(l generationLegacy, files map[string]*os.File
 	m.keys = max(m.keys, l.Key)
 	g := &generation{
 		Release: release, master: m, key: l.Key, app: l.App, sockets: sockets, fingerprint: l.Fingerprint,
-		backFrom: judged{l.BackFrom.Sum, l.BackFrom.Fingerprint},
+		backFrom: decide.Release(l.BackFrom),
 	}
 	g.capturing, _ = command.Sockets.(*capturing)
 	g.try(l.Trial)

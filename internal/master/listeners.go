@@ -9,6 +9,7 @@ import (
 	"relevo/internal/announce"
 	"relevo/internal/config"
 	"relevo/internal/control"
+	"relevo/internal/decide"
 	"relevo/internal/diskspace"
 	"relevo/internal/launch"
 	"relevo/pool"
@@ -185,12 +186,9 @@ type generation struct {
 	sockets     *hold
 	fingerprint string // of the command
 	capturing   *capturing
-	trial       trial  // asked for with its roll
-	backFrom    judged // what somebody rolled back from to this one
+	trial       trial          // asked for with its roll
+	backFrom    decide.Release // what somebody rolled back from to this one
 }
-
-// judged is what a verdict is about: bytes, and the command that ran them.
-type judged struct{ sum, fingerprint string }
 
 // Close lets go of bytes and sockets.
 func (g *generation) Close() error {

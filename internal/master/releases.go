@@ -10,6 +10,7 @@ import (
 	"relevo/internal/announce"
 	"relevo/internal/config"
 	"relevo/internal/control"
+	"relevo/internal/decide"
 	"relevo/internal/launch"
 	"relevo/internal/launch/store"
 	"relevo/internal/phrase"
@@ -17,34 +18,34 @@ import (
 	"relevo/pool/machine"
 )
 
-// byHand is the verdict's reason for a release that somebody rolled back from.
-const byHand = "rolled back by hand"
-
-// judge notes what a roll to g, from what served before, has shown of their releases.
-// Bytes that served before the roll, too, are not to blame for its failure.
-func (m *Master) judge(r pool.RollResult, g, before *generation) {
-	if r.Release == nil || r.Release.SHA256 == "" {
-		return
+// rolledFrom is what a roll to a generation has come to, from what served before.
+func (m *Master) rolledFrom(r pool.RollResult, tried, before *generation) decide.Rolled {
+	end := decide.Rolled{
+		Result: r.Result, Blame: r.Blame, Reason: r.Reason, BackFrom: tried.backFrom, Watched: m.app().WatchBinary,
+		Tried:   decide.Release{Fingerprint: tried.fingerprint},
+		Serving: decide.Release{Sum: before.Info().SHA256, Fingerprint: before.fingerprint},
 	}
-	sum := r.Release.SHA256
-	switch r.Result {
-	case machine.OK:
-		m.mark(sum, store.Good, "", g.fingerprint)
+	if r.Release != nil {
+		end.Tried.Sum = r.Release.SHA256
+	}
+	if r.FromRelease != nil {
+		end.From = r.FromRelease.SHA256
+	}
+	end.ServingByHand = m.launcher.Store().Verdict(end.Serving.Sum).Reason == decide.ByHand
+	return end
+}
+
+// judge notes what a roll has shown of releases.
+func (m *Master) judge(end decide.Rolled) {
+	for _, v := range end.Verdicts() {
+		verdict := store.Bad
+		if v.Good {
+			verdict = store.Good
+		}
+		m.mark(v.Sum, verdict, v.Reason, v.Fingerprint)
+	}
+	if end.Result == machine.OK && end.Tried.Sum != "" {
 		m.announcer.Warnings.Set(announce.ReleaseWarning, "")
-		if left := g.backFrom; left.sum != "" {
-			m.mark(left.sum, store.Bad, byHand, left.fingerprint)
-		}
-	case machine.RolledBack, machine.Failed:
-		if r.Blame == machine.BlameMaster || r.Blame == machine.BlameRequest {
-			return // the program never ran, or has shown nothing
-		}
-		if r.FromRelease == nil || r.FromRelease.SHA256 != sum {
-			m.mark(sum, store.Bad, r.Reason, g.fingerprint)
-		}
-		// Somebody had rolled back from what serves now, to what has failed since.
-		if left := before.Info().SHA256; left != "" && m.launcher.Store().Verdict(left).Reason == byHand {
-			m.mark(left, store.Good, "", before.fingerprint)
-		}
 	}
 }
 
@@ -67,11 +68,18 @@ func (m *Master) knownBad(g *generation) string {
 
 func (m *Master) badReason(release pool.Info, fingerprint string) string {
 	known := m.launcher.Store().Verdict(release.SHA256)
-	if known.Verdict != store.Bad || known.Fingerprint != fingerprint && known.Reason != byHand {
+	if !knownOf(known).Refused(fingerprint) {
 		return ""
 	}
 	return fmt.Sprintf("release %s of %s is known to be bad (%s, %s)",
 		announce.ShortRelease(release), release.Path, known.Reason, known.Judged.Local().Format(time.DateTime))
+}
+
+// knownOf is what a decision needs of what the store remembers of a release.
+func knownOf(r store.Judgement) decide.Known {
+	return decide.Known{
+		Good: r.Verdict == store.Good, Bad: r.Verdict == store.Bad, Reason: r.Reason, Fingerprint: r.Fingerprint,
+	}
 }
 
 // lastGood returns the good release of the same program that was used last and is
@@ -103,9 +111,7 @@ func (m *Master) Rollback(to string) (control.Wait, error) {
 	if err != nil {
 		return nil, err
 	}
-	if to == "" && status.Rolling != nil {
-		to = left.Info().SHA256 // what is being rolled in is what nobody wants
-	}
+	to = decide.RollbackTo(to, status.Rolling != nil, left.Info().SHA256)
 	record, err := m.rollbackTarget(to, left)
 	if err != nil {
 		return nil, err
@@ -116,7 +122,7 @@ func (m *Master) Rollback(to string) (control.Wait, error) {
 	}
 	// Only when it is left for good: a way back that fails leaves it serving.
 	if sum := left.Info().SHA256; sum != record.SHA256 {
-		g.backFrom = judged{sum, left.fingerprint}
+		g.backFrom = decide.Release{Sum: sum, Fingerprint: left.fingerprint}
 	}
 	return m.roll(g)
 }

@@ -263,8 +263,9 @@ func (m *Master) rolled(step pool.Step, r pool.RollResult, to, from pool.Release
 		// The rest asks the pool, whose loop this is. Who waits for the roll waits
 		// for it, too.
 		m.after.run(func() {
-			m.judge(r, next, last)
-			m.tryShortRoll(r, next, last)
+			end := m.rolledFrom(r, next, last)
+			m.judge(end)
+			m.tryShortRoll(end, r.Generation)
 			m.announcer.Forgive(r)
 			m.afterRoll(before, app)
 		})

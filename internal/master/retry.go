@@ -6,12 +6,7 @@ import (
 	"time"
 
 	"relevo/internal/announce"
-)
-
-// The waits between two tries to roll to what the watch has seen.
-const (
-	firstRetry = 5 * time.Second
-	maxRetry   = 5 * time.Minute
+	"relevo/internal/decide"
 )
 
 // retry asks again for what was refused, each time after a longer wait.
@@ -32,7 +27,7 @@ func (r *retry) later(do func()) (wait time.Duration) {
 	if r.timer != nil {
 		r.timer.Stop()
 	}
-	r.wait = min(max(2*r.wait, firstRetry), maxRetry)
+	r.wait = decide.NextWait(r.wait)
 	r.timer = time.AfterFunc(r.wait, do)
 	return r.wait
 }

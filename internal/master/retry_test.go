@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"relevo/internal/decide"
 )
 
 func TestRetry(t *testing.T) {
@@ -29,7 +31,7 @@ func TestRetry(t *testing.T) {
 		}
 		r.later(try)
 		r.cancel()
-		if wait := r.later(try); wait != firstRetry {
+		if wait := r.later(try); wait != decide.FirstWait {
 			t.Errorf("after a change the wait is %v", wait)
 		}
 		r.end()

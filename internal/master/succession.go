@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"relevo/internal/announce"
-	"relevo/internal/config"
 	"relevo/internal/control"
+	"relevo/internal/decide"
 	"relevo/internal/launch"
 	"relevo/pool"
 	"relevo/upgrader"
@@ -95,10 +95,7 @@ func (m *Master) upgradeFailed(err error) {
 
 // way is how this master is replaced: in place where another pid would hurt.
 func (m *Master) way() string {
-	switch mode := m.app().Upgrade; {
-	case os.Getpid() == 1: // its end is the container's, whatever somebody has chosen
-		return howExec
-	case mode == config.UpgradeExec, mode == config.UpgradeAuto && m.opts.Terminal:
+	if decide.ReplaceInPlace(os.Getpid(), m.app().Upgrade, m.opts.Terminal) {
 		return howExec
 	}
 	return howTableflip
