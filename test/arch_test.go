@@ -59,6 +59,8 @@ var importRules = []importRule{
 	{pkg: "internal/apps", only: []string{"relevo/internal/config", "relevo/internal/control", "relevo/internal/procfs",
 		"relevo/internal/safefile", "relevo/pool/machine"},
 		because: "it starts masters as any shell would, and asks them on their control sockets"},
+	{pkg: "internal/imports", only: []string{"relevo/internal/config"},
+		because: "it turns text into text; what is started is its user's business"},
 	{pkg: "internal/launch/advice", only: []string{}, because: "it knows programs, and is shown what was seen of them"},
 	{pkg: "internal/procnet", only: []string{"relevo/internal/procfs"},
 		because: "it reads what the kernel shows; upgrader and launch say who holds a port"},
@@ -132,6 +134,7 @@ var exclusive = map[string][]string{
 	"github.com/git-pkgs/gitignore":            {"relevo/watch"},
 	"github.com/pelletier/go-toml/v2/unstable": {"relevo/internal/config"},
 	"github.com/spf13/cobra":                   {"relevo/internal/cli"},
+	"go.yaml.in/yaml/v3":                       {"relevo/internal/imports"},
 	"github.com/lmittmann/tint":                {"relevo/internal/cli"},
 	"golang.org/x/net/bpf":                     {"relevo/upgrader/listeners", "relevo/internal/capture"},
 }

@@ -1,0 +1,94 @@
+package imports
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Form is the kind of a foreign file.
+type Form int
+
+// The forms.
+const (
+	Unknown   Form = iota
+	Program        // an ecosystem file that Node evaluates
+	Ecosystem      // the same as JSON or YAML
+	Package        // package.json
+)
+
+// FormOf tells by its name what a file is.
+func FormOf(path string) Form {
+	base := filepath.Base(path)
+	extension := filepath.Ext(base)
+	known := strings.HasSuffix(strings.TrimSuffix(base, extension), ".config") || strings.HasPrefix(base, "ecosystem.") ||
+		strings.HasPrefix(base, "pm2.") || strings.HasPrefix(base, "process.")
+	switch extension {
+	case ".js", ".cjs", ".mjs":
+		if known {
+			return Program
+		}
+	case ".json", ".yml", ".yaml":
+		if base == "package.json" {
+			return Package
+		}
+		if known {
+			return Ecosystem
+		}
+	}
+	return Unknown
+}
+
+// ErrUnknown is a file whose form is not known.
+var ErrUnknown = errors.New("its name tells no form; known are ecosystem.config.js (.cjs, .mjs, .json, .yml), " +
+	"package.json")
+
+// Read makes a document of a file's bytes; of a program's, of its value as JSON.
+func Read(form Form, data []byte, s Source) (*Document, error) {
+	var d *Document
+	var err error
+	switch form {
+	case Unknown:
+		return nil, fmt.Errorf("cannot import %s: %w", s.Path, ErrUnknown)
+	default:
+		var tree any
+		if tree, err = decode(form, data, s.Path); err == nil {
+			d, err = readPM2(form, tree, s)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot import %s: %w", s.Path, err)
+	}
+	if len(d.Names()) == 0 {
+		reason := "it has no app"
+		if len(d.Apps) > 0 {
+			reason = d.Apps[0].Name + " is left out: " + d.Apps[0].LeftOut
+		}
+		return nil, fmt.Errorf("cannot import %s: %s", s.Path, reason)
+	}
+	return d, nil
+}
+
+// decode reads JSON or YAML into what encoding/json makes of it.
+func decode(form Form, data []byte, path string) (tree any, err error) {
+	if form == Ecosystem && filepath.Ext(path) != ".json" {
+		if err := yaml.Unmarshal(data, &tree); err != nil {
+			return nil, err
+		}
+		if data, err = json.Marshal(tree); err != nil {
+			return nil, err
+		}
+		tree = nil
+	}
+	err = json.Unmarshal(data, &tree)
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		line := 1 + strings.Count(string(data[:syntax.Offset]), "\n")
+		err = fmt.Errorf("line %d: %w; a file with comments can be named .js, and begin with module.exports =", line, err)
+	}
+	return tree, err
+}
