@@ -17,10 +17,9 @@ type Account struct {
 	Home     string
 }
 
-// LookUpUser finds the user and group that workers are to run as; each is a name
-// or a number, and a number needs no entry in passwd(5). It returns nil where
-// both are empty. Without a group it is the user's own. It is an error if this
-// process may not become that user.
+// LookUpUser finds the user and group that workers run as. Each is a name or a number; a
+// number needs no entry in passwd(5). It returns nil if both are empty. Without a group
+// it uses the user's own. It is an error if this process may not become that user.
 func LookUpUser(name, group string) (*Account, error) {
 	if name == "" && group == "" {
 		return nil, nil
@@ -81,7 +80,7 @@ func lookUpGroup(name string) (int, error) {
 	return strconv.Atoi(entry.Gid)
 }
 
-// environ is what a login would set. A nil Account sets nothing.
+// environ returns the variables that a login would set; none for a nil Account.
 func (a *Account) environ() []string {
 	if a == nil {
 		return nil

@@ -7,19 +7,19 @@ import (
 	"relevo/pool"
 )
 
-// Admission decides whether a worker that could serve may: it is asked first whether it
-// is well. The zero value admits all.
+// Admission runs a health check before a ready worker may serve. The zero value admits
+// all.
 type Admission struct {
-	Check string // what is asked; empty: nothing
+	Check string // what is checked, for people; empty: nothing
 	// Admit returns when the worker may serve; an error says why it may not, and may have a
-	// Hint. Doubt is told what was wrong so far. It returns when ctx ends at the latest.
+	// Hint. It calls doubt with what is wrong so far. It returns when ctx ends at the latest.
 	Admit func(ctx context.Context, o pool.Order, doubt func(string)) error
 }
 
-// claims are the words for a worker's readiness that wait for its admission.
+// claims holds how a worker got ready (pool.Ready.How), while it waits for its admission.
 type claims chan string
 
-// isReady makes the worker ready, or has it admitted first.
+// isReady makes the worker ready, after its admission if there is one.
 func (p *Process) isReady(how string) {
 	if p.release.command.Admission.Admit == nil {
 		p.serves(how)
@@ -31,7 +31,7 @@ func (p *Process) isReady(how string) {
 	}
 }
 
-// watchAdmission admits the worker when it is known how it got ready.
+// watchAdmission waits until the worker is ready, and then has it admitted.
 func (p *Process) watchAdmission() {
 	admit := p.release.command.Admission.Admit
 	if admit == nil {
@@ -81,7 +81,7 @@ func (c claims) restore(how string) {
 	}
 }
 
-// waiting is the word that waits, empty where none does.
+// waiting is the claim that waits, empty if there is none.
 func (c claims) waiting() string {
 	select {
 	case how := <-c:

@@ -13,7 +13,7 @@ import (
 	"relevo/pool"
 )
 
-// processLegacy is what the next master must know of a worker's process beside
+// processLegacy is what the next master needs to know about a worker's process, besides
 // its files.
 type processLegacy struct {
 	PID         int                 `json:"pid"`
@@ -46,7 +46,7 @@ const (
 	bindsFile   = "binds"
 )
 
-// files are those by which another master can hold the process.
+// files are those that another master needs to adopt the process.
 func (p *Process) files() map[string]*os.File {
 	all := map[string]*os.File{
 		pidfdFile: p.handle.file(), channelFile: p.ends.channel, stdoutFile: p.ends.output[0], stderrFile: p.ends.output[1],
@@ -60,8 +60,7 @@ func (p *Process) files() map[string]*os.File {
 	return all
 }
 
-// isOpen says whether a file was not closed, as an output is that the worker has
-// closed.
+// isOpen says whether a file is still open. An output that the worker has closed is not.
 func isOpen(file *os.File) bool {
 	raw, err := file.SyscallConn()
 	return err == nil && raw.Control(func(uintptr) {}) == nil
@@ -96,7 +95,7 @@ func (p *Process) Legacy() pool.ProcessLegacy {
 	return l.with(p.files())
 }
 
-// Detach lets go of the process for another master: pool.Process.
+// Detach gives the process to another master: pool.Process.
 func (p *Process) Detach(ctx context.Context) (pool.ProcessLegacy, error) {
 	if !p.handle.detachable() {
 		return pool.ProcessLegacy{}, errors.New("cannot hand a worker over: this kernel gives no pidfd (Linux 5.3)")
@@ -137,8 +136,9 @@ func (p *Process) detachChannel(files map[string]*os.File) *ipc.Rest {
 	return nil
 }
 
-// detachOutput stops reading the worker's output. Where that goes to is not waited for
-// long, for all stand still meanwhile: what is being written there goes on by itself.
+// detachOutput stops reading the worker's output. It does not wait long for a slow
+// destination, because the whole pool stands still meanwhile: a write in progress
+// finishes in the background.
 func (p *Process) detachOutput(ctx context.Context) (begun [2][]byte) {
 	for _, output := range p.ends.output {
 		if output != nil {
@@ -169,8 +169,8 @@ func (p *Process) detachOutput(ctx context.Context) (begun [2][]byte) {
 	return begun
 }
 
-// Announce tells the launcher of processes that will be adopted, before anybody may
-// reap them. It says false of one that cannot be.
+// Announce registers a process that will be adopted, before the reaper may reap it. It
+// returns false if the process cannot be adopted.
 func (l *Launcher) Announce(legacy pool.ProcessLegacy) bool {
 	var known processLegacy
 	if json.Unmarshal(legacy.State, &known) != nil || known.PID <= 0 || legacy.Files[pidfdFile] == nil {
@@ -181,7 +181,7 @@ func (l *Launcher) Announce(legacy pool.ProcessLegacy) bool {
 	return true
 }
 
-// Adopt takes a process over that another master has let go of: pool.Release.
+// Adopt takes over a process that another master has detached: pool.Release.
 func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.Report)) (pool.Process, error) {
 	var l processLegacy
 	if err := json.Unmarshal(legacy.State, &l); err != nil {

@@ -22,13 +22,13 @@ func (h *handle) inherit(pidfd *os.File) { h.pidfd = pidfd }
 // detachable says whether another master can go on with the process.
 func (h *handle) detachable() bool { return h.pidfd != nil }
 
-// statusUnknown is what is said of an adopted process that somebody else reaped,
-// on a kernel that keeps no record of it.
+// statusUnknown is the status of an adopted process that another process reaped, on a
+// kernel that keeps no record of it.
 var statusUnknown = pool.ExitStatus{Error: "exit status unknown (adopted)"}
 
-// lastLook learns how a dead process ended that is not this one's child: it was
-// started by a master that is gone, and its reaper may be as quick as this. Of an
-// own child it says only that it is one.
+// lastLook learns how a dead process ended if it is not a child of this process. A
+// previous master started it, and its present parent may reap it at any moment. For an
+// own child it returns only ours.
 func (h *handle) lastLook(pid int) (status pool.ExitStatus, ours bool) {
 	raw, err := h.pidfd.SyscallConn()
 	if err != nil {
@@ -45,14 +45,14 @@ func (h *handle) lastLook(pid int) (status pool.ExitStatus, ours bool) {
 	return status, ours
 }
 
-// statusOfStranger also ends the process group, as long as the dead process keeps
-// its number from being anybody else's.
+// statusOfStranger also ends the process group, while the dead process is not reaped and
+// so keeps the group's number from being reused.
 func statusOfStranger(pidfd, pid int) pool.ExitStatus {
 	code, seen := zombieStatus(pid)
 	if unix.PidfdSendSignal(pidfd, 0, nil, 0) == nil {
 		unix.Kill(-pid, unix.SIGKILL)
 		if seen {
-			return exitStatus(code) // it was not reaped meanwhile, so this was its own
+			return exitStatus(code) // it was not reaped meanwhile, so the status belongs to it
 		}
 	}
 	return recordedStatus(pidfd)
@@ -77,12 +77,12 @@ func userOf(pid int) int {
 	return int(stat.Uid)
 }
 
-// recordPatience is how long the reaping by somebody else is waited for, which
-// makes the kernel's record.
+// recordPatience bounds the wait for the other process to reap it: only then the kernel
+// makes the record.
 const recordPatience = 100 * time.Millisecond
 
-// recordedStatus asks the kernel, which keeps the status of a reaped process as
-// long as somebody has a pidfd of it (PIDFD_INFO_EXIT, Linux 6.15).
+// recordedStatus asks the kernel, which keeps the status of a reaped process as long as a
+// pidfd of it is open (PIDFD_INFO_EXIT, Linux 6.15).
 func recordedStatus(pidfd int) pool.ExitStatus {
 	for deadline := time.Now().Add(recordPatience); ; {
 		info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}

@@ -28,10 +28,10 @@ func CheckArguments(args []string, listeners []string) error {
 	return err
 }
 
-// expand fills in {fd} {fd:NAME} {addr} {addr:NAME} {slot}. Without a NAME the
-// first listener is meant. Anything else in braces stays as it is, and so does
-// {fd:3} where no listener is named 3: in JavaScript it is an argument of listen.
-// {:fd} stands for the text {fd}, {::fd} for {:fd}, and so on.
+// expand fills in {fd} {fd:NAME} {addr} {addr:NAME} {slot}. Without a NAME it uses the
+// first listener. Anything else in braces is left alone, and so is {fd:3} if no listener
+// is named 3: in JavaScript it is an argument of listen. {:fd} stands for the text {fd},
+// {::fd} for {:fd}, and so on.
 func expand(args []string, listeners []listenerFD, slot int) ([]string, error) {
 	out := make([]string, len(args))
 	var failed error

@@ -8,8 +8,8 @@ import (
 	"relevo/internal/launch/advice"
 )
 
-// wouldBlock explains the end of a simple program, which expects that accept and recv
-// wait, on listeners that do not.
+// wouldBlock explains the end of a simple program that expects blocking listeners and got
+// non-blocking ones.
 func (p *Process) wouldBlock() string {
 	if p.asked.Load() || !advice.WouldBlock(p.tail.lines()) {
 		return ""

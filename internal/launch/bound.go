@@ -10,9 +10,9 @@ import (
 	"relevo/internal/capture"
 )
 
-// bound is an address that a worker's program has bound, as it asked for it, and the
-// master's socket that it got. The kernel refuses an address that another socket has
-// (EADDRINUSE); for the master's it has to be the master who does.
+// bound is an address that a worker's program has bound, and the master's socket that it
+// got for it. The kernel refuses a second bind to an address (EADDRINUSE); for addresses
+// of the master's sockets the master has to do that.
 type bound struct {
 	Address   capture.Address `json:"address"`
 	Type      int             `json:"type"`
@@ -23,11 +23,11 @@ type bound struct {
 	Before int `json:"before,omitempty"`
 }
 
-// maxBound bounds what is remembered of a worker.
+// maxBound bounds the number of binds that are remembered for a worker.
 const maxBound = 256
 
-// inUse says whether a bind has to fail, because the worker has the address already at a
-// socket that one of its processes has open. The kernel lets sockets share an address that
+// inUse says whether a bind has to fail with EADDRINUSE, because a process of the worker
+// has a socket with that address open. As in the kernel, sockets may share an address if
 // all have SO_REUSEPORT.
 func (b *binder) inUse(bind capture.Bind, processes func() []int) bool {
 	wanted := boundBy(bind)
@@ -51,8 +51,7 @@ func (b *binder) inUse(bind capture.Bind, processes func() []int) bool {
 	return false
 }
 
-// remember notes a bind that was granted. It is called before the socket gets into the
-// place of the program's.
+// remember records a granted bind. It is called before the socket replaces the program's.
 func (b *binder) remember(bind capture.Bind, fd int) {
 	entry := boundBy(bind)
 	var stat syscall.Stat_t

@@ -101,8 +101,8 @@ func (r *Release) sealAndCopy() error {
 
 const openFileServes = "no copy of the executable: its open file has to do"
 
-// wantsCopy says whether a copy would be of use: one that no argument can name is
-// not, nor one of an interpreter that the system has anyway.
+// wantsCopy says whether a copy is useful. It is not if no argument can name it, or if it
+// is an interpreter of the system's packages.
 func (r *Release) wantsCopy() bool {
 	if r.form == interpreted {
 		return r.interpreter.argument > 0
@@ -110,7 +110,7 @@ func (r *Release) wantsCopy() bool {
 	return !belongsToSystem(r.command.Args[0], r.path)
 }
 
-// copyOrNot decides what a release without a copy means.
+// copyOrNot decides whether a release without a copy is an error.
 func (r *Release) copyOrNot() error {
 	keeps, must := r.launcher.store, r.command.ExecFrom == config.ExecSnapshot
 	switch {
@@ -147,15 +147,16 @@ func (r *Release) copyOrNot() error {
 	return nil
 }
 
-// goesWithoutCopy warns once, not at each roll, until a copy could be made again.
+// goesWithoutCopy warns that there is no copy, once until a copy succeeds again, and not
+// at each roll.
 func (l *Launcher) goesWithoutCopy(args ...any) {
 	if l.copyless.CompareAndSwap(false, true) {
 		l.warn(openFileServes, args...)
 	}
 }
 
-// PrepareStored is Prepare with the bytes of a release that the store holds,
-// whatever the command's path holds now: to go back to it.
+// PrepareStored is Prepare for a rollback: with the bytes of a release in the store,
+// whatever the command's path has now.
 func (l *Launcher) PrepareStored(c Command, sha256 string) (*Release, error) {
 	if l.store == nil {
 		return nil, fmt.Errorf("cannot use release %s: no copies of executables are kept", phrase.Hash(sha256))
@@ -168,7 +169,7 @@ func (l *Launcher) PrepareStored(c Command, sha256 string) (*Release, error) {
 		return nil, err
 	}
 	dir := c.Dir
-	// A symbolic link on the way to the directory may lead to another release now.
+	// A symbolic link in the directory's path may lead to another release now.
 	if len(record.Places) > 0 || record.Dir == givenDir(c.Dir) && isDir(record.ResolvedDir) {
 		dir = record.ResolvedDir
 	}

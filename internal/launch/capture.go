@@ -14,21 +14,21 @@ import (
 	"relevo/pool"
 )
 
-// Sockets are where workers get sockets from that bind for themselves. A worker's
-// *own* sockets are those that no other worker accepts on: clients are led to them,
-// and away. Its methods are safe for concurrent use.
+// Sockets provides sockets for workers whose programs bind their own port. A worker's
+// *own* sockets are those on which no other worker accepts: relevo decides whether they
+// get new clients. The methods are safe for concurrent use.
 type Sockets interface {
 	// Bind answers a bind of the worker's program.
 	Bind(o pool.Order, b capture.Bind) Grant
 	// Accepted waits until the worker has accepted a connection on each of its own
 	// sockets.
 	Accepted(ctx context.Context, o pool.Order) error
-	// Serve leads new clients to the worker, which is ready; to a canary, which is on trial,
-	// as many as it is to get.
+	// Serve sends new clients to the worker, which is ready; a canary on trial gets only its
+	// share.
 	Serve(o pool.Order)
 	// Admit ends the trial of a canary.
 	Admit(o pool.Order)
-	// Leave leads no new client to the worker any more.
+	// Leave sends no new client to the worker any more.
 	Leave(o pool.Order)
 	// Emptied says whether no client waits at the worker's own sockets, or is on its way
 	// to them.
@@ -39,19 +39,19 @@ type Sockets interface {
 	Ports(o pool.Order) []uint16
 	// Gone says that no process of the worker is left.
 	Gone(o pool.Order)
-	// Expected says whether the app is known to serve on addresses that its programs
-	// bind: a worker that has bound nothing is not ready then.
+	// Expected says whether programs of this app are known to bind an address. Then a worker
+	// that has bound nothing is not ready.
 	Expected() bool
 }
 
-// Grant is what became of a bind.
+// Grant is the answer to a bind.
 type Grant struct {
 	Answer  capture.Answer
-	Address string   // of the master's socket; empty where the kernel goes on with the program's own
+	Address string   // of the master's socket; empty: the kernel binds the program's own
 	Own     bool     // the socket is the worker's own
-	File    *os.File // the socket, where other workers accept on it, too; stays the Sockets'
-	Refused error    // why the kernel goes on, where the program wanted an address of a server
-	Socket  *os.File // the socket, whose it may be; nil where Address is empty; stays the Sockets'
+	File    *os.File // the socket, if other workers accept on it, too; owned by the Sockets
+	Refused error    // why the address of a server was not captured
+	Socket  *os.File // the socket, own or shared; nil if Address is empty; owned by the Sockets
 }
 
 // binder answers the binds of one worker.
@@ -76,7 +76,7 @@ type binder struct {
 
 func newBinder(s Sockets) *binder { return &binder{sockets: s, bound: make(chan struct{}, 1)} }
 
-// beginCapture answers binds from now on, by the descriptor of the worker's filter.
+// beginCapture starts answering binds, through the descriptor of the worker's filter.
 func (p *Process) beginCapture(file *os.File) { p.capture(file, false) }
 
 // resumeCapture is beginCapture for a worker of another master.
@@ -99,9 +99,9 @@ func (p *Process) capture(file *os.File, resumes bool) {
 	p.watches.Go(p.watchAcceptance)
 }
 
-// answerBinds runs as long as a process of the worker can bind. A worker that waits for
-// an answer which the master before it owed it when it was killed is killed, too: it
-// would wait for ever, and its slot gets another one.
+// answerBinds runs as long as a process of the worker can bind. If a worker waits for an
+// answer of a previous master that was killed, it would wait for ever: it is killed, and
+// its slot gets another one.
 func (p *Process) answerBinds(notifications *capture.Notifications, resumes bool) {
 	if resumes && notifications.Resume(p.processes(), p.answerBind) {
 		p.release.launcher.warn("a worker is killed: it hangs in a bind that the previous master was killed over",
@@ -185,9 +185,9 @@ func (b *binder) observable(inherited []Listener) []Listener {
 	return slices.Concat(inherited, b.shared)
 }
 
-// watchAcceptance makes the worker ready when it has accepted a connection on each
-// socket of its own, and by nothing less: a program may open its listener long
-// before it serves. A socket that it binds later gets clients when it accepts there.
+// watchAcceptance makes the worker ready only when it has accepted a connection on each
+// socket of its own: a program may open its listener long before it serves. A socket that
+// it binds later gets clients when it accepts there.
 func (p *Process) watchAcceptance() {
 	ctx, cancel := p.untilLeaving()
 	defer cancel()
@@ -259,8 +259,8 @@ func (b *binder) file() *os.File {
 
 func (b *binder) expected() bool { return b.sockets != nil && b.sockets.Expected() }
 
-// serve leads clients to the worker, unless it leaves: what is known of its sockets may
-// come later than the wish for its end, from this master or the previous one.
+// serve sends clients to the worker, unless it leaves: this master or the previous one
+// may have asked it to leave before it was known to accept.
 func (b *binder) serve(o pool.Order) {
 	b.leading.Lock()
 	defer b.leading.Unlock()
@@ -302,7 +302,7 @@ func (b *binder) hasLeft() bool {
 	return b.left
 }
 
-// end lets go of a worker that is gone.
+// end frees the sockets of a worker that has ended.
 func (b *binder) end(o pool.Order) {
 	if b.sockets != nil {
 		b.sockets.Gone(o)
@@ -335,14 +335,15 @@ func (b *binder) restore(l processLegacy) {
 	}
 }
 
-// departs says whether the master leads the worker out: clients can be kept from it, or
-// its script uses Node's cluster and has its say at the disconnection. Its program has
-// not said that it drains by itself.
+// departs says whether the master leads the worker out. It does if new clients can be
+// kept from the worker, or if its script handles the disconnection of Node's cluster,
+// unless the program has said that it drains by itself.
 func (p *Process) departs() bool {
 	return !p.greeted.Load() && (p.binder.hasOwn() || p.disconnects && p.binder.hasBound())
 }
 
-// introduce has the pool ask the worker to drain by message, which depart answers for it.
+// introduce makes the pool ask the worker to drain by message; depart handles that
+// message in the worker's place.
 func (p *Process) introduce() {
 	if p.departs() && p.introduced.CompareAndSwap(false, true) {
 		p.sink(pool.Said{Message: ipc.Hello{Protocol: 1}})

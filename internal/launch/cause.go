@@ -7,13 +7,13 @@ import (
 	"relevo/internal/lazyregexp"
 )
 
-// causeWidth is the most of a line that says why which is kept, in bytes: it stands in
-// a row of `relevo status`.
+// causeWidth is the most bytes of a cause that are kept: it has to fit into a row of
+// `relevo status`.
 const causeWidth = 200
 
-// findCause finds the line that says why a program died and returns its index and its
-// text, with the place in the source where one is near; -1 where no line looks like one.
-// Of several the last counts, and a way of saying it that is sure before one that is not.
+// findCause finds the line that says why a program died. It returns the line's index and
+// text, with the place in the source if one is near; -1 if there is no such line. A sure
+// pattern wins over an unsure one, and of several lines the last one counts.
 func findCause(lines []string) (at int, text string) {
 	for _, find := range []func([]string) (int, string){panics, tracebacks, exceptions, fatals, troubles} {
 		if at, text := find(lines); at >= 0 {
@@ -118,7 +118,7 @@ var (
 		`memory|segmentation fault|^can't (locate|open|load)|^(\S+\s+){0,4}\[?(fatal|emerg|emergency|crit|critical|panic)\b`)
 )
 
-// fatals are lines that say why in other words that leave little doubt.
+// fatals are other lines that very probably say why.
 func fatals(lines []string) (int, string) {
 	if i := last(lines, cppThrow); i >= 0 {
 		kind := cppThrow.FindStringSubmatch(lines[i])[1]
@@ -138,7 +138,7 @@ func fatals(lines []string) (int, string) {
 var trouble = lazyregexp.New(`(?i)\b(errors?|failed|failure|cannot|could not|couldn't|unable to|unknown|invalid|` +
 	`missing|refused|denied|aborted|exception|usage)\b|\w(Error|Exception)\b| at \S+ line \d+\.$`)
 
-// troubles are lines that speak of something wrong.
+// troubles are lines that mention an error.
 func troubles(lines []string) (int, string) {
 	if i := last(lines, trouble); i >= 0 {
 		return i, strings.TrimSpace(lines[i])

@@ -14,11 +14,10 @@ import (
 	"relevo/internal/procfs"
 )
 
-// DelegatedCgroups returns the cgroups of an app under this process's own cgroup,
-// if that was given into its hands: systemd marks it with an attribute
-// (Delegate=yes; systemd's CGROUP_DELEGATION document), or it is the root of a
-// container that may write to it. Otherwise it returns the zero value: a cgroup
-// of somebody else's is not touched.
+// DelegatedCgroups returns the cgroups of an app under this process's own cgroup, if that
+// is delegated to it: systemd marks it with an attribute (Delegate=yes; systemd's
+// CGROUP_DELEGATION document), or it is the root of a container that may write to it.
+// Otherwise it returns the zero value, because the cgroup is managed by another program.
 func DelegatedCgroups(app string) Cgroups {
 	dir := procfs.Self.CgroupDirectory("")
 	if dir == "" || !delegated(dir) {
@@ -43,8 +42,7 @@ func delegated(dir string) bool {
 	return err == nil && unix.Access(dir, unix.W_OK) == nil
 }
 
-// clear removes what a dead master left, where nobody lives in it: rmdir(2)
-// refuses the rest.
+// clear removes the empty cgroups that a dead master left: rmdir(2) refuses the others.
 func (c Cgroups) clear() {
 	if c.Dir == "" {
 		return
@@ -117,11 +115,11 @@ func (g *cgroup) kill() {
 	}
 }
 
-// cgroupPatience is how long the dying of a family may take.
+// cgroupPatience is how long killed processes may take to end.
 const cgroupPatience = 2 * time.Second
 
-// end kills who is left, waits until nobody is, and removes the cgroup. The error
-// says that somebody stays, in a sleep that no signal ends.
+// end kills the remaining processes, waits for their end, and removes the cgroup. An
+// error means that a process remains, in a sleep that no signal interrupts.
 func (g *cgroup) end() error {
 	if g == nil {
 		return nil
@@ -150,7 +148,7 @@ func (g *cgroup) awaitEmpty() {
 		if !strings.Contains(string(text[:n]), "populated 1") {
 			return
 		}
-		g.kill() // who was forked meanwhile, where the kernel has no cgroup.kill
+		g.kill() // again, for children forked meanwhile, if the kernel has no cgroup.kill
 		time.Sleep(pause)
 		pause = min(2*pause, longest)
 	}

@@ -1,7 +1,7 @@
 package launch
 
-// Children is told of the birth and the end of this process's own children, so
-// that whoever reaps what others leave to it keeps off them (package reaper).
+// Children is called at the start and the end of this process's own children, so that the
+// reaper of orphans (package reaper) leaves them alone.
 type Children interface {
 	// Start calls start, which makes a child.
 	Start(start func() (pid int, err error)) error
@@ -12,7 +12,7 @@ type Children interface {
 	Reap(pid int, reap func())
 }
 
-// undisturbed is for a process in which nobody else reaps.
+// undisturbed is for a process without a reaper of orphans.
 type undisturbed struct{}
 
 func (undisturbed) Start(start func() (int, error)) error { _, err := start(); return err }

@@ -23,8 +23,8 @@ import (
 // byListening: a server of Node's listens on a socket that other workers share.
 const byListening = "listening"
 
-// node says whether the command is Node itself, which takes its channel from a
-// variable of its own. A shell or npm in between would swallow it.
+// node says whether the command is Node itself, which finds its channel by a variable of
+// Node's. A shell or npm in between would not pass the channel on.
 func (r *Release) node() bool {
 	name := filepath.Base(r.command.Args[0])
 	return name == "node" || name == "nodejs"
@@ -44,9 +44,9 @@ func (p *Process) beginCluster() {
 	}
 }
 
-// resumeCluster is beginCluster for a worker of another master. What a worker has asked
-// a master that was killed is lost, and it would wait for the answer for ever: if it has
-// not served it is killed and started again, which says nothing against its release.
+// resumeCluster is beginCluster for a worker of another master. A request that the worker
+// sent to a killed master is lost, and it would wait for the answer for ever. So a worker
+// that has not served yet is killed and started again, without blame for its release.
 func (p *Process) resumeCluster(l processLegacy) {
 	if l.Cluster == nil {
 		return
@@ -98,8 +98,8 @@ func (p *Process) sendNode(line []byte, socket *os.File) error {
 	return p.channel.SendSocket(line, socket)
 }
 
-// saidByNode takes what is Node's own out of a worker's message; ok says that something
-// of the program's is left.
+// saidByNode handles Node's internal part of a worker's message; ok says that a message
+// of the program is left.
 func (p *Process) saidByNode(m ipc.Message) (left ipc.Message, ok bool) {
 	app, is := m.(ipc.App)
 	if !is || p.primary == nil {
@@ -113,8 +113,9 @@ func (p *Process) saidByNode(m ipc.Message) (left ipc.Message, ok bool) {
 	return ipc.App{Data: program}, program != nil
 }
 
-// tellOpened tells the pool what servers have opened. Not when they open it: the primary
-// is locked then, and the pool, which may be asking for its legacy, would wait for it.
+// tellOpened reports to the pool what servers have opened. It must not run while they
+// open it: the primary is locked then, and the pool, which may be asking for the legacy,
+// would wait for that lock.
 func (p *Process) tellOpened() {
 	for _, address := range p.untold {
 		p.sink(pool.Captured{Address: address})
@@ -224,13 +225,13 @@ func wantedBy(q nodecluster.Query) (a capture.Address, s capture.Socket, err err
 }
 
 // disconnectPatience is how long a worker whose script uses Node's cluster may take to
-// close its servers, which have no connection left, and to end by itself, before it gets
-// the stop signal. One that has a timer or a database's connection open does not end.
+// close its idle servers and to end by itself, before it gets the stop signal. A worker
+// with a timer or an open database connection does not end by itself.
 const disconnectPatience = time.Second
 
-// takeLeave has a worker that nobody needs any more run what its script does at its
-// disconnection. Any other script has its say at the stop signal, which it would not
-// hear if it ended before.
+// takeLeave disconnects a worker that has no clients left, so that its script's handlers
+// for that run. Other scripts handle the stop signal, which they would not get if they
+// ended before.
 func (p *Process) takeLeave(ctx context.Context) {
 	if !p.disconnects || p.primary.Disconnect() != nil {
 		return
@@ -244,8 +245,8 @@ func (p *Process) takeLeave(ctx context.Context) {
 	}
 }
 
-// disconnect is for a worker whose servers have sockets that others share: it closes them,
-// and its channel when their connections have ended. The pool's patience ends it earlier.
+// disconnect is for a worker whose servers share their sockets: it closes them, and its
+// channel when their connections have ended. The pool's time limits may end it earlier.
 func (p *Process) disconnect(ctx context.Context) {
 	if p.primary.Disconnect() == nil {
 		select {
@@ -262,8 +263,8 @@ func (p *Process) disconnect(ctx context.Context) {
 	}
 }
 
-// sharedData is what the servers of Node's workers share, by the server's key: what the
-// first of them said. A worker that has it keeps it over rolls and masters.
+// sharedData is data that the servers of all Node workers share, by the server's key: the
+// first worker's value. It survives rolls and masters as long as a worker has it.
 type sharedData struct {
 	mu    sync.Mutex
 	first map[string]json.RawMessage

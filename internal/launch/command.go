@@ -28,13 +28,12 @@ type Command struct {
 	Sockets    Sockets // for programs that bind for themselves; nil: their binds are not captured
 	Admission  Admission
 
-	// NeedCopy refuses a release of which no copy can be made because the disk is
-	// full. Without it that is a warning, as it has to be at the first start.
+	// NeedCopy refuses a release if no copy can be made because the disk is full. Without it,
+	// that is a warning, as it has to be at the first start.
 	NeedCopy bool
 }
 
-// Fingerprint is a short hash of what a person configures and a release may fail
-// over.
+// Fingerprint is a short hash of the configuration that may make a release fail.
 func (c Command) Fingerprint() string {
 	text, err := json.Marshal(struct {
 		Args, Env, EnvFiles []string

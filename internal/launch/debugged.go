@@ -16,7 +16,7 @@ import (
 	"relevo/pool"
 )
 
-// debuggerIn is that of a process, nil where it has none.
+// debuggerIn is the debugger of a process, nil if it has none.
 func debuggerIn(pid int) *debugger {
 	args := procWords(pid, "cmdline")
 	var env []string // read only where it counts
@@ -72,8 +72,8 @@ func haveClient(family []relative, port uint16) bool {
 	})
 }
 
-// waitsFor notes which debugger keeps the worker from getting ready, and tells it once; nil:
-// none does, or no more.
+// waitsFor records which debugger keeps the worker from getting ready, and reports it
+// once; nil: none.
 func (p *Process) waitsFor(d *debugger) {
 	switch {
 	case d != nil && p.debugged.CompareAndSwap(false, true):
@@ -96,8 +96,8 @@ func (p *Process) interactive() string {
 	return d.hint()
 }
 
-// isDebuggers says whether a bind is that of a debugger, which is part of the process that
-// binds: no client of the app comes there.
+// isDebuggers says whether a debugger inside the process makes the bind: clients of the
+// app do not connect there.
 func (p *Process) isDebuggers(b capture.Bind) bool {
 	if b.Address.Family == syscall.AF_UNIX || b.Socket.Type != syscall.SOCK_STREAM {
 		return false
@@ -106,8 +106,9 @@ func (p *Process) isDebuggers(b capture.Bind) bool {
 	return d != nil && d.port == strconv.Itoa(int(b.Address.IP.Port()))
 }
 
-// shareDebugger lets the debuggers of several workers have one port, for in a roll there are
-// two, and tells once that a client cannot choose between those of several slots.
+// shareDebugger lets the debuggers of several workers share a port, because a roll has
+// two workers for a slot. If workers of several slots share it, it warns once that a
+// client cannot choose between them.
 func (p *Process) shareDebugger(b capture.Bind) {
 	if err := b.SharePort(); err != nil {
 		p.release.launcher.warn("the debugger of a worker may find its port taken", "pid", p.pid, "err", err)
@@ -126,7 +127,7 @@ type debuggers struct {
 	told  bool
 }
 
-// several says, once, that an address is that of more than one slot.
+// several returns true, once, if an address belongs to more than one slot.
 func (d *debuggers) several(address string, slot int) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -9,11 +9,11 @@ import (
 	"relevo/internal/runtimes"
 )
 
-// debugger is what a process was told about one, by its command line or its environment.
+// debugger is the debugger of a process, according to its command line or environment.
 type debugger struct {
 	host, port string // where clients connect to; port is empty where it reads from a terminal
-	waits      bool   // the program does not run before one has come
-	instead    string // what runs it at once
+	waits      bool   // the program does not run before a client has connected
+	instead    string // what to write so that the program runs at once
 }
 
 // at is the address as a person writes it.

@@ -35,18 +35,18 @@ func (p *Process) depart() {
 	}
 }
 
-// leadOut is for a worker whose program knows nothing of leaving: it gets no new
-// client, its queue is served, its connections get idle, and only then the stop
-// signal is sent. Idle connections go to another worker where that can take them (Node);
-// else those that may be rescued to a relay, before that where a request waits in one. The
-// pool's patience ends it earlier.
+// leadOut is for a worker whose program cannot drain: it gets no new client, its queue is
+// served, its connections become idle, and only then it gets the stop signal. Idle
+// connections go to another worker if that can take them (Node), otherwise to a relay if
+// they may be rescued. The pool's time limits may end it earlier.
 func (p *Process) leadOut(ctx context.Context) {
 	sockets := p.binder.sockets
 	holding := rescue.Take(p.keeps(), p.tally.given())
 	defer holding.Cancel()
 	arrived, ended := p.takeNoMore(), p.endsConnections()
 	idle := p.poll(ctx, p.overdue, func() bool {
-		// Connections are kept from it meanwhile: it may not come to its queue for them.
+		// Requests on its connections are held back meanwhile: with them it might never get to
+		// its queue.
 		emptied := sockets.Emptied(p.order)
 		return arrived() && ended() && p.isIdle(ctx, holding) && emptied
 	})
@@ -116,7 +116,7 @@ func (p *Process) isIdle(ctx context.Context, holding *rescue.Holding) bool {
 	return done
 }
 
-// relay hands over what is idle, as far as somebody else serves.
+// relay gives idle connections to a relay, if another worker serves.
 func (p *Process) relay(ctx context.Context, holding *rescue.Holding) {
 	launcher := p.release.launcher
 	if p.handle.pidfd == nil || !p.binder.sockets.Others(p.order) {
@@ -140,8 +140,8 @@ func (p *Process) relay(ctx context.Context, holding *rescue.Holding) {
 	}
 }
 
-// inUse says whether the worker is at work for a client whose connection is not held, and
-// counts them all. It knows nothing where the kernel does not tell.
+// inUse says whether the worker still works for a client whose connection is not held,
+// and counts the connections. It returns false if the kernel does not show them.
 func (p *Process) inUse(pids []int, ports []uint16, holding *rescue.Holding) bool {
 	sockets := map[uint64]bool{}
 	for _, pid := range pids {
@@ -190,15 +190,15 @@ func (p *Process) poll(ctx context.Context, end <-chan struct{}, done func() boo
 	}
 }
 
-// Clients wait for lastHold when the pool's patience with their worker has ended, and for
-// longestHold where more and more of their connections get idle: those can go that are in
-// use all the time, but idle between two requests.
+// When the pool's time limit has ended, requests are held back for lastHold, and for up
+// to longestHold while more and more connections become idle: so busy connections that
+// are idle between two requests can go, too.
 const (
 	lastHold    = 500 * time.Millisecond
 	longestHold = 1500 * time.Millisecond
 )
 
-// hasten is for the end of patience.
+// hasten is for the end of the time limit.
 func (p *Process) hasten(ctx context.Context, holding *rescue.Holding, ended func() bool) {
 	if !ended() && p.primary.Deadline() == nil {
 		ctx, cancel := context.WithTimeout(ctx, lastHold)
@@ -224,13 +224,14 @@ func (p *Process) insist(ctx context.Context, holding *rescue.Holding) {
 	})
 }
 
-// restAfter is the pause after a look: longer than the usual one where it was much work.
+// restAfter is the pause after a look: longer than usual if the look took much processor
+// time.
 func restAfter(usual time.Duration, look func()) time.Duration {
 	return max(usual, departureRest*processorTime(look))
 }
 
-// processorTime is how long f keeps a processor busy. On a machine that has much to do f may
-// take far longer, which is no reason to wait longer still for what comes after it.
+// processorTime is the processor time of f. On a busy machine f takes longer than that,
+// which is no reason for longer pauses.
 func processorTime(f func()) time.Duration {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -263,7 +264,7 @@ func (l *Launcher) runOnce(start func() (int, error)) error {
 	return err
 }
 
-// unrescued says once that connections of workers end with them.
+// unrescued logs once that connections of workers end with them.
 func (l *Launcher) unrescued(err error) {
 	if l.unrescuable.CompareAndSwap(false, true) {
 		l.warn("idle connections end with their worker: they cannot be kept", "err", err)

@@ -19,9 +19,8 @@ import (
 	"relevo/pool"
 )
 
-// diagnoseFile says why a file cannot be run, in the order in which a person
-// would look: it is there, it is a file, it may be executed, it is for this
-// machine, its interpreter exists.
+// diagnoseFile says why a file cannot be run. It checks that it exists, is a file, may be
+// executed, is for this machine, and that its interpreter exists.
 func diagnoseFile(path, pathVariable string) error {
 	refuse := func(cause error, why string, args ...any) error {
 		return &programError{path: path, why: fmt.Sprintf(why, args...), cause: cause}
@@ -161,14 +160,14 @@ func hintFor(status pool.ExitStatus, asked bool) string {
 	case asked && (status.Signal != 0 || status.Code == 0):
 		return ""
 	case status.Signal == syscall.SIGKILL:
-		return "nobody here sent that signal: look for the kernel's out-of-memory killer (dmesg) or another program's kill"
+		return "relevo did not send that signal: look for the kernel's out-of-memory killer (dmesg) or another program's kill"
 	case status.Signal == syscall.SIGSYS:
 		return "a seccomp filter does not allow what it did"
 	case status.Signal == 0 && status.Error == "" && status.Code == 0:
 		return "it ended by itself: a worker stays in the foreground and serves until it gets the stop signal; " +
-			"if it puts itself into the background, find its flag against that"
+			"if it puts itself into the background, find its flag for the foreground"
 	case status.Code == 126 || status.Code == 127:
-		return "a shell in between did not find or could not run a program"
+		return "a shell could not find or run a program"
 	}
 	return ""
 }

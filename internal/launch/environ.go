@@ -12,15 +12,15 @@ import (
 	"relevo/pool"
 )
 
-// Variables of the master that never reach a worker: they speak of descriptors
-// and sockets that are the master's own.
+// Variables of the master that never reach a worker: they refer to descriptors and
+// sockets of the master.
 var private = []string{
 	"TABLEFLIP_", "NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID",
 	"WATCHDOG_", "FDSTORE", "MAINPID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID", "RELEVO_",
 	"NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID",
 }
 
-// scene is what a worker finds when it starts; its environment is made from it.
+// scene describes what a worker gets at its start; its environment is made from it.
 type scene struct {
 	app          string
 	order        pool.Order
@@ -74,8 +74,8 @@ func environ(master, app []string, s scene) []string {
 	return out
 }
 
-// portVariable is where programs that bind their own port look for it, by a custom of
-// hosting platforms (https://12factor.net/port-binding). A value that exists counts.
+// portVariable tells programs which port to bind, by a custom of hosting platforms
+// (https://12factor.net/port-binding). A value that is set already is kept.
 const portVariable = "PORT"
 
 // portOf returns the port of the only listener that has one.

@@ -11,13 +11,12 @@ import (
 	"relevo/pool"
 )
 
-// Starts of one worker: a file that is replaced again and again must not keep it
-// from coming to life for ever.
+// maxStarts bounds the starts of one worker, for a file that is replaced again and again.
 const maxStarts = 3
 
-// Start makes a worker of the release: pool.Release. Where the executable was
-// changed while it was started, the process is ended before anybody knows of it,
-// and another started from the copy.
+// Start starts a worker of the release: pool.Release. If the executable changed
+// meanwhile, the process is ended before it is reported, and another one is started from
+// the copy.
 func (r *Release) Start(o pool.Order, sink func(pool.Report)) (pool.Process, error) {
 	for start := 1; ; start++ {
 		b := &birth{release: r, order: o}
@@ -105,14 +104,14 @@ func (b *birth) watchExec(pid int, args []string) {
 	}()
 }
 
-// discard ends a process that nobody was told of.
+// discard ends a process that was not reported yet.
 func (p *Process) discard() {
 	p.handle.killGroup(p.pid)
 	p.handle.wait(p.pid)
 	p.release.launcher.unregister(p)
 }
 
-// launchResult is what became of the launcher.
+// launchResult is the outcome of the launcher.
 type launchResult struct {
 	execed  bool       // the worker's own program runs, or has run
 	byPath  bool       // it was run by its path

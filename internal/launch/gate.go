@@ -14,9 +14,8 @@ func (g gate) through(do func()) {
 	do()
 }
 
-// How many workers are started, or looked at, at the same time. A disk that hangs
-// holds starts up, and looks have a gate of their own, so that a worker that is ready
-// becomes known as such.
+// How many workers are started, or looked at, at the same time. Looks have a gate of
+// their own, so that a disk that hangs holds up starts but not the readiness of workers.
 const (
 	startsAtOnce = 8
 	looksAtOnce  = 4

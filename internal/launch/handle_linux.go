@@ -13,9 +13,9 @@ import (
 	"relevo/pool"
 )
 
-// handle is the master's hold on a process: a pidfd, which cannot come to mean
-// another process, and on which the runtime's poller waits without a thread
-// (pidfd_open(2)). Where the kernel gives none it falls back on os.Process.
+// handle refers to a process by a pidfd (pidfd_open(2)), which never refers to another
+// process later, and on which the runtime's poller waits without a thread. If the kernel
+// gives none, it falls back on os.Process.
 type handle struct {
 	children Children
 	fd       int
@@ -24,7 +24,7 @@ type handle struct {
 
 	mu     sync.Mutex
 	reaped bool // the pid, and the group's id, may belong to strangers now
-	leaves bool // somebody else waits from now on
+	leaves bool // another master waits for it from now on
 }
 
 func (h *handle) prepare(attr *syscall.SysProcAttr) {
@@ -42,8 +42,8 @@ func (h *handle) adopt(child *os.Process) {
 	child.Release()
 }
 
-// wait returns when the process is dead, its process group too, and reaped. It
-// says false where leave came first.
+// wait returns when the process and its group are dead and reaped. It returns false if
+// leave was called first.
 func (h *handle) wait(pid int) (status pool.ExitStatus, ended bool) {
 	if h.pidfd == nil {
 		return h.waitByThread(pid), true
@@ -58,15 +58,15 @@ func (h *handle) wait(pid int) (status pool.ExitStatus, ended bool) {
 	return h.reap(pid), true
 }
 
-// reap ends the family of a dead process and learns how it ended. The order
-// matters: while the dead process is not reaped its pid, and so the group's,
-// belongs to nobody else.
+// reap ends the process group of a dead process and learns how the process ended. The
+// order matters: until the dead process is reaped, no other process can get its pid or
+// the group's.
 func (h *handle) reap(pid int) pool.ExitStatus {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if seen, ours := h.lastLook(pid); !ours {
 		h.reaped = true
-		h.children.Reap(pid, func() {}) // somebody else has, or will
+		h.children.Reap(pid, func() {}) // not a child of ours: its parent reaps it
 		return seen
 	}
 	unix.Kill(-pid, unix.SIGKILL)
@@ -86,8 +86,7 @@ func (h *handle) reap(pid int) pool.ExitStatus {
 	return exitStatus(syscall.WaitStatus(status))
 }
 
-// leave ends the wait of wait, for another master to go on with it, if the process
-// has not ended.
+// leave makes wait return, so that another master can wait, unless the process has ended.
 func (h *handle) leave() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

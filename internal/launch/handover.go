@@ -14,8 +14,8 @@ import (
 type handovers struct {
 	mu     sync.Mutex
 	all    map[*handover]bool
-	turn   int       // whose it is to take a connection
-	paused time.Time // none begins before that: another master is to follow
+	turn   int       // which worker takes the next connection
+	paused time.Time // no handover begins before that: another master is about to follow
 }
 
 // add says false where none may begin now.
@@ -47,8 +47,8 @@ const (
 	pausePatience = 20 * time.Second
 )
 
-// finish has all come to an end, for another master is to follow this one: as long as
-// workers can be spoken to.
+// finish ends all handovers, because another master is about to follow. It has to be
+// called while this master can still send to workers.
 func (h *handovers) finish(ctx context.Context) {
 	h.mu.Lock()
 	h.paused = time.Now().Add(pausePatience)
@@ -84,8 +84,8 @@ func (p *Process) handsOver() bool {
 		len(p.release.launcher.takers(p.order.Slot, p)) > 0
 }
 
-// takeNoMore has no connection of another worker go to this one, which leaves. arrived says
-// whether all have arrived that were on their way.
+// takeNoMore stops handovers to this worker, because it leaves. arrived says whether all
+// connections that were sent to it have arrived.
 func (p *Process) takeNoMore() (arrived func() bool) {
 	if p.primary == nil {
 		return func() bool { return true }
