@@ -20,7 +20,7 @@ import (
 // listens every method does nothing. It is safe for concurrent use; messages that
 // one goroutine sends arrive in their order.
 type Notifier struct {
-	address string // of the manager's socket; empty: nobody listens
+	address string // of the manager's socket; empty: there is no manager
 	failed  func(error)
 }
 
@@ -57,9 +57,9 @@ func (n *Notifier) Ready(status string) { n.notify(notifyReady, statusLine(statu
 // Status is the line that systemctl status shows.
 func (n *Notifier) Status(status string) { n.notify(statusLine(status)) }
 
-// Reloading says that a reload begins. It must be followed by Ready, whatever
-// becomes of the reload: systemctl waits for it. MONOTONIC_USEC tells the manager
-// which of its own reload jobs is answered (Type=notify-reload).
+// Reloading says that a reload begins. Ready must follow, whether the reload succeeds or
+// not: systemctl waits for it. MONOTONIC_USEC tells the manager which of its reload jobs
+// this answers (Type=notify-reload).
 func (n *Notifier) Reloading(status string) {
 	var now unix.Timespec
 	if n.address == "" || unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) != nil {

@@ -15,10 +15,9 @@ type Ending struct {
 	Job    string // the job that is queued for the unit: stop, restart, …; empty: none
 }
 
-// Final says whether the service ends for good, or begins anew without what it
-// has: nobody of it is to live on. Otherwise the main process is gone by mistake
-// and systemd starts another one, which takes over whom it finds. prevents are the
-// unit's RestartPreventExitStatus.
+// Final says whether all processes of the service have to end, because the service stops
+// or restarts. Otherwise the main process has died, and systemd starts another one, which
+// takes over the workers. prevents is the unit's RestartPreventExitStatus.
 func (e Ending) Final(prevents ...string) bool {
 	switch {
 	case e.Job == "stop" || e.Job == "restart" || e.Job == "try-restart":

@@ -17,21 +17,20 @@ import (
 	"relevo/internal/procfs"
 )
 
-// ReapOptions are those of Reap. The zero value works, outside of a unit too,
-// where there is nobody to reap.
+// ReapOptions are those of Reap. The zero value works, also outside of a unit, where
+// there is nothing to reap.
 type ReapOptions struct {
 	Getenv   func(string) string // of the service's environment
 	Patience time.Duration       // from SIGTERM to SIGKILL; default: none
 	Prevents []string            // the unit's RestartPreventExitStatus
-	// Guard is a command that calls Guard. It is started where the service is to
-	// begin anew: a stop that is asked for in the moment before it does ends it
-	// without another ExecStopPost=.
+	// Guard is a command that calls Guard. It is started if systemd is about to restart the
+	// service: a stop in the moment before that would run no further ExecStopPost=.
 	Guard []string
 }
 
-// Reap is the work of ExecStopPost= with KillMode=process. Where the service ends
-// for good it ends everybody in the unit's cgroup but this process. ended says how
-// many that were; it is 0 where they are left for the next main process.
+// Reap is the work of ExecStopPost= with KillMode=process. If the service ends for good,
+// Reap ends all other processes in the unit's cgroup. ended says how many; it is 0 if
+// they are left for the next main process.
 func Reap(o ReapOptions) (ended int, err error) {
 	name, user := ownUnit()
 	if name == "" {
@@ -51,10 +50,10 @@ func Reap(o ReapOptions) (ended int, err error) {
 
 func everybody(int, string) bool { return true }
 
-// EndOthers ends processes in the cgroup of the service whose main process this
-// one is: those that which chooses by pid and path of the cgroup. It is for what a
-// master that died has left and its successor does not go on with. Where systemd
-// has not started this very process as a service's, nothing happens.
+// EndOthers ends other processes in the cgroup of the service whose main process this one
+// is; which chooses them by pid and path of the cgroup. It is for workers of a dead
+// master that its successor does not adopt. It does nothing if systemd has not started
+// this process as a service.
 func EndOthers(getenv func(string) string, patience time.Duration,
 	which func(pid int, cgroup string) bool) (ended int, err error) {
 	name, _ := ownUnit()
@@ -83,8 +82,8 @@ const guardFor = 15 * time.Second
 // guardLook is the pause between two looks of a guard.
 const guardLook = 100 * time.Millisecond
 
-// Guard waits until the unit has a main process again, and ends who is left in it
-// where it is stopped before.
+// Guard waits until the unit has a main process again. If the unit is stopped before
+// that, Guard ends the remaining processes.
 func Guard(patience time.Duration) (ended int, err error) {
 	name, user := ownUnit()
 	if name == "" {
@@ -98,7 +97,7 @@ func Guard(patience time.Duration) (ended int, err error) {
 		case strings.Contains(lines, "\nActiveState=inactive\n"), strings.Contains(lines, "\nActiveState=failed\n"):
 			return endUnit(name, patience, everybody)
 		case !strings.Contains(lines, "\nMainPID=0\n"):
-			return 0, nil // the next main process is there, and who is left is its business
+			return 0, nil // the next main process runs and deals with the remaining processes
 		}
 	}
 	return 0, nil
@@ -129,8 +128,8 @@ const killPatience = 5 * time.Second
 // cgroup is a path in a mount of cgroup v2.
 type cgroup struct{ mount, path string }
 
-// signal sends a signal to everybody, those included that are forked meanwhile,
-// and says whether they were gone before the deadline.
+// signal sends a signal to all processes, those forked meanwhile included, and says
+// whether they ended before the deadline.
 func (c cgroup) signal(sig unix.Signal, deadline time.Time, which func(int, string) bool,
 	seen map[int]bool) (gone bool) {
 	told := map[int]bool{}

@@ -80,10 +80,10 @@ func openSocket(w config.Listen, siblings bool) (*Listener, error) {
 	// MPTCP, Go's default since 1.24, is slower and refuses socket options.
 	lc.SetMultipathTCP(false)
 	chosen := w
-	address, release := choosePort(w)
+	address, unreserve := choosePort(w)
 	chosen.Address = address
 	conn, address, err := listen(lc, chosen)
-	release()
+	unreserve()
 	if err != nil {
 		return nil, explain(err, w)
 	}

@@ -13,18 +13,18 @@ import (
 
 // choosePort replaces port 0 by one that the kernel chooses. Without that, a worker's
 // shutdown(2) on the socket would give the port back, and listen(2) could not get it
-// again. The port is reserved until release: a second socket may be bound to it as long
+// again. The port is reserved until unreserve is called: a second socket may be bound to it as long
 // as neither listens. Where nothing can be reserved the address stays as it is.
-func choosePort(w config.Listen) (address string, release func()) {
+func choosePort(w config.Listen) (address string, unreserve func()) {
 	host, port, err := net.SplitHostPort(w.Address)
 	if err != nil || port != "0" || w.Datagram() {
 		return w.Address, func() {}
 	}
-	number, release, err := reservePort(w.Network, host, 0)
+	number, unreserve, err := reservePort(w.Network, host, 0)
 	if err != nil || number == 0 {
 		return w.Address, func() {}
 	}
-	return net.JoinHostPort(host, strconv.Itoa(number)), release
+	return net.JoinHostPort(host, strconv.Itoa(number)), unreserve
 }
 
 // isTaken says whether another socket listens where w would. A socket with
@@ -35,15 +35,15 @@ func isTaken(w config.Listen) bool {
 	if err != nil || portErr != nil || number == 0 {
 		return false
 	}
-	_, release, err := reservePort(w.Network, host, number)
+	_, unreserve, err := reservePort(w.Network, host, number)
 	if err == nil {
-		release()
+		unreserve()
 	}
 	return errors.Is(err, unix.EADDRINUSE)
 }
 
 // reservePort binds a socket as net.Listen would bind the one to come.
-func reservePort(network config.Network, host string, wanted int) (port int, release func(), err error) {
+func reservePort(network config.Network, host string, wanted int) (port int, unreserve func(), err error) {
 	if host == "localhost" {
 		host = "127.0.0.1"
 		if network == config.TCP6 {

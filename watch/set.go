@@ -19,7 +19,7 @@ type Set struct {
 	// directories of version control, dependencies and caches, and what editors
 	// leave for a moment.
 	Globs []string
-	// Exact are not: somebody knows that these files matter.
+	// Exact are not: the user has named these files.
 	Exact []string
 	// Not takes files away from both; a directory that it matches is not entered.
 	Not []string

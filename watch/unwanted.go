@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// unwantedDirs are directories that hold nothing that somebody edits.
+// unwantedDirs are directories without files that people edit.
 var unwantedDirs = []string{
 	".git", ".hg", ".svn", ".jj", ".bzr", "node_modules", "__pycache__", ".venv", ".mypy_cache", ".pytest_cache",
 	".ruff_cache", ".idea", ".vscode", ".cache", ".direnv",

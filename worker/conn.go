@@ -18,7 +18,7 @@ import (
 type conn struct {
 	owner     *conns
 	raw       net.Conn // as accepted
-	unwrapped bool     // raw is a *tls.Conn of somebody else's listener
+	unwrapped bool     // raw is a *tls.Conn of the program's own TLS listener
 
 	now   atomic.Int32             // http.ConnState
 	fed   atomic.Bool              // bytes came since it was new or became idle
@@ -49,7 +49,7 @@ func (c *conn) enter(nc net.Conn, state http.ConnState) {
 	}
 }
 
-// touch starts the wait for quiet anew.
+// touch restarts the wait for quiet.
 func (c *conn) touch() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -87,8 +87,8 @@ func (c *conn) quietLocked(now time.Time, grace time.Duration) bool {
 	return now.Sub(last) >= grace
 }
 
-// leftToShutdown reports whether a quiet connection cannot be evicted: HTTP/2 is
-// closed by a last GOAWAY, and of an unwrapped one the reads are not seen.
+// leftToShutdown reports whether a quiet connection cannot be evicted: HTTP/2 is closed
+// by a last GOAWAY, and the reads of an unwrapped connection are not seen.
 func (c *conn) leftToShutdown() bool {
 	if c.unwrapped || c.http2.Load() != nil {
 		return true

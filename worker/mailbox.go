@@ -2,8 +2,8 @@ package worker
 
 import "sync"
 
-// mailbox hands values to one function, in order and one at a time, on a
-// goroutine that lives only while there are values. Whoever puts never waits.
+// mailbox hands values to one function, in order and one at a time, on a goroutine that
+// lives only while there are values. put never waits.
 type mailbox[T any] struct {
 	newestOnly bool        // a value replaces a waiting one, and a new function gets the last one
 	limit      int         // of all waiting values, in the unit of size

@@ -35,7 +35,7 @@ type proc struct {
 
 	mu       sync.Mutex
 	patience time.Duration // the master's deadline, counted from asked; 0 unknown
-	watched  bool          // somebody called Draining
+	watched  bool          // the program called Draining
 	serving  map[*run]int  // the Serve calls that run, with their open connections
 	spoiled  bool          // one of them ended with work undone
 }

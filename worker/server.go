@@ -111,7 +111,7 @@ type run struct {
 	requests  context.Context
 	cancel    context.CancelFunc // of all requests
 
-	shutDownBegan chan struct{} // closed when http.Server.Shutdown has told everybody
+	shutDownBegan chan struct{} // closed when http.Server.Shutdown has called its hooks
 }
 
 func newRun(s *Server, listeners []net.Listener) *run {

@@ -9,9 +9,9 @@ import (
 	"sync"
 )
 
-// sockets are the descriptors that the master passed. A descriptor stays as it
-// came until somebody takes it: making a listener of it would put it into this
-// process's poller, and being there is what an onlooker takes for "serves".
+// sockets are the descriptors that the master passed. A descriptor stays untouched until
+// the program asks for it: a listener made of it would be in this process's poller, and
+// the master would take that as the sign that the worker serves.
 type sockets struct {
 	mu  sync.Mutex
 	all []*socket
@@ -123,9 +123,9 @@ func (s *sockets) find(network, nameOrAddr string, stream bool) *socket {
 	return nil
 }
 
-// closeUnclaimed closes what nobody took. A worker that drains must hold no
-// listener: were it the last holder, clients would queue for nobody instead of
-// being refused.
+// closeUnclaimed closes the listeners that the program has not taken. A draining worker
+// must hold no listener: if it were the last holder, clients would wait in a queue that
+// no process serves, instead of being refused.
 func (s *sockets) closeUnclaimed() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

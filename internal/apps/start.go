@@ -84,7 +84,7 @@ func (s Starter) lock(name string) (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot start %s: %w", name, err)
 	}
-	return func() { lock.Release() }, nil
+	return func() { lock.Unlock() }, nil
 }
 
 func (s Starter) refuseRunning(ctx context.Context, name string) error {

@@ -52,13 +52,13 @@ type Maker struct {
 // Option is a socket option whose value is an int.
 type Option struct{ Level, Name, Value int }
 
-// Answer is what becomes of a bind.
+// Answer is the answer to a bind.
 type Answer struct {
 	// FD, if not negative, is a socket that takes the place of the program's. It stays the
 	// answerer's.
 	FD int
-	// Errno is what bind fails with; 0: it succeeds. Without FD and Errno the kernel
-	// goes on with the program's own bind.
+	// Errno is the error of bind; 0: it succeeds. Without FD and Errno the kernel performs
+	// the program's own bind.
 	Errno syscall.Errno
 }
 
@@ -72,8 +72,8 @@ func (a Address) String() string {
 	return a.IP.String()
 }
 
-// Server says whether the bind may be that of a server: a client takes port 0 or
-// does not bind at all, and a Unix socket without a name is nobody's address.
+// Server says whether the bind may be that of a server: a client takes port 0 or does not
+// bind at all, and a Unix socket without a name has no address.
 func (a Address) Server() bool {
 	if a.Family == syscall.AF_UNIX {
 		return a.Path != ""

@@ -61,10 +61,10 @@ func Receive(channel *os.File) (a Announced, rest []byte, err error) {
 	return Announced{Reason: unsupported().Error()}, rest, err
 }
 
-// MayBind is asked by nobody here.
+// MayBind is not called here.
 func MayBind(int, uint16) bool { return false }
 
-// SharePort is asked by nobody here.
+// SharePort is not called here.
 func (Bind) SharePort() error { return unsupported() }
 
 // Request is for Linux alone.

@@ -85,12 +85,12 @@ func (n *Notifications) Serve(answer func(Bind) Answer) error {
 	}
 }
 
-// Stop ends Serve. A bind that is being answered is finished first, and the next one
-// waits in the kernel for whoever reads the descriptor then.
+// Stop ends Serve. A bind that is being answered is finished first. The next one waits in
+// the kernel for the next reader of the descriptor.
 func (n *Notifications) Stop() { n.file.SetReadDeadline(time.Unix(1, 0)) }
 
-// Close lets go of the filter. Where no other copy of the descriptor is left, every
-// later bind of the worker fails with ENOSYS.
+// Close closes the filter's descriptor. If no other copy of it is left, every later bind
+// of the worker fails with ENOSYS.
 func (n *Notifications) Close() error { return n.file.Close() }
 
 // ErrEnded is returned by Serve when no process is left that could bind.

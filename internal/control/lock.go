@@ -10,11 +10,11 @@ import (
 	"relevo/internal/safefile"
 )
 
-// ErrLocked is returned by Acquire where another master has the name.
+// ErrLocked is returned by Acquire if another master has the name.
 var ErrLocked = errors.New("control: the name is taken")
 
-// Lock makes a master the only one of its name. The kernel lets go of it when
-// the process dies, however that happens.
+// Lock makes a master the only one of its name. The kernel unlocks it when the process
+// ends, however that happens.
 type Lock struct {
 	file *os.File
 	path string
@@ -66,8 +66,8 @@ func openLock(path string) (*os.File, error) {
 
 const lockMode = 0o600
 
-// InheritLock goes on with the lock at path that another process has taken: the
-// kernel counts it as held as long as any copy of its file is open.
+// InheritLock takes over the lock at path from the previous master: the kernel keeps the
+// lock as long as any copy of its file is open.
 func InheritLock(file *os.File, path string) *Lock {
 	return &Lock{file, path}
 }
@@ -84,7 +84,7 @@ func sameFile(file *os.File, path string) bool {
 	return err == nil && os.SameFile(held, named)
 }
 
-// Release removes the lock file and lets go.
-func (l *Lock) Release() error {
+// Unlock removes the lock file and closes it, which unlocks it.
+func (l *Lock) Unlock() error {
 	return errors.Join(os.Remove(l.path), l.file.Close())
 }

@@ -33,7 +33,7 @@ func TestLock(t *testing.T) {
 		}
 	}
 	wantEqual(t, "open files", openFiles(t), before)
-	if err := first.Release(); err != nil {
+	if err := first.Unlock(); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -43,7 +43,7 @@ func TestLock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := second.Release(); err != nil {
+	if err := second.Unlock(); err != nil {
 		t.Error(err)
 	}
 }
@@ -74,7 +74,7 @@ func TestLockOfTheDead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := lock.Release(); err != nil {
+	if err := lock.Unlock(); err != nil {
 		t.Error(err)
 	}
 }
@@ -100,7 +100,7 @@ func TestLockRemovalRace(t *testing.T) {
 					t.Errorf("%d have the lock", n)
 				}
 				holders.Add(-1)
-				if err := lock.Release(); err != nil {
+				if err := lock.Unlock(); err != nil {
 					t.Error(err)
 					return
 				}

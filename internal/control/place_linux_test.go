@@ -93,7 +93,7 @@ func TestLockIsOurs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer lock.Release()
+	defer lock.Unlock()
 	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
 		t.Errorf("the lock is %v, %v", info.Mode(), err)
 	}

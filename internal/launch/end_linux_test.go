@@ -47,7 +47,7 @@ func TestExits(t *testing.T) {
 		"segfault": {shell("kill -SEGV $$"), pool.ExitStatus{Signal: syscall.SIGSEGV}, "", ""},
 		"killed":   {shell("kill -KILL $$"), pool.ExitStatus{Signal: syscall.SIGKILL}, "out-of-memory killer", ""},
 		"seccomp":  {shell("kill -SYS $$"), pool.ExitStatus{Signal: syscall.SIGSYS}, "seccomp", ""},
-		"127":      {shell("exec /no/such/program"), pool.ExitStatus{Code: 127}, "a shell in between", ""},
+		"127":      {shell("exec /no/such/program"), pool.ExitStatus{Code: 127}, "a shell could not", ""},
 		"255":      {shell("echo bye; exit 255"), pool.ExitStatus{Code: 255}, "", "bye"},
 	} {
 		t.Run(name, func(t *testing.T) {

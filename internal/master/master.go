@@ -338,6 +338,6 @@ func (m *Master) close() {
 		m.report(m.listeners.upgrader.Close())
 	}
 	if m.lock != nil {
-		m.report(m.lock.Release())
+		m.report(m.lock.Unlock())
 	}
 }

@@ -1,5 +1,5 @@
-// Package rescue keeps the idle connections of a worker that is stopped and whose
-// program does not know how to leave.
+// Package rescue keeps the idle connections of a worker that is stopped and whose program
+// cannot drain.
 //
 // The master copies them out of the worker (Take), holds back what clients send from
 // then on, and waits until the worker has answered all that it has read. Then the worker

@@ -17,7 +17,7 @@ type look struct {
 	reads                    bool          // a thread of the worker is stopped in such a read
 }
 
-// verdict is what is to be done about a connection.
+// verdict is what to do with a connection.
 type verdict int
 
 const (

@@ -17,8 +17,8 @@ import (
 )
 
 // Verbs are first arguments that make the relevo binary a relay: the first starts the
-// second and ends, so that a relay is nobody's child to wait for, whatever becomes of
-// the master.
+// second and ends, so that no process has to wait for a relay, whatever happens to the
+// master.
 const (
 	verbStart = "__relay"
 	verbServe = "__relay-serve"

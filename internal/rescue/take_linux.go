@@ -244,7 +244,7 @@ func (h *Holding) Cancel() {
 // Given says whether a relay has a connection.
 func (h *Holding) Given(inode uint64) bool { return h.given[inode] }
 
-// Idle says whether nobody waited for an answer on a connection that is held, at the last
+// Idle says whether no client waited for an answer on a held connection, at the last
 // look.
 func (h *Holding) Idle(inode uint64) bool { return h.known[inode] != nil && h.known[inode].idle }
 

@@ -117,7 +117,7 @@ func (o Options) storeSize() int {
 
 // places are directories and limits.
 func (o Options) places(t *text) {
-	t.comment("Each worker gets a cgroup of its own, so that nobody of its family is left behind.")
+	t.comment("Each worker gets its own cgroup, so that none of its child processes is left behind.")
 	t.yes("Delegate")
 	t.comment("The control socket and the workers' notify socket have to survive a restart.")
 	t.set("RuntimeDirectory", "relevo")
