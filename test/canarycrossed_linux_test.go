@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -65,7 +66,8 @@ func TestCanaryMasterKilled(t *testing.T) {
 		}
 		s.Await("the canary to be on probation", onProbation)
 		s.murder()
-		if end := <-ended; end.code != 75 {
+		if end := <-ended; end.code != 1 || !strings.Contains(end.said, "ended before it answered") ||
+			!strings.Contains(end.said, "see relevo status web") {
 			t.Errorf("the reload whose master was killed: exit code %d: %s", end.code, end.said)
 		}
 		s.Await("the next master to know of it", onProbation)

@@ -57,7 +57,8 @@ func TestNodeMasterChanged(t *testing.T) {
 		return n
 	}
 	before := fmt.Sprint(numbers())
-	for i, change := range []func(){func() { s.must("upgrade", "web") }, s.murder, s.murder, func() { s.must("upgrade", "web") }} {
+	upgrade := func() { s.must("upgrade", "web") }
+	for i, change := range []func(){upgrade, s.murder, s.murder, upgrade} {
 		change()
 		s.settled(2)
 		if after := fmt.Sprint(numbers()); after != before {

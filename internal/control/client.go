@@ -298,10 +298,19 @@ func (c *Client) do(ctx context.Context, method, verb string, body, into any) er
 		return nil
 	}
 	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(into); err != nil {
-		return fmt.Errorf("cannot read the answer of %q: %w", c.name, err)
+		return c.unanswered(fmt.Errorf("cannot read the answer of %q: %w", c.name, err))
 	}
 	printable.Clean(into)
 	return nil
+}
+
+// unanswered says what to do where the master ended before it answered.
+func (c *Client) unanswered(err error) error {
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) {
+		return err
+	}
+	return fmt.Errorf("%w\n  the master ended before it answered; if systemd starts another one, that goes on with a "+
+		"roll: see relevo status %s", err, c.name)
 }
 
 // ask is request, with the next master where this one is being replaced.
@@ -345,7 +354,7 @@ func (c *Client) request(ctx context.Context, method, verb string, body any) (*h
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("cannot ask %q to %s: %w", c.name, verb, errors.Unwrap(err))
+		return nil, c.unanswered(fmt.Errorf("cannot ask %q to %s: %w", c.name, verb, errors.Unwrap(err)))
 	}
 	if response.StatusCode < 300 {
 		return response, nil
