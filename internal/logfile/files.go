@@ -57,12 +57,40 @@ func Files(dir string) ([]File, error) {
 		}
 		byNumber[number] = File{number, filepath.Join(dir, e.Name()), packed}
 	}
+	addPassedOver(dir, byNumber)
 	files := make([]File, 0, len(byNumber))
 	for _, f := range byNumber {
 		files = append(files, f)
 	}
 	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Number, b.Number) })
 	return files, nil
+}
+
+// maxPassedOver bounds how many numbers are looked for by name.
+const maxPassedOver = 20_000
+
+// addPassedOver adds files that the listing has not: one that is replaced by its compressed
+// form meanwhile may be in a listing under neither name. Looked for by name it is found, for
+// the compressed form is there before the other one goes.
+func addPassedOver(dir string, files map[int]File) {
+	first, last := 0, 0
+	for number := range files {
+		last = max(last, number)
+		if first == 0 || number < first {
+			first = number
+		}
+	}
+	for number := last - 1; number >= max(1, first-1, last-maxPassedOver); number-- {
+		if _, known := files[number]; known {
+			continue
+		}
+		for _, f := range []File{{number, plainPath(dir, number), false}, {number, packedPath(dir, number), true}} {
+			if info, err := os.Lstat(f.Path); err == nil && info.Mode().IsRegular() {
+				files[number], first = f, min(first, number)
+				break
+			}
+		}
+	}
 }
 
 // remove removes both forms of a file.

@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -72,12 +73,16 @@ func (p *packer) run() {
 var errQuit = errors.New("the packer was stopped")
 
 // pack puts the compressed file in the place of a file. It has the time of the original.
-func (p *packer) pack(f File) (err error) {
+func (p *packer) pack(f File) error {
 	from, err := os.Open(f.Path)
 	if err != nil {
 		return err
 	}
 	defer from.Close()
+	return p.packFrom(from, f)
+}
+
+func (p *packer) packFrom(from *os.File, f File) (err error) {
 	info, err := from.Stat()
 	if err != nil {
 		return err
@@ -99,7 +104,10 @@ func (p *packer) pack(f File) (err error) {
 	if err := os.Rename(to.Name(), packedPath(p.dir, f.Number)); err != nil {
 		return err
 	}
-	return os.Remove(f.Path)
+	if err = os.Remove(f.Path); errors.Is(err, fs.ErrNotExist) {
+		os.Remove(packedPath(p.dir, f.Number)) // the file went meanwhile, as the oldest
+	}
+	return err
 }
 
 func (p *packer) compress(to *os.File, from io.Reader) error {

@@ -266,3 +266,65 @@ func TestDamagedFile(t *testing.T) {
 		after.Close()
 	}
 }
+
+// TestFollowLastMoment: what was added to a file between the look at its end and the look for
+// the next file is read.
+func TestFollowLastMoment(t *testing.T) {
+	dir := t.TempDir()
+	fill(t, dir, time.Now(), 3)
+	c := NewCursor(dir)
+	defer c.Close()
+	for range 3 {
+		c.Next()
+	}
+	if n, err := c.fill(); n > 0 || err != io.EOF {
+		t.Fatal(n, err)
+	}
+	fill(t, dir, time.Now(), 4, 1) // the rewritten file is the same one, with a line more
+	if err := c.finish(); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"3", "4"} {
+		if r, err := c.Next(); r.Text != want || err != nil {
+			t.Errorf("got %+v, %v, want %s", r, err, want)
+		}
+	}
+}
+
+// TestPassedOver: a file that a listing of the directory has passed over, because it was
+// being compressed, is found by its name; one that is gone is not.
+func TestPassedOver(t *testing.T) {
+	dir := t.TempDir()
+	for _, path := range []string{plainPath(dir, 3), packedPath(dir, 4), packedPath(dir, 6), plainPath(dir, 8)} {
+		if err := os.WriteFile(path, nil, fileMode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	listed := map[int]File{8: {8, plainPath(dir, 8), false}, 4: {4, packedPath(dir, 4), true}}
+	addPassedOver(dir, listed)
+	if len(listed) != 4 || listed[3].Packed || !listed[6].Packed {
+		t.Errorf("got %v", listed)
+	}
+}
+
+// TestRemovedWhileCompressed: a file that is removed while it is compressed does not come
+// back.
+func TestRemovedWhileCompressed(t *testing.T) {
+	dir := t.TempDir()
+	fill(t, dir, time.Now(), 3, 3)
+	p := newPacker(dir)
+	file, err := os.Open(plainPath(dir, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := remove(dir, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.packFrom(file, File{1, plainPath(dir, 1), false}); err == nil {
+		t.Error("it says that it is compressed")
+	}
+	if files, _ := Files(dir); len(files) != 1 {
+		t.Errorf("there are %v", files)
+	}
+}
