@@ -22,9 +22,9 @@ func (c *cli) importFile() *cobra.Command {
 	output := config.DefaultFile
 	cmd := &cobra.Command{
 		Use: "import FILE", GroupID: "start",
-		Short: "Write relevo.toml from a file of PM2's",
-		Long: `Write relevo.toml from ecosystem.config.js (.cjs, .mjs, .json, .yml) or the "pm2" of a
-package.json. Every key is carried over, replaced, or left out with the reason as a
+		Short: "Write relevo.toml from a file of PM2's, or a Procfile",
+		Long: `Write relevo.toml from ecosystem.config.js (.cjs, .mjs, .json, .yml), the "pm2" of a
+package.json, or a Procfile. Every key is carried over, replaced, or left out with the reason as a
 comment. A file that is a program is evaluated by node, within ` + imports.Patience.String() + `.
 
 A file that is there is not overwritten. The new one can be read by its owner alone, for

@@ -129,6 +129,23 @@ func words(line string) (all []string) {
 // ofShell are the characters that only a shell understands.
 const ofShell = "$`|&;<>()*?[]~#\n"
 
+var assignments = regexp.MustCompile(`^(\s*[A-Za-z_][A-Za-z0-9_]*=[^\s'"$` + "`" + `\\]*\s+)*`)
+
+// becoming has a shell that runs one program become it, so that signals reach the program.
+func becoming(line string) string {
+	before := assignments.FindString(line)
+	rest := line[len(before):]
+	simple := !strings.ContainsAny(line, ";|&<>()`\n") && rest != "" && !strings.Contains(words(rest)[0], "=")
+	if !simple || slices.Contains(builtins, words(rest)[0]) {
+		return line
+	}
+	return before + "exec " + rest
+}
+
+// builtins of shells are no programs.
+var builtins = []string{"exec", "cd", ".", "source", "if", "while", "until", "for", "case", "{", "!", "eval", "set",
+	"export", "trap", "ulimit", "umask", "wait"}
+
 // command is a command line as one of relevo's: by a shell only where it needs one.
 func command(line string) []string {
 	all := words(line)
@@ -136,7 +153,7 @@ func command(line string) []string {
 		return nil
 	}
 	if strings.ContainsAny(line, ofShell) || strings.Contains(all[0], "=") {
-		return []string{"sh", "-c", literal(line)}
+		return []string{"sh", "-c", literal(becoming(line))}
 	}
 	for i := range all {
 		all[i] = literal(all[i])

@@ -112,6 +112,8 @@ func TestRefused(t *testing.T) {
 		{"ecosystem.config.json", `{"script": "a.js", "autorestart": false}`, "a is left out: autorestart is false"},
 		{"ecosystem.config.json", "{\n// c\n}", "line 2: invalid character '/'"},
 		{"ecosystem.config.yml", "apps:\n  - script: : x", "yaml: line 2"},
+		{"Procfile", "web: x\nnonsense", `line 2: "nonsense" is no NAME: COMMAND`},
+		{"Procfile", "release: migrate", "it has no app"},
 		{"package.json", `{"name": "x"}`, `it has no "pm2"`},
 	} {
 		_, err := imports.Read(imports.FormOf(test.path), []byte(test.text), imports.Source{Path: test.path})

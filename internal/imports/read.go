@@ -19,6 +19,7 @@ const (
 	Program        // an ecosystem file that Node evaluates
 	Ecosystem      // the same as JSON or YAML
 	Package        // package.json
+	Procfile       // NAME: COMMAND lines
 )
 
 // FormOf tells by its name what a file is.
@@ -27,6 +28,9 @@ func FormOf(path string) Form {
 	extension := filepath.Ext(base)
 	known := strings.HasSuffix(strings.TrimSuffix(base, extension), ".config") || strings.HasPrefix(base, "ecosystem.") ||
 		strings.HasPrefix(base, "pm2.") || strings.HasPrefix(base, "process.")
+	if base == "Procfile" || strings.HasPrefix(base, "Procfile.") {
+		return Procfile
+	}
 	switch extension {
 	case ".js", ".cjs", ".mjs":
 		if known {
@@ -45,7 +49,7 @@ func FormOf(path string) Form {
 
 // ErrUnknown is a file whose form is not known.
 var ErrUnknown = errors.New("its name tells no form; known are ecosystem.config.js (.cjs, .mjs, .json, .yml), " +
-	"package.json")
+	"package.json, Procfile")
 
 // Read makes a document of a file's bytes; of a program's, of its value as JSON.
 func Read(form Form, data []byte, s Source) (*Document, error) {
@@ -54,6 +58,8 @@ func Read(form Form, data []byte, s Source) (*Document, error) {
 	switch form {
 	case Unknown:
 		return nil, fmt.Errorf("cannot import %s: %w", s.Path, ErrUnknown)
+	case Procfile:
+		d, err = readProcfile(data, s)
 	default:
 		var tree any
 		if tree, err = decode(form, data, s.Path); err == nil {
