@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Keeper keeps files for the master after this one, if this one dies without a word.
+// Keeper keeps files for the next master, if this one is killed.
 type Keeper interface {
 	Keep(name string, file *os.File)
 	Drop(name string)

@@ -8,8 +8,7 @@ import (
 	"relevo/pool"
 )
 
-// Look says what Prepare would find, with the errors that it would give, and
-// keeps nothing of it.
+// Look returns what Prepare would find, or its error, and keeps nothing open.
 func (l *Launcher) Look(c Command) (info pool.Info, err error) {
 	r, err := l.prepare(c, c.Dir, (*Release).lookAtBytes)
 	if err != nil {

@@ -19,8 +19,8 @@ type oomCount struct {
 const oomMemory = 10 * time.Second
 
 // oomWatch tells which deaths by SIGKILL are the out-of-memory killer's. The kernel
-// counts its kills and does not say whom it killed, so each kill stands for one death.
-// Its zero value works.
+// counts its kills and does not report which process it killed, so each kill explains one
+// death. Its zero value works.
 type oomWatch struct {
 	mu      sync.Mutex
 	read    func() oomCount // default: this process's cgroup

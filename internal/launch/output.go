@@ -69,9 +69,9 @@ func linePrefix(app string, slot int, color bool) string {
 	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", slotColors[slot%len(slotColors)], prefix)
 }
 
-// pump copies one stream of one worker until its end, and remembers the tail. It
-// says false where a deadline interrupted it, or left was closed while it wrote: there
-// is more to come, for somebody else to read.
+// pump copies one stream of one worker until its end, and remembers the tail. It says
+// false where a deadline interrupted it, or left was closed while it wrote: the next
+// master reads the rest.
 func pump(from io.Reader, to io.Writer, t *tail, left <-chan struct{}) (ended bool) {
 	buffer := make([]byte, 4<<10)
 	broken := false

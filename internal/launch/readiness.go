@@ -55,8 +55,8 @@ func (r *readiness) delay(expected bool) (after time.Duration, how string, ok bo
 	return 0, "", false
 }
 
-// speaks notes that the worker has a word of its own: from now on only that
-// counts. An application message is not one, for any Node program may send it.
+// speaks records that the worker reports its readiness itself: from now on only that
+// report counts. An application message is not one, for any Node program may send it.
 func (r *readiness) speaks(m ipc.Message) {
 	if _, app := m.(ipc.App); !app {
 		r.spoken.Store(true)

@@ -11,8 +11,8 @@ import (
 	"relevo/pool"
 )
 
-// said takes a message from the channel. What comes early waits: that holds up
-// nobody but the worker.
+// said takes a message from the channel. An early message waits, which holds up only its
+// worker.
 func (p *Process) said(m ipc.Message) {
 	<-p.launched
 	if p.isSilent() {
@@ -94,7 +94,7 @@ func (p *Process) slowlyClosed() {
 // maxEarly is how many notifications are kept for a process in its first moment.
 const maxEarly = 100
 
-// silence has nothing that the worker says count from now on.
+// silence makes the master ignore everything that the worker says from now on.
 func (p *Process) silence() {
 	p.notifying.Lock()
 	defer p.notifying.Unlock()
