@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"relevo/internal/apps"
 	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/internal/imports"
@@ -55,6 +56,20 @@ values of variables stand in it.`,
 		return c.writeImported(document, absoluteIn(dir, output), output)
 	}
 	return cmd
+}
+
+// refuseForeign keeps a file that says how other programs start apps from being started as a
+// script.
+func refuseForeign(words apps.Words) error {
+	if len(words.Args) == 0 || words.Dash == 0 {
+		return nil
+	}
+	switch path := words.Args[0]; imports.FormOf(path) {
+	case imports.Program, imports.Ecosystem, imports.Procfile:
+		return usage(fmt.Errorf("cannot start %[1]s: it says how other programs start apps; relevo import %[1]s writes "+
+			"relevo.toml from it, and relevo start starts its apps", path))
+	}
+	return nil
 }
 
 // maxForeign bounds what is read of a file of another program, in bytes.

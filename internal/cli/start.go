@@ -42,6 +42,9 @@ started from now on. Arguments of the app itself follow a --.`,
 		if err := c.refuseBackground(os.Getpid(), os.Getppid()); err != nil {
 			return err
 		}
+		if err := refuseForeign(words); err != nil {
+			return err
+		}
 		wanted, err := c.newWish(cmd, flags, words).resolve()
 		if err != nil {
 			return err
