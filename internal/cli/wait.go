@@ -80,8 +80,6 @@ var errStoppedWaiting = errors.New("stopped while it waited for other apps")
 
 // comeAfter has a master wait for the apps that have to serve before its own.
 func (c *cli) comeAfter(names []string, log *slog.Logger) error {
-	ctx, end := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
-	defer end()
 	var waiting []string
 	for _, name := range names {
 		if !c.serves(name) {
@@ -92,6 +90,12 @@ func (c *cli) comeAfter(names []string, log *slog.Logger) error {
 		return nil
 	}
 	log.Info("waiting until other apps serve", "after", strings.Join(waiting, " "))
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
+	if !signal.Ignored(syscall.SIGHUP) { // to ask for it would undo nohup(1), also for the master
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, end := signal.NotifyContext(context.Background(), ends...)
+	defer end()
 	if c.awaitApps(ctx, waiting) != nil {
 		return errStoppedWaiting
 	}

@@ -365,3 +365,29 @@ func TestConcurrentReleases(t *testing.T) {
 		t.Errorf("the copies %q are left", got)
 	}
 }
+
+// TestLinkedMeanwhile: who links to a program changes its times and not its bytes.
+func TestLinkedMeanwhile(t *testing.T) {
+	s := newShelf(t)
+	putRelease(t, s.program, strings.Repeat("1", 32<<20))
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for link := s.program + ".link"; ; {
+			select {
+			case <-stop:
+				return
+			default:
+				os.Link(s.program, link)
+				os.Remove(link)
+			}
+		}
+	}()
+	release, err := s.Prepare(s.command())
+	close(stop)
+	<-stopped
+	if err != nil {
+		t.Fatal(err)
+	}
+	release.Close()
+}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -99,6 +100,14 @@ func (s *stage) held() bool {
 func (s *stage) read() <-chan string {
 	came := make(chan string, 1)
 	go func() {
+		// A signal begins a read anew, and that one takes what is there: the relay that
+		// ends is a child of this process, not of a worker.
+		runtime.LockOSThread() // the thread ends with the goroutine
+		all := unix.Sigset_t{}
+		for i := range all.Val {
+			all.Val[i] = ^all.Val[i]
+		}
+		unix.PthreadSigmask(unix.SIG_SETMASK, &all, nil)
 		b := make([]byte, 8192)
 		n, _ := unix.Read(s.fd, b)
 		came <- string(b[:max(0, n)])
