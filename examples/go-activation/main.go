@@ -1,6 +1,5 @@
 // Usage: go build ./examples/go-activation && relevo run -l :8080 -- ./go-activation
-// Without relevo/worker: no check of LISTEN_PID, no grace for each single connection, no GOAWAY, no word to hijacked
-// ones.
+// Without relevo/worker: no check of LISTEN_PID, no grace for each single connection, no GOAWAY.
 package main
 
 import (
@@ -26,18 +25,16 @@ func main() {
 		if draining.Load() {
 			w.Header().Set("Connection", "close")
 		}
-		fmt.Fprintf(w, "worker %s generation %s pid %d\n", os.Getenv("RELEVO_SLOT"), os.Getenv("RELEVO_GENERATION"),
-			os.Getpid())
+		fmt.Fprintln(w, "worker", os.Getenv("RELEVO_SLOT"), "generation", os.Getenv("RELEVO_GENERATION"), "pid", os.Getpid())
 	})
 	count, open := map[http.ConnState]int64{http.StateNew: 1, http.StateHijacked: -1, http.StateClosed: -1}, atomic.Int64{}
 	srv := &http.Server{ConnState: func(_ net.Conn, s http.ConnState) { open.Add(count[s]) }}
 	term, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	context.AfterFunc(term, func() { stop(); ln.Close() }) // a second signal ends the process
 	srv.Serve(ln)                                          // has returned when all accepted connections are known
-	// Shutdown now would cut idle connections, requests on their way or not
-	draining.Store(true)
-	for end := time.Now().Add(5 * time.Second); open.Load() > 0 &&
-		time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	draining.Store(true)                                   // Shutdown now would cut idle connections
+	for i := 0; open.Load() > 0 && i < 500; i++ {          // five seconds at most
+		time.Sleep(10 * time.Millisecond)
 	}
 	srv.Shutdown(context.Background()) // waits for the requests left; the master's patience bounds it
 }
