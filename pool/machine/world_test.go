@@ -134,7 +134,11 @@ func (w *world) hear(e Event) {
 	case Leaving:
 		w.known(e.Worker).left = true
 	case Drained:
-		w.known(e.Worker).drained = true
+		p := w.known(e.Worker)
+		p.drained = true
+		if p.state == Draining { // it has nothing left but to exit
+			p.patience = earlier(p.patience, w.now.Add(w.opts.StopGrace))
+		}
 	case Exited:
 		p := w.known(e.Worker)
 		if p.gone = true; e.Blame == BlameProgram && p.attached() {
