@@ -133,7 +133,7 @@ func TestDevBrowserStyles(t *testing.T) {
 	style := func(red int) string { return fmt.Sprintf("body { color: rgb(%d, 0, 0) }", red) }
 	s := newDevSite(t, map[string]string{"app.py": pythonPage("one"), "static/app.css": style(1)})
 	s.dev("--watch", "**/*.py", "--watch", "static/**", "--proxy", "127.0.0.1:0", "--", "python3", "app.py")
-	s.serves(`<title>one</title><link rel=stylesheet href=/app.css>`)
+	s.says("→ live") // a page of before would be loaded anew
 	b.Open(s.proxy())
 	s.inBrowser(b, []browserStep{
 		{"the first page", nil, false, []sight{titled("one"), coloured(1)}},

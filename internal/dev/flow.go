@@ -206,10 +206,10 @@ func (d *Dev) builtOnly() {
 	c := d.now
 	d.now.names = nil
 	d.mended()
-	d.say(Good, c.line(d.short)+" → nothing to replace")
 	if d.opts.Browser != nil {
 		d.opts.Browser.Reload(c.paths)
 	}
+	d.say(Good, c.line(d.short)+" → nothing to replace")
 }
 
 // afterCycle is how long after a cycle a change still counts as one of it: what a

@@ -52,9 +52,7 @@ func (d *Dev) Serving() {
 		d.start.serves, d.start.begun = true, false
 		c := d.start.cycle
 		d.mended()
-		line := c.line(d.short) + " → live " + seconds(time.Since(c.first))
-		d.say(Good, line)
-		d.reload(c)
+		d.live(c, c.line(d.short)+" → live "+seconds(time.Since(c.first)))
 		if d.opts.Dev.Open && !d.opened {
 			d.opened = true
 			d.open()
@@ -135,18 +133,20 @@ func (d *Dev) rolled(c cycle, number int, t times, result pool.RollResult, err e
 	if !d.busyBuilding() && !d.plan.halted {
 		d.mended()
 	}
-	d.say(Good, c.line(d.short)+t.line(c))
+	d.live(c, c.line(d.short)+t.line(c))
 	d.opts.Log.Debug("a cycle", "quiet", c.sent.Sub(c.first), "built", c.built, "prepared", t.forked.Sub(t.asked),
 		"started", t.ready.Sub(t.forked), "rolled", t.live.Sub(t.ready), "all", t.live.Sub(c.first))
-	d.reload(c)
 }
 
-func (d *Dev) reload(c cycle) {
-	if d.opts.Dev.Delve {
-		d.sayAttach()
-	}
+// live tells that what the cycle made answers: first the browser, so that a page
+// opened after the line is of the new version and stays.
+func (d *Dev) live(c cycle, line string) {
 	if d.opts.Browser != nil {
 		d.opts.Browser.Reload(c.paths)
+	}
+	d.say(Good, line)
+	if d.opts.Dev.Delve {
+		d.sayAttach()
 	}
 }
 

@@ -97,8 +97,8 @@ func TestSayAttach(t *testing.T) {
 	r := &rig{t: t, standIn: &standIn{more: make(chan struct{}), status: control.Status{Status: pool.Status{
 		Workers: []pool.Worker{{PID: 7, State: "draining"}, {PID: 8, State: "serving"}}}}}}
 	d := &Dev{master: r, opts: Options{Dev: config.Dev{Delve: true}, Say: func(n Note) { r.tell("say", n.Text) }}}
-	d.reload(cycle{})
-	if got := strings.Join(r.told, "; "); got != "say dlv attach 8" {
+	d.live(cycle{}, "started")
+	if got := strings.Join(r.told, "; "); got != "say started; say dlv attach 8" {
 		t.Errorf("%s", got)
 	}
 }
