@@ -33,17 +33,17 @@ func TestLoop(t *testing.T) {
 	}
 	r.run()
 	r.hears("say watching 1 file in 1 directory")
-	r.hears("say started → built ")
 	r.hears("page reload")
+	r.hears("say started → built ")
 	built("one")
 
 	r.save("in", "two")
 	r.hears("reload force")
+	r.hears("page reload " + filepath.Join(r.src, "in"))
 	if line := r.hears("say saved in → built "); !strings.HasSuffix(line, " (0 dropped)") || !strings.Contains(line,
 		" → live ") {
 		t.Errorf("the cycle is told as %s", line)
 	}
-	r.hears("page reload " + filepath.Join(r.src, "in"))
 	built("two")
 
 	r.save("in", "bad")
@@ -244,10 +244,10 @@ func TestRules(t *testing.T) {
 		t.Errorf("the second rule has read %q", text)
 	}
 	r.save("page.md", "new")
+	r.hears("page reload " + filepath.Join(r.src, "page.md"))
 	if line := r.hears("say saved page.md"); !strings.HasSuffix(line, " → nothing to replace") {
 		t.Errorf("a step after which the workers stay is told as %s", line)
 	}
-	r.hears("page reload " + filepath.Join(r.src, "page.md"))
 	r.save("a.txt", "")
 	r.hears("say test failed: exit status 1, without a word")
 }
