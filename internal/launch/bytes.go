@@ -76,8 +76,8 @@ func givenDir(dir string) string {
 	return dir
 }
 
-// sealAndCopy hashes the executable and copies it. A file that is written to
-// meanwhile is read again; one that has the same bytes then was not: a new link to it
+// sealAndCopy hashes the executable and copies it. If the file's times change meanwhile it
+// is read again. The same bytes then show that it was not written to: a new link to a file
 // changes its times, too.
 func (r *Release) sealAndCopy() error {
 	before := ""

@@ -8,7 +8,7 @@ import (
 	"relevo/pool"
 )
 
-// depart: nothing is captured elsewhere, so that nobody asks.
+// depart is not called: only Linux can capture connections.
 func (p *Process) depart() {}
 
 // handover: there is none where nothing is captured.

@@ -93,11 +93,11 @@ func newProcess(r *Release, sink func(pool.Report)) *Process {
 
 // watchExec waits, apart, for the exec and looks at what runs then.
 func (b *birth) watchExec(pid int, args []string) {
-	b.launched = make(chan launchResult, 1) // for one result, put back by who took it early
+	b.launched = make(chan launchResult, 1) // for one result; Start puts it back if it takes it
 	go func() {
 		defer b.image.close()
 		result := b.awaitExec()
-		if result.execed || result.failure != nil { // half a program may not even be one
+		if result.execed || result.failure != nil { // a half-written file may also fail to exec
 			b.release.launcher.starts.through(func() { result.changed = b.image.check(pid, result.byPath, args) })
 		}
 		b.launched <- result

@@ -13,20 +13,20 @@ import (
 	"relevo/pool"
 )
 
-// roomPatience is for how long a connection of a worker that has gone waits for its next
-// request.
+// roomPatience is how long an idle connection of a worker that has ended waits for its
+// next request.
 const roomPatience = 2 * time.Minute
 
-// handover leads the idle connections of a Node worker that leaves to workers that stay:
-// each as soon as its next request has come and the worker has it no more. It outlives the
-// worker.
+// handover gives the idle connections of a leaving Node worker to other workers. A
+// connection is given as soon as its next request has arrived and the leaving worker has
+// closed it. The handover may take longer than the worker lives.
 type handover struct {
 	launcher *Launcher
-	p        *Process // nil: it ended while no master lived
+	p        *Process // the leaving worker; nil: it ended while no master lived
 	slot     int
 	sink     func(pool.Report)
-	held     []*rescue.Connection // that the worker may have still
-	room     *rescue.Room         // nil: none waits there
+	held     []*rescue.Connection // the worker may still have them open
+	room     *rescue.Room         // for those that wait for a request; nil: none does
 	since    time.Time
 	pidfd    int // of the worker; -1: none
 
@@ -35,9 +35,9 @@ type handover struct {
 	done    chan struct{}
 }
 
-// handOver begins with the connections that the worker is done with, before it gets the
-// stop signal. What cannot go stays in holding. It says false where another master is to
-// follow, which leads the worker out.
+// handOver starts the handover of the worker's idle connections, before the worker gets
+// the stop signal. Connections that cannot be handed over stay in holding. It returns
+// false if another master is about to take over and will do this instead.
 func (p *Process) handOver(holding *rescue.Holding) bool {
 	if !p.handsOver() {
 		return true
@@ -81,7 +81,7 @@ func (h *handover) inodes() (all []uint64) {
 	return all
 }
 
-// leave has the handover come to its end soon.
+// leave asks the handover to end soon.
 func (h *handover) leave() { h.once.Do(func() { close(h.leaving) }) }
 
 func (h *handover) run() {
@@ -109,7 +109,7 @@ func (h *handover) run() {
 	h.attend()
 }
 
-// freed are the connections that the worker has no more.
+// freed removes from held the connections that the worker has closed, and returns them.
 func (h *handover) freed() (free []*rescue.Connection) {
 	has := map[uint64]bool{}
 	if h.p != nil {
@@ -124,8 +124,8 @@ func (h *handover) freed() (free []*rescue.Connection) {
 	return free
 }
 
-// openSockets are those of the worker and what comes from it, by inode; none where it has
-// ended.
+// openSockets returns the inodes of the sockets that the worker and its descendants have
+// open; none if the worker has ended.
 func (p *Process) openSockets() map[uint64]bool {
 	has := map[uint64]bool{}
 	for _, pid := range procfs.Tree(p.pid) {
@@ -134,8 +134,8 @@ func (p *Process) openSockets() map[uint64]bool {
 	return has
 }
 
-// giveBack is for a worker that another master will lead out: it has these connections
-// still.
+// giveBack ends the handover because another master takes over. The worker still has the
+// connections that it gives back, and the next master hands them over.
 func (h *handover) giveBack() {
 	h.give(h.freed())
 	if h.p != nil {
@@ -148,7 +148,7 @@ func (h *handover) giveBack() {
 	h.held = nil
 }
 
-// give hands over what has a request in it. The rest waits in the room.
+// give hands over the connections that have a request waiting. The others go to the room.
 func (h *handover) give(free []*rescue.Connection) {
 	var offers sync.WaitGroup
 	var mu sync.Mutex
@@ -176,7 +176,7 @@ func (h *handover) give(free []*rescue.Connection) {
 	h.relay(left)
 }
 
-// wait takes a connection into the room.
+// wait puts a connection into the room, where it waits for its next request.
 func (h *handover) wait(c *rescue.Connection) {
 	var err error
 	if h.room == nil {
@@ -191,7 +191,7 @@ func (h *handover) wait(c *rescue.Connection) {
 	}
 }
 
-// attend hands over what comes into the room.
+// attend hands over each connection of the room when its request arrives.
 func (h *handover) attend() {
 	if h.room == nil {
 		return
@@ -218,15 +218,16 @@ func (h *handover) attend() {
 		return
 	}
 	for _, c := range rest {
-		h.close(c) // the client has had its time
+		h.close(c) // no request came in time
 	}
 }
 
-// offer gives a connection to a worker that takes it.
+// offer offers a connection to the other workers, one after another, until one takes it.
 func (h *handover) offer(c *rescue.Connection) bool {
 	for _, taker := range h.launcher.takers(h.slot, h.p) {
 		answer := make(chan bool, 1)
-		// From then on it is in the worker's channel, whatever becomes of this master.
+		// Once it is sent, the worker gets it even if this master is killed: then the
+		// next master must not have it as well.
 		sending := func() { h.launcher.kept.drop(c) }
 		passing, ok := taker.primary.Pass(c.Local, c.File, sending, func(taken bool) { answer <- taken })
 		if !ok {
@@ -237,7 +238,7 @@ func (h *handover) offer(c *rescue.Connection) bool {
 		select {
 		case taken = <-answer:
 		case <-patience.C:
-			taken = !taker.primary.Withdraw(passing) // it may take it still
+			taken = !taker.primary.Withdraw(passing) // false: it was sent, and may still be taken
 		}
 		patience.Stop()
 		if taken {
@@ -249,8 +250,8 @@ func (h *handover) offer(c *rescue.Connection) bool {
 	return false
 }
 
-// relay is for connections that no worker takes: a client on this host is served by a
-// relay, any other one's connection ends.
+// relay serves connections that no worker takes: clients on this host get a relay
+// process, connections of other clients are closed.
 func (h *handover) relay(all []*rescue.Connection) {
 	holding := rescue.Take(everyClient, nil)
 	defer holding.Cancel()

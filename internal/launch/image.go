@@ -12,29 +12,29 @@ import (
 	"relevo/internal/safefile"
 )
 
-// image is the file that one worker is started from.
+// image is the file from which one worker is started.
 type image struct {
-	path   string      // to exec, where that is done by path; for messages
-	file   *os.File    // open; nil: nothing is known of its bytes
-	seal   *store.Seal // what file has to hold
-	kept   bool        // it is the store's: nobody replaces it
-	byFile bool        // the path leads elsewhere by now: only the open file will do
+	path   string      // for an exec by path, and for messages
+	file   *os.File    // open; nil: it could not be read
+	seal   *store.Seal // the state that file must have
+	kept   bool        // it is a copy in the store, which is never replaced
+	byFile bool        // the path leads to other bytes by now: exec the open file
 	script bool        // an interpreter opens it by its path
 	source source
 }
 
-// source says which file of a script a worker was started from.
+// source says which file of a script a worker was started with.
 type source int
 
 const (
 	fromElsewhere source = iota
 	fromCopy             // of the script
-	fromReplaced         // the path, which holds other bytes: the copy did not start
+	fromReplaced         // the path, which now holds other bytes, because the copy did not start
 )
 
-// image chooses what a worker execs: the original path while it holds the bytes
-// of this release, so that a program which looks beside itself finds its files;
-// the copy once it does not, or, where no copy could be made, the open file.
+// image chooses the file that a worker execs. While the original path holds the bytes of
+// this release it is that path, because a program may look for files beside itself. After
+// that it is the copy, or the open file if no copy could be made.
 func (r *Release) image(avoidPath bool) (*image, error) {
 	from := r.command.ExecFrom
 	if r.file == nil {
@@ -74,8 +74,8 @@ func (r *Release) image(avoidPath bool) (*image, error) {
 	return &image{path: r.path, file: r.file, seal: r.seal, byFile: true}, nil
 }
 
-// originals are the paths that may hold the bytes. A script whose directory counts
-// is run there only, wherever links lead by now.
+// originals returns the paths that may hold the bytes. A script that needs the files of
+// its directory runs only in that directory, even if the links lead elsewhere by now.
 func (r *Release) originals() []string {
 	if r.isScript() && len(r.about.Places) > 0 {
 		return []string{r.resolved}
@@ -83,7 +83,7 @@ func (r *Release) originals() []string {
 	return []string{r.path, r.resolved}
 }
 
-// original returns the file at a path if it is the release's own, unchanged.
+// original returns the file at a path if it still holds the release's bytes.
 func (r *Release) original(path string) *image {
 	if path == "" || r.pathSeal == nil {
 		return nil
@@ -101,8 +101,8 @@ func (r *Release) original(path string) *image {
 
 var errNoCopy = errors.New("there is no copy of it")
 
-// copyImage opens the copy. One that was changed or removed is made again from
-// the open file.
+// copyImage opens the copy. If the copy was changed or removed, it is made again from the
+// open file.
 func (r *Release) copyImage() (*image, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -111,7 +111,7 @@ func (r *Release) copyImage() (*image, error) {
 	}
 	file, err := r.copied.Open()
 	if err != nil {
-		r.launcher.warn("a snapshot is not what it was", "err", err)
+		r.launcher.warn("a snapshot cannot be used any more", "err", err)
 		if r.seal.Verify(r.file) != nil {
 			return nil, fmt.Errorf("snapshot %w, and nothing else holds its bytes; reload to start what %s holds now", err,
 				r.path)
@@ -133,10 +133,10 @@ func (r *Release) copyAgainLocked() (*os.File, error) {
 	return again.Open()
 }
 
-// started takes in whether a worker got ready that a file of a script was started
-// as. A copy that does not start, for it does not find what lies beside the script,
-// gives way to what lies at the path now: other bytes serve better than none. A
-// release that was gone back to has no such way out.
+// started notes whether a worker of a script got ready, and from which file. A copy of a
+// script may fail because it does not find the files beside the script. Then the next
+// worker runs what the path holds now: a worker of other bytes is better than none. After
+// a rollback there is no such exception.
 func (r *Release) started(from source, ready bool) {
 	switch {
 	case ready || from == fromElsewhere || r.goneBackTo:
@@ -147,16 +147,16 @@ func (r *Release) started(from source, ready bool) {
 	}
 }
 
-// complain warns once in the life of the release.
+// complain writes one warning in the life of the release, and drops further ones.
 func (r *Release) complain(message string, args ...any) {
 	if r.complained.CompareAndSwap(false, true) {
 		r.launcher.warn(message, args...)
 	}
 }
 
-// check says whether a process that was just started from the image, with these
-// arguments, runs the bytes that it should. The kernel lets nobody write to a file
-// that is being run, so that what is found now was there at the exec, too.
+// check returns an error if a process that was just started from the image, with these
+// arguments, runs other bytes. The check may come after the exec, because the kernel
+// refuses writes to a file that is being run (ETXTBSY).
 func (i *image) check(pid int, byPath bool, args []string) error {
 	if i.file == nil {
 		return nil
@@ -167,9 +167,9 @@ func (i *image) check(pid int, byPath bool, args []string) error {
 	if !i.script && (!byPath || i.byFile || i.kept || runs(pid, i.file)) {
 		return nil
 	}
-	// Where the arguments are not ours it has exec'd another program, as env(1)
-	// does, or is a script's interpreter, or has ended. Then the path has to tell,
-	// which cannot know whether it led elsewhere for a moment.
+	// With other arguments, the process has exec'd another program, as env(1) does, or is
+	// a script's interpreter, or has ended. Then only the path can be checked, which does
+	// not show whether it led elsewhere for a moment.
 	there, err := os.Stat(i.path)
 	wanted, wantedErr := i.file.Stat()
 	if err != nil || wantedErr != nil || !os.SameFile(there, wanted) || !i.script && hasArguments(pid, args) {
@@ -178,7 +178,7 @@ func (i *image) check(pid int, byPath bool, args []string) error {
 	return nil
 }
 
-// close lets go of a file that was opened for one worker.
+// close closes a file that was opened for one worker.
 func (i *image) close() {
 	if i.file != nil && !i.byFile {
 		i.file.Close()

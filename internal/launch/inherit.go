@@ -26,7 +26,7 @@ type releaseLegacy struct {
 	PathSeal *store.Seal `json:"path_seal,omitempty"`
 	Copied   bool        `json:"copied,omitempty"`
 	Speaks   bool        `json:"speaks,omitempty"`
-	Account  *Account    `json:"account,omitempty"` // as it was looked up: nobody may be able to tell it now
+	Account  *Account    `json:"account,omitempty"` // as it was looked up: it may be removed by now
 	GoneBack bool        `json:"gone_back,omitempty"`
 }
 

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Keeper keeps files for the next master, if this one is killed.
+// Keeper keeps open files, so that the next master gets them if this one is killed.
 type Keeper interface {
 	Keep(name string, file *os.File)
 	Drop(name string)
@@ -13,9 +13,9 @@ type Keeper interface {
 
 const connectionFile = "connection."
 
-// OwnsFile says whether a name is one of a file that a Launcher's Keeper was given.
+// OwnsFile says whether a kept file of this name was given to the Keeper by a Launcher.
 func OwnsFile(name string) bool { return strings.HasPrefix(name, connectionFile) }
 
-// MaxKept is how many connections the Keeper has at most. Those beyond it end with a master
-// that is killed.
+// MaxKept is how many connections are given to the Keeper at the same time. If the master
+// is killed, the connections above this number are closed.
 const MaxKept = 512

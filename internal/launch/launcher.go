@@ -13,9 +13,9 @@ import (
 	"relevo/internal/launch/store"
 )
 
-// Listener is a listening socket that every worker inherits. File must not be in
-// the runtime's poller and must be non-blocking; os/exec-style starting would
-// otherwise make the shared socket blocking for everybody.
+// Listener is a listening socket that every worker inherits. File must be non-blocking and
+// not in the runtime's poller: otherwise (*os.File).Fd, which passes it to a child, makes
+// the socket blocking in all processes that share it.
 type Listener struct {
 	Name    string
 	Address string // as getsockname says it
@@ -31,7 +31,7 @@ type Options struct {
 	Streams       Streams
 	Cgroups       Cgroups
 	OOMScoreAdj   *int     // of workers whose limits name none; nil: as this process
-	Children      Children // default: nobody else reaps
+	Children      Children // default: no other code of this process reaps children
 	// ExecPatience is how long Start waits for the worker's program to run. What goes
 	// wrong later is the worker's death. Default: 10 s.
 	ExecPatience time.Duration

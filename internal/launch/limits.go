@@ -23,9 +23,9 @@ func limitsOf(l config.Limits, a *Account, o Options) shimLimits {
 		DefaultOOMScoreAdj: o.OOMScoreAdj, Account: a}
 }
 
-// apply changes this process and, for good, the thread that calls it, which has
-// to be the one that execs: on Linux the nice value belongs to a thread. The user
-// comes last, for only root may do some of the rest.
+// apply changes this process and the calling thread, which stays locked to its goroutine
+// and has to do the exec: on Linux the nice value belongs to a thread. The user comes last,
+// because some of the other changes need root.
 func (l shimLimits) apply() *shimError {
 	runtime.LockOSThread()
 	if l.OOMScoreAdj != nil {

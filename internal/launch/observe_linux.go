@@ -17,12 +17,12 @@ import (
 // observer looks whether a worker, or a child of it, waits on an inherited
 // listener: an epoll set holds it (proc_pid_fdinfo(5)), or a thread is in
 // accept, poll or select on it (proc_pid_syscall(5)). It is a heuristic: a
-// program may register a listener a moment before it serves. The price of that
-// error is a wait in the accept queue, not a request.
+// program may register a listener a moment before it serves. The cost of that
+// error is that requests wait in the accept queue; none is lost.
 type observer struct {
 	pid    int
 	inodes map[uint64]bool
-	blind  error // why the last look could not see everything, for want of something
+	blind  error // the shortage because of which the last look did not see everything
 }
 
 func newObserver(pid int, listeners []Listener) *observer {
@@ -34,7 +34,7 @@ func (o *observer) waits() bool {
 	return o.tree(o.pid, 0)
 }
 
-// blindness says why the last look could not see everything, empty if it could.
+// blindness says why the last look did not see everything, empty if it did.
 func (o *observer) blindness() string {
 	if o.blind == nil {
 		return ""
@@ -42,15 +42,16 @@ func (o *observer) blindness() string {
 	return fmt.Sprintf("%v; %s", o.blind, shortageHint(o.blind))
 }
 
-// note keeps an error that tells of a shortage; others tell of the process.
+// note keeps an error that shows a shortage of the machine. Other errors only say that
+// the process has ended.
 func (o *observer) note(err error) {
 	if shortageHint(err) != "" {
 		o.blind = err
 	}
 }
 
-// tree looks at a process and its descendants, for a worker may be a shell that
-// runs the server.
+// tree looks at a process and its descendants, because a worker may be a shell that runs
+// the server.
 func (o *observer) tree(pid, depth int) bool {
 	const deepest = 8
 	if o.process(pid) {
@@ -71,7 +72,7 @@ func (o *observer) process(pid int) bool {
 		o.note(err)
 		return false
 	}
-	listening := map[int]bool{} // its descriptors of our listeners
+	listening := map[int]bool{} // the process's descriptors of our listeners
 	for _, entry := range entries {
 		target, err := os.Readlink(proc + "/fd/" + entry.Name())
 		if err != nil {
@@ -134,7 +135,8 @@ func (o *observer) threadWaits(pid int, fds map[int]bool) bool {
 	return false
 }
 
-// parseSyscall reads "43 0x3 0x7ffd… …"; a thread that runs says "running".
+// parseSyscall reads a line such as "43 0x3 0x7ffd… …". For a thread that is not in a
+// system call the file holds "running".
 func parseSyscall(text string) (number uintptr, args [6]uint64, ok bool) {
 	fields := strings.Fields(text)
 	if len(fields) < 7 {
@@ -162,11 +164,11 @@ func callWaits(pid int, number uintptr, args [6]uint64, fds map[int]bool) bool {
 	return false
 }
 
-// waitKind is how a system call names what it waits for.
+// waitKind says in which arguments a system call gets the descriptors that it waits for.
 type waitKind int
 
 const (
-	waitsOnFD     waitKind = iota + 1 // its first argument
+	waitsOnFD     waitKind = iota + 1 // the first argument is the descriptor
 	waitsOnPoll                       // an array of struct pollfd and its length
 	waitsOnSelect                     // a number of bits and a bit set
 )

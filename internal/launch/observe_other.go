@@ -2,7 +2,7 @@
 
 package launch
 
-// observer needs /proc. Elsewhere a worker has to say that it is ready.
+// observer needs Linux's /proc. On other systems a worker has to say that it is ready.
 type observer struct{}
 
 func newObserver(int, []Listener) *observer { return &observer{} }

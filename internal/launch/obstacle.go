@@ -15,14 +15,14 @@ import (
 	"relevo/pool"
 )
 
-// Looks for what keeps a worker from getting ready come at growing intervals: each
-// reads the table of all connections, which costs some 10 ms.
+// The intervals between two looks grow, because each look reads the kernel's table of all
+// connections, which costs some 10 ms.
 const (
 	firstObstacleLook = 500 * time.Millisecond
 	lastObstacleLook  = 5 * time.Second
 )
 
-// obstacles tells, while a worker starts, what seems to keep it from getting ready.
+// obstacles reports, while a worker starts, what seems to keep it from getting ready.
 type obstacles struct {
 	process *Process
 	due     time.Time
@@ -46,8 +46,8 @@ func (o *obstacles) look() {
 	}
 }
 
-// obstacle says what the processes of a worker show; empty: nothing that explains
-// why it is not ready.
+// obstacle says what the worker's processes do instead of accepting on its listeners,
+// empty if nothing explains why it is not ready.
 func (p *Process) obstacle() string {
 	d := p.awaitedDebugger()
 	if p.waitsFor(d); d != nil {
@@ -61,8 +61,8 @@ func (p *Process) obstacle() string {
 	server, address := listensByItself(family, inodesOf(p.binder.observable(p.release.command.Listeners)))
 	switch {
 	case server == nil:
-		return p.addressTaken() // some try again and again instead of ending
-	case len(p.release.command.Listeners) == 0: // there is none that it could take over
+		return p.addressTaken() // some programs retry a bind for ever instead of ending
+	case len(p.release.command.Listeners) == 0: // the app has no listener to offer it
 		return fmt.Sprintf("%s listens on %s by itself", server, address) + p.uncaptured()
 	case server.pid == p.pid:
 		return fmt.Sprintf("it listens on %s by itself and not on the listener of relevo (%s); %s",
@@ -113,8 +113,8 @@ func inodesOf(listeners []Listener) map[uint64]bool {
 	return inodes
 }
 
-// listensByItself finds the first of a family that listens on a TCP socket which
-// is not inherited, and not its debugger's.
+// listensByItself finds the first process of a family that listens on a TCP socket of its
+// own: neither an inherited one nor its debugger's.
 func listensByItself(family []relative, inherited map[uint64]bool) (who *relative, address string) {
 	waiting := map[string]string{}
 	for _, s := range procnet.Waiting(false) {
@@ -133,8 +133,8 @@ func listensByItself(family []relative, inherited map[uint64]bool) (who *relativ
 	return nil, ""
 }
 
-// addressTaken explains the complaint of a worker about an address in use,
-// which is most often the one that relevo holds for it.
+// addressTaken explains a worker's "address already in use". Most often relevo itself
+// holds the address for the worker.
 func (p *Process) addressTaken() string {
 	ports, found := advice.Taken(p.tail.lines())
 	if !found || p.asked.Load() {
@@ -171,8 +171,8 @@ func (p *Process) holderOfAddress(ports []int) string {
 		c.TakeOver(firstFD, "ADDRESS")
 }
 
-// swallowed explains the failure of a program that got no listener, because a
-// process in between closes what it inherits.
+// swallowed explains why a program did not get a listener: a process in between closes the
+// descriptors that it inherits.
 func (p *Process) swallowed(status pool.ExitStatus) string {
 	name, instead, ok := p.release.adviceCommand().Wrapper()
 	if !ok || !advice.Swallows(name) || p.asked.Load() || status.Code == 0 || len(p.release.command.Listeners) == 0 {
@@ -182,8 +182,8 @@ func (p *Process) swallowed(status pool.ExitStatus) string {
 		instead)
 }
 
-// lostListener explains the complaint of a program whose descriptor is no listener: that of
-// a process in between which nothing else shows, for it may end well.
+// lostListener explains a program's complaint that its descriptor is no listener. Often
+// the complaint is the only sign that a process in between has closed the listeners.
 func (p *Process) lostListener(status pool.ExitStatus) string {
 	passed := len(p.release.command.Listeners)
 	if p.asked.Load() || passed == 0 || status.Error != "" || !advice.NoListener(p.tail.lines()) {
@@ -219,7 +219,7 @@ func holderOf(port int) string {
 	return ""
 }
 
-// listenerText names a listener as a person and as a program knows it.
+// listenerText names a listener by its address and by its descriptor.
 func (p *Process) listenerText(i int) string {
 	return fmt.Sprintf("%s, descriptor %d", p.release.command.Listeners[i].Address, firstFD+i)
 }
@@ -232,8 +232,8 @@ func (r *Release) adviceCommand() advice.Command {
 	return advice.Command{Args: r.command.Args, Dir: r.dir, Path: r.program()}
 }
 
-// warnOfWrapper warns where a child of a shell or the like serves and the stop
-// signal ends its parent alone.
+// warnOfWrapper warns if the worker is a shell or the like whose child serves: the stop
+// signal would end the shell alone.
 func (p *Process) warnOfWrapper() {
 	family := kin(p.pid)
 	if len(family) < 2 || !advice.IsWrapper(family[0].name) || catches(p.pid, p.release.command.stopSignal()) {

@@ -15,20 +15,20 @@ type Streams struct {
 	Out, Err io.Writer
 	// PrefixOut and PrefixErr put "app/slot │ " before each line.
 	PrefixOut, PrefixErr bool
-	// BegunFor is how long the beginning of a prefixed line waits for more of it before
-	// it is shown; for the line's end it waits four times as long. Default: 500 ms.
+	// BegunFor is how long a begun line waits for more text before it is shown with its
+	// prefix. While text keeps coming, it is shown after four times as long. Default: 500 ms.
 	BegunFor time.Duration
-	// TerminalOut and TerminalErr say that a terminal shows the stream: of prefixed
-	// lines it gets text and colors, and nothing else that it would act on.
+	// TerminalOut and TerminalErr say that a terminal shows the stream. Prefixed lines
+	// then keep text and colors only: other escape sequences are removed.
 	TerminalOut, TerminalErr bool
 	// ColorOut and ColorErr give the prefix a colour, one for each slot.
 	ColorOut, ColorErr bool
-	// Inherit gives the workers these files instead; the other fields are
-	// not used then.
+	// Inherit, where set, is what the workers inherit as stdout and stderr. The other
+	// fields are not used then.
 	Inherit [2]*os.File
-	// Open, where set, returns what takes one stream of one worker; Out, Err and the
-	// prefixes are not used then. Torn says that a master was killed which had read what
-	// comes before the next byte.
+	// Open, where set, returns the writer for one stream of one worker. Out, Err and the
+	// prefixes are not used then. Torn says that the stream begins in the middle: a master
+	// was killed that had read the bytes before.
 	Open func(s OutputSource, begun []byte, torn bool) Lines
 }
 
@@ -38,16 +38,17 @@ type OutputSource struct {
 	Stream                int // 0: stdout, 1: stderr
 }
 
-// Lines takes the output of one worker, and keeps the beginning of a line until its end.
+// Lines takes one stream of one worker, and keeps the beginning of a line until its end.
 type Lines interface {
 	io.Writer
-	// Take returns what has begun, for another master, once all before it is written.
+	// Take writes all whole lines and returns the begun one, for another master.
 	Take() []byte
 	// Flush ends a begun line, because the worker has ended.
 	Flush()
 }
 
-// lines is what takes one stream, nil where it is passed on as it is.
+// lines returns the writer that splits a stream into lines, nil if the stream is passed on
+// as it is.
 func (s *Streams) lines(app string, source OutputSource, begun []byte, torn bool) Lines {
 	if s.Open != nil {
 		return s.Open(source, begun, torn)
@@ -69,8 +70,8 @@ func linePrefix(app string, slot int, color bool) string {
 	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", slotColors[slot%len(slotColors)], prefix)
 }
 
-// pump copies one stream of one worker until its end, and remembers the tail. It says
-// false where a deadline interrupted it, or left was closed while it wrote: the next
+// pump copies one stream of one worker until its end, and remembers the tail. It returns
+// false if a deadline interrupted it or left was closed while it wrote: then the next
 // master reads the rest.
 func pump(from io.Reader, to io.Writer, t *tail, left <-chan struct{}) (ended bool) {
 	buffer := make([]byte, 4<<10)
@@ -79,7 +80,7 @@ func pump(from io.Reader, to io.Writer, t *tail, left <-chan struct{}) (ended bo
 		n, err := from.Read(buffer)
 		t.Write(buffer[:n])
 		if n > 0 && !broken {
-			// A reader that went away must not stop the worker.
+			// Go on if the log cannot be written: a worker whose pipe is full would hang.
 			if _, werr := to.Write(buffer[:n]); werr != nil {
 				broken = true
 			}
@@ -97,7 +98,7 @@ func pump(from io.Reader, to io.Writer, t *tail, left <-chan struct{}) (ended bo
 			return true
 		}
 		if n == len(buffer) && n < 64<<10 {
-			buffer = make([]byte, 2*n) // it talks much: copy in larger pieces
+			buffer = make([]byte, 2*n) // much output: copy in larger pieces
 		}
 	}
 }

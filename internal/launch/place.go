@@ -11,21 +11,21 @@ import (
 	"relevo/internal/safefile"
 )
 
-// What a script or an interpreter serves lies beside it, not in the bytes that are
-// run. Where a symbolic link is on the way to it, as in deploys by a link named
-// "current", the place that the link leads to is a part of what a release is.
+// A script serves what lies beside it: its own bytes do not tell two releases apart. If a
+// symbolic link is on the way to the script, as in deploys by a link named "current", the
+// directory that the link leads to is a part of the release.
 
-// location is where a command's parts lie now.
+// location says where the parts of a command are now.
 type location struct {
 	places   []string
-	marks    []string // of the project around a script
-	version  string   // of it
-	argument int      // index of the file that an interpreter runs; 0: none that is placed
+	marks    []string // files that show what a script's project is
+	version  string   // of that project
+	argument int      // index of the file that an interpreter runs; 0: it is used as it is
 	target   string   // where that file is, symbolic links resolved
 }
 
-// locate finds the places of a command whose working directory is dir, resolved.
-// The program is a script if its first bytes say so.
+// locate finds the parts of a command whose working directory is dir, with symbolic links
+// resolved. The program is a script if its first bytes say so.
 func locate(c Command, dir string, t target, f form) (l location, err error) {
 	if dir != givenDir(c.Dir) {
 		l.add(dir)
@@ -52,8 +52,8 @@ func (l *location) add(dir string) {
 	}
 }
 
-// under is a path that counts from dir. It is not made shorter: "link/.." is not
-// where it seems to be.
+// under joins dir and a relative path. It does not clean the path, because "link/.." need
+// not be the directory in which link lies.
 func under(dir, path string) string {
 	if filepath.IsAbs(path) {
 		return path
@@ -61,8 +61,8 @@ func under(dir, path string) string {
 	return dir + "/" + path
 }
 
-// Name is the hash by which a release with these bytes would be known if it were
-// prepared now. The error is that of a link that leads nowhere.
+// Name returns the hash that a release with these bytes would have if it were prepared
+// now. It fails if a link leads nowhere.
 func (r *Release) Name(sha256 string) (string, error) {
 	for _, way := range r.Ways() {
 		if _, err := os.Stat(way); err != nil {
@@ -86,8 +86,8 @@ func (r *Release) Name(sha256 string) (string, error) {
 	return store.About{Places: l.places, Marks: l.marks}.NameOf(sha256), err
 }
 
-// Ways are the paths, symbolic links not resolved, on which links decide where the
-// release lies. None: its bytes are all that it is.
+// Ways returns the paths, with symbolic links not resolved, that decide where the release
+// lies; none if its bytes alone are the release.
 func (r *Release) Ways() (ways []string) {
 	if len(r.about.Places) == 0 {
 		return nil
@@ -99,8 +99,8 @@ func (r *Release) Ways() (ways []string) {
 	return ways
 }
 
-// settle notes where the release lies, which from then on is the same for all of
-// its workers.
+// settle notes where the release lies. All of its workers run there, wherever the links
+// lead later.
 func (r *Release) settle() error {
 	t := target{program: r.program(), path: r.path}
 	if i := r.interpreter; i != nil {
@@ -120,7 +120,7 @@ func (r *Release) settle() error {
 	return nil
 }
 
-// StillThere says whether a release can lie where it lay when it was kept.
+// StillThere returns an error if what a kept release needs beside its bytes is gone.
 func StillThere(record store.Record) error {
 	for _, place := range record.Places {
 		if !isDir(place) {
@@ -137,8 +137,8 @@ func StillThere(record store.Record) error {
 	return nil
 }
 
-// arguments are those that workers get: a file behind a link is named by where it
-// lies, so that a link that moves changes nothing for a respawn.
+// arguments returns the arguments of the workers. A file behind a link is named by its
+// resolved path, so that a respawned worker runs the same file after the link has moved.
 func (r *Release) arguments() []string {
 	if r.about.ResolvedArgument == "" {
 		return r.command.Args

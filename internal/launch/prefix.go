@@ -10,13 +10,13 @@ import (
 	"relevo/internal/printable"
 )
 
-// prefixer puts a prefix before each line and writes whole lines, so that those of
-// several workers do not mix. A begun line that nothing is added to, such as a prompt,
-// is shown after a while; what follows of it is then a line of its own.
+// prefixer puts a prefix before each line and writes whole lines, so that the lines of
+// several workers do not mix. A line that has no end for a while, such as a prompt, is
+// shown as it is; the text that follows then begins a new line.
 type prefixer struct {
 	to       io.Writer
 	prefix   string
-	terminal bool          // what reads it acts on escape sequences
+	terminal bool          // a terminal shows it, which acts on escape sequences
 	begunFor time.Duration // Streams.BegunFor
 
 	mu    sync.Mutex
@@ -33,7 +33,7 @@ const (
 	quietFor = 500 * time.Millisecond
 )
 
-// prefixer is nil where the stream is not prefixed.
+// prefixer returns a prefixer for a stream, nil if the stream gets no prefix.
 func (s *Streams) prefixer(stream int, app string, slot int, begun []byte) *prefixer {
 	to, prefixed, terminal, color := s.Out, s.PrefixOut, s.TerminalOut, s.ColorOut
 	if stream == 1 {
@@ -75,7 +75,7 @@ func (p *prefixer) Write(b []byte) (int, error) {
 	return n, nil
 }
 
-// line adds the begun line with its prefix and an end.
+// line appends the begun line to out, with its prefix and a newline.
 func (p *prefixer) line(out []byte) []byte {
 	out = append(out, p.prefix...)
 	if p.terminal {
@@ -86,7 +86,7 @@ func (p *prefixer) line(out []byte) []byte {
 	return append(out, '\n')
 }
 
-// await starts the wait for the end of a begun line.
+// await starts the timer after which a begun line is shown.
 func (p *prefixer) await() {
 	if len(p.begun) == 0 {
 		p.since = time.Time{}
@@ -116,10 +116,10 @@ func (p *prefixer) show() {
 	}
 	out := p.line(nil)
 	p.begun, p.shown, p.since = p.begun[:0], true, time.Time{}
-	p.to.Write(out) // where it fails the pump finds out, too
+	p.to.Write(out) // an error is met again by the pump's next write
 }
 
-// Take takes away what has begun.
+// Take removes the begun line and returns it.
 func (p *prefixer) Take() []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -129,7 +129,7 @@ func (p *prefixer) Take() []byte {
 	return begun
 }
 
-// Flush ends a begun line.
+// Flush writes a begun line with a newline.
 func (p *prefixer) Flush() {
 	p.mu.Lock()
 	begun := len(p.begun) > 0

@@ -24,48 +24,48 @@ type Process struct {
 	pid         int
 	handle      handle
 	cgroup      *cgroup      // nil: none
-	channel     *ipc.Channel // nil: it was closed before this master came
+	channel     *ipc.Channel // nil: it was closed before this master took over
 	tail        tail
 	ready       *readiness
-	binder      *binder              // of what its program binds
-	untold      []string             // addresses that its servers have opened, for the pool
+	binder      *binder              // for the addresses that its program binds
+	untold      []string             // addresses that it has opened, not yet reported to the pool
 	disconnects bool                 // its script uses Node's cluster
 	primary     *nodecluster.Primary // nil: it is no worker of Node's cluster
 	preload     preload
 	pumps       sync.WaitGroup
 	ends        ends
-	begunLines  [2]Lines // of the outputs that are split into lines, for a succession
+	begunLines  [2]Lines // of stdout and stderr, if split into lines: a succession passes the begun ones on
 	sink        func(pool.Report)
 
-	launched   chan struct{} // closed by awaitOnline: Online was told, or never will be
+	launched   chan struct{} // closed by awaitOnline: Online was reported, or never will be
 	settle     sync.Once
-	settled    chan struct{} // closed when its readiness is decided, or it is gone
-	asked      atomic.Bool   // its end is the master's wish
+	settled    chan struct{} // closed when its readiness is decided, or it has ended
+	asked      atomic.Bool   // the master has asked it to end
 	again      bool          // it is killed to be started again
 	greeted    atomic.Bool   // its program drains by itself
-	debugged   atomic.Bool   // it was told that the worker waits for a debugger
-	led        atomic.Bool   // it is being led out
+	debugged   atomic.Bool   // the wait for a debugger was reported
+	led        atomic.Bool   // depart leads its connections to other workers
 	tally      tally
 	overdue    chan struct{} // closed when the pool's patience with a departure has ended
 	hurry      sync.Once     // closes overdue, unless depart has done its work
-	introduced atomic.Bool   // the pool knows that it is led out
+	introduced atomic.Bool   // the pool knows that depart will do so
 	got        atomic.Bool   // ready
-	claims     claims        // that wait for the admission
+	claims     claims        // addresses that wait for the canary's admission
 	source     source
 
 	channelEnded chan struct{}  // closed when nothing more is heard on the channel
 	leaving      chan struct{}  // closed by Detach
 	gone         chan struct{}  // closed when the process has ended
-	fate         chan bool      // capacity 1: whether it had ended when its wait was over
+	fate         chan bool      // capacity 1: awaitExit's result, true if the process has ended
 	watches      sync.WaitGroup // the goroutines that Detach waits for
 
-	notifying sync.Mutex         // held while a notification is told
-	begun     bool               // under notifying: Online was told
-	early     []ipc.Notification // under notifying: those from before
-	ended     bool               // under notifying: nothing that it says counts any more
+	notifying sync.Mutex         // held while a notification is reported
+	begun     bool               // under notifying: Online was reported
+	early     []ipc.Notification // under notifying: notifications from before Online
+	ended     bool               // under notifying: what the worker says is ignored from now on
 }
 
-// joinCgroup has the worker start in a cgroup of its own. started is to be called
+// joinCgroup makes a cgroup for the worker and has it start there. The caller calls started
 // after the fork.
 func (p *Process) joinCgroup(b *birth, attr *syscall.SysProcAttr) (started func(), err error) {
 	if p.cgroup, err = b.release.launcher.opts.Cgroups.make(b.order.ID); err != nil {
@@ -74,14 +74,14 @@ func (p *Process) joinCgroup(b *birth, attr *syscall.SysProcAttr) (started func(
 	return p.cgroup.prepare(attr)
 }
 
-// ends are the master's ends of what a worker was given, nil where they are closed
-// or were never there.
+// ends are the master's ends of a worker's channel and pipes. A closed or missing one is
+// nil.
 type ends struct {
 	channel *os.File
 	output  [2]*os.File // stdout and stderr
 }
 
-// files are those that are open.
+// files returns the open ones.
 func (e ends) files() (open []*os.File) {
 	for _, f := range []*os.File{e.channel, e.output[0], e.output[1]} {
 		if f != nil {
@@ -101,7 +101,8 @@ func (p *Process) begin(b *birth) {
 	go p.awaitExit(launched)
 }
 
-// listen hears what the worker says, from where another master had heard it.
+// listen starts to read the worker's output and messages. After a succession it goes on
+// where the previous master stopped reading.
 func (p *Process) listen(o pool.Order, from ends, l processLegacy) {
 	p.ends, p.order = from, o
 	streams := &p.release.launcher.opts.Streams
@@ -139,18 +140,18 @@ func (p *Process) pump(stream int, to io.Writer, lines Lines) {
 	})
 }
 
-// awaitOnline tells Online, and only then anything that the worker has said: it
-// may be quicker than the look at what it runs, and what runs other bytes has
-// nothing to say.
+// awaitOnline reports Online, and only then what the worker has said. The worker may have
+// said something before it was checked which bytes it runs; if these are others, all that
+// it says is ignored.
 func (p *Process) awaitOnline(launched <-chan launchResult) launchResult {
 	defer close(p.launched)
 	result := <-launched
-	if result.notifications != nil { // Start did not wait for it
+	if result.notifications != nil { // the worker was slow to exec, and Start did not wait
 		p.beginCapture(result.notifications)
 		p.sink(pool.FilesAdded{})
 	}
 	if result.changed != nil {
-		p.Kill() // too late for another start
+		p.Kill() // Start has returned by now and cannot start another one
 	}
 	if !result.execed || result.changed != nil {
 		p.silence()
@@ -163,7 +164,8 @@ func (p *Process) awaitOnline(launched <-chan launchResult) launchResult {
 	return result
 }
 
-// observed tells what a look at the process has shown, unless it has ended meanwhile.
+// observed reports what a look at the process has shown, unless the process has ended:
+// Exited is the last report.
 func (p *Process) observed(report pool.Report) {
 	p.notifying.Lock()
 	defer p.notifying.Unlock()
@@ -172,7 +174,7 @@ func (p *Process) observed(report pool.Report) {
 	}
 }
 
-// serves leads clients to the worker and tells that it is ready.
+// serves directs clients to the worker and reports that it is ready.
 func (p *Process) serves(how string) {
 	p.settle.Do(func() {
 		p.binder.serve(p.order)
@@ -192,15 +194,15 @@ func (p *Process) disconnected(err error) {
 	if p.isSilent() {
 		return
 	}
-	reason := "" // it closed its end, or died
+	reason := "" // the worker closed its end, or ended
 	if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrClosed) && !errors.Is(err, syscall.ECONNRESET) {
 		reason = err.Error()
 	}
 	p.sink(pool.Disconnected{Reason: reason})
 }
 
-// awaitExit waits for the death of the worker, makes an end of what it left
-// behind, and reports last of all.
+// awaitExit waits for the end of the worker, ends the processes that it left behind, and
+// reports Exited after everything else.
 func (p *Process) awaitExit(launched <-chan launchResult) {
 	status, ended := p.handle.wait(p.pid)
 	p.fate <- ended
@@ -210,7 +212,7 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 	close(p.gone)
 	status, oomHint := p.release.launcher.oom.judge(status, p.cgroup, p.asked.Load())
 	if err := p.cgroup.end(); err != nil {
-		p.release.launcher.warn("somebody of a dead worker's family is left", "pid", p.pid, "err", err)
+		p.release.launcher.warn("cannot end the processes that a worker left behind", "pid", p.pid, "err", err)
 	}
 	p.release.launcher.unregister(p)
 	p.settle.Do(func() { close(p.settled) })
@@ -245,7 +247,7 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 	p.sink(exited)
 }
 
-// causeOf is the line of the worker's output that says why it failed.
+// causeOf returns the line of the worker's output that says why it failed.
 func (p *Process) causeOf(status pool.ExitStatus) string {
 	switch {
 	case status.Signal == 0 && status.Code == 0, status.Signal != 0 && p.asked.Load():
@@ -254,8 +256,9 @@ func (p *Process) causeOf(status pool.ExitStatus) string {
 	return p.tail.cause(status.Signal == 0)
 }
 
-// drainOutput gives the last words of the worker time to be read. Where nothing
-// is left to be read, what holds the pipes open is a child that left the group.
+// drainOutput waits until the last output of the worker was read. It stops waiting for the
+// end of the pipes when they are empty: then only a child that left the process group
+// still holds them open.
 func (p *Process) drainOutput() {
 	read := make(chan struct{})
 	go func() {
@@ -277,11 +280,11 @@ func (p *Process) drainOutput() {
 	}
 	select {
 	case <-p.channelEnded:
-	case <-time.After(outputPatience): // its reader hangs in a close that the worker made slow
+	case <-time.After(outputPatience): // its reader may hang in close(2) of a descriptor from the worker
 	}
 }
 
-// PID is the worker's process id, which is its process group's too.
+// PID returns the worker's process id, which is also the id of its process group.
 func (p *Process) PID() int { return p.pid }
 
 // Send queues a message for the worker.
@@ -307,7 +310,7 @@ func (p *Process) Send(m ipc.Message) error {
 // Signal sends a signal to the worker's main process.
 func (p *Process) Signal(sig syscall.Signal) error {
 	if sig == syscall.SIGKILL {
-		p.asked.Store(true) // or the hint would send people after somebody else
+		p.asked.Store(true) // or the hint would say that the OOM killer or another process did it
 	}
 	return p.handle.signal(sig)
 }
@@ -319,7 +322,7 @@ func (p *Process) Terminate() error {
 	if p.led.Load() {
 		led := false
 		if p.hurry.Do(func() { led = true; close(p.overdue) }); led {
-			return nil // depart sends the signal, after what can be rescued is
+			return nil // depart sends the signal, once the idle connections are taken
 		}
 	}
 	return p.handle.signal(p.release.command.stopSignal())
@@ -345,8 +348,8 @@ func (c Command) stopSignal() syscall.Signal {
 	return c.StopSignal
 }
 
-// hint looks again at the file that could not be run: something may be wrong
-// with it that the error number does not tell.
+// hint looks at the file that could not be run, for causes that the error number does not
+// show.
 func (e *shimError) hint(r *Release) string {
 	if e.Step != "run" {
 		return ""

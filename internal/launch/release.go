@@ -13,40 +13,40 @@ import (
 	"relevo/pool"
 )
 
-// Release is one generation's command with everything that may change looked up
-// once: its executable's bytes, its working directory, its environment. It
-// implements pool.Release.
+// Release is the command of one generation. What may change later is looked up once, when
+// the release is prepared: the executable's bytes, the working directory, the environment.
+// It implements pool.Release.
 type Release struct {
 	launcher *Launcher
 	command  Command
-	dir      string   // resolved
-	dirFile  *os.File // dir, open: it can be entered even after it was deleted
+	dir      string   // the working directory, symbolic links resolved
+	dirFile  *os.File // dir, open: workers can enter it even after it was deleted
 	env      []string
 	account  *Account // nil: the master's own
 	path     string   // of the file with the release's bytes, as given
-	resolved string   // of the file with the release's bytes, symbolic links resolved
+	resolved string   // the same, symbolic links resolved
 
-	interpreter *interpreter // of the script at path; nil: what lies there is run itself
+	interpreter *interpreter // of the script at path; nil: the file at path is run itself
 
 	form     form
 	about    store.About
-	sum      string      // of the bytes; empty: the executable cannot be read
-	file     *os.File    // open since it was hashed
+	sum      string      // hash of the bytes; empty: the executable cannot be read
+	file     *os.File    // kept open since it was hashed
 	seal     *store.Seal // of file
 	pathSeal *store.Seal // of the file at path or resolved; nil: neither holds the bytes
 
 	mu           sync.Mutex
 	copied       *store.Copy // nil: none could be made
 	complained   atomic.Bool
-	wrapper      sync.Once // the warning of a process in between
+	wrapper      sync.Once // for the warning about a process in between
 	debuggers    debuggers
-	lookAtScript sync.Once // of script
+	lookAtScript sync.Once // sets script
 	script       nodecluster.Script
 	passedOver   passedOver
 	copyUnfit    atomic.Bool // of a script: the last worker from the copy did not get ready
-	goneBackTo   bool        // it was taken from the store
+	goneBackTo   bool        // a rollback took it from the store
 
-	// speaks: a worker got ready by its own word, so that the others have to, too.
+	// speaks: a worker has said by itself that it is ready, so all others have to.
 	speaks atomic.Bool
 }
 
@@ -56,7 +56,7 @@ func (l *Launcher) Prepare(c Command) (*Release, error) {
 	return l.prepare(c, c.Dir, (*Release).keepBytes)
 }
 
-// prepare makes a release that works in dir and whose bytes keep finds.
+// prepare makes a release with the working directory dir. keep finds its bytes.
 func (l *Launcher) prepare(c Command, dir string, keep func(*Release) error) (*Release, error) {
 	r := &Release{launcher: l, command: c}
 	var err error
@@ -88,7 +88,7 @@ func (l *Launcher) prepare(c Command, dir string, keep func(*Release) error) (*R
 	return r, nil
 }
 
-// findTarget looks the program and its script up as the workers would.
+// findTarget looks up the program and its script as the workers would.
 func (r *Release) findTarget() error {
 	t, err := findTarget(r.command, r.dir, r.searchPath())
 	r.aim(t)
@@ -97,7 +97,7 @@ func (r *Release) findTarget() error {
 
 func (r *Release) aim(t target) { r.path, r.interpreter = t.path, openInterpreter(t) }
 
-// program is the path of what is exec'd.
+// program returns the path that is exec'd.
 func (r *Release) program() string {
 	if r.interpreter != nil {
 		return r.interpreter.path
@@ -112,10 +112,10 @@ func (r *Release) formOf(file *os.File) form {
 	return formOf(file)
 }
 
-// isScript says whether what is run is opened by name, after the exec.
+// isScript says whether an interpreter opens the release's file by name, after the exec.
 func (r *Release) isScript() bool { return r.form == script || r.form == interpreted }
 
-// searchPath is PATH of the workers.
+// searchPath returns the PATH of the workers.
 func (r *Release) searchPath() string { return pathOf(environ(r.command.inherited(), r.env, scene{})) }
 
 func resolveDir(dir string) (string, error) {
@@ -140,10 +140,10 @@ func (r *Release) Info() pool.Info {
 	return pool.Info{Path: r.path, SHA256: r.name(), Version: r.about.Version, Directory: r.about.Directory()}
 }
 
-// name is the hash that it is known by.
+// name returns the hash by which users know the release.
 func (r *Release) name() string { return r.about.NameOf(r.sum) }
 
-// Addresses are those of the listeners that its workers inherit.
+// Addresses returns the addresses of the listeners that its workers inherit.
 func (r *Release) Addresses() (all []string) {
 	for _, l := range r.command.Listeners {
 		all = append(all, l.Address)
@@ -151,8 +151,8 @@ func (r *Release) Addresses() (all []string) {
 	return all
 }
 
-// Source is the executable or the script as the command names it: no symbolic link
-// on its way is resolved, so that one that moves leads to the next release.
+// Source returns the path of the executable or script as the command names it. Symbolic
+// links are not resolved, so that the path leads to the next release after a link moves.
 func (r *Release) Source() string {
 	program := r.command.Args[0]
 	if r.interpreter != nil {
@@ -164,19 +164,18 @@ func (r *Release) Source() string {
 	return r.path
 }
 
-// Speaks says whether its workers get ready by their own word.
+// Speaks says whether its workers say by themselves that they are ready.
 func (r *Release) Speaks() bool { return r.speaks.Load() }
 
-// ExpectWord has its workers get ready by their own word alone, as those of the release
-// before: what can be seen of a worker lets a release pass that hangs right after it has
-// opened its listener. Config.Ready has to be auto for it.
+// ExpectWord makes its workers ready only when they say so, because the workers of the
+// previous release did. Observation alone would pass a release that hangs right after it
+// has opened its listener. It applies if Config.Ready is auto.
 func (r *Release) ExpectWord() { r.speaks.Store(true) }
 
 // Interpreted says whether Source is a script that its interpreter reads.
 func (r *Release) Interpreted() bool { return r.interpreter != nil }
 
-// Close lets go of the bytes. Their copy stays in the store as long as it is one
-// of those that are kept.
+// Close closes the release's files. Its copy stays in the store until Collect removes it.
 func (r *Release) Close() error {
 	r.dirFile.Close()
 	r.interpreter.close()
@@ -190,7 +189,7 @@ func (r *Release) Close() error {
 	}
 	r.copied.Close()
 	if err := r.launcher.store.Collect(); err != nil {
-		r.launcher.warn("old copies of executables stay", "err", err)
+		r.launcher.warn("cannot remove old copies of executables", "err", err)
 	}
 	return nil
 }

@@ -13,17 +13,17 @@ import (
 	"relevo/internal/config"
 )
 
-// OversizeError says that the kernel would not take a variable, an argument or all of
-// them together (execve(2)).
+// OversizeError says that a variable, an argument, or all of them together are larger than
+// execve(2) allows.
 type OversizeError struct {
-	Variable string // empty: it is not about one variable
+	Variable string // the variable that is too large; empty: it is an argument, or the sum
 	text     string
 }
 
 func (e *OversizeError) Error() string { return e.text }
 
-// CheckRoom says whether the kernel takes the arguments and the environment of a
-// command's workers.
+// CheckRoom returns an error if the arguments and the environment of a command's workers
+// are larger than the kernel allows.
 func CheckRoom(c Command) error {
 	env, err := appEnv(c)
 	if err != nil {
@@ -32,7 +32,7 @@ func CheckRoom(c Command) error {
 	return c.checkRoom(env)
 }
 
-// checkRoom is CheckRoom where the app's variables are known.
+// checkRoom is CheckRoom for an app whose own variables are known.
 func (c Command) checkRoom(app []string) error {
 	if runtime.GOOS != "linux" {
 		return nil
@@ -67,11 +67,12 @@ func (c Command) checkRoom(app []string) error {
 	return nil
 }
 
-// entryCost is what a text costs beside its bytes: the closing NUL and a pointer.
+// entryCost is what a string takes beside its bytes: the closing NUL and a pointer.
 const entryCost = 1 + 8
 
-// argumentRoom is how many bytes execve(2) takes: a quarter of the stack's limit, 128 KiB
-// at least and three quarters of 8 MiB at most; less what the kernel and the master add.
+// argumentRoom returns how many bytes execve(2) allows: a quarter of the limit of the
+// stack, at least 128 KiB, at most three quarters of 8 MiB. What the kernel and the master
+// add is subtracted.
 func (c Command) argumentRoom() int {
 	const least, most, added = 128 << 10, 6 << 20, 8 << 10
 	var stack unix.Rlimit

@@ -11,8 +11,8 @@ import (
 	"relevo/pool"
 )
 
-// said takes a message from the channel. An early message waits, which holds up only its
-// worker.
+// said takes a message from the channel. A message that comes before Online waits here: the
+// channel is not read meanwhile, which holds up only this worker.
 func (p *Process) said(m ipc.Message) {
 	<-p.launched
 	if p.isSilent() {
@@ -38,16 +38,16 @@ func (p *Process) said(m ipc.Message) {
 	p.sink(pool.Said{Message: m})
 }
 
-// How a worker says by itself that it is ready.
+// The ways in which a worker says by itself that it is ready.
 const (
 	byNotify = "notify"
 	byIPC    = "ipc"
 )
 
-// maxStatus is the most of a status line that is kept, in bytes.
+// maxStatus is the length to which a status line is cut, in bytes.
 const maxStatus = 1024
 
-// clip makes one line of a text and cuts it between two characters.
+// clip makes one line of a text and cuts it to maxStatus, between two characters.
 func clip(text string) string {
 	return cutText(printable.Line(text[:min(len(text), 4*maxStatus)]), maxStatus)
 }
@@ -59,8 +59,7 @@ func cutText(text string, width int) string {
 	return text
 }
 
-// overflowed takes in that the worker says too much on its channel, which is read
-// no faster for that.
+// overflowed reports that the worker sends more messages than its channel is read for.
 func (p *Process) overflowed(f ipc.Flood) {
 	p.sink(pool.Flooding{What: fmt.Sprintf("channel, %d messages over the limit", f.Count)})
 }
@@ -81,7 +80,7 @@ func (p *Process) flooded(f ipc.Flood) {
 	}
 }
 
-// slowlyClosed has a worker replaced that sends descriptors whose close blocks.
+// slowlyClosed has the worker replaced, because it sends descriptors whose close blocks.
 func (p *Process) slowlyClosed() {
 	p.notifying.Lock()
 	defer p.notifying.Unlock()
@@ -107,7 +106,7 @@ func (p *Process) isSilent() bool {
 	return p.ended
 }
 
-// tellEarly tells what was notified before it was sure that this is a worker.
+// tellEarly reports the notifications that came before Online.
 func (p *Process) tellEarly() {
 	p.notifying.Lock()
 	defer p.notifying.Unlock()
@@ -118,8 +117,8 @@ func (p *Process) tellEarly() {
 	p.early = nil
 }
 
-// notified takes a datagram of the notify socket. One that is read only after
-// the worker's death is too late: Exited is told last.
+// notified takes a datagram of the notify socket. A datagram that is read after the
+// worker's end is dropped, because Exited is the last report.
 func (p *Process) notified(n ipc.Notification) {
 	p.notifying.Lock()
 	defer p.notifying.Unlock()
@@ -132,7 +131,8 @@ func (p *Process) notified(n ipc.Notification) {
 	p.tellNotified(n)
 }
 
-// essence is what of a notification counts, cut to its size: it may have to wait.
+// essence returns the variables of a notification that are used, cut to their maximal
+// length, because the notification may be kept for a while.
 func essence(n ipc.Notification) ipc.Notification {
 	kept := ipc.Notification{}
 	for _, name := range []string{"STATUS", "READY", "WATCHDOG", "STOPPING"} {

@@ -143,8 +143,8 @@ const (
 	shownLast                           = 8
 )
 
-// excerpt chooses of many lines those that a person wants to see; cause is the index
-// of the one that says why, -1 for none.
+// excerpt chooses the lines of an output that a person wants to see. cause is the index of
+// the line that says why the worker failed, -1 if there is none.
 func excerpt(lines []string, cause int) []string {
 	if len(lines) <= shownLines {
 		return slices.Clip(lines)

@@ -20,8 +20,8 @@ type target struct {
 	program string // is exec'd
 	path    string // has the bytes
 	script  string // of a script: its path as the command line tells it; empty: the program has the bytes
-	// argument is the index of the one that names the script, which may name its copy
-	// as well. 0: the interpreter finds the script by itself.
+	// argument is the index of the argument that names the script, and that may name the
+	// script's copy instead. 0: the interpreter finds the script by itself.
 	argument int
 }
 

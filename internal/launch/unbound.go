@@ -8,12 +8,12 @@ import (
 	"relevo/pool"
 )
 
-// boundByThen is how long a program may take to bind an address before that is said of a
-// worker which is not ready.
+// boundByThen is how long a worker may take to bind an address before the missing address
+// is given as the reason why it is not ready.
 const boundByThen = 2 * time.Second
 
-// tellUnbound says of a worker that is not ready that it has opened no port, or one that
-// relevo has not seen, if that is so.
+// tellUnbound reports, for a worker that is not ready, that it has opened no port, or only
+// a port that relevo has not seen.
 func (p *Process) tellUnbound() (told bool) {
 	if p.isSettled() || p.ready.hasSpoken() || p.binder.hasBound() {
 		return false

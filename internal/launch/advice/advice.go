@@ -1,6 +1,6 @@
-// Package advice knows programs that people run behind relevo: how each takes over
-// an inherited socket, and which of them run what they are told as a child. It
-// turns what was seen of a worker into what to type instead.
+// Package advice knows programs that people run behind relevo: how each takes over an
+// inherited socket, and which of them run another program as their child. From what was
+// seen of a worker it derives what to type instead.
 package advice
 
 import (
@@ -36,7 +36,7 @@ var takeOver = map[string]string{
 	"php":       "php's own server cannot do that",
 }
 
-// takeOverAnyhow is for programs that are not in the table.
+// takeOverAnyhow is the advice for programs that are not in the table.
 const takeOverAnyhow = "a program finds it by LISTEN_FDS, or by a flag with {fd} among its arguments; in Go: " +
 	"worker.Serve"
 
@@ -49,8 +49,8 @@ func (c Command) TakeOver(fd int, address string) string {
 	return strings.NewReplacer("FD", strconv.Itoa(fd), "ADDRESS", address).Replace(text)
 }
 
-// program is the name under which the tables know what a command runs: that of a
-// tool, or of the interpreter of a script.
+// program returns the key of the command's program in the tables: the name of a tool, or of
+// a script's interpreter.
 func (c Command) program() string {
 	args := c.withoutEnv()
 	if len(args) == 0 {
@@ -71,7 +71,7 @@ func (c Command) program() string {
 	return known(name, plain(c.interpreter()))
 }
 
-// known prefers a name that a table has.
+// known returns name if a table has it, and otherwise the second argument.
 func known(name, otherwise string) string {
 	if _, ok := takeOver[name]; ok {
 		return name
@@ -82,7 +82,7 @@ func known(name, otherwise string) string {
 	return otherwise
 }
 
-// plain is a program's name without its directory and version: python for
+// plain returns a program's name without its directory and version: python for
 // /usr/bin/python3.11.
 func plain(path string) string {
 	name := strings.TrimRight(filepath.Base(path), "-.0123456789")
@@ -92,7 +92,8 @@ func plain(path string) string {
 	return name
 }
 
-// withoutEnv are the arguments from the program on that env(1) runs.
+// withoutEnv returns the arguments without env(1) and its own: the program that env runs
+// comes first.
 func (c Command) withoutEnv() []string {
 	args := c.Args
 	if len(args) > 0 && filepath.Base(args[0]) == "env" {
@@ -104,7 +105,7 @@ func (c Command) withoutEnv() []string {
 	return args
 }
 
-// interpreter is the program that runs a script, empty where it is none.
+// interpreter returns the program that runs the script, empty if the command runs none.
 func (c Command) interpreter() string {
 	line, rest, _ := strings.Cut(c.head(), "\n")
 	words := strings.Fields(strings.TrimPrefix(line, "#!"))
@@ -117,7 +118,7 @@ func (c Command) interpreter() string {
 	return words[0]
 }
 
-// head is the beginning of the executable.
+// head returns the first bytes of the executable.
 func (c Command) head() string { return beginning(c.Path) }
 
 func beginning(path string) string {
@@ -135,7 +136,8 @@ func beginning(path string) string {
 	return string(text)
 }
 
-// find returns the first argument from i on that is no flag, -1 for none.
+// find returns the index of the first argument from i on that is no flag, -1 if there is
+// none.
 func find(args []string, i int) int {
 	if i > len(args) {
 		return -1

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// wrappers are the programs that run another one as their child, with what to
-// type in place of each.
+// wrappers are the programs that run another program as their child, with what to type
+// instead of each.
 var wrappers = map[string]func(Command) string{
 	"sh": shell, "bash": shell, "dash": shell, "ash": shell, "zsh": shell, "ksh": shell,
 	"npm": script, "pnpm": script, "yarn": script, "bun": script,
@@ -32,21 +32,21 @@ func superfluous(c Command) string {
 	return "leave it away, relevo stops, reaps and restarts workers itself: " + c.rest("PROGRAM")
 }
 
-// IsWrapper says whether a process of this name may be one.
+// IsWrapper says whether a process of this name may be a wrapper.
 func IsWrapper(name string) bool {
 	name, _, _ = strings.Cut(name, " ") // npm calls itself "npm start"
 	_, ok := wrappers[plain(name)]
 	return ok
 }
 
-// Swallows says whether a wrapper closes the descriptors that it inherits: Node
-// does, and sudo.
+// Swallows says whether a wrapper closes the descriptors that it inherits, as Node and sudo
+// do.
 func Swallows(name string) bool {
 	return slices.Contains([]string{"npm", "npx", "pnpm", "yarn", "tsx", "nodemon", "sudo"}, name)
 }
 
-// Wrapper says that a command runs its program as a child, as far as its arguments
-// tell, and what to type instead.
+// Wrapper says whether a command runs its program as a child, as far as its arguments show
+// that, and what to type instead.
 func (c Command) Wrapper() (name, instead string, ok bool) {
 	name = c.program()
 	remedy, ok := wrappers[name]
@@ -57,7 +57,7 @@ func (c Command) Wrapper() (name, instead string, ok bool) {
 	return name, remedy(c), true
 }
 
-// execs says whether a shell replaces itself by the program.
+// execs says whether a shell replaces itself with the program.
 func (c Command) execs() bool {
 	commands := strings.FieldsFunc(c.shellText(), func(r rune) bool { return strings.ContainsRune("\n;&|({", r) })
 	return slices.ContainsFunc(commands, func(command string) bool {
@@ -65,7 +65,7 @@ func (c Command) execs() bool {
 	})
 }
 
-// shellText is what a shell is to run.
+// shellText returns the text that a shell runs.
 func (c Command) shellText() string {
 	args := c.withoutEnv()
 	if len(args) == 0 || !isShell(args[0]) {
@@ -89,7 +89,7 @@ func isShell(path string) bool {
 	return slices.Contains([]string{"sh", "bash", "dash", "ash", "zsh", "ksh"}, plain(path))
 }
 
-// isCommandFlag says whether the next argument of a shell is what it runs: -c, -ec.
+// isCommandFlag says whether a shell runs the argument after this one: -c, -ec.
 func isCommandFlag(arg string) bool {
 	return strings.HasPrefix(arg, "-") && strings.HasSuffix(arg, "c")
 }
@@ -107,7 +107,7 @@ func shell(c Command) string {
 	return "write exec before the program that serves in " + file
 }
 
-// script reads what a package manager would run.
+// script returns the script of package.json that a package manager would run.
 func script(c Command) string {
 	args := c.withoutEnv()
 	name := "start"
@@ -125,7 +125,7 @@ func script(c Command) string {
 	return "type the command that package.json has for " + name
 }
 
-// rest are the arguments from the first on that is no flag.
+// rest joins the arguments, beginning with the first one that is no flag.
 func (c Command) rest(otherwise string) string { return c.from(1, otherwise) }
 
 func (c Command) restAfter(word, otherwise string) string {

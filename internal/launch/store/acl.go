@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// acl is a POSIX access control list (acl(5)), as the extended attribute holds it.
+// acl is a POSIX access control list (acl(5)) in the order of the extended attribute.
 type acl []aclEntry
 
 type aclEntry struct {
@@ -55,7 +55,7 @@ func (l acl) bytes() []byte {
 
 func (l acl) equal(other acl) bool { return slices.Equal(l, other) }
 
-// unwritable is the list without the permission to write.
+// unwritable returns the list without any permission to write.
 func (l acl) unwritable() acl {
 	list := slices.Clone(l)
 	for i := range list {
@@ -64,7 +64,8 @@ func (l acl) unwritable() acl {
 	return list
 }
 
-// passage lets the owner do all, one other user through, and nobody else.
+// passage is the list of a directory that only its owner and one other user may enter. Only
+// the owner may list it or change it.
 func passage(uid int) acl {
 	return acl{
 		{aclUserObj, 7, aclNoID}, {aclUser, permExecute, uint32(uid)}, {aclGroupObj, 0, aclNoID},
@@ -72,7 +73,7 @@ func passage(uid int) acl {
 	}
 }
 
-// with is the list with one more user, in the order that the kernel asks for.
+// with returns the list with one more user, in the order that the kernel requires.
 func (l acl) with(u aclEntry) acl {
 	i := 1 // behind the owner
 	for i < len(l) && l[i].Tag == aclUser && l[i].ID < u.ID {
@@ -81,21 +82,21 @@ func (l acl) with(u aclEntry) acl {
 	return slices.Insert(slices.Clone(l), i, aclEntry{aclUser, u.Perm, u.ID})
 }
 
-// owner says whether the list lets users through by their own entries only.
-func (l acl) owner() bool {
+// namedUsersOnly says whether only the owner and users with an entry of their own are let in.
+func (l acl) namedUsersOnly() bool {
 	return !slices.ContainsFunc(l, func(e aclEntry) bool {
 		return (e.Tag == aclGroup || e.Tag == aclGroupObj || e.Tag == aclOther) && e.Perm != 0
 	})
 }
 
-// user is somebody who wants to use a file.
+// user is the user and the groups of a process that wants to use a file.
 type user struct {
 	uid  int
 	gids []int
 }
 
-// lets says whether the user may do something with a file, or a directory, that has
-// these attributes: permExecute is to run it, or to pass through it.
+// lets says whether the user has a permission on a file or a directory with these
+// attributes. permExecute means to run a file, or to enter a directory.
 func (a attributes) lets(u user, need uint16) bool {
 	inGroup := func(gid int) bool { return slices.Contains(u.gids, gid) }
 	switch bits := uint16(a.mode); {
@@ -112,8 +113,8 @@ func (a attributes) lets(u user, need uint16) bool {
 	}
 }
 
-// lets is for users other than the owner. What an entry of the user or of one
-// of its groups says is limited by the mask, and final.
+// lets is attributes.lets for users other than the owner. An entry of the user, or of one
+// of its groups, decides alone, and the mask limits it.
 func (l acl) lets(uid, owningGroup int, inGroup func(gid int) bool, need uint16) bool {
 	mask, other := uint16(7), uint16(0)
 	for _, e := range l {

@@ -14,9 +14,10 @@ import (
 	"relevo/internal/safefile"
 )
 
-// Add keeps a copy of an executable, sharing its blocks where the file system
-// can. What is hashed is the copy. Where there is one already it is used. The
-// error is a *FullError or a *WriteError.
+// Add keeps a copy of an executable. The copy shares the blocks of the original if the file
+// system can do that. The hash is that of the copy, because the original may be written to
+// meanwhile. A copy that exists already is used. The error is a *FullError or a
+// *WriteError.
 func (s *Store) Add(file *os.File, name string, about About) (*Copy, error) {
 	name = copyName(name)
 	info, err := file.Stat()
@@ -44,7 +45,7 @@ func (s *Store) Add(file *os.File, name string, about About) (*Copy, error) {
 	return c, nil
 }
 
-// original is where the file that is copied lies.
+// original returns the path of the file that is copied.
 func original(file *os.File, about About) string {
 	if about.Resolved != "" {
 		return about.Resolved
@@ -52,13 +53,14 @@ func original(file *os.File, about About) string {
 	return file.Name()
 }
 
-// reuse returns the copy that is there already; it needs no room.
+// reuse returns the copy that exists already, if there is one. It needs no space, so it is
+// looked for before the free space is.
 func (s *Store) reuse(file *os.File, size int64, name string, like attributes, about About) *Copy {
 	alike := slices.DeleteFunc(s.List(), func(r Record) bool {
 		return !r.Kept || r.Name != name || r.Size != size || !s.has(r, like)
 	})
 	if len(alike) == 0 {
-		return nil // which saves to read the file twice
+		return nil // no copy has its size: then the file need not be hashed
 	}
 	sum, _, err := hashOf(file)
 	if err != nil {
@@ -79,14 +81,14 @@ func (s *Store) reuse(file *os.File, size int64, name string, like attributes, a
 	return c
 }
 
-// has says whether there is a copy with these attributes.
+// has says whether the record's copy exists and has these attributes.
 func (s *Store) has(r Record, like attributes) bool {
 	now, err := attributesAt(s.path(r))
 	return err == nil && now.equal(like)
 }
 
-// share makes an entry of bytes that another one holds: releases that differ by
-// their places alone have one copy.
+// share makes an entry whose copy is a hard link to the copy of another entry: releases that
+// differ only by their places have the same bytes.
 func (s *Store) share(r Record, alike []Record) bool {
 	i := slices.IndexFunc(alike, func(other Record) bool { return other.sum() == r.sum() && other.SHA256 != r.SHA256 })
 	if i < 0 {
@@ -118,8 +120,8 @@ func (s *Store) copy(file *os.File, like attributes, name string, about About) (
 		return nil, err
 	}
 	defer os.Remove(temp.Name())
-	// It must not be open for writing when somebody execs it.
-	defer release(temp)
+	// The kernel refuses to exec a file that is open for writing (ETXTBSY).
+	defer unlockAndClose(temp)
 	if reflink(temp, file) != nil {
 		if _, err := io.Copy(temp, whole(file)); err != nil {
 			return nil, err
@@ -142,7 +144,8 @@ func (s *Store) copy(file *os.File, like attributes, name string, about About) (
 	return s.place(temp.Name(), s.recordFor(sum, name, size, like, about), closed(original(file, about)))
 }
 
-// newTemp makes a file that others leave alone while it is written.
+// newTemp makes a temporary file, with a lock that tells other masters that its writer
+// lives.
 func (s *Store) newTemp() (*os.File, error) {
 	unlock, err := s.lock()
 	if err != nil {
@@ -172,7 +175,7 @@ func (s *Store) place(temp string, r Record, closed bool) (*Copy, error) {
 		return nil, err
 	}
 	path := s.path(r)
-	// The record first: on a full disk nothing is left that nobody would know.
+	// The record comes first: if the disk is full, no copy without a record is left.
 	err = s.writeLocked(r)
 	if err == nil {
 		err = s.fenceLocked(r.SHA256, closed)
@@ -181,7 +184,7 @@ func (s *Store) place(temp string, r Record, closed bool) (*Copy, error) {
 		err = os.Rename(temp, path)
 	}
 	if err != nil {
-		os.Remove(filepath.Dir(path)) // fails, rightly, if something is in it
+		os.Remove(filepath.Dir(path)) // fails, as it should, if the directory is not empty
 		return nil, err
 	}
 	hold, err := s.holdLocked(r.SHA256)
@@ -190,13 +193,13 @@ func (s *Store) place(temp string, r Record, closed bool) (*Copy, error) {
 	}
 	file, err := safefile.OpenNoFollow(path)
 	if err != nil {
-		release(hold)
+		unlockAndClose(hold)
 		return nil, err
 	}
 	defer file.Close()
 	seal, err := sealAs(file, r.sum())
 	if err != nil {
-		release(hold)
+		unlockAndClose(hold)
 		return nil, err
 	}
 	return &Copy{path: path, hold: hold, seal: seal}, nil

@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// closedMode is that of an entry whose original lies in a directory that keeps
-// others out: its place must not be the one where they can read it.
+// closedMode is the mode of an entry whose original lies in a closed directory: users who
+// cannot read the original must not be able to read its copy.
 const closedMode = 0o700
 
-// closed says whether a directory on the way to a file keeps others out.
+// closed says whether a directory on the way to a file is closed to other users.
 func closed(path string) bool {
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil || !filepath.IsAbs(path) {
@@ -30,8 +30,8 @@ func closed(path string) bool {
 	}
 }
 
-// fenceLocked opens an entry to others or closes it. What Admit has allowed in a
-// closed one stays.
+// fenceLocked opens an entry to other users or closes it. It keeps what Admit has allowed
+// in a closed one.
 func (s *Store) fenceLocked(sha256 string, closed bool) error {
 	dir, err := os.OpenFile(s.entry(sha256), os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
@@ -46,7 +46,7 @@ func (s *Store) fenceLocked(sha256 string, closed bool) error {
 	if closed {
 		mode = closedMode
 	}
-	if closed && now.acl != nil && now.mode&0o007 == 0 && now.acl.owner() {
+	if closed && now.acl != nil && now.mode&0o007 == 0 && now.acl.namedUsersOnly() {
 		return nil
 	}
 	for _, name := range []string{accessXattr, defaultXattr} {
@@ -57,9 +57,8 @@ func (s *Store) fenceLocked(sha256 string, closed bool) error {
 	return unix.Fchmod(int(dir.Fd()), mode)
 }
 
-// Admit lets a user get to a copy by its path, to run it, or to read it where that is
-// what an interpreter does. The error is an *AccessError where
-// that cannot be done without letting others in, too.
+// Admit lets a user run a copy by its path, or read it if an interpreter is to run it. The
+// error is an *AccessError if this would let other users in, too.
 func (s *Store) Admit(c *Copy, uid int, gids []int, toRead bool) error {
 	unlock, err := s.lock()
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attributes are what a file is beside its bytes: who may run it, and what it may do
-// then. A copy has those of its original; nobody may write to it by them.
+// attributes say who may run a file, and which privileges it has then. A copy has the
+// attributes of its original, but without any permission to write.
 type attributes struct {
 	uid, gid     int
 	mode         uint32 // permissions, set-user-ID, set-group-ID
@@ -18,17 +18,16 @@ type attributes struct {
 	acl          acl    // nil: none
 }
 
-// writable are the bits that a copy does not have.
+// writable are the bits of the mode that a copy does not have.
 const writable = 0o222
 
-// AccessError says that a copy would not be what its original is: it could not be
-// run by those who run the original, would lack its privileges, or could be read by
-// others.
+// AccessError says that a copy cannot be used like its original: users of the original could
+// not run it, it would lack privileges, or other users could read it.
 type AccessError struct{ Why string }
 
 func (e *AccessError) Error() string { return e.Why }
 
-// wanted are the attributes of a copy of the file.
+// wanted returns the attributes that a copy of the file should have.
 func wanted(file *os.File) (attributes, error) {
 	a, err := attributesOf(file)
 	a.mode &^= writable
@@ -58,8 +57,8 @@ func (a attributes) equal(b attributes) bool {
 		a.acl.equal(b.acl)
 }
 
-// privileged says whether running the file gives privileges that it is given by its
-// owner, group or capabilities.
+// privileged says whether the file gives privileges to a process that runs it: by
+// set-user-ID, set-group-ID or capabilities.
 func (a attributes) privileged() bool {
 	return a.mode&(unix.S_ISUID|unix.S_ISGID) != 0 || len(a.capabilities) > 0
 }
@@ -69,9 +68,9 @@ func (a attributes) String() string {
 	return fmt.Sprintf("%d:%d %04o capabilities=%x acl=%x", a.uid, a.gid, a.mode, a.capabilities, a.acl.bytes())
 }
 
-// attainable are the attributes that this process can give to a copy: all of them,
-// or, where it may not give files away, those of a file of its own which nobody can
-// use who could not use the original.
+// attainable returns the attributes that this process can give to a copy: all of them, or,
+// if it may not give files to other owners, those of a file of its own that is open only to
+// users of the original.
 func (a attributes) attainable(p privileges) (attributes, error) {
 	if a.uid == p.uid && a.gid == p.gid || p.mayGive {
 		if len(a.capabilities) > 0 && !p.mayEmpower {
@@ -86,11 +85,11 @@ func (a attributes) attainable(p privileges) (attributes, error) {
 	return attributes{uid: p.uid, gid: p.gid, mode: 0o500}, nil
 }
 
-// give makes the copy what the original is. The order matters: a change of the owner
-// takes the privileges away.
+// give gives the attributes to a copy. The owner comes first, because the kernel removes the
+// privileges of a file when its owner changes.
 func (a attributes) give(file *os.File) error {
 	fd := int(file.Fd())
-	// A directory may give its files an ACL by default, which none of this has asked for.
+	// A new file may have got an ACL from its directory (default ACL).
 	if err := removeXattr(file, accessXattr); err != nil {
 		return err
 	}
@@ -124,8 +123,8 @@ func refusedBy(what string, file *os.File, err error) error {
 	return fmt.Errorf("cannot give %s its %s: %w", file.Name(), what, err)
 }
 
-// honoured says whether the kernel gives the privileges of files in the store: not
-// where that is mounted nosuid and their originals' place is not.
+// honoured returns an error if the store is mounted nosuid, so that the kernel ignores the
+// privileges of a copy, and the original is not.
 func (a attributes) honoured(original, copied *os.File) error {
 	if a.privileged() && nosuid(copied) && !nosuid(original) {
 		return &AccessError{fmt.Sprintf("the file has privileges (set-user-ID, set-group-ID, capabilities) that the mount "+

@@ -8,18 +8,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The extended attributes that belong to a file as much as its mode does.
+// The extended attributes that decide about access and privileges, as the mode does.
 const (
 	capabilityXattr = "security.capability"
 	accessXattr     = "system.posix_acl_access"
 	defaultXattr    = "system.posix_acl_default"
 )
 
-// labelXattrs say in which domain a program runs, and are carried where that is
-// possible: a policy may have rules of its own for the store.
+// labelXattrs say in which domain a program runs. They are copied if the policy of the
+// machine allows it; it may have rules of its own for the store.
 var labelXattrs = [...]string{"security.selinux", "security.SMACK64EXEC", "security.ima"}
 
-// xattr is nil where the file has none of that name, or the file system none at all.
+// xattr returns an extended attribute, nil if the file does not have it or the file system
+// has none at all.
 func xattr(file *os.File, name string) ([]byte, error) {
 	value := make([]byte, 1<<16) // XATTR_SIZE_MAX
 	n, err := unix.Fgetxattr(int(file.Fd()), name, value)
@@ -48,7 +49,7 @@ func removeXattr(file *os.File, name string) error {
 func carryLabels(to, from *os.File) {
 	for _, name := range labelXattrs {
 		if value, err := xattr(from, name); err == nil && value != nil {
-			_ = setXattr(to, name, value) // without a policy that allows it the store's own stays
+			_ = setXattr(to, name, value) // if the policy refuses it, the label of the store stays
 		}
 	}
 }
@@ -58,11 +59,11 @@ func nosuid(file *os.File) bool {
 	return unix.Fstatfs(int(file.Fd()), &fs) == nil && fs.Flags&unix.ST_NOSUID != 0
 }
 
-// privileges are what this process may do with its files.
+// privileges say what this process may do with files that it owns.
 type privileges struct {
 	uid, gid   int
-	mayGive    bool // to other owners (CAP_CHOWN)
-	mayEmpower bool // by capabilities (CAP_SETFCAP)
+	mayGive    bool // give them to other owners (CAP_CHOWN)
+	mayEmpower bool // give them capabilities (CAP_SETFCAP)
 }
 
 func ownPrivileges() privileges {

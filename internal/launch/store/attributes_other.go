@@ -10,7 +10,8 @@ const (
 	defaultXattr    = "default"
 )
 
-// Capabilities and lists of this form are Linux's; elsewhere there is owner and mode.
+// Only Linux has capabilities and access control lists in this form. On other systems the
+// attributes are owner and mode.
 func xattr(*os.File, string) ([]byte, error)  { return nil, nil }
 func setXattr(*os.File, string, []byte) error { return nil }
 func removeXattr(*os.File, string) error      { return nil }

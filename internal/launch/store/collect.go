@@ -10,13 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// badRecords is how many records of bad releases outlive their copies: a release
-// that failed is to be known when it comes again.
+// badRecords is how many records of bad releases are kept without their copies, so that a
+// release that has failed is recognized when it comes again.
 const badRecords = 50
 
-// Collect removes the copies that nobody uses, here or in another master, beyond
-// those that are kept. Good ones are kept first, then the unjudged, the last used
-// before others; the last good one stays in any case.
+// Collect removes unused copies. A copy is unused if no master uses it. As many as Keep says
+// stay: good ones first, then unjudged ones, the last used before the others. The good one
+// that was used last always stays.
 func (s *Store) Collect() error {
 	_, err := s.collect(func([]Record) int { return int(s.keep.Load()) })
 	return err
@@ -25,11 +25,11 @@ func (s *Store) Collect() error {
 // Pruned is what Prune has removed.
 type Pruned struct {
 	Copies int   `json:"copies"`
-	Bytes  int64 `json:"bytes"` // that are free now, as far as nothing else shares them
+	Bytes  int64 `json:"bytes"` // the size of the copies; less is freed if other files share their blocks
 }
 
-// Prune removes the copies that nobody uses, whatever Keep says, but for the one that
-// would be gone back to: the good one that was used last.
+// Prune removes all unused copies except one, whatever Keep says: the good one that was
+// used last stays, because a rollback would need it.
 func (s *Store) Prune() (Pruned, error) {
 	return s.collect(func(free []Record) int {
 		if slices.ContainsFunc(free, func(r Record) bool { return r.Kept && r.Verdict == Good }) {
@@ -55,7 +55,7 @@ func (s *Store) collect(keep func(free []Record) int) (removed Pruned, err error
 		if err != nil {
 			continue
 		}
-		defer release(dir)
+		defer unlockAndClose(dir)
 		if flock(dir, unix.LOCK_EX|unix.LOCK_NB) == nil {
 			free = append(free, r)
 		}
@@ -76,7 +76,7 @@ func (s *Store) collect(keep func(free []Record) int) (removed Pruned, err error
 	return removed, nil
 }
 
-// count takes in a copy that is about to be removed.
+// count adds a copy that is about to be removed.
 func (p *Pruned) count(path string) {
 	var stat unix.Stat_t
 	if unix.Lstat(path, &stat) != nil || stat.Mode&unix.S_IFMT != unix.S_IFREG {
@@ -88,8 +88,9 @@ func (p *Pruned) count(path string) {
 	}
 }
 
-// surplus picks from free, the entries that nobody uses, those whose copies go
-// and those that go with their records. Both lists have the newest use first.
+// surplus chooses from free, the unused entries, those whose copies are removed (doomed)
+// and those whose records are removed as well (forgotten). Both arguments are sorted by
+// last use, the newest first.
 func surplus(all, free []Record, keep int) (doomed, forgotten []Record) {
 	lastGood := ""
 	if i := slices.IndexFunc(all, func(r Record) bool { return r.Kept && r.Verdict == Good }); i >= 0 {
@@ -124,7 +125,7 @@ func worth(r Record) int {
 	return 0
 }
 
-// rank is the number of bad releases judged after this one.
+// rank returns how many bad releases were judged after this one.
 func rank(all []Record, r Record) (n int) {
 	for _, other := range all {
 		if other.Verdict == Bad && other.Judged.After(r.Judged) {
@@ -134,7 +135,7 @@ func rank(all []Record, r Record) (n int) {
 	return n
 }
 
-// removeCopies leaves only the record of an entry.
+// removeCopies removes everything but the record of an entry.
 func (s *Store) removeCopies(r Record) (failed error) {
 	files, err := os.ReadDir(s.entry(r.SHA256))
 	if err != nil {

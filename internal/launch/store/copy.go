@@ -13,7 +13,7 @@ import (
 	"relevo/internal/safefile"
 )
 
-// Copy is a kept executable in use: it is not collected before Close.
+// Copy is a copy that is in use: Collect does not remove it before Close.
 type Copy struct {
 	path string
 	seal *Seal
@@ -21,17 +21,17 @@ type Copy struct {
 	once sync.Once
 }
 
-// Path is where the copy is.
+// Path returns the path of the copy.
 func (c *Copy) Path() string { return c.path }
 
-// SHA256 is of its bytes, hexadecimal.
+// SHA256 returns the hash of its bytes, hexadecimal.
 func (c *Copy) SHA256() string { return c.seal.SHA256() }
 
-// Size is in bytes.
+// Size returns its size in bytes.
 func (c *Copy) Size() int64 { return c.seal.Size() }
 
-// Open opens the copy for reading, after making sure that it holds its bytes. Of
-// a copy that was written to the error is a *ChangedError.
+// Open checks that the copy holds its bytes, and opens it for reading. If it was written to,
+// the error is a *ChangedError.
 func (c *Copy) Open() (*os.File, error) {
 	file, err := safefile.OpenNoFollow(c.path)
 	if err != nil {
@@ -44,7 +44,7 @@ func (c *Copy) Open() (*os.File, error) {
 	return file, nil
 }
 
-// Verify is Open for one who does not want the file.
+// Verify checks the copy as Open does, without returning the file.
 func (c *Copy) Verify() error {
 	file, err := c.Open()
 	if err == nil {
@@ -53,17 +53,17 @@ func (c *Copy) Verify() error {
 	return err
 }
 
-// Seal is what the copy's files are compared with.
+// Seal returns the seal of the copy's bytes.
 func (c *Copy) Seal() *Seal { return c.seal }
 
-// Close lets go of the copy, which stays for later until Collect takes it.
+// Close ends the use of the copy. From then on Collect may remove it.
 func (c *Copy) Close() error {
-	c.once.Do(func() { release(c.hold) })
+	c.once.Do(func() { unlockAndClose(c.hold) })
 	return nil
 }
 
-// Get returns a kept release by its whole hash. Its bytes are read: where they
-// are not the right ones the copy is removed and the error is a *ChangedError.
+// Get returns the copy of a release by its whole hash. It reads the copy: if the bytes have
+// changed, the copy is removed and the error is a *ChangedError.
 func (s *Store) Get(sha256 string) (*Copy, error) {
 	refuse := func(err error) error {
 		return fmt.Errorf("cannot use release %s: %w; there %s", phrase.Hash(sha256), err, catalogue(s.List()))
@@ -92,8 +92,8 @@ func (s *Store) Get(sha256 string) (*Copy, error) {
 	return c, nil
 }
 
-// unaltered says whether a copy has kept owner, mode and privileges, which a restored
-// backup may have lost.
+// unaltered returns an error if owner, mode or privileges of a copy have changed, for
+// example because a backup was restored without them.
 func (s *Store) unaltered(r Record) error {
 	now, err := attributesAt(s.path(r))
 	if err == nil && r.Attributes != "" && now.String() != r.Attributes {
@@ -102,7 +102,8 @@ func (s *Store) unaltered(r Record) error {
 	return err
 }
 
-// use takes hold of a copy, reads it, and notes the time where it can.
+// use locks an entry, checks its copy, and writes the time of use into the record. If that
+// cannot be written, the copy is used all the same.
 func (s *Store) use(r Record) (*Copy, error) {
 	hold, err := s.hold(r.SHA256)
 	if err != nil {
@@ -128,9 +129,9 @@ func (s *Store) use(r Record) (*Copy, error) {
 	return c, nil
 }
 
-// hold keeps an entry from being collected.
+// hold takes a shared lock on an entry, so that Collect does not remove it.
 func (s *Store) hold(sha256 string) (*os.File, error) {
-	unlock, err := s.lock() // so that nobody is removing it
+	unlock, err := s.lock() // another master may be removing it
 	if err != nil {
 		return nil, err
 	}
@@ -142,12 +143,13 @@ func (s *Store) holdLocked(sha256 string) (*os.File, error) {
 	return openLocked(s.entry(sha256), unix.LOCK_SH)
 }
 
-// mayExecute asks the kernel, which knows about mounts.
+// mayExecute asks the kernel by access(2), which also knows about noexec mounts.
 func mayExecute(path string) bool {
 	return unix.Faccessat(unix.AT_FDCWD, path, unix.X_OK, 0) == nil
 }
 
-// record describes a copy that is being added, with what is known of those bytes.
+// recordFor makes the record of a copy that is added. An existing record of the same
+// release keeps its verdict.
 func (s *Store) recordFor(sum, name string, size int64, like attributes, about About) Record {
 	now := time.Now()
 	r := Record{SHA256: about.NameOf(sum), Name: name, Size: size, About: about, FirstUsed: now, LastUsed: now}

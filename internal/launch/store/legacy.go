@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// sealLegacy is a Seal in a document: the machine stays the same, and so do its
-// files.
+// sealLegacy is a Seal in JSON. The next master may use it, because it sees the same files.
 type sealLegacy struct {
 	SHA256 string    `json:"sha256"`
 	Dev    uint64    `json:"dev"`
@@ -33,7 +32,7 @@ func (s *Seal) UnmarshalJSON(text []byte) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// Local, as stat(2) gives them: identities are compared whole.
+	// Identities are compared with ==, so the times need the location of os.Stat's: Local.
 	s.sum, s.noted, s.young = l.SHA256, Identity{l.Dev, l.Ino, l.Size, l.Mtime.Local(), l.Ctime.Local()}, l.Young
 	return nil
 }

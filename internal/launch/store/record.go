@@ -16,19 +16,19 @@ import (
 	"relevo/internal/safefile"
 )
 
-// Verdict is how a release did.
+// Verdict says whether a release has worked.
 type Verdict string
 
 // The verdicts.
 const (
 	Unjudged Verdict = ""     // no roll to it has ended
 	Good     Verdict = "good" // it served
-	Bad      Verdict = "bad"  // a roll to it failed, or it was gone back from
+	Bad      Verdict = "bad"  // a roll to it failed, or it was rolled back
 )
 
 // About is what is known of an executable when it is copied.
 type About struct {
-	Version     string `json:"version,omitempty"`      // where the bytes tell it
+	Version     string `json:"version,omitempty"`      // if the bytes contain it
 	Source      string `json:"source,omitempty"`       // path of the executable, as given
 	Resolved    string `json:"resolved,omitempty"`     // the same, symbolic links resolved
 	Dir         string `json:"dir,omitempty"`          // working directory, as given
@@ -36,25 +36,26 @@ type About struct {
 	Script      bool   `json:"script,omitempty"`       // begins with #!
 	Interpreted bool   `json:"interpreted,omitempty"`  // a file that an argument of an interpreter names
 
-	// Of a file among the arguments that an interpreter runs:
+	// If Interpreted, of the argument that names the file:
 	Argument         string `json:"argument,omitempty"`          // as given
 	ResolvedArgument string `json:"resolved_argument,omitempty"` // symbolic links resolved
 
-	// Places are the directories that make one release of these bytes another
-	// than the next: those that symbolic links led to.
+	// Places are the directories that symbolic links led to. The same bytes in other
+	// places are another release.
 	Places []string `json:"places,omitempty"`
 
-	// Marks tell of what belongs to a script beside it: lock files and a revision.
+	// Marks show which version of a project a script belongs to: hashes of lock files,
+	// and a revision. The same bytes with other marks are another release.
 	Marks []string `json:"marks,omitempty"`
 }
 
-// NameOf is Name for bytes of which this is known.
+// NameOf returns the name of a release with these bytes.
 func (a About) NameOf(sha256OfBytes string) string {
 	return Name(sha256OfBytes, slices.Concat(a.Places, a.Marks))
 }
 
-// Name is the hash that a release is known by: that of its bytes, unless it has
-// places or marks.
+// Name returns the hash that users know a release by: the hash of its bytes or, if it has
+// places or marks, of bytes, places and marks.
 func Name(sha256OfBytes string, more []string) string {
 	if len(more) == 0 || sha256OfBytes == "" {
 		return sha256OfBytes
@@ -63,30 +64,30 @@ func Name(sha256OfBytes string, more []string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Judgement is a verdict and what led to it.
+// Judgement is a verdict and its reason.
 type Judgement struct {
 	Verdict     Verdict   `json:"verdict,omitempty"`
 	Reason      string    `json:"reason,omitempty"`
 	Judged      time.Time `json:"judged,omitzero"`
-	Fingerprint string    `json:"fingerprint,omitempty"` // of the configuration it was judged with
+	Fingerprint string    `json:"fingerprint,omitempty"` // of the configuration that it ran with
 }
 
-// Record is what release.json holds of an entry.
+// Record is the content of an entry's release.json.
 type Record struct {
-	SHA256 string `json:"sha256"`          // the release's, see Name
-	Bytes  string `json:"bytes,omitempty"` // of the bytes, where that is another
+	SHA256 string `json:"sha256"`          // names the release, see Name
+	Bytes  string `json:"bytes,omitempty"` // hash of the copy's bytes, if it differs from SHA256
 	Name   string `json:"name"`
 	Size   int64  `json:"size"` // bytes
-	// Attributes are owner, mode and privileges of the copy, to be compared.
+	// Attributes are owner, mode and privileges of the copy when it was made.
 	Attributes string `json:"attributes,omitempty"`
 	About
 	FirstUsed time.Time `json:"first_used,omitzero"`
 	LastUsed  time.Time `json:"last_used,omitzero"`
 	Judgement
-	Kept bool `json:"-"` // there is a copy; of a bad release only the record may be left
+	Kept bool `json:"-"` // there is a copy; a bad release may have only its record
 }
 
-// Directory is where the release lies, empty if that is no part of what it is.
+// Directory returns the directory that is a part of the release, empty if there is none.
 func (a About) Directory() string {
 	if len(a.Places) == 0 {
 		return ""
@@ -94,7 +95,7 @@ func (a About) Directory() string {
 	return a.Places[len(a.Places)-1]
 }
 
-// sum is the hash of the copy's bytes.
+// sum returns the hash of the copy's bytes.
 func (r Record) sum() string {
 	if r.Bytes != "" {
 		return r.Bytes
@@ -104,7 +105,7 @@ func (r Record) sum() string {
 
 const recordName = "release.json"
 
-// copyName is the name of a program's copy in its entry.
+// copyName returns the file name of a program's copy in its entry.
 func copyName(name string) string {
 	if name == recordName || strings.HasPrefix(name, ".") {
 		return "_" + name
@@ -112,8 +113,8 @@ func copyName(name string) string {
 	return name
 }
 
-// read returns the record of an entry. Of one without a readable record the
-// files tell what they can.
+// read returns the record of an entry. If the record cannot be read, it makes one from the
+// files of the entry.
 func (s *Store) read(sha256 string) (Record, error) {
 	if !isHash(sha256) {
 		return Record{}, fmt.Errorf("cannot look for release %q: it is no sha256", sha256)
@@ -135,7 +136,7 @@ func (s *Store) read(sha256 string) (Record, error) {
 	return r, nil
 }
 
-// maxRecord is far more than a record takes.
+// maxRecord is the largest record that is read, far more than a record needs.
 const maxRecord = 1 << 20
 
 func isHash(name string) bool {
@@ -143,8 +144,8 @@ func isHash(name string) bool {
 	return err == nil && len(sum) == sha256.Size && name == strings.ToLower(name)
 }
 
-// plausible says whether a record can be that of the entry it lies in: its bytes, places
-// and marks are those that the entry is named by, and its name leads nowhere else.
+// plausible says whether a record can belong to its entry: bytes, places and marks result in
+// the entry's name, and the name of the copy does not lead out of the entry.
 func (r Record) plausible() bool {
 	return !strings.Contains(r.Name, "/") && copyName(r.Name) == r.Name && isHash(r.sum()) && r.NameOf(r.sum()) == r.SHA256
 }
@@ -166,7 +167,7 @@ func (s *Store) guess(r *Record) error {
 	return nil
 }
 
-// writeLocked replaces a record: after a crash there is the old one or the new.
+// writeLocked replaces a record by a rename, so that a crash leaves the old or the new one.
 func (s *Store) writeLocked(r Record) (err error) {
 	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
@@ -185,7 +186,7 @@ func (s *Store) writeLocked(r Record) (err error) {
 	return os.Rename(temp.Name(), filepath.Join(s.entry(r.SHA256), recordName))
 }
 
-// List returns all records, the newest use first.
+// List returns all records, the last used first.
 func (s *Store) List() []Record {
 	if s.trusted() != nil {
 		return nil
@@ -204,7 +205,7 @@ func (s *Store) List() []Record {
 	return all
 }
 
-// Find returns the one record whose hash begins with prefix.
+// Find returns the only record whose hash begins with prefix.
 func (s *Store) Find(prefix string) (Record, error) {
 	all := s.List()
 	var found []Record
@@ -239,7 +240,7 @@ func catalogue(all []Record) string {
 	return "are " + strings.Join(names, ", ")
 }
 
-// Verdict returns the judgement of a release; the zero value where there is none.
+// Verdict returns the judgement of a release, the zero value if there is none.
 func (s *Store) Verdict(sha256 string) Judgement {
 	if s.trusted() != nil {
 		return Judgement{}
@@ -251,8 +252,8 @@ func (s *Store) Verdict(sha256 string) Judgement {
 	return r.Judgement
 }
 
-// Mark records how a release did with the configuration of that fingerprint. A
-// release of which there is no copy gets a record all the same.
+// Mark records the verdict on a release that ran with the configuration of this
+// fingerprint. A release without a copy gets a record, too.
 func (s *Store) Mark(sha256 string, verdict Verdict, reason, fingerprint string) error {
 	err := s.change(func() error {
 		if err := s.makeEntry(sha256); err != nil {
@@ -275,7 +276,8 @@ func (s *Store) Mark(sha256 string, verdict Verdict, reason, fingerprint string)
 	return nil
 }
 
-// change runs what writes to the store, and sorts its errors.
+// change runs a function that writes to the store, under the store's lock. Its error is a
+// *FullError or a *WriteError.
 func (s *Store) change(do func() error) error {
 	err := s.make()
 	if err != nil {

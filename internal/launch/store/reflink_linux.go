@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reflink makes to share the blocks of from (FICLONE, ioctl_ficlone(2)).
+// reflink makes the file to share the blocks of the file from (ioctl_ficlone(2)).
 func reflink(to, from *os.File) error {
 	return unix.IoctlFileClone(int(to.Fd()), int(from.Fd()))
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// reflink is left to Linux; elsewhere the bytes are copied.
+// reflink exists on Linux only. On other systems the bytes are copied.
 func reflink(_, _ *os.File) error { return errors.ErrUnsupported }
 
-// changeTime is left to Linux; size and modification time have to do.
+// changeTime exists on Linux only. Other systems compare size and modification time.
 func changeTime(*syscall.Stat_t) time.Time { return time.Time{} }

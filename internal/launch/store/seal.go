@@ -13,15 +13,15 @@ import (
 	"relevo/internal/phrase"
 )
 
-// Identity tells whether a file is still the one that was hashed. Inode numbers
-// are used again and modification times can be set back, so all of it counts.
+// Identity says whether a file is still the one that was hashed. All fields are compared,
+// because inode numbers are reused and modification times can be set back.
 type Identity struct {
 	dev, ino     uint64
 	size         int64
 	mtime, ctime time.Time
 }
 
-// IdentityOf looks at an open file.
+// IdentityOf returns the identity of an open file.
 func IdentityOf(file *os.File) (Identity, error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -38,18 +38,18 @@ func identityFrom(info os.FileInfo) Identity {
 	return id
 }
 
-// clockTick is more than the time for which a file system may give the same
-// change time to several writes: a jiffy of at most 10 ms.
+// clockTick is longer than the granularity of a file system's change time, which is a jiffy
+// of at most 10 ms: two writes within it have the same time.
 const clockTick = 20 * time.Millisecond
 
-// Seal is the knowledge that a file holds certain bytes. While the file's
-// identity is the one last noted they need not be read again.
+// Seal says that a file holds certain bytes. As long as the file has the identity that was
+// noted last, the bytes need not be read again.
 type Seal struct {
 	sum string
 
 	mu    sync.Mutex
 	noted Identity
-	young bool // noted so soon after a change that the next one might not show
+	young bool // noted within a clockTick of a change: the next change might not show
 }
 
 // SealOf notes the identity of a file and hashes it.
@@ -63,14 +63,15 @@ func SealOf(file *os.File) (*Seal, error) {
 	return s, err
 }
 
-// sealAs notes the identity of a file whose hash is known, and was taken since
-// the file was last written.
+// sealAs notes the identity of a file whose hash is known. The file must not have been
+// written to since it was hashed.
 func sealAs(file *os.File, sum string) (*Seal, error) {
 	s := &Seal{sum: sum}
 	return s, s.note(file)
 }
 
-// note must come before the hash is taken: a write in between then shows.
+// note notes the identity of a file. It is called before the file is hashed, so that a write
+// in between shows.
 func (s *Seal) note(file *os.File) (err error) {
 	now := time.Now()
 	s.noted, err = IdentityOf(file)
@@ -78,18 +79,17 @@ func (s *Seal) note(file *os.File) (err error) {
 	return err
 }
 
-// SHA256 is of the sealed bytes, hexadecimal.
+// SHA256 returns the hash of the sealed bytes, hexadecimal.
 func (s *Seal) SHA256() string { return s.sum }
 
-// Size is that of the sealed bytes.
+// Size returns the number of the sealed bytes.
 func (s *Seal) Size() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.noted.size
 }
 
-// Intact says, from its identity alone, whether this is the sealed file,
-// unchanged.
+// Intact says, by its identity alone, whether this is the sealed file, unchanged.
 func (s *Seal) Intact(file *os.File) bool {
 	now, err := IdentityOf(file)
 	s.mu.Lock()
@@ -97,8 +97,8 @@ func (s *Seal) Intact(file *os.File) bool {
 	return err == nil && now == s.noted
 }
 
-// Verify makes sure that a file holds the sealed bytes. It reads them only where
-// the identity does not tell. The error is a *ChangedError.
+// Verify checks that a file holds the sealed bytes. It reads the file only if its identity
+// does not prove that. If the bytes differ, the error is a *ChangedError.
 func (s *Seal) Verify(file *os.File) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,14 +120,14 @@ func (s *Seal) Verify(file *os.File) error {
 	return nil
 }
 
-// ChangedError: a file does not hold the bytes that it is known for.
+// ChangedError says that a file does not hold the bytes that it should.
 type ChangedError struct{ Path, Got, Want string }
 
 func (e *ChangedError) Error() string {
 	return fmt.Sprintf("%s was changed (sha256 %s, expected %s)", e.Path, phrase.Hash(e.Got), phrase.Hash(e.Want))
 }
 
-// hashOf reads a file from its beginning, wherever its offset stands.
+// hashOf hashes a file from its beginning, and leaves the file's offset as it is.
 func hashOf(file *os.File) (sum string, size int64, err error) {
 	hash := sha256.New()
 	size, err = io.Copy(hash, whole(file))

@@ -1,16 +1,15 @@
-// Package store keeps copies of executables, named by their content, so that a
-// release can be started again after its file is gone, by this master or a later
-// one:
+// Package store keeps copies of executables, named by their content, so that this master
+// or a later one can start a release again after its file is gone:
 //
 //	DIR/HASH/NAME          the copy
 //	DIR/HASH/release.json  what is known of it, see Record
 //
-// HASH is the sha256 of the bytes, or where a release is more than its bytes, of
-// them and of its places, see Name.
+// HASH is the sha256 of the bytes or, if a release is more than its bytes, of these and of
+// its places and marks, see Name.
 //
-// Several masters may use one directory. Whoever uses a copy holds a shared lock
-// (flock(2)) on its entry, that is on DIR/HASH; what changes the store is done
-// under an exclusive lock on DIR. The kernel lets go of a dead master's locks.
+// Several masters may use one directory. While a master uses a copy it holds a shared lock
+// (flock(2)) on the entry DIR/HASH. Every change of the store needs an exclusive lock on
+// DIR. When a master dies, the kernel unlocks its locks.
 package store
 
 import (
@@ -35,13 +34,13 @@ type Store struct {
 	turn chan struct{} // capacity 1: full while a goroutine of this process has the lock, or waits for it
 }
 
-// tempPrefix begins the name of a copy that is being written. Its writer holds a
-// lock on it, so that others know a dead one's.
+// tempPrefix begins the name of a copy that is being written. Its writer holds a lock on it;
+// without that lock it is left over from a master that died.
 const tempPrefix = ".copy-"
 
-// Open returns the store in dir, which is made when the first copy is: a place
-// that cannot be written to is an error of Add only. Keep is how many copies stay
-// that nobody uses. Unfinished copies of masters that died are removed.
+// Open returns the store in dir. The directory is made with the first copy, so that only Add
+// fails if it cannot be written to. keep is how many unused copies stay. Open removes the
+// unfinished copies of masters that died.
 func Open(dir string, keep int, log *slog.Logger) (*Store, error) {
 	if !filepath.IsAbs(dir) {
 		return nil, fmt.Errorf("cannot keep releases in %q: give an absolute path", dir)
@@ -50,7 +49,7 @@ func Open(dir string, keep int, log *slog.Logger) (*Store, error) {
 	s.keep.Store(int64(keep))
 	unlock, err := s.lock()
 	var untrusted *safefile.UntrustedError
-	if errors.Is(err, os.ErrNotExist) || errors.As(err, &untrusted) { // Add tells of it
+	if errors.Is(err, os.ErrNotExist) || errors.As(err, &untrusted) { // Add returns that error
 		return s, nil
 	}
 	if err != nil {
@@ -62,10 +61,10 @@ func Open(dir string, keep int, log *slog.Logger) (*Store, error) {
 	return s, nil
 }
 
-// SetKeep changes how many unused copies stay; those beyond go at the next Collect.
+// SetKeep changes how many unused copies stay. The next Collect removes the others.
 func (s *Store) SetKeep(n int) { s.keep.Store(int64(n)) }
 
-// Dir is the store's directory.
+// Dir returns the store's directory.
 func (s *Store) Dir() string { return s.dir }
 
 func (s *Store) clearTempsLocked() {
@@ -82,11 +81,11 @@ func (s *Store) clearTempsLocked() {
 	}
 }
 
-// storeMode lets workers of another user through to the copies, and lets nobody
-// else open the directory: what can be opened can be locked.
+// storeMode lets workers of another user enter the directory and run its copies. They may
+// not open the directory itself, because then they could lock it.
 const storeMode = 0o711
 
-// make makes the directory.
+// make makes the directory, unless another user could put files into it.
 func (s *Store) make() error {
 	if err := s.trusted(); err != nil {
 		return err
@@ -100,16 +99,16 @@ func (s *Store) make() error {
 	return nil
 }
 
-// trusted says whether another user can put something into the store, and so decide
-// what is run. Nothing in such a place is read or written.
+// trusted returns an error if another user can put files into the store, and so decide what
+// is run. Such a store is neither read nor written.
 func (s *Store) trusted() error { return safefile.CheckDir(s.dir) }
 
-// lockPatience is longer than other masters' changes take, which are milliseconds.
+// lockPatience is longer than the changes of other masters take: some milliseconds.
 const lockPatience = 5 * time.Second
 
-// lock waits for the other masters' changes, and for its turn among those of this
-// process: the lock is taken by looking again and again, and the one that looks at
-// the right moment gets it.
+// lock takes the exclusive lock on the store. It waits for the goroutines of this process in
+// turn first, and then for other masters. It polls the lock, and many goroutines that poll
+// the same lock could starve each other.
 func (s *Store) lock() (unlock func(), err error) {
 	if err := s.trusted(); err != nil {
 		return nil, err
@@ -125,12 +124,12 @@ func (s *Store) lock() (unlock func(), err error) {
 		return nil, err
 	}
 	return func() {
-		release(dir)
+		unlockAndClose(dir)
 		<-s.turn
 	}, nil
 }
 
-// turnPatience is longer than several changes that each wait for another master.
+// turnPatience is longer than several changes take that each wait for another master.
 const turnPatience = 6 * lockPatience
 
 func openLocked(path string, how int) (*os.File, error) {
@@ -145,7 +144,7 @@ func openLocked(path string, how int) (*os.File, error) {
 	return dir, nil
 }
 
-// makeEntry makes the directory of a release.
+// makeEntry makes the directory of a release's entry.
 func (s *Store) makeEntry(sha256 string) error {
 	return safefile.MkdirAll(s.entry(sha256), storeMode, storeMode)
 }
@@ -160,9 +159,9 @@ func flock(file *os.File, how int) error {
 	}
 }
 
-// release unlocks before it closes: a process being forked at this moment shares
+// unlockAndClose unlocks before it closes: a process that is forked at this moment shares
 // the lock until its exec.
-func release(file *os.File) {
+func unlockAndClose(file *os.File) {
 	flock(file, unix.LOCK_UN)
 	file.Close()
 }
