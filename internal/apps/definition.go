@@ -26,6 +26,21 @@ type Definition struct {
 	Command []string `json:"command,omitempty"` // that was named at the start
 	Path    string   `json:"path,omitempty"`    // PATH of the start
 	Failure string   `json:"failure,omitempty"` // why the last start failed; empty: it did not
+
+	// Serving are the variables of the start that say where and how a program serves: another
+	// start, from another shell or at boot, is not to bind another port.
+	Serving map[string]string `json:"serving,omitempty"`
+}
+
+// ServingOf picks these variables. The rest of an environment is not kept, for its secrets.
+func ServingOf(getenv func(string) string) map[string]string {
+	found := map[string]string{}
+	for _, name := range []string{"PORT", "HOST", "NODE_ENV"} {
+		if value := getenv(name); value != "" {
+			found[name] = value
+		}
+	}
+	return found
 }
 
 // SameApp says whether both start the same program, whatever the flags.

@@ -213,7 +213,8 @@ func (d Definition) Arguments() []string {
 }
 
 // environ is the environment of the app's master. Programs that the present PATH does not have,
-// as cron's, are looked for where the first start has found them.
+// as cron's, are looked for where the first start has found them. The variables that are kept
+// are stronger than those of a shell in which all apps are started.
 func (d Definition) environ(env []string) []string {
 	var dirs []string
 	for _, variable := range env {
@@ -226,7 +227,11 @@ func (d Definition) environ(env []string) []string {
 			dirs = append(dirs, dir)
 		}
 	}
-	return append(slices.Clone(env), "PWD="+d.Dir, "PATH="+strings.Join(dirs, string(filepath.ListSeparator)))
+	env = append(slices.Clone(env), "PWD="+d.Dir, "PATH="+strings.Join(dirs, string(filepath.ListSeparator)))
+	for name, value := range d.Serving {
+		env = append(env, name+"="+value) // of two of a name the last one counts
+	}
+	return env
 }
 
 // Environ is the environment of detached masters: without what speaks of this process alone,

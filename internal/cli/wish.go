@@ -161,7 +161,8 @@ func (w *wish) ofSources(flags *appFlags) (apps.Wanted, error) {
 	if err != nil {
 		return apps.Wanted{}, err
 	}
-	d := apps.Definition{Name: app.Name, Dir: w.at.dir, Command: flags.texts["command"], Path: w.getenv("PATH")}
+	d := apps.Definition{Name: app.Name, Dir: w.at.dir, Command: flags.texts["command"], Path: w.getenv("PATH"),
+		Serving: apps.ServingOf(w.getenv)}
 	if sources.File == nil {
 		d.Config, d.Written = w.registry().WrittenFile(d.Name), true
 		return apps.Wanted{Definition: d, Text: sources.Written(d.Name, w.getenv), After: app.After}, nil
@@ -177,16 +178,8 @@ func (w *wish) ofKnown(name string) (apps.Wanted, error) {
 	if err != nil || d == nil {
 		return apps.Wanted{}, err
 	}
-	switch {
-	case w.chosen:
-		return apps.Wanted{}, usage(fmt.Errorf("cannot start %s with --config: it is started from %s; leave it out",
-			name, d.Config))
-	case w.flags.texts["name"] != nil:
-		return apps.Wanted{}, usage(fmt.Errorf("cannot rename %s: delete it, and start it anew with --name", name))
-	case w.flags.selection.Profile != "" && d.Written:
-		return apps.Wanted{}, usage(fmt.Errorf("cannot use a profile for %s: no file of yours has its settings", name))
-	case w.flags.selection.Profile != "":
-		d.Profile = w.flags.selection.Profile
+	if err := w.change(d); err != nil {
+		return apps.Wanted{}, err
 	}
 	file, err := config.Load(d.Config, d.Dir)
 	if err != nil {
@@ -215,6 +208,28 @@ func (w *wish) ofKnown(name string) (apps.Wanted, error) {
 		known.Flags = apps.OverFlags(d.Flags, sources.Arguments())
 	}
 	return known, nil
+}
+
+// change takes over what the command line and the environment change of how an app that is
+// remembered is started, flags aside.
+func (w *wish) change(d *apps.Definition) error {
+	switch profile := w.flags.selection.Profile; {
+	case w.chosen:
+		return usage(fmt.Errorf("cannot start %s with --config: it is started from %s; leave it out", d.Name, d.Config))
+	case w.flags.texts["name"] != nil:
+		return usage(fmt.Errorf("cannot rename %s: delete it, and start it anew with --name", d.Name))
+	case profile != "" && d.Written:
+		return usage(fmt.Errorf("cannot use a profile for %s: no file of yours has its settings", d.Name))
+	case profile != "":
+		d.Profile = profile
+	}
+	if slices.Equal(w.words.Args, []string{d.Name}) { // it alone is meant: PORT=9000 relevo start NAME
+		if d.Serving == nil { // it was remembered by an older relevo
+			d.Serving = map[string]string{}
+		}
+		maps.Copy(d.Serving, apps.ServingOf(w.getenv))
+	}
+	return nil
 }
 
 // withOthers adds the apps that have to serve before these, as far as they do not.
