@@ -36,7 +36,8 @@ func TestDepartureInSuccession(t *testing.T) {
 			}
 			s.await("the old workers to be gone", func() bool { return leaving(s.status()) == 0 })
 			wantNothingLost(t, end())
-			if c := s.status().Connections; c.Finished == 0 || c.Cut > 0 {
+			// The stream that its client has closed is finished, or idle when the worker is slow to close it.
+			if c := s.status().Connections; c.Finished+c.Rescued == 0 || c.Cut > 0 {
 				t.Errorf("connections: %v", c)
 			}
 			if body, err := fetch(address, "/"); err != nil || body[:10] != "version 2 " {
