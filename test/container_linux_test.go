@@ -118,7 +118,7 @@ func TestContainerfile(t *testing.T) {
 	want := []string{
 		"cannot use /tmp/relevo-12345: sockets go to /dev/shm/relevo-12345",
 		"in a container: a stop takes 8s at most, and docker stop kills after 10s",
-		"no copy of the executable: its open file has to do",
+		"no copy of the executable: its open file is used instead",
 		"cannot remember the verdict on a release",
 	}
 	log := b.log.String()

@@ -8,7 +8,7 @@ import (
 )
 
 // Admission runs a health check before a ready worker may serve. The zero value admits
-// all.
+// every worker at once.
 type Admission struct {
 	Check string // what is checked, for people; empty: nothing
 	// Admit returns when the worker may serve; an error says why it may not, and may have a
@@ -27,7 +27,7 @@ func (p *Process) isReady(how string) {
 	}
 	select {
 	case p.claims <- how:
-	default: // one is there
+	default: // a claim is already waiting
 	}
 }
 

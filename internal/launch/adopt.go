@@ -17,7 +17,7 @@ import (
 // its files.
 type processLegacy struct {
 	PID         int                 `json:"pid"`
-	Cgroup      string              `json:"cgroup,omitempty"` // its own one's directory
+	Cgroup      string              `json:"cgroup,omitempty"` // directory of the worker's own cgroup
 	Spoken      bool                `json:"spoken,omitempty"`
 	Settled     bool                `json:"settled,omitempty"` // its readiness is decided
 	Asked       bool                `json:"asked,omitempty"`
@@ -29,11 +29,11 @@ type processLegacy struct {
 	Own         bool                `json:"own,omitempty"`       // one of them is its own
 	Binds       []bound             `json:"binds,omitempty"`     // what its program has asked for
 	Greeted     bool                `json:"greeted,omitempty"`
-	Departs     bool                `json:"departs,omitempty"` // it is being led out
+	Departs     bool                `json:"departs,omitempty"` // depart leads its connections to other workers
 	Tally       *tallyLegacy        `json:"tally,omitempty"`
 	Cluster     *nodecluster.Legacy `json:"cluster,omitempty"`     // it is a worker of Node's cluster
-	Disconnects bool                `json:"disconnects,omitempty"` // its script uses it
-	Claim       string              `json:"claim,omitempty"`       // how it got ready, which waits for its admission
+	Disconnects bool                `json:"disconnects,omitempty"` // its script uses Node's cluster
+	Claim       string              `json:"claim,omitempty"`       // how it got ready, while it waits for its admission
 	Preloaded   bool                `json:"preloaded,omitempty"`   // it heeds what relevo's preload does
 }
 
@@ -46,7 +46,7 @@ const (
 	bindsFile   = "binds"
 )
 
-// files are those that another master needs to adopt the process.
+// files returns the files that another master needs to adopt the process.
 func (p *Process) files() map[string]*os.File {
 	all := map[string]*os.File{
 		pidfdFile: p.handle.file(), channelFile: p.ends.channel, stdoutFile: p.ends.output[0], stderrFile: p.ends.output[1],
@@ -88,7 +88,7 @@ func (l processLegacy) with(files map[string]*os.File) pool.ProcessLegacy {
 	return pool.ProcessLegacy{State: state, Files: files}
 }
 
-// Legacy is for the case that this master dies: pool.Process.
+// Legacy returns what the next master needs if this one dies: pool.Process.
 func (p *Process) Legacy() pool.ProcessLegacy {
 	l := p.legacy()
 	l.Tail, l.Channel = nil, &ipc.Rest{Torn: true}
@@ -194,7 +194,7 @@ func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.
 	p := newProcess(r, sink)
 	p.pid, p.cgroup = l.PID, cgroupAt(l.Cgroup)
 	p.handle.children = r.launcher.opts.Children
-	p.handle.inherit(pidfd)
+	p.handle.adoptPidfd(pidfd)
 	p.asked.Store(l.Asked)
 	p.ready.spoken.Store(l.Spoken)
 	p.greeted.Store(l.Greeted)

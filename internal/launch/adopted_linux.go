@@ -13,13 +13,13 @@ import (
 	"relevo/pool"
 )
 
-// file is what another master can hold the process by.
+// file returns the pidfd, by which another master can adopt the process.
 func (h *handle) file() *os.File { return h.pidfd }
 
-// inherit takes over a process that another master held by its pidfd.
-func (h *handle) inherit(pidfd *os.File) { h.pidfd = pidfd }
+// adoptPidfd makes the handle refer to a process that another master has started.
+func (h *handle) adoptPidfd(pidfd *os.File) { h.pidfd = pidfd }
 
-// detachable says whether another master can go on with the process.
+// detachable says whether another master can adopt the process.
 func (h *handle) detachable() bool { return h.pidfd != nil }
 
 // statusUnknown is the status of an adopted process that another process reaped, on a
@@ -77,8 +77,8 @@ func userOf(pid int) int {
 	return int(stat.Uid)
 }
 
-// recordPatience bounds the wait for the other process to reap it: only then the kernel
-// makes the record.
+// recordPatience is how long to wait for the record, which the kernel makes when the
+// process's parent reaps it.
 const recordPatience = 100 * time.Millisecond
 
 // recordedStatus asks the kernel, which keeps the status of a reaped process as long as a
@@ -94,7 +94,7 @@ func recordedStatus(pidfd int) pool.ExitStatus {
 		if left <= 0 || errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.EINVAL) {
 			return statusUnknown
 		}
-		// A reaped process's pidfd hangs up, which poll always tells.
+		// The pidfd of a reaped process hangs up, which poll reports even if not asked for.
 		unix.Poll([]unix.PollFd{{Fd: int32(pidfd)}}, int(left.Milliseconds())+1)
 	}
 }

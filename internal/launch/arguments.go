@@ -18,7 +18,7 @@ type listenerFD struct {
 
 var placeholder = lazyregexp.New(`\{(:*)(fd|addr|slot|out)(?::([A-Za-z0-9._-]+))?\}`)
 
-// CheckArguments says whether every placeholder names a listener of the app.
+// CheckArguments returns an error if a placeholder names no listener of the app.
 func CheckArguments(args []string, listeners []string) error {
 	var fds []listenerFD
 	for _, name := range listeners {

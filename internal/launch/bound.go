@@ -39,7 +39,7 @@ func (b *binder) inUse(bind capture.Bind, processes func() []int) bool {
 			continue
 		}
 		idle := other.Before
-		for _, third := range all { // one socket may stand for several addresses
+		for _, third := range all { // one socket may be bound to several addresses
 			if third.Inode == other.Inode && third.Address != other.Address {
 				idle++
 			}
@@ -88,7 +88,7 @@ func (w bound) clashes(other bound) bool {
 	switch {
 	case w.Type != other.Type, w.Address.IP.Port() != other.Address.IP.Port(), w.ReusePort && other.ReusePort:
 		return false
-	case w.Address.IP.Port() == 0: // each time another one: servers of Node's cluster
+	case w.Address.IP.Port() == 0: // each bind gets another port (servers of Node's cluster)
 		return false
 	}
 	return w.covers(other.Address.IP.Addr()) || other.covers(w.Address.IP.Addr())
@@ -113,7 +113,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// descriptors counts those that a process has of a socket.
+// descriptors returns how many descriptors of a socket a process has.
 func descriptors(pid int, inode uint64) (count int) {
 	directory := fmt.Sprintf("/proc/%d/fd", pid)
 	entries, _ := os.ReadDir(directory)

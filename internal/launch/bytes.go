@@ -16,10 +16,10 @@ import (
 type form int
 
 const (
-	otherForm form = iota // left to the kernel
+	otherForm form = iota // unknown to relevo; the kernel may know it
 	elfForm
 	script      // begins with #!
-	interpreted // opened by an interpreter that is told its name
+	interpreted // an argument of its interpreter names it
 )
 
 func formOf(file *os.File) form {
@@ -46,7 +46,7 @@ func (r *Release) keepBytes() error {
 		if r.command.ExecFrom == config.ExecSnapshot {
 			return fmt.Errorf("cannot keep a copy of %s: %w; let this user read it, or set exec_from to path", r.path, err)
 		}
-		r.launcher.warn("cannot read the executable: a rollback would run whatever lies there then", "path", r.path,
+		r.launcher.warn("cannot read the executable: a rollback would run the bytes that the path holds then", "path", r.path,
 			"err", err)
 		return nil
 	}
@@ -68,7 +68,7 @@ func (r *Release) keepBytes() error {
 	return nil
 }
 
-// givenDir is a working directory as the configuration names it.
+// givenDir returns a working directory as the configuration names it.
 func givenDir(dir string) string {
 	if given, err := filepath.Abs(dir); err == nil {
 		return given
@@ -102,7 +102,7 @@ func (r *Release) sealAndCopy() error {
 	return fmt.Errorf("cannot keep a copy of %s: it is being written to; try again when it is finished", r.path)
 }
 
-const openFileServes = "no copy of the executable: its open file has to do"
+const openFileServes = "no copy of the executable: its open file is used instead"
 
 // wantsCopy says whether a copy is useful. It is not if no argument can name it, or if it
 // is an interpreter of the system's packages.
@@ -184,7 +184,7 @@ func isDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// takeStored takes the bytes from the store and looks whether a path holds them, too.
+// takeStored takes the bytes from the store. It also looks for a path that holds them.
 func (r *Release) takeStored(record store.Record) (err error) {
 	r.goneBackTo = true
 	t, err := r.targetOfStored(record)

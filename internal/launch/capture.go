@@ -59,19 +59,19 @@ type binder struct {
 	sockets Sockets       // nil: nothing is captured
 	bound   chan struct{} // capacity 1: a hint that there was a bind
 
-	leading  sync.Mutex // held while clients are led to the worker, or away
-	left     bool       // under leading: the worker leaves, and gets no client any more
-	admitted bool       // under leading: it is no canary any more
+	leading  sync.Mutex // held while clients are directed to the worker, or away
+	left     bool       // under leading: the worker leaves, and gets no new client
+	admitted bool       // under leading: it is no longer a canary on trial
 
 	mu            sync.Mutex
-	notifications *capture.Notifications // nil: the kernel tells of no bind
+	notifications *capture.Notifications // nil: the kernel reports no binds
 	own           bool                   // it has a socket of its own
-	binds         int                    // that were answered with a socket of the master's
-	addresses     []string               // of these
-	listening     int                    // the first of them, which were told to listen
-	shared        []Listener             // those on which other workers accept, too
+	binds         int                    // how many were answered with a socket of the master's
+	addresses     []string               // the addresses of these
+	listening     int                    // how many of them, from the first on, were reported by listens
+	shared        []Listener             // the sockets on which other workers accept, too
 	asked         []bound                // what its program has asked for
-	refused       error                  // why the last address is its own affair
+	refused       error                  // why the last address was not captured
 }
 
 func newBinder(s Sockets) *binder { return &binder{sockets: s, bound: make(chan struct{}, 1)} }
@@ -79,7 +79,7 @@ func newBinder(s Sockets) *binder { return &binder{sockets: s, bound: make(chan 
 // beginCapture starts answering binds, through the descriptor of the worker's filter.
 func (p *Process) beginCapture(file *os.File) { p.capture(file, false) }
 
-// resumeCapture is beginCapture for a worker of another master.
+// resumeCapture is beginCapture for a worker that another master has started.
 func (p *Process) resumeCapture(file *os.File) { p.capture(file, true) }
 
 func (p *Process) capture(file *os.File, resumes bool) {
@@ -141,7 +141,7 @@ func (p *Process) grant(b capture.Bind) (grant Grant, first bool) {
 	return grant, grant.Address != "" && p.binder.note(grant)
 }
 
-// processes are the worker and its descendants.
+// processes returns the pids of the worker and its descendants.
 func (p *Process) processes() (pids []int) {
 	for _, relative := range kin(p.pid) {
 		pids = append(pids, relative.pid)
@@ -163,7 +163,7 @@ func (b *binder) note(g Grant) (first bool) {
 	}
 	select {
 	case b.bound <- struct{}{}:
-	default: // one is waiting
+	default: // a hint is already waiting
 	}
 	return first
 }
@@ -178,7 +178,7 @@ func (b *binder) hasOwn() bool { own, _ := b.state(); return own }
 
 func (b *binder) hasBound() bool { _, binds := b.state(); return binds > 0 }
 
-// observable are the sockets on which the worker can be seen to wait.
+// observable returns the sockets on which the worker can be seen to wait.
 func (b *binder) observable(inherited []Listener) []Listener {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -219,7 +219,7 @@ func (p *Process) watchAcceptance() {
 			continue
 		}
 		if _, now := p.binder.state(); now != before {
-			continue // its word is already in the channel
+			continue // its claim is already in the channel
 		}
 		if p.isSettled() { // ready before it bound anything
 			p.binder.serve(p.order)
@@ -230,8 +230,8 @@ func (p *Process) watchAcceptance() {
 	}
 }
 
-// untilLeaving is a context that ends with the process, or with this master's care
-// for it.
+// untilLeaving returns a context that ends when the process ends, or when this master
+// detaches from it.
 func (p *Process) untilLeaving() (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
@@ -245,9 +245,9 @@ func (p *Process) untilLeaving() (context.Context, context.CancelFunc) {
 	return ctx, cancel
 }
 
-// The methods below are those of a binder that may have nothing to do.
+// The methods below also work for a binder whose worker is not captured.
 
-// file is the descriptor by which binds are answered, nil where there is none.
+// file returns the descriptor by which binds are answered, nil if there is none.
 func (b *binder) file() *os.File {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -270,7 +270,7 @@ func (b *binder) serve(o pool.Order) {
 	}
 }
 
-// onTrial says whether the worker is a canary that was not admitted yet.
+// onTrial says whether the worker is a canary that is not admitted yet.
 func (b *binder) onTrial(o pool.Order) bool {
 	b.leading.Lock()
 	defer b.leading.Unlock()
@@ -328,16 +328,16 @@ func (b *binder) restore(l processLegacy) {
 	defer b.mu.Unlock()
 	b.addresses, b.binds, b.own, b.left, b.asked = l.Bound, len(l.Bound), l.Own, l.Asked, l.Binds
 	if b.listening = min(l.Listening, len(l.Bound)); l.Settled && b.listening == 0 {
-		b.listening = len(l.Bound) // of a master that did not tell
+		b.listening = len(l.Bound) // an older master did not write how many
 	}
 	if len(l.Bound) > 0 {
-		b.bound <- struct{}{} // what it has bound may not have been seen to accept
+		b.bound <- struct{}{} // whether it accepts there may not be known yet
 	}
 }
 
-// departs says whether the master leads the worker out. It does if new clients can be
-// kept from the worker, or if its script handles the disconnection of Node's cluster,
-// unless the program has said that it drains by itself.
+// departs says whether depart leads the worker out. It does if new clients can be kept from
+// the worker, or if its script handles the disconnection of Node's cluster, unless the
+// program has said that it drains by itself.
 func (p *Process) departs() bool {
 	return !p.greeted.Load() && (p.binder.hasOwn() || p.disconnects && p.binder.hasBound())
 }

@@ -7,7 +7,7 @@ import (
 	"relevo/internal/lazyregexp"
 )
 
-// causeWidth is the most bytes of a cause that are kept: it has to fit into a row of
+// causeWidth is the length to which a cause is cut, in bytes: it has to fit into a row of
 // `relevo status`.
 const causeWidth = 200
 
@@ -23,7 +23,7 @@ func findCause(lines []string) (at int, text string) {
 	return -1, ""
 }
 
-// last is the index of the last line that matches, -1 for none.
+// last returns the index of the last line that matches, -1 if none does.
 func last(lines []string, pattern *lazyregexp.Regexp) int {
 	for i := len(lines) - 1; i >= 0; i-- {
 		if pattern.MatchString(lines[i]) {
@@ -39,7 +39,7 @@ var (
 	rustOld   = lazyregexp.New(`^thread '.*' panicked at '`)
 )
 
-// panics of Go and Rust.
+// panics finds panics of Go and Rust.
 func panics(lines []string) (int, string) {
 	if i := last(lines, rustPanic); i >= 0 && i+1 < len(lines) {
 		place := rustPanic.FindStringSubmatch(lines[i])[1]
@@ -57,7 +57,7 @@ var (
 	unindented = lazyregexp.New(`^\S`)
 )
 
-// tracebacks of Python: the message stands below its frames.
+// tracebacks finds those of Python, whose message stands below its frames.
 func tracebacks(lines []string) (int, string) {
 	begin := last(lines, traceback)
 	if begin < 0 {
@@ -84,7 +84,8 @@ var (
 	nodeFrame = lazyregexp.New(`^\s+at (?:.* \()?(?:file://)?(/[^:()]+:\d+):\d+\)?(?: \{)?$`)
 )
 
-// exceptions that nothing has caught. Node shows the place above, frames below.
+// exceptions finds uncaught exceptions. Node shows the place above the message, and the
+// frames below.
 func exceptions(lines []string) (int, string) {
 	if i := last(lines, causedBy); i >= 0 {
 		return i, lines[i]
@@ -118,7 +119,7 @@ var (
 		`memory|segmentation fault|^can't (locate|open|load)|^(\S+\s+){0,4}\[?(fatal|emerg|emergency|crit|critical|panic)\b`)
 )
 
-// fatals are other lines that very probably say why.
+// fatals finds other lines that very probably say why.
 func fatals(lines []string) (int, string) {
 	if i := last(lines, cppThrow); i >= 0 {
 		kind := cppThrow.FindStringSubmatch(lines[i])[1]
@@ -138,7 +139,7 @@ func fatals(lines []string) (int, string) {
 var trouble = lazyregexp.New(`(?i)\b(errors?|failed|failure|cannot|could not|couldn't|unable to|unknown|invalid|` +
 	`missing|refused|denied|aborted|exception|usage)\b|\w(Error|Exception)\b| at \S+ line \d+\.$`)
 
-// troubles are lines that mention an error.
+// troubles finds lines that mention an error.
 func troubles(lines []string) (int, string) {
 	if i := last(lines, trouble); i >= 0 {
 		return i, strings.TrimSpace(lines[i])
@@ -146,7 +147,7 @@ func troubles(lines []string) (int, string) {
 	return -1, ""
 }
 
-// placed adds a place to a text that does not name it.
+// placed adds a place in the source to a text that does not name it.
 func placed(text, place string) string {
 	text = strings.TrimSpace(text)
 	if place = path.Base(place); place == "." || strings.Contains(text, place) {

@@ -33,8 +33,8 @@ func delegated(dir string) bool {
 			return unix.Access(dir, unix.W_OK) == nil
 		}
 	}
-	// The root of a cgroup namespace looks like a root and is none: only the real
-	// one has no cgroup.events.
+	// The root of a cgroup namespace is also shown as "/". Unlike the real root it has a
+	// file cgroup.events.
 	if procfs.Self.Cgroup("") != "/" {
 		return false
 	}
@@ -56,10 +56,10 @@ func (c Cgroups) clear() {
 	}
 }
 
-// cgroup is a worker's. A nil one is none.
+// cgroup is the cgroup of one worker; nil: it has none.
 type cgroup struct{ dir string }
 
-// make returns nil where there are none.
+// make makes a worker's cgroup, nil if workers have none.
 func (c Cgroups) make(id string) (*cgroup, error) {
 	if c.Dir == "" {
 		return nil, nil
@@ -71,7 +71,7 @@ func (c Cgroups) make(id string) (*cgroup, error) {
 	return &cgroup{dir}, nil
 }
 
-// path is the cgroup's directory, empty for none.
+// path returns the cgroup's directory, empty if there is no cgroup.
 func (g *cgroup) path() string {
 	if g == nil {
 		return ""
@@ -79,7 +79,7 @@ func (g *cgroup) path() string {
 	return g.dir
 }
 
-// cgroupAt is the cgroup in a directory, none where that is empty.
+// cgroupAt returns the cgroup in a directory, nil if dir is empty.
 func cgroupAt(dir string) *cgroup {
 	if dir == "" {
 		return nil
@@ -87,7 +87,7 @@ func cgroupAt(dir string) *cgroup {
 	return &cgroup{dir}
 }
 
-// prepare has the process start in the cgroup. done is called after the fork.
+// prepare has a process start in the cgroup. The caller calls done after the fork.
 func (g *cgroup) prepare(attr *syscall.SysProcAttr) (done func(), err error) {
 	if g == nil {
 		return func() {}, nil
@@ -100,8 +100,8 @@ func (g *cgroup) prepare(attr *syscall.SysProcAttr) (done func(), err error) {
 	return func() { unix.Close(fd) }, nil
 }
 
-// kill sends SIGKILL to all in the cgroup (cgroup.kill, Linux 5.14), and where
-// the kernel does not know that, to one after the other.
+// kill sends SIGKILL to all processes of the cgroup: by cgroup.kill (Linux 5.14), or one
+// after another if the kernel has no such file.
 func (g *cgroup) kill() {
 	if g == nil || os.WriteFile(g.dir+"/cgroup.kill", []byte("1"), 0) == nil {
 		return

@@ -4,7 +4,7 @@ package launch
 
 import "syscall"
 
-// DelegatedCgroups returns none: cgroups are Linux's.
+// DelegatedCgroups returns none: only Linux has cgroups.
 func DelegatedCgroups(string) Cgroups { return Cgroups{} }
 
 func (c Cgroups) clear() {}

@@ -6,9 +6,9 @@ import (
 	"strconv"
 )
 
-// Check says whether workers of a command could be started: the working
-// directory and the environment files are there, the placeholders name
-// listeners, the program is found and can be run. It starts and keeps nothing.
+// Check returns an error if workers of a command could not be started. It checks that the
+// working directory and the environment files exist, that the placeholders name listeners,
+// and that the program is found and may be run. It starts nothing and keeps nothing open.
 func Check(c Command) error {
 	dir, err := resolveDir(c.Dir)
 	if err != nil {
@@ -28,7 +28,7 @@ func Check(c Command) error {
 	return err
 }
 
-// CheckUser says whether a user exists. A number needs no entry in the user database.
+// CheckUser returns an error if a user does not exist. A number needs no entry in passwd(5).
 func CheckUser(name string) error {
 	if _, err := strconv.ParseUint(name, 10, 31); err == nil {
 		return nil
@@ -39,7 +39,7 @@ func CheckUser(name string) error {
 	return nil
 }
 
-// CheckGroup says whether a group exists. A number needs no entry in the group database.
+// CheckGroup returns an error if a group does not exist. A number needs no entry in group(5).
 func CheckGroup(name string) error {
 	if _, err := strconv.ParseUint(name, 10, 31); err == nil {
 		return nil

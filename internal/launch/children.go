@@ -5,14 +5,13 @@ package launch
 type Children interface {
 	// Start calls start, which makes a child.
 	Start(start func() (pid int, err error)) error
-	// Adopt tells of a child that this process had before it became its present
-	// program.
+	// Adopt registers a child that this process had before it exec'd its present program.
 	Adopt(pid int)
 	// Reap calls reap, which waits for a child that is dead.
 	Reap(pid int, reap func())
 }
 
-// undisturbed is for a process without a reaper of orphans.
+// undisturbed is the default, for a process without a reaper of orphans.
 type undisturbed struct{}
 
 func (undisturbed) Start(start func() (int, error)) error { _, err := start(); return err }

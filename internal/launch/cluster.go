@@ -20,7 +20,8 @@ import (
 	"relevo/pool"
 )
 
-// byListening: a server of Node's listens on a socket that other workers share.
+// byListening says that a worker is ready because a server of Node's listens on a socket
+// that other workers share.
 const byListening = "listening"
 
 // node says whether the command is Node itself, which finds its channel by a variable of
@@ -44,9 +45,10 @@ func (p *Process) beginCluster() {
 	}
 }
 
-// resumeCluster is beginCluster for a worker of another master. A request that the worker
-// sent to a killed master is lost, and it would wait for the answer for ever. So a worker
-// that has not served yet is killed and started again, without blame for its release.
+// resumeCluster is beginCluster for a worker that another master has started. If that
+// master was killed, a request of the worker may be lost, and the worker would wait for the
+// answer for ever. So a worker that has not served yet is killed and started again, without
+// blame for its release.
 func (p *Process) resumeCluster(l processLegacy) {
 	if l.Cluster == nil {
 		return
@@ -68,8 +70,8 @@ func (p *Process) resumeCluster(l processLegacy) {
 	}
 }
 
-// nodeScript looks at the script as it is when the release starts its first worker, and
-// says once what of it does not run.
+// nodeScript reads the script when the release starts its first worker. It logs once that
+// the branch for the primary does not run.
 func (r *Release) nodeScript() nodecluster.Script {
 	r.lookAtScript.Do(func() {
 		if r.script = nodecluster.ReadScript(r.path); r.script.Primary {
@@ -98,8 +100,8 @@ func (p *Process) sendNode(line []byte, socket *os.File) error {
 	return p.channel.SendSocket(line, socket)
 }
 
-// saidByNode handles Node's internal part of a worker's message; ok says that a message
-// of the program is left.
+// saidByNode handles Node's internal messages. ok says that left is a message of the
+// program.
 func (p *Process) saidByNode(m ipc.Message) (left ipc.Message, ok bool) {
 	app, is := m.(ipc.App)
 	if !is || p.primary == nil {
@@ -113,9 +115,9 @@ func (p *Process) saidByNode(m ipc.Message) (left ipc.Message, ok bool) {
 	return ipc.App{Data: program}, program != nil
 }
 
-// tellOpened reports to the pool what servers have opened. It must not run while they
-// open it: the primary is locked then, and the pool, which may be asking for the legacy,
-// would wait for that lock.
+// tellOpened reports to the pool what servers have opened. It must not be called while the
+// primary is locked: the pool may be asking the primary for its legacy, so both would wait
+// for each other.
 func (p *Process) tellOpened() {
 	for _, address := range p.untold {
 		p.sink(pool.Captured{Address: address})
@@ -128,21 +130,21 @@ func (p *Process) clusterEvent(e nodecluster.Event) {
 	case nodecluster.Listening:
 		p.listens()
 		if p.binder.hasOwn() || !p.ready.accepts() || p.ready.hasSpoken() {
-			return // only an accepted connection counts, or its own word
+			return // it is ready when it has accepted a connection, or says so
 		}
 		p.isReady(byListening)
-		p.introduce() // where it was ready before
+		p.introduce() // it may have been ready before it opened anything
 	case nodecluster.Leaving:
 		p.sink(pool.Said{Message: ipc.Draining{}})
 	case nodecluster.Sent:
 		p.release.launcher.sent.Do(func() {
-			p.release.launcher.warn("a connection or a server that a worker sends beside a message (process.send) is not "+
-				"taken, and ends; the message is", "pid", p.pid)
+			p.release.launcher.warn("a connection or a server that a worker sends with a message (process.send) is closed; "+
+				"the message itself arrives", "pid", p.pid)
 		})
 	case nodecluster.Preloaded:
 		if e.Old() {
 			p.release.launcher.oldNode.Do(func() {
-				p.release.launcher.warn(fmt.Sprintf("Node is too old: relevo is tried with %d and newer", nodecluster.Oldest),
+				p.release.launcher.warn(fmt.Sprintf("this version of Node is too old: relevo is tested with %d and newer", nodecluster.Oldest),
 					"pid", p.pid, "node", e.Node)
 			})
 		}
@@ -153,7 +155,7 @@ func (p *Process) clusterEvent(e nodecluster.Event) {
 	}
 }
 
-// openForNode answers a server's wish to listen as its bind would have been.
+// openForNode opens the socket for a server of Node's, as if the server had bound it.
 func (p *Process) openForNode(q nodecluster.Query) (*os.File, error) {
 	if q.FD != nil && *q.FD >= 0 {
 		inherited := p.release.command.Listeners
@@ -190,8 +192,8 @@ func (p *Process) openAt(a capture.Address, s capture.Socket, q nodecluster.Quer
 	return grant.Socket, grant.Refused
 }
 
-// wantedBy is what a server would bind. Node takes an address that is null for any, of
-// both families.
+// wantedBy returns the address that a server would bind. If the address is null, Node binds
+// the unspecified address of both families.
 func wantedBy(q nodecluster.Query) (a capture.Address, s capture.Socket, err error) {
 	s = capture.Socket{Type: syscall.SOCK_STREAM, Protocol: syscall.IPPROTO_TCP, NonBlocking: true, V6Only: q.V6Only()}
 	if q.Type == nodecluster.Unix {

@@ -9,8 +9,7 @@ import (
 	"relevo/internal/config"
 )
 
-// Command is what the workers of one generation run, as the configuration says
-// it.
+// Command is what the workers of one generation run, as the configuration gives it.
 type Command struct {
 	App        string
 	Args       []string // program and arguments, with placeholders

@@ -16,10 +16,10 @@ import (
 	"relevo/pool"
 )
 
-// debuggerIn is the debugger of a process, nil if it has none.
+// debuggerIn returns the debugger of a process, nil if it has none.
 func debuggerIn(pid int) *debugger {
 	args := procWords(pid, "cmdline")
-	var env []string // read only where it counts
+	var env []string // read at its first use
 	return debuggerOf(args, func(name string) string {
 		if env == nil {
 			env = procWords(pid, "environ")
@@ -33,7 +33,7 @@ func debuggerIn(pid int) *debugger {
 	})
 }
 
-// procWords are the words of a file such as /proc/PID/cmdline.
+// procWords returns the words of a file such as /proc/PID/cmdline.
 func procWords(pid int, name string) (words []string) {
 	text, _ := procfs.Read(fmt.Sprintf("/proc/%d/%s", pid, name))
 	for word := range bytes.SplitSeq(bytes.TrimSuffix(text, []byte{0}), []byte{0}) {
@@ -42,8 +42,8 @@ func procWords(pid int, name string) (words []string) {
 	return words
 }
 
-// awaitedDebugger is the debugger that keeps a worker from running; nil: there is none, or a
-// client of it has come.
+// awaitedDebugger returns the debugger that keeps a worker from running, nil if there is
+// none or its client has connected.
 func (p *Process) awaitedDebugger() *debugger {
 	if p.ready.hasSpoken() || p.binder.hasBound() {
 		return nil

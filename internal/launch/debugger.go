@@ -11,12 +11,12 @@ import (
 
 // debugger is the debugger of a process, according to its command line or environment.
 type debugger struct {
-	host, port string // where clients connect to; port is empty where it reads from a terminal
+	host, port string // where clients connect; port is empty if it reads from a terminal
 	waits      bool   // the program does not run before a client has connected
 	instead    string // what to write so that the program runs at once
 }
 
-// at is the address as a person writes it.
+// at returns the address as a person writes it.
 func (d debugger) at() string {
 	if d.port == "0" {
 		return "the port that its output names"
@@ -33,7 +33,7 @@ func (d debugger) hint() string {
 		"more time for it"
 }
 
-// debuggerOf reads a command line and an environment; nil: there is no debugger.
+// debuggerOf finds the debugger in a command line and an environment, nil if there is none.
 func debuggerOf(args []string, getenv func(string) string) *debugger {
 	if len(args) == 0 {
 		return nil
@@ -58,7 +58,7 @@ func debuggerOf(args []string, getenv func(string) string) *debugger {
 	return nil
 }
 
-// beforeScript are an interpreter's own options.
+// beforeScript returns the arguments before the script: an interpreter's own options.
 func beforeScript(args []string) []string {
 	if script := runtimes.Parse(args).Script; script > 0 {
 		return args[1:script]
@@ -69,7 +69,7 @@ func beforeScript(args []string) []string {
 	return args[1:]
 }
 
-// inspectorOf reads the options of V8's inspector and of those like it. The last address
+// inspectorOf reads the options of V8's inspector and of similar ones. The last address
 // counts.
 func inspectorOf(words []string, port string) *debugger {
 	d, found := debugger{host: "127.0.0.1", port: port, instead: "write --inspect for it"}, false
@@ -114,8 +114,8 @@ func (d *debugger) listen(address string) {
 	}
 }
 
-// pythonDebugger reads debugpy's command line, that of the adapter which listens for it, and
-// those of debuggers for a terminal.
+// pythonDebugger reads the command lines of debugpy, of debugpy's adapter, which listens in
+// its place, and of debuggers for a terminal.
 func pythonDebugger(args []string) *debugger {
 	if len(args) > 0 && strings.HasSuffix(strings.TrimSuffix(args[0], "/"), "debugpy/adapter") {
 		if port := optionOf(args, "--port"); port != "" {
@@ -142,7 +142,8 @@ func pythonDebugger(args []string) *debugger {
 	return nil
 }
 
-// pythonModule is what python -m runs, or a script that is called like one, and what follows.
+// pythonModule returns the module that python -m runs, or a script with a module's name, and
+// the arguments after it.
 func pythonModule(args []string) (module string, own []string) {
 	for i, word := range args {
 		switch {
@@ -156,7 +157,7 @@ func pythonModule(args []string) (module string, own []string) {
 	return "", nil
 }
 
-// delveOf reads dlv's.
+// delveOf reads the command line of dlv.
 func delveOf(args []string) *debugger {
 	if end := slices.Index(args, "--"); end >= 0 {
 		args = args[:end]
@@ -177,7 +178,7 @@ func delveOf(args []string) *debugger {
 	return &d
 }
 
-// jdwpOf reads the Java virtual machine's agent.
+// jdwpOf reads the option of the Java virtual machine for its debugging agent.
 func jdwpOf(words []string) *debugger {
 	for _, word := range slices.Backward(words) {
 		options, ok := strings.CutPrefix(word, "-agentlib:jdwp=")
@@ -205,7 +206,7 @@ func jdwpOf(words []string) *debugger {
 	return nil
 }
 
-// optionOf is the value of an option, empty where it is not there.
+// optionOf returns the value of an option, empty if the option is missing.
 func optionOf(words []string, name string) string {
 	for i, word := range words {
 		if value, ok := strings.CutPrefix(word, name+"="); ok {

@@ -24,7 +24,7 @@ const (
 	departureRest  = 4
 )
 
-// depart leads a worker out that does not drain by itself.
+// depart leads out a worker that does not drain by itself.
 func (p *Process) depart() {
 	ctx, cancel := p.untilLeaving()
 	defer cancel()
@@ -45,8 +45,8 @@ func (p *Process) leadOut(ctx context.Context) {
 	defer holding.Cancel()
 	arrived, ended := p.takeNoMore(), p.endsConnections()
 	idle := p.poll(ctx, p.overdue, func() bool {
-		// Requests on its connections are held back meanwhile: with them it might never get to
-		// its queue.
+		// Its connections' requests are held back meanwhile: otherwise they could keep the
+		// worker from its queue of new clients for ever.
 		emptied := sockets.Emptied(p.order)
 		return arrived() && ended() && p.isIdle(ctx, holding) && emptied
 	})
@@ -70,12 +70,12 @@ func (p *Process) leadOut(ctx context.Context) {
 		}
 	}
 	p.handle.signal(p.release.command.stopSignal())
-	if inUse { // what ends before the worker does is finished
+	if inUse { // a connection that ends before the worker counts as finished
 		p.poll(ctx, nil, func() bool { return !p.inUse(procfs.Tree(p.pid), sockets.Ports(p.order), holding) })
 	}
 }
 
-// keeps says which clients' connections are kept while the worker leaves.
+// keeps returns a function that says whose connections are kept while the worker leaves.
 func (p *Process) keeps() func(netip.Addr) bool {
 	if p.handsOver() {
 		return everyClient
@@ -83,7 +83,7 @@ func (p *Process) keeps() func(netip.Addr) bool {
 	return p.rescues()
 }
 
-// rescues says which clients' connections outlive the worker.
+// rescues returns a function that says whose connections outlive the worker.
 func (p *Process) rescues() func(netip.Addr) bool {
 	switch p.release.command.Rescue {
 	case config.RescueOn:
@@ -94,7 +94,7 @@ func (p *Process) rescues() func(netip.Addr) bool {
 	return func(netip.Addr) bool { return false }
 }
 
-// isIdle looks at all connections of the worker.
+// isIdle says whether all connections of the worker are idle.
 func (p *Process) isIdle(ctx context.Context, holding *rescue.Holding) bool {
 	ports := p.binder.sockets.Ports(p.order)
 	pids := procfs.Tree(p.pid)
@@ -169,7 +169,7 @@ func (p *Process) inUse(pids []int, ports []uint16, holding *rescue.Holding) boo
 	return inUse
 }
 
-// poll looks until done says true, ctx ends, or end is closed.
+// poll calls done again and again until it returns true, ctx ends, or end is closed.
 func (p *Process) poll(ctx context.Context, end <-chan struct{}, done func() bool) bool {
 	for pause := departureFirst; ; pause = min(2*pause, departureLast) {
 		var isDone bool
@@ -190,22 +190,22 @@ func (p *Process) poll(ctx context.Context, end <-chan struct{}, done func() boo
 	}
 }
 
-// When the pool's time limit has ended, requests are held back for lastHold, and for up
-// to longestHold while more and more connections become idle: so busy connections that
-// are idle between two requests can go, too.
+// After the pool's time limit, requests are held back for lastHold, and for up to
+// longestHold as long as more connections become idle. Without that, a connection with
+// request after request would never be idle when it is looked at.
 const (
 	lastHold    = 500 * time.Millisecond
 	longestHold = 1500 * time.Millisecond
 )
 
-// hasten is for the end of the time limit.
+// hasten rescues what it can when the time limit has ended.
 func (p *Process) hasten(ctx context.Context, holding *rescue.Holding, ended func() bool) {
 	if !ended() && p.primary.Deadline() == nil {
 		ctx, cancel := context.WithTimeout(ctx, lastHold)
 		defer cancel()
 		p.poll(ctx, nil, ended)
 	}
-	if p.handsOver() { // what is idle but for a moment can go, too
+	if p.handsOver() { // a connection that is idle only for a moment can be handed over
 		holding.Insist()
 		p.insist(ctx, holding)
 	}
@@ -224,14 +224,14 @@ func (p *Process) insist(ctx context.Context, holding *rescue.Holding) {
 	})
 }
 
-// restAfter is the pause after a look: longer than usual if the look took much processor
-// time.
+// restAfter returns the pause after a look: longer than usual if the look took much
+// processor time.
 func restAfter(usual time.Duration, look func()) time.Duration {
 	return max(usual, departureRest*processorTime(look))
 }
 
-// processorTime is the processor time of f. On a busy machine f takes longer than that,
-// which is no reason for longer pauses.
+// processorTime returns the processor time that f takes. On a busy machine f takes longer
+// by the clock, which is no reason for longer pauses.
 func processorTime(f func()) time.Duration {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -240,7 +240,7 @@ func processorTime(f func()) time.Duration {
 	return threadTime() - before
 }
 
-// threadTime is 0 where the kernel does not tell.
+// threadTime returns the processor time of this thread, 0 if the kernel does not tell it.
 func threadTime() time.Duration {
 	var used unix.Rusage
 	if unix.Getrusage(unix.RUSAGE_THREAD, &used) != nil {
@@ -264,7 +264,7 @@ func (l *Launcher) runOnce(start func() (int, error)) error {
 	return err
 }
 
-// unrescued logs once that connections of workers end with them.
+// unrescued logs once that a worker's connections end with it.
 func (l *Launcher) unrescued(err error) {
 	if l.unrescuable.CompareAndSwap(false, true) {
 		l.warn("idle connections end with their worker: they cannot be kept", "err", err)

@@ -11,7 +11,7 @@ import (
 // depart is not called: only Linux can capture connections.
 func (p *Process) depart() {}
 
-// handover: there is none where nothing is captured.
+// handover does not exist on systems without capture.
 type handover struct{ done chan struct{} }
 
 func (*handover) leave() {}
@@ -20,7 +20,7 @@ type keptConnections struct{ keeper Keeper }
 
 func (*keptConnections) await(int) {}
 
-// InheritConnections has nothing to take over.
+// InheritConnections has nothing to do.
 func (l *Launcher) InheritConnections(map[string]*os.File) {}
 
 func (l *Launcher) claim(*Process, bool) {}

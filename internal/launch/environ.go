@@ -28,18 +28,18 @@ type scene struct {
 	port         string   // of the one listener that has a port; empty: there is none, or more than one
 	ipcFD        int
 	notifySocket string // empty: none
-	control      string // the master's control socket; empty: not told
+	control      string // the master's control socket; empty: workers do not get its path
 	node         bool   // the command is Node itself
-	clustered    bool   // and a worker of Node's cluster
+	clustered    bool   // the worker is one of Node's cluster
 	preload      string // a file that Node loads before the program; empty: none
 	dir          string // the working directory; PWD must not name another
 	account      *Account
 	watchdog     time.Duration // 0: none
 }
 
-// environ builds a worker's environment: the master's own without what is
-// private, then the app's variables, then the scene. Of equal names the last
-// wins. LISTEN_PID and WATCHDOG_PID are missing: only the launcher knows them.
+// environ builds a worker's environment: the master's own without the private variables,
+// then the app's variables, then those of the scene. Of equal names the last one wins.
+// LISTEN_PID and WATCHDOG_PID are missing, because only the launcher knows its pid.
 func environ(master, app []string, s scene) []string {
 	env := map[string]string{}
 	var order []string
@@ -83,7 +83,7 @@ func portOf(listeners []Listener) (port string) {
 	for _, l := range listeners {
 		_, its, err := net.SplitHostPort(l.Address)
 		if _, number := strconv.ParseUint(its, 10, 16); err != nil || number != nil {
-			continue // a Unix socket's
+			continue // a Unix socket
 		}
 		if port != "" {
 			return ""
@@ -129,8 +129,8 @@ func (s scene) variables() []string {
 		vars = append(vars, "WATCHDOG_USEC="+strconv.FormatInt(s.watchdog.Microseconds(), 10))
 	}
 	if s.node {
-		// Node takes the variable away again, so that it does not reach the
-		// worker's own children, which is why no other program gets it.
+		// Only Node gets this variable, because Node removes it from its environment: it
+		// must not reach the worker's own children.
 		vars = append(vars, "NODE_CHANNEL_FD="+strconv.Itoa(s.ipcFD))
 	}
 	if s.clustered {

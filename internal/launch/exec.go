@@ -33,7 +33,7 @@ func (r *Release) Start(o pool.Order, sink func(pool.Report)) (pool.Process, err
 				r.launcher.warn("a worker was started from other bytes and is started again", "slot", o.Slot, "err", result.changed)
 				p.discard()
 				b.abort()
-				result.notifications.Close() // nil, perhaps, which is no harm
+				result.notifications.Close() // it may be nil, which Close allows
 				if start < maxStarts {
 					continue
 				}
@@ -91,7 +91,7 @@ func newProcess(r *Release, sink func(pool.Report)) *Process {
 	}
 }
 
-// watchExec waits, apart, for the exec and looks at what runs then.
+// watchExec waits in a goroutine for the exec, and then checks which bytes run.
 func (b *birth) watchExec(pid int, args []string) {
 	b.launched = make(chan launchResult, 1) // for one result; Start puts it back if it takes it
 	go func() {
@@ -115,10 +115,10 @@ func (p *Process) discard() {
 type launchResult struct {
 	execed  bool       // the worker's own program runs, or has run
 	byPath  bool       // it was run by its path
-	failure *shimError // why it does not, where the launcher could tell
-	changed error      // what runs are not the bytes of the release
+	failure *shimError // why it does not run; nil: the launcher could not tell
+	changed error      // other bytes than the release's run
 
-	notifications *os.File // of its binds; nil: they are not captured
+	notifications *os.File // tells of its binds; nil: they are not captured
 }
 
 // awaitExec reads the launcher's socketpair to its end.

@@ -33,18 +33,18 @@ func execDescriptor(fd int, args, env []string) error {
 	if err != nil {
 		return err
 	}
-	// The runtime has raised the limit of open files for itself. Exec is what sets
-	// it back, here before it fails.
+	// At its start the Go runtime raises the soft limit of open files, and syscall.Exec
+	// restores it for the new program. This call fails, but only after it has done that.
 	syscall.Exec("", nil, nil)
 	empty := [1]byte{}
-	// A raw call keeps this goroutine's processor, the only one, so that the runtime
-	// cannot be starting a thread while the kernel ends them all.
+	// A raw call keeps the runtime's only processor (GOMAXPROCS=1), so that the runtime
+	// cannot start a thread at the moment in which the kernel ends all of them.
 	_, _, failed := unix.RawSyscall6(unix.SYS_EXECVEAT, uintptr(fd), uintptr(unsafe.Pointer(&empty[0])),
 		uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&envp[0])), unix.AT_EMPTY_PATH, 0)
 	return failed
 }
 
-// runs says whether a process is seen to run the program in this file.
+// runs says whether /proc shows that a process runs the program in this file.
 func runs(pid int, file *os.File) bool {
 	running, err := os.Stat(fmt.Sprintf("/proc/%d/exe", pid))
 	if err != nil {
@@ -54,7 +54,7 @@ func runs(pid int, file *os.File) bool {
 	return err == nil && os.SameFile(running, wanted)
 }
 
-// hasArguments says whether a process is seen to have these arguments.
+// hasArguments says whether /proc shows that a process has these arguments.
 func hasArguments(pid int, args []string) bool {
 	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	return err == nil && string(line) == strings.Join(args, "\x00")+"\x00"

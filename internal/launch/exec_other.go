@@ -7,13 +7,13 @@ import (
 	"syscall"
 )
 
-// execsByDescriptor: only Linux can.
+// execsByDescriptor returns false: only Linux has execveat(2).
 func execsByDescriptor() bool { return false }
 
 func execDescriptor(int, []string, []string) error { return syscall.ENOSYS }
 
-// runs cannot be seen elsewhere.
+// runs returns false: only Linux shows it.
 func runs(int, *os.File) bool { return false }
 
-// hasArguments cannot be seen elsewhere.
+// hasArguments returns false: only Linux shows it.
 func hasArguments(int, []string) bool { return false }

@@ -31,7 +31,7 @@ func findExecutable(program, dir, pathVariable string) (string, error) {
 			candidate = filepath.Join(dir, candidate)
 		}
 		if _, err := os.Stat(candidate); err != nil {
-			continue // not there, or in a directory that is none of this user's business
+			continue // it does not exist, or this user may not enter its directory
 		}
 		err := diagnoseFile(candidate, pathVariable)
 		if err == nil {
@@ -58,7 +58,7 @@ func notInPath(program, dir, pathVariable string) error {
 	return fmt.Errorf("%w; install it, give its path, or set PATH for the workers with --env", err)
 }
 
-// programError is why a file cannot be run. It keeps the cause for errors.Is.
+// programError says why a file cannot be run. It keeps the cause for errors.Is.
 type programError struct {
 	path, why string
 	cause     error
@@ -67,7 +67,7 @@ type programError struct {
 func (e *programError) Error() string { return "cannot run " + e.path + ": " + e.why }
 func (e *programError) Unwrap() error { return e.cause }
 
-// pathOf returns PATH of an environment.
+// pathOf returns the PATH of an environment.
 func pathOf(env []string) string {
 	for _, variable := range env {
 		if value, ok := strings.CutPrefix(variable, "PATH="); ok {
@@ -77,14 +77,15 @@ func pathOf(env []string) string {
 	return "/usr/local/bin:/usr/bin:/bin"
 }
 
-// interpreterPath finds what #! names; "#!/usr/bin/env NAME" is looked through.
+// interpreterPath finds the interpreter that a line with #! names: NAME, if the line is
+// "#!/usr/bin/env NAME".
 func interpreterPath(line, pathVariable string) (string, error) {
 	fields := strings.Fields(strings.TrimPrefix(line, "#!"))
 	if len(fields) == 0 {
 		return "", errors.New("its first line is #! without an interpreter")
 	}
-	// To the kernel the carriage return is part of the interpreter's name, or of
-	// its argument; "no such file" is all that it says.
+	// For the kernel the carriage return is a part of the interpreter's name, or of its
+	// argument, and its error is "no such file".
 	if strings.HasSuffix(line, "\r") {
 		return "", fmt.Errorf(`its interpreter %s\r does not exist (the file has Windows line ends); convert it: `+
 			`sed -i 's/\r$//' FILE`, fields[0])

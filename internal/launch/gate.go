@@ -1,8 +1,7 @@
 package launch
 
-// gate bounds how many goroutines are in blocking system calls at the same time. Each
-// of those holds a thread of the master, which has a limited number of them where the
-// kernel refuses more (package threads).
+// gate limits how many goroutines are in blocking system calls at the same time. Each of
+// these calls takes a thread, and the kernel may limit the threads (package threads).
 type gate chan struct{}
 
 func newGate(most int) gate { return make(gate, most) }

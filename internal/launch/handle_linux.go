@@ -23,8 +23,8 @@ type handle struct {
 	child    *os.Process // fallback
 
 	mu     sync.Mutex
-	reaped bool // the pid, and the group's id, may belong to strangers now
-	leaves bool // another master waits for it from now on
+	reaped bool // the pid and the group's id may belong to other processes by now
+	leaves bool // another master waits for the process from now on
 }
 
 func (h *handle) prepare(attr *syscall.SysProcAttr) {
@@ -32,7 +32,7 @@ func (h *handle) prepare(attr *syscall.SysProcAttr) {
 	attr.PidFD = &h.fd
 }
 
-// adopt takes over the process just started.
+// adopt makes the handle refer to a child that was just started.
 func (h *handle) adopt(child *os.Process) {
 	if h.fd < 0 || unix.SetNonblock(h.fd, true) != nil {
 		h.child = child
@@ -113,7 +113,7 @@ func (h *handle) awaitDeath() error {
 	}
 	h.mu.Unlock()
 	if err != nil {
-		return err // not in the poller: Read would spin or block
+		return err // the runtime does not poll it: Read would spin or block
 	}
 	return raw.Read(func(fd uintptr) bool {
 		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
@@ -193,8 +193,8 @@ func unread(f *os.File) bool {
 	return waiting > 0
 }
 
-// selfPath names the running binary through the kernel, which keeps it even
-// when the file was replaced or deleted.
+// selfPath names the running binary by a link of the kernel's, which leads to it even after
+// the file was replaced or deleted.
 func selfPath() (string, error) { return "/proc/self/exe", nil }
 
 // processGroup returns the process group of a process, 0 if it is gone.

@@ -10,8 +10,8 @@ import (
 	"relevo/pool"
 )
 
-// handle is the master's hold on a process. Without pidfds it is os.Process, at
-// the cost of a thread per worker.
+// handle refers to a process. Without pidfds that is an os.Process, whose Wait takes a
+// thread for each worker.
 type handle struct {
 	children Children
 	child    *os.Process
@@ -26,10 +26,10 @@ func (h *handle) wait(pid int) (status pool.ExitStatus, ended bool) {
 	return h.waitForChild(pid), true
 }
 
-// A process cannot be handed to another master without a pidfd.
+// detachable returns false: without a pidfd no other master can adopt a process.
 func (h *handle) detachable() bool { return false }
 func (h *handle) leave()           {}
-func (h *handle) inherit(*os.File) {}
+func (h *handle) adoptPidfd(*os.File) {}
 func (h *handle) file() *os.File   { return nil }
 
 func (h *handle) waitForChild(pid int) pool.ExitStatus {
@@ -56,7 +56,7 @@ func closeWrite(f *os.File) {
 	}
 }
 
-// unread is left to Linux; elsewhere the grace has to do.
+// unread exists on Linux only. Other systems wait for outputGrace.
 func unread(*os.File) bool { return false }
 
 func selfPath() (string, error) { return os.Executable() }

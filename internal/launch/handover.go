@@ -10,15 +10,15 @@ import (
 	"relevo/internal/config"
 )
 
-// handovers are those that are under way. The zero value works.
+// handovers are all handovers that have not ended. The zero value works.
 type handovers struct {
 	mu     sync.Mutex
 	all    map[*handover]bool
 	turn   int       // which worker takes the next connection
-	paused time.Time // no handover begins before that: another master is about to follow
+	paused time.Time // no handover begins before this time: another master is about to take over
 }
 
-// add says false where none may begin now.
+// add registers a handover. It returns false if none may begin now.
 func (h *handovers) add(one *handover) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -39,16 +39,16 @@ func (h *handovers) remove(one *handover) {
 }
 
 const (
-	// handoverPatience is for how long the answer of a worker to a connection is waited for.
+	// handoverPatience is how long a worker may take to accept a connection that it is sent.
 	handoverPatience = 2 * time.Second
-	// leavePatience is for how long a succession waits for the end of all handovers.
+	// leavePatience is how long a succession waits for the end of all handovers.
 	leavePatience = 3 * time.Second
-	// pausePatience is for how long a master that no other follows may take to know that.
+	// pausePatience is how long a succession may take to succeed or fail.
 	pausePatience = 20 * time.Second
 )
 
-// finish ends all handovers, because another master is about to follow. It has to be
-// called while this master can still send to workers.
+// finish ends all handovers, because another master is about to take over. It has to be
+// called while this master can still send messages to workers.
 func (h *handovers) finish(ctx context.Context) {
 	h.mu.Lock()
 	h.paused = time.Now().Add(pausePatience)
@@ -71,14 +71,14 @@ func (h *handovers) finish(ctx context.Context) {
 	}
 }
 
-// resume is told that this master goes on, or has just begun.
+// resume allows handovers again: a succession has failed, or this master has just begun.
 func (h *handovers) resume() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.paused = time.Time{}
 }
 
-// handsOver says whether connections of the worker can go to another one.
+// handsOver says whether connections of the worker can be given to another worker.
 func (p *Process) handsOver() bool {
 	return p.primary != nil && p.release.command.Rescue != config.RescueOff &&
 		len(p.release.launcher.takers(p.order.Slot, p)) > 0
@@ -94,9 +94,9 @@ func (p *Process) takeNoMore() (arrived func() bool) {
 	return func() bool { return !p.primary.Taking() }
 }
 
-// takers are the workers of Node's cluster that stay: the one in the same slot first, for
-// clients may stick to slots, and each time another one of the others. A canary on trial is
-// to get no more clients than it does.
+// takers returns the workers of Node's cluster that stay. The worker of the same slot comes
+// first, because clients may stick to slots; the order of the others changes with each call.
+// A canary on trial is left out, because it must get no more than its share of clients.
 func (l *Launcher) takers(slot int, leaves *Process) (all []*Process) {
 	l.mu.Lock()
 	for _, q := range l.byPID {
@@ -119,7 +119,7 @@ func (l *Launcher) takers(slot int, leaves *Process) (all []*Process) {
 	return all
 }
 
-// distance is 0 for a worker of the slot.
+// distance returns 0 for a worker of the slot, 1 for others.
 func (p *Process) distance(slot int) int {
 	if p.order.Slot == slot {
 		return 0

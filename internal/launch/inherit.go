@@ -9,7 +9,7 @@ import (
 	"relevo/pool"
 )
 
-// releaseLegacy is what the next master must know of a release beside its
+// releaseLegacy is what the next master needs to know about a release, besides its
 // configuration and its files.
 type releaseLegacy struct {
 	Dir      string      `json:"dir"`
@@ -63,7 +63,7 @@ func (r *Release) Legacy() pool.ReleaseLegacy {
 	return pool.ReleaseLegacy{State: state, Files: files}
 }
 
-// User is whom the workers of the release run as.
+// User returns the user and group that the workers of the release run as.
 func (r *Release) User() (uid, gid int) {
 	if r.account == nil {
 		return os.Geteuid(), os.Getegid()
@@ -111,7 +111,7 @@ func (l *Launcher) Inherit(c Command, legacy pool.ReleaseLegacy) (*Release, erro
 			}
 		}
 		if err != nil {
-			l.warn("the copy of a release is lost: its open file has to do", "err", err)
+			l.warn("the copy of a release is lost: its open file is used instead", "err", err)
 		}
 	}
 	return r, nil

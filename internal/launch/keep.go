@@ -19,8 +19,8 @@ func (r *Release) keep(name string) (*store.Copy, error) {
 	return c, nil
 }
 
-// admit lets the user of the workers get to a copy. A program that is run by its
-// open file needs no way to it.
+// admit lets the user of the workers reach a copy by its path. A program that is run by its
+// open file does not need that.
 func (r *Release) admit(c *store.Copy) error {
 	if r.account == nil || r.account.UID == os.Geteuid() || r.launcher.byDescriptor && r.form == elfForm {
 		return nil

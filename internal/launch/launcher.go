@@ -25,15 +25,15 @@ type Listener struct {
 // Options are what all workers of a master share.
 type Options struct {
 	SnapshotDir   string // where copies of executables go; empty: none are kept
-	KeepReleases  int    // copies that stay beyond those in use
+	KeepReleases  int    // how many unused copies stay
 	NotifySocket  string // path; empty: workers get none
-	ControlSocket string // path of the master's own; empty: workers are not told it
+	ControlSocket string // path of the master's control socket; empty: workers do not get it
 	Streams       Streams
 	Cgroups       Cgroups
 	OOMScoreAdj   *int     // of workers whose limits name none; nil: as this process
 	Children      Children // default: no other code of this process reaps children
-	// ExecPatience is how long Start waits for the worker's program to run. What goes
-	// wrong later is the worker's death. Default: 10 s.
+	// ExecPatience is how long Start waits for the worker's program to run. A program that
+	// fails to start later counts as a worker that has ended. Default: 10 s.
 	ExecPatience time.Duration
 	Keeper       Keeper       // of connections without a worker; nil: none
 	Log          *slog.Logger // default: none
@@ -45,21 +45,21 @@ type Launcher struct {
 	self string // this binary, also after its file was replaced
 
 	store *store.Store // nil: no copies
-	// byDescriptor: programs are run by their open file, so that it cannot be
-	// replaced between the last look at it and the exec.
+	// byDescriptor says that programs are run by their open file, so that the file cannot
+	// be replaced between its last check and the exec.
 	byDescriptor bool
-	copyless     atomic.Bool            // the last release has no copy, and that was told
-	unrescuable  atomic.Bool            // connections cannot be kept, and that was told
+	copyless     atomic.Bool            // the last release has no copy, and that was logged
+	unrescuable  atomic.Bool            // connections cannot be kept, and that was logged
 	uncaptured   atomic.Pointer[string] // why binds cannot be captured; nil: they can, as far as is known
 
-	noNewPrivs atomic.Bool // the kernel wanted it for the capture of binds
+	noNewPrivs atomic.Bool // the kernel required it for the capture of binds
 
 	shared    sharedData // of Node's workers
 	handovers handovers  // of their connections
 	kept      keptConnections
-	primary   sync.Once // the word about a script's primary branch
-	sent      sync.Once // the word about what comes beside their messages
-	oldNode   sync.Once // the word about its version
+	primary   sync.Once // logs that a script's branch for the primary does not run
+	sent      sync.Once // warns about handles that workers send with their messages
+	oldNode   sync.Once // warns about Node's version
 	preload   preloadFile
 
 	starts, looks gate
@@ -69,8 +69,8 @@ type Launcher struct {
 	byPID map[int]*Process
 }
 
-// New returns a launcher. The path of this program must be known, for it starts
-// itself.
+// New returns a launcher. It fails if this program cannot find its own file, because the
+// launcher starts that.
 func New(o Options) (*Launcher, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -103,7 +103,7 @@ func New(o Options) (*Launcher, error) {
 
 func (l *Launcher) warn(message string, args ...any) { l.opts.Log.Warn(message, args...) }
 
-// Store holds the copies of executables; nil where none are kept.
+// Store returns the store of the copies of executables, nil if none are kept.
 func (l *Launcher) Store() *store.Store { return l.store }
 
 // Notified hands a datagram of the notify socket to the worker that sent it: the
@@ -118,7 +118,7 @@ func (l *Launcher) Notified(from ipc.Sender, n ipc.Notification) {
 }
 
 func (l *Launcher) senderOf(from ipc.Sender) *Process {
-	if from.PID == 0 { // a process that this one cannot see
+	if from.PID == 0 { // the sender is in a pid namespace that this process cannot see
 		return nil
 	}
 	l.mu.Lock()
@@ -130,7 +130,7 @@ func (l *Launcher) senderOf(from ipc.Sender) *Process {
 	return p
 }
 
-// Flooded takes in that a process floods the notify socket.
+// Flooded is called when a process floods the notify socket.
 func (l *Launcher) Flooded(from ipc.Sender, f ipc.Flood) {
 	p := l.senderOf(from)
 	if p == nil {
@@ -140,8 +140,8 @@ func (l *Launcher) Flooded(from ipc.Sender, f ipc.Flood) {
 	p.flooded(f)
 }
 
-// SlowlyClosed takes in that a process sends descriptors to the notify socket that do
-// not close.
+// SlowlyClosed is called when a process sends descriptors to the notify socket whose close
+// blocks.
 func (l *Launcher) SlowlyClosed(from ipc.Sender) {
 	p := l.senderOf(from)
 	if p == nil {
@@ -160,7 +160,7 @@ func (l *Launcher) register(p *Process) {
 func (l *Launcher) unregister(p *Process) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.byPID[p.pid] == p { // the pid may be another worker's already
+	if l.byPID[p.pid] == p { // the pid may already belong to another worker
 		delete(l.byPID, p.pid)
 	}
 }

@@ -10,11 +10,11 @@ import (
 	"relevo/internal/config"
 )
 
-// shimLimits are what the launcher takes on before it execs.
+// shimLimits are the limits and the user that the launcher takes before it execs.
 type shimLimits struct {
 	Rlimits                  []config.Rlimit
 	Nice, OOMScoreAdj, Umask *int
-	DefaultOOMScoreAdj       *int // where OOMScoreAdj is nil, and it is possible
+	DefaultOOMScoreAdj       *int // used if OOMScoreAdj is nil; an error is ignored
 	Account                  *Account
 }
 
@@ -63,8 +63,8 @@ func setRlimit(limit config.Rlimit) *shimError {
 	if err := syscall.Getrlimit(number, &before); err != nil {
 		return &shimError{Step: "read the limit", Path: limit.Name, Errno: errno(err)}
 	}
-	// Not a bare prlimit(2): syscall has to know, or its Exec would give the worker
-	// back the limit of open files from before the runtime raised it.
+	// This has to be syscall.Setrlimit, not prlimit(2): otherwise package syscall does not
+	// know of the change, and its Exec restores the limit of open files from before.
 	err := syscall.Setrlimit(number, &syscall.Rlimit{Cur: limit.Soft, Max: limit.Hard})
 	if err == nil {
 		return nil
@@ -91,7 +91,7 @@ func rlimitText(value uint64) string {
 	return strconv.FormatUint(value, 10)
 }
 
-// become is a nil Account's, too.
+// become changes the user and the groups of this process. A nil Account changes nothing.
 func (a *Account) become() *shimError {
 	if a == nil {
 		return nil

@@ -4,7 +4,7 @@ package launch
 
 import "syscall"
 
-// rlimits are those that every system has.
+// rlimits are the limits that every system has.
 func rlimits() map[string]int {
 	return map[string]int{
 		"core": syscall.RLIMIT_CORE, "cpu": syscall.RLIMIT_CPU, "data": syscall.RLIMIT_DATA,

@@ -6,8 +6,8 @@ import (
 	"relevo/pool"
 )
 
-// listens tells the captured addresses on which the worker waits for clients: once each.
-// Those of inherited listeners are the release's, which the pool tells.
+// listens reports each captured address on which the worker waits for clients once. The
+// addresses of inherited listeners belong to the release, and the pool reports them.
 func (p *Process) listens() {
 	inherited := p.release.Addresses()
 	addresses := slices.DeleteFunc(p.binder.listens(), func(address string) bool {
@@ -18,7 +18,7 @@ func (p *Process) listens() {
 	}
 }
 
-// listens returns the addresses that it has not returned before.
+// listens returns the addresses that it has not returned in an earlier call.
 func (b *binder) listens() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

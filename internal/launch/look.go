@@ -24,7 +24,7 @@ func (r *Release) lookAtBytes() error {
 	}
 	file, err := safefile.Open(r.path)
 	if err != nil {
-		return nil // to run it takes less
+		return nil // a program that cannot be read can still be run
 	}
 	r.file, r.form, r.about.Version = file, r.formOf(file), versionOf(file)
 	if err := r.settle(); err != nil {

@@ -6,7 +6,7 @@ import (
 	"relevo/pool"
 )
 
-// watchReadiness runs while the worker starts and never again.
+// watchReadiness runs until the worker is ready, and never again.
 func (p *Process) watchReadiness() {
 	var alive, tick <-chan time.Time
 	var timer *time.Timer
@@ -41,7 +41,7 @@ func (p *Process) watchReadiness() {
 		case <-tick:
 			agree := look.agree()
 			if p.ready.hasSpoken() || p.binder.hasOwn() {
-				tick = nil // another word counts
+				tick = nil // the worker has to say by itself that it is ready
 			} else if agree {
 				p.release.launcher.looks.through(p.warnOfWrapper) // before it can be asked to leave
 				p.isReady("observed")
@@ -60,9 +60,9 @@ const missesWord = "the workers of the release that serves said themselves that 
 	"or {\"relevo\":\"ready\"}), and this one has said nothing; relevo reload --force takes a release that does not, " +
 	"if it is seen to serve, --ready delay=2s one that never says anything, and --ready-timeout gives a slow one more time"
 
-// twoLooks looks at what a worker waits for. Two looks in a row must agree: what a
-// worker says just before it accepts is read by another goroutine, which must not
-// come second.
+// twoLooks looks whether a worker waits on a listener. Two looks in a row must agree: a
+// worker may send READY=1 just before it accepts, and another goroutine needs time to read
+// that.
 type twoLooks struct {
 	worker *Process
 	waited bool   // at the last look
@@ -71,7 +71,7 @@ type twoLooks struct {
 	obstacles *obstacles
 }
 
-// newLook is nil where nothing that can be seen counts.
+// newLook returns nil if observation does not count for the worker.
 func (p *Process) newLook() *twoLooks {
 	if !p.ready.observes() && !(p.ready.accepts() && p.binder.sockets != nil) {
 		return nil
@@ -79,7 +79,7 @@ func (p *Process) newLook() *twoLooks {
 	return &twoLooks{worker: p, obstacles: newObstacles(p)}
 }
 
-// agree looks once, and says whether the look before saw the worker wait, too.
+// agree looks once. It returns true if this look and the previous one saw the worker wait.
 func (l *twoLooks) agree() bool {
 	p := l.worker
 	sockets := p.binder.observable(p.release.command.Listeners)

@@ -5,8 +5,9 @@ import (
 	"relevo/pool"
 )
 
-// DeletedDirectory is the path of the working directory where that was deleted since
-// the release was prepared, empty otherwise: workers still run in what is left.
+// DeletedDirectory returns the path of the working directory if it was deleted since the
+// release was prepared, otherwise "". Workers still run in the deleted directory, which the
+// release keeps open.
 func (r *Release) DeletedDirectory() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -20,8 +21,7 @@ func (r *Release) DeletedDirectory() string {
 	return path
 }
 
-// directoryHint names a working directory that was deleted, to a worker that has
-// failed by itself.
+// directoryHint names the deleted working directory of a worker that has failed by itself.
 func (p *Process) directoryHint(status pool.ExitStatus) string {
 	if status.Signal != 0 || status.Code == 0 {
 		return ""

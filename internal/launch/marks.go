@@ -15,35 +15,35 @@ import (
 	"relevo/internal/safefile"
 )
 
-// A script is the smaller part of its program. What is known of the rest, without reading
-// all of it, are the file that locks its packages and the revision that is checked out:
-// they are marks of a release. So the same script is another release after a pull, and one
-// that failed is tried again.
+// A script is only a part of its program. The other parts show, without reading all of
+// them, in two marks: the lock file of its packages, and the revision that is checked out.
+// So the same script is another release after a pull, and is tried again if it has failed.
 
-// project is what lies around a script.
+// project is the project around a script.
 type project struct {
 	locks    []string // names and hashes
 	revision string
-	version  string // as package.json tells it
+	version  string // from package.json
 }
 
-// lockFiles are those of package managers.
+// lockFiles are the lock files of package managers.
 var lockFiles = [...]string{
 	"package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "bun.lockb", "deno.lock",
 	"poetry.lock", "uv.lock", "pdm.lock", "Pipfile.lock", "requirements.txt", "Gemfile.lock", "composer.lock",
 }
 
-// manifests end the way up to a lock file where there is no repository.
+// manifests are the files of a project's top directory: without a repository, the search for
+// a lock file goes no higher.
 var manifests = [...]string{"package.json", "deno.json", "pyproject.toml", "setup.py", "Pipfile", "Gemfile",
 	"composer.json"}
 
-// projectOf looks from a script's directory upward.
+// projectOf searches from a script's directory upward.
 func projectOf(script string) (p project) {
 	dir, err := filepath.EvalSymlinks(filepath.Dir(script))
 	if err != nil {
 		return p
 	}
-	dir, _, _ = strings.Cut(dir, "/node_modules/") // a package's program belongs to what uses it
+	dir, _, _ = strings.Cut(dir, "/node_modules/") // a package belongs to the project that uses it
 	repository := upward(dir, func(dir string) bool { return exists(filepath.Join(dir, ".git")) })
 	if repository != "" {
 		p.revision = revisionOf(filepath.Join(repository, ".git"))
@@ -67,7 +67,7 @@ func isPackage(dir string) bool {
 	return slices.ContainsFunc(manifests[:], func(name string) bool { return exists(filepath.Join(dir, name)) })
 }
 
-// marks make one release of the same bytes another than the next.
+// marks returns what tells apart two releases whose script has the same bytes.
 func (p project) marks() []string {
 	marks := slices.Clone(p.locks)
 	if p.revision != "" {
@@ -76,7 +76,7 @@ func (p project) marks() []string {
 	return marks
 }
 
-// describe is "1.4.2 (ab12cd3)", as far as it is known.
+// describe returns version and revision, "1.4.2 (ab12cd3)", or what is known of them.
 func (p project) describe() string {
 	text := p.version
 	if p.revision != "" {
@@ -105,7 +105,7 @@ func packageVersion(dir string) string {
 	return manifest.Version[:min(len(manifest.Version), 64)]
 }
 
-// hashOfFile is empty where there is no file that can be read.
+// hashOfFile returns the hash of a file, empty if the file cannot be read.
 func hashOfFile(path string) string {
 	file, err := safefile.Open(path)
 	if err != nil {
@@ -119,10 +119,10 @@ func hashOfFile(path string) string {
 	return fmt.Sprintf("%x", sum.Sum(nil)[:12])
 }
 
-// revisionOf is the commit that is checked out; empty: git keeps it in a way that is not
-// known here.
+// revisionOf returns the commit that is checked out, empty if git stores it in a way that is
+// not known here.
 func revisionOf(git string) string {
-	if text := line(git); text != "" { // a work tree beside its repository
+	if text := line(git); text != "" { // a work tree: .git is a file that names the repository
 		dir, ok := strings.CutPrefix(text, "gitdir: ")
 		if !ok {
 			return ""
@@ -162,7 +162,7 @@ func absolute(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-// line is the first one of a file; empty: there is none.
+// line returns the first line of a file, empty if there is none.
 func line(path string) string {
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
 		return ""

@@ -11,10 +11,9 @@ import (
 	"relevo/internal/procfs"
 )
 
-// Memory is how many bytes of memory a process and its descendants hold. What
-// they share is counted once: a page counts with its share for each process that
-// has it (Pss, see proc_pid_smaps(5)); where that cannot be read it is the
-// resident set. An error means that the process is gone.
+// Memory returns how many bytes of memory a process and its descendants have. A page that
+// several processes share is divided among them (Pss, see proc_pid_smaps(5)). If Pss cannot
+// be read, it is the resident set. An error means that the process has ended.
 func Memory(pid int) (bytes int64, err error) {
 	if bytes, err = memoryOf(pid); err != nil {
 		return 0, fmt.Errorf("cannot read the memory of process %d: %w", pid, err)
@@ -46,8 +45,8 @@ func memoryOf(pid int) (int64, error) {
 	return pages * int64(os.Getpagesize()), err
 }
 
-// descendants are the children of a process, theirs, and so on. One whose parent
-// has died is none any more.
+// descendants returns the children of a process, their children, and so on. A process whose
+// parent has ended is no longer a descendant.
 func descendants(pid int) (found []int) {
 	children, err := procfs.Of(pid).Children()
 	if errors.Is(err, fs.ErrNotExist) {

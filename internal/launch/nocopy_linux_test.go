@@ -16,7 +16,7 @@ func noCopy(t *testing.T, s *shelf, says ...string) {
 	t.Helper()
 	putRelease(t, s.program, "v1")
 	release := s.prepare(s.command())
-	wantError(t, s.log.String(), append(says, "level=WARN", "no copy of the executable: its open file has to do",
+	wantError(t, s.log.String(), append(says, "level=WARN", "no copy of the executable: its open file is used instead",
 		s.program)...)
 	if info := release.Info(); len(info.SHA256) != 64 {
 		t.Errorf("the release is %+v", info)

@@ -13,14 +13,14 @@ import (
 // errNoHello is returned by Send for a message that its program would not understand.
 var errNoHello = errors.New("the program has not said hello on its channel")
 
-// openChannel begins to hear the worker. Of Node its program may know nothing of relevo:
-// neither of its limits nor of its words.
+// openChannel begins to read the worker's channel. A Node program may use the channel for
+// itself without knowing relevo: then relevo's limits and messages are not meant for it.
 func (p *Process) openChannel(conn *os.File, rest ipc.Rest, ended func(error)) *ipc.Channel {
 	if !p.release.node() {
 		return ipc.NewChannel(conn, rest, p.said, ended, p.overflowed)
 	}
 	if !p.greeted.Load() {
-		rest.State = nil // of a master that told it to every worker
+		rest.State = nil // an older master sent its state to every worker
 	}
 	node := ipc.Node{PassedOver: p.passedOver}
 	if p.primary != nil {
@@ -29,9 +29,9 @@ func (p *Process) openChannel(conn *os.File, rest ipc.Rest, ended func(error)) *
 	return ipc.NewNodeChannel(conn, rest, node, p.said, ended, p.overflowed)
 }
 
-// withholds says whether a message is relevo's own and the worker is a program of Node's
-// that has not said hello. It would come to process.on('message'), where the program may
-// end for what it does not know.
+// withholds says whether a message must not be sent: it is relevo's own, and the worker is a
+// Node program that has not said hello. process.on('message') would get it, and the program
+// may end because of a message that it does not know.
 func (p *Process) withholds(m ipc.Message) bool {
 	if _, app := m.(ipc.App); app {
 		return false
@@ -39,7 +39,7 @@ func (p *Process) withholds(m ipc.Message) bool {
 	return p.release.node() && !p.greeted.Load()
 }
 
-// passedOver is told of a line that the program has sent and that was not read.
+// passedOver is called for each line of the program that was skipped.
 func (p *Process) passedOver(line *ipc.LineError) {
 	<-p.launched
 	if p.isSilent() {
@@ -51,7 +51,7 @@ func (p *Process) passedOver(line *ipc.LineError) {
 	p.release.passedOver.tell(p, line)
 }
 
-// passedOver tells once for each release of lines that were passed over.
+// passedOver warns once for each release about skipped lines.
 type passedOver struct{ long, broken sync.Once }
 
 func (o *passedOver) tell(p *Process, line *ipc.LineError) {

@@ -8,10 +8,10 @@ import (
 	"relevo/pool"
 )
 
-// oomCount is a counter of the kernel: how many processes its out-of-memory killer
-// has ended.
+// oomCount is a counter of the kernel: how many processes the out-of-memory killer has
+// killed.
 type oomCount struct {
-	place string // what is counted; counts of two places do not compare
+	place string // which cgroup or machine is counted; only counts of one place compare
 	kills uint64
 }
 
@@ -25,10 +25,10 @@ type oomWatch struct {
 	mu      sync.Mutex
 	read    func() oomCount // default: this process's cgroup
 	counted oomCount
-	pending []time.Time // when kills were counted that no death has been found for
+	pending []time.Time // when those kills were counted that explain no death yet
 }
 
-// look counts the kills up to now, so that they are not taken for later ones.
+// look counts the kills up to now, so that earlier kills do not explain a later death.
 func (o *oomWatch) look() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -52,7 +52,7 @@ func (o *oomWatch) lookLocked() {
 	}
 }
 
-// killed says whether a counted kill is left for a death that was just seen.
+// killed says whether a counted kill explains a death that was just seen.
 func (o *oomWatch) killed() (place string, found bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -64,10 +64,11 @@ func (o *oomWatch) killed() (place string, found bool) {
 	return o.counted.place, true
 }
 
-// judge completes how a worker ended. asked says that this master sent SIGKILL. The
-// worker's own cgroup counts for it alone, where the kernel limits memory there.
+// judge adds to a worker's exit status whether the out-of-memory killer ended it. asked says
+// that this master sent SIGKILL. If the memory of the worker's own cgroup is counted, that
+// count decides.
 func (o *oomWatch) judge(status pool.ExitStatus, own *cgroup, asked bool) (judged pool.ExitStatus, hint string) {
-	const shellKilled = 128 + int(syscall.SIGKILL) // a shell's word for a child that was killed
+	const shellKilled = 128 + int(syscall.SIGKILL) // a shell's exit status if its child was killed
 	if asked || status.Error != "" || status.Signal != syscall.SIGKILL && (status.Signal != 0 ||
 		status.Code != shellKilled) {
 		return status, ""
@@ -96,5 +97,5 @@ func oomHint(place string) string {
 	return where + ", run fewer workers, or have workers replaced in time by limits.max_memory"
 }
 
-// machineWide names the counter that is left where no cgroup has one.
+// machineWide is the counter that is used if no cgroup has one.
 const machineWide = "/proc/vmstat"

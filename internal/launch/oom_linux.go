@@ -9,9 +9,8 @@ import (
 	"relevo/internal/procfs"
 )
 
-// ownOOMKills reads the count of this process's memory cgroup, v2 (memory.events) or
-// v1 (memory.oom_control), which its workers are in, too. Where neither is there it
-// is that of the machine.
+// ownOOMKills reads the count of this process's memory cgroup, which includes its workers:
+// v2 (memory.events) or v1 (memory.oom_control). Without either it is the machine's count.
 func ownOOMKills() oomCount {
 	return oomKillsBy(procfs.Self, machineWide)
 }
@@ -46,7 +45,8 @@ func oomKillsIn(file string) (kills uint64, ok bool) {
 	return 0, false
 }
 
-// oomKills is the worker's own count; ok is false where memory is not counted there.
+// oomKills reads the count of a worker's own cgroup; ok is false if memory is not counted
+// there.
 func (g *cgroup) oomKills() (kills uint64, ok bool) {
 	if g == nil {
 		return 0, false

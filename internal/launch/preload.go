@@ -31,7 +31,7 @@ func (r *Release) preload() string {
 		var err error
 		if l.preload.path, err = nodecluster.InstallPreload(filepath.Dir(l.opts.ControlSocket)); err != nil {
 			l.preload.path = ""
-			l.warn("connections of Node's workers by HTTP/2 and TLS, and WebSockets, end without a word when a worker leaves",
+			l.warn("HTTP/2, TLS and WebSocket connections of Node workers are cut when a worker leaves",
 				"err", err)
 		}
 	})
@@ -41,14 +41,14 @@ func (r *Release) preload() string {
 	return l.preload.path
 }
 
-// restricted says whether Node may read no file but those that its options name.
+// restricted says whether Node may read only the files that its options name.
 func (r *Release) restricted() bool {
 	return slices.ContainsFunc(r.command.Args, func(arg string) bool {
 		return arg == "--permission" || arg == "--experimental-permission"
 	})
 }
 
-// passable says whether every user may get to a file.
+// passable says whether every user may enter the directories on the way to a file.
 func passable(path string) bool {
 	for dir := filepath.Dir(path); strings.HasPrefix(dir, "/"); dir = filepath.Dir(dir) {
 		info, err := os.Stat(dir)
@@ -62,14 +62,15 @@ func passable(path string) bool {
 	return false
 }
 
-// preload is what is known of it in a worker. The zero value is for one without.
+// preload is what a worker has said about its preload. The zero value is for a worker without
+// it.
 type preload struct{ loaded, clear atomic.Bool }
 
 func (p *preload) load()          { p.loaded.Store(true) }
 func (p *preload) isLoaded() bool { return p.loaded.Load() }
 
-// endsConnections has the worker end what cannot be handed over. ended says whether that is
-// done.
+// endsConnections asks the worker to end the connections that cannot be handed over. ended
+// says whether it has done that.
 func (p *Process) endsConnections() (ended func() bool) {
 	if p.primary == nil || !p.preload.isLoaded() || p.primary.Leave() != nil {
 		return func() bool { return true }

@@ -11,11 +11,11 @@ import (
 // observeEvery is the pause between two looks at a starting worker.
 const observeEvery = 20 * time.Millisecond
 
-// readiness decides which word makes a worker ready.
+// readiness decides what makes a worker ready.
 type readiness struct {
 	mode      config.Ready
 	listeners bool
-	ownWord   bool // other workers of its kind said that they were ready, so it has to, too
+	ownWord   bool // other workers of the release said that they were ready, so it has to, too
 	spoken    atomic.Bool
 }
 
@@ -26,25 +26,24 @@ func newReadiness(mode config.Ready, listeners, ownWord bool) *readiness {
 	return &readiness{mode: mode, listeners: listeners, ownWord: ownWord && mode.Mode == config.ReadyAuto}
 }
 
-// takes says whether a word on this way counts.
+// takes says whether a report in this way counts.
 func (r *readiness) takes(way config.ReadyMode) bool {
 	return r.mode.Mode == config.ReadyAuto || r.mode.Mode == way
 }
 
-// observes says whether what the kernel shows may count.
+// observes says whether observation counts: what the kernel shows of a worker.
 func (r *readiness) observes() bool { return r.accepts() && r.listeners }
 
-// accepts says whether an accepted connection may count.
+// accepts says whether an accepted connection counts.
 func (r *readiness) accepts() bool { return r.mode.Mode == config.ReadyAuto && !r.ownWord }
 
 // aliveFor is how long a worker without listeners has to live to be ready.
 const aliveFor = time.Second
 
-// delay returns the time after which a worker is ready that has said nothing, and
-// the word for it. Besides the delay asked for there is the case of a worker that
-// has no listener: nothing can be observed and it may have nothing to say, so all
-// that can be asked of it is that it does not die at once.
-// Expected says that it is known to bind addresses of its own, which is waited for.
+// delay returns after which time a worker is ready that has said nothing, and what this is
+// called. The time is the configured delay. A worker without listeners has a delay as well:
+// nothing of it can be observed, so it only has to live for a while. expected says that it
+// is known to bind addresses of its own: then it is ready when it has done that.
 func (r *readiness) delay(expected bool) (after time.Duration, how string, ok bool) {
 	switch {
 	case r.mode.Mode == config.ReadyDelay:
@@ -55,8 +54,8 @@ func (r *readiness) delay(expected bool) (after time.Duration, how string, ok bo
 	return 0, "", false
 }
 
-// speaks records that the worker reports its readiness itself: from now on only that
-// report counts. An application message is not one, for any Node program may send it.
+// speaks records that the worker reports its readiness itself: from now on only that report
+// counts. An application message proves nothing, because any Node program may send one.
 func (r *readiness) speaks(m ipc.Message) {
 	if _, app := m.(ipc.App); !app {
 		r.spoken.Store(true)

@@ -17,12 +17,12 @@ import (
 // verb is the first argument that makes the relevo binary a launcher.
 const verb = "__launch"
 
-// aboutToExec is the launcher's last word before the exec. End-of-file after it
-// means that the worker's own program runs; end-of-file without it, that the
-// launcher died; a shimError may follow it.
+// aboutToExec is the launcher's last message before the exec. End-of-file after it means
+// that the worker's own program runs. End-of-file without it means that the launcher died. A
+// shimError after it means that the exec failed.
 //
-// aboutToExecPath, in its place or after it, says that the program is run by its
-// path and not by an open file.
+// aboutToExecPath, instead of it or after it, says that the program is run by its path and
+// not by an open file.
 var (
 	aboutToExec     = []byte{'x'}
 	aboutToExecPath = []byte{'p'}
@@ -32,7 +32,7 @@ var (
 // socketpair, which the exec closes.
 type shimSpec struct {
 	Path      string // the file to exec
-	FD        int    // the same, open; 0: it is run by its path
+	FD        int    // descriptor of the same file; 0: it is run by its path
 	Args      []string
 	Env       []string // without LISTEN_PID
 	Dir       string   // for messages
@@ -48,7 +48,7 @@ type shimError struct {
 	Step  string // what failed: "enter the directory", "run"
 	Path  string
 	Errno syscall.Errno
-	// Advice is what a person can do about it, empty where Errno says it all.
+	// Advice is what a person can do about it, empty if Errno says enough.
 	Advice string
 }
 
@@ -60,9 +60,8 @@ func (e *shimError) Error() string {
 	return text
 }
 
-// Main is the launcher. It says false at once where the program was started for
-// anything else. It returns true, with the code to exit with, only if it could
-// not exec.
+// Main is the launcher. It returns false at once if the arguments are not those of a
+// launcher. It returns true, with an exit code, only if it could not exec.
 func Main(args []string) (code int, launching bool) {
 	if len(args) != 3 || args[1] != verb {
 		return 0, false
@@ -81,8 +80,8 @@ func Main(args []string) (code int, launching bool) {
 	return 127, true
 }
 
-// launch returns only if it fails. The filter comes before the limits, for with the
-// master's privileges it needs no no_new_privs.
+// launch returns only if it fails. The filter is installed before the limits and the user
+// are taken, because a privileged process need not set no_new_privs for it.
 func (s shimSpec) launch(channel *os.File) *shimError {
 	runtime.LockOSThread() // the filter belongs to a thread
 	if s.Capture {
@@ -120,8 +119,8 @@ func (s shimSpec) exec(channel io.Writer) *shimError {
 	return s.run(channel, aboutToExecPath, func() error { return syscall.Exec(s.Path, s.Args, env) })
 }
 
-// onlyByPath says whether a failed exec of an open file may succeed by the path:
-// where the call is unknown or filtered, or a handler of binfmt_misc wants a path.
+// onlyByPath says whether a failed exec of an open file may succeed by its path: if the call
+// is unknown or filtered, or if a handler of binfmt_misc needs a path.
 func (s shimSpec) onlyByPath(failure *shimError) bool {
 	switch failure.Errno {
 	case syscall.ENOENT, syscall.ENOSYS, syscall.EACCES, syscall.EPERM:
@@ -130,9 +129,9 @@ func (s shimSpec) onlyByPath(failure *shimError) bool {
 	return false
 }
 
-// run announces an exec and does it. It waits out ETXTBSY for a moment: while a
-// file is being copied into place, a fork elsewhere may hold its descriptor open
-// for writing until its own exec (golang.org/issue/22315).
+// run announces an exec and does it. On ETXTBSY it tries again for a moment: a process that
+// writes the file may have forked, and its child has the file open for writing until its own
+// exec (golang.org/issue/22315).
 func (s shimSpec) run(channel io.Writer, announce []byte, exec func() error) *shimError {
 	if _, err := channel.Write(announce); err != nil {
 		return &shimError{Step: "tell", Path: "the master", Errno: errno(err)} // it is gone

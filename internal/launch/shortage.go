@@ -9,9 +9,8 @@ import (
 	"relevo/pool"
 )
 
-// passing says whether an error number tells of something that has run out, or that
-// is in the way for a while. A start that fails with it says nothing about the
-// program that was to be started.
+// passing says whether an error number stands for a shortage or for a temporary obstacle. A
+// start that fails with it says nothing about the program that was to be started.
 func passing(number syscall.Errno) bool {
 	switch number {
 	case syscall.EMFILE, syscall.ENFILE, syscall.EAGAIN, syscall.ENOMEM, syscall.ENOBUFS, syscall.ENOSPC, syscall.EDQUOT,
@@ -25,20 +24,20 @@ func passing(number syscall.Errno) bool {
 	return false
 }
 
-// IsShortage says whether an error tells of something that this process or its machine
-// lacks, or that is in the way for a while.
+// IsShortage says whether an error stands for a shortage of this process or its machine, or
+// for a temporary obstacle.
 func IsShortage(err error) bool {
 	var number syscall.Errno
 	return errors.As(err, &number) && passing(number)
 }
 
-// unstarted makes the master's own failure of an error before the worker's program
-// ran.
+// unstarted makes a MasterError of an error from before the worker's program ran: the
+// program is not to blame.
 func unstarted(err error) *pool.MasterError {
 	return &pool.MasterError{Err: err, Hint: shortageHint(err)}
 }
 
-// shortageHint says what has run out and how there is more of it.
+// shortageHint says what has run out and how to get more of it.
 func shortageHint(err error) string {
 	var number syscall.Errno
 	if !errors.As(err, &number) {

@@ -22,13 +22,13 @@ type birth struct {
 	release  *Release
 	order    pool.Order
 	image    *image
-	launched chan launchResult // what became of the launcher
+	launched chan launchResult // the outcome of the launcher
 	channel  *os.File          // master's end of the IPC socketpair
 	shim     *os.File          // master's end of the launcher's socketpair
 	pipes    [2]*os.File       // read ends of stdout and stderr; nil where inherited
 	children []*os.File        // what the child inherits, from descriptor 3 on
 	streams  [3]*os.File       // the child's stdin, stdout and stderr
-	toClose  []*os.File        // child's ends, useless to the master after the fork
+	toClose  []*os.File        // the child's ends, which the master closes after the fork
 }
 
 func (b *birth) open() error {
@@ -45,7 +45,7 @@ func (b *birth) open() error {
 		return err
 	}
 	if b.release.command.Sockets != nil {
-		ipc.AcceptDescriptors(b.shim) // the launcher sends that of its filter
+		ipc.AcceptDescriptors(b.shim) // the launcher sends the descriptor of its filter
 	}
 	b.inherit(child)
 	return b.openStreams()
@@ -57,8 +57,8 @@ func (b *birth) inherit(child *os.File) int {
 	return b.lend(child)
 }
 
-// lend adds a file that stays the master's, too, and returns its number in the
-// child. The exec closes it.
+// lend adds a file that the master keeps as well, and returns its number in the child. The
+// exec closes it there.
 func (b *birth) lend(file *os.File) int {
 	b.children = append(b.children, file)
 	return firstFD + len(b.children) - 1
@@ -89,7 +89,7 @@ func (b *birth) openStreams() error {
 	return nil
 }
 
-// spec is the launcher's order: everything that can be known before the fork.
+// spec returns the launcher's order: everything that is known before the fork.
 func (b *birth) spec() (shimSpec, error) {
 	r, l := b.release, b.release.launcher
 	s := scene{app: r.command.App, order: b.order, ipcFD: b.ipcFD(), notifySocket: l.opts.NotifySocket,
@@ -129,8 +129,8 @@ func (b *birth) spec() (shimSpec, error) {
 	return spec, nil
 }
 
-// fork starts the launcher in a process group of its own. Its environment is
-// empty but for what makes a small Go program start quickly.
+// fork starts the launcher in a process group of its own. Its environment holds only the
+// variables that make a small Go program start quickly.
 func (b *birth) fork(p *Process) error {
 	attr := &os.ProcAttr{
 		Files: append(b.streams[:], b.children...),
@@ -162,8 +162,8 @@ func (b *birth) fork(p *Process) error {
 	return nil
 }
 
-// giveOrder writes the order from a goroutine of its own: it may be larger than
-// the socket's buffer, and the launcher may have died.
+// giveOrder writes the order in a goroutine: the write may block, because the order may be
+// larger than the socket's buffer.
 func (b *birth) giveOrder(spec shimSpec) {
 	shim := b.shim
 	go func() {
@@ -187,10 +187,10 @@ func (b *birth) abort() {
 	}
 }
 
-// outputGrace is how long the output of a dead worker is waited for. Its process
-// group is dead too by then; only a child that left the group can hold the pipe.
-// As long as there are bytes to be read, on a busy machine or where the master's
-// own output is blocked, the wait goes on to outputPatience.
+// outputGrace is how long to wait for the end of a dead worker's output. Its process group
+// is dead by then, so only a child that left the group can hold the pipe open. As long as
+// bytes are left to be read, the wait goes on, up to outputPatience: the machine may be
+// busy, or the master's own output blocked.
 const (
 	outputGrace    = 250 * time.Millisecond
 	outputPatience = 8 * outputGrace

@@ -9,17 +9,16 @@ import (
 	"relevo/internal/printable"
 )
 
-// tail keeps the beginning and the end of what a worker has written, for the diagnosis
-// of its end: the message stands first in the traces of some languages and last in
-// those of others. The end is a ring of bytes, so that a flood costs nothing but its
-// copying.
+// tail keeps the beginning and the end of what a worker has written, for the diagnosis of
+// its end: in the traces of some languages the message comes first, in others last. The end
+// is a ring of bytes, so that a flood costs only its copying.
 type tail struct {
 	mu   sync.Mutex
 	head []byte
 	ring []byte // of what came after the head
 	next int
 	full bool
-	mark []byte // the last beginning of a Go panic, which a dump of goroutines would push out
+	mark []byte // beginning of the last Go panic: the dump of goroutines would push it out of the ring
 }
 
 const (
@@ -57,7 +56,7 @@ func (t *tail) Write(b []byte) (int, error) {
 	return n, nil
 }
 
-// look keeps the beginning of a panic.
+// look looks for the beginning of a panic, and keeps it.
 func (t *tail) look(b []byte) {
 	for _, word := range []string{"panic: ", "fatal error: "} {
 		at := bytes.Index(b, []byte("\n"+word)) + 1
@@ -75,8 +74,8 @@ func (t *tail) lines() []string {
 	return excerpt(all, at)
 }
 
-// cause is the line that says why the worker died, empty where none does. Where it
-// exited with a code, its last line is one.
+// cause returns the line that says why the worker ended, empty if none does. If it exited
+// with a code and no line is known to say why, it is the last one.
 func (t *tail) cause(code bool) string {
 	all := t.all()
 	if at, text := findCause(all); at >= 0 {
@@ -88,7 +87,7 @@ func (t *tail) cause(code bool) string {
 	return cutText(all[len(all)-1], causeWidth)
 }
 
-// all returns the lines that are kept, the begun one too.
+// all returns the lines that are kept, and the begun one.
 func (t *tail) all() []string {
 	t.mu.Lock()
 	head, rest, mark := string(t.head), string(t.ring[:t.next]), string(t.mark)
@@ -98,12 +97,12 @@ func (t *tail) all() []string {
 	full := t.full
 	t.mu.Unlock()
 	if !full {
-		return linesOf(head + rest) // nothing is lost between them
+		return linesOf(head + rest) // nothing was dropped between them
 	}
 	if whole := strings.LastIndexByte(head, '\n'); whole >= 0 {
 		head = head[:whole]
 	}
-	// The first line of the rest is likely a torso.
+	// The ring may begin in the middle of a line.
 	if _, whole, found := strings.Cut(rest, "\n"); found {
 		rest = whole
 	}
@@ -123,10 +122,10 @@ func linesOf(text string) (lines []string) {
 	return lines
 }
 
-// untabbed is a line fit to be shown, with what it is indented by.
+// untabbed makes a line safe to be shown, and keeps its indentation.
 func untabbed(line string) string { return printable.Line(strings.ReplaceAll(line, "\t", "    ")) }
 
-// restore puts lines back that lines has returned.
+// restore begins with the lines that another master's tail has returned.
 func (t *tail) restore(lines []string) {
 	for _, line := range lines {
 		t.Write([]byte(line + "\n"))
@@ -135,8 +134,8 @@ func (t *tail) restore(lines []string) {
 
 const gap = "…"
 
-// How many lines are shown: of the beginning, before and after the line that says why,
-// and of the end.
+// How many lines are shown from the beginning, before and after the line that says why, and
+// from the end.
 const (
 	shownLines                          = 20
 	shownFirst, shownBefore, shownAfter = 3, 3, 4

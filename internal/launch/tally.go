@@ -8,17 +8,17 @@ import (
 	"relevo/pool"
 )
 
-// tally counts what becomes of the connections of a worker that is led out. The zero value
-// works.
+// tally counts how the connections of a leaving worker end: finished, given to others, or
+// cut. The zero value works.
 type tally struct {
 	mu      sync.Mutex
 	seen    map[uint64]bool // by inode
-	left    map[uint64]bool // at the last look, those of relays left out: whether it was idle
+	left    map[uint64]bool // at the last look, without those of relays; the value: it was idle
 	rescued map[uint64]bool
 	handed  map[uint64]bool // to another worker
 }
 
-// look takes in the connections that the worker has now, and whether each is idle.
+// look records the connections that the worker has now, and whether each is idle.
 func (t *tally) look(idle map[uint64]bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -31,7 +31,7 @@ func (t *tally) look(idle map[uint64]bool) {
 	}
 }
 
-// rescue counts connections that a relay has been given: look sees them no more.
+// rescue counts connections that a relay has got: look does not see them any more.
 func (t *tally) rescue(inodes []uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -42,7 +42,7 @@ func (t *tally) rescue(inodes []uint64) {
 	}
 }
 
-// handOver counts connections that another worker is to get.
+// handOver counts connections that another worker is about to get.
 func (t *tally) handOver(inodes []uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -53,7 +53,7 @@ func (t *tally) handOver(inodes []uint64) {
 	}
 }
 
-// keep takes back what handOver has counted: the worker has these connections still.
+// keep undoes handOver for connections that the worker still has.
 func (t *tally) keep(inodes []uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -62,15 +62,15 @@ func (t *tally) keep(inodes []uint64) {
 	}
 }
 
-// given are the connections that relays have, or other workers.
+// given returns the connections that relays or other workers have.
 func (t *tally) given() []uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.AppendSeq(slices.Collect(maps.Keys(t.rescued)), maps.Keys(t.handed))
 }
 
-// result is nil for a worker that was not led out. What was left at the last look has
-// ended with the worker.
+// result returns the counts, nil for a worker that was not led out. Connections that were
+// left at the last look have ended with the worker.
 func (t *tally) result() *pool.Connections {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -93,7 +93,7 @@ func (t *tally) result() *pool.Connections {
 	return &c
 }
 
-// tallyLegacy is a tally as it passes from one master to the next: inodes.
+// tallyLegacy is a tally in JSON, for the next master: lists of inodes.
 type tallyLegacy struct {
 	Seen    []uint64 `json:"seen"`
 	Rescued []uint64 `json:"rescued,omitempty"`

@@ -14,18 +14,18 @@ import (
 	"relevo/internal/safefile"
 )
 
-// target is the file whose bytes make a release: the program's own, or the script
-// that an interpreter is given.
+// target is the file whose bytes are a release: the program itself, or the script that an
+// interpreter runs.
 type target struct {
-	program string // is exec'd
-	path    string // has the bytes
-	script  string // of a script: its path as the command line tells it; empty: the program has the bytes
+	program string // path of the file that is exec'd
+	path    string // path of the file with the release's bytes
+	script  string // path of the script as the command names it; empty: the program has the bytes
 	// argument is the index of the argument that names the script, and that may name the
 	// script's copy instead. 0: the interpreter finds the script by itself.
 	argument int
 }
 
-// findTarget looks a command up as the workers would.
+// findTarget finds the target of a command as the workers would.
 func findTarget(c Command, dir, searchPath string) (t target, err error) {
 	if t.program, err = findExecutable(c.Args[0], dir, searchPath); err != nil {
 		return t, err
@@ -63,7 +63,8 @@ func isFile(dir, path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// mainOfPackage is the file that package.json names for a directory.
+// mainOfPackage returns the file that a directory's package.json names, none if it names
+// none.
 func mainOfPackage(dir, path string) []string {
 	text, err := safefile.Read(filepath.Join(under(dir, path), "package.json"), 1<<20)
 	var manifest struct{ Main string }
@@ -73,9 +74,9 @@ func mainOfPackage(dir, path string) []string {
 	return []string{filepath.Join(path, manifest.Main)}
 }
 
-// interpreter is the program that runs a release's script. It stays open, so that
-// workers of the release are run by it although it was replaced or removed. It is not
-// copied: what it needs beside itself belongs to the machine.
+// interpreter is the program that runs a release's script. It stays open, so that it runs
+// the workers of the release even after its file was replaced or removed. It is not copied,
+// because it also needs files beside itself, which belong to the machine.
 type interpreter struct {
 	path     string
 	file     *os.File // nil: it cannot be read
@@ -84,7 +85,7 @@ type interpreter struct {
 	argument int
 }
 
-// openInterpreter returns nil where the program itself has the bytes.
+// openInterpreter returns nil if the program itself has the bytes.
 func openInterpreter(t target) *interpreter {
 	if t.script == "" {
 		return nil
@@ -112,8 +113,8 @@ func (i *interpreter) replaced() bool {
 	return err == nil && !os.SameFile(now, opened)
 }
 
-// interpret adds to a launcher's order which program to exec, and which script it is
-// given.
+// interpret adds to a launcher's order the interpreter to exec, and the script as its
+// argument.
 func (b *birth) interpret(spec *shimSpec) {
 	i := b.release.interpreter
 	spec.Path, spec.FD = i.path, 0
@@ -130,12 +131,12 @@ func (b *birth) interpret(spec *shimSpec) {
 	}
 }
 
-// targetOfStored is where a kept release would be started with the present command.
+// targetOfStored returns the target that a kept release has with the present command.
 func (r *Release) targetOfStored(record store.Record) (target, error) {
 	t, err := findTarget(r.command, r.dir, r.searchPath())
 	if !record.Interpreted {
 		if err != nil && (t.path == "" || record.Source != "") {
-			t.path = record.Source // what lies there now does not matter
+			t.path = record.Source // the file there may hold other bytes by now
 		}
 		t.program, t.script, t.argument = t.path, "", 0
 		return t, nil
@@ -152,8 +153,8 @@ func (r *Release) targetOfStored(record store.Record) (target, error) {
 	return t.of(r.dir, r.command.Args[at.Script], at.Script), nil
 }
 
-// SameProgram says whether a kept release is an earlier one of what the command runs
-// now. An app's name may have been given to another program since.
+// SameProgram says whether a kept release is an earlier release of the program that the
+// command runs now. The app's name may belong to another program since then.
 func (r *Release) SameProgram(record store.Record) bool {
 	path := r.path
 	switch {
@@ -172,7 +173,7 @@ func (r *Release) SameProgram(record store.Record) bool {
 	if filepath.Clean(record.Source) == filepath.Clean(path) {
 		return true
 	}
-	// The directory may be a link that has moved on to the next release.
+	// The directory may be a link that leads to the next release by now.
 	before, err := filepath.Rel(record.ResolvedDir, record.Source)
 	if err != nil || !filepath.IsLocal(before) || record.Dir != givenDir(r.command.Dir) {
 		return false
@@ -181,16 +182,15 @@ func (r *Release) SameProgram(record store.Record) bool {
 	return err == nil && before == now
 }
 
-// SameBytes says whether a kept release would run what this one runs: only what is beside
-// its script was another.
+// SameBytes says whether a kept release has the same bytes as this one, and differs only in
+// the files beside its script.
 func (r *Release) SameBytes(record store.Record) bool {
 	return record.SHA256 == record.NameOf(r.sum) && slices.Equal(record.Places, r.about.Places)
 }
 
-// belongsToSystem says whether an interpreter is one of the system's packages, which
-// is not worth a copy: it is there anyway, and of no use without the rest of its
-// package. It is one if it lies below /usr, but not in /usr/local, and only root can
-// write to it.
+// belongsToSystem says whether an interpreter belongs to a package of the system: it lies
+// below /usr, but not in /usr/local, and only root can write to it. It is not copied, because
+// it would not work without the rest of its package.
 func belongsToSystem(program, path string) bool {
 	resolved, err := filepath.EvalSymlinks(path)
 	if err != nil || !runtimes.Interprets(program) || !strings.HasPrefix(resolved, "/usr/") ||

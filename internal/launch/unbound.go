@@ -28,7 +28,7 @@ func (p *Process) tellUnbound() (told bool) {
 	hint, listeners := cmp.Or(p.addressTaken(), bindsNothing), p.release.command.Listeners
 	if server, address := listensByItself(kin(p.pid), inodesOf(p.binder.observable(listeners))); server != nil {
 		if len(listeners) > 0 {
-			return false // what keeps it from them is said by others
+			return false // the hint of obstacle says why it does not use them
 		}
 		hint = fmt.Sprintf(bindsUnseen, server, address)
 	}

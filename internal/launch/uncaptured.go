@@ -5,17 +5,17 @@ import (
 	"relevo/pool"
 )
 
-// goesUncaptured notes why binds cannot be captured here. It is no news: most programs
-// that run where this is so take their sockets from relevo. A worker that fails for it
-// gets it as part of its hint (uncaptured).
+// goesUncaptured notes why binds cannot be captured here. This is only logged for debugging,
+// because most programs take their sockets from relevo. The hint of a worker that fails
+// because of it contains the reason (uncaptured).
 func (l *Launcher) goesUncaptured(reason string) {
 	if before := l.uncaptured.Swap(&reason); before == nil {
 		l.opts.Log.Debug("programs that bind their own port cannot share it", "err", reason)
 	}
 }
 
-// uncaptured ends a hint about a program that binds for itself: why relevo did not give
-// it a socket; empty where it would have.
+// uncaptured returns the end of a hint about a program that binds by itself: why relevo did
+// not give it a socket. It is empty if binds are captured.
 func (p *Process) uncaptured() string {
 	reason := p.binder.blindness()
 	if unfiltered := p.release.launcher.uncaptured.Load(); unfiltered != nil && p.binder.file() == nil {
@@ -28,7 +28,7 @@ func (p *Process) uncaptured() string {
 		" (relevo doctor says more)"
 }
 
-// noPrivileges explains the end of a program that needs another one's set-user-ID.
+// noPrivileges explains the end of a program that runs a set-user-ID program.
 func (p *Process) noPrivileges() string {
 	if p.asked.Load() || !p.release.launcher.noNewPrivs.Load() || !advice.Unprivileged(p.tail.lines()) {
 		return ""
@@ -38,7 +38,7 @@ func (p *Process) noPrivileges() string {
 		"its sockets from relevo"
 }
 
-// refuse notes why a bind is the program's own affair, if it is.
+// refuse notes why a bind was not captured, nil if it was.
 func (b *binder) refuse(why error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -58,7 +58,7 @@ func (p *Process) refusedAddress(status pool.ExitStatus) string {
 	return refused.Error()
 }
 
-// blindness says why a bind of the worker could not be looked at; empty: each could.
+// blindness says why a bind of the worker could not be examined, empty if all could.
 func (b *binder) blindness() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -19,8 +19,8 @@ func (c Command) inherited() []string {
 	return env
 }
 
-// appEnv returns the app's variables: those of its files, then its own. Own ones
-// without a value are taken from this process.
+// appEnv returns the app's variables: those of its environment files, then those of its
+// configuration. A variable without a value is taken from relevo's own environment.
 func appEnv(c Command) ([]string, error) {
 	var env []string
 	for _, path := range c.EnvFiles {
@@ -44,8 +44,8 @@ func appEnv(c Command) ([]string, error) {
 	return env, nil
 }
 
-// CheckVariables says whether every placeholder in an app's own variables names a
-// listener of the app. key is that of the variable in the configuration.
+// CheckVariables returns an error if a placeholder in an app's own variables names no
+// listener of the app. key is the configuration key of that variable.
 func CheckVariables(env, listeners []string) (key string, err error) {
 	var fds []listenerFD
 	for _, name := range listeners {
@@ -74,9 +74,8 @@ func expandVariable(variable string, listeners []listenerFD, slot int) (string, 
 	return name + "=" + value, nil
 }
 
-// expandEnv fills in the placeholders of those variables that the app has from its
-// configuration; what stands in environment files, or in relevo's environment, is left
-// alone.
+// expandEnv fills in the placeholders in the variables of the app's configuration. Variables
+// of environment files and of relevo's environment are left as they are.
 func (r *Release) expandEnv(listeners []listenerFD, slot int) ([]string, error) {
 	own := map[string]bool{}
 	for _, variable := range r.command.Env {

@@ -8,7 +8,7 @@ import (
 	"relevo/internal/printable"
 )
 
-// versionOf tells the version of a Go program, empty for others.
+// versionOf returns the version of a Go program, empty for other programs.
 func versionOf(file *os.File) string {
 	build, err := buildinfo.Read(file)
 	if err != nil {
@@ -17,8 +17,8 @@ func versionOf(file *os.File) string {
 	return printable.Line(describeBuild(build))
 }
 
-// describeBuild renders a Go program's version as "v1.4.2 (ab12cd3)", as far as
-// its build tells, with +dirty where the sources were not as committed.
+// describeBuild writes a Go program's version as "v1.4.2 (ab12cd3)", as far as its build
+// information has it. +dirty says that the sources had uncommitted changes.
 func describeBuild(build *buildinfo.BuildInfo) string {
 	version := strings.TrimSuffix(build.Main.Version, "+dirty")
 	dirty := version != build.Main.Version

@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// waitFor reaps a child that ends at once.
+// waitFor waits for a child that ends at once, and reaps it.
 func waitFor(child int) error {
 	var status syscall.WaitStatus
 	for {
