@@ -144,8 +144,8 @@ func (p *Process) clusterEvent(e nodecluster.Event) {
 	case nodecluster.Preloaded:
 		if e.Old() {
 			p.release.launcher.oldNode.Do(func() {
-				p.release.launcher.warn(fmt.Sprintf("this version of Node is too old: relevo is tested with %d and newer", nodecluster.Oldest),
-					"pid", p.pid, "node", e.Node)
+				p.release.launcher.warn(fmt.Sprintf("this version of Node is too old: relevo is tested with %d and newer",
+					nodecluster.Oldest), "pid", p.pid, "node", e.Node)
 			})
 		}
 		p.preload.load()
