@@ -137,7 +137,7 @@ func (m *Master) state() legacy {
 		Warnings: m.announcer.Warnings.All(), Stored: m.keeper.names(),
 		Terminal: m.terminal.State(),
 	}
-	l.Health = m.health.legacy()
+	l.Health = m.health.Legacy()
 	l.Origin = Origin{m.opts.Dir, m.opts.ConfigFile, m.opts.Places.Runtime, m.opts.Places.State}
 	m.listeners.mu.Lock()
 	for _, w := range m.listeners.serving {
@@ -205,7 +205,7 @@ func (m *Master) inherit() error {
 		m.announcer.Warnings.Set(kind, text)
 	}
 	m.announcer.Warnings.Set(announce.UpgradeWarning, "")
-	m.health.inherit(l.Health)
+	m.health.Inherit(l.Health)
 	if err := m.inheritName(in); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/internal/hangup"
+	"relevo/internal/health/monitor"
 	"relevo/internal/launch"
 	"relevo/internal/reaper"
 	"relevo/internal/threads"
@@ -74,7 +75,7 @@ type Master struct {
 	reaper    *reaper.Reaper
 	reloads   chan rollRequest // from signals and the watch
 	announcer announce.Announcer
-	health    healthWatch
+	health    *monitor.Monitor
 	retry     retry
 	changed   broadcast      // what serves is another generation
 	later     sync.WaitGroup // what the upgrader has told of; the control socket
@@ -164,12 +165,24 @@ func (m *Master) wantedApp() config.App {
 	return m.wanted.app
 }
 
-// Run is a master's whole life. It returns nil after a graceful or forced stop.
-// An error before anything serves leaves nothing behind.
-func Run(ctx context.Context, o Options) error {
+// newMaster has nothing open yet.
+func newMaster(o Options) *Master {
 	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), reaper: reaper.New(reaper.Options{Log: o.Log}),
 		parts: parts{begun: time.Now(), boot: &boot{}}, hearing: newHearing(), announcer: announce.Announcer{Log: o.Log}}
 	m.succession.over = make(chan struct{})
+	m.health = monitor.New(monitor.Options{
+		Log: o.Log, App: m.app, Changed: m.changed.wait, Start: m.reaper.Start, Reap: m.reaper.Reap,
+		Pool:      func() monitor.Pool { return m.running() },
+		Listeners: func() monitor.Listeners { return m.listeners.upgrader },
+		Warn:      func(text string) { m.announcer.Warnings.Set(announce.HealthWarning, text) },
+	})
+	return m
+}
+
+// Run is a master's whole life. It returns nil after a graceful or forced stop.
+// An error before anything serves leaves nothing behind.
+func Run(ctx context.Context, o Options) error {
+	m := newMaster(o)
 	threads.Reserve(tasksOfMaster())
 	m.owns = !o.Arrival.succeeds()
 	if m.signals = o.Signals; m.signals == nil {
@@ -278,7 +291,7 @@ func (m *Master) run(ctx context.Context) error {
 	services.Go(func() { m.serveReloads(ended) })
 	services.Go(func() { m.watch(ended) })
 	services.Go(func() { m.watchMemory(ended) })
-	services.Go(func() { m.watchHealth(ended) })
+	services.Go(func() { m.health.Run(ended) })
 	services.Go(func() { m.watchSelf(ended) })
 	m.serveControl()
 	err := m.runPool(ctx)

@@ -189,7 +189,7 @@ func (m *Master) command(app config.App, sockets *hold) launch.Command {
 		EnvInherit: app.EnvInherit,
 		Ready:      app.Ready, StopSignal: app.StopSignal, ExecFrom: app.ExecFrom, Limits: app.Limits, Rescue: app.Rescue,
 		NoPreload: app.NoPreload, Sockets: m.socketsFor(app, sockets),
-		Admission: m.admission(app),
+		Admission: m.health.Admission(app),
 		NeedCopy:  m.serving() != nil,
 	}
 }

@@ -34,7 +34,7 @@ func (m *Master) Status() (control.Status, error) {
 			m.lostDirectories(), m.listeners.oneClient(now.sockets)), Status: status,
 		Started: m.begun, Successions: m.successions, UpgradeFailed: m.upgradeFailure(),
 	}
-	m.addHealth(&s)
+	m.health.Describe(&s)
 	return s, nil
 }
 

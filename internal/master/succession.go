@@ -106,12 +106,12 @@ func (m *Master) replace(self, then string) (u control.Upgraded, err error) {
 	how := m.way()
 	defer m.reaper.Pause()() // the new program is somebody else's child to wait for
 	m.pauseNotify()
-	m.health.pause()
+	m.health.Pause()
 	ctx, cancel := context.WithTimeout(context.Background(), freezePatience)
 	defer cancel()
 	left, err := m.running().Freeze(ctx)
 	if err != nil {
-		m.health.resume()
+		m.health.Resume()
 		m.resumeNotify()
 		return u, fmt.Errorf("cannot replace the master: %w", err)
 	}
@@ -262,7 +262,7 @@ const CheckVerb = "--upgrade-check"
 func (m *Master) thaw() {
 	m.succession.frozen.Store(false)
 	m.report(m.running().Thaw())
-	m.health.resume()
+	m.health.Resume()
 	m.resumeNotify()
 	if m.succession.stop.Swap(false) {
 		m.report(m.Stop(m.succession.force.Load()))

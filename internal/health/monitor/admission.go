@@ -1,4 +1,4 @@
-package master
+package monitor
 
 import (
 	"context"
@@ -20,9 +20,9 @@ import (
 // ones are longer, up to the interval.
 const firstLook = 100 * time.Millisecond
 
-// admission asks a worker before it serves, where the configuration of its generation has
+// Admission asks a worker before it serves, where the configuration of its generation has
 // a check.
-func (m *Master) admission(app config.App) launch.Admission {
+func (m *Monitor) Admission(app config.App) launch.Admission {
 	if !app.Health.On() {
 		return launch.Admission{}
 	}
@@ -35,7 +35,7 @@ func (m *Master) admission(app config.App) launch.Admission {
 // admit returns when a worker answers well. One beside which another serves, or whose
 // release is only being tried, is refused when it has answered badly for too long. Any
 // other serves then all the same: it is better than none.
-func (m *Master) admit(ctx context.Context, app config.App, o pool.Order, doubt func(string)) error {
+func (m *Monitor) admit(ctx context.Context, app config.App, o pool.Order, doubt func(string)) error {
 	began := time.Now()
 	for pause := firstLook; ; pause = pause * 3 / 2 {
 		s, err := m.standing(o, app)
@@ -44,7 +44,7 @@ func (m *Master) admit(ctx context.Context, app config.App, o pool.Order, doubt 
 			return ctx.Err()
 		}
 		h := s.app.Health
-		target := m.healthTarget(h, o.ID, o.Slot, s.pid)
+		target := m.target(h, o.ID, o.Slot, s.pid)
 		if !target.Asks(h) {
 			return nil
 		}
@@ -52,15 +52,15 @@ func (m *Master) admit(ctx context.Context, app config.App, o pool.Order, doubt 
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		m.health.note(h, sampleOf(o.ID, a))
+		m.note(h, sampleOf(o.ID, a))
 		if a.Fault == "" {
 			return nil
 		}
 		doubt(health.Reason(a.Fault))
-		switch known := m.health.proven(h); {
+		switch known := m.proven(h); {
 		case time.Since(began) < s.patience(known):
 		case s.spare && known != checkDoubtful:
-			return &unwell{a.Fault, healthHint(h, a.Fault, a.Status)}
+			return &unwell{a.Fault, hint(h, a.Fault, a.Status)}
 		default:
 			return nil
 		}
@@ -81,14 +81,14 @@ type standing struct {
 	started time.Time
 }
 
-func (m *Master) standing(o pool.Order, app config.App) (s standing, err error) {
-	status, err := m.running().Status()
+func (m *Monitor) standing(o pool.Order, app config.App) (s standing, err error) {
+	status, err := m.o.Pool().Status()
 	if err != nil {
 		return s, err
 	}
 	s = standing{app: app, tried: o.Generation != status.Generation}
 	if !s.tried {
-		s.app = m.app()
+		s.app = m.o.App()
 	}
 	beside := func(w pool.Worker) bool {
 		return w.Slot == o.Slot && w.ID != o.ID && w.State == string(machine.Serving)
@@ -123,33 +123,33 @@ const (
 	checkProven                     // one has
 )
 
-func (w *healthWatch) proven(h config.Health) checkState {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (m *Monitor) proven(h config.Health) checkState {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	switch {
-	case w.judge == nil || w.judge.State().Check != h.What():
+	case m.judge == nil || m.judge.State().Check != h.What():
 		return checkNew
-	case w.judge.Proven():
+	case m.judge.Proven():
 		return checkProven
-	case w.judge.Asked():
+	case m.judge.Asked():
 		return checkDoubtful
 	}
 	return checkNew
 }
 
 // note takes an answer in of a worker that starts, if it is one to the check in force.
-func (w *healthWatch) note(h config.Health, s health.Sample) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.judge != nil && w.judge.State().Check == h.What() && s.Fault == "" {
-		w.judge.Note(s)
+func (m *Monitor) note(h config.Health, s health.Sample) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.judge != nil && m.judge.State().Check == h.What() && s.Fault == "" {
+		m.judge.Note(s)
 	}
 }
 
-// healthTarget is a worker as it can be asked.
-func (m *Master) healthTarget(h config.Health, id string, slot, pid int) ask.Target {
+// target is a worker as it can be asked.
+func (m *Monitor) target(h config.Health, id string, slot, pid int) ask.Target {
 	t := ask.Target{Slot: slot, PID: pid}
-	seats := m.listeners.upgrader.SeatsOf(id)
+	seats := m.o.Listeners().SeatsOf(id)
 	if len(seats) > 0 {
 		t.Address = seats[0].Address
 		t.Dial = dialing(seats[0], id)
@@ -159,20 +159,20 @@ func (m *Master) healthTarget(h config.Health, id string, slot, pid int) ask.Tar
 			}
 			return err
 		}
-	} else if all := m.listeners.upgrader.Listeners(); len(all) > 0 {
+	} else if all := m.o.Listeners().Listeners(); len(all) > 0 {
 		t.Address = all[0].Address
 	}
 	if h.Command != "" {
-		t.Command = m.healthCommand()
+		t.Command = m.command()
 	}
 	return t
 }
 
-// healthCommand is how commands are run: as the workers are, where they have a user of
+// command is how commands are run: as the workers are, where they have a user of
 // their own.
-func (m *Master) healthCommand() ask.Command {
-	app := m.app()
-	c := ask.Command{Dir: app.Dir, Start: m.reaper.Start, Reap: m.reaper.Reap}
+func (m *Monitor) command() ask.Command {
+	app := m.o.App()
+	c := ask.Command{Dir: app.Dir, Start: m.o.Start, Reap: m.o.Reap}
 	for _, v := range app.Env {
 		if strings.Contains(v, "=") {
 			c.Env = append(c.Env, v)

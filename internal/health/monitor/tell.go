@@ -1,19 +1,18 @@
-package master
+package monitor
 
 import (
 	"cmp"
 	"fmt"
 	"time"
 
-	"relevo/internal/announce"
 	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/internal/health"
 	"relevo/pool"
 )
 
-// tellHealth tells of workers, and of the pool as a whole.
-func (m *Master) tellHealth(h config.Health, ofWorkers, ofWhole []health.News) {
+// tell tells of workers, and of the pool as a whole.
+func (m *Monitor) tell(h config.Health, ofWorkers, ofWhole []health.News) {
 	for _, n := range ofWorkers {
 		switch n.Kind {
 		case health.Failing:
@@ -47,45 +46,44 @@ func (m *Master) tellHealth(h config.Health, ofWorkers, ofWhole []health.News) {
 
 // unproven names the setting that is likely wrong.
 func unproven(h config.Health, n health.News) string {
-	hint := cmp.Or(healthHint(h, n.Fault, n.Status), "correct the check, or the program")
+	hint := cmp.Or(hint(h, n.Fault, n.Status), "correct the check, or the program")
 	return fmt.Sprintf("no worker has ever passed the health check: %s; none is replaced for it; %s", n.Fault, hint)
 }
 
-func (m *Master) tellWorker(id string, e pool.Event) {
-	if err := m.running().PublishFor(id, e); err != nil {
-		m.log.Debug("not told", "worker", id, "err", err)
+func (m *Monitor) tellWorker(id string, e pool.Event) {
+	if err := m.o.Pool().PublishFor(id, e); err != nil {
+		m.o.Log.Debug("not told", "worker", id, "err", err)
 	}
 }
 
 // tellPool tells of all workers, and has the status warn as long as it is so.
-func (m *Master) tellPool(kind pool.Kind, text string) {
-	m.running().Publish(pool.Event{Kind: kind, Reason: text})
+func (m *Monitor) tellPool(kind pool.Kind, text string) {
+	m.o.Pool().Publish(pool.Event{Kind: kind, Reason: text})
 	if kind == pool.KindHealthy {
 		text = ""
 	}
-	m.announcer.Warnings.Set(announce.HealthWarning, text)
+	m.o.Warn(text)
 }
 
-// addHealth adds to a status what the workers answered.
-func (m *Master) addHealth(s *control.Status) {
-	h := m.app().Health
+// Describe adds to a status what the workers answered.
+func (m *Monitor) Describe(s *control.Status) {
+	h := m.o.App().Health
 	if !h.On() {
 		return
 	}
-	w := &m.health
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	s.Health = &control.Health{Check: h.String(), IntervalMS: h.Interval.Milliseconds()}
-	if w.judge == nil {
+	if m.judge == nil {
 		return
 	}
 	for i := range s.Workers {
-		if r := w.judge.Record(s.Workers[i].ID); r != nil && s.Workers[i].ID != "" {
-			s.Workers[i].Health = seen(r, h, w.judge.State().Out == s.Workers[i].ID)
+		if r := m.judge.Record(s.Workers[i].ID); r != nil && s.Workers[i].ID != "" {
+			s.Workers[i].Health = seen(r, h, m.judge.State().Out == s.Workers[i].ID)
 		}
 	}
-	if w.whole != nil {
-		if r := w.whole.Record(wholePool); r != nil {
+	if m.whole != nil {
+		if r := m.whole.Record(wholePool); r != nil {
 			s.Health.Pool = seen(r, h, false)
 		}
 	}

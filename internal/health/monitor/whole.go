@@ -1,4 +1,4 @@
-package master
+package monitor
 
 import (
 	"context"
@@ -16,8 +16,8 @@ func dialing(l *upgrader.Listener, id string) func(context.Context) (net.Conn, e
 
 // wholeTarget is the pool as any client reaches it. It says false where it has no
 // listener for streams.
-func (m *Master) wholeTarget() (ask.Target, bool) {
-	for _, l := range m.listeners.upgrader.Listeners() {
+func (m *Monitor) wholeTarget() (ask.Target, bool) {
+	for _, l := range m.o.Listeners().Listeners() {
 		if l.Datagram() {
 			continue
 		}

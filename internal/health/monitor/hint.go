@@ -1,4 +1,4 @@
-package master
+package monitor
 
 import (
 	"fmt"
@@ -9,9 +9,9 @@ import (
 	"relevo/internal/health"
 )
 
-// healthHint names the setting that is likely wrong where a bad answer speaks against the
+// hint names the setting that is likely wrong where a bad answer speaks against the
 // check itself; empty where it speaks against the worker.
-func healthHint(h config.Health, fault string, status int) string {
+func hint(h config.Health, fault string, status int) string {
 	switch status {
 	case http.StatusNotFound, http.StatusGone, http.StatusMethodNotAllowed:
 		return fmt.Sprintf("the path is likely wrong: correct health.http (%s), then relevo reload", h.HTTP)

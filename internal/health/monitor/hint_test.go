@@ -1,4 +1,4 @@
-package master
+package monitor
 
 import (
 	"strings"
@@ -7,9 +7,9 @@ import (
 	"relevo/internal/config"
 )
 
-// TestHealthHint: an answer that speaks against the check names the setting to correct; one
+// TestHint: an answer that speaks against the check names the setting to correct; one
 // that speaks against the worker names none.
-func TestHealthHint(t *testing.T) {
+func TestHint(t *testing.T) {
 	h := config.Default().Health
 	h.HTTP, h.Body, h.Command = "/healthz", "ok", "./check"
 	for _, c := range []struct {
@@ -31,7 +31,7 @@ func TestHealthHint(t *testing.T) {
 		{"GET /healthz: no answer within 2s", 0, ""},
 		{"command: exit status 1", 0, ""},
 	} {
-		got := healthHint(h, c.fault, c.status)
+		got := hint(h, c.fault, c.status)
 		if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.fault, got, c.want)
 		}

@@ -1,4 +1,4 @@
-package master
+package monitor
 
 import (
 	"context"
@@ -13,14 +13,14 @@ import (
 // While another master may go on no worker is asked: the questions change the steering,
 // which is the other's then.
 func TestHealthPause(t *testing.T) {
-	var w healthWatch
+	var w Monitor
 	ctx, done, ok := w.round(context.Background())
 	if !ok {
 		t.Fatal("no round")
 	}
 	paused := make(chan struct{})
 	go func() {
-		w.pause()
+		w.Pause()
 		close(paused)
 	}()
 	<-ctx.Done() // the round is asked to end
@@ -34,7 +34,7 @@ func TestHealthPause(t *testing.T) {
 	if _, _, ok := w.round(context.Background()); ok {
 		t.Error("workers are asked while another master may go on")
 	}
-	w.resume()
+	w.Resume()
 	if _, done, ok = w.round(context.Background()); !ok {
 		t.Fatal("no worker is asked after it")
 	}
@@ -45,14 +45,14 @@ func TestHealthPause(t *testing.T) {
 // is asked again.
 func TestHealthLegacy(t *testing.T) {
 	h := config.Health{HTTP: "/healthz", Failures: 1}
-	var first healthWatch
-	if first.legacy() != nil {
+	var first Monitor
+	if first.Legacy() != nil {
 		t.Error("a legacy without a check")
 	}
 	first.begin(h)
 	first.decide(h, []health.Sample{{Worker: "1"}, {Worker: "2"}}, nil, []pool.Worker{{ID: "1"}, {ID: "2"}}, "")
-	var second healthWatch
-	second.inherit(first.legacy())
+	var second Monitor
+	second.Inherit(first.Legacy())
 	if !second.begin(h) || second.proven(h) != checkProven {
 		t.Error("the next master does not know that the check was passed")
 	}
@@ -63,8 +63,8 @@ func TestHealthLegacy(t *testing.T) {
 	}
 	for _, left := range []json.RawMessage{nil, json.RawMessage(`{}`), json.RawMessage(`{"workers":7}`),
 		json.RawMessage(`{"workers":{"1":{}},"out":"9"}`)} {
-		var third healthWatch
-		third.inherit(left)
+		var third Monitor
+		third.Inherit(left)
 		third.begin(h)
 		if third.proven(h) != checkNew {
 			t.Errorf("from %s", left)

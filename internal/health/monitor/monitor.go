@@ -1,0 +1,351 @@
+package monitor
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"relevo/internal/announce"
+	"relevo/internal/config"
+	"relevo/internal/health"
+	"relevo/internal/health/ask"
+	"relevo/pool"
+	"relevo/pool/machine"
+	"relevo/upgrader"
+)
+
+// Pool is what the monitor needs of a pool of workers.
+type Pool interface {
+	Status() (pool.Status, error)
+	Unhealthy(id, reason string) error
+	PublishFor(id string, e pool.Event) error
+	Publish(e pool.Event)
+}
+
+// Listeners are the open sockets, and those that a worker has of its own.
+type Listeners interface {
+	SeatsOf(worker string) []*upgrader.Listener
+	Listeners() []*upgrader.Listener
+}
+
+// Options are what a monitor is made of. All are required.
+type Options struct {
+	Log       *slog.Logger
+	Pool      func() Pool            // the one that runs
+	App       func() config.App      // the configuration that serves
+	Changed   func() <-chan struct{} // closed when App has changed since
+	Listeners func() Listeners
+	Warn      func(text string) // replaces the warning of relevo status; empty: there is none
+	// Start and Reap tell of the birth and end of a command (package reaper).
+	Start func(start func() (pid int, err error)) error
+	Reap  func(pid int, reap func())
+}
+
+// Monitor asks the workers whether they are well, and does what package health decides.
+// Nothing of the pool may be called with mu held: its loop writes the legacy.
+type Monitor struct {
+	o Options
+
+	mu    sync.Mutex
+	judge *health.Judge // of the workers that can be asked one by one
+	whole *health.Judge // of the pool as a whole; nil: nothing is asked of that
+
+	rounds sync.WaitGroup // under way
+	stop   context.CancelFunc
+	paused bool
+	once   announce.Once // of what is told of the check
+
+	// Of the goroutine that asks: the worker that gets no new client, and whether that is
+	// known to be so in the kernel.
+	suspended string
+	applied   bool
+}
+
+// New returns a monitor that knows nothing of the workers yet.
+func New(o Options) *Monitor { return &Monitor{o: o} }
+
+// bindsLate is how much later than ready a worker may be said to be that has a socket of
+// its own.
+const bindsLate = 2 * time.Second
+
+// wholePool stands for the pool among the names of workers.
+const wholePool = "pool"
+
+// Run asks as often as the configuration says, until ctx ends. Without a check it only
+// waits for one.
+func (m *Monitor) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		changed := m.o.Changed()
+		h := m.o.App().Health
+		if !h.On() {
+			m.forget()
+			select {
+			case <-ctx.Done():
+			case <-changed:
+			}
+			continue
+		}
+		m.askFor(ctx, h, changed)
+	}
+}
+
+// askFor returns when something else may be wanted.
+func (m *Monitor) askFor(ctx context.Context, h config.Health, changed <-chan struct{}) {
+	if !m.begin(h) {
+		m.o.Warn("") // it spoke of another check
+	}
+	ticker := time.NewTicker(health.Pause(h.Interval, h.Patience(), h.Failures))
+	defer ticker.Stop()
+	for {
+		m.askOnce(ctx, h)
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+			if m.o.App().Health.Key() != h.Key() {
+				return
+			}
+			changed = m.o.Changed()
+		case <-ticker.C:
+		}
+	}
+}
+
+// forget leads clients to all workers again, where one was out of service when the
+// check was taken away.
+func (m *Monitor) forget() {
+	m.mu.Lock()
+	known := m.judge != nil
+	m.judge, m.whole = nil, nil
+	m.mu.Unlock()
+	if !known {
+		return
+	}
+	m.o.Warn("")
+	if status, err := m.o.Pool().Status(); err == nil {
+		m.suspend(serving(status), "")
+	}
+}
+
+// askOnce asks all workers that serve, at the same time, and acts on the answers.
+func (m *Monitor) askOnce(ctx context.Context, h config.Health) {
+	ctx, done, ok := m.round(ctx)
+	if !ok {
+		return
+	}
+	defer done()
+	status, err := m.o.Pool().Status()
+	if err != nil {
+		return // it stops, or another master goes on
+	}
+	answers := m.askAll(ctx, h, serving(status))
+	whole := m.askWhole(ctx, h, serving(status))
+	if ctx.Err() != nil {
+		return
+	}
+	if status, err = m.o.Pool().Status(); err != nil {
+		return
+	}
+	now := serving(status)
+	canary := ""
+	if status.Canary != nil {
+		canary = status.Canary.ID
+	}
+	verdict, of := m.decide(h, answers, whole, now, canary)
+	m.suspend(now, verdict.Suspend)
+	m.tell(h, verdict.News, of.News)
+	if fault := m.fails(canary, h); fault != "" { // it answers for its release alone
+		m.replace(canary, health.Reason(fault))
+	}
+	if verdict.Replace != "" {
+		m.replace(verdict.Replace, verdict.Reason)
+	}
+}
+
+func serving(status pool.Status) (all []pool.Worker) {
+	for _, w := range status.Workers {
+		if w.State == string(machine.Serving) {
+			all = append(all, w)
+		}
+	}
+	return all
+}
+
+func (m *Monitor) replace(id, reason string) {
+	if err := m.o.Pool().Unhealthy(id, reason); err != nil {
+		m.o.Log.Debug("not replaced", "worker", id, "err", err)
+	}
+}
+
+// suspend keeps new clients from one worker, and from no other.
+func (m *Monitor) suspend(all []pool.Worker, id string) {
+	if m.applied && m.suspended == id {
+		return
+	}
+	m.applied, m.suspended = true, id
+	for _, worker := range all {
+		for _, l := range m.o.Listeners().SeatsOf(worker.ID) {
+			if err := l.Suspend(worker.ID, worker.ID == id); err != nil {
+				m.o.Log.Error("clients cannot be led", "worker", worker.ID, "err", err)
+				m.applied = false
+			}
+		}
+	}
+}
+
+// askAll asks each worker that can be asked.
+func (m *Monitor) askAll(ctx context.Context, h config.Health, workers []pool.Worker) (samples []health.Sample) {
+	var mu sync.Mutex
+	var asking sync.WaitGroup
+	for _, w := range workers {
+		target := m.target(h, w.ID, w.Slot, w.PID)
+		if !target.Asks(h) {
+			continue
+		}
+		asking.Go(func() {
+			a := ask.Ask(ctx, h, target)
+			s := sampleOf(w.ID, a)
+			s.Young = time.Since(w.Started) < h.StartPeriod
+			mu.Lock()
+			defer mu.Unlock()
+			samples = append(samples, s)
+		})
+	}
+	asking.Wait()
+	return samples
+}
+
+func sampleOf(worker string, a ask.Answer) health.Sample {
+	return health.Sample{Worker: worker, At: time.Now(), Took: a.Took, Fault: a.Fault, Status: a.Status}
+}
+
+// askWhole asks the pool, where a worker of it cannot be asked.
+func (m *Monitor) askWhole(ctx context.Context, h config.Health, workers []pool.Worker) *health.Sample {
+	shared := func(w pool.Worker) bool { // one that is ready may bind a little later
+		return time.Since(w.Ready) > max(h.Interval, bindsLate) && len(m.o.Listeners().SeatsOf(w.ID)) == 0
+	}
+	if h.HTTP == "" && !h.TCP || !slices.ContainsFunc(workers, shared) {
+		return nil
+	}
+	target, ok := m.wholeTarget()
+	if !ok {
+		return nil
+	}
+	if m.once.First("health of the whole pool") {
+		m.o.Log.Info("workers that share a socket are not asked one by one: the health check asks the pool as a "+
+			"whole, and replaces none",
+			"check", h.String(), "address", target.Address)
+	}
+	s := sampleOf(wholePool, ask.Ask(ctx, h, target))
+	return &s
+}
+
+// begin prepares for a check, and says whether it is the one of before.
+func (m *Monitor) begin(h config.Health) (same bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.judge == nil {
+		m.judge = &health.Judge{}
+	}
+	same = m.judge.State().Check == h.What()
+	m.judge.Ask(h.What())
+	if m.whole != nil {
+		m.whole.Ask(h.What())
+	}
+	return same
+}
+
+// decide takes the answers in.
+func (m *Monitor) decide(h config.Health, answers []health.Sample, whole *health.Sample, now []pool.Worker,
+	canary string) (of, ofWhole health.Verdict) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var ids []string
+	for _, worker := range now {
+		if worker.ID == canary {
+			continue
+		}
+		if slices.ContainsFunc(answers, func(s health.Sample) bool { return s.Worker == worker.ID }) {
+			ids = append(ids, worker.ID)
+		}
+	}
+	for _, s := range answers {
+		m.judge.Note(s)
+	}
+	of = m.judge.Decide(time.Now(), ids, []string{canary}, h.Failures)
+	if whole == nil {
+		m.whole = nil
+		return of, ofWhole
+	}
+	if m.whole == nil {
+		m.whole = &health.Judge{}
+		m.whole.Ask(h.What())
+	}
+	m.whole.Note(*whole)
+	return of, m.whole.Decide(time.Now(), []string{wholePool}, nil, h.Failures)
+}
+
+// fails is what is wrong with a worker that fails, empty where it does not.
+func (m *Monitor) fails(worker string, h config.Health) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r := m.judge.Record(worker); r != nil && r.Failures >= h.Failures && m.judge.Proven() {
+		return r.Fault
+	}
+	return ""
+}
+
+// round says whether workers may be asked now. done is to be called at the end.
+func (m *Monitor) round(ctx context.Context) (_ context.Context, done func(), ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.paused {
+		return nil, nil, false
+	}
+	ctx, m.stop = context.WithCancel(ctx)
+	stop := m.stop
+	m.rounds.Add(1)
+	return ctx, func() { stop(); m.rounds.Done() }, true
+}
+
+// Pause ends the round under way and begins none, while another master may go on.
+func (m *Monitor) Pause() {
+	m.mu.Lock()
+	m.paused = true
+	if m.stop != nil {
+		m.stop()
+	}
+	m.mu.Unlock()
+	m.rounds.Wait()
+}
+
+func (m *Monitor) Resume() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.paused = false
+}
+
+// Legacy is nil where nothing is asked.
+func (m *Monitor) Legacy() json.RawMessage {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.judge == nil {
+		return nil
+	}
+	text, err := json.Marshal(m.judge.State())
+	if err != nil {
+		panic("internal error: master: " + err.Error()) // plain values
+	}
+	return text
+}
+
+// Inherit goes on with what another master knew. What cannot be read is asked again.
+func (m *Monitor) Inherit(left json.RawMessage) {
+	var state health.State
+	if len(left) > 0 && json.Unmarshal(left, &state) == nil {
+		m.judge = health.Inherit(state)
+	}
+}
