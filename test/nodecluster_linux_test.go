@@ -260,8 +260,8 @@ process.on('SIGTERM', () => { console.log('terminated'); process.exit(); });
 	}
 }
 
-// TestNodeSendsConnection: what a worker sends beside a message is not taken. The message
-// arrives, the connection ends, and the worker can say other things, and listen, later.
+// TestNodeSendsConnection: a worker sends a connection with a message. The message arrives and
+// the connection ends. After that the worker can send other messages, and listen.
 func TestNodeSendsConnection(t *testing.T) {
 	t.Parallel()
 	for _, flag := range []string{"--no-preload=false", "--no-preload"} {

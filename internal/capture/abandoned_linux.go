@@ -12,18 +12,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An abandoned bind is looked for a few times: a thread that has just entered bind is
-// not among the notifications for a moment.
+// A search for an abandoned bind takes a few looks: a thread that has just entered bind has
+// no notification yet.
 const (
 	abandonedLooks = 3
 	betweenLooks   = 5 * time.Millisecond
-	mostPending    = 1000 // binds that are answered before the look
+	mostPending    = 1000 // how many binds are answered before a look
 )
 
-// Resume is to be called before Serve by a reader that goes on after another one: it
-// answers the binds that wait. Then it says whether a thread of the processes is stopped
-// in a bind that the other reader had received when it died. The kernel shows such a bind
-// to no one else, and only the end of the process ends it.
+// Resume is called before Serve if another master has read the notifications before. It
+// answers the binds that wait. Then it says whether a thread of the processes is stopped in
+// a bind that the other master had received but not answered when it died. The kernel gives
+// such a bind to no other reader, so the thread waits until its process ends.
 func (n *Notifications) Resume(processes []int, answer func(Bind) Answer) (abandoned bool) {
 	var stopped map[string]bool
 	for look := range abandonedLooks {
@@ -42,7 +42,7 @@ func (n *Notifications) Resume(processes []int, answer func(Bind) Answer) (aband
 		}
 		now := stoppedInBind(processes)
 		if n.pending() {
-			return false // it binds without end, so that nothing can be told
+			return false // it binds again and again, so the looks show nothing
 		}
 		for thread := range stopped {
 			if !now[thread] {
@@ -78,8 +78,8 @@ func (n *Notifications) pending() (waits bool) {
 	return waits
 }
 
-// stoppedInBind are the threads of processes that are in bind(2) (proc_pid_syscall(5)),
-// with the arguments of the call.
+// stoppedInBind returns the threads that are in bind(2), with the arguments of the call
+// (proc_pid_syscall(5)).
 func stoppedInBind(processes []int) map[string]bool {
 	threads := map[string]bool{}
 	for _, pid := range processes {

@@ -9,14 +9,15 @@ import (
 	"syscall"
 )
 
-// Bind is a bind(2) that a worker's process is stopped in.
+// Bind is a call of bind(2) in which a worker's process is stopped.
 type Bind struct {
-	PID     int // of the process, in the master's PID namespace
+	PID     int // of the process, in the master's pid namespace
 	Address Address
 	Socket  Socket
-	Maker   Maker // of the file of a Unix socket
-	// Asked: no process is stopped in it, but a program has asked for the socket. Without
-	// one it gets an error, for no kernel goes on.
+	Maker   Maker // for the file of a Unix socket
+	// Asked says that no process is stopped: a program has asked for the socket by a
+	// message. The answer has to be a socket or an error, because the kernel has no bind
+	// to perform.
 	Asked bool
 	Index int // tells apart the servers of one program that ask for any port
 
@@ -26,23 +27,24 @@ type Bind struct {
 // Address is what the program wants to bind.
 type Address struct {
 	Family int            // AF_INET, AF_INET6 or AF_UNIX
-	IP     netip.AddrPort // of the first two
-	Path   string         // of AF_UNIX, absolute; "@name" in the abstract namespace, as unix(7) shows it
+	IP     netip.AddrPort // for AF_INET and AF_INET6
+	Path   string         // for AF_UNIX, absolute; "@name" in the abstract namespace, as in unix(7)
 }
 
-// Socket is the program's own socket as it stands before the bind.
+// Socket is the state of the program's own socket before the bind.
 type Socket struct {
 	Type        int // SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET
-	Protocol    int // IPPROTO_TCP, …; 0 of a Unix socket
+	Protocol    int // IPPROTO_TCP, …; 0 for a Unix socket
 	V6Only      bool
 	ReusePort   bool
 	ReuseAddr   bool
 	NonBlocking bool
 	Bound       bool     // it has an address already
-	Options     []Option // that outlive the bind, with values other than the default
+	Options     []Option // those that matter after the bind and differ from the default
 }
 
-// Maker is how the kernel would make the file of a Unix socket that the program binds.
+// Maker says with which owner and mode the kernel would make the file of the program's Unix
+// socket.
 type Maker struct {
 	UID, GID int
 	Groups   []int
@@ -54,15 +56,15 @@ type Option struct{ Level, Name, Value int }
 
 // Answer is the answer to a bind.
 type Answer struct {
-	// FD, if not negative, is a socket that takes the place of the program's. It stays the
-	// answerer's.
+	// FD, if not negative, is a socket that replaces the program's. It is copied, and
+	// belongs to the function that answers.
 	FD int
-	// Errno is the error of bind; 0: it succeeds. Without FD and Errno the kernel performs
-	// the program's own bind.
+	// Errno is the error of the bind, 0 for success. Without FD and Errno the kernel
+	// performs the program's own bind.
 	Errno syscall.Errno
 }
 
-// LetThrough is the answer that lets the kernel go on.
+// LetThrough is the answer after which the kernel performs the program's own bind.
 func LetThrough() Answer { return Answer{FD: -1} }
 
 func (a Address) String() string {
@@ -72,8 +74,8 @@ func (a Address) String() string {
 	return a.IP.String()
 }
 
-// Server says whether the bind may be that of a server: a client takes port 0 or does not
-// bind at all, and a Unix socket without a name has no address.
+// Server says whether a server may bind this address. Clients use port 0 or do not bind at
+// all, and a Unix socket without a name cannot be connected to.
 func (a Address) Server() bool {
 	if a.Family == syscall.AF_UNIX {
 		return a.Path != ""
@@ -81,7 +83,7 @@ func (a Address) Server() bool {
 	return a.IP.IsValid() && a.IP.Port() != 0
 }
 
-// Abstract says whether the address is a name and no file.
+// Abstract says whether the address is in the abstract namespace, and so has no file.
 func (a Address) Abstract() bool {
 	return a.Family == syscall.AF_UNIX && strings.HasPrefix(a.Path, "@")
 }
@@ -100,7 +102,7 @@ func parseAddress(raw []byte) (Address, error) {
 		ip := netip.AddrFrom4([4]byte(raw[4:8]))
 		return Address{Family: family, IP: netip.AddrPortFrom(ip, binary.BigEndian.Uint16(raw[2:]))}, nil
 	case syscall.AF_INET6:
-		const withoutScope = 24 // RFC 2133's struct, which the kernel takes, too
+		const withoutScope = 24 // the older struct of RFC 2133, which the kernel also accepts
 		if len(raw) < withoutScope {
 			return Address{}, fmt.Errorf("cannot read an IPv6 address of %d bytes", len(raw))
 		}

@@ -10,7 +10,7 @@ import (
 	"runtime"
 )
 
-// ErrNested is returned by Install where the kernel has a listener already.
+// ErrNested is returned by Install if binds are captured already.
 var ErrNested = errors.New("cannot capture bind: it is captured already")
 
 // ErrEnded is returned by Serve when no process is left that could bind.
@@ -45,7 +45,7 @@ func (*Notifications) Stop()                                {}
 func (*Notifications) Close() error                         { return nil }
 func (*Notifications) Blind() error                         { return nil }
 
-// Announced is what the master has heard of the launcher's filter.
+// Announced is what the launcher has said about its filter.
 type Announced struct {
 	Notifications   *os.File
 	NoNewPrivileges bool
@@ -61,11 +61,11 @@ func Receive(channel *os.File) (a Announced, rest []byte, err error) {
 	return Announced{Reason: unsupported().Error()}, rest, err
 }
 
-// MayBind is not called here.
+// MayBind is not called on this system.
 func MayBind(int, uint16) bool { return false }
 
-// SharePort is not called here.
+// SharePort is not called on this system.
 func (Bind) SharePort() error { return unsupported() }
 
-// Request is for Linux alone.
+// Request says that this system has no such filter.
 func Request(int, Address, Socket) (Bind, error) { return Bind{}, unsupported() }

@@ -14,8 +14,8 @@ var architectures = map[string]uint32{
 	"amd64": 0xc000003e, "arm64": 0xc00000b7, "riscv64": 0xc00000f3, "s390x": 0x80000016, "loong64": 0xc0000102,
 }
 
-// filter stops bind(2) of this machine's own architecture. A program of another one
-// (32 bit, x32) is let through. The offsets are those of struct seccomp_data.
+// filter returns a filter that stops bind(2) of this machine's own architecture. A program of
+// another one (32 bit, x32) is not stopped. The offsets are those of struct seccomp_data.
 func filter(architecture uint32) []unix.SockFilter {
 	const number, arch = 0, 4
 	return []unix.SockFilter{
@@ -28,19 +28,19 @@ func filter(architecture uint32) []unix.SockFilter {
 	}
 }
 
-// ErrNested is returned by Install where a filter above this process has a listener
-// already; the kernel allows one in a chain of filters.
+// ErrNested is returned by Install if a process above this one has installed such a filter
+// already: the kernel allows one listener in a chain of filters.
 var ErrNested = errors.New("cannot capture bind: this process is captured already, by another " +
 	"relevo or by its container")
 
 // Installed is a filter in force.
 type Installed struct {
-	FD              int  // of the notifications; close-on-exec
-	NoNewPrivileges bool // the kernel wanted it: set-user-ID programs run without their privileges
+	FD              int  // descriptor for the notifications; close-on-exec
+	NoNewPrivileges bool // the kernel required it: set-user-ID programs run without their privileges
 }
 
-// Install has the calling thread stop in bind(2) from now on, and what it becomes by
-// exec, with all its children. The caller has locked the thread.
+// Install makes the calling thread stop in bind(2) from now on, also after an exec, and all
+// its children. The caller has to lock the thread.
 func Install() (Installed, error) {
 	architecture, known := architectures[runtime.GOARCH]
 	if !known {
@@ -52,7 +52,7 @@ func Install() (Installed, error) {
 	if err == nil || !errors.Is(err, unix.EACCES) {
 		return Installed{FD: fd}, explainInstall(err)
 	}
-	// Without CAP_SYS_ADMIN in its user namespace.
+	// The process has no CAP_SYS_ADMIN in its user namespace.
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return Installed{}, fmt.Errorf("cannot capture bind: no_new_privs: %w", err)
 	}
@@ -70,8 +70,8 @@ func explainInstall(err error) error {
 	return fmt.Errorf("cannot capture bind: seccomp: %w", err)
 }
 
-// install is seccomp(2). A kernel before 5.19 does not know WAIT_KILLABLE_RECV,
-// without which a signal handler may have the program's bind begin anew.
+// install calls seccomp(2). Kernels before 5.19 do not know WAIT_KILLABLE_RECV, without which
+// a signal handler may restart the program's bind.
 func install(program *unix.SockFprog) (fd int, err error) {
 	const flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
 	for _, wanted := range []uintptr{flags | unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, flags} {

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxAddress is the most that bind takes (sizeof(struct sockaddr_storage)).
+// maxAddress is the largest address that bind accepts (sizeof(struct sockaddr_storage)).
 const maxAddress = 128
 
-// look reads what a stopped thread wants to bind, and the state of its socket.
+// look reads the address that a stopped thread wants to bind, and the state of its socket.
 func look(thread, fd int, address, length uint64) (b Bind, closeOnExec bool, err error) {
 	if length > maxAddress {
 		return b, false, unix.EINVAL
@@ -60,7 +60,7 @@ func readMemory(pid int, address uint64, length int) ([]byte, error) {
 	return buffer[:n], nil
 }
 
-// processOf is the process of a thread: pidfd_open(2) takes no other.
+// processOf returns the process of a thread, because pidfd_open(2) takes only processes.
 func processOf(thread int) (int, error) {
 	word, err := procfs.Of(thread).Status("Tgid")
 	if err != nil {
@@ -69,8 +69,8 @@ func processOf(thread int) (int, error) {
 	return strconv.Atoi(word)
 }
 
-// isCloseOnExec reads the flags of a descriptor (proc_pid_fdinfo(5)), for they
-// belong to the descriptor and not to a copy of it.
+// isCloseOnExec reads the flags of another process's descriptor (proc_pid_fdinfo(5)). A copy
+// of the descriptor does not have them.
 func isCloseOnExec(pid, fd int) (bool, error) {
 	info, err := procfs.Read(fmt.Sprintf("/proc/%d/fdinfo/%d", pid, fd))
 	if err != nil {
@@ -94,8 +94,8 @@ func copyOf(pid, fd int) (int, error) {
 	return unix.PidfdGetfd(pidfd, fd, 0)
 }
 
-// SharePort has the program's own socket share its port with others that do the same, the
-// kernel going on with the bind. It is for one that a process is stopped in.
+// SharePort sets SO_REUSEPORT on the program's own socket, so that its port can be shared.
+// It is for a bind in which a process is stopped, before the answer LetThrough.
 func (b Bind) SharePort() error {
 	copied, err := copyOf(b.PID, b.fd)
 	if err == nil {
@@ -108,7 +108,7 @@ func (b Bind) SharePort() error {
 	return nil
 }
 
-// inspect reads what the socket that takes its place is to have, too.
+// inspect reads the state of a socket that the socket in its place should have as well.
 func inspect(fd int) (s Socket, err error) {
 	if s.Type, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err != nil {
 		return s, fmt.Errorf("cannot look at a socket: %w", err)
@@ -136,7 +136,7 @@ func inspect(fd int) (s Socket, err error) {
 	return s, err
 }
 
-// optionsOf are the lasting options of a socket that are not as in a new one.
+// optionsOf returns the lasting options of a socket that differ from those of a new one.
 func optionsOf(fd, family, kind int) ([]Option, error) {
 	fresh, err := unix.Socket(family, kind|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -148,10 +148,10 @@ func optionsOf(fd, family, kind int) ([]Option, error) {
 		value, err := unix.GetsockoptInt(fd, o.Level, o.Name)
 		usual, usualErr := unix.GetsockoptInt(fresh, o.Level, o.Name)
 		if err != nil || usualErr != nil || value == usual {
-			continue // MPTCP, for one, knows some of them only
+			continue // some protocols, such as MPTCP, do not know all of them
 		}
 		if o.Level == unix.SOL_SOCKET && (o.Name == unix.SO_RCVBUF || o.Name == unix.SO_SNDBUF) {
-			value /= 2 // the kernel doubles what it is told (socket(7))
+			value /= 2 // the kernel doubles the value that is set (socket(7))
 		}
 		changed = append(changed, Option{o.Level, o.Name, value})
 	}
@@ -163,7 +163,7 @@ func isSet(fd, option int) bool {
 	return err == nil && value != 0
 }
 
-// isBound says whether a socket has an address, so that the kernel refuses another.
+// isBound says whether a socket has an address: then the kernel refuses a second bind.
 func isBound(fd int) bool {
 	name, err := unix.Getsockname(fd)
 	if err != nil {
@@ -175,14 +175,14 @@ func isBound(fd int) bool {
 	case *unix.SockaddrInet6:
 		return name.Port != 0
 	case *unix.SockaddrUnix:
-		return name.Name != "" && name.Name != "@" // the package's word for no name
+		return name.Name != "" && name.Name != "@" // package unix writes "@" if there is no name
 	}
 	return false
 }
 
-// MayBind says whether a process may bind a TCP port by itself, 0 being any: those below
-// net.ipv4.ip_unprivileged_port_start take CAP_NET_BIND_SERVICE. The master, which may
-// have it, must not open for a program what the program may not open.
+// MayBind says whether a process may bind a TCP port by itself; port 0 stands for any. Ports
+// below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE. The master may have
+// that capability, and must not bind a port for a program that may not.
 func MayBind(pid int, port uint16) bool {
 	const netBindService = 10
 	if port == 0 || int(port) >= unprivilegedPorts() {

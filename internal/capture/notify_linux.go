@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Structures of <linux/seccomp.h>.
+// The structures of <linux/seccomp.h>.
 type notification struct {
 	id    uint64
 	pid   uint32
@@ -47,10 +47,10 @@ const (
 // process of the worker is stopped in bind, and ends with the last of them.
 type Notifications struct {
 	file  *os.File
-	blind atomic.Pointer[error] // why a bind could not be looked at
+	blind atomic.Pointer[error] // why a bind could not be examined
 }
 
-// Open takes the descriptor of a filter, which it makes non-blocking.
+// Open takes over the descriptor of a filter, and makes it non-blocking.
 func Open(file *os.File) (*Notifications, error) {
 	fd, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -62,19 +62,18 @@ func Open(file *os.File) (*Notifications, error) {
 		return nil, fmt.Errorf("cannot read notifications of bind: %w", err)
 	}
 	n := &Notifications{file: os.NewFile(uintptr(fd), "bind notifications")}
-	if err := n.file.SetReadDeadline(time.Time{}); err != nil { // outside of the poller a read would hold a thread
+	if err := n.file.SetReadDeadline(time.Time{}); err != nil { // not in the poller: a read would take a thread
 		n.file.Close()
 		return nil, fmt.Errorf("cannot read notifications of bind: %w", err)
 	}
 	return n, nil
 }
 
-// File is the descriptor, for a legacy. It stays the Notifications'.
+// File returns the descriptor, for a legacy. It belongs to n.
 func (n *Notifications) File() *os.File { return n.file }
 
-// Serve answers every bind until the worker's last process is gone, or Stop is
-// called. answer may be asked for several processes of the worker, one at a time.
-// What answer does not want, and whatever cannot be read, the kernel goes on with.
+// Serve answers every bind until the worker's last process has ended, or Stop is called. It
+// calls answer for one bind at a time. If a bind cannot be examined, the kernel performs it.
 func (n *Notifications) Serve(answer func(Bind) Answer) error {
 	for {
 		request, err := n.next()
@@ -96,9 +95,9 @@ func (n *Notifications) Close() error { return n.file.Close() }
 // ErrEnded is returned by Serve when no process is left that could bind.
 var ErrEnded = errors.New("capture: the worker's last process is gone")
 
-// next waits for a process that is stopped. It never blocks a thread: it receives
-// only where poll has shown something, and the kernel answers ENOENT where that one
-// died in between.
+// next waits for a process that is stopped in a bind. It never blocks a thread, because it
+// receives only if poll has shown a notification. If that process has died in between, the
+// kernel returns ENOENT.
 func (n *Notifications) next() (request notification, err error) {
 	raw, err := n.file.SyscallConn()
 	if err != nil {
@@ -164,8 +163,8 @@ func (n *Notifications) handle(request notification, answer func(Bind) Answer) {
 	n.ioctl(unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&reply))
 }
 
-// Blind says why a bind of the worker could not be looked at, so that the kernel went
-// on with it; nil: each could.
+// Blind says why a bind of the worker could not be examined, so that the kernel performed
+// it. It returns nil if all could.
 func (n *Notifications) Blind() error {
 	if err := n.blind.Load(); err != nil {
 		return *err
@@ -173,19 +172,19 @@ func (n *Notifications) Blind() error {
 	return nil
 }
 
-// forbidden tells a look that the kernel, or a filter above this process, does not allow
-// from one at what is no address of a server.
+// forbidden says whether the kernel, or a filter above this process, does not allow to examine
+// the bind. Other errors mean that the address is not that of a server.
 func forbidden(err error) bool {
 	return errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOSYS)
 }
 
-// valid says whether the process still waits: what was read of it is its own, and
-// not that of another process with its pid.
+// valid says whether the process still waits. If so, what was read belongs to it, and not to
+// another process that has got its pid.
 func (n *Notifications) valid(id uint64) bool {
 	return n.ioctl(notifyIDValid, unsafe.Pointer(&id)) == 0
 }
 
-// replace puts a copy of our socket in the place of the program's.
+// replace replaces the program's socket by a copy of ours.
 func (n *Notifications) replace(id uint64, ours, theirs int, closeOnExec bool) unix.Errno {
 	add := addFD{id: id, flags: unix.SECCOMP_ADDFD_FLAG_SETFD, srcfd: uint32(ours), newfd: uint32(theirs)}
 	if closeOnExec {
@@ -205,7 +204,7 @@ func (n *Notifications) ioctl(request uintptr, argument unsafe.Pointer) (errno u
 	}
 	errno = unix.EBADF
 	raw.Control(func(fd uintptr) {
-		// SEND and ADDFD return a number where they succeed.
+		// SEND and ADDFD return a number if they succeed.
 		errno = control(fd, request, argument)
 	})
 	return errno

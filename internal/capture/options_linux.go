@@ -6,14 +6,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Options of any socket that its successor is to have, too (socket(7)).
+// common are the options of any socket that the socket in its place should also have
+// (socket(7)).
 var common = []Option{
 	{unix.SOL_SOCKET, unix.SO_RCVBUF, 0}, {unix.SOL_SOCKET, unix.SO_SNDBUF, 0}, {unix.SOL_SOCKET, unix.SO_PRIORITY, 0},
 	{unix.SOL_SOCKET, unix.SO_MARK, 0}, {unix.IPPROTO_IP, unix.IP_TOS, 0}, {unix.IPPROTO_IPV6, unix.IPV6_TCLASS, 0},
 }
 
-// ofTCP are the options that a connection takes over from its listener (tcp(7), ip(7),
-// ipv6(7)), or that decide how it is accepted.
+// ofTCP are the options that a connection gets from its listener, or that decide how it is
+// accepted (tcp(7), ip(7), ipv6(7)).
 var ofTCP = []Option{
 	{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 0}, {unix.SOL_SOCKET, unix.SO_OOBINLINE, 0},
 	{unix.IPPROTO_TCP, unix.TCP_NODELAY, 0}, {unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 0},
@@ -23,7 +24,7 @@ var ofTCP = []Option{
 	{unix.IPPROTO_TCP, unix.TCP_FASTOPEN, 0}, {unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, 0},
 }
 
-// ofUDP are the options that decide what a packet brings with it, and how one is sent
+// ofUDP are the options that decide what is received with a packet, and how packets are sent
 // (udp(7), ip(7), ipv6(7)).
 var ofUDP = []Option{
 	{unix.SOL_SOCKET, unix.SO_BROADCAST, 0}, {unix.SOL_SOCKET, unix.SO_TIMESTAMP, 0},
@@ -36,10 +37,10 @@ var ofUDP = []Option{
 	{unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, 0}, {unix.IPPROTO_IPV6, unix.IPV6_RECVERR, 0},
 }
 
-// ofUnix are those of unix(7).
+// ofUnix are the options of unix(7).
 var ofUnix = []Option{{unix.SOL_SOCKET, unix.SO_PASSCRED, 0}}
 
-// lasting are the options that matter after the bind.
+// lasting returns the options that matter after the bind.
 func lasting(family, kind int) []Option {
 	switch {
 	case family == unix.AF_UNIX:

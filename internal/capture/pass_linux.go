@@ -8,15 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Words of the launcher on its channel, before any other.
+// The launcher's messages about the filter, which come first on its channel.
 const (
 	wordCaptured   = 'c' // the descriptor of the notifications comes with it
-	wordNoNewPrivs = 'n' // the same, under no_new_privs
-	wordUncaptured = 'u' // and the reason, up to a line feed
+	wordNoNewPrivs = 'n' // the same, and the filter needed no_new_privs
+	wordUncaptured = 'u' // there is no filter; the reason follows, up to a line feed
 )
 
-// Announce is the launcher's: it installs the filter and passes its descriptor to the
-// master, or says why there is none. The caller has locked its thread, and execs from it.
+// Announce is called by the launcher. It installs the filter and sends its descriptor to the
+// master, or the reason why there is none. The caller has to lock its thread, and to exec
+// from it.
 func Announce(channel *os.File) error {
 	installed, err := Install()
 	if err != nil {
@@ -31,15 +32,14 @@ func Announce(channel *os.File) error {
 	return unix.Sendmsg(int(channel.Fd()), word, unix.UnixRights(installed.FD), nil, 0)
 }
 
-// Announced is what the master has heard of the launcher's filter.
+// Announced is what the launcher has said about its filter.
 type Announced struct {
 	Notifications   *os.File // nil: there is no filter
 	NoNewPrivileges bool
 	Reason          string // why there is no filter
 }
 
-// Receive reads the launcher's channel to its end: what Announce has said, and all
-// that came after it.
+// Receive reads the launcher's channel to its end: what Announce has sent, and the rest.
 func Receive(channel *os.File) (a Announced, rest []byte, err error) {
 	raw, err := channel.SyscallConn()
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errElsewhere: what the program calls by this address is not what the master would.
+// errElsewhere says that the same address means another place for the program than for the
+// master.
 var errElsewhere = errors.New("cannot capture a bind in another network or file system")
 
 // place makes the path of a Unix socket absolute, and says whether the address means the
@@ -45,7 +46,8 @@ func (a *Address) place(thread int) error {
 	return nil
 }
 
-// makerOf reads what decides how the file of a Unix socket is made (unix(7), umask(2)).
+// makerOf reads what decides about owner and mode of a Unix socket's file (unix(7),
+// umask(2)).
 func makerOf(thread int, mode fs.FileMode) (m Maker, err error) {
 	mask, err := procfs.Of(thread).Status("Umask")
 	if err != nil {
@@ -76,7 +78,7 @@ func makerOfSocket(thread, fd int) (m Maker, err error) {
 	return makerOf(thread, fs.FileMode(socket.Mode))
 }
 
-// Request is the bind of a process that asks for a socket instead of making one.
+// Request returns the bind of a process that asks for a socket instead of binding one.
 func Request(pid int, a Address, s Socket) (b Bind, err error) {
 	b = Bind{PID: pid, Address: a, Socket: s, Asked: true}
 	if err := b.Address.place(pid); err != nil {

@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Probe tries whether binds can be captured here: it has a thread of its own stop in a
-// bind, and reads what the thread wants. The filter ends with the thread.
+// Probe tries out whether binds can be captured here: it lets a thread stop in a bind, and
+// reads the address. The filter ends with the thread.
 func Probe() error {
 	bound := make(chan error, 1)
 	installed := make(chan error, 1)
 	var filter Installed
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the runtime ends the thread with the goroutine
+		runtime.LockOSThread() // never unlocked, so the runtime ends the thread with the goroutine
 		var err error
 		filter, err = Install()
 		if installed <- err; err == nil {
@@ -44,8 +44,8 @@ func Probe() error {
 	return nil
 }
 
-// bindNothing asks for an address that no socket can have: where the answer does not come
-// from us, no harm is done.
+// bindNothing binds an address that no socket can have, so that nothing happens if the kernel
+// performs the bind.
 func bindNothing() error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

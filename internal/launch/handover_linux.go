@@ -142,7 +142,7 @@ func (h *handover) giveBack() {
 		h.p.tally.keep(h.inodes())
 	}
 	for _, c := range h.held {
-		c.Release()
+		c.Unhold()
 		h.close(c)
 	}
 	h.held = nil
@@ -154,7 +154,7 @@ func (h *handover) give(free []*rescue.Connection) {
 	var mu sync.Mutex
 	var left []*rescue.Connection
 	for _, c := range free {
-		c.Release()
+		c.Unhold()
 		switch c.Next() {
 		case rescue.Request:
 			offers.Go(func() {

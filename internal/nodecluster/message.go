@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// Commands of the outer envelope.
+// The commands of the outer envelope.
 const (
 	cmdCluster = "NODE_CLUSTER"
 	cmdHandle  = "NODE_HANDLE"
@@ -14,15 +14,15 @@ const (
 	cmdNack    = "NODE_HANDLE_NACK"
 )
 
-// Acts of a worker.
+// The acts of workers and primary.
 const (
 	actOnline     = "online"
 	actQuery      = "queryServer"
 	actListening  = "listening"
 	actClose      = "close"
 	actVoluntary  = "exitedAfterDisconnect"
-	actDisconnect = "disconnect" // of the primary
-	actConnection = "newconn"    // of the primary
+	actDisconnect = "disconnect" // sent by the primary
+	actConnection = "newconn"    // sent by the primary
 )
 
 // AddressType says what kind of socket a server wants.
@@ -37,7 +37,7 @@ const (
 	UDP6 AddressType = "udp6"
 )
 
-// Datagram says whether it is of UDP.
+// Datagram says whether the socket is a UDP socket.
 func (t AddressType) Datagram() bool { return t == UDP4 || t == UDP6 }
 
 // UnmarshalJSON takes a number or a name.
@@ -46,11 +46,11 @@ func (t *AddressType) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// integer is a number where Node may write something else as well: a backlog that was
-// not given is false, null or 0.
+// integer is a number in whose place Node may write another value: a backlog that was not
+// given is false, null or 0.
 type integer int
 
-// UnmarshalJSON takes what is no number as 0.
+// UnmarshalJSON reads any value that is no number as 0.
 func (n *integer) UnmarshalJSON(data []byte) error {
 	value, err := strconv.ParseInt(string(data), 10, 32)
 	if err != nil {
@@ -62,34 +62,34 @@ func (n *integer) UnmarshalJSON(data []byte) error {
 
 // Query is what a worker wants to listen on.
 type Query struct {
-	Address *string     `json:"address"` // nil: any; a path for Unix
-	Port    integer     `json:"port"`    // 0: any; -1 for Unix
+	Address *string     `json:"address"` // nil: any; a path if the socket is a Unix socket
+	Port    integer     `json:"port"`    // 0: any; -1 if it is a Unix socket
 	Type    AddressType `json:"addressType"`
-	FD      *integer    `json:"fd"`      // of the primary; nil or negative: none
+	FD      *integer    `json:"fd"`      // a descriptor of the primary; nil or negative: none
 	Flags   integer     `json:"flags"`   // UV_TCP_IPV6ONLY, UV_UDP_*
 	Backlog integer     `json:"backlog"` // 0: Node's own, 511
 	Index   integer     `json:"index"`   // counts the servers of one worker with the same address
 }
 
-// V6Only says whether the socket takes IPv6 alone (UV_TCP_IPV6ONLY, UV_UDP_IPV6ONLY).
+// V6Only says whether the socket accepts only IPv6 (UV_TCP_IPV6ONLY, UV_UDP_IPV6ONLY).
 func (q Query) V6Only() bool { return q.Flags&1 != 0 && (q.Type == IPv6 || q.Type == UDP6) }
 
-// received is any message of a worker that is the protocol's.
+// received is a message of a worker that belongs to the protocol, of any kind.
 type received struct {
 	Cmd  string          `json:"cmd"`
 	Act  string          `json:"act"`
 	Seq  integer         `json:"seq"`
 	Data json.RawMessage `json:"data"`
 	Key  string          `json:"key"`
-	Ack  *integer        `json:"ack"` // of a connection that was passed
+	Ack  *integer        `json:"ack"` // number of the message that passed a connection
 	Query
 
-	Accepted bool   `json:"accepted"` // that connection
-	Node     string `json:"node"`     // of the preload: the version
+	Accepted bool   `json:"accepted"` // the server has taken that connection
+	Node     string `json:"node"`     // sent by the preload: Node's version
 }
 
-// parse says whether a message is the protocol's, and reads it. What is broken in one
-// that is makes its error: nothing can be answered then.
+// parse reads a message. ours says whether it belongs to the protocol. err says that it does,
+// but is broken: then it cannot be answered.
 func parse(line []byte) (m received, ours bool, err error) {
 	line = bytes.TrimSpace(line)
 	if !bytes.HasPrefix(line, []byte("{")) || !bytes.Contains(line, []byte(`"NODE_`)) {
@@ -107,17 +107,16 @@ func parse(line []byte) (m received, ours bool, err error) {
 	return m, true, err
 }
 
-// IsInternal says whether a worker's message is the protocol's.
+// IsInternal says whether a worker's message belongs to the protocol.
 func IsInternal(line []byte) bool {
 	_, ours, _ := parse(line)
 	return ours
 }
 
-// internal says whether Node keeps messages of a command from the program.
+// internal says whether Node hides messages with this command from the program.
 func internal(cmd string) bool { return len(cmd) > len("NODE_") && cmd[:len("NODE_")] == "NODE_" }
 
-// answer is the reply to a query. Where a socket goes with it, it is in a handle's
-// envelope.
+// answer is the reply to a query. With a socket, it is sent inside a handle.
 type answer struct {
 	Cmd   string          `json:"cmd"`
 	Errno int             `json:"errno"` // negative; 0: none
@@ -127,20 +126,20 @@ type answer struct {
 	Seq   int64           `json:"seq"`
 }
 
-// handle is the envelope of a message that a descriptor goes with.
+// handle is the envelope of a message that is sent together with a descriptor.
 type handle struct {
 	Cmd  string `json:"cmd"`
 	Type string `json:"type"`
 	Msg  any    `json:"msg"`
 }
 
-// Types of handles.
+// The types of handles.
 const (
 	streamHandle   = "net.Native"
 	datagramHandle = "dgram.Native"
 )
 
-// order is a message of the primary that no descriptor goes with.
+// order is a message of the primary that is sent without a descriptor.
 type order struct {
 	Cmd string   `json:"cmd"`
 	Act string   `json:"act,omitempty"`

@@ -7,21 +7,23 @@ import (
 	"syscall"
 )
 
-// Passing is a connection on its way to a worker whose server is to serve it, as if it had
+// Passing is a connection on its way to a worker. The worker's server serves it as if it had
 // accepted it (newconn).
 type Passing struct {
 	sending func()
 	done    func(taken bool)
-	seq     int64 // of the message that is on its way
+	seq     int64 // number of the message that passes it
 	sent    bool
 	told    bool
 }
 
-// Pass gives the worker a connection that another one had accepted at the address local.
-// sending is called right before it is sent, each time, and must call nothing of p. done is
-// called once, from any goroutine: whether the worker's server has taken it. The file stays
-// the caller's, and has to stay open until then. It says false where the worker has no
-// server there.
+// Pass gives the worker a connection that another worker has accepted at the address local.
+// It returns false if the worker has no server there.
+//
+// sending is called right before each attempt to send it, and must not call methods of p.
+// done is called once, from any goroutine, and says whether the worker's server has taken
+// the connection. The file belongs to the caller, who must not close it before done is
+// called.
 func (p *Primary) Pass(local netip.AddrPort, connection *os.File, sending func(), done func(taken bool)) (
 	passing *Passing, ok bool,
 ) {
@@ -39,7 +41,7 @@ func (p *Primary) Pass(local netip.AddrPort, connection *os.File, sending func()
 	return passing, true
 }
 
-// Withdraw takes back a connection that was not sent yet; it says false where it was.
+// Withdraw takes back a connection. It returns false if the connection was already sent.
 func (p *Primary) Withdraw(passing *Passing) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -52,7 +54,7 @@ func (p *Primary) Withdraw(passing *Passing) bool {
 	return true
 }
 
-// Ended is told when the worker reads no more: what was on its way has not arrived.
+// Ended is called when the worker reads no more. Connections on their way have not arrived.
 func (p *Primary) Ended() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -66,8 +68,8 @@ func (p *Primary) Ended() {
 	p.waiting, p.passed = nil, nil
 }
 
-// TakeNoMore has Pass refuse connections from now on: the worker leaves. Those that wait
-// for their turn are refused, too.
+// TakeNoMore makes Pass refuse connections from now on, because the worker leaves.
+// Connections that wait for their turn are refused, too.
 func (p *Primary) TakeNoMore() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -88,7 +90,7 @@ func (p *Primary) Taking() bool {
 	return len(p.passed) > 0 || len(p.waiting) > 0 && p.waiting[0].Passed
 }
 
-// serverAt returns the key of the worker's server at an address. It holds p.mu.
+// serverAt returns the key of the worker's server at an address. The caller holds p.mu.
 func (p *Primary) serverAt(local netip.AddrPort) (key string, ok bool) {
 	for k, address := range p.at {
 		if address.Port() != local.Port() {
@@ -104,9 +106,9 @@ func (p *Primary) serverAt(local netip.AddrPort) (key string, ok bool) {
 	return key, ok
 }
 
-// pass sends the connection of a delivery. It holds p.mu.
+// pass sends the connection of a delivery. The caller holds p.mu.
 func (p *Primary) pass(d *delivery) {
-	delete(p.passed, d.passing.seq) // of the try before
+	delete(p.passed, d.passing.seq) // the number of the previous attempt
 	d.passing.seq, d.passing.sent = p.next(), true
 	if p.passed == nil {
 		p.passed = map[int64]*Passing{}
@@ -120,8 +122,8 @@ func (p *Primary) pass(d *delivery) {
 	}
 }
 
-// taken is what the worker says of the connection that came with message seq: its server
-// may have as many as it may (maxConnections), or be closed. It holds p.mu.
+// taken records whether the worker's server has accepted the connection of message seq. It
+// refuses one if it is closed, or has maxConnections already. The caller holds p.mu.
 func (p *Primary) taken(seq int64, accepted bool) {
 	passing := p.passed[seq]
 	delete(p.passed, seq)
@@ -131,21 +133,22 @@ func (p *Primary) taken(seq int64, accepted bool) {
 func (p *Passing) tell(taken bool) {
 	if p != nil && !p.told {
 		p.told = true
-		go p.done(taken) // its caller may hold what done wants
+		go p.done(taken) // in a goroutine, because the caller holds locks that done may take
 	}
 }
 
-// tornSeq is more messages than a master sends between two states that it keeps.
+// tornSeq is larger than the number of messages that a master sends between two legacies that
+// it stores.
 const tornSeq = 1 << 20
 
-// Tear makes a legacy older than its master's death fit: what was on its way then may have
-// arrived, and numbers may have been used.
+// Tear adapts a legacy of a master that was killed, which is older than the master's end.
+// Connections that were on their way may have arrived, and more numbers may have been used.
 func (l *Legacy) Tear() {
 	l.Seq += tornSeq
 	l.Waiting = slices.DeleteFunc(l.Waiting, func(d *delivery) bool { return d.Passed })
 }
 
-// addressOf returns what a listening socket is bound to.
+// addressOf returns the address of a listening socket.
 func addressOf(socket *os.File) (address netip.AddrPort) {
 	raw, err := socket.SyscallConn()
 	if err != nil {

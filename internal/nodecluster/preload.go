@@ -11,31 +11,31 @@ import (
 	"syscall"
 )
 
-// preload is what a worker loads before its program.
+// preload is the module that a Node worker loads before its program.
 //
 //go:embed preload.cjs
 var preload []byte
 
-// Preloaded: the worker has loaded the preload, and heeds Leave and Deadline.
-type Preloaded struct{ Node string } // its version
+// Preloaded says that the worker has loaded the preload, and obeys Leave and Deadline.
+type Preloaded struct{ Node string } // Node's version
 
-// Oldest is the oldest major version of Node that is tried.
+// Oldest is the oldest major version of Node that relevo is tested with.
 const Oldest = 18
 
-// Old says whether the worker's Node is older than that. One that is not known is not.
+// Old says whether the worker's Node is older than Oldest. An unknown version is not.
 func (p Preloaded) Old() bool {
 	major, _, _ := strings.Cut(p.Node, ".")
 	number, err := strconv.Atoi(major)
 	return err == nil && number < Oldest
 }
 
-// Clear: the worker has no connection left that it ends by itself.
+// Clear says that the worker has no connection left that it ends by itself.
 type Clear struct{}
 
 func (Preloaded) event() {}
 func (Clear) event()     {}
 
-// cmdRelevo is that of what preload and primary say to each other. Node passes over it.
+// cmdRelevo is the command of the messages between preload and primary. Node ignores it.
 const cmdRelevo = "NODE_RELEVO"
 
 // Leave asks the preload to end connections that cannot be handed over.
@@ -59,8 +59,8 @@ func (p *Primary) preloadSaid(m received) {
 	}
 }
 
-// InstallPreload puts the preload into a directory, unless it is there, and returns its
-// path. Anyone may read it who may pass through the directory.
+// InstallPreload writes the preload into a directory, unless it is there already, and returns
+// its path. All users who may enter the directory may read it.
 func InstallPreload(dir string) (path string, err error) {
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return "", err
@@ -74,7 +74,7 @@ func InstallPreload(dir string) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.Remove(file.Name()) // there is none after the rename
+	defer os.Remove(file.Name()) // fails after the rename
 	defer file.Close()
 	if _, err := file.Write(preload); err != nil {
 		return "", err
@@ -85,7 +85,7 @@ func InstallPreload(dir string) (path string, err error) {
 	return path, os.Rename(file.Name(), path)
 }
 
-// isPreload says whether a file is ours, and whole.
+// isPreload says whether a file belongs to this user and holds the whole preload.
 func isPreload(path string) bool {
 	info, err := os.Lstat(path)
 	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != 0o444 {

@@ -13,48 +13,51 @@ import (
 )
 
 const (
-	// maxServers bounds the servers that one worker may have open: one that asks
-	// without end harms nobody else.
+	// maxServers is how many servers one worker may have open, so that a worker that asks
+	// without end does not use up the master's memory.
 	maxServers = 64
-	// maxKey bounds the name of a server in bytes: Node puts a path into it.
+	// maxKey is the largest name of a server, in bytes. Node puts a path into it.
 	maxKey = 8 << 10
-	// maxHeld bounds what is kept for one worker in bytes: names of servers, and what
-	// they share.
+	// maxHeld is how much is kept for one worker, in bytes: names of servers, and their
+	// shared data.
 	maxHeld = 256 << 10
-	// maxTries is how often a socket is sent that does not arrive. Node sends its own
+	// maxTries is how often a socket is sent if it does not arrive. Node itself tries
 	// three times.
 	maxTries = 3
-	// maxSharedData bounds what workers share for one server, in bytes. Node's TLS
-	// servers share 96 digits of ticket keys.
+	// maxSharedData is how much data the workers may share for one server, in bytes. Node's
+	// TLS servers share 96 digits of ticket keys.
 	maxSharedData = 4 << 10
 )
 
 // Options are what a Primary needs of its master.
 type Options struct {
-	// Send queues a line for the worker, with the socket that goes with it, if any. It
-	// does not block.
+	// Send queues a line for the worker, with a socket if socket is not nil. It does not
+	// block.
 	Send func(line []byte, socket *os.File) error
-	// Open returns the socket for a query. It stays the callee's.
+	// Open returns the socket for a query. The socket belongs to the function's owner: the
+	// Primary does not close it.
 	Open func(Query) (*os.File, error)
-	// Share returns what all workers are told of a server: what the first of them said.
+	// Share returns the data that all workers get for a server: the data of the first
+	// worker that called it.
 	Share func(key string, data json.RawMessage) json.RawMessage
 	// Tell reports an event of the worker. It is called from the goroutine that calls
 	// Said.
 	Tell func(Event)
 }
 
-// Event is what a worker does, as Node's cluster names it. The set is closed: Listening,
-// Leaving, Sent, Preloaded and Clear.
+// Event is something that a worker has done. The set is closed: Listening, Leaving, Sent,
+// Preloaded and Clear.
 type Event interface{ event() }
 
-// Listening: a server of the worker listens and accepts as soon as its event loop turns.
+// Listening says that a server of the worker listens. It accepts as soon as the worker's event
+// loop turns.
 type Listening struct{ Query }
 
-// Leaving: the worker disconnects by its own wish (worker.disconnect).
+// Leaving says that the worker itself has asked to disconnect (worker.disconnect).
 type Leaving struct{}
 
-// Sent: its program has sent a connection or a server beside a message (process.send). It is
-// not taken.
+// Sent says that the program has sent a connection or a server with a message
+// (process.send). The master does not take it.
 type Sent struct{}
 
 func (Listening) event() {}
@@ -67,30 +70,31 @@ type Primary struct {
 
 	mu      sync.Mutex
 	seq     int64
-	servers map[string]json.RawMessage // by key: open ones, with what they share
-	at      map[string]netip.AddrPort  // where those listen that are of TCP
-	waiting []*delivery                // what sockets go with; the first is on its way
-	passed  map[int64]*Passing         // connections that the worker has said nothing of yet, by message
+	servers map[string]json.RawMessage // the open ones by key, with their shared data
+	at      map[string]netip.AddrPort  // the addresses of the TCP servers
+	waiting []*delivery                // messages with sockets; the first is on its way
+	passed  map[int64]*Passing         // by message: connections that the worker has not answered for
 	leaving bool                       // it was asked to disconnect
 
-	takesNoMore bool // connections: it leaves, or reads no more
+	takesNoMore bool // it takes no more connections: it leaves, or reads no more
 }
 
-// delivery is a message that waits for its turn: Node takes one descriptor at a time.
+// delivery is a message with a socket that waits for its turn: Node takes one descriptor at
+// a time.
 type delivery struct {
 	Query Query           `json:"query"`
 	Ack   integer         `json:"ack"`
 	Key   string          `json:"key"`
 	Tries int             `json:"tries,omitempty"`
 	Data  json.RawMessage `json:"data,omitempty"` // as the worker has sent it
-	// Passed: it is no answer, but a connection.
+	// Passed says that the socket is a connection, and not the answer to a query.
 	Passed bool `json:"passed,omitempty"`
 
 	socket  *os.File
-	passing *Passing // of a connection that this master passes
+	passing *Passing // the connection, if this master passes it
 }
 
-// Legacy is a Primary on its way from one master to the next.
+// Legacy is the state of a Primary, for the next master.
 type Legacy struct {
 	Seq     int64                      `json:"seq"`
 	Servers map[string]json.RawMessage `json:"servers,omitempty"`
@@ -104,7 +108,7 @@ func New(o Options) *Primary {
 	return &Primary{opts: o, servers: map[string]json.RawMessage{}, at: map[string]netip.AddrPort{}}
 }
 
-// Resume returns the primary of a worker of another master.
+// Resume returns the primary of a worker that another master has started.
 func Resume(o Options, l Legacy) *Primary {
 	p := New(o)
 	p.mu.Lock()
@@ -116,34 +120,35 @@ func Resume(o Options, l Legacy) *Primary {
 	maps.Copy(p.at, l.At)
 	for _, d := range p.waiting {
 		if !d.Passed {
-			d.socket, _ = o.Open(d.Query) // without one it is refused in its turn
+			d.socket, _ = o.Open(d.Query) // without a socket the query is refused when its turn comes
 		}
 	}
 	return p
 }
 
-// Redeliver sends the first answer that waits, for the master before did not.
+// Redeliver sends the first message that waits. The previous master has not sent it.
 func (p *Primary) Redeliver() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.deliver()
 }
 
-// Legacy is what the next master must know.
+// Legacy returns what the next master needs to know.
 func (p *Primary) Legacy() Legacy {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l := Legacy{Seq: p.seq, Leaving: p.leaving, Servers: maps.Clone(p.servers), At: maps.Clone(p.at)}
 	for i, d := range p.waiting {
-		if i == 0 || !d.Passed { // a connection that was not sent stays with its worker
+		if i == 0 || !d.Passed { // a connection that was not sent yet stays with the other worker
 			l.Waiting = append(l.Waiting, d)
 		}
 	}
 	return l
 }
 
-// Said takes a message of the worker. Where it is the protocol's it is answered, and
-// what the program says inside of it, beside a descriptor, is returned.
+// Said takes a message of the worker. ours says that it belongs to the protocol, and was
+// answered. If it contains a message of the program, which was sent with a descriptor, that
+// is returned.
 func (p *Primary) Said(line []byte) (program json.RawMessage, ours bool) {
 	m, ours, err := parse(line)
 	switch {
@@ -173,9 +178,9 @@ func (p *Primary) Said(line []byte) (program json.RawMessage, ours bool) {
 	return nil, ours
 }
 
-// Disconnect asks the worker to close its servers, to wait for their connections, and
-// to end when it has nothing else to do (cluster.disconnect). It is asked once: a second
-// time Node would not wait.
+// Disconnect asks the worker to close its servers, to wait for their connections, and to end
+// when it has nothing else to do (cluster.disconnect). A second call does nothing: if asked
+// twice, Node would not wait for the connections.
 func (p *Primary) Disconnect() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -186,8 +191,8 @@ func (p *Primary) Disconnect() error {
 	return p.send(order{Cmd: cmdCluster, Act: actDisconnect, Seq: p.next()}, nil)
 }
 
-// takeHandle answers a message that came with a descriptor of the worker's, which is
-// not taken: without the answer nothing that it says later would be sent.
+// takeHandle answers a message that came with a descriptor, which the master does not take.
+// Without the answer Node would send no further message.
 func (p *Primary) takeHandle(line []byte) json.RawMessage {
 	p.acknowledge()
 	var outer struct {
@@ -203,8 +208,9 @@ func (p *Primary) takeHandle(line []byte) json.RawMessage {
 	return outer.Msg
 }
 
-// PassedOver is told how a line begins that could not be read, for it was too long or no
-// JSON. Where a descriptor came with it, Node sends nothing more before that is answered.
+// PassedOver is called with the beginning of a line that was skipped because it was too long
+// or no JSON. If a descriptor came with the line, it is answered: Node sends nothing before
+// that.
 func (p *Primary) PassedOver(begin []byte) {
 	if bytes.HasPrefix(begin, []byte(`{"cmd":"`+cmdHandle+`"`)) {
 		p.acknowledge()
@@ -218,9 +224,9 @@ func (p *Primary) acknowledge() {
 	}{cmdAck}, nil)
 }
 
-// query answers a server's wish to listen. A worker waits for the answer for ever: it is
-// sent, or in the legacy. So Open runs under p.mu, and what it has to tell waits until
-// Said has returned.
+// query answers the query of a server. A worker waits for the answer for ever, so an answer
+// that is not sent has to be in the legacy. For that reason Open runs under p.mu, and its
+// reports wait until Said has returned.
 func (p *Primary) query(m received) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -248,8 +254,8 @@ func (p *Primary) query(m received) {
 	}
 }
 
-// noRoom says why nothing may be kept for another server. Servers that were closed again
-// count while their answers wait. It holds p.mu.
+// noRoom returns an error number if another server would exceed a limit. A server that was
+// closed again counts as long as its answer waits. The caller holds p.mu.
 func (p *Primary) noRoom(d *delivery) syscall.Errno {
 	held := len(d.Key) + len(d.Data)
 	for key, data := range p.servers {
@@ -269,10 +275,10 @@ func (p *Primary) noRoom(d *delivery) syscall.Errno {
 	return 0
 }
 
-// share is what all workers are told of the server of a key.
+// share returns the data that all workers get for the server with this key.
 func (p *Primary) share(key string, data json.RawMessage) json.RawMessage {
 	if len(data) == 0 {
-		return json.RawMessage("null") // of a server that shares nothing
+		return json.RawMessage("null") // the server shares nothing
 	}
 	if string(data) == "null" || len(data) > maxSharedData {
 		return data
@@ -280,7 +286,7 @@ func (p *Primary) share(key string, data json.RawMessage) json.RawMessage {
 	return p.opts.Share(key, data)
 }
 
-// deliver sends the first answer that waits. It holds p.mu.
+// deliver sends the first message that waits. The caller holds p.mu.
 func (p *Primary) deliver() {
 	for len(p.waiting) > 0 {
 		d := p.waiting[0]
@@ -306,7 +312,7 @@ func (p *Primary) deliver() {
 	}
 }
 
-// arrived is told when the worker has got a socket.
+// arrived is called when the worker has got a socket.
 func (p *Primary) arrived() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -316,8 +322,8 @@ func (p *Primary) arrived() {
 	}
 }
 
-// lost is told when a socket did not come with its message: the worker may have as many
-// open files as it may.
+// lost is called when a message has reached the worker without its socket. The worker may
+// have reached its limit of open files.
 func (p *Primary) lost() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -330,20 +336,20 @@ func (p *Primary) closed(key string) {
 	p.forget(key)
 }
 
-// forget holds p.mu.
+// forget removes a server. The caller holds p.mu.
 func (p *Primary) forget(key string) {
 	delete(p.servers, key)
 	delete(p.at, key)
 }
 
-// refuse holds p.mu.
+// refuse answers a query with an error. The caller holds p.mu.
 func (p *Primary) refuse(d *delivery, errno syscall.Errno) {
 	p.send(p.answer(d, -int(errno)), nil)
 }
 
-// answer holds p.mu.
+// answer makes the answer to a query. The caller holds p.mu.
 func (p *Primary) answer(d *delivery, errno int) answer {
-	data := d.Data // a server that shares something wants it back beside an error, too
+	data := d.Data // a server that shares data needs it even in the answer with an error
 	if errno == 0 {
 		data = p.servers[d.Key]
 	}
@@ -353,7 +359,7 @@ func (p *Primary) answer(d *delivery, errno int) answer {
 	return answer{Cmd: cmdCluster, Errno: errno, Key: d.Key, Ack: d.Ack, Data: data, Seq: p.next()}
 }
 
-// next holds p.mu.
+// next returns the next message's number. The caller holds p.mu.
 func (p *Primary) next() int64 {
 	p.seq++
 	return p.seq
@@ -367,8 +373,8 @@ func (p *Primary) send(message any, socket *os.File) error {
 	return p.opts.Send(line, socket)
 }
 
-// keyOf names a server among those of its worker: with its index, as Node 20 does,
-// never twice at a time.
+// keyOf returns a name for a server that no other open server of its worker has, because it
+// contains the index, as in Node 20.
 func keyOf(q Query) string {
 	address, fd := "null", "undefined"
 	if q.Address != nil {
@@ -380,7 +386,8 @@ func keyOf(q Query) string {
 	return fmt.Sprintf("%s:%d:%s:%s:%d", address, q.Port, q.Type, fd, q.Index)
 }
 
-// errnoOf is what a worker is told of a failure; its server emits it as an error.
+// errnoOf returns the error number that a worker gets for a failure. Its server emits it as
+// an error.
 func errnoOf(err error) syscall.Errno {
 	var errno syscall.Errno
 	if errors.As(err, &errno) {

@@ -7,11 +7,11 @@ import (
 	"relevo/internal/lazyregexp"
 )
 
-// Script is what a program's own text tells of its use of Node's cluster. What the
-// modules do that it loads is not known.
+// Script says how a program's own text uses Node's cluster. The modules that it loads are not
+// read.
 type Script struct {
-	Uses    bool // it loads the module, so that it may do something at its disconnection
-	Primary bool // it does something where it is the primary, which it is not under another one
+	Uses    bool // it loads the module, so it may handle its disconnection
+	Primary bool // it has a branch for the primary, which does not run under relevo
 }
 
 var (
@@ -19,10 +19,10 @@ var (
 	branch = lazyregexp.New(`\bis(Master|Primary)\b`)
 )
 
-// maxScript bounds how much of a script is read, in bytes.
+// maxScript is how much of a script is read, in bytes.
 const maxScript = 256 << 10
 
-// ReadScript looks at a script. One that cannot be read tells nothing.
+// ReadScript reads a script. A script that cannot be read uses nothing.
 func ReadScript(path string) (s Script) {
 	file, err := os.Open(path)
 	if err != nil {

@@ -12,16 +12,16 @@ import (
 	"relevo/internal/lazyregexp"
 )
 
-// Connection is one that its worker is done with, on its way to another worker of the same
-// program. What the client sends waits in it until Release.
+// Connection is an idle connection on its way to another worker of the same program. What
+// the client sends waits in it until Unhold.
 type Connection struct {
 	Inode         uint64
 	Local, Client netip.AddrPort
-	File          *os.File // outside of the runtime's poller
+	File          *os.File // not in the runtime's poller
 }
 
-// Depart takes the connections out of h that are idle. Look and HandOver leave them alone
-// from then on, and Cancel does not give them back.
+// Depart removes the idle connections from h and returns them: Look, HandOver and Cancel do
+// not touch them any more.
 func (h *Holding) Depart() (all []*Connection, err error) {
 	for inode, c := range h.known {
 		if !c.idle {
@@ -30,7 +30,7 @@ func (h *Holding) Depart() (all []*Connection, err error) {
 		departing, failed := c.depart(inode)
 		if failed != nil {
 			err = failed
-			continue // it is for a relay
+			continue // only a relay can serve it
 		}
 		all = append(all, departing)
 		delete(h.known, inode)
@@ -39,9 +39,9 @@ func (h *Holding) Depart() (all []*Connection, err error) {
 	return all, err
 }
 
-// depart puts the descriptor into a File without its mode being changed, which is the
-// worker's, too: os.NewFile polls what is non-blocking, so the File is made of something
-// else, and the socket put in its place.
+// depart makes an os.File of the descriptor without a change of its mode (O_NONBLOCK), which
+// it shares with the worker. os.NewFile would put a non-blocking socket into the runtime's
+// poller, so the File is made of another file, and dup(2) then replaces that by the socket.
 func (c *connection) depart(inode uint64) (*Connection, error) {
 	local, err := unix.Getsockname(c.fd)
 	if err != nil {
@@ -64,8 +64,8 @@ func (c *connection) depart(inode uint64) (*Connection, error) {
 	return &Connection{Inode: inode, Local: addressOf(local), Client: addressOf(client), File: file}, nil
 }
 
-// Kept is a connection that a master before this one has kept. The file is outside of the
-// runtime's poller.
+// Kept makes a Connection of a file that an earlier master has kept. The file must not be in
+// the runtime's poller.
 func Kept(inode uint64, file *os.File) (c *Connection, err error) {
 	c = &Connection{Inode: inode, File: file}
 	c.control(func(fd int) {
@@ -83,7 +83,8 @@ func Kept(inode uint64, file *os.File) (c *Connection, err error) {
 	return c, nil
 }
 
-// Return puts a connection into h again, for a relay. A File that is closed is none.
+// Return puts a connection into h again, for a relay. A connection whose File is closed is
+// left out.
 func (h *Holding) Return(c *Connection) {
 	defer c.File.Close()
 	c.control(func(fd int) {
@@ -103,21 +104,21 @@ func (h *Holding) Limit(clients func(client netip.Addr) bool) {
 	}
 }
 
-// Rest gives all connections back to the worker for a while, and has requests wait for
-// longer after that: what the worker does takes so long.
+// Rest gives all connections back to the worker for a while. After that, requests are held
+// back for longer, because the worker needs more time for its other connections.
 func (h *Holding) Rest() {
 	for _, c := range h.known {
-		c.release()
+		c.unhold()
 		c.course.held, c.waits = false, time.Time{}
 	}
 	h.resumes = time.Now().Add(restFactor * h.patience)
 	h.patience = min(2*h.patience, longestPatience)
 }
 
-// Insist ends that: connections are held from now on as soon as they can be.
+// Insist ends Rest: from now on connections are held as soon as they can be.
 func (h *Holding) Insist() { h.resumes, h.patience = time.Time{}, longestPatience }
 
-// Settled is how many connections were idle at the last look.
+// Settled returns how many connections were idle at the last look.
 func (h *Holding) Settled() (n int) {
 	for _, c := range h.known {
 		if c.idle {
@@ -127,14 +128,15 @@ func (h *Holding) Settled() (n int) {
 	return n
 }
 
-// What Rest does to a request that waits is one fifth of its time.
+// Requests wait for one fifth of the time at most: for the patience, and then the worker has
+// its connections back for restFactor times as long.
 const (
 	restFactor      = 4
 	longestPatience = time.Second
 )
 
-// Release has the process read that has the connection now.
-func (c *Connection) Release() {
+// Unhold lets the process that now has the connection read it.
+func (c *Connection) Unhold() {
 	c.control(func(fd int) { unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, 1) })
 }
 
@@ -144,22 +146,22 @@ func (c *Connection) control(do func(fd int)) {
 	}
 }
 
-// Next is what waits in a connection.
+// Next says what a client has sent on a connection.
 type Next int
 
 const (
-	Nothing Next = iota // or the begin of something
-	Request             // of HTTP/1
+	Nothing Next = iota // nothing, or too little to tell
+	Request             // a request of HTTP/1
 	Foreign             // anything else
-	Ended               // the client has closed it
+	Ended               // the client has closed the connection
 )
 
-// maxRequestLine bounds the request line of what is taken for HTTP/1.
+// maxRequestLine is the longest request line that is taken for HTTP/1.
 const maxRequestLine = 16 << 10
 
 var requestLine = lazyregexp.New(`^[A-Z-]+ [^ \r\n]+ HTTP/1\.[01]\r?\n`)
 
-// Next looks at what the client has sent, without taking it.
+// Next says what the client has sent, without reading it.
 func (c *Connection) Next() (next Next) {
 	c.control(func(fd int) { next = peek(fd) })
 	return next

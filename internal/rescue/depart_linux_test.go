@@ -42,7 +42,7 @@ func TestDepart(t *testing.T) {
 	if s.lowest() == 1 {
 		t.Error("the worker gets what the client sends, although another one will have the connection")
 	}
-	if c.Release(); s.lowest() != 1 {
+	if c.Unhold(); s.lowest() != 1 {
 		t.Error("what the client sends stays in the socket")
 	}
 	if !s.look() || !s.holding.Given(c.Inode) {
@@ -108,7 +108,7 @@ func TestNext(t *testing.T) {
 func TestRoom(t *testing.T) {
 	s := newStage(t)
 	c := s.depart()
-	c.Release()
+	c.Unhold()
 	room, err := NewRoom()
 	if err != nil {
 		t.Fatal(err)

@@ -12,15 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// most is more than any socket holds (SO_RCVLOWAT, socket(7)): no epoll, poll or select
-// wakes for what the client sends, and no read that waits already. A read that does not
-// block takes what is there. One that blocks and begins later would take the data, too,
-// and go on waiting for more.
+// most is a value of SO_RCVLOWAT (socket(7)) that is larger than any socket's buffer. With it,
+// what the client sends wakes no epoll, poll or select, and no read that waits already. A
+// non-blocking read still takes the data. So does a blocking read that begins later, and
+// then waits for more.
 const most = 1<<31 - 1
 
-// hold keeps what the client sends from the worker: it stays in the socket. It says false,
-// and lets go again, where the worker may have been woken meanwhile and be about to read:
-// some programs change the mode of a connection for each request.
+// hold makes what the client sends stay in the socket, unread by the worker. It returns
+// false, and undoes that, if the worker may have been woken meanwhile and be about to read.
+// The mode is compared as well, because some programs change it for each request.
 func (c *connection) hold(l look) bool {
 	quiet := moment{received: l.received, blocks: l.blocks, reads: l.reads}
 	if now, err := c.moment(); err != nil || now != quiet {
@@ -32,11 +32,11 @@ func (c *connection) hold(l look) bool {
 	if now, err := c.moment(); err == nil && now == quiet {
 		return true
 	}
-	c.release()
+	c.unhold()
 	return false
 }
 
-// moment is what must not change while hold does its work.
+// moment is the state that must not change while hold works.
 type moment struct {
 	unread        int
 	received      uint64
@@ -59,32 +59,33 @@ func (c *connection) moment() (m moment, err error) {
 	return m, nil
 }
 
-// isHeld says whether hold was called, by any process, and release was not: the kernel makes
-// most smaller.
+// isHeld says whether any process has called hold, and none unhold. The kernel reduces most
+// to the size of the buffer.
 func isHeld(fd int) bool {
 	least, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT)
 	return err == nil && least > 1
 }
 
-func (c *connection) release() { release(c.fd) }
+func (c *connection) unhold() { unhold(c.fd) }
 
-// release undoes hold and dropData, in whatever process.
-func release(fd int) {
+// unhold undoes hold and dropData, also those of another process.
+func unhold(fd int) {
 	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, 1)
 	takeData(fd)
 }
 
 // takeData undoes dropData.
 func takeData(fd int) {
-	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0) // there may be none
+	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0) // fails if there is no filter
 }
 
-// dropData has the kernel pass over segments with data, which the client sends again:
-// 200 ms later, or more. It takes CAP_NET_ADMIN on newer kernels. The filter sees packets
-// from the TCP header on, whose length is in the upper half of byte 13 (RFC 9293, 3.1).
+// dropData makes the kernel drop segments with data, by a filter on the socket. The client
+// sends them again after 200 ms or more. Newer kernels require CAP_NET_ADMIN. The filter
+// gets packets from the TCP header on. The header's length is in the upper half of byte 13
+// (RFC 9293, 3.1).
 func dropData(fd int) error {
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0) == nil {
-		return errors.New("the program has a filter of its own") // and is without it now
+		return errors.New("the program has a filter of its own") // it is detached now
 	}
 	const offset, all = 12, 0xffffffff
 	filter := []unix.SockFilter{
@@ -106,11 +107,11 @@ func isNonBlocking(fd int) bool {
 	return err == nil && flags&unix.O_NONBLOCK != 0
 }
 
-// readers are the threads of processes that are stopped in a read, by process and
-// descriptor. Each process is looked at once.
+// readers are the threads that wait in a read, by process and descriptor. Each process is
+// looked at once.
 type readers map[int]map[int]int
 
-// of returns the thread that reads a process's descriptor, 0: none.
+// of returns the thread that reads a process's descriptor, 0 if none does.
 func (r readers) of(pid, fd int) (thread int) {
 	known, ok := r[pid]
 	if !ok {
@@ -127,13 +128,13 @@ func (r readers) of(pid, fd int) (thread int) {
 	return known[fd]
 }
 
-// threadCall is the system call that a thread is stopped in (proc_pid_syscall(5)).
+// threadCall returns the system call in which a thread waits (proc_pid_syscall(5)).
 func threadCall(pid, thread int) string {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/syscall", pid, thread))
 	return string(text)
 }
 
-// readOf returns the descriptor that a system call reads.
+// readOf returns the descriptor that a system call reads, if it is a read.
 func readOf(call string) (fd int, ok bool) {
 	fields := strings.Fields(call)
 	if len(fields) < 2 {

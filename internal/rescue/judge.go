@@ -6,47 +6,48 @@ import (
 	"relevo/internal/sockdiag"
 )
 
-// look is what the kernel tells of a connection, from the server's end.
+// look is what the kernel shows of the server's end of a connection.
 type look struct {
 	unread, unsent           int    // bytes
 	begins                   bool   // what is unread begins with a request line
 	received, sent           uint64 // bytes since its beginning
 	sinceReceived, sinceSent time.Duration
-	sinceAck                 time.Duration // that the client acknowledged something
+	sinceAck                 time.Duration // since the client's last acknowledgement
 	blocks                   bool          // a read of it waits for data (O_NONBLOCK is not set)
-	reads                    bool          // a thread of the worker is stopped in such a read
+	reads                    bool          // a thread of the worker waits in such a read
 }
 
 // verdict is what to do with a connection.
 type verdict int
 
 const (
-	wait  verdict = iota // the worker is at work for it
-	hold                 // keep back what the client sends from now on
-	yield                // let the worker have it: it is reading a request
-	idle                 // the worker is done with it
+	wait  verdict = iota // the worker works on a request
+	hold                 // hold back what the client sends from now on
+	yield                // undo hold: the worker is reading a request
+	idle                 // the worker has answered everything
 )
 
-// Times of quiet. A program may pause between the head of an answer and its body.
+// How long a connection has to be quiet to be idle. A program may pause between the head of
+// an answer and its body.
 const (
 	quietAnswered = 60 * time.Millisecond  // after an answer, with nothing more from the client
 	quietHeld     = 30 * time.Millisecond  // with the next request in the socket
-	quietNew      = 50 * time.Millisecond  // after the handshake: the program may change the connection's mode still
-	quietFirst    = 500 * time.Millisecond // after the handshake, where the first request cannot be kept
-	// quietUnclear is for a connection on which data came and went within one tick of the
-	// kernel's clock: that was a request and its answer, or an answer and the next request.
-	// An acknowledgement that came later tells: it is of the answer, and most clients
-	// delay it by 40 ms, for they hope to send it with the next request.
+	quietNew      = 50 * time.Millisecond  // after the handshake: the program may yet change the mode
+	quietFirst    = 500 * time.Millisecond // after the handshake, if the first request cannot be held back
+	// quietUnclear applies if data came and went within one tick of the kernel's clock: that
+	// was a request and its answer, or an answer and the next request. A later
+	// acknowledgement shows that the answer came last: most clients delay it by 40 ms, to
+	// send it together with the next request.
 	quietUnclear = 5 * time.Second
 )
 
-// course is how the rescue of one connection goes.
+// course is the state of one connection's rescue.
 type course struct {
 	held    bool
-	watched bool // it is only looked at: its client is not to be rescued
+	watched bool // it is only looked at, because its client is not to be rescued
 }
 
-// judge decides from one look.
+// judge decides what to do with a connection, from one look at it.
 func (c course) judge(l look) verdict {
 	switch {
 	case !c.held && !c.watched && l.unread == 0 && l.holdable():
@@ -70,9 +71,9 @@ func (c course) judge(l look) verdict {
 	return idleIf(l.answered())
 }
 
-// holdable says whether what the client sends next can be kept from the worker: no read
-// that blocks must begin after that. The program's threads wait in a read already, or in
-// epoll and the like.
+// holdable says whether what the client sends next can be held back from the worker. No
+// blocking read may begin after that: a thread has to wait in a read already, or the
+// connection is non-blocking and the program waits in epoll or the like.
 func (l look) holdable() bool {
 	switch {
 	case l.reads:
@@ -83,7 +84,7 @@ func (l look) holdable() bool {
 	return !l.blocks || l.answered()
 }
 
-// answered says whether data went to the client after the last that came from it.
+// answered says whether data was sent to the client after its last data arrived.
 func (l look) answered() bool {
 	switch {
 	case l.sent == 0 || l.sinceSent > l.sinceReceived:
@@ -94,7 +95,7 @@ func (l look) answered() bool {
 	return l.sinceSent >= quietUnclear
 }
 
-// Idle says whether a client waits for nothing on a connection that is not held.
+// Idle says whether the client of a connection that is not held waits for nothing.
 func Idle(c sockdiag.Connection) bool {
 	return course{watched: true}.judge(look{
 		unread: int(c.Unread), unsent: int(c.Unsent), received: c.Received, sent: c.Sent,
@@ -111,8 +112,8 @@ func idleIf(condition bool) verdict {
 	return wait
 }
 
-// beginsLikeRequest says whether data may be the beginning of an HTTP/1 request: a
-// method, as far as it has come, and a space. HTTP/2's preface looks like one.
+// beginsLikeRequest says whether data may be the beginning of an HTTP/1 request: a method,
+// or a part of one, and a space. The preface of HTTP/2 looks the same.
 func beginsLikeRequest(head []byte) bool {
 	for i, b := range head {
 		switch {

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// Local says whether an address is one of this host.
+// Local says whether an address belongs to this host.
 func Local(client netip.Addr) bool { return isLocal(client.Unmap().AsSlice()) }
 
 func isLocal(ip net.IP) bool {

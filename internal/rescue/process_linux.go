@@ -16,34 +16,34 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Verbs are first arguments that make the relevo binary a relay: the first starts the
-// second and ends, so that no process has to wait for a relay, whatever happens to the
-// master.
+// The verbs are first arguments that make the relevo binary a relay. The process of the first
+// one starts the second and ends, so that the relay is not a child of the master: no process
+// has to reap it.
 const (
 	verbStart = "__relay"
 	verbServe = "__relay-serve"
 )
 
-// relayPatience is for how long a relay may take to begin.
+// relayPatience is how long a relay may take to begin.
 const relayPatience = 2 * time.Second
 
-// Words of a relay to its master, a byte each.
+// The messages of a relay to its master, a byte each.
 const (
 	wordBegun = 'b' // it has all connections
-	wordCut   = 'c' // one of them was cut: what came was not HTTP/1
+	wordCut   = 'c' // it has cut a connection, because what came was not HTTP/1
 )
 
 // firstFD is the worker's pidfd; the connections follow.
 const firstFD = 3
 
-// HandOver starts a relay for the connections that are idle, by the program self. start
-// runs a function that makes a child of this process, which ends at once. The worker,
-// whose pidfd is given, may live on. After an error the connections are the worker's alone
-// again.
+// HandOver starts the program self as a relay for the idle connections. start runs a
+// function that makes a child of this process, which ends at once. pidfd is the worker's;
+// the worker may live on. After an error only the worker has the connections.
 //
-// A thread that waits in a read when its process is killed takes what is in the socket
-// with it. Where there may be one, HandOver returns when the relay has taken out what
-// is there; and nothing comes after that, where the kernel lets the master drop it.
+// A thread that waits in a read when its process is killed takes the data of the socket with
+// it. If there may be such a thread, HandOver returns after the relay has read what is in the
+// socket. What comes later is dropped, if the kernel allows that, and the client sends it
+// again.
 func (h *Holding) HandOver(ctx context.Context, self string, pidfd int,
 	start func(func() (pid int, err error)) error) (*Relay, error) {
 	var inodes []uint64
@@ -69,12 +69,12 @@ func (h *Holding) HandOver(ctx context.Context, self string, pidfd int,
 
 // Relay is a relay that was started.
 type Relay struct {
-	Connections []uint64 // that it was given, by inode
+	Connections []uint64 // the connections that it got, by inode
 	words       *os.File
 }
 
-// Cuts waits for the relay's end, or that of ctx, and calls cut for each connection that
-// it has cut.
+// Cuts calls cut for each connection that the relay cuts. It returns at the relay's end, or
+// when ctx ends.
 func (r *Relay) Cuts(ctx context.Context, cut func()) {
 	defer r.words.Close()
 	defer context.AfterFunc(ctx, func() { r.words.SetReadDeadline(time.Now()) })()
@@ -116,8 +116,8 @@ func (h *Holding) startRelay(self string, pidfd int, inodes []uint64,
 	return words, nil
 }
 
-// give lets go of connections that a relay has, and says whether a read of one may wait
-// in the worker.
+// give closes this process's copies of connections that a relay has. It says whether a
+// thread of the worker may wait in a read of one of them.
 func (h *Holding) give(inodes []uint64) (blocking bool) {
 	for _, inode := range inodes {
 		c := h.known[inode]
@@ -132,7 +132,7 @@ func (h *Holding) give(inodes []uint64) (blocking bool) {
 	return blocking
 }
 
-// awaitBeginning waits for the relay's first word, or for its end.
+// awaitBeginning waits for the relay's first message, or for its end.
 func (r *Relay) awaitBeginning(ctx context.Context) {
 	r.words.SetReadDeadline(time.Now().Add(relayPatience))
 	end := context.AfterFunc(ctx, func() { r.words.SetReadDeadline(time.Now()) })
@@ -145,8 +145,7 @@ func (r *Relay) awaitBeginning(ctx context.Context) {
 // relayEnvironment makes a small Go program start quickly and stay small.
 func relayEnvironment() []string { return []string{"GOMAXPROCS=1", "GOGC=50", "GOTRACEBACK=none"} }
 
-// Main is the relay. It says false at once where the program was started for anything
-// else.
+// Main is the relay. It returns false at once if the program was not started as a relay.
 func Main(args []string) (code int, relaying bool) {
 	if len(args) != 3 || args[1] != verbStart && args[1] != verbServe {
 		return 0, false
@@ -194,15 +193,15 @@ func serveAll(pidfd, count int) {
 	all.Wait()
 }
 
-// worker is the process that has had the connections.
+// worker is the process that had the connections before the relay.
 type worker struct {
 	gone   atomic.Bool
 	began  time.Time
-	glance time.Duration // between two looks at a connection that the worker still has
+	glance time.Duration // pause between two looks at a connection that the worker still has
 }
 
-// newWorker bounds what the looks at all connections cost: nothing tells of what arrives
-// there, for it is to stay unread by the worker.
+// newWorker chooses the pause so that looks at all connections cost little. The relay has to
+// poll: the kernel reports no arrival on them, because it must not wake the worker.
 func newWorker(connections int) *worker {
 	return &worker{began: time.Now(), glance: time.Millisecond * time.Duration(1+connections/50)}
 }
@@ -217,8 +216,8 @@ func (w *worker) await(pidfd int) {
 	w.gone.Store(true)
 }
 
-// dialFor connects to where the client had connected to, from the client's own address
-// where that is one of this host.
+// dialFor connects to the address that the client had connected to. It connects from the
+// client's own address if that belongs to this host.
 func dialFor(client net.Conn) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: connectPatience}
 	dialer.SetMultipathTCP(false)

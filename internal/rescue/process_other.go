@@ -7,10 +7,10 @@ import (
 	"net/netip"
 )
 
-// Holding is a worker's connections on their way out; here there are none.
+// Holding is empty: only Linux can take a worker's connections.
 type Holding struct{}
 
-// Take returns one without connections.
+// Take returns an empty Holding.
 func Take(func(netip.Addr) bool, []uint64) *Holding { return &Holding{} }
 
 func (*Holding) Look([]int, []uint16) (bool, error) { return true, nil }
@@ -23,5 +23,5 @@ func (*Holding) Has(uint64) bool { return false }
 // Relay is a relay that was started.
 type Relay struct{ Connections []uint64 }
 
-// Main says that the program was not started as a relay.
+// Main returns false: there are no relays on this system.
 func Main([]string) (int, bool) { return 0, false }

@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// Times of a relayed connection.
+// The time limits of a relayed connection.
 const (
 	idlePatience    = 2 * time.Minute  // for the next request
-	headPatience    = 30 * time.Second // for the rest of a head that has begun
+	headPatience    = 30 * time.Second // for the rest of a request's head
 	connectPatience = 10 * time.Second
-	goodbye         = 2 * time.Second // for the client's end after the answer
+	goodbye         = 2 * time.Second // for the client to close after the answer
 )
 
-// serve answers what comes on a connection that a worker has left: the requests that
-// are there, or the next one, each by a connection of dial's. The last answer says
-// "Connection: close". What is no HTTP/1 request ends the connection.
+// serve serves a connection that a worker has left: the requests that have arrived already,
+// or the next one. Each is passed on by a new connection of dial. The last answer says
+// "Connection: close". Anything but an HTTP/1 request ends the connection.
 func serve(client net.Conn, dial func() (net.Conn, error)) error {
 	defer client.Close()
 	client.SetReadDeadline(time.Now().Add(idlePatience))
@@ -40,10 +40,11 @@ func serve(client net.Conn, dial func() (net.Conn, error)) error {
 	}
 }
 
-// errForeign ends a connection on which no HTTP/1 request has come, but something else.
+// errForeign is returned for a connection on which something else than HTTP/1 has come.
 var errForeign = errors.New("cannot relay what is not HTTP/1")
 
-// beginsRequest waits for the first bytes of a request line. foreign says that others came.
+// beginsRequest waits for the first bytes of a request line. foreign says that other bytes
+// came.
 func beginsRequest(in *bufio.Reader) (begins, foreign bool) {
 	for n := 1; n <= longestMethod+1; n++ {
 		head, err := in.Peek(n)
@@ -60,15 +61,15 @@ func beginsRequest(in *bufio.Reader) (begins, foreign bool) {
 	return false, true
 }
 
-// relay passes one request on and its answer back. more says that another request is
-// there already.
+// relay passes one request on, and its answer back. more says that another request has
+// arrived already.
 func relay(client net.Conn, in *bufio.Reader, dial func() (net.Conn, error)) (more bool, err error) {
 	request, err := http.ReadRequest(in)
 	if err != nil {
 		return false, fmt.Errorf("cannot read a request: %w", err)
 	}
 	client.SetReadDeadline(time.Time{})
-	last := request.Close // before forward sets it
+	last := request.Close // read it now, because forward sets it
 	server, err := dial()
 	if err != nil {
 		io.WriteString(client, "HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
@@ -101,8 +102,8 @@ func relay(client net.Conn, in *bufio.Reader, dial func() (net.Conn, error)) (mo
 	return false, nil
 }
 
-// isWhole says whether all of a request was passed on. After one whose body the app has
-// not read to its end no other can follow.
+// isWhole says whether all of a request was passed on. If the app has not read its body to
+// the end, no other request can follow on the connection.
 func isWhole(request *http.Request, sent <-chan error) bool {
 	if request.Body == http.NoBody {
 		return <-sent == nil
@@ -115,8 +116,8 @@ func isWhole(request *http.Request, sent <-chan error) bool {
 	}
 }
 
-// forward writes the request as it came, but for hop-by-hop words: the connection to
-// the app is for this one alone.
+// forward writes the request as it came, except for hop-by-hop headers: the connection to
+// the app is used for this request only.
 func forward(server io.Writer, request *http.Request) error {
 	if request.Header.Get("User-Agent") == "" {
 		request.Header["User-Agent"] = nil // or Go would add its own
@@ -132,7 +133,7 @@ func upgrades(request *http.Request) bool {
 	return strings.Contains(strings.ToLower(request.Header.Get("Connection")), "upgrade")
 }
 
-// answerTo reads the answer, and passes on what comes before it.
+// answerTo reads the final answer, and passes on the interim ones (1xx) before it.
 func answerTo(request *http.Request, from *bufio.Reader, client io.Writer) (*http.Response, error) {
 	for {
 		answer, err := http.ReadResponse(from, request)
@@ -172,8 +173,8 @@ func closeWrite(c net.Conn) {
 	}
 }
 
-// farewell ends a connection so that the last bytes arrive: a close with unread bytes
-// would reset it.
+// farewell closes a connection so that the last bytes arrive: close(2) with unread bytes
+// would send a reset.
 func farewell(client net.Conn) {
 	closeWrite(client)
 	client.SetReadDeadline(time.Now().Add(goodbye))

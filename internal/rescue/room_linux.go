@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Room is where connections wait for their next request that no worker has any more. Its
-// methods are for one goroutine.
+// Room holds connections that no worker has any more, while they wait for their next
+// request. Its methods must be called by one goroutine only.
 type Room struct {
 	epoll   *os.File
 	waiting map[int32]*Connection // by descriptor
 }
 
-// NewRoom opens an empty one.
+// NewRoom returns an empty room.
 func NewRoom() (*Room, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err == nil {
@@ -29,7 +29,7 @@ func NewRoom() (*Room, error) {
 	return &Room{epoll: os.NewFile(uintptr(fd), "epoll"), waiting: map[int32]*Connection{}}, nil
 }
 
-// Add takes a connection in.
+// Add adds a connection.
 func (r *Room) Add(c *Connection) (err error) {
 	err = errors.New("cannot wait for a connection that is closed")
 	c.control(func(fd int) {
@@ -41,11 +41,11 @@ func (r *Room) Add(c *Connection) (err error) {
 	return err
 }
 
-// Len is the number of connections.
+// Len returns the number of connections.
 func (r *Room) Len() int { return len(r.waiting) }
 
-// Await waits until something comes on connections, and returns them: they have left the
-// room. After the end of ctx, or of the time, it returns none.
+// Await waits until clients send something or close, and returns their connections, which
+// are no longer in the room. It returns none when ctx ends or the time has come.
 func (r *Room) Await(ctx context.Context, until time.Time) (all []*Connection) {
 	r.epoll.SetReadDeadline(until)
 	end := context.AfterFunc(ctx, func() { r.epoll.SetReadDeadline(time.Unix(1, 0)) })
@@ -55,7 +55,8 @@ func (r *Room) Await(ctx context.Context, until time.Time) (all []*Connection) {
 		return nil
 	}
 	_ = raw.Read(func(epoll uintptr) bool {
-		for events := make([]unix.EpollEvent, 64); ; { // to the last one, or the poller hears of none any more
+		// Read all events: the runtime's poller is edge-triggered, and would report no more.
+		for events := make([]unix.EpollEvent, 64); ; {
 			n, err := unix.EpollWait(int(epoll), events, 0)
 			if err == unix.EINTR {
 				continue
@@ -63,7 +64,7 @@ func (r *Room) Await(ctx context.Context, until time.Time) (all []*Connection) {
 			for _, e := range events[:max(n, 0)] {
 				if c := r.waiting[e.Fd]; c != nil && c.Next() != Nothing {
 					all = append(all, c)
-					delete(r.waiting, e.Fd) // more may come while this goes on
+					delete(r.waiting, e.Fd) // or a second event would add it again
 				}
 			}
 			if n <= 0 {
@@ -77,7 +78,7 @@ func (r *Room) Await(ctx context.Context, until time.Time) (all []*Connection) {
 	return all
 }
 
-// Close returns those that wait still.
+// Close closes the room and returns the connections that still wait.
 func (r *Room) Close() (all []*Connection) {
 	for _, c := range r.waiting {
 		all = append(all, c)

@@ -10,25 +10,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dropPatience is for how long what clients send is dropped where the worker lives on:
-// they wait longer each time before they send it again.
+// dropPatience is how long clients' data is dropped if the worker lives on: the clients wait
+// longer each time before they send it again.
 const dropPatience = 300 * time.Millisecond
 
-// sharedConn is a connection that its worker has, too, as long as it lives. Till then its
-// mode (O_NONBLOCK) is the worker's, and the kernel tells of nothing that arrives.
+// sharedConn is a connection that the worker also has, as long as it lives. Until then its
+// mode (O_NONBLOCK) must not be changed, because the worker shares it, and the kernel does
+// not report what arrives.
 type sharedConn struct {
 	fd            int
 	worker        *worker
 	local, remote net.Addr
-	early         []byte // read at the beginning; no reader comes before that
+	early         []byte // read by newSharedConn; the first reads get it
 
 	mu       sync.Mutex
 	deadline time.Time // of reads
-	taken    bool      // nothing that the client sends is dropped
-	own      net.Conn  // once the worker is gone
+	taken    bool      // what the client sends is not dropped any more
+	own      net.Conn  // nil as long as the worker lives
 }
 
-// newSharedConn takes what is in the socket out of the worker's reach.
+// newSharedConn reads what is in the socket, so that the worker cannot.
 func newSharedConn(fd int, w *worker) *sharedConn {
 	c := &sharedConn{fd: fd, worker: w, local: &net.TCPAddr{}, remote: &net.TCPAddr{}}
 	if unread, err := unix.IoctlGetInt(fd, unix.SIOCINQ); err == nil && unread > 0 {
@@ -101,7 +102,7 @@ func (c *sharedConn) Write(b []byte) (written int, err error) {
 	return written, nil
 }
 
-// owned returns the connection for ordinary use, or nil as long as the worker lives.
+// owned returns the connection for ordinary use, nil as long as the worker lives.
 func (c *sharedConn) owned() (net.Conn, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -117,7 +118,7 @@ func (c *sharedConn) owned() (net.Conn, error) {
 		}
 		return nil, nil
 	}
-	release(c.fd)
+	unhold(c.fd)
 	unix.SetNonblock(c.fd, true)
 	fd, err := unix.FcntlInt(uintptr(c.fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -149,10 +150,11 @@ func (c *sharedConn) SetReadDeadline(t time.Time) error {
 
 func (c *sharedConn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
 
-// SetWriteDeadline does nothing: a client that reads nothing ends by its own deadlines.
+// SetWriteDeadline does nothing: a write to a client that does not read ends with the
+// kernel's own time limit.
 func (c *sharedConn) SetWriteDeadline(time.Time) error { return nil }
 
-// CloseWrite ends the half that goes to the client.
+// CloseWrite closes the direction to the client.
 func (c *sharedConn) CloseWrite() error { return unix.Shutdown(c.fd, unix.SHUT_WR) }
 
 func (c *sharedConn) Close() error {

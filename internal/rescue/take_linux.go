@@ -13,28 +13,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Holding is a worker's connections on their way out.
+// Holding is the set of connections that are taken from a leaving worker.
 type Holding struct {
 	worthy func(client netip.Addr) bool
 	known  map[uint64]*connection // by inode
-	given  map[uint64]bool        // to a relay, or another worker
+	given  map[uint64]bool        // by inode: those that a relay or another worker has
 
-	resumes  time.Time     // Rest: till then the worker gets what clients send
-	patience time.Duration // how long a request may wait
+	resumes  time.Time     // until then nothing is held back, see Rest
+	patience time.Duration // how long a request may be held back
 }
 
-// connection is a copy of one that a worker has accepted.
+// connection is a copy of a connection that a worker has accepted.
 type connection struct {
-	fd          int // no os.File: its mode is the worker's, too, and a File would be polled or change it
+	fd          int // no os.File, which would be polled or change the mode; the worker shares the mode
 	pid, theirs int // the worker's process, and its descriptor
-	reader      int // a thread of that process that is stopped in a read of it; 0: none
+	reader      int // a thread of that process that waits in a read of it; 0: none
 	course      course
 	idle        bool      // at the last look
-	waits       time.Time // since when a request in it does that the worker will not see
+	waits       time.Time // since when a request is held back in it
 }
 
-// Take begins with no connection. Clients says which clients' connections are to be
-// rescued; given are those that relays have, by inode.
+// Take returns an empty Holding; Look fills it. clients says whose connections are rescued.
+// given are the inodes of the connections that relays have.
 func Take(clients func(client netip.Addr) bool, given []uint64) *Holding {
 	h := &Holding{worthy: clients, known: map[uint64]*connection{}, given: map[uint64]bool{}, patience: patience}
 	for _, inode := range given {
@@ -43,10 +43,10 @@ func Take(clients func(client netip.Addr) bool, given []uint64) *Holding {
 	return h
 }
 
-// Look copies connections of the processes on local ports that it does not know yet,
-// looks at all, and says whether the worker is done with every one of them. ours are the
-// descriptors to leave out. A process whose descriptors cannot be copied keeps its
-// connections: the error says why, once for each look.
+// Look copies the processes' connections on these local ports, unless it knows them already,
+// and looks at all of them. done says whether the worker has answered everything on each of
+// them. If the descriptors of a process cannot be copied, the process keeps its connections,
+// and the error says why.
 func (h *Holding) Look(pids []int, ports []uint16) (done bool, err error) {
 	seen := map[uint64]bool{}
 	for _, pid := range pids {
@@ -59,7 +59,7 @@ func (h *Holding) Look(pids []int, ports []uint16) (done bool, err error) {
 			if c.idle = c.leftUnread(readers); c.idle {
 				continue
 			}
-			c.close() // the worker has closed it: it was answered in full
+			c.close() // the worker has closed it, after its last answer
 			delete(h.known, inode)
 			continue
 		}
@@ -110,7 +110,7 @@ func (h *Holding) copyFrom(pid int, ports []uint16, seen map[uint64]bool) error 
 			continue
 		}
 		if isHeld(fd) { // by a master that was killed
-			release(fd)
+			unhold(fd)
 		}
 		h.known[inode] = &connection{fd: fd, pid: pid, theirs: theirs}
 	}
@@ -156,7 +156,8 @@ func addressOf(name unix.Sockaddr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// step looks at a connection and acts; done says that the worker is.
+// step looks at a connection and acts on the verdict. done says that the worker has answered
+// everything on it.
 func (c *connection) step(readers readers, rests bool) (done bool) {
 	l, err := c.look(readers)
 	if err != nil {
@@ -174,21 +175,21 @@ func (c *connection) step(readers readers, rests bool) (done bool) {
 	case hold:
 		c.course.held = !rests && c.hold(l)
 	case yield:
-		c.release()
+		c.unhold()
 		c.course.held = false
 	}
 	return c.idle
 }
 
-// leftUnread says whether the worker has closed the connection over a request that it
-// was not let to read. That is a request for the relay.
+// leftUnread says whether the worker has closed the connection while a request was held back
+// in it. The relay serves that request.
 func (c *connection) leftUnread(readers readers) bool {
 	l, err := c.look(readers)
 	return err == nil && c.course.held && l.unread > 0 && l.begins
 }
 
 func (c *connection) close() {
-	c.release()
+	c.unhold()
 	unix.Close(c.fd)
 }
 
@@ -219,11 +220,11 @@ func (c *connection) look(readers readers) (l look, err error) {
 	return l, nil
 }
 
-// patience is for how long a request may wait at first because other connections of its
+// patience is how long a request may be held back at first, while other connections of its
 // worker are in use.
 const patience = 100 * time.Millisecond
 
-// Late says whether a request waits for a relay.
+// Late says whether a request was held back for longer than the patience.
 func (h *Holding) Late() bool {
 	for _, c := range h.known {
 		if !c.waits.IsZero() && time.Since(c.waits) > h.patience {
@@ -244,9 +245,8 @@ func (h *Holding) Cancel() {
 // Given says whether a relay has a connection.
 func (h *Holding) Given(inode uint64) bool { return h.given[inode] }
 
-// Idle says whether no client waited for an answer on a held connection, at the last
-// look.
+// Idle says whether a held connection was idle at the last look.
 func (h *Holding) Idle(inode uint64) bool { return h.known[inode] != nil && h.known[inode].idle }
 
-// Has says whether a connection, by the inode of its socket, is held, or a relay's.
+// Has says whether the connection with this inode is held, or given away.
 func (h *Holding) Has(inode uint64) bool { return h.known[inode] != nil || h.given[inode] }
