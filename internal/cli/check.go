@@ -133,7 +133,11 @@ func checkApp(file *config.File, s config.Selection, dir string) (result checked
 	}
 	sources := config.Sources{Defaults: config.Default(), File: file, Dir: dir, NoCommand: !file.Sets("command")}
 	app, notes, err := withRuntime(sources)
-	result.add(errors.Join(err, checkSurroundings(sources, app, err == nil)))
+	built, wrong := checkSurroundings(sources, app, err == nil)
+	if built != "" {
+		notes = append(notes, built)
+	}
+	result.add(errors.Join(err, wrong))
 	if result.OK = result.Errors == nil; result.OK {
 		result.Notes = notes
 		result.Name, result.Workers, result.Command = app.Name, app.Workers, app.Command
@@ -145,8 +149,8 @@ func checkApp(file *config.File, s config.Selection, dir string) (result checked
 }
 
 // checkSurroundings looks at what the settings name. The program is looked for
-// only where all else is right: what it needs may be what is wrong.
-func checkSurroundings(s config.Sources, app config.App, valid bool) error {
+// only where all else is right: what it needs may be what is wrong. The note is for an app that is right.
+func checkSurroundings(s config.Sources, app config.App, valid bool) (note string, err error) {
 	errs := []error{s.CheckFiles()}
 	blame := func(key string, err error) {
 		if err != nil {
@@ -172,9 +176,10 @@ func checkSurroundings(s config.Sources, app config.App, valid bool) error {
 		}
 	}
 	if valid && errors.Join(errs...) == nil && len(app.Command) > 0 {
-		blame("command", launch.Check(commandOf(app)))
+		note, err = checkProgram(app)
+		blame("command", err)
 	}
-	return errors.Join(errs...)
+	return note, errors.Join(errs...)
 }
 
 // commandOf is what launch would be asked to run, without sockets.

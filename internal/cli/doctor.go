@@ -141,10 +141,11 @@ func (c *cli) readConfiguration(h *doctor.Host) {
 	h.App, _, err = withRuntime(s)
 	named := h.App
 	named.Command = nil // which is looked at apart
-	h.ConfigErrors = config.SortedErrors(errors.Join(err, checkSurroundings(s, named, err == nil)))
+	_, wrong := checkSurroundings(s, named, err == nil)
+	h.ConfigErrors = config.SortedErrors(errors.Join(err, wrong))
 	h.Configured = len(h.ConfigErrors) == 0
 	if h.Configured && len(h.App.Command) > 0 {
-		h.CommandError = launch.Check(commandOf(h.App))
+		_, h.CommandError = checkProgram(h.App)
 		h.Program = programOf(h.App)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"os/user"
 	"path/filepath"
 	"syscall"
 
@@ -16,24 +17,30 @@ import (
 	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/internal/imports"
+	"relevo/internal/project"
 	"relevo/internal/safefile"
 )
 
 func (c *cli) importFile() *cobra.Command {
 	output := config.DefaultFile
 	cmd := &cobra.Command{
-		Use: "import FILE", GroupID: "start",
-		Short: "Write relevo.toml from a file of PM2's, or a Procfile",
-		Long: `Write relevo.toml from ecosystem.config.js (.cjs, .mjs, .json, .yml), the "pm2" of a
-package.json, or a Procfile. Every key is carried over, replaced, or left out with the reason as a
-comment. A file that is a program is evaluated by node, within ` + imports.Patience.String() + `.
+		Use: "import FILE | import -- COMMAND ARG…", GroupID: "start",
+		Short: "Write relevo.toml from a file or command line of another program",
+		Long: `Write relevo.toml from a file by which another program starts apps: PM2's
+ecosystem.config.js (.cjs, .mjs, .json, .yml) and the "pm2" of a package.json, a Procfile,
+gunicorn.conf.py, a systemd unit (NAME.service), air's .air.toml. Or from the command line of
+einhorn, start_server or gunicorn, which follows --. Every key is carried over, replaced, or left
+out with the reason as a comment. A file that is a program is evaluated by node or python3, within
+` + imports.Patience.String() + `.
 
 A file that is there is not overwritten. The new one can be read by its owner alone, for
 values of variables stand in it.`,
-		Example: "  relevo import ecosystem.config.js\n  relevo import ecosystem.config.js --output -",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usage(errors.New("cannot import: name one file, such as ecosystem.config.js"))
+		Example: "  relevo import ecosystem.config.js\n  relevo import ecosystem.config.js --output -\n" +
+			"  relevo import /etc/systemd/system/shop.service\n  relevo import -- einhorn -b 127.0.0.1:8080 -n 4 ./app",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if dash := cmd.ArgsLenAtDash(); dash < 0 && len(args) != 1 || dash == 0 && len(args) == 0 || dash > 0 {
+				return usage(errors.New("cannot import: name one file, such as ecosystem.config.js, or a command line behind " +
+					"--"))
 			}
 			return nil
 		},
@@ -41,11 +48,21 @@ values of variables stand in it.`,
 	cmd.Flags().StringVarP(&output, "output", "o", output, "the file to write; - for standard output")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		dir := logicalDir(c.getenv)
-		target := output
-		if output == "-" {
-			target = filepath.Join(filepath.Dir(args[0]), config.DefaultFile)
+		target, foreign := output, args[0]
+		if cmd.ArgsLenAtDash() == 0 {
+			foreign = config.DefaultFile // a command line belongs to the working directory
 		}
-		document, err := readForeign(cmd.Context(), dir, args[0], target)
+		if output == "-" {
+			target = filepath.Join(filepath.Dir(foreign), config.DefaultFile)
+		}
+		source := c.sourceOf(dir, foreign, target)
+		var document *imports.Document
+		var err error
+		if cmd.ArgsLenAtDash() == 0 {
+			document, err = readForeignLine(cmd.Context(), dir, args, source)
+		} else {
+			document, err = readForeign(cmd.Context(), dir, args[0], source)
+		}
 		if err != nil {
 			return control.WithExit(err, control.ExitConfig)
 		}
@@ -65,7 +82,7 @@ func refuseForeign(words apps.Words) error {
 		return nil
 	}
 	switch path := words.Args[0]; imports.FormOf(path) {
-	case imports.Program, imports.Ecosystem, imports.Procfile:
+	case imports.Program, imports.Ecosystem, imports.Procfile, imports.Gunicorn, imports.Service, imports.Air:
 		return usage(fmt.Errorf("cannot start %[1]s: it says how other programs start apps; relevo import %[1]s writes "+
 			"relevo.toml from it, and relevo start starts its apps", path))
 	}
@@ -75,11 +92,10 @@ func refuseForeign(words apps.Words) error {
 // maxForeign bounds what is read of a file of another program, in bytes.
 const maxForeign = 4 << 20
 
-// readForeign reads a file of another program, for a relevo.toml at target.
-func readForeign(ctx context.Context, dir, path, target string) (*imports.Document, error) {
-	file := absoluteIn(dir, path)
-	home := filepath.Dir(file)
-	source := imports.Source{Path: path, Name: filepath.Base(home), CPUs: config.CPUs()}
+// sourceOf is what is known of the place of a foreign file, for a relevo.toml at target.
+func (c *cli) sourceOf(dir, path, target string) imports.Source {
+	home := filepath.Dir(absoluteIn(dir, path))
+	source := imports.Source{Path: path, Name: filepath.Base(home), CPUs: config.CPUs(), Host: hostOfUnits(c.getenv)}
 	if filepath.Dir(absoluteIn(dir, target)) != home {
 		source.Base = home
 	}
@@ -87,6 +103,32 @@ func readForeign(ctx context.Context, dir, path, target string) (*imports.Docume
 		_, err := os.Stat(absoluteIn(home, name))
 		return err == nil
 	}
+	source.Read = func(name string) ([]byte, error) { return safefile.Read(absoluteIn(home, name), maxForeign) }
+	source.Application = func(async bool) string { return project.Application(os.DirFS(home), async) }
+	return source
+}
+
+// hostOfUnits is what specifiers of units stand for.
+func hostOfUnits(getenv func(string) string) imports.Host {
+	h := imports.Host{Shell: getenv("SHELL"), HomeOf: func(name string) string {
+		if account, err := user.Lookup(name); err == nil {
+			return account.HomeDir
+		}
+		return ""
+	}}
+	if account, err := user.Current(); err == nil {
+		h.User, h.UID, h.GID, h.Home = account.Username, account.Uid, account.Gid, account.HomeDir
+		if group, err := user.LookupGroupId(account.Gid); err == nil {
+			h.Group = group.Name
+		}
+	}
+	h.Name, _ = os.Hostname()
+	return h
+}
+
+// readForeign reads a file of another program.
+func readForeign(ctx context.Context, dir, path string, source imports.Source) (*imports.Document, error) {
+	file := absoluteIn(dir, path)
 	form := imports.FormOf(path)
 	if form == imports.Unknown {
 		return imports.Read(form, nil, source)
@@ -95,14 +137,31 @@ func readForeign(ctx context.Context, dir, path, target string) (*imports.Docume
 	if err != nil {
 		return nil, fmt.Errorf("cannot import %s: %w", path, err)
 	}
-	if form == imports.Program {
-		ctx, end := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) // Node ends with us
-		defer end()
-		if data, err = imports.Evaluate(ctx, file, imports.Patience); err != nil {
+	if form.Evaluated() {
+		if data, err = evaluateForeign(ctx, file); err != nil {
 			return nil, err
 		}
 	}
 	return imports.Read(form, data, source)
+}
+
+// evaluateForeign has a file that is a program evaluated, by a process that ends with this one.
+func evaluateForeign(ctx context.Context, file string) ([]byte, error) {
+	ctx, end := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer end()
+	return imports.Evaluate(ctx, file, imports.Patience)
+}
+
+// readForeignLine reads a command line of another program, and the file that it names.
+func readForeignLine(ctx context.Context, dir string, args []string, source imports.Source) (*imports.Document, error) {
+	var conf []byte
+	if file := imports.GunicornFile(args, source.Exists); file != "" {
+		var err error
+		if conf, err = evaluateForeign(ctx, absoluteIn(dir, file)); err != nil {
+			return nil, err
+		}
+	}
+	return imports.ReadLine(args, conf, source)
 }
 
 func absoluteIn(dir, path string) string {
@@ -133,6 +192,12 @@ func (c *cli) writeImported(document *imports.Document, path, name string) error
 		return err
 	}
 	next := "next: relevo start"
+	if document.Dev {
+		next = "next: relevo dev"
+		if name != config.DefaultFile {
+			next += " --config"
+		}
+	}
 	if name != config.DefaultFile {
 		next += " " + name
 	}

@@ -13,6 +13,7 @@ type Document struct {
 	From    string   // the file, as it was named
 	Remarks []string // about the file as a whole
 	Apps    []App
+	Dev     bool // the apps are for relevo dev
 }
 
 // App is one app of a foreign file.
@@ -20,7 +21,14 @@ type App struct {
 	Name     string
 	Remarks  []string
 	Settings []Setting
+	Tables   []Table
 	LeftOut  string // why relevo cannot run it; empty: it can
+}
+
+// Table is one of an array of tables, such as [[app.NAME.dev.rules]].
+type Table struct {
+	Name     string // without that of the app
+	Settings []Setting
 }
 
 // Setting is one line of relevo.toml.
@@ -38,6 +46,10 @@ type Source struct {
 	Name   string                 // of an app that has none
 	CPUs   int                    // that relevo may use here
 	Exists func(path string) bool // relative to the file's directory
+	Read   func(path string) ([]byte, error)
+	// Application is what gunicorn would serve of the file's directory, MODULE:NAME; empty: nothing.
+	Application func(async bool) string
+	Host        Host
 }
 
 // Names are those of the apps that relevo can run.
@@ -65,12 +77,17 @@ func (a *App) remark(format string, args ...any) {
 	a.Remarks = append(a.Remarks, fmt.Sprintf(format, args...))
 }
 
+// absoluteBelow is a path of the foreign file as relevo.toml has it.
+func absoluteBelow(base, path string) string {
+	if base != "" && !filepath.IsAbs(path) {
+		return filepath.Join(base, path)
+	}
+	return path
+}
+
 // directory sets where the app works, as the foreign file says it.
 func (a *App) directory(s Source, dir string) {
-	if s.Base != "" && !filepath.IsAbs(dir) {
-		dir = filepath.Join(s.Base, dir)
-	}
-	if dir != "" {
+	if dir = absoluteBelow(s.Base, dir); dir != "" {
 		a.set("", "directory", dir, "")
 	}
 }

@@ -14,12 +14,12 @@ import (
 	"time"
 )
 
-// Patience is how long Node may take to evaluate a file.
+// Patience is how long a file may take to be evaluated.
 const Patience = 10 * time.Second
 
-// program has Node evaluate a file and write its value to descriptor 3, so that what the file
+// ofNode has Node evaluate a file and write its value to descriptor 3, so that what the file
 // prints does not come between.
-const program = `
+const ofNode = `
 import { writeSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 const say = (v) => {
@@ -36,23 +36,83 @@ try {
   throw e;
 }`
 
+// ofPython does the same with the names that a file of Gunicorn's defines. What is no plain value
+// becomes an object: {"is": "code"} of functions.
+const ofPython = `
+import json, os, traceback, types
+def plain(v):
+    if v is None or isinstance(v, (bool, int, float, str)):
+        return v
+    if isinstance(v, (list, tuple)) and all(isinstance(i, (bool, int, float, str)) for i in v):
+        return list(v)
+    return {"is": "code" if callable(v) else type(v).__name__}
+def say(v):
+    with os.fdopen(3, "w") as out:
+        json.dump(v, out)
+path = os.environ.pop("RELEVO_IMPORT_FILE")
+names = {"__name__": "__config__", "__file__": path}
+try:
+    with open(path, "rb") as f:
+        exec(compile(f.read(), path, "exec"), names)
+except BaseException as e:
+    say({"error": type(e).__name__ + ": " + str(e)})
+    traceback.print_exc()
+    os._exit(1)
+say({"value": {k: plain(v) for k, v in names.items()
+    if not k.startswith("_") and not isinstance(v, (types.ModuleType, type))}})
+os._exit(0)`
+
 // maxValue bounds what a file may evaluate to, in bytes.
 const maxValue = 8 << 20
 
-// Evaluate returns the value of a file that is a program, as JSON. The error names the line.
-func Evaluate(ctx context.Context, path string, patience time.Duration) ([]byte, error) {
+// evaluator is a program that evaluates files.
+type evaluator struct {
+	name string // for people
+	args []string
+	line string // pattern of what stands between a file's name and the number of a line
+}
+
+func evaluatorOf(path, absolute string) (evaluator, error) {
+	if filepath.Ext(path) == ".py" {
+		python, err := findPython(filepath.Dir(absolute))
+		if err != nil {
+			return evaluator{}, fmt.Errorf("cannot evaluate %s: there is no python3 in PATH; install it", path)
+		}
+		return evaluator{"Python", []string{python, "-c", ofPython}, `", line `}, nil
+	}
 	node, err := exec.LookPath("node")
 	if err != nil {
-		return nil, fmt.Errorf("cannot evaluate %s: there is no node in PATH; install it, or write the file as JSON", path)
+		return evaluator{}, fmt.Errorf("cannot evaluate %s: there is no node in PATH; install it, or write the file as "+
+			"JSON",
+			path)
 	}
+	return evaluator{"Node", []string{node, "--no-warnings", "--input-type=module", "-e", ofNode}, ":"}, nil
+}
+
+// findPython prefers the environment of a project: its files may import its packages.
+func findPython(dir string) (string, error) {
+	for _, name := range []string{".venv/bin/python", "venv/bin/python"} {
+		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return path, nil
+		}
+	}
+	return exec.LookPath("python3")
+}
+
+// Evaluate returns the value of a file that is a program, as JSON. The error names the line.
+func Evaluate(ctx context.Context, path string, patience time.Duration) ([]byte, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot evaluate %s: %w", path, err)
 	}
+	by, err := evaluatorOf(path, absolute)
+	if err != nil {
+		return nil, err
+	}
 	late := fmt.Errorf("it did not end within %s; a file that waits or loops cannot be imported", patience)
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, late)
 	defer cancel()
-	said, stderr, err := runNode(ctx, node, absolute)
+	said, stderr, err := by.run(ctx, absolute)
 	var answer struct {
 		Value json.RawMessage
 		Error string
@@ -64,24 +124,24 @@ func Evaluate(ctx context.Context, path string, patience time.Duration) ([]byte,
 	case len(said) > maxValue:
 		return nil, fmt.Errorf("cannot evaluate %s: its value has more than 8 MiB; is it the right file?", path)
 	case answer.Error != "":
-		return nil, fmt.Errorf("cannot evaluate %s: %s", place(path, absolute, stderr), answer.Error)
+		return nil, fmt.Errorf("cannot evaluate %s: %s", by.place(path, absolute, stderr), answer.Error)
 	case err != nil:
-		return nil, fmt.Errorf("cannot evaluate %s: it ended Node: %w; %s", place(path, absolute, stderr), err,
+		return nil, fmt.Errorf("cannot evaluate %s: it ended %s: %w; %s", by.place(path, absolute, stderr), by.name, err,
 			or(lastLine(stderr), "it says nothing else"))
 	case decoded != nil:
-		return nil, fmt.Errorf("cannot evaluate %s: it ends Node before it has a value", path)
+		return nil, fmt.Errorf("cannot evaluate %s: it ends %s before it has a value", path, by.name)
 	}
 	return answer.Value, nil
 }
 
-// runNode returns what Node wrote to descriptor 3 and to its standard error.
-func runNode(ctx context.Context, node, file string) (said, stderr []byte, err error) {
+// run returns what was written to descriptor 3 and to the standard error.
+func (e evaluator) run(ctx context.Context, file string) (said, stderr []byte, err error) {
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		return nil, nil, err
 	}
 	defer reader.Close()
-	cmd := exec.CommandContext(ctx, node, "--no-warnings", "--input-type=module", "-e", program)
+	cmd := exec.CommandContext(ctx, e.args[0], e.args[1:]...)
 	cmd.Env = append(os.Environ(), "RELEVO_IMPORT_FILE="+file)
 	cmd.ExtraFiles = []*os.File{writer}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -102,11 +162,15 @@ func runNode(ctx context.Context, node, file string) (said, stderr []byte, err e
 	return said, words.text, err
 }
 
-// place is the file with the line at which Node says that it failed.
-func place(path, absolute string, stderr []byte) string {
-	line := regexp.MustCompile(regexp.QuoteMeta(absolute) + `:([0-9]+)`).FindSubmatch(stderr)
-	if line == nil {
+// place is the file with the line at which it failed: Node names it first, Python last.
+func (e evaluator) place(path, absolute string, stderr []byte) string {
+	lines := regexp.MustCompile(regexp.QuoteMeta(absolute)+e.line+`([0-9]+)`).FindAllSubmatch(stderr, -1)
+	if lines == nil {
 		return path
+	}
+	line := lines[0]
+	if e.name == "Python" {
+		line = lines[len(lines)-1]
 	}
 	return path + ":" + string(line[1])
 }

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,8 +51,10 @@ func read(t *testing.T, dir string) (*imports.Document, imports.Form) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	hidden, _ := filepath.Glob(filepath.Join(dir, ".*"))
+	files = append(files, hidden...)
 	for _, path := range files {
-		if filepath.Base(path) == config.DefaultFile {
+		if filepath.Base(path) == config.DefaultFile || filepath.Ext(path) == ".socket" {
 			continue
 		}
 		data, err := os.ReadFile(path)
@@ -59,9 +62,7 @@ func read(t *testing.T, dir string) (*imports.Document, imports.Form) {
 			t.Fatal(err)
 		}
 		form := imports.FormOf(path)
-		s := imports.Source{Path: filepath.Base(path), Name: "shop", CPUs: 4,
-			Exists: func(name string) bool { return name == "index.ts" || name == "bin/www" }}
-		document, err := imports.Read(form, data, s)
+		document, err := readAs(t, form, path, data)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,6 +70,43 @@ func read(t *testing.T, dir string) (*imports.Document, imports.Form) {
 	}
 	t.Fatal("no file in " + dir)
 	return nil, 0
+}
+
+// readAs reads a file as if a few others were beside it. One that is named command holds words.
+func readAs(t *testing.T, form imports.Form, path string, data []byte) (*imports.Document, error) {
+	t.Helper()
+	dir := filepath.Dir(path)
+	exists := func(name string) bool {
+		_, err := os.Stat(filepath.Join(dir, name))
+		return err == nil && !filepath.IsAbs(name) ||
+			slices.Contains([]string{"index.ts", "bin/www", "/etc/default/shop", "dev.env"}, name)
+	}
+	s := imports.Source{Path: filepath.Base(path), Name: "shop", CPUs: 4, Exists: exists,
+		Read:        func(name string) ([]byte, error) { return os.ReadFile(filepath.Join(dir, name)) },
+		Application: func(bool) string { return "found:app" },
+		Host: imports.Host{User: "ann", UID: "1000", Home: "/home/ann", Name: "host.example",
+			HomeOf: func(string) string { return "/srv/shop" }}}
+	if form.Evaluated() {
+		data = evaluated(t, path)
+	}
+	if filepath.Base(path) != "command" {
+		return imports.Read(form, data, s)
+	}
+	words := strings.Fields(string(data))
+	if file := imports.GunicornFile(words, exists); file != "" {
+		return imports.ReadLine(words, evaluated(t, filepath.Join(dir, file)), s)
+	}
+	return imports.ReadLine(words, nil, s)
+}
+
+func evaluated(t *testing.T, path string) []byte {
+	t.Helper()
+	testreq.Program(t, "python3")
+	value, err := imports.Evaluate(t.Context(), path, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
 }
 
 // accepted says what relevo would say of a file.
@@ -115,10 +153,57 @@ func TestRefused(t *testing.T) {
 		{"Procfile", "web: x\nnonsense", `line 2: "nonsense" is no NAME: COMMAND`},
 		{"Procfile", "release: migrate", "it has no app"},
 		{"package.json", `{"name": "x"}`, `it has no "pm2"`},
+		{"gunicorn.conf.py", `{"bind": "x"}`, "it does not say what is served: it has no wsgi_app"},
+		{"gunicorn.conf.py", `{"wsgi_app": "a:b", "workers": 0}`, "workers is \"0\", and should be a number from 1 on"},
+		{"gunicorn.conf.py", `{"wsgi_app": "a:b", "workers": "x"}`, "workers is \"x\""},
+		{"gunicorn.conf.py", `{"wsgi_app": "a:b", "user": "x", "bind": "fd://3"}`, `bind is "fd://3": relevo opens ` +
+			`sockets`},
+		{"shop.service", "[Unit]\nDescription=x", "it has no command: [Service] has no ExecStart="},
+		{"shop.service", "[Service]\nExecStart=/a\nExecStart=", "it has no command"},
+		{"shop.service", "[Service]\nExecStart=/a\nExecStart=/b", "it has 2 ExecStart= lines"},
+		{"shop.service", "[Service]\nExecStart=/a \"b", "ExecStart: \"/a \\\"b\": a closing \" is missing"},
+		{"shop.service", "[Service]\nExecStart=/a %m", "ExecStart: %m is not known without systemd"},
+		{"shop.service", "[Service]\nExecStart=-", "ExecStart: it names no program"},
+		{"shop.service", "[Service]\nExecStart=|a", "the prefix | is not known"},
+		{"shop.service", "[Service]\nType=oneshot\nExecStart=/a", "shop is left out: Type=oneshot ends"},
+		{"shop.service", "[Service]\nType=forking\nExecStart=/a", "shop is left out: Type=forking goes to the background"},
+		{"shop.service", "[Service]\nExecStart=/a\nTimeoutStopSec=soon", "TimeoutStopSec: \"soon\" is no length of time"},
+		{"shop.service", "[Service]\nExecStart=/a\nNice=x", "Nice: \"x\" is no number"},
+		{"shop.service", "[Service]\nExecStart=/a\nRootDirectory=/x", "RootDirectory is \"/x\""},
+		{"shop.service", "ExecStart=/a", "line 1: \"\\\"ExecStart=/a\\\"\" is no [SECTION]"},
+		{"shop.service", "[Service]\nExecStart=/a \\\n", "line 2: it goes on behind the end of the file"},
+		{".air.toml", "[build", "toml"},
+		{".air.toml", "[build]\nbin = \"\"\n", "it has no command: build.entrypoint and build.bin are empty"},
 	} {
 		_, err := imports.Read(imports.FormOf(test.path), []byte(test.text), imports.Source{Path: test.path})
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s %s: %v, want %q", test.path, test.text, err, test.want)
+		}
+	}
+}
+
+func TestLinesRefused(t *testing.T) {
+	for line, want := range map[string]string{
+		"supervisord -n": "cannot import supervisord: the command lines of einhorn, start_server and " +
+			"gunicorn",
+		"einhorn -n 4":                    "it runs no program",
+		"einhorn -x ./app":                "the option -x is not known",
+		"einhorn -n":                      "the option -n needs a value",
+		"einhorn -n many ./app":           `--number is "many", and should be a number from 1 on`,
+		"einhorn -b /tmp/x ./app":         `it binds "/tmp/x", which is no ADDRESS:PORT`,
+		"einhorn -t soon ./app":           `--signal-timeout is "soon"`,
+		"start_server --port=8000 --":     "it runs no program",
+		"start_server --port=x -- ./app":  `--port is "x", and should be PORT or HOST:PORT`,
+		"start_server --restart":          "relevo reload NAME does that",
+		"start_server --stop":             "relevo stop NAME does that",
+		"start_server --s=1 -- ./app":     "the option --s=1 is not known",
+		"gunicorn --bind":                 "the option --bind needs a value",
+		"gunicorn -w 2":                   "it does not say what is served",
+		"/usr/bin/gunicorn -w many a:app": `workers is "many"`,
+	} {
+		_, err := imports.ReadLine(strings.Fields(line), nil, imports.Source{})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", line, err, want)
 		}
 	}
 }
@@ -141,42 +226,5 @@ func TestCommentsStayComments(t *testing.T) {
 	}
 	if err != nil || strings.Contains(string(document.TOML()), "\nworkers = 9") {
 		t.Errorf("%v\n%s", err, document.TOML())
-	}
-}
-
-func TestEvaluate(t *testing.T) {
-	testreq.Program(t, "node")
-	for _, test := range []struct{ name, text, want, wrong string }{
-		{"a.config.js", "console.log('x'); setInterval(() => 0, 1000); module.exports = { a: process.argv.length > 0 }",
-			`{"a":true}`, ""},
-		{"a.config.mjs", "export default { a: 1 }", `{"a":1}`, ""},
-		{"a.config.js", "1\n\nthrow new Error('no db')", "", "a.config.js:3: Error: no db"},
-		{"a.config.js", "module.exports = {\n apps: [}", "", "a.config.js:2: SyntaxError"},
-		{"a.config.js", "process.exit(0)", "", "ends Node before it has a value"},
-		{"a.config.js", "process.exit(7)", "", "it ended Node: exit status 7"},
-		{"a.config.js", "module.exports = 'x'.repeat(9 << 20)", "", "more than 8 MiB"},
-	} {
-		path := filepath.Join(t.TempDir(), test.name)
-		if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		value, err := imports.Evaluate(t.Context(), path, time.Minute)
-		if string(value) != test.want || (err == nil) != (test.wrong == "") ||
-			err != nil && !strings.Contains(err.Error(), test.wrong) {
-			t.Errorf("%s: %s, %v", test.text, value, err)
-		}
-	}
-}
-
-func TestEvaluateEndsWhatDoesNotEnd(t *testing.T) {
-	testreq.Program(t, "node")
-	path := filepath.Join(t.TempDir(), "a.config.js")
-	text := "require('child_process').spawn('sleep', ['600'], { stdio: 'inherit' }); for (;;);"
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_, err := imports.Evaluate(t.Context(), path, 500*time.Millisecond)
-	if err == nil || !strings.Contains(err.Error(), "it did not end within 500ms") {
-		t.Error(err)
 	}
 }

@@ -20,7 +20,13 @@ const (
 	Ecosystem      // the same as JSON or YAML
 	Package        // package.json
 	Procfile       // NAME: COMMAND lines
+	Gunicorn       // a configuration file of gunicorn, which Python evaluates
+	Service        // a unit of systemd's
+	Air            // .air.toml
 )
+
+// Evaluated says whether files of a form are programs: Evaluate has their value.
+func (f Form) Evaluated() bool { return f == Program || f == Gunicorn }
 
 // FormOf tells by its name what a file is.
 func FormOf(path string) Form {
@@ -32,6 +38,16 @@ func FormOf(path string) Form {
 		return Procfile
 	}
 	switch extension {
+	case ".service":
+		return Service
+	case ".toml":
+		if base == ".air.toml" || base == "air.toml" {
+			return Air
+		}
+	case ".py":
+		if strings.HasSuffix(base, ".conf.py") || strings.HasPrefix(base, gunicorn) && strings.Contains(base, "conf") {
+			return Gunicorn
+		}
 	case ".js", ".cjs", ".mjs":
 		if known {
 			return Program
@@ -49,7 +65,7 @@ func FormOf(path string) Form {
 
 // ErrUnknown is a file whose form is not known.
 var ErrUnknown = errors.New("its name tells no form; known are ecosystem.config.js (.cjs, .mjs, .json, .yml), " +
-	"package.json, Procfile")
+	"package.json, Procfile, gunicorn.conf.py, NAME.service, .air.toml")
 
 // Read makes a document of a file's bytes; of a program's, of its value as JSON.
 func Read(form Form, data []byte, s Source) (*Document, error) {
@@ -60,6 +76,12 @@ func Read(form Form, data []byte, s Source) (*Document, error) {
 		return nil, fmt.Errorf("cannot import %s: %w", s.Path, ErrUnknown)
 	case Procfile:
 		d, err = readProcfile(data, s)
+	case Gunicorn:
+		d, err = readGunicorn(data, s)
+	case Service:
+		d, err = readService(data, s)
+	case Air:
+		d, err = readAir(data, s)
 	default:
 		var tree any
 		if tree, err = decode(form, data, s.Path); err == nil {

@@ -56,6 +56,12 @@ func (a App) write(b *strings.Builder) {
 			}
 		}
 	}
+	for _, table := range a.Tables {
+		fmt.Fprintf(b, "\n[[app.%s.%s]]\n", key(a.Name), table.Name)
+		for _, s := range table.Settings {
+			fmt.Fprintf(b, "%s = %s\n", key(s.Key), value(s.Value))
+		}
+	}
 }
 
 func dotted(table, name string) string {
