@@ -66,6 +66,9 @@ func (c *cli) printStatus(s control.Status) error {
 		return fmt.Errorf("cannot print the status: %w", err)
 	}
 	c.printHealth(s)
+	if !s.NextRoll.IsZero() {
+		fmt.Fprintf(c.stdout, "\nnext roll by the clock: %s\n", s.NextRoll.Local().Format("Mon 2006-01-02 15:04:05 MST"))
+	}
 	c.printLastRoll(s.LastRoll)
 	if text := s.Connections.String(); text != (pool.Connections{}).String() {
 		fmt.Fprintf(c.stdout, "\nconnections of workers that left: %s\n", text)

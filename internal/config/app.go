@@ -48,6 +48,7 @@ type App struct {
 	EnvFiles    []string // read anew for each generation
 	Output      Output
 	Logs        Logs
+	Schedule    Schedule
 	WatchBinary bool // roll when the bytes of the executable change
 
 	ExecFrom     ExecFrom

@@ -95,7 +95,7 @@ func (r *resolved) rank(key string) int {
 // idle are the settings that have no effect, of those that are given.
 func (a *App) idle(given func(key string) bool) (all []idle) {
 	all = slices.Concat(a.idleShare(given), a.idleBalance(given), a.Health.idle(given), a.idleHealth(given),
-		a.idleLogs(given))
+		a.idleLogs(given), a.Schedule.idle(given))
 	if given("limits.lifetime_jitter") && a.Limits.MaxLifetime == 0 {
 		all = append(all, idle{"limits.lifetime_jitter", "limits.max_lifetime", false,
 			`limits.lifetime_jitter has no effect: no worker is replaced for its age; write max_lifetime = ` +

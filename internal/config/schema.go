@@ -13,6 +13,7 @@ func Schema() ([]byte, error) {
 	root["properties"].(map[string]any)["limits"] = object("What bounds a worker", map[string]any{})
 	root["properties"].(map[string]any)["health"] = object("How workers are asked whether they still serve",
 		map[string]any{})
+	root["properties"].(map[string]any)["schedule"] = object("When workers are rolled by the clock", map[string]any{})
 	root["properties"].(map[string]any)["log"] = object("The files of output = files", map[string]any{})
 	root["properties"].(map[string]any)["dev"] = object("What relevo dev builds and watches", map[string]any{})
 	parts := map[string]string{

@@ -12,7 +12,8 @@ import (
 
 // Settings returns every setting, in the order in which help and files have them.
 func Settings() []Setting {
-	return slices.Concat(appSettings(), limitSettings(), logSettings(), healthSettings(), devSettings())
+	return slices.Concat(appSettings(), limitSettings(), logSettings(), healthSettings(), scheduleSettings(),
+		devSettings())
 }
 
 // appSettings are those above the first table.

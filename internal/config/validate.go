@@ -88,7 +88,8 @@ func (a *App) problems() (all []problem) {
 			all = append(all, problem{fmt.Sprintf("listen[%d]", i), err})
 		}
 	}
-	return slices.Concat(all, a.Limits.problems(), a.Logs.problems(), a.Health.problems())
+	return slices.Concat(all, a.Limits.problems(), a.Logs.problems(), a.Health.problems(),
+		a.Schedule.problems())
 }
 
 func (l *Limits) problems() (all []problem) {

@@ -78,6 +78,8 @@ type Status struct {
 	Warnings []string `json:"warnings,omitempty"`
 	// Health says what is asked of the workers; nil: nothing.
 	Health *Health `json:"health,omitempty"`
+	// NextRoll is when all workers are replaced by the clock.
+	NextRoll time.Time `json:"next_roll,omitzero"`
 	pool.Status
 }
 

@@ -42,8 +42,16 @@ var carried = map[string]func(r *pm2Reader, v any){
 			r.App.remark("source_map_support (false): left out: off, as here")
 		}
 	},
-	"cron_restart": func(r *pm2Reader, v any) {
-		r.App.remark("cron_restart: replaced by a line of crontab: %s relevo reload %s", r.text("cron_restart"), r.App.Name)
+	"cron_restart": func(r *pm2Reader, _ any) {
+		line := r.text("cron_restart")
+		if fields := strings.Fields(line); len(fields) == 6 && fields[0] == "0" { // seconds
+			line = strings.Join(fields[1:], " ")
+		}
+		if _, err := (config.Schedule{Roll: line}).Plan(); err != nil {
+			r.App.remark("cron_restart: left out: %s", err)
+			return
+		}
+		r.set("schedule", "roll", line, "cron_restart: here no request is lost")
 	},
 	"increment_var": func(r *pm2Reader, _ any) {
 		if r.text("increment_var") == "PORT" {

@@ -292,6 +292,7 @@ func (m *Master) run(ctx context.Context) error {
 	services.Go(func() { m.watch(ended) })
 	services.Go(func() { m.watchMemory(ended) })
 	services.Go(func() { m.health.Run(ended) })
+	services.Go(func() { m.clock().run(ended) })
 	services.Go(func() { m.watchSelf(ended) })
 	m.serveControl()
 	err := m.runPool(ctx)

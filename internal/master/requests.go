@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"relevo/internal/config"
 	"relevo/internal/control"
@@ -35,6 +36,7 @@ func (m *Master) Status() (control.Status, error) {
 		Started: m.begun, Successions: m.successions, UpgradeFailed: m.upgradeFailure(),
 	}
 	m.health.Describe(&s)
+	s.NextRoll = m.clock().next(status.Workers, time.Now())
 	return s, nil
 }
 

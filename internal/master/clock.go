@@ -1,0 +1,116 @@
+package master
+
+import (
+	"context"
+	"time"
+
+	"relevo/internal/config"
+	"relevo/internal/schedule"
+	"relevo/internal/schedule/alarm"
+	"relevo/pool"
+	"relevo/pool/machine"
+)
+
+// clock rolls by the schedule of the configuration. It keeps nothing that a successor would
+// need: what is due follows from the age of the workers that serve, since a roll leaves none
+// of before. So a time at which nobody could roll is made up for, once.
+type clock struct {
+	app     func() config.App
+	changed func() <-chan struct{}
+	status  func() (pool.Status, error)
+	roll    func(cause string)
+}
+
+func (m *Master) clock() clock {
+	return clock{app: m.app, changed: m.changed.wait, roll: m.requestRoll,
+		status: func() (pool.Status, error) { return m.running().Status() }}
+}
+
+// postponed is how long a roll by the clock waits for another roll.
+const postponed = time.Minute
+
+// run asks for rolls. Without a schedule it only waits for one.
+func (c clock) run(ctx context.Context) {
+	var asked time.Time // of the last roll: one that has failed is not tried again at once
+	for ctx.Err() == nil {
+		changed := c.changed()
+		due := c.due(asked)
+		if due.IsZero() {
+			select {
+			case <-ctx.Done():
+			case <-changed:
+			}
+			continue
+		}
+		if !waitOr(ctx, due, changed) {
+			continue
+		}
+		if now := time.Now(); !now.Before(c.due(asked)) { // no workers have come meanwhile
+			asked = now
+			c.roll("the schedule " + c.app().Schedule.Roll)
+		}
+	}
+}
+
+// due is when to roll next; the zero time where there is no schedule.
+func (c clock) due(asked time.Time) time.Time {
+	plan, on := planOf(c.app())
+	if !on {
+		return time.Time{}
+	}
+	now := time.Now()
+	status, err := c.status()
+	if err != nil || status.State != string(machine.Running) {
+		return now.Add(postponed)
+	}
+	return plan.Due(c.app().Name, since(status.Workers, asked, now))
+}
+
+// next is for people: when the next roll by the clock is to be.
+func (c clock) next(workers []pool.Worker, now time.Time) time.Time {
+	plan, on := planOf(c.app())
+	if !on {
+		return time.Time{}
+	}
+	if due := plan.Due(c.app().Name, since(workers, time.Time{}, now)); due.After(now) {
+		return due
+	}
+	return plan.Due(c.app().Name, now)
+}
+
+func planOf(app config.App) (schedule.Plan, bool) {
+	if !app.Schedule.On() {
+		return schedule.Plan{}, false
+	}
+	plan, err := app.Schedule.Plan()
+	return plan, err == nil
+}
+
+// since is the time after which a roll is due: the start of the oldest worker that serves,
+// or the last attempt. Times to come are those of a clock that was put back.
+func since(workers []pool.Worker, asked, now time.Time) time.Time {
+	oldest := now
+	for _, w := range workers {
+		if w.State == string(machine.Serving) && w.Started.Before(oldest) {
+			oldest = w.Started
+		}
+	}
+	if asked.After(oldest) && asked.Before(now) {
+		return asked
+	}
+	return oldest
+}
+
+// waitOr waits until a time of the day, and says whether it came before something changed.
+func waitOr(ctx context.Context, until time.Time, changed <-chan struct{}) bool {
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-changed:
+			cancel()
+		case <-waiting.Done():
+		}
+	}()
+	return alarm.Wait(waiting, until) == nil
+}

@@ -1,0 +1,22 @@
+package alarm
+
+import (
+	"context"
+	"time"
+)
+
+// Wait returns nil when the clock shows a time or a later one, and at times earlier: ask for
+// the time then. It returns an error when ctx ends.
+func Wait(ctx context.Context, until time.Time) error {
+	if able, err := waitForClock(ctx, until); able {
+		return err
+	}
+	timer := time.NewTimer(min(time.Until(until), time.Minute))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
