@@ -1,60 +1,58 @@
-// Package watch turns changes of files into one debounced "changed". It is the
-// only importer of fsnotify.
+// Package watch reports changes of files, each change once and debounced. It is the only
+// importer of fsnotify.
 //
 // # One executable
 //
-// File watches one path. Its rule: events are hints, the truth is stat and
-// sha256. A hint starts a quiet period; when that is over the path is resolved
-// anew, and only bytes that nobody is writing any more, and that differ from
-// the last ones, become a Change. How the file was replaced (written in place,
-// renamed over, behind a symbolic link that moved, in a directory that was
-// swapped) makes no difference, and neither does a touch.
+// File watches one path. Events are only hints; stat and sha256 decide. A hint starts a
+// quiet period. When that is over, the path is looked up again. It is a Change if the bytes
+// differ from the last ones and no process is writing them. It does not matter how the file
+// was replaced: written in place, renamed over, behind a symbolic link that moved, or in a
+// directory that was swapped. A touch is no Change.
 //
 // # Which directories are watched
 //
-// A path is looked up one component after the other, symbolic links included,
-// and that decides what is watched (inotify reports on an inode, not on a path):
+// inotify reports on inodes, not on paths. So a path is looked up one component after
+// another, symbolic links included, and this decides what is watched:
 //
 //   - each directory that holds a symbolic link met on the way, the file, or the
 //     first component that is missing;
-//   - each directory on the way itself, because its being moved is told to it
-//     and not to what lies below. Directories directly under / and mount points
-//     are taken as fixed: a watch there would report every file of a busy /tmp;
+//   - each directory on the way itself, because only its own watch reports that it was
+//     moved. Directories directly under / and mount points are not watched for that: a
+//     watch there would report every file of a busy /tmp;
 //   - the file itself, which may be written through a hard link or a bind mount.
 //
-// All of them are looked at again after each hint, and watched before they are
-// looked at, so that no change falls between the two.
+// All of them are looked at again after each hint. They are watched before they are looked
+// at, so that no change in between is missed.
 //
 // # When files are polled
 //
-// As long as events can be trusted nothing is polled and an idle watch never
-// wakes up; other files in a watched directory cost a glance at their names.
-// The path is polled, every two seconds, when a file system on the
-// way has no events for changes made elsewhere (NFS, SMB, 9p, FUSE and the
-// like), when a watch cannot be added (no permission, the limits of
-// fs.inotify), and on platforms other than Linux. The log says so and why.
-// Options.Poll overrides the choice. Not seen without polling: a mount or
-// unmount on the way, and a change made below an overlay file system.
+// As long as events can be trusted, nothing is polled, and an idle watch never wakes up. An
+// event of another file in a watched directory costs a comparison of names. The path is
+// polled every two seconds if a file system on the way has no events for changes made
+// elsewhere (NFS, SMB, 9p, FUSE and the like), if a watch cannot be added (no permission,
+// the limits of fs.inotify), and on platforms other than Linux. The log says so, with the
+// reason. Options.Poll overrides the choice. Without polling these changes are missed: a
+// mount or unmount on the way, and a change below an overlay file system.
 //
 // # A tree
 //
-// Tree watches the files that patterns name (Set). Directories that hold none of
-// them, or that ignore files or custom rule out, are not entered and cost no watch.
-// A symbolic link counts as what it leads to: files and directories are watched where they
-// are, and change under the link's path. A link to a directory on its own way is not entered.
-// What was touched is looked at when all has been quiet, and while git holds the
-// lock of an index it is not quiet; a change is a file whose hash differs from the
-// one known. After an overflow of the kernel's queue everything is looked at. A
-// directory is watched before it is read, so nothing falls between the two. What is
-// not seen: a rename of a directory above the one that a pattern begins at. Where
-// the limits of inotify are reached, and on file systems without events, the tree is
-// polled, so that a look takes a twentieth of the time at most, and the log says so.
+// Tree watches the files that patterns name (Set). It does not enter directories that hold
+// none of them, or that ignore files or common practice exclude; these cost no watch. A
+// symbolic link counts as what it leads to. Its target is watched, and reported under the
+// link's path. A link to a directory that contains the link is not entered.
+//
+// Touched files are looked at after a quiet period. While git holds the lock of an index,
+// the period does not end. A file has changed if its hash has. After an overflow of the
+// kernel's queue everything is looked at. A directory is watched before it is read, so that
+// no change in between is missed. A rename of a directory above the base of a pattern is
+// not seen. If the limits of inotify are reached, and on file systems without events, the
+// tree is polled, and the log says so. The looks take a twentieth of the time at most.
 //
 // # Unfinished files
 //
-// A read lease (F_SETLEASE) is refused by the kernel while anyone has the file
-// open for writing, so that the pauses of a slow copy deceive nobody. Leases
-// are for the file's owner and for CAP_LEASE; elsewhere the file must stay the
-// same for 250 ms, and for Options.QuietMax if it is an ELF file that ends
-// before its own tables say.
+// A slow copy may pause for longer than a quiet period. So the kernel is asked for a read
+// lease (F_SETLEASE), which it refuses while a process has the file open for writing. Only
+// the file's owner, or a process with CAP_LEASE, may ask. Without a lease the file has to
+// stay the same for 250 ms, or for Options.QuietMax if it is an ELF file that is shorter
+// than its own tables say.
 package watch

@@ -17,24 +17,24 @@ type Options struct {
 	Path string
 	// Script says that an interpreter reads the file, which need not be executable.
 	Script bool
-	// Name returns what a start would bring to life now, given the sha256 of the
-	// file's bytes; a Change is another name. The default is the bytes alone. An
-	// error is that of a place that is missing just now: the name it had stands.
+	// Name returns the name of the release that a worker would run if it were started
+	// now, given the sha256 of the file's bytes. Another name is a Change. The default is
+	// the sha256 itself. An error means that a place is missing at the moment: then the
+	// last name stays.
 	Name func(sha256 string) (string, error)
-	// Ways are other paths, of files or directories, that decide about Name by
-	// where symbolic links on them lead.
+	// Ways are other paths, of files or directories. Name depends on where symbolic links
+	// on them lead.
 	Ways []string
-	// Quiet is how long no event must come before the file is looked at;
-	// default 100 ms.
+	// Quiet is how long no event may come before the file is looked at. Default: 100 ms.
 	Quiet time.Duration
-	// QuietMax bounds the wait for Quiet while events keep coming; default 10 s.
+	// QuietMax limits the wait for Quiet while events keep coming. Default: 10 s.
 	QuietMax time.Duration
-	// Poll is how often the path is looked at without an event. 0 means never
-	// where events can be trusted and every 2 s elsewhere, as the package
-	// comment tells; a negative value means never.
+	// Poll is how often the path is looked at without an event. 0 means never if events
+	// can be trusted, and otherwise every 2 s (see the package comment). A negative value
+	// means never.
 	Poll time.Duration
-	// Log gets one line when the watch starts or stops to wait for something;
-	// default none.
+	// Log gets one line when the watch starts or stops to wait for something. Default:
+	// none.
 	Log *slog.Logger
 }
 
@@ -56,10 +56,10 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Change says that the path now leads to other bytes, completely written, or that
-// they have another name.
+// Change says that the path now leads to other, completely written bytes, or that the bytes
+// have another name.
 type Change struct {
-	Name    string    // as Options.Name has it
+	Name    string    // from Options.Name
 	Path    string    // Options.Path, absolute
 	File    string    // where it leads, without symbolic links
 	SHA256  string    // of the bytes, in hex
@@ -73,12 +73,12 @@ type File struct {
 	start   string // the name at the time of New
 	changes newest[Change]
 	active  newest[string]
-	checked func(check) // told of each look at the file; for tests
+	checked func(check) // called after each look at the file; for tests
 }
 
-// New notes the bytes of the file as they are now; Run reports what differs
-// from them. A file that is missing is waited for. New returns an error for an
-// empty path, for a file that cannot be read, and for one that is not regular.
+// New hashes the file as it is now. Run reports what differs from that. The file may be
+// missing. New returns an error if the path is empty, or if the file cannot be read or is
+// not regular.
 func New(o Options) (*File, error) {
 	if o.Path == "" {
 		return nil, errors.New("cannot watch a file without a path: set Options.Path")
@@ -88,7 +88,7 @@ func New(o Options) (*File, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cannot watch %s: %w", o.Path, err)
 		}
-		// Not filepath.Join: it takes "link/.." away, which the kernel does not.
+		// filepath.Join would remove "link/..", which may be another directory for the kernel.
 		o.Path = wd + "/" + o.Path
 	}
 	w := &File{opts: o.withDefaults(), changes: make(newest[Change], 1), active: make(newest[string], 1)}
@@ -96,12 +96,12 @@ func New(o Options) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot watch %s: %w", o.Path, err)
 	}
-	// What has no name just now will have another one than this.
+	// After an error the name is empty, so that the next one is a Change.
 	w.start, _ = o.nameOf(start)
 	return w, nil
 }
 
-// nameOf is Name for bytes that are there.
+// nameOf calls Name, unless there are no bytes.
 func (o Options) nameOf(sha256 string) (string, error) {
 	if sha256 == "" || o.Name == nil {
 		return sha256, nil
@@ -109,7 +109,7 @@ func (o Options) nameOf(sha256 string) (string, error) {
 	return o.Name(sha256)
 }
 
-// startSum returns the sha256 of what is there, finished or not, "" for nothing.
+// startSum returns the sha256 of the file, finished or not, "" if there is none.
 func startSum(path string) (string, error) {
 	r := resolve(path)
 	if r.missing() {
@@ -133,8 +133,8 @@ func startSum(path string) (string, error) {
 	return s, notYet(err)
 }
 
-// notYet passes over a file that changes while it is read: its bytes, whatever
-// they become, differ from "".
+// notYet ignores that a file changed while it was read: its final bytes are a Change,
+// because they differ from "".
 func notYet(err error) error {
 	if errors.Is(err, errUnfinished) || errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -142,22 +142,19 @@ func notYet(err error) error {
 	return err
 }
 
-// Changes returns the channel on which Run sends. It holds one Change: one that
-// was not taken yet is replaced by a newer one, and Run never waits for a
-// reader. It is never closed.
+// Changes returns the channel on which Run sends. It holds one Change. A newer one replaces
+// it if it was not read yet, so Run never waits for a reader. The channel is never closed.
 func (w *File) Changes() <-chan Change { return w.changes }
 
-// SetActive tells what is in use, by its name, which is the sha256 of its bytes
-// unless Options.Name has others, in place of
-// what was last sent or found at the start. If the file holds something else, a Change
-// follows; so after going back to an older release, while the file still holds
-// the newer one, do not call it. It never blocks and may be called from any
+// SetActive says which release is in use: by its name (Options.Name), or by default the
+// sha256 of its bytes. It replaces the name that was last sent or found at the start. If the
+// file holds another release, a Change follows. So do not call it after a rollback, while
+// the file still holds the newer release. SetActive never blocks, and may be called from any
 // goroutine, also before Run.
 func (w *File) SetActive(name string) { w.active.put(name) }
 
-// Run watches until ctx ends, and then returns nil when all its goroutines are
-// gone. It is called once. Nothing makes it give up: what stands in the way of
-// watching is logged, and polling takes its place.
+// Run watches until ctx ends. It returns nil when all its goroutines have ended. It is called
+// once. It never gives up: if it cannot watch, it logs why and polls.
 func (w *File) Run(ctx context.Context) error {
 	l := newLoop(w)
 	defer l.close()
@@ -165,7 +162,7 @@ func (w *File) Run(ctx context.Context) error {
 	return nil
 }
 
-// newest is a channel of one element that a sender never waits for.
+// newest is a channel of one element. A newer element replaces it, so a sender never waits.
 type newest[T any] chan T
 
 func (c newest[T]) put(v T) {

@@ -2,13 +2,13 @@ package watch
 
 import "golang.org/x/sys/unix"
 
-// eventsWork says whether this platform has file events to trust at all.
+// eventsWork says whether this platform has file events that can be trusted.
 const eventsWork = true
 
-// silentFilesystem returns the name of the file system that holds path if it
-// does not report changes made elsewhere (on a server, on the host of a virtual
-// machine) and answers leases without knowing all writers; "" for the others.
-// The numbers are those of statfs(2) and the kernel's linux/magic.h.
+// silentFilesystem returns the name of path's file system if that does not report changes
+// made elsewhere (on a server, on the host of a virtual machine). Such a file system also
+// grants leases without knowing all writers. For other file systems it returns "". The
+// numbers are those of statfs(2) and linux/magic.h.
 func silentFilesystem(path string) string {
 	var st unix.Statfs_t
 	if unix.Statfs(path, &st) != nil {

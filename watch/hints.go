@@ -12,9 +12,9 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// hints follows the places that a path depends on and says that something
-// happened there. What happened is for the reader to look up: events are late,
-// doubled, and about inodes that have left their path.
+// hints watches the places that a path depends on, and says that something happened there.
+// The reader has to look up what: events are late, come twice, and may be about inodes that
+// have left their path.
 type hints struct {
 	wake chan struct{} // one element: many events make one hint
 
@@ -22,12 +22,12 @@ type hints struct {
 	broken error             // why fs is nil
 	pumped chan struct{}     // closed when the pump is gone
 
-	nodes  map[string]node   // watches in place; belongs to the reader
-	silent map[string]string // places on a file system without events, and its name
+	nodes  map[string]node   // watches in place; only the reader uses it
+	silent map[string]string // places on a file system without events, with its name
 
 	mu    sync.Mutex
 	names map[string]struct{} // look-ups whose events matter
-	stale map[string]struct{} // places to be watched anew
+	stale map[string]struct{} // places whose watch has to be renewed
 }
 
 func newHints() *hints {
@@ -51,7 +51,7 @@ func newHints() *hints {
 	return h
 }
 
-// close returns when no goroutine of h is left.
+// close returns when all goroutines of h have ended.
 func (h *hints) close() {
 	if h.fs != nil {
 		h.fs.Close()
@@ -59,9 +59,9 @@ func (h *hints) close() {
 	<-h.pumped
 }
 
-// pump takes every event at once, whatever the reader is doing: fsnotify sends
-// some errors while it holds the lock that its Add and Remove need, so a reader
-// that is in Add would wait for itself.
+// pump reads every event at once, independently of the reader. fsnotify sends some errors
+// while it holds the lock that its Add and Remove need: if the reader received them, it
+// could wait in Add for itself.
 func (h *hints) pump(events <-chan fsnotify.Event, errs <-chan error) {
 	defer close(h.pumped)
 	for events != nil || errs != nil {
@@ -87,7 +87,7 @@ func (h *hints) event(e fsnotify.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if e.Has(fsnotify.Create) || e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename) {
-		h.stale[name] = struct{}{} // a watch on it would be on the inode that left
+		h.stale[name] = struct{}{} // its watch is on the inode that has left the path
 	}
 	if _, ok := h.names[name]; !ok {
 		delete(h.stale, name)
@@ -96,8 +96,8 @@ func (h *hints) event(e fsnotify.Event) {
 	h.hint()
 }
 
-// lost has everything watched anew: after an overflow of the kernel's queue, or
-// an error, any event may be missing.
+// lost renews all watches: after an overflow of the kernel's queue, or an error, any event
+// may be missing.
 func (h *hints) lost() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -112,9 +112,8 @@ func (h *hints) hint() {
 	}
 }
 
-// look resolves path and watches what it depends on, and what the ways depend on.
-// What it returns was seen after all watches were in place: a later change gives a
-// hint.
+// look resolves path, and watches what path and ways depend on. What it returns was seen
+// after all watches were in place, so a later change gives a hint.
 func (h *hints) look(path string, ways ...string) (resolution, error) {
 	for range 20 {
 		r := resolve(path)
@@ -127,8 +126,8 @@ func (h *hints) look(path string, ways ...string) (resolution, error) {
 	return resolve(path), nil
 }
 
-// follow makes the watches those that r asks for. Added means that r may be out
-// of date; trouble, that events alone do not tell all.
+// follow adds and removes watches until they are those that r needs. added means that r may
+// be out of date, because a watch is new. trouble means that events may be missing.
 func (h *hints) follow(r resolution) (added bool, trouble error) {
 	stale, added := h.expect(r.names)
 	if h.fs == nil {
@@ -148,8 +147,8 @@ func (h *hints) follow(r resolution) (added bool, trouble error) {
 	return added, trouble
 }
 
-// expect sets the names that matter and returns the places that went stale, and
-// whether there is a name that did not matter before.
+// expect sets the names that matter. It returns the stale places, and whether one of the
+// names is new.
 func (h *hints) expect(names map[string]struct{}) (stale map[string]struct{}, added bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -163,10 +162,9 @@ func (h *hints) expect(names map[string]struct{}) (stale map[string]struct{}, ad
 	return stale, added
 }
 
-// forgetOld ends the watches that are no longer right, before others are
-// added: fsnotify keeps one path for an inode, so a directory that was moved
-// must be forgotten under its old path, and under every path it ever had, to be
-// watched under the new one.
+// forgetOld ends the watches that are no longer right. This comes before new watches are
+// added: fsnotify keeps one path for each inode, so a directory that was moved cannot be
+// watched under its new path before its old paths are removed.
 func (h *hints) forgetOld(stale map[string]struct{}, wanted map[string]node) {
 	gone := map[node]bool{}
 	for path, n := range h.nodes {
@@ -182,7 +180,7 @@ func (h *hints) forgetOld(stale map[string]struct{}, wanted map[string]node) {
 }
 
 func (h *hints) forget(path string) {
-	// It may be gone already: fsnotify drops what was removed or moved.
+	// fsnotify has dropped the watch already if the file was removed or moved.
 	_ = h.fs.Remove(path)
 	delete(h.nodes, path)
 	delete(h.silent, path)
@@ -206,7 +204,7 @@ func (h *hints) add(path string, n node) (added bool, err error) {
 	return true, nil
 }
 
-// untrusted names a reason why the watches in place do not tell all.
+// untrusted returns a reason why events of the watches in place may be missing.
 func (h *hints) untrusted() error {
 	for path, name := range h.silent {
 		return fmt.Errorf("%s is on %s, which has no events for changes made elsewhere", path, name)

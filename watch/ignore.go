@@ -8,12 +8,12 @@ import (
 	"github.com/git-pkgs/gitignore"
 )
 
-// ignores knows the ignore files of the trees that are watched: git's, with its
-// global and private lists, and .ignore, whose word counts more. A file's
-// patterns are read when its directory is entered.
+// ignores knows the ignore files of the watched trees: git's, with its global and private
+// lists, and .ignore, which overrides them. An ignore file is read when its directory is
+// entered.
 type ignores struct {
-	repos map[string]*repository // by the directory that a pattern begins at, without links
-	real  map[string]string      // those directories by the path of the pattern
+	repos map[string]*repository // by the base of a pattern, links resolved
+	real  map[string]string      // those bases by the base as the pattern writes it
 }
 
 // repository is a working tree of git, or the tree below a base without one.
@@ -21,15 +21,15 @@ type repository struct {
 	root   string
 	git    *gitignore.Matcher
 	plain  *gitignore.Matcher // .ignore
-	loaded map[string]bool    // directories whose files were read
+	loaded map[string]bool    // directories whose ignore files were read
 }
 
 func newIgnores() *ignores {
 	return &ignores{repos: map[string]*repository{}, real: map[string]string{}}
 }
 
-// repo returns the repository that base is in. Where the repository ignores base itself, its
-// lists say nothing about what is below: base was asked for.
+// repo returns the repository that base is in. If the repository ignores base itself, its
+// lists are not used below base, because the user has asked for base.
 func (g *ignores) repo(base string) *repository {
 	if r := g.repos[base]; r != nil {
 		return r
@@ -66,22 +66,22 @@ func (r *repository) ignoresAbove(rel string) bool {
 	return r.match(rel, true)
 }
 
-// where returns base without the links on the way to it: the lists of the repository count
-// that it really is in, as for a package that is linked.
+// where returns base with symbolic links resolved. For a linked package, the lists of the
+// repository count that it really lies in.
 func (g *ignores) where(base string) string {
 	real, known := g.real[base]
 	if !known {
 		var err error
 		if real, err = filepath.EvalSymlinks(base); err != nil {
-			return base // it may come yet
+			return base // it may be made later
 		}
 		g.real[base] = real
 	}
 	return real
 }
 
-// repositoryRoot is the nearest directory at or above base with a .git in it,
-// else base.
+// repositoryRoot returns the nearest directory at or above base that has a .git, otherwise
+// base.
 func repositoryRoot(base string) string {
 	for dir := base; ; dir = filepath.Dir(dir) {
 		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
@@ -93,8 +93,7 @@ func repositoryRoot(base string) string {
 	}
 }
 
-// match says whether a path below base is ignored. What lies in an ignored
-// directory is, too.
+// match says whether a path below base is ignored, or lies in an ignored directory.
 func (g *ignores) match(base, path string, dir bool) bool {
 	real := g.where(base)
 	if rest, below := under(base, path); below {
@@ -114,7 +113,7 @@ func (g *ignores) match(base, path string, dir bool) bool {
 			return r.match(rel, dir)
 		}
 		end += next
-		// What base lies in was asked for.
+		// The directories above base do not count: the user has asked for base.
 		if part := rel[:end]; len(part) > len(from) {
 			r.load(part)
 			if r.match(part, true) {
@@ -126,8 +125,8 @@ func (g *ignores) match(base, path string, dir bool) bool {
 	return false
 }
 
-// load reads the ignore files of the directories above a path, the upper ones
-// first: later patterns win.
+// load reads the ignore files of the directories above a path, the upper ones first, because
+// later patterns win.
 func (r *repository) load(rel string) {
 	for i := range len(rel) {
 		if rel[i] != '/' || r.loaded[rel[:i]] {

@@ -7,11 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// writersOf asks the kernel whether anyone has f, opened read-only, open for
-// writing or mapped so: a read lease is refused then with EAGAIN (fcntl(2),
-// F_SETLEASE). The lease is given back at once. Whoever opens the file for
-// writing in between waits those microseconds, and the kernel sends SIGIO,
-// which the Go runtime ignores.
+// writersOf asks the kernel whether a process has f open or mapped for writing: then a read
+// lease is refused with EAGAIN (fcntl(2), F_SETLEASE). f has to be open read-only. The lease
+// is returned at once. A process that opens the file for writing in between waits for these
+// microseconds, and the kernel sends this process SIGIO, which the Go runtime ignores.
 func writersOf(f *os.File) writers {
 	answer := unknownWriters
 	raw, err := f.SyscallConn()

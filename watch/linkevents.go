@@ -10,26 +10,27 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// linkEvents collects the events of what symbolic links of a tree lead to, and tells them as
-// events of the links. The kernel knows a directory by one path only, however many lead to
-// it: so these are watched by an instance of their own, by the path without links.
+// linkEvents collects the events of the targets of a tree's symbolic links, and reports them
+// as events of the links. inotify has one watch for each directory, even if several paths
+// lead to it. So targets are watched by an inotify instance of their own, under their real
+// path.
 type linkEvents struct {
-	told func(path string, lost bool) // takes what happened
+	told func(path string, lost bool) // called for each event
 
 	mu      sync.Mutex
 	fs      *fsnotify.Watcher // nil until there is a link
 	pumped  chan struct{}
 	links   map[string]followed        // by the link's path
-	dirs    map[string]string          // directories that were entered through a link: where they are
-	logical map[string]map[string]bool // a real path: the paths in the tree that it stands for
-	held    map[string]int             // real directories: how many of the above need their watch
-	watched map[string]bool            // those of which the kernel's watch is in place
+	dirs    map[string]string          // real paths of directories that were entered through a link
+	logical map[string]map[string]bool // by real path: the paths of the tree that lead there
+	held    map[string]int             // by real directory: how many links and dirs need its watch
+	watched map[string]bool            // real directories whose watch is in place
 }
 
-// followed is what a link leads to.
+// followed is what a link depends on.
 type followed struct {
 	names map[string]bool // look-ups whose events matter
-	holds map[string]bool // the directories that they are in
+	holds map[string]bool // the directories of these look-ups
 }
 
 func newLinkEvents(told func(path string, lost bool)) *linkEvents {
@@ -49,7 +50,7 @@ func (e *linkEvents) close() {
 	}
 }
 
-// pump takes every event at once; see hints.pump.
+// pump reads every event at once; see hints.pump.
 func (e *linkEvents) pump(events <-chan fsnotify.Event, errs <-chan error) {
 	defer close(e.pumped)
 	for events != nil || errs != nil {
@@ -75,7 +76,7 @@ func (e *linkEvents) event(event fsnotify.Event) {
 	var touched []string
 	e.mu.Lock()
 	if event.Has(fsnotify.Create) || event.Has(fsnotify.Remove) || event.Has(fsnotify.Rename) {
-		delete(e.watched, name) // a watch on it would be on the inode that left
+		delete(e.watched, name) // its watch is on the inode that has left the path
 	}
 	for path := range e.logical[name] {
 		touched = append(touched, path)
@@ -91,8 +92,8 @@ func (e *linkEvents) event(event fsnotify.Event) {
 	}
 }
 
-// follow watches what decides where a link, or a path on which links are, leads. It returns
-// when all watches were in place before the last look.
+// follow watches everything that decides where a link leads, or a path with links on its way.
+// It returns when all watches were in place before the last look.
 func (e *linkEvents) follow(link string) error {
 	const patience = 20
 	for range patience {
@@ -102,11 +103,11 @@ func (e *linkEvents) follow(link string) error {
 			return err
 		}
 	}
-	e.told(link, false) // it changes faster than it can be looked at
+	e.told(link, false) // it changes faster than it can be looked up
 	return nil
 }
 
-// lookUp tells on which entries of which directories it depends where a path leads.
+// lookUp returns the entries of directories that decide where a path leads.
 func lookUp(path string) followed {
 	f := followed{names: map[string]bool{}, holds: map[string]bool{}}
 	r := resolve(path)
@@ -117,12 +118,12 @@ func lookUp(path string) followed {
 		}
 	}
 	if real, err := filepath.EvalSymlinks(path); err == nil && isDir(real) {
-		f.names[real], f.holds[real] = true, true // it tells when it is moved
+		f.names[real], f.holds[real] = true, true // only its own watch reports that it is moved
 	}
 	return f
 }
 
-// replace makes what a link depends on what is given.
+// replace sets what a link depends on.
 func (e *linkEvents) replace(link string, now followed) (added bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -159,7 +160,7 @@ func (e *linkEvents) replace(link string, now followed) (added bool, err error) 
 func (e *linkEvents) enter(dir string) error {
 	real, err := filepath.EvalSymlinks(dir)
 	if err != nil {
-		return nil // it went in the meantime
+		return nil // it was removed meanwhile
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -176,14 +177,14 @@ func (e *linkEvents) enter(dir string) error {
 	return err
 }
 
-// forget ends the watch on a path, whichever it was.
+// forget ends the watches for a path, of a link or of a directory.
 func (e *linkEvents) forget(path string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.leaveLocked(path)
 }
 
-// unfollow ends the watches on what a link leads to.
+// unfollow ends the watches that a link needs.
 func (e *linkEvents) unfollow(link string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -207,7 +208,7 @@ func (e *linkEvents) leaveLocked(dir string) {
 	e.letGo(real)
 }
 
-// begin makes the instance when the first link is met.
+// begin makes the inotify instance for the first link.
 func (e *linkEvents) begin() error {
 	if e.fs != nil {
 		return nil
@@ -228,8 +229,8 @@ func (e *linkEvents) stands(real, path string) {
 	e.logical[real][path] = true
 }
 
-// forgetName ends that a real path stands for one in the tree, unless it does so twice: for
-// a link and for the directory entered through it.
+// forgetName removes a path of the tree from those that lead to a real path, unless it is
+// there twice: as a link, and as the directory that was entered through it.
 func (e *linkEvents) forgetName(real, path string) {
 	if e.links[path].names[real] || e.dirs[path] == real {
 		return
@@ -240,7 +241,7 @@ func (e *linkEvents) forgetName(real, path string) {
 	}
 }
 
-// hold watches a real directory, once more unless it is held already.
+// hold watches a real directory. already says that the caller has counted it before.
 func (e *linkEvents) hold(dir string, already bool) (added bool, err error) {
 	if !already {
 		e.held[dir]++
@@ -248,7 +249,7 @@ func (e *linkEvents) hold(dir string, already bool) (added bool, err error) {
 	if e.watched[dir] {
 		return false, nil
 	}
-	_ = e.fs.Remove(dir) // of what was there before
+	_ = e.fs.Remove(dir) // the watch may be on an earlier directory of this path
 	if err := e.fs.Add(dir); err != nil {
 		if passing(err) {
 			return false, nil
@@ -268,7 +269,7 @@ func (e *linkEvents) letGo(dir string) {
 	}
 	delete(e.held, dir)
 	delete(e.watched, dir)
-	_ = e.fs.Remove(dir) // it may be gone by itself
+	_ = e.fs.Remove(dir) // fails if the directory was removed
 }
 
 // has says whether a path is a link that is followed.

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// loop is one Run: the only owner of what is known about the file.
+// loop is one Run. Only it uses what is known about the file.
 type loop struct {
 	*File
 	log   *slog.Logger
@@ -19,26 +19,26 @@ type loop struct {
 	retry time.Duration
 
 	every  time.Duration // how often the path is polled; 0 while it is not
-	ticker *time.Ticker  // nil then
+	ticker *time.Ticker  // nil while it is not
 	polled <-chan time.Time
 
 	at       resolution // the last look
-	base     string     // the name that is no change
-	seen     identity   // the last file that was read,
-	seenSum  string     // and its bytes
+	base     string     // the name in use; another one is a change
+	seen     identity   // the file that was read last
+	seenSum  string     // the sha256 of its bytes
 	settle   settle
-	saidWait string // what was logged last and is not repeated
+	saidWait string // the reason to wait that was logged last, which is not repeated
 	saidPoll string
 }
 
-// maxRetry bounds the wait between two looks at a file that is being written.
+// maxRetry is the longest wait between two looks at a file that is being written.
 const maxRetry = 2 * time.Second
 
 // check is the outcome of one look at the file.
 type check struct {
-	sum   string        // its bytes; "" if they cannot be had now
-	name  string        // and their name
-	err   error         // why not
+	sum   string        // sha256 of its bytes; "" if they cannot be read now
+	name  string        // from Options.Name
+	err   error         // why the bytes cannot be read
 	again time.Duration // when the loop looks again by itself; 0 if it waits for a hint
 }
 
@@ -75,7 +75,7 @@ func (l *loop) run(ctx context.Context) {
 	}
 }
 
-// differs says whether a look is due though no event has said so.
+// differs says, for a poll, whether a look at the file is due.
 func (l *loop) differs() bool {
 	if resolve(l.opts.Path).id != l.at.id {
 		return true
@@ -111,7 +111,7 @@ func (l *loop) due(ctx context.Context) {
 	}
 }
 
-// emit sends what the last look saw.
+// emit sends the outcome of the last look, if it is a Change.
 func (l *loop) emit(c check) {
 	l.changes.put(Change{
 		Path: l.opts.Path, File: l.at.file, Name: c.name, SHA256: c.sum,
@@ -144,7 +144,7 @@ func (l *loop) lookAtFile(ctx context.Context) check {
 	return check{sum: s}
 }
 
-// read returns the sha256 of a file that nobody is writing.
+// read returns the sha256 of the file, or an error if it may be being written.
 func (l *loop) read(ctx context.Context) (string, error) {
 	f, err := open(l.at)
 	if err != nil {
@@ -165,9 +165,8 @@ func (l *loop) read(ctx context.Context) (string, error) {
 	return s, nil
 }
 
-// finished returns nil for a file that counts as completely written. The
-// leases of a network file system know its local writers at best, and some
-// refuse every one.
+// finished returns nil if the file counts as completely written. On network file systems
+// leases do not count: at best they know the local writers, and some grant none.
 func (l *loop) finished(f *os.File, now time.Time) error {
 	who := unknownWriters
 	if silentFilesystem(l.at.file) == "" {
@@ -182,7 +181,7 @@ func (l *loop) finished(f *os.File, now time.Time) error {
 	return l.settle.check(f, l.at.id, l.opts.QuietMax, now)
 }
 
-// again tells when to look again without a hint after an error of read.
+// again returns how long to wait for a hint before the next look, after an error of read.
 func (l *loop) again(err error) time.Duration {
 	var settle settleError
 	switch {
@@ -197,7 +196,7 @@ func (l *loop) again(err error) time.Duration {
 	return maxRetry
 }
 
-// choosePoll starts or stops polling; trouble is why events do not tell all.
+// choosePoll starts or stops polling. trouble is the reason why events may be missing.
 func (l *loop) choosePoll(trouble error) {
 	every := l.opts.Poll
 	if every == 0 && trouble != nil {
@@ -222,7 +221,7 @@ func (l *loop) choosePoll(trouble error) {
 	}
 }
 
-// poll sets how often the path is looked at without a hint; 0 is never.
+// poll sets how often the path is looked at without a hint, 0 for never.
 func (l *loop) poll(every time.Duration) {
 	if every == l.every {
 		return
@@ -237,7 +236,7 @@ func (l *loop) poll(every time.Duration) {
 	}
 }
 
-// sayWait logs what the file is waited for, once, and the end of the wait.
+// sayWait logs once why the file is waited for, and once that the wait is over.
 func (l *loop) sayWait(err error) {
 	text := ""
 	switch {

@@ -2,8 +2,8 @@ package watch
 
 import "time"
 
-// quiet is a trailing debounce with an upper bound: due once no hint came for
-// min, or max after the first hint. It reads no clock.
+// quiet is a debounce with an upper bound. It is due when no hint has come for min, or when
+// max has passed since the first hint. It reads no clock.
 type quiet struct {
 	min, max    time.Duration
 	first, last time.Time
@@ -16,7 +16,7 @@ func (q *quiet) hint(now time.Time) {
 	q.last = now
 }
 
-// wait returns how long it is until the quiet period is over, 0 if it is.
+// wait returns how long the quiet period still lasts, 0 if it is over.
 func (q *quiet) wait(now time.Time) time.Duration {
 	due := q.last.Add(q.min)
 	if limit := q.first.Add(q.max); limit.Before(due) {
@@ -25,5 +25,5 @@ func (q *quiet) wait(now time.Time) time.Duration {
 	return max(0, due.Sub(now))
 }
 
-// clear forgets the hints, which have been acted on.
+// clear forgets the hints, after the look that they asked for.
 func (q *quiet) clear() { q.first, q.last = time.Time{}, time.Time{} }

@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-// writers is what is known about others that have a file open for writing.
+// writers says what is known about processes that have a file open for writing.
 type writers int
 
 const (
@@ -39,12 +39,12 @@ func unfit(r resolution, script bool) error {
 	return nil
 }
 
-// open opens the file that r found and makes sure that it is that one.
-// O_NONBLOCK, because a fifo may have taken its place.
+// open opens the file that r found, and checks that it is the same one. O_NONBLOCK, because a
+// fifo may have taken its place, and would block.
 func open(r resolution) (*os.File, error) {
 	f, err := os.OpenFile(r.file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, syscall.EAGAIN) {
-		return nil, errUnfinished // someone holds a write lease
+		return nil, errUnfinished // another process holds a write lease
 	}
 	if err != nil {
 		return nil, err
@@ -68,8 +68,8 @@ func unchanged(f *os.File, id identity) error {
 	return nil
 }
 
-// sum returns the sha256 of the bytes of f, in hex, if they are still the ones
-// that id stands for when all are read.
+// sum returns the sha256 of the bytes of f, in hex, if f still has this identity after all
+// bytes are read.
 func sum(ctx context.Context, f *os.File, id identity) (string, error) {
 	h := sha256.New()
 	if _, err := io.Copy(h, &interruptible{ctx, io.NewSectionReader(f, 0, id.size)}); err != nil {
@@ -81,7 +81,7 @@ func sum(ctx context.Context, f *os.File, id identity) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// interruptible ends a long read when its context ends.
+// interruptible is a reader that fails when its context has ended.
 type interruptible struct {
 	ctx context.Context
 	r   io.Reader
@@ -94,8 +94,8 @@ func (i *interruptible) Read(p []byte) (int, error) {
 	return i.r.Read(p)
 }
 
-// truncated reports whether r is an ELF file that ends before its own tables
-// say: the beginning of a copy.
+// truncated says whether r is an ELF file that is shorter than its own tables say, and so is
+// the beginning of a copy.
 func truncated(r io.ReaderAt, size int64) bool {
 	magic := make([]byte, len(elf.ELFMAG))
 	if _, err := r.ReadAt(magic, 0); err != nil || string(magic) != elf.ELFMAG {

@@ -14,7 +14,7 @@ import (
 // maxLinks is the kernel's limit for symbolic links in one look-up.
 const maxLinks = 40
 
-// resolution is what one look-up of a path saw.
+// resolution is the outcome of one look-up of a path.
 type resolution struct {
 	nodes map[string]node     // what has to be watched: directories and the file
 	names map[string]struct{} // the look-ups whose events matter, as full paths
@@ -24,13 +24,13 @@ type resolution struct {
 	err   error // why the path leads nowhere
 }
 
-// walk is the look-up under way: the kernel's own (path_resolution(7)), in
-// steps that can be seen.
+// walk is a look-up under way. It does what the kernel does (path_resolution(7)), step by
+// step.
 type walk struct {
 	resolution
-	dir   string   // where it stands, without symbolic links
+	dir   string   // the directory that it has reached, symbolic links resolved
 	here  identity // of dir
-	todo  []string // components still to come
+	todo  []string // the components that follow
 	links int
 }
 
@@ -53,8 +53,8 @@ func resolve(path string) resolution {
 	return w.resolution
 }
 
-// with is r with what the look-ups of other paths depend on. Neither their last
-// step nor their errors matter.
+// with returns r with what the look-ups of other paths depend on. Their last step and their
+// errors do not matter.
 func (r resolution) with(ways []string) resolution {
 	if len(ways) == 0 {
 		return r
@@ -68,7 +68,7 @@ func (r resolution) with(ways []string) resolution {
 	return r
 }
 
-// push puts the components of path in front of those still to come.
+// push puts the components of path before those that follow.
 func (w *walk) push(path string) {
 	var parts []string
 	for part := range strings.SplitSeq(path, "/") {
@@ -81,7 +81,7 @@ func (w *walk) push(path string) {
 
 func (w *walk) root() error { return w.stand("/") }
 
-// stand moves the walk to a directory whose path has no symbolic links.
+// stand moves the walk to a directory, whose path has no symbolic links.
 func (w *walk) stand(dir string) error {
 	fi, err := os.Lstat(dir)
 	if err != nil {
@@ -106,7 +106,7 @@ func (w *walk) step(name string) error {
 		return w.follow(full)
 	case fi.IsDir():
 		if len(w.todo) == 0 {
-			w.look(full) // it is in the way of the file
+			w.look(full) // the file can appear only after this component has changed
 		}
 		w.enter(full, identityOf(fi))
 		return nil
@@ -120,14 +120,14 @@ func (w *walk) step(name string) error {
 	return nil
 }
 
-// look notes that the way depends on what full, an entry of dir, is.
+// look notes that the path depends on full, an entry of dir.
 func (w *walk) look(full string) {
 	w.nodes[w.dir] = w.here.node
 	w.names[full] = struct{}{}
 }
 
-// enter goes down into a directory and has it watched for its own being moved,
-// except where that does not happen: directly below / and at mount points.
+// enter goes into a directory. The directory itself is watched, to see that it is moved,
+// except directly below / and at mount points, which are not moved.
 func (w *walk) enter(full string, id identity) {
 	w.names[full] = struct{}{}
 	if w.dir != "/" && id.dev == w.here.dev {
@@ -152,8 +152,8 @@ func (w *walk) follow(link string) error {
 	return nil
 }
 
-// missing reports whether the path leads nowhere just now, as opposed to a
-// path that cannot be looked at.
+// missing says whether the path leads nowhere at the moment. It is false if the path cannot
+// be looked up for another reason.
 func (r *resolution) missing() bool {
 	return errors.Is(r.err, fs.ErrNotExist) || errors.Is(r.err, syscall.ENOTDIR)
 }

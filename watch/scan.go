@@ -15,19 +15,19 @@ import (
 type scan struct {
 	loop    *treeLoop
 	changed map[string]bool
-	quiet   bool      // files that are new are no change,
-	since   time.Time // unless they were written after this moment, if set
-	glance  bool      // read nothing and remember nothing: what differs is to be looked at
+	quiet   bool      // new files are no change, unless they were written after since
+	since   time.Time // zero: all new files are old enough
+	glance  bool      // read nothing and remember nothing, only find what may have changed
 	entered int       // directories that were not known
 
-	full  bool            // what is not seen is gone
+	full  bool            // everything is looked at, so what is not seen is gone
 	files map[string]bool // seen
 	dirs  map[string]bool // seen
 	links map[string]bool // seen
-	again []string        // files of a directory that went
+	again []string        // files of a directory that was removed
 }
 
-// everything looks at all that the set asks for.
+// everything looks at all files of the set.
 func (s *scan) everything() {
 	s.full, s.files, s.dirs, s.links = true, map[string]bool{}, map[string]bool{}, map[string]bool{}
 	s.bases()
@@ -48,7 +48,7 @@ func (s *scan) everything() {
 	}
 }
 
-// gone takes note of a file that is not there any more, or no longer in the set.
+// gone notes that a file does not exist any more, or is no longer in the set.
 func (s *scan) gone(path string) {
 	inSet := s.loop.sel.file(path)
 	if s.glance {
@@ -61,8 +61,8 @@ func (s *scan) gone(path string) {
 	}
 }
 
-// bases enters the directories that patterns begin at. For one that is missing
-// its nearest directory above is watched.
+// bases enters the bases of the patterns. If a base is missing, the nearest directory above
+// it is watched.
 func (s *scan) bases() {
 	heads := map[string]bool{}
 	for _, base := range s.loop.sel.bases() {
@@ -101,7 +101,7 @@ func isDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// forget ends the watches in a directory that is no longer where it was.
+// forget ends the watches in a directory that was removed or moved.
 func (s *scan) forget(path string, left bool) {
 	was, entered := s.loop.dirs[path]
 	if !entered {
@@ -127,7 +127,7 @@ func (s *scan) unwatch(dir string) {
 	s.loop.events.forget(dir)
 }
 
-// path looks at a path that was touched.
+// path looks at a path for which an event came.
 func (s *scan) path(path string) {
 	info, err := os.Lstat(path)
 	switch {
@@ -152,8 +152,8 @@ func (s *scan) path(path string) {
 	}
 }
 
-// dir enters a directory: first it is watched, then it is read, so that nothing
-// falls between the two.
+// dir enters a directory. It is watched before it is read, so that no change in between is
+// missed.
 func (s *scan) dir(path string) {
 	info, err := os.Stat(path)
 	if err != nil || s.dirs[path] {
@@ -217,7 +217,7 @@ func (s *scan) file(path string) {
 	}
 }
 
-// young says whether a file is younger than the set that it is new in.
+// young says whether a file was written after the moment since.
 func (s *scan) young(path string) bool {
 	return !s.since.IsZero() && time.Unix(0, s.loop.known.files[path].id.mtime).After(s.since)
 }
@@ -233,7 +233,7 @@ func (s *scan) end() []string {
 	return slices.Sorted(maps.Keys(s.changed))
 }
 
-// passing says whether an error only means that something went in the meantime.
+// passing says whether an error only means that a file was removed in the meantime.
 func passing(err error) bool {
 	return err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }

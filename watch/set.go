@@ -11,31 +11,29 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 )
 
-// Set says which files of a tree matter. All patterns are absolute and
-// slash-separated, in the language of doublestar: * ** ? [a-z] {a,b}; Escape makes
-// a pattern of a path.
+// Set says which files of a tree matter. All patterns are absolute and slash-separated, in
+// the language of doublestar: * ** ? [a-z] {a,b}. Escape makes a pattern of a path.
 type Set struct {
-	// Globs are subject to ignore files, and to what nobody wants to watch: the
-	// directories of version control, dependencies and caches, and what editors
-	// leave for a moment.
+	// Globs do not match ignored files, and not the unwanted ones: the directories of
+	// version control, dependencies and caches, and temporary files of editors.
 	Globs []string
-	// Exact are not: the user has named these files.
+	// Exact match these files, too, because the user has named them.
 	Exact []string
-	// Not takes files away from both; a directory that it matches is not entered.
+	// Not excludes files from both. A directory that it matches is not entered.
 	Not []string
-	// NoIgnore leaves ignore files (.gitignore, .ignore, git's own) unread.
+	// NoIgnore says that ignore files (.gitignore, .ignore, git's own) are not read.
 	NoIgnore bool
-	// Since, if set: files that are new in this set and were written after that
-	// moment have changed. A first set has no changes.
+	// Since is for a set that replaces another one: files that are new in this set count
+	// as changed if they were written after that moment. Zero: they do not.
 	Since time.Time
 }
 
-// Escape returns a pattern that matches path alone.
+// Escape returns a pattern that matches only path.
 func Escape(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`, `{`, `\{`, `}`, `\}`).Replace(path)
 }
 
-// Check says what is wrong with a pattern.
+// Check returns an error if a pattern is not valid.
 func Check(pattern string) error {
 	switch {
 	case pattern == "":
@@ -46,7 +44,7 @@ func Check(pattern string) error {
 	return nil
 }
 
-// scope is one pattern and where its files can be.
+// scope is one pattern, and where its files can be.
 type scope struct {
 	pattern string
 	base    string // the directory above all its files
@@ -64,8 +62,7 @@ func newScope(pattern string, exact bool) scope {
 	return s
 }
 
-// unescape undoes what Escape did to the part of a pattern without meta
-// characters.
+// unescape undoes Escape in the part of a pattern that has no meta characters.
 func unescape(text string) string {
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {
@@ -77,7 +74,7 @@ func unescape(text string) string {
 	return b.String()
 }
 
-// reaches says whether files in dir can match, by the pattern alone.
+// reaches says whether files in dir can match, judged by the pattern alone.
 func (s scope) reaches(dir string) bool {
 	rest, below := under(s.base, dir)
 	switch {
@@ -100,12 +97,12 @@ func under(base, path string) (rest string, ok bool) {
 	return strings.CutPrefix(path, base)
 }
 
-// selection answers what a Set asks for.
+// selection decides which files and directories belong to a Set.
 type selection struct {
 	scopes []scope
 	not    []string
 	ignore *ignores // nil: no ignore files
-	locks  []string // of git, held while it writes what is watched
+	locks  []string // locks that git holds while it writes to a watched tree
 }
 
 func newSelection(set Set) *selection {
@@ -128,7 +125,7 @@ func newSelection(set Set) *selection {
 	return s
 }
 
-// bases are the directories to begin at.
+// bases returns the directories in which the patterns begin.
 func (s *selection) bases() (all []string) {
 	for _, scope := range s.scopes {
 		all = append(all, scope.base)
@@ -168,8 +165,8 @@ func (s *selection) dir(path string) bool {
 	return false
 }
 
-// link says whether files in a directory that a symbolic link leads to can matter. To git a
-// link is a file, to people it is often the directory: both lists count.
+// link says whether files in the directory that a symbolic link leads to can matter. For git
+// the link is a file, for people it is often a directory: it is ignored if either is.
 func (s *selection) link(path string) bool {
 	for _, scope := range s.scopes {
 		if scope.reaches(path) && path != scope.base && !s.excluded(path) &&
@@ -184,7 +181,7 @@ func (s *selection) link(path string) bool {
 // begins says whether a pattern begins at a directory.
 func (s *selection) begins(path string) bool { return slices.Contains(s.bases(), path) }
 
-// below says whether a path lies below a directory to begin at, or is one.
+// below says whether a path is a base of a pattern, or lies below one.
 func (s *selection) below(path string) bool {
 	return slices.ContainsFunc(s.scopes, func(scope scope) bool { _, ok := under(scope.base, path); return ok })
 }
@@ -207,11 +204,11 @@ func (s *selection) ignored(base, path string, dir bool) bool {
 	return s.ignore != nil && s.ignore.match(base, path, dir)
 }
 
-// Matcher answers whether paths belong to a Set, by its patterns alone: ignore
-// files and what nobody wants to watch are not asked.
+// Matcher says whether paths belong to a Set, by the patterns alone: ignored and unwanted
+// files match, too.
 type Matcher struct{ all *selection }
 
-// NewMatcher makes a Matcher of patterns; those that begin with ! take away.
+// NewMatcher returns a Matcher for a Set.
 func NewMatcher(set Set) Matcher {
 	return Matcher{newSelection(Set{Exact: append(append([]string(nil), set.Globs...), set.Exact...), Not: set.Not,
 		NoIgnore: true})}

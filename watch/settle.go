@@ -5,18 +5,17 @@ import (
 	"time"
 )
 
-// settleTime is how long a file must stay the same where its writers are unknown.
+// settleTime is how long a file has to stay the same if its writers are unknown.
 const settleTime = 250 * time.Millisecond
 
-// settle judges by patience alone whether a file is finished.
+// settle decides by waiting whether a file is finished.
 type settle struct {
-	id    identity  // the last file,
-	since time.Time // and how long it has been the same
+	id    identity  // the file at the last check
+	since time.Time // since when it has been the same
 }
 
-// check returns nil if the file has been the same for long enough, else a
-// settleError. An ELF file that looks like the beginning of a copy has to stay
-// so for patience.
+// check returns nil if the file has been the same for long enough, otherwise a settleError.
+// For an ELF file that looks like the beginning of a copy, that is patience.
 func (s *settle) check(r io.ReaderAt, id identity, patience time.Duration, now time.Time) error {
 	if s.id != id {
 		s.id, s.since = id, now

@@ -14,26 +14,26 @@ type contents struct {
 	files map[string]content
 }
 
-// content is one file's. Hashes tell states of one file apart within one process;
-// nobody attacks them.
+// content is what is known of one file. The hash only tells apart the states of one file, so
+// it need not be cryptographic.
 type content struct {
 	id      identity
 	hash    uint64
 	settled bool // equal identities mean equal bytes
 }
 
-// largeFile is where reading costs more than a build without need: of larger
-// ones size and times tell.
+// largeFile is the size from which reading a file costs more than an unnecessary build. A
+// larger file has changed if its size or times have.
 const largeFile = 32 << 20
 
 func newContents() *contents {
 	return &contents{seed: maphash.MakeSeed(), files: map[string]content{}}
 }
 
-// look takes in the state of a file and says whether its bytes differ from those
-// known, and whether it is new.
+// look reads a file. It says whether its bytes differ from the known ones, and whether the
+// file is new.
 func (c *contents) look(path string) (changed, fresh bool) {
-	info, err := os.Stat(path) // a link's target is what programs read
+	info, err := os.Stat(path) // follows links, as programs do
 	if err != nil || !info.Mode().IsRegular() {
 		_, known := c.files[path]
 		delete(c.files, path)
@@ -47,7 +47,7 @@ func (c *contents) look(path string) (changed, fresh bool) {
 	now := content{id: id, settled: id.settled(time.Now())}
 	now.hash, err = c.sum(path, info.Size(), id)
 	if err != nil {
-		now.settled = false // it is looked at again
+		now.settled = false // so that it is read again
 	}
 	c.files[path] = now
 	return known && old.hash != now.hash, !known
@@ -70,7 +70,7 @@ func (c *contents) sum(path string, size int64, id identity) (uint64, error) {
 	return h.Sum64(), nil
 }
 
-// same says, by its identity alone, whether nothing has happened to a file.
+// same says, by a file's identity alone, whether it is unchanged.
 func (c *contents) same(path string) bool {
 	old, known := c.files[path]
 	info, err := os.Stat(path)

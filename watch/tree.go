@@ -14,16 +14,15 @@ import (
 type TreeOptions struct {
 	// Set says which files matter at first.
 	Set Set
-	// Debounce is how long no event must come before the files are looked at;
-	// default 50 ms.
+	// Debounce is how long no event may come before the files are looked at. Default:
+	// 50 ms.
 	Debounce time.Duration
-	// DebounceMax bounds the wait while events keep coming; default 5 s.
+	// DebounceMax limits the wait while events keep coming. Default: 5 s.
 	DebounceMax time.Duration
-	// Poll is how often everything is looked at without an event. 0 means never
-	// where events can be trusted and every 500 ms elsewhere; a negative value
-	// means never.
+	// Poll is how often everything is looked at without an event. 0 means never if events
+	// can be trusted, and otherwise every 500 ms. A negative value means never.
 	Poll time.Duration
-	// Log gets a line when the watch changes its ways; default none.
+	// Log gets a line when polling starts or stops. Default: none.
 	Log *slog.Logger
 }
 
@@ -40,19 +39,19 @@ func (o TreeOptions) withDefaults() TreeOptions {
 	return o
 }
 
-// Batch is what changed at once.
+// Batch is a set of files that have changed at about the same time.
 type Batch struct {
-	// Paths are the files whose bytes are others now, that came or went; sorted.
-	// None: something was going on, and all is as it was.
+	// Paths are the files that have other bytes, that are new, or that were removed;
+	// sorted. If it is empty, there were events, but no file has changed.
 	Paths []string
 	First time.Time // of the first event
-	Sent  time.Time // when all was quiet and had been looked at
+	Sent  time.Time // when the quiet period was over and the files were looked at
 }
 
 // Tree watches the files of a Set.
 type Tree struct {
 	opts     TreeOptions
-	changes  chan Batch // capacity 1: a batch that was not taken grows
+	changes  chan Batch // capacity 1: further changes are added to a batch that waits
 	requests chan func(*treeLoop)
 	mu       sync.Mutex
 	stirring bool          // under mu
@@ -62,8 +61,8 @@ type Tree struct {
 	files    atomic.Int64
 }
 
-// NewTree begins to watch and takes the files as they are now for unchanged. It
-// fails for a pattern that is none.
+// NewTree begins to watch. The files as they are now count as unchanged. It fails if a
+// pattern is not valid.
 func NewTree(o TreeOptions) (*Tree, error) {
 	for _, pattern := range slices.Concat(o.Set.Globs, o.Set.Exact, o.Set.Not) {
 		if err := Check(pattern); err != nil {
@@ -79,12 +78,12 @@ func NewTree(o TreeOptions) (*Tree, error) {
 	return t, nil
 }
 
-// Changes returns the channel on which Run sends. One batch waits there: what
-// changes before it is taken is added to it. It is never closed.
+// Changes returns the channel on which Run sends. It holds one batch, to which further
+// changes are added until it is received. The channel is never closed.
 func (t *Tree) Changes() <-chan Batch { return t.changes }
 
-// Stirring says whether something has happened that was not looked at yet: a
-// Batch, with or without paths, is going to come.
+// Stirring says whether there were events whose files were not looked at yet. If so, a Batch
+// follows, with or without paths.
 func (t *Tree) Stirring() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -97,28 +96,27 @@ func (t *Tree) stir() {
 	t.stirring = true
 }
 
-// List returns the files that matter, sorted. It is for before Run.
+// List returns the files that matter, sorted. It may be called only before Run.
 func (t *Tree) List() []string { return slices.Sorted(maps.Keys(t.loop.known.files)) }
 
-// Watches is the number of directories that are watched, Files that of the files
-// that matter.
+// Watches returns the number of watched directories.
 func (t *Tree) Watches() int { return int(t.watches.Load()) }
 
-// Files is the number of files that matter.
+// Files returns the number of files that matter.
 func (t *Tree) Files() int { return int(t.files.Load()) }
 
-// Watch replaces the set. It returns when the new one is watched.
+// Watch replaces the set. It returns when the new set is watched.
 func (t *Tree) Watch(ctx context.Context, set Set) {
 	t.request(ctx, func(l *treeLoop) { l.choose(set) })
 }
 
-// Sync looks at all files now and returns what has changed and was not sent yet.
+// Sync looks at all files now. It returns those that have changed and were not sent yet.
 func (t *Tree) Sync(ctx context.Context) (changed []string) {
 	t.request(ctx, func(l *treeLoop) { changed = l.sync() })
 	return changed
 }
 
-// request has the loop run a function, unless it has ended.
+// request lets the loop run a function, unless the loop has ended.
 func (t *Tree) request(ctx context.Context, do func(*treeLoop)) {
 	done := make(chan struct{})
 	select {
@@ -131,16 +129,16 @@ func (t *Tree) request(ctx context.Context, do func(*treeLoop)) {
 	<-done
 }
 
-// Run watches until ctx ends, and returns when all its goroutines are gone. It is
-// called once.
+// Run watches until ctx ends, and returns when all its goroutines have ended. It is called
+// once.
 func (t *Tree) Run(ctx context.Context) {
 	defer close(t.ended)
 	defer t.loop.close()
 	t.loop.run(ctx)
 }
 
-// send adds to the batch that waits, or leaves one, and says that all is quiet. Who
-// has taken the batch finds it said.
+// send adds to the batch that waits, or sends a new one. Stirring becomes false before a
+// reader can have the batch.
 func (t *Tree) send(b Batch) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

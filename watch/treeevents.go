@@ -27,7 +27,7 @@ type treeEvents struct {
 	touched
 }
 
-// touched is what events told of since the last look.
+// touched is what the events since the last look have said.
 type touched struct {
 	paths map[string]touch
 	first time.Time
@@ -37,7 +37,7 @@ type touched struct {
 // touch is what happened at a path.
 type touch struct {
 	created bool
-	left    bool // what was there has gone: a watch on it is no watch on the path
+	left    bool // the file has left the path: a watch on it is no watch on the path
 }
 
 func (t touch) and(o touch) touch { return touch{t.created || o.created, t.left || o.left} }
@@ -62,7 +62,7 @@ func (e *treeEvents) close() {
 	<-e.pumped
 }
 
-// pump takes every event at once; see hints.pump.
+// pump reads every event at once; see hints.pump.
 func (e *treeEvents) pump(events <-chan fsnotify.Event, errs <-chan error) {
 	defer close(e.pumped)
 	for events != nil || errs != nil {
@@ -89,7 +89,7 @@ func (e *treeEvents) event(event fsnotify.Event) {
 	e.note(func() { e.paths[name] = e.paths[name].and(now) })
 }
 
-// throughLink takes what happened where a link leads to. What it means is looked up.
+// throughLink takes an event of a link's target. The next look finds out what it means.
 func (e *treeEvents) throughLink(path string, lost bool) {
 	e.note(func() {
 		if e.lost = e.lost || lost; !lost {
@@ -111,7 +111,7 @@ func (e *treeEvents) note(what func()) {
 	}
 }
 
-// take returns what was touched and begins anew.
+// take returns what was touched since the last call.
 func (e *treeEvents) take() touched {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -144,15 +144,15 @@ func (e *treeEvents) watch(dir string, throughLink bool) error {
 func (e *treeEvents) forget(dir string) {
 	e.links.forget(dir)
 	if e.watched[dir] {
-		_ = e.fs.Remove(dir) // it may be gone by itself
+		_ = e.fs.Remove(dir) // fails if the directory was removed
 		delete(e.watched, dir)
 	}
 }
 
 func (e *treeEvents) count() int { return len(e.watched) + e.links.count() }
 
-// limitError adds to an error that comes of a limit of inotify what it is now and
-// how to raise it.
+// limitError adds to an error because of a limit of inotify what the limit is, and how to
+// raise it.
 func limitError(err error, watched int) error {
 	name := ""
 	switch {

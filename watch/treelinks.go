@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 )
 
-// link looks at a symbolic link: what it leads to counts as if it stood in its place.
+// link looks at a symbolic link. Its target counts as if it were in the link's place.
 func (s *scan) link(path string) {
 	sel := s.loop.sel
 	asFile, asDir := sel.file(path), sel.link(path)
@@ -24,8 +24,8 @@ func (s *scan) link(path string) {
 	}
 }
 
-// follow has it told when a link leads elsewhere, and when a file changes that it leads to.
-// It comes before what is there is read, so that nothing falls between the two.
+// follow watches a link and the file that it leads to. This comes before the file is read,
+// so that no change in between is missed.
 func (s *scan) follow(path string) {
 	if s.full {
 		s.links[path] = true
@@ -35,9 +35,9 @@ func (s *scan) follow(path string) {
 	}
 }
 
-// mayEnter says whether a link to a directory is entered. One that leads to a directory on
-// its own way would have no end, and links below links may lead to each other in more ways
-// than there are files: there each directory is entered once.
+// mayEnter says whether a link to a directory is entered. A link to a directory that contains
+// it would never end. Links below links may lead to each other in very many ways: so below a
+// link, each directory is entered only once.
 func (s *scan) mayEnter(path string) bool {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -63,8 +63,8 @@ func (s *scan) mayEnter(path string) bool {
 	return true
 }
 
-// throughLink says whether a directory was entered through a link: one below the directories
-// that patterns begin at, or, above, one on the way to these.
+// throughLink says whether a directory was entered through a link below a pattern's base or,
+// with above, also through a link on the way to the base.
 func (l *treeLoop) throughLink(dir string, above bool) bool {
 	for ; l.sel.below(dir); dir = filepath.Dir(dir) {
 		if l.events.links.has(dir) && (above || !l.sel.begins(dir)) {
@@ -74,7 +74,7 @@ func (l *treeLoop) throughLink(dir string, above bool) bool {
 	return false
 }
 
-// baseLinks follows the links on the way to a directory that a pattern begins at.
+// baseLinks follows the links on the way to a pattern's base.
 func (s *scan) baseLinks(base string) {
 	real, err := filepath.EvalSymlinks(base)
 	if err == nil && real != base {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// treeLoop is one Run of a Tree: the only owner of what is known of its files.
+// treeLoop is one Run of a Tree. Only it uses what is known of the files.
 type treeLoop struct {
 	tree   *Tree
 	log    *slog.Logger
@@ -20,19 +20,19 @@ type treeLoop struct {
 	known  *contents
 	dirs   map[string]node // directories that were entered
 	heads  map[string]bool // existing directories above a base that is missing
-	closed map[string]bool // directories that may not be read, which was said
+	closed map[string]bool // directories that may not be read, for which a warning was logged
 
 	pending map[string]bool // paths to look at; true: what was there has gone
 	all     bool            // look at everything
 	first   time.Time
 	quiet   quiet
-	git     bool // was at work
+	git     bool // git was at work at the last look
 	timer   *time.Timer
 
 	poll      *time.Ticker // nil: events can be trusted
 	polled    <-chan time.Time
-	untrusted map[string]string // directories whose events do not tell all, and why
-	trouble   string            // what was said of that
+	untrusted map[string]string // directories whose events may be missing, with the reason
+	trouble   string            // the reason that was logged last
 }
 
 func newTreeLoop(t *Tree) *treeLoop {
@@ -119,16 +119,16 @@ func (l *treeLoop) stir(at time.Time) {
 	l.timer.Reset(l.quiet.wait(now))
 }
 
-// gitPause is how long git is waited for.
+// gitPause is the pause between two looks whether git is still at work.
 const gitPause = 20 * time.Millisecond
 
-// due looks at what was touched. Where git is in the middle of writing a tree the
-// rest of it is waited for, however long its pauses are.
+// due looks at what was touched. While git is writing a tree, it waits for the rest, however
+// long git pauses.
 func (l *treeLoop) due() {
 	now := time.Now()
 	patient := now.Sub(l.quiet.first) < l.quiet.max
 	select {
-	case <-l.events.wake: // the clock was faster than the events
+	case <-l.events.wake: // more events have come: wait for quiet again
 		if l.take(l.events.take()); patient {
 			l.timer.Reset(l.quiet.wait(now))
 			return
@@ -140,7 +140,7 @@ func (l *treeLoop) due() {
 		l.timer.Reset(max(gitPause, l.quiet.min/2))
 		return
 	}
-	if l.git && patient { // the last of what it wrote is on its way
+	if l.git && patient { // git has just finished: its last events are on their way
 		l.git = false
 		l.quiet.hint(now)
 		l.timer.Reset(l.quiet.wait(now))
@@ -152,14 +152,14 @@ func (l *treeLoop) due() {
 	l.tree.send(Batch{Paths: changed, First: first, Sent: time.Now()})
 }
 
-// gitAtWork says whether git holds the lock of an index: while it switches
+// gitAtWork says whether git holds the lock of an index, as it does while it switches
 // branches, merges or rebases.
 func (l *treeLoop) gitAtWork() bool {
 	return slices.ContainsFunc(l.sel.locks, func(lock string) bool { _, err := os.Lstat(lock); return err == nil })
 }
 
-// gitDir is the .git of a working tree; in one of several it is a file that names
-// the place.
+// gitDir returns the git directory of a working tree. In a tree of "git worktree", .git is a
+// file that names it.
 func gitDir(root string) string {
 	dir := filepath.Join(root, ".git")
 	if text, err := os.ReadFile(dir); err == nil {
@@ -173,7 +173,7 @@ func gitDir(root string) string {
 	return dir
 }
 
-// sync is look without a wait, at everything.
+// sync looks at everything at once.
 func (l *treeLoop) sync() []string {
 	l.take(l.events.take())
 	l.all = true
@@ -189,7 +189,7 @@ func (l *treeLoop) sync() []string {
 	return changed
 }
 
-// look returns what changed among the paths touched, or among all.
+// look returns which of the touched paths, or of all, have changed.
 func (l *treeLoop) look() (changed []string) {
 	pending, all := l.pending, l.all
 	l.pending, l.all, l.first = map[string]bool{}, false, time.Time{}
@@ -197,12 +197,12 @@ func (l *treeLoop) look() (changed []string) {
 	l.timer.Stop()
 	for path := range pending {
 		if _, entered := l.dirs[filepath.Dir(path)]; entered && isIgnoreFile(filepath.Base(path)) && l.sel.ignore != nil {
-			l.sel, all = newSelection(l.set), true // what is ignored is another set now
+			l.sel, all = newSelection(l.set), true // an ignore file has changed
 		}
 	}
 	s := &scan{loop: l, changed: map[string]bool{}}
-	// What is gone first: a directory that moved has to be forgotten under its old
-	// path to be watched under the new one.
+	// Removed paths come first: a directory that was moved cannot be watched under its new
+	// path before its old path is forgotten.
 	for path, left := range pending {
 		s.forget(path, left)
 	}
@@ -233,7 +233,7 @@ func (l *treeLoop) choose(set Set) {
 	}
 }
 
-// lookAround is a poll: it looks for paths that are not as they were.
+// lookAround is one poll: it looks for paths that have changed.
 func (l *treeLoop) lookAround(now time.Time) {
 	s := &scan{loop: l, changed: map[string]bool{}, glance: true}
 	s.everything()

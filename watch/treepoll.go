@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// defaultTreePoll is how often a tree is looked at whose events tell not all.
+// defaultTreePoll is how often a tree is looked at if its events may be missing.
 const defaultTreePoll = 500 * time.Millisecond
 
-// trust remembers the first reason why events do not tell all.
+// trust remembers why events of a path may be missing; with a nil error they are not.
 func (l *treeLoop) trust(path string, err error) {
 	if err != nil && !passing(err) {
 		l.untrusted[path] = err.Error()
 	}
 }
 
-// shut says whether a directory may not be read: a database's, or one that a
-// container made. It is left out until its mode changes, for polling would not help.
+// shut says whether a directory may not be read, as the data of a database or of a container.
+// It is left out until its mode changes, because polling would not help.
 func (l *treeLoop) shut(path string) bool {
 	dir, err := os.Open(path)
 	if err == nil {
@@ -34,7 +34,7 @@ func (l *treeLoop) shut(path string) bool {
 	return is
 }
 
-// choosePoll starts polling where events do not tell all, and says so.
+// choosePoll starts or stops polling, and logs that.
 func (l *treeLoop) choosePoll() {
 	why := ""
 	for path, reason := range l.untrusted {
@@ -58,7 +58,7 @@ func (l *treeLoop) choosePoll() {
 	l.trouble = why
 }
 
-// every is how often a small tree is polled, where it is.
+// every returns how often a small tree is polled.
 func (l *treeLoop) every() time.Duration {
 	if l.tree.opts.Poll == 0 {
 		return defaultTreePoll

@@ -7,10 +7,9 @@ import (
 	"os"
 )
 
-// What is missing here: file events whose meaning this package knows (kqueue
-// opens every file of a watched directory), inode numbers and ctime in the
-// identity, and leases. The path is polled, and a file counts as finished when
-// it stayed the same for a while.
+// On systems other than Linux, file events are not used (kqueue opens every file of a watched
+// directory), an identity has no inode number and no ctime, and there are no leases. The path
+// is polled, and a file counts as finished when it has stayed the same for a while.
 
 const eventsWork = false
 

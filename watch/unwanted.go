@@ -12,15 +12,15 @@ var unwantedDirs = []string{
 	".ruff_cache", ".idea", ".vscode", ".cache", ".direnv",
 }
 
-// unwantedFiles are what editors and file managers leave beside a file, most of
-// them for a moment only, and the ignore files themselves.
+// unwantedFiles are temporary files of editors and file managers, and the ignore files
+// themselves.
 var unwantedFiles = []string{
 	"*~", ".*.sw?", ".*.sw", "4913", "#*#", ".#*", "*___jb_tmp___", "*___jb_old___", ".goutputstream-*", "*.kate-swp",
 	".DS_Store", "*.pyc", "*.pyo", ".gitignore", ".ignore", ".gitattributes",
 }
 
-// unwanted says whether a path below base is one that nobody means with a
-// pattern. What base itself lies in does not matter: somebody named it.
+// unwanted says whether a path below base is unwanted, even if a pattern matches it. The
+// directories above base do not matter, because the user has named them.
 func unwanted(base, name string) bool {
 	rest, _ := under(base, name)
 	dir, file := path.Split(rest)

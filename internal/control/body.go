@@ -10,19 +10,19 @@ import (
 )
 
 const (
-	// largeBodies is how many large bodies of requests are read at a time.
+	// largeBodies is how many large request bodies are read at the same time.
 	largeBodies = 16
-	// largeBody is the size in bytes from which a body has to wait for its turn.
+	// largeBody is the size in bytes above which a body has to wait for its turn.
 	largeBody = 16 << 10
-	// bodyPatience is how long a body may take to come.
+	// bodyPatience is how long a client may take to send a body.
 	bodyPatience = 10 * time.Second
 )
 
-// maxRequest leaves room for the longest application message.
+// maxRequest is the largest request body: it has room for the longest application message.
 const maxRequest = 2 << 20
 
-// read takes the request's JSON body; no body means all defaults. It answers
-// itself, and says false, where the body is wrong.
+// read reads the request's JSON body; no body means all defaults. If the body is wrong, read
+// answers the request and returns false.
 func (s *Server) read(w http.ResponseWriter, r *http.Request, into any) bool {
 	if !s.awaitBody(w, r) {
 		return false
@@ -36,7 +36,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, into any) bool {
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		answer(w, nil, &Error{Message: fmt.Sprintf("cannot read the request: %v", err), Exit: ExitUsage})
-		return false // and the time limit stays, for the server reads what is left
+		return false // the time limit stays, because the server still reads the rest
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	return true
@@ -45,8 +45,8 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, into any) bool {
 // isLarge says whether a body has to wait for its turn.
 func isLarge(r *http.Request) bool { return r.ContentLength < 0 || r.ContentLength > largeBody }
 
-// awaitBody returns when the request's body may be read, for which there is a time
-// limit then, and says false when the client has gone. A small body never waits.
+// awaitBody waits until the request's body may be read, and sets a time limit for that. It
+// returns false if the client has gone. A small body never waits.
 func (s *Server) awaitBody(w http.ResponseWriter, r *http.Request) bool {
 	if isLarge(r) {
 		select {
@@ -55,7 +55,7 @@ func (s *Server) awaitBody(w http.ResponseWriter, r *http.Request) bool {
 			return false
 		}
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.patience)) // where it fails there is no limit
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.patience)) // if it fails there is no limit
 	return true
 }
 

@@ -32,9 +32,8 @@ type Client struct {
 	patience time.Duration // of Status
 }
 
-// Connect returns a client of the master whose control socket is at path. It
-// finds out at once whether somebody answers there: the error has the exit code
-// for not running, or for not permitted.
+// Connect returns a client of the master whose control socket is at path. It connects once:
+// an error has the exit code for "not running" or "not permitted".
 func Connect(ctx context.Context, path string) (*Client, error) {
 	c, err := Open(path)
 	if err != nil {
@@ -48,13 +47,14 @@ func Connect(ctx context.Context, path string) (*Client, error) {
 	return c, nil
 }
 
-// Open is Connect without a look at the socket: the first request finds out.
+// Open returns a client without a first connection. The first request shows whether a master
+// answers.
 func Open(path string) (*Client, error) {
 	name := printable.Line(strings.TrimSuffix(filepath.Base(path), ".sock"))
 	if err := config.CheckSocketPath(path); err != nil {
 		return nil, fmt.Errorf("cannot reach %q at %s: %w", name, path, err)
 	}
-	// Each connection is looked at: another process may have taken the path meanwhile.
+	// Each connection is checked, because another process may have taken the path meanwhile.
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return dialTrusted(ctx, path) }
 	transport := &http.Transport{DialContext: dial, DisableKeepAlives: true}
 	return &Client{name: name, socket: path, http: &http.Client{Transport: transport}, patience: statusPatience}, nil
@@ -99,7 +99,7 @@ func Names(runtimeDir string) ([]string, error) {
 		return nil, err
 	}
 	entries, err := os.ReadDir(runtimeDir)
-	if errors.Is(err, fs.ErrPermission) { // which it is to others if it is root's
+	if errors.Is(err, fs.ErrPermission) { // the directory may belong to root
 		return nil, &Error{Message: fmt.Sprintf("cannot look for masters: %v", err), Exit: ExitNotPermitted}
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -121,11 +121,11 @@ func (c *Client) Name() string { return c.name }
 // Socket is the path of the control socket.
 func (c *Client) Socket() string { return c.socket }
 
-// statusPatience is how long a master may take to say how it is. One that is
-// stopped or stuck accepts connections and never answers.
+// statusPatience is how long a master may take to answer with its status. The kernel accepts
+// connections even for a master that is stopped or stuck and never answers.
 const statusPatience = 5 * time.Second
 
-// Status asks for what can be seen. It does not wait for a master that is stuck.
+// Status asks for the state of the app. It does not wait for a master that is stuck.
 func (c *Client) Status(ctx context.Context) (s Status, err error) {
 	patient, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
@@ -189,7 +189,7 @@ func (c *Client) Promote(ctx context.Context) (canary pool.Canary, err error) {
 	return canary, c.do(ctx, http.MethodPost, "promote", nil, &canary)
 }
 
-// Abort ends the roll that is under way, and waits until it has gone back.
+// Abort ends the roll that is under way, and waits until it has reverted.
 func (c *Client) Abort(ctx context.Context) (pool.RollResult, error) {
 	return c.roll(ctx, "abort", nil)
 }
@@ -199,8 +199,8 @@ func (c *Client) Plan(ctx context.Context) (p Plan, err error) {
 	return p, c.do(ctx, http.MethodGet, "plan", nil, &p)
 }
 
-// Rollback rolls to a kept release and waits for the end; to is its hash or the
-// beginning of it, or empty for the last good one before the present.
+// Rollback rolls to a kept release and waits for the end. to is the release's hash or the
+// beginning of it; empty means the last good release before the present one.
 func (c *Client) Rollback(ctx context.Context, to string) (r pool.RollResult, err error) {
 	return c.roll(ctx, "rollback", rollbackRequest{To: to})
 }
@@ -215,7 +215,7 @@ func (c *Client) Releases(ctx context.Context) (r Releases, err error) {
 	return r, c.do(ctx, http.MethodGet, "releases", nil, &r)
 }
 
-// Prune removes the copies that nobody uses, but for the last good one.
+// Prune removes all unused copies except the last good one.
 func (c *Client) Prune(ctx context.Context) (p Pruned, err error) {
 	return p, c.do(ctx, http.MethodPost, "prune", nil, &p)
 }
@@ -240,7 +240,7 @@ func (c *Client) Signal(ctx context.Context, t pool.Target, signal string) (r Re
 	return r, c.do(ctx, http.MethodPost, "signal", signalRequest{Slot: t.Slot, ID: t.ID, Signal: signal}, &r)
 }
 
-// Events begins to listen; when it returns, nothing is missed any more.
+// Events subscribes to the events. All events after its return are received.
 func (c *Client) Events(ctx context.Context) (*EventStream, error) {
 	response, err := c.ask(ctx, http.MethodGet, "events", nil)
 	if err != nil {
@@ -249,14 +249,13 @@ func (c *Client) Events(ctx context.Context) (*EventStream, error) {
 	return &EventStream{body: response.Body, lines: bufio.NewReader(response.Body)}, nil
 }
 
-// EventStream is the live events of a master.
+// EventStream is a subscription to the events of a master.
 type EventStream struct {
 	body  io.ReadCloser
 	lines *bufio.Reader
 }
 
-// Next returns the next event and the line it came in. It returns io.EOF when the
-// pool has ended.
+// Next returns the next event and its line. It returns io.EOF when the pool has ended.
 func (s *EventStream) Next() (e pool.Event, line []byte, err error) {
 	line, err = s.line()
 	if err != nil {
@@ -269,8 +268,8 @@ func (s *EventStream) Next() (e pool.Event, line []byte, err error) {
 	return e, printable.JSON(line), nil
 }
 
-// maxAnswer is the most that a client reads of one answer, or of one event, in bytes:
-// what answers on a socket may be any program.
+// maxAnswer is how much a client reads of one answer or of one event, in bytes: it need not
+// be a master that answers on the socket.
 const maxAnswer = 8 << 20
 
 func (s *EventStream) line() (line []byte, err error) {
@@ -304,7 +303,7 @@ func (c *Client) do(ctx context.Context, method, verb string, body, into any) er
 	return nil
 }
 
-// unanswered says what to do where the master ended before it answered.
+// unanswered adds to an error what to do if the master ended before it answered.
 func (c *Client) unanswered(err error) error {
 	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) {
 		return err
@@ -313,7 +312,7 @@ func (c *Client) unanswered(err error) error {
 		"roll: see relevo status %s", err, c.name)
 }
 
-// ask is request, with the next master where this one is being replaced.
+// ask is request. If the master is being replaced, it asks the next one.
 func (c *Client) ask(ctx context.Context, method, verb string, body any) (*http.Response, error) {
 	response, err := c.request(ctx, method, verb, body)
 	for handedBack(err) && again(ctx) {
@@ -322,14 +321,13 @@ func (c *Client) ask(ctx context.Context, method, verb string, body any) (*http.
 	return response, err
 }
 
-// handedBack says whether nothing was done because another master is about to go
-// on.
+// handedBack says whether nothing was done because another master is about to take over.
 func handedBack(err error) bool {
 	handed := new(Error)
 	return errors.As(err, &handed) && handed.HandedOver != nil && *handed.HandedOver == 0
 }
 
-// again waits a moment before the next try. It says false if there is none.
+// again waits a moment before the next try. It returns false if ctx has ended.
 func again(ctx context.Context) bool {
 	select {
 	case <-time.After(10 * time.Millisecond):
@@ -339,7 +337,7 @@ func again(ctx context.Context) bool {
 	}
 }
 
-// request returns the response of a request that the master granted.
+// request returns the response if the master has granted the request.
 func (c *Client) request(ctx context.Context, method, verb string, body any) (*http.Response, error) {
 	var text []byte
 	if body != nil {

@@ -1,5 +1,5 @@
-// Package control is how a running master is talked to: HTTP and JSON over a
-// Unix socket, so that curl can do whatever the command line can:
+// Package control is the interface to a running master: HTTP and JSON over a Unix socket. So
+// curl can do everything that the command line can:
 //
 //	curl --unix-socket /run/relevo/web.sock http://relevo/v1/status
 //
@@ -11,12 +11,12 @@
 //	POST /v1/abort                      end the roll, back to the old generation; answers with pool.RollResult
 //	GET  /v1/plan                       what a reload would change (type Plan)
 //	GET  /v1/releases                   the releases that are known (type Releases)
-//	POST /v1/prune                      remove the copies that nobody uses (type Pruned)
+//	POST /v1/prune                      remove the unused copies (type Pruned)
 //	POST /v1/rollback {"to":"ab12cd"}   roll to a kept release; without "to" to the last good one
 //	POST /v1/scale   {"workers":"+1"}   a number, +N or -N
 //	POST /v1/upgrade                    replace the master by what its program's path holds (type Upgraded)
-//	POST /v1/wait    {"generation":2}   wait for a roll that a master before has begun
-//	POST /v1/stop    {"force":false}    202; the connection of /v1/events ends when all is over
+//	POST /v1/wait    {"generation":2}   wait for a roll that a previous master has begun
+//	POST /v1/stop    {"force":false}    202; the connection of /v1/events ends with the pool
 //	GET  /v1/events                     NDJSON of pool.Event, live, until the pool ends
 //	POST /v1/send    {"slot":0,"data":…}        an application message to workers
 //	POST /v1/signal  {"slot":0,"signal":"USR1"} a signal to workers
@@ -25,6 +25,6 @@
 // error is {"error":"cannot …","exit":N}, N being the exit code of the command
 // line. The version in the path changes when an old client could misunderstand.
 //
-// The socket has mode 0600, and the peer of each connection is asked for its
-// user (SO_PEERCRED): only the master's own user and root may talk.
+// The socket has mode 0600, and the kernel is asked for the user at the other end of each
+// connection (SO_PEERCRED): only the master's own user and root are let in.
 package control

@@ -38,12 +38,12 @@ func Acquire(path string) (*Lock, error) {
 		if sameFile(file, path) {
 			return &Lock{file, path}, nil
 		}
-		file.Close() // its owner removed it between our open and our lock
+		file.Close() // its owner removed the file between our open and our lock
 	}
 }
 
-// openLock opens the file of a lock, or makes it. Nobody else may open it, for what
-// can be opened can be locked.
+// openLock opens the file of a lock, or makes it. Other users may not open it, because then
+// they could lock it.
 func openLock(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, lockMode)
 	if err != nil {
@@ -55,7 +55,7 @@ func openLock(path string) (*os.File, error) {
 	case !info.Mode().IsRegular():
 		err = fmt.Errorf("%s is not a regular file; remove it", path)
 	case info.Mode().Perm() != lockMode:
-		err = file.Chmod(lockMode) // as an earlier umask, or a mistake, has left it
+		err = file.Chmod(lockMode) // the mode may be wrong because of a umask, or by mistake
 	}
 	if err != nil {
 		file.Close()
@@ -66,13 +66,13 @@ func openLock(path string) (*os.File, error) {
 
 const lockMode = 0o600
 
-// InheritLock takes over the lock at path from the previous master: the kernel keeps the
+// TakeOverLock takes over the lock at path from the previous master. The kernel keeps the
 // lock as long as any copy of its file is open.
-func InheritLock(file *os.File, path string) *Lock {
+func TakeOverLock(file *os.File, path string) *Lock {
 	return &Lock{file, path}
 }
 
-// File is the lock itself, for another master. It stays the Lock's.
+// File returns the open file that is locked, for another master. It belongs to l.
 func (l *Lock) File() *os.File { return l.file }
 
 func sameFile(file *os.File, path string) bool {

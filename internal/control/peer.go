@@ -24,8 +24,8 @@ func rememberPeer(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, peerKey{}, peer{uid, err})
 }
 
-// permitted lets the master's own user and root through. The socket's mode says
-// the same, but a mode can be changed by mistake.
+// permitted refuses all users except the master's own and root. The socket's mode does the
+// same, but a mode can be changed by mistake.
 func (s *Server) permitted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, _ := r.Context().Value(peerKey{}).(peer)
@@ -62,8 +62,8 @@ func listenPrivately(path string) (net.Listener, error) {
 	return listener, nil
 }
 
-// ignoreUnsupported passes over systems on which a socket has no mode before it
-// has a path; the chmod that follows does it there.
+// ignoreUnsupported ignores the error of systems on which a socket has no mode before it has
+// a path. There the chmod that follows sets it.
 func ignoreUnsupported(err error) error {
 	if err == unix.EINVAL {
 		return nil

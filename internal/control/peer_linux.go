@@ -26,8 +26,9 @@ func peerUID(conn net.Conn) (uid int, err error) {
 }
 
 // refuseDescriptors has the kernel refuse descriptors that clients send (SO_PASSRIGHTS,
-// Linux 6.16): one that is never read would be closed with its connection, and the
-// close waits for as long as the sender likes. Accepted connections inherit the option.
+// Linux 6.16). Without that, a descriptor that is never read is closed together with its
+// connection, and its close may take as long as the sender likes. Accepted connections
+// inherit the option.
 func refuseDescriptors(socket syscall.Conn) {
 	const soPassRights = 83
 	if raw, err := socket.SyscallConn(); err == nil {

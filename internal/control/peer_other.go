@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// peerUID trusts the mode of the socket where SO_PEERCRED does not exist.
+// peerUID relies on the mode of the socket: SO_PEERCRED does not exist here.
 func peerUID(net.Conn) (uid int, err error) { return os.Geteuid(), nil }
 
-// refuseDescriptors does nothing where SO_PASSRIGHTS does not exist.
+// refuseDescriptors does nothing: SO_PASSRIGHTS does not exist here.
 func refuseDescriptors(syscall.Conn) {}

@@ -11,23 +11,23 @@ import (
 	"relevo/internal/safefile"
 )
 
-// MakeRuntimeDir makes the directory of sockets and locks. Everybody may pass
-// through it, for workers of another user have their notify socket there; what
-// lies in it is closed to others. It must be this user's or root's, and nobody else
-// may be able to write to it or to put another one in its place.
+// MakeRuntimeDir makes the directory of sockets and locks. All users may enter it, because
+// the notify socket of workers of another user is there; its files are closed to others. The
+// directory has to belong to this user or to root. No other user may be able to write to it,
+// or to replace it.
 func MakeRuntimeDir(dir string) error {
-	dir = filepath.Clean(dir) // of "link/" the system would look at what it points to
+	dir = filepath.Clean(dir) // Lstat of "link/" would follow the link
 	if err := checkRuntimeDir(dir); err != nil {
 		return err
 	}
 	if err := safefile.MkdirAll(dir, 0o755, 0o711); err != nil {
 		return fmt.Errorf("cannot make the runtime directory: %w; set RELEVO_RUNTIME_DIR to one that you can write to", err)
 	}
-	return checkRuntimeDir(dir) // what was not there before
+	return checkRuntimeDir(dir) // it may have been made meanwhile by another process
 }
 
-// LetThrough lets workers of another user pass through the runtime directory, which
-// may have been made under a umask that shuts them out.
+// LetThrough lets workers of another user enter the runtime directory, which may have been
+// made under a umask that does not allow it.
 func LetThrough(dir string) error {
 	info, err := os.Stat(dir)
 	if err == nil && info.Mode()&0o011 != 0o011 {
@@ -46,10 +46,9 @@ func checkRuntimeDir(dir string) error {
 	return nil
 }
 
-// trustedSocket looks whether what lies at a path can be a master's of this user:
-// anybody can put a socket into a directory of his own. It returns the users that
-// the master may belong to. Root may ask the master of another user, in a directory
-// of that user's.
+// trustedSocket returns an error if another user could have put a socket at this path. It
+// returns the users to whom the master may belong: root may also talk to the master of
+// another user, in a directory of that user.
 func trustedSocket(path string) (uids []int, err error) {
 	owner, err := safefile.CheckForeignDir(filepath.Dir(path))
 	if err != nil {
@@ -62,7 +61,7 @@ func trustedSocket(path string) (uids []int, err error) {
 	return uids, safefile.CheckSocket(path, uids...)
 }
 
-// untrusted is the error for a place that is not believed.
+// untrusted makes the error for a socket that is not trusted.
 func untrusted(name, place string, err error) error {
 	var reason *safefile.UntrustedError
 	if !errors.As(err, &reason) {
@@ -75,7 +74,8 @@ func untrusted(name, place string, err error) error {
 	}
 }
 
-// checkServer looks at who listens at the other end, which the kernel has noted.
+// checkServer returns an error if the process that listens belongs to another user, as the
+// kernel has noted it (SO_PEERCRED).
 func checkServer(conn net.Conn, uids []int) error {
 	uid, err := peerUID(conn)
 	if err != nil {
@@ -89,7 +89,7 @@ func checkServer(conn net.Conn, uids []int) error {
 	return &safefile.UntrustedError{Reason: fmt.Sprintf("a process of user %d listens there", uid)}
 }
 
-// checkDir says whether the sockets in a runtime directory can be believed.
+// checkDir returns an error if the sockets in a runtime directory cannot be trusted.
 func checkDir(dir string) error {
 	_, err := safefile.CheckForeignDir(dir)
 	var reason *safefile.UntrustedError

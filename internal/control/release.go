@@ -10,19 +10,18 @@ import (
 
 // ReloadOptions say how to reload.
 type ReloadOptions struct {
-	// Force rolls also to bytes that have failed before.
+	// Force says to roll even to bytes that have failed before.
 	Force bool `json:"force,omitempty"`
-	// Canary is the probation of this roll, Share the part of new connections that the
-	// canary gets meanwhile, as the configuration would have them; empty: as it has them.
+	// Canary is the probation of this roll. Share is the part of new connections that the
+	// canary gets meanwhile. Both are written as in the configuration; empty: its values.
 	Canary string `json:"canary,omitempty"`
 	Share  string `json:"share,omitempty"`
 }
 
-// Wait returns the end of a roll. When its context ends, the wait ends; the roll
-// goes on.
+// Wait waits for the end of a roll. If its context ends first, the roll goes on.
 type Wait func(context.Context) (pool.RollResult, error)
 
-// Plan is what a reload would change: what /v1/plan answers.
+// Plan is the answer of /v1/plan: what a reload would change.
 type Plan struct {
 	Changes []config.Change `json:"changes"` // of the configuration
 	Running pool.Info       `json:"running"`
@@ -30,17 +29,17 @@ type Plan struct {
 	Refused string          `json:"refused,omitempty"` // why a reload would be refused without force
 }
 
-// Releases is what /v1/releases answers, the one last used first.
+// Releases is the answer of /v1/releases. The release that was used last comes first.
 type Releases struct {
 	Releases []Release `json:"releases"`
 }
 
-// Release is an executable of which a copy was kept.
+// Release is an executable that has run, or that a copy was kept of.
 type Release struct {
 	SHA256    string    `json:"sha256"`
 	Name      string    `json:"name"`
 	Version   string    `json:"version,omitempty"`
-	Directory string    `json:"directory,omitempty"` // where it lies, if a symbolic link decides about that
+	Directory string    `json:"directory,omitempty"` // its directory, if a symbolic link leads there
 	Size      int64     `json:"size"`                // bytes
 	FirstUsed time.Time `json:"first_used"`
 	LastUsed  time.Time `json:"last_used"`
@@ -50,10 +49,10 @@ type Release struct {
 	Serving   bool      `json:"serving"`
 }
 
-// Pruned is what /v1/prune answers.
+// Pruned is the answer of /v1/prune.
 type Pruned struct {
-	Copies int   `json:"copies"` // that were removed
-	Bytes  int64 `json:"bytes"`  // that are free now
+	Copies int   `json:"copies"` // how many copies were removed
+	Bytes  int64 `json:"bytes"`  // their size
 }
 
 type reloadRequest struct {
@@ -65,10 +64,10 @@ type waitRequest struct {
 	Generation int `json:"generation"`
 }
 
-// Upgraded is what /v1/upgrade answers: who goes on, and how.
+// Upgraded is the answer of /v1/upgrade.
 type Upgraded struct {
 	PID         int    `json:"pid"`
-	From        int    `json:"from"` // pid of the master before
+	From        int    `json:"from"` // pid of the previous master
 	How         string `json:"how"`  // tableflip or exec
 	Successions int    `json:"successions"`
 }

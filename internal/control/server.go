@@ -18,27 +18,27 @@ import (
 	"relevo/pool"
 )
 
-// Master is what the server lets clients do.
+// Master is what the server does for clients.
 type Master interface {
 	Status() (Status, error)
-	// Reload reads the configuration again and begins a roll. An error means that
-	// none was begun; its exit code says why.
+	// Reload reads the configuration again and begins a roll. An error means that no roll
+	// was begun; its exit code says why.
 	Reload(o ReloadOptions) (Wait, error)
 	// Plan says what Reload would change.
 	Plan() (Plan, error)
-	// Rollback begins a roll to a kept release: its hash or the beginning of it;
-	// "" means the last good one before the present.
+	// Rollback begins a roll to a kept release. to is the release's hash or the beginning
+	// of it; "" means the last good release before the present one.
 	Rollback(to string) (Wait, error)
 	Releases() (Releases, error)
-	// Prune removes the copies that nobody uses, but for the last good one.
+	// Prune removes all unused copies except the last good one.
 	Prune() (Pruned, error)
-	// Promote ends the probation of a roll's canary well.
+	// Promote ends the probation of a roll's canary as passed.
 	Promote() (pool.Canary, error)
-	// Abort ends the roll that is under way, back to the generation that served before.
+	// Abort ends the roll that is under way. The roll reverts to the previous generation.
 	Abort() (Wait, error)
-	// Await returns a roll that a master before this one was asked for.
+	// Await waits for a roll that a previous master has begun.
 	Await(generation int) (Wait, error)
-	// Upgrade replaces the master. When it returns nil another one goes on, or is
+	// Upgrade replaces the master. After a nil error another master has taken over, or is
 	// about to.
 	Upgrade() (Upgraded, error)
 	Scale(change string) (Scaled, error)
@@ -56,14 +56,14 @@ type Server struct {
 	http     *http.Server
 	leaving  chan struct{} // closed by Leave
 	writes   *writes       // of events
-	bodies   chan struct{} // a place for each large body that is read
-	patience time.Duration // with a body
+	bodies   chan struct{} // holds one element for each large body that is being read
+	patience time.Duration // how long a client may take to send a body
 	accepts  sync.WaitGroup
 	conns    sync.WaitGroup
 }
 
-// Listen opens the socket at path, in place of one that a dead master left
-// behind: the caller holds the lock of the app.
+// Listen opens the socket at path. It replaces a socket that is already there: because the
+// caller holds the lock of the app, that is the socket of a master that died.
 func Listen(path string, master Master, log *slog.Logger) (*Server, error) {
 	if err := config.CheckSocketPath(path); err != nil {
 		return nil, fmt.Errorf("cannot open the control socket %s: %w", path, err)
@@ -78,9 +78,9 @@ func Listen(path string, master Master, log *slog.Logger) (*Server, error) {
 	return newServer(listener.(*net.UnixListener), master, log), nil
 }
 
-// Inherit goes on with the socket of another master, which it takes. Clients that
-// came meanwhile wait in it.
-func Inherit(socket *os.File, path string, master Master, log *slog.Logger) (*Server, error) {
+// TakeOver serves on the socket of the previous master, which it takes over. Clients that
+// have connected meanwhile wait in the socket's queue.
+func TakeOver(socket *os.File, path string, master Master, log *slog.Logger) (*Server, error) {
 	defer socket.Close()
 	listener, err := net.FileListener(socket)
 	if err != nil {
@@ -114,13 +114,14 @@ func newServer(listener *net.UnixListener, master Master, log *slog.Logger) *Ser
 // File returns a copy of the socket, for another master.
 func (s *Server) File() (*os.File, error) { return s.listener.File() }
 
-// Leave answers who has been let in, and leaves the socket to another master. It
-// does not use http.Server.Shutdown, which drops a request that has just been read.
+// Leave answers all requests that have been accepted, and leaves the socket to another
+// master. It does not use http.Server.Shutdown, which may drop a request that has just been
+// read.
 func (s *Server) Leave() error {
 	s.listener.SetUnlinkOnClose(false)
 	close(s.leaving)
 	err := s.listener.Close()
-	s.accepts.Wait() // whoever was let in last is counted
+	s.accepts.Wait() // until the last accepted connection is counted in s.conns
 	answered := make(chan struct{})
 	go func() { s.conns.Wait(); close(answered) }()
 	select {
@@ -140,7 +141,7 @@ func (s *Server) left(err error) bool {
 	}
 }
 
-// count follows the connections that are open.
+// count counts the open connections.
 func (s *Server) count(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
@@ -160,11 +161,11 @@ func (s *Server) Serve() error {
 	return nil
 }
 
-// Close lets requests finish for a moment and removes the socket.
+// Close gives requests a moment to finish, and removes the socket.
 func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	defer s.listener.Close() // unknown to s.http before Serve
+	defer s.listener.Close() // s.http does not know it before Serve
 	if s.http.Shutdown(ctx) == nil {
 		return nil
 	}
@@ -234,11 +235,11 @@ func (s *Server) abort(w http.ResponseWriter, r *http.Request) {
 	s.answerRoll(w, r, nil, wait, err)
 }
 
-// ErrLeft is the cause of the end of a request's context where this master leaves
-// its socket to another one.
+// ErrLeft is the cause with which a request's context ends if this master leaves its socket
+// to another one.
 var ErrLeft = errors.New("control: another master goes on")
 
-// present ends with the request, or when this master leaves.
+// present returns a context that ends with the request, or when this master leaves.
 func (s *Server) present(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
@@ -251,8 +252,8 @@ func (s *Server) present(ctx context.Context) (context.Context, context.CancelFu
 	return ctx, func() { cancel(nil) }
 }
 
-// answerRoll waits for a roll, unless nobody wants to know its end: the log and
-// `relevo status` tell it, too.
+// answerRoll waits for the end of a roll, unless the client has asked not to wait. The log
+// and `relevo status` also show it.
 func (s *Server) answerRoll(w http.ResponseWriter, r *http.Request, wanted *bool, wait Wait, err error) {
 	switch {
 	case err != nil:

@@ -9,15 +9,15 @@ import (
 )
 
 const (
-	// eventWrites is how many events are being written to clients at a time: an event may
-	// have a megabyte, and a client may take none of it.
+	// eventWrites is how many events are written to clients at the same time, because an
+	// event may have a megabyte, and a client may read nothing of it.
 	eventWrites = 16
 	// deafAfter is how long a client may take for one event while others wait.
 	deafAfter = 3 * time.Second
 )
 
-// writes has those events written at the same time that there is room for. Where all
-// room is taken by clients that do not read, the first of them are cut off.
+// writes limits how many events are written at the same time. If all of these writes wait for
+// clients that do not read, the oldest ones are cut off.
 type writes struct {
 	room      chan struct{}
 	deafAfter time.Duration
@@ -36,8 +36,8 @@ func newWrites() *writes {
 	return &writes{room: make(chan struct{}, eventWrites), deafAfter: deafAfter}
 }
 
-// begin waits for room; cut is called where the write has to fail. It returns nil when
-// ctx has ended.
+// begin waits until the event may be written, and returns nil if ctx ends before that. cut is
+// called if the write has to make room.
 func (w *writes) begin(ctx context.Context, cut func()) *write {
 	select {
 	case w.room <- struct{}{}:
@@ -73,7 +73,7 @@ func (w *writes) end(one *write) {
 	<-w.room
 }
 
-// remove holds w.mu.
+// remove removes a write. The caller holds w.mu.
 func (w *writes) remove(one *write) {
 	for i := range w.under {
 		if w.under[i] == one {
@@ -94,8 +94,8 @@ func (w *writes) cutOldest() {
 	oldest.cut()
 }
 
-// events streams until the pool ends or the client goes away. The headers are
-// sent at once: they tell the client that from now on it misses nothing.
+// events streams events until the pool ends or the client goes away. The headers are sent at
+// once: they tell the client that it receives all later events.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	events, cancel, err := s.master.Subscribe()
 	if err != nil {
@@ -109,7 +109,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	flush.Flush()
 	ctx, end := s.present(r.Context())
 	defer end()
-	cut := func() { _ = flush.SetWriteDeadline(time.Unix(1, 0)) } // where it fails the connection has ended
+	cut := func() { _ = flush.SetWriteDeadline(time.Unix(1, 0)) } // if it fails the connection has ended
 	for lines := json.NewEncoder(w); ; {
 		select {
 		case e, open := <-events:

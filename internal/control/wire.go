@@ -9,7 +9,7 @@ import (
 	"relevo/pool"
 )
 
-// Exit codes of the command line, which errors carry over the wire.
+// The exit codes of the command line. Errors carry them over the wire.
 const (
 	ExitOK           = 0
 	ExitFailure      = 1
@@ -21,17 +21,17 @@ const (
 	ExitBusy         = 75
 )
 
-// Error is an error with the exit code that it deserves.
+// Error is an error with its exit code.
 type Error struct {
 	Message string `json:"error" printable:"lines"`
 	Exit    int    `json:"exit"`
-	// HandedOver is set where another master goes on with the app, and knows: the
-	// generation of the roll to wait for there, 0 where nothing was done and the
-	// request should be made again.
+	// HandedOver is set if another master has taken over the app. It is the generation of
+	// the roll to wait for there. 0 means that nothing was done, and that the request
+	// should be made again.
 	HandedOver *int `json:"handed_over,omitempty"`
 }
 
-// HandedOver is the error for a client whose request another master has to answer.
+// HandedOver returns the error for a client whose request another master has to answer.
 func HandedOver(generation int) error {
 	return &Error{Message: "another master goes on with the app: ask again", Exit: ExitBusy, HandedOver: &generation}
 }
@@ -50,8 +50,7 @@ func ExitCode(err error) int {
 	return ExitFailure
 }
 
-// WithExit gives an error an exit code, unless it has one, or another master will
-// answer in its stead.
+// WithExit gives an error an exit code, unless it has one, or another master has to answer.
 func WithExit(err error, code int) error {
 	var coded *Error
 	if err == nil || errors.As(err, &coded) || errors.Is(err, pool.ErrHandedOver) {
@@ -60,23 +59,23 @@ func WithExit(err error, code int) error {
 	return &Error{Message: err.Error(), Exit: code}
 }
 
-// Status is what /v1/status answers.
+// Status is the answer of /v1/status.
 type Status struct {
 	Name      string     `json:"name"`
 	PID       int        `json:"pid"`
 	Version   string     `json:"version"`
 	Listeners []Listener `json:"listeners"`
 	Config    string     `json:"config,omitempty"` // the configuration file
-	// Started is when the first master of the app did, Successions how many have
-	// followed it since.
+	// Started is when the first master of the app started. Successions is how many
+	// masters have followed it.
 	Started     time.Time `json:"started,omitzero"`
 	Successions int       `json:"successions,omitempty"`
 	// UpgradeFailed says why the last attempt to replace this master failed.
 	UpgradeFailed string `json:"upgrade_failed,omitempty" printable:"lines"`
-	// Warnings are what somebody should look at: a release that is known to be
-	// bad lies in the command's place, a listener had to be healed.
+	// Warnings say what a person should look at: that the command's path holds a release
+	// that is known to be bad, or that a listener had to be repaired.
 	Warnings []string `json:"warnings,omitempty"`
-	// Health says what is asked of the workers; nil: nothing.
+	// Health says how the workers' health is checked; nil: it is not.
 	Health *Health `json:"health,omitempty"`
 	// NextRoll is when all workers are replaced by the clock.
 	NextRoll time.Time `json:"next_roll,omitzero"`
@@ -87,7 +86,7 @@ type Status struct {
 type Health struct {
 	Check      string `json:"check"`
 	IntervalMS int64  `json:"interval_ms"`
-	// Pool is what the pool as a whole answered, where its workers share a socket.
+	// Pool is the health of the pool as a whole, if its workers share a socket.
 	Pool *pool.Health `json:"pool,omitempty"`
 }
 
@@ -95,9 +94,9 @@ type Health struct {
 type Listener struct {
 	Name    string `json:"name"`
 	Address string `json:"address"`
-	// Captured says that no configuration names it: the program has bound it.
+	// Captured says that the program has bound it, and no configuration names it.
 	Captured bool `json:"captured,omitempty"`
-	// Balance is how workers share it whose programs have bound it: even, or shared.
+	// Balance is how workers share a captured listener: even, or shared.
 	Balance config.Balance `json:"balance,omitempty"`
 }
 
@@ -105,7 +104,7 @@ type scaleRequest struct {
 	Workers json.RawMessage `json:"workers"` // a number, or "+N" or "-N"
 }
 
-// Scaled is what /v1/scale answers.
+// Scaled is the answer of /v1/scale.
 type Scaled struct {
 	From int `json:"from"`
 	To   int `json:"to"`
@@ -127,7 +126,7 @@ type signalRequest struct {
 	Signal string `json:"signal"`
 }
 
-// Reached is what /v1/send and /v1/signal answer: the ids of the workers.
+// Reached is the answer of /v1/send and /v1/signal: the ids of the workers.
 type Reached struct {
 	Workers []string `json:"workers"`
 }

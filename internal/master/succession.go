@@ -182,7 +182,7 @@ func (m *Master) become(in *upgrader.InPlace, then string, l upgrader.Legacy, do
 	}
 	err := in.Exec(l)
 	signal.Notify(m.signals, taken(os.Getpid() == 1)...)
-	if again, controlErr := control.Inherit(l.Files[controlFile], m.controlPath(), m, m.log); controlErr == nil {
+	if again, controlErr := control.TakeOver(l.Files[controlFile], m.controlPath(), m, m.log); controlErr == nil {
 		m.control = again
 		m.later.Go(func() { m.report(again.Serve()) })
 	} else {

@@ -94,7 +94,7 @@ func (m *Master) inheritName(in *upgrader.Inheritance) error {
 	if err != nil {
 		return err
 	}
-	m.lock = control.InheritLock(lock, m.opts.Places.Lock(m.opts.App.Name))
+	m.lock = control.TakeOverLock(lock, m.opts.Places.Lock(m.opts.App.Name))
 	return nil
 }
 
@@ -128,7 +128,7 @@ func (m *Master) openControl() (err error) {
 	path := m.controlPath()
 	if a := m.opts.Arrival; a != nil && a.in != nil {
 		if socket, err := a.in.File(controlFile); err == nil {
-			if m.control, err = control.Inherit(socket, path, m, m.log); err == nil || a.how == howTableflip || a.checks {
+			if m.control, err = control.TakeOver(socket, path, m, m.log); err == nil || a.how == howTableflip || a.checks {
 				return err
 			}
 			m.log.Warn("the control socket begins anew", "err", err) // no previous master could go on instead
