@@ -296,9 +296,35 @@ process.on('message', message => message.ask && require('net').createServer().li
 		t.Fatalf("send: exit code %d: %s", code, said)
 	}
 	events.await(pool.KindMessage, 3) // both listen
-	if n := strings.Count(s.log.String(), "is not taken, and ends"); n != 1 {
+	if n := strings.Count(s.log.String(), "(process.send) is closed"); n != 1 {
 		t.Errorf("told %d times", n)
 	}
+}
+
+// TestNodeSendsConnectionUncaptured: the same for a program of Node's that is no worker of
+// its cluster: its connection is not taken, and what it says later is sent.
+func TestNodeSendsConnectionUncaptured(t *testing.T) {
+	t.Parallel()
+	s := emptySite(t)
+	s.must(os.WriteFile(s.at("app.js"), []byte(`
+const server = require('net').createServer().listen(0, '127.0.0.1');
+process.on('message', message => {
+  if (!message.ask) return;
+  process.send({ beside: true }, server);
+  process.send({ later: true });
+});
+`), 0o644))
+	s.start("run", "--name", "site", "-n", "1", "--capture", "off", "--watch-binary=false", "--", "node", "app.js")
+	s.settled(1)
+	events := s.record()
+	if code, said := s.relevo("send", "site", `{"ask":1}`); code != 0 {
+		t.Fatalf("send: exit code %d: %s", code, said)
+	}
+	events.await(pool.KindMessage, 2)
+	if n := strings.Count(s.log.String(), "(process.send) is closed"); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+	s.stop()
 }
 
 // TestNodeHostile: a worker that breaks the protocol's rules harms nobody.

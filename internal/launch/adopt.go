@@ -212,9 +212,7 @@ func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.
 	p.resumeCluster(l)
 	p.listen(o, from, l)
 	close(p.launched)
-	if l.Cluster != nil && l.Channel.Withheld {
-		p.primary.Redeliver()
-	}
+	p.goOnWithCluster(l)
 	if !l.Settled {
 		p.claims.restore(l.Claim)
 		p.watches.Go(p.watchReadiness)

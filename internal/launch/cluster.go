@@ -48,13 +48,13 @@ func (p *Process) beginCluster() {
 // resumeCluster is beginCluster for a worker that another master has started. If that
 // master was killed, a request of the worker may be lost, and the worker would wait for the
 // answer for ever. So a worker that has not served yet is killed and started again, without
-// blame for its release.
+// blame for its release. Any other worker is asked to repeat its requests.
 func (p *Process) resumeCluster(l processLegacy) {
 	if l.Cluster == nil {
 		return
 	}
 	if l.Channel.Torn {
-		l.Cluster.Tear()
+		l.Cluster.Tear(l.Preloaded)
 	}
 	p.primary = nodecluster.Resume(p.clusterOptions(), *l.Cluster)
 	p.disconnects = l.Disconnects
@@ -67,6 +67,17 @@ func (p *Process) resumeCluster(l processLegacy) {
 		p.again = true
 		p.asked.Store(true)
 		p.handle.killGroup(p.pid)
+	}
+}
+
+// goOnWithCluster sends the worker what the previous master has not sent.
+func (p *Process) goOnWithCluster(l processLegacy) {
+	switch {
+	case l.Cluster == nil:
+	case l.Channel.Torn && l.Preloaded:
+		_ = p.primary.AskAgain() // fails if the channel has ended
+	case l.Channel.Torn, l.Channel.Withheld:
+		p.primary.Redeliver()
 	}
 }
 
@@ -104,11 +115,16 @@ func (p *Process) sendNode(line []byte, socket *os.File) error {
 // program.
 func (p *Process) saidByNode(m ipc.Message) (left ipc.Message, ok bool) {
 	app, is := m.(ipc.App)
-	if !is || p.primary == nil {
+	if !is || !p.release.node() {
 		return m, true
 	}
-	program, ours := p.primary.Said(app.Data)
-	p.tellOpened()
+	program, ours := json.RawMessage(nil), false
+	if p.primary != nil {
+		program, ours = p.primary.Said(app.Data)
+		p.tellOpened()
+	} else if program, ours = nodecluster.TakeSent(app.Data, p.sendNode); ours {
+		p.tellSent()
+	}
 	if !ours {
 		return m, true
 	}
@@ -137,10 +153,7 @@ func (p *Process) clusterEvent(e nodecluster.Event) {
 	case nodecluster.Leaving:
 		p.sink(pool.Said{Message: ipc.Draining{}})
 	case nodecluster.Sent:
-		p.release.launcher.sent.Do(func() {
-			p.release.launcher.warn("a connection or a server that a worker sends with a message (process.send) is closed; "+
-				"the message itself arrives", "pid", p.pid)
-		})
+		p.tellSent()
 	case nodecluster.Preloaded:
 		if e.Old() {
 			p.release.launcher.oldNode.Do(func() {
@@ -153,6 +166,14 @@ func (p *Process) clusterEvent(e nodecluster.Event) {
 	case nodecluster.Clear:
 		p.preload.clear.Store(true)
 	}
+}
+
+// tellSent logs once that what a program sends with a message is not taken.
+func (p *Process) tellSent() {
+	p.release.launcher.sent.Do(func() {
+		p.release.launcher.warn("a connection or a server that a worker sends with a message (process.send) is closed; "+
+			"the message itself arrives", "pid", p.pid)
+	})
 }
 
 // openForNode opens the socket for a server of Node's, as if the server had bound it.

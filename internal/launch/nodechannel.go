@@ -22,10 +22,7 @@ func (p *Process) openChannel(conn *os.File, rest ipc.Rest, ended func(error)) *
 	if !p.greeted.Load() {
 		rest.State = nil // an older master sent its state to every worker
 	}
-	node := ipc.Node{PassedOver: p.passedOver}
-	if p.primary != nil {
-		node.Internal, node.Descriptors = nodecluster.IsInternal, true
-	}
+	node := ipc.Node{PassedOver: p.passedOver, Internal: nodecluster.IsInternal, Descriptors: true}
 	return ipc.NewNodeChannel(conn, rest, node, p.said, ended, p.overflowed)
 }
 
@@ -45,8 +42,8 @@ func (p *Process) passedOver(line *ipc.LineError) {
 	if p.isSilent() {
 		return
 	}
-	if p.primary != nil {
-		p.primary.PassedOver(line.Begin)
+	if nodecluster.PassedOver(line.Begin, p.sendNode) {
+		p.tellSent()
 	}
 	p.release.passedOver.tell(p, line)
 }

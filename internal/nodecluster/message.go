@@ -84,8 +84,10 @@ type received struct {
 	Ack  *integer        `json:"ack"` // number of the message that passed a connection
 	Query
 
-	Accepted bool   `json:"accepted"` // the server has taken that connection
-	Node     string `json:"node"`     // sent by the preload: Node's version
+	Accepted bool     `json:"accepted"` // the server has taken that connection
+	Node     string   `json:"node"`     // sent by the preload: Node's version
+	Again    bool     `json:"again"`    // sent by the preload: a killed master has not answered this request
+	Keys     []string `json:"keys"`     // sent by the preload: the open servers
 }
 
 // parse reads a message. ours says whether it belongs to the protocol. err says that it does,

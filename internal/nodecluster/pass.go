@@ -143,9 +143,12 @@ const tornSeq = 1 << 20
 
 // Tear adapts a legacy of a master that was killed, which is older than the master's end.
 // Connections that were on their way may have arrived, and more numbers may have been used.
-func (l *Legacy) Tear() {
+// If the worker will be asked to repeat its requests (AskAgain), the answers that wait are
+// left out. Otherwise Redeliver has to send them again: the worker may have acknowledged them
+// to the killed master, and Node ignores a second answer.
+func (l *Legacy) Tear(asks bool) {
 	l.Seq += tornSeq
-	l.Waiting = slices.DeleteFunc(l.Waiting, func(d *delivery) bool { return d.Passed })
+	l.Waiting = slices.DeleteFunc(l.Waiting, func(d *delivery) bool { return d.Passed || asks })
 }
 
 // addressOf returns the address of a listening socket.

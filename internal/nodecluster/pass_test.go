@@ -158,7 +158,7 @@ func TestResumeTorn(t *testing.T) {
 	r := newPassRig(t)
 	r.pass(t)
 	l := r.Legacy()
-	l.Tear()
+	l.Tear(false)
 	next := newPassRig(t)
 	next.Primary, next.address = Resume(next.options(), l), r.address
 	if next.Taking() {

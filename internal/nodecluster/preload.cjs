@@ -9,6 +9,9 @@
 // At any time it leaves out a connection or a server that the program sends beside a
 // message. Where the kernel refuses it, Node would wait for its arrival for ever, and send
 // nothing that comes later.
+//
+// When a master was killed, the next one asks what it may have taken with it: the worker's
+// requests without an answer are sent again, and its open servers are named.
 
 // Processes that the program starts are no workers of relevo's.
 const mine = `--require ${JSON.stringify(__filename)}`;
@@ -25,11 +28,15 @@ function install() {
   const net = require('node:net'); // it is there already, for the channel
   const known = new WeakSet();
   const servers = new Set(), sessions = new Set(), secure = new Set();
+  const unanswered = new Map(), open = new Set(); // requests by their numbers, servers by their keys
   let leaving = false, told = false;
 
   const send = process.send;
   process.send = function (message, handle, ...more) {
-    if (!isHandle(handle)) return send.call(this, message, handle, ...more);
+    if (!isHandle(handle)) {
+      noteRequest(message);
+      return send.call(this, message, handle, ...more);
+    }
     say('sent');
     const keeps = more[0] && more[0].keepOpen;
     if (handle instanceof net.Socket && !keeps) setImmediate(() => handle.destroy());
@@ -54,11 +61,38 @@ function install() {
   };
 
   process.on('internalMessage', guarded((message) => {
-    if (message.cmd !== 'NODE_RELEVO') return leaving || findServers(); // one may listen now
+    if (message.cmd !== 'NODE_RELEVO') {
+      noteAnswer(message);
+      return leaving || findServers(); // one may listen now
+    }
     if (message.act === 'leave') leave();
     if (message.act === 'deadline') closeWebSockets();
+    if (message.act === 'again') askAgain();
   }));
   say('preloaded', { node: process.versions.node });
+
+  // noteRequest remembers what Node's cluster asks of its primary and waits for.
+  function noteRequest(message) {
+    if (message === null || typeof message !== 'object' || message.cmd !== 'NODE_CLUSTER') return;
+    if (message.act === 'queryServer' || message.act === 'exitedAfterDisconnect') unanswered.set(message.seq, message);
+    if (message.act === 'close') open.delete(message.key);
+  }
+
+  function noteAnswer(message) {
+    const request = message.cmd === 'NODE_CLUSTER' && unanswered.get(message.ack);
+    if (!request) return;
+    unanswered.delete(message.ack);
+    if (request.act === 'queryServer' && !message.errno) open.add(message.key);
+  }
+
+  // askAgain is for a master whose predecessor was killed: an answer of that one comes before
+  // this question, or not at all.
+  function askAgain() {
+    say('open', { keys: [...open] });
+    for (const request of unanswered.values()) {
+      send.call(process, { ...request, again: true }, undefined, () => {});
+    }
+  }
 
   function findServers() {
     for (const server of process._getActiveHandles()) {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -44,6 +45,10 @@ func (p *Primary) Leave() error { return p.order("leave") }
 // Deadline asks the preload to close WebSockets.
 func (p *Primary) Deadline() error { return p.order("deadline") }
 
+// AskAgain asks the preload for what the worker had asked of a master that was killed: that
+// one may have read it, and nobody has answered.
+func (p *Primary) AskAgain() error { return p.order("again") }
+
 func (p *Primary) order(act string) error {
 	return p.send(order{Cmd: cmdRelevo, Act: act}, nil)
 }
@@ -56,6 +61,20 @@ func (p *Primary) preloadSaid(m received) {
 		p.opts.Tell(Sent{})
 	case "clear":
 		p.opts.Tell(Clear{})
+	case "open":
+		p.stillOpen(m.Keys)
+	}
+}
+
+// stillOpen forgets the servers that are not open any more: their end was told to a master
+// that was killed. To a server of the same address and number it would be in the way.
+func (p *Primary) stillOpen(keys []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key := range p.servers {
+		if !slices.Contains(keys, key) {
+			p.forget(key)
+		}
 	}
 }
 

@@ -1,7 +1,6 @@
 package nodecluster
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -158,7 +157,10 @@ func (p *Primary) Said(line []byte) (program json.RawMessage, ours bool) {
 	case m.Cmd == cmdNack:
 		p.lost()
 	case m.Cmd == cmdHandle:
-		return p.takeHandle(line), true
+		if program, _ = TakeSent(line, p.opts.Send); program != nil {
+			p.opts.Tell(Sent{})
+		}
+		return program, true
 	case m.Cmd == cmdRelevo:
 		p.preloadSaid(m)
 	case m.Act == actQuery:
@@ -191,39 +193,6 @@ func (p *Primary) Disconnect() error {
 	return p.send(order{Cmd: cmdCluster, Act: actDisconnect, Seq: p.next()}, nil)
 }
 
-// takeHandle answers a message that came with a descriptor, which the master does not take.
-// Without the answer Node would send no further message.
-func (p *Primary) takeHandle(line []byte) json.RawMessage {
-	p.acknowledge()
-	var outer struct {
-		Msg json.RawMessage `json:"msg"`
-	}
-	if json.Unmarshal(line, &outer) != nil || len(outer.Msg) == 0 {
-		return nil
-	}
-	if _, ours, _ := parse(outer.Msg); ours {
-		return nil
-	}
-	p.opts.Tell(Sent{})
-	return outer.Msg
-}
-
-// PassedOver is called with the beginning of a line that was skipped because it was too long
-// or no JSON. If a descriptor came with the line, it is answered: Node sends nothing before
-// that.
-func (p *Primary) PassedOver(begin []byte) {
-	if bytes.HasPrefix(begin, []byte(`{"cmd":"`+cmdHandle+`"`)) {
-		p.acknowledge()
-		p.opts.Tell(Sent{})
-	}
-}
-
-func (p *Primary) acknowledge() {
-	p.send(struct {
-		Cmd string `json:"cmd"`
-	}{cmdAck}, nil)
-}
-
 // query answers the query of a server. A worker waits for the answer for ever, so an answer
 // that is not sent has to be in the legacy. For that reason Open runs under p.mu, and its
 // reports wait until Said has returned.
@@ -231,7 +200,7 @@ func (p *Primary) query(m received) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	d := &delivery{Query: m.Query, Ack: m.Seq, Key: keyOf(m.Query), Data: m.Data}
-	if _, open := p.servers[d.Key]; open {
+	if _, open := p.servers[d.Key]; open && !m.Again {
 		p.refuse(d, syscall.EADDRINUSE)
 		return
 	}

@@ -340,8 +340,8 @@ func TestPassedOver(t *testing.T) {
 		`{"cmd":"NODE_HANDLE","type":"net.Socket","msg":"xx`: 1, `{"cmd":"NODE_HANDLE_ACK","x":"`: 0, `"xxx`: 0, ``: 0,
 	} {
 		r := newRig(t)
-		r.PassedOver([]byte(begin))
-		if len(r.sent) != want || want > 0 && r.sent[0] != ack {
+		took := PassedOver([]byte(begin), r.options().Send)
+		if took != (want > 0) || len(r.sent) != want || want > 0 && r.sent[0] != ack {
 			t.Errorf("%q was answered by %q", begin, r.sent)
 		}
 	}
