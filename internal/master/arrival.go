@@ -2,7 +2,6 @@ package master
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -13,6 +12,7 @@ import (
 
 	"relevo/internal/config"
 	"relevo/internal/control"
+	"relevo/internal/generations"
 	"relevo/internal/hangup"
 	"relevo/systemd"
 	"relevo/upgrader"
@@ -293,13 +293,13 @@ type legacy struct {
 	// restart.
 	Stopped bool `json:"stopped,omitempty"`
 
-	generations map[int]generationLegacy // of Pool, by their numbers
+	generations map[int]generations.Legacy // of Pool, by their numbers
 }
 
 type listenLegacy = upgrader.ListenLegacy
 
 // ErrLegacy is returned for a document that this relevo cannot go on with.
-var ErrLegacy = errors.New("master: the state of the master before cannot be read")
+var ErrLegacy = generations.ErrLegacy
 
 func readLegacy(document []byte) (*legacy, error) {
 	var l legacy
@@ -314,7 +314,7 @@ func readLegacy(document []byte) (*legacy, error) {
 		return &l, nil
 	}
 	var pool struct {
-		Releases map[int]generationLegacy `json:"releases"`
+		Releases map[int]generations.Legacy `json:"releases"`
 	}
 	if err := json.Unmarshal(l.Pool, &pool); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLegacy, err)

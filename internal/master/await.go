@@ -148,7 +148,7 @@ func (m *Master) another(err error) bool {
 // waitingStatus is what can be seen before anything serves.
 func (m *Master) waitingStatus() control.Status {
 	s := control.Status{
-		Name: m.opts.App.Name, PID: os.Getpid(), Version: m.opts.Version, Listeners: m.boot.sockets.forPeople(),
+		Name: m.opts.App.Name, PID: os.Getpid(), Version: m.opts.Version, Listeners: m.boot.sockets.ForPeople(),
 		Config: m.opts.ConfigFile, Warnings: m.announcer.Warnings.List(),
 	}
 	s.State, s.Workers = stateWaiting, []pool.Worker{}
@@ -161,4 +161,4 @@ func (m *Master) Warn(kind, text string) { m.announcer.Warnings.Set(kind, text) 
 
 // Dropped counts the connections that the kernel turned away at the listeners of
 // now since they were opened; ok is false where it does not tell.
-func (m *Master) Dropped() (n int, ok bool) { return m.listeners.upgrader.Dropped() }
+func (m *Master) Dropped() (n int, ok bool) { return m.listeners.Upgrader.Dropped() }

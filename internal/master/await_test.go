@@ -4,16 +4,14 @@ import (
 	"errors"
 	"testing"
 
-	"relevo/internal/config"
 	"relevo/pool"
 )
 
 // TestBetweenStarts: while a start that failed gives way to another one, the master says
 // that it waits, and a stop is taken. A pool that has ended for good is told as that.
 func TestBetweenStarts(t *testing.T) {
-	m := &Master{parts: parts{boot: &boot{sockets: &hold{all: &listeners{}}}}}
+	m := beginner(t)
 	m.pool.Store(pool.Ended())
-	m.setServing(&generation{app: config.Default(), sockets: m.boot.sockets}, nil)
 	if status, err := m.Status(); err != nil || status.State != stateWaiting {
 		t.Errorf("between two starts the state is %q, %v", status.State, err)
 	}

@@ -9,7 +9,7 @@ import (
 	"relevo/internal/announce"
 	"relevo/internal/config"
 	"relevo/internal/decide"
-	"relevo/internal/launch/store"
+	"relevo/internal/generations"
 	"relevo/pool"
 	"relevo/pool/machine"
 )
@@ -17,10 +17,10 @@ import (
 // boot is the time until a worker serves for the first time. It passes to a
 // successor like everything else.
 type boot struct {
-	sockets  *hold       // the first configuration's: a start that fails must not close them
-	fellBack atomic.Bool // the newest release did not start
-	over     atomic.Bool // something has served
-	left     leftWorkers // serve until something of this master does
+	sockets  *generations.Hold //  the first configuration's: a start that fails must not close them
+	fellBack atomic.Bool       // the newest release did not start
+	over     atomic.Bool       // something has served
+	left     leftWorkers       // serve until something of this master does
 }
 
 // makePool prepares the first generation: what the command's file holds, or, if
@@ -28,18 +28,18 @@ type boot struct {
 func (m *Master) makePool() error {
 	m.preparing.Lock()
 	defer m.preparing.Unlock()
-	first, err := m.prepare(m.opts.App, "")
+	first, err := m.generations.Prepare(m.opts.App, "")
 	if err != nil {
 		return err
 	}
 	m.looked(first)
-	if reason := m.knownBad(first); reason != "" && m.opts.Await == nil {
+	if reason := m.generations.KnownBad(first); reason != "" && m.opts.Await == nil {
 		if good := m.insteadOf(first, reason); good != nil {
 			m.report(first.Close())
 			first = good
 		}
 	}
-	if err := m.giveNotifySocket(first.app, first.app); err != nil {
+	if err := m.giveNotifySocket(first.App(), first.App()); err != nil {
 		m.report(first.Close())
 		return err
 	}
@@ -48,13 +48,13 @@ func (m *Master) makePool() error {
 }
 
 // insteadOf prepares the last good release where there is one.
-func (m *Master) insteadOf(bad *generation, reason string) *generation {
-	record, found := m.lastGood(bad)
+func (m *Master) insteadOf(bad *generations.Generation, reason string) *generations.Generation {
+	record, found := m.generations.LastGood(bad)
 	if !found {
 		m.log.Error("starting a release that failed before: no good one of this program is kept", "reason", reason)
 		return nil
 	}
-	good, err := m.prepare(bad.app, record.SHA256)
+	good, err := m.generations.Prepare(bad.App(), record.SHA256)
 	if err != nil {
 		m.log.Error("starting a release that failed before: the last good one cannot be started", "reason", reason,
 			"err", err)
@@ -75,9 +75,8 @@ func (m *Master) afterFailedStart(err error) bool {
 	if !errors.As(err, &failed) {
 		return false
 	}
-	sum := first.Info().SHA256
 	start := decide.FailedStart{
-		Blame: failed.Blame, Sum: sum, Known: knownOf(m.launcher.Store().Verdict(sum)), Waits: m.opts.Await != nil,
+		Blame: failed.Blame, Sum: first.Sum(), Known: m.generations.Known(first), Waits: m.opts.Await != nil,
 		FellBack: m.boot.fellBack.Load(), Stopping: m.stopping.Load(),
 	}
 	if !start.FallsBack() {
@@ -85,11 +84,11 @@ func (m *Master) afterFailedStart(err error) bool {
 	}
 	m.preparing.Lock()
 	defer m.preparing.Unlock()
-	m.mark(first.Info().SHA256, store.Bad, failed.Reason, first.fingerprint)
-	if _, found := m.lastGood(first); !found {
+	m.generations.NotStarted(first, failed.Reason)
+	if _, found := m.generations.LastGood(first); !found {
 		return false
 	}
-	good := m.insteadOf(first, m.badReason(first.Info(), first.fingerprint))
+	good := m.insteadOf(first, m.generations.KnownBad(first))
 	if good == nil {
 		return false
 	}
@@ -101,19 +100,18 @@ func (m *Master) afterFailedStart(err error) bool {
 }
 
 // usePool makes a pool of a first generation.
-func (m *Master) usePool(first *generation) {
-	m.setWanted(first)
-	m.setServing(first, first)
-	m.report(first.sockets.serve(first.app.Listen))
+func (m *Master) usePool(first *generations.Generation) {
+	m.generations.Begin(first)
+	app := first.App()
 	o := m.poolOptions()
-	o.Workers, o.Release, o.Patience = first.app.Workers, first, patience(first.app)
+	o.Workers, o.Release, o.Patience = app.Workers, first, generations.Patience(app)
 	m.pool.Store(pool.New(o))
 }
 
 func (m *Master) poolOptions() pool.Options {
 	beat, every := m.beats()
 	return pool.Options{
-		App: m.opts.App.Name, OnReady: m.listeners.upgrader.Reassert, OnRoll: m.rolled, Keeper: m.keeper.forPool(),
+		App: m.opts.App.Name, OnReady: m.listeners.Upgrader.Reassert, OnRoll: m.rolled, Keeper: m.keeper.forPool(),
 		Beat: beat, BeatEvery: every,
 	}
 }
@@ -122,13 +120,11 @@ func (m *Master) poolOptions() pool.Options {
 func (m *Master) started() {
 	if !m.boot.over.Swap(true) {
 		first := m.serving()
-		if sum := first.Info().SHA256; sum != "" {
-			m.mark(sum, store.Good, "", first.fingerprint)
-		}
-		m.report(m.boot.sockets.release())
-		m.later.Go(func() { m.boot.left.leave(cmp.Or(first.app.StopSignal, config.DefaultStopSignal)) })
+		m.generations.Started(first)
+		m.report(m.boot.sockets.Release())
+		m.later.Go(func() { m.boot.left.leave(cmp.Or(first.App().StopSignal, config.DefaultStopSignal)) })
 		if m.opts.Started != nil {
-			m.opts.Started(first.sockets.forPeople())
+			m.opts.Started(first.Bound())
 		}
 	}
 	m.systemd.Ready(m.statusText())
@@ -143,7 +139,7 @@ func (m *Master) inheritBoot(l *legacy, phase machine.Phase) (err error) {
 	}
 	for _, g := range l.generations {
 		if g.Key == l.Serving {
-			m.boot.sockets, err = m.listeners.hold(g.Listeners, g.Sockets)
+			m.boot.sockets, err = m.listeners.Inherit(g)
 		}
 	}
 	return err

@@ -81,11 +81,3 @@ func (m *Master) recycleBefore(workers []pool.Worker, moment time.Time, reason s
 	}
 	return left
 }
-
-// Start looks at the listeners first. Many a program makes those that it inherits
-// non-blocking itself: then nobody could tell any more that another worker had made
-// them blocking.
-func (g *generation) Start(o pool.Order, sink func(pool.Report)) (pool.Process, error) {
-	g.sockets.all.upgrader.Inspect()
-	return g.Release.Start(o, sink)
-}

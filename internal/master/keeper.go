@@ -215,7 +215,7 @@ func (m *Master) openKeeper() error {
 // case that this is a restart: it closes them where it is not. A Unix socket is not
 // worth it, for its file goes with this master.
 func (m *Master) retainListeners() {
-	all, _ := m.listeners.upgrader.Legacy()
+	all, _ := m.listeners.Upgrader.Legacy()
 	var names []string
 	l := m.state()
 	l.Stopped = true

@@ -9,104 +9,11 @@ import (
 
 	"relevo/internal/announce"
 	"relevo/internal/config"
-	"relevo/internal/decide"
+	"relevo/internal/generations"
 	"relevo/internal/launch"
 	"relevo/pool"
 	"relevo/upgrader"
 )
-
-// generationLegacy is a generation in the document.
-type generationLegacy struct {
-	Key         int               `json:"key"`
-	App         config.App        `json:"app"`
-	Listeners   []int             `json:"listeners"` // their IDs, in the order of App, then those that programs have bound
-	Sockets     []inheritedSocket `json:"sockets"`   // as its workers find them
-	Fingerprint string            `json:"fingerprint"`
-	BackFrom    judgedLegacy      `json:"back_from,omitzero"`
-	Trial       trial             `json:"trial,omitzero"`
-	Release     json.RawMessage   `json:"release"`
-}
-
-type inheritedSocket struct {
-	Name    string `json:"name"`
-	Address string `json:"address"`
-}
-
-type judgedLegacy struct {
-	Sum         string `json:"sum"`
-	Fingerprint string `json:"fingerprint"`
-}
-
-// Legacy is the release's, with what this package knows of the generation:
-// pool.Release.
-func (g *generation) Legacy() pool.ReleaseLegacy {
-	release := g.Release.Legacy()
-	l := generationLegacy{
-		Key: g.key, App: g.master.appOf(g), Fingerprint: g.fingerprint,
-		BackFrom: judgedLegacy(g.backFrom),
-		Trial:    g.trial,
-		Release:  release.State,
-	}
-	l.Listeners, l.Sockets = g.sockets.legacy()
-	state, err := json.Marshal(l)
-	if err != nil {
-		panic(fmt.Sprintf("internal error: master: %v", err)) // it holds nothing that can fail
-	}
-	return pool.ReleaseLegacy{State: state, Files: release.Files}
-}
-
-func (h *hold) legacy() (ids []int, sockets []inheritedSocket) {
-	h.all.mu.Lock()
-	defer h.all.mu.Unlock()
-	for i, held := range h.held {
-		ids = append(ids, held.ID())
-		sockets = append(sockets, inheritedSocket{h.sockets[i].Name, h.sockets[i].Address})
-	}
-	return ids, sockets
-}
-
-// inheritGeneration makes a generation again. Its files are those of the pool's
-// legacy.
-func (m *Master) inheritGeneration(l generationLegacy, files map[string]*os.File) (*generation, error) {
-	sockets, err := m.listeners.hold(l.Listeners, l.Sockets)
-	if err != nil {
-		return nil, err
-	}
-	sockets.configured = min(len(l.App.Listen), len(sockets.held))
-	command := m.command(l.App, sockets)
-	release, err := m.launcher.Inherit(command, pool.ReleaseLegacy{State: l.Release, Files: files})
-	if err != nil {
-		return nil, err
-	}
-	m.keys = max(m.keys, l.Key)
-	g := &generation{
-		Release: release, master: m, key: l.Key, app: l.App, sockets: sockets, fingerprint: l.Fingerprint,
-		backFrom: decide.Release(l.BackFrom),
-	}
-	g.capturing, _ = command.Sockets.(*capturing)
-	g.try(l.Trial)
-	return g, nil
-}
-
-// hold is acquire for sockets that are open, by their IDs.
-func (l *listeners) hold(ids []int, sockets []inheritedSocket) (*hold, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	h := &hold{all: l}
-	for i, id := range ids {
-		listener := l.upgrader.Find(id)
-		if listener == nil || i >= len(sockets) {
-			return nil, fmt.Errorf("%w: listener %d is missing", ErrLegacy, id)
-		}
-		h.held = append(h.held, listener)
-		h.sockets = append(h.sockets, upgrader.Inheritable{Name: sockets[i].Name, Address: sockets[i].Address,
-			File: listener.File()})
-	}
-	for _, listener := range h.held {
-		l.holders[listener]++
-	}
-	return h, nil
-}
 
 // document is the state of everything, as a successor reads it. Then is what that
 // one is to do first.
@@ -118,7 +25,7 @@ func (m *Master) document(p pool.Legacy, then string) ([]byte, map[string]*os.Fi
 	l := m.state()
 	l.Pool, l.Then = state, then
 	var files map[string]*os.File
-	l.Listeners, files = m.listeners.upgrader.Legacy()
+	l.Listeners, files = m.listeners.Upgrader.Legacy()
 	for name, file := range p.Files {
 		files[name] = file
 	}
@@ -139,17 +46,11 @@ func (m *Master) state() legacy {
 	}
 	l.Health = m.health.Legacy()
 	l.Origin = Origin{m.opts.Dir, m.opts.ConfigFile, m.opts.Places.Runtime, m.opts.Places.State}
-	m.listeners.mu.Lock()
-	for _, w := range m.listeners.serving {
+	for _, w := range m.listeners.Wanted() {
 		l.Wanted = append(l.Wanted, listenLegacy(w))
 	}
-	m.listeners.mu.Unlock()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	l.LastSum = m.lastSum
-	if m.current != nil {
-		l.Serving, l.Rolling = m.current.key, m.wanted.key
-	}
+	l.Serving, l.Rolling = m.generations.Keys()
+	l.LastSum = m.generations.LastLook()
 	return l
 }
 
@@ -169,7 +70,7 @@ func (m *Master) inheritForGood() (succeeds bool) {
 		return true
 	}
 	if m.listeners != nil {
-		_, files := m.listeners.upgrader.Legacy()
+		_, files := m.listeners.Upgrader.Legacy()
 		for _, file := range files {
 			file.Close()
 		}
@@ -200,7 +101,7 @@ func (m *Master) inherit() error {
 		return fmt.Errorf("cannot succeed the master of %q as %q: the name of an app cannot change while it runs", l.Name,
 			m.opts.App.Name)
 	}
-	m.begun, m.successions, m.lastSum = l.Started, l.Successions+1, l.LastSum
+	m.begun, m.successions = l.Started, l.Successions+1
 	for kind, text := range l.Warnings {
 		m.announcer.Warnings.Set(kind, text)
 	}
@@ -209,17 +110,15 @@ func (m *Master) inherit() error {
 	if err := m.inheritName(in); err != nil {
 		return err
 	}
-	up, err := upgrader.Inherit(upgrader.Options{
-		Log: m.log, Keeper: m.keeper.files(), LastID: upgrader.LastListenerFile(l.Stored),
-		Siblings: m.opts.App.Capture == config.CaptureAuto,
-	}, l.Listeners, in)
+	up, err := upgrader.Inherit(m.upgraderOptions(upgrader.LastListenerFile(l.Stored)), l.Listeners, in)
 	if err != nil {
 		return err
 	}
-	m.useUpgrader(up)
+	var wanted []config.Listen
 	for _, w := range l.Wanted {
-		m.listeners.serving = append(m.listeners.serving, config.Listen(w))
+		wanted = append(wanted, config.Listen(w))
 	}
+	m.useUpgrader(up, wanted)
 	if err := m.openLauncher(); err != nil {
 		return err
 	}
@@ -249,25 +148,12 @@ func (m *Master) inheritPool(l *legacy, in *upgrader.Inheritance) error {
 			m.adopted = append(m.adopted, strconv.Itoa(member.ID))
 		}
 	}
-	releases := map[int]pool.Release{}
-	for number, known := range l.generations {
-		g, err := m.inheritGeneration(known, left.Release(number).Files)
-		if err != nil {
-			return err
-		}
-		releases[number] = g
-		if known.Key == l.Serving {
-			m.current = g
-		}
-		if known.Key == l.Rolling {
-			m.wanted = g
-		}
-	}
-	if m.current == nil {
-		return fmt.Errorf("%w: the generation that serves is missing", ErrLegacy)
-	}
-	if m.wanted == nil {
-		m.wanted = m.current
+	releases, err := m.generations.Inherit(generations.Left{
+		All: l.generations, Serving: l.Serving, Wanted: l.Rolling, LastLook: l.LastSum,
+		Files: func(number int) map[string]*os.File { return left.Release(number).Files },
+	})
+	if err != nil {
+		return err
 	}
 	if err := m.inheritBoot(l, left.Machine.Phase); err != nil {
 		return err
@@ -293,11 +179,4 @@ func (m *Master) inheritConnections(in *upgrader.Inheritance) error {
 	}
 	m.launcher.InheritConnections(files)
 	return nil
-}
-
-// useUpgrader sees to it that damage to listeners is told.
-func (m *Master) useUpgrader(up *upgrader.Upgrader) {
-	m.listeners = &listeners{upgrader: up, holders: map[*upgrader.Listener]int{},
-		rivals: rivals{m.opts.Places, m.opts.App.Name}}
-	m.tellHealed(up)
 }

@@ -14,6 +14,7 @@ import (
 	"relevo/internal/announce"
 	"relevo/internal/config"
 	"relevo/internal/control"
+	"relevo/internal/generations"
 	"relevo/internal/hangup"
 	"relevo/internal/health/monitor"
 	"relevo/internal/launch"
@@ -62,7 +63,7 @@ type Options struct {
 
 // Master is a running app.
 type Master struct {
-	parts // mu guards current, wanted and lastSum
+	parts
 
 	opts      Options
 	log       *slog.Logger
@@ -81,7 +82,6 @@ type Master struct {
 	later     sync.WaitGroup // what the upgrader has told of; the control socket
 	after     sequence       // what the ends of rolls have set off
 	stopping  atomic.Bool    // somebody has asked for the end
-	forgetful atomic.Bool    // the last verdict was not written down
 
 	succession succession
 	notified   chan struct{} // closed when nothing more is read from the notify socket
@@ -98,72 +98,16 @@ type Master struct {
 	pool atomic.Pointer[pool.Pool] // another one after a failed start
 
 	wait wait // for something to start
-
-	mu sync.Mutex
 }
 
 // running is the pool.
 func (m *Master) running() *pool.Pool { return m.pool.Load() }
 
 // serving is the generation that serves; while a roll is under way, the old one.
-func (m *Master) serving() *generation {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.current
-}
+func (m *Master) serving() *generations.Generation { return m.generations.Serving() }
 
 // app is the configuration of what serves.
-func (m *Master) app() config.App { return m.appOf(m.serving()) }
-
-// appOf is the configuration of a generation. What needs no new workers may
-// change while it serves.
-func (m *Master) appOf(g *generation) config.App {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return g.app
-}
-
-// setLive gives what serves, and what is to serve, the settings of an app that need
-// no new workers.
-func (m *Master) setLive(app config.App) (before, now config.App) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	before = m.current.app
-	m.current.app = config.WithLive(before, app)
-	if m.wanted != m.current {
-		m.wanted.app = config.WithLive(m.wanted.app, app)
-	}
-	return before, m.current.app
-}
-
-// setServing notes what serves after trying another generation, and returns the
-// configuration of what served before.
-func (m *Master) setServing(g, tried *generation) (before config.App) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.current != nil {
-		before = m.current.app
-	}
-	if m.wanted == tried {
-		m.wanted = g
-	}
-	m.current = g
-	return before
-}
-
-// setWanted notes a generation that a roll was asked for.
-func (m *Master) setWanted(g *generation) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.wanted = g
-}
-
-// wantedApp is the newest configuration that was asked for and has not failed.
-func (m *Master) wantedApp() config.App {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.wanted.app
-}
+func (m *Master) app() config.App { return m.serving().App() }
 
 // newMaster has nothing open yet.
 func newMaster(o Options) *Master {
@@ -173,7 +117,7 @@ func newMaster(o Options) *Master {
 	m.health = monitor.New(monitor.Options{
 		Log: o.Log, App: m.app, Changed: m.changed.wait, Start: m.reaper.Start, Reap: m.reaper.Reap,
 		Pool:      func() monitor.Pool { return m.running() },
-		Listeners: func() monitor.Listeners { return m.listeners.upgrader },
+		Listeners: func() monitor.Listeners { return m.listeners.Upgrader },
 		Warn:      func(text string) { m.announcer.Warnings.Set(announce.HealthWarning, text) },
 	})
 	return m
@@ -226,18 +170,29 @@ func Run(ctx context.Context, o Options) error {
 }
 
 func (m *Master) openListeners() error {
-	m.useUpgrader(upgrader.New(upgrader.Options{
-		Log: m.log, Keeper: m.keeper.files(), LastID: upgrader.LastListenerFile(m.keeper.names()),
-		Siblings: m.opts.App.Capture == config.CaptureAuto,
-	}))
-	m.listeners.serving = m.opts.App.Listen
-	m.listeners.upgrader.Activate(m.opts.Arrival.activated())
-	sockets, err := m.listeners.acquire(m.opts.App.Listen)
+	m.useUpgrader(upgrader.New(m.upgraderOptions(upgrader.LastListenerFile(m.keeper.names()))), m.opts.App.Listen)
+	m.listeners.Upgrader.Activate(m.opts.Arrival.activated())
+	sockets, err := m.listeners.Acquire(m.opts.App.Listen)
 	if errors.Is(err, upgrader.ErrUnclaimed) {
 		err = control.WithExit(err, control.ExitConfig)
 	}
 	m.boot.sockets = sockets
 	return m.tellOfOrphans(err)
+}
+
+// upgraderOptions are those of a cold start and of a take-over. lastID is the highest of a
+// listener that another master may have left.
+func (m *Master) upgraderOptions(lastID int) upgrader.Options {
+	return upgrader.Options{
+		Log: m.log, Keeper: m.keeper.files(), LastID: lastID, Siblings: m.opts.App.Capture == config.CaptureAuto,
+	}
+}
+
+// useUpgrader sees to it that damage to listeners is told. Wanted are the listeners that are
+// kept whatever becomes of a roll.
+func (m *Master) useUpgrader(up *upgrader.Upgrader, wanted []config.Listen) {
+	m.listeners = generations.NewSockets(up, m.opts.Places, m.opts.App.Name, wanted)
+	m.tellHealed(up)
 }
 
 func (m *Master) tellHealed(up *upgrader.Upgrader) {
@@ -271,8 +226,18 @@ func (m *Master) openLauncher() (err error) {
 	// Without it the workers' own commands do not find their master; nothing else.
 	o.ControlSocket, _ = filepath.Abs(places.ControlSocket(name))
 	o.OOMScoreAdj = m.opts.WorkerOOMScoreAdj
-	m.launcher, err = launch.New(o)
-	return err
+	if m.launcher, err = launch.New(o); err != nil {
+		return err
+	}
+	m.useLauncher()
+	return nil
+}
+
+func (m *Master) useLauncher() {
+	m.generations = generations.New(generations.Options{
+		Log: m.log, Sockets: m.listeners, Launcher: m.launcher, Admission: m.health.Admission, Stopping: m.stopping.Load,
+		Blocked: m.succession.blocked,
+	})
 }
 
 // run lets everything go on until the pool has ended.
@@ -310,7 +275,7 @@ func (m *Master) run(ctx context.Context) error {
 	// The sockets first: a client is better refused than left to wait where
 	// nobody serves any more. Then the control socket, whose end tells
 	// `relevo stop` that all is over.
-	err = errors.Join(err, m.listeners.upgrader.Close(), m.control.Close())
+	err = errors.Join(err, m.listeners.Upgrader.Close(), m.control.Close())
 	if m.notify != nil {
 		m.notify.Close()
 		<-m.notified
@@ -349,7 +314,7 @@ func (m *Master) close() {
 		m.notify.Close()
 	}
 	if m.listeners != nil {
-		m.report(m.listeners.upgrader.Close())
+		m.report(m.listeners.Upgrader.Close())
 	}
 	if m.lock != nil {
 		m.report(m.lock.Unlock())

@@ -2,13 +2,14 @@ package master
 
 import (
 	"fmt"
-	"reflect"
 	"strings"
 	"time"
 
 	"relevo/internal/control"
+	"relevo/internal/generations"
 	"relevo/internal/ipc"
 	"relevo/internal/launch"
+	"relevo/internal/whole"
 )
 
 // parts are what a running master has that a cold start makes anew and a take-over makes of
@@ -22,17 +23,14 @@ import (
 // A field that one of the two ways may leave empty says so with the tag empty, and why.
 type parts struct {
 	lock        *control.Lock
-	listeners   *listeners
+	listeners   *generations.Sockets
 	boot        *boot
 	notify      *ipc.NotifyServer `empty:"the system may have none"`
 	launcher    *launch.Launcher
-	begun       time.Time   `empty:"when the app's first master did, where its document tells"`
-	successions int         `empty:"masters before this one"`
-	keys        int         // the highest given to a generation
-	adopted     []string    `empty:"ids of the workers that the previous master has left"`
-	current     *generation // what serves
-	wanted      *generation // what is to serve when all rolls asked for have ended well
-	lastSum     string      `empty:"sha256 of what the command's file held at the last look; it may be unreadable"`
+	begun       time.Time `empty:"when the app's first master did, where its document tells"`
+	successions int       `empty:"masters before this one"`
+	adopted     []string  `empty:"ids of the workers that the previous master has left"`
+	generations *generations.Generations
 }
 
 // anew are the parts of a master whose legacy cannot be gone on with: all that it has not
@@ -41,21 +39,13 @@ func (p *parts) anew(b *boot) parts {
 	return parts{lock: p.lock, boot: b, begun: p.begun, successions: p.successions}
 }
 
-// missing names the parts that have to be there and are not.
-func (p *parts) missing() (names []string) {
-	v := reflect.ValueOf(p).Elem()
-	for i := range v.NumField() {
-		if _, may := v.Type().Field(i).Tag.Lookup("empty"); !may && v.Field(i).IsZero() {
-			names = append(names, v.Type().Field(i).Name)
-		}
-	}
-	return names
-}
-
 // whole refuses to begin without a part that a running master needs. A previous master, if
 // there is one, goes on then.
 func (m *Master) whole() error {
-	missing := m.missing()
+	missing := whole.Missing(&m.parts)
+	if m.generations != nil {
+		missing = append(missing, m.generations.Missing()...)
+	}
 	if m.running() == nil {
 		missing = append(missing, "pool")
 	}

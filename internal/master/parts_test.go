@@ -7,14 +7,16 @@ import (
 	"time"
 
 	"relevo/internal/control"
+	"relevo/internal/generations"
 	"relevo/internal/launch"
+	"relevo/internal/whole"
 	"relevo/pool"
 )
 
 func wholeParts() parts {
 	return parts{
-		lock: &control.Lock{}, listeners: &listeners{}, boot: &boot{}, launcher: &launch.Launcher{},
-		begun: time.Now(), keys: 1, current: &generation{}, wanted: &generation{},
+		lock: &control.Lock{}, listeners: &generations.Sockets{}, boot: &boot{}, launcher: &launch.Launcher{},
+		begun: time.Now(), generations: generations.New(generations.Options{}),
 	}
 }
 
@@ -22,10 +24,12 @@ func wholeParts() parts {
 // master does not begin. A part that may be empty gives its reason.
 func TestWhole(t *testing.T) {
 	m := &Master{parts: wholeParts()}
-	if err := m.whole(); err == nil || err.Error() != "internal error: the master was made without its pool" {
+	const nothing = "internal error: the master was made without its keys, current, wanted, pool"
+	if err := m.whole(); err == nil || err.Error() != nothing {
 		t.Errorf("without a pool: %v", err)
 	}
 	m.pool.Store(pool.Ended())
+	m.generations = beginner(t).generations
 	if err := m.whole(); err != nil {
 		t.Errorf("with all of them: %v", err)
 	}
@@ -42,7 +46,7 @@ func TestWhole(t *testing.T) {
 		if reflect.ValueOf(wholeParts()).Field(i).IsZero() {
 			t.Errorf("%s: the test does not know it", field.Name)
 		}
-		if missing := new(parts).missing(); !slices.Contains(missing, field.Name) {
+		if missing := whole.Missing(new(parts)); !slices.Contains(missing, field.Name) {
 			t.Errorf("%s is forgotten, and nobody says so: %v", field.Name, missing)
 		}
 	}
@@ -52,7 +56,7 @@ func TestWhole(t *testing.T) {
 // before it, the lock of the name and since when the app runs.
 func TestAnew(t *testing.T) {
 	p := wholeParts()
-	p.adopted, p.successions, p.lastSum = []string{"1"}, 3, "sum"
+	p.adopted, p.successions = []string{"1"}, 3
 	b := &boot{}
 	got := p.anew(b)
 	want := parts{lock: p.lock, boot: b, begun: p.begun, successions: 3}

@@ -11,6 +11,7 @@ import (
 	"relevo/internal/announce"
 	"relevo/internal/config"
 	"relevo/internal/control"
+	"relevo/internal/generations"
 	"relevo/internal/launch"
 	"relevo/pool"
 	"relevo/pool/machine"
@@ -33,7 +34,7 @@ func (m *Master) Reload(o control.ReloadOptions) (control.Wait, error) {
 }
 
 func (m *Master) reload(o control.ReloadOptions) (control.Wait, error) {
-	asked, err := askedTrial(o)
+	asked, err := generations.ParseTrial(o.Canary, o.Share)
 	if err != nil {
 		return nil, control.WithExit(err, control.ExitUsage)
 	}
@@ -45,10 +46,10 @@ func (m *Master) reload(o control.ReloadOptions) (control.Wait, error) {
 		announce.Refused(m.log, "reload refused: the running configuration stays", "err", err)
 		return nil, control.WithExit(fmt.Errorf("%w\n  the running configuration stays", err), control.ExitConfig)
 	}
-	if err := asked.fits(app); err != nil {
+	if err := asked.Fits(app); err != nil {
 		return nil, control.WithExit(err, control.ExitUsage)
 	}
-	g, err := m.prepare(app, "")
+	g, err := m.generations.Prepare(app, "")
 	if errors.Is(err, pool.ErrHandedOver) {
 		return nil, err
 	}
@@ -57,12 +58,12 @@ func (m *Master) reload(o control.ReloadOptions) (control.Wait, error) {
 		return nil, rollRefused(err)
 	}
 	m.learn(g, o)
-	g.try(asked)
+	g.Try(asked)
 	return m.rollTo(g, app, o)
 }
 
 // learn has the workers of a new generation get ready in the way of those that serve.
-func (m *Master) learn(g *generation, o control.ReloadOptions) {
+func (m *Master) learn(g *generations.Generation, o control.ReloadOptions) {
 	if m.serving().Speaks() && !o.Force {
 		g.ExpectWord()
 	}
@@ -73,8 +74,8 @@ func (m *Master) learn(g *generation, o control.ReloadOptions) {
 func (m *Master) rollAgain() (control.Wait, error) {
 	m.preparing.Lock()
 	defer m.preparing.Unlock()
-	app := m.wantedApp()
-	g, err := m.prepare(app, "")
+	app := m.generations.Wanted().App()
+	g, err := m.generations.Prepare(app, "")
 	if errors.Is(err, pool.ErrHandedOver) {
 		return nil, err
 	}
@@ -87,12 +88,12 @@ func (m *Master) rollAgain() (control.Wait, error) {
 }
 
 // rollTo rolls to what the command's file holds, prepared with an app.
-func (m *Master) rollTo(g *generation, app config.App, o control.ReloadOptions) (control.Wait, error) {
+func (m *Master) rollTo(g *generations.Generation, app config.App, o control.ReloadOptions) (control.Wait, error) {
 	m.looked(g)
-	if reason := m.knownBad(g); reason != "" && !o.Force {
+	if reason := m.generations.KnownBad(g); reason != "" && !o.Force {
 		err := m.refuseBad(app, reason)
 		announce.Refused(m.log, "roll refused: the running workers serve on", "err", err)
-		m.drop(g)
+		m.generations.Drop(g)
 		return nil, rollRefused(err)
 	}
 	return m.roll(g)
@@ -101,7 +102,7 @@ func (m *Master) rollTo(g *generation, app config.App, o control.ReloadOptions) 
 // refuseBad applies what it can of an app whose bytes are known to be bad, and says
 // what it could not.
 func (m *Master) refuseBad(app config.App, reason string) error {
-	before, now := m.setLive(app)
+	before, now := m.generations.SetLive(app)
 	err := fmt.Errorf("%s; relevo reload --force tries them again, other bytes in their place are rolled to", reason)
 	if changes := config.Diff(before, now); len(changes) > 0 {
 		m.afterRoll(before, now)
@@ -149,76 +150,19 @@ func (m *Master) load() (config.App, error) {
 	return app, nil
 }
 
-// prepare makes a generation of a configuration: its sockets are open and its
-// bytes kept. The bytes are those of the command's file, or of the kept release
-// with the hash sum.
-func (m *Master) prepare(app config.App, sum string) (*generation, error) {
-	if m.succession.frozen.Load() || m.isHandedOver() {
-		return nil, pool.ErrHandedOver // the sockets are another master's, or about to be
-	}
-	sockets, err := m.listeners.acquire(app.Listen)
-	if err != nil {
-		return nil, err
-	}
-	command := m.command(app, sockets)
-	var release *launch.Release
-	if sum == "" {
-		release, err = m.launcher.Prepare(command)
-	} else {
-		release, err = m.launcher.PrepareStored(command, sum)
-	}
-	if err != nil {
-		m.report(errors.Join(sockets.release(), m.listeners.revert()))
-		return nil, err
-	}
-	m.keys++
-	g := &generation{Release: release, master: m, key: m.keys, app: app, sockets: sockets,
-		fingerprint: command.Fingerprint()}
-	g.capturing, _ = command.Sockets.(*capturing)
-	return g, nil
-}
-
-// drop closes a generation that is not rolled to.
-func (m *Master) drop(g *generation) {
-	m.report(errors.Join(g.Close(), m.listeners.revert()))
-}
-
-func (m *Master) command(app config.App, sockets *hold) launch.Command {
-	return launch.Command{
-		App: app.Name, Args: app.Command, Listeners: sockets.forWorkers(), Dir: app.Dir, Env: app.Env, EnvFiles: app.EnvFiles,
-		EnvInherit: app.EnvInherit,
-		Ready:      app.Ready, StopSignal: app.StopSignal, ExecFrom: app.ExecFrom, Limits: app.Limits, Rescue: app.Rescue,
-		NoPreload: app.NoPreload, Sockets: m.socketsFor(app, sockets),
-		Admission: m.health.Admission(app),
-		NeedCopy:  m.serving() != nil,
-	}
-}
-
-func patience(app config.App) machine.Options {
-	canary := app.Canary
-	if canary == 0 {
-		canary = -1 // the machine's word for none
-	}
-	return machine.Options{
-		Surge: app.Surge, Canary: canary, ReadyTimeout: app.ReadyTimeout, DrainTimeout: app.DrainTimeout,
-		StopGrace:   app.StopGrace,
-		MaxLifetime: app.Limits.MaxLifetime, LifetimeJitter: app.Limits.LifetimeJitter, Watchdog: app.Limits.Watchdog,
-	}
-}
-
 // roll hands a generation to the pool. The new patience counts from now on, for a
 // slow start may be what it was changed for; a roll that fails brings the old one
 // back.
-func (m *Master) roll(g *generation) (control.Wait, error) {
-	err := m.giveNotifySocket(g.app, m.app())
+func (m *Master) roll(g *generations.Generation) (control.Wait, error) {
+	err := m.giveNotifySocket(g.App(), m.app())
 	if err == nil {
-		err = m.running().Configure(g.patience())
+		err = m.running().Configure(g.Patience())
 	}
 	if err != nil {
-		m.drop(g)
+		m.generations.Drop(g)
 		return nil, err
 	}
-	m.setWanted(g)
+	m.generations.Want(g)
 	pending, err := m.running().BeginRoll(g)
 	if err != nil {
 		return nil, err // it stops
@@ -244,39 +188,29 @@ func (m *Master) waitFor(pending *pool.PendingRoll) control.Wait {
 // rolled follows the steps of each roll: to is its generation, from the one that
 // served before. The pool calls it from its loop.
 func (m *Master) rolled(step pool.Step, r pool.RollResult, to, from pool.Release) {
-	next, last := to.(*generation), from.(*generation)
-	switch step {
-	case pool.StepBegan:
-		m.report(next.sockets.listen())
-	case pool.StepCanary:
-		m.report(next.sockets.open())
-	case pool.StepReverting:
-		m.report(last.sockets.open())
-	case pool.StepEnded:
-		serving := next
-		if r.Result != machine.OK {
-			serving = last
-		}
-		app := m.appOf(serving)
-		m.report(serving.sockets.serve(app.Listen))
-		before := m.setServing(serving, next)
-		// The rest asks the pool, whose loop this is. Who waits for the roll waits
-		// for it, too.
-		m.after.run(func() {
-			end := m.rolledFrom(r, next, last)
-			m.judge(end)
-			m.tryShortRoll(end, r.Generation)
-			m.announcer.Forgive(r)
-			m.afterRoll(before, app)
-		})
+	ended := m.generations.Follow(step, r.Result, to, from)
+	if ended == nil {
+		return
 	}
+	// The rest asks the pool, whose loop this is. A caller that waits for the roll waits
+	// for it, too.
+	m.after.run(func() {
+		end := m.generations.Rolled(r, ended)
+		m.generations.Judge(end)
+		if end.Result == machine.OK && end.Tried.Sum != "" {
+			m.announcer.Warnings.Set(announce.ReleaseWarning, "")
+		}
+		m.tryShortRoll(end, r.Generation)
+		m.announcer.Forgive(r)
+		m.afterRoll(ended.Before, ended.Now)
+	})
 }
 
 // afterRoll applies what is not a generation's own.
 func (m *Master) afterRoll(before, now config.App) {
 	m.report(m.giveNotifySocket(now, before))
 	p := m.running()
-	if err := p.Configure(patience(now)); err != nil {
+	if err := p.Configure(generations.Patience(now)); err != nil {
 		return // it stops
 	}
 	if now.Workers != before.Workers {

@@ -30,9 +30,9 @@ func (m *Master) Status() (control.Status, error) {
 	}
 	now := m.serving()
 	s := control.Status{
-		Name: m.opts.App.Name, PID: os.Getpid(), Version: m.opts.Version, Listeners: now.sockets.forPeople(),
-		Config: m.opts.ConfigFile, Warnings: slices.Concat(m.announcer.Warnings.List(), m.listeners.upgrader.Lost(),
-			m.lostDirectories(), m.listeners.oneClient(now.sockets)), Status: status,
+		Name: m.opts.App.Name, PID: os.Getpid(), Version: m.opts.Version, Listeners: now.Bound(),
+		Config: m.opts.ConfigFile, Warnings: slices.Concat(m.announcer.Warnings.List(), m.listeners.Upgrader.Lost(),
+			m.lostDirectories(), now.Hints()), Status: status,
 		Started: m.begun, Successions: m.successions, UpgradeFailed: m.upgradeFailure(),
 	}
 	m.health.Describe(&s)

@@ -2,23 +2,17 @@ package master
 
 import (
 	"context"
-	"log/slog"
 	"testing"
 	"time"
 
-	"relevo/internal/config"
 	"relevo/pool"
 	"relevo/pool/pooltest"
-	"relevo/systemd"
 )
 
 // TestStopBesideThaw: a stop signal that finds the pool handed over is not forgotten where
 // the attempt to replace the master has failed in that very moment.
 func TestStopBesideThaw(t *testing.T) {
-	m := &Master{log: slog.New(slog.DiscardHandler), systemd: systemd.NewNotifier(func(string) string {
-		return ""
-	}, func(error) {})}
-	m.setServing(&generation{app: config.Default()}, nil)
+	m := beginner(t)
 	served := pool.New(pool.Options{App: "web", Workers: 1, Release: pooltest.NewRelease("v1", pooltest.Obedient)})
 	m.pool.Store(served)
 	ended := make(chan error, 1)

@@ -307,6 +307,19 @@ func (s *succession) await() {
 	defer s.mu.Unlock()
 }
 
+// blocked is why nothing may be opened now: the sockets are another master's, or about to be.
+func (s *succession) blocked() error {
+	select {
+	case <-s.over:
+		return pool.ErrHandedOver
+	default:
+	}
+	if s.frozen.Load() {
+		return pool.ErrHandedOver
+	}
+	return nil
+}
+
 // isHandedOver says whether another master goes on.
 func (m *Master) isHandedOver() bool {
 	select {

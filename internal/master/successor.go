@@ -46,7 +46,7 @@ func (m *Master) takeOver() error {
 	if !a.succeeds() {
 		return nil
 	}
-	m.listeners.upgrader.Begin()
+	m.listeners.Upgrader.Begin()
 	if a.how == howStore {
 		// The socket is new, and the workers' user may not send to it yet.
 		if err := m.giveNewNotifySocket(); err != nil {
@@ -73,9 +73,7 @@ func (m *Master) giveNewNotifySocket() error {
 	if m.notify == nil || os.Geteuid() != 0 {
 		return nil
 	}
-	m.mu.Lock()
-	wanted, serving := m.wanted, m.current
-	m.mu.Unlock()
+	wanted, serving := m.generations.Wanted(), m.serving()
 	uid, gid := wanted.User()
 	also := -1
 	if u, g := serving.User(); u != uid || g != gid {

@@ -19,7 +19,7 @@ func (m *Master) tell(ctx context.Context) {
 		case e.Kind == pool.KindSuccession:
 			m.succeeded()
 		case e.Kind == pool.KindFork, e.Kind == pool.KindDraining, e.Kind == pool.KindExit:
-			m.listeners.upgrader.Watch(watchFor)
+			m.listeners.Upgrader.Watch(watchFor)
 		case e.Kind == pool.KindResize, e.Kind == pool.KindRoll && e.Step == pool.StepEnded:
 			m.systemd.Status(m.statusText())
 		}
@@ -55,7 +55,7 @@ func (m *Master) statusText() string {
 		return "stopped"
 	}
 	var addresses []string
-	for _, l := range m.serving().sockets.forPeople() {
+	for _, l := range m.serving().Bound() {
 		addresses = append(addresses, l.Address)
 	}
 	return announce.StatusLine(status, addresses)

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"relevo/internal/announce"
+	"relevo/internal/generations"
 	"relevo/pool"
 	"relevo/watch"
 )
@@ -25,7 +26,7 @@ func (m *Master) toWatch() watched {
 		return watched{}
 	}
 	serving := m.serving()
-	return watched{path: serving.Source(), ways: strings.Join(serving.Ways(), "\x00"), command: serving.fingerprint}
+	return watched{path: serving.Source(), ways: strings.Join(serving.Ways(), "\x00"), command: serving.Fingerprint()}
 }
 
 // watched says what is watched, and for which command.
@@ -45,7 +46,7 @@ func (m *Master) watchFile(ctx context.Context, what watched, changed <-chan str
 			m.log.Warn("the executable is not watched", "err", err)
 		} else {
 			// What changed since the release was prepared is a change, too.
-			file.SetActive(m.lastLook())
+			file.SetActive(m.generations.LastLook())
 			var gone sync.WaitGroup
 			gone.Go(func() { m.report(file.Run(watching)) })
 			defer gone.Wait()
@@ -73,12 +74,12 @@ func (m *Master) watchFile(ctx context.Context, what watched, changed <-chan str
 // rolled to, or tried to, are no news, and those that failed are not tried again.
 func (m *Master) bytesChanged(change watch.Change) {
 	m.retry.cancel()
-	if change.Name == m.lastLook() {
+	if change.Name == m.generations.LastLook() {
 		m.announcer.Warnings.Set(announce.WatchWarning, "")
 		return
 	}
 	known := pool.Info{Path: change.Path, SHA256: change.Name}
-	if reason := m.badReason(known, m.serving().fingerprint); reason != "" {
+	if reason := m.generations.BadReason(known, m.serving().Fingerprint()); reason != "" {
 		m.log.Warn("not rolled to the new bytes: relevo reload --force tries them again", "reason", reason)
 		return
 	}
@@ -90,16 +91,8 @@ func (m *Master) bytesChanged(change watch.Change) {
 }
 
 // looked notes which bytes the command's file held when it was looked at last.
-func (m *Master) looked(g *generation) {
+func (m *Master) looked(g *generations.Generation) {
 	m.retry.stop()
 	m.announcer.Warnings.Set(announce.WatchWarning, "")
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.lastSum = g.Info().SHA256
-}
-
-func (m *Master) lastLook() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.lastSum
+	m.generations.Looked(g)
 }

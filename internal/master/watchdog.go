@@ -35,6 +35,6 @@ func stepTime(app config.App) time.Duration  { return startTime(app) + app.Canar
 // they may take longer than its unit says a reload can.
 func (m *Master) moreTime(e pool.Event) {
 	if e.Kind == pool.KindRoll && e.Step != pool.StepEnded {
-		m.systemd.ExtendTimeout(stepTime(m.wantedApp()))
+		m.systemd.ExtendTimeout(stepTime(m.generations.Wanted().App()))
 	}
 }

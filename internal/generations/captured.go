@@ -1,4 +1,4 @@
-package master
+package generations
 
 import (
 	"cmp"
@@ -25,7 +25,7 @@ const maxTold = 10
 // capturing gives the workers of a generation sockets for what their programs bind:
 // launch.Sockets.
 type capturing struct {
-	hold     *hold
+	hold     *Hold
 	stopping func() bool // the app ends: no worker follows the one that leaves
 	log      *slog.Logger
 	told     atomic.Int32 // binds that were let through with a warning
@@ -57,11 +57,11 @@ func (c *capturing) Bind(o pool.Order, b capture.Bind) launch.Grant {
 	}
 	c.lost(o, l, lost)
 	c.compare(l, b)
-	balance := cmp.Or(c.hold.all.upgrader.Balance(l), c.balance)
+	balance := cmp.Or(c.hold.all.Upgrader.Balance(l), c.balance)
 	if balance == config.BalanceShared {
 		return c.shared(l, o)
 	}
-	file, err := c.hold.all.upgrader.Seat(l, o.ID, o.Slot, wishes(b.Socket))
+	file, err := c.hold.all.Upgrader.Seat(l, o.ID, o.Slot, wishes(b.Socket))
 	if err != nil {
 		c.sharing(l, o, balance, err)
 		return c.shared(l, o)
@@ -205,7 +205,7 @@ func (c *capturing) Ports(o pool.Order) (all []uint16) {
 func (c *capturing) Expected() bool { return c.expected || c.hold.bound() }
 
 // listeners are those of the generation, the captured ones included.
-func (h *hold) listeners() []*upgrader.Listener {
+func (h *Hold) listeners() []*upgrader.Listener {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
 	return slices.Clone(h.held)
@@ -213,13 +213,13 @@ func (h *hold) listeners() []*upgrader.Listener {
 
 // socketsFor is where the workers of a new generation get sockets from for what their
 // programs bind; nil: they are on their own.
-func (m *Master) socketsFor(app config.App, sockets *hold) launch.Sockets {
+func (gs *Generations) socketsFor(app config.App, sockets *Hold) launch.Sockets {
 	if app.Capture != config.CaptureAuto {
 		return nil
 	}
-	serving := m.serving()
+	serving := gs.Serving()
 	return &capturing{
-		hold: sockets, stopping: m.stopping.Load, log: m.log, balance: app.Balance, share: app.CanaryShare,
+		hold: sockets, stopping: gs.o.Stopping, log: gs.o.Log, balance: app.Balance, share: app.CanaryShare,
 		expected: serving != nil && serving.sockets.bound(), first: serving == nil,
 	}
 }

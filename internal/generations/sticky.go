@@ -1,4 +1,4 @@
-package master
+package generations
 
 import (
 	"cmp"
@@ -17,10 +17,10 @@ func (c *capturing) stick(l *upgrader.Listener, o pool.Order) {
 // unstuck tells once where clients do not stick to workers, although that is wanted, because
 // the program takes the listener that all workers share instead of binding.
 func (c *capturing) unstuck(l *upgrader.Listener, o pool.Order, inherits bool) {
-	if !inherits || !l.IsTCP() || l.Seated(o.ID) || c.hold.all.upgrader.Lent(l) {
+	if !inherits || !l.IsTCP() || l.Seated(o.ID) || c.hold.all.Upgrader.Lent(l) {
 		return
 	}
-	wanted := cmp.Or(c.hold.all.upgrader.Balance(l), c.balance)
+	wanted := cmp.Or(c.hold.all.Upgrader.Balance(l), c.balance)
 	if wanted == config.BalanceSticky && c.hold.all.once.First("balance "+l.Address) {
 		c.log.Warn("all workers share one socket, although balance is sticky: that is for programs that bind "+
 			"their port by themselves, and this one takes the listener", "address", l.Address)
@@ -34,8 +34,8 @@ const (
 	nearlyAll         = 0.95
 )
 
-// oneClient warns of listeners whose clients stick to slots and seem to be behind a proxy.
-func (l *listeners) oneClient(serving *hold) (warnings []string) {
+// OneClient warns of listeners whose clients stick to slots and seem to be behind a proxy.
+func (l *Sockets) OneClient(serving *Hold) (warnings []string) {
 	for _, socket := range serving.listeners() {
 		if !socket.Sticky() {
 			continue

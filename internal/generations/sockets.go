@@ -1,4 +1,4 @@
-package master
+package generations
 
 import (
 	"errors"
@@ -9,18 +9,16 @@ import (
 	"relevo/internal/announce"
 	"relevo/internal/config"
 	"relevo/internal/control"
-	"relevo/internal/decide"
 	"relevo/internal/diskspace"
 	"relevo/internal/launch"
-	"relevo/pool"
 	"relevo/upgrader"
 )
 
-// listeners knows which generation uses which socket. A socket that the
+// Sockets knows which generation uses which socket. A socket that the
 // configuration no longer names stays until the last generation that could still
 // be rolled back to is gone.
-type listeners struct {
-	upgrader *upgrader.Upgrader
+type Sockets struct {
+	Upgrader *upgrader.Upgrader
 	rivals   rivals
 	once     announce.Once // of warnings about what programs bind
 
@@ -29,9 +27,22 @@ type listeners struct {
 	serving []config.Listen // what the upgrader is to keep whatever becomes of a roll
 }
 
-// hold is one generation's sockets, in the order of its configuration.
-type hold struct {
-	all     *listeners
+// NewSockets has none of the upgrader's sockets in use. The app is one of those that have
+// their places in the same directory. Wanted is what is to be kept whatever becomes of a roll.
+func NewSockets(up *upgrader.Upgrader, places config.Places, app string, wanted []config.Listen) *Sockets {
+	return &Sockets{Upgrader: up, rivals: rivals{places, app}, holders: map[*upgrader.Listener]int{}, serving: wanted}
+}
+
+// Wanted are the listeners that are kept whatever becomes of a roll.
+func (l *Sockets) Wanted() []config.Listen {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.serving)
+}
+
+// Hold is one generation's sockets, in the order of its configuration.
+type Hold struct {
+	all     *Sockets
 	held    []*upgrader.Listener
 	sockets []upgrader.Inheritable // as they were when the generation was made
 	once    sync.Once
@@ -41,18 +52,18 @@ type hold struct {
 	configured int
 }
 
-// acquire takes the sockets of a configuration, opening those that are not open
+// Acquire takes the sockets of a configuration, opening those that are not open
 // yet: all or none.
-func (l *listeners) acquire(wanted []config.Listen) (*hold, error) {
+func (l *Sockets) Acquire(wanted []config.Listen) (*Hold, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, err := l.upgrader.Set(wanted); err != nil {
+	if _, err := l.Upgrader.Set(wanted); err != nil {
 		return nil, noRoom(wanted, l.rivals.name(err))
 	}
-	h := &hold{all: l, held: l.upgrader.Listeners()}
+	h := &Hold{all: l, held: l.Upgrader.Listeners()}
 	for _, socket := range h.held {
 		l.holders[socket]++
-		h.sockets = append(h.sockets, l.upgrader.Inheritable(socket))
+		h.sockets = append(h.sockets, l.Upgrader.Inheritable(socket))
 	}
 	h.configured = len(h.held)
 	return h, nil
@@ -68,8 +79,8 @@ func noRoom(wanted []config.Listen, err error) error {
 	return err
 }
 
-// release closes the sockets that nobody else holds.
-func (h *hold) release() (err error) {
+// Release closes the sockets that nobody else holds.
+func (h *Hold) Release() (err error) {
 	h.once.Do(func() {
 		h.all.mu.Lock()
 		defer h.all.mu.Unlock()
@@ -83,61 +94,61 @@ func (h *hold) release() (err error) {
 	return err
 }
 
-// revert gives the sockets back the names, modes and queues of what serves, where
+// Revert gives the sockets back the names, modes and queues of what serves, where
 // a generation was made that is not rolled to.
-func (l *listeners) revert() error {
+func (l *Sockets) Revert() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, err := l.upgrader.Set(l.serving)
+	_, err := l.Upgrader.Set(l.serving)
 	return err
 }
 
 // discard closes a socket that may be left of a generation that never served.
-func (l *listeners) discard(socket *upgrader.Listener) error {
-	if slices.Contains(l.upgrader.Listeners(), socket) {
-		if _, err := l.upgrader.Set(l.serving); err != nil {
+func (l *Sockets) discard(socket *upgrader.Listener) error {
+	if slices.Contains(l.Upgrader.Listeners(), socket) {
+		if _, err := l.Upgrader.Set(l.serving); err != nil {
 			return err
 		}
 	}
-	if slices.Contains(l.upgrader.Listeners(), socket) {
+	if slices.Contains(l.Upgrader.Listeners(), socket) {
 		return nil // it is all that there is: the master closes it
 	}
-	return l.upgrader.CloseListener(socket)
+	return l.Upgrader.CloseListener(socket)
 }
 
-// listen sees to it that the sockets of h can be listened on. The end of the roll
+// Listen sees to it that the sockets of h can be listened on. The end of the roll
 // before may have closed those that only h has.
-func (h *hold) listen() (err error) {
+func (h *Hold) Listen() (err error) {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
 	for _, socket := range h.held {
-		err = errors.Join(err, h.all.upgrader.Restore(socket))
+		err = errors.Join(err, h.all.Upgrader.Restore(socket))
 	}
 	return err
 }
 
-// open lets clients in on the sockets of h. Those of other generations get no
+// Open lets clients in on the sockets of h. Those of other generations get no
 // new client any more, but what waits in their queues can still be accepted.
-func (h *hold) open() error { return h.align(h.all.upgrader.Retire) }
+func (h *Hold) Open() error { return h.align(h.all.Upgrader.Retire) }
 
-// serve makes the sockets of h those of the app, as its configuration wants them,
+// Serve makes the sockets of h those of the app, as its configuration wants them,
 // and refuses clients on all others.
-func (h *hold) serve(wanted []config.Listen) error {
+func (h *Hold) Serve(wanted []config.Listen) error {
 	h.all.mu.Lock()
 	wanted = append(slices.Clone(wanted), h.captured()...)
 	h.all.serving = wanted
-	_, err := h.all.upgrader.Set(wanted)
+	_, err := h.all.Upgrader.Set(wanted)
 	h.all.mu.Unlock()
-	return errors.Join(err, h.align(h.all.upgrader.Park))
+	return errors.Join(err, h.align(h.all.Upgrader.Park))
 }
 
-func (h *hold) align(close func(*upgrader.Listener) error) (err error) {
+func (h *Hold) align(close func(*upgrader.Listener) error) (err error) {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
 	ours := map[*upgrader.Listener]bool{}
 	for _, socket := range h.held {
 		ours[socket] = true
-		err = errors.Join(err, h.all.upgrader.Restore(socket))
+		err = errors.Join(err, h.all.Upgrader.Restore(socket))
 	}
 	for socket := range h.all.holders {
 		if !ours[socket] {
@@ -148,7 +159,7 @@ func (h *hold) align(close func(*upgrader.Listener) error) (err error) {
 }
 
 // forWorkers are the sockets as launch passes them on.
-func (h *hold) forWorkers() (out []launch.Listener) {
+func (h *Hold) forWorkers() (out []launch.Listener) {
 	for _, l := range h.sockets[:h.configured] {
 		out = append(out, launch.Listener(l))
 	}
@@ -156,15 +167,15 @@ func (h *hold) forWorkers() (out []launch.Listener) {
 }
 
 // captured are the sockets that programs have bound. It needs all.mu.
-func (h *hold) captured() (out []config.Listen) {
+func (h *Hold) captured() (out []config.Listen) {
 	for _, l := range h.held[h.configured:] {
 		out = append(out, l.Listen)
 	}
 	return out
 }
 
-// forPeople are the sockets as the control socket tells them.
-func (h *hold) forPeople() []control.Listener {
+// ForPeople are the sockets as the control socket tells them.
+func (h *Hold) ForPeople() []control.Listener {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
 	out := []control.Listener{}
@@ -175,24 +186,3 @@ func (h *hold) forPeople() []control.Listener {
 	}
 	return out
 }
-
-// generation is a release together with the sockets that its workers inherit and
-// the configuration that it was made from: pool.Release.
-type generation struct {
-	*launch.Release
-	master      *Master
-	key         int // unique in the life of the app
-	app         config.App
-	sockets     *hold
-	fingerprint string // of the command
-	capturing   *capturing
-	trial       trial          // asked for with its roll
-	backFrom    decide.Release // what somebody rolled back from to this one
-}
-
-// Close lets go of bytes and sockets.
-func (g *generation) Close() error {
-	return errors.Join(g.Release.Close(), g.sockets.release())
-}
-
-var _ pool.Release = (*generation)(nil)

@@ -1,4 +1,4 @@
-package master
+package generations
 
 import (
 	"fmt"
@@ -59,18 +59,18 @@ func (c *capturing) program(o pool.Order, b capture.Bind) upgrader.Program {
 
 // borrow returns the listener for a bind, whose socket the program is about to get. Lost are
 // options of its own socket that cannot be set.
-func (h *hold) borrow(b capture.Bind, p upgrader.Program) (l *upgrader.Listener, lost []error, err error) {
+func (h *Hold) borrow(b capture.Bind, p upgrader.Program) (l *upgrader.Listener, lost []error, err error) {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
 	if l, err = h.find(b, p); err == nil {
-		lost, err = h.all.upgrader.Lend(l, p)
+		lost, err = h.all.Upgrader.Lend(l, p)
 	}
 	return l, lost, err
 }
 
 // find returns the listener for a bind: one of the configuration on that port, one
 // that a sibling has bound, or a new one. It needs all.mu.
-func (h *hold) find(b capture.Bind, p upgrader.Program) (*upgrader.Listener, error) {
+func (h *Hold) find(b capture.Bind, p upgrader.Program) (*upgrader.Listener, error) {
 	wanted := listenOf(b)
 	for i, l := range h.held {
 		if same(l, wanted) || i < h.configured && meets(l, b) {
@@ -83,7 +83,7 @@ func (h *hold) find(b capture.Bind, p upgrader.Program) (*upgrader.Listener, err
 	if len(h.held)-h.configured >= maxCaptured {
 		return nil, fmt.Errorf("cannot hold more than %d addresses that programs of one generation bind", maxCaptured)
 	}
-	l, err := h.all.upgrader.Add(wanted, p)
+	l, err := h.all.Upgrader.Add(wanted, p)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func (h *hold) find(b capture.Bind, p upgrader.Program) (*upgrader.Listener, err
 		return l, nil
 	}
 	h.all.holders[l]++
-	h.held, h.sockets = append(h.held, l), append(h.sockets, h.all.upgrader.Inheritable(l))
+	h.held, h.sockets = append(h.held, l), append(h.sockets, h.all.Upgrader.Inheritable(l))
 	h.all.serving = slices.Concat(h.all.serving, []config.Listen{l.Listen})
 	return l, nil
 }
@@ -204,16 +204,16 @@ func unixListenOf(b capture.Bind) config.Listen {
 
 // bound says whether programs have bound addresses that the configuration does not name.
 // A Unix socket that one worker alone has bound may be its private one.
-func (h *hold) bound() bool {
+func (h *Hold) bound() bool {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
 	return slices.ContainsFunc(h.held[h.configured:], func(l *upgrader.Listener) bool {
-		return !l.Network.IsUnix() || h.all.upgrader.Shared(l)
+		return !l.Network.IsUnix() || h.all.Upgrader.Shared(l)
 	})
 }
 
 // configuredNames are the names of the listeners of the configuration.
-func (h *hold) configuredNames() (names []string) {
+func (h *Hold) configuredNames() (names []string) {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
 	for _, socket := range h.sockets[:h.configured] {
@@ -224,12 +224,12 @@ func (h *hold) configuredNames() (names []string) {
 
 // forget closes what only a worker that is gone had bound, and whose path it has removed:
 // a private socket.
-func (h *hold) forget(worker string) error {
+func (h *Hold) forget(worker string) error {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
 	for i := len(h.held) - 1; i >= h.configured; i-- {
 		l := h.held[i]
-		if h.all.holders[l] != 1 || !h.all.upgrader.Abandoned(l, worker) {
+		if h.all.holders[l] != 1 || !h.all.Upgrader.Abandoned(l, worker) {
 			continue
 		}
 		delete(h.all.holders, l)
@@ -246,13 +246,13 @@ func (h *hold) forget(worker string) error {
 
 // balanceOf is how workers share a listener that their programs have bound; empty: none
 // has.
-func (l *listeners) balanceOf(socket *upgrader.Listener) config.Balance {
+func (l *Sockets) balanceOf(socket *upgrader.Listener) config.Balance {
 	switch {
 	case socket.Sticky():
 		return config.BalanceSticky
 	case socket.Even():
 		return config.BalanceEven
-	case l.upgrader.Lent(socket):
+	case l.Upgrader.Lent(socket):
 		return config.BalanceShared
 	}
 	return ""
@@ -260,7 +260,7 @@ func (l *listeners) balanceOf(socket *upgrader.Listener) config.Balance {
 
 // shared is the common socket for a program.
 func (c *capturing) shared(l *upgrader.Listener, o pool.Order) launch.Grant {
-	file, err := c.hold.all.upgrader.Borrow(l, o.ID)
+	file, err := c.hold.all.Upgrader.Borrow(l, o.ID)
 	if err != nil {
 		c.log.Error("a worker shares its socket with one that leaves", "worker", o.ID, "address", l.Address, "err", err)
 		file = l.File()

@@ -1,0 +1,68 @@
+package generations
+
+import (
+	"errors"
+
+	"relevo/internal/config"
+	"relevo/internal/control"
+	"relevo/internal/decide"
+	"relevo/internal/launch"
+	"relevo/pool"
+)
+
+// Generation is a release together with the sockets that its workers inherit and
+// the configuration that it was made from: pool.Release.
+type Generation struct {
+	*launch.Release
+	of          *Generations
+	key         int // unique in the life of the app
+	app         config.App
+	sockets     *Hold
+	fingerprint string // of the command
+	capturing   *capturing
+	trial       Trial          // asked for with its roll
+	backFrom    decide.Release // what a user rolled back from to this one
+}
+
+var _ pool.Release = (*Generation)(nil)
+
+// Close lets go of bytes and sockets.
+func (g *Generation) Close() error {
+	return errors.Join(g.Release.Close(), g.sockets.Release())
+}
+
+// Start looks at the listeners first. Many a program makes those that it inherits
+// non-blocking itself: then nobody could tell any more that another worker had made
+// them blocking.
+func (g *Generation) Start(o pool.Order, sink func(pool.Report)) (pool.Process, error) {
+	g.sockets.all.Upgrader.Inspect()
+	return g.Release.Start(o, sink)
+}
+
+// App is the configuration of the generation. What needs no new workers may change while it
+// serves.
+func (g *Generation) App() config.App {
+	g.of.mu.Lock()
+	defer g.of.mu.Unlock()
+	return g.app
+}
+
+// Fingerprint is that of the command.
+func (g *Generation) Fingerprint() string { return g.fingerprint }
+
+// Sum is the sha256 of the release's bytes; empty: they can be run, but not read.
+func (g *Generation) Sum() string { return g.Info().SHA256 }
+
+// Bound are the listeners as the control socket tells them.
+func (g *Generation) Bound() []control.Listener { return g.sockets.ForPeople() }
+
+// Hints are what to look at about the clients of the listeners.
+func (g *Generation) Hints() []string { return g.sockets.all.OneClient(g.sockets) }
+
+// BackFrom notes that a user rolls back from what serves to this generation. Verdicts follow
+// only when that is left for good: a way back that fails leaves it serving.
+func (g *Generation) BackFrom(serving *Generation) {
+	if sum := serving.Sum(); sum != g.Sum() {
+		g.backFrom = decide.Release{Sum: sum, Fingerprint: serving.fingerprint}
+	}
+}

@@ -1,0 +1,69 @@
+package generations
+
+import (
+	"errors"
+
+	"relevo/internal/config"
+	"relevo/internal/launch"
+	"relevo/pool"
+)
+
+// Prepare makes a generation of a configuration: its sockets are open and its
+// bytes kept. The bytes are those of the command's file, or of the kept release
+// with the hash sum.
+func (gs *Generations) Prepare(app config.App, sum string) (*Generation, error) {
+	if err := gs.o.Blocked(); err != nil {
+		return nil, err
+	}
+	sockets, err := gs.o.Sockets.Acquire(app.Listen)
+	if err != nil {
+		return nil, err
+	}
+	command := gs.command(app, sockets)
+	var release *launch.Release
+	if sum == "" {
+		release, err = gs.o.Launcher.Prepare(command)
+	} else {
+		release, err = gs.o.Launcher.PrepareStored(command, sum)
+	}
+	if err != nil {
+		gs.report(errors.Join(sockets.Release(), gs.o.Sockets.Revert()))
+		return nil, err
+	}
+	g := &Generation{Release: release, of: gs, key: gs.nextKey(), app: app, sockets: sockets,
+		fingerprint: command.Fingerprint()}
+	g.capturing, _ = command.Sockets.(*capturing)
+	return g, nil
+}
+
+func (gs *Generations) nextKey() int {
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	gs.now.keys++
+	return gs.now.keys
+}
+
+func (gs *Generations) command(app config.App, sockets *Hold) launch.Command {
+	return launch.Command{
+		App: app.Name, Args: app.Command, Listeners: sockets.forWorkers(), Dir: app.Dir, Env: app.Env, EnvFiles: app.EnvFiles,
+		EnvInherit: app.EnvInherit,
+		Ready:      app.Ready, StopSignal: app.StopSignal, ExecFrom: app.ExecFrom, Limits: app.Limits, Rescue: app.Rescue,
+		NoPreload: app.NoPreload, Sockets: gs.socketsFor(app, sockets),
+		Admission: gs.o.Admission(app),
+		NeedCopy:  gs.Serving() != nil,
+	}
+}
+
+// Look finds the release that a reload with a configuration would roll to, and why it would be
+// refused. Nothing is opened or kept for it.
+func (gs *Generations) Look(app config.App) (next pool.Info, refused string, err error) {
+	command := gs.command(app, gs.Serving().sockets)
+	command.Listeners = nil
+	for _, l := range app.Listen {
+		command.Listeners = append(command.Listeners, launch.Listener{Name: l.Name})
+	}
+	if next, err = gs.o.Launcher.Look(command); err != nil {
+		return next, "", err
+	}
+	return next, gs.BadReason(next, command.Fingerprint()), nil
+}
