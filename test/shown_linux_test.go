@@ -41,7 +41,8 @@ var scenes = []scene{
 	{line: regexp.MustCompile(`-- uvicorn `), programs: []string{"uvicorn"}, files: map[string]string{"app.py": asyncApp}},
 	{line: regexp.MustCompile(`-- puma `), programs: []string{"puma"}, files: map[string]string{
 		"config.ru": "run lambda { |env| [200, {'Content-Type' => 'text/plain'}, ['hello']] }\n"}},
-	{line: regexp.MustCompile(`^serve`), files: map[string]string{"public/index.html": "hello"}},
+	{line: regexp.MustCompile(`^serve`), files: map[string]string{"public/index.html": "hello",
+		"dist/index.html": "hello"}},
 	{line: regexp.MustCompile(`^dev( \./cmd/shop( -- .*)?)?$`), files: map[string]string{
 		"go.mod": devModule, "main.go": flaggedServer, "cmd/shop/main.go": goServer("hello", "")}},
 	{line: regexp.MustCompile(`^dev .*-- python3 app\.py$`), programs: []string{"python3"},

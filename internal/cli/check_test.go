@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"relevo/internal/control"
+	"relevo/internal/serve"
 )
 
 // TestCheck: what is right is told in one line, what is wrong with its place in the file
@@ -124,6 +125,7 @@ func TestUnits(t *testing.T) {
 		"doctor --file relevo.toml":  {control.ExitUsage, "cannot find the flag --file"},
 		"reload --forse":             {control.ExitUsage, "did you mean --force?"},
 		"serve --hidden":             {control.ExitUsage, "cannot serve hidden files"},
+		"serve --spa":                {control.ExitUsage, "cannot serve a single-page app: no directory"},
 		"run --log-format=loud":      {control.ExitUsage, "loud"},
 		"dev ./a ./b":                {control.ExitUsage, "name one package or script"},
 		"dev --open=maybe":           {control.ExitUsage, "maybe"},
@@ -147,17 +149,20 @@ func TestBuiltinCommand(t *testing.T) {
 	writeFiles(t, work, map[string]string{"public/index.html": "", "file": ""})
 	self, _ := os.Executable()
 	for _, c := range []struct {
-		args   []string
-		hidden bool
-		want   string // in words, or the error
+		args []string
+		o    serve.Options
+		want string // in words, or the error
 	}{
-		{nil, false, self + " __serve --hidden=false"},
-		{[]string{"public"}, true, self + " __serve --hidden=true " + work + "/public"},
-		{[]string{work + "/public"}, false, self + " __serve --hidden=false " + work + "/public"},
-		{[]string{"none"}, false, "cannot serve none: stat " + work + "/none: no such file or directory"},
-		{[]string{"file"}, false, "cannot serve file: it is not a directory"},
+		{nil, serve.Options{}, self + " __serve --hidden=false"},
+		{[]string{"public"}, serve.Options{Hidden: true}, self + " __serve --hidden=true " + work + "/public"},
+		{[]string{work + "/public"}, serve.Options{}, self + " __serve --hidden=false " + work + "/public"},
+		{[]string{"public"}, serve.Options{SinglePage: true}, self + " __serve --hidden=false --spa " + work + "/public"},
+		{[]string{"."}, serve.Options{SinglePage: true}, "cannot serve . as a single-page app: it has no index.html; build " +
+			"the app first, or name the directory of the built files"},
+		{[]string{"none"}, serve.Options{}, "cannot serve none: stat " + work + "/none: no such file or directory"},
+		{[]string{"file"}, serve.Options{}, "cannot serve file: it is not a directory"},
 	} {
-		words, err := builtinCommand(c.args, c.hidden, work)
+		words, err := builtinCommand(c.args, c.o, work)
 		got := strings.Join(words, " ")
 		if err != nil {
 			got = err.Error()

@@ -20,7 +20,8 @@ type files struct {
 	root    *os.Root
 	hidden  bool
 	listing bool
-	most    int // entries in a listing
+	single  bool // paths that do not exist are routes of index.html
+	most    int  // entries in a listing
 	log     *slog.Logger
 }
 
@@ -33,7 +34,14 @@ func newFiles(o Options) (*files, error) {
 		return nil, fmt.Errorf("cannot serve %s: %w; name an existing directory, or none for the live page", o.Dir,
 			reason(err))
 	}
-	return &files{root: root, hidden: o.Hidden, listing: !o.NoListing, most: maxListed, log: o.Log}, nil
+	f := &files{root: root, hidden: o.Hidden, listing: !o.NoListing, single: o.SinglePage, most: maxListed, log: o.Log}
+	if f.single {
+		if _, err := root.Stat(indexPage); err != nil {
+			root.Close()
+			return nil, fmt.Errorf("cannot serve %s as a single-page app: its index.html cannot be read: %w", o.Dir, reason(err))
+		}
+	}
+	return f, nil
 }
 
 // openRoot looks before it opens: os.OpenRoot waits for the writer of a fifo.
@@ -97,6 +105,13 @@ func isHidden(clean string) bool {
 
 func (f *files) serve(w http.ResponseWriter, r *http.Request, name string) {
 	file, info, err := f.open(name)
+	if f.isRoute(name, info, err) {
+		if err == nil {
+			file.Close()
+		}
+		f.sendPage(w, r)
+		return
+	}
 	if err != nil {
 		f.fail(w, name, err)
 		return
@@ -163,6 +178,9 @@ func isPlain(info fs.FileInfo) bool { return info.Mode().IsRegular() || info.IsD
 // the connection and the client sees that bytes are missing.
 func (f *files) send(w http.ResponseWriter, r *http.Request, file *os.File, info fs.FileInfo) {
 	w.Header().Set("ETag", etag(info, time.Now()))
+	if f.single && info.Name() == indexPage {
+		w.Header().Set("Cache-Control", "no-cache") // an old page names files that a new release has not
+	}
 	http.ServeContent(w, r, info.Name(), info.ModTime(), file)
 }
 
@@ -179,7 +197,7 @@ func etag(info fs.FileInfo, now time.Time) string {
 
 // serveDir answers for a directory whose path ends with a slash.
 func (f *files) serveDir(w http.ResponseWriter, r *http.Request, dir *os.File, name string) {
-	index, info, err := f.open(path.Join(name, "index.html"))
+	index, info, err := f.open(path.Join(name, indexPage))
 	switch {
 	case err == nil && !info.IsDir():
 		defer index.Close()
@@ -188,7 +206,7 @@ func (f *files) serveDir(w http.ResponseWriter, r *http.Request, dir *os.File, n
 	case err == nil:
 		index.Close()
 	case !isMissing(err):
-		f.fail(w, path.Join(name, "index.html"), err)
+		f.fail(w, path.Join(name, indexPage), err)
 		return
 	}
 	if !f.listing {

@@ -28,6 +28,9 @@ type Options struct {
 	// NoListing answers 403 for a directory without index.html. Default: its
 	// entries are listed.
 	NoListing bool
+	// SinglePage answers paths that do not exist, and have no file extension, with the index.html of
+	// Dir, for an app whose routes only the browser knows. Directories are not listed then.
+	SinglePage bool
 	// Address is where a worker without a master listens; default
 	// "127.0.0.1:8080". With a master it serves all listeners that it is given.
 	Address string
