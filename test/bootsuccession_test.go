@@ -25,7 +25,7 @@ func startBooting(t *testing.T, behaviour string, flags ...string) *site {
 func (s *site) boot(flags ...string) {
 	s.t.Helper()
 	flags = append([]string{"run", "--name", "site", "-l", "127.0.0.1:0", "-n", "2", "--canary", "0",
-		"--watch-binary=false"}, flags...)
+		"--watch-binary=false", "--ready-timeout", tooLong.String()}, flags...)
 	s.run(append(flags, "--", "./app")...)
 	s.await("a control socket", func() (ok bool) {
 		var err error

@@ -33,11 +33,7 @@ func TestDevGo(t *testing.T) {
 
 	s.save("main.go", strings.Replace(goServer("three", ""), "listener, err", "listner, err", 1))
 	s.says("▸ go build failed\n    ./main.go:12:2: declared and not used: listner\n    ./main.go:17:")
-	status := s.status()
-	if len(status.Warnings) != 1 ||
-		!strings.Contains(status.Warnings[0], "main.go:12:2: declared and not used: listner (and 1 more)") {
-		t.Errorf("the status warns of %q", status.Warnings)
-	}
+	s.warns("main.go:12:2: declared and not used: listner (and 1 more)")
 	if code, said := s.relevo("status", "--json", "site"); code != 0 || !strings.Contains(said, "go build failed") {
 		t.Errorf("exit code %d: %s", code, said)
 	}
@@ -51,9 +47,7 @@ func TestDevGo(t *testing.T) {
 	if s.get() != "two" || !slices.Equal(s.settled(2), pids) {
 		t.Error("a program that does not start touched the workers")
 	}
-	if warnings := s.status().Warnings; len(warnings) != 1 || !strings.Contains(warnings[0], "did not come up") {
-		t.Errorf("the status warns of %q", warnings)
-	}
+	s.warns("did not come up")
 
 	s.save("main.go", strings.Replace(goServer("five", ""), "package main", "package mian", 1))
 	s.says("go build failed: cannot run what was built, which is a library: the package is not called main")
@@ -134,8 +128,9 @@ func TestDevFirst(t *testing.T) {
 	s := newDevSite(t, map[string]string{"go.mod": devModule, "main.go": "package main\n\nfunc main() { undefined() }\n"})
 	s.dev()
 	s.says("nothing serves yet; clients wait")
-	if status := s.status(); status.State != "waiting" || len(status.Warnings) != 1 {
-		t.Errorf("%s, warnings %q", status.State, status.Warnings)
+	s.warns("undefined")
+	if state := s.status().State; state != "waiting" {
+		t.Error(state)
 	}
 	answer := make(chan string)
 	go func() { answer <- s.get() }()
@@ -145,6 +140,7 @@ func TestDevFirst(t *testing.T) {
 	s.save("main.go", goServer("never", `fmt.Println("cannot begin"); os.Exit(3)`))
 	s.says("cannot begin")
 	s.says("the new worker did not come up")
+	s.warns("did not come up")
 	if code, said := s.relevo("status", "site"); code != 0 || !strings.Contains(said, "did not come up") {
 		t.Errorf("exit code %d: %s", code, said)
 	}

@@ -101,6 +101,15 @@ func (s *devSite) says(text string) {
 	s.await(fmt.Sprintf("%q on the terminal", text), func() bool { return strings.Contains(s.log.String(), text) })
 }
 
+// warns waits until the status warns of this alone.
+func (s *devSite) warns(of string) {
+	s.t.Helper()
+	s.await("the status to warn of "+of, func() bool {
+		warnings := s.status().Warnings
+		return len(warnings) == 1 && strings.Contains(warnings[0], of)
+	})
+}
+
 // count tells how often the terminal has a text.
 func (s *devSite) count(text string) int { return strings.Count(s.log.String(), text) }
 

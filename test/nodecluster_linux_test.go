@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -51,11 +52,21 @@ func nodeSiteWith(t *testing.T, script string, files map[string]string, flags ..
 	for name, text := range files {
 		s.must(os.WriteFile(s.at(name), []byte(text), 0o644))
 	}
-	args := append([]string{"run", "--name", "site", "-n", "2", "--canary", "100ms", "--watch-binary=false"}, flags...)
+	args := append([]string{"run", "--name", "site", "-n", "2", "--canary", "100ms", "--watch-binary=false",
+		"--ready-timeout", tooLong.String()}, flags...)
 	s.start(append(args, "--", "node", "app.js")...)
-	// a slow one may come after its worker is taken as alive
-	s.await("the first server", func() bool { return len(s.status().Listeners) > 0 })
+	s.allListen()
 	return s
+}
+
+// allListen waits until there is a server. A worker that takes its time is taken as alive by
+// then, and has not yet listened: it is replaced by one that has.
+func (s *site) allListen() {
+	s.t.Helper()
+	s.await("the first server", func() bool { return len(s.status().Listeners) > 0 })
+	if slices.ContainsFunc(s.status().Workers, func(w pool.Worker) bool { return w.ReadyBy == "alive" }) {
+		s.rolls(s.t)
+	}
 }
 
 // TestNodeCluster: a script that forks its workers itself has the pool's instead.

@@ -34,7 +34,7 @@ func TestNodeVersions(t *testing.T) {
 				s := emptySite(t)
 				s.must(os.WriteFile(s.at(name), []byte(text), 0o644))
 				s.start("run", "--name", "site", "-n", "2", "--canary", "100ms", "--watch-binary=false", "--", node, name)
-				s.await("the first server", func() bool { return len(s.status().Listeners) > 0 })
+				s.allListen()
 				old := s.settled(2)
 				sendAndHear(t, s, s.record(), 1)
 				var asked atomic.Int64

@@ -170,7 +170,8 @@ func (b *Browser) Eventually(expression, want string) {
 			return
 		}
 	}
-	b.t.Fatalf("%s is %q, want %q", expression, got, want)
+	b.t.Fatalf("%s is %q, want %q; the page: %s", expression, got, want, b.Script("[location.href, document.readyState, "+
+		"document.visibilityState, document.documentElement.outerHTML.slice(0, 1000)].join(' ')"))
 }
 
 // Screenshot is the current page as PNG.

@@ -30,8 +30,8 @@
     wait(!state.failure)
     if (!state.failure) return overlay.hide()
     if (state.trouble !== shown) {
-      shown = state.trouble
       overlay.show(state.failure)
+      shown = state.trouble
     }
   }
 
