@@ -65,7 +65,7 @@ var importRules = []importRule{
 	{pkg: "internal/project", std: true, only: []string{"io/fs", "path", "regexp", "strings"},
 		because: "it tells from names and texts of files, so that a table can test it"},
 	{pkg: "internal/launch/advice", only: []string{}, because: "it knows programs, and is shown what was seen of them"},
-	{pkg: "internal/procnet", only: []string{"relevo/internal/procfs"},
+	{pkg: "internal/procnet", only: []string{"relevo/internal/procfs", "relevo/internal/sockdiag"},
 		because: "it reads what the kernel shows; upgrader and launch say who holds a port"},
 	{pkg: "upgrader/listeners", only: []string{},
 		because: "it knows sockets and names of workers; who they are is its user's business"},

@@ -15,8 +15,8 @@ import (
 	"relevo/pool"
 )
 
-// The intervals between two looks grow, because each look reads the kernel's table of all
-// connections, which costs some 10 ms.
+// The intervals between two looks grow, because each look reads the descriptors of all
+// processes of the worker.
 const (
 	firstObstacleLook = 500 * time.Millisecond
 	lastObstacleLook  = 5 * time.Second

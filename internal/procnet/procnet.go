@@ -1,6 +1,5 @@
-// Package procnet reads from /proc which sockets wait on which addresses, and which
-// process has them (proc_net(5), proc_pid_fd(5)). Where there is no /proc it finds
-// nothing.
+// Package procnet tells which sockets wait on which addresses, and which process has them
+// (sock_diag(7), proc_net(5), proc_pid_fd(5)). Where there is no /proc it finds nothing.
 package procnet
 
 import (
@@ -16,6 +15,7 @@ import (
 	"strings"
 
 	"relevo/internal/procfs"
+	"relevo/internal/sockdiag"
 )
 
 // Socket waits for connections or datagrams.
@@ -26,11 +26,22 @@ type Socket struct {
 
 // Waiting returns the TCP sockets that listen, or the UDP sockets that are bound.
 func Waiting(datagram bool) []Socket {
-	name := "tcp"
-	if datagram {
-		name = "udp"
+	name := "udp"
+	if !datagram {
+		if listening, err := sockdiag.Listening(); err == nil {
+			return socketsOf(listening)
+		}
+		name = "tcp" // with all connections: many thousands take a second, and callers wait
 	}
 	return append(read("/proc/net/"+name, datagram), read("/proc/net/"+name+"6", datagram)...)
+}
+
+func socketsOf(listening []sockdiag.Listener) (sockets []Socket) {
+	for _, l := range listening {
+		address := netip.AddrPortFrom(l.Address.Addr().Unmap(), l.Address.Port())
+		sockets = append(sockets, Socket{address, strconv.FormatUint(uint64(l.Inode), 10)})
+	}
+	return sockets
 }
 
 // read reads a table: the second field is the local address, state 0A is LISTEN,

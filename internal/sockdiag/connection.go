@@ -1,6 +1,14 @@
-// Package sockdiag asks the kernel for the TCP connections of this network namespace
-// (sock_diag(7), <linux/inet_diag.h>).
+// Package sockdiag asks the kernel for the TCP connections of this network namespace, and
+// for the sockets that listen (sock_diag(7), <linux/inet_diag.h>).
 package sockdiag
+
+import "net/netip"
+
+// Listener is a TCP socket that listens.
+type Listener struct {
+	Address netip.AddrPort
+	Inode   uint32
+}
 
 // Connection is the server's end of an established TCP connection.
 type Connection struct {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"unsafe"
 
@@ -14,6 +15,7 @@ import (
 const (
 	established = 1 << unix.BPF_TCP_ESTABLISHED
 	closeWait   = 1 << unix.BPF_TCP_CLOSE_WAIT
+	listening   = 1 << unix.BPF_TCP_LISTEN
 )
 
 const (
@@ -27,30 +29,53 @@ const (
 // Established lists the connections on these ports, those included whose client has
 // closed its sending half.
 func Established(ports []uint16) (all []Connection, err error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+	err = list(established|closeWait, func(body []byte) {
+		if c, ok := parse(body); ok && slices.Contains(ports, c.Port) {
+			all = append(all, c)
+		}
+	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot list connections: %w", err)
-	}
-	defer unix.Close(fd)
-	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
-		if err := dump(fd, family, func(c Connection) {
-			if slices.Contains(ports, c.Port) {
-				all = append(all, c)
-			}
-		}); err != nil {
-			return nil, fmt.Errorf("cannot list connections: %w", err)
-		}
 	}
 	return all, nil
 }
 
-func dump(fd int, family byte, found func(Connection)) error {
+// Listening lists the sockets that listen. The kernel does not look through the connections
+// for it.
+func Listening() (all []Listener, err error) {
+	err = list(listening, func(body []byte) {
+		if l, ok := parseListener(body); ok {
+			all = append(all, l)
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot list listening sockets: %w", err)
+	}
+	return all, nil
+}
+
+// list tells of each TCP socket in one of the states: a struct inet_diag_msg and what follows.
+func list(states uint32, found func(body []byte)) error {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
+		if err := dump(fd, family, states, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func dump(fd int, family byte, states uint32, found func(body []byte)) error {
 	request := make([]byte, requestLen)
 	binary.NativeEndian.PutUint32(request[0:], requestLen)
 	binary.NativeEndian.PutUint16(request[4:], byFamily)
 	binary.NativeEndian.PutUint16(request[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
 	request[16], request[17], request[18] = family, unix.IPPROTO_TCP, infoBit
-	binary.NativeEndian.PutUint32(request[20:], established|closeWait)
+	binary.NativeEndian.PutUint32(request[20:], states)
 	if err := unix.Sendto(fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return err
 	}
@@ -70,7 +95,7 @@ func dump(fd int, family byte, found func(Connection)) error {
 }
 
 // read takes the messages of one datagram; done is said with the last one.
-func read(data []byte, found func(Connection)) (done bool, err error) {
+func read(data []byte, found func(body []byte)) (done bool, err error) {
 	for len(data) >= unix.SizeofNlMsghdr {
 		length := int(binary.NativeEndian.Uint32(data))
 		if length < unix.SizeofNlMsghdr || length > len(data) {
@@ -86,9 +111,7 @@ func read(data []byte, found func(Connection)) (done bool, err error) {
 			}
 			return true, unix.EIO
 		default:
-			if c, ok := parse(body); ok {
-				found(c)
-			}
+			found(body)
 		}
 		data = data[min((length+3)&^3, len(data)):]
 	}
@@ -118,4 +141,18 @@ func parse(body []byte) (c Connection, ok bool) {
 		attributes = attributes[min((length+3)&^3, len(attributes)):]
 	}
 	return c, true
+}
+
+// parseListener reads a struct inet_diag_msg.
+func parseListener(body []byte) (l Listener, ok bool) {
+	if len(body) < messageLen {
+		return l, false
+	}
+	ip := netip.AddrFrom16([16]byte(body[8:24]))
+	if body[0] == unix.AF_INET {
+		ip = netip.AddrFrom4([4]byte(body[8:12]))
+	}
+	l.Address = netip.AddrPortFrom(ip, binary.BigEndian.Uint16(body[4:]))
+	l.Inode = binary.NativeEndian.Uint32(body[68:])
+	return l, true
 }
