@@ -63,7 +63,7 @@ func TestSuccessionOfAFailedStart(t *testing.T) {
 		if len(keeper.files) > 0 {
 			t.Errorf("a pool that did not come up has left %v", keeper.files)
 		}
-		next := r.inherit(left)
+		next := r.takeOver(left)
 		next.releases = nil // the first pool has closed them
 		next.wantStartError("not ready within 30s")
 	})

@@ -19,6 +19,10 @@
 //	kill        the end of patience
 //	backoff     the wait before a respawn
 //	canary      the first worker of a new generation, on probation
+//	release     the bytes that workers run, with what else decides how they run
+//	inherit     what a worker does with its master's sockets
 //	legacy      everything that outlives one master (files + one state document)
 //	succession  one master handing its legacy to the next
+//	take over   what a master does with the legacy of the previous one
+//	adopt       what a master does with workers that another one has started
 package pool

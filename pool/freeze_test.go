@@ -134,7 +134,7 @@ func TestFreezeBesideADeath(t *testing.T) {
 		}
 		r.HandOver()
 		<-r.ran
-		r = r.inherit(got.l)
+		r = r.takeOver(got.l)
 		pass(time.Minute)
 		if last := r.status().LastRoll; last == nil || last.Result != machine.RolledBack {
 			t.Errorf("last roll: %+v", last)

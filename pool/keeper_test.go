@@ -61,7 +61,7 @@ func TestKeeper(t *testing.T) {
 		r.mustFreeze() // stands for SIGKILL: nothing that it leaves is used
 		r.HandOver()
 		<-r.ran
-		r = r.inherit(l)
+		r = r.takeOver(l)
 		wantEqual(t, "workers", r.states(), states)
 	})
 }

@@ -173,13 +173,13 @@ func (m MemberLegacy) member() *member {
 	}
 }
 
-// Inherit returns a pool that continues where the previous master's pool stopped.
+// TakeOver returns a pool that continues where the previous master's pool stopped.
 // Releases are those of the legacy, by generation; the pool closes them. Workers and
 // Release of the options are ignored.
-func Inherit(o Options, l Legacy, releases map[int]Release) (*Pool, error) {
+func TakeOver(o Options, l Legacy, releases map[int]Release) (*Pool, error) {
 	p := New(o)
 	var err error
-	if p.machine, err = machine.Inherit(l.Machine); err != nil {
+	if p.machine, err = machine.TakeOver(l.Machine); err != nil {
 		return nil, fmt.Errorf("cannot take over the pool: %w", err)
 	}
 	for generation := range p.machine.View().Generations() {
@@ -195,15 +195,15 @@ func Inherit(o Options, l Legacy, releases map[int]Release) (*Pool, error) {
 	for i, s := range l.Slots {
 		p.slots[i] = &slotRecord{respawns: s.Respawns, lastExit: s.LastExit}
 	}
-	p.inherited = &l
+	p.received = &l
 	return p, nil
 }
 
 // takeOver adopts the workers. A worker whose process is lost counts as exited; a worker
 // that was not started yet is started.
 func (p *Pool) takeOver() {
-	l := *p.inherited
-	p.inherited = nil
+	l := *p.received
+	p.received = nil
 	for generation := range p.releases {
 		p.keepRelease(generation)
 	}

@@ -44,11 +44,11 @@ func (r *rig) succeed() *rig {
 	if !errors.Is(r.err, pool.ErrHandedOver) {
 		r.t.Fatalf("Run returned %v, want ErrHandedOver", r.err)
 	}
-	return r.inherit(l)
+	return r.takeOver(l)
 }
 
-// inherit runs a pool that takes over what another one has left.
-func (r *rig) inherit(l pool.Legacy) *rig {
+// takeOver runs a pool that takes over what another one has left.
+func (r *rig) takeOver(l pool.Legacy) *rig {
 	r.t.Helper()
 	document, err := json.Marshal(l)
 	if err != nil {
@@ -66,7 +66,7 @@ func (r *rig) inherit(l pool.Legacy) *rig {
 			}
 		}
 	}
-	heir, err := pool.Inherit(pool.Options{App: "web", Keeper: r.keeper}, read, releases)
+	heir, err := pool.TakeOver(pool.Options{App: "web", Keeper: r.keeper}, read, releases)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -229,22 +229,22 @@ func TestSuccessionOfTheLost(t *testing.T) {
 		<-r.ran
 		l.Members[0].Process = nil
 		v1.Process(1).Lose()
-		r = r.inherit(l)
+		r = r.takeOver(l)
 		wantEqual(t, "respawned", r.states(), "0/3 serving, 1/2 serving")
 		wantEqual(t, "last exit", r.status().Workers[0].LastExit, "lost with the previous master")
 	})
 }
 
-func TestInheritNeedsItsReleases(t *testing.T) {
+func TestTakeOverNeedsItsReleases(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 1, pooltest.NewRelease("v1", pooltest.Obedient))
 		l := r.mustFreeze()
-		if _, err := pool.Inherit(pool.Options{}, l, nil); err == nil ||
+		if _, err := pool.TakeOver(pool.Options{}, l, nil); err == nil ||
 			!strings.Contains(err.Error(), "generation 1 is missing") {
 			t.Errorf("got %v", err)
 		}
 		l.Machine.Phase = "odd"
-		if _, err := pool.Inherit(pool.Options{}, l, nil); !errors.Is(err, machine.ErrTorn) {
+		if _, err := pool.TakeOver(pool.Options{}, l, nil); !errors.Is(err, machine.ErrTorn) {
 			t.Errorf("got %v, want ErrTorn", err)
 		}
 		r.Thaw()

@@ -59,7 +59,7 @@ type Pool struct {
 	announced   time.Time
 	startError  *StartError
 	ended       bool
-	inherited   *Legacy      // what Run begins with
+	received    *Legacy      // the legacy of the previous master, until Run has taken it over
 	frozen      *freezeState // nil: the pool is not frozen
 	handedOver  bool
 	unsaved     bool             // the keeper has not seen the newest state
@@ -173,7 +173,7 @@ func (p *Pool) Run(ctx context.Context) error {
 	defer noBeats()
 	cancelled := ctx.Done()
 
-	if p.inherited != nil {
+	if p.received != nil {
 		p.takeOver()
 	} else {
 		p.generation = 1

@@ -108,7 +108,7 @@ func TestProbationInSuccession(t *testing.T) {
 		}
 		r.HandOver()
 		<-r.ran
-		r = r.inherit(l)
+		r = r.takeOver(l)
 		if canary := r.status().Canary; canary == nil || canary.ID != "3" {
 			t.Errorf("canary: %+v", canary)
 		}

@@ -35,7 +35,7 @@ func TestBlocking(t *testing.T) {
 	want("mended", listeners, true, false, true, true)
 
 	all, files := h.Legacy()
-	next, err := upgrader.Inherit(upgrader.Options{}, all, upgrader.PassAround(t, nil, files))
+	next, err := upgrader.TakeOver(upgrader.Options{}, all, upgrader.PassAround(t, nil, files))
 	if err != nil {
 		t.Fatal(err)
 	}

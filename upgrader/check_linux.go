@@ -111,7 +111,7 @@ func (p *InPlace) sameProgram() error {
 
 // BeforeExec returns the legacy that Check passes to this program, nil if this is no
 // check. Approve answers.
-func BeforeExec() (*Inheritance, error) {
+func BeforeExec() (*Received, error) {
 	number := os.Getenv(envCheck)
 	if number == "" {
 		return nil, nil
@@ -127,11 +127,11 @@ func BeforeExec() (*Inheritance, error) {
 	if err := roomBeside(len(fds)); err != nil {
 		return nil, err
 	}
-	return newInheritance(fds)
+	return newReceived(fds)
 }
 
 // Approve tells the master that runs Check that this program could take over.
-func (in *Inheritance) Approve() error {
+func (in *Received) Approve() error {
 	verdict, err := in.File(verdictFile)
 	if err != nil {
 		return err

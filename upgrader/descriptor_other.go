@@ -25,7 +25,7 @@ func passSocket(map[string]*os.File) (*os.File, func(), error) { return nil, nil
 
 func talkPair() (ours, theirs *os.File, err error) { return nil, nil, errOnlyLinux }
 
-func receive(*os.File) (*Inheritance, error) { return nil, errOnlyLinux }
+func receive(*os.File) (*Received, error) { return nil, errOnlyLinux }
 
 func closeOnExec(fds ...int) {
 	for _, fd := range fds {

@@ -94,7 +94,7 @@ func TestDecoyOfSuccessor(t *testing.T) {
 	}
 	all, files := old.Legacy()
 	in := upgrader.PassAround(t, nil, files)
-	u, err := upgrader.Inherit(upgrader.Options{}, all, in)
+	u, err := upgrader.TakeOver(upgrader.Options{}, all, in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,8 +179,8 @@ func TestRetireNotPossible(t *testing.T) {
 	}
 }
 
-// TestDecoyIsNotInherited by workers.
-func TestDecoyIsNotInherited(t *testing.T) {
+// TestDecoyIsNotPassedOn by workers.
+func TestDecoyIsNotPassedOn(t *testing.T) {
 	u, _ := newUpgrader(t)
 	listeners, err := u.Listen(wanted(t, "127.0.0.1:0"))
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 )
 
 // PassAround sends a legacy through a socket and returns what arrives.
-func PassAround(t *testing.T, document []byte, files map[string]*os.File) *Inheritance {
+func PassAround(t *testing.T, document []byte, files map[string]*os.File) *Received {
 	t.Helper()
 	d, err := NewDocument()
 	if err != nil {

@@ -38,7 +38,7 @@ const (
 // NewFlip prepares for successions. In a process that another master has started as its
 // successor it also returns the legacy, nil in every other. A new process that is not
 // Ready within the patience (0 means a minute) is ended.
-func NewFlip(patience time.Duration) (*Flip, *Inheritance, error) {
+func NewFlip(patience time.Duration) (*Flip, *Received, error) {
 	tableflipDir = "."
 	table, err := tableflip.New(tableflip.Options{UpgradeTimeout: patience})
 	tableflipDir = ""

@@ -148,14 +148,14 @@ func TestBindAsUser(t *testing.T) {
 	}
 }
 
-// TestHeldPathIsInherited: the next master takes care of the path, too.
-func TestHeldPathIsInherited(t *testing.T) {
+// TestHeldPathIsPassedOn: the next master takes care of the path, too.
+func TestHeldPathIsPassedOn(t *testing.T) {
 	path := socketPath(t)
 	u, _ := newUpgrader(t)
 	lendTo(t, u, bound(t, u, path), "2")
 	all, files := u.Legacy()
 	in := upgrader.PassAround(t, nil, files)
-	heir, err := upgrader.Inherit(upgrader.Options{}, all, in)
+	heir, err := upgrader.TakeOver(upgrader.Options{}, all, in)
 	if err != nil {
 		t.Fatal(err)
 	}

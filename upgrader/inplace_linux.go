@@ -169,7 +169,7 @@ func IsAfterExec() bool { return os.Getenv(envLegacy) != "" }
 
 // AfterExec returns the legacy that this process had before it became this
 // program, nil where it was nothing else.
-func AfterExec() (*Inheritance, error) {
+func AfterExec() (*Received, error) {
 	text := os.Getenv(envLegacy)
 	if text == "" {
 		return nil, nil
@@ -183,7 +183,7 @@ func AfterExec() (*Inheritance, error) {
 	for _, fd := range fds {
 		unix.CloseOnExec(fd)
 	}
-	in, err := newInheritance(fds)
+	in, err := newReceived(fds)
 	for field := range strings.FieldsSeq(owed) {
 		if sig, noNumber := strconv.Atoi(field); noNumber == nil && in != nil {
 			in.Owed = append(in.Owed, syscall.Signal(sig))

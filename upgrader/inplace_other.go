@@ -27,13 +27,13 @@ func (p *InPlace) Exec(Legacy) error { return errOnlyLinux }
 func IsAfterExec() bool { return false }
 
 // AfterExec returns nil.
-func AfterExec() (*Inheritance, error) { return nil, nil }
+func AfterExec() (*Received, error) { return nil, nil }
 
 // BeforeExec says that it cannot be done here.
-func BeforeExec() (*Inheritance, error) { return nil, errOnlyLinux }
+func BeforeExec() (*Received, error) { return nil, errOnlyLinux }
 
 // Approve says that it cannot be done here.
-func (in *Inheritance) Approve() error { return errOnlyLinux }
+func (in *Received) Approve() error { return errOnlyLinux }
 
 // ReadCheck says that it cannot be done here.
 func ReadCheck() ([]byte, error) { return nil, errOnlyLinux }

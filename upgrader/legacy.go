@@ -78,8 +78,8 @@ func (l *Listener) fileName() string { return ListenerFile(l.id) }
 // ID is the listener's number in a legacy.
 func (l *Listener) ID() int { return l.id }
 
-// Legacy is what Inherit makes the listeners of again, with their sockets by name.
-// The files stay the Upgrader's.
+// Legacy returns what TakeOver needs to make the listeners again, with their sockets by name.
+// The files belong to u.
 func (u *Upgrader) Legacy() (all []ListenerLegacy, files map[string]*os.File) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -116,9 +116,9 @@ func (u *Upgrader) Find(id int) *Listener {
 	return nil
 }
 
-// Inherit returns an Upgrader with the listeners of the previous master. It takes their
+// TakeOver returns an Upgrader with the listeners of the previous master. It takes their
 // sockets and changes none of them.
-func Inherit(o Options, all []ListenerLegacy, from *Inheritance) (*Upgrader, error) {
+func TakeOver(o Options, all []ListenerLegacy, from *Received) (*Upgrader, error) {
 	u := New(o)
 	for _, known := range all {
 		file, err := from.Socket(ListenerFile(known.ID))
@@ -141,17 +141,17 @@ func Inherit(o Options, all []ListenerLegacy, from *Inheritance) (*Upgrader, err
 			u.listeners = append(u.listeners, l)
 		}
 		u.keepFile(l)
-		if err := u.inheritSeats(l, known.Seats, from); err != nil {
+		if err := u.takeOverSeats(l, known.Seats, from); err != nil {
 			return nil, fmt.Errorf("cannot take over listener %s (%s): %w", known.Listen.Name, known.Address, err)
 		}
 	}
 	return u, nil
 }
 
-// Begin starts the care for inherited listeners. It makes the decoys again, which were
-// closed with their master, and replaces a Unix socket whose file was removed. For
-// workers' own sockets the kernel's order counts, not the legacy: a killed master may
-// have written an old one.
+// Begin starts to look after the listeners that were taken over. It makes the decoys again,
+// which were closed with their master, and replaces a Unix socket whose file was removed.
+// The order of workers' own sockets is read from the kernel, because the legacy of a master
+// that was killed may be too old.
 func (u *Upgrader) Begin() {
 	u.mu.Lock()
 	for _, l := range u.all() {

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func receive(socket *os.File) (*Inheritance, error) {
+func receive(socket *os.File) (*Received, error) {
 	raw, err := socket.SyscallConn()
 	if err != nil {
 		return nil, err
@@ -19,7 +19,7 @@ func receive(socket *os.File) (*Inheritance, error) {
 	if failed != nil {
 		return nil, failed
 	}
-	return newInheritance(fds)
+	return newReceived(fds)
 }
 
 func closeOnExec(fds ...int) {

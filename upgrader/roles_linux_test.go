@@ -227,7 +227,7 @@ func master(args []string) error {
 	return obey(u, flip, document)
 }
 
-func holdListeners(in *upgrader.Inheritance, path string) (u *upgrader.Upgrader, document string, err error) {
+func holdListeners(in *upgrader.Received, path string) (u *upgrader.Upgrader, document string, err error) {
 	if in == nil {
 		u = upgrader.New(upgrader.Options{})
 		_, err = u.Listen([]config.Listen{
@@ -242,7 +242,7 @@ func holdListeners(in *upgrader.Inheritance, path string) (u *upgrader.Upgrader,
 		return nil, "", err
 	}
 	defer in.Close()
-	u, err = upgrader.Inherit(upgrader.Options{}, all, in)
+	u, err = upgrader.TakeOver(upgrader.Options{}, all, in)
 	return u, fmt.Sprint(in.Names()), err
 }
 

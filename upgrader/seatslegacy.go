@@ -35,8 +35,8 @@ func (s *seating) legacy(listener int, files map[string]*os.File) *seatsLegacy {
 	return l
 }
 
-// inheritSeats takes over the sockets of the workers' own at one listener.
-func (u *Upgrader) inheritSeats(l *Listener, known *seatsLegacy, from *Inheritance) error {
+// takeOverSeats takes over the sockets of the workers' own at one listener.
+func (u *Upgrader) takeOverSeats(l *Listener, known *seatsLegacy, from *Received) error {
 	if known == nil {
 		return nil
 	}
@@ -59,7 +59,7 @@ func (u *Upgrader) inheritSeats(l *Listener, known *seatsLegacy, from *Inheritan
 			seats[seat] = file
 		}
 	}
-	group, err := listeners.Inherit(l.file, *known.Group, seats, u.groupOptions(l))
+	group, err := listeners.TakeOver(l.file, *known.Group, seats, u.groupOptions(l))
 	l.seats.group = group
 	return err
 }

@@ -109,7 +109,7 @@ func TestManyFiles(t *testing.T) {
 			t.Fatalf("file %d holds %q", i, text[:n])
 		}
 	}
-	if _, err := got.File("file.1"); !errors.Is(err, upgrader.ErrNotInherited) {
+	if _, err := got.File("file.1"); !errors.Is(err, upgrader.ErrNotInLegacy) {
 		t.Errorf("a file was taken twice: %v", err)
 	}
 }
@@ -158,12 +158,12 @@ func TestDamagedDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := upgrader.NewInheritance(map[string]int{"document": fd})
+	in := upgrader.NewReceived(map[string]int{"document": fd})
 	defer in.Close()
 	if err := in.Read(); !errors.Is(err, upgrader.ErrNoDocument) {
 		t.Errorf("an empty document: %v", err)
 	}
-	if err := upgrader.NewInheritance(map[string]int{}).Read(); !errors.Is(err, upgrader.ErrNotInherited) {
+	if err := upgrader.NewReceived(map[string]int{}).Read(); !errors.Is(err, upgrader.ErrNotInLegacy) {
 		t.Errorf("no document: %v", err)
 	}
 }

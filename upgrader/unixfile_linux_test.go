@@ -125,8 +125,8 @@ func TestReplacedFile(t *testing.T) {
 	}
 }
 
-// inherited passes the listeners of u on, and u lets go of nothing.
-func inherited(t *testing.T, u *upgrader.Upgrader) *healer {
+// passedOn passes the listeners of u on to another Upgrader; u closes none of them.
+func passedOn(t *testing.T, u *upgrader.Upgrader) *healer {
 	t.Helper()
 	all, files := u.Legacy()
 	document, err := json.Marshal(all)
@@ -143,7 +143,7 @@ func inherited(t *testing.T, u *upgrader.Upgrader) *healer {
 			t.Fatal(err)
 		}
 	}
-	next, err := upgrader.Inherit(upgrader.Options{}, read, upgrader.NewInheritance(fds))
+	next, err := upgrader.TakeOver(upgrader.Options{}, read, upgrader.NewReceived(fds))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestRemovedFileInSuccession(t *testing.T) {
 		t.Fatal(err)
 	}
 	unix.Umask(0o077)
-	next := inherited(t, h.Upgrader)
+	next := passedOn(t, h.Upgrader)
 	next.Begin()
 	if healed := next.next(); healed.Err != nil || !healed.Renewed {
 		t.Errorf("told %+v", healed)
@@ -238,7 +238,7 @@ func TestAbstract(t *testing.T) {
 		t.Errorf("kept %v, %v", change.Kept, err)
 	}
 	served("kept", h.Upgrader)
-	next := inherited(t, h.Upgrader)
+	next := passedOn(t, h.Upgrader)
 	next.Begin()
 	served("inherited", next.Upgrader)
 	if lost := append(h.Lost(), next.Lost()...); len(lost) > 0 {

@@ -84,10 +84,10 @@ type Verdict struct {
 	News            []News
 }
 
-// Inherit returns the judge of another master.
-func Inherit(s State) *Judge { return &Judge{state: s} }
+// TakeOver returns a judge with the state of the previous master's judge.
+func TakeOver(s State) *Judge { return &Judge{state: s} }
 
-// State returns what Inherit takes. It is the judge's own: not to be changed.
+// State returns the state for TakeOver. It belongs to the judge: do not change it.
 func (j *Judge) State() State { return j.state }
 
 // Ask says what is asked from now on. Another check than before is unproven, and what was

@@ -100,7 +100,7 @@ func succeed(t *testing.T, j *health.Judge) *health.Judge {
 	if err := json.Unmarshal(text, &s); err != nil {
 		t.Fatal(err)
 	}
-	return health.Inherit(s)
+	return health.TakeOver(s)
 }
 
 func round(j *health.Judge, now time.Time, answers string) (words []string) {

@@ -57,9 +57,9 @@ func newNotifyServer(conn *net.UnixConn, path string) *NotifyServer {
 	}
 }
 
-// InheritNotify goes on with the socket of another master, which it takes. What
-// was sent meanwhile is not lost.
-func InheritNotify(path string, socket *os.File) (*NotifyServer, error) {
+// TakeOverNotify serves the notify socket of the previous master, which it takes over.
+// Datagrams that were sent meanwhile wait in the socket.
+func TakeOverNotify(path string, socket *os.File) (*NotifyServer, error) {
 	defer socket.Close()
 	conn, err := net.FilePacketConn(socket)
 	if err != nil {
@@ -77,7 +77,7 @@ func InheritNotify(path string, socket *os.File) (*NotifyServer, error) {
 func (s *NotifyServer) File() (*os.File, error) { return s.conn.File() }
 
 // Pause ends Serve and leaves the socket as it is: what is sent waits in it for the
-// next Serve, of this server or of one that inherits it.
+// next Serve, of this server or of one that takes it over.
 func (s *NotifyServer) Pause() error { return s.conn.SetReadDeadline(time.Unix(1, 0)) }
 
 // Resume allows Serve again.

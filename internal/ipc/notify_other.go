@@ -17,8 +17,8 @@ func ListenNotify(string) (*NotifyServer, error) {
 	return nil, errors.New("cannot listen for the workers' notifications: the notify socket needs Linux")
 }
 
-// InheritNotify returns an error outside of Linux.
-func InheritNotify(path string, socket *os.File) (*NotifyServer, error) {
+// TakeOverNotify returns an error outside of Linux.
+func TakeOverNotify(path string, socket *os.File) (*NotifyServer, error) {
 	socket.Close()
 	return ListenNotify(path)
 }

@@ -20,8 +20,8 @@ type keptConnections struct{ keeper Keeper }
 
 func (*keptConnections) await(int) {}
 
-// InheritConnections has nothing to do.
-func (l *Launcher) InheritConnections(map[string]*os.File) {}
+// TakeOverConnections has nothing to do: only Linux keeps connections.
+func (l *Launcher) TakeOverConnections(map[string]*os.File) {}
 
 func (l *Launcher) claim(*Process, bool) {}
 

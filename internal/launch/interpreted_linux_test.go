@@ -96,7 +96,7 @@ func TestInterpretedOverSuccession(t *testing.T) {
 		}
 		legacy.Files[name] = os.NewFile(uintptr(fd), file.Name())
 	}
-	heir, err := s.Inherit(c, legacy)
+	heir, err := s.TakeOver(c, legacy)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,9 +54,9 @@ func (k *keptConnections) await(pid int) {
 	k.awaited[pid] = true
 }
 
-// InheritConnections takes over what the Keeper had of the master before, and hands it to
-// workers when all are adopted.
-func (l *Launcher) InheritConnections(files map[string]*os.File) {
+// TakeOverConnections takes over the connections that the previous master's Keeper had. They
+// are given to workers when all workers are adopted.
+func (l *Launcher) TakeOverConnections(files map[string]*os.File) {
 	l.kept.left = map[*rescue.Connection]int{}
 	for name, file := range files {
 		var slot int

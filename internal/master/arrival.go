@@ -22,15 +22,15 @@ import (
 // successor of another, with what that one has left.
 type Arrival struct {
 	flip     *upgrader.Flip
-	in       *upgrader.Inheritance // nil: it is the first
-	legacy   *legacy               // what in's document says
-	how      string                // tableflip, exec or store
-	patience time.Duration         // with a successor
-	sockets  []upgrader.Socket     // that are open for a first master
-	stored   []string              // names of all files in systemd's store
-	lost     error                 // why a legacy was found and cannot be read
-	doubt    error                 // what is wrong and does not matter to a successor
-	checks   bool                  // it only looks whether it could go on
+	in       *upgrader.Received // nil: it is the first
+	legacy   *legacy            // what in's document says
+	how      string             // tableflip, exec or store
+	patience time.Duration      // with a successor
+	sockets  []upgrader.Socket  // that are open for a first master
+	stored   []string           // names of all files in systemd's store
+	lost     error              // why a legacy was found and cannot be read
+	doubt    error              // what is wrong and does not matter to a successor
+	checks   bool               // it only looks whether it could go on
 }
 
 // upgradePatience is how long a new master may take to say that it goes on, unless
@@ -139,7 +139,7 @@ func (a *Arrival) fromSystemd() error {
 		stored[strings.TrimPrefix(file.Name, systemd.StoredPrefix)] = file.FD
 	}
 	a.stored = slices.Sorted(maps.Keys(stored))
-	a.in = upgrader.NewInheritance(stored)
+	a.in = upgrader.NewReceived(stored)
 	if err = a.in.Read(); err == nil {
 		a.legacy, err = readLegacy(a.in.Document)
 	}

@@ -106,11 +106,11 @@ func (m *Master) inherit() error {
 		m.announcer.Warnings.Set(kind, text)
 	}
 	m.announcer.Warnings.Set(announce.UpgradeWarning, "")
-	m.health.Inherit(l.Health)
+	m.health.TakeOver(l.Health)
 	if err := m.inheritName(in); err != nil {
 		return err
 	}
-	up, err := upgrader.Inherit(m.upgraderOptions(upgrader.LastListenerFile(l.Stored)), l.Listeners, in)
+	up, err := upgrader.TakeOver(m.upgraderOptions(upgrader.LastListenerFile(l.Stored)), l.Listeners, in)
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (m *Master) inherit() error {
 	return m.inheritPool(l, in)
 }
 
-func (m *Master) inheritPool(l *legacy, in *upgrader.Inheritance) error {
+func (m *Master) inheritPool(l *legacy, in *upgrader.Received) error {
 	var left pool.Legacy
 	if err := json.Unmarshal(l.Pool, &left); err != nil {
 		return fmt.Errorf("%w: %w", ErrLegacy, err)
@@ -158,7 +158,7 @@ func (m *Master) inheritPool(l *legacy, in *upgrader.Inheritance) error {
 	if err := m.inheritBoot(l, left.Machine.Phase); err != nil {
 		return err
 	}
-	p, err := pool.Inherit(m.poolOptions(), left, releases)
+	p, err := pool.TakeOver(m.poolOptions(), left, releases)
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (m *Master) inheritPool(l *legacy, in *upgrader.Inheritance) error {
 	return nil
 }
 
-func (m *Master) inheritConnections(in *upgrader.Inheritance) error {
+func (m *Master) inheritConnections(in *upgrader.Received) error {
 	files := map[string]*os.File{}
 	for _, name := range in.Names() {
 		if launch.OwnsFile(name) {
@@ -177,6 +177,6 @@ func (m *Master) inheritConnections(in *upgrader.Inheritance) error {
 			files[name] = file
 		}
 	}
-	m.launcher.InheritConnections(files)
+	m.launcher.TakeOverConnections(files)
 	return nil
 }

@@ -84,9 +84,9 @@ func (m *Master) giveNewNotifySocket() error {
 
 // inheritName takes over lock and sockets of the name, or makes them anew where
 // they ended with the master before.
-func (m *Master) inheritName(in *upgrader.Inheritance) error {
+func (m *Master) inheritName(in *upgrader.Received) error {
 	lock, err := in.File(lockFile)
-	if errors.Is(err, upgrader.ErrNotInherited) {
+	if errors.Is(err, upgrader.ErrNotInLegacy) {
 		return m.takeName()
 	}
 	if err != nil {
@@ -101,7 +101,7 @@ func (m *Master) inheritName(in *upgrader.Inheritance) error {
 func (m *Master) openNotify(path string) (*ipc.NotifyServer, error) {
 	if a := m.opts.Arrival; a != nil && a.in != nil {
 		if socket, err := a.in.File(notifyFile); err == nil {
-			return ipc.InheritNotify(path, socket)
+			return ipc.TakeOverNotify(path, socket)
 		}
 	}
 	server, err := ipc.ListenNotify(path)

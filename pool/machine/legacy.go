@@ -175,11 +175,11 @@ func (y *crashWindow) legacy() *LegacyCrashWindow {
 	return &LegacyCrashWindow{Fallback: y.fallback, Until: y.until, Faults: y.faults, First: y.first, Storm: y.storm}
 }
 
-// ErrTorn is returned by Inherit for a state that contradicts itself.
+// ErrTorn is returned by TakeOver for a state that contradicts itself.
 var ErrTorn = errors.New("machine: the state contradicts itself")
 
-// Inherit returns a machine that continues where another one stopped.
-func Inherit(l Legacy) (*Machine, error) {
+// TakeOver returns a machine that continues where another one stopped.
+func TakeOver(l Legacy) (*Machine, error) {
 	m := &Machine{
 		opts: l.Options, phase: l.Phase, workers: map[int]*worker{}, lastID: l.LastID, generation: l.Generation,
 		pending: l.Pending,

@@ -18,10 +18,10 @@ func succeed(m *Machine) (*Machine, error) {
 	if err := json.Unmarshal(document, &l); err != nil {
 		return nil, err
 	}
-	return Inherit(l)
+	return TakeOver(l)
 }
 
-func TestInheritRefusesContradictions(t *testing.T) {
+func TestTakeOverRefusesContradictions(t *testing.T) {
 	whole := func() Legacy {
 		m := New(Options{})
 		m.Step(epoch, Start{Workers: 2, Generation: 1})
@@ -30,7 +30,7 @@ func TestInheritRefusesContradictions(t *testing.T) {
 		m.Step(epoch, Roll{2})
 		return m.Legacy()
 	}
-	if _, err := Inherit(whole()); err != nil {
+	if _, err := TakeOver(whole()); err != nil {
 		t.Fatalf("a whole state: %v", err)
 	}
 	for name, damage := range map[string]func(*Legacy){
@@ -41,7 +41,7 @@ func TestInheritRefusesContradictions(t *testing.T) {
 	} {
 		l := whole()
 		damage(&l)
-		if m, err := Inherit(l); !errors.Is(err, ErrTorn) || m != nil {
+		if m, err := TakeOver(l); !errors.Is(err, ErrTorn) || m != nil {
 			t.Errorf("%s: %v, %v", name, m, err)
 		}
 	}

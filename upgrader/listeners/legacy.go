@@ -32,7 +32,7 @@ type MemberLegacy struct {
 	Changed   []Option      `json:"changed,omitempty"`
 }
 
-// Legacy returns what Inherit rebuilds the group from, with the seats by name. The group
+// Legacy returns what TakeOver needs to rebuild the group, with the seats by name. The group
 // still owns the files.
 func (g *Group) Legacy() (Legacy, map[string]*os.File) {
 	g.mu.Lock()
@@ -51,11 +51,11 @@ func (g *Group) Legacy() (Legacy, map[string]*os.File) {
 	return l, files
 }
 
-// Inherit rebuilds the group of another master. It takes the files and changes nothing in
+// TakeOver rebuilds the group of another master. It takes the files and changes nothing in
 // the kernel. A seat that the legacy does not have was opened after the legacy was
 // written: it is free. A seat whose file is missing was closed. If the other master was
 // killed, call Heal before anything else.
-func Inherit(common *os.File, l Legacy, files map[string]*os.File, o Options) (*Group, error) {
+func TakeOver(common *os.File, l Legacy, files map[string]*os.File, o Options) (*Group, error) {
 	w, err := examine(common)
 	if err != nil {
 		return nil, err

@@ -75,7 +75,7 @@ func passOn(t *testing.T, l listeners.Legacy, files map[string]*os.File) (listen
 
 // Another master goes on where the first one stood: who serves, whose queue is whose,
 // and what each program asked for.
-func TestInherit(t *testing.T) {
+func TestTakeOver(t *testing.T) {
 	common := listenShared(t, "127.0.0.1:0")
 	first, err := listeners.New(common, options(t))
 	must(t, err)
@@ -99,7 +99,7 @@ func TestInherit(t *testing.T) {
 
 	before, files := first.Legacy()
 	state, copies := passOn(t, before, files)
-	second, err := listeners.Inherit(common, state, copies, options(t))
+	second, err := listeners.TakeOver(common, state, copies, options(t))
 	must(t, err)
 	defer second.Close()
 	first.Detach()
@@ -114,7 +114,7 @@ func TestInherit(t *testing.T) {
 	eventually(t, "w0 has accepted its probe", func() bool { return servers[0].count() == 1 })
 }
 
-// goesOn uses the inherited group of TestInherit.
+// goesOn uses the inherited group of TestTakeOver.
 func goesOn(t *testing.T, second *listeners.Group, waiting net.Conn) {
 	t.Helper()
 	for range 16 { // nothing was touched in the kernel
@@ -152,7 +152,7 @@ func TestDetachDuringProbe(t *testing.T) {
 	eventually(t, "w1 is probed", func() bool { return queue(t, first, "w1").Waiting == 1 })
 	before, files := first.Legacy()
 	state, copies := passOn(t, before, files)
-	second, err := listeners.Inherit(common, state, copies, options(t))
+	second, err := listeners.TakeOver(common, state, copies, options(t))
 	must(t, err)
 	defer second.Close()
 	go first.Detach()
@@ -184,7 +184,7 @@ func say(t *testing.T, conn net.Conn) string {
 
 // After a master died without a word, its last document may be older than the seats in
 // the store, and than their order.
-func TestInheritAfterACrash(t *testing.T) {
+func TestTakeOverAfterACrash(t *testing.T) {
 	common := listenShared(t, "127.0.0.1:0")
 	store := newKept(t)
 	o := options(t)
@@ -207,7 +207,7 @@ func TestInheritAfterACrash(t *testing.T) {
 	first.Detach()
 
 	state, copies := passOn(t, old, store.files)
-	second, err := listeners.Inherit(common, state, copies, options(t))
+	second, err := listeners.TakeOver(common, state, copies, options(t))
 	must(t, err)
 	defer second.Close()
 	if state, _ := second.Legacy(); len(state.Members) != 6 {

@@ -56,7 +56,7 @@ func (s *seat) tend() (queue bool, err error) {
 }
 
 // Call Heal when a seat or the common socket has hung up, even if it listens again, and
-// after Inherit if the other master was killed. Heal makes the sockets that were shut
+// after TakeOver if the other master was killed. Heal makes the sockets that were shut
 // down listen again, or replaces them, steers connections away from them if others serve,
 // and asks the kernel for the order of all members. It returns the workers that hold
 // those sockets. While they did not listen, the kernel may have given connections to

@@ -294,7 +294,7 @@ func TestStranger(t *testing.T) {
 	}
 	_, files := c.Legacy()
 	state, copies := passOn(t, legacy, files)
-	heir, err := listeners.Inherit(c.common, state, copies, options(t))
+	heir, err := listeners.TakeOver(c.common, state, copies, options(t))
 	must(t, err)
 	c.Group.Detach()
 	t.Cleanup(func() { heir.Close() })

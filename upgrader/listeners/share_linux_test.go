@@ -40,7 +40,7 @@ func TestShare(t *testing.T) {
 		t.Errorf("workers share another socket than before: %v", err)
 	}
 	legacy, files := g.Legacy()
-	next, err := listeners.Inherit(common, legacy, files, o)
+	next, err := listeners.TakeOver(common, legacy, files, o)
 	must(t, err)
 	if again, isCommon, err := next.Share(); again != shared || isCommon || err != nil {
 		t.Errorf("workers share another socket than under the previous master: %v", err)

@@ -91,7 +91,7 @@ func TestStickyClients(t *testing.T) {
 				}
 			}
 			legacy, files := g.Legacy()
-			next, err := listeners.Inherit(common, legacy, files, options(t))
+			next, err := listeners.TakeOver(common, legacy, files, options(t))
 			must(t, err)
 			stuck(t, next, 5, 2)
 			if now := slotsOf(t, next); !slices.Equal(now, before) {
@@ -156,7 +156,7 @@ func TestTrial(t *testing.T) {
 		t.Errorf("%d probes have reached the dark canary", n)
 	}
 	legacy, files := g.Legacy()
-	next, err := listeners.Inherit(common, legacy, files, options(t))
+	next, err := listeners.TakeOver(common, legacy, files, options(t))
 	must(t, err)
 	must(t, next.Serve("old-0")) // steers anew
 	for range 100 {

@@ -10,5 +10,5 @@
 //	before a worker serves   launch ─► Admission ─► admit: asks until it is well, or too late
 //
 // It owns what is known of the answers, which goes from one master to the next (Legacy,
-// Inherit). While another master may go on it asks nobody (Pause).
+// TakeOver). While another master may go on it asks nobody (Pause).
 package monitor

@@ -342,10 +342,11 @@ func (m *Monitor) Legacy() json.RawMessage {
 	return text
 }
 
-// Inherit goes on with what another master knew. What cannot be read is asked again.
-func (m *Monitor) Inherit(left json.RawMessage) {
+// TakeOver continues with what the previous master knew. If that cannot be read, the workers
+// are asked again.
+func (m *Monitor) TakeOver(left json.RawMessage) {
 	var state health.State
 	if len(left) > 0 && json.Unmarshal(left, &state) == nil {
-		m.judge = health.Inherit(state)
+		m.judge = health.TakeOver(state)
 	}
 }

@@ -52,7 +52,7 @@ func TestHealthLegacy(t *testing.T) {
 	first.begin(h)
 	first.decide(h, []health.Sample{{Worker: "1"}, {Worker: "2"}}, nil, []pool.Worker{{ID: "1"}, {ID: "2"}}, "")
 	var second Monitor
-	second.Inherit(first.Legacy())
+	second.TakeOver(first.Legacy())
 	if !second.begin(h) || second.proven(h) != checkProven {
 		t.Error("the next master does not know that the check was passed")
 	}
@@ -64,7 +64,7 @@ func TestHealthLegacy(t *testing.T) {
 	for _, left := range []json.RawMessage{nil, json.RawMessage(`{}`), json.RawMessage(`{"workers":7}`),
 		json.RawMessage(`{"workers":{"1":{}},"out":"9"}`)} {
 		var third Monitor
-		third.Inherit(left)
+		third.TakeOver(left)
 		third.begin(h)
 		if third.proven(h) != checkNew {
 			t.Errorf("from %s", left)

@@ -7,9 +7,9 @@ import (
 	"relevo/internal/testreq"
 )
 
-// TestInheritUser: a release runs as the user that it was prepared for, also where
+// TestTakeOverUser: a release runs as the user that it was prepared for, also where
 // nobody can look that user up any more.
-func TestInheritUser(t *testing.T) {
+func TestTakeOverUser(t *testing.T) {
 	testreq.Root(t)
 	r := newRig(t)
 	c := shell("id -u")
@@ -20,7 +20,7 @@ func TestInheritUser(t *testing.T) {
 	}
 	want, _ := release.User()
 	c.Limits.User = "no-such-user-any-more"
-	heir, err := r.Inherit(c, release.Legacy())
+	heir, err := r.TakeOver(c, release.Legacy())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,26 +16,26 @@ type Legacy struct {
 	Files    map[string]*os.File // still owned by the caller
 }
 
-// Inheritance is a Legacy on arrival: descriptors that the new master takes one by one.
-// It may be used by one goroutine at a time.
-type Inheritance struct {
+// Received is a Legacy as the next master receives it: descriptors, which it takes one by
+// one. It may be used by one goroutine at a time.
+type Received struct {
 	Document []byte
-	Owed     []syscall.Signal // that the process had taken before it became this program: InPlace.Owed
+	Owed     []syscall.Signal // signals that the process got before it became this program: InPlace.Owed
 
 	memory *Document // where Document came from
 	mu     sync.Mutex
 	fds    map[string]int
 }
 
-// ErrNotInherited is returned for a file that a legacy does not have.
-var ErrNotInherited = errors.New("upgrader: no such file was inherited")
+// ErrNotInLegacy is returned for a file that a legacy does not have.
+var ErrNotInLegacy = errors.New("upgrader: the legacy has no such file")
 
-// NewInheritance is the legacy in descriptors, which it takes. Read reads its
+// NewReceived returns the legacy in these descriptors, which it takes over. Read reads its
 // document.
-func NewInheritance(fds map[string]int) *Inheritance { return &Inheritance{fds: fds} }
+func NewReceived(fds map[string]int) *Received { return &Received{fds: fds} }
 
 // Read reads the document.
-func (in *Inheritance) Read() error {
+func (in *Received) Read() error {
 	fd, err := in.Take(documentFile)
 	if err == nil {
 		in.memory = openDocument(fd)
@@ -47,8 +47,8 @@ func (in *Inheritance) Read() error {
 	return nil
 }
 
-func newInheritance(fds map[string]int) (*Inheritance, error) {
-	in := NewInheritance(fds)
+func newReceived(fds map[string]int) (*Received, error) {
+	in := NewReceived(fds)
 	if err := in.Read(); err != nil {
 		in.Close()
 		return nil, err
@@ -57,37 +57,37 @@ func newInheritance(fds map[string]int) (*Inheritance, error) {
 }
 
 // Names returns the names of the files that were not taken yet, sorted.
-func (in *Inheritance) Names() []string {
+func (in *Received) Names() []string {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return slices.Sorted(maps.Keys(in.fds))
 }
 
 // Take takes a descriptor.
-func (in *Inheritance) Take(name string) (fd int, err error) {
+func (in *Received) Take(name string) (fd int, err error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	fd, ok := in.fds[name]
 	if !ok {
-		return -1, fmt.Errorf("%w: %s", ErrNotInherited, name)
+		return -1, fmt.Errorf("%w: %s", ErrNotInLegacy, name)
 	}
 	delete(in.fds, name)
 	return fd, nil
 }
 
 // Copy copies a descriptor and leaves it where it is.
-func (in *Inheritance) Copy(name string) (fd int, err error) {
+func (in *Received) Copy(name string) (fd int, err error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	fd, ok := in.fds[name]
 	if !ok {
-		return -1, fmt.Errorf("%w: %s", ErrNotInherited, name)
+		return -1, fmt.Errorf("%w: %s", ErrNotInLegacy, name)
 	}
 	return copyFD(fd)
 }
 
 // File takes a file. The runtime's poller waits on it if it is non-blocking.
-func (in *Inheritance) File(name string) (*os.File, error) {
+func (in *Received) File(name string) (*os.File, error) {
 	fd, err := in.Take(name)
 	if err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func (in *Inheritance) File(name string) (*os.File, error) {
 }
 
 // Socket takes a file and keeps it out of the runtime's poller, whether it blocks or not.
-func (in *Inheritance) Socket(name string) (*os.File, error) {
+func (in *Received) Socket(name string) (*os.File, error) {
 	fd, err := in.Take(name)
 	if err != nil {
 		return nil, err
@@ -104,19 +104,19 @@ func (in *Inheritance) Socket(name string) (*os.File, error) {
 	return unpolledFile(fd, name)
 }
 
-// Continue takes a document that is one of the files, to write further versions to it.
-func (in *Inheritance) Continue(name string) (*Document, error) {
+// Continue takes a file that holds a document, to write further versions to it.
+func (in *Received) Continue(name string) (*Document, error) {
 	fd, err := in.Take(name)
 	if err != nil {
 		return nil, err
 	}
 	d := openDocument(fd)
-	d.Read() // for its place in the sequence; one that is damaged begins anew
+	d.Read() // learns the number of its version; a damaged one begins again
 	return d, nil
 }
 
-// Memory takes the document itself, to be written on.
-func (in *Inheritance) Memory() *Document {
+// Memory takes the legacy's own document, to write further versions to it.
+func (in *Received) Memory() *Document {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	memory := in.memory
@@ -125,7 +125,7 @@ func (in *Inheritance) Memory() *Document {
 }
 
 // Close closes the files that were not taken.
-func (in *Inheritance) Close() {
+func (in *Received) Close() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.memory != nil {

@@ -37,7 +37,7 @@ const (
 	directoryFile   = "dir"
 )
 
-// Legacy is what Inherit makes this release of again: pool.Release.
+// Legacy returns what TakeOver needs to make this release again: pool.Release.
 func (r *Release) Legacy() pool.ReleaseLegacy {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -71,9 +71,10 @@ func (r *Release) User() (uid, gid int) {
 	return r.account.UID, r.account.GID
 }
 
-// Inherit makes a release again that another master has prepared: the same bytes,
-// directory and environment, whatever files hold now. It takes the files over.
-func (l *Launcher) Inherit(c Command, legacy pool.ReleaseLegacy) (*Release, error) {
+// TakeOver makes a release again that another master has prepared: the same bytes,
+// directory and environment, even if the files have changed since. It takes over the
+// legacy's files.
+func (l *Launcher) TakeOver(c Command, legacy pool.ReleaseLegacy) (*Release, error) {
 	var known releaseLegacy
 	if err := json.Unmarshal(legacy.State, &known); err != nil {
 		return nil, fmt.Errorf("cannot read what is known of a release: %w", err)
