@@ -14,5 +14,5 @@
 //	Drop ◄─ known to be bad                    Serving, Wanted; Judge: verdicts on releases
 //
 // Programs that bind for themselves get sockets through capturing, which is the launcher's
-// view of a Hold. Legacy and Inherit carry all of it from one master to the next.
+// view of a Hold. Legacy and TakeOver carry all of it from one master to the next.
 package generations

@@ -17,7 +17,7 @@ import (
 type Launcher interface {
 	Prepare(launch.Command) (*launch.Release, error)
 	PrepareStored(c launch.Command, sha256 string) (*launch.Release, error)
-	Inherit(launch.Command, pool.ReleaseLegacy) (*launch.Release, error)
+	TakeOver(launch.Command, pool.ReleaseLegacy) (*launch.Release, error)
 	Look(launch.Command) (pool.Info, error)
 	Store() *store.Store
 }

@@ -269,8 +269,8 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// TestInherit: the generations of one master are those of the next, whichever of them serves.
-func TestInherit(t *testing.T) {
+// TestTakeOver: the generations of one master are those of the next, whichever of them serves.
+func TestTakeOver(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, "127.0.0.1:0")
 	first := b.prepare(t, b.app)
@@ -299,7 +299,7 @@ func TestInherit(t *testing.T) {
 	}
 	left.Files = func(number int) map[string]*os.File { return files[number] }
 	next := New(b.o)
-	releases, err := next.Inherit(left)
+	releases, err := next.TakeOver(left)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -321,14 +321,14 @@ func TestInherit(t *testing.T) {
 		g.Close()
 	}
 	left.Serving = 7
-	if _, err := New(b.o).Inherit(left); !errors.Is(err, ErrLegacy) {
+	if _, err := New(b.o).TakeOver(left); !errors.Is(err, ErrLegacy) {
 		t.Errorf("without what serves: %v", err)
 	}
 	left.Serving = 1
 	lost := left.All[1]
 	lost.Listeners = []int{99}
 	left.All[1] = lost
-	if _, err := New(b.o).Inherit(left); !errors.Is(err, ErrLegacy) {
+	if _, err := New(b.o).TakeOver(left); !errors.Is(err, ErrLegacy) {
 		t.Errorf("without a socket: %v", err)
 	}
 }

@@ -88,8 +88,8 @@ type Left struct {
 	LastLook        string
 }
 
-// Inherit goes on with the generations of another master.
-func (gs *Generations) Inherit(left Left) (map[int]pool.Release, error) {
+// TakeOver goes on with the generations of another master.
+func (gs *Generations) TakeOver(left Left) (map[int]pool.Release, error) {
 	serving := -1
 	for number, known := range left.All {
 		if known.Key == left.Serving {
@@ -138,12 +138,12 @@ func (gs *Generations) inherited(g *Generation, serves, wanted bool) {
 
 // inherit makes a generation again. Its files are those of the pool's legacy.
 func (gs *Generations) inherit(l Legacy, files map[string]*os.File) (*Generation, error) {
-	sockets, err := gs.o.Sockets.Inherit(l)
+	sockets, err := gs.o.Sockets.TakeOver(l)
 	if err != nil {
 		return nil, err
 	}
 	command := gs.command(l.App, sockets)
-	release, err := gs.o.Launcher.Inherit(command, pool.ReleaseLegacy{State: l.Release, Files: files})
+	release, err := gs.o.Launcher.TakeOver(command, pool.ReleaseLegacy{State: l.Release, Files: files})
 	if err != nil {
 		return nil, err
 	}
@@ -156,8 +156,8 @@ func (gs *Generations) inherit(l Legacy, files map[string]*os.File) (*Generation
 	return g, nil
 }
 
-// Inherit is Acquire for the sockets of a generation that are open, by their IDs.
-func (l *Sockets) Inherit(left Legacy) (*Hold, error) {
+// TakeOver is Acquire for the sockets of a generation that are open, by their IDs.
+func (l *Sockets) TakeOver(left Legacy) (*Hold, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := &Hold{all: l}

@@ -139,7 +139,7 @@ func (m *Master) inheritBoot(l *legacy, phase machine.Phase) (err error) {
 	}
 	for _, g := range l.generations {
 		if g.Key == l.Serving {
-			m.boot.sockets, err = m.listeners.Inherit(g)
+			m.boot.sockets, err = m.listeners.TakeOver(g)
 		}
 	}
 	return err

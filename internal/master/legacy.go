@@ -148,7 +148,7 @@ func (m *Master) inheritPool(l *legacy, in *upgrader.Received) error {
 			m.adopted = append(m.adopted, strconv.Itoa(member.ID))
 		}
 	}
-	releases, err := m.generations.Inherit(generations.Left{
+	releases, err := m.generations.TakeOver(generations.Left{
 		All: l.generations, Serving: l.Serving, Wanted: l.Rolling, LastLook: l.LastSum,
 		Files: func(number int) map[string]*os.File { return left.Release(number).Files },
 	})
