@@ -21,10 +21,8 @@ import (
 
 	"relevo/internal/config"
 	"relevo/internal/control"
-	"relevo/internal/prove"
-	"relevo/pool"
-
 	"relevo/internal/testport"
+	"relevo/pool"
 )
 
 // tooLong is far more than anything in the scripts takes, and short enough that
@@ -39,16 +37,6 @@ type stateKey struct{}
 // scriptState is what the commands of one script share.
 type scriptState struct {
 	loads map[string]*backgroundLoad
-}
-
-type backgroundLoad struct {
-	cancel context.CancelFunc
-	result chan loadResult
-}
-
-type loadResult struct {
-	report prove.Report
-	err    error
 }
 
 func stateOf(ts *testscript.TestScript) *scriptState {
@@ -237,64 +225,6 @@ func fetch(address, path string) (string, error) {
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	return string(body), err
-}
-
-// load start NAME begins to load the app; load stop NAME ends it and fails if a
-// request was lost (! load stop: if none was). The figures go to stdout.
-func scriptLoad(ts *testscript.TestScript, neg bool, args []string) {
-	if len(args) != 2 {
-		ts.Fatalf("usage: load start|stop NAME")
-	}
-	state := stateOf(ts)
-	if args[0] == "start" {
-		status, err := appStatus(ts, args[1])
-		ts.Check(err)
-		if state.loads == nil {
-			state.loads = map[string]*backgroundLoad{}
-		}
-		state.loads[args[1]] = startLoad(status.Listeners[0].Address)
-		return
-	}
-	load := state.loads[args[1]]
-	load.cancel()
-	r := <-load.result
-	ts.Check(r.err)
-	figures, err := json.Marshal(r.report.Total)
-	ts.Check(err)
-	fmt.Fprintf(ts.Stdout(), "%s\n", figures)
-	if r.report.Total.OK == 0 {
-		ts.Fatalf("the load got no answer at all")
-	}
-	if lost := r.report.Lost(); (lost > 0) != neg {
-		ts.Fatalf("%d requests lost: %s %+v", lost, figures, r.report.Samples)
-	}
-}
-
-// startLoad returns when the load runs and has got an answer: what happens to the
-// app from then on happens under load. Where there is no load, its result says why.
-func startLoad(address string) *backgroundLoad {
-	url := "http://" + address + "/"
-	if strings.HasPrefix(address, "/") {
-		url = "unix:" + address
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	load := &backgroundLoad{cancel: cancel, result: make(chan loadResult, 1)}
-	answered, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		report, err := prove.Run(ctx, prove.Options{URL: url, Clients: 4, Duration: tooLong, Answered: func() {
-			close(answered)
-		}})
-		if ctx.Err() != nil {
-			err = nil // ended by load stop
-		}
-		load.result <- loadResult{report, err}
-	}()
-	select {
-	case <-answered:
-	case <-ended:
-	}
-	return load
 }
 
 // gone PID… waits until the processes are gone.
