@@ -14,6 +14,11 @@ func resolveText(text string) (App, error) {
 // TestFileErrors: each error has its place and says what would be accepted.
 func TestFileErrors(t *testing.T) {
 	for text, want := range map[string]string{
+		// the Host of a health check
+		"health.http = \"/\"\nhealth.host = \"https://a.example\"":              `2:15: cannot use "https://a.example" as the Host of a request: write a name`,
+		"health.http = \"/\"\nhealth.host = \"a b\"":                            `2:15: cannot use "a b" as the Host of a request`,
+		"health.http = \"/\"\nhealth.host = \"a\"\nhealth.headers.host = \"b\"": `2:15: cannot send two Host headers`,
+
 		// wrong types
 		`name = 3`:                             `1:8: cannot use an integer for name: write name = "shop"`,
 		`command = "./server -x"`:              `1:11: cannot use a string for command: write command = ["./server -x"]`,

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -132,7 +131,7 @@ func healthSettings() []Setting {
 			func(a *App) *StatusRange { return &a.Health.Status }, "status of a healthy response"),
 		one("health.body", "health-body", plain("TEXT", "ok"), Live, func(a *App) *string { return &a.Health.Body },
 			"text that a healthy response contains"),
-		one("health.host", "health-host", headerText("HOST", "shop.example"), Live,
+		one("health.host", "health-host", hostName(), Live,
 			func(a *App) *string { return &a.Health.Host },
 			"Host header of the request (default: the address)"),
 		tableOf("health.headers", "health-header", headers(), Live, func(a *App) *[]Header { return &a.Health.Headers },
@@ -168,10 +167,14 @@ func path() kind[string] {
 	}, func(text string) string { return text })
 }
 
-func headerText(arg, example string) kind[string] {
-	return written(arg, example, func(text string) (string, error) {
-		if text == "" || strings.ContainsFunc(text, unprintable) {
-			return "", errors.New("cannot use this text in a request: it is empty or has a control character")
+// hostName is the value of a Host header: what stands before and after the name in a URL
+// would be cut off when it is sent.
+func hostName() kind[string] {
+	bad := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("/\\\"<>?#@", r) }
+	return written("HOST", "shop.example", func(text string) (string, error) {
+		if text == "" || strings.ContainsFunc(text, bad) {
+			return "", fmt.Errorf("cannot use %q as the Host of a request: write a name alone, as shop.example or "+
+				"shop.example:8080", text)
 		}
 		return text, nil
 	}, func(text string) string { return text })
@@ -194,6 +197,9 @@ func (h *Health) problems() (all []problem) {
 		"cannot wait %s for an answer: at most the interval, which is %s", h.Timeout, h.Interval)
 	wrong(h.Timeout != 0 && h.Timeout < time.Millisecond, "health.timeout",
 		"cannot wait only %s for an answer: at least 1ms", h.Timeout)
+	wrong(h.Host != "" && slices.ContainsFunc(h.Headers, func(one Header) bool {
+		return strings.EqualFold(one.Name, "Host")
+	}), "health.host", "cannot send two Host headers: health.headers has one beside health.host; leave one out")
 	wrong(h.Failures < 1 || h.Failures > maxHealthFailures, "health.failures",
 		"cannot count %d failures: 1 to %d", h.Failures, maxHealthFailures)
 	return all
