@@ -37,6 +37,12 @@ func (m *member) blame(r Exited) machine.Blame {
 	return machine.NoBlame
 }
 
+// leftInOrder says whether a worker has ended as it had said: without an error, after the
+// word that it leaves by itself (worker.disconnect of Node's cluster, Draining).
+func (m *member) leftInOrder(status ExitStatus) bool {
+	return m.state == machine.Draining && status.Error == "" && status.Signal == 0 && status.Code == 0
+}
+
 // atFault says whether the program is to blame for the death of a worker that was not
 // asked to leave. It is if the program exited or crashed, or if the kernel killed it for
 // lack of memory; it is not if the worker got a signal from outside.

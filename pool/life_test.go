@@ -117,6 +117,23 @@ func TestNoListeningWithoutAddresses(t *testing.T) {
 	})
 }
 
+// A worker that says that it leaves, and ends without an error, has not died.
+func TestLeavesByItself(t *testing.T) {
+	for code, planned := range map[int]bool{0: true, 3: false} {
+		bubble(t, func(t *testing.T) {
+			release := pooltest.NewRelease("v1", pooltest.Obedient)
+			r := start(t, 1, release)
+			p := release.Process(1)
+			p.Say(ipc.Draining{})
+			pass(time.Second)
+			wantEqual(t, "states", r.states(), "0/1 draining, 0/2 serving")
+			p.Exit(code)
+			pass(time.Second)
+			wantEqual(t, "planned", *r.last(pool.KindExit).Planned, planned)
+		})
+	}
+}
+
 // A report that comes after the worker's exit is about nobody.
 func TestReportsAfterExit(t *testing.T) {
 	bubble(t, func(t *testing.T) {

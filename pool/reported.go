@@ -147,7 +147,7 @@ func (p *Pool) startAgain(m *member, r Exited) {
 }
 
 func (p *Pool) publishExit(m *member, r Exited, blame machine.Blame) {
-	planned, status := m.asked, r.Status
+	planned, status := m.asked || m.leftInOrder(r.Status), r.Status
 	e := Event{Kind: KindExit, Planned: &planned, Text: status.Said, Connections: r.Connections}
 	if blame == machine.BlameMaster && !planned {
 		e.Blame, e.Hint = blame, r.Hint
