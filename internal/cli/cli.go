@@ -16,6 +16,7 @@ import (
 	"relevo/internal/control"
 	"relevo/internal/master"
 	"relevo/internal/printable"
+	"relevo/internal/succession"
 )
 
 // Main runs one command and returns the exit code of the program.
@@ -24,11 +25,11 @@ func Main(args []string, stdin io.Reader, stdout, stderr *os.File) int {
 		signals: master.ReplacedSignals(), // first of all
 		stdin:   stdin, stdout: stdout, stderr: stderr, getenv: os.Getenv,
 		places:    config.FindPlaces(os.Getenv, os.Geteuid(), config.UsableDir),
-		arrive:    master.Arrive,
+		arrive:    succession.Arrive,
 		container: findContainer(os.Getpid(), os.Getppid(), processName, os.Getenv),
 		color:     useColor(stderr, os.Getenv), colorOut: useColor(stdout, os.Getenv),
 	}
-	if len(args) == 1 && args[0] == master.CheckVerb {
+	if len(args) == 1 && args[0] == succession.CheckVerb {
 		return c.checkLegacy()
 	}
 	root := c.root()
@@ -57,7 +58,7 @@ type cli struct {
 	container           container
 	color, colorOut     bool // of stderr and stdout
 	logFormat, logLevel string
-	arrive              func() (*master.Arrival, error)
+	arrive              func() (*succession.Arrival, error)
 	signals             chan os.Signal // that came before there was a master, nil: nobody takes them yet
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"relevo/internal/config"
-	"relevo/internal/master"
 	"relevo/internal/procfs"
+	"relevo/internal/succession"
 )
 
 // place is what the words of a command line count from: the directory in which relevo
@@ -43,7 +43,7 @@ func (c *cli) chosenFile(cmd *cobra.Command, flags *appFlags) string {
 // placeAfter is the place of the previous master, or the present one where there was
 // none. What has become of directory and file since is seen at the next reload. After
 // a start by systemd the unit may say something new: its words come first.
-func (c *cli) placeAfter(arrival *master.Arrival, cmd *cobra.Command, flags *appFlags) place {
+func (c *cli) placeAfter(arrival *succession.Arrival, cmd *cobra.Command, flags *appFlags) place {
 	left, known := arrival.Origin()
 	if !known {
 		return c.placeFor(cmd, flags)

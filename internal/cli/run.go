@@ -20,6 +20,7 @@ import (
 	"relevo/internal/master"
 	"relevo/internal/oomscore"
 	"relevo/internal/phrase"
+	"relevo/internal/succession"
 )
 
 func (c *cli) run() *cobra.Command {
@@ -124,7 +125,7 @@ func tell(log *slog.Logger, notes []string) {
 }
 
 // serveApp is a master's life.
-func (c *cli) serveApp(app config.App, notes []string, at place, arrival *master.Arrival, load loader) error {
+func (c *cli) serveApp(app config.App, notes []string, at place, arrival *succession.Arrival, load loader) error {
 	c.logFormat, c.logLevel = string(app.LogFormat), app.LogLevel.String()
 	stderr := newLogQueue(c.stderr)
 	defer stderr.close()

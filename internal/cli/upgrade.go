@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"relevo/internal/control"
-	"relevo/internal/master"
 	"relevo/internal/printable"
+	"relevo/internal/succession"
 )
 
 func (c *cli) upgrade() *cobra.Command {
@@ -54,7 +54,7 @@ const upgradePatience = 90 * time.Second
 // checkLegacy says whether this program could go on with the state of a master that
 // is about to become it.
 func (c *cli) checkLegacy() int {
-	if err := master.CheckLegacy(); err != nil {
+	if err := succession.CheckLegacy(); err != nil {
 		fmt.Fprintln(c.stderr, "relevo:", printable.Text(err.Error()))
 		return control.ExitFailure
 	}

@@ -10,6 +10,7 @@ import (
 	"relevo/internal/config"
 	"relevo/internal/decide"
 	"relevo/internal/generations"
+	"relevo/internal/succession"
 	"relevo/pool"
 	"relevo/pool/machine"
 )
@@ -17,10 +18,10 @@ import (
 // boot is the time until a worker serves for the first time. It passes to a
 // successor like everything else.
 type boot struct {
-	sockets  *generations.Hold //  the first configuration's: a start that fails must not close them
-	fellBack atomic.Bool       // the newest release did not start
-	over     atomic.Bool       // something has served
-	left     leftWorkers       // serve until something of this master does
+	sockets  *generations.Hold      //  the first configuration's: a start that fails must not close them
+	fellBack atomic.Bool            // the newest release did not start
+	over     atomic.Bool            // something has served
+	left     succession.LeftWorkers // serve until something of this master does
 }
 
 // makePool prepares the first generation: what the command's file holds, or, if
@@ -122,7 +123,7 @@ func (m *Master) started() {
 		first := m.serving()
 		m.generations.Started(first)
 		m.report(m.boot.sockets.Release())
-		m.later.Go(func() { m.boot.left.leave(cmp.Or(first.App().StopSignal, config.DefaultStopSignal)) })
+		m.later.Go(func() { m.boot.left.Leave(cmp.Or(first.App().StopSignal, config.DefaultStopSignal)) })
 		if m.opts.Started != nil {
 			m.opts.Started(first.Bound())
 		}
@@ -131,13 +132,13 @@ func (m *Master) started() {
 }
 
 // inheritBoot goes on with a start that the previous master has begun.
-func (m *Master) inheritBoot(l *legacy, phase machine.Phase) (err error) {
+func (m *Master) inheritBoot(l *succession.Document, phase machine.Phase) (err error) {
 	m.boot.fellBack.Store(l.FellBack)
 	if !l.Booting && phase != machine.Booting { // older documents have the phase alone
 		m.boot.over.Store(true)
 		return nil
 	}
-	for _, g := range l.generations {
+	for _, g := range l.Generations {
 		if g.Key == l.Serving {
 			m.boot.sockets, err = m.listeners.TakeOver(g)
 		}

@@ -6,18 +6,19 @@ import (
 	"golang.org/x/sys/unix"
 
 	"relevo/internal/hangup"
+	"relevo/internal/succession"
 )
 
 // findTerminal watches the terminal of this process, or goes on with what the previous
 // master knew of it. It belongs before signal.Notify.
 func (m *Master) findTerminal() {
 	a := m.opts.Arrival
-	if !a.succeeds() || a.how == howStore {
+	if !a.Succeeds() || a.Way == succession.Store {
 		m.terminal = hangup.New(hangup.Here())
 		return
 	}
 	lost := false
-	if m.terminal, lost = hangup.After(a.legacy.Terminal); lost {
+	if m.terminal, lost = hangup.After(a.Left.Terminal); lost {
 		select {
 		case m.signals <- unix.SIGHUP: // which came while one program became another
 		default:

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"relevo/internal/launch"
+	"relevo/internal/succession"
 	"relevo/pool"
 	"relevo/systemd"
 	"relevo/upgrader"
@@ -166,7 +167,7 @@ func (k *keeper) names() []string {
 
 // retain leaves of all files but some listeners, which a restart finds again: clients
 // that come in between wait in them. It is called when no worker is left.
-func (k *keeper) retain(l legacy, listeners []string) error {
+func (k *keeper) retain(l succession.Document, listeners []string) error {
 	if k == nil {
 		return nil
 	}
@@ -205,7 +206,7 @@ func (m *Master) openKeeper() error {
 	m.keeper = newKeeper(m.systemd, memory, stored)
 	m.keeper.failed, m.keeper.size = m.keepingFailed, size
 	m.keeper.state = func(l pool.Legacy) ([]byte, error) {
-		text, _, err := m.document(l, "")
+		text, _, err := estate{m}.document(l, "")
 		return text, err
 	}
 	return nil
@@ -217,7 +218,7 @@ func (m *Master) openKeeper() error {
 func (m *Master) retainListeners() {
 	all, _ := m.listeners.Upgrader.Legacy()
 	var names []string
-	l := m.state()
+	l := estate{m}.state()
 	l.Stopped = true
 	for _, listener := range all {
 		if listener.Unix == nil && !listener.Lent && !listener.Leaving {
@@ -238,17 +239,17 @@ func (m *Master) keepingFailed(err error) {
 // memory is the document that systemd has, or a new one.
 func (m *Master) memory() (memory *upgrader.Document, stored []string, err error) {
 	a := m.opts.Arrival
-	if a == nil || a.in == nil {
+	if a == nil || a.In == nil {
 		memory, err = upgrader.NewDocument()
 		return memory, nil, err
 	}
-	if a.how == howStore {
-		if memory = a.in.Memory(); memory != nil {
-			return memory, append(a.stored, storedDocument), nil
+	if a.Way == succession.Store {
+		if memory = a.In.Memory(); memory != nil {
+			return memory, append(a.Stored, storedDocument), nil
 		}
 	}
-	if memory, err = a.in.Continue(memoryFile); err == nil {
-		return memory, a.legacy.Stored, nil
+	if memory, err = a.In.Continue(memoryFile); err == nil {
+		return memory, a.Left.Stored, nil
 	}
 	memory, err = upgrader.NewDocument()
 	return memory, nil, err

@@ -19,6 +19,7 @@ import (
 	"relevo/internal/health/monitor"
 	"relevo/internal/launch"
 	"relevo/internal/reaper"
+	"relevo/internal/succession"
 	"relevo/internal/threads"
 	"relevo/pool"
 	"relevo/systemd"
@@ -41,7 +42,7 @@ type Options struct {
 	Load func() (config.App, error)
 	// Arrival is what Arrive has found; nil: this is the first master of the app, and
 	// it cannot be replaced.
-	Arrival *Arrival
+	Arrival *succession.Arrival
 	// Signals are those of ReplacedSignals, if any.
 	Signals chan os.Signal
 	// Terminal says that somebody at a terminal waits for this process.
@@ -70,7 +71,6 @@ type Master struct {
 	control   *control.Server
 	systemd   *systemd.Notifier
 	signals   chan os.Signal
-	hearing   hearing
 	stops     stops         // owned by who reads signals
 	terminal  *hangup.Watch // nil: there is none
 	reaper    *reaper.Reaper
@@ -83,11 +83,10 @@ type Master struct {
 	after     sequence       // what the ends of rolls have set off
 	stopping  atomic.Bool    // somebody has asked for the end
 
-	succession succession
+	succession *succession.Succession
 	notified   chan struct{} // closed when nothing more is read from the notify socket
 	keeper     *keeper       // nil: nobody keeps anything
 	keepWarned sync.Once
-	self       ownSum
 	answers    bool // clients of the control socket
 	owns       bool // the app is this master's: what is opened is closed again
 
@@ -112,8 +111,15 @@ func (m *Master) app() config.App { return m.serving().App() }
 // newMaster has nothing open yet.
 func newMaster(o Options) *Master {
 	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), reaper: reaper.New(reaper.Options{Log: o.Log}),
-		parts: parts{begun: time.Now(), boot: &boot{}}, hearing: newHearing(), announcer: announce.Announcer{Log: o.Log}}
-	m.succession.over = make(chan struct{})
+		parts: parts{begun: time.Now(), boot: &boot{}}, announcer: announce.Announcer{Log: o.Log}}
+	if m.signals = o.Signals; m.signals == nil {
+		m.signals = make(chan os.Signal, signalQueue)
+	}
+	m.succession = succession.New(succession.Options{
+		Log: o.Log, Arrival: o.Arrival, Estate: estate{m}, Signals: m.signals, Taken: taken(os.Getpid() == 1),
+		Failed: func(text string) { m.announcer.Warnings.Set(announce.UpgradeWarning, text) },
+		Later:  func(do func()) { m.later.Go(do) },
+	})
 	m.health = monitor.New(monitor.Options{
 		Log: o.Log, App: m.app, Changed: m.changed.wait, Start: m.reaper.Start, Reap: m.reaper.Reap,
 		Pool:      func() monitor.Pool { return m.running() },
@@ -128,10 +134,7 @@ func newMaster(o Options) *Master {
 func Run(ctx context.Context, o Options) error {
 	m := newMaster(o)
 	threads.Reserve(tasksOfMaster())
-	m.owns = !o.Arrival.succeeds()
-	if m.signals = o.Signals; m.signals == nil {
-		m.signals = make(chan os.Signal, signalQueue)
-	}
+	m.owns = !o.Arrival.Succeeds()
 	m.findTerminal()
 	defer m.terminal.Close()
 	// From the first moment: after a succession there is nobody else, and in a
@@ -145,10 +148,10 @@ func Run(ctx context.Context, o Options) error {
 	steps := []func() error{m.takeName, m.endStrays, m.openListeners, m.openLauncher, m.awaitFirst, m.makePool,
 		m.openControl, m.whole, m.takeOver}
 	switch {
-	case !o.Arrival.succeeds():
-	case o.Arrival.checks:
+	case !o.Arrival.Succeeds():
+	case o.Arrival.Checks:
 		return m.rehearse()
-	case o.Arrival.how == howTableflip: // where it fails the previous master goes on
+	case o.Arrival.Way.Reversible(): // where it fails the previous master goes on
 		steps = []func() error{m.inherit, m.openControl, m.whole, m.takeOver}
 	case m.inheritForGood():
 		steps = []func() error{m.openControl, m.whole, m.takeOver}
@@ -160,7 +163,7 @@ func Run(ctx context.Context, o Options) error {
 		if m.stopping.Load() {
 			return nil // asked for on the control socket, which opens early where there is a wait
 		}
-		if !o.Arrival.succeeds() && stopWanted(m.signals, func() bool { return m.terminal.Meaning() == hangup.Terminal }) {
+		if !o.Arrival.Succeeds() && stopWanted(m.signals, func() bool { return m.terminal.Meaning() == hangup.Terminal }) {
 			m.stops.accept(time.Now())
 			m.log.Info("stopped before anything served")
 			return nil
@@ -171,7 +174,7 @@ func Run(ctx context.Context, o Options) error {
 
 func (m *Master) openListeners() error {
 	m.useUpgrader(upgrader.New(m.upgraderOptions(upgrader.LastListenerFile(m.keeper.names()))), m.opts.App.Listen)
-	m.listeners.Upgrader.Activate(m.opts.Arrival.activated())
+	m.listeners.Upgrader.Activate(m.opts.Arrival.Activated())
 	sockets, err := m.listeners.Acquire(m.opts.App.Listen)
 	if errors.Is(err, upgrader.ErrUnclaimed) {
 		err = control.WithExit(err, control.ExitConfig)
@@ -236,7 +239,7 @@ func (m *Master) openLauncher() (err error) {
 func (m *Master) useLauncher() {
 	m.generations = generations.New(generations.Options{
 		Log: m.log, Sockets: m.listeners, Launcher: m.launcher, Admission: m.health.Admission, Stopping: m.stopping.Load,
-		Blocked: m.succession.blocked,
+		Blocked: m.succession.Blocked,
 	})
 }
 
@@ -266,9 +269,9 @@ func (m *Master) run(ctx context.Context) error {
 	}
 	end()
 	hearing.Wait() // what it has heard is known
-	close(m.hearing.ended)
+	close(m.succession.Hearing.Ended)
 	if errors.Is(err, pool.ErrHandedOver) {
-		return m.leave()
+		return m.succession.Leave(m.controlPath())
 	}
 	m.retry.end()
 	m.retainListeners()
@@ -303,7 +306,7 @@ func (m *Master) report(err error) {
 
 // close undoes what has been opened, last first.
 func (m *Master) close() {
-	if m.isHandedOver() || !m.owns {
+	if m.succession.HandedOver() || !m.owns {
 		return
 	}
 	m.wait.release()

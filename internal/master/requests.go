@@ -33,18 +33,11 @@ func (m *Master) Status() (control.Status, error) {
 		Name: m.opts.App.Name, PID: os.Getpid(), Version: m.opts.Version, Listeners: now.Bound(),
 		Config: m.opts.ConfigFile, Warnings: slices.Concat(m.announcer.Warnings.List(), m.listeners.Upgrader.Lost(),
 			m.lostDirectories(), now.Hints()), Status: status,
-		Started: m.begun, Successions: m.successions, UpgradeFailed: m.upgradeFailure(),
+		Started: m.begun, Successions: m.successions, UpgradeFailed: m.succession.LastFailure(),
 	}
 	m.health.Describe(&s)
 	s.NextRoll = m.clock().next(status.Workers, time.Now())
 	return s, nil
-}
-
-func (m *Master) upgradeFailure() string {
-	if failed := m.succession.failed.Load(); failed != nil {
-		return *failed
-	}
-	return ""
 }
 
 // Await returns a roll that a master before this one was asked for: control.Master.

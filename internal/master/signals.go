@@ -13,6 +13,7 @@ import (
 
 	"relevo/internal/control"
 	"relevo/internal/hangup"
+	"relevo/internal/succession"
 	"relevo/pool"
 	"relevo/pool/machine"
 	"relevo/upgrader"
@@ -45,7 +46,7 @@ func ReplacedSignals() chan os.Signal {
 		return nil
 	}
 	signals := make(chan os.Signal, signalQueue)
-	for _, sig := range handedSignals {
+	for _, sig := range succession.HandedSignals {
 		signal.Notify(signals, sig)
 	}
 	return signals
@@ -83,7 +84,7 @@ func (m *Master) serveSignals(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case m.hearing.idle <- struct{}{}:
+		case m.succession.Hearing.Idle <- struct{}{}:
 		case <-left:
 			if left = nil; m.terminal.Followed() {
 				m.hungUp(hangup.Terminal, settled)
@@ -116,16 +117,13 @@ func (m *Master) serveSignals(ctx context.Context) {
 // reloadBySignal replaces relevo first where it has changed itself: the next master
 // reloads then.
 func (m *Master) reloadBySignal() {
-	m.succession.owed.reload()
+	m.succession.Owed.Reload()
 	m.later.Go(func() {
-		if !m.upgradeFirst(thenReload) {
+		if !m.upgradeFirst(succession.ThenReload) {
 			m.requestReload(causeSignal)
 		}
 	})
 }
-
-// thenReload is what a successor is to do first.
-const thenReload = "reload"
 
 // stopBySignal stops, or forces, or does nothing, as stops has it.
 func (m *Master) stopBySignal(name string) {
@@ -143,12 +141,11 @@ func (m *Master) stopAs(name string, again bool) {
 	switch {
 	case errors.Is(err, pool.ErrHandedOver):
 		// The successor does it, or this master after a thaw, which may just have been.
-		m.succession.force.Store(again)
-		m.succession.stop.Store(true)
+		m.succession.AskStop(again)
 		m.log.Info("stopping: by whoever is the master in a moment", "signal", name)
 		m.afterThaw(func() {
-			if m.succession.stop.Swap(false) {
-				m.stopAs(name, m.succession.force.Load())
+			if asked, force := m.succession.TakeStop(); asked {
+				m.stopAs(name, force)
 			}
 		})
 	case err != nil && !errors.Is(err, pool.ErrNotRunning):
@@ -168,9 +165,9 @@ func (m *Master) scaleBySignal(sig syscall.Signal) {
 	_, err := m.Scale(change)
 	switch {
 	case errors.Is(err, pool.ErrHandedOver):
-		m.succession.owed.scale(sig) // for the next master, or for this one
+		m.succession.Owed.Scale(sig) // for the next master, or for this one
 		m.afterThaw(func() {
-			for _, sig := range m.succession.owed.takeScales() {
+			for _, sig := range m.succession.Owed.TakeScales() {
 				m.scaleBySignal(sig)
 			}
 		})
@@ -220,14 +217,14 @@ func (m *Master) serveReloads(ctx context.Context) {
 		case request := <-m.reloads:
 			m.log.Info("roll asked for", "cause", request.cause)
 			m.systemd.Reloading("rolling: " + request.cause)
-			asked := m.succession.owed.reloads()
+			asked := m.succession.Owed.Reloads()
 			wait, err := request.begin()
 			if handedOver(err) {
 				m.afterThaw(func() { m.request(request) }) // or the next master is told
 				continue
 			}
 			if request.cause == causeSignal {
-				m.succession.owed.reloadsDone(asked)
+				m.succession.Owed.ReloadsDone(asked)
 			}
 			if err != nil {
 				m.rollSettled(pool.RollResult{}, err)

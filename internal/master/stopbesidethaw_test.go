@@ -2,11 +2,14 @@ package master
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
+	"relevo/internal/succession"
 	"relevo/pool"
 	"relevo/pool/pooltest"
+	"relevo/upgrader"
 )
 
 // TestStopBesideThaw: a stop signal that finds the pool handed over is not forgotten where
@@ -19,15 +22,13 @@ func TestStopBesideThaw(t *testing.T) {
 	go func() { ended <- served.Run(context.Background()) }()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	m.succession.mu.Lock()
-	if _, err := served.Freeze(ctx); err != nil {
-		t.Fatal(err)
-	}
+	between := &between{estate{m}, make(chan struct{}), make(chan struct{})}
+	m.succession = succession.New(succession.Options{Log: m.log, Estate: between, Signals: m.signals,
+		Failed: func(string) {}, Arrival: &succession.Arrival{}})
+	go m.succession.Replace(succession.Tableflip, "")
+	<-between.frozen
 	m.stopAs("terminated", false) // after thaw has looked whether a stop was asked for
-	if err := served.Thaw(); err != nil {
-		t.Fatal(err)
-	}
-	m.succession.mu.Unlock()
+	close(between.goOn)
 	select {
 	case err := <-ended:
 		if err != nil {
@@ -38,3 +39,18 @@ func TestStopBesideThaw(t *testing.T) {
 	}
 	m.later.Wait()
 }
+
+// between is an estate that cannot be left, from the freeze to a thaw that has looked before
+// whether a stop was asked for.
+type between struct {
+	estate
+	frozen, goOn chan struct{}
+}
+
+func (b *between) Bequeath(pool.Legacy, string) (l upgrader.Legacy, done func(), err error) {
+	close(b.frozen)
+	<-b.goOn
+	return l, func() {}, errors.New("nothing can be left")
+}
+
+func (b *between) Thaw() { b.m.report(b.m.running().Thaw()) }

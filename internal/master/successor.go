@@ -9,6 +9,7 @@ import (
 	"relevo/internal/control"
 	"relevo/internal/diskspace"
 	"relevo/internal/ipc"
+	"relevo/internal/succession"
 	"relevo/internal/threads"
 	"relevo/upgrader"
 )
@@ -19,10 +20,10 @@ func (m *Master) takeOver() error {
 	if a == nil {
 		return nil
 	}
-	if err := a.flip.Ready(); err != nil {
+	if err := a.Flip.Ready(); err != nil {
 		return err
 	}
-	confirmed, err := a.flip.AwaitPredecessor(context.Background())
+	confirmed, err := a.Flip.AwaitPredecessor(context.Background())
 	if err != nil {
 		return err
 	}
@@ -34,20 +35,20 @@ func (m *Master) takeOver() error {
 	threads.TakeOver(tasksOfMaster())
 	m.owns = true
 	m.keeper.begin()
-	if a.in != nil {
-		a.in.Close() // what nobody has taken
+	if a.In != nil {
+		a.In.Close() // what nobody has taken
 	}
-	if a.doubt != nil {
-		m.log.Warn("takes the default instead", "err", a.doubt)
+	if a.Doubt != nil {
+		m.log.Warn("takes the default instead", "err", a.Doubt)
 	}
-	if a.lost != nil {
-		m.log.Error("begins anew: the previous master cannot be succeeded, its workers are ended", "err", a.lost)
+	if a.Lost != nil {
+		m.log.Error("begins anew: the previous master cannot be succeeded, its workers are ended", "err", a.Lost)
 	}
-	if !a.succeeds() {
+	if !a.Succeeds() {
 		return nil
 	}
 	m.listeners.Upgrader.Begin()
-	if a.how == howStore {
+	if a.Way == succession.Store {
 		// The socket is new, and the workers' user may not send to it yet.
 		if err := m.giveNewNotifySocket(); err != nil {
 			m.log.Warn("workers may not be heard", "err", err)
@@ -60,7 +61,7 @@ func (m *Master) takeOver() error {
 
 // rehearse is what a successor does before it takes over.
 func (m *Master) rehearse() error {
-	for _, step := range []func() error{m.inherit, m.openControl, m.whole, m.opts.Arrival.in.Approve} {
+	for _, step := range []func() error{m.inherit, m.openControl, m.whole, m.opts.Arrival.In.Approve} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -99,8 +100,8 @@ func (m *Master) inheritName(in *upgrader.Received) error {
 // openNotify opens the workers' notify socket, or goes on with that of the master
 // before.
 func (m *Master) openNotify(path string) (*ipc.NotifyServer, error) {
-	if a := m.opts.Arrival; a != nil && a.in != nil {
-		if socket, err := a.in.File(notifyFile); err == nil {
+	if a := m.opts.Arrival; a != nil && a.In != nil {
+		if socket, err := a.In.File(notifyFile); err == nil {
 			return ipc.TakeOverNotify(path, socket)
 		}
 	}
@@ -124,9 +125,9 @@ func (m *Master) openControl() (err error) {
 		return nil // somebody waited
 	}
 	path := m.controlPath()
-	if a := m.opts.Arrival; a != nil && a.in != nil {
-		if socket, err := a.in.File(controlFile); err == nil {
-			if m.control, err = control.TakeOver(socket, path, m, m.log); err == nil || a.how == howTableflip || a.checks {
+	if a := m.opts.Arrival; a != nil && a.In != nil {
+		if socket, err := a.In.File(controlFile); err == nil {
+			if m.control, err = control.TakeOver(socket, path, m, m.log); err == nil || a.Way.Reversible() || a.Checks {
 				return err
 			}
 			m.log.Warn("the control socket begins anew", "err", err) // no previous master could go on instead

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"relevo/internal/announce"
+	"relevo/internal/succession"
 	"relevo/pool"
 	"relevo/pool/machine"
 )
@@ -37,10 +38,10 @@ func (m *Master) succeeded() {
 	default:
 		m.started()
 	}
-	if m.opts.Arrival.legacy.Then == thenReload {
+	if m.opts.Arrival.Left.Then == succession.ThenReload {
 		m.requestReload("SIGHUP to the master before")
 	}
-	for _, sig := range m.opts.Arrival.in.Owed {
+	for _, sig := range m.opts.Arrival.In.Owed {
 		select {
 		case m.signals <- sig:
 		default: // so many wait that this one would change little

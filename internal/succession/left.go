@@ -1,4 +1,4 @@
-package master
+package succession
 
 import (
 	"strings"
@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// leftWorkers are those of a previous master that this one cannot go on with, and that
+// LeftWorkers are those of a previous master that this one cannot go on with, and that
 // serve until its own do: their pidfds.
-type leftWorkers struct {
+type LeftWorkers struct {
 	pidfds  []int
-	patient time.Duration // from the stop signal to SIGKILL
+	Patient time.Duration // from the stop signal to SIGKILL
 }
 
 // isPidfd says whether a name in a legacy is that of a worker's pidfd.
@@ -19,32 +19,32 @@ func isPidfd(name string) bool {
 	return strings.HasPrefix(name, "worker.") && strings.HasSuffix(name, ".pidfd")
 }
 
-// copyLeft copies the pidfds of a legacy: whoever fails to take it over may have taken
+// CopyLeft copies the pidfds of a legacy: whoever fails to take it over may have taken
 // them.
-func (a *Arrival) copyLeft() (l leftWorkers) {
-	for _, name := range a.in.Names() {
+func (a *Arrival) CopyLeft() (l LeftWorkers) {
+	for _, name := range a.In.Names() {
 		if !isPidfd(name) {
 			continue
 		}
-		if fd, err := a.in.Copy(name); err == nil {
+		if fd, err := a.In.Copy(name); err == nil {
 			l.pidfds = append(l.pidfds, fd)
 		}
 	}
 	return l
 }
 
-// forget lets go of them.
-func (l *leftWorkers) forget() {
+// Forget lets go of them.
+func (l *LeftWorkers) Forget() {
 	for _, fd := range l.pidfds {
 		syscall.Close(fd)
 	}
 	l.pidfds = nil
 }
 
-// leave asks them to leave, and ends them when they do not. It returns when they are
+// Leave asks them to leave, and ends them when they do not. It returns when they are
 // gone.
-func (l *leftWorkers) leave(sig syscall.Signal) {
-	deadline := time.Now().Add(l.patient)
+func (l *LeftWorkers) Leave(sig syscall.Signal) {
+	deadline := time.Now().Add(l.Patient)
 	var all sync.WaitGroup
 	for _, fd := range l.pidfds {
 		all.Go(func() {
@@ -56,5 +56,5 @@ func (l *leftWorkers) leave(sig syscall.Signal) {
 		})
 	}
 	all.Wait()
-	l.forget()
+	l.Forget()
 }

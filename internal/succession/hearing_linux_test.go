@@ -1,4 +1,4 @@
-package master
+package succession
 
 import (
 	"os"
@@ -10,20 +10,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestHearingSettles: after settle the reader has dealt with all signals that have reached
+// TestHearingSettles: after Settle the reader has dealt with all signals that have reached
 // the process.
 func TestHearingSettles(t *testing.T) {
-	signals, h := make(chan os.Signal, signalQueue), newHearing()
+	signals, h := make(chan os.Signal, 16), NewHearing()
 	signal.Notify(signals, unix.SIGWINCH) // which does nothing where it is not taken
 	quit := make(chan struct{})
 	var dealt atomic.Int64
 	go func() {
-		defer close(h.ended)
+		defer close(h.Ended)
 		for {
 			select {
 			case <-quit:
 				return
-			case h.idle <- struct{}{}:
+			case h.Idle <- struct{}{}:
 			case <-signals:
 				for range 10 {
 					runtime.Gosched()
@@ -38,13 +38,13 @@ func TestHearingSettles(t *testing.T) {
 		if err := unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGWINCH); err != nil {
 			t.Fatal(err)
 		}
-		h.settle(signals)
+		h.Settle(signals)
 		if dealt.Load() != sent || len(signals) > 0 {
 			t.Fatalf("%d of %d signals have been dealt with, %d wait", dealt.Load(), sent, len(signals))
 		}
 	}
 	signal.Stop(signals)
 	close(quit)
-	<-h.ended
-	h.settle(signals) // without a reader there is nothing to wait for
+	<-h.Ended
+	h.Settle(signals) // without a reader there is nothing to wait for
 }

@@ -1,0 +1,164 @@
+package master
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"relevo/internal/control"
+	"relevo/internal/succession"
+	"relevo/pool"
+	"relevo/upgrader"
+)
+
+// estate is what this master leaves to the next one: succession.Estate.
+type estate struct{ m *Master }
+
+var _ succession.Estate = estate{}
+
+// Settle waits for the preparation under way, and for what ended rolls have set off:
+// succession.Estate.
+func (e estate) Settle() (done func()) {
+	e.m.preparing.Lock()
+	e.m.after.wait(context.Background())
+	resume := e.m.reaper.Pause() // the new program is waited for elsewhere
+	return func() { resume(); e.m.preparing.Unlock() }
+}
+
+// Freeze stops what is read, asked and done: succession.Estate.
+func (e estate) Freeze(ctx context.Context) (pool.Legacy, error) {
+	e.m.pauseNotify()
+	e.m.health.Pause()
+	left, err := e.m.running().Freeze(ctx)
+	if err != nil {
+		e.m.health.Resume()
+		e.m.resumeNotify()
+	}
+	return left, err
+}
+
+// Thaw has everything go on, and does what was asked for meanwhile: succession.Estate.
+func (e estate) Thaw() {
+	e.m.report(e.m.running().Thaw())
+	e.m.health.Resume()
+	e.m.resumeNotify()
+	if asked, force := e.m.succession.TakeStop(); asked {
+		e.m.report(e.m.Stop(force))
+	}
+}
+
+// Bequeath gathers what the next master gets: succession.Estate.
+func (e estate) Bequeath(left pool.Legacy, then string) (l upgrader.Legacy, done func(), err error) {
+	m := e.m
+	var copies []*os.File
+	done = func() {
+		for _, file := range copies {
+			file.Close()
+		}
+	}
+	l.Document, l.Files, err = e.document(left, then)
+	if err != nil {
+		return l, done, err
+	}
+	lend := func(name string, of interface{ File() (*os.File, error) }) {
+		file, lendErr := of.File()
+		if lendErr != nil {
+			err = errors.Join(err, fmt.Errorf("cannot hand over the %s socket: %w", name, lendErr))
+			return
+		}
+		copies = append(copies, file)
+		l.Files[name] = file
+	}
+	lend(controlFile, m.control)
+	if m.notify != nil {
+		lend(notifyFile, m.notify)
+	}
+	l.Files[lockFile] = m.lock.File()
+	if m.keeper != nil {
+		l.Files[memoryFile] = m.keeper.memory.File()
+	}
+	return l, done, err
+}
+
+// Names of the master's own files in a legacy.
+const (
+	controlFile = "control"
+	notifyFile  = "notify"
+	lockFile    = "lock"
+	memoryFile  = "memory" // the document of the keeper
+)
+
+// Number counts the masters before the next one: succession.Estate.
+func (e estate) Number() int { return e.m.successions + 1 }
+
+// Introduce tells systemd which process goes on, while it still listens to this one:
+// succession.Estate.
+func (e estate) Introduce(pid int) {
+	e.m.systemd.MainPID(pid)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := e.m.systemd.Barrier(ctx); err != nil {
+		e.m.log.Warn("systemd may not know the new main process", "pid", pid, "err", err)
+	}
+}
+
+// HandOver ends the pool without its workers: succession.Estate.
+func (e estate) HandOver() error { return e.m.running().HandOver() }
+
+// LeaveControl answers no client any more: succession.Estate.
+func (e estate) LeaveControl() error { return e.m.control.Leave() }
+
+// ReturnControl answers clients again: succession.Estate.
+func (e estate) ReturnControl(l upgrader.Legacy) error {
+	again, err := control.TakeOver(l.Files[controlFile], e.m.controlPath(), e.m, e.m.log)
+	if err != nil {
+		return err
+	}
+	e.m.control = again
+	e.m.later.Go(func() { e.m.report(again.Serve()) })
+	return nil
+}
+
+// document is the state of everything, as a successor reads it. Then is what that
+// one is to do first.
+func (e estate) document(p pool.Legacy, then string) ([]byte, map[string]*os.File, error) {
+	state, err := json.Marshal(p)
+	if err != nil {
+		return nil, nil, fmt.Errorf("internal error: %w", err)
+	}
+	l := e.state()
+	l.Pool, l.Then = state, then
+	var files map[string]*os.File
+	l.Listeners, files = e.m.listeners.Upgrader.Legacy()
+	for name, file := range p.Files {
+		files[name] = file
+	}
+	text, err := json.Marshal(l)
+	if err != nil {
+		return nil, nil, fmt.Errorf("internal error: %w", err)
+	}
+	return text, files, nil
+}
+
+// state is what the master itself knows.
+func (e estate) state() succession.Document {
+	m := e.m
+	l := succession.Document{
+		Format: succession.Format, Reads: succession.Format, Version: m.opts.Version, Name: m.opts.App.Name,
+		Started: m.begun, Successions: m.successions, FellBack: m.boot.fellBack.Load(), Booting: !m.boot.over.Load(),
+		Warnings: m.announcer.Warnings.All(), Stored: m.keeper.names(),
+		Terminal: m.terminal.State(),
+	}
+	l.Health = m.health.Legacy()
+	l.Origin = succession.Origin{Dir: m.opts.Dir, ConfigFile: m.opts.ConfigFile, Runtime: m.opts.Places.Runtime,
+		State: m.opts.Places.State}
+	for _, w := range m.listeners.Wanted() {
+		l.Wanted = append(l.Wanted, succession.ListenLegacy(w))
+	}
+	l.Serving, l.Rolling = m.generations.Keys()
+	l.LastSum = m.generations.LastLook()
+	return l
+}

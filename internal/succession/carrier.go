@@ -1,0 +1,54 @@
+package succession
+
+import (
+	"errors"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"relevo/upgrader"
+)
+
+// carrier brings a legacy to the next program. The third way, systemd's store, has none: a
+// master that dies has no time for one, so its legacy is always there.
+type carrier interface {
+	// pass returns the process that goes on with the legacy. Where that is this one, the
+	// program could go on, and become makes it.
+	pass(upgrader.Legacy) (pid int, err error)
+	// become replaces this program. It returns only if that fails. Still is asked in the last
+	// moment, and owed gives the signals that the next program has to deal with.
+	become(l upgrader.Legacy, still func() error, owed func() []syscall.Signal) error
+}
+
+// newCarrier is that of a way, to the program at a path.
+func newCarrier(way Way, path string, a *Arrival) carrier {
+	if way == Exec {
+		return inPlace{&upgrader.InPlace{Path: path, Args: os.Args, Patience: a.patience, HoldBack: HandedSignals}}
+	}
+	return beside{a.Flip}
+}
+
+// beside starts the next program as a process of its own: tableflip.
+type beside struct{ flip *upgrader.Flip }
+
+func (b beside) pass(l upgrader.Legacy) (int, error) { return b.flip.Upgrade(l) }
+
+func (beside) become(upgrader.Legacy, func() error, func() []syscall.Signal) error {
+	return errors.New("internal error: another process goes on")
+}
+
+// inPlace makes this process the next program: exec.
+type inPlace struct{ in *upgrader.InPlace }
+
+func (p inPlace) pass(l upgrader.Legacy) (int, error) { return os.Getpid(), p.in.Check(l) }
+
+func (p inPlace) become(l upgrader.Legacy, still func() error, owed func() []syscall.Signal) error {
+	p.in.Still, p.in.Owed = still, owed
+	return p.in.Exec(l)
+}
+
+// HandedSignals wait while one program becomes another.
+var HandedSignals = []syscall.Signal{
+	unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGTTIN, unix.SIGTTOU,
+}

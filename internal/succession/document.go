@@ -1,0 +1,100 @@
+package succession
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"relevo/internal/generations"
+	"relevo/internal/hangup"
+	"relevo/upgrader"
+)
+
+// Origin is how the first master of an app was started. Those that follow it read the
+// same configuration file, whatever their working directory is by then.
+type Origin struct {
+	Dir        string `json:"dir,omitempty"`         // as the user entered it
+	ConfigFile string `json:"config_file,omitempty"` // as it was named; empty: none
+	Runtime    string `json:"runtime,omitempty"`     // config.Places
+	State      string `json:"state,omitempty"`
+}
+
+// Format is the version of the document. A master reads documents of all
+// formats up to its own, and newer ones that say it can.
+const Format = 1
+
+// Document is the state of a succession. Fields that a reader does not know
+// are passed over, and those that a writer did not know are zero: what cannot be
+// read in this way needs a new format.
+type Document struct {
+	Format  int    `json:"format"`
+	Reads   int    `json:"reads"`   // the oldest format whose reader understands this
+	Version string `json:"version"` // of the relevo that wrote it
+
+	Name        string                    `json:"name"`
+	Started     time.Time                 `json:"started"`
+	Successions int                       `json:"successions"`
+	Origin      Origin                    `json:"origin,omitzero"`
+	Listeners   []upgrader.ListenerLegacy `json:"listeners"`
+	// what the upgrader is to keep whatever becomes of a roll
+	Wanted   []ListenLegacy    `json:"wanted_listeners"`
+	Serving  int               `json:"serving"` // key of a generation
+	Rolling  int               `json:"wanted"`  // key of the generation asked for last
+	Pool     json.RawMessage   `json:"pool"`
+	LastSum  string            `json:"last_sum,omitempty"`
+	FellBack bool              `json:"fell_back,omitempty"`
+	Booting  bool              `json:"booting,omitempty"` // nothing has served yet
+	Warnings map[string]string `json:"warnings,omitempty"`
+	Health   json.RawMessage   `json:"health,omitempty"` // what is known of the workers from asking them
+	Stored   []string          `json:"stored,omitempty"` // names of files that systemd has
+	Terminal hangup.State      `json:"terminal,omitzero"`
+	// Then is what the next master is to do first: reload.
+	Then string `json:"then,omitempty"`
+	// Stopped: the app has come to its end; only its listeners are left, for a
+	// restart.
+	Stopped bool `json:"stopped,omitempty"`
+
+	Generations map[int]generations.Legacy `json:"-"` // of Pool, by their numbers
+}
+
+// ListenLegacy is a listener in the document.
+type ListenLegacy = upgrader.ListenLegacy
+
+// ErrLegacy is returned for a document that this relevo cannot go on with.
+var ErrLegacy = generations.ErrLegacy
+
+func read(document []byte) (*Document, error) {
+	var l Document
+	if err := json.Unmarshal(document, &l); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrLegacy, err)
+	}
+	if l.Format < 1 || l.Format > Format && l.Reads > Format {
+		return nil, fmt.Errorf("%w: relevo %s wrote it in format %d, and this one reads up to %d", ErrLegacy, l.Version,
+			l.Format, Format)
+	}
+	if l.Stopped {
+		return &l, nil
+	}
+	var pool struct {
+		Releases map[int]generations.Legacy `json:"releases"`
+	}
+	if err := json.Unmarshal(l.Pool, &pool); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrLegacy, err)
+	}
+	l.Generations = pool.Releases
+	return &l, nil
+}
+
+// CheckVerb is the argument with which masters of older relevos ask whether this
+// program could go on: see CheckLegacy.
+const CheckVerb = "--upgrade-check"
+
+// CheckLegacy says whether this program can read the document on descriptor 3.
+func CheckLegacy() error {
+	document, err := upgrader.ReadCheck()
+	if err != nil {
+		return err
+	}
+	_, err = read(document)
+	return err
+}

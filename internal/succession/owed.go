@@ -1,0 +1,64 @@
+package succession
+
+import (
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Owed is what signals have asked for that this master has not come to: whoever
+// goes on after it is told.
+type Owed struct {
+	mu      sync.Mutex
+	hangups int
+	scales  []syscall.Signal
+}
+
+// Reload notes that a reload was asked for.
+func (o *Owed) Reload() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.hangups++
+}
+
+// Reloads is how often a reload was asked for and not begun.
+func (o *Owed) Reloads() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.hangups
+}
+
+// ReloadsDone says that one reload answers n requests.
+func (o *Owed) ReloadsDone(n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.hangups = max(0, o.hangups-n)
+}
+
+// Scale notes that a worker more or less was asked for.
+func (o *Owed) Scale(sig syscall.Signal) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.scales = append(o.scales, sig)
+}
+
+func (o *Owed) TakeScales() []syscall.Signal {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	scales := o.scales
+	o.scales = nil
+	return scales
+}
+
+// Take returns the signals of all that is owed. One reload does for several.
+func (o *Owed) Take() []syscall.Signal {
+	signals := o.TakeScales()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.hangups > 0 {
+		signals = append(signals, unix.SIGHUP)
+	}
+	o.hangups = 0
+	return signals
+}

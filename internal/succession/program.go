@@ -1,0 +1,120 @@
+package succession
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"relevo/internal/launch"
+	"relevo/internal/launch/store"
+	"relevo/internal/safefile"
+)
+
+// settleOwnPath makes the program's name, by which a successor is started, the path
+// of its file: as it was given, so that a symbolic link which moves leads to a newer
+// one; but if that leads to something else, as a name without a path may, the file
+// itself.
+func settleOwnPath() {
+	path, err := exec.LookPath(os.Args[0])
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	running, runningErr := os.Stat("/proc/self/exe")
+	if named, statErr := os.Stat(path); err == nil && statErr == nil && runningErr == nil && os.SameFile(named, running) {
+		os.Args[0] = path
+		return
+	}
+	if path, err := os.Executable(); err == nil {
+		os.Args[0] = path
+	}
+}
+
+// Program is the path by which this program was started.
+func Program() (string, error) {
+	if _, err := os.Stat(os.Args[0]); err != nil {
+		return "", fmt.Errorf("cannot find the program of relevo: %w", err)
+	}
+	return os.Args[0], nil
+}
+
+func hashOf(path string) (string, error) {
+	file, err := safefile.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	seal, err := store.SealOf(file)
+	if err != nil {
+		return "", fmt.Errorf("cannot read %s: %w", path, err)
+	}
+	return seal.SHA256(), nil
+}
+
+// ProgramChanged says whether the path that this program was started from holds
+// another program by now, and one that has not failed to take over already.
+func (s *Succession) ProgramChanged() (bool, error) {
+	if s.o.Arrival == nil {
+		return false, nil // this master cannot be replaced
+	}
+	path, err := Program()
+	var now string
+	if err == nil {
+		now, err = hashOf(path)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil // half a deploy, perhaps; a later reload finds it whole
+	}
+	if err != nil || s.isRefused(now) {
+		return false, err
+	}
+	running, err := s.Running()
+	return err == nil && now != running, err
+}
+
+// Running is the sha256 of the running program, which is computed when it is asked for
+// first.
+func (s *Succession) Running() (sum string, err error) {
+	s.summing.Lock()
+	defer s.summing.Unlock()
+	if s.sum == "" {
+		s.sum, err = hashOf("/proc/self/exe")
+	}
+	return s.sum, err
+}
+
+func (s *Succession) isRefused(sum string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now.refused == sum
+}
+
+// refuse notes that the program at path could not take over, so that it is not tried
+// again by itself. One that did not get so far is.
+func (s *Succession) refuse(path string, err error) {
+	fault := newcomerError{}
+	if !errors.As(err, &fault) {
+		return
+	}
+	if sum, err := hashOf(path); err == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.now.refused = sum
+	}
+}
+
+// newcomerError is one of the new program: it would fail again.
+type newcomerError struct{ error }
+
+func (e newcomerError) Unwrap() error { return e.error }
+
+// blame makes an error of a replacement the new program's, unless it tells of a shortage of
+// this master.
+func blame(err error) error {
+	if err == nil || launch.IsShortage(err) {
+		return err
+	}
+	return newcomerError{err}
+}

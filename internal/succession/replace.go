@@ -1,0 +1,199 @@
+package succession
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"relevo/internal/control"
+	"relevo/pool"
+	"relevo/upgrader"
+)
+
+// Estate is what a master has to leave to the next one, and how it lets go of it.
+type Estate interface {
+	// Settle waits for what is being prepared, and for what follows from rolls that have
+	// ended. Nothing new is begun until done.
+	Settle() (done func())
+	// Freeze stops all that acts on workers. After an error everything goes on.
+	Freeze(context.Context) (pool.Legacy, error)
+	// Thaw has everything go on that Freeze has stopped.
+	Thaw()
+	// Bequeath gathers what the next master gets, and what it is to do first. Done lets go of
+	// copies that were made for it.
+	Bequeath(left pool.Legacy, then string) (l upgrader.Legacy, done func(), err error)
+	// Number counts the masters before the next one.
+	Number() int
+	// Introduce tells the service manager of the process that goes on.
+	Introduce(pid int)
+	// HandOver ends the pool without touching its workers.
+	HandOver() error
+	// LeaveControl closes the control socket for this process alone; ReturnControl has it
+	// again.
+	LeaveControl() error
+	ReturnControl(upgrader.Legacy) error
+}
+
+// ThenReload is what a successor may be told to do first.
+const ThenReload = "reload"
+
+// freezePatience is how long workers that are being started are waited for.
+const freezePatience = 10 * time.Second
+
+// Replace has the program that this one was started from go on in the place of this master,
+// and do something first. After an error this master goes on.
+func (s *Succession) Replace(way Way, then string) (u control.Upgraded, err error) {
+	if !s.turn.TryLock() {
+		return u, control.WithExit(errors.New("cannot replace the master: another one is just being started"),
+			control.ExitBusy)
+	}
+	if s.HandedOver() {
+		s.turn.Unlock()
+		return u, control.HandedOver(0)
+	}
+	s.set(func(now *phase) { now.failed = "" })
+	defer s.o.Estate.Settle()()
+	path, err := Program()
+	if err == nil {
+		s.o.Log.Info("replacing the master", "binary", path, "how", way)
+		u, err = s.replace(way, path, then)
+	}
+	if errors.Is(err, pool.ErrNotRunning) {
+		s.turn.Unlock()
+		return u, control.WithExit(errors.New("cannot replace the master: it is stopping, or its start has just failed; "+
+			"try again"), control.ExitBusy)
+	}
+	if err != nil {
+		s.attemptFailed(err)
+		s.refuse(path, err)
+		s.turn.Unlock()
+		return u, control.WithExit(fmt.Errorf("%w\n  this master goes on", err), control.ExitRollFailed)
+	}
+	return u, nil
+}
+
+func (s *Succession) attemptFailed(err error) {
+	text := err.Error()
+	s.set(func(now *phase) { now.failed = text })
+	s.o.Log.Error("the master was not replaced: this one goes on", "err", err)
+	s.o.Failed("relevo itself could not be replaced: " + text)
+}
+
+// replace freezes everything and hands it over, or thaws it.
+func (s *Succession) replace(way Way, path, then string) (u control.Upgraded, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), freezePatience)
+	defer cancel()
+	left, err := s.o.Estate.Freeze(ctx)
+	if err != nil {
+		return u, fmt.Errorf("cannot replace the master: %w", err)
+	}
+	s.set(func(now *phase) { now.frozen = true })
+	u = control.Upgraded{PID: os.Getpid(), From: os.Getpid(), How: string(way), Successions: s.o.Estate.Number()}
+	c := s.o.carrier(way, path, s.o.Arrival)
+	legacy, done, err := s.o.Estate.Bequeath(left, then)
+	if err == nil {
+		u.PID, err = c.pass(legacy)
+		err = blame(err)
+	}
+	if err == nil && way == Exec {
+		// When the caller has been answered.
+		s.o.Later(func() { s.become(c, then, legacy, done) })
+		return u, nil
+	}
+	done()
+	if err != nil {
+		s.thaw()
+		return u, err
+	}
+	s.handOver(u.PID, then)
+	return u, nil
+}
+
+// handOver is the success of a replacement by another process.
+func (s *Succession) handOver(pid int, then string) {
+	s.o.Log.Info("another master goes on", "pid", pid)
+	if then == ThenReload {
+		s.Owed.ReloadsDone(1)
+	}
+	s.o.Estate.Introduce(pid)
+	s.set(func(now *phase) { now.pid = pid })
+	close(s.over)
+	s.report(s.o.Estate.HandOver())
+}
+
+// become has this process run the next program. It returns only if that fails, and this
+// master goes on.
+func (s *Succession) become(c carrier, then string, l upgrader.Legacy, done func()) {
+	s.report(s.o.Estate.LeaveControl())
+	still := func() error {
+		s.Hearing.Settle(s.o.Signals) // what is still on its way would end with this program
+		if s.is().stop || len(s.o.Signals) > 0 {
+			return errors.New("it is asked for something else")
+		}
+		return nil
+	}
+	var owed []syscall.Signal
+	err := c.become(l, still, func() []syscall.Signal {
+		if then == ThenReload {
+			s.Owed.ReloadsDone(1)
+		}
+		owed = s.Owed.Take()
+		return owed
+	})
+	signal.Notify(s.o.Signals, s.o.Taken...)
+	s.report(s.o.Estate.ReturnControl(l))
+	done()
+	s.attemptFailed(err)
+	s.thaw()
+	s.turn.Unlock()
+	for _, sig := range owed {
+		unix.Kill(os.Getpid(), sig)
+	}
+}
+
+// thaw goes on as if nothing had been.
+func (s *Succession) thaw() {
+	s.set(func(now *phase) { now.frozen = false })
+	s.o.Estate.Thaw()
+}
+
+// Leave is the end of a master that another one follows. What was asked for meanwhile is
+// that one's to do.
+func (s *Succession) Leave(controlPath string) error {
+	s.report(s.o.Estate.LeaveControl())
+	now := s.is()
+	if now.stop {
+		unix.Kill(now.pid, unix.SIGTERM)
+	}
+	for _, sig := range s.Owed.Take() {
+		unix.Kill(now.pid, sig)
+	}
+	defer s.forceSuccessor(controlPath)
+	go func() { // what comes in the last moment is meant for the next master
+		for sig := range s.o.Signals {
+			unix.Kill(now.pid, sig.(syscall.Signal))
+		}
+	}()
+	return s.o.Arrival.Flip.Confirm()
+}
+
+// forceSuccessor hands on that the stop was asked for by force: as signals the two would
+// come at the same moment, and be one stop.
+func (s *Succession) forceSuccessor(controlPath string) {
+	if now := s.is(); !now.stop || !now.force {
+		return
+	}
+	client, err := control.Connect(context.Background(), controlPath)
+	if err == nil {
+		err = client.Stop(context.Background(), true)
+	}
+	if err != nil && control.ExitCode(err) != control.ExitNotRunning { // it has ended by itself
+		s.o.Log.Error("cannot hand on that the stop is to be forced", "err", err)
+	}
+}
