@@ -62,7 +62,7 @@ var importRules = []importRule{
 		because: "it starts masters as any shell would, and asks them on their control sockets"},
 	{pkg: "internal/imports", only: []string{"relevo/internal/config"},
 		because: "it turns text into text; what is started is its user's business"},
-	{pkg: "internal/project", std: true, only: []string{"io/fs", "path", "regexp", "strings"},
+	{pkg: "internal/project", std: true, only: []string{"encoding/json", "io/fs", "path", "regexp", "slices", "strings"},
 		because: "it tells from names and texts of files, so that a table can test it"},
 	{pkg: "internal/launch/advice", only: []string{}, because: "it knows programs, and is shown what was seen of them"},
 	{pkg: "internal/procnet", only: []string{"relevo/internal/procfs", "relevo/internal/sockdiag"},

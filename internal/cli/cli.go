@@ -95,7 +95,7 @@ func (c *cli) root() *cobra.Command {
 		&cobra.Group{ID: "talk", Title: "Talk to a running master:"},
 		&cobra.Group{ID: "systemd", Title: "Run under systemd:"})
 	root.AddCommand(
-		c.start(), c.importFile(), c.run(), c.serve(), c.dev(), c.builtinWorker(), c.terminalGuard(),
+		c.start(), c.initialize(), c.importFile(), c.run(), c.serve(), c.dev(), c.builtinWorker(), c.terminalGuard(),
 		c.status(), c.list(), c.reload(), c.promote(), c.abort(), c.upgrade(), c.rollback(), c.releases(), c.scale(),
 		c.stop(), c.restart(), c.delete(), c.wait(), c.describe(), c.env(), c.events(), c.logs(), c.flush(),
 		c.send(), c.signal(), c.prove(),

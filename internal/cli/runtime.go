@@ -115,6 +115,9 @@ func credential(a *launch.Account) *syscall.Credential {
 
 // runtimeOf finds what is run for a script, a package or a package manager.
 func runtimeOf(app config.App) (runtimes.Command, error) {
+	if c, is, err := servedBy(app); is {
+		return c, err
+	}
 	return runtimes.Resolve(newLocalMachine(app), app.Dir, phpAddress(app), app.Command)
 }
 

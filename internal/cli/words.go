@@ -44,7 +44,7 @@ var foreignWords = words([][2]string{
 	{"desc info id pid is-active state workers health healthcheck ping",
 		"relevo describe NAME tells everything of an app, relevo status how its workers are; --json for programs, " +
 			"and the exit code is 3 where it does not run"},
-	{"ecosystem init conf config set multiset unset get",
+	{"ecosystem conf config set multiset unset get",
 		"settings are in relevo.toml, or flags of relevo run; relevo check finds what is wrong with it"},
 	{"test configtest validate lint verify",
 		"relevo check finds what is wrong with a relevo.toml, relevo doctor with the machine"},

@@ -31,3 +31,13 @@ func Application(dir fs.FS, async bool) string {
 	}
 	return ""
 }
+
+// asyncApp is what makes an application one for uvicorn.
+var asyncApp = regexp.MustCompile(`(?m)\b(FastAPI|Starlette|Litestar|Quart|get_asgi_application)\b|^async def app\(`)
+
+// isAsync says whether a module of the directory makes an application for uvicorn.
+func isAsync(dir fs.FS, application string) bool {
+	module, _, _ := strings.Cut(application, ":")
+	text, err := fs.ReadFile(dir, strings.ReplaceAll(module, ".", "/")+".py")
+	return err == nil && asyncApp.Match(text)
+}
