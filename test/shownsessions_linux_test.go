@@ -11,13 +11,14 @@ import (
 	"testing"
 
 	"relevo/internal/control"
+	"relevo/internal/testreq"
 	"relevo/pool"
 	"relevo/pool/machine"
 )
 
 // TestShownSessions plays the `console` blocks of each page in their order, in one
 // directory, and compares what the commands print with what the page shows. Blocks
-// `toml NAME` are files that are saved on the way. Numbers, times and hashes may differ.
+// `toml NAME`, or in another language, are files that are saved on the way. Numbers, times and hashes may differ.
 func TestShownSessions(t *testing.T) {
 	builds := buildShownApps(t)
 	played := 0
@@ -29,9 +30,12 @@ func TestShownSessions(t *testing.T) {
 		played++
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
+			for _, program := range sessionPrograms[page] {
+				testreq.Program(t, program)
+			}
 			s := newSession(t, builds)
 			for _, b := range blocks {
-				if name, isFile := strings.CutPrefix(b.info, "toml "); isFile {
+				if _, name, isFile := strings.Cut(b.info, " "); isFile {
 					s.save(name, strings.Join(b.lines, "\n")+"\n")
 				} else if b.info == "console" {
 					s.play(b)
@@ -42,6 +46,11 @@ func TestShownSessions(t *testing.T) {
 	if played < 4 {
 		t.Errorf("only %d pages show a session", played)
 	}
+}
+
+// sessionPrograms are what the commands of a page run, beside relevo.
+var sessionPrograms = map[string][]string{
+	"docs/from-gunicorn.md": {"python3", "gunicorn"}, "docs/from-air.md": {"go"},
 }
 
 func hasSession(blocks []block) bool {

@@ -102,6 +102,7 @@ func (c *cli) root() *cobra.Command {
 		c.unit(), c.install(), c.uninstall(), c.reap(),
 		c.check(), c.doctor(), c.version(),
 	)
+	c.completeFlags(root)
 	return root
 }
 

@@ -22,7 +22,7 @@ func (c *cli) install() *cobra.Command {
 	var place placeFlags
 	var force bool
 	cmd := &cobra.Command{
-		Use: "install [NAME]", GroupID: "systemd", Args: atMostOne("NAME"),
+		Use: "install [NAME]", GroupID: "systemd", Args: atMostOne("NAME"), ValidArgsFunction: c.completeOne,
 		Short: "Put the systemd units of an app in place",
 		Long: `Write the units that relevo unit prints to where systemd reads them, and have it
 read them. Nothing is started or enabled unless --now says so, and a running app
@@ -47,7 +47,7 @@ func (c *cli) uninstall() *cobra.Command {
 	var user bool
 	var place placeFlags
 	cmd := &cobra.Command{
-		Use: "uninstall [NAME]", GroupID: "systemd", Args: atMostOne("NAME"),
+		Use: "uninstall [NAME]", GroupID: "systemd", Args: atMostOne("NAME"), ValidArgsFunction: c.completeOne,
 		Short: "Take the systemd units of an app away",
 		Long: `Disable and remove the units that relevo install has put in place. A running app
 goes on unless --now stops it. Its state is kept.`,

@@ -101,7 +101,7 @@ func (c *cli) send() *cobra.Command {
 			return c.printReached("sent to", reached, err, asJSON)
 		})
 	cmd.Example = `  relevo send '{"flush":"cache"}'` + "\n" + `  relevo send web --slot 0 '"hello"'`
-	cmd.Args = between(1, 2, "[NAME] JSON")
+	cmd.Args, cmd.ValidArgsFunction = between(1, 2, "[NAME] JSON"), c.completeOne
 	to.add(cmd)
 	return cmd
 }
@@ -121,7 +121,7 @@ func (c *cli) signal() *cobra.Command {
 			return c.printReached("signalled", reached, err, asJSON)
 		})
 	cmd.Example = "  relevo signal USR1\n  relevo signal web --slot 2 KILL"
-	cmd.Args = between(1, 2, "[NAME] SIGNAL")
+	cmd.Args, cmd.ValidArgsFunction = between(1, 2, "[NAME] SIGNAL"), c.completeSignal
 	to.add(cmd)
 	return cmd
 }

@@ -32,7 +32,7 @@ as "web*" those of the file or those that are remembered, with all every one tha
 remembered. The flags are those of relevo run; with a NAME they change how it is
 started from now on. Arguments of the app itself follow a --.`,
 		Example: "  relevo start app.js -i 4\n  relevo start -l :8080 -- ./server\n  relevo start web\n  relevo start --all",
-		Args:    cobra.ArbitraryArgs, ValidArgsFunction: c.completeNames,
+		Args:    cobra.ArbitraryArgs, ValidArgsFunction: c.completeStart,
 	}
 	flags := c.appFlags(cmd)
 	cmd.Flags().BoolVar(&all, "all", false, "every app that is remembered and does not run")

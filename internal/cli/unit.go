@@ -31,7 +31,7 @@ func (f *unitFlags) add(cmd *cobra.Command) {
 func (c *cli) unit() *cobra.Command {
 	var flags unitFlags
 	cmd := &cobra.Command{
-		Use: "unit [NAME]", GroupID: "systemd", Args: atMostOne("NAME"),
+		Use: "unit [NAME]", GroupID: "systemd", Args: atMostOne("NAME"), ValidArgsFunction: c.completeOne,
 		Short: "Print the systemd units that run an app",
 		Long: `Print the systemd units that run the app of a configuration file: a hardened
 .service, and with --socket a .socket for each listener. NAME names the units and
