@@ -8,11 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"relevo/internal/control"
+	"relevo/internal/procfs"
 )
 
 // devSite is a developer's directory in which `relevo dev` runs.
@@ -113,17 +115,28 @@ func (s *devSite) warns(of string) {
 // count tells how often the terminal has a text.
 func (s *devSite) count(text string) int { return strings.Count(s.log.String(), text) }
 
-// quiet waits until nothing has been said for a while: long enough for a build that
-// should not be to be told of.
+// quiet waits until dev has had nothing to do for a while: no output, no build and no
+// roll. The while is long enough for a build that should not be to begin.
 func (s *devSite) quiet() {
 	s.t.Helper()
 	last, since := s.log.String(), time.Now()
 	s.await("silence", func() bool {
-		if now := s.log.String(); now != last {
+		if now := s.log.String(); now != last || s.works() {
 			last, since = now, time.Now()
 		}
 		return time.Since(since) > 1500*time.Millisecond
 	})
+}
+
+// works says whether the master has a child that is no worker, or is rolling: a build on a
+// busy machine may take long without a word.
+func (s *devSite) works() bool {
+	status := s.status()
+	children, _ := procfs.Of(status.PID).Children()
+	for _, w := range status.Workers {
+		children = slices.DeleteFunc(children, func(pid int) bool { return pid == w.PID })
+	}
+	return len(children) > 0 || status.State == "rolling"
 }
 
 const devModule = "module devsite\n\ngo 1.26\n"
