@@ -47,7 +47,7 @@ func newHints() *hints {
 		close(h.pumped)
 		return h
 	}
-	go h.pump(h.fs.Events, h.fs.Errors)
+	go pump(h.fs.Events, h.fs.Errors, h.pumped, h.event, h.lost)
 	return h
 }
 
@@ -57,29 +57,6 @@ func (h *hints) close() {
 		h.fs.Close()
 	}
 	<-h.pumped
-}
-
-// pump reads every event at once, independently of the reader. fsnotify sends some errors
-// while it holds the lock that its Add and Remove need: if the reader received them, it
-// could wait in Add for itself.
-func (h *hints) pump(events <-chan fsnotify.Event, errs <-chan error) {
-	defer close(h.pumped)
-	for events != nil || errs != nil {
-		select {
-		case e, ok := <-events:
-			if !ok {
-				events = nil
-				continue
-			}
-			h.event(e)
-		case _, ok := <-errs:
-			if !ok {
-				errs = nil
-				continue
-			}
-			h.lost()
-		}
-	}
 }
 
 func (h *hints) event(e fsnotify.Event) {

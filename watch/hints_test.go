@@ -30,7 +30,7 @@ func TestPump(t *testing.T) {
 		h := &hints{wake: make(chan struct{}, 1), pumped: make(chan struct{}), stale: map[string]struct{}{},
 			names: map[string]struct{}{"/a": {}, "/a/srv": {}}}
 		events, errs := make(chan fsnotify.Event), make(chan error)
-		go h.pump(events, errs)
+		go pump(events, errs, h.pumped, h.event, h.lost)
 		if c.err != nil {
 			errs <- c.err
 		} else {

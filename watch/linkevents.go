@@ -50,27 +50,6 @@ func (e *linkEvents) close() {
 	}
 }
 
-// pump reads every event at once; see hints.pump.
-func (e *linkEvents) pump(events <-chan fsnotify.Event, errs <-chan error) {
-	defer close(e.pumped)
-	for events != nil || errs != nil {
-		select {
-		case event, ok := <-events:
-			if !ok {
-				events = nil
-				continue
-			}
-			e.event(event)
-		case _, ok := <-errs:
-			if !ok {
-				errs = nil
-				continue
-			}
-			e.told("", true)
-		}
-	}
-}
-
 func (e *linkEvents) event(event fsnotify.Event) {
 	name := filepath.Clean(event.Name)
 	var touched []string
@@ -218,7 +197,7 @@ func (e *linkEvents) begin() error {
 		return limitError(err, 0)
 	}
 	e.fs, e.pumped = watcher, make(chan struct{})
-	go e.pump(watcher.Events, watcher.Errors)
+	go pump(watcher.Events, watcher.Errors, e.pumped, e.event, func() { e.told("", true) })
 	return nil
 }
 

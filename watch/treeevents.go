@@ -50,7 +50,7 @@ func newTreeEvents() *treeEvents {
 		close(e.pumped)
 		return e
 	}
-	go e.pump(e.fs.Events, e.fs.Errors)
+	go pump(e.fs.Events, e.fs.Errors, e.pumped, e.event, func() { e.note(func() { e.lost = true }) })
 	return e
 }
 
@@ -60,27 +60,6 @@ func (e *treeEvents) close() {
 		e.fs.Close()
 	}
 	<-e.pumped
-}
-
-// pump reads every event at once; see hints.pump.
-func (e *treeEvents) pump(events <-chan fsnotify.Event, errs <-chan error) {
-	defer close(e.pumped)
-	for events != nil || errs != nil {
-		select {
-		case event, ok := <-events:
-			if !ok {
-				events = nil
-				continue
-			}
-			e.event(event)
-		case _, ok := <-errs:
-			if !ok {
-				errs = nil
-				continue
-			}
-			e.note(func() { e.lost = true })
-		}
-	}
 }
 
 func (e *treeEvents) event(event fsnotify.Event) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -148,7 +149,7 @@ func (p *Process) holderOfAddress(ports []int) string {
 	name, instead, wrapped := c.Wrapper()
 	for i, l := range p.release.command.Listeners {
 		_, port, err := net.SplitHostPort(l.Address)
-		if number, _ := strconv.Atoi(port); err != nil || len(ports) > 0 && !contains(ports, number) {
+		if number, _ := strconv.Atoi(port); err != nil || len(ports) > 0 && !slices.Contains(ports, number) {
 			continue
 		}
 		if wrapped {
@@ -197,15 +198,6 @@ func (p *Process) lostListener(status pool.ExitStatus) string {
 		"it uses; relevo passes "+descriptors+
 		": a process in between that starts the program as its child closes them, have it exec the program, or pass them "+
 		"on (Python: pass_fds, Node: stdio)")
-}
-
-func contains(ports []int, number int) bool {
-	for _, port := range ports {
-		if port == number {
-			return true
-		}
-	}
-	return false
 }
 
 func holderOf(port int) string {
