@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -28,7 +29,10 @@ func (m Manager) Check(getenv func(string) string) error {
 		}
 		sign = filepath.Join(sign, "systemd")
 	}
-	if _, err := os.Stat(sign); err != nil {
+	if _, err := os.Stat(sign); err != nil && m.User {
+		return fmt.Errorf("cannot reach your systemd: it does not run (%w); it does after a login, or after: "+
+			"sudo loginctl enable-linger $USER", err)
+	} else if err != nil {
 		return fmt.Errorf("cannot reach systemd: it does not run here (%w); relevo unit prints the units", err)
 	}
 	return nil
@@ -61,4 +65,14 @@ func (m Manager) Run(args ...string) error {
 		}
 	}
 	return fmt.Errorf("cannot run %s: %w: %s", m.Command(args...), err, said)
+}
+
+// Said returns the last lines that a unit's processes have written to the journal.
+func (m Manager) Said(unit string, lines int) []string {
+	args := append(m.args([]string{"--no-pager", "--output=cat"}), "--lines="+strconv.Itoa(lines), "--unit="+unit)
+	out, err := exec.Command("journalctl", args...).Output()
+	if err != nil {
+		return nil
+	}
+	return strings.Split(strings.TrimRight(string(out), "\n"), "\n")
 }

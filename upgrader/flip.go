@@ -24,6 +24,9 @@ type Flip struct {
 	// talk is the socket to the other master: in a successor to its predecessor, and
 	// after Upgrade to the successor.
 	talk *os.File
+	// previous is the pidfd of a predecessor that has not started this process; nil: there
+	// is none.
+	previous *os.File
 }
 
 // legacyFile is the name in tableflip's table.
@@ -92,7 +95,11 @@ func (f *Flip) AwaitPredecessor(ctx context.Context) (confirmed bool, err error)
 	word, _ := io.ReadAll(f.talk)
 	f.talk.Close()
 	f.talk = nil
-	return string(word) == confirmation, nil
+	confirmed = string(word) == confirmation
+	if !f.previousEnded() && !confirmed {
+		return false, errors.New("cannot take over: the previous master goes on")
+	}
+	return confirmed, nil
 }
 
 // confirmation is the last word of a master that has ended as it should.
@@ -102,30 +109,41 @@ const confirmation = "yours"
 // successor's pid, the successor owns everything, and this process must end without
 // touching any of it. After an error everything is as before.
 func (f *Flip) Upgrade(l Legacy) (pid int, err error) {
-	document, err := NewDocument()
+	files, talk, done, err := l.withTalk()
 	if err != nil {
 		return 0, err
-	}
-	defer document.Close()
-	if err := document.Write(l.Document); err != nil {
-		return 0, err
-	}
-	talk, theirs, err := talkPair()
-	if err != nil {
-		return 0, fmt.Errorf("cannot replace the master: %w", err)
-	}
-	files := map[string]*os.File{documentFile: document.File(), talkFile: theirs}
-	for name, file := range l.Files {
-		files[name] = file
 	}
 	pid, err = f.start(files, talk)
-	theirs.Close()
+	done()
 	if err != nil {
 		talk.Close()
 		return 0, err
 	}
 	f.talk = talk
 	return pid, nil
+}
+
+// withTalk adds to the files of a legacy its document, and the successor's end of a new
+// socket between the two masters. done closes what was made for it.
+func (l Legacy) withTalk() (files map[string]*os.File, talk *os.File, done func(), err error) {
+	document, err := NewDocument()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if err := document.Write(l.Document); err != nil {
+		document.Close()
+		return nil, nil, nil, err
+	}
+	talk, theirs, err := talkPair()
+	if err != nil {
+		document.Close()
+		return nil, nil, nil, fmt.Errorf("cannot replace the master: %w", err)
+	}
+	files = map[string]*os.File{documentFile: document.File(), talkFile: theirs}
+	for name, file := range l.Files {
+		files[name] = file
+	}
+	return files, talk, func() { document.Close(); theirs.Close() }, nil
 }
 
 func (f *Flip) start(files map[string]*os.File, talk *os.File) (pid int, err error) {

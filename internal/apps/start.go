@@ -21,6 +21,9 @@ type Starter struct {
 	Places  Places
 	Program string   // relevo itself
 	Env     []string // of the masters
+	// Manage starts an app by the service manager that starts it at boot. false: none does,
+	// and it is to run in the background. nil: none does so with any app.
+	Manage func(d Definition) (managed bool, err error)
 }
 
 // FailedError is a start that ended before the app served.
@@ -64,11 +67,24 @@ func (s Starter) Start(ctx context.Context, d Definition, text []byte) (control.
 	if err != nil {
 		return control.Status{}, err
 	}
-	status, err := s.run(ctx, d)
+	status, err := s.begin(ctx, d)
 	if err != nil {
 		return status, errors.Join(err, undo(err))
 	}
 	return status, nil
+}
+
+// begin returns when the app serves.
+func (s Starter) begin(ctx context.Context, d Definition) (control.Status, error) {
+	if s.Manage != nil {
+		if managed, err := s.Manage(d); managed || err != nil {
+			if err != nil {
+				return control.Status{}, err
+			}
+			return s.look(ctx, d.Name)
+		}
+	}
+	return s.run(ctx, d)
 }
 
 // lock has one start of a name at a time.
@@ -210,6 +226,12 @@ func (d Definition) Arguments() []string {
 		args = append(append(args, "--"), d.Command...)
 	}
 	return args
+}
+
+// Succeeding are the Arguments of a master that goes on with the app where it runs already.
+func (d Definition) Succeeding() []string {
+	args := d.Arguments()
+	return append([]string{args[0], "--succeed", d.Name}, args[1:]...)
 }
 
 // environ is the environment of the app's master. Programs that the present PATH does not have,

@@ -2,13 +2,16 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/systemd"
+	"relevo/systemd/unit"
 )
 
 func (c *cli) delete() *cobra.Command {
@@ -39,20 +42,53 @@ func (c *cli) whatStays(name string, purge bool) string {
 	return "; its files stay in " + c.places.AppState(name)
 }
 
+// refuseStartup says that an app would come back at boot.
+func (c *cli) refuseStartup(name string) error {
+	b, err := c.newBoot()
+	if err != nil {
+		return nil // there is no place for units
+	}
+	if found, err := unit.Find(b.dirs[:1], name); err == nil && found.IsBoot() {
+		return fmt.Errorf("cannot delete %[1]s: it starts at boot, by %[2]s; relevo unstartup %[1]s keeps it from that, "+
+			"then delete it", name, found.Path)
+	}
+	return nil
+}
+
 // refuseService says that systemd keeps an app, which would start it again.
 func (c *cli) refuseService(ctx context.Context, client *control.Client) error {
 	status, err := client.Status(ctx)
 	if err != nil {
 		return err
 	}
-	unit, user := systemd.ServiceOf(status.PID)
-	if unit == "" {
+	service, user := systemd.ServiceOf(status.PID)
+	manager := systemd.Manager{User: user}
+	if service == "" || c.isLeft(manager, client.Name()) {
 		return nil
 	}
-	manager := systemd.Manager{User: user}
 	return fmt.Errorf("cannot delete %s: systemd runs it as %s; %s ends it and keeps it from starting at boot, "+
 		"then delete it",
-		client.Name(), unit, manager.Command("disable", "--now", unit))
+		client.Name(), service, manager.Command("disable", "--now", service))
+}
+
+// isLeft says whether the unit of an app is one that relevo unstartup has left until
+// the app is stopped.
+func (c *cli) isLeft(manager systemd.Manager, name string) bool {
+	left, err := unit.Find([]string{unit.RuntimeDir(manager.User, c.getenv)}, name)
+	return err == nil && left.IsBoot()
+}
+
+// takeLeft removes that unit when the app has stopped.
+func (c *cli) takeLeft(name string) error {
+	manager := systemd.Manager{User: os.Geteuid() != 0}
+	left, err := unit.Find([]string{unit.RuntimeDir(manager.User, c.getenv)}, name)
+	if err != nil || !left.IsBoot() {
+		return err
+	}
+	if err := errors.Join(left.Take(), c.registry().ForgetEnv(name)); err != nil {
+		return err
+	}
+	return manager.Run("daemon-reload")
 }
 
 // deleteApp ends an app that runs and forgets it.
@@ -61,6 +97,9 @@ func (c *cli) deleteApp(ctx context.Context, name string, force, purge bool) err
 		return usage(err)
 	}
 	known, err := c.registry().Load(name)
+	if err == nil {
+		err = c.refuseStartup(name)
+	}
 	if err != nil {
 		return err
 	}
@@ -76,6 +115,9 @@ func (c *cli) deleteApp(ctx context.Context, name string, force, purge bool) err
 	case control.ExitCode(err) != control.ExitNotRunning:
 		return err
 	case known == nil && !purge:
+		return err
+	}
+	if err := c.takeLeft(name); err != nil {
 		return err
 	}
 	if err := c.registry().Forget(name); err != nil {

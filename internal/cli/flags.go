@@ -113,6 +113,7 @@ type appFlags struct {
 	texts     map[string][]string // by the key of the setting
 	config    string
 	selection config.Selection
+	succeeds  string // the app that a master in the background may run already
 }
 
 func (c *cli) appFlags(cmd *cobra.Command) *appFlags {

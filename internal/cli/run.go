@@ -55,6 +55,8 @@ it; what comes after it is its own.`,
 	flags := c.appFlags(cmd)
 	background := cmd.Flags().Bool("background", false, "output goes to files where nothing else is set: of relevo start")
 	cmd.Flags().MarkHidden("background")
+	cmd.Flags().StringVar(&flags.succeeds, "succeed", "", "go on with this app where it runs: of relevo startup")
+	cmd.Flags().MarkHidden("succeed")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
 			flags.texts["command"] = args
@@ -74,6 +76,9 @@ it; what comes after it is its own.`,
 // with it knows from the previous master, and what read returns is for reloads then.
 func (c *cli) runMaster(cmd *cobra.Command, flags *appFlags, read func(at place) (config.Sources, error)) error {
 	arrival, err := c.arrive()
+	if err == nil && flags.succeeds != "" {
+		err = arrival.Succeed(cmd.Context(), c.places, flags.succeeds)
+	}
 	if err != nil {
 		return err
 	}

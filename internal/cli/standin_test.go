@@ -166,6 +166,9 @@ func (s *standIn) Promote() (pool.Canary, error) {
 func (s *standIn) Upgrade() (control.Upgraded, error) {
 	return control.Upgraded{PID: 9, From: 9}, s.ask("upgrade")
 }
+func (s *standIn) HandOver(string) (control.Upgraded, error) {
+	return control.Upgraded{PID: 9, From: 8}, s.ask("hand over")
+}
 func (s *standIn) Scale(n string) (control.Scaled, error) {
 	return control.Scaled{From: 2, To: 3}, s.ask("scale %s", n)
 }

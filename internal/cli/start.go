@@ -119,7 +119,8 @@ func (c *cli) startTogether(ctx context.Context, all []apps.Wanted, asJSON bool)
 	}
 	ctx, end := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer end()
-	starter := apps.Starter{Places: c.registry(), Program: program, Env: apps.Environ(os.Environ(), c.places)}
+	starter := apps.Starter{Places: c.registry(), Program: program, Env: apps.Environ(os.Environ(), c.places),
+		Manage: c.startManaged}
 	told := startReport{cli: c, several: len(all) != 1, Started: []control.Status{}, Failed: map[string]string{}}
 	failed, err := starter.StartAll(ctx, all, told.tell(asJSON))
 	switch {

@@ -33,12 +33,12 @@ var foreignWords = words([][2]string{
 	{"reloadLogs reopen reopen-logs clear logrotate",
 		"log files rotate by themselves, by [log] in relevo.toml; relevo flush NAME empties them"},
 	{"save dump cleardump resurrect",
-		"there is nothing to save: relevo start --all starts every app that was started before; relevo install --now " +
-			"has systemd start the app of relevo.toml, after a reboot, too"},
-	{"startup enable",
-		"relevo install --now makes and starts the systemd unit of relevo.toml"},
-	{"unstartup disable mask",
-		"relevo uninstall takes the systemd unit away"},
+		"there is nothing to save: relevo start --all starts every app that was started before; relevo startup has " +
+			"them come back at boot"},
+	{"enable",
+		"relevo startup has apps come back at boot; relevo install --now makes and starts the systemd unit of relevo.toml"},
+	{"disable mask",
+		"relevo unstartup and relevo uninstall take the systemd unit away"},
 	{"l jlist slist prettylist list-units avail",
 		"relevo list shows the apps of this machine, relevo status the workers of one; both have --json"},
 	{"desc info id pid is-active state workers health healthcheck ping",

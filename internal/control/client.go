@@ -179,6 +179,12 @@ func (c *Client) Upgrade(ctx context.Context) (u Upgraded, err error) {
 	}
 }
 
+// HandOver has the master pass everything to the process that waits at a socket. It returns
+// when that one goes on.
+func (c *Client) HandOver(ctx context.Context, to string) error {
+	return c.do(ctx, http.MethodPost, "handover", handOverRequest{To: to}, nil)
+}
+
 // ReloadNoWait begins a roll.
 func (c *Client) ReloadNoWait(ctx context.Context, o ReloadOptions) error {
 	return c.do(ctx, http.MethodPost, "reload", reloadRequest{ReloadOptions: o, Wait: new(bool)}, nil)

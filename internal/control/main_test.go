@@ -213,6 +213,11 @@ func (m *master) Upgrade() (control.Upgraded, error) {
 	return control.Upgraded{PID: 8, From: 7, How: "tableflip", Successions: 1}, m.err
 }
 
+func (m *master) HandOver(to string) (control.Upgraded, error) {
+	m.note("hand over to %s", to)
+	return control.Upgraded{PID: 8, From: 7, How: "asked", Successions: 1}, m.err
+}
+
 func (m *master) Plan() (control.Plan, error) {
 	m.note("plan")
 	return m.plan, m.err

@@ -41,6 +41,9 @@ type Master interface {
 	// Upgrade replaces the master. After a nil error another master has taken over, or is
 	// about to.
 	Upgrade() (Upgraded, error)
+	// HandOver passes everything to a process of the same user that waits at a socket, as
+	// the one that systemd has started for the app.
+	HandOver(to string) (Upgraded, error)
 	Scale(change string) (Scaled, error)
 	Stop(force bool) error
 	Subscribe() (events <-chan pool.Event, cancel func(), err error)
@@ -184,6 +187,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("POST /v1/prune", s.prune)
 	mux.HandleFunc("POST /v1/wait", s.wait)
 	mux.HandleFunc("POST /v1/upgrade", s.upgrade)
+	mux.HandleFunc("POST /v1/handover", s.handOver)
 	mux.HandleFunc("POST /v1/scale", s.scale)
 	mux.HandleFunc("POST /v1/stop", s.stop)
 	mux.HandleFunc("GET /v1/events", s.events)
@@ -279,6 +283,15 @@ func (s *Server) wait(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) upgrade(w http.ResponseWriter, _ *http.Request) {
 	upgraded, err := s.master.Upgrade()
+	answer(w, upgraded, err)
+}
+
+func (s *Server) handOver(w http.ResponseWriter, r *http.Request) {
+	var request handOverRequest
+	if !s.read(w, r, &request) {
+		return
+	}
+	upgraded, err := s.master.HandOver(request.To)
 	answer(w, upgraded, err)
 }
 

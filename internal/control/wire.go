@@ -114,6 +114,10 @@ type stopRequest struct {
 	Force bool `json:"force"`
 }
 
+type handOverRequest struct {
+	To string `json:"to"`
+}
+
 type sendRequest struct {
 	Slot *int            `json:"slot"`
 	ID   string          `json:"id"`

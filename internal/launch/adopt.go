@@ -181,6 +181,19 @@ func (l *Launcher) Announce(legacy pool.ProcessLegacy) bool {
 	return true
 }
 
+// takeCgroup has the worker in a cgroup of this master.
+func (p *Process) takeCgroup(id, former string) {
+	p.cgroup = cgroupAt(former)
+	if !p.handle.lives() { // its pid may be another process's by now
+		return
+	}
+	var err error
+	if p.cgroup, err = p.release.launcher.opts.Cgroups.take(p.cgroup, id, p.pid); err != nil {
+		p.release.launcher.warn("a worker stays where it was started, and may end with the session there: relevo reload "+
+			"replaces it", "err", err)
+	}
+}
+
 // Adopt takes over a process that another master has detached: pool.Release.
 func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.Report)) (pool.Process, error) {
 	var l processLegacy
@@ -192,9 +205,10 @@ func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.
 		return nil, fmt.Errorf("cannot adopt worker %s (pid %d): its pidfd is missing", o.ID, l.PID)
 	}
 	p := newProcess(r, sink)
-	p.pid, p.cgroup = l.PID, cgroupAt(l.Cgroup)
+	p.pid = l.PID
 	p.handle.children = r.launcher.opts.Children
 	p.handle.adoptPidfd(pidfd)
+	p.takeCgroup(o.ID, l.Cgroup)
 	p.asked.Store(l.Asked)
 	p.ready.spoken.Store(l.Spoken)
 	p.greeted.Store(l.Greeted)

@@ -19,6 +19,16 @@ func (h *handle) file() *os.File { return h.pidfd }
 // adoptPidfd makes the handle refer to a process that another master has started.
 func (h *handle) adoptPidfd(pidfd *os.File) { h.pidfd = pidfd }
 
+// lives says whether the process has not ended.
+func (h *handle) lives() bool {
+	raw, err := h.pidfd.SyscallConn()
+	if err != nil {
+		return false
+	}
+	raw.Control(func(fd uintptr) { err = unix.PidfdSendSignal(int(fd), 0, nil, 0) })
+	return err == nil || errors.Is(err, unix.EPERM)
+}
+
 // detachable says whether another master can adopt the process.
 func (h *handle) detachable() bool { return h.pidfd != nil }
 

@@ -6,4 +6,8 @@ package launch
 type Cgroups struct {
 	Dir    string // a cgroup that belongs to this master
 	Prefix string // of the names; a worker's id follows
+	// Attach has workers that are adopted moved to this master's cgroup, because a master
+	// outside of it has started them. It moves processes to a directory of this cgroup where
+	// this process itself may not. nil: adopted workers stay where they are.
+	Attach func(dir string, pids []int) error
 }

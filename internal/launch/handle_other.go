@@ -28,6 +28,7 @@ func (h *handle) wait(pid int) (status pool.ExitStatus, ended bool) {
 
 // detachable returns false: without a pidfd no other master can adopt a process.
 func (h *handle) detachable() bool    { return false }
+func (h *handle) lives() bool         { return false }
 func (h *handle) leave()              {}
 func (h *handle) adoptPidfd(*os.File) {}
 func (h *handle) file() *os.File      { return nil }

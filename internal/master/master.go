@@ -214,7 +214,7 @@ func (m *Master) openLauncher() (err error) {
 		KeepReleases: m.opts.App.KeepReleases,
 		Streams:      m.opts.Streams,
 		Log:          m.log,
-		Cgroups:      launch.DelegatedCgroups(name),
+		Cgroups:      m.cgroups(),
 		Children:     m.reaper,
 		Keeper:       m.keeper.connections(),
 	}

@@ -27,7 +27,7 @@ func (m *Master) takeOver() error {
 	if err != nil {
 		return err
 	}
-	if !confirmed && m.keeper != nil {
+	if !confirmed && !m.needsNoWord() {
 		// It died before systemd knew of this process, and systemd starts another.
 		return errors.New("cannot succeed a master that has died meanwhile: systemd starts another one")
 	}

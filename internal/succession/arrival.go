@@ -21,7 +21,7 @@ type Arrival struct {
 	Flip     *upgrader.Flip
 	In       *upgrader.Received // nil: it is the first
 	Left     *Document          // what in's document says
-	Way      Way                // tableflip, exec or store
+	Way      Way                // tableflip, exec, asked or store
 	patience time.Duration      // with a successor
 	Sockets  []upgrader.Socket  // that are open for a first master
 	Stored   []string           // names of all files in systemd's store
@@ -106,11 +106,12 @@ type Way string
 const (
 	Tableflip Way = "tableflip" // another process goes on, beside the previous master
 	Exec      Way = "exec"      // the process of the previous master goes on as another program
+	Asked     Way = "asked"     // a process that the previous master has not started asks for it, and goes on
 	Store     Way = "store"     // the previous master died, and systemd has kept it
 )
 
 // Reversible says whether the previous master goes on where the next one cannot.
-func (w Way) Reversible() bool { return w == Tableflip }
+func (w Way) Reversible() bool { return w == Tableflip || w == Asked }
 
 // disown takes variables out of the environment that speak of another process, or
 // have been read: later masters and everybody else would misread them.

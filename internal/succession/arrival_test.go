@@ -77,7 +77,7 @@ func TestFirst(t *testing.T) {
 			t.Errorf("%s: the app is known", test.name)
 		}
 	}
-	if !Tableflip.Reversible() || Exec.Reversible() || Store.Reversible() {
+	if !Tableflip.Reversible() || !Asked.Reversible() || Exec.Reversible() || Store.Reversible() {
 		t.Error("the previous master goes on where there is none")
 	}
 }

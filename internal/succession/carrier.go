@@ -21,9 +21,12 @@ type carrier interface {
 	become(l upgrader.Legacy, still func() error, owed func() []syscall.Signal) error
 }
 
-// newCarrier is that of a way, to the program at a path.
+// newCarrier is that of a way, to the program or the socket at a path.
 func newCarrier(way Way, path string, a *Arrival) carrier {
-	if way == Exec {
+	switch way {
+	case Asked:
+		return asked{a.Flip, path, a.patience}
+	case Exec:
 		return inPlace{&upgrader.InPlace{Path: path, Args: os.Args, Patience: a.patience, HoldBack: HandedSignals}}
 	}
 	return beside{a.Flip}

@@ -1,5 +1,5 @@
 // Package succession lets one master follow another without a worker noticing. A master
-// leaves a legacy, which is a Document and files; it comes to the next one by one of three
+// leaves a legacy, which is a Document and files; it comes to the next one by one of four
 // ways.
 //
 //	previous master                                     next master
@@ -10,6 +10,7 @@
 //	 │ Estate.Bequeath  Document and files
 //	 │                   ├─ tableflip ── a new process ──► Arrive ─► Arrival.Left, .In
 //	 │                   ├─ exec ─────── this process ───► Arrive
+//	 │                   ├─ asked ────── a process that systemd has started ──► Arrive, Succeed
 //	 │                   └─ store ────── systemd, if this master dies ──► Arrive
 //	 │
 //	 ├─ it fails ─► Estate.Thaw: this master goes on

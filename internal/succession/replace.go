@@ -49,6 +49,15 @@ const freezePatience = 10 * time.Second
 // Replace has the program that this one was started from go on in the place of this master,
 // and do something first. After an error this master goes on.
 func (s *Succession) Replace(way Way, then string) (u control.Upgraded, err error) {
+	return s.replaceBy(way, Program, then)
+}
+
+// HandOver has a process that waits at a socket go on, which this master has not started.
+func (s *Succession) HandOver(socket string) (control.Upgraded, error) {
+	return s.replaceBy(Asked, func() (string, error) { return socket, nil }, "")
+}
+
+func (s *Succession) replaceBy(way Way, to func() (string, error), then string) (u control.Upgraded, err error) {
 	if !s.turn.TryLock() {
 		return u, control.WithExit(errors.New("cannot replace the master: another one is just being started"),
 			control.ExitBusy)
@@ -59,9 +68,9 @@ func (s *Succession) Replace(way Way, then string) (u control.Upgraded, err erro
 	}
 	s.set(func(now *phase) { now.failed = "" })
 	defer s.o.Estate.Settle()()
-	path, err := Program()
+	path, err := to()
 	if err == nil {
-		s.o.Log.Info("replacing the master", "binary", path, "how", way)
+		s.o.Log.Info("replacing the master", "by", path, "how", way)
 		u, err = s.replace(way, path, then)
 	}
 	if errors.Is(err, pool.ErrNotRunning) {
@@ -70,7 +79,7 @@ func (s *Succession) Replace(way Way, then string) (u control.Upgraded, err erro
 			"try again"), control.ExitBusy)
 	}
 	if err != nil {
-		s.attemptFailed(err)
+		s.attemptFailed(way, err)
 		s.refuse(path, err)
 		s.turn.Unlock()
 		return u, control.WithExit(fmt.Errorf("%w\n  this master goes on", err), control.ExitRollFailed)
@@ -78,10 +87,13 @@ func (s *Succession) Replace(way Way, then string) (u control.Upgraded, err erro
 	return u, nil
 }
 
-func (s *Succession) attemptFailed(err error) {
+func (s *Succession) attemptFailed(way Way, err error) {
+	s.o.Log.Error("the master was not replaced: this one goes on", "err", err)
+	if way == Asked {
+		return // the process that has asked tells of it
+	}
 	text := err.Error()
 	s.set(func(now *phase) { now.failed = text })
-	s.o.Log.Error("the master was not replaced: this one goes on", "err", err)
 	s.o.Failed("relevo itself could not be replaced: " + text)
 }
 
@@ -98,8 +110,9 @@ func (s *Succession) replace(way Way, path, then string) (u control.Upgraded, er
 	c := s.o.carrier(way, path, s.o.Arrival)
 	legacy, done, err := s.o.Estate.Bequeath(left, then)
 	if err == nil {
-		u.PID, err = c.pass(legacy)
-		err = blame(err)
+		if u.PID, err = c.pass(legacy); way != Asked {
+			err = blame(err)
+		}
 	}
 	if err == nil && way == Exec {
 		// When the caller has been answered.
@@ -149,7 +162,7 @@ func (s *Succession) become(c carrier, then string, l upgrader.Legacy, done func
 	signal.Notify(s.o.Signals, s.o.Taken...)
 	s.report(s.o.Estate.ReturnControl(l))
 	done()
-	s.attemptFailed(err)
+	s.attemptFailed(Exec, err)
 	s.thaw()
 	s.turn.Unlock()
 	for _, sig := range owed {

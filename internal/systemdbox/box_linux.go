@@ -91,6 +91,9 @@ func makeCgroup(t testing.TB) string {
 		// The root of the hierarchy, for a cgroup with processes cannot have controllers.
 		if m.Kind == "cgroup2" {
 			dir, err := os.MkdirTemp(m.Point, "relevo-box-")
+			if err == nil {
+				err = os.Chmod(dir, 0o755) // a user's own systemd looks for its cgroup below
+			}
 			if err != nil {
 				testreq.Missing(t, "cannot make a cgroup: "+err.Error())
 			}

@@ -38,7 +38,7 @@ func Dirs(user bool, getenv func(string) string) ([]string, error) {
 	home := getenv("XDG_CONFIG_HOME")
 	if home == "" {
 		if home = getenv("HOME"); home == "" {
-			return nil, errors.New("cannot find the directory of your units: neither XDG_CONFIG_HOME nor HOME is set")
+			return nil, errors.New("cannot find the directory of your units: neither XDG_CONFIG_HOME nor HOME is set; set HOME")
 		}
 		home = filepath.Join(home, ".config")
 	}

@@ -20,11 +20,7 @@ func (o Options) service(sockets []string) string {
 	t.section("Unit")
 	t.set("Description", strings.ReplaceAll(o.Name, "%", "%%")+" (relevo)")
 	t.set("Documentation", "man:sd_notify(3) man:systemd.service(5)")
-	if !o.User {
-		t.comment("Addresses that are to be bound have to be there.")
-		t.set("Wants", "network-online.target")
-		t.set("After", "network-online.target")
-	}
+	o.network(t)
 	if len(sockets) > 0 {
 		t.comment("systemd holds the sockets: they are open before the service starts and while it restarts.")
 		t.set("Requires", strings.Join(sockets, " "))
@@ -33,22 +29,34 @@ func (o Options) service(sockets []string) string {
 	t.comment("A master that fails is started again for ever: workers that it left serve on meanwhile.")
 	t.set("StartLimitIntervalSec", 0)
 	t.section("Service")
-	o.life(t, len(sockets) > 0)
+	run := append([]string{o.Program, "run", "--config", o.Config, "--name", o.Name}, o.Flags...)
+	o.life(t, run, len(sockets) > 0)
 	o.ending(t)
 	o.places(t)
 	o.hardening(t)
+	o.wanted(t)
+	return t.String()
+}
+
+func (o Options) network(t *text) {
+	if !o.User {
+		t.comment("Addresses that are to be bound have to be there.")
+		t.set("Wants", "network-online.target")
+		t.set("After", "network-online.target")
+	}
+}
+
+func (o Options) wanted(t *text) {
 	t.section("Install")
 	if o.User {
 		t.set("WantedBy", "default.target")
 	} else {
 		t.set("WantedBy", "multi-user.target")
 	}
-	return t.String()
 }
 
 // life is how the service starts, reloads and shows that it lives.
-func (o Options) life(t *text, activated bool) {
-	run := append([]string{o.Program, "run", "--config", o.Config, "--name", o.Name}, o.Flags...)
+func (o Options) life(t *text, run []string, activated bool) {
 	t.comment("The master says when it serves, what it does and whether it lives. Not notify-reload: a reload by",
 		"command has an exit code, so that systemctl reload fails, and says why, when the release does.")
 	t.set("Type", "notify")
@@ -117,8 +125,7 @@ func (o Options) storeSize() int {
 
 // places are directories and limits.
 func (o Options) places(t *text) {
-	t.comment("Each worker gets its own cgroup, so that none of its child processes is left behind.")
-	t.yes("Delegate")
+	delegate(t)
 	t.comment("The control socket and the workers' notify socket have to survive a restart.")
 	t.set("RuntimeDirectory", "relevo")
 	t.set("RuntimeDirectoryMode", "0711")
@@ -128,6 +135,15 @@ func (o Options) places(t *text) {
 	if o.User {
 		t.set("Environment", "RELEVO_RUNTIME_DIR=%t/relevo RELEVO_STATE_DIR=%S/relevo")
 	}
+	limits(t)
+}
+
+func delegate(t *text) {
+	t.comment("Each worker gets its own cgroup, so that none of its child processes is left behind.")
+	t.yes("Delegate")
+}
+
+func limits(t *text) {
 	t.comment("For master and workers; programs that use select(2) want 1024.")
 	t.set("LimitNOFILE", 524288)
 }

@@ -1,0 +1,243 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"relevo/internal/apps"
+	"relevo/internal/control"
+	"relevo/pool"
+	"relevo/systemd"
+	"relevo/systemd/unit"
+)
+
+func (c *cli) startup() *cobra.Command {
+	cmd := c.talking("startup [NAME…]", "Have apps come back at boot, as units of systemd",
+		func(ctx context.Context, args []string, asJSON bool) error {
+			b, err := c.newBoot()
+			if err == nil {
+				err = b.ready()
+			}
+			if err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				if args, err = b.everyApp(); err != nil {
+					return err
+				}
+			}
+			err = c.each(ctx, args, asJSON, several{does: remembered, do: b.setUp})
+			if err != nil || !b.manager.User {
+				return err
+			}
+			return b.linger(asJSON)
+		})
+	cmd.GroupID = "systemd"
+	cmd.Long = `Have apps come back at boot: a unit of systemd for each app that is remembered, or for
+those that are named. An app that runs goes on without a restart: the master that
+systemd starts takes its workers over from the one in the background, and no request
+is lost. An app that does not run is not started now.
+
+As root the units are the machine's, as another user those of the user's own systemd,
+which starts at boot only if the user lingers (loginctl enable-linger): startup sees
+to that. The variables of the app's start are kept, but for those of a session.`
+	cmd.Example = "  relevo startup\n  sudo relevo startup web"
+	return severalArgs(cmd)
+}
+
+func (c *cli) unstartup() *cobra.Command {
+	cmd := c.talking("unstartup [NAME…]", "Undo relevo startup; apps that run go on",
+		func(ctx context.Context, args []string, asJSON bool) error {
+			b, err := c.newBoot()
+			if err == nil {
+				err = b.manager.Check(c.getenv)
+			}
+			if err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				args = []string{"all"}
+			}
+			return c.each(ctx, args, asJSON, several{does: b.isSetUp, do: b.undo})
+		})
+	cmd.GroupID = "systemd"
+	cmd.Long = `Take away the units that relevo startup has made. Apps that run go on, under systemd until
+they are stopped; relevo start has them in the background again then.`
+	return severalArgs(cmd)
+}
+
+func remembered(a apps.App) bool { return a.Definition != nil }
+
+// boot keeps the units that start apps at boot.
+type boot struct {
+	*cli
+	manager systemd.Manager
+	dirs    []string // of units; relevo's are written to the first
+	program string
+}
+
+func (c *cli) newBoot() (*boot, error) {
+	b := &boot{cli: c, manager: systemd.Manager{User: os.Geteuid() != 0}}
+	var err error
+	if b.dirs, err = unit.Dirs(b.manager.User, c.getenv); err == nil {
+		b.program, err = ownProgram()
+	}
+	return b, err
+}
+
+// ready says why no unit can be made here, and what to do instead.
+func (b *boot) ready() error {
+	if err := b.refuseBackground(os.Getpid(), os.Getppid()); err != nil {
+		return err
+	}
+	err := b.manager.Check(b.getenv)
+	if err != nil {
+		return fmt.Errorf("%w\n  without systemd this line starts the apps at boot (crontab -e): @reboot %s start --all", err,
+			b.program)
+	}
+	return nil
+}
+
+// everyApp is what startup means without a name.
+func (b *boot) everyApp() ([]string, error) {
+	names, err := b.registry().Names()
+	if err != nil || len(names) > 0 {
+		return names, err
+	}
+	if ann := b.getenv("SUDO_USER"); ann != "" && ann != "root" && !b.manager.User {
+		return nil, fmt.Errorf("cannot set up the boot: root has started no app; those of %s come back by relevo startup "+
+			"without sudo", ann)
+	}
+	return nil, errors.New("cannot set up the boot: no app is remembered; relevo start app.js starts and remembers one")
+}
+
+// linger sees to it that a user's units are started at boot.
+func (b *boot) linger(asJSON bool) error {
+	self, err := user.Current()
+	if err != nil {
+		return fmt.Errorf("cannot find this user's name: %w", err)
+	}
+	said := self.Username + " lingers already: the apps start at boot, and outlive a logout"
+	if !systemd.Lingers(self.Username) {
+		if err := systemd.Linger(self.Username); err != nil {
+			return control.WithExit(fmt.Errorf("cannot have the apps start before %[1]s logs in: %[2]w; "+
+				"sudo loginctl enable-linger %[1]s does", self.Username, err), control.ExitNotPermitted)
+		}
+		said = self.Username + " lingers from now on: the apps start at boot, and outlive a logout"
+	}
+	if !asJSON {
+		_, err = fmt.Fprintln(b.stdout, said)
+	}
+	return err
+}
+
+// isSetUp says whether an app has a unit of startup.
+func (b *boot) isSetUp(a apps.App) bool {
+	found, err := unit.Find(b.dirs[:1], a.Name)
+	return err == nil && found.IsBoot()
+}
+
+// setUp has one app come back at boot.
+func (b *boot) setUp(ctx context.Context, name string) (said, error) {
+	d, err := b.registry().Load(name)
+	switch {
+	case err != nil:
+		return said{}, err
+	case d == nil:
+		return said{}, &control.Error{Message: fmt.Sprintf("cannot set up the boot of %[1]s: it was not started in the "+
+			"background; relevo start does that, relevo install makes a unit of a relevo.toml", name),
+			Exit: control.ExitNotRunning}
+	}
+	running, err := b.look(ctx, name)
+	if err != nil {
+		return said{}, err
+	}
+	placed, err := b.place(*d, running.environ())
+	if err != nil {
+		return said{}, permission(err)
+	}
+	if err := permission(b.manager.Run("enable", b.unit(name))); err != nil {
+		return said{}, errors.Join(err, placed.undo())
+	}
+	text := fmt.Sprintf("%s starts at boot: %s", name, placed.path)
+	value := map[string]any{"name": name, "unit": placed.path, "moved": false}
+	switch {
+	case running.status == nil:
+		text += "; it does not run now"
+	case running.service != "":
+		text += "; systemd runs it already"
+	default:
+		kept, err := b.move(ctx, name, *running.status)
+		if err != nil {
+			return said{}, errors.Join(err, b.withdraw(name, placed))
+		}
+		text += fmt.Sprintf("; systemd runs it now, and %s", kept)
+		value["moved"] = true
+	}
+	return said{text, value}, nil
+}
+
+// undo takes the unit of an app away.
+func (b *boot) undo(ctx context.Context, name string) (said, error) {
+	found, err := unit.Find(b.dirs[:1], name)
+	if err != nil {
+		return said{}, err
+	}
+	if !found.IsBoot() {
+		return said{}, fmt.Errorf("cannot undo the startup of %[1]s: relevo startup has made no unit for it in %[2]s", name,
+			b.dirs[0])
+	}
+	running, err := b.look(ctx, name)
+	if err != nil {
+		return said{}, err
+	}
+	if err := b.takeAway(name, found, running.service != ""); err != nil {
+		return said{}, permission(err)
+	}
+	text := name + " does not start at boot any more"
+	if running.status != nil {
+		text += "; it goes on until it is stopped"
+	}
+	return said{text, map[string]any{"name": name, "removed": found.Path}}, nil
+}
+
+// takeAway removes a unit. One that runs is kept until the next boot, or systemd would forget
+// how its master is to be treated.
+func (b *boot) takeAway(name string, found unit.Found, runs bool) error {
+	if err := b.manager.Run("disable", b.unit(name)); err != nil {
+		return err
+	}
+	if runs {
+		file := unit.File{Name: b.unit(name), Text: found.Text}
+		if err := file.Put(unit.RuntimeDir(b.manager.User, b.getenv)); err != nil {
+			return err
+		}
+	}
+	if err := found.Take(); err != nil {
+		return err
+	}
+	if !runs {
+		if err := b.registry().ForgetEnv(name); err != nil {
+			return fmt.Errorf("cannot remove the variables of %s: %w", name, err)
+		}
+	}
+	return b.manager.Run("daemon-reload")
+}
+
+func (b *boot) unit(name string) string { return name + ".service" }
+
+// sameWorkers counts the workers that serve before and after.
+func sameWorkers(before, after control.Status) (same int) {
+	for _, w := range before.Workers {
+		if slices.ContainsFunc(after.Workers, func(o pool.Worker) bool { return o.PID == w.PID && w.PID > 0 }) {
+			same++
+		}
+	}
+	return same
+}

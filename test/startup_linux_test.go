@@ -1,0 +1,124 @@
+package test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"relevo/internal/systemdbox"
+	"relevo/internal/testport"
+)
+
+// newStartedSite boots a systemd and starts the app in the background there, in the cgroup of
+// a session.
+func newStartedSite(t *testing.T, configuration string) *unitSite {
+	t.Helper()
+	s := &unitSite{Box: systemdbox.Start(t, nil), t: t, address: testport.Address(t)}
+	s.release("1", "serve")
+	self, err := os.Executable()
+	if err == nil {
+		err = copyFile(self, s.program())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.configure(configuration)
+	s.start(0, "web serves on "+s.address, s.Dir+"/relevo.toml")
+	return s
+}
+
+// start runs relevo start as a shell of a session does.
+func (s *unitSite) start(code int, want string, args ...string) {
+	s.t.Helper()
+	cmd := s.Command("systemd-run", append([]string{"--scope", "--quiet", "--setenv=TOKEN=a \"b\" $c %d",
+		s.program(), "start"}, args...)...)
+	out, err := cmd.CombinedOutput()
+	if exitCode(err) != code || !strings.Contains(string(out), want) {
+		s.t.Fatalf("relevo start %q: %v, want %d with %q:\n%s", args, err, code, want, out)
+	}
+}
+
+// step runs relevo and wants an exit code and a text.
+func (s *unitSite) step(code int, want string, args ...string) {
+	s.t.Helper()
+	got, out := s.relevo(args...)
+	if got != code || !strings.Contains(out, want) {
+		s.t.Fatalf("relevo %q: exit code %d, want %d with %q:\n%s", args, got, code, want, out)
+	}
+}
+
+// cgroups are those of processes, by their numbers in the box.
+func (s *unitSite) cgroupsOf(pids []int) (all []string) {
+	s.t.Helper()
+	for _, pid := range pids {
+		text, err := os.ReadFile(s.Path(fmt.Sprintf("/proc/%d/cgroup", pid)))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		all = append(all, strings.TrimSpace(string(text)))
+	}
+	return all
+}
+
+// TestStartup: under load an app moves from the background to a unit of systemd. The same
+// workers serve on, each in a cgroup of the unit; a kill of the new master, a reload and the
+// way back lose nothing either.
+func TestStartup(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
+	s := newStartedSite(t, "workers = 2\nwatch_binary = false\n")
+	before := s.settled(2)
+	load := startLoad(s.address)
+	s.step(0, "web starts at boot: /etc/systemd/system/web.service; systemd runs it now, and its 2 workers went on",
+		"startup")
+	if after := s.settled(2); !slices.Equal(before, after) {
+		t.Errorf("workers %v serve, before: %v", after, before)
+	}
+	for _, cgroup := range s.cgroupsOf(before) {
+		if !strings.Contains(cgroup, "/web.service/relevo-web-") {
+			t.Errorf("a worker is in %s, want a cgroup of the unit", cgroup)
+		}
+	}
+	state, enabled := s.Show("web.service", "ActiveState"), s.Show("web.service", "UnitFileState")
+	if state != "active" || enabled != "enabled" {
+		t.Errorf("the unit is %s and %s", state, enabled)
+	}
+	s.murders(2)
+	s.release("2", "serve")
+	s.Systemctl("reload", "web.service")
+	if got := s.get("/"); !strings.HasPrefix(got, "version 2 ") {
+		t.Errorf("after the reload: %q", got)
+	}
+	if env := s.get("/env"); !strings.Contains(env, "TOKEN=a \"b\" $c %d\n") {
+		t.Errorf("a worker that the unit started does not have the variable of the start:\n%s", env)
+	}
+	s.step(0, "systemd runs it already", "startup", "web")
+	s.step(1, "relevo unstartup web", "delete", "web")
+
+	// Back: the app goes on, and so does its master's upgrade.
+	s.step(0, "web does not start at boot any more; it goes on until it is stopped", "unstartup")
+	s.step(0, "", "upgrade", "web")
+	s.settled(2)
+	if log := s.Journal("web.service"); strings.Contains(log, "level=ERROR") {
+		t.Errorf("an error in the journal:\n%s", log)
+	}
+	endLoad(t, load)
+	processes := s.Processes("web.service")
+	s.step(0, "web is stopped", "stop", "web")
+	s.Await("the service to end", func() bool { return s.Show("web.service", "ActiveState") == "inactive" })
+	s.gone(processes)
+	s.start(0, "web serves on", "web")
+	if got := s.Show("web.service", "ActiveState"); got != "inactive" {
+		t.Errorf("relevo start after unstartup started the unit: %s", got)
+	}
+	s.step(0, "web is deleted", "delete", "web")
+	for _, path := range []string{"/etc/systemd/system/web.service", "/run/systemd/system/web.service",
+		"/etc/systemd/system/multi-user.target.wants/web.service", "/var/lib/relevo/web/environment"} {
+		if _, err := os.Lstat(s.Path(path)); err == nil {
+			t.Errorf("%s is left", filepath.Base(path))
+		}
+	}
+}

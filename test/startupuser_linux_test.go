@@ -1,0 +1,102 @@
+package test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"relevo/internal/systemdbox"
+	"relevo/internal/testport"
+	"relevo/internal/testreq"
+)
+
+// asAnn runs a script as a user of the box, in a session of its own.
+func (s *unitSite) asAnn(script string) (code int, said string) {
+	s.t.Helper()
+	out, err := s.Command("systemd-run", "--scope", "--quiet", "su", "-", "ann", "-c", "cd "+s.Dir+"\n"+script).
+		CombinedOutput()
+	return exitCode(err), string(out)
+}
+
+// TestStartupOfUser: a user's app moves from a session to the user's own systemd, which starts
+// at boot from now on. What is in the way is told with what to type.
+func TestStartupOfUser(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
+	testreq.Program(t, "useradd")
+	testreq.Program(t, "dbus-daemon")
+	s := &unitSite{Box: systemdbox.Start(t, nil), t: t, address: testport.Address(t)}
+	s.release("1", "serve")
+	self, err := os.Executable()
+	if err == nil {
+		err = copyFile(self, s.program())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.configure("workers = 2\n")
+	if out, err := s.Command("useradd", "-m", "-s", "/bin/bash", "ann").CombinedOutput(); err != nil {
+		t.Fatalf("useradd: %v: %s", err, out)
+	}
+	s.Systemctl("start", "dbus.service", "systemd-logind.service")
+	const at = "export XDG_RUNTIME_DIR=/run/user/$(id -u)\n"
+	for _, step := range []struct {
+		script string
+		code   int
+		want   string
+	}{
+		{at + "./relevo startup", 1, "no app is remembered; relevo start app.js"},
+		{"unset HOME XDG_STATE_HOME; ./relevo startup", 1, "nor HOME is set; set HOME"},
+		{at + "./relevo start relevo.toml", 0, "web serves on " + s.address},
+		{"unset XDG_RUNTIME_DIR; ./relevo startup", 1, "export XDG_RUNTIME_DIR=/run/user/$(id -u)"},
+		{"XDG_RUNTIME_DIR=/tmp ./relevo startup", 1, "sudo loginctl enable-linger $USER\n  without systemd this line"},
+		{at + "./relevo startup other", 3, "cannot set up the boot of other: it was not started in the background"},
+		{at + "systemctl --user is-system-running --wait; ./relevo startup", 0, "and its 2 workers went on"},
+		{at + "cat /proc/$(pgrep -u ann -n -x app)/cgroup", 0, "/app.slice/web.service"},
+		{"test -e /var/lib/systemd/linger/ann && echo lingers", 0, "lingers"},
+		{at + "./relevo delete web", 1, "relevo unstartup web"},
+		{at + "./relevo stop web && ./relevo start web && systemctl --user is-active web.service", 0, "\nactive\n"},
+		{at + "stat -c %a ~/.local/state/relevo/web/environment", 0, "600"},
+		{at + "./relevo unstartup web && ./relevo stop web && ./relevo delete web", 0, "web is deleted"},
+		{at + "ls -A ~/.config/systemd/user/ /run/user/*/systemd/user/ | grep web || echo none", 0, "none"},
+	} {
+		code, said := s.asAnn(step.script)
+		if code != step.code || !strings.Contains(said, step.want) {
+			t.Fatalf("%s: exit code %d, want %d with %q:\n%s", step.script, code, step.code, step.want, said)
+		}
+	}
+}
+
+// TestStartupRefused: what is in the way of a unit is told, and the app goes on as it was.
+func TestStartupRefused(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
+	s := newStartedSite(t, "workers = 2\n")
+	before, unit := s.settled(2), s.Path("/etc/systemd/system/web.service")
+	s.AddUnit("web.service", "[Service]\nExecStart=/bin/true\n")
+	s.step(1, "web.service is another program's unit", "startup")
+	if err := os.Remove(unit); err != nil {
+		t.Fatal(err)
+	}
+	s.step(0, "written", "install", "-c", s.Dir+"/relevo.toml")
+	s.step(1, "relevo uninstall web takes it away", "startup")
+	s.step(1, "relevo startup has made no unit for it", "unstartup", "web")
+	s.step(0, "removed", "uninstall", "web")
+	// The master that systemd starts has no room for the files of the other.
+	s.override("LimitNOFILE=16")
+	s.step(1, "cannot go on with the app of the master that runs", "startup")
+	if _, err := os.Stat(unit); err == nil {
+		t.Error("the unit of a move that failed is left")
+	}
+	if got := s.Show("web.service", "ActiveState"); got != "inactive" && got != "failed" {
+		t.Errorf("the unit is %s", got)
+	}
+	after := s.settled(2)
+	if before[0] != after[0] || before[1] != after[1] {
+		t.Errorf("workers %v serve, before: %v", after, before)
+	}
+	if got := s.get("/"); !strings.HasPrefix(got, "version 1 ") {
+		t.Errorf("answer %q", got)
+	}
+	s.step(0, "web is deleted", "delete", "web")
+}
