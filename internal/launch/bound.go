@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"relevo/internal/capture"
+	"relevo/internal/nodecluster"
 )
 
 // bound is an address that a worker's program has bound, and the master's socket that it
@@ -77,6 +78,22 @@ func (b *binder) remember(bind capture.Bind, fd int) {
 
 func boundBy(b capture.Bind) bound {
 	return bound{Address: b.Address, Type: b.Socket.Type, V6Only: b.Socket.V6Only, ReusePort: b.Socket.ReusePort}
+}
+
+// clashing says whether two servers of one Node worker cannot listen at the same time.
+func clashing(one, other nodecluster.Query) bool {
+	var both [2]bound
+	for i, q := range []nodecluster.Query{one, other} {
+		if q.FD != nil && *q.FD >= 0 {
+			return false
+		}
+		address, socket, err := wantedBy(q)
+		if err != nil {
+			return false
+		}
+		both[i] = boundBy(capture.Bind{Address: address, Socket: socket})
+	}
+	return both[0].clashes(both[1])
 }
 
 // clashes says whether the kernel would refuse one of two sockets while the other has its

@@ -99,6 +99,7 @@ func (p *Process) clusterOptions() nodecluster.Options {
 	return nodecluster.Options{
 		Send:  p.sendNode,
 		Open:  p.openForNode,
+		Clash: clashing,
 		Share: p.release.launcher.shared.keep,
 		Tell:  p.clusterEvent,
 	}

@@ -1,6 +1,8 @@
 package launch
 
 import (
+	"encoding/json"
+	"errors"
 	"os"
 	"testing"
 	"time"
@@ -20,7 +22,8 @@ func TestOpenedWhileThePoolAsks(t *testing.T) {
 	}
 	defer file.Close()
 	told := make(chan string, 1)
-	p := &Process{pid: os.Getpid(), release: &Release{launcher: &Launcher{}}, binder: newBinder(oneSocket{file: file})}
+	p := &Process{pid: os.Getpid(), binder: newBinder(oneSocket{file: file}),
+		release: &Release{launcher: &Launcher{}, command: Command{Args: []string{"node", "app.js"}}}}
 	p.primary = nodecluster.New(p.clusterOptions())
 	p.sink = func(r pool.Report) { // the pool's loop is at work and takes this after it
 		p.clusterLegacy()
@@ -48,4 +51,33 @@ type oneSocket struct {
 
 func (s oneSocket) Bind(pool.Order, capture.Bind) Grant {
 	return Grant{Answer: capture.Answer{FD: -1}, Address: oneAddress, Socket: s.file}
+}
+
+// TestClashingServers are pairs of servers of one Node worker, and whether the second one
+// gets EADDRINUSE, as from the kernel.
+func TestClashingServers(t *testing.T) {
+	const any80, v4of80 = `{"address":null,"port":80,"addressType":4}`, `{"address":"0.0.0.0","port":80,"addressType":4}`
+	for _, pair := range []struct {
+		one, other string
+		clash      bool
+	}{
+		{any80, v4of80, true},
+		{any80, `{"address":null,"port":81,"addressType":4}`, false},
+		{any80, `{"address":null,"port":80,"addressType":"udp4"}`, false},
+		{any80, `{"address":null,"port":-1,"addressType":-1,"fd":3}`, false},
+		{v4of80, `{"address":"127.0.0.1","port":80,"addressType":4}`, true},
+		{v4of80, `{"address":"::","port":80,"addressType":6,"flags":1}`, false}, // of IPv6 alone
+		{`{"address":"127.0.0.1","port":80,"addressType":4}`, `{"address":"127.0.0.2","port":80,"addressType":4}`, false},
+		{`{"address":null,"port":0,"addressType":4}`, `{"address":null,"port":0,"addressType":4}`, false},
+		{`{"address":"\u0000a","port":-1,"addressType":-1}`, `{"address":"\u0000a","port":-1,"addressType":-1}`, true},
+		{`{"address":"/a","port":-1,"addressType":-1}`, `{"address":"/b","port":-1,"addressType":-1}`, false},
+	} {
+		var one, other nodecluster.Query
+		if err := errors.Join(json.Unmarshal([]byte(pair.one), &one), json.Unmarshal([]byte(pair.other), &other)); err != nil {
+			t.Fatal(err)
+		}
+		if got := clashing(one, other); got != pair.clash {
+			t.Errorf("%s, %s: %v, want %v", pair.one, pair.other, got, pair.clash)
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 )
@@ -36,6 +37,9 @@ type Options struct {
 	// Open returns the socket for a query. The socket belongs to the function's owner: the
 	// Primary does not close it.
 	Open func(Query) (*os.File, error)
+	// Clash says whether the kernel would refuse one of two servers of a worker while the
+	// other listens.
+	Clash func(one, other Query) bool
 	// Share returns the data that all workers get for a server: the data of the first
 	// worker that called it.
 	Share func(key string, data json.RawMessage) json.RawMessage
@@ -200,7 +204,7 @@ func (p *Primary) query(m received) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	d := &delivery{Query: m.Query, Ack: m.Seq, Key: keyOf(m.Query), Data: m.Data}
-	if _, open := p.servers[d.Key]; open && !m.Again {
+	if _, open := p.servers[d.Key]; open && !m.Again || p.clashesWithAwaited(d) {
 		p.refuse(d, syscall.EADDRINUSE)
 		return
 	}
@@ -221,6 +225,15 @@ func (p *Primary) query(m received) {
 	if p.waiting = append(p.waiting, d); len(p.waiting) == 1 {
 		p.deliver()
 	}
+}
+
+// clashesWithAwaited says whether a server needs the address of another one whose socket the
+// worker does not have yet, so that Open cannot see it. The caller holds p.mu.
+func (p *Primary) clashesWithAwaited(d *delivery) bool {
+	return slices.ContainsFunc(p.waiting, func(other *delivery) bool {
+		_, open := p.servers[other.Key]
+		return open && !other.Passed && other.Key != d.Key && p.opts.Clash(other.Query, d.Query)
+	})
 }
 
 // noRoom returns an error number if another server would exceed a limit. A server that was

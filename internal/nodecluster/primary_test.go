@@ -49,7 +49,8 @@ func (r *rig) options() Options {
 			}
 			return r.first[key]
 		},
-		Tell: func(e Event) { r.events = append(r.events, e) },
+		Clash: func(one, other Query) bool { return one.Port == other.Port && one.Port != 0 },
+		Tell:  func(e Event) { r.events = append(r.events, e) },
 	}
 }
 
@@ -364,4 +365,23 @@ func FuzzSaid(f *testing.F) {
 			t.Errorf("%d sockets were opened", len(r.opened))
 		}
 	})
+}
+
+// TestTwoServersAtOnce: a worker asks for one address twice before it has got the first
+// socket. A real primary would have refused the second server, too.
+func TestTwoServersAtOnce(t *testing.T) {
+	r := newRig(t)
+	v4 := strings.Replace(queryLine(2, 3456, ""), `"address":null`, `"address":"0.0.0.0"`, 1)
+	refused := fmt.Sprintf(`{"cmd":"NODE_CLUSTER","errno":%d,"key":"0.0.0.0:3456:4:undefined:0","ack":2,"data":null,"seq":2}`,
+		-int(syscall.EADDRINUSE))
+	r.want(t, queryLine(1, 3456, ""), reply(3456, 1, 1))
+	r.want(t, v4, refused)
+	if len(r.opened) != 1 {
+		t.Errorf("%d sockets were opened, want 1", len(r.opened))
+	}
+	r.want(t, `{"cmd":"NODE_CLUSTER","act":"close","key":"null:3456:4:undefined:0","seq":3}`)
+	r.say(v4)
+	if len(r.opened) != 2 {
+		t.Error("the address of a server that was closed is refused")
+	}
 }
