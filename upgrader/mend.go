@@ -49,7 +49,7 @@ func (l *Listener) Reassert() error {
 }
 
 func (l *Listener) setMode() error {
-	if l.ofProgram {
+	if l.ofProgram || l.seats.decideMode() {
 		return nil
 	}
 	if err := unix.SetNonblock(int(l.file.Fd()), !l.Blocking); err != nil {
@@ -160,7 +160,7 @@ func (l *Listener) damage() (what []string, usual bool, err error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("cannot look at listener %s: %w", l.Name, err)
 	}
-	if blocking := flags&unix.O_NONBLOCK == 0; blocking != l.Blocking && !l.ofProgram {
+	if blocking := flags&unix.O_NONBLOCK == 0; blocking != l.Blocking && !l.ofProgram && !l.seats.decideMode() {
 		what = append(what, "made "+modeText(blocking))
 	}
 	if peer := l.peer(); peer != "" && (l.shared || !l.ofProgram) {

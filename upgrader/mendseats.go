@@ -43,3 +43,11 @@ func (s *seating) mend(verify bool) (failed error) {
 	_, err := s.group.Tend()
 	return errors.Join(failed, err)
 }
+
+// decideMode says whether the listener's socket blocks or not as a worker wants, who has it
+// as its own or had it last: no other worker accepts there.
+func (s *seating) decideMode() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.group != nil && !s.group.ServesCommon()
+}

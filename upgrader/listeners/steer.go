@@ -240,3 +240,10 @@ func (g *Group) choice() (steering Steering) {
 	}
 	return steering
 }
+
+// ServesCommon says whether workers share the common socket: ServeCommon.
+func (g *Group) ServesCommon() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.weight > 0
+}

@@ -1,0 +1,51 @@
+package upgrader_test
+
+import (
+	"testing"
+
+	"relevo/upgrader"
+	"relevo/upgrader/listeners"
+)
+
+// TestLentSocketBlocks: a program whose accept blocks has the listener's own socket as its
+// seat. It would end with EAGAIN if the master made that non-blocking again.
+func TestLentSocketBlocks(t *testing.T) {
+	all := wanted(t, "127.0.0.1:0")
+	for _, test := range []struct {
+		name     string
+		captured bool
+	}{{"captured", true}, {"of the configuration", false}} {
+		t.Run(test.name, func(t *testing.T) {
+			u := upgrader.New(upgrader.Options{Siblings: true})
+			t.Cleanup(func() { u.Close() })
+			var l *upgrader.Listener
+			var err error
+			if test.captured {
+				l, err = u.Add(all[0], upgrader.Program{Worker: "1", NonBlocking: true})
+			} else if _, err = u.Set(all); err == nil {
+				l = u.Listeners()[0]
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			seat, err := u.Seat(l, "1", 0, listeners.SocketOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if seat != l.File() || nonblocking(t, l) {
+				t.Fatal("the worker has another socket, or one that does not block: this test shows nothing")
+			}
+			inherited := l.Listen
+			inherited.Backlog = 77
+			if _, err := u.Set(all[:0]); err != nil { // a roll begins, and ends
+				t.Fatal(err)
+			}
+			if _, err := u.Set(append(all[:0:0], inherited)); err != nil {
+				t.Fatal(err)
+			}
+			if found := u.Inspect(); len(found) > 0 || nonblocking(t, l) {
+				t.Errorf("the worker's socket no longer blocks; healed: %+v", found)
+			}
+		})
+	}
+}
