@@ -323,9 +323,9 @@ func (l Listen) canonical() (network, address string) {
 	return network, net.JoinHostPort(host, port)
 }
 
-// takesIPv4Of says whether the listener is for all addresses of IPv4 and IPv6, and the
+// TakesIPv4Of says whether the listener is for all addresses of IPv4 and IPv6, and the
 // other for all of IPv4 on the same port.
-func (l Listen) takesIPv4Of(other Listen) bool {
+func (l Listen) TakesIPv4Of(other Listen) bool {
 	if l.Network != TCP && l.Network != UDP || l.Datagram() != other.Datagram() || other.Network == Unix {
 		return false
 	}
@@ -347,7 +347,7 @@ func listenProblem(all []Listen, i int) error {
 		if l.Name == other.Name {
 			return fmt.Errorf("cannot listen twice under the name %q (%s and %s)", l.Name, other, l)
 		}
-		if l.takesIPv4Of(other) || other.takesIPv4Of(l) {
+		if l.TakesIPv4Of(other) || other.TakesIPv4Of(l) {
 			return fmt.Errorf("cannot listen on %s beside %s: without a prefix [::] is for IPv4, too; "+
 				"write tcp6: or udp6: before it", l, other)
 		}

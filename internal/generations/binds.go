@@ -71,7 +71,7 @@ func (h *Hold) borrow(b capture.Bind, p upgrader.Program) (l *upgrader.Listener,
 // find returns the listener for a bind: one of the configuration on that port, one
 // that a sibling has bound, or a new one. It needs all.mu.
 func (h *Hold) find(b capture.Bind, p upgrader.Program) (*upgrader.Listener, error) {
-	wanted := listenOf(b)
+	wanted := h.all.inPlaceOf(listenOf(b))
 	for i, l := range h.held {
 		if same(l, wanted) || i < h.configured && meets(l, b) {
 			return l, nil
@@ -94,6 +94,18 @@ func (h *Hold) find(b capture.Bind, p upgrader.Program) (*upgrader.Listener, err
 	h.held, h.sockets = append(h.held, l), append(h.sockets, h.all.Upgrader.Inheritable(l))
 	h.all.serving = slices.Concat(h.all.serving, []config.Listen{l.Listen})
 	return l, nil
+}
+
+// inPlaceOf returns the listener that serves all addresses, where a program wants those of
+// IPv4 alone: a socket of its own would take over the clients of IPv4 with the bind, long
+// before the program is known to serve. It needs mu.
+func (l *Sockets) inPlaceOf(wanted config.Listen) config.Listen {
+	for _, serving := range l.serving {
+		if serving.TakesIPv4Of(wanted) {
+			return serving
+		}
+	}
+	return wanted
 }
 
 // same says whether a listener is the one for what a program asks for. Those at any port

@@ -107,6 +107,11 @@ func (c *capturing) lost(o pool.Order, l *upgrader.Listener, options []error) {
 // compare tells once where the program binds something else than the listeners say.
 func (c *capturing) compare(l *upgrader.Listener, b capture.Bind) {
 	asked := listenOf(b)
+	if l.Listen.TakesIPv4Of(asked) && c.hold.all.once.First("bound "+asked.Address) {
+		c.log.Info("the program binds the addresses of IPv4 alone: those of IPv6, which are served, stay until the app is "+
+			"stopped", "address", asked, "listener", l.Listen)
+		return
+	}
 	listeners := c.hold.configuredNames()
 	if len(listeners) == 0 || asked.Network.IsUnix() || asked.Datagram() {
 		return

@@ -2,14 +2,17 @@ package generations
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
 	"relevo/internal/capture"
 	"relevo/internal/config"
+	"relevo/internal/testport"
 	"relevo/pool"
 )
 
@@ -130,6 +133,40 @@ func TestCapturedListener(t *testing.T) {
 	}
 	if bound := g.Bound(); len(bound) != 3 || bound[0].Captured || !bound[1].Captured {
 		t.Errorf("%+v", bound)
+	}
+}
+
+// TestCapturedIPv4Alone: a release that binds 0.0.0.0 where the serving one has bound [::] gets
+// that socket. One of its own would have all clients of IPv4 before the release is ready.
+func TestCapturedIPv4Alone(t *testing.T) {
+	t.Parallel()
+	port := strconv.Itoa(testport.Free(t))
+	b, g := capturingBench(t, config.BalanceEven)
+	_, dual, err := binds(g, first, "[::]:"+port, tcp)
+	if err != nil || dual == "" {
+		t.Fatalf("at %q: %v", dual, err)
+	}
+	next := b.prepare(t, b.app)
+	if _, address, err := binds(next, second, "0.0.0.0:"+port, tcp); err != nil || address != dual {
+		t.Errorf("0.0.0.0 is %q, want %q: %v", address, dual, err)
+	}
+}
+
+// TestTakesListener: a program that takes the listener instead of binding is told that even
+// and sticky have no effect, once.
+func TestTakesListener(t *testing.T) {
+	t.Parallel()
+	for balance, want := range map[config.Balance]int{
+		config.BalanceAuto: 0, config.BalanceShared: 0, config.BalanceEven: 1, config.BalanceSticky: 1,
+	} {
+		_, g := capturingBench(t, balance, "web=127.0.0.1:0")
+		var log strings.Builder
+		g.capturing.log = slog.New(slog.NewTextHandler(&log, nil))
+		g.capturing.Serve(first)
+		g.capturing.Serve(second)
+		if got := strings.Count(log.String(), "although balance is "+string(balance)); got != want {
+			t.Errorf("%s: told %d times, want %d:\n%s", balance, got, want, log.String())
+		}
 	}
 }
 

@@ -14,15 +14,17 @@ func (c *capturing) stick(l *upgrader.Listener, o pool.Order) {
 	c.report(l.Stick(o.ID))
 }
 
-// unstuck tells once where clients do not stick to workers, although that is wanted, because
-// the program takes the listener that all workers share instead of binding.
+// unstuck tells once where clients do not stick to workers, or are not spread evenly, although
+// that is wanted, because the program takes the listener that all workers share instead of
+// binding.
 func (c *capturing) unstuck(l *upgrader.Listener, o pool.Order, inherits bool) {
 	if !inherits || !l.IsTCP() || l.Seated(o.ID) || c.hold.all.Upgrader.Lent(l) {
 		return
 	}
 	wanted := cmp.Or(c.hold.all.Upgrader.Balance(l), c.balance)
-	if wanted == config.BalanceSticky && c.hold.all.once.First("balance "+l.Address) {
-		c.log.Warn("all workers share one socket, although balance is sticky: that is for programs that bind "+
+	asked := wanted == config.BalanceSticky || wanted == config.BalanceEven
+	if asked && c.hold.all.once.First("balance "+l.Address) {
+		c.log.Warn("all workers share one socket, although balance is "+string(wanted)+": that is for programs that bind "+
 			"their port by themselves, and this one takes the listener", "address", l.Address)
 	}
 }
