@@ -73,7 +73,8 @@ func TestClashingServers(t *testing.T) {
 		{`{"address":"/a","port":-1,"addressType":-1}`, `{"address":"/b","port":-1,"addressType":-1}`, false},
 	} {
 		var one, other nodecluster.Query
-		if err := errors.Join(json.Unmarshal([]byte(pair.one), &one), json.Unmarshal([]byte(pair.other), &other)); err != nil {
+		err := errors.Join(json.Unmarshal([]byte(pair.one), &one), json.Unmarshal([]byte(pair.other), &other))
+		if err != nil {
 			t.Fatal(err)
 		}
 		if got := clashing(one, other); got != pair.clash {
