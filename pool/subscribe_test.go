@@ -109,8 +109,8 @@ func TestSlowSubscriber(t *testing.T) {
 		wantEqual(t, "states", r.states(), "0/1 serving")
 
 		got, _ := collect(slow)
-		if len(got) < pool.SubscriberBuffer {
-			t.Errorf("%d events were kept, want %d", len(got), pool.SubscriberBuffer)
+		if len(got) < pool.MessagesBuffer {
+			t.Errorf("%d events were kept, want %d", len(got), pool.MessagesBuffer)
 		}
 		for i := range 10 {
 			release.Process(1).Say(ipc.App{Data: []byte(strconv.Itoa(first + i))})
@@ -122,7 +122,7 @@ func TestSlowSubscriber(t *testing.T) {
 	})
 }
 
-// The loss is told at the end of the pool too, where no further event follows.
+// What workers say without end hides nothing that happens to them, and the loss is told.
 func TestSlowSubscriberAtTheEnd(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Obedient)
@@ -133,10 +133,8 @@ func TestSlowSubscriberAtTheEnd(t *testing.T) {
 		<-r.ran
 		got, closed := collect(slow)
 		wantEqual(t, "closed", closed, true)
-		last := got[len(got)-1]
-		wantEqual(t, "last event", last.Kind, pool.KindLost)
-		// draining, exit and stopped are lost beside the messages.
-		wantEqual(t, "events in all", len(got)-1+last.Count, 2*pool.SubscriberBuffer+3)
+		wantEqual(t, "events after the messages", words(got[pool.MessagesBuffer:]), "lost draining exit stopped")
+		account(t, got, 2*pool.SubscriberBuffer)
 	})
 }
 
@@ -147,17 +145,16 @@ func TestSubscriberWithRoomForOne(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Obedient)
 		r := start(t, 1, release)
 		slow, _ := subscribe(t, r)
-		flood(release.Process(1), pool.SubscriberBuffer+5)
+		flood(release.Process(1), pool.MessagesBuffer+5)
 		kept := []pool.Event{<-slow}
 		for i := range 5 {
-			release.Process(1).Say(ipc.App{Data: []byte(strconv.Itoa(pool.SubscriberBuffer + 5 + i))})
+			release.Process(1).Say(ipc.App{Data: []byte(strconv.Itoa(pool.MessagesBuffer + 5 + i))})
 		}
 		r.Stop()
 		<-r.ran
 		rest, closed := collect(slow)
 		wantEqual(t, "closed", closed, true)
-		// draining, exit and stopped are lost beside ten messages.
-		account(t, append(kept, rest...), pool.SubscriberBuffer+10+3)
+		account(t, append(kept, rest...), pool.MessagesBuffer+10)
 	})
 }
 

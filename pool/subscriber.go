@@ -19,6 +19,9 @@ const (
 	// its share of that, at least leastShare, or one larger event.
 	subscribersBytes = 8 << 20
 	leastShare       = 256 << 10
+	// messagesOf is the part of the places and the bytes that may hold what workers say, in
+	// quarters. The rest is for what happens to them: a flood of messages does not hide it.
+	messagesOf = 3
 )
 
 // share is how many bytes each of n readers may hold.
@@ -37,8 +40,12 @@ func (s *subscriber) send(e Event, bytes int) {
 	if s.lost > 0 {
 		places, cost = 2, cost+eventCost
 	}
+	room := subscriberBuffer
+	if e.Kind == KindMessage || e.Kind == KindStatus {
+		room, bytes = room*messagesOf/4, bytes*messagesOf/4
+	}
 	fits := len(s.costs) == 0 || s.held+cost <= bytes
-	if subscriberBuffer-len(s.events) < places || !fits {
+	if room-len(s.events) < places || !fits {
 		s.lost++
 		return
 	}
