@@ -204,7 +204,7 @@ func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.
 	if pidfd == nil {
 		return nil, fmt.Errorf("cannot adopt worker %s (pid %d): its pidfd is missing", o.ID, l.PID)
 	}
-	p := newProcess(r, sink)
+	p := newProcess(r, o, sink)
 	p.pid = l.PID
 	p.handle.children = r.launcher.opts.Children
 	p.handle.adoptPidfd(pidfd)
@@ -220,11 +220,10 @@ func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.
 	if l.Channel == nil {
 		l.Channel = &ipc.Rest{}
 	}
+	p.resumeCluster(l)
 	r.launcher.register(p)
 	r.launcher.handovers.resume()
-	p.order = o
-	p.resumeCluster(l)
-	p.listen(o, from, l)
+	p.listen(from, l)
 	close(p.launched)
 	p.goOnWithCluster(l)
 	if !l.Settled {

@@ -65,7 +65,7 @@ func (b *birth) start(avoidPath bool, sink func(pool.Report)) (p *Process, err e
 	}
 	spec, err := b.spec()
 	if err == nil {
-		p = newProcess(r, sink)
+		p = newProcess(r, b.order, sink)
 		p.source = b.image.source
 		err = b.fork(p)
 		if err != nil {
@@ -82,9 +82,9 @@ func (b *birth) start(avoidPath bool, sink func(pool.Report)) (p *Process, err e
 	return p, nil
 }
 
-func newProcess(r *Release, sink func(pool.Report)) *Process {
+func newProcess(r *Release, o pool.Order, sink func(pool.Report)) *Process {
 	return &Process{
-		release: r, sink: sink, settled: make(chan struct{}), channelEnded: make(chan struct{}),
+		release: r, order: o, sink: sink, settled: make(chan struct{}), channelEnded: make(chan struct{}),
 		launched: make(chan struct{}), leaving: make(chan struct{}), overdue: make(chan struct{}), fate: make(chan bool, 1),
 		gone: make(chan struct{}), claims: make(claims, 1), binder: newBinder(r.command.Sockets),
 		ready: newReadiness(r.command.Ready, len(r.command.Listeners) > 0, r.speaks.Load()),

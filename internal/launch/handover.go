@@ -100,7 +100,8 @@ func (p *Process) takeNoMore() (arrived func() bool) {
 func (l *Launcher) takers(slot int, leaves *Process) (all []*Process) {
 	l.mu.Lock()
 	for _, q := range l.byPID {
-		stays := q.primary != nil && q.isSettled() && !q.asked.Load() && !q.led.Load()
+		// Before it is settled, what else it has may still be written.
+		stays := q.isSettled() && q.primary != nil && !q.asked.Load() && !q.led.Load()
 		if q != leaves && stays && !q.binder.onTrial(q.order) {
 			all = append(all, q)
 		}

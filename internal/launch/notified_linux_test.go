@@ -161,7 +161,7 @@ func TestOnlineFirst(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := r.newWorker()
-				p := newProcess(release, w.sink)
+				p := newProcess(release, pool.Order{}, w.sink)
 				p.handle.reaped = true // there is none
 				said, launched := make(chan struct{}), make(chan launchResult, 1)
 				p.notified(ipc.Notification{"STATUS": "early"})

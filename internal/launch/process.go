@@ -95,7 +95,7 @@ func (e ends) files() (open []*os.File) {
 // when the process is gone.
 func (p *Process) begin(b *birth) {
 	p.beginCluster()
-	p.listen(b.order, ends{b.channel, b.pipes}, processLegacy{Channel: &ipc.Rest{}})
+	p.listen(ends{b.channel, b.pipes}, processLegacy{Channel: &ipc.Rest{}})
 	launched := make(chan launchResult, 1)
 	p.watches.Go(func() { launched <- p.awaitOnline(b.launched) })
 	go p.awaitExit(launched)
@@ -103,14 +103,14 @@ func (p *Process) begin(b *birth) {
 
 // listen starts to read the worker's output and messages. After a succession it goes on
 // where the previous master stopped reading.
-func (p *Process) listen(o pool.Order, from ends, l processLegacy) {
-	p.ends, p.order = from, o
+func (p *Process) listen(from ends, l processLegacy) {
+	p.ends = from
 	streams := &p.release.launcher.opts.Streams
 	app := p.release.command.App
 	p.tail.restore(l.Tail)
 	for i, to := range []io.Writer{streams.Out, streams.Err} {
 		if from.output[i] != nil {
-			source := OutputSource{Slot: o.Slot, Generation: o.Generation, PID: p.pid, Stream: i}
+			source := OutputSource{Slot: p.order.Slot, Generation: p.order.Generation, PID: p.pid, Stream: i}
 			p.pump(i, to, streams.lines(app, source, l.Begun[i], l.Channel.Torn))
 		}
 	}

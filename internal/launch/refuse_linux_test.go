@@ -297,7 +297,7 @@ func unordered(t *testing.T) (*worker, *birth) {
 		t.Fatal(err)
 	}
 	w := r.newWorker()
-	p := newProcess(release, w.sink)
+	p := newProcess(release, pool.Order{ID: "1"}, w.sink)
 	if err := b.fork(p); err != nil {
 		t.Fatal(err)
 	}
