@@ -15,6 +15,8 @@ type Wanted struct {
 	Definition
 	Text  []byte   // of its configuration file, where relevo writes it
 	After []string // apps that have to serve first
+	// Unbounded says that its output goes to a file that does not rotate.
+	Unbounded bool
 }
 
 // startsAtATime is how many masters start at the same time.

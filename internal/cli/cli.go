@@ -59,6 +59,7 @@ type cli struct {
 	color, colorOut     bool // of stderr and stdout
 	logFormat, logLevel string
 	arrive              func() (*succession.Arrival, error)
+	collect             func(any)      // gets what would be printed as JSON; nil: it is printed
 	signals             chan os.Signal // that came before there was a master, nil: nobody takes them yet
 }
 

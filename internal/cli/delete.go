@@ -22,8 +22,8 @@ func (c *cli) delete() *cobra.Command {
 				if err := c.deleteApp(ctx, name, force, purge); err != nil {
 					return said{}, err
 				}
-				return said{name + " is deleted" + c.whatStays(name, purge),
-					map[string]any{"name": name, "deleted": true, "purged": purge}}, nil
+				return said{text: name + " is deleted" + c.whatStays(name, purge),
+					value: map[string]any{"name": name, "deleted": true, "purged": purge}}, nil
 			}})
 		})
 	cmd.Aliases = []string{"del", "rm"}

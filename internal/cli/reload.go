@@ -23,8 +23,11 @@ func (c *cli) reload() *cobra.Command {
 			if err := reloadFlags(o, noWait, dryRun); err != nil {
 				return usage(err)
 			}
-			return c.oneByOne(ctx, args, running, func(client *control.Client) error {
+			return c.oneByOne(ctx, args, running, asJSON, func(c *cli, name string) error {
+				client, err := c.connect(ctx, name)
 				switch {
+				case err != nil:
+					return err
 				case dryRun:
 					return c.printPlan(ctx, client, o.Force, asJSON)
 				case noWait:

@@ -24,17 +24,17 @@ relevo reload does. An app that is remembered and does not run is started.`,
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&o.Force, "force", false, "try bytes that failed before")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		restart := func(ctx context.Context, name string) (said, error) {
+		ctx := cmd.Context()
+		return c.oneByOne(ctx, args, known, asJSON, func(c *cli, name string) error {
 			client, err := c.connect(ctx, name)
 			if control.ExitCode(err) == control.ExitNotRunning {
-				return said{}, c.startKnown(ctx, name, asJSON, err)
+				return c.startKnown(ctx, name, asJSON, err)
 			}
 			if err != nil {
-				return said{}, err
+				return err
 			}
-			return said{}, c.rollAndWait(ctx, client, asJSON, func() (pool.RollResult, error) { return client.Reload(ctx, o) })
-		}
-		return c.each(cmd.Context(), args, false, several{does: known, do: restart})
+			return c.rollAndWait(ctx, client, asJSON, func() (pool.RollResult, error) { return client.Reload(ctx, o) })
+		})
 	}
 	return cmd
 }

@@ -48,7 +48,7 @@ func (c *cli) scaleApp(ctx context.Context, name, change string) (said, error) {
 		return said{}, err
 	}
 	text := fmt.Sprintf("%s: from %d to %s", client.Name(), scaled.From, phrase.Count(scaled.To, "worker"))
-	return said{text, scaled}, nil
+	return said{text: text, value: scaled}, nil
 }
 
 // fewerFlag stands for the -N of scale, which would be read as a flag of its own.

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,8 +18,9 @@ import (
 
 // said is what a command has to say of one app: for people, and for --json.
 type said struct {
-	text  string
-	value any
+	text    string
+	value   any
+	despite bool // the value is told of a failure, too
 }
 
 // several has a command do something with each of the apps that its words name.
@@ -46,6 +49,7 @@ func (c *cli) each(ctx context.Context, words []string, asJSON bool, s several) 
 	}
 	values := make([]any, len(names))
 	failures := make([]error, len(names))
+	told := false
 	var telling sync.Mutex
 	var done sync.WaitGroup
 	turns := make(chan struct{}, max(1, s.atATime))
@@ -56,10 +60,14 @@ func (c *cli) each(ctx context.Context, words []string, asJSON bool, s several) 
 			said, err := s.do(ctx, name)
 			telling.Lock()
 			defer telling.Unlock()
-			values[i], failures[i] = said.value, err
-			switch {
-			case err != nil && !one:
+			values[i], failures[i], told = said.value, err, asJSON && said.despite
+			if err != nil && !said.despite {
 				values[i] = map[string]any{"name": name, "error": printable.Text(err.Error())}
+			}
+			silent := new(exitOnly)
+			switch {
+			case errors.As(err, &silent): // all is said
+			case err != nil && !one:
 				fmt.Fprintln(c.stderr, c.paint(c.color, red, "relevo:"), printable.Text(err.Error()))
 			case err == nil && !asJSON && said.text != "":
 				fmt.Fprintln(c.stdout, said.text)
@@ -67,20 +75,44 @@ func (c *cli) each(ctx context.Context, words []string, asJSON bool, s several) 
 		})
 	}
 	done.Wait()
+	if one && told {
+		return errors.Join(c.printJSON(values[0]), failures[0])
+	}
 	return c.endEach(values, failures, one, asJSON)
 }
 
-// oneByOne does something that prints by itself with each running app, one after the other.
-func (c *cli) oneByOne(ctx context.Context, words []string, does func(apps.App) bool,
-	do func(*control.Client) error) error {
-	quiet := several{does: does, do: func(ctx context.Context, name string) (said, error) {
-		client, err := c.connect(ctx, name)
-		if err == nil {
-			err = do(client)
+// oneByOne does something that prints by itself with each app, one after the other. What it prints
+// as JSON is collected: of several apps it is one array, in which each element has a name.
+func (c *cli) oneByOne(ctx context.Context, words []string, does func(apps.App) bool, asJSON bool,
+	do func(c *cli, name string) error) error {
+	_, one, err := c.named(ctx, words, does)
+	if err != nil {
+		return err
+	}
+	return c.each(ctx, words, asJSON, several{does: does, do: func(_ context.Context, name string) (said, error) {
+		var printed any
+		collecting := *c
+		collecting.collect = func(v any) { printed = v }
+		err := do(&collecting, name)
+		if !one && printed != nil {
+			printed = withName(name, printed)
 		}
-		return said{}, err
-	}}
-	return c.each(ctx, words, false, quiet)
+		return said{value: printed, despite: printed != nil}, err
+	}})
+}
+
+// withName tells in an array which app an element is of.
+func withName(name string, v any) any {
+	text, err := json.Marshal(v)
+	fields := map[string]json.RawMessage{}
+	if err == nil {
+		err = json.Unmarshal(text, &fields)
+	}
+	if err != nil || fields["name"] != nil {
+		return v
+	}
+	fields["name"], _ = json.Marshal(name)
+	return fields
 }
 
 func (c *cli) endEach(values []any, failures []error, one, asJSON bool) error {

@@ -3,9 +3,11 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"relevo/internal/apps"
+	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/internal/phrase"
 	"relevo/internal/printable"
@@ -42,6 +44,12 @@ func (r *startReport) tell(asJSON bool) func(apps.Wanted, control.Status, error)
 		switch {
 		case err == nil:
 			r.cli.printStarted(status, !r.several)
+			if w.Unbounded {
+				fmt.Fprintln(r.cli.stdout, "  "+r.cli.paint(r.cli.colorOut, yellow, fmt.Sprintf("output goes to %s, which does "+
+					"not "+
+					"rotate; output = \"files\" has files that do, and that relevo logs reads",
+					filepath.Join(r.cli.registry().LogDir(status.Name), "current"))))
+			}
 		case r.several:
 			fmt.Fprintln(r.cli.stderr, r.cli.paint(r.cli.color, red, "relevo:"), printable.Text(err.Error()))
 		default:
@@ -76,4 +84,10 @@ func (c *cli) printStarted(s control.Status, long bool) {
 		fmt.Fprintf(c.stdout, "  output in %s\n", c.registry().LogDir(s.Name))
 		fmt.Fprintf(c.stdout, "  next: relevo status %[1]s · relevo reload %[1]s · relevo stop %[1]s\n", s.Name)
 	}
+}
+
+// unbounded says that nothing limits the output of an app in the background: neither relevo's
+// files, which are its default, nor a terminal or journald.
+func unbounded(app config.App) bool {
+	return app.Output != config.OutputAuto && app.Output != config.OutputFiles
 }

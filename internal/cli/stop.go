@@ -27,7 +27,7 @@ func (c *cli) stop() *cobra.Command {
 				if noWait {
 					text = client.Name() + " is stopping"
 				}
-				return said{text, map[string]any{"name": client.Name(), "stopped": !noWait}}, nil
+				return said{text: text, value: map[string]any{"name": client.Name(), "stopped": !noWait}}, nil
 			}
 			return c.each(ctx, args, asJSON, several{running, stopsAtATime, stop})
 		}))

@@ -169,6 +169,10 @@ func (c *cli) completeNames(_ *cobra.Command, args []string, _ string) ([]string
 }
 
 func (c *cli) printJSON(v any) error {
+	if c.collect != nil {
+		c.collect(v)
+		return nil
+	}
 	out := json.NewEncoder(c.stdout)
 	out.SetIndent("", "  ")
 	return out.Encode(v)

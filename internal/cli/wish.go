@@ -165,11 +165,12 @@ func (w *wish) ofSources(flags *appFlags) (apps.Wanted, error) {
 		Serving: apps.ServingOf(w.getenv)}
 	if sources.File == nil {
 		d.Config, d.Written = w.registry().WrittenFile(d.Name), true
-		return apps.Wanted{Definition: d, Text: sources.Written(d.Name, w.getenv), After: app.After}, nil
+		return apps.Wanted{Definition: d, Text: sources.Written(d.Name, w.getenv), After: app.After,
+			Unbounded: unbounded(app)}, nil
 	}
 	d.Config, d.Flags = sources.File.Absolute(), sources.Arguments()
 	d.App, d.Profile = flags.selection.App, flags.selection.Profile
-	return apps.Wanted{Definition: d, After: app.After}, nil
+	return apps.Wanted{Definition: d, After: app.After, Unbounded: unbounded(app)}, nil
 }
 
 // ofKnown is an app that is remembered. Flags change how it is started from now on.
@@ -199,7 +200,7 @@ func (w *wish) ofKnown(name string) (apps.Wanted, error) {
 	if err != nil {
 		return apps.Wanted{}, invalid(err)
 	}
-	known := apps.Wanted{Definition: *d, After: app.After}
+	known := apps.Wanted{Definition: *d, After: app.After, Unbounded: unbounded(app)}
 	switch {
 	case len(w.flags.texts) == 0:
 	case d.Written:
