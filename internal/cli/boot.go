@@ -180,7 +180,7 @@ func (b *boot) setUp(ctx context.Context, name string) (said, error) {
 		text += fmt.Sprintf("; systemd runs it now, and %s", kept)
 		value["moved"] = true
 	}
-	return said{text, value}, nil
+	return said{text: text, value: value}, nil
 }
 
 // undo takes the unit of an app away.
@@ -204,7 +204,7 @@ func (b *boot) undo(ctx context.Context, name string) (said, error) {
 	if running.status != nil {
 		text += "; it goes on until it is stopped"
 	}
-	return said{text, map[string]any{"name": name, "removed": found.Path}}, nil
+	return said{text: text, value: map[string]any{"name": name, "removed": found.Path}}, nil
 }
 
 // takeAway removes a unit. One that runs is kept until the next boot, or systemd would forget
