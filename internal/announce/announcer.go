@@ -17,8 +17,7 @@ type Announcer struct {
 	Damages  Damages
 }
 
-// Follow tells of all events until there are no more. After each one that was told of it
-// calls react.
+// Follow logs all events until there are no more. After each event it calls react.
 func (a *Announcer) Follow(ctx context.Context, events <-chan pool.Event, react func(pool.Event)) {
 	var lost lostEvents
 	for e := range events {
@@ -51,7 +50,8 @@ func (a *Announcer) shortage(e pool.Event) {
 	}
 }
 
-// Forgive takes back the warnings of damage done by a release that is gone.
+// Forgive removes the warnings about damage that a release has done, after its last worker
+// has ended.
 func (a *Announcer) Forgive(r pool.RollResult) {
 	if r.Result != machine.OK || r.Release == nil || r.FromRelease == nil || r.Release.SHA256 == r.FromRelease.SHA256 {
 		return

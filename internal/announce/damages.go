@@ -12,14 +12,14 @@ import (
 	"relevo/pool/machine"
 )
 
-// suspectFor is how long after its start a worker is a suspect where a shared
-// listener was damaged: programs set their sockets up then.
+// suspectFor is how long after its start a worker is suspected of damage to a shared
+// listener: programs set up their sockets at their start.
 const suspectFor = 10 * time.Second
 
-// goneFor is how long after its end a worker is a suspect.
+// goneFor is how long after its end a worker is suspected.
 const goneFor = time.Second
 
-// Damages is what the master remembers to tell of damaged listeners.
+// Damages is what the master remembers about damaged listeners, for its warnings.
 type Damages struct {
 	mu    sync.Mutex
 	times map[string]int       // how often, by listener
@@ -45,7 +45,7 @@ func (d *Damages) Exited(id string, at time.Time) {
 	d.end(id, at)
 }
 
-// end holds d.mu.
+// end notes a worker's end. The caller holds d.mu.
 func (d *Damages) end(id string, at time.Time) {
 	if d.gone == nil {
 		d.gone = map[string]time.Time{}
@@ -59,8 +59,8 @@ func (d *Damages) end(id string, at time.Time) {
 	delete(d.lives, id)
 }
 
-// Suspects are the workers that start or leave, and those that started or ended
-// lately. Where there is none of these, it may have been any.
+// Suspects returns the workers that start or leave, and those that started or ended lately. If
+// there are none, it returns all workers.
 func (d *Damages) Suspects(workers []pool.Worker, now time.Time) (ids []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -84,8 +84,8 @@ func (d *Damages) Suspects(workers []pool.Worker, now time.Time) (ids []string) 
 	return slices.Compact(ids)
 }
 
-// Warn sets the one line that status shows of a listener. Several may call it at
-// once: the last count stays.
+// Warn sets the line that status shows for a listener. If several goroutines call it at
+// once, the last count stays.
 func (d *Damages) Warn(w *Warnings, listener, text string, suspects []string, times int, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -103,7 +103,7 @@ func (d *Damages) Warn(w *Warnings, listener, text string, suspects []string, ti
 	w.Set(listener, text+"; at "+now.Format(time.TimeOnly))
 }
 
-// Before forgets the listeners that were damaged before a moment, and not since.
+// Before forgets the listeners that were last damaged before a moment.
 func (d *Damages) Before(moment time.Time) (listeners []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -9,6 +9,6 @@
 //	the parts of a master ─────► Warnings.Set ──► relevo status, and the next master
 //	damaged listeners ─────────► Healings.Due ──► Damages.Warn
 //
-// What would be said without end is said less often: Once, Healings, and the losses of a
-// second in one line.
+// Once and Healings limit what would be repeated without end, and the losses of a second are
+// one line.
 package announce

@@ -7,15 +7,15 @@ import (
 	"relevo/upgrader"
 )
 
-// Healings bounds what is told of damaged listeners, so that a worker that does
-// damage without end does not flood events and log: after the first few of a kind
-// it is one a second.
+// Healings limits the reports about damaged listeners, so that a worker that damages them
+// again and again does not flood events and log. After the first few of a kind it allows one
+// report a second.
 type Healings struct {
 	mu   sync.Mutex
 	seen map[string]*healing
 }
 
-// firstHealings are told in any case.
+// firstHealings is how many reports of a kind are made in any case.
 const firstHealings = 5
 
 type healing struct {
@@ -24,8 +24,8 @@ type healing struct {
 	untold int
 }
 
-// Due says how many damages of that kind are to be told of now, 0 for none. A
-// socket that was opened anew is always told of, for its workers have to go.
+// Due returns how many damages of a kind to report now, 0 for no report. A socket that was
+// opened again is always reported, because its workers have to be replaced.
 func (all *Healings) Due(h upgrader.Healed, now time.Time) (times int) {
 	all.mu.Lock()
 	defer all.mu.Unlock()

@@ -2,16 +2,16 @@ package announce
 
 import "sync"
 
-// Once remembers what was told, as far as that is worth it. The zero value works.
+// Once remembers what was logged, up to mostTold things. The zero value works.
 type Once struct {
 	mu   sync.Mutex
 	told map[string]bool
 }
 
-// mostTold bounds what is told by way of one Once.
+// mostTold is how many different things one Once allows to be logged.
 const mostTold = 100
 
-// First says whether something is to be told now.
+// First says whether something is to be logged now, because it is the first time.
 func (o *Once) First(what string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -8,19 +8,19 @@ import (
 	"relevo/pool/machine"
 )
 
-// outcome is the key of a context whose log line tells how a start, a roll or a reload ended
-// that did not end well.
+// outcome is the key of a context for log lines about a start, a roll or a reload that has
+// failed.
 type outcome struct{}
 
-// Outcome marks the log lines that are written with the context: they tell that a start, a
-// roll or a reload was refused or has failed. A reader of the log that is told of that in
-// another way leaves them out.
+// Outcome returns a context that marks log lines: they say that a start, a roll or a reload
+// was refused or has failed. A program that shows such failures in another way can leave
+// these lines out.
 func Outcome(ctx context.Context) context.Context { return context.WithValue(ctx, outcome{}, true) }
 
-// IsOutcome says whether a line is such a one, by the context that a slog.Handler gets.
+// IsOutcome says whether the context that a slog.Handler gets is one of Outcome's.
 func IsOutcome(ctx context.Context) bool { return ctx.Value(outcome{}) != nil }
 
-// Refused writes an error that keeps a start, a roll or a reload from being.
+// Refused logs an error because of which a start, a roll or a reload did not begin.
 func Refused(log *slog.Logger, message string, attrs ...any) {
 	log.ErrorContext(Outcome(context.Background()), message, attrs...)
 }

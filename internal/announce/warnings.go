@@ -6,22 +6,22 @@ import (
 	"sync"
 )
 
-// The kinds of warnings. A listener that was damaged has one of its own name.
+// The kinds of warnings. For a damaged listener the kind is the listener's name.
 const (
-	ReleaseWarning  = "release"  // another release serves than the newest
-	WatchWarning    = "watch"    // what changed could not be rolled to
+	ReleaseWarning  = "release"  // an older release serves, not the newest
+	WatchWarning    = "watch"    // a changed file could not be rolled to
 	HealthWarning   = "health"   // all workers fail their check
-	UpgradeWarning  = "upgrade"  // a new relevo could not go on
+	UpgradeWarning  = "upgrade"  // a new relevo could not take over
 	ShortageWarning = "shortage" // the master could not start a worker
 )
 
-// Warnings are what `relevo status` tells somebody to look at, one of each kind.
+// Warnings are the warnings of `relevo status`, at most one of each kind.
 type Warnings struct {
 	mu   sync.Mutex
 	text map[string]string
 }
 
-// Set replaces the warning of a kind; an empty text takes it away.
+// Set replaces the warning of a kind; an empty text removes it.
 func (w *Warnings) Set(kind, text string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

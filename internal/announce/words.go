@@ -44,7 +44,7 @@ func (a *Announcer) line(ctx context.Context, e pool.Event) {
 	a.Log.LogAttrs(ctx, level, text, append(attrs, details(e)...)...)
 }
 
-// details are the fields that only some kinds have.
+// details are the fields that only some kinds of events have.
 func details(e pool.Event) (attrs []slog.Attr) {
 	text := func(key, value string) {
 		if value != "" {

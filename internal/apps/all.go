@@ -16,7 +16,7 @@ import (
 	"relevo/pool/machine"
 )
 
-// State is how an app of this machine is, beyond the words of its pool.
+// State is the state of an app of this machine.
 type State string
 
 // The states of an app whose master is not asked, or does not answer. Those of a pool that
@@ -101,7 +101,7 @@ func (p Places) All(ctx context.Context, sockets ...string) ([]App, error) {
 	return all, nil
 }
 
-// look asks the master of one app. A document that cannot be read is none.
+// look asks the master of one app. A definition that cannot be read is ignored.
 func (p Places) look(ctx context.Context, name string, sockets []string) App {
 	a := App{Name: name, State: Stopped}
 	a.Definition, _ = p.Load(name)

@@ -27,8 +27,9 @@ type Definition struct {
 	Path    string   `json:"path,omitempty"`    // PATH of the start
 	Failure string   `json:"failure,omitempty"` // why the last start failed; empty: it did not
 
-	// Serving are the variables of the start that say where and how a program serves: another
-	// start, from another shell or at boot, is not to bind another port.
+	// Serving are the variables of the first start that decide where and how the program
+	// serves. A start from another shell, or at boot, uses them again, so that the program
+	// does not bind another port.
 	Serving map[string]string `json:"serving,omitempty"`
 }
 
@@ -59,8 +60,8 @@ func (d Definition) String() string {
 	return d.Config
 }
 
-// OverFlags are flags of relevo run, as --NAME=VALUE, where the stronger replace those of the
-// same name.
+// OverFlags joins flags of relevo run, written --NAME=VALUE. The stronger ones replace the
+// others of the same name.
 func OverFlags(flags, stronger []string) []string {
 	given := map[string]bool{}
 	for _, flag := range stronger {
@@ -89,10 +90,10 @@ func (p Places) WrittenFile(name string) string {
 // LogDir is where the output of an app goes.
 func (p Places) LogDir(name string) string { return filepath.Join(p.AppState(name), "log") }
 
-// maxDefinition bounds what is read as a definition, in bytes.
+// maxDefinition is the largest definition that is read, in bytes.
 const maxDefinition = 1 << 20
 
-// Load returns the definition of an app; nil where there is none.
+// Load returns the definition of an app, nil if there is none.
 func (p Places) Load(name string) (*Definition, error) {
 	text, err := safefile.ReadOwn(p.definition(name), maxDefinition)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -131,7 +132,7 @@ func (p Places) Names() ([]string, error) {
 	return names, nil
 }
 
-// save writes a definition and, where text is not nil, the configuration file that it names.
+// save writes a definition. If text is not nil, it also writes the configuration file.
 func (p Places) save(d Definition, text []byte) error {
 	if err := safefile.MkdirAll(p.AppState(d.Name), 0o755, 0o700); err != nil {
 		return fmt.Errorf("cannot keep how %s is started: %w; RELEVO_STATE_DIR chooses another place", d.Name, err)
@@ -170,7 +171,7 @@ func (p Places) Forget(name string) error {
 	return removeAll(p.definition(name), p.WrittenFile(name))
 }
 
-// Purge removes all that relevo keeps of an app: its releases, its logs, its legacy.
+// Purge removes everything that relevo has stored for an app: releases, logs and legacy.
 func (p Places) Purge(name string) error {
 	if err := os.RemoveAll(p.AppState(name)); err != nil {
 		return fmt.Errorf("cannot remove the files of %s: %w", name, err)

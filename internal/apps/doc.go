@@ -1,11 +1,11 @@
-// Package apps is what this machine knows of its apps beside the masters that run: what was
+// Package apps remembers the apps of this machine that run in the background: what was
 // started, from which file, and how to start it again.
 //
-// A Definition is one document in the state directory of the app. It names a configuration
-// file, the user's own or one that Start has written from flags, and which app of it is
-// meant. Start runs a detached master for it: "relevo run -c FILE" in a session of its own,
-// its input empty and its output in the app's log directory. The control socket tells when
-// the app serves, the end of the process that it does not; then nothing of the start stays
-// but what was there before. Nothing watches the masters: no process runs for all of them.
-// All joins the definitions with the control sockets: what runs and what could.
+// A Definition is one document in the state directory of an app. It names a configuration
+// file, which belongs to the user or was written by Start from flags, and the app in it.
+// Start runs a detached master for it: "relevo run -c FILE" in a session of its own, with
+// empty input and its output in the app's log directory. The control socket shows when the
+// app serves. If the process ends before that, the start has failed, and Start restores what
+// was there before. There is no process that watches the masters. All joins definitions and
+// control sockets: it lists what runs and what could run.
 package apps

@@ -10,14 +10,14 @@ import (
 	"relevo/internal/config"
 )
 
-// Words are what stands behind "relevo start".
+// Words are the arguments of "relevo start".
 type Words struct {
 	Args []string
-	Dash int  // how many stand before "--"; -1: there is none
+	Dash int  // how many of them come before "--"; -1: there is no "--"
 	All  bool // --all
 }
 
-// View is what the words may mean here.
+// View is what the words may refer to on this machine.
 type View struct {
 	Defined  []string               // apps that are remembered
 	File     bool                   // there is a configuration file in the working directory, or -c names one
@@ -27,18 +27,18 @@ type View struct {
 	Exists   func(path string) bool // a file or a directory
 }
 
-// Meaning is what a start is about: a command, a file, or apps. With none of them it is the
-// one app of the file.
+// Meaning is what to start: a command, a file, or apps. With none of these it is the only app
+// of the configuration file.
 type Meaning struct {
 	Command []string // to run
 	Known   []string // remembered apps
 	Own     []string // apps of the file
-	File    string   // that is meant instead; Words of it follow
+	File    string   // another configuration file, which the words name
 	Words   Words
 }
 
-// Mean says what the words of a start mean. The name of an app comes before a script or a
-// program of the same name, for these can be written with a path.
+// Mean says what the words of a start mean. The name of an app wins over a script or a program
+// of the same name, because these can be written with a path.
 func (v View) Mean(w Words) (Meaning, error) {
 	switch {
 	case w.Dash == 0 && len(w.Args) == 0:
@@ -109,7 +109,7 @@ func each(names []string) (once []string) {
 	return once
 }
 
-// all are the remembered apps, and where there are none those of the file.
+// all returns the remembered apps, or those of the file if there are none.
 func (v View) all() (Meaning, error) {
 	switch {
 	case len(v.Defined) > 0:
@@ -120,7 +120,7 @@ func (v View) all() (Meaning, error) {
 	return Meaning{}, errors.New("cannot start all apps: none is remembered; relevo start app.js starts and remembers one")
 }
 
-// unknown says which of the words is no app, and what may have been meant.
+// unknown returns the error for a word that is no app, with the app that may be meant.
 func (v View) unknown(words []string) error {
 	known := slices.Concat(v.Apps, v.Defined)
 	word := words[0]
@@ -137,8 +137,8 @@ func (v View) unknown(words []string) error {
 	return fmt.Errorf("%w; relevo list shows the apps", err)
 }
 
-// Match returns the names that the words and patterns name, each once, in their order. ok is
-// false where a word names none.
+// Match returns the names that words and patterns match, each once, in order. ok is false if
+// a word matches none.
 func Match(words, names []string) (matched []string, ok bool) {
 	for _, word := range words {
 		found := false

@@ -12,7 +12,7 @@ import (
 	"relevo/internal/safefile"
 )
 
-// openOutput opens the file that takes what a detached master and its workers print.
+// openOutput opens the file for the output of a detached master and its workers.
 func openOutput(dir string) (*os.File, error) {
 	if err := safefile.MkdirAll(dir, 0o755, 0o700); err != nil {
 		return nil, err
@@ -20,7 +20,7 @@ func openOutput(dir string) (*os.File, error) {
 	return os.OpenFile(filepath.Join(dir, "current"), os.O_RDWR|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
 }
 
-// maxTail bounds what is quoted of a failed start, in bytes and lines.
+// maxTail is how much output of a failed start is quoted, in bytes and lines.
 const (
 	maxTail      = 16 << 10
 	maxTailLines = 40

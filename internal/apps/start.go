@@ -26,16 +26,16 @@ type Starter struct {
 	Manage func(d Definition) (managed bool, err error)
 }
 
-// FailedError is a start that ended before the app served.
+// FailedError says that the master of a start ended before the app served.
 type FailedError struct {
 	Name  string
 	Cause string   // what the master said at its end, or how it ended
-	Lines []string // the last of its output, where it said nothing
+	Lines []string // its last lines of output, if it gave no cause
 }
 
 func (e *FailedError) Error() string { return fmt.Sprintf("cannot start %s: %s", e.Name, e.Cause) }
 
-// failed makes of a master that ended, and of its last lines, what there is to tell.
+// failed returns the error for a master that has ended, from its last lines.
 func failed(name string, state *os.ProcessState, lines []string) *FailedError {
 	e := &FailedError{Name: name, Cause: "its master ended: " + state.String(), Lines: lines}
 	for i := len(lines) - 1; i >= 0; i-- {
@@ -51,9 +51,8 @@ func failed(name string, state *os.ProcessState, lines []string) *FailedError {
 // glance is the pause between two looks at a master that starts.
 const glance = 10 * time.Millisecond
 
-// Start keeps a definition, with the text of its configuration file where relevo writes it,
-// and returns when the app serves. After a failed start the definition is the former one, or
-// there is none.
+// Start saves a definition, and the text of its configuration file if relevo writes that. It
+// returns when the app serves. After a failed start the previous definition is restored.
 func (s Starter) Start(ctx context.Context, d Definition, text []byte) (control.Status, error) {
 	unlock, err := s.lock(d.Name)
 	if err != nil {
@@ -87,7 +86,7 @@ func (s Starter) begin(ctx context.Context, d Definition) (control.Status, error
 	return s.run(ctx, d)
 }
 
-// lock has one start of a name at a time.
+// lock lets only one start of a name run at a time.
 func (s Starter) lock(name string) (unlock func(), err error) {
 	if err := control.MakeRuntimeDir(s.Places.Runtime); err != nil {
 		return nil, err
@@ -119,8 +118,8 @@ func (s Starter) refuseRunning(ctx context.Context, name string) error {
 		"configuration, relevo delete %[1]s ends and forgets it", name, pid)
 }
 
-// remember saves a definition. What it returns puts back what was there before, with a note
-// of the failure.
+// remember saves a definition. It returns a function that restores the previous one, with a
+// note of the failure.
 func (p Places) remember(d Definition, text []byte) (undo func(failure error) error, err error) {
 	_, missing := os.Lstat(p.AppState(d.Name))
 	former, _ := p.Load(d.Name)
@@ -175,7 +174,7 @@ func (s Starter) run(ctx context.Context, d Definition) (control.Status, error) 
 	case errors.Is(err, errEnded):
 		return status, failed(d.Name, master.ProcessState, tailFrom(output, from))
 	}
-	// The wait was given up: nothing of the start may stay.
+	// The wait has ended early: nothing of the start may stay.
 	master.Process.Signal(syscall.SIGTERM)
 	<-ended
 	return status, err
@@ -234,9 +233,9 @@ func (d Definition) Succeeding() []string {
 	return append([]string{args[0], "--succeed", d.Name}, args[1:]...)
 }
 
-// environ is the environment of the app's master. Programs that the present PATH does not have,
-// as cron's, are looked for where the first start has found them. The variables that are kept
-// are stronger than those of a shell in which all apps are started.
+// environ returns the environment of the app's master. The PATH of the first start is added,
+// because the present one, such as cron's, may lack the app's programs. The variables of the
+// definition replace those of the present environment.
 func (d Definition) environ(env []string) []string {
 	var dirs []string
 	for _, variable := range env {
@@ -251,19 +250,19 @@ func (d Definition) environ(env []string) []string {
 	}
 	env = append(slices.Clone(env), "PWD="+d.Dir, "PATH="+strings.Join(dirs, string(filepath.ListSeparator)))
 	for name, value := range d.Serving {
-		env = append(env, name+"="+value) // of two of a name the last one counts
+		env = append(env, name+"="+value) // of equal names the last one counts
 	}
 	return env
 }
 
-// Environ is the environment of detached masters: without what speaks of this process alone,
-// and without settings, which the definition has.
+// Environ returns the environment of detached masters: without variables that apply to this
+// process only, and without settings, because these are in the definition.
 func Environ(env []string, places config.Places) []string {
 	var kept []string
 	for _, variable := range env {
 		name, _, _ := strings.Cut(variable, "=")
 		switch {
-		case name == "RELEVO_UPGRADE_TIMEOUT": // which is no setting
+		case name == "RELEVO_UPGRADE_TIMEOUT": // it is no setting, so it is kept
 			kept = append(kept, variable)
 		case strings.HasPrefix(name, "RELEVO_"), strings.HasPrefix(name, "LISTEN_"), strings.HasPrefix(name, "WATCHDOG_"),
 			strings.HasPrefix(name, "TABLEFLIP_"):

@@ -22,8 +22,8 @@ type Wanted struct {
 // startsAtATime is how many masters start at the same time.
 const startsAtATime = 8
 
-// StartAll starts apps, each after those that have to serve before it, and tells of each one,
-// one at a time. It returns how many failed.
+// StartAll starts apps, each after the apps that have to serve before it. It reports them one
+// at a time, and returns how many have failed.
 func (s Starter) StartAll(ctx context.Context, all []Wanted,
 	tell func(Wanted, control.Status, error)) (failed int, err error) {
 	if err := checkOrder(all); err != nil {

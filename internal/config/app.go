@@ -1,7 +1,7 @@
-// Package config says what an app is: what to run, where to listen, how many
-// workers and how much patience. It reads relevo.toml, RELEVO_* variables and flags
-// into one validated App; every error names its place and what would be accepted.
-// Settings is the one table that all of it comes from.
+// Package config is the configuration of an app: what to run, where to listen, how many
+// workers, which time limits. It reads relevo.toml, RELEVO_* variables and flags into one
+// validated App. Every error names its place and what would be accepted. One table,
+// Settings, describes all settings.
 package config
 
 import (
@@ -23,13 +23,13 @@ type App struct {
 	Workers int      // number of slots, at least 1
 	After   []string // apps that have to serve before this one starts
 	Listen  []Listen
-	// Blocking: accept and recv on every listener wait. Resolve sets it in each Listen.
+	// Blocking says that accept and recv on every listener wait. Resolve sets it in each Listen.
 	Blocking bool
 
 	Capture Capture
 	Balance Balance
 	Rescue  Rescue
-	// NoPreload: Node workers load no file of relevo's before their program.
+	// NoPreload says that Node workers do not load relevo's preload.
 	NoPreload bool
 
 	Ready        Ready
@@ -72,7 +72,7 @@ const (
 	DefaultStopSignal   = syscall.SIGTERM
 )
 
-// Output is what becomes of the workers' stdout and stderr.
+// Output says what happens to the workers' stdout and stderr.
 type Output string
 
 // The outputs.
@@ -98,13 +98,13 @@ type Upgrade string
 
 // The ways.
 const (
-	// UpgradeAuto is UpgradeExec where this process's number must stay, in a
-	// container (PID 1) or at a terminal, and UpgradeTableflip elsewhere.
+	// UpgradeAuto is UpgradeExec if this process's pid must stay, in a container (PID 1) or
+	// at a terminal, and otherwise UpgradeTableflip.
 	UpgradeAuto Upgrade = "auto"
 	// UpgradeTableflip starts the new relevo beside the old one, which ends when the
 	// new one has taken over.
 	UpgradeTableflip Upgrade = "tableflip"
-	// UpgradeExec makes the running process the new relevo: its number stays.
+	// UpgradeExec makes the running process the new relevo: its pid stays.
 	UpgradeExec Upgrade = "exec"
 )
 
@@ -155,7 +155,7 @@ func CPUs() int { return runtime.GOMAXPROCS(0) }
 // name of its program, of a script the script's or its directory's.
 func NameFor(command []string, dir string) string { return NameOf(runtimes.AppName(command, dir)) }
 
-// NameOf makes a name of a text. What a name may not have is replaced by "-".
+// NameOf makes a name of a text. It replaces characters that a name may not have by "-".
 func NameOf(text string) string {
 	name := strings.Map(func(r rune) rune {
 		if badInName(r) {
@@ -166,7 +166,7 @@ func NameOf(text string) string {
 	return strings.TrimLeft(name[:min(len(name), 63)], ".-")
 }
 
-// CheckName says whether a name can be a file name on every system.
+// CheckName returns an error if a name cannot be a file name on every system.
 func CheckName(name string) error {
 	if name == "" || len(name) > 63 || strings.ContainsFunc(name, badInName) || strings.ContainsRune(".-", rune(name[0])) {
 		return fmt.Errorf("cannot use %q as a name: letters, digits and . _ - are allowed, at most 63, "+

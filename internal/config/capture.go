@@ -5,8 +5,8 @@ type Capture string
 
 // The choices.
 const (
-	CaptureAuto Capture = "auto" // they do, where the kernel can do it
-	CaptureOff  Capture = "off"  // their binds are their own affair
+	CaptureAuto Capture = "auto" // they do, if the kernel allows it
+	CaptureOff  Capture = "off"  // they do not: each program binds its own socket
 )
 
 // Rescue says whose idle connections outlive a worker that is stopped.
@@ -14,8 +14,8 @@ type Rescue string
 
 // The choices.
 const (
-	RescueOff Rescue = "off" // nobody's
-	// those of clients on this host: a relay serves their next request, from their own address
+	RescueOff Rescue = "off" // none
+	// those of clients on this host: a relay serves their next request, from the client's own address
 	RescueLocal Rescue = "local"
 	RescueOn    Rescue = "on" // all: the app sees requests from outside come from an address of this host
 )
@@ -25,14 +25,14 @@ type Balance string
 
 // The choices.
 const (
-	// BalanceAuto is BalanceEven where it can be, on TCP, and BalanceShared elsewhere.
+	// BalanceAuto is BalanceEven on TCP, if the kernel allows it, and otherwise BalanceShared.
 	BalanceAuto Balance = "auto"
-	// BalanceShared: one socket, on which all workers accept.
+	// BalanceShared is one socket, on which all workers accept.
 	BalanceShared Balance = "shared"
-	// BalanceEven: a socket a worker. New connections are spread evenly over those that
-	// serve, and a worker that leaves gets none.
+	// BalanceEven is a socket for each worker. New connections are spread evenly over the
+	// workers that serve; a worker that leaves gets none.
 	BalanceEven Balance = "even"
-	// BalanceSticky: a socket a worker, as with BalanceEven, and the address of a client
-	// says which slot serves it.
+	// BalanceSticky is a socket for each worker, like BalanceEven. The address of a client
+	// decides which slot serves it.
 	BalanceSticky Balance = "sticky"
 )

@@ -2,14 +2,14 @@ package config
 
 import "fmt"
 
-// definition remembers how a key of a document came to be, and the keys below it.
+// definition remembers how a key of a document was defined, and the keys below it.
 type definition struct {
 	how   how
 	line  int
 	below map[string]*definition
 }
 
-// how a key came to be decides whether it may be met again.
+// how says in which way a key was defined, which decides whether it may occur again.
 type how int
 
 const (
@@ -21,13 +21,13 @@ const (
 	scalar        // a value, or an inline table: closed
 )
 
-// table is the one that keys go to.
+// table is the table to which the next keys belong.
 type table struct {
 	path []string
 	keys *definition
 }
 
-// child returns the definition of a key below this one; it may be undefined still.
+// child returns the definition of a key below this one, which may not be defined yet.
 func (d *definition) child(name string) *definition {
 	known := d.below[name]
 	if known == nil {
@@ -42,9 +42,8 @@ func (d *definition) child(name string) *definition {
 
 func (d *definition) define(h how, line int) { d.how, d.line = h, line }
 
-// add takes note of an entry and, if it is a header, enters its table. Defining
-// something twice is an error (toml.io, "Keys" and "Table"). The definition is that
-// of the whole document.
+// add notes an entry and, if it is a header, enters its table. A second definition of a key
+// is an error (toml.io, "Keys" and "Table"). d is the definition of the whole document.
 func (d *definition) add(t *table, e entry) error {
 	if !e.header {
 		return t.keys.addKey(e, len(t.path))
@@ -74,7 +73,7 @@ func (d *definition) add(t *table, e entry) error {
 	return nil
 }
 
-// addKey takes note of a key and its value. The first parts of its path lead to d.
+// addKey notes a key and its value. d is where the first parts of its path lead.
 func (d *definition) addKey(e entry, parts int) error {
 	last := len(e.path) - 1
 	for i := parts; i < last; i++ {

@@ -7,13 +7,12 @@ import (
 	"time"
 )
 
-// Dev is what `relevo dev` does beside running the app. The other commands leave
-// it alone.
+// Dev are the settings of `relevo dev`. Other commands ignore them.
 type Dev struct {
 	Package  string   // the Go package that is built and run; empty: none
 	Build    string   // shell command that builds; {out} is where it writes to
-	Watch    []string // patterns of files whose change counts; those with ! first do not
-	NoIgnore bool     // .gitignore and .ignore are not asked
+	Watch    []string // patterns of the watched files; a pattern that begins with ! excludes files
+	NoIgnore bool     // .gitignore and .ignore are not read
 	Debounce time.Duration
 	Proxy    string // address of the browser's proxy; empty: none
 	Open     bool   // open the browser
@@ -172,7 +171,7 @@ func (r *reading) beginRule(at Position) {
 	r.inRule = true
 }
 
-// endRules takes all [[dev.rules]], as if they stood in one array.
+// endRules reads all [[dev.rules]] as one array.
 func (r *reading) endRules() {
 	if r.rules != nil {
 		r.places[rulesKey] = r.rules.at

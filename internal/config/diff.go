@@ -5,15 +5,15 @@ import "slices"
 // Change is one setting that differs between two configurations.
 type Change struct {
 	Key     string  `json:"key"`           // env.NAME and limits.rlimits.NAME for a member of a table
-	Old     string  `json:"old,omitempty"` // as the file has it; empty: not set; Hidden for a variable's
+	Old     string  `json:"old,omitempty"` // as in a file; empty: not set; Hidden for the value of a variable
 	New     string  `json:"new,omitempty"` // likewise
 	Applies Applies `json:"applies"`
 }
 
-// Hidden stands for a value that may be a secret.
+// Hidden is shown instead of a value that may be a secret.
 const Hidden = "(hidden)"
 
-// String tells the change in one line.
+// String describes the change in one line.
 func (c Change) String() string {
 	switch {
 	case c.Old == Hidden && c.New == Hidden:

@@ -43,8 +43,8 @@ type entry struct {
 // key is the dotted path, as errors name it.
 func (e entry) key() string { return strings.Join(e.path, ".") }
 
-// A key is repeated wherever something is said of it, so that long ones would cost the
-// square of their length. No setting comes near.
+// Messages and maps repeat a key, so a very long one would take memory in the square of its
+// length. No setting has a key of nearly this length.
 const (
 	maxKeyParts = 32
 	maxKeyBytes = 1024
@@ -59,8 +59,9 @@ const maxFile = 1 << 20
 // readDocument returns the entries of a TOML document in their order, up to the
 // first error of syntax, and every key that is defined twice.
 //
-// The parser is go-toml's lower half: it alone tells the place of each key and
-// value. What its upper half would check beyond syntax is done here: no key twice.
+// It uses the low-level parser of go-toml, because only that gives the position of each key
+// and value. What go-toml's decoder would check beside the syntax is checked here: no key may
+// be defined twice.
 func readDocument(data []byte, report func(Position, error)) []entry {
 	seen := &definition{}
 	d := &document{text: numberLines(data), table: table{keys: seen}}

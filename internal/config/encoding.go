@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// decode returns a text file's bytes without the byte order mark that editors of
-// Windows put before UTF-8. UTF-16 is refused: nothing in it would be found.
+// decode returns a text file's bytes without the byte order mark that editors on Windows
+// write before UTF-8. UTF-16 is refused, because the parser would not understand it.
 func decode(data []byte) ([]byte, error) {
 	for _, mark := range []string{"\xff\xfe", "\xfe\xff"} {
 		if bytes.HasPrefix(data, []byte(mark)) {

@@ -8,10 +8,10 @@ import (
 	"relevo/internal/safefile"
 )
 
-// ReadEnvFile reads NAME=VALUE lines as systemd's EnvironmentFile= and docker's
-// --env-file do: # and ; begin a comment line, "export " is allowed, a value may
-// stand in single or double quotes. Nothing is expanded. A byte order mark and line
-// ends of Windows do not count. Errors name the file and the line, never a value.
+// ReadEnvFile reads NAME=VALUE lines as systemd's EnvironmentFile= and docker's --env-file do:
+// # and ; begin a comment line, "export " is allowed, and a value may be in single or double
+// quotes. Nothing is expanded. A byte order mark and Windows line ends are ignored. Errors
+// name the file and the line, never a value.
 func ReadEnvFile(path string) ([]string, error) {
 	text, err := safefile.Read(path, maxEnvFile)
 	switch {

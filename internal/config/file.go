@@ -9,17 +9,17 @@ import (
 	"relevo/internal/safefile"
 )
 
-// DefaultFile is read from the working directory where no other file is named.
+// DefaultFile is read from the working directory if no other file is named.
 const DefaultFile = "relevo.toml"
 
-// File is a configuration file that was read. What is wrong in it is told by
-// Resolve, together with what is wrong between its settings.
+// File is a configuration file that was read. Resolve returns the errors in it, together with
+// contradictions between its settings.
 type File struct {
 	path    string // as given, for errors
 	dir     string // absolute; the file's relative paths count from it
 	entries []entry
 	errs    []error
-	more    bool // there are more errors than are told
+	more    bool // there are more errors than are reported
 
 	selection Selection
 }
@@ -71,7 +71,7 @@ func (f *File) report(at Position, err error) {
 	}
 }
 
-// maxErrors is how many errors of a file are told.
+// maxErrors is how many errors of a file are reported.
 const maxErrors = 100
 
 var errMore = fmt.Errorf("cannot tell all that is wrong: correct the first %d errors and check again", maxErrors)
@@ -80,7 +80,7 @@ func (f *File) wrong(at Position, err error) error {
 	return &FileError{Path: f.path, Position: at, Err: err}
 }
 
-// Path is the file as it was named.
+// Path returns the file's path as it was given.
 func (f *File) Path() string { return f.path }
 
 // Absolute is the file's absolute path.
@@ -96,7 +96,7 @@ func (f *File) Name() string {
 	return ""
 }
 
-// Err returns what keeps the file from being read to its end.
+// Err returns the error because of which the file could not be read to its end.
 func (f *File) Err() error { return join(f.errs) }
 
 // Sets says whether the file has a key.

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Health is how workers are asked whether they still serve. The zero value asks nothing;
-// of several checks all must pass.
+// Health says how to check whether workers still serve. The zero value checks nothing. If
+// there are several checks, all must pass.
 type Health struct {
 	HTTP    string      // path of a GET request; empty: none
 	Status  StatusRange // of the answer
@@ -32,10 +32,10 @@ const (
 	MaxDefaultTimeout     = 2 * time.Second
 )
 
-// minHealthInterval keeps relevo from doing nothing but asking.
+// minHealthInterval prevents that checks take all the time of workers and master.
 const minHealthInterval = 100 * time.Millisecond
 
-// maxHealthFailures bounds a typing error.
+// maxHealthFailures is a bound against typing errors.
 const maxHealthFailures = 1000
 
 // StatusRange is what an answer's status has to be in.
@@ -105,13 +105,13 @@ func (h Health) String() string {
 	return strings.Join(all, ", ")
 }
 
-// What is all that a good answer depends on, Key all that there is.
+// What describes all settings on which a good answer depends.
 func (h Health) What() string {
 	h.Interval, h.Timeout, h.Failures, h.StartPeriod = 0, 0, 0, 0
 	return h.Key()
 }
 
-// Key is the same of equal checks.
+// Key describes all settings: equal checks have the same key.
 func (h Health) Key() string { return fmt.Sprintf("%+v", h) }
 
 // Patience is how long one answer may take.

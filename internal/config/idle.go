@@ -9,19 +9,20 @@ import (
 	"time"
 )
 
-// idle is a setting that was given and has no effect, because of the other settings.
+// idle is a setting that has no effect because of the other settings.
 type idle struct {
 	key string // of the setting; may name an item: listen[1]
-	// by is the setting that takes the effect away, where one was given; empty: one is missing.
+	// by is the setting that prevents the effect; empty: another setting is missing for it.
 	by string
-	// asks: the user waits for something that never happens, and so it is refused. Else, or
-	// where a stronger source takes the effect away or it is the default, it is a remark.
+	// asks says that the user would wait for something that never happens: then the setting
+	// is refused. Otherwise it is only remarked on, as it is if it has its default, or if a
+	// stronger source prevents the effect.
 	asks bool
-	text string // of what asks, what follows "cannot": why it does not happen, and what to write
+	text string // if asks, what follows "cannot": why it does not happen, and what to write
 }
 
-// Remarks tells which settings were given and have no effect, each with its place. They
-// are legal; what must not be is an error of Resolve.
+// Remarks returns the settings that were given and have no effect, each with its place. These
+// are no errors: errors come from Resolve.
 func (s Sources) Remarks() (all []string) {
 	r := s.resolve()
 	if len(r.errs) > 0 {
@@ -36,8 +37,8 @@ func (s Sources) Remarks() (all []string) {
 	return all
 }
 
-// refuseIdle makes errors of what is asked for and never happens. Where other errors are,
-// that may be what is wrong.
+// refuseIdle returns an error for each setting that asks for something that never happens. If
+// there are other errors it returns none, because those may be the reason.
 func (r *resolved) refuseIdle() {
 	if len(r.errs) > 0 {
 		return
@@ -49,33 +50,33 @@ func (r *resolved) refuseIdle() {
 	}
 }
 
-// refuses says whether a setting asks for something in vain. A flag may switch off what
-// the file asks for.
+// refuses says whether a setting is refused. A flag may switch off what the file asks for, so
+// the setting must not come from a weaker source than the one that prevents it.
 func (r *resolved) refuses(i idle) bool {
-	spelledOut := r.rank(i.key) == rankFile && r.isDefault(i.key) // as a file may be that has all settings
+	spelledOut := r.rank(i.key) == rankFile && r.isDefault(i.key) // the file may list all settings
 	return i.asks && r.rank(i.by) <= r.rank(i.key) && !spelledOut
 }
 
-// isDefault says whether a setting has the value that it would have had anyway.
+// isDefault says whether a setting has its default.
 func (r *resolved) isDefault(key string) bool {
 	return slices.ContainsFunc(Settings(), func(s Setting) bool {
 		return s.Key == key && s.Default != "" && s.render(&r.app) == s.Default
 	})
 }
 
-// idle are all settings without effect.
+// idle returns all settings without effect.
 func (r *resolved) idle() []idle {
 	return r.app.idle(func(key string) bool { return r.rank(key) > 0 })
 }
 
-// Ranks of the sources that give settings; 0: none gives it.
+// The ranks of the sources of settings; 0: no source gives it.
 const (
 	rankFile = 1 + iota
 	rankVariable
 	rankFlag
 )
 
-// rank is that of the strongest source that gives a setting, or a member of it.
+// rank returns the rank of the strongest source that gives a setting or a member of it.
 func (r *resolved) rank(key string) int {
 	setting := problem{key: key}.setting()
 	if rank := r.ranks[setting]; rank > 0 {
@@ -119,7 +120,7 @@ func (a *App) idle(given func(key string) bool) (all []idle) {
 	return all
 }
 
-// idleShare is what takes its effect from a canary's share.
+// idleShare says why a canary's share has no effect.
 func (a *App) idleShare(given func(key string) bool) []idle {
 	if !given("canary_share") || a.CanaryShare == nil {
 		return nil
@@ -143,8 +144,8 @@ func (a *App) idleShare(given func(key string) bool) []idle {
 	return nil
 }
 
-// CheckTrial says whether a roll's canary can be tried so: for a time, with a share of the
-// new connections.
+// CheckTrial returns an error if a canary cannot be on probation in this way: for this time,
+// with this share of the new connections.
 func CheckTrial(canary time.Duration, share float64) error {
 	if canary > 0 {
 		return nil
@@ -154,7 +155,7 @@ func CheckTrial(canary time.Duration, share float64) error {
 		"write a time for it: canary = \"10m\", or --canary 10m", ShareText(share))
 }
 
-// idleBalance is what takes its effect from the ways to share a port.
+// idleBalance says why a way to share a port has no effect.
 func (a *App) idleBalance(given func(key string) bool) (all []idle) {
 	own := map[string]Balance{"balance": a.Balance}
 	for i, l := range a.Listen {
@@ -204,7 +205,7 @@ func (h *Health) idle(given func(key string) bool) (all []idle) {
 	return all
 }
 
-// idleHealth is what takes its effect from a check.
+// idleHealth says why a setting of a health check has no effect.
 func (a *App) idleHealth(given func(key string) bool) (all []idle) {
 	h := a.Health
 	if !h.On() {

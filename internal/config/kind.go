@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// kind is how values of one type are written, on the command line and in the
-// file. In the file a scalar that is no string stands for its text.
+// kind says how values of one type are written on the command line and in the file. In the
+// file, a scalar that is no string means the same as its text.
 type kind[T any] struct {
 	arg     string // what --help calls it
-	example string // as the file has it
-	forms   []form // that the file may have
+	example string // as in a file
+	forms   []form // the TOML types that the file may use
 	parse   func(string) (T, error)
 	show    func(T) string // as parse takes it; empty: not set
 	schema  schema
@@ -46,7 +46,7 @@ func (k kind[T]) render(v T) string {
 	return renderText(text, k.forms)
 }
 
-// renderText leaves the quotes away where the same text comes back without them.
+// renderText leaves out the quotes if the value is the same without them.
 func renderText(text string, forms []form) string {
 	for _, f := range forms {
 		if f.holds(text) {
@@ -119,7 +119,7 @@ func oneOf[T ~string](what string, all ...T) func(string) (T, error) {
 	}
 }
 
-// plain is any text but none.
+// plain is any text that is not empty.
 func plain(arg, example string) kind[string] {
 	return written(arg, example, func(text string) (string, error) {
 		if text == "" {
@@ -132,8 +132,8 @@ func plain(arg, example string) kind[string] {
 	}, func(text string) string { return text })
 }
 
-// number is an integer. The bounds are for editors, high only above low; Validate
-// has the last word.
+// number is an integer. The bounds are for the schema; high counts only if it is above low.
+// Validate checks the value.
 func number(example, low, high int) kind[int] {
 	k := kind[int]{arg: "N", example: strconv.Itoa(example), forms: []form{formInteger}, parse: parseInt,
 		show: strconv.Itoa, schema: schema{"type": "integer", "minimum": low}}

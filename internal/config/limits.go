@@ -2,13 +2,12 @@ package config
 
 import "time"
 
-// Limits bound what one worker may use, and how long. The zero value bounds
-// nothing.
+// Limits say how much one worker may use, and for how long. The zero value limits nothing.
 type Limits struct {
 	MaxMemory      int64         // resident bytes of a worker and its descendants; 0: no limit
 	MaxLifetime    time.Duration // of a worker that serves; 0: no limit
 	LifetimeJitter float64       // fraction of MaxLifetime by which it varies, 0 to 1
-	Watchdog       time.Duration // how long a worker may give no sign of life; 0: for ever
+	Watchdog       time.Duration // how long a worker may be without a sign of life; 0: for ever
 
 	Rlimits     []Rlimit
 	User, Group string // names or numbers; empty: the master's own. Root only
@@ -39,8 +38,8 @@ const (
 	ExecAuto ExecFrom = "auto"
 	// ExecSnapshot is always the kept copy.
 	ExecSnapshot ExecFrom = "snapshot"
-	// ExecPath is always the path. A worker whose bytes are gone from there does
-	// not start.
+	// ExecPath is always the path. A worker does not start if the path no longer holds
+	// the release's bytes.
 	ExecPath ExecFrom = "path"
 )
 
@@ -48,6 +47,5 @@ const (
 // those in use not counted.
 const DefaultKeepReleases = 5
 
-// DefaultStopGrace is the time from the stop signal to SIGKILL where nothing is
-// left to drain.
+// DefaultStopGrace is the time from the stop signal to SIGKILL if nothing is left to drain.
 const DefaultStopGrace = 5 * time.Second

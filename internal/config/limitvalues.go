@@ -129,7 +129,7 @@ func parseRlimitNumber(text string) (uint64, error) {
 	return n, nil
 }
 
-// limits returns what stands behind the name in ParseRlimit's text.
+// limits returns the part after the name in the text of ParseRlimit.
 func (l Rlimit) limits() string {
 	show := func(n uint64) string {
 		if n == Unlimited {

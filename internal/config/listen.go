@@ -39,13 +39,13 @@ type Listen struct {
 	Address string      // host:port, the path of a Unix socket, or @ and its abstract name
 	Mode    fs.FileMode // of a Unix socket; 0: as the umask says
 	Backlog int         // length of the accept queue; 0: the system's maximum
-	// Blocking: accept and recv wait. It is for programs that do not wait by poll or epoll
-	// first: those hang where another worker took the client.
+	// Blocking says that accept and recv wait. It is for programs that call them without
+	// poll or epoll. Other programs would hang if another worker took the client.
 	Blocking bool
-	Balance  Balance // how workers share it whose programs bind it; empty: as the app says
+	Balance  Balance // how workers share it if their programs bind it; empty: the app's setting
 }
 
-// String returns the listener as --listen would take it.
+// String returns the listener as it is written for --listen.
 func (l Listen) String() string {
 	switch l.Network {
 	case TCP:
@@ -64,8 +64,8 @@ func (l Listen) IsTCP() bool { return !l.Network.IsUnix() && !l.Datagram() }
 // AnyPort says whether the kernel chooses the port.
 func (l Listen) AnyPort() bool { return l.Network != Unix && strings.HasSuffix(l.Address, ":0") }
 
-// SocketNetwork is the network of the socket to open, in the words of package net: an
-// IPv4 address gets a socket of IPv4, for net itself opens [::] for 0.0.0.0.
+// SocketNetwork returns the network of the socket to open, in the words of package net. For an
+// IPv4 address it is IPv4, because net itself would open [::] for 0.0.0.0.
 func (l Listen) SocketNetwork() string {
 	if l.Network != TCP && l.Network != UDP {
 		return string(l.Network)
@@ -80,8 +80,8 @@ func (l Listen) SocketNetwork() string {
 	return string(l.Network)
 }
 
-// Abstract says whether the socket has a name instead of a path (unix(7)): it has no
-// file, and so no mode.
+// Abstract says whether the socket is in the abstract namespace (unix(7)): then it has no
+// file, and no mode.
 func (l Listen) Abstract() bool { return l.Network.IsUnix() && strings.HasPrefix(l.Address, "@") }
 
 // ParseListen reads [NAME=]ADDR[,mode=0660][,backlog=N][,balance=HOW][,blocking]. ADDR is :PORT,
@@ -184,10 +184,10 @@ func splitNetwork(address string) (Network, string) {
 	return TCP, address
 }
 
-// maxSocketPath is the room in sockaddr_un less the closing NUL (unix(7)).
+// maxSocketPath is the size of sun_path without the closing NUL (unix(7)).
 const maxSocketPath = 107
 
-// CheckSocketPath says whether a path fits into a socket address.
+// CheckSocketPath returns an error if a path does not fit into a socket address.
 func CheckSocketPath(path string) error {
 	if len(path) > maxSocketPath {
 		return fmt.Errorf("the path has %d bytes, a Unix socket's may have at most %d; use a shorter directory", len(path),
@@ -278,8 +278,7 @@ func (l *Listen) setBalance(value string) error {
 	return nil
 }
 
-// NameListeners names those that have none after systemd's habit of numbering:
-// listen, listen1, listen2, …
+// NameListeners gives listeners without a name the names listen, listen1, listen2, …
 func NameListeners(all []Listen) {
 	for i := range all {
 		if all[i].Name != "" {
@@ -292,8 +291,8 @@ func NameListeners(all []Listen) {
 	}
 }
 
-// SameSocket says whether one socket serves both, however the address is spelled: ":80"
-// and "[::]:80", "localhost:80" and "tcp4:127.0.0.1:80".
+// SameSocket says whether both mean the same socket, even if the address is written in two
+// ways: ":80" and "[::]:80", "localhost:80" and "tcp4:127.0.0.1:80".
 func (l Listen) SameSocket(other Listen) bool {
 	network, address := l.canonical()
 	otherNetwork, otherAddress := other.canonical()
@@ -335,7 +334,7 @@ func (l Listen) TakesIPv4Of(other Listen) bool {
 	return (host == "" || host == "::") && all4 && port == otherPort && port != "0"
 }
 
-// listenProblem returns what keeps listener i from standing beside those before it.
+// listenProblem returns an error if listener i contradicts one of the listeners before it.
 func listenProblem(all []Listen, i int) error {
 	l := all[i]
 	if l.Network == Unix {

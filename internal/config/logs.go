@@ -12,7 +12,7 @@ type Logs struct {
 	Keep    int           // number of old files
 }
 
-// DefaultLogs are at most 352 MiB, and a tenth of it once the old files are compressed.
+// DefaultLogs allow 352 MiB at most, about a tenth of that after old files are compressed.
 func DefaultLogs() Logs { return Logs{MaxSize: 32 << 20, MaxAge: 24 * time.Hour, Keep: 10} }
 
 // The bounds of Logs.

@@ -21,11 +21,10 @@ type Places struct {
 	Warning string // set where Runtime is a fallback that other users can see
 }
 
-// FindPlaces follows the XDG base directory specification for users and the
-// file system hierarchy standard for root. Where Runtime cannot be made, as on
-// the read-only root of a container, another place is taken that every program
-// with the same user and environment finds, too; usable says which can
-// (UsableDir).
+// FindPlaces follows the XDG base directory specification for users, and the file system
+// hierarchy standard for root. If Runtime cannot be made, as on the read-only root of a
+// container, it takes another place. Every program of the same user and environment finds
+// the same place. usable says whether a place can be used (UsableDir).
 func FindPlaces(getenv func(string) string, uid int, usable func(dir string) bool) Places {
 	p := findRuntime(getenv, uid, usable)
 	p.State = getenv("RELEVO_STATE_DIR")
@@ -73,8 +72,7 @@ func findRuntime(getenv func(string) string, uid int, usable func(dir string) bo
 	return p
 }
 
-// UsableDir says whether this user can write to a directory, or make it, and nobody
-// else can.
+// UsableDir says whether this user, and no other, can write to a directory or make it.
 func UsableDir(dir string) bool {
 	if safefile.CheckDir(dir) != nil {
 		return false

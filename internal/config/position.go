@@ -17,7 +17,7 @@ func (p Position) compare(q Position) int {
 	return cmp.Or(cmp.Compare(p.Line, q.Line), cmp.Compare(p.Column, q.Column))
 }
 
-// FileError is what is wrong at one place of a configuration file.
+// FileError is an error at one place of a configuration file.
 type FileError struct {
 	Path string // as the user gave it
 	Position
@@ -34,8 +34,8 @@ func (e *FileError) Error() string {
 
 func (e *FileError) Unwrap() error { return e.Err }
 
-// SortedErrors takes a joined error apart: first those without a place, then those of
-// a file in the order of their places.
+// SortedErrors splits a joined error. Errors without a place come first, then those of a file
+// in the order of their places.
 func SortedErrors(err error) []error {
 	all := apart(err)
 	at := func(err error) (p Position) {
@@ -66,9 +66,9 @@ func apart(err error) []error {
 
 func join(errs []error) error { return errors.Join(SortedErrors(errors.Join(errs...))...) }
 
-// numbered is a file's bytes with the offsets at which its lines begin, and, for every
-// block, how many characters come before it: a line may be as long as the file, and
-// everything on it has a place.
+// numbered is a file's bytes with the offsets of its lines. For every block it also has the
+// number of characters before the block: a line may be as long as the file, and counting
+// from its beginning for each position would take too long.
 type numbered struct {
 	data       []byte
 	lines      []int

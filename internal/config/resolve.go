@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Sources are where the settings of one app come from, the weakest first. What a
-// source does not set is left to those before it.
+// Sources are where the settings of one app come from, the weakest first. A source replaces
+// only the settings that it has.
 type Sources struct {
 	Defaults App
 	File     *File               // nil: none
@@ -18,8 +18,8 @@ type Sources struct {
 	Flags    map[string][]string // texts by the key of their setting
 	Dir      string              // present working directory, absolute
 
-	// NoCommand is for who looks at a file whose command is given on the command
-	// line.
+	// NoCommand says that the command may be missing, because it is given on the command
+	// line of another start.
 	NoCommand bool
 }
 
@@ -36,16 +36,15 @@ func (s Sources) Reread() (Sources, error) {
 	return s, err
 }
 
-// Resolve returns the app, complete and valid, or everything that is wrong: each
-// error with its place in the file, its flag or its variable. Those of the file
-// are *FileError, in the order of their places.
+// Resolve returns the app, complete and valid, or all errors, each with its place in the file,
+// its flag or its variable. Errors of the file are *FileError, in the order of their places.
 func (s Sources) Resolve() (App, error) {
 	r := s.resolve()
 	return r.app, join(r.errs)
 }
 
-// Blame adds to an error of a setting where its value comes from. The key may
-// name an item (listen[1]) or a member (env.NAME).
+// Blame adds to an error where the setting's value comes from. The key may name an item
+// (listen[1]) or a member (env.NAME).
 func (s Sources) Blame(key string, err error) error {
 	r := s.resolve()
 	return r.blame(problem{key, err})
@@ -79,7 +78,7 @@ func (s Sources) resolve() *resolved {
 	r.complete(s)
 	for _, p := range r.app.problems() {
 		reported := r.file != nil && r.file.failed[p.setting()]
-		// Of a file that cannot be read as TOML nobody knows what is in it.
+		// A file that is no valid TOML may contain any setting, so nothing else is checked.
 		if p.key == "command" && len(r.app.Command) == 0 && s.File != nil && len(s.File.errs) > 0 {
 			reported = true
 		}
@@ -120,7 +119,7 @@ func (r *resolved) take(setting Setting, texts []string, origin string, rank int
 	}
 }
 
-// blame looks at the strongest source first. A name that nobody gave was made of
+// blame looks at the strongest source first. If no source gives the name, it was derived from
 // the command.
 func (r *resolved) blame(p problem) error {
 	keys := []string{p.key, p.setting()}
@@ -162,7 +161,7 @@ func (r *resolved) complete(s Sources) {
 	}
 }
 
-// anchor makes the relative paths absolute that a source has set.
+// anchor makes the relative paths of a source absolute.
 func (a *App) anchor(dir string) {
 	absolute := func(path *string) {
 		if *path != "" && !filepath.IsAbs(*path) {
@@ -181,8 +180,8 @@ func (a *App) anchor(dir string) {
 	}
 }
 
-// CheckFiles looks at what the settings name: the environment files and the
-// working directory. The errors say where the names come from.
+// CheckFiles returns an error if an environment file or the working directory cannot be used.
+// The errors say where the names come from.
 func (s Sources) CheckFiles() error {
 	r := s.resolve()
 	var errs []error

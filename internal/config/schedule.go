@@ -14,7 +14,7 @@ type Schedule struct {
 	Jitter time.Duration
 }
 
-// maxJitter bounds a typing error.
+// maxJitter is a bound against typing errors.
 const maxJitter = 24 * time.Hour
 
 // On says whether workers are rolled by the clock.

@@ -44,7 +44,7 @@ func (s Setting) describe() schema {
 	part := maps.Clone(s.schema)
 	part["description"] = strings.ToUpper(s.Help[:1]) + s.Help[1:]
 	if s.Default != "" {
-		part["default"] = json.RawMessage(s.Default) // of these kinds TOML and JSON write values alike
+		part["default"] = json.RawMessage(s.Default) // values of these kinds are written alike in TOML and JSON
 	}
 	if strings.HasPrefix(s.Key, "limits.rlimits") {
 		names := RlimitNames()

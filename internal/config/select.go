@@ -8,20 +8,20 @@ import (
 )
 
 // A file may hold several apps, [app.web] and [app.jobs], and profiles, [profile.production]
-// and [app.web.profile.production]. What stands above them is for all apps. A stronger part
-// replaces a setting of a weaker one; of tables such as env it replaces single keys.
+// and [app.web.profile.production]. Settings above these tables are for all apps. A stronger
+// part replaces single settings of a weaker one, and in tables such as env single keys.
 const (
 	appKey     = "app"
 	profileKey = "profile"
 )
 
-// Selection says which part of a file counts.
+// Selection says which app and which profile of a file are used.
 type Selection struct {
 	App     string // empty: the only one
 	Profile string // empty: none
 }
 
-// Apps returns the names of the file's apps in their order, nil where it is one app itself.
+// Apps returns the names of the file's apps in their order, nil if the file itself is one app.
 func (f *File) Apps() []string {
 	return f.names(func(path []string) string {
 		if len(path) > 1 && path[0] == appKey {
@@ -56,8 +56,7 @@ func (f *File) names(of func(path []string) string) (all []string) {
 	return all
 }
 
-// spread takes the inline tables apart that stand for apps and profiles, so that each entry
-// is one setting of one of them.
+// spread splits inline tables of apps and profiles, so that each entry is one setting.
 func spread(entries []entry) (flat []entry) {
 	for _, e := range entries {
 		if e.header || e.value.form != formTable || !isPart(e.path) {
@@ -81,8 +80,8 @@ func isPart(path []string) bool {
 	return (path[0] == appKey || path[0] == profileKey) && len(path) <= 2
 }
 
-// Select returns the file as one app of it has it, under a profile. The error says which apps
-// or profiles there are.
+// Select returns the file for one of its apps with a profile. The error names the apps or
+// profiles that the file has.
 func (f *File) Select(s Selection) (*File, error) {
 	apps, profiles := f.Apps(), f.Profiles()
 	if s.App == "" && len(apps) == 1 {
@@ -118,8 +117,8 @@ func List(names []string) string {
 	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
 }
 
-// parts puts together what counts for the selected app: what stands above the apps, the app's
-// own part, and the profile's for all apps and for this one.
+// parts joins the entries for the selected app: those above the apps, the app's own, and those
+// of the profile for all apps and for this app.
 func (f *File) parts(all []entry) (entries []entry) {
 	prefixes := [][]string{nil, {appKey, f.selection.App}, {profileKey, f.selection.Profile},
 		{appKey, f.selection.App, profileKey, f.selection.Profile}}
@@ -141,7 +140,7 @@ func (f *File) parts(all []entry) (entries []entry) {
 	return entries
 }
 
-// called is the name of the selected app, which is that of its table.
+// called is the name of the selected app: the name of its table.
 func (f *File) called(all, above []entry) entry {
 	name := entry{path: []string{"name"}, value: value{form: formString, text: f.selection.App}}
 	for _, e := range all {
@@ -185,8 +184,8 @@ func (f *File) within(e entry, prefix []string) (own entry, ok bool) {
 	return e, !inOther
 }
 
-// without leaves out the entries that a stronger part sets anew. Lists of listeners are one
-// setting, however they are written.
+// without leaves out the entries that a stronger part replaces. All listeners together are
+// one setting, in whatever way they are written.
 func without(entries, stronger []entry) (kept []entry) {
 	set := map[string]bool{}
 	for _, e := range stronger {

@@ -16,8 +16,8 @@ const (
 	Restart Applies = "restart" // only in a new master
 )
 
-// Setting is all that is known of one setting. The file, the flags, the
-// environment, the JSON schema and Diff have no other source.
+// Setting describes one setting. File, flags, environment, JSON schema and Diff all use this
+// description.
 type Setting struct {
 	Key     string // in relevo.toml, dotted in tables: "limits.max_memory"
 	Flag    string // without "--"; empty: only in the file
@@ -58,7 +58,7 @@ func (s Setting) Variable() string {
 	return prefix + strings.ToUpper(strings.ReplaceAll(s.Flag, "-", "_"))
 }
 
-// Check says whether a flag's text can be read.
+// Check returns an error if a flag's text is not valid.
 func (s Setting) Check(text string) error {
 	app := Default()
 	return s.set(&app, []string{text})
@@ -150,8 +150,8 @@ type named[T any] struct {
 	split   func(T) (name, text string)
 }
 
-// lastOfEach keeps of several members with one name the last, at the place of the first. It
-// uses the memory of all.
+// lastOfEach removes members whose name occurs again later: the last one takes the place of
+// the first. It reuses the memory of all.
 func (k named[T]) lastOfEach(all []T) []T {
 	places := map[string]int{}
 	kept := all[:0]
@@ -167,8 +167,8 @@ func (k named[T]) lastOfEach(all []T) []T {
 	return kept
 }
 
-// tableOf is a setting whose members have names of their own; a stronger source
-// replaces those that it names.
+// tableOf is a setting whose members have names. A stronger source replaces only the members
+// that it names.
 func tableOf[T any](key, flag string, k named[T], applies Applies, field func(*App) *[]T, help string) Setting {
 	put := func(app *App, got T) {
 		all := field(app)

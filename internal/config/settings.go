@@ -22,7 +22,7 @@ func appSettings() []Setting {
 	for i := range all {
 		switch s := &all[i]; s.Key {
 		case "workers":
-			s.Short, s.Default = "n", `"auto"` // not the number of this machine
+			s.Short, s.Default = "n", `"auto"` // the number depends on the machine
 		case "listen":
 			s.Short = "l"
 		case "env":

@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// maxShare keeps a canary from being most of the pool.
+// maxShare prevents that a canary gets most of the new connections.
 const maxShare = 0.5
 
 // ParseShare reads the part of new connections that a canary gets.

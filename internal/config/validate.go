@@ -19,23 +19,23 @@ func (p problem) setting() string {
 	return key
 }
 
-// minWatchdog keeps a busy worker from being taken for a dead one.
+// minWatchdog prevents that a busy worker is taken for one that hangs.
 const minWatchdog = 100 * time.Millisecond
 
-// minLifetime keeps relevo from doing nothing but replacing workers.
+// minLifetime prevents that relevo is busy with replacing workers.
 const minLifetime = 100 * time.Millisecond
 
-// minMemory bounds the error of leaving out a unit.
+// minMemory finds values whose unit was forgotten.
 const minMemory = 1 << 20
 
-// Every listener is compared with those before it, and is a descriptor of each worker.
+// Every listener is compared with all listeners before it, and takes a descriptor in each
+// worker, so their number is limited.
 const (
 	maxListeners = 512
 	maxEnvFiles  = 512
 )
 
-// Validate checks what single values cannot show: ranges and what must not be
-// the same twice. It returns all that is wrong.
+// Validate checks ranges, and contradictions between settings. It returns all errors.
 func (a *App) Validate() error {
 	var errs []error
 	for _, p := range a.problems() {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// MaxWorkers bounds a typing error; a pool of this size is still managed well.
+// MaxWorkers is a bound against typing errors. A pool of this size still works well.
 const MaxWorkers = 1024
 
 // ParseWorkers reads a number of workers. auto, max and 0 mean one for each
@@ -55,24 +55,24 @@ func DurationText(d time.Duration) string {
 	return text
 }
 
-// ReadyMode is how a worker gets known as ready.
+// ReadyMode says in which way a worker becomes ready.
 type ReadyMode string
 
 // The modes.
 const (
-	ReadyAuto   ReadyMode = "auto"   // whatever comes first: its word, or what the kernel shows
+	ReadyAuto   ReadyMode = "auto"   // whatever comes first: it says so, or the kernel shows it
 	ReadyNotify ReadyMode = "notify" // READY=1 on NOTIFY_SOCKET
 	ReadyIPC    ReadyMode = "ipc"    // {"relevo":"ready"} on the channel
 	ReadyDelay  ReadyMode = "delay"  // it has lived for Ready.Delay
 )
 
-// Ready says how a worker gets known as ready.
+// Ready says in which way a worker becomes ready.
 type Ready struct {
 	Mode  ReadyMode
 	Delay time.Duration // ReadyDelay only
 }
 
-// String returns the value as --ready would take it.
+// String returns the value as it is written for --ready.
 func (r Ready) String() string {
 	if r.Mode == ReadyDelay {
 		return "delay=" + DurationText(r.Delay)
@@ -102,7 +102,7 @@ func ParseOutput(text string) (Output, error) {
 func ParseEnv(text string) (string, error) {
 	key, value, ok := strings.Cut(text, "=")
 	if !ok || key == "" {
-		// What stands after an equals sign may be a secret.
+		// The part after an equals sign may be a secret, so the error does not show it.
 		return "", fmt.Errorf("cannot use %q as an environment variable: write NAME=VALUE", text[:len(text)-len(value)])
 	}
 	if strings.ContainsRune(text, 0) {
@@ -111,9 +111,9 @@ func ParseEnv(text string) (string, error) {
 	return text, nil
 }
 
-// parseVariable is ParseEnv for a variable that is meant for the workers of this app
-// alone. A NAME without a value is taken from relevo's own environment. What a master
-// tells each of its workers cannot be had otherwise.
+// parseVariable is ParseEnv for a variable of the workers of this app. A NAME without a value
+// is taken from relevo's own environment. Variables that the master itself sets for each
+// worker are refused.
 func parseVariable(text string) (string, error) {
 	if !isVariableName(text) {
 		if _, err := ParseEnv(text); err != nil {

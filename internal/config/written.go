@@ -6,10 +6,9 @@ import (
 	"strings"
 )
 
-// Written returns a configuration file that says what file, flags and variables say, under a
-// name.
-// A variable of the workers that is taken from this process's environment gets the value
-// that it has there, as lookup finds it.
+// Written returns a configuration file with the settings of file, flags and variables, under
+// this name. A variable of the workers that is taken from this process's environment gets its
+// present value, which lookup returns.
 func (s Sources) Written(name string, lookup func(string) string) []byte {
 	r := s.resolve()
 	r.app.Name = name
@@ -58,7 +57,7 @@ func (f *File) setsBelow(key string) bool {
 	})
 }
 
-// Arguments returns what flags and variables say as flags of relevo run.
+// Arguments returns the settings of flags and variables as flags of relevo run.
 func (s Sources) Arguments() (args []string) {
 	for _, setting := range Settings() {
 		texts := s.Flags[setting.Key]
