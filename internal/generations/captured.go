@@ -209,6 +209,9 @@ func (c *capturing) Ports(o pool.Order) (all []uint16) {
 // Expected says whether the app is known to bind for itself: launch.Sockets.
 func (c *capturing) Expected() bool { return c.expected || c.hold.bound() }
 
+// First says whether the app had no generation before: launch.Sockets.
+func (c *capturing) First() bool { return c.first }
+
 // listeners are those of the generation, the captured ones included.
 func (h *Hold) listeners() []*upgrader.Listener {
 	h.all.mu.Lock()

@@ -34,6 +34,7 @@ func (common) Others(pool.Order) bool                           { return false }
 func (common) Ports(pool.Order) []uint16                        { return nil }
 func (common) Gone(pool.Order)                                  {}
 func (common) Expected() bool                                   { return true }
+func (common) First() bool                                      { return false }
 
 // bindSomewhere binds a socket to a port that the test never really opens.
 func bindSomewhere(reusePort int) (fd int, err error) {

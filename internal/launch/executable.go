@@ -53,7 +53,7 @@ func notInPath(program, dir, pathVariable string) error {
 		return fmt.Errorf("%w; there is one in %s: write ./%s", err, dir, program)
 	}
 	if hint := runtimes.InstallHint(program); hint != "" {
-		err = fmt.Errorf("%w; %s", err, hint)
+		return fmt.Errorf("%w; %s; or give its path, or set PATH for the workers with --env", err, hint)
 	}
 	return fmt.Errorf("%w; install it, give its path, or set PATH for the workers with --env", err)
 }

@@ -11,6 +11,7 @@ func (p *Process) watchReadiness() {
 	var alive, tick <-chan time.Time
 	var timer *time.Timer
 	after, how, delayed := p.ready.delay(p.binder.expected())
+	start := newBoot()
 	if delayed {
 		timer = time.NewTimer(after)
 		defer timer.Stop()
@@ -34,6 +35,10 @@ func (p *Process) watchReadiness() {
 				continue
 			}
 			p.waitsFor(nil)
+			if how == byLiving && p.boots(start) {
+				timer.Reset(bootLook)
+				continue
+			}
 			alive = nil
 			if how == "delay" || !p.ready.hasSpoken() && !p.binder.hasBound() {
 				p.isReady(how)

@@ -40,6 +40,9 @@ func (r *readiness) accepts() bool { return r.mode.Mode == config.ReadyAuto && !
 // aliveFor is how long a worker without listeners has to live to be ready.
 const aliveFor = time.Second
 
+// byLiving: the worker has lived for that long.
+const byLiving = "alive"
+
 // delay returns after which time a worker is ready that has said nothing, and what this is
 // called. The time is the configured delay. A worker without listeners has a delay as well:
 // nothing of it can be observed, so it only has to live for a while. expected says that it
@@ -49,7 +52,7 @@ func (r *readiness) delay(expected bool) (after time.Duration, how string, ok bo
 	case r.mode.Mode == config.ReadyDelay:
 		return r.mode.Delay, "delay", true
 	case r.accepts() && !r.listeners && !expected:
-		return aliveFor, "alive", true
+		return aliveFor, byLiving, true
 	}
 	return 0, "", false
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -189,6 +190,50 @@ func TestReadyByLiving(t *testing.T) {
 			expect[pool.Said](w)
 			w.staysUnreadyFor(aliveFor + 8*observeEvery)
 		})
+	}
+}
+
+// computes until a file is there, as a program that starts, and waits then.
+var computes = behaves("computes", func() {
+	for {
+		if _, err := os.Stat(os.Getenv("UNTIL")); err == nil {
+			stay()
+		}
+	}
+})
+
+// undecided are the sockets of an app of which it is not known whether its programs bind.
+type undecided struct{ common }
+
+func (undecided) Expected() bool { return false }
+func (undecided) First() bool    { return true }
+
+// TestBooting: a worker of an app's first release that still computes after a second is not
+// ready, for it may be about to bind. One that waits serves no port.
+func TestBooting(t *testing.T) {
+	t.Parallel()
+	until := filepath.Join(t.TempDir(), "booted")
+	c := computes.command("UNTIL=" + until)
+	c.Sockets = undecided{}
+	began := time.Now()
+	w := newRig(t).start(c)
+	enough := time.After(aliveFor + 2*bootLook)
+	for booting := true; booting; {
+		select {
+		case report := <-w.reports:
+			w.take(report)
+		case <-enough:
+			booting = false
+		}
+	}
+	if saw[pool.Ready](w) && time.Since(began) < longestBoot {
+		t.Error("it is ready while it starts")
+	}
+	if err := os.WriteFile(until, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if ready := expect[pool.Ready](w); ready.How != byLiving {
+		t.Errorf("it is ready by %q", ready.How)
 	}
 }
 
