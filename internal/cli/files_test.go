@@ -30,7 +30,7 @@ func TestImport(t *testing.T) {
 		"cannot import":           {"import"},
 		"cannot import gone.json": {"import", "gone.json"},
 		"notes.txt":               {"import", "notes.txt"},
-		"relevo import Procfile":  {"start", "Procfile"},
+		"nosuch of Procfile":      {"start", "Procfile", "nosuch"},
 	} {
 		if code, out, said := command(t, args...); code == 0 || !strings.Contains(said, want) {
 			t.Errorf("%q: exit code %d: %s%s", args, code, out, said)

@@ -82,7 +82,7 @@ func refuseForeign(words apps.Words) error {
 		return nil
 	}
 	switch path := words.Args[0]; imports.FormOf(path) {
-	case imports.Program, imports.Ecosystem, imports.Procfile, imports.Gunicorn, imports.Service, imports.Air:
+	case imports.Gunicorn, imports.Service, imports.Air:
 		return usage(fmt.Errorf("cannot start %[1]s: it says how other programs start apps; relevo import %[1]s writes "+
 			"relevo.toml from it, and relevo start starts its apps", path))
 	}

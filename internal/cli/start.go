@@ -21,7 +21,7 @@ import (
 func (c *cli) start() *cobra.Command {
 	var all, asJSON bool
 	cmd := &cobra.Command{
-		Use: "start [FILE.toml | NAME… | SCRIPT | DIRECTORY | -- COMMAND ARG…]", GroupID: "start",
+		Use: "start [FILE | NAME… | SCRIPT | DIRECTORY | -- COMMAND ARG…]", GroupID: "start",
 		Short: "Start apps in the background, and wait until they serve",
 		Long: `Start apps in the background, and wait until they serve. They are remembered: relevo
 list shows them, relevo stop and relevo start NAME stop and start them, relevo delete
@@ -29,8 +29,9 @@ forgets them. A start that fails says why and leaves nothing behind.
 
 Without an argument the apps of ./relevo.toml are started, with names or patterns such
 as "web*" those of the file or those that are remembered, with all every one that is
-remembered. The flags are those of relevo run; with a NAME they change how it is
-started from now on. Arguments of the app itself follow a --.`,
+remembered. FILE is a relevo.toml, PM2's ecosystem.config.js (.cjs, .mjs, .json, .yml) or
+package.json, or a Procfile: the last ones are imported, and what is left out is said.
+The flags are those of relevo run; with a NAME they change how it is started from now on. Arguments of the app itself follow a --.`,
 		Example: "  relevo start app.js -i 4\n  relevo start -l :8080 -- ./server\n  relevo start web\n  relevo start --all",
 		Args:    cobra.ArbitraryArgs, ValidArgsFunction: c.completeStart,
 	}
@@ -45,7 +46,15 @@ started from now on. Arguments of the app itself follow a --.`,
 		if err := refuseForeign(words); err != nil {
 			return err
 		}
-		wanted, err := c.newWish(cmd, flags, words).resolve()
+		wish := c.newWish(cmd, flags, words)
+		if isForeign(words) {
+			wanted, err := wish.ofForeign(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return c.startTogether(cmd.Context(), wanted, asJSON)
+		}
+		wanted, err := wish.resolve()
 		if err != nil {
 			return err
 		}

@@ -203,7 +203,7 @@ func (w *wish) ofKnown(name string) (apps.Wanted, error) {
 	known := apps.Wanted{Definition: *d, After: app.After, Unbounded: unbounded(app)}
 	switch {
 	case len(w.flags.texts) == 0:
-	case d.Written:
+	case d.Written && d.App == "": // what was imported stays as it is, flags beside it
 		known.Text = sources.Written(name, w.getenv)
 	default:
 		known.Flags = apps.OverFlags(d.Flags, sources.Arguments())
@@ -219,7 +219,7 @@ func (w *wish) change(d *apps.Definition) error {
 		return usage(fmt.Errorf("cannot start %s with --config: it is started from %s; leave it out", d.Name, d.Config))
 	case w.flags.texts["name"] != nil:
 		return usage(fmt.Errorf("cannot rename %s: delete it, and start it anew with --name", d.Name))
-	case profile != "" && d.Written:
+	case profile != "" && d.Written && d.App == "":
 		return usage(fmt.Errorf("cannot use a profile for %s: no file of yours has its settings", d.Name))
 	case profile != "":
 		d.Profile = profile
