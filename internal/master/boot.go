@@ -24,6 +24,14 @@ type boot struct {
 	left     succession.LeftWorkers // serve until something of this master does
 }
 
+// missing names what a start needs until its end.
+func (b *boot) missing() []string {
+	if b.sockets == nil && !b.over.Load() {
+		return []string{"first sockets"}
+	}
+	return nil
+}
+
 // makePool prepares the first generation: what the command's file holds, or, if
 // those bytes are known to be bad, the last good release.
 func (m *Master) makePool() error {

@@ -102,6 +102,8 @@ type Master struct {
 // running is the pool.
 func (m *Master) running() *pool.Pool { return m.pool.Load() }
 
+func (m *Master) tended() tended { return m.running() }
+
 // serving is the generation that serves; while a roll is under way, the old one.
 func (m *Master) serving() *generations.Generation { return m.generations.Serving() }
 
@@ -118,7 +120,7 @@ func newMaster(o Options) *Master {
 	m.succession = succession.New(succession.Options{
 		Log: o.Log, Arrival: o.Arrival, Estate: estate{m}, Signals: m.signals, Taken: taken(os.Getpid() == 1),
 		Failed: func(text string) { m.announcer.Warnings.Set(announce.UpgradeWarning, text) },
-		Later:  func(do func()) { m.later.Go(do) },
+		Later:  m.later.Go,
 	})
 	m.health = monitor.New(monitor.Options{
 		Log: o.Log, App: m.app, Changed: m.changed.wait, Start: m.reaper.Start, Reap: m.reaper.Reap,
@@ -131,8 +133,10 @@ func newMaster(o Options) *Master {
 
 // Run is a master's whole life. It returns nil after a graceful or forced stop.
 // An error before anything serves leaves nothing behind.
-func Run(ctx context.Context, o Options) error {
-	m := newMaster(o)
+func Run(ctx context.Context, o Options) error { return newMaster(o).live(ctx) }
+
+func (m *Master) live(ctx context.Context) error {
+	o := m.opts
 	threads.Reserve(tasksOfMaster())
 	m.owns = !o.Arrival.Succeeds()
 	m.findTerminal()
@@ -145,7 +149,8 @@ func Run(ctx context.Context, o Options) error {
 	if err := m.openKeeper(); err != nil {
 		return err
 	}
-	steps := []func() error{m.takeName, m.endStrays, m.openListeners, m.openLauncher, m.awaitFirst, m.makePool,
+	endStrays := func() error { return m.strays().end(nil) }
+	steps := []func() error{m.takeName, endStrays, m.openListeners, m.openLauncher, m.awaitFirst, m.makePool,
 		m.openControl, m.whole, m.takeOver}
 	switch {
 	case !o.Arrival.Succeeds():
@@ -180,7 +185,7 @@ func (m *Master) openListeners() error {
 		err = control.WithExit(err, control.ExitConfig)
 	}
 	m.boot.sockets = sockets
-	return m.tellOfOrphans(err)
+	return m.strays().explain(err)
 }
 
 // upgraderOptions are those of a cold start and of a take-over. lastID is the highest of a
@@ -195,16 +200,7 @@ func (m *Master) upgraderOptions(lastID int) upgrader.Options {
 // kept whatever becomes of a roll.
 func (m *Master) useUpgrader(up *upgrader.Upgrader, wanted []config.Listen) {
 	m.listeners = generations.NewSockets(up, m.opts.Places, m.opts.App.Name, wanted)
-	m.tellHealed(up)
-}
-
-func (m *Master) tellHealed(up *upgrader.Upgrader) {
-	var told announce.Healings
-	up.OnHealed(func(h upgrader.Healed) {
-		if times := told.Due(h, time.Now()); times > 0 {
-			m.later.Go(func() { m.healed(h, times) })
-		}
-	})
+	mender{&m.announcer, m.tended, m.later.Go, m.log}.follow(up)
 }
 
 func (m *Master) openLauncher() (err error) {
@@ -243,6 +239,15 @@ func (m *Master) useLauncher() {
 	})
 }
 
+// watches look after the app, each on its own, until their contexts end.
+func (m *Master) watches() []func(context.Context) {
+	binary := binaryWatch{log: m.log, changed: m.changed.wait, generations: m.generations, retry: &m.retry,
+		roll: m.requestRoll, warn: func(text string) { m.announcer.Warnings.Set(announce.WatchWarning, text) }}
+	memory := memoryWatch{m.app, m.changed.wait, m.tended, launch.Memory, m.log}
+	self := selfWatch{m.app, m.changed.wait, m.succession, func() bool { return m.upgradeFirst("") }, m.log}
+	return []func(context.Context){binary.run, memory.run, m.health.Run, m.clock().run, self.run}
+}
+
 // run lets everything go on until the pool has ended.
 func (m *Master) run(ctx context.Context) error {
 	ended, end := context.WithCancel(context.Background())
@@ -257,11 +262,9 @@ func (m *Master) run(ctx context.Context) error {
 		services.Go(func() { m.reaper.Run(ended) })
 	}
 	services.Go(func() { m.serveReloads(ended) })
-	services.Go(func() { m.watch(ended) })
-	services.Go(func() { m.watchMemory(ended) })
-	services.Go(func() { m.health.Run(ended) })
-	services.Go(func() { m.clock().run(ended) })
-	services.Go(func() { m.watchSelf(ended) })
+	for _, watch := range m.watches() {
+		services.Go(func() { watch(ended) })
+	}
 	m.serveControl()
 	err := m.runPool(ctx)
 	for m.afterFailedStart(err) || m.awaitAnother(ctx, &err) {
@@ -298,9 +301,11 @@ func (m *Master) runPool(ctx context.Context) error {
 	return m.running().Run(ctx)
 }
 
-func (m *Master) report(err error) {
+func (m *Master) report(err error) { report(m.log, err) }
+
+func report(log *slog.Logger, err error) {
 	if err != nil {
-		m.log.Error("internal error", "err", err)
+		log.Error("internal error", "err", err)
 	}
 }
 

@@ -3,20 +3,37 @@ package master
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
-	"relevo/internal/launch"
+	"relevo/internal/config"
+	"relevo/pool"
 	"relevo/pool/machine"
 )
 
 // memoryEvery is the pause between two looks at the workers' memory.
 const memoryEvery = 5 * time.Second
 
-// watchMemory asks for the replacement of workers that have grown beyond
-// max_memory. Without that limit it only waits for one.
-func (m *Master) watchMemory(ctx context.Context) {
+// tended is what those who look after the workers need of a pool.
+type tended interface {
+	Status() (pool.Status, error)
+	Recycle(id, reason string) error
+	Publish(pool.Event)
+}
+
+// memoryWatch asks for the replacement of workers that have grown beyond max_memory.
+type memoryWatch struct {
+	app     func() config.App
+	changed func() <-chan struct{}
+	pool    func() tended
+	used    func(pid int) (int64, error)
+	log     *slog.Logger
+}
+
+// run looks until ctx ends. Without a limit it only waits for one.
+func (m memoryWatch) run(ctx context.Context) {
 	for {
-		changed := m.changed.wait()
+		changed := m.changed()
 		var look <-chan time.Time
 		var timer *time.Timer
 		if m.app().Limits.MaxMemory > 0 {
@@ -27,7 +44,7 @@ func (m *Master) watchMemory(ctx context.Context) {
 		case <-ctx.Done():
 		case <-changed:
 		case <-look:
-			m.lookAtMemory()
+			m.look()
 		}
 		if timer != nil {
 			timer.Stop()
@@ -38,8 +55,8 @@ func (m *Master) watchMemory(ctx context.Context) {
 	}
 }
 
-func (m *Master) lookAtMemory() {
-	status, err := m.running().Status()
+func (m memoryWatch) look() {
+	status, err := m.pool().Status()
 	if err != nil {
 		return // it stops
 	}
@@ -48,12 +65,12 @@ func (m *Master) lookAtMemory() {
 		if w.State != string(machine.Serving) {
 			continue
 		}
-		used, err := launch.Memory(w.PID)
+		used, err := m.used(w.PID)
 		if err != nil || used <= limit {
 			continue // it may have gone by now
 		}
 		reason := fmt.Sprintf("uses %d MiB, max_memory is %d MiB", used>>20, limit>>20)
-		if err := m.running().Recycle(w.ID, reason); err != nil {
+		if err := m.pool().Recycle(w.ID, reason); err != nil {
 			m.log.Debug("not recycled", "worker", w.ID, "err", err)
 		}
 	}

@@ -46,6 +46,9 @@ func (m *Master) whole() error {
 	if m.generations != nil {
 		missing = append(missing, m.generations.Missing()...)
 	}
+	if m.boot != nil {
+		missing = append(missing, m.boot.missing()...)
+	}
 	if m.running() == nil {
 		missing = append(missing, "pool")
 	}

@@ -24,12 +24,13 @@ func wholeParts() parts {
 // master does not begin. A part that may be empty gives its reason.
 func TestWhole(t *testing.T) {
 	m := &Master{parts: wholeParts()}
-	const nothing = "internal error: the master was made without its keys, current, wanted, pool"
+	const nothing = "internal error: the master was made without its keys, current, wanted, first sockets, pool"
 	if err := m.whole(); err == nil || err.Error() != nothing {
 		t.Errorf("without a pool: %v", err)
 	}
 	m.pool.Store(pool.Ended())
-	m.generations = beginner(t).generations
+	served := beginner(t)
+	m.generations, m.boot = served.generations, served.boot
 	if err := m.whole(); err != nil {
 		t.Errorf("with all of them: %v", err)
 	}

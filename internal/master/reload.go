@@ -256,3 +256,10 @@ func userOf(app config.App) (uid, gid int, err error) {
 	}
 	return account.UID, account.GID, nil
 }
+
+// looked notes which bytes the command's file held when it was looked at last.
+func (m *Master) looked(g *generations.Generation) {
+	m.retry.stop()
+	m.announcer.Warnings.Set(announce.WatchWarning, "")
+	m.generations.Looked(g)
+}

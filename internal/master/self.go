@@ -2,48 +2,58 @@ package master
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 
+	"relevo/internal/config"
 	"relevo/internal/succession"
 	"relevo/watch"
 )
 
-// watchSelf replaces the master when the bytes of its own program change, if the
+// selfWatch replaces the master when the bytes of its own program change, if the
 // configuration wants that.
-func (m *Master) watchSelf(ctx context.Context) {
+type selfWatch struct {
+	app        func() config.App
+	changed    func() <-chan struct{}
+	succession *succession.Succession
+	replace    func() bool // by another program than the running one; says whether that goes on
+	log        *slog.Logger
+}
+
+func (s selfWatch) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		changed := m.changed.wait()
-		if !m.app().WatchSelf {
+		changed := s.changed()
+		if !s.app().WatchSelf {
 			select {
 			case <-ctx.Done():
 			case <-changed:
 			}
 			continue
 		}
-		m.watchSelfUntil(ctx, changed)
+		s.until(ctx, changed)
 	}
 }
 
-func (m *Master) watchSelfUntil(ctx context.Context, changed <-chan struct{}) {
+func (s selfWatch) until(ctx context.Context, changed <-chan struct{}) {
 	path, err := succession.Program()
 	var file *watch.File
 	if err == nil {
-		file, err = watch.New(watch.Options{Path: path, Log: m.log})
+		file, err = watch.New(watch.Options{Path: path, Log: s.log})
 	}
 	if err != nil {
-		m.log.Warn("relevo itself is not watched", "err", err)
+		s.log.Warn("relevo itself is not watched", "err", err)
 		select {
 		case <-ctx.Done():
 		case <-changed:
 		}
 		return
 	}
-	if sum, err := m.succession.Running(); err == nil {
+	if sum, err := s.succession.Running(); err == nil {
 		file.SetActive(sum)
 	}
 	watching, stop := context.WithCancel(ctx)
 	var gone sync.WaitGroup
-	gone.Go(func() { m.report(file.Run(watching)) })
+	gone.Go(func() { report(s.log, file.Run(watching)) })
 	defer gone.Wait()
 	defer stop()
 	var later retry
@@ -54,27 +64,27 @@ func (m *Master) watchSelfUntil(ctx context.Context, changed <-chan struct{}) {
 		case <-ctx.Done():
 			return
 		case <-changed:
-			if !m.app().WatchSelf {
+			if !s.app().WatchSelf {
 				return
 			}
-			changed = m.changed.wait()
+			changed = s.changed()
 		case <-file.Changes():
-			m.log.Info("relevo itself has changed", "path", path)
+			s.log.Info("relevo itself has changed", "path", path)
 			later.cancel()
-			m.replaceSelf(&later, again)
+			s.renew(&later, again)
 		case <-again:
-			m.replaceSelf(&later, again)
+			s.renew(&later, again)
 		}
 	}
 }
 
-// replaceSelf replaces the master by its own program. Where that fails for another reason
+// renew replaces the master by its own program. Where that fails for another reason
 // than the program, such as a shortage, it is due again after a while.
-func (m *Master) replaceSelf(later *retry, again chan<- struct{}) {
-	if m.upgradeFirst("") {
+func (s selfWatch) renew(later *retry, again chan<- struct{}) {
+	if s.replace() {
 		return
 	}
-	if changed, err := m.succession.ProgramChanged(); err == nil && !changed {
+	if changed, err := s.succession.ProgramChanged(); err == nil && !changed {
 		return
 	}
 	wait := later.later(func() {
@@ -83,5 +93,5 @@ func (m *Master) replaceSelf(later *retry, again chan<- struct{}) {
 		default:
 		}
 	})
-	m.log.Warn("the master is replaced later", "again", wait)
+	s.log.Warn("the master is replaced later", "again", wait)
 }

@@ -3,27 +3,39 @@ package master
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"relevo/internal/ipc"
 	"relevo/internal/procfs"
 	"relevo/systemd"
 )
 
-// endStrays ends workers of this app that a dead master has left and nobody takes
-// over: they would hold the sockets and serve bytes that nobody knows of.
-func (m *Master) endStrays() error { return m.endWorkersBut(nil) }
+// strays are workers of an app that a dead master has left and nobody takes over: they would
+// hold the sockets and serve bytes that nobody knows of.
+type strays struct {
+	app    string
+	notify string // path of the notify socket, which is that of the master with the lock of the name
+	grace  time.Duration
+	log    *slog.Logger
+}
 
-// endWorkersBut leaves the families of the workers with these ids alone.
-func (m *Master) endWorkersBut(known []string) error {
-	name := m.opts.App.Name
+func (m *Master) strays() strays {
+	app := m.opts.App
+	return strays{app.Name, m.opts.Places.NotifySocket(app.Name), app.StopGrace, m.log}
+}
+
+// end leaves the families of the workers with these ids alone.
+func (s strays) end(known []string) error {
+	name := s.app
 	prefix := "relevo-" + name + "-"
-	ended, err := systemd.EndOthers(os.Getenv, m.opts.App.StopGrace, func(pid int, cgroup string) bool {
+	ended, err := systemd.EndOthers(os.Getenv, s.grace, func(pid int, cgroup string) bool {
 		id, own := strings.CutPrefix(path.Base(cgroup), prefix)
 		if !own {
 			id, own = workerOf(pid, name)
@@ -31,16 +43,16 @@ func (m *Master) endWorkersBut(known []string) error {
 		return own && !slices.Contains(known, id)
 	})
 	if ended > 0 {
-		m.log.Warn("workers of a master that died were ended", "processes", ended)
+		s.log.Warn("workers of a master that died were ended", "processes", ended)
 	}
 	return err
 }
 
 // orphans are the workers of this app, and what comes from them, of a master that died
 // where no systemd has started it: they serve on, and nobody takes them over. They are
-// known by the notify socket, which is that of whoever has the lock of the name.
-func (m *Master) orphans() (pids []string) {
-	name, socket := m.opts.App.Name, "NOTIFY_SOCKET="+m.opts.Places.NotifySocket(m.opts.App.Name)
+// known by the notify socket.
+func (s strays) orphans() (pids []string) {
+	name, socket := s.app, "NOTIFY_SOCKET="+s.notify
 	processes, _ := filepath.Glob("/proc/[0-9]*")
 	for _, process := range processes {
 		environ := procfs.Process(process).Environ()
@@ -51,17 +63,17 @@ func (m *Master) orphans() (pids []string) {
 	return pids
 }
 
-// tellOfOrphans says what to do about those that hold an address that is wanted.
-func (m *Master) tellOfOrphans(err error) error {
+// explain says what to do about those that hold an address that is wanted.
+func (s strays) explain(err error) error {
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return err
 	}
-	pids := m.orphans()
+	pids := s.orphans()
 	if len(pids) == 0 {
 		return err
 	}
 	return fmt.Errorf("%w\n  workers of a master of %q that died serve on there: end them (kill %s) and start again", err,
-		m.opts.App.Name, strings.Join(pids, " "))
+		s.app, strings.Join(pids, " "))
 }
 
 // workerOf returns the id of the worker of an app that a process is, or comes from.

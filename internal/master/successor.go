@@ -54,7 +54,7 @@ func (m *Master) takeOver() error {
 			m.log.Warn("workers may not be heard", "err", err)
 		}
 		// Those that the master before had started and not yet told of.
-		return m.endWorkersBut(m.adopted)
+		return m.strays().end(m.adopted)
 	}
 	return nil
 }

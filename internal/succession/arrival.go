@@ -92,7 +92,7 @@ func arrive(patience time.Duration) (*Arrival, error) {
 		return a, a.fromSystemd()
 	}
 	disown("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID", "WATCHDOG_PID")
-	if a.Left, err = read(a.In.Document); err != nil {
+	if a.Left, err = Read(a.In.Document); err != nil {
 		a.In.Close()
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func (a *Arrival) fromSystemd() error {
 func (a *Arrival) readStored() {
 	err := a.In.Read()
 	if err == nil {
-		a.Left, err = read(a.In.Document)
+		a.Left, err = Read(a.In.Document)
 	}
 	a.Lost = err
 	if !a.Succeeds() {

@@ -26,7 +26,7 @@ func TestLegacyFormats(t *testing.T) {
 		`{"format":1,`:                    "cannot be read",
 		``:                                "cannot be read",
 	} {
-		l, err := read([]byte(document))
+		l, err := Read([]byte(document))
 		if want != "" {
 			if !errors.Is(err, ErrLegacy) || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v, want %q", document, err, want)
@@ -42,7 +42,7 @@ func TestLegacyFormats(t *testing.T) {
 			t.Errorf("%s: the app is %q, %t", document, app.Name, ok)
 		}
 	}
-	if l, err := read([]byte(`{"format":1,"reads":1,"stopped":true}`)); err != nil ||
+	if l, err := Read([]byte(`{"format":1,"reads":1,"stopped":true}`)); err != nil ||
 		(&Arrival{Left: l}).Succeeds() {
 		t.Errorf("an app that has come to its end: %v, %v", l, err)
 	}

@@ -10,19 +10,19 @@ import (
 	"relevo/upgrader"
 )
 
-// carrier brings a legacy to the next program. The third way, systemd's store, has none: a
+// Carrier brings a legacy to the next program. The third way, systemd's store, has none: a
 // master that dies has no time for one, so its legacy is always there.
-type carrier interface {
-	// pass returns the process that goes on with the legacy. Where that is this one, the
-	// program could go on, and become makes it.
-	pass(upgrader.Legacy) (pid int, err error)
-	// become replaces this program. It returns only if that fails. Still is asked in the last
+type Carrier interface {
+	// Pass returns the process that goes on with the legacy. Where that is this one, the
+	// program could go on, and Become makes it.
+	Pass(upgrader.Legacy) (pid int, err error)
+	// Become replaces this program. It returns only if that fails. Still is asked in the last
 	// moment, and owed gives the signals that the next program has to deal with.
-	become(l upgrader.Legacy, still func() error, owed func() []syscall.Signal) error
+	Become(l upgrader.Legacy, still func() error, owed func() []syscall.Signal) error
 }
 
 // newCarrier is that of a way, to the program or the socket at a path.
-func newCarrier(way Way, path string, a *Arrival) carrier {
+func newCarrier(way Way, path string, a *Arrival) Carrier {
 	switch way {
 	case Asked:
 		return asked{a.Flip, path, a.patience}
@@ -35,18 +35,18 @@ func newCarrier(way Way, path string, a *Arrival) carrier {
 // beside starts the next program as a process of its own: tableflip.
 type beside struct{ flip *upgrader.Flip }
 
-func (b beside) pass(l upgrader.Legacy) (int, error) { return b.flip.Upgrade(l) }
+func (b beside) Pass(l upgrader.Legacy) (int, error) { return b.flip.Upgrade(l) }
 
-func (beside) become(upgrader.Legacy, func() error, func() []syscall.Signal) error {
+func (beside) Become(upgrader.Legacy, func() error, func() []syscall.Signal) error {
 	return errors.New("internal error: another process goes on")
 }
 
 // inPlace makes this process the next program: exec.
 type inPlace struct{ in *upgrader.InPlace }
 
-func (p inPlace) pass(l upgrader.Legacy) (int, error) { return os.Getpid(), p.in.Check(l) }
+func (p inPlace) Pass(l upgrader.Legacy) (int, error) { return os.Getpid(), p.in.Check(l) }
 
-func (p inPlace) become(l upgrader.Legacy, still func() error, owed func() []syscall.Signal) error {
+func (p inPlace) Become(l upgrader.Legacy, still func() error, owed func() []syscall.Signal) error {
 	p.in.Still, p.in.Owed = still, owed
 	return p.in.Exec(l)
 }

@@ -63,7 +63,8 @@ type ListenLegacy = upgrader.ListenLegacy
 // ErrLegacy is returned for a document that this relevo cannot go on with.
 var ErrLegacy = generations.ErrLegacy
 
-func read(document []byte) (*Document, error) {
+// Read reads the document of another master, of this version or another.
+func Read(document []byte) (*Document, error) {
 	var l Document
 	if err := json.Unmarshal(document, &l); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLegacy, err)
@@ -95,6 +96,6 @@ func CheckLegacy() error {
 	if err != nil {
 		return err
 	}
-	_, err = read(document)
+	_, err = Read(document)
 	return err
 }

@@ -20,9 +20,9 @@ type asked struct {
 	patience time.Duration
 }
 
-func (a asked) pass(l upgrader.Legacy) (int, error) { return a.flip.HandOver(a.socket, l, a.patience) }
+func (a asked) Pass(l upgrader.Legacy) (int, error) { return a.flip.HandOver(a.socket, l, a.patience) }
 
-func (asked) become(upgrader.Legacy, func() error, func() []syscall.Signal) error {
+func (asked) Become(upgrader.Legacy, func() error, func() []syscall.Signal) error {
 	return errors.New("internal error: another process goes on")
 }
 
@@ -47,7 +47,7 @@ func (a *Arrival) Succeed(ctx context.Context, places config.Places, name string
 	if err != nil {
 		return fmt.Errorf("cannot go on with the app of the master that runs: %w", err)
 	}
-	left, err := read(in.Document)
+	left, err := Read(in.Document)
 	if err != nil {
 		in.Close()
 		return err

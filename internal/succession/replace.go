@@ -107,10 +107,10 @@ func (s *Succession) replace(way Way, path, then string) (u control.Upgraded, er
 	}
 	s.set(func(now *phase) { now.frozen = true })
 	u = control.Upgraded{PID: os.Getpid(), From: os.Getpid(), How: string(way), Successions: s.o.Estate.Number()}
-	c := s.o.carrier(way, path, s.o.Arrival)
+	c := s.o.Carrier(way, path, s.o.Arrival)
 	legacy, done, err := s.o.Estate.Bequeath(left, then)
 	if err == nil {
-		if u.PID, err = c.pass(legacy); way != Asked {
+		if u.PID, err = c.Pass(legacy); way != Asked {
 			err = blame(err)
 		}
 	}
@@ -142,7 +142,7 @@ func (s *Succession) handOver(pid int, then string) {
 
 // become has this process run the next program. It returns only if that fails, and this
 // master goes on.
-func (s *Succession) become(c carrier, then string, l upgrader.Legacy, done func()) {
+func (s *Succession) become(c Carrier, then string, l upgrader.Legacy, done func()) {
 	s.report(s.o.Estate.LeaveControl())
 	still := func() error {
 		s.Hearing.Settle(s.o.Signals) // what is still on its way would end with this program
@@ -152,7 +152,7 @@ func (s *Succession) become(c carrier, then string, l upgrader.Legacy, done func
 		return nil
 	}
 	var owed []syscall.Signal
-	err := c.become(l, still, func() []syscall.Signal {
+	err := c.Become(l, still, func() []syscall.Signal {
 		if then == ThenReload {
 			s.Owed.ReloadsDone(1)
 		}

@@ -23,7 +23,8 @@ type Options struct {
 	// Later runs what is not waited for.
 	Later func(do func())
 
-	carrier func(way Way, path string, a *Arrival) carrier // default: newCarrier
+	// Carrier is that of a way, to the program at a path. Default: those of this package.
+	Carrier func(way Way, path string, a *Arrival) Carrier
 }
 
 // Succession is a master's part in its own replacement. It is safe for concurrent use.
@@ -53,8 +54,8 @@ type phase struct {
 
 // New has no attempt under way.
 func New(o Options) *Succession {
-	if o.carrier == nil {
-		o.carrier = newCarrier
+	if o.Carrier == nil {
+		o.Carrier = newCarrier
 	}
 	return &Succession{Hearing: NewHearing(), o: o, over: make(chan struct{})}
 }

@@ -1,0 +1,361 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"relevo/internal/config"
+	"relevo/internal/control"
+	"relevo/internal/launch"
+	"relevo/pool"
+	"relevo/pool/machine"
+)
+
+// roleEnv makes this program the worker of a test: one that serves, or one that waits.
+const roleEnv = "RELEVO_TEST_OF_MASTER"
+
+func TestMain(m *testing.M) {
+	// The launcher is this very program.
+	if code, launching := launch.Main(os.Args); launching {
+		os.Exit(code)
+	}
+	if os.Getenv(roleEnv) != "" {
+		os.Exit(work())
+	}
+	os.Exit(m.Run())
+}
+
+// work says that it is ready, and leaves when it is asked to.
+func work() int {
+	leave := make(chan os.Signal, 1)
+	signal.Notify(leave, unix.SIGTERM)
+	notify, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
+	if err != nil {
+		return 9
+	}
+	fmt.Fprint(notify, "READY=1")
+	<-leave
+	return 0
+}
+
+// life is a master that runs in this process, with workers of its own.
+type life struct {
+	*Master
+	o       Options
+	program string
+	loaded  atomic.Pointer[config.App]
+	broken  atomic.Bool // the configuration cannot be read
+	started chan struct{}
+	ended   chan error
+}
+
+func newLife(t *testing.T) *life {
+	t.Helper()
+	dir, runtime := t.TempDir(), shortDir(t)
+	l := &life{program: filepath.Join(dir, "program"), started: make(chan struct{}), ended: make(chan error, 1)}
+	app := config.Default()
+	app.Name, app.Command, app.Dir, app.Workers, app.Canary = "web", []string{l.program}, dir, 1, 0
+	app.WatchBinary, app.Ready.Mode, app.Capture, app.ReadyTimeout = false, config.ReadyNotify, config.CaptureOff, tooLong
+	l.loaded.Store(&app)
+	l.o = Options{
+		App: app, Places: config.Places{Runtime: runtime, State: t.TempDir()}, Log: slog.New(slog.DiscardHandler),
+		Load: func() (config.App, error) {
+			if l.broken.Load() {
+				return config.App{}, errors.New("cannot read relevo.toml")
+			}
+			return *l.loaded.Load(), nil
+		},
+	}
+	return l
+}
+
+// shortDir is one whose name leaves room for that of a socket.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "master")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// write puts a release of the program in place: its text tells it from others.
+func (l *life) write(t *testing.T, text, does string) {
+	t.Helper()
+	next := l.program + ".next"
+	if err := os.WriteFile(next, []byte("#!/bin/sh\n# "+text+"\n"+does+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(next, l.program); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// works writes a release that serves.
+func (l *life) works(t *testing.T, text string) {
+	t.Helper()
+	l.write(t, text, "exec env "+roleEnv+"=worker "+os.Args[0])
+}
+
+// run has the master live until stop, and returns when it serves.
+func (l *life) run(t *testing.T) {
+	t.Helper()
+	attached := make(chan *Master, 1)
+	o := l.o
+	l.started, l.ended = make(chan struct{}), make(chan error, 1)
+	o.Started = func([]control.Listener) { close(l.started) }
+	o.Attach = func(m *Master) error { attached <- m; return nil }
+	ended := l.ended
+	go func() { ended <- Run(context.Background(), o) }()
+	select {
+	case l.Master = <-attached:
+	case err := <-l.ended:
+		t.Fatal(err)
+	}
+	select {
+	case <-l.started:
+	case err := <-l.ended:
+		t.Fatal(err)
+	case <-time.After(tooLong):
+		t.Fatal("nothing serves")
+	}
+}
+
+// stop ends the master by a signal.
+func (l *life) stop(t *testing.T) {
+	t.Helper()
+	l.signals <- unix.SIGTERM
+	select {
+	case err := <-l.ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(tooLong):
+		t.Fatal("it does not stop")
+	}
+}
+
+// roll waits for a roll, and returns what it has come to.
+func roll(t *testing.T, wait control.Wait, err error) pool.RollResult {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := wait(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// until waits for something that is not told.
+func until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(tooLong); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal(what)
+		}
+	}
+}
+
+// TestLife: a master from its start to its end, with all that may be asked of it in between.
+func TestLife(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.works(t, "one")
+	l.run(t)
+	one := l.serving().Sum()
+	status, err := l.Status()
+	if err != nil || len(status.Workers) != 1 || status.Workers[0].State != string(machine.Serving) {
+		t.Fatalf("%+v, %v", status, err)
+	}
+	events, cancel, err := l.Subscribe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cancel()
+	if _, err := l.Signal(pool.Target{}, unix.SIGWINCH); err != nil {
+		t.Error(err)
+	}
+	l.works(t, "two")
+	if plan, err := l.Plan(); err != nil || plan.Next.SHA256 == one || plan.Refused != "" || plan.Running.SHA256 != one {
+		t.Errorf("%+v, %v", plan, err)
+	}
+	wait, err := l.Reload(control.ReloadOptions{})
+	if r := roll(t, wait, err); r.Result != machine.OK || l.serving().Sum() == one {
+		t.Fatalf("%+v", r)
+	}
+	two := l.serving().Sum()
+	if len(events) == 0 {
+		t.Error("nothing is told of the roll")
+	}
+	l.write(t, "bad", "echo broken; exit 3")
+	wait, err = l.Reload(control.ReloadOptions{})
+	if r := roll(t, wait, err); r.Result != machine.RolledBack || l.serving().Sum() != two {
+		t.Fatalf("%+v", r)
+	}
+	if plan, err := l.Plan(); err != nil || !strings.Contains(plan.Refused, "known to be bad") {
+		t.Errorf("%+v, %v", plan, err)
+	}
+	if _, err := l.Reload(control.ReloadOptions{}); control.ExitCode(err) != control.ExitRollFailed {
+		t.Errorf("bytes that are known to be bad: %v", err)
+	}
+	wait, err = l.Rollback("")
+	if r := roll(t, wait, err); r.Result != machine.OK || l.serving().Sum() != one {
+		t.Fatalf("%+v", r)
+	}
+	all, err := l.Releases()
+	if err != nil || len(all.Releases) != 3 {
+		t.Errorf("%+v, %v", all, err)
+	}
+	if _, err := l.Rollback("nothing"); control.ExitCode(err) != control.ExitUsage {
+		t.Errorf("to a release that there is not: %v", err)
+	}
+	if _, err := l.Prune(); err != nil {
+		t.Error(err)
+	}
+	l.stop(t)
+	if _, err := l.Status(); !errors.Is(err, pool.ErrNotRunning) {
+		t.Errorf("after the end: %v", err)
+	}
+}
+
+// TestRefusals: what cannot be done is said, with the exit code of its kind, and what serves
+// goes on.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.works(t, "one")
+	l.run(t)
+	reload := func(o control.ReloadOptions) error { _, err := l.Reload(o); return err }
+	l.broken.Store(true)
+	for name, test := range map[string]struct {
+		err  error
+		code int
+	}{
+		"a broken file":   {reload(control.ReloadOptions{}), control.ExitConfig},
+		"a wrong canary":  {reload(control.ReloadOptions{Canary: "soon"}), control.ExitUsage},
+		"no roll":         {second(l.Abort()), control.ExitFailure},
+		"no canary":       {second(l.Promote()), control.ExitFailure},
+		"no arrival":      {second(l.Upgrade()), control.ExitBusy},
+		"a wrong number":  {second(l.Scale("many")), control.ExitUsage},
+		"no workers":      {second(l.Scale("0")), control.ExitUsage},
+		"no such worker":  {second(l.Signal(pool.Target{ID: "99"}, unix.SIGWINCH)), control.ExitUsage},
+		"another message": {second(l.Send(pool.Target{ID: "99"}, []byte("{}"))), control.ExitUsage},
+	} {
+		if test.err == nil || control.ExitCode(test.err) != test.code {
+			t.Errorf("%s: %v, exit code %d, want %d", name, test.err, control.ExitCode(test.err), test.code)
+		}
+	}
+	if _, err := l.Plan(); control.ExitCode(err) != control.ExitConfig {
+		t.Errorf("a plan of a broken file: %v", err)
+	}
+	l.broken.Store(false)
+	if err := os.Remove(l.program); err != nil {
+		t.Fatal(err)
+	}
+	if err := reload(control.ReloadOptions{}); control.ExitCode(err) != control.ExitRollFailed {
+		t.Errorf("a program that is missing: %v", err)
+	}
+	l.requestRoll("a change")
+	until(t, "what was refused is not tried again", func() bool { return len(l.announcer.Warnings.List()) > 0 })
+	if err := Run(t.Context(), l.o); control.ExitCode(err) != control.ExitBusy {
+		t.Errorf("a second master of the name: %v", err)
+	}
+	l.stop(t)
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// TestSignals: what signals ask for is done.
+func TestSignals(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.works(t, "one")
+	l.run(t)
+	workers := func() int {
+		status, err := l.Status()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return status.Slots
+	}
+	l.signals <- unix.SIGTTIN
+	until(t, "no worker more", func() bool { return workers() == 2 })
+	l.signals <- unix.SIGTTOU
+	until(t, "no worker less", func() bool { return workers() == 1 })
+	l.signals <- unix.SIGUSR1 // which means nothing
+	l.signals <- unix.SIGPIPE
+	app := *l.loaded.Load()
+	app.Workers, app.Limits.MaxMemory, app.WatchBinary = 3, 1<<40, true
+	l.loaded.Store(&app)
+	l.reloadBySignal()
+	until(t, "the configuration is not read", func() bool { return workers() == 3 })
+	before := l.serving().Sum()
+	l.works(t, "two")
+	until(t, "a change of the program is not seen", func() bool { return l.serving().Sum() != before })
+	l.stop(t)
+}
+
+// TestFailedStart: where the newest release does not come up the last good one serves, and
+// where there is none the master ends.
+func TestFailedStart(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.write(t, "bad", "exit 3")
+	err := Run(t.Context(), l.o)
+	if failed := (*pool.StartError)(nil); !errors.As(err, &failed) {
+		t.Errorf("without a good release: %v", err)
+	}
+	l.works(t, "good")
+	l.run(t)
+	good := l.serving().Sum()
+	l.stop(t)
+	for _, text := range []string{"bad", "worse"} { // known to be bad, and found to be
+		l.write(t, text, "exit 3")
+		l.run(t)
+		if l.serving().Sum() != good || len(l.announcer.Warnings.List()) == 0 {
+			t.Errorf("%s: not the last good release serves", text)
+		}
+		l.stop(t)
+	}
+}
+
+// TestAwait: a master whose sockets are open waits for something to start, and for another
+// thing where that does not come up.
+func TestAwait(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.write(t, "bad", "exit 3")
+	var failures atomic.Int32
+	waits := make(chan struct{})
+	l.o.Await = func(ctx context.Context, failed error) error {
+		switch {
+		case failed == nil:
+			close(waits)
+			return nil
+		case failures.Add(1) == 1:
+			l.works(t, "good")
+		}
+		return nil
+	}
+	l.run(t)
+	<-waits
+	if failures.Load() != 1 {
+		t.Errorf("%d starts have failed", failures.Load())
+	}
+	l.stop(t)
+}

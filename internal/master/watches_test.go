@@ -1,0 +1,204 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"relevo/internal/announce"
+	"relevo/internal/config"
+	"relevo/internal/ipc"
+	"relevo/pool"
+	"relevo/pool/machine"
+	"relevo/upgrader"
+	"relevo/watch"
+)
+
+// tooLong is for what ends at once, also on a busy machine.
+const tooLong = 2 * time.Minute
+
+// fakePool has the workers that it is told to have, and notes which ones are to be replaced.
+type fakePool struct {
+	mu       sync.Mutex
+	workers  []pool.Worker
+	err      error
+	recycled []string
+	events   []pool.Event
+}
+
+func (p *fakePool) Status() (pool.Status, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return pool.Status{Workers: slices.Clone(p.workers)}, p.err
+}
+
+// Recycle replaces a worker at once.
+func (p *fakePool) Recycle(id, reason string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.recycled = append(p.recycled, id+": "+reason)
+	for i, w := range p.workers {
+		if w.ID == id {
+			p.workers[i].ID, p.workers[i].Started = id+"b", time.Now()
+		}
+	}
+	return nil
+}
+
+func (p *fakePool) Publish(e pool.Event) { p.events = append(p.events, e) }
+
+func (p *fakePool) did() string { return strings.Join(p.recycled, ", ") }
+
+func serving(id string, pid int) pool.Worker {
+	return pool.Worker{ID: id, PID: pid, State: string(machine.Serving), Started: time.Now().Add(-time.Hour)}
+}
+
+// TestMemory: workers that serve and have grown beyond the limit are replaced, and no others.
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	starting := serving("4", 500)
+	starting.State = string(machine.Starting)
+	p := &fakePool{workers: []pool.Worker{serving("1", 100), serving("2", 300), serving("3", -1), starting}}
+	app := config.Default()
+	app.Limits.MaxMemory = 200 << 20
+	w := memoryWatch{
+		app: func() config.App { return app }, pool: func() tended { return p }, log: slog.New(slog.DiscardHandler),
+		used: func(pid int) (int64, error) {
+			if pid < 0 {
+				return 0, errors.New("it has gone")
+			}
+			return int64(pid) << 20, nil
+		},
+	}
+	if w.look(); p.did() != "2: uses 300 MiB, max_memory is 200 MiB" {
+		t.Error(p.did())
+	}
+	p.err = pool.ErrNotRunning
+	if w.look(); len(p.recycled) != 1 {
+		t.Error("a pool that stops is tended")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w.changed = func() <-chan struct{} { return nil }
+	w.run(ctx)
+}
+
+// TestMender: damage is told with its suspects; for a socket that had to be opened anew the
+// workers that have the old one are replaced.
+func TestMender(t *testing.T) {
+	t.Parallel()
+	p := &fakePool{workers: []pool.Worker{serving("1", 1), serving("2", 2), {State: string(machine.Backoff)}}}
+	a := &announce.Announcer{Log: slog.New(slog.DiscardHandler)}
+	m := mender{announcer: a, pool: func() tended { return p }, log: a.Log}
+	h := upgrader.Healed{Listener: "web", Address: "127.0.0.1:80", What: "shut down", At: time.Now()}
+	m.healed(h, 3)
+	h.Err = errors.New("no")
+	m.healed(h, 1)
+	if p.recycled != nil {
+		t.Errorf("replaced: %v", p.recycled)
+	}
+	h.Err, h.Renewed, h.Outside = nil, true, true
+	m.healed(h, 1)
+	const anew = "listener web (127.0.0.1:80) had to be opened anew"
+	if p.did() != "1: "+anew+", 2: "+anew {
+		t.Error(p.did())
+	}
+	for i, want := range []string{
+		"web (127.0.0.1:80): shut down by a worker, mended, the last of 3 times", "not mended: no", "by a new socket",
+	} {
+		if e := p.events[i]; e.Kind != pool.KindHealed || !strings.Contains(e.Text, want) {
+			t.Errorf("%q, want %q", e.Text, want)
+		}
+	}
+	if len(a.Warnings.List()) == 0 {
+		t.Error("nothing warns of the damage")
+	}
+	p.err = pool.ErrNotRunning
+	if m.healed(h, 1); len(p.events) != 3 {
+		t.Error("a pool that has ended is told")
+	}
+}
+
+// TestBytesChanged: bytes that are known, by a look at them or for their failure, are not
+// rolled to.
+func TestBytesChanged(t *testing.T) {
+	t.Parallel()
+	m := beginner(t)
+	first := m.serving()
+	m.looked(first)
+	var rolls []string
+	warning := "old"
+	b := binaryWatch{log: m.log, changed: m.changed.wait, generations: m.generations, retry: &m.retry,
+		roll: func(cause string) { rolls = append(rolls, cause) }, warn: func(text string) { warning = text }}
+	b.bytesChanged(watch.Change{Path: "/bin/true", Name: first.Sum(), SHA256: first.Sum()})
+	if rolls != nil || warning != "" {
+		t.Errorf("what serves is rolled to: %q, %q", rolls, warning)
+	}
+	b.bytesChanged(watch.Change{Path: "/bin/true", Name: "new", SHA256: "new"})
+	b.bytesChanged(watch.Change{Path: "/bin/true", Name: "dir", SHA256: "new"})
+	if len(rolls) != 2 || rolls[0] != "the bytes of /bin/true changed" || !strings.Contains(rolls[1], "directory") {
+		t.Errorf("%q", rolls)
+	}
+	other, err := m.generations.Prepare(m.app(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	m.generations.NotStarted(other, "exit 1")
+	b.bytesChanged(watch.Change{Path: "/bin/true", Name: "dir", SHA256: other.Sum()})
+	b.generations.Looked(other)
+	if len(rolls) != 3 {
+		t.Errorf("%q", rolls)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	b.run(ctx)
+	b.watchFile(ctx, b.toWatch(), m.changed.wait())
+}
+
+// TestOrphans: workers of a dead master that hold an address are named.
+func TestOrphans(t *testing.T) {
+	t.Parallel()
+	s := strays{app: "web", notify: t.TempDir() + "/notify", log: slog.New(slog.DiscardHandler)}
+	taken := fmt.Errorf("cannot listen: %w", syscall.EADDRINUSE)
+	if err := s.explain(taken); err != taken {
+		t.Errorf("without workers: %v", err)
+	}
+	worker := exec.Command("/bin/cat")
+	worker.Env = []string{"NOTIFY_SOCKET=" + s.notify, ipc.EnvName + "=web", ipc.EnvWorker + "=7"}
+	in, err := worker.StdinPipe()
+	if err == nil {
+		err = worker.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer worker.Wait()
+	defer in.Close()
+	for deadline := time.Now().Add(tooLong); len(s.orphans()) == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the worker is not found")
+		}
+	}
+	if err := s.explain(taken); !strings.Contains(err.Error(), fmt.Sprintf("(kill %d)", worker.Process.Pid)) {
+		t.Errorf("%v", err)
+	}
+	if id, found := workerOf(worker.Process.Pid, "web"); !found || id != "7" {
+		t.Errorf("its id is %q", id)
+	}
+	if _, found := workerOf(worker.Process.Pid, "other"); found {
+		t.Error("it is another app's")
+	}
+	if err := s.explain(os.ErrNotExist); err != os.ErrNotExist {
+		t.Errorf("another error: %v", err)
+	}
+}
