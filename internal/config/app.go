@@ -31,6 +31,7 @@ type App struct {
 	Rescue  Rescue
 	// NoPreload says that Node workers do not load relevo's preload.
 	NoPreload bool
+	Compat    Compat
 
 	Ready        Ready
 	ReadyTimeout time.Duration
@@ -125,6 +126,7 @@ func Default() App {
 		Capture:      CaptureAuto,
 		Balance:      BalanceAuto,
 		Rescue:       RescueLocal,
+		Compat:       CompatOff,
 		Ready:        Ready{Mode: ReadyAuto},
 		ReadyTimeout: DefaultReadyTimeout,
 		Canary:       DefaultCanary,

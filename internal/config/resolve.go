@@ -155,6 +155,7 @@ func (r *resolved) complete(s Sources) {
 	if app.Name == "" {
 		app.Name = NameFor(app.Command, app.Dir)
 	}
+	app.Compat.complete(app, func(key string) bool { return r.rank(key) > 0 })
 	NameListeners(app.Listen)
 	for i := range app.Listen {
 		app.Listen[i].Blocking = app.Listen[i].Blocking || app.Blocking

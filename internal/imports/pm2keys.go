@@ -42,6 +42,13 @@ var carried = map[string]func(r *pm2Reader, v any){
 			r.App.remark("source_map_support (false): left out: off, as here")
 		}
 	},
+	"wait_ready": func(r *pm2Reader, v any) {
+		if v == true {
+			r.set("", "ready", "ipc", "wait_ready: process.send('ready') says it")
+		} else {
+			r.App.remark("wait_ready (false): left out: off, as here")
+		}
+	},
 	"cron_restart": func(r *pm2Reader, _ any) {
 		line := r.text("cron_restart")
 		if fields := strings.Fields(line); len(fields) == 6 && fields[0] == "0" { // seconds
@@ -72,9 +79,7 @@ var carried = map[string]func(r *pm2Reader, v any){
 
 // leftOut are the keys that have nothing here, and why.
 var leftOut = map[string]string{
-	"wait_ready": "relevo sees when a worker accepts connections; where that is too early, set ready = \"ipc\" and " +
-		"have the app call process.send({ relevo: 'ready' })",
-	"shutdown_with_message":      "workers get the signal of stop_signal, and no message",
+	"shutdown_with_message":      "a Node program that handles the message \"shutdown\" and no SIGINT gets it",
 	"restart_delay":              "relevo waits longer after each crash, by itself",
 	"exp_backoff_restart_delay":  "relevo waits longer after each crash, by itself",
 	"max_restarts":               "relevo never gives up; it waits longer after each crash",
@@ -144,12 +149,14 @@ func (r *pm2Reader) workers() {
 
 // environment sets the variables that PM2 gives its apps.
 func (r *pm2Reader) environment() {
-	r.set("", "stop_signal", "INT", "the signal that PM2 stops apps with")
+	r.set("", "compat", "pm2", "SIGINT, pm_id, NODE_APP_INSTANCE and process.send('ready') as PM2 has them")
 	r.variables("env", "env")
 	if port := r.text("port"); port != "" {
 		r.set("env", "PORT", port, "")
 	}
-	r.set("env", or(r.text("instance_var"), "NODE_APP_INSTANCE"), "{slot}", "as from PM2; relevo fills it in")
+	if name := r.text("instance_var"); name != "" && name != "NODE_APP_INSTANCE" {
+		r.set("env", name, "{slot}", "as from PM2; relevo fills it in")
+	}
 }
 
 func (r *pm2Reader) variables(table, key string) {

@@ -126,10 +126,14 @@ func (p *Process) saidByNode(m ipc.Message) (left ipc.Message, ok bool) {
 	} else if program, ours = nodecluster.TakeSent(app.Data, p.sendNode); ours {
 		p.tellSent()
 	}
-	if !ours {
-		return m, true
+	if ours {
+		m = ipc.App{Data: program}
+		ok = program != nil
 	}
-	return ipc.App{Data: program}, program != nil
+	if said, is := m.(ipc.App); is && p.release.command.SendReady && string(said.Data) == `"ready"` {
+		m = ipc.Ready{}
+	}
+	return m, ok || !ours
 }
 
 // tellOpened reports to the pool what servers have opened. It must not be called while the

@@ -174,11 +174,13 @@ function install() {
   // honourHandlers has a program that was written for PM2 hear of its end: PM2 sends SIGINT,
   // or the message "shutdown".
   function honourHandlers() {
-    if (process.listenerCount('SIGTERM') > 0) return;
-    if (process.listenerCount('SIGINT') > 0) {
-      process.on('SIGTERM', () => process.emit('SIGINT', 'SIGINT', 2));
-    } else if (process.listeners('message').some((listener) => /['"`]shutdown['"`]/.test(String(listener)))) {
-      process.on('SIGTERM', () => process.emit('message', 'shutdown'));
-    }
+    const handles = (signal) => process.listenerCount(signal) > 0;
+    const [term, int] = [handles('SIGTERM'), handles('SIGINT')];
+    const message = process.listeners('message').some((listener) => /['"`]shutdown['"`]/.test(String(listener)));
+    const shutdown = () => process.emit('message', 'shutdown');
+    if (!int && message) process.on('SIGINT', shutdown);
+    if (term) return;
+    if (int) process.on('SIGTERM', () => process.emit('SIGINT', 'SIGINT', 2));
+    else if (message) process.on('SIGTERM', shutdown);
   }
 }
