@@ -14,8 +14,9 @@ func TestCompatPM2(t *testing.T) {
 	t.Parallel()
 	testreq.Program(t, "node")
 	for name, handler := range map[string]string{
-		"SIGINT":   "process.on('SIGINT', () => { console.log('heard SIGINT'); process.exit(0) })",
-		"shutdown": "process.on('message', m => { if (m === 'shutdown') { console.log('heard shutdown'); process.exit(0) } })",
+		"SIGINT": "process.on('SIGINT', () => { console.log('heard SIGINT'); process.exit(0) })",
+		"shutdown": "process.on('message', m => { if (m === 'shutdown') { console.log('heard shutdown'); " +
+			"process.exit(0) } })",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
