@@ -38,6 +38,8 @@ var (
 func binds(g *Generation, o pool.Order, address string, of protocol) (capture.Answer, string, error) {
 	b := bindOf(address, of.kind, of.protocol)
 	b.PID = os.Getpid()
+	b.Maker.UID, b.Maker.GID = os.Geteuid(), os.Getegid()
+	b.Maker.Groups, _ = os.Getgroups()
 	grant := g.capturing.Bind(o, b)
 	return grant.Answer, grant.Address, grant.Refused
 }

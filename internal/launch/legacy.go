@@ -63,6 +63,30 @@ func (r *Release) Legacy() pool.ReleaseLegacy {
 	return pool.ReleaseLegacy{State: state, Files: files}
 }
 
+// enterDir opens the working directory by its path where that still names the directory of the
+// legacy. A master that systemd has started may have a mount namespace of its own: the
+// directory in the namespace of the former master has no path once that is gone, so that
+// programs could not find out where they are.
+func (r *Release) enterDir() error {
+	former := r.dirFile
+	now, err := openDir(r.dir)
+	if former == nil {
+		r.dirFile = now
+		return err
+	}
+	if err != nil { // it was deleted: the workers stay in what is left of it
+		return nil
+	}
+	same, err := now.Stat()
+	if before, failed := former.Stat(); err == nil && failed == nil && os.SameFile(before, same) {
+		r.dirFile = now
+		former.Close()
+		return nil
+	}
+	now.Close()
+	return nil
+}
+
 // User returns the user and group that the workers of the release run as.
 func (r *Release) User() (uid, gid int) {
 	if r.account == nil {
@@ -92,11 +116,9 @@ func (l *Launcher) TakeOver(c Command, legacy pool.ReleaseLegacy) (*Release, err
 			r.interpreter.form = formOf(r.interpreter.file)
 		}
 	}
-	var err error
-	if r.dirFile == nil {
-		if r.dirFile, err = openDir(r.dir); err != nil {
-			return nil, fmt.Errorf("cannot use the working directory: %w", err)
-		}
+	err := r.enterDir()
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the working directory: %w", err)
 	}
 	if r.account = known.Account; r.account == nil {
 		if r.account, err = LookUpUser(c.Limits.User, c.Limits.Group); err != nil {

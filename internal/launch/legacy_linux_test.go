@@ -1,6 +1,9 @@
 package launch
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"relevo/internal/config"
@@ -27,5 +30,41 @@ func TestTakeOverUser(t *testing.T) {
 	defer heir.Close()
 	if uid, _ := heir.User(); uid != want || uid == 0 {
 		t.Errorf("workers run as %d, want %d", uid, want)
+	}
+}
+
+// TestTakeOverDirectory: the working directory is opened anew, so that it has a path in the
+// mount namespace of this master. One that was deleted or replaced stays what it is.
+func TestTakeOverDirectory(t *testing.T) {
+	for name, before := range map[string]func(dir string) error{
+		"stays":       func(string) error { return nil },
+		"is deleted":  os.Remove,
+		"is replaced": func(dir string) error { return errors.Join(os.Rename(dir, dir+"-old"), os.Mkdir(dir, 0o755)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			c := shell("true")
+			c.Dir = filepath.Join(t.TempDir(), "work")
+			if err := os.Mkdir(c.Dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			release, err := r.Prepare(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			legacy := release.Legacy()
+			former := legacy.Files[directoryFile]
+			if err := before(c.Dir); err != nil {
+				t.Fatal(err)
+			}
+			heir, err := r.TakeOver(c, legacy)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer heir.Close()
+			if anew := heir.dirFile != former; anew != (name == "stays") {
+				t.Errorf("opened anew: %v", anew)
+			}
+		})
 	}
 }
