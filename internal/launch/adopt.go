@@ -240,7 +240,7 @@ func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.
 	}
 	r.launcher.claim(p, l.Departs)
 	if l.Departs {
-		p.watches.Go(p.depart)
+		p.watches.Go(p.departTogether)
 	}
 	r.launcher.adopted(p.pid, sink)
 	launched := make(chan launchResult, 1)
@@ -248,4 +248,21 @@ func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.
 	go p.awaitExit(launched)
 	go p.tellEarly()
 	return p, nil
+}
+
+// togetherPatience is how long an adopted worker that leaves waits for the others.
+const togetherPatience = 2 * time.Second
+
+// departTogether goes on to lead out an adopted worker when the others are adopted, too: its
+// connections go to them.
+func (p *Process) departTogether() {
+	late := time.NewTimer(togetherPatience)
+	defer late.Stop()
+	select {
+	case <-p.release.launcher.kept.together():
+	case <-p.leaving:
+	case <-p.gone:
+	case <-late.C:
+	}
+	p.depart()
 }

@@ -20,6 +20,8 @@ type keptConnections struct{ keeper Keeper }
 
 func (*keptConnections) await(int) {}
 
+func (*keptConnections) together() <-chan struct{} { return nil }
+
 // TakeOverConnections has nothing to do: only Linux keeps connections.
 func (l *Launcher) TakeOverConnections(map[string]*os.File) {}
 

@@ -19,6 +19,7 @@ type keptConnections struct {
 	names   map[*rescue.Connection]string
 	left    map[*rescue.Connection]int // the slots of those of a master that died
 	awaited map[int]bool               // workers that are not adopted yet, by pid
+	all     chan struct{}              // closed when no worker is awaited any more
 	begun   []*handover                // of adopted workers that leave
 }
 
@@ -48,10 +49,22 @@ func (k *keptConnections) drop(c *rescue.Connection) {
 func (k *keptConnections) await(pid int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.awaited == nil {
-		k.awaited = map[int]bool{}
+	if len(k.awaited) == 0 {
+		k.awaited, k.all = map[int]bool{}, make(chan struct{})
 	}
 	k.awaited[pid] = true
+}
+
+// together returns a channel that is closed when all workers are adopted.
+func (k *keptConnections) together() <-chan struct{} {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.awaited) > 0 {
+		return k.all
+	}
+	now := make(chan struct{})
+	close(now)
+	return now
 }
 
 // TakeOverConnections takes over the connections that the previous master's Keeper had. They
@@ -117,6 +130,10 @@ func (l *Launcher) adopted(pid int, sink func(pool.Report)) {
 	defer k.mu.Unlock()
 	if delete(k.awaited, pid); len(k.awaited) > 0 {
 		return
+	}
+	if k.all != nil {
+		close(k.all)
+		k.all = nil
 	}
 	slots := map[int]*handover{}
 	for c, slot := range k.left {
