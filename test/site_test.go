@@ -137,10 +137,10 @@ func (s *site) begin() {
 	if err := s.master.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	ended := make(chan struct{})
+	ended, master := make(chan struct{}), s.master // another one may come
 	go func() {
 		defer close(ended)
-		s.master.Wait()
+		master.Wait()
 	}()
 	s.ended = ended
 	s.t.Cleanup(func() { s.end(ended) })
