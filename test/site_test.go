@@ -190,6 +190,9 @@ func copyFile(from, to string) error {
 	if err != nil {
 		return err
 	}
+	// A process that is forked meanwhile has the file open, and so nobody can execute it.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	return os.WriteFile(to, data, 0o755)
 }
 
