@@ -104,11 +104,12 @@ func (p *Process) capture(file *os.File, resumes bool) {
 
 // answerBinds runs as long as a process of the worker can bind. If a worker waits for an
 // answer of a previous master that was killed, it would wait for ever: it is killed, and
-// its slot gets another one.
+// its slot gets another one; one that was still starting is started again.
 func (p *Process) answerBinds(notifications *capture.Notifications, resumes bool) {
 	if resumes && notifications.Resume(p.processes(), p.answerBind) {
 		p.release.launcher.warn("a worker is killed: it hangs in a bind that the previous master was killed over",
 			"pid", p.pid)
+		p.again.Store(true) // without blame for its release, if it has not served yet
 		p.handle.killGroup(p.pid)
 	}
 	err := notifications.Serve(p.answerBind)

@@ -64,7 +64,7 @@ func (p *Process) resumeCluster(l processLegacy) {
 	if l.Channel.Torn && !l.Settled {
 		p.release.launcher.warn("a worker is started again: it may wait for a socket that the previous master was "+
 			"killed over", "pid", p.pid)
-		p.again = true
+		p.again.Store(true)
 		p.asked.Store(true)
 		p.handle.killGroup(p.pid)
 	}

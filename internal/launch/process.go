@@ -41,7 +41,7 @@ type Process struct {
 	settle     sync.Once
 	settled    chan struct{} // closed when its readiness is decided, or it has ended
 	asked      atomic.Bool   // the master has asked it to end
-	again      bool          // it is killed to be started again
+	again      atomic.Bool   // it is killed to be started again
 	greeted    atomic.Bool   // its program drains by itself
 	debugged   atomic.Bool   // the wait for a debugger was reported
 	led        atomic.Bool   // depart leads its connections to other workers
@@ -223,7 +223,7 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 	if !p.asked.Load() && result.execed {
 		p.release.started(p.source, p.got.Load())
 	}
-	exited := pool.Exited{Status: status, Connections: p.tally.result(), Again: p.again, Hint: cmp.Or(
+	exited := pool.Exited{Status: status, Connections: p.tally.result(), Again: p.again.Load(), Hint: cmp.Or(
 		oomHint, p.noPrivileges(), p.refusedAddress(status), p.addressTaken(), p.wouldBlock(), p.lostListener(status),
 		p.interactive(), hintFor(status, p.asked.Load()), p.swallowed(status), p.directoryHint(status))}
 	switch {
