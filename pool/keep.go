@@ -49,10 +49,21 @@ func (p *Pool) drop(names []string) {
 
 // save hands the newest state to the keeper, once for all changes of a batch.
 func (p *Pool) save() {
-	if p.opts.Keeper == nil || !p.unsaved || p.frozen != nil {
+	if !p.unsaved || p.frozen != nil {
 		return
 	}
 	p.unsaved = false
+	if p.opts.Keeper != nil {
+		p.opts.Keeper.Save(p.present())
+	}
+	for _, saved := range p.awaitSave {
+		saved()
+	}
+	p.awaitSave = nil
+}
+
+// present is the legacy of a master that dies now, without its files.
+func (p *Pool) present() Legacy {
 	processes := map[int]ProcessLegacy{}
 	for id, m := range p.members {
 		if m.process != nil {
@@ -61,5 +72,5 @@ func (p *Pool) save() {
 	}
 	l := p.legacy(processes)
 	l.Files = nil
-	p.opts.Keeper.Save(l)
+	return l
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"relevo/internal/ipc"
 	"relevo/pool"
@@ -17,6 +18,7 @@ type shelf struct {
 	files map[string]bool
 	saved pool.Legacy
 	saves int
+	takes time.Duration // how long a save takes
 }
 
 func (s *shelf) Keep(name string, _ *os.File) {
@@ -32,6 +34,7 @@ func (s *shelf) Drop(name string) {
 }
 
 func (s *shelf) Save(l pool.Legacy) {
+	time.Sleep(s.takes)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.saved = l
@@ -63,6 +66,52 @@ func TestKeeper(t *testing.T) {
 		<-r.ran
 		r = r.takeOver(l)
 		wantEqual(t, "workers", r.states(), states)
+	})
+}
+
+// TestKeeperBeforeSaved: a program that has bound an address hears when that is saved, not
+// before; without a keeper it hears as well.
+func TestKeeperBeforeSaved(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		keeper := &shelf{files: map[string]bool{}}
+		v1 := pooltest.NewRelease("v1", pooltest.Polite)
+		start(t, 1, v1, func(o *pool.Options) { o.Keeper = keeper })
+		saves, atSave := keeper.saves, 0
+		v1.Process(1).BindThen("127.0.0.1:3000", func() { atSave = keeper.saves })
+		synctest.Wait()
+		if atSave != saves+1 {
+			t.Errorf("after %d saves it is told of save %d", saves, atSave)
+		}
+	})
+	bubble(t, func(t *testing.T) {
+		v1 := pooltest.NewRelease("v1", pooltest.Polite)
+		start(t, 1, v1)
+		told := false
+		v1.Process(1).BindThen("127.0.0.1:3000", func() { told = true })
+		synctest.Wait()
+		if !told {
+			t.Error("without a keeper it waits")
+		}
+	})
+}
+
+// TestKeeperBeforeAnswer: who asks for a change has an answer when it is saved: a master that
+// is killed right after it does not forget what it has agreed to.
+func TestKeeperBeforeAnswer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		keeper := &shelf{files: map[string]bool{}}
+		v1 := pooltest.NewRelease("v1", pooltest.Polite)
+		r := start(t, 1, v1, func(o *pool.Options) { o.Keeper = keeper })
+		synctest.Wait()
+		keeper.takes = time.Second
+		if _, _, err := r.Resize(to(2)); err != nil {
+			t.Fatal(err)
+		}
+		keeper.mu.Lock()
+		defer keeper.mu.Unlock()
+		if n := len(keeper.saved.Members); n != 2 {
+			t.Errorf("%d workers are saved, want 2", n)
+		}
 	})
 }
 

@@ -32,6 +32,15 @@ func (p *Pool) settle() {
 	p.announce()
 	p.closeReleases()
 	p.save()
+	p.answer()
+}
+
+// answer tells callers that what they asked for is done, and saved.
+func (p *Pool) answer() {
+	for _, answer := range p.answers {
+		answer()
+	}
+	p.answers = nil
 }
 
 func (p *Pool) perform(e machine.Effect) {

@@ -63,6 +63,8 @@ type Pool struct {
 	frozen      *freezeState // nil: the pool is not frozen
 	handedOver  bool
 	unsaved     bool             // the keeper has not seen the newest state
+	awaitSave   []func()         // called when it has
+	answers     []func()         // to callers, called when the loop has done what they asked for
 	kept        map[int][]string // names of the releases' files at the keeper, by generation
 	connections Connections      // of workers that were led out
 	closing     sync.WaitGroup   // of releases that nothing needs any more
@@ -225,6 +227,7 @@ func (p *Pool) beats() (beats <-chan time.Time, stop func()) {
 // starting an abandoned worker stays open.
 func (p *Pool) shut() {
 	close(p.done)
+	p.answer()
 	for s := range p.subscribers {
 		s.end()
 	}
@@ -248,13 +251,28 @@ func (p *Pool) shut() {
 // call runs f on the loop and waits for it.
 func (p *Pool) call(f func()) error {
 	ran := make(chan struct{})
-	if !p.post(func() { f(); close(ran) }) {
+	return p.run(ran, func() { f(); close(ran) })
+}
+
+// callAndSave is call that waits until what f has changed is saved: who asked for it relies
+// on it, even if this master is killed. While the pool is frozen nothing is saved.
+func (p *Pool) callAndSave(f func()) error {
+	saved := make(chan struct{})
+	return p.run(saved, func() {
+		f()
+		p.answers = append(p.answers, func() { close(saved) })
+	})
+}
+
+// run has the loop run f, which closes done, and waits for that.
+func (p *Pool) run(done <-chan struct{}, f func()) error {
+	if !p.post(f) {
 		if p.handedOver {
 			return ErrHandedOver
 		}
 		return ErrNotRunning
 	}
-	<-ran // the loop always runs a call that it has received, even if it ends afterwards
+	<-done // the loop always runs a call that it has received, even if it ends afterwards
 	return nil
 }
 
@@ -277,7 +295,7 @@ func (p *Pool) Force() error { return p.unfrozen(func() { p.step(machine.Force{}
 // unfrozen runs f on the loop unless the pool is being handed to another master.
 func (p *Pool) unfrozen(f func()) error {
 	var refused error
-	err := p.call(func() {
+	err := p.callAndSave(func() {
 		if p.frozen != nil {
 			refused = ErrHandedOver
 			return
@@ -315,7 +333,7 @@ func (p *Pool) Configure(o machine.Options) error {
 // changing runs f on the loop unless the pool is stopping.
 func (p *Pool) changing(f func()) error {
 	var refused error
-	err := p.call(func() {
+	err := p.callAndSave(func() {
 		switch phase := p.machine.View().Phase; {
 		case p.frozen != nil:
 			refused = ErrHandedOver

@@ -108,8 +108,11 @@ type Online struct{}
 type Ready struct{ How string }
 
 // Captured: the worker's program has bound an address and got a socket of the
-// master's.
-type Captured struct{ Address string }
+// master's. If Saved is set, it is called when a later master would know of it.
+type Captured struct {
+	Address string
+	Saved   func()
+}
 
 // Listening: the worker listens on captured addresses. Each address is reported once.
 type Listening struct{ Addresses []string }

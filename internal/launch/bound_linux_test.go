@@ -174,6 +174,41 @@ var bindsOnceAndStays = behaves("bind once and stay", func() {
 	stay()
 })
 
+// TestBindWaitsForSave: a program goes on after its bind only when a later master would know
+// of its socket.
+func TestBindWaitsForSave(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	c := bindsOnceAndStays.command()
+	c.Sockets = common{listenTCP(t, "web")}
+	w := r.newWorker()
+	w.holdsSaves = true
+	r.startWorker(w, r.prepare(c), order, func(*worker, pool.Report) {})
+	for captured := false; !captured; {
+		switch report := w.next().(type) {
+		case pool.Online:
+			if why := r.uncaptured.Load(); why != nil {
+				testreq.Missing(t, "binds cannot be captured here: "+*why)
+			}
+		case pool.Captured:
+			captured = true
+			inBind := func() bool {
+				call, err := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", w.PID()))
+				return err == nil && strings.HasPrefix(string(call), fmt.Sprintf("%d ", unix.SYS_BIND))
+			}
+			slow := time.Now().Add(100 * time.Millisecond) // a slow disk, for example
+			for time.Now().Before(slow) && inBind() {
+				time.Sleep(time.Millisecond)
+			}
+			if !inBind() {
+				t.Error("the program went on before its socket was saved")
+			}
+			report.Saved()
+			await(t, "the program to go on", func() bool { return !inBind() })
+		}
+	}
+}
+
 var bindsNotAtAll = behaves("bind nothing", stay)
 
 // TestBindsNothing: what is known of a worker that lives and opens no port is said, with

@@ -157,6 +157,8 @@ type worker struct {
 	seen    []pool.Report // that were taken from reports
 	exited  *pool.Exited  // as taken from reports
 	over    atomic.Bool   // Exited was told
+
+	holdsSaves bool // the test calls Captured.Saved
 }
 
 func (w *worker) sink(report pool.Report) {
@@ -167,6 +169,9 @@ func (w *worker) sink(report pool.Report) {
 		w.over.Store(true)
 	}
 	w.reports <- report
+	if captured, ok := report.(pool.Captured); ok && captured.Saved != nil && !w.holdsSaves {
+		captured.Saved()
+	}
 }
 
 func (r *rig) newWorker() *worker {
@@ -188,7 +193,11 @@ func (r *rig) startOf(release *Release, o pool.Order) *worker {
 // startAs is startOf with somebody who is told of each report when it comes.
 func (r *rig) startAs(release *Release, o pool.Order, told func(*worker, pool.Report)) *worker {
 	r.t.Helper()
-	w := r.newWorker()
+	return r.startWorker(r.newWorker(), release, o, told)
+}
+
+func (r *rig) startWorker(w *worker, release *Release, o pool.Order, told func(*worker, pool.Report)) *worker {
+	r.t.Helper()
 	// As the pool does, it hears nothing of a process that it does not know yet.
 	known := make(chan struct{})
 	process, err := release.Start(o, func(report pool.Report) { <-known; w.sink(report); told(w, report) })
