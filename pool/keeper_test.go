@@ -69,15 +69,15 @@ func TestKeeper(t *testing.T) {
 	})
 }
 
-// TestKeeperBeforeSaved: a program that has bound an address hears when that is saved, not
+// TestKeeperPersists: a process that waits until its legacy is saved hears when it is, not
 // before; without a keeper it hears as well.
-func TestKeeperBeforeSaved(t *testing.T) {
+func TestKeeperPersists(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		keeper := &shelf{files: map[string]bool{}}
 		v1 := pooltest.NewRelease("v1", pooltest.Polite)
 		start(t, 1, v1, func(o *pool.Options) { o.Keeper = keeper })
 		saves, atSave := keeper.saves, 0
-		v1.Process(1).BindThen("127.0.0.1:3000", func() { atSave = keeper.saves })
+		v1.Process(1).Persist(func() { atSave = keeper.saves })
 		synctest.Wait()
 		if atSave != saves+1 {
 			t.Errorf("after %d saves it is told of save %d", saves, atSave)
@@ -87,7 +87,7 @@ func TestKeeperBeforeSaved(t *testing.T) {
 		v1 := pooltest.NewRelease("v1", pooltest.Polite)
 		start(t, 1, v1)
 		told := false
-		v1.Process(1).BindThen("127.0.0.1:3000", func() { told = true })
+		v1.Process(1).Persist(func() { told = true })
 		synctest.Wait()
 		if !told {
 			t.Error("without a keeper it waits")

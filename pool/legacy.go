@@ -124,7 +124,9 @@ func (l Legacy) Release(generation int) ReleaseLegacy {
 
 // Process is what the process of a member left.
 func (l Legacy) Process(m MemberLegacy) ProcessLegacy {
-	return ProcessLegacy{State: m.Process, Files: l.filesOf(WorkerFile(m.ID, ""))}
+	return ProcessLegacy{
+		State: m.Process, Files: l.filesOf(WorkerFile(m.ID, "")), Unready: m.State == machine.Starting,
+	}
 }
 
 // legacy is the pool's state, with what each member's process leaves.

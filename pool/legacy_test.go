@@ -250,3 +250,12 @@ func TestTakeOverNeedsItsReleases(t *testing.T) {
 		r.Thaw()
 	})
 }
+
+// TestUnreadyInLegacy: a process is told whether the pool has heard that it is ready.
+func TestUnreadyInLegacy(t *testing.T) {
+	for state, want := range map[machine.State]bool{machine.Starting: true, machine.Serving: false, machine.Draining: false} {
+		if got := (pool.Legacy{}).Process(pool.MemberLegacy{ID: 1, State: state}).Unready; got != want {
+			t.Errorf("%s: %t, want %t", state, got, want)
+		}
+	}
+}

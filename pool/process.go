@@ -87,8 +87,9 @@ var ErrGone = errors.New("pool: the process has ended")
 
 // ProcessLegacy is a worker's process on its way from one master to the next.
 type ProcessLegacy struct {
-	State json.RawMessage
-	Files map[string]*os.File // by a name that is unique in the process
+	State   json.RawMessage
+	Files   map[string]*os.File // by a name that is unique in the process
+	Unready bool                // the pool has not heard that the worker is ready
 }
 
 // ReleaseLegacy is a release on its way from one master to the next.
@@ -108,11 +109,13 @@ type Online struct{}
 type Ready struct{ How string }
 
 // Captured: the worker's program has bound an address and got a socket of the
-// master's. If Saved is set, it is called when a later master would know of it.
-type Captured struct {
-	Address string
-	Saved   func()
-}
+// master's.
+type Captured struct{ Address string }
+
+// Persist: Legacy has changed, and the process waits. Done is called when a later master
+// would know of the change, even if this one is killed. It is not called if the worker has
+// ended, or is detached.
+type Persist struct{ Done func() }
 
 // Listening: the worker listens on captured addresses. Each address is reported once.
 type Listening struct{ Addresses []string }
@@ -174,6 +177,7 @@ func (NotHandedOver) report() {}
 func (Online) report()        {}
 func (Ready) report()         {}
 func (Captured) report()      {}
+func (Persist) report()       {}
 func (Listening) report()     {}
 func (FilesAdded) report()    {}
 func (Said) report()          {}

@@ -41,9 +41,9 @@ func (p *Pool) reported(m *member, r Report) {
 	case Captured:
 		p.publishFor(m, Event{Kind: KindCaptured, Addresses: []string{r.Address}})
 		p.unsaved = true // the master may have one more socket
-		if r.Saved != nil {
-			p.awaitSave = append(p.awaitSave, r.Saved)
-		}
+	case Persist:
+		p.unsaved = true
+		p.awaitSave = append(p.awaitSave, r.Done)
 	case Listening:
 		p.publishFor(m, Event{Kind: KindListening, Addresses: r.Addresses})
 	case FilesAdded:

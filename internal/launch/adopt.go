@@ -20,6 +20,7 @@ type processLegacy struct {
 	Cgroup      string              `json:"cgroup,omitempty"` // directory of the worker's own cgroup
 	Spoken      bool                `json:"spoken,omitempty"`
 	Settled     bool                `json:"settled,omitempty"` // its readiness is decided
+	How         string              `json:"how,omitempty"`     // how it got ready
 	Asked       bool                `json:"asked,omitempty"`
 	Channel     *ipc.Rest           `json:"channel,omitempty"`
 	Tail        []string            `json:"tail,omitempty"`
@@ -76,6 +77,9 @@ func (p *Process) legacy() processLegacy {
 		Greeted: p.greeted.Load(), Departs: p.led.Load(), Tally: p.tally.legacy(), PID: p.pid, Cgroup: p.cgroup.path(),
 		Spoken: p.ready.hasSpoken(), Settled: p.isSettled(), Asked: p.asked.Load(), Tail: p.tail.lines(),
 	}
+	if l.Settled {
+		l.How = p.how
+	}
 	p.binder.legacy(&l)
 	return l
 }
@@ -93,6 +97,18 @@ func (p *Process) Legacy() pool.ProcessLegacy {
 	l := p.legacy()
 	l.Tail, l.Channel = nil, &ipc.Rest{Torn: true}
 	return l.with(p.files())
+}
+
+// persist returns when the next master would know of what Legacy says now, even if this
+// master is killed.
+func (p *Process) persist() {
+	done := make(chan struct{})
+	p.sink(pool.Persist{Done: func() { close(done) }})
+	select {
+	case <-done:
+	case <-p.leaving: // Detach tells the next master
+	case <-p.gone:
+	}
 }
 
 // Detach gives the process to another master: pool.Process.
@@ -115,7 +131,9 @@ func (p *Process) Detach(ctx context.Context) (pool.ProcessLegacy, error) {
 	l, files := p.legacy(), p.files()
 	p.watches.Wait()
 	l.Tally = p.tally.legacy()
-	l.Settled = p.isSettled() // it may have been, until now
+	if l.Settled = p.isSettled(); l.Settled { // it may have been, until now
+		l.How = p.how
+	}
 	l.Claim = p.claims.waiting()
 	p.binder.legacy(&l)
 	l.Channel = p.detachChannel(files)
@@ -214,7 +232,7 @@ func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.
 	p.greeted.Store(l.Greeted)
 	p.binder.restore(l)
 	if l.Settled {
-		p.settle.Do(func() { close(p.settled) })
+		p.settle.Do(func() { p.how = l.How; close(p.settled) })
 	}
 	from := ends{legacy.Files[channelFile], [2]*os.File{legacy.Files[stdoutFile], legacy.Files[stderrFile]}}
 	if l.Channel == nil {
@@ -226,6 +244,9 @@ func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.
 	p.listen(from, l)
 	close(p.launched)
 	p.goOnWithCluster(l)
+	if l.Settled && l.How != "" && legacy.Unready {
+		p.watches.Go(p.beginServing) // the previous master died over it
+	}
 	if !l.Settled {
 		p.claims.restore(l.Claim)
 		p.watches.Go(p.watchReadiness)

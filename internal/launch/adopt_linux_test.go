@@ -132,6 +132,45 @@ func TestSuccessionOfTheStarting(t *testing.T) {
 	}
 }
 
+// TestReadyOverTheEnd: a master is killed when a worker is ready and its pool has not heard of
+// it: the next master's pool hears of it. What it has heard is not repeated.
+func TestReadyOverTheEnd(t *testing.T) {
+	t.Parallel()
+	r := notified(t, "web")
+	release := r.prepare(neverReady.command())
+	w := r.startOf(release, order)
+	expect[pool.Online](w)
+	w.Process.(*Process).notified(ipc.Notification{"READY": "1"})
+	expect[pool.Ready](w)
+	for _, unready := range []bool{true, false} {
+		killed := w.Process.Legacy()
+		left, err := w.Process.Detach(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		killed.Files, killed.Unready = left.Files, unready
+		if w.Process, err = release.Adopt(order, killed, w.sink); err != nil {
+			t.Fatal(err)
+		}
+		if unready {
+			if ready := expect[pool.Ready](w); ready.How != "notify" {
+				t.Errorf("ready by %q", ready.How)
+			}
+		}
+	}
+	w.Kill()
+	w.exit()
+	ready := 0
+	for _, report := range w.seen {
+		if _, ok := report.(pool.Ready); ok {
+			ready++
+		}
+	}
+	if ready != 2 {
+		t.Errorf("ready was told %d times, want 2", ready)
+	}
+}
+
 // TestDetachOfTheDead: the end of a worker is told by the one who saw it.
 func TestDetachOfTheDead(t *testing.T) {
 	t.Parallel()

@@ -190,7 +190,7 @@ func TestBindWaitsForSave(t *testing.T) {
 			if why := r.uncaptured.Load(); why != nil {
 				testreq.Missing(t, "binds cannot be captured here: "+*why)
 			}
-		case pool.Captured:
+		case pool.Persist:
 			captured = true
 			inBind := func() bool {
 				call, err := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", w.PID()))
@@ -203,7 +203,7 @@ func TestBindWaitsForSave(t *testing.T) {
 			if !inBind() {
 				t.Error("the program went on before its socket was saved")
 			}
-			report.Saved()
+			report.Done()
 			await(t, "the program to go on", func() bool { return !inBind() })
 		}
 	}

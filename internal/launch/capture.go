@@ -122,22 +122,10 @@ func (p *Process) answerBind(b capture.Bind) capture.Answer {
 	<-p.launched
 	grant, first := p.grant(b)
 	if first {
-		p.tellCaptured(grant.Address)
+		p.sink(pool.Captured{Address: grant.Address})
+		p.persist() // else the next master could give the socket to another worker
 	}
 	return grant.Answer
-}
-
-// tellCaptured returns when the next master would know that the worker has a socket, even if
-// this one is killed: a worker that goes on with a socket unknown to the next master would
-// never be ready there, and the socket could be given to another worker.
-func (p *Process) tellCaptured(address string) {
-	saved := make(chan struct{})
-	p.sink(pool.Captured{Address: address, Saved: func() { close(saved) }})
-	select {
-	case <-saved:
-	case <-p.leaving: // it is in the legacy
-	case <-p.gone:
-	}
 }
 
 // grant answers a bind, or a server's wish to listen; first says that the pool does not

@@ -40,6 +40,7 @@ type Process struct {
 	launched   chan struct{} // closed by awaitOnline: Online was reported, or never will be
 	settle     sync.Once
 	settled    chan struct{} // closed when its readiness is decided, or it has ended
+	how        string        // how it got ready, once settled is closed
 	asked      atomic.Bool   // the master has asked it to end
 	again      atomic.Bool   // it is killed to be started again
 	greeted    atomic.Bool   // its program drains by itself
@@ -177,16 +178,23 @@ func (p *Process) observed(report pool.Report) {
 // serves directs clients to the worker and reports that it is ready.
 func (p *Process) serves(how string) {
 	p.settle.Do(func() {
-		p.binder.serve(p.order)
+		p.how = how
 		close(p.settled)
-		if how == byNotify || how == byIPC {
-			p.release.speaks.Store(true)
-		}
-		p.introduce()
-		p.got.Store(true)
-		p.listens()
-		p.sink(pool.Ready{How: how})
+		p.persist() // else the next master could end it for not being ready, with its clients
+		p.beginServing()
 	})
+}
+
+// beginServing sends the worker clients, and tells the pool that it is ready.
+func (p *Process) beginServing() {
+	p.binder.serve(p.order)
+	if p.how == byNotify || p.how == byIPC {
+		p.release.speaks.Store(true)
+	}
+	p.introduce()
+	p.got.Store(true)
+	p.listens()
+	p.sink(pool.Ready{How: p.how})
 }
 
 func (p *Process) disconnected(err error) {

@@ -158,7 +158,7 @@ type worker struct {
 	exited  *pool.Exited  // as taken from reports
 	over    atomic.Bool   // Exited was told
 
-	holdsSaves bool // the test calls Captured.Saved
+	holdsSaves bool // the test calls Persist.Done
 }
 
 func (w *worker) sink(report pool.Report) {
@@ -168,10 +168,11 @@ func (w *worker) sink(report pool.Report) {
 	if _, last := report.(pool.Exited); last {
 		w.over.Store(true)
 	}
-	w.reports <- report
-	if captured, ok := report.(pool.Captured); ok && captured.Saved != nil && !w.holdsSaves {
-		captured.Saved()
+	if persist, ok := report.(pool.Persist); ok && !w.holdsSaves {
+		persist.Done()
+		return
 	}
+	w.reports <- report
 }
 
 func (r *rig) newWorker() *worker {

@@ -187,12 +187,10 @@ func (p *Process) Unseen(reason string) { p.tell(pool.Unseen{Reason: reason}) }
 func (p *Process) Hang(reason string) { p.tell(pool.Hung{Reason: reason}) }
 
 // Bind reports that the worker's program has bound an address.
-func (p *Process) Bind(address string) { p.BindThen(address, nil) }
+func (p *Process) Bind(address string) { p.tell(pool.Captured{Address: address}) }
 
-// BindThen is Bind for a program that waits until that is saved.
-func (p *Process) BindThen(address string, saved func()) {
-	p.tell(pool.Captured{Address: address, Saved: saved})
-}
+// Persist reports that the process waits until its legacy is saved.
+func (p *Process) Persist(done func()) { p.tell(pool.Persist{Done: done}) }
 
 // AddFile gives the process one more file for its legacy, and reports it.
 func (p *Process) AddFile(name string, file *os.File) {
