@@ -218,15 +218,18 @@ func TestNodeHandoverInSuccession(t *testing.T) {
 			t.Parallel()
 			s := nodeSite(t, addressApp, "--upgrade", how)
 			s.settled(2)
-			all := keptClients(t, 8, "127.0.0.", s.status().Listeners[0].Address)
+			all := keptClients(t, 12, "127.0.0.", s.status().Listeners[0].Address)
+			all, idle := all[:8], all[8:]
 			var asked atomic.Int64
 			stop := keepAsking(t, all, &asked)
 			for range 3 {
+				askOnce(t, idle)
 				if code, said := s.relevo("reload", "site"); code != 0 {
 					t.Fatalf("reload: %d %s", code, said)
 				}
-				s.upgrade()
+				s.upgrade() // the worker of some that are idle has gone, and no other one has them
 			}
+			askOnce(t, idle)
 			s.settled(2)
 			stop()
 			s.stop()

@@ -22,6 +22,9 @@ func (*keptConnections) await(int) {}
 
 func (*keptConnections) together() <-chan struct{} { return nil }
 
+// Connections returns none: only Linux keeps connections.
+func (l *Launcher) Connections() map[string]*os.File { return nil }
+
 // TakeOverConnections has nothing to do: only Linux keeps connections.
 func (l *Launcher) TakeOverConnections(map[string]*os.File) {}
 

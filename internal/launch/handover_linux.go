@@ -173,7 +173,16 @@ func (h *handover) give(free []*rescue.Connection) {
 		}
 	}
 	offers.Wait()
-	h.relay(left)
+	h.leaveBehind(left)
+}
+
+// leaveBehind is for connections that this master can do nothing more for: the next master
+// gets them, if there is about to be one, or else a relay.
+func (h *handover) leaveBehind(all []*rescue.Connection) {
+	if isClosed(h.leaving) {
+		all = h.launcher.kept.leave(h.slot, all)
+	}
+	h.relay(all)
 }
 
 // wait puts a connection into the room, where it waits for its next request.
@@ -214,7 +223,7 @@ func (h *handover) attend() {
 	}
 	rest := h.room.Close()
 	if isClosed(h.leaving) {
-		h.relay(rest)
+		h.leaveBehind(rest)
 		return
 	}
 	for _, c := range rest {

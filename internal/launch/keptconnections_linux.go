@@ -17,7 +17,8 @@ type keptConnections struct {
 
 	mu      sync.Mutex
 	names   map[*rescue.Connection]string
-	left    map[*rescue.Connection]int // the slots of those of a master that died
+	left    map[*rescue.Connection]int // the slots of those that a master leaves to the next one
+	passed  bool                       // what is left now comes too late for the next master
 	awaited map[int]bool               // workers that are not adopted yet, by pid
 	all     chan struct{}              // closed when no worker is awaited any more
 	begun   []*handover                // of adopted workers that leave
@@ -32,7 +33,7 @@ func (k *keptConnections) keep(slot int, c *rescue.Connection) {
 	if k.names == nil {
 		k.names = map[*rescue.Connection]string{}
 	}
-	k.names[c] = fmt.Sprintf("%s%d.%d", connectionFile, slot, c.Inode)
+	k.names[c] = nameOfConnection(slot, c)
 	k.keeper.Keep(k.names[c], c.File)
 }
 
@@ -43,6 +44,45 @@ func (k *keptConnections) drop(c *rescue.Connection) {
 		delete(k.names, c)
 		k.keeper.Drop(name)
 	}
+}
+
+// leave leaves connections of a slot to the next master, and returns those that it cannot
+// get. If the succession fails, this master goes on with them (adopted).
+func (k *keptConnections) leave(slot int, all []*rescue.Connection) (rest []*rescue.Connection) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.passed {
+		return all
+	}
+	if k.left == nil {
+		k.left = map[*rescue.Connection]int{}
+	}
+	for _, c := range all {
+		if len(k.left) >= MaxKept {
+			rest = append(rest, c)
+			continue
+		}
+		k.left[c] = slot
+	}
+	return rest
+}
+
+// Connections returns what is left to the next master, for TakeOverConnections. The Launcher
+// still owns the files.
+func (l *Launcher) Connections() map[string]*os.File {
+	k := &l.kept
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.passed = true
+	files := map[string]*os.File{}
+	for c, slot := range k.left {
+		files[nameOfConnection(slot, c)] = c.File
+	}
+	return files
+}
+
+func nameOfConnection(slot int, c *rescue.Connection) string {
+	return fmt.Sprintf("%s%d.%d", connectionFile, slot, c.Inode)
 }
 
 // await has the connections of a master that died wait for the adoption of a worker.
@@ -67,8 +107,8 @@ func (k *keptConnections) together() <-chan struct{} {
 	return now
 }
 
-// TakeOverConnections takes over the connections that the previous master's Keeper had. They
-// are given to workers when all workers are adopted.
+// TakeOverConnections takes over the connections that the previous master left, or that its
+// Keeper had. They are given to workers when all workers are adopted.
 func (l *Launcher) TakeOverConnections(files map[string]*os.File) {
 	l.kept.left = map[*rescue.Connection]int{}
 	for name, file := range files {
@@ -128,6 +168,7 @@ func (l *Launcher) adopted(pid int, sink func(pool.Report)) {
 	k := &l.kept
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.passed = false // a succession has failed, or this master has just begun
 	if delete(k.awaited, pid); len(k.awaited) > 0 {
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"time"
 
@@ -63,6 +64,7 @@ func (e estate) Bequeath(left pool.Legacy, then string) (l upgrader.Legacy, done
 	if err != nil {
 		return l, done, err
 	}
+	maps.Copy(l.Files, m.launcher.Connections())
 	lend := func(name string, of interface{ File() (*os.File, error) }) {
 		file, lendErr := of.File()
 		if lendErr != nil {
