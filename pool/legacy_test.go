@@ -253,7 +253,8 @@ func TestTakeOverNeedsItsReleases(t *testing.T) {
 
 // TestUnreadyInLegacy: a process is told whether the pool has heard that it is ready.
 func TestUnreadyInLegacy(t *testing.T) {
-	for state, want := range map[machine.State]bool{machine.Starting: true, machine.Serving: false, machine.Draining: false} {
+	unready := map[machine.State]bool{machine.Starting: true, machine.Serving: false, machine.Draining: false}
+	for state, want := range unready {
 		if got := (pool.Legacy{}).Process(pool.MemberLegacy{ID: 1, State: state}).Unready; got != want {
 			t.Errorf("%s: %t, want %t", state, got, want)
 		}
