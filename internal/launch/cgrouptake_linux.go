@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -22,12 +21,8 @@ func (c Cgroups) take(former *cgroup, id string, pid int) (*cgroup, error) {
 		return former, nil
 	}
 	own, err := c.make(id)
-	dir := own.path()
-	if own == nil {
-		dir = procfs.Self.CgroupDirectory("")
-	}
 	if err == nil {
-		err = c.move(pid, dir)
+		err = c.move(pid, own)
 	}
 	if err != nil {
 		if own != nil {
@@ -44,7 +39,19 @@ func (c Cgroups) take(former *cgroup, id string, pid int) (*cgroup, error) {
 // moveRounds bounds how often descendants are looked for: each may have a child meanwhile.
 const moveRounds = 100
 
-func (c Cgroups) move(pid int, dir string) error {
+// move moves a process and its descendants to a worker's own cgroup; nil: to this process's.
+func (c Cgroups) move(pid int, own *cgroup) error {
+	dir, path := procfs.Self.CgroupDirectory(""), procfs.Self.Cgroup("")
+	if dir == "" {
+		return nil // there is no cgroup v2
+	}
+	if own != nil {
+		below, err := filepath.Rel(dir, own.dir)
+		if err != nil {
+			return err
+		}
+		dir, path = own.dir, filepath.Join(path, below)
+	}
 	for range moveRounds {
 		var outside []int
 		for _, member := range procfs.Tree(pid) {
@@ -52,7 +59,7 @@ func (c Cgroups) move(pid int, dir string) error {
 			if err != nil || stat.State() == 'Z' {
 				continue // it has ended
 			}
-			if path := procfs.Of(member).Cgroup(""); path != "" && !strings.HasSuffix(dir, path) {
+			if at := procfs.Of(member).Cgroup(""); at != "" && at != path {
 				outside = append(outside, member)
 			}
 		}

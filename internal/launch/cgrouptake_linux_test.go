@@ -1,0 +1,66 @@
+package launch
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"relevo/internal/procfs"
+)
+
+// aFamily starts a process with a child, which has a process group of their own and ends with
+// the test.
+func aFamily(t *testing.T) (pid int) {
+	t.Helper()
+	cmd := exec.Command("sh", "-c", "sleep 600 & echo; wait")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	said, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		cmd.Wait()
+	})
+	said.Read(make([]byte, 1))
+	return cmd.Process.Pid
+}
+
+// TestTakeAtHome: workers that are in this process's cgroup already are not moved, in the
+// root of a container either.
+func TestTakeAtHome(t *testing.T) {
+	t.Parallel()
+	c := Cgroups{Attach: func(string, []int) error { return errors.New("nothing is to be moved") }}
+	if _, err := c.take(nil, "7", aFamily(t)); err != nil {
+		t.Errorf("%v (the cgroup is %q)", err, procfs.Self.Cgroup(""))
+	}
+}
+
+// TestTakeToOwn: a worker that has no cgroup gets one, with its descendants.
+func TestTakeToOwn(t *testing.T) {
+	c := ownCgroups(t)
+	c.Attach = func(string, []int) error { return errors.New("the cgroup may be written to") }
+	pid := aFamily(t)
+	own, err := c.take(nil, "7", pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	procs, err := os.ReadFile(own.dir + "/cgroup.procs")
+	members := strings.Fields(string(procs))
+	if err != nil || len(members) != 2 || members[0] != strconv.Itoa(pid) && members[1] != strconv.Itoa(pid) {
+		t.Errorf("the cgroup has %q, %v; want %d and its child", members, err, pid)
+	}
+	if again, err := c.take(own, "7", pid); again != own || err != nil {
+		t.Errorf("taken again: %v, %v", again, err)
+	}
+	if err := own.end(); err != nil {
+		t.Error(err)
+	}
+}
