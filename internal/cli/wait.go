@@ -24,15 +24,21 @@ func (c *cli) wait() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "wait NAME…", GroupID: "talk", ValidArgsFunction: c.completeNames,
-		Short:   "Wait until apps serve",
-		Long:    "Wait until each of the apps serves. It exits with 1 where that takes longer than --timeout.",
+		Short: "Wait until apps serve",
+		Long: `Wait until each of the apps serves. It exits with 1 where that takes longer than
+--timeout. A name may be that of an app that is not there yet; patterns and all are those
+that are remembered or run.`,
 		Example: "  relevo wait db && ./migrate\n  relevo wait db cache --timeout 2m",
 		Args:    between(1, 1000, "the NAME of each app"),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.durationFlag(cmd, &timeout, "timeout", "how long at most; 0 for ever")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		for _, name := range args {
+		names, _, err := c.named(cmd.Context(), args, known)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
 			if err := config.CheckName(name); err != nil {
 				return usage(err)
 			}
@@ -42,16 +48,23 @@ func (c *cli) wait() *cobra.Command {
 			ctx, end = context.WithTimeout(ctx, timeout)
 		}
 		defer end()
-		if waiting := c.awaitApps(ctx, args); len(waiting) > 0 {
-			return fmt.Errorf("cannot wait longer than %s: %s does not serve; relevo list shows how it is",
-				timeout, strings.Join(waiting, ", "))
+		if waiting := c.awaitApps(ctx, names); len(waiting) > 0 {
+			return fmt.Errorf("cannot wait longer than %s: %s; relevo list shows why",
+				timeout, doNotServe(waiting))
 		}
 		if asJSON {
-			return c.printJSON(map[string]any{"serving": args})
+			return c.printJSON(map[string]any{"serving": names})
 		}
 		return nil
 	}
 	return cmd
+}
+
+func doNotServe(names []string) string {
+	if len(names) == 1 {
+		return names[0] + " does not serve"
+	}
+	return strings.Join(names, ", ") + " do not serve"
 }
 
 // awaitApps returns when each app serves, or the names of those that do not at the end of ctx.
