@@ -189,7 +189,7 @@ func TestNodeHandoverLate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := nodeSite(t, addressApp+handler, "--drain-timeout", "700ms")
+			s := nodeSite(t, addressApp+handler, "--drain-timeout", "2s") // and as long until SIGKILL
 			old := s.settled(2)
 			all := keptClients(t, 12, "127.0.0.", s.status().Listeners[0].Address)
 			streams, all := all[:4], all[4:] // at either worker, as good as sure
