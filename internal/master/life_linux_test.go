@@ -63,8 +63,16 @@ type life struct {
 
 func newLife(t *testing.T) *life {
 	t.Helper()
+	l := &life{}
+	l.prepare(t)
+	return l
+}
+
+// prepare makes the options of a master, with a program that is not written yet.
+func (l *life) prepare(t *testing.T) {
+	t.Helper()
 	dir, runtime := t.TempDir(), shortDir(t)
-	l := &life{program: filepath.Join(dir, "program"), started: make(chan struct{}), ended: make(chan error, 1)}
+	l.program, l.started, l.ended = filepath.Join(dir, "program"), make(chan struct{}), make(chan error, 1)
 	app := config.Default()
 	app.Name, app.Command, app.Dir, app.Workers, app.Canary = "web", []string{l.program}, dir, 1, 0
 	app.WatchBinary, app.Ready.Mode, app.Capture, app.ReadyTimeout = false, config.ReadyNotify, config.CaptureOff, tooLong
@@ -78,7 +86,6 @@ func newLife(t *testing.T) *life {
 			return *l.loaded.Load(), nil
 		},
 	}
-	return l
 }
 
 // shortDir is one whose name leaves room for that of a socket.

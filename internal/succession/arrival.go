@@ -18,7 +18,8 @@ import (
 // Arrival is how this process came to be a master: the first one of an app, or the
 // successor of another, with what that one has left.
 type Arrival struct {
-	Flip     *upgrader.Flip
+	Flip     Peer
+	flip     *upgrader.Flip     // the same, where carriers of this package use it
 	In       *upgrader.Received // nil: it is the first
 	Left     *Document          // what in's document says
 	Way      Way                // tableflip, exec, asked or store
@@ -75,7 +76,7 @@ func arrive(patience time.Duration) (*Arrival, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Arrival{Flip: flip, In: in, Way: Tableflip, patience: patience}
+	a := &Arrival{Flip: flip, flip: flip, In: in, Way: Tableflip, patience: patience}
 	if a.In == nil {
 		a.Way = Exec
 		if a.In, err = upgrader.AfterExec(); err != nil {

@@ -1,6 +1,7 @@
 package succession
 
 import (
+	"context"
 	"errors"
 	"os"
 	"syscall"
@@ -21,15 +22,29 @@ type Carrier interface {
 	Become(l upgrader.Legacy, still func() error, owed func() []syscall.Signal) error
 }
 
+// Peer is the other master, as this one talks to it: the one that it follows, or the one that
+// follows it.
+type Peer interface {
+	// Ready tells the previous master, if there is one, that it may end.
+	Ready() error
+	// AwaitPredecessor returns when the previous master has ended, and says whether it had
+	// called Confirm.
+	AwaitPredecessor(context.Context) (confirmed bool, err error)
+	// Confirm tells the next master that it owns everything. It is the last call of this one.
+	Confirm() error
+}
+
+var _ Peer = (*upgrader.Flip)(nil)
+
 // newCarrier is that of a way, to the program or the socket at a path.
 func newCarrier(way Way, path string, a *Arrival) Carrier {
 	switch way {
 	case Asked:
-		return asked{a.Flip, path, a.patience}
+		return asked{a.flip, path, a.patience}
 	case Exec:
 		return inPlace{&upgrader.InPlace{Path: path, Args: os.Args, Patience: a.patience, HoldBack: HandedSignals}}
 	}
-	return beside{a.Flip}
+	return beside{a.flip}
 }
 
 // beside starts the next program as a process of its own: tableflip.

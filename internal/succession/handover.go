@@ -74,7 +74,7 @@ func (a *Arrival) ask(ctx context.Context, client *control.Client, socket string
 			meeting.Close()
 		}
 	}()
-	in, err := meeting.Accept(a.Flip)
+	in, err := meeting.Accept(a.flip)
 	if err == nil {
 		return in, nil
 	}

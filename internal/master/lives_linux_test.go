@@ -1,0 +1,391 @@
+package master
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"relevo/internal/config"
+	"relevo/internal/control"
+	"relevo/internal/succession"
+	"relevo/pool/machine"
+	"relevo/upgrader"
+)
+
+// lives are masters that follow each other in this process. A process of its own stands for
+// each that goes on, because signals are passed on to it.
+type lives struct {
+	life
+	t       *testing.T
+	now     atomic.Pointer[living]
+	fails   atomic.Bool         // no master can follow
+	rewrite func([]byte) []byte // changes what is left, on its way; nil: nothing does
+}
+
+// living is the master that goes on.
+type living struct {
+	*Master
+	ended chan error
+}
+
+// peer is the word between two masters of a test: succession.Peer.
+type peer struct {
+	previous *peer         // nil: this is the first master
+	ready    chan struct{} // closed when this master is ready
+	yours    chan struct{} // closed when the next master owns everything
+}
+
+func newPeer(previous *peer) *peer {
+	return &peer{previous: previous, ready: make(chan struct{}), yours: make(chan struct{})}
+}
+
+func (p *peer) Ready() error { close(p.ready); return nil }
+
+func (p *peer) AwaitPredecessor(ctx context.Context) (confirmed bool, err error) {
+	if p.previous == nil {
+		return true, nil
+	}
+	select {
+	case <-p.previous.yours:
+		return true, nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
+func (p *peer) Confirm() error { close(p.yours); return nil }
+
+// inProcess has the next master run in this process: succession.Carrier.
+type inProcess struct {
+	lives *lives
+	way   succession.Way
+	peer  *peer // of the master that is followed
+}
+
+// Pass returns when the next master is ready. One that goes on by an exec begins in Become.
+func (c inProcess) Pass(l upgrader.Legacy) (pid int, err error) {
+	if c.lives.fails.Load() && c.way != succession.Exec {
+		return 0, os.NewSyscallError("fork", syscall.EAGAIN)
+	}
+	if c.way == succession.Exec {
+		return os.Getpid(), nil
+	}
+	stand := exec.Command("/bin/sleep", "1000")
+	if err := stand.Start(); err != nil {
+		return 0, err
+	}
+	c.lives.t.Cleanup(func() { stand.Process.Kill(); stand.Wait() })
+	own := newPeer(c.peer)
+	next, err := c.begin(l, own)
+	if err != nil {
+		return 0, err
+	}
+	select {
+	case <-own.ready:
+		c.lives.now.Store(next)
+		return stand.Process.Pid, nil
+	case err := <-next.ended:
+		return 0, err
+	}
+}
+
+// Become never returns where the next master goes on.
+func (c inProcess) Become(l upgrader.Legacy, still func() error, _ func() []syscall.Signal) error {
+	if err := still(); err != nil {
+		return err
+	}
+	if c.lives.fails.Load() {
+		return syscall.ENOEXEC
+	}
+	next, err := c.begin(l, newPeer(nil))
+	if err != nil {
+		return err
+	}
+	c.lives.now.Store(next)
+	select {}
+}
+
+func (c inProcess) begin(l upgrader.Legacy, own *peer) (*living, error) {
+	document := l.Document
+	if c.lives.rewrite != nil {
+		document = c.lives.rewrite(document)
+	}
+	left, err := succession.Read(document)
+	if err != nil {
+		return nil, err
+	}
+	fds := map[string]int{}
+	for name, file := range l.Files {
+		if fds[name], err = duplicate(file); err != nil {
+			return nil, err
+		}
+	}
+	return c.lives.begin(own, &succession.Arrival{Flip: own, In: upgrader.NewReceived(fds), Left: left, Way: c.way}), nil
+}
+
+// duplicate leaves the mode of the file alone, which Fd would change.
+func duplicate(file *os.File) (fd int, err error) {
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	controlErr := raw.Control(func(own uintptr) { fd, err = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 3) })
+	return fd, errors.Join(controlErr, err)
+}
+
+// begin has a master live. It does not wait for anything.
+func (l *lives) begin(own *peer, a *succession.Arrival) *living {
+	o := l.o
+	o.Arrival = a
+	if app, left := a.App(); left {
+		o.App = app
+	}
+	m := newMaster(o)
+	m.succession = succession.New(succession.Options{
+		Log: o.Log, Arrival: a, Estate: estate{m}, Signals: m.signals, Later: m.later.Go, Failed: func(string) {},
+		Carrier: func(way succession.Way, _ string, _ *succession.Arrival) succession.Carrier {
+			return inProcess{l, way, own}
+		},
+	})
+	next := &living{m, make(chan error, 1)}
+	go func() { next.ended <- m.live(context.Background()) }()
+	return next
+}
+
+// newLives is for an app with a listener and one worker.
+func newLives(t *testing.T, way config.Upgrade) *lives {
+	t.Helper()
+	l := &lives{t: t}
+	l.prepare(t)
+	listen, err := config.ParseListen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen.Name = "listen"
+	app := l.o.App
+	app.Upgrade, app.Listen = way, []config.Listen{listen}
+	if os.Geteuid() == 0 {
+		app.Limits.User = "root"
+	}
+	l.o.App = app
+	l.loaded.Store(&app)
+	return l
+}
+
+// first has the first master of all begin.
+func (l *lives) first() {
+	own := newPeer(nil)
+	l.now.Store(l.begin(own, &succession.Arrival{Flip: own}))
+}
+
+// client asks the master that has the control socket, like all that asks in these tests: in
+// the process of a test nothing else orders what a master begins with before what it is asked.
+func (l *lives) client() *control.Client {
+	l.t.Helper()
+	var client *control.Client
+	until(l.t, "no control socket", func() (connected bool) {
+		var err error
+		client, err = control.Connect(l.t.Context(), l.o.Places.ControlSocket("web"))
+		return err == nil
+	})
+	return client
+}
+
+func (l *lives) upgrade() error {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(l.t.Context(), tooLong)
+	defer cancel()
+	_, err := l.client().Upgrade(ctx)
+	return err
+}
+
+// serves waits until all workers serve, nothing is under way, and n masters have gone.
+func (l *lives) serves(n int) control.Status {
+	l.t.Helper()
+	var s control.Status
+	until(l.t, "not all workers serve", func() (all bool) {
+		var err error
+		s, err = l.client().Status(l.t.Context())
+		all = err == nil && s.State == string(machine.Running) && s.Rolling == nil && len(s.Workers) == s.Slots &&
+			s.Slots > 0 && s.Successions == n
+		for _, w := range s.Workers {
+			all = all && w.State == string(machine.Serving)
+		}
+		return all
+	})
+	return s
+}
+
+// end stops the last master.
+func (l *lives) end() {
+	l.t.Helper()
+	if err := l.client().Stop(l.t.Context(), false); err != nil {
+		l.t.Error(err)
+	}
+	select {
+	case err := <-l.now.Load().ended:
+		if err != nil {
+			l.t.Error(err)
+		}
+	case <-time.After(tooLong):
+		l.t.Fatal("it does not stop")
+	}
+}
+
+// succeed has as many masters follow each other.
+func (l *lives) succeed(times int) {
+	l.t.Helper()
+	for range times {
+		if err := l.upgrade(); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+}
+
+// TestLives: one master follows another, with the workers and all that is known. Where none
+// can follow the running one goes on.
+func TestLives(t *testing.T) {
+	t.Parallel()
+	for _, way := range []config.Upgrade{config.UpgradeTableflip, config.UpgradeExec} {
+		t.Run(string(way), func(t *testing.T) {
+			t.Parallel()
+			l := newLives(t, way)
+			l.works(t, "first")
+			l.first()
+			before := l.serves(0)
+			l.fails.Store(true)
+			if err := l.upgrade(); control.ExitCode(err) != control.ExitRollFailed || l.serves(0).UpgradeFailed == "" {
+				t.Errorf("a carrier that fails: %v", err)
+			}
+			l.fails.Store(false)
+			l.succeed(3)
+			after := l.serves(3)
+			if after.Workers[0].PID != before.Workers[0].PID || !after.Started.Equal(before.Started) ||
+				after.Listeners[0] != before.Listeners[0] {
+				t.Errorf("before %+v, after %+v", before, after)
+			}
+			l.works(t, "second")
+			if r, err := l.client().Reload(t.Context(), control.ReloadOptions{}); err != nil || r.Result != machine.OK {
+				t.Errorf("%+v, %v", r, err)
+			}
+			l.end()
+		})
+	}
+}
+
+// TestNothingOfAColdStart: a take-over looks for nothing that only a first master needs. The
+// program, its directory, the configuration and the account of the workers are gone, while
+// they serve or while the first of them still starts.
+func TestNothingOfAColdStart(t *testing.T) {
+	t.Parallel()
+	for _, way := range []config.Upgrade{config.UpgradeTableflip, config.UpgradeExec} {
+		t.Run(string(way)+", serving", func(t *testing.T) {
+			t.Parallel()
+			l := newLives(t, way)
+			l.works(t, "first")
+			l.first()
+			l.serves(0)
+			l.loseOrigins()
+			l.succeed(2)
+			worker := l.serves(2).Workers[0].PID
+			if err := unix.Kill(worker, unix.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			until(t, "no other worker", func() bool { return l.serves(2).Workers[0].PID != worker })
+			l.end()
+		})
+		t.Run(string(way)+", starting", func(t *testing.T) {
+			t.Parallel()
+			l := newLives(t, way)
+			gate := filepath.Join(t.TempDir(), "gate")
+			if err := unix.Mkfifo(gate, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			l.write(t, "slow", "read go < "+gate+"; exec env "+roleEnv+"=worker "+os.Args[0])
+			l.first()
+			var open *os.File
+			until(t, "no worker starts", func() (reads bool) {
+				var err error
+				open, err = os.OpenFile(gate, os.O_WRONLY|unix.O_NONBLOCK, 0)
+				return err == nil
+			})
+			defer open.Close()
+			l.loseOrigins()
+			l.succeed(2)
+			if _, err := open.WriteString("go\n"); err != nil {
+				t.Fatal(err)
+			}
+			l.serves(2)
+			l.end()
+		})
+	}
+}
+
+// loseOrigins takes away all that a first master looks for.
+func (l *lives) loseOrigins() {
+	l.t.Helper()
+	if err := os.RemoveAll(l.o.App.Dir); err != nil {
+		l.t.Fatal(err)
+	}
+	l.broken.Store(true)
+	l.rewrite = func(document []byte) []byte {
+		return bytes.ReplaceAll(document, []byte(`"User":"root"`), []byte(`"User":"relevo-account-that-is-gone"`))
+	}
+}
+
+// TestBeginAnew: what cannot be gone on with is replaced, on the same sockets. Before an exec
+// that is the only way: no previous master is left.
+func TestBeginAnew(t *testing.T) {
+	t.Parallel()
+	l := newLives(t, config.UpgradeExec)
+	l.works(t, "first")
+	l.first()
+	before := l.serves(0)
+	l.rewrite = func(document []byte) []byte {
+		return bytes.Replace(document, []byte(`"serving":`), []byte(`"serving":99`), 1)
+	}
+	if err := l.upgrade(); err != nil {
+		t.Fatal(err)
+	}
+	after := l.serves(1)
+	if after.Workers[0].PID == before.Workers[0].PID || after.Listeners[0] != before.Listeners[0] {
+		t.Errorf("before %+v, after %+v", before, after)
+	}
+	if text := strings.Join(after.Warnings, "\n"); !strings.Contains(text, "could not be taken over") {
+		t.Errorf("no warning: %q", text)
+	}
+	gone := before.Workers[0].PID
+	until(t, "the worker of before is left", func() bool { return unix.Kill(gone, 0) != nil })
+	l.end()
+}
+
+// TestLegacyRefused: a successor that cannot go on leaves everything to the running master.
+func TestLegacyRefused(t *testing.T) {
+	t.Parallel()
+	l := newLives(t, config.UpgradeTableflip)
+	l.works(t, "first")
+	l.first()
+	before := l.serves(0)
+	for of, to := range map[string]string{
+		`"serving":`: `"serving":99`, `"name":"web"`: `"name":"other"`, `"pool":{`: `"pool":[],"old":{`,
+	} {
+		l.rewrite = func(document []byte) []byte { return bytes.Replace(document, []byte(of), []byte(to), 1) }
+		if err := l.upgrade(); control.ExitCode(err) != control.ExitRollFailed {
+			t.Errorf("%s: %v", to, err)
+		}
+	}
+	if after := l.serves(0); after.Workers[0].PID != before.Workers[0].PID {
+		t.Errorf("before %+v, after %+v", before, after)
+	}
+	l.end()
+}
