@@ -71,6 +71,10 @@ func (v View) Mean(w Words) (Meaning, error) {
 	if strings.Contains(first, "/") && !v.Exists(first) {
 		return Meaning{}, fmt.Errorf("cannot start %s: there is no such file", first)
 	}
+	if w.Dash < 0 && len(w.Args) > 1 && v.isScript(first) && v.isScript(w.Args[1]) {
+		return Meaning{}, fmt.Errorf("cannot start %[1]s and %[2]s with one command: start each by itself; "+
+			"as an argument of %[1]s, %[2]s follows a --: relevo start %[1]s -- %[2]s", first, w.Args[1])
+	}
 	if strings.Contains(first, "/") || v.Runnable(first) || v.Program(first) {
 		return Meaning{Command: w.Args}, nil
 	}
@@ -79,6 +83,9 @@ func (v View) Mean(w Words) (Meaning, error) {
 	}
 	return Meaning{}, v.unknown(w.Args)
 }
+
+// isScript says whether a word is a script or a package that is there.
+func (v View) isScript(word string) bool { return v.Runnable(word) && v.Exists(word) }
 
 // apps are those that the words name, of the file first.
 func (v View) apps(words []string) (m Meaning, named bool) {

@@ -27,6 +27,9 @@ func TestMean(t *testing.T) {
 	}{
 		{here(false), "app.js", "command [app.js]"},
 		{here(false), "app.js -- --port 1", "command [app.js --port 1]"},
+		{here(false), "app.js -- dir", "command [app.js dir]"},
+		{here(false), "app.js dir", "cannot start app.js and dir with one command: start each by itself"},
+		{here(false), "app.js tool", "command [app.js tool]"},
 		{here(false), "-- ./server -v", "command [./server -v]"},
 		{here(false), "-- web", "command [web]"},
 		{here(false), "npm start", "command [npm start]"},

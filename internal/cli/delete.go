@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/systemd"
 	"relevo/systemd/unit"
@@ -93,8 +92,8 @@ func (c *cli) takeLeft(name string) error {
 
 // deleteApp ends an app that runs and forgets it.
 func (c *cli) deleteApp(ctx context.Context, name string, force, purge bool) error {
-	if err := config.CheckName(name); err != nil {
-		return usage(err)
+	if err := checkName(name); err != nil {
+		return err
 	}
 	known, err := c.registry().Load(name)
 	if err == nil {

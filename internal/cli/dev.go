@@ -152,7 +152,7 @@ func usePresent(s *config.Sources) error {
 			useCommand(s, []string{command})
 		}
 		if command != "" || err != nil {
-			return usage(err)
+			return err
 		}
 	}
 	if !inModule(s.Dir) {

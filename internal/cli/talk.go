@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -40,8 +42,8 @@ func (c *cli) connect(ctx context.Context, name string) (*control.Client, error)
 		}
 		return nil, usage(fmt.Errorf("cannot tell which master is meant: %s run; name one", strings.Join(names, ", ")))
 	}
-	if err := config.CheckName(name); err != nil { // which would lead to a socket elsewhere
-		return nil, usage(err)
+	if err := checkName(name); err != nil { // which would lead to a socket elsewhere
+		return nil, err
 	}
 	client, err := c.reach(ctx, name)
 	if err != nil {
@@ -88,6 +90,9 @@ func (c *cli) nameOthers(ctx context.Context, name string, err error) error {
 	if d, _ := c.registry().Load(name); d != nil && control.ExitCode(err) == control.ExitNotRunning {
 		return &control.Error{Message: fmt.Sprintf("%v; relevo start %s starts it", err, name), Exit: control.ExitNotRunning}
 	}
+	if filepath.Ext(name) != "" && isFile(name) && control.ExitCode(err) == control.ExitNotRunning {
+		return control.WithExit(notByFile(name), control.ExitNotRunning)
+	}
 	running, listErr := c.running(ctx)
 	if listErr != nil || len(running) == 0 || control.ExitCode(err) != control.ExitNotRunning {
 		return err
@@ -97,6 +102,24 @@ func (c *cli) nameOthers(ctx context.Context, name string, err error) error {
 		names = append(names, client.Name())
 	}
 	return &control.Error{Message: err.Error() + "; running: " + strings.Join(names, ", "), Exit: control.ExitNotRunning}
+}
+
+func checkName(name string) error {
+	err := config.CheckName(name)
+	if err != nil && isFile(name) {
+		err = notByFile(name)
+	}
+	return usage(err)
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// notByFile is for the words of PM2, in which a file stands for its apps.
+func notByFile(path string) error {
+	return fmt.Errorf("cannot reach %q: it is a file, and apps are reached by their names; relevo list shows them", path)
 }
 
 // running returns a client for each master that answers.

@@ -168,6 +168,9 @@ func NameOf(text string) string {
 	return strings.TrimLeft(name[:min(len(name), 63)], ".-")
 }
 
+// All stands for every app where commands take names.
+const All = "all"
+
 // CheckName returns an error if a name cannot be a file name on every system.
 func CheckName(name string) error {
 	if name == "" || len(name) > 63 || strings.ContainsFunc(name, badInName) || strings.ContainsRune(".-", rune(name[0])) {

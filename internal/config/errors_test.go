@@ -68,6 +68,7 @@ func TestFileErrors(t *testing.T) {
 
 		// values, units, ranges
 		`name = "a/b"`:                          `1:8: cannot use "a/b" as a name`,
+		`name = "all"`:                          `1:8: cannot call an app "all", which commands take for every app`,
 		`name = ""`:                             `1:8: cannot use an empty text`,
 		`name = "a\u0000"`:                      `1:8: cannot use the value of name: it has a NUL byte`,
 		`command = []`:                          `1:11: cannot run: no command given`,
