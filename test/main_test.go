@@ -3,10 +3,12 @@ package test
 import (
 	"flag"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -36,10 +38,21 @@ type atTop struct{ *testing.M }
 
 func (a atTop) Run() int {
 	inParallel()
+	heedInterrupts()
 	if err := os.Chdir(".."); err != nil {
 		panic(err)
 	}
 	return a.M.Run()
+}
+
+// heedInterrupts is for tests in the background of a script: the shell has them ignore SIGINT
+// and SIGQUIT, which their children would inherit.
+func heedInterrupts() {
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGQUIT} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 }
 
 // inParallel runs more tests at once than there are processors: most of a test is
