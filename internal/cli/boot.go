@@ -91,7 +91,7 @@ func (c *cli) newBoot() (*boot, error) {
 	return b, err
 }
 
-// ready says why no unit can be made here, and what to do instead.
+// ready refuses where no unit can be made; the error says what to do instead.
 func (b *boot) ready() error {
 	if err := b.refuseBackground(os.Getpid(), os.Getppid()); err != nil {
 		return err
@@ -104,7 +104,7 @@ func (b *boot) ready() error {
 	return nil
 }
 
-// everyApp is what startup means without a name.
+// everyApp lists the apps that relevo startup sets up when none is named.
 func (b *boot) everyApp() ([]string, error) {
 	names, err := b.registry().Names()
 	if err != nil || len(names) > 0 {
@@ -117,7 +117,7 @@ func (b *boot) everyApp() ([]string, error) {
 	return nil, errors.New("cannot set up the boot: no app is remembered; relevo start app.js starts and remembers one")
 }
 
-// linger sees to it that a user's units are started at boot.
+// linger makes systemd start a user's units at boot, before the user logs in.
 func (b *boot) linger(asJSON bool) error {
 	self, err := user.Current()
 	if err != nil {
@@ -137,13 +137,13 @@ func (b *boot) linger(asJSON bool) error {
 	return err
 }
 
-// isSetUp says whether an app has a unit of startup.
+// isSetUp says whether relevo startup has made a unit for the app.
 func (b *boot) isSetUp(a apps.App) bool {
 	found, err := unit.Find(b.dirs[:1], a.Name)
 	return err == nil && found.IsBoot()
 }
 
-// setUp has one app come back at boot.
+// setUp makes one app start at boot.
 func (b *boot) setUp(ctx context.Context, name string) (said, error) {
 	d, err := b.registry().Load(name)
 	switch {
@@ -183,7 +183,7 @@ func (b *boot) setUp(ctx context.Context, name string) (said, error) {
 	return said{text: text, value: value}, nil
 }
 
-// undo takes the unit of an app away.
+// undo removes the unit of an app.
 func (b *boot) undo(ctx context.Context, name string) (said, error) {
 	found, err := unit.Find(b.dirs[:1], name)
 	if err != nil {
@@ -207,8 +207,8 @@ func (b *boot) undo(ctx context.Context, name string) (said, error) {
 	return said{text: text, value: map[string]any{"name": name, "removed": found.Path}}, nil
 }
 
-// takeAway removes a unit. One that runs is kept until the next boot, or systemd would forget
-// how its master is to be treated.
+// takeAway removes a unit. While systemd runs the app, a copy in systemd's runtime directory lasts
+// until the next boot: without it systemd would forget how to stop the master.
 func (b *boot) takeAway(name string, found unit.Found, runs bool) error {
 	if err := b.manager.Run("disable", b.unit(name)); err != nil {
 		return err
@@ -232,7 +232,7 @@ func (b *boot) takeAway(name string, found unit.Found, runs bool) error {
 
 func (b *boot) unit(name string) string { return name + ".service" }
 
-// sameWorkers counts the workers that serve before and after.
+// sameWorkers counts the workers that serve in both.
 func sameWorkers(before, after control.Status) (same int) {
 	for _, w := range before.Workers {
 		if slices.ContainsFunc(after.Workers, func(o pool.Worker) bool { return o.PID == w.PID && w.PID > 0 }) {

@@ -18,13 +18,13 @@ import (
 	"relevo/systemd/unit"
 )
 
-// runningApp is how an app is that may run.
+// runningApp is the state of an app before startup changes anything.
 type runningApp struct {
-	status  *control.Status // nil: it does not run
-	service string          // of systemd that runs it; empty: it is in the background
+	status  *control.Status // nil: the app does not run
+	service string          // the systemd unit that runs it; empty: it runs in the background
 }
 
-// look refuses an app that another unit than its own runs.
+// look finds out how an app runs. It refuses an app that runs under a unit of another name.
 func (b *boot) look(ctx context.Context, name string) (r runningApp, err error) {
 	client, err := b.connect(ctx, name)
 	if control.ExitCode(err) == control.ExitNotRunning {
@@ -44,7 +44,7 @@ func (b *boot) look(ctx context.Context, name string) (r runningApp, err error) 
 	return runningApp{&status, service}, nil
 }
 
-// environ is that of the app's master, or of this process where none runs.
+// environ returns the environment of the app's master, or of this process if none runs.
 func (r runningApp) environ() []string {
 	if r.status != nil {
 		if env := procfs.Of(r.status.PID).Environ(); len(env) > 0 {
@@ -54,14 +54,14 @@ func (r runningApp) environ() []string {
 	return os.Environ()
 }
 
-// placedUnit is a unit that was written, and how to undo that.
+// placedUnit is a unit file that was written, with what is needed to undo that.
 type placedUnit struct {
 	path  string
-	fresh bool // there was none before
+	fresh bool // the unit did not exist before
 	undo  func() error
 }
 
-// place writes the unit of an app, and has systemd read it.
+// place writes the unit of an app and makes systemd read it.
 func (b *boot) place(d apps.Definition, env []string) (p placedUnit, err error) {
 	former, err := b.former(d.Name)
 	if err != nil {
@@ -93,7 +93,8 @@ func (b *boot) place(d apps.Definition, env []string) (p placedUnit, err error) 
 	return p, err
 }
 
-// former is the unit of startup that an app has already. Any other of its name is refused.
+// former returns the unit that relevo startup has made for the app before. A unit of that name from
+// elsewhere is refused.
 func (b *boot) former(name string) (unit.Found, error) {
 	found, err := unit.Find(b.dirs, name)
 	switch {
@@ -119,7 +120,7 @@ func (b *boot) putBack(name string, former unit.Found, p placedUnit) error {
 	return errors.Join(err, b.manager.Run("daemon-reload"))
 }
 
-// appOf are the settings of an app that is remembered, as its master reads them.
+// appOf resolves the settings of a remembered app as its master does.
 func (c *cli) appOf(d apps.Definition) (config.App, error) {
 	cmd := &cobra.Command{}
 	flags := c.appFlags(cmd)
@@ -142,8 +143,8 @@ func (c *cli) appOf(d apps.Definition) (config.App, error) {
 	return app, invalid(err)
 }
 
-// move has systemd start a master that goes on with the one in the background, and says how
-// many workers went on.
+// move makes systemd start a master that takes the app over from the master in the background. It
+// says how many workers went on.
 func (b *boot) move(ctx context.Context, name string, before control.Status) (string, error) {
 	err := b.begin(name)
 	if err != nil {
@@ -167,10 +168,10 @@ func (b *boot) move(ctx context.Context, name string, before control.Status) (st
 	return fmt.Sprintf("%d of its %s went on", same, phrase.Count(len(before.Workers), "worker")), nil
 }
 
-// saidLines is how much of the journal is looked at for the reason of a failure.
+// saidLines is how many lines of the journal are searched for the reason of a failure.
 const saidLines = 50
 
-// begin has systemd start an app. Its error says what the master has said.
+// begin makes systemd start an app. The error quotes the master's log.
 func (b *boot) begin(name string) error {
 	err := b.manager.Run("start", b.unit(name))
 	if err == nil {
@@ -182,17 +183,17 @@ func (b *boot) begin(name string) error {
 			why = words
 		}
 	}
-	// It would be tried again and again.
+	// Without this, systemd would start the unit again and again.
 	stopped := b.manager.Run("stop", b.unit(name))
 	return errors.Join(&apps.FailedError{Name: name, Cause: strings.TrimPrefix(why, "cannot start: ")}, stopped)
 }
 
-// startManaged starts an app by systemd, where relevo startup has made a unit for it. Where
-// that systemd does not run the app is for the background: the unit takes it over later.
+// startManaged starts an app through the unit that relevo startup has made, if there is one. If
+// that systemd does not run, the app starts in the background, and the unit takes it over later.
 func (c *cli) startManaged(d apps.Definition) (managed bool, err error) {
 	b, err := c.newBoot()
 	if err != nil {
-		return false, nil // there is no place for units
+		return false, nil // units cannot be placed here
 	}
 	found, err := unit.Find(b.dirs[:1], d.Name)
 	if err != nil || !found.IsBoot() || b.manager.Check(c.getenv) != nil {
@@ -208,7 +209,7 @@ func (c *cli) startManaged(d apps.Definition) (managed bool, err error) {
 	return true, nil
 }
 
-// withdraw is for a move that failed: the master in the background has gone on.
+// withdraw undoes place after a failed move. The master in the background still runs.
 func (b *boot) withdraw(name string, p placedUnit) error {
 	var err error
 	if p.fresh {

@@ -62,7 +62,7 @@ func (c *cli) printSchema() error {
 	return err
 }
 
-// checked is what `relevo check --json` prints. It has no values of variables.
+// checked is printed by `relevo check --json`. It contains no values of variables.
 type checked struct {
 	File    string       `json:"file"`
 	OK      bool         `json:"ok"`
@@ -72,14 +72,14 @@ type checked struct {
 	Listen  []string     `json:"listen,omitempty"`
 	Notes   []string     `json:"notes,omitempty"`
 	Errors  []checkError `json:"errors,omitempty"`
-	Apps    []checked    `json:"apps,omitempty"` // of a file that has several
+	Apps    []checked    `json:"apps,omitempty"` // one for each app of the file, if it has several
 }
 
 type checkError struct {
 	Line    int    `json:"line,omitempty"`
 	Column  int    `json:"column,omitempty"`
 	Message string `json:"error"`
-	text    string // with its place
+	text    string // with file and line
 }
 
 func (c *cli) checkFile(path string) checked {
@@ -111,8 +111,8 @@ func (c *cli) checkFile(path string) checked {
 	return result
 }
 
-// include adds what is wrong with an app, each error once, and takes the app where no profile
-// has changed it.
+// include adds the errors of one app, each text once. The app itself is kept only if no profile has
+// changed it.
 func (r *checked) include(one checked, profile string) {
 	if profile == "" {
 		r.Name, r.Workers, r.Command, r.Listen, r.Notes = one.Name, one.Workers, one.Command, one.Listen, one.Notes
@@ -148,8 +148,9 @@ func checkApp(file *config.File, s config.Selection, dir string) (result checked
 	return result
 }
 
-// checkSurroundings looks at what the settings name. The program is looked for
-// only where all else is right: what it needs may be what is wrong. The note is for an app that is right.
+// checkSurroundings checks the files that the settings name. It looks for the program last, and
+// only if everything else is right: a wrong setting may be the reason that the program is not
+// found. The note is shown only for an app without errors.
 func checkSurroundings(s config.Sources, app config.App, valid bool) (note string, err error) {
 	errs := []error{s.CheckFiles()}
 	blame := func(key string, err error) {
@@ -182,7 +183,7 @@ func checkSurroundings(s config.Sources, app config.App, valid bool) (note strin
 	return note, errors.Join(errs...)
 }
 
-// commandOf is what launch would be asked to run, without sockets.
+// commandOf makes the command that launch would run, without sockets.
 func commandOf(app config.App) launch.Command {
 	command := launch.Command{Args: app.Command, Dir: app.Dir, Env: app.Env, EnvFiles: app.EnvFiles,
 		EnvInherit: app.EnvInherit, Limits: app.Limits}
@@ -203,7 +204,7 @@ func (r *checked) add(err error) {
 	}
 }
 
-// exit is the end of the command where all has been said.
+// exit ends the command after everything was printed.
 func (r *checked) exit(err error) error {
 	if err == nil && !r.OK {
 		err = &exitOnly{control.ExitConfig}

@@ -11,8 +11,8 @@ import (
 	"relevo/internal/serve"
 )
 
-// TestCheck: what is right is told in one line, what is wrong with its place in the file
-// and exit code 6.
+// TestCheck: a valid file is reported in one line; an error has its place in the file, and exit
+// code 6.
 func TestCheck(t *testing.T) {
 	work := emptyPlaces(t)
 	writeFiles(t, work, map[string]string{"server": "#!/bin/sh\n", "page.txt": ""})
@@ -135,7 +135,7 @@ func TestUnits(t *testing.T) {
 			t.Errorf("%s: exit code %d, want %d: %s%s", args, code, want.code, out, said)
 		}
 	}
-	// What install would have written is found and would be taken away again.
+	// A unit at the place where install would have put it is found and would be removed.
 	writeFiles(t, work, map[string]string{"config/systemd/user/web.service": service})
 	if code, out, said := command(t, "uninstall", "--user", "--dry-run", "--now"); code != 0 || out !=
 		"would remove "+place+"\nwould run systemctl --user disable --now web.service\n" {
@@ -143,7 +143,7 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// TestBuiltinCommand: what the built-in worker is started with.
+// TestBuiltinCommand checks the command line of the built-in worker.
 func TestBuiltinCommand(t *testing.T) {
 	work := emptyPlaces(t)
 	writeFiles(t, work, map[string]string{"public/index.html": "", "file": ""})

@@ -13,7 +13,7 @@ import (
 )
 
 // checkProgram says whether workers could be started. A program that relevo dev builds may be
-// missing: the note says so.
+// missing; then there is a note instead of an error.
 func checkProgram(app config.App) (note string, err error) {
 	missing := notBuilt(app)
 	if missing == "" {
@@ -28,7 +28,7 @@ func checkProgram(app config.App) (note string, err error) {
 	return missing, launch.Check(others)
 }
 
-// notBuilt says why the program of an app need not be there; empty: it has to be.
+// notBuilt says why the program of an app may be missing; empty: it must exist.
 func notBuilt(app config.App) string {
 	switch program := app.Command[0]; {
 	case app.Dev.Package == "" && app.Dev.Build == "":

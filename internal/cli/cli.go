@@ -22,7 +22,7 @@ import (
 // Main runs one command and returns the exit code of the program.
 func Main(args []string, stdin io.Reader, stdout, stderr *os.File) int {
 	c := &cli{
-		signals: master.ReplacedSignals(), // first of all
+		signals: master.ReplacedSignals(), // before anything else, so that no signal is lost
 		stdin:   stdin, stdout: stdout, stderr: stderr, getenv: os.Getenv,
 		places:    config.FindPlaces(os.Getenv, os.Geteuid(), config.UsableDir),
 		arrive:    succession.Arrive,
@@ -49,7 +49,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr *os.File) int {
 	return control.ExitCode(err)
 }
 
-// cli is what every command needs of the outside world.
+// cli is what every command uses of its surroundings.
 type cli struct {
 	stdin               io.Reader
 	stdout, stderr      *os.File
@@ -59,11 +59,11 @@ type cli struct {
 	color, colorOut     bool // of stderr and stdout
 	logFormat, logLevel string
 	arrive              func() (*succession.Arrival, error)
-	collect             func(any)      // gets what would be printed as JSON; nil: it is printed
-	signals             chan os.Signal // that came before there was a master, nil: nobody takes them yet
+	collect             func(any)      // called with each value instead of printing it as JSON; nil: it is printed
+	signals             chan os.Signal // signals that arrived before the master exists; nil: none are collected
 }
 
-// exitOnly ends the program with a code where all has been said.
+// exitOnly ends the program with a code and prints nothing.
 type exitOnly struct{ code int }
 
 func (e *exitOnly) Error() string { return fmt.Sprintf("exit code %d", e.code) }
@@ -85,7 +85,7 @@ func (c *cli) root() *cobra.Command {
 		Example:      rootExample,
 		Version:      version(),
 		SilenceUsage: true,
-		// cobra suggests nothing unless told how far off a word may be.
+		// cobra suggests nothing if this is not set.
 		SuggestionsMinimumDistance: 2,
 		SilenceErrors:              true,
 		Args:                       unknownCommand,
@@ -114,7 +114,7 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	return control.WithExit(notFound(args, cmd.SuggestionsFor(args[0])), control.ExitUsage)
 }
 
-// usage marks an error as one of the command line.
+// usage marks an error as a mistake on the command line.
 func usage(err error) error { return control.WithExit(err, control.ExitUsage) }
 
 func (c *cli) version() *cobra.Command {
@@ -127,7 +127,7 @@ func (c *cli) version() *cobra.Command {
 	}
 }
 
-// version tells the module's version, or the revision it was built from.
+// version returns the module's version, or the revision that it was built from.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

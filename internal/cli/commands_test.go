@@ -22,8 +22,7 @@ func rolledWell() pool.RollResult {
 		Ended: at.Add(1200 * time.Millisecond), Release: &pool.Info{SHA256: "ab12cd34ef56", Version: "v1.4.3"}}
 }
 
-// TestCommandsAsk: what each command asks of the master, what it says of the answer, and
-// its exit code.
+// TestCommandsAsk: each command's request to the master, its output, and its exit code.
 func TestCommandsAsk(t *testing.T) {
 	emptyPlaces(t)
 	m := &standIn{result: rolledWell(), status: control.Status{Name: "web", PID: 9}}
@@ -97,7 +96,7 @@ func TestCommandsAsk(t *testing.T) {
 	}
 }
 
-// TestRefusals: the exit code of what a master refuses is that of the command.
+// TestRefusals: if the master refuses, the command exits with the code of the refusal.
 func TestRefusals(t *testing.T) {
 	emptyPlaces(t)
 	m := &standIn{status: control.Status{Name: "web"}}
@@ -115,7 +114,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestRollsThatFail: why a roll failed is told, and the exit code says how it ended.
+// TestRollsThatFail: a failed roll is reported with its reason, and the exit code says how it
+// ended.
 func TestRollsThatFail(t *testing.T) {
 	emptyPlaces(t)
 	m := &standIn{status: control.Status{Name: "web"}}
@@ -148,7 +148,7 @@ func TestRollsThatFail(t *testing.T) {
 	}
 }
 
-// TestStop waits for the end of the master, unless it is told not to.
+// TestStop: stop waits for the end of the master, except with --no-wait.
 func TestStop(t *testing.T) {
 	for args, want := range map[string]struct{ asks, out string }{
 		"stop":                  {"stop force=false", "web is stopped\n"},
@@ -174,8 +174,8 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// TestWhichMaster: the one that is named, that the environment or the file names, or the
-// only one.
+// TestWhichMaster: a command finds the master that its argument, the environment or the file names,
+// or else the only one.
 func TestWhichMaster(t *testing.T) {
 	work := emptyPlaces(t)
 	if code, _, said := command(t, "status"); code != control.ExitNotRunning || said !=

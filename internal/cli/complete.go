@@ -15,14 +15,15 @@ import (
 	"relevo/internal/phrase"
 )
 
-// completer is what the shell may put for a word; behind a tab stands what it is.
+// completer returns the words that the shell may offer; a tab separates a word from its
+// description.
 type completer = func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective)
 
-// completePatience is how long a shell waits for a master: a key was pressed.
+// completePatience bounds how long the shell waits for a master after Tab was pressed.
 const completePatience = 2 * time.Second
 
-// asking completes by what a master says. An error completes nothing: the shell has no place for
-// it.
+// asking completes with words that a master knows. On an error it offers nothing: the shell cannot
+// show it.
 func (c *cli) asking(words func(ctx context.Context, client *control.Client) ([]string, error)) completer {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		ctx, cancel := context.WithTimeout(cmd.Context(), completePatience)
@@ -58,7 +59,7 @@ func workersOf(ctx context.Context, client *control.Client) (all []string, err e
 	return all, err
 }
 
-// releasesOf are those that a rollback can go to.
+// releasesOf lists the releases that a rollback can go to.
 func releasesOf(ctx context.Context, client *control.Client) (all []string, err error) {
 	known, err := client.Releases(ctx)
 	for _, r := range known.Releases {
@@ -75,7 +76,7 @@ func sameWord(a, b string) bool {
 	return a == b
 }
 
-// completeSignal completes a signal, and before it the name of an app.
+// completeSignal completes the name of an app, then a signal.
 func (c *cli) completeSignal(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	all := []string{"HUP", "INT", "QUIT", "USR1", "USR2", "TERM", "WINCH", "TTIN", "TTOU", "STOP", "CONT", "KILL"}
 	if len(args) == 0 {
@@ -88,10 +89,10 @@ func (c *cli) completeSignal(cmd *cobra.Command, args []string, word string) ([]
 	return all, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 }
 
-// completeStart completes what can be started: apps that are remembered or in relevo.toml, and
+// completeStart completes everything that relevo start takes: remembered apps, apps of relevo.toml,
 // files.
 func (c *cli) completeStart(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
-	if dash := cmd.ArgsLenAtDash(); dash >= 0 && dash < len(args) { // cobra itself adds one at the end
+	if dash := cmd.ArgsLenAtDash(); dash >= 0 && dash < len(args) { // cobra adds a -- of its own at the end
 		return nil, cobra.ShellCompDirectiveDefault
 	}
 	names, _ := c.completeNames(cmd, args, word)
@@ -103,7 +104,7 @@ func (c *cli) completeStart(cmd *cobra.Command, args []string, word string) ([]s
 	return names, cobra.ShellCompDirectiveDefault
 }
 
-// fileFor is the configuration file that a command would read; nil: it cannot be read.
+// fileFor reads the configuration file that a command would read; nil: it cannot be read.
 func (c *cli) fileFor(cmd *cobra.Command) *config.File {
 	path := config.DefaultFile
 	if flag := cmd.Flags().Lookup("config"); flag != nil && flag.Changed {
@@ -116,7 +117,7 @@ func (c *cli) fileFor(cmd *cobra.Command) *config.File {
 	return file
 }
 
-// ofFile completes by what a configuration file has.
+// ofFile completes with words from the configuration file.
 func (c *cli) ofFile(words func(*config.File) []string) completer {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		file := c.fileFor(cmd)
@@ -127,14 +128,14 @@ func (c *cli) ofFile(words func(*config.File) []string) completer {
 	}
 }
 
-// completeFlags has the flags of all commands completed that name something of an app.
+// completeFlags registers completion for the flags that name a part of an app.
 func (c *cli) completeFlags(cmd *cobra.Command) {
 	for name, complete := range map[string]completer{
 		"slot": c.asking(slotsOf), "id": c.asking(workersOf), "to": c.asking(releasesOf),
 		"app": c.ofFile((*config.File).Apps), "profile": c.ofFile((*config.File).Profiles),
 	} {
 		if cmd.Flags().Lookup(name) != nil {
-			cmd.RegisterFlagCompletionFunc(name, complete) // fails only where there is no such flag
+			cmd.RegisterFlagCompletionFunc(name, complete) // it fails only if the command has no such flag
 		}
 	}
 	for _, below := range cmd.Commands() {
@@ -142,7 +143,7 @@ func (c *cli) completeFlags(cmd *cobra.Command) {
 	}
 }
 
-// completeOne completes the only argument of a command by the name of an app.
+// completeOne completes the only argument of a command with the names of apps.
 func (c *cli) completeOne(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp

@@ -8,7 +8,8 @@ import (
 	"relevo/pool"
 )
 
-// TestCompletion: the shell gets names, slots, workers, releases, signals and what relevo.toml has.
+// TestCompletion: the shell is offered names, slots, workers, releases, signals and the entries of
+// relevo.toml.
 func TestCompletion(t *testing.T) {
 	work := emptyPlaces(t)
 	writeFiles(t, work, map[string]string{"relevo.toml": "[app.jobs]\ncommand = [\"x\"]\n[app.mail]\ncommand = [\"y\"]\n" +

@@ -9,16 +9,16 @@ import (
 	"relevo/internal/procfs"
 )
 
-// container is what holds this process, where that kills it some time after the
-// polite signal. The zero value is none.
+// container is the container that this process runs in, and how long its runtime waits before it
+// kills. The zero value means none.
 type container struct {
 	patience time.Duration // from SIGTERM to SIGKILL
-	what     string        // whose it is
-	how      string        // how to change it; %d are seconds
+	what     string        // who kills, for the log
+	how      string        // how to change it; %d is replaced by seconds
 }
 
-// findContainer recognises a container by this process being its first, or the
-// child of one of the small inits that runtimes put there (docker run --init).
+// findContainer recognises a container by the pid: this process is number 1, or a child of one of
+// the small inits that runtimes add (docker run --init).
 func findContainer(pid, parent int, nameOf func(pid int) string, getenv func(string) string) container {
 	switch {
 	case pid == 1:
@@ -26,14 +26,14 @@ func findContainer(pid, parent int, nameOf func(pid int) string, getenv func(str
 	default:
 		return container{}
 	}
-	if getenv("KUBERNETES_SERVICE_HOST") != "" { // which is in the environment of every pod
+	if getenv("KUBERNETES_SERVICE_HOST") != "" { // set in every pod
 		return container{30 * time.Second, "Kubernetes", "terminationGracePeriodSeconds: %d"}
 	}
 	return container{10 * time.Second, "docker stop", "docker stop -t %d, docker run --stop-timeout, or stop_grace_period"}
 }
 
-// smallInit knows tini, dumb-init and catatonit by their names, and by those that
-// docker and podman give them.
+// smallInit recognises tini, dumb-init and catatonit, also by the names that docker and podman give
+// them.
 func smallInit(name string) bool {
 	switch name {
 	case "tini", "docker-init", "dumb-init", "catatonit", "podman-init":
@@ -44,15 +44,15 @@ func smallInit(name string) bool {
 
 func processName(pid int) string { return procfs.Of(pid).Name() }
 
-// reserve is what is left of a container's patience after a stop: to kill, to
-// tell the end of everything, and for a clock that began to run earlier.
+// reserve is the part of the container's time that a stop leaves unused: for the kill, for the last
+// messages, and because the runtime's clock started earlier.
 const reserve = 2 * time.Second
 
-// grace is stop_grace in a container.
+// grace is the default of stop_grace in a container.
 const grace = time.Second
 
-// fit gives the app a patience that ends before the container's, for settings
-// that nobody makes.
+// fit lowers the defaults of an app's time limits so that a stop ends before the container is
+// killed.
 func (k container) fit(app config.App) config.App {
 	if k.patience > 0 {
 		app.DrainTimeout, app.StopGrace = k.patience-reserve-grace, grace
@@ -60,7 +60,7 @@ func (k container) fit(app config.App) config.App {
 	return app
 }
 
-// tell says how long a stop may take, and whether that is too long.
+// tell logs how long a stop may take, and warns if that is too long.
 func (k container) tell(log *slog.Logger, app config.App) {
 	if k.patience == 0 {
 		return

@@ -41,11 +41,11 @@ func (c *cli) whatStays(name string, purge bool) string {
 	return "; its files stay in " + c.places.AppState(name)
 }
 
-// refuseStartup says that an app would come back at boot.
+// refuseStartup refuses if the app would start again at boot.
 func (c *cli) refuseStartup(name string) error {
 	b, err := c.newBoot()
 	if err != nil {
-		return nil // there is no place for units
+		return nil // units cannot be placed here
 	}
 	if found, err := unit.Find(b.dirs[:1], name); err == nil && found.IsBoot() {
 		return fmt.Errorf("cannot delete %[1]s: it starts at boot, by %[2]s; relevo unstartup %[1]s keeps it from that, "+
@@ -54,7 +54,7 @@ func (c *cli) refuseStartup(name string) error {
 	return nil
 }
 
-// refuseService says that systemd keeps an app, which would start it again.
+// refuseService refuses if systemd runs the app, because it would start it again.
 func (c *cli) refuseService(ctx context.Context, client *control.Client) error {
 	status, err := client.Status(ctx)
 	if err != nil {
@@ -70,14 +70,14 @@ func (c *cli) refuseService(ctx context.Context, client *control.Client) error {
 		client.Name(), service, manager.Command("disable", "--now", service))
 }
 
-// isLeft says whether the unit of an app is one that relevo unstartup has left until
-// the app is stopped.
+// isLeft says whether the app runs under a unit that relevo unstartup has disabled and left until
+// the app stops.
 func (c *cli) isLeft(manager systemd.Manager, name string) bool {
 	left, err := unit.Find([]string{unit.RuntimeDir(manager.User, c.getenv)}, name)
 	return err == nil && left.IsBoot()
 }
 
-// takeLeft removes that unit when the app has stopped.
+// takeLeft removes such a unit after the app has stopped.
 func (c *cli) takeLeft(name string) error {
 	manager := systemd.Manager{User: os.Geteuid() != 0}
 	left, err := unit.Find([]string{unit.RuntimeDir(manager.User, c.getenv)}, name)
@@ -90,7 +90,7 @@ func (c *cli) takeLeft(name string) error {
 	return manager.Run("daemon-reload")
 }
 
-// deleteApp ends an app that runs and forgets it.
+// deleteApp stops an app if it runs, and forgets it.
 func (c *cli) deleteApp(ctx context.Context, name string, force, purge bool) error {
 	if err := checkName(name); err != nil {
 		return err

@@ -17,7 +17,7 @@ type described struct {
 	Name       string           `json:"name"`
 	State      apps.State       `json:"state"`
 	Definition *apps.Definition `json:"definition,omitempty"`
-	Service    string           `json:"service,omitempty"` // of systemd, that runs it
+	Service    string           `json:"service,omitempty"` // the systemd unit that runs it
 	Log        string           `json:"log,omitempty"`
 	StateDir   string           `json:"state_directory"`
 	Status     *control.Status  `json:"status,omitempty"`
@@ -59,7 +59,7 @@ func (c *cli) describeApp(ctx context.Context, name string) (described, error) {
 		}
 		return d, nil
 	}
-	_, err = c.connect(ctx, name) // which says what runs instead
+	_, err = c.connect(ctx, name) // its error names the apps that do run
 	return described{}, err
 }
 

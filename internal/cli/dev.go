@@ -28,8 +28,8 @@ import (
 	"relevo/internal/safefile"
 )
 
-// Patience in development: nobody waits for a probation, and a page that is kept
-// open does not hold the next version up.
+// Time limits in development: no probation to wait for, and an open page must not delay the next
+// version.
 const (
 	devDrainTimeout = 2 * time.Second
 	devStopGrace    = time.Second
@@ -91,11 +91,11 @@ func devDefaults() (config.App, error) {
 	return app, err
 }
 
-// sayDefaults tells in the help which defaults are others than elsewhere.
+// sayDefaults writes into the help which defaults differ from those of relevo run.
 func sayDefaults(flags *pflag.FlagSet) {
 	defaults, err := devDefaults()
 	if err != nil {
-		return // the command itself says so
+		return // the command's own help says so
 	}
 	for name, value := range map[string]string{
 		"listen": defaultServeAddress, "workers": "1", "canary": defaults.Canary.String(),
@@ -107,8 +107,8 @@ func sayDefaults(flags *pflag.FlagSet) {
 	}
 }
 
-// useArguments sorts out what stands on the command line: a package before --, a
-// command or the package's arguments after it.
+// useArguments sorts the command line: a package before --, and after it a command or the package's
+// arguments.
 func useArguments(s *config.Sources, args []string, dash int) error {
 	before, after := args, []string(nil)
 	if dash >= 0 {
@@ -134,7 +134,8 @@ func useArguments(s *config.Sources, args []string, dash int) error {
 	return nil
 }
 
-// usePresent takes the program of the working directory where nothing else is said.
+// usePresent chooses the program of the working directory if the command line and the file name
+// none.
 func usePresent(s *config.Sources) error {
 	app, _ := s.Resolve()
 	if app.Dev.Package != "" {
@@ -175,7 +176,7 @@ func inModule(dir string) bool {
 	}
 }
 
-// programName is what a package's program is called.
+// programName is the file name of the program that is built from a package.
 func programName(pattern, dir string) string {
 	if filepath.IsAbs(pattern) || strings.HasPrefix(pattern, ".") {
 		if path, err := filepath.Abs(filepath.Join(dir, strings.TrimPrefix(pattern, dir))); err == nil {
@@ -219,7 +220,7 @@ func (c *cli) runDev(sources config.Sources) error {
 	return c.develop(sources, app, notes, stderr, log)
 }
 
-// resolveDev is resolve; of a Go package that is built the command is known already.
+// resolveDev is resolve, except that the command of a Go package is known before it is built.
 func resolveDev(sources config.Sources) (config.App, []string, error) {
 	app, err := sources.Resolve()
 	if app.Dev.Package == "" {
@@ -237,7 +238,7 @@ func reloadDev(sources config.Sources) (config.App, []string, error) {
 	return resolveDev(sources)
 }
 
-// develop runs the master and the loop beside it.
+// develop runs the master and, beside it, the loop that builds.
 func (c *cli) develop(sources config.Sources, app config.App, notes []string, stderr io.Writer,
 	log *slog.Logger) error {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -273,7 +274,7 @@ func (c *cli) develop(sources config.Sources, app config.App, notes []string, st
 			return err
 		}
 		page.greet(c, log)
-		loop.Attach(m) // now that it can show what fails
+		loop.Attach(m) // from here on the page can show failures
 		return nil
 	}
 	ended := make(chan struct{})
@@ -285,7 +286,7 @@ func (c *cli) develop(sources config.Sources, app config.App, notes []string, st
 		Load:    load, Attach: attach, Await: loop.Await,
 		Started: func(listeners []control.Listener) {
 			c.greet(stderr, app, listeners)
-			if page.waits() { // for the port that the app has bound by now
+			if page.waits() { // until the app has bound its port
 				if err := page.begin(ctx, listeners); err != nil {
 					log.Error(err.Error())
 				}
@@ -306,7 +307,7 @@ func fileOf(s config.Sources) string {
 func (c *cli) devOptions(sources config.Sources, app config.App, stderr io.Writer,
 	log *slog.Logger) (dev.Options, error) {
 	place := filepath.Join(c.places.AppState(app.Name), "dev")
-	err := safefile.CheckDir(place) // what lies there is run
+	err := safefile.CheckDir(place) // the programs in it are run
 	if err == nil {
 		err = safefile.MkdirAll(place, 0o711, 0o711)
 	}
@@ -317,7 +318,7 @@ func (c *cli) devOptions(sources config.Sources, app config.App, stderr io.Write
 	o := dev.Options{
 		Dir: sources.Dir, Dev: app.Dev, Place: place, Store: c.places.ReleaseStore(app.Name), Name: app.Name, Log: log,
 		Say: func(n dev.Note) { fmt.Fprintln(stderr, c.noteText(n)) },
-		// Erase the screen and what scrolled off it; the cursor goes home (xterm).
+		// Erase the screen and the scrollback, and move the cursor home (xterm).
 		ClearScreen: func() { io.WriteString(stderr, "\x1b[H\x1b[2J\x1b[3J") },
 	}
 	if file := fileOf(sources); file != "" {
@@ -347,7 +348,7 @@ func (c *cli) noteText(n dev.Note) string {
 	return text
 }
 
-// open shows the page in the browser.
+// open opens the page in the browser.
 func (c *cli) open(page *browser, address string, log *slog.Logger) {
 	program := "xdg-open"
 	if runtime.GOOS == "darwin" {

@@ -15,8 +15,7 @@ import (
 	"relevo/internal/dev"
 )
 
-// TestDevArguments: what the words of relevo dev mean, and what is run where none are
-// given.
+// TestDevArguments: how relevo dev reads its arguments, and what it runs without any.
 func TestDevArguments(t *testing.T) {
 	const mod, main, js = "go.mod", "main.go", "app.js"
 	for _, c := range []struct {
@@ -138,7 +137,7 @@ func TestWatchedScript(t *testing.T) {
 	}
 }
 
-// TestDevOptions: where it is built, and which configuration file is watched.
+// TestDevOptions: where dev builds, and which configuration file it watches.
 func TestDevOptions(t *testing.T) {
 	dir := emptyPlaces(t)
 	c := &cli{getenv: os.Getenv, places: config.FindPlaces(os.Getenv, os.Geteuid(), config.UsableDir)}
@@ -167,7 +166,7 @@ func TestDevOptions(t *testing.T) {
 		o.ConfigFile != "" {
 		t.Errorf("without a file: %q, %v", o.ConfigFile, err)
 	}
-	// What others may write would be run.
+	// Other users could put a program there.
 	if err := os.Chmod(o.Place, 0o777); err != nil {
 		t.Fatal(err)
 	}
@@ -189,8 +188,7 @@ func TestNoteColors(t *testing.T) {
 	}
 }
 
-// TestQuieter: what the loop tells by itself stays out of the log, and all of it is there
-// for a person who looks at everything.
+// TestQuieter: what the loop prints by itself is left out of the log, except at debug level.
 func TestQuieter(t *testing.T) {
 	lines := []string{"a roll that failed", "a roll that was refused", "worker died"}
 	for level, want := range map[slog.Level][]string{
@@ -199,7 +197,7 @@ func TestQuieter(t *testing.T) {
 		var out bytes.Buffer
 		plain := slog.New(slog.NewTextHandler(&out, nil))
 		log := quieter(plain, config.App{LogLevel: level}).With("app", "web").WithGroup("g")
-		for _, outcome := range lines[:2] { // the loop tells of them by itself, whatever their words
+		for _, outcome := range lines[:2] { // recognised by their context, whatever the message
 			announce.Refused(log, outcome)
 		}
 		log.Warn("worker died")
@@ -223,7 +221,7 @@ func TestLastOf(t *testing.T) {
 	}
 }
 
-// TestSearchPath: a program is looked for where the workers will look for it.
+// TestSearchPath: relevo looks for programs where the workers will look.
 func TestSearchPath(t *testing.T) {
 	dir := emptyPlaces(t)
 	writeFiles(t, dir, map[string]string{"bin/node": "#!/bin/sh\n", "env": "PATH=/from/file\n", "other/node": "x"})

@@ -20,15 +20,15 @@ import (
 	"relevo/internal/phrase"
 )
 
-// browser is the proxy of development as the loop knows it. Until the address of the
-// app is known nothing is shown, for nobody can look.
+// browser is the proxy of development as the loop sees it. Until the app's address is known it does
+// nothing: no page can be open yet.
 type browser struct {
 	options proxy.Options
 	proxy   atomic.Pointer[proxy.Proxy]
 	ended   sync.WaitGroup
 }
 
-// newBrowser returns nil where no proxy was asked for.
+// newBrowser returns nil if no proxy was asked for.
 func newBrowser(app config.App, dir string, log *slog.Logger) *browser {
 	if app.Dev.Proxy == "" {
 		return nil
@@ -36,7 +36,8 @@ func newBrowser(app config.App, dir string, log *slog.Logger) *browser {
 	return &browser{options: proxy.Options{Listen: app.Dev.Proxy, Root: dir, Log: log}}
 }
 
-// forLoop is nil where there is none: an interface of a nil pointer is not.
+// forLoop turns a nil pointer into a nil interface: an interface that holds a nil pointer is not
+// nil.
 func (b *browser) forLoop() dev.Browser {
 	if b == nil {
 		return nil
@@ -44,7 +45,7 @@ func (b *browser) forLoop() dev.Browser {
 	return b
 }
 
-// begin serves browsers until ctx ends, from the app's first listener.
+// begin serves browsers until ctx ends. It passes requests to the app's first listener.
 func (b *browser) begin(ctx context.Context, listeners []control.Listener) error {
 	if b == nil {
 		return nil
@@ -67,7 +68,7 @@ func (b *browser) begin(ctx context.Context, listeners []control.Listener) error
 	return nil
 }
 
-// beginAt begins where the master listens, if that is known already.
+// beginAt begins with the address that the master listens on, if it is known already.
 func (b *browser) beginAt(ctx context.Context, m *master.Master) error {
 	status, err := m.Status()
 	if err == nil && len(status.Listeners) > 0 {
@@ -76,10 +77,10 @@ func (b *browser) beginAt(ctx context.Context, m *master.Master) error {
 	return err
 }
 
-// waits says whether the proxy does not know yet where the app listens.
+// waits says whether the app's address is still unknown.
 func (b *browser) waits() bool { return b != nil && b.proxy.Load() == nil }
 
-// wait returns when the proxy has ended, which needs the end of begin's context.
+// wait returns when the proxy has ended; the context of begin has to end first.
 func (b *browser) wait() {
 	if b != nil {
 		b.ended.Wait()
@@ -97,7 +98,7 @@ func targetOf(address string) string {
 	return target
 }
 
-// url is where to look; empty where there is no proxy.
+// url is the address of the page; empty without a proxy.
 func (b *browser) url() string {
 	if b == nil || b.proxy.Load() == nil {
 		return ""
@@ -105,21 +106,21 @@ func (b *browser) url() string {
 	return b.proxy.Load().URL()
 }
 
-// Reload is dev.Browser's.
+// Reload implements dev.Browser.
 func (b *browser) Reload(paths []string) {
 	if p := b.proxy.Load(); p != nil {
 		p.Reload(paths)
 	}
 }
 
-// Clear is dev.Browser's.
+// Clear implements dev.Browser.
 func (b *browser) Clear() {
 	if p := b.proxy.Load(); p != nil {
 		p.Clear()
 	}
 }
 
-// Fail is dev.Browser's.
+// Fail implements dev.Browser.
 func (b *browser) Fail(f dev.Failure) {
 	p := b.proxy.Load()
 	if p == nil {
@@ -132,7 +133,7 @@ func (b *browser) Fail(f dev.Failure) {
 	p.Fail(shown)
 }
 
-// greet tells a person where the proxy is.
+// greet prints the proxy's address.
 func (b *browser) greet(c *cli, log *slog.Logger) {
 	if url := b.url(); url != "" && isTerminal(c.stderr) {
 		fmt.Fprintf(c.stderr, "\n  %s %s\n", c.paint(c.color, bold, "in the browser"), url)
@@ -141,8 +142,8 @@ func (b *browser) greet(c *cli, log *slog.Logger) {
 	}
 }
 
-// proxyAddress joins --proxy with the address that follows it: its value may be left
-// out, and then pflag takes no other word for it.
+// proxyAddress joins --proxy and the address that follows it. The value is optional, and pflag
+// takes an optional value only behind an equals sign.
 func proxyAddress(args []string) []string {
 	for i := 0; i+1 < len(args) && args[i] != "--"; i++ {
 		if args[i] != "--proxy" || !looksLikeAddress(args[i+1]) {
@@ -154,7 +155,7 @@ func proxyAddress(args []string) []string {
 	return args
 }
 
-// looksLikeAddress tells host:port from a package.
+// looksLikeAddress tells host:port from the name of a package.
 func looksLikeAddress(text string) bool {
 	_, port, err := net.SplitHostPort(text)
 	_, numberErr := strconv.Atoi(port)

@@ -15,8 +15,8 @@ import (
 	"relevo/internal/dev"
 )
 
-// TestDevProxy: the browser's proxy begins when the address of the app is known; before
-// that, and where none was asked for, nothing happens.
+// TestDevProxy: the proxy starts when the app's address is known. Before that, and without --proxy,
+// nothing happens.
 func TestDevProxy(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	none := newBrowser(config.App{}, ".", log)

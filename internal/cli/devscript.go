@@ -8,7 +8,7 @@ import (
 	"relevo/watch"
 )
 
-// isCommand says whether a word before -- begins a command, and is no Go package.
+// isCommand says whether a word before -- begins a command instead of naming a Go package.
 func isCommand(s *config.Sources, word string) bool {
 	app, _ := s.Resolve()
 	dir := word
@@ -18,10 +18,10 @@ func isCommand(s *config.Sources, word string) bool {
 	return runtimes.IsRunnable(newLocalMachine(app), app.Dir, word) && !hasGoFiles(dir)
 }
 
-// useCommand has a script or a package run. What binds its own port needs no listener.
+// useCommand runs a script or a package. Programs that bind their own port need no listener.
 func useCommand(s *config.Sources, command []string) {
 	s.Flags["command"] = command
-	if filepath.Ext(command[0]) != ".php" { // php -S is told where to listen
+	if filepath.Ext(command[0]) != ".php" { // php -S gets the listener's address as an argument
 		s.Defaults.Listen = nil
 	}
 }
@@ -31,8 +31,8 @@ func hasGoFiles(dir string) bool {
 	return err == nil && len(found) > 0
 }
 
-// presentScript is what is run of the working directory: its package, or the script that
-// says by its name that it is the app's. Empty: there is neither.
+// presentScript finds what to run in the working directory: a package.json, or a script with a
+// usual name such as app.js; empty: neither exists.
 func presentScript(app config.App) (command string, err error) {
 	m := newLocalMachine(app)
 	script := runtimes.Find(m, app.Dir)
@@ -45,7 +45,8 @@ func presentScript(app config.App) (command string, err error) {
 	return ".", err
 }
 
-// watchedScript has the loop watch the directory of a command that lies elsewhere.
+// watchedScript makes the loop watch the directory of a command that is not in the working
+// directory.
 func watchedScript(app config.App, from string) []string {
 	if app.Dev.Package != "" || len(app.Dev.Watch) > 0 {
 		return app.Dev.Watch

@@ -57,7 +57,7 @@ not work. Run it as the user that is to run relevo.`,
 	return cmd
 }
 
-// host gathers what the checks look at.
+// host collects the facts that the checks need.
 func (c *cli) host(ctx context.Context, name, file string) (*doctor.Host, error) {
 	around := c.around()
 	h := &doctor.Host{
@@ -89,8 +89,8 @@ func (c *cli) host(ctx context.Context, name, file string) (*doctor.Host, error)
 	return h, nil
 }
 
-// around is the container that this process is in, which for one that was brought
-// in by docker exec is that of the first process there.
+// around returns the container that this process is in. A process that docker exec has started is
+// in the container of the first process there.
 func (c *cli) around() container {
 	if name := processName(1); name == "relevo" || smallInit(name) {
 		return findContainer(1, 0, processName, c.getenv)
@@ -98,8 +98,8 @@ func (c *cli) around() container {
 	return c.container
 }
 
-// findRunning asks the master of that name; what it was started with is what
-// counts where no file is named.
+// findRunning asks the master of that name. If no file is named, the configuration of that master
+// is checked.
 func (c *cli) findRunning(ctx context.Context, h *doctor.Host, name string) {
 	if config.CheckName(name) != nil {
 		return
@@ -140,7 +140,7 @@ func (c *cli) readConfiguration(h *doctor.Host) {
 		NoCommand: !file.Sets("command")}
 	h.App, _, err = withRuntime(s)
 	named := h.App
-	named.Command = nil // which is looked at apart
+	named.Command = nil // the command is checked separately
 	_, wrong := checkSurroundings(s, named, err == nil)
 	h.ConfigErrors = config.SortedErrors(errors.Join(err, wrong))
 	h.Configured = len(h.ConfigErrors) == 0
@@ -150,7 +150,7 @@ func (c *cli) readConfiguration(h *doctor.Host) {
 	}
 }
 
-// programOf is the executable as far as this process can tell.
+// programOf returns the executable, as far as this process can find it.
 func programOf(app config.App) string {
 	program := app.Command[0]
 	if strings.Contains(program, "/") {
@@ -163,7 +163,7 @@ func programOf(app config.App) string {
 	return path
 }
 
-// systemctlPatience bounds the wait for a manager that does not answer.
+// systemctlPatience bounds the wait for a systemd that does not answer.
 const systemctlPatience = 5 * time.Second
 
 func systemctl(user bool, args ...string) (string, error) {

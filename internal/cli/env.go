@@ -52,7 +52,7 @@ SLOT, or of the first that runs. Values may be secrets.`
 	return cmd
 }
 
-// servingFirst has the workers that serve before those that come and go.
+// servingFirst sorts the workers that serve before those that start or leave.
 func servingFirst(workers []pool.Worker) []pool.Worker {
 	sorted := slices.Clone(workers)
 	slices.SortStableFunc(sorted, func(a, b pool.Worker) int {
@@ -68,7 +68,8 @@ func rankOf(w pool.Worker) int {
 	return 1
 }
 
-// workerEnv is the environment of the worker in a slot; below 0: of the first that runs.
+// workerEnv reads the environment of the worker in a slot; a negative slot means the first worker
+// that runs.
 func (c *cli) workerEnv(ctx context.Context, name string, slot int) ([]string, error) {
 	client, err := c.connect(ctx, name)
 	if err != nil {

@@ -41,7 +41,7 @@ func TestImport(t *testing.T) {
 	}
 }
 
-// TestLogs: what is shown of log files, by the flags.
+// TestLogs: the flags choose which lines of the log files are shown.
 func TestLogs(t *testing.T) {
 	emptyPlaces(t)
 	writeFiles(t, os.Getenv("RELEVO_STATE_DIR"), map[string]string{

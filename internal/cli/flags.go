@@ -16,8 +16,7 @@ import (
 	"relevo/internal/control"
 )
 
-// settingFlag is the flag of one setting. It keeps the texts; package config
-// reads them.
+// settingFlag is the flag of one setting. It keeps the texts; package config parses them.
 type settingFlag struct {
 	config.Setting
 	texts map[string][]string // by the setting's key
@@ -35,7 +34,7 @@ func (f *settingFlag) Set(text string) error {
 func (f *settingFlag) String() string { return strings.Trim(f.Default, `"`) }
 func (f *settingFlag) Type() string   { return f.Arg }
 
-// durationFlag is a flag of a command's own, with a unit.
+// durationFlag is the flag of a duration that is no setting. The value needs a unit.
 type durationFlag struct{ value *time.Duration }
 
 func (f durationFlag) Set(text string) error {
@@ -59,8 +58,8 @@ func (c *cli) durationFlag(cmd *cobra.Command, value *time.Duration, name, help 
 	cmd.Flags().Var(durationFlag{value}, name, help)
 }
 
-// checkedFlag is a text that the master reads. It is looked at here first, so that an
-// empty one, of a variable that is not set, is no flag that was not given.
+// checkedFlag is a text that the master parses. It is checked here before it is sent: an empty
+// text, from a variable that is not set, must not count as a flag that was not given.
 type checkedFlag struct {
 	value *string
 	kind  string
@@ -78,7 +77,7 @@ func (f checkedFlag) Set(text string) error {
 func (f checkedFlag) String() string { return "" }
 func (f checkedFlag) Type() string   { return f.kind }
 
-// flagError rewrites pflag's words into ours: what is wrong, and what to do.
+// flagError replaces pflag's messages by ours: what is wrong, and what to do.
 func flagError(cmd *cobra.Command, err error) error {
 	text := err.Error()
 	if _, reason, ok := strings.Cut(text, " flag: "); ok && strings.HasPrefix(text, "invalid argument") {
@@ -93,7 +92,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		control.ExitUsage)
 }
 
-// nearFlag suggests the flag that a typing error is closest to.
+// nearFlag suggests the flag whose name is most similar.
 func nearFlag(cmd *cobra.Command, name string) string {
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
@@ -113,14 +112,14 @@ type appFlags struct {
 	texts     map[string][]string // by the key of the setting
 	config    string
 	selection config.Selection
-	succeeds  string // the app that a master in the background may run already
+	succeeds  string // the app whose master in the background is to be succeeded, if it runs
 }
 
 func (c *cli) appFlags(cmd *cobra.Command) *appFlags {
 	return c.settingFlags(cmd, func(s config.Setting) bool { return !s.OfDev() })
 }
 
-// settingFlags are the flags of those settings that a command has.
+// settingFlags defines the flags of the settings that a command has.
 func (c *cli) settingFlags(cmd *cobra.Command, has func(config.Setting) bool) *appFlags {
 	flags := &appFlags{texts: map[string][]string{}}
 	f := cmd.Flags()
@@ -148,7 +147,7 @@ func (c *cli) settingFlags(cmd *cobra.Command, has func(config.Setting) bool) *a
 	return flags
 }
 
-// sources puts together where the app's settings come from.
+// sources collects all places that an app's settings come from.
 func (c *cli) sources(flags *appFlags, defaults config.App, at place) (s config.Sources, err error) {
 	s = config.Sources{Defaults: defaults, Getenv: c.setting, Flags: flags.texts, Dir: at.dir}
 	if at.file == "" {
@@ -161,7 +160,7 @@ func (c *cli) sources(flags *appFlags, defaults config.App, at place) (s config.
 	return s, err
 }
 
-// needFile says that there is no file for what the flags say of one.
+// needFile returns an error if a flag needs a file and there is none.
 func (f *appFlags) needFile() error {
 	switch s := f.selection; {
 	case s.App != "":
@@ -172,7 +171,7 @@ func (f *appFlags) needFile() error {
 	return nil
 }
 
-// selected is the part of a file that counts.
+// selected returns the part of a file that the selection names.
 func selected(file *config.File, s config.Selection) (*config.File, error) {
 	part, err := file.Select(s)
 	if apps := file.Apps(); err != nil && s.App == "" && len(apps) > 1 {
@@ -181,8 +180,8 @@ func selected(file *config.File, s config.Selection) (*config.File, error) {
 	return part, usage(err)
 }
 
-// defaultFile reads ./relevo.toml, nil where there is none. A link that leads
-// nowhere is an error: someone wanted a file there.
+// defaultFile reads ./relevo.toml; nil if it does not exist. A dangling link is an error: its
+// author wanted a file there.
 func defaultFile(dir string) (*config.File, error) {
 	if _, err := os.Lstat(filepath.Join(dir, config.DefaultFile)); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -190,8 +189,8 @@ func defaultFile(dir string) (*config.File, error) {
 	return config.Load(config.DefaultFile, dir)
 }
 
-// invalid gives an error of the configuration its exit code: the file's has one
-// of its own.
+// invalid gives configuration errors their exit code; an error from reading the file has its own
+// already.
 func invalid(err error) error {
 	if config.Invalid(err) {
 		return control.WithExit(err, control.ExitConfig)

@@ -12,10 +12,10 @@ import (
 	"relevo/internal/prove"
 )
 
-// A flag that was given and cannot have an effect is refused: an empty text, of a variable
-// that is not set, would otherwise be no flag at all, and so would a zero.
+// A flag that was given but can have no effect is refused. Otherwise an empty text (a variable that
+// is not set) or a zero would silently count as not given.
 
-// notEmpty checks the text of a flag that says what is meant.
+// notEmpty refuses an empty text.
 func notEmpty(what string) func(string) error {
 	return func(text string) error {
 		if text == "" {
@@ -25,7 +25,7 @@ func notEmpty(what string) func(string) error {
 	}
 }
 
-// numberFlag is a number that is not below the least.
+// numberFlag is a number with a lower bound.
 type numberFlag struct {
 	value *int
 	least int
@@ -64,7 +64,7 @@ func (f someTime) Set(text string) error {
 	return nil
 }
 
-// check says which flags name one worker in two ways, of which one would not count.
+// check refuses flags that name one worker in two ways.
 func (t *targetFlags) check() error {
 	if t.slot >= 0 && t.id != "" {
 		return usage(errors.New("cannot use --slot and --id at the same time: each names one worker; leave one out"))
@@ -72,7 +72,7 @@ func (t *targetFlags) check() error {
 	return nil
 }
 
-// proveFlags says which flags of prove have no effect beside the others.
+// proveFlags refuses flags of prove that have no effect together.
 func proveFlags(flags *pflag.FlagSet, o prove.Options) error {
 	switch {
 	case flags.Changed("kill-every") && !o.Kill:
@@ -83,7 +83,7 @@ func proveFlags(flags *pflag.FlagSet, o prove.Options) error {
 	return nil
 }
 
-// devFlags says which flags of dev have no effect here.
+// devFlags refuses flags of dev that have no effect here.
 func devFlags(s config.Sources, app config.App) error {
 	switch {
 	case s.Flags["watch_binary"] != nil && app.WatchBinary:

@@ -10,7 +10,7 @@ import (
 	"relevo/internal/control"
 )
 
-// TestFlagsInVain: a flag that can have no effect is refused before a master is looked for.
+// TestFlagsInVain: a flag that can have no effect is refused before the command looks for a master.
 func TestFlagsInVain(t *testing.T) {
 	for line, want := range map[string]string{
 		"reload --share 5% --canary 0s":    "cannot give a canary 5% of the new connections: its probation is 0s",

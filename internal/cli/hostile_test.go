@@ -21,12 +21,12 @@ import (
 	"relevo/pool/machine"
 )
 
-// hostile is what a worker, or a program that stands in for a master, may say: it sets
-// the title and the clipboard, clears the screen, and begins a row of its own.
+// hostile is text that a worker, or a program that poses as a master, may send: it sets the title
+// and the clipboard, clears the screen, and begins a row of its own.
 const hostile = "\x1b]0;owned\a\x1b]52;c;eA==\x1b\\\x1b[2J\u009b31m\x9b1m\u202eevil\r\n9  99  faked row"
 
-// falseMaster answers on a control socket whatever it is asked, with hostile text
-// wherever there is text, and returns the runtime directory.
+// falseMaster answers every request on a control socket with hostile text in every field, and
+// returns the runtime directory.
 func falseMaster(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "rlv")
@@ -89,8 +89,8 @@ func answerHostile(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestFalseMaster: whatever answers on a control socket, nothing of it reaches the
-// terminal but text on its own line.
+// TestFalseMaster: of the answers on a control socket, only printable text reaches the terminal,
+// and each text stays on its own line.
 func TestFalseMaster(t *testing.T) {
 	t.Setenv("RELEVO_RUNTIME_DIR", falseMaster(t))
 	for _, command := range []string{
@@ -113,7 +113,7 @@ func TestFalseMaster(t *testing.T) {
 	}
 }
 
-// runMain runs a command of the program and returns all that it has printed.
+// runMain runs a command and returns all its output.
 func runMain(t *testing.T, args ...string) (code int, out string) {
 	t.Helper()
 	file, err := os.CreateTemp(t.TempDir(), "out")
@@ -159,7 +159,7 @@ func TestFalseMasterEvents(t *testing.T) {
 	}
 }
 
-// TestLogIsPrintable: in every format of the log.
+// TestLogIsPrintable: the log escapes control characters in every format.
 func TestLogIsPrintable(t *testing.T) {
 	for _, format := range []string{"text", "json", "auto"} {
 		var out bytes.Buffer

@@ -50,7 +50,7 @@ values of variables stand in it.`,
 		dir := logicalDir(c.getenv)
 		target, foreign := output, args[0]
 		if cmd.ArgsLenAtDash() == 0 {
-			foreign = config.DefaultFile // a command line belongs to the working directory
+			foreign = config.DefaultFile // the paths in a command line are relative to the working directory
 		}
 		if output == "-" {
 			target = filepath.Join(filepath.Dir(foreign), config.DefaultFile)
@@ -75,8 +75,8 @@ values of variables stand in it.`,
 	return cmd
 }
 
-// refuseForeign keeps a file that says how other programs start apps from being started as a
-// script.
+// refuseForeign refuses to start, as if it were a script, a file in which another program
+// configures apps.
 func refuseForeign(words apps.Words) error {
 	if len(words.Args) == 0 || words.Dash == 0 {
 		return nil
@@ -89,10 +89,10 @@ func refuseForeign(words apps.Words) error {
 	return nil
 }
 
-// maxForeign bounds what is read of a file of another program, in bytes.
+// maxForeign bounds how many bytes of another program's file are read.
 const maxForeign = 4 << 20
 
-// sourceOf is what is known of the place of a foreign file, for a relevo.toml at target.
+// sourceOf describes the surroundings of a foreign file, for a relevo.toml at target.
 func (c *cli) sourceOf(dir, path, target string) imports.Source {
 	home := filepath.Dir(absoluteIn(dir, path))
 	source := imports.Source{Path: path, Name: filepath.Base(home), CPUs: config.CPUs(), Host: hostOfUnits(c.getenv)}
@@ -108,7 +108,7 @@ func (c *cli) sourceOf(dir, path, target string) imports.Source {
 	return source
 }
 
-// hostOfUnits is what specifiers of units stand for.
+// hostOfUnits has the values that specifiers in unit files stand for.
 func hostOfUnits(getenv func(string) string) imports.Host {
 	h := imports.Host{Shell: getenv("SHELL"), HomeOf: func(name string) string {
 		if account, err := user.Lookup(name); err == nil {
@@ -126,7 +126,7 @@ func hostOfUnits(getenv func(string) string) imports.Host {
 	return h
 }
 
-// readForeign reads a file of another program.
+// readForeign reads a file that configures another program.
 func readForeign(ctx context.Context, dir, path string, source imports.Source) (*imports.Document, error) {
 	file := absoluteIn(dir, path)
 	form := imports.FormOf(path)
@@ -145,14 +145,15 @@ func readForeign(ctx context.Context, dir, path string, source imports.Source) (
 	return imports.Read(form, data, source)
 }
 
-// evaluateForeign has a file that is a program evaluated, by a process that ends with this one.
+// evaluateForeign evaluates a file that is itself a program, in a child process that ends with this
+// one.
 func evaluateForeign(ctx context.Context, file string) ([]byte, error) {
 	ctx, end := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer end()
 	return imports.Evaluate(ctx, file, imports.Patience)
 }
 
-// readForeignLine reads a command line of another program, and the file that it names.
+// readForeignLine parses a command line of another program, and reads the file that it names.
 func readForeignLine(ctx context.Context, dir string, args []string, source imports.Source) (*imports.Document, error) {
 	var conf []byte
 	if file := imports.GunicornFile(args, source.Exists); file != "" {
@@ -171,7 +172,7 @@ func absoluteIn(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-// writeImported writes a file that must not be there, and checks it.
+// writeImported writes a new file and checks it. It refuses to overwrite one.
 func (c *cli) writeImported(document *imports.Document, path, name string) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {

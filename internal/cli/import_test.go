@@ -10,7 +10,7 @@ import (
 	"relevo/internal/testreq"
 )
 
-// TestImportedFilesPassCheck: what is made of each kind of file passes relevo check.
+// TestImportedFilesPassCheck: the relevo.toml made from each kind of file passes relevo check.
 func TestImportedFilesPassCheck(t *testing.T) {
 	testreq.Program(t, "python3")
 	for name, c := range map[string]struct {
@@ -95,7 +95,7 @@ func TestImportRefuses(t *testing.T) {
 	}
 }
 
-// TestCheckOfDevelopment: a program that relevo dev builds may be missing, and nothing else.
+// TestCheckOfDevelopment: only a program that relevo dev builds may be missing.
 func TestCheckOfDevelopment(t *testing.T) {
 	work := emptyPlaces(t)
 	for text, want := range map[string]string{

@@ -50,7 +50,7 @@ A relevo.toml that is there is not overwritten without --force.`,
 	return cmd
 }
 
-// findProject is what a directory has, or the command that was given.
+// findProject finds out what runs in a directory, unless the command was given.
 func findProject(dir string, command []string) (project.Project, error) {
 	if len(command) > 0 {
 		return project.Project{Kind: "the command that was given", Command: command}, nil
@@ -89,7 +89,7 @@ func (c *cli) writeInitial(dir string, text []byte, kind string, force bool) err
 	return err
 }
 
-// writeNew writes a file that is not there, or, with force, takes the place of one.
+// writeNew writes a file. Without force it refuses to replace one.
 func writeNew(path string, text []byte, force bool) error {
 	target := path
 	if force {
@@ -111,7 +111,7 @@ func writeNew(path string, text []byte, force bool) error {
 	return err
 }
 
-// foreignFiles are those of a directory that relevo import reads.
+// foreignFiles lists the files of a directory that relevo import reads.
 func foreignFiles(dir string) (names []string) {
 	entries, _ := os.ReadDir(dir)
 	for _, entry := range entries {

@@ -10,7 +10,7 @@ import (
 	"relevo/internal/testreq"
 )
 
-// TestInit: what is written for each kind of directory passes relevo check.
+// TestInit: the relevo.toml written for each kind of directory passes relevo check.
 func TestInit(t *testing.T) {
 	for name, c := range map[string]struct {
 		files map[string]string
@@ -57,7 +57,7 @@ func fileText(t *testing.T, dir string) string {
 	return string(text)
 }
 
-// TestInitOverwritesNothing: only --force takes the place of a file.
+// TestInitOverwritesNothing: only --force replaces a file.
 func TestInitOverwritesNothing(t *testing.T) {
 	work := emptyPlaces(t)
 	if code, _, said := command(t, "init"); code != control.ExitConfig || !strings.Contains(said, "relevo init -- "+

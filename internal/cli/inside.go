@@ -9,9 +9,9 @@ import (
 	"relevo/internal/ipc"
 )
 
-// lookIn are the places where a command looks for a master. Inside a worker that is
-// beside its own master's socket first: RELEVO_RUNTIME_DIR of the master is not the
-// workers', for a master that a worker starts has places of its own.
+// lookIn returns the places where a command looks for a master. Inside a worker, the socket of the
+// worker's own master comes first. The master's RELEVO_RUNTIME_DIR is not passed on to workers: a
+// master that a worker starts has places of its own.
 func (c *cli) lookIn() []config.Places {
 	socket := c.getenv(ipc.EnvControl)
 	dir := filepath.Dir(socket)
@@ -21,7 +21,8 @@ func (c *cli) lookIn() []config.Places {
 	return []config.Places{{Runtime: dir, State: c.places.State}, c.places}
 }
 
-// reach connects to the master of a name. The error is that of the first place.
+// reach connects to the master of a name. If no place has it, the error of the first place is
+// returned.
 func (c *cli) reach(ctx context.Context, name string) (client *control.Client, failed error) {
 	for _, places := range c.lookIn() {
 		client, err := control.Connect(ctx, places.ControlSocket(name))
@@ -35,8 +36,8 @@ func (c *cli) reach(ctx context.Context, name string) (client *control.Client, f
 	return nil, failed
 }
 
-// setting is the environment as far as it configures a master. Inside a worker
-// RELEVO_NAME names the worker's own master, and is no name for another one.
+// setting reads a variable that configures a master. Inside a worker RELEVO_NAME is the name of the
+// worker's own master, and must not name another one.
 func (c *cli) setting(name string) string {
 	value := c.getenv(name)
 	if name == ipc.EnvName && c.getenv(ipc.EnvControl) != "" && filepath.Base(c.getenv(ipc.EnvControl)) == value+".sock" {

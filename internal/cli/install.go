@@ -74,7 +74,7 @@ goes on unless --now stops it. Its state is kept.`,
 	return cmd
 }
 
-// place makes the units of an app be these, and none where there are none.
+// place writes these units of an app and removes all others of it.
 func (c *cli) place(name string, files []unit.File, user, force bool, flags placeFlags) error {
 	dirs, err := unit.Dirs(user, c.getenv)
 	if err != nil {
@@ -99,7 +99,7 @@ func (c *cli) place(name string, files []unit.File, user, force bool, flags plac
 	if err := manager.Check(c.getenv); err != nil {
 		return err
 	}
-	// While systemd can read in them what is to be undone.
+	// systemctl runs while it can still read the units that it has to undo.
 	if len(removed) > 0 {
 		if err := permission(manager.Run(enabling("disable", flags.now, removed)...)); err != nil {
 			return err
@@ -124,7 +124,7 @@ func (c *cli) place(name string, files []unit.File, user, force bool, flags plac
 	return err
 }
 
-// apart are the names of the units that a plan removes, and of those that are wanted.
+// apart splits a plan into the names of units that it removes and of units that stay or come.
 func apart(plan []unit.Change) (removed, wanted []string) {
 	for _, change := range plan {
 		if change.Verb == unit.Remove {
@@ -136,7 +136,7 @@ func apart(plan []unit.Change) (removed, wanted []string) {
 	return removed, wanted
 }
 
-// done are the verbs as what has been done.
+// done has for each verb the word for the finished action.
 var done = map[unit.Verb]string{unit.Write: "written", unit.Keep: "unchanged", unit.Remove: "removed"}
 
 func enabling(verb string, now bool, units []string) []string {
@@ -156,7 +156,7 @@ func (c *cli) printPlanned(plan []unit.Change) {
 	}
 }
 
-// printNow says what --now adds to a plan.
+// printNow prints what --now would do in addition to a plan.
 func (c *cli) printNow(manager systemd.Manager, removed, wanted []string) {
 	if len(removed) > 0 {
 		fmt.Fprintln(c.stdout, "would run", manager.Command(enabling("disable", true, removed)...))
@@ -166,7 +166,7 @@ func (c *cli) printNow(manager systemd.Manager, removed, wanted []string) {
 	}
 }
 
-// permission gives an error that is one of permissions its exit code.
+// permission gives an error for lack of permission its exit code.
 func permission(err error) error {
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, systemd.ErrDenied) {
 		return control.WithExit(fmt.Errorf("%w; run it as root, or for your own systemd with --user", err),

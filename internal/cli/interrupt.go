@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// interruption ends what a command does when it is asked to end, so that the command can
-// tell how far it came.
+// interruption ends a command's work at a signal, so that the command can still report how far it
+// came.
 type interruption struct {
 	signals chan os.Signal
-	by      os.Signal // valid when the context has ended
+	by      os.Signal // set before the context ends
 	done    chan struct{}
 }
 
-// repeated is how long the same signal may come again and means nothing more: timeout(1)
-// sends it to a process and to its group.
+// repeated is the time in which the same signal counts as one: timeout(1) sends it to the process
+// and to its group.
 const repeated = 500 * time.Millisecond
 
-// interruptible returns a context that ends at SIGINT or SIGTERM. One that comes later than
-// again has its usual effect.
+// interruptible returns a context that ends at SIGINT or SIGTERM. A signal that arrives later than
+// again after it has its usual effect.
 func interruptible(ctx context.Context, again time.Duration) (context.Context, *interruption) {
 	ctx, cancel := context.WithCancel(ctx)
 	i := &interruption{signals: make(chan os.Signal, 1), done: make(chan struct{})}
@@ -37,7 +37,7 @@ func interruptible(ctx context.Context, again time.Duration) (context.Context, *
 	return ctx, i
 }
 
-// end gives the signals their usual effect back, unless one has just come.
+// end restores the usual effect of the signals, unless one has just arrived.
 func (i *interruption) end(ctx context.Context) {
 	if ctx.Err() == nil {
 		signal.Stop(i.signals)
@@ -45,7 +45,7 @@ func (i *interruption) end(ctx context.Context) {
 	close(i.done)
 }
 
-// exitCode is that of a shell for a command that a signal has ended.
+// exitCode is the shell's code for a command that a signal has ended.
 func (i *interruption) exitCode() int {
 	if sig, ok := i.by.(syscall.Signal); ok {
 		return 128 + int(sig)

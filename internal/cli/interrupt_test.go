@@ -8,14 +8,13 @@ import (
 	"time"
 )
 
-// TestInterruptible: the signal that comes twice, as timeout(1) sends it, ends nothing but
-// the context.
+// TestInterruptible: a signal that arrives twice, as timeout(1) sends it, ends only the context.
 func TestInterruptible(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		ctx, i := interruptible(context.Background(), time.Hour)
 		syscall.Kill(syscall.Getpid(), sig)
 		<-ctx.Done()
-		syscall.Kill(syscall.Getpid(), sig) // which would end this test
+		syscall.Kill(syscall.Getpid(), sig) // without the protection this ends the test
 		<-i.signals
 		if code := i.exitCode(); code != 128+int(sig) {
 			t.Errorf("%s: exit code %d", sig, code)

@@ -10,17 +10,16 @@ import (
 	"relevo/internal/dev/terminal"
 )
 
-// guardVerb makes this binary the guard of a terminal.
+// guardVerb makes this binary the process that restores the terminal.
 const guardVerb = "__terminal"
 
-// keyboard is where keys come from, if there are any.
+// keyboard delivers keystrokes; without a terminal keys is nil.
 type keyboard struct {
 	keys  <-chan byte
 	close func()
 }
 
-// readKeys reads keys where a person can type them: stdin is a terminal, and what
-// is said goes to one.
+// readKeys reads keystrokes if both stdin and stderr are a terminal.
 func (c *cli) readKeys(log *slog.Logger) (keyboard, error) {
 	none := keyboard{close: func() {}}
 	in, ok := c.stdin.(*os.File)

@@ -43,7 +43,7 @@ PID, RELEASE, RESTARTS, CPU, UPTIME, MEM and ADDRESS go, in this order.`
 	return cmd
 }
 
-// allApps are those in all places where a command looks for masters.
+// allApps lists the apps of all places where a command looks for masters.
 func (c *cli) allApps(ctx context.Context) ([]apps.App, error) {
 	places := c.lookIn()
 	var others []string
@@ -53,10 +53,10 @@ func (c *cli) allApps(ctx context.Context) ([]apps.App, error) {
 	return apps.Places{Places: places[0]}.All(ctx, others...)
 }
 
-// listedApp is one app in `relevo list --json`: its status, and what the machine knows of it.
+// listedApp is one app in `relevo list --json`: its status, with its definition and unit.
 type listedApp struct {
 	control.Status
-	Definition string   `json:"definition,omitempty"` // the file that it is started from
+	Definition string   `json:"definition,omitempty"` // path of the file that it is started from
 	Ready      int      `json:"ready"`
 	Restarts   int      `json:"restarts"`
 	Memory     int64    `json:"memory_bytes,omitempty"`
@@ -117,7 +117,7 @@ func (c *cli) listColumns(all []apps.App, before *look) []column {
 	}
 }
 
-// paintState colours only what a person should look at.
+// paintState colours only states that need attention.
 func (c *cli) paintState(a apps.App, text string) string {
 	switch a.State {
 	case apps.Failed, apps.Silent:
@@ -188,7 +188,7 @@ func percent(cpu *float64) string {
 	return fmt.Sprintf("%.1f%%", *cpu)
 }
 
-// width is that of the terminal; 0: there is none, and all columns have room.
+// width is the width of the terminal; 0: there is no terminal, and all columns are shown.
 func (c *cli) width() int {
 	if n, err := strconv.Atoi(c.getenv("COLUMNS")); err == nil && n > 0 {
 		return n

@@ -25,8 +25,8 @@ func lookAt(all []apps.App) *look {
 	return l
 }
 
-// percent is how much of one processor the workers of an app use: since the look, or since the
-// oldest of them began; nil: not known.
+// percent is how much of one processor the workers of an app use: since the earlier look, or else
+// since the oldest worker started; nil: unknown.
 func (l *look) percent(a apps.App) *float64 {
 	if a.Status == nil || a.Usage.Memory == 0 {
 		return nil
@@ -38,7 +38,7 @@ func (l *look) percent(a apps.App) *float64 {
 		}
 	}
 	if l != nil {
-		// Where a worker was replaced meanwhile, the time of the former one is gone.
+		// If a worker was replaced meanwhile, the sum lacks the time of its predecessor.
 		if before, known := l.cpu[a.Name]; known && before <= used {
 			since, used = l.at, used-before
 		}
@@ -51,10 +51,10 @@ func (l *look) percent(a apps.App) *float64 {
 	return &part
 }
 
-// oftenLooked is the pause between two looks of list --watch.
+// oftenLooked is the interval of list --watch.
 const oftenLooked = time.Second
 
-// watchList prints the list again and again, in place on a terminal.
+// watchList prints the list repeatedly; on a terminal it overwrites the previous one.
 func (c *cli) watchList(ctx context.Context, asJSON bool) error {
 	ctx, end := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer end()

@@ -10,11 +10,12 @@ import (
 	"relevo/internal/phrase"
 )
 
-// logFiles are the files of a master's output; nil: it writes none.
+// logFiles writes a master's output to files; nil if the app has no log files.
 type logFiles struct{ *logfile.Writer }
 
-// openLogFiles has the master's log go to the files, too, where there are any. Where stderr
-// is a file beside them it goes there alone, for that one does not rotate.
+// openLogFiles makes the master's log go to the files too, if the app has any. If stderr is a file
+// in the same directory, the log goes to the log files alone, because stderr's file does not
+// rotate.
 func (c *cli) openLogFiles(app config.App, dir string, log *slog.Logger) (*logFiles, *slog.Logger) {
 	if app.Output != config.OutputFiles {
 		return nil, log
@@ -38,7 +39,7 @@ func (c *cli) openLogFiles(app config.App, dir string, log *slog.Logger) (*logFi
 	return files, log
 }
 
-// limitsOf are the limits that were set. A master before these settings had none to hand on.
+// limitsOf returns the limits that were set. The legacy of an older master may have none.
 func limitsOf(l config.Logs) logfile.Limits {
 	if l.MaxSize == 0 {
 		l = config.DefaultLogs()
@@ -53,7 +54,7 @@ func limitsOf(l config.Logs) logfile.Limits {
 	return limits
 }
 
-// timeless leaves out the time, which each line of a file begins with.
+// timeless omits the time, because each line of a log file begins with one.
 func timeless(groups []string, attr slog.Attr) slog.Attr {
 	if len(groups) == 0 && attr.Key == slog.TimeKey {
 		return slog.Attr{}
@@ -61,7 +62,7 @@ func timeless(groups []string, attr slog.Attr) slog.Attr {
 	return printableAttr(groups, attr)
 }
 
-// liesIn says whether a directory has an entry for an open regular file.
+// liesIn says whether a directory has an entry for the open regular file.
 func liesIn(dir string, file *os.File) bool {
 	info, err := file.Stat()
 	if err != nil || !info.Mode().IsRegular() {
@@ -76,7 +77,7 @@ func liesIn(dir string, file *os.File) bool {
 	return false
 }
 
-// streams have the workers' output go to the files.
+// streams makes the workers' output go to the files.
 func (f *logFiles) streams(s launch.Streams) launch.Streams {
 	if f == nil {
 		return s

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// logQueue lets nobody wait for the log. A terminal that is held with Ctrl-S, or
-// a pipe that nobody reads, blocks the goroutine that writes; lines that find the
-// queue full are dropped and counted.
+// logQueue keeps the writers of the log from blocking. A terminal that is held with Ctrl-S, or a
+// pipe without a reader, blocks only the queue's own goroutine; lines that find the queue full are
+// dropped and counted.
 type logQueue struct {
 	lines   chan []byte
-	written chan struct{} // closed when the last line is written
+	written chan struct{} // closed after the last line was written
 
 	mu     sync.Mutex
 	held   int // bytes of the lines that are queued or being written
@@ -20,7 +20,7 @@ type logQueue struct {
 	closed bool
 }
 
-// queuedLines is a burst of a large pool; queuedBytes bounds what long lines take.
+// queuedLines allows for a burst of a large pool; queuedBytes bounds the memory of long lines.
 const (
 	queuedLines = 4096
 	queuedBytes = 4 << 20
@@ -32,12 +32,12 @@ func newLogQueue(to io.Writer) *logQueue {
 	return q
 }
 
-// run writes what is queued until there will be no more.
+// run writes the queued lines until the queue is closed.
 func (q *logQueue) run(to io.Writer) {
 	defer close(q.written)
 	for line := range q.lines {
-		// There is nobody to tell that the log is broken; a pipe may have a
-		// reader again later.
+		// An error cannot be reported, because the log itself is broken. A pipe may get a reader
+		// again.
 		_, err := to.Write(line)
 		q.let(len(line))
 		if err != nil {
@@ -72,7 +72,7 @@ func (q *logQueue) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// let makes room again.
+// let frees the room that a written line took.
 func (q *logQueue) let(bytes int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -92,7 +92,7 @@ func (q *logQueue) takeLost() (lost int) {
 	return lost
 }
 
-// close writes what is queued, as far as that is possible within a moment.
+// close writes the queued lines, and gives up after a short time.
 func (q *logQueue) close() {
 	q.mu.Lock()
 	q.closed = true

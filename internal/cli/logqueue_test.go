@@ -26,8 +26,8 @@ func TestLogQueueKeepsOrder(t *testing.T) {
 	}
 }
 
-// TestLogQueueNeverBlocks writes far more than fits to a reader that does not
-// read, then lets it read: what was lost is told.
+// TestLogQueueNeverBlocks writes more than fits to a reader that does not read yet. When it reads,
+// it learns how many lines were lost.
 func TestLogQueueNeverBlocks(t *testing.T) {
 	reader, writer := io.Pipe()
 	q := newLogQueue(writer)
@@ -62,8 +62,8 @@ func (p *lazyPipe) Write(b []byte) (int, error) {
 	return p.out.Write(b)
 }
 
-// TestLogQueueReaderGone: what nobody could read is counted, and told to the next
-// reader.
+// TestLogQueueReaderGone: lines that had no reader are counted, and the next reader learns the
+// number.
 func TestLogQueueReaderGone(t *testing.T) {
 	p := &lazyPipe{broken: true}
 	q := &logQueue{lines: make(chan []byte, 10), written: make(chan struct{})}
@@ -81,7 +81,7 @@ func TestLogQueueReaderGone(t *testing.T) {
 	}
 }
 
-// TestLogQueueBytes: a few long lines do not take more than many short ones may.
+// TestLogQueueBytes: long lines together take no more memory than the limit.
 func TestLogQueueBytes(t *testing.T) {
 	reader, writer := io.Pipe()
 	q := newLogQueue(writer)

@@ -62,7 +62,7 @@ slot. docs/logs.md tells of files, rotation, and what is lost where a disk is fu
 	return cmd
 }
 
-// wanted is what the flags let through.
+// wanted returns the filter that the flags describe.
 func (f logsFlags) wanted() (func(logfile.Record) bool, error) {
 	var grep *regexp.Regexp
 	if f.grep != "" {
@@ -81,7 +81,7 @@ func (f logsFlags) wanted() (func(logfile.Record) bool, error) {
 	}, nil
 }
 
-// loggedNames returns the apps of the patterns that have log files.
+// loggedNames lists the apps with log files that match the patterns.
 func (c *cli) loggedNames(patterns []string) (names []string, err error) {
 	entries, err := os.ReadDir(c.places.State)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -105,7 +105,7 @@ func matches(patterns []string, name string) bool {
 	})
 }
 
-// logged is loggedNames, where each pattern has to match.
+// logged is loggedNames, but each pattern has to match an app.
 func (c *cli) logged(patterns []string) ([]string, error) {
 	names, err := c.loggedNames(patterns)
 	if err != nil {
@@ -132,7 +132,7 @@ func (c *cli) noLogFiles(name string) error {
 		what, c.places.State)}
 }
 
-// patterns are the names that are meant.
+// patterns returns the arguments, or the default app if there are none.
 func (c *cli) patterns(args []string) ([]string, error) {
 	if len(args) > 0 {
 		return args, nil
@@ -164,7 +164,7 @@ func (c *cli) flush() *cobra.Command {
 	return cmd
 }
 
-// flushed is what relevo flush did to one app.
+// flushed is the result of relevo flush for one app.
 type flushed struct {
 	Name    string `json:"name"`
 	Removed int    `json:"removed"`

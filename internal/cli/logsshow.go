@@ -30,10 +30,10 @@ type logView struct {
 // loggedApp is one app of a logView.
 type loggedApp struct {
 	name   string
-	last   []logfile.Record // to be shown before what the cursor has
+	last   []logfile.Record // lines to show before those of the cursor
 	cursor *logfile.Cursor
-	live   bool           // the cursor's lines are shown in any case
-	joiner logfile.Joiner // of split lines
+	live   bool           // show every line of the cursor, whatever its time
+	joiner logfile.Joiner // joins split lines again
 	head   *logfile.Record
 }
 
@@ -70,7 +70,7 @@ func (v *logView) close() {
 	}
 }
 
-// add has an app shown from where the flags say.
+// add shows an app from the line on that the flags choose.
 func (v *logView) add(name string) (err error) {
 	a := &loggedApp{name: name, live: v.flags.last < 0}
 	dir := v.cli.places.Logs(name)
@@ -85,7 +85,7 @@ func (v *logView) add(name string) (err error) {
 	return err
 }
 
-// next is the next line of an app that is there, or io.EOF.
+// next returns the next line that was written already, or io.EOF.
 func (v *logView) next(a *loggedApp) (logfile.Record, error) {
 	for {
 		var r logfile.Record
@@ -109,7 +109,7 @@ func (v *logView) next(a *loggedApp) (logfile.Record, error) {
 			}
 		}
 		if v.flags.grep != "" {
-			return r, nil // pieces that do not match are not there to be joined
+			return r, nil // --grep shows each piece that matches; pieces are not joined
 		}
 		if whole, ok := a.joiner.Join(r); ok {
 			return whole, nil
@@ -117,7 +117,7 @@ func (v *logView) next(a *loggedApp) (logfile.Record, error) {
 	}
 }
 
-// showPast shows what is there, of all apps in the order of time.
+// showPast shows the lines that exist, those of all apps sorted by time.
 func (v *logView) showPast(ctx context.Context) error {
 	for shown := 1; ctx.Err() == nil; shown++ {
 		var first *loggedApp
@@ -155,14 +155,14 @@ func (v *logView) showPast(ctx context.Context) error {
 	return v.out.Flush()
 }
 
-// Pauses of a reader that is at the end of all files.
+// Pauses of a reader that has reached the end of all files.
 const (
 	logPause    = 100 * time.Millisecond
-	appsPause   = 10 // of these pauses until a look for apps that are new
+	appsPause   = 10 // so many pauses between two searches for new apps
 	roundOfLogs = 2000
 )
 
-// follow shows what comes.
+// follow shows new lines as they are written.
 func (v *logView) follow(ctx context.Context) error {
 	type line struct {
 		app *loggedApp
@@ -205,7 +205,7 @@ func (v *logView) follow(ctx context.Context) error {
 	}
 }
 
-// addNew adds apps that have begun to write. All of their lines are new.
+// addNew adds apps that have started to write since the last search, and shows all their lines.
 func (v *logView) addNew() {
 	names, _ := v.cli.loggedNames(v.patterns)
 	for _, name := range names {
@@ -216,16 +216,16 @@ func (v *logView) addNew() {
 	}
 }
 
-// logLine is a line as --json has it.
+// logLine is one line of --json.
 type logLine struct {
 	Name       string    `json:"name"`
 	Time       time.Time `json:"time,omitzero"`
-	Slot       *int      `json:"slot"` // null: the master's own line
+	Slot       *int      `json:"slot"` // null: a line of the master itself
 	Generation int       `json:"generation"`
 	PID        int       `json:"pid"`
 	Stream     string    `json:"stream"`
 	Line       string    `json:"line"`
-	More       bool      `json:"more,omitempty"` // it goes on in the next line of this pid and stream
+	More       bool      `json:"more,omitempty"` // the next line of this pid and stream continues it
 	Torn       bool      `json:"torn,omitempty"` // its beginning may be missing
 }
 
@@ -252,7 +252,7 @@ func (v *logView) print(a *loggedApp, r logfile.Record) error {
 	return v.out.WriteByte('\n')
 }
 
-// prefix says whose line it is. The bar of what was written to stderr is red.
+// prefix names the app and the slot of a line. Its bar is red for stderr.
 func (v *logView) prefix(app string, r logfile.Record) string {
 	if r.Slot < 0 {
 		return v.cli.paint(v.cli.colorOut, dim, app+" │ ")
@@ -269,5 +269,5 @@ func (v *logView) prefix(app string, r logfile.Record) string {
 	return name + v.cli.paint(true, bar, "│ ")
 }
 
-// slotColors are those of the slots, as relevo run has them on a terminal.
+// slotColors are the colours of slots that relevo run uses on a terminal.
 var slotColors = []string{"36", "33", "32", "35", "34", "96", "93", "92"}

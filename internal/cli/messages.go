@@ -34,7 +34,7 @@ func (c *cli) events() *cobra.Command {
 			if err = c.printEvents(events); err != nil {
 				return err
 			}
-			// The end of the app, or another master goes on with it.
+			// Either the app has ended, or another master has taken it over.
 			events, err = client.Events(cmd.Context())
 			if err != nil {
 				return nil
@@ -45,7 +45,7 @@ func (c *cli) events() *cobra.Command {
 	return cmd
 }
 
-// printEvents returns at the end of the stream.
+// printEvents prints events until the stream ends.
 func (c *cli) printEvents(events *control.EventStream) error {
 	defer events.Close()
 	for {

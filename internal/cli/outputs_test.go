@@ -14,7 +14,7 @@ import (
 	"relevo/pool/machine"
 )
 
-// fullStatus has something in every place that status prints.
+// fullStatus has a value in every field that status prints.
 func fullStatus() control.Status {
 	now := time.Now()
 	old := &pool.Info{SHA256: "aaaaaaaaaaaaaaaaaaaa", Version: "v1"}
@@ -46,7 +46,7 @@ func fullStatus() control.Status {
 	}
 }
 
-// TestStatusText: what status prints of everything that there is to tell.
+// TestStatusText: the output of status for a full status.
 func TestStatusText(t *testing.T) {
 	emptyPlaces(t)
 	m := &standIn{status: fullStatus()}
@@ -95,7 +95,7 @@ connections of workers that left: 5 finished, 0 rescued, 1 cut
 	}
 }
 
-// tidied has one space where a table has several, and none at the end of a line.
+// tidied reduces the padding of tables to one space, and removes it at the ends of lines.
 func tidied(text string) string {
 	var lines []string
 	for line := range strings.Lines(text) {
@@ -104,7 +104,7 @@ func tidied(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestStatusColors: colours are for those that ask for them.
+// TestStatusColors: output is coloured only on request.
 func TestStatusColors(t *testing.T) {
 	emptyPlaces(t)
 	m := &standIn{status: fullStatus()}
@@ -153,8 +153,8 @@ func TestReleasesText(t *testing.T) {
 	}
 }
 
-// TestPlanText: what a reload would change, and that one which would be refused is an
-// error unless it is forced.
+// TestPlanText: the output of reload --dry-run. A reload that would be refused is an error, except
+// with --force.
 func TestPlanText(t *testing.T) {
 	emptyPlaces(t)
 	m := &standIn{plan: control.Plan{Running: pool.Info{SHA256: "aaaaaaaaaaaa", Version: "v1"},
@@ -218,8 +218,7 @@ func TestRollSteps(t *testing.T) {
 	}
 }
 
-// TestReloadShowsSteps: a line for each step, where no terminal is, in their order and
-// before the end is told.
+// TestReloadShowsSteps: without a terminal each step has a line, in order and before the result.
 func TestReloadShowsSteps(t *testing.T) {
 	emptyPlaces(t)
 	m := &standIn{result: rolledWell(), events: make(chan pool.Event, 3)}

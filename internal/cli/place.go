@@ -13,20 +13,20 @@ import (
 	"relevo/internal/succession"
 )
 
-// place is what the words of a command line count from: the directory in which relevo
-// was started, as the user entered it, and the configuration file that was chosen then.
+// place is the origin of relative paths on a command line: the directory in which relevo was
+// started, by the path that the user entered, and the configuration file that was chosen then.
 type place struct {
 	dir  string
-	file string // as it was named; empty: none
+	file string // as the user named it; empty: none
 }
 
-// placeFor is the present place.
+// placeFor returns the place of the present process.
 func (c *cli) placeFor(cmd *cobra.Command, flags *appFlags) place {
 	at := place{dir: logicalDir(c.getenv)}
 	if at.file = c.chosenFile(cmd, flags); at.file != "" || cmd.Flags().Changed("config") {
 		return at
 	}
-	// A link that leads nowhere is an error, for someone wanted a file there.
+	// A dangling link is an error: its author wanted a file there.
 	if _, err := os.Lstat(filepath.Join(at.dir, config.DefaultFile)); !errors.Is(err, fs.ErrNotExist) {
 		at.file = config.DefaultFile
 	}
@@ -40,9 +40,9 @@ func (c *cli) chosenFile(cmd *cobra.Command, flags *appFlags) string {
 	return c.getenv("RELEVO_CONFIG")
 }
 
-// placeAfter is the place of the previous master, or the present one where there was
-// none. What has become of directory and file since is seen at the next reload. After
-// a start by systemd the unit may say something new: its words come first.
+// placeAfter returns the place of the previous master, or placeFor without one. Changes of the
+// directory and the file since then count at the next reload. After a start by systemd the unit's
+// arguments come first, because they may be new.
 func (c *cli) placeAfter(arrival *succession.Arrival, cmd *cobra.Command, flags *appFlags) place {
 	left, known := arrival.Origin()
 	if !known {
@@ -58,9 +58,9 @@ func (c *cli) placeAfter(arrival *succession.Arrival, cmd *cobra.Command, flags 
 	return at
 }
 
-// logicalDir is the working directory as the user entered it: through a symbolic
-// link such as "current", where there is one. The kernel knows only where the
-// link pointed to at that time. Of a directory that was deleted it is the former path.
+// logicalDir is the working directory by the path that the user entered, through symbolic links
+// such as "current". The kernel knows only the directory that the link led to. For a deleted
+// directory it is the former path.
 func logicalDir(getenv func(string) string) string {
 	dir := getenv("PWD")
 	if here, err := os.Stat("."); err == nil && filepath.IsAbs(dir) {

@@ -10,8 +10,8 @@ import (
 	"relevo/pool"
 )
 
-// printPlan says what a reload would change. What a reload would refuse is an
-// error here, too.
+// printPlan prints what a reload would change. If the reload would be refused, it returns the same
+// error.
 func (c *cli) printPlan(ctx context.Context, client *control.Client, force, asJSON bool) error {
 	plan, err := client.Plan(ctx)
 	if err != nil {
@@ -30,7 +30,7 @@ func (c *cli) printPlan(ctx context.Context, client *control.Client, force, asJS
 	return &control.Error{Message: "a reload would be refused: " + plan.Refused + tryForce, Exit: control.ExitRollFailed}
 }
 
-// tryForce is what to do about a release that is known to be bad.
+// tryForce is the advice for a release that is known to be bad.
 const tryForce = "; relevo reload --force tries it again"
 
 func (c *cli) printChanges(name string, plan control.Plan) error {
@@ -54,8 +54,8 @@ func (c *cli) printChanges(name string, plan control.Plan) error {
 	return nil
 }
 
-// fromTo names both sides of a roll where they differ and are known:
-// " v1.4.2 (ab12cd3) → v1.4.3 (ef34ab5)".
+// fromTo names both releases of a roll if they differ and are known: " v1.4.2 (ab12cd3) → v1.4.3
+// (ef34ab5)".
 func fromTo(from, to *pool.Info) string {
 	if from == nil || to == nil || from.SHA256 == to.SHA256 {
 		return ""
@@ -63,7 +63,7 @@ func fromTo(from, to *pool.Info) string {
 	return releaseName(" ", from) + releaseName(" → ", to)
 }
 
-// releaseName is the version of a release, or the beginning of its hash.
+// releaseName is the version of a release, or the first characters of its hash.
 func releaseName(before string, r *pool.Info) string {
 	switch {
 	case r == nil || r.SHA256 == "":

@@ -67,13 +67,13 @@ taken for bad: the next reload tries it again.`
 	return cmd
 }
 
-// longProbation is one that a person waits for.
+// longProbation is long enough that a progress line is shown.
 const longProbation = 5 * time.Second
 
-// probationText is empty for a probation that is over at once.
+// probationText describes a probation; empty if it ends at once.
 func probationText(e pool.Event, slot int) string {
 	lasts := time.Duration(0)
-	if e.AfterMS != nil { // what answers may be any program
+	if e.AfterMS != nil { // the field may be missing: any program can answer on the socket
 		lasts = time.Duration(*e.AfterMS) * time.Millisecond
 	}
 	if lasts < longProbation && e.Share == "" {
@@ -89,7 +89,7 @@ func probationText(e pool.Event, slot int) string {
 	return text + "; relevo promote, relevo abort"
 }
 
-// printCanary tells of a canary on probation.
+// printCanary prints a line for a canary on probation.
 func (c *cli) printCanary(canary *pool.Canary) {
 	if canary == nil {
 		return

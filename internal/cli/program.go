@@ -7,9 +7,8 @@ import (
 	"relevo/internal/rescue"
 )
 
-// Program is the whole of relevo: the launcher of a worker or the relay of a
-// departed one, where args say so, and otherwise the command that args name. It
-// returns the exit code.
+// Program is the whole of relevo: depending on args it is the launcher of a worker, the relay of a
+// departed worker, or a command. It returns the exit code.
 func Program(args []string) int {
 	if code, launching := launch.Main(args); launching {
 		return code

@@ -21,7 +21,7 @@ import (
 	"relevo/pool/machine"
 )
 
-// proveCommand is what the flags of prove say.
+// proveCommand has the flags of prove.
 type proveCommand struct {
 	prove.Options
 	connections, body string
@@ -91,7 +91,7 @@ func (p *proveCommand) addFlags(c *cli, cmd *cobra.Command) {
 	f.BoolVar(&p.Insecure, "insecure", false, "accept any certificate")
 }
 
-// options are those of package prove.
+// options turns the flags into options of package prove.
 func (p *proveCommand) options(f *pflag.FlagSet) (o prove.Options, err error) {
 	o = p.Options
 	o.Connections, o.Body = prove.Connections(p.connections), []byte(p.body)
@@ -119,7 +119,7 @@ func parseHeaders(lines []string) (http.Header, error) {
 	return headers, nil
 }
 
-// guessURL loads the first listener as HTTP, which is right for most apps.
+// guessURL assumes HTTP on the first listener, which is right for most apps.
 func (c *cli) guessURL(ctx context.Context, client *control.Client) (string, error) {
 	status, err := client.Status(ctx)
 	if err != nil {
@@ -151,7 +151,7 @@ func (c *cli) runProve(ctx context.Context, client *control.Client, o prove.Opti
 			fmt.Fprintf(c.stderr, "roll failed: %s\n", p.Roll.Reason)
 		}
 	}
-	before, _ := client.Status(ctx) // an app that cannot tell has no counts
+	before, _ := client.Status(ctx) // nil if the app cannot count connections
 	report, err := prove.Run(ctx, o)
 	if after, failed := client.Status(context.WithoutCancel(ctx)); failed == nil {
 		report.Left = leftSince(before.Connections, after.Connections)
@@ -159,7 +159,7 @@ func (c *cli) runProve(ctx context.Context, client *control.Client, o prove.Opti
 	if live {
 		fmt.Fprint(c.stderr, "\r\x1b[K")
 	}
-	if report.Total.Sent > 0 || err == nil { // whatever has ended it: that much was counted
+	if report.Total.Sent > 0 || err == nil { // after a failure, too, print what was counted
 		err = errors.Join(err, c.printReport(report, asJSON))
 	}
 	if ctx.Err() != nil && proven(report) {
@@ -179,11 +179,11 @@ func (c *cli) printReport(report prove.Report, asJSON bool) error {
 	if err := report.WriteText(&text); err != nil {
 		return err
 	}
-	_, err := fmt.Fprint(c.stdout, printable.Text(text.String())) // it quotes what servers answered
+	_, err := fmt.Fprint(c.stdout, printable.Text(text.String())) // the text quotes what servers answered
 	return err
 }
 
-// leftSince is what was counted between two looks, nil where that is nothing.
+// leftSince returns what was counted between two looks; nil if that is nothing.
 func leftSince(before, after pool.Connections) *prove.Left {
 	left := after.Minus(before)
 	if left.String() == (pool.Connections{}).String() {
@@ -193,12 +193,12 @@ func leftSince(before, after pool.Connections) *prove.Left {
 		Why: left.Why, Text: left.String()}
 }
 
-// proven says whether nothing was lost and everything asked for was done.
+// proven says whether nothing was lost and all rolls and kills were done.
 func proven(r prove.Report) bool {
 	return r.Lost() == 0 && (r.Rolls == nil || r.Rolls.Failed == 0)
 }
 
-// proveTarget lets package prove reach a master over its control socket.
+// proveTarget gives package prove access to a master over its control socket.
 type proveTarget struct{ client *control.Client }
 
 func (t *proveTarget) Workers(ctx context.Context) ([]prove.Worker, error) {

@@ -15,8 +15,8 @@ import (
 	"relevo/pool/machine"
 )
 
-// TestProve: the load goes to the app's own listener, the rolls to its master, and what
-// was lost decides about the exit code.
+// TestProve: the load goes to the app's listener and the rolls to its master; losses decide the
+// exit code.
 func TestProve(t *testing.T) {
 	emptyPlaces(t)
 	var fails atomic.Bool
@@ -67,7 +67,7 @@ func TestProve(t *testing.T) {
 	}
 }
 
-// TestProveUsage: what cannot be proven is said before anything is asked or sent.
+// TestProveUsage: mistakes on the command line are reported before anything is sent.
 func TestProveUsage(t *testing.T) {
 	emptyPlaces(t)
 	m := &standIn{status: control.Status{Name: "web"}}
@@ -88,7 +88,7 @@ func TestProveUsage(t *testing.T) {
 		"--url http://127.0.0.1:1 -H a:b,": "cannot",
 	} {
 		code, out, said := command(t, append([]string{"prove", "--timeout", "1s"}, strings.Fields(args)...)...)
-		usage := code == control.ExitUsage || strings.HasPrefix(args, "--url http:") // which refuses connections
+		usage := code == control.ExitUsage || strings.HasPrefix(args, "--url http:") // port of a server that refuses connections
 		if !usage || code == 0 || out != "" || !strings.Contains(said, want) {
 			t.Errorf("%s: exit code %d: %s%s", args, code, out, said)
 		}
@@ -98,7 +98,7 @@ func TestProveUsage(t *testing.T) {
 	}
 }
 
-// TestGuessURL: the first listener that can be loaded.
+// TestGuessURL: the default URL is the first listener that can be loaded.
 func TestGuessURL(t *testing.T) {
 	emptyPlaces(t)
 	m := &standIn{}
@@ -132,7 +132,7 @@ func TestParseHeaders(t *testing.T) {
 	}
 }
 
-// TestLeftSince: nothing is told of connections where nothing has left.
+// TestLeftSince: without departures there is no line about connections.
 func TestLeftSince(t *testing.T) {
 	before := pool.Connections{Finished: 2, Cut: 1}
 	if left := leftSince(before, before); left != nil {

@@ -11,8 +11,8 @@ import (
 	"relevo/internal/phrase"
 )
 
-// prune asks the app's master, and looks at the copies itself where none runs: locks
-// tell which are in use.
+// prune asks the app's master. If none runs, this process removes the copies itself; locks show
+// which copies are in use.
 func (c *cli) prune(ctx context.Context, name string, asJSON bool) error {
 	client, err := c.connect(ctx, name)
 	var pruned control.Pruned
@@ -32,7 +32,7 @@ func (c *cli) prune(ctx context.Context, name string, asJSON bool) error {
 	return err
 }
 
-// pruneStopped returns notRunning where nothing is kept of the app either.
+// pruneStopped returns notRunning if the store has nothing of the app either.
 func (c *cli) pruneStopped(name string, notRunning error) (control.Pruned, error) {
 	if name == "" {
 		var err error

@@ -8,8 +8,7 @@ import (
 	"relevo/internal/config"
 )
 
-// quieter keeps what the loop tells in one line out of the log, unless somebody
-// wants to see it.
+// quieter removes from the log what the loop prints in one line of its own, except at debug level.
 func quieter(log *slog.Logger, app config.App) *slog.Logger {
 	if app.LogLevel < slog.LevelInfo {
 		return log
@@ -26,7 +25,7 @@ func (h atLeast) Enabled(ctx context.Context, l slog.Level) bool {
 	return l >= h.level && h.Handler.Enabled(ctx, l)
 }
 
-// Handle leaves out how a roll ended badly: the loop tells that with the reason and the
+// Handle drops the record of a failed roll: the loop prints the failure with its reason and the
 // last output.
 func (h atLeast) Handle(ctx context.Context, r slog.Record) error {
 	if announce.IsOutcome(ctx) {

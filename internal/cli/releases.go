@@ -75,7 +75,7 @@ func releaseNote(r control.Release) string {
 	return r.Reason
 }
 
-// sizeText is a number of bytes in binary units.
+// sizeText formats a number of bytes in binary units.
 func sizeText(bytes int64) string {
 	switch {
 	case bytes >= 1<<30:

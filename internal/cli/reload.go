@@ -60,7 +60,7 @@ goes back.`
 	return cmd
 }
 
-// reloadFlags says which flags of a reload contradict each other.
+// reloadFlags refuses flags of a reload that contradict each other.
 func reloadFlags(o control.ReloadOptions, noWait, dryRun bool) error {
 	if dryRun && noWait {
 		return errors.New("cannot use --no-wait with --dry-run: nothing is begun; leave one out")
@@ -69,7 +69,7 @@ func reloadFlags(o control.ReloadOptions, noWait, dryRun bool) error {
 		return errors.New("cannot use --canary or --share with --dry-run: nothing is tried; leave them out")
 	}
 	if o.Canary == "" || o.Share == "" {
-		return nil // the configuration has the other
+		return nil // the other half comes from the configuration
 	}
 	canary, err := config.ParseDuration(o.Canary)
 	if err != nil {
@@ -82,8 +82,7 @@ func reloadFlags(o control.ReloadOptions, noWait, dryRun bool) error {
 	return config.CheckTrial(canary, share)
 }
 
-// begun ends a command that does not wait for what it has begun. A person is told nothing
-// where all is well.
+// begun ends a command that does not wait for the roll. On success it prints nothing for people.
 func (c *cli) begun(client *control.Client, err error, asJSON bool) error {
 	if err != nil || !asJSON {
 		return err
@@ -119,7 +118,7 @@ forward again.`
 	return cmd
 }
 
-// rollAndWait shows the progress of a roll and prints its end.
+// rollAndWait shows the progress of a roll and prints its result.
 func (c *cli) rollAndWait(ctx context.Context, client *control.Client, asJSON bool,
 	roll func() (pool.RollResult, error)) error {
 	progress, err := c.followRoll(ctx, client, asJSON)
@@ -159,8 +158,8 @@ func rollExit(r pool.RollResult) int {
 	return control.ExitRollFailed
 }
 
-// rollProgress shows the steps of a roll on stderr: one line that changes on a
-// terminal, a line for each step elsewhere.
+// rollProgress shows the steps of a roll on stderr: on a terminal as one line that changes,
+// elsewhere as a line for each step.
 type rollProgress struct {
 	cli    *cli
 	live   bool
@@ -168,8 +167,7 @@ type rollProgress struct {
 	done   chan struct{}
 }
 
-// followRoll begins to listen before the roll is asked for, so that no step is
-// missed.
+// followRoll subscribes to the events before the roll is requested, so that no step is missed.
 func (c *cli) followRoll(ctx context.Context, client *control.Client, silent bool) (*rollProgress, error) {
 	stream, err := client.Events(ctx)
 	if err != nil {
@@ -202,12 +200,11 @@ func (p *rollProgress) show(text string) {
 	fmt.Fprintln(p.cli.stderr, text)
 }
 
-// end lets the last steps be shown, which may still be on their way, and clears
-// the line.
+// end waits until the last steps, which may still be on their way, were shown, and clears the line.
 func (p *rollProgress) end() {
 	select {
 	case <-p.done:
-	case <-time.After(200 * time.Millisecond): // no roll was begun
+	case <-time.After(200 * time.Millisecond): // no roll has begun
 	}
 	p.stream.Close()
 	<-p.done
@@ -216,13 +213,13 @@ func (p *rollProgress) end() {
 	}
 }
 
-// rollText is a step in a few words; empty for what does not belong to a roll.
+// rollText describes a step in a few words; empty for events that do not belong to a roll.
 func rollText(e pool.Event) string {
 	if e.Kind != pool.KindRoll {
 		return ""
 	}
 	slot := 0
-	if e.Slot != nil { // what answers may be any program
+	if e.Slot != nil { // the field may be missing: any program can answer on the socket
 		slot = *e.Slot
 	}
 	switch e.Step {

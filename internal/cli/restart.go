@@ -39,7 +39,8 @@ relevo reload does. An app that is remembered and does not run is started.`,
 	return cmd
 }
 
-// startKnown starts an app that is remembered; the error is why it cannot be reached.
+// startKnown starts a remembered app that does not run; notRunning is the error for an app that is
+// not remembered.
 func (c *cli) startKnown(ctx context.Context, name string, asJSON bool, notRunning error) error {
 	if d, err := c.registry().Load(name); err != nil || d == nil {
 		return notRunning

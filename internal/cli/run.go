@@ -72,8 +72,8 @@ it; what comes after it is its own.`,
 	return cmd
 }
 
-// runMaster looks at what it inherits before anything else: what a successor goes on
-// with it knows from the previous master, and what read returns is for reloads then.
+// runMaster looks for a legacy before it reads anything: a successor gets its settings from the
+// previous master, and calls read only for reloads.
 func (c *cli) runMaster(cmd *cobra.Command, flags *appFlags, read func(at place) (config.Sources, error)) error {
 	arrival, err := c.arrive()
 	if err == nil && flags.succeeds != "" {
@@ -99,16 +99,17 @@ func (c *cli) runMaster(cmd *cobra.Command, flags *appFlags, read func(at place)
 		err = c.serveApp(app, notes, at, arrival, load)
 	}
 	if control.ExitCode(err) == control.ExitConfig && !arrival.First() {
-		// That code ends the service, and workers of the previous master may serve.
+		// Exit code 6 would end the service for good, while workers of the previous master may
+		// still serve.
 		err = &control.Error{Message: err.Error(), Exit: control.ExitFailure}
 	}
 	return err
 }
 
-// loader reads an app, and what there is to tell of it.
+// loader reads an app's settings, with notes for the user.
 type loader func() (app config.App, notes []string, err error)
 
-// telling has what a reload reads told of in the log, where that was not told before.
+// telling makes a reload log its notes, except those that were shown before.
 func (l loader) telling(log *slog.Logger, told []string) func() (config.App, error) {
 	return func() (config.App, error) {
 		app, notes, err := l()
@@ -129,7 +130,7 @@ func tell(log *slog.Logger, notes []string) {
 	}
 }
 
-// serveApp is a master's life.
+// serveApp runs a master until it ends.
 func (c *cli) serveApp(app config.App, notes []string, at place, arrival *succession.Arrival, load loader) error {
 	c.logFormat, c.logLevel = string(app.LogFormat), app.LogLevel.String()
 	stderr := newLogQueue(c.stderr)
@@ -141,8 +142,8 @@ func (c *cli) serveApp(app config.App, notes []string, at place, arrival *succes
 	places := arrival.Places(c.places)
 	files, log := c.openLogFiles(app, places.Logs(app.Name), log)
 	defer files.close()
-	// The master allocates little and seldom; a tighter heap keeps it small beside
-	// many workers, whose own GOGC is not touched.
+	// The master allocates little and seldom. A low GOGC keeps it small beside many workers; the
+	// workers' own GOGC is not changed.
 	debug.SetGCPercent(masterGC)
 	c.container.tell(log, app)
 	tell(log, notes)
@@ -169,14 +170,14 @@ func (c *cli) serveApp(app config.App, notes []string, at place, arrival *succes
 // masterGC is GOGC of the master.
 const masterGC = 40
 
-// resolve returns a valid app whose command is a program, and what there is to tell of it.
+// resolve returns a valid app whose command is an executable, with notes for the user.
 func resolve(sources config.Sources) (config.App, []string, error) {
 	app, notes, err := withRuntime(sources)
 	app, err = fitting(sources, app, err)
 	return app, notes, err
 }
 
-// fitting adds to an app's error that its placeholders do not name its listeners.
+// fitting adds an error if placeholders of the command do not fit the app's listeners.
 func fitting(sources config.Sources, app config.App, err error) (config.App, error) {
 	if err == nil {
 		if key, wrong := checkPlaceholders(app); wrong != nil {
@@ -189,7 +190,7 @@ func fitting(sources config.Sources, app config.App, err error) (config.App, err
 	return app, invalid(err)
 }
 
-// checkPlaceholders returns the key of the setting that it does not agree with.
+// checkPlaceholders returns the key of the setting that the placeholders contradict.
 func checkPlaceholders(app config.App) (key string, err error) {
 	var names []string
 	for _, l := range app.Listen {
@@ -201,7 +202,7 @@ func checkPlaceholders(app config.App) (key string, err error) {
 	return launch.CheckVariables(app.Env, names)
 }
 
-// streams chooses what becomes of the workers' output.
+// streams chooses where the workers' output goes.
 func (c *cli) streams(o config.Output) launch.Streams {
 	if o == config.OutputInherit {
 		return launch.Streams{Inherit: [2]*os.File{c.stdout, c.stderr}}
@@ -214,8 +215,8 @@ func (c *cli) streams(o config.Output) launch.Streams {
 	}
 }
 
-// isTCP says whether the i-th listener is one. Those that programs bind are known by their
-// addresses alone.
+// isTCP says whether the i-th listener is TCP. Captured listeners are not in the configuration and
+// are known only by their addresses.
 func isTCP(app config.App, i int, l control.Listener) bool {
 	if l.Captured {
 		_, _, err := net.SplitHostPort(l.Address)
@@ -224,7 +225,7 @@ func isTCP(app config.App, i int, l control.Listener) bool {
 	return strings.HasPrefix(string(app.Listen[i].Network), "tcp")
 }
 
-// greet tells a person at a terminal where to look and what to type.
+// greet prints for a person at a terminal the app's addresses and useful commands.
 func (c *cli) greet(to io.Writer, app config.App, listeners []control.Listener) {
 	if !isTerminal(c.stderr) {
 		return

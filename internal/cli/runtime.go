@@ -17,10 +17,10 @@ import (
 	"relevo/internal/safefile"
 )
 
-// localMachine shows files and programs to package runtimes.
+// localMachine implements the view of files and programs that package runtimes needs.
 type localMachine struct {
 	path        string // PATH of the workers
-	dir         string // their working directory, from which parts of PATH may count
+	dir         string // their working directory; relative parts of PATH start there
 	nodeVersion func() string
 }
 
@@ -53,7 +53,7 @@ func (localMachine) FirstLine(path string) string {
 		return ""
 	}
 	defer file.Close()
-	start := make([]byte, 256) // as much as the kernel looks at
+	start := make([]byte, 256) // the kernel reads no more of a #! line
 	n, _ := file.Read(start)
 	line, _, _ := strings.Cut(string(start[:n]), "\n")
 	text, marked := strings.CutPrefix(line, "#!")
@@ -80,11 +80,11 @@ func (m localMachine) Find(program string) string {
 
 func (m localMachine) NodeVersion() string { return m.nodeVersion() }
 
-// nodePatience is longer than Node takes to tell its version on a busy machine.
+// nodePatience is longer than Node needs to print its version on a busy machine.
 const nodePatience = 20 * time.Second
 
-// nodeVersion asks Node, as the user of the workers. The reaper of a container's first
-// process may have taken the child away: what it said is enough.
+// nodeVersion runs node --version as the user of the workers. As PID 1, the reaper may have reaped
+// the child already, so an error of Wait does not matter if there is output.
 func nodeVersion(node string, limits config.Limits) string {
 	account, err := launch.LookUpUser(limits.User, limits.Group)
 	if node == "" || err != nil {
@@ -113,7 +113,7 @@ func credential(a *launch.Account) *syscall.Credential {
 	return c
 }
 
-// runtimeOf finds what is run for a script, a package or a package manager.
+// runtimeOf finds the executable and arguments for a script, a package or a package manager.
 func runtimeOf(app config.App) (runtimes.Command, error) {
 	if c, is, err := servedBy(app); is {
 		return c, err
@@ -121,7 +121,7 @@ func runtimeOf(app config.App) (runtimes.Command, error) {
 	return runtimes.Resolve(newLocalMachine(app), app.Dir, phpAddress(app), app.Command)
 }
 
-// use makes a command the app's.
+// use makes a command the command of the app.
 func use(app config.App, c runtimes.Command) config.App {
 	app.Command = c.Args
 	if c.Dir != "" {
@@ -134,7 +134,7 @@ func use(app config.App, c runtimes.Command) config.App {
 	return app
 }
 
-// lastOf keeps of each variable what was said last.
+// lastOf keeps the last value of each variable.
 func lastOf(env []string) (kept []string) {
 	seen := map[string]bool{}
 	for _, variable := range slices.Backward(env) {
@@ -147,19 +147,19 @@ func lastOf(env []string) (kept []string) {
 	return kept
 }
 
-// runtimeError is that of a command of which no program can be made: a script is missing
-// or its interpreter, which may be mended without a word of the configuration changing.
+// runtimeError means that a command cannot be resolved: its script or interpreter is missing.
+// Installing that may mend it without a change of the configuration.
 type runtimeError struct{ error }
 
 func (e *runtimeError) Unwrap() error { return e.error }
 
-// withRuntime returns the app of the sources, its command resolved, and what there is to
-// tell of that. The name follows from both.
+// withRuntime resolves the sources and then the command, with notes for the user. The app's name
+// may come from either.
 func withRuntime(sources config.Sources) (app config.App, notes []string, err error) {
-	written, _ := sources.Resolve() // a name that it cannot make of the command may follow from the script
+	written, _ := sources.Resolve() // a name that cannot be made from the command may be made from the script
 	c, wrong := runtimeOf(written)
 	if wrong != nil {
-		c.Name = "app" // a missing name is no further error
+		c.Name = "app" // a missing name is not reported as a second error
 	}
 	app, err = named(sources, c).Resolve()
 	if wrong != nil {
@@ -171,7 +171,7 @@ func withRuntime(sources config.Sources) (app config.App, notes []string, err er
 	return use(app, c), slices.Concat(c.Notes, sources.Remarks()), err
 }
 
-// named has an app be called after what its command was resolved to, unless it has a name.
+// named gives an app without a name the name of its resolved command.
 func named(sources config.Sources, c runtimes.Command) config.Sources {
 	if sources.Defaults.Name == "" {
 		sources.Defaults.Name = config.NameOf(c.Name)
@@ -179,18 +179,18 @@ func named(sources config.Sources, c runtimes.Command) config.Sources {
 	return sources
 }
 
-// asWritten returns the app of the sources with its command unresolved, under the name
-// that it gets when it is run.
+// asWritten returns the app of the sources with its unresolved command, under the name that it
+// would get at a start.
 func asWritten(sources config.Sources) (config.App, error) {
 	app, _ := sources.Resolve()
-	if c, err := runtimeOf(app); err == nil { // the files may come later
+	if c, err := runtimeOf(app); err == nil { // the files may be created later
 		sources = named(sources, c)
 	}
 	app, err := sources.Resolve()
 	return fitting(sources, app, err)
 }
 
-// phpAddress stands for the address of the first TCP listener, once that is open.
+// phpAddress is the placeholder for the address of the first TCP listener, once that is open.
 func phpAddress(app config.App) string {
 	for _, l := range app.Listen {
 		if strings.HasPrefix(string(l.Network), "tcp") {
@@ -200,7 +200,7 @@ func phpAddress(app config.App) string {
 	return ""
 }
 
-// searchPath is PATH of the workers, as far as the configuration says it.
+// searchPath is the PATH of the workers, as far as the configuration sets it.
 func searchPath(app config.App) string {
 	path := "/usr/local/bin:/usr/bin:/bin"
 	if inherited := os.Getenv("PATH"); inherited != "" && app.EnvInherit.Takes("PATH") {
@@ -208,7 +208,7 @@ func searchPath(app config.App) string {
 	}
 	var env []string
 	for _, file := range app.EnvFiles {
-		variables, _ := config.ReadEnvFile(file) // the start tells what is wrong with it
+		variables, _ := config.ReadEnvFile(file) // errors of the file are reported at the start
 		env = append(env, variables...)
 	}
 	for _, variable := range append(env, app.Env...) {

@@ -51,10 +51,10 @@ func (c *cli) scaleApp(ctx context.Context, name, change string) (said, error) {
 	return said{text: text, value: scaled}, nil
 }
 
-// fewerFlag stands for the -N of scale, which would be read as a flag of its own.
+// fewerFlag carries the -N of scale, which pflag would read as a flag.
 const fewerFlag = "fewer"
 
-// scaleDown rewrites the -N of "scale web -N" so that cobra leaves it alone.
+// scaleDown rewrites the -N of "scale web -N" into that flag.
 func scaleDown(args []string) []string {
 	if len(args) == 0 || args[0] != "scale" || slices.Contains(args, "--") {
 		return args

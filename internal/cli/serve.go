@@ -15,8 +15,8 @@ import (
 	"relevo/internal/serve"
 )
 
-// defaultServeAddress is reachable from this machine only: who wants to show a
-// directory to the network says so.
+// defaultServeAddress is reachable from this machine only. Serving a directory to the network needs
+// an explicit --listen.
 const defaultServeAddress = "127.0.0.1:8080"
 
 func (c *cli) serve() *cobra.Command {
@@ -62,7 +62,7 @@ one can watch a roll in the browser. It listens on ` + defaultServeAddress + ` u
 	return cmd
 }
 
-// serveFlags says which flags have no effect without a directory.
+// serveFlags refuses flags that have no effect without a directory.
 func serveFlags(o serve.Options, args []string) error {
 	switch {
 	case o.Hidden && len(args) == 0:
@@ -74,7 +74,7 @@ func serveFlags(o serve.Options, args []string) error {
 	return nil
 }
 
-// fromVariable sets a flag that was not given by its RELEVO_ variable.
+// fromVariable sets a flag from its RELEVO_ variable, if the flag was not given.
 func (c *cli) fromVariable(flags *pflag.FlagSet, name string) error {
 	variable := "RELEVO_" + strings.ToUpper(name)
 	text := c.getenv(variable)

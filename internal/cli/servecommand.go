@@ -11,8 +11,8 @@ import (
 	"relevo/internal/serve"
 )
 
-// servedBy is the built-in worker of an app whose command is relevo serve DIR: no second master
-// runs inside of the first.
+// servedBy replaces a command "relevo serve DIR" by the built-in worker, so that no second master
+// runs inside the first.
 func servedBy(app config.App) (c runtimes.Command, is bool, err error) {
 	if len(app.Command) < 2 || app.Command[0] != "relevo" || app.Command[1] != "serve" {
 		return c, false, nil

@@ -16,32 +16,32 @@ import (
 	"relevo/internal/printable"
 )
 
-// said is what a command has to say of one app: for people, and for --json.
+// said is the result of a command for one app: a text, and a value for --json.
 type said struct {
 	text    string
 	value   any
-	despite bool // the value is told of a failure, too
+	despite bool // print the value after a failure, too
 }
 
-// several has a command do something with each of the apps that its words name.
+// several runs a command for each app that its words name.
 type several struct {
-	does    func(apps.App) bool // which apps a pattern, or all, means
+	does    func(apps.App) bool // which apps a pattern or all selects
 	atATime int                 // how many at the same time; 0: one
 	do      func(ctx context.Context, name string) (said, error)
 }
 
-// severalArgs lets names, patterns and all be arguments.
+// severalArgs allows names, patterns and all as arguments.
 func severalArgs(cmd *cobra.Command) *cobra.Command {
 	cmd.Args = cobra.ArbitraryArgs
 	return cmd
 }
 
-// running and known are apps that patterns mean.
+// running and known select apps for patterns.
 func running(a apps.App) bool { return a.Status != nil || a.State == apps.Silent }
 func known(a apps.App) bool   { return running(a) || a.Definition != nil }
 
-// each does it. Of one app the error is returned; of several each error is told, and the exit
-// code is that of the first.
+// each runs the command. The error for a single app is returned. For several apps each error is
+// printed, and the exit code is that of the first error.
 func (c *cli) each(ctx context.Context, words []string, asJSON bool, s several) error {
 	names, one, err := c.named(ctx, words, s.does)
 	if err != nil {
@@ -66,7 +66,7 @@ func (c *cli) each(ctx context.Context, words []string, asJSON bool, s several) 
 			}
 			silent := new(exitOnly)
 			switch {
-			case errors.As(err, &silent): // all is said
+			case errors.As(err, &silent): // its message was printed already
 			case err != nil && !one:
 				fmt.Fprintln(c.stderr, c.paint(c.color, red, "relevo:"), printable.Text(err.Error()))
 			case err == nil && !asJSON && said.text != "":
@@ -81,8 +81,8 @@ func (c *cli) each(ctx context.Context, words []string, asJSON bool, s several) 
 	return c.endEach(values, failures, one, asJSON)
 }
 
-// oneByOne does something that prints by itself with each app, one after the other. What it prints
-// as JSON is collected: of several apps it is one array, in which each element has a name.
+// oneByOne runs a command that prints by itself, one app after the other. For several apps its JSON
+// values are collected into one array, with a name in each element.
 func (c *cli) oneByOne(ctx context.Context, words []string, does func(apps.App) bool, asJSON bool,
 	do func(c *cli, name string) error) error {
 	_, one, err := c.named(ctx, words, does)
@@ -101,7 +101,7 @@ func (c *cli) oneByOne(ctx context.Context, words []string, does func(apps.App) 
 	}})
 }
 
-// withName tells in an array which app an element is of.
+// withName adds the app's name to an element of the array.
 func withName(name string, v any) any {
 	text, err := json.Marshal(v)
 	fields := map[string]json.RawMessage{}
@@ -133,8 +133,8 @@ func (c *cli) endEach(values []any, failures []error, one, asJSON bool) error {
 	return nil
 }
 
-// named finds the apps that words name; one says that it is a single app, named by no pattern.
-// No word is the app that is meant where none is named.
+// named finds the apps that words name. Its result one means a single app, not named by a pattern.
+// Without words it is the default app.
 func (c *cli) named(ctx context.Context, words []string,
 	does func(apps.App) bool) (names []string, one bool, err error) {
 	if len(words) == 0 {

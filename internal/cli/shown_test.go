@@ -13,14 +13,14 @@ import (
 	"relevo/internal/config"
 )
 
-// TestShownLinesParse: every command line of the pages and of help names a command
-// and flags that exist.
+// TestShownLinesParse: every command line in the docs and in the help uses commands and flags that
+// exist.
 func TestShownLinesParse(t *testing.T) {
 	pages, err := filepath.Glob("../../docs/*.md")
 	if err != nil || len(pages) < 10 {
 		t.Fatalf("only %d pages, %v", len(pages), err)
 	}
-	lines := map[string]string{} // and where they stand
+	lines := map[string]string{} // with the place of each
 	for _, page := range append(pages, "../../README.md") {
 		for i, block := range strings.Split(readPage(t, page), "\n```") {
 			for line := range strings.Lines(block) {
@@ -44,7 +44,7 @@ func TestShownLinesParse(t *testing.T) {
 		}
 		count++
 		rest := found[2]
-		for _, end := range []string{"   ", " | ", " · "} { // what explains it, or follows
+		for _, end := range []string{"   ", " | ", " · "} { // an explanation or the next command follows
 			rest, _, _ = strings.Cut(rest, end)
 		}
 		root := (&cli{getenv: os.Getenv}).root()
@@ -74,8 +74,8 @@ func readPage(t *testing.T, path string) string {
 	return string(text)
 }
 
-// TestCommandsPage: docs/commands.md has a section for each command of help, with its
-// flags, and none for others. Flags that are settings stand in docs/configuration.md.
+// TestCommandsPage: docs/commands.md has a section for each command, with all its flags, and for
+// nothing else. Flags that are settings are in docs/configuration.md.
 func TestCommandsPage(t *testing.T) {
 	const path = "../../docs/commands.md"
 	sections := map[string]string{}

@@ -16,23 +16,21 @@ import (
 	"relevo/pool"
 )
 
-// standIn is a master in this process: it answers what its fields say, and remembers
-// what it was asked.
+// standIn plays the master in this process: it answers from its fields, and records requests.
 type standIn struct {
 	status   control.Status
 	plan     control.Plan
 	releases control.Releases
 	result   pool.RollResult
-	refuses  error // instead of what was asked for
+	refuses  error // the answer to every request, if not nil
 	onStop   func()
 
 	mu     sync.Mutex
 	asked  []string
-	events chan pool.Event // what a subscriber hears
+	events chan pool.Event // what a subscriber receives
 }
 
-// serve lets commands reach a stand-in under a name, in the directory that
-// RELEVO_RUNTIME_DIR names from then on.
+// serve makes a stand-in reachable under a name, in a directory that becomes RELEVO_RUNTIME_DIR.
 func (s *standIn) serve(t *testing.T, name string) {
 	t.Helper()
 	dir := os.Getenv("RELEVO_RUNTIME_DIR")
@@ -58,11 +56,11 @@ func (s *standIn) serve(t *testing.T, name string) {
 	t.Cleanup(s.onStop)
 }
 
-// emptyPlaces gives a test a runtime and a state directory of its own and an empty
-// working directory, and takes away what the environment says of masters.
+// emptyPlaces gives a test its own runtime and state directories and an empty working directory,
+// and clears the variables that name masters.
 func emptyPlaces(t *testing.T) (work string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "rlv") // short, for the socket's sake
+	dir, err := os.MkdirTemp("", "rlv") // short, because the path of a socket is limited
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +72,7 @@ func emptyPlaces(t *testing.T) (work string) {
 	}
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "RELEVO_") {
-			t.Setenv(name, "") // so that it is put back
+			t.Setenv(name, "") // makes the test restore it
 			os.Unsetenv(name)
 		}
 	}
@@ -85,7 +83,7 @@ func emptyPlaces(t *testing.T) (work string) {
 	return work
 }
 
-// command runs a command of the program and returns what it says on each stream.
+// command runs a command and returns the output on each stream.
 func command(t *testing.T, args ...string) (code int, out, said string) {
 	t.Helper()
 	var files [2]*os.File
@@ -123,7 +121,7 @@ func writeFiles(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// rolled is the end of a roll, told at once.
+// rolled is the result of a roll that ends at once.
 func (s *standIn) rolled(context.Context) (pool.RollResult, error) { return s.result, nil }
 
 func (s *standIn) ask(format string, args ...any) error {
@@ -133,7 +131,7 @@ func (s *standIn) ask(format string, args ...any) error {
 	return s.refuses
 }
 
-// wasAsked returns what was asked since it was called last.
+// wasAsked returns the requests since its last call.
 func (s *standIn) wasAsked() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,7 +179,7 @@ func (s *standIn) Stop(force bool) error {
 	return err
 }
 
-// Subscribe returns a stream that has ended where a test has none of its own.
+// Subscribe returns the test's stream, or one that has ended already.
 func (s *standIn) Subscribe() (<-chan pool.Event, func(), error) {
 	events := s.events
 	if events == nil {
@@ -209,7 +207,7 @@ func target(to pool.Target) string {
 	return "all"
 }
 
-// controlSocket is that of a stand-in.
+// controlSocket is the path of a stand-in's control socket.
 func controlSocket(name string) string {
 	return filepath.Join(os.Getenv("RELEVO_RUNTIME_DIR"), name+".sock")
 }

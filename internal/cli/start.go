@@ -66,7 +66,7 @@ The flags are those of relevo run; with a NAME they change how it is started fro
 	return cmd
 }
 
-// refuseBackground says where no app can be started in the background.
+// refuseBackground returns an error where no app can run in the background.
 func (c *cli) refuseBackground(pid, parent int) error {
 	started := c.getenv("SYSTEMD_EXEC_PID")
 	if started == fmt.Sprint(pid) || started == fmt.Sprint(parent) {
@@ -80,11 +80,11 @@ func (c *cli) refuseBackground(pid, parent int) error {
 	return nil
 }
 
-// registry is where definitions lie.
+// registry is where definitions are kept.
 func (c *cli) registry() apps.Places { return apps.Places{Places: c.places} }
 
-// startScript has "relevo app.js" be "relevo start app.js", where a script, a package or a
-// configuration file is there and no command has its name.
+// startScript turns "relevo app.js" into "relevo start app.js", if app.js is a script, a package or
+// a configuration file and no command has that name.
 func startScript(root *cobra.Command, args []string) []string {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		return args
@@ -103,7 +103,7 @@ func startScript(root *cobra.Command, args []string) []string {
 	return append([]string{"start"}, args...)
 }
 
-// thoseThatDoNotRun leaves out the apps whose master answers.
+// thoseThatDoNotRun drops the apps whose master answers.
 func (c *cli) thoseThatDoNotRun(ctx context.Context, all []apps.Wanted) []apps.Wanted {
 	return slices.DeleteFunc(all, func(w apps.Wanted) bool {
 		client, err := c.reach(ctx, w.Name)
@@ -115,7 +115,7 @@ func (c *cli) thoseThatDoNotRun(ctx context.Context, all []apps.Wanted) []apps.W
 	})
 }
 
-// startTogether starts apps and tells of each.
+// startTogether starts apps and reports on each.
 func (c *cli) startTogether(ctx context.Context, all []apps.Wanted, asJSON bool) error {
 	for _, w := range all {
 		if err := c.refuseOther(w.Definition); err != nil {
@@ -150,7 +150,7 @@ func (c *cli) startTogether(ctx context.Context, all []apps.Wanted, asJSON bool)
 	return err
 }
 
-// refuseOther says that another app has the name of a definition.
+// refuseOther refuses a name that another app's definition has.
 func (c *cli) refuseOther(d apps.Definition) error {
 	former, err := c.registry().Load(d.Name)
 	if err != nil || former == nil || former.SameApp(d) {

@@ -14,8 +14,8 @@ import (
 	"relevo/internal/imports"
 )
 
-// isForeign says whether the words name a file of PM2's or a Procfile, whose apps are
-// imported and started.
+// isForeign says whether the words name a file of PM2 or a Procfile, whose apps are imported and
+// started.
 func isForeign(words apps.Words) bool {
 	if len(words.Args) == 0 || words.Dash == 0 {
 		return false
@@ -27,14 +27,14 @@ func isForeign(words apps.Words) bool {
 	return false
 }
 
-// ofForeign imports the apps of such a file, all of them or those that are named.
+// ofForeign imports the apps of such a file: all, or those that are named.
 func (w *wish) ofForeign(ctx context.Context) ([]apps.Wanted, error) {
 	path, names := w.words.Args[0], w.words.Args[1:]
 	if w.chosen || w.words.Dash > 0 {
 		return nil, usage(fmt.Errorf("cannot start %s with --config or arguments: leave them out", path))
 	}
 	file := absoluteIn(w.at.dir, path)
-	source := w.sourceOf(w.at.dir, path, w.registry().WrittenFile("x")) // elsewhere: with whole paths
+	source := w.sourceOf(w.at.dir, path, w.registry().WrittenFile("x")) // its paths are absolute, because the definition is in another directory
 	document, err := readForeign(ctx, w.at.dir, path, source)
 	if err != nil {
 		return nil, control.WithExit(err, control.ExitConfig)
@@ -64,7 +64,7 @@ func (w *wish) ofForeign(ctx context.Context) ([]apps.Wanted, error) {
 	return all, nil
 }
 
-// tellLeftOut says what of the file has no counterpart here.
+// tellLeftOut prints which settings of the file have no counterpart in relevo.
 func (w *wish) tellLeftOut(document *imports.Document) {
 	for _, remark := range document.Remarks {
 		fmt.Fprintf(w.stderr, "%s: %s\n", document.From, remark)
@@ -79,8 +79,8 @@ func (w *wish) tellLeftOut(document *imports.Document) {
 	}
 }
 
-// imported makes a definition of an app of a foreign file. Its configuration file is kept with
-// the definition; flags stand beside it.
+// imported makes a definition of an app of a foreign file. Its configuration file is kept with the
+// definition; flags are kept separately.
 func (w *wish) imported(document *imports.Document, name, dir string) (apps.Wanted, error) {
 	text := document.TOML()
 	file, err := loadText(text)
@@ -103,7 +103,7 @@ func (w *wish) imported(document *imports.Document, name, dir string) (apps.Want
 	return apps.Wanted{Definition: d, Text: text, After: app.After}, nil
 }
 
-// loadText reads a configuration file that is not written yet.
+// loadText parses a configuration file that was not written to disk yet.
 func loadText(text []byte) (*config.File, error) {
 	dir, err := os.MkdirTemp("", "relevo-import-")
 	if err != nil {

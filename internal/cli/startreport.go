@@ -14,14 +14,14 @@ import (
 	"relevo/pool/machine"
 )
 
-// startReport is what there is to tell of a start; `relevo start --json` prints it.
+// startReport is the result of a start; `relevo start --json` prints it.
 type startReport struct {
 	Started []control.Status  `json:"started"`
-	Failed  map[string]string `json:"failed,omitempty"` // by the app, why
+	Failed  map[string]string `json:"failed,omitempty"` // the reason, by the app's name
 
 	cli     *cli
 	several bool
-	failure error // of the only app
+	failure error // the error, if there is a single app
 }
 
 func (r *startReport) tell(asJSON bool) func(apps.Wanted, control.Status, error) {
@@ -58,8 +58,7 @@ func (r *startReport) tell(asJSON bool) func(apps.Wanted, control.Status, error)
 	}
 }
 
-// printStarted says what a person needs to know of an app that serves, and at length what to
-// type next.
+// printStarted prints the state of an app that serves; the long form adds what to type next.
 func (c *cli) printStarted(s control.Status, long bool) {
 	serving := 0
 	for _, w := range s.Workers {
@@ -86,8 +85,8 @@ func (c *cli) printStarted(s control.Status, long bool) {
 	}
 }
 
-// unbounded says that nothing limits the output of an app in the background: neither relevo's
-// files, which are its default, nor a terminal or journald.
+// unbounded says that the output of an app in the background grows without limit: it goes neither
+// to relevo's log files, the default, nor to a terminal or journald.
 func unbounded(app config.App) bool {
 	return app.Output != config.OutputAuto && app.Output != config.OutputFiles
 }

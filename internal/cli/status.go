@@ -76,7 +76,7 @@ func (c *cli) printStatus(s control.Status) error {
 	return nil
 }
 
-// howShared says what is special about a listener.
+// howShared describes how workers share a listener, where that is not the usual way.
 func howShared(l control.Listener) string {
 	var words []string
 	if l.Captured {
@@ -131,7 +131,7 @@ func upTime(w pool.Worker) string {
 	return shortDuration(time.Since(w.Started))
 }
 
-// shortDuration keeps the two largest units.
+// shortDuration prints the two largest units of a duration.
 func shortDuration(d time.Duration) string {
 	switch {
 	case d < time.Minute:
@@ -151,7 +151,7 @@ func releaseText(r *pool.Info) string {
 	return strings.TrimSpace(phrase.Hash(r.SHA256) + " " + r.Version)
 }
 
-// note tells of what is doubtful, and the most useful thing beside.
+// note is noteOf, preceded by a hint if readiness was only observed.
 func note(w pool.Worker) string {
 	text := noteOf(w)
 	if w.State != string(machine.Serving) || w.ReadyBy != "observed" {

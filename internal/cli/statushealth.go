@@ -8,7 +8,7 @@ import (
 	"relevo/pool"
 )
 
-// printHealth is one line on what the workers answered.
+// printHealth prints one line about the results of the health check.
 func (c *cli) printHealth(s control.Status) {
 	if s.Health == nil {
 		return
@@ -39,7 +39,7 @@ func (c *cli) printHealth(s control.Status) {
 		answerTimes(slowest))
 }
 
-// answerTimes are those of the worker that is the slowest.
+// answerTimes are the times of the slowest worker.
 func answerTimes(h pool.Health) string {
 	if h.MaxMS == 0 {
 		return ""

@@ -36,10 +36,10 @@ func (c *cli) stop() *cobra.Command {
 	return cmd
 }
 
-// stopsAtATime is how many apps are stopped at the same time: each may drain for long.
+// stopsAtATime is how many apps are stopped at the same time: each may drain for a long time.
 const stopsAtATime = 32
 
-// stopApp asks a master to end, and waits for that where it is to.
+// stopApp asks a master to end, and with wait waits for its end.
 func (c *cli) stopApp(ctx context.Context, client *control.Client, force, wait bool) error {
 	events, err := client.Events(ctx)
 	if err != nil {
@@ -52,8 +52,8 @@ func (c *cli) stopApp(ctx context.Context, client *control.Client, force, wait b
 	return c.awaitEnd(ctx, client, events)
 }
 
-// awaitEnd returns when the master has let go of its sockets: the stream of
-// events ends with the pool, the control socket a moment later.
+// awaitEnd waits until the master has closed its sockets: the event stream ends with the pool, and
+// the control socket disappears a moment later.
 func (c *cli) awaitEnd(ctx context.Context, client *control.Client, events *control.EventStream) error {
 	for {
 		_, _, err := events.Next()
@@ -69,7 +69,7 @@ func (c *cli) awaitEnd(ctx context.Context, client *control.Client, events *cont
 		switch control.ExitCode(err) {
 		case control.ExitNotRunning:
 			return nil
-		case control.ExitNotPermitted: // another's by now: what comes of it tells nothing of this master
+		case control.ExitNotPermitted: // another user's socket is there by now, and its answers mean nothing
 			return fmt.Errorf("cannot tell whether %s has stopped: %w", client.Name(), err)
 		}
 		select {

@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// column is one column of a table that fits itself to the width of a terminal.
+// column is one column of a table that adapts to the width of the terminal.
 type column struct {
 	head   string
-	weight int // of columns that do not fit the lightest goes first; 0: it never goes
+	weight int // if the columns do not fit, the lowest weight is dropped first; 0: never dropped
 	right  bool
 	cells  []string
 	paint  func(row int, text string) string // nil: no colour
@@ -19,7 +19,7 @@ type column struct {
 
 const gap = "  "
 
-// printTable writes the columns that fit a width; 0 is any.
+// printTable writes the columns that fit the width; 0 means no limit.
 func printTable(to io.Writer, columns []column, width int) error {
 	columns = columnsThatFit(columns, width)
 	for row := -1; row < len(columns[0].cells); row++ {
@@ -59,7 +59,7 @@ func (c column) width() int {
 	return width
 }
 
-// columnsThatFit leaves out the lightest columns until the rest fits.
+// columnsThatFit drops columns by weight until the rest fits.
 func columnsThatFit(columns []column, width int) []column {
 	kept := slices.Clone(columns)
 	for width > 0 && tableWidth(kept) > width {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestTableWidth: on a narrow terminal the lightest columns go first, and those without a
-// weight never do.
+// TestTableWidth: on a narrow terminal the columns with the lowest weight are dropped first;
+// columns without a weight stay.
 func TestTableWidth(t *testing.T) {
 	columns := []column{
 		{head: "NAME", cells: []string{"web", "höhle"}},

@@ -15,8 +15,8 @@ import (
 	"relevo/internal/control"
 )
 
-// connect finds the master that is meant: the one named, the one that
-// RELEVO_NAME or ./relevo.toml names, or the only one that runs.
+// connect finds the master that is meant: by the given name, by RELEVO_NAME or ./relevo.toml, or
+// because only one runs.
 func (c *cli) connect(ctx context.Context, name string) (*control.Client, error) {
 	if name == "" {
 		var err error
@@ -42,7 +42,7 @@ func (c *cli) connect(ctx context.Context, name string) (*control.Client, error)
 		}
 		return nil, usage(fmt.Errorf("cannot tell which master is meant: %s run; name one", strings.Join(names, ", ")))
 	}
-	if err := checkName(name); err != nil { // which would lead to a socket elsewhere
+	if err := checkName(name); err != nil { // an invalid name could lead to a socket elsewhere
 		return nil, err
 	}
 	client, err := c.reach(ctx, name)
@@ -52,8 +52,8 @@ func (c *cli) connect(ctx context.Context, name string) (*control.Client, error)
 	return client, nil
 }
 
-// defaultName is the name that the environment or ./relevo.toml gives, empty if
-// neither does. A file with errors will do, as long as its name can be read.
+// defaultName is the name from the environment or ./relevo.toml; empty if neither gives one. A file
+// with errors is accepted as long as its name can be read.
 func (c *cli) defaultName() (string, error) {
 	if name := c.getenv("RELEVO_NAME"); name != "" {
 		return name, nil
@@ -76,8 +76,7 @@ func (c *cli) defaultName() (string, error) {
 	return file.Name(), nil
 }
 
-// whereMastersAre is the runtime directory, and why it is that one where it is not
-// the usual one.
+// whereMastersAre is the runtime directory, with the reason if it is not the usual one.
 func (c *cli) whereMastersAre() string {
 	if c.places.Warning == "" {
 		return c.places.Runtime
@@ -85,7 +84,7 @@ func (c *cli) whereMastersAre() string {
 	return c.places.Runtime + " (" + c.places.Warning + ")"
 }
 
-// nameOthers adds to "not running" how the app is started, or what does run.
+// nameOthers adds to "not running" how to start the app, or which apps run.
 func (c *cli) nameOthers(ctx context.Context, name string, err error) error {
 	if d, _ := c.registry().Load(name); d != nil && control.ExitCode(err) == control.ExitNotRunning {
 		return &control.Error{Message: fmt.Sprintf("%v; relevo start %s starts it", err, name), Exit: control.ExitNotRunning}
@@ -145,7 +144,7 @@ func first(args []string) string {
 	return args[0]
 }
 
-// noArguments and atMostOne are cobra's checks with our words and exit code.
+// noArguments and atMostOne are cobra's checks with relevo's messages and exit code.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usage(fmt.Errorf("cannot use the argument %q: %s takes none", args[0], cmd.CommandPath()))
@@ -162,7 +161,7 @@ func atMostOne(what string) cobra.PositionalArgs {
 	}
 }
 
-// talking is a command to a running master, with the flag that all of them have.
+// talking makes a command to a running master, with the flag that all of them have.
 func (c *cli) talking(use, short string,
 	do func(ctx context.Context, args []string, asJSON bool) error) *cobra.Command {
 	var asJSON bool

@@ -15,8 +15,7 @@ import (
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-// useColor follows no-color.org and the habit of FORCE_COLOR, for each stream by
-// itself.
+// useColor follows no-color.org and the convention of FORCE_COLOR, for each stream separately.
 func useColor(f *os.File, getenv func(string) string) bool {
 	switch {
 	case getenv("NO_COLOR") != "" || getenv("TERM") == "dumb":
@@ -43,8 +42,7 @@ func (c *cli) paint(on bool, code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// logger writes what is meant for stderr: through tint on a terminal, as plain text or JSON
-// elsewhere.
+// logger writes the log: through tint on a terminal, as plain text or JSON elsewhere.
 func (c *cli) logger(to io.Writer) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.logLevel)); err != nil {
@@ -67,7 +65,7 @@ func (c *cli) logger(to io.Writer) (*slog.Logger, error) {
 	return nil, usage(fmt.Errorf("cannot use %q as a log format: auto, text and json exist", c.logFormat))
 }
 
-// printableAttr takes out of a log line what a terminal would act on.
+// printableAttr removes control characters of a log line that a terminal would act on.
 func printableAttr(_ []string, attr slog.Attr) slog.Attr {
 	switch value := attr.Value.Any().(type) {
 	case string:

@@ -16,7 +16,7 @@ import (
 	"relevo/systemd/unit"
 )
 
-// unitFlags say which units are meant.
+// unitFlags choose which units are made.
 type unitFlags struct {
 	config        string
 	user, sockets bool
@@ -57,8 +57,8 @@ the app (default: that of the file). relevo install puts them in place.`,
 	return cmd
 }
 
-// unitFiles makes the units of a configuration file. RELEVO_ variables do not
-// count: systemd does not pass them on.
+// unitFiles makes the units of a configuration file. RELEVO_ variables do not count, because
+// systemd does not pass them on.
 func (c *cli) unitFiles(flags unitFlags, name string) (files []unit.File, app string, err error) {
 	dir := logicalDir(c.getenv)
 	file, err := config.Load(flags.config, dir)
@@ -95,8 +95,8 @@ func (c *cli) unitFiles(flags unitFlags, name string) (files []unit.File, app st
 	return files, name, usage(err)
 }
 
-// ownProgram is the path by which this program was called, which an upgrade may
-// point to a newer file; the kernel only knows the file itself.
+// ownProgram is the path by which this program was called. An upgrade may put a new file there; the
+// kernel would only name the old one.
 func ownProgram() (string, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -121,7 +121,7 @@ func sameFile(a, b string) bool {
 	return err == nil && os.SameFile(one, other)
 }
 
-// reap is what the unit calls when its master has ended.
+// reap runs from the unit's ExecStopPost= after its master has ended.
 func (c *cli) reap() *cobra.Command {
 	o := systemd.ReapOptions{Getenv: c.getenv, Prevents: []string{fmt.Sprint(control.ExitConfig)}}
 	var guard bool

@@ -47,12 +47,12 @@ the process stays and becomes the new program; --upgrade of run chooses.`
 	return cmd
 }
 
-// upgradePatience is longer than a master waits for its successor, unless
-// RELEVO_UPGRADE_TIMEOUT of that says otherwise.
+// upgradePatience is longer than a master waits for its successor, unless the master's
+// RELEVO_UPGRADE_TIMEOUT is longer than the default.
 const upgradePatience = 90 * time.Second
 
-// checkLegacy says whether this program could go on with the state of a master that
-// is about to become it.
+// checkLegacy says whether this program could take over the state of a master that is about to exec
+// it.
 func (c *cli) checkLegacy() int {
 	if err := succession.CheckLegacy(); err != nil {
 		fmt.Fprintln(c.stderr, "relevo:", printable.Text(err.Error()))

@@ -16,7 +16,7 @@ import (
 	"relevo/internal/config"
 )
 
-// glance is the pause between two looks at an app that is waited for.
+// glance is the interval at which apps are looked at while a command waits for them.
 const glance = 50 * time.Millisecond
 
 func (c *cli) wait() *cobra.Command {
@@ -67,7 +67,8 @@ func doNotServe(names []string) string {
 	return strings.Join(names, ", ") + " do not serve"
 }
 
-// awaitApps returns when each app serves, or the names of those that do not at the end of ctx.
+// awaitApps waits until every app serves. If ctx ends first it returns the names of the apps that
+// do not.
 func (c *cli) awaitApps(ctx context.Context, names []string) (waiting []string) {
 	looks := time.NewTicker(glance)
 	defer looks.Stop()
@@ -91,7 +92,7 @@ func (c *cli) awaitApps(ctx context.Context, names []string) (waiting []string) 
 
 var errStoppedWaiting = errors.New("stopped while it waited for other apps")
 
-// comeAfter has a master wait for the apps that have to serve before its own.
+// comeAfter makes a master wait for the apps that have to serve before its own.
 func (c *cli) comeAfter(names []string, log *slog.Logger) error {
 	var waiting []string
 	for _, name := range names {
@@ -104,7 +105,7 @@ func (c *cli) comeAfter(names []string, log *slog.Logger) error {
 	}
 	log.Info("waiting until other apps serve", "after", strings.Join(waiting, " "))
 	ends := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
-	if !signal.Ignored(syscall.SIGHUP) { // to ask for it would undo nohup(1), also for the master
+	if !signal.Ignored(syscall.SIGHUP) { // Notify would undo nohup(1), also for the master
 		ends = append(ends, syscall.SIGHUP)
 	}
 	ctx, end := signal.NotifyContext(context.Background(), ends...)

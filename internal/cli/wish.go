@@ -17,12 +17,12 @@ import (
 	"relevo/internal/runtimes"
 )
 
-// wish is what the command line of a start asks for.
+// wish holds what the command line of relevo start asks for.
 type wish struct {
 	*cli
 	flags  *appFlags
 	at     place
-	chosen bool // -c names the file
+	chosen bool // the file was named by -c
 	words  apps.Words
 }
 
@@ -30,7 +30,7 @@ func (c *cli) newWish(cmd *cobra.Command, flags *appFlags, words apps.Words) *wi
 	return &wish{c, flags, c.placeFor(cmd, flags), cmd.Flags().Changed("config"), words}
 }
 
-// resolve finds the apps that are meant, and those that have to serve before them.
+// resolve finds the apps that are meant, and the apps that have to serve before them.
 func (w *wish) resolve() ([]apps.Wanted, error) {
 	known, err := w.registry().Names()
 	if err != nil {
@@ -75,8 +75,8 @@ func (w *wish) view(known []string) apps.View {
 	return v
 }
 
-// fileApps are the apps of the file, under the names that they get. What is wrong with the
-// file is told when it is used.
+// fileApps lists the apps of the file by their final names. Errors of the file are reported when it
+// is used.
 func (w *wish) fileApps() []string {
 	if w.at.file == "" {
 		return nil
@@ -88,7 +88,7 @@ func (w *wish) fileApps() []string {
 	return file.Apps()
 }
 
-// useFile takes the file that the words name; names of its apps may follow.
+// useFile uses the file that the words name; names of its apps may follow.
 func (w *wish) useFile(m apps.Meaning) (apps.Meaning, error) {
 	if w.chosen {
 		return m, fmt.Errorf("cannot use %s and --config at the same time: leave one out", m.File)
@@ -106,7 +106,7 @@ func (w *wish) useFile(m apps.Meaning) (apps.Meaning, error) {
 	return apps.Meaning{Own: matched}, nil
 }
 
-// define makes definitions of what is meant.
+// define makes definitions of the apps that are meant.
 func (w *wish) define(m apps.Meaning) (all []apps.Wanted, err error) {
 	add := func(one apps.Wanted, failed error) {
 		if err == nil {
@@ -135,7 +135,7 @@ func (w *wish) define(m apps.Meaning) (all []apps.Wanted, err error) {
 	return all, err
 }
 
-// ofCommand is an app whose command is named.
+// ofCommand defines an app by its command.
 func (w *wish) ofCommand(command []string) (apps.Wanted, error) {
 	flags := *w.flags
 	flags.texts = maps.Clone(w.flags.texts)
@@ -143,15 +143,15 @@ func (w *wish) ofCommand(command []string) (apps.Wanted, error) {
 	return w.ofSources(&flags)
 }
 
-// ofFile is an app of the file.
+// ofFile defines an app by its name in the file.
 func (w *wish) ofFile(app string) (apps.Wanted, error) {
 	flags := *w.flags
 	flags.selection.App = app
 	return w.ofSources(&flags)
 }
 
-// ofSources makes a definition of flags, variables and the file, and the text of a file where
-// there is none.
+// ofSources makes a definition of flags, variables and the file. If there is no file, it also makes
+// the text of one.
 func (w *wish) ofSources(flags *appFlags) (apps.Wanted, error) {
 	sources, err := w.sources(flags, w.container.fit(config.Default()), w.at)
 	if err != nil {
@@ -173,7 +173,7 @@ func (w *wish) ofSources(flags *appFlags) (apps.Wanted, error) {
 	return apps.Wanted{Definition: d, After: app.After, Unbounded: unbounded(app)}, nil
 }
 
-// ofKnown is an app that is remembered. Flags change how it is started from now on.
+// ofKnown takes a remembered app. Flags that are given change its definition.
 func (w *wish) ofKnown(name string) (apps.Wanted, error) {
 	d, err := w.registry().Load(name)
 	if err != nil || d == nil {
@@ -196,14 +196,14 @@ func (w *wish) ofKnown(name string) (apps.Wanted, error) {
 	defaults := w.container.fit(config.Default())
 	defaults.Name = name
 	sources := config.Sources{Defaults: defaults, File: file, Flags: texts, Dir: d.Dir}
-	app, err := sources.Resolve() // its program is looked for by the master, which has a longer PATH
+	app, err := sources.Resolve() // the master looks for the program itself, with a longer PATH
 	if err != nil {
 		return apps.Wanted{}, invalid(err)
 	}
 	known := apps.Wanted{Definition: *d, After: app.After, Unbounded: unbounded(app)}
 	switch {
 	case len(w.flags.texts) == 0:
-	case d.Written && d.App == "": // what was imported stays as it is, flags beside it
+	case d.Written && d.App == "": // an imported file stays unchanged, and flags are kept separately
 		known.Text = sources.Written(name, w.getenv)
 	default:
 		known.Flags = apps.OverFlags(d.Flags, sources.Arguments())
@@ -211,8 +211,8 @@ func (w *wish) ofKnown(name string) (apps.Wanted, error) {
 	return known, nil
 }
 
-// change takes over what the command line and the environment change of how an app that is
-// remembered is started, flags aside.
+// change updates the definition of a remembered app by the command line (without flags) and the
+// environment.
 func (w *wish) change(d *apps.Definition) error {
 	switch profile := w.flags.selection.Profile; {
 	case w.chosen:
@@ -224,8 +224,8 @@ func (w *wish) change(d *apps.Definition) error {
 	case profile != "":
 		d.Profile = profile
 	}
-	if slices.Equal(w.words.Args, []string{d.Name}) { // it alone is meant: PORT=9000 relevo start NAME
-		if d.Serving == nil { // it was remembered by an older relevo
+	if slices.Equal(w.words.Args, []string{d.Name}) { // only the name was given: PORT=9000 relevo start NAME
+		if d.Serving == nil { // remembered by an older relevo
 			d.Serving = map[string]string{}
 		}
 		maps.Copy(d.Serving, apps.ServingOf(w.getenv))
@@ -233,7 +233,7 @@ func (w *wish) change(d *apps.Definition) error {
 	return nil
 }
 
-// withOthers adds the apps that have to serve before these, as far as they do not.
+// withOthers adds the apps that have to serve before these and do not yet.
 func (w *wish) withOthers(all []apps.Wanted, known []string) ([]apps.Wanted, error) {
 	others := *w
 	others.flags, others.chosen = &appFlags{texts: map[string][]string{}}, false

@@ -10,8 +10,8 @@ import (
 	"relevo/internal/runtimes"
 )
 
-// foreignWords are commands of PM2, systemctl, supervisorctl, einhornsh and others,
-// with what does the same in relevo.
+// foreignWords are commands of PM2, systemctl, supervisorctl, einhornsh and others, with their
+// counterpart in relevo.
 var foreignWords = words([][2]string{
 	{"startOrReload startOrRestart startOrGracefulReload up daemon daemonize background fg",
 		"relevo start starts an app in the background, relevo run in the foreground; relevo reload takes a new release"},
@@ -98,8 +98,8 @@ func words(grouped [][2]string) map[string]string {
 	return single
 }
 
-// inOurWords says what to type for the command of another program, or for a
-// program that is to be run; empty: nothing is known.
+// inOurWords says what to type instead of another program's command, or to run a program; empty:
+// unknown.
 func inOurWords(args []string) string {
 	if answer := foreignWords[args[0]]; answer != "" {
 		return answer
@@ -111,7 +111,7 @@ func inOurWords(args []string) string {
 	return "to run it: relevo run " + command
 }
 
-// runnable is the command line of a program or a script, empty for other words.
+// runnable returns the command line of a program or a script; empty for other words.
 func runnable(args []string) string {
 	line := strings.Join(args, " ")
 	info, err := os.Stat(args[0])
@@ -128,7 +128,7 @@ func runnable(args []string) string {
 	return "-- " + line
 }
 
-// notFound is the error for a command that relevo does not have.
+// notFound is the error for an unknown command.
 func notFound(args []string, near []string) error {
 	err := fmt.Errorf("cannot find the command %q", args[0])
 	answer := inOurWords(args)

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestForeignWords: every answer names commands and flags that exist, and no word
-// is one of relevo's own.
+// TestForeignWords: every answer names commands and flags that exist, and no foreign word is a
+// command of relevo.
 func TestForeignWords(t *testing.T) {
 	root := (&cli{getenv: os.Getenv}).root()
 	command := regexp.MustCompile(`relevo ([a-z]+)`)
@@ -22,7 +22,7 @@ func TestForeignWords(t *testing.T) {
 		flags := map[string]bool{}
 		for _, match := range named {
 			if match[1] == "keeps" || match[1] == "itself" || match[1] == "completion" {
-				continue // no command; and one that cobra adds when it runs
+				continue // no command, or one that cobra adds when it runs
 			}
 			found, _, err := root.Find([]string{match[1]})
 			if err != nil || found == root {
