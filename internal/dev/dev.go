@@ -13,52 +13,52 @@ import (
 	"relevo/watch"
 )
 
-// Master is what the loop asks of the master: *master.Master.
+// Master has the methods of *master.Master that the loop calls.
 type Master interface {
 	Status() (control.Status, error)
 	Reload(control.ReloadOptions) (control.Wait, error)
 	Rollback(to string) (control.Wait, error)
 	Subscribe() (events <-chan pool.Event, cancel func(), err error)
 	Stop(force bool) error
-	// Warn sets what `relevo status` warns of; an empty text takes it back.
+	// Warn sets a warning of `relevo status`; an empty text removes it.
 	Warn(kind, text string)
-	// Dropped counts the connections that the kernel turned away at the listeners
-	// since they were opened; ok is false where it does not tell.
+	// Dropped counts the connections that the kernel refused at the listeners since they were
+	// opened; ok is false if the kernel does not count them.
 	Dropped() (n int, ok bool)
 }
 
-// Browser is told what the page is to show: package dev/proxy.
+// Browser controls the pages: package dev/proxy.
 type Browser interface {
-	// Reload says that files changed and that what was made of them serves.
+	// Reload says which files have changed, after their new version serves.
 	Reload(paths []string)
 	Fail(Failure)
-	// Clear takes back what Fail showed.
+	// Clear removes what Fail showed.
 	Clear()
 }
 
-// Failure is why the newest save does not serve.
+// Failure is the reason why the newest save does not serve.
 type Failure struct {
 	Title    string // one line
 	Problems []Problem
-	Output   string // what the build wrote, cut in the middle if long, or the last lines of the worker
+	Output   string // the build's output, cut in the middle if long, or the worker's last lines
 }
 
-// Options are what the loop is made of.
+// Options are the settings of New.
 type Options struct {
-	// Dir is where patterns and commands count from, absolute.
+	// Dir is the absolute directory that relative patterns and commands start from.
 	Dir   string
 	Dev   config.Dev
-	Place string // directory of what is built, absolute
-	Store string // directory of the copies of releases, absolute; default: none
-	Name  string // of the program that is built
-	// ConfigFile, if set, is watched too: a change of it rolls.
+	Place string // absolute directory for built programs
+	Store string // absolute directory of copies of releases; empty: none
+	Name  string // file name of the built program
+	// ConfigFile, if set, is watched too: changing it rolls.
 	ConfigFile string
 	Browser    Browser // nil: none
 	Log        *slog.Logger
 	Say        func(Note)
-	// Open opens the page of a listener in the browser.
+	// Open opens an address in the browser.
 	Open func(address string)
-	// ClearScreen wipes the terminal.
+	// ClearScreen erases the terminal.
 	ClearScreen func()
 }
 
@@ -67,57 +67,56 @@ type Dev struct {
 	opts     Options
 	tree     *watch.Tree
 	made     recipe
-	master   Master // since Attach; before that nothing is asked of it
+	master   Master // nil before Attach
 	attached chan struct{}
 	calls    chan func()
-	keys     <-chan byte   // nil: there are none
-	stopping chan struct{} // closed when Run is to end
-	ended    chan struct{} // closed when Run takes no call any more
+	keys     <-chan byte   // nil: no keyboard
+	stopping chan struct{} // closed to end Run
+	ended    chan struct{} // closed when Run takes no more calls
 	tasks    sync.WaitGroup
 
-	// What follows belongs to Run's goroutine.
+	// The rest belongs to Run's goroutine.
 	plan     *plan
 	loops    loops
 	imports  imports
-	now      cycle              // what is being built
-	stop     context.CancelFunc // of the step that runs
-	busyTill time.Time          // until when a change counts as one during a cycle
-	settling bool               // all is built, not all is quiet
+	now      cycle              // the cycle that is being built
+	stop     context.CancelFunc // cancels the running step
+	busyTill time.Time          // until then a change counts as part of the cycle
+	settling bool               // everything is built, but files still change
 	paused   bool
-	opened   bool     // the browser was, at the start
-	held     []string // changed while paused, or under suspicion of a loop
+	opened   bool     // the browser was opened at the start
+	held     []string // changes held back by a pause or a suspected loop
 	release  *time.Timer
 	failure  *Failure
 	start    start
-	rolls    int             // that were asked for
-	ctx      context.Context // of Run
-	rolling  int             // of them, under way
+	rolls    int             // requested so far
+	ctx      context.Context // context of Run
+	rolling  int             // rolls under way
 	started  time.Time
 }
 
-// cycle is one save's way to the workers.
+// cycle is the way of one save to the workers.
 type cycle struct {
 	paths []string
-	first time.Time // of the save
-	sent  time.Time // when all was quiet
+	first time.Time // time of the save
+	sent  time.Time // when everything was quiet
 	built time.Duration
 	names []string // of the steps that ran
-	back  bool     // to the last good release
+	back  bool     // it goes back to the last good release
 	done  time.Time
 }
 
-// start is how far the first start is.
+// start is the progress of the first start.
 type start struct {
-	waiter chan struct{} // Await waits for this to be closed
+	waiter chan struct{} // closed to end Await
 	ready  bool          // there is something to start
-	begun  bool          // the master starts it
+	begun  bool          // the master has begun to start it
 	serves bool
 	cycle  cycle
-	next   *cycle // what was made while the first start was under way
+	next   *cycle // built while the first start was under way
 }
 
-// New looks what is to be watched and begins to watch it. It runs the go command
-// where a Go program is built.
+// New finds out what to watch, and begins to watch it. For a Go program it runs the go command.
 func New(ctx context.Context, o Options) (*Dev, error) {
 	d := &Dev{
 		opts: o, attached: make(chan struct{}), calls: make(chan func()), ended: make(chan struct{}),
@@ -139,26 +138,26 @@ func New(ctx context.Context, o Options) (*Dev, error) {
 	return d, nil
 }
 
-// Command is the command that the workers run: what is given, with {out} in it
-// replaced by what is built, or in a Go module what is built.
+// Command is the workers' command: the given one, with {out} replaced by the built file, or in a Go
+// module the built program itself.
 func (d *Dev) Command(given []string) []string { return d.made.command(given) }
 
-// UseKeys gives the loop keystrokes, before Run.
+// UseKeys connects a keyboard. Call it before Run.
 func (d *Dev) UseKeys(keys <-chan byte) { d.keys = keys }
 
-// Attach gives the loop its master.
+// Attach connects the master.
 func (d *Dev) Attach(m Master) {
 	d.master = m
 	close(d.attached)
 }
 
-// Run goes on until ctx ends. It returns when all that it started is gone.
+// Run runs the loop until ctx ends. It returns when everything that it started has ended.
 func (d *Dev) Run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer func() {
 		cancel()
 		close(d.stopping)
-		close(d.ended) // who waits for a call to be taken waits no more
+		close(d.ended) // callers that wait give up
 		d.tasks.Wait()
 	}()
 	select {
@@ -194,7 +193,7 @@ func (d *Dev) Run(ctx context.Context) {
 	}
 }
 
-// call has the loop run a function, unless it has ended.
+// call makes the loop run a function, unless the loop has ended.
 func (d *Dev) call(f func()) {
 	select {
 	case d.calls <- f:
@@ -204,7 +203,7 @@ func (d *Dev) call(f func()) {
 
 func (d *Dev) say(kind NoteKind, text string) { d.opts.Say(Note{Kind: kind, Text: text}) }
 
-// short is a path as people read it: relative where it lies below the directory.
+// short is a path for display: relative if it is below the directory.
 func (d *Dev) short(path string) string {
 	if rel, err := filepath.Rel(d.opts.Dir, path); err == nil && filepath.IsLocal(rel) {
 		return rel

@@ -9,13 +9,13 @@ import (
 	"relevo/pool"
 )
 
-// warningKind is that of the warning in `relevo status`.
+// warningKind is the kind of the loop's warning in `relevo status`.
 const warningKind = "dev"
 
-// shownProblems is how many problems go to the terminal by themselves.
+// shownProblems is how many problems the terminal shows unasked.
 const shownProblems = 10
 
-// fail tells of a failure: the workers that serve go on.
+// fail reports a failure. The workers that serve stay.
 func (d *Dev) fail(f Failure) {
 	d.failure = &f
 	d.now.names = nil
@@ -33,7 +33,7 @@ func (d *Dev) whatServes() string {
 	return "\n  nothing serves yet; clients wait, and the next save tries again"
 }
 
-// mended takes a failure back.
+// mended removes the report of a failure.
 func (d *Dev) mended() {
 	d.master.Warn(warningKind, "")
 	if d.failure != nil && d.opts.Browser != nil {
@@ -42,7 +42,7 @@ func (d *Dev) mended() {
 	d.failure = nil
 }
 
-// text is what the terminal shows.
+// text is the form for the terminal.
 func (f Failure) text(short func(string) string) string {
 	var b strings.Builder
 	b.WriteString(f.Title)
@@ -54,7 +54,7 @@ func (f Failure) text(short func(string) string) string {
 	}
 	for i, p := range f.Problems {
 		if strings.Contains(f.Title, p.Text) {
-			continue // it is the title
+			continue // it is the title already
 		}
 		if i == shownProblems {
 			fmt.Fprintf(&b, "\n    and %d more", len(f.Problems)-i)
@@ -66,7 +66,7 @@ func (f Failure) text(short func(string) string) string {
 	return b.String()
 }
 
-// maxShownLines of a build's output go to the terminal.
+// maxShownLines bounds how much of a build's output the terminal shows.
 const maxShownLines = 40
 
 func firstLines(text string, n int) string {
@@ -74,11 +74,11 @@ func firstLines(text string, n int) string {
 	if len(lines) <= n {
 		return strings.Join(lines, "\n")
 	}
-	// What went wrong first stands first.
+	// The first errors come first; later ones often follow from them.
 	return strings.Join(lines[:n], "\n") + fmt.Sprintf("\n… %d more lines", len(lines)-n)
 }
 
-// warning is one line for `relevo status`.
+// warning is the form for `relevo status`: one line.
 func (f Failure) warning(short func(string) string) string {
 	if len(f.Problems) == 0 || strings.Contains(f.Title, f.Problems[0].Text) {
 		return f.Title
@@ -107,7 +107,7 @@ func (d *Dev) buildFailure(s step, result outcome) Failure {
 		Output: strings.TrimRight(withoutEscapes(result.output), "\n")}
 }
 
-// withoutPackageLines takes the go command's headings away.
+// withoutPackageLines removes the headings that the go command prints for each package.
 func withoutPackageLines(output string) string {
 	var b strings.Builder
 	for line := range strings.Lines(output) {
@@ -118,7 +118,7 @@ func withoutPackageLines(output string) string {
 	return b.String()
 }
 
-// rollFailure says why new workers did not take over.
+// rollFailure says why new workers could not replace the old ones.
 func (d *Dev) rollFailure(r pool.RollResult, err error) Failure {
 	if err != nil {
 		text, _, _ := strings.Cut(err.Error(), "\n  the running ")
@@ -137,7 +137,7 @@ func (d *Dev) rollFailure(r pool.RollResult, err error) Failure {
 	return Failure{Title: title, Problems: problems, Output: output}
 }
 
-// withoutProblems takes out of a reason what a problem says with its place in the file.
+// withoutProblems removes from a reason the texts that problems repeat with their place in a file.
 func withoutProblems(reason string, problems []Problem) string {
 	for _, p := range problems {
 		if before, _, found := strings.Cut(reason, ": "+p.Text); found && p.Text != "" {
@@ -147,7 +147,7 @@ func withoutProblems(reason string, problems []Problem) string {
 	return reason
 }
 
-// startFailure says why the first workers did not come up.
+// startFailure says why the first workers did not start.
 func (d *Dev) startFailure(err error) Failure {
 	var failed *pool.StartError
 	if !errors.As(err, &failed) {

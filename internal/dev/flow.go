@@ -9,7 +9,7 @@ import (
 	"relevo/watch"
 )
 
-// batch takes in what changed.
+// batch handles changed files.
 func (d *Dev) batch(ctx context.Context, b watch.Batch) {
 	if len(b.Paths) == 0 {
 		d.settled(ctx)
@@ -35,7 +35,7 @@ func (d *Dev) batch(ctx context.Context, b watch.Batch) {
 	d.changed(ctx, b)
 }
 
-// changed begins a cycle, or begins one under way anew.
+// changed begins a cycle, or restarts the current one.
 func (d *Dev) changed(ctx context.Context, b watch.Batch) {
 	concerns, cancel := d.plan.changed(b.Paths)
 	if d.made.goInput != nil && d.imports.changed(b.Paths) {
@@ -52,7 +52,7 @@ func (d *Dev) changed(ctx context.Context, b watch.Batch) {
 	d.now = cycle{paths: paths, first: b.First, sent: b.Sent}
 	d.settling = false
 	if cancel && d.stop != nil {
-		d.stop() // its end begins the next step
+		d.stop() // when it has ended, the next step begins
 		return
 	}
 	d.step(ctx)
@@ -60,7 +60,7 @@ func (d *Dev) changed(ctx context.Context, b watch.Batch) {
 
 func (d *Dev) hold(paths []string) { d.held = union(d.held, paths) }
 
-// letGo takes in the changes that had to wait.
+// letGo handles the changes that were held back.
 func (d *Dev) letGo(ctx context.Context) {
 	if d.paused || len(d.held) == 0 {
 		return
@@ -75,7 +75,7 @@ func (d *Dev) letGo(ctx context.Context) {
 	d.changed(ctx, watch.Batch{Paths: paths, First: now, Sent: now})
 }
 
-// settled goes on where only the quiet was waited for.
+// settled continues a cycle that only waited for quiet.
 func (d *Dev) settled(ctx context.Context) {
 	if d.settling {
 		d.settling = false
@@ -88,7 +88,7 @@ func (d *Dev) busyBuilding() bool { return d.plan.running >= 0 }
 // busy says whether a cycle is under way.
 func (d *Dev) busy() bool { return d.busyBuilding() || d.rolling > 0 || d.settling }
 
-// step begins what comes next: a step, or the replacement of the workers.
+// step begins the next step, or else the roll.
 func (d *Dev) step(ctx context.Context) {
 	if d.busyBuilding() {
 		return
@@ -101,7 +101,7 @@ func (d *Dev) step(ctx context.Context) {
 		return
 	}
 	if d.plan.roll && d.tree.Stirring() {
-		d.settling = true // what comes may be a newer save
+		d.settling = true // there may be a newer save on its way
 		return
 	}
 	if d.plan.takeRoll() {
@@ -162,11 +162,10 @@ func (d *Dev) stepEnded(ctx context.Context, i int, result outcome, same, cancel
 	d.step(ctx)
 }
 
-// writes says whether a step may have made inputs of later ones.
+// writes says whether a step may have written inputs of later steps.
 func (d *Dev) writes(i int) bool { return d.made.steps[i].out == "" }
 
-// absorb takes what a step has written into the cycle, so that it begins none of
-// its own.
+// absorb adds what a step has written to the current cycle, so that it begins no new one.
 func (d *Dev) absorb(ctx context.Context) {
 	paths := d.tree.Sync(ctx)
 	if len(paths) == 0 {
@@ -186,7 +185,7 @@ func (d *Dev) absorb(ctx context.Context) {
 	}
 }
 
-// relist asks anew what the Go program is made of, and watches that.
+// relist asks the go command again which files the program consists of, and watches those.
 func (d *Dev) relist(ctx context.Context) {
 	since := time.Now()
 	d.tasks.Go(func() {
@@ -201,7 +200,7 @@ func (d *Dev) relist(ctx context.Context) {
 	})
 }
 
-// builtOnly ends a cycle after which the workers stay.
+// builtOnly ends a cycle that replaces no workers.
 func (d *Dev) builtOnly() {
 	c := d.now
 	d.now.names = nil
@@ -212,6 +211,6 @@ func (d *Dev) builtOnly() {
 	d.say(Good, c.line(d.short)+" → nothing to replace")
 }
 
-// afterCycle is how long after a cycle a change still counts as one of it: what a
-// program writes when it starts.
+// afterCycle is how long after a cycle a change still counts as part of it: a program may write
+// files when it starts.
 const afterCycle = 300 * time.Millisecond

@@ -15,7 +15,7 @@ import (
 	"relevo/watch"
 )
 
-// goPackage is what `go list -json` tells of a package, as far as it matters here.
+// goPackage has the fields of `go list -json` that matter here.
 type goPackage struct {
 	Dir           string
 	ImportPath    string
@@ -33,9 +33,9 @@ type goModule struct {
 	Replace                   *goModule
 }
 
-// own says whether a package is edited here: of this module, of another of the
-// workspace, or one that is replaced by a directory. Of no module are files named
-// on the command line, and a directory that has lost its last Go file.
+// own says whether a package is edited here: it is in this module, in another module of the
+// workspace, or in a directory that replaces a module. Files named on the command line, and a
+// directory that has lost its last Go file, have no module.
 func (p goPackage) own() bool {
 	m := p.Module
 	if p.Standard || m == nil {
@@ -46,8 +46,8 @@ func (p goPackage) own() bool {
 
 const listFields = "-json=Dir,ImportPath,Name,Standard,EmbedPatterns,Module,Error"
 
-// listGo asks the go command what a package is made of. Code that does not compile
-// is listed all the same. work is the workspace's go.work, "" where there is none.
+// listGo asks the go command which packages and files a package consists of. Code that does not
+// compile is listed nevertheless. work is the path of the workspace's go.work, or empty.
 func listGo(ctx context.Context, dir, pattern string) (all []goPackage, work string, err error) {
 	out, err := runGo(ctx, dir, "env", "GOWORK")
 	if err != nil {
@@ -88,11 +88,11 @@ func runGo(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	return out, nil
 }
 
-// goFiles are the files of a package's directory that the go command compiles.
+// goFiles is the pattern of files in a package's directory that the go command compiles.
 const goFiles = "*.{go,c,cc,cpp,cxx,m,h,hh,hpp,hxx,f,F,for,f90,s,S,sx,swig,swigcxx,syso}"
 
-// goSet returns the patterns of the files that packages are made of, and of those
-// that look like it but are not: tests.
+// goSet returns the patterns of the files that packages consist of, and of files with similar names
+// that do not belong to them: tests.
 func goSet(packages []goPackage, work string) (exact, not []string) {
 	modules := map[string]string{}
 	for _, p := range packages {
@@ -127,8 +127,8 @@ func goSet(packages []goPackage, work string) (exact, not []string) {
 	return slices.Compact(exact), not
 }
 
-// missingDir is where a package of an own module would be that is imported and not
-// there yet: it is about to be written.
+// missingDir is the directory of a package that is imported from an own module but does not exist
+// yet: it is probably about to be written.
 func missingDir(p goPackage, modules map[string]string) string {
 	if p.Standard || p.Dir != "" || p.Module != nil {
 		return ""
@@ -141,10 +141,11 @@ func missingDir(p goPackage, modules map[string]string) string {
 	return ""
 }
 
-// embedGlobs are the files of a //go:embed pattern: a file, or all in a directory.
+// embedGlobs are the patterns for the files of a //go:embed pattern: a file, or everything in a
+// directory.
 func embedGlobs(dir, pattern string) []string {
 	pattern = strings.TrimPrefix(pattern, "all:")
-	// path.Match, whose language go:embed has, knows no braces.
+	// go:embed uses the patterns of path.Match, in which braces are literal.
 	pattern = strings.NewReplacer("{", `\{`, "}", `\}`).Replace(path.Clean(pattern))
 	if pattern == "." {
 		return []string{watch.Escape(dir) + "/**"}
@@ -153,9 +154,9 @@ func embedGlobs(dir, pattern string) []string {
 	return []string{glob, glob + "/**"}
 }
 
-// program returns the name of the package that is built, which must be one.
+// program returns the package to build. The pattern must match exactly one.
 func program(packages []goPackage, pattern string) (goPackage, error) {
-	p := packages[len(packages)-1] // go list puts what depends last
+	p := packages[len(packages)-1] // go list puts dependencies first
 	if p.Name != "" && p.Name != "main" {
 		return p, fmt.Errorf("cannot run %s: it is package %s and not a program; name one such as ./cmd/app", pattern, p.Name)
 	}

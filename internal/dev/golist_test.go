@@ -12,7 +12,7 @@ import (
 	"relevo/watch"
 )
 
-// write makes files of a module, by their paths.
+// write makes the files of a module.
 func write(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
 	for name, text := range files {
@@ -26,8 +26,7 @@ func write(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// TestGoSet: which files of a workspace a program is made of, by the go command
-// itself.
+// TestGoSet: the files of a workspace that belong to a program, as the real go command lists them.
 func TestGoSet(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
@@ -80,7 +79,7 @@ func TestGoSet(t *testing.T) {
 	}
 }
 
-// TestProgramErrors: what cannot be run is said so.
+// TestProgramErrors: a package that cannot be run is reported as such.
 func TestProgramErrors(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"go.mod": "module m\ngo 1.26\n", "lib/lib.go": "package lib\n"})
@@ -97,7 +96,7 @@ func TestProgramErrors(t *testing.T) {
 	}
 }
 
-// TestImports: only what decides which packages there are asks for a new list.
+// TestImports: the packages are listed again only if they may have changed.
 func TestImports(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "main.go")
@@ -133,7 +132,7 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// TestGoSetBroken: what is not a package at the moment is watched all the same.
+// TestGoSetBroken: a package that does not compile at the moment is watched nevertheless.
 func TestGoSetBroken(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {

@@ -11,14 +11,13 @@ import (
 	"relevo/internal/safefile"
 )
 
-// imports remembers, file by file, what decides which packages a program is made
-// of.
+// imports remembers, file by file, what decides which packages a program consists of.
 type imports struct {
 	seen map[string]string // by path
 }
 
-// changed says whether the packages have to be listed anew: a Go file came or
-// went, imports or embeds something else, or a module file changed.
+// changed says whether the packages have to be listed again: a Go file was added or removed, has
+// other imports or embeds, or a module file changed.
 func (m *imports) changed(paths []string) (list bool) {
 	for _, path := range paths {
 		switch name := filepath.Base(path); {
@@ -34,8 +33,8 @@ func (m *imports) changed(paths []string) (list bool) {
 	return list
 }
 
-// fingerprint tells what of a Go file the list depends on: package, constraints,
-// imports, embeds.
+// fingerprint has the parts of a Go file that the list of packages depends on: package,
+// constraints, imports, embeds.
 func fingerprint(path string) string {
 	text, err := safefile.Read(path, 64<<20)
 	if err != nil {

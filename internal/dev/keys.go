@@ -11,23 +11,22 @@ import (
 	"relevo/pool/machine"
 )
 
-// NoteKind is how something said is meant.
+// NoteKind is the kind of a Note.
 type NoteKind int
 
-// The kinds.
 const (
 	Plain NoteKind = iota
 	Good
 	Bad
 )
 
-// Note is something for the terminal. It may have several lines.
+// Note is a message for the terminal. It may have several lines.
 type Note struct {
 	Kind NoteKind
 	Text string
 }
 
-// Help is what the key ? shows.
+// Help is shown by the key ?.
 const Help = `keys:
     r  roll: replace the workers
     b  build everything again, and roll
@@ -38,7 +37,7 @@ const Help = `keys:
     o  open the page in the browser
     q  quit (or Ctrl-C)`
 
-// key does what a key stands for.
+// key runs the command of a key.
 func (d *Dev) key(ctx context.Context, key byte) {
 	switch key {
 	case 'r':
@@ -69,14 +68,14 @@ func (d *Dev) key(ctx context.Context, key byte) {
 	}
 }
 
-// open shows the first listener's page.
+// open opens the first listener's page.
 func (d *Dev) open() {
 	if s, err := d.master.Status(); err == nil && len(s.Listeners) > 0 {
 		d.opts.Open(s.Listeners[0].Address)
 	}
 }
 
-// fresh begins a cycle that no save began.
+// fresh begins a cycle without a save.
 func (d *Dev) fresh() {
 	now := time.Now()
 	d.now = cycle{first: now, sent: now}
@@ -135,7 +134,7 @@ func (d *Dev) sayStatus() {
 	d.say(Plain, text)
 }
 
-// sayWatching tells at the start what is watched.
+// sayWatching prints at the start what is watched.
 func (d *Dev) sayWatching() {
 	d.say(Plain, fmt.Sprintf("watching %s in %s", phrase.Count(d.tree.Files(), "file"),
 		phrase.Count(d.tree.Watches(), "directory")))

@@ -9,11 +9,11 @@ import (
 	"relevo/watch"
 )
 
-// dependencies is the directory of packages of Node. It is not watched, but for the packages
-// that are links to where they are written: npm link, and the workspaces of a repository.
+// dependencies is the directory of Node's packages. It is not watched, except for packages that are
+// links to their sources: by npm link, or in the workspaces of a repository.
 const dependencies = "node_modules"
 
-// linkedPackages returns the links to sources among a directory's dependencies.
+// linkedPackages returns the links among a directory's dependencies that lead to sources.
 func linkedPackages(dir string) (links []string) {
 	for _, pattern := range []string{"*", "@*/*"} {
 		found, _ := filepath.Glob(filepath.Join(escapeGlob(dir), dependencies, pattern))
@@ -23,7 +23,7 @@ func linkedPackages(dir string) (links []string) {
 				continue
 			}
 			target, err := filepath.EvalSymlinks(path)
-			// What a package manager keeps elsewhere and links to is no source.
+			// Package managers such as pnpm link to copies elsewhere; these are no sources.
 			if err == nil && !slices.Contains(strings.Split(target, "/"), dependencies) {
 				links = append(links, path)
 			}
@@ -32,13 +32,13 @@ func linkedPackages(dir string) (links []string) {
 	return links
 }
 
-// escapeGlob is for filepath.Glob, whose language has no braces.
+// escapeGlob escapes for filepath.Glob, whose patterns have no braces.
 func escapeGlob(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
-// withLinked adds to patterns for everything below a directory the same ones for the packages
-// that are linked into it.
+// withLinked adds, for each pattern of everything below a directory, the same pattern for the
+// packages that are linked into it.
 func withLinked(dir string, globs []string) []string {
 	all := globs
 	for _, glob := range globs {

@@ -10,8 +10,8 @@ import (
 	"relevo/watch"
 )
 
-// TestLinkedPackages: packages that are written in this repository, or were linked by hand,
-// count as sources; those that a package manager has put somewhere do not.
+// TestLinkedPackages: packages of this repository, or linked by hand, count as sources; packages
+// that a package manager has linked do not.
 func TestLinkedPackages(t *testing.T) {
 	top, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {

@@ -16,11 +16,11 @@ import (
 	"relevo/pool/machine"
 )
 
-// building is a build that a file with the word bad in it breaks.
+// building is a build that fails if the file contains the word bad.
 const building = `if grep -q bad in; then echo "in:1:2: it is bad"; exit 1; fi; cp in {out}`
 
-// TestLoop: a save is built, put in place and rolled to; one that does not build leaves
-// what serves, and the next good one takes back what was said of it.
+// TestLoop: a save is built, moved into place and rolled to. After a failed build the workers stay,
+// and the next good build clears the failure.
 func TestLoop(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, config.Dev{Build: building}, map[string]string{"in": "one"})
@@ -63,7 +63,7 @@ func TestLoop(t *testing.T) {
 	built("three")
 }
 
-// TestNewerSave: it ends the build of an older one.
+// TestNewerSave: a newer save cancels the build of an older one.
 func TestNewerSave(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, config.Dev{Build: `if grep -q slow in; then echo >../began; sleep 300; fi; cp in {out}`},
@@ -89,7 +89,7 @@ func TestNewerSave(t *testing.T) {
 	}
 }
 
-// TestRollsThatFail: why new workers do not serve, whatever the reason.
+// TestRollsThatFail: each reason why new workers do not serve is reported.
 func TestRollsThatFail(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, config.Dev{}, map[string]string{"a.py": "", "b.py": "", "c.py": ""})
@@ -112,7 +112,7 @@ func TestRollsThatFail(t *testing.T) {
 		"that serve go on") {
 		t.Errorf("a configuration with errors is told as %s", line)
 	}
-	r.keys <- 'l' // no save is to blame, and nothing is warned of
+	r.keys <- 'l' // no save is to blame, and there is no warning
 	r.hears("rollback")
 	if line := r.hears("say cannot"); !strings.HasSuffix(line, "stays") {
 		t.Errorf("a rollback that is refused is told as %s", line)
@@ -128,7 +128,7 @@ func TestRollsThatFail(t *testing.T) {
 	r.hears("say started → live ")
 }
 
-// TestFirstStart: the master waits for something that builds and starts.
+// TestFirstStart: the master waits until a program was built, and again after a failed start.
 func TestFirstStart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, config.Dev{Build: building}, map[string]string{"in": "bad"})
@@ -151,7 +151,7 @@ func TestFirstStart(t *testing.T) {
 	if err := r.loop.Await(ctx, nil); err != nil {
 		t.Fatal(err)
 	}
-	// It does not come up. What was saved meanwhile is tried next.
+	// The start fails. The file saved meanwhile is tried next.
 	asked := make(chan error)
 	go func() {
 		asked <- r.loop.Await(ctx, &pool.StartError{Reason: "exit status 3", Tail: []string{"no database"}})
@@ -162,7 +162,7 @@ func TestFirstStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.loop.Serving()
-	r.loop.Serving() // is told once
+	r.loop.Serving() // has an effect once
 	r.hears("say saved in → built ")
 	cancel()
 	<-ended
@@ -171,7 +171,7 @@ func TestFirstStart(t *testing.T) {
 	}
 }
 
-// TestKeys: what each key does.
+// TestKeys: the effect of each key.
 func TestKeys(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, config.Dev{Build: building}, map[string]string{"in": "one"})
@@ -215,7 +215,7 @@ func TestKeys(t *testing.T) {
 	r.keys <- 'q'
 	r.hears("say stopping")
 	r.hears("stop")
-	close(r.keys) // no terminal any more
+	close(r.keys) // the terminal is gone
 	r.save("in", "three")
 	r.hears("say saved in → built ")
 }
@@ -226,8 +226,8 @@ func (r *rig) saysOf(key byte) string {
 	return r.hears("say web")
 }
 
-// TestRules: what a rule writes is part of its own cycle, and workers stay where nothing
-// of theirs has changed.
+// TestRules: what a rule writes belongs to the same cycle, and workers stay if none of their files
+// has changed.
 func TestRules(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, config.Dev{Watch: []string{"*.py", "!no.py"}, Rules: []config.DevRule{
@@ -239,7 +239,7 @@ func TestRules(t *testing.T) {
 	r.hears("page reload")
 	r.save("a.txt", "two")
 	r.hears("reload force")
-	r.hears("say saved a.txt") // and more, where what the rules write is seen before they end
+	r.hears("say saved a.txt") // files that the rules write may be named too
 	if text, _ := os.ReadFile(filepath.Join(r.src, "lib.py")); string(text) != "two" {
 		t.Errorf("the second rule has read %q", text)
 	}
@@ -252,12 +252,12 @@ func TestRules(t *testing.T) {
 	r.hears("say test failed: exit status 1, without a word")
 }
 
-// TestBuildThatWritesInputs is found out.
+// TestBuildThatWritesInputs: a build that changes its own input is reported.
 func TestBuildThatWritesInputs(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, config.Dev{Build: "date +%s.%N >stamp.txt"}, map[string]string{"in": "one"})
 	r.run()
-	// Seen at the end of the build, or a moment later by itself.
+	// The change is seen at the end of the build or a moment later.
 	if line := r.hears("say stamp.txt changes each time that something is built"); !strings.HasSuffix(line,
 		" add it to .gitignore or leave it out with --watch '!stamp.txt'") {
 		t.Errorf("the loop is told as %s", line)
@@ -266,7 +266,7 @@ func TestBuildThatWritesInputs(t *testing.T) {
 	r.hears("reload force")
 }
 
-// TestEvents: what happens between rolls and no one asked for.
+// TestEvents: what happens between rolls is reported.
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, config.Dev{}, map[string]string{"a.py": ""})
@@ -287,8 +287,7 @@ func TestEvents(t *testing.T) {
 	r.hears("reload")
 }
 
-// TestGoProgram: a Go package is built without a word of configuration; a library is no
-// program.
+// TestGoProgram: a Go package is built without any configuration; a library cannot be run.
 func TestGoProgram(t *testing.T) {
 	testreq.Program(t, "go")
 	t.Parallel()

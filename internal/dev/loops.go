@@ -2,32 +2,31 @@ package dev
 
 import "time"
 
-// loops finds the file that a cycle itself changes: a build that writes into its
-// own inputs, a program that rewrites its configuration whenever it starts. Such a
-// file changes in every cycle, before anybody can have seen its result.
+// loops finds files that a cycle itself changes: a build that writes its own inputs, or a program
+// that rewrites its configuration at each start. Such a file changes in every cycle, sooner than a
+// person could react to its result.
 type loops struct {
 	runs map[string]run
 }
 
-// run is how often in a row a file has changed during a cycle.
+// run counts how often in a row a file has changed during a cycle.
 type run struct {
 	times int
-	until time.Time // its changes wait until then
+	until time.Time // until then its changes are held back
 	hold  time.Duration
 }
 
-// loopAfter is how often in a row nobody changes a file by hand while a cycle runs.
+// loopAfter is the number of changes in a row, each during a cycle, that no person makes.
 const loopAfter = 5
 
-// firstHold is how long the changes of a file wait that looks like a loop; each
-// further time it is twice as long.
+// firstHold is how long changes of a suspected file are held back; the time doubles each time.
 const (
 	firstHold = 2 * time.Second
 	maxHold   = time.Minute
 )
 
-// began takes in what begins a cycle at a time; during says whether that happened
-// while the cycle before was under way. It returns the file that was found to loop.
+// began counts the files whose change begins a cycle; during says whether the previous cycle was
+// still under way. It returns a file that is suspected now.
 func (l *loops) began(paths []string, during bool, now time.Time) (found string) {
 	if l.runs == nil {
 		l.runs = map[string]run{}
@@ -47,7 +46,7 @@ func (l *loops) began(paths []string, during bool, now time.Time) (found string)
 		}
 		next[path] = r
 	}
-	// What waits is still under suspicion when others change.
+	// A file that is held back stays under suspicion when other files change.
 	for path, r := range l.runs {
 		if _, again := next[path]; !again && r.until.After(now) {
 			next[path] = r
@@ -57,8 +56,7 @@ func (l *loops) began(paths []string, during bool, now time.Time) (found string)
 	return found
 }
 
-// wait returns how long changes of these files have to wait: 0 if one of them is
-// above suspicion.
+// wait returns how long changes of these files are held back: 0 if one of them is not suspected.
 func (l *loops) wait(paths []string, now time.Time) (left time.Duration) {
 	for _, path := range paths {
 		until := l.runs[path].until

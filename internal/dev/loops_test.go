@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestLoops: a file that changes in every cycle is named and waits, longer each
-// time; what changes between cycles, or once, is above suspicion.
+// TestLoops: a file that changes in every cycle is named and held back, longer each time. A file
+// that changes between cycles, or once, is not suspected.
 func TestLoops(t *testing.T) {
 	var l loops
 	now := time.Now()
@@ -47,8 +47,7 @@ func TestLoops(t *testing.T) {
 	}
 }
 
-// TestLoopsByHand: saves in quick succession, each after the cycle before, are no
-// loop, however many they are.
+// TestLoopsByHand: many saves in quick succession, each after the previous cycle, are no loop.
 func TestLoopsByHand(t *testing.T) {
 	var l loops
 	for i := range 100 {

@@ -7,7 +7,7 @@ import (
 	"relevo/watch"
 )
 
-// TestOwnPlaces: what relevo itself writes into the watched tree is no change of it.
+// TestOwnPlaces: files that relevo itself writes below the watched directory are no changes.
 func TestOwnPlaces(t *testing.T) {
 	dir := t.TempDir()
 	for _, given := range [][]string{nil, {"**/*"}} {

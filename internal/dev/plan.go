@@ -2,16 +2,16 @@ package dev
 
 import "slices"
 
-// plan says which step is next. Steps run one after the other; each runs when one
-// of its inputs changed since it ran last. The workers are replaced at the end.
+// plan decides which step is next. Steps run one after the other; each runs when one of its inputs
+// has changed since its last run. The workers are replaced at the end.
 type plan struct {
-	inputs  []func(path string) bool // of the steps
-	rolls   func(path string) bool   // files whose change alone replaces the workers
-	replace []bool                   // steps after which the workers are replaced
+	inputs  []func(path string) bool // of each step
+	rolls   func(path string) bool   // files whose change replaces the workers without a step
+	replace []bool                   // whether the workers are replaced after the step
 
 	dirty   []bool
 	roll    bool
-	running int  // the step that runs, -1: none
+	running int  // the step that runs; -1: none
 	halted  bool // a step failed: nothing runs until something changes
 }
 
@@ -19,8 +19,8 @@ func newPlan(inputs []func(string) bool, replace []bool, rolls func(string) bool
 	return &plan{inputs: inputs, replace: replace, rolls: rolls, dirty: make([]bool, len(inputs)), running: -1}
 }
 
-// changed takes in files that changed. It says whether that concerns anybody, and
-// whether what runs now has to end, for it may have read the files before.
+// changed handles changed files. concerns says whether any step or the workers depend on them;
+// cancel says that the running step has to end, because it may have read the old files.
 func (p *plan) changed(paths []string) (concerns, cancel bool) {
 	for i, input := range p.inputs {
 		if slices.ContainsFunc(paths, input) {
@@ -37,7 +37,7 @@ func (p *plan) changed(paths []string) (concerns, cancel bool) {
 	return concerns, cancel
 }
 
-// all makes every step run again.
+// all marks every step to run again.
 func (p *plan) all() {
 	for i := range p.dirty {
 		p.dirty[i] = true
@@ -45,7 +45,7 @@ func (p *plan) all() {
 	p.roll, p.halted = true, false
 }
 
-// next begins the next step; ok is false where there is none.
+// next begins the next step; ok is false if there is none.
 func (p *plan) next() (step int, ok bool) {
 	if p.halted || p.running >= 0 {
 		return -1, false
@@ -58,8 +58,8 @@ func (p *plan) next() (step int, ok bool) {
 	return i, true
 }
 
-// ended takes in the end of the step that runs. One that was cancelled or failed
-// has to run again; after a failure only when something has changed.
+// ended handles the end of the running step. A step that failed or was cancelled has to run again,
+// after a failure only when something has changed.
 func (p *plan) ended(good, cancelled bool) {
 	i := p.running
 	p.running = -1
@@ -78,7 +78,7 @@ func (p *plan) idle() bool {
 	return p.running < 0 && (p.halted || !slices.Contains(p.dirty, true))
 }
 
-// takeRoll says whether the workers are to be replaced now.
+// takeRoll says whether to replace the workers now.
 func (p *plan) takeRoll() bool {
 	roll := p.roll && !p.halted && p.idle()
 	if roll {

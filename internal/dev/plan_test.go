@@ -6,15 +6,15 @@ import (
 	"testing"
 )
 
-// rules → assets → build, as in a program with templates.
+// testPlan has three steps, rules → assets → build, as in a program with templates.
 func testPlan() *plan {
 	suffix := func(s string) func(string) bool { return func(path string) bool { return strings.HasSuffix(path, s) } }
 	return newPlan([]func(string) bool{suffix(".templ"), suffix(".scss"), suffix(".go")}, []bool{false, false, true},
 		suffix(".toml"))
 }
 
-// TestPlan drives a plan by words and looks at what it does: + changes files, run
-// begins the next step, ok, bad and cancelled end it, roll asks for the roll.
+// TestPlan drives a plan by words and checks what it does: + changes files, run begins the next
+// step, ok, bad and cancelled end it, roll asks for the roll.
 func TestPlan(t *testing.T) {
 	for name, c := range map[string]struct{ do, want string }{
 		"one file, one step":                      {"+a.go run ok run roll", "2 - roll"},

@@ -10,7 +10,7 @@ import (
 	"relevo/internal/lazyregexp"
 )
 
-// Problem is one thing wrong, at its place.
+// Problem is an error with its place in a file.
 type Problem struct {
 	File         string // absolute
 	Line, Column int    // from 1; 0: not known
@@ -29,27 +29,27 @@ func (p Problem) place() string {
 	return place
 }
 
-// maxProblems is more than anybody reads.
+// maxProblems bounds how many problems are kept of one output.
 const maxProblems = 50
 
-// The ways in which programs name a place.
+// Formats in which programs report a place.
 var (
 	// Go, C, Rust, eslint --format unix, most linters: file:line[:column]: text.
 	colons = lazyregexp.New(`^\s*(?:-->\s*)?(?:file://)?([^\s:"'()][^:"'()]*):(\d+)(?::(\d+))?(?:(?::\s*|\s+-\s+)(.*))?$`)
 	// TypeScript: file(line,column): text.
 	parens = lazyregexp.New(`^\s*([^\s:"'()][^:"'()]*)\((\d+),(\d+)\):?\s*(.*)$`)
-	// A trace of Go: file:line +0xoffset; its text is what the panic said.
+	// A Go stack trace: file:line +0xoffset; its text is the panic's message.
 	trace = lazyregexp.New(`^\s+(/[^:]+):(\d+) \+0x[0-9a-f]+$`)
-	// A trace of Node: at function (file:line:column), also of modules.
+	// A Node stack trace: at function (file:line:column), also in modules.
 	frame = lazyregexp.New(`^\s+at (?:.* \()?(?:file://)?(/[^:()]+):(\d+):(\d+)\)?$`)
-	// Node, before the lines of source that it shows and the error.
+	// Node prints this line before the line of source and the error.
 	nodeError = lazyregexp.New(`^(?:file://)?/[^:]+:\d+$`)
 	// Python: File "file", line N.
 	quoted = lazyregexp.New(`^\s*File "([^"]+)", line (\d+)`)
 )
 
-// findProblems reads places out of a program's output. A relative path counts from
-// dir. A place in a file that does not exist is none: much looks like one.
+// findProblems finds the places in a program's output. Relative paths start at dir. A match is
+// dropped if no such file exists, because much other text looks like a place.
 func findProblems(output, dir string) (all []Problem) {
 	exists := func(path string) bool {
 		info, err := os.Stat(path)
@@ -78,7 +78,7 @@ func problemsIn(output, dir string, exists func(string) bool) (all []Problem) {
 		if p.Text == "" && nodeError.MatchString(line) {
 			p.Text = firstError(lines[i+1:])
 		}
-		if p.Text == "" { // the text stands above, or at the end of a trace
+		if p.Text == "" { // the text is in the lines above, or at the end of a trace
 			p.Text = strings.TrimSpace(before)
 			if quoted.MatchString(line) {
 				p.Text = lastLine(lines[i+1:])
@@ -118,7 +118,7 @@ func problemOf(line string) (p Problem, ok bool) {
 
 var errorLine = lazyregexp.New(`^(?:Uncaught )?[A-Z]\w*Error\b`)
 
-// firstError is the first line that names an error, as those of JavaScript do.
+// firstError is the first line that names an error in the way of JavaScript.
 func firstError(lines []string) string {
 	for _, line := range lines {
 		if line = strings.TrimSpace(withoutEscapes(line)); errorLine.MatchString(line) {

@@ -71,7 +71,7 @@ func FuzzProblems(f *testing.F) {
 	})
 }
 
-// What a problem says with its place is not said in the title as well.
+// TestReasonWithoutProblems: the title does not repeat what a problem says.
 func TestReasonWithoutProblems(t *testing.T) {
 	problems := []Problem{{Text: "warned"}, {File: "app.py", Line: 1, Text: "NameError: name 'x' is not defined"}}
 	for reason, want := range map[string]string{

@@ -17,31 +17,31 @@ import (
 	"relevo/watch"
 )
 
-// recipe is how the program is made: what is watched, and which steps follow.
+// recipe says how the program is made: which files are watched, and which steps follow a change.
 type recipe struct {
 	opts    Options
-	base    watch.Set // without what the Go program is made of
+	base    watch.Set // all watched files except the Go program's
 	set     watch.Set
-	goInput *atomic.Pointer[watch.Matcher] // what the Go program is made of; nil: there is none
+	goInput *atomic.Pointer[watch.Matcher] // the files of the Go program; nil: there is none
 	goFiles []string                       // the patterns of the last list
 	steps   []step
 	rolls   watch.Matcher
 }
 
-// step is one thing to run, and when.
+// step is one command of the recipe, and when it runs.
 type step struct {
 	name    string
 	inputs  func(path string) bool
 	job     job
-	out     string // what it makes, "" where nobody was told; written to out + staged
-	replace bool   // the workers are replaced after it
-	program bool   // it has to make something that can be executed
+	out     string // the file that it makes, empty if unknown; it is written to out + staged
+	replace bool   // the workers are replaced after this step
+	program bool   // the output has to be an executable
 }
 
-// staged ends the name of what is being written.
+// staged is the suffix of an output that is still being written.
 const staged = ".next"
 
-// newRecipe finds out what is to be watched.
+// newRecipe finds out what has to be watched.
 func newRecipe(ctx context.Context, o Options) (recipe, error) {
 	r := recipe{opts: o, set: watch.Set{NoIgnore: o.Dev.NoIgnore}}
 	for _, rule := range o.Dev.Rules {
@@ -79,7 +79,7 @@ func newRecipe(ctx context.Context, o Options) (recipe, error) {
 	return r, nil
 }
 
-// patterns makes patterns absolute and sorts those that take away apart.
+// patterns makes patterns absolute and separates those that exclude.
 func (r *recipe) patterns(given []string) (globs, not []string, err error) {
 	for _, pattern := range given {
 		pattern, away := strings.CutPrefix(pattern, "!")
@@ -122,7 +122,7 @@ func (r *recipe) shell(command, out string) job {
 
 func shellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-// addBuild adds a shell command. Where it writes is known if it was told.
+// addBuild adds a shell command. Its output is known only if the command names {out}.
 func (r *recipe) addBuild() {
 	s := step{name: "build", replace: true, inputs: r.rolls.Match}
 	if strings.Contains(r.opts.Dev.Build, "{out}") {
@@ -159,9 +159,8 @@ func (r *recipe) addGo(ctx context.Context) error {
 	return nil
 }
 
-// takeGo makes the files of these packages the ones that are watched. Where some
-// could not be read, what was watched before is watched on: what mends that may be
-// there, and a list that broke off does not name it.
+// takeGo watches the files of these packages. If some could not be read, the files that were
+// watched before stay watched: an incomplete list may lack the very file whose change mends it.
 func (r *recipe) takeGo(packages []goPackage, work string, since time.Time) watch.Set {
 	exact, not := goSet(packages, work)
 	if slices.ContainsFunc(packages, func(p goPackage) bool { return p.Error != nil }) {
@@ -201,13 +200,13 @@ func (r *recipe) command(given []string) []string {
 	return command
 }
 
-// place makes what a step has written the program.
+// place moves the output of a step to its final name.
 func (s step) place() (same bool, err error) {
 	if s.out == "" {
 		return false, nil
 	}
 	if info, err := os.Stat(s.out + staged); s.program && err == nil && info.Mode()&0o111 == 0 {
-		// The go command writes an archive, without a word, where no package main is.
+		// Without a package main the go command silently writes an archive.
 		return false, errors.Join(errors.New("cannot run what was built, which is a library: the package is not called main"),
 			os.Remove(s.out+staged))
 	}

@@ -16,7 +16,7 @@ import (
 	"relevo/pool/machine"
 )
 
-// rig is a loop over a directory, with a master and a browser that only remember.
+// rig is a loop over a directory, with a master and a browser that only record calls.
 type rig struct {
 	t    *testing.T
 	src  string
@@ -25,19 +25,18 @@ type rig struct {
 	*standIn
 }
 
-// standIn is the master, the browser and the terminal of a loop. All that they are told
-// stands in one list, in its order.
+// standIn plays the loop's master, browser and terminal. One list has all their calls, in order.
 type standIn struct {
 	mu      sync.Mutex
 	told    []string
-	more    chan struct{} // closed and made anew with each line
+	more    chan struct{} // closed and replaced with each line
 	result  pool.RollResult
-	refuses error // what a reload or rollback ends with
+	refuses error // result of a reload or rollback
 	status  control.Status
 	events  chan pool.Event
 }
 
-// newRig makes a loop over files. Nothing of it runs yet.
+// newRig makes a loop over files. It does not run yet.
 func newRig(t *testing.T, d config.Dev, files map[string]string) *rig {
 	t.Helper()
 	dir := t.TempDir()
@@ -62,8 +61,8 @@ func newRig(t *testing.T, d config.Dev, files map[string]string) *rig {
 	return r
 }
 
-// run runs the loop until the test ends, and a master that starts when there is
-// something to start.
+// run starts the loop, and a master that starts when there is something to start; both end with the
+// test.
 func (r *rig) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -77,7 +76,7 @@ func (r *rig) run() {
 	})
 }
 
-// save writes files beside each other and renames them, as editors do.
+// save writes files under temporary names and renames them, as editors do.
 func (r *rig) save(name, text string) {
 	r.t.Helper()
 	write(r.t, filepath.Dir(r.src), map[string]string{"saved": text})
@@ -94,8 +93,7 @@ func (s *standIn) tell(what, text string) {
 	s.more = make(chan struct{})
 }
 
-// hears waits for a line that begins with these words and returns it. What came before it
-// is forgotten.
+// hears waits for a line with this beginning and returns it. Earlier lines are dropped.
 func (r *rig) hears(want string) string {
 	r.t.Helper()
 	late := time.After(tooLong)
@@ -141,7 +139,7 @@ func (s *standIn) roll() (control.Wait, error) {
 	return func(context.Context) (pool.RollResult, error) { return result, nil }, s.refuses
 }
 
-// ends sets how the next rolls end.
+// ends sets the result of the next rolls.
 func (s *standIn) ends(result pool.RollResult, refuses error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"relevo/pool/machine"
 )
 
-// Await is the master's question whether there is something to start; failed is
-// why the last start came to nothing.
+// Await blocks the master until there is something to start; failed is the reason why the last
+// start failed.
 func (d *Dev) Await(ctx context.Context, failed error) error {
 	waiter := make(chan struct{})
 	d.call(func() {
@@ -43,7 +43,7 @@ func (d *Dev) letStart() {
 	}
 }
 
-// Serving tells the loop that the workers serve for the first time.
+// Serving tells the loop that the first workers serve.
 func (d *Dev) Serving() {
 	d.call(func() {
 		if d.start.serves {
@@ -65,7 +65,7 @@ func (d *Dev) Serving() {
 	})
 }
 
-// roll has the workers replaced.
+// roll replaces the workers.
 func (d *Dev) roll(ctx context.Context, c cycle) {
 	d.now.names = nil
 	switch {
@@ -74,7 +74,7 @@ func (d *Dev) roll(ctx context.Context, c cycle) {
 		d.start.cycle, d.start.ready = c, true
 		d.letStart()
 		return
-	default: // the start that is under way is waited for
+	default: // a start is under way and has to end first
 		d.start.next = &c
 		return
 	}
@@ -83,7 +83,7 @@ func (d *Dev) roll(ctx context.Context, c cycle) {
 	})
 }
 
-// ask has the master begin a roll and tells its end.
+// ask makes the master begin a roll, and reports its result.
 func (d *Dev) ask(ctx context.Context, c cycle, begin func() (control.Wait, error)) {
 	d.rolling++
 	d.rolls++
@@ -92,7 +92,7 @@ func (d *Dev) ask(ctx context.Context, c cycle, begin func() (control.Wait, erro
 		events, cancel, err := d.master.Subscribe()
 		if err != nil {
 			d.call(func() { d.rolling-- })
-			return // it stops
+			return // the loop ends
 		}
 		defer cancel()
 		before, _ := d.master.Dropped()
@@ -117,12 +117,12 @@ func (d *Dev) rolled(c cycle, number int, t times, result pool.RollResult, err e
 	d.rolling--
 	d.busyTill = time.Now().Add(afterCycle)
 	if number != d.rolls && err == nil && result.Result == machine.OK {
-		return // a newer one has overtaken it, and has the same end
+		return // a newer roll has replaced it, and reports the result
 	}
 	if err == nil && result.Result == machine.Aborted {
-		return // it stops
+		return // the loop ends
 	}
-	if err != nil && c.back { // what serves is as it was, and no save is to blame
+	if err != nil && c.back { // a rollback failed: the old workers serve, and no save is to blame
 		d.say(Bad, err.Error())
 		return
 	}
@@ -138,8 +138,8 @@ func (d *Dev) rolled(c cycle, number int, t times, result pool.RollResult, err e
 		"started", t.ready.Sub(t.forked), "rolled", t.live.Sub(t.ready), "all", t.live.Sub(c.first))
 }
 
-// live tells that what the cycle made answers: first the browser, so that a page
-// opened after the line is of the new version and stays.
+// live reports that the new version answers. The browser comes first, so that a page that is opened
+// after the line was printed shows the new version and does not reload.
 func (d *Dev) live(c cycle, line string) {
 	if d.opts.Browser != nil {
 		d.opts.Browser.Reload(c.paths)
@@ -150,14 +150,14 @@ func (d *Dev) live(c cycle, line string) {
 	}
 }
 
-// times are those of a roll.
+// times are the times of a roll.
 type times struct {
 	asked, forked, ready, live time.Time
 	dropped                    int
 	counted                    bool
 }
 
-// timesOf reads them out of the events that have come so far.
+// timesOf reads the times from the events so far.
 func timesOf(events <-chan pool.Event, generation int) (t times) {
 	for {
 		select {
@@ -192,7 +192,7 @@ func (t times) line(c cycle) string {
 	return text
 }
 
-// line is the beginning of a cycle's line.
+// line is the beginning of the line that reports a cycle.
 func (c cycle) line(short func(string) string) string {
 	text := "started"
 	switch n := len(c.paths); {
@@ -211,7 +211,7 @@ func (c cycle) line(short func(string) string) string {
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2fs", d.Seconds()) }
 
-// follow tells what happens between rolls, until the pool has ended.
+// follow reports what happens between rolls, until the pool ends.
 func (d *Dev) follow() {
 	events, cancel, err := d.master.Subscribe()
 	if err != nil {
@@ -238,7 +238,7 @@ func (d *Dev) happened(e pool.Event) {
 			*e.Open))
 	case e.Kind == pool.KindRoll && e.Step == pool.StepReverting:
 		d.call(func() {
-			if d.rolling == 0 { // nobody asked: a storm of crashes
+			if d.rolling == 0 { // a roll that the loop did not ask for: workers crash again and again
 				d.fail(d.rollFailure(pool.RollResult{Reason: e.Reason, Hint: e.Hint, Tail: e.Tail, Automatic: true}, nil))
 			}
 		})
@@ -247,8 +247,8 @@ func (d *Dev) happened(e pool.Event) {
 
 func join(all ...string) string { return strings.Join(all, " · ") }
 
-// sayAttach tells how to look into what serves now. A worker that a debugger holds
-// does not drain: it is killed at the end of its time after the next save.
+// sayAttach prints how to attach a debugger to the worker. A worker that a debugger has stopped
+// cannot drain: after the next save it is killed at the end of its drain timeout.
 func (d *Dev) sayAttach() {
 	s, err := d.master.Status()
 	if err != nil {

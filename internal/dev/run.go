@@ -11,26 +11,26 @@ import (
 	"time"
 )
 
-// job is one program that builds.
+// job is a program that builds.
 type job struct {
 	args []string
 	dir  string
-	env  []string // over the inherited one
+	env  []string // added to the inherited environment
 	end  os.Signal
 }
 
-// outcome is how a job ended.
+// outcome is the result of a job.
 type outcome struct {
-	err    error // nil: good
+	err    error // nil: it succeeded
 	output string
 	took   time.Duration
 }
 
-// killAfter is how long a job that was asked to end may take.
+// killAfter is the time between SIGTERM and SIGKILL for a job.
 const killAfter = time.Second
 
-// run runs a job in a process group of its own. When ctx ends the whole group is
-// asked to end, and killed after a moment; run returns when its program is gone.
+// run runs a job in a process group of its own. When ctx ends, the whole group gets SIGTERM, and
+// SIGKILL after killAfter; run returns when the job's own process has ended.
 func (j job) run(ctx context.Context) outcome {
 	began := time.Now()
 	cmd := exec.CommandContext(ctx, j.args[0], j.args[1:]...)
@@ -39,7 +39,7 @@ func (j job) run(ctx context.Context) outcome {
 	cmd.Stdout, cmd.Stderr = &output, &output
 	ownGroup(cmd)
 	cmd.Cancel = func() error { return signalGroup(cmd.Process.Pid, j.end) }
-	// What a child left running holds the output open; nobody waits for that.
+	// A child that is left running may hold the output open; do not wait for it longer than this.
 	cmd.WaitDelay = killAfter
 	err := cmd.Run()
 	if ctx.Err() != nil && cmd.Process != nil {
@@ -55,7 +55,7 @@ func (j job) run(ctx context.Context) outcome {
 	return outcome{err: err, output: output.String(), took: time.Since(began)}
 }
 
-// tailBuffer keeps the beginning and the end of what is written to it.
+// tailBuffer keeps the beginning and the end of the text that is written to it.
 type tailBuffer struct {
 	mu   sync.Mutex
 	head bytes.Buffer

@@ -13,8 +13,7 @@ import (
 
 const tooLong = 30 * time.Second
 
-// TestRunCancelled: with a job its whole process group ends, whatever it does
-// against it.
+// TestRunCancelled: cancelling a job ends its whole process group, even if it ignores SIGTERM.
 func TestRunCancelled(t *testing.T) {
 	for name, script := range map[string]string{
 		"children":                  `sleep 300 & sleep 300 & echo $! >pid; wait`,
@@ -67,7 +66,7 @@ func awaitPID(t *testing.T, path string) int {
 	}
 }
 
-// alive says whether a process is there and no zombie.
+// alive says whether a process exists and is no zombie.
 func alive(pid int) bool {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
@@ -77,8 +76,8 @@ func alive(pid int) bool {
 	return !strings.HasPrefix(after, "Z")
 }
 
-// TestRunOutput: both streams come, beginning and end of very much, and a child
-// that holds the output open keeps nobody.
+// TestRunOutput: both streams are kept, of very long output the beginning and the end, and a child
+// that holds the output open delays nothing.
 func TestRunOutput(t *testing.T) {
 	dir := t.TempDir()
 	run := func(script string) outcome {

@@ -13,7 +13,7 @@ import (
 
 func base(path string) string { return strings.TrimPrefix(path, "/src/") }
 
-// TestCycleTexts: the line that tells of a save.
+// TestCycleTexts: the line that reports a save.
 func TestCycleTexts(t *testing.T) {
 	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	after := func(seconds float64) time.Time { return at.Add(time.Duration(seconds * float64(time.Second))) }
@@ -37,7 +37,8 @@ func TestCycleTexts(t *testing.T) {
 	}
 }
 
-// TestTimesOf: the first start and the first readiness of the roll's own generation.
+// TestTimesOf: the times are those of the first start and the first ready worker of the roll's own
+// generation.
 func TestTimesOf(t *testing.T) {
 	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	events := make(chan pool.Event, 8)
@@ -57,7 +58,7 @@ func TestTimesOf(t *testing.T) {
 	}
 }
 
-// TestFailureTexts: what the terminal shows of a failure, and the one line of the status.
+// TestFailureTexts: the texts of a failure for the terminal and for the status.
 func TestFailureTexts(t *testing.T) {
 	one := Problem{File: "/src/a.go", Line: 3, Column: 2, Text: "oh"}
 	many := Failure{Title: "it failed"}
@@ -92,7 +93,7 @@ func TestFailureTexts(t *testing.T) {
 	}
 }
 
-// TestSayAttach: a debugger is told the workers that serve.
+// TestSayAttach: the user learns the pids of the serving workers.
 func TestSayAttach(t *testing.T) {
 	r := &rig{t: t, standIn: &standIn{more: make(chan struct{}), status: control.Status{Status: pool.Status{
 		Workers: []pool.Worker{{PID: 7, State: "draining"}, {PID: 8, State: "serving"}}}}}}

@@ -14,10 +14,10 @@ import (
 	"relevo/internal/testpty"
 )
 
-// tooLong is when a test gives up.
+// tooLong is the time after which a test fails.
 const tooLong = 30 * time.Second
 
-// helperEnv makes the test binary one of the programs below.
+// helperEnv makes the test binary run as one of the programs below.
 const helperEnv = "RELEVO_TERMINAL_TEST"
 
 func TestMain(m *testing.M) {
@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// program reads keys and says what it does. How it ends is told by a key.
+// program reads keys and prints what it does. A key decides how it ends.
 func program(kind string) {
 	o := Options{In: os.Stdin}
 	if kind != "unguarded" {
@@ -69,7 +69,7 @@ func program(kind string) {
 	}
 }
 
-// pty is a pseudoterminal and the program at its other end.
+// pty is a pseudoterminal with a program on its other end.
 type pty struct {
 	*testpty.PTY
 	t     *testing.T
@@ -77,7 +77,7 @@ type pty struct {
 	ended chan struct{}
 }
 
-// startProgram runs a program in a session of its own whose terminal is new.
+// startProgram runs a program in a session and a terminal of its own.
 func startProgram(t *testing.T, kind string) *pty {
 	t.Helper()
 	p := &pty{PTY: testpty.Open(t), t: t, cmd: exec.Command("/proc/self/exe"), ended: make(chan struct{})}
@@ -102,7 +102,7 @@ func (p *pty) wait() {
 	}
 }
 
-// TestKeys: they come one by one, without Enter, and are not shown.
+// TestKeys: keys arrive one by one, without Enter, and are not echoed.
 func TestKeys(t *testing.T) {
 	p := startProgram(t, "plain")
 	p.Mode(true)
@@ -121,7 +121,7 @@ func TestKeys(t *testing.T) {
 	p.Mode(false)
 }
 
-// TestGivenBack: the terminal is as it was, however the program ends.
+// TestGivenBack: the terminal's mode is restored, however the program ends.
 func TestGivenBack(t *testing.T) {
 	for name, end := range map[string]func(*pty){
 		"by a key":               func(p *pty) { p.Type("q") },
@@ -150,7 +150,7 @@ func TestGuardIsNeeded(t *testing.T) {
 	p.Mode(true)
 }
 
-// TestSuspend: while the program is stopped the terminal is the shell's.
+// TestSuspend: while the program is stopped, the terminal is in the shell's mode.
 func TestSuspend(t *testing.T) {
 	p := startProgram(t, "plain")
 	for range 3 {
@@ -186,7 +186,7 @@ func (p *pty) stopped() {
 	}
 }
 
-// TestOthersMode: a mode that somebody else has set is left alone.
+// TestOthersMode: a mode that another program has set is left alone.
 func TestOthersMode(t *testing.T) {
 	p := startProgram(t, "plain")
 	p.Mode(true)
@@ -204,7 +204,7 @@ func TestOthersMode(t *testing.T) {
 	p.Mode(true)
 }
 
-// guardGone waits until nobody else is left in the program's session.
+// guardGone waits until the program's session is empty.
 func (p *pty) guardGone() {
 	p.t.Helper()
 	giveUp := time.Now().Add(tooLong)
@@ -232,7 +232,7 @@ func sessionHas(session int) bool {
 	return false
 }
 
-// TestNoTerminal: a file that is none is refused.
+// TestNoTerminal: a file that is no terminal is refused.
 func TestNoTerminal(t *testing.T) {
 	file, err := os.Open("/dev/null")
 	if err != nil {

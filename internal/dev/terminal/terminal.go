@@ -18,18 +18,18 @@ import (
 	"golang.org/x/term"
 )
 
-// Options are what keys are read with.
+// Options are the settings of Open.
 type Options struct {
 	In *os.File // the terminal
-	// Guard are the arguments, a name first, with which this program itself calls
-	// Guard; nil: there is no guard.
+	// Guard is the command line, with the program's name first, that makes this program call the
+	// function Guard; nil: there is no guard.
 	Guard []string
 }
 
-// Keys are the keystrokes at a terminal.
+// Keys delivers the keystrokes at a terminal.
 type Keys struct {
 	in     *os.File
-	keys   chan byte // closed by read, when nothing more can come
+	keys   chan byte // closed by read when no more can arrive
 	wake   [2]*os.File
 	guard  *exec.Cmd
 	pipe   io.WriteCloser // to the guard
@@ -39,13 +39,13 @@ type Keys struct {
 	gone   sync.WaitGroup
 
 	mu  sync.Mutex
-	set bool // the mode is ours
+	set bool // the terminal is in our mode
 }
 
-// ErrNoTerminal is returned by Open for a file that is none.
+// ErrNoTerminal is returned by Open for a file that is no terminal.
 var ErrNoTerminal = errors.New("terminal: not a terminal")
 
-// Open begins to read keys. Whoever has opened must Close.
+// Open starts to read keys. The caller must call Close.
 func Open(o Options) (*Keys, error) {
 	if !term.IsTerminal(int(o.In.Fd())) {
 		return nil, ErrNoTerminal
@@ -73,17 +73,17 @@ func Open(o Options) (*Keys, error) {
 	return k, nil
 }
 
-// cbreakOf is a mode without lines and without echo.
+// cbreakOf is the mode without line editing and without echo.
 func cbreakOf(mode unix.Termios) unix.Termios {
 	mode.Lflag &^= unix.ICANON | unix.ECHO
 	mode.Cc[unix.VMIN], mode.Cc[unix.VTIME] = 1, 0
 	return mode
 }
 
-// C returns the keys.
+// C returns the channel of keys.
 func (k *Keys) C() <-chan byte { return k.keys }
 
-// Close takes the mode back and ends the guard.
+// Close restores the mode and ends the guard.
 func (k *Keys) Close() {
 	close(k.done)
 	k.wake[1].Close()
@@ -91,7 +91,7 @@ func (k *Keys) Close() {
 	k.leave()
 	k.wake[0].Close()
 	if k.guard != nil {
-		k.pipe.Write([]byte(orderly)) // its word that nothing is to be done
+		k.pipe.Write([]byte(orderly)) // tells the guard that nothing is left to do
 		k.pipe.Close()
 		k.guard.Wait()
 	}
@@ -115,14 +115,14 @@ func (k *Keys) leave() {
 	k.set = false
 }
 
-// foreground says whether the terminal listens to this program: from elsewhere
-// reading and setting would stop it.
+// foreground says whether this program is in the terminal's foreground. Elsewhere the kernel would
+// stop it for reading or for setting the mode.
 func (k *Keys) foreground() bool {
 	group, err := unix.IoctlGetInt(int(k.in.Fd()), unix.TIOCGPGRP)
 	return err == nil && group == unix.Getpgrp()
 }
 
-// suspend gives the terminal back while the program is stopped.
+// suspend restores the terminal while the program is stopped.
 func (k *Keys) suspend(signals <-chan os.Signal) {
 	for {
 		select {
@@ -139,7 +139,8 @@ func (k *Keys) suspend(signals <-chan os.Signal) {
 	}
 }
 
-// backgroundPause is how long a program in the background looks away.
+// backgroundPause is how often a program in the background checks whether it is in the foreground
+// again.
 const backgroundPause = 500 * time.Millisecond
 
 func (k *Keys) read() {
@@ -159,7 +160,7 @@ func (k *Keys) read() {
 		if fds[1].Revents&(unix.POLLHUP|unix.POLLNVAL) != 0 {
 			return // the terminal is gone
 		}
-		if !k.foreground() { // what is typed is for somebody else
+		if !k.foreground() { // the keys are for another program
 			unix.Poll(fds[:1], int(backgroundPause.Milliseconds()))
 			continue
 		}
@@ -176,7 +177,7 @@ func (k *Keys) read() {
 	}
 }
 
-// pass hands keys on, but not the sequences that special keys send.
+// pass delivers keys, and drops the sequences that special keys send.
 func (k *Keys) pass(typed []byte) bool {
 	for len(typed) > 0 {
 		if n := sequence(typed); n > 0 {
@@ -193,7 +194,7 @@ func (k *Keys) pass(typed []byte) bool {
 	return true
 }
 
-// sequence is the length of the escape sequence (ECMA-48) that text begins with.
+// sequence returns the length of the escape sequence (ECMA-48) at the start of text.
 func sequence(text []byte) int {
 	if text[0] != 0x1b {
 		return 0
@@ -209,10 +210,10 @@ func sequence(text []byte) int {
 	return len(text)
 }
 
-// orderly is what the guard reads where nothing is left to do.
+// orderly is sent to the guard if the mode was restored already.
 const orderly = "x"
 
-// modes are what the guard has to know.
+// modes is what the guard needs to restore the terminal.
 type modes struct{ Saved, Ours unix.Termios }
 
 func (k *Keys) startGuard(command []string) error {
@@ -222,7 +223,7 @@ func (k *Keys) startGuard(command []string) error {
 	}
 	k.guard = &exec.Cmd{Path: self, Args: command}
 	k.guard.ExtraFiles = []*os.File{k.in}
-	// Ctrl-C and Ctrl-Z are not meant for it.
+	// Ctrl-C and Ctrl-Z must not reach the guard.
 	k.guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if k.pipe, err = k.guard.StdinPipe(); err == nil {
 		err = k.guard.Start()
@@ -236,11 +237,12 @@ func (k *Keys) startGuard(command []string) error {
 	return nil
 }
 
-// Guard waits for the end of the program that started it and takes its mode of the
-// terminal back, if it is still in force. The terminal is descriptor 3.
+// Guard waits for the end of the program that started it. Then it restores that program's mode of
+// the terminal, if nothing else has changed it. The terminal is descriptor 3.
 func Guard(in io.Reader) error {
-	// It may be a background process that changes the terminal, which only ignoring
-	// SIGTTOU allows; and it must outlive what ends the program that it guards.
+	// The guard may be a background process when it sets the mode, which the kernel allows only if
+	// SIGTTOU is ignored. The other signals may end the program that it guards, and it must outlive
+	// that program.
 	signal.Ignore(unix.SIGTTOU, unix.SIGINT, unix.SIGHUP, unix.SIGTERM, unix.SIGQUIT)
 	var m modes
 	decoder := json.NewDecoder(in)
@@ -254,7 +256,7 @@ func Guard(in io.Reader) error {
 	const terminal = 3
 	now, err := unix.IoctlGetTermios(terminal, getTermios)
 	if err != nil || *now != m.Ours {
-		return nil // somebody else has it
+		return nil // another program has changed the mode
 	}
 	if err := unix.IoctlSetTermios(terminal, setTermios, &m.Saved); err != nil {
 		return fmt.Errorf("cannot take back the mode of the terminal: %w", err)

@@ -2,7 +2,7 @@ package terminal
 
 import "golang.org/x/sys/unix"
 
-// Of tcgetattr and tcsetattr with TCSADRAIN.
+// The ioctls of tcgetattr, and of tcsetattr with TCSADRAIN.
 const (
 	getTermios = unix.TIOCGETA
 	setTermios = unix.TIOCSETAW
