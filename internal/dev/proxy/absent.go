@@ -14,18 +14,18 @@ import (
 //go:embed absent.html
 var absentText string
 
-// absentPage stands in for an app that does not answer.
+// absentPage is shown instead of an app that does not answer.
 type absentPage struct {
 	Title, Reason, Client, Stamp, Nonce string
 	Failure                             *failureView
 }
 
-// failed answers where the app did not.
+// failed answers a request for which the app gave no answer.
 func (p *Proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 	e := errandOf(r.Context())
 	silent := errors.Is(context.Cause(r.Context()), errSilent)
 	if r.Context().Err() != nil && !silent {
-		// The client has gone, or the proxy goes.
+		// The client has disconnected, or the proxy ends.
 		w.WriteHeader(http.StatusBadGateway)
 		return
 	}
@@ -50,8 +50,8 @@ func (p *Proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 	p.serveAbsent(w, status, absentPage{Title: title, Reason: reason, Stamp: e.stamp}, waiting && e.page)
 }
 
-// serveAbsent writes the page. One that waits stamps itself so that its script
-// asks again by itself; the others wait for Reload.
+// serveAbsent writes the page. If it is waiting, its script carries a stamp and asks again by
+// itself; otherwise it waits for Reload.
 func (p *Proxy) serveAbsent(w http.ResponseWriter, status int, page absentPage, waiting bool) {
 	now, _ := p.board.look()
 	page.Failure, page.Client, page.Nonce = now.Failure, clientPath, rand.Text()

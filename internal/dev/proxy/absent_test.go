@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// serveProtocols serves protocolOf at a path until the returned function is called.
+// serveProtocols serves protocolOf on a Unix socket until the returned function is called.
 func serveProtocols(t *testing.T, path string, http2 bool) (stop func()) {
 	t.Helper()
 	listener, err := net.Listen("unix", path)
@@ -39,8 +39,8 @@ func (t *tracker) count() int {
 	return t.running
 }
 
-// TestRequestsWaitForTheApp: whatever is asked while nobody listens is answered
-// once, when somebody does.
+// TestRequestsWaitForTheApp: requests sent while nothing listens are answered once, when something
+// does.
 func TestRequestsWaitForTheApp(t *testing.T) {
 	socket := socketPath(t)
 	p := run(t, Options{Target: "unix:" + socket, Patience: tooLong})
@@ -74,7 +74,7 @@ func TestRequestsWaitForTheApp(t *testing.T) {
 	}
 }
 
-// TestPatienceEnds: an app that never comes is named, to pages and to others.
+// TestPatienceEnds: if the app does not come, the error names it, for pages and for other clients.
 func TestPatienceEnds(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -105,7 +105,7 @@ func TestPatienceEnds(t *testing.T) {
 	}
 }
 
-// TestNothingIsSentTwice: a request that was taken and lost is an error at once.
+// TestNothingIsSentTwice: a request that was sent and lost is answered with an error at once.
 func TestNothingIsSentTwice(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -142,8 +142,8 @@ func TestNothingIsSentTwice(t *testing.T) {
 	}
 }
 
-// TestSilence: somebody holds the socket and nobody answers. A document does not
-// wait for ever before the first answer, nor while something is broken.
+// TestSilence: the socket is open but no worker answers. A document waits for a limited time before
+// the first answer, and while there is a failure.
 func TestSilence(t *testing.T) {
 	release := make(chan struct{})
 	p := proxied(t, func(w http.ResponseWriter, r *http.Request) {
@@ -156,7 +156,7 @@ func TestSilence(t *testing.T) {
 	if got := text(t, res); res.StatusCode != 503 || !strings.Contains(got, "has not answered yet") {
 		t.Errorf("%d %q", res.StatusCode, got)
 	}
-	// Once the app is ready a slow page is waited for.
+	// Once the app is ready, the proxy waits for slow pages.
 	p.Reload(nil)
 	began := time.Now()
 	time.AfterFunc(silentStart+time.Second, func() { close(release) })

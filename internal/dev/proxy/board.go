@@ -6,32 +6,31 @@ import (
 	"sync"
 )
 
-// state is all that a page has to know.
+// state is everything that a page has to know.
 type state struct {
-	// Instance is another one for each proxy, so that pages of an earlier one
-	// know that they are old.
+	// Instance differs for each proxy, so that pages of an earlier proxy know that they are old.
 	Instance string `json:"instance"`
 	// Page and Style count the reasons to reload the page, and to swap its styles.
 	Page  uint64 `json:"page"`
 	Style uint64 `json:"style"`
-	// Trouble counts failures, so that one that was closed stays closed.
+	// Trouble counts failures: a failure that the user closed stays closed, a new one is shown.
 	Trouble uint64       `json:"trouble"`
 	Failure *failureView `json:"failure"`
 }
 
-// board shows the state to any number of readers. Each sees the newest one when
-// it comes round to look, so that a slow one holds nobody up.
+// board shows the state to any number of readers. Each reads the newest state when it is ready to,
+// so a slow reader delays nothing.
 type board struct {
 	mu      sync.Mutex
 	now     state
-	changed chan struct{} // closed, and replaced, by change
+	changed chan struct{} // closed and replaced at each change
 }
 
 func newBoard(instance string) *board {
 	return &board{now: state{Instance: instance}, changed: make(chan struct{})}
 }
 
-// look returns the state, and a channel that is closed when there is another.
+// look returns the state, and a channel that is closed when the state changes.
 func (b *board) look() (state, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -54,5 +53,5 @@ func (s state) json() []byte {
 	return text
 }
 
-// stamp goes into the script element of a document: the state it was asked under.
+// stamp goes into the script element of a document: the state at the time of its request.
 func (s state) stamp() string { return fmt.Sprintf("%s.%d.%d", s.Instance, s.Page, s.Style) }

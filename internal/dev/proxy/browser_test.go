@@ -90,10 +90,10 @@ func TestBrowserReloads(t *testing.T) {
 		p.Reload([]string{"main.go", "app.css"})
 		b.Eventually("document.title", fmt.Sprintf("v%d", version+1))
 	}
-	b.Eventually("document.scripts.length", "0") // the element took itself out
+	b.Eventually("document.scripts.length", "0") // the script has removed its element
 }
 
-// TestBrowserManyPages: more pages than a browser has connections for a server.
+// TestBrowserManyPages: more pages than a browser opens connections for one server.
 func TestBrowserManyPages(t *testing.T) {
 	s := &site{}
 	p, b := browse(t, s)
@@ -102,7 +102,7 @@ func TestBrowserManyPages(t *testing.T) {
 		windows = append(windows, b.NewWindow("window"))
 		b.Open(p.URL())
 		b.Eventually(live, "true")
-		if len(windows) <= 4 { // the app's own streams, as many as fit
+		if len(windows) <= 4 { // streams of the app, as many as fit
 			b.Script("(() => { new EventSource('/stream').onmessage = e => window.last = e.data })()")
 			b.Eventually("window.last", "2")
 		}
@@ -114,7 +114,7 @@ func TestBrowserManyPages(t *testing.T) {
 			b.Window(window)
 			b.Eventually("document.title", fmt.Sprintf("v%d", version))
 		}
-		// The page that listens for all goes away.
+		// The page that reads the stream for all is closed.
 		b.Window(windows[0])
 		b.Call("DELETE", "/window", nil, nil)
 		windows = windows[1:]
@@ -122,7 +122,7 @@ func TestBrowserManyPages(t *testing.T) {
 	}
 }
 
-// TestBrowserBackground: a hidden page reloads when it is looked at.
+// TestBrowserBackground: a hidden page reloads when it becomes visible.
 func TestBrowserBackground(t *testing.T) {
 	s := &site{}
 	p, b := browse(t, s)
@@ -152,7 +152,7 @@ func TestBrowserSwapsStyles(t *testing.T) {
 	}
 	b.Eventually("document.querySelectorAll('link').length", "1")
 	b.Eventually("window.kept", "1")
-	// Where no stylesheet could be swapped, the page reloads.
+	// If no stylesheet could be swapped, the page reloads.
 	for _, path := range []string{"/styleless", "/importing"} {
 		b.Open(p.URL() + path)
 		b.Eventually(live, "true")
@@ -231,8 +231,8 @@ func TestBrowserStrictPolicies(t *testing.T) {
 	}
 }
 
-// TestBrowserCache: a document that the browser kept is old, and says so, but
-// makes no page reload for ever.
+// TestBrowserCache: a document from the browser's cache is old and knows it, but does not reload
+// for ever.
 func TestBrowserCache(t *testing.T) {
 	for _, cache := range []string{"max-age=3600", "no-cache"} {
 		s := &site{cache: cache}
@@ -253,7 +253,7 @@ func TestBrowserCache(t *testing.T) {
 	}
 }
 
-// staysAndListens: the page reloads no more, and hears of a failure all the same.
+// staysAndListens checks that the page does not reload any more, and still shows a failure.
 func staysAndListens(p *Proxy, b *testbrowser.Browser) {
 
 	b.Script("window.kept = 1")
@@ -264,7 +264,7 @@ func staysAndListens(p *Proxy, b *testbrowser.Browser) {
 	b.Eventually("window.kept", "1")
 }
 
-// TestBrowserForm: the answer to a form is not sent again behind the user's back.
+// TestBrowserForm: a reload does not silently send a form again.
 func TestBrowserForm(t *testing.T) {
 	s := &site{}
 	p, b := browse(t, s)
@@ -278,7 +278,7 @@ func TestBrowserForm(t *testing.T) {
 	b.Eventually("document.title", "v0")
 }
 
-// TestBrowserSockets: the app's WebSockets and streams come through.
+// TestBrowserSockets: the app's WebSockets and streams pass through.
 func TestBrowserSockets(t *testing.T) {
 	p := run(t, Options{Target: hostOf(appOf(t, withSocket(&site{}), false))})
 	b := testbrowser.New(t)
@@ -293,8 +293,8 @@ func TestBrowserSockets(t *testing.T) {
 	b.Eventually("window.last", "2")
 }
 
-// TestBrowserWaits: a page is there before the app is, then shows why there is
-// none, and becomes the app's page by itself.
+// TestBrowserWaits: a page opened before the app exists waits, then shows the failure, and becomes
+// the app's page by itself.
 func TestBrowserWaits(t *testing.T) {
 	socket := socketPath(t)
 	p := run(t, Options{Target: "unix:" + socket})

@@ -11,7 +11,7 @@ import (
 // may hold several, and a page has to satisfy each of them.
 type policies [][]directive
 
-// directive is a name and its sources; text is what it was written as.
+// directive is a name and its sources; text is its original form.
 type directive struct {
 	name    string
 	sources []string
@@ -54,15 +54,14 @@ func (all policies) lines() []string {
 	return lines
 }
 
-// The directives that govern a script element and a connection, the first that
-// is there counting.
+// The directives that govern a script element and a connection. The first that is present counts.
 var (
 	scriptDirectives  = []string{"script-src-elem", "script-src", "default-src"}
 	connectDirectives = []string{"connect-src", "default-src"}
 )
 
-// governing returns the index of the directive that counts, -1 if nothing is
-// forbidden.
+// governing returns the index of the directive that counts; -1 if there is none, and everything is
+// allowed.
 func governing(p []directive, names []string) int {
 	for _, name := range names {
 		if i := slices.IndexFunc(p, func(d directive) bool { return d.name == name }); i >= 0 {
@@ -74,7 +73,7 @@ func governing(p []directive, names []string) int {
 
 var nonceSource = lazyregexp.New(`(?i)^'nonce-([A-Za-z0-9+/_-]+={0,2})'$`)
 
-// nonce is the first that allows a script.
+// nonce returns the first nonce that allows a script.
 func (all policies) nonce() string {
 	for _, p := range all {
 		if i := governing(p, scriptDirectives); i >= 0 {
@@ -88,7 +87,7 @@ func (all policies) nonce() string {
 	return ""
 }
 
-// strictDynamic tells whether a policy takes a script by a nonce only.
+// strictDynamic says whether a policy allows scripts by nonce only.
 func (all policies) strictDynamic() bool {
 	return slices.ContainsFunc(all, func(p []directive) bool {
 		i := governing(p, scriptDirectives)
@@ -100,9 +99,8 @@ func (d directive) has(source string) bool {
 	return slices.ContainsFunc(d.sources, func(s string) bool { return strings.EqualFold(s, source) })
 }
 
-// admit lets the client's script in by nonce or by path, and its connections by
-// path. It adds no nonce where inline scripts are allowed as such: a nonce would
-// forbid them.
+// admit allows the client's script by nonce or by path, and its connections by path. If inline
+// scripts are allowed as such, it adds no nonce, because a nonce would forbid them.
 func (all policies) admit(path, nonce string) {
 	for i, p := range all {
 		if at := governing(p, scriptDirectives); at >= 0 && !p[at].lets(nonce) {
@@ -119,7 +117,7 @@ func (all policies) admit(path, nonce string) {
 	}
 }
 
-// lets tells whether the script or a connection of the page's own origin is allowed.
+// lets says whether the directive allows the script, or a connection to the page's own origin.
 func (d directive) lets(nonce string) bool {
 	if nonce != "" && slices.Contains(d.sources, "'nonce-"+nonce+"'") {
 		return true
@@ -127,8 +125,8 @@ func (d directive) lets(nonce string) bool {
 	return !d.has("'strict-dynamic'") && (d.has("'self'") || d.has("*"))
 }
 
-// add puts a source into the directive at i; where that is default-src, into a
-// narrower one made of it, so that nothing else gets wider.
+// add adds a source to the directive at i. A default-src is copied to a narrower directive first,
+// so that nothing else is allowed more.
 func add(p []directive, at int, narrow, source string) []directive {
 	d := p[at]
 	sources := slices.DeleteFunc(slices.Clone(d.sources), func(s string) bool { return strings.EqualFold(s, "'none'") })
@@ -143,8 +141,8 @@ func add(p []directive, at int, narrow, source string) []directive {
 
 var plainHost = lazyregexp.New(`^[A-Za-z0-9.-]+(:[0-9]+)?$`)
 
-// pathSource is the source expression for the reserved path, as the browser that
-// asks for host sees it. CSP cannot write IPv6 addresses: their pages get 'self'.
+// pathSource is the source expression for the reserved path, as seen by a browser that asks for
+// host. CSP cannot express IPv6 addresses: their pages get 'self'.
 func pathSource(host string) string {
 	if !plainHost.MatchString(host) {
 		return "'self'"

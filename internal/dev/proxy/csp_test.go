@@ -59,7 +59,7 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// TestStrictDynamicWithoutNonce: a policy of hashes takes a nonce of ours.
+// TestStrictDynamicWithoutNonce: a policy that allows scripts by hash gets a nonce of ours.
 func TestStrictDynamicWithoutNonce(t *testing.T) {
 	h := http.Header{"Content-Security-Policy": {"script-src 'sha256-x' 'strict-dynamic'"}}
 	nonce := admitClient(h, "localhost:1")
@@ -69,7 +69,7 @@ func TestStrictDynamicWithoutNonce(t *testing.T) {
 	}
 }
 
-// TestPathSource: a host is the client's word, and must not write policies.
+// TestPathSource: the host comes from the client, and must not be able to add policies.
 func TestPathSource(t *testing.T) {
 	for host, want := range map[string]string{
 		"a.test:80": "a.test:80/__relevo/", "[::1]:80": "'self'", "a;script-src *": "'self'", "a b": "'self'", "": "'self'",

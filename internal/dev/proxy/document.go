@@ -13,9 +13,9 @@ import (
 	"relevo/internal/lazyregexp"
 )
 
-// wantsDocument tells whether a browser is about to show the answer as a page.
-// Sec-Fetch-Dest says so; where it is absent (older browsers, and pages of
-// plain-text origins other than loopback) the habits of browsers and libraries do.
+// wantsDocument says whether a browser will show the answer as a page. Sec-Fetch-Dest says so. If
+// it is absent (older browsers, and pages over plain HTTP that are not from loopback), the usual
+// headers of browsers and libraries decide.
 func wantsDocument(r *http.Request) bool {
 	if destination := r.Header.Get("Sec-Fetch-Dest"); destination != "" {
 		return destination == "document" || destination == "iframe" || destination == "frame"
@@ -28,13 +28,13 @@ func wantsDocument(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
-// isHTML: only text/html, and only if it is to be shown.
+// isHTML says whether the answer is text/html and meant to be shown.
 func isHTML(h http.Header) bool {
 	kind, parameters, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil || kind != "text/html" {
 		return false
 	}
-	// The tag is ASCII; these are no supersets of it.
+	// The element is ASCII; documents in these charsets are not supersets of it.
 	charset := strings.ToLower(parameters["charset"])
 	if strings.HasPrefix(charset, "utf-16") || strings.HasPrefix(charset, "utf-32") ||
 		strings.HasPrefix(charset, "utf-7") {
@@ -44,7 +44,7 @@ func isHTML(h http.Header) bool {
 	return disposition != "attachment"
 }
 
-// hasWholeBody tells whether the body is the document, all of it.
+// hasWholeBody says whether the body is the complete document.
 func hasWholeBody(res *http.Response) bool {
 	if res.Request.Method == http.MethodHead || res.Header.Get("Content-Range") != "" {
 		return false
@@ -56,13 +56,14 @@ func hasWholeBody(res *http.Response) bool {
 	return res.StatusCode >= 200
 }
 
-// plain opens up the body's encoding; false: it has to stay as it is.
+// plain decompresses the body; false: the encoding is unknown, and the body stays as it is.
 func plain(res *http.Response) bool {
 	switch strings.ToLower(strings.Join(res.Header.Values("Content-Encoding"), ",")) {
 	case "", "identity":
 		return true
 	case "gzip", "x-gzip":
-		// Identity was asked for: a file that was compressed before, mostly.
+		// The proxy asked for no compression. The app probably serves a file that was compressed in
+		// advance.
 		res.Body = &gunzipped{body: res.Body}
 		res.Header.Del("Content-Encoding")
 		return true
@@ -71,7 +72,7 @@ func plain(res *http.Response) bool {
 	}
 }
 
-// gunzipped reads the header at the first read, since it may be long in coming.
+// gunzipped reads the gzip header only at the first read, because it may arrive late.
 type gunzipped struct {
 	body   io.ReadCloser
 	stream *gzip.Reader
@@ -88,7 +89,7 @@ func (g *gunzipped) Read(p []byte) (n int, err error) {
 
 func (g *gunzipped) Close() error { return g.body.Close() }
 
-// change puts the script element into a document.
+// change adds the script element to a document.
 func change(res *http.Response, stamp string) {
 	nonce := admitClient(res.Header, res.Request.Host)
 	res.Body = inject(res.Body, element(stamp, nonce))
@@ -110,8 +111,8 @@ func element(stamp, nonce string) string {
 	return fmt.Sprintf(`<script async src="%s" data-relevo="%s"%s></script>`, clientPath, html.EscapeString(stamp), nonce)
 }
 
-// admitClient changes the policies of a page, those too that only report, and
-// returns the nonce for the script element.
+// admitClient extends the policies of a page, report-only ones included, and returns the nonce for
+// the script element.
 func admitClient(h http.Header, host string) string {
 	const enforced, reported = "Content-Security-Policy", "Content-Security-Policy-Report-Only"
 	enforce, report := parsePolicies(h.Values(enforced)), parsePolicies(h.Values(reported))
@@ -132,8 +133,7 @@ func admitClient(h http.Header, host string) string {
 	return nonce
 }
 
-// A document with the script element is another one than the app's, byte for
-// byte, so that its ETag is weak and another one as well.
+// A document with the script element differs from the app's. So its ETag differs too, and is weak.
 const (
 	markStrong = "+relevo"
 	markWeak   = "+relevo-weak"
@@ -144,7 +144,7 @@ func mark(tag string) string {
 	opaque, ok := strings.CutSuffix(strings.TrimPrefix(tag, "W/"), `"`)
 	switch {
 	case !ok || !strings.HasPrefix(opaque, `"`):
-		return "" // none, or not one that could be marked
+		return "" // there is none, or its form is invalid
 	case weak:
 		return "W/" + opaque + markWeak + `"`
 	default:
@@ -154,7 +154,7 @@ func mark(tag string) string {
 
 var marked = lazyregexp.New(`W/("[^"]*)\+relevo(-weak)?"`)
 
-// unmark gives the app its own tags back.
+// unmark turns our ETags in a list back into the app's.
 func unmark(list string) string {
 	return marked.ReplaceAllStringFunc(list, func(tag string) string {
 		part := marked.FindStringSubmatch(tag)

@@ -9,15 +9,14 @@ import (
 	"relevo/internal/lazyregexp"
 )
 
-// Failure is what keeps the newest version from being served.
+// Failure is the reason why the newest version is not served.
 type Failure struct {
 	// Title is one line: "build failed", "the new worker did not start".
 	Title string
 	// Problems are the places to look at, most important first. Pages show the
 	// first 100.
 	Problems []Problem
-	// Output is what the failed program printed. Pages show its end, without
-	// terminal colours.
+	// Output is the output of the failed program. Pages show its end, without terminal colours.
 	Output string
 }
 
@@ -35,7 +34,7 @@ const (
 	maxOutput   = 64 << 10
 )
 
-// failureView is a Failure as pages get it.
+// failureView is the form of a Failure that pages get.
 type failureView struct {
 	Title    string        `json:"title"`
 	Problems []problemView `json:"problems"`
@@ -48,7 +47,7 @@ type problemView struct {
 	Text  string `json:"text"`
 }
 
-// editor makes links to places in files.
+// editor makes links that open a place in an editor.
 type editor struct{ template, root string }
 
 func (e editor) view(f Failure) *failureView {
@@ -86,7 +85,7 @@ func (e editor) link(p Problem) string {
 	).Replace(e.template)
 }
 
-// tail is the end of a long text, from the beginning of a line where there is one.
+// tail is the end of a long text, from the beginning of a line if possible.
 func tail(text string) string {
 	if len(text) <= maxOutput {
 		return text
@@ -101,7 +100,7 @@ func tail(text string) string {
 // escapes are the control sequences of ECMA-48: CSI, OSC, and two-byte ones.
 var escapes = lazyregexp.New("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|[ -/]*[0-~])")
 
-// clean takes out what a terminal would have swallowed.
+// clean removes control sequences that a terminal would not show.
 func clean(text string) string {
 	text = escapes.ReplaceAllString(text, "")
 	return strings.Map(func(r rune) rune {
@@ -114,7 +113,7 @@ func clean(text string) string {
 
 var schemes = lazyregexp.New(`^([a-zA-Z][a-zA-Z0-9+.-]*):`)
 
-// linkable tells whether a template makes links that open something, and run nothing.
+// linkable says whether links of a template only open something, and run nothing.
 func linkable(template string) bool {
 	scheme := schemes.FindStringSubmatch(template)
 	if scheme == nil {

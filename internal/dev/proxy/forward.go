@@ -12,23 +12,23 @@ import (
 )
 
 const (
-	// documentPatience is how long a document waits for somebody who listens.
+	// documentPatience is how long a document waits for a listener.
 	documentPatience = time.Second
-	// silentStart is how long a document waits for the first answer ever: a
-	// socket that is open already need not have a worker behind it.
+	// silentStart is how long a document waits for the first answer of all: an open socket may have
+	// no worker yet.
 	silentStart = 3 * time.Second
-	// silentBroken is how long it waits while something is known to be broken.
+	// silentBroken is how long it waits while there is a failure.
 	silentBroken = 5 * time.Second
 )
 
-// errand is one request on its way.
+// errand is one request.
 type errand struct {
-	document bool // a browser is about to show the answer
-	page     bool // it may be given a page of ours: a document, and safe to ask for again
-	http2    bool // the client speaks it
-	marked   bool // it names a version of a document with our element
+	document bool // a browser will show the answer
+	page     bool // it may be answered by a page of the proxy: a document that is safe to request again
+	http2    bool // the client speaks HTTP/2
+	marked   bool // its ETags name documents with our element
 	stamp    string
-	heard    chan struct{} // closed by the answer's header
+	heard    chan struct{} // closed when the answer's header arrives
 }
 
 type errandKey struct{}
@@ -58,15 +58,15 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
 		go p.lookAfter(ctx, e, giveUp)
 	}
 	if r.ProtoMajor == 1 {
-		// An app may answer while it reads; without this the server would first
-		// take in the rest of the request.
+		// The app may answer while it reads. Without this, the server would read the rest of the
+		// request first.
 		_ = http.NewResponseController(w).EnableFullDuplex()
 	}
 	p.reverse.ServeHTTP(w, r.WithContext(context.WithValue(ctx, errandKey{}, e)))
 }
 
-// lookAfter gives up on a document that nobody answers, if there is reason to
-// believe that nobody will. A page that is merely slow is waited for.
+// lookAfter gives up on an unanswered document if probably no worker will answer. It waits for
+// pages that are only slow.
 func (p *Proxy) lookAfter(ctx context.Context, e *errand, giveUp context.CancelCauseFunc) {
 	began := time.Now()
 	tick := time.NewTicker(silentStart / 3)
@@ -92,16 +92,15 @@ func (p *Proxy) reverseProxy() *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Rewrite:        p.rewrite,
 		Transport:      p,
-		FlushInterval:  -1, // what the app has written is what the page gets
+		FlushInterval:  -1, // flush whatever the app has written
 		ModifyResponse: p.answered,
 		ErrorHandler:   p.failed,
 		ErrorLog:       slog.NewLogLogger(p.options.Log.Handler(), slog.LevelDebug),
 	}
 }
 
-// rewrite addresses the request to the app and leaves the rest as it came: the
-// host that the browser asked for, what an outer proxy has said, and the query,
-// which ReverseProxy would tidy up.
+// rewrite addresses the request to the app and leaves the rest unchanged: the browser's Host,
+// headers of an outer proxy, and the query, which ReverseProxy would normalise.
 func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 	r.Out.URL.Scheme, r.Out.URL.Host = "http", "app"
 	if p.network == "tcp" {
@@ -130,8 +129,7 @@ func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 	}
 }
 
-// trailing carries trailers over: their values are there when the body has ended,
-// and ReverseProxy copies them when it begins.
+// trailing copies trailers: they arrive after the body, but ReverseProxy reads them before it.
 type trailing struct {
 	io.ReadCloser
 	from, to http.Header
@@ -145,13 +143,13 @@ func (t trailing) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// answered gets every answer of the app before it is passed on.
+// answered sees every answer of the app before it is passed on.
 func (p *Proxy) answered(res *http.Response) error {
 	p.heard.Store(true)
 	e := errandOf(res.Request.Context())
 	close(e.heard)
 	if e.document && res.StatusCode == http.StatusNotModified {
-		// The browser keeps the changed document, and takes these headers for it.
+		// The browser has cached the changed document, and applies these headers to it.
 		admitClient(res.Header, res.Request.Host)
 		if tag := mark(res.Header.Get("Etag")); e.marked && tag != "" {
 			res.Header.Set("Etag", tag)
@@ -161,8 +159,8 @@ func (p *Proxy) answered(res *http.Response) error {
 	if !isHTML(res.Header) || res.StatusCode == http.StatusSwitchingProtocols {
 		return nil
 	}
-	// A script that fetches a page must not get the browser's copy with the
-	// element in it, nor the other way round.
+	// The browser's cache must keep the document with the element apart from the page that a script
+	// fetches.
 	res.Header.Add("Vary", "Sec-Fetch-Dest")
 	if e.document && hasWholeBody(res) && plain(res) {
 		change(res, e.stamp)

@@ -34,8 +34,8 @@ var protocolOf = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Grpc-Status", "0")
 })
 
-// TestHTTP2: it reaches an app that speaks it, with trailers as gRPC needs them,
-// and one that does not gets HTTP/1.1.
+// TestHTTP2: an app that speaks HTTP/2 is reached by it, with the trailers that gRPC needs; other
+// apps get HTTP/1.1.
 func TestHTTP2(t *testing.T) {
 	for speaks, want := range map[bool]string{true: "HTTP/2.0", false: "HTTP/1.1"} {
 		p := run(t, Options{Target: hostOf(appOf(t, protocolOf, speaks))})
@@ -75,8 +75,8 @@ func TestHTTP2Document(t *testing.T) {
 	}
 }
 
-// TestNewVersionIsAskedAnew: whether the app speaks HTTP/2 belongs to a version,
-// and no connection of the old version is used again.
+// TestNewVersionIsAskedAnew: each version is asked whether it speaks HTTP/2, and connections of the
+// old version are not used again.
 func TestNewVersionIsAskedAnew(t *testing.T) {
 	for _, order := range [][]bool{{true, false}, {false, true}} {
 		socket := socketPath(t)

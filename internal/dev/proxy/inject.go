@@ -7,34 +7,34 @@ import (
 )
 
 // scanner finds the place for a script element in the beginning of a document:
-// after the head tag or, where there is none, before the first thing that HTML
-// would put into a head or a body of its own making ("before head" of the
-// standard, 13.2.6.4.3). Nothing earlier than that place is script, attribute or
-// comment, so that none of them can be broken, and the doctype stays first.
+// after the head tag, or else before the first thing for which HTML would open a
+// head or a body implicitly ("before head" of the standard, 13.2.6.4.3). Before
+// that place there is no script and no open attribute or comment, so none of them can
+// be broken, and the doctype stays first.
 //
-// It holds back only the beginning of a tag that is not told apart yet.
+// It holds back only the beginning of a tag that it cannot identify yet.
 type scanner struct {
 	in   inPart
-	tail []byte // the last bytes of a comment, for its end
-	held []byte // undecided, at most as long as the longest of the starts below
+	tail []byte // the last bytes of a comment, to find its end
+	held []byte // not identified yet; at most as long as the longest of the starts below
 	done bool
 	tag  []byte
 }
 
-// inPart is what the next byte belongs to.
+// inPart is the kind of part that the next byte belongs to.
 type inPart int
 
 const (
-	between inPart = iota // nothing: a new part begins
+	between inPart = iota // a new part begins
 	comment               // <!-- … -->
 	bogus                 // <!doctype …>, <?xml …>: up to the next >
-	htmlTag               // the html tag: quotes hide its end
+	htmlTag               // the html tag; quotes may hide its end
 	headTag
 )
 
 const space = " \t\n\f\r"
 
-// scan appends to out what in becomes, with the tag where its place is.
+// scan appends in to out, with the tag at its place.
 func (s *scanner) scan(out, in []byte) []byte {
 	for i := 0; i < len(in); i++ {
 		if s.done {
@@ -57,8 +57,8 @@ func (s *scanner) scan(out, in []byte) []byte {
 	return out
 }
 
-// end appends what is left at the end of the body. A document that has only
-// begun, an empty one too, gets the tag; one that ends within a comment does not.
+// end handles the end of the body. A document that has not passed the tag's place gets it at the
+// end, even an empty one; one that ends within a comment does not.
 func (s *scanner) end(out []byte) []byte {
 	if !s.done && s.in == between {
 		out = s.insert(out)
@@ -66,7 +66,7 @@ func (s *scanner) end(out []byte) []byte {
 	return append(out, s.held...)
 }
 
-// decide looks at what is held: passes it, keeps it, or puts the tag before it.
+// decide handles the held bytes: it passes them on, keeps them, or inserts the tag before them.
 func (s *scanner) decide(out []byte) []byte {
 	in, decided := kind(s.held)
 	if !decided {
@@ -81,7 +81,7 @@ func (s *scanner) decide(out []byte) []byte {
 		s.in = in
 		return append(out, held...)
 	default:
-		// The byte after the name may be the end of the tag already.
+		// The byte after the name may already be the end of the tag.
 		s.in = in
 		last := len(held) - 1
 		return s.scan(append(out, held[:last]...), held[last:])
@@ -90,7 +90,7 @@ func (s *scanner) decide(out []byte) []byte {
 
 const content inPart = -1
 
-// kind tells what begins with these bytes; false: it takes more of them.
+// kind says which part begins with these bytes; false: too few bytes.
 func kind(held []byte) (inPart, bool) {
 	if strings.ContainsRune(space, rune(held[0])) {
 		return between, true
@@ -119,12 +119,12 @@ func kind(held []byte) (inPart, bool) {
 	}
 }
 
-// isTag: the name has to end, or <header> would be a head.
+// isTag checks that the name ends, too: <header> is not a head.
 func isTag(text, tag string) bool {
 	return len(text) == len(tag)+1 && text[:len(tag)] == tag && strings.IndexByte(space+"/>", text[len(tag)]) >= 0
 }
 
-// ends tells whether b is the last byte of the part.
+// ends says whether b is the last byte of the part.
 func (s *scanner) ends(b byte) bool {
 	switch s.in {
 	case bogus:
@@ -135,15 +135,15 @@ func (s *scanner) ends(b byte) bool {
 		if len(s.tail) > 3 {
 			s.tail = append(s.tail[:0], s.tail[len(s.tail)-3:]...)
 		}
-		// <!--> and <!---> are comments as well.
+		// <!--> and <!---> are comments too.
 		return text == ">" || text == "->" || strings.HasSuffix(text, "-->") || strings.HasSuffix(text, "--!>")
 	default:
 		return s.endsTag(b)
 	}
 }
 
-// endsTag follows quoted values by the tokenizer of the standard: a quote opens
-// a value only right after the equals sign.
+// endsTag skips quoted values as the standard's tokenizer does: a quote opens a value only right
+// after the equals sign.
 func (s *scanner) endsTag(b byte) bool {
 	const name, unquoted = 'n', 'u'
 	state := byte(0)
@@ -197,8 +197,8 @@ func inject(body io.ReadCloser, tag string) io.ReadCloser {
 	return &injected{body: body, scan: scanner{tag: []byte(tag)}}
 }
 
-// Read gives what has arrived and waits only for the first byte, so that a page
-// that is written in pieces arrives in pieces.
+// Read returns what has arrived and waits only for the first byte, so that a page that is written
+// in pieces arrives in pieces.
 func (r *injected) Read(p []byte) (int, error) {
 	for r.out.Len() == 0 && r.err == nil {
 		if r.scan.done {

@@ -11,7 +11,7 @@ import (
 
 const testTag = "<T>"
 
-// injections: | is the place of the tag.
+// injections are documents in which | marks the place of the tag.
 var injections = map[string]string{
 	"empty":                "|",
 	"only space":           " \n|",
@@ -65,7 +65,7 @@ func TestInjection(t *testing.T) {
 	}
 }
 
-// pieces gives one piece a read.
+// pieces is a reader that returns one piece at each read.
 type pieces [][]byte
 
 func (p *pieces) Read(b []byte) (int, error) {
@@ -96,8 +96,8 @@ func injectInto(t testing.TB, in io.Reader) string {
 	return string(out)
 }
 
-// TestInjectionHoldsLittle: what was read is passed on, all but an undecided
-// beginning of a tag.
+// TestInjectionHoldsLittle: everything read is passed on at once, except the beginning of an
+// unidentified tag.
 func TestInjectionHoldsLittle(t *testing.T) {
 	for _, in := range []string{"<!-- " + strings.Repeat("x", 100), "<html a='" + strings.Repeat("<head>", 100),
 		"<!doctype <he", "<html><he"} {
@@ -117,8 +117,8 @@ func TestInjectionPassesErrors(t *testing.T) {
 	}
 }
 
-// FuzzInjection: whatever the bytes and wherever they are cut, the result is the
-// same, and without the tag it is the input.
+// FuzzInjection: however the input is cut into reads, the result is the same, and without the tag
+// it equals the input.
 func FuzzInjection(f *testing.F) {
 	for _, in := range injections {
 		f.Add([]byte(strings.Replace(in, "|", "", 1)), uint8(3))

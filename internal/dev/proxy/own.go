@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// reserved is the path that the app does not get.
+// reserved is the prefix of paths that the proxy answers itself.
 const (
 	reserved   = "/__relevo/"
 	clientPath = reserved + "client.js"
@@ -22,7 +22,7 @@ const (
 //go:embed client.js
 var clientScript []byte
 
-// own answers requests for the reserved path.
+// own answers requests for reserved paths.
 func (p *Proxy) own(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
@@ -52,9 +52,9 @@ func (p *Proxy) own(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refusal says why a request to the reserved path is not one of this proxy's own
-// pages or of a tool: a foreign site asks (cross-site request forgery), or a
-// foreign name was made to lead here (DNS rebinding).
+// refusal refuses requests to reserved paths that come neither from this proxy's pages nor from a
+// tool: a foreign site may send them (cross-site request forgery), or a foreign name may resolve to
+// this address (DNS rebinding). Empty: allowed.
 func (p *Proxy) refusal(r *http.Request) string {
 	if !p.knows(r.Host) {
 		return fmt.Sprintf("the name %q is not known to lead here; add it to the hosts of the proxy", r.Host)
@@ -73,7 +73,8 @@ func (p *Proxy) refusal(r *http.Request) string {
 	return ""
 }
 
-// knows tells whether nobody else could have given out this name for our address.
+// knows says whether a host is certainly ours: nobody else could have made this name resolve to our
+// address.
 func (p *Proxy) knows(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
@@ -104,13 +105,13 @@ func (p *Proxy) serveState(w http.ResponseWriter, _ *http.Request) {
 }
 
 const (
-	// heartbeat finds readers that are gone without a word.
+	// heartbeat finds connections that have died silently.
 	heartbeat = 20 * time.Second
-	// stuck is how long a reader may take for one event.
+	// stuck bounds the time for writing one event.
 	stuck = 10 * time.Second
 )
 
-// serveEvents sends the state, and again whenever it changes.
+// serveEvents sends the state, and again after each change.
 func (p *Proxy) serveEvents(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	control := http.NewResponseController(w)
@@ -137,7 +138,7 @@ func (p *Proxy) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveReload is Reload for tools: {"paths": ["a.css"]} as JSON, or nothing.
+// serveReload calls Reload for tools. The body is {"paths": ["a.css"]} or empty.
 func (p *Proxy) serveReload(w http.ResponseWriter, r *http.Request) {
 	var request struct {
 		Paths []string `json:"paths"`

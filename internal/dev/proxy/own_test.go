@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// stream reads the states that a page gets.
+// stream reads the states that are sent to a page.
 type stream struct {
 	t     *testing.T
 	lines *bufio.Reader
@@ -76,10 +76,10 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// TestSlowPageHoldsNobodyUp: one that reads nothing, and thousands of changes.
+// TestSlowPageHoldsNobodyUp: a page that reads nothing does not delay thousands of changes.
 func TestSlowPageHoldsNobodyUp(t *testing.T) {
 	p := proxied(t, fixed(200, ""))
-	listen(t, p) // and read no further
+	listen(t, p) // without reading on
 	s := listen(t, p)
 	large := Failure{Output: strings.Repeat("x", maxOutput)}
 	for range 2000 {
@@ -90,8 +90,8 @@ func TestSlowPageHoldsNobodyUp(t *testing.T) {
 	}
 }
 
-// TestRunEndsStreams: open streams of ours and of the app, a WebSocket, a request
-// that waits and one in work hold the end up by half a second at most.
+// TestRunEndsStreams: open event streams, the app's streams, a WebSocket, a waiting and a running
+// request delay the end by half a second at most.
 func TestRunEndsStreams(t *testing.T) {
 	reached := make(chan struct{}, 2)
 	app := appOf(t, withSocket(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

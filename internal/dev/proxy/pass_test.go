@@ -25,7 +25,7 @@ func gzipped(text string) []byte {
 	return out.Bytes()
 }
 
-// fixed answers everything with the same headers, status and body.
+// fixed answers every request with the same headers, status and body.
 func fixed(status int, body string, headers ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		for i := 0; i < len(headers); i += 2 {
@@ -36,7 +36,7 @@ func fixed(status int, body string, headers ...string) http.HandlerFunc {
 	}
 }
 
-// TestWhatGetsTheElement: documents only, whole ones.
+// TestWhatGetsTheElement: only complete documents get the element.
 func TestWhatGetsTheElement(t *testing.T) {
 	const kind = "Content-Type"
 	for name, c := range map[string]struct {
@@ -124,7 +124,7 @@ func TestHeadersOfDocuments(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
-	// What is no document keeps it all.
+	// Answers that are no documents keep everything.
 	res = ask(t, "GET", p.URL(), "", "Sec-Fetch-Dest", "empty", "Accept-Encoding", "br")
 	if got := (<-asked); got.Get("Accept-Encoding") != "br" {
 		t.Errorf("the app was asked with %v", got)
@@ -160,7 +160,7 @@ func TestHeadHasNoBody(t *testing.T) {
 	}
 }
 
-// TestStreamedDocument: each piece arrives before the next is written, gzip or not.
+// TestStreamedDocument: each piece arrives before the next is written, with gzip too.
 func TestStreamedDocument(t *testing.T) {
 	for _, encoding := range []string{"", "gzip"} {
 		next := make(chan struct{})
@@ -197,7 +197,7 @@ func TestStreamedDocument(t *testing.T) {
 	}
 }
 
-// TestSlowDownload: pieces arrive at once where the length is known, too.
+// TestSlowDownload: pieces arrive at once even if the length is known.
 func TestSlowDownload(t *testing.T) {
 	next := make(chan struct{})
 	p := proxied(t, func(w http.ResponseWriter, r *http.Request) {
@@ -243,7 +243,7 @@ func TestServerSentEvents(t *testing.T) {
 		}
 	}
 	close(next)
-	res.Body.Close() // the page has gone, and the app hears of it
+	res.Body.Close() // the page disconnects, and the app notices
 	<-gone
 }
 

@@ -23,15 +23,14 @@ import (
 
 // Options are the settings of a proxy.
 type Options struct {
-	// Listen is the address for browsers; default "127.0.0.1:7331". Port 0 takes
-	// a free one.
+	// Listen is the address for browsers; default "127.0.0.1:7331". Port 0 means a free port.
 	Listen string
 	// Target is where the app listens: "host:port", or "unix:/path".
 	Target string
-	// Log gets what is wrong with the app's answers; default: nothing is logged.
+	// Log gets errors in the app's answers; default: none are logged.
 	Log *slog.Logger
-	// Root is the directory that relative names in problems count from; default:
-	// the working directory.
+	// Root is the directory that relative paths in problems start from; default: the working
+	// directory.
 	Root string
 	// Editor is the template of links to places in files, with {path} (absolute,
 	// escaped), {line} and {column}; default "vscode://file{path}:{line}:{column}".
@@ -42,9 +41,8 @@ type Options struct {
 	// subdomains, IP addresses and the host of Listen. Names are checked because
 	// a foreign page could make its own name lead here (DNS rebinding).
 	Hosts []string
-	// Patience is how long a request that is no document waits while nobody
-	// listens at Target; default 10s. Documents wait for a second and get a page
-	// that reloads itself.
+	// Patience is how long a request that is no document waits while nothing listens at Target;
+	// default 10s. Documents wait for a second and get a page that reloads itself.
 	Patience time.Duration
 }
 
@@ -52,14 +50,14 @@ const (
 	defaultListen   = "127.0.0.1:7331"
 	defaultEditor   = "vscode://file{path}:{line}:{column}"
 	defaultPatience = 10 * time.Second
-	// farewell is what requests get to end by themselves when Run ends.
+	// farewell is how long requests may go on when Run ends.
 	farewell = 500 * time.Millisecond
 )
 
 // Proxy serves browsers. Its methods may be called at any time, Run too.
 type Proxy struct {
 	options  Options
-	network  string // of the app: tcp or unix
+	network  string // of the app's address: tcp or unix
 	address  string
 	listener net.Listener
 	board    *board
@@ -68,13 +66,13 @@ type Proxy struct {
 	reverse  *httputil.ReverseProxy
 	http1    *http.Transport
 	http2    *http.Transport
-	speaks2  atomic.Int32  // what is known of the app's HTTP/2; see speaksHTTP2
-	heard    atomic.Bool   // the app has answered, or is said to be ready
-	leaving  chan struct{} // closed when Run is asked to end: own streams end
+	speaks2  atomic.Int32  // whether the app speaks HTTP/2; see speaksHTTP2
+	heard    atomic.Bool   // the app has answered, or was reported ready
+	leaving  chan struct{} // closed when Run is asked to end; it ends the proxy's own streams
 }
 
-// New binds the address for browsers. Errors name what is wrong in Options, or
-// are those of listening. The listener is closed by Run.
+// New binds the address for browsers. An error names what is wrong in Options, or comes from
+// listening. Run closes the listener.
 func New(o Options) (*Proxy, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -99,7 +97,7 @@ func New(o Options) (*Proxy, error) {
 	return p, nil
 }
 
-// networkOf has an IPv4 address get a socket of IPv4: net opens [::] for 0.0.0.0.
+// networkOf chooses an IPv4 socket for an IPv4 address: net opens [::] for 0.0.0.0.
 func networkOf(address string) string {
 	if at, err := netip.ParseAddrPort(address); err == nil && at.Addr().Is4() {
 		return "tcp4"
@@ -129,13 +127,13 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// URL is where a browser finds the app: http:// and the bound address, with
-// 127.0.0.1 where all addresses are bound.
+// URL is the address for a browser: http:// and the bound address, or 127.0.0.1 if it is bound to
+// all addresses.
 func (p *Proxy) URL() string { return phrase.URL(p.listener.Addr().String(), "127.0.0.1") }
 
-// Run serves until ctx ends and returns nil when every goroutine and connection
-// of the proxy is gone. Its own streams end at once; requests have half a second
-// to end by themselves. An error is that of the listener. Run once.
+// Run serves until ctx ends, and returns nil when every goroutine and connection of the proxy has
+// ended. Its own streams end at once; requests have half a second to finish. An error comes from
+// the listener. Call Run once.
 func (p *Proxy) Run(ctx context.Context) error {
 	base, abandon := context.WithCancel(context.Background())
 	defer abandon()
@@ -151,7 +149,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 	close(p.leaving)
 	patience, cancel := context.WithTimeout(context.Background(), farewell)
 	defer cancel()
-	_ = server.Shutdown(patience) // its error says that the rest is ended below
+	_ = server.Shutdown(patience) // an error means that requests are left; they are ended below
 	abandon()
 	_ = server.Close()
 	<-served
@@ -173,7 +171,7 @@ func (p *Proxy) server(base context.Context) *http.Server {
 		Protocols:   &protocols,
 		BaseContext: func(net.Listener) context.Context { return base },
 		ErrorLog:    slog.NewLogLogger(p.options.Log.Handler(), slog.LevelDebug),
-		// Large cookies are a matter between page and app.
+		// Large cookies are up to page and app.
 		MaxHeaderBytes: 1 << 20,
 	}
 }
@@ -191,12 +189,12 @@ func (p *Proxy) handle(w http.ResponseWriter, r *http.Request) {
 	p.forward(w, r)
 }
 
-// Reload makes every page reload. If all paths, the files that have changed, are
-// stylesheets, pages load their styles anew and keep their state. Call it when
-// the new version answers. An overlay stays until Clear.
+// Reload makes every page reload. If all paths (the changed files) are stylesheets, pages load only
+// their styles again and keep their state. Call it when the new version answers. A shown failure
+// stays until Clear.
 func (p *Proxy) Reload(paths []string) {
 	p.heard.Store(true)
-	p.speaks2.Store(unknown) // it may be another program now
+	p.speaks2.Store(unknown) // the new version may differ
 	styles := len(paths) > 0 && !slices.ContainsFunc(paths, func(name string) bool { return !isStyle(name) })
 	p.board.change(func(s *state) {
 		if styles {
@@ -207,20 +205,20 @@ func (p *Proxy) Reload(paths []string) {
 	})
 }
 
-// isStyle: what is compiled to a stylesheet counts too.
+// isStyle says whether a file is a stylesheet, or is compiled to one.
 func isStyle(name string) bool {
 	return slices.Contains([]string{".css", ".scss", ".sass", ".less", ".styl", ".pcss"},
 		strings.ToLower(path.Ext(filepath.ToSlash(name))))
 }
 
-// Fail shows what is broken over every page, those opened later too, and as a
-// page of its own where the app does not answer. It replaces an earlier failure.
+// Fail shows a failure over every page, those opened later too, and as a page of its own while the
+// app does not answer. It replaces an earlier failure.
 func (p *Proxy) Fail(f Failure) {
 	view := p.editor.view(f)
 	p.board.change(func(s *state) { s.Failure, s.Trouble = view, s.Trouble+1 })
 }
 
-// Clear takes the failure back.
+// Clear removes the failure.
 func (p *Proxy) Clear() {
 	p.board.change(func(s *state) { s.Failure = nil })
 }

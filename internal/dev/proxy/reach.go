@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// transport gives each request a connection of its own; see the package comment.
+// transport opens a new connection for each request; see the package comment.
 func (p *Proxy) transport(http2 bool) *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(!http2)
@@ -26,7 +26,7 @@ func (p *Proxy) transport(http2 bool) *http.Transport {
 	}
 }
 
-// RoundTrip speaks HTTP/2 to the app where the client does and the app can.
+// RoundTrip speaks HTTP/2 to the app if both client and app speak it.
 func (p *Proxy) RoundTrip(r *http.Request) (*http.Response, error) {
 	if errandOf(r.Context()).http2 && p.speaksHTTP2(r.Context()) {
 		return p.http2.RoundTrip(r)
@@ -34,11 +34,11 @@ func (p *Proxy) RoundTrip(r *http.Request) (*http.Response, error) {
 	return p.http1.RoundTrip(r)
 }
 
-// again is how often a refused connection is tried. It costs some 50 µs each.
+// again is the interval between attempts to connect. An attempt costs some 50 µs.
 const again = 20 * time.Millisecond
 
-// reach connects to the app, and waits while nobody listens there. Nothing has
-// been sent so far, so that waiting can do no harm.
+// reach connects to the app, and waits while nothing listens. Nothing was sent yet, so waiting is
+// safe.
 func (p *Proxy) reach(ctx context.Context) (net.Conn, error) {
 	patience := p.options.Patience
 	if errandOf(ctx).page {
@@ -57,7 +57,7 @@ func (p *Proxy) reach(ctx context.Context) (net.Conn, error) {
 		}
 		absent := isAbsent(err)
 		if absent || last == nil || !isTimeout(err) {
-			last = err // the reason, and not that time ran out meanwhile
+			last = err // report this reason, not the end of the waiting time
 		}
 		if !absent {
 			return nil, absence{last}
@@ -72,12 +72,12 @@ func (p *Proxy) reach(ctx context.Context) (net.Conn, error) {
 	}
 }
 
-// absence is an app that could not be reached, so that nothing was sent to it.
+// absence means that the app could not be reached, so that nothing was sent to it.
 type absence struct{ error }
 
 func (a absence) Unwrap() error { return a.error }
 
-// Error leaves out the address, which stands in the message around it.
+// Error omits the address, because the message around it has it.
 func (a absence) Error() string {
 	var op *net.OpError
 	if errors.As(a.error, &op) {
@@ -91,24 +91,23 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// isAbsent tells whether an app that is about to start would explain the error:
-// no socket, nobody at it, or more clients than wait in its queue (EAGAIN of a
-// Unix socket).
+// isAbsent says whether the error fits an app that is about to start: no socket, no listener, or a
+// full queue (EAGAIN of a Unix socket).
 func isAbsent(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) ||
 		errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.ECONNRESET)
 }
 
-// What is known of the app's HTTP/2.
+// Whether the app speaks HTTP/2.
 const (
 	unknown int32 = iota
 	no
 	yes
 )
 
-// speaksHTTP2 asks the app once for each version: with prior knowledge, HTTP/2
-// begins with the client's preface and the SETTINGS frames of both (RFC 9113,
-// 3.4). An app that does not know it sees one bad request.
+// speaksHTTP2 asks each version of the app once: with prior knowledge, HTTP/2 begins with the
+// client's preface and the SETTINGS frames of both sides (RFC 9113, 3.4). An app that does not know
+// HTTP/2 sees one bad request.
 func (p *Proxy) speaksHTTP2(ctx context.Context) bool {
 	known := p.speaks2.Load()
 	if known != unknown {
@@ -116,7 +115,7 @@ func (p *Proxy) speaksHTTP2(ctx context.Context) bool {
 	}
 	conn, err := p.reach(ctx)
 	if err != nil {
-		return false // the request itself will tell
+		return false // the request itself will report the error
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(time.Second))

@@ -12,7 +12,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// tooLong is longer than anything here takes.
+// tooLong is the time after which a test fails.
 const tooLong = 60 * time.Second
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -31,7 +31,7 @@ func appOf(t *testing.T, handler http.Handler, http2 bool) *httptest.Server {
 
 func hostOf(server *httptest.Server) string { return strings.TrimPrefix(server.URL, "http://") }
 
-// run starts a proxy that ends with the test, and checks that it does end.
+// run starts a proxy that ends with the test, and checks its end.
 func run(t *testing.T, o Options) *Proxy {
 	t.Helper()
 	if o.Listen == "" {
@@ -69,13 +69,14 @@ func runProxy(t *testing.T, p *Proxy) (stop func()) {
 	return stop
 }
 
-// proxied is a proxy in front of a handler.
+// proxied returns a proxy in front of a handler.
 func proxied(t *testing.T, handler http.HandlerFunc) *Proxy {
 	t.Helper()
 	return run(t, Options{Target: hostOf(appOf(t, handler, false))})
 }
 
-// client has connections of its own, that end with the test, and decodes nothing.
+// client returns a client with connections of its own, which end with the test. It does not
+// decompress.
 func client(t *testing.T) *http.Client {
 	transport := &http.Transport{DisableCompression: true}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -86,7 +87,7 @@ func client(t *testing.T) *http.Client {
 	}
 }
 
-// ask makes a request; headers come in pairs.
+// ask sends a request; headers are pairs.
 func ask(t *testing.T, method, url, body string, headers ...string) *http.Response {
 	t.Helper()
 	r, err := http.NewRequest(method, url, strings.NewReader(body))
@@ -107,7 +108,7 @@ func ask(t *testing.T, method, url, body string, headers ...string) *http.Respon
 	return res
 }
 
-// page asks as a browser does that is about to show the answer.
+// page sends a request as a browser does that will show the answer.
 func page(t *testing.T, url string, headers ...string) *http.Response {
 	t.Helper()
 	return ask(t, "GET", url, "", append([]string{"Sec-Fetch-Dest", "document", "Accept", "text/html", "Accept-Encoding",
@@ -123,7 +124,7 @@ func text(t *testing.T, res *http.Response) string {
 	return string(body)
 }
 
-// tagOf is the element that a proxy puts into a document.
+// tagOf is the element that a proxy adds to a document.
 func tagOf(p *Proxy, nonce string) string {
 	now, _ := p.board.look()
 	return element(now.stamp()+".GET", nonce)

@@ -38,7 +38,7 @@ func withSocket(next http.Handler) http.Handler {
 	})
 }
 
-// echoFrame: masked in, bare out; at most 125 bytes.
+// echoFrame reads a masked frame of at most 125 bytes and sends it back unmasked.
 func echoFrame(stream *bufio.ReadWriter) error {
 	var head [6]byte
 	if _, err := io.ReadFull(stream, head[:]); err != nil {
@@ -58,7 +58,7 @@ func echoFrame(stream *bufio.ReadWriter) error {
 	return err
 }
 
-// socketPath is a short path at which nobody listens yet.
+// socketPath is a short path without a listener.
 func socketPath(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "proxy")
@@ -69,7 +69,7 @@ func socketPath(t *testing.T) string {
 	return filepath.Join(dir, "app.sock")
 }
 
-// listenAt serves an app at a Unix socket.
+// listenAt serves an app on a Unix socket.
 func listenAt(t *testing.T, path string, handler http.Handler) {
 	t.Helper()
 	listener, err := net.Listen("unix", path)

@@ -2,13 +2,12 @@ package proxy
 
 import "sync"
 
-// tracker counts handlers, since the server forgets those whose connection was
-// taken over by a protocol switch.
+// tracker counts handlers. The server does not count those whose connection has switched protocols.
 type tracker struct {
 	mu      sync.Mutex
 	running int
 	ended   bool
-	idle    chan struct{} // closed when it has ended and none runs
+	idle    chan struct{} // closed when the proxy has ended and no handler runs
 }
 
 func newTracker() *tracker { return &tracker{idle: make(chan struct{})} }
@@ -32,7 +31,7 @@ func (t *tracker) end() {
 	}
 }
 
-// wait lets none begin any more and returns when the last has ended. Call it once.
+// wait lets no handler begin any more, and returns when the last has ended. Call it once.
 func (t *tracker) wait() {
 	t.mu.Lock()
 	t.ended = true

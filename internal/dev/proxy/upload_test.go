@@ -41,7 +41,8 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// TestRefusedUpload: an app that refuses early is heard, and the upload ends.
+// TestRefusedUpload: the early answer of an app that refuses an upload arrives, and the upload
+// ends.
 func TestRefusedUpload(t *testing.T) {
 	p := proxied(t, fixed(http.StatusRequestEntityTooLarge, "no"))
 	conn, err := net.Dial("tcp", strings.TrimPrefix(p.URL(), "http://"))
@@ -56,7 +57,7 @@ func TestRefusedUpload(t *testing.T) {
 	}
 }
 
-// TestConversation: an app may answer while it is still being asked.
+// TestConversation: an app may answer before the request has ended.
 func TestConversation(t *testing.T) {
 	p := proxied(t, func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
@@ -93,7 +94,7 @@ func TestConversation(t *testing.T) {
 	}
 }
 
-// TestExpectContinue: the app decides whether it wants the body.
+// TestExpectContinue: the app decides whether the client sends the body.
 func TestExpectContinue(t *testing.T) {
 	p := proxied(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -104,7 +105,7 @@ func TestExpectContinue(t *testing.T) {
 	}
 }
 
-// TestRequestLine: the target of a request arrives as it was written.
+// TestRequestLine: the request's target arrives exactly as it was sent.
 func TestRequestLine(t *testing.T) {
 	p := proxied(t, func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s %s %s|%s|%s|%s", r.Method, r.RequestURI, r.Host, r.Header.Get("X-Forwarded-For"),
