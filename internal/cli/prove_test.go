@@ -88,7 +88,7 @@ func TestProveUsage(t *testing.T) {
 		"--url http://127.0.0.1:1 -H a:b,": "cannot",
 	} {
 		code, out, said := command(t, append([]string{"prove", "--timeout", "1s"}, strings.Fields(args)...)...)
-		usage := code == control.ExitUsage || strings.HasPrefix(args, "--url http:") // port of a server that refuses connections
+		usage := code == control.ExitUsage || strings.HasPrefix(args, "--url http:") // which refuses
 		if !usage || code == 0 || out != "" || !strings.Contains(said, want) {
 			t.Errorf("%s: exit code %d: %s%s", args, code, out, said)
 		}

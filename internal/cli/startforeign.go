@@ -34,7 +34,7 @@ func (w *wish) ofForeign(ctx context.Context) ([]apps.Wanted, error) {
 		return nil, usage(fmt.Errorf("cannot start %s with --config or arguments: leave them out", path))
 	}
 	file := absoluteIn(w.at.dir, path)
-	source := w.sourceOf(w.at.dir, path, w.registry().WrittenFile("x")) // its paths are absolute, because the definition is in another directory
+	source := w.sourceOf(w.at.dir, path, w.registry().WrittenFile("x")) // absolute, because the definition is elsewhere
 	document, err := readForeign(ctx, w.at.dir, path, source)
 	if err != nil {
 		return nil, control.WithExit(err, control.ExitConfig)
