@@ -81,7 +81,7 @@ func (f logsFlags) wanted() (func(logfile.Record) bool, error) {
 	}, nil
 }
 
-// loggedNames lists the apps with log files that match the patterns.
+// loggedNames lists the apps that match the patterns and write log files, or have.
 func (c *cli) loggedNames(patterns []string) (names []string, err error) {
 	entries, err := os.ReadDir(c.places.State)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -91,7 +91,7 @@ func (c *cli) loggedNames(patterns []string) (names []string, err error) {
 		if config.CheckName(e.Name()) != nil || !matches(patterns, e.Name()) {
 			continue
 		}
-		if files, err := logfile.Files(c.places.Logs(e.Name())); len(files) > 0 || err != nil {
+		if _, err := os.Stat(c.places.Logs(e.Name())); err == nil || !errors.Is(err, fs.ErrNotExist) {
 			names = append(names, e.Name())
 		}
 	}

@@ -81,11 +81,19 @@ func (d *disk) ready(now time.Time) (size int64, err error) {
 	return d.open(now)
 }
 
+// MakeDir makes a directory for log files. An app that has one writes them.
+func MakeDir(dir string) error {
+	if err := safefile.MkdirAll(dir, dirMode, dirMode); err != nil {
+		return fmt.Errorf("cannot make the directory of the log files: %w", err)
+	}
+	return nil
+}
+
 // open goes on with the newest file. What a master that was killed has left half written
 // is put in order.
 func (d *disk) open(now time.Time) (size int64, err error) {
-	if err := safefile.MkdirAll(d.dir, dirMode, dirMode); err != nil {
-		return 0, fmt.Errorf("cannot make the directory of the log files: %w", err)
+	if err := MakeDir(d.dir); err != nil {
+		return 0, err
 	}
 	d.dropParts()
 	files, err := Files(d.dir)
