@@ -10,6 +10,8 @@ import (
 type state struct {
 	// Instance differs for each proxy, so that pages of an earlier proxy know that they are old.
 	Instance string `json:"instance"`
+	// Serial counts the changes: states come to a page in two ways, and an old one may come late.
+	Serial uint64 `json:"serial"`
 	// Page and Style count the reasons to reload the page, and to swap its styles.
 	Page  uint64 `json:"page"`
 	Style uint64 `json:"style"`
@@ -41,6 +43,7 @@ func (b *board) change(to func(*state)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	to(&b.now)
+	b.now.Serial++
 	close(b.changed)
 	b.changed = make(chan struct{})
 }

@@ -208,6 +208,25 @@ func TestBrowserOverlay(t *testing.T) {
 	b.Eventually("document.querySelector('relevo-overlay') === null", "true")
 }
 
+// TestBrowserOldState: an old state that comes late does not hide a failure.
+func TestBrowserOldState(t *testing.T) {
+	p, b := browse(t, &site{})
+	b.Open(p.URL())
+	b.Eventually(live, "true")
+	b.Script("void fetch('/__relevo/state').then(answer => answer.json()).then(state => window.old = state)")
+	b.Eventually("!!window.old", "true")
+	p.Fail(hostile)
+	b.Eventually(overlayOpen, "true")
+	b.Script(`(() => {
+		new BroadcastChannel('relevo').onmessage = () => window.late = true // heard after relevo's own channel
+		new BroadcastChannel('relevo').postMessage(window.old)
+	})()`)
+	b.Eventually("!!window.late", "true")
+	if got := b.Script(overlayOpen); got != "true" {
+		t.Errorf("the overlay is open: %s", got)
+	}
+}
+
 func TestBrowserStrictPolicies(t *testing.T) {
 	for _, csp := range []string{
 		"default-src 'none'; script-src 'nonce-abc' 'strict-dynamic'; style-src 'none'; require-trusted-types-for 'script'",

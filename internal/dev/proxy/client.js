@@ -13,6 +13,7 @@
   } catch { /* a page of another origin: nobody else reloads this one */ }
 
   let seen = { instance, page: Number(page), style: Number(style) }
+  let newest = {} // the stream, the answer to catchUp and other pages may overtake each other
   let shown = 0 // the failure that was shown last, closed or not
   let fresh = false // it was of the newest version at some time
   let stale = false // it has to be reloaded
@@ -20,7 +21,8 @@
   // ---- what to do about a state
 
   function apply(state) {
-    if (stale) return
+    if (stale || state.instance === newest.instance && state.serial < newest.serial) return
+    newest = state
     if (state.instance !== seen.instance || state.page !== seen.page) return renew(state)
     if (state.style !== seen.style) {
       seen.style = state.style
