@@ -24,6 +24,7 @@ func TestDevGo(t *testing.T) {
 	s.dev("-n", "2")
 	s.serves("one")
 	s.settled(2)
+	s.says("▸ site http://" + s.status().Listeners[0].Address + "\n") // there is no terminal
 	s.save("main.go", goServer("two", ""))
 	s.serves("two")
 	pids := s.settled(2)

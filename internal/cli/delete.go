@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"relevo/internal/control"
+	"relevo/internal/ipc"
+	"relevo/internal/procfs"
 	"relevo/systemd"
 	"relevo/systemd/unit"
 )
@@ -90,6 +93,15 @@ func (c *cli) takeLeft(name string) error {
 	return manager.Run("daemon-reload")
 }
 
+// tellLeftBehind says which workers a master that was killed has left.
+func (c *cli) tellLeftBehind(name string) {
+	left := procfs.Eldest(procfs.StartedWith(ipc.EnvControl, c.places.ControlSocket(name)))
+	if len(left) > 0 {
+		fmt.Fprintf(c.stderr, "workers of %s run on, which its master has left when it was killed; this ends them: kill %s\n",
+			name, strings.Trim(fmt.Sprint(left), "[]"))
+	}
+}
+
 // deleteApp stops an app if it runs, and forgets it.
 func (c *cli) deleteApp(ctx context.Context, name string, force, purge bool) error {
 	if err := checkName(name); err != nil {
@@ -115,6 +127,8 @@ func (c *cli) deleteApp(ctx context.Context, name string, force, purge bool) err
 		return err
 	case known == nil && !purge:
 		return err
+	default:
+		c.tellLeftBehind(name)
 	}
 	if err := c.takeLeft(name); err != nil {
 		return err

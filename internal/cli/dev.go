@@ -285,7 +285,7 @@ func (c *cli) develop(sources config.Sources, app config.App, notes []string, st
 		Version: version(),
 		Load:    load, Attach: attach, Await: loop.Await,
 		Started: func(listeners []control.Listener) {
-			c.greet(stderr, app, listeners)
+			c.greetDev(stderr, app, listeners)
 			if page.waits() { // until the app has bound its port
 				if err := page.begin(ctx, listeners); err != nil {
 					log.Error(err.Error())
@@ -295,6 +295,17 @@ func (c *cli) develop(sources config.Sources, app config.App, notes []string, st
 			loop.Serving()
 		},
 	})
+}
+
+// greetDev is greet; in the file of another program the addresses are lines as all others.
+func (c *cli) greetDev(to io.Writer, app config.App, listeners []control.Listener) {
+	if isTerminal(c.stderr) {
+		c.greet(to, app, listeners)
+		return
+	}
+	for i, l := range listeners {
+		fmt.Fprintln(to, c.noteText(dev.Note{Text: app.Name + " " + shownAddress(app, i, l)}))
+	}
 }
 
 func fileOf(s config.Sources) string {

@@ -225,17 +225,21 @@ func isTCP(app config.App, i int, l control.Listener) bool {
 	return strings.HasPrefix(string(app.Listen[i].Network), "tcp")
 }
 
+// shownAddress is the i-th listener's, as a URL where it can be opened.
+func shownAddress(app config.App, i int, l control.Listener) string {
+	if isTCP(app, i, l) {
+		return phrase.URL(l.Address, "localhost")
+	}
+	return l.Address
+}
+
 // greet prints for a person at a terminal the app's addresses and useful commands.
 func (c *cli) greet(to io.Writer, app config.App, listeners []control.Listener) {
 	if !isTerminal(c.stderr) {
 		return
 	}
 	for i, l := range listeners {
-		address := l.Address
-		if isTCP(app, i, l) {
-			address = phrase.URL(l.Address, "localhost")
-		}
-		fmt.Fprintf(to, "\n  %s %s\n", c.paint(c.color, bold, app.Name), address)
+		fmt.Fprintf(to, "\n  %s %s\n", c.paint(c.color, bold, app.Name), shownAddress(app, i, l))
 	}
 	next := "relevo status %[1]s · relevo reload %[1]s · Ctrl-C stops, a second one forces"
 	if app.Output == config.OutputFiles {

@@ -40,6 +40,10 @@ func (r rivals) name(err error) error {
 	if !errors.As(err, &taken) {
 		return err
 	}
+	if left := r.leftBehind(taken.Listen); left != "" {
+		return fmt.Errorf("cannot listen on %s for app %s: %w; workers of its master that was killed have it: end them by "+
+			"kill %s", taken.Listen, r.app, syscall.EADDRINUSE, left)
+	}
 	pid, _ := taken.Holder()
 	rival := r.appOf(pid)
 	if rival == "" {
