@@ -64,6 +64,7 @@ func TestEvents(t *testing.T) {
 	}
 	for _, step := range steps {
 		step.act()
+		want.Serial++
 		step.want(&want)
 		if diff := cmp.Diff(want, s.next()); diff != "" {
 			t.Error(diff)
