@@ -102,12 +102,12 @@ func (gs *Generations) TakeOver(left Left) (map[int]pool.Release, error) {
 	releases := map[int]pool.Release{}
 	for _, number := range servingFirst(left.All, serving) {
 		known := left.All[number]
-		g, err := gs.inherit(known, left.Files(number))
+		g, err := gs.takeOver(known, left.Files(number))
 		if err != nil {
 			return nil, err
 		}
 		releases[number] = g
-		gs.inherited(g, number == serving, known.Key == left.Wanted)
+		gs.tookOver(g, number == serving, known.Key == left.Wanted)
 	}
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
@@ -123,8 +123,8 @@ func servingFirst(all map[int]Legacy, serving int) []int {
 	return append([]int{serving}, slices.Delete(numbers, at, at+1)...)
 }
 
-// inherited notes a generation. What serves is what is to serve, unless there is another.
-func (gs *Generations) inherited(g *Generation, serves, wanted bool) {
+// tookOver records a generation. The serving one is also the wanted one, unless a roll was under way.
+func (gs *Generations) tookOver(g *Generation, serves, wanted bool) {
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
 	gs.now.keys = max(gs.now.keys, g.key)
@@ -136,8 +136,8 @@ func (gs *Generations) inherited(g *Generation, serves, wanted bool) {
 	}
 }
 
-// inherit makes a generation again. Its files are those of the pool's legacy.
-func (gs *Generations) inherit(l Legacy, files map[string]*os.File) (*Generation, error) {
+// takeOver rebuilds a generation, with the files of the pool's legacy.
+func (gs *Generations) takeOver(l Legacy, files map[string]*os.File) (*Generation, error) {
 	sockets, err := gs.o.Sockets.TakeOver(l)
 	if err != nil {
 		return nil, err

@@ -139,8 +139,8 @@ func (m *Master) started() {
 	m.systemd.Ready(m.statusText())
 }
 
-// inheritBoot goes on with a start that the previous master has begun.
-func (m *Master) inheritBoot(l *succession.Document, phase machine.Phase) (err error) {
+// takeOverBoot continues a start that the previous master has begun.
+func (m *Master) takeOverBoot(l *succession.Document, phase machine.Phase) (err error) {
 	m.boot.fellBack.Store(l.FellBack)
 	if !l.Booting && phase != machine.Booting { // older documents have the phase alone
 		m.boot.over.Store(true)

@@ -39,7 +39,7 @@ func TestStartGoesOn(t *testing.T) {
 		{succession.Document{Serving: document.Serving, Generations: document.Generations}, machine.Running, true},
 	} {
 		m.boot = &boot{}
-		if err := m.inheritBoot(&test.document, test.phase); err != nil {
+		if err := m.takeOverBoot(&test.document, test.phase); err != nil {
 			t.Fatal(err)
 		}
 		if err := m.whole(); err != nil || m.boot.over.Load() != test.over {

@@ -16,15 +16,14 @@ import (
 	"relevo/upgrader"
 )
 
-// inheritForGood is inherit where there is no master before that could go on
-// instead: in systemd's store, and after an exec. What cannot be gone on with is a
-// reason to begin anew on the same sockets, and not to serve nobody. It says whether
-// the workers are to be taken over.
-func (m *Master) inheritForGood() (succeeds bool) {
+// takeOverForGood is takeOverLegacy without a previous master that could go on instead: from
+// systemd's store, and after an exec. If it fails, this master begins anew on the same sockets,
+// because nothing would serve otherwise. It says whether the workers will be taken over.
+func (m *Master) takeOverForGood() (succeeds bool) {
 	a := m.opts.Arrival
 	spare, given, left := a.SpareListeners(), a.Sockets, a.CopyLeft()
-	a.Sockets = nil // those of the unit are wanted again if this fails
-	err := m.inherit()
+	a.Sockets = nil // the unit's sockets are needed again if this fails
+	err := m.takeOverLegacy()
 	if err == nil {
 		a.Sockets = append(given, spare...)
 		a.CloseSockets()
@@ -42,7 +41,7 @@ func (m *Master) inheritForGood() (succeeds bool) {
 	}
 	left.Patient = m.opts.App.DrainTimeout + m.opts.App.StopGrace
 	m.parts = m.anew(&boot{left: left})
-	if a.Way == succession.Store { // after an exec somebody may wait for the succession, and it is one
+	if a.Way == succession.Store { // after an exec it still counts as a succession, and relevo upgrade may wait for it
 		m.successions, m.begun = 0, time.Now()
 	}
 	m.announcer.Warnings.Set(announce.UpgradeWarning,
@@ -53,9 +52,9 @@ func (m *Master) inheritForGood() (succeeds bool) {
 	return false
 }
 
-// inherit makes a master of what another one has left. Nothing of it is touched:
-// until takeOver that one can go on as if nothing had been.
-func (m *Master) inherit() error {
+// takeOverLegacy rebuilds the app from the legacy. It changes neither workers nor sockets: until
+// succeed, the previous master can go on as if nothing had happened.
+func (m *Master) takeOverLegacy() error {
 	l := m.opts.Arrival.Left
 	in := m.opts.Arrival.In
 	m.opts.Arrival.CloseSockets() // systemd passes them again; they are among the listeners
@@ -69,7 +68,7 @@ func (m *Master) inherit() error {
 	}
 	m.announcer.Warnings.Set(announce.UpgradeWarning, "")
 	m.health.TakeOver(l.Health)
-	if err := m.inheritName(in); err != nil {
+	if err := m.takeOverName(in); err != nil {
 		return err
 	}
 	up, err := upgrader.TakeOver(m.upgraderOptions(upgrader.LastListenerFile(l.Stored)), l.Listeners, in)
@@ -84,10 +83,10 @@ func (m *Master) inherit() error {
 	if err := m.openLauncher(); err != nil {
 		return err
 	}
-	return m.inheritPool(l, in)
+	return m.takeOverPool(l, in)
 }
 
-func (m *Master) inheritPool(l *succession.Document, in *upgrader.Received) error {
+func (m *Master) takeOverPool(l *succession.Document, in *upgrader.Received) error {
 	var left pool.Legacy
 	if err := json.Unmarshal(l.Pool, &left); err != nil {
 		return fmt.Errorf("%w: %w", succession.ErrLegacy, err)
@@ -102,7 +101,7 @@ func (m *Master) inheritPool(l *succession.Document, in *upgrader.Received) erro
 			left.Files[name] = file
 		}
 	}
-	if err := m.inheritConnections(in); err != nil {
+	if err := m.takeOverConnections(in); err != nil {
 		return err
 	}
 	for _, member := range left.Members {
@@ -117,7 +116,7 @@ func (m *Master) inheritPool(l *succession.Document, in *upgrader.Received) erro
 	if err != nil {
 		return err
 	}
-	if err := m.inheritBoot(l, left.Machine.Phase); err != nil {
+	if err := m.takeOverBoot(l, left.Machine.Phase); err != nil {
 		return err
 	}
 	p, err := pool.TakeOver(m.poolOptions(), left, releases)
@@ -128,7 +127,7 @@ func (m *Master) inheritPool(l *succession.Document, in *upgrader.Received) erro
 	return nil
 }
 
-func (m *Master) inheritConnections(in *upgrader.Received) error {
+func (m *Master) takeOverConnections(in *upgrader.Received) error {
 	files := map[string]*os.File{}
 	for _, name := range in.Names() {
 		if launch.OwnsFile(name) {

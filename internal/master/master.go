@@ -151,15 +151,15 @@ func (m *Master) live(ctx context.Context) error {
 	}
 	endStrays := func() error { return m.strays().end(nil) }
 	steps := []func() error{m.takeName, endStrays, m.openListeners, m.openLauncher, m.awaitFirst, m.makePool,
-		m.openControl, m.whole, m.takeOver}
+		m.openControl, m.whole, m.succeed}
 	switch {
 	case !o.Arrival.Succeeds():
 	case o.Arrival.Checks:
 		return m.rehearse()
 	case o.Arrival.Way.Reversible(): // where it fails the previous master goes on
-		steps = []func() error{m.inherit, m.openControl, m.whole, m.takeOver}
-	case m.inheritForGood():
-		steps = []func() error{m.openControl, m.whole, m.takeOver}
+		steps = []func() error{m.takeOverLegacy, m.openControl, m.whole, m.succeed}
+	case m.takeOverForGood():
+		steps = []func() error{m.openControl, m.whole, m.succeed}
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

@@ -16,8 +16,8 @@ import (
 // a legacy: two ways into one state.
 //
 //	cold start  takeName, openListeners, openLauncher, makePool ─┐
-//	                                                             ├─► whole ─► takeOver ─► run
-//	take-over   inherit ─────────────────────────────────────────┘
+//	                                                             ├─► whole ─► succeed ─► run
+//	take-over   takeOverLegacy ──────────────────────────────────┘
 //	              └─ fails, and no previous master could go on: begin anew with anew()
 //
 // A field that one of the two ways may leave empty says so with the tag empty, and why.

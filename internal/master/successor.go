@@ -14,8 +14,8 @@ import (
 	"relevo/upgrader"
 )
 
-// takeOver tells the master before that it may go, waits for that, and begins.
-func (m *Master) takeOver() error {
+// succeed tells the previous master that it may end, waits for its end, and begins.
+func (m *Master) succeed() error {
 	a := m.opts.Arrival
 	if a == nil {
 		return nil
@@ -36,7 +36,7 @@ func (m *Master) takeOver() error {
 	m.owns = true
 	m.keeper.begin()
 	if a.In != nil {
-		a.In.Close() // what nobody has taken
+		a.In.Close() // files of the legacy that were not used
 	}
 	if a.Doubt != nil {
 		m.log.Warn("takes the default instead", "err", a.Doubt)
@@ -53,7 +53,7 @@ func (m *Master) takeOver() error {
 		if err := m.giveNewNotifySocket(); err != nil {
 			m.log.Warn("workers may not be heard", "err", err)
 		}
-		// Those that the master before had started and not yet told of.
+		// Workers that the previous master had started but not recorded yet.
 		return m.strays().end(m.adopted)
 	}
 	return nil
@@ -61,7 +61,7 @@ func (m *Master) takeOver() error {
 
 // rehearse is what a successor does before it takes over.
 func (m *Master) rehearse() error {
-	for _, step := range []func() error{m.inherit, m.openControl, m.whole, m.opts.Arrival.In.Approve} {
+	for _, step := range []func() error{m.takeOverLegacy, m.openControl, m.whole, m.opts.Arrival.In.Approve} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -83,9 +83,9 @@ func (m *Master) giveNewNotifySocket() error {
 	return m.notify.GiveTo(uid, also)
 }
 
-// inheritName takes over lock and sockets of the name, or makes them anew where
-// they ended with the master before.
-func (m *Master) inheritName(in *upgrader.Received) error {
+// takeOverName takes over the lock of the name, or takes a new one if it ended with the
+// previous master.
+func (m *Master) takeOverName(in *upgrader.Received) error {
 	lock, err := in.File(lockFile)
 	if errors.Is(err, upgrader.ErrNotInLegacy) {
 		return m.takeName()
@@ -97,8 +97,7 @@ func (m *Master) inheritName(in *upgrader.Received) error {
 	return nil
 }
 
-// openNotify opens the workers' notify socket, or goes on with that of the master
-// before.
+// openNotify takes over the workers' notify socket, or opens a new one.
 func (m *Master) openNotify(path string) (*ipc.NotifyServer, error) {
 	if a := m.opts.Arrival; a != nil && a.In != nil {
 		if socket, err := a.In.File(notifyFile); err == nil {
