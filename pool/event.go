@@ -76,7 +76,7 @@ type Event struct {
 	Open       *int            `json:"open,omitempty"` // draining: connections left, where the worker told
 	Code       *int            `json:"code,omitempty"`
 	Signal     string          `json:"signal,omitempty"`
-	Planned    *bool           `json:"planned,omitempty"` // exit: the master asked for it, or the worker said that it leaves
+	Planned    *bool           `json:"planned,omitempty"` // exit: the master asked for it, or the worker announced it
 	Reason     string          `json:"reason,omitempty"`
 	Hint       string          `json:"hint,omitempty"`
 	Blame      machine.Blame   `json:"blame,omitempty"`    // of a roll that failed; of an exit if it is the master's

@@ -119,7 +119,8 @@ func TestRollResultJSON(t *testing.T) {
 	}{
 		{
 			pool.RollResult{Generation: 3, From: 2, Result: machine.OK, Replaced: 4, Started: at, Ended: at},
-			`{"generation":3,"from":2,"result":"ok","replaced":4,"started":"2030-01-01T00:00:00Z","ended":"2030-01-01T00:00:00Z"}`,
+			`{"generation":3,"from":2,"result":"ok","replaced":4,"started":"2030-01-01T00:00:00Z",` +
+				`"ended":"2030-01-01T00:00:00Z"}`,
 		}, {
 			pool.RollResult{
 				Generation: 3, From: 2, Result: machine.Failed, Reason: "died", Slot: &slot, Worker: "7", Hint: "look",

@@ -23,7 +23,8 @@ func TestCompatPM2(t *testing.T) {
 			s := emptySite(t)
 			s.must(os.WriteFile(s.at("app.js"), []byte(handler+`
 const wait = () => require('node:fs').existsSync('go') ? process.send('ready') : setTimeout(wait, 10);
-require('node:http').createServer((q, r) => r.end(process.env.pm_id + process.env.NODE_APP_INSTANCE)).listen(0, '127.0.0.1', wait);
+require('node:http').createServer((q, r) => r.end(process.env.pm_id + process.env.NODE_APP_INSTANCE))
+  .listen(0, '127.0.0.1', wait);
 `), 0o644))
 			s.run("run", "--name", "site", "-n", "2", "--compat", "pm2", "--ready", "ipc", "--watch-binary=false", "--env",
 				"NODE_APP_INSTANCE=i{slot}", "--ready-timeout", tooLong.String(), "--", "node", "app.js")

@@ -289,7 +289,8 @@ const server = require('net').createServer(socket => {
   process.send('longer than a line may be'.repeat(1e5), socket);
   process.send({ beside: true }, server);
 }).listen(0, '127.0.0.1');
-process.on('message', message => message.ask && require('net').createServer().listen(0, '127.0.0.2', () => process.send({ listens: true })));
+process.on('message', message => message.ask && require('net').createServer().listen(0, '127.0.0.2',
+  () => process.send({ listens: true })));
 `, flag)
 	s.settled(2)
 	events := s.record()
@@ -348,7 +349,8 @@ process.on('message', message => {
   if (!message.evil || cluster.worker.id !== 2) return;
   const say = (message, socket) => process.send(message, socket, () => {});
   for (let seq = 0; seq < 10000; seq++) {
-    say({ cmd: 'NODE_CLUSTER', act: 'queryServer', index: seq, address: '127.0.0.1', port: 0, addressType: 4, data: null, seq: 1000 + seq });
+    say({ cmd: 'NODE_CLUSTER', act: 'queryServer', index: seq, address: '127.0.0.1', port: 0, addressType: 4,
+      data: null, seq: 1000 + seq });
     if (seq % 10) continue;
     say({ cmd: 'NODE_HANDLE_ACK' });
     say({ cmd: 'NODE_HANDLE_NACK' });

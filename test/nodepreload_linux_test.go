@@ -14,12 +14,14 @@ import (
 // secureApp has a server of HTTP/2, one of HTTP/1 inside TLS, and one with WebSockets that
 // echo. Its ports stand in the file "ports".
 const secureApp = `
-const http2 = require('node:http2'), https = require('node:https'), http = require('node:http'), fs = require('node:fs');
+const http2 = require('node:http2'), https = require('node:https');
+const http = require('node:http'), fs = require('node:fs');
 const options = { cert: fs.readFileSync('cert.pem'), key: fs.readFileSync('key.pem') };
 const servers = [
   http2.createSecureServer(options, (request, response) => response.end('h2')),
   https.createServer(options, (request, response) => response.end('h1')),
-  http.createServer((request, response) => response.end(String(process.env.NODE_OPTIONS) + Object.keys(require.cache).some(name => name.includes('preload-')))),
+  http.createServer((request, response) => response.end(String(process.env.NODE_OPTIONS) +
+    Object.keys(require.cache).some(name => name.includes('preload-')))),
 ];
 servers[2].on('upgrade', (request, socket) => {
   socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n');
@@ -55,7 +57,7 @@ function overHTTP2() {
     stream.on('data', data => body += data).on('error', error => failed = error);
     stream.on('close', () => {
       if (body === 'h2') count.h2++;
-      else if (stream.rstCode !== http2.constants.NGHTTP2_REFUSED_STREAM) lost(failed || 'empty'); // it may be sent again
+      else if (stream.rstCode !== http2.constants.NGHTTP2_REFUSED_STREAM) lost(failed || 'empty'); // may be repeated
       setImmediate(ask);
     });
   };
@@ -76,11 +78,17 @@ function overWebSocket() {
   const socket = net.connect(ws, '127.0.0.1');
   let last = '';
   socket.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
-  socket.on('data', data => last = data.toString('hex')).on('error', () => {}).on('close', () => count.closed.push(last));
+  socket.on('data', data => last = data.toString('hex'))
+    .on('error', () => {}).on('close', () => count.closed.push(last));
 }
-const begun = setInterval(() => { if (count.h2 && count.h1) { console.error('all have asked'); clearInterval(begun); } }, 10);
+const begun = setInterval(() => {
+  if (count.h2 && count.h1) { console.error('all have asked'); clearInterval(begun); }
+}, 10);
 for (let i = 0; i < 4; i++) { overHTTP2(); overTLS(); overWebSocket(); }
-process.on('SIGTERM', () => { ending = true; setTimeout(() => { console.log(JSON.stringify(count)); process.exit(); }, 300); });
+process.on('SIGTERM', () => {
+  ending = true;
+  setTimeout(() => { console.log(JSON.stringify(count)); process.exit(); }, 300);
+});
 `
 
 type secureCount struct {

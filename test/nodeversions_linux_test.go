@@ -57,7 +57,8 @@ if (cluster.isPrimary) {
   for (let i = 0; i < 4; i++) cluster.fork();
   cluster.on('exit', worker => console.log('worker died', worker.process.pid));
 } else {
-  http.createServer((request, response) => setTimeout(() => response.end(request.socket.remoteAddress), 2)).listen(0, '0.0.0.0');
+  http.createServer((request, response) => setTimeout(() => response.end(request.socket.remoteAddress), 2))
+    .listen(0, '0.0.0.0');
   process.on('message', message => { if (!message.relevo) process.send({ heard: message }); });
 }
 `

@@ -20,7 +20,8 @@ process.on('message', message => {
     process.send({ deep: true });
     break;
   case 'broken':
-    fs.writeSync(process.channel.fd, 'junk\n\0\0{}\n' + '['.repeat(20000) + ']'.repeat(20000) + '\n{"relevo":"status","text":[5]}\n');
+    fs.writeSync(process.channel.fd, 'junk\n\0\0{}\n' + '['.repeat(20000) + ']'.repeat(20000) +
+      '\n{"relevo":"status","text":[5]}\n');
     process.send({ broken: true });
     break;
   default:

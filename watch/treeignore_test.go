@@ -48,13 +48,16 @@ func TestTreeIgnores(t *testing.T) {
 	testreq.Program(t, "git")
 	dir := gitTree(t)
 	sh(t, dir, `
-		printf '%s\n' '*.log' '/build/' 'doc/**/*.tmp' '!keep.log' 'only-dir/' '# comment' '\#odd' 'trail\ ' 'gen/*' '!gen/kept' 'a?c' '[xyz].dat' >.gitignore
+		printf '%s\n' '*.log' '/build/' 'doc/**/*.tmp' '!keep.log' 'only-dir/' \
+			'# comment' '\#odd' 'trail\ ' 'gen/*' '!gen/kept' 'a?c' '[xyz].dat' >.gitignore
 		mkdir -p build sub/build doc/a/b gen/kept gen/other sub/only-dir x/only-dir nested/deep '#dir'
 		printf '%s\n' '*.local' '!*.log' '/top' >nested/.gitignore
 		printf '%s\n' 'deep-*' '!deep-log.log' '*.md' >nested/deep/.gitignore
 		printf '%s\n' 'private' >.git/info/exclude
-		for f in a.log keep.log build/x sub/build/y doc/t.tmp doc/a/t.tmp doc/a/b/t.tmp doc/a/b/t.txt '#odd' 'trail ' trail gen/x gen/kept/z gen/other/z \
-			abc aXXc x.dat w.dat nested/a.local nested/b.log nested/top nested/deep/top nested/deep/deep-a nested/deep/deep-log.log nested/deep/r.md nested/deep/q.local \
+		for f in a.log keep.log build/x sub/build/y doc/t.tmp doc/a/t.tmp doc/a/b/t.tmp doc/a/b/t.txt '#odd' 'trail ' trail \
+			gen/x gen/kept/z gen/other/z \
+			abc aXXc x.dat w.dat nested/a.local nested/b.log nested/top nested/deep/top nested/deep/deep-a \
+			nested/deep/deep-log.log nested/deep/r.md nested/deep/q.local \
 			private sub/private x/only-dir/f sub/only-dir/f only-dir plain nested/plain '#dir/f'; do echo "$f" >"$f"; done`)
 	r := watchTree(t, dir, TreeOptions{}, "**/*")
 	var mine []string
@@ -124,7 +127,8 @@ func TestTreeIgnoredBase(t *testing.T) {
 	t.Parallel()
 	dir := plainTree(t)
 	sh(t, dir, `
-		mkdir -p .git out/deep lib/dist deps; printf "out/\ndeps/\n" >.gitignore; echo dist/ >>.gitignore; echo skip.txt >out/.gitignore
+		mkdir -p .git out/deep lib/dist deps; printf "out/\ndeps/\n" >.gitignore
+		echo dist/ >>.gitignore; echo skip.txt >out/.gitignore
 		for f in out/a out/skip out/deep/b lib/c lib/dist/d; do echo $f >$f.txt; done; ln -s ../lib deps/lib`)
 	r := watchTree(t, dir, TreeOptions{}, "out/**/*.txt", "deps/lib/**/*.txt")
 	want := []string{"deps/lib/c.txt", "out/a.txt", "out/deep/b.txt"}

@@ -104,7 +104,8 @@ func TestTreeLinksIgnored(t *testing.T) {
 	t.Parallel()
 	r := watchTree(t, linkTree(t, `
 		printf 'l1\nl2/\nl3.txt\ngen/\n' >.gitignore
-		ln -s ../out l1; ln -s ../out l2; ln -s ../out/b.txt l3.txt; mkdir gen node_modules; ln -s ../../out gen/l; ln -s ../../out node_modules/l`),
+		ln -s ../out l1; ln -s ../out l2; ln -s ../out/b.txt l3.txt; mkdir gen node_modules
+		ln -s ../../out gen/l; ln -s ../../out node_modules/l`),
 		TreeOptions{}, "**/*.txt", "!away/**")
 	if n := r.tree.Watches(); n != 2 {
 		t.Errorf("%d directories are watched, the tree has 2", n)
@@ -120,7 +121,9 @@ func TestTreeLinkLoops(t *testing.T) {
 	dir := linkTree(t, `
 		ln -s . self; ln -s .. up; ln -s / root; ln -s loop loop; ln -s sub/back sub/back
 		ln -s ../../out sub/out; ln -s ../in ../out/in; ln -s ../in/sub ../out/sub
-		for i in $(seq 12); do mkdir ../m$i; echo $i >../m$i/$i.txt; for j in $(seq 12); do ln -s ../m$j ../m$i/to$j; done; done; ln -s ../m1 m`)
+		for i in $(seq 12); do
+			mkdir ../m$i; echo $i >../m$i/$i.txt; for j in $(seq 12); do ln -s ../m$j ../m$i/to$j; done
+		done; ln -s ../m1 m`)
 	r := watchTree(t, dir, TreeOptions{}, "**/*.txt")
 	if n := r.tree.Files(); n > 100 {
 		t.Errorf("%d files are watched", n)

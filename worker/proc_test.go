@@ -76,7 +76,8 @@ func TestChannelBothWays(t *testing.T) {
 	states := make(chan State)
 	p.onState(func(s State) { states <- s })
 	fmt.Fprint(master,
-		`{"relevo":"state","slot":3,"generation":4,"workers":[{"slot":1,"id":"w9","pid":8,"generation":2,"state":"serving"}]}`+"\n"+`{"relevo":"news"}`+"\n")
+		`{"relevo":"state","slot":3,"generation":4,"workers":[{"slot":1,"id":"w9","pid":8,"generation":2,`+
+			`"state":"serving"}]}`+"\n"+`{"relevo":"news"}`+"\n")
 	want := State{Slot: 3, Generation: 4, Workers: []Peer{{Slot: 1, ID: "w9", PID: 8, Generation: 2, State: "serving"}}}
 	if s := <-states; !reflect.DeepEqual(s, want) {
 		t.Errorf("got %+v, want %+v", s, want)

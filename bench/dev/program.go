@@ -27,9 +27,8 @@ const version = "%s"
 func main() {
 	warm, _ := time.ParseDuration(os.Getenv("BENCH_WARM"))
 	time.Sleep(warm)
-	server := &http.Server{Addr: os.Getenv("BENCH_ADDR"), Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintln(w, version, os.Getpid())
-	})}
+	answer := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, version, os.Getpid()) }
+	server := &http.Server{Addr: os.Getenv("BENCH_ADDR"), Handler: http.HandlerFunc(answer)}
 	if err := worker.Serve(context.Background(), server); err != nil {
 		log.Fatal(err)
 	}

@@ -27,11 +27,12 @@ func (c *cli) start() *cobra.Command {
 list shows them, relevo stop and relevo start NAME stop and start them, relevo delete
 forgets them. A start that fails says why and leaves nothing behind.
 
-Without an argument the apps of ./relevo.toml are started, with names or patterns such
-as "web*" those of the file or those that are remembered, with all every one that is
-remembered. FILE is a relevo.toml, PM2's ecosystem.config.js (.cjs, .mjs, .json, .yml) or
-package.json, or a Procfile: the last ones are imported, and what is left out is said.
-The flags are those of relevo run; with a NAME they change how it is started from now on. Arguments of the app itself follow a --.`,
+Without an argument it starts the apps of ./relevo.toml. Names, or patterns such as
+"web*", choose apps of that file or remembered apps; all means every remembered app.
+FILE is a relevo.toml, PM2's ecosystem.config.js (.cjs, .mjs, .json, .yml) or package.json,
+or a Procfile. Files of other programs are imported; what has no counterpart is printed.
+The flags are those of relevo run; with a NAME they also count for later starts.
+Arguments of the app itself follow a --.`,
 		Example: "  relevo start app.js -i 4\n  relevo start -l :8080 -- ./server\n  relevo start web\n  relevo start --all",
 		Args:    cobra.ArbitraryArgs, ValidArgsFunction: c.completeStart,
 	}

@@ -10,7 +10,8 @@ import (
 var idleCases = map[string]string{
 	// What is asked for and never happens is refused.
 	"canary = \"0s\"\ncanary_share = \"5%\"": `2:16: cannot give a canary 5% of the new connections: its probation is 0s`,
-	"[health]\ninterval = \"1s\"":            `2:12: cannot use health.interval without a check, for nothing is asked: write http = "/healthz"`,
+	"[health]\ninterval = \"1s\"": `2:12: cannot use health.interval without a check, for nothing is asked: write http ` +
+		`= "/healthz"`,
 	// the default
 	"[health]\ninterval = \"10s\"": `2:12: it has no effect to use health.interval without a check`,
 	"health.timeout = \"1s\"":      `1:18: cannot use health.timeout without a check`,
@@ -24,18 +25,22 @@ var idleCases = map[string]string{
 	"[health]\ntcp = false\nfailures = 2":               `3:12: cannot use health.failures without a check`,
 
 	// What is legal and has no effect is told.
-	"workers = 1\nbalance = \"sticky\"":                                     `2:11: balance is sticky, and there is one worker`,
-	"workers = 2\nbalance = \"sticky\"\nlisten = [\"unix:/a\", \"udp::1\"]": `2:11: balance is sticky without effect on unix:/a`,
-	"workers = 2\nbalance = \"sticky\"\ncapture = \"off\"":                  `2:11: clients do not stick to workers, although balance is sticky: capture is off`,
-	"balance = \"even\"\ncapture = \"off\"":                                 `1:11: balance is even without effect: capture is off`,
-	"capture = \"off\"\nlisten = [\":1,balance=sticky\"]":                   `2:11: clients do not stick to workers`,
-	"canary_share = \"5%\"\nbalance = \"shared\"":                           `1:16: canary_share of 5% has no effect: balance is shared`,
-	"canary_share = \"5%\"\ncapture = \"off\"":                              `1:16: canary_share of 5% has no effect: capture is off`,
-	"rescue = \"on\"\ncapture = \"off\"":                                    `1:10: rescue = "on" has no effect: capture is off`,
-	"blocking = true":                                                       `1:12: blocking has no effect`,
-	"limits.lifetime_jitter = \"20%\"":                                      `1:26: limits.lifetime_jitter has no effect: no worker is replaced for its age`,
-	"health.http = \"/\"\nbalance = \"shared\"":                             `1:15: health.http asks the pool as a whole, and no worker is replaced for it: balance is shared`,
-	"health.tcp = true\ncapture = \"off\"":                                  `1:14: health.tcp asks the pool as a whole`,
+	"workers = 1\nbalance = \"sticky\"": `2:11: balance is sticky, and there is one worker`,
+	"workers = 2\nbalance = \"sticky\"\nlisten = [\"unix:/a\", \"udp::1\"]": `2:11: balance is sticky without effect ` +
+		`on unix:/a`,
+	"workers = 2\nbalance = \"sticky\"\ncapture = \"off\"": `2:11: clients do not stick to workers, although balance ` +
+		`is sticky: capture is off`,
+	"balance = \"even\"\ncapture = \"off\"":               `1:11: balance is even without effect: capture is off`,
+	"capture = \"off\"\nlisten = [\":1,balance=sticky\"]": `2:11: clients do not stick to workers`,
+	"canary_share = \"5%\"\nbalance = \"shared\"":         `1:16: canary_share of 5% has no effect: balance is shared`,
+	"canary_share = \"5%\"\ncapture = \"off\"":            `1:16: canary_share of 5% has no effect: capture is off`,
+	"rescue = \"on\"\ncapture = \"off\"":                  `1:10: rescue = "on" has no effect: capture is off`,
+	"blocking = true":                                     `1:12: blocking has no effect`,
+	"limits.lifetime_jitter = \"20%\"": `1:26: limits.lifetime_jitter has no effect: no ` +
+		`worker is replaced for its age`,
+	"health.http = \"/\"\nbalance = \"shared\"": `1:15: health.http asks the pool as a whole, and no worker is ` +
+		`replaced for it: balance is shared`,
+	"health.tcp = true\ncapture = \"off\"": `1:14: health.tcp asks the pool as a whole`,
 	"health.http = \"/\"\nhealth.start_period = \"1m\"": `2:23: health.start_period of 1m ends ` +
 		`after 27s where other workers serve, for ready_timeout is 30s; write ready_timeout = "2m"`,
 

@@ -56,7 +56,8 @@ func (a *App) problems() (all []problem) {
 	if err := CheckName(a.Name); err != nil {
 		wrong(len(a.Command) > 0 || a.Name != "", "name", "%w; choose one with --name", err)
 	}
-	wrong(a.Name == All, "name", `cannot call an app "all", which commands take for every app; choose another name with --name`)
+	wrong(a.Name == All, "name", `cannot call an app "all", which commands take for every app; `+
+		`choose another name with --name`)
 	for i, name := range a.After {
 		if err := CheckName(name); err != nil {
 			wrong(true, fmt.Sprintf("after[%d]", i), "%w", err)

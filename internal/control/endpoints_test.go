@@ -64,9 +64,11 @@ func TestStatus(t *testing.T) {
 	wantEqual(t, "code", code, 200)
 	wantEqual(t, "status", text,
 		`{"name":"web","pid":7,"version":"v1","listeners":[{"name":"listen","address":"127.0.0.1:80"}],`+
-			`"generation":2,"state":"running","slots":1,"workers":[{"slot":0,"id":"3","pid":9,"generation":2,"state":"serving",`+
+			`"generation":2,"state":"running","slots":1,"workers":[{"slot":0,"id":"3","pid":9,"generation":2,`+
+			`"state":"serving",`+
 			`"started":"2030-01-01T00:00:00Z","respawns":1,"release":{"path":"/srv/app"},"last_exit":{"code":1,"text":"exit `+
-			`status 1"}}],"last_roll":{"generation":2,"from":1,"result":"ok","replaced":1,"started":"2030-01-01T00:00:00Z","ended":"2030-01-01T00:00:00Z"}}`)
+			`status 1"}}],"last_roll":{"generation":2,"from":1,"result":"ok","replaced":1,"started":"2030-01-01T00:00:00Z",`+
+			`"ended":"2030-01-01T00:00:00Z"}}`)
 	got, err := client.Status(soon(t))
 	if err != nil {
 		t.Fatal(err)

@@ -78,8 +78,8 @@ var serviceLeftOut = map[string]string{
 // serviceKinds are the first letters of keys that belong together.
 var serviceKinds = []struct{ pattern, reason string }{
 	{`^(Protect|Private|Restrict|SystemCall|Capability|Ambient|NoNewPrivileges|Read(Write|Only)|Inaccessible|Exec(Paths|` +
-		`SearchPath)|NoExec|Bind|Temporary|Lock|MemoryDeny|RemoveIPC|Device|IPAddress|Secure|SELinux|AppArmor|Smack|ProcSubset|` +
-		`Socket(Bind)|Mount|Root|Keyring|Personality|Proc)`,
+		`SearchPath)|NoExec|Bind|Temporary|Lock|MemoryDeny|RemoveIPC|Device|IPAddress|Secure|SELinux|AppArmor|Smack|` +
+		`ProcSubset|Socket(Bind)|Mount|Root|Keyring|Personality|Proc)`,
 		"it is the box around the program: relevo install writes a hardened unit for the master, which holds for its " +
 			"workers; " +
 			"systemctl edit NAME adds the line"},

@@ -53,7 +53,8 @@ Emitted 'error' event on Server instance at:
 null.x
      ^
 TypeError: Cannot read properties of null (reading 'x')
-    at Object.<anonymous> (/srv/shop/app.js:7:6)`, "TypeError: Cannot read properties of null (reading 'x') (app.js:7)"},
+    at Object.<anonymous> (/srv/shop/app.js:7:6)`,
+			"TypeError: Cannot read properties of null (reading 'x') (app.js:7)"},
 		"node, caused": {`Error [ERR_X]: outer
     at main (/srv/a.js:2:3) {
   [cause]: Error: inner
@@ -72,7 +73,8 @@ During handling of the above exception, another exception occurred:
 Traceback (most recent call last):
   File "/srv/manage.py", line 22, in main
     raise ImproperlyConfigured("no SECRET_KEY")
-django.core.exceptions.ImproperlyConfigured: no SECRET_KEY`, "django.core.exceptions.ImproperlyConfigured: no SECRET_KEY (manage.py:22)"},
+django.core.exceptions.ImproperlyConfigured: no SECRET_KEY`,
+			"django.core.exceptions.ImproperlyConfigured: no SECRET_KEY (manage.py:22)"},
 		"python, syntax": {`  File "/srv/shop/app.py", line 2
     foo bar
         ^^^
@@ -97,12 +99,14 @@ main.main()
 	/srv/main.go:9 +0x1d
 exit status 2`, "panic: runtime error: index out of range [3] with length 3"},
 		"go, log.Fatal": {`2026/01/01 10:00:00 starting
-2026/01/01 10:00:00 listen tcp :80: bind: address already in use`, "2026/01/01 10:00:00 listen tcp :80: bind: address already in use"},
+2026/01/01 10:00:00 listen tcp :80: bind: address already in use`,
+			"2026/01/01 10:00:00 listen tcp :80: bind: address already in use"},
 		"go, deadlock": {"fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [chan receive]:\nmain.main()",
 			"fatal error: all goroutines are asleep - deadlock!"},
 		"rust": {`thread 'main' panicked at src/main.rs:4:37:
 called ` + "`Result::unwrap()` on an `Err`" + ` value: Os { code: 98 }
-note: run with ` + "`RUST_BACKTRACE=1`", "panicked: called `Result::unwrap()` on an `Err` value: Os { code: 98 } (main.rs:4)"},
+note: run with ` + "`RUST_BACKTRACE=1`",
+			"panicked: called `Result::unwrap()` on an `Err` value: Os { code: 98 } (main.rs:4)"},
 		"rust, a thread's number": {"thread 'main' (4711) panicked at src/main.rs:2:5:\nboom", "panicked: boom (main.rs:2)"},
 		"rust, main":              {"Error: Os { code: 2, kind: NotFound }", "Error: Os { code: 2, kind: NotFound }"},
 		"java": {`Exception in thread "main" java.lang.IllegalStateException: cannot start

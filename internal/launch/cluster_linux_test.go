@@ -29,7 +29,8 @@ func TestOpenedWhileThePoolAsks(t *testing.T) {
 		p.clusterLegacy()
 		told <- r.(pool.Captured).Address
 	}
-	const query = `{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"127.0.0.1","port":80,"addressType":4,"backlog":0,"seq":1}`
+	const query = `{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":"127.0.0.1","port":80,` +
+		`"addressType":4,"backlog":0,"seq":1}`
 	go p.saidByNode(ipc.App{Data: []byte(query)})
 	select {
 	case address := <-told:

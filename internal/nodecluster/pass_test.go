@@ -46,7 +46,8 @@ func (r *passRig) pass(t *testing.T) (taken chan bool, p *Passing) {
 
 func connection(seq int) string {
 	return fmt.Sprintf(
-		`+{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER","act":"newconn","key":"null:80:4:undefined:0","seq":%d}}`, seq)
+		`+{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER","act":"newconn",`+
+			`"key":"null:80:4:undefined:0","seq":%d}}`, seq)
 }
 
 func accepted(seq int, yes bool) string {

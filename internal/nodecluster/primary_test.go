@@ -74,12 +74,16 @@ const ack = `{"cmd":"NODE_HANDLE_ACK"}`
 
 func queryLine(seq, port int, more string) string {
 	return fmt.Sprintf(
-		`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":null,"port":%d,"addressType":4,"backlog":0%s,"seq":%d}`, port, more, seq)
+		`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":null,"address":null,"port":%d,"addressType":4,`+
+			`"backlog":0%s,"seq":%d}`,
+		port, more, seq)
 }
 
 func reply(port, ack, seq int) string {
 	return fmt.Sprintf(
-		`+{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER","errno":0,"key":"null:%d:4:undefined:0","ack":%d,"data":null,"seq":%d}}`, port, ack, seq)
+		`+{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER","errno":0,"key":"null:%d:4:undefined:0",`+
+			`"ack":%d,"data":null,"seq":%d}}`,
+		port, ack, seq)
 }
 
 // A worker's life, as Node 20 and 24 lead it.
@@ -89,7 +93,8 @@ func TestExchange(t *testing.T) {
 	r.want(t, queryLine(1, 3456, ""), reply(3456, 1, 1))
 	r.want(t, ack)
 	r.want(t,
-		`{"cmd":"NODE_CLUSTER","act":"listening","index":0,"data":null,"address":null,"port":3456,"addressType":4,"backlog":0,"seq":2}`)
+		`{"cmd":"NODE_CLUSTER","act":"listening","index":0,"data":null,"address":null,"port":3456,"addressType":4,`+
+			`"backlog":0,"seq":2}`)
 	if len(r.events) != 1 || r.events[0].(Listening).Port != 3456 {
 		t.Errorf("events %v", r.events)
 	}
@@ -123,7 +128,8 @@ func TestQueries(t *testing.T) {
 		"a backlog that was not given": {queryLine(1, 80, `,"backlog":false`),
 			func(q Query) bool { return q.Backlog == 0 }, streamHandle},
 		"an address": {
-			`{"cmd":"NODE_CLUSTER","act":"queryServer","index":1,"address":"127.0.0.1","port":80,"addressType":4,"flags":1,"backlog":9,"seq":1}`,
+			`{"cmd":"NODE_CLUSTER","act":"queryServer","index":1,"address":"127.0.0.1","port":80,"addressType":4,"flags":1,` +
+				`"backlog":9,"seq":1}`,
 			func(q Query) bool {
 				return *q.Address == "127.0.0.1" && q.Index == 1 && q.Backlog == 9 && !q.V6Only()
 			}, streamHandle},
@@ -137,7 +143,8 @@ func TestQueries(t *testing.T) {
 			`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"address":null,"port":null,"addressType":null,"fd":5,"seq":1}`,
 			func(q Query) bool { return q.FD != nil && *q.FD == 5 && q.Port == 0 }, streamHandle},
 		"datagrams": {
-			`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"address":"0.0.0.0","port":53,"addressType":"udp4","fd":-1,"flags":0,"seq":1}`,
+			`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"address":"0.0.0.0","port":53,"addressType":"udp4","fd":-1,` +
+				`"flags":0,"seq":1}`,
 			func(q Query) bool { return q.Type == UDP4 && *q.FD == -1 }, datagramHandle},
 	} {
 		r := newRig(t)
@@ -194,7 +201,8 @@ func TestRefusals(t *testing.T) {
 	r := newRig(t)
 	r.fails = syscall.EACCES
 	shares :=
-		`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":{"ticketKeys":"aa"},"address":null,"port":443,"addressType":4,"seq":1}`
+		`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":{"ticketKeys":"aa"},"address":null,"port":443,` +
+			`"addressType":4,"seq":1}`
 	// Node takes it apart before it looks at the error
 	if got := r.say(shares); len(got) != 1 || !strings.Contains(got[0], `"data":{"ticketKeys":"aa"}`) {
 		t.Errorf("a server that shares something: answered by %q", got)
@@ -372,7 +380,8 @@ func FuzzSaid(f *testing.F) {
 func TestTwoServersAtOnce(t *testing.T) {
 	r := newRig(t)
 	v4 := strings.Replace(queryLine(2, 3456, ""), `"address":null`, `"address":"0.0.0.0"`, 1)
-	refused := fmt.Sprintf(`{"cmd":"NODE_CLUSTER","errno":%d,"key":"0.0.0.0:3456:4:undefined:0","ack":2,"data":null,"seq":2}`,
+	refused := fmt.Sprintf(`{"cmd":"NODE_CLUSTER","errno":%d,"key":"0.0.0.0:3456:4:undefined:0","ack":2,"data":null,`+
+		`"seq":2}`,
 		-int(syscall.EADDRINUSE))
 	r.want(t, queryLine(1, 3456, ""), reply(3456, 1, 1))
 	r.want(t, v4, refused)

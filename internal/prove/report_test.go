@@ -53,8 +53,8 @@ not sent: 7, this machine was out of local ports: use fewer clients, or widen ne
 
 the first 2 lost:
   at 1.5s  fresh  refused  after 50µs: dial: connection refused
-  at 1.6s  keepalive  reset  after 1ms, connection of 127.0.0.2:40000 open for 500ms, request 42 on it: read: connection reset
-`
+  at 1.6s  keepalive  reset  after 1ms, connection of 127.0.0.2:40000 open for 500ms, request 42 on it: ` +
+	"read: connection reset\n"
 
 func TestWriteText(t *testing.T) {
 	var b strings.Builder

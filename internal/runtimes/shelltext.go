@@ -116,8 +116,9 @@ func isAssignment(word string) bool {
 
 // isBuiltin says whether a word means something to the shell itself.
 func isBuiltin(word string) bool {
-	return slices.Contains(strings.Fields(`. : [ ! { } alias bg break case cd command continue do echo eval exit export fg for function getopts hash if jobs kill
-		local printf pwd read readonly return select set shift source test time times trap type ulimit umask unalias unset until wait while true false`), word)
+	return slices.Contains(strings.Fields(`. : [ ! { } alias bg break case cd command continue do echo eval exit export
+		fg for function getopts hash if jobs kill local printf pwd read readonly return select set shift
+		source test time times trap type ulimit umask unalias unset until wait while true false`), word)
 }
 
 // split returns the words of a command line that a shell would only split. It says
