@@ -166,7 +166,7 @@ func noteOf(w pool.Worker) string {
 	case w.Health != nil && !w.Health.OK:
 		return unhealthy(w.Health)
 	case !w.Retry.IsZero() && w.LastExit != nil:
-		return fmt.Sprintf("next try in %s, after %s", time.Until(w.Retry).Round(100*time.Millisecond), w.LastExit)
+		return fmt.Sprintf("next try in %s, after %s", max(0, time.Until(w.Retry)).Round(100*time.Millisecond), w.LastExit)
 	case w.State == string(machine.Draining) && w.Open > 0:
 		return phrase.Count(w.Open, "connection") + " left"
 	case w.Text != "":

@@ -43,6 +43,7 @@ type State struct {
 // Record is what is known of a worker.
 type Record struct {
 	Failures int       `json:"failures,omitempty"` // in a row
+	Excused  int       `json:"excused,omitempty"`  // of these: until not all failed any more
 	Since    time.Time `json:"since,omitzero"`     // the first of them
 	Fault    string    `json:"fault,omitempty"`    // of the last answer
 	Status   int       `json:"status,omitempty"`
@@ -120,7 +121,7 @@ func (j *Judge) Note(s Sample) {
 	}
 	switch {
 	case s.Fault == "":
-		r.Failures, r.Since, r.Passed, j.state.Proven = 0, time.Time{}, true, true
+		r.Failures, r.Excused, r.Since, r.Passed, j.state.Proven = 0, 0, time.Time{}, true, true
 	case s.Young && !r.Passed:
 	default:
 		if r.Failures++; r.Failures == 1 {
@@ -157,6 +158,14 @@ func (j *Judge) Decide(now time.Time, serving, canaries []string, failures int) 
 		j.allFail(now, &v, failing)
 	case well == 0 && j.state.Out == "":
 		// The others have begun to fail, too: the next answers show whether all do.
+	case j.state.AllTold:
+		// The others may be well again, too, with their next answers: what they had so far was
+		// likely the fault of none of them.
+		j.over(&v)
+		for _, worker := range failing {
+			r := j.state.Workers[worker]
+			r.Excused = r.Failures
+		}
 	default:
 		j.over(&v)
 		if j.state.Out == "" {
@@ -175,7 +184,7 @@ func (j *Judge) sort(serving []string, failures int) (failing []string, well int
 		switch r := j.state.Workers[worker]; {
 		case r == nil || r.Failures == 0:
 			well++
-		case r.Failures >= failures:
+		case r.Failures-r.Excused >= failures:
 			failing = append(failing, worker)
 		}
 	}

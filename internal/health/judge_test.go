@@ -47,14 +47,18 @@ func TestJudge(t *testing.T) {
 			xxx ->
 			xxx -> !a
 			xxx ->
-			xx. -> a !a recovered:c all over`,
+			xx. -> recovered:c all over
+			xx. ->
+			x.. -> recovered:b a !a`,
 		"who is out when all fail comes back into service": `
 			.. ->
 			.x ->
 			.x -> b !b failing:b
 			xx -> b !b
 			xx -> failing:a all fail
-			.x -> b !b recovered:a all over`,
+			.x -> recovered:a all over
+			.x ->
+			.x -> b !b`,
 		"when others begin to fail, too, the next answers decide": `
 			... ->
 			x.. ->

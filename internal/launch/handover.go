@@ -40,9 +40,9 @@ func (h *handovers) remove(one *handover) {
 
 const (
 	// handoverPatience is how long a worker may take to accept a connection that it is sent.
-	handoverPatience = 2 * time.Second
+	handoverPatience = 4 * time.Second
 	// leavePatience is how long a succession waits for the end of all handovers.
-	leavePatience = 3 * time.Second
+	leavePatience = 6 * time.Second
 	// pausePatience is how long a succession may take to succeed or fail.
 	pausePatience = 20 * time.Second
 )
