@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// askPatience is how long systemctl may take for an answer.
+// askPatience bounds the wait for an answer of systemctl.
 const askPatience = 2 * time.Second
 
-// ask runs systemctl for a look at the manager.
+// ask runs systemctl to read the manager's state.
 func ask(user bool, args ...string) (string, error) {
 	if user {
 		args = append([]string{"--user"}, args...)
@@ -26,8 +26,7 @@ func ask(user bool, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// Version is the version of the systemd that is installed, such as 252; 0 where
-// there is none.
+// Version is the version of the installed systemd, such as 252; 0 if there is none.
 func Version() int {
 	out, err := ask(false, "--version")
 	fields := strings.Fields(out)

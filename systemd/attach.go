@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// Attach has the manager move processes of this user to a cgroup below that of the service
-// that this process is. A user's manager may do what its user may not: take them out of the
-// cgroup of a session.
+// Attach asks the manager to move processes of this user to a cgroup below that of this process's
+// service. A user's manager has rights that its user lacks: it can take processes out of the cgroup
+// of a session.
 func Attach(dir string, pids []int) error {
 	unit, user := ownUnit()
 	if unit == "" {

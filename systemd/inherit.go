@@ -14,20 +14,19 @@ import (
 // unit, or a file that was stored (Notifier.Store). Several may have one name.
 type Named struct {
 	Name string
-	FD   int // close-on-exec from now on, otherwise as it was
+	FD   int // close-on-exec; otherwise unchanged
 }
 
 // firstFD is SD_LISTEN_FDS_START.
 const firstFD = 3
 
-// unnamed is what systemd calls a descriptor without a name.
+// unnamed is systemd's name for a descriptor without one.
 const unnamed = "unknown"
 
-// Inherited returns the descriptors that the manager has passed to this process,
-// in their order: LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES of sd_listen_fds(3).
-// Variables that are meant for another process give none and no error. It is for
-// one call at the start: the descriptors belong to the caller, and a later call
-// would give him those again that have been closed since.
+// Inherited returns the descriptors that the manager has passed to this process, in order:
+// LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES of sd_listen_fds(3). If the variables are meant for
+// another process, it returns none and no error. Call it once, at the start: the descriptors belong
+// to the caller, and a later call would return them again although they may have been closed.
 func Inherited(getenv func(string) string) ([]Named, error) {
 	pid, fds := getenv("LISTEN_PID"), getenv("LISTEN_FDS")
 	if pid == "" || fds == "" {
@@ -78,8 +77,8 @@ func Split(all []Named) (sockets, stored []Named) {
 // maxInherited is the largest number of open files that Linux allows (fs.nr_open).
 const maxInherited = 1 << 20
 
-// claim keeps the descriptors from the children of this process. One that is not
-// open spoils all: the variables are not to be trusted then.
+// claim makes the descriptors close-on-exec. If one of them is not open, it returns an error: the
+// variables cannot be trusted then.
 func claim(names []string) (all []Named, err error) {
 	for i, name := range names {
 		fd := firstFD + i
@@ -92,9 +91,9 @@ func claim(names []string) (all []Named, err error) {
 	return all, nil
 }
 
-// WatchdogInterval is the time within which the manager wants to hear Alive, and
-// whether it wants to: WATCHDOG_USEC, meant for this process by WATCHDOG_PID
-// (sd_watchdog_enabled(3)). Half of it is a good pause between two.
+// WatchdogInterval is the time within which the manager expects Alive, and whether it expects it at
+// all: WATCHDOG_USEC, if WATCHDOG_PID names this process (sd_watchdog_enabled(3)). Half of it is a
+// good interval.
 func WatchdogInterval(getenv func(string) string) (time.Duration, bool) {
 	usec, err := strconv.ParseInt(getenv("WATCHDOG_USEC"), 10, 64)
 	if err != nil || usec <= 0 || usec > int64(1<<63-1)/1000 {

@@ -12,14 +12,14 @@ import (
 // lingerDir has a file for each user whose manager runs without a login.
 const lingerDir = "/var/lib/systemd/linger"
 
-// Lingers says whether a user's manager starts at boot, and stays after the last logout.
+// Lingers says whether a user's manager starts at boot and stays after the last logout.
 func Lingers(name string) bool {
 	_, err := os.Stat(filepath.Join(lingerDir, name))
 	return err == nil
 }
 
-// Linger has a user's manager start at boot, and stay after the last logout. Users may ask
-// for that for themselves unless the machine's policy forbids it.
+// Linger makes a user's manager start at boot and stay after the last logout. Users may ask for
+// this for themselves, unless the machine's policy forbids it.
 func Linger(name string) error {
 	out, err := exec.Command("loginctl", "--no-ask-password", "enable-linger", name).CombinedOutput()
 	if err != nil {

@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// ErrDenied is returned by Manager.Run where the manager refuses this user.
+// ErrDenied is returned by Manager.Run if the manager refuses this user.
 var ErrDenied = errors.New("systemd: access denied")
 
 // Manager is the service manager of this machine, or of this user.
 type Manager struct{ User bool }
 
-// Check says whether it runs (sd_booted(3)).
+// Check says whether the manager runs (sd_booted(3)).
 func (m Manager) Check(getenv func(string) string) error {
 	if _, err := exec.LookPath("systemctl"); err != nil {
 		return errors.New("cannot reach systemd: systemctl is not installed; relevo unit prints the units")
@@ -38,7 +38,7 @@ func (m Manager) Check(getenv func(string) string) error {
 	return nil
 }
 
-// Command is a command line of systemctl for people.
+// Command is a systemctl command line for people to type.
 func (m Manager) Command(args ...string) string {
 	return strings.Join(append([]string{"systemctl"}, m.args(args)...), " ")
 }
@@ -50,8 +50,7 @@ func (m Manager) args(args []string) []string {
 	return args
 }
 
-// Run runs systemctl to its end, however long that takes. The error holds what it
-// said.
+// Run runs systemctl until it ends, however long that takes. The error quotes its output.
 func (m Manager) Run(args ...string) error {
 	out, err := exec.Command("systemctl", append([]string{"--quiet", "--no-ask-password"}, m.args(args)...)...).
 		CombinedOutput()
@@ -67,7 +66,7 @@ func (m Manager) Run(args ...string) error {
 	return fmt.Errorf("cannot run %s: %w: %s", m.Command(args...), err, said)
 }
 
-// Said returns the last lines that a unit's processes have written to the journal.
+// Said returns the last lines that a unit's processes wrote to the journal.
 func (m Manager) Said(unit string, lines int) []string {
 	args := append(m.args([]string{"--no-pager", "--output=cat"}), "--lines="+strconv.Itoa(lines), "--unit="+unit)
 	out, err := exec.Command("journalctl", args...).Output()

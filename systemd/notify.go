@@ -1,6 +1,6 @@
-// Package systemd is the master's side of systemd's protocols, in systemd's own
-// words: what it tells the service manager that started it, what it inherits from
-// it, and the units that make it do so. See sd_notify(3) and sd_listen_fds(3).
+// Package systemd is the master's side of systemd's protocols, in systemd's own words: what it
+// tells the service manager that started it, what it gets from it, and the units of apps. See
+// sd_notify(3) and sd_listen_fds(3).
 package systemd
 
 import (
@@ -16,15 +16,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Notifier tells the service manager the state of this service. Where no manager
-// listens every method does nothing. It is safe for concurrent use; messages that
-// one goroutine sends arrive in their order.
+// Notifier tells the service manager the state of this service. Without a manager every method does
+// nothing. It is safe for concurrent use; the messages of one goroutine arrive in order.
 type Notifier struct {
 	address string // of the manager's socket; empty: there is no manager
 	failed  func(error)
 }
 
-// What is said to the manager in these words has no value that varies (sd_notify(3)).
+// Messages without a variable part (sd_notify(3)).
 const (
 	notifyReady     = "READY=1"
 	notifyReloading = "RELOADING=1"
@@ -36,8 +35,8 @@ const (
 // which holds hundreds of them.
 const sendPatience = time.Second
 
-// NewNotifier looks for NOTIFY_SOCKET. Messages that cannot be sent go to failed,
-// from any goroutine: the service is none the worse for them.
+// NewNotifier reads NOTIFY_SOCKET. It calls failed, from any goroutine, for each message that
+// cannot be sent; the service goes on without.
 func NewNotifier(getenv func(string) string, failed func(error)) *Notifier {
 	n := &Notifier{failed: failed}
 	switch address := getenv("NOTIFY_SOCKET"); {
@@ -51,15 +50,15 @@ func NewNotifier(getenv func(string) string, failed func(error)) *Notifier {
 	return n
 }
 
-// Ready says that the service serves, for the first time or after Reloading.
+// Ready reports that the service serves, for the first time or after Reloading.
 func (n *Notifier) Ready(status string) { n.notify(notifyReady, statusLine(status)) }
 
-// Status is the line that systemctl status shows.
+// Status sets the line that systemctl status shows.
 func (n *Notifier) Status(status string) { n.notify(statusLine(status)) }
 
-// Reloading says that a reload begins. Ready must follow, whether the reload succeeds or
-// not: systemctl waits for it. MONOTONIC_USEC tells the manager which of its reload jobs
-// this answers (Type=notify-reload).
+// Reloading reports that a reload begins. Ready must follow, even if the reload fails, because
+// systemctl waits for it. MONOTONIC_USEC tells the manager which reload job this answers
+// (Type=notify-reload).
 func (n *Notifier) Reloading(status string) {
 	var now unix.Timespec
 	if n.address == "" || unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) != nil {
@@ -68,23 +67,22 @@ func (n *Notifier) Reloading(status string) {
 	n.notify(notifyReloading, "MONOTONIC_USEC="+strconv.FormatInt(now.Nano()/1000, 10), statusLine(status))
 }
 
-// Stopping says that the service is on its way out.
+// Stopping reports that the service stops.
 func (n *Notifier) Stopping(status string) { n.notify(notifyStopping, statusLine(status)) }
 
-// MainPID says which process is the service's main one from now on. With
-// NotifyAccess=main the manager believes only the present main process: the old
-// master says it of the new one, never the new one of itself.
+// MainPID names the new main process of the service. With NotifyAccess=main the manager believes
+// only the current main process, so the old master announces the new one.
 func (n *Notifier) MainPID(pid int) { n.notify("MAINPID=" + strconv.Itoa(pid)) }
 
-// ExtendTimeout asks for the time d from now on before the manager loses patience
-// with a start, reload or stop under way. It has to be said again in time where
-// even that is not enough; when the unit's own timeout is longer it changes nothing.
+// ExtendTimeout asks the manager to wait at least d from now on for the current start, reload or
+// stop. Repeat it before d is over if more time is needed. It has no effect if the unit's own
+// timeout is longer.
 func (n *Notifier) ExtendTimeout(d time.Duration) {
 	n.notify("EXTEND_TIMEOUT_USEC=" + strconv.FormatInt(d.Microseconds(), 10))
 }
 
-// Alive feeds the manager's watchdog, see WatchdogInterval. It never waits: where
-// the manager's queue is full the next one does as well.
+// Alive feeds the manager's watchdog, see WatchdogInterval. It never blocks: if the manager's queue
+// is full, the message is dropped, and the next one will do.
 func (n *Notifier) Alive() {
 	if n.address == "" {
 		return
@@ -94,9 +92,9 @@ func (n *Notifier) Alive() {
 	}
 }
 
-// Barrier returns when the manager has handled all that was sent before, or with
-// ctx's error. The manager answers by closing the end of a pipe (BARRIER=1,
-// systemd 246 and later; older ones close it unread, which comes to the same).
+// Barrier returns when the manager has handled all earlier messages, or with ctx's error. The
+// manager answers by closing a pipe (BARRIER=1, systemd 246 and later; older versions close it
+// unread, which has the same effect).
 func (n *Notifier) Barrier(ctx context.Context) error {
 	if n.address == "" {
 		return nil
@@ -128,13 +126,13 @@ func (n *Notifier) notify(lines ...string) {
 	}
 }
 
-// maxStatus keeps a message well below the 4096 bytes (PIPE_BUF) beyond which
-// the manager ignores the whole of it, the READY=1 beside the status too.
+// maxStatus keeps a message well below 4096 bytes (PIPE_BUF). The manager ignores a longer message
+// altogether, including a READY=1 in it.
 const maxStatus = 2048
 
-// statusLine keeps a text on the one line that the protocol gives it, whatever
-// workers have written into it: the manager ends a line at \r as well, and ignores
-// a message with a NUL byte and a status that is not UTF-8, which strings.Map mends.
+// statusLine makes a text fit on the protocol's one line, whatever workers have written into it.
+// The manager ends a line at \r too, and ignores a message with a NUL byte or a status that is not
+// UTF-8; strings.Map replaces invalid UTF-8.
 func statusLine(status string) string {
 	status = strings.ReplaceAll(strings.TrimRight(status, "\r\n"), "\n", " · ")
 	status = strings.Map(func(r rune) rune {

@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// Ending is what a unit's ExecStopPost= learns of the end of its main process
-// (systemd.exec(5), $SERVICE_RESULT and following), and what systemd is about to
-// do with the unit.
+// Ending describes, for a unit's ExecStopPost=, how its main process ended (systemd.exec(5),
+// $SERVICE_RESULT and following), and what systemd will do with the unit next.
 type Ending struct {
 	Result string // SERVICE_RESULT: success, exit-code, signal, timeout, watchdog, …
 	Code   string // EXIT_CODE: exited, killed, dumped
@@ -22,7 +21,7 @@ func (e Ending) Final(prevents ...string) bool {
 	switch {
 	case e.Job == "stop" || e.Job == "restart" || e.Job == "try-restart":
 		return true
-	case e.Result == "success": // Restart=on-failure leaves it at that
+	case e.Result == "success": // Restart=on-failure does not restart the service
 		return true
 	}
 	return e.Code == "exited" && slices.Contains(prevents, e.Status)

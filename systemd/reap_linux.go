@@ -17,8 +17,8 @@ import (
 	"relevo/internal/procfs"
 )
 
-// ReapOptions are those of Reap. The zero value works, also outside of a unit, where
-// there is nothing to reap.
+// ReapOptions are the settings of Reap. The zero value works, also outside a unit, where there is
+// nothing to reap.
 type ReapOptions struct {
 	Getenv   func(string) string // of the service's environment
 	Patience time.Duration       // from SIGTERM to SIGKILL; default: none
@@ -76,10 +76,10 @@ func startGuard(command []string) error {
 	return cmd.Process.Release()
 }
 
-// guardFor is how long a guard watches. RestartSec= is a fraction of it.
+// guardFor is how long a guard watches; RestartSec= is much shorter.
 const guardFor = 15 * time.Second
 
-// guardLook is the pause between two looks of a guard.
+// guardLook is the interval at which a guard looks at the unit.
 const guardLook = 100 * time.Millisecond
 
 // Guard waits until the unit has a main process again. If the unit is stopped before
@@ -103,7 +103,7 @@ func Guard(patience time.Duration) (ended int, err error) {
 	return 0, nil
 }
 
-// endUnit ends the processes of a unit that this one belongs to.
+// endUnit ends processes of this process's own unit.
 func endUnit(name string, patience time.Duration, which func(pid int, cgroup string) bool) (ended int, err error) {
 	group, err := unitCgroup(name)
 	if err != nil {
@@ -122,7 +122,7 @@ func endUnit(name string, patience time.Duration, which func(pid int, cgroup str
 		killPatience)
 }
 
-// killPatience is how long the dying may take.
+// killPatience bounds the wait for processes that got SIGKILL.
 const killPatience = 5 * time.Second
 
 // cgroup is a path in a mount of cgroup v2.
@@ -159,8 +159,8 @@ func (c cgroup) signal(sig unix.Signal, deadline time.Time, which func(int, stri
 	}
 }
 
-// members opens those that are chosen of a cgroup and of those below it, never this
-// process: descriptors by pid. A descriptor, unlike its number, stays the process's.
+// members opens the chosen processes of a cgroup and of those below it, except this process, as
+// pidfds by pid. A pidfd, unlike a pid, always means the same process.
 func (c cgroup) members(which func(pid int, cgroup string) bool) map[int]int {
 	all := map[int]int{}
 	filepath.WalkDir(filepath.Join(c.mount, c.path), func(dir string, d fs.DirEntry, err error) error {
@@ -171,7 +171,7 @@ func (c cgroup) members(which func(pid int, cgroup string) bool) map[int]int {
 		for field := range strings.FieldsSeq(string(text)) {
 			pid, err := strconv.Atoi(field)
 			if err != nil || pid <= 0 || pid == os.Getpid() {
-				continue // 0 is one of another pid namespace
+				continue // 0 stands for a process of another pid namespace
 			}
 			fd, err := unix.PidfdOpen(pid, 0)
 			if err != nil {
@@ -189,8 +189,8 @@ func (c cgroup) members(which func(pid int, cgroup string) bool) map[int]int {
 	return all
 }
 
-// unitCgroup is the cgroup of the unit that this process belongs to. What systemd
-// starts beside the main process lies in one below it (.control).
+// unitCgroup is the cgroup of this process's unit. Processes that systemd starts beside the main
+// process are in a cgroup below it (.control).
 func unitCgroup(name string) (cgroup, error) {
 	path := procfs.Self.Cgroup("")
 	for len(path) > 1 && strings.TrimPrefix(filepath.Base(path), "_") != name {

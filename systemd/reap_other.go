@@ -15,12 +15,12 @@ type ReapOptions struct {
 	Guard    []string
 }
 
-// Reap fails: there is no systemd but on Linux.
+// Reap fails: systemd exists only on Linux.
 func Reap(ReapOptions) (int, error) {
 	return 0, errors.New("cannot reap: systemd runs on Linux only")
 }
 
-// EndOthers does nothing: no process is a service's.
+// EndOthers does nothing: no process belongs to a service.
 func EndOthers(func(string) string, time.Duration, func(int, string) bool) (int, error) {
 	return 0, nil
 }

@@ -8,17 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// send sends one datagram, with descriptors if there are any. Where the manager's
-// queue is full it waits for the time patience; the error is then EAGAIN. Each
-// message has a socket of its own: a manager that was executed anew may have bound
-// another one to the address.
+// send sends one datagram, with descriptors if there are any. If the manager's queue is full, it
+// waits for patience and then returns EAGAIN. Each message has a socket of its own, because a
+// manager that was executed again may have bound a new socket to the address.
 func send(address, message string, fds []int, patience time.Duration) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return fmt.Errorf("cannot notify the service manager: %w", err)
 	}
 	defer unix.Close(fd)
-	// connect(2), so that poll(2) tells when the other end has room.
+	// Only for a connected socket poll(2) reports that the receiver has room.
 	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: address}); err != nil {
 		return fmt.Errorf("cannot notify the service manager at %s: %w", address, err)
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// send fails: there is no systemd but on Linux.
+// send fails: systemd exists only on Linux.
 func send(string, string, []int, time.Duration) error {
 	return errors.New("cannot notify a service manager: systemd runs on Linux only")
 }

@@ -10,11 +10,10 @@ import (
 	"relevo/internal/procfs"
 )
 
-// Store gives the manager a copy of a file, which it keeps over a restart of the
-// service and over its crash and hands to the next main process (Inherited). Of
-// several files under one name it keeps all; of one file stored twice, one. The
-// file itself stays as it is. That nothing went wrong does not say that the
-// manager keeps it: see StoreSize.
+// Store gives the manager a copy of a file. The manager keeps it when the service restarts or
+// crashes, and passes it to the next main process (Inherited). It keeps several files under one
+// name; a file that is stored twice is kept once. Store does not change the file. A nil error does
+// not prove that the manager keeps the file: see StoreSize.
 func (n *Notifier) Store(name string, file *os.File) error {
 	if err := CheckFDName(name); err != nil {
 		return err
@@ -22,12 +21,12 @@ func (n *Notifier) Store(name string, file *os.File) error {
 	if n.address == "" {
 		return nil
 	}
-	// FDPOLL=0: the manager would drop a file that reports an error or a hangup,
-	// as a socket does whose other end is gone, and a listener that was shut down.
+	// FDPOLL=0: otherwise the manager drops a file with an error or a hangup, such as a socket
+	// whose other end is closed, or a listener that was shut down.
 	return n.sendFile("FDSTORE=1\nFDNAME="+name+"\nFDPOLL=0", file)
 }
 
-// Discard makes the manager close all files that it keeps under a name.
+// Discard makes the manager close all files of a name.
 func (n *Notifier) Discard(name string) {
 	if err := CheckFDName(name); err != nil {
 		n.failed(err)
@@ -39,9 +38,8 @@ func (n *Notifier) Discard(name string) {
 // maxFDName is systemd's FDNAME_MAX.
 const maxFDName = 255
 
-// CheckFDName says whether systemd takes a name for a file: 1 to 255 printable
-// ASCII characters without ':'. It drops what is stored under another one in
-// silence, or stores it under the name "stored".
+// CheckFDName says whether systemd accepts a name for a file: 1 to 255 printable ASCII characters
+// without ':'. With another name systemd silently drops the file, or stores it as "stored".
 func CheckFDName(name string) error {
 	bad := func(r rune) bool { return r < ' ' || r > '~' || r == ':' }
 	if name == "" || len(name) > maxFDName || strings.ContainsFunc(name, bad) {
@@ -51,8 +49,8 @@ func CheckFDName(name string) error {
 	return nil
 }
 
-// sendFile sends a message with a file. Fd of the file would take it out of the
-// runtime's poller and make it blocking, for all that share it.
+// sendFile sends a message with a file. It does not use File.Fd, which would remove the file from
+// the runtime's poller and make it blocking for every process that shares it.
 func (n *Notifier) sendFile(message string, file *os.File) error {
 	raw, err := file.SyscallConn()
 	if err != nil {
@@ -63,10 +61,9 @@ func (n *Notifier) sendFile(message string, file *os.File) error {
 	return errors.Join(err, failed)
 }
 
-// StoreSize is the number of files that the manager keeps for this service, 0
-// where there is no manager. Since systemd 254 FDSTORE says it; an older one is
-// asked by systemctl, for at most two seconds. known is false where it cannot be
-// told.
+// StoreSize is the number of files that the manager keeps for this service; 0 without a manager.
+// Since systemd 254 FDSTORE has it; for an older one systemctl is asked, for two seconds at most.
+// known is false if neither can tell.
 func StoreSize(getenv func(string) string) (n int, known bool) {
 	if getenv("NOTIFY_SOCKET") == "" {
 		return 0, true
@@ -87,13 +84,12 @@ func StoreSize(getenv func(string) string) (n int, known bool) {
 	return n, err == nil
 }
 
-// ownUnit is the service that this process belongs to, empty if none, and whether
-// it is one of a user's manager.
+// ownUnit is the service of this process, empty if there is none, and whether it belongs to a
+// user's manager.
 func ownUnit() (unit string, user bool) { return unitOf(procfs.Self.Cgroup("")) }
 
-// unitOf reads a path of cgroup v2. Below a user's manager, itself the
-// service user@UID.service, lie that user's own; below a service, what it has
-// made in a delegated cgroup.
+// unitOf parses a path of cgroup v2. The services of a user's manager are below user@UID.service;
+// below a service are the cgroups that it has made itself (Delegate=).
 func unitOf(path string) (unit string, user bool) {
 	for part := range strings.SplitSeq(path, "/") {
 		switch {
@@ -101,7 +97,7 @@ func unitOf(path string) (unit string, user bool) {
 		case strings.HasPrefix(part, "user@") && unit == "":
 			user = true
 		case unit == "":
-			unit = strings.TrimPrefix(part, "_") // as names are written that cgroups reserve
+			unit = strings.TrimPrefix(part, "_") // systemd escapes reserved names of cgroups with an underscore
 		}
 	}
 	return unit, user && unit != ""

@@ -12,24 +12,24 @@ import (
 	"relevo/internal/config"
 )
 
-// Boot says what the unit is for that starts a remembered app at boot, as relevo start does:
-// it forbids the workers nothing. App, Name, Program and Arguments are required.
+// Boot describes the unit that starts a remembered app at boot, as relevo start does. It restricts
+// the workers in nothing. App, Name, Program and Arguments are required.
 type Boot struct {
 	App       config.App
 	Name      string
 	Program   string   // the relevo binary, absolute
 	Arguments []string // of relevo
-	Dir       string   // in which it is started
+	Dir       string   // working directory
 	Variables []string // NAME=VALUE, of its environment
-	EnvFile   string   // with further variables, which are nobody else's business
+	EnvFile   string   // file with further variables, which other users cannot read
 	User      bool     // for a user's manager
 	Systemd   int      // its version
 }
 
-// BootMark begins the units of Boot.
+// BootMark is the beginning of the units of Boot.
 const BootMark = Mark + " (relevo startup"
 
-// File is the unit.
+// File makes the unit.
 func (b Boot) File() (File, error) {
 	if err := config.CheckName(b.Name); err != nil {
 		return File{}, err
@@ -64,19 +64,20 @@ func (b Boot) File() (File, error) {
 	return File{b.Name + ".service", t.String()}, nil
 }
 
-// Found is what is installed under the name of an app.
+// Found is the unit that is installed under the name of an app.
 type Found struct {
 	Path string // empty: nothing
 	Text string
 }
 
-// IsBoot says whether it is a unit of Boot, and IsOurs whether it is any of relevo's.
+// IsBoot says whether it is a unit of Boot.
 func (f Found) IsBoot() bool { return strings.HasPrefix(f.Text, BootMark) }
 
 // IsOurs says whether relevo has written it.
 func (f Found) IsOurs() bool { return strings.HasPrefix(f.Text, Mark) }
 
-// Find returns the service of an app's name in the directories of Dirs, the first that counts.
+// Find returns the service of an app's name from the directories of Dirs; the first that has it
+// counts.
 func Find(dirs []string, name string) (Found, error) {
 	for _, dir := range dirs {
 		at := filepath.Join(dir, name+".service")
@@ -92,7 +93,7 @@ func Find(dirs []string, name string) (Found, error) {
 	return Found{}, nil
 }
 
-// RuntimeDir is where units lie that are gone after a reboot.
+// RuntimeDir is the directory of units that last until the next boot.
 func RuntimeDir(user bool, getenv func(string) string) string {
 	if user {
 		return filepath.Join(getenv("XDG_RUNTIME_DIR"), "systemd", "user")
@@ -100,8 +101,8 @@ func RuntimeDir(user bool, getenv func(string) string) string {
 	return "/run/systemd/system"
 }
 
-// Environment is the text of a file for EnvironmentFile=. A value that it cannot hold is
-// left out.
+// Environment is the text of a file for EnvironmentFile=. Values that the format cannot hold are
+// omitted.
 func Environment(variables []string) []byte {
 	var text strings.Builder
 	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "`", "\\`", "$", `\$`)
@@ -115,7 +116,7 @@ func Environment(variables []string) []byte {
 	return []byte(text.String())
 }
 
-// Put writes a unit, whole or not at all.
+// Put writes a unit atomically.
 func (f File) Put(dir string) error {
 	return Change{Write, f, filepath.Join(dir, f.Name)}.Apply()
 }

@@ -9,8 +9,8 @@ import (
 	"relevo/internal/config"
 )
 
-// hardening is what master and workers cannot do. What a user's manager cannot
-// enforce without a user namespace is left out there.
+// hardening adds what master and workers may not do. It omits what a user's manager could enforce
+// only with a user namespace.
 func (o Options) hardening(t *text) {
 	t.WriteString("\n")
 	t.comment("What follows holds for the workers, too: take a line back (systemctl edit) where a program needs more.")
@@ -39,7 +39,7 @@ func (o Options) hardening(t *text) {
 	t.set("SystemCallErrorNumber", "EPERM")
 }
 
-// systemCalls are those that master and workers may use.
+// systemCalls adds the system calls that master and workers may use.
 func (o Options) systemCalls(t *text) {
 	if !o.captures() {
 		t.set("SystemCallFilter", "@system-service")
@@ -72,8 +72,7 @@ func (o Options) fileSystem(t *text) {
 	}
 }
 
-// atHome says whether something that the app needs lies where ProtectHome hides
-// it.
+// atHome says whether the app needs a file in a directory that ProtectHome hides.
 func (o Options) atHome() bool {
 	needed := append([]string{o.Program, o.Config, o.App.Dir}, o.App.EnvFiles...)
 	if len(o.App.Command) > 0 {
@@ -95,7 +94,7 @@ func (o Options) atHome() bool {
 }
 
 func (o Options) capabilities(t *text) {
-	// CAP_LEASE: to see that nobody writes to a release while it is copied.
+	// CAP_LEASE: to notice a writer while a release is copied.
 	caps := []string{"CAP_DAC_OVERRIDE", "CAP_LEASE"}
 	limits := o.App.Limits
 	if limits.User != "" || limits.Group != "" {
@@ -115,7 +114,7 @@ func (o Options) capabilities(t *text) {
 	t.set("CapabilityBoundingSet", strings.Join(caps, " "))
 }
 
-// why names the reasons of the further capabilities.
+// why names the reasons for the additional capabilities.
 func (o Options) why() (text string) {
 	limits := o.App.Limits
 	if limits.User != "" || limits.Group != "" {

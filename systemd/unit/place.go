@@ -28,8 +28,8 @@ type Change struct {
 	Path string
 }
 
-// Dirs are where units lie, in systemd's order (systemd.unit(5)): the first one is
-// where an administrator's are written to.
+// Dirs are the directories of units in systemd's order (systemd.unit(5)). relevo writes to the
+// first one, which is the administrator's.
 func Dirs(user bool, getenv func(string) string) ([]string, error) {
 	if !user {
 		return []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system",
@@ -46,9 +46,9 @@ func Dirs(user bool, getenv func(string) string) ([]string, error) {
 		"/usr/lib/systemd/user", "/lib/systemd/user"}, nil
 }
 
-// Plan says what is to be done so that the units of the app name in dirs[0] are
-// these files and no others; none takes them all away. Units that relevo did not
-// write are not touched, nor hidden by ours, unless force is set.
+// Plan lists the changes after which the units of the app name in dirs[0] are exactly these files;
+// with no files they are all removed. It neither replaces nor hides units that relevo did not
+// write, unless force is set.
 func Plan(dirs []string, name string, files []File, force bool) (plan []Change, err error) {
 	wanted := map[string]bool{}
 	for _, f := range files {
@@ -82,8 +82,8 @@ func Plan(dirs []string, name string, files []File, force bool) (plan []Change, 
 	return plan, nil
 }
 
-// readUnit returns nothing of what no unit of relevo's can be: a device, as a masked
-// unit is, a pipe, or a file of more than a megabyte.
+// readUnit returns nothing for files that cannot be a unit of relevo: a device (a masked unit is
+// one), a pipe, or a file of more than a megabyte.
 func readUnit(path string) ([]byte, error) {
 	text, err := safefile.Read(path, 1<<20)
 	var large *safefile.TooLargeError
@@ -93,7 +93,7 @@ func readUnit(path string) ([]byte, error) {
 	return text, err
 }
 
-// installed finds the units of an app that relevo has written.
+// installed finds the units of an app that relevo wrote.
 func installed(dir, name string) (files []File, err error) {
 	paths, err := filepath.Glob(filepath.Join(dir, name+"*"))
 	if err != nil {
@@ -113,7 +113,7 @@ func installed(dir, name string) (files []File, err error) {
 	return files, nil
 }
 
-// Apply makes one change. A file is there as a whole or not at all.
+// Apply makes one change, atomically.
 func (c Change) Apply() error {
 	switch c.Verb {
 	case Keep:

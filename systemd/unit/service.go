@@ -8,10 +8,10 @@ import (
 	"relevo/internal/config"
 )
 
-// Times that have no setting of their own.
+// Times without a setting.
 const (
-	stopMargin  = 15 * time.Second // beyond what the workers have to leave, for the master itself
-	startMargin = 30 * time.Second // beyond what the workers have to get ready: copying a release
+	stopMargin  = 15 * time.Second // added to the workers' time to leave, for the master itself
+	startMargin = 30 * time.Second // added to the workers' time to get ready, for copying a release
 )
 
 func (o Options) service(sockets []string) string {
@@ -55,7 +55,7 @@ func (o Options) wanted(t *text) {
 	}
 }
 
-// life is how the service starts, reloads and shows that it lives.
+// life adds how the service starts, reloads and shows that it lives.
 func (o Options) life(t *text, run []string, activated bool) {
 	t.comment("The master says when it serves, what it does and whether it lives. Not notify-reload: a reload by",
 		"command has an exit code, so that systemctl reload fails, and says why, when the release does.")
@@ -77,12 +77,12 @@ func (o Options) life(t *text, run []string, activated bool) {
 	}
 }
 
-// allBlocking says whether every listener blocks: NonBlocking= is for all of them.
+// allBlocking says whether every listener blocks, because NonBlocking= counts for all of them.
 func (o Options) allBlocking() bool {
 	return !slices.ContainsFunc(o.App.Listen, func(l config.Listen) bool { return !l.Blocking })
 }
 
-// ending is how the service ends and what becomes of the workers.
+// ending adds how the service and its workers end.
 func (o Options) ending(t *text) {
 	t.comment("Workers outlive a master that was killed: the next one takes them over. "+
 		"Only a stop ends them, by the master,",
@@ -107,9 +107,9 @@ func (o Options) ending(t *text) {
 	t.set("FileDescriptorStoreMax", max(1024, o.storeSize()))
 }
 
-// storeSize is how many files a master may have to keep. While a roll goes on a slot
-// has two workers, and of sockets of workers' own up to three at each listener.
-// Connections are kept that no worker has.
+// storeSize is the number of files that a master may store. During a roll a slot has two workers,
+// and up to three sockets of its own at each listener. Idle connections that are between two
+// workers count too.
 func (o Options) storeSize() int {
 	const few, ofWorker, seats, captured = 64, 16, 3, 2
 	const connections = 512 // launch.MaxKept
@@ -123,7 +123,7 @@ func (o Options) storeSize() int {
 	return few + perSlot*o.App.Workers
 }
 
-// places are directories and limits.
+// places adds directories and limits.
 func (o Options) places(t *text) {
 	delegate(t)
 	t.comment("The control socket and the workers' notify socket have to survive a restart.")

@@ -8,8 +8,7 @@ import (
 	"relevo/internal/config"
 )
 
-// sockets makes a unit for each listener, since a .socket unit has one name for
-// all of its sockets.
+// sockets makes a unit for each listener, because a .socket unit has one name for all its sockets.
 func (o Options) sockets() (files []File, err error) {
 	if len(o.App.Listen) == 0 {
 		return nil, fmt.Errorf("cannot make a .socket unit: the configuration has no listener; " +
@@ -71,8 +70,8 @@ func (o Options) socket(l config.Listen) (string, error) {
 	return t.String(), nil
 }
 
-// stream writes an address as systemd.socket(5) has it: a port alone is bound on
-// IPv6 and IPv4.
+// stream writes an address in the form of systemd.socket(5): a port alone is bound on IPv6 and
+// IPv4.
 func stream(l config.Listen) (address string, only6 bool, err error) {
 	if l.Network == config.Unix {
 		if l.Abstract() {

@@ -1,6 +1,5 @@
-// Package unit writes the unit files with which systemd runs an app: one .service,
-// and a .socket for each listener where systemd is to hold the sockets. It turns
-// values into text and touches nothing.
+// Package unit makes the unit files with which systemd runs an app: a .service, and a .socket for
+// each listener if systemd holds the sockets.
 package unit
 
 import (
@@ -12,8 +11,7 @@ import (
 	"relevo/internal/config"
 )
 
-// Options say what the units are for. All but Name, User, Sockets and Systemd are
-// required.
+// Options describe the units. All fields but Name, User, Sockets and Systemd are required.
 type Options struct {
 	App     config.App
 	Name    string   // of the units and of the app; default: App.Name
@@ -22,14 +20,14 @@ type Options struct {
 	User    bool     // for a user's manager, systemctl --user
 	Sockets bool     // systemd opens the listening sockets
 	Flags   []string // of relevo run, beside those for the file and the name
-	Systemd int      // its version, such as 252; 0: what is newer than 252 is left out
+	Systemd int      // its version, such as 252; 0: use nothing that is newer than 252
 }
 
 // File is a unit file.
 type File struct{ Name, Text string }
 
-// Mark begins every unit that this package writes: whoever finds it may replace
-// the file.
+// Mark is the beginning of every unit that this package makes. A file that begins with it may be
+// replaced.
 const Mark = "# Made by relevo"
 
 // Files returns the units of an app, the service first.
@@ -76,8 +74,8 @@ func (t *text) yes(keys ...string) {
 	}
 }
 
-// quote writes a word as the command lines and lists of units have it: %
-// introduces specifiers and $ variables (systemd.syntax(7), systemd.service(5)).
+// quote writes a word for command lines and lists of units: % introduces specifiers and $ variables
+// (systemd.syntax(7), systemd.service(5)).
 func quote(word string) string {
 	word = strings.NewReplacer("%", "%%", "$", "$$").Replace(word)
 	if word != "" && !strings.ContainsAny(word, " \t\n\"'\\;") {
@@ -86,7 +84,7 @@ func quote(word string) string {
 	return strconv.Quote(word)
 }
 
-// path writes a path as a key that takes one has it: no $ is expanded there.
+// path writes a path for a key that takes one: $ is not expanded there.
 func path(p string) string {
 	p = strings.ReplaceAll(p, "%", "%%")
 	if strings.ContainsAny(p, " \t\"'\\") {
@@ -95,7 +93,7 @@ func path(p string) string {
 	return p
 }
 
-// seconds rounds up, for a unit's times are limits.
+// seconds rounds up, because the times of a unit are limits.
 func seconds(d time.Duration) string {
 	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
 }
