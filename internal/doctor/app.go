@@ -95,7 +95,7 @@ func (h *Host) listener(l config.Listen) Finding {
 	return f.but(Bad, "a master does not start", "correct the address")
 }
 
-// cause leaves away what the call was.
+// cause removes the name of the failed call from an error.
 func cause(err error) error {
 	var number syscall.Errno
 	if errors.As(err, &number) {
@@ -104,7 +104,7 @@ func cause(err error) error {
 	return err
 }
 
-// place is what `ss` shows of a listener.
+// place is the address as `ss` prints it.
 func place(l config.Listen) string {
 	if n := portOf(l); n > 0 {
 		return fmt.Sprint(n)
@@ -112,7 +112,7 @@ func place(l config.Listen) string {
 	return l.Address
 }
 
-// holds compares as far as it can be: the master tells the addresses as bound.
+// holds compares addresses as far as possible: the master reports them as they were bound.
 func holds(addresses []string, l config.Listen) bool {
 	return slices.ContainsFunc(addresses, func(a string) bool {
 		a = strings.TrimPrefix(a, "unix:")
@@ -121,8 +121,8 @@ func holds(addresses []string, l config.Listen) bool {
 	})
 }
 
-// patience compares a stop with what a container's runtime waits. That of systemd
-// stands in the unit.
+// patience compares the time for a stop with the time that a container's runtime waits. systemd's
+// limit is in the unit.
 func patience(h *Host) []Finding {
 	if !h.Configured || h.Patience.Max == 0 {
 		return nil
@@ -151,13 +151,12 @@ func workers(h *Host) []Finding {
 	return []Finding{f}
 }
 
-// signsOfLife are words in programs that give them.
+// signsOfLife are words that occur in programs that feed the watchdog.
 func signsOfLife() []string {
 	return []string{"WATCHDOG=1", "WATCHDOG_USEC", `"pong"`, "RELEVO_IPC_FD"}
 }
 
-// watchdog: a worker that never gives a sign of life is not watched, whatever is
-// set.
+// watchdog: a worker that never gives a sign of life is not watched, whatever limits.watchdog says.
 func watchdog(h *Host) []Finding {
 	switch {
 	case !h.Configured || len(h.App.Command) == 0:
@@ -174,10 +173,10 @@ func watchdog(h *Host) []Finding {
 	return []Finding{f}
 }
 
-// maxProgram bounds what is read of a program.
+// maxProgram bounds how much of a program is read.
 const maxProgram = 1 << 30
 
-// speaks looks into the program. Of a script's interpreter it knows nothing.
+// speaks searches the program for signs of life. It cannot tell for an interpreter.
 func (h *Host) speaks() (speaks, known bool) {
 	data, err := safefile.Read(filepath.Join(h.Root, h.Program), maxProgram)
 	if err != nil || len(h.App.Command) > 1 && bytes.HasPrefix(data, []byte("\x7fELF")) && h.exists(h.scriptOf()) {
@@ -186,7 +185,7 @@ func (h *Host) speaks() (speaks, known bool) {
 	return slices.ContainsFunc(signsOfLife(), func(word string) bool { return bytes.Contains(data, []byte(word)) }), true
 }
 
-// scriptOf is the first argument, taken for a script.
+// scriptOf is the first argument, which is probably a script.
 func (h *Host) scriptOf() string {
 	script := h.App.Command[1]
 	if !filepath.IsAbs(script) {

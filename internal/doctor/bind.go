@@ -12,8 +12,8 @@ import (
 	"relevo/internal/config"
 )
 
-// tryBind binds an address and lets go of it at once. A Unix socket is not made,
-// for one that is there would have to be removed.
+// tryBind binds an address and closes the socket at once. It creates no Unix socket, because it
+// would have to remove an existing one.
 func tryBind(l config.Listen) error {
 	if l.Network == config.Unix && !l.Abstract() {
 		dir := filepath.Dir(l.Address)

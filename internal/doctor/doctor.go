@@ -1,8 +1,8 @@
 // Package doctor says what this kernel, service manager, user and configuration
 // can and cannot do for relevo: each Finding with its consequence and its remedy.
 //
-// What has to be tried is tried once, by Probe. The checks decide from what they
-// find in a Host alone, whose files may lie under any root.
+// Probe tries out, once, what can only be tried. The checks decide from the results in a
+// Host alone; its files may be below any root.
 package doctor
 
 import (
@@ -16,18 +16,16 @@ import (
 	"relevo/internal/config"
 )
 
-// Status is how a finding is to be taken.
+// Status is the severity of a finding.
 type Status string
 
-// The statuses.
 const (
 	OK   Status = "ok"   // nothing to be done
 	Warn Status = "warn" // something is weaker or missing; relevo works
 	Bad  Status = "bad"  // something that was asked for will not work
 )
 
-// Finding is one line of the doctor. Consequence and Remedy are empty where there
-// is nothing to say or to do.
+// Finding is one line of the doctor. Consequence and Remedy may be empty.
 type Finding struct {
 	Check       string `json:"check"`
 	Status      Status `json:"status"`
@@ -36,26 +34,25 @@ type Finding struct {
 	Remedy      string `json:"remedy,omitempty"`
 }
 
-// Host is what the checks look at.
+// Host has the facts for the checks.
 type Host struct {
-	Root   string // before every path; empty: none
+	Root   string // prefix of every path; empty: none
 	UID    int
-	User   string // its name, empty where it has none
+	User   string // name of the user; empty: it has none
 	Places config.Places
-	CPUs   int // that this process may use
+	CPUs   int // available to this process
 	Probes Probes
-	// Systemctl runs that program and returns what it printed; user asks the
-	// user's own manager.
+	// Systemctl runs systemctl and returns its output; user selects the user's own manager.
 	Systemctl func(user bool, args ...string) (string, error)
 	Patience  Patience
 
 	ConfigFile   string     // empty: there is none
 	ConfigErrors []error    // each with its place
-	App          config.App // valid where Configured
+	App          config.App // valid if Configured
 	Configured   bool
-	Program      string // the executable, absolute; empty where it was not found
-	CommandError error  // why it cannot be run
-	Wanted       string // the name that was asked about, empty for none
+	Program      string // absolute path of the executable; empty: not found
+	CommandError error  // the reason why the command cannot be run
+	Wanted       string // name on the command line; empty: none
 	Running      *Running
 }
 
@@ -64,18 +61,18 @@ type Running struct {
 	Name      string
 	PID       int
 	Version   string
-	Addresses []string // that it holds
-	Warnings  []string // of its status
+	Addresses []string // of its listeners
+	Warnings  []string // from its status
 }
 
-// Patience is how long somebody waits between the polite signal and SIGKILL.
+// Patience is the time between the stop signal and SIGKILL that a container's runtime allows.
 type Patience struct {
-	Max time.Duration // 0: nobody is known to wait
+	Max time.Duration // 0: no limit is known
 	Of  string        // "docker stop"
-	How string        // to get more, with %d for seconds
+	How string        // how to raise it, with %d for seconds
 }
 
-// Examine runs every check, in the order in which a reader wants them.
+// Examine runs every check, in the order of the output.
 func Examine(h *Host) (all []Finding) {
 	checks := []func(*Host) []Finding{
 		kernel, features, captures, cgroups, inotify, // the kernel
@@ -90,7 +87,7 @@ func Examine(h *Host) (all []Finding) {
 	return all
 }
 
-// AnyBad says whether something will not work.
+// AnyBad says whether a finding is Bad.
 func AnyBad(findings []Finding) bool {
 	for _, f := range findings {
 		if f.Status == Bad {
@@ -104,14 +101,13 @@ func ok(check, found string, args ...any) Finding {
 	return Finding{Check: check, Status: OK, Found: fmt.Sprintf(found, args...)}
 }
 
-// but adds what follows from a finding, and what to do about it.
+// but sets the status of a finding, its consequence and its remedy.
 func (f Finding) but(s Status, consequence, remedy string) Finding {
 	f.Status, f.Consequence, f.Remedy = s, consequence, remedy
 	return f
 }
 
-// read returns a file's text without white space around it, empty where it
-// cannot be read.
+// read returns a file's text, trimmed; empty if it cannot be read.
 func (h *Host) read(path string) string {
 	text, _ := os.ReadFile(filepath.Join(h.Root, path))
 	return strings.TrimSpace(string(text))

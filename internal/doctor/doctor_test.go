@@ -13,7 +13,7 @@ import (
 	"relevo/internal/config"
 )
 
-// sound is a host on which everything is as it should be.
+// sound is a host without any problem.
 func sound(t *testing.T) *Host {
 	t.Helper()
 	app := config.Default()
@@ -66,7 +66,7 @@ func (h *Host) write(t *testing.T, path, text string) {
 	}
 }
 
-// unitOf is a systemctl that knows shop.service.
+// unitOf is a systemctl that knows only shop.service.
 func unitOf(properties map[string]string) func(bool, ...string) (string, error) {
 	return func(_ bool, args ...string) (string, error) {
 		switch {
@@ -96,7 +96,7 @@ func TestSound(t *testing.T) {
 	}
 }
 
-// TestDecisions: each case damages one thing and finds it, and nothing else.
+// TestDecisions: each case breaks one thing, and exactly that is found.
 func TestDecisions(t *testing.T) {
 	denied := errors.New("denied")
 	bind := func(err error) func(*Host) {

@@ -18,15 +18,15 @@ func kernel(h *Host) []Finding {
 	return []Finding{f}
 }
 
-// atLeast compares the first two numbers of a kernel's release.
+// atLeast compares the first two numbers of a kernel release.
 func atLeast(release string, major, minor int) bool {
 	var a, b int
 	fmt.Sscanf(release, "%d.%d", &a, &b)
 	return a > major || a == major && b >= minor
 }
 
-// features are those that were tried. Where one is missing there is another way,
-// except for the sender's credentials.
+// features reports the results of the probes. relevo works without each feature in another way,
+// except without the sender's credentials.
 func features(h *Host) (all []Finding) {
 	p := h.Probes
 	if p.Release == "" {
@@ -88,8 +88,7 @@ func cgroups(h *Host) []Finding {
 	return []Finding{ok("cgroup", "delegated: %s, with cgroup.kill", h.Probes.CgroupDir)}
 }
 
-// Of inotify an app needs one instance, and a watch for each directory on the way
-// to its executable.
+// An app needs one inotify instance, and a watch for each directory on the path of its executable.
 const watchesNeeded = 64
 
 func inotify(h *Host) []Finding {

@@ -25,7 +25,7 @@ func user(h *Host) []Finding {
 // capNetBindService is its number in capability.h.
 const capNetBindService = 10
 
-// lowPorts are those that not everybody may bind (ip(7)).
+// lowPorts are the ports that need a privilege (ip(7)).
 func (h *Host) lowPorts() []Finding {
 	first, found := h.number("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 	if !found {
@@ -57,14 +57,14 @@ func portOf(l config.Listen) int {
 	return n
 }
 
-// capable looks at the effective capabilities (proc_pid_status(5)).
+// capable reads the effective capabilities (proc_pid_status(5)).
 func (h *Host) capable(bit int) bool {
 	text, found := procfs.StatusField(h.read("/proc/self/status"), "CapEff")
 	set, err := strconv.ParseUint(text, 16, 64)
 	return found && err == nil && set&(1<<bit) != 0
 }
 
-// files is about the limit that a worker inherits: each of its connections is one.
+// files checks the limit of open files that a worker inherits: each connection needs one.
 func files(h *Host) []Finding {
 	soft, hard := h.Probes.FilesSoft, h.Probes.FilesHard
 	if soft == 0 {
@@ -84,12 +84,12 @@ func files(h *Host) []Finding {
 	return []Finding{f}
 }
 
-// tasksOfWorker is what a worker may want of a limit of tasks: its threads and its
-// launcher's, and a second worker beside it in a roll.
+// tasksOfWorker is the number of tasks that a worker may need: its threads and its launcher's,
+// twice, because of a roll.
 const tasksOfWorker = 16
 
-// tasks is about the limit of processes and threads, which a service and all of its
-// workers share (cgroup's pids.max, RLIMIT_NPROC).
+// tasks checks the limit of processes and threads, which the master and all workers share (cgroup's
+// pids.max, RLIMIT_NPROC).
 func tasks(h *Host) []Finding {
 	if !h.Probes.TasksLimited {
 		return nil
@@ -110,7 +110,7 @@ func limitText(n uint64) string {
 	return strconv.FormatUint(n, 10)
 }
 
-// queue is about connections that wait to be accepted (listen(2)).
+// queue checks the limit of connections that wait to be accepted (listen(2)).
 func queue(h *Host) []Finding {
 	most, found := h.number("/proc/sys/net/core/somaxconn")
 	if !found {
@@ -145,7 +145,7 @@ func flood(h *Host) (all []Finding) {
 	return all
 }
 
-// processes is about /proc, by which silent workers are observed.
+// processes checks /proc, which relevo needs to see that a worker without messages is ready.
 func processes(h *Host) []Finding {
 	for line := range strings.Lines(h.read("/proc/self/mountinfo")) {
 		fields := strings.Fields(line)

@@ -29,10 +29,10 @@ func runtimeDir(h *Host) []Finding {
 	return []Finding{f}
 }
 
-// fewInodes is less than some releases take: a directory and two files each.
+// fewInodes is less than some releases need: a directory and two files for each.
 const fewInodes = 100
 
-// stateDir is where copies of executables go.
+// stateDir checks the directory for copies of executables.
 func stateDir(h *Host) []Finding {
 	dir := h.Places.State
 	if h.Configured {

@@ -6,28 +6,28 @@ import (
 	"relevo/internal/config"
 )
 
-// Probes are what was tried, an error for what does not work.
+// Probes are the results of trying; an error means that the feature does not work.
 type Probes struct {
-	Release string // of the kernel; empty where it is not Linux
+	Release string // of the kernel; empty: not Linux
 
 	Pidfd, ExitInfo, CloseRange, Memfd, Credentials, Inotify, Filter, Capture error
 
-	CgroupDir string // this process's cgroup, if it was given into its hands
+	CgroupDir string // this process's cgroup, if it was delegated
 
 	FilesSoft, FilesHard uint64 // RLIMIT_NOFILE as a worker inherits it
-	TasksLeft            int    // processes and threads that may be started
+	TasksLeft            int    // processes and threads that may still be started
 	TasksLimited         bool
 
-	// Usable says whether a directory can be written to, or made.
+	// Usable says whether a directory is writable or can be created.
 	Usable func(dir string) bool
-	// Trust says who else can put something into a directory.
+	// Trust returns an error if other users can write to a directory.
 	Trust func(dir string) error
-	// Bind tries an address and lets go of it.
+	// Bind tries an address and closes the socket.
 	Bind func(config.Listen) error
 
-	// Of the state directory, or of what it would be made in.
+	// Free space of the state directory, or of the directory that it would be created in.
 	Free         uint64 // bytes
-	Inodes       uint64 // of the same file system, 0 where it does not count them
+	Inodes       uint64 // inodes of the file system; 0: it does not count them
 	FreeInodes   uint64
 	NoExec       bool
 	Reflink      error
@@ -38,7 +38,7 @@ type Probes struct {
 	ClockSynced bool
 }
 
-// Ask is what Probe has to know.
+// Ask is the input of Probe.
 type Ask struct {
 	State     string // the state directory
 	Program   string // the executable, empty for none

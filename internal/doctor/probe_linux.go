@@ -18,7 +18,7 @@ import (
 	"relevo/internal/threads"
 )
 
-// Probe tries what the checks want to know. It leaves nothing behind.
+// Probe tries out what the checks need. It leaves nothing behind.
 func Probe(a Ask) Probes {
 	p := Probes{
 		Release: release(), Pidfd: tryPidfd(), ExitInfo: tryExitInfo(), CloseRange: tryCloseRange(), Memfd: tryMemfd(),
@@ -43,7 +43,7 @@ func release() string {
 	return unix.ByteSliceToString(name.Release[:])
 }
 
-// closeIf keeps only the error of a call that makes a descriptor.
+// closeIf closes a descriptor that a call has returned, and returns the call's error.
 func closeIf(fd int, err error) error {
 	if err == nil {
 		unix.Close(fd)
@@ -55,11 +55,11 @@ func tryPidfd() error { return closeIf(unix.PidfdOpen(os.Getpid(), 0)) }
 
 func tryMemfd() error { return closeIf(unix.MemfdCreate("relevo", unix.MFD_CLOEXEC)) }
 
-// tryCloseRange marks descriptors that nobody has.
+// tryCloseRange marks descriptors that no process has.
 func tryCloseRange() error { return unix.CloseRange(1<<30, 1<<30, unix.CLOSE_RANGE_CLOEXEC) }
 
-// tryExitInfo has a child end and asks for its status after it was reaped, as one
-// who is not its parent would (PIDFD_GET_INFO, Linux 6.13, of the dead 6.15).
+// tryExitInfo lets a child end and asks for its status after it was reaped, as a process that is
+// not its parent would (PIDFD_GET_INFO, Linux 6.13; of reaped processes 6.15).
 func tryExitInfo() error {
 	pidfd := -1
 	child := exec.Command("/proc/self/exe")
@@ -91,8 +91,7 @@ func tryCredentials() error {
 	return unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
 }
 
-// tryFilter attaches a filter to a TCP socket, for which newer kernels want
-// CAP_NET_ADMIN.
+// tryFilter attaches a filter to a TCP socket; newer kernels require CAP_NET_ADMIN for this.
 func tryFilter() error {
 	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -116,14 +115,14 @@ func tryInotify() error {
 	return nil
 }
 
-// clockSynced asks the kernel (adjtimex(2)), which a container may be denied.
+// clockSynced asks the kernel (adjtimex(2)); a container may not be allowed to.
 func clockSynced() bool {
 	state, err := unix.Adjtimex(&unix.Timex{})
 	return err != nil || state != unix.TIME_ERROR
 }
 
-// openFiles finds the limit that workers get. The runtime has raised this
-// process's own, but lets children have what there was before.
+// openFiles returns the limit that workers get. The Go runtime has raised this process's limit, but
+// starts children with the original one.
 func openFiles() (soft, hard uint64) {
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
@@ -137,7 +136,7 @@ func openFiles() (soft, hard uint64) {
 	return soft, hard
 }
 
-// lookAtState looks at the file system of the state directory.
+// lookAtState examines the file system of the state directory.
 func (p *Probes) lookAtState(dir string) {
 	for {
 		if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
@@ -154,7 +153,7 @@ func (p *Probes) lookAtState(dir string) {
 	p.Reflink, p.ReflinkTried = tryReflink(dir)
 }
 
-// tryReflink clones a file that has no name into another.
+// tryReflink clones one unnamed file to another.
 func tryReflink(dir string) (err error, tried bool) {
 	var files [2]*os.File
 	for i := range files {

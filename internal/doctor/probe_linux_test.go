@@ -10,8 +10,7 @@ import (
 	"relevo/internal/config"
 )
 
-// TestMain lets the test binary be the child of which a probe wants the exit
-// status.
+// TestMain lets the test binary be the child whose exit status a probe asks for.
 func TestMain(m *testing.M) {
 	if os.Args[0] == "relevo" {
 		os.Exit(0)
@@ -19,8 +18,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestProbe: what is tried works on the kernels that it is known to work on, and
-// leaves nothing behind.
+// TestProbe: features work on the kernels that have them, and probes leave nothing behind.
 func TestProbe(t *testing.T) {
 	dir := t.TempDir()
 	before, _ := os.ReadDir("/proc/self/fd")
@@ -50,8 +48,8 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// TestTryFilter: a filter on UDP needs no privilege, one on TCP may; root with all
-// capabilities can do both.
+// TestTryFilter: a filter on UDP needs no privilege; on TCP it may. Root with all capabilities can
+// attach both.
 func TestTryFilter(t *testing.T) {
 	if err := tryFilter(); err != nil && !errors.Is(err, syscall.EPERM) {
 		t.Error(err)

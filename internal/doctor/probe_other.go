@@ -9,7 +9,7 @@ import (
 	"relevo/internal/safefile"
 )
 
-// Probe tries what it can elsewhere, which is little.
+// Probe tries the little that it can on other systems.
 func Probe(a Ask) Probes {
 	return Probes{Usable: config.UsableDir, Trust: safefile.CheckDir, Bind: tryBind, Now: time.Now(), ClockSynced: true}
 }

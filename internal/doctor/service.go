@@ -8,16 +8,16 @@ import (
 	"relevo/internal/config"
 )
 
-// systemd is what is known of the service manager.
+// systemd is what is known about the service manager.
 type systemd struct {
 	running bool
-	user    bool // the one that answers is the user's own
+	user    bool // the manager that answers is the user's own
 	version int  // 0: unknown
 	err     error
 }
 
-// systemd asks the user's own manager first: units of a user are its business,
-// and everybody may ask the system's.
+// systemd asks the user's own manager first: it alone knows the user's units, and every user may
+// ask the system's.
 func (h *Host) systemd() (s systemd) {
 	// sd_booted(3)
 	if s.running = h.exists("/run/systemd/system"); !s.running {
@@ -59,11 +59,12 @@ func manager(h *Host) []Finding {
 	return []Finding{ok("systemd", "version %d, with notify-reload; %s", s.version, who)}
 }
 
-// unitProperties are those of a service that matter here (org.freedesktop.systemd1(5)).
+// unitProperties are the properties of a service that the checks need
+// (org.freedesktop.systemd1(5)).
 const unitProperties = "LoadState,FragmentPath,Type,KillMode,FileDescriptorStoreMax,TimeoutStopUSec,Delegate"
 
-// unit looks at the service of the app, by the names that one would give it. An
-// app of this user may well be a unit of the system, with User=.
+// unit checks the service of the app, found by its usual names. An app of this user may be a unit
+// of the system with User=.
 func unit(h *Host) []Finding {
 	s := h.systemd()
 	if !s.running || s.err != nil || !h.Configured {
@@ -125,10 +126,10 @@ func (h *Host) unitFindings(name string, p map[string]string) []Finding {
 	return all
 }
 
-// storeNeeds is how many descriptors a master keeps: the listeners, for each
-// worker its pidfd, channel and two pipes (twice in a roll), and some of its own.
-// Where binds are captured each worker has its notifications, too, and each slot up to
-// three sockets of its own at a listener.
+// storeNeeds is the number of descriptors that a master stores: the listeners, for each worker its
+// pidfd, channel and two pipes (twice in a roll), and some of its own. If binds are captured, each
+// worker also has a notification descriptor, and each slot up to three sockets of its own at each
+// listener.
 func (h *Host) storeNeeds() int {
 	needs := len(h.App.Listen) + 4*(h.App.Workers+h.App.Surge) + 4
 	if h.App.Capture == config.CaptureAuto {
@@ -142,8 +143,7 @@ func atoi(text string) (n int) {
 	return n
 }
 
-// parseSpan reads a time as systemctl shows it (systemd.time(7)): "1min 30s";
-// infinity is 0.
+// parseSpan parses a time as systemctl prints it (systemd.time(7)): "1min 30s"; infinity is 0.
 func parseSpan(text string) (total time.Duration, known bool) {
 	if text == "infinity" {
 		return 0, true
@@ -166,8 +166,7 @@ func parseSpan(text string) (total time.Duration, known bool) {
 	return total, text != ""
 }
 
-// linger is for services of a user: without it they end with the last session
-// (loginctl(1)).
+// linger checks for services of a user whether they outlive the last session (loginctl(1)).
 func linger(h *Host) []Finding {
 	if s := h.systemd(); !s.user || s.err != nil {
 		return nil
