@@ -35,7 +35,7 @@ func (c *cli) logs() *cobra.Command {
 		Use: "logs [NAME…]", GroupID: "talk", ValidArgsFunction: c.completeLogs,
 		Short: "Show what workers print, from the log files",
 		Long: `Show what workers print, from the files that output = "files" writes. Without NAME the
-app of relevo.toml is meant, or else every app; a NAME may hold * and ?.
+apps of relevo.toml are meant, or else every app; a NAME may hold * and ?.
 
 The files are read as they are, so an app need not run. A line of an app's master has no
 slot. docs/logs.md tells of files, rotation, and what is lost where a disk is full.`,
@@ -105,11 +105,14 @@ func matches(patterns []string, name string) bool {
 	})
 }
 
-// logged is loggedNames, but each pattern has to match an app.
-func (c *cli) logged(patterns []string) ([]string, error) {
+// logged is loggedNames, but each pattern has to match an app, or any of them if each is false.
+func (c *cli) logged(patterns []string, each bool) ([]string, error) {
 	names, err := c.loggedNames(patterns)
 	if err != nil {
 		return nil, err
+	}
+	if !each && len(names) > 0 {
+		return names, nil
 	}
 	for _, p := range patterns {
 		if _, err := path.Match(p, ""); err != nil {
@@ -132,10 +135,16 @@ func (c *cli) noLogFiles(name string) error {
 		what, c.places.State)}
 }
 
-// patterns returns the arguments, or the default app if there are none.
+// patterns returns the arguments, or the default app if there are none: of a relevo.toml with
+// several apps it is each of them.
 func (c *cli) patterns(args []string) ([]string, error) {
 	if len(args) > 0 {
 		return args, nil
+	}
+	if c.getenv("RELEVO_NAME") == "" {
+		if file, err := defaultFile(logicalDir(c.getenv)); err == nil && file != nil && len(file.Apps()) > 1 {
+			return file.Apps(), nil
+		}
 	}
 	name, err := c.defaultName()
 	return []string{cmp.Or(name, "all")}, err
@@ -171,7 +180,7 @@ type flushed struct {
 }
 
 func (c *cli) flushLogs(ctx context.Context, args []string, asJSON bool) error {
-	names, err := c.logged(args)
+	names, err := c.logged(args, true)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (c *cli) showLogs(ctx context.Context, args []string, f logsFlags) error {
 	if err != nil {
 		return err
 	}
-	names, err := c.logged(patterns)
+	names, err := c.logged(patterns, len(args) > 0)
 	if err != nil {
 		return err
 	}
