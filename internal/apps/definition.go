@@ -107,7 +107,7 @@ func (p Places) Load(name string) (*Definition, error) {
 		err = fmt.Errorf("it speaks of %q", d.Name)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot read how %s is started: %w; remove %s, and start it anew",
+		return nil, fmt.Errorf("cannot read how %[1]s is started: %[2]w (%[3]s); relevo delete %[1]s forgets it",
 			name, err, p.definition(name))
 	}
 	return d, nil

@@ -160,6 +160,9 @@ func (s Starter) run(ctx context.Context, d Definition) (control.Status, error) 
 	master.Stdout, master.Stderr = output, output
 	master.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := master.Start(); err != nil {
+		if _, missing := os.Stat(d.Dir); missing != nil {
+			err = fmt.Errorf("its directory is not there any more: %w; make it again, or relevo delete %s", missing, d.Name)
+		}
 		return control.Status{}, fmt.Errorf("cannot start %s: %w", d.Name, err)
 	}
 	ended := make(chan struct{})

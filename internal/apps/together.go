@@ -15,6 +15,8 @@ type Wanted struct {
 	Definition
 	Text  []byte   // of its configuration file, where relevo writes it
 	After []string // apps that have to serve first
+	// Err is why it cannot be started; nil: it can.
+	Err error
 	// Unbounded says that its output goes to a file that does not rotate.
 	Unbounded bool
 }
@@ -57,6 +59,9 @@ func (s Starter) StartAll(ctx context.Context, all []Wanted,
 
 func (s Starter) startAfter(ctx context.Context, w Wanted, ended map[string]chan struct{}, serves *sync.Map,
 	turns chan struct{}) (control.Status, error) {
+	if w.Err != nil {
+		return control.Status{}, w.Err
+	}
 	for _, other := range w.After {
 		if end := ended[other]; end != nil {
 			<-end

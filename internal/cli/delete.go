@@ -107,11 +107,8 @@ func (c *cli) deleteApp(ctx context.Context, name string, force, purge bool) err
 	if err := checkName(name); err != nil {
 		return err
 	}
-	known, err := c.registry().Load(name)
-	if err == nil {
-		err = c.refuseStartup(name)
-	}
-	if err != nil {
+	known, unreadable := c.registry().Load(name)
+	if err := c.refuseStartup(name); err != nil {
 		return err
 	}
 	client, err := c.connect(ctx, name)
@@ -125,7 +122,7 @@ func (c *cli) deleteApp(ctx context.Context, name string, force, purge bool) err
 		}
 	case control.ExitCode(err) != control.ExitNotRunning:
 		return err
-	case known == nil && !purge:
+	case known == nil && unreadable == nil && !purge:
 		return err
 	default:
 		c.tellLeftBehind(name)

@@ -119,7 +119,7 @@ func (c *cli) thoseThatDoNotRun(ctx context.Context, all []apps.Wanted) []apps.W
 // startTogether starts apps and reports on each.
 func (c *cli) startTogether(ctx context.Context, all []apps.Wanted, asJSON bool) error {
 	for _, w := range all {
-		if err := c.refuseOther(w.Definition); err != nil {
+		if err := c.refuseOther(w.Definition); err != nil && w.Err == nil {
 			return err
 		}
 	}

@@ -130,9 +130,19 @@ func (w *wish) define(m apps.Meaning) (all []apps.Wanted, err error) {
 		add(w.ofFile(app))
 	}
 	for _, name := range m.Known {
-		add(w.ofKnown(name))
+		one, failed := w.ofKnown(name)
+		if failed != nil && w.isPlain() && len(m.Own)+len(m.Known) > 1 {
+			one, failed = apps.Wanted{Definition: apps.Definition{Name: name}, Err: failed}, nil
+		}
+		add(one, failed)
 	}
 	return all, err
+}
+
+// isPlain says that only names are given. What is wrong is then one app's own matter, and the
+// others start, as at boot.
+func (w *wish) isPlain() bool {
+	return !w.chosen && len(w.flags.texts) == 0 && w.flags.selection == config.Selection{}
 }
 
 // ofCommand defines an app by its command.
@@ -255,10 +265,14 @@ func (w *wish) withOthers(all []apps.Wanted, known []string) ([]apps.Wanted, err
 			default:
 				err = fmt.Errorf("cannot start %s: it comes after %s, which does not run and is not known here", all[i].Name, name)
 			}
-			if err != nil {
+			switch {
+			case err == nil:
+				all = append(all, more)
+			case w.isPlain() && len(all) > 1:
+				all[i].Err = err
+			default:
 				return nil, err
 			}
-			all = append(all, more)
 		}
 	}
 	return all, nil
