@@ -11,24 +11,24 @@ import (
 	"time"
 )
 
-// Cursor reads the lines of a directory in their order, from file to file. At the end Next
-// returns io.EOF, and later the lines that have come since.
+// Cursor reads the lines of a directory in order, from file to file. At the end Next returns
+// io.EOF, and later the lines that were written since.
 type Cursor struct {
 	dir    string
-	number int       // of the file that is read; 0: none yet
+	number int       // of the current file; 0: none yet
 	file   *os.File  // nil: none is open
-	from   io.Reader // file, or what it holds uncompressed
+	from   io.Reader // file, or its decompressed content
 	packed bool
-	buffer []byte // what was read and not returned yet
-	line   int64  // offset in a plain file of what buffer begins with
+	buffer []byte // read but not returned yet
+	line   int64  // offset of the buffer's beginning in a plain file
 	missed int    // files that were removed before they were read
 }
 
 // NewCursor returns a Cursor at the beginning of the oldest file.
 func NewCursor(dir string) *Cursor { return &Cursor{dir: dir} }
 
-// Since returns a Cursor at the beginning of a file, such that lines of that time and later
-// are in this one and those after it.
+// Since returns a Cursor at the beginning of a file. No earlier file has a line of that time or
+// later.
 func Since(dir string, at time.Time) (*Cursor, error) {
 	files, err := Files(dir)
 	if err != nil {
@@ -58,7 +58,7 @@ func (c *Cursor) peek() (time.Time, bool) {
 	return timeOf(c.buffer)
 }
 
-// Close closes the file that is open.
+// Close closes the open file.
 func (c *Cursor) Close() {
 	if c.file != nil {
 		c.file.Close()
@@ -66,15 +66,14 @@ func (c *Cursor) Close() {
 	c.file, c.from, c.buffer = nil, nil, nil
 }
 
-// Missed returns how many files were removed before they were read, since it was last
-// called.
+// Missed returns how many files were removed, since its last call, before they were read.
 func (c *Cursor) Missed() int {
 	missed := c.missed
 	c.missed = 0
 	return missed
 }
 
-// Next returns the next line, or io.EOF where there is none at present.
+// Next returns the next line, or io.EOF if there is none yet.
 func (c *Cursor) Next() (Record, error) {
 	for {
 		if end := bytes.IndexByte(c.buffer, '\n'); end >= 0 {
@@ -112,14 +111,14 @@ func (c *Cursor) fill() (int, error) {
 	return n, err
 }
 
-// finish is called at the end of a file. It leaves the file where it is complete: the next
-// one exists, and nothing was added in between.
+// finish is called at the end of a file. It leaves the file if the file is complete: the next one
+// exists, and nothing was added in between.
 func (c *Cursor) finish() error {
 	if c.packed {
 		return c.advance()
 	}
 	if info, err := c.file.Stat(); err == nil && info.Size() < c.line+int64(len(c.buffer)) {
-		// A new master has cut off the half line that one left which was killed.
+		// A new master has cut off the half line of a killed one.
 		c.line = min(c.line, info.Size())
 		c.buffer = nil
 		if _, err := c.file.Seek(c.line, io.SeekStart); err != nil {
@@ -139,7 +138,7 @@ func (c *Cursor) finish() error {
 	return c.advance()
 }
 
-// advance opens the next file. It returns io.EOF where there is none.
+// advance opens the next file. It returns io.EOF if there is none.
 func (c *Cursor) advance() error {
 	for {
 		files, err := Files(c.dir)
@@ -157,7 +156,7 @@ func (c *Cursor) advance() error {
 		c.Close()
 		err = c.open(files[at])
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed, or compressed, since it was listed
+			continue // removed or compressed since it was listed
 		}
 		if err == nil && before > 0 {
 			c.missed += c.number - before - 1
@@ -176,7 +175,7 @@ func (c *Cursor) open(f File) error {
 	if f.Packed {
 		z, err := gzip.NewReader(file)
 		if err != nil {
-			c.from = bytes.NewReader(nil) // damaged: nothing of it can be read
+			c.from = bytes.NewReader(nil) // damaged, and unreadable
 			return nil
 		}
 		c.from = z

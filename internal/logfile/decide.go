@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Limits bound the files of an app. Fields that are 0 have the defaults.
+// Limits bound the files of an app. Fields that are 0 have their defaults.
 type Limits struct {
-	MaxSize int64         // of one file, at least MinSize
-	MaxAge  time.Duration // of the first line of the file that is written to; negative: any
+	MaxSize int64         // of one file; at least MinSize
+	MaxAge  time.Duration // of a file's first line, before the next file begins; negative: no limit
 	Keep    int           // number of old files; negative: none
 }
 
-// The defaults, and the least.
+// Defaults and minimum.
 const (
 	DefaultMaxSize = 32 << 20
 	DefaultMaxAge  = 24 * time.Hour
@@ -20,7 +20,7 @@ const (
 	MinSize        = 64 << 10
 )
 
-// set has the defaults filled in.
+// set fills in the defaults.
 func (l Limits) set() Limits {
 	if l.MaxSize == 0 {
 		l.MaxSize = DefaultMaxSize
@@ -35,8 +35,8 @@ func (l Limits) set() Limits {
 	return l
 }
 
-// fitting are limits for a file system of so many bytes in all: where the disk gets full
-// the oldest file is removed, and a file that is large beside the disk is all there is.
+// fitting lowers the limits for a file system of disk bytes: when the disk gets full, the oldest
+// file is removed, so files must be small in comparison with the disk.
 func (l Limits) fitting(disk int64) Limits {
 	if disk > 0 {
 		l.MaxSize = max(MinSize, min(l.MaxSize, disk/16))
@@ -44,8 +44,8 @@ func (l Limits) fitting(disk int64) Limits {
 	return l
 }
 
-// next says how many bytes of lines go to a file that has size bytes and whose first line
-// is from begun; 0: to the next file. The lines are whole, and at least one.
+// next says how many bytes of lines still go to a file that has size bytes and whose first line is
+// from begun; 0: all go to the next file. It never cuts a line, and returns at least one.
 func (l Limits) next(size int64, begun, now time.Time, lines []byte) int {
 	if size > 0 && l.MaxAge > 0 && now.Sub(begun) >= l.MaxAge {
 		return 0
@@ -60,14 +60,14 @@ func (l Limits) next(size int64, begun, now time.Time, lines []byte) int {
 	return bytes.IndexByte(lines, '\n') + 1
 }
 
-// surplus are the files to remove, the oldest first: of those before the last, which is
-// written to, all but the newest keep.
+// surplus returns the files to remove, the oldest first. The last file, which is written to, stays,
+// and of the others the newest keep.
 func (l Limits) surplus(files []File) []File {
 	return files[:max(0, len(files)-1-l.Keep)]
 }
 
-// fragment cuts lines of which n bytes were written into what is needed to end the line
-// that was begun, and what comes after it.
+// fragment splits lines of which n bytes were written: owed ends the line that was begun, rest
+// follows it.
 func fragment(lines []byte, n int) (owed, rest []byte) {
 	if n == 0 || lines[n-1] == '\n' {
 		return nil, lines[n:]

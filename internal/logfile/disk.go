@@ -15,21 +15,21 @@ import (
 	"relevo/internal/safefile"
 )
 
-// disk is the file that is written to. One goroutine uses it.
+// disk is the file that is written to. Only one goroutine uses it.
 type disk struct {
 	dir    string
 	wanted Limits
-	limits Limits // wanted, as the file system allows
+	limits Limits // possibly lowered for a small file system
 	write  func(*os.File, []byte) (int, error)
-	pack   func() // there is an old file to compress
+	pack   func() // called when there is an old file to compress
 
 	file   *os.File // nil: none is open
 	number int
-	begun  time.Time // of the first line
-	owed   []byte    // the end of a line of which the file has the beginning
+	begun  time.Time // time of the first line
+	owed   []byte    // the rest of a line whose beginning is in the file
 }
 
-// put writes whole lines. It returns those that it could not write, and why.
+// put writes whole lines. It returns those that it could not write, with the reason.
 func (d *disk) put(lines []byte, now time.Time) (left []byte, err error) {
 	for len(lines) > 0 || len(d.owed) > 0 {
 		size, err := d.ready(now)
@@ -66,8 +66,8 @@ func (d *disk) put(lines []byte, now time.Time) (left []byte, err error) {
 	return nil, nil
 }
 
-// ready opens the newest file, unless it is open, and returns its size. Another process may
-// have begun the next one (a master that has taken over, relevo flush), or removed this one.
+// ready opens the newest file, unless it is open, and returns its size. Another process may have
+// begun a newer file (the next master, relevo flush) or removed this one.
 func (d *disk) ready(now time.Time) (size int64, err error) {
 	if d.file != nil {
 		var stat unix.Stat_t
@@ -89,8 +89,7 @@ func MakeDir(dir string) error {
 	return nil
 }
 
-// open goes on with the newest file. What a master that was killed has left half written
-// is put in order.
+// open opens the newest file. It removes a half line that a killed master has left.
 func (d *disk) open(now time.Time) (size int64, err error) {
 	if err := MakeDir(d.dir); err != nil {
 		return 0, err
@@ -114,7 +113,7 @@ func (d *disk) open(now time.Time) (size int64, err error) {
 	return size, err
 }
 
-// openAt opens the file of a number, which may exist.
+// openAt opens or creates the file of a number.
 func (d *disk) openAt(number int) error {
 	file, err := os.OpenFile(plainPath(d.dir, number), os.O_CREATE|os.O_RDWR|os.O_APPEND|unix.O_NOFOLLOW, fileMode)
 	if err != nil {
@@ -133,8 +132,8 @@ func (d *disk) openAt(number int) error {
 	return nil
 }
 
-// mend cuts off the line that a file ends in the middle of, as it does after the SIGKILL of
-// its writer, and returns the file's size and the time of its first line.
+// mend cuts off a half line at the end of a file, which a killed writer leaves. It returns the
+// file's size and the time of its first line.
 func mend(file *os.File, now time.Time) (size int64, begun time.Time, err error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -165,7 +164,7 @@ func mend(file *os.File, now time.Time) (size int64, begun time.Time, err error)
 // rotate begins the next file.
 func (d *disk) rotate() error { return d.openAt(d.number + 1) }
 
-// trim removes what is too much.
+// trim removes surplus files.
 func (d *disk) trim() {
 	if files, err := Files(d.dir); err == nil {
 		for _, f := range d.limits.surplus(files) {
@@ -174,8 +173,8 @@ func (d *disk) trim() {
 	}
 }
 
-// makeRoom removes the oldest file where an error says that the disk is full. It says
-// false where nothing can be done.
+// makeRoom removes the oldest file if an error says that the disk is full. It returns false if it
+// cannot help.
 func (d *disk) makeRoom(err error) bool {
 	if !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
 		return false
@@ -188,7 +187,7 @@ func (d *disk) makeRoom(err error) bool {
 	return len(files) > 1 && remove(d.dir, files[0].Number) == nil
 }
 
-// dropParts removes compressed files that were never finished.
+// dropParts removes unfinished compressed files.
 func (d *disk) dropParts() {
 	parts, _ := filepath.Glob(filepath.Join(d.dir, "*"+packedEnd+".*"+unfinish))
 	for _, part := range parts {

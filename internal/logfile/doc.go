@@ -1,11 +1,11 @@
 // Package logfile keeps the output of one app in files of a directory, and reads it.
 //
-// A directory holds 000001.log, 000002.log and so on. The highest number is written to;
-// current.log is a symbolic link to it, for people. Files never change their names, so a
-// rotation is nothing but the creation of the next number: it has no half-done state in
-// which a master may die, and a reader that is at the end of a file knows which one comes
-// next. An old file is replaced by its compressed copy (000001.log.gz) under the same
-// number. The oldest are removed where there are more than Limits.Keep.
+// A directory holds 000001.log, 000002.log and so on. Lines are written to the highest
+// number; current.log is a symbolic link to it, for people. Files are never renamed, so a
+// rotation only creates the next number: there is no half-done state in which a master may
+// die, and a reader at the end of a file knows which file comes next. An old file is
+// replaced by its compressed copy (000001.log.gz) under the same number. If there are more
+// than Limits.Keep old files, the oldest are removed.
 //
 // Each line of the output is one line of a file:
 //
@@ -13,14 +13,14 @@
 //	time (UTC)                  slot  pid   stream
 //	                              generation    text
 //
-// The slot is "-" in lines of the master's own, whose stream is "log". After the stream "+"
-// says that the text goes on in the next line of the same pid and stream, because it is
-// longer than maxPiece; "-" says that its beginning may be missing, because a master was
-// killed while it held it.
+// In lines of the master itself the slot is "-" and the stream is "log". A "+" after the
+// stream says that the next line of the same pid and stream continues the text, because it
+// is longer than maxPiece; a "-" says that the beginning may be missing, because a master
+// was killed before it had written it.
 //
-// Why not JSON lines: a person reads these files with less and grep, and many programs
-// print JSON, whose quotes would all be escaped. The prefix costs 46 bytes a line, where
-// {"time":…,"line":…} costs 99 and one more for each quote; it costs no encoder, and
-// the text stays what the program wrote, byte by byte. The price is that a program which
+// Why not JSON lines: people read these files with less and grep, and many programs
+// print JSON, whose quotes would all be escaped. The prefix costs 46 bytes a line;
+// {"time":…,"line":…} costs 99 and one more for each quote. The prefix needs no encoder,
+// and the text stays as the program wrote it, byte by byte. In exchange, a program that
 // reads the files has to cut off five words; relevo logs --json does.
 package logfile

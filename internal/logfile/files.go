@@ -22,7 +22,7 @@ type File struct {
 const (
 	plainEnd  = ".log"
 	packedEnd = ".log.gz"
-	unfinish  = ".part" // of a compressed file that is being written
+	unfinish  = ".part" // suffix of a compressed file that is not complete
 	current   = "current.log"
 )
 
@@ -32,8 +32,8 @@ func plainPath(dir string, number int) string {
 
 func packedPath(dir string, number int) string { return plainPath(dir, number) + ".gz" }
 
-// Files lists the files of a directory, the oldest first. A file that is there twice, as it
-// may be for a moment while it is compressed, is listed once.
+// Files lists the files of a directory, the oldest first. While a file is being compressed it may
+// exist twice; it is listed once.
 func Files(dir string) ([]File, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -66,12 +66,12 @@ func Files(dir string) ([]File, error) {
 	return files, nil
 }
 
-// maxPassedOver bounds how many numbers are looked for by name.
+// maxPassedOver bounds how many missing numbers are looked up by name.
 const maxPassedOver = 20_000
 
-// addPassedOver adds files that the listing has not: one that is replaced by its compressed
-// form meanwhile may be in a listing under neither name. Looked for by name it is found, for
-// the compressed form is there before the other one goes.
+// addPassedOver adds files that a listing has missed: a file that is replaced by its compressed
+// copy during the listing may appear under neither name. A look-up by name finds it, because the
+// copy exists before the original is removed.
 func addPassedOver(dir string, files map[int]File) {
 	first, last := 0, 0
 	for number := range files {
@@ -104,8 +104,8 @@ func remove(dir string, number int) error {
 	return failed
 }
 
-// pointTo has current.log name a file. The link is for people alone: where none can be
-// made, as on some file systems, nothing is missing.
+// pointTo makes current.log point to a file. The link is only a convenience for people, so errors
+// are ignored: some file systems have no links.
 func pointTo(dir string, number int) {
 	name := filepath.Base(plainPath(dir, number))
 	path := filepath.Join(dir, current)
@@ -119,7 +119,7 @@ func pointTo(dir string, number int) {
 	}
 }
 
-// Flush removes all that was written. A master that writes to the directory goes on in a
+// Flush removes everything that was written. A master that writes to the directory continues in a
 // new file.
 func Flush(dir string) (removed int, err error) {
 	files, err := Files(dir)
@@ -127,7 +127,7 @@ func Flush(dir string) (removed int, err error) {
 		return 0, err
 	}
 	last := files[len(files)-1]
-	for _, f := range files[:len(files)-1] { // first, for the disk may be full
+	for _, f := range files[:len(files)-1] { // removed first, because the disk may be full
 		if err := remove(dir, f.Number); err != nil {
 			return removed, fmt.Errorf("cannot remove a log file: %w", err)
 		}
@@ -145,7 +145,7 @@ func Flush(dir string) (removed int, err error) {
 	return removed + 1, nil
 }
 
-// Logs may hold secrets.
+// Other users must not read them: logs may hold secrets.
 const (
 	fileMode = 0o600
 	dirMode  = 0o700

@@ -12,7 +12,7 @@ import (
 	"relevo/internal/testreq"
 )
 
-// takeAll fills the disk of a file.
+// takeAll fills the disk with a file.
 func takeAll(file *os.File) {
 	block := make([]byte, 4096)
 	for err := error(nil); err == nil; {
@@ -23,8 +23,8 @@ func takeAll(file *os.File) {
 // numbered is a line of about 60 bytes.
 func numbered(i int) string { return fmt.Sprint(i, " ", strings.Repeat("#", 50)) }
 
-// checkNumbered wants numbered lines, all of those from the first to before last. It
-// returns the number of the first.
+// checkNumbered checks that the records are consecutive numbered lines that end before last. It
+// returns the first number.
 func checkNumbered(t *testing.T, records []Record, last int) (first int) {
 	t.Helper()
 	first = -1
@@ -48,8 +48,8 @@ func checkNumbered(t *testing.T, records []Record, last int) (first int) {
 	return first
 }
 
-// TestSmallDisk: on a real file system that is far too small the newest lines stay, none is
-// torn, and what another program's file has left no room for is counted.
+// TestSmallDisk: on a real file system that is far too small, the newest lines stay, no line is
+// torn, and lines that found no room, because of another program's file, are counted.
 func TestSmallDisk(t *testing.T) {
 	mount := t.TempDir()
 	if err := unix.Mount("relevo-test", mount, "tmpfs", 0, "size=1m"); err != nil {
@@ -72,11 +72,11 @@ func TestSmallDisk(t *testing.T) {
 		t.Errorf("only the lines from %d on are there", first)
 	}
 
-	// Nothing makes room by compression any more.
+	// From here on compression frees no space.
 	w.disk.pack = func() {}
 	w.pack.all.Wait()
 
-	// Another program takes what is left, and what the old files leave when they go.
+	// Another program takes the free space, and also what removed files leave.
 	filler, err := os.Create(filepath.Join(mount, "filler"))
 	if err != nil {
 		t.Fatal(err)

@@ -2,8 +2,7 @@ package logfile
 
 import "strings"
 
-// Joiner puts lines together that were split because of their length. The zero value is
-// ready.
+// Joiner joins lines that were split because of their length. The zero value is ready.
 type Joiner struct {
 	begun map[pieceKey]*piece
 }
@@ -13,16 +12,16 @@ type pieceKey struct {
 	stream string
 }
 
-// piece is what has come of a line.
+// piece is the received part of a line.
 type piece struct {
 	first Record
 	text  strings.Builder
 }
 
-// maxJoined bounds a line that is put together: a longer one is returned in pieces.
+// maxJoined bounds a joined line; a longer one is returned in pieces.
 const maxJoined = 1 << 20
 
-// Join takes a record, and says whether the line that it returns is whole.
+// Join takes a record. It says whether the returned record is a whole line.
 func (j *Joiner) Join(r Record) (Record, bool) {
 	key := pieceKey{r.PID, r.Stream}
 	known := j.begun[key]
@@ -46,7 +45,7 @@ func (j *Joiner) Join(r Record) (Record, bool) {
 	return whole, true
 }
 
-// Rest returns what was begun, and was not ended.
+// Rest returns the lines that were begun and not ended.
 func (j *Joiner) Rest() (all []Record) {
 	for _, p := range j.begun {
 		r := p.first

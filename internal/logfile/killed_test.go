@@ -19,8 +19,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// flood writes lines until it is killed, in files of the smallest size: it rotates and
-// compresses all the time. It says how many lines are written.
+// flood writes lines until it is killed, in files of the minimum size, so that it rotates and
+// compresses all the time. It prints how many lines are written.
 func flood(dir string) {
 	w := New(Options{Dir: dir, Limits: Limits{MaxSize: MinSize, Keep: 1000}})
 	s := w.Stream(source(0, Out), nil, false)
@@ -34,8 +34,8 @@ func flood(dir string) {
 	}
 }
 
-// TestKilled: a writer that is killed at any moment leaves whole lines, all of those that it
-// had written, and the next one goes on.
+// TestKilled: a writer that is killed at any moment leaves only whole lines, all that it had
+// reported as written, and the next writer continues.
 func TestKilled(t *testing.T) {
 	text := " " + strings.Repeat("#", 200)
 	dir := t.TempDir()

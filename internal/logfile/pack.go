@@ -10,22 +10,21 @@ import (
 	"sync"
 )
 
-// packer compresses old files, one after the other, in a goroutine that ends when there is
-// none left. What it cannot do it tries again at the next rotation: an old file may stay as
-// it is.
+// packer compresses old files, one after the other, in a goroutine that ends when none is left. A
+// failure is tried again at the next rotation; until then the file stays uncompressed.
 type packer struct {
 	dir  string
 	quit chan struct{}
 
 	mu    sync.Mutex
 	runs  bool
-	again bool // files came since the running goroutine looked
+	again bool // there are new files since the goroutine looked
 	all   sync.WaitGroup
 }
 
 func newPacker(dir string) *packer { return &packer{dir: dir, quit: make(chan struct{})} }
 
-// start has what is old compressed.
+// start compresses old files in the background.
 func (p *packer) start() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -36,7 +35,7 @@ func (p *packer) start() {
 	p.all.Go(p.run)
 }
 
-// stop breaks the compression off; another master takes it up.
+// stop cancels the compression; the next master starts it again.
 func (p *packer) stop() {
 	p.mu.Lock()
 	close(p.quit)
@@ -59,7 +58,7 @@ func (p *packer) run() {
 		}
 		for _, f := range files[:max(0, len(files)-1)] {
 			if _, err := os.Lstat(packedPath(p.dir, f.Number)); !f.Packed && err == nil {
-				os.Remove(f.Path) // a master was killed before it came to this
+				os.Remove(f.Path) // a master was killed before it removed the original
 			} else if !f.Packed {
 				p.pack(f)
 			}
@@ -72,7 +71,7 @@ func (p *packer) run() {
 
 var errQuit = errors.New("the packer was stopped")
 
-// pack puts the compressed file in the place of a file. It has the time of the original.
+// pack replaces a file by its compressed copy, which keeps the original's time.
 func (p *packer) pack(f File) error {
 	from, err := os.Open(f.Path)
 	if err != nil {
@@ -105,7 +104,7 @@ func (p *packer) packFrom(from *os.File, f File) (err error) {
 		return err
 	}
 	if err = os.Remove(f.Path); errors.Is(err, fs.ErrNotExist) {
-		os.Remove(packedPath(p.dir, f.Number)) // the file went meanwhile, as the oldest
+		os.Remove(packedPath(p.dir, f.Number)) // the original was removed meanwhile, as the oldest
 	}
 	return err
 }
@@ -134,5 +133,5 @@ func (p *packer) compress(to *os.File, from io.Reader) error {
 	if err := z.Close(); err != nil {
 		return err
 	}
-	return to.Sync() // the original is removed
+	return to.Sync() // the original will be removed
 }

@@ -12,7 +12,7 @@ import (
 
 func everything(Record) bool { return true }
 
-// fill makes files of so many lines each, numbered through, a second apart.
+// fill makes files with so many lines each, numbered consecutively, a second apart.
 func fill(t *testing.T, dir string, begin time.Time, counts ...int) {
 	t.Helper()
 	i := 0
@@ -35,8 +35,7 @@ func numbers(from, to int) (all []string) {
 	return all
 }
 
-// TestTail: the last lines come from as many files as needed, and what follows them is read
-// next.
+// TestTail: the last lines come from as many files as needed, and the cursor continues after them.
 func TestTail(t *testing.T) {
 	dir := t.TempDir()
 	const large = 5000 // lines, more than are read from the end at once
@@ -94,8 +93,8 @@ func TestSince(t *testing.T) {
 	}
 }
 
-// TestFollow: a reader that follows gets each line once, over rotations and compression and
-// from one writer to the next, and knows what was removed before it came to it.
+// TestFollow: a reader gets each line once, over rotations, compression and a change of writers,
+// and learns which files were removed before it read them.
 func TestFollow(t *testing.T) {
 	dir := t.TempDir()
 	c := NewCursor(dir)
@@ -141,8 +140,7 @@ func TestFollow(t *testing.T) {
 	w.Close()
 }
 
-// TestFollowBehind: a reader that is so far behind that files were removed before it read
-// them knows that, and how many they were.
+// TestFollowBehind: a slow reader learns how many files were removed before it read them.
 func TestFollowBehind(t *testing.T) {
 	dir := t.TempDir()
 	c := NewCursor(dir)
@@ -160,7 +158,7 @@ func TestFollowBehind(t *testing.T) {
 	if r, err := c.Next(); r.Text != "0" || err != nil {
 		t.Fatalf("got %+v, %v", r, err)
 	}
-	write(10, lines) // many files come and go; the one that the reader has open it can read
+	write(10, lines) // many files come and go; the reader's open file stays readable
 	next, gaps := 1, 0
 	for {
 		r, err := c.Next()
@@ -182,8 +180,8 @@ func TestFollowBehind(t *testing.T) {
 	w.Close()
 }
 
-// TestFollowHalfLine: a line of which a killed master wrote the beginning is not shown, and
-// the lines after it are shown once.
+// TestFollowHalfLine: the half line of a killed master is not shown, and the lines after it are
+// shown once.
 func TestFollowHalfLine(t *testing.T) {
 	dir := t.TempDir()
 	fill(t, dir, time.Now(), 3)
@@ -207,7 +205,7 @@ func TestFollowHalfLine(t *testing.T) {
 	}
 	read()
 	w := New(Options{Dir: dir})
-	if _, err := w.disk.open(time.Now()); err != nil { // and the half line goes
+	if _, err := w.disk.open(time.Now()); err != nil { // this removes the half line
 		t.Fatal(err)
 	}
 	read()
@@ -219,8 +217,8 @@ func TestFollowHalfLine(t *testing.T) {
 	}
 }
 
-// TestUnfinishedCompression: what a killed master has left of a compression is removed, and
-// of a file that is there twice one is read.
+// TestUnfinishedCompression: an unfinished compressed file of a killed master is removed, and a
+// file that exists twice is read once.
 func TestUnfinishedCompression(t *testing.T) {
 	dir := t.TempDir()
 	fill(t, dir, time.Now(), 10, 10, 10)
@@ -267,8 +265,8 @@ func TestDamagedFile(t *testing.T) {
 	}
 }
 
-// TestFollowLastMoment: what was added to a file between the look at its end and the look for
-// the next file is read.
+// TestFollowLastMoment: lines added between reading a file's end and looking for the next file are
+// read.
 func TestFollowLastMoment(t *testing.T) {
 	dir := t.TempDir()
 	fill(t, dir, time.Now(), 3)
@@ -280,7 +278,7 @@ func TestFollowLastMoment(t *testing.T) {
 	if n, err := c.fill(); n > 0 || err != io.EOF {
 		t.Fatal(n, err)
 	}
-	fill(t, dir, time.Now(), 4, 1) // the rewritten file is the same one, with a line more
+	fill(t, dir, time.Now(), 4, 1) // the rewritten file is the same, with one more line
 	if err := c.finish(); err != nil {
 		t.Fatal(err)
 	}
@@ -291,8 +289,8 @@ func TestFollowLastMoment(t *testing.T) {
 	}
 }
 
-// TestPassedOver: a file that a listing of the directory has passed over, because it was
-// being compressed, is found by its name; one that is gone is not.
+// TestPassedOver: a file that a listing has missed, because it was being compressed, is found by
+// its name; a removed file is not.
 func TestPassedOver(t *testing.T) {
 	dir := t.TempDir()
 	for _, path := range []string{plainPath(dir, 3), packedPath(dir, 4), packedPath(dir, 6), plainPath(dir, 8)} {

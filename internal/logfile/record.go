@@ -9,13 +9,13 @@ import (
 
 // Record is one line of output.
 type Record struct {
-	Time       time.Time // zero: the line was not written by a Writer, and is all text
-	Slot       int       // -1: of the master itself
+	Time       time.Time // zero: no Writer wrote the line, and all of it is Text
+	Slot       int       // -1: the master itself
 	Generation int
 	PID        int
 	Stream     string // Out, Err or Log
 	Text       string
-	More       bool // the text goes on in the next record of this pid and stream
+	More       bool // the next record of this pid and stream continues the text
 	Torn       bool // the beginning of the text may be missing
 }
 
@@ -26,7 +26,7 @@ const (
 	Log = "log" // the master's own log
 )
 
-// Source is what a stream of output belongs to.
+// Source is the origin of a stream of output.
 type Source struct {
 	Slot, Generation, PID int
 	Stream                string
@@ -35,13 +35,12 @@ type Source struct {
 // maxPiece bounds the text of one line of a file; longer ones are split.
 const maxPiece = 16 << 10
 
-// maxPrefix is more than what stands before the text: 27 bytes of time, four numbers, a
-// stream, and spaces.
+// maxPrefix is longer than any prefix: 27 bytes of time, four numbers, a stream, and spaces.
 const maxPrefix = 120
 
 const timeLayout = "2006-01-02T15:04:05.000000Z"
 
-// words are those between time and text that never change, with a space before them.
+// words are the constant words between time and text, with a space before them.
 func (s Source) words() string {
 	slot := "-"
 	if s.Slot >= 0 {
@@ -50,7 +49,7 @@ func (s Source) words() string {
 	return " " + slot + " g" + strconv.Itoa(s.Generation) + " " + strconv.Itoa(s.PID) + " " + s.Stream
 }
 
-// parse reads one line without its end. A line of another form is all text.
+// parse parses one line without its end. A line of another form becomes Text.
 func parse(line []byte) Record {
 	foreign := Record{Slot: -1, Text: string(line)}
 	var words [5][]byte
@@ -81,7 +80,7 @@ func parse(line []byte) Record {
 	return r
 }
 
-// timeOf reads no more of a line than its time.
+// timeOf parses only the time of a line.
 func timeOf(line []byte) (time.Time, bool) {
 	if len(line) <= len(timeLayout) {
 		return time.Time{}, false

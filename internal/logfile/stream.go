@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// Stream takes the output of one process, and passes whole lines on. One goroutine uses it.
+// Stream takes the output of one process and passes on whole lines. Only one goroutine uses it.
 type Stream struct {
 	to      *Writer
 	words   string
-	begun   []byte // of the next line
+	begun   []byte // beginning of the next line
 	torn    bool   // the beginning of the next line may be missing
-	patient bool   // waits for room
+	patient bool   // wait for room instead of losing lines
 }
 
-// Write never fails: what cannot be written is counted and told in the files.
+// Write never fails: lines that cannot be written are counted, and the files say how many.
 func (s *Stream) Write(b []byte) (int, error) {
 	now := time.Now()
 	s.to.mu.Lock()
@@ -38,7 +38,7 @@ func (s *Stream) Write(b []byte) (int, error) {
 	return n, nil
 }
 
-// pass passes on what has begun and what follows it.
+// pass passes on the begun line with the text that follows.
 func (s *Stream) pass(now time.Time, text []byte, more string) {
 	if s.torn {
 		more = "-" + more
@@ -61,7 +61,7 @@ func appendRecord(to []byte, now time.Time, words, marks string, text ...[]byte)
 	return append(to, '\n')
 }
 
-// appendTime is time.AppendFormat with timeLayout, at a fifth of its cost.
+// appendTime is time.AppendFormat with timeLayout, five times as fast.
 func appendTime(to []byte, at time.Time) []byte {
 	at = at.UTC()
 	year, month, day := at.Date()
@@ -84,15 +84,15 @@ func digits(to []byte, n, width int) []byte {
 	return append(to, text[:width]...)
 }
 
-// Flush ends a begun line: the process has ended.
+// Flush ends a begun line, because the process has ended.
 func (s *Stream) Flush() {
 	if len(s.begun) > 0 {
 		s.Write([]byte("\n"))
 	}
 }
 
-// Take takes away what has begun, once all before it is in the files: another master goes
-// on with it.
+// Take removes and returns the begun line, after everything before it is in the files. The next
+// master continues it.
 func (s *Stream) Take() []byte {
 	begun := s.begun
 	s.begun = nil

@@ -6,8 +6,7 @@ import (
 	"os"
 )
 
-// Tail returns the last n lines that are wanted, the oldest first, and a Cursor behind
-// them.
+// Tail returns the last n wanted lines, the oldest first, and a Cursor after them.
 func Tail(dir string, n int, wanted func(Record) bool) ([]Record, *Cursor, error) {
 	files, err := Files(dir)
 	if err != nil {
@@ -34,7 +33,7 @@ func Tail(dir string, n int, wanted func(Record) bool) ([]Record, *Cursor, error
 	return found, after, nil
 }
 
-// moveTo goes on reading from an offset of a plain file, or from the end of another one.
+// moveTo continues at an offset of a plain file, or at the end of a compressed one.
 func (c *Cursor) moveTo(end int64) {
 	c.buffer, c.line = nil, end
 	if c.packed {
@@ -44,8 +43,8 @@ func (c *Cursor) moveTo(end int64) {
 	}
 }
 
-// last returns the last n lines of a file that are wanted, and the end of its last whole
-// line. A plain file is read from its end.
+// last returns the last n wanted lines of a file, and the end of its last whole line. It reads a
+// plain file from the end.
 func (c *Cursor) last(n int, wanted func(Record) bool) (found []Record, end int64) {
 	info, err := c.file.Stat()
 	if err != nil || c.packed {
@@ -75,8 +74,8 @@ func (c *Cursor) last(n int, wanted func(Record) bool) (found []Record, end int6
 	}
 }
 
-// lines reads a part of a file from the first beginning of a line on. It says false where
-// no line begins in it.
+// lines reads a part of a file, from the first line that begins in it. It returns false if none
+// begins.
 func lines(file *os.File, start, end int64) (text []byte, ok bool) {
 	text = make([]byte, end-start)
 	n, _ := file.ReadAt(text, start)
@@ -88,7 +87,7 @@ func lines(file *os.File, start, end int64) (text []byte, ok bool) {
 	return text, ok
 }
 
-// lastOf returns the last n lines of a text that are wanted.
+// lastOf returns the last n wanted lines of a text.
 func lastOf(text []byte, n int, wanted func(Record) bool) (found []Record) {
 	for len(text) > 0 && len(found) < n {
 		begin := bytes.LastIndexByte(text[:len(text)-1], '\n') + 1

@@ -9,54 +9,54 @@ import (
 	"time"
 )
 
-// Options are those of a Writer.
+// Options are the settings of a Writer.
 type Options struct {
 	Dir    string
 	Limits Limits
-	// Tell hears, from the Writer's goroutine, that lines are lost from now on, and why,
-	// and then, with a nil error, what was lost, when lines can be written again. It must
-	// not wait. Default: nothing is told, but in the files.
+	// Tell is called in the Writer's goroutine when lines begin to be lost, with the reason, and
+	// with a nil error when lines can be written again, with what was lost. It must not block.
+	// Default: only the files say so.
 	Tell func(Loss)
 	// Write writes to a file. Default: (*os.File).Write.
 	Write func(*os.File, []byte) (int, error)
-	// Patience is how long a stream waits for a disk that does nothing. Default: 2 s.
+	// Patience is how long a stream waits for a disk that does not respond. Default: 2 s.
 	Patience time.Duration
 }
 
-// Loss is what could not be written.
+// Loss counts what could not be written.
 type Loss struct {
 	Since        time.Time
 	Lines, Bytes int64
-	Err          error // nil: it is over
+	Err          error // nil: lines are written again
 }
 
-// bufferBytes of lines wait to be written, while as many are being written. logBytes more
-// are there for the master's own log, which does not wait for room.
+// bufferBytes of lines may wait while as many are being written. The master's own log, which does
+// not wait, gets logBytes more.
 const (
 	bufferBytes = 256 << 10
 	logBytes    = 64 << 10
 )
 
-// Writer writes the lines of all streams of an app. One goroutine of its own uses the
-// disk, so that nothing else waits for it: a stream waits for room in the buffer as long
-// as the disk does something, and loses lines, which are counted, where it does not.
+// Writer writes the lines of all streams of an app. Only its own goroutine uses the disk. A stream
+// waits for room in the buffer as long as the disk makes progress; otherwise it loses lines, and
+// counts them.
 type Writer struct {
 	opts Options
 	disk disk
 	pack *packer
-	wake chan struct{} // capacity 1: there are lines, or it is closed
+	wake chan struct{} // capacity 1: there are lines, or the Writer was closed
 	done chan struct{} // closed when the goroutine has ended
 
 	mu     sync.Mutex
 	filled []byte        // whole lines
-	round  chan struct{} // closed, and made anew, when what was filled begins to be written
+	round  chan struct{} // closed and replaced when the filled lines begin to be written
 	idle   chan struct{} // closed while nothing waits or is being written
-	stuck  bool          // the disk does nothing: nobody waits for it any more
+	stuck  bool          // the disk does not respond, and streams no longer wait for it
 	lost   Loss          // because of that
 	closed bool
 }
 
-// New returns a Writer, which touches no file before there is a line. Close ends it.
+// New returns a Writer. It creates no file before there is a line. Close ends it.
 func New(o Options) *Writer {
 	if o.Write == nil {
 		o.Write = (*os.File).Write
@@ -78,14 +78,14 @@ func New(o Options) *Writer {
 	return w
 }
 
-// Stream returns what takes one stream of one process. begun is the beginning of its next
-// line, torn says that the beginning of that may be missing. Of an impatient one lines are
-// lost instead of waited with where the buffer is full.
+// Stream returns a writer for one stream of one process. begun is the beginning of its next line;
+// torn says that begun may lack its own beginning. When the buffer is full, an impatient stream
+// loses lines instead of waiting.
 func (w *Writer) Stream(s Source, begun []byte, torn bool) *Stream {
 	return &Stream{to: w, words: s.words(), torn: torn, begun: begun, patient: s.Stream != Log}
 }
 
-// Sync waits until all that was written to the streams is in the files, or lost.
+// Sync waits until everything that the streams got is in the files, or lost.
 func (w *Writer) Sync() {
 	w.mu.Lock()
 	idle := w.idle
@@ -96,7 +96,7 @@ func (w *Writer) Sync() {
 	}
 }
 
-// Close writes what waits, as far as that is possible within the patience.
+// Close writes the lines that wait, for at most the patience.
 func (w *Writer) Close() {
 	w.mu.Lock()
 	w.closed = true
@@ -116,8 +116,8 @@ func (w *Writer) poke() {
 	}
 }
 
-// reserve waits until the buffer has room for one more line. It holds mu before and after,
-// and says false where the line is lost.
+// reserve waits until the buffer has room for one more line. It is called and returns with mu held.
+// It returns false if the line is lost.
 func (w *Writer) reserve(bytes int, patient bool) bool {
 	var timer *time.Timer
 	room := bufferBytes
@@ -159,7 +159,7 @@ func (w *Writer) lose(bytes int) {
 	w.lost.Bytes += int64(bytes)
 }
 
-// added has what was filled written. It is called with mu held.
+// added wakes the goroutine after lines were added. It is called with mu held.
 func (w *Writer) added() {
 	if len(w.filled) == 0 {
 		return
@@ -177,7 +177,7 @@ func (w *Writer) run() {
 	defer close(w.done)
 	defer w.disk.close()
 	var spare []byte
-	lost := Loss{} // what could not be written, until that is told
+	lost := Loss{} // not written, and not reported yet
 	for range w.wake {
 		for {
 			lines, stuck, closed := w.take(spare)
@@ -189,13 +189,13 @@ func (w *Writer) run() {
 				break
 			}
 			if lost = w.write(lines, lost); len(lines) == 0 {
-				return // closed, and even what was lost is told, or cannot be
+				return // closed, and the losses were reported or cannot be
 			}
 		}
 	}
 }
 
-// take takes what was filled, and what was lost for lack of room.
+// take takes the filled lines, and the losses for lack of room.
 func (w *Writer) take(spare []byte) (lines []byte, stuck Loss, closed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -209,8 +209,8 @@ func (w *Writer) take(spare []byte) (lines []byte, stuck Loss, closed bool) {
 	return lines, stuck, w.closed
 }
 
-// write writes lines, and before them what was lost until now. It returns what is lost
-// and not told yet.
+// write writes lines, preceded by a note about earlier losses. It returns the losses that are not
+// reported yet.
 func (w *Writer) write(lines []byte, lost Loss) Loss {
 	now := time.Now()
 	if lost.Lines > 0 {
@@ -249,7 +249,7 @@ func (l Loss) String() string {
 		l.Lines, l.Bytes, l.Since.UTC().Format(timeLayout), l.Err)
 }
 
-// errStuck is why lines are lost that find the buffer full.
+// errStuck is the reason for losing lines that find the buffer full.
 var errStuck = errors.New("the disk did not take them in time")
 
 func isClosed(c <-chan struct{}) bool {

@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// tooLong is never waited for where the code is right.
+// tooLong is the time after which a test fails.
 const tooLong = time.Minute
 
 func source(slot int, stream string) Source {
 	return Source{Slot: slot, Generation: 1, PID: 100 + slot, Stream: stream}
 }
 
-// all reads a directory from its beginning to its end, and puts split lines together.
+// all reads a directory from beginning to end, and joins split lines.
 func all(t *testing.T, dir string) (records []Record) {
 	t.Helper()
 	c := NewCursor(dir)
@@ -57,8 +57,8 @@ func await(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// TestLines: lines are whole and in order however they come in, long ones are put together
-// again, and begun ones wait for their end.
+// TestLines: lines are whole and in order however they are written, long lines are joined again,
+// and begun lines wait for their end.
 func TestLines(t *testing.T) {
 	dir := t.TempDir()
 	w := New(Options{Dir: dir})
@@ -70,7 +70,7 @@ func TestLines(t *testing.T) {
 	if got := string(s.Take()); got != "begun" {
 		t.Errorf("%q has begun", got)
 	}
-	// Take has waited: all before it is in the files.
+	// Take has waited until everything before it was in the files.
 	want := []string{"from the master before", "", "abc", "d", long}
 	if got := all(t, dir); !slices.Equal(texts(got), want) || got[0].Slot != 3 || got[0].PID != 103 {
 		t.Errorf("got %q", texts(got))
@@ -96,8 +96,8 @@ func TestNothingWritten(t *testing.T) {
 	}
 }
 
-// TestRotation: of many lines of several streams none is lost or torn over rotations, the
-// old files are compressed, and no more of them stay than wanted.
+// TestRotation: rotation neither loses nor tears lines of several streams, old files are
+// compressed, and no more than Keep stay.
 func TestRotation(t *testing.T) {
 	dir := t.TempDir()
 	w := New(Options{Dir: dir, Limits: Limits{MaxSize: MinSize, Keep: 1000}})
@@ -146,7 +146,7 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// full is a disk that takes so many more bytes.
+// full is a disk with room for so many more bytes.
 type full struct {
 	mu   sync.Mutex
 	room int
@@ -168,8 +168,8 @@ func (d *full) free(room int) {
 	d.room = room
 }
 
-// TestFullDisk: the writer goes on, counts what it cannot write, tells it in the files and
-// to the master, and no line is torn although the disk took a part of one.
+// TestFullDisk: the Writer counts what it cannot write, reports it in the files and to the master,
+// and continues. No line is torn although the disk took a part of one.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	disk := &full{room: 1000}
@@ -205,7 +205,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestFullDiskOldestFirst: as long as there are old files they go, and nothing is lost.
+// TestFullDiskOldestFirst: as long as there are old files, they are removed and nothing is lost.
 func TestFullDiskOldestFirst(t *testing.T) {
 	dir := t.TempDir()
 	used := func() (total int64) {
@@ -241,8 +241,8 @@ func TestFullDiskOldestFirst(t *testing.T) {
 	}
 }
 
-// TestStuckDisk: a disk that does nothing holds no worker up for good, and what was lost
-// for that is told when it goes on.
+// TestStuckDisk: a disk that does not respond blocks no worker for good, and the losses are
+// reported when it continues.
 func TestStuckDisk(t *testing.T) {
 	dir := t.TempDir()
 	stuck := make(chan struct{})
@@ -276,7 +276,7 @@ func TestStuckDisk(t *testing.T) {
 	}
 }
 
-// TestRemovedFiles: a person may remove the files, or their directory.
+// TestRemovedFiles: a person may remove the files or their directory.
 func TestRemovedFiles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
 	w := New(Options{Dir: dir})
@@ -301,8 +301,8 @@ func TestRemovedFiles(t *testing.T) {
 	}
 }
 
-// TestAge: a file is closed for the age of its first line, also where another master has
-// begun it.
+// TestAge: a file is closed because of the age of its first line, even if another master wrote that
+// line.
 func TestAge(t *testing.T) {
 	dir := t.TempDir()
 	limits := Limits{MaxSize: MinSize, MaxAge: time.Hour, Keep: 10}
@@ -323,7 +323,7 @@ func TestAge(t *testing.T) {
 	}
 }
 
-// TestHalfLine: what a killed master has half written is cut off.
+// TestHalfLine: the half line of a killed master is cut off.
 func TestHalfLine(t *testing.T) {
 	dir := t.TempDir()
 	whole := string(appendRecord(nil, time.Now(), " 0 g1 1 out", "", []byte("whole")))
