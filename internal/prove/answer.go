@@ -9,7 +9,7 @@ import (
 	"math"
 )
 
-// answer is what counts of an HTTP/1 response once all of it has been read.
+// answer has what matters of an HTTP/1 response that was read completely.
 type answer struct {
 	status int
 	body   int64 // bytes, without the framing
@@ -33,13 +33,11 @@ type fields struct {
 	continuing bool
 }
 
-// readAnswer reads one final response, body and trailer included, and keeps
-// none of it. head says that it answers a HEAD request. It follows RFC 9112
-// and is checked against net/http by a fuzz test; where they differ it is the
-// stricter one. It allocates nothing, since it shares the cores with the app.
-//
-// The error is io.EOF where nothing at all came, io.ErrUnexpectedEOF where
-// the answer broke off.
+// readAnswer reads one final response, body and trailer included, and keeps none of it. head says
+// that it answers a HEAD request. It follows RFC 9112 and is checked against net/http by a fuzz
+// test; where they differ it is the stricter one. It allocates nothing, because it shares the cores
+// with the app. The error is io.EOF if nothing at all arrived, and io.ErrUnexpectedEOF if the
+// answer broke off.
 func readAnswer(br *bufio.Reader, head bool) (answer, error) {
 	if _, err := br.Peek(1); err != nil {
 		return answer{}, err
@@ -49,14 +47,14 @@ func readAnswer(br *bufio.Reader, head bool) (answer, error) {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
-		// 1xx announce the answer proper; after 101 HTTP has ended.
+		// 1xx responses precede the final answer; after 101 HTTP has ended.
 		if err != nil || a.status/100 != 1 || a.status == 101 {
 			return a, err
 		}
 	}
 }
 
-// readOne reads one response, an interim one too.
+// readOne reads one response, final or interim.
 func readOne(br *bufio.Reader, head bool) (answer, error) {
 	a := answer{}
 	f := fields{length: -1}
@@ -106,7 +104,7 @@ func readStatus(br *bufio.Reader) (status, minor int, err error) {
 	return status, minor, skipLine(br, err)
 }
 
-// read reads the header fields to the empty line after them.
+// read reads the header fields up to the empty line.
 func (f *fields) read(br *bufio.Reader) error {
 	for first := true; ; first = false {
 		line, err := br.ReadSlice('\n')
@@ -120,8 +118,8 @@ func (f *fields) read(br *bufio.Reader) error {
 			}
 		}
 		if line[0] == ' ' || line[0] == '\t' {
-			// The line before goes on, see RFC 9112 §5.2. Whoever folds a line of
-			// framing has something to hide.
+			// The previous line continues, see RFC 9112 §5.2. A folded framing field is a sign of
+			// an attack.
 			if first || f.continuing {
 				return malformed("folded header line")
 			}
@@ -134,7 +132,7 @@ func (f *fields) read(br *bufio.Reader) error {
 	}
 }
 
-// line takes note of one header line. cut says that its end is missing.
+// line handles one header line. cut says that its end is missing.
 func (f *fields) line(line []byte, cut bool) error {
 	colon := bytes.IndexByte(line, ':')
 	if colon <= 0 {

@@ -122,8 +122,8 @@ func TestReadAnswerAllocatesNothing(t *testing.T) {
 	}
 }
 
-// FuzzReadAnswer compares with net/http. What one accepts the other accepts, too,
-// and finds the same in it, but for the listed strictness of either.
+// FuzzReadAnswer compares with net/http: both accept the same answers and find the same in them,
+// apart from the listed differences in strictness.
 func FuzzReadAnswer(f *testing.F) {
 	for _, seed := range []string{
 		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
@@ -176,13 +176,13 @@ func readWithNetHTTP(text []byte, head bool) (answer, error) {
 	}
 }
 
-// netHTTPIsStricter lists what does not frame an answer and is not looked at here.
+// netHTTPIsStricter lists checks of net/http that do not concern framing.
 func netHTTPIsStricter(err error) bool {
 	return contains(err, "malformed MIME header", "bad trailer key", "too much non-data", "line too long",
 		"suspiciously long trailer")
 }
 
-// weAreStricter lists what no server sends and net/http bears with.
+// weAreStricter lists errors that no server makes and net/http tolerates.
 func weAreStricter(err error, text []byte) bool {
 	folded := bytes.Contains(text, []byte("\n ")) || bytes.Contains(text, []byte("\n\t"))
 	return folded && contains(err, "Content-Length") ||

@@ -8,7 +8,7 @@ import (
 	"math"
 )
 
-// skip reads n bytes. The error is io.EOF where fewer came.
+// skip reads n bytes. The error is io.EOF if fewer arrived.
 func skip(br *bufio.Reader, n int64) (int64, error) {
 	const most = 1 << 30 // Discard takes an int
 	var done int64
@@ -22,8 +22,7 @@ func skip(br *bufio.Reader, n int64) (int64, error) {
 	return done, nil
 }
 
-// skipLine reads to the end of a line of which ReadSlice gave the first part;
-// err is what it gave along.
+// skipLine reads to the end of a line whose first part ReadSlice has returned together with err.
 func skipLine(br *bufio.Reader, err error) error {
 	for errors.Is(err, bufio.ErrBufferFull) {
 		_, err = br.ReadSlice('\n')

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// BenchmarkRun loads one net/http worker. "cpu/op" is the prover's own time for one
-// request, all else is the app's.
+// BenchmarkRun loads one net/http worker. "cpu/op" is the prover's own time for one request; the
+// other figures include the app.
 func BenchmarkRun(b *testing.B) {
 	for _, network := range []string{"tcp", "unix"} {
 		for _, mode := range []Connections{Fresh, KeepAlive} {
@@ -32,7 +32,7 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
-// cpu is the time that this process has spent, without its children.
+// cpu is the CPU time of this process, without its children.
 func cpu(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

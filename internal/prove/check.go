@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// check makes sure that there is something to prove before any load: one
-// request must be answered, the target must have a serving worker. It fixes
-// the address of the load. why says why the workers' connections cannot be
-// known, "" where they can or nobody is to be killed.
+// check makes sure, before any load, that there is something to prove: one request must be
+// answered, and the target must have a serving worker. It chooses the address of the load. why is
+// the reason why the connections of workers cannot be listed; empty if they can, or if no worker
+// will be killed.
 func (l *load) check(ctx context.Context) (why string, err error) {
 	if l.options.Target != nil {
 		workers, err := l.options.Target.Workers(ctx)
@@ -39,8 +39,8 @@ func (l *load) check(ctx context.Context) (why string, err error) {
 		l.options.URL, failed)
 }
 
-// firstRequest sends one request, which is not counted. With Kill it waits
-// halfway through it: the worker that has accepted it must show up.
+// firstRequest sends one request, which is not counted. With Kill it pauses halfway: then the
+// worker that has accepted the connection must be found.
 func (l *load) firstRequest(ctx context.Context) (why string, err error) {
 	c := newClient(l, l.options.Connections.modes()[0], 0)
 	defer c.hangUp(true)
@@ -64,8 +64,7 @@ func (l *load) firstRequest(ctx context.Context) (why string, err error) {
 	return why, err
 }
 
-// findOwner looks for the worker that holds a connection. Where none is found
-// it says why.
+// findOwner looks for the worker that holds a connection. If it finds none it returns the reason.
 func (l *load) findOwner(ctx context.Context, p peer) string {
 	const (
 		often = 10 * time.Millisecond

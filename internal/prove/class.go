@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// class says how a request was lost. The last two are limits of the prover, in
-// which case the request was never sent and is not lost.
+// class is the way in which a request was lost. The last two are limits of the prover: the request
+// was never sent, and does not count as lost.
 type class uint8
 
 const (
@@ -23,7 +23,7 @@ const (
 	other
 	localPorts
 	localFiles
-	classes // how many there are
+	classes // number of classes
 )
 
 func (c class) String() string {
@@ -48,10 +48,10 @@ func (c class) String() string {
 	return fmt.Sprintf("internal error: class %d", uint8(c))
 }
 
-// ours tells that the prover failed and not the app.
+// ours says that the prover failed, not the app.
 func (c class) ours() bool { return c == localPorts || c == localFiles }
 
-// broken tells that the peer ended the connection, as the death of a worker does.
+// broken says that the peer ended the connection, as a worker's death does.
 func (c class) broken() bool { return c == reset || c == eof }
 
 // classifyDial finds the class of an error of connect.
@@ -63,7 +63,7 @@ func classifyDial(network string, err error) class {
 	// socket returns it at once when the backlog is full.
 	case network == "unix" && (errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.EAGAIN)):
 		return refused
-	// bind(2) without a free port says EADDRINUSE, connect(2) EADDRNOTAVAIL.
+	// Without a free port bind(2) returns EADDRINUSE, and connect(2) EADDRNOTAVAIL.
 	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EADDRINUSE):
 		return localPorts
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
@@ -86,7 +86,7 @@ func classify(err error) class {
 	return other
 }
 
-// several errors are one, on one line.
+// several are several errors on one line.
 type several []error
 
 func (s several) Error() string {
@@ -105,5 +105,5 @@ func join(first, second error) error {
 	return several{first, second}
 }
 
-// Unwrap lets errors.Is and errors.As see all of them.
+// Unwrap lets errors.Is and errors.As find each of them.
 func (s several) Unwrap() []error { return s }

@@ -104,8 +104,8 @@ func TestNoRetryOnReusedConnection(t *testing.T) {
 	}
 }
 
-// TestTrailingBytes: an answer that is longer than it says has told a lie. Whoever
-// closes the connection next does not see it.
+// TestTrailingBytes: an answer that is longer than its Content-Length is reported, even if the
+// connection is closed next.
 func TestTrailingBytes(t *testing.T) {
 	s := newRawServer(t, "tcp", func(s *rawServer, c net.Conn, n int64) bool { return send(c, plain+"!") })
 	r := prove(t, Options{URL: s.url(), Clients: 1, Duration: 50 * time.Millisecond})
@@ -221,8 +221,8 @@ func TestSeesClosedListener(t *testing.T) {
 			if r.Fresh.Lost.Refused == 0 {
 				t.Errorf("nothing was refused: %+v", r.Fresh)
 			}
-			// What was in the backlog at the close is reset or ended, no more than
-			// one request of every client.
+			// Connections in the backlog at the close are reset or ended: at most one request of
+			// each client.
 			if n := r.Total.Lost; n.Total()-n.Refused > 4 || r.Rolls.Done != 1 {
 				t.Errorf("lost %+v in %+v", n, *r.Rolls)
 			}

@@ -13,11 +13,10 @@ import (
 )
 
 const (
-	// readBuffer holds the longest header line that is understood; most answers
-	// come with one read.
+	// readBuffer bounds the length of a header line; most answers arrive with one read.
 	readBuffer = 16 << 10
-	// inlineRequest is what is written before reading begins. More would let a
-	// server that answers before it has read the body fill both directions.
+	// inlineRequest is how much is written before reading begins. With more, both directions could
+	// fill up if a server answers before it has read the body.
 	inlineRequest = 16 << 10
 
 	dialPause  = time.Millisecond      // else a closed door is knocked at 50,000 times a second
@@ -26,7 +25,7 @@ const (
 
 var longAgo = time.Unix(1, 0)
 
-// client is one closed loop: it sends, reads the whole answer, sends again.
+// client is one closed loop: it sends, reads the whole answer, and sends again.
 type client struct {
 	*load
 	mode    Connections
@@ -41,15 +40,15 @@ type client struct {
 	aborted bool
 }
 
-// connection is the one that a client has open; conn is nil where it has none.
+// connection is the open connection of a client; conn is nil if it has none.
 type connection struct {
 	conn, raw net.Conn
-	dialed    time.Time // when its dial began: no server knew it before
+	dialed    time.Time // when its dial began; no server knew of it earlier
 	served    int       // complete answers on it
 }
 
-// tally is what became of a client's requests. Only the client writes it; the
-// counters may be read at any time, the histogram after the client's end.
+// tally counts the results of a client's requests. Only the client writes it. The counters may be
+// read at any time, the histogram after the client has ended.
 type tally struct {
 	ok, held    atomic.Int64
 	lost        [classes]atomic.Int64
@@ -65,8 +64,8 @@ func newClient(l *load, mode Connections, turn int) *client {
 	}
 }
 
-// run sends requests until the load is told to stop, and then finishes the one
-// it is at; when ctx ends, abort cuts that one short.
+// run sends requests until the load is told to stop, and then finishes the current one. When ctx
+// ends, abort cuts that one short.
 func (c *client) run(ctx context.Context) {
 	defer c.hangUp(true)
 	for !c.stopping() {
@@ -74,7 +73,7 @@ func (c *client) run(ctx context.Context) {
 	}
 }
 
-// once sends one request and notes what became of it.
+// once sends one request and counts its result.
 func (c *client) once(ctx context.Context) {
 	start := time.Now()
 	deadline := start.Add(c.options.Timeout)
@@ -110,7 +109,7 @@ func (c *client) dial(ctx context.Context, start, deadline time.Time) error {
 	return nil
 }
 
-// abort ends the request that is under way, and every later one at once.
+// abort ends the current request, and every later one at once.
 func (c *client) abort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,8 +119,8 @@ func (c *client) abort() {
 	}
 }
 
-// exchange sends the request and reads the answer to its end. Whatever happens to
-// the sending: a complete answer counts, since it may have come first.
+// exchange sends the request and reads the answer to its end. A complete answer counts even if
+// sending failed, because it may have arrived earlier.
 func (c *client) exchange(deadline time.Time) (answer, error) {
 	conn := c.open.conn
 	if err := conn.SetDeadline(deadline); err != nil {
@@ -148,7 +147,8 @@ func (c *client) exchangeLarge(conn net.Conn) (answer, error) {
 	select {
 	case sendErr = <-sent:
 	default:
-		// Answered, or failed, before all was sent: the rest has no reader.
+		// The answer, or an error, arrived before everything was sent. No reader is left for the
+		// rest.
 		_ = c.open.raw.SetWriteDeadline(longAgo)
 		if sendErr = <-sent; classify(sendErr) == timedOut {
 			a.close, sendErr = true, nil
@@ -158,8 +158,8 @@ func (c *client) exchangeLarge(conn net.Conn) (answer, error) {
 	return a, worse(err, sendErr)
 }
 
-// worse joins the errors of reading and sending. Linux reports a RST once: where
-// the sending met it, the reading sees a mere end, so the sending's error counts.
+// worse joins the errors of reading and sending. Linux reports a RST once: if sending gets it,
+// reading only sees the end of the stream, so the error of sending counts.
 func worse(readErr, sendErr error) error {
 	if readErr == nil || sendErr == nil {
 		return readErr
@@ -172,12 +172,12 @@ func worse(readErr, sendErr error) error {
 
 const errTrailing = malformed("bytes after its end")
 
-// statusError is a complete answer with a status that was not expected.
+// statusError is a complete answer with an unexpected status.
 type statusError int
 
 func (s statusError) Error() string { return fmt.Sprintf("status %d", int(s)) }
 
-// answered notes a complete answer.
+// answered counts a complete answer.
 func (c *client) answered(start time.Time, a answer) {
 	end := time.Now()
 	c.gaps.answer(end.Sub(c.started))
@@ -200,9 +200,9 @@ func (c *client) answered(start time.Time, a answer) {
 	}
 }
 
-// failed notes a request without a complete answer.
+// failed counts a request without a complete answer.
 func (c *client) failed(ctx context.Context, start time.Time, cl class, err error) {
-	if ctx.Err() != nil { // cut by us: neither sent nor lost
+	if ctx.Err() != nil { // cut short by the prover: neither sent nor lost
 		c.hangUp(false)
 		return
 	}
@@ -224,7 +224,7 @@ func (c *client) failed(ctx context.Context, start time.Time, cl class, err erro
 	c.hangUp(false)
 }
 
-// holds tells whether a killed worker held the open connection.
+// holds says whether a killed worker held the open connection.
 func (c *client) holds(failed time.Time) bool {
 	return c.ledger.explains(peerOf(c.open.raw), c.open.dialed, failed)
 }
@@ -254,7 +254,7 @@ func (c *client) lost(start, end time.Time, cl class, err error) {
 	})
 }
 
-// hangUp closes the connection: with TLS's good-bye, or at once.
+// hangUp closes the connection: with TLS's close_notify, or at once.
 func (c *client) hangUp(politely bool) {
 	if c.open.conn == nil {
 		return

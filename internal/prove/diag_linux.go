@@ -31,7 +31,7 @@ const (
 	tcpListen      = 10
 )
 
-// diagTCP adds the far ends of TCP sockets.
+// diagTCP adds the peers of TCP sockets.
 func diagTCP(inodes map[uint64]struct{}, into map[peer]struct{}) error {
 	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
 		request := make([]byte, inetRequestSize)
@@ -45,7 +45,7 @@ func diagTCP(inodes map[uint64]struct{}, into map[peer]struct{}) error {
 				into[p] = struct{}{}
 			}
 		})
-		// Without IPv6 in the kernel there is nothing to miss.
+		// A kernel without IPv6 has no such sockets.
 		if err != nil && !(family == unix.AF_INET6 && errors.Is(err, unix.ENOENT)) {
 			return err
 		}
@@ -53,7 +53,7 @@ func diagTCP(inodes map[uint64]struct{}, into map[peer]struct{}) error {
 	return nil
 }
 
-// inetPeer reads the socket and its far end from an inet_diag_msg.
+// inetPeer reads a socket's inode and peer from an inet_diag_msg.
 func inetPeer(m []byte) (inode uint64, p peer, ok bool) {
 	if len(m) < inetSize {
 		return 0, peer{}, false
@@ -69,7 +69,7 @@ func inetPeer(m []byte) (inode uint64, p peer, ok bool) {
 	return uint64(binary.NativeEndian.Uint32(m[inetInode:])), p, true
 }
 
-// diagUnix adds the far ends of connected Unix sockets.
+// diagUnix adds the peers of connected Unix sockets.
 func diagUnix(inodes map[uint64]struct{}, into map[peer]struct{}) error {
 	request := make([]byte, 24)
 	request[0] = unix.AF_UNIX
@@ -95,15 +95,14 @@ func diagUnix(inodes map[uint64]struct{}, into map[peer]struct{}) error {
 	})
 }
 
-// diag asks the kernel for all sockets of a kind and calls each with the body of
-// every answer.
+// diag asks the kernel for all sockets of a kind, and calls each with the body of every answer.
 func diag(request []byte, each func([]byte)) error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}
 	defer unix.Close(fd)
-	// The kernel answers at once or never; the bound is for "never".
+	// The kernel answers at once or never; the timeout is for the latter.
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 2}); err != nil {
 		return os.NewSyscallError("setsockopt", err)
 	}

@@ -14,8 +14,7 @@ import (
 	"time"
 )
 
-// endpoint is what the URL and the other options of a request come to: where to
-// connect, and the bytes to send.
+// endpoint is where to connect, and the bytes to send, made of the URL and the other options.
 type endpoint struct {
 	url     string
 	network string         // "tcp" or "unix"
@@ -28,7 +27,7 @@ type endpoint struct {
 	head    bool           // answers have no body
 	request map[Connections][]byte
 
-	// control sees every TCP socket before it connects; a test's way to its limits.
+	// control is called with every TCP socket before it connects; tests use it to set limits.
 	control func(fd uintptr)
 }
 
@@ -94,7 +93,7 @@ func (e *endpoint) parse(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-// requestBytes lays out the request once for all the times that it is sent.
+// requestBytes makes the bytes of the request, once for all clients.
 func requestBytes(o Options, u *url.URL, closing bool) ([]byte, error) {
 	req, err := http.NewRequest(o.Method, u.String(), bytes.NewReader(o.Body))
 	if err != nil {
@@ -115,7 +114,7 @@ func requestBytes(o Options, u *url.URL, closing bool) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// addresses resolves the host. A Unix socket has one, which is not used.
+// addresses resolves the host. For a Unix socket it returns one address, which is not used.
 func (e *endpoint) addresses(ctx context.Context) ([]netip.AddrPort, error) {
 	if e.network == "unix" {
 		return []netip.AddrPort{{}}, nil
@@ -134,13 +133,13 @@ func (e *endpoint) addresses(ctx context.Context) ([]netip.AddrPort, error) {
 	return all, nil
 }
 
-// use fixes the address of the load.
+// use sets the address of the load.
 func (e *endpoint) use(remote netip.AddrPort) {
 	e.remote, e.sources = remote, sourcesFor(remote.Addr())
 }
 
-// dial opens a connection, TLS handshake included. turn picks the source
-// address. The second connection is the one below TLS: it closes without a word.
+// dial opens a connection, TLS handshake included. turn selects the source address. raw is the
+// connection below TLS, which closes without a close_notify.
 func (e *endpoint) dial(ctx context.Context, deadline time.Time, turn int) (c, raw net.Conn, err error) {
 	d := net.Dialer{Deadline: deadline, KeepAlive: -1, Control: e.prepare}
 	d.SetMultipathTCP(false)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// gaps finds the longest time without any answer, over all clients of a run.
-// It starts with the first answer. Times are offsets from the start of the run.
+// gaps finds the longest time without any answer, over all clients of a run, from the first answer
+// on. Times are offsets from the start of the run.
 type gaps struct {
 	last atomic.Int64 // the latest answer; 0 before the first
 
@@ -18,8 +18,8 @@ type gaps struct {
 	at time.Duration // when the longest began
 }
 
-// answer notes an answer. Two clients may call it out of order, so an answer
-// that is older than the latest one changes nothing.
+// answer records an answer. Clients may call it out of order: an answer older than the latest one
+// changes nothing.
 func (g *gaps) answer(at time.Duration) {
 	now := max(int64(at), 1)
 	for {
@@ -34,8 +34,8 @@ func (g *gaps) answer(at time.Duration) {
 	}
 }
 
-// end closes the gap that is open when the load ends, since an app that stopped
-// answering for good must show it, and takes no note of later answers.
+// end closes the open gap when the load ends, so that an app that has stopped answering for good
+// shows it. Later answers are ignored.
 func (g *gaps) end(at time.Duration) { g.gap(g.last.Swap(math.MaxInt64), int64(at)) }
 
 func (g *gaps) gap(from, to int64) {

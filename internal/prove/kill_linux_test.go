@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// faulty is a pool that can be made to fail at a signal.
+// faulty is a pool whose signals can be made to fail.
 type faulty struct {
 	*pool
 	before func(id string, sig syscall.Signal) error // nil error: go on
@@ -26,7 +26,7 @@ func (f *faulty) Signal(ctx context.Context, id string, sig syscall.Signal) erro
 	return f.pool.Signal(ctx, id, sig)
 }
 
-// allRun tells whether no worker of a pool is stopped.
+// allRun says whether no worker of a pool is stopped.
 func allRun(t *testing.T, p *pool) {
 	t.Helper()
 	workers, _ := p.Workers(t.Context())
@@ -60,7 +60,7 @@ func TestKillHoldsButLosesNothing(t *testing.T) {
 	}
 }
 
-// TestStoppedWorkersGoOn: whatever fails after the SIGSTOP, the worker runs again.
+// TestStoppedWorkersGoOn: whatever fails after the SIGSTOP, the worker continues.
 func TestStoppedWorkersGoOn(t *testing.T) {
 	broken := errors.New("the master is gone")
 	for name, works := range map[string]func(syscall.Signal) bool{
@@ -88,7 +88,7 @@ func TestStoppedWorkersGoOn(t *testing.T) {
 	}
 }
 
-// TestStopThatFailedButArrived: the master stops the worker and then says no.
+// TestStopThatFailedButArrived: the master stops the worker and then returns an error.
 func TestStopThatFailedButArrived(t *testing.T) {
 	p := newPool(t, twoPhase, "tcp", 1)
 	f := &faulty{pool: p}
@@ -185,8 +185,8 @@ func newProxy(t *testing.T, to string) string {
 	return l.Addr().String()
 }
 
-// TestKillNeverHidesOtherLosses: what breaks on connections that no killed worker
-// held is lost, also in the moment of a kill.
+// TestKillNeverHidesOtherLosses: a request that breaks on a connection that no killed worker held
+// is lost, even at the time of a kill.
 func TestKillNeverHidesOtherLosses(t *testing.T) {
 	p := newPool(t, twoPhase, "tcp", 1)
 	l, err := prepare(Options{URL: p.url(), Target: p, Kill: true})

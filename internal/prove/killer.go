@@ -14,11 +14,11 @@ import (
 const (
 	// recovery bounds the wait for a killed worker's replacement.
 	recovery = 30 * time.Second
-	// signalBound bounds the signals that must be sent whatever becomes of the run.
+	// signalBound bounds signals that have to be sent even after the run was cancelled.
 	signalBound = 10 * time.Second
 )
 
-// killer kills one serving worker after the other, round the slots.
+// killer kills one serving worker after the other, slot by slot.
 type killer struct {
 	*load
 	sockets  bool // the workers' connections can be listed
@@ -29,8 +29,8 @@ type killer struct {
 	recoveries []time.Duration
 }
 
-// newKiller makes a killer; why says why the workers' connections cannot be
-// known, "" where they can.
+// newKiller makes a killer; why is the reason why the connections of workers cannot be listed;
+// empty if they can.
 func newKiller(l *load, why string) *killer {
 	k := &killer{load: l, sockets: why == "", lastSlot: -1, kills: Kills{Attribution: BySockets}}
 	if !k.sockets {
@@ -39,7 +39,7 @@ func newKiller(l *load, why string) *killer {
 	return k
 }
 
-// run kills until done is closed, and then finishes the kill that it is at.
+// run kills until done is closed, and then finishes the current kill.
 func (k *killer) run(ctx context.Context, done <-chan struct{}) {
 	t := time.NewTimer(k.options.KillEvery)
 	defer t.Stop()
@@ -78,7 +78,7 @@ func (k *killer) next(ctx context.Context) error {
 	return nil
 }
 
-// after returns the serving worker of the next slot, round the pool.
+// after returns the serving worker of the next slot; after the last slot comes the first.
 func after(workers []Worker, slot int) (Worker, bool) {
 	serving := slices.DeleteFunc(slices.Clone(workers), func(w Worker) bool { return w.State != Serving })
 	if len(serving) == 0 {
@@ -93,8 +93,8 @@ func after(workers []Worker, slot int) (Worker, bool) {
 	return serving[0], true
 }
 
-// kill ends a worker and returns when. Where its connections can be listed, it
-// is stopped for the while, unless nobody could make it go on again for sure.
+// kill ends a worker and returns the time of that. If its connections can be listed, the worker is
+// stopped for that long, but only if it can certainly be continued afterwards.
 func (k *killer) kill(ctx context.Context, w Worker) (time.Time, error) {
 	e := &entry{stopped: time.Now()}
 	if !k.sockets {
@@ -107,7 +107,7 @@ func (k *killer) kill(ctx context.Context, w Worker) (time.Time, error) {
 	}
 	defer h.close()
 	if err := k.signal(ctx, w, syscall.SIGSTOP); err != nil {
-		// It may have arrived all the same.
+		// The signal may have arrived nevertheless.
 		return e.stopped, join(fmt.Errorf("cannot stop worker %s: %w", w.ID, err), k.release(w, h))
 	}
 	if err = awaitStopped(ctx, w.PID); err == nil {
@@ -123,8 +123,8 @@ func (k *killer) kill(ctx context.Context, w Worker) (time.Time, error) {
 	return k.finish(ctx, w, e, h)
 }
 
-// finish sends the SIGKILL, also when ctx has just ended: the worker may be
-// stopped, and must not stay so.
+// finish sends the SIGKILL even if ctx has just ended: the worker may be stopped, and must not stay
+// so.
 func (k *killer) finish(ctx context.Context, w Worker, e *entry, h handle) (time.Time, error) {
 	k.ledger.open(e)
 	at := time.Now()
@@ -145,7 +145,7 @@ func (k *killer) signal(ctx context.Context, w Worker, sig syscall.Signal) error
 	return k.options.Target.Signal(ctx, w.ID, sig)
 }
 
-// release lets a stopped worker go on: through its master, else by itself.
+// release continues a stopped worker: through its master, or else directly.
 func (k *killer) release(w Worker, h handle) error {
 	if h == none {
 		return nil
@@ -161,7 +161,7 @@ func (k *killer) release(w Worker, h handle) error {
 	return nil
 }
 
-// byTime notes a kill of which the connections are not known, and why.
+// byTime records a kill for which connections could not be listed, with the reason.
 func (k *killer) byTime(why error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -173,7 +173,7 @@ func (k *killer) byTime(why error) {
 
 // replaced waits until another worker serves in the slot of the killed one.
 func (k *killer) replaced(run context.Context, dead Worker, killed time.Time) {
-	const often = 2 * time.Millisecond // the error of the figure
+	const often = 2 * time.Millisecond // resolution of the figure
 	ctx, cancel := context.WithTimeout(run, recovery)
 	defer cancel()
 	t := time.NewTicker(often)

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// nearKill is how long after a kill a broken connection is put down to it where
-// nobody knows which connections the worker held.
+// nearKill is how long after a kill a broken connection is attributed to it, if the worker's
+// connections are unknown.
 const nearKill = time.Second
 
-// peer names the client's end of a connection: a TCP address, or the inode of a
-// Unix socket, which has no address.
+// peer identifies the client's end of a connection: a TCP address, or the inode of a Unix socket,
+// which has no address.
 type peer struct {
 	addr  netip.AddrPort
 	inode uint64
@@ -33,8 +33,8 @@ func peerOf(c net.Conn) peer {
 	return peer{}
 }
 
-// ledger knows what every killed worker held, so that a request which died
-// with its worker is told from one that was lost.
+// ledger knows which connections every killed worker held, to tell a request that died with its
+// worker from a lost one.
 type ledger struct {
 	keep time.Duration // how long after a kill its entry matters
 
@@ -44,12 +44,12 @@ type ledger struct {
 
 // entry is one kill.
 type entry struct {
-	stopped time.Time         // before this the worker was well
+	stopped time.Time         // before this time the worker was well
 	killed  time.Time         // zero: not yet
-	held    map[peer]struct{} // nil: not known, go by time
+	held    map[peer]struct{} // nil: unknown, attribute by time
 }
 
-// open notes a kill that is about to be. It must be called before the SIGKILL.
+// open records a kill that is about to happen. It must be called before the SIGKILL.
 func (l *ledger) open(e *entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -60,22 +60,22 @@ func (l *ledger) open(e *entry) {
 	l.entries = append(l.entries, e)
 }
 
-// done notes when the worker was killed.
+// done records the time of a kill.
 func (l *ledger) done(e *entry, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e.killed = at
 }
 
-// drop takes back a kill that failed.
+// drop removes a kill that failed.
 func (l *ledger) drop(e *entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.entries = slices.DeleteFunc(l.entries, func(other *entry) bool { return other == e })
 }
 
-// explains tells whether a killed worker held the connection, which was dialed
-// and broke at the times given. The times matter because ports come again.
+// explains says whether a killed worker held the connection, which was dialed and broke at the
+// given times. The times matter because ports are used again.
 func (l *ledger) explains(p peer, dialed, broke time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// load is the clients of a run and what they share.
+// load is the clients of a run and their shared state.
 type load struct {
 	options  Options
 	endpoint *endpoint
@@ -23,8 +23,8 @@ type load struct {
 	ended   time.Duration // offset of noMore; written before stop is closed
 	stalled atomic.Bool   // noMore because nothing could be sent
 	wg      sync.WaitGroup
-	uncut   func() bool   // takes back what begin ordered for the end of ctx
-	cut     chan struct{} // closed once that has been done
+	uncut   func() bool   // cancels what begin has arranged for the end of ctx
+	cut     chan struct{} // closed when that has run
 }
 
 func newLoad(o Options, e *endpoint) *load {
@@ -41,8 +41,7 @@ func newLoad(o Options, e *endpoint) *load {
 	return l
 }
 
-// begin starts the clients. When ctx ends they are cut short; end lets them
-// finish.
+// begin starts the clients. When ctx ends, they are cut short; end lets them finish.
 func (l *load) begin(ctx context.Context) {
 	l.started = time.Now()
 	for _, c := range l.clients {
@@ -65,7 +64,7 @@ func (l *load) begin(ctx context.Context) {
 	})
 }
 
-// end waits until every client has finished the request that it is at.
+// end waits until every client has finished its current request.
 func (l *load) end() {
 	l.noMore()
 	l.wg.Wait()
@@ -115,13 +114,13 @@ func (l *load) until(condition func() bool) {
 	}
 }
 
-// warm tells that there was an outcome for every client.
+// warm says that there are as many results as clients.
 func (l *load) warm() bool { return l.finished("") >= int64(len(l.clients)) }
 
-// answers tells that a request was answered.
+// answers says that a request was answered.
 func (l *load) answers() bool { return l.count("").OK > 0 }
 
-// enough tells that every connection mode has finished Options.MinRequests.
+// enough says that every connection mode has finished Options.MinRequests.
 func (l *load) enough() bool {
 	for _, mode := range l.options.Connections.modes() {
 		if l.finished(mode) < int64(l.options.MinRequests) {
@@ -131,7 +130,7 @@ func (l *load) enough() bool {
 	return true
 }
 
-// finished counts the requests of a mode, "" for all, of which the outcome is known.
+// finished counts the requests of a mode that have a result; mode "" means all.
 func (l *load) finished(mode Connections) int64 {
 	n := l.count(mode)
 	return n.OK + n.Lost + n.Held
@@ -149,7 +148,7 @@ func (l *load) count(mode Connections) (p Progress) {
 	return p
 }
 
-// stall is the error of a load that the prover's machine could not send.
+// stall is the error of a load that this machine could not send.
 func (l *load) stall() error {
 	var ports, files int64
 	for _, c := range l.clients {

@@ -7,7 +7,7 @@ import (
 	"relevo/internal/procfs"
 )
 
-// leftovers tells of child processes and sockets that outlived the tests.
+// leftovers reports child processes and sockets that outlive the tests.
 func leftovers() string {
 	if all := procfs.Tree(os.Getpid()); len(all) > 1 {
 		return fmt.Sprintf("child processes are left: %v", all[1:])
