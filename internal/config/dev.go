@@ -145,14 +145,14 @@ func renderRules(rules []DevRule) string {
 	for _, rule := range rules {
 		var inputs []string
 		for _, pattern := range rule.Inputs {
-			inputs = append(inputs, quote(pattern))
+			inputs = append(inputs, Quote(pattern))
 		}
 		name := ""
 		if rule.Name != "" {
-			name = "name = " + quote(rule.Name) + ", "
+			name = "name = " + Quote(rule.Name) + ", "
 		}
 		all = append(all, fmt.Sprintf("{ %sinputs = [%s], command = %s }", name, strings.Join(inputs, ", "),
-			quote(rule.Command)))
+			Quote(rule.Command)))
 	}
 	if all == nil {
 		return ""

@@ -48,7 +48,7 @@ func (e EnvInherit) render() string {
 	}
 	var names []string
 	for _, name := range e.Names {
-		names = append(names, quote(name))
+		names = append(names, Quote(name))
 	}
 	return "[" + strings.Join(names, ", ") + "]"
 }

@@ -53,7 +53,7 @@ func renderText(text string, forms []form) string {
 			return text
 		}
 	}
-	return quote(text)
+	return Quote(text)
 }
 
 // holds says whether text, without quotes, is a value of this form.
@@ -71,28 +71,9 @@ func (f form) holds(text string) bool {
 	return false
 }
 
-// quote returns a TOML basic string.
-func quote(text string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range text {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case r < 0x20 || r == 0x7f:
-			fmt.Fprintf(&b, `\u%04X`, r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
-}
-
 // written is a kind whose values are strings in the file.
 func written[T any](arg, example string, parse func(string) (T, error), show func(T) string) kind[T] {
-	return kind[T]{arg: arg, example: quote(example), forms: []form{formString}, parse: parse, show: show,
+	return kind[T]{arg: arg, example: Quote(example), forms: []form{formString}, parse: parse, show: show,
 		schema: schema{"type": "string"}}
 }
 

@@ -30,7 +30,7 @@ func render(app App) string {
 	for _, s := range tables {
 		for _, m := range s.members(&app) {
 			enter(s.Key)
-			fmt.Fprintf(&b, "%s = %s\n", quote(m.name), m.value)
+			fmt.Fprintf(&b, "%s = %s\n", Quote(m.name), m.value)
 		}
 	}
 	return b.String()

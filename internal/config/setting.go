@@ -99,7 +99,7 @@ func many[T any](key, flag string, k kind[T], applies Applies, field func(*App) 
 			if v.form != formArray {
 				example := k.example
 				if v.form == formString {
-					example = quote(v.text)
+					example = Quote(v.text)
 				}
 				report(v.at, fmt.Errorf("cannot use %s for %s: write %s = [%s]", v.form, key, key, example))
 				return

@@ -44,7 +44,7 @@ func (s Sources) Written(name string, lookup func(string) string) []byte {
 	for _, setting := range tables {
 		for _, m := range setting.members(&r.app) {
 			enter(setting.Key)
-			fmt.Fprintf(&b, "%s = %s\n", quote(m.name), m.value)
+			fmt.Fprintf(&b, "%s = %s\n", Quote(m.name), m.value)
 		}
 	}
 	return []byte("# Written by relevo start; relevo reload reads it again.\n" + b.String())

@@ -3,9 +3,10 @@ package imports
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
+
+	"relevo/internal/config"
 )
 
 // TOML is the document as relevo.toml.
@@ -89,7 +90,7 @@ func key(name string) string {
 	if plain {
 		return name
 	}
-	return quote(name)
+	return config.Quote(name)
 }
 
 func value(v any) string {
@@ -97,34 +98,11 @@ func value(v any) string {
 	case []string:
 		quoted := make([]string, len(v))
 		for i, text := range v {
-			quoted[i] = quote(text)
+			quoted[i] = config.Quote(text)
 		}
 		return "[" + strings.Join(quoted, ", ") + "]"
 	case string:
-		return quote(v)
+		return config.Quote(v)
 	}
 	return fmt.Sprint(v)
-}
-
-// quote writes a basic string of TOML.
-func quote(text string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range text {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case r == '\n':
-			b.WriteString(`\n`)
-		case r == '\t':
-			b.WriteString(`\t`)
-		case unicode.IsControl(r):
-			b.WriteString(`\u` + strings.ToUpper(strconv.FormatInt(0x10000+int64(r), 16)[1:]))
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
 }
