@@ -21,60 +21,6 @@ var errStopped = errors.New("stopped while waiting for something to start")
 // to start: Options.Await.
 const stateWaiting = "waiting"
 
-// wait is the time in which Options.Await decides.
-type wait struct {
-	mu      sync.Mutex
-	cancel  context.CancelFunc // nil: there is no wait
-	readers []chan pool.Event  // who would see what happens; closed when there is something to see, or at the end
-}
-
-func (w *wait) begin(cancel context.CancelFunc) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.cancel = cancel
-}
-
-func (w *wait) on() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.cancel != nil
-}
-
-// subscribe returns events that do not come while there is a wait.
-func (w *wait) subscribe() (events <-chan pool.Event, on bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.cancel == nil {
-		return nil, false
-	}
-	reader := make(chan pool.Event)
-	w.readers = append(w.readers, reader)
-	return reader, true
-}
-
-// release lets the readers go.
-func (w *wait) release() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, reader := range w.readers {
-		close(reader)
-	}
-	w.readers = nil
-}
-
-// unready says whether there are no workers to do anything with.
-func (m *Master) unready() bool { return m.wait.on() || m.serving() == nil }
-
-// end ends the wait early. It says false where there is none.
-func (w *wait) end() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.cancel != nil {
-		w.cancel()
-	}
-	return w.cancel != nil
-}
-
 // awaitFirst waits until there is something to start. The sockets are open: who
 // connects is served when it has come up.
 func (m *Master) awaitFirst() error {
@@ -86,9 +32,9 @@ func (m *Master) awaitFirst() error {
 	if m.opts.Await == nil {
 		return nil
 	}
-	m.pool.Store(pool.Ended())
+	m.stage.use(pool.Ended())
 	ctx, cancel := context.WithCancel(context.Background())
-	m.wait.begin(cancel) // before anybody can ask
+	m.stage.await(cancel) // before anybody can ask
 	if err := m.openControl(); err != nil {
 		return err
 	}
@@ -102,30 +48,30 @@ func (m *Master) awaitFirst() error {
 	return err
 }
 
-func (m *Master) await(ctx context.Context, cancel context.CancelFunc, failed error) error {
+func (st *starts) await(ctx context.Context, cancel context.CancelFunc, failed error) error {
 	defer cancel()
-	m.wait.begin(cancel)
-	err := m.opts.Await(ctx, failed)
-	m.wait.begin(nil)
-	if m.stopping.Load() {
+	st.stage.await(cancel)
+	err := st.opts.Await(ctx, failed)
+	st.stage.await(nil)
+	if st.stage.stopping() {
 		return errStopped
 	}
-	m.wait.release()
+	st.stage.release()
 	return err
 }
 
 // awaitAnother waits, after a start that failed, until something else can be
 // started, and prepares that. Otherwise it says false.
-func (m *Master) awaitAnother(ctx context.Context, err *error) bool {
+func (st *starts) awaitAnother(ctx context.Context, err *error) bool {
 	var failed *pool.StartError
-	for m.opts.Await != nil && !m.stopping.Load() && (errors.As(*err, &failed)) {
+	for st.opts.Await != nil && !st.stage.stopping() && (errors.As(*err, &failed)) {
 		waiting, cancel := context.WithCancel(ctx)
-		if *err = stoppedEarly(m.await(waiting, cancel, *err)); *err != nil || m.stopping.Load() {
+		if *err = stoppedEarly(st.await(waiting, cancel, *err)); *err != nil || st.stage.stopping() {
 			return false
 		}
-		unready := m.makePool()
+		unready := st.makePool()
 		if unready == nil {
-			return !m.stopping.Load()
+			return !st.stage.stopping()
 		}
 		*err = &pool.StartError{Reason: unready.Error()}
 	}
@@ -141,15 +87,15 @@ func stoppedEarly(err error) error {
 
 // another says whether a pool that does not run is only followed by another one:
 // a start has failed, and something else may come up.
-func (m *Master) another(err error) bool {
-	return errors.Is(err, pool.ErrNotRunning) && !m.boot.over.Load() && !m.stopping.Load()
+func (st *starts) another(err error) bool {
+	return errors.Is(err, pool.ErrNotRunning) && !st.boot.isOver() && !st.stage.stopping()
 }
 
 // waitingStatus is what can be seen before anything serves.
-func (m *Master) waitingStatus() control.Status {
+func (st *starts) waitingStatus() control.Status {
 	s := control.Status{
-		Name: m.opts.App.Name, PID: os.Getpid(), Version: m.opts.Version, Listeners: m.boot.sockets.ForPeople(),
-		Config: m.opts.ConfigFile, Warnings: m.announcer.Warnings.List(),
+		Name: st.opts.App.Name, PID: os.Getpid(), Version: st.opts.Version, Listeners: st.boot.sockets.ForPeople(),
+		Config: st.opts.ConfigFile, Warnings: st.announcer.Warnings.List(),
 	}
 	s.State, s.Workers = stateWaiting, []pool.Worker{}
 	return s

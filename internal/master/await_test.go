@@ -11,7 +11,7 @@ import (
 // that it waits, and a stop is taken. A pool that has ended for good is told as that.
 func TestBetweenStarts(t *testing.T) {
 	m := beginner(t)
-	m.pool.Store(pool.Ended())
+	m.stage.use(pool.Ended())
 	if status, err := m.Status(); err != nil || status.State != stateWaiting {
 		t.Errorf("between two starts the state is %q, %v", status.State, err)
 	}

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"sync"
 
 	"relevo/internal/announce"
 	"relevo/internal/config"
@@ -18,137 +18,180 @@ import (
 // boot is the time until a worker serves for the first time. It passes to a
 // successor like everything else.
 type boot struct {
-	sockets  *generations.Hold      //  the first configuration's: a start that fails must not close them
-	fellBack atomic.Bool            // the newest release did not start
-	over     atomic.Bool            // something has served
-	left     succession.LeftWorkers // serve until something of this master does
+	sockets *generations.Hold      //  the first configuration's: a start that fails must not close them
+	left    succession.LeftWorkers // serve until something of this master does
+
+	mu       sync.Mutex
+	fellBack bool // the newest release did not start
+	over     bool // something has served
+}
+
+// state says whether the newest release did not start, and whether something has served.
+func (b *boot) state() (fellBack, over bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.fellBack, b.over
+}
+
+func (b *boot) isOver() bool {
+	_, over := b.state()
+	return over
+}
+
+// set is for a start that the previous master has begun.
+func (b *boot) set(fellBack, over bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fellBack, b.over = fellBack, over
+}
+
+// fallBack notes that the newest release did not start.
+func (b *boot) fallBack() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fellBack = true
+}
+
+// end notes that something has served, and says whether that is news.
+func (b *boot) end() (first bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	first, b.over = !b.over, true
+	return first
 }
 
 // missing names what a start needs until its end.
 func (b *boot) missing() []string {
-	if b.sockets == nil && !b.over.Load() {
+	if b.sockets == nil && !b.isOver() {
 		return []string{"first sockets"}
 	}
 	return nil
 }
 
+// starts brings the first workers up.
+type starts struct {
+	*core
+	*rolls
+}
+
 // makePool prepares the first generation: what the command's file holds, or, if
 // those bytes are known to be bad, the last good release.
-func (m *Master) makePool() error {
-	m.preparing.Lock()
-	defer m.preparing.Unlock()
-	first, err := m.generations.Prepare(m.opts.App, "")
+func (st *starts) makePool() error {
+	st.preparing.Lock()
+	defer st.preparing.Unlock()
+	first, err := st.generations.Prepare(st.opts.App, "")
 	if err != nil {
 		return err
 	}
-	m.looked(first)
-	if reason := m.generations.KnownBad(first); reason != "" && m.opts.Await == nil {
-		if good := m.insteadOf(first, reason); good != nil {
-			m.report(first.Close())
+	st.looked(first)
+	if reason := st.generations.KnownBad(first); reason != "" && st.opts.Await == nil {
+		if good := st.insteadOf(first, reason); good != nil {
+			st.report(first.Close())
 			first = good
 		}
 	}
-	if err := m.giveNotifySocket(first.App(), first.App()); err != nil {
-		m.report(first.Close())
+	if err := st.giveNotifySocket(first.App(), first.App()); err != nil {
+		st.report(first.Close())
 		return err
 	}
-	m.usePool(first)
+	st.usePool(first)
 	return nil
 }
 
 // insteadOf prepares the last good release where there is one.
-func (m *Master) insteadOf(bad *generations.Generation, reason string) *generations.Generation {
-	record, found := m.generations.LastGood(bad)
+func (st *starts) insteadOf(bad *generations.Generation, reason string) *generations.Generation {
+	record, found := st.generations.LastGood(bad)
 	if !found {
-		m.log.Error("starting a release that failed before: no good one of this program is kept", "reason", reason)
+		st.log.Error("starting a release that failed before: no good one of this program is kept", "reason", reason)
 		return nil
 	}
-	good, err := m.generations.Prepare(bad.App(), record.SHA256)
+	good, err := st.generations.Prepare(bad.App(), record.SHA256)
 	if err != nil {
-		m.log.Error("starting a release that failed before: the last good one cannot be started", "reason", reason,
+		st.log.Error("starting a release that failed before: the last good one cannot be started", "reason", reason,
 			"err", err)
 		return nil
 	}
-	m.announcer.Warnings.Set(announce.ReleaseWarning, fmt.Sprintf("%s; serving the last good release %s instead", reason,
+	st.announcer.Warnings.Set(announce.ReleaseWarning, fmt.Sprintf("%s; serving the last good release %s instead", reason,
 		announce.ShortRelease(good.Info())))
-	m.log.Error("STARTING THE LAST GOOD RELEASE INSTEAD OF THE NEWEST", "reason", reason,
+	st.log.Error("STARTING THE LAST GOOD RELEASE INSTEAD OF THE NEWEST", "reason", reason,
 		"release", announce.ShortRelease(good.Info()))
 	return good
 }
 
 // afterFailedStart gives the last good release its turn where the first one did
 // not come up. It says false where there is nothing else to try.
-func (m *Master) afterFailedStart(err error) bool {
+func (st *starts) afterFailedStart(err error) bool {
 	var failed *pool.StartError
-	first := m.serving()
+	first := st.serving()
 	if !errors.As(err, &failed) {
 		return false
 	}
+	fellBack, _ := st.boot.state()
 	start := decide.FailedStart{
-		Blame: failed.Blame, Sum: first.Sum(), Known: m.generations.Known(first), Waits: m.opts.Await != nil,
-		FellBack: m.boot.fellBack.Load(), Stopping: m.stopping.Load(),
+		Blame: failed.Blame, Sum: first.Sum(), Known: st.generations.Known(first), Waits: st.opts.Await != nil,
+		FellBack: fellBack, Stopping: st.stage.stopping(),
 	}
 	if !start.FallsBack() {
 		return false
 	}
-	m.preparing.Lock()
-	defer m.preparing.Unlock()
-	m.generations.NotStarted(first, failed.Reason)
-	if _, found := m.generations.LastGood(first); !found {
+	st.preparing.Lock()
+	defer st.preparing.Unlock()
+	st.generations.NotStarted(first, failed.Reason)
+	if _, found := st.generations.LastGood(first); !found {
 		return false
 	}
-	good := m.insteadOf(first, m.generations.KnownBad(first))
+	good := st.insteadOf(first, st.generations.KnownBad(first))
 	if good == nil {
 		return false
 	}
-	announce.Refused(m.log, "start failed", "err", err)
-	m.boot.fellBack.Store(true)
-	m.usePool(good)
+	announce.Refused(st.log, "start failed", "err", err)
+	st.boot.fallBack()
+	st.usePool(good)
 	// Who asked for the end in between asked a pool that was gone.
-	return !m.stopping.Load()
+	return !st.stage.stopping()
 }
 
 // usePool makes a pool of a first generation.
-func (m *Master) usePool(first *generations.Generation) {
-	m.generations.Begin(first)
+func (st *starts) usePool(first *generations.Generation) {
+	st.generations.Begin(first)
 	app := first.App()
-	o := m.poolOptions()
+	o := st.poolOptions()
 	o.Workers, o.Release, o.Patience = app.Workers, first, generations.Patience(app)
-	m.pool.Store(pool.New(o))
+	st.stage.use(pool.New(o))
 }
 
-func (m *Master) poolOptions() pool.Options {
-	beat, every := m.beats()
+func (st *starts) poolOptions() pool.Options {
+	beat, every := st.beats()
 	return pool.Options{
-		App: m.opts.App.Name, OnReady: m.listeners.Upgrader.Reassert, OnRoll: m.rolled, Keeper: m.keeper.forPool(),
+		App: st.opts.App.Name, OnReady: st.listeners.Upgrader.Reassert, OnRoll: st.rolled, Keeper: st.keeper.forPool(),
 		Beat: beat, BeatEvery: every,
 	}
 }
 
 // started notes that something serves, and tells who waits for that.
-func (m *Master) started() {
-	if !m.boot.over.Swap(true) {
-		first := m.serving()
-		m.generations.Started(first)
-		m.report(m.boot.sockets.Release())
-		m.later.Go(func() { m.boot.left.Leave(cmp.Or(first.App().StopSignal, config.DefaultStopSignal)) })
-		if m.opts.Started != nil {
-			m.opts.Started(first.Bound())
+func (st *starts) started() {
+	if st.boot.end() {
+		first := st.serving()
+		st.generations.Started(first)
+		st.report(st.boot.sockets.Release())
+		st.later.Go(func() { st.boot.left.Leave(cmp.Or(first.App().StopSignal, config.DefaultStopSignal)) })
+		if st.opts.Started != nil {
+			st.opts.Started(first.Bound())
 		}
 	}
-	m.systemd.Ready(m.statusText())
+	st.systemd.Ready(st.statusText())
 }
 
 // takeOverBoot continues a start that the previous master has begun.
-func (m *Master) takeOverBoot(l *succession.Document, phase machine.Phase) (err error) {
-	m.boot.fellBack.Store(l.FellBack)
-	if !l.Booting && phase != machine.Booting { // older documents have the phase alone
-		m.boot.over.Store(true)
+func (st *starts) takeOverBoot(l *succession.Document, phase machine.Phase) (err error) {
+	over := !l.Booting && phase != machine.Booting // older documents have the phase alone
+	st.boot.set(l.FellBack, over)
+	if over {
 		return nil
 	}
 	for _, g := range l.Generations {
 		if g.Key == l.Serving {
-			m.boot.sockets, err = m.listeners.TakeOver(g)
+			st.boot.sockets, err = st.listeners.TakeOver(g)
 		}
 	}
 	return err

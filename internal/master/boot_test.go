@@ -18,7 +18,7 @@ func TestStartGoesOn(t *testing.T) {
 	t.Parallel()
 	m := beginner(t)
 	m.lock = &control.Lock{}
-	m.pool.Store(pool.Ended())
+	m.stage.use(pool.Ended())
 	document := estate{m}.state()
 	if !document.Booting {
 		t.Error("the next master does not learn that nothing has served yet")
@@ -42,8 +42,8 @@ func TestStartGoesOn(t *testing.T) {
 		if err := m.takeOverBoot(&test.document, test.phase); err != nil {
 			t.Fatal(err)
 		}
-		if err := m.whole(); err != nil || m.boot.over.Load() != test.over {
-			t.Errorf("%s, booting %t: %v, over %t", test.phase, test.document.Booting, err, m.boot.over.Load())
+		if err := m.whole(); err != nil || m.boot.isOver() != test.over {
+			t.Errorf("%s, booting %t: %v, over %t", test.phase, test.document.Booting, err, m.boot.isOver())
 		}
 		if !test.over {
 			m.started() // the first worker is ready

@@ -22,7 +22,7 @@ type clock struct {
 }
 
 func (m *Master) clock() clock {
-	return clock{app: m.app, changed: m.changed.wait, roll: m.requestRoll,
+	return clock{app: m.app, changed: m.changed.Wait, roll: m.requestRoll,
 		status: func() (pool.Status, error) { return m.running().Status() }}
 }
 

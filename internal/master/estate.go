@@ -24,7 +24,7 @@ var _ succession.Estate = estate{}
 // succession.Estate.
 func (e estate) Settle() (done func()) {
 	e.m.preparing.Lock()
-	e.m.after.wait(context.Background())
+	e.m.after.Wait(context.Background())
 	resume := e.m.reaper.Pause() // the new program is waited for elsewhere
 	return func() { resume(); e.m.preparing.Unlock() }
 }
@@ -148,9 +148,10 @@ func (e estate) document(p pool.Legacy, then string) ([]byte, map[string]*os.Fil
 // state is what the master itself knows.
 func (e estate) state() succession.Document {
 	m := e.m
+	fellBack, over := m.boot.state()
 	l := succession.Document{
 		Format: succession.Format, Reads: succession.Format, Version: m.opts.Version, Name: m.opts.App.Name,
-		Started: m.begun, Successions: m.successions, FellBack: m.boot.fellBack.Load(), Booting: !m.boot.over.Load(),
+		Started: m.begun, Successions: m.successions, FellBack: fellBack, Booting: !over,
 		Warnings: m.announcer.Warnings.All(), Stored: m.keeper.names(),
 		Terminal: m.terminal.State(),
 	}

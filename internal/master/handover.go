@@ -12,17 +12,17 @@ import (
 
 // HandOver passes everything to a process that waits at a socket: control.Master. Workers
 // are not touched. After an error this master goes on.
-func (m *Master) HandOver(to string) (control.Upgraded, error) {
+func (p *replacement) HandOver(to string) (control.Upgraded, error) {
 	why := ""
 	switch {
 	case os.Getpid() == 1:
 		why = "this master is the first process of a container, which would end with it"
 	case os.Getenv("NOTIFY_SOCKET") != "":
 		why = "a service manager runs this master"
-	case !m.replaceable():
+	case !p.replaceable():
 		why = "this master develops, or waits for something to start"
 	default:
-		return m.succession.HandOver(to)
+		return p.succession.HandOver(to)
 	}
 	return control.Upgraded{}, control.WithExit(errors.New("cannot hand over: "+why), control.ExitBusy)
 }
@@ -35,7 +35,7 @@ func (m *Master) needsNoWord() bool {
 
 // cgroups are those of the workers. Workers of a master that ran in the background come from
 // its session, and would be outside of the service.
-func (m *Master) cgroups() launch.Cgroups {
+func (m *maker) cgroups() launch.Cgroups {
 	all := launch.DelegatedCgroups(m.opts.App.Name)
 	if a := m.opts.Arrival; a != nil && a.Way == succession.Asked {
 		all.Attach = systemd.Attach

@@ -11,33 +11,33 @@ import (
 
 // findTerminal watches the terminal of this process, or goes on with what the previous
 // master knew of it. It belongs before signal.Notify.
-func (m *Master) findTerminal() {
-	a := m.opts.Arrival
+func (h *signalReader) findTerminal() {
+	a := h.opts.Arrival
 	if !a.Succeeds() || a.Way == succession.Store {
-		m.terminal = hangup.New(hangup.Here())
+		h.terminal = hangup.New(hangup.Here())
 		return
 	}
 	lost := false
-	if m.terminal, lost = hangup.After(a.Left.Terminal); lost {
+	if h.terminal, lost = hangup.After(a.Left.Terminal); lost {
 		select {
-		case m.signals <- unix.SIGHUP: // which came while one program became another
+		case h.signals <- unix.SIGHUP: // which came while one program became another
 		default:
 		}
 	}
 }
 
 // hungUp does what a SIGHUP means. settled gets the meaning of one that is unclear yet.
-func (m *Master) hungUp(meaning hangup.Meaning, settled chan<- hangup.Meaning) {
+func (h *signalReader) hungUp(meaning hangup.Meaning, settled chan<- hangup.Meaning) {
 	switch meaning {
 	case hangup.ByHand:
-		m.reloadBySignal()
+		h.reloadBySignal()
 	case hangup.Terminal:
-		m.stopAs("hangup: the terminal has gone", false)
-		m.stops.hangup(time.Now())
+		h.stopAs("hangup: the terminal has gone", false)
+		h.stops.hangup(time.Now())
 	case hangup.Outlived:
-		m.log.Info("the terminal has gone: relevo goes on, for it was started with SIGHUP ignored (nohup)")
+		h.log.Info("the terminal has gone: relevo goes on, for it was started with SIGHUP ignored (nohup)")
 	case hangup.Unclear:
-		m.terminal.Settled(func(meaning hangup.Meaning) {
+		h.terminal.Settled(func(meaning hangup.Meaning) {
 			select {
 			case settled <- meaning:
 			default: // so many wait that this one would change nothing

@@ -32,6 +32,7 @@ type keeper struct {
 	wanted map[string]*os.File // what it is to have, until open
 	// retained: what is left stays.
 	retained bool
+	warned   sync.Once
 }
 
 const storedDocument = "document"
@@ -231,7 +232,7 @@ func (m *Master) retainListeners() {
 // keepingFailed warns once: the service is none the worse for it as long as this
 // master lives.
 func (m *Master) keepingFailed(err error) {
-	m.keepWarned.Do(func() {
+	m.keeper.warned.Do(func() {
 		m.log.Warn("systemd may not keep everything: if this master is killed, workers may be lost", "err", err)
 	})
 }

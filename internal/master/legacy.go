@@ -19,7 +19,7 @@ import (
 // takeOverForGood is takeOverLegacy without a previous master that could go on instead: from
 // systemd's store, and after an exec. If it fails, this master begins anew on the same sockets,
 // because nothing would serve otherwise. It says whether the workers will be taken over.
-func (m *Master) takeOverForGood() (succeeds bool) {
+func (m *maker) takeOverForGood() (succeeds bool) {
 	a := m.opts.Arrival
 	spare, given, left := a.SpareListeners(), a.Sockets, a.CopyLeft()
 	a.Sockets = nil // the unit's sockets are needed again if this fails
@@ -54,7 +54,7 @@ func (m *Master) takeOverForGood() (succeeds bool) {
 
 // takeOverLegacy rebuilds the app from the legacy. It changes neither workers nor sockets: until
 // succeed, the previous master can go on as if nothing had happened.
-func (m *Master) takeOverLegacy() error {
+func (m *maker) takeOverLegacy() error {
 	l := m.opts.Arrival.Left
 	in := m.opts.Arrival.In
 	m.opts.Arrival.CloseSockets() // systemd passes them again; they are among the listeners
@@ -86,7 +86,7 @@ func (m *Master) takeOverLegacy() error {
 	return m.takeOverPool(l, in)
 }
 
-func (m *Master) takeOverPool(l *succession.Document, in *upgrader.Received) error {
+func (m *maker) takeOverPool(l *succession.Document, in *upgrader.Received) error {
 	var left pool.Legacy
 	if err := json.Unmarshal(l.Pool, &left); err != nil {
 		return fmt.Errorf("%w: %w", succession.ErrLegacy, err)
@@ -123,11 +123,11 @@ func (m *Master) takeOverPool(l *succession.Document, in *upgrader.Received) err
 	if err != nil {
 		return err
 	}
-	m.pool.Store(p)
+	m.stage.use(p)
 	return nil
 }
 
-func (m *Master) takeOverConnections(in *upgrader.Received) error {
+func (m *maker) takeOverConnections(in *upgrader.Received) error {
 	files := map[string]*os.File{}
 	for _, name := range in.Names() {
 		if launch.OwnsFile(name) {

@@ -8,8 +8,8 @@ import (
 
 // lostDirectories warns of working directories that were deleted, the workers' and this
 // process's own: what needs them fails far away from the cause.
-func (m *Master) lostDirectories() (all []string) {
-	workers := m.serving().DeletedDirectory()
+func (c *core) lostDirectories() (all []string) {
+	workers := c.serving().DeletedDirectory()
 	if workers != "" {
 		all = append(all, fmt.Sprintf("the working directory of the workers, %s, was deleted: they run in what is left of "+
 			"it; put one in its place, then relevo reload", workers))

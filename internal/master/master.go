@@ -8,7 +8,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"relevo/internal/announce"
@@ -22,7 +21,6 @@ import (
 	"relevo/internal/succession"
 	"relevo/internal/threads"
 	"relevo/pool"
-	"relevo/systemd"
 	"relevo/upgrader"
 )
 
@@ -64,69 +62,43 @@ type Options struct {
 
 // Master is a running app.
 type Master struct {
-	parts
+	*core
+	*rolls
+	*requests
+	*replacement
+	*starts
+	*maker
+	*signalReader
 
-	opts      Options
-	log       *slog.Logger
-	control   *control.Server
-	systemd   *systemd.Notifier
-	signals   chan os.Signal
-	stops     stops         // owned by who reads signals
-	terminal  *hangup.Watch // nil: there is none
-	reaper    *reaper.Reaper
-	reloads   chan rollRequest // from signals and the watch
-	announcer announce.Announcer
-	health    *monitor.Monitor
-	retry     retry
-	changed   broadcast      // what serves is another generation
-	later     sync.WaitGroup // what the upgrader has told of; the control socket
-	after     sequence       // what the ends of rolls have set off
-	stopping  atomic.Bool    // somebody has asked for the end
-
-	succession *succession.Succession
-	notified   chan struct{} // closed when nothing more is read from the notify socket
-	keeper     *keeper       // nil: nobody keeps anything
-	keepWarned sync.Once
-	answers    bool // clients of the control socket
-	owns       bool // the app is this master's: what is opened is closed again
-
-	// preparing is held while a generation is prepared and handed to the pool: of
-	// two reloads the one that has looked at the file later is the newer roll.
-	preparing sync.Mutex
-
-	pool atomic.Pointer[pool.Pool] // another one after a failed start
-
-	wait wait // for something to start
+	control  *control.Server
+	notified chan struct{} // closed when nothing more is read from the notify socket
+	answers  bool          // clients of the control socket
 }
-
-// running is the pool.
-func (m *Master) running() *pool.Pool { return m.pool.Load() }
-
-func (m *Master) tended() tended { return m.running() }
-
-// serving is the generation that serves; while a roll is under way, the old one.
-func (m *Master) serving() *generations.Generation { return m.generations.Serving() }
-
-// app is the configuration of what serves.
-func (m *Master) app() config.App { return m.serving().App() }
 
 // newMaster has nothing open yet.
 func newMaster(o Options) *Master {
-	m := &Master{opts: o, log: o.Log, reloads: make(chan rollRequest, 2), reaper: reaper.New(reaper.Options{Log: o.Log}),
+	c := &core{opts: o, log: o.Log, reaper: reaper.New(reaper.Options{Log: o.Log}),
 		parts: parts{begun: time.Now(), boot: &boot{}}, announcer: announce.Announcer{Log: o.Log}}
-	if m.signals = o.Signals; m.signals == nil {
+	m := &Master{core: c, rolls: &rolls{core: c, queue: make(chan rollRequest, 2)}}
+	m.requests = &requests{c, m.rolls}
+	m.replacement = &replacement{c, m.rolls}
+	m.starts = &starts{c, m.rolls}
+	m.maker = &maker{c, m.starts}
+	m.signalReader = &signalReader{core: c, rolls: m.rolls, requests: m.requests, replacement: m.replacement,
+		signals: o.Signals}
+	if m.signals == nil {
 		m.signals = make(chan os.Signal, signalQueue)
 	}
-	m.succession = succession.New(succession.Options{
+	c.succession = succession.New(succession.Options{
 		Log: o.Log, Arrival: o.Arrival, Estate: estate{m}, Signals: m.signals, Taken: taken(os.Getpid() == 1),
-		Failed: func(text string) { m.announcer.Warnings.Set(announce.UpgradeWarning, text) },
-		Later:  m.later.Go,
+		Failed: func(text string) { c.announcer.Warnings.Set(announce.UpgradeWarning, text) },
+		Later:  c.later.Go,
 	})
-	m.health = monitor.New(monitor.Options{
-		Log: o.Log, App: m.app, Changed: m.changed.wait, Start: m.reaper.Start, Reap: m.reaper.Reap,
-		Pool:      func() monitor.Pool { return m.running() },
-		Listeners: func() monitor.Listeners { return m.listeners.Upgrader },
-		Warn:      func(text string) { m.announcer.Warnings.Set(announce.HealthWarning, text) },
+	c.health = monitor.New(monitor.Options{
+		Log: o.Log, App: c.app, Changed: m.changed.Wait, Start: c.reaper.Start, Reap: c.reaper.Reap,
+		Pool:      func() monitor.Pool { return c.running() },
+		Listeners: func() monitor.Listeners { return c.listeners.Upgrader },
+		Warn:      func(text string) { c.announcer.Warnings.Set(announce.HealthWarning, text) },
 	})
 	return m
 }
@@ -165,7 +137,7 @@ func (m *Master) live(ctx context.Context) error {
 		if err := step(); err != nil {
 			return stoppedEarly(err)
 		}
-		if m.stopping.Load() {
+		if m.stage.stopping() {
 			return nil // asked for on the control socket, which opens early where there is a wait
 		}
 		if !o.Arrival.Succeeds() && stopWanted(m.signals, func() bool { return m.terminal.Meaning() == hangup.Terminal }) {
@@ -177,7 +149,7 @@ func (m *Master) live(ctx context.Context) error {
 	return m.run(ctx)
 }
 
-func (m *Master) openListeners() error {
+func (m *maker) openListeners() error {
 	m.useUpgrader(upgrader.New(m.upgraderOptions(upgrader.LastListenerFile(m.keeper.names()))), m.opts.App.Listen)
 	m.listeners.Upgrader.Activate(m.opts.Arrival.Activated())
 	sockets, err := m.listeners.Acquire(m.opts.App.Listen)
@@ -190,7 +162,7 @@ func (m *Master) openListeners() error {
 
 // upgraderOptions are those of a cold start and of a take-over. lastID is the highest of a
 // listener that another master may have left.
-func (m *Master) upgraderOptions(lastID int) upgrader.Options {
+func (m *maker) upgraderOptions(lastID int) upgrader.Options {
 	return upgrader.Options{
 		Log: m.log, Keeper: m.keeper.files(), LastID: lastID, Siblings: m.opts.App.Capture == config.CaptureAuto,
 	}
@@ -198,12 +170,12 @@ func (m *Master) upgraderOptions(lastID int) upgrader.Options {
 
 // useUpgrader sees to it that damage to listeners is told. Wanted are the listeners that are
 // kept whatever becomes of a roll.
-func (m *Master) useUpgrader(up *upgrader.Upgrader, wanted []config.Listen) {
+func (m *maker) useUpgrader(up *upgrader.Upgrader, wanted []config.Listen) {
 	m.listeners = generations.NewSockets(up, m.opts.Places, m.opts.App.Name, wanted)
 	mender{&m.announcer, m.tended, m.later.Go, m.log}.follow(up)
 }
 
-func (m *Master) openLauncher() (err error) {
+func (m *maker) openLauncher() (err error) {
 	places, name := m.opts.Places, m.opts.App.Name
 	o := launch.Options{
 		SnapshotDir:  places.ReleaseStore(name),
@@ -232,19 +204,19 @@ func (m *Master) openLauncher() (err error) {
 	return nil
 }
 
-func (m *Master) useLauncher() {
+func (m *maker) useLauncher() {
 	m.generations = generations.New(generations.Options{
-		Log: m.log, Sockets: m.listeners, Launcher: m.launcher, Admission: m.health.Admission, Stopping: m.stopping.Load,
+		Log: m.log, Sockets: m.listeners, Launcher: m.launcher, Admission: m.health.Admission, Stopping: m.stage.stopping,
 		Blocked: m.succession.Blocked,
 	})
 }
 
 // watches look after the app, each on its own, until their contexts end.
 func (m *Master) watches() []func(context.Context) {
-	binary := binaryWatch{log: m.log, changed: m.changed.wait, generations: m.generations, retry: &m.retry,
+	binary := binaryWatch{log: m.log, changed: m.changed.Wait, generations: m.generations, retry: &m.retry,
 		roll: m.requestRoll, warn: func(text string) { m.announcer.Warnings.Set(announce.WatchWarning, text) }}
-	memory := memoryWatch{m.app, m.changed.wait, m.tended, launch.Memory, m.log}
-	self := selfWatch{m.app, m.changed.wait, m.succession, func() bool { return m.upgradeFirst("") }, m.log}
+	memory := memoryWatch{m.app, m.changed.Wait, m.tended, launch.Memory, m.log}
+	self := selfWatch{m.app, m.changed.Wait, m.succession, func() bool { return m.upgradeFirst("") }, m.log}
 	return []func(context.Context){binary.run, memory.run, m.health.Run, m.clock().run, self.run}
 }
 
@@ -276,7 +248,7 @@ func (m *Master) run(ctx context.Context) error {
 	if errors.Is(err, pool.ErrHandedOver) {
 		return m.succession.Leave(m.controlPath())
 	}
-	m.retry.end()
+	m.retry.End()
 	m.retainListeners()
 	// The sockets first: a client is better refused than left to wait where
 	// nobody serves any more. Then the control socket, whose end tells
@@ -288,7 +260,7 @@ func (m *Master) run(ctx context.Context) error {
 	}
 	services.Wait()
 	m.later.Wait()
-	m.after.wait(context.Background())
+	m.after.Wait(context.Background())
 	return err
 }
 
@@ -301,20 +273,12 @@ func (m *Master) runPool(ctx context.Context) error {
 	return m.running().Run(ctx)
 }
 
-func (m *Master) report(err error) { report(m.log, err) }
-
-func report(log *slog.Logger, err error) {
-	if err != nil {
-		log.Error("internal error", "err", err)
-	}
-}
-
 // close undoes what has been opened, last first.
 func (m *Master) close() {
 	if m.succession.HandedOver() || !m.owns {
 		return
 	}
-	m.wait.release()
+	m.stage.release()
 	if m.control != nil {
 		m.control.Close()
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // takeName makes this master the only one of its name.
-func (m *Master) takeName() error {
+func (m *maker) takeName() error {
 	if m.lock != nil {
 		return nil // a legacy turned out to be useless
 	}

@@ -39,9 +39,15 @@ func (p *parts) anew(b *boot) parts {
 	return parts{lock: p.lock, boot: b, begun: p.begun, successions: p.successions}
 }
 
+// maker opens the parts of a first master, or takes them over from a legacy.
+type maker struct {
+	*core
+	*starts
+}
+
 // whole refuses to begin without a part that a running master needs. A previous master, if
 // there is one, goes on then.
-func (m *Master) whole() error {
+func (m *maker) whole() error {
 	missing := whole.Missing(&m.parts)
 	if m.generations != nil {
 		missing = append(missing, m.generations.Missing()...)

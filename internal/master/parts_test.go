@@ -1,6 +1,7 @@
 package master
 
 import (
+	"log/slog"
 	"reflect"
 	"slices"
 	"testing"
@@ -23,12 +24,13 @@ func wholeParts() parts {
 // TestWhole: whichever of the parts is forgotten, by a cold start or by a take-over, the
 // master does not begin. A part that may be empty gives its reason.
 func TestWhole(t *testing.T) {
-	m := &Master{parts: wholeParts()}
+	m := newMaster(Options{Log: slog.New(slog.DiscardHandler)})
+	m.parts = wholeParts()
 	const nothing = "internal error: the master was made without its keys, current, wanted, first sockets, pool"
 	if err := m.whole(); err == nil || err.Error() != nothing {
 		t.Errorf("without a pool: %v", err)
 	}
-	m.pool.Store(pool.Ended())
+	m.stage.use(pool.Ended())
 	served := beginner(t)
 	m.generations, m.boot = served.generations, served.boot
 	if err := m.whole(); err != nil {

@@ -14,40 +14,40 @@ import (
 
 // Rollback rolls to a kept release: control.Master. The one it leaves is not
 // gone to again by itself.
-func (m *Master) Rollback(to string) (control.Wait, error) {
-	if m.unready() {
+func (q *requests) Rollback(to string) (control.Wait, error) {
+	if q.unready() {
 		return nil, errWaiting
 	}
-	m.preparing.Lock()
-	defer m.preparing.Unlock()
-	m.after.wait(context.Background())
-	left := m.serving()
-	status, err := m.running().Status()
+	q.preparing.Lock()
+	defer q.preparing.Unlock()
+	q.after.Wait(context.Background())
+	left := q.serving()
+	status, err := q.running().Status()
 	if err != nil {
 		return nil, err
 	}
 	to = decide.RollbackTo(to, status.Rolling != nil, left.Sum())
-	record, err := m.rollbackTarget(to, left)
+	record, err := q.rollbackTarget(to, left)
 	if err != nil {
 		return nil, err
 	}
-	g, err := m.generations.Prepare(left.App(), record.SHA256)
+	g, err := q.generations.Prepare(left.App(), record.SHA256)
 	if err != nil {
 		return nil, rollRefused(err)
 	}
 	g.BackFrom(left)
-	return m.roll(g)
+	return q.roll(g)
 }
 
-func (m *Master) rollbackTarget(to string, serving *generations.Generation) (store.Record, error) {
+func (q *requests) rollbackTarget(to string, serving *generations.Generation) (store.Record, error) {
 	if to != "" {
-		record, err := m.launcher.Store().Find(to)
+		record, err := q.launcher.Store().Find(to)
 		if err != nil {
 			return record, control.WithExit(fmt.Errorf("cannot roll back: %w; see relevo releases", err), control.ExitUsage)
 		}
 		return record, nil
 	}
-	record, found := m.generations.LastGood(serving)
+	record, found := q.generations.LastGood(serving)
 	if !found {
 		return record, errors.New("cannot roll back: no other good release of this program is kept; see relevo releases")
 	}
@@ -55,14 +55,14 @@ func (m *Master) rollbackTarget(to string, serving *generations.Generation) (sto
 }
 
 // Releases lists what is known of releases: control.Master.
-func (m *Master) Releases() (control.Releases, error) {
-	if m.unready() {
+func (q *requests) Releases() (control.Releases, error) {
+	if q.unready() {
 		return control.Releases{}, errWaiting
 	}
-	m.after.wait(context.Background())
+	q.after.Wait(context.Background())
 	out := control.Releases{Releases: []control.Release{}}
-	serving := m.serving().Sum()
-	for _, r := range m.launcher.Store().List() {
+	serving := q.serving().Sum()
+	for _, r := range q.launcher.Store().List() {
 		out.Releases = append(out.Releases, control.Release{
 			SHA256: r.SHA256, Name: r.Name, Version: r.Version, Directory: r.Directory(), Size: r.Size, FirstUsed: r.FirstUsed,
 			LastUsed: r.LastUsed,
@@ -73,34 +73,34 @@ func (m *Master) Releases() (control.Releases, error) {
 }
 
 // Prune removes the copies that nobody uses: control.Master.
-func (m *Master) Prune() (control.Pruned, error) {
-	if m.unready() {
+func (q *requests) Prune() (control.Pruned, error) {
+	if q.unready() {
 		return control.Pruned{}, errWaiting
 	}
-	m.after.wait(context.Background()) // what served last is known as good then
-	pruned, err := m.launcher.Store().Prune()
+	q.after.Wait(context.Background()) // what served last is known as good then
+	pruned, err := q.launcher.Store().Prune()
 	return control.Pruned(pruned), err
 }
 
 // Plan says what a reload would change: control.Master.
-func (m *Master) Plan() (control.Plan, error) {
-	if m.unready() {
+func (q *requests) Plan() (control.Plan, error) {
+	if q.unready() {
 		return control.Plan{}, errWaiting
 	}
-	m.after.wait(context.Background())
-	now := m.serving()
+	q.after.Wait(context.Background())
+	now := q.serving()
 	plan := control.Plan{Changes: []config.Change{}, Running: now.Info()}
 	serving := now.App()
 	app := serving
-	if m.opts.Load != nil {
+	if q.opts.Load != nil {
 		var err error
-		if app, err = m.opts.Load(); err != nil {
+		if app, err = q.opts.Load(); err != nil {
 			return plan, control.WithExit(fmt.Errorf("%w\n  the running configuration stays", err), control.ExitConfig)
 		}
 	}
 	plan.Changes = append(plan.Changes, config.Diff(serving, app)...)
 	var err error
-	if plan.Next, plan.Refused, err = m.generations.Look(app); err != nil {
+	if plan.Next, plan.Refused, err = q.generations.Look(app); err != nil {
 		return plan, rollRefused(err)
 	}
 	return plan, nil

@@ -16,6 +16,12 @@ import (
 	"relevo/pool"
 )
 
+// requests are those of the control socket that concern workers and releases.
+type requests struct {
+	*core
+	*rolls
+}
+
 // Status is what can be seen of the master: control.Master.
 func (m *Master) Status() (control.Status, error) {
 	if m.unready() {
@@ -41,21 +47,21 @@ func (m *Master) Status() (control.Status, error) {
 }
 
 // Await returns a roll that a master before this one was asked for: control.Master.
-func (m *Master) Await(generation int) (control.Wait, error) {
-	pending, err := m.running().Await(generation)
+func (q *requests) Await(generation int) (control.Wait, error) {
+	pending, err := q.running().Await(generation)
 	if err != nil {
 		return nil, err
 	}
-	return m.waitFor(pending), nil
+	return q.waitFor(pending), nil
 }
 
 // Scale changes the number of workers by a number, +N or -N: control.Master.
-func (m *Master) Scale(change string) (control.Scaled, error) {
+func (q *requests) Scale(change string) (control.Scaled, error) {
 	target, err := scaleTarget(change)
 	if err != nil {
 		return control.Scaled{}, control.WithExit(err, control.ExitUsage)
 	}
-	from, to, err := m.running().Resize(target)
+	from, to, err := q.running().Resize(target)
 	if err != nil && !errors.Is(err, pool.ErrNotRunning) {
 		err = control.WithExit(err, control.ExitUsage)
 	}
@@ -91,38 +97,38 @@ func scaleTarget(change string) (func(now int) (int, error), error) {
 }
 
 // Stop begins the end: control.Master.
-func (m *Master) Stop(force bool) error {
-	m.stopping.Store(true)
-	if m.wait.end() {
+func (q *requests) Stop(force bool) error {
+	q.stage.stop()
+	if q.stage.end() {
 		return nil
 	}
-	end, status := m.running().Stop, "stopping: workers finish what they have accepted"
+	end, status := q.running().Stop, "stopping: workers finish what they have accepted"
 	if force {
-		end, status = m.running().Force, "stopping by force"
+		end, status = q.running().Force, "stopping by force"
 	}
 	err := end()
-	if errors.Is(err, pool.ErrNotRunning) && !m.boot.over.Load() {
+	if errors.Is(err, pool.ErrNotRunning) && !q.boot.isOver() {
 		return nil // between two starts: the second one looks whether it is still wanted
 	}
 	if err != nil {
 		return err
 	}
-	m.systemd.Stopping(status)
-	m.systemd.ExtendTimeout(stopTime(m.app()))
+	q.systemd.Stopping(status)
+	q.systemd.ExtendTimeout(stopTime(q.app()))
 	return nil
 }
 
 // Subscribe returns the events from now on: control.Master.
-func (m *Master) Subscribe() (<-chan pool.Event, func(), error) {
-	if events, waiting := m.wait.subscribe(); waiting {
+func (q *requests) Subscribe() (<-chan pool.Event, func(), error) {
+	if events, waiting := q.stage.subscribe(); waiting {
 		return events, func() {}, nil
 	}
-	return m.running().Subscribe()
+	return q.running().Subscribe()
 }
 
 // Send sends an application message to workers: control.Master.
-func (m *Master) Send(t pool.Target, data []byte) ([]string, error) {
-	reached, err := m.running().Send(t, data)
+func (q *requests) Send(t pool.Target, data []byte) ([]string, error) {
+	reached, err := q.running().Send(t, data)
 	if err != nil {
 		err = fmt.Errorf("cannot send: %w", err)
 	}
@@ -130,8 +136,8 @@ func (m *Master) Send(t pool.Target, data []byte) ([]string, error) {
 }
 
 // Signal sends a signal to workers: control.Master.
-func (m *Master) Signal(t pool.Target, sig syscall.Signal) ([]string, error) {
-	reached, err := m.running().Signal(t, sig)
+func (q *requests) Signal(t pool.Target, sig syscall.Signal) ([]string, error) {
+	reached, err := q.running().Signal(t, sig)
 	return reached, usage(err)
 }
 

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"relevo/internal/background"
 	"relevo/internal/config"
 	"relevo/internal/succession"
 	"relevo/watch"
@@ -56,8 +57,8 @@ func (s selfWatch) until(ctx context.Context, changed <-chan struct{}) {
 	gone.Go(func() { report(s.log, file.Run(watching)) })
 	defer gone.Wait()
 	defer stop()
-	var later retry
-	defer later.end()
+	var later background.Retry
+	defer later.End()
 	again := make(chan struct{}, 1)
 	for {
 		select {
@@ -70,7 +71,7 @@ func (s selfWatch) until(ctx context.Context, changed <-chan struct{}) {
 			changed = s.changed()
 		case <-file.Changes():
 			s.log.Info("relevo itself has changed", "path", path)
-			later.cancel()
+			later.Cancel()
 			s.renew(&later, again)
 		case <-again:
 			s.renew(&later, again)
@@ -80,14 +81,14 @@ func (s selfWatch) until(ctx context.Context, changed <-chan struct{}) {
 
 // renew replaces the master by its own program. Where that fails for another reason
 // than the program, such as a shortage, it is due again after a while.
-func (s selfWatch) renew(later *retry, again chan<- struct{}) {
+func (s selfWatch) renew(later *background.Retry, again chan<- struct{}) {
 	if s.replace() {
 		return
 	}
 	if changed, err := s.succession.ProgramChanged(); err == nil && !changed {
 		return
 	}
-	wait := later.later(func() {
+	wait := later.Later(func() {
 		select {
 		case again <- struct{}{}:
 		default:

@@ -8,11 +8,11 @@ import (
 )
 
 // tryShortRoll asks again, later, for a roll that failed for want of something.
-func (m *Master) tryShortRoll(end decide.Rolled, generation int) {
+func (rs *rolls) tryShortRoll(end decide.Rolled, generation int) {
 	switch {
 	case end.Result == machine.OK:
-		m.retry.cancel()
+		rs.retry.Cancel()
 	case end.Again():
-		m.tryLater(fmt.Errorf("cannot roll to generation %d: %s", generation, end.Reason))
+		rs.tryLater(fmt.Errorf("cannot roll to generation %d: %s", generation, end.Reason))
 	}
 }

@@ -76,37 +76,48 @@ func stopWanted(signals chan os.Signal, hungUp func() bool) bool {
 	return false
 }
 
+// signalReader turns signals into requests.
+type signalReader struct {
+	*core
+	*rolls
+	*requests
+	*replacement
+	signals  chan os.Signal
+	stops    stops
+	terminal *hangup.Watch // nil: there is none
+}
+
 // serveSignals turns signals into requests until the pool has ended.
-func (m *Master) serveSignals(ctx context.Context) {
+func (h *signalReader) serveSignals(ctx context.Context) {
 	ignored := map[os.Signal]bool{}
-	left, settled := m.terminal.Left(), make(chan hangup.Meaning, signalQueue)
+	left, settled := h.terminal.Left(), make(chan hangup.Meaning, signalQueue)
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case m.succession.Hearing.Idle <- struct{}{}:
+		case h.succession.Hearing.Idle <- struct{}{}:
 		case <-left:
-			if left = nil; m.terminal.Followed() {
-				m.hungUp(hangup.Terminal, settled)
+			if left = nil; h.terminal.Followed() {
+				h.hungUp(hangup.Terminal, settled)
 			}
 		case meaning := <-settled:
-			m.hungUp(meaning, settled)
-		case sig := <-m.signals:
+			h.hungUp(meaning, settled)
+		case sig := <-h.signals:
 			switch sig.(syscall.Signal) {
 			case unix.SIGHUP:
-				m.hungUp(m.terminal.Meaning(), settled)
+				h.hungUp(h.terminal.Meaning(), settled)
 			case unix.SIGTERM, unix.SIGINT, unix.SIGQUIT:
-				m.stopBySignal(sig.String())
+				h.stopBySignal(sig.String())
 			case unix.SIGTTIN:
-				m.scaleBySignal(unix.SIGTTIN)
+				h.scaleBySignal(unix.SIGTTIN)
 			case unix.SIGTTOU:
-				m.scaleBySignal(unix.SIGTTOU)
+				h.scaleBySignal(unix.SIGTTOU)
 			case unix.SIGUSR2:
-				m.later.Go(func() { m.upgrade("") }) // it tells by itself how that went
+				h.later.Go(func() { h.upgrade("") }) // it tells by itself how that went
 			case unix.SIGPIPE:
 			default:
 				if !ignored[sig] { // once: whoever sends one may send many
-					m.log.Warn("signal ignored: it means nothing here", "signal", unix.SignalName(sig.(syscall.Signal)))
+					h.log.Warn("signal ignored: it means nothing here", "signal", unix.SignalName(sig.(syscall.Signal)))
 				}
 				ignored[sig] = true
 			}
@@ -116,63 +127,63 @@ func (m *Master) serveSignals(ctx context.Context) {
 
 // reloadBySignal replaces relevo first where it has changed itself: the next master
 // reloads then.
-func (m *Master) reloadBySignal() {
-	m.succession.Owed.Reload()
-	m.later.Go(func() {
-		if !m.upgradeFirst(succession.ThenReload) {
-			m.requestReload(causeSignal)
+func (h *signalReader) reloadBySignal() {
+	h.succession.Owed.Reload()
+	h.later.Go(func() {
+		if !h.upgradeFirst(succession.ThenReload) {
+			h.requestReload(causeSignal)
 		}
 	})
 }
 
 // stopBySignal stops, or forces, or does nothing, as stops has it.
-func (m *Master) stopBySignal(name string) {
-	meaning := m.stops.meaning(time.Now())
+func (h *signalReader) stopBySignal(name string) {
+	meaning := h.stops.meaning(time.Now())
 	if meaning == stopRepeated {
-		m.log.Debug("the stop signal came again at once: it is the same stop", "signal", name)
+		h.log.Debug("the stop signal came again at once: it is the same stop", "signal", name)
 		return
 	}
-	m.stopAs(name, meaning == stopByForce)
-	m.stops.accept(time.Now())
+	h.stopAs(name, meaning == stopByForce)
+	h.stops.accept(time.Now())
 }
 
-func (m *Master) stopAs(name string, again bool) {
-	err := m.Stop(again)
+func (h *signalReader) stopAs(name string, again bool) {
+	err := h.Stop(again)
 	switch {
 	case errors.Is(err, pool.ErrHandedOver):
 		// The successor does it, or this master after a thaw, which may just have been.
-		m.succession.AskStop(again)
-		m.log.Info("stopping: by whoever is the master in a moment", "signal", name)
-		m.afterThaw(func() {
-			if asked, force := m.succession.TakeStop(); asked {
-				m.stopAs(name, force)
+		h.succession.AskStop(again)
+		h.log.Info("stopping: by whoever is the master in a moment", "signal", name)
+		h.afterThaw(func() {
+			if asked, force := h.succession.TakeStop(); asked {
+				h.stopAs(name, force)
 			}
 		})
 	case err != nil && !errors.Is(err, pool.ErrNotRunning):
-		m.log.Error("cannot stop", "err", err)
+		h.log.Error("cannot stop", "err", err)
 	case again:
-		m.log.Warn("stopping by force: workers are killed", "signal", name)
+		h.log.Warn("stopping by force: workers are killed", "signal", name)
 	default:
-		m.log.Info("stopping: workers finish what they have accepted; a second signal forces", "signal", name)
+		h.log.Info("stopping: workers finish what they have accepted; a second signal forces", "signal", name)
 	}
 }
 
-func (m *Master) scaleBySignal(sig syscall.Signal) {
+func (h *signalReader) scaleBySignal(sig syscall.Signal) {
 	change := "+1"
 	if sig == unix.SIGTTOU {
 		change = "-1"
 	}
-	_, err := m.Scale(change)
+	_, err := h.Scale(change)
 	switch {
 	case errors.Is(err, pool.ErrHandedOver):
-		m.succession.Owed.Scale(sig) // for the next master, or for this one
-		m.afterThaw(func() {
-			for _, sig := range m.succession.Owed.TakeScales() {
-				m.scaleBySignal(sig)
+		h.succession.Owed.Scale(sig) // for the next master, or for this one
+		h.afterThaw(func() {
+			for _, sig := range h.succession.Owed.TakeScales() {
+				h.scaleBySignal(sig)
 			}
 		})
 	case err != nil:
-		m.log.Error("not scaled", "err", err)
+		h.log.Error("not scaled", "err", err)
 	}
 }
 
@@ -186,58 +197,58 @@ type rollRequest struct {
 }
 
 // requestReload asks for a reload, as a person would.
-func (m *Master) requestReload(cause string) {
-	m.request(rollRequest{cause, func() (control.Wait, error) { return m.Reload(control.ReloadOptions{}) }})
+func (p *replacement) requestReload(cause string) {
+	p.request(rollRequest{cause, func() (control.Wait, error) { return p.Reload(control.ReloadOptions{}) }})
 }
 
 // requestRoll asks for a roll with the configuration that serves: one that is
 // being edited is read when its author says so.
-func (m *Master) requestRoll(cause string) {
-	m.request(rollRequest{cause, m.rollAgain})
+func (rs *rolls) requestRoll(cause string) {
+	rs.request(rollRequest{cause, rs.rollAgain})
 }
 
 // request lets two requests wait, one of each kind at best. A further one would
 // change nothing that these do not.
-func (m *Master) request(r rollRequest) {
+func (rs *rolls) request(r rollRequest) {
 	select {
-	case m.reloads <- r:
+	case rs.queue <- r:
 	default:
 	}
 }
 
 // serveReloads begins the rolls asked for by signals and the watch. It does not
 // wait for their ends, so that a newer one can supersede the one under way.
-func (m *Master) serveReloads(ctx context.Context) {
+func (h *signalReader) serveReloads(ctx context.Context) {
 	var rolls sync.WaitGroup
 	defer rolls.Wait()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case request := <-m.reloads:
-			m.log.Info("roll asked for", "cause", request.cause)
-			m.systemd.Reloading("rolling: " + request.cause)
-			asked := m.succession.Owed.Reloads()
+		case request := <-h.queue:
+			h.log.Info("roll asked for", "cause", request.cause)
+			h.systemd.Reloading("rolling: " + request.cause)
+			asked := h.succession.Owed.Reloads()
 			wait, err := request.begin()
 			if handedOver(err) {
-				m.afterThaw(func() { m.request(request) }) // or the next master is told
+				h.afterThaw(func() { h.request(request) }) // or the next master is told
 				continue
 			}
 			if request.cause == causeSignal {
-				m.succession.Owed.ReloadsDone(asked)
+				h.succession.Owed.ReloadsDone(asked)
 			}
 			if err != nil {
-				m.rollSettled(pool.RollResult{}, err)
+				h.rollSettled(pool.RollResult{}, err)
 				continue
 			}
-			rolls.Go(func() { m.rollSettled(wait(ctx)) })
+			rolls.Go(func() { h.rollSettled(wait(ctx)) })
 		}
 	}
 }
 
 // rollSettled tells systemd the end of a reload in any case, for `systemctl
 // reload` waits for it.
-func (m *Master) rollSettled(result pool.RollResult, err error) {
+func (h *signalReader) rollSettled(result pool.RollResult, err error) {
 	if err == nil {
 		err = result.Error()
 	}
@@ -247,8 +258,8 @@ func (m *Master) rollSettled(result pool.RollResult, err error) {
 	case handedOver(err):
 		// The next master tells.
 	case err != nil:
-		m.systemd.Ready("reload failed, the old workers serve on: " + err.Error())
+		h.systemd.Ready("reload failed, the old workers serve on: " + err.Error())
 	default:
-		m.systemd.Ready(m.statusText())
+		h.systemd.Ready(h.statusText())
 	}
 }

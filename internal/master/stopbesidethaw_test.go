@@ -17,7 +17,7 @@ import (
 func TestStopBesideThaw(t *testing.T) {
 	m := beginner(t)
 	served := pool.New(pool.Options{App: "web", Workers: 1, Release: pooltest.NewRelease("v1", pooltest.Obedient)})
-	m.pool.Store(served)
+	m.stage.use(served)
 	ended := make(chan error, 1)
 	go func() { ended <- served.Run(context.Background()) }()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -26,7 +26,7 @@ type strays struct {
 	log    *slog.Logger
 }
 
-func (m *Master) strays() strays {
+func (m *maker) strays() strays {
 	app := m.opts.App
 	return strays{app.Name, m.opts.Places.NotifySocket(app.Name), app.StopGrace, m.log}
 }

@@ -10,25 +10,31 @@ import (
 	"relevo/pool"
 )
 
+// replacement has another master go on in the place of this one.
+type replacement struct {
+	*core
+	*rolls
+}
+
 // Upgrade replaces this master by the program that its binary's path holds now:
 // control.Master. Workers are not touched. After an error this master goes on.
-func (m *Master) Upgrade() (control.Upgraded, error) { return m.upgrade("") }
+func (p *replacement) Upgrade() (control.Upgraded, error) { return p.upgrade("") }
 
 // upgrade tells the next master what to do first.
-func (m *Master) upgrade(then string) (control.Upgraded, error) {
-	if !m.replaceable() {
+func (p *replacement) upgrade(then string) (control.Upgraded, error) {
+	if !p.replaceable() {
 		return control.Upgraded{}, control.WithExit(errors.New("cannot replace the master: one that develops, or waits for "+
 			"something to start, is stopped and started anew"), control.ExitBusy)
 	}
-	return m.succession.Replace(m.way(), then)
+	return p.succession.Replace(p.way(), then)
 }
 
 // replaceable says whether another master could go on with what this one does.
-func (m *Master) replaceable() bool { return m.opts.Arrival != nil && !m.unready() }
+func (p *replacement) replaceable() bool { return p.opts.Arrival != nil && !p.unready() }
 
 // way is how this master is replaced: in place where another pid would hurt.
-func (m *Master) way() succession.Way {
-	if decide.ReplaceInPlace(os.Getpid(), m.app().Upgrade, m.opts.Terminal) {
+func (p *replacement) way() succession.Way {
+	if decide.ReplaceInPlace(os.Getpid(), p.app().Upgrade, p.opts.Terminal) {
 		return succession.Exec
 	}
 	return succession.Tableflip
@@ -37,18 +43,18 @@ func (m *Master) way() succession.Way {
 // upgradeFirst replaces the master if relevo itself has changed, and says whether
 // another one goes on. One that cannot take over does not keep the app from its
 // reload, and is not tried again by itself.
-func (m *Master) upgradeFirst(then string) bool {
-	if !m.replaceable() {
+func (p *replacement) upgradeFirst(then string) bool {
+	if !p.replaceable() {
 		return false
 	}
-	changed, err := m.succession.ProgramChanged()
+	changed, err := p.succession.ProgramChanged()
 	if err != nil {
-		m.log.Warn("cannot tell whether relevo itself has changed", "err", err)
+		p.log.Warn("cannot tell whether relevo itself has changed", "err", err)
 	}
 	if err != nil || !changed {
 		return false
 	}
-	_, err = m.upgrade(then)
+	_, err = p.upgrade(then)
 	return err == nil
 }
 
@@ -77,9 +83,9 @@ func (m *Master) serveNotify() {
 
 // afterThaw runs what was not done because another master seemed to go on, if this
 // one does.
-func (m *Master) afterThaw(do func()) {
-	m.later.Go(func() {
-		m.succession.Await()
+func (p *replacement) afterThaw(do func()) {
+	p.later.Go(func() {
+		p.succession.Await()
 		do()
 	})
 }

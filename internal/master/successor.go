@@ -85,7 +85,7 @@ func (m *Master) giveNewNotifySocket() error {
 
 // takeOverName takes over the lock of the name, or takes a new one if it ended with the
 // previous master.
-func (m *Master) takeOverName(in *upgrader.Received) error {
+func (m *maker) takeOverName(in *upgrader.Received) error {
 	lock, err := in.File(lockFile)
 	if errors.Is(err, upgrader.ErrNotInLegacy) {
 		return m.takeName()
@@ -98,7 +98,7 @@ func (m *Master) takeOverName(in *upgrader.Received) error {
 }
 
 // openNotify takes over the workers' notify socket, or opens a new one.
-func (m *Master) openNotify(path string) (*ipc.NotifyServer, error) {
+func (m *maker) openNotify(path string) (*ipc.NotifyServer, error) {
 	if a := m.opts.Arrival; a != nil && a.In != nil {
 		if socket, err := a.In.File(notifyFile); err == nil {
 			return ipc.TakeOverNotify(path, socket)
@@ -107,8 +107,6 @@ func (m *Master) openNotify(path string) (*ipc.NotifyServer, error) {
 	server, err := ipc.ListenNotify(path)
 	return server, diskspace.Detail(filepath.Dir(path), err)
 }
-
-func (m *Master) controlPath() string { return m.opts.Places.ControlSocket(m.opts.App.Name) }
 
 // serveControl answers clients from now on.
 func (m *Master) serveControl() {

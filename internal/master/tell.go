@@ -50,13 +50,13 @@ func (m *Master) succeeded() {
 }
 
 // statusText is the line of `systemctl status`.
-func (m *Master) statusText() string {
-	status, err := m.running().Status()
+func (c *core) statusText() string {
+	status, err := c.running().Status()
 	if err != nil {
 		return "stopped"
 	}
 	var addresses []string
-	for _, l := range m.serving().Bound() {
+	for _, l := range c.serving().Bound() {
 		addresses = append(addresses, l.Address)
 	}
 	return announce.StatusLine(status, addresses)

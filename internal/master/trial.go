@@ -9,18 +9,18 @@ import (
 )
 
 // Promote ends the probation of the canary well: control.Master.
-func (m *Master) Promote() (pool.Canary, error) {
-	canary, err := m.running().Promote()
+func (q *requests) Promote() (pool.Canary, error) {
+	canary, err := q.running().Promote()
 	return canary, refusedTrial("promote", err)
 }
 
 // Abort ends the roll, back to the generation that served before: control.Master.
-func (m *Master) Abort() (control.Wait, error) {
-	pending, err := m.running().Abort()
+func (q *requests) Abort() (control.Wait, error) {
+	pending, err := q.running().Abort()
 	if err != nil {
 		return nil, refusedTrial("abort", err)
 	}
-	return m.waitFor(pending), nil
+	return q.waitFor(pending), nil
 }
 
 // refusedTrial says why there was nothing to promote or to abort.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"relevo/internal/background"
 	"relevo/internal/generations"
 	"relevo/pool"
 	"relevo/watch"
@@ -17,7 +18,7 @@ type binaryWatch struct {
 	log         *slog.Logger
 	changed     func() <-chan struct{} // closed when what serves has changed
 	generations *generations.Generations
-	retry       *retry
+	retry       *background.Retry
 	roll        func(cause string)
 	warn        func(text string) // empty: there is nothing to warn of
 }
@@ -82,7 +83,7 @@ func (b binaryWatch) watchFile(ctx context.Context, what watched, changed <-chan
 // bytesChanged asks for a roll to new bytes. Those that a signal or a command has
 // rolled to, or tried to, are no news, and those that failed are not tried again.
 func (b binaryWatch) bytesChanged(change watch.Change) {
-	b.retry.cancel()
+	b.retry.Cancel()
 	if change.Name == b.generations.LastLook() {
 		b.warn("")
 		return

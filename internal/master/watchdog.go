@@ -13,14 +13,14 @@ import (
 const beatsPerInterval = 3
 
 // beats are those of systemd's watchdog, none where it does not watch.
-func (m *Master) beats() (beat func(), every time.Duration) {
+func (st *starts) beats() (beat func(), every time.Duration) {
 	interval, watched := systemd.WatchdogInterval(os.Getenv)
 	if !watched {
 		return nil, 0
 	}
 	// A successor inherits this process's environment and is watched as well.
 	os.Unsetenv("WATCHDOG_PID")
-	return func() { m.systemd.Alive() }, interval / beatsPerInterval
+	return func() { st.systemd.Alive() }, interval / beatsPerInterval
 }
 
 // margin is what the master needs beyond what its workers may take.

@@ -137,7 +137,7 @@ func TestBytesChanged(t *testing.T) {
 	m.looked(first)
 	var rolls []string
 	warning := "old"
-	b := binaryWatch{log: m.log, changed: m.changed.wait, generations: m.generations, retry: &m.retry,
+	b := binaryWatch{log: m.log, changed: m.changed.Wait, generations: m.generations, retry: &m.retry,
 		roll: func(cause string) { rolls = append(rolls, cause) }, warn: func(text string) { warning = text }}
 	b.bytesChanged(watch.Change{Path: "/bin/true", Name: first.Sum(), SHA256: first.Sum()})
 	if rolls != nil || warning != "" {
@@ -162,7 +162,7 @@ func TestBytesChanged(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	b.run(ctx)
-	b.watchFile(ctx, b.toWatch(), m.changed.wait())
+	b.watchFile(ctx, b.toWatch(), m.changed.Wait())
 }
 
 // TestOrphans: workers of a dead master that hold an address are named.

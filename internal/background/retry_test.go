@@ -1,4 +1,4 @@
-package master
+package background
 
 import (
 	"testing"
@@ -10,16 +10,16 @@ import (
 
 func TestRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var r retry
+		var r Retry
 		began, tries := time.Now(), []time.Duration{}
 		var try func()
 		try = func() {
 			tries = append(tries, time.Since(began))
 			if len(tries) < 8 {
-				r.later(try)
+				r.Later(try)
 			}
 		}
-		r.later(try)
+		r.Later(try)
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		var last time.Duration
@@ -29,13 +29,13 @@ func TestRetry(t *testing.T) {
 			}
 			last = tries[i]
 		}
-		r.later(try)
-		r.cancel()
-		if wait := r.later(try); wait != decide.FirstWait {
+		r.Later(try)
+		r.Cancel()
+		if wait := r.Later(try); wait != decide.FirstWait {
 			t.Errorf("after a change the wait is %v", wait)
 		}
-		r.end()
-		if wait := r.later(try); wait != 0 {
+		r.End()
+		if wait := r.Later(try); wait != 0 {
 			t.Errorf("after the end it waits for %v", wait)
 		}
 		time.Sleep(time.Hour)

@@ -1,20 +1,20 @@
-package master
+package background
 
 import (
 	"context"
 	"sync"
 )
 
-// sequence runs tasks in the background one after the other, in the order in
+// Sequence runs tasks in the background one after the other, in the order in
 // which they were given: what follows from an older roll must not come after what
 // follows from a newer one.
-type sequence struct {
+type Sequence struct {
 	mu   sync.Mutex
 	last chan struct{} // closed when the newest task is done
 }
 
-// run never blocks.
-func (s *sequence) run(task func()) {
+// Run never blocks.
+func (s *Sequence) Run(task func()) {
 	done := make(chan struct{})
 	s.mu.Lock()
 	before := s.last
@@ -29,8 +29,8 @@ func (s *sequence) run(task func()) {
 	}()
 }
 
-// wait returns when all that was given so far has returned, or ctx has ended.
-func (s *sequence) wait(ctx context.Context) error {
+// Wait returns when all that was given so far has returned, or ctx has ended.
+func (s *Sequence) Wait(ctx context.Context) error {
 	s.mu.Lock()
 	last := s.last
 	s.mu.Unlock()

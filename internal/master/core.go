@@ -1,0 +1,64 @@
+package master
+
+import (
+	"log/slog"
+	"sync"
+
+	"relevo/internal/announce"
+	"relevo/internal/config"
+	"relevo/internal/generations"
+	"relevo/internal/health/monitor"
+	"relevo/internal/reaper"
+	"relevo/internal/succession"
+	"relevo/pool"
+	"relevo/systemd"
+)
+
+// core is what all types of a master share. They use each other in one direction:
+//
+//	core ◄── rolls ◄─┬─ starts ◄── maker ◄──────┐
+//	                 ├─ requests ◄─┐            ├─ Master
+//	                 └─ replacement ◄─ signalReader ┘
+//
+// rolls begins rolls and does what follows from them, requests are those of the control
+// socket, replacement has another master go on, signalReader turns signals into requests,
+// starts brings the first workers up, and maker opens or takes over the parts.
+type core struct {
+	parts
+
+	opts       Options
+	log        *slog.Logger
+	systemd    *systemd.Notifier
+	reaper     *reaper.Reaper
+	announcer  announce.Announcer
+	health     *monitor.Monitor
+	succession *succession.Succession
+	keeper     *keeper        // nil: nobody keeps anything
+	owns       bool           // the app is this master's: what is opened is closed again
+	later      sync.WaitGroup // what the upgrader has told of; the control socket
+	stage      stage
+}
+
+// running is the pool.
+func (c *core) running() *pool.Pool { return c.stage.running() }
+
+func (c *core) tended() tended { return c.running() }
+
+// serving is the generation that serves; while a roll is under way, the old one.
+func (c *core) serving() *generations.Generation { return c.generations.Serving() }
+
+// app is the configuration of what serves.
+func (c *core) app() config.App { return c.serving().App() }
+
+// unready says whether there are no workers to do anything with.
+func (c *core) unready() bool { return c.stage.waiting() || c.serving() == nil }
+
+func (c *core) controlPath() string { return c.opts.Places.ControlSocket(c.opts.App.Name) }
+
+func (c *core) report(err error) { report(c.log, err) }
+
+func report(log *slog.Logger, err error) {
+	if err != nil {
+		log.Error("internal error", "err", err)
+	}
+}
