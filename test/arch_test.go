@@ -141,6 +141,8 @@ var importRules = []importRule{
 	{pkg: "internal/announce",
 		only:    []string{"relevo/pool", "relevo/pool/machine", "relevo/internal/phrase", "relevo/upgrader"},
 		because: "it says what happened, and cannot change it"},
+	{pkg: "internal/keeper", never: []string{"relevo/internal/master", "relevo/internal/control"},
+		because: "it keeps what it is given; which master is alive is nothing to it"},
 	{pkg: "internal/master", never: []string{"relevo/internal/cli", "relevo/internal/prove", "relevo/internal/serve",
 		"relevo/worker"}, because: "imports run downward"},
 }

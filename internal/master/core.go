@@ -8,6 +8,7 @@ import (
 	"relevo/internal/config"
 	"relevo/internal/generations"
 	"relevo/internal/health/monitor"
+	"relevo/internal/keeper"
 	"relevo/internal/reaper"
 	"relevo/internal/succession"
 	"relevo/pool"
@@ -33,7 +34,7 @@ type core struct {
 	announcer  announce.Announcer
 	health     *monitor.Monitor
 	succession *succession.Succession
-	keeper     *keeper        // nil: nobody keeps anything
+	keeper     *keeper.Keeper // nil: nobody keeps anything
 	owns       bool           // the app is this master's: what is opened is closed again
 	later      sync.WaitGroup // what the upgrader has told of; the control socket
 	stage      stage

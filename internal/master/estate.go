@@ -79,9 +79,7 @@ func (e estate) Bequeath(left pool.Legacy, then string) (l upgrader.Legacy, done
 		lend(notifyFile, m.notify)
 	}
 	l.Files[lockFile] = m.lock.File()
-	if m.keeper != nil {
-		l.Files[memoryFile] = m.keeper.memory.File()
-	}
+	m.keeper.Bequeath(&l)
 	return l, done, err
 }
 
@@ -90,7 +88,6 @@ const (
 	controlFile = "control"
 	notifyFile  = "notify"
 	lockFile    = "lock"
-	memoryFile  = "memory" // the document of the keeper
 )
 
 // Number counts the masters before the next one: succession.Estate.
@@ -152,7 +149,7 @@ func (e estate) state() succession.Document {
 	l := succession.Document{
 		Format: succession.Format, Reads: succession.Format, Version: m.opts.Version, Name: m.opts.App.Name,
 		Started: m.begun, Successions: m.successions, FellBack: fellBack, Booting: !over,
-		Warnings: m.announcer.Warnings.All(), Stored: m.keeper.names(),
+		Warnings: m.announcer.Warnings.All(), Stored: m.keeper.Names(),
 		Terminal: m.terminal.State(),
 	}
 	l.Health = m.health.Legacy()

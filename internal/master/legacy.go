@@ -47,7 +47,7 @@ func (m *maker) takeOverForGood() (succeeds bool) {
 	m.announcer.Warnings.Set(announce.UpgradeWarning,
 		"the workers of the previous master could not be taken over, and were replaced: "+
 			err.Error())
-	m.keeper.forget()
+	m.keeper.Forget()
 	a.Left, a.Lost, a.Sockets, m.owns = nil, err, append(given, spare...), true
 	return false
 }

@@ -118,9 +118,7 @@ func (m *Master) live(ctx context.Context) error {
 	signal.Notify(m.signals, taken(os.Getpid() == 1)...)
 	defer func() { m.stops.letGo(m.signals) }()
 	defer m.close()
-	if err := m.openKeeper(); err != nil {
-		return err
-	}
+	m.openKeeper()
 	endStrays := func() error { return m.strays().end(nil) }
 	steps := []func() error{m.takeName, endStrays, m.openListeners, m.openLauncher, m.awaitFirst, m.makePool,
 		m.openControl, m.whole, m.succeed}
@@ -150,7 +148,7 @@ func (m *Master) live(ctx context.Context) error {
 }
 
 func (m *maker) openListeners() error {
-	m.useUpgrader(upgrader.New(m.upgraderOptions(upgrader.LastListenerFile(m.keeper.names()))), m.opts.App.Listen)
+	m.useUpgrader(upgrader.New(m.upgraderOptions(upgrader.LastListenerFile(m.keeper.Names()))), m.opts.App.Listen)
 	m.listeners.Upgrader.Activate(m.opts.Arrival.Activated())
 	sockets, err := m.listeners.Acquire(m.opts.App.Listen)
 	if errors.Is(err, upgrader.ErrUnclaimed) {
@@ -164,7 +162,7 @@ func (m *maker) openListeners() error {
 // listener that another master may have left.
 func (m *maker) upgraderOptions(lastID int) upgrader.Options {
 	return upgrader.Options{
-		Log: m.log, Keeper: m.keeper.files(), LastID: lastID, Siblings: m.opts.App.Capture == config.CaptureAuto,
+		Log: m.log, Keeper: m.keeper.ForListeners(), LastID: lastID, Siblings: m.opts.App.Capture == config.CaptureAuto,
 	}
 }
 
@@ -184,7 +182,7 @@ func (m *maker) openLauncher() (err error) {
 		Log:          m.log,
 		Cgroups:      m.cgroups(),
 		Children:     m.reaper,
-		Keeper:       m.keeper.connections(),
+		Keeper:       m.keeper.ForConnections(),
 	}
 	if m.notify, err = m.openNotify(places.NotifySocket(name)); err != nil {
 		if m.opts.App.Ready.Mode == config.ReadyNotify {

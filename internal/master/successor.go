@@ -34,7 +34,7 @@ func (m *Master) succeed() error {
 	// At the limit of tasks there was no room for them while two masters lived.
 	threads.TakeOver(tasksOfMaster())
 	m.owns = true
-	m.keeper.begin()
+	m.keeper.Begin()
 	if a.In != nil {
 		a.In.Close() // files of the legacy that were not used
 	}

@@ -1,0 +1,38 @@
+package master
+
+import (
+	"os"
+
+	"relevo/internal/keeper"
+	"relevo/pool"
+	"relevo/systemd"
+	"relevo/upgrader"
+)
+
+// openKeeper has systemd keep what a later master needs, where it does that for this unit.
+func (m *Master) openKeeper() {
+	m.systemd = systemd.NewNotifier(os.Getenv, func(err error) { m.log.Warn("cannot notify systemd", "err", err) })
+	m.keeper = keeper.Open(keeper.Options{
+		Log: m.log, Notifier: m.systemd, Getenv: os.Getenv, Arrival: m.opts.Arrival,
+		State: func(l pool.Legacy) ([]byte, error) {
+			text, _, err := estate{m}.document(l, "")
+			return text, err
+		},
+	})
+}
+
+// retainListeners leaves the addresses with systemd at the end of the app, for the
+// case that this is a restart: it closes them where it is not. A Unix socket is not
+// worth it, for its file goes with this master.
+func (m *Master) retainListeners() {
+	all, _ := m.listeners.Upgrader.Legacy()
+	var names []string
+	l := estate{m}.state()
+	l.Stopped = true
+	for _, listener := range all {
+		if listener.Unix == nil && !listener.Lent && !listener.Leaving {
+			names = append(names, upgrader.ListenerFile(listener.ID))
+		}
+	}
+	m.report(m.keeper.Retain(l, names))
+}
