@@ -196,6 +196,9 @@ func (l *Launcher) Announce(legacy pool.ProcessLegacy) bool {
 	}
 	l.opts.Children.Adopt(known.PID)
 	l.kept.await(known.PID)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.expected.add(known.PID)
 	return true
 }
 

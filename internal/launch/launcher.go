@@ -65,8 +65,9 @@ type Launcher struct {
 	starts, looks gate
 	oom           oomWatch
 
-	mu    sync.Mutex
-	byPID map[int]*Process
+	mu       sync.Mutex
+	byPID    map[int]*Process
+	expected expectedWorkers // under mu
 }
 
 // New returns a launcher. It fails if this program cannot find its own file, because the
@@ -109,20 +110,28 @@ func (l *Launcher) Store() *store.Store { return l.store }
 // Notified hands a datagram of the notify socket to the worker that sent it: the
 // sender must be the worker itself or one of its process group.
 func (l *Launcher) Notified(from ipc.Sender, n ipc.Notification) {
-	p := l.senderOf(from)
-	if p == nil {
+	l.mu.Lock()
+	p := l.senderLocked(from)
+	kept := p == nil && l.expected.keep(from, n)
+	l.mu.Unlock()
+	switch {
+	case p != nil:
+		p.notified(n)
+	case !kept:
 		l.warn("a notification came from a process that is no worker", "pid", from.PID, "uid", from.UID)
-		return
 	}
-	p.notified(n)
 }
 
 func (l *Launcher) senderOf(from ipc.Sender) *Process {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.senderLocked(from)
+}
+
+func (l *Launcher) senderLocked(from ipc.Sender) *Process {
 	if from.PID == 0 { // the sender is in a pid namespace that this process cannot see
 		return nil
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	p := l.byPID[from.PID]
 	if p == nil {
 		p = l.byPID[processGroup(from.PID)]
@@ -155,6 +164,9 @@ func (l *Launcher) register(p *Process) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.byPID[p.pid] = p
+	for _, n := range l.expected.take(p.pid) {
+		p.notified(n) // which keeps it until Online is reported
+	}
 }
 
 func (l *Launcher) unregister(p *Process) {

@@ -128,6 +128,46 @@ func TestBrokenChannel(t *testing.T) {
 	}
 }
 
+// TestNotifiedBeforeAdoption: a master that takes over reads the notify socket before it has
+// adopted its workers. What they say meanwhile counts when they are adopted, in its order.
+func TestNotifiedBeforeAdoption(t *testing.T) {
+	t.Parallel()
+	r := notified(t, "web")
+	release := r.prepare(neverReady.command())
+	w := r.startOf(release, pool.Order{ID: "7"})
+	expect[pool.Online](w)
+	legacy, err := w.Process.Detach(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := ipc.Sender{PID: w.PID()}
+	r.unregister(w.Process.(*Process)) // the next master knows no worker yet
+	if !r.Announce(legacy) {
+		t.Fatal("it cannot be adopted")
+	}
+	r.Notified(from, ipc.Notification{"STATUS": "warm"})
+	r.Notified(from, ipc.Notification{"READY": "1"})
+	if strings.Contains(r.log.String(), "no worker") {
+		t.Error(r.log.String())
+	}
+	known := make(chan struct{})
+	process, err := release.Adopt(pool.Order{ID: "7"}, legacy, func(report pool.Report) { <-known; w.sink(report) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Process = process
+	close(known)
+	if said := expect[pool.Said](w); said.Message != (ipc.Status{Text: "warm"}) {
+		t.Errorf("it said %#v", said.Message)
+	}
+	if ready := expect[pool.Ready](w); ready.How != "notify" {
+		t.Errorf("ready by %q", ready.How)
+	}
+	if len(r.expected) != 0 {
+		t.Errorf("still expected: %v", r.expected)
+	}
+}
+
 // TestRegister: a pid that was used again stays its new owner's, and a sender
 // that the kernel cannot name is nobody.
 func TestRegister(t *testing.T) {
