@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -30,6 +31,7 @@ type lives struct {
 	now     atomic.Pointer[living]
 	fails   atomic.Bool         // no master can follow
 	rewrite func([]byte) []byte // changes what is left, on its way; nil: nothing does
+	writing sync.Mutex          // of the program
 }
 
 // living is the master that goes on.
@@ -209,6 +211,8 @@ func (l *lives) upgrade() error {
 	return err
 }
 
+const anyNumber = -1
+
 // serves waits until all workers serve, nothing is under way, and n masters have gone.
 func (l *lives) serves(n int) control.Status {
 	l.t.Helper()
@@ -217,7 +221,7 @@ func (l *lives) serves(n int) control.Status {
 		var err error
 		s, err = l.client().Status(l.t.Context())
 		all = err == nil && s.State == string(machine.Running) && s.Rolling == nil && len(s.Workers) == s.Slots &&
-			s.Slots > 0 && s.Successions == n
+			s.Slots > 0 && (s.Successions == n || n == anyNumber)
 		for _, w := range s.Workers {
 			all = all && w.State == string(machine.Serving)
 		}
@@ -338,9 +342,12 @@ func (l *lives) loseOrigins() {
 		l.t.Fatal(err)
 	}
 	l.broken.Store(true)
-	l.rewrite = func(document []byte) []byte {
-		return bytes.ReplaceAll(document, []byte(`"User":"root"`), []byte(`"User":"relevo-account-that-is-gone"`))
-	}
+	l.rewrite = withoutAccount
+}
+
+// withoutAccount makes the account of the workers one that there is not.
+func withoutAccount(document []byte) []byte {
+	return bytes.ReplaceAll(document, []byte(`"User":"root"`), []byte(`"User":"relevo-account-that-is-gone"`))
 }
 
 // TestBeginAnew: what cannot be gone on with is replaced, on the same sockets. Before an exec
