@@ -43,7 +43,7 @@ func readAir(data []byte, s Source) (*Document, error) {
 	return d, nil
 }
 
-// airDefaults are what air does where a key is not there.
+// airDefaults are air's own defaults.
 var airDefaults = map[string]string{"cmd": "go build -o ./tmp/main .", "bin": "./tmp/main"}
 
 func (r *airReader) text(key string) string {
@@ -79,10 +79,10 @@ func (r *airReader) read() error {
 	return nil
 }
 
-// plainBuild is a build that relevo dev does itself.
+// plainBuild matches a build that relevo dev can do itself.
 var plainBuild = regexp.MustCompile(`^go build -o (\S+)(?: (\.\S*))?$`)
 
-// runs is the command line of what is built.
+// runs is the command line of the built program.
 func (r *airReader) runs() (run []string) {
 	run = list(r.build["entrypoint"])
 	if text, is := scalar(r.build["entrypoint"]); is {
@@ -134,7 +134,7 @@ func (r *airReader) program() error {
 	return nil
 }
 
-// built has the build write to a place outside of what is watched, where it names the program.
+// built makes the build write outside the watched files, if the command names its output.
 func (r *airReader) built(build *string, run []string) []string {
 	for i, word := range run {
 		name := strings.TrimPrefix(path.Clean(word), "./")
@@ -159,7 +159,7 @@ func (r *airReader) built(build *string, run []string) []string {
 	return run
 }
 
-// rules are commands of their own for some files.
+// rules turns commands for some of the files into rules of relevo dev.
 func (r *airReader) rules() {
 	all, _ := r.build["rules"].([]any)
 	for i, one := range all {
@@ -199,7 +199,7 @@ func patterns(dirs, extensions []string) (all []string) {
 	return all
 }
 
-// watch sets the files that count. The package of a Go program is watched by relevo dev itself.
+// watch sets which files are watched. relevo dev itself finds the files of a Go program's package.
 func (r *airReader) watch() {
 	all := []string{}
 	goAlone := slices.ContainsFunc(r.Settings, func(s Setting) bool { return s.Key == "package" })

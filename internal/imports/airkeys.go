@@ -10,8 +10,8 @@ import (
 	"relevo/internal/config"
 )
 
-// airBuild are the keys of [build], and what becomes of those that have no setting; empty: they
-// are read with others.
+// airBuild has the keys of [build], each with the reason why it has no setting; empty: it is read
+// together with others.
 var airBuild = map[string]string{
 	"cmd": "", "bin": "", "entrypoint": "", "full_bin": "", "args_bin": "", "pre_cmd": "", "include_ext": "",
 	"include_dir": "", "include_file": "", "exclude_dir": "", "exclude_file": "", "exclude_regex": "", "rules": "",
@@ -113,7 +113,7 @@ func (r *airReader) proxy() {
 	}
 }
 
-// envFiles are optional in air, and have to be there in relevo.
+// envFiles keeps only files that exist: they are optional in air, but required in relevo.
 func (r *airReader) envFiles() {
 	var files []string
 	for _, name := range list(r.tree["env_files"]) {

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Document is what a foreign file says.
+// Document is the content of a foreign file.
 type Document struct {
-	From    string   // the file, as it was named
+	From    string   // path of the file, as the user named it
 	Remarks []string // about the file as a whole
 	Apps    []App
 	Dev     bool // the apps are for relevo dev
@@ -22,7 +22,7 @@ type App struct {
 	Remarks  []string
 	Settings []Setting
 	Tables   []Table
-	LeftOut  string // why relevo cannot run it; empty: it can
+	LeftOut  string // the reason why relevo cannot run it; empty: it can
 }
 
 // Table is one of an array of tables, such as [[app.NAME.dev.rules]].
@@ -39,20 +39,21 @@ type Setting struct {
 	Remark string
 }
 
-// Source is where a foreign file lies.
+// Source describes the surroundings of a foreign file.
 type Source struct {
-	Path   string                 // as it was named
-	Base   string                 // absolute, where relevo.toml lies elsewhere; empty: it lies beside the file
-	Name   string                 // of an app that has none
+	Path   string                 // as the user named it
+	Base   string                 // absolute directory of the file; empty: relevo.toml is beside it
+	Name   string                 // for an app without one
 	CPUs   int                    // that relevo may use here
 	Exists func(path string) bool // relative to the file's directory
 	Read   func(path string) ([]byte, error)
-	// Application is what gunicorn would serve of the file's directory, MODULE:NAME; empty: nothing.
+	// Application is the application, MODULE:NAME, that gunicorn would find in the file's
+	// directory; empty: none.
 	Application func(async bool) string
 	Host        Host
 }
 
-// Names are those of the apps that relevo can run.
+// Names are the names of the apps that relevo can run.
 func (d *Document) Names() (names []string) {
 	for _, app := range d.Apps {
 		if app.LeftOut == "" {
@@ -62,7 +63,7 @@ func (d *Document) Names() (names []string) {
 	return names
 }
 
-// Only is the document with one app.
+// Only returns the document with one of its apps.
 func (d *Document) Only(name string) *Document {
 	one := *d
 	one.Apps = slices.DeleteFunc(slices.Clone(d.Apps), func(a App) bool { return a.Name != name || a.LeftOut != "" })
@@ -85,14 +86,14 @@ func absoluteBelow(base, path string) string {
 	return path
 }
 
-// directory sets where the app works, as the foreign file says it.
+// directory sets the app's working directory from the foreign file.
 func (a *App) directory(s Source, dir string) {
 	if dir = absoluteBelow(s.Base, dir); dir != "" {
 		a.set("", "directory", dir, "")
 	}
 }
 
-// add gives an app a name that no other one has.
+// add adds an app, and makes its name unique.
 func (d *Document) add(app App) {
 	wanted := app.Name
 	taken := func(other App) bool { return other.Name == app.Name }
@@ -107,7 +108,7 @@ func (d *Document) add(app App) {
 
 var filledIn = regexp.MustCompile(`\{(:*(?:fd|addr|slot|out)(?::[A-Za-z0-9._-]+)?\})`)
 
-// literal keeps braces from being filled in by relevo.
+// literal escapes braces, which relevo would replace.
 func literal(text string) string { return filledIn.ReplaceAllString(text, "{:$1") }
 
 // words splits a command line at white space outside of quotes.
@@ -143,12 +144,12 @@ func words(line string) (all []string) {
 	return all
 }
 
-// ofShell are the characters that only a shell understands.
+// ofShell are the characters that only a shell interprets.
 const ofShell = "$`|&;<>()*?[]~#\n"
 
 var assignments = regexp.MustCompile(`^(\s*[A-Za-z_][A-Za-z0-9_]*=[^\s'"$` + "`" + `\\]*\s+)*`)
 
-// becoming has a shell that runs one program become it, so that signals reach the program.
+// becoming makes a shell exec the single program that it runs, so that signals reach the program.
 func becoming(line string) string {
 	before := assignments.FindString(line)
 	rest := line[len(before):]
@@ -159,11 +160,11 @@ func becoming(line string) string {
 	return before + "exec " + rest
 }
 
-// builtins of shells are no programs.
+// builtins are shell commands that are no programs.
 var builtins = []string{"exec", "cd", ".", "source", "if", "while", "until", "for", "case", "{", "!", "eval", "set",
 	"export", "trap", "ulimit", "umask", "wait"}
 
-// command is a command line as one of relevo's: by a shell only where it needs one.
+// command turns a command line into a command of relevo, through a shell only if it needs one.
 func command(line string) []string {
 	all := words(line)
 	if len(all) == 0 {

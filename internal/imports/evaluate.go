@@ -14,11 +14,11 @@ import (
 	"time"
 )
 
-// Patience is how long a file may take to be evaluated.
+// Patience bounds the evaluation of a file.
 const Patience = 10 * time.Second
 
-// ofNode has Node evaluate a file and write its value to descriptor 3, so that what the file
-// prints does not come between.
+// ofNode evaluates a file in Node and writes its value to descriptor 3, apart from what the file
+// prints.
 const ofNode = `
 import { writeSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
@@ -36,8 +36,8 @@ try {
   throw e;
 }`
 
-// ofPython does the same with the names that a file of Gunicorn's defines. What is no plain value
-// becomes an object: {"is": "code"} of functions.
+// ofPython does the same with the names that a file of gunicorn defines. A value that JSON cannot
+// express becomes an object, such as {"is": "code"} for a function.
 const ofPython = `
 import json, os, traceback, types
 def plain(v):
@@ -62,14 +62,14 @@ say({"value": {k: plain(v) for k, v in names.items()
     if not k.startswith("_") and not isinstance(v, (types.ModuleType, type))}})
 os._exit(0)`
 
-// maxValue bounds what a file may evaluate to, in bytes.
+// maxValue bounds the value of a file, in bytes.
 const maxValue = 8 << 20
 
 // evaluator is a program that evaluates files.
 type evaluator struct {
 	name string // for people
 	args []string
-	line string // pattern of what stands between a file's name and the number of a line
+	line string // pattern between the file's name and the line number in an error
 }
 
 func evaluatorOf(path, absolute string) (evaluator, error) {
@@ -134,7 +134,7 @@ func Evaluate(ctx context.Context, path string, patience time.Duration) ([]byte,
 	return answer.Value, nil
 }
 
-// run returns what was written to descriptor 3 and to the standard error.
+// run returns what the program wrote to descriptor 3 and to standard error.
 func (e evaluator) run(ctx context.Context, file string) (said, stderr []byte, err error) {
 	reader, writer, err := os.Pipe()
 	if err != nil {
@@ -157,7 +157,7 @@ func (e evaluator) run(ctx context.Context, file string) (said, stderr []byte, e
 	stop := context.AfterFunc(ctx, func() { reader.SetReadDeadline(time.Now()) })
 	defer stop()
 	said, _ = io.ReadAll(io.LimitReader(reader, maxValue+1))
-	reader.Close() // a file that says more is ended by it
+	reader.Close() // a file that writes more gets EPIPE
 	err = cmd.Wait()
 	return said, words.text, err
 }
@@ -180,7 +180,8 @@ func lastLine(text []byte) string {
 	return lines[len(lines)-1]
 }
 
-// firstBytes keeps what a file prints from filling memory: the reason stands early in it.
+// firstBytes keeps only the first output, so that a file cannot fill the memory; the error is near
+// the beginning.
 type firstBytes struct{ text []byte }
 
 func (f *firstBytes) Write(text []byte) (int, error) {

@@ -16,20 +16,20 @@ import (
 
 const (
 	gunicorn        = "gunicorn"
-	gunicornDefault = "gunicorn.conf.py" // read by gunicorn where no other file is named
+	gunicornDefault = "gunicorn.conf.py" // read by gunicorn if no other file is named
 )
 
-// gunicornReader turns the settings of gunicorn, by their names in its files, into an app that
-// runs one gunicorn for each worker. gunicorn goes on reading its own file.
+// gunicornReader turns gunicorn's settings, by their names in its files, into an app that runs one
+// gunicorn for each worker. gunicorn still reads its own file.
 type gunicornReader struct {
 	App
 	Source
 	program string
-	file    string         // that gunicorn reads; empty: none
+	file    string         // the file that gunicorn reads; empty: none
 	inFile  map[string]any // values of its names
 	flags   []option       // of the command line
 	serves  string         // the application, MODULE:NAME
-	inline  bool           // the file's settings stand in the command, for gunicorn must not read it
+	inline  bool           // the file's settings are in the command, because gunicorn must not read the file
 }
 
 // readGunicorn makes a document of a configuration file's names.
@@ -127,7 +127,7 @@ func (r *gunicornReader) text(key string) string {
 	return text
 }
 
-// application finds what is served.
+// application finds the application.
 func (r *gunicornReader) application() error {
 	guessed := ""
 	if r.serves == "" {
@@ -190,7 +190,7 @@ func asFlag(flag, value string) []string {
 	return []string{flag, value}
 }
 
-// asFlags are the settings of the file as options of gunicorn.
+// asFlags turns the settings of the file into options of gunicorn.
 func (r *gunicornReader) asFlags() (all []string) {
 	for _, key := range slices.Sorted(maps.Keys(r.inFile)) {
 		flag, v := gunicornFlags[key], r.inFile[key]
@@ -213,7 +213,7 @@ func (r *gunicornReader) asFlags() (all []string) {
 	return all
 }
 
-// binds are the addresses, empty where gunicorn has its default.
+// binds are the addresses; empty: gunicorn's default.
 func (r *gunicornReader) binds() (all []string) {
 	for _, o := range r.flags {
 		if o.key == "bind" {

@@ -54,7 +54,7 @@ var gunicornShort = map[string]string{"-c": "config", "-b": "bind", "-w": "worke
 // gunicornOwn are settings that relevo sets itself.
 var gunicornOwn = []string{"config", "bind", "workers", "user", "group", "wsgi_app"}
 
-// gunicornLeftOut are those that cannot work here, and why.
+// gunicornLeftOut are settings that cannot work here, with the reason.
 var gunicornLeftOut = map[string]string{
 	"daemon":       "relevo start starts apps in the background; gunicorn has to stay in the foreground",
 	"pidfile":      "relevo status --json has the pids",
@@ -69,7 +69,7 @@ var gunicornHooks = []string{"on_starting", "on_reload", "when_ready", "pre_fork
 	"worker_int", "worker_abort", "pre_exec", "pre_request", "post_request", "child_exit", "worker_exit",
 	"nworkers_changed", "on_exit", "ssl_context"}
 
-// gunicornMore is what is different about settings that gunicorn goes on reading.
+// gunicornMore are remarks on settings that gunicorn still reads itself.
 var gunicornMore = map[string]string{
 	"preload_app":  "it spares no memory: each worker loads the application by itself",
 	"max_requests": "gunicorn replaces its process then; limits.max_memory and limits.max_lifetime have relevo do it",
@@ -97,7 +97,7 @@ func gunicornOptions() optionSet {
 	return all
 }
 
-// explain says what becomes of a name of the file.
+// explain describes how a name of the file is handled.
 func (r *gunicornReader) explain(key string, v any) {
 	flag, known := gunicornFlags[key]
 	of, _ := v.(map[string]any)

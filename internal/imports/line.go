@@ -12,18 +12,18 @@ import (
 	"relevo/internal/config"
 )
 
-// launchers are the programs whose command lines are known.
+// launchers are the programs whose command lines can be imported.
 var launchers = map[string]func(args []string, s Source) (*Document, error){
 	"einhorn": readEinhorn, "start_server": readStarter, "start-server": readStarter, "server-starter": readStarter,
 }
 
-// ErrNoLauncher is a command line of another program.
+// ErrNoLauncher is returned for the command line of another program.
 var ErrNoLauncher = errors.New("the command lines of einhorn, start_server and gunicorn are known; any other program " +
 	"is " +
 	"started as it is: relevo start -- COMMAND")
 
-// ReadLine makes a document of the command line of a program that starts others. Of gunicorn,
-// conf is the value of the file that GunicornFile names.
+// ReadLine makes a document of a launcher's command line. For gunicorn, conf is the value of the
+// file that GunicornFile names.
 func ReadLine(args []string, conf []byte, s Source) (*Document, error) {
 	program := strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0]))
 	s.Path = "the command line of " + program
@@ -47,7 +47,7 @@ type sockets struct {
 	values []string // {fd:NAME}
 }
 
-// add opens one more, and returns what is replaced by its descriptor.
+// add adds a socket, and returns the placeholder of its descriptor.
 func (s *sockets) add(address, options string) string {
 	name := "socket" + strconv.Itoa(len(s.listen))
 	s.listen = append(s.listen, name+"="+address+options)
@@ -162,7 +162,7 @@ func readEinhorn(args []string, s Source) (*Document, error) {
 	return d, nil
 }
 
-// einhorn applies one of its options; bind and backlog are read before.
+// einhorn applies one option; bind and backlog were read before.
 func (a *App) einhorn(o option) error {
 	switch o.key {
 	case "bind", "backlog":

@@ -7,14 +7,13 @@ import (
 	"strings"
 )
 
-// optionSet are the options of a program, as they are written, with the name of each; one that
-// takes a value has "=" behind its name.
+// optionSet maps the options of a program to names; a name that ends in "=" takes a value.
 type optionSet map[string]string
 
 type option struct{ key, value string }
 
-// read returns the options of a command line, and what follows them. Where mixed, options may
-// stand behind other words.
+// read returns the options of a command line and the remaining words. If mixed, options may follow
+// other words.
 func (o optionSet) read(args []string, mixed bool) (all []option, rest []string, err error) {
 	for len(args) > 0 {
 		word := args[0]
@@ -39,7 +38,7 @@ func (o optionSet) read(args []string, mixed bool) (all []option, rest []string,
 			return nil, nil, fmt.Errorf("the option %s needs a value", word)
 		case takes && !has:
 			value, args = args[0], args[1:]
-		case !takes && has && !strings.HasPrefix(word, "--"): // short options that stand together
+		case !takes && has && !strings.HasPrefix(word, "--"): // short options in one word
 			args = append([]string{"-" + value}, args...)
 			value = ""
 		}
@@ -48,8 +47,8 @@ func (o optionSet) read(args []string, mixed bool) (all []option, rest []string,
 	return all, rest, nil
 }
 
-// find returns the name of an option: long ones may be shortened, short ones have their value
-// behind them.
+// find returns the name of an option. Long options may be abbreviated; short options may contain
+// their value.
 func (o optionSet) find(word string) (name, value string, has bool) {
 	if name := o[word]; name != "" {
 		return name, "", false

@@ -106,7 +106,7 @@ func pm2App(keys map[string]any, s Source) (App, error) {
 	return r.App, r.err
 }
 
-// scriptName is the name that PM2 gives an app which has none.
+// scriptName is PM2's name for an app without one.
 func scriptName(script string) string {
 	base := filepath.Base(strings.TrimSpace(script))
 	if script == "" || base == "." || base == "/" {
@@ -115,7 +115,7 @@ func scriptName(script string) string {
 	return strings.TrimSuffix(base, filepath.Ext(base))
 }
 
-// mainSpelling is the name of a key that PM2 knows under several.
+// mainSpelling returns the main name of a key that has several in PM2.
 func mainSpelling(key string) string {
 	if strings.HasPrefix(key, "env_") {
 		return key
@@ -133,7 +133,7 @@ func mainSpelling(key string) string {
 	return b.String()
 }
 
-// never says which apps relevo cannot run: it keeps running what it starts.
+// never says why relevo cannot run an app: relevo restarts whatever ends.
 func (r *pm2Reader) never() {
 	if r.keys["autorestart"] != false {
 		return
@@ -145,13 +145,13 @@ func (r *pm2Reader) never() {
 	}
 }
 
-// text is a key's value as text, empty where it has none.
+// text is a key's value as text; empty: none.
 func (r *pm2Reader) text(key string) string {
 	text, _ := scalar(r.keys[key])
 	return text
 }
 
-// scalar is the text of a value that has one.
+// scalar returns the text of a simple value.
 func scalar(v any) (text string, ok bool) {
 	switch v := v.(type) {
 	case string:

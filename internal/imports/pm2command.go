@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// command sets what is run: PM2 has it in script, args, interpreter and node_args.
+// command sets the command. PM2 has it in script, args, interpreter and node_args.
 func (r *pm2Reader) command() {
 	script := strings.TrimSpace(r.text("script"))
 	if script == "" {
@@ -61,8 +61,8 @@ var interpreters = map[string]string{
 	".php": "php",
 }
 
-// interpreter is what runs a script; empty where the script itself is run, or relevo finds
-// what does.
+// interpreter is the program that runs a script; empty: the script is a program itself, or relevo
+// finds its interpreter.
 func (r *pm2Reader) interpreter(script string) string {
 	named := r.text("interpreter")
 	version := strings.HasPrefix(named, "node@")

@@ -19,11 +19,11 @@ var aliases = map[string]string{
 	"ignorewatch": "ignore_watch", "maxmemoryrestart": "max_memory_restart",
 }
 
-// together are keys that are read with others.
+// together are keys that are read together with others.
 var together = []string{"name", "name_prefix", "script", "args", "interpreter", "interpreter_args", "cwd", "instances",
 	"exec_mode", "env", "port", "instance_var", "autorestart"}
 
-// carried are the keys that have a setting of relevo's, or something else that does the same.
+// carried are the keys that relevo has a setting for, or another way to the same effect.
 var carried = map[string]func(r *pm2Reader, v any){
 	"max_memory_restart": (*pm2Reader).memory,
 	"kill_timeout":       (*pm2Reader).killTimeout,
