@@ -240,6 +240,11 @@ func TestStatusOfTheWorkersThemselves(t *testing.T) {
 		p.Say(ipc.Status{Text: "7 jobs"})
 		wantEqual(t, "text", r.status().Workers[0].Text, "7 jobs")
 		wantEqual(t, "event", r.last(pool.KindStatus).Text, "7 jobs")
+		wantEqual(t, "load", r.status().Workers[0].Load == nil, true)
+		for said, want := range map[float64]float64{0.7: 0.7, -1: 0, 1e300: 1e6} {
+			p.Say(ipc.Load{Value: said})
+			wantEqual(t, "load", *r.status().Workers[0].Load, want)
+		}
 		p.Say(ipc.App{Data: []byte(`{"a":1}`)})
 		wantEqual(t, "message", string(r.last(pool.KindMessage).Data), `{"a":1}`)
 		p.Say(ipc.Unknown{Kind: "later"})

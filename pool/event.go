@@ -31,7 +31,7 @@ const (
 	KindAbandoned   Kind = "abandoned"   // it survives SIGKILL, and the pool stops waiting for it
 	KindRespawn     Kind = "respawn"     // a slot's worker died; the next one is due
 	KindRoll        Kind = "roll"        // a roll moved on; see step
-	KindResize      Kind = "resize"      // the number of slots changed
+	KindResize      Kind = "resize"      // the number of slots changed; if the load asked for it, why, in reason
 	KindHung        Kind = "hung"        // a worker does not respond and is replaced; why, in reason
 	KindRecycle     Kind = "recycle"     // a worker is being replaced by one of its generation; why, in reason
 	KindUnhealthy   Kind = "unhealthy"   // a worker, or the pool, fails its health check; how, in reason

@@ -42,6 +42,7 @@ type MemberLegacy struct {
 	Ready      time.Time       `json:"ready,omitzero"`
 	ReadyBy    string          `json:"ready_by,omitempty"`
 	Text       string          `json:"text,omitempty"`
+	Load       *float64        `json:"load,omitempty"`
 	Open       int             `json:"open,omitempty"`
 	Canary     bool            `json:"canary,omitempty"`
 	Asked      bool            `json:"asked,omitempty"`
@@ -162,7 +163,7 @@ func (p *Pool) legacy(processes map[int]ProcessLegacy) Legacy {
 func (m *member) legacy(process json.RawMessage) MemberLegacy {
 	return MemberLegacy{
 		ID: m.id, Slot: m.slot, Generation: m.generation, State: m.state, Started: m.started, Ready: m.ready,
-		ReadyBy: m.readyBy, Text: m.text, Open: m.open,
+		ReadyBy: m.readyBy, Text: m.text, Load: m.load, Open: m.open,
 		Canary: m.canary, Asked: m.asked, Signalled: m.signalled, Abandoned: m.abandoned, Process: process,
 	}
 }
@@ -170,7 +171,7 @@ func (m *member) legacy(process json.RawMessage) MemberLegacy {
 func (m MemberLegacy) member() *member {
 	return &member{
 		id: m.ID, slot: m.Slot, generation: m.Generation, state: m.State, started: m.Started, ready: m.Ready,
-		readyBy: m.ReadyBy, text: m.Text, open: m.Open,
+		readyBy: m.ReadyBy, text: m.Text, load: m.Load, open: m.Open,
 		canary: m.Canary, asked: m.Asked, signalled: m.Signalled, abandoned: m.Abandoned,
 	}
 }

@@ -20,6 +20,7 @@ func methods(release *pooltest.Release) map[string]func(p *pool.Pool) error {
 		"Stop":      func(p *pool.Pool) error { return p.Stop() },
 		"Force":     func(p *pool.Pool) error { return p.Force() },
 		"Resize":    func(p *pool.Pool) error { _, _, err := p.Resize(to(2)); return err },
+		"ResizeFor": func(p *pool.Pool) error { _, _, err := p.ResizeFor("load", to(2)); return err },
 		"Configure": func(p *pool.Pool) error { return p.Configure(machine.Options{}) },
 		"Roll":      func(p *pool.Pool) error { _, err := p.Roll(context.Background(), release); return err },
 		"Send":      func(p *pool.Pool) error { _, err := p.Send(pool.Target{}, []byte(`1`)); return err },
@@ -161,6 +162,12 @@ func TestResize(t *testing.T) {
 		wantEqual(t, "states", r.states(), "0/1 serving, 1/2 serving")
 		wantEqual(t, "slots", r.status().Slots, 2)
 		wantEqual(t, "its events", words(r.of(3)), "fork online ready draining exit")
+		wantEqual(t, "reason of a user", event.Reason, "")
+		if _, _, err := r.ResizeFor("waiting connections: 4", to(3)); err != nil {
+			t.Error(err)
+		}
+		wantEqual(t, "reason of the load", r.last(pool.KindResize).Reason, "waiting connections: 4")
+		r.Resize(to(2))
 		_, _, err = r.Resize(to(0))
 		wantEqual(t, "to none", err, "cannot scale to 0 workers: at least 1 is needed")
 		wantEqual(t, "states", r.states(), "0/1 serving, 1/2 serving")

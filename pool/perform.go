@@ -74,7 +74,7 @@ func (p *Pool) perform(e machine.Effect) {
 	case machine.Hangs:
 		p.publishFor(p.members[e.Worker], Event{Kind: KindHung, Reason: e.Reason})
 	case machine.Resized:
-		p.publish(Event{Kind: KindResize, From: e.From, To: e.To})
+		p.publish(Event{Kind: KindResize, From: e.From, To: e.To, Reason: e.Reason})
 	case machine.Abandoned:
 		p.abandon(p.members[e.Worker])
 	case machine.Ended:

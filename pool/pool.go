@@ -80,6 +80,7 @@ type member struct {
 	started, ready       time.Time
 	readyBy              string
 	text                 string
+	load                 *float64 // nil: it has not told
 	open                 int
 	canary               bool // a roll's first worker that was not admitted yet
 	asked                bool // the master wants it to leave
@@ -308,6 +309,11 @@ func (p *Pool) unfrozen(f func()) error {
 // Resize changes the number of slots of a running pool to target(present number). Removed
 // slots are drained. An error of target is returned unchanged.
 func (p *Pool) Resize(target func(now int) (int, error)) (from, to int, err error) {
+	return p.ResizeFor("", target)
+}
+
+// ResizeFor is Resize with the reason that its event tells.
+func (p *Pool) ResizeFor(reason string, target func(now int) (int, error)) (from, to int, err error) {
 	callErr := p.changing(func() {
 		from = p.machine.View().Slots
 		if to, err = target(from); err != nil {
@@ -317,7 +323,7 @@ func (p *Pool) Resize(target func(now int) (int, error)) (from, to int, err erro
 			err = fmt.Errorf("cannot scale to %d workers: at least 1 is needed", to)
 			return
 		}
-		p.step(machine.Resize{Workers: to})
+		p.step(machine.Resize{Workers: to, Reason: reason})
 	})
 	if callErr != nil {
 		return 0, 0, callErr

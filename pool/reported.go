@@ -112,10 +112,16 @@ func (p *Pool) said(m *member, message ipc.Message) {
 	case ipc.Status:
 		m.text = message.Text
 		p.publishFor(m, Event{Kind: KindStatus, Text: message.Text})
+	case ipc.Load:
+		value := min(max(message.Value, 0), maxLoad)
+		m.load = &value
 	case ipc.App:
 		p.publishFor(m, Event{Kind: KindMessage, Data: message.Data})
 	}
 }
+
+// maxLoad bounds what a worker may say of its load.
+const maxLoad = 1e6
 
 // exited removes the record of a worker. The machine gets the event first, so that the
 // events that follow from it can still name the worker.

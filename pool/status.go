@@ -39,6 +39,7 @@ type Worker struct {
 	Respawns int         `json:"respawns"`       // of the slot, since the master started
 	Release  *Info       `json:"release,omitempty"`
 	Text     string      `json:"text,omitempty"` // the worker's own status line
+	Load     *float64    `json:"load,omitempty"` // by its own word; 1 is all that it can do
 	Open     int         `json:"open,omitempty"` // draining: connections left, as the worker reports
 	LastExit *ExitStatus `json:"last_exit,omitempty"`
 	Health   *Health     `json:"health,omitempty"` // if there is a health check
@@ -76,6 +77,7 @@ func (p *Pool) describe(row machine.Row) Worker {
 	if m := p.members[row.Worker]; m != nil {
 		w.ID, w.PID = strconv.Itoa(m.id), m.pid()
 		w.Started, w.Ready, w.ReadyBy, w.Text, w.Open = m.started, m.ready, m.readyBy, m.text, m.open
+		w.Load = m.load
 	}
 	w.Release = p.info(row.Generation)
 	return w

@@ -166,6 +166,7 @@ func serveApp(version, behaviour string) error {
 			fmt.Fprintf(w, "second of %d\n", os.Getpid())
 		}))
 	})
+	mux.HandleFunc("/busy", (&busyPage{}).serve)
 	mux.HandleFunc("/misbind", misbind)
 	mux.HandleFunc("/hang", func(_ http.ResponseWriter, r *http.Request) { select {} })
 	if behaviour == "segv-on-request" {
@@ -177,6 +178,8 @@ func serveApp(version, behaviour string) error {
 	}
 	server := &http.Server{Handler: newWellness(behaviour, mux), ConnState: countOpen}
 	switch behaviour {
+	case "serves-as-three":
+		return serveAsThree(server)
 	case "naive":
 		return serveNaively(server)
 	case "ignore-term":

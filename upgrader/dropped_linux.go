@@ -4,8 +4,6 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"relevo/internal/config"
 )
 
 // Indices of SO_MEMINFO, from linux/sock_diag.h.
@@ -19,17 +17,26 @@ const (
 // there is none, or the kernel does not tell. The kernel counts in tcp_listendrop.
 func (u *Upgrader) Dropped() (n int, ok bool) {
 	for _, l := range u.Listeners() {
-		if l.Network != config.TCP && l.Network != config.TCP4 && l.Network != config.TCP6 {
+		if !l.IsTCP() {
 			continue
 		}
-		var info [memInfoFields]uint32
-		size := uint32(unsafe.Sizeof(info))
-		_, _, err := unix.Syscall6(unix.SYS_GETSOCKOPT, l.file.Fd(), unix.SOL_SOCKET, unix.SO_MEMINFO,
-			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
-		if err != 0 || size < memInfoFields*4 {
+		dropped, known := droppedAt(l)
+		if !known {
 			return 0, false
 		}
-		n, ok = n+int(info[memInfoDrops]), true
+		n, ok = n+dropped, true
 	}
 	return n, ok
+}
+
+// droppedAt is Dropped of one TCP listener.
+func droppedAt(l *Listener) (n int, ok bool) {
+	var info [memInfoFields]uint32
+	size := uint32(unsafe.Sizeof(info))
+	_, _, err := unix.Syscall6(unix.SYS_GETSOCKOPT, l.file.Fd(), unix.SOL_SOCKET, unix.SO_MEMINFO,
+		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	if err != 0 || size < memInfoFields*4 {
+		return 0, false
+	}
+	return int(info[memInfoDrops]), true
 }

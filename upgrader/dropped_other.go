@@ -4,3 +4,5 @@ package upgrader
 
 // Dropped is not known here.
 func (u *Upgrader) Dropped() (n int, ok bool) { return 0, false }
+
+func droppedAt(*Listener) (n int, ok bool) { return 0, false }

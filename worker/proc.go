@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"sync"
@@ -162,6 +163,17 @@ func (p *proc) ready() error { return p.tell(ipc.Ready{}, "READY=1") }
 func (p *proc) status(text string) error {
 	return p.tell(ipc.Status{Text: oneLine(text)}, "STATUS="+oneLine(text))
 }
+
+func (p *proc) load(value float64) error {
+	if math.IsNaN(value) || value < 0 || value > maxLoad {
+		return fmt.Errorf("cannot tell a load of %g: write 0 for idle to 1 for all that the worker can do, or more if work "+
+			"waits", value)
+	}
+	return p.tell(ipc.Load{Value: value}, "")
+}
+
+// maxLoad prevents that a number of another unit is taken for a load.
+const maxLoad = 1e6
 
 func (p *proc) send(v any) error {
 	ch, err := p.open()

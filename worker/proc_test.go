@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -60,12 +61,18 @@ func expect(t *testing.T, r *ipc.Reader, want ipc.Message) {
 func TestChannelBothWays(t *testing.T) {
 	p, master := channelPair(t)
 	r := ipc.NewReader(master)
-	if err := errors.Join(p.ready(), p.status("two\nlines"), p.send(map[string]int{"n": 1})); err != nil {
+	if err := errors.Join(p.ready(), p.status("two\nlines"), p.load(0.7), p.send(map[string]int{"n": 1})); err != nil {
 		t.Fatal(err)
 	}
 	expect(t, r, ipc.Hello{Protocol: ipc.Protocol, Pong: true})
 	expect(t, r, ipc.Ready{})
 	expect(t, r, ipc.Status{Text: "two lines"})
+	expect(t, r, ipc.Load{Value: 0.7})
+	for _, wrong := range []float64{-0.1, math.NaN(), math.Inf(1), 1e9} {
+		if err := p.load(wrong); err == nil {
+			t.Errorf("a load of %g is told", wrong)
+		}
+	}
 	expect(t, r, ipc.App{Data: json.RawMessage(`{"n":1}`)})
 	if err := p.send(map[string]int{"relevo": 1}); !errors.Is(err, ErrReserved) {
 		t.Errorf("got %v", err)

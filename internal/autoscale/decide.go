@@ -32,6 +32,7 @@ type Decision struct {
 	Workers int           // wanted from now on
 	Reason  string        // of a change; empty: there is none
 	Next    time.Duration // until the next look
+	Quiet   bool          // there is next to no load: a look can wait until a client comes
 }
 
 // Pauses between two looks.
@@ -42,7 +43,7 @@ const (
 
 const (
 	settle     = time.Second      // from the moment when all workers serve to the next growth
-	patience   = 30 * time.Second // for new workers that do not serve, before more follow
+	patience   = 10 * time.Second // for new workers that do not serve, before more follow
 	below      = time.Minute      // for which fewer workers were needed, before one leaves
 	remembered = 10 * time.Minute // in which what was needed is a lower bound
 )
@@ -96,6 +97,7 @@ func (d *Decider) Decide(now time.Time, s Sample) Decision {
 	if d.last.newest > s.Workers {
 		stay.Next, carrying = Confirm, s.Workers
 	}
+	stay.Quiet = s.idle()
 	return d.shrink(now, s, carrying, stay)
 }
 

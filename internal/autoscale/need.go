@@ -14,6 +14,14 @@ const (
 	scarce = 0.5 // of the time: processors are short, and more workers would not help
 )
 
+// quiet is the use of a worker that does nothing to speak of.
+const quiet = 0.05
+
+// idle says whether there is next to no load.
+func (s Sample) idle() bool {
+	return s.CPU <= quiet*float64(s.Workers) && s.Said <= quiet && s.Waiting == 0 && s.Dropped == 0
+}
+
 // perProcessor is how many workers a processor gets while processors are short.
 const perProcessor = 2
 

@@ -11,7 +11,6 @@ import (
 	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/internal/launch"
-	"relevo/internal/phrase"
 	"relevo/internal/printable"
 )
 
@@ -64,15 +63,17 @@ func (c *cli) printSchema() error {
 
 // checked is printed by `relevo check --json`. It contains no values of variables.
 type checked struct {
-	File    string       `json:"file"`
-	OK      bool         `json:"ok"`
-	Name    string       `json:"name,omitempty"`
-	Workers int          `json:"workers,omitempty"`
-	Command []string     `json:"command,omitempty"`
-	Listen  []string     `json:"listen,omitempty"`
-	Notes   []string     `json:"notes,omitempty"`
-	Errors  []checkError `json:"errors,omitempty"`
-	Apps    []checked    `json:"apps,omitempty"` // one for each app of the file, if it has several
+	File    string `json:"file"`
+	OK      bool   `json:"ok"`
+	Name    string `json:"name,omitempty"`
+	Workers int    `json:"workers,omitempty"`
+	// MostWorkers is the upper bound, if the load decides on the number.
+	MostWorkers int          `json:"most_workers,omitempty"`
+	Command     []string     `json:"command,omitempty"`
+	Listen      []string     `json:"listen,omitempty"`
+	Notes       []string     `json:"notes,omitempty"`
+	Errors      []checkError `json:"errors,omitempty"`
+	Apps        []checked    `json:"apps,omitempty"` // one for each app of the file, if it has several
 }
 
 type checkError struct {
@@ -107,6 +108,7 @@ func (c *cli) checkFile(path string) checked {
 	result.OK = result.Errors == nil
 	if len(names) > 1 {
 		result.Name, result.Workers, result.Command, result.Listen, result.Notes = "", 0, nil, nil, nil
+		result.MostWorkers = 0
 	}
 	return result
 }
@@ -116,6 +118,7 @@ func (c *cli) checkFile(path string) checked {
 func (r *checked) include(one checked, profile string) {
 	if profile == "" {
 		r.Name, r.Workers, r.Command, r.Listen, r.Notes = one.Name, one.Workers, one.Command, one.Listen, one.Notes
+		r.MostWorkers = one.MostWorkers
 	}
 	for _, e := range one.Errors {
 		if !slices.Contains(r.Errors, e) {
@@ -141,6 +144,7 @@ func checkApp(file *config.File, s config.Selection, dir string) (result checked
 	if result.OK = result.Errors == nil; result.OK {
 		result.Notes = notes
 		result.Name, result.Workers, result.Command = app.Name, app.Workers, app.Command
+		result.MostWorkers = app.MostWorkers
 		for _, l := range app.Listen {
 			result.Listen = append(result.Listen, l.String())
 		}
@@ -222,7 +226,7 @@ func (r *checked) summary() string {
 	}
 	text := fmt.Sprintf("%s: ok; it has no command: relevo run -- COMMAND or relevo serve", r.File)
 	if len(r.Command) > 0 {
-		text = fmt.Sprintf("%s: ok: %s, %s of %s", r.File, r.Name, phrase.Count(r.Workers, "worker"),
+		text = fmt.Sprintf("%s: ok: %s, %s of %s", r.File, r.Name, r.workers(),
 			strings.Join(r.Command, " "))
 		if len(r.Listen) > 0 {
 			text += " on " + strings.Join(r.Listen, ", ")

@@ -61,6 +61,7 @@ func TestCommandsAsk(t *testing.T) {
 		{"scale web +1", "scale +1", 0, "web: from 2 to 3 workers\n", ""},
 		{"scale web -1", "scale -1", 0, "web: from 2 to 3 workers\n", ""},
 		{"scale -2 --json", "scale -2", 0, `"to": 3`, ""},
+		{"scale web auto", "scale auto", 0, "web: from 2 to 3 workers\n", ""},
 		{"scale", "", 2, "", "cannot scale: how many workers are wanted?"},
 		{"scale web 1 2", "", 2, "", "cannot scale"},
 		{"scale all 3 --json", "scale 3", 0, `"to": 3`, ""},

@@ -14,13 +14,13 @@ import (
 
 func (c *cli) scale() *cobra.Command {
 	var fewer string
-	cmd := c.talking("scale [NAME…] N|+N|-N", "Change the number of workers",
+	cmd := c.talking("scale [NAME…] N|+N|-N|auto", "Change the number of workers, or let the load decide again",
 		func(ctx context.Context, args []string, asJSON bool) error {
 			if fewer != "" {
 				args = append(args, fewer)
 			}
 			if len(args) < 1 {
-				return usage(errors.New("cannot scale: how many workers are wanted? relevo scale [NAME…] N, +N or -N"))
+				return usage(errors.New("cannot scale: how many workers are wanted? relevo scale [NAME…] N, +N, -N or auto"))
 			}
 			change := args[len(args)-1]
 			for _, name := range args[:len(args)-1] {
@@ -31,8 +31,13 @@ func (c *cli) scale() *cobra.Command {
 			scale := func(ctx context.Context, name string) (said, error) { return c.scaleApp(ctx, name, change) }
 			return c.each(ctx, args[:len(args)-1], asJSON, several{does: running, do: scale})
 		})
-	cmd.Example = "  relevo scale 8\n  relevo scale web +1\n  relevo scale web -1"
+	cmd.Example = "  relevo scale 8\n  relevo scale web +1\n  relevo scale web -1\n  relevo scale web auto"
 	cmd.Args = cobra.ArbitraryArgs
+	names := cmd.ValidArgsFunction
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+		all, how := names(cmd, args, word)
+		return append(all, "auto\tas many workers as the load needs"), how
+	}
 	cmd.Flags().StringVar(&fewer, fewerFlag, "", "")
 	cmd.Flags().MarkHidden(fewerFlag)
 	return cmd
@@ -48,6 +53,9 @@ func (c *cli) scaleApp(ctx context.Context, name, change string) (said, error) {
 		return said{}, err
 	}
 	text := fmt.Sprintf("%s: from %d to %s", client.Name(), scaled.From, phrase.Count(scaled.To, "worker"))
+	if scaled.Auto {
+		text += "; the load decides from now on"
+	}
 	return said{text: text, value: scaled}, nil
 }
 

@@ -66,6 +66,7 @@ func (c *cli) printStatus(s control.Status) error {
 		return fmt.Errorf("cannot print the status: %w", err)
 	}
 	c.printHealth(s)
+	c.printScale(s)
 	if !s.NextRoll.IsZero() {
 		fmt.Fprintf(c.stdout, "\nnext roll by the clock: %s\n", s.NextRoll.Local().Format("Mon 2006-01-02 15:04:05 MST"))
 	}

@@ -20,9 +20,11 @@ type App struct {
 	Name    string   // of the app: names its control socket and its state directory
 	Command []string // program and arguments, placeholders not yet filled in
 	Dir     string   // working directory of the workers, symbolic links not resolved
-	Workers int      // number of slots, at least 1
-	After   []string // apps that have to serve before this one starts
-	Listen  []Listen
+	Workers int      // number of slots, at least 1; the lowest one if MostWorkers is set
+	// MostWorkers is the highest number of slots, where the load decides on it; 0: it does not.
+	MostWorkers int
+	After       []string // apps that have to serve before this one starts
+	Listen      []Listen
 	// Blocking says that accept and recv on every listener wait. Resolve sets it in each Listen.
 	Blocking bool
 

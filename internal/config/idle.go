@@ -96,7 +96,7 @@ func (r *resolved) rank(key string) int {
 // idle are the settings that have no effect, of those that are given.
 func (a *App) idle(given func(key string) bool) (all []idle) {
 	all = slices.Concat(a.idleShare(given), a.idleBalance(given), a.Health.idle(given), a.idleHealth(given),
-		a.idleLogs(given), a.Schedule.idle(given))
+		a.idleLogs(given), a.Schedule.idle(given), a.idleScale(given))
 	if given("limits.lifetime_jitter") && a.Limits.MaxLifetime == 0 {
 		all = append(all, idle{"limits.lifetime_jitter", "limits.max_lifetime", false,
 			`limits.lifetime_jitter has no effect: no worker is replaced for its age; write max_lifetime = ` +
@@ -175,7 +175,7 @@ func (a *App) idleBalance(given func(key string) bool) (all []idle) {
 	}
 	switch {
 	case !given("balance") || len(all) > 0:
-	case a.Balance == BalanceSticky && a.Workers == 1:
+	case a.Balance == BalanceSticky && a.LargestPool() == 1:
 		all = append(all, idle{"balance", "workers", false, "balance is sticky, and there is one worker, which " +
 			"all clients go to: it has an effect from workers = 2 on"})
 	case a.Balance == BalanceSticky && len(a.Listen) > 0 && !slices.ContainsFunc(a.Listen, Listen.IsTCP):

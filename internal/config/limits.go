@@ -5,6 +5,7 @@ import "time"
 // Limits say how much one worker may use, and for how long. The zero value limits nothing.
 type Limits struct {
 	MaxMemory      int64         // resident bytes of a worker and its descendants; 0: no limit
+	MemoryReserve  int64         // bytes of memory that stay free when the load asks for another worker
 	MaxLifetime    time.Duration // of a worker that serves; 0: no limit
 	LifetimeJitter float64       // fraction of MaxLifetime by which it varies, 0 to 1
 	Watchdog       time.Duration // how long a worker may be without a sign of life; 0: for ever

@@ -66,26 +66,34 @@ func (s Setting) Check(text string) error {
 
 // one is a setting with one value.
 func one[T any](key, flag string, k kind[T], applies Applies, field func(*App) *T, help string) Setting {
+	get := func(app *App) T { return *field(app) }
+	put := func(app *App, v T) { *field(app) = v }
+	return stored(key, flag, k, applies, get, put, help)
+}
+
+// stored is a setting with one value, which get and put keep in the App.
+func stored[T any](key, flag string, k kind[T], applies Applies, get func(*App) T, put func(*App, T),
+	help string) Setting {
 	app := Default()
 	return Setting{
-		Key: key, Flag: flag, Arg: k.arg, Help: help, Applies: applies, Default: k.render(*field(&app)),
-		copy: func(to, from *App) { *field(to) = *field(from) },
+		Key: key, Flag: flag, Arg: k.arg, Help: help, Applies: applies, Default: k.render(get(&app)),
+		copy: func(to, from *App) { put(to, get(from)) },
 		read: func(app *App, v value, report reporter) {
 			got, err := k.read(key, v)
 			if err != nil {
 				report(v.at, err)
 				return
 			}
-			*field(app) = got
+			put(app, got)
 		},
 		set: func(app *App, texts []string) error {
 			got, err := k.parse(texts[len(texts)-1])
 			if err == nil {
-				*field(app) = got
+				put(app, got)
 			}
 			return err
 		},
-		render: func(app *App) string { return k.render(*field(app)) },
+		render: func(app *App) string { return k.render(get(app)) },
 		schema: k.schema,
 	}
 }

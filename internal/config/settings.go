@@ -42,8 +42,7 @@ func programSettings() []Setting {
 			"program or script, and its arguments; {fd} {fd:NAME} {addr} {addr:NAME} {slot} are replaced by values"),
 		one("directory", "directory", plain("DIR", "."), Roll, func(a *App) *string { return &a.Dir },
 			"working directory of the workers (default: that of relevo.toml if the command is there, else the current one)"),
-		one("workers", "workers", workers(), Live, func(a *App) *int { return &a.Workers },
-			"number of workers; auto, max or 0: one for each processor that relevo may use"),
+		workersSetting(),
 		many("after", "after", plain("APP", "db"), Restart, func(a *App) *[]string { return &a.After },
 			"apps of this machine that have to serve before this one starts"),
 		many("listen", "listen", listeners(), Roll, func(a *App) *[]Listen { return &a.Listen },
@@ -149,6 +148,9 @@ func limitSettings() []Setting {
 		one("limits.max_memory", "max-memory", textOrNumber(written("SIZE", "512MiB", ParseSize, SizeText)),
 			Live, func(a *App) *int64 { return &a.Limits.MaxMemory },
 			"resident memory, including child processes, at which a worker is replaced; 0 for no limit"),
+		one("limits.memory_reserve", "memory-reserve", textOrNumber(written("SIZE", "256MiB", ParseSize, SizeText)),
+			Live, func(a *App) *int64 { return &a.Limits.MemoryReserve },
+			"memory that stays free when the load asks for another worker"),
 		one("limits.max_lifetime", "max-lifetime", duration(), Live,
 			func(a *App) *time.Duration { return &a.Limits.MaxLifetime },
 			"age at which a worker is replaced; 0 for no limit"),
@@ -187,12 +189,6 @@ func argument() kind[string] {
 		}
 		return text, nil
 	}, func(text string) string { return text })
-}
-
-func workers() kind[int] {
-	k := textOrNumber(written("N|auto", "auto", ParseWorkers, strconv.Itoa))
-	k.example = "4"
-	return k
 }
 
 func boolean() kind[bool] {

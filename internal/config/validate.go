@@ -64,8 +64,6 @@ func (a *App) problems() (all []problem) {
 		}
 		wrong(name == a.Name, fmt.Sprintf("after[%d]", i), "cannot start %s after itself: take it away", name)
 	}
-	wrong(a.Workers < 1 || a.Workers > MaxWorkers, "workers",
-		"cannot run %d workers: at least 1 is needed, at most %d are possible", a.Workers, MaxWorkers)
 	wrong(a.ReadyTimeout <= 0, "ready_timeout", "cannot run without patience: the ready timeout must be above 0")
 	wrong(a.DrainTimeout <= 0, "drain_timeout", "cannot run without patience: the drain timeout must be above 0")
 	wrong(a.Canary < 0, "canary", "cannot use a canary of %s: it is negative", a.Canary)
@@ -90,7 +88,7 @@ func (a *App) problems() (all []problem) {
 			all = append(all, problem{fmt.Sprintf("listen[%d]", i), err})
 		}
 	}
-	return slices.Concat(all, a.Limits.problems(), a.Logs.problems(), a.Health.problems(),
+	return slices.Concat(all, a.workerProblems(), a.Limits.problems(), a.Logs.problems(), a.Health.problems(),
 		a.Schedule.problems())
 }
 

@@ -10,24 +10,6 @@ import (
 	"time"
 )
 
-// MaxWorkers is a bound against typing errors. A pool of this size still works well.
-const MaxWorkers = 1024
-
-// ParseWorkers reads a number of workers. auto, max and 0 mean one for each
-// processor that this process may use.
-func ParseWorkers(text string) (int, error) {
-	switch text {
-	case "auto", "max", "0":
-		return CPUs(), nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > MaxWorkers || text[0] == '+' { // +2 is a step of relevo scale
-		return 0, fmt.Errorf("cannot use %q as a number of workers: 1 to %d, or auto, max or 0 (here %d)", text, MaxWorkers,
-			CPUs())
-	}
-	return n, nil
-}
-
 // ParseDuration reads a length of time with its unit; 0 needs none.
 func ParseDuration(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)

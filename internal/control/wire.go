@@ -77,9 +77,22 @@ type Status struct {
 	Warnings []string `json:"warnings,omitempty"`
 	// Health says how the workers' health is checked; nil: it is not.
 	Health *Health `json:"health,omitempty"`
+	// Scale says who decides on the number of workers; nil: the configuration names one.
+	Scale *Scale `json:"scale,omitempty"`
 	// NextRoll is when all workers are replaced by the clock.
 	NextRoll time.Time `json:"next_roll,omitzero"`
 	pool.Status
+}
+
+// Scale is about a number of workers that follows the load.
+type Scale struct {
+	Min int `json:"min"`
+	Max int `json:"max"`
+	// Fixed says that a user has set the number, and that it does not follow the load until
+	// relevo scale auto.
+	Fixed  bool      `json:"fixed,omitempty"`
+	Reason string    `json:"reason,omitempty"` // of the last change by the load
+	At     time.Time `json:"at,omitzero"`      // when that was
 }
 
 // Health is the health check of an app.
@@ -101,13 +114,15 @@ type Listener struct {
 }
 
 type scaleRequest struct {
-	Workers json.RawMessage `json:"workers"` // a number, or "+N" or "-N"
+	Workers json.RawMessage `json:"workers"` // a number, or "+N", "-N" or "auto"
 }
 
 // Scaled is the answer of /v1/scale.
 type Scaled struct {
 	From int `json:"from"`
 	To   int `json:"to"`
+	// Auto says that the load decides from now on.
+	Auto bool `json:"auto,omitempty"`
 }
 
 type stopRequest struct {

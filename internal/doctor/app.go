@@ -140,12 +140,12 @@ func workers(h *Host) []Finding {
 	if !h.Configured {
 		return nil
 	}
-	f := ok("workers", "%d on %d processors", h.App.Workers, h.CPUs)
+	f := ok("workers", "%s on %d processors", h.App.WorkerRange(), h.CPUs)
 	switch {
-	case h.App.Workers > 8*h.CPUs:
+	case h.App.LargestPool() > 8*h.CPUs:
 		f = f.but(Warn, "they share processors and each takes its memory",
 			`workers = "auto", unless each serves one request at a time`)
-	case h.App.Workers == 1:
+	case h.App.LargestPool() == 1:
 		f = f.but(OK, "while a crashed worker is replaced, clients wait", "workers = 2")
 	}
 	return []Finding{f}

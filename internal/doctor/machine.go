@@ -96,7 +96,7 @@ func tasks(h *Host) []Finding {
 	}
 	left := h.Probes.TasksLeft
 	f := ok("tasks", "%d more processes and threads may be started here", left)
-	if wanted := max(h.App.Workers, h.CPUs) * tasksOfWorker; left < wanted {
+	if wanted := max(h.App.LargestPool(), h.CPUs) * tasksOfWorker; left < wanted {
 		f = f.but(Warn, "workers may not start or may miss threads, and a roll fails; the master lives on",
 			fmt.Sprintf("TasksMax= in the unit, --pids-limit of a container, or ulimit -u: %d more at least", wanted))
 	}

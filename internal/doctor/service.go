@@ -131,9 +131,9 @@ func (h *Host) unitFindings(name string, p map[string]string) []Finding {
 // worker also has a notification descriptor, and each slot up to three sockets of its own at each
 // listener.
 func (h *Host) storeNeeds() int {
-	needs := len(h.App.Listen) + 4*(h.App.Workers+h.App.Surge) + 4
+	needs := len(h.App.Listen) + 4*(h.App.LargestPool()+h.App.Surge) + 4
 	if h.App.Capture == config.CaptureAuto {
-		needs += h.App.Workers + h.App.Surge + 3*h.App.Workers*max(1, len(h.App.Listen))
+		needs += h.App.LargestPool() + h.App.Surge + 3*h.App.LargestPool()*max(1, len(h.App.Listen))
 	}
 	return needs
 }

@@ -32,7 +32,7 @@ const (
 )
 
 // Message is one line on the wire. The set is closed: Hello, Ready, Draining,
-// Drained, Status, Pong (worker → master), Drain, State, Ping (master → worker),
+// Drained, Status, Load, Pong (worker → master), Drain, State, Ping (master → worker),
 // App (both ways) and Unknown.
 type Message interface{ message() }
 
@@ -59,6 +59,11 @@ type Drained struct{}
 // Status is a line of text for people, shown by `relevo status`.
 type Status struct {
 	Text string `json:"text"`
+}
+
+// Load says how busy the worker is: 1 is all that it can do.
+type Load struct {
+	Value float64 `json:"value"`
 }
 
 // Drain asks the worker to quiesce and drain. After DeadlineMS milliseconds the
@@ -136,6 +141,7 @@ func (Ready) message()    {}
 func (Draining) message() {}
 func (Drained) message()  {}
 func (Status) message()   {}
+func (Load) message()     {}
 func (Drain) message()    {}
 func (State) message()    {}
 func (Ping) message()     {}
@@ -169,6 +175,8 @@ func Encode(m Message) ([]byte, error) {
 		line, err = envelope("drained", m)
 	case Status:
 		line, err = envelope("status", m)
+	case Load:
+		line, err = envelope("load", m)
 	case Drain:
 		line, err = envelope("drain", m)
 	case State:
@@ -236,6 +244,8 @@ func Decode(line []byte) (Message, error) {
 		return Drained{}, nil
 	case "status":
 		return decode[Status](line)
+	case "load":
+		return decode[Load](line)
 	case "drain":
 		return decode[Drain](line)
 	case "state":

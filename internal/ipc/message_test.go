@@ -19,6 +19,7 @@ var onTheWire = []struct {
 	{Draining{Open: 12}, `{"relevo":"draining","open":12}`},
 	{Drained{}, `{"relevo":"drained"}`},
 	{Status{Text: "é \"quoted\"\nline"}, `{"relevo":"status","text":"é \"quoted\"\nline"}`},
+	{Load{Value: 0.7}, `{"relevo":"load","value":0.7}`},
 	{Drain{DeadlineMS: 30000}, `{"relevo":"drain","deadline_ms":30000}`},
 	{
 		State{Slot: 0, Generation: 3, Workers: []Peer{

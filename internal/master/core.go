@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"relevo/internal/announce"
+	"relevo/internal/autoscale/scaler"
 	"relevo/internal/config"
 	"relevo/internal/generations"
 	"relevo/internal/health/monitor"
@@ -33,6 +34,7 @@ type core struct {
 	reaper     *reaper.Reaper
 	announcer  announce.Announcer
 	health     *monitor.Monitor
+	scaler     *scaler.Scaler
 	succession *succession.Succession
 	keeper     *keeper.Keeper // nil: nobody keeps anything
 	owns       bool           // the app is this master's: what is opened is closed again

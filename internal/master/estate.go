@@ -152,7 +152,7 @@ func (e estate) state() succession.Document {
 		Warnings: m.announcer.Warnings.All(), Stored: m.keeper.Names(),
 		Terminal: m.terminal.State(),
 	}
-	l.Health = m.health.Legacy()
+	l.Health, l.Scale = m.health.Legacy(), m.scaler.Legacy()
 	l.Origin = succession.Origin{Dir: m.opts.Dir, ConfigFile: m.opts.ConfigFile, Runtime: m.opts.Places.Runtime,
 		State: m.opts.Places.State}
 	for _, w := range m.listeners.Wanted() {

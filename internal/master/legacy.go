@@ -68,6 +68,7 @@ func (m *maker) takeOverLegacy() error {
 	}
 	m.announcer.Warnings.Set(announce.UpgradeWarning, "")
 	m.health.TakeOver(l.Health)
+	m.scaler.TakeOver(l.Scale)
 	if err := m.takeOverName(in); err != nil {
 		return err
 	}

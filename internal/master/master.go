@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"relevo/internal/announce"
+	"relevo/internal/autoscale/scaler"
 	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/internal/generations"
@@ -99,6 +100,11 @@ func newMaster(o Options) *Master {
 		Pool:      func() monitor.Pool { return c.running() },
 		Listeners: func() monitor.Listeners { return c.listeners.Upgrader },
 		Warn:      func(text string) { c.announcer.Warnings.Set(announce.HealthWarning, text) },
+	})
+	c.scaler = scaler.New(scaler.Options{
+		Log: o.Log, App: c.app, Changed: m.changed.Wait, Slowness: c.health.Slowness,
+		Pool:      func() scaler.Pool { return c.running() },
+		Listeners: func() scaler.Listeners { return c.listeners.Upgrader },
 	})
 	return m
 }
@@ -215,7 +221,8 @@ func (m *Master) watches() []func(context.Context) {
 		roll: m.requestRoll, warn: func(text string) { m.announcer.Warnings.Set(announce.WatchWarning, text) }}
 	memory := memoryWatch{m.app, m.changed.Wait, m.tended, launch.Memory, m.log}
 	self := selfWatch{m.app, m.changed.Wait, m.succession, func() bool { return m.upgradeFirst("") }, m.log}
-	return []func(context.Context){binary.run, memory.run, m.health.Run, m.clock().run, self.run}
+	return []func(context.Context){binary.run, memory.run, m.health.Run, m.scaler.Run, m.clock().run,
+		self.run}
 }
 
 // run lets everything go on until the pool has ended.

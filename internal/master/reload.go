@@ -228,8 +228,8 @@ func (rs *rolls) afterRoll(before, now config.App) {
 	if err := p.Configure(generations.Patience(now)); err != nil {
 		return // it stops
 	}
-	if now.Workers != before.Workers {
-		if _, _, err := p.Resize(func(int) (int, error) { return now.Workers, nil }); err != nil {
+	if wanted := now.WorkerRange(); wanted != before.WorkerRange() {
+		if _, _, err := p.Resize(func(n int) (int, error) { return wanted.Fit(n), nil }); err != nil {
 			rs.log.Error("not resized", "err", err)
 		}
 	}

@@ -5,12 +5,9 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
-	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/internal/ipc"
 	"relevo/pool"
@@ -42,6 +39,7 @@ func (m *Master) Status() (control.Status, error) {
 		Started: m.begun, Successions: m.successions, UpgradeFailed: m.succession.LastFailure(),
 	}
 	m.health.Describe(&s)
+	m.scaler.Describe(&s)
 	s.NextRoll = m.clock().next(status.Workers, time.Now())
 	return s, nil
 }
@@ -53,47 +51,6 @@ func (q *requests) Await(generation int) (control.Wait, error) {
 		return nil, err
 	}
 	return q.waitFor(pending), nil
-}
-
-// Scale changes the number of workers by a number, +N or -N: control.Master.
-func (q *requests) Scale(change string) (control.Scaled, error) {
-	target, err := scaleTarget(change)
-	if err != nil {
-		return control.Scaled{}, control.WithExit(err, control.ExitUsage)
-	}
-	from, to, err := q.running().Resize(target)
-	if err != nil && !errors.Is(err, pool.ErrNotRunning) {
-		err = control.WithExit(err, control.ExitUsage)
-	}
-	return control.Scaled{From: from, To: to}, err
-}
-
-// scaleTarget reads a change into a function of the number of slots, which the
-// pool calls at the moment of the change.
-func scaleTarget(change string) (func(now int) (int, error), error) {
-	relative := strings.HasPrefix(change, "+") || strings.HasPrefix(change, "-")
-	by, err := strconv.Atoi(change)
-	if !relative {
-		by, err = config.ParseWorkers(change)
-	}
-	switch {
-	case relative && err != nil:
-		return nil, fmt.Errorf("cannot scale by %q: write +N or -N", change)
-	case err != nil:
-		return nil, err
-	case change == "0":
-		return nil, errors.New("cannot scale to 0 workers: that would end the service; relevo stop does that")
-	}
-	return func(now int) (int, error) {
-		to := by
-		if relative {
-			to = now + by
-		}
-		if to < 1 || to > config.MaxWorkers {
-			return 0, fmt.Errorf("cannot scale from %d to %d workers: 1 to %d are possible", now, to, config.MaxWorkers)
-		}
-		return to, nil
-	}, nil
 }
 
 // Stop begins the end: control.Master.

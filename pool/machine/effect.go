@@ -101,7 +101,10 @@ type RollEnded struct {
 type RollSuperseded struct{ Generation, By int }
 
 // Resized tells that the number of slots changed.
-type Resized struct{ From, To int }
+type Resized struct {
+	From, To int
+	Reason   string // of Resize
+}
 
 // Recycling tells that a worker is being replaced by one of its own generation.
 type Recycling struct {

@@ -79,7 +79,10 @@ type Promote struct{}
 type Abort struct{ Reason string }
 
 // Resize asks for another number of slots, at least one.
-type Resize struct{ Workers int }
+type Resize struct {
+	Workers int
+	Reason  string // empty: a user wants it
+}
 
 // Configure changes the options from now on.
 type Configure struct{ Options Options }

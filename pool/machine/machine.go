@@ -117,7 +117,7 @@ func (m *Machine) Step(now time.Time, e Event) []Effect {
 	case Abort:
 		m.abort(e.Reason)
 	case Resize:
-		m.resize(e.Workers)
+		m.resize(e)
 	case Configure:
 		m.configure(e.Options)
 	case Halt:

@@ -187,11 +187,12 @@ func (m *Machine) scheduleRespawn(s *slot, reason string, served time.Duration) 
 }
 
 // resize adds slots at the end or takes the last ones away.
-func (m *Machine) resize(n int) {
+func (m *Machine) resize(e Resize) {
+	n := e.Workers
 	if n < 1 || (m.phase != Running && m.phase != Booting) || n == len(m.slots) {
 		return
 	}
-	m.emit(Resized{From: len(m.slots), To: n})
+	m.emit(Resized{From: len(m.slots), To: n, Reason: e.Reason})
 	if n > len(m.slots) {
 		before := len(m.slots)
 		m.addSlots(n)

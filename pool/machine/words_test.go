@@ -36,8 +36,9 @@ func parseEvent(line string) (Event, error) {
 		_, err := fmt.Sscanf(rest, "gen %d", &e.Generation)
 		return e, err
 	case "resize":
-		n, err := strconv.Atoi(rest)
-		return Resize{n}, err
+		number, reason, _ := strings.Cut(rest, " for ")
+		n, err := strconv.Atoi(number)
+		return Resize{Workers: n, Reason: reason}, err
 	case "configure":
 		o, err := parseOptions(strings.Fields(rest))
 		return Configure{o}, err
@@ -154,7 +155,7 @@ func wordsOf(e Effect) string {
 	case RollSuperseded:
 		return fmt.Sprintf("roll superseded gen %d by %d", e.Generation, e.By)
 	case Resized:
-		return fmt.Sprintf("resized %d → %d", e.From, e.To)
+		return fmt.Sprintf("resized %d → %d", e.From, e.To) + because(e.Reason)
 	case Recycling:
 		return fmt.Sprintf("recycling w%d slot %d", e.Worker, e.Slot) + because(e.Reason)
 	case Ping:

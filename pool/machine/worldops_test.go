@@ -49,7 +49,7 @@ func (w *world) do(o op) {
 	case 24, 25, 26:
 		w.step(Roll{w.asked + 1})
 	case 27, 28:
-		w.step(Resize{int(o.a) % 6})
+		w.step(Resize{Workers: int(o.a) % 6})
 	case 29:
 		w.step(Configure{someOptions(o.a)})
 	case 30:

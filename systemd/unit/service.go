@@ -118,9 +118,9 @@ func (o Options) storeSize() int {
 		perSlot += 2 + seats*max(captured, len(o.App.Listen))
 	}
 	if o.captures() {
-		return few + connections + perSlot*o.App.Workers
+		return few + connections + perSlot*o.App.LargestPool()
 	}
-	return few + perSlot*o.App.Workers
+	return few + perSlot*o.App.LargestPool()
 }
 
 // places adds directories and limits.

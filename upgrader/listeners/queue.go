@@ -24,6 +24,20 @@ func (g *Group) Queue(worker string) (Queue, error) {
 	return Queue{Waiting: queueLength(s.file), HalfOpen: halfOpen}, err
 }
 
+// Whole returns what waits at all seats, and how many connections the kernel has turned away
+// there since they were opened.
+func (g *Group) Whole() (waiting, dropped int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, s := range g.members {
+		if !s.stranger() {
+			waiting += queueLength(s.file)
+			dropped += int(s.drops())
+		}
+	}
+	return waiting, dropped
+}
+
 func (g *Group) halfOpen(s *seat) (n int, err error) {
 	switch {
 	case s.share > 0:

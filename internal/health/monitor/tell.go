@@ -3,6 +3,7 @@ package monitor
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"relevo/internal/config"
@@ -87,6 +88,33 @@ func (m *Monitor) Describe(s *control.Status) {
 			s.Health.Pool = seen(r, h, false)
 		}
 	}
+}
+
+// Slowness is how late the answers are that came since a time, the median of the workers; 1:
+// as late as the timeout.
+func (m *Monitor) Slowness(since time.Time) float64 {
+	h := m.o.App().Health
+	if !h.On() {
+		return 0
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []time.Duration
+	for _, judge := range []*health.Judge{m.judge, m.whole} {
+		if judge == nil {
+			continue
+		}
+		for _, r := range judge.State().Workers {
+			if r.At.After(since) && !r.Latency.IsZero() {
+				all = append(all, r.Latency.Last())
+			}
+		}
+	}
+	if len(all) == 0 {
+		return 0
+	}
+	slices.Sort(all)
+	return float64(all[(len(all)-1)/2]) / float64(h.Patience())
 }
 
 func seen(r *health.Record, h config.Health, out bool) *pool.Health {

@@ -1,0 +1,11 @@
+// Package scaler looks at the load of a pool of workers, and changes their number as package
+// autoscale decides.
+//
+//	each second   Run ─► Status of the pool, accept queues, meter ─► autoscale.Decider
+//	                                                                       │ decision
+//	              event, status  ◄── Pool.ResizeFor ◄──────────────────────┘
+//
+// While there is next to no load it looks when a client comes, and from time to time. It
+// looks at nothing while the configuration names one number of workers, or a user has.
+// That a user has, and the last decision, go from one master to the next (Legacy, TakeOver).
+package scaler

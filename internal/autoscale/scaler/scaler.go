@@ -1,0 +1,254 @@
+package scaler
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"relevo/internal/autoscale"
+	"relevo/internal/config"
+	"relevo/internal/control"
+	"relevo/pool"
+	"relevo/pool/machine"
+	"relevo/upgrader"
+)
+
+// Pool is what the scaler needs of a pool of workers.
+type Pool interface {
+	Status() (pool.Status, error)
+	ResizeFor(reason string, target func(now int) (int, error)) (from, to int, err error)
+}
+
+// Listeners are the sockets at which clients wait.
+type Listeners interface {
+	Queues() upgrader.Queues
+	AwaitClient(ctx context.Context) error
+}
+
+// Options are what a scaler is made of. All but Now are required.
+type Options struct {
+	Log       *slog.Logger
+	App       func() config.App      // the configuration that serves
+	Changed   func() <-chan struct{} // closed when App has changed since
+	Pool      func() Pool            // the one that runs
+	Listeners func() Listeners
+	// Slowness is how late the answers to the health check are that came since a time; 1: as
+	// late as the timeout.
+	Slowness func(since time.Time) float64
+	Now      func() time.Time // nil: time.Now
+}
+
+// Scaler changes the number of workers of one pool.
+type Scaler struct {
+	o    Options
+	wake chan struct{} // a user has changed something; holds one
+
+	mu    sync.Mutex
+	state state
+}
+
+// state is what passes from one master to the next.
+type state struct {
+	Range  config.WorkerRange `json:"range"`
+	Fixed  bool               `json:"fixed,omitempty"` // a user wants the number that there is
+	Reason string             `json:"reason,omitempty"`
+	At     time.Time          `json:"at,omitzero"` // of the last decision
+}
+
+// New returns a scaler that no user has told a number.
+func New(o Options) *Scaler {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Scaler{o: o, wake: make(chan struct{}, 1)}
+}
+
+// Fix has the number of workers stay what a user wants, or, with false, follow the load
+// again. It returns what was said before.
+func (s *Scaler) Fix(fixed bool) (before bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before, s.state.Fixed = s.state.Fixed, fixed
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	return before
+}
+
+// follow takes the numbers of the configuration, and says whether the load decides. Other
+// numbers than before count more than what a user has said before.
+func (s *Scaler) follow(r config.WorkerRange) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.Range != r {
+		s.state = state{Range: r}
+	}
+	return r.Most > 0 && !s.state.Fixed
+}
+
+// Run looks and decides until ctx ends. As long as the load does not decide it only waits.
+func (s *Scaler) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		changed := s.o.Changed()
+		if r := s.numbers(); s.follow(r) {
+			s.scale(ctx, r)
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		case <-s.wake:
+		}
+	}
+}
+
+func (s *Scaler) numbers() config.WorkerRange {
+	app := s.o.App()
+	return app.WorkerRange()
+}
+
+// scale decides as long as the numbers of the configuration stay.
+func (s *Scaler) scale(ctx context.Context, r config.WorkerRange) {
+	var decider *autoscale.Decider
+	m := meter{o: s.o}
+	quiet := 0 // looks in a row
+	for {
+		changed := s.o.Changed()
+		if ctx.Err() != nil || s.numbers() != r || !s.follow(r) {
+			return
+		}
+		next := autoscale.Pause
+		if status, err := s.o.Pool().Status(); err == nil {
+			if decider == nil {
+				decider = autoscale.New(autoscale.Bounds{Min: r.Least, Max: r.Most}, s.o.Now(), status.Slots)
+			}
+			d := s.look(decider, &m, status)
+			if next = d.Next; d.Quiet {
+				quiet++
+			} else {
+				quiet = 0
+			}
+		}
+		switch {
+		case quiet < quietLooks:
+			s.pause(ctx, next, changed)
+		case s.await(ctx, changed):
+			quiet = 0
+		}
+	}
+}
+
+// After quietLooks in a row without load, the next look is when a client comes, or after
+// quietPause.
+const (
+	quietLooks = 10
+	quietPause = 10 * time.Second
+)
+
+// look looks once, decides, and does what is decided.
+func (s *Scaler) look(decider *autoscale.Decider, m *meter, status pool.Status) autoscale.Decision {
+	now := s.o.Now()
+	sample := m.sample(now, status)
+	d := decider.Decide(now, sample)
+	if d.Workers > sample.Workers {
+		wanted := d.Workers
+		d = d.Within(sample.Workers, m.room(status))
+		if d.Workers < wanted {
+			s.o.Log.Warn("memory is short: fewer workers are started than the load needs", "wanted", wanted,
+				"workers", d.Workers)
+		}
+	}
+	if d.Workers == sample.Workers {
+		return d
+	}
+	_, _, err := s.o.Pool().ResizeFor(d.Reason, func(n int) (int, error) {
+		if n != sample.Workers {
+			return 0, errOvertaken
+		}
+		return d.Workers, nil
+	})
+	if err != nil { // it stops, another master goes on, or a user was faster
+		s.o.Log.Debug("not resized", "err", err)
+		return d
+	}
+	m.changed = now
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.Reason, s.state.At = d.Reason, now
+	return d
+}
+
+var errOvertaken = errors.New("the number of workers has changed meanwhile")
+
+// pause waits until the next look, or something else may be wanted.
+func (s *Scaler) pause(ctx context.Context, length time.Duration, changed <-chan struct{}) {
+	timer := time.NewTimer(length)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-changed:
+	case <-s.wake:
+	case <-timer.C:
+	}
+}
+
+// await waits for a client, quietPause at most, and says whether one may have come.
+func (s *Scaler) await(ctx context.Context, changed <-chan struct{}) (client bool) {
+	waiting, cancel := context.WithTimeout(ctx, quietPause)
+	defer cancel()
+	came := make(chan error, 1)
+	go func() { came <- s.o.Listeners().AwaitClient(waiting) }()
+	select {
+	case err := <-came:
+		return err != nil || waiting.Err() == nil // where nothing tells, it looks each second
+	case <-changed:
+	case <-s.wake:
+	}
+	cancel()
+	<-came
+	return true
+}
+
+// Describe adds to a status who decides on the number of workers, and why it is what it is.
+func (s *Scaler) Describe(to *control.Status) {
+	r := s.numbers()
+	if r.Most == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	to.Scale = &control.Scale{Min: r.Least, Max: r.Most, Fixed: s.state.Fixed && s.state.Range == r,
+		Reason: s.state.Reason, At: s.state.At}
+}
+
+// Legacy is what the next master gets.
+func (s *Scaler) Legacy() json.RawMessage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == (state{}) || s.state.Range.Most == 0 {
+		return nil
+	}
+	text, err := json.Marshal(s.state)
+	if err != nil {
+		s.o.Log.Error("internal error", "err", err)
+	}
+	return text
+}
+
+// TakeOver takes what the previous master has left.
+func (s *Scaler) TakeOver(left json.RawMessage) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(left) > 0 && json.Unmarshal(left, &s.state) != nil {
+		s.state = state{}
+	}
+}
+
+// held says whether nothing may be decided: a roll is under way, or a worker on probation.
+func held(status pool.Status) bool {
+	return status.State != string(machine.Running) || status.Rolling != nil || status.Canary != nil
+}

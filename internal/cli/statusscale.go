@@ -1,0 +1,33 @@
+package cli
+
+import (
+	"fmt"
+	"time"
+
+	"relevo/internal/control"
+	"relevo/internal/phrase"
+)
+
+// printScale is one line on who decides on the number of workers.
+func (c *cli) printScale(s control.Status) {
+	if s.Scale == nil {
+		return
+	}
+	text := fmt.Sprintf("%d of %d to %d, as the load needs", s.Slots, s.Scale.Min, s.Scale.Max)
+	if s.Scale.Fixed {
+		text = fmt.Sprintf("%d by relevo scale; %d to %d as the load needs after relevo scale %s auto", s.Slots, s.Scale.Min,
+			s.Scale.Max, s.Name)
+	}
+	if s.Scale.Reason != "" {
+		text += fmt.Sprintf("; last change %s ago: %s", shortDuration(time.Since(s.Scale.At)), s.Scale.Reason)
+	}
+	fmt.Fprintf(c.stdout, "\nworkers: %s\n", text)
+}
+
+// workers is the number of workers, for people.
+func (r *checked) workers() string {
+	if r.MostWorkers > 0 {
+		return fmt.Sprintf("%d to %s", r.Workers, phrase.Count(r.MostWorkers, "worker"))
+	}
+	return phrase.Count(r.Workers, "worker")
+}

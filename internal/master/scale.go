@@ -1,0 +1,67 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"relevo/internal/config"
+	"relevo/internal/control"
+	"relevo/pool"
+)
+
+// Scale changes the number of workers by a number, +N or -N. Where the configuration lets the
+// load decide, it does not any more, until it is asked to with auto: control.Master.
+func (q *requests) Scale(change string) (control.Scaled, error) {
+	var numbers config.WorkerRange
+	if !q.unready() {
+		app := q.app()
+		numbers = app.WorkerRange()
+	}
+	auto := change == "auto" && numbers.Most > 0
+	target, err := scaleTarget(change)
+	if auto {
+		target, err = func(now int) (int, error) { return numbers.Fit(now), nil }, nil
+	}
+	if err != nil {
+		return control.Scaled{}, control.WithExit(err, control.ExitUsage)
+	}
+	before := q.scaler.Fix(!auto)
+	from, to, err := q.running().Resize(target)
+	if err != nil {
+		q.scaler.Fix(before)
+		if !errors.Is(err, pool.ErrNotRunning) {
+			err = control.WithExit(err, control.ExitUsage)
+		}
+	}
+	return control.Scaled{From: from, To: to, Auto: auto}, err
+}
+
+// scaleTarget reads a change into a function of the number of slots, which the
+// pool calls at the moment of the change.
+func scaleTarget(change string) (func(now int) (int, error), error) {
+	relative := strings.HasPrefix(change, "+") || strings.HasPrefix(change, "-")
+	by, err := strconv.Atoi(change)
+	if !relative {
+		by, err = config.ParseWorkers(change)
+	}
+	switch {
+	case relative && err != nil:
+		return nil, fmt.Errorf("cannot scale by %q: write +N or -N", change)
+	case err != nil:
+		return nil, err
+	case change == "0":
+		return nil, errors.New("cannot scale to 0 workers: that would end the service; relevo stop does that")
+	}
+	return func(now int) (int, error) {
+		to := by
+		if relative {
+			to = now + by
+		}
+		if to < 1 || to > config.MaxWorkers {
+			return 0, fmt.Errorf("cannot scale from %d to %d workers: 1 to %d are possible", now, to, config.MaxWorkers)
+		}
+		return to, nil
+	}, nil
+}
