@@ -72,7 +72,8 @@ func TestWorkersGrowWithTheQueue(t *testing.T) {
 
 	s.says("site: from 3 to 1 worker", "scale", "1")
 	s.upgrade()
-	if _, said := s.relevo("status"); !strings.Contains(said, "workers: 1 by relevo scale; 1 to 3 as the load needs after") {
+	const byUser = "workers: 1 by relevo scale; 1 to 3 as the load needs after"
+	if _, said := s.relevo("status"); !strings.Contains(said, byUser) {
 		t.Errorf("after a succession the status says:\n%s", said)
 	}
 	s.says("site: from 1 to 1 worker; the load decides from now on", "scale", "auto")
@@ -150,7 +151,10 @@ func TestWorkersFollowTheLoad(t *testing.T) {
 	s.settled(2)
 	s.says("site: from 2 to 2 workers; the load decides from now on", "scale", "auto")
 	resized := func() []pool.Event { return events.of(pool.KindResize) }
-	s.await("the last event", func() bool { all := resized(); return len(all) > 0 && all[len(all)-1].To == 2 && len(all) > 2 })
+	s.await("the last event", func() bool {
+		all := resized()
+		return len(all) > 2 && all[len(all)-1].To == 2
+	})
 	turns, last, numbers := 0, 0, []int{}
 	for _, e := range resized() {
 		numbers = append(numbers, e.To)

@@ -24,9 +24,10 @@ var idleCases = map[string]string{
 	"[health.headers]\nX = \"y\"":                       `cannot use health.headers without a check by HTTP`,
 	"[health]\ntcp = false\nfailures = 2":               `3:12: cannot use health.failures without a check`,
 
-	"workers = \"2..8\"\ncapture = \"off\"": `1:11: cannot use 2..8 workers: relevo has no socket whose load it could look at`,
-	"limits.memory_reserve = \"1GiB\"\nworkers = 2": `1:25: cannot use limits.memory_reserve with 2 workers, for their number ` +
-		`does not follow the load: write workers = "2..4"`,
+	"workers = \"2..8\"\ncapture = \"off\"": `1:11: cannot use 2..8 workers: relevo has no socket ` +
+		`whose load it could look at`,
+	"limits.memory_reserve = \"1GiB\"\nworkers = 2": `1:25: cannot use limits.memory_reserve with 2 ` +
+		`workers, for their number does not follow the load: write workers = "2..4"`,
 
 	// What is legal and has no effect is told.
 	"workers = 1\nbalance = \"sticky\"": `2:11: balance is sticky, and there is one worker`,

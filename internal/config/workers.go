@@ -88,8 +88,8 @@ func workersSetting() Setting {
 
 func (a *App) workerProblems() (all []problem) {
 	if a.Workers < 1 || a.LargestPool() > MaxWorkers {
-		all = append(all, problem{"workers", fmt.Errorf("cannot run %s workers: at least 1 is needed, at most %d are possible",
-			a.WorkerRange(), MaxWorkers)})
+		all = append(all, problem{"workers", fmt.Errorf("cannot run %s workers: at least 1 is needed, at most %d are "+
+			"possible", a.WorkerRange(), MaxWorkers)})
 	}
 	return all
 }
