@@ -96,8 +96,10 @@ func (h *handover) run() {
 	for pause := departureFirst; len(h.held) > 0; pause = min(2*pause, departureLast) {
 		wait := time.NewTimer(restAfter(pause, func() { h.give(h.freed()) }))
 		select {
-		case <-leaving: // the worker may have got its stop signal
-			leaving, late = nil, time.After(leavePatience/2)
+		case <-leaving:
+			h.give(h.freed())
+			h.held = h.launcher.kept.leave(h.slot, h.held)   // the next master goes on with them
+			leaving, late = nil, time.After(leavePatience/2) // the worker may have got its stop signal
 		case <-late:
 			h.giveBack()
 		case <-gone:
@@ -134,8 +136,9 @@ func (p *Process) openSockets() map[uint64]bool {
 	return has
 }
 
-// giveBack ends the handover because another master takes over. The worker still has the
-// connections that it gives back, and the next master hands them over.
+// giveBack ends the handover because another master takes over, which gets no more
+// connections. The worker still has those that it gives back, and the next master begins
+// their handover anew.
 func (h *handover) giveBack() {
 	h.give(h.freed())
 	if h.p != nil {
