@@ -47,6 +47,12 @@ func (c *cli) env() *cobra.Command {
 			return nil
 		})
 	cmd.Args = between(1, 2, "a NAME, and the slot of a worker")
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 1 {
+			return c.asking(slotsOf)(cmd, args, word)
+		}
+		return c.completeOne(cmd, args, word)
+	}
 	cmd.Long = `Print the environment that a worker was started with, sorted: that of the worker in
 SLOT, or of the first that runs. Values may be secrets.`
 	return cmd
