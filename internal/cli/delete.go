@@ -102,6 +102,14 @@ func (c *cli) tellLeftBehind(name string) {
 	}
 }
 
+// removeStale removes the sockets that masters which were killed have left.
+func (c *cli) removeStale(name string) (err error) {
+	for _, places := range c.lookIn() {
+		err = errors.Join(err, control.RemoveStale(places.ControlSocket(name), places.Lock(name)))
+	}
+	return err
+}
+
 // deleteApp stops an app if it runs, and forgets it.
 func (c *cli) deleteApp(ctx context.Context, name string, force, purge bool) error {
 	if err := checkName(name); err != nil {
@@ -126,6 +134,9 @@ func (c *cli) deleteApp(ctx context.Context, name string, force, purge bool) err
 		return err
 	default:
 		c.tellLeftBehind(name)
+		if err := c.removeStale(name); err != nil {
+			return err
+		}
 	}
 	if err := c.takeLeft(name); err != nil {
 		return err

@@ -179,11 +179,18 @@ func (c *cli) talking(use, short string,
 	return cmd
 }
 
-func (c *cli) completeNames(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+// completeNames completes with the apps that are remembered, or have a master. A socket that a
+// killed master has left is none.
+func (c *cli) completeNames(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(cmd.Context(), completePatience)
+	defer cancel()
 	names, _ := c.registry().Names()
 	for _, places := range c.lookIn() {
 		here, _ := control.Names(places.Runtime)
-		names = append(names, here...)
+		names = append(names, slices.DeleteFunc(here, func(name string) bool {
+			_, err := control.Connect(ctx, places.ControlSocket(name))
+			return control.ExitCode(err) == control.ExitNotRunning
+		})...)
 	}
 	slices.Sort(names)
 	names = slices.DeleteFunc(slices.Compact(names), func(name string) bool { return slices.Contains(args, name) })

@@ -1,0 +1,37 @@
+package cli
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestStaleSocket: the socket of a killed master is not completed, and goes with its app.
+func TestStaleSocket(t *testing.T) {
+	emptyPlaces(t)
+	for _, name := range []string{"gone", "web"} {
+		listener, err := net.Listen("unix", controlSocket(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		listener.(*net.UnixListener).SetUnlinkOnClose(false)
+		listener.Close()
+	}
+	state := filepath.Join(os.Getenv("RELEVO_STATE_DIR"), "web")
+	writeFiles(t, state, map[string]string{"definition.json": `{"name":"web","config":"/nowhere","directory":"/"}`})
+	if _, out, _ := command(t, "__complete", "status", ""); out != "web\n:4\n" {
+		t.Errorf("the shell completes to\n%s", out)
+	}
+	if code, _, said := command(t, "delete", "web"); code != 0 {
+		t.Errorf("exit code %d: %s", code, said)
+	}
+	if _, err := os.Lstat(controlSocket("web")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the socket is there: %v", err)
+	}
+	if _, out, _ := command(t, "__complete", "status", ""); out != ":4\n" {
+		t.Errorf("after delete the shell completes to\n%s", out)
+	}
+}
