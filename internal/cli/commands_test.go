@@ -83,7 +83,14 @@ func TestCommandsAsk(t *testing.T) {
 		{"events --json=false", "", 2, "", "cannot print events in another form"},
 		{"status ../web", "", 2, "", "cannot"},
 		{"status shop", "", 3, "", "; running: web\n"},
-		{"list web", "", 2, "", `cannot use the argument "web": relevo list takes none`},
+		{"list", "", 0, "NAME", ""},
+		{"list web --json", "", 0, `"name": "web"`, ""},
+		{"ls w* web", "", 0, "web ", ""},
+		{"ps all", "", 0, "web ", ""},
+		{"list shop", "", 3, "", "cannot find an app shop: there is web"},
+		{"list web s*", "", 3, "", "cannot find an app s*: there is web"},
+		{"list --watch shop", "", 3, "", "cannot find an app shop: there is web"},
+		{"list ../web", "", 2, "", "cannot"},
 	} {
 		code, out, said := command(t, strings.Fields(c.args)...)
 		if asked := m.wasAsked(); asked != c.asks {

@@ -44,7 +44,7 @@ func TestCompletion(t *testing.T) {
 		"unit|":                      "web\n:4\n",
 		"init|":                      ":0\n",
 		"start -- ./run|":            ":0\n",
-		"list|":                      ":4\n",
+		"list|":                      "web\n:4\n",
 		"check|":                     ":0\n",
 		"import|":                    ":0\n",
 	} {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,12 +19,12 @@ import (
 
 func (c *cli) list() *cobra.Command {
 	var watch bool
-	cmd := c.talking("list", "List the apps of this machine, running or not",
-		func(ctx context.Context, _ []string, asJSON bool) error {
+	cmd := c.talking("list [NAME…]", "List the apps of this machine, running or not",
+		func(ctx context.Context, args []string, asJSON bool) error {
 			if watch {
-				return c.watchList(ctx, asJSON)
+				return c.watchList(ctx, args, asJSON)
 			}
-			all, err := c.allApps(ctx)
+			all, err := c.chosenApps(ctx, args)
 			if err != nil {
 				return err
 			}
@@ -33,14 +34,40 @@ func (c *cli) list() *cobra.Command {
 			return c.printList(all, nil)
 		})
 	cmd.Aliases = []string{"ls", "ps"}
-	cmd.Args = noArguments
+	severalArgs(cmd)
 	cmd.Long = `List the apps of this machine: those whose master runs, and those that relevo start
-remembers. MEM and CPU are those of the workers and all that they started, the master not
-counted; CPU is since they began, as ps has it, and with --watch since the look before.
+remembers; with names, patterns or all, only these. MEM and CPU are those of the workers and
+all that they started, the master not counted; CPU is since they began, as ps has it, and
+with --watch since the look before.
 RESTARTS counts workers that were started after a death. On a narrow terminal the columns
 PID, RELEASE, RESTARTS, CPU, UPTIME, MEM and ADDRESS go, in this order.`
 	cmd.Flags().BoolVar(&watch, "watch", false, "look again each second, until Ctrl-C; with --json a line each time")
 	return cmd
+}
+
+// chosenApps lists the apps that words name; without words all apps.
+func (c *cli) chosenApps(ctx context.Context, words []string) ([]apps.App, error) {
+	all, err := c.allApps(ctx)
+	if err != nil || len(words) == 0 {
+		return all, err
+	}
+	var here, chosen []string
+	for _, a := range all {
+		here = append(here, a.Name)
+	}
+	for _, word := range words {
+		if !isPattern(word) {
+			if err := checkName(word); err != nil {
+				return nil, err
+			}
+		}
+		matched, err := choose(word, here)
+		if err != nil {
+			return nil, err
+		}
+		chosen = append(chosen, matched...)
+	}
+	return slices.DeleteFunc(all, func(a apps.App) bool { return !slices.Contains(chosen, a.Name) }), nil
 }
 
 // allApps lists the apps of all places where a command looks for masters.

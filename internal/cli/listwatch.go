@@ -54,15 +54,16 @@ func (l *look) percent(a apps.App) *float64 {
 // oftenLooked is the interval of list --watch.
 const oftenLooked = time.Second
 
-// watchList prints the list repeatedly; on a terminal it overwrites the previous one.
-func (c *cli) watchList(ctx context.Context, asJSON bool) error {
+// watchList prints the list of apps that words name repeatedly; on a terminal it overwrites the
+// previous one.
+func (c *cli) watchList(ctx context.Context, words []string, asJSON bool) error {
 	ctx, end := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer end()
 	looks := time.NewTicker(oftenLooked)
 	defer looks.Stop()
 	lines := json.NewEncoder(c.stdout)
 	for before := (*look)(nil); ; {
-		all, err := c.allApps(ctx)
+		all, err := c.chosenApps(ctx, words)
 		switch {
 		case ctx.Err() != nil:
 			return nil

@@ -154,20 +154,30 @@ func (c *cli) named(ctx context.Context, words []string,
 		}
 	}
 	for _, word := range words {
-		matched, ok := apps.Match([]string{word}, here)
+		matched, err := choose(word, here)
 		switch {
-		case word == "all" && !ok:
-			matched = here
-		case !ok && isPattern(word):
-			return nil, false, &control.Error{Message: fmt.Sprintf("cannot find an app %s: there %s", word, whatIs(here)),
-				Exit: control.ExitNotRunning}
-		case !ok:
+		case err != nil && isPattern(word):
+			return nil, false, err
+		case err != nil:
 			matched = []string{word}
 		}
 		names = append(names, matched...)
 	}
 	slices.Sort(names)
 	return slices.Compact(names), false, nil
+}
+
+// choose returns the names of here that a word names.
+func choose(word string, here []string) ([]string, error) {
+	matched, ok := apps.Match([]string{word}, here)
+	switch {
+	case ok:
+		return matched, nil
+	case word == "all":
+		return here, nil
+	}
+	return nil, &control.Error{Message: fmt.Sprintf("cannot find an app %s: there %s", word, whatIs(here)),
+		Exit: control.ExitNotRunning}
 }
 
 func isPattern(word string) bool { return word == "all" || strings.ContainsAny(word, "*?[") }
