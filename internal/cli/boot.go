@@ -32,7 +32,7 @@ func (c *cli) startup() *cobra.Command {
 					return err
 				}
 			}
-			err = c.each(ctx, args, asJSON, several{does: remembered, do: b.setUp})
+			err = c.each(ctx, args, asJSON, several{does: remembered, do: b.setUp, none: noneKnown})
 			if err != nil || !b.manager.User {
 				return err
 			}
@@ -64,7 +64,7 @@ func (c *cli) unstartup() *cobra.Command {
 			if len(args) == 0 {
 				args = []string{"all"}
 			}
-			return c.each(ctx, args, asJSON, several{does: b.isSetUp, do: b.undo})
+			return c.each(ctx, args, asJSON, several{does: b.isSetUp, do: b.undo, none: "no apps start at boot"})
 		})
 	cmd.GroupID = "systemd"
 	cmd.Long = `Take away the units that relevo startup has made. Apps that run go on, under systemd until

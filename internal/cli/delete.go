@@ -20,13 +20,14 @@ func (c *cli) delete() *cobra.Command {
 	var purge, force bool
 	cmd := c.talking("delete NAME…", "Stop apps and forget them; their files stay",
 		func(ctx context.Context, args []string, asJSON bool) error {
-			return c.each(ctx, args, asJSON, several{known, stopsAtATime, func(ctx context.Context, name string) (said, error) {
+			forget := func(ctx context.Context, name string) (said, error) {
 				if err := c.deleteApp(ctx, name, force, purge); err != nil {
 					return said{}, err
 				}
 				return said{text: name + " is deleted" + c.whatStays(name, purge),
 					value: map[string]any{"name": name, "deleted": true, "purged": purge}}, nil
-			}})
+			}
+			return c.each(ctx, args, asJSON, several{known, stopsAtATime, forget, noneKnown})
 		})
 	cmd.Aliases = []string{"del", "rm"}
 	cmd.Args = between(1, 1000, "the NAME of each app")

@@ -26,13 +26,14 @@ type described struct {
 func (c *cli) describe() *cobra.Command {
 	cmd := c.talking("describe NAME…", "Show all that is known of apps, running or not",
 		func(ctx context.Context, args []string, asJSON bool) error {
-			return c.each(ctx, args, asJSON, several{does: known, do: func(ctx context.Context, name string) (said, error) {
+			show := func(ctx context.Context, name string) (said, error) {
 				d, err := c.describeApp(ctx, name)
 				if err == nil && !asJSON {
 					err = c.printDescribed(d)
 				}
 				return said{value: d}, err
-			}})
+			}
+			return c.each(ctx, args, asJSON, several{does: known, do: show, none: noneKnown})
 		})
 	cmd.Aliases = []string{"show"}
 	cmd.Long = `Show how each app is started, where its files are and, where it runs, its status.`

@@ -23,7 +23,7 @@ func (c *cli) reload() *cobra.Command {
 			if err := reloadFlags(o, noWait, dryRun); err != nil {
 				return usage(err)
 			}
-			return c.oneByOne(ctx, args, running, asJSON, func(c *cli, name string) error {
+			return c.oneByOne(ctx, args, several{does: running, none: noneRuns}, asJSON, func(c *cli, name string) error {
 				client, err := c.connect(ctx, name)
 				switch {
 				case err != nil:

@@ -25,7 +25,7 @@ relevo reload does. An app that is remembered and does not run is started.`,
 	cmd.Flags().BoolVar(&o.Force, "force", false, "try bytes that failed before")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx := cmd.Context()
-		return c.oneByOne(ctx, args, known, asJSON, func(c *cli, name string) error {
+		return c.oneByOne(ctx, args, several{does: known, none: noneKnown}, asJSON, func(c *cli, name string) error {
 			client, err := c.connect(ctx, name)
 			if control.ExitCode(err) == control.ExitNotRunning {
 				return c.startKnown(ctx, name, asJSON, err)

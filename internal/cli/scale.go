@@ -29,7 +29,7 @@ func (c *cli) scale() *cobra.Command {
 				}
 			}
 			scale := func(ctx context.Context, name string) (said, error) { return c.scaleApp(ctx, name, change) }
-			return c.each(ctx, args[:len(args)-1], asJSON, several{does: running, do: scale})
+			return c.each(ctx, args[:len(args)-1], asJSON, several{does: running, do: scale, none: noneRuns})
 		})
 	cmd.Example = "  relevo scale 8\n  relevo scale web +1\n  relevo scale web -1\n  relevo scale web auto"
 	cmd.Args = cobra.ArbitraryArgs

@@ -28,6 +28,7 @@ type several struct {
 	does    func(apps.App) bool // which apps a pattern or all selects
 	atATime int                 // how many at the same time; 0: one
 	do      func(ctx context.Context, name string) (said, error)
+	none    string // printed if all selects no app
 }
 
 // severalArgs allows names, patterns and all as arguments.
@@ -35,6 +36,12 @@ func severalArgs(cmd *cobra.Command) *cobra.Command {
 	cmd.Args = cobra.ArbitraryArgs
 	return cmd
 }
+
+// What is printed if all selects no app.
+const (
+	noneRuns  = "no apps run"
+	noneKnown = "no apps"
+)
 
 // running and known select apps for patterns.
 func running(a apps.App) bool { return a.Status != nil || a.State == apps.Silent }
@@ -45,6 +52,10 @@ func known(a apps.App) bool   { return running(a) || a.Definition != nil }
 func (c *cli) each(ctx context.Context, words []string, asJSON bool, s several) error {
 	names, one, err := c.named(ctx, words, s.does)
 	if err != nil {
+		return err
+	}
+	if len(names) == 0 && !asJSON {
+		_, err := fmt.Fprintln(c.stdout, s.none)
 		return err
 	}
 	values := make([]any, len(names))
@@ -83,13 +94,13 @@ func (c *cli) each(ctx context.Context, words []string, asJSON bool, s several) 
 
 // oneByOne runs a command that prints by itself, one app after the other. For several apps its JSON
 // values are collected into one array, with a name in each element.
-func (c *cli) oneByOne(ctx context.Context, words []string, does func(apps.App) bool, asJSON bool,
+func (c *cli) oneByOne(ctx context.Context, words []string, s several, asJSON bool,
 	do func(c *cli, name string) error) error {
-	_, one, err := c.named(ctx, words, does)
+	_, one, err := c.named(ctx, words, s.does)
 	if err != nil {
 		return err
 	}
-	return c.each(ctx, words, asJSON, several{does: does, do: func(_ context.Context, name string) (said, error) {
+	s.do = func(_ context.Context, name string) (said, error) {
 		var printed any
 		collecting := *c
 		collecting.collect = func(v any) { printed = v }
@@ -98,7 +109,8 @@ func (c *cli) oneByOne(ctx context.Context, words []string, does func(apps.App) 
 			printed = withName(name, printed)
 		}
 		return said{value: printed, despite: printed != nil}, err
-	}})
+	}
+	return c.each(ctx, words, asJSON, s)
 }
 
 // withName adds the app's name to an element of the array.

@@ -20,7 +20,7 @@ func (c *cli) status() *cobra.Command {
 	return severalArgs(c.talking("status [NAME…]", "Show the pool: workers, generations, the last roll",
 		func(ctx context.Context, args []string, asJSON bool) error {
 			printed := false
-			return c.each(ctx, args, asJSON, several{does: running, do: func(ctx context.Context, name string) (said, error) {
+			show := func(ctx context.Context, name string) (said, error) {
 				client, err := c.connect(ctx, name)
 				if err != nil {
 					return said{}, err
@@ -33,7 +33,8 @@ func (c *cli) status() *cobra.Command {
 					printed, err = true, c.printStatus(status)
 				}
 				return said{value: status}, err
-			}})
+			}
+			return c.each(ctx, args, asJSON, several{does: running, do: show, none: noneRuns})
 		}))
 }
 

@@ -29,7 +29,7 @@ func (c *cli) stop() *cobra.Command {
 				}
 				return said{text: text, value: map[string]any{"name": client.Name(), "stopped": !noWait}}, nil
 			}
-			return c.each(ctx, args, asJSON, several{running, stopsAtATime, stop})
+			return c.each(ctx, args, asJSON, several{running, stopsAtATime, stop, noneRuns})
 		}))
 	cmd.Flags().BoolVar(&force, "force", false, "kill the workers instead")
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return at once")
