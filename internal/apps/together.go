@@ -3,8 +3,6 @@ package apps
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 
 	"relevo/internal/control"
@@ -25,12 +23,10 @@ type Wanted struct {
 const startsAtATime = 8
 
 // StartAll starts apps, each after the apps that have to serve before it. It reports them one
-// at a time, and returns how many have failed.
+// at a time, and returns how many have failed. Apps that wait for each other fail; the others start.
 func (s Starter) StartAll(ctx context.Context, all []Wanted,
-	tell func(Wanted, control.Status, error)) (failed int, err error) {
-	if err := checkOrder(all); err != nil {
-		return 0, err
-	}
+	tell func(Wanted, control.Status, error)) (failed int) {
+	all = refuseCircles(all)
 	ended := map[string]chan struct{}{} // closed when a start has ended
 	serves := sync.Map{}                // names of those that serve
 	for _, w := range all {
@@ -54,7 +50,7 @@ func (s Starter) StartAll(ctx context.Context, all []Wanted,
 		})
 	}
 	started.Wait()
-	return failed, nil
+	return failed
 }
 
 func (s Starter) startAfter(ctx context.Context, w Wanted, ended map[string]chan struct{}, serves *sync.Map,
@@ -76,31 +72,4 @@ func (s Starter) startAfter(ctx context.Context, w Wanted, ended map[string]chan
 	turns <- struct{}{}
 	defer func() { <-turns }()
 	return s.Start(ctx, w.Definition, w.Text)
-}
-
-// checkOrder looks for apps that wait for each other.
-func checkOrder(all []Wanted) error {
-	after := map[string][]string{}
-	for _, w := range all {
-		after[w.Name] = w.After
-	}
-	var visit func(name string, way []string) error
-	visit = func(name string, way []string) error {
-		if at := slices.Index(way, name); at >= 0 {
-			circle := strings.Join(append(way[at:], name), ", ")
-			return fmt.Errorf("cannot start %s: each waits for the next; take an after away", circle)
-		}
-		for _, other := range after[name] {
-			if err := visit(other, append(way[:len(way):len(way)], name)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	for _, w := range all {
-		if err := visit(w.Name, nil); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -132,10 +132,8 @@ func (c *cli) startTogether(ctx context.Context, all []apps.Wanted, asJSON bool)
 	starter := apps.Starter{Places: c.registry(), Program: program, Env: apps.Environ(os.Environ(), c.places),
 		Manage: c.startManaged}
 	told := startReport{cli: c, several: len(all) != 1, Started: []control.Status{}, Failed: map[string]string{}}
-	failed, err := starter.StartAll(ctx, all, told.tell(asJSON))
+	failed := starter.StartAll(ctx, all, told.tell(asJSON))
 	switch {
-	case err != nil:
-		return err
 	case asJSON:
 		err = c.printJSON(told)
 	case told.failure != nil:

@@ -3,7 +3,9 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"relevo/internal/apps"
@@ -26,14 +28,17 @@ type startReport struct {
 
 func (r *startReport) tell(asJSON bool) func(apps.Wanted, control.Status, error) {
 	return func(w apps.Wanted, status control.Status, err error) {
-		failed := new(apps.FailedError)
+		failed, repeated := new(apps.FailedError), false
 		switch {
 		case err == nil:
 			r.Started = append(r.Started, status)
 		default:
-			r.Failed[w.Name] = printable.Text(err.Error())
+			text := printable.Text(err.Error())
+			// All apps that wait for each other have the same error.
+			repeated = slices.Contains(slices.Collect(maps.Values(r.Failed)), text)
+			r.Failed[w.Name] = text
 		}
-		if asJSON {
+		if asJSON || repeated {
 			return
 		}
 		if errors.As(err, &failed) {
