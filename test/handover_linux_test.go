@@ -87,7 +87,12 @@ func TestHandOverFails(t *testing.T) {
 		}
 	}()
 	for _, socket := range []string{deaf, filepath.Join(s.dir, "nobody")} {
-		if err := s.client.HandOver(t.Context(), socket); control.ExitCode(err) != control.ExitRollFailed {
+		var err error
+		s.await("the end of the attempt before", func() bool {
+			err = s.client.HandOver(t.Context(), socket)
+			return control.ExitCode(err) != control.ExitBusy
+		})
+		if control.ExitCode(err) != control.ExitRollFailed {
 			t.Errorf("handed over to %s: %v", socket, err)
 		}
 	}
