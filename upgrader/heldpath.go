@@ -6,6 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"relevo/internal/config"
 )
@@ -119,13 +122,44 @@ func (u *Upgrader) guardPath(l *Listener) {
 	}
 }
 
-// restorePaths looks at all guarded sockets.
+// The kernel reports that a file has one link less a moment before the path is gone (vfs_unlink
+// notifies, and then removes the name from its cache of names). So a path of a socket that has
+// no other link than the second one is looked at again.
+const (
+	vanishingLooks = 100
+	vanishingPause = time.Millisecond
+)
+
+// restorePaths looks at all guarded sockets, after one of them has lost a link.
 func (u *Upgrader) restorePaths() {
+	for range vanishingLooks {
+		if !u.restoreGuarded() {
+			return
+		}
+		time.Sleep(vanishingPause)
+	}
+}
+
+// restoreGuarded returns whether a path was removed that was still seen, and not made again.
+func (u *Upgrader) restoreGuarded() (vanishing bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, l := range u.all() {
 		u.restorePath(l)
+		if s := l.socket; s != nil && s.guarded && !s.hidden && l.standing == open && s.file() != fileTaken {
+			vanishing = vanishing || s.links() == 1
+		}
 	}
+	return vanishing
+}
+
+// links returns how many links the socket's file has, 0 if that cannot be told.
+func (s *unixSocket) links() uint64 {
+	var held unix.Stat_t
+	if unix.Lstat(s.held, &held) != nil {
+		return 0
+	}
+	return uint64(held.Nlink)
 }
 
 // restorePath makes a path again that a program has removed. A file that another program
