@@ -48,7 +48,7 @@ type Options struct {
 	State func(pool.Legacy) ([]byte, error)
 }
 
-// Open goes on with what is stored already. It returns nil where systemd keeps no files for
+// Open keeps what systemd has stored already. It returns nil where systemd keeps no files for
 // this unit, and says so where it could.
 func Open(o Options) *Keeper {
 	if o.Getenv("NOTIFY_SOCKET") == "" {
@@ -91,7 +91,7 @@ func openMemory(a *succession.Arrival) (memory *upgrader.Document, stored []stri
 	return memory, nil, err
 }
 
-// Bequeath adds the document to a legacy: the next master goes on writing it.
+// Bequeath adds the document to a legacy: the next master writes to the same one.
 func (k *Keeper) Bequeath(l *upgrader.Legacy) {
 	if k != nil {
 		l.Files[memoryFile] = k.memory.File()

@@ -122,7 +122,7 @@ func TestKeeper(t *testing.T) {
 	}
 }
 
-// TestGoesOn: what is stored already is not sent again, and what nobody wants leaves the
+// TestGoesOn: what is stored already is not sent again, and what is not wanted leaves the
 // store. The next master writes the same document.
 func TestGoesOn(t *testing.T) {
 	t.Parallel()

@@ -98,7 +98,7 @@ func (h *handover) run() {
 		select {
 		case <-leaving:
 			h.give(h.freed())
-			h.held = h.launcher.kept.leave(h.slot, h.held)   // the next master goes on with them
+			h.held = h.launcher.kept.leave(h.slot, h.held)   // the next master hands them over
 			leaving, late = nil, time.After(leavePatience/2) // the worker may have got its stop signal
 		case <-late:
 			h.giveBack()

@@ -16,6 +16,6 @@ const connectionFile = "connection."
 // OwnsFile says whether a kept file of this name was given to the Keeper by a Launcher.
 func OwnsFile(name string) bool { return strings.HasPrefix(name, connectionFile) }
 
-// MaxKept is how many connections are given to the Keeper at the same time. If the master
-// is killed, the connections above this number are closed.
+// MaxKept is how many connections a master leaves to the next one at the same time. If it is
+// killed, the connections above this number are closed; in an upgrade a relay serves them.
 const MaxKept = 512

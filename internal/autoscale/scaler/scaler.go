@@ -33,7 +33,7 @@ type Options struct {
 	Log       *slog.Logger
 	App       func() config.App      // the configuration that serves
 	Changed   func() <-chan struct{} // closed when App has changed since
-	Pool      func() Pool            // the one that runs
+	Pool      func() Pool            // returns the pool that runs now
 	Listeners func() Listeners
 	// Slowness is how late the answers to the health check are that came since a time; 1: as
 	// late as the timeout.
@@ -171,7 +171,7 @@ func (s *Scaler) look(decider *autoscale.Decider, m *meter, status pool.Status) 
 		}
 		return d.Workers, nil
 	})
-	if err != nil { // it stops, another master goes on, or a user was faster
+	if err != nil { // the pool stops or is handed over, or a user has changed the number
 		s.o.Log.Debug("not resized", "err", err)
 		return d
 	}

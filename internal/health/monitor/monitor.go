@@ -34,7 +34,7 @@ type Listeners interface {
 // Options are what a monitor is made of. All are required.
 type Options struct {
 	Log       *slog.Logger
-	Pool      func() Pool            // the one that runs
+	Pool      func() Pool            // returns the pool that runs now
 	App       func() config.App      // the configuration that serves
 	Changed   func() <-chan struct{} // closed when App has changed since
 	Listeners func() Listeners
