@@ -71,14 +71,18 @@ func (p *InPlace) run(list int) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	check := exec.CommandContext(ctx, p.Path)
-	check.Args = p.Args
-	check.Env = append(environWithout(envCheck), fmt.Sprintf("%s=%d", envCheck, list))
-	// A group of its own, so that it ends as a whole.
-	check.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	check.Cancel = func() error { return unix.Kill(-check.Process.Pid, unix.SIGKILL) }
-	check.WaitDelay = time.Second
-	said, err := check.CombinedOutput()
+	var said []byte
+	err := onceWritten(func() (err error) {
+		check := exec.CommandContext(ctx, p.Path)
+		check.Args = p.Args
+		check.Env = append(environWithout(envCheck), fmt.Sprintf("%s=%d", envCheck, list))
+		// A group of its own, so that it ends as a whole.
+		check.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		check.Cancel = func() error { return unix.Kill(-check.Process.Pid, unix.SIGKILL) }
+		check.WaitDelay = time.Second
+		said, err = check.CombinedOutput()
+		return err
+	})
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s does not answer within %s", p.Path, patience)
 	}

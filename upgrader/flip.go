@@ -155,7 +155,7 @@ func (f *Flip) start(files map[string]*os.File, talk *os.File) (pid int, err err
 	if err := f.table.AddFile(legacyFile, socket); err != nil {
 		return 0, fmt.Errorf("cannot pass the legacy on: %w", err)
 	}
-	if err := f.upgradeTable(); err != nil {
+	if err := onceWritten(f.upgradeTable); err != nil {
 		f.empty()
 		return 0, fmt.Errorf("cannot replace the master: %w", err)
 	}

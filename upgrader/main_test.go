@@ -164,7 +164,13 @@ type child struct {
 
 func spawn(t *testing.T, role string, inherit []*os.File, args ...string) *child {
 	t.Helper()
-	c := &child{t: t, cmd: exec.Command(os.Args[0], args...)}
+	return spawnFrom(t, os.Args[0], role, inherit, args...)
+}
+
+// spawnFrom has the child run a copy of this program.
+func spawnFrom(t *testing.T, program, role string, inherit []*os.File, args ...string) *child {
+	t.Helper()
+	c := &child{t: t, cmd: exec.Command(program, args...)}
 	// Under the race detector a process sleeps for a second before it exits.
 	c.cmd.Env = append(os.Environ(), envRole+"="+role, "GORACE=atexit_sleep_ms=0")
 	c.cmd.Stderr = t.Output()

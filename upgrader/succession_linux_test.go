@@ -172,6 +172,51 @@ func TestDamagedDocument(t *testing.T) {
 const approves = `n=$(sed 's/.*"verdict":\([0-9]*\).*/\1/' /proc/self/fd/$RELEVO_LEGACY_CHECK); ` +
 	`echo yes >/proc/self/fd/$n`
 
+// TestProgramOpenForWriting: a program that is still being written, or that a forked child of
+// its writer has open, is started when it is closed.
+func TestProgramOpenForWriting(t *testing.T) {
+	const heldFor = 200 * time.Millisecond
+	program := filepath.Join(t.TempDir(), "relevo")
+	copyOf(t, os.Args[0], program)
+	m := spawnFrom(t, program, "master", nil, socketPath(t))
+	m.holds(t)
+	copyOf(t, program, program+".new")
+	writer, err := os.OpenFile(program+".new", os.O_WRONLY, 0)
+	if err == nil {
+		err = os.Rename(program+".new", program)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.say("flip")
+	time.AfterFunc(heldFor, func() { writer.Close() })
+	m.holds(t)
+
+	path := filepath.Join(t.TempDir(), "relevo")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+approves+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	second, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(heldFor, func() { second.Close() })
+	if err := (&upgrader.InPlace{Path: path, Args: []string{path, "run"}}).Check(upgrader.Legacy{}); err != nil {
+		t.Error(err)
+	}
+}
+
+func copyOf(t *testing.T, from, to string) {
+	t.Helper()
+	text, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, text, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestProgramReplacedAfterCheck: what was not checked is not run.
 func TestProgramReplacedAfterCheck(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "relevo")
