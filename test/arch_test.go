@@ -90,6 +90,8 @@ var importRules = []importRule{
 		because: "it knows a protocol; whose sockets and channels it serves is its user's business"},
 	{pkg: "internal/lazyregexp", only: []string{},
 		because: "it spares every start of the program what that start does not need"},
+	{pkg: "internal/footprint", only: []string{"relevo/internal/launch", "relevo/internal/procfs",
+		"relevo/internal/sockdiag"}, because: "it asks the kernel about processes; no master is asked"},
 	{pkg: "internal/procfs", only: []string{}, because: "packages of every level read /proc"},
 	{pkg: "internal/rescue", only: []string{"relevo/internal/sockdiag", "relevo/internal/lazyregexp"},
 		because: "its relay is a program of its own, without a master in it"},

@@ -89,5 +89,5 @@ func (c *cli) printDescribed(d described) error {
 		return err
 	}
 	fmt.Fprintln(c.stdout)
-	return c.printStatus(*d.Status)
+	return c.printStatus(*d.Status, &usageView{})
 }

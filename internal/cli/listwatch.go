@@ -3,9 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"relevo/internal/apps"
@@ -51,40 +48,21 @@ func (l *look) percent(a apps.App) *float64 {
 	return &part
 }
 
-// oftenLooked is the interval of list --watch.
-const oftenLooked = time.Second
-
-// watchList prints the list of apps that words name repeatedly; on a terminal it overwrites the
-// previous one.
+// watchList prints the list of apps that words name repeatedly.
 func (c *cli) watchList(ctx context.Context, words []string, asJSON bool) error {
-	ctx, end := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer end()
-	looks := time.NewTicker(oftenLooked)
-	defer looks.Stop()
 	lines := json.NewEncoder(c.stdout)
-	for before := (*look)(nil); ; {
+	var before *look
+	return c.watching(ctx, asJSON, func(ctx context.Context) error {
 		all, err := c.chosenApps(ctx, words)
 		switch {
-		case ctx.Err() != nil:
-			return nil
 		case err != nil:
 			return err
 		case asJSON:
 			err = lines.Encode(listed(all, before))
 		default:
-			if isTerminal(c.stdout) {
-				c.stdout.WriteString("\x1b[H\x1b[2J")
-			}
 			err = c.printList(all, before)
 		}
-		if err != nil {
-			return err
-		}
 		before = lookAt(all)
-		select {
-		case <-looks.C:
-		case <-ctx.Done():
-			return nil
-		}
-	}
+		return err
+	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,28 +16,52 @@ import (
 )
 
 func (c *cli) status() *cobra.Command {
-	return severalArgs(c.talking("status [NAME…]", "Show the pool: workers, generations, the last roll",
+	var used, watch bool
+	cmd := severalArgs(c.talking("status [NAME…]", "Show the pool: workers, generations, the last roll",
 		func(ctx context.Context, args []string, asJSON bool) error {
-			printed := false
-			show := func(ctx context.Context, name string) (said, error) {
-				client, err := c.connect(ctx, name)
-				if err != nil {
-					return said{}, err
-				}
-				status, err := client.Status(ctx)
-				if err == nil && !asJSON {
-					if printed {
-						fmt.Fprintln(c.stdout)
-					}
-					printed, err = true, c.printStatus(status)
-				}
-				return said{value: status}, err
+			if watch {
+				return c.watchStatus(ctx, args, asJSON)
 			}
-			return c.each(ctx, args, asJSON, several{does: running, do: show, none: noneRuns})
+			return c.showStatus(ctx, args, asJSON, &usageView{asked: used})
 		}))
+	cmd.Long = `Show the pool: workers, generations, the last roll.
+With --usage also what each worker uses, its child processes included: CPU since it started,
+or with --watch since the look before; MEM, where a page that processes share is divided among
+them; CONN, the connections that clients have open to it; and LOAD, what it says of itself.
+On a narrow terminal the columns RELEASE, GEN, WORKER, RESPAWNS, UP, LOAD, PID, CONN, CPU and
+MEM go, in this order.`
+	cmd.Flags().BoolVar(&used, "usage", false, "show also CPU, memory, connections and load of each worker")
+	cmd.Flags().BoolVar(&watch, "watch", false,
+		"look again each second, with --usage, until Ctrl-C; with --json a line each time")
+	return cmd
 }
 
-func (c *cli) printStatus(s control.Status) error {
+// showStatus shows the apps that words name.
+func (c *cli) showStatus(ctx context.Context, words []string, asJSON bool, view *usageView) error {
+	printed := false
+	show := func(ctx context.Context, name string) (said, error) {
+		client, err := c.connect(ctx, name)
+		if err != nil {
+			return said{}, err
+		}
+		status, err := client.Status(ctx)
+		if err != nil {
+			return said{}, err
+		}
+		view.look(status)
+		if asJSON {
+			return said{value: view.withUsage(status)}, nil
+		}
+		if printed {
+			fmt.Fprintln(c.stdout)
+		}
+		printed = true
+		return said{}, c.printStatus(status, view)
+	}
+	return c.each(ctx, words, asJSON, several{does: running, do: show, none: noneRuns})
+}
+
+func (c *cli) printStatus(s control.Status, view *usageView) error {
 	var addresses []string
 	for _, l := range s.Listeners {
 		text := l.Name + "=" + l.Address
@@ -57,13 +80,7 @@ func (c *cli) printStatus(s control.Status) error {
 		fmt.Fprintln(c.stdout, c.paint(c.colorOut, yellow, warning))
 	}
 	fmt.Fprintln(c.stdout)
-	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "SLOT\tWORKER\tPID\tGEN\tSTATE\tUP\tRESPAWNS\tRELEASE\tNOTE")
-	for _, w := range s.Workers {
-		fmt.Fprintf(table, "%d\t%s\t%s\t%d\t%s\t%s\t%d\t%s\t%s\n",
-			w.Slot, or(w.ID, "-"), pidText(w.PID), w.Generation, w.State, upTime(w), w.Respawns, releaseText(w.Release), note(w))
-	}
-	if err := table.Flush(); err != nil {
+	if err := c.printWorkers(s.Workers, view); err != nil {
 		return fmt.Errorf("cannot print the status: %w", err)
 	}
 	c.printHealth(s)

@@ -76,6 +76,11 @@ func dump(fd int, family byte, states uint32, found func(body []byte)) error {
 	binary.NativeEndian.PutUint16(request[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
 	request[16], request[17], request[18] = family, unix.IPPROTO_TCP, infoBit
 	binary.NativeEndian.PutUint32(request[20:], states)
+	return converse(fd, request, true, found)
+}
+
+// converse sends a request, and reads the answers: many to a dump, one to anything else.
+func converse(fd int, request []byte, dump bool, found func(body []byte)) error {
 	if err := unix.Sendto(fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return err
 	}
@@ -88,7 +93,7 @@ func dump(fd int, family byte, states uint32, found func(body []byte)) error {
 		if err != nil {
 			return err
 		}
-		if done, err := read(buffer[:n], found); done || err != nil {
+		if done, err := read(buffer[:n], found); done || !dump || err != nil {
 			return err
 		}
 	}

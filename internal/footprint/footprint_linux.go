@@ -1,0 +1,89 @@
+package footprint
+
+import (
+	"os"
+	"strconv"
+	"time"
+
+	"relevo/internal/launch"
+	"relevo/internal/procfs"
+	"relevo/internal/sockdiag"
+)
+
+// clockTick is the unit of times in /proc/PID/stat: USER_HZ is 100 on every architecture.
+const clockTick = 10 * time.Millisecond
+
+// Of finds what workers use, by their pids. A worker that has ended is left out.
+func Of(pids []int) map[int]Footprint {
+	found := map[int]Footprint{}
+	accepted, err := acceptedSockets()
+	for _, pid := range pids {
+		memory, ended := launch.Memory(pid)
+		if ended != nil {
+			continue
+		}
+		u := Footprint{Memory: memory}
+		family := procfs.Tree(pid)
+		for _, member := range family {
+			if stat, err := procfs.Of(member).Stat(); err == nil { // it may have ended
+				u.CPU += time.Duration(stat.Ticks()) * clockTick
+			}
+		}
+		if err == nil && sharesNetwork(pid) {
+			u.Connections, u.Connected = open(family, accepted)
+		}
+		found[pid] = u
+	}
+	return found
+}
+
+// open counts the connections of a family of processes. Their descriptors can only be read
+// by their user, and by root.
+func open(family []int, accepted map[uint64]bool) (n int, known bool) {
+	sockets := map[uint64]bool{}
+	for i, pid := range family {
+		if err := procfs.Sockets(pid, sockets); err != nil && i == 0 {
+			return 0, false
+		}
+	}
+	for inode := range sockets {
+		if accepted[inode] {
+			n++
+		}
+	}
+	return n, true
+}
+
+// acceptedSockets are the server's ends of the connections of this network namespace.
+func acceptedSockets() (map[uint64]bool, error) {
+	listening, err := sockdiag.Listening()
+	if err != nil {
+		return nil, err
+	}
+	var ports []uint16
+	for _, l := range listening {
+		ports = append(ports, l.Address.Port())
+	}
+	connections, err := sockdiag.Established(ports)
+	if err != nil {
+		return nil, err
+	}
+	accepted := map[uint64]bool{}
+	for _, c := range connections {
+		accepted[uint64(c.Inode)] = true
+	}
+	// A kernel may be built without the list of Unix sockets.
+	local, _ := sockdiag.AcceptedLocally()
+	for _, inode := range local {
+		accepted[uint64(inode)] = true
+	}
+	delete(accepted, 0) // those that nobody has accepted yet
+	return accepted, nil
+}
+
+// sharesNetwork says whether a process is in the network namespace that this process sees.
+func sharesNetwork(pid int) bool {
+	own, err := os.Readlink("/proc/self/ns/net")
+	other, failed := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/net")
+	return err == nil && failed == nil && own == other
+}

@@ -1,0 +1,16 @@
+//go:build !linux
+
+package footprint
+
+import "relevo/internal/launch"
+
+// Of finds what workers use, by their pids. Here it knows their memory only.
+func Of(pids []int) map[int]Footprint {
+	found := map[int]Footprint{}
+	for _, pid := range pids {
+		if memory, err := launch.Memory(pid); err == nil {
+			found[pid] = Footprint{Memory: memory}
+		}
+	}
+	return found
+}
