@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -20,6 +21,10 @@ type loadResult struct {
 	report prove.Report
 	err    error
 }
+
+// loadPause leaves the processors to what is done to the app under the load, and to the tests that
+// run beside it: without it the eight clients of a load use all there is.
+const loadPause = 5 * time.Millisecond
 
 // load start NAME begins to load the app; load stop NAME ends it and fails if a
 // request was lost (! load stop: if none was). The figures go to stdout.
@@ -64,9 +69,8 @@ func startLoad(address string) *backgroundLoad {
 	answered, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		report, err := prove.Run(ctx, prove.Options{URL: url, Clients: 4, Duration: tooLong, Answered: func() {
-			close(answered)
-		}})
+		report, err := prove.Run(ctx, prove.Options{URL: url, Clients: 4, Pause: loadPause, Duration: tooLong,
+			Answered: func() { close(answered) }})
 		if ctx.Err() != nil {
 			err = nil // ended by load stop
 		}

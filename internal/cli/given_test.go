@@ -25,6 +25,7 @@ func TestFlagsInVain(t *testing.T) {
 		"prove --url=":                     "cannot use an empty text as the URL",
 		"prove --clients 0":                `cannot use "0": write a whole number from 1 on`,
 		"prove --timeout 0s":               "cannot use 0s: write a time above 0",
+		"prove --pause 0s":                 "cannot use 0s: write a time above 0",
 		"prove --kill --kill-every 0s":     "cannot use 0s: write a time above 0",
 		"prove --kill-every 1s":            "cannot use --kill-every: no worker is killed; add --kill",
 		"prove --rolls 0 --duration 0s":    "cannot load for 0s: no roll is waited for",

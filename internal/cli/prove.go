@@ -82,6 +82,7 @@ func (p *proveCommand) addFlags(c *cli, cmd *cobra.Command) {
 	f.Lookup("duration").DefValue = ""
 	f.IntVar(&p.MinRequests, "min-requests", 0, "go on until each kind of connection has sent so many requests")
 	f.Var(numberFlag{&p.Clients, 1}, "clients", "clients for each kind of connection")
+	f.Var(someTime{durationFlag{&p.Pause}}, "pause", "how long a client waits after an answer (default: not at all)")
 	f.StringVar(&p.connections, "connections", "both", "fresh, keepalive or both")
 	f.Var(someTime{durationFlag{&p.Timeout}}, "timeout", "how long one request may take")
 	f.StringVar(&p.Method, "method", "GET", "of every request")

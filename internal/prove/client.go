@@ -70,6 +70,9 @@ func (c *client) run(ctx context.Context) {
 	defer c.hangUp(true)
 	for !c.stopping() {
 		c.once(ctx)
+		if c.options.Pause > 0 {
+			c.pause(c.options.Pause)
+		}
 	}
 }
 

@@ -40,6 +40,10 @@ type Options struct {
 	// Connections chooses the connection modes. Default Both.
 	Connections Connections
 
+	// Pause is how long a client waits after an answer before it sends its next request.
+	// Default 0: as many requests as the app and the machine can take.
+	Pause time.Duration
+
 	// Method of every request. Default GET.
 	Method string
 	// Body of every request. Default none.
@@ -127,7 +131,8 @@ func setDefault[T comparable](field *T, value T) {
 
 func (o Options) validate() error {
 	switch {
-	case o.Clients < 0, o.Timeout < 0, o.Rolls < 0, o.KillEvery < 0, o.Duration < 0, o.MinRequests < 0:
+	case o.Clients < 0, o.Timeout < 0, o.Pause < 0, o.Rolls < 0, o.KillEvery < 0, o.Duration < 0,
+		o.MinRequests < 0:
 		return errors.New("cannot prove: a number or duration of the options is negative")
 	case o.Connections != Fresh && o.Connections != KeepAlive && o.Connections != Both:
 		return fmt.Errorf("cannot prove: unknown connections %q: use fresh, keepalive or both", o.Connections)

@@ -27,7 +27,7 @@ func TestWrongOptions(t *testing.T) {
 		"bad port":              {URL: "http://127.0.0.1:99999/"},
 		"unknown connections":   {URL: "http://127.0.0.1/", Connections: "some"},
 		"is no status class":    {URL: "http://127.0.0.1/", Expect: 200},
-		"is negative":           {URL: "http://127.0.0.1/", Clients: -1},
+		"is negative":           {URL: "http://127.0.0.1/", Pause: -1},
 		"cannot kill workers":   {URL: "http://127.0.0.1/", Kill: true},
 		"cannot roll":           {URL: "http://127.0.0.1/", Rolls: 1},
 		"cannot make a request": {URL: "http://127.0.0.1/", Method: "GET /"},

@@ -96,6 +96,15 @@ func TestSeesNoLossInTwoPhaseDrain(t *testing.T) {
 	}
 }
 
+// TestPause: a client that waits sends no second request, and the end of the load ends its wait.
+func TestPause(t *testing.T) {
+	s := newRawServer(t, "tcp", func(s *rawServer, c net.Conn, n int64) bool { return send(c, plain) })
+	r := prove(t, Options{URL: s.url(), Clients: 2, Duration: 50 * time.Millisecond, Pause: time.Hour, MinRequests: 2})
+	if r.Fresh.Sent != 2 || r.KeepAlive.Sent != 2 || r.Lost() != 0 {
+		t.Errorf("%d and %d requests of 2 clients that wait after the first", r.Fresh.Sent, r.KeepAlive.Sent)
+	}
+}
+
 // TestMinRequestsGoesOnRolling: every roll ends after 10 requests, and far more
 // are asked for.
 func TestMinRequestsGoesOnRolling(t *testing.T) {
