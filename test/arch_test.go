@@ -50,7 +50,7 @@ var importRules = []importRule{
 		"relevo/internal/phrase"},
 		because: "it implements pool's seams and knows no other part"},
 	{pkg: "upgrader", only: []string{"relevo/internal/config", "relevo/upgrader/listeners", "relevo/internal/safefile",
-		"relevo/internal/procnet"}, because: "parts that stand side by side meet in master only"},
+		"relevo/internal/procnet", "relevo/internal/sockdiag"}, because: "parts that stand side by side meet in master only"},
 	{pkg: "internal/launch/store", only: []string{"relevo/internal/diskspace", "relevo/internal/safefile",
 		"relevo/internal/phrase"}, because: "it keeps files and judgements; what a release means to a " +
 		"pool is not its business"},

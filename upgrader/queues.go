@@ -1,9 +1,10 @@
 package upgrader
 
-// Queues are the accept queues of the TCP listeners, and of the workers' own sockets there.
+// Queues are what clients wait in: the accept queues of the listeners, and of the workers' own
+// sockets there, and the receive queues of UDP sockets.
 type Queues struct {
-	Waiting int // connections that no worker has accepted
-	Dropped int // turned away since the sockets were opened
+	Waiting int // connections that no worker has accepted; a UDP socket that is half full counts as one
+	Dropped int // connections and datagrams turned away since the sockets were opened
 }
 
 // Queues returns what waits at present.
@@ -17,8 +18,11 @@ func (u *Upgrader) Queues() (q Queues) {
 }
 
 func (l *Listener) queueing() (atPresent, dropped int) {
-	if !l.IsTCP() {
-		return 0, 0
+	switch {
+	case l.Network.IsUnix():
+		return waitingLocally(l), 0 // the kernel has a client wait where the queue is full
+	case l.Datagram():
+		return datagrams(l)
 	}
 	l.seats.mu.Lock()
 	defer l.seats.mu.Unlock()

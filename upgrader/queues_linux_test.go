@@ -57,3 +57,76 @@ func TestQueues(t *testing.T) {
 		}
 	}
 }
+
+// TestQueuesOfUnixSockets: what waits is counted, as long as no worker has accepted it.
+func TestQueuesOfUnixSockets(t *testing.T) {
+	t.Parallel()
+	u := upgrader.New(upgrader.Options{})
+	t.Cleanup(func() { u.Close() })
+	path := socketPath(t)
+	all, err := u.Listen(wanted(t, "a=unix:"+path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 3 {
+		if q := u.Queues(); q != (upgrader.Queues{Waiting: n}) {
+			t.Fatalf("%+v with %d clients", q, n)
+		}
+		conn, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	worker, err := net.FileListener(all[0].File())
+	if err != nil {
+		t.Fatal(err)
+	}
+	worker.(*net.UnixListener).SetUnlinkOnClose(false)
+	defer worker.Close()
+	conn, err := worker.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if q := u.Queues(); q.Waiting != 2 {
+		t.Errorf("%+v after one of 3 clients was accepted", q)
+	}
+}
+
+// TestQueuesOfDatagrams: a UDP socket that is half full counts, and what it loses.
+func TestQueuesOfDatagrams(t *testing.T) {
+	t.Parallel()
+	u := upgrader.New(upgrader.Options{})
+	t.Cleanup(func() { u.Close() })
+	all, err := u.Listen(wanted(t, "a=udp:127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := net.Dial("udp", all[0].Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	send := func() upgrader.Queues {
+		if _, err := client.Write(make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		return u.Queues()
+	}
+	if q := send(); q != (upgrader.Queues{}) {
+		t.Errorf("%+v with one datagram", q)
+	}
+	const plenty = 1 << 20
+	sent := 0
+	for q := send(); q.Waiting == 0; q = send() {
+		if sent++; sent > plenty || q.Dropped > 0 {
+			t.Fatalf("%+v after %d datagrams", q, sent)
+		}
+	}
+	for q := send(); q.Dropped == 0; q = send() {
+		if sent++; sent > plenty || q.Waiting != 1 {
+			t.Fatalf("%+v after %d datagrams", q, sent)
+		}
+	}
+}

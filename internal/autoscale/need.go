@@ -46,7 +46,7 @@ func (b Bounds) missing(s Sample) (most need) {
 	n := float64(s.Workers)
 	switch {
 	case s.Dropped > 0:
-		ask(2*s.Workers, "connections turned away by the kernel: %d", s.Dropped)
+		ask(2*s.Workers, "clients turned away by the kernel: %d", s.Dropped)
 	case s.Waiting > 0:
 		ask(s.Workers+s.Waiting, "waiting connections: %d", s.Waiting)
 	}
