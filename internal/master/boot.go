@@ -77,13 +77,13 @@ type starts struct {
 // makePool prepares the first generation: what the command's file holds, or, if
 // those bytes are known to be bad, the last good release.
 func (st *starts) makePool() error {
-	st.preparing.Lock()
-	defer st.preparing.Unlock()
+	defer st.box.hold()()
 	first, err := st.generations.Prepare(st.opts.App, "")
 	if err != nil {
 		return err
 	}
-	st.looked(first)
+	st.look(first)
+	st.box.post(looked{})
 	if reason := st.generations.KnownBad(first); reason != "" && st.opts.Await == nil {
 		if good := st.insteadOf(first, reason); good != nil {
 			st.report(first.Close())
@@ -134,8 +134,7 @@ func (st *starts) afterFailedStart(err error) bool {
 	if !start.FallsBack() {
 		return false
 	}
-	st.preparing.Lock()
-	defer st.preparing.Unlock()
+	defer st.box.hold()()
 	st.generations.NotStarted(first, failed.Reason)
 	if _, found := st.generations.LastGood(first); !found {
 		return false

@@ -18,13 +18,15 @@ import (
 
 // core is what all types of a master share. They use each other in one direction:
 //
-//	core ◄── rolls ◄─┬─ starts ◄── maker ◄──────┐
-//	                 ├─ requests ◄─┐            ├─ Master
-//	                 └─ replacement ◄─ signalReader ┘
+//	core ◄── rolls ◄─┬─ starts ◄── maker ◄───────────┐
+//	                 ├─ requests ◄────┐              ├─ Master
+//	                 └─ replacement ◄─┼─ signalReader ┤
+//	                                  └─ loop ◄───────┘
 //
 // rolls begins rolls and does what follows from them, requests are those of the control
 // socket, replacement has another master go on, signalReader turns signals into requests,
-// starts brings the first workers up, and maker opens or takes over the parts.
+// starts brings the first workers up, maker opens or takes over the parts, and loop owns
+// what there is to do.
 type core struct {
 	parts
 

@@ -23,10 +23,9 @@ var _ succession.Estate = estate{}
 // Settle waits for the preparation under way, and for what ended rolls have set off:
 // succession.Estate.
 func (e estate) Settle() (done func()) {
-	e.m.preparing.Lock()
-	e.m.after.Wait(context.Background())
+	release := e.m.box.hold()
 	resume := e.m.reaper.Pause() // the new program is waited for elsewhere
-	return func() { resume(); e.m.preparing.Unlock() }
+	return func() { resume(); release() }
 }
 
 // Freeze stops what is read, asked and done: succession.Estate.

@@ -71,6 +71,7 @@ type Master struct {
 	*maker
 	*signalReader
 
+	loop     *loop
 	control  *control.Server
 	notified chan struct{} // closed when nothing more is read from the notify socket
 	answers  bool          // clients of the control socket
@@ -80,11 +81,12 @@ type Master struct {
 func newMaster(o Options) *Master {
 	c := &core{opts: o, log: o.Log, reaper: reaper.New(reaper.Options{Log: o.Log}),
 		parts: parts{begun: time.Now(), boot: &boot{}}, announcer: announce.Announcer{Log: o.Log}}
-	m := &Master{core: c, rolls: &rolls{core: c, queue: make(chan rollRequest, 2)}}
+	m := &Master{core: c, rolls: &rolls{core: c, box: newMailbox()}}
 	m.requests = &requests{c, m.rolls}
 	m.replacement = &replacement{c, m.rolls}
 	m.starts = &starts{c, m.rolls}
 	m.maker = &maker{c, m.starts}
+	m.loop = newLoop(c, m.rolls, m.replacement)
 	m.signalReader = &signalReader{core: c, rolls: m.rolls, requests: m.requests, replacement: m.replacement,
 		signals: o.Signals}
 	if m.signals == nil {
@@ -117,6 +119,8 @@ func (m *Master) live(ctx context.Context) error {
 	o := m.opts
 	threads.Reserve(tasksOfMaster())
 	m.owns = !o.Arrival.Succeeds()
+	go m.loop.run()
+	defer m.loop.end()
 	m.findTerminal()
 	defer m.terminal.Close()
 	// From the first moment: after a succession there is nobody else, and in a
@@ -217,8 +221,7 @@ func (m *maker) useLauncher() {
 
 // watches look after the app, each on its own, until their contexts end.
 func (m *Master) watches() []func(context.Context) {
-	binary := binaryWatch{log: m.log, changed: m.changed.Wait, generations: m.generations, retry: &m.retry,
-		roll: m.requestRoll, warn: func(text string) { m.announcer.Warnings.Set(announce.WatchWarning, text) }}
+	binary := binaryWatch{m.log, m.changed.Wait, m.generations, func(c bytesChanged) { m.box.post(c) }}
 	memory := memoryWatch{m.app, m.changed.Wait, m.tended, launch.Memory, m.log}
 	self := selfWatch{m.app, m.changed.Wait, m.succession, func() bool { return m.upgradeFirst("") }, m.log}
 	return []func(context.Context){binary.run, memory.run, m.health.Run, m.scaler.Run, m.clock().run,
@@ -238,7 +241,7 @@ func (m *Master) run(ctx context.Context) error {
 	if reaper.Needed() {
 		services.Go(func() { m.reaper.Run(ended) })
 	}
-	services.Go(func() { m.serveReloads(ended) })
+	m.box.post(begins{})
 	for _, watch := range m.watches() {
 		services.Go(func() { watch(ended) })
 	}
@@ -248,12 +251,12 @@ func (m *Master) run(ctx context.Context) error {
 		err = m.runPool(ctx)
 	}
 	end()
+	m.box.post(over{})
 	hearing.Wait() // what it has heard is known
 	close(m.succession.Hearing.Ended)
 	if errors.Is(err, pool.ErrHandedOver) {
 		return m.succession.Leave(m.controlPath())
 	}
-	m.retry.End()
 	m.retainListeners()
 	// The sockets first: a client is better refused than left to wait where
 	// nobody serves any more. Then the control socket, whose end tells
@@ -265,7 +268,9 @@ func (m *Master) run(ctx context.Context) error {
 	}
 	services.Wait()
 	m.later.Wait()
-	m.after.Wait(context.Background())
+	m.box.settled(context.Background())
+	m.loop.end()
+	m.loop.outside.Wait()
 	return err
 }
 

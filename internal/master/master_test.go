@@ -17,6 +17,8 @@ func beginner(t *testing.T) *Master {
 	log, app := slog.New(slog.DiscardHandler), config.Default()
 	app.Name, app.Command, app.Dir = "web", []string{"/bin/true"}, t.TempDir()
 	m := newMaster(Options{Log: log, App: app, Places: config.Places{Runtime: t.TempDir(), State: t.TempDir()}})
+	go m.loop.run()
+	t.Cleanup(m.loop.end)
 	m.systemd = systemd.NewNotifier(func(string) string { return "" }, func(error) {})
 	m.useUpgrader(upgrader.New(m.upgraderOptions(0)), nil)
 	var err error

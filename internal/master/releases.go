@@ -18,36 +18,38 @@ func (q *requests) Rollback(to string) (control.Wait, error) {
 	if q.unready() {
 		return nil, errWaiting
 	}
-	q.preparing.Lock()
-	defer q.preparing.Unlock()
-	q.after.Wait(context.Background())
-	left := q.serving()
-	status, err := q.running().Status()
+	a := q.box.ask(task{kind: rollingBack, to: to})
+	return a.wait, a.err
+}
+
+func (rs *rolls) prepareRollback(to string) (*generations.Generation, error) {
+	left := rs.serving()
+	status, err := rs.running().Status()
 	if err != nil {
 		return nil, err
 	}
 	to = decide.RollbackTo(to, status.Rolling != nil, left.Sum())
-	record, err := q.rollbackTarget(to, left)
+	record, err := rs.rollbackTarget(to, left)
 	if err != nil {
 		return nil, err
 	}
-	g, err := q.generations.Prepare(left.App(), record.SHA256)
+	g, err := rs.generations.Prepare(left.App(), record.SHA256)
 	if err != nil {
 		return nil, rollRefused(err)
 	}
 	g.BackFrom(left)
-	return q.roll(g)
+	return g, nil
 }
 
-func (q *requests) rollbackTarget(to string, serving *generations.Generation) (store.Record, error) {
+func (rs *rolls) rollbackTarget(to string, serving *generations.Generation) (store.Record, error) {
 	if to != "" {
-		record, err := q.launcher.Store().Find(to)
+		record, err := rs.launcher.Store().Find(to)
 		if err != nil {
 			return record, control.WithExit(fmt.Errorf("cannot roll back: %w; see relevo releases", err), control.ExitUsage)
 		}
 		return record, nil
 	}
-	record, found := q.generations.LastGood(serving)
+	record, found := rs.generations.LastGood(serving)
 	if !found {
 		return record, errors.New("cannot roll back: no other good release of this program is kept; see relevo releases")
 	}
@@ -59,7 +61,7 @@ func (q *requests) Releases() (control.Releases, error) {
 	if q.unready() {
 		return control.Releases{}, errWaiting
 	}
-	q.after.Wait(context.Background())
+	q.box.settled(context.Background())
 	out := control.Releases{Releases: []control.Release{}}
 	serving := q.serving().Sum()
 	for _, r := range q.launcher.Store().List() {
@@ -77,7 +79,7 @@ func (q *requests) Prune() (control.Pruned, error) {
 	if q.unready() {
 		return control.Pruned{}, errWaiting
 	}
-	q.after.Wait(context.Background()) // what served last is known as good then
+	q.box.settled(context.Background()) // what served last is known as good then
 	pruned, err := q.launcher.Store().Prune()
 	return control.Pruned(pruned), err
 }
@@ -87,7 +89,7 @@ func (q *requests) Plan() (control.Plan, error) {
 	if q.unready() {
 		return control.Plan{}, errWaiting
 	}
-	q.after.Wait(context.Background())
+	q.box.settled(context.Background())
 	now := q.serving()
 	plan := control.Plan{Changes: []config.Change{}, Running: now.Info()}
 	serving := now.App()

@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 
 	"relevo/internal/announce"
 	"relevo/internal/background"
@@ -22,15 +21,12 @@ import (
 // rolls begins rolls, and does what follows from their ends.
 type rolls struct {
 	*core
-	queue   chan rollRequest // from signals and the watch
-	retry   background.Retry
+	box     mailbox              // of the loop
 	changed background.Broadcast // what serves is another generation
-	after   background.Sequence  // what the ends of rolls have set off
-
-	// preparing is held while a generation is prepared and handed to the pool: of
-	// two reloads the one that has looked at the file later is the newer roll.
-	preparing sync.Mutex
 }
+
+// plain are the options of a reload that no person has asked for.
+var plain control.ReloadOptions
 
 // Reload reads the configuration and rolls to what its command's file holds now:
 // control.Master.
@@ -49,32 +45,57 @@ func (p *replacement) Reload(o control.ReloadOptions) (control.Wait, error) {
 }
 
 func (rs *rolls) reload(o control.ReloadOptions) (control.Wait, error) {
-	asked, err := generations.ParseTrial(o.Canary, o.Share)
+	trial, err := generations.ParseTrial(o.Canary, o.Share)
 	if err != nil {
 		return nil, control.WithExit(err, control.ExitUsage)
 	}
-	rs.preparing.Lock()
-	defer rs.preparing.Unlock()
-	rs.after.Wait(context.Background()) // the verdict on what was tried last
+	a := rs.box.ask(task{kind: reloading, reload: o, trial: trial})
+	return a.wait, a.err
+}
+
+// rollAgain rolls to what the command's file holds now, with the configuration
+// that was asked for last.
+func (rs *rolls) rollAgain() (control.Wait, error) {
+	a := rs.box.ask(task{kind: again})
+	return a.wait, a.err
+}
+
+// prepare makes the generation that work asks for. The loop has one prepared at a time: of two
+// reloads the one that has looked at the file later is the newer roll.
+func (rs *rolls) prepare(t task) (p prepared) {
+	switch t.kind {
+	case reloading:
+		p.generation, p.err = rs.prepareReload(t)
+	case again:
+		p.generation, p.err = rs.generations.Prepare(rs.generations.Wanted().App(), "")
+	case rollingBack:
+		p.generation, p.err = rs.prepareRollback(t.to)
+	}
+	if p.err == nil && t.kind.looks() {
+		rs.learn(p.generation, t.reload)
+		p.bad = rs.generations.KnownBad(p.generation)
+	}
+	return p
+}
+
+func (rs *rolls) prepareReload(t task) (*generations.Generation, error) {
 	app, err := rs.load()
 	if err != nil {
 		announce.Refused(rs.log, "reload refused: the running configuration stays", "err", err)
 		return nil, control.WithExit(fmt.Errorf("%w\n  the running configuration stays", err), control.ExitConfig)
 	}
-	if err := asked.Fits(app); err != nil {
+	if err := t.trial.Fits(app); err != nil {
 		return nil, control.WithExit(err, control.ExitUsage)
 	}
 	g, err := rs.generations.Prepare(app, "")
-	if errors.Is(err, pool.ErrHandedOver) {
-		return nil, err
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+		g.Try(t.trial)
+	case !errors.Is(err, pool.ErrHandedOver):
 		announce.Refused(rs.log, "roll refused: the running workers serve on", "err", err)
-		return nil, rollRefused(err)
+		err = rollRefused(err)
 	}
-	rs.learn(g, o)
-	g.Try(asked)
-	return rs.rollTo(g, app, o)
+	return g, err
 }
 
 // learn has the workers of a new generation get ready in the way of those that serve.
@@ -84,39 +105,16 @@ func (rs *rolls) learn(g *generations.Generation, o control.ReloadOptions) {
 	}
 }
 
-// rollAgain rolls to what the command's file holds now, with the configuration
-// that was asked for last.
-func (rs *rolls) rollAgain() (control.Wait, error) {
-	rs.preparing.Lock()
-	defer rs.preparing.Unlock()
-	app := rs.generations.Wanted().App()
-	g, err := rs.generations.Prepare(app, "")
-	if errors.Is(err, pool.ErrHandedOver) {
-		return nil, err
-	}
-	if err != nil {
-		rs.tryLater(err)
-		return nil, rollRefused(err)
-	}
-	rs.learn(g, control.ReloadOptions{})
-	return rs.rollTo(g, app, control.ReloadOptions{})
+// refuseBad does not roll to a generation whose bytes are known to be bad. It applies what it can
+// of its configuration, and says what it could not.
+func (rs *rolls) refuseBad(g *generations.Generation, reason string) error {
+	err := rs.applyLive(g.App(), reason)
+	announce.Refused(rs.log, "roll refused: the running workers serve on", "err", err)
+	rs.generations.Drop(g)
+	return rollRefused(err)
 }
 
-// rollTo rolls to what the command's file holds, prepared with an app.
-func (rs *rolls) rollTo(g *generations.Generation, app config.App, o control.ReloadOptions) (control.Wait, error) {
-	rs.looked(g)
-	if reason := rs.generations.KnownBad(g); reason != "" && !o.Force {
-		err := rs.refuseBad(app, reason)
-		announce.Refused(rs.log, "roll refused: the running workers serve on", "err", err)
-		rs.generations.Drop(g)
-		return nil, rollRefused(err)
-	}
-	return rs.roll(g)
-}
-
-// refuseBad applies what it can of an app whose bytes are known to be bad, and says
-// what it could not.
-func (rs *rolls) refuseBad(app config.App, reason string) error {
+func (rs *rolls) applyLive(app config.App, reason string) error {
 	before, now := rs.generations.SetLive(app)
 	err := fmt.Errorf("%s; relevo reload --force tries them again, other bytes in their place are rolled to", reason)
 	if changes := config.Diff(before, now); len(changes) > 0 {
@@ -194,7 +192,7 @@ func (rs *rolls) waitFor(pending *pool.PendingRoll) control.Wait {
 			return result, control.HandedOver(pending.Generation())
 		}
 		if err == nil {
-			err = rs.after.Wait(ctx)
+			err = rs.box.settled(ctx)
 		}
 		return result, err
 	}
@@ -207,18 +205,24 @@ func (rs *rolls) rolled(step pool.Step, r pool.RollResult, to, from pool.Release
 	if ended == nil {
 		return
 	}
-	// The rest asks the pool, whose loop this is. A caller that waits for the roll waits
-	// for it, too.
-	rs.after.Run(func() {
-		end := rs.generations.Rolled(r, ended)
-		rs.generations.Judge(end)
-		if end.Result == machine.OK && end.Tried.Sum != "" {
-			rs.announcer.Warnings.Set(announce.ReleaseWarning, "")
-		}
-		rs.tryShortRoll(end, r.Generation)
-		rs.announcer.Forgive(r)
-		rs.afterRoll(ended.Before, ended.Now)
-	})
+	// A caller that waits for the roll waits for what follows from it, too.
+	rs.box.post(rollEnded{r, ended})
+}
+
+// conclude does what follows from a roll that has ended.
+func (rs *rolls) conclude(number int, m rollEnded) concluded {
+	end := rs.generations.Rolled(m.result, m.ended)
+	rs.generations.Judge(end)
+	if end.Result == machine.OK && end.Tried.Sum != "" {
+		rs.announcer.Warnings.Set(announce.ReleaseWarning, "")
+	}
+	rs.announcer.Forgive(m.result)
+	rs.afterRoll(m.ended.Before, m.ended.Now)
+	c := concluded{number: number, works: end.Result == machine.OK}
+	if end.Again() {
+		c.refused = fmt.Errorf("cannot roll to generation %d: %s", m.result.Generation, end.Reason)
+	}
+	return c
 }
 
 // afterRoll applies what is not a generation's own.
@@ -272,9 +276,8 @@ func userOf(app config.App) (uid, gid int, err error) {
 	return account.UID, account.GID, nil
 }
 
-// looked notes which bytes the command's file held when it was looked at last.
-func (rs *rolls) looked(g *generations.Generation) {
-	rs.retry.Stop()
+// look notes which bytes the command's file held when it was looked at last.
+func (rs *rolls) look(g *generations.Generation) {
 	rs.announcer.Warnings.Set(announce.WatchWarning, "")
 	rs.generations.Looked(g)
 }

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"relevo/internal/control"
 	"relevo/internal/hangup"
 	"relevo/internal/succession"
 	"relevo/pool"
@@ -190,65 +188,16 @@ func (h *signalReader) scaleBySignal(sig syscall.Signal) {
 // causeSignal is the cause of a roll that SIGHUP has asked for.
 const causeSignal = "SIGHUP"
 
-// rollRequest is a roll that nobody waits for.
-type rollRequest struct {
-	cause string
-	begin func() (control.Wait, error)
-}
-
 // requestReload asks for a reload, as a person would.
-func (p *replacement) requestReload(cause string) {
-	p.request(rollRequest{cause, func() (control.Wait, error) { return p.Reload(control.ReloadOptions{}) }})
-}
+func (rs *rolls) requestReload(cause string) { rs.box.post(rollWanted{cause: cause, reload: true}) }
 
 // requestRoll asks for a roll with the configuration that serves: one that is
 // being edited is read when its author says so.
-func (rs *rolls) requestRoll(cause string) {
-	rs.request(rollRequest{cause, rs.rollAgain})
-}
-
-// request lets two requests wait, one of each kind at best. A further one would
-// change nothing that these do not.
-func (rs *rolls) request(r rollRequest) {
-	select {
-	case rs.queue <- r:
-	default:
-	}
-}
-
-// serveReloads begins the rolls asked for by signals and the watch. It does not
-// wait for their ends, so that a newer one can supersede the one under way.
-func (h *signalReader) serveReloads(ctx context.Context) {
-	var rolls sync.WaitGroup
-	defer rolls.Wait()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case request := <-h.queue:
-			h.log.Info("roll asked for", "cause", request.cause)
-			h.systemd.Reloading("rolling: " + request.cause)
-			asked := h.succession.Owed.Reloads()
-			wait, err := request.begin()
-			if handedOver(err) {
-				h.afterThaw(func() { h.request(request) }) // or the next master is told
-				continue
-			}
-			if request.cause == causeSignal {
-				h.succession.Owed.ReloadsDone(asked)
-			}
-			if err != nil {
-				h.rollSettled(pool.RollResult{}, err)
-				continue
-			}
-			rolls.Go(func() { h.rollSettled(wait(ctx)) })
-		}
-	}
-}
+func (rs *rolls) requestRoll(cause string) { rs.box.post(rollWanted{cause: cause}) }
 
 // rollSettled tells systemd the end of a reload in any case, for `systemctl
 // reload` waits for it.
-func (h *signalReader) rollSettled(result pool.RollResult, err error) {
+func (c *core) rollSettled(result pool.RollResult, err error) {
 	if err == nil {
 		err = result.Error()
 	}
@@ -258,8 +207,8 @@ func (h *signalReader) rollSettled(result pool.RollResult, err error) {
 	case handedOver(err):
 		// The next master tells.
 	case err != nil:
-		h.systemd.Ready("reload failed, the old workers serve on: " + err.Error())
+		c.systemd.Ready("reload failed, the old workers serve on: " + err.Error())
 	default:
-		h.systemd.Ready(h.statusText())
+		c.systemd.Ready(c.statusText())
 	}
 }

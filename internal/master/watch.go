@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 
-	"relevo/internal/background"
 	"relevo/internal/generations"
 	"relevo/pool"
 	"relevo/watch"
@@ -18,9 +17,7 @@ type binaryWatch struct {
 	log         *slog.Logger
 	changed     func() <-chan struct{} // closed when what serves has changed
 	generations *generations.Generations
-	retry       *background.Retry
-	roll        func(cause string)
-	warn        func(text string) // empty: there is nothing to warn of
+	tell        func(bytesChanged)
 }
 
 func (b binaryWatch) run(ctx context.Context) {
@@ -80,22 +77,8 @@ func (b binaryWatch) watchFile(ctx context.Context, what watched, changed <-chan
 	}
 }
 
-// bytesChanged asks for a roll to new bytes. Those that a signal or a command has
-// rolled to, or tried to, are no news, and those that failed are not tried again.
+// bytesChanged tells of new bytes, and whether they have failed before.
 func (b binaryWatch) bytesChanged(change watch.Change) {
-	b.retry.Cancel()
-	if change.Name == b.generations.LastLook() {
-		b.warn("")
-		return
-	}
-	known := pool.Info{Path: change.Path, SHA256: change.Name}
-	if reason := b.generations.BadReason(known, b.generations.Serving().Fingerprint()); reason != "" {
-		b.log.Warn("not rolled to the new bytes: relevo reload --force tries them again", "reason", reason)
-		return
-	}
-	cause := "the bytes of " + change.Path + " changed"
-	if change.Name != change.SHA256 {
-		cause = change.Path + " changed, or the directory that it lies in"
-	}
-	b.roll(cause)
+	found := pool.Info{Path: change.Path, SHA256: change.Name}
+	b.tell(bytesChanged{change, b.generations.BadReason(found, b.generations.Serving().Fingerprint())})
 }

@@ -134,30 +134,33 @@ func TestBytesChanged(t *testing.T) {
 	t.Parallel()
 	m := beginner(t)
 	first := m.serving()
-	m.looked(first)
-	var rolls []string
-	warning := "old"
-	b := binaryWatch{log: m.log, changed: m.changed.Wait, generations: m.generations, retry: &m.retry,
-		roll: func(cause string) { rolls = append(rolls, cause) }, warn: func(text string) { warning = text }}
+	m.look(first)
+	l := newLoop(m.core, m.rolls, m.replacement) // which does not run: requests wait in it
+	b := binaryWatch{m.log, m.changed.Wait, m.generations, func(c bytesChanged) { l.handle(c) }}
+	m.announcer.Warnings.Set(announce.WatchWarning, "old")
 	b.bytesChanged(watch.Change{Path: "/bin/true", Name: first.Sum(), SHA256: first.Sum()})
-	if rolls != nil || warning != "" {
-		t.Errorf("what serves is rolled to: %q, %q", rolls, warning)
+	if len(l.wanted) > 0 || len(m.announcer.Warnings.List()) > 0 {
+		t.Errorf("what serves is rolled to: %v, %q", l.wanted, m.announcer.Warnings.List())
 	}
 	b.bytesChanged(watch.Change{Path: "/bin/true", Name: "new", SHA256: "new"})
 	b.bytesChanged(watch.Change{Path: "/bin/true", Name: "dir", SHA256: "new"})
-	if len(rolls) != 2 || rolls[0] != "the bytes of /bin/true changed" || !strings.Contains(rolls[1], "directory") {
-		t.Errorf("%q", rolls)
+	if len(l.wanted) != 2 || l.wanted[1].cause != "the bytes of /bin/true changed" ||
+		!strings.Contains(l.wanted[2].cause, "directory") {
+		t.Errorf("%v", l.wanted)
 	}
-	other, err := m.generations.Prepare(m.app(), "")
+	l = newLoop(m.core, m.rolls, m.replacement)
+	app := m.app()
+	app.Command = []string{"/bin/false"}
+	other, err := m.generations.Prepare(app, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	m.generations.NotStarted(other, "exit 1")
-	b.bytesChanged(watch.Change{Path: "/bin/true", Name: "dir", SHA256: other.Sum()})
-	b.generations.Looked(other)
-	if len(rolls) != 3 {
-		t.Errorf("%q", rolls)
+	m.look(other)
+	m.generations.NotStarted(first, "exit 1")
+	b.bytesChanged(watch.Change{Path: "/bin/true", Name: first.Sum(), SHA256: first.Sum()})
+	if len(l.wanted) > 0 {
+		t.Errorf("bytes that have failed are rolled to: %v", l.wanted)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -1,0 +1,103 @@
+package master
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"relevo/internal/announce"
+	"relevo/internal/config"
+	"relevo/internal/decide"
+	"relevo/pool"
+)
+
+// TestLateResults: what comes back with a number that nobody waits for changes nothing, and a
+// generation that was prepared for it is closed.
+func TestLateResults(t *testing.T) {
+	t.Parallel()
+	m := beginner(t)
+	l := newLoop(m.core, m.rolls, m.replacement) // which does not run
+	app := m.app()
+	listen, err := config.ParseListen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen.Name = "late"
+	app.Listen = []config.Listen{listen}
+	late, err := m.generations.Prepare(app, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := make(chan answer, 1)
+	l.handle(workAsked{task{kind: held}, answers})
+	for _, m := range []message{
+		prepared{number: 7, generation: late}, workDone{number: 7}, concluded{number: 7}, timerRang{7},
+	} {
+		l.handle(m)
+	}
+	l.outside.Wait()
+	if all, _ := m.listeners.Upgrader.Legacy(); len(all) > 0 {
+		t.Errorf("it is still open: %v", all)
+	}
+	if !l.agenda.Works(1) {
+		t.Error("work was ended by the result of another")
+	}
+	if len(answers) != 1 || len(l.wanted) != 0 {
+		t.Errorf("%d answers, %v", len(answers), l.wanted)
+	}
+}
+
+// TestRefused: a roll that nobody waits for and that was refused is asked for again after a
+// while, of which the status warns; a look at the bytes does for it.
+func TestRefused(t *testing.T) {
+	m := beginner(t)
+	synctest.Test(t, func(t *testing.T) {
+		rs := &rolls{core: m.core, box: newMailbox()}
+		l := newLoop(m.core, rs, &replacement{m.core, rs})
+		go l.run()
+		rs.box.post(concluded{number: 1, refused: errors.New("no room")})
+		synctest.Wait()
+		if w := m.announcer.Warnings.List(); len(w) != 1 {
+			t.Errorf("warnings: %q", w)
+		}
+		rs.box.post(looked{})
+		<-time.After(decide.FirstWait)
+		if synctest.Wait(); len(l.wanted) != 0 {
+			t.Errorf("asked for again in spite of a look: %v", l.wanted)
+		}
+		rs.box.post(concluded{number: 1, refused: errors.New("no room")})
+		<-time.After(2 * decide.FirstWait)
+		if synctest.Wait(); len(l.wanted) != 1 {
+			t.Errorf("not asked for again: %v", l.wanted)
+		}
+		rs.box.post(over{})
+		l.end()
+	})
+	m.announcer.Warnings.Set(announce.WatchWarning, "")
+}
+
+// TestAfterTheEnd: who asks a loop that has ended does not wait for ever.
+func TestAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	m := beginner(t)
+	done := m.box.hold()
+	waits := make(chan error)
+	go func() {
+		_, err := m.rollAgain() // which waits for its turn
+		waits <- err
+	}()
+	m.loop.end()
+	m.loop.end()
+	if err := <-waits; !errors.Is(err, pool.ErrNotRunning) {
+		t.Errorf("who has waited for its turn: %v", err)
+	}
+	done()
+	m.box.hold()()
+	if err := m.box.settled(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := m.rollAgain(); !errors.Is(err, pool.ErrNotRunning) {
+		t.Error(err)
+	}
+}
