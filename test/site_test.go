@@ -1,7 +1,6 @@
 package test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -18,6 +17,7 @@ import (
 
 	"relevo/internal/control"
 	"relevo/internal/prove"
+	"relevo/internal/testbuffer"
 )
 
 // site is a relevo that runs as a user would run it, with releases of app.
@@ -276,19 +276,6 @@ func pause(d time.Duration) {
 }
 
 // lockedBuffer takes what several processes write.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
+type lockedBuffer struct{ testbuffer.Buffer }
 
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return strings.ToValidUTF8(b.buf.String(), "·")
-}
+func (b *lockedBuffer) String() string { return strings.ToValidUTF8(b.Buffer.String(), "·") }

@@ -3,10 +3,10 @@ package upgrader
 import (
 	"errors"
 	"fmt"
-	"net/netip"
-	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/sockdiag"
 )
 
 // describe asks a socket what it is. Streams must listen.
@@ -29,15 +29,10 @@ func describe(fd int) (e endpoint, err error) {
 	if err != nil {
 		return e, err
 	}
+	e.ip = sockdiag.AddrPort(name)
 	switch name := name.(type) {
 	case *unix.SockaddrInet4:
-		e.ip = netip.AddrPortFrom(netip.AddrFrom4(name.Addr), uint16(name.Port))
 	case *unix.SockaddrInet6:
-		ip := netip.AddrFrom16(name.Addr)
-		if name.ZoneId != 0 {
-			ip = ip.WithZone(strconv.Itoa(int(name.ZoneId)))
-		}
-		e.ip = netip.AddrPortFrom(ip, uint16(name.Port))
 		only6, err := unix.GetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
 		if err != nil {
 			return e, err

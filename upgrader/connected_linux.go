@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/sockdiag"
 )
 
 // peer is the only client from which a UDP socket takes packets, because a worker called
@@ -19,11 +21,8 @@ func (l *Listener) peer() string {
 	if err != nil {
 		return ""
 	}
-	switch name := name.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(name.Addr), uint16(name.Port)).String()
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(name.Addr), uint16(name.Port)).String()
+	if address := sockdiag.AddrPort(name); address.IsValid() {
+		return address.String()
 	}
 	return "a socket"
 }

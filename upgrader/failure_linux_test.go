@@ -16,15 +16,6 @@ import (
 	"relevo/upgrader"
 )
 
-func openFiles(t *testing.T) int {
-	t.Helper()
-	files, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(files)
-}
-
 // openedSince lists what is open now and was not before: a file that a test before this
 // one left, and that is closed meanwhile, hides no other.
 func openedSince(t *testing.T, before map[string]bool) (opened []string) {

@@ -3,5 +3,3 @@
 package upgrader_test
 
 func roles() map[string]func([]string) error { return nil }
-
-func leftovers() string { return "" }

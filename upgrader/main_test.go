@@ -14,10 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"relevo/internal/config"
+	"relevo/internal/testleft"
 	"relevo/upgrader"
 )
 
@@ -36,15 +36,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	code := m.Run()
-	if err := goleak.Find(); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, "goroutines are left:", err)
-		code = 1
-	}
-	if left := leftovers(); left != "" && code == 0 {
-		fmt.Fprintln(os.Stderr, left)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(testleft.Judge(code, testleft.Goroutines(), testleft.Sockets(), testleft.Children()))
 }
 
 // store is a Keeper that keeps descriptors of its own, as systemd does.

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"relevo/internal/config"
+	"relevo/internal/sockdiag"
 )
 
 // choosePort replaces port 0 by one that the kernel chooses. Without that, a worker's
@@ -98,11 +99,5 @@ func reserve(family int, only6 bool, ip netip.Addr, port int) (fd int, err error
 
 func boundPort(fd int) int {
 	name, _ := unix.Getsockname(fd)
-	switch name := name.(type) {
-	case *unix.SockaddrInet4:
-		return name.Port
-	case *unix.SockaddrInet6:
-		return name.Port
-	}
-	return 0
+	return int(sockdiag.AddrPort(name).Port())
 }

@@ -349,17 +349,3 @@ func copiesOf(inode uint64) (n int) {
 	}
 	return n
 }
-
-// leftovers tells of sockets and children that outlived the tests.
-func leftovers() string {
-	links, _ := filepath.Glob("/proc/self/fd/*")
-	for _, link := range links {
-		if target, _ := os.Readlink(link); strings.HasPrefix(target, "socket:") {
-			return "a socket is left: " + target
-		}
-	}
-	if _, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != unix.ECHILD {
-		return "a child process is left"
-	}
-	return ""
-}

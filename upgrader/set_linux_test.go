@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"relevo/internal/testleft"
 	"relevo/upgrader"
 )
 
@@ -28,7 +29,7 @@ func TestSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	a, b, udp := first[0], first[1], first[2]
-	files := openFiles(t)
+	files := len(testleft.OpenFiles())
 	change, err := u.Set(wanted(t, "d=127.0.0.2:0", "web=127.0.0.1:0,backlog=7", "b=unix:"+path+",mode=0666"))
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +56,7 @@ func TestSet(t *testing.T) {
 	if err := reachesUDP(udp); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("the closed listener answers: %v", err)
 	}
-	if n := openFiles(t); n != files { // one and its copy more, one and its copy less
+	if n := len(testleft.OpenFiles()); n != files { // one and its copy more, one and its copy less
 		t.Errorf("%d files are open, %d were before", n, files)
 	}
 	wantContains(t, u.CloseListener(udp), "it is wanted, or closed")
@@ -109,12 +110,12 @@ func TestSetFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer busy.Close()
-	files := openFiles(t)
+	files := len(testleft.OpenFiles())
 	_, err = u.Set(wanted(t, "z=127.0.0.1:0,backlog=3", "b=unix:"+path, "c="+busy.Addr().String()))
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		t.Fatalf("error %v", err)
 	}
-	if n := openFiles(t); n > files || len(c.files) != 1 {
+	if n := len(testleft.OpenFiles()); n > files || len(c.files) != 1 {
 		t.Errorf("%d files are open, %d were before; the store has %d", n, files, len(c.files))
 	}
 	if now := u.Listeners(); len(now) != 1 || now[0] != first[0] || now[0].Name != "a" || acceptQueue(t, now[0]) != 9 {

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
+	"relevo/internal/testleft"
 	"relevo/internal/testreq"
 )
 
@@ -78,7 +79,7 @@ func TestChangedBeforeRun(t *testing.T) {
 func TestRunLeavesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "srv")
 	put(t, path, v1)
-	before := openFiles(t)
+	before := len(testleft.OpenFiles())
 	for range 10 {
 		w, err := New(Options{Path: path})
 		if err != nil {
@@ -90,19 +91,10 @@ func TestRunLeavesNothing(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if after := openFiles(t); after > before {
+	if after := len(testleft.OpenFiles()); after > before {
 		t.Errorf("%d open files before, %d after", before, after)
 	}
 	goleak.VerifyNone(t)
-}
-
-func openFiles(t *testing.T) int {
-	t.Helper()
-	fds, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(fds)
 }
 
 // A reader that is away for a while finds the newest Change, and has not held

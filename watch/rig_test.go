@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,9 +9,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
+
+	"relevo/internal/testbuffer"
 )
 
 // The bytes of executables.
@@ -28,7 +28,7 @@ type rig struct {
 	dir  string
 	path string
 	w    *File
-	log  *logBuffer
+	log  *testbuffer.Buffer
 
 	changes chan arrival
 	checks  chan outcome
@@ -48,7 +48,7 @@ type outcome struct {
 // watchPath runs a File on dir/path until the test ends.
 func watchPath(t *testing.T, dir, path string, o Options) *rig {
 	t.Helper()
-	r := &rig{t: t, dir: dir, path: filepath.Join(dir, path), log: &logBuffer{},
+	r := &rig{t: t, dir: dir, path: filepath.Join(dir, path), log: &testbuffer.Buffer{},
 		changes: make(chan arrival, 1000), checks: make(chan outcome, 10000), hold: make(chan chan struct{}, 1)}
 	o.Path = r.path
 	o.Log = slog.New(slog.NewTextHandler(r.log, nil))
@@ -198,24 +198,6 @@ func contentOf(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(b)
-}
-
-// logBuffer is a buffer for several goroutines.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 // shOut is sh for what a command prints.

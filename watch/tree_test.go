@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"relevo/internal/testbuffer"
 )
 
 // treeRig is a Tree that runs.
@@ -18,7 +20,7 @@ type treeRig struct {
 	t    *testing.T
 	dir  string
 	tree *Tree
-	log  *logBuffer
+	log  *testbuffer.Buffer
 
 	listed []string // what it found at first
 }
@@ -36,7 +38,7 @@ func watchTree(t *testing.T, dir string, o TreeOptions, patterns ...string) *tre
 	if o.Debounce == 0 {
 		o.Debounce = 20 * time.Millisecond
 	}
-	r := &treeRig{t: t, dir: dir, log: &logBuffer{}}
+	r := &treeRig{t: t, dir: dir, log: &testbuffer.Buffer{}}
 	o.Log = slog.New(slog.NewTextHandler(r.log, nil))
 	tree, err := NewTree(o)
 	if err != nil {

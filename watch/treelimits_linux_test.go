@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/testbuffer"
 )
 
 // TestTreeLimits: where the limits of inotify are used up, the files are polled,
@@ -66,7 +68,7 @@ func (c *child) wantPath(path string) {
 // that is said.
 func TestTreeSilent(t *testing.T) {
 	t.Parallel()
-	log := &logBuffer{}
+	log := &testbuffer.Buffer{}
 	tree, err := NewTree(TreeOptions{Set: Set{Exact: []string{"/proc/sys/kernel/ostype"}},
 		Log: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"relevo/internal/testleft"
 	"relevo/internal/testreq"
 )
 
@@ -280,7 +281,7 @@ func bindManyTimes() error {
 // A program that binds without end gets its answers, and costs no descriptor.
 func TestManyBinds(t *testing.T) {
 	p := start(t, "many")
-	before := openFiles(t)
+	before := len(testleft.OpenFiles())
 	count := 0
 	ended := p.serve(func(Bind) Answer { count++; return Answer{FD: -1, Errno: unix.EACCES} })
 	p.want(t, "done")
@@ -290,18 +291,9 @@ func TestManyBinds(t *testing.T) {
 	if count != manyTimes {
 		t.Errorf("%d of %d binds were answered", count, manyTimes)
 	}
-	if now := openFiles(t); now > before {
+	if now := len(testleft.OpenFiles()); now > before {
 		t.Errorf("%d files are open, %d were before", now, before)
 	}
-}
-
-func openFiles(t *testing.T) int {
-	t.Helper()
-	files, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(files)
 }
 
 func bindFromThreads() error {
@@ -335,13 +327,13 @@ func TestThreads(t *testing.T) {
 // filter nor a file behind.
 func TestProbe(t *testing.T) {
 	start(t, "die") // where it cannot be, the test is skipped
-	before := openFiles(t)
+	before := len(testleft.OpenFiles())
 	for range 3 {
 		if err := Probe(); err != nil {
 			t.Error(err)
 		}
 	}
-	if now := openFiles(t); now > before {
+	if now := len(testleft.OpenFiles()); now > before {
 		t.Errorf("%d files are open, %d were before", now, before)
 	}
 	if l, err := net.Listen("tcp", "127.0.0.1:0"); err != nil {

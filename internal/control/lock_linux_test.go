@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"relevo/internal/control"
+	"relevo/internal/testleft"
 	"relevo/internal/testreq"
 )
 
@@ -26,13 +27,13 @@ func TestLock(t *testing.T) {
 	if err != nil || info.Mode() != 0o600 {
 		t.Errorf("the lock file: %v, %v", info.Mode(), err)
 	}
-	before := openFiles(t)
+	before := len(testleft.OpenFiles())
 	for range 3 {
 		if _, err := control.Acquire(path); !errors.Is(err, control.ErrLocked) {
 			t.Errorf("the second: %v, want ErrLocked", err)
 		}
 	}
-	wantEqual(t, "open files", openFiles(t), before)
+	wantEqual(t, "open files", len(testleft.OpenFiles()), before)
 	if err := first.Unlock(); err != nil {
 		t.Error(err)
 	}

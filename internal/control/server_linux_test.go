@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"relevo/internal/control"
+	"relevo/internal/testleft"
 	"relevo/internal/testreq"
 )
 
@@ -82,7 +83,7 @@ func TestSocketFromTheFirst(t *testing.T) {
 // A server that never served leaves nothing either.
 func TestCloseBeforeServe(t *testing.T) {
 	path := place(t)
-	before := openFiles(t)
+	before := len(testleft.OpenFiles())
 	s, err := control.Listen(path, newMaster(), discard())
 	if err != nil {
 		t.Fatal(err)
@@ -93,16 +94,7 @@ func TestCloseBeforeServe(t *testing.T) {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the socket after Close: %v", err)
 	}
-	wantEqual(t, "open files", openFiles(t), before)
-}
-
-func openFiles(t *testing.T) int {
-	t.Helper()
-	files, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(files)
+	wantEqual(t, "open files", len(testleft.OpenFiles()), before)
 }
 
 func TestListenFails(t *testing.T) {

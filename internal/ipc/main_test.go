@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"relevo/internal/testleft"
 )
 
 // tooLong bounds every wait of these tests; nothing takes that long.
@@ -23,34 +23,9 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	before := openFiles()
+	before := testleft.OpenFiles()
 	code := m.Run()
-	if err := goleak.Find(); err != nil {
-		fmt.Fprintln(os.Stderr, "goroutines are left:", err)
-		code = 1
-	}
-	if after := openFiles(); len(after) > len(before) {
-		fmt.Fprintf(os.Stderr, "descriptors are left:\nbefore %q\nafter  %q\n", before, after)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// openFiles tells what this process has open, by descriptor. The runtime's own
-// poller is opened first, so that it is there at each count.
-func openFiles() []string {
-	if r, w, err := os.Pipe(); err == nil {
-		r.Close()
-		w.Close()
-	}
-	entries, _ := os.ReadDir("/proc/self/fd")
-	var open []string
-	for _, entry := range entries {
-		if target, err := os.Readlink("/proc/self/fd/" + entry.Name()); err == nil {
-			open = append(open, entry.Name()+"="+target)
-		}
-	}
-	return open
+	os.Exit(testleft.Judge(code, testleft.Goroutines(), testleft.Files(before)))
 }
 
 // receive takes the next value of a channel, in time.

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"relevo/internal/testleft"
 	"relevo/internal/testreq"
 )
 
@@ -170,14 +171,14 @@ func TestNotifyClosesDescriptors(t *testing.T) {
 		b.send(t, text, fds...)
 		receive(t, b.received, text)
 	}
-	before := openFiles()
+	before := testleft.OpenFiles()
 	for range 100 {
 		send("FDSTORE=1", 3)
 		send("garbage", 1)
 	}
 	send("FDSTORE=1", 253) // SCM_MAX_FD
 	await(t, func() string {
-		if after := openFiles(); len(after) > len(before) {
+		if after := testleft.OpenFiles(); len(after) > len(before) {
 			return fmt.Sprintf("%d descriptors before, %d after: %q", len(before), len(after), after)
 		}
 		return ""

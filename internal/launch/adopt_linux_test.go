@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"relevo/internal/ipc"
+	"relevo/internal/testbuffer"
 	"relevo/pool"
 )
 
@@ -67,9 +68,9 @@ func (w *worker) succeed(release *Release, o pool.Order) {
 // that it says is heard once and in its order, and its end is seen.
 func TestSuccession(t *testing.T) {
 	t.Parallel()
-	r := newRigOf(t, Options{Streams: Streams{Out: &buffer{}, Err: &buffer{}, PrefixOut: true, BegunFor: tooLong}},
-		listenAll(t, []string{"web"})...)
-	out := r.opts.Streams.Out.(*buffer)
+	streams := Streams{Out: &testbuffer.Buffer{}, Err: &testbuffer.Buffer{}, PrefixOut: true, BegunFor: tooLong}
+	r := newRigOf(t, Options{Streams: streams}, listenAll(t, []string{"web"})...)
+	out := r.opts.Streams.Out.(*testbuffer.Buffer)
 	release := r.prepare(counts.command())
 	order := pool.Order{ID: "7", Slot: 2, Generation: 3}
 	w := r.startOf(release, order)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"relevo/internal/config"
+	"relevo/internal/testleft"
 	"relevo/internal/testreq"
 	"relevo/pool"
 )
@@ -33,7 +34,7 @@ var tellsProgram = behaves("tell-program", func() {
 	exe, err := os.Executable()
 	comm, _ := os.ReadFile("/proc/self/comm")
 	fmt.Println(exe, err, os.Args[0], strings.TrimSpace(string(comm)))
-	for _, file := range openFiles() {
+	for _, file := range testleft.OpenFiles() {
 		if strings.Contains(file, exe) {
 			fmt.Println("open:", file)
 		}

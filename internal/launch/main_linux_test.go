@@ -1,20 +1,16 @@
 package launch
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"relevo/internal/testleft"
 )
 
 // tooLong bounds every wait of these tests; nothing takes that long.
@@ -39,15 +35,9 @@ func TestMain(m *testing.M) {
 	// These tests wait for time and other processes far more than for a CPU.
 	flag.Parse()
 	flag.Set("test.parallel", "8")
-	before := openFiles()
+	before := testleft.OpenFiles()
 	code := m.Run()
-	for _, complaint := range []string{leftGoroutines(), leftFiles(before), leftChildren(), unused(code)} {
-		if complaint != "" {
-			fmt.Fprintln(os.Stderr, complaint)
-			code = 1
-		}
-	}
-	os.Exit(code)
+	os.Exit(testleft.Judge(code, testleft.Goroutines(), testleft.Files(before), testleft.Children(), unused(code)))
 }
 
 // behaviour is what a worker of these tests does. Each is declared beside its
@@ -107,80 +97,6 @@ func unused(code int) string {
 	}
 	slices.Sort(names)
 	return fmt.Sprintf("no test uses the behaviours %q", names)
-}
-
-// leftGoroutines waits for those that end by themselves: on a busy machine a look at a
-// process that has just gone takes its time.
-func leftGoroutines() string {
-	for deadline := time.Now().Add(tooLong); ; {
-		err := goleak.Find()
-		if err == nil {
-			return ""
-		}
-		if time.Now().After(deadline) {
-			return fmt.Sprintf("goroutines are left: %v", err)
-		}
-	}
-}
-
-// openFiles tells what this process has open. The runtime's own poller is opened
-// first, so that it is there at each count.
-func openFiles() (open []string) {
-	if r, w, err := os.Pipe(); err == nil {
-		r.Close()
-		w.Close()
-	}
-	entries, _ := os.ReadDir("/proc/self/fd")
-	for _, entry := range entries {
-		if target, err := os.Readlink("/proc/self/fd/" + entry.Name()); err == nil {
-			open = append(open, entry.Name()+"="+target)
-		}
-	}
-	return open
-}
-
-func leftFiles(before []string) string {
-	if after := openFiles(); len(after) > len(before) {
-		return fmt.Sprintf("descriptors are left:\nbefore %q\nafter  %q", before, after)
-	}
-	return ""
-}
-
-// leftChildren finds running children and zombies alike.
-func leftChildren() string {
-	lists, _ := filepath.Glob("/proc/self/task/*/children")
-	var all []string
-	for _, list := range lists {
-		children, _ := os.ReadFile(list)
-		for pid := range strings.FieldsSeq(string(children)) {
-			status, _ := os.ReadFile("/proc/" + pid + "/stat")
-			all = append(all, strings.TrimSpace(string(status)))
-		}
-	}
-	if len(all) > 0 {
-		return fmt.Sprintf("child processes are left: %q", all)
-	}
-	return ""
-}
-
-// buffer is a bytes.Buffer for several goroutines.
-type buffer struct {
-	mu   sync.Mutex
-	data bytes.Buffer
-}
-
-var _ io.Writer = (*buffer)(nil)
-
-func (b *buffer) Write(data []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.data.Write(data)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.data.String()
 }
 
 // await looks until the condition holds.

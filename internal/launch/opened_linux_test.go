@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"relevo/internal/testbuffer"
 	"relevo/pool"
 )
 
@@ -24,7 +25,7 @@ func TestOpenedOutput(t *testing.T) {
 	lines := map[int]*prefixer{}
 	r := newRigOf(t, Options{Streams: Streams{Open: func(s OutputSource, begun []byte, torn bool) Lines {
 		calls = append(calls, opened{s, string(begun), torn})
-		lines[s.Stream] = &prefixer{to: &buffer{}, begun: begun, begunFor: tooLong}
+		lines[s.Stream] = &prefixer{to: &testbuffer.Buffer{}, begun: begun, begunFor: tooLong}
 		return lines[s.Stream]
 	}}})
 	release := r.prepare(shell("printf begun; exec sleep 1000"))

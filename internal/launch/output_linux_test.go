@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"relevo/internal/testbuffer"
 	"relevo/pool"
 )
 
@@ -78,7 +79,7 @@ func TestSpewOutput(t *testing.T) {
 // TestOutputOfManyWorkers: both streams, prefixed by slot, whole lines.
 func TestOutputOfManyWorkers(t *testing.T) {
 	t.Parallel()
-	out, err := &buffer{}, &buffer{}
+	out, err := &testbuffer.Buffer{}, &testbuffer.Buffer{}
 	r := newRigOf(t, Options{Streams: Streams{Out: out, Err: err, PrefixOut: true, PrefixErr: true, ColorErr: true}})
 	release := r.prepare(shell(`i=0; while [ $i -lt 50 ]; do echo "$RELEVO_SLOT says $i"; echo "$RELEVO_SLOT warns $i" ` +
 		`>&2; i=$((i+1)); done; printf begun`))
@@ -137,7 +138,7 @@ func TestInheritedOutput(t *testing.T) {
 		t.Errorf("the tail is %q", lines)
 	}
 
-	out := &buffer{}
+	out := &testbuffer.Buffer{}
 	r = newRigOf(t, Options{Streams: Streams{Inherit: [2]*os.File{nil, os.Stderr}, Out: out}})
 	w = r.start(shell("echo only one of the two"))
 	w.exit()

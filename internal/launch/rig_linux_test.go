@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"relevo/internal/ipc"
+	"relevo/internal/testbuffer"
 	"relevo/pool"
 )
 
@@ -24,7 +25,7 @@ type rig struct {
 	*Launcher
 	t             *testing.T
 	listeners     []Listener // of every command
-	out, err, log *buffer
+	out, err, log *testbuffer.Buffer
 	server        *ipc.NotifyServer // of notified
 }
 
@@ -44,7 +45,7 @@ func listenAll(t *testing.T, names []string) (listeners []Listener) {
 
 func newRigOf(t *testing.T, o Options, listeners ...Listener) *rig {
 	t.Helper()
-	r := &rig{t: t, listeners: listeners, out: &buffer{}, err: &buffer{}, log: &buffer{}}
+	r := &rig{t: t, listeners: listeners, out: &testbuffer.Buffer{}, err: &testbuffer.Buffer{}, log: &testbuffer.Buffer{}}
 	if o.Streams.Out == nil && o.Streams.Open == nil && o.Streams.Inherit == [2]*os.File{} && !o.Streams.PrefixOut {
 		o.Streams = Streams{Out: r.out, Err: r.err}
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"relevo/internal/ipc"
+	"relevo/internal/testleft"
 	"relevo/pool"
 )
 
@@ -48,7 +49,7 @@ func TestStartFails(t *testing.T) {
 	r := newRig(t, "web")
 	release := r.prepare(shell("exit 0"))
 	r.self = "/no/such/launcher"
-	before := openFiles()
+	before := testleft.OpenFiles()
 	w := r.newWorker()
 	for range 3 {
 		process, err := release.Start(pool.Order{ID: "1"}, w.sink)
@@ -57,7 +58,7 @@ func TestStartFails(t *testing.T) {
 		}
 		wantError(t, err.Error(), "cannot start a process: ", "/no/such/launcher", "no such file")
 	}
-	if after := openFiles(); len(after) != len(before) {
+	if after := testleft.OpenFiles(); len(after) != len(before) {
 		t.Errorf("before %q\nafter  %q", before, after)
 	}
 	if len(w.reports) > 0 || len(r.byPID) > 0 {

@@ -1,11 +1,10 @@
 package prove
 
 import (
-	"fmt"
 	"os"
 	"testing"
 
-	"go.uber.org/goleak"
+	"relevo/internal/testleft"
 )
 
 // workerEnv makes the test binary a worker; its value names the behaviour.
@@ -17,13 +16,5 @@ func TestMain(m *testing.M) {
 		return
 	}
 	code := m.Run()
-	if err := goleak.Find(); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, "goroutines are left:", err)
-		code = 1
-	}
-	if left := leftovers(); left != "" && code == 0 {
-		fmt.Fprintln(os.Stderr, left)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(testleft.Judge(code, testleft.Goroutines(), testleft.Sockets(), testleft.Children()))
 }

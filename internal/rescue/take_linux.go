@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/sockdiag"
 )
 
 // Holding is the set of connections that are taken from a leaving worker.
@@ -146,14 +148,10 @@ func (h *Holding) wants(fd int, ports []uint16) bool {
 	return slices.Contains(ports, addressOf(local).Port()) && h.worthy(addressOf(peer).Addr())
 }
 
+// addressOf is written as in the kernel's lists: without a zone, and IPv4 as IPv4.
 func addressOf(name unix.Sockaddr) netip.AddrPort {
-	switch name := name.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(name.Addr), uint16(name.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(name.Addr).Unmap(), uint16(name.Port))
-	}
-	return netip.AddrPort{}
+	address := sockdiag.AddrPort(name)
+	return netip.AddrPortFrom(address.Addr().Unmap().WithZone(""), address.Port())
 }
 
 // step looks at a connection and acts on the verdict. done says that the worker has answered

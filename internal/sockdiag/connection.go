@@ -1,5 +1,6 @@
-// Package sockdiag asks the kernel for the connections of this network namespace, and
-// for the sockets that listen (sock_diag(7), <linux/inet_diag.h>, <linux/unix_diag.h>).
+// Package sockdiag asks the kernel for the connections of this network namespace, and for the
+// sockets that listen (sock_diag(7), <linux/inet_diag.h>, <linux/unix_diag.h>). It also reads the
+// addresses of single sockets.
 package sockdiag
 
 import "net/netip"

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"relevo/internal/ipc"
+	"relevo/internal/testbuffer"
 )
 
 // tooLong is longer than anything here takes, on a machine that is busy with
@@ -51,7 +52,7 @@ type Worker struct {
 	channel  net.Conn
 	ready    chan struct{}
 	once     sync.Once
-	output   *output
+	output   *testbuffer.Buffer
 	exited   chan struct{}
 	err      error
 }
@@ -101,7 +102,7 @@ func (m *Master) Start(spec Spec) *Worker {
 	// LISTEN_PID must be the worker's own, which is known only after the fork.
 	cmd := exec.Command("sh", append([]string{"-c", `LISTEN_PID=$$ exec "$@"`, "sh"}, spec.Command...)...)
 	w := &Worker{t: m.t, cmd: cmd, ready: make(chan struct{}), exited: make(chan struct{}),
-		Messages: make(chan ipc.Message, 1024), output: &output{}}
+		Messages: make(chan ipc.Message, 1024), output: &testbuffer.Buffer{}}
 	cmd.Stdout, cmd.Stderr = w.output, w.output
 	file := Dup(m.t, m.Listener)
 	defer file.Close()
@@ -269,22 +270,4 @@ func (w *Worker) kill() {
 	if w.t.Failed() && w.output.String() != "" {
 		w.t.Logf("output of worker %d:\n%s", w.PID, w.output)
 	}
-}
-
-// output is a buffer for a child's output that may be read while it grows.
-type output struct {
-	mu  sync.Mutex
-	buf strings.Builder
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
 }

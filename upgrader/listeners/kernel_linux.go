@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/sockdiag"
 )
 
 // maxBacklog asks for more than the kernel gives: it cuts listen(2) down to
@@ -24,16 +26,11 @@ func examine(common *os.File) (where, error) {
 	if err != nil {
 		return where{}, fmt.Errorf("cannot look at the common socket: %w", err)
 	}
-	w := where{}
-	switch name := name.(type) {
+	w := where{address: sockdiag.AddrPort(name)}
+	switch name.(type) {
 	case *unix.SockaddrInet4:
-		w.address = netip.AddrPortFrom(netip.AddrFrom4(name.Addr), uint16(name.Port))
 	case *unix.SockaddrInet6:
-		address := netip.AddrFrom16(name.Addr)
-		if name.ZoneId != 0 {
-			address = address.WithZone(strconv.Itoa(int(name.ZoneId)))
-		}
-		w.address, w.six = netip.AddrPortFrom(address, uint16(name.Port)), true
+		w.six = true
 		only, err := unix.GetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
 		if err != nil {
 			return w, fmt.Errorf("cannot look at the common socket: %w", err)

@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/sockdiag"
 )
 
 // client is a socket of the group's own that connects to the group's address.
@@ -43,12 +45,10 @@ func bindClient(address netip.Addr, port uint16) (*client, error) {
 		unix.Close(fd)
 		return nil, err
 	}
-	c := &client{file: os.NewFile(uintptr(fd), "probe"), target: netip.AddrPortFrom(address, port)}
-	switch name := name.(type) {
-	case *unix.SockaddrInet4:
-		c.source = netip.AddrPortFrom(address, uint16(name.Port))
-	case *unix.SockaddrInet6:
-		c.source = netip.AddrPortFrom(address, uint16(name.Port))
+	c := &client{
+		file:   os.NewFile(uintptr(fd), "probe"),
+		source: netip.AddrPortFrom(address, sockdiag.AddrPort(name).Port()),
+		target: netip.AddrPortFrom(address, port),
 	}
 	return c, setNonblock(c.file, true)
 }

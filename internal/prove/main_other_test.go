@@ -1,5 +1,0 @@
-//go:build !linux
-
-package prove
-
-func leftovers() string { return "" }
