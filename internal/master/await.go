@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"sync"
 
 	"relevo/internal/control"
 	"relevo/pool"
@@ -39,13 +38,9 @@ func (m *Master) awaitFirst() error {
 		return err
 	}
 	m.serveControl()
-	serving, stop := context.WithCancel(context.Background())
-	var signals sync.WaitGroup
-	signals.Go(func() { m.serveSignals(serving) })
-	err := m.await(ctx, cancel, nil)
-	stop()
-	signals.Wait()
-	return err
+	m.box.hear(true)
+	defer m.box.hear(false)
+	return m.await(ctx, cancel, nil)
 }
 
 func (st *starts) await(ctx context.Context, cancel context.CancelFunc, failed error) error {

@@ -2,12 +2,14 @@ package master
 
 import (
 	"log/slog"
+	"os"
 	"sync"
 
 	"relevo/internal/announce"
 	"relevo/internal/autoscale/scaler"
 	"relevo/internal/config"
 	"relevo/internal/generations"
+	"relevo/internal/hangup"
 	"relevo/internal/health/monitor"
 	"relevo/internal/keeper"
 	"relevo/internal/reaper"
@@ -18,15 +20,13 @@ import (
 
 // core is what all types of a master share. They use each other in one direction:
 //
-//	core ◄── rolls ◄─┬─ starts ◄── maker ◄───────────┐
-//	                 ├─ requests ◄────┐              ├─ Master
-//	                 └─ replacement ◄─┼─ signalReader ┤
-//	                                  └─ loop ◄───────┘
+//	core ◄── rolls ◄─┬─ starts ◄── maker ◄─┐
+//	                 ├─ requests ◄────┐    ├─ Master
+//	                 └─ replacement ◄─┴─ loop
 //
 // rolls begins rolls and does what follows from them, requests are those of the control
-// socket, replacement has another master go on, signalReader turns signals into requests,
-// starts brings the first workers up, maker opens or takes over the parts, and loop owns
-// what there is to do.
+// socket, replacement has another master go on, starts brings the first workers up, maker
+// opens or takes over the parts, and loop owns what there is to do, and hears signals.
 type core struct {
 	parts
 
@@ -42,6 +42,8 @@ type core struct {
 	owns       bool           // the app is this master's: what is opened is closed again
 	later      sync.WaitGroup // what the upgrader has told of; the control socket
 	stage      stage
+	signals    chan os.Signal
+	terminal   *hangup.Watch // nil: there is none
 }
 
 // running is the pool.

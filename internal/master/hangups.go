@@ -1,8 +1,6 @@
 package master
 
 import (
-	"time"
-
 	"golang.org/x/sys/unix"
 
 	"relevo/internal/hangup"
@@ -11,37 +9,43 @@ import (
 
 // findTerminal watches the terminal of this process, or goes on with what the previous
 // master knew of it. It belongs before signal.Notify.
-func (h *signalReader) findTerminal() {
-	a := h.opts.Arrival
+func (l *loop) findTerminal() {
+	a := l.opts.Arrival
 	if !a.Succeeds() || a.Way == succession.Store {
-		h.terminal = hangup.New(hangup.Here())
+		l.terminal = hangup.New(hangup.Here())
 		return
 	}
 	lost := false
-	if h.terminal, lost = hangup.After(a.Left.Terminal); lost {
+	if l.terminal, lost = hangup.After(a.Left.Terminal); lost {
 		select {
-		case h.signals <- unix.SIGHUP: // which came while one program became another
+		case l.signals <- unix.SIGHUP: // which came while one program became another
 		default:
 		}
 	}
 }
 
-// hungUp does what a SIGHUP means. settled gets the meaning of one that is unclear yet.
-func (h *signalReader) hungUp(meaning hangup.Meaning, settled chan<- hangup.Meaning) {
+// hungUp does what a SIGHUP means, when what was heard before is dealt with.
+func (l *loop) hungUp(meaning hangup.Meaning) {
+	if l.dealing {
+		l.hangups = append(l.hangups, meaning)
+		return
+	}
 	switch meaning {
 	case hangup.ByHand:
-		h.reloadBySignal()
+		l.reloadBySignal()
 	case hangup.Terminal:
-		h.stopAs("hangup: the terminal has gone", false)
-		h.stops.hangup(time.Now())
+		l.deal(func() { l.stopAs("hangup: the terminal has gone", false) }, byTerminal)
 	case hangup.Outlived:
-		h.log.Info("the terminal has gone: relevo goes on, for it was started with SIGHUP ignored (nohup)")
+		l.log.Info("the terminal has gone: relevo goes on, for it was started with SIGHUP ignored (nohup)")
 	case hangup.Unclear:
-		h.terminal.Settled(func(meaning hangup.Meaning) {
-			select {
-			case settled <- meaning:
-			default: // so many wait that this one would change nothing
-			}
-		})
+		l.terminal.Settled(func(meaning hangup.Meaning) { l.box.post(hungUp{meaning}) })
+	}
+}
+
+func (l *loop) nextHangup() {
+	for len(l.hangups) > 0 && !l.dealing {
+		next := l.hangups[0]
+		l.hangups = l.hangups[1:]
+		l.hungUp(next)
 	}
 }

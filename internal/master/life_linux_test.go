@@ -18,6 +18,7 @@ import (
 
 	"relevo/internal/config"
 	"relevo/internal/control"
+	"relevo/internal/hangup"
 	"relevo/internal/launch"
 	"relevo/pool"
 	"relevo/pool/machine"
@@ -309,7 +310,7 @@ func TestSignals(t *testing.T) {
 	app := *l.loaded.Load()
 	app.Workers, app.Limits.MaxMemory, app.WatchBinary = 3, 1<<40, true
 	l.loaded.Store(&app)
-	l.reloadBySignal()
+	l.box.post(hungUp{hangup.ByHand})
 	until(t, "the configuration is not read", func() bool { return workers() == 3 })
 	before := l.serving().Sum()
 	l.works(t, "two")

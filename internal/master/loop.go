@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
 	"relevo/internal/announce"
 	"relevo/internal/decide"
+	"relevo/internal/hangup"
 	"relevo/pool"
 )
 
@@ -18,6 +20,7 @@ import (
 type loop struct {
 	*core
 	*rolls
+	*requests
 	*replacement
 
 	outside sync.WaitGroup // what was begun and has not sent its result
@@ -34,23 +37,41 @@ type loop struct {
 	setOver context.CancelFunc
 	timer   *time.Timer // nil: nothing is to be tried again
 	refusal error       // why it was refused
+	hears   bool        // signals
+	dealing bool        // what was heard last is being done
+	hangups []hangup.Meaning
+	hushed  chan<- struct{} // closed when nothing is dealt with; nil: nobody waits for that
+	left    <-chan struct{} // closed when the terminal has gone
+	stops   stops
+	ignored map[os.Signal]bool
 }
 
-func newLoop(c *core, rs *rolls, p *replacement) *loop {
-	l := &loop{core: c, rolls: rs, replacement: p, quit: make(chan struct{}), asked: map[int]workAsked{},
-		ended: map[int]rollEnded{}, waits: map[int]waitAsked{}, wanted: map[int]rollWanted{}}
+func newLoop(c *core, rs *rolls, q *requests, p *replacement) *loop {
+	l := &loop{
+		core: c, rolls: rs, requests: q, replacement: p, quit: make(chan struct{}),
+		asked: map[int]workAsked{}, ended: map[int]rollEnded{}, waits: map[int]waitAsked{},
+		wanted: map[int]rollWanted{}, ignored: map[os.Signal]bool{},
+	}
 	l.over, l.setOver = context.WithCancel(context.Background())
 	return l
 }
 
-// run handles messages until end.
+// run handles messages and signals until end.
 func (l *loop) run() {
 	defer close(l.box.done)
 	defer l.setOver()
 	for {
+		signals, left, idle := l.listens()
 		select {
 		case m := <-l.box.messages:
 			l.handle(m)
+		case sig := <-signals:
+			l.heard(sig)
+		case <-left:
+			if l.left = nil; l.terminal.Followed() {
+				l.hungUp(hangup.Terminal)
+			}
+		case idle <- struct{}{}:
 		case <-l.quit:
 			return
 		}
@@ -96,6 +117,14 @@ func (l *loop) handle(m message) {
 		l.step(decide.Looked{})
 	case timerRang:
 		l.step(decide.TimerRang{Number: m.number})
+	case hungUp:
+		if l.hears {
+			l.hungUp(m.meaning)
+		}
+	case dealt:
+		l.dealt(m)
+	case hears:
+		l.hear(m)
 	case begins:
 		l.step(decide.Begins{Now: true})
 	case over:
@@ -265,10 +294,7 @@ func (l *loop) beginRequest(number int, r rollWanted) requestBegun {
 func (l *loop) requestBegun(m requestBegun) {
 	switch {
 	case handedOver(m.err): // or the next master is told
-		l.outside.Go(func() {
-			l.succession.Await()
-			l.box.post(m.rollWanted)
-		})
+		l.afterThaw(func() { l.box.post(m.rollWanted) })
 	case m.err == nil:
 		l.outside.Go(func() { l.rollSettled(m.wait(l.over)) })
 	}

@@ -9,6 +9,7 @@ import (
 	"relevo/internal/announce"
 	"relevo/internal/config"
 	"relevo/internal/decide"
+	"relevo/internal/hangup"
 	"relevo/pool"
 )
 
@@ -17,7 +18,7 @@ import (
 func TestLateResults(t *testing.T) {
 	t.Parallel()
 	m := beginner(t)
-	l := newLoop(m.core, m.rolls, m.replacement) // which does not run
+	l := newLoop(m.core, m.rolls, m.requests, m.replacement) // which does not run
 	app := m.app()
 	listen, err := config.ParseListen("127.0.0.1:0")
 	if err != nil {
@@ -54,7 +55,7 @@ func TestRefused(t *testing.T) {
 	m := beginner(t)
 	synctest.Test(t, func(t *testing.T) {
 		rs := &rolls{core: m.core, box: newMailbox()}
-		l := newLoop(m.core, rs, &replacement{m.core, rs})
+		l := newLoop(m.core, rs, &requests{m.core, rs}, &replacement{m.core, rs})
 		go l.run()
 		rs.box.post(concluded{number: 1, refused: errors.New("no room")})
 		synctest.Wait()
@@ -99,5 +100,57 @@ func TestAfterTheEnd(t *testing.T) {
 	}
 	if _, err := m.rollAgain(); !errors.Is(err, pool.ErrNotRunning) {
 		t.Error(err)
+	}
+}
+
+// TestHears: signals are dealt with one after the other, and the end of hearing waits for the
+// last of them. What is on its way to the loop is not idle.
+func TestHears(t *testing.T) {
+	t.Parallel()
+	m := beginner(t)
+	m.stage.use(pool.Ended())
+	rs := &rolls{core: m.core, box: newMailbox()}
+	l := newLoop(m.core, rs, &requests{m.core, rs}, &replacement{m.core, rs}) // which does not run
+	listens := func() bool {
+		signals, _, idle := l.listens()
+		if (signals == nil) != (idle == nil) {
+			t.Error("idle while a signal is dealt with")
+		}
+		return signals != nil
+	}
+	if listens() {
+		t.Error("it hears before it is asked to")
+	}
+	begun := make(chan struct{})
+	l.handle(hears{true, begun})
+	<-begun
+	if !listens() {
+		t.Error("it does not hear")
+	}
+	stop := make(chan struct{})
+	l.deal(func() { <-stop }, bySignal)
+	if listens() {
+		t.Error("it hears while it deals with a signal")
+	}
+	hushed := make(chan struct{})
+	l.handle(hungUp{hangup.Terminal})
+	l.handle(hears{false, hushed})
+	select {
+	case <-hushed:
+		t.Error("it does not wait for what is dealt with")
+	default:
+	}
+	if len(l.hangups) != 1 || !l.stops.accepted.IsZero() {
+		t.Errorf("%v, %v", l.hangups, l.stops)
+	}
+	close(stop)
+	l.handle(<-rs.box.messages)
+	if l.stops.accepted.IsZero() || len(l.hangups) != 0 || !l.dealing {
+		t.Error("the hangup is not dealt with after the signal")
+	}
+	l.handle(<-rs.box.messages)
+	<-hushed
+	if listens() {
+		t.Error("it hears")
 	}
 }

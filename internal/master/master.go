@@ -69,7 +69,6 @@ type Master struct {
 	*replacement
 	*starts
 	*maker
-	*signalReader
 
 	loop     *loop
 	control  *control.Server
@@ -79,18 +78,16 @@ type Master struct {
 
 // newMaster has nothing open yet.
 func newMaster(o Options) *Master {
-	c := &core{opts: o, log: o.Log, reaper: reaper.New(reaper.Options{Log: o.Log}),
+	c := &core{opts: o, log: o.Log, signals: o.Signals, reaper: reaper.New(reaper.Options{Log: o.Log}),
 		parts: parts{begun: time.Now(), boot: &boot{}}, announcer: announce.Announcer{Log: o.Log}}
 	m := &Master{core: c, rolls: &rolls{core: c, box: newMailbox()}}
 	m.requests = &requests{c, m.rolls}
 	m.replacement = &replacement{c, m.rolls}
 	m.starts = &starts{c, m.rolls}
 	m.maker = &maker{c, m.starts}
-	m.loop = newLoop(c, m.rolls, m.replacement)
-	m.signalReader = &signalReader{core: c, rolls: m.rolls, requests: m.requests, replacement: m.replacement,
-		signals: o.Signals}
-	if m.signals == nil {
-		m.signals = make(chan os.Signal, signalQueue)
+	m.loop = newLoop(c, m.rolls, m.requests, m.replacement)
+	if c.signals == nil {
+		c.signals = make(chan os.Signal, signalQueue)
 	}
 	c.succession = succession.New(succession.Options{
 		Log: o.Log, Arrival: o.Arrival, Estate: estate{m}, Signals: m.signals, Taken: taken(os.Getpid() == 1),
@@ -121,12 +118,12 @@ func (m *Master) live(ctx context.Context) error {
 	m.owns = !o.Arrival.Succeeds()
 	go m.loop.run()
 	defer m.loop.end()
-	m.findTerminal()
+	m.loop.findTerminal()
 	defer m.terminal.Close()
 	// From the first moment: after a succession there is nobody else, and in a
 	// container whatever comes unheard would end it.
 	signal.Notify(m.signals, taken(os.Getpid() == 1)...)
-	defer func() { m.stops.letGo(m.signals) }()
+	defer func() { m.loop.stops.letGo(m.signals) }()
 	defer m.close()
 	m.openKeeper()
 	endStrays := func() error { return m.strays().end(nil) }
@@ -149,7 +146,7 @@ func (m *Master) live(ctx context.Context) error {
 			return nil // asked for on the control socket, which opens early where there is a wait
 		}
 		if !o.Arrival.Succeeds() && stopWanted(m.signals, func() bool { return m.terminal.Meaning() == hangup.Terminal }) {
-			m.stops.accept(time.Now())
+			m.loop.stops.accept(time.Now())
 			m.log.Info("stopped before anything served")
 			return nil
 		}
@@ -236,8 +233,8 @@ func (m *Master) run(ctx context.Context) error {
 		m.notify.OnSlowClose(m.launcher.SlowlyClosed)
 		m.serveNotify()
 	}
-	var services, hearing sync.WaitGroup
-	hearing.Go(func() { m.serveSignals(ended) })
+	var services sync.WaitGroup
+	m.box.hear(true)
 	if reaper.Needed() {
 		services.Go(func() { m.reaper.Run(ended) })
 	}
@@ -252,7 +249,7 @@ func (m *Master) run(ctx context.Context) error {
 	}
 	end()
 	m.box.post(over{})
-	hearing.Wait() // what it has heard is known
+	m.box.hear(false) // what it has heard is known
 	close(m.succession.Hearing.Ended)
 	if errors.Is(err, pool.ErrHandedOver) {
 		return m.succession.Leave(m.controlPath())

@@ -5,6 +5,7 @@ import (
 
 	"relevo/internal/control"
 	"relevo/internal/generations"
+	"relevo/internal/hangup"
 	"relevo/pool"
 	"relevo/watch"
 )
@@ -65,6 +66,15 @@ type (
 	looked struct{}
 	// timerRang says that what was refused is to be tried again.
 	timerRang struct{ number int }
+	// hungUp is what a SIGHUP has turned out to mean that was unclear at first.
+	hungUp struct{ meaning hangup.Meaning }
+	// dealt says that what a signal has asked for is done.
+	dealt struct{ stops stopKind }
+	// hears says whether signals are heard from now on.
+	hears struct {
+		now  bool
+		done chan<- struct{} // closed when what was heard is dealt with
+	}
 	// begins says that requests that nobody waits for are begun from now on.
 	begins struct{}
 	// over says that the pool has ended for good.
@@ -82,6 +92,9 @@ func (requestBegun) message() {}
 func (bytesChanged) message() {}
 func (looked) message()       {}
 func (timerRang) message()    {}
+func (hungUp) message()       {}
+func (dealt) message()        {}
+func (hears) message()        {}
 func (begins) message()       {}
 func (over) message()         {}
 
@@ -161,5 +174,17 @@ func (b mailbox) settled(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// hear has the loop hear signals from now on, or not any more, when all that was heard is dealt
+// with.
+func (b mailbox) hear(now bool) {
+	done := make(chan struct{})
+	if b.post(hears{now, done}) {
+		select {
+		case <-done:
+		case <-b.done:
+		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"relevo/internal/hangup"
 	"relevo/internal/succession"
 	"relevo/pool"
 	"relevo/pool/machine"
@@ -74,114 +73,132 @@ func stopWanted(signals chan os.Signal, hungUp func() bool) bool {
 	return false
 }
 
-// signalReader turns signals into requests.
-type signalReader struct {
-	*core
-	*rolls
-	*requests
-	*replacement
-	signals  chan os.Signal
-	stops    stops
-	terminal *hangup.Watch // nil: there is none
+// listens says what is heard: nothing while what was heard before is still dealt with, for
+// signals are dealt with in the order in which they come.
+func (l *loop) listens() (signals <-chan os.Signal, left <-chan struct{}, idle chan<- struct{}) {
+	if !l.hears || l.dealing {
+		return nil, nil, nil
+	}
+	return l.signals, l.left, l.succession.Hearing.Idle
 }
 
-// serveSignals turns signals into requests until the pool has ended.
-func (h *signalReader) serveSignals(ctx context.Context) {
-	ignored := map[os.Signal]bool{}
-	left, settled := h.terminal.Left(), make(chan hangup.Meaning, signalQueue)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case h.succession.Hearing.Idle <- struct{}{}:
-		case <-left:
-			if left = nil; h.terminal.Followed() {
-				h.hungUp(hangup.Terminal, settled)
-			}
-		case meaning := <-settled:
-			h.hungUp(meaning, settled)
-		case sig := <-h.signals:
-			switch sig.(syscall.Signal) {
-			case unix.SIGHUP:
-				h.hungUp(h.terminal.Meaning(), settled)
-			case unix.SIGTERM, unix.SIGINT, unix.SIGQUIT:
-				h.stopBySignal(sig.String())
-			case unix.SIGTTIN:
-				h.scaleBySignal(unix.SIGTTIN)
-			case unix.SIGTTOU:
-				h.scaleBySignal(unix.SIGTTOU)
-			case unix.SIGUSR2:
-				h.later.Go(func() { h.upgrade("") }) // it tells by itself how that went
-			case unix.SIGPIPE:
-			default:
-				if !ignored[sig] { // once: whoever sends one may send many
-					h.log.Warn("signal ignored: it means nothing here", "signal", unix.SignalName(sig.(syscall.Signal)))
-				}
-				ignored[sig] = true
-			}
+// heard turns a signal into a request.
+func (l *loop) heard(sig os.Signal) {
+	switch sig.(syscall.Signal) {
+	case unix.SIGHUP:
+		l.hungUp(l.terminal.Meaning())
+	case unix.SIGTERM, unix.SIGINT, unix.SIGQUIT:
+		l.stopBySignal(sig.String())
+	case unix.SIGTTIN:
+		l.deal(func() { l.scaleBySignal(unix.SIGTTIN) }, nothing)
+	case unix.SIGTTOU:
+		l.deal(func() { l.scaleBySignal(unix.SIGTTOU) }, nothing)
+	case unix.SIGUSR2:
+		l.outside.Go(func() { l.upgrade("") }) // it tells by itself how that went
+	case unix.SIGPIPE:
+	default:
+		if !l.ignored[sig] { // once: whoever sends one may send many
+			l.log.Warn("signal ignored: it means nothing here", "signal", unix.SignalName(sig.(syscall.Signal)))
 		}
+		l.ignored[sig] = true
+	}
+}
+
+// deal does outside of the loop what a signal asks for, and hears the next one afterwards.
+func (l *loop) deal(do func(), stops stopKind) {
+	l.dealing = true
+	l.outside.Go(func() {
+		do()
+		l.box.post(dealt{stops})
+	})
+}
+
+// dealt goes on to what came meanwhile.
+func (l *loop) dealt(m dealt) {
+	l.dealing = false
+	switch m.stops {
+	case bySignal:
+		l.stops.accept(time.Now())
+	case byTerminal:
+		l.stops.hangup(time.Now())
+	}
+	l.nextHangup()
+	if !l.dealing && l.hushed != nil {
+		close(l.hushed)
+		l.hushed = nil
+	}
+}
+
+// hear begins to hear signals, or ends it when what was heard is dealt with.
+func (l *loop) hear(m hears) {
+	if l.hears = m.now; l.hears {
+		l.left = l.terminal.Left()
+	}
+	if l.hears || !l.dealing {
+		close(m.done)
+	} else {
+		l.hushed = m.done
 	}
 }
 
 // reloadBySignal replaces relevo first where it has changed itself: the next master
 // reloads then.
-func (h *signalReader) reloadBySignal() {
-	h.succession.Owed.Reload()
-	h.later.Go(func() {
-		if !h.upgradeFirst(succession.ThenReload) {
-			h.requestReload(causeSignal)
+func (l *loop) reloadBySignal() {
+	l.succession.Owed.Reload()
+	l.outside.Go(func() {
+		if !l.upgradeFirst(succession.ThenReload) {
+			l.requestReload(causeSignal)
 		}
 	})
 }
 
 // stopBySignal stops, or forces, or does nothing, as stops has it.
-func (h *signalReader) stopBySignal(name string) {
-	meaning := h.stops.meaning(time.Now())
+func (l *loop) stopBySignal(name string) {
+	meaning := l.stops.meaning(time.Now())
 	if meaning == stopRepeated {
-		h.log.Debug("the stop signal came again at once: it is the same stop", "signal", name)
+		l.log.Debug("the stop signal came again at once: it is the same stop", "signal", name)
 		return
 	}
-	h.stopAs(name, meaning == stopByForce)
-	h.stops.accept(time.Now())
+	l.deal(func() { l.stopAs(name, meaning == stopByForce) }, bySignal)
 }
 
-func (h *signalReader) stopAs(name string, again bool) {
-	err := h.Stop(again)
+func (l *loop) stopAs(name string, again bool) {
+	err := l.Stop(again)
 	switch {
 	case errors.Is(err, pool.ErrHandedOver):
 		// The successor does it, or this master after a thaw, which may just have been.
-		h.succession.AskStop(again)
-		h.log.Info("stopping: by whoever is the master in a moment", "signal", name)
-		h.afterThaw(func() {
-			if asked, force := h.succession.TakeStop(); asked {
-				h.stopAs(name, force)
+		l.succession.AskStop(again)
+		l.log.Info("stopping: by whoever is the master in a moment", "signal", name)
+		l.afterThaw(func() {
+			if asked, force := l.succession.TakeStop(); asked {
+				l.stopAs(name, force)
 			}
 		})
 	case err != nil && !errors.Is(err, pool.ErrNotRunning):
-		h.log.Error("cannot stop", "err", err)
+		l.log.Error("cannot stop", "err", err)
 	case again:
-		h.log.Warn("stopping by force: workers are killed", "signal", name)
+		l.log.Warn("stopping by force: workers are killed", "signal", name)
 	default:
-		h.log.Info("stopping: workers finish what they have accepted; a second signal forces", "signal", name)
+		l.log.Info("stopping: workers finish what they have accepted; a second signal forces", "signal", name)
 	}
 }
 
-func (h *signalReader) scaleBySignal(sig syscall.Signal) {
+func (l *loop) scaleBySignal(sig syscall.Signal) {
 	change := "+1"
 	if sig == unix.SIGTTOU {
 		change = "-1"
 	}
-	_, err := h.Scale(change)
+	_, err := l.Scale(change)
 	switch {
 	case errors.Is(err, pool.ErrHandedOver):
-		h.succession.Owed.Scale(sig) // for the next master, or for this one
-		h.afterThaw(func() {
-			for _, sig := range h.succession.Owed.TakeScales() {
-				h.scaleBySignal(sig)
+		l.succession.Owed.Scale(sig) // for the next master, or for this one
+		l.afterThaw(func() {
+			for _, sig := range l.succession.Owed.TakeScales() {
+				l.scaleBySignal(sig)
 			}
 		})
 	case err != nil:
-		h.log.Error("not scaled", "err", err)
+		l.log.Error("not scaled", "err", err)
 	}
 }
 

@@ -74,7 +74,8 @@ func TestStopsLetGo(t *testing.T) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGWINCH) // which does nothing where it is not taken
 	defer signal.Stop(signals)
-	s := stops{accepted: time.Now().Add(time.Hour)}
+	s := stops{accepted: time.Now().Add(-time.Hour)}
+	s.accept(time.Now().Add(time.Hour)) // long after the first one, by force
 	s.letGo(signals)
 	unix.Kill(os.Getpid(), unix.SIGWINCH)
 	select {

@@ -27,7 +27,7 @@ func TestStopBesideThaw(t *testing.T) {
 		Failed: func(string) {}, Arrival: &succession.Arrival{}})
 	go m.succession.Replace(succession.Tableflip, "")
 	<-between.frozen
-	m.stopAs("terminated", false) // after thaw has looked whether a stop was asked for
+	m.loop.stopAs("terminated", false) // after thaw has looked whether a stop was asked for
 	close(between.goOn)
 	select {
 	case err := <-ended:
@@ -38,6 +38,7 @@ func TestStopBesideThaw(t *testing.T) {
 		t.Error("the stop was forgotten")
 	}
 	m.later.Wait()
+	m.loop.outside.Wait()
 }
 
 // between is an estate that cannot be left, from the freeze to a thaw that has looked before

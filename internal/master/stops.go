@@ -13,8 +13,17 @@ const oneStop = 500 * time.Millisecond
 // stops tells a stop signal that asks for force from one that only repeats the first.
 type stops struct {
 	accepted time.Time // when the first one had been dealt with; zero: none came
-	hungUp   time.Time // when the end of the terminal was dealt with, which is no first one
+	last     time.Time // when the last one had, or the end of the terminal, which is no first one
 }
+
+// stopKind is what has asked for the end.
+type stopKind int
+
+const (
+	nothing stopKind = iota
+	bySignal
+	byTerminal
+)
 
 // stopMeaning is what a stop signal asks for.
 type stopMeaning int
@@ -35,9 +44,10 @@ func (s *stops) meaning(now time.Time) stopMeaning {
 	return stopByForce
 }
 
-// accept notes that the first signal has been dealt with. A repetition that waited for
+// accept notes that a signal has been dealt with. A repetition that waited for
 // that, on a slow machine, is not a moment late.
 func (s *stops) accept(now time.Time) {
+	s.last = now
 	if s.accepted.IsZero() {
 		s.accepted = now
 	}
@@ -45,16 +55,12 @@ func (s *stops) accept(now time.Time) {
 
 // hangup notes that the end of the terminal was dealt with. It may be told of several times,
 // and TERM may follow it: none of that asks for force.
-func (s *stops) hangup(now time.Time) { s.hungUp = now }
+func (s *stops) hangup(now time.Time) { s.last = now }
 
 // letGo gives the signals their usual effect back. A repetition of the stop that has just
 // ended the master must not kill the process in its last moments.
 func (s *stops) letGo(signals chan os.Signal) {
-	last := s.accepted
-	if s.hungUp.After(last) {
-		last = s.hungUp
-	}
-	left := oneStop - time.Since(last)
+	left := oneStop - time.Since(s.last)
 	if left <= 0 {
 		signal.Stop(signals)
 		return

@@ -83,9 +83,9 @@ func (m *Master) serveNotify() {
 
 // afterThaw runs what was not done because another master seemed to go on, if this
 // one does.
-func (p *replacement) afterThaw(do func()) {
-	p.later.Go(func() {
-		p.succession.Await()
+func (l *loop) afterThaw(do func()) {
+	l.outside.Go(func() {
+		l.succession.Await()
 		do()
 	})
 }

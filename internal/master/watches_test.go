@@ -135,7 +135,7 @@ func TestBytesChanged(t *testing.T) {
 	m := beginner(t)
 	first := m.serving()
 	m.look(first)
-	l := newLoop(m.core, m.rolls, m.replacement) // which does not run: requests wait in it
+	l := newLoop(m.core, m.rolls, m.requests, m.replacement) // which does not run: requests wait in it
 	b := binaryWatch{m.log, m.changed.Wait, m.generations, func(c bytesChanged) { l.handle(c) }}
 	m.announcer.Warnings.Set(announce.WatchWarning, "old")
 	b.bytesChanged(watch.Change{Path: "/bin/true", Name: first.Sum(), SHA256: first.Sum()})
@@ -148,7 +148,7 @@ func TestBytesChanged(t *testing.T) {
 		!strings.Contains(l.wanted[2].cause, "directory") {
 		t.Errorf("%v", l.wanted)
 	}
-	l = newLoop(m.core, m.rolls, m.replacement)
+	l = newLoop(m.core, m.rolls, m.requests, m.replacement)
 	app := m.app()
 	app.Command = []string{"/bin/false"}
 	other, err := m.generations.Prepare(app, "")
