@@ -245,6 +245,16 @@ func TestStatusOfTheWorkersThemselves(t *testing.T) {
 			p.Say(ipc.Load{Value: said})
 			wantEqual(t, "load", *r.status().Workers[0].Load, want)
 		}
+		p.Say(ipc.Load{Value: 0.8})
+		rings, err := r.LoadAbove(0.8)
+		for _, said := range []float64{0.8, 0.1, 0.9} {
+			wantEqual(t, "rings", closed(rings) || err != nil, false)
+			p.Say(ipc.Load{Value: said})
+			synctest.Wait()
+		}
+		wantEqual(t, "rings", closed(rings), true)
+		rings, _ = r.LoadAbove(0.8)
+		wantEqual(t, "rings for a load of before", closed(rings), true)
 		p.Say(ipc.App{Data: []byte(`{"a":1}`)})
 		wantEqual(t, "message", string(r.last(pool.KindMessage).Data), `{"a":1}`)
 		p.Say(ipc.Unknown{Kind: "later"})
@@ -274,4 +284,13 @@ func TestContextEndedBeforeRun(t *testing.T) {
 		wantEqual(t, "misuse", release.Misuse(), []string{})
 		wantEqual(t, "living", release.Living(), []*pooltest.Process{})
 	})
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }

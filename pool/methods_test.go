@@ -25,6 +25,7 @@ func methods(release *pooltest.Release) map[string]func(p *pool.Pool) error {
 		"Roll":      func(p *pool.Pool) error { _, err := p.Roll(context.Background(), release); return err },
 		"Send":      func(p *pool.Pool) error { _, err := p.Send(pool.Target{}, []byte(`1`)); return err },
 		"Signal":    func(p *pool.Pool) error { _, err := p.Signal(pool.Target{}, syscall.SIGUSR1); return err },
+		"LoadAbove": func(p *pool.Pool) error { _, err := p.LoadAbove(0.8); return err },
 		"Subscribe": func(p *pool.Pool) error {
 			_, cancel, err := p.Subscribe()
 			if err == nil {

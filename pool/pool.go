@@ -67,7 +67,8 @@ type Pool struct {
 	answers     []func()         // to callers, called when the loop has done what they asked for
 	kept        map[int][]string // names of the releases' files at the keeper, by generation
 	connections Connections      // of workers that were led out
-	closing     sync.WaitGroup   // of releases that nothing needs any more
+	loads       loadAlarm
+	closing     sync.WaitGroup // of releases that nothing needs any more
 }
 
 // member is the pool's record of a worker, from spawn to exit.

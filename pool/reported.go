@@ -115,6 +115,7 @@ func (p *Pool) said(m *member, message ipc.Message) {
 	case ipc.Load:
 		value := min(max(message.Value, 0), maxLoad)
 		m.load = &value
+		p.loads.hear(m.load)
 	case ipc.App:
 		p.publishFor(m, Event{Kind: KindMessage, Data: message.Data})
 	}

@@ -5,9 +5,11 @@ import (
 	"math"
 )
 
-// Uses of a worker, where 1 is all that it can do.
+// High is the use above which workers are missing, where 1 is all that a worker can do.
+const High = 0.8
+
+// Other uses of a worker.
 const (
-	high   = 0.8 // above it, workers are missing
 	aim    = 0.7 // after a growth
 	low    = 0.6 // up to it, fewer workers would carry the load
 	slow   = 0.5 // of the timeout: the answers come too late
@@ -50,10 +52,10 @@ func (b Bounds) missing(s Sample) (most need) {
 	case s.Waiting > 0:
 		ask(s.Workers+s.Waiting, "waiting connections: %d", s.Waiting)
 	}
-	if s.CPU > high*n {
+	if s.CPU > High*n {
 		ask(atUse(s.CPU, aim), "processors that the workers use: %.1f", s.CPU)
 	}
-	if s.Said > high {
+	if s.Said > High {
 		ask(atUse(n*s.Said, aim), "load, as the workers say: %.2f", s.Said)
 	}
 	if s.Slowness >= slow {

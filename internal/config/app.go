@@ -33,7 +33,9 @@ type App struct {
 	Rescue  Rescue
 	// NoPreload says that Node workers do not load relevo's preload.
 	NoPreload bool
-	Compat    Compat
+	// NodeLoad says that Node workers report how busy their event loop is.
+	NodeLoad bool
+	Compat   Compat
 
 	Ready        Ready
 	ReadyTimeout time.Duration

@@ -112,6 +112,10 @@ func (a *App) idle(given func(key string) bool) (all []idle) {
 		all = append(all, idle{"blocking", "", false, "blocking has no effect: it is for the listeners of " +
 			"relevo, and there is none; add one with --listen"})
 	}
+	if given("node_load") && a.NodeLoad && a.NoPreload {
+		all = append(all, idle{"node_load", "no_preload", true, "have Node workers report their load: with no_preload " +
+			"they load no file of relevo's that could do it; take one of the two away"})
+	}
 	if given("rescue") && a.Rescue != RescueOff && a.Capture == CaptureOff {
 		all = append(all, idle{"rescue", "capture", false, fmt.Sprintf("rescue = %q has no effect: capture is "+
 			"off, and relevo leads out only what binds its own port through it",

@@ -29,6 +29,8 @@ var idleCases = map[string]string{
 	"limits.memory_reserve = \"1GiB\"\nworkers = 2": `1:25: cannot use limits.memory_reserve with 2 ` +
 		`workers, for their number does not follow the load: write workers = "2..4"`,
 
+	"node_load = true\nno_preload = true": `1:13: cannot have Node workers report their load: with no_preload`,
+
 	// What is legal and has no effect is told.
 	"workers = 1\nbalance = \"sticky\"": `2:11: balance is sticky, and there is one worker`,
 	"workers = 2\nbalance = \"sticky\"\nlisten = [\"unix:/a\", \"udp::1\"]": `2:11: balance is sticky without effect ` +

@@ -67,6 +67,8 @@ func programSettings() []Setting {
 		one("no_preload", "no-preload", boolean(), Roll, func(a *App) *bool { return &a.NoPreload },
 			"do not load relevo's file (node --require) into Node workers; with it, leaving workers close HTTP/2, TLS and "+
 				"WebSockets gracefully"),
+		one("node_load", "node-load", boolean(), Roll, func(a *App) *bool { return &a.NodeLoad },
+			"Node workers report how busy their event loop is, for workers = \"2..8\" and for relevo status --usage"),
 		one("compat", "compat", choice("MANAGER", oneOf("compat", CompatOff, CompatPM2), CompatOff, CompatPM2), Roll,
 			func(a *App) *Compat { return &a.Compat },
 			"conventions of another manager for workers: pm2 (SIGINT, the message shutdown, process.send('ready'), pm_id, "+

@@ -48,9 +48,9 @@ func (gs *Generations) command(app config.App, sockets *Hold) launch.Command {
 		App: app.Name, Args: app.Command, Listeners: sockets.forWorkers(), Dir: app.Dir, Env: app.Env, EnvFiles: app.EnvFiles,
 		EnvInherit: app.EnvInherit,
 		Ready:      app.Ready, StopSignal: app.StopSignal, ExecFrom: app.ExecFrom, Limits: app.Limits, Rescue: app.Rescue,
-		NoPreload: app.NoPreload, SendReady: app.Compat == config.CompatPM2, Sockets: gs.socketsFor(app, sockets),
-		Admission: gs.o.Admission(app),
-		NeedCopy:  gs.Serving() != nil,
+		NoPreload: app.NoPreload, NodeLoad: app.NodeLoad, SendReady: app.Compat == config.CompatPM2,
+		Sockets: gs.socketsFor(app, sockets), Admission: gs.o.Admission(app),
+		NeedCopy: gs.Serving() != nil,
 	}
 }
 

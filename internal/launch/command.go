@@ -24,6 +24,7 @@ type Command struct {
 	Limits     config.Limits
 	Rescue     config.Rescue
 	NoPreload  bool    // of Node workers
+	NodeLoad   bool    // Node workers report the use of their event loop
 	SendReady  bool    // process.send('ready') of a Node worker says that it is ready
 	Sockets    Sockets // for programs that bind for themselves; nil: their binds are not captured
 	Admission  Admission

@@ -32,6 +32,7 @@ type scene struct {
 	node         bool   // the command is Node itself
 	clustered    bool   // the worker is one of Node's cluster
 	preload      string // a file that Node loads before the program; empty: none
+	nodeLoad     bool   // the preload reports the use of the event loop
 	dir          string // the working directory; PWD must not name another
 	account      *Account
 	watchdog     time.Duration // 0: none
@@ -65,6 +66,9 @@ func environ(master, app []string, s scene) []string {
 		set(portVariable + "=" + s.port)
 	}
 	if s.preload != "" {
+		if s.nodeLoad {
+			set(nodecluster.ReportLoad)
+		}
 		set("NODE_OPTIONS=" + nodecluster.WithPreload(env["NODE_OPTIONS"], s.preload))
 	}
 	out := make([]string, 0, len(order))

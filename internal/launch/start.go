@@ -94,7 +94,8 @@ func (b *birth) spec() (shimSpec, error) {
 	r, l := b.release, b.release.launcher
 	s := scene{app: r.command.App, order: b.order, ipcFD: b.ipcFD(), notifySocket: l.opts.NotifySocket,
 		control: l.opts.ControlSocket, node: r.node(), clustered: r.clustered(), preload: r.preload(), dir: r.dir,
-		account: r.account, watchdog: r.command.Limits.Watchdog, port: portOf(r.command.Listeners)}
+		nodeLoad: r.command.NodeLoad,
+		account:  r.account, watchdog: r.command.Limits.Watchdog, port: portOf(r.command.Listeners)}
 	var fds []listenerFD
 	for i, listener := range r.command.Listeners {
 		s.listeners = append(s.listeners, listener.Name)

@@ -10,6 +10,9 @@
 // message. Where the kernel refuses it, Node would wait for its arrival for ever, and send
 // nothing that comes later.
 //
+// With node_load it reports each second how busy the event loop was, until the program
+// reports a load itself.
+//
 // When a master was killed, the next one asks what it may have taken with it: the worker's
 // requests without an answer are sent again, and its open servers are named.
 
@@ -22,6 +25,9 @@ if (options && options.endsWith(mine)) {
   else delete process.env.NODE_OPTIONS;
 }
 
+const reportsLoad = process.env.RELEVO_NODE_LOAD;
+delete process.env.RELEVO_NODE_LOAD;
+
 if (process.channel && process.send) install(); // not in a thread
 
 function install() {
@@ -29,12 +35,13 @@ function install() {
   const known = new WeakSet();
   const servers = new Set(), sessions = new Set(), secure = new Set();
   const unanswered = new Map(), open = new Set(); // requests by their numbers, servers by their keys
-  let leaving = false, told = false;
+  let leaving = false, told = false, reporting;
 
   const send = process.send;
   process.send = function (message, handle, ...more) {
     if (!isHandle(handle)) {
       noteRequest(message);
+      if (message && message.relevo === 'load') clearInterval(reporting);
       return send.call(this, message, handle, ...more);
     }
     say('sent');
@@ -70,6 +77,20 @@ function install() {
     if (message.act === 'again') askAgain();
   }));
   say('preloaded', { node: process.versions.node });
+  if (reportsLoad) guarded(reportLoad)();
+
+  function reportLoad() {
+    const { performance } = require('node:perf_hooks');
+    let before = performance.eventLoopUtilization(), last;
+    reporting = setInterval(guarded(() => {
+      const now = performance.eventLoopUtilization();
+      const value = Number(performance.eventLoopUtilization(now, before).utilization.toFixed(2));
+      before = now;
+      if (value === last || !process.connected) return;
+      last = value;
+      send.call(process, { relevo: 'load', value }, () => {});
+    }), 1000).unref();
+  }
 
   // noteRequest remembers what Node's cluster asks of its primary and waits for.
   function noteRequest(message) {

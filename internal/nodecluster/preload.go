@@ -17,6 +17,9 @@ import (
 //go:embed preload.cjs
 var preload []byte
 
+// ReportLoad in the environment of a worker has the preload report how busy the event loop is.
+const ReportLoad = "RELEVO_NODE_LOAD=1"
+
 // Preloaded says that the worker has loaded the preload, and obeys Leave and Deadline.
 type Preloaded struct{ Node string } // Node's version
 

@@ -39,12 +39,31 @@ func ParseLine(line string) (cron.Schedule, error) {
 	}
 	read, err := cron.NewParser(fields).Parse(strings.Join(words, " "))
 	if err != nil {
-		return nil, wrong(err.Error())
+		return nil, wrong(whatIsWrong(words, err))
 	}
 	if read.Next(time.Unix(0, 0).UTC()).IsZero() {
 		return nil, wrong("no such day exists")
 	}
 	return read, nil
+}
+
+// whatIsWrong names the field that cannot be read.
+func whatIsWrong(words []string, err error) string {
+	for i, field := range []struct{ name, values string }{
+		{"minute", "0 to 59"}, {"hour", "0 to 23"}, {"day", "1 to 31"}, {"month", "1 to 12, or JAN to DEC"},
+		{"weekday", "0 to 6 from Sunday on, or SUN to SAT"},
+	} {
+		alone := []string{"*", "*", "*", "*", "*"}
+		if len(words) != len(alone) {
+			break
+		}
+		alone[i] = words[i]
+		if _, failed := cron.NewParser(fields).Parse(strings.Join(alone, " ")); failed != nil {
+			return fmt.Sprintf("its %s %q cannot be read: it may be %s, also as 1-5, 1,3 or */2", field.name, words[i],
+				field.values)
+		}
+	}
+	return err.Error()
 }
 
 // ParseZone reads a name of the zone database such as Europe/Madrid, UTC or Local; empty is

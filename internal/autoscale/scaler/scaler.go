@@ -20,6 +20,7 @@ import (
 type Pool interface {
 	Status() (pool.Status, error)
 	ResizeFor(reason string, target func(now int) (int, error)) (from, to int, err error)
+	LoadAbove(limit float64) (<-chan struct{}, error)
 }
 
 // Listeners are the sockets at which clients wait.
@@ -196,8 +197,14 @@ func (s *Scaler) pause(ctx context.Context, length time.Duration, changed <-chan
 	}
 }
 
-// await waits for a client, quietPause at most, and says whether one may have come.
-func (s *Scaler) await(ctx context.Context, changed <-chan struct{}) (client bool) {
+// await waits for a client, or for a worker that reports that it is busy, quietPause at most. It
+// says whether there may be load.
+func (s *Scaler) await(ctx context.Context, changed <-chan struct{}) (load bool) {
+	busy, err := s.o.Pool().LoadAbove(autoscale.High)
+	if err != nil { // the pool stops or is handed over
+		s.pause(ctx, autoscale.Pause, changed)
+		return true
+	}
 	waiting, cancel := context.WithTimeout(ctx, quietPause)
 	defer cancel()
 	came := make(chan error, 1)
@@ -207,6 +214,7 @@ func (s *Scaler) await(ctx context.Context, changed <-chan struct{}) (client boo
 		return err != nil || waiting.Err() == nil // where nothing tells, it looks each second
 	case <-changed:
 	case <-s.wake:
+	case <-busy:
 	}
 	cancel()
 	<-came

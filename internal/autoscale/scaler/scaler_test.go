@@ -33,11 +33,13 @@ type rig struct {
 	now     time.Time
 	looks   chan struct{} // one for each look at the pool
 	resized []string
+	busy    chan struct{} // closed when a worker says that it is busy
 }
 
 func newRig(t *testing.T, numbers string) *rig {
 	t.Helper()
-	r := &rig{app: config.Default(), changed: make(chan struct{}), now: epoch, looks: make(chan struct{}, 1000)}
+	r := &rig{app: config.Default(), changed: make(chan struct{}), now: epoch, looks: make(chan struct{}, 1000),
+		busy: make(chan struct{})}
 	r.configure(t, numbers)
 	r.slots(r.app.Workers)
 	r.Scaler = New(Options{
@@ -95,6 +97,12 @@ func (r *rig) ResizeFor(reason string, target func(int) (int, error)) (from, to 
 		r.resized = append(r.resized, reason)
 	}
 	return from, to, err
+}
+
+func (r *rig) LoadAbove(float64) (<-chan struct{}, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.busy, nil
 }
 
 func (r *rig) Queues() upgrader.Queues { return r.queues }
@@ -233,4 +241,21 @@ func TestRunLooksOnlyWhereTheLoadDecides(t *testing.T) {
 	}
 	cancel()
 	<-ended
+}
+
+// TestBusyWorkerEndsTheQuiet: the wait for a client ends when a worker reports that it is busy.
+func TestBusyWorkerEndsTheQuiet(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "1..3")
+	ended := make(chan bool)
+	go func() { ended <- r.await(t.Context(), r.o.Changed()) }()
+	select {
+	case load := <-ended:
+		t.Fatalf("it did not wait, and says %v", load)
+	default:
+	}
+	close(r.busy)
+	if !<-ended {
+		t.Error("it says that there is no load")
+	}
 }

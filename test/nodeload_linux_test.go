@@ -1,0 +1,42 @@
+package test
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestNodeLoad: a Node worker reports how busy its event loop is, although it uses no processor,
+// until the program reports a load itself. What it starts does not hear of that.
+func TestNodeLoad(t *testing.T) {
+	t.Parallel()
+	const blocked = `
+const cell = new Int32Array(new SharedArrayBuffer(4));
+const part = () => 0.5 + (Date.now() % 5000) / 12500;
+setInterval(() => Atomics.wait(cell, 0, 0, 50 * part()), 50);
+process.on('message', (message) => {
+  if (message !== 'report') return;
+  process.send({ relevo: 'load', value: 0.25 });
+  setTimeout(() => process.send({ relevo: 'status', text: 'later' }), 1500);
+});
+require('node:http').createServer((request, response) => response.end(String(process.env.RELEVO_NODE_LOAD)))
+  .listen(0, '127.0.0.1');`
+	s := nodeSite(t, blocked, "--node-load", "-n", "1")
+	load := func() float64 {
+		if said := s.status().Workers[0].Load; said != nil {
+			return *said
+		}
+		return 0
+	}
+	s.await("the load of a blocked event loop", func() bool { return load() > 0.5 })
+	if body, err := fetch(s.status().Listeners[0].Address, "/"); err != nil || body != "undefined" {
+		t.Errorf("the program's environment has %q, %v", body, err)
+	}
+	if code, said := s.relevo("send", `"report"`); code != 0 {
+		t.Fatal(said)
+	}
+	s.await("the time of the preload's next report", func() bool { return s.status().Workers[0].Text == "later" })
+	if code, said := s.relevo("status", "--usage"); code != 0 || !strings.Contains(said, "0.25") {
+		t.Errorf("exit status %d: %s", code, said)
+	}
+	s.stop()
+}
