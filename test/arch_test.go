@@ -128,6 +128,7 @@ var importRules = []importRule{
 	{pkg: "internal/threads", only: []string{"relevo/internal/procfs"},
 		because: "it knows the Go runtime and the kernel's limits, and no master"},
 	{pkg: "internal/testport", only: []string{}, because: "tests of every package ask for ports"},
+	{pkg: "test/app", only: []string{"relevo/worker"}, because: "it is a program as users write them"},
 	{pkg: "internal/testbuffer", only: []string{}, because: "tests of every package collect what is written"},
 	{pkg: "internal/testleft", only: []string{"relevo/internal/procfs"},
 		because: "tests of every package look for what they leave behind"},
@@ -159,7 +160,7 @@ var importRules = []importRule{
 
 // exclusive packages are imported only where it is said here.
 var exclusive = map[string][]string{
-	"github.com/cloudflare/tableflip":          {"relevo/upgrader"},
+	"github.com/cloudflare/tableflip":          {"relevo/upgrader", "relevo/test/app"},
 	"github.com/fsnotify/fsnotify":             {"relevo/watch"},
 	"github.com/bmatcuk/doublestar/v4":         {"relevo/watch"},
 	"github.com/git-pkgs/gitignore":            {"relevo/watch"},

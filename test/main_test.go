@@ -17,15 +17,14 @@ import (
 	"relevo/internal/launch"
 )
 
-// TestMain lets the test binary be the programs of the scripts: relevo itself,
-// its launcher, and app, a worker whose behaviour is part of its bytes (app_test.go).
+// TestMain lets the test binary be the programs of the scripts: relevo itself and its launcher.
+// Their worker is package test/app.
 func TestMain(m *testing.M) {
 	if code, launching := launch.Main(os.Args); launching {
 		os.Exit(code) // the launcher of a master that runs inside of a test
 	}
 	testscript.Main(atTop{m}, map[string]func(){
 		"relevo": relevo,
-		"app":    appMain,
 		// Of TestSuccessionRefused.
 		"good":        relevo,
 		"relevo-dies": dieWithHandsFull, "relevo-drops": dropSockets, "relevo-forges": forgeLegacy,

@@ -78,7 +78,7 @@ func await(holds func() bool) bool {
 }
 
 // release FILE VERSION [BEHAVIOUR] makes a release of app, put in place by
-// rename. See appMain for the behaviours.
+// rename. See test/app for the behaviours.
 func scriptRelease(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 || len(args) > 3 {
 		ts.Fatalf("usage: release FILE VERSION [BEHAVIOUR]")
@@ -99,27 +99,6 @@ func scriptFreePort(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(release)
 	ts.Setenv(args[0], strconv.Itoa(port))
-}
-
-// writeRelease puts a release of app in place by rename. The file must be named
-// app, for the test binary tells by its name which program it is.
-func writeRelease(path, version, behaviour string) error {
-	if filepath.Base(path) != "app" {
-		return fmt.Errorf("cannot write a release to %s: the file must be named app", path)
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	program, err := os.ReadFile(self)
-	if err != nil {
-		return err
-	}
-	program = fmt.Appendf(program, "%s%s %s\n", behaviourMark, version, behaviour)
-	if err := os.WriteFile(path+".new", program, 0o755); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
 }
 
 func appStatus(ts *testscript.TestScript, name string) (control.Status, error) {

@@ -254,7 +254,7 @@ func (s *site) load() (end func() prove.Report) {
 }
 
 // heldByDead adds up what workers said that died with connections in their hands
-// (app_test.go). One connection more may have been accepted and not counted yet,
+// (test/app/main.go). One connection more may have been accepted and not counted yet,
 // for each death.
 func (s *site) heldByDead() (held, deaths int) {
 	for _, found := range diesWith.FindAllStringSubmatch(s.log.String(), -1) {

@@ -69,7 +69,7 @@ func (s *site) inSlot(slot int) pool.Worker {
 	return found
 }
 
-// tell has the worker of a slot do something (misdeeds_test.go) and returns it.
+// tell has the worker of a slot do something (test/app/misdeeds.go) and returns it.
 func (s *site) tell(slot int, misdeed string) pool.Worker {
 	s.t.Helper()
 	w := s.inSlot(slot)

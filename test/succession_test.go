@@ -9,8 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/cloudflare/tableflip"
 )
 
 // upgrade replaces the master and returns the pid of the one that goes on.
@@ -214,20 +212,4 @@ func TestTableflipWorker(t *testing.T) {
 		t.Errorf("%v: a worker has\n%s", err, body)
 	}
 	s.stop()
-}
-
-// serveWithTableflip is what a program does that replaces itself with tableflip.
-func serveWithTableflip(server *http.Server) error {
-	flip, err := tableflip.New(tableflip.Options{})
-	if err != nil {
-		return err
-	}
-	defer flip.Stop()
-	if flip.HasParent() {
-		return fmt.Errorf("tableflip takes relevo for its parent")
-	}
-	if err := flip.Ready(); err != nil {
-		return err
-	}
-	return serveNaively(server)
 }

@@ -1,10 +1,12 @@
-package test
+// Command app is the worker of the end-to-end tests. What it does, besides serving a few pages, is
+// written at the end of its file.
+package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -14,15 +16,16 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/cloudflare/tableflip"
+
 	"relevo/worker"
 )
 
-// A release of the scripts is a copy of this binary with a line at its end that
-// says how it behaves, so that two releases are two files with different bytes.
+// behaviourMark begins the last line of a release: VERSION BEHAVIOUR. Releases are copies of this
+// program with such a line at their end, so that two of them are two files with different bytes.
 const behaviourMark = "\n#behaviour "
 
-// appMain is the worker of the scripts.
-func appMain() {
+func main() {
 	version, behaviour := readBehaviour()
 	switch behaviour {
 	case "crash":
@@ -102,21 +105,32 @@ func dieWhenAsked(asked <-chan os.Signal) {
 }
 
 func readBehaviour() (version, behaviour string) {
-	// Its own bytes, also where another release has taken their path by now.
-	program, err := os.ReadFile("/proc/self/exe")
+	end, err := ownEnd(200)
+	at := strings.LastIndex(end, behaviourMark)
+	if err != nil || at < 0 {
+		return "0", "none"
+	}
+	fields := strings.Fields(end[at+len(behaviourMark):])
+	return fields[0], fields[1]
+}
+
+// ownEnd returns the last bytes of this program, of its own also where another release has taken its
+// path by now.
+func ownEnd(n int64) (string, error) {
+	program, err := os.Open("/proc/self/exe")
 	if err != nil {
 		self, _ := os.Executable()
-		program, err = os.ReadFile(self)
+		program, err = os.Open(self)
 	}
 	if err != nil {
-		return "0", "none"
+		return "", err
 	}
-	at := bytes.LastIndex(program, []byte(behaviourMark))
-	if at < 0 || len(program)-at > 200 {
-		return "0", "none"
+	defer program.Close()
+	if _, err := program.Seek(-n, io.SeekEnd); err != nil {
+		return "", err
 	}
-	fields := strings.Fields(string(program[at+len(behaviourMark):]))
-	return fields[0], fields[1]
+	end, err := io.ReadAll(program)
+	return string(end), err
 }
 
 func serveApp(version, behaviour string) error {
@@ -276,4 +290,20 @@ func flood() {
 	for {
 		fmt.Println(line)
 	}
+}
+
+// serveWithTableflip is what a program does that replaces itself with tableflip.
+func serveWithTableflip(server *http.Server) error {
+	flip, err := tableflip.New(tableflip.Options{})
+	if err != nil {
+		return err
+	}
+	defer flip.Stop()
+	if flip.HasParent() {
+		return fmt.Errorf("tableflip takes relevo for its parent")
+	}
+	if err := flip.Ready(); err != nil {
+		return err
+	}
+	return serveNaively(server)
 }

@@ -1,0 +1,41 @@
+package test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+)
+
+// appProgram is package test/app, built when the first test wants a release. It is a program of its
+// own because relevo reads, hashes and copies each release, and the test binary is five times as large.
+var appProgram = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "relevo-test-app-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "app")
+	args := []string{"build", "-buildvcs=false", "-ldflags=-s -w", "-o", path}
+	if raceDetector {
+		args = append(args, "-race")
+	}
+	if out, err := exec.Command("go", append(args, "./test/app")...).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("cannot build the app of the tests: %w\n%s", err, out)
+	}
+	return os.ReadFile(path)
+})
+
+// writeRelease puts a release of the app in place by rename.
+func writeRelease(path, version, behaviour string) error {
+	program, err := appProgram()
+	if err != nil {
+		return err
+	}
+	release := fmt.Appendf(program[:len(program):len(program)], "\n#behaviour %s %s\n", version, behaviour)
+	if err := os.WriteFile(path+".new", release, 0o755); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
