@@ -16,27 +16,10 @@ const (
 	memInfoFields   = 9
 )
 
-// Dropped counts the connections that the kernel turned away at the TCP listeners
-// of now since they were opened, because nobody accepted in time; ok is false where
-// there is none, or the kernel does not tell. The kernel counts in tcp_listendrop.
-func (u *Upgrader) Dropped() (n int, ok bool) {
-	for _, l := range u.Listeners() {
-		if !l.IsTCP() {
-			continue
-		}
-		dropped, known := droppedAt(l)
-		if !known {
-			return 0, false
-		}
-		n, ok = n+dropped, true
-	}
-	return n, ok
-}
-
-// droppedAt is Dropped of one TCP listener.
-func droppedAt(l *Listener) (n int, ok bool) {
-	info, ok := memInfo(l)
-	return int(info[memInfoDrops]), ok
+// droppedAt is how many packets a TCP listener has discarded.
+func droppedAt(l *Listener) int {
+	info, _ := memInfo(l)
+	return int(info[memInfoDrops])
 }
 
 // datagrams is what waits at a UDP socket, and how many datagrams it has lost. Between two reads

@@ -2,10 +2,7 @@
 
 package upgrader
 
-// Dropped is not known here.
-func (u *Upgrader) Dropped() (n int, ok bool) { return 0, false }
-
-func droppedAt(*Listener) (n int, ok bool) { return 0, false }
+func droppedAt(*Listener) int { return 0 }
 
 func datagrams(*Listener) (waiting, dropped int) { return 0, 0 }
 

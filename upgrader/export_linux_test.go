@@ -2,3 +2,9 @@ package upgrader
 
 // TakenWithin is how long a signal is waited for that no thread has taken.
 const TakenWithin = takenWithin
+
+// Discarded is how many packets the sockets of a listener have discarded.
+func Discarded(l *Listener) int {
+	_, n := l.queueing()
+	return n
+}

@@ -1,20 +1,68 @@
 package upgrader
 
+import (
+	"sync"
+
+	"relevo/internal/procnet"
+)
+
 // Queues are what clients wait in: the accept queues of the listeners, and of the workers' own
 // sockets there, and the receive queues of UDP sockets.
 type Queues struct {
 	Waiting int // connections that no worker has accepted; a UDP socket that is half full counts as one
-	Dropped int // connections and datagrams turned away since the sockets were opened
+	Dropped int // connections and datagrams turned away so far; only the difference of two looks means something
 }
 
 // Queues returns what waits at present.
 func (u *Upgrader) Queues() (q Queues) {
+	discarded := 0
 	for _, l := range u.Listeners() {
 		waiting, dropped := l.queueing()
 		q.Waiting += waiting
-		q.Dropped += dropped
+		if l.Datagram() {
+			q.Dropped += dropped
+		} else {
+			discarded += dropped
+		}
 	}
+	overflows, _ := procnet.Overflows()
+	q.Dropped += u.turnedAway.note(discarded, overflows)
 	return q
+}
+
+// Dropped counts the connections that the kernel has turned away so far, because nobody accepted
+// in time; ok is false where it does not tell. Only the difference of two looks means something.
+func (u *Upgrader) Dropped() (n int, ok bool) {
+	overflows, known := procnet.Overflows()
+	discarded := 0
+	for _, l := range u.Listeners() {
+		if l.IsTCP() {
+			_, dropped := l.queueing()
+			discarded, ok = discarded+dropped, known
+		}
+	}
+	return u.turnedAway.note(discarded, overflows), ok
+}
+
+// turnedAway counts connections for which there was no room. A listening socket counts all
+// packets that it discards: also those with which its place among its siblings is found out, and
+// resets of clients that come late. The kernel counts full queues, but for all sockets together.
+// So what both have seen since the last look counts.
+type turnedAway struct {
+	mu                   sync.Mutex
+	looked               bool
+	discarded, overflows int // at the last look
+	n                    int
+}
+
+func (t *turnedAway) note(discarded, overflows int) (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.looked {
+		t.n += max(min(discarded-t.discarded, overflows-t.overflows), 0)
+	}
+	t.looked, t.discarded, t.overflows = true, discarded, overflows
+	return t.n
 }
 
 func (l *Listener) queueing() (atPresent, dropped int) {
@@ -29,6 +77,5 @@ func (l *Listener) queueing() (atPresent, dropped int) {
 	if l.seats.group != nil {
 		return l.seats.group.Whole()
 	}
-	dropped, _ = droppedAt(l)
-	return waiting(l), dropped
+	return waiting(l), droppedAt(l)
 }

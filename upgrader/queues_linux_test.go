@@ -3,6 +3,7 @@ package upgrader_test
 import (
 	"context"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -129,4 +130,66 @@ func TestQueuesOfDatagrams(t *testing.T) {
 			t.Fatalf("%+v after %d datagrams", q, sent)
 		}
 	}
+}
+
+// TestQueuesAtSeats: finding out the order of sockets that belong together turns nobody away,
+// although the kernel counts packets that it discards; a full queue does.
+func TestQueuesAtSeats(t *testing.T) {
+	t.Parallel()
+	u := upgrader.New(upgrader.Options{Siblings: true})
+	t.Cleanup(func() { u.Close() })
+	all, err := u.Listen(wanted(t, "a=127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Queues()
+	for slot, worker := range []string{"1", "2", "3"} {
+		if _, err := u.Seat(all[0], worker, slot, listeners.SocketOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := all[0].Serve(worker, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := upgrader.Discarded(all[0]); n == 0 {
+		t.Error("nothing was discarded")
+	}
+	if q := u.Queues(); q != (upgrader.Queues{}) {
+		t.Errorf("%+v before any client", q)
+	}
+}
+
+// TestQueueIsFull: what the kernel turns away is counted.
+func TestQueueIsFull(t *testing.T) {
+	t.Parallel()
+	u := upgrader.New(upgrader.Options{})
+	t.Cleanup(func() { u.Close() })
+	all, err := u.Listen(wanted(t, "a=127.0.0.1:0,backlog=1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, ok := u.Dropped()
+	if !ok || u.Queues().Dropped != before {
+		t.Fatalf("%d turned away, %v, before any client", before, ok)
+	}
+	ctx, over := context.WithCancel(t.Context())
+	var clients sync.WaitGroup
+	for range 8 {
+		clients.Go(func() {
+			if conn, err := new(net.Dialer).DialContext(ctx, "tcp", all[0].Address); err == nil {
+				<-ctx.Done()
+				conn.Close()
+			}
+		})
+	}
+	for began := time.Now(); ; time.Sleep(time.Millisecond) {
+		if n, _ := u.Dropped(); n > before && u.Queues().Waiting > 0 {
+			break
+		}
+		if time.Since(began) > tooLong {
+			t.Fatal("nothing is turned away")
+		}
+	}
+	over()
+	clients.Wait()
 }

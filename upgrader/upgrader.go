@@ -17,16 +17,17 @@ type Upgrader struct {
 	healed func(Healed)
 	looker looker
 
-	mu        sync.Mutex
-	listeners []*Listener // in the order of the configuration
-	found     []Healed    // that tell is still to be called with
-	leaving   []*Listener // that the configuration has no more, until they are closed
-	hangups   *hangups    // nil while there is no listener
-	paths     *pathWatch  // of Unix sockets that programs remove; nil: not needed yet
-	lastID    int
-	keeper    Keeper   // nil: none
-	lent      []Socket // of the service manager's, until the next Set
-	siblings  bool
+	mu         sync.Mutex
+	listeners  []*Listener // in the order of the configuration
+	found      []Healed    // that tell is still to be called with
+	leaving    []*Listener // that the configuration has no more, until they are closed
+	hangups    *hangups    // nil while there is no listener
+	paths      *pathWatch  // of Unix sockets that programs remove; nil: not needed yet
+	lastID     int
+	turnedAway turnedAway
+	keeper     Keeper   // nil: none
+	lent       []Socket // of the service manager's, until the next Set
+	siblings   bool
 	// admitsTold: the log says that listeners which leave are not closed to clients.
 	admitsTold bool
 }
