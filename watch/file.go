@@ -22,6 +22,9 @@ type Options struct {
 	// the sha256 itself. An error means that a place is missing at the moment: then the
 	// last name stays.
 	Name func(sha256 string) (string, error)
+	// SumOf returns the sha256 of an open file, if it is known without reading it: a reader
+	// that has hashed the file before can tell. Default: it never is.
+	SumOf func(file *os.File) (sha256 string, known bool)
 	// Ways are other paths, of files or directories. Name depends on where symbolic links
 	// on them lead.
 	Ways []string
@@ -92,7 +95,7 @@ func New(o Options) (*File, error) {
 		o.Path = wd + "/" + o.Path
 	}
 	w := &File{opts: o.withDefaults(), changes: make(newest[Change], 1), active: make(newest[string], 1)}
-	start, err := startSum(o.Path)
+	start, err := w.opts.startSum()
 	if err != nil {
 		return nil, fmt.Errorf("cannot watch %s: %w", o.Path, err)
 	}
@@ -110,8 +113,8 @@ func (o Options) nameOf(sha256 string) (string, error) {
 }
 
 // startSum returns the sha256 of the file, finished or not, "" if there is none.
-func startSum(path string) (string, error) {
-	r := resolve(path)
+func (o Options) startSum() (string, error) {
+	r := resolve(o.Path)
 	if r.missing() {
 		return "", nil
 	}
@@ -129,7 +132,7 @@ func startSum(path string) (string, error) {
 		return "", notYet(err)
 	}
 	defer f.Close()
-	s, err := sum(context.Background(), f, r.id)
+	s, err := o.sum(context.Background(), f, r.id)
 	return s, notYet(err)
 }
 

@@ -346,3 +346,17 @@ func TestOverlay(t *testing.T) {
 	r.want(v2)
 	r.none(v2)
 }
+
+// TestKnownSum: a hash that is known already is not computed again, neither at the start nor at
+// the first look.
+func TestKnownSum(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "srv"), v1)
+	r := watchPath(t, dir, "srv", Options{SumOf: func(*os.File) (string, bool) { return "its hash", true }})
+	if r.w.start != "its hash" {
+		t.Errorf("at the start the hash is %q", r.w.start)
+	}
+	r.w.SetActive("another")
+	r.until("a look that takes the known hash", func(c outcome) bool { return c.sum == "its hash" })
+}

@@ -155,7 +155,7 @@ func (l *loop) read(ctx context.Context) (string, error) {
 	if err := l.finished(f, began); err != nil {
 		return "", err
 	}
-	s, err := sum(ctx, f, l.at.id)
+	s, err := l.opts.sum(ctx, f, l.at.id)
 	if err != nil {
 		return "", err
 	}

@@ -53,11 +53,11 @@ func TestChangedWhileRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if s, err := sum(t.Context(), f, r.id); err != nil || s != hashOf(v1) {
+	if s, err := (Options{}).sum(t.Context(), f, r.id); err != nil || s != hashOf(v1) {
 		t.Errorf("sum of an unchanged file: %s, %v", s, err)
 	}
 	os.Chtimes(path, time.Time{}, time.Unix(1000, 0))
-	if s, err := sum(t.Context(), f, r.id); !errors.Is(err, errUnfinished) {
+	if s, err := (Options{}).sum(t.Context(), f, r.id); !errors.Is(err, errUnfinished) {
 		t.Errorf("sum of a changed file: %q, %v", s, err)
 	}
 	if f, err := open(r); !errors.Is(err, errUnfinished) {
@@ -65,7 +65,7 @@ func TestChangedWhileRead(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := sum(ended, f, resolve(path).id); !errors.Is(err, context.Canceled) {
+	if _, err := (Options{}).sum(ended, f, resolve(path).id); !errors.Is(err, context.Canceled) {
 		t.Errorf("sum after the end of the context: %v", err)
 	}
 }

@@ -21,6 +21,7 @@ import (
 
 // Main runs one command and returns the exit code of the program.
 func Main(args []string, stdin io.Reader, stdout, stderr *os.File) int {
+	debug.SetGCPercent(commandGC)
 	c := &cli{
 		signals: master.ReplacedSignals(), // before anything else, so that no signal is lost
 		stdin:   stdin, stdout: stdout, stderr: stderr, getenv: os.Getenv,
@@ -32,7 +33,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr *os.File) int {
 	if len(args) == 1 && args[0] == succession.CheckVerb {
 		return c.checkLegacy()
 	}
-	root := c.root()
+	root := c.rootFor(args)
 	root.SetArgs(proxyAddress(scaleDown(startScript(root, args))))
 	root.SetIn(stdin)
 	root.SetOut(stdout)
@@ -77,7 +78,42 @@ const rootExample = `  relevo serve                               the built-in w
   relevo reload                              replace all workers, one by one, without losing a request
   relevo prove --url http://127.0.0.1:8080   load the app while it is rolled, and count`
 
+// root has every command.
 func (c *cli) root() *cobra.Command {
+	root := c.bareRoot()
+	root.AddCommand(
+		c.start(), c.initialize(), c.importFile(), c.run(), c.serve(), c.dev(), c.builtinWorker(), c.terminalGuard(),
+		c.status(), c.list(), c.reload(), c.promote(), c.abort(), c.upgrade(), c.rollback(), c.releases(), c.scale(),
+		c.stop(), c.restart(), c.delete(), c.wait(), c.describe(), c.env(), c.events(), c.logs(), c.flush(),
+		c.send(), c.signal(), c.prove(),
+		c.startup(), c.unstartup(), c.unit(), c.install(), c.uninstall(), c.reap(),
+		c.check(), c.doctor(), c.version(),
+	)
+	c.completeFlags(root)
+	return root
+}
+
+// rootFor has only the command that the arguments name, if that runs for each app of a machine:
+// a master keeps its commands for as long as it runs.
+func (c *cli) rootFor(args []string) *cobra.Command {
+	if len(args) == 0 {
+		return c.root()
+	}
+	root := c.bareRoot()
+	switch args[0] {
+	case "run":
+		root.AddCommand(c.run())
+	case "start":
+		root.AddCommand(c.start())
+	case "list", "ls", "ps":
+		root.AddCommand(c.list())
+	default:
+		return c.root()
+	}
+	return root
+}
+
+func (c *cli) bareRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:          "relevo",
 		Short:        "A zero-downtime process master",
@@ -95,15 +131,6 @@ func (c *cli) root() *cobra.Command {
 	root.AddGroup(&cobra.Group{ID: "start", Title: "Start a master:"},
 		&cobra.Group{ID: "talk", Title: "Talk to a running master:"},
 		&cobra.Group{ID: "systemd", Title: "Run under systemd:"})
-	root.AddCommand(
-		c.start(), c.initialize(), c.importFile(), c.run(), c.serve(), c.dev(), c.builtinWorker(), c.terminalGuard(),
-		c.status(), c.list(), c.reload(), c.promote(), c.abort(), c.upgrade(), c.rollback(), c.releases(), c.scale(),
-		c.stop(), c.restart(), c.delete(), c.wait(), c.describe(), c.env(), c.events(), c.logs(), c.flush(),
-		c.send(), c.signal(), c.prove(),
-		c.startup(), c.unstartup(), c.unit(), c.install(), c.uninstall(), c.reap(),
-		c.check(), c.doctor(), c.version(),
-	)
-	c.completeFlags(root)
 	return root
 }
 

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -212,7 +211,7 @@ func (c *cli) runDev(sources config.Sources) error {
 	if err != nil {
 		return err
 	}
-	debug.SetGCPercent(masterGC)
+	keepSmall()
 	tell(log, notes)
 	if opens && !app.Dev.Open {
 		log.Warn("no browser is opened: the messages of relevo do not go to a terminal")

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -142,9 +141,7 @@ func (c *cli) serveApp(app config.App, notes []string, at place, arrival *succes
 	places := arrival.Places(c.places)
 	files, log := c.openLogFiles(app, places.Logs(app.Name), log)
 	defer files.close()
-	// The master allocates little and seldom. A low GOGC keeps it small beside many workers; the
-	// workers' own GOGC is not changed.
-	debug.SetGCPercent(masterGC)
+	keepSmall()
 	c.container.tell(log, app)
 	tell(log, notes)
 	if _, succeeds := arrival.App(); !succeeds {
@@ -166,9 +163,6 @@ func (c *cli) serveApp(app config.App, notes []string, at place, arrival *succes
 		Started: func(listeners []control.Listener) { c.greet(stderr, app, listeners) },
 	})
 }
-
-// masterGC is GOGC of the master.
-const masterGC = 40
 
 // resolve returns a valid app whose command is an executable, with notes for the user.
 func resolve(sources config.Sources) (config.App, []string, error) {

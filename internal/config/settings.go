@@ -6,15 +6,19 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
 
-// Settings returns every setting, in the order in which help and files have them.
-func Settings() []Setting {
+// Settings returns every setting, in the order in which help and files have them. All callers
+// share the table.
+func Settings() []Setting { return settings() }
+
+var settings = sync.OnceValue(func() []Setting {
 	return slices.Concat(appSettings(), limitSettings(), logSettings(), healthSettings(), scheduleSettings(),
 		devSettings())
-}
+})
 
 // appSettings are those above the first table.
 func appSettings() []Setting {

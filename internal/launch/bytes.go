@@ -76,21 +76,24 @@ func givenDir(dir string) string {
 	return dir
 }
 
-// sealAndCopy hashes the executable and copies it. If the file's times change meanwhile it
-// is read again. The same bytes then show that it was not written to: a new link to a file
-// changes its times, too.
+// sealAndCopy hashes the executable and copies it, in one pass. If the file's times change
+// meanwhile it is read again. The same bytes then show that it was not written to: a new link
+// to a file changes its times, too.
 func (r *Release) sealAndCopy() error {
 	before := ""
 	for range 3 {
-		seal, err := store.SealOf(r.file)
-		if err != nil {
-			return fmt.Errorf("cannot read %s: %w", r.path, err)
+		var err error
+		if r.seal, err = store.Note(r.file); err != nil {
+			return fmt.Errorf("cannot look at %s: %w", r.path, err)
 		}
-		r.seal, r.sum = seal, seal.SHA256()
 		if err := r.copyOrNot(); err != nil {
 			return err
 		}
-		if (seal.Intact(r.file) || r.sum == before) && (r.copied == nil || r.copied.SHA256() == r.sum) {
+		same, err := r.hash()
+		if err != nil {
+			return fmt.Errorf("cannot read %s: %w", r.path, err)
+		}
+		if (r.seal.Intact(r.file) || r.sum == before) && same {
 			return nil
 		}
 		before = r.sum
@@ -100,6 +103,20 @@ func (r *Release) sealAndCopy() error {
 		}
 	}
 	return fmt.Errorf("cannot keep a copy of %s: it is being written to; try again when it is finished", r.path)
+}
+
+// hash takes the hash of the copy, or reads the executable. same says whether they agree.
+func (r *Release) hash() (same bool, err error) {
+	if r.copied == nil {
+		err = r.seal.Hash(r.file)
+	} else {
+		err = r.seal.As(r.copied.SHA256(), r.file)
+	}
+	r.sum = r.seal.SHA256()
+	if changed := new(store.ChangedError); errors.As(err, &changed) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 const openFileServes = "no copy of the executable: its open file is used instead"

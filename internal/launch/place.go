@@ -61,6 +61,14 @@ func under(dir, path string) string {
 	return dir + "/" + path
 }
 
+// SumOf returns the sha256 of a file that was hashed for this release and is unchanged.
+func (r *Release) SumOf(file *os.File) (sum string, known bool) {
+	if r.pathSeal == nil {
+		return "", false
+	}
+	return r.pathSeal.SumOf(file)
+}
+
 // Name returns the hash that a release with these bytes would have if it were prepared
 // now. It fails if a link leads nowhere.
 func (r *Release) Name(sha256 string) (string, error) {

@@ -48,7 +48,7 @@ func (b binaryWatch) watchFile(ctx context.Context, what watched, changed <-chan
 	if what.path != "" {
 		serving := b.generations.Serving()
 		file, err := watch.New(watch.Options{Path: what.path, Ways: serving.Ways(), Name: serving.Name,
-			Script: serving.Interpreted(), Log: b.log})
+			SumOf: serving.SumOf, Script: serving.Interpreted(), Log: b.log})
 		if err != nil {
 			b.log.Warn("the executable is not watched", "err", err)
 		} else {

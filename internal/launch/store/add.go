@@ -1,6 +1,8 @@
 package store
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -122,12 +124,7 @@ func (s *Store) copy(file *os.File, like attributes, name string, about About) (
 	defer os.Remove(temp.Name())
 	// The kernel refuses to exec a file that is open for writing (ETXTBSY).
 	defer unlockAndClose(temp)
-	if reflink(temp, file) != nil {
-		if _, err := io.Copy(temp, whole(file)); err != nil {
-			return nil, err
-		}
-	}
-	sum, size, err := hashOf(temp)
+	sum, size, err := fill(temp, file)
 	if err != nil {
 		return nil, err
 	}
@@ -142,6 +139,16 @@ func (s *Store) copy(file *os.File, like attributes, name string, about About) (
 		return nil, fmt.Errorf("programs may not be run from %s (mounted noexec?)", s.dir)
 	}
 	return s.place(temp.Name(), s.recordFor(sum, name, size, like, about), closed(original(file, about)))
+}
+
+// fill gives a file the bytes of another one, and hashes what it gets.
+func fill(to, from *os.File) (sum string, size int64, err error) {
+	if reflink(to, from) == nil {
+		return hashOf(to)
+	}
+	hash := sha256.New()
+	size, err = io.Copy(to, io.TeeReader(whole(from), hash))
+	return hex.EncodeToString(hash.Sum(nil)), size, err
 }
 
 // newTemp makes a temporary file, with a lock that tells other masters that its writer

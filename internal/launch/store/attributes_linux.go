@@ -22,8 +22,12 @@ var labelXattrs = [...]string{"security.selinux", "security.SMACK64EXEC", "secur
 // xattr returns an extended attribute, nil if the file does not have it or the file system
 // has none at all.
 func xattr(file *os.File, name string) ([]byte, error) {
-	value := make([]byte, 1<<16) // XATTR_SIZE_MAX
+	value := make([]byte, 256) // enough for nearly all
 	n, err := unix.Fgetxattr(int(file.Fd()), name, value)
+	if errors.Is(err, unix.ERANGE) {
+		value = make([]byte, 1<<16) // XATTR_SIZE_MAX
+		n, err = unix.Fgetxattr(int(file.Fd()), name, value)
+	}
 	switch {
 	case errors.Is(err, unix.ENODATA), errors.Is(err, unix.EOPNOTSUPP):
 		return nil, nil

@@ -50,17 +50,45 @@ type Seal struct {
 	mu    sync.Mutex
 	noted Identity
 	young bool // noted within a clockTick of a change: the next change might not show
+	fresh bool // noted within freshTime of a change
 }
+
+// freshTime is how long a file counts as fresh after a change. A linker may write to it by
+// way of a mapping, and then only the first write to a page changes the times.
+const freshTime = 10 * time.Second
 
 // SealOf notes the identity of a file and hashes it.
 func SealOf(file *os.File) (*Seal, error) {
-	s := new(Seal)
-	if err := s.note(file); err != nil {
-		return nil, err
+	s, err := Note(file)
+	if err == nil {
+		err = s.Hash(file)
 	}
-	var err error
-	s.sum, _, err = hashOf(file)
 	return s, err
+}
+
+// Note notes the identity of a file that is hashed next: by Hash, or by Add, whose copy then
+// tells the hash (As).
+func Note(file *os.File) (*Seal, error) {
+	s := new(Seal)
+	return s, s.note(file)
+}
+
+// Hash reads the file that was noted.
+func (s *Seal) Hash(file *os.File) (err error) {
+	s.sum, _, err = hashOf(file)
+	return err
+}
+
+// As takes the hash of a copy that was made of the file after Note. The file itself is read
+// only if it is fresh. If its bytes differ then, the error is a *ChangedError.
+func (s *Seal) As(sum string, file *os.File) error {
+	if s.sum = sum; !s.fresh {
+		return nil
+	}
+	if err := s.Hash(file); err != nil || s.sum == sum {
+		return err
+	}
+	return &ChangedError{Path: file.Name(), Got: s.sum, Want: sum}
 }
 
 // sealAs notes the identity of a file whose hash is known. The file must not have been
@@ -76,6 +104,7 @@ func (s *Seal) note(file *os.File) (err error) {
 	now := time.Now()
 	s.noted, err = IdentityOf(file)
 	s.young = now.Sub(s.noted.ctime) < clockTick
+	s.fresh = now.Sub(s.noted.ctime) < freshTime
 	return err
 }
 
@@ -95,6 +124,15 @@ func (s *Seal) Intact(file *os.File) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return err == nil && now == s.noted
+}
+
+// SumOf returns the hash of a file that is, by its identity, the sealed one. known is false if
+// it is another one, or was fresh when it was sealed.
+func (s *Seal) SumOf(file *os.File) (sum string, known bool) {
+	now, err := IdentityOf(file)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sum, err == nil && now == s.noted && !s.fresh
 }
 
 // Verify checks that a file holds the sealed bytes. It reads the file only if its identity
