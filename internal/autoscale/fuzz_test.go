@@ -1,6 +1,7 @@
 package autoscale_test
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -19,21 +20,29 @@ func (r *reader) upTo(n int) int {
 	return int(b) % (n + 1)
 }
 
+// some is upTo, and 0 more often than not: a single signal would be lost among all others.
+func (r *reader) some(n int) int {
+	if r.upTo(3) > 0 {
+		return 0
+	}
+	return r.upTo(n)
+}
+
 func (r *reader) sample() autoscale.Sample {
 	return autoscale.Sample{
-		Held: r.upTo(15) == 15, CPU: float64(r.upTo(100)) / 10, Said: float64(r.upTo(30)) / 10, Waiting: r.upTo(9),
-		Dropped: r.upTo(9) / 9, Slowness: float64(r.upTo(20)) / 10, Pressure: float64(r.upTo(10)) / 10,
+		Held: r.upTo(15) == 15, CPU: float64(r.some(100)) / 10, Said: float64(r.some(30)) / 10, Waiting: r.some(9),
+		Dropped: r.some(9) / 9, Slowness: float64(r.some(20)) / 10, Pressure: float64(r.some(10)) / 10,
 		Processors: float64(1 + r.upTo(7)),
 	}
 }
 
 // more is a sample with more load, and nothing else.
 func (r *reader) more(s autoscale.Sample) autoscale.Sample {
-	s.CPU += float64(r.upTo(30)) / 10
-	s.Said += float64(r.upTo(10)) / 10
-	s.Waiting += r.upTo(9)
-	s.Dropped += r.upTo(2)
-	s.Slowness += float64(r.upTo(10)) / 10
+	s.CPU += float64(r.some(30)) / 10
+	s.Said += float64(r.some(10)) / 10
+	s.Waiting += r.some(9)
+	s.Dropped += r.some(2)
+	s.Slowness += float64(r.some(10)) / 10
 	return s
 }
 
@@ -44,21 +53,32 @@ func (r *reader) stage() *stage {
 	return s
 }
 
-var seeds = []string{"", "0", "scale by load", "\x03\x09\x01\x05\x00\x64\x1e\x09\x09\x14\x0a\x07",
-	"\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8\xf7\xf6\xf5\xf4\xf3\xf2\xf1\xf0\xef\xee\xed\xec\xeb\xea\xe9"}
+// addSeeds adds what runs without the fuzzer, too: numbers by chance, and short inputs.
+func addSeeds(f *testing.F, count int, add func(seed []byte)) {
+	f.Helper()
+	for _, seed := range []string{"", "0", "scale by load", "\x03\x09\x01\x05\x00\x64\x1e\x09\x09\x14\x0a\x07"} {
+		add([]byte(seed))
+	}
+	chance := rand.New(rand.NewPCG(1, 2))
+	for range count {
+		seed := make([]byte, chance.IntN(600))
+		for i := range seed {
+			seed[i] = byte(chance.Uint32())
+		}
+		add(seed)
+	}
+}
 
 // FuzzBounds: whatever is seen, the number is within the bounds, one leaves at a time, and no
 // sooner than a minute after another change.
 func FuzzBounds(f *testing.F) {
-	for _, seed := range seeds {
-		f.Add([]byte(seed))
-	}
+	addSeeds(f, 300, func(seed []byte) { f.Add(seed) })
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r := &reader{data}
 		s := r.stage()
 		b := s.decider.Bounds()
 		var changed time.Time
-		for range 300 {
+		for len(r.bytes) > 0 || s.now.Sub(s.began) < 40*time.Minute { // without bytes there is no load
 			before, now := s.workers, s.now
 			within := b.Fit(before) == before
 			sample := r.sample()
@@ -88,6 +108,7 @@ func FuzzConstantLoad(f *testing.F) {
 	for tenths := range uint8(40) {
 		f.Add([]byte("\x00\x07"), tenths) // 1..8
 	}
+	addSeeds(f, 300, func(seed []byte) { f.Add(seed, byte(len(seed)%80)) })
 	f.Fuzz(func(t *testing.T, data []byte, tenths uint8) {
 		r := &reader{data}
 		s := r.stage()
@@ -119,23 +140,31 @@ func FuzzConstantLoad(f *testing.F) {
 	})
 }
 
-// FuzzMonotone: more load never means fewer workers.
+// FuzzMonotone: more load never means fewer workers. Two deciders see the same, and then one of
+// them sees more load, until one of them changes the number.
 func FuzzMonotone(f *testing.F) {
-	for _, seed := range seeds {
-		f.Add([]byte(seed))
-	}
+	addSeeds(f, 4000, func(seed []byte) { f.Add(seed) })
 	f.Fuzz(func(t *testing.T, data []byte) {
 		less, more := (&reader{data}).stage(), (&reader{data}).stage()
 		r := &reader{data}
-		for range 12 {
+		last, extra := r.sample(), *r
+		last.Held = false
+		for range 1 + r.upTo(12) {
 			sample := r.sample()
 			less.look(sample)
 			more.look(sample)
 		}
-		sample := r.sample()
-		greater := r.more(sample)
-		if a, b := less.look(sample), more.look(greater); a.Workers > b.Workers {
-			t.Fatalf("%d workers for %+v, %d for %+v", a.Workers, sample, b.Workers, greater)
+		greater := extra.more(last)
+		for range 5 {
+			before := less.workers
+			a, b := less.look(last), more.look(greater)
+			if a.Workers > b.Workers {
+				t.Fatalf("%d workers for %+v, %d for %+v", a.Workers, last, b.Workers, greater)
+			}
+			if a.Workers != before || b.Workers != before {
+				break
+			}
+			less.now = more.now // that looks again at the same time
 		}
 	})
 }
