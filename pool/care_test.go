@@ -7,6 +7,7 @@ import (
 
 	"relevo/internal/ipc"
 	"relevo/pool"
+	"relevo/pool/machine"
 	"relevo/pool/pooltest"
 )
 
@@ -14,7 +15,7 @@ func TestRecycle(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Polite)
 		r := start(t, 2, release)
-		if err := r.Recycle("2", "uses 512 MiB"); err != nil {
+		if err := r.Recycle("2", machine.CauseMemory, "uses 512 MiB"); err != nil {
 			t.Fatal(err)
 		}
 		wantEqual(t, "workers", r.states(), "0/1 serving, 1/3 serving")
@@ -24,13 +25,13 @@ func TestRecycle(t *testing.T) {
 			"[2 uses 512 MiB 2 uses 512 MiB]")
 		wantEqual(t, "generation", r.status().Generation, 1)
 		for _, id := range []string{"2", "77", "", "x"} {
-			if err := r.Recycle(id, "again"); !errors.Is(err, pool.ErrNoWorker) {
+			if err := r.Recycle(id, machine.CauseMemory, "again"); !errors.Is(err, pool.ErrNoWorker) {
 				t.Errorf("worker %q: %v", id, err)
 			}
 		}
 		r.Stop()
 		<-r.ran
-		if err := r.Recycle("3", "late"); !errors.Is(err, pool.ErrNotRunning) {
+		if err := r.Recycle("3", machine.CauseMemory, "late"); !errors.Is(err, pool.ErrNotRunning) {
 			t.Errorf("after the end: %v", err)
 		}
 	})

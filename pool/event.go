@@ -78,6 +78,7 @@ type Event struct {
 	Signal     string          `json:"signal,omitempty"`
 	Planned    *bool           `json:"planned,omitempty"` // exit: the master asked for it, or the worker announced it
 	Reason     string          `json:"reason,omitempty"`
+	Cause      machine.Cause   `json:"cause,omitempty"` // fork: why the worker was started
 	Hint       string          `json:"hint,omitempty"`
 	Blame      machine.Blame   `json:"blame,omitempty"`    // of a roll that failed; of an exit if it is the master's
 	AfterMS    *int64          `json:"after_ms,omitempty"` // respawn: the wait; probation: how long it lasts

@@ -53,9 +53,14 @@ func (m *member) atFault(status ExitStatus) bool {
 	if status.OutOfMemory {
 		return true
 	}
-	switch status.Signal {
-	case 0, syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGILL, syscall.SIGFPE,
-		syscall.SIGSYS, syscall.SIGTRAP, syscall.SIGXCPU, syscall.SIGXFSZ:
+	return status.Signal == 0 || faulty(status.Signal)
+}
+
+// faulty says whether a program gets the signal for what it does itself.
+func faulty(sig syscall.Signal) bool {
+	switch sig {
+	case syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGILL, syscall.SIGFPE, syscall.SIGSYS,
+		syscall.SIGTRAP, syscall.SIGXCPU, syscall.SIGXFSZ:
 		return true
 	}
 	return false

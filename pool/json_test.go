@@ -40,7 +40,9 @@ func TestStatusJSON(t *testing.T) {
 			`1","blame":"program","slot":0,"worker":"3","exit":{"code":1,"text":"exit status 1"},"tail":["panic: `+
 			`no database"],"replaced":0,`+
 			strings.ReplaceAll(release, "v1", "v2")+`,"from_`+release[1:]+`,`+
-			`"started":"2000-01-01T00:00:00Z","ended":"2000-01-01T00:00:00Z"}}`)
+			`"started":"2000-01-01T00:00:00Z","ended":"2000-01-01T00:00:00Z"},`+
+			`"counts":{"starts":{"first":2,"respawn":1,"roll":1},"deaths":{"crash":3},"rolls":{"rolled-back":1},`+
+			`"roll_time":{"counts":[1]},"ready_time":{"counts":[3]}}}`)
 		var back pool.Status
 		if err := json.Unmarshal([]byte(got), &back); err != nil {
 			t.Fatal(err)
@@ -85,7 +87,7 @@ func TestEventJSON(t *testing.T) {
 				`,"app":"web","slot":0,"id":"2","pid":1002,"generation":1`
 		)
 		want := []string{
-			start + `fork"` + one + `}`,
+			start + `fork"` + one + `,"cause":"first"}`,
 			start + `online"` + one + `}`,
 			later + `listening"` + one + `,"addresses":[":80"]}`,
 			later + `ready"` + one + `,"how":"notify","duration_ms":20}`,
@@ -94,7 +96,7 @@ func TestEventJSON(t *testing.T) {
 			later + `status"` + one + `,"text":"7 jobs"}`,
 			later + `draining"` + one + `,"open":3,"reason":"leaves by itself"}`,
 			later + `respawn","app":"web","slot":0,"reason":"left by itself","after_ms":0}`,
-			later + `fork"` + two + `}`,
+			later + `fork"` + two + `,"cause":"respawn"}`,
 			later + `drained"` + one + `}`,
 			later + `exit"` + one + `,"signal":"SIGSEGV","planned":false}`,
 			later + `disconnect"` + two + `,"reason":"the worker closed its end"}`,

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"relevo/pool/machine"
+	"relevo/pool/tally"
 )
 
 // Legacy is a pool as it passes from one master to the next: a document, and the
@@ -25,6 +26,7 @@ type Legacy struct {
 	Withheld   []WithheldLegacy        `json:"withheld,omitempty"`
 	// Connections are those of workers that were led out.
 	Connections Connections `json:"connections,omitzero"`
+	Tally       tally.Tally `json:"tally,omitzero"`
 	StartError  *StartError `json:"start_error,omitempty"` // why a pool that is stopping did not come up
 
 	// Files are those of the workers and the releases, see WorkerFile and
@@ -40,12 +42,15 @@ type MemberLegacy struct {
 	State      machine.State   `json:"state"`
 	Started    time.Time       `json:"started"`
 	Ready      time.Time       `json:"ready,omitzero"`
+	Cause      machine.Cause   `json:"cause,omitempty"`
+	Leaving    time.Time       `json:"leaving,omitzero"`
 	ReadyBy    string          `json:"ready_by,omitempty"`
 	Text       string          `json:"text,omitempty"`
 	Load       *float64        `json:"load,omitempty"`
 	Open       int             `json:"open,omitempty"`
 	Canary     bool            `json:"canary,omitempty"`
 	Asked      bool            `json:"asked,omitempty"`
+	Hung       bool            `json:"hung,omitempty"`
 	Signalled  bool            `json:"signalled,omitempty"`
 	Abandoned  bool            `json:"abandoned,omitempty"`
 	Process    json.RawMessage `json:"process,omitempty"`
@@ -135,7 +140,7 @@ func (p *Pool) legacy(processes map[int]ProcessLegacy) Legacy {
 	l := Legacy{
 		Machine: p.machine.Legacy(), Members: []MemberLegacy{}, Slots: map[int]SlotLegacy{}, Generation: p.generation,
 		Releases: map[int]json.RawMessage{}, Rolls: map[int]RollResult{}, LastRoll: p.lastRoll, Connections: p.connections,
-		StartError: p.startError, Files: map[string]*os.File{},
+		Tally: p.tally.Clone(), StartError: p.startError, Files: map[string]*os.File{},
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.members)) {
 		m, process := p.members[id], processes[id]
@@ -163,16 +168,16 @@ func (p *Pool) legacy(processes map[int]ProcessLegacy) Legacy {
 func (m *member) legacy(process json.RawMessage) MemberLegacy {
 	return MemberLegacy{
 		ID: m.id, Slot: m.slot, Generation: m.generation, State: m.state, Started: m.started, Ready: m.ready,
-		ReadyBy: m.readyBy, Text: m.text, Load: m.load, Open: m.open,
-		Canary: m.canary, Asked: m.asked, Signalled: m.signalled, Abandoned: m.abandoned, Process: process,
+		Cause: m.cause, Leaving: m.leaving, ReadyBy: m.readyBy, Text: m.text, Load: m.load, Open: m.open,
+		Canary: m.canary, Asked: m.asked, Hung: m.hung, Signalled: m.signalled, Abandoned: m.abandoned, Process: process,
 	}
 }
 
 func (m MemberLegacy) member() *member {
 	return &member{
 		id: m.ID, slot: m.Slot, generation: m.Generation, state: m.State, started: m.Started, ready: m.Ready,
-		readyBy: m.ReadyBy, text: m.Text, load: m.Load, open: m.Open,
-		canary: m.Canary, asked: m.Asked, signalled: m.Signalled, abandoned: m.Abandoned,
+		cause: m.Cause, leaving: m.Leaving, readyBy: m.ReadyBy, text: m.Text, load: m.Load, open: m.Open,
+		canary: m.Canary, asked: m.Asked, hung: m.Hung, signalled: m.Signalled, abandoned: m.Abandoned,
 	}
 }
 
@@ -191,6 +196,7 @@ func TakeOver(o Options, l Legacy, releases map[int]Release) (*Pool, error) {
 		}
 	}
 	p.generation, p.lastRoll, p.startError, p.connections = l.Generation, l.LastRoll, l.StartError, l.Connections
+	p.tally = l.Tally.Clone()
 	maps.Copy(p.releases, releases)
 	for generation, result := range l.Rolls {
 		p.rolls[generation] = &rollRequest{result: result}
@@ -225,7 +231,8 @@ func (p *Pool) takeOver() {
 		case m != nil && m.process != nil:
 			adopted++
 		case w.State == machine.Starting:
-			p.spawn(machine.Spawn{Worker: w.ID, Slot: w.Slot, Generation: w.Generation, Canary: w.Trial})
+			p.spawn(machine.Spawn{Worker: w.ID, Slot: w.Slot, Generation: w.Generation, Canary: w.Trial,
+				Cause: p.causeOf(m)})
 		default:
 			p.lost(w)
 		}
@@ -253,6 +260,7 @@ func (p *Pool) adopt(m *member, release Release, l ProcessLegacy) {
 	}
 	m.process = process
 	p.keepProcess(m)
+	p.tally.Adopted++
 	p.publishFor(m, Event{Kind: KindAdopted})
 }
 

@@ -72,7 +72,7 @@ func (p *Pool) perform(e machine.Effect) {
 	case machine.Ping:
 		p.ping(p.members[e.Worker])
 	case machine.Hangs:
-		p.publishFor(p.members[e.Worker], Event{Kind: KindHung, Reason: e.Reason})
+		p.hangs(p.members[e.Worker], e.Reason)
 	case machine.Resized:
 		p.publish(Event{Kind: KindResize, From: e.From, To: e.To, Reason: e.Reason})
 	case machine.Abandoned:
@@ -88,7 +88,8 @@ func (p *Pool) perform(e machine.Effect) {
 // spawn starts the worker outside of the loop, because starting a process takes
 // milliseconds, and seconds on a slow disk.
 func (p *Pool) spawn(e machine.Spawn) {
-	m := &member{id: e.Worker, slot: e.Slot, generation: e.Generation, canary: e.Canary, state: machine.Starting}
+	m := &member{id: e.Worker, slot: e.Slot, generation: e.Generation, canary: e.Canary, cause: e.Cause,
+		state: machine.Starting}
 	p.members[m.id] = m
 	release := p.releases[e.Generation]
 	go func() {
@@ -120,9 +121,10 @@ func (p *Pool) forked(m *member, process Process, began time.Time, err error) {
 	}
 	m.process, m.started = process, began
 	p.keepProcess(m)
+	p.tally.Started(m.cause)
 	if !m.abandoned {
 		p.changed = true
-		p.publishFor(m, Event{Kind: KindFork})
+		p.publishFor(m, Event{Kind: KindFork, Cause: m.cause})
 	}
 	for _, action := range m.wanted {
 		p.act(m, action)
@@ -173,6 +175,13 @@ func (p *Pool) ping(m *member) {
 	}
 }
 
+func (p *Pool) hangs(m *member, reason string) {
+	if m != nil {
+		m.hung = true
+	}
+	p.publishFor(m, Event{Kind: KindHung, Reason: reason})
+}
+
 func (p *Pool) moved(e machine.Moved) {
 	m := p.members[e.Worker]
 	if m == nil {
@@ -182,6 +191,7 @@ func (p *Pool) moved(e machine.Moved) {
 	p.changed = true
 	switch e.To {
 	case machine.Draining:
+		m.leaving = time.Now()
 		draining := Event{Kind: KindDraining, Reason: e.Reason}
 		if open := m.open; open > 0 {
 			draining.Open = &open

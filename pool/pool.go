@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"relevo/pool/machine"
+	"relevo/pool/tally"
 )
 
 // ErrNotRunning is returned by every method once Run has returned, and by those
@@ -68,6 +69,7 @@ type Pool struct {
 	kept        map[int][]string // names of the releases' files at the keeper, by generation
 	connections Connections      // of workers that were led out
 	loads       loadAlarm
+	tally       tally.Tally
 	closing     sync.WaitGroup // of releases that nothing needs any more
 }
 
@@ -79,12 +81,15 @@ type member struct {
 	wanted               []func(Process) error
 	state                machine.State
 	started, ready       time.Time
+	cause                machine.Cause // why it was started
+	leaving              time.Time     // when it began to drain; zero: it has not
 	readyBy              string
 	text                 string
 	load                 *float64 // nil: it has not told
 	open                 int
 	canary               bool // a roll's first worker that was not admitted yet
 	asked                bool // the master wants it to leave
+	hung                 bool // it gave no sign of life, and is replaced
 	signalled            bool // a user had the master send it a signal that ends programs
 	abandoned            bool // the pool has stopped waiting for it
 	exit                 *Exited

@@ -39,6 +39,9 @@ func (p *Pool) publish(e Event) {
 	if e.Time.IsZero() {
 		e.Time = time.Now()
 	}
+	if e.Kind == KindHealed && len(e.Addresses) > 0 {
+		p.tally.Heal(e.Addresses[0])
+	}
 	bytes := share(len(p.subscribers))
 	for s := range p.subscribers {
 		s.send(e, bytes)

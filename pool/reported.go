@@ -80,6 +80,7 @@ func (p *Pool) becameReady(m *member, r Ready) {
 	if addresses := p.releases[m.generation].Addresses(); len(addresses) > 0 {
 		p.publishFor(m, Event{Kind: KindListening, Addresses: addresses})
 	}
+	p.tally.ReadyTime.Add(m.ready.Sub(m.started))
 	p.publishFor(m, Event{Kind: KindReady, How: r.How, DurationMS: &took})
 	if p.opts.OnReady != nil {
 		p.opts.OnReady()
@@ -137,6 +138,7 @@ func (p *Pool) exited(m *member, r Exited) {
 	}
 	blame := m.blame(r)
 	p.publishExit(m, r, blame)
+	p.count(m, r)
 	slot := p.slot(m.slot)
 	slot.lastExit = &r.Status
 	slot.failure = p.autopsyOf(m)
@@ -153,7 +155,8 @@ func (p *Pool) startAgain(m *member, r Exited) {
 		Reason: "its master was killed"})
 	p.drop(m.kept)
 	p.changed = true
-	p.spawn(machine.Spawn{Worker: m.id, Slot: m.slot, Generation: m.generation, Canary: m.canary})
+	p.spawn(machine.Spawn{Worker: m.id, Slot: m.slot, Generation: m.generation, Canary: m.canary,
+		Cause: m.cause})
 }
 
 func (p *Pool) publishExit(m *member, r Exited, blame machine.Blame) {

@@ -90,6 +90,7 @@ func (p *Pool) rollSuperseded(e machine.RollSuperseded) {
 	older := p.rolls[e.Generation]
 	newer.waiters = append(newer.waiters, older.waiters...)
 	delete(p.rolls, e.Generation)
+	p.tally.Supersede()
 	p.onRoll(StepSuperseded, older.result)
 	p.publish(Event{Kind: KindRoll, Step: StepSuperseded, Generation: e.Generation, To: e.By})
 }
@@ -103,6 +104,7 @@ func (p *Pool) rollEnded(e machine.RollEnded) {
 		r.Reason = e.Reason
 	}
 	p.lastRoll = &r
+	p.tally.Rolled(r.Result, r.Started, r.Ended)
 	p.onRoll(StepEnded, r)
 	took := r.Ended.Sub(r.Started).Milliseconds()
 	p.publish(Event{

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"relevo/pool/machine"
+	"relevo/pool/tally"
 )
 
 // Status is what can be seen of a pool.
@@ -20,6 +21,8 @@ type Status struct {
 	LastRoll   *RollResult `json:"last_roll,omitempty"`
 	// Connections counts those of workers that were led out since the app has started.
 	Connections Connections `json:"connections,omitzero"`
+	// Counts are those of starts, deaths and rolls since then.
+	Counts tally.Tally `json:"counts,omitzero"`
 }
 
 // Worker is one worker, or a slot that has none (ID and PID are then empty).
@@ -58,6 +61,7 @@ func (p *Pool) status() Status {
 		Generation: view.Generation, State: string(view.Phase), Slots: view.Slots,
 		Release: p.info(view.Generation), Rolling: p.info(view.Rolling), Fallback: view.Fallback,
 		Canary: p.canary(view), Workers: []Worker{}, LastRoll: p.lastRoll, Connections: p.connections,
+		Counts: p.tally.Clone(),
 	}
 	if view.Rolling != 0 {
 		s.State = "rolling"

@@ -11,6 +11,7 @@ import (
 
 	"relevo/internal/ipc"
 	"relevo/pool"
+	"relevo/pool/machine"
 	"relevo/pool/pooltest"
 )
 
@@ -62,7 +63,7 @@ func storm(t *testing.T, random *rand.Rand) {
 				[]func(){p.Alive, func() { p.Hang("said so") }, func() { p.Exit(1) }}[random.IntN(3)]()
 			}
 		case 8:
-			r.Recycle(fmt.Sprint(1+random.IntN(40)), "old")
+			r.Recycle(fmt.Sprint(1+random.IntN(40)), machine.CauseMemory, "old")
 		default:
 			pass(time.Duration(random.ExpFloat64() * float64(5*time.Second)))
 		}

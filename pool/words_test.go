@@ -142,7 +142,7 @@ func TestEveryKindHappens(t *testing.T) {
 		busy.Hang("floods the notify socket")
 		synctest.Wait()
 		r.Publish(pool.Event{Kind: pool.KindHealed})
-		if err := r.Recycle(r.last(pool.KindReady).ID, "old"); err != nil {
+		if err := r.Recycle(r.last(pool.KindReady).ID, machine.CauseMemory, "old"); err != nil {
 			t.Fatal(err)
 		}
 		for _, kind := range []pool.Kind{pool.KindUnhealthy, pool.KindHealthy} {

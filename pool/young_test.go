@@ -129,7 +129,7 @@ func TestWhichDeathsAreFaults(t *testing.T) {
 			p.Exit(1)
 		}, true},
 		{"recycled", func(r *rig, p *pooltest.Process) {
-			if err := r.Recycle(p.Order.ID, "old"); err != nil {
+			if err := r.Recycle(p.Order.ID, machine.CauseMemory, "old"); err != nil {
 				t.Error(err)
 			}
 		}, false},

@@ -32,6 +32,16 @@ func datagrams(l *Listener) (waiting, dropped int) {
 	return waiting, int(info[memInfoDrops])
 }
 
+// discarded is how many packets, or datagrams, a listener has discarded; nil: that is not known.
+func discarded(l *Listener) *int {
+	info, ok := memInfo(l)
+	if !ok {
+		return nil
+	}
+	n := int(info[memInfoDrops])
+	return &n
+}
+
 func memInfo(l *Listener) (info [memInfoFields]uint32, ok bool) {
 	size := uint32(unsafe.Sizeof(info))
 	_, _, err := unix.Syscall6(unix.SYS_GETSOCKOPT, l.file.Fd(), unix.SOL_SOCKET, unix.SO_MEMINFO,

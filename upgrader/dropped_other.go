@@ -7,3 +7,5 @@ func droppedAt(*Listener) int { return 0 }
 func datagrams(*Listener) (waiting, dropped int) { return 0, 0 }
 
 func waitingLocally(*Listener) int { return 0 }
+
+func discarded(*Listener) *int { return nil }

@@ -79,3 +79,34 @@ func (l *Listener) queueing() (atPresent, dropped int) {
 	}
 	return waiting(l), droppedAt(l)
 }
+
+// Queue is what waits at one listener. What the kernel does not tell is nil.
+type Queue struct {
+	Waiting *int // connections that no worker has accepted
+	Limit   *int // the most that may wait; a client more is turned away, or waits in connect(2)
+	Dropped *int // packets discarded since the socket was opened, most of them of clients turned away
+}
+
+// Queue returns what waits at a listener. Where workers have sockets of their own it tells no
+// drops, because the master drops packets of its own there, to find their order.
+func (u *Upgrader) Queue(l *Listener) (q Queue) {
+	switch {
+	case l.Network.IsUnix() && !l.Datagram():
+		waiting := waitingLocally(l)
+		return Queue{Waiting: &waiting}
+	case l.Datagram():
+		return Queue{Dropped: discarded(l)}
+	}
+	if !l.seats.mu.TryLock() {
+		return q // the order of the sockets is being found, which takes a while
+	}
+	defer l.seats.mu.Unlock()
+	if l.seats.group != nil {
+		if waiting, limit, ok := l.seats.group.Filled(); ok {
+			q.Waiting, q.Limit = &waiting, &limit
+		}
+		return q
+	}
+	waiting, limit := waiting(l), queueLength(l)
+	return Queue{Waiting: &waiting, Limit: &limit, Dropped: discarded(l)}
+}

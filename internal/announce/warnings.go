@@ -13,6 +13,7 @@ const (
 	HealthWarning   = "health"   // all workers fail their check
 	UpgradeWarning  = "upgrade"  // a new relevo could not take over
 	ShortageWarning = "shortage" // the master could not start a worker
+	MetricsWarning  = "metrics"  // their address is taken
 )
 
 // Warnings are the warnings of `relevo status`, at most one of each kind.

@@ -62,6 +62,7 @@ type App struct {
 	LogFormat LogFormat
 	LogLevel  slog.Level
 
+	Metrics   string  // TCP address at which Prometheus finds them; empty: only the control socket
 	Upgrade   Upgrade // how relevo itself is replaced
 	WatchSelf bool    // replace it when its own bytes change
 

@@ -138,6 +138,9 @@ func masterSettings() []Setting {
 			return &a.LogFormat
 		},
 			"auto, text or json"),
+		one("metrics", "metrics", written("HOST:PORT", "127.0.0.1:9100", parseMetricsAddress,
+			func(address string) string { return address }), Live, func(a *App) *string { return &a.Metrics },
+			"address at which Prometheus finds the app's metrics, with /livez and /readyz; empty: only on the control socket"),
 		one("upgrade", "upgrade", choice("HOW", oneOf("upgrade", UpgradeAuto, UpgradeTableflip, UpgradeExec), UpgradeAuto,
 			UpgradeTableflip, UpgradeExec),
 			Live, func(a *App) *Upgrade { return &a.Upgrade },

@@ -17,6 +17,7 @@
 //	POST /v1/upgrade                    replace the master by what its program's path holds (type Upgraded)
 //	POST /v1/handover {"to":"/run/x"}   pass everything to a process that waits at that socket (type Upgraded)
 //	POST /v1/wait    {"generation":2}   wait for a roll that a previous master has begun
+//	GET  /v1/metrics                    for Prometheus, in its text format or as OpenMetrics
 //	POST /v1/stop    {"force":false}    202; the connection of /v1/events ends with the pool
 //	GET  /v1/events                     NDJSON of pool.Event, live, until the pool ends
 //	POST /v1/send    {"slot":0,"data":…}        an application message to workers

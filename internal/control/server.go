@@ -55,6 +55,7 @@ type Master interface {
 type Server struct {
 	master   Master
 	log      *slog.Logger
+	mux      *http.ServeMux
 	listener *net.UnixListener
 	http     *http.Server
 	leaving  chan struct{} // closed by Leave
@@ -101,7 +102,7 @@ func TakeOver(socket *os.File, path string, master Master, log *slog.Logger) (*S
 func newServer(listener *net.UnixListener, master Master, log *slog.Logger) *Server {
 	refuseDescriptors(listener)
 	s := &Server{
-		master: master, log: log, listener: listener, leaving: make(chan struct{}),
+		master: master, log: log, mux: http.NewServeMux(), listener: listener, leaving: make(chan struct{}),
 		writes: newWrites(), bodies: make(chan struct{}, largeBodies), patience: bodyPatience,
 	}
 	s.http = &http.Server{
@@ -113,6 +114,9 @@ func newServer(listener *net.UnixListener, master Master, log *slog.Logger) *Ser
 	}
 	return s
 }
+
+// Handle adds a call, before Serve: what the server's Master does not know of.
+func (s *Server) Handle(pattern string, handler http.Handler) { s.mux.Handle(pattern, handler) }
 
 // File returns a copy of the socket, for another master.
 func (s *Server) File() (*os.File, error) { return s.listener.File() }
@@ -176,7 +180,7 @@ func (s *Server) Close() error {
 }
 
 func (s *Server) handler() http.Handler {
-	mux := http.NewServeMux()
+	mux := s.mux
 	mux.HandleFunc("GET /v1/status", s.status)
 	mux.HandleFunc("POST /v1/reload", s.reload)
 	mux.HandleFunc("GET /v1/plan", s.plan)

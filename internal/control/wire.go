@@ -111,6 +111,14 @@ type Listener struct {
 	Captured bool `json:"captured,omitempty"`
 	// Balance is how workers share a captured listener: even, or shared.
 	Balance config.Balance `json:"balance,omitempty"`
+	Queue   *Queue         `json:"queue,omitempty"`
+}
+
+// Queue is what waits at a listener. What the kernel does not tell is nil.
+type Queue struct {
+	Waiting *int `json:"waiting,omitempty"` // connections that no worker has accepted
+	Limit   *int `json:"limit,omitempty"`   // the most that may wait
+	Dropped *int `json:"dropped,omitempty"` // packets discarded since the socket was opened
 }
 
 type scaleRequest struct {

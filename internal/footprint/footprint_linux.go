@@ -14,11 +14,30 @@ import (
 const clockTick = 10 * time.Millisecond
 
 // Of finds what workers use, by their pids. A worker that has ended is left out.
-func Of(pids []int) map[int]Footprint {
+func Of(pids []int) map[int]Footprint { return look(pids, launch.Memory) }
+
+// Quick is Of in a tenth of the time: pages that processes share count for each of them.
+func Quick(pids []int) map[int]Footprint {
+	return look(pids, func(pid int) (int64, error) {
+		resident := int64(0)
+		for _, member := range procfs.Tree(pid) {
+			stat, err := procfs.Of(member).Stat()
+			if err != nil && member == pid {
+				return 0, err
+			}
+			if err == nil {
+				resident += int64(stat.Pages()) * int64(os.Getpagesize())
+			}
+		}
+		return resident, nil
+	})
+}
+
+func look(pids []int, memoryOf func(pid int) (int64, error)) map[int]Footprint {
 	found := map[int]Footprint{}
 	accepted, err := acceptedSockets()
 	for _, pid := range pids {
-		memory, ended := launch.Memory(pid)
+		memory, ended := memoryOf(pid)
 		if ended != nil {
 			continue
 		}

@@ -14,3 +14,6 @@ func Of(pids []int) map[int]Footprint {
 	}
 	return found
 }
+
+// Quick is Of.
+func Quick(pids []int) map[int]Footprint { return Of(pids) }

@@ -180,8 +180,10 @@ func (h *Hold) ForPeople() []control.Listener {
 	defer h.all.mu.Unlock()
 	out := []control.Listener{}
 	for i, l := range h.sockets {
+		queue := control.Queue(h.all.Upgrader.Queue(h.held[i]))
 		out = append(out, control.Listener{
 			Name: l.Name, Address: l.Address, Captured: i >= h.configured, Balance: h.all.balanceOf(h.held[i]),
+			Queue: &queue,
 		})
 	}
 	return out

@@ -95,7 +95,7 @@ func (m mender) recycleBefore(workers []pool.Worker, moment time.Time, reason st
 		}
 		left = true
 		if w.State == string(machine.Serving) {
-			if err := m.pool().Recycle(w.ID, reason); err != nil {
+			if err := m.pool().Recycle(w.ID, machine.CauseListener, reason); err != nil {
 				m.log.Debug("not recycled", "worker", w.ID, "err", err)
 			}
 		}

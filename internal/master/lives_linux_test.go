@@ -275,7 +275,7 @@ func TestLives(t *testing.T) {
 			l.succeed(3)
 			after := l.serves(3)
 			if after.Workers[0].PID != before.Workers[0].PID || !after.Started.Equal(before.Started) ||
-				after.Listeners[0] != before.Listeners[0] {
+				after.Listeners[0].Address != before.Listeners[0].Address {
 				t.Errorf("before %+v, after %+v", before, after)
 			}
 			l.works(t, "second")
@@ -365,7 +365,7 @@ func TestBeginAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	after := l.serves(1)
-	if after.Workers[0].PID == before.Workers[0].PID || after.Listeners[0] != before.Listeners[0] {
+	if after.Workers[0].PID == before.Workers[0].PID || after.Listeners[0].Address != before.Listeners[0].Address {
 		t.Errorf("before %+v, after %+v", before, after)
 	}
 	if text := strings.Join(after.Warnings, "\n"); !strings.Contains(text, "could not be taken over") {

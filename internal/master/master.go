@@ -222,7 +222,7 @@ func (m *Master) watches() []func(context.Context) {
 	memory := memoryWatch{m.app, m.changed.Wait, m.tended, launch.Memory, m.log}
 	self := selfWatch{m.app, m.changed.Wait, m.succession, func() bool { return m.upgradeFirst("") }, m.log}
 	return []func(context.Context){binary.run, memory.run, m.health.Run, m.scaler.Run, m.clock().run,
-		self.run}
+		self.run, m.exporter().Run}
 }
 
 // run lets everything go on until the pool has ended.

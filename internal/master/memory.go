@@ -17,7 +17,7 @@ const memoryEvery = 5 * time.Second
 // tended is what those who look after the workers need of a pool.
 type tended interface {
 	Status() (pool.Status, error)
-	Recycle(id, reason string) error
+	Recycle(id string, cause machine.Cause, reason string) error
 	Publish(pool.Event)
 }
 
@@ -70,7 +70,7 @@ func (m memoryWatch) look() {
 			continue // it may have gone by now
 		}
 		reason := fmt.Sprintf("uses %d MiB, max_memory is %d MiB", used>>20, limit>>20)
-		if err := m.pool().Recycle(w.ID, reason); err != nil {
+		if err := m.pool().Recycle(w.ID, machine.CauseMemory, reason); err != nil {
 			m.log.Debug("not recycled", "worker", w.ID, "err", err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"relevo/internal/control"
 	"relevo/internal/diskspace"
 	"relevo/internal/ipc"
+	"relevo/internal/metrics"
 	"relevo/internal/succession"
 	"relevo/internal/threads"
 	"relevo/upgrader"
@@ -113,6 +114,7 @@ func (m *Master) serveControl() {
 	if !m.answers {
 		m.answers = true
 		server := m.control
+		server.Handle("GET /v1/metrics", metrics.Handler(m.Status))
 		m.later.Go(func() { m.report(server.Serve()) })
 	}
 }

@@ -42,7 +42,7 @@ func (p *fakePool) Status() (pool.Status, error) {
 }
 
 // Recycle replaces a worker at once.
-func (p *fakePool) Recycle(id, reason string) error {
+func (p *fakePool) Recycle(id string, _ machine.Cause, reason string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.recycled = append(p.recycled, id+": "+reason)

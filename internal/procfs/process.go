@@ -6,6 +6,7 @@ package procfs
 import (
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -110,4 +111,29 @@ func StatusField(text, field string) (value string, found bool) {
 		}
 	}
 	return "", false
+}
+
+// FileLimit is how many descriptors a process may have open (proc_pid_limits(5)).
+func (p Process) FileLimit() (int, error) {
+	text, err := p.read("limits")
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(text, "Max open files")
+	fields := strings.Fields(rest)
+	if len(fields) == 0 {
+		return 0, fmt.Errorf("cannot find the limit of open files in %s/limits", p)
+	}
+	return strconv.Atoi(fields[0])
+}
+
+// OpenFiles is how many descriptors a process has open.
+func (p Process) OpenFiles() (int, error) {
+	directory, err := os.Open(string(p) + "/fd")
+	if err != nil {
+		return 0, err
+	}
+	defer directory.Close()
+	names, err := directory.Readdirnames(-1)
+	return len(names), err
 }

@@ -59,6 +59,9 @@ func (s Stat) HasTerminal() bool { return len(s.fields) > 4 && s.fields[4] != "0
 // Ticks are the time on a processor, in USER_HZ.
 func (s Stat) Ticks() int { return int(s.number(14) + s.number(15)) }
 
+// Threads is how many threads it has.
+func (s Stat) Threads() int { return int(s.number(20)) }
+
 // Pages are what is in memory.
 func (s Stat) Pages() int { return int(s.number(24)) }
 

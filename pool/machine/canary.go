@@ -83,5 +83,5 @@ func (m *Machine) yield(s *slot, reason string, wait time.Duration) {
 	r.queue = slices.Insert(r.queue, 0, s)
 	m.leave(s.starting, "gives way to the old generation, of which no worker serves")
 	m.tellRespawn(s, reason, 0)
-	m.spawn(s, s.generation)
+	m.spawn(s, s.generation, CauseRespawn)
 }

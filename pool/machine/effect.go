@@ -12,6 +12,7 @@ type Spawn struct {
 	Slot       int
 	Generation int
 	Canary     bool // it is a roll's first worker, on trial until Admit
+	Cause      Cause
 }
 
 // Admit: the worker was on trial and gets clients like all others from now on.

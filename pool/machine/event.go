@@ -61,6 +61,7 @@ type Unhealthy struct {
 // Recycle asks to replace a serving worker by one of its own generation.
 type Recycle struct {
 	Worker int
+	Cause  Cause
 	Reason string
 }
 

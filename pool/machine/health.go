@@ -14,6 +14,6 @@ func (m *Machine) unhealthy(w *worker, reason string) {
 	case w.state == Serving && m.roll.holds(s) && m.roll.canaryIs(w):
 		m.failRoll(s.index, failure{w.id, reason + ", on probation", BlameProgram})
 	default:
-		m.wantRecycled(w, reason)
+		m.wantRecycled(w, CauseHealth, reason)
 	}
 }

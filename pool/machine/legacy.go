@@ -58,6 +58,7 @@ type LegacySlot struct {
 	Deaths     float64   `json:"deaths,omitempty"`
 	Tried      bool      `json:"tried,omitempty"`
 	Untold     string    `json:"untold,omitempty"`
+	Cause      Cause     `json:"cause,omitempty"`
 }
 
 // LegacyRoll is the roll in progress. Queue and Held are indexes of slots.
@@ -97,6 +98,7 @@ type LegacyFailure struct {
 // LegacyRecycling is a worker that is to be recycled.
 type LegacyRecycling struct {
 	Worker int    `json:"worker"`
+	Cause  Cause  `json:"cause,omitempty"`
 	Reason string `json:"reason"`
 }
 
@@ -119,10 +121,10 @@ func (m *Machine) Legacy() Legacy {
 		l.Workers = append(l.Workers, m.workers[id].legacy())
 	}
 	for _, r := range m.recycleQueue {
-		l.RecycleQueue = append(l.RecycleQueue, LegacyRecycling{r.worker.id, r.reason})
+		l.RecycleQueue = append(l.RecycleQueue, LegacyRecycling{r.worker.id, r.cause, r.reason})
 	}
 	if r := m.recycling; r != nil {
-		l.Recycling = &LegacyRecycling{r.worker.id, r.reason}
+		l.Recycling = &LegacyRecycling{r.worker.id, r.cause, r.reason}
 	}
 	return l
 }
@@ -138,7 +140,7 @@ func (w *worker) legacy() LegacyWorker {
 func (s *slot) legacy() LegacySlot {
 	return LegacySlot{
 		Generation: s.generation, Spare: s.spare, Serving: idOf(s.serving), Starting: idOf(s.starting),
-		Retry: s.retry, Again: s.again, Deaths: s.deaths, Tried: s.tried, Untold: s.untold,
+		Retry: s.retry, Again: s.again, Deaths: s.deaths, Tried: s.tried, Untold: s.untold, Cause: s.cause,
 	}
 }
 
@@ -194,10 +196,10 @@ func TakeOver(l Legacy) (*Machine, error) {
 	}
 	m.roll = h.roll(l.Roll)
 	for _, r := range l.RecycleQueue {
-		m.recycleQueue = append(m.recycleQueue, recycling{h.worker(r.Worker), r.Reason})
+		m.recycleQueue = append(m.recycleQueue, recycling{h.worker(r.Worker), r.Cause, r.Reason})
 	}
 	if r := l.Recycling; r != nil {
-		m.recycling = &recycling{h.worker(r.Worker), r.Reason}
+		m.recycling = &recycling{h.worker(r.Worker), r.Cause, r.Reason}
 	}
 	switch m.phase {
 	case Idle, Booting, Running, Halting, Stopped:
@@ -234,10 +236,14 @@ func (h restorer) occupant(id int) *worker {
 }
 
 func (h restorer) slot(index int, s LegacySlot) *slot {
+	if s.Cause == "" { // of a master that did not know it
+		s.Cause = CauseRespawn
+	}
 	return &slot{
 		index: index, generation: s.Generation, spare: s.Spare, serving: h.occupant(s.Serving),
 		starting: h.occupant(s.Starting),
 		retry:    s.Retry, again: s.Again, deaths: s.Deaths, tried: s.Tried, untold: s.Untold,
+		cause: s.Cause,
 	}
 }
 

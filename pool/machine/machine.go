@@ -56,6 +56,7 @@ type slot struct {
 	deaths     float64   // the leaky bucket of backoff.go
 	tried      bool      // the first worker got ready or failed
 	untold     string    // why its worker failed, not reported yet because no respawn was due
+	cause      Cause     // why its next worker is started, when vacant
 }
 
 // failure says which worker failed, and why.
@@ -107,7 +108,7 @@ func (m *Machine) Step(now time.Time, e Event) []Effect {
 	case Unhealthy:
 		m.unhealthy(m.workers[e.Worker], e.Reason)
 	case Recycle:
-		m.wantRecycled(m.workers[e.Worker], e.Reason)
+		m.wantRecycled(m.workers[e.Worker], e.Cause, e.Reason)
 	case Tick:
 		m.tick()
 	case Roll:
@@ -230,7 +231,7 @@ func (m *Machine) ids() []int {
 	return slices.Sorted(maps.Keys(m.workers))
 }
 
-func (m *Machine) spawn(s *slot, generation int) {
+func (m *Machine) spawn(s *slot, generation int, cause Cause) {
 	m.lastID++
 	w := &worker{
 		id: m.lastID, slot: s.index, generation: generation,
@@ -239,7 +240,7 @@ func (m *Machine) spawn(s *slot, generation int) {
 	w.trial = m.roll.canaryIs(w)
 	m.workers[w.id] = w
 	s.starting = w
-	m.emit(Spawn{Worker: w.id, Slot: s.index, Generation: generation, Canary: w.trial})
+	m.emit(Spawn{Worker: w.id, Slot: s.index, Generation: generation, Canary: w.trial, Cause: cause})
 	m.emit(Moved{Worker: w.id, Slot: s.index, Generation: generation, From: Empty, To: Starting})
 }
 

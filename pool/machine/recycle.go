@@ -9,12 +9,13 @@ import (
 // recycling is a request to replace a worker by a new one of its generation.
 type recycling struct {
 	worker *worker
+	cause  Cause
 	reason string
 }
 
 // wantRecycled queues a request. It ignores one that is queued already, or whose slot
 // waits because a successor has failed.
-func (m *Machine) wantRecycled(w *worker, reason string) {
+func (m *Machine) wantRecycled(w *worker, cause Cause, reason string) {
 	if w == nil || w.state != Serving || m.phase == Halting {
 		return
 	}
@@ -23,7 +24,7 @@ func (m *Machine) wantRecycled(w *worker, reason string) {
 	if s == nil || wanted || m.recycled(s) != nil || m.now.Before(s.again) {
 		return
 	}
-	m.recycleQueue = append(m.recycleQueue, recycling{w, reason})
+	m.recycleQueue = append(m.recycleQueue, recycling{w, cause, reason})
 }
 
 // recycled returns the recycling whose successor starts in the slot, if any. It
@@ -48,7 +49,7 @@ func (m *Machine) advanceRecycle() {
 	for _, s := range m.slots {
 		if w := s.serving; w != nil && m.opts.MaxLifetime > 0 && !m.now.Before(w.end(m.opts)) {
 			lived := m.now.Sub(w.served).Round(time.Second)
-			m.wantRecycled(w, fmt.Sprintf("lived for %s, max_lifetime is %s", lived, m.opts.MaxLifetime))
+			m.wantRecycled(w, CauseLifetime, fmt.Sprintf("lived for %s, max_lifetime is %s", lived, m.opts.MaxLifetime))
 		}
 	}
 	if m.recycling != nil || len(m.recycleQueue) == 0 {
@@ -59,7 +60,7 @@ func (m *Machine) advanceRecycle() {
 	m.recycling = &next
 	s := m.slotOf(next.worker)
 	m.emit(Recycling{Worker: next.worker.id, Slot: s.index, Reason: next.reason})
-	m.spawn(s, next.worker.generation)
+	m.spawn(s, next.worker.generation, next.cause)
 }
 
 // recycleFailed lets the worker serve on after its successor has failed. The next try is

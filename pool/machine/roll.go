@@ -136,7 +136,7 @@ func (m *Machine) takeSlot(r *roll, s *slot) {
 	if !r.passed {
 		r.canary = m.lastID + 1
 	}
-	m.spawn(s, r.generation)
+	m.spawn(s, r.generation, CauseRoll)
 }
 
 // putBack starts the old generation in the slot, unless a respawn has done so
@@ -147,7 +147,7 @@ func (m *Machine) putBack(r *roll, s *slot) {
 	case s.serving != nil && s.serving.generation == r.from:
 		m.rollPromoted(s)
 	default:
-		m.spawn(s, r.from)
+		m.spawn(s, r.from, CauseRoll)
 	}
 }
 

@@ -6,8 +6,12 @@ import (
 )
 
 func (m *Machine) addSlots(upTo int) {
+	cause := CauseScale
+	if m.phase == Booting {
+		cause = CauseFirst
+	}
 	for i := len(m.slots); i < upTo; i++ {
-		m.slots = append(m.slots, &slot{index: i, generation: m.generation})
+		m.slots = append(m.slots, &slot{index: i, generation: m.generation, cause: cause})
 	}
 }
 
@@ -36,7 +40,7 @@ func (m *Machine) respawn() {
 			m.tellRespawn(s, s.untold, max(s.retry.Sub(m.now), 0))
 		}
 		if !m.now.Before(s.retry) {
-			m.spawn(s, s.generation)
+			m.spawn(s, s.generation, s.cause)
 		}
 	}
 }
@@ -175,7 +179,7 @@ func (m *Machine) scheduleRespawn(s *slot, reason string, served time.Duration) 
 		return
 	}
 	wait := s.backoff(m.now, served, m.opts)
-	s.retry = m.now.Add(wait)
+	s.retry, s.cause = m.now.Add(wait), CauseRespawn
 	switch {
 	case s.starting != nil:
 		m.yield(s, reason, wait)

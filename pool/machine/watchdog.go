@@ -76,4 +76,5 @@ func (m *Machine) hung(w *worker, reason string) {
 	}
 	m.fault(s, w, reason)
 	m.scheduleRespawn(s, reason, m.now.Sub(w.served))
+	s.cause = CauseWatchdog
 }

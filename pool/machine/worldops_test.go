@@ -103,9 +103,9 @@ func (w *world) word(kind, a byte) Event {
 	case 34:
 		return Hung{pick(Starting, Serving, Draining), reason}
 	case 35:
-		return Recycle{pick(Serving), reason}
+		return Recycle{pick(Serving), CauseMemory, reason}
 	case 36:
-		return Recycle{pick(), reason}
+		return Recycle{pick(), CauseMemory, reason}
 	case 37:
 		return Exited{Worker: pick(Starting), Reason: reason, Blame: BlameProgram}
 	case 38, 40, 41, 42, 43:

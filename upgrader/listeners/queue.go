@@ -38,6 +38,22 @@ func (g *Group) Whole() (waiting, dropped int) {
 	return waiting, dropped
 }
 
+// Filled returns what waits at all seats, and how many may wait. It does not wait for the
+// group: ok is false while something else is done with it.
+func (g *Group) Filled() (waiting, limit int, ok bool) {
+	if !g.mu.TryLock() {
+		return 0, 0, false
+	}
+	defer g.mu.Unlock()
+	for _, s := range g.members {
+		if !s.stranger() && listening(s.file) {
+			waiting += queueLength(s.file)
+			limit += queueLimit(s.file)
+		}
+	}
+	return waiting, limit, true
+}
+
 func (g *Group) halfOpen(s *seat) (n int, err error) {
 	switch {
 	case s.share > 0:

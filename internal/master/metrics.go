@@ -1,0 +1,16 @@
+package master
+
+import (
+	"relevo/internal/announce"
+	"relevo/internal/metrics"
+	"relevo/internal/metrics/exporter"
+)
+
+// exporter serves the metrics where the configuration names an address for them.
+func (m *Master) exporter() exporter.Exporter {
+	return exporter.Exporter{
+		Log: m.log, Handler: metrics.Routes(m.Status), Changed: m.changed.Wait,
+		Address: func() string { return m.app().Metrics },
+		Warn:    func(text string) { m.announcer.Warnings.Set(announce.MetricsWarning, text) },
+	}
+}

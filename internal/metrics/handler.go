@@ -1,0 +1,64 @@
+package metrics
+
+import (
+	"net/http"
+
+	"relevo/internal/control"
+	"relevo/pool/machine"
+)
+
+// Handler answers with the metrics of one app.
+func Handler(status func() (control.Status, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, err := status()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		Answer(w, r, []App{Look(s)})
+	})
+}
+
+// Answer writes the metrics of apps in the format that the client asks for.
+func Answer(w http.ResponseWriter, r *http.Request, apps []App) {
+	format := Negotiate(r.Header.Get("Accept"))
+	w.Header().Set("Content-Type", format.ContentType)
+	Write(w, format, Of(apps)) // an error means that the client has gone
+}
+
+// Routes are what is served where an app has an address of its own for its metrics: /metrics,
+// /livez (the master answers) and /readyz (the app serves).
+func Routes(status func() (control.Status, error)) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", Handler(status))
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
+		_, err := status()
+		probe(w, err == nil, "the master does not answer")
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		s, err := status()
+		probe(w, err == nil && Serves(s), "no worker serves, or the app is stopping")
+	})
+	return mux
+}
+
+func probe(w http.ResponseWriter, ok bool, otherwise string) {
+	if !ok {
+		http.Error(w, otherwise, http.StatusServiceUnavailable)
+		return
+	}
+	w.Write([]byte("ok\n"))
+}
+
+// Serves says whether clients of an app are answered, and will be for now.
+func Serves(s control.Status) bool {
+	if s.State == string(machine.Halting) || s.State == string(machine.Stopped) {
+		return false
+	}
+	for _, w := range s.Workers {
+		if w.State == string(machine.Serving) {
+			return true
+		}
+	}
+	return false
+}

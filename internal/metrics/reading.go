@@ -1,0 +1,67 @@
+package metrics
+
+import (
+	"os"
+	"time"
+
+	"relevo/internal/control"
+	"relevo/internal/footprint"
+	"relevo/internal/procfs"
+)
+
+// clockTick is the unit of times in /proc/PID/stat: USER_HZ is 100 on every architecture.
+const clockTick = 10 * time.Millisecond
+
+// App is one app: what its master says, and what the kernel says of its processes.
+type App struct {
+	Status  control.Status
+	Workers map[int]footprint.Footprint // by pid; those of descendants included
+	// Processes are the workers themselves and their master, by pid.
+	Processes map[int]Process
+}
+
+// Process is what one process has. A value below 0 is not known.
+type Process struct {
+	CPU      time.Duration
+	Resident int64 // bytes
+	Threads  int
+	Files    int // open descriptors
+	MaxFiles int
+}
+
+// Look reads what the processes of an app use.
+func Look(s control.Status) App {
+	a := App{Status: s, Processes: map[int]Process{}}
+	var workers []int
+	for _, w := range s.Workers {
+		if w.PID > 0 {
+			workers = append(workers, w.PID)
+		}
+	}
+	a.Workers = footprint.Quick(workers)
+	for _, pid := range append(workers, s.PID) {
+		if p, ok := look(pid); ok {
+			a.Processes[pid] = p
+		}
+	}
+	return a
+}
+
+func look(pid int) (p Process, ok bool) {
+	of := procfs.Of(pid)
+	stat, err := of.Stat()
+	if err != nil {
+		return p, false
+	}
+	p = Process{
+		CPU: time.Duration(stat.Ticks()) * clockTick, Threads: stat.Threads(), Files: -1, MaxFiles: -1,
+		Resident: int64(stat.Pages()) * int64(os.Getpagesize()),
+	}
+	if open, err := of.OpenFiles(); err == nil {
+		p.Files = open
+	}
+	if limit, err := of.FileLimit(); err == nil {
+		p.MaxFiles = limit
+	}
+	return p, true
+}

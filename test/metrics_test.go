@@ -1,0 +1,108 @@
+package test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"relevo/internal/testport"
+)
+
+// metrics reads counters and gauges of an address, by "name reason=value".
+func (s *site) metrics(address string) (found map[string]float64, ok bool) {
+	s.t.Helper()
+	answer, err := http.Get("http://" + address + "/metrics")
+	if err != nil {
+		return nil, false
+	}
+	defer answer.Body.Close()
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(answer.Body)
+	if err != nil {
+		s.t.Fatalf("cannot read the metrics: %v", err)
+	}
+	found = map[string]float64{}
+	for name, family := range families {
+		for _, m := range family.Metric {
+			key := name
+			for _, l := range m.Label {
+				if l.GetName() != "app" {
+					key += " " + l.GetName() + "=" + l.GetValue()
+				}
+			}
+			found[key] = m.Counter.GetValue() + m.Gauge.GetValue()
+		}
+	}
+	return found, true
+}
+
+// TestMetrics: what happens is counted once, and the counters go on over an upgrade and over
+// a kill -9 of a worker. /readyz follows the app.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	address := testport.Address(t)
+	s := newSite(t, "-n", "2", "--canary", "0s", "--watch-binary=false", "--metrics", address)
+	s.release("2", "serve")
+	if code, said := s.relevo("reload", "site"); code != 0 {
+		t.Fatalf("reload: %d %s", code, said)
+	}
+	master := s.status().PID
+	s.renew()
+	if code, said := s.relevo("upgrade", "site"); code != 0 {
+		t.Fatalf("upgrade: %d %s", code, said)
+	}
+	s.await("the next master", func() bool { return s.status().PID != master })
+	syscall.Kill(s.status().Workers[0].PID, syscall.SIGKILL)
+	want := map[string]float64{
+		"relevo_worker_starts_total reason=first":   2,
+		"relevo_worker_starts_total reason=roll":    2,
+		"relevo_worker_starts_total reason=respawn": 1,
+		"relevo_worker_deaths_total reason=asked":   2,
+		"relevo_worker_deaths_total reason=signal":  1,
+		"relevo_rolls_total result=ok":              1,
+		"relevo_upgrades_total":                     1,
+		"relevo_adopted_workers_total":              2,
+		"relevo_workers state=serving":              2,
+		"relevo_config_last_reload_successful":      1,
+	}
+	var got map[string]float64
+	s.await("the counters", func() bool {
+		var ok bool
+		if got, ok = s.metrics(address); !ok {
+			return false
+		}
+		for name, value := range want {
+			if got[name] != value {
+				return false
+			}
+		}
+		return true
+	})
+	if got["relevo_worker_resident_memory_bytes slot=0"] < 1<<20 || got["process_open_fds"] < 3 {
+		t.Errorf("of the worker's memory and the master's descriptors: %v", got)
+	}
+	for _, path := range []string{"/livez", "/readyz"} {
+		answer, err := http.Get("http://" + address + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if answer.StatusCode != http.StatusOK || string(text) != "ok\n" {
+			t.Errorf("%s answers %d %q", path, answer.StatusCode, text)
+		}
+	}
+	if _, err := s.client.Status(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	s.stop()
+	if _, err := http.Get("http://" + address + "/livez"); err == nil || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("after the end of the app: %v", err)
+	}
+}
