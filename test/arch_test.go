@@ -1,6 +1,7 @@
 package test
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"go/ast"
@@ -14,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 )
@@ -185,6 +187,7 @@ type goPackage struct {
 }
 
 func TestImportsRunDownward(t *testing.T) {
+	t.Parallel()
 	packages := listPackages(t)
 	for _, rule := range importRules {
 		p, ok := packages["relevo/"+rule.pkg]
@@ -214,6 +217,7 @@ var ofProcesses = regexp.MustCompile(`^"(/proc/.*)?/(stat|children|cgroup|mounti
 // TestOneReaderOfProcesses: package procfs alone reads them. The doctor is handed files by
 // name, and has package procfs understand them.
 func TestOneReaderOfProcesses(t *testing.T) {
+	t.Parallel()
 	for importPath, p := range listPackages(t) {
 		if importPath == "relevo/internal/procfs" || importPath == "relevo/internal/doctor" {
 			continue
@@ -246,6 +250,7 @@ func (r importRule) allows(imported string) bool {
 
 // TestOnePackageComment: a reader finds what a package is for in one place.
 func TestOnePackageComment(t *testing.T) {
+	t.Parallel()
 	for importPath, p := range listPackages(t) {
 		if len(p.GoFiles) == 0 {
 			continue // tests only
@@ -269,6 +274,7 @@ func TestOnePackageComment(t *testing.T) {
 
 // TestOnlyMainExits: errors go up, so that whoever started something can end it.
 func TestOnlyMainExits(t *testing.T) {
+	t.Parallel()
 	for importPath, p := range listPackages(t) {
 		for _, file := range p.GoFiles {
 			parsed, err := parser.ParseFile(token.NewFileSet(), path.Join(p.Dir, file), nil, 0)
@@ -294,23 +300,32 @@ func TestOnlyMainExits(t *testing.T) {
 
 func listPackages(t *testing.T) map[string]goPackage {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=ImportPath,Dir,Imports,GoFiles", "./...").Output()
+	packages, err := allPackages()
 	if err != nil {
 		t.Fatal(err)
-	}
-	packages := map[string]goPackage{}
-	for decoder := json.NewDecoder(strings.NewReader(string(out))); decoder.More(); {
-		var p goPackage
-		if err := decoder.Decode(&p); err != nil {
-			t.Fatal(err)
-		}
-		packages[p.ImportPath] = p
 	}
 	return packages
 }
 
+var allPackages = sync.OnceValues(func() (map[string]goPackage, error) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Dir,Imports,GoFiles", "./...").Output()
+	if err != nil {
+		return nil, err
+	}
+	packages := map[string]goPackage{}
+	for decoder := json.NewDecoder(bytes.NewReader(out)); decoder.More(); {
+		var p goPackage
+		if err := decoder.Decode(&p); err != nil {
+			return nil, err
+		}
+		packages[p.ImportPath] = p
+	}
+	return packages, nil
+})
+
 // TestLinesFitTheScreen: no line of a Go file has more than 120 columns, in raw strings neither.
 func TestLinesFitTheScreen(t *testing.T) {
+	t.Parallel()
 	const columns = 120
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() && d.Name() == ".git" {

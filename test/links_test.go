@@ -20,6 +20,7 @@ var (
 
 // TestLinks: what a page links to inside of the repository is there, headings included.
 func TestLinks(t *testing.T) {
+	t.Parallel()
 	count := 0
 	for _, page := range allPages(t) {
 		_, prose := fenced(read(t, page))
@@ -41,6 +42,7 @@ func TestLinks(t *testing.T) {
 
 // TestPagesAreReachable: docs/README.md leads to every page.
 func TestPagesAreReachable(t *testing.T) {
+	t.Parallel()
 	index := read(t, "docs/README.md")
 	for _, page := range userPages(t)[1:] {
 		if name := path.Base(page); name != "README.md" && !strings.Contains(index, "]("+name+")") {
@@ -52,6 +54,7 @@ func TestPagesAreReachable(t *testing.T) {
 // TestArchitectureNamesPackages: a newcomer finds every package in ARCHITECTURE.md,
 // but for those that only tests import.
 func TestArchitectureNamesPackages(t *testing.T) {
+	t.Parallel()
 	text := read(t, "ARCHITECTURE.md")
 	for importPath := range listPackages(t) {
 		dir, inside := strings.CutPrefix(importPath, "relevo/")
@@ -113,6 +116,7 @@ func anchorName(heading string) string {
 
 // TestAnchors: headings get the names that GitHub gives them.
 func TestAnchors(t *testing.T) {
+	t.Parallel()
 	got := anchors("# Node's `cluster`, twice\n\n```\n# a comment\n```\n\n## [limits]\n## Limits\n")
 	for _, want := range []string{"nodes-cluster-twice", "limits", "limits-1"} {
 		if !got[want] {

@@ -46,6 +46,7 @@ func checkFlood(t *testing.T, in *bufio.Scanner, at func(seen int)) (seen int, n
 // the files rotate, are compressed, and another master takes over in the middle. With -long
 // it is ten million, and the master is replaced five times.
 func TestLogFlood(t *testing.T) {
+	t.Parallel()
 	total, upgrades := 1_000_000, 1
 	if *longFlag {
 		total, upgrades = 10_000_000, 5

@@ -79,6 +79,7 @@ func relevo() { os.Exit(cli.Program(os.Args)) }
 // TestScripts runs test/testdata/script/*.txt, one scenario a file. To add one, add a
 // file; CONTRIBUTING.md lists the commands.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "test/testdata/script",
 		RequireExplicitExec: true,

@@ -63,6 +63,7 @@ func fenced(text string) (blocks []block, prose []string) {
 
 // TestPagesAreNarrow: README is one page, and prose has at most 120 columns.
 func TestPagesAreNarrow(t *testing.T) {
+	t.Parallel()
 	if size := len(read(t, "README.md")); size > 8192 {
 		t.Errorf("README.md has %d bytes; at most 8192: move a part to docs/", size)
 	}

@@ -20,6 +20,7 @@ import (
 // directory, and compares what the commands print with what the page shows. Blocks
 // `toml NAME`, or in another language, are files that are saved on the way. Numbers, times and hashes may differ.
 func TestShownSessions(t *testing.T) {
+	t.Parallel()
 	builds := buildShownApps(t)
 	played := 0
 	for _, page := range userPages(t) {
