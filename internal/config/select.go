@@ -63,6 +63,9 @@ func spread(entries []entry) (flat []entry) {
 			flat = append(flat, e)
 			continue
 		}
+		if len(e.value.table) == 0 { // as if it stood there as a header
+			flat = append(flat, entry{path: e.path, at: e.at, header: true})
+		}
 		for _, member := range e.value.table {
 			member.path = append(e.path[:len(e.path):len(e.path)], member.path...)
 			flat = append(flat, spread([]entry{member})...)

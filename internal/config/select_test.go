@@ -83,6 +83,31 @@ func TestSelectInline(t *testing.T) {
 	}
 }
 
+// TestEmptyParts: an app or a profile without settings of its own is one, however it is written.
+func TestEmptyParts(t *testing.T) {
+	const above = "command = ['./x']\nworkers = 3\n"
+	for _, text := range []string{
+		"[app.a]\n[app.b]\n[app.b.profile.p]\n[profile.q]",
+		"[app]\na = {}\nb = { profile = { p = {} } }\n[profile]\nq = {}",
+		"app.a = {}\napp.b.profile.p = {}\nprofile.q = {}",
+		"app = { a = {}, b = { profile.p = {} } }\nprofile = { q = {} }",
+	} {
+		file := parse("relevo.toml", "/srv", []byte(above+text))
+		if got := list(file.Apps()) + list(file.Profiles()); got != "[a b][p q]" {
+			t.Errorf("%q has %s", text, got)
+		}
+		selected, err := file.Select(Selection{App: "a", Profile: "q"})
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		app, err := Sources{Defaults: Default(), File: selected, Dir: "/home"}.Resolve()
+		if app.Name != "a" || app.Workers != 3 || err != nil {
+			t.Errorf("%q: %s, %v", text, selectedText(app), err)
+		}
+	}
+}
+
 func selectedText(app App) string {
 	var listen []string
 	for _, l := range app.Listen {
