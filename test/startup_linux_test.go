@@ -121,4 +121,7 @@ func TestStartup(t *testing.T) {
 			t.Errorf("%s is left", filepath.Base(path))
 		}
 	}
+	s.step(1, "cannot set up the boot: no app is remembered; relevo start app.js starts", "startup")
+	s.step(0, "no apps\n", "startup", "all")
+	s.step(0, "no apps start at boot\n", "unstartup")
 }
