@@ -12,7 +12,9 @@ import (
 func (p Places) EnvFile(name string) string { return filepath.Join(p.AppState(name), "environment") }
 
 // SaveEnv writes that file, for its owner alone: values may be secrets.
-func (p Places) SaveEnv(name string, text []byte) error { return replace(p.EnvFile(name), text) }
+func (p Places) SaveEnv(name string, text []byte) error {
+	return replaceAll(file{p.EnvFile(name), text})
+}
 
 // ForgetEnv removes it.
 func (p Places) ForgetEnv(name string) error { return removeAll(p.EnvFile(name)) }

@@ -132,40 +132,6 @@ func (p Places) Names() ([]string, error) {
 	return names, nil
 }
 
-// save writes a definition. If text is not nil, it also writes the configuration file.
-func (p Places) save(d Definition, text []byte) error {
-	if err := safefile.MkdirAll(p.AppState(d.Name), 0o755, 0o700); err != nil {
-		return fmt.Errorf("cannot keep how %s is started: %w; RELEVO_STATE_DIR chooses another place", d.Name, err)
-	}
-	document, err := json.MarshalIndent(d, "", "  ")
-	if err != nil {
-		return fmt.Errorf("internal error: %w", err)
-	}
-	if text != nil {
-		err = replace(p.WrittenFile(d.Name), text)
-	}
-	if err = errors.Join(err, replace(p.definition(d.Name), append(document, '\n'))); err != nil {
-		return fmt.Errorf("cannot keep how %s is started: %w", d.Name, err)
-	}
-	return nil
-}
-
-// replace writes a file that holds secrets, whole or not at all.
-func replace(path string, text []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(text)
-	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		os.Remove(file.Name())
-	}
-	return err
-}
-
 // Forget removes the definition of an app. Its other files stay: Purge removes them, too.
 func (p Places) Forget(name string) error {
 	return removeAll(p.definition(name), p.WrittenFile(name))

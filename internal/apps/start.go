@@ -118,32 +118,6 @@ func (s Starter) refuseRunning(ctx context.Context, name string) error {
 		"configuration, relevo delete %[1]s ends and forgets it", name, pid)
 }
 
-// remember saves a definition. It returns a function that restores the previous one, with a
-// note of the failure.
-func (p Places) remember(d Definition, text []byte) (undo func(failure error) error, err error) {
-	_, missing := os.Lstat(p.AppState(d.Name))
-	former, _ := p.Load(d.Name)
-	formerText, _ := os.ReadFile(p.WrittenFile(d.Name))
-	d.Failure = ""
-	if err := p.save(d, text); err != nil {
-		return nil, err
-	}
-	return func(failure error) error {
-		if former != nil {
-			former.Failure = failure.Error()
-		}
-		switch {
-		case missing != nil:
-			return p.Purge(d.Name)
-		case former == nil:
-			return errors.Join(p.Forget(d.Name), os.RemoveAll(p.LogDir(d.Name)))
-		case text == nil:
-			return p.save(*former, nil)
-		}
-		return p.save(*former, formerText)
-	}, nil
-}
-
 // run starts the master and waits until it serves or ends.
 func (s Starter) run(ctx context.Context, d Definition) (control.Status, error) {
 	output, err := openOutput(s.Places.LogDir(d.Name))
