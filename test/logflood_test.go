@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"relevo/internal/testreq"
 )
 
 // floods prints numbered lines until a file says that it is enough, and then how many
@@ -48,7 +50,7 @@ func checkFlood(t *testing.T, in *bufio.Scanner, at func(seen int)) (seen int, n
 func TestLogFlood(t *testing.T) {
 	t.Parallel()
 	total, upgrades := 1_000_000, 1
-	if *longFlag {
+	if testreq.Long() {
 		total, upgrades = 10_000_000, 5
 	}
 	t.Run("tableflip", func(t *testing.T) { logFlood(t, "tableflip", total, upgrades) })

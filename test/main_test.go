@@ -15,6 +15,7 @@ import (
 
 	"relevo/internal/cli"
 	"relevo/internal/launch"
+	"relevo/internal/testreq"
 )
 
 // TestMain lets the test binary be the programs of the scripts: relevo itself and its launcher.
@@ -63,15 +64,9 @@ func inParallel() {
 	}
 }
 
-var longFlag = flag.Bool("long", false, "also run the tests that take long: loads, kills and upgrades by the dozen, "+
-	"systemd, containers, browsers")
-
-// takesLong skips the test where nobody asked for those that take long.
 func takesLong(t *testing.T) {
 	t.Helper()
-	if !*longFlag {
-		t.Skip("takes long: go test ./test -long")
-	}
+	testreq.TakesLong(t)
 }
 
 func relevo() { os.Exit(cli.Program(os.Args)) }
@@ -130,5 +125,5 @@ func scriptCondition(cond string) (bool, error) {
 	if name, ok := strings.CutPrefix(cond, "have:"); ok {
 		return haveProgram(name), nil
 	}
-	return cond == "root" && os.Geteuid() == 0 || cond == "long" && *longFlag, nil
+	return cond == "root" && os.Geteuid() == 0 || cond == "long" && testreq.Long(), nil
 }

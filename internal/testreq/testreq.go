@@ -4,6 +4,7 @@
 package testreq
 
 import (
+	"flag"
 	"os"
 	"os/exec"
 	"testing"
@@ -34,4 +35,18 @@ func Missing(t testing.TB, reason string) {
 		t.Fatalf("RELEVO_REQUIRE=all: %s", reason)
 	}
 	t.Skip(reason)
+}
+
+var long = flag.Bool("long", false, "also run the tests that take long: loads, kills and upgrades by the dozen, "+
+	"systemd, containers, browsers")
+
+// Long says whether the tests that take long run too.
+func Long() bool { return *long }
+
+// TakesLong skips the test unless the flag -long asks for it.
+func TakesLong(t testing.TB) {
+	t.Helper()
+	if !*long {
+		t.Skip("takes long: go test PACKAGE -long")
+	}
 }

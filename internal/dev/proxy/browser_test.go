@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"relevo/internal/testbrowser"
+	"relevo/internal/testreq"
 )
 
 // site is an app whose pages show its version.
@@ -81,6 +82,7 @@ const (
 )
 
 func TestBrowserReloads(t *testing.T) {
+	testreq.TakesLong(t)
 	s := &site{}
 	p, b := browse(t, s)
 	b.Open(p.URL())
@@ -95,6 +97,7 @@ func TestBrowserReloads(t *testing.T) {
 
 // TestBrowserManyPages: more pages than a browser opens connections for one server.
 func TestBrowserManyPages(t *testing.T) {
+	testreq.TakesLong(t)
 	s := &site{}
 	p, b := browse(t, s)
 	var windows []string
@@ -124,6 +127,7 @@ func TestBrowserManyPages(t *testing.T) {
 
 // TestBrowserBackground: a hidden page reloads when it becomes visible.
 func TestBrowserBackground(t *testing.T) {
+	testreq.TakesLong(t)
 	s := &site{}
 	p, b := browse(t, s)
 	first := b.NewWindow("window")
@@ -140,6 +144,7 @@ func TestBrowserBackground(t *testing.T) {
 }
 
 func TestBrowserSwapsStyles(t *testing.T) {
+	testreq.TakesLong(t)
 	s := &site{}
 	p, b := browse(t, s)
 	b.Open(p.URL())
@@ -175,6 +180,7 @@ var hostile = Failure{
 }
 
 func TestBrowserOverlay(t *testing.T) {
+	testreq.TakesLong(t)
 	s := &site{}
 	p, b := browse(t, s)
 	b.Open(p.URL())
@@ -210,6 +216,7 @@ func TestBrowserOverlay(t *testing.T) {
 
 // TestBrowserOldState: an old state that comes late does not hide a failure.
 func TestBrowserOldState(t *testing.T) {
+	testreq.TakesLong(t)
 	p, b := browse(t, &site{})
 	b.Open(p.URL())
 	b.Eventually(live, "true")
@@ -228,6 +235,7 @@ func TestBrowserOldState(t *testing.T) {
 }
 
 func TestBrowserStrictPolicies(t *testing.T) {
+	testreq.TakesLong(t)
 	for _, csp := range []string{
 		"default-src 'none'; script-src 'nonce-abc' 'strict-dynamic'; style-src 'none'; require-trusted-types-for 'script'",
 		"default-src 'none'",
@@ -253,6 +261,7 @@ func TestBrowserStrictPolicies(t *testing.T) {
 // TestBrowserCache: a document from the browser's cache is old and knows it, but does not reload
 // for ever.
 func TestBrowserCache(t *testing.T) {
+	testreq.TakesLong(t)
 	for _, cache := range []string{"max-age=3600", "no-cache"} {
 		s := &site{cache: cache}
 		p, b := browse(t, s)
@@ -285,6 +294,7 @@ func staysAndListens(p *Proxy, b *testbrowser.Browser) {
 
 // TestBrowserForm: a reload does not silently send a form again.
 func TestBrowserForm(t *testing.T) {
+	testreq.TakesLong(t)
 	s := &site{}
 	p, b := browse(t, s)
 	b.Open(p.URL())
@@ -299,6 +309,7 @@ func TestBrowserForm(t *testing.T) {
 
 // TestBrowserSockets: the app's WebSockets and streams pass through.
 func TestBrowserSockets(t *testing.T) {
+	testreq.TakesLong(t)
 	p := run(t, Options{Target: hostOf(appOf(t, withSocket(&site{}), false))})
 	b := testbrowser.New(t)
 	b.Open(p.URL())
@@ -315,6 +326,7 @@ func TestBrowserSockets(t *testing.T) {
 // TestBrowserWaits: a page opened before the app exists waits, then shows the failure, and becomes
 // the app's page by itself.
 func TestBrowserWaits(t *testing.T) {
+	testreq.TakesLong(t)
 	socket := socketPath(t)
 	p := run(t, Options{Target: "unix:" + socket})
 	b := testbrowser.New(t)
@@ -332,6 +344,7 @@ func TestBrowserWaits(t *testing.T) {
 
 // TestBrowserProxyRestarts: pages of an earlier proxy reload.
 func TestBrowserProxyRestarts(t *testing.T) {
+	testreq.TakesLong(t)
 	s := &site{}
 	app := hostOf(appOf(t, s, false))
 	first, err := New(Options{Listen: "127.0.0.1:0", Target: app})
