@@ -1,46 +1,68 @@
 package upgrader
 
 import (
+	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
 // TestFlipTexts: tableflip makes its errors of the texts by which they are known here. It has
-// no types for them.
+// no types for them. The error of the kernel is at the end of that of a start.
 func TestFlipTexts(t *testing.T) {
+	texts := madeByTableflip(t, "New", "upgrader.go")
+	for _, text := range []string{flipNotReady, flipParentLives} {
+		if !slices.Contains(texts, text) {
+			t.Errorf("tableflip makes no error %q: compare upgradeTable with it", text)
+		}
+	}
+	formats := madeByTableflip(t, "Errorf", "upgrader.go", "child.go", "process.go")
+	for _, format := range []string{"can't start child: %s", "can't start process %s: %s", "fork/exec: %s"} {
+		if !slices.Contains(formats, format) {
+			t.Errorf("tableflip makes no error %q: compare openForWriting with it", format)
+		}
+	}
+	wrapped := fmt.Errorf("can't start child: %s", fmt.Errorf("fork/exec: %s", syscall.ETXTBSY))
+	if !openForWriting(wrapped) || openForWriting(errors.New("fork/exec: no such file")) || openForWriting(nil) {
+		t.Error("a program that is open for writing is not known")
+	}
+}
+
+// madeByTableflip are the texts of which files of tableflip make errors by a function.
+func madeByTableflip(t *testing.T, function string, files ...string) (texts []string) {
+	t.Helper()
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/cloudflare/tableflip").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	source := filepath.Join(strings.TrimSpace(string(dir)), "upgrader.go")
-	parsed, err := parser.ParseFile(token.NewFileSet(), source, nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	made := map[string]bool{}
-	ast.Inspect(parsed, func(n ast.Node) bool {
-		call, ok := n.(*ast.CallExpr)
-		if !ok || len(call.Args) != 1 {
-			return true
+	for _, file := range files {
+		source := filepath.Join(strings.TrimSpace(string(dir)), file)
+		parsed, err := parser.ParseFile(token.NewFileSet(), source, nil, 0)
+		if err != nil {
+			t.Fatal(err)
 		}
-		of, isSelector := call.Fun.(*ast.SelectorExpr)
-		text, isText := call.Args[0].(*ast.BasicLit)
-		if isSelector && isText && of.Sel.Name == "New" {
-			if message, err := strconv.Unquote(text.Value); err == nil {
-				made[message] = true
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || len(call.Args) == 0 {
+				return true
 			}
-		}
-		return true
-	})
-	for _, text := range []string{flipNotReady, flipParentLives} {
-		if !made[text] {
-			t.Errorf("%s makes no error %q: compare upgradeTable with it", source, text)
-		}
+			of, isSelector := call.Fun.(*ast.SelectorExpr)
+			text, isText := call.Args[0].(*ast.BasicLit)
+			if isSelector && isText && of.Sel.Name == function {
+				if message, err := strconv.Unquote(text.Value); err == nil {
+					texts = append(texts, message)
+				}
+			}
+			return true
+		})
 	}
+	return texts
 }

@@ -59,6 +59,16 @@ func WithExit(err error, code int) error {
 	return &Error{Message: err.Error(), Exit: code}
 }
 
+// Refusal is the error of a request that has changed nothing. Stays says on a line of its own what
+// goes on.
+type Refusal struct {
+	Err   error
+	Stays string
+}
+
+func (r *Refusal) Error() string { return r.Err.Error() + "\n  " + r.Stays }
+func (r *Refusal) Unwrap() error { return r.Err }
+
 // Status is the answer of /v1/status.
 type Status struct {
 	Name      string     `json:"name"`

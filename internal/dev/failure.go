@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"strings"
 
+	"relevo/internal/control"
 	"relevo/pool"
 )
 
@@ -121,7 +122,10 @@ func withoutPackageLines(output string) string {
 // rollFailure says why new workers could not replace the old ones.
 func (d *Dev) rollFailure(r pool.RollResult, err error) Failure {
 	if err != nil {
-		text, _, _ := strings.Cut(err.Error(), "\n  the running ")
+		text := err.Error()
+		if refusal := (*control.Refusal)(nil); errors.As(err, &refusal) { // what stays is on the page already
+			text = refusal.Err.Error()
+		}
 		return Failure{Title: text, Problems: findProblems(text, d.opts.Dir)}
 	}
 	output := strings.Join(r.Tail, "\n")

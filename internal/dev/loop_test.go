@@ -106,7 +106,7 @@ func TestRollsThatFail(t *testing.T) {
 	}
 	r.hears("warn dev the new worker did not come up: exit status 1 (look there): a.py:3: NameError: x")
 
-	r.ends(pool.RollResult{}, errors.New("cannot read relevo.toml\n  the running configuration stays"))
+	r.ends(pool.RollResult{}, &control.Refusal{Err: errors.New("cannot read relevo.toml"), Stays: "the rest stays"})
 	r.save("b.py", "1")
 	if line := r.hears("say cannot"); !strings.HasPrefix(line, "say cannot read relevo.toml\n  the workers "+
 		"that serve go on") {

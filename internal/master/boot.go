@@ -90,7 +90,7 @@ func (st *starts) makePool() error {
 			first = good
 		}
 	}
-	if err := st.giveNotifySocket(first.App(), first.App()); err != nil {
+	if err := st.giveNotifySocket(first, first); err != nil {
 		st.report(first.Close())
 		return err
 	}

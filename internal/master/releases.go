@@ -97,7 +97,7 @@ func (q *requests) Plan() (control.Plan, error) {
 	if q.opts.Load != nil {
 		var err error
 		if app, err = q.opts.Load(); err != nil {
-			return plan, control.WithExit(fmt.Errorf("%w\n  the running configuration stays", err), control.ExitConfig)
+			return plan, configRefused(err)
 		}
 	}
 	plan.Changes = append(plan.Changes, config.Diff(serving, app)...)

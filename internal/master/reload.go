@@ -13,7 +13,6 @@ import (
 	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/internal/generations"
-	"relevo/internal/launch"
 	"relevo/pool"
 	"relevo/pool/machine"
 )
@@ -82,7 +81,7 @@ func (rs *rolls) prepareReload(t task) (*generations.Generation, error) {
 	app, err := rs.load()
 	if err != nil {
 		announce.Refused(rs.log, "reload refused: the running configuration stays", "err", err)
-		return nil, control.WithExit(fmt.Errorf("%w\n  the running configuration stays", err), control.ExitConfig)
+		return nil, configRefused(err)
 	}
 	if err := t.trial.Fits(app); err != nil {
 		return nil, control.WithExit(err, control.ExitUsage)
@@ -138,7 +137,12 @@ func listed(changes []config.Change) string {
 }
 
 func rollRefused(err error) error {
-	return control.WithExit(fmt.Errorf("cannot roll: %w\n  the running workers serve on", err), control.ExitRollFailed)
+	return &control.Refusal{Err: control.WithExit(fmt.Errorf("cannot roll: %w", err), control.ExitRollFailed),
+		Stays: "the running workers serve on"}
+}
+
+func configRefused(err error) error {
+	return &control.Refusal{Err: control.WithExit(err, control.ExitConfig), Stays: "the running configuration stays"}
 }
 
 // load reads the configuration as it is now. What only a start can change keeps
@@ -167,7 +171,7 @@ func (rs *rolls) load() (config.App, error) {
 // slow start may be what it was changed for; a roll that fails brings the old one
 // back.
 func (rs *rolls) roll(g *generations.Generation) (control.Wait, error) {
-	err := rs.giveNotifySocket(g.App(), rs.app())
+	err := rs.giveNotifySocket(g, rs.serving())
 	if err == nil {
 		err = rs.running().Configure(g.Patience())
 	}
@@ -217,6 +221,11 @@ func (rs *rolls) conclude(number int, m rollEnded) concluded {
 		rs.announcer.Warnings.Set(announce.ReleaseWarning, "")
 	}
 	rs.announcer.Forgive(m.result)
+	serving := m.ended.Tried
+	if end.Result != machine.OK {
+		serving = m.ended.From
+	}
+	rs.report(rs.giveNotifySocket(serving, m.ended.From))
 	rs.afterRoll(m.ended.Before, m.ended.Now)
 	c := concluded{number: number, works: end.Result == machine.OK}
 	if end.Again() {
@@ -227,7 +236,6 @@ func (rs *rolls) conclude(number int, m rollEnded) concluded {
 
 // afterRoll applies what is not a generation's own.
 func (rs *rolls) afterRoll(before, now config.App) {
-	rs.report(rs.giveNotifySocket(now, before))
 	p := rs.running()
 	if err := p.Configure(generations.Patience(now)); err != nil {
 		return // it stops
@@ -241,23 +249,18 @@ func (rs *rolls) afterRoll(before, now config.App) {
 	rs.changed.Set()
 }
 
-// giveNotifySocket lets the workers of a configuration's user send to the notify
-// socket, and those of the configuration before, which may be at work for as long
-// as they drain. Where they are the master's own nothing changes.
-func (rs *rolls) giveNotifySocket(app, before config.App) error {
+// giveNotifySocket lets the workers of a generation's user send to the notify socket, and those
+// of the generation before, which may be at work for as long as they drain. Where they are the
+// master's own nothing changes. Their accounts may be gone by now: what counts is what the
+// workers run as.
+func (rs *rolls) giveNotifySocket(to, before *generations.Generation) error {
 	if rs.notify == nil || os.Geteuid() != 0 {
 		return nil
 	}
-	uid, _, err := userOf(app)
-	if err != nil {
-		return err
-	}
+	uid, gid := to.User()
 	also := -1
-	if app.Limits.User != before.Limits.User || app.Limits.Group != before.Limits.Group {
-		// A user that is gone has been told of when it was asked for.
-		if _, gid, err := userOf(before); err == nil {
-			also = gid
-		}
+	if u, g := before.User(); u != uid || g != gid {
+		also = g
 	}
 	if uid != os.Geteuid() || also > 0 {
 		if err := control.LetThrough(rs.opts.Places.Runtime); err != nil {
@@ -265,15 +268,6 @@ func (rs *rolls) giveNotifySocket(app, before config.App) error {
 		}
 	}
 	return rs.notify.GiveTo(uid, also)
-}
-
-// userOf is whom the workers of a configuration run as.
-func userOf(app config.App) (uid, gid int, err error) {
-	account, err := launch.LookUpUser(app.Limits.User, app.Limits.Group)
-	if err != nil || account == nil {
-		return os.Geteuid(), os.Getegid(), err
-	}
-	return account.UID, account.GID, nil
 }
 
 // look notes which bytes the command's file held when it was looked at last.

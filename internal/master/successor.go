@@ -3,7 +3,6 @@ package master
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 
 	"relevo/internal/control"
@@ -51,7 +50,7 @@ func (m *Master) succeed() error {
 	m.listeners.Upgrader.Begin()
 	if a.Way == succession.Store {
 		// The socket is new, and the workers' user may not send to it yet.
-		if err := m.giveNewNotifySocket(); err != nil {
+		if err := m.giveNotifySocket(m.generations.Wanted(), m.serving()); err != nil {
 			m.log.Warn("workers may not be heard", "err", err)
 		}
 		// Workers that the previous master had started but not recorded yet.
@@ -68,20 +67,6 @@ func (m *Master) rehearse() error {
 		}
 	}
 	return nil
-}
-
-// giveNewNotifySocket is giveNotifySocket for the users that workers run as already.
-func (m *Master) giveNewNotifySocket() error {
-	if m.notify == nil || os.Geteuid() != 0 {
-		return nil
-	}
-	wanted, serving := m.generations.Wanted(), m.serving()
-	uid, gid := wanted.User()
-	also := -1
-	if u, g := serving.User(); u != uid || g != gid {
-		also = g
-	}
-	return m.notify.GiveTo(uid, also)
 }
 
 // takeOverName takes over the lock of the name, or takes a new one if it ended with the
