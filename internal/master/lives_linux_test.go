@@ -4,13 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,7 +19,6 @@ import (
 	"relevo/internal/control"
 	"relevo/internal/succession"
 	"relevo/pool/machine"
-	"relevo/upgrader"
 )
 
 // lives are masters that follow each other in this process. A process of its own stands for
@@ -32,117 +30,14 @@ type lives struct {
 	fails   atomic.Bool         // no master can follow
 	rewrite func([]byte) []byte // changes what is left, on its way; nil: nothing does
 	writing sync.Mutex          // of the program
+	hides   bool                // a successor finds nothing that only a first master needs
+	log     errorLog
 }
 
 // living is the master that goes on.
 type living struct {
 	*Master
 	ended chan error
-}
-
-// peer is the word between two masters of a test: succession.Peer.
-type peer struct {
-	previous *peer         // nil: this is the first master
-	ready    chan struct{} // closed when this master is ready
-	yours    chan struct{} // closed when the next master owns everything
-}
-
-func newPeer(previous *peer) *peer {
-	return &peer{previous: previous, ready: make(chan struct{}), yours: make(chan struct{})}
-}
-
-func (p *peer) Ready() error { close(p.ready); return nil }
-
-func (p *peer) AwaitPredecessor(ctx context.Context) (confirmed bool, err error) {
-	if p.previous == nil {
-		return true, nil
-	}
-	select {
-	case <-p.previous.yours:
-		return true, nil
-	case <-ctx.Done():
-		return false, ctx.Err()
-	}
-}
-
-func (p *peer) Confirm() error { close(p.yours); return nil }
-
-// inProcess has the next master run in this process: succession.Carrier.
-type inProcess struct {
-	lives *lives
-	way   succession.Way
-	peer  *peer // of the master that is followed
-}
-
-// Pass returns when the next master is ready. One that goes on by an exec begins in Become.
-func (c inProcess) Pass(l upgrader.Legacy) (pid int, err error) {
-	if c.lives.fails.Load() && c.way != succession.Exec {
-		return 0, os.NewSyscallError("fork", syscall.EAGAIN)
-	}
-	if c.way == succession.Exec {
-		return os.Getpid(), nil
-	}
-	stand := exec.Command("/bin/sleep", "1000")
-	if err := stand.Start(); err != nil {
-		return 0, err
-	}
-	c.lives.t.Cleanup(func() { stand.Process.Kill(); stand.Wait() })
-	own := newPeer(c.peer)
-	next, err := c.begin(l, own)
-	if err != nil {
-		return 0, err
-	}
-	select {
-	case <-own.ready:
-		c.lives.now.Store(next)
-		return stand.Process.Pid, nil
-	case err := <-next.ended:
-		return 0, err
-	}
-}
-
-// Become never returns where the next master goes on.
-func (c inProcess) Become(l upgrader.Legacy, still func() error, _ func() []syscall.Signal) error {
-	if err := still(); err != nil {
-		return err
-	}
-	if c.lives.fails.Load() {
-		return syscall.ENOEXEC
-	}
-	next, err := c.begin(l, newPeer(nil))
-	if err != nil {
-		return err
-	}
-	c.lives.now.Store(next)
-	select {}
-}
-
-func (c inProcess) begin(l upgrader.Legacy, own *peer) (*living, error) {
-	document := l.Document
-	if c.lives.rewrite != nil {
-		document = c.lives.rewrite(document)
-	}
-	left, err := succession.Read(document)
-	if err != nil {
-		return nil, err
-	}
-	fds := map[string]int{}
-	for name, file := range l.Files {
-		if fds[name], err = duplicate(file); err != nil {
-			return nil, err
-		}
-	}
-	return c.lives.begin(own, &succession.Arrival{Flip: own, In: upgrader.NewReceived(fds), Left: left, Way: c.way}), nil
-}
-
-// duplicate leaves the mode of the file alone, which Fd would change.
-func duplicate(file *os.File) (fd int, err error) {
-	raw, err := file.SyscallConn()
-	if err != nil {
-		return -1, err
-	}
-	controlErr := raw.Control(func(own uintptr) { fd, err = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 3) })
-	return fd, errors.Join(controlErr, err)
 }
 
 // begin has a master live. It does not wait for anything.
@@ -169,6 +64,7 @@ func newLives(t *testing.T, way config.Upgrade) *lives {
 	t.Helper()
 	l := &lives{t: t}
 	l.prepare(t)
+	l.o.Log = slog.New(&l.log)
 	listen, err := config.ParseListen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -196,6 +92,11 @@ func (l *lives) client() *control.Client {
 	l.t.Helper()
 	var client *control.Client
 	until(l.t, "no control socket", func() (connected bool) {
+		select {
+		case err := <-l.now.Load().ended:
+			l.t.Fatalf("the master has ended: %v", err)
+		default:
+		}
 		var err error
 		client, err = control.Connect(l.t.Context(), l.o.Places.ControlSocket("web"))
 		return err == nil
@@ -311,27 +212,37 @@ func TestNothingOfAColdStart(t *testing.T) {
 		t.Run(string(way)+", starting", func(t *testing.T) {
 			t.Parallel()
 			l := newLives(t, way)
-			gate := filepath.Join(t.TempDir(), "gate")
-			if err := unix.Mkfifo(gate, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			l.write(t, "slow", "read go < "+gate+"; exec env "+roleEnv+"=worker "+os.Args[0])
-			l.first()
-			var open *os.File
-			until(t, "no worker starts", func() (reads bool) {
-				var err error
-				open, err = os.OpenFile(gate, os.O_WRONLY|unix.O_NONBLOCK, 0)
-				return err == nil
-			})
-			defer open.Close()
+			open := l.starts()
 			l.loseOrigins()
 			l.succeed(2)
-			if _, err := open.WriteString("go\n"); err != nil {
-				t.Fatal(err)
-			}
+			open()
 			l.serves(2)
 			l.end()
 		})
+	}
+}
+
+// starts has the first master of all begin, with a worker that gets ready after open.
+func (l *lives) starts() (open func()) {
+	l.t.Helper()
+	gate := filepath.Join(l.t.TempDir(), "gate")
+	if err := unix.Mkfifo(gate, 0o600); err != nil {
+		l.t.Fatal(err)
+	}
+	l.write(l.t, "slow", "[ ! -p "+gate+" ] || read go < "+gate+"; exec env "+roleEnv+"=worker "+os.Args[0])
+	l.first()
+	var file *os.File
+	until(l.t, "no worker starts", func() (reads bool) {
+		var err error
+		file, err = os.OpenFile(gate, os.O_WRONLY|unix.O_NONBLOCK, 0)
+		return err == nil
+	})
+	return func() {
+		defer file.Close()
+		_, err := file.WriteString("go\n")
+		if err := errors.Join(err, os.Remove(gate)); err != nil { // later workers do not wait
+			l.t.Error(err)
+		}
 	}
 }
 

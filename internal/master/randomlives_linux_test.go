@@ -2,6 +2,7 @@ package master
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"math/rand/v2"
 	"os"
@@ -13,15 +14,15 @@ import (
 
 	"relevo/internal/config"
 	"relevo/internal/control"
-	"relevo/pool/machine"
 )
 
 // long has random tests run for a minute.
 var long = flag.Bool("long", false, "run random tests for a minute instead of a moment")
 
 // TestRandomLives: requests, signals, deaths and successions in any order and at the same time.
-// After all of them workers of the program of then serve, and the last master ends. Each
-// succession finds nothing that only a first master needs.
+// After all of them workers of the program of then serve, and the last master ends. No successor
+// finds anything that only a first master needs, and each of them begins; no master says of an
+// error that it is its own.
 func TestRandomLives(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
@@ -31,17 +32,28 @@ func TestRandomLives(t *testing.T) {
 		deadline = deadline.Add(time.Minute)
 	}
 	random := rand.New(rand.NewPCG(seed, 0))
-	for n := 0; n < rounds || time.Now().Before(deadline); n++ {
+	n := 0
+	for ; n < rounds || time.Now().Before(deadline); n++ {
 		way := []config.Upgrade{config.UpgradeTableflip, config.UpgradeExec}[random.IntN(2)]
-		randomLife(t, way, rand.New(rand.NewPCG(seed, uint64(n))))
+		randomLife(t, way, n%2 == 0, rand.New(rand.NewPCG(seed, uint64(n))))
 	}
+	t.Logf("%d apps", n)
 }
 
-func randomLife(t *testing.T, way config.Upgrade, random *rand.Rand) {
+// randomLife is that of an app whose first masters follow each other before anything serves where
+// early says so.
+func randomLife(t *testing.T, way config.Upgrade, early bool, random *rand.Rand) {
 	l := newLives(t, way)
-	l.works(t, "first")
-	l.first()
-	l.rewrite = withoutAccount
+	l.rewrite, l.hides = withoutAccount, true
+	if early {
+		open := l.starts()
+		l.succeed(1 + random.IntN(2))
+		open()
+	} else {
+		l.works(t, "first")
+		l.first()
+	}
+	l.serves(anyNumber) // a worker that is killed before any has served ends the first start
 	var all sync.WaitGroup
 	for range 3 {
 		mine := rand.New(rand.NewPCG(random.Uint64(), 0))
@@ -53,22 +65,39 @@ func randomLife(t *testing.T, way config.Upgrade, random *rand.Rand) {
 	}
 	all.Wait()
 	l.fails.Store(false)
-	until(t, "the last master does not follow", func() bool { return l.upgrade() == nil })
+	l.asks("the last master does not follow", func(ctx context.Context, client *control.Client) error {
+		_, err := client.Upgrade(ctx)
+		return err
+	})
 	l.works(t, "last")
-	until(t, "the last reload is not taken", func() bool {
-		r, err := l.client().Reload(t.Context(), control.ReloadOptions{Force: true})
-		return err == nil && r.Result == machine.OK
+	l.asks("the last reload is not taken", func(ctx context.Context, client *control.Client) error {
+		r, err := client.Reload(ctx, control.ReloadOptions{Force: true})
+		return errors.Join(err, r.Error())
 	})
 	l.serves(anyNumber)
 	l.end()
+	l.log.mu.Lock()
+	defer l.log.mu.Unlock()
+	for _, text := range l.log.errors {
+		t.Error(text)
+	}
 }
 
-// patience of one who asks. Nothing depends on how long it is.
-const patience = 5 * time.Second
+// patience of one who asks: another master may have replaced the one that was asked. Nothing
+// depends on how long it is.
+const patience = 10 * time.Second
+
+// asks until it is done.
+func (l *lives) asks(otherwise string, do func(context.Context, *control.Client) error) {
+	until(l.t, otherwise, func() bool {
+		ctx, cancel := context.WithTimeout(l.t.Context(), patience)
+		defer cancel()
+		return do(ctx, l.client()) == nil
+	})
+}
 
 // act asks for something. It may be refused.
 func (l *lives) act(random *rand.Rand) {
-	// Whoever asks gives up at some time: another one may have replaced what was asked for.
 	ctx, cancel := context.WithTimeout(l.t.Context(), patience)
 	defer cancel()
 	client, err := control.Connect(ctx, l.o.Places.ControlSocket("web"))
