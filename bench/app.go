@@ -49,10 +49,17 @@ func (b *bench) startCaptured(ctx context.Context, workers int, flags ...string)
 
 // startCommand runs a master with any program as its workers.
 func (b *bench) startCommand(ctx context.Context, workers int, flags []string, command ...string) (*app, error) {
+	return b.startPool(ctx, quota{}, fmt.Sprint(workers), workers, flags, command...)
+}
+
+// startPool runs a master within a quota, and waits until the first workers serve.
+func (b *bench) startPool(ctx context.Context, q quota, numbers string, workers int, flags []string,
+	command ...string) (*app, error) {
 	b.apps++
 	name := fmt.Sprintf("bench%d", b.apps)
-	args := append([]string{"run", "--name", name, "-n", fmt.Sprint(workers)}, flags...)
-	a := &app{process: exec.Command(b.relevo, append(append(args, "--"), command...)...)}
+	args := append([]string{b.relevo, "run", "--name", name, "-n", numbers}, flags...)
+	args = q.command(append(append(args, "--"), command...)...)
+	a := &app{process: exec.Command(args[0], args[1:]...)}
 	a.process.Env, a.process.Stderr = b.environment(), &a.log
 	if err := a.process.Start(); err != nil {
 		return nil, fmt.Errorf("cannot start relevo: %w", err)

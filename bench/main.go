@@ -1,6 +1,6 @@
 // Command bench measures what relevo costs and prints the table of docs/benchmarks.md:
 //
-//	go run ./bench              everything, about six minutes
+//	go run ./bench              everything, about nine minutes
 //	go run ./bench -quick       fewer and shorter runs, to see that it works
 //	go run ./bench -only rss    one row; -help names them
 //
@@ -36,14 +36,15 @@ type plan struct {
 	clients  int
 	poolSize int // of the large pool
 	upgrades int
-	lines    int // that a worker prints
+	lines    int           // that a worker prints
+	step     time.Duration // of a load that changes
 }
 
 var (
 	full = plan{pairs: 25, length: 700 * time.Millisecond, spawns: 100, kills: 40, rolls: 5, idle: 30 * time.Second,
-		clients: 16, poolSize: 64, upgrades: 100, lines: 4_000_000}
+		clients: 16, poolSize: 64, upgrades: 100, lines: 4_000_000, step: 20 * time.Second}
 	quick = plan{pairs: 3, length: 500 * time.Millisecond, spawns: 20, kills: 5, rolls: 2, idle: 3 * time.Second,
-		clients: 16, poolSize: 64, upgrades: 12, lines: 500_000}
+		clients: 16, poolSize: 64, upgrades: 12, lines: 500_000, step: 3 * time.Second}
 )
 
 func main() {
@@ -120,6 +121,7 @@ var measurements = []measurement{
 	{"cluster", cluster},
 	{"pm2", pm2},
 	{"health", health},
+	{"scaling", scaling},
 	{"logs", logs},
 }
 

@@ -72,7 +72,7 @@ func addSeeds(f *testing.F, count int, add func(seed []byte)) {
 // FuzzBounds: whatever is seen, the number is within the bounds, one leaves at a time, and no
 // sooner than a minute after another change.
 func FuzzBounds(f *testing.F) {
-	addSeeds(f, 300, func(seed []byte) { f.Add(seed) })
+	addSeeds(f, 100, func(seed []byte) { f.Add(seed) })
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r := &reader{data}
 		s := r.stage()
@@ -108,7 +108,7 @@ func FuzzConstantLoad(f *testing.F) {
 	for tenths := range uint8(40) {
 		f.Add([]byte("\x00\x07"), tenths) // 1..8
 	}
-	addSeeds(f, 300, func(seed []byte) { f.Add(seed, byte(len(seed)%80)) })
+	addSeeds(f, 40, func(seed []byte) { f.Add(seed, byte(len(seed)%80)) })
 	f.Fuzz(func(t *testing.T, data []byte, tenths uint8) {
 		r := &reader{data}
 		s := r.stage()
