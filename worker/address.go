@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// sameAddr reports whether the address of an existing socket is what want means
-// on network. All spellings of "every address" are one: ":80", "0.0.0.0:80" and
-// "[::]:80". Port 0 asks for a new port and is no existing one.
+// sameAddr reports whether an existing socket has the address that want names on
+// network. The spellings of "every address" (":80", "0.0.0.0:80" and "[::]:80")
+// are equal. Port 0 equals nothing, because it asks for a new port.
 func sameAddr(have net.Addr, network, want string) bool {
 	switch have := have.(type) {
 	case *net.TCPAddr:

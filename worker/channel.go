@@ -29,7 +29,7 @@ type channel struct {
 // openChannel makes the inherited descriptor a channel. The descriptor itself is
 // closed: package net works on a duplicate, which children do not inherit.
 func openChannel(fd int) (*channel, error) {
-	// Asked before an os.File exists, which would close a descriptor that is not ours.
+	// Check before there is an os.File: it would close a descriptor that is not ours.
 	if !isStream(fd) {
 		return nil, fmt.Errorf("cannot open the channel to the master: %s=%d is not a stream socket", ipc.EnvFD, fd)
 	}
@@ -65,9 +65,9 @@ func (c *channel) send(m ipc.Message) error {
 	return fmt.Errorf("cannot send to the master: %w", err)
 }
 
-// read hands each message to deliver until the channel ends. The end is not the
-// worker's: its master may be gone for good or be replaced, and clients need it
-// in both cases.
+// read hands each message to deliver until the channel ends. The worker goes on
+// after that, because clients need it, whether its master is gone for good or is
+// being replaced.
 func (c *channel) read(deliver func(ipc.Message)) {
 	defer close(c.done)
 	r := ipc.NewReader(c.conn)

@@ -6,9 +6,9 @@
 //
 //	err := worker.Serve(ctx, &http.Server{Addr: ":8080", Handler: mux})
 //
-// Serve takes the listener that the master holds (or opens one), says Ready,
-// and on SIGTERM, SIGINT, the end of ctx or the master's word drains in two
-// phases:
+// Serve takes the listener that the master holds (or opens one) and says Ready.
+// On SIGTERM, on SIGINT, at the end of ctx, or when the master asks for it, it
+// drains in two phases:
 //
 //  1. Quiesce: the process closes its own copy of the listener and waits until
 //     its accept loop has ended, so that no accepted connection is overlooked.
@@ -27,11 +27,11 @@
 // # What remains
 //
 // HTTP/1.1 gives a server no way to take back a connection that the client may
-// be about to use. A connection that is closed after the idle grace is looked at
-// for arrived bytes by the goroutine that reads it, right before it closes; a
-// request that arrives in the microseconds after that look, or is on its way
-// over the network, fails, as RFC 9112 §9.5 allows. A longer IdleGrace makes
-// that rarer. Under TLS a request that stops half-way through its header for the
+// be about to use. When the idle grace is over, the goroutine that reads the
+// connection looks for arrived bytes a last time and closes it. A request that
+// arrives in the microseconds after that look, or is on its way over the
+// network, fails, as RFC 9112 §9.5 allows. A longer IdleGrace makes that rarer.
+// Under TLS a request that stops half-way through its header for the
 // whole grace counts as idle too, because encrypted bytes do not tell a request
 // from a handshake.
 //

@@ -17,7 +17,7 @@ type drain struct {
 	*run
 	grace    time.Duration
 	signals  <-chan os.Signal
-	spare    int              // signals that do not force, because none began the drain
+	spare    int              // signals that do not force the end: 1 if no signal began the drain
 	hurry    <-chan time.Time // when to end what does not end by itself
 	deadline <-chan time.Time
 

@@ -19,12 +19,12 @@ type place struct {
 	names      []string // of the inherited sockets, in the order of their descriptors
 	channelFD  int      // -1 where there is none
 	notify     string   // the address of the notify socket, "" where there is none
-	stranger   string   // LISTEN_PID where all of this is meant for another process
+	stranger   string   // LISTEN_PID, if the variables are meant for another process
 }
 
-// readPlace reads the variables of systemd's and relevo's protocols. All of them
-// count only for the process that LISTEN_PID names: a worker's own children
-// inherit the environment, but neither its sockets nor its part.
+// readPlace reads the variables of systemd's and relevo's protocols. They count
+// only for the process that LISTEN_PID names: a worker's own children inherit its
+// environment, but not its sockets.
 func readPlace(getenv func(string) string, pid int) (place, error) {
 	p := place{channelFD: -1}
 	meant := getenv("LISTEN_PID")

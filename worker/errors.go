@@ -15,7 +15,7 @@ var ErrReserved = errors.New(`worker: the key "relevo" is reserved`)
 // the wire.
 var ErrLineTooLong = errors.New("worker: message longer than 1 MiB")
 
-// sendError is what a program is told of an error of the wire.
+// sendError turns an error of package ipc into one that programs can name.
 func sendError(err error) error {
 	switch {
 	case errors.Is(err, ipc.ErrReserved):

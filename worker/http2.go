@@ -29,8 +29,9 @@ const (
 	protoCleartext = "unencrypted_http2"
 )
 
-// http2Grace is how long an idle HTTP/2 connection is left alone after its
-// GOAWAY at most: a round trip, so that streams opened before it was read arrive.
+// http2Grace is the longest time that an idle HTTP/2 connection is left alone
+// after its GOAWAY. It covers a round trip, so that streams arrive that the client
+// opened before it read the GOAWAY.
 const http2Grace = time.Second
 
 // preface is what an HTTP/2 client sends first, RFC 9113 §3.4.

@@ -10,13 +10,13 @@ func (p *proc) drainingChan() <-chan struct{} {
 	p.mu.Lock()
 	p.watched = true
 	p.mu.Unlock()
-	_, _ = p.open() // only now the master's word can come; Ready reports a failure
+	_, _ = p.open() // the master's request can come from now on; Ready reports a failure
 	return p.draining
 }
 
-// askedToDrain is the master's drain message. Where nothing of this program
-// would notice, the request becomes the signal that the master would have sent
-// to a worker without a channel.
+// askedToDrain handles the master's drain message. A program in which nothing
+// waits for it gets a signal instead, the one that the master sends to workers
+// without a channel.
 func (p *proc) askedToDrain(patience time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -41,7 +41,7 @@ func (p *proc) enter(r *run) {
 	p.serving[r] = 0
 }
 
-// leave says drained when the last Serve call is through and none cut work off.
+// leave reports Drained when the last Serve call has ended and none has cut work off.
 func (p *proc) leave(r *run, clean bool) {
 	p.mu.Lock()
 	delete(p.serving, r)
@@ -63,7 +63,7 @@ func (p *proc) quiesced() {
 	}
 	p.mu.Unlock()
 	if first && p.channelFD < 0 {
-		_ = p.tell(nil, "STOPPING=1") // to systemd it is a courtesy
+		_ = p.tell(nil, "STOPPING=1") // systemd shows it, and needs no answer to it
 	}
 }
 

@@ -105,7 +105,7 @@ func (p *proc) nameless(name string) error {
 		"give an address such as \":8080\"", name))
 }
 
-// hint explains the failure of a program that a shell stands before.
+// hint explains the failure of a program that a shell started as its child: LISTEN_PID names the shell.
 func (p *proc) hint(err error) error {
 	if err == nil || p.stranger == "" {
 		return err
@@ -114,8 +114,8 @@ func (p *proc) hint(err error) error {
 		os.Getpid())
 }
 
-// open returns the channel, at first use after a hello and with its reader
-// started. It is nil where the master gives none.
+// open returns the channel, or nil if the master gives none. The first call says
+// hello and starts the reader.
 func (p *proc) open() (*channel, error) {
 	p.opening.Do(func() {
 		if p.channelFD < 0 {
@@ -124,7 +124,7 @@ func (p *proc) open() (*channel, error) {
 		if p.channel, p.channelErr = openChannel(p.channelFD); p.channelErr != nil {
 			return
 		}
-		// A master that is gone already is no reason to stop; the next send says so.
+		// If the master is gone already, the worker goes on, and the next send reports it.
 		_ = p.channel.send(ipc.Hello{Protocol: ipc.Protocol, Pong: true})
 		go p.channel.read(p.receive)
 	})
@@ -172,7 +172,7 @@ func (p *proc) load(value float64) error {
 	return p.tell(ipc.Load{Value: value}, "")
 }
 
-// maxLoad prevents that a number of another unit is taken for a load.
+// maxLoad refuses numbers that are surely no load, such as a count of bytes.
 const maxLoad = 1e6
 
 func (p *proc) send(v any) error {

@@ -24,8 +24,8 @@ var ErrDeadline = errors.New("worker: drain deadline exceeded")
 // ErrForced is returned by Serve when a second signal cut the drain short.
 var ErrForced = errors.New("worker: drain forced to an end")
 
-// Server serves an [http.Server] and drains it without loss. The zero value of
-// each field but HTTP is of use.
+// Server serves an [http.Server] and drains it without loss. Only the field HTTP
+// is required.
 type Server struct {
 	// HTTP is the server. Serve takes it over: it wraps Handler, ConnState,
 	// ConnContext and BaseContext (yours are called as ever, and see the
@@ -73,15 +73,15 @@ func (s *Server) Serve(ctx context.Context) error {
 }
 
 // ServeListener is Serve for one or more given listeners, which it closes. They
-// should be plain: TLS belongs into HTTP.TLSConfig, because connections of a
-// listener that returns *tls.Conn are watched by net/http alone, and hijacked
-// ones among them not at all.
+// should be plain, with TLS in HTTP.TLSConfig. Of a listener that returns
+// *tls.Conn, net/http alone sees the connections, and hijacked ones are not waited
+// for.
 func (s *Server) ServeListener(ctx context.Context, listeners ...net.Listener) error {
 	if len(listeners) == 0 {
 		return errors.New("cannot serve without a listener")
 	}
 	r := newRun(s, listeners)
-	signals := make(chan os.Signal, 4) // a burst counts as what it is
+	signals := make(chan os.Signal, 4) // room for a burst, so that each signal counts
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(signals)
 	r.proc.enter(r)
@@ -128,7 +128,7 @@ func newRun(s *Server, listeners []net.Listener) *run {
 // serve returns when it is time to drain: with the error of a listener, or nil,
 // and whether a signal was the reason.
 func (r *run) serve(ctx context.Context, signals <-chan os.Signal) (err error, signalled bool) {
-	// Also a program that has watched nothing yet must hear the master's word.
+	// The master may ask for the drain although nothing has opened the channel so far.
 	_, _ = r.proc.open() // Ready reports a failure
 	for _, ln := range r.listeners {
 		if err := r.start(ln); err != nil {

@@ -22,7 +22,7 @@ type socket struct {
 	name   string
 	stream bool
 	addr   net.Addr
-	err    error // why it is of no use
+	err    error // why it cannot be used
 	taken  bool
 }
 

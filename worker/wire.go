@@ -14,7 +14,7 @@ func (r *run) wire() {
 	r.wireHandler()
 	r.wireConns()
 	r.wireContexts()
-	// Once, because the program might call Shutdown too, against the rule.
+	// Once, because the program may call Shutdown too, although it must not.
 	r.HTTP.RegisterOnShutdown(sync.OnceFunc(func() { close(r.shutDownBegan) }))
 }
 

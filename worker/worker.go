@@ -28,14 +28,14 @@ func Managed() bool { return process().managed }
 // not start it.
 func Identity() (id Self, ok bool) { return process().self, process().identified }
 
-// Listen returns the master's stream listener that nameOrAddr means: by its name
-// on the master's command line, else by its address (":80" means every listener
-// on port 80 of all addresses, IPv4 or IPv6), else the only one where the master
-// passes exactly one. Without a master it is [net.Listen].
+// Listen returns the stream listener of the master that has the name nameOrAddr,
+// as on the master's command line; else the one with that address (":80" means
+// port 80 of all addresses, IPv4 or IPv6); else, if the master passes exactly one
+// listener, that one. Without a master it is [net.Listen].
 //
 // Each inherited listener can be taken once, as an address can be bound once: a
-// second call for the same one is an error. After that it belongs to the caller,
-// and closing it ends this process's part in it. An error in a managed process
+// second call for the same one is an error. It then belongs to the caller, who may
+// close it: that closes this process's copy only. An error in a managed process
 // lists what the master passed.
 func Listen(network, nameOrAddr string) (net.Listener, error) {
 	return process().listen(network, nameOrAddr)

@@ -18,12 +18,12 @@ type Sample struct {
 	Held    bool // a roll is under way, or a worker is on probation
 
 	CPU      float64 // processors that all workers together have used since the last look
-	Said     float64 // load of a worker by its own word, the mean of the workers; 1: it can do no more
+	Said     float64 // mean of the loads that the workers report; 1: they can do no more
 	Waiting  int     // connections that no worker has accepted
 	Dropped  int     // connections that the kernel has turned away since the last look
 	Slowness float64 // of answers to the health check, the median of the workers; 1: the timeout
 
-	Pressure   float64 // part of the time for which workers waited for a processor; 0 if it is not known
+	Pressure   float64 // share of the time in which workers waited for a processor; 0 if unknown
 	Processors float64 // that the workers may use
 }
 
@@ -32,7 +32,7 @@ type Decision struct {
 	Workers int           // wanted from now on
 	Reason  string        // of a change; empty: there is none
 	Next    time.Duration // until the next look
-	Quiet   bool          // there is next to no load: a look can wait until a client comes
+	Quiet   bool          // there is almost no load: the next look can wait for a client
 }
 
 // Pauses between two looks.
@@ -58,8 +58,7 @@ type Decider struct {
 	needed history
 }
 
-// New returns a decider that knows nothing of the load of before: the workers that there are
-// count as needed.
+// New returns a decider that has seen no load yet, so it takes the present workers as needed.
 func New(b Bounds, now time.Time, workers int) *Decider {
 	d := &Decider{bounds: b}
 	d.needed.note(now, b.Fit(workers))

@@ -33,8 +33,7 @@ type need struct {
 	reason  string
 }
 
-// missing is what the signal asks for that asks for the most workers; at most twice as many as
-// there are.
+// missing returns the largest need of all signals, but at most twice the present number of workers.
 func (b Bounds) missing(s Sample) (most need) {
 	ask := func(workers int, format string, args ...any) {
 		limit := min(2*s.Workers, b.Max)
@@ -75,7 +74,7 @@ func atUse(work, use float64) int {
 	return int(min(max(n, 0), 1<<20))
 }
 
-// looks are the last ones, of which a single one may mislead.
+// looks keeps the needs of the last looks, because a single look may mislead.
 type looks struct {
 	seen   int
 	needs  [3]need
@@ -83,7 +82,7 @@ type looks struct {
 	newest int // the need of the last look alone
 }
 
-// missing is the smallest need of the last looks; none as long as there were fewer.
+// missing is the smallest need of the last looks; none before there were enough of them.
 func (l *looks) missing(n need) need {
 	l.needs[l.seen%len(l.needs)], l.newest = n, n.workers
 	if l.seen < len(l.needs)-1 {
@@ -98,7 +97,7 @@ func (l *looks) missing(n need) need {
 	return least
 }
 
-// carrying is the smallest number of the last looks; 0 as long as there were fewer. It is
+// carrying is the smallest number of the last looks; 0 before there were enough of them. It is
 // called after missing.
 func (l *looks) carrying(n int) int {
 	l.floors[l.seen%len(l.floors)] = n

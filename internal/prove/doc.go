@@ -18,8 +18,8 @@
 //
 // # Lost
 //
-// A request is ok once its answer is there to the last byte with an expected
-// status. It is lost otherwise, whoever is to blame, in exactly one class:
+// A request is ok if its answer arrives to the last byte and has an expected
+// status. Otherwise it is lost, whichever side is to blame, in exactly one class:
 //
 //	refused     no connection: ECONNREFUSED; of a Unix socket also ENOENT and EAGAIN (backlog full)
 //	reset       ECONNRESET, EPIPE, ECONNABORTED
@@ -33,11 +33,11 @@
 // kept connection counts as lost: that is the race a sound drain avoids.
 //
 // Kill mode knows one more outcome, held: the request died with eof or reset on a
-// connection that the killed worker had accepted. Nothing can save it, so it
-// is not lost. To know it and not to guess it, the worker is stopped (SIGSTOP), the
-// connections that it holds are listed, and only then is it killed. Where that
-// cannot be done the report says `attribution: "time"`: whatever broke within a
-// second of a kill is taken for held.
+// connection that the killed worker had accepted. Nothing can save it, so it does
+// not count as lost. So that this need not be guessed, the worker is stopped
+// (SIGSTOP), the connections that it holds are listed, and only then is it killed.
+// Where that cannot be done the report says `attribution: "time"`: each request
+// that broke within a second of a kill is taken for held.
 //
 // # The prover's own limits
 //

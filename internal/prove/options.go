@@ -62,8 +62,8 @@ type Options struct {
 	// Insecure accepts any certificate, a self-signed one too. Default false.
 	Insecure bool
 
-	// Target is the app as its master knows it. Default nil: nobody rolls or
-	// kills, the run is a plain load.
+	// Target is the app as its master knows it. Default nil: the run is a load
+	// without rolls and kills.
 	Target Target
 	// Rolls is the number of rolls, one after the other. Default 20 with a Target
 	// and without Kill, otherwise 0. With Kill both happen at the same time. NoRolls is
@@ -85,9 +85,9 @@ type Options struct {
 	// Progress is told about once a second, and after every roll. The calls come
 	// one at a time, the last one before Run returns. Default nil.
 	Progress func(Progress)
-	// Answered is called once, when the first request of the load has been answered,
-	// and before Run returns: what is done to the app from then on is done under load.
-	// It is not called where none is answered. Default nil.
+	// Answered is called once, when the first request of the load has been answered:
+	// what is done to the app from then on is done under load. If no request is
+	// answered it is not called. It returns before Run does. Default nil.
 	Answered func()
 }
 
@@ -139,9 +139,9 @@ func (o Options) validate() error {
 	case o.Expect != 0 && (o.Expect < 2 || o.Expect > 5):
 		return fmt.Errorf("cannot prove: %d is no status class: use 2 to 5, or 0 for any status below 500", o.Expect)
 	case o.Target == nil && o.Kill:
-		return errors.New("cannot kill workers: the run has no target, so nobody knows the workers")
+		return errors.New("cannot kill workers: there is no Target that lists and signals them")
 	case o.Target == nil && o.Rolls > 0:
-		return errors.New("cannot roll: the run has no target, so nobody can roll the workers")
+		return errors.New("cannot roll: there is no Target that rolls them")
 	}
 	return nil
 }

@@ -48,12 +48,12 @@ type Report struct {
 	Kills   *Kills   `json:"kills,omitempty"` // nil: none were asked for
 	Samples []Sample `json:"samples"`         // the first 10 lost requests
 
-	// Left is what became of the connections of workers that the master led out meanwhile,
-	// as the master says; nil: of none. The caller of Run fills it in.
+	// Left says what became of the connections of workers that left during the run, as the
+	// master counts them; nil if no worker left. The caller of Run fills it in.
 	Left *Left `json:"left,omitempty"`
 }
 
-// Left are connections of workers that were led out.
+// Left are the connections of workers that left.
 type Left struct {
 	Finished   int            `json:"finished"`
 	Rescued    int            `json:"rescued"`
@@ -129,7 +129,7 @@ type Kills struct {
 
 	Attribution       string `json:"attribution"` // BySockets or ByTime
 	AttributionReason string `json:"attribution_reason,omitempty"`
-	ByTime            int    `json:"by_time"` // kills that went by time though sockets were to be had
+	ByTime            int    `json:"by_time"` // kills attributed by time although others had their sockets listed
 
 	// Recovery is the time from SIGKILL until another worker served in the slot,
 	// to 2 ms.
@@ -185,7 +185,7 @@ func (l Losses) plus(m Losses) Losses {
 	}
 }
 
-// figures adds up the clients of a mode, "" for all. Their end must have come.
+// figures adds up the clients of a mode, "" for all. It is called after they have ended.
 func (l *load) figures(mode Connections) *Figures {
 	f := new(Figures)
 	var h histogram
@@ -211,7 +211,7 @@ func (l *load) figures(mode Connections) *Figures {
 	return f
 }
 
-// report sums the load up. Its end must have come.
+// report sums the load up. It is called after the load has ended.
 func (l *load) report() Report {
 	r := Report{
 		URL: l.options.URL, Started: l.started, Duration: Millis(l.ended), Clients: l.options.Clients,

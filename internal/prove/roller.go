@@ -25,7 +25,7 @@ type roller struct {
 	rolls Rolls
 }
 
-// run rolls Options.Rolls times, and on until there were enough requests.
+// run rolls Options.Rolls times, and goes on rolling until Options.MinRequests is reached.
 func (r *roller) run(ctx context.Context) {
 	const afterFailure = 500 * time.Millisecond
 	for n := 0; !r.stopping() && (n < r.options.Rolls || !r.enough()); n++ {

@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// tail is how long the load goes on after the last roll or kill, so that what
-// its last moments broke is seen.
+// tail is how long the load goes on after the last roll or kill, so that requests
+// which break at its very end are counted.
 const tail = 250 * time.Millisecond
 
 // Run loads the app, rolls or kills its workers meanwhile as the options say, and
 // reports. It returns when every goroutine and connection that it made is gone.
 //
-// Lost requests and failed rolls are no errors, they are in the Report. An
-// error means that the proof could not be made: wrong options; the app does not
-// answer before the load, or has no serving worker; ctx ended, with a Report
-// of what was until then; or this machine could send nothing for a long time.
+// Lost requests and failed rolls are not errors: the Report counts them. An error
+// means that the proof could not be made: the options are wrong; the app does not
+// answer before the load, or has no serving worker; ctx ended (the Report then has
+// what was counted so far); or this machine could send nothing for a long time.
 func Run(ctx context.Context, o Options) (Report, error) {
 	l, err := prepare(o)
 	if err != nil {
@@ -57,7 +57,7 @@ func (l *load) run(ctx context.Context) (Report, error) {
 
 // drive keeps the load going for as long as the options ask.
 func (l *load) drive(ctx context.Context, r *roller, k *killer) {
-	const patience = time.Second // a slow app is rolled cold
+	const patience = time.Second // then a slow app is rolled before it has answered each client
 	deadline := time.Now().Add(patience)
 	l.until(func() bool { return l.warm() || time.Now().After(deadline) })
 

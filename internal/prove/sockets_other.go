@@ -8,8 +8,8 @@ import (
 	"net"
 )
 
-// Which connections a process holds is only known on Linux; elsewhere a broken
-// connection is put down to a kill by its time.
+// Only Linux tells which connections a process holds. Elsewhere a broken connection
+// counts as held if it broke soon after a kill.
 var errNoProc = errors.New("which connections a worker holds is only known on Linux")
 
 func socketInode(*net.UnixConn) uint64 { return 0 }

@@ -12,7 +12,7 @@ const Serving = "serving"
 // one goroutine and Workers and Signal from another, at the same time. Every
 // method returns soon after the end of its ctx.
 type Target interface {
-	// Workers lists the workers, in whatever state.
+	// Workers lists all workers, in every state.
 	Workers(ctx context.Context) ([]Worker, error)
 	// Roll replaces all workers and returns when that is done or has failed.
 	Roll(ctx context.Context) (Roll, error)

@@ -102,8 +102,8 @@ func (p Plan) Next(after time.Time) time.Time {
 	}
 }
 
-// Due is Next with the delay by jitter, which is another one for each app and each time, and
-// the same whenever it is asked for.
+// Due is Next, delayed by up to jitter. The delay differs between apps and between times; for the
+// same app and time it is always the same.
 func (p Plan) Due(app string, after time.Time) time.Time {
 	next := p.Next(after)
 	if next.IsZero() || p.jitter <= 0 {
@@ -119,12 +119,13 @@ func onTheWall(t time.Time) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
 }
 
-// at is when the clock on the wall shows a time first, or is put beyond it.
+// at returns the moment when the clock on the wall first shows a time or, if it skips that time, the
+// moment of the change.
 func (p Plan) at(wall time.Time) time.Time {
 	t := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), 0, p.zone)
 	start, end := t.ZoneBounds()
 	switch shown := onTheWall(t); {
-	case shown.After(wall): // the clock leaves it out, and t is in the zone after that
+	case shown.After(wall): // the clock skips it, and t is in the zone after that
 		return start
 	case shown.Before(wall):
 		return end

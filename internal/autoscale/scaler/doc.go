@@ -5,7 +5,7 @@
 //	                                                                       │ decision
 //	              event, status  ◄── Pool.ResizeFor ◄──────────────────────┘
 //
-// While there is next to no load it looks when a client comes, and from time to time. It
-// looks at nothing while the configuration names one number of workers, or a user has.
-// That a user has, and the last decision, go from one master to the next (Legacy, TakeOver).
+// While there is almost no load it looks when a client comes, and from time to time. It looks at
+// nothing while the configuration or a user names one number of workers. The user's number and the
+// last decision pass from one master to the next (Legacy, TakeOver).
 package scaler

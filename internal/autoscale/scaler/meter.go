@@ -11,7 +11,7 @@ import (
 	"relevo/pool/machine"
 )
 
-// meter remembers what it needs of the last look.
+// meter measures the workers, and keeps the counters of the last look to compare with.
 type meter struct {
 	o       Options
 	at      time.Time // of the last look

@@ -80,8 +80,8 @@ func (s *Scaler) Fix(fixed bool) (before bool) {
 	return before
 }
 
-// follow takes the numbers of the configuration, and says whether the load decides. Other
-// numbers than before count more than what a user has said before.
+// follow takes the numbers of the configuration, and says whether the load decides. If they have
+// changed, they replace the number that a user has set.
 func (s *Scaler) follow(r config.WorkerRange) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Wait returns nil when the clock shows a time or a later one, and at times earlier: ask for
-// the time then. It returns an error when ctx ends.
+// Wait returns nil when the clock shows a time or a later one. It may return nil earlier, so look at
+// the clock and call it again. It returns an error when ctx ends.
 func Wait(ctx context.Context, until time.Time) error {
 	if able, err := waitForClock(ctx, until); able {
 		return err

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// waitForClock returns also when the clock is set. It is not able to wait where the kernel
-// gives no timer, as when all file descriptors are used up.
+// waitForClock also returns when the clock is set. able is false if the kernel gives no timer, for
+// example because all file descriptors are in use.
 func waitForClock(ctx context.Context, until time.Time) (able bool, err error) {
 	fd, err := unix.TimerfdCreate(unix.CLOCK_REALTIME, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
 	if err != nil {
