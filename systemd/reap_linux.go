@@ -109,17 +109,54 @@ func endUnit(name string, patience time.Duration, which func(pid int, cgroup str
 	if err != nil {
 		return 0, err
 	}
+	ended, left := endFound(patience, func() map[int]int { return group.members(which) })
+	if left {
+		err = fmt.Errorf("cannot end all processes of %s: some are still there %v after SIGKILL", name, killPatience)
+	}
+	return ended, err
+}
+
+// EndAll ends the processes of this machine that which chooses, wherever they are.
+func EndAll(patience time.Duration, which func(pid int) bool) (ended int, err error) {
+	ended, left := endFound(patience, func() map[int]int { return chosen(which) })
+	if left {
+		err = fmt.Errorf("cannot end all processes: some are still there %v after SIGKILL", killPatience)
+	}
+	return ended, err
+}
+
+// chosen opens processes as pidfds by pid.
+func chosen(which func(pid int) bool) map[int]int {
+	all := map[int]int{}
+	for _, pid := range procfs.All() {
+		if pid == os.Getpid() || !which(pid) {
+			continue
+		}
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			continue // gone
+		}
+		if !which(pid) { // The PID may have been reused before it was open.
+			unix.Close(fd)
+			continue
+		}
+		all[pid] = fd
+	}
+	return all
+}
+
+// endFound sends SIGTERM, and SIGKILL when patience has run out.
+func endFound(patience time.Duration, members func() map[int]int) (ended int, left bool) {
 	seen := map[int]bool{}
 	for _, step := range []struct {
 		signal unix.Signal
 		wait   time.Duration
 	}{{unix.SIGTERM, patience}, {unix.SIGKILL, killPatience}} {
-		if group.signal(step.signal, time.Now().Add(step.wait), which, seen) {
-			return len(seen), nil
+		if signalAll(step.signal, time.Now().Add(step.wait), members, seen) {
+			return len(seen), false
 		}
 	}
-	return len(seen), fmt.Errorf("cannot end all processes of %s: some are still there %v after SIGKILL", name,
-		killPatience)
+	return len(seen), true
 }
 
 // killPatience bounds the wait for processes that got SIGKILL.
@@ -128,13 +165,12 @@ const killPatience = 5 * time.Second
 // cgroup is a path in a mount of cgroup v2.
 type cgroup struct{ mount, path string }
 
-// signal sends a signal to all processes, those forked meanwhile included, and says
+// signalAll sends a signal to all processes, those forked meanwhile included, and says
 // whether they ended before the deadline.
-func (c cgroup) signal(sig unix.Signal, deadline time.Time, which func(int, string) bool,
-	seen map[int]bool) (gone bool) {
+func signalAll(sig unix.Signal, deadline time.Time, members func() map[int]int, seen map[int]bool) (gone bool) {
 	told := map[int]bool{}
 	for {
-		all := c.members(which)
+		all := members()
 		if len(all) == 0 {
 			return true
 		}

@@ -34,12 +34,10 @@ func TestRememberOnFullDisk(t *testing.T) {
 	t.Parallel()
 	p, fill := fullDisk(t)
 	web, text := Definition{Name: "web", Config: p.WrittenFile("web"), Written: true, Dir: "/srv"}, []byte("workers = 1\n")
-	undo, err := p.remember(web, text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err = p.remember(web, text); err != nil {
-		t.Fatal(err)
+	for range 2 {
+		if _, err := p.remember(web, text); err != nil {
+			t.Fatal(err)
+		}
 	}
 	former, _ := p.Load("web")
 	former.Failure = "it failed"
@@ -48,7 +46,7 @@ func TestRememberOnFullDisk(t *testing.T) {
 	}
 	fill()
 	for _, again := range [][]byte{nil, text} {
-		if undo, err = p.remember(web, again); err != nil {
+		if undo, err := p.remember(web, again); err != nil {
 			t.Errorf("an app that is known: %v", err)
 		} else if err = undo(errors.New("it failed again")); err != nil {
 			t.Errorf("after a failed start: %v", err)
@@ -57,13 +55,13 @@ func TestRememberOnFullDisk(t *testing.T) {
 	if now, err := p.Load("web"); err != nil || now == nil || !now.startsAs(web) {
 		t.Errorf("the definition is %v, %v", now, err)
 	}
-	if _, err = p.remember(web, []byte("workers = 2\n")); err == nil {
+	if _, err := p.remember(web, []byte("workers = 2\n")); err == nil {
 		t.Error("another configuration file found room")
 	}
 	if now, _ := os.ReadFile(p.WrittenFile("web")); string(now) != string(text) {
 		t.Errorf("the configuration file is %q", now)
 	}
-	_, err = p.remember(Definition{Name: "shop"}, text)
+	_, err := p.remember(Definition{Name: "shop"}, text)
 	if err == nil || strings.Contains(err.Error(), "\n") ||
 		!strings.Contains(err.Error(), "is full") || !strings.Contains(err.Error(), "RELEVO_STATE_DIR") {
 		t.Errorf("a new app: %v", err)

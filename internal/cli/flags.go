@@ -112,7 +112,9 @@ type appFlags struct {
 	texts     map[string][]string // by the key of the setting
 	config    string
 	selection config.Selection
-	succeeds  string // the app whose master in the background is to be succeeded, if it runs
+	// background says that relevo start has started this master.
+	background bool
+	succeeds   string // the app whose master in the background is to be succeeded, if it runs
 }
 
 func (c *cli) appFlags(cmd *cobra.Command) *appFlags {

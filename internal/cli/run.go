@@ -52,7 +52,8 @@ it; what comes after it is its own.`,
 	}
 	cmd.Flags().SetInterspersed(false)
 	flags := c.appFlags(cmd)
-	background := cmd.Flags().Bool("background", false, "output goes to files where nothing else is set: of relevo start")
+	cmd.Flags().BoolVar(&flags.background, "background", false, "of relevo start: output goes to files where nothing "+
+		"else is set, and what a master that was killed has left is ended")
 	cmd.Flags().MarkHidden("background")
 	cmd.Flags().StringVar(&flags.succeeds, "succeed", "", "go on with this app where it runs: of relevo startup")
 	cmd.Flags().MarkHidden("succeed")
@@ -62,7 +63,7 @@ it; what comes after it is its own.`,
 		}
 		return c.runMaster(cmd, flags, func(at place) (config.Sources, error) {
 			defaults := c.container.fit(config.Default())
-			if *background {
+			if flags.background {
 				defaults.Output = config.OutputFiles
 			}
 			return c.sources(flags, defaults, at)
@@ -95,7 +96,7 @@ func (c *cli) runMaster(cmd *cobra.Command, flags *appFlags, read func(at place)
 		app, notes, err = load()
 	}
 	if err == nil {
-		err = c.serveApp(app, notes, at, arrival, load)
+		err = c.serveApp(app, notes, at, arrival, load, flags.background)
 	}
 	if control.ExitCode(err) == control.ExitConfig && !arrival.First() {
 		// Exit code 6 would end the service for good, while workers of the previous master may
@@ -130,7 +131,8 @@ func tell(log *slog.Logger, notes []string) {
 }
 
 // serveApp runs a master until it ends.
-func (c *cli) serveApp(app config.App, notes []string, at place, arrival *succession.Arrival, load loader) error {
+func (c *cli) serveApp(app config.App, notes []string, at place, arrival *succession.Arrival, load loader,
+	background bool) error {
 	c.logFormat, c.logLevel = string(app.LogFormat), app.LogLevel.String()
 	stderr := newLogQueue(c.stderr)
 	defer stderr.close()
@@ -155,8 +157,8 @@ func (c *cli) serveApp(app config.App, notes []string, at place, arrival *succes
 		workerScore = &score
 	}
 	return master.Run(context.Background(), master.Options{
-		WorkerOOMScoreAdj: workerScore,
-		Arrival:           arrival, Signals: c.signals, Terminal: isTerminal(c.stderr) || isTerminal(c.stdout),
+		WorkerOOMScoreAdj: workerScore, Background: background,
+		Arrival: arrival, Signals: c.signals, Terminal: isTerminal(c.stderr) || isTerminal(c.stdout),
 		App: app, ConfigFile: at.file, Dir: at.dir, Places: places, Log: log,
 		Streams: files.streams(c.streams(app.Output)), Version: version(),
 		Load:    load.telling(log, notes),

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -87,4 +88,14 @@ func sameFile(file *os.File, path string) bool {
 // Unlock removes the lock file and closes it, which unlocks it.
 func (l *Lock) Unlock() error {
 	return errors.Join(os.Remove(l.path), l.file.Close())
+}
+
+// LeftBehind says whether the control socket at this path is that of a master that was killed:
+// it is there, and nobody listens on it.
+func LeftBehind(socket string) bool {
+	if _, err := os.Lstat(socket); err != nil {
+		return false
+	}
+	_, err := Connect(context.Background(), socket)
+	return ExitCode(err) == ExitNotRunning
 }

@@ -46,6 +46,9 @@ type Options struct {
 	Signals chan os.Signal
 	// Terminal says that somebody at a terminal waits for this process.
 	Terminal bool
+	// Background says that relevo start waits for the app. Then workers that a killed master has
+	// left are ended; otherwise an error names those that are in the way.
+	Background bool
 	// WorkerOOMScoreAdj is that of workers whose configuration names none; nil: the
 	// master's own.
 	WorkerOOMScoreAdj *int
@@ -126,8 +129,7 @@ func (m *Master) live(ctx context.Context) error {
 	defer func() { m.loop.stops.letGo(m.signals) }()
 	defer m.close()
 	m.openKeeper()
-	endStrays := func() error { return m.strays().end(nil) }
-	steps := []func() error{m.takeName, endStrays, m.openListeners, m.openLauncher, m.awaitFirst, m.makePool,
+	steps := []func() error{m.takeName, m.endStrays, m.openListeners, m.openLauncher, m.awaitFirst, m.makePool,
 		m.openControl, m.whole, m.succeed}
 	switch {
 	case !o.Arrival.Succeeds():

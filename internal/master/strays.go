@@ -6,12 +6,13 @@ import (
 	"log/slog"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
+	"relevo/internal/control"
 	"relevo/internal/ipc"
 	"relevo/internal/procfs"
 	"relevo/systemd"
@@ -31,6 +32,15 @@ func (m *maker) strays() strays {
 	return strays{app.Name, m.opts.Places.NotifySocket(app.Name), app.StopGrace, m.log}
 }
 
+// endStrays ends the workers of a master that died, before this one listens.
+func (m *maker) endStrays() error {
+	err := m.strays().end(nil)
+	if err == nil && m.opts.Background && control.LeftBehind(m.opts.Places.ControlSocket(m.opts.App.Name)) {
+		m.strays().endOrphans()
+	}
+	return err
+}
+
 // end leaves the families of the workers with these ids alone.
 func (s strays) end(known []string) error {
 	name := s.app
@@ -48,16 +58,30 @@ func (s strays) end(known []string) error {
 	return err
 }
 
-// orphans are the workers of this app, and what comes from them, of a master that died
-// where no systemd has started it: they serve on, and nobody takes them over. They are
-// known by the notify socket.
+// endOrphans ends the workers of a master that was killed where no systemd has started it. The
+// caller holds the lock of the name, so no other master has such workers.
+func (s strays) endOrphans() {
+	ended, err := systemd.EndAll(s.grace, s.isOrphan)
+	if ended > 0 {
+		s.log.Warn("workers of a master that was killed were ended", "processes", ended)
+	}
+	if err != nil {
+		s.log.Warn("workers of a master that was killed are still there", "err", err)
+	}
+}
+
+// isOrphan says whether a process is a worker of this app, or comes from one. Such workers of
+// a master that died, where no systemd has started it, serve on, and nobody takes them over.
+// They are known by the notify socket.
+func (s strays) isOrphan(pid int) bool {
+	environ := procfs.Of(pid).Environ()
+	return slices.Contains(environ, "NOTIFY_SOCKET="+s.notify) && slices.Contains(environ, ipc.EnvName+"="+s.app)
+}
+
 func (s strays) orphans() (pids []string) {
-	name, socket := s.app, "NOTIFY_SOCKET="+s.notify
-	processes, _ := filepath.Glob("/proc/[0-9]*")
-	for _, process := range processes {
-		environ := procfs.Process(process).Environ()
-		if slices.Contains(environ, socket) && slices.Contains(environ, ipc.EnvName+"="+name) {
-			pids = append(pids, path.Base(process))
+	for _, pid := range procfs.All() {
+		if s.isOrphan(pid) {
+			pids = append(pids, strconv.Itoa(pid))
 		}
 	}
 	return pids
