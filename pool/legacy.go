@@ -27,6 +27,7 @@ type Legacy struct {
 	// Connections are those of workers that were led out.
 	Connections Connections `json:"connections,omitzero"`
 	Tally       tally.Tally `json:"tally,omitzero"`
+	Recent      []Entry     `json:"recent,omitempty"`
 	StartError  *StartError `json:"start_error,omitempty"` // why a pool that is stopping did not come up
 
 	// Files are those of the workers and the releases, see WorkerFile and
@@ -140,7 +141,8 @@ func (p *Pool) legacy(processes map[int]ProcessLegacy) Legacy {
 	l := Legacy{
 		Machine: p.machine.Legacy(), Members: []MemberLegacy{}, Slots: map[int]SlotLegacy{}, Generation: p.generation,
 		Releases: map[int]json.RawMessage{}, Rolls: map[int]RollResult{}, LastRoll: p.lastRoll, Connections: p.connections,
-		Tally: p.tally.Clone(), StartError: p.startError, Files: map[string]*os.File{},
+		Tally: p.tally.Clone(), Recent: slices.Clone(p.recent.entries), StartError: p.startError,
+		Files: map[string]*os.File{},
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.members)) {
 		m, process := p.members[id], processes[id]
@@ -196,7 +198,7 @@ func TakeOver(o Options, l Legacy, releases map[int]Release) (*Pool, error) {
 		}
 	}
 	p.generation, p.lastRoll, p.startError, p.connections = l.Generation, l.LastRoll, l.StartError, l.Connections
-	p.tally = l.Tally.Clone()
+	p.tally, p.recent.entries = l.Tally.Clone(), l.Recent
 	maps.Copy(p.releases, releases)
 	for generation, result := range l.Rolls {
 		p.rolls[generation] = &rollRequest{result: result}

@@ -70,6 +70,7 @@ type Pool struct {
 	connections Connections      // of workers that were led out
 	loads       loadAlarm
 	tally       tally.Tally
+	recent      recent
 	closing     sync.WaitGroup // of releases that nothing needs any more
 }
 

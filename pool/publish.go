@@ -42,6 +42,9 @@ func (p *Pool) publish(e Event) {
 	if e.Kind == KindHealed && len(e.Addresses) > 0 {
 		p.tally.Heal(e.Addresses[0])
 	}
+	if matters(e) {
+		p.recent.add(e)
+	}
 	bytes := share(len(p.subscribers))
 	for s := range p.subscribers {
 		s.send(e, bytes)

@@ -37,6 +37,8 @@ var importRules = []importRule{
 	{pkg: "internal/metrics", only: []string{"relevo/internal/control", "relevo/internal/footprint",
 		"relevo/internal/procfs", "relevo/pool", "relevo/pool/machine", "relevo/pool/tally"},
 		because: "it shows what a status says and what the kernel shows, and changes nothing"},
+	{pkg: "internal/explain", only: []string{"relevo/internal/control", "relevo/internal/phrase", "relevo/pool",
+		"relevo/pool/machine"}, because: "it turns what is known into words, and knows nothing else"},
 	{pkg: "internal/metrics/exporter", only: []string{},
 		because: "it serves what it is given, at an address that it is told"},
 	{pkg: "worker", only: []string{"relevo/internal/ipc"},

@@ -22,6 +22,8 @@ type standIn struct {
 	plan     control.Plan
 	releases control.Releases
 	result   pool.RollResult
+	recent   []pool.Entry
+	forgets  error // the answer of Recent, if not nil
 	refuses  error // the answer to every request, if not nil
 	onStop   func()
 
@@ -192,6 +194,8 @@ func (s *standIn) Subscribe() (<-chan pool.Event, func(), error) {
 func (s *standIn) Send(to pool.Target, data []byte) ([]string, error) {
 	return []string{"3", "4"}, s.ask("send %s to %s", data, target(to))
 }
+
+func (s *standIn) Recent() ([]pool.Entry, error) { return s.recent, s.forgets }
 
 func (s *standIn) Signal(to pool.Target, sig syscall.Signal) ([]string, error) {
 	return []string{"3"}, s.ask("signal %d to %s", sig, target(to))

@@ -205,6 +205,11 @@ func (c *Client) Plan(ctx context.Context) (p Plan, err error) {
 	return p, c.do(ctx, http.MethodGet, "plan", nil, &p)
 }
 
+// Recent returns what has happened lately, the oldest first.
+func (c *Client) Recent(ctx context.Context) (entries []pool.Entry, err error) {
+	return entries, c.do(ctx, http.MethodGet, "recent", nil, &entries)
+}
+
 // Rollback rolls to a kept release and waits for the end. to is the release's hash or the
 // beginning of it; empty means the last good release before the present one.
 func (c *Client) Rollback(ctx context.Context, to string) (r pool.RollResult, err error) {

@@ -19,6 +19,7 @@
 //	POST /v1/wait    {"generation":2}   wait for a roll that a previous master has begun
 //	GET  /v1/metrics                    for Prometheus, in its text format or as OpenMetrics
 //	POST /v1/stop    {"force":false}    202; the connection of /v1/events ends with the pool
+//	GET  /v1/recent                     what has happened lately, a list of pool.Entry
 //	GET  /v1/events                     NDJSON of pool.Event, live, until the pool ends
 //	POST /v1/send    {"slot":0,"data":…}        an application message to workers
 //	POST /v1/signal  {"slot":0,"signal":"USR1"} a signal to workers

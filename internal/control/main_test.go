@@ -261,6 +261,8 @@ func (m *master) Send(t pool.Target, data []byte) ([]string, error) {
 	return m.ids, m.err
 }
 
+func (m *master) Recent() ([]pool.Entry, error) { return []pool.Entry{}, nil }
+
 func (m *master) Signal(t pool.Target, sig syscall.Signal) ([]string, error) {
 	m.note("signal %d to %s", sig, t)
 	return m.ids, m.err

@@ -49,6 +49,8 @@ type Master interface {
 	Subscribe() (events <-chan pool.Event, cancel func(), err error)
 	Send(t pool.Target, data []byte) (reached []string, err error)
 	Signal(t pool.Target, sig syscall.Signal) (reached []string, err error)
+	// Recent returns what has happened lately.
+	Recent() ([]pool.Entry, error)
 }
 
 // Server answers on the control socket.
@@ -194,6 +196,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("POST /v1/handover", s.handOver)
 	mux.HandleFunc("POST /v1/scale", s.scale)
 	mux.HandleFunc("POST /v1/stop", s.stop)
+	mux.HandleFunc("GET /v1/recent", s.recent)
 	mux.HandleFunc("GET /v1/events", s.events)
 	mux.HandleFunc("POST /v1/send", s.send)
 	mux.HandleFunc("POST /v1/signal", s.signal)
@@ -213,6 +216,11 @@ func noSuchCall(w http.ResponseWriter, r *http.Request) {
 func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
 	status, err := s.master.Status()
 	answer(w, status, err)
+}
+
+func (s *Server) recent(w http.ResponseWriter, _ *http.Request) {
+	entries, err := s.master.Recent()
+	answer(w, entries, err)
 }
 
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) {

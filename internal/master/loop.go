@@ -271,6 +271,7 @@ func (l *loop) bytesChanged(m bytesChanged) {
 // one can supersede the one under way.
 func (l *loop) beginRequest(number int, r rollWanted) requestBegun {
 	l.log.Info("roll asked for", "cause", r.cause)
+	l.running().Note(pool.Event{Kind: pool.KindRoll, Step: pool.StepAsked, Reason: r.cause})
 	l.systemd.Reloading("rolling: " + r.cause)
 	asked := l.succession.Owed.Reloads()
 	begun := requestBegun{number: number, rollWanted: r}

@@ -83,6 +83,14 @@ func (q *requests) Subscribe() (<-chan pool.Event, func(), error) {
 	return q.running().Subscribe()
 }
 
+// Recent returns what has happened lately: control.Master.
+func (q *requests) Recent() ([]pool.Entry, error) {
+	if q.unready() {
+		return []pool.Entry{}, nil
+	}
+	return q.running().Recent()
+}
+
 // Send sends an application message to workers: control.Master.
 func (q *requests) Send(t pool.Target, data []byte) ([]string, error) {
 	reached, err := q.running().Send(t, data)
