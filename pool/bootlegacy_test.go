@@ -70,7 +70,7 @@ func TestSuccessionOfAFailedStart(t *testing.T) {
 }
 
 // TestFreezeBesideTheEndOfAStart: a start whose last worker dies while the pool is
-// being frozen has failed, and nobody is left to go on with.
+// being frozen has failed, and no worker is left to go on with.
 func TestFreezeBesideTheEndOfAStart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		v1 := pooltest.NewRelease("v1", nil)

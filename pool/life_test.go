@@ -134,7 +134,7 @@ func TestLeavesByItself(t *testing.T) {
 	}
 }
 
-// A report that comes after the worker's exit is about nobody.
+// A report that comes after the worker's exit changes nothing.
 func TestReportsAfterExit(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Obedient)
@@ -259,7 +259,7 @@ func TestStartThatHangs(t *testing.T) {
 	})
 }
 
-// The same at the end of the pool: nobody waits, and what comes is killed.
+// The same at the end of the pool: no caller waits, and a worker that starts late is killed.
 func TestStartThatHangsAtTheEnd(t *testing.T) {
 	for name, err := range map[string]error{"succeeds": nil, "fails": errors.New("no memory")} {
 		t.Run(name, func(t *testing.T) {

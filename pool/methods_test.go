@@ -180,7 +180,7 @@ func TestTargets(t *testing.T) {
 	tests := []struct {
 		name   string
 		target pool.Target
-		want   []string // nil: nobody
+		want   []string // nil: none
 		reason string
 	}{
 		{"all", pool.Target{}, []string{"1", "4"}, ""},

@@ -12,7 +12,7 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// Rolls are asked for in the order of BeginRoll, whoever waits first.
+// Rolls are asked for in the order of BeginRoll, not in that of Wait.
 func TestBeginRoll(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 1, pooltest.NewRelease("v1", pooltest.Obedient))

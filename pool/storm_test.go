@@ -15,8 +15,8 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// Whatever happens in whatever order: the pool ends when it is told to, everybody
-// who waits gets an answer, no process and no release is left.
+// Requests, deaths and signals in any order: the pool ends when it is told to, every caller that
+// waits gets an answer, and no process and no release is left.
 func TestStorm(t *testing.T) {
 	for seed := range uint64(60) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

@@ -97,7 +97,7 @@ func TestSubscribe(t *testing.T) {
 }
 
 // Who does not read is told how much it missed as soon as it reads again, and
-// holds nobody up.
+// holds nothing up.
 func TestSlowSubscriber(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Obedient)

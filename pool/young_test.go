@@ -51,7 +51,7 @@ func TestCrashStorm(t *testing.T) {
 	})
 }
 
-// A generation that has come of age is nobody's successor any more.
+// A generation that has outlived the crash window is not rolled back when its workers die.
 func TestFallbackEndsWithYouth(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		v1 := pooltest.NewRelease("v1", pooltest.Obedient)

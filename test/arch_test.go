@@ -274,7 +274,7 @@ func TestOnePackageComment(t *testing.T) {
 	}
 }
 
-// TestOnlyMainExits: errors go up, so that whoever started something can end it.
+// TestOnlyMainExits: errors go up to main, which ends what it has started.
 func TestOnlyMainExits(t *testing.T) {
 	t.Parallel()
 	for importPath, p := range listPackages(t) {

@@ -207,5 +207,5 @@ func (s *site) events() *eventFeed {
 	return feed
 }
 
-// Close ends the feed; nobody may wait for it any more.
+// Close ends the feed. It is called when no reader waits any more.
 func (f *eventFeed) Close() { f.stream.Close() }

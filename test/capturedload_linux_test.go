@@ -72,7 +72,7 @@ func capturedSite(t *testing.T, flags ...string) *site {
 	s.release("1", "binds")
 	args := append([]string{"run", "--name", "site", "-n", "4", "--canary", "100ms", "--watch-binary=false"}, flags...)
 	s.start(append(args, "--", "./app", testport.Address(t))...)
-	// A program that takes its time is taken as one that serves nobody, at first.
+	// Of a program that binds late it is assumed at first that it serves no clients.
 	s.await("the program to bind its port", func() bool { return len(s.status().Listeners) > 0 })
 	return s
 }

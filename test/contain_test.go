@@ -84,7 +84,7 @@ func (s *site) family() (group, session []int) {
 }
 
 // TestChildrenGoToo: a worker is killed, and its children of the same process
-// group go with it, and nobody of another family.
+// group end with it, and no process of another family.
 func TestChildrenGoToo(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "-n", "2")
@@ -99,8 +99,8 @@ func TestChildrenGoToo(t *testing.T) {
 	}
 }
 
-// TestWholeFamilyGoes: with a cgroup of its own to use, the master leaves nobody
-// behind, whatever sessions they made.
+// TestWholeFamilyGoes: if the master may use a cgroup, it leaves no process of a
+// worker behind, also if that has made a session of its own.
 func TestWholeFamilyGoes(t *testing.T) {
 	t.Parallel()
 	cgroup := delegatedCgroup(t)

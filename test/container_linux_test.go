@@ -140,8 +140,7 @@ func TestContainerfile(t *testing.T) {
 }
 
 // TestContainerSignals: as PID 1 the master ends by the polite signals alone,
-// and gracefully; whatever else is sent to it from inside or outside changes
-// nothing.
+// and gracefully; all other signals, from inside or outside, change nothing.
 func TestContainerSignals(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -223,7 +222,7 @@ func TestContainerOrphans(t *testing.T) {
 	<-storm
 	awaitBox(t, "the end of the orphans", func() bool { all, _ := b.children(); return all == workers })
 
-	// Orphans that live are nobody's: they are killed from outside, one by one.
+	// No process waits for living orphans: they are killed from outside, one by one.
 	left := strings.Fields(b.mustGet("/orphans?n=20&ms=600000"))
 	awaitBox(t, "orphans", func() bool { all, _ := b.children(); return all == workers+len(left) })
 	for _, pid := range left {

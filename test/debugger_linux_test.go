@@ -59,7 +59,7 @@ func TestDebuggerAwaited(t *testing.T) {
 	s.stop()
 }
 
-// TestDebuggerPort: the port of a debugger that nobody waits for is no listener of the app,
+// TestDebuggerPort: the port of a debugger that the program does not wait for is no listener of the app,
 // and is the new worker's after a roll.
 func TestDebuggerPort(t *testing.T) {
 	t.Parallel()

@@ -22,7 +22,7 @@ func TestDevNoBuild(t *testing.T) {
 	rolls := s.status().Generation
 	s.save("data/x", "y")
 	s.save("a.log", "y")
-	s.save("app.py", pythonServer("next")) // whatever the others made would come before it
+	s.save("app.py", pythonServer("next")) // the page of an earlier save would come before it
 	s.serves("next")
 	s.await("the cycle's line", func() bool { return s.count("saved app.py → ready ") == 2 })
 	if now := s.status().Generation; now != rolls+1 || s.count("a.log")+s.count("data/x") > 0 {

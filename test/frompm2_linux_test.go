@@ -18,7 +18,7 @@ import (
 	"relevo/internal/testreq"
 )
 
-// fromPM2App is the program of somebody who comes from PM2: it knows nothing of what
+// fromPM2App is a program that ran under PM2: it knows nothing of what
 // runs it.
 const fromPM2App = `
 const http = require('http')

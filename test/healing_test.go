@@ -40,7 +40,7 @@ func TestShutdownHealing(t *testing.T) {
 					t.Errorf("worker %s is not among the suspects %v", culprit.ID, healed.Workers)
 				}
 				if kind == "unix" {
-					// Nobody but new workers has the new socket.
+					// Only new workers have the new socket.
 					events.await(pool.KindRecycle, 2*n)
 				}
 				s.settled(2)
@@ -85,7 +85,7 @@ func TestSuspectThatIsGone(t *testing.T) {
 	}
 }
 
-// TestListenerHealing: what the kernel tells nobody of is mended while a worker is
+// TestListenerHealing: damage that the kernel does not report is mended while a worker is
 // young, without a loss.
 func TestListenerHealing(t *testing.T) {
 	t.Parallel()

@@ -45,7 +45,7 @@ func recycledInTurn(events *eventLog, n int) []pool.Event {
 	return recycled
 }
 
-// TestMaxMemory: workers that eat are replaced, one at a time, and nobody's request
+// TestMaxMemory: workers that eat are replaced, one at a time, and no request
 // is lost.
 func TestMaxMemory(t *testing.T) {
 	takesLong(t)

@@ -24,7 +24,7 @@ func (s *unitSite) app() (status control.Status, err error) {
 	return status, json.Unmarshal(out, &status)
 }
 
-// settled waits until n workers serve and nobody comes or goes, and returns their
+// settled waits until n workers serve and none starts or leaves, and returns their
 // pids, as they are inside.
 func (s *unitSite) settled(n int) (pids []int) {
 	s.t.Helper()

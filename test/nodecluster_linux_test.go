@@ -339,7 +339,7 @@ process.on('message', message => {
 	s.stop()
 }
 
-// TestNodeHostile: a worker that breaks the protocol's rules harms nobody.
+// TestNodeHostile: a worker that breaks the protocol's rules harms only itself.
 func TestNodeHostile(t *testing.T) {
 	t.Parallel()
 	s := nodeSite(t, `

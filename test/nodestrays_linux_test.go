@@ -97,7 +97,7 @@ func (s *unitSite) wantNoStrays(n int) {
 
 // TestNodeUnsettledMasterKilled: a worker of Node's that is not ready yet when its master is
 // killed, and waits for the answer to its wish to listen or has not asked yet, is replaced,
-// in the start of an app and in a roll, and nobody is left over.
+// in the start of an app and in a roll, and no process is left over.
 func TestNodeUnsettledMasterKilled(t *testing.T) {
 	takesLong(t)
 	t.Parallel()

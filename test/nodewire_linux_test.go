@@ -32,7 +32,7 @@ if (fs.existsSync('flood')) for (let n = 0; n < 20000; n++) process.send({ n });
 require('node:http').createServer((request, response) => response.end('ok')).listen(0, '127.0.0.1');
 `
 
-// TestNodeWire: what the program of a Node worker says harms nobody, and it hears nothing
+// TestNodeWire: what the program of a Node worker says does no harm, and it hears nothing
 // that it did not ask for.
 func TestNodeWire(t *testing.T) {
 	t.Parallel()

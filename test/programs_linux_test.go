@@ -199,7 +199,7 @@ func (p unmodified) prove(t *testing.T, s *site, port string) *prove.Report {
 		return p.load(t, s, address) // it is the one that connects
 	}
 	p.start(s, port)
-	// A program that takes its time is taken as one that serves nobody, at first.
+	// Of a program that binds late it is assumed at first that it serves no clients.
 	s.await("the program to bind its port", func() bool {
 		return slices.ContainsFunc(s.status().Listeners, func(l control.Listener) bool {
 			return strings.HasSuffix(l.Address, ":"+port)

@@ -110,7 +110,7 @@ func appStatus(ts *testscript.TestScript, name string) (control.Status, error) {
 	return client.Status(context.Background())
 }
 
-// serving NAME N waits until N workers serve and nobody starts or leaves.
+// serving NAME N waits until N workers serve and none starts or leaves.
 func scriptServing(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: serving NAME N")

@@ -190,7 +190,7 @@ func copyFile(from, to string) error {
 	if err != nil {
 		return err
 	}
-	// A process that is forked meanwhile has the file open, and so nobody can execute it.
+	// A process that is forked meanwhile has the file open for writing: it cannot be executed.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	return os.WriteFile(to, data, 0o755)
@@ -213,7 +213,7 @@ func (s *site) status() control.Status {
 	return status
 }
 
-// settled waits until n workers serve and nobody comes or goes, and returns their
+// settled waits until n workers serve and none starts or leaves, and returns their
 // pids.
 func (s *site) settled(n int) (pids []int) {
 	s.t.Helper()

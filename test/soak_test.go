@@ -186,7 +186,7 @@ func (k *soak) kill(id string) {
 	})
 }
 
-// deathInRoll kills whoever a random step of a roll is about. The roll may fail
+// deathInRoll kills the worker that a random step of a roll is about. The roll may fail
 // of that, or not.
 func (k *soak) deathInRoll() {
 	k.deploy("serve")
@@ -275,7 +275,7 @@ func (k *soak) relimit() {
 }
 
 // damage has workers make the listener blocking for all, and one of them die, for
-// there is a look at the listeners whenever somebody comes or goes. The newcomer may
+// the listeners are looked at when a worker starts or leaves. The new worker may
 // be quicker than that look: a Go program makes what it inherits non-blocking. So
 // it takes more than one try at times.
 func (k *soak) damage() {
@@ -317,7 +317,7 @@ func (k *soak) rollBack() {
 	}
 }
 
-// holdings of the master, once nobody comes or goes.
+// holdings of the master, once no worker starts or leaves.
 type siteHoldings struct{ files, children, releases int }
 
 func (k *soak) holds() siteHoldings { return k.holdsAtMost(1 << 20) }

@@ -83,7 +83,7 @@ func TestSuccessionUnderLoad(t *testing.T) {
 	}
 }
 
-// TestSuccessionInARoll: whoever waits for a roll gets its end from the next master.
+// TestSuccessionInARoll: a request that waits for a roll is answered by the next master.
 func TestSuccessionInARoll(t *testing.T) {
 	takesLong(t)
 	t.Parallel()

@@ -78,7 +78,7 @@ func TestSuccessionAndStop(t *testing.T) {
 	}
 }
 
-// terminate sends a signal to the master, whoever that is, and waits for the end. One
+// terminate sends a signal to the present master, and waits for the end. A master
 // that has ended itself when the signal came could not hear it.
 func (s *site) terminate() {
 	s.t.Helper()
@@ -126,7 +126,7 @@ func TestEventsGoOn(t *testing.T) {
 }
 
 // TestSignalsInASuccession: a reload and one worker more, asked for in between, come to
-// pass. At the moment of an exec a signal may go unheard, but it ends nobody.
+// pass. At the moment of an exec a signal may be lost, but it ends no process.
 func TestSignalsInASuccession(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {

@@ -56,7 +56,7 @@ func TestUnitLife(t *testing.T) {
 		return strings.Contains(s.Journal("web.service"), "cannot reach the database")
 	})
 
-	// By signal: always answered, whatever becomes of it.
+	// By signal: it is always answered, with or without success.
 	s.configure("workers = 0x\n")
 	s.Systemctl("kill", "--kill-whom=main", "-s", "HUP", "web.service")
 	s.awaitStatus("reload failed, the old workers serve on: " + s.Dir + "/relevo.toml:4")
@@ -141,7 +141,7 @@ func TestUnitWatchdog(t *testing.T) {
 }
 
 // TestUnitLeavesNobody: with KillMode=process a killed master leaves its workers
-// to the next one; but where there is to be none, nobody is left.
+// to the next one; but if there is to be none, no worker is left.
 func TestUnitLeavesNobody(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -192,7 +192,7 @@ func TestUnitLeavesNobody(t *testing.T) {
 	}
 }
 
-// TestSocketUnit: systemd opens the sockets; a restart refuses nobody.
+// TestSocketUnit: systemd opens the sockets; a restart refuses no client.
 func TestSocketUnit(t *testing.T) {
 	takesLong(t)
 	t.Parallel()

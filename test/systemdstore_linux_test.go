@@ -29,7 +29,7 @@ func TestStoreNotAllowed(t *testing.T) {
 }
 
 // TestStoreTooSmall: it serves and says so once. A killed master costs only what was
-// not kept, and nobody serves on whom the next one does not know.
+// not kept, and no worker serves on that the next master does not know.
 func TestStoreTooSmall(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -124,7 +124,7 @@ func TestStrangeLegacyWithoutConfiguration(t *testing.T) {
 
 // TestStrangeLegacy: a document that this relevo cannot go on with, because a newer one
 // wrote it or because it contradicts itself. The next master begins anew on the same
-// sockets, and nobody else is left.
+// sockets, and no other process is left.
 func TestStrangeLegacy(t *testing.T) {
 	t.Parallel()
 	s := newUnitSite(t, "workers = 2\n")

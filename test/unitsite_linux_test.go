@@ -99,7 +99,7 @@ func (s *unitSite) awaitStatus(part string) {
 	s.Await(part, func() bool { return strings.Contains(s.Show("web.service", "StatusText"), part) })
 }
 
-// gone says that nobody is left in the unit's cgroup, nor of these.
+// gone reports whether the unit's cgroup is empty, and these processes have ended.
 func (s *unitSite) gone(pids []int) {
 	s.t.Helper()
 	if left := s.Processes("web.service"); len(left) > 0 {

@@ -89,7 +89,7 @@ func (w *world) recycled(p *proc) bool {
 	return false
 }
 
-// yielded says whether p is a canary that gives way because nobody serves.
+// yielded says whether p is a canary that gives way because no worker serves.
 func (w *world) yielded(p *proc) bool {
 	r := w.roll
 	if r == nil || r.passed || r.reverting || r.yielded || r.canary != p.id || len(w.served()) > 0 {

@@ -131,7 +131,7 @@ func (w *world) mayRun(slot, generation int) bool {
 	return !slices.ContainsFunc(w.in(Starting, Serving), isCanary) // one at most before it has passed
 }
 
-// servesIn returns the generation that serves in the slot, 0 if nobody does.
+// servesIn returns the generation that serves in the slot, 0 if none does.
 func (w *world) servesIn(slot int) int {
 	for _, p := range w.in(Serving) {
 		if p.slot == slot {

@@ -165,7 +165,7 @@ func (w *world) hear(e Event) {
 	}
 }
 
-// known returns the process, or one that nobody will look at.
+// known returns the process, or one that no check looks at.
 func (w *world) known(id int) *proc {
 	if p := w.procs[id]; p != nil {
 		return p
@@ -202,7 +202,7 @@ func (w *world) end(ops []op) {
 			w.failf("the last roll was to gen %d, serving is %d", w.asked, w.generation)
 		}
 		w.step(Halt{})
-		w.settle(len(ops)%2 == 0) // or nobody ever exits
+		w.settle(len(ops)%2 == 0) // or no process ever exits
 	}
 	if !w.ended {
 		w.failf("not ended after Halt")

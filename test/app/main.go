@@ -90,8 +90,8 @@ func countOpen(_ net.Conn, state http.ConnState) {
 }
 
 // die says what goes down with the worker, so that the load can tell it from what
-// relevo lost. It keeps the lock: whoever accepts one more connection has to wait
-// with it, and takes no other one.
+// relevo lost. It keeps the lock, so that a goroutine that
+// accepts one more connection has to wait, and accepts no other.
 func die(how func()) {
 	open.Lock()
 	fmt.Fprintf(os.Stderr, "app dies with %d connections\n", open.connections)
@@ -186,7 +186,7 @@ func serveApp(version, behaviour string) error {
 	if behaviour == "segv-on-request" {
 		mux = http.NewServeMux()
 		mux.HandleFunc("/", func(http.ResponseWriter, *http.Request) {
-			// Go turns a SIGSEGV that somebody sends into an exit status.
+			// Go turns a SIGSEGV from outside into an exit status.
 			die(func() { syscall.Exec("/bin/sh", []string{"sh", "-c", "kill -SEGV $$"}, nil) })
 		})
 	}
