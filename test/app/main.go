@@ -3,7 +3,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -134,96 +133,50 @@ func ownEnd(n int64) (string, error) {
 }
 
 func serveApp(version, behaviour string) error {
-	id, _ := worker.Identity()
-	mux := http.NewServeMux()
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, "version %s slot %d generation %d pid %d\n", version, id.Slot, id.Generation, os.Getpid())
-	})
-	mux.HandleFunc("/env", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintln(w, strings.Join(os.Environ(), "\n"))
-	})
-	mux.HandleFunc("/args", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, "%q\n", os.Args[1:]) })
-	mux.HandleFunc("/dir", func(w http.ResponseWriter, _ *http.Request) {
-		dir, _ := os.Getwd()
-		fmt.Fprintln(w, dir)
-	})
-	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
-		d, _ := time.ParseDuration(r.FormValue("for"))
-		w.(http.Flusher).Flush() // who asks knows that it was accepted
-		time.Sleep(d)            // stands for work
-		fmt.Fprintln(w, "done")
-	})
-	mux.HandleFunc("/stream", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/event-stream")
-		for tick := time.NewTicker(20 * time.Millisecond); r.Context().Err() == nil; <-tick.C {
-			fmt.Fprintln(w, "data: tick")
-			http.NewResponseController(w).Flush()
-		}
-	})
-	mux.HandleFunc("/download", func(w http.ResponseWriter, r *http.Request) {
-		const pieces, size = 100, 10 << 10
-		lasts, _ := time.ParseDuration(r.FormValue("for"))
-		w.Header().Set("Content-Length", fmt.Sprint(pieces*size))
-		for range pieces {
-			w.Write(make([]byte, size))
-			http.NewResponseController(w).Flush()
-			time.Sleep(lasts / pieces)
-		}
-	})
-	mux.HandleFunc("/bind", func(w http.ResponseWriter, r *http.Request) {
-		listener, err := net.Listen(cmp.Or(r.FormValue("network"), "tcp"), r.FormValue("at"))
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusConflict)
-			return
-		}
-		go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			fmt.Fprintf(w, "second of %d\n", os.Getpid())
-		}))
-	})
-	mux.HandleFunc("/busy", (&busyPage{}).serve)
-	mux.HandleFunc("/misbind", misbind)
-	mux.HandleFunc("/hang", func(_ http.ResponseWriter, r *http.Request) { select {} })
+	mux := pages(version)
 	if behaviour == "segv-on-request" {
 		mux = http.NewServeMux()
-		mux.HandleFunc("/", func(http.ResponseWriter, *http.Request) {
-			// Go turns a SIGSEGV from outside into an exit status.
-			die(func() { syscall.Exec("/bin/sh", []string{"sh", "-c", "kill -SEGV $$"}, nil) })
-		})
+		mux.HandleFunc("/", dieBySignal)
 	}
 	server := &http.Server{Handler: newWellness(behaviour, mux), ConnState: countOpen}
-	switch behaviour {
-	case "serves-as-three":
-		return serveAsThree(server)
-	case "naive":
-		return serveNaively(server)
-	case "ignore-term":
-		return serveForEver(server)
-	case "binds", "binds-ill":
-		return bindAndServe(server, os.Args[1])
-	case "binds-unix":
-		return bindUnixAndServe(server, os.Args[1])
-	case "binds-udp":
-		return echoUDP(version, os.Args[1])
-	case "binds-and-hangs":
-		return bindAndHang(os.Args[1])
-	case "inherits-and-hangs":
-		if _, err := inherited(); err != nil {
-			return err
-		}
-		select {}
-	case "tableflip":
-		return serveWithTableflip(server)
-	case "no-sdk":
-		return serveInherited(server)
-	case "flood":
+	if serve, ok := otherServers(version)[behaviour]; ok {
+		return serve(server)
+	}
+	if behaviour == "flood" {
 		go flood()
-	case "notify":
-		go notifyAndPing()
-		return serveNaively(server)
 	}
 	beginMisdeed(behaviour)
 	worker.OnMessage(hear)
 	return serveAll(server)
+}
+
+// otherServers are the behaviours that do not serve by package worker, or not at once.
+func otherServers(version string) map[string]func(*http.Server) error {
+	bind := func(server *http.Server) error { return bindAndServe(server, os.Args[1]) }
+	return map[string]func(*http.Server) error{
+		"serves-as-three":    serveAsThree,
+		"naive":              serveNaively,
+		"ignore-term":        serveForEver,
+		"binds":              bind,
+		"binds-ill":          bind,
+		"binds-unix":         func(server *http.Server) error { return bindUnixAndServe(server, os.Args[1]) },
+		"binds-udp":          func(*http.Server) error { return echoUDP(version, os.Args[1]) },
+		"binds-and-hangs":    func(*http.Server) error { return bindAndHang(os.Args[1]) },
+		"inherits-and-hangs": inheritAndHang,
+		"tableflip":          serveWithTableflip,
+		"no-sdk":             serveInherited,
+		"notify": func(server *http.Server) error {
+			go notifyAndPing()
+			return serveNaively(server)
+		},
+	}
+}
+
+func inheritAndHang(*http.Server) error {
+	if _, err := inherited(); err != nil {
+		return err
+	}
+	select {}
 }
 
 // serveAll serves every stream listener that it was given.
