@@ -28,4 +28,8 @@
 // A worker that hangs leaves its slot at once, and the slot is filled as after a death. A
 // worker that is recycled is replaced as in a roll: the new one starts beside it. The
 // pool recycles one worker at a time, and none during a roll.
+//
+// A pool that falls asleep has no slots until it wakes. A roll that is requested meanwhile
+// begins when it wakes: the canary is the first worker, and the old generation takes its place
+// if it fails.
 package machine

@@ -107,6 +107,18 @@ type Resized struct {
 	Reason   string // of Resize
 }
 
+// FellAsleep tells that all workers leave, and that none follow until Woke.
+type FellAsleep struct {
+	Workers int // slots before
+	Reason  string
+}
+
+// Woke tells that there are slots again.
+type Woke struct {
+	Workers int
+	Reason  string
+}
+
 // Recycling tells that a worker is being replaced by one of its own generation.
 type Recycling struct {
 	Worker, Slot int
@@ -145,6 +157,8 @@ func (RollReverting) effect()  {}
 func (RollEnded) effect()      {}
 func (RollSuperseded) effect() {}
 func (Resized) effect()        {}
+func (FellAsleep) effect()     {}
+func (Woke) effect()           {}
 func (Recycling) effect()      {}
 func (Ping) effect()           {}
 func (Hangs) effect()          {}

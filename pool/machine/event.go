@@ -85,6 +85,16 @@ type Resize struct {
 	Reason  string // empty: a user wants it
 }
 
+// Sleep asks for the end of all workers until Wake. It is ignored unless all slots serve, in
+// the pool's generation, and no roll is under way.
+type Sleep struct{ Reason string }
+
+// Wake asks for that many slots again. It is ignored by a pool that does not sleep.
+type Wake struct {
+	Workers int
+	Reason  string
+}
+
 // Configure changes the options from now on.
 type Configure struct{ Options Options }
 
@@ -110,6 +120,8 @@ func (Roll) event()      {}
 func (Promote) event()   {}
 func (Abort) event()     {}
 func (Resize) event()    {}
+func (Sleep) event()     {}
+func (Wake) event()      {}
 func (Configure) event() {}
 func (Halt) event()      {}
 func (Force) event()     {}

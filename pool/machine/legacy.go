@@ -24,6 +24,7 @@ type Legacy struct {
 	Window       *LegacyCrashWindow `json:"young,omitempty"`
 	RecycleQueue []LegacyRecycling  `json:"worn,omitempty"`
 	Recycling    *LegacyRecycling   `json:"recycling,omitempty"`
+	Asleep       time.Time          `json:"asleep,omitzero"`
 	Now          time.Time          `json:"now"`
 }
 
@@ -112,7 +113,7 @@ func (m *Machine) Legacy() Legacy {
 	l := Legacy{
 		Options: m.opts, Phase: m.phase, LastID: m.lastID, Generation: m.generation, Pending: m.pending,
 		Failed: LegacyFailure{m.failed.worker, m.failed.reason, m.failed.blame}, Window: m.window.legacy(),
-		Roll: m.roll.legacy(), Now: m.now,
+		Roll: m.roll.legacy(), Asleep: m.asleep, Now: m.now,
 	}
 	for _, s := range m.slots {
 		l.Slots = append(l.Slots, s.legacy())
@@ -185,7 +186,8 @@ func TakeOver(l Legacy) (*Machine, error) {
 	m := &Machine{
 		opts: l.Options, phase: l.Phase, workers: map[int]*worker{}, lastID: l.LastID, generation: l.Generation,
 		pending: l.Pending,
-		failed:  failure{l.Failed.Worker, l.Failed.Reason, l.Failed.Blame}, window: l.Window.window(), now: l.Now,
+		failed:  failure{l.Failed.Worker, l.Failed.Reason, l.Failed.Blame}, window: l.Window.window(), asleep: l.Asleep,
+		now: l.Now,
 	}
 	for _, w := range l.Workers {
 		m.workers[w.ID] = w.worker()

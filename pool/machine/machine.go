@@ -22,6 +22,7 @@ type Machine struct {
 	window       *crashWindow // of generation; nil: it is over, or there is nothing to go back to
 	recycleQueue []recycling
 	recycling    *recycling // the last one begun; recycled says whether it is still in progress
+	asleep       time.Time  // since when there are no slots; zero: there are
 	out          []Effect
 	now          time.Time
 }
@@ -119,6 +120,10 @@ func (m *Machine) Step(now time.Time, e Event) []Effect {
 		m.abort(e.Reason)
 	case Resize:
 		m.resize(e)
+	case Sleep:
+		m.sleep(e.Reason)
+	case Wake:
+		m.wake(e.Workers, e.Reason)
 	case Configure:
 		m.configure(e.Options)
 	case Halt:

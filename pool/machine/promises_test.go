@@ -43,6 +43,16 @@ func (w *world) see(e Effect) {
 				delete(w.stuck, slot)
 			}
 		}
+	case FellAsleep:
+		if w.asleep || w.halting || w.roll != nil || len(w.open) > 0 || e.Workers != w.slots || len(w.served()) != w.slots {
+			w.failf("falls asleep: %d of %d slots serve, roll %+v, open %v", len(w.served()), w.slots, w.roll, w.open)
+		}
+		w.asleep, w.slots = true, 0
+	case Woke:
+		if !w.asleep || w.halting || e.Workers < 1 {
+			w.failf("wakes with %d workers, asleep: %v", e.Workers, w.asleep)
+		}
+		w.asleep, w.slots = false, e.Workers
 	case Booted:
 		if w.booted || e.OK != (len(w.served()) > 0) {
 			w.failf("booted ok %v with %d slots served, or twice", e.OK, len(w.served()))
@@ -339,7 +349,7 @@ func (w *world) quiet() bool {
 	if w.m.phase == Idle || w.ended {
 		return true
 	}
-	busy := len(w.in(Starting, Draining, Stopping, Killing)) > 0 || len(w.open) > 0
+	busy := len(w.in(Starting, Draining, Stopping, Killing)) > 0 || len(w.open) > 0 && !w.asleep
 	return w.m.phase == Running && !busy && len(w.served()) == w.slots && !w.watches()
 }
 

@@ -84,7 +84,7 @@ func (m *Machine) leaveHeld(r *roll, reason string) {
 // advanceRoll begins the roll that waits, takes the next slots while there is room, and
 // ends a roll that has nothing left to do.
 func (m *Machine) advanceRoll() {
-	if m.roll == nil && m.pending != 0 && m.phase == Running {
+	if m.roll == nil && m.pending != 0 && m.phase == Running && !m.sleeps() {
 		m.beginRoll()
 	}
 	m.undoRoll()

@@ -190,9 +190,13 @@ func (m *Machine) scheduleRespawn(s *slot, reason string, served time.Duration) 
 	}
 }
 
-// resize adds slots at the end or takes the last ones away.
+// resize adds slots at the end or takes the last ones away. It wakes a pool that sleeps.
 func (m *Machine) resize(e Resize) {
 	n := e.Workers
+	if m.sleeps() {
+		m.wake(n, e.Reason)
+		return
+	}
 	if n < 1 || (m.phase != Running && m.phase != Booting) || n == len(m.slots) {
 		return
 	}

@@ -15,6 +15,7 @@ type View struct {
 	Fallback   int   // the generation that a crash storm would go back to, 0 if none
 	Spares     []int // what slots that are stuck on a failed generation run if the pool's does not start
 	Slots      int
+	Asleep     time.Time  // since when there are no slots; zero: the pool does not sleep
 	Probation  *Probation // nil: no canary is on one
 	Passed     bool       // the canary of the roll in progress passed
 	Reverting  bool       // the roll in progress goes back
@@ -52,7 +53,7 @@ func (v View) Generations() map[int]bool {
 // View returns the pool's rows by slot, then by age.
 func (m *Machine) View() View {
 	v := View{Phase: m.phase, Generation: m.generation, Rolling: m.rollGeneration(), Pending: m.pending,
-		Slots: len(m.slots)}
+		Slots: len(m.slots), Asleep: m.asleep}
 	if r := m.roll; r != nil {
 		v.Passed, v.Reverting = r.passed, r.reverting
 	}

@@ -39,6 +39,11 @@ func parseEvent(line string) (Event, error) {
 		number, reason, _ := strings.Cut(rest, " for ")
 		n, err := strconv.Atoi(number)
 		return Resize{Workers: n, Reason: reason}, err
+	case "sleep":
+		return Sleep{Reason: reason}, nil
+	case "wake":
+		n, err := strconv.Atoi(rest)
+		return Wake{Workers: n, Reason: reason}, err
 	case "configure":
 		o, err := parseOptions(strings.Fields(rest))
 		return Configure{o}, err
@@ -156,6 +161,10 @@ func wordsOf(e Effect) string {
 		return fmt.Sprintf("roll superseded gen %d by %d", e.Generation, e.By)
 	case Resized:
 		return fmt.Sprintf("resized %d → %d", e.From, e.To) + because(e.Reason)
+	case FellAsleep:
+		return fmt.Sprintf("fell asleep, %d workers", e.Workers) + because(e.Reason)
+	case Woke:
+		return fmt.Sprintf("woke, %d workers", e.Workers) + because(e.Reason)
 	case Recycling:
 		return fmt.Sprintf("recycling w%d slot %d", e.Worker, e.Slot) + because(e.Reason)
 	case Ping:
@@ -211,6 +220,9 @@ func because(reason string) string {
 func wordsOfView(m *Machine) []string {
 	v := m.View()
 	head := fmt.Sprintf("pool %s gen %d slots %d next %s", v.Phase, v.Generation, v.Slots, since(m.Next()))
+	if !v.Asleep.IsZero() {
+		head += " asleep since " + since(v.Asleep)
+	}
 	if v.Rolling != 0 {
 		head += fmt.Sprintf(" rolling %d", v.Rolling)
 	}

@@ -31,6 +31,7 @@ type world struct {
 	booted     bool
 	wasBooted  bool // before this step
 	halting    bool
+	asleep     bool
 	ended      bool
 
 	recycling int          // the worker that is being replaced, 0 if none
@@ -192,6 +193,7 @@ func (w *world) end(ops []op) {
 		w.step(Start{Workers: 2, Generation: w.asked + 1})
 	}
 	w.step(Configure{}) // what happens by the clock would go on for ever
+	w.step(Wake{Workers: 2})
 	w.settle(true)
 	if !w.ended {
 		w.checkWhole("in a world that behaves")

@@ -38,7 +38,7 @@ func run(ops []op) (w *world) {
 func (w *world) do(o op) {
 	pauses := []time.Duration{0, 0, 0, 0, 1, 50e6, 300e6, 1e9, 2e9, 5e9, 40e9}
 	w.now = w.now.Add(pauses[int(o.b)%len(pauses)])
-	switch kind := o.kind % 52; kind {
+	switch kind := o.kind % 56; kind {
 	case 19, 20, 21, 22:
 		if next := w.m.Next(); next.After(w.now) {
 			w.now = next
@@ -58,6 +58,10 @@ func (w *world) do(o op) {
 		w.rarely(o.a)
 	case 47, 48:
 		w.step(Promote{})
+	case 52, 53:
+		w.step(Sleep{Reason: "some reason"})
+	case 54, 55:
+		w.step(Wake{Workers: int(o.a) % 4, Reason: "some reason"})
 	case 49:
 		w.step(Abort{Reason: "aborted"})
 	default:

@@ -1,0 +1,49 @@
+package machine
+
+import "time"
+
+// sleep drains all workers, so that there are none until Wake. It does so only where the
+// generation serves well in all slots, and nothing else is under way: what wakes later has to
+// be as sound as what fell asleep.
+func (m *Machine) sleep(reason string) {
+	if !m.maySleep() {
+		return
+	}
+	m.asleep, m.recycleQueue = m.now, nil
+	m.emit(FellAsleep{Workers: len(m.slots), Reason: reason})
+	gone := m.slots
+	m.slots = nil
+	for _, s := range gone {
+		m.leave(s.serving, "asleep")
+	}
+}
+
+func (m *Machine) maySleep() bool {
+	if m.phase != Running || m.sleeps() || m.roll != nil || m.pending != 0 || !m.sound() {
+		return false
+	}
+	for _, s := range m.slots {
+		if s.serving == nil || s.starting != nil || s.generation != m.generation || s.spare != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// sleeps says whether there are no slots until Wake.
+func (m *Machine) sleeps() bool { return !m.asleep.IsZero() }
+
+// wake fills slots again. If a roll was requested meanwhile it begins at once, with a canary in
+// the first slot. If that fails, the generation that fell asleep serves, which was sound.
+func (m *Machine) wake(workers int, reason string) {
+	if !m.sleeps() || m.phase != Running || workers < 1 {
+		return
+	}
+	m.asleep = time.Time{}
+	m.emit(Woke{Workers: workers, Reason: reason})
+	m.addSlots(workers)
+	if m.pending != 0 {
+		m.beginRoll()
+		m.roll.sound = true
+	}
+}
