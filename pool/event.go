@@ -32,6 +32,8 @@ const (
 	KindRespawn     Kind = "respawn"     // a slot's worker died; the next one is due
 	KindRoll        Kind = "roll"        // a roll moved on; see step
 	KindResize      Kind = "resize"      // the number of slots changed; if the load asked for it, why, in reason
+	KindSleep       Kind = "sleep"       // all workers leave, until a client comes; why, in reason
+	KindWake        Kind = "wake"        // workers start again; why, in reason
 	KindHung        Kind = "hung"        // a worker does not respond and is replaced; why, in reason
 	KindRecycle     Kind = "recycle"     // a worker is being replaced by one of its generation; why, in reason
 	KindUnhealthy   Kind = "unhealthy"   // a worker, or the pool, fails its health check; how, in reason
@@ -85,7 +87,7 @@ type Event struct {
 	// probation: the canary's part of new connections; empty: as each other worker's
 	Share      string   `json:"share,omitempty"`
 	Step       Step     `json:"step,omitempty"`
-	From       int      `json:"from,omitempty"` // roll: the old generation; resize: the old number
+	From       int      `json:"from,omitempty"` // roll: the old generation; resize and sleep: the old number
 	To         int      `json:"to,omitempty"`
 	Done       int      `json:"done,omitempty"`
 	Of         int      `json:"of,omitempty"`

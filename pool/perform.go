@@ -75,6 +75,10 @@ func (p *Pool) perform(e machine.Effect) {
 		p.hangs(p.members[e.Worker], e.Reason)
 	case machine.Resized:
 		p.publish(Event{Kind: KindResize, From: e.From, To: e.To, Reason: e.Reason})
+	case machine.FellAsleep:
+		p.publish(Event{Kind: KindSleep, From: e.Workers, Reason: e.Reason})
+	case machine.Woke:
+		p.publish(Event{Kind: KindWake, To: e.Workers, Reason: e.Reason})
 	case machine.Abandoned:
 		p.abandon(p.members[e.Worker])
 	case machine.Ended:

@@ -326,6 +326,9 @@ func (p *Pool) ResizeFor(reason string, target func(now int) (int, error)) (from
 		if to, err = target(from); err != nil {
 			return
 		}
+		if to == from {
+			return // also none, asleep
+		}
 		if to < 1 {
 			err = fmt.Errorf("cannot scale to %d workers: at least 1 is needed", to)
 			return

@@ -84,6 +84,7 @@ func (p *Pool) Roll(ctx context.Context, release Release) (RollResult, error) {
 type PendingRoll struct {
 	pool       *Pool
 	generation int
+	asleep     bool            // the pool slept when it was requested
 	result     chan RollResult // capacity 1; the loop sends once
 }
 
@@ -105,6 +106,7 @@ func (p *Pool) BeginRoll(release Release) (*PendingRoll, error) {
 			waiters: []chan RollResult{roll.result},
 		}
 		p.step(machine.Roll{Generation: roll.generation})
+		roll.asleep = !p.machine.View().Asleep.IsZero()
 	})
 	if err != nil {
 		release.Close()

@@ -11,10 +11,12 @@ import (
 // Status is what can be seen of a pool.
 type Status struct {
 	Generation int         `json:"generation"`
-	State      string      `json:"state"` // a machine.Phase, or "rolling"
+	State      string      `json:"state"`           // a machine.Phase, "rolling" or "asleep"
+	Asleep     time.Time   `json:"asleep,omitzero"` // since when there are no workers until a client comes
 	Slots      int         `json:"slots"`
 	Release    *Info       `json:"release,omitempty"`  // of Generation
 	Rolling    *Info       `json:"rolling,omitempty"`  // what is being rolled in
+	Noted      *Info       `json:"noted,omitempty"`    // asleep: what is tried when the pool wakes
 	Fallback   int         `json:"fallback,omitempty"` // the generation that a crash storm would go back to
 	Canary     *Canary     `json:"canary,omitempty"`   // on probation
 	Workers    []Worker    `json:"workers"`
@@ -65,6 +67,9 @@ func (p *Pool) status() Status {
 	}
 	if view.Rolling != 0 {
 		s.State = "rolling"
+	}
+	if !view.Asleep.IsZero() && view.Phase == machine.Running {
+		s.State, s.Asleep, s.Noted = asleep, view.Asleep, p.info(view.Pending)
 	}
 	for _, row := range view.Rows {
 		s.Workers = append(s.Workers, p.describe(row))

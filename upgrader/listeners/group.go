@@ -53,7 +53,8 @@ type Group struct {
 	members []*seat // in the kernel's order
 	weight  int     // how many workers serve at the common socket
 
-	sharedWeight int // how many serve at the shared one
+	sharedWeight int   // how many serve at the shared one
+	rest         *seat // where connections go while no worker serves: Rest
 	lastID       int
 	attached     bool // a program is in force
 	closed       bool
@@ -177,6 +178,10 @@ func (g *Group) Share() (file *os.File, common bool, err error) {
 // choose finds or makes a seat. It holds g.mu, as do all that follow.
 func (g *Group) choose(worker string, slot int) (*seat, error) {
 	if s := g.seatOf(worker); s != nil {
+		return s, nil
+	}
+	if s := g.rest; s != nil && s.holder == "" {
+		g.rest = nil
 		return s, nil
 	}
 	var free, reserved []*seat

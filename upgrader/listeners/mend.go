@@ -187,13 +187,13 @@ func (g *Group) Trim(spare int) error {
 	defer g.mu.Unlock()
 	free := 0
 	for _, s := range g.members {
-		if s.idle() {
+		if s.idle() && s != g.rest {
 			free++
 		}
 	}
 	for ; free > spare && len(g.members) > 1; free-- {
 		last := g.members[len(g.members)-1]
-		if !last.idle() {
+		if !last.idle() || last == g.rest {
 			break
 		}
 		if n, err := g.halfOpen(last); err != nil || n > 0 {

@@ -114,7 +114,7 @@ func (g *Group) Serving(worker string) bool {
 }
 
 // steer computes the members' shares and attaches the program for them. If no member
-// wants connections, the shares do not change.
+// wants connections, the shares do not change, except for Rest.
 func (g *Group) steer() error {
 	before := make([]int, len(g.members))
 	named, total := 0, 0
@@ -127,6 +127,11 @@ func (g *Group) steer() error {
 		switch {
 		case total > 0:
 			s.share = s.wanted(g.weight, g.sharedWeight)
+		case g.rest != nil:
+			s.share = 0
+			if s == g.rest {
+				s.share = 1
+			}
 		case named == 0 && s == g.common:
 			s.share = 1
 		}
