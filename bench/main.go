@@ -38,13 +38,14 @@ type plan struct {
 	upgrades int
 	lines    int           // that a worker prints
 	step     time.Duration // of a load that changes
+	wakes    int           // of an app that sleeps
 }
 
 var (
 	full = plan{pairs: 25, length: 700 * time.Millisecond, spawns: 100, kills: 40, rolls: 5, idle: 30 * time.Second,
-		clients: 16, poolSize: 64, upgrades: 100, lines: 4_000_000, step: 20 * time.Second}
+		clients: 16, poolSize: 64, upgrades: 100, lines: 4_000_000, step: 20 * time.Second, wakes: 100}
 	quick = plan{pairs: 3, length: 500 * time.Millisecond, spawns: 20, kills: 5, rolls: 2, idle: 3 * time.Second,
-		clients: 16, poolSize: 64, upgrades: 12, lines: 500_000, step: 3 * time.Second}
+		clients: 16, poolSize: 64, upgrades: 12, lines: 500_000, step: 3 * time.Second, wakes: 5}
 )
 
 func main() {
@@ -123,6 +124,7 @@ var measurements = []measurement{
 	{"health", health},
 	{"scaling", scaling},
 	{"logs", logs},
+	{"sleep", asleep},
 }
 
 func names() (all []string) {

@@ -1,6 +1,7 @@
 package pool_test
 
 import (
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -174,7 +175,11 @@ func TestEveryKindHappens(t *testing.T) {
 		note(r.events())
 	})
 	bubble(t, func(t *testing.T) {
-		note(start(t, 1, pooltest.NewRelease("v1", pooltest.Obedient)).succeed().events())
+		r := start(t, 1, pooltest.NewRelease("v1", pooltest.Obedient)).succeed()
+		if err := errors.Join(r.Sleep("no client"), r.Wake(1, "a client came")); err != nil {
+			t.Fatal(err)
+		}
+		note(r.events())
 	})
 	wantEqual(t, "kinds", slices.Sorted(maps.Keys(kinds)), constants(t, "event.go", "Kind"))
 	wantEqual(t, "steps", slices.Sorted(maps.Keys(steps)), constants(t, "event.go", "Step"))

@@ -1,14 +1,32 @@
 package upgrader
 
-import "errors"
+import (
+	"errors"
+	"os"
+	"syscall"
+)
 
 // Rest is called when all workers leave and none are to follow until a client comes, and with
 // false if that has changed: listeners.Group.Rest.
 func (u *Upgrader) Rest(on bool) (failed error) {
 	for _, l := range u.Listeners() {
 		failed = errors.Join(failed, l.seats.rest(on))
+		if on {
+			u.keepPathAlone(l)
+		}
 	}
 	return failed
+}
+
+// keepPathAlone keeps the path of a Unix socket that one program has bound, and that it removes
+// when it ends.
+func (u *Upgrader) keepPathAlone(l *Listener) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if l.socket != nil && l.socket.held != "" {
+		l.socket.guarded = true
+		u.guardPath(l)
+	}
 }
 
 func (s *seating) rest(on bool) error {
@@ -18,4 +36,35 @@ func (s *seating) rest(on bool) error {
 		return nil
 	}
 	return s.group.Rest(on)
+}
+
+// Inodes are those of the listeners, and of the workers' own sockets there.
+func (u *Upgrader) Inodes() map[uint64]bool {
+	u.mu.Lock()
+	all := u.all()
+	u.mu.Unlock()
+	inodes := map[uint64]bool{}
+	for _, l := range all {
+		inodes[l.Inode()] = true
+		for _, seat := range l.seats.files() {
+			inodes[inodeNumber(seat)] = true
+		}
+	}
+	return inodes
+}
+
+// Inode is that of the socket.
+func (l *Listener) Inode() uint64 { return inodeNumber(l.file) }
+
+// inodeNumber is 0 of a socket that is closed.
+func inodeNumber(socket *os.File) uint64 {
+	info, err := socket.Stat()
+	if err != nil {
+		return 0
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0
+	}
+	return stat.Ino
 }

@@ -69,6 +69,10 @@ func StatusLine(status pool.Status, addresses []string) string {
 			serving++
 		}
 	}
+	if !status.Asleep.IsZero() {
+		return fmt.Sprintf("asleep: generation %d serves on %s when a client comes", status.Generation,
+			strings.Join(addresses, ", "))
+	}
 	text := fmt.Sprintf("%d of %d workers serve generation %d on %s",
 		serving, status.Slots, status.Generation, strings.Join(addresses, ", "))
 	if last := status.LastRoll; last != nil && last.Error() != nil {

@@ -71,6 +71,10 @@ func TestLines(t *testing.T) {
 		{pool.Event{Kind: pool.KindUnhealthy, ID: "7"}, `level=WARN msg="worker unhealthy" worker=7`},
 		{pool.Event{Kind: pool.KindHealthy}, `level=INFO msg="health: healthy again"`},
 		{pool.Event{Kind: pool.KindResize, From: 1, To: 2}, `level=INFO msg="resized from 1 to 2 workers"`},
+		{pool.Event{Kind: pool.KindSleep, From: 2, Reason: "no client for 10m"},
+			`level=INFO msg="asleep: no worker until a client comes" reason="no client for 10m"`},
+		{pool.Event{Kind: pool.KindWake, To: 1, Reason: "a client came"},
+			`level=INFO msg="awake: 1 worker" reason="a client came"`},
 		{pool.Event{Kind: pool.KindFork}, ``},
 		{pool.Event{Kind: "new-kind"}, `level=WARN msg=new-kind`},
 	} {

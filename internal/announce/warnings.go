@@ -12,6 +12,7 @@ const (
 	WatchWarning    = "watch"    // a changed file could not be rolled to
 	HealthWarning   = "health"   // all workers fail their check
 	UpgradeWarning  = "upgrade"  // a new relevo could not take over
+	SleepWarning    = "sleep"    // workers stay, although none is needed
 	ShortageWarning = "shortage" // the master could not start a worker
 	MetricsWarning  = "metrics"  // their address is taken
 )

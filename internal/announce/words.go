@@ -136,6 +136,10 @@ func describe(e pool.Event) (slog.Level, string) {
 		return slog.LevelInfo, "worker recycle"
 	case pool.KindResize:
 		return slog.LevelInfo, fmt.Sprintf("resized from %d to %s", e.From, phrase.Count(e.To, "worker"))
+	case pool.KindSleep:
+		return slog.LevelInfo, "asleep: no worker until a client comes"
+	case pool.KindWake:
+		return slog.LevelInfo, "awake: " + phrase.Count(e.To, "worker")
 	case pool.KindStopped:
 		return slog.LevelInfo, "stopped"
 	case pool.KindLost:

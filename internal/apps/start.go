@@ -185,8 +185,11 @@ func (s Starter) look(ctx context.Context, name string) (control.Status, error) 
 	return client.Status(ctx)
 }
 
-// Serves says whether an app has started: later its pool may roll, and is "rolling".
-func Serves(s control.Status) bool { return s.State == "running" || s.State == "rolling" }
+// Serves says whether an app has started: later its pool may roll, and is "rolling", or sleep
+// until a client comes, and is "asleep".
+func Serves(s control.Status) bool {
+	return s.State == "running" || s.State == "rolling" || s.State == "asleep"
+}
 
 // Arguments are the command line of the master.
 func (d Definition) Arguments() []string {

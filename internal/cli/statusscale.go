@@ -18,7 +18,16 @@ func (c *cli) printScale(s control.Status) {
 		text = fmt.Sprintf("%d by relevo scale; %d to %d as the load needs after relevo scale %s auto", s.Slots, s.Scale.Min,
 			s.Scale.Max, s.Name)
 	}
-	if s.Scale.Reason != "" {
+	switch {
+	case !s.Asleep.IsZero():
+		text = fmt.Sprintf("none for %s; the next client wakes one", shortDuration(time.Since(s.Asleep)))
+		if s.Noted != nil {
+			text += ", of the release " + releaseText(s.Noted) + ", which is tried then"
+		}
+	case s.Scale.Idle != "" && !s.Scale.Fixed:
+		text += fmt.Sprintf("; none after %s without a client", s.Scale.Idle)
+	}
+	if s.Scale.Reason != "" && s.Asleep.IsZero() {
 		text += fmt.Sprintf("; last change %s ago: %s", shortDuration(time.Since(s.Scale.At)), s.Scale.Reason)
 	}
 	fmt.Fprintf(c.stdout, "\nworkers: %s\n", text)

@@ -20,10 +20,11 @@ type App struct {
 	Name    string   // of the app: names its control socket and its state directory
 	Command []string // program and arguments, placeholders not yet filled in
 	Dir     string   // working directory of the workers, symbolic links not resolved
-	Workers int      // number of slots, at least 1; the lowest one if MostWorkers is set
+	Workers int      // number of slots, at least 1; the lowest one if MostWorkers is set, which may be 0
 	// MostWorkers is the highest number of slots, where the load decides on it; 0: it does not.
 	MostWorkers int
-	After       []string // apps that have to serve before this one starts
+	Idle        time.Duration // without a client, after which no worker stays if Workers is 0
+	After       []string      // apps that have to serve before this one starts
 	Listen      []Listen
 	// Blocking says that accept and recv on every listener wait. Resolve sets it in each Listen.
 	Blocking bool
@@ -71,6 +72,7 @@ type App struct {
 
 // Defaults of App.
 const (
+	DefaultIdle         = 10 * time.Minute
 	DefaultReadyTimeout = 30 * time.Second
 	DefaultCanary       = time.Second
 	DefaultDrainTimeout = 30 * time.Second
@@ -128,6 +130,7 @@ const (
 func Default() App {
 	return App{
 		Workers:      CPUs(),
+		Idle:         DefaultIdle,
 		Capture:      CaptureAuto,
 		Balance:      BalanceAuto,
 		Rescue:       RescueLocal,

@@ -88,6 +88,8 @@ func TestFileErrors(t *testing.T) {
 		`ready_timeout = "30"`:        `1:17: cannot read "30" as a duration: the unit is missing (write 30s or 30ms)`,
 		`ready_timeout = "0s"`:        `1:17: cannot run without patience: the ready timeout must be above 0`,
 		`drain_timeout = "0s"`:        `1:17: cannot run without patience: the drain timeout must be above 0`,
+		`idle = "0s"`:                 `1:8: cannot stop all workers after 0s without a client: at least 1s`,
+		`idle = "-1m"`:                `1:8: cannot read "-1m" as a duration: it is negative`,
 		`canary = "-1s"`:              `1:10: cannot read "-1s" as a duration: it is negative`,
 		`canary_share = "60%"`: `1:16: cannot give a canary 60% of the new ` +
 			`connections: 0% to 50% are possible`,

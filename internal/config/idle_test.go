@@ -26,6 +26,11 @@ var idleCases = map[string]string{
 
 	"workers = \"2..8\"\ncapture = \"off\"": `1:11: cannot use 2..8 workers: relevo has no socket ` +
 		`whose load it could look at`,
+	"workers = \"0..4\"\ncapture = \"off\"": `1:11: cannot use 0..4 workers: relevo has no socket ` +
+		`at which a client could wake the first one`,
+	"idle = \"5m\"\nworkers = 2": `1:8: cannot use idle with 2 workers, for as many stay while no client ` +
+		`comes: write workers = "0..2"`,
+	"idle = \"5m\"\nworkers = \"1..4\"": `1:8: cannot use idle with 1..4 workers`,
 	"limits.memory_reserve = \"1GiB\"\nworkers = 2": `1:25: cannot use limits.memory_reserve with 2 ` +
 		`workers, for their number does not follow the load: write workers = "2..4"`,
 
@@ -55,9 +60,11 @@ var idleCases = map[string]string{
 		`(ready_timeout) has failed; write ready_timeout = "2m"`,
 
 	// What has an effect is neither.
-	"ready = \"delay=2s\"":                   "",
-	"canary = \"1m\"\ncanary_share = \"5%\"": "",
-	"canary = \"0s\"":                        "",
+	"workers = \"0..4\"\nidle = \"5m\"":                                           "",
+	"workers = \"0..4\"\ncapture = \"off\"\nlisten = [\"unix:/a\"]":               "",
+	"ready = \"delay=2s\"":                                                        "",
+	"canary = \"1m\"\ncanary_share = \"5%\"":                                      "",
+	"canary = \"0s\"":                                                             "",
 	"canary_share = \"5%\"\nbalance = \"shared\"\nlisten = [\":1,balance=even\"]": "",
 	"workers = 2\nbalance = \"sticky\"":                                           "",
 	"workers = 2\nbalance = \"sticky\"\nlisten = [\"unix:/a\", \":1\"]":           "",

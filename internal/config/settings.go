@@ -46,7 +46,7 @@ func programSettings() []Setting {
 			"program or script, and its arguments; {fd} {fd:NAME} {addr} {addr:NAME} {slot} are replaced by values"),
 		one("directory", "directory", plain("DIR", "."), Roll, func(a *App) *string { return &a.Dir },
 			"working directory of the workers (default: that of relevo.toml if the command is there, else the current one)"),
-		workersSetting(),
+		workersSetting(), idleSetting(),
 		many("after", "after", plain("APP", "db"), Restart, func(a *App) *[]string { return &a.After },
 			"apps of this machine that have to serve before this one starts"),
 		many("listen", "listen", listeners(), Roll, func(a *App) *[]Listen { return &a.Listen },

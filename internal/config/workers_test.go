@@ -10,7 +10,7 @@ func TestParseWorkerRange(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]WorkerRange{
 		"4": {4, 0}, "auto": {CPUs(), 0}, "2..8": {2, 8}, "3..3": {3, 3}, "1..auto": {1, CPUs()}, "1..max": {1, CPUs()},
-		"1..1024": {1, MaxWorkers},
+		"1..1024": {1, MaxWorkers}, "0..4": {0, 4}, "0..1": {0, 1}, "0..auto": {0, CPUs()},
 	} {
 		if got, err := ParseWorkerRange(text); err != nil || got != want {
 			t.Errorf("%s: %v, %v", text, got, err)
@@ -18,11 +18,11 @@ func TestParseWorkerRange(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"8..2":      `the higher one comes last; write "2..8"`,
-		"0..0":      "at least 1 worker has to run",
-		"0..4":      "at least 1 worker has to run",
+		"0..0":      `the higher one is a number from 1 to 1024, or auto; write "2..8"`,
+		"0..":       "the higher one is a number from 1 to 1024",
 		"2..0":      "the higher one is a number from 2 to 1024, or auto",
 		"2..":       "the higher one is a number",
-		"..8":       "the lower one is a number from 1 to 1024",
+		"..8":       "the lower one is a number from 0 to 1024",
 		"auto..8":   "the lower one is a number",
 		"-1..8":     "the lower one is a number",
 		"+1..8":     "the lower one is a number",
@@ -48,6 +48,7 @@ func TestWorkerRange(t *testing.T) {
 		text          string
 	}{
 		{WorkerRange{2, 8}, 1, 2, 8, "2..8"}, {WorkerRange{2, 8}, 5, 5, 8, "2..8"}, {WorkerRange{2, 8}, 9, 8, 8, "2..8"},
+		{WorkerRange{0, 4}, 0, 0, 4, "0..4"}, {WorkerRange{0, 4}, 5, 4, 4, "0..4"},
 		{WorkerRange{3, 0}, 9, 3, 3, "3"}, {WorkerRange{3, 0}, 1, 3, 3, "3"},
 	} {
 		app := App{Workers: test.r.Least, MostWorkers: test.r.Most}

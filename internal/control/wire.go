@@ -98,6 +98,8 @@ type Status struct {
 type Scale struct {
 	Min int `json:"min"`
 	Max int `json:"max"`
+	// Idle is the time without clients after which there are no workers; empty: some stay.
+	Idle string `json:"idle,omitempty"`
 	// Fixed says that a user has set the number, and that it does not follow the load until
 	// relevo scale auto.
 	Fixed  bool      `json:"fixed,omitempty"`

@@ -60,6 +60,9 @@ func (c clock) due(asked time.Time) time.Time {
 	}
 	now := time.Now()
 	status, err := c.status()
+	if err == nil && !status.Asleep.IsZero() { // the roll is noted for the next client
+		return plan.Due(c.app().Name, latest(status.Asleep, asked))
+	}
 	if err != nil || status.State != string(machine.Running) {
 		return now.Add(postponed)
 	}
@@ -99,6 +102,13 @@ func since(workers []pool.Worker, asked, now time.Time) time.Time {
 		return asked
 	}
 	return oldest
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // waitOr waits until a time of the day, and says whether it came before something changed.

@@ -13,6 +13,7 @@ import (
 	"relevo/internal/health/monitor"
 	"relevo/internal/keeper"
 	"relevo/internal/reaper"
+	"relevo/internal/sleep/sleeper"
 	"relevo/internal/succession"
 	"relevo/pool"
 	"relevo/systemd"
@@ -37,6 +38,7 @@ type core struct {
 	announcer  announce.Announcer
 	health     *monitor.Monitor
 	scaler     *scaler.Scaler
+	sleeper    *sleeper.Sleeper
 	succession *succession.Succession
 	keeper     *keeper.Keeper // nil: nobody keeps anything
 	owns       bool           // the app is this master's: what is opened is closed again

@@ -218,7 +218,7 @@ func (l *loop) prepared(p prepared) {
 		if next == decide.NextRefuse {
 			done.err = l.refuseBad(p.generation, p.bad)
 		} else {
-			done.wait, done.err = l.roll(p.generation)
+			done.wait, done.err = l.roll(p.generation, m.kind)
 		}
 		l.box.post(done)
 	})

@@ -19,6 +19,7 @@ import (
 	"relevo/internal/health/monitor"
 	"relevo/internal/launch"
 	"relevo/internal/reaper"
+	"relevo/internal/sleep/sleeper"
 	"relevo/internal/succession"
 	"relevo/internal/threads"
 	"relevo/pool"
@@ -107,6 +108,12 @@ func newMaster(o Options) *Master {
 		Log: o.Log, App: c.app, Changed: m.changed.Wait, Slowness: c.health.Slowness,
 		Pool:      func() scaler.Pool { return c.running() },
 		Listeners: func() scaler.Listeners { return c.listeners.Upgrader },
+	})
+	c.sleeper = sleeper.New(sleeper.Options{
+		Log: o.Log, App: c.app, Changed: m.changed.Wait, Fixed: c.scaler.Fixed, Asked: c.health.Asked,
+		Pool:      func() sleeper.Pool { return c.running() },
+		Listeners: func() sleeper.Listeners { return c.listeners.Upgrader },
+		Warn:      func(text string) { c.announcer.Warnings.Set(announce.SleepWarning, text) },
 	})
 	return m
 }
@@ -223,7 +230,7 @@ func (m *Master) watches() []func(context.Context) {
 	binary := binaryWatch{m.log, m.changed.Wait, m.generations, func(c bytesChanged) { m.box.post(c) }}
 	memory := memoryWatch{m.app, m.changed.Wait, m.tended, launch.Memory, m.log}
 	self := selfWatch{m.app, m.changed.Wait, m.succession, func() bool { return m.upgradeFirst("") }, m.log}
-	return []func(context.Context){binary.run, memory.run, m.health.Run, m.scaler.Run, m.clock().run,
+	return []func(context.Context){binary.run, memory.run, m.health.Run, m.scaler.Run, m.sleeper.Run, m.clock().run,
 		self.run, m.exporter().Run}
 }
 

@@ -36,7 +36,7 @@ func (m memoryWatch) run(ctx context.Context) {
 		changed := m.changed()
 		var look <-chan time.Time
 		var timer *time.Timer
-		if m.app().Limits.MaxMemory > 0 {
+		if m.app().Limits.MaxMemory > 0 && !m.asleep() {
 			timer = time.NewTimer(memoryEvery)
 			look = timer.C
 		}
@@ -53,6 +53,12 @@ func (m memoryWatch) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// asleep says whether there are no workers until a client comes.
+func (m memoryWatch) asleep() bool {
+	status, err := m.pool().Status()
+	return err == nil && !status.Asleep.IsZero()
 }
 
 func (m memoryWatch) look() {

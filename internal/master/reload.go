@@ -170,7 +170,7 @@ func (rs *rolls) load() (config.App, error) {
 // roll hands a generation to the pool. The new patience counts from now on, for a
 // slow start may be what it was changed for; a roll that fails brings the old one
 // back.
-func (rs *rolls) roll(g *generations.Generation) (control.Wait, error) {
+func (rs *rolls) roll(g *generations.Generation, kind kindOfTask) (control.Wait, error) {
 	err := rs.giveNotifySocket(g, rs.serving())
 	if err == nil {
 		err = rs.running().Configure(g.Patience())
@@ -183,6 +183,9 @@ func (rs *rolls) roll(g *generations.Generation) (control.Wait, error) {
 	pending, err := rs.running().BeginRoll(g)
 	if err != nil {
 		return nil, err // it stops
+	}
+	if pending.Asleep() {
+		return rs.rollAsleep(pending, kind)
 	}
 	return rs.waitFor(pending), nil
 }

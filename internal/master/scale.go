@@ -27,6 +27,7 @@ func (q *requests) Scale(change string) (control.Scaled, error) {
 	if err != nil {
 		return control.Scaled{}, control.WithExit(err, control.ExitUsage)
 	}
+	defer q.changed.Set()
 	before := q.scaler.Fix(!auto)
 	from, to, err := q.running().Resize(target)
 	if err != nil {

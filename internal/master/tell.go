@@ -21,6 +21,9 @@ func (m *Master) tell(ctx context.Context) {
 			m.succeeded()
 		case e.Kind == pool.KindFork, e.Kind == pool.KindDraining, e.Kind == pool.KindExit:
 			m.listeners.Upgrader.Watch(watchFor)
+		case e.Kind == pool.KindSleep, e.Kind == pool.KindWake:
+			m.changed.Set() // all that look at workers
+			m.systemd.Status(m.statusText())
 		case e.Kind == pool.KindResize, e.Kind == pool.KindRoll && e.Step == pool.StepEnded:
 			m.systemd.Status(m.statusText())
 		}

@@ -50,8 +50,12 @@ func probe(w http.ResponseWriter, ok bool, otherwise string) {
 	w.Write([]byte("ok\n"))
 }
 
-// Serves says whether clients of an app are answered, and will be for now.
+// Serves says whether clients of an app are answered, and will be for now. One that sleeps wakes
+// for them.
 func Serves(s control.Status) bool {
+	if !s.Asleep.IsZero() {
+		return true
+	}
 	if s.State == string(machine.Halting) || s.State == string(machine.Stopped) {
 		return false
 	}

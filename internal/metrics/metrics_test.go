@@ -235,3 +235,22 @@ func TestPage(t *testing.T) {
 		}
 	}
 }
+
+// TestServes: an app that sleeps answers its clients, as one does in which a worker serves.
+func TestServes(t *testing.T) {
+	t.Parallel()
+	serving := []pool.Worker{{State: "serving"}}
+	for what, test := range map[string]struct {
+		s    pool.Status
+		want bool
+	}{
+		"a worker serves":  {pool.Status{State: "running", Workers: serving}, true},
+		"none serves":      {pool.Status{State: "running", Workers: []pool.Worker{{State: "starting"}}}, false},
+		"the app sleeps":   {pool.Status{State: "asleep", Asleep: time.Now()}, true},
+		"the app is ended": {pool.Status{State: "halting", Workers: serving}, false},
+	} {
+		if got := Serves(control.Status{Status: test.s}); got != test.want {
+			t.Errorf("%s: %v", what, got)
+		}
+	}
+}

@@ -88,7 +88,20 @@ func (s *Scaler) follow(r config.WorkerRange) bool {
 	if s.state.Range != r {
 		s.state = state{Range: r}
 	}
-	return r.Most > 0 && !s.state.Fixed
+	return r.Most > bounds(r).Min && !s.state.Fixed
+}
+
+// bounds are those while there are workers at all.
+func bounds(r config.WorkerRange) autoscale.Bounds {
+	return autoscale.Bounds{Min: max(r.Least, 1), Max: r.Most}
+}
+
+// Fixed says whether a user has set the number of workers.
+func (s *Scaler) Fixed() bool {
+	r := s.numbers()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.Fixed && s.state.Range == r
 }
 
 // Run looks and decides until ctx ends. As long as the load does not decide it only waits.
@@ -99,11 +112,16 @@ func (s *Scaler) Run(ctx context.Context) {
 			s.scale(ctx, r)
 			continue
 		}
-		select {
-		case <-ctx.Done():
-		case <-changed:
-		case <-s.wake:
-		}
+		s.rest(ctx, changed)
+	}
+}
+
+// rest waits until something else may be wanted.
+func (s *Scaler) rest(ctx context.Context, changed <-chan struct{}) {
+	select {
+	case <-ctx.Done():
+	case <-changed:
+	case <-s.wake:
 	}
 }
 
@@ -123,9 +141,15 @@ func (s *Scaler) scale(ctx context.Context, r config.WorkerRange) {
 			return
 		}
 		next := autoscale.Pause
-		if status, err := s.o.Pool().Status(); err == nil {
+		status, err := s.o.Pool().Status()
+		if err == nil && !status.Asleep.IsZero() {
+			decider, m, quiet = nil, meter{o: s.o}, 0
+			s.rest(ctx, changed)
+			continue
+		}
+		if err == nil {
 			if decider == nil {
-				decider = autoscale.New(autoscale.Bounds{Min: r.Least, Max: r.Most}, s.o.Now(), status.Slots)
+				decider = autoscale.New(bounds(r), s.o.Now(), status.Slots)
 			}
 			d := s.look(decider, &m, status)
 			if next = d.Next; d.Quiet {
@@ -227,10 +251,14 @@ func (s *Scaler) Describe(to *control.Status) {
 	if r.Most == 0 {
 		return
 	}
+	app := s.o.App()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	to.Scale = &control.Scale{Min: r.Least, Max: r.Most, Fixed: s.state.Fixed && s.state.Range == r,
 		Reason: s.state.Reason, At: s.state.At}
+	if app.Sleeps() {
+		to.Scale.Idle = config.DurationText(app.Idle)
+	}
 }
 
 // Legacy is what the next master gets.

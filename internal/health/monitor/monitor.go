@@ -54,6 +54,8 @@ type Monitor struct {
 	whole *health.Judge // of the pool as a whole; nil: nothing is asked of that
 
 	rounds sync.WaitGroup // under way
+	asking bool           // a round is
+	asked  time.Time      // when the last one ended
 	stop   context.CancelFunc
 	paused bool
 	once   announce.Once // of what is told of the check
@@ -97,10 +99,16 @@ func (m *Monitor) askFor(ctx context.Context, h config.Health, changed <-chan st
 	if !m.begin(h) {
 		m.o.Warn("") // it spoke of another check
 	}
-	ticker := time.NewTicker(health.Pause(h.Interval, h.Patience(), h.Failures))
+	pause := health.Pause(h.Interval, h.Patience(), h.Failures)
+	ticker := time.NewTicker(pause)
 	defer ticker.Stop()
 	for {
-		m.askOnce(ctx, h)
+		rests := m.asleep()
+		if rests { // until something changes there is no worker to ask
+			ticker.Stop()
+		} else {
+			m.askOnce(ctx, h)
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -109,9 +117,17 @@ func (m *Monitor) askFor(ctx context.Context, h config.Health, changed <-chan st
 				return
 			}
 			changed = m.o.Changed()
+			if rests {
+				ticker.Reset(pause)
+			}
 		case <-ticker.C:
 		}
 	}
+}
+
+func (m *Monitor) asleep() bool {
+	status, err := m.o.Pool().Status()
+	return err == nil && !status.Asleep.IsZero()
 }
 
 // forget leads clients to all workers again, where one was out of service when the
@@ -308,7 +324,24 @@ func (m *Monitor) round(ctx context.Context) (_ context.Context, done func(), ok
 	ctx, m.stop = context.WithCancel(ctx)
 	stop := m.stop
 	m.rounds.Add(1)
-	return ctx, func() { stop(); m.rounds.Done() }, true
+	m.asking = true
+	return ctx, func() {
+		stop()
+		m.mu.Lock()
+		m.asking, m.asked = false, time.Now()
+		m.mu.Unlock()
+		m.rounds.Done()
+	}, true
+}
+
+// Asked says how long ago workers were asked last; 0: they are being asked.
+func (m *Monitor) Asked() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.asking {
+		return 0
+	}
+	return time.Since(m.asked)
 }
 
 // Pause ends the round under way and begins none, while another master may go on.

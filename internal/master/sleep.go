@@ -1,0 +1,28 @@
+package master
+
+import (
+	"context"
+
+	"relevo/internal/control"
+	"relevo/pool"
+	"relevo/pool/machine"
+)
+
+// rollAsleep deals with a roll that was requested of a pool that sleeps. A user who asks wants to
+// know now what the release is worth, so the pool wakes. What relevo asks for by itself waits for
+// the next client.
+func (rs *rolls) rollAsleep(pending *pool.PendingRoll, kind kindOfTask) (control.Wait, error) {
+	if kind == again {
+		rs.log.Info("asleep: what is to be rolled to is tried when a client comes", "generation", pending.Generation())
+		return noted, nil
+	}
+	if err := rs.running().Wake(1, "a roll was asked for"); err != nil {
+		return nil, err
+	}
+	return rs.waitFor(pending), nil
+}
+
+// noted is the wait for a roll that begins later.
+func noted(context.Context) (pool.RollResult, error) {
+	return pool.RollResult{Result: machine.OK}, nil
+}

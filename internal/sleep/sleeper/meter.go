@@ -1,0 +1,97 @@
+package sleeper
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"relevo/internal/launch"
+	"relevo/internal/procnet"
+	"relevo/internal/sleep"
+	"relevo/internal/sockdiag"
+	"relevo/pool"
+	"relevo/pool/machine"
+	"relevo/upgrader"
+)
+
+// meter remembers what it needs of the last look.
+type meter struct {
+	o    Options
+	at   time.Time // of the last look
+	used map[string]time.Duration
+	told bool // that connections cannot be seen
+}
+
+// sample looks at everything but clients that have come and gone.
+func (m *meter) sample(now time.Time, status pool.Status, idle time.Duration) sleep.Sample {
+	s := sleep.Sample{Held: held(status), Waiting: m.o.Listeners().Queues().Waiting}
+	s.Open = m.open(m.o.Listeners().Listeners(), idle)
+	for _, w := range status.Workers {
+		if w.Load != nil {
+			s.Said = max(s.Said, *w.Load)
+		}
+	}
+	s.CPU = m.processors(now, status.Workers)
+	m.at = now
+	return s
+}
+
+// held says whether the pool may not sleep: a roll is under way, or a worker does not serve.
+func held(status pool.Status) bool {
+	serves := func(w pool.Worker) bool { return w.State == string(machine.Serving) }
+	return status.State != string(machine.Running) || status.Rolling != nil || status.Canary != nil ||
+		slices.ContainsFunc(status.Workers, func(w pool.Worker) bool { return !serves(w) })
+}
+
+// processors is how many the workers have used since the last look.
+func (m *meter) processors(now time.Time, workers []pool.Worker) float64 {
+	used := map[string]time.Duration{}
+	var spent time.Duration
+	for _, w := range workers {
+		total, err := launch.PlaceOf(w.PID).CPU()
+		if err != nil {
+			continue // it has ended
+		}
+		used[w.ID] = total
+		if before, known := m.used[w.ID]; known {
+			spent += max(total-before, 0)
+		}
+	}
+	m.used = used
+	if took := now.Sub(m.at); took > 0 && !m.at.IsZero() {
+		return float64(spent) / float64(took)
+	}
+	return 0
+}
+
+// open counts the connections in use at the listeners. If they cannot be seen, one counts.
+func (m *meter) open(listeners []*upgrader.Listener, idle time.Duration) (n int) {
+	var ports []uint16
+	for _, l := range listeners {
+		if l.Network.IsUnix() {
+			n += procnet.UnixClients(l.Inode())
+		} else if at, err := netip.ParseAddrPort(l.Address); err == nil && l.IsTCP() {
+			ports = append(ports, at.Port())
+		}
+	}
+	if len(ports) == 0 {
+		return n
+	}
+	connections, err := sockdiag.Established(ports)
+	if err != nil {
+		if !m.told {
+			m.o.Log.Warn("workers stay although no client comes: connections cannot be seen", "err", err)
+		}
+		m.told = true
+		return n + 1
+	}
+	for _, c := range connections {
+		of := sleep.Connection{Unread: c.Unread, Unsent: c.Unsent, Received: c.Received,
+			SinceSent:     time.Duration(c.SinceSent) * time.Millisecond,
+			SinceReceived: time.Duration(c.SinceReceived) * time.Millisecond}
+		if of.InUse(idle) {
+			n++
+		}
+	}
+	return n
+}

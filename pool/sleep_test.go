@@ -1,0 +1,70 @@
+package pool_test
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"relevo/pool"
+	"relevo/pool/machine"
+	"relevo/pool/pooltest"
+)
+
+// A pool that sleeps has no workers, also under the next master, until it wakes; a release that
+// comes meanwhile is tried then.
+func TestSleep(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := start(t, 2, pooltest.NewRelease("v1", pooltest.Obedient))
+		if err := r.Sleep("no client"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		status := r.status()
+		wantEqual(t, "state", []any{status.State, status.Asleep.IsZero(), status.Slots, len(status.Workers)},
+			[]any{"asleep", false, 0, 0})
+		event := r.last(pool.KindSleep)
+		wantEqual(t, "event", []any{event.From, event.Reason}, []any{2, "no client"})
+		wantEqual(t, "again", r.Sleep("again"), nil)
+		if _, _, err := r.Resize(to(0)); err != nil {
+			t.Errorf("none of none: %v", err)
+		}
+
+		pending, err := r.BeginRoll(r.release("v2", pooltest.Obedient))
+		if err != nil || !pending.Asleep() {
+			t.Fatalf("%v, asleep: %v", err, pending.Asleep())
+		}
+		wantEqual(t, "noted", r.status().Noted.Version, "v2")
+		wantEqual(t, "serving", r.status().Release.Version, "v1")
+
+		r = r.succeed()
+		wantEqual(t, "state", r.status().State, "asleep")
+		wantEqual(t, "since", r.status().Asleep.Equal(status.Asleep), true)
+		wantEqual(t, "noted", r.status().Noted.Version, "v2")
+		wait, err := r.Await(pending.Generation())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Wake(1, "a client came"); err != nil {
+			t.Fatal(err)
+		}
+		result, err := wait.Wait(t.Context())
+		wantEqual(t, "roll", []any{err, result.Result}, []any{nil, machine.OK})
+		event = r.last(pool.KindWake)
+		wantEqual(t, "event", []any{event.To, event.Reason}, []any{1, "a client came"})
+		wantEqual(t, "serving", r.status().Release.Version, "v2")
+		wantEqual(t, "awake", r.Wake(3, "again"), nil)
+		wantEqual(t, "slots", r.status().Slots, 1)
+	})
+}
+
+// Sleep is refused while something is under way.
+func TestSleepRefused(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := start(t, 1, pooltest.NewRelease("v1", pooltest.Obedient))
+		canary := r.release("v2", nil)
+		ended := r.roll(canary)
+		wantEqual(t, "in a roll", r.Sleep("no client"), pool.ErrBusy)
+		wantEqual(t, "awake", r.status().Asleep.IsZero(), true)
+		canary.Process(2).Exit(1)
+		<-ended
+	})
+}

@@ -1,0 +1,267 @@
+package test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"relevo/internal/procfs"
+	"relevo/internal/testport"
+	"relevo/pool"
+)
+
+// sleeps waits until the app sleeps, and no process of it is left.
+func (s *site) sleeps() {
+	s.t.Helper()
+	s.await("the app to sleep", func() bool {
+		status := s.status()
+		return status.State == "asleep" && !status.Asleep.IsZero() && len(status.Workers) == 0
+	})
+}
+
+// answered wants an answer that says something.
+func (s *site) answered(address, want string) {
+	s.t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer conn.Close()
+	if got := askOn(s.t, conn); !strings.Contains(got, want) {
+		s.t.Errorf("the answer is %q, want %q", got, want)
+	}
+}
+
+// askOn asks for a page on a connection and returns the whole answer.
+func askOn(t *testing.T, conn net.Conn) string {
+	t.Helper()
+	conn.SetDeadline(time.Now().Add(tooLong))
+	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	answer := new(strings.Builder)
+	for buffer := make([]byte, 4096); ; {
+		n, err := conn.Read(buffer)
+		answer.Write(buffer[:n])
+		if err != nil {
+			return answer.String()
+		}
+	}
+}
+
+// TestSleep: without a client no worker is left, and health checks start none. The next client
+// does; a release that came meanwhile serves it, or the old one if that fails. Masters follow each
+// other while the app sleeps.
+func TestSleep(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "-n", "0..2", "--idle", "1s", "--health", "/", "--health-interval", "200ms", "--canary", "10ms")
+	events := s.record()
+	address := s.status().Listeners[0].Address
+	s.sleeps()
+	if children, err := procfs.Of(s.status().PID).Children(); err != nil || len(children) > 0 {
+		t.Errorf("the master has the children %v (%v) while the app sleeps", children, err)
+	}
+	for what, args := range map[string][]string{"\nworkers: none for ": {"status"}, " asleep ": {"list"}} {
+		if _, said := s.relevo(args...); !strings.Contains(said, what) {
+			t.Errorf("relevo %v says\n%s", args, said)
+		}
+	}
+	s.answered(address, "version 1")
+	events.await(pool.KindWake, 1)
+
+	s.sleeps()
+	s.release("2", "serve")
+	s.await("the release to be noted", func() bool { return s.status().Noted != nil })
+	s.answered(address, "version 2")
+	s.sleeps()
+	s.release("3", "crash")
+	s.await("the release to be noted", func() bool { return s.status().Noted != nil })
+	s.upgrade()
+	if status := s.status(); status.State != "asleep" || status.Noted == nil {
+		t.Errorf("after a succession: %s, noted %v", status.State, status.Noted)
+	}
+	s.answered(address, "version 2")
+	if last := s.status().LastRoll; last == nil || last.Result != "rolled-back" {
+		t.Errorf("the last roll: %+v", last)
+	}
+
+	s.sleeps()
+	s.release("4", "serve")
+	if code, said := s.relevo("reload"); code != 0 {
+		t.Errorf("reload of an app that sleeps: exit status %d: %s", code, said)
+	}
+	s.sleeps()
+	s.says("site: from 0 to 2 workers", "scale", "2")
+	s.settled(2)
+	s.says("site: from 2 to 2 workers; the load decides from now on", "scale", "auto")
+	s.sleeps()
+	s.stop()
+}
+
+// TestSleepOfPrograms: programs that bind by themselves and say nothing sleep, too. Each client
+// that comes while the last worker leaves is served.
+func TestSleepOfPrograms(t *testing.T) {
+	t.Parallel()
+	for _, behaviour := range []string{"binds", "binds-udp", "binds-unix"} {
+		t.Run(behaviour, func(t *testing.T) {
+			t.Parallel()
+			s := emptySite(t)
+			s.release("1", behaviour)
+			network, address := "tcp", testport.Address(t)
+			switch behaviour {
+			case "binds-udp":
+				network = "udp"
+			case "binds-unix":
+				network, address = "unix", filepath.Join(s.dir, "s")
+			}
+			flags := []string{"run", "--name", "site", "-n", "0..2", "--idle", "1s"}
+			if network == "tcp" { // what relevo itself asks is no client
+				flags = append(flags, "--health", "/", "--health-interval", "300ms")
+			}
+			s.start(append(flags, "--", "./app", address)...)
+			events := s.record()
+			ask := func() {
+				var conn net.Conn
+				s.await("the socket", func() (is bool) { // the program removes the path of its Unix socket
+					var err error
+					conn, err = net.Dial(network, address)
+					return err == nil
+				})
+				defer conn.Close()
+				if network != "udp" {
+					if got := askOn(t, conn); !strings.Contains(got, "version 1") {
+						t.Errorf("the answer is %q", got)
+					}
+					return
+				}
+				conn.SetDeadline(time.Now().Add(tooLong))
+				answer := make([]byte, 100)
+				fmt.Fprint(conn, "x")
+				if n, err := conn.Read(answer); err != nil || string(answer[:n]) != "version 1" {
+					t.Errorf("the answer is %q, %v", answer[:n], err)
+				}
+			}
+			for n := range 2 {
+				s.sleeps()
+				ask()
+				events.await(pool.KindWake, n+1)
+			}
+			if network == "udp" {
+				return // a datagram that the worker which ends has taken is lost with it
+			}
+			for n := range 3 { // in the moment when they leave
+				events.await(pool.KindSleep, n+3)
+				for ask(); len(events.of(pool.KindWake)) < n+3; ask() {
+				} // the worker that leaves may have served the first ones
+			}
+		})
+	}
+}
+
+// TestNoSleep: an app that listens where no client could wake it stays awake, and status says why.
+func TestNoSleep(t *testing.T) {
+	t.Parallel()
+	s := emptySite(t)
+	s.release("1", "binds")
+	s.start("run", "--name", "site", "-n", "0..2", "--idle", "1s", "-l", "127.0.0.1:0", "--capture", "off", "--ready",
+		"delay=1ms", "--", "./app", testport.Address(t))
+	s.await("a warning", func() bool { return strings.Contains(strings.Join(s.status().Warnings, "\n"), "by itself") })
+	if status := s.status(); status.State != "running" {
+		t.Errorf("the app is %s", status.State)
+	}
+}
+
+// switches counts how often the threads of a process have waited for something.
+func switches(t *testing.T, pid int) (n int) {
+	t.Helper()
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, after, _ := strings.Cut(string(text), "\nvoluntary_ctxt_switches:")
+		count, err := strconv.Atoi(strings.Fields(after)[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += count
+	}
+	return n
+}
+
+// runtimeSwitches is how often the threads of an idle Go program wait anew in a minute: the
+// runtime looks once a minute whether it has to collect garbage, and may do so.
+const runtimeSwitches = 8
+
+// TestAsleepMasterRests: while the app sleeps the master wakes up for nothing, with everything
+// switched on that looks at workers.
+func TestAsleepMasterRests(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
+	s := newSite(t, "-n", "0..2", "--idle", "1s", "--health", "/", "--health-interval", "200ms", "--max-memory", "1GiB",
+		"--schedule", "0 4 * * *")
+	s.sleeps()
+	pid := s.status().PID
+	// The runtime and the watch of the listeners come to rest some seconds after a worker has gone.
+	during := func(length time.Duration) int {
+		before := switches(t, pid)
+		time.Sleep(length) // what is shown is that nothing happens in this time
+		return switches(t, pid) - before
+	}
+	s.await("the master to come to rest", func() bool { return during(5*time.Second) == 0 })
+	if n := during(time.Minute); n > runtimeSwitches {
+		t.Errorf("the threads of the master have waited anew %d times in a minute", n)
+	}
+	s.answered(s.status().Listeners[0].Address, "version 1")
+}
+
+// TestWakesWithoutLoss: a hundred times a client comes to an app that sleeps, or that is falling
+// asleep.
+func TestWakesWithoutLoss(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
+	s := emptySite(t)
+	s.release("1", "binds")
+	s.start("run", "--name", "site", "-n", "0..2", "--idle", "1s", "--", "./app", testport.Address(t))
+	events := s.record()
+	address := s.status().Listeners[0].Address
+	for n := range 100 {
+		events.await(pool.KindSleep, n+1)
+		if n%2 == 0 {
+			s.sleeps()
+		}
+		for len(events.of(pool.KindWake)) <= n { // the worker that leaves may serve the first ones
+			if err := askAlone(address); err != nil {
+				t.Fatalf("client of wake-up %d: %v", n+1, err)
+			}
+		}
+	}
+}
+
+// TestSleepSurvivesMaster: under systemd the app sleeps on after the death of its master, and
+// clients who come before the next one is there are served.
+func TestSleepSurvivesMaster(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
+	s := newUnitSite(t, "workers = \"0..2\"\nidle = \"1s\"\nwatch_binary = false\n")
+	s.Systemctl("start", "web.service")
+	sleeps := func() {
+		s.Await("the app to sleep", func() bool {
+			status, err := s.app()
+			return err == nil && status.State == "asleep" && len(status.Workers) == 0
+		})
+	}
+	for range 3 {
+		sleeps()
+		s.murder()
+		sleeps()
+		s.murder()
+		if err := askAlone(s.address); err != nil {
+			t.Error(err)
+		}
+	}
+}
