@@ -9,18 +9,25 @@ import (
 // would be worth.
 const commandGC = 400
 
+// startGC is GOGC of a master until its app serves: most starts need no collection then.
+const startGC = 90
+
 // masterGC is GOGC of a master, which allocates little and seldom, and should be small beside
-// many workers. The workers' own GOGC is not changed.
+// many workers, however much these print. The workers' own GOGC is not changed.
 const masterGC = 40
 
 // startTime is how long most starts take at the longest.
 const startTime = 2 * time.Second
 
-// keepSmall makes this process one that runs for long. The garbage of its start is collected at
-// once, after the start: collections in between would leave more fragments.
+// keepSmall makes this process one that runs for long. What its start needed is given back at
+// once, after the start.
 func keepSmall() {
+	debug.SetGCPercent(startGC)
 	time.AfterFunc(startTime, func() {
 		debug.SetGCPercent(masterGC)
 		debug.FreeOSMemory()
 	})
 }
+
+// serves says that the start is over.
+func serves() { debug.SetGCPercent(masterGC) }
