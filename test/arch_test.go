@@ -39,6 +39,8 @@ var importRules = []importRule{
 		because: "it shows what a status says and what the kernel shows, and changes nothing"},
 	{pkg: "internal/explain", only: []string{"relevo/internal/control", "relevo/internal/phrase", "relevo/pool",
 		"relevo/pool/machine"}, because: "it turns what is known into words, and knows nothing else"},
+	{pkg: "internal/machineview", only: []string{"relevo/internal/apps", "relevo/internal/footprint", "relevo/pool"},
+		because: "it is what can be seen; how it is shown is the business of those who show it"},
 	{pkg: "internal/metrics/exporter", only: []string{},
 		because: "it serves what it is given, at an address that it is told"},
 	{pkg: "worker", only: []string{"relevo/internal/ipc"},

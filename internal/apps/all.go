@@ -34,6 +34,7 @@ type App struct {
 	Definition *Definition     // nil: it was not started in the background
 	Status     *control.Status // nil: no master answers
 	Usage      Usage
+	Workers    map[int]Usage // of each worker, by its pid
 }
 
 // Usage is what the workers and their descendants use. The zero value is not known.
@@ -161,18 +162,29 @@ func measure(all []App) {
 		}
 	}
 	for pid, stat := range stats {
-		if i, ok := ownerOf(pid, stats, owners); ok {
-			all[i].Usage.Memory += int64(stat.Pages()) * int64(os.Getpagesize())
-			all[i].Usage.CPU += time.Duration(stat.Ticks()) * time.Second / userHZ
+		if worker, ok := workerOf(pid, stats, owners); ok {
+			all[owners[worker]].use(worker, Usage{
+				Memory: int64(stat.Pages()) * int64(os.Getpagesize()), CPU: time.Duration(stat.Ticks()) * time.Second / userHZ,
+			})
 		}
 	}
 }
 
-// ownerOf finds the app of the nearest ancestor that is a worker, or of the process itself.
-func ownerOf(pid int, stats map[int]procfs.Stat, owners map[int]int) (app int, ok bool) {
+// use adds what a process of a worker's family uses.
+func (a *App) use(worker int, used Usage) {
+	if a.Workers == nil {
+		a.Workers = map[int]Usage{}
+	}
+	sum := a.Workers[worker]
+	a.Workers[worker] = Usage{sum.Memory + used.Memory, sum.CPU + used.CPU}
+	a.Usage.Memory, a.Usage.CPU = a.Usage.Memory+used.Memory, a.Usage.CPU+used.CPU
+}
+
+// workerOf finds the nearest ancestor that is a worker, or the process itself.
+func workerOf(pid int, stats map[int]procfs.Stat, owners map[int]int) (worker int, ok bool) {
 	for range 64 { // deeper than families are
-		if app, ok := owners[pid]; ok {
-			return app, true
+		if _, ok := owners[pid]; ok {
+			return pid, true
 		}
 		stat, known := stats[pid]
 		if !known {

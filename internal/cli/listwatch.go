@@ -6,46 +6,29 @@ import (
 	"time"
 
 	"relevo/internal/apps"
+	"relevo/internal/machineview"
 )
 
 // look is what an earlier look at the apps has found. A nil look has found nothing.
 type look struct {
-	at  time.Time
-	cpu map[string]time.Duration
+	at   time.Time
+	apps map[string]*apps.App
 }
 
 func lookAt(all []apps.App) *look {
-	l := &look{time.Now(), map[string]time.Duration{}}
-	for _, a := range all {
-		l.cpu[a.Name] = a.Usage.CPU
+	l := &look{time.Now(), map[string]*apps.App{}}
+	for i := range all {
+		l.apps[all[i].Name] = &all[i]
 	}
 	return l
 }
 
-// percent is how much of one processor the workers of an app use: since the earlier look, or else
-// since the oldest worker started; nil: unknown.
+// percent is how much of one processor the workers of an app use; nil: unknown.
 func (l *look) percent(a apps.App) *float64 {
-	if a.Status == nil || a.Usage.Memory == 0 {
-		return nil
+	if l == nil {
+		return machineview.AppCPU(a, nil, time.Time{}, time.Now())
 	}
-	since, used := time.Now(), a.Usage.CPU
-	for _, w := range a.Status.Workers {
-		if !w.Started.IsZero() && w.Started.Before(since) {
-			since = w.Started
-		}
-	}
-	if l != nil {
-		// If a worker was replaced meanwhile, the sum lacks the time of its predecessor.
-		if before, known := l.cpu[a.Name]; known && before <= used {
-			since, used = l.at, used-before
-		}
-	}
-	took := time.Since(since)
-	if took <= 0 {
-		return nil
-	}
-	part := 100 * used.Seconds() / took.Seconds()
-	return &part
+	return machineview.AppCPU(a, l.apps[a.Name], l.at, time.Now())
 }
 
 // watchList prints the list of apps that words name repeatedly.

@@ -56,6 +56,25 @@ func look(pids []int, memoryOf func(pid int) (int64, error)) map[int]Footprint {
 	return found
 }
 
+// Connections counts those that clients have open to workers, by the workers' pids. A worker
+// of whom that is not known is left out.
+func Connections(pids []int) map[int]int {
+	found := map[int]int{}
+	accepted, err := acceptedSockets()
+	if err != nil {
+		return found
+	}
+	for _, pid := range pids {
+		if !sharesNetwork(pid) {
+			continue
+		}
+		if n, known := open(procfs.Tree(pid), accepted); known {
+			found[pid] = n
+		}
+	}
+	return found
+}
+
 // open counts the connections of a family of processes. Their descriptors can only be read
 // by their user, and by root.
 func open(family []int, accepted map[uint64]bool) (n int, known bool) {
