@@ -73,6 +73,28 @@ const atATime = 16
 // All returns the apps that have a definition or a control socket, by name. An app whose
 // socket is in several places is asked in the first.
 func (p Places) All(ctx context.Context, sockets ...string) ([]App, error) {
+	names, err := p.Known(sockets...)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]App, len(names))
+	turns, asked := make(chan struct{}, atATime), sync.WaitGroup{}
+	for i, name := range names {
+		turns <- struct{}{}
+		asked.Go(func() {
+			all[i] = p.Ask(ctx, name, sockets...)
+			<-turns
+		})
+	}
+	asked.Wait()
+	all = slices.DeleteFunc(all, func(a App) bool { return a.Definition == nil && a.State == Failed })
+	Measure(all)
+	return all, nil
+}
+
+// Known returns the names of the apps that have a definition or a control socket, sorted. Of some
+// of them a socket may be all that is left.
+func (p Places) Known(sockets ...string) ([]string, error) {
 	defined, err := p.Names()
 	if err != nil {
 		return nil, err
@@ -86,24 +108,12 @@ func (p Places) All(ctx context.Context, sockets ...string) ([]App, error) {
 		names = append(names, here...)
 	}
 	slices.Sort(names)
-	names = slices.Compact(names)
-	all := make([]App, len(names))
-	turns, asked := make(chan struct{}, atATime), sync.WaitGroup{}
-	for i, name := range names {
-		turns <- struct{}{}
-		asked.Go(func() {
-			all[i] = p.look(ctx, name, sockets)
-			<-turns
-		})
-	}
-	asked.Wait()
-	all = slices.DeleteFunc(all, func(a App) bool { return a.Definition == nil && a.State == Failed })
-	measure(all)
-	return all, nil
+	return slices.Compact(names), nil
 }
 
-// look asks the master of one app. A definition that cannot be read is ignored.
-func (p Places) look(ctx context.Context, name string, sockets []string) App {
+// Ask asks the master of one app. A definition that cannot be read is ignored. What its workers
+// use is left to Measure.
+func (p Places) Ask(ctx context.Context, name string, sockets ...string) App {
 	a := App{Name: name, State: Stopped}
 	a.Definition, _ = p.Load(name)
 	if a.Definition != nil && a.Definition.Failure != "" {
@@ -139,8 +149,8 @@ func (p Places) look(ctx context.Context, name string, sockets []string) App {
 // userHZ is the unit of times in /proc, on every architecture that Linux runs Go on.
 const userHZ = 100
 
-// measure finds what the workers use, in one look at all processes.
-func measure(all []App) {
+// Measure finds what the workers use, in one look at all processes.
+func Measure(all []App) {
 	owners := map[int]int{} // worker to the index of its app
 	for i, a := range all {
 		if a.Status == nil {

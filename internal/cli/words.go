@@ -73,15 +73,15 @@ var foreignWords = words([][2]string{
 	{"report diagnose debug sysinfos",
 		"relevo doctor says what this machine can and cannot do, relevo status how the app does"},
 	{"link unlink unmonitor plus login logout register",
-		"there is no service that anything reports to; relevo list, relevo status and relevo events tell everything, " +
-			"with --json for programs"},
+		"there is no service that anything reports to; relevo web is a page of this machine, and relevo list, relevo " +
+			"status and relevo events tell everything, with --json for programs"},
 	{"reset",
 		"nothing resets the counts of relevo status; those of an app begin when it is started"},
 	{"expose",
 		"relevo serve DIR serves the files of a directory"},
 	{"bench load hey ab wrk",
 		"relevo prove loads the app while it is rolled, and counts what is lost"},
-	{"web api attach connect",
+	{"api attach connect",
 		"the control socket speaks HTTP and JSON; relevo events prints what happens, live"},
 	{"completions",
 		"relevo completion SHELL prints completions"},

@@ -26,6 +26,14 @@ func Answer(w http.ResponseWriter, r *http.Request, apps []App) {
 	Write(w, format, Of(apps)) // an error means that the client has gone
 }
 
+// AnswerAll is Answer for all apps of a machine. Those that are down have a master that does not
+// answer, or none.
+func AnswerAll(w http.ResponseWriter, r *http.Request, apps []App, down []string) {
+	format := Negotiate(r.Header.Get("Accept"))
+	w.Header().Set("Content-Type", format.ContentType)
+	Write(w, format, append(up(apps, down), Of(apps)...)) // an error means that the client has gone
+}
+
 // Routes are what is served where an app has an address of its own for its metrics: /metrics,
 // /livez (the master answers) and /readyz (the app serves).
 func Routes(status func() (control.Status, error)) http.Handler {

@@ -26,6 +26,22 @@ func Of(apps []App) []Family {
 	return p.families
 }
 
+// up says of each app whether its master answers.
+func up(apps []App, down []string) []Family {
+	p := &page{at: map[string]int{}}
+	put := func(name string, value bool) {
+		p.app = name
+		p.put(gauge, "relevo_up", "1 if the master of the app answers.", flag(value))
+	}
+	for _, a := range apps {
+		put(a.Status.Name, true)
+	}
+	for _, name := range down {
+		put(name, false)
+	}
+	return p.families
+}
+
 func (p *page) about(a App) {
 	s := a.Status
 	p.put(info, "relevo_build", "The relevo that is the master of the app.", 1, "version", s.Version)

@@ -1,0 +1,125 @@
+package web
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"relevo/internal/apps"
+)
+
+// masters asks the masters of all apps. Each is asked by itself: one that does not answer delays a
+// look by no more than its patience, once for each question.
+type masters struct {
+	names   func() ([]string, error)
+	ask     func(ctx context.Context, name string) apps.App // may take long
+	measure func([]apps.App)
+	ctx     context.Context // of the questions, which may outlive a look
+
+	mu    sync.Mutex
+	known map[string]*question
+	asked sync.WaitGroup
+}
+
+// question is what one master was asked.
+type question struct {
+	since    time.Time     // when it was asked
+	answered chan struct{} // closed with the answer
+	before   *apps.App     // the answer before; nil: there is none
+	app      apps.App      // the answer, after answered
+}
+
+// silence is how long the last answer of a master stands for the next one. A machine that is busy
+// makes masters slow.
+const silence = 5 * time.Second
+
+// all returns all apps by name. It waits so long for a master that was not asked before.
+func (m *masters) all(ctx context.Context, patience time.Duration) ([]apps.App, error) {
+	names, err := m.names()
+	if err != nil {
+		return nil, err
+	}
+	questions := m.askAll(names)
+	all := make([]apps.App, 0, len(names))
+	for i, q := range questions {
+		if a, there := q.wait(ctx, names[i], patience); there {
+			all = append(all, a)
+		}
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	m.measure(all)
+	return all, nil
+}
+
+// askAll asks those that are not being asked already.
+func (m *masters) askAll(names []string) (questions []*question) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now, next := time.Now(), map[string]*question{}
+	for _, name := range names {
+		q := m.known[name]
+		if q == nil || q.done() {
+			q = m.question(name, q, now)
+		}
+		next[name] = q
+		questions = append(questions, q)
+	}
+	m.known = next // without the apps that are gone
+	return questions
+}
+
+func (m *masters) question(name string, last *question, now time.Time) *question {
+	q := &question{since: now, answered: make(chan struct{})}
+	if last != nil {
+		q.before = &last.app
+	}
+	m.asked.Go(func() {
+		q.app = m.ask(m.ctx, name)
+		close(q.answered)
+	})
+	return q
+}
+
+func (q *question) done() bool {
+	select {
+	case <-q.answered:
+		return true
+	default:
+		return false
+	}
+}
+
+// wait returns the answer, or what stands for it. It is not there where nothing is left of the app
+// but a socket.
+func (q *question) wait(ctx context.Context, name string, patience time.Duration) (a apps.App, there bool) {
+	late := time.NewTimer(patience - time.Since(q.since))
+	defer late.Stop()
+	select {
+	case <-q.answered:
+		a = q.app
+	default:
+		select {
+		case <-q.answered:
+			a = q.app
+		case <-late.C:
+			a = q.standIn(name)
+		case <-ctx.Done():
+		}
+	}
+	return a, a.Definition != nil || a.Status != nil || a.State == apps.Silent
+}
+
+// standIn is what is said of a master that has not answered yet.
+func (q *question) standIn(name string) apps.App {
+	silent := apps.App{Name: name, State: apps.Silent}
+	if q.before == nil {
+		return silent
+	}
+	if time.Since(q.since) < silence {
+		return *q.before
+	}
+	silent.Definition = q.before.Definition
+	return silent
+}
