@@ -83,30 +83,40 @@ func (f *Flip) Ready() error {
 	return err
 }
 
-// AwaitPredecessor returns when the old master has ended, and says whether it had called
-// Confirm. It returns at once if there is no old master.
-func (f *Flip) AwaitPredecessor(ctx context.Context) (confirmed bool, err error) {
-	if f.talk == nil {
-		return true, nil
-	}
-	if err := f.table.WaitForParent(ctx); err != nil {
-		return false, fmt.Errorf("cannot wait for the end of the previous master: %w", err)
-	}
-	word, _ := io.ReadAll(f.talk)
-	f.talk.Close()
-	f.talk = nil
-	confirmed = string(word) == confirmation
-	if !f.previousEnded() && !confirmed {
-		return false, errors.New("cannot take over: the previous master goes on")
-	}
-	return confirmed, nil
+// LastWord is what a master has said at its end.
+type LastWord struct {
+	Confirmed bool // it has ended as it should: Confirm
+	Force     bool // the app is to be stopped by force
 }
 
-// confirmation is the last word of a master that has ended as it should.
-const confirmation = "yours"
+// AwaitPredecessor returns the last word of the old master when that has ended. It returns at
+// once if there is no old master.
+func (f *Flip) AwaitPredecessor(ctx context.Context) (LastWord, error) {
+	if f.talk == nil {
+		return LastWord{Confirmed: true}, nil
+	}
+	if err := f.table.WaitForParent(ctx); err != nil {
+		return LastWord{}, fmt.Errorf("cannot wait for the end of the previous master: %w", err)
+	}
+	said, _ := io.ReadAll(f.talk)
+	f.talk.Close()
+	f.talk = nil
+	force := string(said) == forcedConfirmation
+	word := LastWord{Confirmed: force || string(said) == confirmation, Force: force}
+	if !f.previousEnded() && !word.Confirmed {
+		return LastWord{}, errors.New("cannot take over: the previous master goes on")
+	}
+	return word, nil
+}
+
+// The last words of a master that has ended as it should.
+const (
+	confirmation       = "yours"
+	forcedConfirmation = "yours, and stop by force"
+)
 
 // Upgrade starts a successor and passes it the legacy. When Upgrade has returned the
-// successor's pid, the successor owns everything, and this process must end without
+// successor's pid, the successor waits for Confirm, and this process must end without
 // touching any of it. After an error everything is as before.
 func (f *Flip) Upgrade(l Legacy) (pid int, err error) {
 	files, talk, done, err := l.withTalk()
@@ -187,10 +197,14 @@ func (f *Flip) upgradeTable() (err error) {
 	}
 }
 
-// Confirm tells the successor that it owns everything now, and that the service manager
-// knows its pid. It is the last call of this process.
-func (f *Flip) Confirm() error {
-	_, err := io.WriteString(f.talk, confirmation)
+// Confirm tells the successor that it owns everything now, that the service manager knows its
+// pid, and whether it is to stop the app by force. It is the last call of this process.
+func (f *Flip) Confirm(force bool) error {
+	word := confirmation
+	if force {
+		word = forcedConfirmation
+	}
+	_, err := io.WriteString(f.talk, word)
 	return err
 }
 

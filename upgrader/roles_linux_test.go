@@ -216,7 +216,7 @@ func master(args []string) error {
 	if err := flip.Ready(); err != nil {
 		return err
 	}
-	if confirmed, err := flip.AwaitPredecessor(context.Background()); err != nil || !confirmed {
+	if word, err := flip.AwaitPredecessor(context.Background()); err != nil || !word.Confirmed {
 		return fmt.Errorf("the predecessor has not confirmed: %v", err)
 	}
 	u.Begin()
@@ -283,7 +283,7 @@ func obey(u *upgrader.Upgrader, flip *upgrader.Flip, document string) error {
 		switch strings.TrimSpace(order) {
 		case "flip":
 			if _, err = flip.Upgrade(legacy); err == nil {
-				if err := flip.Confirm(); err != nil {
+				if err := flip.Confirm(false); err != nil {
 					return err
 				}
 				os.Exit(0)

@@ -22,6 +22,7 @@ type peer struct {
 	previous *peer         // nil: this is the first master
 	ready    chan struct{} // closed when this master is ready
 	yours    chan struct{} // closed when the next master owns everything
+	force    bool          // set before yours is closed
 }
 
 func newPeer(previous *peer) *peer {
@@ -30,19 +31,19 @@ func newPeer(previous *peer) *peer {
 
 func (p *peer) Ready() error { close(p.ready); return nil }
 
-func (p *peer) AwaitPredecessor(ctx context.Context) (confirmed bool, err error) {
+func (p *peer) AwaitPredecessor(ctx context.Context) (upgrader.LastWord, error) {
 	if p.previous == nil {
-		return true, nil
+		return upgrader.LastWord{Confirmed: true}, nil
 	}
 	select {
 	case <-p.previous.yours:
-		return true, nil
+		return upgrader.LastWord{Confirmed: true, Force: p.previous.force}, nil
 	case <-ctx.Done():
-		return false, ctx.Err()
+		return upgrader.LastWord{}, ctx.Err()
 	}
 }
 
-func (p *peer) Confirm() error { close(p.yours); return nil }
+func (p *peer) Confirm(force bool) error { p.force = force; close(p.yours); return nil }
 
 // inProcess has the next master run in this process: succession.Carrier.
 type inProcess struct {

@@ -23,11 +23,12 @@ func (m *Master) succeed() error {
 	if err := a.Flip.Ready(); err != nil {
 		return err
 	}
-	confirmed, err := a.Flip.AwaitPredecessor(context.Background())
+	word, err := a.Flip.AwaitPredecessor(context.Background())
 	if err != nil {
 		return err
 	}
-	if !confirmed && !m.needsNoWord() {
+	m.opts.Arrival.Force = word.Force
+	if !word.Confirmed && !m.needsNoWord() {
 		// It died before systemd knew of this process, and systemd starts another.
 		return errors.New("cannot succeed a master that has died meanwhile: systemd starts another one")
 	}

@@ -41,6 +41,9 @@ func (m *Master) succeeded() {
 	default:
 		m.started()
 	}
+	if m.opts.Arrival.Force {
+		m.report(m.Stop(true))
+	}
 	if m.opts.Arrival.Left.Then == succession.ThenReload {
 		m.requestReload("SIGHUP to the master before")
 	}

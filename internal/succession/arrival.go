@@ -29,6 +29,7 @@ type Arrival struct {
 	Lost     error              // why a legacy was found and cannot be read
 	Doubt    error              // what is wrong and does not matter to a successor
 	Checks   bool               // it only looks whether it could go on
+	Force    bool               // the previous master was told to stop the app by force
 }
 
 // upgradePatience is how long a new master may take to say that it goes on, unless

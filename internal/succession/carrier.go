@@ -11,7 +11,7 @@ import (
 	"relevo/upgrader"
 )
 
-// Carrier brings a legacy to the next program. The third way, systemd's store, has none: a
+// Carrier brings a legacy to the next program. The way by systemd's store has none: a
 // master that dies has no time for one, so its legacy is always there.
 type Carrier interface {
 	// Pass returns the process that goes on with the legacy. Where that is this one, the
@@ -27,11 +27,11 @@ type Carrier interface {
 type Peer interface {
 	// Ready tells the previous master, if there is one, that it may end.
 	Ready() error
-	// AwaitPredecessor returns when the previous master has ended, and says whether it had
-	// called Confirm.
-	AwaitPredecessor(context.Context) (confirmed bool, err error)
-	// Confirm tells the next master that it owns everything. It is the last call of this one.
-	Confirm() error
+	// AwaitPredecessor returns the last word of the previous master when that has ended.
+	AwaitPredecessor(context.Context) (upgrader.LastWord, error)
+	// Confirm tells the next master that it owns everything, and whether it is to stop the app
+	// by force. It is the last call of this one.
+	Confirm(force bool) error
 }
 
 var _ Peer = (*upgrader.Flip)(nil)

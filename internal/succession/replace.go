@@ -178,7 +178,7 @@ func (s *Succession) thaw() {
 
 // Leave is the end of a master that another one follows. What was asked for meanwhile is
 // that one's to do.
-func (s *Succession) Leave(controlPath string) error {
+func (s *Succession) Leave() error {
 	s.report(s.o.Estate.LeaveControl())
 	now := s.is()
 	if now.stop {
@@ -187,26 +187,12 @@ func (s *Succession) Leave(controlPath string) error {
 	for _, sig := range s.Owed.Take() {
 		unix.Kill(now.pid, sig)
 	}
-	defer s.forceSuccessor(controlPath)
 	go func() { // what comes in the last moment is meant for the next master
 		for sig := range s.o.Signals {
 			unix.Kill(now.pid, sig.(syscall.Signal))
 		}
 	}()
-	return s.o.Arrival.Flip.Confirm()
-}
-
-// forceSuccessor hands on that the stop was asked for by force: as signals the two would
-// come at the same moment, and be one stop.
-func (s *Succession) forceSuccessor(controlPath string) {
-	if now := s.is(); !now.stop || !now.force {
-		return
-	}
-	client, err := control.Connect(context.Background(), controlPath)
-	if err == nil {
-		err = client.Stop(context.Background(), true)
-	}
-	if err != nil && control.ExitCode(err) != control.ExitNotRunning { // it has ended by itself
-		s.o.Log.Error("cannot hand on that the stop is to be forced", "err", err)
-	}
+	// As signals the stop and its repetition would come at the same moment, and be one stop.
+	last := s.is()
+	return s.o.Arrival.Flip.Confirm(last.stop && last.force)
 }

@@ -1,0 +1,49 @@
+package test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestForcedStopInSuccession: a stop and its repetition that come while the next relevo starts
+// end the app by force: neither master waits for the other.
+func TestForcedStopInSuccession(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "-n", "1", "--watch-binary=false", "--drain-timeout", "10m", "--upgrade", "tableflip")
+	// The next relevo starts when the gate is opened.
+	gate := filepath.Join(s.dir, "gate")
+	if err := syscall.Mkfifo(gate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(s.program, s.program+".real"); err != nil {
+		t.Fatal(err)
+	}
+	script := fmt.Sprintf("#!/bin/sh\nread line <%s\nexec %s.real \"$@\"\n", gate, s.program)
+	if err := os.WriteFile(s.program, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	worker := s.status().Workers[0].PID
+	syscall.Kill(s.master.Process.Pid, syscall.SIGUSR2)
+	s.await("the succession", func() bool { return strings.Contains(s.log.String(), "replacing the master") })
+	for range 4 { // each is far enough from the one before to be no repetition of the same stop
+		syscall.Kill(s.master.Process.Pid, syscall.SIGTERM)
+		time.Sleep(600 * time.Millisecond)
+	}
+	if err := os.WriteFile(gate, []byte("go\n"), 0); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-s.ended:
+	case <-afterTooLong():
+		t.Fatalf("the old master does not end:\n%s", s.log)
+	}
+	s.await("the end of the app", func() bool { return syscall.Kill(worker, 0) != nil })
+	if log := s.log.String(); !strings.Contains(log, "signal=SIGKILL") {
+		t.Errorf("the worker was not ended by force:\n%s", log)
+	}
+}
