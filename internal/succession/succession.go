@@ -23,7 +23,8 @@ type Options struct {
 	// Later runs what is not waited for.
 	Later func(do func())
 
-	// Carrier is that of a way, to the program at a path. Default: those of this package.
+	// Carrier is that of a way, to the program or the socket at a path. Default: those of this
+	// package.
 	Carrier func(way Way, path string, a *Arrival) Carrier
 }
 
@@ -33,7 +34,7 @@ type Succession struct {
 	Hearing Hearing
 
 	o    Options
-	turn sync.Mutex    // held from the freeze to the end of this master, or to the thaw
+	turn sync.Mutex    // held from before Settle to the end of this master, or to the thaw
 	over chan struct{} // closed when another master goes on
 
 	mu  sync.Mutex
