@@ -20,10 +20,14 @@ func TestForcedStopInSuccession(t *testing.T) {
 	if err := syscall.Mkfifo(gate, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Rename(s.program, s.program+".real"); err != nil {
+	next := filepath.Join(s.dir, "next", "relevo")
+	if err := os.Mkdir(filepath.Dir(next), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	script := fmt.Sprintf("#!/bin/sh\nread line <%s\nexec %s.real \"$@\"\n", gate, s.program)
+	if err := os.Rename(s.program, next); err != nil {
+		t.Fatal(err)
+	}
+	script := fmt.Sprintf("#!/bin/sh\nread line <%s\nexec %s \"$@\"\n", gate, next)
 	if err := os.WriteFile(s.program, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +47,9 @@ func TestForcedStopInSuccession(t *testing.T) {
 		t.Fatalf("the old master does not end:\n%s", s.log)
 	}
 	s.await("the end of the app", func() bool { return syscall.Kill(worker, 0) != nil })
-	if log := s.log.String(); !strings.Contains(log, "signal=SIGKILL") {
-		t.Errorf("the worker was not ended by force:\n%s", log)
+	for _, want := range []string{"another master goes on", "signal=SIGKILL"} {
+		if log := s.log.String(); !strings.Contains(log, want) {
+			t.Errorf("the log lacks %q:\n%s", want, log)
+		}
 	}
 }
