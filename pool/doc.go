@@ -9,18 +9,28 @@
 //	worker      one process that serves
 //	slot        a place in the pool, 0…N-1, stable
 //	generation  a number for (release bytes + configuration); every worker has one
-//	ready       the worker said that it serves
+//	ready       the worker is known to serve: it said so, was observed to wait for clients,
+//	            has accepted a connection, or its delay is over (delay, alive)
 //	roll        replace all workers, planned
 //	respawn     replace one after its death
-//	recycle     replace one that serves by one of its generation
-//	fault       a death that speaks against the program; a crash storm is many of them
+//	recycle     replace one that serves by a new one of the same generation
+//	fault       a death that speaks against the program
+//	storm       so many faults during or soon after a roll that the roll is undone
 //	quiesce     stop accepting new connections
 //	drain       finish what was accepted
 //	kill        the end of patience
 //	backoff     the wait before a respawn
 //	canary      the first worker of a new generation, on probation
+//	probation   the time in which the death of a ready canary fails its roll
+//	admit       give a worker clients like all others: a canary after its probation, any
+//	            worker after a health check
 //	release     the bytes that workers run, with what else decides how they run
 //	inherit     what a worker does with its master's sockets
+//	seat        a listening socket of one worker's own; the master steers clients to it
+//	suspended   a seat that gets no new clients, because its worker fails its health check
+//	park        have a socket refuse clients and keep its address
+//	led out     a worker that cannot drain: the master takes clients and idle connections
+//	            from it before it gets the stop signal
 //	legacy      everything that outlives one master (files + one state document)
 //	succession  one master handing its legacy to the next
 //	take over   what a master does with the legacy of the previous one

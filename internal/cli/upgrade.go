@@ -20,7 +20,7 @@ func (c *cli) upgrade() *cobra.Command {
 				return err
 			}
 			began := time.Now()
-			ctx, cancel := context.WithTimeout(ctx, upgradePatience)
+			ctx, cancel := context.WithTimeout(ctx, upgradeAnswerTimeout)
 			defer cancel()
 			upgraded, err := client.Upgrade(ctx)
 			if err != nil {
@@ -47,9 +47,10 @@ the process stays and becomes the new program; --upgrade of run chooses.`
 	return cmd
 }
 
-// upgradePatience is longer than a master waits for its successor, unless the master's
-// RELEVO_UPGRADE_TIMEOUT is longer than the default.
-const upgradePatience = 90 * time.Second
+// upgradeAnswerTimeout is how long the command waits for the master's answer: longer than a
+// master waits for its successor, unless the master's RELEVO_UPGRADE_TIMEOUT is longer than the
+// default.
+const upgradeAnswerTimeout = 90 * time.Second
 
 // checkLegacy says whether this program could take over the state of a master that is about to exec
 // it.

@@ -171,11 +171,11 @@ func indexes(slots []*slot) (all []int) {
 	return all
 }
 
-func (y *crashWindow) legacy() *LegacyCrashWindow {
-	if y == nil {
+func (c *crashWindow) legacy() *LegacyCrashWindow {
+	if c == nil {
 		return nil
 	}
-	return &LegacyCrashWindow{Fallback: y.fallback, Until: y.until, Faults: y.faults, First: y.first, Storm: y.storm}
+	return &LegacyCrashWindow{Fallback: c.fallback, Until: c.until, Faults: c.faults, First: c.first, Storm: c.storm}
 }
 
 // ErrTorn is returned by TakeOver for a state that contradicts itself.
@@ -280,9 +280,9 @@ func (w LegacyWorker) worker() *worker {
 	}
 }
 
-func (y *LegacyCrashWindow) window() *crashWindow {
-	if y == nil {
+func (c *LegacyCrashWindow) window() *crashWindow {
+	if c == nil {
 		return nil
 	}
-	return &crashWindow{fallback: y.Fallback, until: y.Until, faults: y.Faults, first: y.First, storm: y.Storm}
+	return &crashWindow{fallback: c.Fallback, until: c.Until, faults: c.Faults, first: c.First, storm: c.Storm}
 }

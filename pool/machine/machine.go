@@ -32,7 +32,7 @@ type worker struct {
 	id, slot, generation int
 	state                State
 	hello                bool      // takes its drain by message
-	asked                bool      // was asked to drain by message
+	asked                bool      // by message, or leaves by itself, or has drained: gets the stop signal before SIGKILL
 	trial                bool      // it was a canary, and was not admitted yet
 	unseen               string    // why the master cannot see whether it serves; empty if it can
 	due                  time.Time // when the time limit of its state ends; zero: never

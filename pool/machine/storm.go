@@ -15,7 +15,7 @@ type crashWindow struct {
 	storm    RollEnded // why the roll is undone, once there was a storm
 }
 
-func (y *crashWindow) stormed() bool { return y.storm.Reason != "" }
+func (c *crashWindow) stormed() bool { return c.storm.Reason != "" }
 
 // stormSize is how many faults make a storm in a pool with that many slots.
 func stormSize(slots int) int { return max(3, (slots+1)/2) }
@@ -49,45 +49,45 @@ func (m *Machine) crashWindowOf(w *worker) *crashWindow {
 
 // fault counts a failure of the worker for which its program is to blame.
 func (m *Machine) fault(s *slot, w *worker, reason string) {
-	y := m.crashWindowOf(w)
-	if y == nil || y.stormed() {
+	c := m.crashWindowOf(w)
+	if c == nil || c.stormed() {
 		return
 	}
-	if y.faults == 0 {
-		y.first = m.now
+	if c.faults == 0 {
+		c.first = m.now
 	}
-	if y.faults++; y.faults < stormSize(len(m.slots)) {
+	if c.faults++; c.faults < stormSize(len(m.slots)) {
 		return
 	}
-	within := max(m.now.Sub(y.first).Round(time.Second), time.Second)
-	y.storm = RollEnded{
+	within := max(m.now.Sub(c.first).Round(time.Second), time.Second)
+	c.storm = RollEnded{
 		Generation: w.generation, Slot: s.index, Worker: w.id,
 		Blame:  BlameProgram,
-		Reason: fmt.Sprintf("crash storm: %d workers died within %s, the last: %s", y.faults, within, reason),
+		Reason: fmt.Sprintf("crash storm: %d workers died within %s, the last: %s", c.faults, within, reason),
 	}
-	if y == m.window {
+	if c == m.window {
 		m.undoRoll()
 		return
 	}
-	m.turnBack(m.roll, y.storm)
+	m.turnBack(m.roll, c.storm)
 }
 
 // undoRoll goes back from a generation with a crash storm. A roll in progress or
 // requested goes first: it replaces the generation anyway.
 func (m *Machine) undoRoll() {
-	y := m.window
-	if y == nil || !y.stormed() || m.roll != nil || m.pending != 0 {
+	c := m.window
+	if c == nil || !c.stormed() || m.roll != nil || m.pending != 0 {
 		return
 	}
-	m.window, m.generation = nil, y.fallback
-	m.roll = &roll{generation: y.storm.Generation, from: y.fallback, passed: true}
-	m.turnBack(m.roll, y.storm)
+	m.window, m.generation = nil, c.fallback
+	m.roll = &roll{generation: c.storm.Generation, from: c.fallback, passed: true}
+	m.turnBack(m.roll, c.storm)
 }
 
 // closeCrashWindow ends the window when its time is over. After a storm it stays until
 // undoRoll has acted.
 func (m *Machine) closeCrashWindow() {
-	if y := m.window; y != nil && !y.stormed() && !m.now.Before(y.until) {
+	if c := m.window; c != nil && !c.stormed() && !m.now.Before(c.until) {
 		m.window = nil
 	}
 }
