@@ -82,6 +82,7 @@ func (p *webPage) ask(method, path string) (code int, text string) {
 type shownApp struct {
 	State                  string
 	Ready, Generation, PID int
+	Memory                 int64                           `json:"memory_bytes"`
 	LastRoll               struct{ Result, Reason string } `json:"last_roll"`
 }
 
@@ -108,7 +109,9 @@ func TestWeb(t *testing.T) {
 	if code, text := p.ask("POST", "v1/apps/site/roll"); code != 200 {
 		t.Fatalf("roll: %d %s", code, text)
 	}
-	p.shows("generation 2", func(a shownApp) bool { return a.Generation == 2 && a.Ready == 2 && a.State == "running" })
+	p.shows("generation 2", func(a shownApp) bool {
+		return a.Generation == 2 && a.Ready == 2 && a.State == "running" && a.Memory > 0
+	})
 	s.release("3", "crash")
 	p.ask("POST", "v1/apps/site/roll")
 	p.shows("the roll that failed", func(a shownApp) bool {

@@ -60,7 +60,7 @@ func (h *hub) leave(ch chan *moment) {
 // look looks until ctx ends. The history begins anew with the first page.
 func (h *hub) look(ctx context.Context) {
 	viewer := machineview.NewViewer(func(ctx context.Context) ([]apps.App, error) {
-		return h.masters.all(ctx, lookPatience)
+		return h.masters.measured(ctx, lookPatience)
 	})
 	for ticks := time.NewTicker(lookEvery); ; {
 		view, err := viewer.Look(ctx)

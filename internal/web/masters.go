@@ -11,10 +11,9 @@ import (
 // masters asks the masters of all apps. Each is asked by itself: one that does not answer delays a
 // look by no more than its patience, once for each question.
 type masters struct {
-	names   func() ([]string, error)
-	ask     func(ctx context.Context, name string) apps.App // may take long
-	measure func([]apps.App)
-	ctx     context.Context // of the questions, which may outlive a look
+	names func() ([]string, error)
+	ask   func(ctx context.Context, name string) apps.App // may take long
+	ctx   context.Context                                 // of the questions, which may outlive a look
 
 	mu    sync.Mutex
 	known map[string]*question
@@ -49,8 +48,16 @@ func (m *masters) all(ctx context.Context, patience time.Duration) ([]apps.App, 
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	m.measure(all)
 	return all, nil
+}
+
+// measured is all, with what workers use.
+func (m *masters) measured(ctx context.Context, patience time.Duration) ([]apps.App, error) {
+	all, err := m.all(ctx, patience)
+	if err == nil {
+		apps.Measure(all)
+	}
+	return all, err
 }
 
 // askAll asks those that are not being asked already.

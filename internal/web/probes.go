@@ -65,7 +65,7 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 // list answers with all apps, and their details.
 func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	viewer := machineview.NewViewer(func(ctx context.Context) ([]apps.App, error) {
-		return s.masters.all(ctx, scrapePatience)
+		return s.masters.measured(ctx, scrapePatience)
 	})
 	view, err := viewer.Look(r.Context())
 	if err != nil {

@@ -77,7 +77,7 @@ func Listen(o Options) (*Server, error) {
 	ctx, end := context.WithCancel(context.Background())
 	s := &Server{o: o, listener: listener, page: files, streams: make(chan struct{}, maxStreams), ctx: ctx, end: end}
 	s.guard = newGuard(o, host, listener.Addr())
-	s.masters = &masters{names: o.Names, ask: o.Ask, measure: apps.Measure, ctx: ctx}
+	s.masters = &masters{names: o.Names, ask: o.Ask, ctx: ctx}
 	s.hub = &hub{masters: s.masters, ctx: ctx}
 	return s, nil
 }
