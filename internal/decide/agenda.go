@@ -2,9 +2,13 @@ package decide
 
 import "time"
 
-// MaxRequests is how many requests that nobody waits for may wait: one of each kind at best. A
-// further one would change nothing that these do not.
-const MaxRequests = 2
+// request is a roll that nobody waits for. A reload reads the configuration, and a plain roll does
+// not: of each kind one waits at most, for a further one would change nothing that it does not.
+// Neither does for the other, for a configuration that cannot be read refuses a reload alone.
+type request struct {
+	number int
+	reload bool
+}
 
 // Agenda says what a master does next. It is owned by the master's loop, and is pure: Step
 // returns what follows from what has arrived. What is done outside of the loop has a number, with
@@ -14,14 +18,14 @@ const MaxRequests = 2
 //	         order of the requests, when all that follows from ended rolls is done
 //	end      what follows from a roll that has ended: one at a time, in the order of the rolls
 //	wait     for what follows from the rolls that have ended before it
-//	request  a roll that nobody waits for: one is begun at a time, MaxRequests wait
+//	request  a roll that nobody waits for: one is begun at a time, one of each kind waits
 //	retry    a roll that was refused is asked for again, each time after a longer wait
 type Agenda struct {
 	work     []int // the first one is under way where working says so
 	working  bool
 	ends     []int         // the first one is under way
 	waits    map[int][]int // by the end that they wait for
-	requests []int
+	requests []request
 	begun    int // the request that is being begun; 0: none
 	begins   bool
 	timers   int // how many were started
@@ -39,7 +43,10 @@ type (
 	RollEnded    struct{ Number int }
 	Concluded    struct{ Number int } // all that follows from an ended roll is done
 	WaitAsked    struct{ Number int } // for all that follows from ended rolls
-	RequestAsked struct{ Number int } // a roll that nobody waits for
+	RequestAsked struct {             // a roll that nobody waits for
+		Number int
+		Reload bool // with the configuration as it is then
+	}
 	RequestBegun struct{ Number int } // or refused
 	Begins       struct{ Now bool }   // whether requests are begun
 	Refused      struct{}             // what was asked for is to be tried again
@@ -89,8 +96,8 @@ func (StartTimer) effect()   {}
 func (StopTimer) effect()    {}
 func (AskAgain) effect()     {}
 
-// Step returns what follows from an event. A number that is not waited for is nothing: its work
-// was given up.
+// Step returns what follows from an event. The number of a result that is not waited for, or
+// no more, changes nothing.
 func (a *Agenda) Step(e Event) []Effect {
 	switch e := e.(type) {
 	case WorkAsked:
@@ -105,7 +112,7 @@ func (a *Agenda) Step(e Event) []Effect {
 	case WaitAsked:
 		return a.waitAsked(e.Number)
 	case RequestAsked:
-		return a.requestAsked(e.Number)
+		return a.requestAsked(request{e.Number, e.Reload})
 	case RequestBegun:
 		if e.Number == a.begun {
 			a.begun = 0
@@ -171,11 +178,13 @@ func (a *Agenda) waitAsked(number int) []Effect {
 	return nil
 }
 
-func (a *Agenda) requestAsked(number int) []Effect {
-	if len(a.requests) == MaxRequests {
-		return []Effect{DropRequest{number}}
+func (a *Agenda) requestAsked(r request) []Effect {
+	for _, waits := range a.requests {
+		if waits.reload == r.reload {
+			return []Effect{DropRequest{r.number}}
+		}
 	}
-	a.requests = append(a.requests, number)
+	a.requests = append(a.requests, r)
 	return a.nextRequest()
 }
 
@@ -183,7 +192,7 @@ func (a *Agenda) nextRequest() []Effect {
 	if !a.begins || a.begun != 0 || len(a.requests) == 0 {
 		return nil
 	}
-	a.begun, a.requests = a.requests[0], a.requests[1:]
+	a.begun, a.requests = a.requests[0].number, a.requests[1:]
 	return []Effect{BeginRequest{a.begun}}
 }
 
@@ -208,6 +217,9 @@ func (a *Agenda) retry(e Event) []Effect {
 		a.wait = 0
 	case Over:
 		a.wait, a.over = 0, true
+	case Looked:
+	default:
+		panic("internal error: decide: an event that Step does not know")
 	}
 	if a.timer == 0 {
 		return nil

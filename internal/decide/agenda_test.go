@@ -80,7 +80,9 @@ func readEvent(line string) (Event, error) {
 	case "wait":
 		return WaitAsked{n}, nil
 	case "request":
-		return RequestAsked{n}, nil
+		return RequestAsked{Number: n}, nil
+	case "reload":
+		return RequestAsked{Number: n, Reload: true}, nil
 	case "request begun":
 		return RequestBegun{n}, nil
 	case "begins":
@@ -156,3 +158,15 @@ func TestBytes(t *testing.T) {
 		}
 	}
 }
+
+// TestUnknownEvent: an event that was forgotten in Step is an error of the program.
+func TestUnknownEvent(t *testing.T) {
+	defer func() {
+		if text := fmt.Sprint(recover()); !strings.Contains(text, "internal error") {
+			t.Error(text)
+		}
+	}()
+	new(Agenda).Step(forgotten{})
+}
+
+type forgotten struct{ Event }

@@ -367,3 +367,28 @@ func TestAwait(t *testing.T) {
 	}
 	l.stop(t)
 }
+
+// TestRequestsOfBothKinds: the reload of a SIGHUP is not dropped for rolls that read no
+// configuration, and a request that is dropped for it is not owed to the next master.
+func TestRequestsOfBothKinds(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.works(t, "first")
+	l.run(t)
+	done := l.box.hold() // nothing is prepared
+	l.requestRoll("new bytes")
+	l.requestRoll("other bytes")
+	l.requestRoll("the schedule")
+	app := *l.loaded.Load()
+	app.Workers = 3
+	l.loaded.Store(&app)
+	l.requestReload("a SIGHUP to the master before")
+	l.succession.Owed.Reload()
+	l.requestReload(causeSignal)
+	done()
+	until(t, "the configuration is not read", func() bool {
+		status, err := l.Status()
+		return err == nil && status.Slots == 3 && l.succession.Owed.Reloads() == 0
+	})
+	l.stop(t)
+}

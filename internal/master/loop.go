@@ -108,7 +108,7 @@ func (l *loop) handle(m message) {
 	case waitAsked:
 		l.step(decide.WaitAsked{Number: note(l, l.waits, m)})
 	case rollWanted:
-		l.step(decide.RequestAsked{Number: note(l, l.wanted, m)})
+		l.step(decide.RequestAsked{Number: note(l, l.wanted, m), Reload: m.reload})
 	case requestBegun:
 		l.requestBegun(m)
 	case bytesChanged:
@@ -131,6 +131,8 @@ func (l *loop) handle(m message) {
 		l.setOver()
 		l.step(decide.Begins{})
 		l.step(decide.Over{})
+	default:
+		panic(fmt.Sprintf("internal error: master: unknown message %T", m))
 	}
 }
 
@@ -170,6 +172,8 @@ func (l *loop) step(e decide.Event) {
 			l.timer.Stop()
 		case decide.AskAgain:
 			l.handle(rollWanted{cause: "what was refused is tried again"})
+		default:
+			panic(fmt.Sprintf("internal error: master: unknown effect %T", e))
 		}
 	}
 }
@@ -199,7 +203,9 @@ func (l *loop) prepared(p prepared) {
 	}.Next()
 	switch next {
 	case decide.NextDrop:
-		l.outside.Go(func() { l.generations.Drop(p.generation) })
+		if p.generation != nil {
+			l.outside.Go(func() { l.generations.Drop(p.generation) })
+		}
 		return
 	case decide.NextAgain:
 		l.refused(p.err)
@@ -283,7 +289,7 @@ func (l *loop) beginRequest(number int, r rollWanted) requestBegun {
 	if handedOver(begun.err) {
 		return begun
 	}
-	if r.cause == causeSignal {
+	if r.reload { // which is also for SIGHUPs whose own requests were dropped
 		l.succession.Owed.ReloadsDone(asked)
 	}
 	if begun.err != nil {

@@ -2,6 +2,8 @@ package master
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,7 +35,8 @@ func TestLateResults(t *testing.T) {
 	answers := make(chan answer, 1)
 	l.handle(workAsked{task{kind: held}, answers})
 	for _, m := range []message{
-		prepared{number: 7, generation: late}, workDone{number: 7}, concluded{number: 7}, timerRang{7},
+		prepared{number: 7, generation: late}, prepared{number: 7, err: errors.New("no file")}, workDone{number: 7},
+		concluded{number: 7}, timerRang{7},
 	} {
 		l.handle(m)
 	}
@@ -154,3 +157,18 @@ func TestHears(t *testing.T) {
 		t.Error("it hears")
 	}
 }
+
+// TestUnknownMessage: a message that was forgotten in the loop is an error of the program.
+func TestUnknownMessage(t *testing.T) {
+	t.Parallel()
+	defer func() {
+		if text := fmt.Sprint(recover()); !strings.Contains(text, "master.forgotten") {
+			t.Error(text)
+		}
+	}()
+	new(loop).handle(forgotten{})
+}
+
+type forgotten struct{}
+
+func (forgotten) message() {}
