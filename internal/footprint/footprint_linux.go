@@ -14,42 +14,42 @@ import (
 const clockTick = 10 * time.Millisecond
 
 // Of finds what workers use, by their pids. A worker that has ended is left out.
-func Of(pids []int) map[int]Footprint { return look(pids, launch.Memory) }
+func Of(pids []int) map[int]Footprint {
+	return look(pids, func(pid int, _ []procfs.Stat) (int64, error) { return launch.Memory(pid) })
+}
 
 // Quick is Of in a tenth of the time: pages that processes share count for each of them.
 func Quick(pids []int) map[int]Footprint {
-	return look(pids, func(pid int) (int64, error) {
-		resident := int64(0)
-		for _, member := range procfs.Tree(pid) {
-			stat, err := procfs.Of(member).Stat()
-			if err != nil && member == pid {
-				return 0, err
-			}
-			if err == nil {
-				resident += int64(stat.Pages()) * int64(os.Getpagesize())
-			}
+	return look(pids, func(_ int, family []procfs.Stat) (resident int64, _ error) {
+		for _, stat := range family {
+			resident += int64(stat.Pages()) * int64(os.Getpagesize())
 		}
 		return resident, nil
 	})
 }
 
-func look(pids []int, memoryOf func(pid int) (int64, error)) map[int]Footprint {
+func look(pids []int, memoryOf func(pid int, family []procfs.Stat) (int64, error)) map[int]Footprint {
 	found := map[int]Footprint{}
 	accepted, err := acceptedSockets()
+	table := procfs.NewTable()
 	for _, pid := range pids {
-		memory, ended := memoryOf(pid)
-		if ended != nil {
+		if _, there := table.Stat(pid); !there {
 			continue
 		}
-		u := Footprint{Memory: memory}
-		family := procfs.Tree(pid)
-		for _, member := range family {
-			if stat, err := procfs.Of(member).Stat(); err == nil { // it may have ended
+		var u Footprint
+		var family []procfs.Stat
+		for _, member := range table.Tree(pid) {
+			if stat, ok := table.Stat(member); ok {
+				family = append(family, stat)
 				u.CPU += time.Duration(stat.Ticks()) * clockTick
 			}
 		}
+		var ended error
+		if u.Memory, ended = memoryOf(pid, family); ended != nil {
+			continue
+		}
 		if err == nil && sharesNetwork(pid) {
-			u.Connections, u.Connected = open(family, accepted)
+			u.Connections, u.Connected = open(table.Tree(pid), accepted)
 		}
 		found[pid] = u
 	}
@@ -64,11 +64,12 @@ func Connections(pids []int) map[int]int {
 	if err != nil {
 		return found
 	}
+	table := procfs.NewTable()
 	for _, pid := range pids {
 		if !sharesNetwork(pid) {
 			continue
 		}
-		if n, known := open(procfs.Tree(pid), accepted); known {
+		if n, known := open(table.Tree(pid), accepted); known {
 			found[pid] = n
 		}
 	}
@@ -78,6 +79,9 @@ func Connections(pids []int) map[int]int {
 // open counts the connections of a family of processes. Their descriptors can only be read
 // by their user, and by root.
 func open(family []int, accepted map[uint64]bool) (n int, known bool) {
+	if len(accepted) == 0 {
+		return 0, true
+	}
 	sockets := map[uint64]bool{}
 	for i, pid := range family {
 		if err := procfs.Sockets(pid, sockets); err != nil && i == 0 {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -73,5 +74,34 @@ func TestOwn(t *testing.T) {
 		return m.Point == "/"
 	}) {
 		t.Errorf("nothing is mounted on /: %v, %v", mounts, err)
+	}
+}
+
+// TestTable: a family in it is that of Tree, and a process that has ended is not there.
+func TestTable(t *testing.T) {
+	child := exec.Command("sh", "-c", "sleep 1000 & echo up; wait")
+	child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	end := func() { syscall.Kill(-child.Process.Pid, syscall.SIGKILL); child.Wait() }
+	t.Cleanup(end)
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	table, pid := NewTable(), child.Process.Pid
+	if family := table.Tree(pid); len(family) != 2 || !slices.Equal(family, Tree(pid)) {
+		t.Errorf("the family is %v, by its own files %v", family, Tree(pid))
+	}
+	if stat, ok := table.Stat(pid); !ok || stat.Parent() != os.Getpid() || stat.Threads() != 1 {
+		t.Errorf("of the child: %v, %t", stat, ok)
+	}
+	end()
+	if _, ok := NewTable().Stat(pid); ok {
+		t.Error("a process that has ended is there")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -25,12 +26,18 @@ func Of(pid int) Process { return Process("/proc/" + strconv.Itoa(pid)) }
 
 // All are the numbers of all processes that can be seen.
 func All() (pids []int) {
-	directories, _ := filepath.Glob("/proc/[0-9]*")
-	for _, directory := range directories {
-		if pid, err := strconv.Atoi(filepath.Base(directory)); err == nil {
+	directory, err := os.Open("/proc")
+	if err != nil {
+		return nil
+	}
+	defer directory.Close()
+	names, _ := directory.Readdirnames(-1)
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err == nil {
 			pids = append(pids, pid)
 		}
 	}
+	slices.Sort(pids)
 	return pids
 }
 
