@@ -221,7 +221,7 @@ func TestPage(t *testing.T) {
 	files := all.Processes[12]
 	files.Files, files.MaxFiles = 3, 4
 	all.Processes[12] = files
-	for _, f := range Of([]App{all}) {
+	for _, f := range append(up([]App{all}, nil), Of([]App{all})...) {
 		made[f.name+suffixes[f.kind]] = true
 	}
 	for name := range made {
