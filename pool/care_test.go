@@ -37,6 +37,45 @@ func TestRecycle(t *testing.T) {
 	})
 }
 
+// TestRecycleByRequest: a user's request replaces a worker at once, even after a successor has failed
+// to start; requests of relevo itself wait then.
+func TestRecycleByRequest(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := start(t, 1, pooltest.NewRelease("v1", func(p *pooltest.Process) {
+			if p.Order.ID == "1" {
+				pooltest.Obedient(p)
+			} else {
+				pooltest.Broken(p)
+			}
+		}))
+		for _, cause := range []machine.Cause{machine.CauseMemory, machine.CauseRequest, machine.CauseMemory} {
+			if err := r.Recycle("1", cause, "asked for"); err != nil {
+				t.Fatal(err)
+			}
+			pass(0)
+		}
+		starts := r.status().Counts.Starts
+		wantEqual(t, "workers", r.states(), "0/1 serving")
+		wantEqual(t, "starts", []int{starts[machine.CauseMemory], starts[machine.CauseRequest]}, "[1 1]")
+	})
+}
+
+// TestUntil: the status tells how long relevo waits for a worker that leaves.
+func TestUntil(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := start(t, 1, pooltest.NewRelease("v1", pooltest.Stubborn), func(o *pool.Options) { o.Patience.DrainTimeout = time.Minute })
+		before := time.Now()
+		if err := r.Recycle("1", machine.CauseRequest, "asked for"); err != nil {
+			t.Fatal(err)
+		}
+		pass(0)
+		workers := r.status().Workers
+		wantEqual(t, "workers", r.states(), "0/1 draining, 0/2 serving")
+		wantEqual(t, "draining", workers[0].Until.Sub(before), time.Minute)
+		wantEqual(t, "serving", workers[1].Until.IsZero(), true)
+	})
+}
+
 func TestLifetime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 2, pooltest.NewRelease("v1", pooltest.Obedient), func(o *pool.Options) {

@@ -41,6 +41,7 @@ type Worker struct {
 	// or alive.
 	ReadyBy  string      `json:"ready_by,omitempty"`
 	Retry    time.Time   `json:"retry,omitzero"` // backoff: when the next spawn is due
+	Until    time.Time   `json:"until,omitzero"` // draining, stopping: when relevo's patience ends
 	Respawns int         `json:"respawns"`       // of the slot, since the master started
 	Release  *Info       `json:"release,omitempty"`
 	Text     string      `json:"text,omitempty"` // the worker's own status line
@@ -81,6 +82,7 @@ func (p *Pool) describe(row machine.Row) Worker {
 	slot := p.slot(row.Slot)
 	w := Worker{
 		Slot: row.Slot, Generation: row.Generation, State: string(row.State), Retry: row.Retry,
+		Until:    row.Due,
 		Respawns: slot.respawns, LastExit: slot.lastExit,
 	}
 	if m := p.members[row.Worker]; m != nil {

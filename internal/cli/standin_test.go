@@ -173,6 +173,10 @@ func (s *standIn) Scale(n string) (control.Scaled, error) {
 	return control.Scaled{From: 2, To: 3}, s.ask("scale %s", n)
 }
 
+func (s *standIn) Recycle(slot int) (control.Recycled, error) {
+	return control.Recycled{Slot: slot, Worker: "3"}, s.ask("recycle %d", slot)
+}
+
 func (s *standIn) Stop(force bool) error {
 	err := s.ask("stop force=%t", force)
 	if err == nil {

@@ -14,6 +14,7 @@
 //	POST /v1/prune                      remove the unused copies (type Pruned)
 //	POST /v1/rollback {"to":"ab12cd"}   roll to a kept release; without "to" to the last good one
 //	POST /v1/scale   {"workers":"+1"}   a number, +N, -N or auto
+//	POST /v1/recycle {"slot":0}         replace the slot's worker by a new one; answers at once (type Recycled)
 //	POST /v1/upgrade                    replace the master by what its program's path holds (type Upgraded)
 //	POST /v1/handover {"to":"/run/x"}   pass everything to a process that waits at that socket (type Upgraded)
 //	POST /v1/wait    {"generation":2}   wait for a roll that a previous master has begun

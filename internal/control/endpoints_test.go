@@ -310,6 +310,9 @@ func TestCurl(t *testing.T) {
 		t.Errorf("status: %s", out)
 	}
 	wantEqual(t, "signal", run("http://relevo/v1/signal", "-d", `{"slot":0,"signal":"USR1"}`), `{"workers":["1"]}`)
+	wantEqual(t, "recycle", run("http://relevo/v1/recycle", "-d", `{"slot":1}`), `{"slot":1,"worker":"7"}`)
+	wantEqual(t, "recycle nothing", run("http://relevo/v1/recycle", "-d", `{}`),
+		`{"error":"cannot replace a worker: \"slot\" is missing","exit":2}`)
 	wantEqual(t, "stop", run("-X", "POST", "http://relevo/v1/stop"), "")
 	wantEqual(t, "refused", run("http://relevo/v1/stop", "-d", `{"x":1}`),
 		`{"error":"cannot read the request: json: unknown field \"x\"","exit":2}`)
@@ -319,7 +322,7 @@ func TestCurl(t *testing.T) {
 	}()
 	wantEqual(t, "events", run("-N", "http://relevo/v1/events"),
 		`{"time":"0001-01-01T00:00:00Z","event":"ready","app":"web"}`)
-	wantEqual(t, "asked", m.asks(), "status, signal 10 to slot 0, stop false, subscribe")
+	wantEqual(t, "asked", m.asks(), "status, signal 10 to slot 0, recycle 1, stop false, subscribe")
 	if _, err := os.Stat(path); err != nil {
 		t.Error(err)
 	}

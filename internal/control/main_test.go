@@ -238,6 +238,11 @@ func (m *master) Scale(change string) (control.Scaled, error) {
 	return m.scaled, m.err
 }
 
+func (m *master) Recycle(slot int) (control.Recycled, error) {
+	m.note("recycle %d", slot)
+	return control.Recycled{Slot: slot, Worker: "7"}, m.err
+}
+
 func (m *master) Stop(force bool) error {
 	m.note("stop %v", force)
 	return m.err

@@ -45,6 +45,9 @@ type Master interface {
 	// the one that systemd has started for the app.
 	HandOver(to string) (Upgraded, error)
 	Scale(change string) (Scaled, error)
+	// Recycle has the worker of a slot replaced by a new one of its generation. It does not
+	// wait for that.
+	Recycle(slot int) (Recycled, error)
 	Stop(force bool) error
 	Subscribe() (events <-chan pool.Event, cancel func(), err error)
 	Send(t pool.Target, data []byte) (reached []string, err error)
@@ -195,6 +198,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("POST /v1/upgrade", s.upgrade)
 	mux.HandleFunc("POST /v1/handover", s.handOver)
 	mux.HandleFunc("POST /v1/scale", s.scale)
+	mux.HandleFunc("POST /v1/recycle", s.recycle)
 	mux.HandleFunc("POST /v1/stop", s.stop)
 	mux.HandleFunc("GET /v1/recent", s.recent)
 	mux.HandleFunc("GET /v1/events", s.events)

@@ -11,6 +11,7 @@ import (
 	"relevo/internal/control"
 	"relevo/internal/ipc"
 	"relevo/pool"
+	"relevo/pool/machine"
 )
 
 // requests are those of the control socket that concern workers and releases.
@@ -73,6 +74,34 @@ func (q *requests) Stop(force bool) error {
 	q.systemd.Stopping(status)
 	q.systemd.ExtendTimeout(stopTime(q.app()))
 	return nil
+}
+
+// Recycle has the worker of a slot replaced: control.Master.
+func (q *requests) Recycle(slot int) (control.Recycled, error) {
+	status, err := q.running().Status()
+	if err != nil {
+		return control.Recycled{}, err
+	}
+	refuse := func(code int, why string) (control.Recycled, error) {
+		return control.Recycled{}, control.WithExit(fmt.Errorf("cannot replace the worker of slot %d: %s", slot, why), code)
+	}
+	if slot < 0 || slot >= status.Slots {
+		return refuse(control.ExitUsage, fmt.Sprintf("the slots are 0 to %d", status.Slots-1))
+	}
+	if status.Rolling != nil {
+		return refuse(control.ExitBusy, "a roll is under way, and replaces it; relevo abort ends the roll")
+	}
+	for _, w := range status.Workers {
+		if w.Slot != slot || w.State != string(machine.Serving) {
+			continue
+		}
+		err := q.running().Recycle(w.ID, machine.CauseRequest, "asked for")
+		if errors.Is(err, pool.ErrNoWorker) {
+			break // it has just left
+		}
+		return control.Recycled{Slot: slot, Worker: w.ID}, err
+	}
+	return refuse(control.ExitBusy, "none serves there now; relevo status says why")
 }
 
 // Subscribe returns the events from now on: control.Master.

@@ -71,7 +71,7 @@ func (p *page) about(a App) {
 func (p *page) counts(t tally.Tally) {
 	for _, cause := range []machine.Cause{machine.CauseFirst, machine.CauseRoll, machine.CauseRespawn,
 		machine.CauseScale, machine.CauseMemory, machine.CauseLifetime, machine.CauseHealth, machine.CauseListener,
-		machine.CauseWatchdog} {
+		machine.CauseWatchdog, machine.CauseRequest} {
 		p.put(counter, "relevo_worker_starts", "Workers that were started, by why.", float64(t.Starts[cause]),
 			"reason", string(cause))
 	}

@@ -17,4 +17,5 @@ const (
 	CauseHealth   Cause = "health"   // it failed its health check
 	CauseListener Cause = "listener" // its listening socket has to be opened anew
 	CauseWatchdog Cause = "watchdog" // it gave no sign of life
+	CauseRequest  Cause = "request"  // a user asked for another worker
 )

@@ -14,14 +14,18 @@ type recycling struct {
 }
 
 // wantRecycled queues a request. It ignores one that is queued already, or whose slot
-// waits because a successor has failed.
+// waits because a successor has failed; a user's request does not wait.
 func (m *Machine) wantRecycled(w *worker, cause Cause, reason string) {
 	if w == nil || w.state != Serving || m.phase == Halting {
 		return
 	}
 	s := m.slotOf(w)
+	if s == nil {
+		return
+	}
 	wanted := slices.ContainsFunc(m.recycleQueue, func(r recycling) bool { return r.worker == w })
-	if s == nil || wanted || m.recycled(s) != nil || m.now.Before(s.again) {
+	waits := m.now.Before(s.again) && cause != CauseRequest
+	if wanted || m.recycled(s) != nil || waits {
 		return
 	}
 	m.recycleQueue = append(m.recycleQueue, recycling{w, cause, reason})

@@ -35,6 +35,7 @@ type Row struct {
 	Generation int
 	State      State
 	Retry      time.Time // Backoff: when the next spawn is due
+	Due        time.Time // Draining, Stopping: when the patience with it ends; zero: never
 }
 
 // Generations returns those that run or may still run.
@@ -64,7 +65,11 @@ func (m *Machine) View() View {
 		v.Fallback = m.window.fallback
 	}
 	for _, w := range slices.SortedFunc(maps.Values(m.workers), bySlotThenAge) {
-		v.Rows = append(v.Rows, Row{Slot: w.slot, Worker: w.id, Generation: w.generation, State: w.state})
+		row := Row{Slot: w.slot, Worker: w.id, Generation: w.generation, State: w.state}
+		if w.state == Draining || w.state == Stopping {
+			row.Due = w.due
+		}
+		v.Rows = append(v.Rows, row)
 	}
 	for _, s := range m.slots {
 		if s.spare != 0 {
