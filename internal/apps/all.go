@@ -41,6 +41,8 @@ type App struct {
 type Usage struct {
 	Memory int64         // resident, in bytes
 	CPU    time.Duration // since each of them began
+	// Processes are the worker and its descendants; of a whole app it is empty.
+	Processes []int
 }
 
 // Ready counts the workers that serve.
@@ -173,7 +175,7 @@ func Measure(all []App) {
 	}
 	for pid, stat := range stats {
 		if worker, ok := workerOf(pid, stats, owners); ok {
-			all[owners[worker]].use(worker, Usage{
+			all[owners[worker]].use(worker, pid, Usage{
 				Memory: int64(stat.Pages()) * int64(os.Getpagesize()), CPU: time.Duration(stat.Ticks()) * time.Second / userHZ,
 			})
 		}
@@ -181,12 +183,12 @@ func Measure(all []App) {
 }
 
 // use adds what a process of a worker's family uses.
-func (a *App) use(worker int, used Usage) {
+func (a *App) use(worker, pid int, used Usage) {
 	if a.Workers == nil {
 		a.Workers = map[int]Usage{}
 	}
 	sum := a.Workers[worker]
-	a.Workers[worker] = Usage{sum.Memory + used.Memory, sum.CPU + used.CPU}
+	a.Workers[worker] = Usage{sum.Memory + used.Memory, sum.CPU + used.CPU, append(sum.Processes, pid)}
 	a.Usage.Memory, a.Usage.CPU = a.Usage.Memory+used.Memory, a.Usage.CPU+used.CPU
 }
 

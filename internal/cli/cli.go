@@ -83,9 +83,9 @@ func (c *cli) root() *cobra.Command {
 	root := c.bareRoot()
 	root.AddCommand(
 		c.start(), c.initialize(), c.importFile(), c.run(), c.serve(), c.dev(), c.builtinWorker(), c.terminalGuard(),
-		c.status(), c.list(), c.reload(), c.promote(), c.abort(), c.upgrade(), c.rollback(), c.releases(), c.scale(),
-		c.stop(), c.restart(), c.delete(), c.wait(), c.describe(), c.explain(), c.env(), c.events(), c.logs(), c.flush(),
-		c.send(), c.signal(), c.prove(), c.web(),
+		c.status(), c.list(), c.monit(), c.reload(), c.promote(), c.abort(), c.upgrade(), c.rollback(), c.releases(),
+		c.scale(), c.stop(), c.restart(), c.delete(), c.wait(), c.describe(), c.explain(), c.env(),
+		c.events(), c.logs(), c.flush(), c.send(), c.signal(), c.prove(), c.web(),
 		c.startup(), c.unstartup(), c.unit(), c.install(), c.uninstall(), c.reap(),
 		c.check(), c.doctor(), c.version(),
 	)

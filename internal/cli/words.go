@@ -25,8 +25,8 @@ var foreignWords = words([][2]string{
 	{"kill halt",
 		"relevo stop --force kills the workers and ends the master; relevo signal SIGNAL sends a signal to " +
 			"workers"},
-	{"monit imonit monitor mon dash dashboard top stats",
-		"relevo status shows the workers, relevo events what happens, live"},
+	{"imonit monitor mon dash dashboard top stats",
+		"relevo monit shows all apps and their workers, live, relevo events what happens"},
 	{"log tail maintail journal",
 		"relevo logs -f shows what workers print, where that goes to files; under systemd journalctl -u NAME does; " +
 			"relevo events prints what happens to them"},

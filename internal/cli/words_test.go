@@ -51,7 +51,7 @@ func TestNotFound(t *testing.T) {
 		}
 	}
 	for line, want := range map[string]string{
-		"monit":       "relevo status",
+		"imonit":      "relevo monit",
 		"save":        "relevo startup",
 		"up app.js":   "relevo start",
 		"respawn":     "relevo reload",

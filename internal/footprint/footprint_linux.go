@@ -56,20 +56,21 @@ func look(pids []int, memoryOf func(pid int, family []procfs.Stat) (int64, error
 	return found
 }
 
-// Connections counts those that clients have open to workers, by the workers' pids. A worker
-// of whom that is not known is left out.
-func Connections(pids []int) map[int]int {
+// Connections counts those that clients have open to workers, by the workers' pids. It is given
+// the processes of each, because finding them takes longer than all else. A worker of whom the
+// number is not known is left out.
+func Connections(families map[int][]int) map[int]int {
 	found := map[int]int{}
 	accepted, err := acceptedSockets()
 	if err != nil {
 		return found
 	}
-	table := procfs.NewTable()
-	for _, pid := range pids {
-		if !sharesNetwork(pid) {
+	own := network("self")
+	for pid, family := range families {
+		if own == "" || network(strconv.Itoa(pid)) != own {
 			continue
 		}
-		if n, known := open(table.Tree(pid), accepted); known {
+		if n, known := open(family, accepted); known {
 			found[pid] = n
 		}
 	}
@@ -125,7 +126,15 @@ func acceptedSockets() (map[uint64]bool, error) {
 
 // sharesNetwork says whether a process is in the network namespace that this process sees.
 func sharesNetwork(pid int) bool {
-	own, err := os.Readlink("/proc/self/ns/net")
-	other, failed := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/net")
-	return err == nil && failed == nil && own == other
+	own := network("self")
+	return own != "" && network(strconv.Itoa(pid)) == own
+}
+
+// network names the network namespace of a process; empty: it is not known.
+func network(pid string) string {
+	name, err := os.Readlink("/proc/" + pid + "/ns/net")
+	if err != nil {
+		return ""
+	}
+	return name
 }

@@ -19,4 +19,4 @@ func Of(pids []int) map[int]Footprint {
 func Quick(pids []int) map[int]Footprint { return Of(pids) }
 
 // Connections are not known here.
-func Connections([]int) map[int]int { return nil }
+func Connections(map[int][]int) map[int]int { return nil }

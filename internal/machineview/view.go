@@ -39,8 +39,9 @@ type Worker struct {
 type Viewer struct {
 	// All lists the apps: apps.Places.All.
 	All func(context.Context) ([]apps.App, error)
-	// Connections counts those of workers, by their pids; nil: they are not counted.
-	Connections func(pids []int) map[int]int
+	// Connections counts those of workers, by their pids, whose processes it is given; nil:
+	// they are not counted.
+	Connections func(families map[int][]int) map[int]int
 
 	before    *View
 	histories map[string]*History
@@ -60,7 +61,7 @@ func (v *Viewer) Look(ctx context.Context) (View, error) {
 	now := View{At: time.Now()}
 	var connections map[int]int
 	if v.Connections != nil {
-		connections = v.Connections(pids(all))
+		connections = v.Connections(families(all))
 	}
 	for _, a := range all {
 		now.Apps = append(now.Apps, v.app(a, now.At, connections))
@@ -70,18 +71,15 @@ func (v *Viewer) Look(ctx context.Context) (View, error) {
 	return now, nil
 }
 
-func pids(all []apps.App) (pids []int) {
+// families are the processes of all workers, by the workers' pids.
+func families(all []apps.App) map[int][]int {
+	families := map[int][]int{}
 	for _, a := range all {
-		if a.Status == nil {
-			continue
-		}
-		for _, w := range a.Status.Workers {
-			if w.PID > 0 {
-				pids = append(pids, w.PID)
-			}
+		for pid, used := range a.Workers {
+			families[pid] = used.Processes
 		}
 	}
-	return pids
+	return families
 }
 
 func (v *Viewer) app(a apps.App, at time.Time, connections map[int]int) App {

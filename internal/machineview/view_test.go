@@ -22,7 +22,7 @@ type machine struct {
 func (m *machine) viewer() *Viewer {
 	return &Viewer{
 		All:         func(context.Context) ([]apps.App, error) { return m.all, m.err },
-		Connections: func([]int) map[int]int { return m.connections },
+		Connections: func(map[int][]int) map[int]int { return m.connections },
 	}
 }
 

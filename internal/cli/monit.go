@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"relevo/internal/machineview"
+	"relevo/internal/monit"
+	"relevo/internal/monit/feed"
+)
+
+func (c *cli) monit() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "monit [NAME]", GroupID: "talk", Args: atMostOne("NAME"), ValidArgsFunction: c.completeNames,
+		Short: "Watch all apps on the terminal, and act on them",
+		Long: `Show all apps of this machine and, of the chosen one, its workers, generations, load,
+log and events, twice a second. Keys and the mouse choose an app or a slot; r rolls,
+R rolls back, + and - scale, d replaces a worker, ? lists all keys, q quits. What takes
+something away asks first. The terminal has 60 columns and 20 lines at least.`,
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return c.showMonit(cmd.Context(), first(args)) }
+	return cmd
+}
+
+func (c *cli) showMonit(ctx context.Context, name string) error {
+	in, isFile := c.stdin.(*os.File)
+	switch {
+	case !isTerminal(c.stdout):
+		return noTerminal("standard output is no terminal")
+	case !isFile || !isTerminal(in):
+		return noTerminal("standard input is no terminal")
+	case c.getenv("TERM") == "dumb":
+		return noTerminal("TERM is dumb")
+	}
+	if name == "" {
+		name, _ = c.defaultName()
+	} else if _, err := c.describeApp(ctx, name); err != nil {
+		return err
+	}
+	debug.SetGCPercent(watchGC)
+	viewer := machineview.NewViewer(c.allApps)
+	viewer.Connections = feed.Sparing(viewer.Connections)
+	f := &feed.Feed{Viewer: viewer, Connect: c.connect, LogDir: c.places.Logs}
+	defer f.Close()
+	return monit.Run(ctx, monit.Options{In: in, Out: c.stdout, Env: os.Environ(), Source: f, App: name})
+}
+
+// watchGC is GOGC of a command that runs for long.
+const watchGC = 100
+
+func noTerminal(why string) error {
+	return usage(errors.New("cannot show monit: " + why + "; relevo list --watch and relevo status --watch print"))
+}

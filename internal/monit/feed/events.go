@@ -1,0 +1,108 @@
+package feed
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"relevo/internal/announce"
+	"relevo/internal/control"
+	"relevo/internal/monit"
+	"relevo/pool"
+)
+
+// events follows the events of one app, from master to master.
+type events struct {
+	app     string
+	reading bool
+	stop    context.CancelFunc
+	ended   sync.WaitGroup
+
+	mu      sync.Mutex
+	lines   []monit.Line
+	over    bool // the stream has ended
+	failure any  // a panic of the reader
+}
+
+// follow subscribes, unless it has; a stream that has ended is followed by that of the next
+// master. A master that does not answer is not asked.
+func (e *events) follow(ctx context.Context, connect func(context.Context, string) (*control.Client, error),
+	answers bool) {
+	e.mu.Lock()
+	over, failure := e.over, e.failure
+	e.over = false
+	e.mu.Unlock()
+	if failure != nil {
+		panic(failure) // here it is handled, and the terminal given back
+	}
+	if over {
+		e.close()
+		e.reading = false
+	}
+	if e.reading || !answers {
+		return
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	client, err := connect(ctx, e.app)
+	if err != nil {
+		cancel()
+		return // it is tried again at the next look
+	}
+	stream, err := client.Events(ctx)
+	if err != nil {
+		cancel()
+		return
+	}
+	e.reading, e.stop = true, cancel
+	e.ended.Go(func() { e.read(stream) })
+}
+
+func (e *events) read(stream *control.EventStream) {
+	defer func() {
+		stream.Close()
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.over, e.failure = true, recover()
+	}()
+	for {
+		event, _, err := stream.Next()
+		if err != nil {
+			return
+		}
+		e.add(event)
+	}
+}
+
+func (e *events) add(event pool.Event) {
+	bad, text := announce.Sentence(event)
+	if text == "" {
+		return
+	}
+	line := monit.Line{Time: event.Time, Slot: -1, Text: text, Bad: bad}
+	if event.Slot != nil {
+		line.Slot = *event.Slot
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.lines = append(e.lines, line); len(e.lines) > keptLines {
+		e.lines = slices.Delete(e.lines, 0, len(e.lines)-keptLines)
+	}
+}
+
+func (e *events) newest() ([]monit.Line, string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	note := "no master answers"
+	if e.reading {
+		note = "nothing has happened since monit looks"
+	}
+	return slices.Clone(e.lines), note
+}
+
+func (e *events) close() {
+	if e != nil && e.stop != nil {
+		e.stop()
+		e.ended.Wait()
+		e.stop = nil
+	}
+}

@@ -1,0 +1,44 @@
+package monit
+
+import (
+	"os"
+	"syscall"
+
+	tea "charm.land/bubbletea/v2"
+	"golang.org/x/sys/unix"
+
+	"relevo/internal/procfs"
+)
+
+// suspend gives the terminal back, stops the process group as Ctrl-Z does, and takes the
+// terminal again when it goes on. SIGTSTP itself has a handler and stops nothing.
+func suspend(p *tea.Program) {
+	if !continuable() || p.ReleaseTerminal() != nil {
+		return
+	}
+	_ = syscall.Kill(0, syscall.SIGSTOP)
+	_ = p.RestoreTerminal()
+}
+
+// continuable says whether a shell could continue this process group: the parent of the group, in
+// another group of the session. Without one, as in ssh -t HOST relevo monit, the
+// group would stay stopped for ever, and the kernel ignores Ctrl-Z.
+func continuable() bool {
+	group, err := unix.Getpgid(0)
+	if err != nil {
+		return false
+	}
+	session, _ := unix.Getsid(0)
+	for pid := os.Getpid(); pid > 1; {
+		stat, err := procfs.Of(pid).Stat()
+		if err != nil {
+			return false
+		}
+		pid = stat.Parent()
+		if its, err := unix.Getpgid(pid); err != nil || its != group {
+			of, err := unix.Getsid(pid)
+			return err == nil && of == session
+		}
+	}
+	return false
+}
