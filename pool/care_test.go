@@ -63,7 +63,9 @@ func TestRecycleByRequest(t *testing.T) {
 // TestUntil: the status tells how long relevo waits for a worker that leaves.
 func TestUntil(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := start(t, 1, pooltest.NewRelease("v1", pooltest.Stubborn), func(o *pool.Options) { o.Patience.DrainTimeout = time.Minute })
+		r := start(t, 1, pooltest.NewRelease("v1", pooltest.Stubborn), func(o *pool.Options) {
+			o.Patience.DrainTimeout = time.Minute
+		})
 		before := time.Now()
 		if err := r.Recycle("1", machine.CauseRequest, "asked for"); err != nil {
 			t.Fatal(err)

@@ -18,14 +18,14 @@ func (m Model) detailLines(a areas) []string {
 	if app == nil {
 		return nil
 	}
-	lines := block(m.headLines(*app, a.head.w), a.head.w, a.head.h)
+	lines := block(m.headLines(*app, a.head.w, headRoom(a.details.h)), a.head.w, a.head.h)
 	lines = append(lines, block(m.sparkRows(*app, a.sparks.w), a.sparks.w, a.sparks.h)...)
 	lines = append(lines, block(m.tableLines(*app, a.table), a.table.w, a.table.h)...)
 	return append(lines, block(m.logLines(a.log), a.log.w, a.log.h)...)
 }
 
-// headLines say how the app is, the gravest first.
-func (m Model) headLines(a machineview.App, width int) []string {
+// headLines say how the app is, the gravest first, in so many lines at most.
+func (m Model) headLines(a machineview.App, width, room int) []string {
 	state := m.stateStyle(string(a.State)).paint(string(a.State))
 	first := m.theme.strong.paint(clip(a.Name, width/2)) + "  " + state
 	s := a.Status
@@ -41,11 +41,12 @@ func (m Model) headLines(a machineview.App, width int) []string {
 	if s.Canary != nil {
 		lines = append(lines, m.theme.warn.paint(clip(m.canaryText(*s.Canary), width)))
 	}
-	lines = append(lines, m.lastRoll(s.LastRoll, s.Rolling != nil, width)...)
+	warnings := min(len(s.Warnings), 1) // one at least has room
+	lines = append(lines, m.lastRoll(s.LastRoll, s.Rolling != nil, width, room-len(lines)-warnings)...)
 	for _, warning := range s.Warnings {
 		lines = append(lines, m.theme.warn.paint(clip(warning, width)))
 	}
-	return lines
+	return lines[:min(len(lines), room)]
 }
 
 // silence says why there are no workers.
@@ -104,17 +105,17 @@ func (m Model) canaryText(c pool.Canary) string {
 }
 
 // lastRoll is about a roll that failed, with the last lines of the worker that did.
-func (m Model) lastRoll(r *pool.RollResult, rolling bool, width int) (lines []string) {
+func (m Model) lastRoll(r *pool.RollResult, rolling bool, width, room int) (lines []string) {
 	if r == nil || r.Result == machine.OK || rolling {
 		return nil
 	}
-	text := fmt.Sprintf("the roll to generation %d failed %s ago (%s): %s", r.Generation, since(r.Ended, m.frame.At),
-		r.Result, r.Reason)
+	ago := since(r.Ended, m.frame.At)
+	text := fmt.Sprintf("roll to generation %d %s %s ago: %s", r.Generation, r.Result, ago, r.Reason)
 	lines = append(lines, m.theme.bad.paint(clip(text, width)))
-	if r.Hint != "" {
+	if r.Hint != "" && room > 2 {
 		lines = append(lines, m.theme.warn.paint(clip(r.Hint, width)))
 	}
-	for _, line := range r.Tail[max(0, len(r.Tail)-4):] {
+	for _, line := range r.Tail[max(0, len(r.Tail)-max(0, room-len(lines))):] {
 		lines = append(lines, m.theme.dim.paint("  │ ")+clip(line, width-4))
 	}
 	return lines

@@ -19,6 +19,9 @@ type areas struct {
 	head, sparks, table, log area // table and log with their header
 }
 
+// headRoom is how many lines the head may have, of those of the details.
+func headRoom(height int) int { return max(2, height*2/5) }
+
 func (m Model) areas() (a areas) {
 	if m.width >= wide {
 		w := min(max(40, m.width*36/100), 56)
@@ -35,7 +38,7 @@ func (m Model) areas() (a areas) {
 		a.head = d
 		return a
 	}
-	head := min(len(m.headLines(*app, d.w)), max(2, d.h*2/5))
+	head := len(m.headLines(*app, d.w, headRoom(d.h)))
 	sparks, rows := 0, 0
 	if app.Status != nil {
 		sparks, rows = sparkLines(d.w), len(app.Workers)+1

@@ -12,7 +12,7 @@ const (
 	slotColumn    = 4
 	workerState   = 8
 	upColumn      = 6
-	connColumn    = 5
+	connColumn    = 4
 	workerColumns = 2 + slotColumn + 1 + slotColumn + 1 + workerState + 1 + upColumn + 1 + percentWidth + 1 +
 		memoryWidth + 1 + connColumn + 1
 )
@@ -52,11 +52,11 @@ func (m Model) note(a machineview.App, w machineview.Worker, width int) string {
 	canary := a.Status.Canary
 	switch {
 	case canary != nil && canary.ID == w.ID && w.ID != "":
-		return "canary " + lasting(canary.Until.Sub(m.frame.At)) + " left"
+		return "canary " + lasting(canary.Until.Sub(m.frame.At))
 	case w.State == string(machine.Draining), w.State == string(machine.Stopping):
 		return m.leaving(w, width)
 	case !w.Retry.IsZero():
-		text := "retry in " + lasting(w.Retry.Sub(m.frame.At))
+		text := "retry " + lasting(w.Retry.Sub(m.frame.At))
 		if w.LastExit != nil {
 			text += ": " + w.LastExit.String()
 		}

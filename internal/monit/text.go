@@ -80,8 +80,11 @@ func memory(bytes int64) string {
 }
 
 func number(n *int) string {
-	if n == nil {
+	switch {
+	case n == nil:
 		return "-"
+	case *n >= 10_000:
+		return fmt.Sprintf("%dk", *n/1000)
 	}
 	return fmt.Sprint(*n)
 }

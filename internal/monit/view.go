@@ -77,24 +77,24 @@ func (m Model) bottom() string {
 	case m.failed != nil:
 		return m.theme.bad.paint(cell(m.failed.Error(), m.width))
 	}
-	keys := "q quit · ? help · r roll · R back · + - scale · d replace · Tab slots · l log · e events · f freeze · / filter" +
-		" · s sort"
+	const keys = "q quit · ? help · r roll · R back · + - scale · d replace · Tab slots · l log · e events · f freeze" +
+		" · / filter · s sort"
 	return m.theme.dim.paint(cell(keys, m.width))
 }
 
 // helpLines are shown instead of the body.
 func (m Model) helpLines() []string {
 	keys := [][2]string{
-		{"up down j k", "choose an app, or a slot; PgUp, PgDn, Home and End, too"},
+		{"up down j k", "choose an app or a slot; also Home, End"},
 		{"Tab", "move between apps and slots"},
-		{"r", "roll: replace all workers, as relevo reload does"},
+		{"r", "roll: replace all workers, one by one"},
 		{"R", "roll back to the last good release"},
 		{"+ -", "one worker more, one less"},
 		{"d", "replace the worker of the chosen slot"},
 		{"l e", "show the log, or the events"},
-		{"f", "freeze the log or the events, or follow them again"},
+		{"f", "freeze what is shown, or follow again"},
 		{"s", "sort by name, CPU, memory, state"},
-		{"/", "show apps whose name has a text; Esc shows all"},
+		{"/", "filter by name; Esc shows all"},
 		{"q Ctrl-C", "quit; apps run on"},
 		{"Ctrl-Z", "stop monit, fg goes on"},
 		{"mouse", "click chooses, the wheel scrolls"},

@@ -3,7 +3,6 @@
 package testpty
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"os"
@@ -57,10 +56,14 @@ func Open(t testing.TB) *PTY {
 }
 
 func (p *PTY) read() {
-	for scanner := bufio.NewScanner(p.master); scanner.Scan(); {
+	for buffer := make([]byte, 4096); ; {
+		n, err := p.master.Read(buffer)
 		p.mu.Lock()
-		p.all.WriteString(strings.TrimRight(scanner.Text(), "\r") + "\n")
+		p.all.Write(buffer[:n])
 		p.mu.Unlock()
+		if err != nil {
+			return
+		}
 	}
 }
 
@@ -80,9 +83,45 @@ func (p *PTY) Type(keys string) {
 
 // Text is all whole lines that programs have written so far.
 func (p *PTY) Text() string {
+	var whole strings.Builder
+	for line := range strings.Lines(p.Raw()) {
+		if text, ended := strings.CutSuffix(line, "\n"); ended {
+			whole.WriteString(strings.TrimRight(text, "\r") + "\n")
+		}
+	}
+	return whole.String()
+}
+
+// Raw is all that programs have written so far, as it was.
+func (p *PTY) Raw() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.all.String()
+}
+
+// AwaitRaw waits until a text was written so many times, be it within a line.
+func (p *PTY) AwaitRaw(text string, times int) {
+	p.t.Helper()
+	p.until(fmt.Sprintf("%d times %q", times, text), func() bool { return strings.Count(p.Raw(), text) >= times })
+}
+
+// Size gives the terminal a size.
+func (p *PTY) Size(columns, lines int) {
+	p.t.Helper()
+	size := &unix.Winsize{Col: uint16(columns), Row: uint16(lines)}
+	if err := unix.IoctlSetWinsize(int(p.Slave.Fd()), unix.TIOCSWINSZ, size); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// Termios is how the terminal is set.
+func (p *PTY) Termios() unix.Termios {
+	p.t.Helper()
+	mode, err := unix.IoctlGetTermios(int(p.Slave.Fd()), unix.TCGETS)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return *mode
 }
 
 // Await waits until a text was written.
@@ -95,10 +134,7 @@ func (p *PTY) Await(text string) {
 func (p *PTY) Mode(cbreak bool) {
 	p.t.Helper()
 	p.until(fmt.Sprintf("cbreak mode %t", cbreak), func() bool {
-		mode, err := unix.IoctlGetTermios(int(p.Slave.Fd()), unix.TCGETS)
-		if err != nil {
-			p.t.Fatal(err)
-		}
+		mode := p.Termios()
 		usual := mode.Lflag&unix.ICANON != 0 && mode.Lflag&unix.ECHO != 0
 		return usual != cbreak
 	})
