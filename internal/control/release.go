@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"relevo/internal/config"
@@ -75,4 +76,19 @@ type Upgraded struct {
 type rollbackRequest struct {
 	To   string `json:"to,omitempty"`   // the hash or its beginning
 	Wait *bool  `json:"wait,omitempty"` // default true
+}
+
+func (s *Server) plan(w http.ResponseWriter, _ *http.Request) {
+	plan, err := s.master.Plan()
+	answer(w, plan, err)
+}
+
+func (s *Server) releases(w http.ResponseWriter, _ *http.Request) {
+	releases, err := s.master.Releases()
+	answer(w, releases, err)
+}
+
+func (s *Server) prune(w http.ResponseWriter, _ *http.Request) {
+	pruned, err := s.master.Prune()
+	answer(w, pruned, err)
 }

@@ -311,21 +311,6 @@ func (s *Server) handOver(w http.ResponseWriter, r *http.Request) {
 	answer(w, upgraded, err)
 }
 
-func (s *Server) plan(w http.ResponseWriter, _ *http.Request) {
-	plan, err := s.master.Plan()
-	answer(w, plan, err)
-}
-
-func (s *Server) releases(w http.ResponseWriter, _ *http.Request) {
-	releases, err := s.master.Releases()
-	answer(w, releases, err)
-}
-
-func (s *Server) prune(w http.ResponseWriter, _ *http.Request) {
-	pruned, err := s.master.Prune()
-	answer(w, pruned, err)
-}
-
 func (s *Server) scale(w http.ResponseWriter, r *http.Request) {
 	var request scaleRequest
 	if !s.read(w, r, &request) {

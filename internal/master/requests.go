@@ -85,6 +85,9 @@ func (q *requests) Recycle(slot int) (control.Recycled, error) {
 	refuse := func(code int, why string) (control.Recycled, error) {
 		return control.Recycled{}, control.WithExit(fmt.Errorf("cannot replace the worker of slot %d: %s", slot, why), code)
 	}
+	if status.Slots == 0 {
+		return refuse(control.ExitBusy, "the app has none now; relevo status says why")
+	}
 	if slot < 0 || slot >= status.Slots {
 		return refuse(control.ExitUsage, fmt.Sprintf("the slots are 0 to %d", status.Slots-1))
 	}

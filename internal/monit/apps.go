@@ -52,7 +52,7 @@ func urgency(a machineview.App) int {
 		return 0
 	case "running":
 		return 2
-	case apps.Stopped:
+	case apps.Stopped, "asleep":
 		return 3
 	}
 	return 1

@@ -38,6 +38,9 @@ func (m Model) headLines(a machineview.App, width, room int) []string {
 	}
 	first += fmt.Sprintf("  pid %d", s.PID)
 	lines := []string{first, clip(releases(*s)+"  "+addresses(*s), width)}
+	if !s.Asleep.IsZero() {
+		lines = append(lines, "asleep for "+since(s.Asleep, m.frame.At)+": the next client wakes a worker")
+	}
 	if s.Canary != nil {
 		lines = append(lines, m.theme.warn.paint(clip(m.canaryText(*s.Canary), width)))
 	}

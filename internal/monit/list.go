@@ -74,7 +74,7 @@ func (m Model) stateStyle(state string) style {
 		return m.theme.good
 	case "failed", "no answer", string(apps.Silent), "backoff", "killing":
 		return m.theme.bad
-	case "stopped", "empty":
+	case "stopped", "empty", "asleep":
 		return m.theme.dim
 	}
 	return m.theme.warn

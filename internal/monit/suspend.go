@@ -2,6 +2,7 @@ package monit
 
 import (
 	"os"
+	"os/signal"
 	"syscall"
 
 	tea "charm.land/bubbletea/v2"
@@ -16,7 +17,14 @@ func suspend(p *tea.Program) {
 	if !continuable() || p.ReleaseTerminal() != nil {
 		return
 	}
-	_ = syscall.Kill(0, syscall.SIGSTOP)
+	// Another thread than this one may stop first: so this one waits for the shell, and does not
+	// take the terminal just before it stops, too.
+	goesOn := make(chan os.Signal, 1)
+	signal.Notify(goesOn, syscall.SIGCONT)
+	defer signal.Stop(goesOn)
+	if syscall.Kill(0, syscall.SIGSTOP) == nil {
+		<-goesOn
+	}
 	_ = p.RestoreTerminal()
 }
 

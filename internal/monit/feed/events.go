@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"relevo/internal/announce"
 	"relevo/internal/control"
@@ -54,10 +55,40 @@ func (e *events) follow(ctx context.Context, connect func(context.Context, strin
 		return
 	}
 	e.reading, e.stop = true, cancel
-	e.ended.Go(func() { e.read(stream) })
+	known := e.recall(ctx, client)
+	e.ended.Go(func() { e.read(stream, known) })
 }
 
-func (e *events) read(stream *control.EventStream) {
+// recall begins with what the master remembers, and returns until when that reaches. A master
+// that remembers nothing, or is older, is none the worse.
+func (e *events) recall(ctx context.Context, client *control.Client) (until time.Time) {
+	e.mu.Lock()
+	begun := len(e.lines) > 0
+	e.mu.Unlock()
+	if begun {
+		return until // the previous master's
+	}
+	ctx, cancel := context.WithTimeout(ctx, recallPatience)
+	defer cancel()
+	entries, err := client.Recent(ctx)
+	if err != nil {
+		return until
+	}
+	for _, entry := range entries {
+		e.add(entry.Event)
+		until = entry.Time
+		if entry.Last.After(until) {
+			until = entry.Last
+		}
+	}
+	return until
+}
+
+// recallPatience is how long a master may take to answer what it remembers.
+const recallPatience = 2 * time.Second
+
+// read adds what happens after a time, until the stream ends.
+func (e *events) read(stream *control.EventStream, known time.Time) {
 	defer func() {
 		stream.Close()
 		e.mu.Lock()
@@ -69,7 +100,9 @@ func (e *events) read(stream *control.EventStream) {
 		if err != nil {
 			return
 		}
-		e.add(event)
+		if known.IsZero() || event.Time.After(known) {
+			e.add(event)
+		}
 	}
 }
 
@@ -94,7 +127,7 @@ func (e *events) newest() ([]monit.Line, string) {
 	defer e.mu.Unlock()
 	note := "no master answers"
 	if e.reading {
-		note = "nothing has happened since monit looks"
+		note = "nothing has happened yet"
 	}
 	return slices.Clone(e.lines), note
 }

@@ -32,6 +32,7 @@ type master struct {
 	fails      error
 	events     chan pool.Event
 	subscribed chan struct{}
+	recent     []pool.Entry
 }
 
 func (m *master) Status() (control.Status, error) {
@@ -44,6 +45,8 @@ func (m *master) Subscribe() (<-chan pool.Event, func(), error) {
 	m.subscribed <- struct{}{}
 	return m.events, func() {}, nil
 }
+
+func (m *master) Recent() ([]pool.Entry, error) { return m.recent, m.fails }
 
 func (m *master) rolled() (control.Wait, error) {
 	return func(context.Context) (pool.RollResult, error) { return m.result, nil }, m.fails
@@ -133,7 +136,7 @@ func TestLook(t *testing.T) {
 	end := first.serve(t, places)
 	awaitFrame(t, f, "the app", func(fr monit.Frame) bool {
 		return len(fr.Apps) == 1 && fr.Apps[0].Ready() == 1 && strings.HasPrefix(fr.LogNote, "no log files") &&
-			fr.EventsNote == "nothing has happened since monit looks"
+			fr.EventsNote == "nothing has happened yet"
 	})
 	<-first.subscribed
 	first.events <- pool.Event{Kind: pool.KindFork, ID: "8"} // of no interest
@@ -172,6 +175,21 @@ func TestLook(t *testing.T) {
 	if frame, err := f.Look(t.Context(), ""); err != nil || frame.Log != nil || frame.App != "" {
 		t.Errorf("without an app: %+v, %v", frame, err)
 	}
+}
+
+// TestRecall: the events begin with what the master remembers, and what it has sent again is not
+// shown twice.
+func TestRecall(t *testing.T) {
+	t.Parallel()
+	f, places := newFeed(t)
+	m := newMaster()
+	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	m.recent = []pool.Entry{{Event: pool.Event{Time: at, Kind: pool.KindReady, ID: "1"}, Last: at.Add(time.Minute)}}
+	m.serve(t, places)
+	awaitFrame(t, f, "what is remembered", func(fr monit.Frame) bool { return says(fr.Events, "worker 1") })
+	m.events <- pool.Event{Time: at.Add(time.Minute), Kind: pool.KindReady, ID: "2"}
+	m.events <- pool.Event{Time: at.Add(time.Hour), Kind: pool.KindReady, ID: "3"}
+	awaitFrame(t, f, "what happens", func(fr monit.Frame) bool { return says(fr.Events, "worker 3") && len(fr.Events) == 2 })
 }
 
 // TestDo: what is said of each request, and that a refusal is an error.
