@@ -69,7 +69,7 @@ func TestMonit(t *testing.T) {
 	p.shows(`cannot reach "none": not running.*\n?.*(?s:.*)code 3`)
 	p.types("clear; TERM=dumb ./relevo monit; echo code $?", "Enter")
 	p.shows(`TERM is dumb(?s:.*)code 2`)
-	p.types("clear; stty -g >before; ./relevo monit site; stty -g >after; echo code $?", "Enter")
+	p.types("clear; stty -g >before; ./relevo monit site; stty -g >after; echo ended", "Enter")
 	rows := func(n int) { p.shows(`(?s)` + strings.Repeat(` \d+ +\d+ serving .*?`, n) + `▾ log`) }
 	rows(2)
 	p.types("+", "y")
@@ -80,7 +80,12 @@ func TestMonit(t *testing.T) {
 	p.types("y")
 	p.shows(`site: generation 2 serves, 3 workers replaced`)
 	p.shows(`roll done · gen 2`)
-	p.types("Tab", "Down", "d", "y")
+	p.shows(`SLOT.*\n.* 0 +2 serving.*\n.* 1 +2 serving.*\n.* 2 +2 serving.*\n.*▾ events`) // the old ones have gone
+	p.types("Tab", "Down")
+	p.shows(`▸ +1 +2 serving`)
+	p.types("d")
+	p.shows(`replace the worker of slot 1 of site\? y/n`)
+	p.types("y")
 	p.shows(`site: a new worker replaces worker 5 in slot 1`)
 	s.await("another worker in slot 1", func() bool {
 		return s.status().Counts.Starts["request"] == 1 && len(s.settled(3)) == 3
@@ -88,7 +93,7 @@ func TestMonit(t *testing.T) {
 	p.run("resize-window", "-x", "60", "-y", "20")
 	p.shows(`(?s)────.*SLOT.*serving.*▾ events`)
 	p.types("q")
-	p.shows(`code 0`)
+	p.shows(`(?m)^ended$`)
 	if flags := p.run("display-message", "-p", "#{alternate_on}#{mouse_any_flag}#{cursor_flag}"); flags != "001\n" {
 		t.Errorf("after it alternate screen, mouse and cursor are %s", flags)
 	}
