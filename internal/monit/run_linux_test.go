@@ -43,10 +43,9 @@ const begins = "\x1b[?1049h"
 
 var ends = []string{"\x1b[?1049l", "\x1b[?25h", "\x1b[?1002l", "\x1b[?1004l", "\x1b[?2004l"}
 
-// shown runs monit on a terminal of its own, and waits until the screen is there.
-func shown(t *testing.T, command ...string) (terminal *testpty.PTY, cmd *exec.Cmd, ended chan struct{}) {
+// shown runs a command on a terminal of its own; in it this test binary is monit.
+func shown(t *testing.T, terminal *testpty.PTY, command ...string) (cmd *exec.Cmd, ended chan struct{}) {
 	t.Helper()
-	terminal = testpty.Open(t)
 	terminal.Size(100, 30)
 	cmd = exec.Command(command[0], command[1:]...)
 	cmd.Env = append(os.Environ(), helperEnv+"=1", "TERM=xterm-256color", "PS1=$ ")
@@ -58,7 +57,7 @@ func shown(t *testing.T, command ...string) (terminal *testpty.PTY, cmd *exec.Cm
 	ended = make(chan struct{})
 	go func() { cmd.Wait(); close(ended) }()
 	t.Cleanup(func() { cmd.Process.Kill(); <-ended })
-	return terminal, cmd, ended
+	return cmd, ended
 }
 
 // TestGivenBack: the terminal is as before, however monit ends.
@@ -80,8 +79,9 @@ func TestGivenBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			terminal, cmd, ended := shown(t, "/proc/self/exe")
+			terminal := testpty.Open(t)
 			before := terminal.Termios()
+			cmd, ended := shown(t, terminal, "/proc/self/exe")
 			terminal.AwaitRaw("GET /cart/39", 1)
 			if terminal.Termios() == before {
 				t.Fatal("the terminal is not in raw mode")
@@ -108,7 +108,8 @@ func TestGivenBack(t *testing.T) {
 // TestHungUp: monit ends with its terminal.
 func TestHungUp(t *testing.T) {
 	t.Parallel()
-	terminal, _, ended := shown(t, "/proc/self/exe")
+	terminal := testpty.Open(t)
+	_, ended := shown(t, terminal, "/proc/self/exe")
 	terminal.AwaitRaw("GET /cart/39", 1)
 	terminal.HangUp()
 	select {
@@ -125,7 +126,8 @@ func TestStopped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	terminal, shell, ended := shown(t, "sh", "-i")
+	terminal := testpty.Open(t)
+	shell, ended := shown(t, terminal, "sh", "-i")
 	terminal.AwaitRaw("$ ", 1)
 	terminal.Type("'" + self + "'; echo code $?\n")
 	for round := 1; round <= 2; round++ {

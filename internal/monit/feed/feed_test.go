@@ -189,7 +189,9 @@ func TestRecall(t *testing.T) {
 	awaitFrame(t, f, "what is remembered", func(fr monit.Frame) bool { return says(fr.Events, "worker 1") })
 	m.events <- pool.Event{Time: at.Add(time.Minute), Kind: pool.KindReady, ID: "2"}
 	m.events <- pool.Event{Time: at.Add(time.Hour), Kind: pool.KindReady, ID: "3"}
-	awaitFrame(t, f, "what happens", func(fr monit.Frame) bool { return says(fr.Events, "worker 3") && len(fr.Events) == 2 })
+	awaitFrame(t, f, "what happens", func(fr monit.Frame) bool {
+		return says(fr.Events, "worker 3") && len(fr.Events) == 2
+	})
 }
 
 // TestDo: what is said of each request, and that a refusal is an error.
