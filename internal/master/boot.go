@@ -155,6 +155,7 @@ func (st *starts) usePool(first *generations.Generation) {
 	st.generations.Begin(first)
 	app := first.App()
 	o := st.poolOptions()
+	st.applied.fitted(app.WorkerRange())
 	o.Workers, o.Release, o.Patience = app.Workers, first, generations.Patience(app)
 	st.stage.use(pool.New(o))
 }

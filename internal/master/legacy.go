@@ -117,6 +117,11 @@ func (m *maker) takeOverPool(l *succession.Document, in *upgrader.Received) erro
 	if err != nil {
 		return err
 	}
+	app := m.app()
+	m.applied.fitted(app.WorkerRange())
+	if l.Workers != nil {
+		m.applied.fitted(*l.Workers)
+	}
 	if err := m.takeOverBoot(l, left.Machine.Phase); err != nil {
 		return err
 	}

@@ -104,6 +104,9 @@ func (l *loop) handle(m message) {
 		if m.refused != nil {
 			l.refused(m.refused)
 		}
+		if m.frozen {
+			l.afterThaw(l.followServing)
+		}
 		l.step(decide.Concluded{Number: m.number})
 	case waitAsked:
 		l.step(decide.WaitAsked{Number: note(l, l.waits, m)})

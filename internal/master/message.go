@@ -42,6 +42,7 @@ type (
 		number  int
 		works   bool  // nothing needs to be tried again
 		refused error // it is to be tried again
+		frozen  bool  // not all is, for another master was about to go on
 	}
 	// waitAsked waits for what follows from the rolls that have ended so far.
 	waitAsked struct{ over chan<- struct{} }

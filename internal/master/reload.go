@@ -22,6 +22,7 @@ type rolls struct {
 	*core
 	box     mailbox              // of the loop
 	changed background.Broadcast // what serves is another generation
+	applied applied
 }
 
 // plain are the options of a reload that no person has asked for.
@@ -117,7 +118,7 @@ func (rs *rolls) applyLive(app config.App, reason string) error {
 	before, now := rs.generations.SetLive(app)
 	err := fmt.Errorf("%s; relevo reload --force tries them again, other bytes in their place are rolled to", reason)
 	if changes := config.Diff(before, now); len(changes) > 0 {
-		rs.afterRoll(before, now)
+		rs.afterRoll(now)
 		err = fmt.Errorf("%w\n  applied without a roll: %s", err, listed(changes))
 	}
 	if changes := slices.DeleteFunc(config.Diff(now, app), func(c config.Change) bool {
@@ -229,27 +230,11 @@ func (rs *rolls) conclude(number int, m rollEnded) concluded {
 		serving = m.ended.From
 	}
 	rs.report(rs.giveNotifySocket(serving, m.ended.From))
-	rs.afterRoll(m.ended.Before, m.ended.Now)
-	c := concluded{number: number, works: end.Result == machine.OK}
+	c := concluded{number: number, works: end.Result == machine.OK, frozen: !rs.afterRoll(m.ended.Now)}
 	if end.Again() {
 		c.refused = fmt.Errorf("cannot roll to generation %d: %s", m.result.Generation, end.Reason)
 	}
 	return c
-}
-
-// afterRoll applies what is not a generation's own.
-func (rs *rolls) afterRoll(before, now config.App) {
-	p := rs.running()
-	if err := p.Configure(generations.Patience(now)); err != nil {
-		return // it stops
-	}
-	if wanted := now.WorkerRange(); wanted != before.WorkerRange() {
-		if _, _, err := p.Resize(func(n int) (int, error) { return wanted.Fit(n), nil }); err != nil {
-			rs.log.Error("not resized", "err", err)
-		}
-	}
-	rs.launcher.Store().SetKeep(now.KeepReleases)
-	rs.changed.Set()
 }
 
 // giveNotifySocket lets the workers of a generation's user send to the notify socket, and those

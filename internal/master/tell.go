@@ -41,6 +41,7 @@ func (m *Master) succeeded() {
 	default:
 		m.started()
 	}
+	m.loop.outside.Go(m.followServing)
 	if m.opts.Arrival.Force {
 		m.report(m.Stop(true))
 	}

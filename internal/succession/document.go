@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"relevo/internal/config"
 	"relevo/internal/generations"
 	"relevo/internal/hangup"
 	"relevo/upgrader"
@@ -37,18 +38,20 @@ type Document struct {
 	Origin      Origin                    `json:"origin,omitzero"`
 	Listeners   []upgrader.ListenerLegacy `json:"listeners"`
 	// what the upgrader is to keep whatever becomes of a roll
-	Wanted   []ListenLegacy    `json:"wanted_listeners"`
-	Serving  int               `json:"serving"` // key of a generation
-	Rolling  int               `json:"wanted"`  // key of the generation asked for last
-	Pool     json.RawMessage   `json:"pool"`
-	LastSum  string            `json:"last_sum,omitempty"`
-	FellBack bool              `json:"fell_back,omitempty"`
-	Booting  bool              `json:"booting,omitempty"` // nothing has served yet
-	Warnings map[string]string `json:"warnings,omitempty"`
-	Health   json.RawMessage   `json:"health,omitempty"` // what is known of the workers from asking them
-	Scale    json.RawMessage   `json:"scale,omitempty"`  // who decides on the number of workers
-	Stored   []string          `json:"stored,omitempty"` // names of files that systemd has
-	Terminal hangup.State      `json:"terminal,omitzero"`
+	Wanted  []ListenLegacy  `json:"wanted_listeners"`
+	Serving int             `json:"serving"` // key of a generation
+	Rolling int             `json:"wanted"`  // key of the generation asked for last
+	Pool    json.RawMessage `json:"pool"`
+	// the range that their number was last fitted to; older documents have none
+	Workers  *config.WorkerRange `json:"workers,omitempty"`
+	LastSum  string              `json:"last_sum,omitempty"`
+	FellBack bool                `json:"fell_back,omitempty"`
+	Booting  bool                `json:"booting,omitempty"` // nothing has served yet
+	Warnings map[string]string   `json:"warnings,omitempty"`
+	Health   json.RawMessage     `json:"health,omitempty"` // what is known of the workers from asking them
+	Scale    json.RawMessage     `json:"scale,omitempty"`  // who decides on the number of workers
+	Stored   []string            `json:"stored,omitempty"` // names of files that systemd has
+	Terminal hangup.State        `json:"terminal,omitzero"`
 	// Then is what the next master is to do first: reload.
 	Then string `json:"then,omitempty"`
 	// Stopped: the app has come to its end; only its listeners are left, for a
