@@ -158,6 +158,7 @@ func (e estate) state() succession.Document {
 		l.Wanted = append(l.Wanted, succession.ListenLegacy(w))
 	}
 	l.Serving, l.Rolling = m.generations.Keys()
+	l.Refused = m.loop.refusal.why()
 	l.Workers = m.applied.workers.Load()
 	l.LastSum = m.generations.LastLook()
 	return l

@@ -67,6 +67,7 @@ func (m *maker) takeOverLegacy() error {
 		m.announcer.Warnings.Set(kind, text)
 	}
 	m.announcer.Warnings.Set(announce.UpgradeWarning, "")
+	m.announcer.Warnings.Set(announce.WatchWarning, "") // set again with what is tried again
 	m.health.TakeOver(l.Health)
 	m.scaler.TakeOver(l.Scale)
 	if err := m.takeOverName(in); err != nil {

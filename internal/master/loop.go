@@ -36,7 +36,7 @@ type loop struct {
 	wanted  map[int]rollWanted
 	setOver context.CancelFunc
 	timer   *time.Timer // nil: nothing is to be tried again
-	refusal error       // why it was refused
+	refusal refusal     // of it; others read it, too
 	hears   bool        // signals
 	dealing bool        // what was heard last is being done
 	hangups []hangup.Meaning
@@ -116,6 +116,8 @@ func (l *loop) handle(m message) {
 		l.requestBegun(m)
 	case bytesChanged:
 		l.bytesChanged(m)
+	case refused:
+		l.refused(m.why)
 	case looked:
 		l.step(decide.Looked{})
 	case timerRang:
@@ -173,6 +175,7 @@ func (l *loop) step(e decide.Event) {
 			l.startTimer(e)
 		case decide.StopTimer:
 			l.timer.Stop()
+			l.refusal.set("")
 		case decide.AskAgain:
 			l.handle(rollWanted{cause: "what was refused is tried again"})
 		default:
@@ -220,6 +223,7 @@ func (l *loop) prepared(p prepared) {
 	}
 	if m.kind.looks() {
 		l.look(p.generation)
+		l.refusal.set("")
 		l.step(decide.Looked{})
 	}
 	l.outside.Go(func() {
@@ -244,7 +248,7 @@ func (l *loop) workDone(m workDone) {
 // refused keeps a roll that nobody waits for in mind: the reason, such as a full disk, may pass
 // without any change of the file.
 func (l *loop) refused(why error) {
-	l.refusal = why
+	l.refusal.set(why.Error())
 	l.step(decide.Refused{})
 }
 
@@ -253,9 +257,9 @@ func (l *loop) startTimer(e decide.StartTimer) {
 		l.timer.Stop()
 	}
 	l.timer = time.AfterFunc(e.Wait, func() { l.box.post(timerRang{e.Number}) })
-	announce.Refused(l.log, "roll refused: the running workers serve on", "err", l.refusal, "again", e.Wait)
-	l.announcer.Warnings.Set(announce.WatchWarning, fmt.Sprintf("what changed is not rolled to: %v; tried again at %s",
-		l.refusal, time.Now().Add(e.Wait).Format(time.TimeOnly)))
+	announce.Refused(l.log, "roll refused: the running workers serve on", "err", l.refusal.why(), "again", e.Wait)
+	l.announcer.Warnings.Set(announce.WatchWarning, fmt.Sprintf("what changed is not rolled to: %s; tried again at %s",
+		l.refusal.why(), time.Now().Add(e.Wait).Format(time.TimeOnly)))
 }
 
 // bytesChanged asks for a roll to new bytes.

@@ -63,6 +63,8 @@ type (
 		watch.Change
 		bad string // why they are expected to fail; empty: they are not
 	}
+	// refused says that a roll that nobody waits for was refused before this master.
+	refused struct{ why error }
 	// looked says that the bytes that are there now were looked at for a roll or a start.
 	looked struct{}
 	// timerRang says that what was refused is to be tried again.
@@ -91,6 +93,7 @@ func (waitAsked) message()    {}
 func (rollWanted) message()   {}
 func (requestBegun) message() {}
 func (bytesChanged) message() {}
+func (refused) message()      {}
 func (looked) message()       {}
 func (timerRang) message()    {}
 func (hungUp) message()       {}

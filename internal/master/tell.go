@@ -2,6 +2,7 @@ package master
 
 import (
 	"context"
+	"errors"
 
 	"relevo/internal/announce"
 	"relevo/internal/succession"
@@ -42,6 +43,9 @@ func (m *Master) succeeded() {
 		m.started()
 	}
 	m.loop.outside.Go(m.followServing)
+	if why := m.opts.Arrival.Left.Refused; why != "" {
+		m.box.post(refused{errors.New(why)})
+	}
 	if m.opts.Arrival.Force {
 		m.report(m.Stop(true))
 	}

@@ -48,9 +48,10 @@ type Document struct {
 	FellBack bool                `json:"fell_back,omitempty"`
 	Booting  bool                `json:"booting,omitempty"` // nothing has served yet
 	Warnings map[string]string   `json:"warnings,omitempty"`
-	Health   json.RawMessage     `json:"health,omitempty"` // what is known of the workers from asking them
-	Scale    json.RawMessage     `json:"scale,omitempty"`  // who decides on the number of workers
-	Stored   []string            `json:"stored,omitempty"` // names of files that systemd has
+	Refused  string              `json:"refused,omitempty"` // why what nobody waits for was refused: it is tried again
+	Health   json.RawMessage     `json:"health,omitempty"`  // what is known of the workers from asking them
+	Scale    json.RawMessage     `json:"scale,omitempty"`   // who decides on the number of workers
+	Stored   []string            `json:"stored,omitempty"`  // names of files that systemd has
 	Terminal hangup.State        `json:"terminal,omitzero"`
 	// Then is what the next master is to do first: reload.
 	Then string `json:"then,omitempty"`
