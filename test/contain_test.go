@@ -108,7 +108,7 @@ func TestWholeFamilyGoes(t *testing.T) {
 	relevo := s.program
 	s.program = filepath.Join(s.dir, "enter")
 	enter := "#!/bin/sh\necho $$ >" + cgroup + "/cgroup.procs && exec " + relevo + ` "$@"` + "\n"
-	if err := os.WriteFile(s.program, []byte(enter), 0o755); err != nil {
+	if err := writeProgram(s.program, []byte(enter)); err != nil {
 		t.Fatal(err)
 	}
 	s.start("run", "--name", "site", "-l", "127.0.0.1:0", "-n", "2", "--", "./app")

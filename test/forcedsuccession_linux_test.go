@@ -28,7 +28,7 @@ func TestForcedStopInSuccession(t *testing.T) {
 		t.Fatal(err)
 	}
 	script := fmt.Sprintf("#!/bin/sh\nread line <%s\nexec %s \"$@\"\n", gate, next)
-	if err := os.WriteFile(s.program, []byte(script), 0o755); err != nil {
+	if err := writeProgram(s.program, []byte(script)); err != nil {
 		t.Fatal(err)
 	}
 	worker := s.status().Workers[0].PID

@@ -23,7 +23,7 @@ func TestOutOfMemoryRollsBack(t *testing.T) {
 	relevo := s.program
 	s.program = filepath.Join(s.dir, "enter")
 	enter := "#!/bin/sh\necho $$ >" + cgroup + "/cgroup.procs && exec " + relevo + ` "$@"` + "\n"
-	if err := os.WriteFile(s.program, []byte(enter), 0o755); err != nil {
+	if err := writeProgram(s.program, []byte(enter)); err != nil {
 		t.Fatal(err)
 	}
 	// So that never the master is ended: right after a death its worker is smaller, and what

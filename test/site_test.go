@@ -190,10 +190,15 @@ func copyFile(from, to string) error {
 	if err != nil {
 		return err
 	}
-	// A process that is forked meanwhile has the file open for writing: it cannot be executed.
+	return writeProgram(to, data)
+}
+
+// writeProgram writes a file that can be run at once: a process that is forked meanwhile would
+// have it open for writing.
+func writeProgram(path string, text []byte) error {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
-	return os.WriteFile(to, data, 0o755)
+	return os.WriteFile(path, text, 0o755)
 }
 
 // release puts a release of app in place, by rename.

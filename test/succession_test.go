@@ -131,7 +131,7 @@ func (s *site) renew() {
 	s.t.Helper()
 	program, err := os.ReadFile(s.program)
 	if err == nil {
-		err = os.WriteFile(s.program+".new", append(program, 'x'), 0o755)
+		err = writeProgram(s.program+".new", append(program, 'x'))
 	}
 	if err == nil {
 		err = os.Rename(s.program+".new", s.program)

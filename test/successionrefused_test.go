@@ -24,7 +24,7 @@ func TestSuccessionRefused(t *testing.T) {
 			os.Rename(s.program, filepath.Join(s.dir, "good"))
 			text := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = run ] || [ \"$1\" = --upgrade-check ] || exec %s/good \"$@\"\n%s\n",
 				s.dir, text)
-			if err := os.WriteFile(s.program, []byte(text), 0o755); err != nil {
+			if err := writeProgram(s.program, []byte(text)); err != nil {
 				s.t.Fatal(err)
 			}
 		}
@@ -109,7 +109,7 @@ func TestReloadWithABrokenRelevo(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "-n", "1", "--watch-binary=false", "--canary", "0")
 	os.Rename(s.program, filepath.Join(s.dir, "good"))
-	if err := os.WriteFile(s.program, []byte("#!/bin/sh\nexit 3\n"), 0o755); err != nil {
+	if err := writeProgram(s.program, []byte("#!/bin/sh\nexit 3\n")); err != nil {
 		t.Fatal(err)
 	}
 	for generation := 2; generation < 4; generation++ {
@@ -153,7 +153,7 @@ func TestRehearsal(t *testing.T) {
 	good := *s
 	good.program = s.at("good")
 	s.must(os.Rename(s.program, good.program), os.Link(good.program, s.at("relevo-drops")),
-		os.WriteFile(s.program, []byte("#!/bin/sh\nexec "+s.at("relevo-drops")+" \"$@\"\n"), 0o755))
+		writeProgram(s.program, []byte("#!/bin/sh\nexec "+s.at("relevo-drops")+" \"$@\"\n")))
 	code, said := good.relevo("upgrade", "site")
 	if code != 10 || !strings.Contains(said, "could not go on with its state") {
 		t.Errorf("exit code %d: %s", code, said)
@@ -189,7 +189,7 @@ func TestExecFails(t *testing.T) {
 	good := *s
 	good.program = s.at("good")
 	s.must(os.Rename(s.program, good.program), os.Link(good.program, s.at("relevo-forges")),
-		os.WriteFile(s.program, []byte("#!/bin/sh\nexec "+s.at("relevo-forges")+" \"$@\"\n"), 0o755))
+		writeProgram(s.program, []byte("#!/bin/sh\nexec "+s.at("relevo-forges")+" \"$@\"\n")))
 	if code, said := good.relevo("upgrade", "site"); code != 0 {
 		t.Errorf("upgrade: exit code %d: %s", code, said)
 	}
