@@ -265,3 +265,19 @@ func TestSleepSurvivesMaster(t *testing.T) {
 		}
 	}
 }
+
+// TestSleepOfProgramsGoesOn: the sockets that the sleeping generation has bound wake it in the
+// next master, too, although the release that waits has bound none.
+func TestSleepOfProgramsGoesOn(t *testing.T) {
+	t.Parallel()
+	s := emptySite(t)
+	s.release("1", "binds")
+	address := testport.Address(t)
+	s.start("run", "--name", "site", "-n", "0..2", "--idle", "1s", "--canary", "10ms", "--", "./app", address)
+	s.sleeps()
+	s.release("2", "binds")
+	s.await("the release to be noted", func() bool { return s.status().Noted != nil })
+	s.upgrade()
+	s.answered(address, "version 2")
+	s.stop()
+}

@@ -24,7 +24,9 @@ func (u *Upgrader) AwaitClient(ctx context.Context) error {
 	set := os.NewFile(uintptr(fd), "arrivals")
 	defer set.Close()
 	h := &hangups{set: set}
-	for _, l := range u.Listeners() {
+	// A socket that the newest configuration does not name may be that of the generation that
+	// sleeps.
+	for _, l := range u.held() {
 		h.control(unix.EPOLL_CTL_ADD, l, unix.EPOLLIN|unix.EPOLLONESHOT)
 		for _, seat := range l.seats.files() {
 			h.controlFile(unix.EPOLL_CTL_ADD, seat, unix.EPOLLIN|unix.EPOLLONESHOT)

@@ -3,13 +3,14 @@ package upgrader
 import (
 	"errors"
 	"os"
+	"slices"
 	"syscall"
 )
 
 // Rest is called when all workers leave and none are to follow until a client comes, and with
 // false if that has changed: listeners.Group.Rest.
 func (u *Upgrader) Rest(on bool) (failed error) {
-	for _, l := range u.Listeners() {
+	for _, l := range u.held() {
 		failed = errors.Join(failed, l.seats.rest(on))
 		if on {
 			u.keepPathAlone(l)
@@ -38,13 +39,17 @@ func (s *seating) rest(on bool) error {
 	return s.group.Rest(on)
 }
 
+// held are all listeners, those included that only an older generation uses.
+func (u *Upgrader) held() []*Listener {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Clone(u.all())
+}
+
 // Inodes are those of the listeners, and of the workers' own sockets there.
 func (u *Upgrader) Inodes() map[uint64]bool {
-	u.mu.Lock()
-	all := u.all()
-	u.mu.Unlock()
 	inodes := map[uint64]bool{}
-	for _, l := range all {
+	for _, l := range u.held() {
 		inodes[l.Inode()] = true
 		for _, seat := range l.seats.files() {
 			inodes[inodeNumber(seat)] = true

@@ -5,7 +5,7 @@ import "time"
 // Connection is the server's end of a connection.
 type Connection struct {
 	Unread, Unsent           uint32 // bytes that wait to be read, or to be acknowledged
-	Received                 uint64 // bytes since its beginning
+	Received, Sent           uint64 // bytes since its beginning
 	SinceSent, SinceReceived time.Duration
 }
 
@@ -18,6 +18,8 @@ func (c Connection) InUse(within time.Duration) bool {
 		return true
 	case c.Received == 0: // nothing was asked
 		return c.SinceReceived < within
+	case c.Sent == 0: // the answer has not begun; both times may still be that of the connection
+		return true
 	}
 	return c.SinceReceived < c.SinceSent || c.SinceSent < within
 }

@@ -155,22 +155,24 @@ func read(shows []string) (s sleep.Sample, err error) {
 func TestInUse(t *testing.T) {
 	t.Parallel()
 	const idle = time.Minute
+	type connection = sleep.Connection
 	for what, test := range map[string]struct {
-		c    sleep.Connection
+		c    connection
 		want bool
 	}{
-		"answered long ago":        {sleep.Connection{Received: 9, SinceReceived: 2 * idle, SinceSent: 2 * idle}, false},
-		"answered a while after":   {sleep.Connection{Received: 9, SinceReceived: 3 * idle, SinceSent: 2 * idle}, false},
-		"answered just now":        {sleep.Connection{Received: 9, SinceReceived: 2 * idle, SinceSent: idle / 2}, true},
-		"asked, never answered":    {sleep.Connection{Received: 9, SinceReceived: 2 * idle, SinceSent: 9 * idle}, true},
-		"asked just now":           {sleep.Connection{Received: 9, SinceReceived: 0, SinceSent: 2 * idle}, true},
-		"opened long ago":          {sleep.Connection{SinceReceived: 2 * idle, SinceSent: 9 * idle}, false},
-		"opened just now":          {sleep.Connection{SinceReceived: 0, SinceSent: 9 * idle}, true},
-		"a request waits":          {sleep.Connection{Received: 9, Unread: 9, SinceSent: 2 * idle}, true},
-		"an answer is on its way":  {sleep.Connection{Received: 9, Unsent: 9, SinceReceived: 2 * idle}, true},
-		"the answer is a stream":   {sleep.Connection{Received: 9, SinceReceived: 9 * idle, SinceSent: time.Second}, true},
-		"a stream that is silent":  {sleep.Connection{Received: 9, SinceReceived: 9 * idle, SinceSent: idle}, false},
-		"the client sends forever": {sleep.Connection{Received: 9, SinceReceived: time.Second, SinceSent: 9 * idle}, true},
+		"answered long ago":        {connection{Received: 9, Sent: 9, SinceReceived: 2 * idle, SinceSent: 2 * idle}, false},
+		"answered a while after":   {connection{Received: 9, Sent: 9, SinceReceived: 3 * idle, SinceSent: 2 * idle}, false},
+		"answered just now":        {connection{Received: 9, Sent: 9, SinceReceived: 2 * idle, SinceSent: idle / 2}, true},
+		"asked, never answered":    {connection{Received: 9, SinceReceived: 2 * idle, SinceSent: 9 * idle}, true},
+		"asked just now":           {connection{Received: 9, SinceReceived: 0, SinceSent: 2 * idle}, true},
+		"opened long ago":          {connection{SinceReceived: 2 * idle, SinceSent: 9 * idle}, false},
+		"opened just now":          {connection{SinceReceived: 0, SinceSent: 9 * idle}, true},
+		"a request waits":          {connection{Received: 9, Unread: 9, SinceSent: 2 * idle}, true},
+		"an answer is on its way":  {connection{Received: 9, Sent: 9, Unsent: 9, SinceReceived: 2 * idle}, true},
+		"the answer is a stream":   {connection{Received: 9, Sent: 9, SinceReceived: 9 * idle, SinceSent: time.Second}, true},
+		"a stream that is silent":  {connection{Received: 9, Sent: 9, SinceReceived: 9 * idle, SinceSent: idle}, false},
+		"asked while connecting":   {connection{Received: 9, SinceReceived: 9 * idle, SinceSent: 9 * idle}, true},
+		"the client sends forever": {connection{Received: 9, SinceReceived: time.Second, SinceSent: 9 * idle}, true},
 	} {
 		if got := test.c.InUse(idle); got != test.want {
 			t.Errorf("%s: %v", what, got)

@@ -86,7 +86,7 @@ func (m *meter) open(listeners []*upgrader.Listener, idle time.Duration) (n int)
 		return n + 1
 	}
 	for _, c := range connections {
-		of := sleep.Connection{Unread: c.Unread, Unsent: c.Unsent, Received: c.Received,
+		of := sleep.Connection{Unread: c.Unread, Unsent: c.Unsent, Received: c.Received, Sent: c.Sent,
 			SinceSent:     time.Duration(c.SinceSent) * time.Millisecond,
 			SinceReceived: time.Duration(c.SinceReceived) * time.Millisecond}
 		if of.InUse(idle) {
