@@ -188,13 +188,13 @@ func TestMasterKilledAtWork(t *testing.T) {
 		load := startLoad(s.address)
 		before := s.settled(3)
 		during := 0
-		for round := 0; round < 6 || during == 0 && round < 30; round++ {
+		for round := 0; round < 6 || during == 0 && round < 60; round++ {
 			asked := make(chan string, 1)
 			go func() {
 				_, said := s.relevo("upgrade", "web")
 				asked <- said
 			}()
-			pause(time.Duration(round*30) * time.Millisecond)
+			pause(time.Duration(round*7) * time.Millisecond) // less than an upgrade takes: one round meets it
 			s.murder()
 			if strings.Contains(<-asked, "ended before it answered") {
 				during++
