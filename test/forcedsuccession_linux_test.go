@@ -2,6 +2,7 @@ package test
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,7 +32,10 @@ func TestForcedStopInSuccession(t *testing.T) {
 	if err := writeProgram(s.program, []byte(script)); err != nil {
 		t.Fatal(err)
 	}
-	worker := s.status().Workers[0].PID
+	status := s.status()
+	worker := status.Workers[0].PID
+	busy := begin(t, status.Listeners[0].Address, "/slow?for=10m")
+	defer busy.Close()
 	syscall.Kill(s.master.Process.Pid, syscall.SIGUSR2)
 	s.await("the succession", func() bool { return strings.Contains(s.log.String(), "replacing the master") })
 	for range 4 { // each is far enough from the one before to be no repetition of the same stop
@@ -52,4 +56,19 @@ func TestForcedStopInSuccession(t *testing.T) {
 			t.Errorf("the log lacks %q:\n%s", want, log)
 		}
 	}
+}
+
+// begin asks for a page that takes long, and returns when its answer has begun.
+func begin(t *testing.T, address, path string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.SetDeadline(time.Now().Add(tooLong))
+	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path)
+	if _, err := conn.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	return conn
 }
