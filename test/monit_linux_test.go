@@ -22,7 +22,7 @@ type tmuxPane struct {
 func newPane(s *site) *tmuxPane {
 	s.t.Helper()
 	p := &tmuxPane{s: s, tmux: testreq.Program(s.t, "tmux"), socket: filepath.Join(s.dir, "tmux")}
-	p.run("-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30", "env PS1='$ ' sh")
+	p.run("-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30", "env", "PS1=$ ", "sh")
 	s.t.Cleanup(func() { p.run("kill-server") })
 	return p
 }
@@ -30,7 +30,7 @@ func newPane(s *site) *tmuxPane {
 func (p *tmuxPane) run(args ...string) string {
 	p.s.t.Helper()
 	cmd := exec.Command(p.tmux, append([]string{"-S", p.socket}, args...)...)
-	cmd.Dir, cmd.Env = p.s.dir, append(p.s.env, "TMUX=", "LC_ALL=C.UTF-8")
+	cmd.Dir, cmd.Env = p.s.dir, append(p.s.env, "TMUX=", "SHELL=/bin/sh", "LC_ALL=C.UTF-8")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		p.s.t.Fatalf("tmux %v: %v: %s", args, err, out)
