@@ -169,16 +169,13 @@ func (b *bench) printByPM2(ctx context.Context, program, how string, count int) 
 	return p, errors.Join(err, run("kill"))
 }
 
-// userHZ is that of Linux on all architectures that Go has.
-const userHZ = 100
-
 func masterCost(pid int) (p printed, err error) {
 	stat, err := procfs.Of(pid).Stat()
 	if err != nil {
 		return p, err
 	}
 	kib, err := statusField(pid, "VmHWM")
-	p.master, p.peak = time.Duration(stat.Ticks())*time.Second/userHZ, float64(kib)/1000
+	p.master, p.peak = stat.CPU(), float64(kib)/1000
 	return p, err
 }
 

@@ -27,6 +27,16 @@ type Status struct {
 	Counts tally.Tally `json:"counts,omitzero"`
 }
 
+// Serving counts the workers that serve.
+func (s Status) Serving() (n int) {
+	for _, w := range s.Workers {
+		if w.State == string(machine.Serving) {
+			n++
+		}
+	}
+	return n
+}
+
 // Worker is one worker, or a slot that has none (ID and PID are then empty).
 type Worker struct {
 	Slot       int       `json:"slot"`

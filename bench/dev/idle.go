@@ -83,15 +83,12 @@ type use struct {
 	resident int
 }
 
-// clockTick is the unit of times in /proc/PID/stat: USER_HZ.
-const clockTick = 10 * time.Millisecond
-
 func usage(pid int) (u use, err error) {
 	stat, err := procfs.Of(pid).Stat()
 	if err != nil {
 		return u, fmt.Errorf("cannot look at the master: %w", err)
 	}
-	u.cpu, u.resident = time.Duration(stat.Ticks())*clockTick, stat.Pages()*os.Getpagesize()
+	u.cpu, u.resident = stat.CPU(), int(stat.Resident())
 	for _, thread := range procfs.Of(pid).Threads() {
 		value, _ := thread.Status("voluntary_ctxt_switches")
 		n, _ := strconv.Atoi(value)

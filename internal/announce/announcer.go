@@ -63,12 +63,7 @@ func (a *Announcer) Forgive(r pool.RollResult) {
 
 // StatusLine is the line of systemctl status.
 func StatusLine(status pool.Status, addresses []string) string {
-	serving := 0
-	for _, w := range status.Workers {
-		if w.State == string(machine.Serving) {
-			serving++
-		}
-	}
+	serving := status.Serving()
 	if !status.Asleep.IsZero() {
 		return fmt.Sprintf("asleep: generation %d serves on %s when a client comes", status.Generation,
 			strings.Join(addresses, ", "))

@@ -13,7 +13,6 @@ import (
 	"relevo/internal/control"
 	"relevo/internal/procfs"
 	"relevo/internal/safefile"
-	"relevo/pool/machine"
 )
 
 // State is the state of an app of this machine.
@@ -50,12 +49,7 @@ func (a App) Ready() (ready int) {
 	if a.Status == nil {
 		return 0
 	}
-	for _, w := range a.Status.Workers {
-		if w.State == string(machine.Serving) {
-			ready++
-		}
-	}
-	return ready
+	return a.Status.Serving()
 }
 
 // Restarts counts the workers that were started after a death, since the app's master began.
@@ -148,9 +142,6 @@ func (p Places) Ask(ctx context.Context, name string, sockets ...string) App {
 	return a
 }
 
-// userHZ is the unit of times in /proc, on every architecture that Linux runs Go on.
-const userHZ = 100
-
 // Measure finds what the workers use, in one look at all processes.
 func Measure(all []App) {
 	owners := map[int]int{} // worker to the index of its app
@@ -175,9 +166,7 @@ func Measure(all []App) {
 	}
 	for pid, stat := range stats {
 		if worker, ok := workerOf(pid, stats, owners); ok {
-			all[owners[worker]].use(worker, pid, Usage{
-				Memory: int64(stat.Pages()) * int64(os.Getpagesize()), CPU: time.Duration(stat.Ticks()) * time.Second / userHZ,
-			})
+			all[owners[worker]].use(worker, pid, Usage{Memory: stat.Resident(), CPU: stat.CPU()})
 		}
 	}
 }

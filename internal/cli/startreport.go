@@ -13,7 +13,6 @@ import (
 	"relevo/internal/control"
 	"relevo/internal/phrase"
 	"relevo/internal/printable"
-	"relevo/pool/machine"
 )
 
 // startReport is the result of a start; `relevo start --json` prints it.
@@ -65,12 +64,7 @@ func (r *startReport) tell(asJSON bool) func(apps.Wanted, control.Status, error)
 
 // printStarted prints the state of an app that serves; the long form adds what to type next.
 func (c *cli) printStarted(s control.Status, long bool) {
-	serving := 0
-	for _, w := range s.Workers {
-		if w.State == string(machine.Serving) {
-			serving++
-		}
-	}
+	serving := s.Serving()
 	var addresses []string
 	for _, l := range s.Listeners {
 		addresses = append(addresses, l.Address)

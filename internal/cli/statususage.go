@@ -9,6 +9,7 @@ import (
 
 	"relevo/internal/control"
 	"relevo/internal/footprint"
+	"relevo/internal/machineview"
 	"relevo/pool"
 )
 
@@ -47,17 +48,14 @@ func (v *usageView) look(s control.Status) {
 // started; nil: unknown.
 func (v *usageView) percent(w pool.Worker) *float64 {
 	u, known := v.now[w.PID]
-	since, used := w.Started, u.CPU
-	if before, seen := v.before[w.PID]; seen && v.earlier.After(w.Started) {
-		// A child that has ended takes its time with it.
-		since, used = v.earlier, max(used-before.CPU, 0)
-	}
-	took := v.at.Sub(since)
-	if !known || w.Started.IsZero() || took <= 0 {
+	if !known {
 		return nil
 	}
-	part := 100 * used.Seconds() / took.Seconds()
-	return &part
+	var before *time.Duration
+	if used, seen := v.before[w.PID]; seen {
+		before = &used.CPU
+	}
+	return machineview.WorkerCPU(w.Started, u.CPU, before, v.earlier, v.at)
 }
 
 // usedWorker is a worker in `relevo status --usage --json`.

@@ -55,17 +55,15 @@ func Tell(s control.Status, entries []pool.Entry, since time.Time) Story {
 }
 
 func now(s control.Status) (all []string) {
-	serving := 0
-	for _, w := range s.Workers {
-		if w.State == string(machine.Serving) {
-			serving++
-		}
-	}
+	serving := s.Serving()
 	var addresses []string
 	for _, l := range s.Listeners {
 		addresses = append(addresses, l.Address)
 	}
 	text := fmt.Sprintf("%s is %s: %d of %s", s.Name, s.State, serving, serves(s.Slots))
+	if !s.Asleep.IsZero() {
+		text = s.Name + " is asleep: the next client has workers start. It will be served by"
+	}
 	text += fmt.Sprintf(" generation %d%s", s.Generation, release(s.Release))
 	if len(addresses) > 0 {
 		text += " on " + strings.Join(addresses, ", ")
@@ -146,7 +144,7 @@ func advice(s control.Status, told []pool.Entry) (all []string) {
 	}
 	if last := s.LastRoll; last != nil && last.Result != machine.OK {
 		say("Mend the release and run relevo reload " + s.Name + "; relevo releases " + s.Name +
-			" lists those that can be gone back to.")
+			" lists the releases to go back to.")
 	}
 	for _, l := range s.Listeners {
 		if q := l.Queue; q != nil && q.Waiting != nil && q.Limit != nil && *q.Waiting > *q.Limit/2 && *q.Limit > 0 {

@@ -75,6 +75,8 @@ func TestSentences(t *testing.T) {
 			"Worker 7 in slot 2 wrote more than relevo reads: 9 datagrams dropped."},
 		{entry(pool.Event{Kind: pool.KindSuccession, Count: 1, Text: "goes on with the roll"}),
 			"Another master took over, with 1 worker; it goes on with the roll."},
+		{entry(pool.Event{Kind: pool.KindSleep, Reason: "no client for 10m"}), "The app went to sleep: no client for 10m."},
+		{entry(pool.Event{Kind: pool.KindWake, Reason: "a client came"}), "The app woke: a client came."},
 		{entry(pool.Event{Kind: pool.KindAbandoned}),
 			"A worker did not end after SIGKILL, and relevo no longer waits for it."},
 		{entry(pool.Event{Kind: pool.KindMessage}), ""},
@@ -118,9 +120,13 @@ func TestTell(t *testing.T) {
 		t.Errorf("%d things happened, want 2: %+v", len(story.Happened), story.Happened)
 	}
 	wantLines(t, story.Do, "set DATABASE_URL", "relevo logs web shows what the workers that died had printed.",
-		"Mend the release and run relevo reload web; relevo releases web lists those that can be gone back to.",
+		"Mend the release and run relevo reload web; relevo releases web lists the releases to go back to.",
 		"90 clients wait at :80, of 100 that may: relevo scale web +1 adds a worker.")
 
+	asleep := control.Status{Name: "web"}
+	asleep.State, asleep.Asleep, asleep.Generation = "asleep", at, 3
+	wantLines(t, Tell(asleep, nil, at).Now,
+		"web is asleep: the next client has workers start. It will be served by generation 3.")
 	healthy := control.Status{Name: "web"}
 	healthy.State, healthy.Slots = "running", 1
 	wantLines(t, Tell(healthy, nil, at).Do, "Nothing has to be done.")

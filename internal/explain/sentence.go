@@ -48,6 +48,10 @@ func sentence(e pool.Entry) string {
 			text += "; it " + e.Text
 		}
 		return text + "."
+	case pool.KindSleep:
+		return "The app went to sleep: " + stopped(e.Reason)
+	case pool.KindWake:
+		return "The app woke: " + stopped(e.Reason)
 	case pool.KindAbandoned:
 		return who(e) + " did not end after SIGKILL, and relevo no longer waits for it."
 	}

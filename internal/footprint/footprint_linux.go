@@ -3,15 +3,11 @@ package footprint
 import (
 	"os"
 	"strconv"
-	"time"
 
 	"relevo/internal/launch"
 	"relevo/internal/procfs"
 	"relevo/internal/sockdiag"
 )
-
-// clockTick is the unit of times in /proc/PID/stat: USER_HZ is 100 on every architecture.
-const clockTick = 10 * time.Millisecond
 
 // Of finds what workers use, by their pids. A worker that has ended is left out.
 func Of(pids []int) map[int]Footprint {
@@ -22,7 +18,7 @@ func Of(pids []int) map[int]Footprint {
 func Quick(pids []int) map[int]Footprint {
 	return look(pids, func(_ int, family []procfs.Stat) (resident int64, _ error) {
 		for _, stat := range family {
-			resident += int64(stat.Pages()) * int64(os.Getpagesize())
+			resident += stat.Resident()
 		}
 		return resident, nil
 	})
@@ -41,7 +37,7 @@ func look(pids []int, memoryOf func(pid int, family []procfs.Stat) (int64, error
 		for _, member := range table.Tree(pid) {
 			if stat, ok := table.Stat(member); ok {
 				family = append(family, stat)
-				u.CPU += time.Duration(stat.Ticks()) * clockTick
+				u.CPU += stat.CPU()
 			}
 		}
 		var ended error

@@ -27,9 +27,6 @@ func PlaceOf(pid int) Place {
 	return Place{pid: pid, cgroup: procfs.Of(pid).CgroupDirectory("")}
 }
 
-// clockTick is the unit of times in /proc/PID/stat: USER_HZ is 100 on every architecture.
-const clockTick = 10 * time.Millisecond
-
 // CPU is the time on processors so far. Of descendants that have ended only the cgroup knows.
 func (p Place) CPU() (used time.Duration, err error) {
 	if text, err := os.ReadFile(filepath.Join(p.cgroup, "cpu.stat")); p.cgroup != "" && err == nil {
@@ -41,10 +38,10 @@ func (p Place) CPU() (used time.Duration, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("cannot read the processor time of process %d: %w", p.pid, err)
 	}
-	used = time.Duration(stat.Ticks()) * clockTick
+	used = stat.CPU()
 	for _, child := range descendants(p.pid) {
 		if stat, err := procfs.Of(child).Stat(); err == nil { // it may have ended
-			used += time.Duration(stat.Ticks()) * clockTick
+			used += stat.CPU()
 		}
 	}
 	return used, nil

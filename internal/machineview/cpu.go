@@ -26,19 +26,32 @@ func AppCPU(a apps.App, earlier *apps.App, lookedAt, now time.Time) *float64 {
 	return percent(used, now.Sub(since))
 }
 
-func workerCPU(w pool.Worker, uses map[int]apps.Usage, earlier *apps.App, lookedAt, now time.Time) *float64 {
-	use, known := uses[w.PID]
-	if !known || w.Started.IsZero() {
+// WorkerCPU is how much of one processor a worker uses, in percent, if it has used so much: since
+// an earlier look, at which it had used before, or else since it started; nil: unknown.
+func WorkerCPU(started time.Time, used time.Duration, before *time.Duration, lookedAt, now time.Time) *float64 {
+	if started.IsZero() {
 		return nil
 	}
-	since, used := w.Started, use.CPU
-	if earlier != nil && lookedAt.After(w.Started) {
-		if before, seen := earlier.Workers[w.PID]; seen {
-			// A child that has ended takes its time with it.
-			since, used = lookedAt, max(used-before.CPU, 0)
-		}
+	since := started
+	if before != nil && lookedAt.After(started) {
+		// A child that has ended takes its time with it.
+		since, used = lookedAt, max(used-*before, 0)
 	}
 	return percent(used, now.Sub(since))
+}
+
+func workerCPU(w pool.Worker, uses map[int]apps.Usage, earlier *apps.App, lookedAt, now time.Time) *float64 {
+	use, known := uses[w.PID]
+	if !known {
+		return nil
+	}
+	var before *time.Duration
+	if earlier != nil {
+		if used, seen := earlier.Workers[w.PID]; seen {
+			before = &used.CPU
+		}
+	}
+	return WorkerCPU(w.Started, use.CPU, before, lookedAt, now)
 }
 
 func percent(used, took time.Duration) *float64 {

@@ -64,13 +64,5 @@ func Serves(s control.Status) bool {
 	if !s.Asleep.IsZero() {
 		return true
 	}
-	if s.State == string(machine.Halting) || s.State == string(machine.Stopped) {
-		return false
-	}
-	for _, w := range s.Workers {
-		if w.State == string(machine.Serving) {
-			return true
-		}
-	}
-	return false
+	return s.State != string(machine.Halting) && s.State != string(machine.Stopped) && s.Serving() > 0
 }

@@ -1,16 +1,12 @@
 package metrics
 
 import (
-	"os"
 	"time"
 
 	"relevo/internal/control"
 	"relevo/internal/footprint"
 	"relevo/internal/procfs"
 )
-
-// clockTick is the unit of times in /proc/PID/stat: USER_HZ is 100 on every architecture.
-const clockTick = 10 * time.Millisecond
 
 // App is one app: what its master says, and what the kernel says of its processes.
 type App struct {
@@ -54,8 +50,8 @@ func look(pid int) (p Process, ok bool) {
 		return p, false
 	}
 	p = Process{
-		CPU: time.Duration(stat.Ticks()) * clockTick, Threads: stat.Threads(), Files: -1, MaxFiles: -1,
-		Resident: int64(stat.Pages()) * int64(os.Getpagesize()),
+		CPU: stat.CPU(), Threads: stat.Threads(), Files: -1, MaxFiles: -1,
+		Resident: stat.Resident(),
 	}
 	if open, err := of.OpenFiles(); err == nil {
 		p.Files = open

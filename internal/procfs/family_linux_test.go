@@ -58,7 +58,7 @@ func TestFamily(t *testing.T) {
 // TestOwn: what every process can read of itself.
 func TestOwn(t *testing.T) {
 	stat, err := Self.Stat()
-	if err != nil || stat.Parent() != os.Getppid() || stat.Pages() == 0 || stat.Stopped() {
+	if err != nil || stat.Parent() != os.Getppid() || stat.Resident() == 0 || stat.Stopped() {
 		t.Errorf("%+v, %v", stat, err)
 	}
 	if pid, err := Self.Status("Pid"); err != nil || pid != strconv.Itoa(os.Getpid()) {

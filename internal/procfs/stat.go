@@ -2,8 +2,10 @@ package procfs
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Stat is the text of proc_pid_stat(5).
@@ -56,14 +58,17 @@ func (s Stat) Parent() int { return int(s.number(4)) }
 // HasTerminal says whether the session has one.
 func (s Stat) HasTerminal() bool { return len(s.fields) > 4 && s.fields[4] != "0" }
 
-// Ticks are the time on a processor, in USER_HZ.
-func (s Stat) Ticks() int { return int(s.number(14) + s.number(15)) }
+// clockTick is the unit of times: USER_HZ is 100 on every architecture that Linux runs Go on.
+const clockTick = 10 * time.Millisecond
+
+// CPU is the time on processors.
+func (s Stat) CPU() time.Duration { return time.Duration(s.number(14)+s.number(15)) * clockTick }
 
 // Threads is how many threads it has.
 func (s Stat) Threads() int { return int(s.number(20)) }
 
-// Pages are what is in memory.
-func (s Stat) Pages() int { return int(s.number(24)) }
+// Resident is what is in memory, in bytes.
+func (s Stat) Resident() int64 { return int64(s.number(24)) * int64(os.Getpagesize()) }
 
 // ExitCode is how a zombie ended, as wait(2) has it. The kernel shows 0 to whom it does
 // not tell. ok is false of a process that is no zombie.

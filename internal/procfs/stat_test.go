@@ -1,8 +1,10 @@
 package procfs
 
 import (
+	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A process gives itself its name (prctl(2)): it may look like the end of one.
@@ -23,9 +25,10 @@ func TestParseStat(t *testing.T) {
 			continue
 		}
 		code, isZombie := s.ExitCode()
-		if s.State() != 'Z' || !s.Stopped() || s.Parent() != 7 || !s.HasTerminal() || s.Ticks() != 23 || s.Pages() != 99 ||
+		if s.State() != 'Z' || !s.Stopped() || s.Parent() != 7 || !s.HasTerminal() || s.CPU() != 230*time.Millisecond ||
+			s.Resident() != 99*int64(os.Getpagesize()) ||
 			code != 256 || !isZombie {
-			t.Errorf("%s: %q %d %v %d %d %d %v", name, s.State(), s.Parent(), s.HasTerminal(), s.Ticks(), s.Pages(), code,
+			t.Errorf("%s: %q %d %v %d %d %d %v", name, s.State(), s.Parent(), s.HasTerminal(), s.CPU(), s.Resident(), code,
 				isZombie)
 		}
 	}
@@ -34,7 +37,7 @@ func TestParseStat(t *testing.T) {
 			t.Errorf("%q is understood", text)
 		}
 	}
-	if s, ok := parseStat("42 (sh) S 7 8 9 0"); !ok || s.HasTerminal() || s.Stopped() || s.Pages() != 0 {
+	if s, ok := parseStat("42 (sh) S 7 8 9 0"); !ok || s.HasTerminal() || s.Stopped() || s.Resident() != 0 {
 		t.Errorf("a short one: %v", s)
 	} else if _, isZombie := s.ExitCode(); isZombie {
 		t.Error("a sleeper has an exit code")

@@ -85,10 +85,7 @@ func (m *Machine) Step(now time.Time, e Event) []Effect {
 	case Ready:
 		m.ready(m.workers[e.Worker])
 	case Hello:
-		if w := m.workers[e.Worker]; w != nil {
-			w.hello, w.pong = true, e.Pong
-			w.lived(now)
-		}
+		m.greeted(m.workers[e.Worker], e.Pong)
 	case Leaving:
 		m.leaving(m.workers[e.Worker])
 	case Drained:
@@ -96,14 +93,9 @@ func (m *Machine) Step(now time.Time, e Event) []Effect {
 	case Exited:
 		m.exited(m.workers[e.Worker], e)
 	case Alive:
-		if w := m.workers[e.Worker]; w != nil {
-			w.spoke = true
-			w.lived(now)
-		}
+		m.spoke(m.workers[e.Worker])
 	case Unseen:
-		if w := m.workers[e.Worker]; w != nil {
-			w.unseen = e.Reason
-		}
+		m.unseen(m.workers[e.Worker], e.Reason)
 	case Hung:
 		m.hung(m.workers[e.Worker], e.Reason)
 	case Unhealthy:
@@ -135,6 +127,29 @@ func (m *Machine) Step(now time.Time, e Event) []Effect {
 	}
 	m.advance()
 	return m.out
+}
+
+// greeted notes that a worker takes its drain by message.
+func (m *Machine) greeted(w *worker, pong bool) {
+	if w != nil {
+		w.hello, w.pong = true, pong
+		w.lived(m.now)
+	}
+}
+
+// spoke notes a sign of life.
+func (m *Machine) spoke(w *worker) {
+	if w != nil {
+		w.spoke = true
+		w.lived(m.now)
+	}
+}
+
+// unseen notes whether the master can see that a worker serves.
+func (m *Machine) unseen(w *worker, reason string) {
+	if w != nil {
+		w.unseen = reason
+	}
 }
 
 // Next returns when the next Tick is due, the zero time if none is.
