@@ -98,6 +98,7 @@ func (p *Process) rescues() func(netip.Addr) bool {
 func (p *Process) isIdle(ctx context.Context, holding *rescue.Holding) bool {
 	ports := p.binder.sockets.Ports(p.order)
 	pids := procfs.Tree(p.pid)
+	holding.WorkerCloses(p.handsOver())
 	done, err := holding.Look(pids, ports)
 	if err != nil && !isClosed(p.gone) {
 		p.release.launcher.unrescued(err)

@@ -20,7 +20,10 @@ type Holding struct {
 	worthy func(client netip.Addr) bool
 	known  map[uint64]*connection // by inode
 	given  map[uint64]bool        // by inode: those that a relay or another worker has
+	// threaded are the processes one of whose threads was seen to wait in a read of a connection.
+	threaded map[int]bool
 
+	stays    bool          // see WorkerCloses
 	resumes  time.Time     // until then nothing is held back, see Rest
 	patience time.Duration // how long a request may be held back
 }
@@ -30,6 +33,7 @@ type connection struct {
 	fd          int // no os.File, which would be polled or change the mode; the worker shares the mode
 	pid, theirs int // the worker's process, and its descriptor
 	reader      int // a thread of that process that waits in a read of it; 0: none
+	threaded    bool
 	course      course
 	idle        bool      // at the last look
 	waits       time.Time // since when a request is held back in it
@@ -38,12 +42,17 @@ type connection struct {
 // Take returns an empty Holding; Look fills it. clients says whose connections are rescued.
 // given are the inodes of the connections that relays have.
 func Take(clients func(client netip.Addr) bool, given []uint64) *Holding {
-	h := &Holding{worthy: clients, known: map[uint64]*connection{}, given: map[uint64]bool{}, patience: patience}
+	h := &Holding{worthy: clients, known: map[uint64]*connection{}, given: map[uint64]bool{}, patience: patience,
+		threaded: map[int]bool{}}
 	for _, inode := range given {
 		h.given[inode] = true
 	}
 	return h
 }
+
+// WorkerCloses says that the worker itself closes each connection after its answer, and that it
+// lives until then.
+func (h *Holding) WorkerCloses(closes bool) { h.stays = closes }
 
 // Look copies the processes' connections on these local ports, unless it knows them already,
 // and looks at all of them. done says whether the worker has answered everything on each of
@@ -56,6 +65,7 @@ func (h *Holding) Look(pids []int, ports []uint16) (done bool, err error) {
 	}
 	done = true
 	readers := readers{}
+	h.learn(readers)
 	for inode, c := range h.known {
 		if !seen[inode] && err == nil {
 			if c.idle = c.leftUnread(readers); c.idle {
@@ -70,6 +80,22 @@ func (h *Holding) Look(pids []int, ports []uint16) (done bool, err error) {
 		}
 	}
 	return done, err
+}
+
+// learn finds the processes that have a thread for each connection, and the threads that wait
+// for the next request.
+func (h *Holding) learn(readers readers) {
+	for _, c := range h.known {
+		if isNonBlocking(c.fd) {
+			continue
+		}
+		if c.reader = readers.of(c.pid, c.theirs); c.reader != 0 {
+			h.threaded[c.pid] = true
+		}
+	}
+	for _, c := range h.known {
+		c.threaded, c.course.stays = h.threaded[c.pid], h.stays
+	}
 }
 
 // copyFrom takes the connections of one process.
@@ -213,7 +239,7 @@ func (c *connection) look(readers readers) (l look, err error) {
 	l.sinceAck = time.Duration(info.Last_ack_recv) * time.Millisecond
 	if l.blocks = !isNonBlocking(c.fd); l.blocks {
 		c.reader = readers.of(c.pid, c.theirs)
-		l.reads = c.reader != 0
+		l.reads, l.threaded = c.reader != 0, c.threaded
 	}
 	return l, nil
 }

@@ -134,6 +134,10 @@ func ownEnd(n int64) (string, error) {
 
 func serveApp(version, behaviour string) error {
 	mux := pages(version)
+	if behaviour == "binds-and-pauses" {
+		mux = http.NewServeMux()
+		mux.HandleFunc("/", pausingPage)
+	}
 	if behaviour == "segv-on-request" {
 		mux = http.NewServeMux()
 		mux.HandleFunc("/", dieBySignal)
@@ -159,6 +163,7 @@ func otherServers(version string) map[string]func(*http.Server) error {
 		"ignore-term":        serveForEver,
 		"binds":              bind,
 		"binds-ill":          bind,
+		"binds-and-pauses":   bind,
 		"binds-unix":         func(server *http.Server) error { return bindUnixAndServe(server, os.Args[1]) },
 		"binds-udp":          func(*http.Server) error { return echoUDP(version, os.Args[1]) },
 		"binds-and-hangs":    func(*http.Server) error { return bindAndHang(os.Args[1]) },

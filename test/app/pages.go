@@ -80,3 +80,18 @@ func bindPage(w http.ResponseWriter, r *http.Request) {
 func dieBySignal(http.ResponseWriter, *http.Request) {
 	die(func() { syscall.Exec("/bin/sh", []string{"sh", "-c", "kill -SEGV $$"}, nil) })
 }
+
+// pausingPage thinks between the head of its answer and the body, as programs do that send what
+// they have while they ask a database for the rest.
+func pausingPage(w http.ResponseWriter, r *http.Request) {
+	const body = "at last\n"
+	w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+	if http.NewResponseController(w).Flush() != nil {
+		return
+	}
+	select {
+	case <-time.After(300 * time.Millisecond):
+		fmt.Fprint(w, body)
+	case <-r.Context().Done():
+	}
+}
