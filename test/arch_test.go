@@ -39,6 +39,10 @@ var importRules = []importRule{
 		because: "it shows what a status says and what the kernel shows, and changes nothing"},
 	{pkg: "internal/explain", only: []string{"relevo/internal/control", "relevo/internal/phrase", "relevo/pool",
 		"relevo/pool/machine"}, because: "it turns what is known into words, and knows nothing else"},
+	{pkg: "internal/trace", only: []string{"relevo/internal/control", "relevo/pool", "relevo/pool/machine"},
+		because: "it hears what masters tell, as any client does; in the launcher it must cost nothing"},
+	{pkg: "internal/trace/testotlp", only: []string{},
+		because: "tests of every package receive traces; the program itself does without what it imports"},
 	{pkg: "internal/machineview", only: []string{"relevo/internal/apps", "relevo/internal/footprint", "relevo/pool"},
 		because: "it is what can be seen; how it is shown is the business of those who show it"},
 	{pkg: "internal/web", only: []string{"relevo/internal/apps", "relevo/internal/config", "relevo/internal/control",
@@ -199,6 +203,7 @@ var exclusive = map[string][]string{
 	"github.com/spf13/cobra":                   {"relevo/internal/cli"},
 	"go.yaml.in/yaml/v3":                       {"relevo/internal/imports"},
 	"github.com/lmittmann/tint":                {"relevo/internal/cli"},
+	"google.golang.org/protobuf/proto":         {"relevo/internal/trace/testotlp"},
 	"golang.org/x/net/bpf":                     {"relevo/upgrader/listeners", "relevo/internal/capture"},
 }
 

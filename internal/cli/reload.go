@@ -49,7 +49,9 @@ Of several reloads at the same time only the newest is run.
 --canary and --share try this release longer, and with fewer clients: with 10m and
 5%, the first new worker gets one of twenty new connections for ten minutes, with
 0% nothing but relevo's own probes. relevo promote ends that well, relevo abort
-goes back.`
+goes back.
+
+Where OTEL_EXPORTER_OTLP_ENDPOINT is set, a trace of the roll is sent there.`
 	cmd.Example = "  relevo reload\n  relevo reload web --canary 10m --share 5%\n  relevo promote web\n  relevo abort web"
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return at once; see relevo status or relevo events")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would change, and change nothing")
@@ -121,7 +123,8 @@ forward again.`
 // rollAndWait shows the progress of a roll and prints its result.
 func (c *cli) rollAndWait(ctx context.Context, client *control.Client, asJSON bool,
 	roll func() (pool.RollResult, error)) error {
-	progress, err := c.followRoll(ctx, client, asJSON)
+	traced := c.rollTrace(ctx, client)
+	progress, err := c.followRoll(ctx, client, asJSON, traced.hear)
 	if err != nil {
 		return err
 	}
@@ -130,6 +133,11 @@ func (c *cli) rollAndWait(ctx context.Context, client *control.Client, asJSON bo
 	if err != nil {
 		return err
 	}
+	defer traced.send(ctx, result)
+	return c.printRoll(client, result, asJSON)
+}
+
+func (c *cli) printRoll(client *control.Client, result pool.RollResult, asJSON bool) error {
 	if asJSON {
 		if err := c.printJSON(result); err != nil {
 			return err
@@ -142,7 +150,7 @@ func (c *cli) rollAndWait(ctx context.Context, client *control.Client, asJSON bo
 	if failure := result.Error(); failure != nil {
 		return control.WithExit(failure, rollExit(result))
 	}
-	_, err = fmt.Fprintf(c.stdout, "%s: generation %d serves%s, %s replaced in %s\n", client.Name(), result.Generation,
+	_, err := fmt.Fprintf(c.stdout, "%s: generation %d serves%s, %s replaced in %s\n", client.Name(), result.Generation,
 		releaseName(" ", result.Release), phrase.Count(result.Replaced, "worker"),
 		result.Ended.Sub(result.Started).Round(time.Millisecond))
 	return err
@@ -168,7 +176,8 @@ type rollProgress struct {
 }
 
 // followRoll subscribes to the events before the roll is requested, so that no step is missed.
-func (c *cli) followRoll(ctx context.Context, client *control.Client, silent bool) (*rollProgress, error) {
+func (c *cli) followRoll(ctx context.Context, client *control.Client, silent bool, hear func(pool.Event)) (
+	*rollProgress, error) {
 	stream, err := client.Events(ctx)
 	if err != nil {
 		return nil, err
@@ -181,6 +190,7 @@ func (c *cli) followRoll(ctx context.Context, client *control.Client, silent boo
 			if err != nil {
 				return
 			}
+			hear(e)
 			if text := rollText(e); text != "" && !silent {
 				p.show(text)
 			}

@@ -21,7 +21,8 @@ func (c *cli) web() *cobra.Command {
 the foreground until Ctrl-C, beside the masters: they need no restart for it, and
 it may come and go. With the token, which --token prints, the page can roll, roll
 back, scale and stop; without, it can look. At the same address are /metrics with
-the numbers of all apps, /livez, /readyz, and /v1/apps as JSON.
+the numbers of all apps, /livez, /readyz, and /v1/apps as JSON. Where
+OTEL_EXPORTER_OTLP_ENDPOINT is set, a trace of each roll is sent there.
 
 It listens on ` + web.DefaultAddress + `, for this machine. At an address that others reach,
 and with --host, the token is needed even to look.`,
@@ -74,6 +75,7 @@ func (c *cli) runWeb(ctx context.Context, o web.Options) error {
 	}
 	ctx, interrupted := interruptible(ctx, repeated)
 	defer interrupted.end(ctx)
+	defer c.traceAll(ctx, o.Names)()
 	fmt.Fprintf(c.stderr, "relevo web: %s shows the apps; to act, open what relevo web --token prints\n", server.URL())
 	if server.NeedsToken() {
 		fmt.Fprintln(c.stderr, "relevo web: the token is needed even to look, because others reach this address; "+
