@@ -57,6 +57,9 @@ func TestStartupOfUser(t *testing.T) {
 		{at + "./relevo delete web", 1, "relevo unstartup web"},
 		{at + "./relevo stop web && ./relevo start web && systemctl --user is-active web.service", 0, "\nactive\n"},
 		{at + "stat -c %a ~/.local/state/relevo/web/environment", 0, "600"},
+		{at + "./relevo install --web --user --now -l 127.0.0.1:0 && " +
+			"systemctl --user show -P StatusText relevo-web", 0, "the page is at http://127.0.0.1:"},
+		{at + "stat -c %a ~/.local/state/relevo/.web-token && ./relevo uninstall --web --user --now", 0, "600"},
 		{at + "./relevo unstartup web && ./relevo stop web && ./relevo delete web", 0, "web is deleted"},
 		{at + "ls -A ~/.config/systemd/user/ /run/user/*/systemd/user/ | grep web || echo none", 0, "none"},
 	} {

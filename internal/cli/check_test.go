@@ -109,6 +109,12 @@ func TestUnits(t *testing.T) {
 	if _, err := os.Stat(place); err == nil {
 		t.Error("a dry run has written the unit")
 	}
+	code, out, said = command(t, "install", "--web", "--user", "--dry-run", "--host", "a.example")
+	if code != 0 || said != "" || !strings.HasPrefix(out, "would write "+filepath.Dir(place)+"/relevo-web.service\n") ||
+		!strings.Contains(out, "ExecStart="+self+" web --listen 127.0.0.1:9615 --host a.example\n") ||
+		!strings.Contains(out, "RELEVO_STATE_DIR="+os.Getenv("RELEVO_STATE_DIR")) {
+		t.Errorf("install --web: exit code %d: %s%s", code, out, said)
+	}
 	for args, want := range map[string]struct {
 		code int
 		says string
@@ -120,6 +126,13 @@ func TestUnits(t *testing.T) {
 		"uninstall --user --dry-run": {control.ExitFailure, "cannot uninstall web: relevo has written no unit of that name"},
 		"uninstall --user shop":      {control.ExitFailure, "cannot uninstall shop"},
 		"uninstall ../web --user":    {control.ExitUsage, "cannot"},
+		"uninstall --web web":        {control.ExitUsage, "leave one of the two out"},
+		"uninstall --web --user":     {control.ExitFailure, "cannot uninstall relevo-web"},
+		"unit --web web":             {control.ExitUsage, "the page is that of all apps"},
+		"install --web --socket":     {control.ExitUsage, "the page is that of all apps"},
+		"install --listen :80":       {control.ExitUsage, "without --web"},
+		"install --web -l 80":        {control.ExitUsage, "write HOST:PORT"},
+		"unit relevo-web":            {control.ExitUsage, "that is the page of relevo web"},
 		"unit --socket -c sockets":   {control.ExitConfig, "sockets"},
 		"doctor -c relevo.toml -c":   {control.ExitUsage, "cannot read the flags"},
 		"doctor --file relevo.toml":  {control.ExitUsage, "cannot find the flag --file"},

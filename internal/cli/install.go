@@ -10,6 +10,7 @@ import (
 
 	"relevo/internal/config"
 	"relevo/internal/control"
+	"relevo/internal/web"
 	"relevo/systemd"
 	"relevo/systemd/unit"
 )
@@ -26,15 +27,20 @@ func (c *cli) install() *cobra.Command {
 		Short: "Put the systemd units of an app in place",
 		Long: `Write the units that relevo unit prints to where systemd reads them, and have it
 read them. Nothing is started or enabled unless --now says so, and a running app
-goes on. A unit that relevo did not write is not replaced.`,
-		Example: "  relevo install -c /etc/shop/relevo.toml --dry-run\n  sudo relevo install shop --socket --now",
+goes on. A unit that relevo did not write is not replaced.
+
+With --web it is the unit of relevo web, the page of all apps, which listens on
+` + web.DefaultAddress + ` where --listen does not say otherwise. relevo web --token prints
+the address with the token.`,
+		Example: "  relevo install -c /etc/shop/relevo.toml --dry-run\n  sudo relevo install shop --socket --now\n" +
+			"  sudo relevo install --web --now",
 	}
 	flags.add(cmd)
 	cmd.Flags().BoolVar(&place.dryRun, "dry-run", false, "say what would be done, and do nothing")
 	cmd.Flags().BoolVar(&place.now, "now", false, "enable and start the units, too")
 	cmd.Flags().BoolVar(&force, "force", false, "replace units that relevo did not write")
-	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		files, name, err := c.unitFiles(flags, first(args))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		files, name, err := c.wantedFiles(cmd, flags, args)
 		if err != nil {
 			return err
 		}
@@ -44,7 +50,7 @@ goes on. A unit that relevo did not write is not replaced.`,
 }
 
 func (c *cli) uninstall() *cobra.Command {
-	var user bool
+	var user, ofWeb bool
 	var place placeFlags
 	cmd := &cobra.Command{
 		Use: "uninstall [NAME]", GroupID: "systemd", Args: atMostOne("NAME"), ValidArgsFunction: c.completeOne,
@@ -52,11 +58,18 @@ func (c *cli) uninstall() *cobra.Command {
 		Long: `Disable and remove the units that relevo install has put in place. A running app
 goes on unless --now stops it. Its state is kept.`,
 	}
+	cmd.Flags().BoolVar(&ofWeb, "web", false, "the unit of relevo web")
 	cmd.Flags().BoolVar(&user, "user", false, "those of your own systemd (systemctl --user)")
 	cmd.Flags().BoolVar(&place.dryRun, "dry-run", false, "say what would be done, and do nothing")
 	cmd.Flags().BoolVar(&place.now, "now", false, "stop the app, too")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		name := first(args)
+		if ofWeb {
+			if name != "" {
+				return usage(errors.New("cannot uninstall an app with --web: leave one of the two out"))
+			}
+			return c.place(unit.WebName, nil, user, false, place)
+		}
 		if name == "" {
 			var err error
 			if name, err = c.defaultName(); err != nil {

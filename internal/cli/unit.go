@@ -20,12 +20,14 @@ import (
 type unitFlags struct {
 	config        string
 	user, sockets bool
+	web           webUnit
 }
 
 func (f *unitFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.config, "config", "c", config.DefaultFile, "configuration `FILE` of the app")
 	cmd.Flags().BoolVar(&f.user, "user", false, "for your own systemd (systemctl --user)")
 	cmd.Flags().BoolVar(&f.sockets, "socket", false, "let systemd open the listening sockets: .socket units")
+	f.web.add(cmd)
 }
 
 func (c *cli) unit() *cobra.Command {
@@ -35,12 +37,13 @@ func (c *cli) unit() *cobra.Command {
 		Short: "Print the systemd units that run an app",
 		Long: `Print the systemd units that run the app of a configuration file: a hardened
 .service, and with --socket a .socket for each listener. NAME names the units and
-the app (default: that of the file). relevo install puts them in place.`,
-		Example: "  relevo unit -c /etc/shop/relevo.toml\n  relevo unit --socket shop | less",
+the app (default: that of the file). With --web it is the unit of relevo web, for
+all apps. relevo install puts them in place.`,
+		Example: "  relevo unit -c /etc/shop/relevo.toml\n  relevo unit --socket shop | less\n  relevo unit --web",
 	}
 	flags.add(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		files, _, err := c.unitFiles(flags, first(args))
+		files, _, err := c.wantedFiles(cmd, flags, args)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 
 	"relevo/internal/apps"
 	"relevo/internal/web"
+	"relevo/systemd"
 )
 
 func (c *cli) web() *cobra.Command {
@@ -81,5 +82,7 @@ func (c *cli) runWeb(ctx context.Context, o web.Options) error {
 		fmt.Fprintln(c.stderr, "relevo web: the token is needed even to look, because others reach this address; "+
 			"without TLS they can read it")
 	}
+	manager := systemd.NewNotifier(c.getenv, func(err error) { fmt.Fprintln(c.stderr, "relevo web:", err) })
+	manager.Ready("the page is at " + server.URL())
 	return server.Run(ctx)
 }

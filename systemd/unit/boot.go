@@ -31,7 +31,7 @@ const BootMark = Mark + " (relevo startup"
 
 // File makes the unit.
 func (b Boot) File() (File, error) {
-	if err := config.CheckName(b.Name); err != nil {
+	if err := errors.Join(config.CheckName(b.Name), checkName(b.Name)); err != nil {
 		return File{}, err
 	}
 	o := Options{App: b.App, Name: b.Name, Program: b.Program, User: b.User, Systemd: b.Systemd}

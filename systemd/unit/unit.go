@@ -3,6 +3,7 @@
 package unit
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -35,7 +36,7 @@ func Files(o Options) ([]File, error) {
 	if o.Name == "" {
 		o.Name = o.App.Name
 	}
-	if err := config.CheckName(o.Name); err != nil {
+	if err := errors.Join(config.CheckName(o.Name), checkName(o.Name)); err != nil {
 		return nil, err
 	}
 	var sockets []File

@@ -99,6 +99,39 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestWeb: the unit of the page of all apps is what its golden file holds; -update writes it. No
+// app can have its name.
+func TestWeb(t *testing.T) {
+	for name, w := range map[string]Web{
+		"web":      {Address: "127.0.0.1:9615", State: "/var/lib/relevo", Runtime: "/run/relevo"},
+		"web-user": {Address: "127.0.0.1:9615", State: "/home/ann/50% done/relevo", Runtime: "/run/user/1/relevo", User: true},
+		"web-open": {Address: ":80", Hosts: []string{"a.example", "b.example"}, State: "/srv/relevo", Runtime: "/run/r"},
+	} {
+		w.Program = "/usr/local/bin/relevo"
+		golden, got := filepath.Join("testdata", name+".golden"), w.File()
+		if *update {
+			if err := os.WriteFile(golden, []byte(got.Text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), got.Text); diff != "" || got.Name != "relevo-web.service" ||
+			!strings.HasPrefix(got.Text, Mark) {
+			t.Errorf("%s: %s%s", name, got.Name, diff)
+		}
+	}
+	o := Options{App: app(t, "127.0.0.1:8080"), Name: WebName}
+	if _, err := Files(o); err == nil || !strings.Contains(err.Error(), "choose another NAME") {
+		t.Errorf("an app called %s: %v", WebName, err)
+	}
+	if _, err := (Boot{App: o.App, Name: WebName}).File(); err == nil {
+		t.Errorf("an app called %s starts at boot", WebName)
+	}
+}
+
 // value returns what is under a key (systemd.syntax(7)). No unit continues a line.
 func value(t *testing.T, f File, section, key string) (values []string) {
 	t.Helper()
