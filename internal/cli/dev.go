@@ -268,7 +268,7 @@ func (c *cli) develop(sources config.Sources, app config.App, notes []string, st
 	}
 	defer keys.close()
 	loop.UseKeys(keys.keys)
-	attach := func(m *master.Master) error {
+	attach := func(m master.Attached) error {
 		if err := page.beginAt(ctx, m); err != nil {
 			return err
 		}

@@ -69,7 +69,7 @@ func (b *browser) begin(ctx context.Context, listeners []control.Listener) error
 }
 
 // beginAt begins with the address that the master listens on, if it is known already.
-func (b *browser) beginAt(ctx context.Context, m *master.Master) error {
+func (b *browser) beginAt(ctx context.Context, m master.Attached) error {
 	status, err := m.Status()
 	if err == nil && len(status.Listeners) > 0 {
 		err = b.begin(ctx, status.Listeners)

@@ -2,21 +2,11 @@ package master
 
 import (
 	"errors"
-	"sync"
-	"sync/atomic"
 
 	"relevo/internal/config"
 	"relevo/internal/generations"
 	"relevo/pool"
 )
-
-// applied is what was applied of a configuration that is not a generation's own.
-type applied struct {
-	turn    sync.Mutex                         // one configuration is applied at a time
-	workers atomic.Pointer[config.WorkerRange] // that the pool was last fitted to
-}
-
-func (a *applied) fitted(to config.WorkerRange) { a.workers.Store(&to) }
 
 // afterRoll applies what is not a generation's own. It says false where another master is about
 // to go on: that one does it, or followServing of this one.

@@ -1,18 +1,10 @@
 package master
 
 import (
-	"cmp"
-	"errors"
-	"fmt"
 	"sync"
 
-	"relevo/internal/announce"
-	"relevo/internal/config"
-	"relevo/internal/decide"
 	"relevo/internal/generations"
 	"relevo/internal/succession"
-	"relevo/pool"
-	"relevo/pool/machine"
 )
 
 // boot is the time until a worker serves for the first time. It passes to a
@@ -66,133 +58,4 @@ func (b *boot) missing() []string {
 		return []string{"first sockets"}
 	}
 	return nil
-}
-
-// starts brings the first workers up.
-type starts struct {
-	*core
-	*rolls
-}
-
-// makePool prepares the first generation: what the command's file holds, or, if
-// those bytes are known to be bad, the last good release.
-func (st *starts) makePool() error {
-	defer st.box.hold()()
-	first, err := st.generations.Prepare(st.opts.App, "")
-	if err != nil {
-		return err
-	}
-	st.look(first)
-	st.box.post(looked{})
-	if reason := st.generations.KnownBad(first); reason != "" && st.opts.Await == nil {
-		if good := st.insteadOf(first, reason); good != nil {
-			st.report(first.Close())
-			first = good
-		}
-	}
-	if err := st.giveNotifySocket(first, first); err != nil {
-		st.report(first.Close())
-		return err
-	}
-	st.usePool(first)
-	return nil
-}
-
-// insteadOf prepares the last good release where there is one.
-func (st *starts) insteadOf(bad *generations.Generation, reason string) *generations.Generation {
-	record, found := st.generations.LastGood(bad)
-	if !found {
-		st.log.Error("starting a release that failed before: no good one of this program is kept", "reason", reason)
-		return nil
-	}
-	good, err := st.generations.Prepare(bad.App(), record.SHA256)
-	if err != nil {
-		st.log.Error("starting a release that failed before: the last good one cannot be started", "reason", reason,
-			"err", err)
-		return nil
-	}
-	st.announcer.Warnings.Set(announce.ReleaseWarning, fmt.Sprintf("%s; serving the last good release %s instead", reason,
-		announce.ShortRelease(good.Info())))
-	st.log.Error("STARTING THE LAST GOOD RELEASE INSTEAD OF THE NEWEST", "reason", reason,
-		"release", announce.ShortRelease(good.Info()))
-	return good
-}
-
-// afterFailedStart gives the last good release its turn where the first one did
-// not come up. It says false where there is nothing else to try.
-func (st *starts) afterFailedStart(err error) bool {
-	var failed *pool.StartError
-	first := st.serving()
-	if !errors.As(err, &failed) {
-		return false
-	}
-	fellBack, _ := st.boot.state()
-	start := decide.FailedStart{
-		Blame: failed.Blame, Sum: first.Sum(), Known: st.generations.Known(first), Waits: st.opts.Await != nil,
-		FellBack: fellBack, Stopping: st.stage.stopping(),
-	}
-	if !start.FallsBack() {
-		return false
-	}
-	defer st.box.hold()()
-	st.generations.NotStarted(first, failed.Reason)
-	if _, found := st.generations.LastGood(first); !found {
-		return false
-	}
-	good := st.insteadOf(first, st.generations.KnownBad(first))
-	if good == nil {
-		return false
-	}
-	announce.Refused(st.log, "start failed", "err", err)
-	st.boot.fallBack()
-	st.usePool(good)
-	// Who asked for the end in between asked a pool that was gone.
-	return !st.stage.stopping()
-}
-
-// usePool makes a pool of a first generation.
-func (st *starts) usePool(first *generations.Generation) {
-	st.generations.Begin(first)
-	app := first.App()
-	o := st.poolOptions()
-	st.applied.fitted(app.WorkerRange())
-	o.Workers, o.Release, o.Patience = app.Workers, first, generations.Patience(app)
-	st.stage.use(pool.New(o))
-}
-
-func (st *starts) poolOptions() pool.Options {
-	beat, every := st.beats()
-	return pool.Options{
-		App: st.opts.App.Name, OnReady: st.listeners.Upgrader.Reassert, OnRoll: st.rolled, Keeper: st.keeper.ForPool(),
-		Beat: beat, BeatEvery: every,
-	}
-}
-
-// started notes that something serves, and tells who waits for that.
-func (st *starts) started() {
-	if st.boot.end() {
-		first := st.serving()
-		st.generations.Started(first)
-		st.report(st.boot.sockets.Release())
-		st.later.Go(func() { st.boot.left.Leave(cmp.Or(first.App().StopSignal, config.DefaultStopSignal)) })
-		if st.opts.Started != nil {
-			st.opts.Started(first.Bound())
-		}
-	}
-	st.systemd.Ready(st.statusText())
-}
-
-// takeOverBoot continues a start that the previous master has begun.
-func (st *starts) takeOverBoot(l *succession.Document, phase machine.Phase) (err error) {
-	over := !l.Booting && phase != machine.Booting // older documents have the phase alone
-	st.boot.set(l.FellBack, over)
-	if over {
-		return nil
-	}
-	for _, g := range l.Generations {
-		if g.Key == l.Serving {
-			st.boot.sockets, err = st.listeners.TakeOver(g)
-		}
-	}
-	return err
 }

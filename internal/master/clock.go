@@ -21,11 +21,6 @@ type clock struct {
 	roll    func(cause string)
 }
 
-func (m *Master) clock() clock {
-	return clock{app: m.app, changed: m.changed.Wait, roll: m.requestRoll,
-		status: func() (pool.Status, error) { return m.running().Status() }}
-}
-
 // postponed is how long a roll by the clock waits for another roll.
 const postponed = time.Minute
 
@@ -123,4 +118,9 @@ func waitOr(ctx context.Context, until time.Time, changed <-chan struct{}) bool 
 		}
 	}()
 	return alarm.Wait(waiting, until) == nil
+}
+
+func (m *Master) clock() clock {
+	return clock{app: m.app, changed: m.changed.Wait, roll: m.requestRoll,
+		status: func() (pool.Status, error) { return m.running().Status() }}
 }

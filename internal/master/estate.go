@@ -82,13 +82,6 @@ func (e estate) Bequeath(left pool.Legacy, then string) (l upgrader.Legacy, done
 	return l, done, err
 }
 
-// Names of the master's own files in a legacy.
-const (
-	controlFile = "control"
-	notifyFile  = "notify"
-	lockFile    = "lock"
-)
-
 // Number counts the masters before the next one: succession.Estate.
 func (e estate) Number() int { return e.m.successions + 1 }
 

@@ -2,6 +2,7 @@ package master
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -9,10 +10,12 @@ import (
 
 	"relevo/internal/announce"
 	"relevo/internal/config"
+	"relevo/internal/control"
 	"relevo/internal/generations"
 	"relevo/internal/launch"
 	"relevo/internal/succession"
 	"relevo/pool"
+	"relevo/pool/machine"
 	"relevo/upgrader"
 )
 
@@ -88,6 +91,20 @@ func (m *maker) takeOverLegacy() error {
 	return m.takeOverPool(l, in)
 }
 
+// takeOverName takes over the lock of the name, or takes a new one if it ended with the
+// previous master.
+func (m *maker) takeOverName(in *upgrader.Received) error {
+	lock, err := in.File(lockFile)
+	if errors.Is(err, upgrader.ErrNotInLegacy) {
+		return m.takeName()
+	}
+	if err != nil {
+		return err
+	}
+	m.lock = control.TakeOverLock(lock, m.opts.Places.Lock(m.opts.App.Name))
+	return nil
+}
+
 func (m *maker) takeOverPool(l *succession.Document, in *upgrader.Received) error {
 	var left pool.Legacy
 	if err := json.Unmarshal(l.Pool, &left); err != nil {
@@ -147,4 +164,19 @@ func (m *maker) takeOverConnections(in *upgrader.Received) error {
 	}
 	m.launcher.TakeOverConnections(files)
 	return nil
+}
+
+// takeOverBoot continues a start that the previous master has begun.
+func (m *maker) takeOverBoot(l *succession.Document, phase machine.Phase) (err error) {
+	over := !l.Booting && phase != machine.Booting // older documents have the phase alone
+	m.boot.set(l.FellBack, over)
+	if over {
+		return nil
+	}
+	for _, g := range l.Generations {
+		if g.Key == l.Serving {
+			m.boot.sockets, err = m.listeners.TakeOver(g)
+		}
+	}
+	return err
 }

@@ -125,7 +125,7 @@ func (l *life) run(t *testing.T) {
 	o := l.o
 	l.started, l.ended = make(chan struct{}), make(chan error, 1)
 	o.Started = func([]control.Listener) { close(l.started) }
-	o.Attach = func(m *Master) error { attached <- m; return nil }
+	o.Attach = func(m Attached) error { attached <- m.(*Master); return nil }
 	ended := l.ended
 	go func() { ended <- Run(context.Background(), o) }()
 	select {

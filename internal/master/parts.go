@@ -1,15 +1,12 @@
 package master
 
 import (
-	"fmt"
-	"strings"
 	"time"
 
 	"relevo/internal/control"
 	"relevo/internal/generations"
 	"relevo/internal/ipc"
 	"relevo/internal/launch"
-	"relevo/internal/whole"
 )
 
 // parts are what a running master has that a cold start makes anew and a take-over makes of
@@ -39,27 +36,9 @@ func (p *parts) anew(b *boot) parts {
 	return parts{lock: p.lock, boot: b, begun: p.begun, successions: p.successions}
 }
 
-// maker opens the parts of a first master, or takes them over from a legacy.
-type maker struct {
-	*core
-	*starts
-}
-
-// whole refuses to begin without a part that a running master needs. A previous master, if
-// there is one, goes on then.
-func (m *maker) whole() error {
-	missing := whole.Missing(&m.parts)
-	if m.generations != nil {
-		missing = append(missing, m.generations.Missing()...)
-	}
-	if m.boot != nil {
-		missing = append(missing, m.boot.missing()...)
-	}
-	if m.running() == nil {
-		missing = append(missing, "pool")
-	}
-	if len(missing) > 0 {
-		return fmt.Errorf("internal error: the master was made without its %s", strings.Join(missing, ", "))
-	}
-	return nil
-}
+// Names of the master's own files in a legacy.
+const (
+	controlFile = "control"
+	notifyFile  = "notify"
+	lockFile    = "lock"
+)

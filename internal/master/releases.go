@@ -2,14 +2,9 @@ package master
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"relevo/internal/config"
 	"relevo/internal/control"
-	"relevo/internal/decide"
-	"relevo/internal/generations"
-	"relevo/internal/launch/store"
 )
 
 // Rollback rolls to a kept release: control.Master. The one it leaves is not
@@ -20,40 +15,6 @@ func (q *requests) Rollback(to string) (control.Wait, error) {
 	}
 	a := q.box.ask(task{kind: rollingBack, to: to})
 	return a.wait, a.err
-}
-
-func (rs *rolls) prepareRollback(to string) (*generations.Generation, error) {
-	left := rs.serving()
-	status, err := rs.running().Status()
-	if err != nil {
-		return nil, err
-	}
-	to = decide.RollbackTo(to, status.Rolling != nil, left.Sum())
-	record, err := rs.rollbackTarget(to, left)
-	if err != nil {
-		return nil, err
-	}
-	g, err := rs.generations.Prepare(left.App(), record.SHA256)
-	if err != nil {
-		return nil, rollRefused(err)
-	}
-	g.BackFrom(left)
-	return g, nil
-}
-
-func (rs *rolls) rollbackTarget(to string, serving *generations.Generation) (store.Record, error) {
-	if to != "" {
-		record, err := rs.launcher.Store().Find(to)
-		if err != nil {
-			return record, control.WithExit(fmt.Errorf("cannot roll back: %w; see relevo releases", err), control.ExitUsage)
-		}
-		return record, nil
-	}
-	record, found := rs.generations.LastGood(serving)
-	if !found {
-		return record, errors.New("cannot roll back: no other good release of this program is kept; see relevo releases")
-	}
-	return record, nil
 }
 
 // Releases lists what is known of releases: control.Master.

@@ -3,10 +3,7 @@ package master
 import (
 	"errors"
 	"fmt"
-	"os"
-	"slices"
 	"syscall"
-	"time"
 
 	"relevo/internal/control"
 	"relevo/internal/ipc"
@@ -20,31 +17,6 @@ type requests struct {
 	*rolls
 }
 
-// Status is what can be seen of the master: control.Master.
-func (m *Master) Status() (control.Status, error) {
-	if m.unready() {
-		return m.waitingStatus(), nil
-	}
-	status, err := m.running().Status()
-	if m.another(err) {
-		return m.waitingStatus(), nil
-	}
-	if err != nil {
-		return control.Status{}, err
-	}
-	now := m.serving()
-	s := control.Status{
-		Name: m.opts.App.Name, PID: os.Getpid(), Version: m.opts.Version, Listeners: now.Bound(),
-		Config: m.opts.ConfigFile, Warnings: slices.Concat(m.announcer.Warnings.List(), m.listeners.Upgrader.Lost(),
-			m.lostDirectories(), now.Hints()), Status: status,
-		Started: m.begun, Successions: m.successions, UpgradeFailed: m.succession.LastFailure(),
-	}
-	m.health.Describe(&s)
-	m.scaler.Describe(&s)
-	s.NextRoll = m.clock().next(status.Workers, time.Now())
-	return s, nil
-}
-
 // Await returns a roll that a master before this one was asked for: control.Master.
 func (q *requests) Await(generation int) (control.Wait, error) {
 	pending, err := q.running().Await(generation)
@@ -52,28 +24,6 @@ func (q *requests) Await(generation int) (control.Wait, error) {
 		return nil, err
 	}
 	return q.waitFor(pending), nil
-}
-
-// Stop begins the end: control.Master.
-func (q *requests) Stop(force bool) error {
-	q.stage.stop()
-	if q.stage.end() {
-		return nil
-	}
-	end, status := q.running().Stop, "stopping: workers finish what they have accepted"
-	if force {
-		end, status = q.running().Force, "stopping by force"
-	}
-	err := end()
-	if errors.Is(err, pool.ErrNotRunning) && !q.boot.isOver() {
-		return nil // between two starts: the second one looks whether it is still wanted
-	}
-	if err != nil {
-		return err
-	}
-	q.systemd.Stopping(status)
-	q.systemd.ExtendTimeout(stopTime(q.app()))
-	return nil
 }
 
 // Recycle has the worker of a slot replaced: control.Master.

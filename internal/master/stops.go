@@ -19,14 +19,14 @@ type stops struct {
 // stopKind is what has asked for the end.
 type stopKind int
 
+// stopMeaning is what a stop signal asks for.
+type stopMeaning int
+
 const (
 	nothing stopKind = iota
 	bySignal
 	byTerminal
 )
-
-// stopMeaning is what a stop signal asks for.
-type stopMeaning int
 
 const (
 	stopGracefully stopMeaning = iota

@@ -18,29 +18,6 @@ import (
 	"relevo/systemd"
 )
 
-// strays are workers of an app that a dead master has left and nobody takes over: they would
-// hold the sockets and serve bytes that nobody knows of.
-type strays struct {
-	app    string
-	notify string // path of the notify socket, which is that of the master with the lock of the name
-	grace  time.Duration
-	log    *slog.Logger
-}
-
-func (m *maker) strays() strays {
-	app := m.opts.App
-	return strays{app.Name, m.opts.Places.NotifySocket(app.Name), app.StopGrace, m.log}
-}
-
-// endStrays ends the workers of a master that died, before this one listens.
-func (m *maker) endStrays() error {
-	err := m.strays().end(nil)
-	if err == nil && m.opts.Background && control.LeftBehind(m.opts.Places.ControlSocket(m.opts.App.Name)) {
-		m.strays().endOrphans()
-	}
-	return err
-}
-
 // end leaves the families of the workers with these ids alone.
 func (s strays) end(known []string) error {
 	name := s.app
@@ -112,4 +89,27 @@ func workerOf(pid int, app string) (id string, found bool) {
 		}
 	}
 	return "", false
+}
+
+// strays are workers of an app that a dead master has left and nobody takes over: they would
+// hold the sockets and serve bytes that nobody knows of.
+type strays struct {
+	app    string
+	notify string // path of the notify socket, which is that of the master with the lock of the name
+	grace  time.Duration
+	log    *slog.Logger
+}
+
+func (m *maker) strays() strays {
+	app := m.opts.App
+	return strays{app.Name, m.opts.Places.NotifySocket(app.Name), app.StopGrace, m.log}
+}
+
+// endStrays ends the workers of a master that died, before this one listens.
+func (m *maker) endStrays() error {
+	err := m.strays().end(nil)
+	if err == nil && m.opts.Background && control.LeftBehind(m.opts.Places.ControlSocket(m.opts.App.Name)) {
+		m.strays().endOrphans()
+	}
+	return err
 }

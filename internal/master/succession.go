@@ -7,7 +7,6 @@ import (
 	"relevo/internal/control"
 	"relevo/internal/decide"
 	"relevo/internal/succession"
-	"relevo/pool"
 )
 
 // replacement has another master go on in the place of this one.
@@ -56,42 +55,4 @@ func (p *replacement) upgradeFirst(then string) bool {
 	}
 	_, err = p.upgrade(then)
 	return err == nil
-}
-
-func (m *Master) pauseNotify() {
-	if m.notify != nil {
-		m.report(m.notify.Pause())
-		<-m.notified // what was read is delivered
-	}
-}
-
-func (m *Master) resumeNotify() {
-	if m.notify != nil {
-		m.report(m.notify.Resume())
-		m.serveNotify()
-	}
-}
-
-// serveNotify serves until Pause or the end.
-func (m *Master) serveNotify() {
-	m.notified = make(chan struct{})
-	go func() {
-		defer close(m.notified)
-		m.report(m.notify.Serve(m.launcher.Notified))
-	}()
-}
-
-// afterThaw runs what was not done because another master seemed to go on, if this
-// one does.
-func (l *loop) afterThaw(do func()) {
-	l.outside.Go(func() {
-		l.succession.Await()
-		do()
-	})
-}
-
-// handedOver says whether something was not done because another master goes on.
-func handedOver(err error) bool {
-	coded := new(control.Error)
-	return errors.Is(err, pool.ErrHandedOver) || errors.As(err, &coded) && coded.HandedOver != nil
 }

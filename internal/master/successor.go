@@ -3,15 +3,9 @@ package master
 import (
 	"context"
 	"errors"
-	"path/filepath"
 
-	"relevo/internal/control"
-	"relevo/internal/diskspace"
-	"relevo/internal/ipc"
-	"relevo/internal/metrics"
 	"relevo/internal/succession"
 	"relevo/internal/threads"
-	"relevo/upgrader"
 )
 
 // succeed tells the previous master that it may end, waits for its end, and begins.
@@ -70,54 +64,8 @@ func (m *Master) rehearse() error {
 	return nil
 }
 
-// takeOverName takes over the lock of the name, or takes a new one if it ended with the
-// previous master.
-func (m *maker) takeOverName(in *upgrader.Received) error {
-	lock, err := in.File(lockFile)
-	if errors.Is(err, upgrader.ErrNotInLegacy) {
-		return m.takeName()
-	}
-	if err != nil {
-		return err
-	}
-	m.lock = control.TakeOverLock(lock, m.opts.Places.Lock(m.opts.App.Name))
-	return nil
-}
-
-// openNotify takes over the workers' notify socket, or opens a new one.
-func (m *maker) openNotify(path string) (*ipc.NotifyServer, error) {
-	if a := m.opts.Arrival; a != nil && a.In != nil {
-		if socket, err := a.In.File(notifyFile); err == nil {
-			return ipc.TakeOverNotify(path, socket)
-		}
-	}
-	server, err := ipc.ListenNotify(path)
-	return server, diskspace.Detail(filepath.Dir(path), err)
-}
-
-// serveControl answers clients from now on.
-func (m *Master) serveControl() {
-	if !m.answers {
-		m.answers = true
-		server := m.control
-		server.Handle("GET /v1/metrics", metrics.Handler(m.Status))
-		m.later.Go(func() { m.report(server.Serve()) })
-	}
-}
-
-func (m *Master) openControl() (err error) {
-	if m.control != nil {
-		return nil // somebody waited
-	}
-	path := m.controlPath()
-	if a := m.opts.Arrival; a != nil && a.In != nil {
-		if socket, err := a.In.File(controlFile); err == nil {
-			if m.control, err = control.TakeOver(socket, path, m, m.log); err == nil || a.Way.Reversible() || a.Checks {
-				return err
-			}
-			m.log.Warn("the control socket begins anew", "err", err) // no previous master could go on instead
-		}
-	}
-	m.control, err = control.Listen(path, m, m.log)
-	return diskspace.Detail(filepath.Dir(path), err)
+// needsNoWord says whether a successor goes on although its predecessor has not said its
+// last word: systemd has started it, or there is no systemd that would start another one.
+func (m *Master) needsNoWord() bool {
+	return m.keeper == nil || m.opts.Arrival.Way == succession.Asked
 }

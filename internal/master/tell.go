@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"relevo/internal/announce"
 	"relevo/internal/succession"
 	"relevo/pool"
 	"relevo/pool/machine"
@@ -60,15 +59,10 @@ func (m *Master) succeeded() {
 	}
 }
 
-// statusText is the line of `systemctl status`.
-func (c *core) statusText() string {
-	status, err := c.running().Status()
-	if err != nil {
-		return "stopped"
+// moreTime asks systemd for patience with a roll at each of its steps: together
+// they may take longer than its unit says a reload can.
+func (m *Master) moreTime(e pool.Event) {
+	if e.Kind == pool.KindRoll && e.Step != pool.StepEnded {
+		m.systemd.ExtendTimeout(stepTime(m.generations.Wanted().App()))
 	}
-	var addresses []string
-	for _, l := range c.serving().Bound() {
-		addresses = append(addresses, l.Address)
-	}
-	return announce.StatusLine(status, addresses)
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"relevo/internal/config"
-	"relevo/pool"
 	"relevo/systemd"
 )
 
@@ -13,14 +12,14 @@ import (
 const beatsPerInterval = 3
 
 // beats are those of systemd's watchdog, none where it does not watch.
-func (st *starts) beats() (beat func(), every time.Duration) {
+func (c *core) beats() (beat func(), every time.Duration) {
 	interval, watched := systemd.WatchdogInterval(os.Getenv)
 	if !watched {
 		return nil, 0
 	}
 	// A successor inherits this process's environment and is watched as well.
 	os.Unsetenv("WATCHDOG_PID")
-	return func() { st.systemd.Alive() }, interval / beatsPerInterval
+	return func() { c.systemd.Alive() }, interval / beatsPerInterval
 }
 
 // margin is what the master needs beyond what its workers may take.
@@ -30,11 +29,3 @@ const margin = 15 * time.Second
 func startTime(app config.App) time.Duration { return app.ReadyTimeout + margin }
 func stopTime(app config.App) time.Duration  { return app.DrainTimeout + app.StopGrace + margin }
 func stepTime(app config.App) time.Duration  { return startTime(app) + app.Canary + stopTime(app) }
-
-// moreTime asks systemd for patience with a roll at each of its steps: together
-// they may take longer than its unit says a reload can.
-func (m *Master) moreTime(e pool.Event) {
-	if e.Kind == pool.KindRoll && e.Step != pool.StepEnded {
-		m.systemd.ExtendTimeout(stepTime(m.generations.Wanted().App()))
-	}
-}

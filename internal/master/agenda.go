@@ -1,0 +1,176 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"relevo/internal/announce"
+	"relevo/internal/decide"
+	"relevo/pool"
+)
+
+// step does what follows from an event.
+func (l *loop) step(e decide.Event) {
+	for _, effect := range l.agenda.Step(e) {
+		switch e := effect.(type) {
+		case decide.BeginWork:
+			l.beginWork(e.Number)
+		case decide.Conclude:
+			m := take(l.ended, e.Number)
+			l.outside.Go(func() { l.box.post(l.conclude(e.Number, m)) })
+		case decide.EndWait:
+			close(take(l.waits, e.Number).over)
+		case decide.BeginRequest:
+			m := take(l.wanted, e.Number)
+			l.outside.Go(func() { l.box.post(l.beginRequest(e.Number, m)) })
+		case decide.DropRequest:
+			take(l.wanted, e.Number)
+		case decide.StartTimer:
+			l.startTimer(e)
+		case decide.StopTimer:
+			l.timer.Stop()
+			l.refusal.set("")
+		case decide.AskAgain:
+			l.want(rollWanted{cause: "what was refused is tried again"})
+		default:
+			panic(fmt.Sprintf("internal error: master: unknown effect %T", e))
+		}
+	}
+}
+
+// want asks for a roll that nobody waits for.
+func (l *loop) want(m rollWanted) {
+	l.step(decide.RequestAsked{Number: note(l, l.wanted, m), Reload: m.reload})
+}
+
+// beginWork gives the word to the one that asked for it, or begins a preparation.
+func (l *loop) beginWork(number int) {
+	m := l.asked[number]
+	if m.kind == held {
+		m.answer <- answer{done: func() { l.box.post(workDone{number: number}) }}
+		return
+	}
+	l.outside.Go(func() {
+		p := l.prepare(m.task)
+		p.number = number
+		if !l.box.post(p) && p.generation != nil {
+			l.generations.Drop(p.generation)
+		}
+	})
+}
+
+// prepared rolls to a generation, or does not.
+func (l *loop) prepared(p prepared) {
+	m := l.asked[p.number]
+	next := decide.Prepared{
+		Late: !l.agenda.Works(p.number), Failed: p.err != nil, Left: errors.Is(p.err, pool.ErrHandedOver),
+		Watched: m.kind == again, KnownBad: p.bad != "", Forced: m.reload.Force,
+	}.Next()
+	switch next {
+	case decide.NextDrop:
+		if p.generation != nil {
+			l.outside.Go(func() { l.generations.Drop(p.generation) })
+		}
+		return
+	case decide.NextAgain:
+		l.refused(p.err)
+		l.workDone(workDone{number: p.number, err: rollRefused(p.err)})
+		return
+	case decide.NextAnswer:
+		l.workDone(workDone{number: p.number, err: p.err})
+		return
+	}
+	if m.kind.looks() {
+		l.look(p.generation)
+		l.refusal.set("")
+		l.step(decide.Looked{})
+	}
+	l.outside.Go(func() {
+		done := workDone{number: p.number}
+		if next == decide.NextRefuse {
+			done.err = l.refuseBad(p.generation, p.bad)
+		} else {
+			done.wait, done.err = l.roll(p.generation, m.kind)
+		}
+		l.box.post(done)
+	})
+}
+
+// workDone answers, and goes on to what comes next.
+func (l *loop) workDone(m workDone) {
+	if w := take(l.asked, m.number); w.kind != held {
+		w.answer <- answer{wait: m.wait, err: m.err}
+	}
+	l.step(decide.WorkDone{Number: m.number})
+}
+
+// refused keeps a roll that nobody waits for in mind: the reason, such as a full disk, may pass
+// without any change of the file.
+func (l *loop) refused(why error) {
+	l.refusal.set(why.Error())
+	l.step(decide.Refused{})
+}
+
+func (l *loop) startTimer(e decide.StartTimer) {
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	l.timer = time.AfterFunc(e.Wait, func() { l.box.post(timerRang{e.Number}) })
+	announce.Refused(l.log, "roll refused: the running workers serve on", "err", l.refusal.why(), "again", e.Wait)
+	l.announcer.Warnings.Set(announce.WatchWarning, fmt.Sprintf("what changed is not rolled to: %s; tried again at %s",
+		l.refusal.why(), time.Now().Add(e.Wait).Format(time.TimeOnly)))
+}
+
+// bytesChanged asks for a roll to new bytes.
+func (l *loop) bytesChanged(m bytesChanged) {
+	l.step(decide.Changed{})
+	found := decide.Bytes{Looked: m.Name == l.generations.LastLook(), KnownBad: m.bad != ""}
+	switch {
+	case found.Looked:
+		l.announcer.Warnings.Set(announce.WatchWarning, "")
+	case !found.Roll():
+		l.log.Warn("not rolled to the new bytes: relevo reload --force tries them again", "reason", m.bad)
+	default:
+		cause := "the bytes of " + m.Path + " changed"
+		if m.Name != m.SHA256 {
+			cause = m.Path + " changed, or the directory that it lies in"
+		}
+		l.want(rollWanted{cause: cause})
+	}
+}
+
+// beginRequest begins a roll that nobody waits for. Its end is not waited for, so that a newer
+// one can supersede the one under way.
+func (l *loop) beginRequest(number int, r rollWanted) requestBegun {
+	l.log.Info("roll asked for", "cause", r.cause)
+	l.running().Note(pool.Event{Kind: pool.KindRoll, Step: pool.StepAsked, Reason: r.cause})
+	l.systemd.Reloading("rolling: " + r.cause)
+	asked := l.succession.Owed.Reloads()
+	begun := requestBegun{number: number, rollWanted: r}
+	if r.reload {
+		begun.wait, begun.err = l.Reload(plain)
+	} else {
+		begun.wait, begun.err = l.rollAgain()
+	}
+	if handedOver(begun.err) {
+		return begun
+	}
+	if r.reload { // which is also for SIGHUPs whose own requests were dropped
+		l.succession.Owed.ReloadsDone(asked)
+	}
+	if begun.err != nil {
+		l.rollSettled(pool.RollResult{}, begun.err)
+	}
+	return begun
+}
+
+func (l *loop) requestBegun(m requestBegun) {
+	switch {
+	case handedOver(m.err): // or the next master is told
+		l.afterThaw(func() { l.box.post(m.rollWanted) })
+	case m.err == nil:
+		l.outside.Go(func() { l.rollSettled(m.wait(l.over)) })
+	}
+	l.step(decide.RequestBegun{Number: m.number})
+}

@@ -1,0 +1,38 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+
+	"relevo/internal/control"
+	"relevo/pool"
+)
+
+// errWaiting is the answer to who wants something of workers that there are none of.
+var errWaiting = control.WithExit(
+	errors.New("cannot do that: nothing has come up yet; relevo status says what is waited for"), control.ExitBusy)
+
+// errStopped ends a wait that somebody wants the end of.
+var errStopped = errors.New("stopped while waiting for something to start")
+
+func stoppedEarly(err error) error {
+	if errors.Is(err, errStopped) {
+		return nil
+	}
+	return err
+}
+
+func rollRefused(err error) error {
+	return &control.Refusal{Err: control.WithExit(fmt.Errorf("cannot roll: %w", err), control.ExitRollFailed),
+		Stays: "the running workers serve on"}
+}
+
+func configRefused(err error) error {
+	return &control.Refusal{Err: control.WithExit(err, control.ExitConfig), Stays: "the running configuration stays"}
+}
+
+// handedOver says whether something was not done because another master goes on.
+func handedOver(err error) bool {
+	coded := new(control.Error)
+	return errors.Is(err, pool.ErrHandedOver) || errors.As(err, &coded) && coded.HandedOver != nil
+}

@@ -1,0 +1,33 @@
+package master
+
+import (
+	"fmt"
+	"strings"
+
+	"relevo/internal/whole"
+)
+
+// maker opens the parts of a first master, or takes them over from a legacy.
+type maker struct {
+	*core
+	*starts
+}
+
+// whole refuses to begin without a part that a running master needs. A previous master, if
+// there is one, goes on then.
+func (m *maker) whole() error {
+	missing := whole.Missing(&m.parts)
+	if m.generations != nil {
+		missing = append(missing, m.generations.Missing()...)
+	}
+	if m.boot != nil {
+		missing = append(missing, m.boot.missing()...)
+	}
+	if m.running() == nil {
+		missing = append(missing, "pool")
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("internal error: the master was made without its %s", strings.Join(missing, ", "))
+	}
+	return nil
+}

@@ -1,0 +1,67 @@
+package master
+
+import (
+	"context"
+	"log/slog"
+	"os"
+
+	"relevo/internal/config"
+	"relevo/internal/control"
+	"relevo/internal/launch"
+	"relevo/internal/succession"
+	"relevo/pool"
+)
+
+// Options are what a master is made of. App, Places and Log are required.
+type Options struct {
+	App     config.App
+	Places  config.Places
+	Log     *slog.Logger
+	Streams launch.Streams
+	Version string
+	// ConfigFile is where the configuration is read from, empty if from nowhere.
+	ConfigFile string
+	// Dir is the directory in which relevo was started, as the user entered it.
+	Dir string
+	// Load returns the configuration as it is now, App the first time; nil: App
+	// never changes.
+	Load func() (config.App, error)
+	// Arrival is what Arrive has found; nil: this is the first master of the app, and
+	// it cannot be replaced.
+	Arrival *succession.Arrival
+	// Signals are those of ReplacedSignals, if any.
+	Signals chan os.Signal
+	// Terminal says that somebody at a terminal waits for this process.
+	Terminal bool
+	// Background says that relevo start waits for the app. Then workers that a killed master has
+	// left are ended; otherwise an error names those that are in the way.
+	Background bool
+	// WorkerOOMScoreAdj is that of workers whose configuration names none; nil: the
+	// master's own.
+	WorkerOOMScoreAdj *int
+	// Started is called once, with the bound addresses, when the pool serves.
+	Started func([]control.Listener)
+	// Attach is called before anything is started, with the master itself, whose
+	// sockets are open. Its error ends the master.
+	Attach func(Attached) error
+	// Await, if set, is asked before the first start, and after each start that
+	// failed, with its error. It returns nil when there is something to start, with
+	// the sockets open all the while; its error ends the master. No other release is
+	// then started in the place of the newest.
+	Await func(ctx context.Context, failed error) error
+}
+
+// Attached is a master as what it is attached to sees it.
+type Attached interface {
+	Status() (control.Status, error)
+	Reload(control.ReloadOptions) (control.Wait, error)
+	Rollback(to string) (control.Wait, error)
+	Subscribe() (events <-chan pool.Event, cancel func(), err error)
+	Stop(force bool) error
+	// Warn sets the one warning of a kind that `relevo status` shows; an empty text
+	// takes it away.
+	Warn(kind, text string)
+	// Dropped counts the connections that the kernel turned away at the listeners of
+	// now since they were opened; ok is false where it does not tell.
+	Dropped() (n int, ok bool)
+}

@@ -1,0 +1,34 @@
+package master
+
+import (
+	"os"
+	"slices"
+	"time"
+
+	"relevo/internal/control"
+)
+
+// Status is what can be seen of the master: control.Master.
+func (m *Master) Status() (control.Status, error) {
+	if m.unready() {
+		return m.waitingStatus(), nil
+	}
+	status, err := m.running().Status()
+	if m.another(err) {
+		return m.waitingStatus(), nil
+	}
+	if err != nil {
+		return control.Status{}, err
+	}
+	now := m.serving()
+	s := control.Status{
+		Name: m.opts.App.Name, PID: os.Getpid(), Version: m.opts.Version, Listeners: now.Bound(),
+		Config: m.opts.ConfigFile, Warnings: slices.Concat(m.announcer.Warnings.List(), m.listeners.Upgrader.Lost(),
+			m.lostDirectories(), now.Hints()), Status: status,
+		Started: m.begun, Successions: m.successions, UpgradeFailed: m.succession.LastFailure(),
+	}
+	m.health.Describe(&s)
+	m.scaler.Describe(&s)
+	s.NextRoll = m.clock().next(status.Workers, time.Now())
+	return s, nil
+}
