@@ -173,7 +173,7 @@ var importRules = []importRule{
 	{pkg: "internal/serve", only: []string{"relevo/worker"}, because: "the built-in worker is a worker like any other"},
 	{pkg: "internal/decide", std: true, only: []string{"time", "relevo/internal/config", "relevo/pool/machine"},
 		because: "it decides from what it is shown: what reads, writes or asks has its place in master"},
-	{pkg: "internal/background", only: []string{"relevo/internal/decide"},
+	{pkg: "internal/background", only: []string{},
 		because: "it runs what it is given, and need not know what that is"},
 	{pkg: "internal/whole", std: true, only: []string{"reflect"},
 		because: "what is forgotten of a state is found without knowing the state"},

@@ -1,4 +1,3 @@
-// Package background has what work beside requests is made of: a Retry asks again for what was
-// refused, a Broadcast wakes all who wait for a change. Their zero values are ready, and they are
-// safe for concurrent use.
+// Package background has what work beside requests is made of: a Broadcast wakes all who wait for a
+// change. Its zero value is ready, and it is safe for concurrent use.
 package background

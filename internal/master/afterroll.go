@@ -11,8 +11,8 @@ import (
 // afterRoll applies what is not a generation's own. It says false where another master is about
 // to go on: that one does it, or followServing of this one.
 func (rs *rolls) afterRoll(now config.App) (done bool) {
-	rs.applied.turn.Lock()
-	defer rs.applied.turn.Unlock()
+	rs.turn.Lock()
+	defer rs.turn.Unlock()
 	if err := rs.running().Configure(generations.Patience(now)); err != nil {
 		return !errors.Is(err, pool.ErrHandedOver) // it stops
 	}
@@ -29,11 +29,11 @@ func (rs *rolls) afterRoll(now config.App) (done bool) {
 // fit changes the number of workers where another range is wanted than before, and leaves it alone
 // otherwise: a user may have changed it since.
 func (rs *rolls) fit(wanted config.WorkerRange) error {
-	if last := rs.applied.workers.Load(); last != nil && *last == wanted {
+	if last := rs.stage.is().fitted; last != nil && *last == wanted {
 		return nil
 	}
 	_, _, err := rs.running().Resize(func(n int) (int, error) {
-		rs.applied.fitted(wanted) // in the pool's loop: what is left to another master has both or none
+		rs.stage.fit(wanted) // in the pool's loop: what is left to another master has both or none
 		return wanted.Fit(n), nil
 	})
 	return err

@@ -30,7 +30,7 @@ func (l *loop) step(e decide.Event) {
 			l.startTimer(e)
 		case decide.StopTimer:
 			l.timer.Stop()
-			l.refusal.set("")
+			l.stage.refuse("")
 		case decide.AskAgain:
 			l.want(rollWanted{cause: "what was refused is tried again"})
 		default:
@@ -83,7 +83,7 @@ func (l *loop) prepared(p prepared) {
 	}
 	if m.kind.looks() {
 		l.look(p.generation)
-		l.refusal.set("")
+		l.stage.refuse("")
 		l.step(decide.Looked{})
 	}
 	l.outside.Go(func() {
@@ -108,7 +108,7 @@ func (l *loop) workDone(m workDone) {
 // refused keeps a roll that nobody waits for in mind: the reason, such as a full disk, may pass
 // without any change of the file.
 func (l *loop) refused(why error) {
-	l.refusal.set(why.Error())
+	l.stage.refuse(why.Error())
 	l.step(decide.Refused{})
 }
 
@@ -117,9 +117,9 @@ func (l *loop) startTimer(e decide.StartTimer) {
 		l.timer.Stop()
 	}
 	l.timer = time.AfterFunc(e.Wait, func() { l.box.post(timerRang{e.Number}) })
-	announce.Refused(l.log, "roll refused: the running workers serve on", "err", l.refusal.why(), "again", e.Wait)
+	announce.Refused(l.log, "roll refused: the running workers serve on", "err", l.stage.is().refused, "again", e.Wait)
 	l.announcer.Warnings.Set(announce.WatchWarning, fmt.Sprintf("what changed is not rolled to: %s; tried again at %s",
-		l.refusal.why(), time.Now().Add(e.Wait).Format(time.TimeOnly)))
+		l.stage.is().refused, time.Now().Add(e.Wait).Format(time.TimeOnly)))
 }
 
 // bytesChanged asks for a roll to new bytes.
@@ -173,4 +173,17 @@ func (l *loop) requestBegun(m requestBegun) {
 		l.outside.Go(func() { l.rollSettled(m.wait(l.over)) })
 	}
 	l.step(decide.RequestBegun{Number: m.number})
+}
+
+// poolAsked has the pool do what is asked for, where there is one.
+func (l *loop) poolAsked(m poolAsked) {
+	next := l.stage.note(noted{event: m.event})
+	if next != decide.AskPool {
+		m.answer <- next
+		return
+	}
+	l.outside.Go(func() {
+		m.do()
+		m.answer <- next
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"relevo/internal/control"
+	"relevo/internal/decide"
 	"relevo/pool"
 )
 
@@ -17,8 +18,8 @@ func (st *starts) await(ctx context.Context, cancel context.CancelFunc, failed e
 	defer cancel()
 	st.stage.await(cancel)
 	err := st.opts.Await(ctx, failed)
-	st.stage.await(nil)
-	if st.stage.stopping() {
+	st.stage.happened(decide.WaitEnds)
+	if st.stopping() {
 		return errStopped
 	}
 	st.stage.release()
@@ -29,14 +30,14 @@ func (st *starts) await(ctx context.Context, cancel context.CancelFunc, failed e
 // started, and prepares that. Otherwise it says false.
 func (st *starts) awaitAnother(ctx context.Context, err *error) bool {
 	var failed *pool.StartError
-	for st.opts.Await != nil && !st.stage.stopping() && (errors.As(*err, &failed)) {
+	for st.opts.Await != nil && !st.stopping() && (errors.As(*err, &failed)) {
 		waiting, cancel := context.WithCancel(ctx)
-		if *err = stoppedEarly(st.await(waiting, cancel, *err)); *err != nil || st.stage.stopping() {
+		if *err = stoppedEarly(st.await(waiting, cancel, *err)); *err != nil || st.stopping() {
 			return false
 		}
 		unready := st.makePool()
 		if unready == nil {
-			return !st.stage.stopping()
+			return !st.stopping()
 		}
 		*err = &pool.StartError{Reason: unready.Error()}
 	}
@@ -46,7 +47,7 @@ func (st *starts) awaitAnother(ctx context.Context, err *error) bool {
 // another says whether a pool that does not run is only followed by another one:
 // a start has failed, and something else may come up.
 func (st *starts) another(err error) bool {
-	return errors.Is(err, pool.ErrNotRunning) && !st.boot.isOver() && !st.stage.stopping()
+	return errors.Is(err, pool.ErrNotRunning) && st.stage.is().Between()
 }
 
 // waitingStatus is what can be seen before anything serves.

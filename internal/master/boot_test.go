@@ -42,8 +42,8 @@ func TestStartGoesOn(t *testing.T) {
 		if err := m.takeOverBoot(&test.document, test.phase); err != nil {
 			t.Fatal(err)
 		}
-		if err := m.whole(); err != nil || m.boot.isOver() != test.over {
-			t.Errorf("%s, booting %t: %v, over %t", test.phase, test.document.Booting, err, m.boot.isOver())
+		if err := m.whole(); err != nil || m.stage.is().Served != test.over {
+			t.Errorf("%s, booting %t: %v, over %t", test.phase, test.document.Booting, err, m.stage.is().Served)
 		}
 		if !test.over {
 			m.started() // the first worker is ready
@@ -51,6 +51,7 @@ func TestStartGoesOn(t *testing.T) {
 		}
 	}
 	m.boot = &boot{}
+	m.stage.takeOver(false, false)
 	if err := m.whole(); err == nil || !strings.Contains(err.Error(), "first sockets") {
 		t.Errorf("without the sockets of its start: %v", err)
 	}

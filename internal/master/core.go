@@ -49,7 +49,10 @@ type core struct {
 }
 
 // running is the pool.
-func (c *core) running() *pool.Pool { return c.stage.running() }
+func (c *core) running() *pool.Pool { return c.stage.is().pool }
+
+// stopping says whether the end was asked for.
+func (c *core) stopping() bool { return c.stage.is().Stopping }
 
 func (c *core) tended() tended { return c.running() }
 
@@ -60,7 +63,7 @@ func (c *core) serving() *generations.Generation { return c.generations.Serving(
 func (c *core) app() config.App { return c.serving().App() }
 
 // unready says whether there are no workers to do anything with.
-func (c *core) unready() bool { return c.stage.waiting() || c.serving() == nil }
+func (c *core) unready() bool { return c.stage.is().Waits || c.serving() == nil }
 
 func (c *core) controlPath() string { return c.opts.Places.ControlSocket(c.opts.App.Name) }
 

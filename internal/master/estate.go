@@ -30,12 +30,12 @@ func (e estate) Settle() (done func()) {
 
 // Freeze stops what is read, asked and done: succession.Estate.
 func (e estate) Freeze(ctx context.Context) (pool.Legacy, error) {
-	e.m.pauseNotify()
+	e.m.notify.pause()
 	e.m.health.Pause()
 	left, err := e.m.running().Freeze(ctx)
 	if err != nil {
 		e.m.health.Resume()
-		e.m.resumeNotify()
+		e.m.notify.resume()
 	}
 	return left, err
 }
@@ -44,7 +44,7 @@ func (e estate) Freeze(ctx context.Context) (pool.Legacy, error) {
 func (e estate) Thaw() {
 	e.m.report(e.m.running().Thaw())
 	e.m.health.Resume()
-	e.m.resumeNotify()
+	e.m.notify.resume()
 	if asked, force := e.m.succession.TakeStop(); asked {
 		e.m.report(e.m.Stop(force))
 	}
@@ -137,10 +137,10 @@ func (e estate) document(p pool.Legacy, then string) ([]byte, map[string]*os.Fil
 // state is what the master itself knows.
 func (e estate) state() succession.Document {
 	m := e.m
-	fellBack, over := m.boot.state()
+	now := m.stage.is()
 	l := succession.Document{
 		Format: succession.Format, Reads: succession.Format, Version: m.opts.Version, Name: m.opts.App.Name,
-		Started: m.begun, Successions: m.successions, FellBack: fellBack, Booting: !over,
+		Started: m.begun, Successions: m.successions, FellBack: now.FellBack, Booting: !now.Served,
 		Warnings: m.announcer.Warnings.All(), Stored: m.keeper.Names(),
 		Terminal: m.terminal.State(),
 	}
@@ -151,8 +151,7 @@ func (e estate) state() succession.Document {
 		l.Wanted = append(l.Wanted, succession.ListenLegacy(w))
 	}
 	l.Serving, l.Rolling = m.generations.Keys()
-	l.Refused = m.loop.refusal.why()
-	l.Workers = m.applied.workers.Load()
+	l.Refused, l.Workers = now.refused, now.fitted
 	l.LastSum = m.generations.LastLook()
 	return l
 }

@@ -11,6 +11,7 @@ import (
 func (l *loop) run() {
 	defer close(l.box.done)
 	defer l.setOver()
+	defer l.stage.letGo()
 	for {
 		signals, left, idle := l.listens()
 		select {
@@ -74,6 +75,12 @@ func (l *loop) handle(m message) {
 		l.hear(m)
 	case begins:
 		l.step(decide.Begins{Now: true})
+	case noted:
+		m.answer <- l.stage.note(m)
+	case subscribed:
+		l.stage.subscribed(m)
+	case poolAsked:
+		l.poolAsked(m)
 	case over:
 		l.setOver()
 		l.step(decide.Begins{})

@@ -43,7 +43,7 @@ func (m *maker) openLauncher() (err error) {
 
 func (m *maker) useLauncher() {
 	m.generations = generations.New(generations.Options{
-		Log: m.log, Sockets: m.listeners, Launcher: m.launcher, Admission: m.health.Admission, Stopping: m.stage.stopping,
+		Log: m.log, Sockets: m.listeners, Launcher: m.launcher, Admission: m.health.Admission, Stopping: m.stopping,
 		Blocked: m.succession.Blocked,
 	})
 }
@@ -59,12 +59,19 @@ func (m *maker) cgroups() launch.Cgroups {
 }
 
 // openNotify takes over the workers' notify socket, or opens a new one.
-func (m *maker) openNotify(path string) (*ipc.NotifyServer, error) {
+func (m *maker) openNotify(path string) (*notifications, error) {
 	if a := m.opts.Arrival; a != nil && a.In != nil {
 		if socket, err := a.In.File(notifyFile); err == nil {
-			return ipc.TakeOverNotify(path, socket)
+			return m.notifications(ipc.TakeOverNotify(path, socket))
 		}
 	}
 	server, err := ipc.ListenNotify(path)
-	return server, diskspace.Detail(filepath.Dir(path), err)
+	return m.notifications(server, diskspace.Detail(filepath.Dir(path), err))
+}
+
+func (m *maker) notifications(socket *ipc.NotifyServer, err error) (*notifications, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &notifications{socket: socket, report: m.report}, nil
 }

@@ -39,11 +39,10 @@ func (m *maker) takeOverForGood() (succeeds bool) {
 			file.Close()
 		}
 	}
-	if m.notify != nil {
-		m.notify.Close()
-	}
+	m.notify.close()
 	left.Patient = m.opts.App.DrainTimeout + m.opts.App.StopGrace
 	m.parts = m.anew(&boot{left: left})
+	m.stage.takeOver(false, false)
 	if a.Way == succession.Store { // after an exec it still counts as a succession, and relevo upgrade may wait for it
 		m.successions, m.begun = 0, time.Now()
 	}
@@ -136,9 +135,9 @@ func (m *maker) takeOverPool(l *succession.Document, in *upgrader.Received) erro
 		return err
 	}
 	app := m.app()
-	m.applied.fitted(app.WorkerRange())
+	m.stage.fit(app.WorkerRange())
 	if l.Workers != nil {
-		m.applied.fitted(*l.Workers)
+		m.stage.fit(*l.Workers)
 	}
 	if err := m.takeOverBoot(l, left.Machine.Phase); err != nil {
 		return err
@@ -169,7 +168,7 @@ func (m *maker) takeOverConnections(in *upgrader.Received) error {
 // takeOverBoot continues a start that the previous master has begun.
 func (m *maker) takeOverBoot(l *succession.Document, phase machine.Phase) (err error) {
 	over := !l.Booting && phase != machine.Booting // older documents have the phase alone
-	m.boot.set(l.FellBack, over)
+	m.stage.takeOver(l.FellBack, over)
 	if over {
 		return nil
 	}

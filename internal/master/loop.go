@@ -32,7 +32,6 @@ type loop struct {
 	wanted  map[int]rollWanted
 	setOver context.CancelFunc
 	timer   *time.Timer // nil: nothing is to be tried again
-	refusal refusal     // of it; others read it, too
 	hears   bool        // signals
 	dealing bool        // what was heard last is being done
 	hangups []hangup.Meaning

@@ -151,7 +151,9 @@ func TestHears(t *testing.T) {
 	if l.stops.accepted.IsZero() || len(l.hangups) != 0 || !l.dealing {
 		t.Error("the hangup is not dealt with after the signal")
 	}
-	l.handle(<-rs.box.messages)
+	for range 2 { // the stop that the hangup asks for, and its end
+		l.handle(<-rs.box.messages)
+	}
 	<-hushed
 	if listens() {
 		t.Error("it hears")

@@ -21,7 +21,7 @@ func (m *maker) whole() error {
 		missing = append(missing, m.generations.Missing()...)
 	}
 	if m.boot != nil {
-		missing = append(missing, m.boot.missing()...)
+		missing = append(missing, m.boot.missing(m.stage.is().Served)...)
 	}
 	if m.running() == nil {
 		missing = append(missing, "pool")

@@ -11,10 +11,9 @@ type Master struct {
 	*starts
 	*maker
 
-	loop     *loop
-	control  *control.Server
-	notified chan struct{} // closed when nothing more is read from the notify socket
-	answers  bool          // clients of the control socket
+	loop    *loop
+	control *control.Server
+	answers bool // clients of the control socket
 }
 
 // Warn sets the one warning of a kind that `relevo status` shows; an empty text

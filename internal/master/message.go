@@ -3,7 +3,9 @@ package master
 import (
 	"context"
 
+	"relevo/internal/config"
 	"relevo/internal/control"
+	"relevo/internal/decide"
 	"relevo/internal/generations"
 	"relevo/internal/hangup"
 	"relevo/pool"
@@ -80,6 +82,24 @@ type (
 	}
 	// begins says that requests that nobody waits for are begun from now on.
 	begins struct{}
+	// noted is what has happened to the stage, or is known of it.
+	noted struct {
+		event  decide.StageEvent  // empty: none
+		cancel context.CancelFunc // of the wait that begins
+		pool   *pool.Pool
+		fitted *config.WorkerRange
+		left   *decide.Stage           // by the previous master
+		letGo  bool                    // those who have subscribed in a wait
+		answer chan<- decide.StageNext // holds one
+	}
+	// subscribed asks for the events of a wait for something to start.
+	subscribed struct{ answer chan<- (<-chan pool.Event) } // holds one; nil: there is no wait
+	// poolAsked is a request of the control socket that the pool answers.
+	poolAsked struct {
+		event  decide.StageEvent
+		do     func()                  // outside of the loop
+		answer chan<- decide.StageNext // AskPool when all is done; holds one
+	}
 	// over says that the pool has ended for good.
 	over struct{}
 )
@@ -100,6 +120,9 @@ func (hungUp) message()       {}
 func (dealt) message()        {}
 func (hears) message()        {}
 func (begins) message()       {}
+func (noted) message()        {}
+func (subscribed) message()   {}
+func (poolAsked) message()    {}
 func (over) message()         {}
 
 // task is work of which one is done at a time.
@@ -159,6 +182,17 @@ func (b mailbox) ask(t task) answer {
 		}
 	}
 	return answer{err: pool.ErrNotRunning, done: func() {}}
+}
+
+// askPool has the loop ask the pool, and returns what the loop says to that: decide.AskPool when it
+// is done. After the end of the loop the pool itself tells of its end.
+func (b mailbox) askPool(e decide.StageEvent, do func()) decide.StageNext {
+	answer := make(chan decide.StageNext, 1)
+	if b.post(poolAsked{e, do, answer}) {
+		return <-answer
+	}
+	do()
+	return decide.AskPool
 }
 
 // hold returns when nothing is prepared, and all that follows from ended rolls is done. Until done

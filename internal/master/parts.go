@@ -5,7 +5,6 @@ import (
 
 	"relevo/internal/control"
 	"relevo/internal/generations"
-	"relevo/internal/ipc"
 	"relevo/internal/launch"
 )
 
@@ -22,7 +21,7 @@ type parts struct {
 	lock        *control.Lock
 	listeners   *generations.Sockets
 	boot        *boot
-	notify      *ipc.NotifyServer `empty:"the system may have none"`
+	notify      *notifications `empty:"the system may have none"`
 	launcher    *launch.Launcher
 	begun       time.Time `empty:"when the app's first master did, where its document tells"`
 	successions int       `empty:"masters before this one"`

@@ -25,6 +25,8 @@ func wholeParts() parts {
 // master does not begin. A part that may be empty gives its reason.
 func TestWhole(t *testing.T) {
 	m := newMaster(Options{Log: slog.New(slog.DiscardHandler)})
+	go m.loop.run()
+	defer m.loop.end()
 	m.parts = wholeParts()
 	const nothing = "internal error: the master was made without its keys, current, wanted, first sockets, pool"
 	if err := m.whole(); err == nil || err.Error() != nothing {

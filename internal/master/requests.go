@@ -6,12 +6,16 @@ import (
 	"syscall"
 
 	"relevo/internal/control"
+	"relevo/internal/decide"
 	"relevo/internal/ipc"
 	"relevo/pool"
 	"relevo/pool/machine"
 )
 
-// requests are those of the control socket that concern workers and releases.
+// requests are those of the control socket that concern workers and releases. What changes
+// something is a message of the loop, which has it done outside, by the pool in the end. What only
+// looks (Status, Await, Subscribe, Recent) asks the pool itself: an answer is due whatever
+// the loop is at, and orders nothing.
 type requests struct {
 	*core
 	*rolls
@@ -26,8 +30,23 @@ func (q *requests) Await(generation int) (control.Wait, error) {
 	return q.waitFor(pending), nil
 }
 
+// ask has the loop ask the pool. An error says why it does not.
+func (q *requests) ask(do func()) error {
+	if q.box.askPool(decide.PoolAsked, do) == decide.RefuseToAsk {
+		return errWaiting
+	}
+	return nil
+}
+
 // Recycle has the worker of a slot replaced: control.Master.
-func (q *requests) Recycle(slot int) (control.Recycled, error) {
+func (q *requests) Recycle(slot int) (r control.Recycled, err error) {
+	if refused := q.ask(func() { r, err = q.recycle(slot) }); refused != nil {
+		return r, refused
+	}
+	return r, err
+}
+
+func (q *requests) recycle(slot int) (control.Recycled, error) {
 	status, err := q.running().Status()
 	if err != nil {
 		return control.Recycled{}, err
@@ -74,8 +93,10 @@ func (q *requests) Recent() ([]pool.Entry, error) {
 }
 
 // Send sends an application message to workers: control.Master.
-func (q *requests) Send(t pool.Target, data []byte) ([]string, error) {
-	reached, err := q.running().Send(t, data)
+func (q *requests) Send(t pool.Target, data []byte) (reached []string, err error) {
+	if refused := q.ask(func() { reached, err = q.running().Send(t, data) }); refused != nil {
+		return nil, refused
+	}
 	if err != nil {
 		err = fmt.Errorf("cannot send: %w", err)
 	}
@@ -83,8 +104,10 @@ func (q *requests) Send(t pool.Target, data []byte) ([]string, error) {
 }
 
 // Signal sends a signal to workers: control.Master.
-func (q *requests) Signal(t pool.Target, sig syscall.Signal) ([]string, error) {
-	reached, err := q.running().Signal(t, sig)
+func (q *requests) Signal(t pool.Target, sig syscall.Signal) (reached []string, err error) {
+	if refused := q.ask(func() { reached, err = q.running().Signal(t, sig) }); refused != nil {
+		return nil, refused
+	}
 	return reached, usage(err)
 }
 

@@ -83,5 +83,5 @@ func (rs *rolls) giveNotifySocket(to, before *generations.Generation) error {
 			return err
 		}
 	}
-	return rs.notify.GiveTo(uid, also)
+	return rs.notify.socket.GiveTo(uid, also)
 }

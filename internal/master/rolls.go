@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 
 	"relevo/internal/background"
-	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/pool"
 )
@@ -17,16 +15,8 @@ type rolls struct {
 	*core
 	box     mailbox              // of the loop
 	changed background.Broadcast // what serves is another generation
-	applied applied
+	turn    sync.Mutex           // one configuration is applied at a time
 }
-
-// applied is what was applied of a configuration that is not a generation's own.
-type applied struct {
-	turn    sync.Mutex                         // one configuration is applied at a time
-	workers atomic.Pointer[config.WorkerRange] // that the pool was last fitted to
-}
-
-func (a *applied) fitted(to config.WorkerRange) { a.workers.Store(&to) }
 
 // waitFor waits for a roll and what follows from it. Of one that another master
 // goes on with the error says so.

@@ -28,9 +28,10 @@ func newMaster(o Options) *Master {
 	c := &core{opts: o, log: o.Log, signals: o.Signals, reaper: reaper.New(reaper.Options{Log: o.Log}),
 		parts: parts{begun: time.Now(), boot: &boot{}}, announcer: announce.Announcer{Log: o.Log}}
 	m := &Master{core: c, rolls: &rolls{core: c, box: newMailbox()}}
+	c.stage.box = m.box
 	m.requests = &requests{c, m.rolls}
 	m.replacement = &replacement{c, m.rolls}
-	m.starts = &starts{c, m.rolls}
+	m.starts = &starts{core: c, rolls: m.rolls}
 	m.maker = &maker{c, m.starts}
 	m.loop = newLoop(c, m.rolls, m.requests, m.replacement)
 	if c.signals == nil {
@@ -90,7 +91,7 @@ func (m *Master) live(ctx context.Context) error {
 		if err := step(); err != nil {
 			return stoppedEarly(err)
 		}
-		if m.stage.stopping() {
+		if m.stopping() {
 			return nil // asked for on the control socket, which opens early where there is a wait
 		}
 		if !o.Arrival.Succeeds() && stopWanted(m.signals, func() bool { return m.terminal.Meaning() == hangup.Terminal }) {
@@ -106,9 +107,9 @@ func (m *Master) live(ctx context.Context) error {
 func (m *Master) run(ctx context.Context) error {
 	ended, end := context.WithCancel(context.Background())
 	if m.notify != nil { // before anybody can ask for a succession, which pauses it
-		m.notify.OnFlood(m.launcher.Flooded)
-		m.notify.OnSlowClose(m.launcher.SlowlyClosed)
-		m.serveNotify()
+		m.notify.socket.OnFlood(m.launcher.Flooded)
+		m.notify.socket.OnSlowClose(m.launcher.SlowlyClosed)
+		m.notify.serve(m.launcher.Notified)
 	}
 	var services sync.WaitGroup
 	m.box.hear(true)
@@ -136,10 +137,7 @@ func (m *Master) run(ctx context.Context) error {
 	// nobody serves any more. Then the control socket, whose end tells
 	// `relevo stop` that all is over.
 	err = errors.Join(err, m.listeners.Upgrader.Close(), m.control.Close())
-	if m.notify != nil {
-		m.notify.Close()
-		<-m.notified
-	}
+	m.notify.close()
 	services.Wait()
 	m.later.Wait()
 	m.box.settled(context.Background())
@@ -166,9 +164,7 @@ func (m *Master) close() {
 	if m.control != nil {
 		m.control.Close()
 	}
-	if m.notify != nil {
-		m.notify.Close()
-	}
+	m.notify.close()
 	if m.listeners != nil {
 		m.report(m.listeners.Upgrader.Close())
 	}

@@ -13,7 +13,14 @@ import (
 
 // Scale changes the number of workers by a number, +N or -N. Where the configuration lets the
 // load decide, it does not any more, until it is asked to with auto: control.Master.
-func (q *requests) Scale(change string) (control.Scaled, error) {
+func (q *requests) Scale(change string) (scaled control.Scaled, err error) {
+	if refused := q.ask(func() { scaled, err = q.scale(change) }); refused != nil {
+		return scaled, refused
+	}
+	return scaled, err
+}
+
+func (q *requests) scale(change string) (control.Scaled, error) {
 	var numbers config.WorkerRange
 	if !q.unready() {
 		app := q.app()

@@ -4,9 +4,10 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
-	"relevo/internal/background"
 	"relevo/internal/config"
+	"relevo/internal/decide"
 	"relevo/internal/succession"
 	"relevo/watch"
 )
@@ -57,9 +58,8 @@ func (s selfWatch) until(ctx context.Context, changed <-chan struct{}) {
 	gone.Go(func() { report(s.log, file.Run(watching)) })
 	defer gone.Wait()
 	defer stop()
-	var later background.Retry
-	defer later.End()
-	again := make(chan struct{}, 1)
+	var when decide.Self
+	var later <-chan time.Time // nil: nothing waits
 	for {
 		select {
 		case <-ctx.Done():
@@ -71,28 +71,34 @@ func (s selfWatch) until(ctx context.Context, changed <-chan struct{}) {
 			changed = s.changed()
 		case <-file.Changes():
 			s.log.Info("relevo itself has changed", "path", path)
-			later.Cancel()
-			s.renew(&later, again)
-		case <-again:
-			s.renew(&later, again)
+			later = s.renew(&when, decide.SelfChanged)
+		case <-later:
+			later = s.renew(&when, decide.SelfRang)
 		}
 	}
 }
 
-// renew replaces the master by its own program. Where that fails for another reason
-// than the program, such as a shortage, it is due again after a while.
-func (s selfWatch) renew(later *background.Retry, again chan<- struct{}) {
+// renew replaces the master by its own program where that is due, and returns when it is due
+// again; nil: it is not.
+func (s selfWatch) renew(when *decide.Self, e decide.SelfEvent) (later <-chan time.Time) {
+	next := when.Step(e)
+	if next.Replace {
+		next = when.Step(s.try())
+	}
+	if next.Later == 0 {
+		return nil
+	}
+	s.log.Warn("the master is replaced later", "again", next.Later)
+	return time.After(next.Later)
+}
+
+// try says what has become of it.
+func (s selfWatch) try() decide.SelfEvent {
 	if s.replace() {
-		return
+		return decide.SelfReplaced
 	}
 	if changed, err := s.succession.ProgramChanged(); err == nil && !changed {
-		return
+		return decide.SelfSame
 	}
-	wait := later.Later(func() {
-		select {
-		case again <- struct{}{}:
-		default:
-		}
-	})
-	s.log.Warn("the master is replaced later", "again", wait)
+	return decide.SelfRefused
 }

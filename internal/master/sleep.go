@@ -14,7 +14,7 @@ import (
 func (rs *rolls) rollAsleep(pending *pool.PendingRoll, kind kindOfTask) (control.Wait, error) {
 	if kind == again {
 		rs.log.Info("asleep: what is to be rolled to is tried when a client comes", "generation", pending.Generation())
-		return noted, nil
+		return beginsLater, nil
 	}
 	if err := rs.running().Wake(1, "a roll was asked for"); err != nil {
 		return nil, err
@@ -22,7 +22,7 @@ func (rs *rolls) rollAsleep(pending *pool.PendingRoll, kind kindOfTask) (control
 	return rs.waitFor(pending), nil
 }
 
-// noted is the wait for a roll that begins later.
-func noted(context.Context) (pool.RollResult, error) {
+// beginsLater is the wait for a roll that begins later.
+func beginsLater(context.Context) (pool.RollResult, error) {
 	return pool.RollResult{Result: machine.OK}, nil
 }

@@ -16,6 +16,7 @@ import (
 type starts struct {
 	*core
 	*rolls
+	order decide.Start
 }
 
 // makePool prepares the first generation: what the command's file holds, or, if
@@ -28,8 +29,11 @@ func (st *starts) makePool() error {
 	}
 	st.look(first)
 	st.box.post(looked{})
-	if reason := st.generations.KnownBad(first); reason != "" && st.opts.Await == nil {
-		if good := st.insteadOf(first, reason); good != nil {
+	reason := st.generations.KnownBad(first)
+	next := st.order.Step(decide.NewestPrepared{KnownBad: reason != "", Awaits: st.opts.Await != nil})
+	if next == decide.PrepareGood {
+		good := st.insteadOf(first, reason)
+		if st.order.Step(decide.GoodPrepared{Found: good != nil}) == decide.StartGood {
 			st.report(first.Close())
 			first = good
 		}
@@ -70,12 +74,11 @@ func (st *starts) afterFailedStart(err error) bool {
 	if !errors.As(err, &failed) {
 		return false
 	}
-	fellBack, _ := st.boot.state()
 	start := decide.FailedStart{
 		Blame: failed.Blame, Sum: first.Sum(), Known: st.generations.Known(first), Waits: st.opts.Await != nil,
-		FellBack: fellBack, Stopping: st.stage.stopping(),
+		FellBack: st.stage.is().FellBack, Stopping: st.stopping(),
 	}
-	if !start.FallsBack() {
+	if st.order.Step(decide.StartFailed{FailedStart: start}) == decide.StartEnds {
 		return false
 	}
 	defer st.box.hold()()
@@ -84,14 +87,14 @@ func (st *starts) afterFailedStart(err error) bool {
 		return false
 	}
 	good := st.insteadOf(first, st.generations.KnownBad(first))
-	if good == nil {
+	if st.order.Step(decide.GoodPrepared{Found: good != nil}) == decide.StartEnds {
 		return false
 	}
 	announce.Refused(st.log, "start failed", "err", err)
-	st.boot.fallBack()
+	st.stage.happened(decide.FallsBack)
 	st.usePool(good)
 	// Who asked for the end in between asked a pool that was gone.
-	return !st.stage.stopping()
+	return !st.stopping()
 }
 
 // usePool makes a pool of a first generation.
@@ -99,7 +102,7 @@ func (st *starts) usePool(first *generations.Generation) {
 	st.generations.Begin(first)
 	app := first.App()
 	o := st.poolOptions()
-	st.applied.fitted(app.WorkerRange())
+	st.stage.fit(app.WorkerRange())
 	o.Workers, o.Release, o.Patience = app.Workers, first, generations.Patience(app)
 	st.stage.use(pool.New(o))
 }
@@ -114,7 +117,7 @@ func (st *starts) poolOptions() pool.Options {
 
 // started notes that something serves, and tells who waits for that.
 func (st *starts) started() {
-	if st.boot.end() {
+	if st.stage.happened(decide.Serves) == decide.FirstServes {
 		first := st.serving()
 		st.generations.Started(first)
 		st.report(st.boot.sockets.Release())

@@ -3,22 +3,21 @@ package master
 import (
 	"errors"
 
+	"relevo/internal/decide"
 	"relevo/pool"
 )
 
 // Stop begins the end: control.Master.
-func (q *requests) Stop(force bool) error {
-	q.stage.stop()
-	if q.stage.end() {
-		return nil
-	}
-	end, status := q.running().Stop, "stopping: workers finish what they have accepted"
+func (q *requests) Stop(force bool) (err error) {
+	end, status := (*pool.Pool).Stop, "stopping: workers finish what they have accepted"
 	if force {
-		end, status = q.running().Force, "stopping by force"
+		end, status = (*pool.Pool).Force, "stopping by force"
 	}
-	err := end()
-	if errors.Is(err, pool.ErrNotRunning) && !q.boot.isOver() {
-		return nil // between two starts: the second one looks whether it is still wanted
+	if q.box.askPool(decide.StopAsked, func() { err = end(q.running()) }) != decide.AskPool {
+		return nil // it was a wait that has ended
+	}
+	if errors.Is(err, pool.ErrNotRunning) && q.stage.happened(decide.NotRunning) == decide.StopIsNoted {
+		return nil
 	}
 	if err != nil {
 		return err

@@ -43,16 +43,18 @@ func (p *replacement) way() succession.Way {
 // another one goes on. One that cannot take over does not keep the app from its
 // reload, and is not tried again by itself.
 func (p *replacement) upgradeFirst(then string) bool {
-	if !p.replaceable() {
-		return false
+	first := decide.First{Replaceable: p.replaceable()}
+	var err error
+	if first.Replaceable {
+		first.Changed, err = p.succession.ProgramChanged()
+		first.Unknown = err != nil
 	}
-	changed, err := p.succession.ProgramChanged()
-	if err != nil {
+	upgrades, warns := first.Upgrades()
+	if warns {
 		p.log.Warn("cannot tell whether relevo itself has changed", "err", err)
 	}
-	if err != nil || !changed {
-		return false
+	if upgrades {
+		_, err = p.upgrade(then)
 	}
-	_, err = p.upgrade(then)
-	return err == nil
+	return upgrades && err == nil
 }

@@ -9,14 +9,20 @@ import (
 )
 
 // Promote ends the probation of the canary well: control.Master.
-func (q *requests) Promote() (pool.Canary, error) {
-	canary, err := q.running().Promote()
+func (q *requests) Promote() (canary pool.Canary, err error) {
+	if refused := q.ask(func() { canary, err = q.running().Promote() }); refused != nil {
+		return canary, refused
+	}
 	return canary, refusedTrial("promote", err)
 }
 
 // Abort ends the roll, back to the generation that served before: control.Master.
 func (q *requests) Abort() (control.Wait, error) {
-	pending, err := q.running().Abort()
+	var pending *pool.PendingRoll
+	var err error
+	if refused := q.ask(func() { pending, err = q.running().Abort() }); refused != nil {
+		return nil, refused
+	}
 	if err != nil {
 		return nil, refusedTrial("abort", err)
 	}

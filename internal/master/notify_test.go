@@ -1,0 +1,51 @@
+package master
+
+import (
+	"net"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"relevo/internal/ipc"
+)
+
+// notified reads a notify socket, and fails the test at an error.
+func notified(t *testing.T) (n *notifications, path string) {
+	t.Helper()
+	path = filepath.Join(shortDir(t), "notify")
+	socket, err := ipc.ListenNotify(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n = &notifications{socket: socket, report: func(err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	}}
+	n.serve(func(ipc.Sender, ipc.Notification) {})
+	return n, path
+}
+
+// TestThawBesideEnd: an app may end while a replacement of the master that has failed has
+// everything go on. Whichever is first, in the end nothing reads the notify socket, and nobody
+// is told of an error.
+func TestThawBesideEnd(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		n, _ := notified(t)
+		n.pause()
+		var both sync.WaitGroup
+		both.Go(n.resume)
+		both.Go(n.close)
+		both.Wait()
+	}
+	n, path := notified(t)
+	n.pause()
+	n.close()
+	n.resume()
+	n.pause()
+	n.close()
+	if _, err := net.Dial("unixgram", path); err == nil {
+		t.Error("the socket is open after the end")
+	}
+}
