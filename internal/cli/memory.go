@@ -9,7 +9,7 @@ import (
 // would be worth.
 const commandGC = 400
 
-// startGC is GOGC of a master until its app serves: most starts need no collection then.
+// startGC is GOGC of a master that starts: most starts need no collection.
 const startGC = 90
 
 // masterGC is GOGC of a master, which allocates little and seldom, and should be small beside
@@ -28,6 +28,3 @@ func keepSmall() {
 		debug.FreeOSMemory()
 	})
 }
-
-// serves says that the start is over.
-func serves() { debug.SetGCPercent(masterGC) }

@@ -12,6 +12,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"relevo/internal/config"
+	"relevo/internal/lazyregexp"
 )
 
 // airReader turns the keys of air's file into settings of relevo dev.
@@ -80,7 +81,7 @@ func (r *airReader) read() error {
 }
 
 // plainBuild matches a build that relevo dev can do itself.
-var plainBuild = regexp.MustCompile(`^go build -o (\S+)(?: (\.\S*))?$`)
+var plainBuild = lazyregexp.New(`^go build -o (\S+)(?: (\.\S*))?$`)
 
 // runs is the command line of the built program.
 func (r *airReader) runs() (run []string) {

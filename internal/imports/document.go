@@ -3,9 +3,10 @@ package imports
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+
+	"relevo/internal/lazyregexp"
 )
 
 // Document is the content of a foreign file.
@@ -106,7 +107,7 @@ func (d *Document) add(app App) {
 	d.Apps = append(d.Apps, app)
 }
 
-var filledIn = regexp.MustCompile(`\{(:*(?:fd|addr|slot|out)(?::[A-Za-z0-9._-]+)?\})`)
+var filledIn = lazyregexp.New(`\{(:*(?:fd|addr|slot|out)(?::[A-Za-z0-9._-]+)?\})`)
 
 // literal escapes braces, which relevo would replace.
 func literal(text string) string { return filledIn.ReplaceAllString(text, "{:$1") }
@@ -147,7 +148,7 @@ func words(line string) (all []string) {
 // ofShell are the characters that only a shell interprets.
 const ofShell = "$`|&;<>()*?[]~#\n"
 
-var assignments = regexp.MustCompile(`^(\s*[A-Za-z_][A-Za-z0-9_]*=[^\s'"$` + "`" + `\\]*\s+)*`)
+var assignments = lazyregexp.New(`^(\s*[A-Za-z_][A-Za-z0-9_]*=[^\s'"$` + "`" + `\\]*\s+)*`)
 
 // becoming makes a shell exec the single program that it runs, so that signals reach the program.
 func becoming(line string) string {

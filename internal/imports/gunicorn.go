@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"relevo/internal/config"
+	"relevo/internal/lazyregexp"
 )
 
 const (
@@ -229,7 +229,7 @@ func (r *gunicornReader) binds() (all []string) {
 	return list(r.inFile["bind"])
 }
 
-var lowPort = regexp.MustCompile(`:([0-9]+)$`)
+var lowPort = lazyregexp.New(`:([0-9]+)$`)
 
 // account sets the user of the workers. A port that only root may bind is opened by relevo then.
 func (r *gunicornReader) account() error {

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"relevo/internal/config"
+	"relevo/internal/lazyregexp"
 )
 
 // launchers are the programs whose command lines can be imported.
@@ -100,8 +100,8 @@ var einhornLeftOut = map[string]string{
 }
 
 var (
-	bindAddress = regexp.MustCompile(`^([^,]*:[0-9]+)((?:,\w+)*)$`)
-	inArgument  = regexp.MustCompile(`^((?:-[\w-]+=)?)srv:([^,]*:[0-9]+)((?:,\w+)*)$`)
+	bindAddress = lazyregexp.New(`^([^,]*:[0-9]+)((?:,\w+)*)$`)
+	inArgument  = lazyregexp.New(`^((?:-[\w-]+=)?)srv:([^,]*:[0-9]+)((?:,\w+)*)$`)
 )
 
 func readEinhorn(args []string, s Source) (*Document, error) {

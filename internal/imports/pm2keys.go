@@ -3,12 +3,12 @@ package imports
 import (
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"relevo/internal/config"
+	"relevo/internal/lazyregexp"
 )
 
 // aliases are other names of PM2's keys.
@@ -182,7 +182,7 @@ func (r *pm2Reader) variables(table, key string) {
 	}
 }
 
-var size = regexp.MustCompile(`^([0-9]+)([kKmMgG]?)[bB]?$`)
+var size = lazyregexp.New(`^([0-9]+)([kKmMgG]?)[bB]?$`)
 
 func (r *pm2Reader) memory(any) {
 	parts := size.FindStringSubmatch(r.text("max_memory_restart"))
@@ -200,7 +200,7 @@ func (r *pm2Reader) killTimeout(any) {
 		"what it has accepted")
 }
 
-var unit = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?(ms|s|m|h)$`)
+var unit = lazyregexp.New(`^[0-9]+(\.[0-9]+)?(ms|s|m|h)$`)
 
 // duration sets a time, which PM2 has in milliseconds.
 func (r *pm2Reader) duration(key, setting, remark string) {

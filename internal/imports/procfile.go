@@ -3,13 +3,13 @@ package imports
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"relevo/internal/config"
+	"relevo/internal/lazyregexp"
 )
 
-var process = regexp.MustCompile(`^([A-Za-z0-9_-]+):\s*(\S.*)$`)
+var process = lazyregexp.New(`^([A-Za-z0-9_-]+):\s*(\S.*)$`)
 
 // firstPort is what foreman and others set PORT to where nothing else does.
 const firstPort = 5000

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"relevo/internal/config"
+	"relevo/internal/lazyregexp"
 )
 
 // serviceReader turns the lines of a .service into settings.
@@ -149,9 +149,9 @@ func (r *serviceReader) command(line string) error {
 }
 
 var (
-	variableOf = regexp.MustCompile(`\$(\$|\{[A-Za-z_][A-Za-z0-9_]*\})`)
-	onlyOne    = regexp.MustCompile(`^\$[A-Za-z_][A-Za-z0-9_]*$`)
-	noQuotes   = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+	variableOf = lazyregexp.New(`\$(\$|\{[A-Za-z_][A-Za-z0-9_]*\})`)
+	onlyOne    = lazyregexp.New(`^\$[A-Za-z_][A-Za-z0-9_]*$`)
+	noQuotes   = lazyregexp.New(`^[A-Za-z0-9_@%+=:,./-]+$`)
 )
 
 // expanded has a shell fill in variables, as systemd does: ${NAME}, and $NAME as a word of its own,

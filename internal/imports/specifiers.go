@@ -3,8 +3,9 @@ package imports
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"relevo/internal/lazyregexp"
 )
 
 // Host is what specifiers of units stand for on this machine.
@@ -40,7 +41,7 @@ func specifiersOf(path string, user bool, h Host) specifiers {
 	return s
 }
 
-var escaped = regexp.MustCompile(`\\x[0-9a-fA-F]{2}`)
+var escaped = lazyregexp.New(`\\x[0-9a-fA-F]{2}`)
 
 // unescape is the reverse of systemd-escape.
 func unescape(name string) string {
@@ -69,7 +70,7 @@ func (s specifiers) fill(text string) (string, error) {
 }
 
 // timespan reads a length of time of systemd's: 90, 1min 30s.
-var timespan = regexp.MustCompile(`([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Zµ]*)\s*`)
+var timespan = lazyregexp.New(`([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Zµ]*)\s*`)
 
 var spanUnits = map[string]float64{
 	"": 1, "s": 1, "sec": 1, "second": 1, "seconds": 1, "us": 1e-6, "µs": 1e-6, "usec": 1e-6, "ms": 1e-3, "msec": 1e-3,

@@ -3,11 +3,11 @@ package imports
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"relevo/internal/config"
+	"relevo/internal/lazyregexp"
 )
 
 var starterOptions = optionSet{
@@ -30,7 +30,7 @@ var starterLeftOut = map[string]string{
 }
 
 // starterPort is [u][HOST:]PORT[=FD].
-var starterPort = regexp.MustCompile(`^(u?)((?:\[[0-9a-fA-F:.]+\]|[^\[\]:=]*):)?(u?)([0-9]+)(?:=([0-9]+))?$`)
+var starterPort = lazyregexp.New(`^(u?)((?:\[[0-9a-fA-F:.]+\]|[^\[\]:=]*):)?(u?)([0-9]+)(?:=([0-9]+))?$`)
 
 // readStarter makes a document of a command line of Server::Starter.
 func readStarter(args []string, s Source) (*Document, error) {

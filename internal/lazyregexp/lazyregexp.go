@@ -39,3 +39,22 @@ func (r *Regexp) ReplaceAllString(text, by string) string {
 func (r *Regexp) ReplaceAllStringFunc(text string, by func(match string) string) string {
 	return r.compiled().ReplaceAllStringFunc(text, by)
 }
+
+// FindString returns the leftmost match; empty: there is none, or it is empty.
+func (r *Regexp) FindString(text string) string { return r.compiled().FindString(text) }
+
+// FindStringIndex returns where the leftmost match begins and ends.
+func (r *Regexp) FindStringIndex(text string) []int { return r.compiled().FindStringIndex(text) }
+
+// FindAllString returns the first n matches; n < 0: all of them.
+func (r *Regexp) FindAllString(text string, n int) []string {
+	return r.compiled().FindAllString(text, n)
+}
+
+// FindAllStringSubmatch returns the first n matches and their groups; n < 0: all of them.
+func (r *Regexp) FindAllStringSubmatch(text string, n int) [][]string {
+	return r.compiled().FindAllStringSubmatch(text, n)
+}
+
+// FindSubmatch returns the leftmost match and its groups.
+func (r *Regexp) FindSubmatch(text []byte) [][]byte { return r.compiled().FindSubmatch(text) }

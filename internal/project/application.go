@@ -3,12 +3,13 @@ package project
 import (
 	"io/fs"
 	"path"
-	"regexp"
 	"strings"
+
+	"relevo/internal/lazyregexp"
 )
 
 // callable is the line of a module that makes what gunicorn and uvicorn serve.
-var callable = regexp.MustCompile(`(?m)^(application|app|api|asgi)\s*(?::[^=\n]+)?=|^(?:async )?def ` +
+var callable = lazyregexp.New(`(?m)^(application|app|api|asgi)\s*(?::[^=\n]+)?=|^(?:async )?def ` +
 	`(application|app)\(`)
 
 // Application finds what a Python server serves of a directory, MODULE:NAME; empty: nothing. Of
@@ -33,7 +34,7 @@ func Application(dir fs.FS, async bool) string {
 }
 
 // asyncApp is what makes an application one for uvicorn.
-var asyncApp = regexp.MustCompile(`(?m)\b(FastAPI|Starlette|Litestar|Quart|get_asgi_application)\b|^async def app\(`)
+var asyncApp = lazyregexp.New(`(?m)\b(FastAPI|Starlette|Litestar|Quart|get_asgi_application)\b|^async def app\(`)
 
 // isAsync says whether a module of the directory makes an application for uvicorn.
 func isAsync(dir fs.FS, application string) bool {

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"relevo/internal/lazyregexp"
 )
 
 // Directory is what Find looks at.
@@ -125,7 +127,7 @@ func ruby(d Directory) (Project, bool) {
 	return Project{Kind: "a program in Ruby", Command: []string{main}}, main != "" && d.has("Gemfile")
 }
 
-var packageMain = regexp.MustCompile(`(?m)^package main\b`)
+var packageMain = lazyregexp.New(`(?m)^package main\b`)
 
 // isMain says whether a directory holds a program in Go.
 func (d Directory) isMain(dir string) bool {
@@ -135,7 +137,7 @@ func (d Directory) isMain(dir string) bool {
 	})
 }
 
-var modulePath = regexp.MustCompile(`(?m)^module\s+"?([^\s"]+)`)
+var modulePath = lazyregexp.New(`(?m)^module\s+"?([^\s"]+)`)
 
 func golang(d Directory) (Project, bool) {
 	module := modulePath.FindStringSubmatch(d.text("go.mod"))
