@@ -27,6 +27,7 @@ func Quick(pids []int) map[int]Footprint {
 func look(pids []int, memoryOf func(pid int, family []procfs.Stat) (int64, error)) map[int]Footprint {
 	found := map[int]Footprint{}
 	accepted, err := acceptedSockets()
+	own := network("self")
 	table := procfs.NewTable()
 	for _, pid := range pids {
 		if _, there := table.Stat(pid); !there {
@@ -34,7 +35,8 @@ func look(pids []int, memoryOf func(pid int, family []procfs.Stat) (int64, error
 		}
 		var u Footprint
 		var family []procfs.Stat
-		for _, member := range table.Tree(pid) {
+		members := table.Tree(pid)
+		for _, member := range members {
 			if stat, ok := table.Stat(member); ok {
 				family = append(family, stat)
 				u.CPU += stat.CPU()
@@ -44,8 +46,8 @@ func look(pids []int, memoryOf func(pid int, family []procfs.Stat) (int64, error
 		if u.Memory, ended = memoryOf(pid, family); ended != nil {
 			continue
 		}
-		if err == nil && sharesNetwork(pid) {
-			u.Connections, u.Connected = open(table.Tree(pid), accepted)
+		if err == nil && own != "" && network(strconv.Itoa(pid)) == own {
+			u.Connections, u.Connected = open(members, accepted)
 		}
 		found[pid] = u
 	}
@@ -118,12 +120,6 @@ func acceptedSockets() (map[uint64]bool, error) {
 	}
 	delete(accepted, 0) // those that nobody has accepted yet
 	return accepted, nil
-}
-
-// sharesNetwork says whether a process is in the network namespace that this process sees.
-func sharesNetwork(pid int) bool {
-	own := network("self")
-	return own != "" && network(strconv.Itoa(pid)) == own
 }
 
 // network names the network namespace of a process; empty: it is not known.

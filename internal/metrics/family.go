@@ -95,24 +95,44 @@ func (f Format) write(out *bufio.Writer, family Family) {
 	}
 	out.WriteString("# HELP " + name + " " + escape(family.help, f.open) + "\n")
 	out.WriteString("# TYPE " + name + " " + string(shown) + "\n")
-	suffix := map[kind]string{counter: "_total", info: "_info"}[family.kind]
+	name = family.name + map[kind]string{counter: "_total", info: "_info"}[family.kind]
 	for _, s := range family.samples {
-		out.WriteString(family.name + suffix + s.suffix)
-		for i, l := range s.labels {
-			out.WriteString(map[bool]string{true: "{", false: ","}[i == 0] + l.name + `="` + escape(l.value, true) + `"`)
-		}
-		if len(s.labels) > 0 {
-			out.WriteByte('}')
-		}
-		out.WriteString(" " + strconv.FormatFloat(s.value, 'g', -1, 64) + "\n")
+		s.write(out, name)
 	}
 }
 
+func (s sample) write(out *bufio.Writer, name string) {
+	out.WriteString(name)
+	out.WriteString(s.suffix)
+	before := byte('{')
+	for _, l := range s.labels {
+		out.WriteByte(before)
+		out.WriteString(l.name)
+		out.WriteString(`="`)
+		out.WriteString(escape(l.value, true))
+		out.WriteByte('"')
+		before = ','
+	}
+	if len(s.labels) > 0 {
+		out.WriteByte('}')
+	}
+	out.WriteByte(' ')
+	out.Write(strconv.AppendFloat(out.AvailableBuffer(), s.value, 'g', -1, 64))
+	out.WriteByte('\n')
+}
+
+// Where backslashes, line ends and quotes are escaped. A replacer is costly to make, and there
+// are many labels.
+var (
+	inHelp  = strings.NewReplacer(`\`, `\\`, "\n", `\n`)
+	inLabel = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
+)
+
 // escape escapes the text of a help line or, with quotes, of a label.
 func escape(text string, quotes bool) string {
-	pairs := []string{`\`, `\\`, "\n", `\n`}
+	text = strings.ToValidUTF8(text, "�")
 	if quotes {
-		pairs = append(pairs, `"`, `\"`)
+		return inLabel.Replace(text)
 	}
-	return strings.NewReplacer(pairs...).Replace(strings.ToValidUTF8(text, "�"))
+	return inHelp.Replace(text)
 }

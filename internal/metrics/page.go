@@ -19,7 +19,8 @@ func (p *page) putPart(k kind, name, help, suffix string, value float64, labels 
 		p.at[name] = i
 		p.families = append(p.families, Family{name: name, help: help, kind: k})
 	}
-	s := sample{suffix: suffix, labels: []label{{"app", p.app}}, value: value}
+	s := sample{suffix: suffix, labels: make([]label, 1, 1+len(labels)/2), value: value}
+	s.labels[0] = label{"app", p.app}
 	for l := 0; l+1 < len(labels); l += 2 {
 		s.labels = append(s.labels, label{labels[l], labels[l+1]})
 	}

@@ -64,9 +64,9 @@ func Read(path string) (text []byte, err error) {
 		return fail("open", err)
 	}
 	defer syscall.Close(fd)
-	buffer := make([]byte, 4096)
+	var buffer [4096]byte
 	for {
-		n, err := retried(func() (int, error) { return syscall.Read(fd, buffer) })
+		n, err := retried(func() (int, error) { return syscall.Read(fd, buffer[:]) })
 		if err != nil {
 			return fail("read", err)
 		}
@@ -134,8 +134,12 @@ func (p Process) FileLimit() (int, error) {
 	return strconv.Atoi(fields[0])
 }
 
-// OpenFiles is how many descriptors a process has open.
+// OpenFiles is how many descriptors a process has open. Since Linux 6.2 that is the size of their
+// directory.
 func (p Process) OpenFiles() (int, error) {
+	if info, err := os.Stat(string(p) + "/fd"); err == nil && info.Size() > 0 {
+		return int(info.Size()), nil
+	}
 	directory, err := os.Open(string(p) + "/fd")
 	if err != nil {
 		return 0, err

@@ -10,13 +10,17 @@ import (
 // Sockets adds the inodes of the sockets that a process has open. The error says
 // that its descriptors cannot be read.
 func Sockets(pid int, into map[uint64]bool) error {
-	directory := fmt.Sprintf("/proc/%d/fd", pid)
-	entries, err := os.ReadDir(directory)
+	directory, err := os.Open(fmt.Sprintf("/proc/%d/fd", pid))
 	if err != nil {
 		return err
 	}
-	for _, entry := range entries {
-		target, err := os.Readlink(directory + "/" + entry.Name())
+	defer directory.Close()
+	names, err := directory.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		target, err := os.Readlink(directory.Name() + "/" + name)
 		if err != nil {
 			continue
 		}

@@ -10,7 +10,7 @@ import (
 
 // Stat is the text of proc_pid_stat(5).
 type Stat struct {
-	fields []string // from the third on
+	text string // from the third field on, which has one letter
 }
 
 // Stat reads how a process, or a thread, is.
@@ -33,21 +33,29 @@ func parseStat(text string) (Stat, bool) {
 	if end < 0 {
 		return Stat{}, false
 	}
-	fields := strings.Fields(text[end+1:])
-	return Stat{fields}, len(fields) > 0 && len(fields[0]) == 1
+	s := Stat{strings.TrimSpace(text[end+1:])}
+	return s, len(s.field(3)) == 1
 }
 
-// number is a field by its number in proc_pid_stat(5), 0 where there is none.
-func (s Stat) number(field int) uint64 {
-	if field-3 >= len(s.fields) {
-		return 0
+// field is a field by its number in proc_pid_stat(5), empty where there is none. The fields are not
+// taken apart before: most of them nobody asks for, and all processes of the machine are read.
+func (s Stat) field(number int) string {
+	rest := s.text
+	for ; number > 3; number-- {
+		_, rest, _ = strings.Cut(rest, " ")
 	}
-	n, _ := strconv.ParseUint(s.fields[field-3], 10, 64)
+	field, _, _ := strings.Cut(rest, " ")
+	return field
+}
+
+// number is the value of a field, 0 where there is none.
+func (s Stat) number(field int) uint64 {
+	n, _ := strconv.ParseUint(s.field(field), 10, 64)
 	return n
 }
 
 // State is a letter: R runs, S sleeps, T is stopped, t is traced, Z is a zombie, X is dead.
-func (s Stat) State() byte { return s.fields[0][0] }
+func (s Stat) State() byte { return s.text[0] }
 
 // Stopped says whether it runs no more, for now or for good.
 func (s Stat) Stopped() bool { return strings.IndexByte("TtZX", s.State()) >= 0 }
@@ -56,7 +64,10 @@ func (s Stat) Stopped() bool { return strings.IndexByte("TtZX", s.State()) >= 0 
 func (s Stat) Parent() int { return int(s.number(4)) }
 
 // HasTerminal says whether the session has one.
-func (s Stat) HasTerminal() bool { return len(s.fields) > 4 && s.fields[4] != "0" }
+func (s Stat) HasTerminal() bool {
+	terminal := s.field(7)
+	return terminal != "" && terminal != "0"
+}
 
 // clockTick is the unit of times: USER_HZ is 100 on every architecture that Linux runs Go on.
 const clockTick = 10 * time.Millisecond
@@ -73,10 +84,9 @@ func (s Stat) Resident() int64 { return int64(s.number(24)) * int64(os.Getpagesi
 // ExitCode is how a zombie ended, as wait(2) has it. The kernel shows 0 to whom it does
 // not tell. ok is false of a process that is no zombie.
 func (s Stat) ExitCode() (code uint32, ok bool) {
-	const exitCode = 52
-	if s.State() != 'Z' || len(s.fields) <= exitCode-3 {
+	if s.State() != 'Z' {
 		return 0, false
 	}
-	n, err := strconv.ParseUint(s.fields[exitCode-3], 10, 32)
+	n, err := strconv.ParseUint(s.field(52), 10, 32)
 	return uint32(n), err == nil
 }

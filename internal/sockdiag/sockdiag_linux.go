@@ -20,9 +20,11 @@ const (
 
 const (
 	byFamily   = 20 // SOCK_DIAG_BY_FAMILY
+	ofTCP      = 18 // TCPDIAG_GETSOCK
 	tcpInfo    = 2  // INET_DIAG_INFO
 	infoBit    = 1 << (tcpInfo - 1)
 	requestLen = 16 + 56 // struct nlmsghdr, struct inet_diag_req_v2
+	oldLen     = 16 + 60 // struct nlmsghdr, struct inet_diag_req
 	messageLen = 72      // struct inet_diag_msg
 )
 
@@ -61,12 +63,33 @@ func list(states uint32, found func(body []byte)) error {
 		return err
 	}
 	defer unix.Close(fd)
+	told := false
+	err = dumpAll(fd, states, func(body []byte) {
+		told = true
+		found(body)
+	})
+	if err == nil || told {
+		return err
+	}
 	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
 		if err := dump(fd, family, states, found); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// dumpAll asks for IPv4 and IPv6 together, by the older request that a kernel may not know. The
+// newer one is for one of them, and each has the kernel walk through its whole table of connections,
+// which is large on a machine with much memory, however few connections there are.
+func dumpAll(fd int, states uint32, found func(body []byte)) error {
+	request := make([]byte, oldLen)
+	binary.NativeEndian.PutUint32(request[0:], oldLen)
+	binary.NativeEndian.PutUint16(request[4:], ofTCP)
+	binary.NativeEndian.PutUint16(request[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
+	request[19] = infoBit
+	binary.NativeEndian.PutUint32(request[68:], states)
+	return converse(fd, request, true, found)
 }
 
 func dump(fd int, family byte, states uint32, found func(body []byte)) error {
