@@ -255,11 +255,16 @@ func TestStatusOfTheWorkersThemselves(t *testing.T) {
 		wantEqual(t, "rings", closed(rings), true)
 		rings, _ = r.LoadAbove(0.8)
 		wantEqual(t, "rings for a load of before", closed(rings), true)
+		p.Say(ipc.Load{Wrong: `"abc"`})
+		p.Say(ipc.Load{Wrong: `"abc"`}) // is told once
+		wantEqual(t, "load after one that is no number", *r.status().Workers[0].Load, 0.9)
+		wantEqual(t, "event", r.last(pool.KindWrongLoad).Text, `it reported "abc", which is no number: send `+
+			`{"relevo":"load","value":0.7}, where 0 is idle and 1 is all that it can do`)
 		p.Say(ipc.App{Data: []byte(`{"a":1}`)})
 		wantEqual(t, "message", string(r.last(pool.KindMessage).Data), `{"a":1}`)
 		p.Say(ipc.Unknown{Kind: "later"})
 		p.Ready()
-		wantEqual(t, "events", words(r.of(1)), "fork online ready status message")
+		wantEqual(t, "events", words(r.of(1)), "fork online ready status wrongload message")
 		go r.Stop()
 		synctest.Wait()
 		p.Say(ipc.Draining{Open: 12})

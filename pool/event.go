@@ -39,6 +39,7 @@ const (
 	KindUnhealthy   Kind = "unhealthy"   // a worker, or the pool, fails its health check; how, in reason
 	KindHealthy     Kind = "healthy"     // it passes its health check again
 	KindFlood       Kind = "flood"       // a worker writes more than relevo reads; what was done, in text
+	KindWrongLoad   Kind = "wrongload"   // a worker reports a load that is no number; what to send, in text
 	KindHealed      Kind = "healed"      // a shared socket that a worker had damaged was repaired; what, in text
 	KindAdopted     Kind = "adopted"     // this master has taken over a worker of the previous one
 	KindSuccession  Kind = "succession"  // this master took over count workers; what it does about a roll, in text

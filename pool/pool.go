@@ -87,6 +87,7 @@ type member struct {
 	readyBy              string
 	text                 string
 	load                 *float64 // nil: it has not told
+	wrongLoad            bool     // it was told that this worker reports a load that is no number
 	open                 int
 	canary               bool // a roll's first worker that was not admitted yet
 	asked                bool // the master wants it to leave

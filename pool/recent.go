@@ -46,7 +46,7 @@ func (p *Pool) Note(e Event) {
 func matters(e Event) bool {
 	switch e.Kind {
 	case KindStarted, KindStartFailed, KindResize, KindHung, KindRecycle, KindUnhealthy, KindHealed, KindFlood,
-		KindSuccession, KindAbandoned, KindSleep, KindWake:
+		KindWrongLoad, KindSuccession, KindAbandoned, KindSleep, KindWake:
 		return true
 	case KindExit:
 		return e.Planned != nil && !*e.Planned

@@ -114,11 +114,24 @@ func (p *Pool) said(m *member, message ipc.Message) {
 		m.text = message.Text
 		p.publishFor(m, Event{Kind: KindStatus, Text: message.Text})
 	case ipc.Load:
-		value := min(max(message.Value, 0), maxLoad)
-		m.load = &value
-		p.loads.hear(m.load)
+		p.loadSaid(m, message)
 	case ipc.App:
 		p.publishFor(m, Event{Kind: KindMessage, Data: message.Data})
+	}
+}
+
+// loadSaid notes how busy a worker says that it is. What is no number is told once of a worker.
+func (p *Pool) loadSaid(m *member, l ipc.Load) {
+	if l.Wrong == "" {
+		value := min(max(l.Value, 0), maxLoad)
+		m.load = &value
+		p.loads.hear(m.load)
+		return
+	}
+	if !m.wrongLoad {
+		m.wrongLoad = true
+		p.publishFor(m, Event{Kind: KindWrongLoad, Text: "it reported " + l.Wrong + `, which is no number: send ` +
+			`{"relevo":"load","value":0.7}, where 0 is idle and 1 is all that it can do`})
 	}
 }
 

@@ -140,6 +140,7 @@ func TestEveryKindHappens(t *testing.T) {
 		busy.Say(ipc.App{Data: []byte(`1`)})
 		busy.Bind("127.0.0.1:3000")
 		busy.Flood("notify socket")
+		busy.Say(ipc.Load{Wrong: `"abc"`})
 		busy.Hang("floods the notify socket")
 		synctest.Wait()
 		r.Publish(pool.Event{Kind: pool.KindHealed})

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,7 +80,11 @@ func logFlood(t *testing.T, how string, total, upgrades int) {
 	}()
 	defer close(due)
 	asked := 0
+	memory := &masterMemory{s: s}
 	seen, next := checkFlood(t, bufio.NewScanner(lines), func(seen int) {
+		if seen%(total/100) == 0 {
+			memory.look()
+		}
 		if asked < upgrades && seen > total*(asked+1)/(upgrades+2) {
 			asked++
 			due <- struct{}{}
@@ -100,5 +105,91 @@ func logFlood(t *testing.T, how string, total, upgrades int) {
 	if strings.Contains(s.log.String(), "lost=") {
 		t.Error("lines were lost")
 	}
+	memory.check()
 	t.Logf("%d lines in %d files, %v", seen, len(files), next)
+}
+
+// masterMemory is the memory of an app's masters, one after the other.
+type masterMemory struct {
+	s    *site
+	pids []int
+	own  [][]int // KiB that are no pages of files, of each master at each look
+}
+
+// look notes what the present master has. The test binary is the master's program, so its pages of
+// files say nothing about relevo's.
+func (m *masterMemory) look() {
+	status, err := m.s.client.Status(m.s.t.Context())
+	if err != nil {
+		return // one master hands over to the next
+	}
+	kib, err := procKiB(status.PID, "RssAnon")
+	if err != nil {
+		return
+	}
+	if len(m.pids) == 0 || m.pids[len(m.pids)-1] != status.PID {
+		m.pids, m.own = append(m.pids, status.PID), append(m.own, nil)
+	}
+	last := len(m.own) - 1
+	m.own[last] = append(m.own[last], kib)
+}
+
+// A master may have 25 MB: ownKiB, and the pages of its program, of which go run ./bench -only logs
+// tells. A master with longFlood looks has at most driftKiB more in their second half than in the
+// first.
+const (
+	ownKiB    = 14_000_000 >> 10
+	driftKiB  = 2 << 10
+	longFlood = 40
+)
+
+func (m *masterMemory) check() {
+	m.s.t.Helper()
+	for i, own := range m.own {
+		m.s.t.Logf("master %d: %d … %d KiB in %d looks", m.pids[i], slices.Min(own), slices.Max(own), len(own))
+		first, second := own[:len(own)/2], own[len(own)/2:]
+		switch {
+		case raceDetector: // takes much memory itself
+		case slices.Max(own) > ownKiB:
+			m.s.t.Errorf("master %d has had %d KiB of its own, want at most %d", m.pids[i], slices.Max(own), ownKiB)
+		case len(own) >= longFlood && slices.Max(second) > slices.Max(first)+driftKiB:
+			m.s.t.Errorf("the memory of master %d grows: %d KiB, and later %d", m.pids[i], slices.Max(first), slices.Max(second))
+		}
+	}
+}
+
+// TestLogOfFastWorker: of a worker that prints as fast as it can nothing is lost but what is told,
+// and the master stays small.
+func TestLogOfFastWorker(t *testing.T) {
+	t.Parallel()
+	lines := 1_000_000
+	if testreq.Long() {
+		lines = 20_000_000
+	}
+	s := emptySite(t)
+	const prints = `begin=$(date +%s%N); yes "$(printf '%099d' 0)" | head -n "$1"
+		echo "took $(( ($(date +%s%N) - begin) / 1000000 )) ms"; exec sleep 1000`
+	s.start("run", "--name", "site", "-n", "1", "--ready", "delay=1ms", "--output", "files", "--log-max-size", "32MiB",
+		"--log-keep", "1000", "--", "sh", "-c", prints, "sh", fmt.Sprint(lines))
+	shown := exec.Command(s.program, "logs", "site", "-f", "--out", "--since", "1h")
+	shown.Env, shown.Dir, shown.Stderr = s.env, s.dir, os.Stderr
+	out, err := shown.StdoutPipe()
+	if err == nil {
+		err = shown.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { shown.Process.Kill(); shown.Wait() }()
+	memory, in, seen := &masterMemory{s: s}, bufio.NewScanner(out), 0
+	for ; in.Scan() && strings.HasSuffix(in.Text(), "000"); seen++ {
+		if seen%(lines/100) == 0 {
+			memory.look()
+		}
+	}
+	if seen != lines || strings.Contains(s.log.String(), "lost=") {
+		t.Errorf("%d of %d lines, then %q", seen, lines, in.Text())
+	}
+	memory.check()
+	t.Logf("%d lines of 100 bytes, %s", seen, in.Text())
 }

@@ -209,16 +209,22 @@ func childrenOf(t *testing.T, pid int) (pids []string) {
 }
 
 func statusKiB(t *testing.T, field string) int {
-	text, err := os.ReadFile("/proc/self/status")
+	kib, err := procKiB(os.Getpid(), field)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, field+":"); ok {
-			kib, _ := strconv.Atoi(strings.Fields(rest)[0])
-			return kib
-		}
+	return kib
+}
+
+// procKiB reads a field of a process's status.
+func procKiB(pid int, field string) (int, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
 	}
-	t.Fatalf("no %s in /proc/self/status", field)
-	return 0
+	_, rest, found := strings.Cut(string(text), "\n"+field+":")
+	if !found {
+		return 0, fmt.Errorf("no %s in the status of process %d", field, pid)
+	}
+	return strconv.Atoi(strings.Fields(rest)[0])
 }

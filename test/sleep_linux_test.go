@@ -101,6 +101,39 @@ func TestSleep(t *testing.T) {
 	s.stop()
 }
 
+// TestSleepHangingRelease: a client that wakes the app does not wait for a release that hangs at its
+// start: the old one answers, while the new one has its time. The next release takes its place.
+func TestSleepHangingRelease(t *testing.T) {
+	t.Parallel()
+	for _, behaviour := range []string{"serve", "binds"} {
+		t.Run(behaviour, func(t *testing.T) {
+			t.Parallel()
+			s := emptySite(t)
+			s.release("1", behaviour)
+			flags := []string{"run", "--name", "site", "-n", "0..2", "--idle", "1s", "--canary", "10ms", "--ready-timeout", "1h"}
+			address := testport.Address(t)
+			if behaviour == "serve" {
+				flags = append(flags, "-l", address)
+			}
+			s.start(append(flags, "--", "./app", address)...)
+			s.sleeps()
+			s.release("2", "never-ready")
+			s.await("the release to be noted", func() bool { return s.status().Noted != nil })
+			s.answered(address, "version 1")
+			if status := s.status(); status.Rolling == nil || status.LastRoll != nil {
+				t.Errorf("the release that hangs is not tried any more: %+v, last roll %+v", status.Rolling, status.LastRoll)
+			}
+			s.release("3", behaviour)
+			s.await("the next release", func() bool {
+				last := s.status().LastRoll
+				return last != nil && last.Result == "ok"
+			})
+			s.answered(address, "version 3")
+			s.stop()
+		})
+	}
+}
+
 // TestSleepOfPrograms: programs that bind by themselves and say nothing sleep, too. Each client
 // that comes while the last worker leaves is served.
 func TestSleepOfPrograms(t *testing.T) {

@@ -126,6 +126,8 @@ func describe(e pool.Event) (slog.Level, string) {
 		return describeHealth(e)
 	case pool.KindHung, pool.KindFlood:
 		return slog.LevelWarn, "worker " + string(e.Kind)
+	case pool.KindWrongLoad:
+		return slog.LevelWarn, "the load of a worker cannot be used"
 	case pool.KindHealed:
 		return slog.LevelWarn, "listener damaged"
 	case pool.KindAdopted:

@@ -17,6 +17,7 @@ type Wanted struct {
 	Err error
 	// Unbounded says that its output goes to a file that does not rotate.
 	Unbounded bool
+	Notes     []string // for the user, about its configuration
 }
 
 // startsAtATime is how many masters start at the same time.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"relevo/internal/phrase"
 
@@ -47,6 +48,11 @@ func (c *cli) scaleApp(ctx context.Context, name, change string) (said, error) {
 	client, err := c.connect(ctx, name)
 	if err != nil {
 		return said{}, err
+	}
+	if strings.Contains(change, "..") {
+		return said{}, usage(fmt.Errorf("cannot scale %[1]s to %[2]s: relevo scale sets one number, as in relevo scale "+
+			"%[1]s 3; for a number that follows the load write workers = %[2]q in its configuration, then relevo reload "+
+			"%[1]s", client.Name(), change))
 	}
 	scaled, err := client.Scale(ctx, change)
 	if err != nil {

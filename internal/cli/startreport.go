@@ -48,6 +48,9 @@ func (r *startReport) tell(asJSON bool) func(apps.Wanted, control.Status, error)
 		switch {
 		case err == nil:
 			r.cli.printStarted(status, !r.several)
+			for _, note := range w.Notes {
+				fmt.Fprintln(r.cli.stdout, "  "+r.cli.paint(r.cli.colorOut, yellow, printable.Text(note)))
+			}
 			if w.Unbounded {
 				fmt.Fprintln(r.cli.stdout, "  "+r.cli.paint(r.cli.colorOut, yellow, fmt.Sprintf("output goes to %s, which does "+
 					"not "+

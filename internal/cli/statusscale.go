@@ -14,9 +14,12 @@ func (c *cli) printScale(s control.Status) {
 		return
 	}
 	text := fmt.Sprintf("%d of %d to %d, as the load needs", s.Slots, s.Scale.Min, s.Scale.Max)
-	if s.Scale.Fixed {
+	switch {
+	case s.Scale.Fixed:
 		text = fmt.Sprintf("%d by relevo scale; %d to %d as the load needs after relevo scale %s auto", s.Slots, s.Scale.Min,
 			s.Scale.Max, s.Name)
+	case s.Scale.Min == s.Scale.Max:
+		text = fmt.Sprintf("%d, whatever the load: %d to %d has nothing between", s.Slots, s.Scale.Min, s.Scale.Max)
 	}
 	switch {
 	case !s.Asleep.IsZero():

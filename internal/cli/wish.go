@@ -167,7 +167,7 @@ func (w *wish) ofSources(flags *appFlags) (apps.Wanted, error) {
 	if err != nil {
 		return apps.Wanted{}, err
 	}
-	app, _, err := resolve(sources)
+	app, notes, err := resolve(sources)
 	if err != nil {
 		return apps.Wanted{}, err
 	}
@@ -176,11 +176,11 @@ func (w *wish) ofSources(flags *appFlags) (apps.Wanted, error) {
 	if sources.File == nil {
 		d.Config, d.Written = w.registry().WrittenFile(d.Name), true
 		return apps.Wanted{Definition: d, Text: sources.Written(d.Name, w.getenv), After: app.After,
-			Unbounded: unbounded(app)}, nil
+			Unbounded: unbounded(app), Notes: notes}, nil
 	}
 	d.Config, d.Flags = sources.File.Absolute(), sources.Arguments()
 	d.App, d.Profile = flags.selection.App, flags.selection.Profile
-	return apps.Wanted{Definition: d, After: app.After, Unbounded: unbounded(app)}, nil
+	return apps.Wanted{Definition: d, After: app.After, Unbounded: unbounded(app), Notes: notes}, nil
 }
 
 // ofKnown takes a remembered app. Flags that are given change its definition.

@@ -15,8 +15,8 @@ type idle struct {
 	// by is the setting that prevents the effect; empty: another setting is missing for it.
 	by string
 	// asks says that the user would wait for something that never happens: then the setting
-	// is refused. Otherwise it is only remarked on, as it is if it has its default, or if a
-	// stronger source prevents the effect.
+	// is refused. Otherwise it is only remarked on, as it is if it has its default in a file
+	// that lists the settings, or if a stronger source prevents the effect.
 	asks bool
 	text string // if asks, what follows "cannot": why it does not happen, and what to write
 }
@@ -53,8 +53,21 @@ func (r *resolved) refuseIdle() {
 // refuses says whether a setting is refused. A flag may switch off what the file asks for, so
 // the setting must not come from a weaker source than the one that prevents it.
 func (r *resolved) refuses(i idle) bool {
-	spelledOut := r.rank(i.key) == rankFile && r.isDefault(i.key) // the file may list all settings
+	spelledOut := r.rank(i.key) == rankFile && r.isDefault(i.key) && r.listsAll()
 	return i.asks && r.rank(i.by) <= r.rank(i.key) && !spelledOut
+}
+
+// listsAll says whether the file lists the settings, as the reference does, and not only those
+// that its user wants: it has at least half of them.
+func (r *resolved) listsAll() bool {
+	all := Settings()
+	listed := 0
+	for _, s := range all {
+		if s.Key != "" && r.rank(s.Key) == rankFile {
+			listed++
+		}
+	}
+	return 2*listed >= len(all)
 }
 
 // isDefault says whether a setting has its default.

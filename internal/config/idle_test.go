@@ -12,8 +12,7 @@ var idleCases = map[string]string{
 	"canary = \"0s\"\ncanary_share = \"5%\"": `2:16: cannot give a canary 5% of the new connections: its probation is 0s`,
 	"[health]\ninterval = \"1s\"": `2:12: cannot use health.interval without a check, for nothing is asked: write http ` +
 		`= "/healthz"`,
-	// the default
-	"[health]\ninterval = \"10s\"": `2:12: it has no effect to use health.interval without a check`,
+	"[health]\ninterval = \"10s\"": `2:12: cannot use health.interval without a check`, // the default
 	"health.timeout = \"1s\"":      `1:18: cannot use health.timeout without a check`,
 	"health.failures = 5":          `1:19: cannot use health.failures without a check`,
 	"health.start_period = \"1m\"": `1:23: cannot use health.start_period without a check`,
@@ -30,7 +29,10 @@ var idleCases = map[string]string{
 		`at which a client could wake the first one`,
 	"idle = \"5m\"\nworkers = 2": `1:8: cannot use idle with 2 workers, for as many stay while no client ` +
 		`comes: write workers = "0..2"`,
-	"idle = \"5m\"\nworkers = \"1..4\"": `1:8: cannot use idle with 1..4 workers`,
+	"idle = \"5m\"\nworkers = \"1..4\"":     `1:8: cannot use idle with 1..4 workers`,
+	"idle = \"10m\"\nworkers = 2":           `1:8: cannot use idle with 2 workers`, // the default
+	"workers = \"2..2\"":                    `1:11: the number of workers stays 2: 2..2 has nothing between`,
+	"workers = \"2..2\"\ncapture = \"off\"": `1:11: the number of workers stays 2`,
 	"limits.memory_reserve = \"1GiB\"\nworkers = 2": `1:25: cannot use limits.memory_reserve with 2 ` +
 		`workers, for their number does not follow the load: write workers = "2..4"`,
 
@@ -60,11 +62,12 @@ var idleCases = map[string]string{
 		`(ready_timeout) has failed; write ready_timeout = "2m"`,
 
 	// What has an effect is neither.
-	"workers = \"0..4\"\nidle = \"5m\"":                                           "",
-	"workers = \"0..4\"\ncapture = \"off\"\nlisten = [\"unix:/a\"]":               "",
-	"ready = \"delay=2s\"":                                                        "",
-	"canary = \"1m\"\ncanary_share = \"5%\"":                                      "",
-	"canary = \"0s\"":                                                             "",
+	"workers = \"0..1\"":                                            "",
+	"workers = \"0..4\"\nidle = \"5m\"":                             "",
+	"workers = \"0..4\"\ncapture = \"off\"\nlisten = [\"unix:/a\"]": "",
+	"ready = \"delay=2s\"":                                          "",
+	"canary = \"1m\"\ncanary_share = \"5%\"":                        "",
+	"canary = \"0s\"":                                               "",
 	"canary_share = \"5%\"\nbalance = \"shared\"\nlisten = [\":1,balance=even\"]": "",
 	"workers = 2\nbalance = \"sticky\"":                                           "",
 	"workers = 2\nbalance = \"sticky\"\nlisten = [\"unix:/a\", \":1\"]":           "",

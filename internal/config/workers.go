@@ -108,10 +108,18 @@ func (a *App) workerProblems() (all []problem) {
 	return all
 }
 
+// idleRange says that a range holds one number, as 2..auto does on two processors.
+func (a *App) idleRange() idle {
+	return idle{"workers", "", false, fmt.Sprintf("the number of workers stays %d: %s has nothing between; write "+
+		"workers = %d, or a higher second number (auto is %d here)", a.Workers, a.WorkerRange(), a.Workers, CPUs())}
+}
+
 // idleScale says why the number of workers cannot follow the load, or what belongs to it and
 // it does not.
 func (a *App) idleScale(given func(key string) bool) (all []idle) {
 	switch without := a.Scales() && a.Capture == CaptureOff && len(a.Listen) == 0; {
+	case a.Scales() && a.Workers == a.MostWorkers:
+		all = append(all, a.idleRange())
 	case without && a.Sleeps():
 		all = append(all, idle{"workers", "capture", true, fmt.Sprintf("use %s workers: relevo has no socket at which a "+
 			"client could wake the first one, for capture is off and there is no listener; write listen = [\":8080\"], or "+

@@ -73,6 +73,8 @@ func TestSentences(t *testing.T) {
 			"A worker had damaged the listener on :80, and relevo repaired it: shut down. It may have been worker 3, 4."},
 		{entry(pool.Event{Kind: pool.KindFlood, Slot: slot, ID: "7", Text: "9 datagrams dropped"}),
 			"Worker 7 in slot 2 wrote more than relevo reads: 9 datagrams dropped."},
+		{entry(pool.Event{Kind: pool.KindWrongLoad, Slot: slot, ID: "7", Text: "send a number"}),
+			"Worker 7 in slot 2 reports a load that cannot be used: send a number."},
 		{entry(pool.Event{Kind: pool.KindSuccession, Count: 1, Text: "goes on with the roll"}),
 			"Another master took over, with 1 worker; it goes on with the roll."},
 		{entry(pool.Event{Kind: pool.KindSleep, Reason: "no client for 10m"}), "The app went to sleep: no client for 10m."},

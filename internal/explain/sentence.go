@@ -42,6 +42,8 @@ func sentence(e pool.Entry) string {
 		return text
 	case pool.KindFlood:
 		return fmt.Sprintf("%s wrote more than relevo reads%s: %s", who(e), often(e), stopped(e.Text))
+	case pool.KindWrongLoad:
+		return fmt.Sprintf("%s reports a load that cannot be used%s: %s", who(e), often(e), stopped(e.Text))
 	case pool.KindSuccession:
 		text := fmt.Sprintf("Another master took over, with %s", phrase.Count(e.Count, "worker"))
 		if e.Text != "" {

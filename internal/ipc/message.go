@@ -64,6 +64,7 @@ type Status struct {
 // Load says how busy the worker is: 1 is all that it can do.
 type Load struct {
 	Value float64 `json:"value"`
+	Wrong string  `json:"-"` // what was read in place of a number
 }
 
 // Drain asks the worker to quiesce and drain. After DeadlineMS milliseconds the
@@ -245,7 +246,7 @@ func Decode(line []byte) (Message, error) {
 	case "status":
 		return decode[Status](line)
 	case "load":
-		return decode[Load](line)
+		return decodeLoad(line), nil
 	case "drain":
 		return decode[Drain](line)
 	case "state":
@@ -264,6 +265,20 @@ func decode[M Message](line []byte) (Message, error) {
 		return nil, fmt.Errorf("cannot read %.60q: %w", line, err)
 	}
 	return m, nil
+}
+
+// decodeLoad notes a value that is no number: a worker that reports nothing useful has done no
+// harm to the channel.
+func decodeLoad(line []byte) Load {
+	var l struct{ Value json.RawMessage }
+	if json.Unmarshal(line, &l) != nil || len(l.Value) == 0 {
+		return Load{Wrong: "nothing"}
+	}
+	var value *float64
+	if json.Unmarshal(l.Value, &value) != nil || value == nil {
+		return Load{Wrong: string(l.Value[:min(len(l.Value), maxBegin)])}
+	}
+	return Load{Value: *value}
 }
 
 // kindOf returns the value of the "relevo" key. A value that is not a string

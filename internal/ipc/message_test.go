@@ -74,6 +74,10 @@ func TestDecode(t *testing.T) {
 		`{"relevo":"drain","deadline_ms":9007199254740993}`:   Drain{DeadlineMS: 9007199254740993},
 		`{"relevo":"state","workers":null}`:                   State{},
 		`{"relevo":"draining","open":3,"open_websockets":[]}`: Draining{Open: 3},
+		`{"relevo":"load","value":"abc"}`:                     Load{Wrong: `"abc"`},
+		`{"relevo":"load","value":null}`:                      Load{Wrong: "null"},
+		`{"relevo":"load","value":1e999}`:                     Load{Wrong: "1e999"},
+		`{"relevo":"load"}`:                                   Load{Wrong: "nothing"},
 	} {
 		if m, err := Decode([]byte(text)); err != nil || !reflect.DeepEqual(m, want) {
 			t.Errorf("Decode(%q) = %#v, %v, want %#v", text, m, err, want)

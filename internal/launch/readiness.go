@@ -58,9 +58,12 @@ func (r *readiness) delay(expected bool) (after time.Duration, how string, ok bo
 }
 
 // speaks records that the worker reports its readiness itself: from now on only that report
-// counts. An application message proves nothing, because any Node program may send one.
+// counts. An application message proves nothing, because any Node program may send one, and a load
+// is what a program may report that knows nothing else of relevo.
 func (r *readiness) speaks(m ipc.Message) {
-	if _, app := m.(ipc.App); !app {
+	switch m.(type) {
+	case ipc.App, ipc.Load:
+	default:
 		r.spoken.Store(true)
 	}
 }

@@ -72,6 +72,7 @@ func (r *rig) speaker(ready config.ReadyMode, steps ...string) *worker {
 
 const (
 	sayReady  = `{"relevo":"ready"}`
+	sayLoad   = `{"relevo":"load","value":0.2}`
 	sayHello  = `{"relevo":"hello","protocol":1}`
 	saySync   = `{"relevo":"status","text":"all said"}`
 	syncByUDP = "STATUS=all said"
@@ -91,6 +92,7 @@ func TestReadyModes(t *testing.T) {
 		{config.ReadyAuto, []string{"READY=1"}, "notify"},
 		{config.ReadyAuto, []string{"STATUS=starting\nREADY=1\nMAINPID=1"}, "notify"},
 		{config.ReadyAuto, []string{"accept"}, "observed"},
+		{config.ReadyAuto, []string{sayLoad, "accept"}, "observed"},
 		{config.ReadyIPC, []string{"READY=1", sayReady}, "ipc"},
 		{config.ReadyIPC, []string{"READY=1", "accept", syncByUDP}, ""},
 		{config.ReadyNotify, []string{sayReady, "READY=1"}, "notify"},

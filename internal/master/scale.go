@@ -58,7 +58,7 @@ func scaleTarget(change string) (func(now int) (int, error), error) {
 	case relative && err != nil:
 		return nil, fmt.Errorf("cannot scale by %q: write +N or -N", change)
 	case err != nil:
-		return nil, err
+		return nil, fmt.Errorf("cannot scale to %q: write a number from 1 to %d, +1, -1 or auto", change, config.MaxWorkers)
 	case change == "0":
 		return nil, errors.New("cannot scale to 0 workers: that would end the service; relevo stop does that")
 	}

@@ -74,14 +74,18 @@ func (m *Machine) yields(s *slot) bool {
 // yield puts the slot back into the roll's queue and respawns its old worker at once, so
 // that the roll does not take the slot before it serves again or has failed.
 func (m *Machine) yield(s *slot, reason string, wait time.Duration) {
-	r := m.roll
 	if wait > 0 {
 		return
 	}
-	r.yielded, r.canary = true, 0
-	r.held = nil
-	r.queue = slices.Insert(r.queue, 0, s)
-	m.leave(s.starting, "gives way to the old generation, of which no worker serves")
+	m.giveWay(s, "gives way to the old generation, of which no worker serves")
 	m.tellRespawn(s, reason, 0)
 	m.spawn(s, s.generation, CauseRespawn)
+}
+
+// giveWay ends the canary that starts in a slot. The roll takes the slot again later.
+func (m *Machine) giveWay(s *slot, reason string) {
+	r := m.roll
+	r.yielded, r.canary, r.held = true, 0, nil
+	r.queue = slices.Insert(r.queue, 0, s)
+	m.leave(s.starting, reason)
 }

@@ -31,5 +31,5 @@
 //
 // A pool that falls asleep has no slots until it wakes. A roll that is requested meanwhile
 // begins when it wakes: the canary is the first worker, and the old generation takes its place
-// if it fails.
+// if it fails. If it is late, it gives way to the old generation, and is tried again beside that.
 package machine

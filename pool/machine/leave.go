@@ -110,7 +110,7 @@ func (m *Machine) halt(reason string) {
 		return
 	}
 	m.abortRoll(reason)
-	m.phase, m.window, m.recycleQueue, m.recycling = Halting, nil, nil, nil
+	m.phase, m.window, m.recycleQueue, m.recycling, m.fallBack = Halting, nil, nil, nil, time.Time{}
 	for _, id := range m.ids() {
 		m.leave(m.workers[id], reason)
 	}

@@ -25,6 +25,8 @@ type Legacy struct {
 	RecycleQueue []LegacyRecycling  `json:"worn,omitempty"`
 	Recycling    *LegacyRecycling   `json:"recycling,omitempty"`
 	Asleep       time.Time          `json:"asleep,omitzero"`
+	FallBack     time.Time          `json:"fall_back,omitzero"`
+	StartTook    time.Duration      `json:"start_took,omitempty"`
 	Now          time.Time          `json:"now"`
 }
 
@@ -37,6 +39,7 @@ type LegacyWorker struct {
 	Hello      bool          `json:"hello,omitempty"`
 	Asked      bool          `json:"asked,omitempty"`
 	Trial      bool          `json:"trial,omitempty"`
+	Began      time.Time     `json:"began,omitzero"`
 	Due        time.Time     `json:"due,omitzero"`
 	Served     time.Time     `json:"served,omitzero"`
 	Pong       bool          `json:"pong,omitempty"`
@@ -113,7 +116,7 @@ func (m *Machine) Legacy() Legacy {
 	l := Legacy{
 		Options: m.opts, Phase: m.phase, LastID: m.lastID, Generation: m.generation, Pending: m.pending,
 		Failed: LegacyFailure{m.failed.worker, m.failed.reason, m.failed.blame}, Window: m.window.legacy(),
-		Roll: m.roll.legacy(), Asleep: m.asleep, Now: m.now,
+		Roll: m.roll.legacy(), Asleep: m.asleep, FallBack: m.fallBack, StartTook: m.startTook, Now: m.now,
 	}
 	for _, s := range m.slots {
 		l.Slots = append(l.Slots, s.legacy())
@@ -133,7 +136,7 @@ func (m *Machine) Legacy() Legacy {
 func (w *worker) legacy() LegacyWorker {
 	return LegacyWorker{
 		ID: w.id, Slot: w.slot, Generation: w.generation, State: w.state, Hello: w.hello, Asked: w.asked, Trial: w.trial,
-		Due: w.due, Served: w.served,
+		Began: w.began, Due: w.due, Served: w.served,
 		Pong: w.pong, Spoke: w.spoke, Hung: w.hung, Unseen: w.unseen, Told: w.told, Alive: w.alive, Pinged: w.pinged,
 	}
 }
@@ -187,7 +190,7 @@ func TakeOver(l Legacy) (*Machine, error) {
 		opts: l.Options, phase: l.Phase, workers: map[int]*worker{}, lastID: l.LastID, generation: l.Generation,
 		pending: l.Pending,
 		failed:  failure{l.Failed.Worker, l.Failed.Reason, l.Failed.Blame}, window: l.Window.window(), asleep: l.Asleep,
-		now: l.Now,
+		fallBack: l.FallBack, startTook: l.StartTook, now: l.Now,
 	}
 	for _, w := range l.Workers {
 		m.workers[w.ID] = w.worker()
@@ -275,7 +278,7 @@ func (h restorer) roll(r *LegacyRoll) *roll {
 func (w LegacyWorker) worker() *worker {
 	return &worker{
 		id: w.ID, slot: w.Slot, generation: w.Generation, state: w.State, hello: w.Hello, asked: w.Asked, trial: w.Trial,
-		due: w.Due, served: w.Served,
+		began: w.Began, due: w.Due, served: w.Served,
 		pong: w.Pong, spoke: w.Spoke, hung: w.Hung, unseen: w.Unseen, told: w.Told, alive: w.Alive, pinged: w.Pinged,
 	}
 }

@@ -21,8 +21,10 @@ type Machine struct {
 	failed       failure
 	window       *crashWindow // of generation; nil: it is over, or there is nothing to go back to
 	recycleQueue []recycling
-	recycling    *recycling // the last one begun; recycled says whether it is still in progress
-	asleep       time.Time  // since when there are no slots; zero: there are
+	recycling    *recycling    // the last one begun; recycled says whether it is still in progress
+	asleep       time.Time     // since when there are no slots; zero: there are
+	fallBack     time.Time     // after a wake: when the canary gives way to the old generation; zero: it does not
+	startTook    time.Duration // of the last worker that got ready
 	out          []Effect
 	now          time.Time
 }
@@ -34,6 +36,7 @@ type worker struct {
 	hello                bool      // takes its drain by message
 	asked                bool      // by message, or leaves by itself, or has drained: gets the stop signal before SIGKILL
 	trial                bool      // it was a canary, and was not admitted yet
+	began                time.Time // of its start
 	unseen               string    // why the master cannot see whether it serves; empty if it can
 	due                  time.Time // when the time limit of its state ends; zero: never
 	served               time.Time // when it became ready
@@ -167,6 +170,7 @@ func (m *Machine) Next() time.Time {
 	if m.roll != nil {
 		sooner(m.roll.probation)
 	}
+	sooner(m.fallBack)
 	if m.window != nil && !m.window.stormed() {
 		sooner(m.window.until)
 	}
@@ -244,6 +248,7 @@ func (m *Machine) tick() {
 	if r := m.roll; r != nil && !r.probation.IsZero() && !m.now.Before(r.probation) {
 		m.canaryPassed()
 	}
+	m.answerWaiting()
 }
 
 // ids returns the workers' ids in order, so that the same events give the same effects.
@@ -255,7 +260,7 @@ func (m *Machine) spawn(s *slot, generation int, cause Cause) {
 	m.lastID++
 	w := &worker{
 		id: m.lastID, slot: s.index, generation: generation,
-		state: Starting, due: m.now.Add(m.opts.ReadyTimeout), told: m.opts.Watchdog,
+		state: Starting, began: m.now, due: m.now.Add(m.opts.ReadyTimeout), told: m.opts.Watchdog,
 	}
 	w.trial = m.roll.canaryIs(w)
 	m.workers[w.id] = w

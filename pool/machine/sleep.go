@@ -1,6 +1,9 @@
 package machine
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // sleep drains all workers, so that there are none until Wake. It does so only where the
 // generation serves well in all slots, and nothing else is under way: what wakes later has to
@@ -45,5 +48,34 @@ func (m *Machine) wake(workers int, reason string) {
 	if m.pending != 0 {
 		m.beginRoll()
 		m.roll.sound = true
+		m.fallBack = m.now.Add(max(patience*m.startTook, shortPatience))
+	}
+}
+
+// A canary that is not ready after patience times as long as the last start took gives way to the
+// old generation, because the client that woke the pool waits. The new generation may do more at
+// its start, hence the factor.
+const (
+	patience      = 3
+	shortPatience = time.Second
+)
+
+// answerWaiting has the canary of a wake give way if it is late. It is tried again beside the old
+// worker when that serves.
+func (m *Machine) answerWaiting() {
+	if m.fallBack.IsZero() || m.now.Before(m.fallBack) {
+		return
+	}
+	m.fallBack = time.Time{}
+	other := func(s *slot) bool { return s.starting != nil && !m.roll.canaryIs(s.starting) }
+	if slices.ContainsFunc(m.slots, other) {
+		return
+	}
+	for _, s := range m.slots {
+		if s.starting != nil && m.yields(s) {
+			m.giveWay(s, "a client waits, and it is not ready yet: gives way to the old generation")
+			m.spawn(s, s.generation, CauseRespawn)
+			return
+		}
 	}
 }

@@ -86,7 +86,7 @@ func (m *Machine) ready(w *worker) {
 	}
 	s := m.slotOf(w)
 	m.move(w, Serving, "")
-	w.served = m.now
+	w.served, m.startTook, m.fallBack = m.now, m.now.Sub(w.began), time.Time{}
 	w.lived(m.now)
 	s.tried, s.retry = true, time.Time{}
 	if m.roll.canaryIs(w) {

@@ -68,11 +68,13 @@ func New(o Options) *Scaler {
 }
 
 // Fix has the number of workers stay what a user wants, or, with false, follow the load
-// again. It returns what was said before.
+// again. It returns what was said before. Why the load has changed the number last is
+// forgotten: the number is what the user wants.
 func (s *Scaler) Fix(fixed bool) (before bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before, s.state.Fixed = s.state.Fixed, fixed
+	s.state.Reason, s.state.At = "", time.Time{}
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -144,6 +146,7 @@ func (s *Scaler) scale(ctx context.Context, r config.WorkerRange) {
 		status, err := s.o.Pool().Status()
 		if err == nil && !status.Asleep.IsZero() {
 			decider, m, quiet = nil, meter{o: s.o}, 0
+			s.decided("", time.Time{})
 			s.rest(ctx, changed)
 			continue
 		}
@@ -201,10 +204,15 @@ func (s *Scaler) look(decider *autoscale.Decider, m *meter, status pool.Status) 
 		return d
 	}
 	m.changed = now
+	s.decided(d.Reason, now)
+	return d
+}
+
+// decided notes why the number of workers is what it is since when, as far as the load decided.
+func (s *Scaler) decided(reason string, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.state.Reason, s.state.At = d.Reason, now
-	return d
+	s.state.Reason, s.state.At = reason, at
 }
 
 var errOvertaken = errors.New("the number of workers has changed meanwhile")

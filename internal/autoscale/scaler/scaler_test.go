@@ -193,6 +193,15 @@ func TestFixed(t *testing.T) {
 	if !r.follow(r.numbers()) || r.Fix(true) || r.follow(r.numbers()) {
 		t.Error("the load decides all the same")
 	}
+	for _, fixed := range []bool{true, false} {
+		var s control.Status
+		r.decided("waiting connections", r.now)
+		r.Fix(fixed)
+		if r.Describe(&s); s.Scale.Reason != "" || !s.Scale.At.IsZero() {
+			t.Errorf("after the user's number the status gives the reason of an older one: %+v", s.Scale)
+		}
+	}
+	r.Fix(true)
 	next := newRig(t, "1..3")
 	next.TakeOver(r.Legacy())
 	if next.follow(next.numbers()) {
