@@ -32,7 +32,7 @@ func asleep(ctx context.Context, b *bench) error {
 		b.plan.wakes), spread(more, "%.1f"), "≤ 30")
 	b.table.row("requests lost meanwhile", "0", "0") // each lost one is an error above
 	if err = a.awaitSleep(ctx); err == nil {
-		err = pause(ctx, 5*time.Second) // after a worker has gone the listeners are looked at for a while
+		err = a.awaitRest(ctx)
 	}
 	before := wakeups(a.process.Process.Pid)
 	if err == nil {
@@ -68,6 +68,23 @@ func (a *app) awaitSleep(ctx context.Context) error {
 		}
 		if err := pause(waiting, 5*time.Millisecond); err != nil {
 			return err
+		}
+	}
+}
+
+// awaitRest waits until the master has slept for restsFor: after a worker has gone the listeners are
+// looked at for a while, and Go's runtime gives memory back.
+func (a *app) awaitRest(ctx context.Context) error {
+	const restsFor = 5 * time.Second
+	waiting, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		before := wakeups(a.process.Process.Pid)
+		if err := pause(waiting, restsFor); err != nil {
+			return fmt.Errorf("cannot wait until the master rests: %w", err)
+		}
+		if wakeups(a.process.Process.Pid) == before {
+			return nil
 		}
 	}
 }
