@@ -40,8 +40,11 @@ func TestDebuggerAwaited(t *testing.T) {
 	}
 	start("2")
 	waiting(2)
+	// Its command line says that a worker waits, before it listens.
+	told := func() int { return strings.Count(s.log.String(), "several workers have their debugger at one address") }
+	s.await("the shared address to be told", func() bool { return told() > 0 })
 	s.stop()
-	if n := strings.Count(s.log.String(), "several workers have their debugger at one address"); n != 1 {
+	if n := told(); n != 1 {
 		t.Errorf("told %d times that workers share the debugger's address", n)
 	}
 

@@ -223,18 +223,24 @@ func scriptGone(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// eventual FILE TEXT waits until a file holds a text.
+// eventual FILE TEXT [TIMES] waits until a file holds a text, that often at least.
 func scriptEventually(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: eventual FILE TEXT")
+	times := 1
+	if len(args) == 3 {
+		var err error
+		times, err = strconv.Atoi(args[2])
+		ts.Check(err)
+	}
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: eventual FILE TEXT [TIMES]")
 	}
 	var text []byte
 	found := await(func() bool {
 		text, _ = os.ReadFile(ts.MkAbs(args[0]))
-		return strings.Contains(string(text), args[1])
+		return strings.Count(string(text), args[1]) >= times
 	})
 	if !found {
-		ts.Fatalf("%s never held %q:\n%s", args[0], args[1], text)
+		ts.Fatalf("%s never held %q %d times:\n%s", args[0], args[1], times, text)
 	}
 }
 
