@@ -23,7 +23,8 @@ type Options struct {
 // frame is a wake-up.
 const framesPerSecond = 15
 
-// Run shows the apps until the user quits, ctx ends, or SIGINT, SIGTERM or SIGHUP arrives. The
+// Run shows the apps until the user quits, ctx ends, or SIGINT, SIGTERM, SIGHUP or SIGQUIT
+// arrives. The
 // terminal is as before after it, also if the program panics or is stopped (Ctrl-Z).
 func Run(ctx context.Context, o Options) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -54,7 +55,7 @@ func Run(ctx context.Context, o Options) error {
 // heed acts on signals until the program has ended.
 func heed(p *tea.Program, stops chan os.Signal, ended <-chan struct{}) {
 	ends := make(chan os.Signal, 1)
-	signal.Notify(ends, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(ends, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer signal.Stop(ends)
 	signal.Notify(stops, syscall.SIGTSTP)
 	defer signal.Stop(stops)

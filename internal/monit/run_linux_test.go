@@ -69,6 +69,7 @@ func TestGivenBack(t *testing.T) {
 		"SIGINT":  func(_ *testpty.PTY, c *exec.Cmd) { c.Process.Signal(unix.SIGINT) },
 		"SIGTERM": func(_ *testpty.PTY, c *exec.Cmd) { c.Process.Signal(unix.SIGTERM) },
 		"SIGHUP":  func(_ *testpty.PTY, c *exec.Cmd) { c.Process.Signal(unix.SIGHUP) },
+		"SIGQUIT": func(_ *testpty.PTY, c *exec.Cmd) { c.Process.Signal(unix.SIGQUIT) },
 		"panic":   func(p *testpty.PTY, _ *exec.Cmd) { p.Type("+") },
 		"Ctrl-Z without a shell": func(p *testpty.PTY, _ *exec.Cmd) {
 			p.Type("\x1a")

@@ -174,6 +174,19 @@ func (b *Browser) Eventually(expression, want string) {
 		"document.visibilityState, document.documentElement.outerHTML.slice(0, 1000)].join(' ')"))
 }
 
+// Look sets the size of the page, and whether the system's colors are light or dark.
+func (b *Browser) Look(scheme string, width, height int) {
+	b.t.Helper()
+	for command, params := range map[string]any{
+		"Emulation.setDeviceMetricsOverride": map[string]any{"width": width, "height": height, "deviceScaleFactor": 1,
+			"mobile": width < 500},
+		"Emulation.setEmulatedMedia": map[string]any{"features": []any{map[string]any{"name": "prefers-color-scheme",
+			"value": scheme}}},
+	} {
+		b.Call("POST", "/goog/cdp/execute", map[string]any{"cmd": command, "params": params}, nil)
+	}
+}
+
 // Screenshot is the current page as PNG.
 func (b *Browser) Screenshot() []byte {
 	b.t.Helper()

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -226,8 +227,7 @@ func TestBrowserReaches(t *testing.T) {
 		s.LastRoll = &pool.RollResult{Result: "failed", Tail: []string{strings.Repeat("wide", 100)}}
 	})
 	b := testbrowser.New(t)
-	b.Call("POST", "/goog/cdp/execute", map[string]any{"cmd": "Emulation.setDeviceMetricsOverride",
-		"params": map[string]any{"width": 360, "height": 640, "deviceScaleFactor": 1, "mobile": true}}, nil)
+	b.Look("light", 360, 640)
 	b.Open(s.url + "/#app=web&token=" + s.token)
 	b.Eventually("document.getElementById('slots').children.length", "30")
 	b.Eventually("document.getElementById('sparks').children.length > 0", "true")
@@ -258,4 +258,77 @@ func told(b *testbrowser.Browser, query string) (role, label string) {
 		b.Call("GET", "/element/"+id+"/computedlabel", nil, &label)
 	}
 	return role, label
+}
+
+// TestBrowserAxe: axe finds nothing, in the light and in the dark, on a phone, and in the dialogs.
+// It is Deque's checker of WCAG: npm pack axe-core has axe.min.js.
+func TestBrowserAxe(t *testing.T) {
+	testreq.TakesLong(t)
+	t.Parallel()
+	axe, err := os.ReadFile(os.Getenv("RELEVO_AXE"))
+	if err != nil {
+		testreq.Missing(t, "RELEVO_AXE names no axe.min.js of axe-core: "+err.Error())
+	}
+	s := newSite(t, nil)
+	m, _ := s.master("web", 2)
+	s.master("idle", 1)
+	m.remembers = []pool.Entry{remembered(time.Now(), "said")}
+	m.set(busyStatus)
+	b := testbrowser.New(t)
+	check := func(where string) {
+		t.Helper()
+		var found string
+		b.Call("POST", "/execute/async", map[string]any{"args": []any{}, "script": string(axe) +
+			`; const done = arguments[arguments.length - 1]
+			axe.run().then(r => done(r.passes.length < 10 ? 'it checks nothing' : r.violations.map(v =>
+				v.id + ': ' + v.nodes.map(n => n.html + ' ' + n.failureSummary).join(' | ')).join('\n')), e => done(String(e)))`},
+			&found)
+		if found != "" {
+			t.Errorf("%s: %s", where, found)
+		}
+	}
+	for _, scheme := range []string{"light", "dark"} {
+		for _, width := range []int{1100, 360} {
+			where := fmt.Sprint(scheme, " ", width)
+			b.Look(scheme, width, 760)
+			b.Open(s.url + "/?" + strings.ReplaceAll(where, " ", "") + "#app=web")
+			b.Eventually(linkIs, "live")
+			b.Eventually("document.getElementById('sparks').children.length > 0", "true")
+			b.Eventually("document.getElementById('events').children.length", "1")
+			check(where)
+			b.Script("document.getElementById('key').click()")
+			b.Eventually("document.getElementById('login').open", "true")
+			check(where + " token")
+			b.Script("document.getElementById('token').value = '" + s.token + "'")
+			b.Script("document.querySelector('#login [value=yes]').click()")
+			b.Eventually("document.getElementById('actions').hidden", "false")
+			b.Eventually("document.getElementById('tail').hidden", "false")
+			check(where + " with the token")
+			b.Script("document.querySelector('[data-do=stop]').click()")
+			b.Eventually("document.getElementById('sure').open", "true")
+			check(where + " question")
+			b.Script("document.querySelector('#sure [value=no]').click()")
+			m.set(func(s *control.Status) { s.Rolling = &pool.Info{Version: "v2"} })
+			b.Eventually("document.getElementById('progress').hidden", "false")
+			check(where + " rolling")
+			m.set(func(s *control.Status) { s.Rolling = nil })
+			b.Script("sessionStorage.clear()")
+		}
+	}
+}
+
+// busyStatus has all that a page can show.
+func busyStatus(s *control.Status) {
+	soon := time.Now().Add(time.Hour)
+	waiting, load := 3, 0.5
+	s.Warnings = []string{"a warning"}
+	s.Listeners = []control.Listener{{Name: "http", Address: "127.0.0.1:80", Queue: &control.Queue{Waiting: &waiting}}}
+	s.Workers[0].Text, s.Workers[0].Load = "12 requests", &load
+	s.Workers[1].Health = &pool.Health{Fault: "timeout"}
+	s.Workers = append(s.Workers,
+		pool.Worker{Slot: 0, ID: "old", PID: 1 << 23, State: "draining", Open: 4, Until: soon},
+		pool.Worker{Slot: 2, Generation: 1, State: "backoff", Retry: soon, LastExit: &pool.ExitStatus{Code: 1}})
+	s.Canary = &pool.Canary{Slot: 0, ID: "old", Until: soon}
+	s.LastRoll = &pool.RollResult{Generation: 2, From: 1, Result: "rolled-back", Ended: time.Now(), Reason: "it died",
+		Hint: "mend it", Tail: []string{"panic: no database"}}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"relevo/internal/control"
 	"relevo/pool"
 )
 
@@ -31,6 +32,8 @@ type happened struct {
 	Hint       string    `json:"hint,omitempty"`
 	Text       string    `json:"text,omitempty"`
 	Tail       []string  `json:"tail,omitempty"`
+	Times      int       `json:"times,omitempty"` // how often it has happened; 0: once
+	Last       time.Time `json:"last,omitzero"`   // and at last when
 }
 
 // shownEvent returns what a page gets of an event. Messages of workers are their program's own.
@@ -52,15 +55,16 @@ func shownEvent(app string, e pool.Event, all bool) (happened, bool) {
 // followAgain is the pause before a master is asked again for its events.
 const followAgain = time.Second
 
-// follow sends the events of an app until ctx ends, over all its masters.
+// follow sends the events of an app until ctx ends, over all its masters. It begins with what
+// the master remembers.
 func (s *Server) follow(ctx context.Context, name string, all bool) <-chan happened {
 	if name == "" {
 		return nil
 	}
-	events := make(chan happened, 64)
+	f := &follower{app: name, all: all, connect: s.o.Connect, events: make(chan happened, 64)}
 	s.running.Go(func() {
 		for ctx.Err() == nil {
-			if s.subscribe(ctx, name, all, events) {
+			if f.subscribe(ctx) {
 				continue // another master may go on already
 			}
 			select {
@@ -69,12 +73,21 @@ func (s *Server) follow(ctx context.Context, name string, all bool) <-chan happe
 			}
 		}
 	})
-	return events
+	return f.events
+}
+
+// follower sends the events of one app to one page.
+type follower struct {
+	app     string
+	all     bool // with what programs have said
+	connect func(ctx context.Context, name string) (*control.Client, error)
+	events  chan happened
+	until   time.Time // of the newest event that was sent
 }
 
 // subscribe sends the events of one master. It returns whether there were any.
-func (s *Server) subscribe(ctx context.Context, name string, all bool, events chan happened) (any bool) {
-	client, err := s.o.Connect(ctx, name)
+func (f *follower) subscribe(ctx context.Context) (any bool) {
+	client, err := f.connect(ctx, f.app)
 	if err != nil {
 		return false
 	}
@@ -83,18 +96,57 @@ func (s *Server) subscribe(ctx context.Context, name string, all bool, events ch
 		return false
 	}
 	defer stream.Close()
+	sent := f.recall(ctx, client)
 	for {
 		e, _, err := stream.Next()
 		if err != nil {
 			return any
 		}
 		any = true
-		if h, shown := shownEvent(name, e, all); shown {
-			select {
-			case events <- h:
-			case <-ctx.Done():
-				return any
-			}
+		if sent[e.Time.UnixNano()] {
+			continue // it happened after the stream began, and before the master was asked
 		}
+		if h, shown := shownEvent(f.app, e, f.all); shown && !f.send(ctx, h) {
+			return any
+		}
+	}
+}
+
+// recallPatience is how long a master may take to tell what it remembers.
+const recallPatience = 2 * time.Second
+
+// recall sends what the master remembers and was not sent yet, and returns the times of it. An
+// older master remembers nothing.
+func (f *follower) recall(ctx context.Context, client *control.Client) (sent map[int64]bool) {
+	patient, cancel := context.WithTimeout(ctx, recallPatience)
+	defer cancel()
+	entries, err := client.Recent(patient)
+	if err != nil {
+		return nil
+	}
+	sent, before := map[int64]bool{}, f.until
+	for _, e := range entries {
+		h, shown := shownEvent(f.app, e.Event, f.all)
+		if !shown || !e.Time.After(before) {
+			continue
+		}
+		h.Times, h.Last = e.Times, e.Last
+		sent[e.Time.UnixNano()] = true
+		if !f.send(ctx, h) {
+			break
+		}
+	}
+	return sent
+}
+
+func (f *follower) send(ctx context.Context, h happened) bool {
+	if h.Time.After(f.until) {
+		f.until = h.Time
+	}
+	select {
+	case f.events <- h:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }

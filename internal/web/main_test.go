@@ -49,6 +49,8 @@ type standIn struct {
 	asked       []string // but the status
 	looks       int      // how often the status was asked for
 	refuses     error
+	remembers   []pool.Entry
+	onRecent    func()        // happens before it tells what it remembers
 	stuck       chan struct{} // until it is closed, the status is not answered
 	subscribers map[chan pool.Event]bool
 }
@@ -100,6 +102,16 @@ func (s *standIn) Scale(change string) (control.Scaled, error) {
 }
 func (s *standIn) Signal(pool.Target, syscall.Signal) ([]string, error) { return nil, s.note("signal") }
 
+func (s *standIn) Recent() ([]pool.Entry, error) {
+	s.mu.Lock()
+	all, first := s.remembers, s.onRecent
+	s.mu.Unlock()
+	if first != nil {
+		first()
+	}
+	return all, nil
+}
+
 func (s *standIn) Subscribe() (<-chan pool.Event, func(), error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,9 +132,14 @@ func (s *standIn) followers() int {
 
 // tell sends an event to all that follow.
 func (s *standIn) tell(e pool.Event) {
+	e.Time = time.Now()
+	s.tellAt(e)
+}
+
+// tellAt is tell for an event that has its time.
+func (s *standIn) tellAt(e pool.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e.Time = time.Now()
 	for ch := range s.subscribers {
 		ch <- e
 	}
@@ -205,7 +222,17 @@ func statusOf(name string, workers int) control.Status {
 // master runs a stand-in for an app with so many workers; gone ends it.
 func (s *site) master(name string, workers int) (m *standIn, gone func()) {
 	s.t.Helper()
-	m = &standIn{subscribers: map[chan pool.Event]bool{}, status: statusOf(name, workers)}
+	m = newStandIn(name, workers)
+	return m, s.serve(name, m)
+}
+
+func newStandIn(name string, workers int) *standIn {
+	return &standIn{subscribers: map[chan pool.Event]bool{}, status: statusOf(name, workers)}
+}
+
+// serve runs a stand-in.
+func (s *site) serve(name string, m *standIn) (gone func()) {
+	s.t.Helper()
 	server, err := control.Listen(s.places.ControlSocket(name), m, slog.New(slog.DiscardHandler))
 	if err != nil {
 		s.t.Fatal(err)
@@ -214,7 +241,7 @@ func (s *site) master(name string, workers int) (m *standIn, gone func()) {
 	served.Go(func() { server.Serve() })
 	gone = sync.OnceFunc(func() { server.Close(); served.Wait() })
 	s.t.Cleanup(gone)
-	return m, gone
+	return gone
 }
 
 // request is made as a client of this machine does, with headers "Name: value".

@@ -37,25 +37,18 @@ func TestNothingSecret(t *testing.T) {
 			Data: json.RawMessage(`"s3cret"`), Release: hidden, Addresses: []string{"s3cret"}},
 		{Kind: pool.KindStopped},
 	}
-	said := []string{"said-failure", "said-line", "said-warning", "said-text", "said-reason", "said-hint", "said-tail",
+	m.remembers = []pool.Entry{{Event: pool.Event{Time: time.Now(), Kind: pool.KindExit, Reason: "said-before",
+		Tail: []string{"said-last"}, Data: json.RawMessage(`"s3cret"`), Release: hidden}}}
+	said := []string{"said-before", "said-last", "said-failure", "said-line", "said-warning", "said-text", "said-reason", "said-hint", "said-tail",
 		"said-status", "said-why", "said-help", "said-end", "said-more"}
 	for _, headers := range [][]string{nil, {"Relevo-Token: " + s.token}} {
 		messages, end := s.openStream("?app=web", headers...)
-		all := next(t, messages, "look", `"workers"`)
+		all := gather(t, messages, `"workers"`)
 		eventually(t, "the subscription", func() bool { return m.followers() == 1 })
 		for _, e := range told {
 			m.tell(e)
 		}
-		late := time.After(tooLong)
-		for over := false; !over; {
-			select {
-			case got := <-messages:
-				all += got.data
-				over = strings.Contains(got.data, `"event":"stopped"`)
-			case <-late:
-				t.Fatal("the last event does not come")
-			}
-		}
+		all += gather(t, messages, `"event":"stopped"`)
 		end()
 		eventually(t, "the end of the subscription", func() bool { return m.followers() == 0 })
 		_, list, _ := s.request("GET", "/v1/apps", "", headers...)
@@ -70,6 +63,22 @@ func TestNothingSecret(t *testing.T) {
 		missing := slices.DeleteFunc(slices.Clone(said), func(text string) bool { return strings.Contains(all, text) })
 		if headers != nil && len(missing) > 0 {
 			t.Errorf("with the token %v is not shown", missing)
+		}
+	}
+}
+
+// gather returns all messages up to the first one that holds a text.
+func gather(t *testing.T, messages <-chan message, text string) (all string) {
+	t.Helper()
+	for late := time.After(tooLong); ; {
+		select {
+		case got := <-messages:
+			all += got.data
+			if strings.Contains(got.data, text) {
+				return all
+			}
+		case <-late:
+			t.Fatalf("nothing with %s comes", text)
 		}
 	}
 }

@@ -86,6 +86,7 @@ type worker struct {
 	State       string    `json:"state"`
 	Started     time.Time `json:"started,omitzero"`
 	Retry       time.Time `json:"retry,omitzero"`
+	Until       time.Time `json:"until,omitzero"` // draining, stopping: how long relevo waits
 	Respawns    int       `json:"respawns"`
 	Release     string    `json:"release,omitempty"`
 	CPU         *float64  `json:"cpu_percent,omitempty"`
@@ -218,7 +219,7 @@ func lastRoll(r *pool.RollResult, all bool) *roll {
 func shownWorker(w machineview.Worker, all bool) worker {
 	shown := worker{
 		Slot: w.Slot, ID: w.ID, PID: w.PID, Generation: w.Generation, State: w.State, Started: w.Started, Retry: w.Retry,
-		Respawns: w.Respawns, Release: releaseName(w.Release), CPU: tenth(w.CPU), Memory: w.Memory,
+		Until: w.Until, Respawns: w.Respawns, Release: releaseName(w.Release), CPU: tenth(w.CPU), Memory: w.Memory,
 		Connections: w.Connections, Load: w.Load, Exit: exit(w.LastExit, all),
 	}
 	if w.Open > 0 { // by the worker's own word, while it drains

@@ -8,6 +8,7 @@ let chosen = '', mayAct = false, version = '', newest = null
 let open = null // the AbortController of the stream; null: there is none
 let pause = 500, again = 0
 let broken = false // the problem that is shown is the stream's
+let events = new Map() // of the chosen app: a stream that begins again tells again what is remembered
 
 // The address: #token=… once, from relevo web --token; #app=NAME is the chosen app.
 function readAddress() {
@@ -216,8 +217,9 @@ function drawWorker(row, w, at) {
   const hue = `hsl(${w.generation * 137 % 360} 60% 28%)`
   if (gen.dataset.hue !== hue) gen.style.backgroundColor = gen.dataset.hue = hue
   row.dataset.state = w.state
-  text(pid, w.pid ? 'pid ' + w.pid : 'no worker')
-  const leaving = w.connections == null || w.state === 'serving' ? '' : ', ' + words(w.connections, 'connection') + ' left'
+  text(pid, [w.pid ? 'pid ' + w.pid : 'no worker', w.pid && w.release].filter(Boolean).join(' · '))
+  let leaving = w.connections == null || w.state === 'serving' ? '' : ', ' + words(w.connections, 'connection') + ' left'
+  if (w.until) leaving += ', ' + since(new Date(w.until) - at) + ' at most'
   text(state, w.state + leaving + (w.state === 'backoff' && w.retry ? ', next in ' + since(new Date(w.retry) - at) : ''))
   text(use, [w.connections != null && w.state === 'serving' ? number(w.connections) + ' open' : '', percent(w.cpu_percent), bytes(w.memory_bytes)].filter(Boolean).join(' · '))
   text(why, [w.healthy === false ? 'fails its health check' : '', w.exit && w.state !== 'serving' ? 'before: ' + w.exit : ''].filter(Boolean).join(' · '))
@@ -249,18 +251,34 @@ function newSpark() {
   return el('li', '', el('b'), el('span'), svg)
 }
 
+const maxEvents = 150 // more than a master remembers
+
+const eventKey = e => [e.time, e.event, e.step, e.slot, e.id].join()
+
 function happened(e) {
-  const what = eventText(e)
-  $('events').prepend(el('li', '', el('time', '', new Date(e.time).toTimeString().slice(0, 8)), what))
-  while ($('events').children.length > 100) $('events').lastChild.remove()
-  if (e.event === 'roll' || e.event === 'unhealthy' || e.event === 'startfailed') say(`${e.app}: ${what}`)
+  const key = eventKey(e)
+  if (events.has(key)) return
+  const newestFirst = [[key, e], ...events].sort((a, b) => new Date(b[1].time) - new Date(a[1].time))
+  events = new Map(newestFirst.slice(0, maxEvents))
+  drawEvents()
+  const now = newest && new Date(newest.at) - new Date(e.time) < 5000 // not of what is remembered
+  if (now && ['roll', 'unhealthy', 'startfailed'].includes(e.event)) say(`${e.app}: ${eventText(e)}`)
+}
+
+function drawEvents() {
+  each($('events'), [...events], ([key]) => key, () => el('li', '', el('time'), el('span')), (li, [, e]) => {
+    const at = new Date(e.time), today = at.toDateString() === new Date().toDateString()
+    text(li.firstChild, (today ? '' : at.toLocaleDateString() + ' ') + at.toTimeString().slice(0, 8))
+    text(li.lastChild, eventText(e))
+  })
 }
 
 function choose(name, quietly) {
   if (name === chosen) return
   chosen = name
   if (quietly) history.replaceState(null, '', '#app=' + encodeURIComponent(name))
-  $('events').replaceChildren()
+  events = new Map()
+  drawEvents()
   if (newest) draw()
   if (!quietly) say('shows ' + name)
   follow()

@@ -21,6 +21,7 @@ export function since(ms) {
 }
 
 const steps = {
+  asked: () => 'a roll was asked for',
   began: e => `roll to generation ${e.generation || e.to} begins`,
   probation: e => `the canary is on probation${e.after_ms ? ' for ' + since(e.after_ms) : ''}`,
   canary: () => 'the canary has passed',
@@ -31,9 +32,19 @@ const steps = {
   ended: e => `the roll ended: ${e.result}`,
 }
 
+const kinds = {
+  started: 'the app began to serve', startfailed: 'the app could not start', stopped: 'the app has ended',
+  fork: 'starts', online: 'its program runs', captured: 'got a socket of the master', listening: 'listens', ready: 'is ready',
+  draining: 'drains', drained: 'has drained', stopping: 'is asked to end', killing: 'is killed',
+  disconnect: 'has closed its channel', abandoned: 'did not end after SIGKILL', hung: 'hung, and is replaced',
+  recycle: 'is replaced', unhealthy: 'fails its health check', healthy: 'is healthy again',
+  flood: 'wrote more than relevo reads', healed: 'a listener was damaged, and is repaired', adopted: 'was taken over',
+  succession: 'another master took over', sleep: 'the app goes to sleep', wake: 'the app wakes',
+}
+
 export function eventText(e) {
   const who = e.slot == null ? '' : `slot ${e.slot}${e.pid ? ', pid ' + e.pid : ''}: `
-  let what = e.event
+  let what = kinds[e.event] ?? e.event
   if (e.event === 'roll') what = steps[e.step]?.(e) ?? e.step
   if (e.event === 'exit') what = e.signal ? 'ended by ' + e.signal : 'ended with code ' + (e.code ?? '?')
   if (e.event === 'exit' && e.planned === false) what += ', unasked'
@@ -41,5 +52,6 @@ export function eventText(e) {
   if (e.event === 'respawn') what = 'the next worker is due' + (e.after_ms ? ' in ' + since(e.after_ms) : '')
   if (e.event === 'lost') what = `${e.count} events were too many for this page`
   const more = [e.reason, e.text, e.hint].filter(Boolean).join('; ')
+  if (e.times > 1) what += `, ${e.times} times until ${new Date(e.last).toTimeString().slice(0, 8)}`
   return (e.event === 'roll' ? '' : who) + what + (more ? ': ' + more : '')
 }
