@@ -80,7 +80,8 @@ func (m *masters) askAll(names []string) (questions []*question) {
 func (m *masters) question(name string, last *question, now time.Time) *question {
 	q := &question{since: now, answered: make(chan struct{})}
 	if last != nil {
-		q.before = &last.app
+		before := last.app // a pointer into last would keep it, and by its own before all questions since the start
+		q.before = &before
 	}
 	m.asked.Go(func() {
 		q.app = m.ask(m.ctx, name)
