@@ -83,8 +83,11 @@ func TestBrowserRoll(t *testing.T) {
 	b.Eventually(has("document.getElementById('canary').textContent", "slot 0: on probation for 59 min"), "true")
 	b.Eventually(has("document.getElementById('canary').textContent", "5%"), "true")
 	b.Eventually(has("document.getElementById('say').textContent", "roll to generation 2 begins"), "true")
+	m.set(func(s *control.Status) { s.Workers[2].State = "serving" })
+	b.Eventually(slotIs(0), "g1 serving, g2 serving")
+	b.Eventually(has(rollIs, "0 of 2 workers replaced"), "true") // the canary is on probation
 	m.set(func(s *control.Status) {
-		s.Workers[0].State, s.Workers[0].Open, s.Workers[2].State, s.Canary = "draining", 7, "serving", nil
+		s.Workers[0].State, s.Workers[0].Open, s.Canary = "draining", 7, nil
 	})
 	b.Eventually(slotIs(0), "g1 draining, g2 serving")
 	b.Eventually(has("document.getElementById('slots').textContent", "draining, 7 connections left"), "true")

@@ -194,9 +194,13 @@ func describe(a machineview.App, all bool) detail {
 	return d
 }
 
-// replaced counts the workers of a generation that is being rolled in.
+// replaced counts the workers of a generation that is being rolled in. A canary on probation has
+// replaced no worker yet.
 func replaced(s *control.Status) (n int) {
 	for _, w := range s.Workers {
+		if s.Canary != nil && s.Canary.ID == w.ID {
+			continue
+		}
 		if w.Generation > s.Generation && w.State == string(machine.Serving) {
 			n++
 		}
