@@ -74,7 +74,7 @@ func TestBrowserRecalls(t *testing.T) {
 		`.join('; ')`
 	want := "a listener was damaged, and is repaired, 3 times; the roll ended: rolled-back; a roll was asked for"
 	b.Eventually(shown, want)
-	b.Eventually("document.getElementById('events').firstChild.firstChild.textContent.length > 9", "true") // its day, too
+	b.Eventually("document.getElementById('events').firstChild.firstChild.textContent.length > 9", "true")
 	eventually(t, "the subscription", func() bool { return m.followers() == 1 })
 	m.set(func(s *control.Status) {
 		s.Workers[0].State, s.Workers[0].Until = "draining", time.Now().Add(time.Hour)

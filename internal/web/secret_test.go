@@ -39,8 +39,8 @@ func TestNothingSecret(t *testing.T) {
 	}
 	m.remembers = []pool.Entry{{Event: pool.Event{Time: time.Now(), Kind: pool.KindExit, Reason: "said-before",
 		Tail: []string{"said-last"}, Data: json.RawMessage(`"s3cret"`), Release: hidden}}}
-	said := []string{"said-before", "said-last", "said-failure", "said-line", "said-warning", "said-text", "said-reason", "said-hint", "said-tail",
-		"said-status", "said-why", "said-help", "said-end", "said-more"}
+	said := []string{"said-before", "said-last", "said-failure", "said-line", "said-warning", "said-text", "said-reason",
+		"said-hint", "said-tail", "said-status", "said-why", "said-help", "said-end", "said-more"}
 	for _, headers := range [][]string{nil, {"Relevo-Token: " + s.token}} {
 		messages, end := s.openStream("?app=web", headers...)
 		all := gather(t, messages, `"workers"`)
