@@ -70,8 +70,8 @@ func TestBrowserRecalls(t *testing.T) {
 		remembered(at.Add(time.Minute), "backlog"),
 	}
 	b := open(s, "/")
-	shown := `[...document.getElementById('events').children].map(li => li.lastChild.textContent.replace(/ until.*/, ''))` +
-		`.join('; ')`
+	shown := `[...document.getElementById('events').children].map(` +
+		`li => li.lastChild.textContent.replace(/ until.*/, '')).join('; ')`
 	want := "a listener was damaged, and is repaired, 3 times; the roll ended: rolled-back; a roll was asked for"
 	b.Eventually(shown, want)
 	b.Eventually("document.getElementById('events').firstChild.firstChild.textContent.length > 9", "true")
