@@ -26,7 +26,8 @@ var idleCases = map[string]string{
 	"workers = \"2..8\"\ncapture = \"off\"": `1:11: cannot use 2..8 workers: relevo has no socket ` +
 		`whose load it could look at`,
 	"workers = \"0..4\"\ncapture = \"off\"": `1:11: cannot use 0..4 workers: relevo has no socket ` +
-		`at which a client could wake the first one`,
+		`at which a client could wake the first one, for capture is off and there is no listener; ` +
+		`write listen = [":8080"], or take capture = "off" away, or write workers = 1`,
 	"idle = \"5m\"\nworkers = 2": `1:8: cannot use idle with 2 workers, for as many stay while no client ` +
 		`comes: write workers = "0..2"`,
 	"idle = \"5m\"\nworkers = \"1..4\"":     `1:8: cannot use idle with 1..4 workers`,

@@ -123,7 +123,7 @@ func (a *App) idleScale(given func(key string) bool) (all []idle) {
 	case without && a.Sleeps():
 		all = append(all, idle{"workers", "capture", true, fmt.Sprintf("use %s workers: relevo has no socket at which a "+
 			"client could wake the first one, for capture is off and there is no listener; write listen = [\":8080\"], or "+
-			"take capture = \"off\" away, or write workers = \"1..%d\"", a.WorkerRange(), a.MostWorkers)})
+			"take capture = \"off\" away, or write workers = 1", a.WorkerRange())})
 	case without:
 		all = append(all, idle{"workers", "capture", true, fmt.Sprintf("use %s workers: relevo has no socket whose load it "+
 			"could look at, for capture is off and there is no listener, and a second worker could not bind the port of "+
