@@ -12,15 +12,7 @@ import (
 
 // reported handles a report of a worker's process.
 func (p *Pool) reported(m *member, r Report) {
-	if r, late := r.(RelayCut); late {
-		p.connections.Rescued -= r.Count
-		p.connections.CutFor(CutForeign, r.Count)
-		return
-	}
-	if r, late := r.(NotHandedOver); late {
-		p.connections.HandedOver -= r.Rescued + r.Cut
-		p.connections.Rescued += r.Rescued
-		p.connections.CutFor(CutForeign, r.Cut)
+	if p.countedAgain(r) {
 		return
 	}
 	if p.members[m.id] != m {
@@ -33,11 +25,56 @@ func (p *Pool) reported(m *member, r Report) {
 		}
 		return
 	}
+	if !p.steppedBy(m, r) {
+		p.noted(m, r)
+	}
+}
+
+// countedAgain corrects the counters of rescued connections. Such a report may come after the
+// worker's exit.
+func (p *Pool) countedAgain(r Report) bool {
+	switch r := r.(type) {
+	case RelayCut:
+		p.connections.Rescued -= r.Count
+		p.connections.CutFor(CutForeign, r.Count)
+	case NotHandedOver:
+		p.connections.HandedOver -= r.Rescued + r.Cut
+		p.connections.Rescued += r.Rescued
+		p.connections.CutFor(CutForeign, r.Cut)
+	default:
+		return false
+	}
+	return true
+}
+
+// steppedBy passes on to the machine what may change the worker's state.
+func (p *Pool) steppedBy(m *member, r Report) bool {
+	switch r := r.(type) {
+	case Ready:
+		p.becameReady(m, r)
+	case Said:
+		p.said(m, r.Message)
+	case Alive:
+		p.step(machine.Alive{Worker: m.id})
+	case Unseen:
+		p.step(machine.Unseen{Worker: m.id, Reason: r.Reason})
+	case Hung:
+		p.step(machine.Hung{Worker: m.id, Reason: r.Reason})
+	case Unhealthy:
+		p.step(machine.Unhealthy{Worker: m.id, Reason: r.Reason})
+	case Exited:
+		p.exited(m, r)
+	default:
+		return false
+	}
+	return true
+}
+
+// noted publishes or keeps what does not concern the machine.
+func (p *Pool) noted(m *member, r Report) {
 	switch r := r.(type) {
 	case Online:
 		p.publishFor(m, Event{Kind: KindOnline})
-	case Ready:
-		p.becameReady(m, r)
 	case Captured:
 		p.publishFor(m, Event{Kind: KindCaptured, Addresses: []string{r.Address}})
 		p.unsaved = true // the master may have one more socket
@@ -48,24 +85,12 @@ func (p *Pool) reported(m *member, r Report) {
 		p.publishFor(m, Event{Kind: KindListening, Addresses: r.Addresses})
 	case FilesAdded:
 		p.keepProcess(m)
-	case Said:
-		p.said(m, r.Message)
-	case Alive:
-		p.step(machine.Alive{Worker: m.id})
-	case Unseen:
-		p.step(machine.Unseen{Worker: m.id, Reason: r.Reason})
 	case Obstructed:
 		m.obstacle = r.Hint
-	case Hung:
-		p.step(machine.Hung{Worker: m.id, Reason: r.Reason})
-	case Unhealthy:
-		p.step(machine.Unhealthy{Worker: m.id, Reason: r.Reason})
 	case Flooding:
 		p.publishFor(m, Event{Kind: KindFlood, Text: r.What})
 	case Disconnected:
 		p.publishFor(m, Event{Kind: KindDisconnect, Reason: r.Reason})
-	case Exited:
-		p.exited(m, r)
 	default:
 		panic(fmt.Sprintf("internal error: pool: unknown report %T", r))
 	}

@@ -59,23 +59,26 @@ func (d *Document) Write(content []byte) error {
 	}
 	d.sequence++
 	at := int64(d.sequence%2) * slotSize
-	sum := sha256.Sum256(content)
-	header := append([]byte(documentMagic), documentFormat)
-	header = binary.BigEndian.AppendUint64(header, d.sequence)
-	header = binary.BigEndian.AppendUint64(header, uint64(len(content)))
-	header = append(header, sum[:]...)
 	// The header last: without it the content does not count.
 	_, err := d.file.WriteAt(make([]byte, headerSize), at)
 	if err == nil {
 		_, err = d.file.WriteAt(content, at+int64(headerSize))
 	}
 	if err == nil {
-		_, err = d.file.WriteAt(header, at)
+		_, err = d.file.WriteAt(headerOf(d.sequence, content), at)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot write the document: %w", err)
 	}
 	return nil
+}
+
+func headerOf(sequence uint64, content []byte) []byte {
+	sum := sha256.Sum256(content)
+	header := append([]byte(documentMagic), documentFormat)
+	header = binary.BigEndian.AppendUint64(header, sequence)
+	header = binary.BigEndian.AppendUint64(header, uint64(len(content)))
+	return append(header, sum[:]...)
 }
 
 // Read returns the newest whole content.

@@ -78,11 +78,15 @@ func receiveFiles(socket int) (map[string]int, error) {
 			err = takeFiles(all, text[:n], rights[:rightsN])
 		}
 		if err != nil {
-			for _, fd := range all {
-				unix.Close(fd)
-			}
+			closeFDs(all)
 			return nil, fmt.Errorf("cannot receive the legacy: %w", err)
 		}
+	}
+}
+
+func closeFDs(all map[string]int) {
+	for _, fd := range all {
+		unix.Close(fd)
 	}
 }
 

@@ -74,15 +74,20 @@ func (u *Upgrader) openMissing(wanted []config.Listen, matches []*Listener) (ope
 		}
 		matches[i], opened = l, append(opened, l)
 	}
+	return opened, u.keepAll(opened)
+}
+
+// keepAll gives all listeners to the keeper, or none.
+func (u *Upgrader) keepAll(opened []*Listener) error {
 	for i, l := range opened {
 		if err := u.keep(l); err != nil {
 			for _, kept := range opened[:i] {
 				u.dropFile(kept)
 			}
-			return opened, err
+			return err
 		}
 	}
-	return opened, nil
+	return nil
 }
 
 // match finds for each wanted listener the present one with its address, nil if there is

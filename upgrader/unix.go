@@ -43,17 +43,26 @@ func bindUnix(w config.Listen) (*Listener, error) {
 		return nil, fmt.Errorf("cannot listen on %s: %w", w, err)
 	}
 	defer unlock()
-	if err := checkVacant(w.Address); err != nil {
+	l, err := bindLocked(w)
+	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", w, err)
+	}
+	return l, nil
+}
+
+// bindLocked needs the lock on the directory.
+func bindLocked(w config.Listen) (*Listener, error) {
+	if err := checkVacant(w.Address); err != nil {
+		return nil, err
 	}
 	file, err := bindAt(w)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s: %w", w, err)
+		return nil, err
 	}
 	socket, err := identify(w.Address)
 	if err != nil {
 		file.Close()
-		return nil, fmt.Errorf("cannot listen on %s: %w", w, err)
+		return nil, err
 	}
 	return &Listener{Listen: w, Address: w.Address, file: file, socket: socket}, nil
 }

@@ -44,13 +44,8 @@ func (s *scan) mayEnter(path string) bool {
 		return false
 	}
 	target := identityOf(info).node
-	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
-		if info, err := os.Stat(dir); err == nil && identityOf(info).node == target {
-			return false
-		}
-		if dir == filepath.Dir(dir) {
-			break
-		}
+	if isAbove(path, target) {
+		return false
 	}
 	if !s.loop.throughLink(filepath.Dir(path), false) {
 		return true
@@ -61,6 +56,18 @@ func (s *scan) mayEnter(path string) bool {
 		}
 	}
 	return true
+}
+
+// isAbove says whether target is one of the directories that lead to path.
+func isAbove(path string, target node) bool {
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		if info, err := os.Stat(dir); err == nil && identityOf(info).node == target {
+			return true
+		}
+		if dir == filepath.Dir(dir) {
+			return false
+		}
+	}
 }
 
 // throughLink says whether a directory was entered through a link below a pattern's base or,

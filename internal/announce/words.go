@@ -96,46 +96,46 @@ func beginning(data []byte) string {
 // describe gives an event its level and its words; no words, no line.
 func describe(e pool.Event) (slog.Level, string) {
 	switch e.Kind {
-	case pool.KindStarted:
-		return slog.LevelInfo, "serving"
-	case pool.KindStartFailed:
-		return slog.LevelError, "start failed"
-	case pool.KindFork, pool.KindOnline, pool.KindListening, pool.KindCaptured:
-		return slog.LevelDebug, "worker " + string(e.Kind)
 	case pool.KindDisconnect:
 		if e.Reason == "" {
 			return slog.LevelDebug, "worker disconnect"
 		}
 		return slog.LevelWarn, "worker channel closed: it does not keep to the protocol"
-	case pool.KindReady, pool.KindDraining, pool.KindStopping:
-		return slog.LevelInfo, "worker " + string(e.Kind)
-	case pool.KindDrained, pool.KindMessage, pool.KindStatus:
-		return slog.LevelDebug, "worker " + string(e.Kind)
-	case pool.KindKilling, pool.KindAbandoned:
-		return slog.LevelWarn, "worker " + string(e.Kind)
 	case pool.KindExit:
 		if e.Planned != nil && *e.Planned {
 			return slog.LevelInfo, "worker exit"
 		}
 		return slog.LevelError, "worker died"
-	case pool.KindRespawn:
-		return slog.LevelWarn, "respawn"
 	case pool.KindRoll:
 		return describeRoll(e)
 	case pool.KindUnhealthy, pool.KindHealthy:
 		return describeHealth(e)
-	case pool.KindHung, pool.KindFlood:
+	case pool.KindFork, pool.KindOnline, pool.KindListening, pool.KindCaptured, pool.KindDrained, pool.KindMessage,
+		pool.KindStatus, pool.KindAdopted:
+		return slog.LevelDebug, "worker " + string(e.Kind)
+	case pool.KindReady, pool.KindDraining, pool.KindStopping, pool.KindRecycle:
+		return slog.LevelInfo, "worker " + string(e.Kind)
+	case pool.KindKilling, pool.KindAbandoned, pool.KindHung, pool.KindFlood:
 		return slog.LevelWarn, "worker " + string(e.Kind)
 	case pool.KindWrongLoad:
 		return slog.LevelWarn, "the load of a worker cannot be used"
+	}
+	return describePool(e)
+}
+
+// describePool describes the events of the pool as a whole.
+func describePool(e pool.Event) (slog.Level, string) {
+	switch e.Kind {
+	case pool.KindStarted:
+		return slog.LevelInfo, "serving"
+	case pool.KindStartFailed:
+		return slog.LevelError, "start failed"
+	case pool.KindRespawn:
+		return slog.LevelWarn, "respawn"
 	case pool.KindHealed:
 		return slog.LevelWarn, "listener damaged"
-	case pool.KindAdopted:
-		return slog.LevelDebug, "worker adopted"
 	case pool.KindSuccession:
 		return slog.LevelInfo, "goes on with " + phrase.Count(e.Count, "worker") + " of the previous master"
-	case pool.KindRecycle:
-		return slog.LevelInfo, "worker recycle"
 	case pool.KindResize:
 		return slog.LevelInfo, fmt.Sprintf("resized from %d to %s", e.From, phrase.Count(e.To, "worker"))
 	case pool.KindSleep:

@@ -21,6 +21,21 @@ var errElsewhere = errors.New("cannot capture a bind in another network or file 
 // place makes the path of a Unix socket absolute, and says whether the address means the
 // same in this process as in the thread.
 func (a *Address) place(thread int) error {
+	if err := a.sameNamespace(thread); err != nil {
+		return err
+	}
+	if a.Family != unix.AF_UNIX || a.Path == "" || a.Abstract() || filepath.IsAbs(a.Path) {
+		return nil
+	}
+	directory, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", thread))
+	if err != nil {
+		return fmt.Errorf("cannot tell where a program binds: %w", err)
+	}
+	a.Path = filepath.Join(directory, a.Path)
+	return nil
+}
+
+func (a *Address) sameNamespace(thread int) error {
 	namespaces := []string{"ns/net"}
 	if a.Family == unix.AF_UNIX && !a.Abstract() {
 		namespaces = []string{"ns/mnt", "root"}
@@ -35,14 +50,6 @@ func (a *Address) place(thread int) error {
 			return errElsewhere
 		}
 	}
-	if a.Family != unix.AF_UNIX || a.Path == "" || a.Abstract() || filepath.IsAbs(a.Path) {
-		return nil
-	}
-	directory, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", thread))
-	if err != nil {
-		return fmt.Errorf("cannot tell where a program binds: %w", err)
-	}
-	a.Path = filepath.Join(directory, a.Path)
 	return nil
 }
 

@@ -255,8 +255,7 @@ func (c *cli) develop(sources config.Sources, app config.App, notes []string, st
 		return err
 	}
 	app.Command = loop.Command(app.Command)
-	given := sources
-	reread := loader(func() (config.App, []string, error) { return reloadDev(given) }).telling(log, notes)
+	reread := loader(func() (config.App, []string, error) { return reloadDev(sources) }).telling(log, notes)
 	load := func() (config.App, error) {
 		app, err := reread()
 		app.Command, app.WatchBinary = loop.Command(app.Command), false
@@ -268,29 +267,23 @@ func (c *cli) develop(sources config.Sources, app config.App, notes []string, st
 	}
 	defer keys.close()
 	loop.UseKeys(keys.keys)
-	attach := func(m master.Attached) error {
-		if err := page.beginAt(ctx, m); err != nil {
-			return err
-		}
-		page.greet(c, log)
-		loop.Attach(m) // from here on the page can show failures
-		return nil
-	}
 	ended := make(chan struct{})
 	go func() { defer close(ended); loop.Run(ctx) }()
 	defer func() { cancel(); <-ended }()
 	return master.Run(ctx, master.Options{
 		App: app, ConfigFile: fileOf(sources), Places: c.places, Log: quieter(log, app), Streams: c.streams(app.Output),
-		Version: version(),
-		Load:    load, Attach: attach, Await: loop.Await,
+		Version: version(), Load: load, Await: loop.Await,
+		Attach: func(m master.Attached) error {
+			if err := page.beginAt(ctx, m); err != nil {
+				return err
+			}
+			page.greet(c, log)
+			loop.Attach(m) // from here on the page can show failures
+			return nil
+		},
 		Started: func(listeners []control.Listener) {
 			c.greetDev(stderr, app, listeners)
-			if page.waits() { // until the app has bound its port
-				if err := page.begin(ctx, listeners); err != nil {
-					log.Error(err.Error())
-				}
-				page.greet(c, log)
-			}
+			page.beginLate(ctx, listeners, c, log)
 			loop.Serving()
 		},
 	})

@@ -77,6 +77,17 @@ func (b *browser) beginAt(ctx context.Context, m master.Attached) error {
 	return err
 }
 
+// beginLate begins with an address that was not known to beginAt: the app has bound it since.
+func (b *browser) beginLate(ctx context.Context, listeners []control.Listener, c *cli, log *slog.Logger) {
+	if !b.waits() {
+		return
+	}
+	if err := b.begin(ctx, listeners); err != nil {
+		log.Error(err.Error())
+	}
+	b.greet(c, log)
+}
+
 // waits says whether the app's address is still unknown.
 func (b *browser) waits() bool { return b != nil && b.proxy.Load() == nil }
 

@@ -37,42 +37,45 @@ A file that is there is not overwritten. The new one can be read by its owner al
 values of variables stand in it.`,
 		Example: "  relevo import ecosystem.config.js\n  relevo import ecosystem.config.js --output -\n" +
 			"  relevo import /etc/systemd/system/shop.service\n  relevo import -- einhorn -b 127.0.0.1:8080 -n 4 ./app",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if dash := cmd.ArgsLenAtDash(); dash < 0 && len(args) != 1 || dash == 0 && len(args) == 0 || dash > 0 {
-				return usage(errors.New("cannot import: name one file, such as ecosystem.config.js, or a command line behind " +
-					"--"))
+		Args: importArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir := logicalDir(c.getenv)
+			document, err := c.readImported(cmd, args, dir, output)
+			if err != nil {
+				return control.WithExit(err, control.ExitConfig)
 			}
-			return nil
+			if output == "-" {
+				_, err := c.stdout.Write(document.TOML())
+				return err
+			}
+			return c.writeImported(document, absoluteIn(dir, output), output)
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", output, "the file to write; - for standard output")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		dir := logicalDir(c.getenv)
-		target, foreign := output, args[0]
-		if cmd.ArgsLenAtDash() == 0 {
-			foreign = config.DefaultFile // the paths in a command line are relative to the working directory
-		}
-		if output == "-" {
-			target = filepath.Join(filepath.Dir(foreign), config.DefaultFile)
-		}
-		source := c.sourceOf(dir, foreign, target)
-		var document *imports.Document
-		var err error
-		if cmd.ArgsLenAtDash() == 0 {
-			document, err = readForeignLine(cmd.Context(), dir, args, source)
-		} else {
-			document, err = readForeign(cmd.Context(), dir, args[0], source)
-		}
-		if err != nil {
-			return control.WithExit(err, control.ExitConfig)
-		}
-		if output == "-" {
-			_, err := c.stdout.Write(document.TOML())
-			return err
-		}
-		return c.writeImported(document, absoluteIn(dir, output), output)
-	}
 	return cmd
+}
+
+func importArgs(cmd *cobra.Command, args []string) error {
+	if dash := cmd.ArgsLenAtDash(); dash < 0 && len(args) != 1 || dash == 0 && len(args) == 0 || dash > 0 {
+		return usage(errors.New("cannot import: name one file, such as ecosystem.config.js, or a command line behind --"))
+	}
+	return nil
+}
+
+// readImported reads the foreign file, or the command line, that args name.
+func (c *cli) readImported(cmd *cobra.Command, args []string, dir, output string) (*imports.Document, error) {
+	target, foreign, isLine := output, args[0], cmd.ArgsLenAtDash() == 0
+	if isLine {
+		foreign = config.DefaultFile // the paths in a command line are relative to the working directory
+	}
+	if output == "-" {
+		target = filepath.Join(filepath.Dir(foreign), config.DefaultFile)
+	}
+	source := c.sourceOf(dir, foreign, target)
+	if isLine {
+		return readForeignLine(cmd.Context(), dir, args, source)
+	}
+	return readForeign(cmd.Context(), dir, foreign, source)
 }
 
 // refuseForeign refuses to start, as if it were a script, a file in which another program

@@ -16,24 +16,28 @@ func (c *cli) stop() *cobra.Command {
 	cmd := severalArgs(c.talking("stop [NAME…]", "Stop gracefully: workers finish what they have accepted",
 		func(ctx context.Context, args []string, asJSON bool) error {
 			stop := func(ctx context.Context, name string) (said, error) {
-				client, err := c.connect(ctx, name)
-				if err != nil {
-					return said{}, err
-				}
-				if err := c.stopApp(ctx, client, force, !noWait); err != nil {
-					return said{}, err
-				}
-				text := client.Name() + " is stopped"
-				if noWait {
-					text = client.Name() + " is stopping"
-				}
-				return said{text: text, value: map[string]any{"name": client.Name(), "stopped": !noWait}}, nil
+				return c.stopNamed(ctx, name, force, !noWait)
 			}
 			return c.each(ctx, args, asJSON, several{running, stopsAtATime, stop, noneRuns})
 		}))
 	cmd.Flags().BoolVar(&force, "force", false, "kill the workers instead")
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return at once")
 	return cmd
+}
+
+func (c *cli) stopNamed(ctx context.Context, name string, force, wait bool) (said, error) {
+	client, err := c.connect(ctx, name)
+	if err != nil {
+		return said{}, err
+	}
+	if err := c.stopApp(ctx, client, force, wait); err != nil {
+		return said{}, err
+	}
+	text := client.Name() + " is stopped"
+	if !wait {
+		text = client.Name() + " is stopping"
+	}
+	return said{text: text, value: map[string]any{"name": client.Name(), "stopped": wait}}, nil
 }
 
 // stopsAtATime is how many apps are stopped at the same time: each may drain for a long time.
@@ -64,6 +68,11 @@ func (c *cli) awaitEnd(ctx context.Context, client *control.Client, events *cont
 			return fmt.Errorf("cannot tell whether %s has stopped: %w", client.Name(), err)
 		}
 	}
+	return awaitNoSocket(ctx, client)
+}
+
+// awaitNoSocket waits until no master answers at the client's socket.
+func awaitNoSocket(ctx context.Context, client *control.Client) error {
 	for {
 		_, err := control.Connect(ctx, client.Socket())
 		switch control.ExitCode(err) {

@@ -104,52 +104,69 @@ func many[T any](key, flag string, k kind[T], applies Applies, field func(*App) 
 		Key: key, Flag: flag, Arg: k.arg, Help: help, Applies: applies, Repeats: true,
 		copy: func(to, from *App) { *field(to) = *field(from) },
 		read: func(app *App, v value, report reporter) {
-			if v.form != formArray {
-				example := k.example
-				if v.form == formString {
-					example = Quote(v.text)
-				}
-				report(v.at, fmt.Errorf("cannot use %s for %s: write %s = [%s]", v.form, key, key, example))
-				return
-			}
-			*field(app) = nil
-			for _, item := range v.items {
-				if !slices.Contains(k.forms, item.form) {
-					report(item.at, fmt.Errorf("cannot use %s in %s: write %s = [%s]", item.form, key, key, k.example))
-					continue
-				}
-				got, err := k.read(key, item)
-				if err != nil {
-					report(item.at, err)
-					continue
-				}
-				*field(app) = append(*field(app), got)
+			if all, ok := k.readList(key, v, report); ok {
+				*field(app) = all
 			}
 		},
 		set: func(app *App, texts []string) error {
-			var all []T
-			for _, text := range texts {
-				got, err := k.parse(text)
-				if err != nil {
-					return err
-				}
-				all = append(all, got)
+			all, err := k.parseList(texts)
+			if err == nil {
+				*field(app) = all
 			}
-			*field(app) = all
-			return nil
+			return err
 		},
-		render: func(app *App) string {
-			var items []string
-			for _, v := range *field(app) {
-				items = append(items, renderText(k.show(v), k.forms))
-			}
-			if items == nil {
-				return ""
-			}
-			return "[" + strings.Join(items, ", ") + "]"
-		},
+		render: func(app *App) string { return k.renderList(*field(app)) },
 		schema: schema{"type": "array", "items": k.schema},
 	}
+}
+
+// readList reads an array of the file; ok is false if it is none. Items that are wrong are
+// reported and left out.
+func (k kind[T]) readList(key string, v value, report reporter) (all []T, ok bool) {
+	if v.form != formArray {
+		example := k.example
+		if v.form == formString {
+			example = Quote(v.text)
+		}
+		report(v.at, fmt.Errorf("cannot use %s for %s: write %s = [%s]", v.form, key, key, example))
+		return nil, false
+	}
+	for _, item := range v.items {
+		if !slices.Contains(k.forms, item.form) {
+			report(item.at, fmt.Errorf("cannot use %s in %s: write %s = [%s]", item.form, key, key, k.example))
+			continue
+		}
+		got, err := k.read(key, item)
+		if err != nil {
+			report(item.at, err)
+			continue
+		}
+		all = append(all, got)
+	}
+	return all, true
+}
+
+// parseList reads the texts of flags or of a variable.
+func (k kind[T]) parseList(texts []string) (all []T, err error) {
+	for _, text := range texts {
+		got, err := k.parse(text)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, got)
+	}
+	return all, nil
+}
+
+func (k kind[T]) renderList(all []T) string {
+	if len(all) == 0 {
+		return ""
+	}
+	items := make([]string, len(all))
+	for i, v := range all {
+		items[i] = renderText(k.show(v), k.forms)
+	}
+	return "[" + strings.Join(items, ", ") + "]"
 }
 
 // named is how the members of a table are written: NAME=TEXT on the command line.

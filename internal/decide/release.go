@@ -57,17 +57,22 @@ func (r Rolled) Verdicts() (all []Verdict) {
 			all = append(all, Verdict{Release: r.BackFrom, Reason: ByHand})
 		}
 	case machine.RolledBack, machine.Failed:
-		if r.Blame == machine.BlameMaster || r.Blame == machine.BlameRequest {
-			return nil // the program never ran, or has shown nothing
-		}
-		blamed := r.From != r.Tried.Sum
-		if blamed {
-			all = append(all, Verdict{Release: r.Tried, Reason: r.Reason})
-		}
-		// A user had rolled back from what serves now, to what has failed since.
-		if r.Serving.Sum != "" && r.ServingByHand && !(blamed && r.Serving.Sum == r.Tried.Sum) {
-			all = append(all, Verdict{Release: r.Serving, Good: true})
-		}
+		return r.verdictsOfFailure()
+	}
+	return all
+}
+
+func (r Rolled) verdictsOfFailure() (all []Verdict) {
+	if r.Blame == machine.BlameMaster || r.Blame == machine.BlameRequest {
+		return nil // the program never ran, or has shown nothing
+	}
+	blamed := r.From != r.Tried.Sum
+	if blamed {
+		all = append(all, Verdict{Release: r.Tried, Reason: r.Reason})
+	}
+	// A user had rolled back from what serves now, to what has failed since.
+	if r.Serving.Sum != "" && r.ServingByHand && !(blamed && r.Serving.Sum == r.Tried.Sum) {
+		all = append(all, Verdict{Release: r.Serving, Good: true})
 	}
 	return all
 }

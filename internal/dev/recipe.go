@@ -145,18 +145,23 @@ func (r *recipe) addGo(ctx context.Context) error {
 	r.base = r.set
 	r.set = r.takeGo(packages, work, time.Time{})
 	out := filepath.Join(r.opts.Place, r.opts.Name)
-	args := []string{"go", "build", "-buildvcs=false", "-o", out + staged}
-	if r.opts.Dev.Delve {
+	r.steps = append(r.steps, step{
+		name: "go build", replace: true, program: true, out: out,
+		inputs: func(path string) bool { return r.goInput.Load().Match(path) },
+		job:    job{args: goBuild(r.opts.Dev, out+staged), dir: r.opts.Dir, end: os.Interrupt},
+	})
+	return nil
+}
+
+// goBuild is the command line that builds the program to out.
+func goBuild(d config.Dev, out string) []string {
+	args := []string{"go", "build", "-buildvcs=false", "-o", out}
+	if d.Delve {
 		args = append(args, "-gcflags=all=-N -l")
 	} else if !strings.Contains(os.Getenv("GOFLAGS"), "-ldflags") {
 		args = append(args, "-ldflags=-w") // no DWARF: a quarter less to link
 	}
-	r.steps = append(r.steps, step{
-		name: "go build", replace: true, program: true, out: out,
-		inputs: func(path string) bool { return r.goInput.Load().Match(path) },
-		job:    job{args: append(args, r.opts.Dev.Package), dir: r.opts.Dir, end: os.Interrupt},
-	})
-	return nil
+	return append(args, d.Package)
 }
 
 // takeGo watches the files of these packages. If some could not be read, the files that were

@@ -16,11 +16,7 @@ import (
 // would have to remove an existing one.
 func tryBind(l config.Listen) error {
 	if l.Network == config.Unix && !l.Abstract() {
-		dir := filepath.Dir(l.Address)
-		if _, err := os.Stat(dir); err != nil {
-			return err
-		}
-		return unix.Access(dir, unix.W_OK|unix.X_OK)
+		return tryCreateIn(filepath.Dir(l.Address))
 	}
 	network := l.SocketNetwork()
 	var lc net.ListenConfig
@@ -37,4 +33,11 @@ func tryBind(l config.Listen) error {
 		listener.Close()
 	}
 	return err
+}
+
+func tryCreateIn(dir string) error {
+	if _, err := os.Stat(dir); err != nil {
+		return err
+	}
+	return unix.Access(dir, unix.W_OK|unix.X_OK)
 }

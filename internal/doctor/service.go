@@ -36,13 +36,6 @@ func (h *Host) systemd() (s systemd) {
 
 func manager(h *Host) []Finding {
 	s := h.systemd()
-	who := "the system's manager"
-	switch {
-	case s.user:
-		who = "the user's own manager"
-	case h.UID != 0:
-		who += "; the user's own does not answer"
-	}
 	switch {
 	case !s.running:
 		return []Finding{ok("systemd", "not the service manager here").but(OK,
@@ -52,11 +45,22 @@ func manager(h *Host) []Finding {
 		return []Finding{ok("systemd", "it does not answer: %v", s.err).but(Warn,
 			"units cannot be installed or looked at", "log in as that user (machinectl shell USER@), or run the doctor as root")}
 	case s.version < 253:
-		return []Finding{ok("systemd", "version %d, %s", s.version, who).but(Warn,
+		return []Finding{ok("systemd", "version %d, %s", s.version, whose(h)).but(Warn,
 			"Type=notify-reload does not exist: `systemctl reload` needs ExecReload=",
 			"relevo unit writes Type=notify with ExecReload=; systemd 253 or newer")}
 	}
-	return []Finding{ok("systemd", "version %d, with notify-reload; %s", s.version, who)}
+	return []Finding{ok("systemd", "version %d, with notify-reload; %s", s.version, whose(h))}
+}
+
+// whose says which manager answers.
+func whose(h *Host) string {
+	switch {
+	case h.systemd().user:
+		return "the user's own manager"
+	case h.UID != 0:
+		return "the system's manager; the user's own does not answer"
+	}
+	return "the system's manager"
 }
 
 // unitProperties are the properties of a service that the checks need

@@ -95,15 +95,19 @@ func open(family []int, accepted map[uint64]bool) (n int, known bool) {
 	return n, true
 }
 
-// acceptedSockets are the server's ends of the connections of this network namespace.
-func acceptedSockets() (map[uint64]bool, error) {
+func listeningPorts() (ports []uint16, err error) {
 	listening, err := sockdiag.Listening()
-	if err != nil {
-		return nil, err
-	}
-	var ports []uint16
 	for _, l := range listening {
 		ports = append(ports, l.Address.Port())
+	}
+	return ports, err
+}
+
+// acceptedSockets are the server's ends of the connections of this network namespace.
+func acceptedSockets() (map[uint64]bool, error) {
+	ports, err := listeningPorts()
+	if err != nil {
+		return nil, err
 	}
 	connections, err := sockdiag.Established(ports)
 	if err != nil {

@@ -87,13 +87,18 @@ func (h *Hold) find(b capture.Bind, p upgrader.Program) (*upgrader.Listener, err
 	if err != nil {
 		return nil, err
 	}
+	h.take(l)
+	return l, nil
+}
+
+// take adds a listener to those that the generation holds. It needs all.mu.
+func (h *Hold) take(l *upgrader.Listener) {
 	if slices.Contains(h.held, l) {
-		return l, nil
+		return
 	}
 	h.all.holders[l]++
 	h.held, h.sockets = append(h.held, l), append(h.sockets, h.all.Upgrader.Inheritable(l))
 	h.all.serving = slices.Concat(h.all.serving, []config.Listen{l.Listen})
-	return l, nil
 }
 
 // inPlaceOf returns the listener that serves all addresses, where a program wants those of

@@ -88,14 +88,19 @@ type Left struct {
 	LastLook        string
 }
 
-// TakeOver goes on with the generations of another master.
-func (gs *Generations) TakeOver(left Left) (map[int]pool.Release, error) {
-	serving := -1
-	for number, known := range left.All {
-		if known.Key == left.Serving {
-			serving = number
+// numberServing returns -1 if the generation that serves is missing.
+func (l Left) numberServing() int {
+	for number, known := range l.All {
+		if known.Key == l.Serving {
+			return number
 		}
 	}
+	return -1
+}
+
+// TakeOver goes on with the generations of another master.
+func (gs *Generations) TakeOver(left Left) (map[int]pool.Release, error) {
+	serving := left.numberServing()
 	if serving < 0 {
 		return nil, fmt.Errorf("%w: the generation that serves is missing", ErrLegacy)
 	}

@@ -20,12 +20,7 @@ func (gs *Generations) Prepare(app config.App, sum string) (*Generation, error) 
 		return nil, err
 	}
 	command := gs.command(app, sockets)
-	var release *launch.Release
-	if sum == "" {
-		release, err = gs.o.Launcher.Prepare(command)
-	} else {
-		release, err = gs.o.Launcher.PrepareStored(command, sum)
-	}
+	release, err := gs.release(command, sum)
 	if err != nil {
 		gs.report(errors.Join(sockets.Release(), gs.o.Sockets.Revert()))
 		return nil, err
@@ -34,6 +29,13 @@ func (gs *Generations) Prepare(app config.App, sum string) (*Generation, error) 
 		fingerprint: command.Fingerprint()}
 	g.capturing, _ = command.Sockets.(*capturing)
 	return g, nil
+}
+
+func (gs *Generations) release(command launch.Command, sum string) (*launch.Release, error) {
+	if sum == "" {
+		return gs.o.Launcher.Prepare(command)
+	}
+	return gs.o.Launcher.PrepareStored(command, sum)
 }
 
 func (gs *Generations) nextKey() int {

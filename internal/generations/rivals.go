@@ -66,16 +66,22 @@ func (r rivals) appOf(pid int) string {
 		return ""
 	}
 	for _, name := range names {
-		if name == r.app {
-			continue
-		}
-		client, err := control.Connect(ctx, filepath.Join(r.places.Runtime, name+".sock"))
-		if err != nil {
-			continue
-		}
-		if status, err := client.Status(ctx); err == nil && status.PID == pid {
+		if name != r.app && r.masterOf(ctx, name) == pid {
 			return name
 		}
 	}
 	return ""
+}
+
+// masterOf returns the pid of an app's master, 0 if none answers.
+func (r rivals) masterOf(ctx context.Context, name string) int {
+	client, err := control.Connect(ctx, filepath.Join(r.places.Runtime, name+".sock"))
+	if err != nil {
+		return 0
+	}
+	status, err := client.Status(ctx)
+	if err != nil {
+		return 0
+	}
+	return status.PID
 }

@@ -112,28 +112,10 @@ func readEinhorn(args []string, s Source) (*Document, error) {
 	if len(command) == 0 {
 		return nil, errors.New("it runs no program: its name follows the options of einhorn")
 	}
-	app, backlog := App{Name: config.NameFor(command, "")}, ""
-	var opened sockets
-	for _, o := range options {
-		if o.key == "backlog" {
-			backlog = ",backlog=" + o.value
-		}
-	}
-	for _, o := range options {
-		if o.key != "bind" {
-			continue
-		}
-		parts := bindAddress.FindStringSubmatch(o.value)
-		if parts == nil {
-			return nil, fmt.Errorf("it binds %q, which is no ADDRESS:PORT", o.value)
-		}
-		opened.add(parts[1], backlog)
-	}
-	for i, word := range command {
-		parts := inArgument.FindStringSubmatch(word)
-		if command[i] = literal(word); parts != nil && i > 0 {
-			command[i] = literal(parts[1]) + opened.add(parts[2], backlog)
-		}
+	app := App{Name: config.NameFor(command, "")}
+	opened, err := einhornSockets(options, command)
+	if err != nil {
+		return nil, err
 	}
 	app.program(command, s)
 	app.directory(s, "")
@@ -147,19 +129,55 @@ func readEinhorn(args []string, s Source) (*Document, error) {
 	if len(opened.listen) > 0 {
 		app.set("", "listen", opened.listen, blockingSockets)
 	}
-	app.set("env", "EINHORN_FD_COUNT", strconv.Itoa(len(opened.values)), "as from einhorn; relevo fills in what is in "+
-		"braces")
-	for i, fd := range opened.values {
-		app.set("env", "EINHORN_FD_"+strconv.Itoa(i), fd, "")
-	}
-	app.set("env", "EINHORN_FDS", strings.Join(opened.values, " "), "")
-	app.set("env", "EINHORN_CHILD_INDEX", "{slot}", "")
-	app.remark("EINHORN_MASTER_PID, EINHORN_SOCK_PATH: left out: no einhorn listens there. Take Einhorn::Worker.ack! " +
-		"out of " +
-		"the program; a worker counts as ready when it accepts, or by READY=1 on NOTIFY_SOCKET")
+	app.einhornVariables(opened)
 	d := &Document{From: s.Path}
 	d.add(app)
 	return d, nil
+}
+
+// einhornSockets opens what options bind and what stands in the command as srv:ADDRESS:PORT,
+// which becomes the descriptor there.
+func einhornSockets(options []option, command []string) (opened sockets, err error) {
+	backlog := einhornBacklog(options)
+	for _, o := range options {
+		if o.key != "bind" {
+			continue
+		}
+		parts := bindAddress.FindStringSubmatch(o.value)
+		if parts == nil {
+			return opened, fmt.Errorf("it binds %q, which is no ADDRESS:PORT", o.value)
+		}
+		opened.add(parts[1], backlog)
+	}
+	for i, word := range command {
+		parts := inArgument.FindStringSubmatch(word)
+		if command[i] = literal(word); parts != nil && i > 0 {
+			command[i] = literal(parts[1]) + opened.add(parts[2], backlog)
+		}
+	}
+	return opened, nil
+}
+
+func einhornBacklog(options []option) (suffix string) {
+	for _, o := range options {
+		if o.key == "backlog" {
+			suffix = ",backlog=" + o.value
+		}
+	}
+	return suffix
+}
+
+// einhornVariables tells the program of its sockets as einhorn does.
+func (a *App) einhornVariables(opened sockets) {
+	a.set("env", "EINHORN_FD_COUNT", strconv.Itoa(len(opened.values)),
+		"as from einhorn; relevo fills in what is in braces")
+	for i, fd := range opened.values {
+		a.set("env", "EINHORN_FD_"+strconv.Itoa(i), fd, "")
+	}
+	a.set("env", "EINHORN_FDS", strings.Join(opened.values, " "), "")
+	a.set("env", "EINHORN_CHILD_INDEX", "{slot}", "")
+	a.remark("EINHORN_MASTER_PID, EINHORN_SOCK_PATH: left out: no einhorn listens there. Take Einhorn::Worker.ack! " +
+		"out of the program; a worker counts as ready when it accepts, or by READY=1 on NOTIFY_SOCKET")
 }
 
 // einhorn applies one option; bind and backlog were read before.

@@ -121,7 +121,7 @@ var leftOut = map[string]string{
 	"disable_source_map_support": "source maps are off unless command has --enable-source-maps",
 }
 
-// workers sets how many there are, and says what the mode means here.
+// workers sets how many there are.
 func (r *pm2Reader) workers() {
 	given, many := r.text("instances"), r.keys["instances"] != nil
 	n, err := strconv.Atoi(given)
@@ -137,8 +137,13 @@ func (r *pm2Reader) workers() {
 	default:
 		r.set("", "workers", n, "")
 	}
+	r.mode(many && given != "1")
+}
+
+// mode says what the mode of the workers means here.
+func (r *pm2Reader) mode(several bool) {
 	switch mode := r.text("exec_mode"); {
-	case strings.HasPrefix(mode, "fork") && many && given != "1":
+	case strings.HasPrefix(mode, "fork") && several:
 		r.App.remark("exec_mode (fork): replaced: the workers share the ports that they bind, and a reload replaces them " +
 			"one by one")
 	case mode != "":

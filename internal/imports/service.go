@@ -181,28 +181,23 @@ func hasVariable(word string) bool {
 	})
 }
 
+var shellEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "`", "\\`", `$`, `\$`)
+
 // shellQuoted quotes a word for a shell that fills in its variables.
 func shellQuoted(word string) string {
 	var b strings.Builder
 	b.WriteByte('"')
-	rest := word
-	for rest != "" {
-		at := variableOf.FindStringIndex(rest)
-		text := rest
-		if at != nil {
-			text = rest[:at[0]]
-		}
-		b.WriteString(strings.NewReplacer(`\`, `\\`, `"`, `\"`, "`", "\\`", `$`, `\$`).Replace(text))
-		if at == nil {
-			break
-		}
-		if found := rest[at[0]:at[1]]; found == "$$" {
+	end := 0
+	for _, at := range variableOf.FindAllStringIndex(word, -1) {
+		b.WriteString(shellEscapes.Replace(word[end:at[0]]))
+		if found := word[at[0]:at[1]]; found == "$$" {
 			b.WriteString(`\$`)
 		} else {
 			b.WriteString(found)
 		}
-		rest = rest[at[1]:]
+		end = at[1]
 	}
+	b.WriteString(shellEscapes.Replace(word[end:]))
 	b.WriteByte('"')
 	return b.String()
 }

@@ -230,13 +230,7 @@ func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.
 	p.handle.children = r.launcher.opts.Children
 	p.handle.adoptPidfd(pidfd)
 	p.takeCgroup(o.ID, l.Cgroup)
-	p.asked.Store(l.Asked)
-	p.ready.spoken.Store(l.Spoken)
-	p.greeted.Store(l.Greeted)
-	p.binder.restore(l)
-	if l.Settled {
-		p.settle.Do(func() { p.how = l.How; close(p.settled) })
-	}
+	p.restore(l)
 	from := ends{legacy.Files[channelFile], [2]*os.File{legacy.Files[stdoutFile], legacy.Files[stderrFile]}}
 	if l.Channel == nil {
 		l.Channel = &ipc.Rest{}
@@ -247,6 +241,29 @@ func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.
 	p.listen(from, l)
 	close(p.launched)
 	p.goOnWithCluster(l)
+	p.resumeStart(l, legacy)
+	p.resumeDeparture(l)
+	r.launcher.adopted(p.pid, sink)
+	launched := make(chan launchResult, 1)
+	launched <- launchResult{execed: true}
+	go p.awaitExit(launched)
+	go p.tellEarly()
+	return p, nil
+}
+
+// restore sets what the previous master knew of the worker.
+func (p *Process) restore(l processLegacy) {
+	p.asked.Store(l.Asked)
+	p.ready.spoken.Store(l.Spoken)
+	p.greeted.Store(l.Greeted)
+	p.binder.restore(l)
+	if l.Settled {
+		p.settle.Do(func() { p.how = l.How; close(p.settled) })
+	}
+}
+
+// resumeStart goes on to watch a worker that is not ready yet, and to answer its binds.
+func (p *Process) resumeStart(l processLegacy, legacy pool.ProcessLegacy) {
 	if l.Settled && l.How != "" && legacy.Unready {
 		p.watches.Go(p.beginServing) // the previous master died over it
 	}
@@ -258,20 +275,18 @@ func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.
 	if p.binder.sockets != nil {
 		p.resumeCapture(legacy.Files[bindsFile])
 	}
+}
+
+// resumeDeparture goes on to lead out a worker whose connections were being taken from it.
+func (p *Process) resumeDeparture(l processLegacy) {
 	if l.Departs {
 		p.led.Store(true)
 		p.tally.restore(l.Tally)
 	}
-	r.launcher.claim(p, l.Departs)
+	p.release.launcher.claim(p, l.Departs)
 	if l.Departs {
 		p.watches.Go(p.departTogether)
 	}
-	r.launcher.adopted(p.pid, sink)
-	launched := make(chan launchResult, 1)
-	launched <- launchResult{execed: true}
-	go p.awaitExit(launched)
-	go p.tellEarly()
-	return p, nil
 }
 
 // togetherPatience is how long an adopted worker that leaves waits for the others.

@@ -118,12 +118,7 @@ func (d *debugger) listen(address string) {
 // its place, and of debuggers for a terminal.
 func pythonDebugger(args []string) *debugger {
 	if len(args) > 0 && strings.HasSuffix(strings.TrimSuffix(args[0], "/"), "debugpy/adapter") {
-		if port := optionOf(args, "--port"); port != "" {
-			d := debugger{host: "127.0.0.1", port: port}
-			d.listen(optionOf(args, "--host"))
-			return &d
-		}
-		return nil
+		return debugpyAdapter(args)
 	}
 	module, own := pythonModule(args)
 	switch module {
@@ -140,6 +135,16 @@ func pythonDebugger(args []string) *debugger {
 		return &d
 	}
 	return nil
+}
+
+func debugpyAdapter(args []string) *debugger {
+	port := optionOf(args, "--port")
+	if port == "" {
+		return nil
+	}
+	d := debugger{host: "127.0.0.1", port: port}
+	d.listen(optionOf(args, "--host"))
+	return &d
 }
 
 // pythonModule returns the module that python -m runs, or a script with a module's name, and

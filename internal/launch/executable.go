@@ -96,11 +96,15 @@ func interpreterPath(line, pathVariable string) (string, error) {
 	if filepath.Base(fields[0]) != "env" || len(fields) < 2 || strings.HasPrefix(fields[1], "-") {
 		return fields[0], nil
 	}
+	return interpreterInPath(fields[1], pathVariable)
+}
+
+func interpreterInPath(name, pathVariable string) (string, error) {
 	for _, place := range filepath.SplitList(pathVariable) {
-		if found, err := exec.LookPath(filepath.Join(place, fields[1])); err == nil {
+		if found, err := exec.LookPath(filepath.Join(place, name)); err == nil {
 			return found, nil
 		}
 	}
 	return "", fmt.Errorf("its interpreter %s is not in PATH (%s); install it, or set PATH for the workers with --env",
-		fields[1], pathVariable)
+		name, pathVariable)
 }

@@ -9,13 +9,12 @@ import (
 // watchReadiness runs until the worker is ready, and never again.
 func (p *Process) watchReadiness() {
 	var alive, tick <-chan time.Time
-	var timer *time.Timer
 	after, how, delayed := p.ready.delay(p.binder.expected())
-	start := newBoot()
+	living := lifetime{how: how, start: newBoot()}
 	if delayed {
-		timer = time.NewTimer(after)
-		defer timer.Stop()
-		alive = timer.C
+		living.timer = time.NewTimer(after)
+		defer living.timer.Stop()
+		alive = living.timer.C
 	}
 	if p.ready.ownWord {
 		p.observed(pool.Obstructed{Hint: missesWord})
@@ -29,29 +28,12 @@ func (p *Process) watchReadiness() {
 	for alive != nil || tick != nil {
 		select {
 		case <-alive:
-			if d := p.awaitedDebugger(); d != nil {
-				p.waitsFor(d)
-				timer.Reset(aliveFor)
-				continue
-			}
-			p.waitsFor(nil)
-			if how == byLiving && p.boots(start) {
-				timer.Reset(bootLook)
-				continue
-			}
-			alive = nil
-			if how == "delay" || !p.ready.hasSpoken() && !p.binder.hasBound() {
-				p.isReady(how)
+			if p.hasLived(living) {
+				alive = nil
 			}
 		case <-tick:
-			agree := look.agree()
-			if p.ready.hasSpoken() || p.binder.hasOwn() {
-				tick = nil // the worker has to say by itself that it is ready
-			} else if agree {
-				p.release.launcher.looks.through(p.warnOfWrapper) // before it can be asked to leave
-				p.isReady("observed")
-			} else if len(p.release.command.Listeners) > 0 {
-				p.release.launcher.looks.through(look.obstacles.look)
+			if p.observe(look) {
+				tick = nil
 			}
 		case <-p.settled:
 			return
@@ -59,6 +41,48 @@ func (p *Process) watchReadiness() {
 			return
 		}
 	}
+}
+
+// lifetime is the time after which a worker that lives counts as ready.
+type lifetime struct {
+	how   string
+	start *boot
+	timer *time.Timer
+}
+
+// hasLived handles the end of that time. It returns false, and sets the timer again, if the
+// worker needs more.
+func (p *Process) hasLived(l lifetime) bool {
+	if d := p.awaitedDebugger(); d != nil {
+		p.waitsFor(d)
+		l.timer.Reset(aliveFor)
+		return false
+	}
+	p.waitsFor(nil)
+	if l.how == byLiving && p.boots(l.start) {
+		l.timer.Reset(bootLook)
+		return false
+	}
+	if l.how == "delay" || !p.ready.hasSpoken() && !p.binder.hasBound() {
+		p.isReady(l.how)
+	}
+	return true
+}
+
+// observe looks whether the worker waits on a listener. It returns true if looks no longer
+// count, because the worker has to say by itself that it is ready.
+func (p *Process) observe(look *twoLooks) bool {
+	agree := look.agree()
+	if p.ready.hasSpoken() || p.binder.hasOwn() {
+		return true
+	}
+	if agree {
+		p.release.launcher.looks.through(p.warnOfWrapper) // before it can be asked to leave
+		p.isReady("observed")
+	} else if len(p.release.command.Listeners) > 0 {
+		p.release.launcher.looks.through(look.obstacles.look)
+	}
+	return false
 }
 
 const missesWord = "the workers of the release that serves said themselves that they were ready (READY=1, " +

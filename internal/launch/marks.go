@@ -52,15 +52,21 @@ func projectOf(script string) (p project) {
 		if p.version == "" {
 			p.version = packageVersion(dir)
 		}
-		for _, name := range lockFiles {
-			if sum := hashOfFile(filepath.Join(dir, name)); sum != "" {
-				p.locks = append(p.locks, name+" "+sum)
-			}
-		}
+		p.locks = append(p.locks, locksIn(dir)...)
 		if len(p.locks) > 0 || dir == repository || repository == "" && (isPackage(dir) || upward(dir, isPackage) == "") {
 			return p
 		}
 	}
+}
+
+// locksIn has the lock files of a directory, each with its hash.
+func locksIn(dir string) (all []string) {
+	for _, name := range lockFiles {
+		if sum := hashOfFile(filepath.Join(dir, name)); sum != "" {
+			all = append(all, name+" "+sum)
+		}
+	}
+	return all
 }
 
 func isPackage(dir string) bool {

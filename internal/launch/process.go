@@ -274,21 +274,27 @@ func (p *Process) drainOutput() {
 		p.pumps.Wait()
 		close(read)
 	}()
-	waiting := true
-	for waited := time.Duration(0); waiting && waited < outputPatience; waited += outputGrace {
-		select {
-		case <-read:
-			waiting = false
-		case <-time.After(outputGrace):
-			waiting = slices.ContainsFunc(p.ends.files(), unread)
-		}
-	}
+	p.awaitEmptyPipes(read)
 	if p.channel != nil {
 		p.channel.Close()
 	}
 	select {
 	case <-p.channelEnded:
 	case <-time.After(outputPatience): // its reader may hang in close(2) of a descriptor from the worker
+	}
+}
+
+// awaitEmptyPipes returns when all is read, or nothing is left to read.
+func (p *Process) awaitEmptyPipes(read <-chan struct{}) {
+	for waited := time.Duration(0); waited < outputPatience; waited += outputGrace {
+		select {
+		case <-read:
+			return
+		case <-time.After(outputGrace):
+			if !slices.ContainsFunc(p.ends.files(), unread) {
+				return
+			}
+		}
 	}
 }
 

@@ -92,6 +92,18 @@ func (s shimSpec) launch(channel *os.File) *shimError {
 	return s.exec(channel)
 }
 
+// environ adds the variables that name the process itself.
+func (s shimSpec) environ() []string {
+	env := s.Env
+	if s.ListenPID {
+		env = append(env, "LISTEN_PID="+strconv.Itoa(os.Getpid()))
+	}
+	if s.Watchdog {
+		env = append(env, "WATCHDOG_PID="+strconv.Itoa(os.Getpid()))
+	}
+	return env
+}
+
 // exec returns only if it fails.
 func (s shimSpec) exec(channel io.Writer) *shimError {
 	if failure := s.Limits.apply(); failure != nil {
@@ -100,13 +112,7 @@ func (s shimSpec) exec(channel io.Writer) *shimError {
 	if err := syscall.Fchdir(s.DirFD); err != nil {
 		return &shimError{Step: "enter the directory", Path: s.Dir, Errno: errno(err)}
 	}
-	env := s.Env
-	if s.ListenPID {
-		env = append(env, "LISTEN_PID="+strconv.Itoa(os.Getpid()))
-	}
-	if s.Watchdog {
-		env = append(env, "WATCHDOG_PID="+strconv.Itoa(os.Getpid()))
-	}
+	env := s.environ()
 	closeOnExecFrom(s.Keep)
 	unblockSignals()
 	if s.FD > 0 {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -117,13 +118,8 @@ func (c *Cursor) finish() error {
 	if c.packed {
 		return c.advance()
 	}
-	if info, err := c.file.Stat(); err == nil && info.Size() < c.line+int64(len(c.buffer)) {
-		// A new master has cut off the half line of a killed one.
-		c.line = min(c.line, info.Size())
-		c.buffer = nil
-		if _, err := c.file.Seek(c.line, io.SeekStart); err != nil {
-			return fmt.Errorf("cannot read a log file: %w", err)
-		}
+	if err := c.goBack(); err != nil {
+		return err
 	}
 	files, err := Files(c.dir)
 	if err != nil {
@@ -138,6 +134,21 @@ func (c *Cursor) finish() error {
 	return c.advance()
 }
 
+// goBack goes to the end of a file that is shorter than what was read of it: a new master has
+// cut off the half line of a killed one.
+func (c *Cursor) goBack() error {
+	info, err := c.file.Stat()
+	if err != nil || info.Size() >= c.line+int64(len(c.buffer)) {
+		return nil
+	}
+	c.line = min(c.line, info.Size())
+	c.buffer = nil
+	if _, err := c.file.Seek(c.line, io.SeekStart); err != nil {
+		return fmt.Errorf("cannot read a log file: %w", err)
+	}
+	return nil
+}
+
 // advance opens the next file. It returns io.EOF if there is none.
 func (c *Cursor) advance() error {
 	for {
@@ -145,11 +156,8 @@ func (c *Cursor) advance() error {
 		if err != nil {
 			return err
 		}
-		at := 0
-		for at < len(files) && files[at].Number <= c.number {
-			at++
-		}
-		if at == len(files) {
+		at := slices.IndexFunc(files, func(f File) bool { return f.Number > c.number })
+		if at < 0 {
 			return io.EOF
 		}
 		before := c.number

@@ -43,15 +43,16 @@ func (p *packer) stop() {
 	p.all.Wait()
 }
 
+// goesOn says whether run was asked for again since it began.
+func (p *packer) goesOn() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.runs, p.again = p.again, false
+	return p.runs
+}
+
 func (p *packer) run() {
-	for {
-		p.mu.Lock()
-		if p.runs = p.again; !p.runs {
-			p.mu.Unlock()
-			return
-		}
-		p.again = false
-		p.mu.Unlock()
+	for p.goesOn() {
 		files, err := Files(p.dir)
 		if err != nil {
 			continue

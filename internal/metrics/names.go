@@ -49,15 +49,7 @@ func (p *page) about(a App) {
 		p.put(info, "relevo_release", "The release that serves.", 1,
 			"release", r.SHA256[:min(len(r.SHA256), 12)], "version", r.Version, "generation", strconv.Itoa(s.Generation))
 	}
-	states := map[string]int{}
-	for _, w := range s.Workers {
-		states[w.State]++
-	}
-	for _, state := range []machine.State{machine.Starting, machine.Serving, machine.Draining, machine.Stopping,
-		machine.Killing, machine.Backoff} {
-		p.put(gauge, "relevo_workers", "Workers by their state; in backoff a slot waits for its next worker.",
-			float64(states[string(state)]), "state", string(state))
-	}
+	p.states(a)
 	p.put(gauge, "relevo_workers_desired", "How many workers the app is to have.", float64(s.Slots))
 	if s.Scale != nil {
 		p.put(gauge, "relevo_workers_min", "The fewest workers that the load may leave.", float64(s.Scale.Min))
@@ -66,6 +58,18 @@ func (p *page) about(a App) {
 	p.put(gauge, "relevo_roll_in_progress", "1 while a roll replaces the workers.", flag(s.Rolling != nil))
 	p.put(gauge, "relevo_warnings", "What relevo status says that a person should look at.", float64(len(s.Warnings)))
 	p.put(counter, "relevo_upgrades", "Masters that another one has followed without a restart.", float64(s.Successions))
+}
+
+func (p *page) states(a App) {
+	count := map[string]int{}
+	for _, w := range a.Status.Workers {
+		count[w.State]++
+	}
+	for _, state := range []machine.State{machine.Starting, machine.Serving, machine.Draining, machine.Stopping,
+		machine.Killing, machine.Backoff} {
+		p.put(gauge, "relevo_workers", "Workers by their state; in backoff a slot waits for its next worker.",
+			float64(count[string(state)]), "state", string(state))
+	}
 }
 
 func (p *page) counts(t tally.Tally) {

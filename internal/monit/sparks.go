@@ -55,17 +55,7 @@ func (m Model) sparkRows(a machineview.App, width int) (rows []string) {
 
 // queueText is what waits at the listeners, the most that may, and what was discarded of late.
 func queueText(a machineview.App) (waiting, limit, drops string) {
-	sum, most, known := 0, 0, false
-	for _, l := range a.Status.Listeners {
-		if l.Queue == nil || l.Queue.Waiting == nil {
-			continue
-		}
-		known = true
-		sum += *l.Queue.Waiting
-		if l.Queue.Limit != nil {
-			most += *l.Queue.Limit
-		}
-	}
+	sum, most, known := queued(a)
 	waiting, drops = "-", "-"
 	if known {
 		waiting = fmt.Sprint(sum)
@@ -77,6 +67,21 @@ func queueText(a machineview.App) (waiting, limit, drops string) {
 		drops = fmt.Sprintf("%.0f", total(a.History.Drops))
 	}
 	return waiting, limit, drops
+}
+
+// queued adds up the queues of the listeners that the kernel tells of.
+func queued(a machineview.App) (waiting, limit int, known bool) {
+	for _, l := range a.Status.Listeners {
+		if l.Queue == nil || l.Queue.Waiting == nil {
+			continue
+		}
+		known = true
+		waiting += *l.Queue.Waiting
+		if l.Queue.Limit != nil {
+			limit += *l.Queue.Limit
+		}
+	}
+	return waiting, limit, known
 }
 
 func total(values []float64) (sum float64) {

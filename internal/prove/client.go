@@ -234,12 +234,7 @@ func (c *client) holds(failed time.Time) bool {
 
 func (c *client) lost(start, end time.Time, cl class, err error) {
 	c.tally.lost[cl].Add(1)
-	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		err = errors.New("the connection was closed within the answer")
-	case errors.Is(err, io.EOF):
-		err = errors.New("the connection was closed without an answer")
-	}
+	err = inWords(err)
 	c.samples.add(func() Sample {
 		s := Sample{
 			At:          Millis(end.Sub(c.started)),
@@ -255,6 +250,17 @@ func (c *client) lost(start, end time.Time, cl class, err error) {
 		}
 		return s
 	})
+}
+
+// inWords tells what an unexpected end means for a client.
+func inWords(err error) error {
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("the connection was closed within the answer")
+	case errors.Is(err, io.EOF):
+		return errors.New("the connection was closed without an answer")
+	}
+	return err
 }
 
 // hangUp closes the connection: with TLS's close_notify, or at once.

@@ -203,12 +203,16 @@ func (l *load) figures(mode Connections) *Figures {
 		h.merge(&t.latency)
 	}
 	f.Sent = f.OK + f.Held + f.Lost.Total()
-	f.Latency = Latency{
+	f.Latency = h.figures()
+	return f
+}
+
+func (h *histogram) figures() Latency {
+	return Latency{
 		P50: Millis(h.quantile(0.5)), P90: Millis(h.quantile(0.9)),
 		P99: Millis(h.quantile(0.99)), P999: Millis(h.quantile(0.999)),
 		Slowest: Millis(h.slowest),
 	}
-	return f
 }
 
 // report sums the load up. It is called after the load has ended.

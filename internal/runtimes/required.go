@@ -36,7 +36,8 @@ func nodeNotes(m Machine, dir string, c Command) (notes []string) {
 // wish is a version of Node that a file of the project asks for.
 type wish struct{ file, version string }
 
-func nodeWishes(m Machine, dir string) (all []wish) {
+// pinnedNode is the version in the nearest file of a version manager.
+func pinnedNode(m Machine, dir string) (wish, bool) {
 	for _, name := range []string{".nvmrc", ".node-version"} {
 		place := above(dir, func(d string) bool { return m.IsFile(filepath.Join(d, name)) })
 		if place == "" {
@@ -44,9 +45,15 @@ func nodeWishes(m Machine, dir string) (all []wish) {
 		}
 		if text, err := m.ReadFile(filepath.Join(place, name)); err == nil {
 			line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
-			all = append(all, wish{filepath.Join(place, name), strings.TrimSpace(line)})
-			break
+			return wish{filepath.Join(place, name), strings.TrimSpace(line)}, true
 		}
+	}
+	return wish{}, false
+}
+
+func nodeWishes(m Machine, dir string) (all []wish) {
+	if pinned, ok := pinnedNode(m, dir); ok {
+		all = append(all, pinned)
 	}
 	home := above(dir, func(d string) bool { return m.IsFile(filepath.Join(d, "package.json")) })
 	if home == "" {

@@ -20,13 +20,15 @@ type Plan struct {
 
 const fields = cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor
 
+func wrongLine(line, why string) error {
+	return fmt.Errorf("cannot use %q as a schedule: %s; write minute, hour, day, month and weekday, as in "+
+		`"0 4 * * *" for each day at 04:00`, line, why)
+}
+
 // ParseLine reads cron's five fields, or @hourly, @daily, @weekly, @monthly or @yearly.
 func ParseLine(line string) (cron.Schedule, error) {
 	words := strings.Fields(line)
-	wrong := func(why string) error {
-		return fmt.Errorf("cannot use %q as a schedule: %s; write minute, hour, day, month and weekday, as in "+
-			`"0 4 * * *" for each day at 04:00`, line, why)
-	}
+	wrong := func(why string) error { return wrongLine(line, why) }
 	switch {
 	case strings.Contains(line, "TZ="):
 		return nil, wrong("the time zone is a setting of its own, timezone")

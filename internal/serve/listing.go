@@ -80,6 +80,10 @@ func (f *files) list(dir *os.File, name string) (document, error) {
 		}
 	}
 	slices.SortFunc(l.Entries, byKindAndName)
+	return l.render()
+}
+
+func (l listing) render() (document, error) {
 	var page bytes.Buffer
 	if err := listingPage.Execute(&page, l); err != nil {
 		return document{}, fmt.Errorf("internal error: cannot render a listing: %w", err)

@@ -61,12 +61,7 @@ func perform(ctx context.Context, client *control.Client, action string, asked w
 	case "rollback":
 		return "the roll back has begun", client.RollbackNoWait(ctx, "")
 	case "scale":
-		if asked.Workers == "" {
-			return "", &control.Error{Message: `cannot scale: "workers" is missing; send a number, +N, -N or auto`,
-				Exit: control.ExitUsage}
-		}
-		scaled, err := client.Scale(ctx, asked.Workers)
-		return fmt.Sprintf("from %d to %d workers", scaled.From, scaled.To), err
+		return setWorkers(ctx, client, asked.Workers)
 	case "stop":
 		return "it stops", client.Stop(ctx, false)
 	case "promote":
@@ -78,4 +73,13 @@ func perform(ctx context.Context, client *control.Client, action string, asked w
 	}
 	return "", &control.Error{Exit: control.ExitUsage,
 		Message: fmt.Sprintf("cannot %s: there are roll, rollback, scale, stop, promote and abort", action)}
+}
+
+func setWorkers(ctx context.Context, client *control.Client, workers string) (string, error) {
+	if workers == "" {
+		return "", &control.Error{Message: `cannot scale: "workers" is missing; send a number, +N, -N or auto`,
+			Exit: control.ExitUsage}
+	}
+	scaled, err := client.Scale(ctx, workers)
+	return fmt.Sprintf("from %d to %d workers", scaled.From, scaled.To), err
 }

@@ -25,14 +25,7 @@ type guard struct {
 // protect refuses requests that another web site has a browser make.
 func (g *guard) protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", policy)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cache-Control", "no-store")
+		limitBrowser(w.Header())
 		switch {
 		case !g.ownName(r.Host):
 			refuse(w, http.StatusMisdirectedRequest, "cannot answer for the name in this address: use an address as "+
@@ -40,12 +33,23 @@ func (g *guard) protect(next http.Handler) http.Handler {
 		case !sameSite(r):
 			refuse(w, http.StatusForbidden, "cannot answer a request of another web site")
 		case shown(r) != "" && !g.token.right(r):
-			h.Set("WWW-Authenticate", "Bearer")
+			w.Header().Set("WWW-Authenticate", "Bearer")
 			refuse(w, http.StatusUnauthorized, "cannot accept this token: relevo web --token prints the right one")
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// limitBrowser forbids a browser what the page does not need.
+func limitBrowser(h http.Header) {
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
 }
 
 // ownName says whether a Host header names this server. A name that an attacker has made point to

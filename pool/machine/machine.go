@@ -82,9 +82,16 @@ func (m *Machine) Step(now time.Time, e Event) []Effect {
 		return nil
 	}
 	m.now, m.out = now, nil
+	if !m.heard(e) && !m.asked(e) {
+		panic(fmt.Sprintf("internal error: machine: unknown event %T", e))
+	}
+	m.advance()
+	return m.out
+}
+
+// heard handles what comes from workers and from the clock.
+func (m *Machine) heard(e Event) bool {
 	switch e := e.(type) {
-	case Start:
-		m.start(e)
 	case Ready:
 		m.ready(m.workers[e.Worker])
 	case Hello:
@@ -103,10 +110,21 @@ func (m *Machine) Step(now time.Time, e Event) []Effect {
 		m.hung(m.workers[e.Worker], e.Reason)
 	case Unhealthy:
 		m.unhealthy(m.workers[e.Worker], e.Reason)
-	case Recycle:
-		m.wantRecycled(m.workers[e.Worker], e.Cause, e.Reason)
 	case Tick:
 		m.tick()
+	default:
+		return false
+	}
+	return true
+}
+
+// asked handles what the master asks of the pool.
+func (m *Machine) asked(e Event) bool {
+	switch e := e.(type) {
+	case Start:
+		m.start(e)
+	case Recycle:
+		m.wantRecycled(m.workers[e.Worker], e.Cause, e.Reason)
 	case Roll:
 		m.requestRoll(e.Generation)
 	case Promote:
@@ -126,10 +144,9 @@ func (m *Machine) Step(now time.Time, e Event) []Effect {
 	case Force:
 		m.force()
 	default:
-		panic(fmt.Sprintf("internal error: machine: unknown event %T", e))
+		return false
 	}
-	m.advance()
-	return m.out
+	return true
 }
 
 // greeted notes that a worker takes its drain by message.

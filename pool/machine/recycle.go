@@ -50,12 +50,7 @@ func (m *Machine) advanceRecycle() {
 	if m.phase != Running || m.roll != nil {
 		return
 	}
-	for _, s := range m.slots {
-		if w := s.serving; w != nil && m.opts.MaxLifetime > 0 && !m.now.Before(w.end(m.opts)) {
-			lived := m.now.Sub(w.served).Round(time.Second)
-			m.wantRecycled(w, CauseLifetime, fmt.Sprintf("lived for %s, max_lifetime is %s", lived, m.opts.MaxLifetime))
-		}
-	}
+	m.recycleOld()
 	if m.recycling != nil || len(m.recycleQueue) == 0 {
 		return
 	}
@@ -65,6 +60,16 @@ func (m *Machine) advanceRecycle() {
 	s := m.slotOf(next.worker)
 	m.emit(Recycling{Worker: next.worker.id, Slot: s.index, Reason: next.reason})
 	m.spawn(s, next.worker.generation, next.cause)
+}
+
+// recycleOld queues the workers whose lifetime is over.
+func (m *Machine) recycleOld() {
+	for _, s := range m.slots {
+		if w := s.serving; w != nil && m.opts.MaxLifetime > 0 && !m.now.Before(w.end(m.opts)) {
+			lived := m.now.Sub(w.served).Round(time.Second)
+			m.wantRecycled(w, CauseLifetime, fmt.Sprintf("lived for %s, max_lifetime is %s", lived, m.opts.MaxLifetime))
+		}
+	}
 }
 
 // recycleFailed lets the worker serve on after its successor has failed. The next try is

@@ -84,14 +84,8 @@ func openSeat(w where, name string) (*os.File, error) {
 }
 
 func bindSeat(fd int, w where) error {
-	var only int
-	if w.onlySix {
-		only = 1
-	}
-	if w.six {
-		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only); err != nil {
-			return err
-		}
+	if err := limitFamily(fd, w); err != nil {
+		return err
 	}
 	if w.device != 0 {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, w.device); err != nil {
@@ -106,6 +100,18 @@ func bindSeat(fd int, w where) error {
 		return err
 	}
 	return unix.Bind(fd, socketAddress(w.address, w.six))
+}
+
+// limitFamily decides whether an IPv6 socket has IPv4 clients, too.
+func limitFamily(fd int, w where) error {
+	if !w.six {
+		return nil
+	}
+	var only int
+	if w.onlySix {
+		only = 1
+	}
+	return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only)
 }
 
 func socketAddress(a netip.AddrPort, six bool) unix.Sockaddr {

@@ -204,25 +204,30 @@ func (r *injected) Read(p []byte) (int, error) {
 		if r.scan.done {
 			return r.body.Read(p)
 		}
-		if r.in == nil {
-			r.in = make([]byte, chunk)
-		}
-		n, err := r.body.Read(r.in)
-		out := r.scan.scan(r.out.AvailableBuffer(), r.in[:n])
-		switch err {
-		case nil:
-		case io.EOF:
-			out = r.scan.end(out)
-		default:
-			out = append(out, r.scan.held...)
-		}
-		r.out.Write(out)
-		r.err = err
+		r.readOn()
 	}
 	if r.out.Len() > 0 {
 		return r.out.Read(p)
 	}
 	return 0, r.err
+}
+
+// readOn reads from the body once, and scans what has come.
+func (r *injected) readOn() {
+	if r.in == nil {
+		r.in = make([]byte, chunk)
+	}
+	n, err := r.body.Read(r.in)
+	out := r.scan.scan(r.out.AvailableBuffer(), r.in[:n])
+	switch err {
+	case nil:
+	case io.EOF:
+		out = r.scan.end(out)
+	default:
+		out = append(out, r.scan.held...)
+	}
+	r.out.Write(out)
+	r.err = err
 }
 
 func (r *injected) Close() error { return r.body.Close() }

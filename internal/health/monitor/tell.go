@@ -97,9 +97,17 @@ func (m *Monitor) Slowness(since time.Time) float64 {
 	if !h.On() {
 		return 0
 	}
+	all := m.latencies(since)
+	if len(all) == 0 {
+		return 0
+	}
+	slices.Sort(all)
+	return float64(all[(len(all)-1)/2]) / float64(h.Patience())
+}
+
+func (m *Monitor) latencies(since time.Time) (all []time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var all []time.Duration
 	for _, judge := range []*health.Judge{m.judge, m.whole} {
 		if judge == nil {
 			continue
@@ -110,11 +118,7 @@ func (m *Monitor) Slowness(since time.Time) float64 {
 			}
 		}
 	}
-	if len(all) == 0 {
-		return 0
-	}
-	slices.Sort(all)
-	return float64(all[(len(all)-1)/2]) / float64(h.Patience())
+	return all
 }
 
 func seen(r *health.Record, h config.Health, out bool) *pool.Health {

@@ -34,19 +34,24 @@ func (f *Feed) Look(ctx context.Context, app string) (monit.Frame, error) {
 	if app == "" {
 		return frame, nil
 	}
-	if f.log == nil || f.log.app != app {
-		f.log.close()
-		f.log = &log{app: app, dir: f.LogDir(app)}
-	}
+	f.turnTo(app)
 	frame.Log, frame.LogNote = f.log.read()
-	if f.events == nil || f.events.app != app {
-		f.events.close()
-		f.events = &events{app: app}
-	}
 	a := view.Find(app)
 	f.events.follow(ctx, f.Connect, a != nil && a.Status != nil)
 	frame.Events, frame.EventsNote = f.events.newest()
 	return frame, nil
+}
+
+// turnTo has log and events be those of app.
+func (f *Feed) turnTo(app string) {
+	if f.log == nil || f.log.app != app {
+		f.log.close()
+		f.log = &log{app: app, dir: f.LogDir(app)}
+	}
+	if f.events == nil || f.events.app != app {
+		f.events.close()
+		f.events = &events{app: app}
+	}
 }
 
 // Close ends what the Feed reads.

@@ -21,12 +21,7 @@ func (s *Sleeper) deaf(status pool.Status) string {
 	if err != nil {
 		return stay + fmt.Sprintf("it cannot be seen where the app listens: %v", err)
 	}
-	ours, theirs := s.o.Listeners().Inodes(), map[uint64]bool{}
-	for _, w := range status.Workers {
-		for _, pid := range procfs.Tree(w.PID) {
-			_ = procfs.Sockets(pid, theirs) // it may have ended
-		}
-	}
+	ours, theirs := s.o.Listeners().Inodes(), socketsOf(status.Workers)
 	for _, l := range listening {
 		if inode := uint64(l.Inode); theirs[inode] && !ours[inode] {
 			return stay + fmt.Sprintf("the app listens on %s by itself, where no client could wake it; write listen = "+
@@ -34,4 +29,15 @@ func (s *Sleeper) deaf(status pool.Status) string {
 		}
 	}
 	return ""
+}
+
+// socketsOf has the inodes of the sockets that workers and their children hold.
+func socketsOf(workers []pool.Worker) map[uint64]bool {
+	inodes := map[uint64]bool{}
+	for _, w := range workers {
+		for _, pid := range procfs.Tree(w.PID) {
+			_ = procfs.Sockets(pid, inodes) // it may have ended
+		}
+	}
+	return inodes
 }
