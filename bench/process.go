@@ -16,8 +16,8 @@ import (
 	"relevo/pool"
 )
 
-// spawn compares starting /bin/true by the launcher with starting it directly:
-// what is left is the launcher's own cost.
+// spawn compares starting /bin/true by the shim with starting it directly:
+// what is left is the shim's own cost.
 func spawn(_ context.Context, b *bench) error {
 	program, err := exec.LookPath("true")
 	if err != nil {
@@ -46,7 +46,7 @@ func spawn(_ context.Context, b *bench) error {
 			extra = append(extra, milliseconds(launched-time.Since(begin)))
 		}
 	}
-	b.table.row("start of a process by the launcher − directly, ms", spread(extra, "%.2f"), "≤ 3")
+	b.table.row("start of a process by the shim − directly, ms", spread(extra, "%.2f"), "≤ 3")
 	return nil
 }
 

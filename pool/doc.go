@@ -18,8 +18,10 @@
 //	storm       so many faults during or soon after a roll that the roll is undone
 //	quiesce     stop accepting new connections
 //	drain       finish what was accepted
+//	leave       what a worker does from its drain, or its stop signal, to its end
 //	kill        the end of patience
 //	backoff     the wait before a respawn
+//	shim        the small process that a worker begins as: it prepares itself, and execs the program
 //	canary      the first worker of a new generation, on probation
 //	probation   the time in which the death of a ready canary fails its roll
 //	admit       give a worker clients like all others: a canary after its probation, any

@@ -101,7 +101,7 @@ type ReleaseLegacy struct {
 // Report is something that a Process reports. The set is closed.
 type Report interface{ report() }
 
-// Online: the worker's own program runs (the launcher has exec'd it).
+// Online: the worker's own program runs (the shim has exec'd it).
 type Online struct{}
 
 // Ready: the worker serves. How says how that is known: notify, ipc, listening (a Node

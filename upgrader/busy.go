@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// writersLeave is how long a program that is open for writing is waited for.
-const writersLeave = 3 * time.Second
+// writersPatience is how long a program that is open for writing is waited for.
+const writersPatience = 3 * time.Second
 
 // onceWritten starts a program, again and again while the kernel refuses it because the file
 // is open for writing. A process that wrote the file may have forked meanwhile, and its
 // child has the file open until its own exec (golang.org/issue/22315).
 func onceWritten(start func() error) (err error) {
-	for deadline := time.Now().Add(writersLeave); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(writersPatience); ; time.Sleep(5 * time.Millisecond) {
 		if err = start(); !openForWriting(err) || time.Now().After(deadline) {
 			return err
 		}

@@ -22,8 +22,8 @@ func (u *Upgrader) Add(w config.Listen, p Program) (*Listener, error) {
 // add holds u.mu.
 func (u *Upgrader) add(w config.Listen, p Program) (*Listener, error) {
 	if l := u.opened(w); l != nil {
-		if i := slices.Index(u.leaving, l); i >= 0 {
-			u.leaving = slices.Delete(u.leaving, i, i+1)
+		if i := slices.Index(u.retiring, l); i >= 0 {
+			u.retiring = slices.Delete(u.retiring, i, i+1)
 			u.listeners = append(u.listeners, l)
 		}
 		return l, u.admit(l)

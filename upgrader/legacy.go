@@ -92,9 +92,9 @@ func (u *Upgrader) Legacy() (all []ListenerLegacy, files map[string]*os.File) {
 	return all, files
 }
 
-func (l *Listener) legacy(leaving bool) ListenerLegacy {
+func (l *Listener) legacy(retiring bool) ListenerLegacy {
 	out := ListenerLegacy{
-		ID: l.id, Listen: ListenLegacy(l.Listen), Address: l.Address, Standing: l.standing, Queue: l.queue, Leaving: leaving,
+		ID: l.id, Listen: ListenLegacy(l.Listen), Address: l.Address, Standing: l.standing, Queue: l.queue, Leaving: retiring,
 		Lent:     l.lent,
 		Diverted: l.diverted, Siblings: l.siblings, OfProgram: l.ofProgram, Borrower: l.borrower, Shared: l.shared,
 	}
@@ -136,7 +136,7 @@ func TakeOver(o Options, all []ListenerLegacy, from *Received) (*Upgrader, error
 				heldPath: heldPath{s.Held, s.Guarded}}
 		}
 		if u.lastID = max(u.lastID, l.id); known.Leaving {
-			u.leaving = append(u.leaving, l)
+			u.retiring = append(u.retiring, l)
 		} else {
 			u.listeners = append(u.listeners, l)
 		}

@@ -59,12 +59,12 @@ func (u *Upgrader) Waiting(l *Listener) int {
 // still has it keeps the socket; its clients are refused all the same.
 func (u *Upgrader) CloseListener(l *Listener) error {
 	u.mu.Lock()
-	i := slices.Index(u.leaving, l)
+	i := slices.Index(u.retiring, l)
 	if i < 0 {
 		u.mu.Unlock()
 		return fmt.Errorf("internal error: cannot close listener %s: it is wanted, or closed", l.Name)
 	}
-	u.leaving = slices.Delete(u.leaving, i, i+1)
+	u.retiring = slices.Delete(u.retiring, i, i+1)
 	u.hangups.remove(l)
 	if !l.Datagram() && !l.lent {
 		unix.Shutdown(int(l.file.Fd()), unix.SHUT_RDWR) // copies live on, a keeper's for one
@@ -140,7 +140,7 @@ func (u *Upgrader) keepOut(l *Listener, block func() error) {
 		return
 	}
 	u.admitsTold = true
-	u.log.Warn("a listener that leaves takes new clients until its last worker has gone; "+
+	u.log.Warn("a removed listener takes new clients until its last worker has gone; "+
 		"those that come then are disconnected",
 		"listener", l.Name, "address", l.Address, "reason", err)
 }

@@ -53,7 +53,7 @@ func (u *Upgrader) set(wanted []config.Listen) (c Change, err error) {
 			c.Removed = append(c.Removed, l)
 		}
 	}
-	u.listeners, u.leaving = matches, slices.Clone(c.Removed)
+	u.listeners, u.retiring = matches, slices.Clone(c.Removed)
 	return c, nil
 }
 

@@ -20,7 +20,7 @@ type Upgrader struct {
 	mu         sync.Mutex
 	listeners  []*Listener // in the order of the configuration
 	found      []Healed    // that tell is still to be called with
-	leaving    []*Listener // that the configuration has no more, until they are closed
+	retiring   []*Listener // that the configuration has no more, until they are closed
 	hangups    *hangups    // nil while there is no listener
 	paths      *pathWatch  // of Unix sockets that programs remove; nil: not needed yet
 	lastID     int
@@ -28,7 +28,7 @@ type Upgrader struct {
 	keeper     Keeper   // nil: none
 	lent       []Socket // of the service manager's, until the next Set
 	siblings   bool
-	// admitsTold: the log says that listeners which leave are not closed to clients.
+	// admitsTold: the log says that retiring listeners are not closed to clients.
 	admitsTold bool
 }
 
@@ -101,7 +101,7 @@ func (u *Upgrader) Listeners() []*Listener {
 }
 
 // all holds u.mu.
-func (u *Upgrader) all() []*Listener { return slices.Concat(u.listeners, u.leaving) }
+func (u *Upgrader) all() []*Listener { return slices.Concat(u.listeners, u.retiring) }
 
 // watch begins or ends the watch for hangups. It holds u.mu; end is to be called
 // without it.
@@ -136,7 +136,7 @@ func (u *Upgrader) Close() error {
 		u.dropFile(l)
 		failed = errors.Join(failed, l.close())
 	}
-	u.listeners, u.leaving = nil, nil
+	u.listeners, u.retiring = nil, nil
 	end := u.watch()
 	u.mu.Unlock()
 	end()

@@ -147,7 +147,7 @@ func (e *linkEvents) enter(dir string) error {
 		return err
 	}
 	if old, entered := e.dirs[dir]; entered && old != real {
-		e.leaveLocked(dir)
+		e.unwatchLocked(dir)
 	}
 	_, entered := e.dirs[dir]
 	_, err = e.hold(real, entered)
@@ -160,7 +160,7 @@ func (e *linkEvents) enter(dir string) error {
 func (e *linkEvents) forget(path string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.leaveLocked(path)
+	e.unwatchLocked(path)
 }
 
 // unfollow ends the watches that a link needs.
@@ -177,7 +177,7 @@ func (e *linkEvents) unfollow(link string) {
 	}
 }
 
-func (e *linkEvents) leaveLocked(dir string) {
+func (e *linkEvents) unwatchLocked(dir string) {
 	real, entered := e.dirs[dir]
 	if !entered {
 		return

@@ -45,7 +45,7 @@ func (*Notifications) Stop()                                {}
 func (*Notifications) Close() error                         { return nil }
 func (*Notifications) Blind() error                         { return nil }
 
-// Announced is what the launcher has said about its filter.
+// Announced is what the shim has said about its filter.
 type Announced struct {
 	Notifications   *os.File
 	NoNewPrivileges bool

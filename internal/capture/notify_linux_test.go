@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// launch is what relevo's launcher does: the filter, and the exec.
+// launch is what relevo's shim does: the filter, and the exec.
 func launch() {
 	runtime.LockOSThread()
 	if err := Announce(os.NewFile(3, "channel")); err != nil {
@@ -105,7 +105,7 @@ func start(t *testing.T, role string) *program {
 		testreq.Missing(t, "binds cannot be captured here: "+announced.Reason)
 	}
 	if err != nil || len(rest) > 0 {
-		t.Fatalf("the launcher says %q more, error %v", rest, err)
+		t.Fatalf("the shim says %q more, error %v", rest, err)
 	}
 	n, err := Open(announced.Notifications)
 	if err != nil {

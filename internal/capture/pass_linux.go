@@ -8,14 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The launcher's messages about the filter, which come first on its channel.
+// The shim's messages about the filter, which come first on its channel.
 const (
 	wordCaptured   = 'c' // the descriptor of the notifications comes with it
 	wordNoNewPrivs = 'n' // the same, and the filter needed no_new_privs
 	wordUncaptured = 'u' // there is no filter; the reason follows, up to a line feed
 )
 
-// Announce is called by the launcher. It installs the filter and sends its descriptor to the
+// Announce is called by the shim. It installs the filter and sends its descriptor to the
 // master, or the reason why there is none. The caller has to lock its thread, and to exec
 // from it.
 func Announce(channel *os.File) error {
@@ -32,14 +32,14 @@ func Announce(channel *os.File) error {
 	return unix.Sendmsg(int(channel.Fd()), word, unix.UnixRights(installed.FD), nil, 0)
 }
 
-// Announced is what the launcher has said about its filter.
+// Announced is what the shim has said about its filter.
 type Announced struct {
 	Notifications   *os.File // nil: there is no filter
 	NoNewPrivileges bool
 	Reason          string // why there is no filter
 }
 
-// Receive reads the launcher's channel to its end: what Announce has sent, and the rest.
+// Receive reads the shim's channel to its end: what Announce has sent, and the rest.
 func Receive(channel *os.File) (a Announced, rest []byte, err error) {
 	raw, err := channel.SyscallConn()
 	if err != nil {

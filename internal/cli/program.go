@@ -7,7 +7,7 @@ import (
 	"relevo/internal/rescue"
 )
 
-// Program is the whole of relevo: depending on args it is the launcher of a worker, the relay of a
+// Program is the whole of relevo: depending on args it is the shim of a worker, the relay of a
 // departed worker, or a command. It returns the exit code.
 func Program(args []string) int {
 	if code, launching := launch.Main(args); launching {

@@ -27,7 +27,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, into any) bool {
 	if !s.awaitBody(w, r) {
 		return false
 	}
-	defer s.leaveBody(r)
+	defer s.endBody(r)
 	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
 	body.DisallowUnknownFields()
 	err := body.Decode(into)
@@ -59,7 +59,7 @@ func (s *Server) awaitBody(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-func (s *Server) leaveBody(r *http.Request) {
+func (s *Server) endBody(r *http.Request) {
 	if isLarge(r) {
 		<-s.bodies
 	}

@@ -50,7 +50,7 @@ func features(h *Host) (all []Finding) {
 		"workers are not adopted after a crash of the master", "allow memfd_create in the seccomp filter")
 	try("credentials", p.Credentials, "the kernel tells who sends READY=1", Bad,
 		"workers get no NOTIFY_SOCKET; --ready notify does not work", "allow SCM_CREDENTIALS on Unix sockets")
-	try("filter", p.Filter, "a listener that leaves passes new clients over, so that they try again", OK,
+	try("filter", p.Filter, "a removed listener passes new clients over, so that they try again", OK,
 		"a second socket on its address does that; sockets of the service manager that share their address (ReusePort=) "+
 			"or have another owner take clients until their last worker has gone", "")
 	exec := ok("execveat", "programs are run by their open file")

@@ -84,7 +84,7 @@ func files(h *Host) []Finding {
 	return []Finding{f}
 }
 
-// tasksOfWorker is the number of tasks that a worker may need: its threads and its launcher's,
+// tasksOfWorker is the number of tasks that a worker may need: its threads and its shim's,
 // twice, because of a roll.
 const tasksOfWorker = 16
 

@@ -12,8 +12,8 @@ import (
 	"relevo/internal/lazyregexp"
 )
 
-// launchers are the programs whose command lines can be imported.
-var launchers = map[string]func(args []string, s Source) (*Document, error){
+// lineReaders are for the programs whose command lines can be imported.
+var lineReaders = map[string]func(args []string, s Source) (*Document, error){
 	"einhorn": readEinhorn, "start_server": readStarter, "start-server": readStarter, "server-starter": readStarter,
 }
 
@@ -22,12 +22,12 @@ var ErrNoLauncher = errors.New("the command lines of einhorn, start_server and g
 	"is " +
 	"started as it is: relevo start -- COMMAND")
 
-// ReadLine makes a document of a launcher's command line. For gunicorn, conf is the value of the
+// ReadLine makes a document of another program's command line. For gunicorn, conf is the value of the
 // file that GunicornFile names.
 func ReadLine(args []string, conf []byte, s Source) (*Document, error) {
 	program := strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0]))
 	s.Path = "the command line of " + program
-	read := launchers[program]
+	read := lineReaders[program]
 	if program == gunicorn {
 		read = func(args []string, s Source) (*Document, error) { return readGunicornLine(args, conf, s) }
 	}
@@ -41,7 +41,7 @@ func ReadLine(args []string, conf []byte, s Source) (*Document, error) {
 	return d, nil
 }
 
-// sockets are those that a launcher opens for its workers.
+// sockets are those that such a program opens for its workers.
 type sockets struct {
 	listen []string
 	values []string // {fd:NAME}
@@ -59,7 +59,7 @@ const blockingSockets = "sockets do not block here: a simple program that only c
 	"the " +
 	"address"
 
-// program sets what a launcher runs. A program of the directory is written with its path.
+// program sets what it runs. A program of the directory is written with its path.
 func (a *App) program(words []string, s Source) {
 	all := slices.Clone(words)
 	if !strings.Contains(all[0], "/") && s.Exists != nil && s.Exists(all[0]) {

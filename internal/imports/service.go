@@ -139,7 +139,7 @@ func (r *serviceReader) command(line string) error {
 	if len(all) == 0 || all[0] == "" {
 		return errors.New("it names no program")
 	}
-	if launches := filepath.Base(all[0]); launchers[launches] != nil || launches == gunicorn {
+	if launches := filepath.Base(all[0]); lineReaders[launches] != nil || launches == gunicorn {
 		r.App.remark("ExecStart runs %s, which starts processes itself: relevo import -- %[1]s … makes them workers of "+
 			"relevo",
 			launches)

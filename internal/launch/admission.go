@@ -37,7 +37,7 @@ func (p *Process) watchAdmission() {
 	if admit == nil {
 		return
 	}
-	ctx, cancel := p.untilLeaving()
+	ctx, cancel := p.untilDetached()
 	defer cancel()
 	var how string
 	select {

@@ -106,7 +106,7 @@ func (p *Process) persist() {
 	p.sink(pool.Persist{Done: func() { close(done) }})
 	select {
 	case <-done:
-	case <-p.leaving: // Detach tells the next master
+	case <-p.detached: // Detach tells the next master
 	case <-p.gone:
 	}
 }
@@ -122,11 +122,11 @@ func (p *Process) Detach(ctx context.Context) (pool.ProcessLegacy, error) {
 		return pool.ProcessLegacy{}, fmt.Errorf("cannot hand worker %s over: its program does not run yet", p.order.ID)
 	}
 	p.release.launcher.handovers.finish(ctx)
-	p.handle.leave()
+	p.handle.detach()
 	if <-p.fate {
 		return pool.ProcessLegacy{}, pool.ErrGone
 	}
-	close(p.leaving)
+	close(p.detached)
 	p.binder.detach()
 	l, files := p.legacy(), p.files()
 	p.watches.Wait()
@@ -194,7 +194,7 @@ func (l *Launcher) Announce(legacy pool.ProcessLegacy) bool {
 	if json.Unmarshal(legacy.State, &known) != nil || known.PID <= 0 || legacy.Files[pidfdFile] == nil {
 		return false
 	}
-	l.opts.Children.Adopt(known.PID)
+	l.opts.Children.Register(known.PID)
 	l.kept.await(known.PID)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -299,7 +299,7 @@ func (p *Process) departTogether() {
 	defer late.Stop()
 	select {
 	case <-p.release.launcher.kept.together():
-	case <-p.leaving:
+	case <-p.detached:
 	case <-p.gone:
 	case <-late.C:
 	}

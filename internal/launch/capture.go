@@ -113,7 +113,7 @@ func (p *Process) answerBinds(notifications *capture.Notifications, resumes bool
 		p.handle.killGroup(p.pid)
 	}
 	err := notifications.Serve(p.answerBind)
-	if err != nil && !errors.Is(err, capture.ErrEnded) && !errors.Is(err, os.ErrClosed) && !isClosed(p.leaving) {
+	if err != nil && !errors.Is(err, capture.ErrEnded) && !errors.Is(err, os.ErrClosed) && !isClosed(p.detached) {
 		p.release.launcher.warn("binds of a worker are no longer answered", "pid", p.pid, "err", err)
 	}
 }
@@ -194,7 +194,7 @@ func (b *binder) observable(inherited []Listener) []Listener {
 // socket of its own: a program may open its listener long before it serves. A socket that
 // it binds later gets clients when it accepts there.
 func (p *Process) watchAcceptance() {
-	ctx, cancel := p.untilLeaving()
+	ctx, cancel := p.untilDetached()
 	defer cancel()
 	unbound := time.NewTimer(boundByThen)
 	defer unbound.Stop()
@@ -235,13 +235,13 @@ func (p *Process) watchAcceptance() {
 	}
 }
 
-// untilLeaving returns a context that ends when the process ends, or when this master
+// untilDetached returns a context that ends when the process ends, or when this master
 // detaches from it.
-func (p *Process) untilLeaving() (context.Context, context.CancelFunc) {
+func (p *Process) untilDetached() (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		select {
-		case <-p.leaving:
+		case <-p.detached:
 		case <-p.gone:
 		case <-ctx.Done():
 		}

@@ -5,8 +5,8 @@ package launch
 type Children interface {
 	// Start calls start, which makes a child.
 	Start(start func() (pid int, err error)) error
-	// Adopt registers a child that this process had before it exec'd its present program.
-	Adopt(pid int)
+	// Register takes a child that this process had before it exec'd its present program.
+	Register(pid int)
 	// Reap calls reap, which waits for a child that is dead.
 	Reap(pid int, reap func())
 }
@@ -15,5 +15,5 @@ type Children interface {
 type undisturbed struct{}
 
 func (undisturbed) Start(start func() (int, error)) error { _, err := start(); return err }
-func (undisturbed) Adopt(int)                             {}
+func (undisturbed) Register(int)                          {}
 func (undisturbed) Reap(_ int, reap func())               { reap() }

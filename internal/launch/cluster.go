@@ -257,10 +257,10 @@ func wantedBy(q nodecluster.Query) (a capture.Address, s capture.Socket, err err
 // with a timer or an open database connection does not end by itself.
 const disconnectPatience = time.Second
 
-// takeLeave disconnects a worker that has no clients left, so that its script's handlers
+// disconnectIdle disconnects a worker that has no clients left, so that its script's handlers
 // for that run. Other scripts handle the stop signal, which they would not get if they
 // ended before.
-func (p *Process) takeLeave(ctx context.Context) {
+func (p *Process) disconnectIdle(ctx context.Context) {
 	if !p.disconnects || p.primary.Disconnect() != nil {
 		return
 	}
@@ -286,7 +286,7 @@ func (p *Process) disconnect(ctx context.Context) {
 		}
 	}
 	p.hurry.Do(func() {})
-	if p.takeLeave(ctx); ctx.Err() == nil {
+	if p.disconnectIdle(ctx); ctx.Err() == nil {
 		p.handle.signal(p.release.command.stopSignal())
 	}
 }

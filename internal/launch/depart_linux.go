@@ -26,7 +26,7 @@ const (
 
 // depart leads out a worker that does not drain by itself.
 func (p *Process) depart() {
-	ctx, cancel := p.untilLeaving()
+	ctx, cancel := p.untilDetached()
 	defer cancel()
 	if p.binder.hasOwn() {
 		p.leadOut(ctx)
@@ -65,7 +65,7 @@ func (p *Process) leadOut(ctx context.Context) {
 	inUse := p.inUse(procfs.Tree(p.pid), sockets.Ports(p.order), holding)
 	if idle {
 		p.sink(pool.Said{Message: ipc.Drained{}})
-		if p.takeLeave(ctx); ctx.Err() != nil {
+		if p.disconnectIdle(ctx); ctx.Err() != nil {
 			return
 		}
 	}

@@ -311,7 +311,7 @@ func TestWithoutPidfd(t *testing.T) {
 			t.Fatal(err)
 		}
 		h := &handle{fd: -1, children: undisturbed{}}
-		h.adopt(child)
+		h.setChild(child)
 		return h, child
 	}
 

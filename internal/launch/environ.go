@@ -40,7 +40,7 @@ type scene struct {
 
 // environ builds a worker's environment: the master's own without the private variables,
 // then the app's variables, then those of the scene. Of equal names the last one wins.
-// LISTEN_PID and WATCHDOG_PID are missing, because only the launcher knows its pid.
+// LISTEN_PID and WATCHDOG_PID are missing, because only the shim knows its pid.
 func environ(master, app []string, s scene) []string {
 	env := map[string]string{}
 	var order []string

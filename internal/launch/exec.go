@@ -51,7 +51,7 @@ func (r *Release) Start(o pool.Order, sink func(pool.Report)) (pool.Process, err
 	}
 }
 
-// start forks the launcher and gives it its order.
+// start forks the shim and gives it its order.
 func (b *birth) start(avoidPath bool, sink func(pool.Report)) (p *Process, err error) {
 	r := b.release
 	defer b.closeChildEnds()
@@ -85,7 +85,7 @@ func (b *birth) start(avoidPath bool, sink func(pool.Report)) (p *Process, err e
 func newProcess(r *Release, o pool.Order, sink func(pool.Report)) *Process {
 	return &Process{
 		release: r, order: o, sink: sink, settled: make(chan struct{}), channelEnded: make(chan struct{}),
-		launched: make(chan struct{}), leaving: make(chan struct{}), overdue: make(chan struct{}), fate: make(chan bool, 1),
+		launched: make(chan struct{}), detached: make(chan struct{}), overdue: make(chan struct{}), fate: make(chan bool, 1),
 		gone: make(chan struct{}), claims: make(claims, 1), binder: newBinder(r.command.Sockets),
 		ready: newReadiness(r.command.Ready, len(r.command.Listeners) > 0, r.speaks.Load()),
 	}
@@ -111,17 +111,17 @@ func (p *Process) discard() {
 	p.release.launcher.unregister(p)
 }
 
-// launchResult is the outcome of the launcher.
+// launchResult is the outcome of the shim.
 type launchResult struct {
 	execed  bool       // the worker's own program runs, or has run
 	byPath  bool       // it was run by its path
-	failure *shimError // why it does not run; nil: the launcher could not tell
+	failure *shimError // why it does not run; nil: the shim could not tell
 	changed error      // other bytes than the release's run
 
 	notifications *os.File // tells of its binds; nil: they are not captured
 }
 
-// awaitExec reads the launcher's socketpair to its end.
+// awaitExec reads the shim's socketpair to its end.
 func (b *birth) awaitExec() (r launchResult) {
 	defer b.shim.Close()
 	announced, answer, _ := capture.Receive(b.shim)

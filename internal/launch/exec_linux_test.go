@@ -63,7 +63,7 @@ func TestNothingShowsTheDescriptor(t *testing.T) {
 }
 
 // whileStarting starts a worker whose executable somebody has open for writing,
-// and does something to it while the launcher is being refused: after the
+// and does something to it while the shim is being refused: after the
 // master's look at the file, before the exec.
 func (s *shelf) whileStarting(release *Release, do func(writer *os.File)) (*worker, error) {
 	s.t.Helper()
@@ -75,7 +75,7 @@ func (s *shelf) whileStarting(release *Release, do func(writer *os.File)) (*work
 	go func() {
 		defer close(done)
 		defer writer.Close()
-		awaitLauncher(s.t, release.dir)
+		awaitShim(s.t, release.dir)
 		do(writer)
 	}()
 	defer func() { <-done }()
@@ -89,7 +89,7 @@ func (s *shelf) whileStarting(release *Release, do func(writer *os.File)) (*work
 	return w, nil
 }
 
-// ownDir is the command in a directory that no other test's launcher enters.
+// ownDir is the command in a directory that no other test's shim enters.
 func (s *shelf) ownDir() Command {
 	c := s.command()
 	c.Dir = s.t.TempDir()

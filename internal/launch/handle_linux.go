@@ -22,9 +22,9 @@ type handle struct {
 	pidfd    *os.File
 	child    *os.Process // fallback
 
-	mu     sync.Mutex
-	reaped bool // the pid and the group's id may belong to other processes by now
-	leaves bool // another master waits for the process from now on
+	mu        sync.Mutex
+	reaped    bool // the pid and the group's id may belong to other processes by now
+	detaching bool // another master waits for the process from now on
 }
 
 func (h *handle) prepare(attr *syscall.SysProcAttr) {
@@ -32,8 +32,8 @@ func (h *handle) prepare(attr *syscall.SysProcAttr) {
 	attr.PidFD = &h.fd
 }
 
-// adopt makes the handle refer to a child that was just started.
-func (h *handle) adopt(child *os.Process) {
+// setChild makes the handle refer to a child that was just started.
+func (h *handle) setChild(child *os.Process) {
 	if h.fd < 0 || unix.SetNonblock(h.fd, true) != nil {
 		h.child = child
 		return
@@ -43,12 +43,12 @@ func (h *handle) adopt(child *os.Process) {
 }
 
 // wait returns when the process and its group are dead and reaped. It returns false if
-// leave was called first.
+// detach was called first.
 func (h *handle) wait(pid int) (status pool.ExitStatus, ended bool) {
 	if h.pidfd == nil {
 		return h.waitByThread(pid), true
 	}
-	if err := h.awaitDeath(); h.left(err) {
+	if err := h.awaitDeath(); h.isDetached(err) {
 		return status, false
 	} else if err != nil {
 		h.pidfd.Close()
@@ -86,19 +86,19 @@ func (h *handle) reap(pid int) pool.ExitStatus {
 	return exitStatus(syscall.WaitStatus(status))
 }
 
-// leave makes wait return, so that another master can wait, unless the process has ended.
-func (h *handle) leave() {
+// detach makes wait return, so that another master can wait, unless the process has ended.
+func (h *handle) detach() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.leaves = true
+	h.detaching = true
 	h.pidfd.SetReadDeadline(time.Unix(1, 0))
 }
 
-// left says whether a wait ended because of leave.
-func (h *handle) left(err error) bool {
+// isDetached says whether a wait ended because of detach.
+func (h *handle) isDetached(err error) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.leaves && errors.Is(err, os.ErrDeadlineExceeded) && h.pidfd.SetReadDeadline(time.Time{}) == nil
+	return h.detaching && errors.Is(err, os.ErrDeadlineExceeded) && h.pidfd.SetReadDeadline(time.Time{}) == nil
 }
 
 // awaitDeath parks the goroutine until the pidfd is readable, without reaping.
@@ -108,7 +108,7 @@ func (h *handle) awaitDeath() error {
 		return err
 	}
 	h.mu.Lock()
-	if !h.leaves {
+	if !h.detaching {
 		err = h.pidfd.SetReadDeadline(time.Time{})
 	}
 	h.mu.Unlock()

@@ -19,7 +19,7 @@ type handle struct {
 
 func (h *handle) prepare(*syscall.SysProcAttr) {}
 
-func (h *handle) adopt(child *os.Process) { h.child = child }
+func (h *handle) setChild(child *os.Process) { h.child = child }
 
 // wait returns when the process is dead and reaped, its process group killed.
 func (h *handle) wait(pid int) (status pool.ExitStatus, ended bool) {
@@ -29,7 +29,7 @@ func (h *handle) wait(pid int) (status pool.ExitStatus, ended bool) {
 // detachable returns false: without a pidfd no other master can adopt a process.
 func (h *handle) detachable() bool    { return false }
 func (h *handle) lives() bool         { return false }
-func (h *handle) leave()              {}
+func (h *handle) detach()             {}
 func (h *handle) adoptPidfd(*os.File) {}
 func (h *handle) file() *os.File      { return nil }
 

@@ -41,8 +41,8 @@ func (h *handovers) remove(one *handover) {
 const (
 	// handoverPatience is how long a worker may take to accept a connection that it is sent.
 	handoverPatience = 4 * time.Second
-	// leavePatience is how long a succession waits for the end of all handovers.
-	leavePatience = 6 * time.Second
+	// finishPatience is how long a succession waits for the end of all handovers.
+	finishPatience = 6 * time.Second
 	// pausePatience is how long a succession may take to succeed or fail.
 	pausePatience = 20 * time.Second
 )
@@ -57,10 +57,10 @@ func (h *handovers) finish(ctx context.Context) {
 		all = append(all, one)
 	}
 	h.mu.Unlock()
-	patience := time.NewTimer(leavePatience)
+	patience := time.NewTimer(finishPatience)
 	defer patience.Stop()
 	for _, one := range all {
-		one.leave()
+		one.finish()
 		select {
 		case <-one.done:
 		case <-patience.C:

@@ -30,9 +30,9 @@ type handover struct {
 	since    time.Time
 	pidfd    int // of the worker; -1: none
 
-	once    sync.Once
-	leaving chan struct{} // closed by leave: another master follows
-	done    chan struct{}
+	once      sync.Once
+	finishing chan struct{} // closed by finish: another master follows
+	done      chan struct{}
 }
 
 // handOver starts the handover of the worker's idle connections, before the worker gets
@@ -70,7 +70,7 @@ func (p *Process) newHandover() *handover {
 }
 
 func newHandover(l *Launcher, slot int, sink func(pool.Report)) *handover {
-	return &handover{launcher: l, slot: slot, sink: sink, pidfd: -1, since: time.Now(), leaving: make(chan struct{}),
+	return &handover{launcher: l, slot: slot, sink: sink, pidfd: -1, since: time.Now(), finishing: make(chan struct{}),
 		done: make(chan struct{})}
 }
 
@@ -81,8 +81,8 @@ func (h *handover) inodes() (all []uint64) {
 	return all
 }
 
-// leave asks the handover to end soon.
-func (h *handover) leave() { h.once.Do(func() { close(h.leaving) }) }
+// finish asks the handover to end soon.
+func (h *handover) finish() { h.once.Do(func() { close(h.finishing) }) }
 
 func (h *handover) run() {
 	defer close(h.done)
@@ -92,14 +92,14 @@ func (h *handover) run() {
 	if h.p != nil {
 		gone = h.p.gone
 	}
-	leaving, late := h.leaving, (<-chan time.Time)(nil)
+	finishing, late := h.finishing, (<-chan time.Time)(nil)
 	for pause := departureFirst; len(h.held) > 0; pause = min(2*pause, departureLast) {
 		wait := time.NewTimer(restAfter(pause, func() { h.give(h.freed()) }))
 		select {
-		case <-leaving:
+		case <-finishing:
 			h.give(h.freed())
-			h.held = h.launcher.kept.leave(h.slot, h.held)   // the next master hands them over
-			leaving, late = nil, time.After(leavePatience/2) // the worker may have got its stop signal
+			h.held = h.launcher.kept.bequeath(h.slot, h.held)   // the next master hands them over
+			finishing, late = nil, time.After(finishPatience/2) // the worker may have got its stop signal
 		case <-late:
 			h.giveBack()
 		case <-gone:
@@ -176,14 +176,14 @@ func (h *handover) give(free []*rescue.Connection) {
 		}
 	}
 	offers.Wait()
-	h.leaveBehind(left)
+	h.bequeath(left)
 }
 
-// leaveBehind is for connections that this master can do nothing more for: the next master
+// bequeath is for connections that this master can do nothing more for: the next master
 // gets them, if there is about to be one, or else a relay.
-func (h *handover) leaveBehind(all []*rescue.Connection) {
-	if isClosed(h.leaving) {
-		all = h.launcher.kept.leave(h.slot, all)
+func (h *handover) bequeath(all []*rescue.Connection) {
+	if isClosed(h.finishing) {
+		all = h.launcher.kept.bequeath(h.slot, all)
 	}
 	h.relay(all)
 }
@@ -212,7 +212,7 @@ func (h *handover) attend() {
 	defer cancel()
 	go func() {
 		select {
-		case <-h.leaving:
+		case <-h.finishing:
 			cancel()
 		case <-ctx.Done():
 		}
@@ -225,8 +225,8 @@ func (h *handover) attend() {
 		h.give(came)
 	}
 	rest := h.room.Close()
-	if isClosed(h.leaving) {
-		h.leaveBehind(rest)
+	if isClosed(h.finishing) {
+		h.bequeath(rest)
 		return
 	}
 	for _, c := range rest {

@@ -46,9 +46,9 @@ func (k *keptConnections) drop(c *rescue.Connection) {
 	}
 }
 
-// leave leaves connections of a slot to the next master, and returns those that it cannot
+// bequeath leaves connections of a slot to the next master, and returns those that it cannot
 // get. If the succession fails, this master goes on with them (adopted).
-func (k *keptConnections) leave(slot int, all []*rescue.Connection) (rest []*rescue.Connection) {
+func (k *keptConnections) bequeath(slot int, all []*rescue.Connection) (rest []*rescue.Connection) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.passed {

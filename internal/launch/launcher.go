@@ -70,8 +70,8 @@ type Launcher struct {
 	expected expectedWorkers // under mu
 }
 
-// New returns a launcher. It fails if this program cannot find its own file, because the
-// launcher starts that.
+// New returns a launcher. It fails if this program cannot find its own file, because each
+// worker's shim is that.
 func New(o Options) (*Launcher, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -10,7 +10,7 @@ import (
 	"relevo/internal/config"
 )
 
-// shimLimits are the limits and the user that the launcher takes before it execs.
+// shimLimits are the limits and the user that the shim takes before it execs.
 type shimLimits struct {
 	Rlimits                  []config.Rlimit
 	Nice, OOMScoreAdj, Umask *int

@@ -37,7 +37,7 @@ func (p *Process) watchReadiness() {
 			}
 		case <-p.settled:
 			return
-		case <-p.leaving:
+		case <-p.detached:
 			return
 		}
 	}

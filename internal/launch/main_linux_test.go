@@ -23,7 +23,7 @@ const glance = 2 * time.Millisecond
 const roleEnv = "LAUNCH_TEST_ROLE"
 
 func TestMain(m *testing.M) {
-	// The launcher is this very program.
+	// The shim is this very program.
 	if code, launching := Main(os.Args); launching {
 		os.Exit(code)
 	}

@@ -55,7 +55,7 @@ type Process struct {
 	source     source
 
 	channelEnded chan struct{}  // closed when nothing more is heard on the channel
-	leaving      chan struct{}  // closed by Detach
+	detached     chan struct{}  // closed by Detach
 	gone         chan struct{}  // closed when the process has ended
 	fate         chan bool      // capacity 1: awaitExit's result, true if the process has ended
 	watches      sync.WaitGroup // the goroutines that Detach waits for
@@ -135,7 +135,7 @@ func (p *Process) pump(stream int, to io.Writer, lines Lines) {
 		to = lines
 	}
 	p.pumps.Go(func() {
-		if pump(from, to, &p.tail, p.leaving) {
+		if pump(from, to, &p.tail, p.detached) {
 			from.Close()
 		}
 	})
@@ -246,8 +246,8 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 		exited.Status.Error = "cannot run it: " + result.changed.Error()
 		exited.Unstarted = unstarted(result.changed)
 	case !result.execed:
-		exited.Hint = "the launcher ended before it could run the program: the machine may be out of memory or processes"
-		exited.Unstarted = &pool.MasterError{Err: errors.New("the launcher ended: " + status.String()), Hint: exited.Hint}
+		exited.Hint = "the process that was to become the worker ended first: the machine may be out of memory or processes"
+		exited.Unstarted = &pool.MasterError{Err: errors.New("the worker's shim ended: " + status.String()), Hint: exited.Hint}
 	}
 	if exited.Status.Error == "" && exited.Unstarted == nil {
 		exited.Status.Said = p.causeOf(status)

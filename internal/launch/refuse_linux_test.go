@@ -232,7 +232,7 @@ func TestPrepareAccepts(t *testing.T) {
 	}
 }
 
-// TestExecFails: what goes wrong only after Prepare is told by the launcher,
+// TestExecFails: what goes wrong only after Prepare is told by the shim,
 // with a second look at the file.
 func TestExecFails(t *testing.T) {
 	t.Parallel()
@@ -285,7 +285,7 @@ func TestExecFails(t *testing.T) {
 	}
 }
 
-// unordered starts a worker's launcher and leaves it without its order, which
+// unordered starts a worker's shim and leaves it without its order, which
 // is where the test finds it.
 func unordered(t *testing.T) (*worker, *birth) {
 	t.Helper()
@@ -319,7 +319,7 @@ func TestLauncherKilled(t *testing.T) {
 	if exited.Status.Signal != syscall.SIGKILL {
 		t.Errorf("it ended with %v", exited.Status)
 	}
-	wantError(t, exited.Hint, "the launcher ended before it could run the program")
+	wantError(t, exited.Hint, "the process that was to become the worker ended first")
 	if exited.Unstarted == nil {
 		t.Error("the program is blamed, which never ran")
 	}
@@ -328,7 +328,7 @@ func TestLauncherKilled(t *testing.T) {
 	}
 }
 
-// TestHalfAnOrder: a launcher whose master dies in mid-sentence runs nothing.
+// TestHalfAnOrder: a shim whose master dies in mid-sentence runs nothing.
 func TestHalfAnOrder(t *testing.T) {
 	t.Parallel()
 	for name, order := range map[string]string{"none": "", "half": `{"Path":"/bin/sleep","Args":["sleep","60"],"Env":[`} {
@@ -351,7 +351,7 @@ func TestHalfAnOrder(t *testing.T) {
 	}
 }
 
-// TestMasterGone: a launcher that cannot tell anybody does not run the program
+// TestMasterGone: a shim that cannot tell anybody does not run the program
 // behind the back of all.
 func TestMasterGone(t *testing.T) {
 	t.Parallel()
@@ -376,7 +376,7 @@ func TestMasterGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	if status, _ := p.handle.wait(p.pid); status != (pool.ExitStatus{Code: 127}) {
-		t.Errorf("the launcher ended with %v, want exit status 127", status)
+		t.Errorf("the shim ended with %v, want exit status 127", status)
 	}
 }
 

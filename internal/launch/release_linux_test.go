@@ -254,7 +254,7 @@ func TestCopiesAreShared(t *testing.T) {
 }
 
 // TestBusyFile: while a program is still open for writing the kernel refuses to
-// run it (ETXTBSY); the launcher waits for a moment.
+// run it (ETXTBSY); the shim waits for a moment.
 func TestBusyFile(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
@@ -277,7 +277,7 @@ func TestBusyFile(t *testing.T) {
 		go func() {
 			defer close(letGo)
 			defer writer.Close()
-			awaitLauncher(t, c.Dir)
+			awaitShim(t, c.Dir)
 		}()
 		w := s.startOf(release, pool.Order{ID: "1"})
 		<-letGo
@@ -298,11 +298,11 @@ func TestBusyFile(t *testing.T) {
 	wantError(t, exited.Hint, "open for writing", "when the copy is finished")
 }
 
-// awaitLauncher waits until a launcher is in its working directory, about to exec,
+// awaitShim waits until a shim is in its working directory, about to exec,
 // and for another moment, in which it is refused for the first time.
-func awaitLauncher(t *testing.T, dir string) {
+func awaitShim(t *testing.T, dir string) {
 	t.Helper()
-	await(t, "the launcher", func() bool {
+	await(t, "the shim", func() bool {
 		tasks, _ := filepath.Glob("/proc/self/task/*/children")
 		for _, task := range tasks {
 			children, _ := os.ReadFile(task)

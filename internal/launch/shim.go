@@ -14,11 +14,11 @@ import (
 	"relevo/internal/capture"
 )
 
-// verb is the first argument that makes the relevo binary a launcher.
+// verb is the first argument that makes the relevo binary a shim.
 const verb = "__launch"
 
-// aboutToExec is the launcher's last message before the exec. End-of-file after it means
-// that the worker's own program runs. End-of-file without it means that the launcher died. A
+// aboutToExec is the shim's last message before the exec. End-of-file after it means
+// that the worker's own program runs. End-of-file without it means that the shim died. A
 // shimError after it means that the exec failed.
 //
 // aboutToExecPath, instead of it or after it, says that the program is run by its path and
@@ -28,7 +28,7 @@ var (
 	aboutToExecPath = []byte{'p'}
 )
 
-// shimSpec tells the launcher what to exec. It travels over the launcher's
+// shimSpec tells the shim what to exec. It travels over the shim's
 // socketpair, which the exec closes.
 type shimSpec struct {
 	Path      string // the file to exec
@@ -60,8 +60,8 @@ func (e *shimError) Error() string {
 	return text
 }
 
-// Main is the launcher. It returns false at once if the arguments are not those of a
-// launcher. It returns true, with an exit code, only if it could not exec.
+// Main is the shim. It returns false at once if the arguments are not those of a
+// shim. It returns true, with an exit code, only if it could not exec.
 func Main(args []string) (code int, launching bool) {
 	if len(args) != 3 || args[1] != verb {
 		return 0, false
@@ -70,7 +70,7 @@ func Main(args []string) (code int, launching bool) {
 	if err != nil {
 		return 0, false
 	}
-	channel := os.NewFile(uintptr(fd), "launcher")
+	channel := os.NewFile(uintptr(fd), "shim")
 	failure := &shimError{Step: "read the order of", Path: "the master", Errno: syscall.EPROTO}
 	var spec shimSpec
 	if order, err := io.ReadAll(channel); err == nil && json.Unmarshal(order, &spec) == nil {

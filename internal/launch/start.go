@@ -22,9 +22,9 @@ type birth struct {
 	release  *Release
 	order    pool.Order
 	image    *image
-	launched chan launchResult // the outcome of the launcher
+	launched chan launchResult // the outcome of the shim
 	channel  *os.File          // master's end of the IPC socketpair
-	shim     *os.File          // master's end of the launcher's socketpair
+	shim     *os.File          // master's end of the shim's socketpair
 	pipes    [2]*os.File       // read ends of stdout and stderr; nil where inherited
 	children []*os.File        // what the child inherits, from descriptor 3 on
 	streams  [3]*os.File       // the child's stdin, stdout and stderr
@@ -45,7 +45,7 @@ func (b *birth) open() error {
 		return err
 	}
 	if b.release.command.Sockets != nil {
-		ipc.AcceptDescriptors(b.shim) // the launcher sends the descriptor of its filter
+		ipc.AcceptDescriptors(b.shim) // the shim sends the descriptor of its filter
 	}
 	b.inherit(child)
 	return b.openStreams()
@@ -89,7 +89,7 @@ func (b *birth) openStreams() error {
 	return nil
 }
 
-// spec returns the launcher's order: everything that is known before the fork.
+// spec returns the shim's order: everything that is known before the fork.
 func (b *birth) spec() (shimSpec, error) {
 	r, l := b.release, b.release.launcher
 	s := scene{app: r.command.App, order: b.order, ipcFD: b.ipcFD(), notifySocket: l.opts.NotifySocket,
@@ -130,7 +130,7 @@ func (b *birth) spec() (shimSpec, error) {
 	return spec, nil
 }
 
-// fork starts the launcher in a process group of its own. Its environment holds only the
+// fork starts the shim in a process group of its own. Its environment holds only the
 // variables that make a small Go program start quickly.
 func (b *birth) fork(p *Process) error {
 	attr := &os.ProcAttr{
@@ -159,7 +159,7 @@ func (b *birth) fork(p *Process) error {
 		return err
 	}
 	p.pid = child.Pid
-	p.handle.adopt(child)
+	p.handle.setChild(child)
 	return nil
 }
 

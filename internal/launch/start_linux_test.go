@@ -16,7 +16,7 @@ import (
 )
 
 // TestNothingElseIsInherited: a worker has the limits, the mask and the signals
-// that a child started directly has. The launcher is a Go program, and Go raises
+// that a child started directly has. The shim is a Go program, and Go raises
 // a limit and catches signals for itself.
 func TestNothingElseIsInherited(t *testing.T) {
 	t.Parallel()

@@ -113,7 +113,7 @@ func (i *interpreter) replaced() bool {
 	return err == nil && !os.SameFile(now, opened)
 }
 
-// interpret adds to a launcher's order the interpreter to exec, and the script as its
+// interpret adds to a shim's order the interpreter to exec, and the script as its
 // argument.
 func (b *birth) interpret(spec *shimSpec) {
 	i := b.release.interpreter

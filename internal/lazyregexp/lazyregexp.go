@@ -1,5 +1,5 @@
 // Package lazyregexp compiles regular expressions at their first use. Every worker
-// starts with a start of this program, the launcher, which uses none of them.
+// starts with a start of this program, the shim, which uses none of them.
 // After Go's own internal/lazyregexp.
 package lazyregexp
 

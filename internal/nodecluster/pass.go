@@ -30,7 +30,7 @@ func (p *Primary) Pass(local netip.AddrPort, connection *os.File, sending func()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	key, ok := p.serverAt(local)
-	if !ok || p.leaving || p.takesNoMore {
+	if !ok || p.disconnecting || p.takesNoMore {
 		return nil, false
 	}
 	passing = &Passing{sending: sending, done: done}

@@ -71,13 +71,13 @@ func (Leaving) event()   {}
 type Primary struct {
 	opts Options
 
-	mu      sync.Mutex
-	seq     int64
-	servers map[string]json.RawMessage // the open ones by key, with their shared data
-	at      map[string]netip.AddrPort  // the addresses of the TCP servers
-	waiting []*delivery                // messages with sockets; the first is on its way
-	passed  map[int64]*Passing         // by message: connections that the worker has not answered for
-	leaving bool                       // it was asked to disconnect
+	mu            sync.Mutex
+	seq           int64
+	servers       map[string]json.RawMessage // the open ones by key, with their shared data
+	at            map[string]netip.AddrPort  // the addresses of the TCP servers
+	waiting       []*delivery                // messages with sockets; the first is on its way
+	passed        map[int64]*Passing         // by message: connections that the worker has not answered for
+	disconnecting bool                       // it was asked to disconnect
 
 	takesNoMore bool // it takes no more connections: it leaves, or reads no more
 }
@@ -116,7 +116,7 @@ func Resume(o Options, l Legacy) *Primary {
 	p := New(o)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.seq, p.waiting, p.leaving = l.Seq, l.Waiting, l.Leaving
+	p.seq, p.waiting, p.disconnecting = l.Seq, l.Waiting, l.Leaving
 	for key, data := range l.Servers {
 		p.servers[key] = o.Share(key, data)
 	}
@@ -140,7 +140,7 @@ func (p *Primary) Redeliver() {
 func (p *Primary) Legacy() Legacy {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	l := Legacy{Seq: p.seq, Leaving: p.leaving, Servers: maps.Clone(p.servers), At: maps.Clone(p.at)}
+	l := Legacy{Seq: p.seq, Leaving: p.disconnecting, Servers: maps.Clone(p.servers), At: maps.Clone(p.at)}
 	for i, d := range p.waiting {
 		if i == 0 || !d.Passed { // a connection that was not sent yet stays with the other worker
 			l.Waiting = append(l.Waiting, d)
@@ -190,10 +190,10 @@ func (p *Primary) Said(line []byte) (program json.RawMessage, ours bool) {
 func (p *Primary) Disconnect() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.leaving {
+	if p.disconnecting {
 		return nil
 	}
-	p.leaving = true
+	p.disconnecting = true
 	return p.send(order{Cmd: cmdCluster, Act: actDisconnect, Seq: p.next()}, nil)
 }
 

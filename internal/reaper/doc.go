@@ -4,7 +4,7 @@
 //
 // A loop around wait4(-1) would reap both, and the owner of a child would get
 // ECHILD where it waits for an exit status. So own children are registered: they
-// are born in Start, or told to Adopt, and end in Reap. While one of these calls
+// are born in Start, or told to Register, and end in Reap. While one of these calls
 // is under way nobody is reaped, because between the fork and the registration
 // an own child looks like a stranger.
 //

@@ -35,14 +35,14 @@ func (r *Reaper) Start(start func() (pid int, err error)) error {
 	defer resume()
 	pid, err := start()
 	if err == nil {
-		r.Adopt(pid)
+		r.Register(pid)
 	}
 	return err
 }
 
-// Adopt registers a child that was not born in Start: one that this process had
+// Register takes a child that was not born in Start: one that this process had
 // before it replaced its own program by exec.
-func (r *Reaper) Adopt(pid int) {
+func (r *Reaper) Register(pid int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.own[pid] = struct{}{}

@@ -224,7 +224,7 @@ func TestAdopted(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := New(Options{})
-	r.Adopt(cmd.Process.Pid)
+	r.Register(cmd.Process.Pid)
 	ctx, cancel := context.WithCancel(context.Background())
 	var over sync.WaitGroup
 	over.Go(func() { r.Run(ctx) })

@@ -27,8 +27,8 @@ type hub struct {
 	running  sync.WaitGroup
 }
 
-// watch returns a channel with the newest look. After leave nothing more is sent.
-func (h *hub) watch() (looks <-chan *moment, leave func()) {
+// watch returns a channel with the newest look. After forget nothing more is sent.
+func (h *hub) watch() (looks <-chan *moment, forget func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	ch := make(chan *moment, 1)
@@ -44,10 +44,10 @@ func (h *hub) watch() (looks <-chan *moment, leave func()) {
 		h.stop = stop
 		h.running.Go(func() { h.look(ctx) })
 	}
-	return ch, func() { h.leave(ch) }
+	return ch, func() { h.forget(ch) }
 }
 
-func (h *hub) leave(ch chan *moment) {
+func (h *hub) forget(ch chan *moment) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.watchers, ch)

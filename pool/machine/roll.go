@@ -62,13 +62,13 @@ func (m *Machine) requestRoll(generation int) {
 	if r := m.roll; r != nil && !r.passed && !r.reverting {
 		m.emit(RollSuperseded{Generation: r.generation, By: generation})
 		m.roll = nil
-		m.leaveHeld(r, "superseded")
+		m.giveBackHeld(r, "superseded")
 	}
 }
 
-// leaveHeld gives the slots back to the old generation. A ready canary whose old worker
+// giveBackHeld gives the slots back to the old generation. A ready canary whose old worker
 // has died stays: the slot has no other worker.
-func (m *Machine) leaveHeld(r *roll, reason string) {
+func (m *Machine) giveBackHeld(r *roll, reason string) {
 	for _, s := range r.held {
 		switch {
 		case s.starting == nil:
@@ -182,7 +182,7 @@ func (m *Machine) turnBack(r *roll, why RollEnded) {
 	r.reverting, r.probation, r.failure = true, time.Time{}, why
 	m.emit(RollReverting{Generation: r.generation, To: r.from, Slot: why.Slot, Worker: why.Worker, Reason: why.Reason,
 		Blame: why.Blame})
-	m.leaveHeld(r, "the roll failed")
+	m.giveBackHeld(r, "the roll failed")
 	r.queue = nil
 	for _, s := range m.slots {
 		s.run(r.from)

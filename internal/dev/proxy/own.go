@@ -125,7 +125,7 @@ func (p *Proxy) serveEvents(w http.ResponseWriter, r *http.Request) {
 	now, changed := p.board.look()
 	for ok := send("retry: 300\ndata: %s\n\n", now.json()); ok; {
 		select {
-		case <-p.leaving:
+		case <-p.ending:
 			return
 		case <-r.Context().Done():
 			return

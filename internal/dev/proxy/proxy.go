@@ -68,7 +68,7 @@ type Proxy struct {
 	http2    *http.Transport
 	speaks2  atomic.Int32  // whether the app speaks HTTP/2; see speaksHTTP2
 	heard    atomic.Bool   // the app has answered, or was reported ready
-	leaving  chan struct{} // closed when Run is asked to end; it ends the proxy's own streams
+	ending   chan struct{} // closed when Run is asked to end; it ends the proxy's own streams
 }
 
 // New binds the address for browsers. An error names what is wrong in Options, or comes from
@@ -83,7 +83,7 @@ func New(o Options) (*Proxy, error) {
 		board:   newBoard(rand.Text()),
 		editor:  editor{template: o.Editor, root: o.Root},
 		tracker: newTracker(),
-		leaving: make(chan struct{}),
+		ending:  make(chan struct{}),
 	}
 	if socket, ok := strings.CutPrefix(o.Target, "unix:"); ok {
 		p.network, p.address = "unix", socket
@@ -146,7 +146,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 	case err = <-served:
 		served <- nil
 	}
-	close(p.leaving)
+	close(p.ending)
 	patience, cancel := context.WithTimeout(context.Background(), farewell)
 	defer cancel()
 	_ = server.Shutdown(patience) // an error means that requests are left; they are ended below

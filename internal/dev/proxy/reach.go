@@ -64,7 +64,7 @@ func (p *Proxy) reach(ctx context.Context) (net.Conn, error) {
 		}
 		select {
 		case <-tick.C:
-		case <-p.leaving:
+		case <-p.ending:
 			return nil, absence{last}
 		case <-limit.Done():
 			return nil, absence{last}
