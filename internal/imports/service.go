@@ -187,17 +187,17 @@ var shellEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "`", "\\`", `$`, `\
 func shellQuoted(word string) string {
 	var b strings.Builder
 	b.WriteByte('"')
-	end := 0
-	for _, at := range variableOf.FindAllStringIndex(word, -1) {
-		b.WriteString(shellEscapes.Replace(word[end:at[0]]))
-		if found := word[at[0]:at[1]]; found == "$$" {
+	rest := word
+	for at := variableOf.FindStringIndex(rest); at != nil; at = variableOf.FindStringIndex(rest) {
+		b.WriteString(shellEscapes.Replace(rest[:at[0]]))
+		if found := rest[at[0]:at[1]]; found == "$$" {
 			b.WriteString(`\$`)
 		} else {
 			b.WriteString(found)
 		}
-		end = at[1]
+		rest = rest[at[1]:]
 	}
-	b.WriteString(shellEscapes.Replace(word[end:]))
+	b.WriteString(shellEscapes.Replace(rest))
 	b.WriteByte('"')
 	return b.String()
 }
