@@ -147,6 +147,8 @@ var importRules = []importRule{
 	{pkg: "systemd/unit", only: []string{"relevo/internal/config", "relevo/internal/safefile"},
 		because: "it turns a configuration into text"},
 	{pkg: "internal/diskspace", only: []string{}, because: "whoever writes files asks it what is used up"},
+	{pkg: "internal/journal", only: []string{},
+		because: "it sends lines with the fields that it is given; whose lines they are is its user's business"},
 	{pkg: "internal/logfile", only: []string{"relevo/internal/safefile"},
 		because: "it keeps lines in files; whose lines they are is its user's business"},
 	{pkg: "internal/printable", only: []string{},

@@ -55,7 +55,7 @@ func TestOpenedOutput(t *testing.T) {
 			if stream == 1 {
 				begun = ""
 			}
-			want = append(want, opened{OutputSource{2, 3, w.PID(), stream}, begun, how.torn})
+			want = append(want, opened{OutputSource{2, 3, w.PID(), stream, order.ID}, begun, how.torn})
 		}
 	}
 	if !slices.Equal(calls, want) {

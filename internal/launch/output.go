@@ -36,6 +36,7 @@ type Streams struct {
 type OutputSource struct {
 	Slot, Generation, PID int
 	Stream                int // 0: stdout, 1: stderr
+	Worker                string
 }
 
 // Lines takes one stream of one worker, and keeps the beginning of a line until its end.

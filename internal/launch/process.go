@@ -111,7 +111,8 @@ func (p *Process) listen(from ends, l processLegacy) {
 	p.tail.restore(l.Tail)
 	for i, to := range []io.Writer{streams.Out, streams.Err} {
 		if from.output[i] != nil {
-			source := OutputSource{Slot: p.order.Slot, Generation: p.order.Generation, PID: p.pid, Stream: i}
+			source := OutputSource{Slot: p.order.Slot, Generation: p.order.Generation, PID: p.pid, Stream: i,
+				Worker: p.order.ID}
 			p.pump(i, to, streams.lines(app, source, l.Begun[i], l.Channel.Torn))
 		}
 	}

@@ -91,7 +91,8 @@ func (w Web) hardening(t *text) {
 		t.set("ProtectHome", "read-only")
 		t.yes("PrivateDevices", "ProtectClock", "ProtectHostname", "ProtectKernelLogs",
 			"ProtectKernelModules", "ProtectKernelTunables", "ProtectControlGroups")
-		t.comment("Of root's powers the one to count the open files of processes" + w.privileged(" and to bind the port") + ".")
+		t.comment("Of root's powers the one to count the open files of processes" + w.privileged(" and to bind the port") +
+			".")
 		t.set("CapabilityBoundingSet", "CAP_SYS_PTRACE"+w.privileged(" CAP_NET_BIND_SERVICE"))
 	}
 	t.yes("RestrictSUIDSGID", "RestrictRealtime", "RestrictNamespaces", "LockPersonality", "MemoryDenyWriteExecute")

@@ -1,0 +1,93 @@
+package test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestJournalFields: systemd's journal knows of each line which app, slot, generation and worker it
+// is of, over a roll and the death of a master.
+func TestJournalFields(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
+	s := newUnitSite(t, "workers = 2\nwatch_binary = false\n")
+	app := filepath.Join(s.Dir, "app")
+	if err := os.Rename(app, filepath.Join(s.Dir, "real")); err != nil {
+		t.Fatal(err)
+	}
+	write := func(version string) {
+		t.Helper()
+		script := "#!/bin/sh\necho \"version " + version + " begins\"\necho '<3>a warning' >&2\nexec ./real\n"
+		if err := writeProgram(app+".new", []byte(script)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(app+".new", app); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("1")
+	s.Systemctl("start", "web.service")
+	write("2")
+	s.Systemctl("reload", "web.service")
+	s.awaitStatus("serve generation 2 on")
+	type line struct {
+		Message    string `json:"MESSAGE"`
+		App        string `json:"RELEVO_APP"`
+		Generation string `json:"RELEVO_GENERATION"`
+		Worker     string `json:"RELEVO_WORKER"`
+		Stream     string `json:"RELEVO_STREAM"`
+		Priority   string `json:"PRIORITY"`
+		Unit       string `json:"_SYSTEMD_UNIT"`
+		Identifier string `json:"SYSLOG_IDENTIFIER"`
+	}
+	read := func(matches ...string) (all []line) {
+		t.Helper()
+		out, err := s.Command("journalctl", append([]string{"--no-pager", "-o", "json"}, matches...)...).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for text := range strings.Lines(string(out)) {
+			var l line
+			if err := json.Unmarshal([]byte(text), &l); err != nil {
+				t.Fatalf("%v: %s", err, text)
+			}
+			all = append(all, l)
+		}
+		return all
+	}
+	for slot := range 2 {
+		var got []line
+		match := "RELEVO_SLOT=" + strconv.Itoa(slot)
+		s.Await("the lines of the slot", func() bool { got = read(match); return len(got) == 4 })
+		worker := []string{got[0].Worker, got[2].Worker}
+		if worker[0] == "" || worker[0] == worker[1] {
+			t.Errorf("slot %d: workers %q", slot, worker)
+		}
+		for i, l := range got {
+			generation := strconv.Itoa(i/2 + 1)
+			want := line{"version " + generation + " begins", "web", generation, worker[i/2], "out", "6", "web.service",
+				"web/" + strconv.Itoa(slot)}
+			if l.Stream == "err" {
+				want.Message, want.Stream, want.Priority = "a warning", "err", "3"
+			}
+			if l != want {
+				t.Errorf("slot %d has %+v, want %+v", slot, l, want)
+			}
+		}
+	}
+	if got := read("-u", "web.service", "RELEVO_GENERATION=2"); len(got) != 4 {
+		t.Errorf("of the unit's second generation: %+v", got)
+	}
+	// The next master goes on.
+	s.Systemctl("kill", "--kill-whom=main", "-s", "KILL", "web.service")
+	s.Await("another master", func() bool {
+		return s.Show("web.service", "NRestarts") == "1" && s.Show("web.service", "ActiveState") == "active"
+	})
+	write("3")
+	s.Systemctl("reload", "web.service")
+	s.Await("the lines of the third generation", func() bool { return len(read("RELEVO_GENERATION=3")) == 4 })
+}
