@@ -80,6 +80,7 @@ func buildShownApps(t *testing.T) (dir string) {
 type session struct {
 	*site
 	address string // of the app
+	leaves  bool   // it has started apps in the background, which end with the test
 }
 
 func newSession(t *testing.T, builds string) *session {
@@ -97,10 +98,11 @@ func newSession(t *testing.T, builds string) *session {
 }
 
 var (
-	anyPort = regexp.MustCompile(`([ ="])(:80\d\d)\b`)
-	build   = regexp.MustCompile(`^(CGO_ENABLED=0 go build -o relevo \.|go build -o app \./examples/go-sdk)$`)
-	starts  = regexp.MustCompile(`^\./relevo (run|serve)\b`)
-	reads   = regexp.MustCompile(`^(curl|\./relevo (status|list|releases)\b)`)
+	anyPort    = regexp.MustCompile(`([ ="])(:80\d\d)\b`)
+	build      = regexp.MustCompile(`^(CGO_ENABLED=0 go build -o relevo \.|go build -o app \./examples/go-sdk)$`)
+	starts     = regexp.MustCompile(`^\./relevo (run|serve)\b`)
+	background = regexp.MustCompile(`^\./relevo start\b`)
+	reads      = regexp.MustCompile(`^(curl|\./relevo (status|list|releases)\b)`)
 )
 
 func onFreePort(text string) string { return anyPort.ReplaceAllString(text, "${1}127.0.0.1:0") }
@@ -137,6 +139,10 @@ func (s *session) enter(command, shown string) {
 	case build.MatchString(command): // it has been built
 	case starts.MatchString(command):
 		s.startMaster(command)
+	case background.MatchString(command) && !s.leaves:
+		s.leaves = true
+		s.t.Cleanup(func() { s.shell("./relevo stop all --force") })
+		s.enter(command, shown)
 	default:
 		var said string
 		s.t.Cleanup(func() {
@@ -229,9 +235,19 @@ var varying = []struct {
 	{regexp.MustCompile(`\s+`), " "},
 }
 
+var exitCodes = regexp.MustCompile(`exit code \d+`)
+
 // plain is text without what varies.
 func (s *session) plain(text string) string {
 	text = strings.ReplaceAll(text, s.dir+"/", "")
+	text = exitCodes.ReplaceAllStringFunc(text, func(code string) string {
+		return strings.Map(func(r rune) rune { // no number: it does not vary
+			if r >= '0' && r <= '9' {
+				return r - '0' + 'A'
+			}
+			return r
+		}, code)
+	})
 	for _, v := range varying {
 		text = v.text.ReplaceAllString(text, v.word)
 	}
