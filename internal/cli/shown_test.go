@@ -44,7 +44,7 @@ func TestShownLinesParse(t *testing.T) {
 		}
 		count++
 		rest := found[2]
-		for _, end := range []string{"   ", " | ", " · "} { // an explanation or the next command follows
+		for _, end := range []string{"   ", " | ", " · ", "; "} { // an explanation or the next command follows
 			rest, _, _ = strings.Cut(rest, end)
 		}
 		root := (&cli{getenv: os.Getenv}).root()

@@ -103,7 +103,7 @@ func TestGolden(t *testing.T) {
 // app can have its name.
 func TestWeb(t *testing.T) {
 	for name, w := range map[string]Web{
-		"web":      {Address: "127.0.0.1:9615", State: "/var/lib/relevo", Runtime: "/run/relevo"},
+		"web": {Address: "127.0.0.1:9615", State: "/var/lib/relevo", Runtime: "/run/relevo"},
 		"web-user": {Address: "127.0.0.1:9615", State: "/home/ann/50% done/relevo", Runtime: "/run/user/1/relevo",
 			User: true},
 		"web-open": {Address: ":80", Hosts: []string{"a.example", "b.example"}, State: "/srv/relevo", Runtime: "/run/r"},
