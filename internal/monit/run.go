@@ -39,9 +39,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(o.In), tea.WithOutput(o.Out), tea.WithEnvironment(o.Env),
 		tea.WithoutSignalHandler(), tea.WithFPS(framesPerSecond))
-	ended := make(chan struct{})
-	defer close(ended)
-	go heed(p, stops, ended)
+	defer heed(p, stops)()
 	_, err := p.Run()
 	if err == nil || ctx.Err() != nil {
 		return nil
@@ -52,21 +50,25 @@ func Run(ctx context.Context, o Options) error {
 	return fmt.Errorf("cannot show monit: %w", err)
 }
 
-// heed acts on signals until the program has ended.
-func heed(p *tea.Program, stops chan os.Signal, ended <-chan struct{}) {
-	ends := make(chan os.Signal, 1)
+// heed acts on signals from now on, until the returned function is called. One that arrives
+// before that would end the program with the terminal as it is.
+func heed(p *tea.Program, stops chan os.Signal) (end func()) {
+	ends, ended := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(ends, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
-	defer signal.Stop(ends)
 	signal.Notify(stops, syscall.SIGTSTP)
-	defer signal.Stop(stops)
-	for {
-		select {
-		case <-ended:
-			return
-		case <-ends:
-			p.Quit()
-		case <-stops: // the signal by itself would leave the terminal as it is
-			suspend(p)
+	go func() {
+		defer signal.Stop(ends)
+		defer signal.Stop(stops)
+		for {
+			select {
+			case <-ended:
+				return
+			case <-ends:
+				p.Quit()
+			case <-stops: // the signal by itself would leave the terminal as it is
+				suspend(p)
+			}
 		}
-	}
+	}()
+	return func() { close(ended) }
 }
