@@ -19,7 +19,7 @@ func newest(p *pooltest.Process, before int) (ipc.State, int) {
 	return states[len(states)-1], len(states) - before
 }
 
-// Every worker hears of every change, once for all that changed at a time.
+// Every worker hears of every change. Changes at the same time are one announcement.
 func TestAnnounce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", nil)
@@ -94,7 +94,7 @@ func TestAnnounce(t *testing.T) {
 	})
 }
 
-// A worker that does not take the announcement is none the worse for it.
+// A worker that does not read the announcement is not disturbed.
 func TestAnnounceFails(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Obedient)
@@ -104,7 +104,7 @@ func TestAnnounceFails(t *testing.T) {
 	})
 }
 
-// A large pool tells of several changes together, and of the newest in any case.
+// A large pool combines changes in one announcement, and always tells the newest state.
 func TestAnnounceToMany(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const n = 100 // once in 50 ms at most

@@ -10,7 +10,7 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// The beat shows that the loop goes round: while it is held up there is none.
+// The beat shows that the loop goes round: while the loop is blocked, there is none.
 func TestBeat(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var count atomic.Int64

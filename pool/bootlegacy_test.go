@@ -10,7 +10,7 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// wantStartError waits for the end of a pool that did not come up.
+// wantStartError waits for the end of a pool whose start failed.
 func (r *rig) wantStartError(reason string) {
 	r.t.Helper()
 	<-r.ran
@@ -20,7 +20,7 @@ func (r *rig) wantStartError(reason string) {
 	}
 }
 
-// TestSuccessionWhileBooting: the start goes on, and ends as it would have.
+// TestSuccessionWhileBooting: the start goes on in the next master, and ends as it would have.
 func TestSuccessionWhileBooting(t *testing.T) {
 	for _, serves := range []bool{true, false} {
 		bubble(t, func(t *testing.T) {
@@ -45,8 +45,8 @@ func TestSuccessionWhileBooting(t *testing.T) {
 	}
 }
 
-// TestSuccessionOfAFailedStart: a master that was killed while it ended the last
-// worker of a failed start leaves a failed start, and not an orderly end.
+// TestSuccessionOfAFailedStart: a master is killed while it ends the last worker of a failed start.
+// For the next master the start has failed; it is not a graceful end.
 func TestSuccessionOfAFailedStart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		keeper := &shelf{files: map[string]bool{}}
@@ -69,8 +69,8 @@ func TestSuccessionOfAFailedStart(t *testing.T) {
 	})
 }
 
-// TestFreezeBesideTheEndOfAStart: a start whose last worker dies while the pool is
-// being frozen has failed, and no worker is left to go on with.
+// TestFreezeBesideTheEndOfAStart: the last worker of a start dies while the pool is being frozen.
+// The start has failed, and no worker is left for the next master.
 func TestFreezeBesideTheEndOfAStart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		v1 := pooltest.NewRelease("v1", nil)

@@ -37,8 +37,8 @@ func TestRecycle(t *testing.T) {
 	})
 }
 
-// TestRecycleByRequest: a user's request replaces a worker at once, even after a successor has failed
-// to start; requests of relevo itself wait then.
+// TestRecycleByRequest: a user's request replaces a worker at once, even if a new worker has just
+// failed to start. relevo's own requests wait in that case.
 func TestRecycleByRequest(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 1, pooltest.NewRelease("v1", func(p *pooltest.Process) {
@@ -60,7 +60,7 @@ func TestRecycleByRequest(t *testing.T) {
 	})
 }
 
-// TestUntil: the status tells how long relevo waits for a worker that leaves.
+// TestUntil: the status tells until when relevo waits for a worker that leaves.
 func TestUntil(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 1, pooltest.NewRelease("v1", pooltest.Stubborn), func(o *pool.Options) {
@@ -136,7 +136,7 @@ func TestWatchdog(t *testing.T) {
 	})
 }
 
-// What a worker says of itself, and what others say of it.
+// What a worker says of itself, and what relevo says of it.
 func TestHungFloodHealed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Obedient)

@@ -1,6 +1,6 @@
 package pool
 
-// What the tests have to know.
+// What the tests need to know.
 const (
 	SubscriberBuffer = subscriberBuffer
 	MessagesBuffer   = subscriberBuffer * messagesOf / 4

@@ -13,7 +13,7 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// TestThaw: a succession that fails has not happened.
+// TestThaw: after a succession that fails, the pool is as before.
 func TestThaw(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		v1 := pooltest.NewRelease("v1", pooltest.Obedient)
@@ -78,7 +78,7 @@ func TestFreezeWaitsForBirths(t *testing.T) {
 	})
 }
 
-// TestFreezeFails where a worker cannot be let go of: nothing has happened.
+// TestFreezeFails: a worker cannot be detached, and the pool is as before.
 func TestFreezeFails(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		v1 := pooltest.NewRelease("v1", pooltest.Obedient)
@@ -94,14 +94,14 @@ func TestFreezeFails(t *testing.T) {
 	})
 }
 
-// frozen is the answer to a freeze.
+// frozen is the result of a Freeze.
 type frozen struct {
 	l   pool.Legacy
 	err error
 }
 
-// freezeBesideADeath freezes a pool in the moment in which a worker of a roll to v2
-// dies: the roll turns round, and those of v2 that serve have to leave.
+// freezeBesideADeath freezes a pool at the moment in which a worker of a roll to v2 dies: the roll
+// turns back, and the workers of v2 that serve have to leave.
 func freezeBesideADeath(t *testing.T) (r *rig, v2 *pooltest.Release, done <-chan frozen) {
 	v1 := pooltest.NewRelease("v1", pooltest.Polite)
 	r = start(t, 3, v1)
@@ -120,7 +120,7 @@ func freezeBesideADeath(t *testing.T) (r *rig, v2 *pooltest.Release, done <-chan
 	return r, v2, answer
 }
 
-// TestFreezeBesideADeath: what a death would set off is left to the successor.
+// TestFreezeBesideADeath: the effects of a death are left to the successor.
 func TestFreezeBesideADeath(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r, v2, done := freezeBesideADeath(t)
@@ -143,8 +143,8 @@ func TestFreezeBesideADeath(t *testing.T) {
 	})
 }
 
-// TestThawBesideADeath: what a death would set off, and was held back, happens when
-// no successor goes on.
+// TestThawBesideADeath: the effects of a death were held back, and happen if no successor takes
+// over.
 func TestThawBesideADeath(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r, _, done := freezeBesideADeath(t)

@@ -14,8 +14,8 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// The clock of a bubble starts at 2000-01-01T00:00:00Z, so that what a pool says
-// can be compared to the letter.
+// The clock of a bubble starts at 2000-01-01T00:00:00Z, so the test can compare what a pool says
+// letter by letter.
 
 func TestStatusJSON(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -51,8 +51,7 @@ func TestStatusJSON(t *testing.T) {
 	})
 }
 
-// retryOf picks the fraction of the second out of the time of the next spawn,
-// which has jitter in it.
+// retryOf finds the fraction of a second in the time of the next spawn, which has jitter.
 func retryOf(t *testing.T, status string) string {
 	t.Helper()
 	_, rest, _ := strings.Cut(status, `"retry":"2000-01-01T00:01:00.`)
@@ -173,14 +172,14 @@ func marshal(t *testing.T, v any) string {
 	return string(text)
 }
 
-// wantJSON compares two values by what they are on the wire.
+// wantJSON compares the JSON of two values.
 func wantJSON(t *testing.T, what string, got, want any) {
 	t.Helper()
 	wantEqual(t, what, marshal(t, got), marshal(t, want))
 }
 
-// TestExitStatusSaid: how a worker ended goes to the next master and to clients with
-// what the worker said about it.
+// TestExitStatusSaid: the next master and clients learn how a worker ended and what it said about
+// it.
 func TestExitStatusSaid(t *testing.T) {
 	for want, status := range map[string]pool.ExitStatus{
 		"exit status 1: panic: no database": {Code: 1, Said: "panic: no database"},

@@ -12,7 +12,7 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// shelf is a keeper that looks whether what it is given fits together.
+// shelf is a keeper that checks whether the documents and files that it gets fit together.
 type shelf struct {
 	mu    sync.Mutex
 	files map[string]bool
@@ -41,8 +41,8 @@ func (s *shelf) Save(l pool.Legacy) {
 	s.saves++
 }
 
-// TestKeeper: whenever nothing moves, what was saved is the state, so that a
-// master which is killed there is succeeded as well.
+// TestKeeper: whenever nothing changes, the saved state is the present one, so a master that is
+// killed then has a complete legacy.
 func TestKeeper(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		keeper := &shelf{files: map[string]bool{}}
@@ -69,8 +69,8 @@ func TestKeeper(t *testing.T) {
 	})
 }
 
-// TestKeeperPersists: a process that waits until its legacy is saved hears when it is, not
-// before; without a keeper it hears as well.
+// TestKeeperPersists: a process that waits until its legacy is saved hears of it when it is, and
+// not before. Without a keeper it hears at once.
 func TestKeeperPersists(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		keeper := &shelf{files: map[string]bool{}}
@@ -95,8 +95,8 @@ func TestKeeperPersists(t *testing.T) {
 	})
 }
 
-// TestKeeperBeforeAnswer: who asks for a change has an answer when it is saved: a master that
-// is killed right after it does not forget what it has agreed to.
+// TestKeeperBeforeAnswer: a request for a change is answered only when the change is saved, so a
+// master that is killed right after the answer has not forgotten it.
 func TestKeeperBeforeAnswer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		keeper := &shelf{files: map[string]bool{}}
@@ -115,7 +115,7 @@ func TestKeeperBeforeAnswer(t *testing.T) {
 	})
 }
 
-// TestKeeperOfLateFiles: what a process has only some time after its start is kept, too.
+// TestKeeperOfLateFiles: files that a process has only some time after its start are kept, too.
 func TestKeeperOfLateFiles(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		keeper := &shelf{files: map[string]bool{}}

@@ -32,8 +32,8 @@ func (r *rig) mustFreeze() pool.Legacy {
 	return l
 }
 
-// succeed has another pool go on with everything, as the next master does: the
-// state goes through a document, the releases are made anew of the generations.
+// succeed has another pool take over everything, as the next master does: the state goes through a
+// document, and the releases are made again from the generations.
 func (r *rig) succeed() *rig {
 	r.t.Helper()
 	l := r.mustFreeze()
@@ -164,7 +164,7 @@ func TestSuccessionInARoll(t *testing.T) {
 	}
 }
 
-// TestSuccessionOfARollThatFails: the next master puts the old generation back.
+// TestSuccessionOfARollThatFails: the next master brings the old generation back.
 func TestSuccessionOfARollThatFails(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 2, pooltest.NewRelease("v1", pooltest.Obedient))
@@ -219,7 +219,7 @@ func leaves(p *pooltest.Process) {
 	}
 }
 
-// TestSuccessionOfTheLost: a process that cannot be adopted has died.
+// TestSuccessionOfTheLost: a process that cannot be adopted counts as dead.
 func TestSuccessionOfTheLost(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		v1 := pooltest.NewRelease("v1", pooltest.Obedient)
@@ -251,7 +251,7 @@ func TestTakeOverNeedsItsReleases(t *testing.T) {
 	})
 }
 
-// TestUnreadyInLegacy: a process is told whether the pool has heard that it is ready.
+// TestUnreadyInLegacy: an adopted process knows whether the pool has heard that it is ready.
 func TestUnreadyInLegacy(t *testing.T) {
 	unready := map[machine.State]bool{machine.Starting: true, machine.Serving: false, machine.Draining: false}
 	for state, want := range unready {

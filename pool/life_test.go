@@ -13,7 +13,7 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// The events of one worker's whole life, in order and complete.
+// The events of one worker's whole life, complete and in order.
 func TestLives(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -82,7 +82,7 @@ func TestLives(t *testing.T) {
 	}
 }
 
-// What the events of a life say beside their kind.
+// What the events of a life have beside their kind.
 func TestLifeDetails(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", nil)
@@ -117,7 +117,7 @@ func TestNoListeningWithoutAddresses(t *testing.T) {
 	})
 }
 
-// A worker that says that it leaves, and ends without an error, has not died.
+// A worker that says that it leaves, and exits without an error, has not died.
 func TestLeavesByItself(t *testing.T) {
 	for code, planned := range map[int]bool{0: true, 3: false} {
 		bubble(t, func(t *testing.T) {
@@ -153,8 +153,8 @@ func TestReportsAfterExit(t *testing.T) {
 	})
 }
 
-// A worker that survives SIGKILL is given up, and the others hear that it is no
-// longer in the pool.
+// The pool gives up a worker that survives SIGKILL, and the others hear that it is no longer in the
+// pool.
 func TestAbandoned(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", nil)
@@ -196,7 +196,7 @@ func (r slowToReturn) Start(o pool.Order, sink func(pool.Report)) (pool.Process,
 	return p, err
 }
 
-// What a worker says before the pool knows its process waits until it does.
+// What a worker says before the pool knows its process is kept until the pool does.
 func TestReportsBeforeStartReturns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.ServesFor(500*time.Millisecond))
@@ -210,7 +210,7 @@ func TestReportsBeforeStartReturns(t *testing.T) {
 	})
 }
 
-// What is wanted of a process before it exists is done as soon as it does.
+// What is asked of a process before it exists is done as soon as it exists.
 func TestWantedBeforeStarted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", nil)
@@ -233,8 +233,8 @@ func TestWantedBeforeStarted(t *testing.T) {
 	})
 }
 
-// A start that hangs longer than anybody waits: what it makes at last is killed,
-// and its release is not taken from under it.
+// A start hangs for longer than the pool waits. A process that it makes after that is killed, and
+// the release is not closed before.
 func TestStartThatHangs(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Obedient)
@@ -286,7 +286,7 @@ func TestStartThatHangsAtTheEnd(t *testing.T) {
 	}
 }
 
-// A worker whose channel is gone is asked by signal.
+// A worker whose channel is closed is asked by signal.
 func TestDrainWithoutChannel(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Polite)
@@ -302,7 +302,7 @@ func TestDrainWithoutChannel(t *testing.T) {
 	})
 }
 
-// The drain message carries the time that is left.
+// The drain message tells the time that is left.
 func TestDrainDeadline(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Polite)
@@ -319,7 +319,7 @@ func TestDrainDeadline(t *testing.T) {
 	})
 }
 
-// Signals that cannot be sent are the process's end to tell.
+// That a signal could not be sent is no event: the process's exit is.
 func TestSignalsThatFail(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Obedient)

@@ -79,8 +79,7 @@ func TestMethodsBeforeRun(t *testing.T) {
 	}
 }
 
-// held is a pool whose loop is kept busy, so that calls queue up in the order in
-// which they are made.
+// held is a pool whose loop is kept busy, so calls queue up in the order of their making.
 type held struct {
 	*rig
 	resume func()
@@ -106,8 +105,7 @@ func (h held) queue(f func()) {
 	synctest.Wait()
 }
 
-// What was done must not be reported as refused because the pool ended right
-// afterwards.
+// A change that was made must not be reported as refused because the pool ended right afterwards.
 func TestAnswerBeatsEnd(t *testing.T) {
 	for range 50 {
 		bubble(t, func(t *testing.T) {
@@ -254,7 +252,7 @@ func lastOf(calls []pooltest.Call, label string) pooltest.Call {
 	return pooltest.Call{}
 }
 
-// Those reached are told apart from those that were not.
+// The error tells which workers were reached and which were not.
 func TestSendPartly(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		good := pooltest.NewRelease("v1", pooltest.Obedient)

@@ -12,7 +12,7 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// Rolls are asked for in the order of BeginRoll, not in that of Wait.
+// Rolls happen in the order of BeginRoll, not in that of Wait.
 func TestBeginRoll(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 1, pooltest.NewRelease("v1", pooltest.Obedient))
@@ -35,7 +35,7 @@ func TestBeginRoll(t *testing.T) {
 	})
 }
 
-// Who asks for a result after the pool's end still gets it.
+// A caller that asks for a result after the pool's end still gets it.
 func TestWaitAfterTheEnd(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 1, pooltest.NewRelease("v1", pooltest.Obedient))
@@ -50,7 +50,7 @@ func TestWaitAfterTheEnd(t *testing.T) {
 	})
 }
 
-// Changes by a number add up, however many come at the same moment.
+// Relative changes of the size add up, even at the same moment.
 func TestResizeByWhatIsThere(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 2, pooltest.NewRelease("v1", pooltest.Obedient))

@@ -65,7 +65,8 @@ func TestPromote(t *testing.T) {
 	})
 }
 
-// Who waits for a roll that is aborted gets its end, and so does who aborts it.
+// A caller that waits for a roll that is aborted gets its result, and so does the caller that
+// aborts it.
 func TestAbort(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r, next, answer := onProbation(t)

@@ -34,8 +34,8 @@ func (r *rig) told() (short []string) {
 	return short
 }
 
-// TestRecent: what explains the state is remembered, also by the next master; what happens all
-// day is not.
+// TestRecent: the pool remembers events that explain its state, also in the next master, and
+// forgets everyday events.
 func TestRecent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		old := pooltest.NewRelease("v1", pooltest.Polite)
@@ -51,8 +51,8 @@ func TestRecent(t *testing.T) {
 	})
 }
 
-// TestRecentIsBounded: the same again and again is one entry, and however much is said, what
-// is remembered stays small.
+// TestRecentIsBounded: repeated events are one entry, and however many there are, the memory for
+// them stays small.
 func TestRecentIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Polite)

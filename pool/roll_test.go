@@ -177,7 +177,7 @@ func findStep(t *testing.T, events []pool.Event, step pool.Step) pool.Event {
 	return pool.Event{}
 }
 
-// A roll that fails half-way puts back what it has replaced.
+// A roll that fails half-way brings the old workers back.
 func TestRollRevertsReplaced(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 2, pooltest.NewRelease("v1", pooltest.Obedient))
@@ -198,7 +198,7 @@ func TestRollRevertsReplaced(t *testing.T) {
 	})
 }
 
-// A slot that cannot be put back stays with what serves in it.
+// A slot whose old generation cannot be started again keeps the worker that serves in it.
 func TestRollStuck(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		old := pooltest.NewRelease("v1", pooltest.Obedient)
@@ -260,7 +260,7 @@ func TestRollGivesWay(t *testing.T) {
 	})
 }
 
-// Who no longer wants to wait leaves; the roll goes on.
+// A caller that stops waiting returns at once; the roll goes on.
 func TestRollOutlivesItsCaller(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 1, pooltest.NewRelease("v1", pooltest.Obedient))
@@ -274,8 +274,7 @@ func TestRollOutlivesItsCaller(t *testing.T) {
 	})
 }
 
-// A stop in mid-roll is an answer to everybody who waits, also for a roll that
-// waits its turn.
+// A stop during a roll answers every caller that waits, also for a queued roll.
 func TestStopAbortsRolls(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 2, pooltest.NewRelease("v1", pooltest.Obedient))
@@ -317,7 +316,7 @@ func TestRollWhileBooting(t *testing.T) {
 	})
 }
 
-// A boot that fails takes the roll that waits for it along.
+// When a start fails, the roll that waits for it fails, too.
 func TestRollWhileBootFails(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		old := pooltest.NewRelease("v1", nil)
@@ -345,7 +344,7 @@ func TestRollWhileStopping(t *testing.T) {
 	})
 }
 
-// The roll asks politely where the workers can be asked.
+// A roll asks workers by message if they can be asked so.
 func TestRollByMessage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		old := pooltest.NewRelease("v1", pooltest.Polite)
@@ -374,7 +373,7 @@ func TestCanaryLeaves(t *testing.T) {
 	})
 }
 
-// The end of a release takes as long as its file system likes; the pool goes on.
+// Closing a release takes as long as its file system does; the pool goes on meanwhile.
 func TestSlowCloseOfRelease(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 2, pooltest.NewRelease("v1", pooltest.Obedient))

@@ -9,7 +9,7 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// A pool that sleeps has no workers, also under the next master, until it wakes; a release that
+// A pool that sleeps has no workers, also under the next master, until it wakes. A release that
 // comes meanwhile is tried then.
 func TestSleep(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestSleep(t *testing.T) {
 	})
 }
 
-// Sleep is refused while something is under way.
+// Sleep is refused while a roll or a start goes on.
 func TestSleepRefused(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 1, pooltest.NewRelease("v1", pooltest.Obedient))

@@ -12,8 +12,8 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// flood makes the pool publish n events: the numbers from 0 on as messages. It
-// leaves those who read the time to do so.
+// flood makes the pool publish n events: messages with the numbers from 0 on. It gives readers the
+// time to read them.
 func flood(p *pooltest.Process, n int) {
 	for i := range n {
 		if i%256 == 0 {
@@ -96,8 +96,8 @@ func TestSubscribe(t *testing.T) {
 	})
 }
 
-// Who does not read is told how much it missed as soon as it reads again, and
-// holds nothing up.
+// A reader that does not read is told how much it missed as soon as it reads again, and holds
+// nothing up.
 func TestSlowSubscriber(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Obedient)
@@ -122,7 +122,8 @@ func TestSlowSubscriber(t *testing.T) {
 	})
 }
 
-// What workers say without end hides nothing that happens to them, and the loss is told.
+// Endless messages of workers do not hide what happens to the workers, and the reader is told of
+// the loss.
 func TestSlowSubscriberAtTheEnd(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Obedient)
@@ -174,7 +175,7 @@ func TestJournalFromTheFirst(t *testing.T) {
 	})
 }
 
-// What readers have not read is bounded in bytes, for all of them together.
+// The bytes that readers have not read are limited, for all readers together.
 func TestSubscribersBytes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Obedient)

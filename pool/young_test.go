@@ -12,8 +12,8 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// A generation that passes its probation and then keeps crashing is taken back
-// without anybody's doing, and the release to go back to was kept for that.
+// A generation that passes its probation and then keeps crashing is rolled back by itself. The
+// previous release was kept for that.
 func TestCrashStorm(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		steps := &steps{}
@@ -93,7 +93,7 @@ func TestOutOfMemoryIsNamed(t *testing.T) {
 	})
 }
 
-// Only deaths that speak against the program take it back.
+// Only deaths that speak against the program roll it back.
 func TestWhichDeathsAreFaults(t *testing.T) {
 	exit := func(code int) func(*rig, *pooltest.Process) {
 		return func(_ *rig, p *pooltest.Process) { p.Exit(code) }
@@ -174,7 +174,7 @@ func (r *rig) lastStep(step pool.Step) (last pool.Event) {
 	return last
 }
 
-// The canary's step is told before anybody old is asked to leave.
+// The canary's step is published before any old worker is asked to leave.
 func TestOnRoll(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var told []string
@@ -201,7 +201,7 @@ func TestOnRoll(t *testing.T) {
 	})
 }
 
-// A roll that ends before it began has no old generation and is not told of.
+// A roll that ends before it began has no old generation, and OnRoll is not called.
 func TestOnRollOfOneThatWaits(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var told []string

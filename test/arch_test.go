@@ -239,12 +239,12 @@ func TestImportsRunDownward(t *testing.T) {
 	}
 }
 
-// ofProcesses are the files of /proc whose readers have to agree: a process chooses the
-// name in stat, a mount has optional fields.
+// ofProcesses are files of /proc that are easy to misread: a process chooses its name in stat, and
+// lines of mountinfo have optional fields.
 var ofProcesses = regexp.MustCompile(`^"(/proc/.*)?/(stat|children|cgroup|mountinfo|comm)"$|^"/proc/.*/status"$`)
 
-// TestOneReaderOfProcesses: package procfs alone reads them. The doctor is handed files by
-// name, and has package procfs understand them.
+// TestOneReaderOfProcesses: only package procfs reads them. The doctor reads them as files of its
+// Host, and has procfs parse them.
 func TestOneReaderOfProcesses(t *testing.T) {
 	t.Parallel()
 	for importPath, p := range listPackages(t) {
@@ -352,7 +352,7 @@ var allPackages = sync.OnceValues(func() (map[string]goPackage, error) {
 	return packages, nil
 })
 
-// TestLinesFitTheScreen: no line of a Go file has more than 120 columns, in raw strings neither.
+// TestLinesFitTheScreen: no line of a Go file has more than 120 columns, not even in raw strings.
 func TestLinesFitTheScreen(t *testing.T) {
 	t.Parallel()
 	const columns = 120

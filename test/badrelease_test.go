@@ -19,7 +19,7 @@ type badRelease struct {
 	put  func(s *site) // puts it in place of release 1
 	exit int           // of relevo reload
 	says []string
-	// later: it passes its probation, and what follows takes it back.
+	// later means that the release passes its probation, and is rolled back afterwards.
 	later bool
 }
 
@@ -74,9 +74,8 @@ func foreign(program []byte) []byte {
 	return program
 }
 
-// TestBadReleases deploys what no one should, under load. The service must not
-// notice; only what a worker of the bad release itself had accepted may be gone
-// with it.
+// TestBadReleases deploys broken releases under load. The service serves on; only requests that a
+// worker of the bad release itself had accepted may be lost.
 func TestBadReleases(t *testing.T) {
 	takesLong(t)
 	t.Parallel()

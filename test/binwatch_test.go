@@ -16,8 +16,7 @@ import (
 	"relevo/pool"
 )
 
-// replacement is a way in which people put a new executable in place, or do
-// something to the old one.
+// replacement is a way to put a new executable in place, or to touch the old one.
 type replacement struct {
 	name  string
 	do    string // a shell command: $app is the executable, $new holds other bytes, $dir is where both are
@@ -52,8 +51,7 @@ var plainReplacements = []replacement{
 			`"$dir/bin.old" && mv "$dir/bin2" "$dir/bin"`, rolls: 1},
 }
 
-// busyReplacements write into the file, which is possible while workers run a
-// copy.
+// busyReplacements write into the file. The kernel allows that, because the workers run a copy.
 var busyReplacements = []replacement{
 	{name: "cp over it (exec_from = snapshot)", do: `cp "$new" "$app"`, rolls: 1},
 	{name: "rsync --inplace (exec_from = snapshot)", do: `rsync --inplace "$new" "$app"`, rolls: 1},
@@ -78,8 +76,8 @@ var mapReplacements = []replacement{
 		`"$dir/..data_tmp" && mv -T "$dir/..data_tmp" "$dir/..data" && rm -r "$dir/..1"`, rolls: 1},
 }
 
-// TestBinaryWatch replaces the executable of a running service in every way that
-// is known and counts the rolls. The times are told, not tested.
+// TestBinaryWatch replaces the executable of a running service in every known way and counts the
+// rolls. It logs the times and does not check them.
 func TestBinaryWatch(t *testing.T) {
 	takesLong(t)
 	t.Parallel()

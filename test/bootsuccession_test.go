@@ -56,8 +56,8 @@ func (s *site) letThemServe() {
 	}
 }
 
-// TestSuccessionWhileBooting: a master that is replaced while its first workers get
-// ready leaves the start to the next one, which ends it as the first would have.
+// TestSuccessionWhileBooting: a master is replaced while its first workers get ready. The next
+// master finishes the start, with the result that the first one would have had.
 func TestSuccessionWhileBooting(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
@@ -132,7 +132,7 @@ func TestSuccessionWhileBooting(t *testing.T) {
 	}
 }
 
-// TestWatchSelfWhileBooting: relevo is replaced by the change of its own file, too.
+// TestWatchSelfWhileBooting: during the start, too, relevo is replaced when its own file changes.
 func TestWatchSelfWhileBooting(t *testing.T) {
 	t.Parallel()
 	s := startBooting(t, "waits", "--watch-self")

@@ -211,8 +211,8 @@ func (b *box) client() *http.Client {
 	return &http.Client{Timeout: tooLong, Transport: &http.Transport{DisableKeepAlives: true, DialContext: b.dial}}
 }
 
-// dial makes a socket in the box's network. The thread that was there is not used
-// again: the runtime ends a thread whose goroutine ends without letting go of it.
+// dial makes a socket in the box's network. It does it on a thread that enters the box, and ends
+// with its goroutine, because the goroutine keeps the thread locked.
 func (b *box) dial(_ context.Context, network, address string) (conn net.Conn, err error) {
 	done := make(chan struct{})
 	go func() {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestCanaryAbortedLater: the next master knows of a canary's share, and aborts the roll; the
-// client that waits for its end hears of it.
+// TestCanaryAbortedLater: the next master knows a canary's share and can abort the roll. The client
+// that waits for the roll gets its result.
 func TestCanaryAbortedLater(t *testing.T) {
 	t.Parallel()
 	s := capturedSite(t)
@@ -36,8 +36,8 @@ func TestCanaryAbortedLater(t *testing.T) {
 	s.stop()
 }
 
-// TestCanaryMasterKilled: SIGKILL for the master while a canary is tried, and right after it
-// was promoted or aborted, under load: the next master goes on with what was decided.
+// TestCanaryMasterKilled: the master is killed while a canary is on probation, and right after the
+// canary was promoted or aborted, under load. The next master keeps to what was decided.
 func TestCanaryMasterKilled(t *testing.T) {
 	takesLong(t)
 	t.Parallel()

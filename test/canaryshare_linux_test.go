@@ -43,7 +43,7 @@ func (r triedRoll) want(t *testing.T, code int, words ...string) {
 	}
 }
 
-// shareOf asks with so many new connections, and returns how many a release has answered.
+// shareOf makes this many new connections, and returns how many of them a release has answered.
 func shareOf(t *testing.T, address, version string, connections int) (of int) {
 	t.Helper()
 	for range connections {
@@ -58,8 +58,8 @@ func shareOf(t *testing.T, address, version string, connections int) (of int) {
 	return of
 }
 
-// TestDarkCanary: a canary with a share of 0% gets no client, in the next master neither, so
-// that nothing is lost when it dies; promoted, it serves.
+// TestDarkCanary: a canary with a share of 0% gets no client, and gets none from the next master
+// either, so nothing is lost when it dies. When it is promoted, it serves.
 func TestDarkCanary(t *testing.T) {
 	t.Parallel()
 	s := capturedSite(t)
@@ -105,8 +105,8 @@ func TestDarkCanary(t *testing.T) {
 	s.stop()
 }
 
-// TestCanaryShare: a canary gets its share of new connections, and is aborted, which says
-// nothing against its release. The setting is what a reload is without the flag.
+// TestCanaryShare: a canary gets its share of new connections. An abort does not mark its release
+// as bad. The setting does the same as the flag of reload.
 func TestCanaryShare(t *testing.T) {
 	t.Parallel()
 	s := capturedSite(t, "--canary-share", "5%")
@@ -137,7 +137,7 @@ func TestCanaryShare(t *testing.T) {
 	s.stop()
 }
 
-// TestCanaryShareShared: where workers share a socket, it is told that the share means nothing.
+// TestCanaryShareShared: where workers share a socket, relevo says that the share has no effect.
 func TestCanaryShareShared(t *testing.T) {
 	t.Parallel()
 	s := capturedSite(t, "--balance", "shared")

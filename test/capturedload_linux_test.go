@@ -15,8 +15,8 @@ import (
 var upheavals = flag.Int("upheavals", 2,
 	"how often tests of captured workers upgrade and kill masters, and kill workers")
 
-// TestCapturedSuccession: one master follows another under load, and then another
-// generation of workers binds, and so do workers of former masters once more.
+// TestCapturedSuccession: masters follow each other under load. After that a new generation binds
+// the port, and workers of former masters bind one more.
 func TestCapturedSuccession(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
@@ -72,13 +72,13 @@ func capturedSite(t *testing.T, flags ...string) *site {
 	s.release("1", "binds")
 	args := append([]string{"run", "--name", "site", "-n", "4", "--canary", "100ms", "--watch-binary=false"}, flags...)
 	s.start(append(args, "--", "./app", testport.Address(t))...)
-	// Of a program that binds late it is assumed at first that it serves no clients.
+	// relevo assumes at first that a program which binds late serves no clients.
 	s.await("the program to bind its port", func() bool { return len(s.status().Listeners) > 0 })
 	return s
 }
 
-// bindsAnew wants that a worker of this generation binds one more port, a new
-// generation the first one, and its worker one more.
+// bindsAnew wants a worker of this generation to bind one more port, a new generation to bind the
+// first port, and its worker to bind one more.
 func (s *site) bindsAnew(t *testing.T) {
 	t.Helper()
 	bindLate(t, s.status().Listeners[0].Address)

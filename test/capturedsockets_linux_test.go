@@ -72,8 +72,8 @@ func (s *site) wantListener(want control.Listener) {
 	}
 }
 
-// TestCapturedUnix: programs that remove the path of their socket, bind it, and remove it
-// at their end share one, which clients find at its path all the time.
+// TestCapturedUnix: programs remove the path of their socket, bind it, and remove it at their end.
+// They share one socket, and clients find it at its path all the time.
 func TestCapturedUnix(t *testing.T) {
 	t.Parallel()
 	s := captured(t, "binds-unix", "-n", "2", "--", "./app", "app.sock")
@@ -133,7 +133,7 @@ func ask(address string) (string, error) {
 	return string(answer[:n]), err
 }
 
-// TestPortOfAnotherApp: who has a port that an app wants is said, by name.
+// TestPortOfAnotherApp: relevo names the app that has the port.
 func TestPortOfAnotherApp(t *testing.T) {
 	t.Parallel()
 	address := testport.Address(t)
@@ -160,7 +160,8 @@ func TestPortOfAnotherApp(t *testing.T) {
 	}
 }
 
-// TestPrivilegedPort: a program gets no port that its user may not bind, and hears what to do.
+// TestPrivilegedPort: a program does not get a port that its user may not bind, and relevo says
+// what to do.
 func TestPrivilegedPort(t *testing.T) {
 	t.Parallel()
 	const port = 81
@@ -184,8 +185,8 @@ func TestPrivilegedPort(t *testing.T) {
 	}
 }
 
-// TestOtherAddress: a program binds another address than the listener: both are served, and
-// it is said once.
+// TestOtherAddress: a program binds another address than the listener's. Both are served, and
+// relevo says so once.
 func TestOtherAddress(t *testing.T) {
 	t.Parallel()
 	other := testport.Address(t)
@@ -201,8 +202,8 @@ func TestOtherAddress(t *testing.T) {
 	}
 }
 
-// TestHostileBinds: what a worker does with bind, and with the sockets that it gets for it,
-// harms no other one.
+// TestHostileBinds: whatever a worker does with bind and with the sockets that it gets for it, it
+// harms no other worker.
 func TestHostileBinds(t *testing.T) {
 	t.Parallel()
 	address, other := testport.Address(t), testport.Address(t)
@@ -246,8 +247,8 @@ func TestHostileBinds(t *testing.T) {
 	s.stop()
 }
 
-// TestSharedWhereEvenCannotBe: at a socket of the service manager's without SO_REUSEPORT
-// workers share, which the log says once and status always.
+// TestSharedWhereEvenCannotBe: workers share a socket of the service manager's that has no
+// SO_REUSEPORT. The log says so once, and status as long as it is so.
 func TestSharedWhereEvenCannotBe(t *testing.T) {
 	t.Parallel()
 	address := testport.Address(t)
@@ -282,7 +283,8 @@ func TestSharedWhereEvenCannotBe(t *testing.T) {
 	}
 }
 
-// TestPrivateSocket: a Unix socket that one worker alone has bound, and removed, goes with it.
+// TestPrivateSocket: a Unix socket that only one worker has bound, and whose path it has removed,
+// is closed when the worker ends.
 func TestPrivateSocket(t *testing.T) {
 	t.Parallel()
 	address := testport.Address(t)

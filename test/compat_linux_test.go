@@ -8,8 +8,8 @@ import (
 	"relevo/internal/testreq"
 )
 
-// TestCompatPM2: a program as PM2's users write it is ready when it says so, knows its
-// instance, and hears of its end.
+// TestCompatPM2: a program written for PM2 is ready when it says so, knows its instance, and is
+// told of its end.
 func TestCompatPM2(t *testing.T) {
 	t.Parallel()
 	testreq.Program(t, "node")

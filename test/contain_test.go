@@ -17,8 +17,7 @@ import (
 	"relevo/pool"
 )
 
-// TestFloods: one worker floods what it shares with all, the others die, start
-// and roll as ever.
+// TestFloods: one worker floods what all workers share. The others die, start and roll as usual.
 func TestFloods(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -83,8 +82,8 @@ func (s *site) family() (group, session []int) {
 	return group, session
 }
 
-// TestChildrenGoToo: a worker is killed, and its children of the same process
-// group end with it, and no process of another family.
+// TestChildrenGoToo: when a worker is killed, its children of the same process group are killed
+// with it, and no process of another family is.
 func TestChildrenGoToo(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "-n", "2")
@@ -99,8 +98,8 @@ func TestChildrenGoToo(t *testing.T) {
 	}
 }
 
-// TestWholeFamilyGoes: if the master may use a cgroup, it leaves no process of a
-// worker behind, also if that has made a session of its own.
+// TestWholeFamilyGoes: if the master may use a cgroup, no process of a worker outlives the worker,
+// not even one with a session of its own.
 func TestWholeFamilyGoes(t *testing.T) {
 	t.Parallel()
 	cgroup := delegatedCgroup(t)

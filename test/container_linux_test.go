@@ -26,8 +26,8 @@ type image struct {
 	healthcheck, entrypoint, cmd []string
 }
 
-// buildImage follows a Containerfile by its word, but takes the sources from
-// here and leaves their dependencies to the cache of modules.
+// buildImage does what a Containerfile says, but takes the sources from here, and their
+// dependencies from the module cache.
 func buildImage(t *testing.T, path string) image {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -127,7 +127,7 @@ func TestContainerfile(t *testing.T) {
 			t.Errorf("%d times in its log: %s", n, text)
 		}
 	}
-	// A stream that is open ends in an orderly way.
+	// A stream that is open is ended properly.
 	response, err := b.client().Get("http://127.0.0.1:8080/events")
 	if err != nil {
 		t.Fatal(err)
@@ -139,8 +139,8 @@ func TestContainerfile(t *testing.T) {
 	}
 }
 
-// TestContainerSignals: as PID 1 the master ends by the polite signals alone,
-// and gracefully; all other signals, from inside or outside, change nothing.
+// TestContainerSignals: as PID 1 the master ends, gracefully, at the signals for that. All other
+// signals, from inside or outside, change nothing.
 func TestContainerSignals(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -175,15 +175,15 @@ func TestContainerSignals(t *testing.T) {
 	}
 }
 
-// TestContainerEarly: signals that come before anything serves are not lost and do
-// not end the container with anything but 0.
+// TestContainerEarly: a signal that comes before anything serves is not lost, and the container's
+// exit code is 0.
 func TestContainerEarly(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
 	i := buildMisbehaving(t)
 	for range 5 {
 		b := startBox(t, i.spec("-n", "1"))
-		// It has said so before it looks at the program.
+		// It says so before it looks at the program.
 		for !strings.Contains(b.log.String(), "sockets go to /dev/shm") && !b.hasEnded() {
 			time.Sleep(100 * time.Microsecond)
 		}
@@ -195,8 +195,8 @@ func TestContainerEarly(t *testing.T) {
 	}
 }
 
-// TestContainerOrphans: what workers leave behind is reaped, and the statuses of
-// the workers themselves get to the master, also in the middle of it.
+// TestContainerOrphans: PID 1 reaps the orphans that workers leave behind, and still learns how its
+// own workers ended, even while it reaps thousands.
 func TestContainerOrphans(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -218,7 +218,7 @@ func TestContainerOrphans(t *testing.T) {
 			t.Fatalf("no worker is known to have ended with %d: %+v", code, s.Workers)
 		}
 	}
-	// The worker with the storm may have been the one that was to exit.
+	// The worker that makes the orphans may be the one that was to exit.
 	<-storm
 	awaitBox(t, "the end of the orphans", func() bool { all, _ := b.children(); return all == workers })
 
@@ -246,8 +246,8 @@ func awaitBox(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// TestContainerPatience: a request that takes for ever does not make the runtime
-// kill the container; who asks for more patience is told what that takes.
+// TestContainerPatience: a request that never ends does not make the runtime kill the container. If
+// the configuration asks for more patience, relevo says what the runtime needs for it.
 func TestContainerPatience(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -277,8 +277,8 @@ func TestContainerPatience(t *testing.T) {
 	}
 }
 
-// TestContainerPlaces: where nothing can be written to, it says what to do; as
-// root it works, too.
+// TestContainerPlaces: where nothing can be written, relevo says what to do. As root it works
+// there, too.
 func TestContainerPlaces(t *testing.T) {
 	takesLong(t)
 	t.Parallel()

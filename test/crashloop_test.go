@@ -7,8 +7,8 @@ import (
 	"relevo/pool"
 )
 
-// TestCrashLoopBesideSiblings: one slot of three crashes whenever it starts. It
-// waits longer each time and says how long; the others never notice.
+// TestCrashLoopBesideSiblings: one slot of three crashes at every start. relevo waits longer each
+// time and says how long; the other workers are not disturbed.
 func TestCrashLoopBesideSiblings(t *testing.T) {
 	t.Parallel()
 	s := emptySite(t)

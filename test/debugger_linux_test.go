@@ -15,8 +15,8 @@ import (
 const portApp = `require('node:http').createServer((request, response) => response.end('served')).listen(0, ` +
 	`'127.0.0.1')`
 
-// TestDebuggerAwaited: workers that wait for a debugger are named as that, and are not ready
-// by its port. One runs when a client has come.
+// TestDebuggerAwaited: a worker that waits for a debugger is reported as such, and the debugger's
+// port does not make it ready. It runs when a debugger has connected.
 func TestDebuggerAwaited(t *testing.T) {
 	t.Parallel()
 	testreq.Program(t, "node")
@@ -62,8 +62,8 @@ func TestDebuggerAwaited(t *testing.T) {
 	s.stop()
 }
 
-// TestDebuggerPort: the port of a debugger that the program does not wait for is no listener of the app,
-// and is the new worker's after a roll.
+// TestDebuggerPort: the port of a debugger that the program does not wait for is no listener of the
+// app. After a roll the new worker has it.
 func TestDebuggerPort(t *testing.T) {
 	t.Parallel()
 	address := testport.Address(t)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestDeletedDirectories: status names the directories that are gone, and so does a
-// reload that needs one.
+// TestDeletedDirectories: status names the directories that were deleted, and so does a reload that
+// needs one.
 func TestDeletedDirectories(t *testing.T) {
 	t.Parallel()
 	s := emptySite(t)

@@ -10,8 +10,8 @@ import (
 	"relevo/pool/machine"
 )
 
-// TestDepartureInSuccession: a worker that is being led out when one master follows
-// another finishes what it has accepted, gets no new client, and goes then.
+// TestDepartureInSuccession: one master follows another while a worker is being led out. The worker
+// finishes what it has accepted, gets no new client, and then ends.
 func TestDepartureInSuccession(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -36,7 +36,8 @@ func TestDepartureInSuccession(t *testing.T) {
 			}
 			s.await("the old workers to be gone", func() bool { return leaving(s.status()) == 0 })
 			wantNothingLost(t, end())
-			// The stream that its client has closed is finished, or idle when the worker is slow to close it.
+			// A stream whose client has closed it is finished; if the worker is slow to close it,
+			// it is idle.
 			if c := s.status().Connections; c.Finished+c.Rescued == 0 || c.Cut > 0 {
 				t.Errorf("connections: %v", c)
 			}
@@ -57,8 +58,8 @@ func leaving(s control.Status) (n int) {
 	return n
 }
 
-// TestDepartureOutlivesMaster is the same where the master was killed, and the next one
-// has what systemd kept.
+// TestDepartureOutlivesMaster is the same with a master that was killed: the next one has what
+// systemd kept.
 func TestDepartureOutlivesMaster(t *testing.T) {
 	takesLong(t)
 	t.Parallel()

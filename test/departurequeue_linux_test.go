@@ -14,8 +14,8 @@ import (
 	"relevo/internal/testreq"
 )
 
-// busyFirst is a server that goes on with a connection as long as requests come, before it
-// accepts another one, as Puma's threads do.
+// busyFirst is a server that serves a connection for as long as requests come on it, before it
+// accepts another, as Puma's threads do.
 const busyFirst = `
 import os, select, socket, sys
 host, port = sys.argv[1].split(':')
@@ -49,9 +49,9 @@ while True:
             serve(ready)
 `
 
-// TestDepartureBesideQueue: clients wait in the queue of a worker that leaves, and it does
-// not come to them, for others keep it busy. Those go elsewhere, and all are served before
-// the drain timeout.
+// TestDepartureBesideQueue: clients wait in the queue of a worker that leaves, and busy connections
+// keep it from accepting them. The busy connections move to other workers, and all clients are
+// served before the drain timeout.
 func TestDepartureBesideQueue(t *testing.T) {
 	takesLong(t)
 	testreq.Program(t, "python3")

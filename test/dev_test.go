@@ -16,8 +16,8 @@ import (
 	"relevo/internal/testreq"
 )
 
-// TestDevGo: in a Go module nothing has to be said. Good saves are served, bad ones
-// leave the workers that serve untouched, and what is no change builds nothing.
+// TestDevGo: in a Go module no flag is needed. Good saves are served, bad ones leave the serving
+// workers alone, and a save that changes nothing builds nothing.
 func TestDevGo(t *testing.T) {
 	t.Parallel()
 	s := newDevSite(t, map[string]string{"go.mod": devModule, "main.go": goServer("one", "")})
@@ -64,7 +64,7 @@ func TestDevGo(t *testing.T) {
 	if err := os.Chtimes(filepath.Join(s.src, "main.go"), time.Now(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	// A change that comes after them is the next thing that is told, and by itself.
+	// A later change is reported next, and alone.
 	s.save("main.go", goServer("six", ""))
 	s.serves("six")
 	after := func() string { return strings.TrimPrefix(s.log.String(), before) }
@@ -122,8 +122,8 @@ func TestDevGoPackages(t *testing.T) {
 	}
 }
 
-// TestDevFirst: what does not build, or does not start, is waited for; the socket is
-// open, and who has connected is served in the end.
+// TestDevFirst: relevo waits for a program that does not build or does not start. The socket is
+// open, and clients that have connected are served in the end.
 func TestDevFirst(t *testing.T) {
 	t.Parallel()
 	s := newDevSite(t, map[string]string{"go.mod": devModule, "main.go": "package main\n\nfunc main() { undefined() }\n"})
@@ -159,8 +159,7 @@ func TestDevFirst(t *testing.T) {
 	<-s.ended
 }
 
-// TestDevSaveDuringStart: what is saved while the first workers warm up is served
-// after them.
+// TestDevSaveDuringStart: what is saved while the first workers start is served after them.
 func TestDevSaveDuringStart(t *testing.T) {
 	t.Parallel()
 	slow := func(text string) string {
@@ -177,7 +176,7 @@ func TestDevSaveDuringStart(t *testing.T) {
 	}
 }
 
-// TestDevStopsWhileWaiting: the end can be had before anything has begun.
+// TestDevStopsWhileWaiting: relevo dev can be stopped before anything serves.
 func TestDevStopsWhileWaiting(t *testing.T) {
 	t.Parallel()
 	for name, stop := range map[string]func(*devSite){
@@ -290,7 +289,7 @@ func TestDevHelp(t *testing.T) {
 	}
 }
 
-// TestDevUsage: what cannot be run is said so, with what to write.
+// TestDevUsage: relevo says what it cannot run, and what to write instead.
 func TestDevUsage(t *testing.T) {
 	t.Parallel()
 	s := newDevSite(t, map[string]string{"go.mod": devModule, "lib/lib.go": "package lib\n", "empty/x": ""})

@@ -11,14 +11,14 @@ import (
 	"relevo/internal/testreq"
 )
 
-// What a page has to say of itself.
+// What a page reports of itself.
 const (
 	pageOverlay = `document.querySelector('relevo-overlay')?.shadowRoot.querySelector('dialog[open] ` +
 		`section')?.innerText ?? ''`
 	pageKept = `String(window.kept)` // 1 until the page is loaded anew
 )
 
-// sight is an expression and the value that it comes to.
+// sight is an expression and the value that it has to have.
 type sight struct{ expression, want string }
 
 // overlaySays is for an overlay with all these texts.
@@ -42,7 +42,7 @@ func coloured(red int) sight {
 	return sight{"getComputedStyle(document.body).color", fmt.Sprintf("rgb(%d, 0, 0)", red)}
 }
 
-// browserStep is a save and what the open page makes of it.
+// browserStep is a save, and what the open page shows after it.
 type browserStep struct {
 	name  string
 	files map[string]string
@@ -91,8 +91,8 @@ func goPage(title, extra string) string {
 	return goServer("<!doctype html><title>"+title+"</title>", extra)
 }
 
-// TestDevBrowser: what a developer sees in the browser, from the first build on,
-// which is broken, to the last.
+// TestDevBrowser: what a developer sees in the browser from the first build, which is broken, to
+// the last.
 func TestDevBrowser(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -123,8 +123,8 @@ func TestDevBrowser(t *testing.T) {
 	})
 }
 
-// TestDevBrowserStyles: where only a stylesheet was saved the page stays, and
-// shows the new one.
+// TestDevBrowserStyles: if only a stylesheet was saved, the page is not loaded again, and shows the
+// new style.
 func TestDevBrowserStyles(t *testing.T) {
 	takesLong(t)
 	testreq.Program(t, "python3")

@@ -9,7 +9,7 @@ import (
 	"relevo/internal/testreq"
 )
 
-// TestDevNoBuild: without a build a save is a roll. What is ignored is none.
+// TestDevNoBuild: without a build each save is a roll. Ignored files cause none.
 func TestDevNoBuild(t *testing.T) {
 	testreq.Program(t, "python3")
 	t.Parallel()
@@ -45,8 +45,8 @@ func TestDevNoBuild(t *testing.T) {
 	s.await("a roll for a new file", func() bool { return s.count("saved page.html") == 1 })
 }
 
-// TestDevRules: steps run in their order, each when its inputs changed, and what
-// one writes is an input of the next in the same cycle.
+// TestDevRules: steps run in their order, each if its inputs have changed. What one step writes is
+// an input of the next in the same cycle.
 func TestDevRules(t *testing.T) {
 	testreq.Program(t, "python3")
 	t.Parallel()
@@ -92,8 +92,8 @@ command = "test -f words.gen && echo code >>../steps && echo \"# $(cat words.gen
 	s.serves("two")
 }
 
-// TestDevLoop: a build that writes into what is watched is found out, and what
-// changes by hand is still served.
+// TestDevLoop: a build that writes into the watched directories is noticed, and later changes by
+// hand are still served.
 func TestDevLoop(t *testing.T) {
 	testreq.Program(t, "python3")
 	t.Parallel()
@@ -106,7 +106,7 @@ func TestDevLoop(t *testing.T) {
 	s.say2nd()
 }
 
-// say2nd waits until the loop has come to rest: the cycles get rare.
+// say2nd waits until the loop has slowed down.
 func (s *devSite) say2nd() {
 	s.t.Helper()
 	before := s.count("→ built")
@@ -116,7 +116,7 @@ func (s *devSite) say2nd() {
 	}
 }
 
-// TestDevCancel: a newer save ends the build under way, with all that it started.
+// TestDevCancel: a newer save ends the running build, with all processes that it started.
 func TestDevCancel(t *testing.T) {
 	testreq.Program(t, "python3")
 	t.Parallel()
@@ -134,8 +134,7 @@ func TestDevCancel(t *testing.T) {
 	s.await("the end of the build's child", func() bool { _, err := os.Stat("/proc/" + child); return err != nil })
 }
 
-// TestDevOut: what {out} names is built outside of the tree and put in place by
-// rename.
+// TestDevOut: the file that {out} names is built outside of the tree and put in place by rename.
 func TestDevOut(t *testing.T) {
 	testreq.Program(t, "python3")
 	t.Parallel()

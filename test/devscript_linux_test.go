@@ -11,8 +11,8 @@ import (
 	"relevo/internal/testreq"
 )
 
-// TestDevScript: beside a script, or a package, nothing has to be said. The script binds
-// its own port, and that is the address which is shown.
+// TestDevScript: beside a script or a package no flag is needed. The script binds its own port, and
+// relevo shows that address.
 func TestDevScript(t *testing.T) {
 	t.Parallel()
 	testreq.Program(t, "python3")

@@ -90,20 +90,20 @@ func (s *devSite) address() string {
 	return s.status().Listeners[0].Address
 }
 
-// serves waits until what answers says this.
+// serves waits until an answer says this.
 func (s *devSite) serves(want string) {
 	s.t.Helper()
 	got := ""
 	s.await("the answer "+want, func() bool { got = s.get(); return got == want })
 }
 
-// says waits until the terminal has a text, after all that it had before.
+// says waits until the terminal shows a text, after all that was found before.
 func (s *devSite) says(text string) {
 	s.t.Helper()
 	s.await(fmt.Sprintf("%q on the terminal", text), func() bool { return strings.Contains(s.log.String(), text) })
 }
 
-// warns waits until the status warns of this alone.
+// warns waits until status has this warning and no other.
 func (s *devSite) warns(of string) {
 	s.t.Helper()
 	s.await("the status to warn of "+of, func() bool {
@@ -115,8 +115,8 @@ func (s *devSite) warns(of string) {
 // count tells how often the terminal has a text.
 func (s *devSite) count(text string) int { return strings.Count(s.log.String(), text) }
 
-// quiet waits until dev has had nothing to do for a while: no output, no build and no
-// roll. The while is long enough for a build that should not be to begin.
+// quiet waits until dev has done nothing for a while: no output, no build and no roll. The time is
+// long enough for an unwanted build to begin.
 func (s *devSite) quiet() {
 	s.t.Helper()
 	last, since := s.log.String(), time.Now()

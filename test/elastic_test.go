@@ -13,9 +13,9 @@ import (
 	"relevo/pool"
 )
 
-// TestWorkersGrowWithTheQueue: clients wait that only three workers serve, and the pool gets
-// as many. A number that a user sets stays, also under the next master, until the user lets
-// the load decide again.
+// TestWorkersGrowWithTheQueue: so many clients wait that it takes three workers to serve them, and
+// the pool gets three. A number that a user sets stays, also under the next master, until the user
+// lets the load decide again.
 func TestWorkersGrowWithTheQueue(t *testing.T) {
 	t.Parallel()
 	s := emptySite(t)

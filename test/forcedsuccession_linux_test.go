@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestForcedStopInSuccession: a stop and its repetition that come while the next relevo starts
-// end the app by force: neither master waits for the other.
+// TestForcedStopInSuccession: a stop, and then a second one, come while the next relevo starts.
+// They end the app by force, and neither master waits for the other.
 func TestForcedStopInSuccession(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "-n", "1", "--watch-binary=false", "--drain-timeout", "10m", "--upgrade", "tableflip")
@@ -58,7 +58,7 @@ func TestForcedStopInSuccession(t *testing.T) {
 	}
 }
 
-// begin asks for a page that takes long, and returns when its answer has begun.
+// begin asks for a page that takes long, and returns when the first bytes of the answer have come.
 func begin(t *testing.T, address, path string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)

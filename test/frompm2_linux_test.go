@@ -18,8 +18,7 @@ import (
 	"relevo/internal/testreq"
 )
 
-// fromPM2App is a program that ran under PM2: it knows nothing of what
-// runs it.
+// fromPM2App is a program that ran under PM2. It does not depend on what runs it.
 const fromPM2App = `
 const http = require('http')
 http.createServer((request, response) => {
@@ -80,7 +79,7 @@ func (m *manager) answers(want string) {
 	})
 }
 
-// under does something under load, and returns what was lost.
+// under does something while a load runs, and returns the losses.
 func (m *manager) under(do func()) prove.Report {
 	m.site.t.Helper()
 	load := startLoad(m.address)
@@ -176,8 +175,8 @@ func newManagers(t *testing.T) (pm2, relevo *manager) {
 	return pm2, relevo
 }
 
-// TestFromPM2: the first quarter of an hour of a user who comes from PM2, with both. What
-// PM2 loses is told, what relevo loses is an error.
+// TestFromPM2: the first quarter of an hour of a user who comes from PM2, with both managers. What
+// PM2 loses is logged; what relevo loses is an error.
 func TestFromPM2(t *testing.T) {
 	takesLong(t)
 	testreq.Program(t, "node")
@@ -259,7 +258,7 @@ func TestFromPM2(t *testing.T) {
 	})
 }
 
-// compare tells what both have lost.
+// compare logs the losses of both.
 func compare(t *testing.T, step string, pm2, relevo prove.Report, strict bool) {
 	t.Helper()
 	tell := func(r prove.Report) string {

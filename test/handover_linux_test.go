@@ -11,8 +11,7 @@ import (
 	"relevo/internal/testport"
 )
 
-// succeedFrom has a process that no master has started ask for the app, and waits until it
-// goes on.
+// succeedFrom starts a process that takes the app over from its master, and waits until it serves.
 func (s *site) succeedFrom(args ...string) {
 	s.t.Helper()
 	former := s.ended
@@ -24,8 +23,8 @@ func (s *site) succeedFrom(args ...string) {
 	})
 }
 
-// TestHandOver: processes that no master has started go on with an app, one after the other,
-// under load. A program that binds its own port has the same socket afterwards.
+// TestHandOver: processes that no master has started take over an app, one after the other, under
+// load. A program that binds its own port keeps its socket.
 func TestHandOver(t *testing.T) {
 	t.Parallel()
 	address := testport.Address(t)
@@ -60,7 +59,7 @@ func TestHandOver(t *testing.T) {
 	}
 }
 
-// TestHandOverFails: a process that cannot go on changes nothing.
+// TestHandOverFails: a process that cannot take over changes nothing.
 func TestHandOverFails(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "-n", "2")

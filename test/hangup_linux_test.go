@@ -15,8 +15,8 @@ import (
 	"relevo/internal/testreq"
 )
 
-// atTerminal runs a line in a session of its own with a terminal, and waits until the
-// master serves. The end of all that has the terminal is the end of the site.
+// atTerminal runs a command line in a session of its own with a terminal, and waits until the
+// master serves. The test ends when all processes of the terminal have ended.
 func atTerminal(t *testing.T, shell []string, line string) (*site, *testpty.PTY) {
 	t.Helper()
 	s, terminal := emptySite(t), testpty.Open(t)
@@ -54,8 +54,8 @@ func (s *site) gone() {
 	s.await("the end of the master", func() bool { code, _ := s.relevo("status", "site"); return code == 3 })
 }
 
-// TestTerminalGone: who closes a terminal ends what runs in it, gracefully. As long as it is
-// there SIGHUP is a reload.
+// TestTerminalGone: closing a terminal ends what runs in it, gracefully. While the terminal is
+// open, SIGHUP is a reload.
 func TestTerminalGone(t *testing.T) {
 	t.Parallel()
 	testreq.Program(t, "bash")

@@ -13,8 +13,8 @@ import (
 	"relevo/internal/testport"
 )
 
-// TestShutdownHealing: a worker shuts down the listener that all share, again and
-// again, under load. Clients are refused for a moment, and the service goes on.
+// TestShutdownHealing: a worker shuts down the shared listener again and again, under load. Clients
+// are refused for a moment, and the service goes on.
 func TestShutdownHealing(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"port", "any port", "unix"} {
@@ -69,7 +69,7 @@ func TestShutdownHealing(t *testing.T) {
 	}
 }
 
-// TestSuspectThatIsGone: who shut the listener down in its last moment is named.
+// TestSuspectThatIsGone: a worker that shuts down the listener just before it ends is named.
 func TestSuspectThatIsGone(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "-n", "2")
@@ -85,8 +85,8 @@ func TestSuspectThatIsGone(t *testing.T) {
 	}
 }
 
-// TestListenerHealing: damage that the kernel does not report is mended while a worker is
-// young, without a loss.
+// TestListenerHealing: damage that the kernel does not report is repaired while a worker is young,
+// and no request is lost.
 func TestListenerHealing(t *testing.T) {
 	t.Parallel()
 	for misdeed, did := range map[string]string{
@@ -121,8 +121,8 @@ func TestListenerHealing(t *testing.T) {
 	}
 }
 
-// TestDamageBeforeAStart: a new worker makes the listener non-blocking itself; that
-// it was blocking is told all the same.
+// TestDamageBeforeAStart: a new worker makes the listener non-blocking by itself. relevo still says
+// that it was blocking.
 func TestDamageBeforeAStart(t *testing.T) {
 	t.Parallel()
 	const workers = 4

@@ -43,7 +43,7 @@ timeout = "500ms"
 `, testport.Address(t), workers, more)
 }
 
-// well waits until so many workers have answered well.
+// well waits until n workers have answered well.
 func (s *site) well(workers int) {
 	s.t.Helper()
 	s.await(fmt.Sprintf("%d workers to answer well", workers), func() bool {
@@ -71,8 +71,8 @@ func (s *site) ail(how string) int {
 	return pid
 }
 
-// TestHealthReplaces: a worker that answers 500, is deadlocked or stopped is named with its
-// answer and replaced; the others serve on, and lose nothing.
+// TestHealthReplaces: a worker that answers 500, is deadlocked or stopped is replaced, and relevo
+// tells how it answered. The others serve on without a loss.
 func TestHealthReplaces(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -105,8 +105,8 @@ func TestHealthReplaces(t *testing.T) {
 	s.stop()
 }
 
-// TestHealthAllFail: what all workers fail for is not theirs. It is told once, with its
-// end, and nothing is replaced.
+// TestHealthAllFail: a check that fails for all workers is not the workers' fault. relevo reports
+// its begin and its end once, and replaces no worker.
 func TestHealthAllFail(t *testing.T) {
 	t.Parallel()
 	s := healthSite(t, "binds", 3, "")
@@ -146,8 +146,8 @@ func TestHealthAllFail(t *testing.T) {
 	s.stop()
 }
 
-// TestHealthSuccession: the next masters go on to ask, and what one of them has found the
-// others know.
+// TestHealthSuccession: the next masters go on with the checks, and each knows what the previous
+// one has found.
 func TestHealthSuccession(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
@@ -177,8 +177,8 @@ func TestHealthSuccession(t *testing.T) {
 	}
 }
 
-// TestHealthWrongPath: a path that no worker has ever had is told as that, with what to
-// correct. No worker is replaced, and the corrected check counts at the reload.
+// TestHealthWrongPath: if no worker has ever had the path, relevo says so, and what to correct. It
+// replaces no worker, and a reload brings the corrected check.
 func TestHealthWrongPath(t *testing.T) {
 	t.Parallel()
 	s, right := emptySite(t), healthConfiguration(t, 2, "")
@@ -215,8 +215,8 @@ func TestHealthWrongPath(t *testing.T) {
 	s.stop()
 }
 
-// TestUnitHealth: masters are killed under load, and the next one goes on to ask, without a
-// worker replaced or a request lost. One that falls ill between two masters is found.
+// TestUnitHealth: masters are killed under load, and the next one goes on with the checks, without
+// a replaced worker or a lost request. A worker that falls ill between two masters is found.
 func TestUnitHealth(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -248,8 +248,8 @@ func TestUnitHealth(t *testing.T) {
 	s.Systemctl("stop", "web.service")
 }
 
-// TestHealthOfSharedSocket: workers that share one socket are not asked one by one, which
-// is said. A command is run for each of them all the same.
+// TestHealthOfSharedSocket: workers that share a socket cannot be asked one by one, and relevo says
+// so. A command is still run for each of them.
 func TestHealthOfSharedSocket(t *testing.T) {
 	takesLong(t)
 	t.Parallel()

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// TestHealthOfUnixSocket: workers behind a Unix socket, which all share, are asked as a whole,
-// be it the configuration's or the program's. What all fail for is told, with its end, and
-// none is replaced.
+// TestHealthOfUnixSocket: workers that share a Unix socket are asked as a whole, whether the
+// configuration or the program opened it. A check that fails is reported with its end, and no
+// worker is replaced.
 func TestHealthOfUnixSocket(t *testing.T) {
 	t.Parallel()
 	for name, listen := range map[string][]string{"captured": nil, "configured": {"-l", "unix:app.sock"}} {

@@ -8,8 +8,8 @@ import (
 	"relevo/internal/testport"
 )
 
-// TestLateSecondBind: a worker that a former master has started binds one more port, and
-// gets it from the present master; so does a new worker.
+// TestLateSecondBind: a worker that a former master started binds one more port, and the present
+// master gives it the socket. A new worker gets it, too.
 func TestLateSecondBind(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {

@@ -26,8 +26,7 @@ drain_timeout = "5s"
 stop_grace = "1s"
 `
 
-// recycledInTurn waits for n recyclings and wants each to be over before the next
-// begins.
+// recycledInTurn waits for n recyclings and checks that each is over before the next begins.
 func recycledInTurn(events *eventLog, n int) []pool.Event {
 	t := events.site.t
 	t.Helper()
@@ -45,8 +44,8 @@ func recycledInTurn(events *eventLog, n int) []pool.Event {
 	return recycled
 }
 
-// TestMaxMemory: workers that eat are replaced, one at a time, and no request
-// is lost.
+// TestMaxMemory: workers that use too much memory are replaced, one at a time, and no request is
+// lost.
 func TestMaxMemory(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -88,8 +87,8 @@ func TestMaxLifetime(t *testing.T) {
 	}
 }
 
-// TestWatchdogByNotify: a worker that pings by WATCHDOG=1 stops that, and is
-// replaced, and its sibling is not.
+// TestWatchdogByNotify: a worker that has pinged by WATCHDOG=1 and stops doing so is replaced; the
+// other worker is not.
 func TestWatchdogByNotify(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -108,8 +107,8 @@ func TestWatchdogByNotify(t *testing.T) {
 	wantHung(t, events, silent, sibling)
 }
 
-// TestWatchdogByPing: a worker that is stopped does not answer the master, and is
-// replaced. Clients of the sibling notice nothing.
+// TestWatchdogByPing: a stopped worker does not answer the master's ping and is replaced. Clients
+// of the other worker notice nothing.
 func TestWatchdogByPing(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -131,8 +130,7 @@ func TestWatchdogByPing(t *testing.T) {
 	t.Logf("went with the stopped worker: %+v", lost)
 }
 
-// wantHung wants one worker to be found hung and replaced, and its sibling left
-// alone.
+// wantHung checks that one worker is found hung and replaced, and the other worker stays.
 func wantHung(t *testing.T, events *eventLog, silent, sibling pool.Worker) {
 	t.Helper()
 	s := events.site

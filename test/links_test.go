@@ -18,7 +18,7 @@ var (
 	codeSpan = regexp.MustCompile("`[^`]*`")
 )
 
-// TestLinks: what a page links to inside of the repository is there, headings included.
+// TestLinks: every file and heading of the repository that a page links to exists.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	count := 0
@@ -51,8 +51,8 @@ func TestPagesAreReachable(t *testing.T) {
 	}
 }
 
-// TestArchitectureNamesPackages: a newcomer finds every package in ARCHITECTURE.md,
-// but for those that only tests import.
+// TestArchitectureNamesPackages: ARCHITECTURE.md names every package except those that only tests
+// import.
 func TestArchitectureNamesPackages(t *testing.T) {
 	t.Parallel()
 	text := read(t, "ARCHITECTURE.md")
@@ -64,7 +64,7 @@ func TestArchitectureNamesPackages(t *testing.T) {
 	}
 }
 
-// broken says why a link of a page leads nowhere.
+// broken says why a page's link is broken.
 func broken(t *testing.T, page, target string) string {
 	t.Helper()
 	file, anchor, _ := strings.Cut(target, "#")

@@ -13,8 +13,7 @@ import (
 	"relevo/internal/testreq"
 )
 
-// floods prints numbered lines until a file says that it is enough, and then how many
-// there were.
+// floods prints numbered lines until a file tells it to stop, and then the number of lines.
 const floods = `i=0
 while [ ! -e enough ]; do
 	seq -f "line %.0f of $RELEVO_SLOT" $i $((i+9999))
@@ -23,7 +22,7 @@ done
 echo "last $i of $RELEVO_SLOT"
 exec sleep 1000`
 
-// checkFlood wants all lines of four workers, those of each in their order.
+// checkFlood checks that all lines of four workers are there, each worker's in order.
 func checkFlood(t *testing.T, in *bufio.Scanner, at func(seen int)) (seen int, next [4]int) {
 	t.Helper()
 	for ended := 0; ended < len(next); seen++ {
@@ -45,9 +44,9 @@ func checkFlood(t *testing.T, in *bufio.Scanner, at func(seen int)) (seen int, n
 	return seen, next
 }
 
-// TestLogFlood: of a million lines of four workers none is lost, torn or out of order, while
-// the files rotate, are compressed, and another master takes over in the middle. With -long
-// it is ten million, and the master is replaced five times.
+// TestLogFlood: of a million lines of four workers none is lost, torn or out of order, while the
+// files rotate and are compressed, and another master takes over. With -long it is ten million
+// lines and five new masters.
 func TestLogFlood(t *testing.T) {
 	t.Parallel()
 	total, upgrades := 1_000_000, 1

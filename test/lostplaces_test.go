@@ -12,8 +12,8 @@ import (
 	"relevo/internal/testreq"
 )
 
-// lostPlace is something that a start needs and that is gone afterwards. Its paths
-// count from the directory of the site.
+// lostPlace is a file or directory that a start needs and that is gone afterwards. Its paths are
+// relative to the directory of the site.
 type lostPlace struct {
 	args   []string
 	env    string
@@ -76,9 +76,9 @@ var lostPlaces = map[string]lostPlace{
 	},
 }
 
-// TestSuccessionAfterALoss: what only a first start needs may be gone when a master is
-// replaced. The next one goes on with what serves, and reads the same file at a reload
-// when it is back.
+// TestSuccessionAfterALoss: files that only the first start needs are gone when a master is
+// replaced. The next master goes on with what serves, and a reload reads the same files when they
+// are back.
 func TestSuccessionAfterALoss(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -110,7 +110,7 @@ func (s *site) startIn(dir string, args ...string) {
 	s.serves()
 }
 
-// lookAway loses what is to be lost, replaces the master twice, and finds it again.
+// lookAway removes the place, replaces the master twice, and puts the place back.
 func (s *site) lookAway(c lostPlace) {
 	t := s.t
 	t.Helper()
@@ -161,8 +161,7 @@ func TestSuccessionWhereNothingCanBeRead(t *testing.T) {
 	}
 }
 
-// TestServeAfterALoss: the directory that is served is looked for when it is to be
-// served, and not by a successor.
+// TestServeAfterALoss: relevo serve needs its directory when it starts; a successor does not.
 func TestServeAfterALoss(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {

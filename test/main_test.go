@@ -32,8 +32,8 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// atTop runs the tests in the top directory of the repository: they name its files
-// as a reader does, examples/node/server.mjs.
+// atTop runs the tests in the top directory of the repository, because they name files as a reader
+// of the docs does: examples/node/server.mjs.
 type atTop struct{ *testing.M }
 
 func (a atTop) Run() int {
@@ -45,8 +45,8 @@ func (a atTop) Run() int {
 	return a.M.Run()
 }
 
-// heedInterrupts is for tests in the background of a script: the shell has them ignore SIGINT
-// and SIGQUIT, which their children would inherit.
+// heedInterrupts restores SIGINT and SIGQUIT: if a script runs the tests in the background, its
+// shell has them ignored, and the tests' children would inherit that.
 func heedInterrupts() {
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGQUIT} {
 		if signal.Ignored(s) {
@@ -55,8 +55,8 @@ func heedInterrupts() {
 	}
 }
 
-// inParallel runs more tests at once than there are processors: most of a test is
-// waiting. go test -parallel N says otherwise.
+// inParallel runs more tests at once than there are processors, because most of a test is waiting.
+// go test -parallel N sets another number.
 func inParallel() {
 	flag.Parse()
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
@@ -99,8 +99,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// setupScript gives each script directories of its own and sees to it that no
-// process outlives it.
+// setupScript gives each script its own directories and ensures that no process outlives it.
 func setupScript(env *testscript.Env) error {
 	env.Setenv("RELEVO_RUNTIME_DIR", filepath.Join(env.WorkDir, "run"))
 	env.Setenv("RELEVO_STATE_DIR", filepath.Join(env.WorkDir, "state"))

@@ -14,7 +14,7 @@ import (
 	"relevo/internal/control"
 )
 
-// app is what relevo status says, from inside.
+// app is what relevo status prints inside the box.
 func (s *unitSite) app() (status control.Status, err error) {
 	cmd := s.Command(s.program(), "status", "web", "--json")
 	out, err := cmd.Output()
@@ -24,8 +24,8 @@ func (s *unitSite) app() (status control.Status, err error) {
 	return status, json.Unmarshal(out, &status)
 }
 
-// settled waits until n workers serve and none starts or leaves, and returns their
-// pids, as they are inside.
+// settled waits until n workers serve and none starts or leaves, and returns their pids inside the
+// box.
 func (s *unitSite) settled(n int) (pids []int) {
 	s.t.Helper()
 	s.Await(fmt.Sprintf("%d workers to serve", n), func() bool {
@@ -62,7 +62,7 @@ func (s *unitSite) murder() {
 	})
 }
 
-// endLoad ends a load and wants that it has lost nothing.
+// endLoad ends a load and checks that nothing was lost.
 func endLoad(t *testing.T, load *backgroundLoad) {
 	t.Helper()
 	load.cancel()
@@ -76,8 +76,8 @@ func endLoad(t *testing.T, load *backgroundLoad) {
 	t.Logf("%d requests, %d lost, longest gap %v", r.report.Total.Sent, r.report.Lost(), r.report.LongestGap)
 }
 
-// TestMasterKilled: twenty times SIGKILL for the master, under load. Its workers
-// serve on, the next master has them all, and everything works on them.
+// TestMasterKilled: SIGKILL for the master, twenty times, under load. The workers serve on, the
+// next master adopts all of them, and everything works on them.
 func TestMasterKilled(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -109,7 +109,7 @@ func TestMasterKilled(t *testing.T) {
 	s.murder()
 	s.settled(4)
 	endLoad(t, load)
-	// A crash is seen, and how it ended.
+	// The master sees a crash, and how the worker ended.
 	if code, said := s.relevo("signal", "web", "--slot", "2", "KILL"); code != 0 {
 		t.Errorf("signal: %d %s", code, said)
 	}
@@ -126,7 +126,7 @@ func TestMasterKilled(t *testing.T) {
 	s.gone(all)
 }
 
-// TestMasterKilledAtWork: in the middle of a roll, of drains, and of its own
+// TestMasterKilledAtWork: the master is killed in the middle of a roll, of drains, and of its own
 // replacement.
 func TestMasterKilledAtWork(t *testing.T) {
 	takesLong(t)
@@ -213,8 +213,8 @@ func TestMasterKilledAtWork(t *testing.T) {
 	s.gone(all)
 }
 
-// TestMasterReplacedBySystemd: relevo upgrade changes the main process, again and
-// again, and systemd knows.
+// TestMasterReplacedBySystemd: relevo upgrade replaces the main process again and again, and
+// systemd knows each new one.
 func TestMasterReplacedBySystemd(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -252,8 +252,8 @@ func TestMasterReplacedBySystemd(t *testing.T) {
 	}
 }
 
-// TestMasterKilledWithBadConfiguration: the file is read at reloads. Until then what
-// serves goes on, also with the next master.
+// TestMasterKilledWithBadConfiguration: the file is read only at reloads. What serves goes on, also
+// with the next master.
 func TestMasterKilledWithBadConfiguration(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -296,8 +296,8 @@ func TestMasterKilledWithBadConfiguration(t *testing.T) {
 	s.gone(all)
 }
 
-// TestMasterKilledWhileBooting: the next master goes on with the start, and systemd
-// hears that the service is ready when it is.
+// TestMasterKilledWhileBooting: the next master finishes the start, and then tells systemd that the
+// service is ready.
 func TestMasterKilledWhileBooting(t *testing.T) {
 	takesLong(t)
 	t.Parallel()

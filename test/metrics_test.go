@@ -42,8 +42,8 @@ func (s *site) metrics(address string) (found map[string]float64, ok bool) {
 	return found, true
 }
 
-// TestMetrics: what happens is counted once, and the counters go on over an upgrade and over
-// a kill -9 of a worker. /readyz follows the app.
+// TestMetrics: each event is counted once, and the counters go on over an upgrade and a kill -9 of
+// a worker. /readyz follows the app.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	address := testport.Address(t)

@@ -58,8 +58,7 @@ func (p *tmuxPane) types(keys ...string) {
 	p.run(append([]string{"send-keys"}, keys...)...)
 }
 
-// TestMonit: in a real terminal monit shows the workers, acts on them, and gives the terminal
-// back as it was.
+// TestMonit: in a real terminal monit shows the workers, acts on them, and restores the terminal.
 func TestMonit(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "-n", "2", "--canary", "0s", "--watch-binary=false")

@@ -9,8 +9,8 @@ import (
 	"relevo/internal/testport"
 )
 
-// askingApp listens on a second port when it is told to. Its request for that socket is
-// lost once, as by a master that is killed between reading it and answering.
+// askingApp listens on a second port when it is told to. Its first request for that socket is lost,
+// as if a master were killed before it answered.
 const askingApp = `
 const http = require('node:http'), send = process._send;
 const app = (request, response) => response.end('ok');
@@ -27,8 +27,8 @@ process.on('message', message => {
 });
 `
 
-// TestNodeAskedKilledMaster: a worker that serves has asked a master for a socket that was
-// killed before it answered. The next one is asked again.
+// TestNodeAskedKilledMaster: a worker that serves asks for a socket, and its master is killed
+// before it answers. The worker asks the next master again.
 func TestNodeAskedKilledMaster(t *testing.T) {
 	takesLong(t)
 	t.Parallel()

@@ -59,8 +59,8 @@ func nodeSiteWith(t *testing.T, script string, files map[string]string, flags ..
 	return s
 }
 
-// allListen waits until there is a server. A worker that takes its time is taken as alive by
-// then, and has not yet listened: it is replaced by one that has.
+// allListen waits until all workers have a server. A slow worker may count as ready, by living,
+// before it listens; it is then replaced by one that does.
 func (s *site) allListen() {
 	s.t.Helper()
 	s.await("the first server", func() bool { return len(s.status().Listeners) > 0 })
@@ -69,7 +69,7 @@ func (s *site) allListen() {
 	}
 }
 
-// TestNodeCluster: a script that forks its workers itself has the pool's instead.
+// TestNodeCluster: a script that forks its own workers gets the pool's instead.
 func TestNodeCluster(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
@@ -127,7 +127,7 @@ func sendAndHear(t *testing.T, s *site, events *eventLog, number int) {
 	}
 }
 
-// TestNodeServers: all kinds of servers of one program, each with its own socket.
+// TestNodeServers: one program with servers of every kind, each with its own socket.
 func TestNodeServers(t *testing.T) {
 	t.Parallel()
 	s := nodeSite(t, `
@@ -169,7 +169,7 @@ taken.listen(0, '192.0.2.1');
 	s.stop()
 }
 
-// firstWord is what a server says first.
+// firstWord is the first data that a server sends.
 func firstWord(t *testing.T, network, address string) string {
 	t.Helper()
 	conn, err := net.Dial(network, address)
@@ -194,8 +194,8 @@ func firstWord(t *testing.T, network, address string) string {
 	return string(answer)
 }
 
-// TestNodeTickets: a session of TLS goes on at every worker, also when all those that
-// were there at its begin are gone, and the master, too.
+// TestNodeTickets: a TLS session can be resumed at every worker, also when all of the first
+// workers, and the first master, are gone.
 func TestNodeTickets(t *testing.T) {
 	t.Parallel()
 	certificate, key := selfSigned(t)
@@ -250,7 +250,7 @@ func selfSigned(t *testing.T) (certificate, key string) {
 	return text("CERTIFICATE", signed), text("PRIVATE KEY", encoded)
 }
 
-// TestNodeStopSignal: a script that has its say at the stop signal has it.
+// TestNodeStopSignal: a script with a handler for the stop signal gets the signal.
 func TestNodeStopSignal(t *testing.T) {
 	t.Parallel()
 	for _, balance := range []string{"auto", "shared"} {
@@ -315,8 +315,8 @@ process.on('message', message => message.ask && require('net').createServer().li
 	}
 }
 
-// TestNodeSendsConnectionUncaptured: the same for a program of Node's that is no worker of
-// its cluster: its connection is not taken, and what it says later is sent.
+// TestNodeSendsConnectionUncaptured: the same for a Node program that is no worker of Node's
+// cluster: relevo does not take its connection, and later messages are sent.
 func TestNodeSendsConnectionUncaptured(t *testing.T) {
 	t.Parallel()
 	s := emptySite(t)

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// idApp tells its number in Node's cluster, hears messages, and ends by its disconnection
-// alone.
+// idApp tells its number in Node's cluster, receives messages, and ends only when it is
+// disconnected.
 const idApp = `
 const cluster = require('node:cluster'), fs = require('node:fs');
 require('node:http').createServer((request, response) => response.end(process.pid + ' ' + cluster.worker.id + '\n'))
@@ -37,8 +37,8 @@ func (s *unitSite) left(name, want string, pids []int) {
 	}
 }
 
-// TestNodeMasterChanged: to a Node worker whose master was replaced or killed the next one is
-// the same primary: by its number, its messages and its disconnection.
+// TestNodeMasterChanged: when its master is replaced or killed, a Node worker sees no other
+// primary: its number, its messages and its disconnection work as before.
 func TestNodeMasterChanged(t *testing.T) {
 	takesLong(t)
 	t.Parallel()

@@ -24,9 +24,9 @@ import (
 var keptRequests = flag.Int("kept-requests", 1000,
 	"how many requests TestNodeHandover makes at least, for each kind of client")
 
-// awayFromHere has the rest of the test, and what it starts, be in a network of its own,
-// where 192.0.2.0/24 leads to this host although no interface has an address of it: its
-// clients are not local.
+// awayFromHere moves the rest of the test, and what it starts, to a network of its own. There
+// 192.0.2.0/24 leads to this host although no interface has such an address: its clients are not
+// local.
 func awayFromHere(t *testing.T) {
 	t.Helper()
 	testreq.Root(t)
@@ -70,8 +70,8 @@ func keptClients(t *testing.T, n int, prefix, address string) (all []*keptClient
 	return all
 }
 
-// ask sends a request and reads its answer, which is the client's address as the app sees
-// it. An answer that says goodbye is an error.
+// ask sends a request and reads its answer, which is the client's address as the app sees it. An
+// answer with Connection: close is an error.
 func (c *keptClient) ask(path string) error {
 	c.conn.SetDeadline(time.Now().Add(tooLong))
 	if _, err := io.WriteString(c.conn, "GET "+path+" HTTP/1.1\r\nHost: site\r\n\r\n"); err != nil {
@@ -98,8 +98,8 @@ func (c *keptClient) answer() error {
 	return err
 }
 
-// keepAsking has clients ask without a pause; stop ends it and returns how often, and
-// fails the test for every connection that was lost.
+// keepAsking has clients ask without a pause. stop ends that and returns the number of answers;
+// each lost connection fails the test.
 func keepAsking(t *testing.T, all []*keptClient, asked *atomic.Int64) (stop func() int64) {
 	var done atomic.Bool
 	var running sync.WaitGroup
@@ -177,8 +177,8 @@ func (s *site) leftBy(pids []int) {
 	})
 }
 
-// TestNodeHandoverLate: what a worker does at the stop signal, and a stream on another
-// connection of its, which ends with it, do no harm to the clients that are idle.
+// TestNodeHandoverLate: neither what a worker does at the stop signal nor a stream on another of
+// its connections, which ends with it, harms the idle clients.
 func TestNodeHandoverLate(t *testing.T) {
 	t.Parallel()
 	for name, handler := range map[string]string{
@@ -209,8 +209,7 @@ func TestNodeHandoverLate(t *testing.T) {
 	}
 }
 
-// TestNodeHandoverInSuccession: a master that follows in the middle of it all loses
-// nothing either.
+// TestNodeHandoverInSuccession: a succession in the middle of a handover loses nothing either.
 func TestNodeHandoverInSuccession(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {

@@ -30,9 +30,9 @@ func (s *unitSite) stored() int {
 	return n
 }
 
-// TestNodeHandoverMasterKilled: SIGKILL for the master when the worker of a connection is
-// gone, and no other one has taken it: because the client has asked nothing yet, or because
-// the worker that it was sent to is stopped. The client notices nothing.
+// TestNodeHandoverMasterKilled: the master is killed when the worker of a connection is gone and no
+// other worker has taken the connection: the client has asked nothing yet, or the worker that it
+// was sent to is stopped. The client notices nothing.
 func TestNodeHandoverMasterKilled(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -68,9 +68,9 @@ func TestNodeHandoverMasterKilled(t *testing.T) {
 
 const request = "GET /address HTTP/1.1\r\nHost: site\r\n\r\n"
 
-// TestNodeDepartureMasterKilled: SIGKILL for the master while a worker that leaves has
-// connections in use, and what clients send on the others is kept from it: it comes to it,
-// or to another worker, all the same.
+// TestNodeDepartureMasterKilled: the master is killed while a worker that leaves still uses some
+// connections, and requests on the others are kept from it. They reach it, or another worker, all
+// the same.
 func TestNodeDepartureMasterKilled(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -91,7 +91,7 @@ func TestNodeDepartureMasterKilled(t *testing.T) {
 	}
 	s.must("reload", "web")
 	for range 3 {
-		// It has no time to let go of what it keeps back.
+		// It has no time to hand over what it keeps back.
 		if err := syscall.Kill(s.mainProcess(), syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}

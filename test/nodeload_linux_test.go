@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestNodeLoad: a Node worker reports how busy its event loop is, although it uses no processor,
-// until the program reports a load itself. What it starts does not hear of that.
+// TestNodeLoad: a Node worker reports how busy its event loop is, although it uses no processor
+// time, until the program reports a load itself. Processes that it starts do not report any.
 func TestNodeLoad(t *testing.T) {
 	t.Parallel()
 	const blocked = `

@@ -37,8 +37,8 @@ for (const server of servers) {
 }
 `
 
-// secureLoad asks without a pause, on connections that it keeps as long as they are said to
-// be good, and prints what was lost when it is told to end.
+// secureLoad asks without a pause, on connections that it keeps until the server closes them
+// properly. When it is told to end, it prints what was lost.
 const secureLoad = `
 const http2 = require('node:http2'), https = require('node:https'), net = require('node:net');
 const [h2, h1, ws] = JSON.parse(require('node:fs').readFileSync('ports'));
@@ -107,7 +107,7 @@ func secureSite(t *testing.T, flags ...string) *site {
 	return s
 }
 
-// TestNodePreload: what cannot be handed over ends in an orderly way.
+// TestNodePreload: connections that cannot be handed over are ended properly.
 func TestNodePreload(t *testing.T) {
 	t.Parallel()
 	s := secureSite(t, "--drain-timeout", "1s")
@@ -139,8 +139,8 @@ func TestNodePreload(t *testing.T) {
 	s.stop()
 }
 
-// TestNodeOptions: the user's options for Node are there, and nothing of relevo's reaches
-// what the program starts.
+// TestNodeOptions: the user's options for Node are kept, and those of relevo do not reach processes
+// that the program starts.
 func TestNodeOptions(t *testing.T) {
 	t.Parallel()
 	for want, flags := range map[string][]string{
@@ -158,7 +158,7 @@ func TestNodeOptions(t *testing.T) {
 	}
 }
 
-// TestNodeHandlers: a program that was written for PM2 hears of its end.
+// TestNodeHandlers: a program that was written for PM2 is told of its end.
 func TestNodeHandlers(t *testing.T) {
 	t.Parallel()
 	for name, handler := range map[string]string{

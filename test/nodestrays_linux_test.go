@@ -12,8 +12,7 @@ import (
 	"relevo/pool"
 )
 
-// lateApp listens as soon as there is the file go, and leaves a file when it has asked for
-// that.
+// lateApp listens when the file "go" exists, and makes a file when it has asked for its socket.
 const lateApp = `
 const fs = require('node:fs');
 const server = require('node:http').createServer((request, response) => response.end('served\n'));
@@ -64,7 +63,7 @@ func (s *unitSite) killMaster(pid int) {
 	s.Await("another master", func() bool { now := s.mainProcess(); return now != 0 && now != pid })
 }
 
-// inside are the processes of the service as it sees them itself.
+// inside are the pids of the service's processes as seen in the box.
 func (s *unitSite) inside() (pids []int) {
 	s.t.Helper()
 	for _, pid := range s.Processes("web.service") {
@@ -95,9 +94,9 @@ func (s *unitSite) wantNoStrays(n int) {
 	})
 }
 
-// TestNodeUnsettledMasterKilled: a worker of Node's that is not ready yet when its master is
-// killed, and waits for the answer to its wish to listen or has not asked yet, is replaced,
-// in the start of an app and in a roll, and no process is left over.
+// TestNodeUnsettledMasterKilled: the master is killed while a Node worker is not ready: it waits
+// for its socket, or has not asked for one yet. The worker is replaced, in the start of an app and
+// in a roll, and no process is left over.
 func TestNodeUnsettledMasterKilled(t *testing.T) {
 	takesLong(t)
 	t.Parallel()

@@ -28,7 +28,7 @@ func nodeUnit(t *testing.T, app, settings string) *unitSite {
 	return s
 }
 
-// must runs a command of relevo that has to go well.
+// must runs a command of relevo that has to succeed.
 func (s *unitSite) must(args ...string) {
 	s.t.Helper()
 	if code, said := s.relevo(args...); code != 0 {
@@ -43,10 +43,9 @@ server.keepAliveTimeout = 60000;
 server.listen(PORT, '127.0.0.1');
 `
 
-// TestUnitNode: rolls, masters that follow in good order and masters that are killed in
-// turns, with sticky clients and a health check, under load on connections that are never
-// closed and on new ones: nothing is lost, no client leaves its slot, no worker is taken for
-// ill, and but for rolls the workers are the same.
+// TestUnitNode: rolls, upgrades and kills of the master take turns, with sticky clients and a
+// health check, under load on kept and on new connections. Nothing is lost, no client leaves its
+// slot, no worker counts as ill, and only rolls replace workers.
 func TestUnitNode(t *testing.T) {
 	takesLong(t)
 	t.Parallel()

@@ -9,8 +9,8 @@ import (
 	"relevo/pool"
 )
 
-// strictApp ends for every message that it does not know. Asked to, it says what relevo
-// cannot read. Where there is a file flood, it says much before it listens.
+// strictApp exits at every message that it does not know. If asked to, it sends what relevo cannot
+// parse. If the file "flood" exists, it sends many messages before it listens.
 const strictApp = `
 const fs = require('node:fs');
 process.on('message', message => {
@@ -32,7 +32,7 @@ if (fs.existsSync('flood')) for (let n = 0; n < 20000; n++) process.send({ n });
 require('node:http').createServer((request, response) => response.end('ok')).listen(0, '127.0.0.1');
 `
 
-// TestNodeWire: what the program of a Node worker says does no harm, and it hears nothing
+// TestNodeWire: whatever the program of a Node worker sends does no harm, and it receives nothing
 // that it did not ask for.
 func TestNodeWire(t *testing.T) {
 	t.Parallel()
@@ -68,8 +68,8 @@ func TestNodeWire(t *testing.T) {
 	}
 }
 
-// wantReadyBeforeWords: each worker is ready before all is heard that it has said before it
-// listened. A slow reader of events does not hear every word.
+// wantReadyBeforeWords: each worker's "ready" comes before the end of the messages that it sent
+// before it listened. A slow reader of events misses some of them.
 func wantReadyBeforeWords(t *testing.T, s *site, events *eventLog) {
 	t.Helper()
 	for _, w := range s.status().Workers {
@@ -81,7 +81,7 @@ func wantReadyBeforeWords(t *testing.T, s *site, events *eventLog) {
 	}
 }
 
-// TestNodeListening: each worker's server is told to listen, as Node's cluster does.
+// TestNodeListening: each worker's server gets its "listening", as in Node's cluster.
 func TestNodeListening(t *testing.T) {
 	t.Parallel()
 	s := nodeSite(t, classicCluster)

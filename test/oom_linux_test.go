@@ -14,8 +14,8 @@ import (
 	"relevo/pool/machine"
 )
 
-// TestOutOfMemoryRollsBack: the kernel kills the workers of a new release again and
-// again for lack of memory. That is named, and the release goes back.
+// TestOutOfMemoryRollsBack: the kernel kills the workers of a new release again and again for lack
+// of memory. relevo says so, and rolls back.
 func TestOutOfMemoryRollsBack(t *testing.T) {
 	t.Parallel()
 	cgroup := memoryCgroup(t)
@@ -26,8 +26,8 @@ func TestOutOfMemoryRollsBack(t *testing.T) {
 	if err := writeProgram(s.program, []byte(enter)); err != nil {
 		t.Fatal(err)
 	}
-	// So that never the master is ended: right after a death its worker is smaller, and what
-	// the dead one held may not be free yet. Then a bystander goes.
+	// This keeps the kernel from killing the master: right after a death its worker is smaller than
+	// the master, and the dead worker's memory may not be free yet. Then a bystander is killed.
 	bystanders(t, cgroup, 8)
 	s.start("run", "--name", "site", "-l", "127.0.0.1:0", "-n", "2", "--oom-score-adj", "1000", "--canary", "0",
 		"--watch-binary=false", "--", "./app")
@@ -80,8 +80,8 @@ func bystanders(t *testing.T, cgroup string, n int) {
 	}
 }
 
-// TestWorkersGoBeforeTheirMaster: the kernel ends a worker first where memory runs out,
-// also after an upgrade.
+// TestWorkersGoBeforeTheirMaster: when memory runs out, the kernel kills a worker before the
+// master, also after an upgrade.
 func TestWorkersGoBeforeTheirMaster(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "-n", "1")
@@ -143,7 +143,7 @@ func memoryFiles(dir string) (used, limit string, err error) {
 	return used, limit, err
 }
 
-// limitMemory leaves the cgroup so much more than it uses, and no swap.
+// limitMemory lets the cgroup use this much more than it uses now, and no swap.
 func limitMemory(t *testing.T, dir string, more int) {
 	t.Helper()
 	used, limit, err := memoryFiles(dir)

@@ -27,7 +27,7 @@ type programLoad struct {
 	counts struct{ Fresh, Kept programCounts }
 }
 
-// programCounts is what it prints of one kind of client.
+// programCounts is what it prints for one kind of client.
 type programCounts struct {
 	OK, Lost int64
 	Slowest  time.Duration
@@ -96,7 +96,7 @@ func (p unmodified) load(t *testing.T, s *site, address string) *prove.Report {
 		rolls.Done++
 		rolls.Replaced += p.workers
 	}
-	// What a worker that leaves still has is cut at the drain timeout.
+	// What a leaving worker has not finished is cut at the drain timeout.
 	s.await("the old workers to leave", func() bool { return len(s.status().Workers) == p.workers })
 	fresh, kept := load.end()
 	s.stop()

@@ -27,8 +27,8 @@ var (
 		"TestPrograms runs all of docs/any-program.md, one after the other, four workers each")
 )
 
-// unmodified is a program as its own quick start has it: it binds its own port, and
-// nothing of relevo is in it.
+// unmodified is a program as its own quick start shows it: it binds its own port and knows nothing
+// of relevo.
 type unmodified struct {
 	name    string
 	needs   string            // the programs that have to be installed
@@ -199,7 +199,7 @@ func (p unmodified) prove(t *testing.T, s *site, port string) *prove.Report {
 		return p.load(t, s, address) // it is the one that connects
 	}
 	p.start(s, port)
-	// Of a program that binds late it is assumed at first that it serves no clients.
+	// relevo assumes at first that a program which binds late serves no clients.
 	s.await("the program to bind its port", func() bool {
 		return slices.ContainsFunc(s.status().Listeners, func(l control.Listener) bool {
 			return strings.HasSuffix(l.Address, ":"+port)

@@ -15,8 +15,8 @@ import (
 	"relevo/internal/testreq"
 )
 
-// TestPrometheus: a real Prometheus scrapes an app, and finds no fault in its names; it
-// answers each query of the dashboard, and takes the alert rules, which pass their own tests.
+// TestPrometheus: a real Prometheus scrapes an app and accepts its names. It answers each query of
+// the dashboard, and loads the alert rules, which pass their own tests.
 func TestPrometheus(t *testing.T) {
 	takesLong(t)
 	t.Parallel()

@@ -24,10 +24,9 @@ import (
 
 var rollsFlag = flag.Int("rolls", 120, "how many rolls TestManyRolls does")
 
-// TestManyRolls rolls a master back and forth between two releases and compares
-// what it holds at the end with what it held after the first rolls, when both
-// releases were kept: files, goroutines, children, memory, state directory. Give
-// it more with -rolls 1000.
+// TestManyRolls rolls a master back and forth between two releases, and compares what it holds at
+// the end with what it held after the first rolls, when both releases were kept: files, goroutines,
+// children, memory, state directory. -rolls 1000 makes it longer.
 func TestManyRolls(t *testing.T) {
 	takesLong(t) // and alone: this process is the master, and the children of other tests would count
 	const warmUp, workers = 10, 2
@@ -59,7 +58,7 @@ func TestManyRolls(t *testing.T) {
 				last.stateKiB, last.stateFiles)
 		}
 	}
-	// What is only on its way out goes; a leak stays.
+	// What is about to be freed goes; a leak stays.
 	await(func() bool {
 		last = held(t, workers, state)
 		return last.files <= first.files && last.goroutines <= first.goroutines
@@ -73,8 +72,8 @@ func TestManyRolls(t *testing.T) {
 	if last.stateFiles > first.stateFiles || last.stateKiB > first.stateKiB+4 {
 		t.Errorf("the state directory grew: %+v, after %d rolls: %+v", last, warmUp, first)
 	}
-	// The memory of a Go program breathes, the more of it the more; a leak of one worker's
-	// buffers a roll would be several times this.
+	// The memory of a Go program varies, the more the larger it is; a leak of one worker's buffers
+	// in each roll would be several times this.
 	if grown := last.rss - first.rss; grown > max(8<<10, first.rss/20) {
 		t.Errorf("resident memory grew by %d KiB over %d rolls", grown, rolls-warmUp)
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestRollByTheClock: the next minute replaces all workers, and so does the one after it, in
+// TestRollByTheClock: the next minute replaces all workers, and the minute after it does so in
 // another master.
 func TestRollByTheClock(t *testing.T) {
 	takesLong(t)
@@ -14,7 +14,7 @@ func TestRollByTheClock(t *testing.T) {
 	for range 2 {
 		before := s.settled(2)
 		generation := s.status().Generation
-		// The workers may be as young as the minute is: then it is the next one.
+		// The workers may have been started in this very minute: then the next one replaces them.
 		for range 2 {
 			if await(func() bool { return s.status().Generation > generation }) {
 				break

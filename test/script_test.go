@@ -29,7 +29,7 @@ import (
 // a hang is noticed.
 const tooLong = 60 * time.Second
 
-// glance is the pause between two looks at something that is awaited.
+// glance is the pause between two looks at a condition.
 const glance = 10 * time.Millisecond
 
 type stateKey struct{}
@@ -298,8 +298,8 @@ func scriptMurder(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// heard NAME FILE waits until a relevo events that writes FILE hears the master: it
-// shows only what happens after its start.
+// heard NAME FILE waits until the `relevo events` that writes FILE is connected to the master: it
+// shows only what happens after that.
 func scriptHeard(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: heard NAME FILE")

@@ -22,8 +22,8 @@ type loadResult struct {
 	err    error
 }
 
-// loadPause leaves the processors to what is done to the app under the load, and to the tests that
-// run beside it: without it the eight clients of a load use all there is.
+// loadPause leaves the processors to what is done to the app, and to the tests that run beside it:
+// without it, the eight clients of a load use all processors.
 const loadPause = 5 * time.Millisecond
 
 // load start NAME begins to load the app; load stop NAME ends it and fails if a
@@ -57,8 +57,8 @@ func scriptLoad(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// startLoad returns when the load runs and has got an answer: what happens to the
-// app from then on happens under load. Where there is no load, its result says why.
+// startLoad returns when the load has got its first answer: what happens to the app from then on
+// happens under load. If the load does not run, it returns why.
 func startLoad(address string) *backgroundLoad {
 	url := "http://" + address + "/"
 	if strings.HasPrefix(address, "/") {

@@ -17,7 +17,7 @@ import (
 	"relevo/internal/testreq"
 )
 
-// scene is what a command line that people are shown needs.
+// scene is what a command line in the docs needs to run.
 type scene struct {
 	line     *regexp.Regexp // what follows "relevo "
 	programs []string
@@ -72,7 +72,7 @@ const asyncApp = `async def app(scope, receive, send):
         await send({"type": "http.response.body", "body": b"hello"})
 `
 
-// flaggedServer is told the descriptors of its listeners, or the port that it binds.
+// flaggedServer gets the descriptors of its listeners, or its port, by flags.
 const flaggedServer = `package main
 
 import (

@@ -220,7 +220,7 @@ func (s *session) shell(command string) (code int, said string) {
 	return cmd.ProcessState.ExitCode(), string(out)
 }
 
-// varying is what differs from one run to the next, and the word for it.
+// varying matches what differs between runs, with the word that replaces it.
 var varying = []struct {
 	text *regexp.Regexp
 	word string

@@ -20,7 +20,7 @@ import (
 	"relevo/internal/testbuffer"
 )
 
-// site is a relevo that runs as a user would run it, with releases of app.
+// site is a relevo that runs as for a user, with releases of app.
 type site struct {
 	t       *testing.T
 	dir     string
@@ -272,8 +272,7 @@ func (s *site) heldByDead() (held, deaths int) {
 
 var diesWith = regexp.MustCompile(`app dies with (\d+) connections`)
 
-// pause is how long something is given to begin that the test then interrupts: any
-// time will do.
+// pause is how long an action is given to begin before the test interrupts it: any length will do.
 func pause(d time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()

@@ -8,7 +8,7 @@ import (
 	"relevo/pool"
 )
 
-// eventLog keeps what a site told from a moment on.
+// eventLog keeps the events of a site from one moment on.
 type eventLog struct {
 	site  *site
 	close func() // ends it
@@ -16,7 +16,7 @@ type eventLog struct {
 	all   []pool.Event
 }
 
-// record begins to listen; nothing that happens after it has returned is missed.
+// record begins to listen; no event after its return is missed.
 func (s *site) record() *eventLog {
 	s.t.Helper()
 	stream, err := s.client.Events(context.Background())

@@ -52,9 +52,9 @@ func askOn(t *testing.T, conn net.Conn) string {
 	}
 }
 
-// TestSleep: without a client no worker is left, and health checks start none. The next client
-// does; a release that came meanwhile serves it, or the old one if that fails. Masters follow each
-// other while the app sleeps.
+// TestSleep: without clients no worker is left, and health checks start none; the next client does.
+// A release that came meanwhile then serves, or the old one if the new one fails. Masters follow
+// each other while the app sleeps.
 func TestSleep(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "-n", "0..2", "--idle", "1s", "--health", "/", "--health-interval", "200ms", "--canary", "10ms")
@@ -134,8 +134,8 @@ func TestSleepHangingRelease(t *testing.T) {
 	}
 }
 
-// TestSleepOfPrograms: programs that bind by themselves and say nothing sleep, too. Each client
-// that comes while the last worker leaves is served.
+// TestSleepOfPrograms: programs that bind by themselves and send no messages sleep, too. Every
+// client that comes while the last worker leaves is served.
 func TestSleepOfPrograms(t *testing.T) {
 	t.Parallel()
 	for _, behaviour := range []string{"binds", "binds-udp", "binds-unix"} {
@@ -194,7 +194,8 @@ func TestSleepOfPrograms(t *testing.T) {
 	}
 }
 
-// TestNoSleep: an app that listens where no client could wake it stays awake, and status says why.
+// TestNoSleep: an app that listens where no client could wake it does not sleep, and status says
+// why.
 func TestNoSleep(t *testing.T) {
 	t.Parallel()
 	s := emptySite(t)
@@ -230,8 +231,8 @@ func switches(t *testing.T, pid int) (n int) {
 // runtime looks once a minute whether it has to collect garbage, and may do so.
 const runtimeSwitches = 8
 
-// TestAsleepMasterRests: while the app sleeps the master wakes up for nothing, with everything
-// switched on that looks at workers.
+// TestAsleepMasterRests: while the app sleeps, the master never wakes up, even with every feature
+// on that looks at workers.
 func TestAsleepMasterRests(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -275,8 +276,8 @@ func TestWakesWithoutLoss(t *testing.T) {
 	}
 }
 
-// TestSleepSurvivesMaster: under systemd the app sleeps on after the death of its master, and
-// clients who come before the next one is there are served.
+// TestSleepSurvivesMaster: under systemd the app sleeps on when its master dies, and clients that
+// come before the next master are served.
 func TestSleepSurvivesMaster(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -299,8 +300,8 @@ func TestSleepSurvivesMaster(t *testing.T) {
 	}
 }
 
-// TestSleepOfProgramsGoesOn: the sockets that the sleeping generation has bound wake it in the
-// next master, too, although the release that waits has bound none.
+// TestSleepOfProgramsGoesOn: sockets that the sleeping generation has bound wake it under the next
+// master, too, although the new release that waits has bound none.
 func TestSleepOfProgramsGoesOn(t *testing.T) {
 	t.Parallel()
 	s := emptySite(t)

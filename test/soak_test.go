@@ -24,10 +24,9 @@ var (
 	soakSeed = flag.Uint64("soak-seed", 0, "the order of TestSoak's actions; 0 for a new one")
 )
 
-// TestSoak does to a service what happens to one in a year, in random order and
-// under load: good and bad releases, deaths at any moment, changes of size and of
-// configuration, good and broken, rollbacks. The promises are checked all along.
-// Give it time with -soak 10m.
+// TestSoak does to a service what happens to one in a year, in random order and under load: good
+// and bad releases, deaths at any moment, other sizes, good and broken configurations, rollbacks.
+// The promises are checked after each. -soak 10m makes it longer.
 func TestSoak(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -142,7 +141,7 @@ func (k *soak) actions() map[string]func() {
 		"good release":            func() { k.deploy("serve"); k.reload(0) },
 		"bad release: crashes":    bad("crash", 10),
 		"bad release: late crash": bad("crash-500ms", 10),
-		// Where the machine is slow it dies after its probation, and is taken back as
+		// On a slow machine the canary dies after its probation, and the release is rolled back for
 		// a crash storm.
 		"bad release: probation": bad("crash-on-probation", 10, 0),
 		"death of a worker":      func() { k.kill(k.anyWorker()) },
@@ -174,8 +173,8 @@ func (k *soak) anyWorker() string {
 	return ids[k.random.IntN(len(ids))]
 }
 
-// kill has a worker die and waits until it is gone; it may have gone by itself. It
-// is asked again and again, for a program that has only just begun ignores it.
+// kill makes a worker die and waits until it is gone; it may have gone by itself. It asks again and
+// again, because a program that has only just started ignores the first request.
 func (k *soak) kill(id string) {
 	if id == "" {
 		return
@@ -186,8 +185,7 @@ func (k *soak) kill(id string) {
 	})
 }
 
-// deathInRoll kills the worker that a random step of a roll is about. The roll may fail
-// of that, or not.
+// deathInRoll kills the worker of a random step of a roll. The roll may fail or not.
 func (k *soak) deathInRoll() {
 	k.deploy("serve")
 	events, err := k.client.Events(context.Background())
@@ -236,8 +234,8 @@ func (k *soak) reconfigure() {
 	}
 }
 
-// relisten adds a listener by a roll and takes it away again by another one. The
-// first one's clients notice neither.
+// relisten adds a listener by a roll and removes it by another one. Clients of the first listener
+// notice neither.
 func (k *soak) relisten() {
 	k.deploy("serve") // the last one may be known to be bad
 	k.put(fmt.Sprintf("workers = %d\nlisten = [\"web=127.0.0.1:0\", \"more=127.0.0.1:0\"]", k.workers))
@@ -257,7 +255,7 @@ func (k *soak) relisten() {
 	}
 }
 
-// relimit has workers end of age for a while.
+// relimit gives workers a max_lifetime for a while.
 func (k *soak) relimit() {
 	k.deploy("serve")
 	k.put(fmt.Sprintf("workers = %d\n[limits]\nmax_lifetime = \"500ms\"\nnice = 1\nrlimits = { nofile = %d }", k.workers,
@@ -274,10 +272,9 @@ func (k *soak) relimit() {
 	k.reload(0)
 }
 
-// damage has workers make the listener blocking for all, and one of them die, for
-// the listeners are looked at when a worker starts or leaves. The new worker may
-// be quicker than that look: a Go program makes what it inherits non-blocking. So
-// it takes more than one try at times.
+// damage has workers make the shared listener blocking, and one of them die, because listeners are
+// inspected when a worker starts or leaves. The new worker may be quicker than the inspection: a Go
+// program makes what it inherits non-blocking. Then it is tried again.
 func (k *soak) damage() {
 	events := k.record()
 	defer events.close()
@@ -294,8 +291,8 @@ func (k *soak) damage() {
 	k.t.Error("a listener that was made blocking was never told of")
 }
 
-// block says whether a worker has done it. One that an earlier action has killed may
-// still be among those that serve.
+// block says whether a worker has made the listener blocking. A worker that was just killed may
+// still be listed as serving.
 func (k *soak) block(events *eventLog, id string) (did bool) {
 	if id == "" {
 		return false

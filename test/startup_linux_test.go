@@ -12,8 +12,8 @@ import (
 	"relevo/internal/testport"
 )
 
-// newStartedSite boots a systemd and starts the app in the background there, in the cgroup of
-// a session.
+// newStartedSite boots a systemd and starts the app in the background there, in the cgroup of a
+// session.
 func newStartedSite(t *testing.T, configuration string) *unitSite {
 	t.Helper()
 	s := &unitSite{Box: systemdbox.Start(t, nil), t: t, address: testport.Address(t)}
@@ -41,7 +41,7 @@ func (s *unitSite) start(code int, want string, args ...string) {
 	}
 }
 
-// step runs relevo and wants an exit code and a text.
+// step runs relevo and checks its exit code and its output.
 func (s *unitSite) step(code int, want string, args ...string) {
 	s.t.Helper()
 	got, out := s.relevo(args...)
@@ -50,7 +50,7 @@ func (s *unitSite) step(code int, want string, args ...string) {
 	}
 }
 
-// cgroups are those of processes, by their numbers in the box.
+// cgroups returns the cgroups of processes, by their pids in the box.
 func (s *unitSite) cgroupsOf(pids []int) (all []string) {
 	s.t.Helper()
 	for _, pid := range pids {
@@ -63,9 +63,9 @@ func (s *unitSite) cgroupsOf(pids []int) (all []string) {
 	return all
 }
 
-// TestStartup: under load an app moves from the background to a unit of systemd. The same
-// workers serve on, each in a cgroup of the unit; a kill of the new master, a reload and the
-// way back lose nothing either.
+// TestStartup: under load an app moves from the background to a unit of systemd. The same workers
+// serve on, each in a cgroup of the unit. A kill of the new master, a reload, and the move back
+// lose nothing either.
 func TestStartup(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -98,7 +98,7 @@ func TestStartup(t *testing.T) {
 	s.step(0, "systemd runs it already", "startup", "web")
 	s.step(1, "relevo unstartup web", "delete", "web")
 
-	// Back: the app goes on, and so does its master's upgrade.
+	// The move back: the app goes on, and its master can be upgraded.
 	s.step(0, "web does not start at boot any more; it goes on until it is stopped", "unstartup")
 	s.step(0, "", "upgrade", "web")
 	s.settled(2)

@@ -18,8 +18,8 @@ func (s *unitSite) asAnn(script string) (code int, said string) {
 	return exitCode(err), string(out)
 }
 
-// TestStartupOfUser: a user's app moves from a session to the user's own systemd, which starts
-// at boot from now on. What is in the way is told with what to type.
+// TestStartupOfUser: a user's app moves from a session to the user's own systemd, which starts at
+// boot from now on. relevo says what prevents that, and what to type.
 func TestStartupOfUser(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -70,7 +70,7 @@ func TestStartupOfUser(t *testing.T) {
 	}
 }
 
-// TestStartupRefused: what is in the way of a unit is told, and the app goes on as it was.
+// TestStartupRefused: relevo says what prevents the unit, and the app goes on unchanged.
 func TestStartupRefused(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -85,7 +85,7 @@ func TestStartupRefused(t *testing.T) {
 	s.step(1, "relevo uninstall web takes it away", "startup")
 	s.step(1, "relevo startup has made no unit for it", "unstartup", "web")
 	s.step(0, "removed", "uninstall", "web")
-	// The master that systemd starts has no room for the files of the other.
+	// The master that systemd starts may not open enough files for the legacy.
 	s.override("LimitNOFILE=16")
 	s.step(1, "cannot go on with the app of the master that runs", "startup")
 	if _, err := os.Stat(unit); err == nil {

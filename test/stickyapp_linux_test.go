@@ -74,8 +74,8 @@ func movedClients(before, now []string) (n int) {
 	return n
 }
 
-// TestStickyApp: clients stay at their slots over rolls, the master's successors, and the
-// death of a worker; one worker more takes its part of them and moves no other one.
+// TestStickyApp: clients stay at their slots over rolls, successions, and the death of a worker.
+// One more worker takes its share of the clients, and no other client moves.
 func TestStickyApp(t *testing.T) {
 	t.Parallel()
 	s := capturedSite(t, "--balance", "sticky")
@@ -124,7 +124,7 @@ func TestStickyApp(t *testing.T) {
 	s.stop()
 }
 
-// warnsOfOneClient wants that status says so where all connections come from one address.
+// warnsOfOneClient checks that status warns if all connections come from one address.
 func (s *site) warnsOfOneClient(t *testing.T, address string) {
 	t.Helper()
 	for range 200 { // the port may have been a client's a moment ago
@@ -138,8 +138,7 @@ func (s *site) warnsOfOneClient(t *testing.T, address string) {
 	}
 }
 
-// TestStickyUpheavals: masters follow each other, and workers each other, under the load of
-// many clients.
+// TestStickyUpheavals: successions and rolls under the load of many clients.
 func TestStickyUpheavals(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -165,8 +164,8 @@ func TestStickyUpheavals(t *testing.T) {
 	}
 }
 
-// loadOfMany has clients with many addresses ask without a pause and without retries. The
-// end wants that none of them lost anything, or was served by another slot than before.
+// loadOfMany has clients with many addresses ask without pauses or retries. Its end checks that no
+// client lost a request or was served by another slot than before.
 func loadOfMany(t *testing.T, address string) (end func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -205,8 +204,8 @@ func loadOfMany(t *testing.T, address string) (end func()) {
 	return end
 }
 
-// TestStickyNode: connections of a Node worker that leaves go to the worker in its slot, so
-// that clients stay there that keep theirs open.
+// TestStickyNode: connections of a Node worker that leaves are handed to the next worker in its
+// slot, so clients with open connections stay at their slot.
 func TestStickyNode(t *testing.T) {
 	takesLong(t)
 	t.Parallel()

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestStickyMasterKilled: SIGKILL for the master, under the load of many clients: nothing is
-// lost, and each client stays at its slot, also through a roll whose dark canary is on
-// probation when the master is killed.
+// TestStickyMasterKilled: the master is killed under the load of many clients. Nothing is lost, and
+// each client stays at its slot, also in a roll whose dark canary is on probation when the master
+// is killed.
 func TestStickyMasterKilled(t *testing.T) {
 	takesLong(t)
 	t.Parallel()

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestStopTwice: a stop signal that comes several times at once is one stop, whichever
-// signals they are: what was accepted is answered.
+// TestStopTwice: several stop signals at the same moment are one stop, whichever signals they are,
+// and accepted requests are answered.
 func TestStopTwice(t *testing.T) {
 	t.Parallel()
 	for name, start := range map[string]func(*testing.T) *site{
@@ -66,8 +66,8 @@ func (s *site) slowAnswer() <-chan string {
 	return answer
 }
 
-// signalAtOnce has signals arrive at the same moment, however slow this test is: they
-// wait while the master is stopped.
+// signalAtOnce sends signals that arrive at the same moment, however slow this test is: they wait
+// while the master is stopped by SIGSTOP.
 func (s *site) signalAtOnce(signals ...syscall.Signal) {
 	pid := s.status().PID
 	syscall.Kill(pid, syscall.SIGSTOP)
@@ -77,8 +77,8 @@ func (s *site) signalAtOnce(signals ...syscall.Signal) {
 	syscall.Kill(pid, syscall.SIGCONT)
 }
 
-// TestStopRepeated: signals without end are a graceful stop and then one by force, and
-// the last of them does not change the exit code.
+// TestStopRepeated: of endless stop signals the first is a graceful stop and a later one a forced
+// stop. The last one does not change the exit code.
 func TestStopRepeated(t *testing.T) {
 	t.Parallel()
 	for name, busy := range map[string]bool{"idle": false, "busy": true} {
@@ -86,7 +86,7 @@ func TestStopRepeated(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, "-n", "1", "--drain-timeout", "10m")
 			if busy {
-				// Its head says that it was accepted.
+				// The head of the answer shows that the request was accepted.
 				response, err := http.Get("http://" + s.status().Listeners[0].Address + "/stream")
 				if err != nil {
 					t.Fatal(err)

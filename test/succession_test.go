@@ -20,8 +20,8 @@ func (s *site) upgrade() (pid int) {
 	return s.status().PID
 }
 
-// TestSuccessionUnderLoad: twenty masters after each other. No request is lost, the
-// workers stay, and so do a stream and a download that were begun before.
+// TestSuccessionUnderLoad: twenty masters follow each other. No request is lost, the workers stay,
+// and a stream and a download that were begun before go on.
 func TestSuccessionUnderLoad(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -69,7 +69,7 @@ func TestSuccessionUnderLoad(t *testing.T) {
 				t.Errorf("status tells of %d successions", n)
 			}
 			t.Logf("%d requests, %d lost, longest gap %v", report.Total.Sent, report.Lost(), report.LongestGap)
-			// Everything works on the workers of others.
+			// Everything works on adopted workers.
 			s.release("2", "serve")
 			if code, said := s.relevo("reload", "site"); code != 0 {
 				t.Errorf("reload: %d %s", code, said)
@@ -126,7 +126,7 @@ func TestSuccessionInARoll(t *testing.T) {
 	}
 }
 
-// renew puts another relevo in place that does the same.
+// renew replaces relevo's file by another one that does the same.
 func (s *site) renew() {
 	s.t.Helper()
 	program, err := os.ReadFile(s.program)
@@ -141,8 +141,8 @@ func (s *site) renew() {
 	}
 }
 
-// TestReloadUpgradesFirst: HUP and reload replace relevo, if it has changed, and
-// then the workers.
+// TestReloadUpgradesFirst: HUP and reload first replace relevo, if its file has changed, and then
+// the workers.
 func TestReloadUpgradesFirst(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "-n", "1", "--watch-binary=false")
@@ -163,7 +163,7 @@ func TestReloadUpgradesFirst(t *testing.T) {
 		})
 		master = s.status().PID
 	}
-	// By signal alone, and by the change alone.
+	// By a signal, and by the change of the file.
 	syscall.Kill(master, syscall.SIGUSR2)
 	s.await("another master", func() bool { return s.status().PID != master })
 	s.stop()
@@ -175,8 +175,8 @@ func TestReloadUpgradesFirst(t *testing.T) {
 	s.stop()
 }
 
-// TestOrphans: a master that was killed where no systemd is leaves its workers. The
-// next one says who they are.
+// TestOrphans: without systemd, a master that was killed leaves its workers behind. The next master
+// says which processes they are.
 func TestOrphans(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "-n", "2")
@@ -195,7 +195,7 @@ func TestOrphans(t *testing.T) {
 	}
 }
 
-// TestTableflipWorker: a worker that uses tableflip itself finds nothing of ours.
+// TestTableflipWorker: a worker that itself uses tableflip finds nothing of relevo's.
 func TestTableflipWorker(t *testing.T) {
 	t.Parallel()
 	s := emptySite(t)

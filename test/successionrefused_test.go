@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// TestSuccessionRefused: a new relevo that ends, hangs, dies when it has everything
-// or cannot hold it changes nothing. The old one goes on, and so does everybody.
+// TestSuccessionRefused: a new relevo that ends, hangs, dies when it has the legacy, or cannot hold
+// it, changes nothing. The old master and all workers go on.
 func TestSuccessionRefused(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -86,7 +86,7 @@ func TestSuccessionRefused(t *testing.T) {
 				if slices.Equal(before, s.settled(2)) {
 					t.Error("the roll after it has replaced nobody")
 				}
-				// The right one is taken as before.
+				// A good one takes over as before.
 				os.Remove(s.program)
 				if err := os.Link(good.program, s.program); err != nil {
 					t.Fatal(err)
@@ -103,8 +103,8 @@ func TestSuccessionRefused(t *testing.T) {
 	}
 }
 
-// TestReloadWithABrokenRelevo: the roll happens all the same, and what could not take
-// over is not tried again.
+// TestReloadWithABrokenRelevo: the reload still rolls the workers, and the broken relevo is not
+// tried again.
 func TestReloadWithABrokenRelevo(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "-n", "1", "--watch-binary=false", "--canary", "0")
@@ -128,8 +128,8 @@ func TestReloadWithABrokenRelevo(t *testing.T) {
 	s.stop()
 }
 
-// dieWithHandsFull is a relevo that panics when it has been handed everything and
-// has not yet said that it goes on.
+// dieWithHandsFull is a relevo that panics when it has got the whole legacy and has not yet said
+// that it goes on.
 func dieWithHandsFull() {
 	go func() {
 		for {
@@ -144,8 +144,8 @@ func dieWithHandsFull() {
 	relevo()
 }
 
-// TestRehearsal: a program that can read everything and cannot make a master of it is
-// found out before the exec.
+// TestRehearsal: a program that can read the legacy but cannot make a master of it is found out
+// before the exec.
 func TestRehearsal(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "-n", "2", "--upgrade", "exec", "--watch-binary=false")
@@ -166,7 +166,7 @@ func TestRehearsal(t *testing.T) {
 	s.stop()
 }
 
-// dropSockets is a relevo that has lost the sockets that it inherits.
+// dropSockets is a relevo that loses the sockets that it inherits.
 func dropSockets() {
 	links, _ := filepath.Glob("/proc/self/fd/*")
 	for _, link := range links {
@@ -178,8 +178,8 @@ func dropSockets() {
 	relevo()
 }
 
-// TestExecFails: where the new program fails after the exec nonetheless, it begins anew
-// on the same sockets, and the old workers leave when the new ones serve.
+// TestExecFails: if the new program fails after the exec, it starts afresh on the same sockets, and
+// the old workers leave when the new ones serve.
 func TestExecFails(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "-n", "2", "--upgrade", "exec", "--watch-binary=false")
@@ -211,7 +211,7 @@ func TestExecFails(t *testing.T) {
 	s.stop()
 }
 
-// forgeLegacy is a relevo that could go on when it is asked, and cannot when it is to.
+// forgeLegacy is a relevo that passes the trial run, and then fails to take over.
 func forgeLegacy() {
 	links, _ := filepath.Glob("/proc/self/fd/*")
 	for _, link := range links {

@@ -45,7 +45,7 @@ func stream(t *testing.T, url string) (events func() int) {
 	}
 }
 
-// TestSuccessionAndStop: who asks for the end in between is not forgotten.
+// TestSuccessionAndStop: a stop that is requested during a succession is not forgotten.
 func TestSuccessionAndStop(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -78,8 +78,8 @@ func TestSuccessionAndStop(t *testing.T) {
 	}
 }
 
-// terminate sends a signal to the present master, and waits for the end. A master
-// that has ended itself when the signal came could not hear it.
+// terminate sends a signal to the present master, and waits for the end. A master that had just
+// ended itself could not hear the signal.
 func (s *site) terminate() {
 	s.t.Helper()
 	asked := 0
@@ -97,7 +97,7 @@ func (s *site) terminate() {
 	})
 }
 
-// TestEventsGoOn: who listens to events hears those of the next master.
+// TestEventsGoOn: a reader of events gets those of the next master, too.
 func TestEventsGoOn(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
@@ -125,12 +125,12 @@ func TestEventsGoOn(t *testing.T) {
 	}
 }
 
-// TestSignalsInASuccession: a reload and one worker more, asked for in between, come to
-// pass. At the moment of an exec a signal may be lost, but it ends no process.
+// TestSignalsInASuccession: a reload and one more worker, requested during a succession, are done.
+// At the moment of an exec a signal may be lost, but it ends no process.
 func TestSignalsInASuccession(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
-		// On a busy machine all of the first rounds may be too late: one has to count.
+		// On a busy machine the first rounds may all be too late; one has to be in time.
 		for delay, inTime := 0, 0; delay < 6 || inTime == 0; delay++ {
 			s := newSite(t, "-n", "1", "--upgrade", how, "--watch-binary=false", "--canary", "0")
 			master := s.master.Process.Pid
@@ -156,7 +156,7 @@ func TestSignalsInASuccession(t *testing.T) {
 	}
 }
 
-// TestRequestsInSuccessions: none is turned away because one master follows another.
+// TestRequestsInSuccessions: no request is refused because one master follows another.
 func TestRequestsInSuccessions(t *testing.T) {
 	takesLong(t)
 	t.Parallel()

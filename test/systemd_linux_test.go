@@ -12,8 +12,8 @@ import (
 	"relevo/internal/testport"
 )
 
-// TestUnitLife: start, status, reload with good and bad releases and
-// configurations, stop, start again.
+// TestUnitLife: start, status, reload with good and bad releases and configurations, stop, and
+// start again.
 func TestUnitLife(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -56,7 +56,7 @@ func TestUnitLife(t *testing.T) {
 		return strings.Contains(s.Journal("web.service"), "cannot reach the database")
 	})
 
-	// By signal: it is always answered, with or without success.
+	// A reload by signal is always answered, whether it succeeds or not.
 	s.configure("workers = 0x\n")
 	s.Systemctl("kill", "--kill-whom=main", "-s", "HUP", "web.service")
 	s.awaitStatus("reload failed, the old workers serve on: " + s.Dir + "/relevo.toml:4")
@@ -74,7 +74,7 @@ func TestUnitLife(t *testing.T) {
 	if got := s.get("/"); !strings.HasPrefix(got, "version 4 ") {
 		t.Errorf("after stop and start: %q", got)
 	}
-	// By relevo's own command it stays stopped, too.
+	// After relevo stop it stays stopped, too.
 	before = s.Processes("web.service")
 	if code, out := s.relevo("stop", "web"); code != 0 {
 		t.Fatalf("relevo stop: %d %s", code, out)
@@ -83,8 +83,8 @@ func TestUnitLife(t *testing.T) {
 	s.gone(before)
 }
 
-// TestUnitStopsGracefully: a stop waits for what was accepted, for longer than the
-// unit says, because the master asks for it.
+// TestUnitStopsGracefully: a stop waits for accepted requests, longer than the unit says, because
+// the master asks systemd for the time.
 func TestUnitStopsGracefully(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -108,7 +108,7 @@ func TestUnitStopsGracefully(t *testing.T) {
 	}
 }
 
-// TestUnitWatchdog: a master that is stuck is replaced.
+// TestUnitWatchdog: systemd replaces a master whose loop is stuck.
 func TestUnitWatchdog(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -117,7 +117,7 @@ func TestUnitWatchdog(t *testing.T) {
 	s.Systemctl("start", "web.service")
 	stuck := s.master()
 	first := s.Show("web.service", "MainPID")
-	// It lives on as long as its loop goes round.
+	// It lives on while its loop goes round.
 	s.Await("signs of life", func() bool {
 		since, err := strconv.ParseInt(s.Show("web.service", "WatchdogTimestampMonotonic"), 10, 64)
 		started, _ := strconv.ParseInt(s.Show("web.service", "ExecMainStartTimestampMonotonic"), 10, 64)
@@ -140,8 +140,8 @@ func TestUnitWatchdog(t *testing.T) {
 	s.gone(before)
 }
 
-// TestUnitLeavesNobody: with KillMode=process a killed master leaves its workers
-// to the next one; but if there is to be none, no worker is left.
+// TestUnitLeavesNobody: with KillMode=process a killed master leaves its workers to the next one.
+// If there will be no next master, no worker is left.
 func TestUnitLeavesNobody(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -183,7 +183,7 @@ func TestUnitLeavesNobody(t *testing.T) {
 				return state == "inactive" || state == "failed"
 			})
 			s.Await("everybody to be gone", func() bool {
-				// The guard, which ends them, is the last.
+				// The guard ends the workers, and is the last process to end.
 				return len(s.Processes("web.service")) == 0 &&
 					!slices.ContainsFunc(before, func(pid int) bool { return syscall.Kill(pid, 0) == nil })
 			})
@@ -212,12 +212,12 @@ func TestSocketUnit(t *testing.T) {
 	if n := r.report.Lost(); n > 0 {
 		t.Errorf("%d requests lost: %+v", n, r.report.Samples)
 	}
-	// Stopped, it starts again by itself when a client comes.
+	// After a stop it starts again when a client comes.
 	s.Systemctl("stop", "web.service")
 	if got := s.get("/"); !strings.HasPrefix(got, "version 1 ") {
 		t.Errorf("by a client: %q", got)
 	}
-	// A socket that the configuration knows nothing of is an error that stays.
+	// A socket that is not in the configuration is an error, and stays one.
 	s.Systemctl("stop", "web.service", "web.socket")
 	s.address = testport.Address(t)
 	s.configure("workers = 2\n")
@@ -234,8 +234,8 @@ func TestSocketUnit(t *testing.T) {
 	}
 }
 
-// TestForeignVariables: what another process's manager has said is nothing to a
-// master that runs by hand.
+// TestForeignVariables: a master that is started by hand ignores systemd's variables of another
+// process.
 func TestForeignVariables(t *testing.T) {
 	t.Parallel()
 	s := emptySite(t)

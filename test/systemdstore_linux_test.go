@@ -12,7 +12,7 @@ import (
 	"relevo/internal/testport"
 )
 
-// TestStoreNotAllowed: a unit that keeps no files is told of, once, and serves.
+// TestStoreNotAllowed: if the unit has no file descriptor store, relevo says so once, and serves.
 func TestStoreNotAllowed(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -53,8 +53,8 @@ func TestStoreTooSmall(t *testing.T) {
 	}
 }
 
-// TestListenersRearranged: what systemd keeps over a restart is not mistaken for
-// something else after it.
+// TestListenersRearranged: listeners are moved and renamed. After a restart, relevo takes none of
+// the sockets that systemd kept for another one.
 func TestListenersRearranged(t *testing.T) {
 	t.Parallel()
 	s := newUnitSite(t, "workers = 1\n")
@@ -89,8 +89,8 @@ func TestListenersRearranged(t *testing.T) {
 	s.Systemctl("stop", "web.service")
 }
 
-// TestStrangeLegacyWithoutConfiguration: where nothing can be gone on with and nothing
-// is known of the app, its workers serve until there is a configuration again.
+// TestStrangeLegacyWithoutConfiguration: if a master can use neither its legacy nor a
+// configuration, the workers serve until there is a configuration again.
 func TestStrangeLegacyWithoutConfiguration(t *testing.T) {
 	t.Parallel()
 	s := newUnitSite(t, "workers = 2\n")
@@ -122,9 +122,8 @@ func TestStrangeLegacyWithoutConfiguration(t *testing.T) {
 	s.Systemctl("stop", "web.service")
 }
 
-// TestStrangeLegacy: a document that this relevo cannot go on with, because a newer one
-// wrote it or because it contradicts itself. The next master begins anew on the same
-// sockets, and no other process is left.
+// TestStrangeLegacy: the document was written by a newer relevo, or contradicts itself. The next
+// master starts afresh on the same sockets, and no other process is left.
 func TestStrangeLegacy(t *testing.T) {
 	t.Parallel()
 	s := newUnitSite(t, "workers = 2\n")
@@ -159,8 +158,7 @@ func TestStrangeLegacy(t *testing.T) {
 	s.gone(all)
 }
 
-// forge changes the document that systemd keeps, behind the back of a master that
-// stands still.
+// forge changes the document that systemd keeps, while the master is stopped.
 func (s *unitSite) forge(change func(map[string]any)) {
 	s.t.Helper()
 	master := s.master()

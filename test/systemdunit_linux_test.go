@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestUnitPowers: what the unit takes from root is not missing where workers have
-// a user and limits of their own.
+// TestUnitPowers: workers with a user and limits of their own do not miss the capabilities that the
+// unit takes from root.
 func TestUnitPowers(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -56,8 +56,8 @@ func TestUnitPowers(t *testing.T) {
 	s.gone(before)
 }
 
-// TestLongReload: a roll takes longer than the unit gives a reload, and systemctl
-// waits for its end, because the master asks for it.
+// TestLongReload: a roll takes longer than the unit's time for a reload. systemctl waits for its
+// end, because the master asks systemd for the time.
 func TestLongReload(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -70,7 +70,7 @@ func TestLongReload(t *testing.T) {
 	s.awaitStatus("6 of 6 workers serve generation 2")
 }
 
-// TestInstall: what install does and undoes, with a real systemd to judge it.
+// TestInstall: what install writes and removes, judged by a real systemd.
 func TestInstall(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -115,14 +115,14 @@ func TestInstall(t *testing.T) {
 		}
 	}
 	step(1, "relevo has written no unit of that name", "uninstall", "web")
-	// Somebody else's.
+	// Another user's unit.
 	if err := os.WriteFile(unit, []byte("[Service]\nExecStart=/bin/true\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	step(1, "was not written by relevo", "install", "-c", configuration)
 	step(1, "relevo has written no unit of that name", "uninstall", "web")
 	step(0, "written /etc/systemd/system/web.service", "install", "-c", configuration, "--force")
-	// A user that may not.
+	// A user without the right to do it.
 	out, err := s.Command("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", s.program(), "install", "-c",
 		configuration, "other").CombinedOutput()
 	if exit := exitCode(err); exit != 4 || !strings.Contains(string(out), "run it as root") {

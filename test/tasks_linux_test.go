@@ -12,8 +12,8 @@ import (
 	"relevo/internal/threads"
 )
 
-// TestMasterNeedsNoNewThreads: at the limit of tasks the Go runtime ends a program
-// that needs one thread more, so the master has all of its threads from its start.
+// TestMasterNeedsNoNewThreads: the Go runtime ends a program that needs one more thread at the
+// limit of tasks. So the master has all of its threads from the start.
 func TestMasterNeedsNoNewThreads(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -43,8 +43,8 @@ func threadsOf(t *testing.T, pid int) int {
 	return len(tasks)
 }
 
-// TestSuccessorAtTheLimitOfTasks: a master that was started where there was hardly room
-// for a second one has all of its threads when the first one has ended.
+// TestSuccessorAtTheLimitOfTasks: a master was started where there was hardly room for a second
+// one. It has all of its threads when the first master has ended.
 func TestSuccessorAtTheLimitOfTasks(t *testing.T) {
 	t.Parallel()
 	group := tasksCgroup(t)

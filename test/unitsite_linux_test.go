@@ -137,8 +137,7 @@ func (s *unitSite) mainProcess() int {
 	return 0
 }
 
-// ask sends a request and returns when a worker has accepted it. The channel gets
-// what became of it.
+// ask sends a request and returns when a worker has accepted it. The channel gets the result.
 func (s *unitSite) ask(path string) <-chan error {
 	s.t.Helper()
 	r, err := http.Get("http://" + s.address + path)

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestWatchSelfShortOfFiles: a master that lacks the descriptors to be replaced is replaced
-// when it has them again.
+// TestWatchSelfShortOfFiles: a master that has too few descriptors for its replacement is replaced
+// when it has enough again.
 func TestWatchSelfShortOfFiles(t *testing.T) {
 	takesLong(t)
 	t.Parallel()

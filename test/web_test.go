@@ -96,8 +96,8 @@ func (p *webPage) shows(what string, holds func(shownApp) bool) {
 	})
 }
 
-// TestWeb: the page's server rolls a real app, sees a bad release fail, and goes on over an upgrade
-// and the end of the master.
+// TestWeb: the page's server rolls a real app, shows that a bad release fails, and goes on over an
+// upgrade and the end of the master.
 func TestWeb(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "-n", "2", "--canary", "0s", "--watch-binary=false")

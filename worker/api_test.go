@@ -43,7 +43,7 @@ func TestNoInternalTypeIsExported(t *testing.T) {
 	}
 }
 
-// exported walks what a user of a package can reach.
+// exported walks the types that a user of a package can reach.
 type exported struct {
 	t    *testing.T
 	seen map[types.Type]bool

@@ -13,7 +13,7 @@ import (
 	"relevo/internal/workertest"
 )
 
-// caller is a client with one connection, so that it is known which worker has it.
+// caller is a client with one connection, so the test knows which worker has it.
 type caller struct {
 	t    *testing.T
 	conn net.Conn
@@ -105,7 +105,7 @@ func says(text string) func(ipc.Message) bool {
 	return func(m ipc.Message) bool { return m == ipc.Status{Text: text} }
 }
 
-// eventually waits for something that nothing announces.
+// eventually waits for a condition that no event announces.
 func eventually(t *testing.T, ok func() bool) {
 	t.Helper()
 	tooLate := time.After(tooLong)

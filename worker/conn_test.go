@@ -53,7 +53,7 @@ func TestEvictedWhenNothingArrives(t *testing.T) {
 	}
 }
 
-// The request arrives after the decision to close and before the reader's last look.
+// The request arrives between the decision to close and the reader's last look.
 func TestLastLookSavesARequest(t *testing.T) {
 	set, server, c, client := trackedPair(t)
 	set.sweep(time.Now(), time.Minute)
@@ -68,7 +68,7 @@ func TestLastLookSavesARequest(t *testing.T) {
 	if _, err := io.ReadFull(server, buf); err != nil || string(buf) != "GET" {
 		t.Fatalf("got %q, %v", buf, err)
 	}
-	// It is a request from here on: no deadline is left, and no sweep ends it.
+	// From here on it is a request: it has no deadline, and no sweep ends it.
 	set.sweep(time.Now().Add(time.Hour), time.Minute)
 	go io.WriteString(client, " /")
 	if _, err := io.ReadFull(server, buf[:2]); err != nil {
@@ -76,7 +76,7 @@ func TestLastLookSavesARequest(t *testing.T) {
 	}
 }
 
-// A request that was read, but not yet reported by net/http, is seen.
+// A request that was read, but that net/http has not reported yet, is seen.
 func TestBytesReadCountAsARequest(t *testing.T) {
 	set, server, c, client := trackedPair(t)
 	if _, err := io.WriteString(client, "G"); err != nil {
@@ -127,7 +127,7 @@ func TestForeignTLSIsNotWrapped(t *testing.T) {
 	}
 }
 
-// What a *net.TCPConn can do beyond net.Conn must survive the wrapping.
+// The wrapping keeps what a *net.TCPConn can do beyond net.Conn.
 func TestWrapperKeepsAbilities(t *testing.T) {
 	_, server, _, client := trackedPair(t)
 	if _, ok := server.(io.ReaderFrom); !ok {

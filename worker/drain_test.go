@@ -23,7 +23,7 @@ func TestSlowRequestIsFinished(t *testing.T) {
 	until(t, w, says("slow begun"))
 	w.Signal(syscall.SIGTERM)
 	until(t, w, isDraining)
-	// Its header was decided before the drain, so the connection is kept, and serves on.
+	// Its header was written before the drain, so the connection is kept and can be used again.
 	if page, _ := c.answer(); page != fmt.Sprint("pid ", w.PID) {
 		t.Errorf("got %q", page)
 	}
@@ -180,7 +180,7 @@ func TestSecondSignalForces(t *testing.T) {
 			c.send("GET /stuck HTTP/1.1\r\nHost: test\r\n\r\n")
 			until(t, w, says("stuck begun"))
 			if first == "message" {
-				// A message and one signal are one request to drain, told twice.
+				// A drain message and one signal are one request to drain.
 				w.Send(ipc.Drain{DeadlineMS: tooLong.Milliseconds()})
 				until(t, w, isDraining)
 			}
@@ -204,8 +204,8 @@ func TestSecondSignalForces(t *testing.T) {
 	}
 }
 
-// Idle connections, and such that never sent anything, go after the grace; one
-// that goes on asking is answered until it has been told.
+// Idle connections, and those that never sent anything, are closed after the grace. One that goes
+// on asking is answered until it has got Connection: close.
 func TestIdleConnectionsAreClosedAfterTheGrace(t *testing.T) {
 	for _, proto := range []string{"", "tls"} {
 		t.Run("plain"+proto, func(t *testing.T) {
@@ -312,8 +312,8 @@ func TestSharedListenerStaysNonBlocking(t *testing.T) {
 	check("after drain")
 }
 
-// One worker's shutdown(2) reaches all; the master revives the socket by
-// listen(2), and the workers must have waited for that.
+// One worker's shutdown(2) closes the socket for all. The master revives it by listen(2), and the
+// workers must have waited for that.
 func TestWorkerOutlivesAShutDownListener(t *testing.T) {
 	m := workertest.NewMaster(t)
 	w := m.Start(spec("serve")).WaitReady()

@@ -35,9 +35,9 @@ func onceClient(t *testing.T, proto string) *http.Client {
 	return &http.Client{Transport: tr, Timeout: tooLong}
 }
 
-// errUnsent is a request that the client gave up before it wrote any of it:
-// net/http picks a connection, learns that the connection is going away, and
-// then does not dare to pick another one for a body that it has closed unread.
+// errUnsent is a request of which the client has written nothing: net/http picks a connection,
+// learns that the connection is going away, and does not pick another one, because it has closed
+// the body unread.
 var errUnsent = errors.New("not sent")
 
 func postOnce(c *http.Client, url, body string) (page string, proto string, err error) {

@@ -51,8 +51,8 @@ func TestFrameCursor(t *testing.T) {
 	}
 }
 
-// The GOAWAY waits for the frame under way and is written once: on connections
-// that a drain finds, and on such that have just been accepted when it begins.
+// The GOAWAY waits for the end of the frame, and is written once: on connections that exist when a
+// drain begins, and on those that are accepted just then.
 func TestGoAwayIsPutBetweenFrames(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		client, server := net.Pipe()

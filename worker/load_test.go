@@ -10,8 +10,8 @@ import (
 	"relevo/internal/workertest"
 )
 
-// loadRequests is how many requests a roll without loss must stand.
-// RELEVO_WORKER_LOAD, a duration, makes it that long as well, as CI does.
+// loadRequests is the number of requests in a roll that loses none. RELEVO_WORKER_LOAD, a duration,
+// makes the load at least that long, as CI does.
 const loadRequests = 5_000
 
 func longRun(t *testing.T) time.Duration {
@@ -88,7 +88,7 @@ func TestRollLosesNothing(t *testing.T) {
 	}
 }
 
-// The load must see the losses of a program that only calls Shutdown.
+// The load must find the losses of a program that only calls Shutdown.
 func TestLoadSeesLosses(t *testing.T) {
 	for _, keep := range []bool{false, true} {
 		p := newPool(t, spec("naive"), bySignal)

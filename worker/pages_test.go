@@ -69,7 +69,7 @@ func upload(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%d %v", n, err)
 }
 
-// hijack echoes lines; the polite one says goodbye when the worker drains.
+// hijack echoes lines; the polite one writes a last line when the worker drains.
 func hijack(w http.ResponseWriter, r *http.Request) {
 	conn, buf, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -90,7 +90,7 @@ func hijack(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serverTLS makes a certificate that only clients which check nothing accept.
+// serverTLS makes a certificate for clients that do not verify it.
 func serverTLS() *tls.Config {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

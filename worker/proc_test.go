@@ -102,8 +102,8 @@ func TestChannelBothWays(t *testing.T) {
 	}
 }
 
-// A flood before and during OnMessage: the channel is read on, nothing is lost
-// below the bound, and the order is kept.
+// A flood of messages before and during OnMessage: the channel is read on, nothing is lost below
+// the limit, and the order is kept.
 func TestFloodOfMessages(t *testing.T) {
 	p, master := channelPair(t)
 	const count = 50_000

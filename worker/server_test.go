@@ -12,8 +12,8 @@ import (
 	"relevo/internal/ipc"
 )
 
-// In one process: the drain begins with the end of the context, and hooks of the
-// program are called with what they would see without this package.
+// In one process: the end of the context begins the drain, and hooks of the program are called with
+// the values that they would see without this package.
 func TestHooksOfTheProgram(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -109,7 +109,7 @@ func TestQuiesceWaitsForTheAcceptLoop(t *testing.T) {
 	}
 	late.last <- accepted
 	close(late.last)
-	// Answered is what counts: the request may begin a moment before the drain does.
+	// What counts is that it is answered: the request may begin a moment before the drain does.
 	if resp := c.head(); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("got %v", resp.Status)
 	}
@@ -170,8 +170,8 @@ func TestTwoServersAreOneWorker(t *testing.T) {
 	}
 }
 
-// Shutdown looks at its connections every half second and can miss one for ever;
-// the drain goes by what it knows itself.
+// Shutdown looks at its connections every half second and can miss one for ever; the drain counts
+// them itself.
 func TestDrainDoesNotWaitForShutdown(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -248,7 +248,8 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 		exited.Unstarted = unstarted(result.changed)
 	case !result.execed:
 		exited.Hint = "the process that was to become the worker ended first: the machine may be out of memory or processes"
-		exited.Unstarted = &pool.MasterError{Err: errors.New("the worker's shim ended: " + status.String()), Hint: exited.Hint}
+		exited.Unstarted = &pool.MasterError{Err: errors.New("the worker's shim ended: " + status.String()),
+			Hint: exited.Hint}
 	}
 	if exited.Status.Error == "" && exited.Unstarted == nil {
 		exited.Status.Said = p.causeOf(status)

@@ -39,7 +39,8 @@ const fileHead = `# Lines that begin with # and no blank are settings at their d
 # wrong; docs/relevo.reference.toml has every setting.
 `
 
-const noListen = `# A program that binds its own port needs no listen: relevo holds that port. listen is for programs that
+const noListen = "" +
+	`# A program that binds its own port needs no listen: relevo holds that port. listen is for programs that
 # take their socket from relevo, and for ports below 1024.
 #listen = [":8080"]`
 

@@ -182,7 +182,7 @@ func netHTTPIsStricter(err error) bool {
 		"suspiciously long trailer")
 }
 
-// weAreStricter lists errors that no server makes and net/http tolerates.
+// weAreStricter lists errors that no server makes and that net/http tolerates.
 func weAreStricter(err error, text []byte) bool {
 	folded := bytes.Contains(text, []byte("\n ")) || bytes.Contains(text, []byte("\n\t"))
 	return folded && contains(err, "Content-Length") ||

@@ -80,8 +80,8 @@ func TestClasses(t *testing.T) {
 			if test.text != "" && !strings.Contains(r.Samples[0].Error, test.text) {
 				t.Errorf("error is %q, want %q", r.Samples[0].Error, test.text)
 			}
-			// Every request arrived once: nobody sent it again. A short timeout may
-			// end one before it arrives.
+			// Every request arrived once: none was sent again. A short timeout may end one before
+			// it arrives.
 			if n := s.requests.Load() - 1; n > r.Total.Sent || n < r.Total.Sent && o.Timeout == 0 {
 				t.Errorf("%d requests arrived, %d were reported", n, r.Total.Sent)
 			}
@@ -89,7 +89,8 @@ func TestClasses(t *testing.T) {
 	}
 }
 
-// TestNoRetryOnReusedConnection: net/http's client would hide exactly this.
+// TestNoRetryOnReusedConnection: net/http's client would retry such a request, and so hide its
+// loss.
 func TestNoRetryOnReusedConnection(t *testing.T) {
 	var served atomic.Int64
 	s := newRawServer(t, "tcp", func(s *rawServer, c net.Conn, n int64) bool {

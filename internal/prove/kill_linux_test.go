@@ -60,7 +60,7 @@ func TestKillHoldsButLosesNothing(t *testing.T) {
 	}
 }
 
-// TestStoppedWorkersGoOn: whatever fails after the SIGSTOP, the worker continues.
+// TestStoppedWorkersGoOn: whatever fails after the SIGSTOP, the worker goes on.
 func TestStoppedWorkersGoOn(t *testing.T) {
 	broken := errors.New("the master is gone")
 	for name, works := range map[string]func(syscall.Signal) bool{

@@ -142,7 +142,7 @@ func TestHead(t *testing.T) {
 	}
 }
 
-// TestHostName: a name has one address for all of a run, the one that answers.
+// TestHostName: a host name is resolved once for the whole run, to the address that answers.
 func TestHostName(t *testing.T) {
 	s := newRawServer(t, "tcp", func(s *rawServer, c net.Conn, n int64) bool { return send(c, plain) })
 	_, port, _ := net.SplitHostPort(s.Addr().String())
@@ -208,8 +208,8 @@ func TestFailedRolls(t *testing.T) {
 	}
 }
 
-// TestAnswered: it is called once while the load goes on, and not where none of its
-// requests is answered.
+// TestAnswered: Answered is called once, while the load goes on, and never if no request is
+// answered.
 func TestAnswered(t *testing.T) {
 	for answers, then := range map[bool]reply{
 		true:  func(_ *rawServer, c net.Conn, _ int64) bool { return send(c, plain) },

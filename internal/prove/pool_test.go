@@ -154,7 +154,7 @@ func (p *pool) start(slot int, cmd *exec.Cmd, alive io.Closer) error {
 	return nil
 }
 
-// mind waits for the end of a worker and replaces it if nobody asked for that.
+// mind waits for the end of a worker and replaces it if it was not told to end.
 func (p *pool) mind(w *process) {
 	_ = w.cmd.Wait()
 	p.mu.Lock()

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// rawServer answers by hand, so that it can do what a server must not.
+// rawServer writes its answers by hand, so that it can break the rules of HTTP.
 type rawServer struct {
 	net.Listener
 	requests atomic.Int64 // that arrived, on all connections

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tooLong is more than anything here takes, by far.
+// tooLong is far more time than anything here takes.
 const tooLong = 60 * time.Second
 
 func prove(t *testing.T, o Options) Report {
@@ -32,8 +32,8 @@ func prove(t *testing.T, o Options) Report {
 	return r
 }
 
-// proveTried is prove with kills, again where the machine was too busy to try one in
-// the time of the run.
+// proveTried runs prove with kills, and runs it again if the machine was too busy for a kill in the
+// time of the run.
 func proveTried(t *testing.T, o Options) (r Report) {
 	t.Helper()
 	for began := time.Now(); time.Since(began) < tooLong; {
@@ -68,8 +68,8 @@ func checkSums(t *testing.T, r Report) {
 	}
 }
 
-// TestSeesOneStepShutdown: http.Server.Shutdown on SIGTERM loses requests now and
-// then; rolling until that is seen must end soon.
+// TestSeesOneStepShutdown: a worker that only calls http.Server.Shutdown at SIGTERM loses requests
+// now and then. prove rolls until it has seen that.
 func TestSeesOneStepShutdown(t *testing.T) {
 	p := newPool(t, oneStep, "tcp", 2)
 	const rounds = 20
@@ -105,8 +105,7 @@ func TestPause(t *testing.T) {
 	}
 }
 
-// TestMinRequestsGoesOnRolling: every roll ends after 10 requests, and far more
-// are asked for.
+// TestMinRequestsGoesOnRolling: each roll ends after 10 requests, and the run is to have far more.
 func TestMinRequestsGoesOnRolling(t *testing.T) {
 	s := newRawServer(t, "unix", func(s *rawServer, c net.Conn, n int64) bool { return send(c, plain) })
 	target := fakeTarget{workers: []Worker{{State: Serving}}, roll: func(ctx context.Context) (Roll, error) {
@@ -151,7 +150,7 @@ func TestDuration(t *testing.T) {
 	}
 }
 
-// TestCutShort: what was counted until somebody interrupts is reported.
+// TestCutShort: an interrupted run reports what it has counted so far.
 func TestCutShort(t *testing.T) {
 	s := newRawServer(t, "unix", func(_ *rawServer, c net.Conn, _ int64) bool { return send(c, plain) })
 	ctx, cancel := context.WithCancel(context.Background())
@@ -178,8 +177,8 @@ func TestRollOverUnixSocket(t *testing.T) {
 	}
 }
 
-// TestSpawnLeavesListenerNonblocking guards the tests' own master: a worker that
-// blocks in accept hangs in its drain, and what is then lost is the test's fault.
+// TestSpawnLeavesListenerNonblocking guards the tests' own master: a worker that blocks in accept
+// hangs in its drain, and the loss would be the test's fault.
 func TestSpawnLeavesListenerNonblocking(t *testing.T) {
 	p := newPool(t, twoPhase, "tcp", 2)
 	raw, err := p.listener.(*net.TCPListener).SyscallConn()

@@ -19,8 +19,8 @@ import (
 	"relevo/internal/testreq"
 )
 
-// pairs opens connections of every kind that the machine has within this
-// process, and returns both ends of each.
+// pairs opens connections within this process, of every kind that the machine has, and returns both
+// ends of each.
 func pairs(t *testing.T) (ends []net.Conn) {
 	t.Helper()
 	for _, at := range [][2]string{{"tcp4", "127.0.0.1:0"}, {"tcp", "[::]:0"}, {"tcp6", "[::1]:0"},
@@ -64,7 +64,7 @@ func TestHoldingsFindsEveryPeer(t *testing.T) {
 	}
 }
 
-// TestProcAgreesWithDiag compares the two ways to the same knowledge.
+// TestProcAgreesWithDiag compares the two sources of the same facts.
 func TestProcAgreesWithDiag(t *testing.T) {
 	pairs(t)
 	inodes := make(map[uint64]struct{})
@@ -78,7 +78,7 @@ func TestProcAgreesWithDiag(t *testing.T) {
 	if err := procTCP(os.Getpid(), inodes, byProc); err != nil {
 		t.Fatal(err)
 	}
-	// A listener has a peer in /proc: nobody.
+	// /proc lists a listener with a peer: none.
 	maps.DeleteFunc(byProc, func(p peer, _ struct{}) bool { return p.addr.Port() == 0 })
 	if !maps.Equal(byDiag, byProc) || len(byDiag) < 2 {
 		t.Errorf("socket diagnosis: %v\n/proc: %v", byDiag, byProc)
@@ -191,7 +191,7 @@ func TestAwaitStoppedOfNobody(t *testing.T) {
 	}
 }
 
-// TestOutOfPorts: that the prover's machine has no port left is no loss.
+// TestOutOfPorts: a request that finds no free port on the prover's machine is not a loss.
 func TestOutOfPorts(t *testing.T) {
 	s := newRawServer(t, "tcp", func(s *rawServer, c net.Conn, n int64) bool { return send(c, plain) })
 	const clients = 3 * loopbackSources

@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// waits returns the waits of a slot of which each worker serves for a while and
-// dies.
+// waits returns the backoffs of a slot in which each worker serves for a while and dies.
 func waits(o Options, slotIndex, deaths int, served time.Duration) []time.Duration {
 	s := &slot{index: slotIndex}
 	now := epoch

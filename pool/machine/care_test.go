@@ -2,7 +2,7 @@ package machine
 
 import "time"
 
-// seeCare follows the effects that tell of recycling and of the watchdog.
+// seeCare follows the effects of recycling and of the watchdog.
 func (w *world) seeCare(e Effect) {
 	switch e := e.(type) {
 	case Recycling:

@@ -23,8 +23,8 @@ func FuzzMachine(f *testing.F) {
 // stories is how many TestRandomOrders plays; CI plays more.
 var stories = flag.Uint64("stories", 300, "how many random stories are played")
 
-// TestRandomOrders plays random stories, the same ones in every run, and shows
-// the shortest part that it finds of one that breaks a promise.
+// TestRandomOrders plays random stories, the same ones in every run. Of one that breaks a promise
+// it shows the shortest part that does.
 func TestRandomOrders(t *testing.T) {
 	for seed := range *stories {
 		ops := opsOf(randomBytes(seed, 3*(10+int(seed)%300)))

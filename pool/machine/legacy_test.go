@@ -6,9 +6,8 @@ import (
 	"testing"
 )
 
-// succeed returns a machine that has gone through a document, as it does when
-// one master follows another. The twin of every random story does so at each
-// step: it must answer as if nothing had happened.
+// succeed returns a machine that was written to a document and read again, as in a succession. The
+// twin of every random story does that at each step, and must answer as if nothing had happened.
 func succeed(m *Machine) (*Machine, error) {
 	document, err := json.Marshal(m.Legacy())
 	if err != nil {

@@ -50,7 +50,7 @@ func Watchful(p *Process) {
 	}
 }
 
-// Stubborn serves at once and leaves by SIGKILL only.
+// Stubborn serves at once and ends only by SIGKILL.
 func Stubborn(p *Process) {
 	p.Online()
 	p.Ready()

@@ -115,7 +115,7 @@ func (p *Process) Tail() []string {
 	return slices.Clone(p.tail)
 }
 
-// tell reports to whoever holds the process, and waits for somebody who does.
+// tell reports to the pool that holds the process, and waits until one does.
 func (p *Process) tell(report pool.Report) {
 	p.release.mu.Lock()
 	sink, held := p.sink, p.held
@@ -245,7 +245,7 @@ func (p *Process) DieUnheard(e pool.Exited) {
 // Heard reports the end of DieUnheard.
 func (p *Process) Heard() { p.tell(*p.unheard) }
 
-// Lose ends the worker unseen by whoever holds it: with its master, say.
+// Lose ends the worker without a report, as when it ends together with its master.
 func (p *Process) Lose() {
 	p.release.mu.Lock()
 	defer p.release.mu.Unlock()
