@@ -163,7 +163,7 @@ func TestLogOfFastWorker(t *testing.T) {
 	t.Parallel()
 	lines := 1_000_000
 	if testreq.Long() {
-		lines = 20_000_000
+		lines = 5_000_000
 	}
 	s := emptySite(t)
 	const prints = `begin=$(date +%s%N); yes "$(printf '%099d' 0)" | head -n "$1"
