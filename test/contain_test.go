@@ -104,12 +104,7 @@ func TestWholeFamilyGoes(t *testing.T) {
 	t.Parallel()
 	cgroup := delegatedCgroup(t)
 	s := emptySite(t)
-	relevo := s.program
-	s.program = filepath.Join(s.dir, "enter")
-	enter := "#!/bin/sh\necho $$ >" + cgroup + "/cgroup.procs && exec " + relevo + ` "$@"` + "\n"
-	if err := writeProgram(s.program, []byte(enter)); err != nil {
-		t.Fatal(err)
-	}
+	relevo := s.enter(cgroup)
 	s.start("run", "--name", "site", "-l", "127.0.0.1:0", "-n", "2", "--", "./app")
 	s.settled(2)
 	w := s.tell(0, "have-children")
@@ -122,6 +117,18 @@ func TestWholeFamilyGoes(t *testing.T) {
 	if left, _ := filepath.Glob(cgroup + "/relevo-*"); len(left) > 0 {
 		t.Errorf("cgroups are left: %q", left)
 	}
+}
+
+// enter has relevo start in a cgroup from now on. It returns relevo's own program.
+func (s *site) enter(cgroup string) (relevo string) {
+	s.t.Helper()
+	relevo = s.program
+	s.program = filepath.Join(s.dir, "enter")
+	enter := "#!/bin/sh\necho $$ >" + cgroup + "/cgroup.procs && exec " + relevo + ` "$@"` + "\n"
+	if err := writeProgram(s.program, []byte(enter)); err != nil {
+		s.t.Fatal(err)
+	}
+	return relevo
 }
 
 func allGone(pids []int) bool {

@@ -20,12 +20,7 @@ func TestOutOfMemoryRollsBack(t *testing.T) {
 	t.Parallel()
 	cgroup := memoryCgroup(t)
 	s := emptySite(t)
-	relevo := s.program
-	s.program = filepath.Join(s.dir, "enter")
-	enter := "#!/bin/sh\necho $$ >" + cgroup + "/cgroup.procs && exec " + relevo + ` "$@"` + "\n"
-	if err := writeProgram(s.program, []byte(enter)); err != nil {
-		t.Fatal(err)
-	}
+	relevo := s.enter(cgroup)
 	// This keeps the kernel from killing the master: right after a death its worker is smaller than
 	// the master, and the dead worker's memory may not be free yet. Then a bystander is killed.
 	bystanders(t, cgroup, 8)

@@ -16,16 +16,7 @@ import (
 // session.
 func newStartedSite(t *testing.T, configuration string) *unitSite {
 	t.Helper()
-	s := &unitSite{Box: systemdbox.Start(t, nil), t: t, address: testport.Address(t)}
-	s.release("1", "serve")
-	self, err := os.Executable()
-	if err == nil {
-		err = copyFile(self, s.program())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.configure(configuration)
+	s := bootSite(t, configuration)
 	s.start(0, "web serves on "+s.address, s.Dir+"/relevo.toml")
 	return s
 }

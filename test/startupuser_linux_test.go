@@ -25,16 +25,7 @@ func TestStartupOfUser(t *testing.T) {
 	t.Parallel()
 	testreq.Program(t, "useradd")
 	testreq.Program(t, "dbus-daemon")
-	s := &unitSite{Box: systemdbox.Start(t, nil), t: t, address: testport.Address(t)}
-	s.release("1", "serve")
-	self, err := os.Executable()
-	if err == nil {
-		err = copyFile(self, s.program())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.configure("workers = 2\n")
+	s := bootSite(t, "workers = 2\n")
 	if out, err := s.Command("useradd", "-m", "-s", "/bin/bash", "ann").CombinedOutput(); err != nil {
 		t.Fatalf("useradd: %v: %s", err, out)
 	}

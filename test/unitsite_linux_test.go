@@ -27,6 +27,16 @@ type unitSite struct {
 // command and listener.
 func newUnitSite(t *testing.T, configuration string, install ...string) *unitSite {
 	t.Helper()
+	s := bootSite(t, configuration)
+	if code, out := s.relevo(append([]string{"install", "-c", s.Dir + "/relevo.toml"}, install...)...); code != 0 {
+		t.Fatalf("install: exit code %d: %s", code, out)
+	}
+	return s
+}
+
+// bootSite boots a systemd, and puts release 1, relevo and a relevo.toml in its shared directory.
+func bootSite(t *testing.T, configuration string) *unitSite {
+	t.Helper()
 	s := &unitSite{Box: systemdbox.Start(t, nil), t: t, address: testport.Address(t)}
 	s.release("1", "serve")
 	self, err := os.Executable()
@@ -37,9 +47,6 @@ func newUnitSite(t *testing.T, configuration string, install ...string) *unitSit
 		t.Fatal(err)
 	}
 	s.configure(configuration)
-	if code, out := s.relevo(append([]string{"install", "-c", s.Dir + "/relevo.toml"}, install...)...); code != 0 {
-		t.Fatalf("install: exit code %d: %s", code, out)
-	}
 	return s
 }
 

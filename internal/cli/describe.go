@@ -24,7 +24,7 @@ type described struct {
 }
 
 func (c *cli) describe() *cobra.Command {
-	cmd := c.talking("describe NAME…", "Show all that is known of apps, running or not",
+	cmd := c.talking("describe NAME…", "Show everything about apps, running or not",
 		func(ctx context.Context, args []string, asJSON bool) error {
 			show := func(ctx context.Context, name string) (said, error) {
 				d, err := c.describeApp(ctx, name)

@@ -18,7 +18,7 @@ import (
 )
 
 func (c *cli) env() *cobra.Command {
-	cmd := c.talking("env NAME [SLOT]", "Print the environment of a worker, secrets and all",
+	cmd := c.talking("env NAME [SLOT]", "Print the environment of a worker, secrets included",
 		func(ctx context.Context, args []string, asJSON bool) error {
 			slot := -1
 			if len(args) == 2 {

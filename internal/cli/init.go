@@ -20,9 +20,9 @@ func (c *cli) initialize() *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use: "init [-- COMMAND ARG…]", GroupID: "start",
-		Short: "Write a commented relevo.toml for what stands in this directory",
-		Long: `Write a commented relevo.toml for what stands in this directory: a package.json, a program or an
-application in Python (app.py, manage.py, wsgi.py), config.ru, a Go module, index.php, the only
+		Short: "Write a commented relevo.toml for the program in this directory",
+		Long: `Write a commented relevo.toml for the program in this directory: a package.json, a program or
+an application in Python (app.py, manage.py, wsgi.py), config.ru, a Go module, index.php, the only
 script, a static site. Or for the command that follows --.
 
 A relevo.toml that is there is not overwritten without --force.`,

@@ -160,7 +160,7 @@ func (c *cli) flush() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "flush NAME…", GroupID: "talk", ValidArgsFunction: c.completeLogs,
-		Short: "Remove the log files of apps; one that runs goes on in a new file",
+		Short: "Remove the log files of apps; a running app goes on in a new one",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage(errors.New("cannot flush without a name: relevo flush NAME, or relevo flush all"))

@@ -13,7 +13,7 @@ import (
 )
 
 func (c *cli) promote() *cobra.Command {
-	cmd := c.talking("promote [NAME]", "End the probation of a roll's canary well: the roll goes on",
+	cmd := c.talking("promote [NAME]", "Accept a roll's canary before its probation is over: the roll goes on",
 		func(ctx context.Context, args []string, asJSON bool) error {
 			client, err := c.connect(ctx, first(args))
 			if err != nil {
