@@ -7,9 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"relevo/internal/systemdbox"
-	"relevo/internal/testport"
 )
 
 // newStartedSite boots a systemd and starts the app in the background there, in the cgroup of a

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"relevo/internal/systemdbox"
-	"relevo/internal/testport"
 	"relevo/internal/testreq"
 )
 

@@ -14,7 +14,7 @@ func (p *Process) depart() {}
 // handover does not exist on systems without capture.
 type handover struct{ done chan struct{} }
 
-func (*handover) leave() {}
+func (*handover) finish() {}
 
 type keptConnections struct{ keeper Keeper }
 
