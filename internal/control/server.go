@@ -126,6 +126,10 @@ func (s *Server) Handle(pattern string, handler http.Handler) { s.mux.Handle(pat
 // File returns a copy of the socket, for another master.
 func (s *Server) File() (*os.File, error) { return s.listener.File() }
 
+// leavePatience is how long requests may take to be answered at Leave. They wait for nothing, but
+// on a busy machine the processor comes late.
+const leavePatience = 10 * time.Second
+
 // Leave answers all requests that have been accepted, and leaves the socket to another
 // master. It does not use http.Server.Shutdown, which may drop a request that has just been
 // read.
@@ -138,7 +142,7 @@ func (s *Server) Leave() error {
 	go func() { s.conns.Wait(); close(answered) }()
 	select {
 	case <-answered:
-	case <-time.After(time.Second):
+	case <-time.After(leavePatience):
 	}
 	return errors.Join(err, s.http.Close())
 }
