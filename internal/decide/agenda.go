@@ -234,6 +234,7 @@ type Prepared struct {
 	Failed   bool
 	Left     bool // because another master goes on
 	Watched  bool // nobody has asked: what lies at the path is to be served
+	Same     bool // it is the same as what is wanted already, and only a change is to be rolled to
 	KnownBad bool
 	Forced   bool // a user wants it in spite of that
 }
@@ -244,6 +245,7 @@ type Next int
 const (
 	NextRoll   Next = iota // roll to it
 	NextRefuse             // tell why not, and apply what needs no roll
+	NextKeep               // close it, because what is wanted is the same
 	NextAnswer             // tell the error
 	NextAgain              // the same, and try again later
 	NextDrop               // close it, and tell nobody
@@ -258,6 +260,8 @@ func (p Prepared) Next() Next {
 		return NextAgain
 	case p.Failed:
 		return NextAnswer
+	case p.Same:
+		return NextKeep
 	case p.KnownBad && !p.Forced:
 		return NextRefuse
 	}

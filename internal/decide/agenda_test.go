@@ -133,6 +133,8 @@ func TestPrepared(t *testing.T) {
 	}{
 		{"a generation", Prepared{}, NextRoll},
 		{"of the watch", Prepared{Watched: true}, NextRoll},
+		{"of the watch, and it serves", Prepared{Watched: true, Same: true}, NextKeep},
+		{"of the watch, and it is gone again", Prepared{Watched: true, Same: true, Failed: true}, NextAgain},
 		{"bad bytes", Prepared{KnownBad: true}, NextRefuse},
 		{"bad bytes of the watch", Prepared{KnownBad: true, Watched: true}, NextRefuse},
 		{"bad bytes, by force", Prepared{KnownBad: true, Forced: true}, NextRoll},

@@ -53,6 +53,11 @@ func (g *Generation) Fingerprint() string { return g.fingerprint }
 // Sum is the sha256 of the release's bytes; empty: they can be run, but not read.
 func (g *Generation) Sum() string { return g.Info().SHA256 }
 
+// Same says whether another generation has the same bytes, in the same place, and the same command.
+func (g *Generation) Same(other *Generation) bool {
+	return g.Sum() != "" && g.Sum() == other.Sum() && g.fingerprint == other.fingerprint
+}
+
 // Bound are the listeners as the control socket tells them.
 func (g *Generation) Bound() []control.Listener { return g.sockets.ForPeople() }
 

@@ -65,7 +65,7 @@ func (l *loop) prepared(p prepared) {
 	m := l.asked[p.number]
 	next := decide.Prepared{
 		Late: !l.agenda.Works(p.number), Failed: p.err != nil, Left: errors.Is(p.err, pool.ErrHandedOver),
-		Watched: m.kind == again, KnownBad: p.bad != "", Forced: m.reload.Force,
+		Watched: m.kind == again, Same: m.change && p.same, KnownBad: p.bad != "", Forced: m.reload.Force,
 	}.Next()
 	switch next {
 	case decide.NextDrop:
@@ -88,9 +88,12 @@ func (l *loop) prepared(p prepared) {
 	}
 	l.outside.Go(func() {
 		done := workDone{number: p.number}
-		if next == decide.NextRefuse {
+		switch next {
+		case decide.NextRefuse:
 			done.err = l.refuseBad(p.generation, p.bad)
-		} else {
+		case decide.NextKeep:
+			done.wait = l.keep(p.generation)
+		default:
 			done.wait, done.err = l.roll(p.generation, m.kind)
 		}
 		l.box.post(done)
@@ -136,7 +139,7 @@ func (l *loop) bytesChanged(m bytesChanged) {
 		if m.Name != m.SHA256 {
 			cause = m.Path + " changed, or the directory that it lies in"
 		}
-		l.want(rollWanted{cause: cause})
+		l.want(rollWanted{cause: cause, changed: true})
 	}
 }
 
@@ -151,7 +154,7 @@ func (l *loop) beginRequest(number int, r rollWanted) requestBegun {
 	if r.reload {
 		begun.wait, begun.err = l.Reload(plain)
 	} else {
-		begun.wait, begun.err = l.rollAgain()
+		begun.wait, begun.err = l.rollAgain(r.changed)
 	}
 	if handedOver(begun.err) {
 		return begun

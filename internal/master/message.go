@@ -26,6 +26,7 @@ type (
 		number     int // of the work
 		generation *generations.Generation
 		bad        string // why it is expected to fail; empty: it is not
+		same       bool   // what is wanted already is the same
 		err        error
 	}
 	// workDone has the answer to workAsked.
@@ -50,8 +51,9 @@ type (
 	waitAsked struct{ over chan<- struct{} }
 	// rollWanted asks for a roll that nobody waits for.
 	rollWanted struct {
-		cause  string
-		reload bool // with the configuration as it is now
+		cause   string
+		reload  bool // with the configuration as it is now
+		changed bool // unless what lies at the path is what is wanted already
 	}
 	// requestBegun says that such a roll has begun, or was refused.
 	requestBegun struct {
@@ -128,6 +130,7 @@ func (over) message()         {}
 // task is work of which one is done at a time.
 type task struct {
 	kind   kindOfTask
+	change bool // what is wanted already is not rolled to
 	reload control.ReloadOptions
 	trial  generations.Trial
 	to     string // the release that is rolled back to; empty: the last good one

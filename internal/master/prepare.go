@@ -1,6 +1,7 @@
 package master
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -11,6 +12,7 @@ import (
 	"relevo/internal/generations"
 	"relevo/internal/launch/store"
 	"relevo/pool"
+	"relevo/pool/machine"
 )
 
 // prepare makes the generation that work asks for. The loop has one prepared at a time: of two
@@ -26,9 +28,16 @@ func (rs *rolls) prepare(t task) (p prepared) {
 	}
 	if p.err == nil && t.kind.looks() {
 		rs.learn(p.generation, t.reload)
-		p.bad = rs.generations.KnownBad(p.generation)
+		p.bad, p.same = rs.generations.KnownBad(p.generation), rs.generations.Wanted().Same(p.generation)
 	}
 	return p
+}
+
+// keep does not roll to a generation that is the same as what is wanted.
+func (rs *rolls) keep(g *generations.Generation) control.Wait {
+	rs.log.Info("no roll: these bytes are in use")
+	rs.generations.Drop(g)
+	return func(context.Context) (pool.RollResult, error) { return pool.RollResult{Result: machine.OK}, nil }
 }
 
 func (rs *rolls) prepareReload(t task) (*generations.Generation, error) {
