@@ -19,7 +19,7 @@ type ListenerLegacy struct {
 	Standing standing        `json:"standing,omitempty"`
 	Queue    int             `json:"queue,omitempty"`
 	Unix     *UnixFileLegacy `json:"unix,omitempty"`
-	Leaving  bool            `json:"leaving,omitempty"`
+	Retiring bool            `json:"leaving,omitempty"`
 	Lent     bool            `json:"lent,omitempty"`     // the service manager owns the socket
 	Diverted bool            `json:"diverted,omitempty"` // a decoy of that master takes its clients
 	Siblings bool            `json:"siblings,omitempty"`
@@ -94,7 +94,7 @@ func (u *Upgrader) Legacy() (all []ListenerLegacy, files map[string]*os.File) {
 
 func (l *Listener) legacy(retiring bool) ListenerLegacy {
 	out := ListenerLegacy{
-		ID: l.id, Listen: ListenLegacy(l.Listen), Address: l.Address, Standing: l.standing, Queue: l.queue, Leaving: retiring,
+		ID: l.id, Listen: ListenLegacy(l.Listen), Address: l.Address, Standing: l.standing, Queue: l.queue, Retiring: retiring,
 		Lent:     l.lent,
 		Diverted: l.diverted, Siblings: l.siblings, OfProgram: l.ofProgram, Borrower: l.borrower, Shared: l.shared,
 	}
@@ -135,7 +135,7 @@ func TakeOver(o Options, all []ListenerLegacy, from *Received) (*Upgrader, error
 			l.socket = &unixSocket{path: s.Path, dev: s.Dev, ino: s.Ino, hidden: s.Hidden, mode: s.Mode, user: s.User,
 				heldPath: heldPath{s.Held, s.Guarded}}
 		}
-		if u.lastID = max(u.lastID, l.id); known.Leaving {
+		if u.lastID = max(u.lastID, l.id); known.Retiring {
 			u.retiring = append(u.retiring, l)
 		} else {
 			u.listeners = append(u.listeners, l)

@@ -63,7 +63,7 @@ type Server struct {
 	mux      *http.ServeMux
 	listener *net.UnixListener
 	http     *http.Server
-	leaving  chan struct{} // closed by Leave
+	detached chan struct{} // closed by Detach
 	writes   *writes       // of events
 	bodies   chan struct{} // holds one element for each large body that is being read
 	patience time.Duration // how long a client may take to send a body
@@ -107,7 +107,7 @@ func TakeOver(socket *os.File, path string, master Master, log *slog.Logger) (*S
 func newServer(listener *net.UnixListener, master Master, log *slog.Logger) *Server {
 	refuseDescriptors(listener)
 	s := &Server{
-		master: master, log: log, mux: http.NewServeMux(), listener: listener, leaving: make(chan struct{}),
+		master: master, log: log, mux: http.NewServeMux(), listener: listener, detached: make(chan struct{}),
 		writes: newWrites(), bodies: make(chan struct{}, largeBodies), patience: bodyPatience,
 	}
 	s.http = &http.Server{
@@ -126,31 +126,31 @@ func (s *Server) Handle(pattern string, handler http.Handler) { s.mux.Handle(pat
 // File returns a copy of the socket, for another master.
 func (s *Server) File() (*os.File, error) { return s.listener.File() }
 
-// leavePatience is how long requests may take to be answered at Leave. They wait for nothing, but
+// detachPatience is how long requests may take to be answered at Detach. They wait for nothing, but
 // on a busy machine the processor comes late.
-const leavePatience = 10 * time.Second
+const detachPatience = 10 * time.Second
 
-// Leave answers all requests that have been accepted, and leaves the socket to another
-// master. It does not use http.Server.Shutdown, which may drop a request that has just been
-// read.
-func (s *Server) Leave() error {
+// Detach ends the server of this master, and keeps the socket open for another one. It answers
+// the requests that have been accepted. It does not use http.Server.Shutdown, which may drop a
+// request that has just been read.
+func (s *Server) Detach() error {
 	s.listener.SetUnlinkOnClose(false)
-	close(s.leaving)
+	close(s.detached)
 	err := s.listener.Close()
 	s.accepts.Wait() // until the last accepted connection is counted in s.conns
 	answered := make(chan struct{})
 	go func() { s.conns.Wait(); close(answered) }()
 	select {
 	case <-answered:
-	case <-time.After(leavePatience):
+	case <-time.After(detachPatience):
 	}
 	return errors.Join(err, s.http.Close())
 }
 
-// left says whether Serve has ended because of Leave.
-func (s *Server) left(err error) bool {
+// endedByDetach says whether Serve has ended because of Detach.
+func (s *Server) endedByDetach(err error) bool {
 	select {
-	case <-s.leaving:
+	case <-s.detached:
 		return errors.Is(err, net.ErrClosed)
 	default:
 		return false
@@ -171,7 +171,7 @@ func (s *Server) count(_ net.Conn, state http.ConnState) {
 func (s *Server) Serve() error {
 	s.accepts.Add(1)
 	defer s.accepts.Done()
-	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) && !s.left(err) {
+	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) && !s.endedByDetach(err) {
 		return fmt.Errorf("cannot serve the control socket: %w", err)
 	}
 	return nil
@@ -268,7 +268,7 @@ func (s *Server) present(ctx context.Context) (context.Context, context.CancelFu
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
 		select {
-		case <-s.leaving:
+		case <-s.detached:
 			cancel(ErrLeft)
 		case <-ctx.Done():
 		}

@@ -8,8 +8,8 @@ import (
 // boot is what a master has until a worker serves for the first time. It passes to a successor
 // like everything else. How far the start has come says the stage.
 type boot struct {
-	sockets *generations.Hold      // the first configuration's: a start that fails must not close them
-	left    succession.LeftWorkers // serve until something of this master does
+	sockets   *generations.Hold           // the first configuration's: a start that fails must not close them
+	unadopted succession.UnadoptedWorkers // serve until a worker of this master does
 }
 
 // missing names what a start needs until its end.

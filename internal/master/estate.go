@@ -99,8 +99,8 @@ func (e estate) Introduce(pid int) {
 // HandOver ends the pool without its workers: succession.Estate.
 func (e estate) HandOver() error { return e.m.running().HandOver() }
 
-// LeaveControl answers no client any more: succession.Estate.
-func (e estate) LeaveControl() error { return e.m.control.Leave() }
+// DetachControl answers no client any more: succession.Estate.
+func (e estate) DetachControl() error { return e.m.control.Detach() }
 
 // ReturnControl answers clients again: succession.Estate.
 func (e estate) ReturnControl(l upgrader.Legacy) error {

@@ -24,13 +24,13 @@ import (
 // because nothing would serve otherwise. It says whether the workers will be taken over.
 func (m *maker) takeOverForGood() (succeeds bool) {
 	a := m.opts.Arrival
-	spare, given, left := a.SpareListeners(), a.Sockets, a.CopyLeft()
+	spare, given, unadopted := a.SpareListeners(), a.Sockets, a.CopyWorkers()
 	a.Sockets = nil // the unit's sockets are needed again if this fails
 	err := m.takeOverLegacy()
 	if err == nil {
 		a.Sockets = append(given, spare...)
 		a.CloseSockets()
-		left.Forget()
+		unadopted.Forget()
 		return true
 	}
 	if m.listeners != nil {
@@ -40,8 +40,8 @@ func (m *maker) takeOverForGood() (succeeds bool) {
 		}
 	}
 	m.notify.close()
-	left.Patient = m.opts.App.DrainTimeout + m.opts.App.StopGrace
-	m.parts = m.anew(&boot{left: left})
+	unadopted.Patient = m.opts.App.DrainTimeout + m.opts.App.StopGrace
+	m.parts = m.anew(&boot{unadopted: unadopted})
 	m.stage.takeOver(false, false)
 	if a.Way == succession.Store { // after an exec it still counts as a succession, and relevo upgrade may wait for it
 		m.successions, m.begun = 0, time.Now()

@@ -30,7 +30,7 @@ func (m *Master) retainListeners() {
 	l := estate{m}.state()
 	l.Stopped = true
 	for _, listener := range all {
-		if listener.Unix == nil && !listener.Lent && !listener.Leaving {
+		if listener.Unix == nil && !listener.Lent && !listener.Retiring {
 			names = append(names, upgrader.ListenerFile(listener.ID))
 		}
 	}

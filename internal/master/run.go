@@ -130,7 +130,7 @@ func (m *Master) run(ctx context.Context) error {
 	m.box.hear(false) // what it has heard is known
 	close(m.succession.Hearing.Ended)
 	if errors.Is(err, pool.ErrHandedOver) {
-		return m.succession.Leave()
+		return m.succession.Finish()
 	}
 	m.retainListeners()
 	// The sockets first: a client is better refused than left to wait where

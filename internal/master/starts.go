@@ -121,7 +121,7 @@ func (st *starts) started() {
 		first := st.serving()
 		st.generations.Started(first)
 		st.report(st.boot.sockets.Release())
-		st.later.Go(func() { st.boot.left.Leave(cmp.Or(first.App().StopSignal, config.DefaultStopSignal)) })
+		st.later.Go(func() { st.boot.unadopted.Stop(cmp.Or(first.App().StopSignal, config.DefaultStopSignal)) })
 		if st.opts.Started != nil {
 			st.opts.Started(first.Bound())
 		}

@@ -113,7 +113,7 @@ func TestSpareListeners(t *testing.T) {
 	if got := names(a.Activated()); got != two+" web" {
 		t.Errorf("spare: %s", got)
 	}
-	left := a.CopyLeft()
+	left := a.CopyWorkers()
 	if len(left.pidfds) != 1 {
 		t.Errorf("%d workers are left", len(left.pidfds))
 	}

@@ -34,9 +34,9 @@ type Estate interface {
 	Introduce(pid int)
 	// HandOver ends the pool without touching its workers.
 	HandOver() error
-	// LeaveControl closes the control socket for this process alone; ReturnControl has it
+	// DetachControl closes the control socket for this process alone; ReturnControl opens it
 	// again.
-	LeaveControl() error
+	DetachControl() error
 	ReturnControl(upgrader.Legacy) error
 }
 
@@ -143,7 +143,7 @@ func (s *Succession) handOver(pid int, then string) {
 // become has this process run the next program. It returns only if that fails, and this
 // master goes on.
 func (s *Succession) become(c Carrier, then string, l upgrader.Legacy, done func()) {
-	s.report(s.o.Estate.LeaveControl())
+	s.report(s.o.Estate.DetachControl())
 	still := func() error {
 		s.Hearing.Settle(s.o.Signals) // what is still on its way would end with this program
 		if s.is().stop || len(s.o.Signals) > 0 {
@@ -176,10 +176,10 @@ func (s *Succession) thaw() {
 	s.o.Estate.Thaw()
 }
 
-// Leave is the end of a master that another one follows. What was asked for meanwhile is
-// that one's to do.
-func (s *Succession) Leave() error {
-	s.report(s.o.Estate.LeaveControl())
+// Finish ends the work of a master that another one follows. It passes the signals that have
+// arrived meanwhile on to the next master.
+func (s *Succession) Finish() error {
+	s.report(s.o.Estate.DetachControl())
 	now := s.is()
 	if now.stop {
 		unix.Kill(now.pid, unix.SIGTERM)

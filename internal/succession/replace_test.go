@@ -58,7 +58,7 @@ func (h *heirloom) Bequeath(_ pool.Legacy, then string) (l upgrader.Legacy, done
 func (h *heirloom) Number() int                         { return 7 }
 func (h *heirloom) Introduce(int)                       { h.note("introduce") }
 func (h *heirloom) HandOver() error                     { return h.note("handover") }
-func (h *heirloom) LeaveControl() error                 { return h.note("leave") }
+func (h *heirloom) DetachControl() error                { return h.note("detach") }
 func (h *heirloom) ReturnControl(upgrader.Legacy) error { return h.note("return") }
 
 // fakeCarrier passes a legacy to nobody.

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// LeftWorkers are those of a previous master that this one cannot go on with, and that
-// serve until its own do: their pidfds.
-type LeftWorkers struct {
+// UnadoptedWorkers are the pidfds of the previous master's workers that this master cannot
+// adopt. They serve until its own workers do.
+type UnadoptedWorkers struct {
 	pidfds  []int
 	Patient time.Duration // from the stop signal to SIGKILL
 }
@@ -19,9 +19,9 @@ func isPidfd(name string) bool {
 	return strings.HasPrefix(name, "worker.") && strings.HasSuffix(name, ".pidfd")
 }
 
-// CopyLeft copies the pidfds of a legacy: whoever fails to take it over may have taken
-// them.
-func (a *Arrival) CopyLeft() (l LeftWorkers) {
+// CopyWorkers copies the pidfds of a legacy, because a take-over that fails may have used up
+// the originals.
+func (a *Arrival) CopyWorkers() (l UnadoptedWorkers) {
 	for _, name := range a.In.Names() {
 		if !isPidfd(name) {
 			continue
@@ -33,25 +33,25 @@ func (a *Arrival) CopyLeft() (l LeftWorkers) {
 	return l
 }
 
-// Forget lets go of them.
-func (l *LeftWorkers) Forget() {
+// Forget closes the pidfds.
+func (l *UnadoptedWorkers) Forget() {
 	for _, fd := range l.pidfds {
 		syscall.Close(fd)
 	}
 	l.pidfds = nil
 }
 
-// Leave asks them to leave, and ends them when they do not. It returns when they are
-// gone.
-func (l *LeftWorkers) Leave(sig syscall.Signal) {
+// Stop sends the workers the stop signal, and SIGKILL to those that outlive the patience. It
+// returns when they have ended.
+func (l *UnadoptedWorkers) Stop(sig syscall.Signal) {
 	deadline := time.Now().Add(l.Patient)
 	var all sync.WaitGroup
 	for _, fd := range l.pidfds {
 		all.Go(func() {
-			signalLeft(fd, sig)
-			if !awaitLeft(fd, deadline) {
-				signalLeft(fd, syscall.SIGKILL)
-				awaitLeft(fd, time.Now().Add(time.Minute))
+			signalWorker(fd, sig)
+			if !awaitWorker(fd, deadline) {
+				signalWorker(fd, syscall.SIGKILL)
+				awaitWorker(fd, time.Now().Add(time.Minute))
 			}
 		})
 	}

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestLeftWorkers: those that the previous master has left are asked to go, and ended where
-// they do not.
-func TestLeftWorkers(t *testing.T) {
+// TestUnadoptedWorkers: workers of the previous master get the stop signal, and SIGKILL if they
+// do not end.
+func TestUnadoptedWorkers(t *testing.T) {
 	t.Parallel()
 	for _, program := range []string{"exec sleep 1000", "trap '' TERM; exec sleep 1000"} {
 		child, err := os.StartProcess("/bin/sh", []string{"sh", "-c", program}, &os.ProcAttr{})
@@ -21,13 +21,13 @@ func TestLeftWorkers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		left := LeftWorkers{pidfds: []int{pidfd}, Patient: 50 * time.Millisecond}
-		left.Leave(unix.SIGTERM)
+		workers := UnadoptedWorkers{pidfds: []int{pidfd}, Patient: 50 * time.Millisecond}
+		workers.Stop(unix.SIGTERM)
 		if unix.Kill(child.Pid, 0) == nil {
 			t.Errorf("%s: it is still there", program)
 		}
-		if left.pidfds != nil {
-			t.Error("what is gone is kept")
+		if workers.pidfds != nil {
+			t.Error("the pidfds are kept after the end")
 		}
 	}
 }

@@ -6,12 +6,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// signalLeft sends a signal to a worker of another master, by its pidfd.
-func signalLeft(pidfd int, sig unix.Signal) { unix.PidfdSendSignal(pidfd, sig, nil, 0) }
+// signalWorker sends a signal to a worker of another master, by its pidfd.
+func signalWorker(pidfd int, sig unix.Signal) { unix.PidfdSendSignal(pidfd, sig, nil, 0) }
 
-// awaitLeft waits for the end of such a worker, and reaps it where it is this process's
+// awaitWorker waits for the end of such a worker, and reaps it where it is this process's
 // child. It says false when it takes longer.
-func awaitLeft(pidfd int, deadline time.Time) bool {
+func awaitWorker(pidfd int, deadline time.Time) bool {
 	for {
 		wait := max(0, time.Until(deadline).Milliseconds()+1)
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, int(wait))
