@@ -30,7 +30,15 @@ func (l *loop) run() {
 	}
 }
 
+// handle passes a message to the subject that it belongs to.
 func (l *loop) handle(m message) {
+	if !l.handleWork(m) && !l.handleRoll(m) && !l.handleSignal(m) && !l.handleStage(m) {
+		panic(fmt.Sprintf("internal error: master: unknown message %T", m))
+	}
+}
+
+// handleWork handles what the agenda of work has asked for or waits for.
+func (l *loop) handleWork(m message) (known bool) {
 	switch m := m.(type) {
 	case workAsked:
 		l.step(decide.WorkAsked{Number: note(l, l.asked, m)})
@@ -38,21 +46,29 @@ func (l *loop) handle(m message) {
 		l.prepared(m)
 	case workDone:
 		l.workDone(m)
+	case waitAsked:
+		l.step(decide.WaitAsked{Number: note(l, l.waits, m)})
+	case looked:
+		l.step(decide.Looked{})
+	case timerRang:
+		l.step(decide.TimerRang{Number: m.number})
+	case begins:
+		l.step(decide.Begins{Now: true})
+	case over:
+		l.poolEnded()
+	default:
+		return false
+	}
+	return true
+}
+
+// handleRoll handles the end of a roll, and the wish for another.
+func (l *loop) handleRoll(m message) (known bool) {
+	switch m := m.(type) {
 	case rollEnded:
 		l.step(decide.RollEnded{Number: note(l, l.ended, m)})
 	case concluded:
-		if m.works {
-			l.step(decide.Changed{})
-		}
-		if m.refused != nil {
-			l.refused(m.refused)
-		}
-		if m.frozen {
-			l.afterThaw(l.followServing)
-		}
-		l.step(decide.Concluded{Number: m.number})
-	case waitAsked:
-		l.step(decide.WaitAsked{Number: note(l, l.waits, m)})
+		l.concluded(m)
 	case rollWanted:
 		l.want(m)
 	case requestBegun:
@@ -61,10 +77,15 @@ func (l *loop) handle(m message) {
 		l.bytesChanged(m)
 	case refused:
 		l.refused(m.why)
-	case looked:
-		l.step(decide.Looked{})
-	case timerRang:
-		l.step(decide.TimerRang{Number: m.number})
+	default:
+		return false
+	}
+	return true
+}
+
+// handleSignal handles what follows from signals.
+func (l *loop) handleSignal(m message) (known bool) {
+	switch m := m.(type) {
 	case hungUp:
 		if l.hears {
 			l.hungUp(m.meaning)
@@ -73,19 +94,43 @@ func (l *loop) handle(m message) {
 		l.dealt(m)
 	case hears:
 		l.hear(m)
-	case begins:
-		l.step(decide.Begins{Now: true})
+	default:
+		return false
+	}
+	return true
+}
+
+// handleStage handles what has happened to the pool, and what is asked of it.
+func (l *loop) handleStage(m message) (known bool) {
+	switch m := m.(type) {
 	case noted:
 		m.answer <- l.stage.note(m)
 	case subscribed:
 		l.stage.subscribed(m)
 	case poolAsked:
 		l.poolAsked(m)
-	case over:
-		l.setOver()
-		l.step(decide.Begins{})
-		l.step(decide.Over{})
 	default:
-		panic(fmt.Sprintf("internal error: master: unknown message %T", m))
+		return false
 	}
+	return true
+}
+
+func (l *loop) concluded(m concluded) {
+	if m.works {
+		l.step(decide.Changed{})
+	}
+	if m.refused != nil {
+		l.refused(m.refused)
+	}
+	if m.frozen {
+		l.afterThaw(l.followServing)
+	}
+	l.step(decide.Concluded{Number: m.number})
+}
+
+// poolEnded handles the end of the pool: no request is begun any more.
+func (l *loop) poolEnded() {
+	l.setOver()
+	l.step(decide.Begins{})
+	l.step(decide.Over{})
 }
