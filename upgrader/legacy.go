@@ -94,8 +94,8 @@ func (u *Upgrader) Legacy() (all []ListenerLegacy, files map[string]*os.File) {
 
 func (l *Listener) legacy(retiring bool) ListenerLegacy {
 	out := ListenerLegacy{
-		ID: l.id, Listen: ListenLegacy(l.Listen), Address: l.Address, Standing: l.standing, Queue: l.queue, Retiring: retiring,
-		Lent:     l.lent,
+		ID: l.id, Listen: ListenLegacy(l.Listen), Address: l.Address, Standing: l.standing, Queue: l.queue,
+		Retiring: retiring, Lent: l.lent,
 		Diverted: l.diverted, Siblings: l.siblings, OfProgram: l.ofProgram, Borrower: l.borrower, Shared: l.shared,
 	}
 	if s := l.socket; s != nil {
