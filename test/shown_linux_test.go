@@ -2,6 +2,7 @@ package test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"relevo/internal/testport"
@@ -135,7 +137,7 @@ func TestShownCommandLines(t *testing.T) {
 	if len(lines) < 15 {
 		t.Fatalf("only %d lines are shown: %q", len(lines), lines)
 	}
-	covered := map[int]bool{}
+	covered, builds := map[int]bool{}, &sharedBuilds{dir: t.TempDir(), built: map[string]error{}}
 	for _, line := range lines {
 		i := slices.IndexFunc(scenes, func(s scene) bool { return s.line.MatchString(line) })
 		if i < 0 {
@@ -145,7 +147,7 @@ func TestShownCommandLines(t *testing.T) {
 		covered[i] = true
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
-			scenes[i].play(t, line)
+			scenes[i].play(t, line, builds)
 		})
 	}
 	if len(covered) != len(scenes) {
@@ -225,8 +227,36 @@ func (c scene) bindsPort() bool {
 	return false
 }
 
+// sharedBuilds has each program built once: all scenes with a package of their own have the same.
+type sharedBuilds struct {
+	dir   string
+	mu    sync.Mutex
+	built map[string]error // by package
+}
+
+// put puts the program of a package in place. The package "." is that of the program's directory.
+func (b *sharedBuilds) put(path, pkg string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	program := filepath.Join(b.dir, filepath.Base(path))
+	if _, done := b.built[pkg]; !done {
+		build := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", program, pkg)
+		if pkg == "." {
+			build.Dir = filepath.Dir(path)
+		}
+		out, err := build.CombinedOutput()
+		if b.built[pkg] = err; err != nil {
+			b.built[pkg] = fmt.Errorf("go build %s: %w: %s", pkg, err, out)
+		}
+	}
+	if err := b.built[pkg]; err != nil {
+		return err
+	}
+	return os.Link(program, path)
+}
+
 // play runs the line in a shell, on free ports, until it answers.
-func (c scene) play(t *testing.T, line string) {
+func (c scene) play(t *testing.T, line string, builds *sharedBuilds) {
 	for _, program := range c.programs {
 		testreq.Program(t, program)
 	}
@@ -246,12 +276,8 @@ func (c scene) play(t *testing.T, line string) {
 		if !named {
 			name, pkg = filepath.Base(built), built
 		}
-		build := exec.Command("go", "build", "-o", filepath.Join(s.src, name), pkg)
-		if pkg == "." {
-			build.Dir = s.src
-		}
-		if out, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
+		if err := builds.put(filepath.Join(s.src, name), pkg); err != nil {
+			t.Fatal(err)
 		}
 	}
 	verb, rest, _ := strings.Cut(line, " ")
