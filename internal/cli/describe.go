@@ -36,7 +36,7 @@ func (c *cli) describe() *cobra.Command {
 			return c.each(ctx, args, asJSON, several{does: known, do: show, none: noneKnown})
 		})
 	cmd.Aliases = []string{"show"}
-	cmd.Long = `Show how each app is started, where its files are and, where it runs, its status.`
+	cmd.Long = `Show how each app is started, where its files are and, if it runs, its status.`
 	cmd.Args = between(1, 1000, "the NAME of each app")
 	return cmd
 }

@@ -42,15 +42,15 @@ func (c *cli) dev() *cobra.Command {
 not while something is built, not while the app warms up, and not after a save
 that does not compile: the workers that serve go on until better ones are ready.
 
-In a Go module no configuration is needed: what is watched is what go list says
-that the program is made of. Beside a package.json its start script is run, beside
-a script such as app.js or app.py that; any other script may be named. They bind
-their own port, so that relevo listens only where -l says so. For everything else
-name the command, the files
-whose change counts (default: all below the working directory that .gitignore and
-.ignore do not name), and the build, if there is one. {out} in --build and COMMAND
-is a place outside of what is watched. [dev] in relevo.toml has the same settings,
-and [[dev.rules]] for steps before the build.
+A Go module needs no configuration: relevo watches the files of which, as go list
+says, the program is made. In a directory with a package.json relevo runs its start
+script; otherwise it runs a script with a common name, such as app.js or app.py, or
+the script that you name. Scripts bind their own port, so relevo listens only if -l
+is given. For everything else name the command, the build if there is one, and the
+files whose changes count (default: all below the working directory that .gitignore
+and .ignore do not name). {out} in --build and COMMAND is a place outside of what is
+watched. [dev] in relevo.toml has the same settings, and [[dev.rules]] for steps
+before the build.
 
 ` + dev.Help,
 		Example: `  relevo dev                                          the Go program of this directory

@@ -28,10 +28,10 @@ func (c *cli) doctor() *cobra.Command {
 		Use: "doctor [NAME]", Args: atMostOne("NAME"), ValidArgsFunction: c.completeNames,
 		Short: "Say what this machine, user and configuration can and cannot do, and what to do about it",
 		Long: `Say what this kernel, service manager, user and configuration can and cannot do
-for relevo, with the consequence and the remedy of each. The configuration is that
-of -c, of the running master NAME, or ./` + config.DefaultFile + `. Nothing is started or changed; addresses
-are bound for a moment. The exit code is 1 if something that was asked for will
-not work. Run it as the user that is to run relevo.`,
+for relevo, what follows from each, and how to mend it. The configuration is that
+of -c, of the running master NAME, or ./` + config.DefaultFile + `. Nothing is
+started or changed; addresses are bound for a moment. The exit code is 1 if
+something that was asked for will not work. Run it as the user that is to run relevo.`,
 		Example: `  relevo doctor
   relevo doctor -c shop.toml
   docker exec CONTAINER /relevo doctor`,

@@ -33,8 +33,8 @@ einhorn, start_server or gunicorn, which follows --. Every key is carried over, 
 out with the reason as a comment. A file that is a program is evaluated by node or python3, within
 ` + imports.Patience.String() + `.
 
-A file that is there is not overwritten. The new one can be read by its owner alone, for
-values of variables stand in it.`,
+A file that is there is not overwritten. Only its owner can read the
+new file, because it holds the values of variables.`,
 		Example: "  relevo import ecosystem.config.js\n  relevo import ecosystem.config.js --output -\n" +
 			"  relevo import /etc/systemd/system/shop.service\n  relevo import -- einhorn -b 127.0.0.1:8080 -n 4 ./app",
 		Args: importArgs,

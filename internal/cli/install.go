@@ -30,7 +30,7 @@ read them. Nothing is started or enabled unless --now says so, and a running app
 goes on. A unit that relevo did not write is not replaced.
 
 With --web it is the unit of relevo web, the page of all apps, which listens on
-` + web.DefaultAddress + ` where --listen does not say otherwise. relevo web --token prints
+` + web.DefaultAddress + ` unless --listen says otherwise. relevo web --token prints
 the address with the token.`,
 		Example: "  relevo install -c /etc/shop/relevo.toml --dry-run\n  sudo relevo install shop --socket --now\n" +
 			"  sudo relevo install --web --now",

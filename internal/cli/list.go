@@ -37,10 +37,10 @@ func (c *cli) list() *cobra.Command {
 	severalArgs(cmd)
 	cmd.Long = `List the apps of this machine: those whose master runs, and those that relevo start
 remembers; with names, patterns or all, only these. MEM and CPU are those of the workers and
-all that they started, the master not counted; CPU is since they began, as ps has it, and
-with --watch since the look before.
-RESTARTS counts workers that were started after a death. On a narrow terminal the columns
-PID, RELEASE, RESTARTS, CPU, UPTIME, MEM and ADDRESS go, in this order.`
+all that they started, the master not counted. CPU is the mean since their start, as in ps;
+with --watch it is the mean since the previous refresh. RESTARTS counts workers that were
+started after a death. A narrow terminal does without the columns PID, RELEASE, RESTARTS, CPU,
+UPTIME, MEM and ADDRESS, in this order.`
 	cmd.Flags().BoolVar(&watch, "watch", false, "look again each second, until Ctrl-C; with --json a line each time")
 	return cmd
 }

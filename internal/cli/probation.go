@@ -31,8 +31,8 @@ func (c *cli) promote() *cobra.Command {
 			return err
 		})
 	cmd.Long = `End the probation of a roll's first worker, the canary, as if its time were over:
-the roll goes on, and whoever waits for it gets its end. The exit code is 75 while
-the canary starts, and 1 where none is on probation.`
+the roll goes on, and a command that waits for the roll goes on waiting for its end.
+The exit code is 75 while the canary starts, and 1 if no canary is on probation.`
 	return cmd
 }
 
@@ -62,8 +62,8 @@ func (c *cli) abort() *cobra.Command {
 			return control.WithExit(result.Error(), rollExit(result))
 		})
 	cmd.Long = `End the roll that is under way, and wait until all slots are back on the old
-release. Whoever waits for the roll is told (exit code 10). The release is not
-taken for bad: the next reload tries it again.`
+release. A command that waits for the roll ends with exit code 10. The release does
+not count as bad: the next reload tries it again.`
 	return cmd
 }
 

@@ -33,8 +33,8 @@ func (c *cli) releases() *cobra.Command {
 			return c.printReleases(known.Releases)
 		})
 	cmd.Long = `List the executables that have served, the one last used first. A copy is kept of
-the last few (keep_releases), so that a rollback works when the file is gone. Of an
-interpreter's script the release is the script.`
+the last few (keep_releases), so that a rollback works when the file is gone. If
+an interpreter runs a script, the release is the script.`
 	cmd.Flags().BoolVar(&prune, "prune", false,
 		"remove the copies that nothing uses, but for the last good one; the app need not run")
 	return cmd

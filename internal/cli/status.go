@@ -26,10 +26,10 @@ func (c *cli) status() *cobra.Command {
 		}))
 	cmd.Long = `Show the pool: workers, generations, the last roll.
 With --usage also what each worker uses, its child processes included: CPU since it started,
-or with --watch since the look before; MEM, where a page that processes share is divided among
-them; CONN, the connections that clients have open to it; and LOAD, what it says of itself.
-On a narrow terminal the columns RELEASE, GEN, WORKER, RESPAWNS, UP, LOAD, PID, CONN, CPU and
-MEM go, in this order.`
+or with --watch since the previous refresh; MEM, where a page that processes share is divided
+among them; CONN, the connections that clients have open to it; and LOAD, what it reports itself.
+A narrow terminal does without the columns RELEASE, GEN, WORKER, RESPAWNS, UP, LOAD, PID, CONN,
+CPU and MEM, in this order.`
 	cmd.Flags().BoolVar(&used, "usage", false, "show also CPU, memory, connections and load of each worker")
 	cmd.Flags().BoolVar(&watch, "watch", false,
 		"look again each second, with --usage, until Ctrl-C; with --json a line each time")
