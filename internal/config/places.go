@@ -104,3 +104,6 @@ func (p Places) Logs(name string) string { return filepath.Join(p.AppState(name)
 
 // ReleaseStore is the directory of the copies of an app's releases.
 func (p Places) ReleaseStore(name string) string { return filepath.Join(p.AppState(name), "releases") }
+
+// Hashes is the directory of the hashes of executables, of all apps.
+func (p Places) Hashes() string { return filepath.Join(p.Runtime, "hashes") }

@@ -26,6 +26,7 @@ type Listener struct {
 type Options struct {
 	SnapshotDir   string // where copies of executables go; empty: none are kept
 	KeepReleases  int    // how many unused copies stay
+	HashDir       string // of hashes that masters share, empty after a boot; empty: none are shared
 	NotifySocket  string // path; empty: workers get none
 	ControlSocket string // path of the master's control socket; empty: workers do not get it
 	Streams       Streams
@@ -97,7 +98,9 @@ func New(o Options) (*Launcher, error) {
 	l.oom.look()
 	o.Cgroups.clear()
 	if o.SnapshotDir != "" {
-		l.store, err = store.Open(o.SnapshotDir, o.KeepReleases, o.Log)
+		if l.store, err = store.Open(o.SnapshotDir, o.KeepReleases, o.Log); err == nil && o.HashDir != "" {
+			l.store.ShareHashes(o.HashDir)
+		}
 	}
 	return l, err
 }

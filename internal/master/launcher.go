@@ -16,6 +16,7 @@ func (m *maker) openLauncher() (err error) {
 	places, name := m.opts.Places, m.opts.App.Name
 	o := launch.Options{
 		SnapshotDir:  places.ReleaseStore(name),
+		HashDir:      places.Hashes(),
 		KeepReleases: m.opts.App.KeepReleases,
 		Streams:      m.opts.Streams,
 		Log:          m.log,

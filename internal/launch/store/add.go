@@ -64,7 +64,7 @@ func (s *Store) reuse(file *os.File, size int64, name string, like attributes, a
 	if len(alike) == 0 {
 		return nil // no copy has its size: then the file need not be hashed
 	}
-	sum, _, err := hashOf(file)
+	sum, err := s.hashes.of(file)
 	if err != nil {
 		return nil
 	}
@@ -124,7 +124,7 @@ func (s *Store) copy(file *os.File, like attributes, name string, about About) (
 	defer os.Remove(temp.Name())
 	// The kernel refuses to exec a file that is open for writing (ETXTBSY).
 	defer unlockAndClose(temp)
-	sum, size, err := fill(temp, file)
+	sum, size, err := s.fill(temp, file)
 	if err != nil {
 		return nil, err
 	}
@@ -141,8 +141,29 @@ func (s *Store) copy(file *os.File, like attributes, name string, about About) (
 	return s.place(temp.Name(), s.recordFor(sum, name, size, like, about), closed(original(file, about)))
 }
 
-// fill gives a file the bytes of another one, and hashes what it gets.
-func fill(to, from *os.File) (sum string, size int64, err error) {
+// fill gives a file the bytes of another one. It hashes what it gets, unless the hash of the other
+// is known before and after.
+func (s *Store) fill(to, from *os.File) (sum string, size int64, err error) {
+	noted, err := Note(from)
+	if err != nil {
+		return "", 0, err
+	}
+	if sum, known := s.hashes.find(from); known {
+		if reflink(to, from) != nil {
+			_, err = io.Copy(to, whole(from))
+		}
+		if err != nil || noted.Intact(from) {
+			return sum, noted.Size(), err
+		}
+		return hashOf(to)
+	}
+	if sum, size, err = fillAndHash(to, from); err == nil {
+		s.hashes.remember(noted, from, sum)
+	}
+	return sum, size, err
+}
+
+func fillAndHash(to, from *os.File) (sum string, size int64, err error) {
 	if reflink(to, from) == nil {
 		return hashOf(to)
 	}

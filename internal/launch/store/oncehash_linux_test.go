@@ -2,7 +2,9 @@ package store
 
 import (
 	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -97,5 +99,102 @@ func TestFreshIsReadAgain(t *testing.T) {
 	}
 	if _, known := seal.SumOf(file); known {
 		t.Error("a fresh file counts as known")
+	}
+}
+
+// TestHashShared: what one master has hashed, another one only copies.
+func TestHashShared(t *testing.T) {
+	t.Parallel()
+	file, err := os.Open("/bin/sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	noted, err := Note(file)
+	if err != nil || noted.fresh {
+		t.Skipf("the shell is of just now: %v", err)
+	}
+	want, size, err := hashOf(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "hashes")
+	for range 2 {
+		b := newBench(t, 1)
+		b.ShareHashes(dir)
+		c, err := b.Add(file, "sh", About{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		copied, err := os.Open(c.Path())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, gotSize, err := hashOf(copied)
+		if err != nil || got != want || gotSize != size || c.SHA256() != want || c.Size() != size {
+			t.Errorf("the copy is %s of %d bytes, %v; it is called %s; want %s, %d", got, gotSize, err, c.SHA256(), want, size)
+		}
+		copied.Close()
+		c.Close()
+	}
+	// It is by this memory that the second one knew.
+	h := hashes{dir}
+	if err := os.WriteFile(h.path(noted.noted), []byte(noted.noted.line()+strings.Repeat("0", 64)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if sum, err := h.of(file); err != nil || sum != strings.Repeat("0", 64) {
+		t.Errorf("the hash is %s, %v: the file was read", sum, err)
+	}
+}
+
+// TestHashNotBelieved: a hash is not taken for that of another state of the file, of a file that is
+// fresh, or from a place where another user can write.
+func TestHashNotBelieved(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 1)
+	file := b.program("v1")
+	dir := filepath.Join(t.TempDir(), "hashes")
+	h, false64 := hashes{dir}, strings.Repeat("0", 64)
+	noted, err := Note(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.remember(noted, file, false64)
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the hash of a fresh file is remembered: %v", err)
+	}
+	noted.fresh = false
+	h.remember(noted, file, false64)
+	if _, known := h.find(file); known {
+		t.Error("the hash of a fresh file counts as known")
+	}
+	shell, err := os.Open("/bin/sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shell.Close()
+	of, err := Note(shell)
+	if err != nil || of.fresh {
+		t.Skipf("the shell is of just now: %v", err)
+	}
+	earlier := of.noted
+	earlier.ctime = earlier.ctime.Add(-1)
+	for name, text := range map[string]string{
+		"another state": earlier.line() + false64, "too short": of.noted.line() + "00", "nothing": "",
+		"more": of.noted.line() + false64 + "0",
+	} {
+		if err := os.WriteFile(h.path(of.noted), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if sum, known := h.find(shell); known {
+			t.Errorf("%s: %q is believed", name, sum)
+		}
+	}
+	right := []byte(of.noted.line() + false64)
+	if err := errors.Join(os.WriteFile(h.path(of.noted), right, 0o600), os.Chmod(dir, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	if _, known := h.find(shell); known {
+		t.Error("a directory that all can write to is believed")
 	}
 }

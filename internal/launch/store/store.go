@@ -32,6 +32,8 @@ type Store struct {
 	keep atomic.Int64
 	log  *slog.Logger
 	turn chan struct{} // capacity 1: full while a goroutine of this process has the lock, or waits for it
+
+	hashes hashes
 }
 
 // tempPrefix begins the name of a copy that is being written. Its writer holds a lock on it;
@@ -63,6 +65,10 @@ func Open(dir string, keep int, log *slog.Logger) (*Store, error) {
 
 // SetKeep changes how many unused copies stay. The next Collect removes the others.
 func (s *Store) SetKeep(n int) { s.keep.Store(int64(n)) }
+
+// ShareHashes has the store read no executable that a master with the same directory of hashes has
+// read since the last boot, and that has not been changed since. It is called before Add.
+func (s *Store) ShareHashes(dir string) { s.hashes = hashes{dir} }
 
 // Dir returns the store's directory.
 func (s *Store) Dir() string { return s.dir }
