@@ -1,3 +1,8 @@
+// An idle master sleeps: without this line the Go runtime would wake it each minute, to look
+// whether the number of processors has changed.
+
+//go:debug updatemaxprocs=0
+
 // Command relevo is a zero-downtime process master; see README.md.
 package main
 
