@@ -24,8 +24,7 @@ type Options struct {
 const framesPerSecond = 15
 
 // Run shows the apps until the user quits, ctx ends, or SIGINT, SIGTERM, SIGHUP or SIGQUIT
-// arrives. The
-// terminal is as before after it, also if the program panics or is stopped (Ctrl-Z).
+// arrives. The terminal is as before after it, also if the program panics or is stopped (Ctrl-Z).
 func Run(ctx context.Context, o Options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends what a look or a request waits for

@@ -14,7 +14,11 @@ import (
 // suspend gives the terminal back, stops the process group as Ctrl-Z does, and takes the
 // terminal again when it goes on. SIGTSTP itself has a handler and stops nothing.
 func suspend(p *tea.Program) {
-	if !continuable() || p.ReleaseTerminal() != nil {
+	if !continuable() {
+		return
+	}
+	defer p.RestoreTerminal() // also what was given back in part
+	if p.ReleaseTerminal() != nil {
 		return
 	}
 	// Another thread than this one may stop first: so this one waits for the shell, and does not
@@ -25,7 +29,6 @@ func suspend(p *tea.Program) {
 	if syscall.Kill(0, syscall.SIGSTOP) == nil {
 		<-goesOn
 	}
-	_ = p.RestoreTerminal()
 }
 
 // continuable says whether a shell could continue this process group: the parent of the group, in
