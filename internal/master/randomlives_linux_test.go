@@ -2,6 +2,7 @@ package master
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"math/rand/v2"
@@ -14,6 +15,7 @@ import (
 
 	"relevo/internal/config"
 	"relevo/internal/control"
+	"relevo/pool"
 )
 
 // long has random tests run for a minute.
@@ -104,7 +106,7 @@ func (l *lives) act(random *rand.Rand) {
 	if err != nil {
 		return // one master has just followed another, or the first one has not begun
 	}
-	switch random.IntN(8) {
+	switch random.IntN(13) {
 	case 0:
 		l.writing.Lock()
 		l.works(l.t, []string{"a", "b", "c"}[random.IntN(3)])
@@ -117,7 +119,7 @@ func (l *lives) act(random *rand.Rand) {
 	case 3:
 		client.Abort(ctx)
 	case 4:
-		l.now.Load().signals <- []os.Signal{unix.SIGTTIN, unix.SIGTTOU}[random.IntN(2)]
+		l.now.Load().signals <- []os.Signal{unix.SIGTTIN, unix.SIGTTOU, unix.SIGHUP}[random.IntN(3)]
 	case 5, 6:
 		l.fails.Store(random.IntN(3) == 0)
 		client.Upgrade(ctx)
@@ -126,5 +128,15 @@ func (l *lives) act(random *rand.Rand) {
 		if s, err := client.Status(ctx); err == nil && len(s.Workers) > 0 && s.Workers[0].PID > 0 {
 			unix.Kill(s.Workers[0].PID, unix.SIGKILL)
 		}
+	case 8:
+		client.Scale(ctx, []string{"+1", "-1", "2"}[random.IntN(3)])
+	case 9:
+		client.Promote(ctx)
+	case 10:
+		client.Recycle(ctx, random.IntN(2))
+	case 11:
+		client.Send(ctx, pool.Target{}, json.RawMessage(`{"hello":"all"}`))
+	case 12:
+		client.Signal(ctx, pool.Target{}, "WINCH")
 	}
 }
