@@ -65,7 +65,7 @@ func (l *loop) prepared(p prepared) {
 	m := l.asked[p.number]
 	next := decide.Prepared{
 		Late: !l.agenda.Works(p.number), Failed: p.err != nil, Left: errors.Is(p.err, pool.ErrHandedOver),
-		Watched: m.kind == again, Same: m.change && p.same, KnownBad: p.bad != "", Forced: m.reload.Force,
+		Watched: m.kind == again, Same: m.changed && p.same, KnownBad: p.bad != "", Forced: m.reload.Force,
 	}.Next()
 	switch next {
 	case decide.NextDrop:

@@ -129,11 +129,11 @@ func (over) message()         {}
 
 // task is work of which one is done at a time.
 type task struct {
-	kind   kindOfTask
-	change bool // what is wanted already is not rolled to
-	reload control.ReloadOptions
-	trial  generations.Trial
-	to     string // the release that is rolled back to; empty: the last good one
+	kind    kindOfTask
+	changed bool // see rollWanted
+	reload  control.ReloadOptions
+	trial   generations.Trial
+	to      string // the release that is rolled back to; empty: the last good one
 }
 
 // kindOfTask is what is done.

@@ -37,8 +37,8 @@ func (rs *rolls) reload(o control.ReloadOptions) (control.Wait, error) {
 }
 
 // rollAgain rolls to what the command's file holds now, with the configuration
-// that was asked for last; change: only if that is not wanted already.
-func (rs *rolls) rollAgain(change bool) (control.Wait, error) {
-	a := rs.box.ask(task{kind: again, change: change})
+// that was asked for last; changed: unless that is wanted already.
+func (rs *rolls) rollAgain(changed bool) (control.Wait, error) {
+	a := rs.box.ask(task{kind: again, changed: changed})
 	return a.wait, a.err
 }

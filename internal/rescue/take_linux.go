@@ -30,10 +30,10 @@ type Holding struct {
 
 // connection is a copy of a connection that a worker has accepted.
 type connection struct {
-	fd          int // no os.File, which would be polled or change the mode; the worker shares the mode
-	pid, theirs int // the worker's process, and its descriptor
-	reader      int // a thread of that process that waits in a read of it; 0: none
-	threaded    bool
+	fd          int  // no os.File, which would be polled or change the mode; the worker shares the mode
+	pid, theirs int  // the worker's process, and its descriptor
+	reader      int  // a thread of that process that waits in a read of it; 0: none
+	threaded    bool // see Holding.threaded
 	course      course
 	idle        bool      // at the last look
 	waits       time.Time // since when a request is held back in it
