@@ -43,7 +43,7 @@ func (l *longTests) Set(value string) error {
 	return nil
 }
 
-// longIn names the tests of a directory that call TakesLong, or something else there that does:
+// longIn names the tests of a directory that call TakesLong or Long, or something else there that does:
 // without a list that a new test would have to be written into.
 func longIn(dir string) (tests []string, err error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
@@ -83,7 +83,7 @@ func calledIn(f *ast.FuncDecl) (names []string) {
 }
 
 func reaches(calls map[string][]string, from string, seen map[string]bool) bool {
-	if from == "TakesLong" {
+	if from == "TakesLong" || from == "Long" {
 		return true
 	}
 	if seen[from] {

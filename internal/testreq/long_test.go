@@ -15,6 +15,7 @@ func TestLongIn(t *testing.T) {
 
 func TestItself(t *testing.T) { testreq.TakesLong(t) }
 func TestPart(t *testing.T)   { t.Run("part", func(t *testing.T) { takesLong(t) }) }
+func TestMore(t *testing.T)   { n = testreq.Long() }
 func TestShort(t *testing.T)  { helper(t) }
 func TestHelped(t *testing.T) { box{}.boot(t) }
 func helper(t *testing.T)     { helper(t) }
@@ -29,7 +30,7 @@ func TestMain(m *testing.M)       { takesLong(nil) }
 			t.Fatal(err)
 		}
 	}
-	if got, err := longIn(dir); err != nil || !slices.Equal(got, []string{"TestHelped", "TestItself", "TestPart"}) {
+	if got, err := longIn(dir); err != nil || !slices.Equal(got, []string{"TestHelped", "TestItself", "TestMore", "TestPart"}) {
 		t.Errorf("%v, %v", got, err)
 	}
 	if _, err := longIn(t.TempDir()); err == nil {
