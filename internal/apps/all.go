@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -73,19 +74,26 @@ func (p Places) All(ctx context.Context, sockets ...string) ([]App, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := make([]App, len(names))
-	turns, asked := make(chan struct{}, atATime), sync.WaitGroup{}
-	for i, name := range names {
-		turns <- struct{}{}
-		asked.Go(func() {
-			all[i] = p.Ask(ctx, name, sockets...)
-			<-turns
-		})
-	}
-	asked.Wait()
+	all := p.askAll(ctx, names, sockets...)
 	all = slices.DeleteFunc(all, func(a App) bool { return a.Definition == nil && a.State == Failed })
 	Measure(all)
 	return all, nil
+}
+
+// askAll asks the masters of all these apps.
+func (p Places) askAll(ctx context.Context, names []string, sockets ...string) []App {
+	all := make([]App, len(names))
+	var next atomic.Int32 // the first that was not begun yet
+	var asked sync.WaitGroup
+	for range min(atATime, len(names)) { // each goroutine asks many: its stack grows once
+		asked.Go(func() {
+			for i := next.Add(1) - 1; int(i) < len(names); i = next.Add(1) - 1 {
+				all[i] = p.Ask(ctx, names[i], sockets...)
+			}
+		})
+	}
+	asked.Wait()
+	return all
 }
 
 // Known returns the names of the apps that have a definition or a control socket, sorted. Of some

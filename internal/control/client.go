@@ -2,7 +2,6 @@ package control
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,8 +26,7 @@ import (
 // Client talks to one running master.
 type Client struct {
 	name     string
-	socket   string // its path
-	http     *http.Client
+	socket   string        // its path
 	patience time.Duration // of Status
 }
 
@@ -54,12 +52,11 @@ func Open(path string) (*Client, error) {
 	if err := config.CheckSocketPath(path); err != nil {
 		return nil, fmt.Errorf("cannot reach %q at %s: %w", name, path, err)
 	}
-	// Each connection is checked, because another process may have taken the path meanwhile.
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return dialTrusted(ctx, path) }
-	transport := &http.Transport{DialContext: dial, DisableKeepAlives: true}
-	return &Client{name: name, socket: path, http: &http.Client{Transport: transport}, patience: statusPatience}, nil
+	return &Client{name: name, socket: path, patience: statusPatience}, nil
 }
 
+// dialTrusted connects. Each connection is checked, because another process may have taken the
+// path meanwhile.
 func dialTrusted(ctx context.Context, path string) (net.Conn, error) {
 	uids, err := trustedSocket(path)
 	if err != nil {
@@ -357,13 +354,9 @@ func (c *Client) request(ctx context.Context, method, verb string, body any) (*h
 			return nil, fmt.Errorf("cannot ask %q to %s: %w", c.name, verb, err)
 		}
 	}
-	request, err := http.NewRequestWithContext(ctx, method, "http://relevo/v1/"+verb, bytes.NewReader(text))
+	response, err := exchange(ctx, c.socket, method, verb, text)
 	if err != nil {
-		return nil, fmt.Errorf("internal error: %w", err)
-	}
-	response, err := c.http.Do(request)
-	if err != nil {
-		return nil, c.unanswered(fmt.Errorf("cannot ask %q to %s: %w", c.name, verb, errors.Unwrap(err)))
+		return nil, c.unanswered(fmt.Errorf("cannot ask %q to %s: %w", c.name, verb, err))
 	}
 	if response.StatusCode < 300 {
 		return response, nil
