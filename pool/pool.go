@@ -148,7 +148,10 @@ func WriteTail(b *strings.Builder, tail []string) {
 
 // New returns a pool that starts its workers in Run.
 func New(o Options) *Pool {
-	journal := newSubscriber(o.App)
+	return withJournal(o, newSubscriber(o.App, subscriberBuffer))
+}
+
+func withJournal(o Options, journal *subscriber) *Pool {
 	return &Pool{
 		opts:        o,
 		journal:     journal,
@@ -166,7 +169,7 @@ func New(o Options) *Pool {
 
 // Ended returns a pool that has ended: a placeholder until there is a real one.
 func Ended() *Pool {
-	p := New(Options{})
+	p := withJournal(Options{}, newSubscriber("", 0)) // which gets nothing to hold
 	p.shut()
 	return p
 }

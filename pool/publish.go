@@ -12,7 +12,7 @@ func (p *Pool) Journal() <-chan Event { return p.journal.events }
 // Subscribe returns all events from now on. The channel is closed by cancel or
 // at the end of the pool. A reader that is too slow gets a KindLost event.
 func (p *Pool) Subscribe() (events <-chan Event, cancel func(), err error) {
-	s := newSubscriber(p.opts.App)
+	s := newSubscriber(p.opts.App, subscriberBuffer)
 	if err := p.call(func() { p.subscribers[s] = true }); err != nil {
 		return nil, nil, err
 	}

@@ -27,9 +27,10 @@ const (
 // share is how many bytes each of n readers may hold.
 func share(n int) int { return max(subscribersBytes/max(n, 1), leastShare) }
 
-func newSubscriber(app string) *subscriber {
+// newSubscriber has places for so many events.
+func newSubscriber(app string, places int) *subscriber {
 	// One place more, so that there is always room for KindLost.
-	return &subscriber{app: app, events: make(chan Event, subscriberBuffer+1)}
+	return &subscriber{app: app, events: make(chan Event, places+1)}
 }
 
 // send is called only by the loop, so the free room in the channel can only grow

@@ -47,6 +47,9 @@ func expand(args []string, listeners []listenerFD, slot int) ([]string, error) {
 
 // expandText fills in one text. With an error it returns the placeholder that was found.
 func expandText(text string, listeners []listenerFD, slot int) (expanded, found string, err error) {
+	if !strings.Contains(text, "{") { // most texts: a master that uses no expression is smaller
+		return text, "", nil
+	}
 	expanded = placeholder.ReplaceAllStringFunc(text, func(one string) string {
 		value, failed := fill(one, listeners, slot)
 		if failed != nil && err == nil {

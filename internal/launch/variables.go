@@ -64,9 +64,6 @@ func CheckVariables(env, listeners []string) (key string, err error) {
 // variable and not the value, which may be a secret.
 func expandVariable(variable string, listeners []listenerFD, slot int) (string, error) {
 	name, value, _ := strings.Cut(variable, "=")
-	if !strings.Contains(value, "{") {
-		return variable, nil
-	}
 	value, found, err := expandText(value, listeners, slot)
 	if err != nil {
 		return "", fmt.Errorf("cannot fill in %s in the variable %s: %w", found, name, err)
