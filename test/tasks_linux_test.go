@@ -34,6 +34,29 @@ func TestMasterNeedsNoNewThreads(t *testing.T) {
 	}
 }
 
+// TestMasterOfManyProcessors: a master has no more threads where there are many processors, and
+// auto is still the number of these when the configuration is read again.
+func TestMasterOfManyProcessors(t *testing.T) {
+	t.Parallel()
+	const processors = 32
+	s := emptySite(t)
+	s.env = append(s.env, fmt.Sprintf("GOMAXPROCS=%d", processors))
+	configuration := "name = \"site\"\nlisten = [\"127.0.0.1:0\"]\ncommand = [\"./app\"]\nworkers = \"%s..auto\"\n"
+	s.configure(fmt.Sprintf(configuration, "1"))
+	s.start("run")
+	if has := threadsOf(t, s.master.Process.Pid); has >= processors {
+		t.Errorf("the master has %d threads", has)
+	}
+	s.configure(fmt.Sprintf(configuration, "2"))
+	if code, said := s.relevo("reload", "site"); code != 0 {
+		t.Fatal(said)
+	}
+	status, err := s.client.Status(t.Context())
+	if err != nil || status.Scale == nil || status.Scale.Min != 2 || status.Scale.Max != processors {
+		t.Errorf("after a reload it has %+v workers, %v; want 2 to %d", status.Scale, err, processors)
+	}
+}
+
 func threadsOf(t *testing.T, pid int) int {
 	t.Helper()
 	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))

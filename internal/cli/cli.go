@@ -39,6 +39,9 @@ func Main(args []string, stdin io.Reader, stdout, stderr *os.File) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(context.Background())
+	if err == nil && c.last != nil {
+		err = c.last()
+	}
 	var quiet *exitOnly
 	switch {
 	case err == nil:
@@ -62,6 +65,7 @@ type cli struct {
 	arrive              func() (*succession.Arrival, error)
 	collect             func(any)      // called with each value instead of printing it as JSON; nil: it is printed
 	signals             chan os.Signal // signals that arrived before the master exists; nil: none are collected
+	last                func() error   // called after the command, whose flags are no longer needed; nil: there is nothing more
 }
 
 // exitOnly ends the program with a code and prints nothing.
@@ -143,3 +147,30 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 
 // usage marks an error as a mistake on the command line.
 func usage(err error) error { return control.WithExit(err, control.ExitUsage) }
+
+func (c *cli) version() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(c.stdout, "relevo", version())
+			return err
+		},
+	}
+}
+
+// version returns the module's version, or the revision that it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" {
+			return "devel-" + setting.Value[:min(12, len(setting.Value))]
+		}
+	}
+	return "devel"
+}

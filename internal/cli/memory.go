@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"runtime"
 	"runtime/debug"
 	"time"
 )
@@ -9,6 +10,17 @@ import (
 // would be worth.
 const commandGC = 400
 
+// masterProcessors is how many processors a master uses at the most. With 64 it needs three
+// times the memory, and five times the threads, of one with 2.
+const masterProcessors = 2
+
+// useFewProcessors limits those of this process. Workers, and what "auto" means, stay as they are.
+func useFewProcessors() {
+	if runtime.GOMAXPROCS(0) > masterProcessors {
+		runtime.GOMAXPROCS(masterProcessors)
+	}
+}
+
 // startGC is GOGC of a master that starts: most starts need no collection.
 const startGC = 90
 
@@ -16,15 +28,20 @@ const startGC = 90
 // many workers, however much these print. The workers' own GOGC is not changed.
 const masterGC = 40
 
-// startTime is how long most starts take at the longest.
-const startTime = 2 * time.Second
+const (
+	// startTime is how long most starts take at the longest.
+	startTime = 2 * time.Second
+	// settleTime is how long a master works after it began to serve: it keeps copies, and writes.
+	settleTime = 500 * time.Millisecond
+)
 
 // keepSmall makes this process one that runs for long. What its start needed is given back at
-// once, after the start.
-func keepSmall() {
+// once, after the start: when served was called, or when a start should be over.
+func keepSmall() (served func()) {
 	debug.SetGCPercent(startGC)
-	time.AfterFunc(startTime, func() {
+	timer := time.AfterFunc(startTime, func() {
 		debug.SetGCPercent(masterGC)
 		debug.FreeOSMemory()
 	})
+	return func() { timer.Reset(settleTime) }
 }

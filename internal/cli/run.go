@@ -72,8 +72,8 @@ it; what comes after it is its own.`,
 	return cmd
 }
 
-// runMaster looks for a legacy before it reads anything: a successor gets its settings from the
-// previous master, and calls read only for reloads.
+// runMaster has a master run after the command. It looks for a legacy before it reads anything: a
+// successor gets its settings from the previous master, and calls read only for reloads.
 func (c *cli) runMaster(cmd *cobra.Command, flags *appFlags, read func(at place) (config.Sources, error)) error {
 	arrival, err := c.arrive()
 	if err == nil && flags.succeeds != "" {
@@ -82,7 +82,13 @@ func (c *cli) runMaster(cmd *cobra.Command, flags *appFlags, read func(at place)
 	if err != nil {
 		return err
 	}
-	at := c.placeAfter(arrival, cmd, flags)
+	at, background := c.placeAfter(arrival, cmd, flags), flags.background
+	c.last = func() error { return c.becomeMaster(arrival, at, read, background) }
+	return nil
+}
+
+func (c *cli) becomeMaster(arrival *succession.Arrival, at place, read func(at place) (config.Sources, error),
+	background bool) error {
 	load := func() (config.App, []string, error) {
 		sources, err := read(at)
 		if err != nil {
@@ -90,13 +96,14 @@ func (c *cli) runMaster(cmd *cobra.Command, flags *appFlags, read func(at place)
 		}
 		return resolve(sources)
 	}
-	app, succeeds := arrival.App()
 	var notes []string
+	var err error
+	app, succeeds := arrival.App()
 	if !succeeds {
 		app, notes, err = load()
 	}
 	if err == nil {
-		err = c.serveApp(app, notes, at, arrival, load, flags.background)
+		err = c.serveApp(app, notes, at, arrival, load, background)
 	}
 	if control.ExitCode(err) == control.ExitConfig && !arrival.First() {
 		// Exit code 6 would end the service for good, while workers of the previous master may
@@ -143,7 +150,8 @@ func (c *cli) serveApp(app config.App, notes []string, at place, arrival *succes
 	places := arrival.Places(c.places)
 	files, log := c.openLogFiles(app, places.Logs(app.Name), log)
 	defer files.close()
-	keepSmall()
+	useFewProcessors()
+	served := keepSmall()
 	c.container.tell(log, app)
 	tell(log, notes)
 	if _, succeeds := arrival.App(); !succeeds {
@@ -161,8 +169,11 @@ func (c *cli) serveApp(app config.App, notes []string, at place, arrival *succes
 		Arrival: arrival, Signals: c.signals, Terminal: isTerminal(c.stderr) || isTerminal(c.stdout),
 		App: app, ConfigFile: at.file, Dir: at.dir, Places: places, Log: log,
 		Streams: files.streams(c.journalStreams(app, c.streams(app.Output))), Version: version(),
-		Load:    load.telling(log, notes),
-		Started: func(listeners []control.Listener) { c.greet(stderr, app, listeners) },
+		Load: load.telling(log, notes),
+		Started: func(listeners []control.Listener) {
+			c.greet(stderr, app, listeners)
+			served()
+		},
 	})
 }
 

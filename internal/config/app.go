@@ -159,7 +159,10 @@ func Default() App {
 
 // CPUs is the number of processors that this process may use: the affinity mask
 // and the cgroup's limit count (Go 1.25 and later look at both).
-func CPUs() int { return runtime.GOMAXPROCS(0) }
+func CPUs() int { return cpus }
+
+// cpus is looked up at the start: a master limits its own number later.
+var cpus = runtime.GOMAXPROCS(0)
 
 // NameFor returns the default name of an app whose command works in dir: the base
 // name of its program, of a script the script's or its directory's.

@@ -64,7 +64,7 @@ func newMaster(o Options) *Master {
 
 func (m *Master) live(ctx context.Context) error {
 	o := m.opts
-	threads.Reserve(tasksOfMaster())
+	threads.Reserve(tasksOfMaster(o.App))
 	m.owns = !o.Arrival.Succeeds()
 	go m.loop.run()
 	defer m.loop.end()

@@ -27,7 +27,7 @@ func (m *Master) succeed() error {
 		return errors.New("cannot succeed a master that has died meanwhile: systemd starts another one")
 	}
 	// At the limit of tasks there was no room for them while two masters lived.
-	threads.TakeOver(tasksOfMaster())
+	threads.TakeOver(tasksOfMaster(m.opts.App))
 	m.owns = true
 	m.keeper.Begin()
 	if a.In != nil {

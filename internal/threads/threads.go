@@ -10,8 +10,8 @@ import (
 )
 
 // Enough is how many goroutines of a master may be in a blocking system call at the
-// same time. Its processors come to that.
-const Enough = 24
+// same time. Its processors come to that, and a part of its workers. A thread costs 20 KB.
+const Enough = 10
 
 // least is reserved whatever the limits say; the runtime itself needs about as many.
 const least = 4
