@@ -19,13 +19,14 @@ type rollTrace struct {
 	ended    []trace.Trace
 }
 
-// rollTrace returns nil where the environment names no receiver.
+// rollTrace returns nil where the environment names no receiver, and where the trace that the roll
+// would be a part of is not recorded.
 func (c *cli) rollTrace(ctx context.Context, client *control.Client) *rollTrace {
 	settings, err := trace.FromEnvironment(c.getenv, version())
 	if err != nil {
 		c.warnOfTrace("relevo", err)
 	}
-	if settings == nil {
+	if settings == nil || settings.Parent.Ignored {
 		return nil
 	}
 	t := &rollTrace{cli: c, exporter: trace.Exporter{Settings: *settings},

@@ -74,6 +74,23 @@ func TestRollIsTraced(t *testing.T) {
 	}
 }
 
+// TestJobIsNotRecorded: a roll of a job whose trace is not recorded is not traced. The traces of relevo
+// web are its own.
+func TestJobIsNotRecorded(t *testing.T) {
+	emptyPlaces(t)
+	collector := testotlp.New(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
+	t.Setenv("TRACEPARENT", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")
+	m := rolling(rolledWell(), pool.Event{Kind: pool.KindRoll, Step: pool.StepEnded, Generation: 3})
+	m.serve(t, "web")
+	if code, _, said := command(t, "reload"); code != 0 || strings.Contains(said, "trace") {
+		t.Errorf("exit code %d: %s", code, said)
+	}
+	if _, requests := collector.Received(); len(requests) != 0 {
+		t.Errorf("the receiver got %d requests", len(requests))
+	}
+}
+
 // TestNoReceiver: a receiver that is not there, or a setting that is wrong, changes neither result
 // nor exit code, and is told of in one line.
 func TestNoReceiver(t *testing.T) {

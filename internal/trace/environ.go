@@ -46,12 +46,9 @@ func FromEnvironment(getenv func(string) string, version string) (*Settings, err
 	}
 	s := &Settings{URL: endpoint, Version: version, Timeout: defaultTimeout, Headers: http.Header{},
 		Parent: parentOf(getenv("TRACEPARENT"), getenv("TRACESTATE"))}
-	if s.Parent.Ignored {
-		return nil, nil
-	}
 	if u, err := url.Parse(endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("cannot send traces to %q: write a URL such as http://127.0.0.1:4318 "+
-			"(OTEL_EXPORTER_OTLP_ENDPOINT)", endpoint)
+			"(OTEL_EXPORTER_OTLP_ENDPOINT)", withoutUser(endpoint))
 	}
 	if p := ofTraces(getenv, "PROTOCOL"); p != "" && p != "http/protobuf" {
 		return nil, fmt.Errorf("cannot send traces by %q: relevo speaks http/protobuf alone "+
@@ -76,6 +73,18 @@ func endpointOf(getenv func(string) string) string {
 		return ""
 	}
 	return strings.TrimSuffix(general, "/") + tracesPath
+}
+
+// withoutUser is a URL without the name and the password that may stand before the host, so that it
+// can be printed. A text that is no URL may have a password, too.
+func withoutUser(endpoint string) string {
+	before, rest, found := strings.Cut(endpoint, "://")
+	if !found {
+		before, rest = "", endpoint
+	} else {
+		before += "://"
+	}
+	return before + rest[strings.LastIndexByte(rest, '@')+1:]
 }
 
 // ofTraces returns a variable about traces, or the one about everything.

@@ -39,12 +39,12 @@ func (e *Exporter) Send(ctx context.Context, t Trace) error {
 			return nil
 		}
 		if wait == 0 {
-			return fmt.Errorf("cannot send a trace to %s: %w", e.URL, err)
+			return fmt.Errorf("cannot send a trace to %s: %w", withoutUser(e.URL), err)
 		}
 		select {
 		case <-time.After(max(wait, pause)):
 		case <-ctx.Done():
-			return fmt.Errorf("cannot send a trace to %s within %s: %w", e.URL, e.Timeout, err)
+			return fmt.Errorf("cannot send a trace to %s within %s: %w", withoutUser(e.URL), e.Timeout, err)
 		}
 	}
 }

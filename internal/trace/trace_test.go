@@ -256,6 +256,19 @@ func TestSend(t *testing.T) {
 	}
 }
 
+// TestPasswordIsNotPrinted: the password in a receiver's URL is in no error.
+func TestPasswordIsNotPrinted(t *testing.T) {
+	collector := testotlp.New(t, 400)
+	settings := settings(t, "OTEL_EXPORTER_OTLP_ENDPOINT="+strings.Replace(collector.URL, "//", "//u:secret@", 1))
+	err := (&Exporter{Settings: *settings}).Send(t.Context(), Trace{})
+	if err == nil || !strings.Contains(err.Error(), collector.URL) || strings.Contains(err.Error(), "secret") {
+		t.Error(err)
+	}
+	if _, requests := collector.Received(); len(requests) != 1 || requests[0].Header.Get("Authorization") == "" {
+		t.Errorf("it was not sent as that user: %v", requests)
+	}
+}
+
 // TestQueue: a receiver that fails holds nobody up, and is told of once.
 func TestQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -327,7 +340,7 @@ func TestEnvironment(t *testing.T) {
 	const on = "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318"
 	for _, off := range [][]string{
 		{}, {"OTEL_SERVICE_NAME=x"}, {on, "OTEL_SDK_DISABLED=TRUE"}, {on, "OTEL_TRACES_EXPORTER=none"},
-		{on, "TRACEPARENT=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"}, {"OTEL_EXPORTER_OTLP_ENDPOINT= "},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT= "},
 	} {
 		if s, err := fromEnvironment(off); s != nil || err != nil {
 			t.Errorf("%v: %v, %v", off, s, err)
@@ -337,7 +350,9 @@ func TestEnvironment(t *testing.T) {
 		"OTEL_EXPORTER_OTLP_PROTOCOL=grpc": "http/protobuf alone", "OTEL_TRACES_EXPORTER=console": "otlp and none",
 		"OTEL_EXPORTER_OTLP_TIMEOUT=5s": "write milliseconds", "OTEL_EXPORTER_OTLP_COMPRESSION=zstd": "gzip and none",
 		"OTEL_EXPORTER_OTLP_HEADERS=secret": "write NAME=VALUE", "OTEL_RESOURCE_ATTRIBUTES=a=%zz": "write NAME=VALUE",
-		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=collector:4317": "write a URL",
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=collector:4317":          "write a URL",
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=u:secret@collector:4317": "write a URL",
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=ftp://u:secret@here":     "ftp://here",
 	} {
 		_, err := fromEnvironment([]string{variable, on})
 		if err == nil || !strings.HasPrefix(err.Error(), "cannot ") || !strings.Contains(err.Error(), want) ||
@@ -361,6 +376,9 @@ func TestEnvironment(t *testing.T) {
 		if s := settings(t, on, "TRACEPARENT="+wrong); s.Parent != (Parent{}) {
 			t.Errorf("%q is a parent: %+v", wrong, s.Parent)
 		}
+	}
+	if s := settings(t, on, "TRACEPARENT=00-"+parts+"-00"); !s.Parent.Ignored {
+		t.Error("a parent that is not recorded counts as recorded")
 	}
 	if s := settings(t, on, "TRACEPARENT=01-"+parts+"-03-later"); s.Parent == (Parent{}) {
 		t.Error("a parent of a later version is none")
