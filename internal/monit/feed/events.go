@@ -21,8 +21,9 @@ type events struct {
 
 	mu      sync.Mutex
 	lines   []monit.Line
-	over    bool // the stream has ended
-	failure any  // a panic of the reader
+	heard   time.Time // of the newest event
+	over    bool      // the stream has ended
+	failure any       // a panic of the reader
 }
 
 // follow subscribes, unless it has; a stream that has ended is followed by that of the next
@@ -59,15 +60,13 @@ func (e *events) follow(ctx context.Context, connect func(context.Context, strin
 	e.ended.Go(func() { e.read(stream, known) })
 }
 
-// recall begins with what the master remembers, and returns until when that reaches. A master
-// that remembers nothing, or is older, is none the worse.
+// recall adds what the master remembers and was not heard: what happened before, or while another
+// master took over. It returns until when that reaches. A master that remembers nothing, or is
+// older, is none the worse.
 func (e *events) recall(ctx context.Context, client *control.Client) (until time.Time) {
 	e.mu.Lock()
-	begun := len(e.lines) > 0
+	heard := e.heard
 	e.mu.Unlock()
-	if begun {
-		return until // the previous master's
-	}
 	ctx, cancel := context.WithTimeout(ctx, recallPatience)
 	defer cancel()
 	entries, err := client.Recent(ctx)
@@ -75,7 +74,9 @@ func (e *events) recall(ctx context.Context, client *control.Client) (until time
 		return until
 	}
 	for _, entry := range entries {
-		e.add(entry.Event)
+		if entry.Time.After(heard) {
+			e.add(entry.Event)
+		}
 		until = entry.Time
 		if entry.Last.After(until) {
 			until = entry.Last
@@ -107,6 +108,11 @@ func (e *events) read(stream *control.EventStream, known time.Time) {
 }
 
 func (e *events) add(event pool.Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if event.Time.After(e.heard) {
+		e.heard = event.Time
+	}
 	bad, text := announce.Sentence(event)
 	if text == "" {
 		return
@@ -115,8 +121,6 @@ func (e *events) add(event pool.Event) {
 	if event.Slot != nil {
 		line.Slot = *event.Slot
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	if e.lines = append(e.lines, line); len(e.lines) > keptLines {
 		e.lines = slices.Delete(e.lines, 0, len(e.lines)-keptLines)
 	}

@@ -178,19 +178,27 @@ func TestLook(t *testing.T) {
 }
 
 // TestRecall: the events begin with what the master remembers, and what it has sent again is not
-// shown twice.
+// shown twice. The next master tells what happened before it was asked.
 func TestRecall(t *testing.T) {
 	t.Parallel()
 	f, places := newFeed(t)
 	m := newMaster()
 	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	m.recent = []pool.Entry{{Event: pool.Event{Time: at, Kind: pool.KindReady, ID: "1"}, Last: at.Add(time.Minute)}}
-	m.serve(t, places)
+	end := m.serve(t, places)
 	awaitFrame(t, f, "what is remembered", func(fr monit.Frame) bool { return says(fr.Events, "worker 1") })
 	m.events <- pool.Event{Time: at.Add(time.Minute), Kind: pool.KindReady, ID: "2"}
 	m.events <- pool.Event{Time: at.Add(time.Hour), Kind: pool.KindReady, ID: "3"}
 	awaitFrame(t, f, "what happens", func(fr monit.Frame) bool {
 		return says(fr.Events, "worker 3") && len(fr.Events) == 2
+	})
+	end()
+	next := newMaster()
+	took := pool.Event{Time: at.Add(2 * time.Hour), Kind: pool.KindSuccession, Count: 4}
+	next.recent = append(m.recent, pool.Entry{Event: took})
+	next.serve(t, places)
+	awaitFrame(t, f, "the succession", func(fr monit.Frame) bool {
+		return says(fr.Events, "4 workers") && len(fr.Events) == 3
 	})
 }
 
