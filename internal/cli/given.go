@@ -74,11 +74,33 @@ func (t *targetFlags) check() error {
 
 // proveFlags refuses flags of prove that have no effect together.
 func proveFlags(flags *pflag.FlagSet, o prove.Options) error {
+	if o.During != nil {
+		return duringFlags(flags, o)
+	}
+	for _, name := range []string{"times", "every"} {
+		if flags.Changed(name) {
+			return fmt.Errorf("cannot use --%s: no command is run; add --during COMMAND, or leave it out", name)
+		}
+	}
 	switch {
 	case flags.Changed("kill-every") && !o.Kill:
 		return errors.New("cannot use --kill-every: no worker is killed; add --kill, or leave it out")
 	case flags.Changed("duration") && o.Duration == 0 && o.MinRequests == 0 && (o.Kill || o.Rolls == prove.NoRolls):
 		return errors.New("cannot load for 0s: no roll is waited for; write --duration 10s, or leave it out")
+	}
+	return nil
+}
+
+// duringFlags refuses flags that need a master beside a command that is run without one.
+func duringFlags(flags *pflag.FlagSet, o prove.Options) error {
+	if o.URL == "" {
+		return errors.New("cannot tell what to load during the command: no master is asked; add --url URL")
+	}
+	for name, instead := range map[string]string{"rolls": "how often the command runs is --times",
+		"kill": "no master is asked", "kill-every": "no master is asked"} {
+		if flags.Changed(name) {
+			return fmt.Errorf("cannot use --%s with --during: %s; leave one of them out", name, instead)
+		}
 	}
 	return nil
 }

@@ -2,34 +2,29 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"relevo/internal/control"
-	"relevo/internal/phrase"
-	"relevo/internal/printable"
 	"relevo/internal/prove"
-	"relevo/pool"
-	"relevo/pool/machine"
 )
 
 // proveCommand has the flags of prove.
 type proveCommand struct {
 	prove.Options
 	connections, body string
+	junit             string
 	headers           []string
 }
 
 func (c *cli) prove() *cobra.Command {
-	p := proveCommand{Options: prove.Options{KillEvery: 500 * time.Millisecond, Timeout: 10 * time.Second, Clients: 32}}
+	p := proveCommand{Options: prove.Options{KillEvery: 500 * time.Millisecond, Timeout: 10 * time.Second, Clients: 32,
+		Times: 20, Every: time.Second}}
 	var f *pflag.FlagSet
 	cmd := c.talking("prove [NAME]", "Load the app while it is rolled, or its workers are killed, and count what is lost",
 		func(ctx context.Context, args []string, asJSON bool) error {
@@ -37,20 +32,7 @@ func (c *cli) prove() *cobra.Command {
 			if err != nil {
 				return usage(err)
 			}
-			client, err := c.connect(ctx, first(args))
-			if err != nil {
-				return err
-			}
-			if o.URL == "" {
-				if o.URL, err = c.guessURL(ctx, client); err != nil {
-					return err
-				}
-			}
-			if !strings.HasPrefix(o.URL, "http://") && !strings.HasPrefix(o.URL, "https://") &&
-				!strings.HasPrefix(o.URL, "unix:") {
-				return usage(fmt.Errorf("cannot load %q: write http://…, https://… or unix:/SOCKET:/PATH", o.URL))
-			}
-			return c.runProve(ctx, client, o, asJSON)
+			return c.proveWhat(ctx, proveRun{Options: o, json: asJSON, junit: p.junit}, first(args))
 		})
 	cmd.Long = `Load the app while it is rolled, and count what is lost. The clients do not retry:
 a request that gets no whole answer is lost, whatever the reason. With --kill the
@@ -58,9 +40,14 @@ workers are killed with SIGKILL instead, one after the other; requests that the
 killed worker had already accepted are then counted apart, as held. Any status
 below 500 is an answer; --expect 2 wants 2xx.
 
+With --url and --during any server is loaded while a command is run again and again,
+and no master is needed: measure what a reload of your own server loses.
+
 Ctrl-C ends the load and prints what was counted until then. The exit code is 1 if
-anything was lost, else 130 after Ctrl-C (143 after TERM).`
+more than --max-lost was lost, a roll failed, or the command failed; else 130 after
+Ctrl-C (143 after TERM).`
 	cmd.Example = `  relevo prove --url http://127.0.0.1:8080/
+  relevo prove --url http://127.0.0.1/ --during 'nginx -s reload' --times 20
   relevo prove web --rolls 100 --clients 64 --connections keepalive
   relevo prove web --rolls 0 --duration 30s            the load alone, to compare with
   relevo prove web --kill --duration 30s`
@@ -69,12 +56,56 @@ anything was lost, else 130 after Ctrl-C (143 after TERM).`
 	return cmd
 }
 
+// proveWhat finds what is to be loaded: an app of a master, or any server.
+func (c *cli) proveWhat(ctx context.Context, r proveRun, name string) error {
+	if r.During != nil && name != "" {
+		return usage(fmt.Errorf("cannot use --during with the app %s: its master rolls it; leave --during out, "+
+			"or write --url URL instead of the name", name))
+	}
+	var client *control.Client
+	if r.needsMaster(name) {
+		var err error
+		if client, err = c.connect(ctx, name); err != nil {
+			return err
+		}
+		if r.URL == "" {
+			if r.URL, err = c.guessURL(ctx, client); err != nil {
+				return err
+			}
+		}
+	}
+	if err := loadable(r.URL); err != nil {
+		return usage(err)
+	}
+	if client != nil {
+		return c.proveApp(ctx, client, r)
+	}
+	return c.runProve(ctx, r)
+}
+
+// loadable refuses a URL of which prove knows no way to load it.
+func loadable(url string) error {
+	for _, scheme := range []string{"http://", "https://", "unix:"} {
+		if strings.HasPrefix(url, scheme) {
+			return nil
+		}
+	}
+	return fmt.Errorf("cannot load %q: write http://…, https://… or unix:/SOCKET:/PATH", url)
+}
+
 func (p *proveCommand) addFlags(c *cli, cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.Var(checkedFlag{&p.URL, "string", notEmpty("the URL")}, "url",
 		"what to load: http://…, https://… or unix:/SOCKET:/PATH (default: the app's first listener)")
 	f.IntVar(&p.Rolls, "rolls", 0, "how many rolls (default 20, none with --kill); 0: the load alone")
+	f.Var(checkedFlag{&p.Command, "COMMAND", notEmpty("the command")}, "during",
+		"load any server at --url while this command runs, --times times; no master is asked")
+	f.Var(numberFlag{&p.Times, 1}, "times", "how often to run the command of --during")
+	f.Var(someTime{durationFlag{&p.Every}}, "every", "the time from one run of that command to the next")
+	f.Var(numberFlag{&p.MaxLost, 0}, "max-lost", "so many lost requests are no failure")
+	f.Var(checkedFlag{&p.junit, "FILE", notEmpty("the file")}, "junit",
+		"write the result to this file, too, in JUnit's form for CI")
 	f.BoolVar(&p.Kill, "kill", false, "kill the workers, one every --kill-every")
 	f.Var(someTime{durationFlag{&p.KillEvery}}, "kill-every", "the time between two kills")
 	c.durationFlag(cmd, &p.Duration, "duration",
@@ -102,6 +133,9 @@ func (p *proveCommand) options(f *pflag.FlagSet) (o prove.Options, err error) {
 	if o.Rolls < 0 {
 		return o, fmt.Errorf("cannot roll %d times: write how often, 0 for a load without a roll", o.Rolls)
 	}
+	if o.Command != "" {
+		o.During = duringCommand{o.Command}.run
+	}
 	if f.Changed("rolls") && o.Rolls == 0 {
 		o.Rolls = prove.NoRolls
 	}
@@ -118,113 +152,4 @@ func parseHeaders(lines []string) (http.Header, error) {
 		headers.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
 	return headers, nil
-}
-
-// guessURL assumes HTTP on the first listener, which is right for most apps.
-func (c *cli) guessURL(ctx context.Context, client *control.Client) (string, error) {
-	status, err := client.Status(ctx)
-	if err != nil {
-		return "", err
-	}
-	for _, l := range status.Listeners {
-		if strings.HasPrefix(l.Address, "/") || strings.HasPrefix(l.Address, "@") {
-			return "unix:" + l.Address, nil
-		}
-		if _, _, err := net.SplitHostPort(l.Address); err == nil {
-			return phrase.URL(l.Address, "127.0.0.1") + "/", nil
-		}
-	}
-	return "", usage(errors.New("cannot guess what to load: the app has no listener; give --url"))
-}
-
-func (c *cli) runProve(ctx context.Context, client *control.Client, o prove.Options, asJSON bool) error {
-	ctx, interrupted := interruptible(ctx, repeated)
-	defer interrupted.end(ctx)
-	o.Target = &proveTarget{client}
-	live := isTerminal(c.stderr)
-	o.Progress = func(p prove.Progress) {
-		text := fmt.Sprintf("%5.1fs  %d sent, %d lost, %d held, %s, %s", p.Elapsed.Seconds(), p.Sent, p.Lost, p.Held,
-			phrase.Count(p.Rolls, "roll"), phrase.Count(p.Kills, "kill"))
-		switch {
-		case live:
-			fmt.Fprintf(c.stderr, "\r\x1b[K%s", text)
-		case p.Roll != nil && !p.Roll.OK:
-			fmt.Fprintf(c.stderr, "roll failed: %s\n", p.Roll.Reason)
-		}
-	}
-	before, _ := client.Status(ctx) // nil if the app cannot count connections
-	report, err := prove.Run(ctx, o)
-	if after, failed := client.Status(context.WithoutCancel(ctx)); failed == nil {
-		report.Left = leftSince(before.Connections, after.Connections)
-	}
-	if live {
-		fmt.Fprint(c.stderr, "\r\x1b[K")
-	}
-	if report.Total.Sent > 0 || err == nil { // after a failure, too, print what was counted
-		err = errors.Join(err, c.printReport(report, asJSON))
-	}
-	if ctx.Err() != nil && proven(report) {
-		return &exitOnly{interrupted.exitCode()}
-	}
-	if err == nil && !proven(report) {
-		err = &exitOnly{control.ExitFailure}
-	}
-	return err
-}
-
-func (c *cli) printReport(report prove.Report, asJSON bool) error {
-	if asJSON {
-		return c.printJSON(report)
-	}
-	var text strings.Builder
-	if err := report.WriteText(&text); err != nil {
-		return err
-	}
-	_, err := fmt.Fprint(c.stdout, printable.Text(text.String())) // the text quotes what servers answered
-	return err
-}
-
-// leftSince returns what was counted between two looks; nil if that is nothing.
-func leftSince(before, after pool.Connections) *prove.Left {
-	left := after.Minus(before)
-	if left.String() == (pool.Connections{}).String() {
-		return nil
-	}
-	return &prove.Left{Finished: left.Finished, HandedOver: left.HandedOver, Rescued: left.Rescued, Cut: left.Cut,
-		Why: left.Why, Text: left.String()}
-}
-
-// proven says whether nothing was lost and all rolls and kills were done.
-func proven(r prove.Report) bool {
-	return r.Lost() == 0 && (r.Rolls == nil || r.Rolls.Failed == 0)
-}
-
-// proveTarget gives package prove access to a master over its control socket.
-type proveTarget struct{ client *control.Client }
-
-func (t *proveTarget) Workers(ctx context.Context) ([]prove.Worker, error) {
-	status, err := t.client.Status(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var workers []prove.Worker
-	for _, w := range status.Workers {
-		if w.ID != "" {
-			workers = append(workers, prove.Worker{ID: w.ID, Slot: w.Slot, PID: w.PID, Generation: w.Generation, State: w.State})
-		}
-	}
-	return workers, nil
-}
-
-func (t *proveTarget) Roll(ctx context.Context) (prove.Roll, error) {
-	result, err := t.client.Reload(ctx, control.ReloadOptions{})
-	if err != nil {
-		return prove.Roll{}, err
-	}
-	return prove.Roll{Replaced: result.Replaced, OK: result.Result == machine.OK, Reason: result.Reason}, nil
-}
-
-func (t *proveTarget) Signal(ctx context.Context, workerID string, sig syscall.Signal) error {
-	_, err := t.client.Signal(ctx, pool.Target{ID: workerID}, fmt.Sprint(int(sig)))
-	return err
 }

@@ -1,6 +1,7 @@
 package prove
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -75,6 +76,19 @@ type Options struct {
 	// KillEvery is the time from one kill to the next; it grows where the
 	// replacement takes longer to serve. Default 500ms.
 	KillEvery time.Duration
+	// During is run Times times under the load, one run after the other, to have any server replace
+	// its processes; Command names it. It excludes Target. An error that wraps ErrCannotRun ends
+	// the run. Default nil.
+	During  func(ctx context.Context) error
+	Command string
+	// Times is how often During is run. Default 20.
+	Times int
+	// Every is the time from the beginning of one run of During to the next, and how long the load
+	// goes on after the last one. Default 1s.
+	Every time.Duration
+	// MaxLost is how many requests may be lost: Report.Proven judges by it. Default 0.
+	MaxLost int
+
 	// Duration is how long the load lasts at least; rolls that take longer are made to the
 	// end. Default 10s without Rolls, otherwise 0.
 	Duration time.Duration
@@ -100,6 +114,7 @@ type Progress struct {
 	Sent, OK, Lost, Held int64
 	Rolls, FailedRolls   int
 	Kills                int
+	Runs, FailedRuns     int // of During
 	// Roll is the roll that has just ended, nil in the regular calls.
 	Roll *Roll
 }
@@ -110,13 +125,17 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.Method, http.MethodGet)
 	setDefault(&o.Timeout, 10*time.Second)
 	setDefault(&o.KillEvery, 500*time.Millisecond)
+	if o.During != nil {
+		setDefault(&o.Times, 20)
+		setDefault(&o.Every, time.Second)
+	}
 	if o.Target != nil && !o.Kill {
 		setDefault(&o.Rolls, 20)
 	}
 	if o.Rolls == NoRolls {
 		o.Rolls = 0
 	}
-	if o.Rolls == 0 || o.Kill {
+	if o.Rolls == 0 && o.During == nil || o.Kill {
 		setDefault(&o.Duration, 10*time.Second)
 	}
 	return o, o.validate()
@@ -132,12 +151,14 @@ func setDefault[T comparable](field *T, value T) {
 func (o Options) validate() error {
 	switch {
 	case o.Clients < 0, o.Timeout < 0, o.Pause < 0, o.Rolls < 0, o.KillEvery < 0, o.Duration < 0,
-		o.MinRequests < 0:
+		o.MinRequests < 0, o.Times < 0, o.Every < 0, o.MaxLost < 0:
 		return errors.New("cannot prove: a number or duration of the options is negative")
 	case o.Connections != Fresh && o.Connections != KeepAlive && o.Connections != Both:
 		return fmt.Errorf("cannot prove: unknown connections %q: use fresh, keepalive or both", o.Connections)
 	case o.Expect != 0 && (o.Expect < 2 || o.Expect > 5):
 		return fmt.Errorf("cannot prove: %d is no status class: use 2 to 5, or 0 for any status below 500", o.Expect)
+	case o.Target != nil && o.During != nil:
+		return errors.New("cannot prove: Target and During exclude each other")
 	case o.Target == nil && o.Kill:
 		return errors.New("cannot kill workers: there is no Target that lists and signals them")
 	case o.Target == nil && o.Rolls > 0:

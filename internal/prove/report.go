@@ -2,7 +2,9 @@ package prove
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
+	"strings"
 	"sync"
 	"time"
 )
@@ -44,9 +46,11 @@ type Report struct {
 	LongestGap   Millis `json:"longest_gap_ms"`
 	LongestGapAt Millis `json:"longest_gap_at_ms"`
 
-	Rolls   *Rolls   `json:"rolls,omitempty"` // nil: none were asked for
-	Kills   *Kills   `json:"kills,omitempty"` // nil: none were asked for
-	Samples []Sample `json:"samples"`         // the first 10 lost requests
+	Rolls   *Rolls   `json:"rolls,omitempty"`  // nil: none were asked for
+	Kills   *Kills   `json:"kills,omitempty"`  // nil: none were asked for
+	During  *Runs    `json:"during,omitempty"` // nil: no command was to be run
+	MaxLost int      `json:"max_lost"`         // so many lost requests are no failure
+	Samples []Sample `json:"samples"`          // the first 10 lost requests
 
 	// Left says what became of the connections of workers that left during the run, as the
 	// master counts them; nil if no worker left. The caller of Run fills it in.
@@ -65,6 +69,11 @@ type Left struct {
 
 // Lost returns how many requests were lost.
 func (r Report) Lost() int { return int(r.Total.Lost.Total()) }
+
+// Proven says whether no more was lost than may be, and all rolls and runs of the command succeeded.
+func (r Report) Proven() bool {
+	return r.Lost() <= r.MaxLost && (r.Rolls == nil || r.Rolls.Failed == 0) && (r.During == nil || r.During.Failed == 0)
+}
 
 // Figures are the requests of one connection mode, or of all.
 type Figures struct {
@@ -95,6 +104,21 @@ type Losses struct {
 // Total adds the classes up.
 func (l Losses) Total() int64 {
 	return l.Refused + l.Reset + l.EOF + l.Timeout + l.Status5xx + l.Other
+}
+
+// String names the classes with losses.
+func (l Losses) String() string {
+	var parts []string
+	for _, class := range []struct {
+		name string
+		n    int64
+	}{{"refused", l.Refused}, {"reset", l.Reset}, {"eof", l.EOF}, {"timeout", l.Timeout}, {"5xx", l.Status5xx},
+		{"other", l.Other}} {
+		if class.n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s", count(class.n), class.name))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // Latency tells how long the ok requests took, from before the connect (Fresh)
@@ -222,6 +246,7 @@ func (l *load) report() Report {
 		Total:        *l.figures(""),
 		LongestGap:   Millis(l.gaps.longest.Load()),
 		LongestGapAt: Millis(l.gaps.at),
+		MaxLost:      l.options.MaxLost,
 		Samples:      append([]Sample{}, l.samples.first...),
 	}
 	for _, mode := range l.options.Connections.modes() {

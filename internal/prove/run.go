@@ -45,18 +45,19 @@ func (l *load) run(ctx context.Context) (Report, error) {
 	tell := newReporter(l)
 	r := &roller{load: l, told: tell.roll}
 	k := newKiller(l, why)
-	tell.roller, tell.killer = r, k
+	d := &repeater{load: l, runs: Runs{Command: l.options.Command}}
+	tell.roller, tell.killer, tell.repeater = r, k, d
 
 	l.begin(ctx)
 	ended := tell.begin()
-	l.drive(ctx, r, k)
+	l.drive(ctx, r, k, d)
 	l.end()
 	ended()
-	return conclude(ctx, l, r, k)
+	return conclude(ctx, l, r, k, d)
 }
 
 // drive keeps the load going for as long as the options ask.
-func (l *load) drive(ctx context.Context, r *roller, k *killer) {
+func (l *load) drive(ctx context.Context, r *roller, k *killer, d *repeater) {
 	const patience = time.Second // then a slow app is rolled before it has answered each client
 	deadline := time.Now().Add(patience)
 	l.until(func() bool { return l.warm() || time.Now().After(deadline) })
@@ -71,6 +72,9 @@ func (l *load) drive(ctx context.Context, r *roller, k *killer) {
 	if l.options.Rolls > 0 {
 		r.run(ctx)
 	}
+	if l.options.During != nil {
+		d.run(ctx)
+	}
 	l.pause(l.options.Duration - time.Since(l.started))
 	l.until(l.enough)
 	close(noMore)
@@ -80,8 +84,12 @@ func (l *load) drive(ctx context.Context, r *roller, k *killer) {
 	}
 }
 
-func conclude(ctx context.Context, l *load, r *roller, k *killer) (Report, error) {
+func conclude(ctx context.Context, l *load, r *roller, k *killer, d *repeater) (Report, error) {
 	report := l.report()
+	runs, hopeless := d.sofar()
+	if l.options.During != nil {
+		report.During = &runs
+	}
 	if l.options.Rolls > 0 {
 		rolls := r.sofar()
 		report.Rolls = &rolls
@@ -94,6 +102,8 @@ func conclude(ctx context.Context, l *load, r *roller, k *killer) (Report, error
 	case ctx.Err() != nil:
 		report.CutShort = true
 		return report, fmt.Errorf("cannot finish the run against %s: %w", l.options.URL, context.Cause(ctx))
+	case hopeless != nil:
+		return report, hopeless
 	case l.stalled.Load():
 		return report, l.stall()
 	}
@@ -104,11 +114,12 @@ func conclude(ctx context.Context, l *load, r *roller, k *killer) (Report, error
 // send nothing at all.
 type reporter struct {
 	*load
-	roller *roller
-	killer *killer
-	rolls  chan Roll
-	quit   chan struct{}
-	gone   chan struct{}
+	roller   *roller
+	killer   *killer
+	repeater *repeater
+	rolls    chan Roll
+	quit     chan struct{}
+	gone     chan struct{}
 }
 
 func newReporter(l *load) *reporter {
@@ -161,6 +172,8 @@ func (r *reporter) tell(roll *Roll) {
 	p.Elapsed = time.Since(r.started)
 	rolls, kills := r.roller.sofar(), r.killer.sofar()
 	p.Rolls, p.FailedRolls, p.Kills = rolls.Done, rolls.Failed, kills.Count
+	runs, _ := r.repeater.sofar()
+	p.Runs, p.FailedRuns = runs.Done, runs.Failed
 	p.Roll = roll
 	r.options.Progress(p)
 }

@@ -18,7 +18,7 @@ func TestStall(t *testing.T) {
 		l.clients[0].tally.ok.Add(1)
 		l.clients[1].tally.lost[localPorts].Add(5)
 		r := newReporter(l)
-		r.roller, r.killer = &roller{load: l}, newKiller(l, "")
+		r.roller, r.killer, r.repeater = &roller{load: l}, newKiller(l, ""), &repeater{load: l}
 		end := r.begin()
 		start := time.Now()
 		l.until(l.enough)
@@ -26,7 +26,7 @@ func TestStall(t *testing.T) {
 		if took := time.Since(start); took < 13*time.Second || took > 16*time.Second {
 			t.Errorf("gave up after %v", took)
 		}
-		_, err = conclude(t.Context(), l, r.roller, r.killer)
+		_, err = conclude(t.Context(), l, r.roller, r.killer, r.repeater)
 		if err == nil || !strings.Contains(err.Error(), "out of local ports 5 times") {
 			t.Errorf("error %v", err)
 		}

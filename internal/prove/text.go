@@ -24,11 +24,15 @@ func (r Report) WriteText(w io.Writer) error {
 	b.WriteByte('\n')
 	fmt.Fprintf(&b, "longest gap without an answer: %s, at %s\n", brief(r.LongestGap), brief(r.LongestGapAt))
 	r.writeRolls(&b)
+	r.writeRuns(&b)
 	if r.Left != nil {
 		fmt.Fprintf(&b, "connections of workers that left: %s\n", r.Left.Text)
 	}
 	r.writeKills(&b)
 	r.writeLimits(&b)
+	if r.MaxLost > 0 {
+		fmt.Fprintf(&b, "lost: %s, of which %s may be\n", count(int64(r.Lost())), count(int64(r.MaxLost)))
+	}
 	r.writeSamples(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -41,15 +45,21 @@ type row struct {
 }
 
 func (r Report) rows() []row {
+	rows := r.kinds()
+	if len(rows) > 1 {
+		rows = append(rows, row{"total", &r.Total})
+	}
+	return rows
+}
+
+// kinds has a row for each kind of connection.
+func (r Report) kinds() []row {
 	var rows []row
 	if r.Fresh != nil {
 		rows = append(rows, row{string(Fresh), r.Fresh})
 	}
 	if r.KeepAlive != nil {
 		rows = append(rows, row{string(KeepAlive), r.KeepAlive})
-	}
-	if len(rows) > 1 {
-		rows = append(rows, row{"total", &r.Total})
 	}
 	return rows
 }
@@ -90,6 +100,17 @@ func (r Report) writeRolls(b *strings.Builder) {
 	fmt.Fprintf(b, "rolls: %d done, %d failed, %s replaced\n", r.Rolls.Done, r.Rolls.Failed,
 		phrase.Count(r.Rolls.Replaced, "worker"))
 	for _, reason := range r.Rolls.Reasons {
+		fmt.Fprintf(b, "  failed: %s\n", reason)
+	}
+}
+
+func (r Report) writeRuns(b *strings.Builder) {
+	if r.During == nil {
+		return
+	}
+	fmt.Fprintf(b, "runs of %s: %d done, %d failed, the slowest in %s\n", r.During.Command, r.During.Done,
+		r.During.Failed, brief(r.During.Slowest))
+	for _, reason := range r.During.Reasons {
 		fmt.Fprintf(b, "  failed: %s\n", reason)
 	}
 }
