@@ -21,7 +21,7 @@ import (
 // listeners, is off, as in relevo's own listeners, so that both sides serve the
 // same kind of socket.
 func (b *bench) environment() []string {
-	return append(os.Environ(), "RELEVO_RUNTIME_DIR="+b.dir, "RELEVO_STATE_DIR="+b.dir, "GODEBUG=multipathtcp=0")
+	return append(os.Environ(), "RELEVO_RUNTIME_DIR="+b.home, "RELEVO_STATE_DIR="+b.home, "GODEBUG=multipathtcp=0")
 }
 
 // app is a running master.
@@ -64,7 +64,7 @@ func (b *bench) startPool(ctx context.Context, q quota, numbers string, workers 
 	if err := a.process.Start(); err != nil {
 		return nil, fmt.Errorf("cannot start relevo: %w", err)
 	}
-	if err := a.await(ctx, filepath.Join(b.dir, name+".sock"), workers); err != nil {
+	if err := a.await(ctx, filepath.Join(b.home, name+".sock"), workers); err != nil {
 		a.process.Process.Kill()
 		a.process.Wait()
 		return nil, fmt.Errorf("%w\n%s", err, a.log.String())

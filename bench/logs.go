@@ -117,7 +117,7 @@ func (b *bench) printLines(ctx context.Context, way, how string, count int) (p p
 		return p, fmt.Errorf("cannot make a file for the lines: %w", err)
 	}
 	defer os.Remove(taken)
-	defer os.RemoveAll(filepath.Join(b.dir, name))
+	defer os.RemoveAll(filepath.Join(b.home, name))
 	defer file.Close()
 	args := []string{b.self, linesVerb, strconv.Itoa(count), how, result}
 	cmd := exec.Command("sh", "-c", strings.Join(args, " ")+" | cat")

@@ -137,7 +137,8 @@ func names() (all []string) {
 // bench is what all measurements share.
 type bench struct {
 	plan   plan
-	dir    string // scratch: the built relevo, sockets, state
+	dir    string // scratch: the built relevo
+	home   string // in dir: sockets and state. Masters watch the directory of relevo, and not this one.
 	relevo string
 	self   string // this program, which is the worker too
 	table  table
@@ -149,7 +150,7 @@ func newBench(ctx context.Context, p plan) (*bench, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a scratch directory: %w", err)
 	}
-	b := &bench{plan: p, dir: dir, relevo: filepath.Join(dir, "relevo")}
+	b := &bench{plan: p, dir: dir, home: filepath.Join(dir, "home"), relevo: filepath.Join(dir, "relevo")}
 	if b.self, err = os.Executable(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot find this program's own file: %w", err), os.RemoveAll(dir))
 	}

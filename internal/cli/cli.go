@@ -65,7 +65,7 @@ type cli struct {
 	arrive              func() (*succession.Arrival, error)
 	collect             func(any)      // called with each value instead of printing it as JSON; nil: it is printed
 	signals             chan os.Signal // signals that arrived before the master exists; nil: none are collected
-	last                func() error   // called after the command, whose flags are no longer needed; nil: there is nothing more
+	last                func() error   // called after the command, without its flags; nil: nothing
 }
 
 // exitOnly ends the program with a code and prints nothing.
