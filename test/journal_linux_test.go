@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -62,7 +63,10 @@ func TestJournalFields(t *testing.T) {
 	for slot := range 2 {
 		var got []line
 		match := "RELEVO_SLOT=" + strconv.Itoa(slot)
-		s.Await("the lines of the slot", func() bool { got = read(match); return len(got) == 4 })
+		s.Await("the lines of the slot", func() bool {
+			got = read(match, "RELEVO_STREAM=out", "RELEVO_STREAM=err")
+			return len(got) == 4
+		})
 		worker := []string{got[0].Worker, got[2].Worker}
 		if worker[0] == "" || worker[0] == worker[1] {
 			t.Errorf("slot %d: workers %q", slot, worker)
@@ -78,9 +82,24 @@ func TestJournalFields(t *testing.T) {
 				t.Errorf("slot %d has %+v, want %+v", slot, l, want)
 			}
 		}
+		// What the master says of these workers.
+		s.Await("the master's lines about the slot", func() bool {
+			var about []string
+			for _, l := range read("-u", "web.service", match, "RELEVO_STREAM=log") {
+				if strings.Contains(l.Message, "worker ready") && l.App == "web" && l.Priority == "6" &&
+					l.Identifier == "relevo" {
+					about = append(about, l.Generation+" "+l.Worker)
+				}
+			}
+			return slices.Equal(about, []string{"1 " + worker[0], "2 " + worker[1]})
+		})
 	}
-	if got := read("-u", "web.service", "RELEVO_GENERATION=2"); len(got) != 4 {
+	if got := read("-u", "web.service", "RELEVO_GENERATION=2", "RELEVO_STREAM=out", "RELEVO_STREAM=err"); len(got) != 4 {
 		t.Errorf("of the unit's second generation: %+v", got)
+	}
+	if got := read("-u", "web.service", "RELEVO_APP=web", "RELEVO_STREAM=log", "RELEVO_GENERATION=2"); len(got) == 0 ||
+		!strings.Contains(got[0].Message, "roll began") {
+		t.Errorf("the master's lines about the second generation: %+v", got)
 	}
 	// The next master goes on.
 	s.Systemctl("kill", "--kill-whom=main", "-s", "KILL", "web.service")
@@ -89,5 +108,7 @@ func TestJournalFields(t *testing.T) {
 	})
 	write("3")
 	s.Systemctl("reload", "web.service")
-	s.Await("the lines of the third generation", func() bool { return len(read("RELEVO_GENERATION=3")) == 4 })
+	s.Await("the lines of the third generation", func() bool {
+		return len(read("RELEVO_GENERATION=3", "RELEVO_STREAM=out", "RELEVO_STREAM=err")) == 4
+	})
 }

@@ -11,7 +11,7 @@ import (
 // pipe without a reader, blocks only the queue's own goroutine; lines that find the queue full are
 // dropped and counted.
 type logQueue struct {
-	lines   chan []byte
+	lines   chan queuedLine
 	written chan struct{} // closed after the last line was written
 
 	mu     sync.Mutex
@@ -27,7 +27,7 @@ const (
 )
 
 func newLogQueue(to io.Writer) *logQueue {
-	q := &logQueue{lines: make(chan []byte, queuedLines), written: make(chan struct{})}
+	q := &logQueue{lines: make(chan queuedLine, queuedLines), written: make(chan struct{})}
 	go q.run(to)
 	return q
 }
@@ -38,8 +38,8 @@ func (q *logQueue) run(to io.Writer) {
 	for line := range q.lines {
 		// An error cannot be reported, because the log itself is broken. A pipe may get a reader
 		// again.
-		_, err := to.Write(line)
-		q.let(len(line))
+		err := line.write(to)
+		q.let(line.size())
 		if err != nil {
 			q.lose(1)
 			continue
@@ -54,22 +54,29 @@ func (q *logQueue) run(to io.Writer) {
 
 // Write queues one line, as slog's handlers write them.
 func (q *logQueue) Write(line []byte) (int, error) {
+	if err := q.put(queuedLine{text: append([]byte(nil), line...)}); err != nil {
+		return 0, err
+	}
+	return len(line), nil
+}
+
+func (q *logQueue) put(line queuedLine) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		return 0, io.ErrClosedPipe
+		return io.ErrClosedPipe
 	}
-	if q.held > 0 && q.held+len(line) > queuedBytes {
+	if q.held > 0 && q.held+line.size() > queuedBytes {
 		q.lost++
-		return len(line), nil
+		return nil
 	}
 	select {
-	case q.lines <- append([]byte(nil), line...):
-		q.held += len(line)
+	case q.lines <- line:
+		q.held += line.size()
 	default:
 		q.lost++
 	}
-	return len(line), nil
+	return nil
 }
 
 // let frees the room that a written line took.

@@ -143,7 +143,7 @@ func (c *cli) serveApp(app config.App, notes []string, at place, arrival *succes
 	c.logFormat, c.logLevel = string(app.LogFormat), app.LogLevel.String()
 	stderr := newLogQueue(c.stderr)
 	defer stderr.close()
-	log, err := c.logger(stderr)
+	log, err := c.masterLog(app, stderr)
 	if err != nil {
 		return err
 	}
