@@ -130,6 +130,9 @@ func Evaluate(ctx context.Context, path string, patience time.Duration) ([]byte,
 			or(lastLine(stderr), "it says nothing else"))
 	case decoded != nil:
 		return nil, fmt.Errorf("cannot evaluate %s: it ends %s before it has a value", path, by.name)
+	case len(answer.Value) == 0: // JSON has no functions
+		return nil, fmt.Errorf("cannot evaluate %s: it exports no data; an ecosystem file has module.exports = "+
+			"{ apps: [ … ] }", path)
 	}
 	return answer.Value, nil
 }

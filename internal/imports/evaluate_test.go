@@ -22,6 +22,7 @@ func TestEvaluate(t *testing.T) {
 		{"a.config.mjs", "export default { a: 1 }", `{"a":1}`, ""},
 		{"a.config.js", "1\n\nthrow new Error('no db')", "", "a.config.js:3: Error: no db"},
 		{"a.config.js", "module.exports = {\n apps: [}", "", "a.config.js:2: SyntaxError"},
+		{"a.config.js", "module.exports = () => ({ apps: [] })", "", "a.config.js: it exports no data; an ecosystem file"},
 		{"a.config.js", "process.exit(0)", "", "ends Node before it has a value"},
 		{"a.config.js", "process.exit(7)", "", "it ended Node: exit status 7"},
 		{"a.config.js", "module.exports = 'x'.repeat(9 << 20)", "", "more than 8 MiB"},

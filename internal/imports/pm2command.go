@@ -13,6 +13,10 @@ func (r *pm2Reader) command() {
 		r.fail("script", "a script or a program")
 		return
 	}
+	if r.isServe() {
+		r.serve()
+		return
+	}
 	var all []string
 	interpreter := r.interpreter(script)
 	flags := list(r.keys["interpreter_args"])

@@ -154,7 +154,9 @@ func (r *pm2Reader) mode(several bool) {
 
 // environment sets the variables that PM2 gives its apps.
 func (r *pm2Reader) environment() {
-	r.set("", "compat", "pm2", "SIGINT, pm_id, NODE_APP_INSTANCE and process.send('ready') as PM2 has them")
+	if !r.isServe() {
+		r.set("", "compat", "pm2", "SIGINT, pm_id, NODE_APP_INSTANCE and process.send('ready') as PM2 has them")
+	}
 	r.variables("env", "env")
 	if port := r.text("port"); port != "" {
 		r.set("env", "PORT", port, "")

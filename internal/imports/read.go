@@ -45,7 +45,7 @@ func FormOf(path string) Form {
 			return Air
 		}
 	case ".py":
-		if strings.HasSuffix(base, ".conf.py") || strings.HasPrefix(base, gunicorn) && strings.Contains(base, "conf") {
+		if strings.HasSuffix(base, ".conf.py") || strings.HasPrefix(base, gunicorn) {
 			return Gunicorn
 		}
 	case ".js", ".cjs", ".mjs":

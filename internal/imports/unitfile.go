@@ -35,7 +35,7 @@ func parseUnit(data []byte) (all []unitLine, err error) {
 		case text[0] == '[' && text[len(text)-1] == ']':
 			section = text[1 : len(text)-1]
 		case !isSetting || section == "":
-			return nil, fmt.Errorf("line %d: %q is no [SECTION] and no KEY=VALUE in one", begun, brief(text))
+			return nil, fmt.Errorf("line %d: %s is no [SECTION] and no KEY=VALUE in one", begun, brief(text))
 		default:
 			all = append(all, unitLine{section, strings.TrimSpace(key), strings.TrimSpace(value)})
 		}
