@@ -74,6 +74,12 @@ func (t *targetFlags) check() error {
 
 // proveFlags refuses flags of prove that have no effect together.
 func proveFlags(flags *pflag.FlagSet, o prove.Options) error {
+	for _, name := range []string{"clients", "pause"} {
+		if flags.Changed(name) && o.Rate > 0 {
+			return fmt.Errorf("cannot use --%s with --rate: the schedule decides how many clients there are and when "+
+				"they send; leave one of them out", name)
+		}
+	}
 	if o.During != nil {
 		return duringFlags(flags, o)
 	}

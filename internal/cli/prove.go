@@ -113,6 +113,8 @@ func (p *proveCommand) addFlags(c *cli, cmd *cobra.Command) {
 	f.Lookup("duration").DefValue = ""
 	f.IntVar(&p.MinRequests, "min-requests", 0, "go on until each kind of connection has sent so many requests")
 	f.Var(numberFlag{&p.Clients, 1}, "clients", "clients for each kind of connection")
+	f.Var(numberFlag{&p.Rate, 1}, "rate",
+		"send so many requests a second for each kind of connection, whatever the answers take: waiting counts")
 	f.Var(someTime{durationFlag{&p.Pause}}, "pause", "how long a client waits after an answer (default: not at all)")
 	f.StringVar(&p.connections, "connections", "both", "fresh, keepalive or both")
 	f.Var(someTime{durationFlag{&p.Timeout}}, "timeout", "how long one request may take")

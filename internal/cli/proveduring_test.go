@@ -94,6 +94,9 @@ func TestProveDuringUsage(t *testing.T) {
 		"--during true --times 0":                          `cannot use "0": write a whole number from 1 on (flag --times)`,
 		"--times 3 --url http://127.0.0.1:1":               "cannot use --times: no command is run; add --during COMMAND",
 		"--every 3s --url http://127.0.0.1:1":              "cannot use --every: no command is run",
+		"--rate 0":                                         "write a whole number from 1 on",
+		"--rate 5 --clients 3":                             "cannot use --clients with --rate",
+		"--rate 5 --pause 1ms":                             "cannot use --pause with --rate",
 		"--max-lost -1":                                    "write a whole number from 0 on",
 		"--junit=":                                         "cannot use an empty text as the file",
 	} {

@@ -69,19 +69,19 @@ func newClient(l *load, mode Connections, turn int) *client {
 func (c *client) run(ctx context.Context) {
 	defer c.hangUp(true)
 	for !c.stopping() {
-		c.once(ctx)
+		c.once(ctx, time.Now())
 		if c.options.Pause > 0 {
 			c.pause(c.options.Pause)
 		}
 	}
 }
 
-// once sends one request and counts its result.
-func (c *client) once(ctx context.Context) {
-	start := time.Now()
-	deadline := start.Add(c.options.Timeout)
+// once sends one request and counts its result, and how long it took since start.
+func (c *client) once(ctx context.Context, start time.Time) {
+	now := time.Now()
+	deadline := now.Add(c.options.Timeout)
 	if c.open.conn == nil {
-		if err := c.dial(ctx, start, deadline); err != nil {
+		if err := c.dial(ctx, now, deadline); err != nil {
 			c.failed(ctx, start, classifyDial(c.endpoint.network, err), err)
 			return
 		}

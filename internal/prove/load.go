@@ -16,7 +16,11 @@ type load struct {
 	gaps     gaps
 	ledger   ledger
 	samples  samples
-	clients  []*client
+	most     int // clients of an open loop, for each mode
+
+	mu      sync.Mutex // guards the two below: an open loop adds clients
+	clients []*client
+	aborted bool
 
 	stop    chan struct{} // closed by noMore: no client begins another request
 	once    sync.Once
@@ -31,7 +35,10 @@ func newLoad(o Options, e *endpoint) *load {
 	l := &load{
 		options: o, endpoint: e, started: time.Now(),
 		stop: make(chan struct{}), cut: make(chan struct{}),
-		ledger: ledger{keep: 2*o.Timeout + time.Minute},
+		ledger: ledger{keep: 2*o.Timeout + time.Minute}, most: mostClients,
+	}
+	if o.Rate > 0 {
+		return l
 	}
 	for _, mode := range o.Connections.modes() {
 		for i := range o.Clients {
@@ -44,8 +51,13 @@ func newLoad(o Options, e *endpoint) *load {
 // begin starts the clients. When ctx ends, they are cut short; end lets them finish.
 func (l *load) begin(ctx context.Context) {
 	l.started = time.Now()
-	for _, c := range l.clients {
+	for _, c := range l.all() {
 		l.wg.Go(func() { c.run(ctx) })
+	}
+	if l.options.Rate > 0 {
+		for _, mode := range l.options.Connections.modes() {
+			l.wg.Go(func() { l.pace(ctx, mode) })
+		}
 	}
 	if l.options.Answered != nil {
 		l.wg.Go(func() {
@@ -58,9 +70,7 @@ func (l *load) begin(ctx context.Context) {
 	l.uncut = context.AfterFunc(ctx, func() {
 		defer close(l.cut)
 		l.noMore()
-		for _, c := range l.clients {
-			c.abort()
-		}
+		l.abort()
 	})
 }
 
@@ -115,7 +125,7 @@ func (l *load) until(condition func() bool) {
 }
 
 // warm says that there are as many results as clients.
-func (l *load) warm() bool { return l.finished("") >= int64(len(l.clients)) }
+func (l *load) warm() bool { return l.finished("") >= int64(max(len(l.all()), 1)) }
 
 // answers says that a request was answered.
 func (l *load) answers() bool { return l.count("").OK > 0 }
@@ -137,7 +147,7 @@ func (l *load) finished(mode Connections) int64 {
 }
 
 func (l *load) count(mode Connections) (p Progress) {
-	for _, c := range l.clients {
+	for _, c := range l.all() {
 		if mode == "" || mode == c.mode {
 			p.OK += c.tally.ok.Load()
 			p.Held += c.tally.held.Load()
@@ -151,7 +161,7 @@ func (l *load) count(mode Connections) (p Progress) {
 // stall is the error of a load that this machine could not send.
 func (l *load) stall() error {
 	var ports, files int64
-	for _, c := range l.clients {
+	for _, c := range l.all() {
 		ports += c.tally.lost[localPorts].Load()
 		files += c.tally.lost[localFiles].Load()
 	}

@@ -41,6 +41,10 @@ type Options struct {
 	// Connections chooses the connection modes. Default Both.
 	Connections Connections
 
+	// Rate is how many requests a second each connection mode sends by schedule, whatever the
+	// answers take; Clients and Pause then have no effect. The latency of a request counts from when
+	// it was due. Default 0: each client sends its next request after the answer.
+	Rate int
 	// Pause is how long a client waits after an answer before it sends its next request.
 	// Default 0: as many requests as the app and the machine can take.
 	Pause time.Duration
@@ -151,7 +155,7 @@ func setDefault[T comparable](field *T, value T) {
 func (o Options) validate() error {
 	switch {
 	case o.Clients < 0, o.Timeout < 0, o.Pause < 0, o.Rolls < 0, o.KillEvery < 0, o.Duration < 0,
-		o.MinRequests < 0, o.Times < 0, o.Every < 0, o.MaxLost < 0:
+		o.MinRequests < 0, o.Times < 0, o.Every < 0, o.Rate < 0, o.MaxLost < 0:
 		return errors.New("cannot prove: a number or duration of the options is negative")
 	case o.Connections != Fresh && o.Connections != KeepAlive && o.Connections != Both:
 		return fmt.Errorf("cannot prove: unknown connections %q: use fresh, keepalive or both", o.Connections)

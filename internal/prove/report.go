@@ -34,7 +34,8 @@ type Report struct {
 	URL      string    `json:"url"`
 	Started  time.Time `json:"started"`
 	Duration Millis    `json:"duration_ms"`
-	Clients  int       `json:"clients"`             // of each connection mode
+	Clients  int       `json:"clients"`             // of each connection mode; with Rate the most at a time
+	Rate     int       `json:"rate,omitempty"`      // requests a second of each connection mode; 0: a closed loop
 	CutShort bool      `json:"cut_short,omitempty"` // the context ended before all was done
 
 	Fresh     *Figures `json:"fresh,omitempty"`     // nil: did not run
@@ -122,7 +123,8 @@ func (l Losses) String() string {
 }
 
 // Latency tells how long the ok requests took, from before the connect (Fresh)
-// or the send (KeepAlive) to the last byte of the answer. The quantiles are never too low
+// or the send (KeepAlive) to the last byte of the answer; with Options.Rate from when the request
+// was due, so that waiting counts. The quantiles are never too low
 // and at most 3.2 % too high, the slowest is exact.
 type Latency struct {
 	P50     Millis `json:"p50_ms"`
@@ -213,7 +215,7 @@ func (l Losses) plus(m Losses) Losses {
 func (l *load) figures(mode Connections) *Figures {
 	f := new(Figures)
 	var h histogram
-	for _, c := range l.clients {
+	for _, c := range l.all() {
 		if mode != "" && mode != c.mode {
 			continue
 		}
@@ -239,6 +241,16 @@ func (h *histogram) figures() Latency {
 	}
 }
 
+// widest returns the number of clients of the mode that has most of them.
+func (l *load) widest() (most int) {
+	count := make(map[Connections]int)
+	for _, c := range l.all() {
+		count[c.mode]++
+		most = max(most, count[c.mode])
+	}
+	return most
+}
+
 // report sums the load up. It is called after the load has ended.
 func (l *load) report() Report {
 	r := Report{
@@ -246,8 +258,12 @@ func (l *load) report() Report {
 		Total:        *l.figures(""),
 		LongestGap:   Millis(l.gaps.longest.Load()),
 		LongestGapAt: Millis(l.gaps.at),
+		Rate:         l.options.Rate,
 		MaxLost:      l.options.MaxLost,
 		Samples:      append([]Sample{}, l.samples.first...),
+	}
+	if r.Rate > 0 {
+		r.Clients = l.widest()
 	}
 	for _, mode := range l.options.Connections.modes() {
 		if mode == Fresh {

@@ -14,7 +14,7 @@ import (
 // WriteText writes the report for people.
 func (r Report) WriteText(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s  %d clients per row\n\n", r.URL, brief(r.Duration), r.Clients)
+	fmt.Fprintf(&b, "%s  %s  %s\n\n", r.URL, brief(r.Duration), r.loop())
 	if r.CutShort {
 		b.WriteString("interrupted: this was counted until then\n\n")
 	}
@@ -36,6 +36,14 @@ func (r Report) WriteText(w io.Writer) error {
 	r.writeSamples(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// loop says what decides when a request is sent.
+func (r Report) loop() string {
+	if r.Rate > 0 {
+		return fmt.Sprintf("%s requests a second per row, by up to %d clients", count(int64(r.Rate)), r.Clients)
+	}
+	return fmt.Sprintf("%d clients per row", r.Clients)
 }
 
 // row is one line of the tables.
