@@ -29,6 +29,7 @@ type processLegacy struct {
 	Listening   int                 `json:"listening,omitempty"` // how many of them were told to listen
 	Own         bool                `json:"own,omitempty"`       // one of them is its own
 	Binds       []bound             `json:"binds,omitempty"`     // what its program has asked for
+	Word        string              `json:"word,omitempty"`      // how it said that it was ready, before it accepted there
 	Greeted     bool                `json:"greeted,omitempty"`
 	Departs     bool                `json:"departs,omitempty"` // depart leads its connections to other workers
 	Tally       *tallyLegacy        `json:"tally,omitempty"`

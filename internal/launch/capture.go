@@ -75,6 +75,8 @@ type binder struct {
 	shared        []Listener             // the sockets on which other workers accept, too
 	asked         []bound                // what its program has asked for
 	refused       error                  // why the last address was not captured
+	accepts       bool                   // a connection was accepted on each socket of its own
+	word          string                 // how it said that it was ready, before that
 }
 
 func newBinder(s Sockets) *binder { return &binder{sockets: s, bound: make(chan struct{}, 1)} }
@@ -226,9 +228,12 @@ func (p *Process) watchAcceptance() {
 		if _, now := p.binder.state(); now != before {
 			continue // its claim is already in the channel
 		}
-		if p.isSettled() { // ready before it bound anything
+		if word := p.binder.accepted(); p.isSettled() { // ready before it bound anything
 			p.binder.serve(p.order)
 			p.introduce()
+		} else if word != "" {
+			p.observed(pool.Obstructed{})
+			p.isReady(word)
 		} else if !p.ready.hasSpoken() && p.ready.accepts() {
 			p.isReady("accepted")
 		}
@@ -332,6 +337,7 @@ func (b *binder) restore(l processLegacy) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.addresses, b.binds, b.own, b.left, b.asked = l.Bound, len(l.Bound), l.Own, l.Asked, l.Binds
+	b.word = l.Word
 	if b.listening = min(l.Listening, len(l.Bound)); l.Settled && b.listening == 0 {
 		b.listening = len(l.Bound) // an older master did not write how many
 	}
@@ -360,4 +366,5 @@ func (b *binder) legacy(l *processLegacy) {
 	defer b.mu.Unlock()
 	l.Listening = b.listening
 	l.Bound, l.Own, l.Binds = slices.Clone(b.addresses), b.own, slices.Clone(b.asked)
+	l.Word = b.word
 }

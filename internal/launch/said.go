@@ -28,7 +28,7 @@ func (p *Process) said(m ipc.Message) {
 	}
 	if _, ready := m.(ipc.Ready); ready {
 		if p.ready.takes(config.ReadyIPC) {
-			p.isReady(byIPC)
+			p.saidReady(byIPC)
 		}
 		return
 	}
@@ -152,7 +152,7 @@ func (p *Process) tellNotified(n ipc.Notification) {
 		p.sink(pool.Said{Message: ipc.Status{Text: clip(text)}})
 	}
 	if n["READY"] == "1" && p.ready.takes(config.ReadyNotify) {
-		p.isReady(byNotify)
+		p.saidReady(byNotify)
 	}
 	switch n["WATCHDOG"] {
 	case "1":

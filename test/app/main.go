@@ -166,6 +166,7 @@ func otherServers(version string) map[string]func(*http.Server) error {
 		"binds-and-pauses":   bind,
 		"binds-unix":         func(server *http.Server) error { return bindUnixAndServe(server, os.Args[1]) },
 		"binds-udp":          func(*http.Server) error { return echoUDP(version, os.Args[1]) },
+		"binds-and-promises": func(server *http.Server) error { return bindAndPromise(server, version, os.Args[1]) },
 		"binds-and-hangs":    func(*http.Server) error { return bindAndHang(os.Args[1]) },
 		"inherits-and-hangs": inheritAndHang,
 		"tableflip":          serveWithTableflip,
@@ -220,6 +221,29 @@ func serveNaively(server *http.Server) error {
 func bindAndServe(server *http.Server, address string) error {
 	server.Addr = address
 	return server.ListenAndServe()
+}
+
+// bindAndPromise says that it is ready as soon as it listens, as gunicorn does, and serves a
+// moment later. Release 2 finds out then that it cannot.
+func bindAndPromise(server *http.Server, version, address string) error {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	conn, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("READY=1")); err != nil {
+		return err
+	}
+	time.Sleep(300 * time.Millisecond) // its processes start
+	if version == "2" {
+		fmt.Fprintln(os.Stderr, "cannot load the application")
+		os.Exit(3)
+	}
+	return server.Serve(listener)
 }
 
 // bindAndHang opens its listener and never serves from it.

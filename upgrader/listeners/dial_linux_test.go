@@ -78,9 +78,9 @@ func TestSuspend(t *testing.T) {
 	}
 }
 
-// What waits for a worker that failed, and has gone, is reset where its successor has a
-// seat of its own: it would wait for the one after that.
-func TestSuspendedQueueIsRefused(t *testing.T) {
+// What waits for a worker that has gone is reset where another one of its slot has a seat of
+// its own: it would wait for the one after that.
+func TestQueueIsRefused(t *testing.T) {
 	g, _ := newGroup(t, "127.0.0.1:0")
 	for i, name := range []string{"w0", "w1"} {
 		take(t, g, name, i)
@@ -97,14 +97,21 @@ func TestSuspendedQueueIsRefused(t *testing.T) {
 		t.Errorf("the slot's next worker: %q", got)
 	}
 	must(t, g.Serve("w2"))
-	refused, err := g.Dial(patience(t), "w0")
-	must(t, err)
-	defer refused.Close()
-	refused.SetDeadline(time.Now().Add(tooLong))
+	refuses := func(worker string) {
+		t.Helper()
+		refused, err := g.Dial(patience(t), worker)
+		must(t, err)
+		defer refused.Close()
+		refused.SetDeadline(time.Now().Add(tooLong))
+		must(t, g.Gone(worker))
+		if _, err := io.ReadAll(refused); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("of %s, beside the other worker of its slot: %v", worker, err)
+		}
+	}
+	take(t, g, "canary", 0)
+	must(t, g.Serve("canary"))
+	refuses("canary") // the old worker serves on
 	take(t, g, "w3", 0)
 	must(t, g.Suspend("w0", true))
-	must(t, g.Gone("w0"))
-	if _, err := io.ReadAll(refused); !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("beside its successor: %v", err)
-	}
+	refuses("w0")
 }

@@ -263,7 +263,9 @@ func (g *Group) seatOf(worker string) *seat {
 }
 
 // Gone says that no process of a worker is left. Its seat becomes free; while connections
-// wait there, only the slot's next worker may take it.
+// wait there, only the slot's next worker may take it. If the slot has another worker already,
+// as the old one beside a canary that has died, they are reset: nobody would accept them for a
+// long time.
 func (g *Group) Gone(worker string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -273,7 +275,7 @@ func (g *Group) Gone(worker string) error {
 	}
 	err := g.leave(s)
 	s.holder, s.reserved = "", true
-	if s.suspended && s.share == 0 && g.slotHeld(s.slot) {
+	if s.share == 0 && g.slotHeld(s.slot) {
 		err = errors.Join(err, refuseWaiting(s.file))
 	}
 	return err
