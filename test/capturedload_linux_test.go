@@ -21,6 +21,7 @@ func TestCapturedSuccession(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
+			takesLongUnless(t, how == "tableflip")
 			s := capturedSite(t, "--upgrade", how)
 			before := s.settled(4)
 			end := s.load()

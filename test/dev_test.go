@@ -77,6 +77,7 @@ func TestDevGo(t *testing.T) {
 // TestDevGoPackages: the program's other packages, what it embeds, its module file,
 // and packages that come later.
 func TestDevGoPackages(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	server := func(imports, text string) string {
 		return strings.Replace(strings.Replace(goServer("TEXT", ""), `"TEXT"`, text, 1), "import (", "import (\n"+imports, 1)

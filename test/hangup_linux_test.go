@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -65,6 +66,7 @@ func TestTerminalGone(t *testing.T) {
 		t.Cleanup(func() { signal.Stop(heard) })
 	}
 	command, interactive := []string{"bash", "-c"}, []string{"bash", "--norc", "--noprofile", "-i"}
+	always := []string{"the leader", "dev, the leader", "no descriptor is it", "a job of a shell", "a job, after an exec"}
 	for name, c := range map[string]struct {
 		shell   []string
 		line    string
@@ -83,6 +85,7 @@ func TestTerminalGone(t *testing.T) {
 		"a shell that hangs up its jobs": {interactive, "shopt -s huponexit; RUN APP >log 2>&1 </dev/null &", false},
 	} {
 		t.Run(name, func(t *testing.T) {
+			takesLongUnless(t, slices.Contains(always, name))
 			t.Parallel()
 			s, terminal := atTerminal(t, c.shell, c.line)
 			pid := s.status().PID
@@ -116,6 +119,7 @@ func TestTerminalOutlived(t *testing.T) {
 		"setsid in the back":   "setsid RUN APP >log 2>&1 </dev/null &",
 	} {
 		t.Run(name, func(t *testing.T) {
+			takesLongUnless(t, name == "nohup" || name == "setsid")
 			t.Parallel()
 			s, terminal := atTerminal(t, interactive, line)
 			pid := s.status().PID

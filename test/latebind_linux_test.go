@@ -14,6 +14,7 @@ func TestLateSecondBind(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
+			takesLongUnless(t, how == "tableflip")
 			s := emptySite(t)
 			s.release("1", "binds")
 			s.start("run", "--name", "site", "-l", "127.0.0.1:0", "-n", "1", "--upgrade", how, "--watch-binary=false", "--",

@@ -140,6 +140,7 @@ func TestSuccessionWhereNothingCanBeRead(t *testing.T) {
 	testreq.Root(t)
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
+			takesLongUnless(t, how == "exec")
 			s := emptySite(t)
 			s.must(os.Mkdir(s.at("start"), 0o755), os.WriteFile(s.at("env"), nil, 0o644), os.Chmod(s.dir, 0o755))
 			s.writeConfiguration("start/relevo.toml", "2")
@@ -166,6 +167,7 @@ func TestServeAfterALoss(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
+			takesLongUnless(t, how == "tableflip")
 			s := emptySite(t)
 			s.must(os.Mkdir(s.at("start"), 0o755), os.MkdirAll(s.at("start/public"), 0o755))
 			s.startIn(s.at("start"), "serve", "public", "--name", "site", "-n", "2", "-l", "127.0.0.1:0", "--upgrade", how,

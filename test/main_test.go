@@ -64,6 +64,14 @@ func inParallel() {
 	}
 }
 
+// takesLongUnless is for a matrix: one row of it always runs, the others take long.
+func takesLongUnless(t *testing.T, always bool) {
+	t.Helper()
+	if !always {
+		takesLong(t)
+	}
+}
+
 func takesLong(t *testing.T) {
 	t.Helper()
 	testreq.TakesLong(t)
@@ -75,8 +83,19 @@ func relevo() { os.Exit(cli.Program(os.Args)) }
 // file; CONTRIBUTING.md lists the commands.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, testscript.Params{
-		Dir:                 "test/testdata/script",
+	testscript.Run(t, scriptsIn("test/testdata/script"))
+}
+
+// TestLongScripts runs the scenarios that take long: test/testdata/script/long/*.txt.
+func TestLongScripts(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
+	testscript.Run(t, scriptsIn("test/testdata/script/long"))
+}
+
+func scriptsIn(dir string) testscript.Params {
+	return testscript.Params{
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setupScript,
@@ -96,7 +115,7 @@ func TestScripts(t *testing.T) {
 			"murder":   scriptMurder,
 			"heard":    scriptHeard,
 		},
-	})
+	}
 }
 
 // setupScript gives each script its own directories and ensures that no process outlives it.
@@ -118,11 +137,11 @@ func setupScript(env *testscript.Env) error {
 	return nil
 }
 
-// scriptCondition knows [root], [long] and [have:PROGRAM]. Where RELEVO_REQUIRE=all is
+// scriptCondition knows [root] and [have:PROGRAM]. Where RELEVO_REQUIRE=all is
 // set, haveProgram fails the run for a program that is absent instead.
 func scriptCondition(cond string) (bool, error) {
 	if name, ok := strings.CutPrefix(cond, "have:"); ok {
 		return haveProgram(name), nil
 	}
-	return cond == "root" && os.Geteuid() == 0 || cond == "long" && testreq.Long(), nil
+	return cond == "root" && os.Geteuid() == 0, nil
 }

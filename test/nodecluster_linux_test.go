@@ -74,6 +74,7 @@ func TestNodeCluster(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
+			takesLongUnless(t, how == "exec")
 			t.Parallel()
 			s := nodeSite(t, classicCluster, "--upgrade", how)
 			pids := s.settled(2)

@@ -133,6 +133,7 @@ func TestNodeHandover(t *testing.T) {
 	for _, where := range []struct{ name, prefix string }{{"local", "127.0.0."}, {"remote", "192.0.2."}} {
 		t.Run(where.name, func(t *testing.T) {
 			if where.name == "remote" {
+				takesLong(t) // and alone, in a network of its own
 				awayFromHere(t)
 			} else {
 				t.Parallel()
@@ -188,6 +189,7 @@ func TestNodeHandoverLate(t *testing.T) {
 		"slow": "process.on('SIGTERM', () => setTimeout(() => process.exit(), 300));",
 	} {
 		t.Run(name, func(t *testing.T) {
+			takesLongUnless(t, name == "slow")
 			t.Parallel()
 			s := nodeSite(t, addressApp+handler, "--drain-timeout", "2s") // and as long until SIGKILL
 			old := s.settled(2)
@@ -214,6 +216,7 @@ func TestNodeHandoverInSuccession(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
+			takesLongUnless(t, how == "tableflip")
 			t.Parallel()
 			s := nodeSite(t, addressApp, "--upgrade", how)
 			s.settled(2)

@@ -31,6 +31,7 @@ func TestStopTwice(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			takesLongUnless(t, name == "run" || name == "after an exec")
 			t.Parallel()
 			s := start(t)
 			answer := s.slowAnswer()

@@ -14,6 +14,7 @@ import (
 // TestNoInternalTypeIsExported: a program of another module can name every type
 // that the SDK gives it.
 func TestNoInternalTypeIsExported(t *testing.T) {
+	t.Parallel()
 	fset := token.NewFileSet()
 	dir, err := build.ImportDir(".", 0)
 	if err != nil {

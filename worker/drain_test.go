@@ -16,6 +16,7 @@ import (
 )
 
 func TestSlowRequestIsFinished(t *testing.T) {
+	t.Parallel()
 	m := workertest.NewMaster(t)
 	w := m.Start(spec("serve")).WaitReady()
 	c := call(t, m.Addr)
@@ -37,6 +38,7 @@ func TestSlowRequestIsFinished(t *testing.T) {
 }
 
 func TestUploadIsFinished(t *testing.T) {
+	t.Parallel()
 	m := workertest.NewMaster(t)
 	w := m.Start(spec("serve")).WaitReady()
 	c := call(t, m.Addr)
@@ -58,6 +60,7 @@ func TestUploadIsFinished(t *testing.T) {
 }
 
 func TestSiblingServesOn(t *testing.T) {
+	t.Parallel()
 	m := workertest.NewMaster(t)
 	a, b := m.Start(spec("serve")).WaitReady(), m.Start(spec("serve")).WaitReady()
 	a.Signal(syscall.SIGTERM)
@@ -74,6 +77,7 @@ func TestSiblingServesOn(t *testing.T) {
 // An event stream may end when the worker drains; one that does not look is
 // ended shortly before the deadline, and still properly.
 func TestEventStreamsEnd(t *testing.T) {
+	t.Parallel()
 	for path, bye := range map[string]string{"/events": "data: bye\n\n", "/stream": "data: cancelled\n\n"} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
@@ -112,6 +116,7 @@ func TestEventStreamsEnd(t *testing.T) {
 }
 
 func TestHijackedConnections(t *testing.T) {
+	t.Parallel()
 	for _, path := range []string{"/hijack", "/hijack-polite"} {
 		for _, proto := range []string{"", "tls"} {
 			t.Run(path+proto, func(t *testing.T) {
@@ -154,6 +159,7 @@ func TestHijackedConnections(t *testing.T) {
 }
 
 func TestDeadlineEndsAStuckRequest(t *testing.T) {
+	t.Parallel()
 	m := workertest.NewMaster(t)
 	w := m.Start(spec("serve")).WaitReady()
 	c := call(t, m.Addr)
@@ -244,6 +250,7 @@ func TestIdleConnectionsAreClosedAfterTheGrace(t *testing.T) {
 
 // A request whose header has begun to arrive is a request.
 func TestHalfARequestIsNotIdle(t *testing.T) {
+	t.Parallel()
 	m := workertest.NewMaster(t)
 	w := m.Start(spec("serve", "GRACE=100ms")).WaitReady()
 	used, fresh := call(t, m.Addr), call(t, m.Addr)
@@ -269,6 +276,7 @@ func TestHalfARequestIsNotIdle(t *testing.T) {
 }
 
 func TestMasterGoneIsNotTheEnd(t *testing.T) {
+	t.Parallel()
 	m := workertest.NewMaster(t)
 	w := m.Start(spec("serve", "GRACE=50ms")).WaitReady()
 	w.Hangup()

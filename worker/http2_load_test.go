@@ -68,8 +68,10 @@ func postOnce(c *http.Client, url, body string) (page string, proto string, err 
 
 // HTTP/2 with and without TLS, and HTTP/1.1 over TLS.
 func TestRollLosesNothingOfOtherProtocols(t *testing.T) {
+	t.Parallel()
 	for proto, scheme := range map[string]string{"h2": "https://", "h2c": "http://", "h1": "https://"} {
 		t.Run(proto, func(t *testing.T) {
+			t.Parallel()
 			server, version := "tls", "HTTP/2.0"
 			if proto == "h2c" {
 				server = proto
@@ -123,8 +125,10 @@ func TestRollLosesNothingOfOtherProtocols(t *testing.T) {
 // A stream that runs when the drain begins is finished, and a client that keeps
 // its idle connection does not hold the worker up.
 func TestHTTP2StreamIsFinished(t *testing.T) {
+	t.Parallel()
 	for proto, scheme := range map[string]string{"h2": "https://", "h2c": "http://"} {
 		t.Run(proto, func(t *testing.T) {
+			t.Parallel()
 			m := workertest.NewMaster(t)
 			server := map[string]string{"h2": "tls", "h2c": "h2c"}[proto]
 			w := m.Start(spec("serve", "PROTO="+server, "GRACE=1h")).WaitReady()

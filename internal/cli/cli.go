@@ -147,30 +147,3 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 
 // usage marks an error as a mistake on the command line.
 func usage(err error) error { return control.WithExit(err, control.ExitUsage) }
-
-func (c *cli) version() *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: noArguments,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(c.stdout, "relevo", version())
-			return err
-		},
-	}
-}
-
-// version returns the module's version, or the revision that it was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	for _, setting := range info.Settings {
-		if setting.Key == "vcs.revision" {
-			return "devel-" + setting.Value[:min(12, len(setting.Value))]
-		}
-	}
-	return "devel"
-}

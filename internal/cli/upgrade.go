@@ -13,38 +13,59 @@ import (
 )
 
 func (c *cli) upgrade() *cobra.Command {
-	cmd := c.talking("upgrade [NAME]", "Replace relevo itself; no worker is touched",
+	var machine bool
+	cmd := c.talking("upgrade [NAME…]", "Replace relevo itself; no worker is touched",
 		func(ctx context.Context, args []string, asJSON bool) error {
-			client, err := c.connect(ctx, first(args))
-			if err != nil {
-				return err
+			if machine && len(args) > 0 {
+				return usage(fmt.Errorf("cannot use the name %q with --machine: it upgrades all masters; leave one out", args[0]))
 			}
-			began := time.Now()
-			ctx, cancel := context.WithTimeout(ctx, upgradeAnswerTimeout)
-			defer cancel()
-			upgraded, err := client.Upgrade(ctx)
-			if err != nil {
-				return err
+			if machine {
+				return c.upgradeMachine(ctx, asJSON)
 			}
-			if asJSON {
-				return c.printJSON(upgraded)
-			}
-			by := fmt.Sprintf("by the new pid %d", upgraded.PID)
-			if upgraded.PID == upgraded.From {
-				by = fmt.Sprintf("in place, pid %d stays", upgraded.PID)
-			}
-			_, err = fmt.Fprintf(c.stdout, "%s: master replaced %s in %s\n", client.Name(), by,
-				time.Since(began).Round(time.Millisecond))
-			return err
+			return c.oneByOne(ctx, args, several{does: running, none: noneRuns}, asJSON, func(c *cli, name string) error {
+				client, err := c.connect(ctx, name)
+				if err != nil {
+					return err
+				}
+				return c.upgradeOne(ctx, client, asJSON)
+			})
 		})
+	severalArgs(cmd)
 	cmd.Long = `Replace the master by the program that lies at its path now: a newer relevo, or the
 same. Workers are not touched, their connections stay, nobody is refused.
 
 A new relevo that fails, hangs or cannot read the state of the old one changes
 nothing: the old one goes on, the exit code is 10. USR2 does the same; HUP and reload
 do it first where the program has changed. In a container (PID 1) and at a terminal
-the process stays and becomes the new program; --upgrade of run chooses.`
+the process stays and becomes the new program; --upgrade of run chooses.
+
+--machine is for packages that bring a newer relevo: it upgrades every master that was
+started from the path of this program, for root those of all users. Masters in
+containers are not touched.`
+	cmd.Example = "  relevo upgrade web\n  relevo upgrade all\n  sudo relevo upgrade --machine"
+	cmd.Flags().BoolVar(&machine, "machine", false, "upgrade all masters of this program, of all users")
 	return cmd
+}
+
+// upgradeOne upgrades a master and prints how.
+func (c *cli) upgradeOne(ctx context.Context, client *control.Client, asJSON bool) error {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, upgradeAnswerTimeout)
+	defer cancel()
+	upgraded, err := client.Upgrade(ctx)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return c.printJSON(upgraded)
+	}
+	by := fmt.Sprintf("by the new pid %d", upgraded.PID)
+	if upgraded.PID == upgraded.From {
+		by = fmt.Sprintf("in place, pid %d stays", upgraded.PID)
+	}
+	_, err = fmt.Fprintf(c.stdout, "%s: master replaced %s in %s\n", client.Name(), by,
+		time.Since(began).Round(time.Millisecond))
+	return err
 }
 
 // upgradeAnswerTimeout is how long the command waits for the master's answer: longer than a

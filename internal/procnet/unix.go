@@ -25,14 +25,27 @@ func UnixClients(listening uint64) (clients int) {
 	return clients
 }
 
+// UnixListeners returns the paths of the Unix sockets at which a process listens. Empty if its
+// descriptors cannot be read.
+func UnixListeners(pid int) (paths []string) {
+	own := Inodes(pid)
+	for _, s := range unixSockets() {
+		if s.listens && own[strconv.FormatUint(s.inode, 10)] {
+			paths = append(paths, s.path)
+		}
+	}
+	return paths
+}
+
 type unixSocket struct {
 	inode     uint64
 	path      string
 	connected bool
+	listens   bool
 }
 
-// unixSockets reads the table: the sixth field is the state, 01 where it is not connected, the
-// seventh one the inode, and what follows is the path.
+// unixSockets reads the table: the fourth field has a flag of sockets that listen, the sixth is the
+// state, 01 where it is not connected, the seventh one the inode, and what follows is the path.
 func unixSockets() (all []unixSocket) {
 	file, err := os.Open("/proc/net/unix")
 	if err != nil {
@@ -49,7 +62,8 @@ func unixSockets() (all []unixSocket) {
 			continue // the headline
 		}
 		_, path, _ := strings.Cut(lines.Text(), " "+f[6]+" ")
-		all = append(all, unixSocket{inode: inode, path: path, connected: f[5] != "01"})
+		all = append(all, unixSocket{inode: inode, path: path, connected: f[5] != "01",
+			listens: f[3] == "00010000"})
 	}
 	return all
 }

@@ -60,6 +60,9 @@ func (s *Succession) ProgramChanged() (bool, error) {
 		return false, nil // this master cannot be replaced
 	}
 	path, err := Program()
+	if err == nil && s.isOwnFile(path) {
+		return false, nil
+	}
 	var now string
 	if err == nil {
 		now, err = hashOf(path)
@@ -72,6 +75,20 @@ func (s *Succession) ProgramChanged() (bool, error) {
 	}
 	running, err := s.Running()
 	return err == nil && now != running, err
+}
+
+// isOwnFile says whether the path holds the very file that runs, while nothing has asked for the
+// hash of it. Then there is nothing to compare: both hashes would be of that file, as it is now.
+func (s *Succession) isOwnFile(path string) bool {
+	s.summing.Lock()
+	known := s.sum != ""
+	s.summing.Unlock()
+	running, err := os.Stat("/proc/self/exe")
+	if known || err != nil {
+		return false
+	}
+	named, err := os.Stat(path)
+	return err == nil && os.SameFile(named, running)
 }
 
 // Running is the sha256 of the running program, which is computed when it is asked for

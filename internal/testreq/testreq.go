@@ -4,7 +4,6 @@
 package testreq
 
 import (
-	"flag"
 	"os"
 	"os/exec"
 	"testing"
@@ -37,16 +36,13 @@ func Missing(t testing.TB, reason string) {
 	t.Skip(reason)
 }
 
-var long = flag.Bool("long", false, "also run the tests that take long: loads, kills and upgrades by the dozen, "+
-	"systemd, containers, browsers")
-
 // Long says whether the tests that take long run too.
-func Long() bool { return *long }
+func Long() bool { return long.asked }
 
 // TakesLong skips the test unless the flag -long asks for it.
 func TakesLong(t testing.TB) {
 	t.Helper()
-	if !*long {
+	if !Long() {
 		t.Skip("takes long: go test PACKAGE -long")
 	}
 }

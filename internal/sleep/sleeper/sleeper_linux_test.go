@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -305,12 +306,7 @@ func TestDeaf(t *testing.T) {
 	if why := r.deaf(r.status); why != "" {
 		t.Errorf("with one: %q", why)
 	}
-	own, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer own.Close()
-	r.status.Workers[0].PID = os.Getpid()
+	r.status.Workers[0].PID = listensByItself(t)
 	if why := r.deaf(r.status); !strings.Contains(why, " by itself") {
 		t.Errorf("with a worker's own: %q", why)
 	}
@@ -322,11 +318,34 @@ func TestDeaf(t *testing.T) {
 		if warned {
 			break
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(10 * time.Millisecond)
 	}
 	if len(r.slept) > 0 {
 		t.Error("it sleeps")
 	}
+}
+
+// listensByItself is a process with a listener of its own that uses no processor. This process
+// would not do: its tests use processors, and a worker that works is not idle.
+func listensByItself(t *testing.T) (pid int) {
+	t.Helper()
+	own, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Close()
+	file, err := own.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	child := exec.Command("sleep", "3600")
+	child.ExtraFiles = []*os.File{file}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { child.Process.Kill(); child.Wait() })
+	return child.Process.Pid
 }
 
 // TestRefusedSleep: what the pool refuses is tried again.

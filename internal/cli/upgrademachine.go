@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"relevo/internal/control"
+	"relevo/internal/printable"
+	"relevo/internal/procfs"
+	"relevo/internal/procnet"
+)
+
+// upgradeMachine upgrades all masters of this program, one after the other. A failure does not keep
+// the others from being upgraded; the exit code is that of the first one.
+func (c *cli) upgradeMachine(ctx context.Context, asJSON bool) error {
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("cannot tell which program this is: %w", err)
+	}
+	var values []any
+	collecting := *c
+	collecting.collect = func(v any) { values = append(values, v) }
+	var failed error
+	masters := 0
+	for _, pid := range procfs.All() {
+		socket := masterSocket(pid, program)
+		if socket == "" {
+			continue
+		}
+		masters++
+		if err := collecting.upgradeAt(ctx, socket, asJSON); err != nil {
+			fmt.Fprintln(c.stderr, c.paint(c.color, red, "relevo:"), printable.Text(err.Error()))
+			if failed == nil {
+				failed = err
+			}
+		}
+	}
+	switch {
+	case asJSON:
+		if err := c.printJSON(append([]any{}, values...)); err != nil {
+			return err
+		}
+	case masters == 0:
+		fmt.Fprintln(c.stdout, noneRuns)
+	}
+	if failed != nil {
+		return &exitOnly{control.ExitCode(failed)}
+	}
+	return nil
+}
+
+func (c *cli) upgradeAt(ctx context.Context, socket string, asJSON bool) error {
+	client, err := control.Connect(ctx, socket)
+	if err != nil {
+		return err
+	}
+	if !asJSON {
+		return c.upgradeOne(ctx, client, false)
+	}
+	one := *c
+	one.collect = func(v any) { c.collect(withName(client.Name(), v)) }
+	return one.upgradeOne(ctx, client, true)
+}
+
+// masterSocket returns the control socket of a process that is a master of the program, outside of
+// other containers; else "". A program file that was replaced is "(deleted)".
+func masterSocket(pid int, program string) string {
+	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	if err != nil || strings.TrimSuffix(exe, " (deleted)") != program {
+		return ""
+	}
+	here, _ := os.Readlink("/proc/self/ns/pid")
+	if there, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid)); err != nil || there != here {
+		return ""
+	}
+	for _, path := range procnet.UnixListeners(pid) {
+		if filepath.IsAbs(path) && strings.HasSuffix(path, ".sock") && isControlSocket(path) {
+			return path
+		}
+	}
+	return ""
+}
+
+// isControlSocket tells a master's socket from those of its app by the lock beside it.
+func isControlSocket(path string) bool { return isFile(strings.TrimSuffix(path, ".sock") + ".lock") }

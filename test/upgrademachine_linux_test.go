@@ -1,0 +1,63 @@
+package test
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"relevo/internal/control"
+)
+
+// TestUpgradeMachine: a package has replaced the program of two masters, whose sockets are in
+// different directories as those of two users are. Both go on as the new program with their
+// workers, and a master of another program is left alone.
+func TestUpgradeMachine(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "-n", "2")
+	workers := s.settled(2)
+	second := beside(t, s.program)
+	other := beside(t, "") // its own
+	if err := copyFile(s.program, s.program+".new"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(s.program+".new", s.program); err != nil {
+		t.Fatal(err)
+	}
+
+	code, out := s.relevo("upgrade", "--machine")
+	if code != 0 || strings.Count(out, "site: master replaced by the new pid ") != 2 {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+	for name, site := range map[string]*site{"first": s, "second": second} {
+		if got := site.status().Successions; got != 1 {
+			t.Errorf("the %s master was replaced %d times", name, got)
+		}
+	}
+	if got := s.settled(2); !slices.Equal(got, workers) {
+		t.Errorf("workers %v, before %v", got, workers)
+	}
+	if got := other.status().Successions; got != 0 {
+		t.Errorf("the master of another program was replaced %d times", got)
+	}
+
+	code, out = s.relevo("upgrade", "--machine", "--json")
+	if code != 0 || strings.Count(out, `"name": "site"`) != 2 || !strings.HasPrefix(out, "[") {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+	if code, out = s.relevo("upgrade", "--machine", "site"); code != control.ExitUsage {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+}
+
+// beside starts another master, with a runtime directory of its own. program is empty for a program
+// of its own.
+func beside(t *testing.T, program string) *site {
+	t.Helper()
+	s := emptySite(t)
+	if program != "" {
+		s.program = program
+	}
+	s.start("run", "--name", "site", "-l", "127.0.0.1:0", "-n", "1", "--", "./app")
+	return s
+}
