@@ -147,3 +147,6 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 
 // usage marks an error as a mistake on the command line.
 func usage(err error) error { return control.WithExit(err, control.ExitUsage) }
+
+// Commands returns all commands, for the program that makes man pages and completions of them.
+func Commands() *cobra.Command { return (&cli{getenv: os.Getenv}).root() }

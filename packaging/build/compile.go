@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// target is a platform, in Go's words.
+type target struct{ os, arch string }
+
+func (t target) String() string { return t.os + "/" + t.arch }
+
+func parseTarget(text string) (target, error) {
+	system, arch, ok := strings.Cut(text, "/")
+	if !ok {
+		return target{}, fmt.Errorf("cannot use the platform %q: it has to be like linux/amd64", text)
+	}
+	return target{system, arch}, nil
+}
+
+// binary is a compiled relevo.
+type binary struct {
+	target
+	data []byte
+}
+
+// compile builds without cgo, and without all that differs between two machines: paths, the state of
+// the repository, and settings of the environment.
+func (r *release) compile(t target) (binary, error) {
+	dir, err := os.MkdirTemp("", "relevo-build-")
+	if err != nil {
+		return binary{}, fmt.Errorf("cannot compile: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "relevo")
+	link := "-s -w -X relevo/internal/cli.linkedVersion=v" + r.version
+	if r.revision != "" {
+		link += " -X relevo/internal/cli.linkedRevision=" + r.revision
+	}
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags="+link, "-o", path, ".")
+	cmd.Dir = r.sources
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+t.os, "GOARCH="+t.arch, "GOFLAGS=-mod=readonly",
+		"GOWORK=off", "GOEXPERIMENT=", "GOAMD64=v1", "GO386=sse2", "GOARM64=v8.0", "GORISCV64=rva20u64")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return binary{}, fmt.Errorf("cannot compile for %s: %w\n%s", t, err, out)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return binary{}, fmt.Errorf("cannot read what was compiled for %s: %w", t, err)
+	}
+	return binary{t, data}, nil
+}

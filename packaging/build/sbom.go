@@ -1,0 +1,49 @@
+package main
+
+import (
+	"bytes"
+	"debug/buildinfo"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	cdx "github.com/CycloneDX/cyclonedx-go"
+	"github.com/google/uuid"
+)
+
+// listModules writes the bill of materials of a binary, from what Go has put into it. Its serial
+// number is made of the binary, so that it is the same each time.
+func (r *release) listModules(b binary) error {
+	info, err := buildinfo.Read(bytes.NewReader(b.data))
+	if err != nil {
+		return fmt.Errorf("cannot read the modules of the binary: %w", err)
+	}
+	bom := cdx.NewBOM()
+	bom.SerialNumber = uuid.NewSHA1(uuid.NameSpaceOID, b.data).URN()
+	bom.Metadata = &cdx.Metadata{
+		Timestamp: r.time.Format(time.RFC3339),
+		Component: &cdx.Component{BOMRef: "relevo", Type: cdx.ComponentTypeApplication, Name: "relevo",
+			Version: r.version, Hashes: &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: digest(b.data)}},
+			Licenses: &cdx.Licenses{{License: &cdx.License{ID: "Apache-2.0"}}}},
+	}
+	standard := cdx.Component{BOMRef: "std", Type: cdx.ComponentTypeLibrary, Name: "std", Version: info.GoVersion,
+		PackageURL: "pkg:golang/std@" + info.GoVersion}
+	components, refs := []cdx.Component{standard}, []string{"std"}
+	for _, module := range info.Deps {
+		c := moduleComponent(module)
+		components, refs = append(components, c), append(refs, c.BOMRef)
+	}
+	bom.Components = &components
+	bom.Dependencies = &[]cdx.Dependency{{Ref: "relevo", Dependencies: &refs}}
+	var text bytes.Buffer
+	if err := cdx.NewBOMEncoder(&text, cdx.BOMFileFormatJSON).SetPretty(true).Encode(bom); err != nil {
+		return fmt.Errorf("cannot write the list of modules: %w", err)
+	}
+	return r.write(r.base(b.target)+".cdx.json", text.Bytes())
+}
+
+func moduleComponent(m *debug.Module) cdx.Component {
+	url := "pkg:golang/" + m.Path + "@" + m.Version
+	return cdx.Component{BOMRef: url, Type: cdx.ComponentTypeLibrary, Name: m.Path, Version: m.Version, PackageURL: url,
+		Properties: &[]cdx.Property{{Name: "go.sum", Value: m.Sum}}}
+}
