@@ -42,6 +42,7 @@ func (a atTop) Run() int {
 	if err := os.Chdir(".."); err != nil {
 		panic(err)
 	}
+	defer removeBuilds()
 	return a.M.Run()
 }
 

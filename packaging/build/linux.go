@@ -90,7 +90,7 @@ func (r *release) installed(b binary, format string) (all []file) {
 	return all
 }
 
-// sysusers makes the user that workers may have: user = "relevo" in relevo.toml.
+// sysusers makes the user that workers may have: user = "relevo" in the table limits of relevo.toml.
 const sysusers = "u relevo - \"Workers of relevo\" / -\n"
 
 // tmpfiles makes the directories as the masters of root would: users and workers of other users may

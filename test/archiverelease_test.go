@@ -1,0 +1,125 @@
+package test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"relevo/internal/testreq"
+)
+
+// TestReleasedArchive: the archive has the program and what belongs to it, the checksums are right,
+// and the list of modules is that of the program.
+func TestReleasedArchive(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
+	dir := releaseFiles(t, "1.0.0")
+	check := exec.Command("sha256sum", "-c", "--strict", "checksums.txt")
+	check.Dir = dir
+	if out, err := check.CombinedOutput(); err != nil || strings.Count(string(out), ": OK") != 7 {
+		t.Errorf("checksums: %v\n%s", err, out)
+	}
+	name := "relevo_1.0.0_linux_" + runtime.GOARCH
+	into := t.TempDir()
+	unpack(t, filepath.Join(dir, name+".tar.gz"), into)
+	top := filepath.Join(into, name)
+	for _, file := range []string{"LICENSE", "README.md", "man/man1/relevo.1", "man/man1/relevo-start.1",
+		"completions/relevo.bash", "completions/_relevo", "completions/relevo.fish", "systemd/relevo@.service"} {
+		if info, err := os.Stat(filepath.Join(top, file)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	out, err := exec.Command(filepath.Join(top, "relevo"), "version", "--json").Output()
+	var version struct {
+		Version string
+		Build   struct {
+			Target, From string
+			Cgo          bool
+		}
+	}
+	if err == nil {
+		err = json.Unmarshal(out, &version)
+	}
+	if err != nil || version.Version != "v1.0.0" || version.Build.From != "packaging" || version.Build.Cgo ||
+		version.Build.Target != "linux/"+runtime.GOARCH {
+		t.Errorf("version: %v\n%s", err, out)
+	}
+	wantModules(t, filepath.Join(dir, name+".cdx.json"), filepath.Join(top, "relevo"))
+	if _, err := exec.LookPath("man"); err == nil {
+		page, err := exec.Command("man", "--warnings", "-l", filepath.Join(top, "man/man1/relevo-run.1")).CombinedOutput()
+		if err != nil || !strings.Contains(string(page), "--ready-timeout") {
+			t.Errorf("man: %v\n%.500s", err, page)
+		}
+	}
+}
+
+// wantModules compares a bill of materials with what go version says of the program.
+func wantModules(t *testing.T, path, program string) {
+	t.Helper()
+	var bom struct {
+		BOMFormat  string
+		Components []struct{ Name, Version, PURL string }
+	}
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(text, &bom)
+	}
+	if err != nil || bom.BOMFormat != "CycloneDX" {
+		t.Fatalf("the bill of materials: %v %s", err, bom.BOMFormat)
+	}
+	listed := map[string]bool{}
+	for _, c := range bom.Components {
+		listed[c.Name+" "+c.Version] = true
+	}
+	out, err := exec.Command("go", "version", "-m", program).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules := 0
+	for line := range strings.Lines(string(out)) {
+		if f := strings.Fields(line); len(f) > 2 && f[0] == "dep" {
+			modules++
+			if !listed[f[1]+" "+f[2]] {
+				t.Errorf("the module %s %s is not listed", f[1], f[2])
+			}
+		}
+	}
+	if modules < 10 || len(bom.Components) != modules+1 { // and the standard library
+		t.Errorf("%d modules, %d components", modules, len(bom.Components))
+	}
+}
+
+// TestReleaseIsReproducible: copies of the sources in two directories, without their repository,
+// compiled without what the other has compiled and in another environment, make the same bytes.
+func TestReleaseIsReproducible(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
+	testreq.Program(t, "git")
+	var sums []string
+	for dir, env := range map[string][]string{
+		"first": {"TZ=UTC"}, "another/place": {"TZ=Pacific/Auckland", "LC_ALL=C", "GOCACHE=" + t.TempDir(), "GOFLAGS=-tags=other"},
+	} {
+		sources, out := filepath.Join(t.TempDir(), dir), t.TempDir()
+		copySources(t, sources)
+		if err := buildRelease(sources, out, "1.0.0", env...); err != nil {
+			t.Fatal(err)
+		}
+		sums = append(sums, read(t, filepath.Join(out, "checksums.txt")))
+	}
+	if sums[0] != sums[1] || strings.Count(sums[0], "\n") != 7 {
+		t.Errorf("the checksums differ:\n%s\n%s", sums[0], sums[1])
+	}
+}
+
+// copySources copies the files that git knows, or would.
+func copySources(t *testing.T, dir string) {
+	t.Helper()
+	script := `mkdir -p "$0" && git ls-files -co --exclude-standard -z | tar -c --null --ignore-failed-read -T - | tar -x -C "$0"`
+	if out, err := exec.Command("sh", "-c", script, dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
