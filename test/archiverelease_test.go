@@ -101,7 +101,8 @@ func TestReleaseIsReproducible(t *testing.T) {
 	testreq.Program(t, "git")
 	var sums []string
 	for dir, env := range map[string][]string{
-		"first": {"TZ=UTC"}, "another/place": {"TZ=Pacific/Auckland", "LC_ALL=C", "GOCACHE=" + t.TempDir(), "GOFLAGS=-tags=other"},
+		"first":         {"TZ=UTC"},
+		"another/place": {"TZ=Pacific/Auckland", "LC_ALL=C", "GOCACHE=" + t.TempDir(), "GOFLAGS=-tags=other"},
 	} {
 		sources, out := filepath.Join(t.TempDir(), dir), t.TempDir()
 		copySources(t, sources)
@@ -118,7 +119,8 @@ func TestReleaseIsReproducible(t *testing.T) {
 // copySources copies the files that git knows, or would.
 func copySources(t *testing.T, dir string) {
 	t.Helper()
-	script := `mkdir -p "$0" && git ls-files -co --exclude-standard -z | tar -c --null --ignore-failed-read -T - | tar -x -C "$0"`
+	script := `mkdir -p "$0" && git ls-files -co --exclude-standard -z |
+		tar -c --null --ignore-failed-read -T - | tar -x -C "$0"`
 	if out, err := exec.Command("sh", "-c", script, dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

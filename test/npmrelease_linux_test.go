@@ -39,9 +39,15 @@ func newNPMSite(t *testing.T) *npmSite {
 // serveRegistry serves the packages of npm in a directory as the registry does.
 func serveRegistry(t *testing.T, dir string) (url string) {
 	t.Helper()
-	mux := http.NewServeMux()
-	mux.Handle("/-/", http.StripPrefix("/-/", http.FileServer(http.Dir(dir))))
-	server := httptest.NewServer(mux)
+	documents := map[string][]byte{} // by decoded paths: npm asks for /@relevo%2flinux-x64
+	files := http.StripPrefix("/-/", http.FileServer(http.Dir(dir)))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if document := documents[r.URL.Path]; document != nil {
+			w.Write(document)
+			return
+		}
+		files.ServeHTTP(w, r)
+	}))
 	t.Cleanup(server.Close)
 	archives, err := filepath.Glob(filepath.Join(dir, "*.tgz"))
 	if err != nil || len(archives) != 2 {
@@ -61,9 +67,8 @@ func serveRegistry(t *testing.T, dir string) (url string) {
 		}
 		name, version := manifest["name"].(string), manifest["version"].(string)
 		manifest["dist"] = map[string]any{"tarball": server.URL + "/-/" + filepath.Base(archive)}
-		document, _ := json.Marshal(map[string]any{"name": name, "dist-tags": map[string]any{"latest": version},
+		documents["/"+name], _ = json.Marshal(map[string]any{"name": name, "dist-tags": map[string]any{"latest": version},
 			"versions": map[string]any{version: manifest}})
-		mux.HandleFunc("/"+name, func(w http.ResponseWriter, _ *http.Request) { w.Write(document) })
 	}
 	return server.URL
 }
@@ -80,7 +85,8 @@ func (s *npmSite) run(name string, args ...string) (code int, said string) {
 	return cmd.ProcessState.ExitCode(), string(out)
 }
 
-const npmApp = `require('node:http').createServer((request, response) => response.end('pid ' + process.pid)).listen(%s);`
+const npmApp = `
+require('node:http').createServer((request, response) => response.end('pid ' + process.pid)).listen(%s);`
 
 // TestNPX: with nothing installed, npx fetches relevo and starts an app in the background; its exit
 // codes are relevo's.

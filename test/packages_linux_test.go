@@ -38,7 +38,8 @@ func (d *debian) install(version string) (said string) {
 	d.t.Helper()
 	name := fmt.Sprintf("relevo_%s-1_%s.deb", version, runtime.GOARCH)
 	if d.format == "rpm" {
-		name = fmt.Sprintf("relevo-%s-1.%s.rpm", version, map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH])
+		processor := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]
+		name = fmt.Sprintf("relevo-%s-1.%s.rpm", version, processor)
 	}
 	if err := copyFile(filepath.Join(releaseFiles(d.t, version), name), filepath.Join(d.Dir, name)); err != nil {
 		d.t.Fatal(err)
@@ -152,8 +153,8 @@ func (d *debian) installedFiles() {
 			d.t.Errorf("the page %s has no synopsis:\n%.500s", page, text)
 		}
 	}
-	if said := d.must("bash", "-c", `. /usr/share/bash-completion/completions/relevo && complete -p relevo`); !strings.Contains(
-		said, "__start_relevo relevo") {
+	said := d.must("bash", "-c", `. /usr/share/bash-completion/completions/relevo && complete -p relevo`)
+	if !strings.Contains(said, "__start_relevo relevo") {
 		d.t.Errorf("bash completes by %s", said)
 	}
 	d.must("id", "relevo")

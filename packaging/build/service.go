@@ -18,8 +18,8 @@ func serviceTemplate() (string, error) {
 	app.Workers = 64                                                    // room in the store of systemd
 	app.Limits.User = "relevo"                                          // workers may have another user
 	app.Listen = []config.Listen{{Network: config.TCP, Address: ":80"}} // and ports below 1024
-	files, err := unit.Files(unit.Options{App: app, Program: "/usr/bin/relevo", Config: "/etc/relevo/" + instance + ".toml",
-		Systemd: 252})
+	files, err := unit.Files(unit.Options{App: app, Program: "/usr/bin/relevo", Systemd: 252,
+		Config: "/etc/relevo/" + instance + ".toml"})
 	if err != nil {
 		return "", err
 	}
