@@ -98,19 +98,19 @@ func TestNPX(t *testing.T) {
 	_, port, _ := strings.Cut(address, ":")
 	s.must(os.WriteFile(filepath.Join(s.dir, "app.js"), fmt.Appendf(nil, npmApp, port+", '127.0.0.1'"), 0o644))
 	t.Cleanup(func() { s.run("npx", "relevo", "stop", "all", "--force") })
-	if code, out := s.run("npx", "relevo", "start", "app.js", "-n", "2"); code != 0 {
+	if code, out := s.run("npx", "relevo", "start", "app.js", "-n", "2", "--name", "shop"); code != 0 {
 		t.Fatalf("npx relevo start: exit code %d: %s", code, out)
 	}
 	if body, err := fetch(address, "/"); err != nil || !strings.HasPrefix(body, "pid ") {
 		t.Errorf("the app answers %q, %v", body, err)
 	}
-	if code, out := s.run("npx", "relevo", "reload", "app"); code != 0 || !strings.Contains(out, "generation 2 serves") {
+	if code, out := s.run("npx", "relevo", "reload", "shop"); code != 0 || !strings.Contains(out, "generation 2 serves") {
 		t.Errorf("reload: exit code %d: %s", code, out)
 	}
 	if code, out := s.run("npx", "relevo", "reload", "nothing"); code != 3 {
 		t.Errorf("reload of what does not run: exit code %d: %s", code, out)
 	}
-	if code, out := s.run("npx", "relevo", "stop", "app"); code != 0 {
+	if code, out := s.run("npx", "relevo", "stop", "shop"); code != 0 {
 		t.Errorf("stop: exit code %d: %s", code, out)
 	}
 }
