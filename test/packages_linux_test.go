@@ -134,6 +134,12 @@ func (d *debian) removed(apps map[string]debianApp) {
 	d.t.Helper()
 	d.must(map[string]string{"deb": "dpkg", "rpm": "rpm"}[d.format], map[string]string{"deb": "-r", "rpm": "-e"}[d.format],
 		"relevo")
+	// Without its file systemd would take the unit for another one, and end the master half a minute later.
+	for property, want := range map[string]string{"NotifyAccess": "main", "KillMode": "process", "Type": "notify"} {
+		if got := d.Show("relevo@web.service", property); got != want {
+			d.t.Errorf("after the package was removed, %s is %s, want %s", property, got, want)
+		}
+	}
 	for name, app := range apps {
 		if _, err := fetch(app.address, "/"); err != nil {
 			d.t.Errorf("%s after the package was removed: %v", name, err)

@@ -46,9 +46,10 @@ func (r *release) linuxPackage(b binary, format, dir string) error {
 			"workers, releases and itself while the sockets never close.",
 		Overridables: nfpm.Overridables{
 			Contents: contents, Umask: 0o022,
-			Scripts: nfpm.Scripts{PostInstall: filepath.Join(scripts, "postinst"), PostRemove: filepath.Join(scripts, "postrm")},
-			Deb:     nfpm.Deb{Compression: "gzip"},
-			RPM:     nfpm.RPM{BuildHost: "relevo", Summary: "Zero-downtime process master", Compression: "gzip"},
+			Scripts: nfpm.Scripts{PostInstall: filepath.Join(scripts, "postinst"),
+				PreRemove: filepath.Join(scripts, "prerm"), PostRemove: filepath.Join(scripts, "postrm")},
+			Deb: nfpm.Deb{Compression: "gzip"},
+			RPM: nfpm.RPM{BuildHost: "relevo", Summary: "Zero-downtime process master", Compression: "gzip"},
 		},
 	})
 	if err := nfpm.PrepareForPackager(info, format); err != nil {
