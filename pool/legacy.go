@@ -284,7 +284,7 @@ func (p *Pool) tellSuccession(adopted int) {
 		e.Text = fmt.Sprintf("goes on with the roll to generation %d, %d of %d slots done", view.Rolling,
 			p.rolls[view.Rolling].result.Replaced, view.Slots)
 	case view.Pending != 0 && !view.Asleep.IsZero():
-		e.Text = fmt.Sprintf("asleep: tries generation %d when a client comes", view.Pending)
+		e.Text = fmt.Sprintf("leaves the app asleep, and tries generation %d when a client comes", view.Pending)
 	case view.Pending != 0:
 		e.Text = fmt.Sprintf("begins the roll to generation %d that was asked for", view.Pending)
 	}

@@ -58,9 +58,10 @@ type Decider struct {
 	needed history
 }
 
-// New returns a decider that has seen no load yet, so it takes the present workers as needed.
+// New returns a decider that has seen no load yet, so it takes the present workers as needed. Those
+// of them that start, for example because a client has woken the app, are waited for as after a growth.
 func New(b Bounds, now time.Time, workers int) *Decider {
-	d := &Decider{bounds: b}
+	d := &Decider{bounds: b, grown: now}
 	d.needed.note(now, b.Fit(workers))
 	return d
 }

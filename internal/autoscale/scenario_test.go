@@ -22,6 +22,7 @@ var update = flag.Bool("update", false, "write the decisions of the scenario fil
 //	# a comment tells the story
 //	workers 2..8                 the bounds; there are as many workers as the lower one
 //	start 5s                     how long a new worker takes to serve; absent: 300ms
+//	starting                     the workers that there are start now
 //	for 1m cpu=1.5 waiting=3     what the looks show for this time; the lines "> …" under it are
 //	                             the changes that are decided
 //
@@ -77,11 +78,15 @@ func (s *stage) look(sample autoscale.Sample) autoscale.Decision {
 		}
 	}
 	d := s.decider.Decide(s.now, sample)
-	for range d.Workers - s.workers {
-		s.due = append(s.due, s.now.Add(s.start))
-	}
+	s.starts(d.Workers - s.workers)
 	s.workers, s.now = d.Workers, s.now.Add(d.Next)
 	return d
+}
+
+func (s *stage) starts(workers int) {
+	for range workers {
+		s.due = append(s.due, s.now.Add(s.start))
+	}
 }
 
 func play(text string) (string, error) {
@@ -105,6 +110,8 @@ func play(text string) (string, error) {
 			s = newStage(b, b.Min)
 		case "start":
 			s.start, err = time.ParseDuration(words[1])
+		case "starting":
+			s.starts(s.workers)
 		case "for":
 			err = s.playFor(&played, words[1], words[2:])
 		default:

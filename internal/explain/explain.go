@@ -126,6 +126,14 @@ func stopped(text string) string {
 	return text + "."
 }
 
+// because ends a sentence by a reason, if there is one.
+func because(reason string) string {
+	if reason == "" {
+		return "."
+	}
+	return ": " + stopped(reason)
+}
+
 // advice says what may be done about what was told, each thing once.
 func advice(s control.Status, told []pool.Entry) (all []string) {
 	say := func(text string) {

@@ -79,6 +79,10 @@ func TestSentences(t *testing.T) {
 			"Another master took over, with 1 worker; it goes on with the roll."},
 		{entry(pool.Event{Kind: pool.KindSleep, Reason: "no client for 10m"}), "The app went to sleep: no client for 10m."},
 		{entry(pool.Event{Kind: pool.KindWake, Reason: "a client came"}), "The app woke: a client came."},
+		{entry(pool.Event{Kind: pool.KindWake}), "The app woke."}, // a master before this one gave no reason
+		{again5(pool.Event{Kind: pool.KindSleep, Reason: "no client for 10m"}),
+			"The app went to sleep 5 times until " + at.Add(time.Minute).Local().Format(time.TimeOnly) +
+				": no client for 10m."},
 		{entry(pool.Event{Kind: pool.KindAbandoned}),
 			"A worker did not end after SIGKILL, and relevo no longer waits for it."},
 		{entry(pool.Event{Kind: pool.KindMessage}), ""},

@@ -51,9 +51,9 @@ func sentence(e pool.Entry) string {
 		}
 		return text + "."
 	case pool.KindSleep:
-		return "The app went to sleep: " + stopped(e.Reason)
+		return "The app went to sleep" + often(e) + because(e.Reason)
 	case pool.KindWake:
-		return "The app woke: " + stopped(e.Reason)
+		return "The app woke" + often(e) + because(e.Reason)
 	case pool.KindAbandoned:
 		return who(e) + " did not end after SIGKILL, and relevo no longer waits for it."
 	}

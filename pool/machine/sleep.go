@@ -53,8 +53,8 @@ func (m *Machine) wake(workers int, reason string) {
 }
 
 // A canary that is not ready after patience times as long as the last start took gives way to the
-// old generation, because the client that woke the pool waits. The new generation may do more at
-// its start, hence the factor.
+// old generation, because the client that woke the pool waits, or one may have come since another
+// wake. The new generation may do more at its start, hence the factor.
 const (
 	patience      = 3
 	shortPatience = time.Second
@@ -73,7 +73,7 @@ func (m *Machine) answerWaiting() {
 	}
 	for _, s := range m.slots {
 		if s.starting != nil && m.yields(s) {
-			m.giveWay(s, "a client waits, and it is not ready yet: gives way to the old generation")
+			m.giveWay(s, "a client may wait, and it is not ready yet: gives way to the old generation")
 			m.spawn(s, s.generation, CauseRespawn)
 			return
 		}

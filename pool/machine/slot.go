@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -194,7 +195,7 @@ func (m *Machine) scheduleRespawn(s *slot, reason string, served time.Duration) 
 func (m *Machine) resize(e Resize) {
 	n := e.Workers
 	if m.sleeps() {
-		m.wake(n, e.Reason)
+		m.wake(n, cmp.Or(e.Reason, "a number of workers was asked for"))
 		return
 	}
 	if n < 1 || (m.phase != Running && m.phase != Booting) || n == len(m.slots) {
