@@ -38,6 +38,8 @@ func TestSleep(t *testing.T) {
 		r = r.succeed()
 		wantEqual(t, "state", r.status().State, "asleep")
 		wantEqual(t, "since", r.status().Asleep.Equal(status.Asleep), true)
+		wantEqual(t, "told", r.last(pool.KindSuccession).Text,
+			"leaves the app asleep, and tries generation 2 when a client comes")
 		wantEqual(t, "noted", r.status().Noted.Version, "v2")
 		wait, err := r.Await(pending.Generation())
 		if err != nil {
