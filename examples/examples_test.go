@@ -33,13 +33,14 @@ const (
 func build(t *testing.T, dir string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), filepath.Base(dir))
-	if out, err := exec.Command("go", "build", "-o", path, "./"+dir).CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, "./"+dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return path
 }
 
 func TestExamplesRollWithoutLoss(t *testing.T) {
+	t.Parallel()
 	for name, spec := range map[string]func(*testing.T) workertest.Spec{
 		"go-sdk": func(t *testing.T) workertest.Spec {
 			return workertest.Spec{Command: []string{build(t, "go-sdk")}}
@@ -55,6 +56,7 @@ func TestExamplesRollWithoutLoss(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := spec(t)
 			for _, keep := range []bool{false, true} {
 				rollUnderLoad(t, s, keep)
@@ -92,6 +94,7 @@ func rollUnderLoad(t *testing.T, s workertest.Spec, keep bool) {
 
 // The pages of go-sdk beside "/", and its drain by message.
 func TestGoSDK(t *testing.T) {
+	t.Parallel()
 	m := workertest.NewMaster(t)
 	w := m.Start(workertest.Spec{Command: []string{build(t, "go-sdk")}}).WaitReady()
 	get := func(path string) *http.Response {

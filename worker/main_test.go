@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -31,6 +32,9 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	// These tests wait for time and other processes far more than for a CPU.
+	flag.Parse()
+	flag.Set("test.parallel", "6")
 	goleak.VerifyTestMain(m)
 }
 

@@ -145,6 +145,7 @@ func TestNothingIsSentTwice(t *testing.T) {
 // TestSilence: the socket is open but no worker answers. A document waits for a limited time before
 // the first answer, and while there is a failure.
 func TestSilence(t *testing.T) {
+	t.Parallel()
 	release := make(chan struct{})
 	p := proxied(t, func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -166,6 +167,7 @@ func TestSilence(t *testing.T) {
 }
 
 func TestSilenceWhileBroken(t *testing.T) {
+	t.Parallel()
 	p := proxied(t, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	p.Reload(nil)
 	p.Fail(Failure{Title: "It crashes"})
