@@ -176,7 +176,8 @@ func TestLogOfFastWorker(t *testing.T) {
 	const prints = `begin=$(date +%s%N); yes "$(printf '%099d' 0)" | head -n "$1"
 		echo "took $(( ($(date +%s%N) - begin) / 1000000 )) ms"; exec sleep 1000`
 	s.start("run", "--name", "site", "-n", "1", "--ready", "delay=1ms", "--output", "files",
-		"--log-max-size", fmt.Sprint(min(lines*32, 32<<20)), "--log-keep", "1000", "--", "sh", "-c", prints, "sh", fmt.Sprint(lines))
+		"--log-max-size", fmt.Sprint(min(lines*32, 32<<20)), "--log-keep", "1000",
+		"--", "sh", "-c", prints, "sh", fmt.Sprint(lines))
 	shown := exec.Command(s.program, "logs", "site", "-f", "--out", "--since", "1h")
 	shown.Env, shown.Dir, shown.Stderr = s.env, s.dir, os.Stderr
 	out, err := shown.StdoutPipe()

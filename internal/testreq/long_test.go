@@ -30,7 +30,8 @@ func TestMain(m *testing.M)       { takesLong(nil) }
 			t.Fatal(err)
 		}
 	}
-	if got, err := longIn(dir); err != nil || !slices.Equal(got, []string{"TestHelped", "TestItself", "TestMore", "TestPart"}) {
+	want := []string{"TestHelped", "TestItself", "TestMore", "TestPart"}
+	if got, err := longIn(dir); err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, %v", got, err)
 	}
 	if _, err := longIn(t.TempDir()); err == nil {
