@@ -40,7 +40,6 @@ func build(t *testing.T, dir string) string {
 }
 
 func TestExamplesRollWithoutLoss(t *testing.T) {
-	t.Parallel()
 	for name, spec := range map[string]func(*testing.T) workertest.Spec{
 		"go-sdk": func(t *testing.T) workertest.Spec {
 			return workertest.Spec{Command: []string{build(t, "go-sdk")}}
@@ -56,7 +55,6 @@ func TestExamplesRollWithoutLoss(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			s := spec(t)
 			for _, keep := range []bool{false, true} {
 				rollUnderLoad(t, s, keep)
@@ -94,7 +92,6 @@ func rollUnderLoad(t *testing.T, s workertest.Spec, keep bool) {
 
 // The pages of go-sdk beside "/", and its drain by message.
 func TestGoSDK(t *testing.T) {
-	t.Parallel()
 	m := workertest.NewMaster(t)
 	w := m.Start(workertest.Spec{Command: []string{build(t, "go-sdk")}}).WaitReady()
 	get := func(path string) *http.Response {
