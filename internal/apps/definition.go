@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"relevo/internal/config"
+	"relevo/internal/control"
 	"relevo/internal/safefile"
 )
 
@@ -117,7 +118,7 @@ func (p Places) Load(name string) (*Definition, error) {
 func (p Places) Names() ([]string, error) {
 	entries, err := os.ReadDir(p.State)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("cannot look for apps: %w", err)
+		return nil, LookFailed(err)
 	}
 	var names []string
 	for _, entry := range entries {
@@ -130,6 +131,15 @@ func (p Places) Names() ([]string, error) {
 	}
 	slices.Sort(names)
 	return names, nil
+}
+
+// LookFailed is the error where the directory of all apps cannot be read.
+func LookFailed(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return control.WithExit(fmt.Errorf("cannot look for apps: %w; it belongs to another user, and RELEVO_STATE_DIR "+
+			"chooses another place", err), control.ExitNotPermitted)
+	}
+	return fmt.Errorf("cannot look for apps: %w", err)
 }
 
 // Forget removes the definition of an app. Its other files stay: Purge removes them, too.

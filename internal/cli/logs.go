@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"relevo/internal/apps"
 	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/internal/logfile"
@@ -85,7 +86,7 @@ func (f logsFlags) wanted() (func(logfile.Record) bool, error) {
 func (c *cli) loggedNames(patterns []string) (names []string, err error) {
 	entries, err := os.ReadDir(c.places.State)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("cannot list the apps: %w", err)
+		return nil, apps.LookFailed(err)
 	}
 	for _, e := range entries {
 		if config.CheckName(e.Name()) != nil || !matches(patterns, e.Name()) {

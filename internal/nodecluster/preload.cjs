@@ -15,6 +15,7 @@
 //
 // When a master was killed, the next one asks what it may have taken with it: the worker's
 // requests without an answer are sent again, and its open servers are named.
+// Where there is no next one, the worker goes on serving.
 
 // Processes that the program starts are no workers of relevo's.
 const mine = `--require ${JSON.stringify(__filename)}`;
@@ -77,7 +78,15 @@ function install() {
     if (message.act === 'again') askAgain();
   }));
   say('preloaded', { node: process.versions.node });
+  guarded(outliveMaster)();
   if (reportsLoad) guarded(reportLoad)();
+
+  // outliveMaster: a worker of Node's cluster ends as soon as its channel does. Its sockets are
+  // still there when the master was killed, and whoever starts relevo again ends it.
+  function outliveMaster() {
+    const { worker } = require('node:cluster'); // it is there already
+    if (worker) process.prependListener('disconnect', () => { worker.exitedAfterDisconnect = true; });
+  }
 
   function reportLoad() {
     const { performance } = require('node:perf_hooks');

@@ -1,0 +1,40 @@
+package test
+
+import (
+	"os"
+	"strconv"
+	"syscall"
+	"testing"
+)
+
+// lastingServer notes the end of its channel, and serves on.
+const lastingServer = `
+require('node:http').createServer((request, response) => response.end('ok')).listen(0, '127.0.0.1');
+process.on('disconnect', () => require('node:fs').writeFileSync('left-' + process.pid, ''));
+`
+
+// TestNodeOrphans: without systemd, Node's workers serve on when their master was killed, as the
+// workers of other programs do.
+func TestNodeOrphans(t *testing.T) {
+	t.Parallel()
+	s := nodeSite(t, lastingServer)
+	pids, address := s.settled(2), s.status().Listeners[0].Address
+	defer func() {
+		for _, pid := range pids {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}()
+	s.master.Process.Kill()
+	<-s.ended
+	for _, pid := range pids {
+		s.await("the worker hears of its master's end", func() bool {
+			_, err := os.Stat(s.at("left-" + strconv.Itoa(pid)))
+			return err == nil
+		})
+	}
+	for range 20 {
+		if body, err := fetch(address, "/"); err != nil || body != "ok" {
+			t.Fatalf("%q, %v", body, err)
+		}
+	}
+}
