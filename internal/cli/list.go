@@ -80,6 +80,19 @@ func (c *cli) allApps(ctx context.Context) ([]apps.App, error) {
 	return apps.Places{Places: places[0]}.All(ctx, others...)
 }
 
+// askApps is allApps in two steps: names lists the apps, and ask asks the master of one.
+func (c *cli) askApps() (names func() ([]string, error), ask func(ctx context.Context, name string) apps.App) {
+	places := c.lookIn()
+	var others []string
+	for _, p := range places[1:] {
+		others = append(others, p.Runtime)
+	}
+	all := apps.Places{Places: places[0]}
+	names = func() ([]string, error) { return all.Known(others...) }
+	ask = func(ctx context.Context, name string) apps.App { return all.Ask(ctx, name, others...) }
+	return names, ask
+}
+
 // listedApp is one app in `relevo list --json`: its status, with its definition and unit.
 type listedApp struct {
 	control.Status

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"relevo/internal/apps"
 	"relevo/internal/machineview"
 	"relevo/internal/monit"
 	"relevo/internal/monit/feed"
@@ -42,11 +43,24 @@ func (c *cli) showMonit(ctx context.Context, name string) error {
 		return err
 	}
 	debug.SetGCPercent(watchGC)
-	viewer := machineview.NewViewer(c.allApps)
-	viewer.Connections = feed.Sparing(viewer.Connections)
+	ctx, cancel := context.WithCancel(ctx)
+	viewer, wait := c.watcher(ctx)
+	defer func() { cancel(); wait() }()
 	f := &feed.Feed{Viewer: viewer, Connect: c.connect, LogDir: c.places.Logs}
 	defer f.Close()
 	return monit.Run(ctx, monit.Options{In: in, Out: c.stdout, Env: os.Environ(), Source: f, App: name})
+}
+
+// watcher looks at all apps again and again. A master that does not answer holds no look up for long.
+// What it asks ends with ctx; wait waits for that.
+func (c *cli) watcher(ctx context.Context) (viewer *machineview.Viewer, wait func()) {
+	names, ask := c.askApps()
+	masters := machineview.AskMasters(ctx, names, ask)
+	viewer = machineview.NewViewer(func(ctx context.Context) ([]apps.App, error) {
+		return masters.Measured(ctx, monit.LookEvery)
+	})
+	viewer.Connections = feed.Sparing(viewer.Connections)
+	return viewer, masters.Wait
 }
 
 // watchGC is GOGC of a command that runs for long.

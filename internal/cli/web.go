@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"relevo/internal/apps"
 	"relevo/internal/web"
 	"relevo/systemd"
 )
@@ -61,14 +60,7 @@ func (c *cli) runWeb(ctx context.Context, o web.Options) error {
 	if _, err := o.Token.Make(); err != nil {
 		return err
 	}
-	places := c.lookIn()
-	var others []string
-	for _, p := range places[1:] {
-		others = append(others, p.Runtime)
-	}
-	all := apps.Places{Places: places[0]}
-	o.Names = func() ([]string, error) { return all.Known(others...) }
-	o.Ask = func(ctx context.Context, name string) apps.App { return all.Ask(ctx, name, others...) }
+	o.Names, o.Ask = c.askApps()
 	o.Connect, o.Log = c.reach, slog.New(slog.DiscardHandler)
 	server, err := web.Listen(o)
 	if err != nil {

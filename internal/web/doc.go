@@ -1,10 +1,10 @@
 // Package web is the page that shows all apps of this machine, and what programs ask at the same
 // address: /metrics for Prometheus, /livez, /readyz, and /v1/apps as JSON.
 //
-//	control sockets ─► masters ─► machineview.Viewer ─► hub ─► /v1/stream ─► page/web.js
-//	                      └─► metrics, /readyz, /v1/apps        actions ◄─ POST
+//	control sockets ─► machineview.Masters ─► machineview.Viewer ─► hub ─► /v1/stream ─► page/web.js
+//	                           └─► metrics, /readyz, /v1/apps        actions ◄─ POST
 //
-// masters asks each master by itself, so that one that does not answer holds nothing up. hub looks
+// Masters asks each master by itself, so that one that does not answer holds nothing up. hub looks
 // twice a second while a page is open, and not at all otherwise. guard refuses requests that other
 // web sites cause; whoever has the token may act and read what programs have said. Without the
 // token there are names, states, addresses and numbers only.

@@ -17,7 +17,7 @@ const (
 
 // hub looks at the apps for all pages together, while there is one.
 type hub struct {
-	masters *masters
+	masters *machineview.Masters
 	ctx     context.Context
 
 	mu       sync.Mutex
@@ -60,7 +60,7 @@ func (h *hub) forget(ch chan *moment) {
 // look looks until ctx ends. The history begins anew with the first page.
 func (h *hub) look(ctx context.Context) {
 	viewer := machineview.NewViewer(func(ctx context.Context) ([]apps.App, error) {
-		return h.masters.measured(ctx, lookPatience)
+		return h.masters.Measured(ctx, lookPatience)
 	})
 	for ticks := time.NewTicker(lookEvery); ; {
 		view, err := viewer.Look(ctx)

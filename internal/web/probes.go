@@ -16,7 +16,7 @@ const scrapePatience = 2 * time.Second
 
 // metrics answers with the numbers of all apps.
 func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
-	all, err := s.masters.all(r.Context(), scrapePatience)
+	all, err := s.masters.All(r.Context(), scrapePatience)
 	if err != nil {
 		failed(w, err)
 		return
@@ -40,7 +40,7 @@ func live(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok\n")) }
 // ready says whether all apps serve that are meant to: those that relevo start remembers, and
 // those whose master runs. Their names are for those who may see them.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
-	all, err := s.masters.all(r.Context(), scrapePatience)
+	all, err := s.masters.All(r.Context(), scrapePatience)
 	if err != nil {
 		failed(w, err)
 		return
@@ -65,7 +65,7 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 // list answers with all apps, and their details.
 func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	viewer := machineview.NewViewer(func(ctx context.Context) ([]apps.App, error) {
-		return s.masters.measured(ctx, scrapePatience)
+		return s.masters.Measured(ctx, scrapePatience)
 	})
 	view, err := viewer.Look(r.Context())
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"relevo/internal/apps"
 	"relevo/internal/control"
+	"relevo/internal/machineview"
 )
 
 // DefaultAddress is where the page is, for this machine alone.
@@ -39,7 +40,7 @@ type Server struct {
 	o        Options
 	listener net.Listener
 	guard    *guard
-	masters  *masters
+	masters  *machineview.Masters
 	hub      *hub
 	page     *page
 	streams  chan struct{} // has an element for each stream
@@ -77,7 +78,7 @@ func Listen(o Options) (*Server, error) {
 	ctx, end := context.WithCancel(context.Background())
 	s := &Server{o: o, listener: listener, page: files, streams: make(chan struct{}, maxStreams), ctx: ctx, end: end}
 	s.guard = newGuard(o, host, listener.Addr())
-	s.masters = &masters{names: o.Names, ask: o.Ask, ctx: ctx}
+	s.masters = machineview.AskMasters(ctx, o.Names, o.Ask)
 	s.hub = &hub{masters: s.masters, ctx: ctx}
 	return s, nil
 }
@@ -141,7 +142,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	s.running.Wait()
 	s.hub.running.Wait()
-	s.masters.asked.Wait()
+	s.masters.Wait()
 	if err != nil {
 		return fmt.Errorf("cannot serve the page: %w", err)
 	}

@@ -128,25 +128,6 @@ func TestSickMaster(t *testing.T) {
 	}
 }
 
-// TestStandIn: a master that is slow once is shown as it was; after a while it does not answer.
-func TestStandIn(t *testing.T) {
-	t.Parallel()
-	before := &apps.App{Name: "web", State: "running", Definition: &apps.Definition{}}
-	now := time.Now()
-	for _, c := range []struct {
-		q    question
-		want apps.State
-	}{
-		{question{since: now, before: before}, "running"},
-		{question{since: now.Add(-2 * silence), before: before}, apps.Silent},
-		{question{since: now}, apps.Silent},
-	} {
-		if got := c.q.standIn("web"); got.State != c.want || got.Name != "web" || c.q.before != nil && got.Definition == nil {
-			t.Errorf("%+v stands for %v, want %s", got, c.q.since, c.want)
-		}
-	}
-}
-
 // TestLooksForPagesOnly: masters are asked while a page is open, and not before or after. Each page
 // of several gets the looks.
 func TestLooksForPagesOnly(t *testing.T) {

@@ -1,4 +1,4 @@
-package web
+package machineview
 
 import (
 	"context"
@@ -8,17 +8,27 @@ import (
 	"relevo/internal/apps"
 )
 
-// masters asks the masters of all apps. Each is asked by itself: one that does not answer delays a
+// Masters asks the masters of all apps. Each is asked by itself: one that does not answer delays a
 // look by no more than its patience, once for each question.
-type masters struct {
+type Masters struct {
 	names func() ([]string, error)
-	ask   func(ctx context.Context, name string) apps.App // may take long
-	ctx   context.Context                                 // of the questions, which may outlive a look
+	ask   func(ctx context.Context, name string) apps.App
+	ctx   context.Context
 
 	mu    sync.Mutex
 	known map[string]*question
 	asked sync.WaitGroup
 }
+
+// AskMasters returns Masters of the apps that names lists. ask asks one, and may take long; ctx is of
+// the questions, which may outlive a look.
+func AskMasters(ctx context.Context, names func() ([]string, error),
+	ask func(ctx context.Context, name string) apps.App) *Masters {
+	return &Masters{names: names, ask: ask, ctx: ctx}
+}
+
+// Wait waits until each master that was asked has answered, or the questions' context has ended.
+func (m *Masters) Wait() { m.asked.Wait() }
 
 // question is what one master was asked.
 type question struct {
@@ -32,8 +42,8 @@ type question struct {
 // makes masters slow.
 const silence = 5 * time.Second
 
-// all returns all apps by name. It waits so long for a master that was not asked before.
-func (m *masters) all(ctx context.Context, patience time.Duration) ([]apps.App, error) {
+// All returns all apps by name. It waits so long for a master that was not asked before.
+func (m *Masters) All(ctx context.Context, patience time.Duration) ([]apps.App, error) {
 	names, err := m.names()
 	if err != nil {
 		return nil, err
@@ -51,9 +61,9 @@ func (m *masters) all(ctx context.Context, patience time.Duration) ([]apps.App, 
 	return all, nil
 }
 
-// measured is all, with what workers use.
-func (m *masters) measured(ctx context.Context, patience time.Duration) ([]apps.App, error) {
-	all, err := m.all(ctx, patience)
+// Measured is All, with what workers use.
+func (m *Masters) Measured(ctx context.Context, patience time.Duration) ([]apps.App, error) {
+	all, err := m.All(ctx, patience)
 	if err == nil {
 		apps.Measure(all)
 	}
@@ -61,7 +71,7 @@ func (m *masters) measured(ctx context.Context, patience time.Duration) ([]apps.
 }
 
 // askAll asks those that are not being asked already.
-func (m *masters) askAll(names []string) (questions []*question) {
+func (m *Masters) askAll(names []string) (questions []*question) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now, next := time.Now(), map[string]*question{}
@@ -77,7 +87,7 @@ func (m *masters) askAll(names []string) (questions []*question) {
 	return questions
 }
 
-func (m *masters) question(name string, last *question, now time.Time) *question {
+func (m *Masters) question(name string, last *question, now time.Time) *question {
 	q := &question{since: now, answered: make(chan struct{})}
 	if last != nil {
 		before := last.app // a pointer into last would keep it, and by its own before all questions since the start
