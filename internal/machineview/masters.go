@@ -126,7 +126,7 @@ func (q *question) wait(ctx context.Context, name string, patience time.Duration
 		case <-ctx.Done():
 		}
 	}
-	return a, a.Definition != nil || a.Status != nil || a.State == apps.Silent
+	return a, a.State != "" && (a.Definition != nil || a.State != apps.Failed)
 }
 
 // standIn is what is said of a master that has not answered yet.

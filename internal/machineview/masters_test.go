@@ -51,3 +51,18 @@ func TestStandIn(t *testing.T) {
 		}
 	}
 }
+
+// TestListedAsByAll: an app whose definition cannot be read is there, as relevo list has it; a socket
+// that is left of an app is not.
+func TestListedAsByAll(t *testing.T) {
+	t.Parallel()
+	m := AskMasters(t.Context(), func() ([]string, error) { return []string{"left", "unreadable"}, nil },
+		func(_ context.Context, name string) apps.App {
+			return apps.App{Name: name, State: map[string]apps.State{"left": apps.Failed, "unreadable": apps.Stopped}[name]}
+		})
+	all, err := m.All(t.Context(), time.Minute)
+	if err != nil || len(all) != 1 || all[0].Name != "unreadable" {
+		t.Error(all, err)
+	}
+	m.Wait()
+}
