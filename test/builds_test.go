@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"testing"
@@ -31,7 +30,7 @@ func releaseFiles(t *testing.T, version string) (dir string) {
 		if err != nil {
 			return "", err
 		}
-		return dir, buildRelease(".", dir, version)
+		return dir, buildRelease(dir, version)
 	}))
 	dir, err := once.(func() (string, error))()
 	if err != nil {
@@ -40,15 +39,10 @@ func releaseFiles(t *testing.T, version string) (dir string) {
 	return dir
 }
 
-// buildRelease runs the build program of a directory of sources.
-func buildRelease(sources, out, version string, env ...string) error {
-	out, err := filepath.Abs(out)
-	if err != nil {
-		return err
-	}
-	cmd := exec.Command("go", "run", "-C", filepath.Join(sources, "packaging"), "./build", "-out", out,
-		"-version", version, "-targets", "linux/"+runtime.GOARCH)
-	cmd.Env = append(os.Environ(), env...)
+// buildRelease runs the build program.
+func buildRelease(out, version string) error {
+	cmd := exec.Command("go", "run", "-C", "packaging", "./build", "-out", out, "-version", version,
+		"-targets", "linux/"+runtime.GOARCH)
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("the build of %s: %w\n%s", version, err, said)
 	}
