@@ -30,7 +30,7 @@ type importRule struct {
 }
 
 var importRules = []importRule{
-	{pkg: "pool/machine", std: true, only: []string{"fmt", "errors", "maps", "math", "slices", "time"},
+	{pkg: "pool/machine", std: true, only: []string{"cmp", "fmt", "errors", "maps", "math", "slices", "time"},
 		because: "it decides and does nothing: with os, net, sync or a clock in it, it could not be tested as a function"},
 	{pkg: "pool/tally", std: true, only: []string{"maps", "slices", "time", "relevo/pool/machine"},
 		because: "it counts what it is told"},
