@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -150,7 +151,11 @@ func (w *wish) ofCommand(command []string) (apps.Wanted, error) {
 	flags := *w.flags
 	flags.texts = maps.Clone(w.flags.texts)
 	flags.texts["command"] = command
-	return w.ofSources(&flags)
+	one, err := w.ofSources(&flags)
+	if advised := new(runtimes.AdvisedError); errors.As(err, &advised) {
+		err = errors.New(advised.For("start"))
+	}
+	return one, err
 }
 
 // ofFile defines an app by its name in the file.

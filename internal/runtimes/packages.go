@@ -34,8 +34,8 @@ func readManifest(m Machine, dir string) (about manifest, err error) {
 }
 
 func noPackage(m Machine, o order) error {
-	return fmt.Errorf("cannot run npm %s: there is no package.json in %s or above; change to the package's "+
-		"directory, or name the script%s", o.name, o.dir, likely(m, o.dir))
+	return nameScript(m, o.dir, fmt.Sprintf("cannot run npm %s: there is no package.json in %s or above; change to the "+
+		"package's directory, or name the script", o.name, o.dir))
 }
 
 // plainName is the package's name without its scope.
@@ -109,12 +109,12 @@ func (a manifest) hooks(m Machine, r packageRun) hooks {
 func (a manifest) noScript(m Machine, r packageRun) error {
 	path := filepath.Join(r.dir, "package.json")
 	if len(a.Scripts) == 0 {
-		return fmt.Errorf("cannot run the script %q: %s has no scripts; add one, or name the file that is to be run%s",
-			r.name, path, likely(m, r.dir))
+		return nameScript(m, r.dir, fmt.Sprintf("cannot run the script %q: %s has no scripts; add one, or name the file "+
+			"that is to be run", r.name, path))
 	}
 	names := slices.Sorted(maps.Keys(a.Scripts))
-	return fmt.Errorf("cannot run the script %q: %s has none of that name; it has %s: relevo run npm run %s", r.name, path,
-		strings.Join(names, ", "), nearest(names))
+	return &AdvisedError{Wrong: fmt.Sprintf("cannot run the script %q: %s has none of that name; it has %s", r.name, path,
+		strings.Join(names, ", ")), Command: "npm run " + nearest(names)}
 }
 
 // nearest is the script that is shown as an example: one that seems to serve.

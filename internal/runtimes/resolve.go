@@ -74,20 +74,12 @@ func scriptName(dir, script string) string { return AppName([]string{"sh", scrip
 // directory runs the start script of the package in a directory.
 func directory(m Machine, dir, path string, args []string) (Command, error) {
 	if !m.IsFile(filepath.Join(path, "package.json")) {
-		return Command{}, fmt.Errorf("cannot run %s: it is a directory without a package.json; name the script%s", path,
-			likely(m, path))
+		return Command{}, nameScript(m, path, "cannot run "+path+
+			": it is a directory without a package.json; name the script")
 	}
 	c, err := packageScript(m, packageRun{manager: "npm", command: "start", name: "start", dir: path, from: dir}, args)
 	c.Dir = path
 	return c, err
-}
-
-// likely names the script of a directory that is probably meant.
-func likely(m Machine, dir string) string {
-	if script := Find(m, dir); script != "" {
-		return ": relevo run " + filepath.Join(dir, script)
-	}
-	return ", or a command after --"
 }
 
 // Find is the script of a directory that says by its name that it is the app's; empty:
