@@ -2,7 +2,10 @@
 
 package footprint
 
-import "relevo/internal/launch"
+import (
+	"relevo/internal/launch"
+	"relevo/internal/procfs"
+)
 
 // Of finds what workers use, by their pids. Here it knows their memory only.
 func Of(pids []int) map[int]Footprint {
@@ -16,7 +19,7 @@ func Of(pids []int) map[int]Footprint {
 }
 
 // Quick is Of.
-func Quick(pids []int) map[int]Footprint { return Of(pids) }
+func Quick(pids []int, _ procfs.Table) map[int]Footprint { return Of(pids) }
 
 // Connections are not known here.
 func Connections(map[int][]int) map[int]int { return nil }

@@ -192,9 +192,8 @@ func (p *page) positive(name, help string, value int, labels []string) {
 
 // bySlot picks one worker of each slot: while a roll replaces it, the one that serves.
 func bySlot(workers []pool.Worker) (chosen []pool.Worker) {
-	rank := func(w pool.Worker) int {
-		return map[string]int{string(machine.Serving): 3, string(machine.Starting): 2, string(machine.Draining): 1}[w.State]
-	}
+	ranks := map[string]int{string(machine.Serving): 3, string(machine.Starting): 2, string(machine.Draining): 1}
+	rank := func(w pool.Worker) int { return ranks[w.State] }
 	at := map[int]int{}
 	for _, w := range workers {
 		i, seen := at[w.Slot]

@@ -34,29 +34,29 @@ func Look(s control.Status) App {
 			workers = append(workers, w.PID)
 		}
 	}
-	a.Workers = footprint.Quick(workers)
+	table := procfs.NewTable()
+	a.Workers = footprint.Quick(workers, table)
 	for _, pid := range append(workers, s.PID) {
-		if p, ok := look(pid); ok {
+		if p, ok := look(pid, table); ok {
 			a.Processes[pid] = p
 		}
 	}
 	return a
 }
 
-func look(pid int) (p Process, ok bool) {
-	of := procfs.Of(pid)
-	stat, err := of.Stat()
-	if err != nil {
+func look(pid int, table procfs.Table) (p Process, ok bool) {
+	stat, ok := table.Stat(pid)
+	if !ok {
 		return p, false
 	}
 	p = Process{
 		CPU: stat.CPU(), Threads: stat.Threads(), Files: -1, MaxFiles: -1,
 		Resident: stat.Resident(),
 	}
-	if open, err := of.OpenFiles(); err == nil {
+	if open, err := procfs.Of(pid).OpenFiles(); err == nil {
 		p.Files = open
 	}
-	if limit, err := of.FileLimit(); err == nil {
+	if limit, err := procfs.FileLimit(pid); err == nil {
 		p.MaxFiles = limit
 	}
 	return p, true

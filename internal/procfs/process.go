@@ -77,6 +77,22 @@ func Read(path string) (text []byte, err error) {
 	}
 }
 
+// readOnce is Read for a file that the kernel gives whole to the first read: a line of less than
+// 4 KiB.
+func readOnce(path string) (string, error) {
+	fd, err := retried(func() (int, error) { return syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0) })
+	if err != nil {
+		return "", &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer syscall.Close(fd)
+	var buffer [4096]byte
+	n, err := retried(func() (int, error) { return syscall.Read(fd, buffer[:]) })
+	if err != nil {
+		return "", &fs.PathError{Op: "read", Path: path, Err: err}
+	}
+	return string(buffer[:n]), nil
+}
+
 // retried makes a system call again that a signal has interrupted.
 func retried(call func() (int, error)) (n int, err error) {
 	for {
@@ -120,8 +136,8 @@ func StatusField(text, field string) (value string, found bool) {
 	return "", false
 }
 
-// FileLimit is how many descriptors a process may have open (proc_pid_limits(5)).
-func (p Process) FileLimit() (int, error) {
+// fileLimit reads how many descriptors a process may have open (proc_pid_limits(5)).
+func (p Process) fileLimit() (int, error) {
 	text, err := p.read("limits")
 	if err != nil {
 		return 0, err

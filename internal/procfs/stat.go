@@ -15,7 +15,7 @@ type Stat struct {
 
 // Stat reads how a process, or a thread, is.
 func (p Process) Stat() (Stat, error) {
-	text, err := p.read("stat")
+	text, err := readOnce(string(p) + "/stat")
 	if err != nil {
 		return Stat{}, err
 	}
