@@ -40,11 +40,16 @@ func (s *site) web(flags ...string) *webPage {
 		}
 		return p.url != ""
 	})
-	code, printed := s.relevo("web", "--token")
-	_, p.token, _ = strings.Cut(strings.TrimSpace(printed), "#token=")
-	if code != 0 || p.token == "" {
-		s.t.Fatalf("relevo web --token: %d %s", code, printed)
+	told := regexp.MustCompile(`to act, open what relevo (.+) prints\n`).FindStringSubmatch(said.String())
+	if told == nil {
+		s.t.Fatalf("it does not say how to act: %s", said.String())
 	}
+	code, printed := s.relevo(strings.Fields(told[1])...)
+	at, token, _ := strings.Cut(strings.TrimSpace(printed), "#token=")
+	if code != 0 || at != p.url || token == "" {
+		s.t.Fatalf("relevo %s: %d %s, want %s#token=", told[1], code, printed, p.url)
+	}
+	p.token = token
 	return p
 }
 

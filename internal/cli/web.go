@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -56,6 +57,17 @@ func (c *cli) printToken(o web.Options) error {
 	return err
 }
 
+// tokenCommand is what prints the address with the token of a page that listens on address.
+func tokenCommand(address string) string {
+	if address == web.DefaultAddress {
+		return "relevo web --token"
+	}
+	if strings.HasPrefix(address, "[") { // an address of IPv6, which a shell may take for a pattern
+		address = "'" + address + "'"
+	}
+	return "relevo web --token --listen " + address
+}
+
 func (c *cli) runWeb(ctx context.Context, o web.Options) error {
 	if _, err := o.Token.Make(); err != nil {
 		return err
@@ -69,7 +81,8 @@ func (c *cli) runWeb(ctx context.Context, o web.Options) error {
 	ctx, interrupted := interruptible(ctx, repeated)
 	defer interrupted.end(ctx)
 	defer c.traceAll(ctx, o.Names)()
-	fmt.Fprintf(c.stderr, "relevo web: %s shows the apps; to act, open what relevo web --token prints\n", server.URL())
+	fmt.Fprintf(c.stderr, "relevo web: %s shows the apps; to act, open what %s prints\n", server.URL(),
+		tokenCommand(server.Address()))
 	if server.NeedsToken() {
 		fmt.Fprintln(c.stderr, "relevo web: the token is needed even to look, because others reach this address; "+
 			"without TLS they can read it")

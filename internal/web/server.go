@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -94,6 +95,15 @@ func newGuard(o Options, host string, address net.Addr) *guard {
 		}
 	}
 	return g
+}
+
+// Address is where it listens: as it was asked for, with the port that was chosen instead of 0.
+func (s *Server) Address() string {
+	host, port, err := net.SplitHostPort(s.o.Address)
+	if got, ok := s.listener.Addr().(*net.TCPAddr); err == nil && ok && port == "0" {
+		return net.JoinHostPort(host, strconv.Itoa(got.Port))
+	}
+	return s.o.Address
 }
 
 // URL is where a browser finds the page.
