@@ -173,7 +173,7 @@ user - → www ()
 the release aaaaaaaaaaaa v1 → bbbbbbbbbbbb`
 	code, out, said := command(t, "reload", "--dry-run")
 	if tidied(out) != want || code != control.ExitRollFailed || said !=
-		"relevo: a reload would be refused: bbbbbbbbbbbb failed before; relevo reload --force tries it again\n" {
+		"relevo: a reload would be refused: bbbbbbbbbbbb failed before; relevo reload web --force tries it again\n" {
 		t.Errorf("exit code %d: %s\n%s\nwant:\n%s", code, said, tidied(out), want)
 	}
 	if code, out, said := command(t, "reload", "--dry-run", "--force"); code != 0 || tidied(out) != want || said != "" {

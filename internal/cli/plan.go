@@ -27,11 +27,9 @@ func (c *cli) printPlan(ctx context.Context, client *control.Client, force, asJS
 	if plan.Refused == "" || force {
 		return nil
 	}
-	return &control.Error{Message: "a reload would be refused: " + plan.Refused + tryForce, Exit: control.ExitRollFailed}
+	return &control.Error{Message: fmt.Sprintf("a reload would be refused: %s; relevo reload %s --force tries it again",
+		plan.Refused, client.Name()), Exit: control.ExitRollFailed}
 }
-
-// tryForce is the advice for a release that is known to be bad.
-const tryForce = "; relevo reload --force tries it again"
 
 func (c *cli) printChanges(name string, plan control.Plan) error {
 	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)

@@ -160,8 +160,25 @@ func advice(s control.Status, told []pool.Entry) (all []string) {
 				*q.Limit, s.Name))
 		}
 	}
+	for _, text := range aboutWarnings(s, len(all) > 0) {
+		say(text)
+	}
 	if len(all) == 0 {
 		say("Nothing has to be done.")
+	}
+	return all
+}
+
+// aboutWarnings says what may be done about the warnings of a status.
+func aboutWarnings(s control.Status, advised bool) (all []string) {
+	for _, warning := range s.Warnings {
+		if strings.Contains(warning, phrase.KnownBad) {
+			all = append(all, fmt.Sprintf("Put a better build in its place and run relevo reload %[1]s; "+
+				"relevo reload %[1]s --force tries the same bytes again.", s.Name))
+		}
+	}
+	if len(s.Warnings) > 0 && len(all) == 0 && !advised {
+		all = append(all, "Look into the warning: relevo doctor "+s.Name+" examines what the app needs.")
 	}
 	return all
 }

@@ -76,7 +76,7 @@ func (gs *Generations) BadReason(release pool.Info, fingerprint string) string {
 	if !knownOf(known).Refused(fingerprint) {
 		return ""
 	}
-	return fmt.Sprintf("release %s of %s is known to be bad (%s, %s)",
+	return fmt.Sprintf("release %s of %s "+phrase.KnownBad+" (%s, %s)",
 		announce.ShortRelease(release), release.Path, known.Reason, known.Judged.Local().Format(time.DateTime))
 }
 

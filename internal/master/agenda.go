@@ -133,7 +133,7 @@ func (l *loop) bytesChanged(m bytesChanged) {
 	case found.Looked:
 		l.announcer.Warnings.Set(announce.WatchWarning, "")
 	case !found.Roll():
-		l.log.Warn("not rolled to the new bytes: relevo reload --force tries them again", "reason", m.bad)
+		l.log.Warn("not rolled to the new bytes: relevo reload "+l.opts.App.Name+" --force tries them again", "reason", m.bad)
 	default:
 		cause := "the bytes of " + m.Path + " changed"
 		if m.Name != m.SHA256 {

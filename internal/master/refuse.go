@@ -21,7 +21,8 @@ func (rs *rolls) refuseBad(g *generations.Generation, reason string) error {
 
 func (rs *rolls) applyLive(app config.App, reason string) error {
 	before, now := rs.generations.SetLive(app)
-	err := fmt.Errorf("%s; relevo reload --force tries them again, other bytes in their place are rolled to", reason)
+	err := fmt.Errorf("%s; relevo reload %s --force tries the same bytes again, and relevo reload %[2]s takes other bytes "+
+		"that are put in their place", reason, app.Name)
 	if changes := config.Diff(before, now); len(changes) > 0 {
 		rs.afterRoll(now)
 		err = fmt.Errorf("%w\n  applied without a roll: %s", err, listed(changes))

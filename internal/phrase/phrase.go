@@ -18,6 +18,9 @@ func Count(n int, noun string) string {
 	return strconv.Itoa(n) + " " + noun + "s"
 }
 
+// KnownBad is said of a release whose bytes have failed, or from which a user rolled back.
+const KnownBad = "is known to be bad"
+
 // HashWidth is how much of a hash tells releases apart.
 const HashWidth = 12
 
