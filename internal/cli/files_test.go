@@ -81,8 +81,15 @@ func TestLogs(t *testing.T) {
 		!strings.Contains(said, `cannot read "(" as a regular expression`) {
 		t.Errorf("a broken expression: exit code %d: %s", code, said)
 	}
-	if code, _, said := command(t, "logs", "none"); code == 0 || !strings.Contains(said, "none") {
-		t.Errorf("an app that is not there: exit code %d: %s", code, said)
+	for _, word := range []string{"logs", "flush"} {
+		if code, _, said := command(t, word, "jbos"); code != control.ExitNotRunning ||
+			!strings.Contains(said, "cannot find an app jbos: there are jobs, web; did you mean jobs?") {
+			t.Errorf("%s of an app that is not there: exit code %d: %s", word, code, said)
+		}
+	}
+	writeFiles(t, os.Getenv("RELEVO_STATE_DIR"), map[string]string{"plain/state.json": "{}"})
+	if code, _, said := command(t, "logs", "plain"); code != control.ExitFailure || !strings.Contains(said, "files") {
+		t.Errorf("an app without log files: exit code %d: %s", code, said)
 	}
 	if code, out, said := command(t, "flush", "web"); code != 0 {
 		t.Errorf("flush: exit code %d: %s%s", code, out, said)

@@ -126,7 +126,12 @@ func (c *cli) logged(patterns []string, each bool) ([]string, error) {
 	return names, nil
 }
 
+// noLogFiles is the error for a name or a pattern without log files: there is no such app, or it
+// writes none.
 func (c *cli) noLogFiles(name string) error {
+	if err := c.noSuchApp(name); err != nil {
+		return err
+	}
 	what := "of " + name
 	if name == "all" || name == "*" {
 		what = "of any app"
@@ -134,6 +139,39 @@ func (c *cli) noLogFiles(name string) error {
 	return &control.Error{Exit: control.ExitFailure, Message: fmt.Sprintf("cannot find log files %s in %s: "+
 		`output = "files" in relevo.toml writes them, relevo start does; under systemd journalctl -u NAME shows the output`,
 		what, c.places.State)}
+}
+
+// noSuchApp returns an error if no app has the name. An app is one that runs, that is remembered, or
+// that has left something in the state directory.
+func (c *cli) noSuchApp(name string) error {
+	if isPattern(name) {
+		return nil
+	}
+	if _, err := os.Lstat(c.places.AppState(name)); config.CheckName(name) == nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	known, err := c.knownNames()
+	if err != nil || slices.Contains(known, name) {
+		return err
+	}
+	_, err = choose(name, known)
+	if near := config.Nearest(name, known); near != "" && len(known) > 1 {
+		err = control.WithExit(fmt.Errorf("%w; did you mean %s?", err, near), control.ExitNotRunning)
+	}
+	return err
+}
+
+// knownNames are the names of apps that run, are remembered, or have log files.
+func (c *cli) knownNames() ([]string, error) {
+	logged, err := c.loggedNames([]string{"all"})
+	if err != nil {
+		return nil, err
+	}
+	names, _ := c.askApps()
+	known, err := names()
+	known = append(known, logged...)
+	slices.Sort(known)
+	return slices.Compact(known), err
 }
 
 // patterns returns the arguments, or the default app if there are none: of a relevo.toml with

@@ -138,8 +138,8 @@ func TestTell(t *testing.T) {
 	wantLines(t, Tell(healthy, nil, at).Do, "Nothing has to be done.")
 	healthy.Warnings = []string{"release bbbbbbbbbbbb of /srv/app is known to be bad (exit status 3, 2026-11-26 " +
 		"08:31:30); serving the last good release aaaaaaaaaaaa instead"}
-	wantLines(t, Tell(healthy, nil, at).Do, "Put a better build in its place and run relevo reload web; relevo reload web "+
-		"--force tries the same bytes again.")
+	wantLines(t, Tell(healthy, nil, at).Do, "Put a better build in its place and run relevo reload web; "+
+		"relevo reload web --force tries the same bytes again.")
 	healthy.Warnings = []string{"the metrics are not served: the address is taken"}
 	wantLines(t, Tell(healthy, nil, at).Do, "Look into the warning: relevo doctor web examines what the app needs.")
 }

@@ -21,8 +21,8 @@ func (rs *rolls) refuseBad(g *generations.Generation, reason string) error {
 
 func (rs *rolls) applyLive(app config.App, reason string) error {
 	before, now := rs.generations.SetLive(app)
-	err := fmt.Errorf("%s; relevo reload %s --force tries the same bytes again, and relevo reload %[2]s takes other bytes "+
-		"that are put in their place", reason, app.Name)
+	err := fmt.Errorf("%s; relevo reload %s --force tries the same bytes again, and relevo reload %[2]s takes other "+
+		"bytes that are put in their place", reason, app.Name)
 	if changes := config.Diff(before, now); len(changes) > 0 {
 		rs.afterRoll(now)
 		err = fmt.Errorf("%w\n  applied without a roll: %s", err, listed(changes))
