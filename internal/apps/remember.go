@@ -27,6 +27,9 @@ func (p Places) remember(d Definition, text []byte) (undo func(failure error) er
 	switch {
 	case known:
 		return func(failure error) error {
+			if wasStopped(failure) {
+				return nil
+			}
 			former.Failure = failure.Error()
 			_ = p.save(*former, nil) // the definition itself is there
 			return nil
@@ -43,12 +46,22 @@ func (p Places) remember(d Definition, text []byte) (undo func(failure error) er
 		case former == nil:
 			return errors.Join(p.Forget(d.Name), os.RemoveAll(p.LogDir(d.Name)))
 		}
-		former.Failure = failure.Error()
+		if !wasStopped(failure) {
+			former.Failure = failure.Error()
+		} else if now, err := p.Load(d.Name); now == nil && err == nil {
+			return nil // it was deleted, and stays so
+		}
 		if text == nil {
 			return p.save(*former, nil)
 		}
 		return p.save(*former, formerText)
 	}, nil
+}
+
+// wasStopped says whether a user ended a start, which is no failure of the app.
+func wasStopped(failure error) bool {
+	failed := new(FailedError)
+	return errors.As(failure, &failed) && failed.Stopped
 }
 
 // startsAs says whether both start the same app in the same way.

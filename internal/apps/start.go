@@ -31,12 +31,18 @@ type FailedError struct {
 	Name  string
 	Cause string   // what the master said at its end, or how it ended
 	Lines []string // its last lines of output, if it gave no cause
+	// Stopped says that the master ended as it does after relevo stop or relevo delete.
+	Stopped bool
 }
 
 func (e *FailedError) Error() string { return fmt.Sprintf("cannot start %s: %s", e.Name, e.Cause) }
 
-// failed returns the error for a master that has ended, from its last lines.
+// failed returns the error for a master that has ended, from its last lines. Only a master that was
+// asked to end ends without an error.
 func failed(name string, state *os.ProcessState, lines []string) *FailedError {
+	if state.Success() {
+		return &FailedError{Name: name, Cause: "it was stopped or deleted before it served", Stopped: true}
+	}
 	e := &FailedError{Name: name, Cause: "its master ended: " + state.String(), Lines: lines}
 	for i := len(lines) - 1; i >= 0; i-- {
 		if words, said := strings.CutPrefix(lines[i], "relevo: "); said {
