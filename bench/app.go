@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"relevo/bench/figures"
 	"relevo/internal/control"
 )
 
@@ -40,7 +40,7 @@ func (b *bench) startApp(ctx context.Context, workers int, flags ...string) (*ap
 
 // startCaptured runs a master whose workers bind their port themselves.
 func (b *bench) startCaptured(ctx context.Context, workers int, flags ...string) (*app, error) {
-	address, err := freeAddress()
+	address, err := figures.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
@@ -115,18 +115,8 @@ func (a *app) stop() error {
 	return nil
 }
 
-// freeAddress is one that no program has at this moment.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
-}
-
 func freePort() (string, error) {
-	address, err := freeAddress()
+	address, err := figures.FreeAddress()
 	_, port, _ := strings.Cut(address, ":")
 	return port, err
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"relevo/bench/figures"
 	"relevo/internal/control"
 	"relevo/internal/procfs"
 )
@@ -52,9 +53,9 @@ func background(ctx context.Context, b *bench) error {
 		if out, took, err = relevo("list", "--json"); err != nil {
 			return err
 		}
-		lists = append(lists, milliseconds(took))
+		lists = append(lists, figures.Milliseconds(took))
 	}
-	b.table.row(fmt.Sprintf("relevo list of %d apps, ms", manyApps), spread(lists, "%.0f"), "≤ 50")
+	b.table.row(fmt.Sprintf("relevo list of %d apps, ms", manyApps), figures.Spread(lists, "%.0f"), "≤ 50")
 	return b.privateMemory(out)
 }
 
@@ -91,6 +92,6 @@ func (b *bench) privateMemory(list []byte) error {
 		}
 		private = append(private, float64(kib)/1024)
 	}
-	b.table.row("private memory of each of their masters, MiB", spread(private, "%.1f"), "≤ 4")
+	b.table.row("private memory of each of their masters, MiB", figures.Spread(private, "%.1f"), "≤ 4")
 	return nil
 }

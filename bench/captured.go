@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"relevo/bench/figures"
 	"relevo/internal/prove"
 )
 
@@ -66,7 +67,7 @@ func (b *bench) comparePair(ctx context.Context, what, wantFresh, wantKept, meas
 		if err != nil {
 			return err
 		}
-		b.table.row(fmt.Sprintf("%s, %s", what, kind), spread(ratios, "%.3f"), want)
+		b.table.row(fmt.Sprintf("%s, %s", what, kind), figures.Spread(ratios, "%.3f"), want)
 	}
 	return nil
 }
@@ -95,14 +96,14 @@ func bind(ctx context.Context, b *bench) error {
 			break
 		}
 		if i > 0 { // the first is a warm-up
-			ours, bare = append(ours, milliseconds(took)), append(bare, milliseconds(alone.Sub(begin)))
-			extra = append(extra, milliseconds(took-alone.Sub(begin)))
+			ours, bare = append(ours, figures.Milliseconds(took)), append(bare, figures.Milliseconds(alone.Sub(begin)))
+			extra = append(extra, figures.Milliseconds(took-alone.Sub(begin)))
 		}
 	}
 	if err = errors.Join(err, a.stop()); err != nil {
 		return err
 	}
-	b.table.row("start of a captured program until it listens − alone, ms", spread(extra, "%.2f"), "≤ 3")
+	b.table.row("start of a captured program until it listens − alone, ms", figures.Spread(extra, "%.2f"), "≤ 3")
 	b.table.row(fmt.Sprintf("fastest of %d − fastest of %d alone, ms", len(ours), len(bare)),
 		fmt.Sprintf("%.2f", slices.Min(ours)-slices.Min(bare)), "≤ 3")
 	return nil

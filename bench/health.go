@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"relevo/bench/figures"
 	"relevo/pool"
 )
 
@@ -57,11 +58,11 @@ func health(ctx context.Context, b *bench) error {
 			if err = illErr; err != nil {
 				return errors.Join(err, a.stop())
 			}
-			sample = append(sample, milliseconds(took))
+			sample = append(sample, figures.Milliseconds(took))
 		}
 		b.table.row(fmt.Sprintf("a worker %s, until it gets no new client (asked every %s, %d failures), ms", how,
 			healthInterval, healthFailures),
-			spread(sample, "%.0f"), fmt.Sprintf("≤ %d", healthBound.Milliseconds()))
+			figures.Spread(sample, "%.0f"), fmt.Sprintf("≤ %d", healthBound.Milliseconds()))
 	}
 	return a.stop()
 }

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"relevo/bench/figures"
 	"relevo/internal/procfs"
 )
 
@@ -97,12 +98,12 @@ func logs(ctx context.Context, b *bench) error {
 		}
 		for _, way := range ways {
 			what := fmt.Sprintf("a line of %d bytes, printed in %s: %s, ns", lineBytes, how, way)
-			b.table.row(what+" of the worker", spread(worker[way], "%.0f"), "")
+			b.table.row(what+" of the worker", figures.Spread(worker[way], "%.0f"), "")
 			if way == "files" || way == "plain" {
-				b.table.row(what+" of the master's CPU", spread(master[way], "%.0f"), "")
+				b.table.row(what+" of the master's CPU", figures.Spread(master[way], "%.0f"), "")
 			}
 		}
-		b.table.row("the largest resident memory of the master meanwhile: files, MB", spread(peak, "%.1f"), "≤ 25")
+		b.table.row("the largest resident memory of the master meanwhile: files, MB", figures.Spread(peak, "%.1f"), "≤ 25")
 	}
 	return nil
 }

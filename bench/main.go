@@ -22,6 +22,7 @@ import (
 	"strings"
 	"time"
 
+	"relevo/bench/figures"
 	"relevo/internal/launch"
 )
 
@@ -82,7 +83,7 @@ func run() error {
 		return err
 	}
 	defer os.RemoveAll(b.dir)
-	fmt.Fprintln(os.Stderr, describeMachine())
+	fmt.Fprintln(os.Stderr, figures.Machine())
 	ran := false
 	b.table.header()
 	for _, m := range measurements {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"relevo/bench/figures"
 	"relevo/internal/control"
 	"relevo/internal/launch"
 	"relevo/internal/procfs"
@@ -43,10 +44,10 @@ func spawn(_ context.Context, b *bench) error {
 			return err
 		}
 		if i > 0 { // the first is a warm-up
-			extra = append(extra, milliseconds(launched-time.Since(begin)))
+			extra = append(extra, figures.Milliseconds(launched-time.Since(begin)))
 		}
 	}
-	b.table.row("start of a process by the shim − directly, ms", spread(extra, "%.2f"), "≤ 3")
+	b.table.row("start of a process by the shim − directly, ms", figures.Spread(extra, "%.2f"), "≤ 3")
 	return nil
 }
 
@@ -92,12 +93,12 @@ func recovery(ctx context.Context, b *bench) error {
 		if err = killErr; err != nil {
 			break
 		}
-		extra = append(extra, milliseconds(took-p.started))
+		extra = append(extra, figures.Milliseconds(took-p.started))
 	}
 	if err = errors.Join(err, a.stop()); err != nil {
 		return err
 	}
-	b.table.row("SIGKILL of a worker to its replacement ready − start of the bare program, ms", spread(extra, "%.2f"),
+	b.table.row("SIGKILL of a worker to its replacement ready − start of the bare program, ms", figures.Spread(extra, "%.2f"),
 		"≤ 10")
 	return nil
 }
@@ -143,12 +144,12 @@ func rolls(ctx context.Context, b *bench) error {
 			if err = rollErr; err != nil {
 				break
 			}
-			took = append(took, milliseconds(result.Ended.Sub(result.Started)))
+			took = append(took, figures.Milliseconds(result.Ended.Sub(result.Started)))
 		}
 		if err = errors.Join(err, a.stop()); err != nil {
 			return err
 		}
-		b.table.row(fmt.Sprintf("roll of %d workers, one at a time, canary %s, ms", size, canary), spread(took, "%.0f"), "")
+		b.table.row(fmt.Sprintf("roll of %d workers, one at a time, canary %s, ms", size, canary), figures.Spread(took, "%.0f"), "")
 	}
 	return nil
 }

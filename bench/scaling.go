@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"relevo/bench/figures"
 	"relevo/pool"
 )
 
@@ -65,7 +66,7 @@ func scaling(ctx context.Context, b *bench) (err error) {
 	for _, stage := range stages {
 		stage.answers.Wait()
 		sent, lost = sent+len(stage.took)+stage.lost, lost+stage.lost
-		late = append(late, fmt.Sprintf("%.0f", milliseconds(percentile(stage.took, 0.99))))
+		late = append(late, fmt.Sprintf("%.0f", figures.Milliseconds(percentile(stage.took, 0.99))))
 	}
 	events.Close()
 	all := <-resizes

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"relevo/bench/figures"
 	"relevo/internal/control"
 )
 
@@ -26,10 +27,10 @@ func asleep(ctx context.Context, b *bench) error {
 		if err = errors.Join(pairErr, ownErr); err != nil {
 			return errors.Join(err, a.stop())
 		}
-		more = append(more, milliseconds(took-own))
+		more = append(more, figures.Milliseconds(took-own))
 	}
 	b.table.row(fmt.Sprintf("first answer of an app that sleeps − that of the bare program from its start, %d times, ms",
-		b.plan.wakes), spread(more, "%.1f"), "≤ 30")
+		b.plan.wakes), figures.Spread(more, "%.1f"), "≤ 30")
 	b.table.row("requests lost meanwhile", "0", "0") // each lost one is an error above
 	if err = a.awaitSleep(ctx); err == nil {
 		err = a.awaitRest(ctx)
@@ -91,7 +92,7 @@ func (a *app) awaitRest(ctx context.Context) error {
 
 // timeStart starts the program without relevo, and asks it as soon as it listens.
 func (b *bench) timeStart(ctx context.Context) (time.Duration, error) {
-	address, err := freeAddress()
+	address, err := figures.FreeAddress()
 	if err != nil {
 		return 0, err
 	}

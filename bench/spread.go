@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"relevo/bench/figures"
 	"slices"
 )
 
@@ -41,7 +42,7 @@ func (b *bench) spreadFresh(ctx context.Context, a *app, balance, wanted string)
 		least, most := extremes(counts)
 		ratios = append(ratios, float64(most)/float64(max(least, 1)))
 	}
-	b.table.row(fmt.Sprintf("1000 connections to 4 workers, most / least, %s", balance), spread(ratios, "%.2f"), wanted)
+	b.table.row(fmt.Sprintf("1000 connections to 4 workers, most / least, %s", balance), figures.Spread(ratios, "%.2f"), wanted)
 	return nil
 }
 
@@ -56,10 +57,10 @@ func (b *bench) spreadKept(ctx context.Context, a *app, balance string) error {
 		least, most = append(least, float64(fewest)), append(most, float64(largest))
 	}
 	b.table.row(fmt.Sprintf("32 kept connections to 4 workers, of the worker with the fewest, %s", balance),
-		spread(least, "%.0f"),
+		figures.Spread(least, "%.0f"),
 		map[string]string{"even": "≥ 1"}[balance])
 	b.table.row(fmt.Sprintf("32 kept connections to 4 workers, of the worker with the most, %s", balance),
-		spread(most, "%.0f"), "")
+		figures.Spread(most, "%.0f"), "")
 	return nil
 }
 

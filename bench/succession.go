@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"relevo/bench/figures"
 	"relevo/internal/control"
 )
 
@@ -41,7 +42,7 @@ func (a *app) measureSuccessions(ctx context.Context, b *bench, how string) erro
 		if err != nil {
 			return err
 		}
-		gaps, took = append(gaps, milliseconds(gap)), append(took, milliseconds(time.Since(began)))
+		gaps, took = append(gaps, figures.Milliseconds(gap)), append(took, figures.Milliseconds(time.Since(began)))
 		if i == 9 {
 			if early, err = a.memory(ctx); err != nil {
 				return err
@@ -53,8 +54,8 @@ func (a *app) measureSuccessions(ctx context.Context, b *bench, how string) erro
 		return err
 	}
 	what := fmt.Sprintf("%s, %d workers", how, successionPool)
-	b.table.row("relevo upgrade by "+what+", ms", spread(took, "%.0f"), "")
-	b.table.row("longest time without an answer on the control socket meanwhile, ms", spread(gaps, "%.1f"), "")
+	b.table.row("relevo upgrade by "+what+", ms", figures.Spread(took, "%.0f"), "")
+	b.table.row("longest time without an answer on the control socket meanwhile, ms", figures.Spread(gaps, "%.1f"), "")
 	b.table.row(fmt.Sprintf("resident memory of the master after %d upgrades (after 10), MB", b.plan.upgrades),
 		fmt.Sprintf("%.1f (%.1f)", float64(late)/1000, float64(early)/1000), "≤ 25")
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"relevo/bench/figures"
 	"relevo/internal/prove"
 )
 
@@ -33,9 +34,9 @@ func (b *bench) compareThroughput(ctx context.Context, kind prove.Connections, p
 	if err != nil {
 		return err
 	}
-	b.table.row(fmt.Sprintf("throughput of a pool of one / bare program, %s", kind), spread(ratios, "%.3f"), "≥ 0.98")
+	b.table.row(fmt.Sprintf("throughput of a pool of one / bare program, %s", kind), figures.Spread(ratios, "%.3f"), "≥ 0.98")
 	b.table.row(fmt.Sprintf("requests per second behind relevo, %s, %d clients", kind, b.plan.clients),
-		spread(pooled, "%.0f"), "")
+		figures.Spread(pooled, "%.0f"), "")
 	return nil
 }
 

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"relevo/bench/figures"
 	"strings"
 	"sync"
 	"syscall"
@@ -46,7 +46,7 @@ type running struct {
 }
 
 func (b *bench) start(t tool, p project, warm time.Duration) (*running, error) {
-	address, err := freeAddress()
+	address, err := figures.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
@@ -63,16 +63,6 @@ func (b *bench) start(t tool, p project, warm time.Duration) (*running, error) {
 	}
 	go func() { r.cmd.Wait(); close(r.ended) }()
 	return r, nil
-}
-
-// freeAddress is one that nobody listens on a moment ago; the tools want it named.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
 
 func (r *running) stop() {
