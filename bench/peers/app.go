@@ -9,7 +9,7 @@ type app struct {
 var (
 	nodeApp = app{
 		file: "app.js",
-		good: `require('http').createServer((q, r) => r.end(process.pid + '\n')).listen(+process.env.PORT, '127.0.0.1')
+		good: `require('http').createServer((q, r) => r.end(process.pid + '\n')).listen(+process.env.PORT || 0, '127.0.0.1')
 `,
 		bad: `throw new Error('a bad release')
 `,

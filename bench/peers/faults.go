@@ -119,7 +119,7 @@ func firstLine(err error) string {
 
 // masterOf finds the master of an app that runs in the background.
 func masterOf(s *service) int {
-	for _, pid := range procfs.Eldest(procfs.StartedWith("PORT", s.port())) {
+	for _, pid := range procfs.Eldest(procfs.StartedWith(idVariable, s.port())) {
 		if name, _ := procfs.Of(pid).Status("Name"); strings.HasPrefix(name, "relevo") {
 			return pid
 		}

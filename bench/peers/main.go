@@ -1,5 +1,5 @@
 // Command peers compares relevo with the programs that people use for the same, and prints
-// the tables of docs/peers.md:
+// these tables as Markdown:
 //
 //	go run ./bench/peers                    everything, about 25 minutes
 //	go run ./bench/peers -quick             one round of everything, to see that it works

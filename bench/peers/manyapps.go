@@ -31,7 +31,7 @@ var houses = []house{
 	{
 		name: "relevo", version: relevoVersion, file: "relevo.toml",
 		list: func(n int) string {
-			text := "command = [\"node\", \"app.js\"]\nlisten = [\"127.0.0.1:0\"]\nworkers = 1\n"
+			text := "command = [\"node\", \"app.js\"]\nworkers = 1\n"
 			for i := range n {
 				text += fmt.Sprintf("[app.app%d]\n", i+1)
 			}
@@ -39,7 +39,7 @@ var houses = []house{
 		},
 		start: []string{"relevo", "start"}, listed: []string{"relevo", "list"},
 		managers: func(s *service) (all []int) {
-			for _, pid := range procfs.StartedWith("PORT", s.port()) {
+			for _, pid := range procfs.StartedWith(idVariable, s.port()) {
 				if text, _ := procfs.Of(pid).Status("Name"); strings.HasPrefix(text, "relevo") {
 					all = append(all, pid)
 				}
@@ -49,11 +49,11 @@ var houses = []house{
 		end: []string{"relevo", "delete", "all", "--force", "--purge"},
 	},
 	{
-		name: "PM2", version: []string{"pm2", "--version"}, packages: []string{pm2Package}, file: "ecosystem.config.js",
+		name: "PM2", packages: []string{pm2Package}, file: "ecosystem.config.js",
 		list: func(n int) string {
 			text := "module.exports = { apps: [\n"
 			for i := range n {
-				text += fmt.Sprintf("  { name: 'app%d', script: 'app.js', env: { PORT: 0 } },\n", i+1)
+				text += fmt.Sprintf("  { name: 'app%d', script: 'app.js' },\n", i+1)
 			}
 			return text + "] }\n"
 		},
@@ -94,11 +94,11 @@ func (r *result) housed(ctx context.Context, k *kit, h house, n int) (err error)
 	if err != nil {
 		return err
 	}
-	s := &service{kit: k, dir: dir, peer: peer{name: h.name, version: h.version}}
+	s := &service{kit: k, dir: dir, peer: peer{name: h.name, version: h.version, packages: h.packages}}
 	if s.address, err = figures.FreeAddress(); err != nil {
 		return err
 	}
-	s.env = []string{"PORT=" + s.port()}
+	s.env = []string{idVariable + "=" + s.port()}
 	defer func() {
 		_, endErr := s.run(context.WithoutCancel(ctx), h.end[0], h.end[1:]...)
 		err = errors.Join(err, endErr, s.stop())

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 
 	"github.com/go-analyze/charts"
 
@@ -29,7 +29,7 @@ func (r *result) plot(dir, table string) error {
 		if len(names) == 0 {
 			continue
 		}
-		if err := draw(filepath.Join(dir, fmt.Sprintf("%s-%d.svg", table, i+1)), c.name, names, bars); err != nil {
+		if err := draw(filepath.Join(dir, fmt.Sprintf("%s-%d.svg", table, i+1)), c.name, c.format, names, bars); err != nil {
 			return err
 		}
 	}
@@ -37,26 +37,30 @@ func (r *result) plot(dir, table string) error {
 }
 
 // draw writes horizontal bars as SVG.
-func draw(path, title string, names []string, bars []float64) error {
-	painter, err := charts.HorizontalBarRender([][]float64{bars},
-		charts.SVGOutputOptionFunc(),
-		charts.TitleTextOptionFunc(title),
-		charts.YAxisLabelsOptionFunc(names),
-		charts.DimensionsOptionFunc(760, 60+30*len(names)),
-		func(o *charts.ChartOption) {
-			for i := range o.SeriesList {
-				o.SeriesList[i].Label.Show = charts.Ptr(true)
-			}
-		})
+func draw(path, title, format string, names []string, bars []float64) error {
+	chart := charts.NewBarChartOptionWithData([][]float64{bars})
+	chart.Horizontal = true
+	chart.Title.Text = title
+	chart.Padding = charts.NewBoxEqual(20)
+	chart.CategoryAxis.Labels, chart.CategoryAxis.Unit = names, 1
+	room := slices.Max(bars) * 1.1 // for the number at the end of the longest bar
+	chart.ValueAxis = []charts.ValueAxisOption{{Min: charts.Ptr(0.0), Max: &room, Show: charts.Ptr(false)}}
+	for i := range chart.SeriesList {
+		label := &chart.SeriesList[i].Label
+		label.Show, label.ValueFormatter = charts.Ptr(true), func(v float64) string { return fmt.Sprintf(format, v) }
+	}
+	painter := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: 760,
+		Height: 110 + 30*len(names)})
+	err := painter.BarChart(chart)
+	var picture []byte
+	if err == nil {
+		picture, err = painter.Bytes()
+	}
+	if err == nil {
+		err = os.WriteFile(path, picture, 0o644)
+	}
 	if err != nil {
 		return fmt.Errorf("cannot draw %q: %w", title, err)
-	}
-	picture, err := painter.Bytes()
-	if err != nil {
-		return fmt.Errorf("cannot draw %q: %w", title, err)
-	}
-	if err := os.WriteFile(path, picture, 0o644); err != nil {
-		return fmt.Errorf("cannot write a picture: %s", strings.TrimPrefix(err.Error(), "open "))
 	}
 	return nil
 }

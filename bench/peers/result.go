@@ -101,9 +101,13 @@ func (r *result) cell(peer string, c column) string {
 	return "–"
 }
 
-// learn asks a peer for its version.
+// learn notes the version of a peer: it is asked, or npm was.
 func (r *result) learn(ctx context.Context, s *service) {
-	if len(s.peer.version) == 0 || r.version[s.peer.name] != "" {
+	if r.version[s.peer.name] != "" {
+		return
+	}
+	if len(s.peer.packages) > 0 {
+		r.version[s.peer.name] = strings.Join(s.peer.packages, ", ")
 		return
 	}
 	said, err := s.run(ctx, s.peer.version[0], s.peer.version[1:]...)

@@ -23,12 +23,11 @@ type watcher struct {
 }
 
 var watchers = []watcher{
-	{name: "relevo dev", version: relevoVersion, command: []string{"relevo", "dev", "--no-proxy", "node", "app.js"}},
-	{name: "nodemon", packages: []string{nodemonPackage}, version: []string{"nodemon", "--version"},
-		command: []string{"nodemon", "app.js"}},
+	{name: "relevo dev", version: relevoVersion, command: []string{"relevo", "dev", "app.js"}},
+	{name: "nodemon", packages: []string{nodemonPackage}, command: []string{"nodemon", "app.js"}},
 	{name: "node --watch", version: []string{"node", "--version"}, command: []string{"node", "--watch", "app.js"}},
-	{name: "pm2 --watch", packages: []string{pm2Package}, version: []string{"pm2", "--version"},
-		command: []string{"pm2", "start", "app.js", "--watch", "--no-daemon"}},
+	{name: "pm2 --watch", packages: []string{pm2Package},
+		command: []string{"pm2", "start", "app.js", "--watch=app.js", "--no-daemon"}},
 }
 
 // saved measures from a save to the first answer of the new version, and counts the connections
@@ -56,11 +55,11 @@ func (r *result) saves(ctx context.Context, k *kit, w watcher) (err error) {
 	if err != nil {
 		return err
 	}
-	s := &service{kit: k, dir: dir, peer: peer{name: w.name, version: w.version}}
+	s := &service{kit: k, dir: dir, peer: peer{name: w.name, version: w.version, packages: w.packages}}
 	if s.address, err = figures.FreeAddress(); err != nil {
 		return err
 	}
-	s.env = []string{"PORT=" + s.port()}
+	s.env = []string{"PORT=" + s.port(), idVariable + "=" + s.port()}
 	r.learn(ctx, s)
 	defer func() { err = errors.Join(err, s.stop()) }()
 	path := filepath.Join(dir, "app.js")

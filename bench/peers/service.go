@@ -83,7 +83,7 @@ func (k *kit) launch(ctx context.Context, p peer) (*service, error) {
 	if s.address, err = figures.FreeAddress(); err != nil {
 		return nil, err
 	}
-	s.env = []string{"PORT=" + s.port(), "NODE_ENV=production"}
+	s.env = []string{"PORT=" + s.port(), idVariable + "=" + s.port(), "NODE_ENV=production"}
 	if err = s.deploy(p.app.good); err == nil {
 		err = p.start(ctx, s)
 	}
@@ -110,10 +110,13 @@ func (s *service) deploy(text string) error {
 	return os.Rename(path+".new", path)
 }
 
+// idVariable is in the environment of all that a service starts: the port of its address.
+const idVariable = "PEERS_SERVICE"
+
 // stop ends the peer and all that it has started, also what its death has left behind.
 func (s *service) stop() error {
 	pids := map[int]bool{}
-	for _, pid := range procfs.StartedWith("PORT", s.port()) {
+	for _, pid := range procfs.StartedWith(idVariable, s.port()) {
 		pids[pid] = true
 	}
 	s.mu.Lock()
