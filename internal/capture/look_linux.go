@@ -52,7 +52,9 @@ func readMemory(pid int, address uint64, length int) ([]byte, error) {
 		return nil, nil
 	}
 	buffer := make([]byte, length)
-	n, err := unix.ProcessVMReadv(pid, []unix.Iovec{{Base: &buffer[0], Len: uint64(length)}},
+	into := unix.Iovec{Base: &buffer[0]}
+	into.SetLen(length) // its type depends on the processor
+	n, err := unix.ProcessVMReadv(pid, []unix.Iovec{into},
 		[]unix.RemoteIovec{{Base: uintptr(address), Len: length}}, 0)
 	if err != nil {
 		return nil, err

@@ -208,8 +208,9 @@ func readMemory(pid int, address, length uint64) []byte {
 		return nil
 	}
 	buffer := make([]byte, length)
-	n, err := unix.ProcessVMReadv(pid,
-		[]unix.Iovec{{Base: &buffer[0], Len: length}},
+	into := unix.Iovec{Base: &buffer[0]}
+	into.SetLen(int(length)) // its type depends on the processor
+	n, err := unix.ProcessVMReadv(pid, []unix.Iovec{into},
 		[]unix.RemoteIovec{{Base: uintptr(address), Len: int(length)}}, 0)
 	if err != nil {
 		return nil
