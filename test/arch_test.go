@@ -155,7 +155,7 @@ var importRules = []importRule{
 		because: "words are made fit to be shown where they come in and where they are shown"},
 	{pkg: "internal/phrase", std: true, only: []string{"net", "strconv", "strings"},
 		because: "packages of every level speak to people"},
-	{pkg: "internal/runtimes", std: true, only: []string{"encoding/json", "fmt", "maps", "path/filepath", "slices",
+	{pkg: "internal/runtimes", std: true, only: []string{"encoding/json", "errors", "fmt", "maps", "path/filepath", "slices",
 		"strconv", "strings"}, because: "it decides from words and a view of files, so that a table can test it"},
 	{pkg: "internal/hangup", only: []string{"relevo/internal/procfs"},
 		because: "what a signal means depends on the session of the process alone"},
