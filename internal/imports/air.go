@@ -28,11 +28,13 @@ func readAir(data []byte, s Source) (*Document, error) {
 	if err := toml.Unmarshal(data, &r.tree); err != nil {
 		return nil, err
 	}
+	r.tree = r.fitting("", r.tree, airTreeShapes(), nil)
 	r.build, _ = r.tree["build"].(map[string]any)
 	if own, _ := r.build["linux"].(map[string]any); own != nil {
 		r.build = maps.Clone(r.build)
 		maps.Copy(r.build, own)
 	}
+	r.build = r.fitting("build.", r.build, airBuildShapes(), airDefaults)
 	r.App.Name = or(config.NameOf(s.Name), "app")
 	if err := r.read(); err != nil {
 		return nil, err
@@ -165,6 +167,7 @@ func (r *airReader) rules() {
 	all, _ := r.build["rules"].([]any)
 	for i, one := range all {
 		rule, _ := one.(map[string]any)
+		rule = r.fitting("build.rules["+strconv.Itoa(i)+"].", rule, airRuleShapes(), nil)
 		inputs := patterns(list(rule["include_dir"]), list(rule["include_ext"]))
 		inputs = append(inputs, list(rule["include_file"])...)
 		text, _ := scalar(rule["cmd"])

@@ -40,6 +40,28 @@ var airOthers = map[string]string{
 	"testdata_dir": "left out: the files of tests are no part of the program, and go list does not name them",
 }
 
+// airTreeShapes are those of the keys outside of [build] that are read.
+func airTreeShapes() map[string]shape {
+	return map[string]shape{"root": aText(), "tmp_dir": aText(), "env_files": texts(), "build": aTable(),
+		"proxy": aTable()}
+}
+
+func airBuildShapes() map[string]shape {
+	return map[string]shape{"cmd": aText(), "bin": aText(), "full_bin": aText(), "entrypoint": texts(),
+		"args_bin": texts(), "pre_cmd": texts(), "include_ext": texts(), "include_dir": texts(), "include_file": texts(), "exclude_dir": texts(),
+		"exclude_file": texts(), "exclude_regex": texts(), "rules": someTables(), "linux": aTable(),
+		"send_interrupt": aSwitch()}
+}
+
+func airRuleShapes() map[string]shape {
+	return map[string]shape{"name": aText(), "cmd": aText(), "include_dir": texts(), "include_ext": texts(),
+		"include_file": texts()}
+}
+
+func airProxyShapes() map[string]shape {
+	return map[string]shape{"enabled": aSwitch(), "app_port": aNumber(), "proxy_port": aNumber()}
+}
+
 // signals sets how old programs end.
 func (r *airReader) signals() {
 	if r.build["send_interrupt"] == true {
@@ -94,6 +116,7 @@ func (r *airReader) others() {
 
 func (r *airReader) proxy() {
 	proxy, _ := r.tree["proxy"].(map[string]any)
+	proxy = r.fitting("proxy.", proxy, airProxyShapes(), nil)
 	port, _ := proxy["proxy_port"].(int64)
 	switch app, _ := proxy["app_port"].(int64); {
 	case proxy["enabled"] != true:

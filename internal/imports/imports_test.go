@@ -185,6 +185,40 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestWrongValues: a value of the wrong type, or none, is left out with the reason.
+func TestWrongValues(t *testing.T) {
+	for _, test := range []struct {
+		path, text string
+		want       []string
+	}{
+		{".air.toml", "root = 1\nenv_files = 2\n[build]\ncmd = 3\nargs_bin = 4\nsend_interrupt = \"yes\"\n" +
+			"include_ext = [[\"go\"]]\n[proxy]\nenabled = true\nproxy_port = \"x\"\n[[build.rules]]\nname = 5\n" +
+			"cmd = \"make\"\ninclude_dir = [\"web\"]\n",
+			[]string{"root (1): left out: it should be a text", "env_files (2): left out: it should be a text or a list",
+				"build.cmd (3): left out: it should be a text; the default is used, go build -o ./tmp/main .",
+				"build.args_bin (4): left out", `build.send_interrupt ("yes"): left out: it should be true or false`,
+				`build.include_ext ([["go"]]): left out`, `proxy.proxy_port ("x"): left out: it should be a whole number`,
+				"build.rules[0].name (5): left out"}},
+		{".air.toml", "build = 1\nproxy = 2\n", []string{"build (1): left out: it should be a table", "proxy (2): left out"}},
+		{"ecosystem.config.json", `{"script": "a.js", "args": null, "maxMemoryRestart": null, "env": {"A": null},
+			"cwd": [], "uid": {}, "ignore_watch": 3, "wait_ready": "yes", "frobnicate": null}`,
+			[]string{"args (null): left out: it has no value", "maxMemoryRestart (null): left out", "env.A (null): left out",
+				"cwd ([]): left out: it should be a text or a number", "uid ({}): left out", "ignore_watch (3): left out",
+				`wait_ready ("yes"): left out: it should be true or false`, "frobnicate (null): left out"}},
+	} {
+		d, err := imports.Read(imports.FormOf(test.path), []byte(test.text), imports.Source{Path: test.path})
+		if err != nil {
+			t.Errorf("%s %s: %v", test.path, test.text, err)
+			continue
+		}
+		for _, want := range test.want {
+			if !strings.Contains(string(d.TOML()), "\n# "+want) {
+				t.Errorf("%s %s:\n%s\nlacks %q", test.path, test.text, d.TOML(), want)
+			}
+		}
+	}
+}
+
 func TestLinesRefused(t *testing.T) {
 	for line, want := range map[string]string{
 		"supervisord -n": "cannot import supervisord: the command lines of einhorn, start_server and " +

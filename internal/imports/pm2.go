@@ -79,8 +79,11 @@ func pm2App(keys map[string]any, s Source) (App, error) {
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		if keys[key] != nil {
 			r.keys[mainSpelling(key)] = keys[key]
+		} else {
+			r.App.remark("%s (null): left out: it has no value", key)
 		}
 	}
+	r.keys = r.fitting("", r.keys, pm2Shapes(), nil)
 	r.command()
 	r.App.Name = config.NameOf(r.text("name_prefix") + or(r.text("name"), or(scriptName(r.text("script")), s.Name)))
 	if r.App.Name == "" {

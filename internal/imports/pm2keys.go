@@ -23,6 +23,14 @@ var aliases = map[string]string{
 var together = []string{"name", "name_prefix", "script", "args", "interpreter", "interpreter_args", "cwd", "instances",
 	"exec_mode", "env", "port", "instance_var", "autorestart"}
 
+// pm2Shapes are those of keys whose values are not checked where they are read.
+func pm2Shapes() map[string]shape {
+	return map[string]shape{"name": simple(), "name_prefix": simple(), "cwd": simple(), "interpreter": simple(),
+		"args": texts(), "interpreter_args": texts(), "exec_mode": simple(), "port": simple(), "instance_var": simple(),
+		"autorestart": aSwitch(), "uid": simple(), "gid": simple(), "ignore_watch": texts(), "source_map_support": aSwitch(),
+		"wait_ready": aSwitch(), "increment_var": simple(), "cron_restart": simple()}
+}
+
 // carried are the keys that relevo has a setting for, or another way to the same effect.
 var carried = map[string]func(r *pm2Reader, v any){
 	"max_memory_restart": (*pm2Reader).memory,
@@ -180,7 +188,9 @@ func (r *pm2Reader) variables(table, key string) {
 		instance := table == "env" && (name == or(r.text("instance_var"), "NODE_APP_INSTANCE") ||
 			name == "PORT" && r.keys["port"] != nil)
 		switch {
-		case all[name] == nil, instance:
+		case all[name] == nil:
+			r.App.remark("%s.%s (null): left out: it has no value", key, name)
+		case instance:
 		case isText && name != "" && !strings.ContainsAny(name, "=\x00") && !strings.Contains(text, "\x00"):
 			r.set(table, name, literal(text), "")
 		default:
