@@ -103,6 +103,9 @@ func TestWatchdog(t *testing.T) {
 		p.Alive()
 		pass(8 * time.Second)
 		wantEqual(t, "alive", p.Labels(), "[]")
+		if at := r.status().Workers[0].LastPing; time.Since(at) != 8*time.Second {
+			t.Errorf("the last ping was at %v, 8 s ago", at)
+		}
 		pass(2 * time.Second)
 		wantEqual(t, "silent", []any{p.Labels(), r.states()}, "[[terminate] 0/1 draining, 0/2 starting]")
 		hung := r.last(pool.KindHung)

@@ -176,6 +176,7 @@ func (p *Pool) thaw() {
 		p.perform(e)
 	}
 	p.step(machine.Tick{})
+	p.unsaved = true // the master may have more to tell since
 }
 
 // HandOver ends a frozen pool: Run returns ErrHandedOver, and leaves workers and

@@ -95,8 +95,14 @@ func TestSuccessionAtRest(t *testing.T) {
 		v1 := pooltest.NewRelease("v1", pooltest.Polite)
 		r := start(t, 3, v1)
 		before := r.states()
+		v1.Process(1).Alive()
+		pinged := time.Now()
+		pass(time.Second)
 		next := r.succeed()
 		wantEqual(t, "workers", next.states(), before)
+		if at := next.status().Workers; !at[0].LastPing.Equal(pinged) || !at[1].LastPing.IsZero() {
+			t.Errorf("the last pings were at %v and %v, want %v and none", at[0].LastPing, at[1].LastPing, pinged)
+		}
 		for _, p := range v1.Living() {
 			wantEqual(t, "asked of a worker", p.Labels(), []string{"detach"})
 		}

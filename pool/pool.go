@@ -89,11 +89,12 @@ type member struct {
 	load                 *float64 // nil: it has not told
 	wrongLoad            bool     // it was told that this worker reports a load that is no number
 	open                 int
-	canary               bool // a roll's first worker that was not admitted yet
-	asked                bool // the master wants it to leave
-	hung                 bool // it gave no sign of life, and is replaced
-	signalled            bool // a user had the master send it a signal that ends programs
-	abandoned            bool // the pool has stopped waiting for it
+	pinged               time.Time // when it last gave a sign of life by itself; zero: it has not
+	canary               bool      // a roll's first worker that was not admitted yet
+	asked                bool      // the master wants it to leave
+	hung                 bool      // it gave no sign of life, and is replaced
+	signalled            bool      // a user had the master send it a signal that ends programs
+	abandoned            bool      // the pool has stopped waiting for it
 	exit                 *Exited
 	kept                 []string // names of its files at the keeper
 }

@@ -55,7 +55,7 @@ func (p *Pool) steppedBy(m *member, r Report) bool {
 	case Said:
 		p.said(m, r.Message)
 	case Alive:
-		p.step(machine.Alive{Worker: m.id})
+		p.pinged(m)
 	case Unseen:
 		p.step(machine.Unseen{Worker: m.id, Reason: r.Reason})
 	case Hung:
@@ -121,13 +121,19 @@ func readyBy(how string) string {
 	return how
 }
 
+// pinged notes a sign of life: WATCHDOG=1, or the answer to a ping.
+func (p *Pool) pinged(m *member) {
+	m.pinged = time.Now()
+	p.step(machine.Alive{Worker: m.id})
+}
+
 func (p *Pool) said(m *member, message ipc.Message) {
 	switch message := message.(type) {
 	case ipc.Hello:
 		p.changed = true // send it the state, which it could not receive before
 		p.step(machine.Hello{Worker: m.id, Pong: message.Pong})
 	case ipc.Pong:
-		p.step(machine.Alive{Worker: m.id})
+		p.pinged(m)
 	case ipc.Draining:
 		m.open = message.Open
 		p.step(machine.Leaving{Worker: m.id})

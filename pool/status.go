@@ -58,7 +58,9 @@ type Worker struct {
 	Load     *float64    `json:"load,omitempty"` // by its own word; 1 is all that it can do
 	Open     int         `json:"open,omitempty"` // draining: connections left, as the worker reports
 	LastExit *ExitStatus `json:"last_exit,omitempty"`
-	Health   *Health     `json:"health,omitempty"` // if there is a health check
+	// LastPing is when it last gave a sign of life to its watchdog: WATCHDOG=1, or an answer to a ping.
+	LastPing time.Time `json:"last_ping,omitzero"`
+	Health   *Health   `json:"health,omitempty"` // if there is a health check
 }
 
 // Status returns what can be seen now. It returns ErrNotRunning after Run.
@@ -98,7 +100,7 @@ func (p *Pool) describe(row machine.Row) Worker {
 	if m := p.members[row.Worker]; m != nil {
 		w.ID, w.PID = strconv.Itoa(m.id), m.pid()
 		w.Started, w.Ready, w.ReadyBy, w.Text, w.Open = m.started, m.ready, m.readyBy, m.text, m.open
-		w.Load = m.load
+		w.Load, w.LastPing = m.load, m.pinged
 	}
 	w.Release = p.info(row.Generation)
 	return w

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -66,7 +67,7 @@ func TestMetrics(t *testing.T) {
 		"relevo_worker_deaths_total reason=asked":   2,
 		"relevo_worker_deaths_total reason=signal":  1,
 		"relevo_rolls_total result=ok":              1,
-		"relevo_upgrades_total":                     1,
+		"relevo_upgrades_total result=ok":           1,
 		"relevo_adopted_workers_total":              2,
 		"relevo_workers state=serving":              2,
 		"relevo_config_last_reload_successful":      1,
@@ -84,6 +85,9 @@ func TestMetrics(t *testing.T) {
 		}
 		return true
 	})
+	if b := s.status().Build; b.Go != runtime.Version() {
+		t.Errorf("the master's build is %+v, want Go %s", b, runtime.Version())
+	}
 	if got["relevo_worker_resident_memory_bytes slot=0"] < 1<<20 || got["process_open_fds"] < 3 {
 		t.Errorf("of the worker's memory and the master's descriptors: %v", got)
 	}

@@ -130,7 +130,7 @@ func TestWeb(t *testing.T) {
 	p.shows("the next master", func(a shownApp) bool { return a.PID != master && a.Ready == 2 })
 	_, numbers := p.ask("GET", "metrics")
 	for _, want := range []string{`relevo_up{app="site"} 1`, `relevo_rolls_total{app="site",result="ok"} 1`,
-		`relevo_upgrades_total{app="site"} 1`} {
+		`relevo_upgrades_total{app="site",result="ok"} 1`} {
 		if !strings.Contains(numbers, want+"\n") {
 			t.Errorf("/metrics lacks %s", want)
 		}

@@ -272,7 +272,7 @@ func (c *cli) develop(sources config.Sources, app config.App, notes []string, st
 	defer func() { cancel(); <-ended }()
 	return master.Run(ctx, master.Options{
 		App: app, ConfigFile: fileOf(sources), Places: c.places, Log: quieter(log, app), Streams: c.streams(app.Output),
-		Version: version(), Load: load, Await: loop.Await,
+		Version: version(), Build: ownBuild(), Load: load, Await: loop.Await,
 		Attach: func(m master.Attached) error {
 			if err := page.beginAt(ctx, m); err != nil {
 				return err

@@ -168,7 +168,7 @@ func (c *cli) serveApp(app config.App, notes []string, at place, arrival *succes
 		WorkerOOMScoreAdj: workerScore, Background: background,
 		Arrival: arrival, Signals: c.signals, Terminal: isTerminal(c.stderr) || isTerminal(c.stdout),
 		App: app, ConfigFile: at.file, Dir: at.dir, Places: places, Log: log,
-		Streams: files.streams(c.journalStreams(app, c.streams(app.Output))), Version: version(),
+		Streams: files.streams(c.journalStreams(app, c.streams(app.Output))), Version: version(), Build: ownBuild(),
 		Load: load.telling(log, notes),
 		Started: func(listeners []control.Listener) {
 			c.greet(stderr, app, listeners)

@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"relevo/internal/control"
 )
 
 // linkedVersion and linkedRevision are set by the linker for the builds of packaging, which may be
@@ -47,6 +49,12 @@ func (c *cli) version() *cobra.Command {
 
 // version returns the version of the build or of the module, or the revision that it was built from.
 func version() string { return findVersion().Version }
+
+// ownBuild is what the master tells of its program.
+func ownBuild() control.Build {
+	v := findVersion()
+	return control.Build{Go: v.Build.Go, Revision: v.Revision}
+}
 
 func findVersion() programVersion {
 	info, ok := debug.ReadBuildInfo()

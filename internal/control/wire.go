@@ -74,12 +74,15 @@ type Status struct {
 	Name      string     `json:"name"`
 	PID       int        `json:"pid"`
 	Version   string     `json:"version"`
+	Build     Build      `json:"build,omitzero"` // empty: the master is of before this field
 	Listeners []Listener `json:"listeners"`
 	Config    string     `json:"config,omitempty"` // the configuration file
 	// Started is when the first master of the app started. Successions is how many
 	// masters have followed it.
 	Started     time.Time `json:"started,omitzero"`
 	Successions int       `json:"successions,omitempty"`
+	// FailedUpgrades is how often, since Started, a master could not be replaced by another one.
+	FailedUpgrades int `json:"failed_upgrades,omitempty"`
 	// UpgradeFailed says why the last attempt to replace this master failed.
 	UpgradeFailed string `json:"upgrade_failed,omitempty" printable:"lines"`
 	// Warnings say what a person should look at: that the command's path holds a release
@@ -92,6 +95,12 @@ type Status struct {
 	// NextRoll is when all workers are replaced by the clock.
 	NextRoll time.Time `json:"next_roll,omitzero"`
 	pool.Status
+}
+
+// Build is how the program of a master was built.
+type Build struct {
+	Go       string `json:"go,omitempty"`       // Go's version
+	Revision string `json:"revision,omitempty"` // of the repository
 }
 
 // Scale is about a number of workers that follows the load.

@@ -53,8 +53,9 @@ func (st *starts) another(err error) bool {
 // waitingStatus is what can be seen before anything serves.
 func (st *starts) waitingStatus() control.Status {
 	s := control.Status{
-		Name: st.opts.App.Name, PID: os.Getpid(), Version: st.opts.Version, Listeners: st.boot.sockets.ForPeople(),
-		Config: st.opts.ConfigFile, Warnings: st.announcer.Warnings.List(),
+		Name: st.opts.App.Name, PID: os.Getpid(), Version: st.opts.Version, Build: st.opts.Build,
+		Listeners: st.boot.sockets.ForPeople(),
+		Config:    st.opts.ConfigFile, Warnings: st.announcer.Warnings.List(),
 	}
 	s.State, s.Workers = stateWaiting, []pool.Worker{}
 	return s

@@ -140,7 +140,8 @@ func (e estate) state() succession.Document {
 	now := m.stage.is()
 	l := succession.Document{
 		Format: succession.Format, Reads: succession.Format, Version: m.opts.Version, Name: m.opts.App.Name,
-		Started: m.begun, Successions: m.successions, FellBack: now.FellBack, Booting: !now.Served,
+		Started: m.begun, Successions: m.successions, Failures: m.succession.Failures(),
+		FellBack: now.FellBack, Booting: !now.Served,
 		Warnings: m.announcer.Warnings.All(), Stored: m.keeper.Names(),
 		Terminal: m.terminal.State(),
 	}

@@ -45,6 +45,7 @@ func (m *maker) takeOverForGood() (succeeds bool) {
 	m.stage.takeOver(false, false)
 	if a.Way == succession.Store { // after an exec it still counts as a succession, and relevo upgrade may wait for it
 		m.successions, m.begun = 0, time.Now()
+		m.succession.TakeOver(0)
 	}
 	m.announcer.Warnings.Set(announce.UpgradeWarning,
 		"the workers of the previous master could not be taken over, and were replaced: "+
@@ -65,6 +66,7 @@ func (m *maker) takeOverLegacy() error {
 			m.opts.App.Name)
 	}
 	m.begun, m.successions = l.Started, l.Successions+1
+	m.succession.TakeOver(l.Failures)
 	for kind, text := range l.Warnings {
 		m.announcer.Warnings.Set(kind, text)
 	}

@@ -175,6 +175,9 @@ func TestLives(t *testing.T) {
 			l.fails.Store(false)
 			l.succeed(3)
 			after := l.serves(3)
+			if after.FailedUpgrades != 1 {
+				t.Errorf("%d upgrades have failed, want 1", after.FailedUpgrades)
+			}
 			if after.Workers[0].PID != before.Workers[0].PID || !after.Started.Equal(before.Started) ||
 				after.Listeners[0].Address != before.Listeners[0].Address {
 				t.Errorf("before %+v, after %+v", before, after)

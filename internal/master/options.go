@@ -19,6 +19,7 @@ type Options struct {
 	Log     *slog.Logger
 	Streams launch.Streams
 	Version string
+	Build   control.Build
 	// ConfigFile is where the configuration is read from, empty if from nowhere.
 	ConfigFile string
 	// Dir is the directory in which relevo was started, as the user entered it.

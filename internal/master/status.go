@@ -22,10 +22,12 @@ func (m *Master) Status() (control.Status, error) {
 	}
 	now := m.serving()
 	s := control.Status{
-		Name: m.opts.App.Name, PID: os.Getpid(), Version: m.opts.Version, Listeners: now.Bound(),
-		Config: m.opts.ConfigFile, Warnings: slices.Concat(m.announcer.Warnings.List(), m.listeners.Upgrader.Lost(),
+		Name: m.opts.App.Name, PID: os.Getpid(), Version: m.opts.Version, Build: m.opts.Build,
+		Listeners: now.Bound(),
+		Config:    m.opts.ConfigFile, Warnings: slices.Concat(m.announcer.Warnings.List(), m.listeners.Upgrader.Lost(),
 			m.lostDirectories(), now.Hints()), Status: status,
 		Started: m.begun, Successions: m.successions, UpgradeFailed: m.succession.LastFailure(),
+		FailedUpgrades: m.succession.Failures(),
 	}
 	m.health.Describe(&s)
 	m.scaler.Describe(&s)

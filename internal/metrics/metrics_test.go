@@ -35,7 +35,7 @@ func full() App {
 	counts.Heal("127.0.0.1:80")
 	return App{
 		Status: control.Status{
-			Name: "we\"b\\\n", PID: 1, Version: "v1",
+			Name: "we\"b\\\n", PID: 1, Version: "v1", Build: control.Build{Go: "go1.99", Revision: "abc"}, FailedUpgrades: 2,
 			Listeners: []control.Listener{{Name: "http", Address: "127.0.0.1:80",
 				Queue: &control.Queue{Waiting: &waiting, Limit: &limit, Dropped: &dropped}}},
 			Scale: &control.Scale{Min: 2, Max: 8}, Successions: 4, NextRoll: at,
@@ -45,7 +45,8 @@ func full() App {
 				Connections: pool.Connections{Finished: 5, Rescued: 2, Cut: 1},
 				Workers: []pool.Worker{
 					{Slot: 0, ID: "1", PID: 10, State: "draining", Started: at.Add(-time.Hour)},
-					{Slot: 0, ID: "3", PID: 12, State: "serving", Started: at, Load: &load, Health: &pool.Health{OK: true}},
+					{Slot: 0, ID: "3", PID: 12, State: "serving", Started: at, Load: &load, LastPing: at,
+						Health: &pool.Health{OK: true}},
 					{Slot: 1, ID: "", State: "backoff"},
 				},
 			},
@@ -112,7 +113,7 @@ func values(t *testing.T, apps ...App) map[string]float64 {
 func TestNames(t *testing.T) {
 	got := values(t, full())
 	want := map[string]float64{
-		"relevo_build_info version=v1":                                          1,
+		"relevo_build_info version=v1 goversion=go1.99 revision=abc":            1,
 		"relevo_release_info release=0123456789ab version=2.0 generation=3":     1,
 		"relevo_workers state=serving":                                          1,
 		"relevo_workers state=draining":                                         1,
@@ -120,7 +121,9 @@ func TestNames(t *testing.T) {
 		"relevo_workers state=killing":                                          0,
 		"relevo_workers_desired":                                                2,
 		"relevo_workers_max":                                                    8,
-		"relevo_upgrades_total":                                                 4,
+		"relevo_upgrades_total result=ok":                                       4,
+		"relevo_upgrades_total result=failed":                                   2,
+		"relevo_worker_last_ping_timestamp_seconds slot=0":                      2_000_000_000.5,
 		"relevo_worker_starts_total reason=roll":                                1,
 		"relevo_worker_starts_total reason=watchdog":                            0,
 		"relevo_worker_deaths_total reason=oom":                                 1,
@@ -152,7 +155,8 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s is %v (%t), want %v", name, v, ok, value)
 		}
 	}
-	for _, name := range []string{"relevo_worker_open_fds slot=0", "relevo_worker_start_time_seconds slot=1"} {
+	for _, name := range []string{"relevo_worker_open_fds slot=0", "relevo_worker_start_time_seconds slot=1",
+		"relevo_worker_last_ping_timestamp_seconds slot=1"} {
 		if v, ok := got[name]; ok {
 			t.Errorf("%s is %v although it is not known", name, v)
 		}

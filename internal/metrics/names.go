@@ -44,7 +44,8 @@ func up(apps []App, down []string) []Family {
 
 func (p *page) about(a App) {
 	s := a.Status
-	p.put(info, "relevo_build", "The relevo that is the master of the app.", 1, "version", s.Version)
+	p.put(info, "relevo_build", "The relevo that is the master of the app.", 1, "version", s.Version,
+		"goversion", s.Build.Go, "revision", s.Build.Revision)
 	if r := s.Release; r != nil {
 		p.put(info, "relevo_release", "The release that serves.", 1,
 			"release", r.SHA256[:min(len(r.SHA256), 12)], "version", r.Version, "generation", strconv.Itoa(s.Generation))
@@ -57,7 +58,9 @@ func (p *page) about(a App) {
 	}
 	p.put(gauge, "relevo_roll_in_progress", "1 while a roll replaces the workers.", flag(s.Rolling != nil))
 	p.put(gauge, "relevo_warnings", "What relevo status says that a person should look at.", float64(len(s.Warnings)))
-	p.put(counter, "relevo_upgrades", "Masters that another one has followed without a restart.", float64(s.Successions))
+	const upgrades, help = "relevo_upgrades", "Masters that another one has followed without a restart, or failed to."
+	p.put(counter, upgrades, help, float64(s.Successions), "result", "ok")
+	p.put(counter, upgrades, help, float64(s.FailedUpgrades), "result", "failed")
 }
 
 func (p *page) states(a App) {
@@ -159,6 +162,8 @@ func (p *page) workers(a App) {
 	for _, w := range bySlot(a.Status.Workers) {
 		slot := []string{"slot", strconv.Itoa(w.Slot)}
 		p.moment("relevo_worker_start_time_seconds", "When the worker of the slot was started.", w.Started, slot...)
+		p.moment("relevo_worker_last_ping_timestamp_seconds",
+			"When the worker last gave a sign of life: WATCHDOG=1, or an answer to a ping.", w.LastPing, slot...)
 		if used, ok := a.Workers[w.PID]; ok {
 			p.put(counter, "relevo_worker_cpu_seconds", "Time on processors of the worker and its descendants.",
 				used.CPU.Seconds(), slot...)

@@ -35,6 +35,7 @@ type Document struct {
 	Name        string                    `json:"name"`
 	Started     time.Time                 `json:"started"`
 	Successions int                       `json:"successions"`
+	Failures    int                       `json:"failed_upgrades,omitempty"`
 	Origin      Origin                    `json:"origin,omitzero"`
 	Listeners   []upgrader.ListenerLegacy `json:"listeners"`
 	// what the upgrader is to keep whatever becomes of a roll

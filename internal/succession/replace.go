@@ -74,12 +74,14 @@ func (s *Succession) replaceBy(way Way, to func() (string, error), then string) 
 		u, err = s.replace(way, path, then)
 	}
 	if errors.Is(err, pool.ErrNotRunning) {
+		s.thaw()
 		s.turn.Unlock()
 		return u, control.WithExit(errors.New("cannot replace the master: it is stopping, or its start has just failed; "+
 			"try again"), control.ExitBusy)
 	}
 	if err != nil {
-		s.attemptFailed(way, err)
+		s.attemptFailed(way, err) // before the thaw, after which the state is saved
+		s.thaw()
 		s.refuse(path, err)
 		s.turn.Unlock()
 		return u, control.WithExit(fmt.Errorf("%w\n  this master goes on", err), control.ExitRollFailed)
@@ -89,6 +91,7 @@ func (s *Succession) replaceBy(way Way, to func() (string, error), then string) 
 
 func (s *Succession) attemptFailed(way Way, err error) {
 	s.o.Log.Error("the master was not replaced: this one goes on", "err", err)
+	s.set(func(now *phase) { now.failures++ })
 	if way == Asked {
 		return // the process that has asked tells of it
 	}
@@ -97,7 +100,7 @@ func (s *Succession) attemptFailed(way Way, err error) {
 	s.o.Failed("relevo itself could not be replaced: " + text)
 }
 
-// replace freezes everything and hands it over, or thaws it.
+// replace freezes everything and hands it over. After an error all may still be frozen.
 func (s *Succession) replace(way Way, path, then string) (u control.Upgraded, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), freezePatience)
 	defer cancel()
@@ -120,12 +123,10 @@ func (s *Succession) replace(way Way, path, then string) (u control.Upgraded, er
 		return u, nil
 	}
 	done()
-	if err != nil {
-		s.thaw()
-		return u, err
+	if err == nil {
+		s.handOver(u.PID, then)
 	}
-	s.handOver(u.PID, then)
-	return u, nil
+	return u, err
 }
 
 // handOver is the success of a replacement by another process.
@@ -170,8 +171,11 @@ func (s *Succession) become(c Carrier, then string, l upgrader.Legacy, done func
 	}
 }
 
-// thaw goes on as if nothing had been.
+// thaw goes on as if nothing had been, if anything is frozen.
 func (s *Succession) thaw() {
+	if !s.is().frozen {
+		return
+	}
 	s.set(func(now *phase) { now.frozen = false })
 	s.o.Estate.Thaw()
 }

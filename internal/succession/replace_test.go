@@ -165,6 +165,9 @@ func TestReplaceFails(t *testing.T) {
 			if (b.LastFailure() != "") != told || (b.failed != "") != told {
 				t.Errorf("%s fails: %q, %q", test.fails, b.LastFailure(), b.failed)
 			}
+			if told != (b.Failures() == 1) {
+				t.Errorf("%s fails: %d failures", test.fails, b.Failures())
+			}
 			if refused := b.is().refused != ""; refused != test.refused {
 				t.Errorf("%s fails with %v: the program is refused: %t", test.fails, test.err, refused)
 			}

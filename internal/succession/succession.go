@@ -51,6 +51,7 @@ type phase struct {
 	stop, force bool // the end of the app was asked for meanwhile
 	refused     string
 	failed      string // why the last attempt failed
+	failures    int    // attempts that failed, of this master and those before
 }
 
 // New has no attempt under way.
@@ -108,6 +109,14 @@ func (s *Succession) LastFailure() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.now.failed
+}
+
+// Failures is how many attempts to replace a master of the app have failed.
+func (s *Succession) Failures() int { return s.is().failures }
+
+// TakeOver goes on counting failures where the master before has stopped.
+func (s *Succession) TakeOver(failures int) {
+	s.set(func(now *phase) { now.failures = failures })
 }
 
 func (s *Succession) set(change func(now *phase)) {
