@@ -13,6 +13,7 @@ import (
 	"relevo/internal/control"
 	"relevo/internal/phrase"
 	"relevo/internal/printable"
+	"relevo/pool"
 )
 
 // startReport is the result of a start; `relevo start --json` prints it.
@@ -81,11 +82,18 @@ func (c *cli) printStarted(s control.Status, long bool) {
 	for _, warning := range s.Warnings {
 		fmt.Fprintln(c.stdout, "  "+c.paint(c.colorOut, yellow, warning))
 	}
+	if long && len(addresses) == 0 && slices.ContainsFunc(s.Workers, hasOnlyLived) {
+		fmt.Fprintln(c.stdout, "  it has no address so far; if it opens a port later, start it with -l ADDRESS: relevo "+
+			"waits for the port then")
+	}
 	if long {
 		fmt.Fprintf(c.stdout, "  output in %s\n", c.registry().LogDir(s.Name))
 		fmt.Fprintf(c.stdout, "  next: relevo status %[1]s · relevo reload %[1]s · relevo stop %[1]s\n", s.Name)
 	}
 }
+
+// hasOnlyLived says whether a worker counts as ready although it has shown no sign of it.
+func hasOnlyLived(w pool.Worker) bool { return w.ReadyBy == "alive" }
 
 // unbounded says that the output of an app in the background grows without limit: it goes neither
 // to relevo's log files, the default, nor to a terminal or journald.

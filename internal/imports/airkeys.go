@@ -48,7 +48,8 @@ func airTreeShapes() map[string]shape {
 
 func airBuildShapes() map[string]shape {
 	return map[string]shape{"cmd": aText(), "bin": aText(), "full_bin": aText(), "entrypoint": texts(),
-		"args_bin": texts(), "pre_cmd": texts(), "include_ext": texts(), "include_dir": texts(), "include_file": texts(), "exclude_dir": texts(),
+		"args_bin": texts(), "pre_cmd": texts(), "include_ext": texts(), "include_dir": texts(),
+		"include_file": texts(), "exclude_dir": texts(),
 		"exclude_file": texts(), "exclude_regex": texts(), "rules": someTables(), "linux": aTable(),
 		"send_interrupt": aSwitch()}
 }
