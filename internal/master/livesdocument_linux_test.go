@@ -32,6 +32,7 @@ func TestDocumentComesBack(t *testing.T) {
 		"health": check, "fell_back": json.RawMessage("true"),
 		"scale":    json.RawMessage(`{"range":{"Least":1,"Most":3},"fixed":true,"reason":"a user"}`),
 		"warnings": json.RawMessage(`{"release":"an old one serves"}`), "last_sum": json.RawMessage(`"looked"`),
+		"failed_upgrades": json.RawMessage("2"),
 	}
 	l.o.Version, l.o.Dir, l.o.ConfigFile = "v1", "/somewhere", "relevo.toml"
 	open := l.starts() // some is left only until something serves
