@@ -98,8 +98,8 @@ func recovery(ctx context.Context, b *bench) error {
 	if err = errors.Join(err, a.stop()); err != nil {
 		return err
 	}
-	b.table.row("SIGKILL of a worker to its replacement ready − start of the bare program, ms", figures.Spread(extra, "%.2f"),
-		"≤ 10")
+	b.table.row("SIGKILL of a worker to its replacement ready − start of the bare program, ms",
+		figures.Spread(extra, "%.2f"), "≤ 10")
 	return nil
 }
 
@@ -149,7 +149,8 @@ func rolls(ctx context.Context, b *bench) error {
 		if err = errors.Join(err, a.stop()); err != nil {
 			return err
 		}
-		b.table.row(fmt.Sprintf("roll of %d workers, one at a time, canary %s, ms", size, canary), figures.Spread(took, "%.0f"), "")
+		b.table.row(fmt.Sprintf("roll of %d workers, one at a time, canary %s, ms", size, canary),
+			figures.Spread(took, "%.0f"), "")
 	}
 	return nil
 }

@@ -42,7 +42,8 @@ func (b *bench) spreadFresh(ctx context.Context, a *app, balance, wanted string)
 		least, most := extremes(counts)
 		ratios = append(ratios, float64(most)/float64(max(least, 1)))
 	}
-	b.table.row(fmt.Sprintf("1000 connections to 4 workers, most / least, %s", balance), figures.Spread(ratios, "%.2f"), wanted)
+	b.table.row(fmt.Sprintf("1000 connections to 4 workers, most / least, %s", balance),
+		figures.Spread(ratios, "%.2f"), wanted)
 	return nil
 }
 

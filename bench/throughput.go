@@ -34,7 +34,8 @@ func (b *bench) compareThroughput(ctx context.Context, kind prove.Connections, p
 	if err != nil {
 		return err
 	}
-	b.table.row(fmt.Sprintf("throughput of a pool of one / bare program, %s", kind), figures.Spread(ratios, "%.3f"), "≥ 0.98")
+	b.table.row(fmt.Sprintf("throughput of a pool of one / bare program, %s", kind),
+		figures.Spread(ratios, "%.3f"), "≥ 0.98")
 	b.table.row(fmt.Sprintf("requests per second behind relevo, %s, %d clients", kind, b.plan.clients),
 		figures.Spread(pooled, "%.0f"), "")
 	return nil

@@ -28,7 +28,10 @@ def app(environ, start):
 	}
 	rubyApp = app{
 		file: "config.ru",
-		good: `run ->(env) { body = "#{Process.pid}\n"; [200, {'content-type' => 'text/plain', 'content-length' => body.bytesize.to_s}, [body]] }
+		good: `run ->(env) {
+  body = "#{Process.pid}\n"
+  [200, {'content-type' => 'text/plain', 'content-length' => body.bytesize.to_s}, [body]]
+}
 `,
 		bad: `raise 'a bad release'
 `,

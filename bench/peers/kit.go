@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -175,15 +174,4 @@ func (c *child) terminate() {
 		syscall.Kill(-c.pid, syscall.SIGKILL)
 		<-c.ended
 	}
-}
-
-// tasks runs functions at the same time, and returns what went wrong.
-func tasks(all ...func() error) error {
-	errs := make([]error, len(all))
-	var group sync.WaitGroup
-	for i, task := range all {
-		group.Go(func() { errs[i] = task() })
-	}
-	group.Wait()
-	return errors.Join(errs...)
 }

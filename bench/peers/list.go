@@ -136,7 +136,8 @@ func pidIn(path string) int {
 }
 
 func gunicorn(_ context.Context, s *service) error {
-	if _, err := s.begin("gunicorn", "-w", strconv.Itoa(processes), "-b", s.address, "--pid", "pid", "wsgi:app"); err != nil {
+	_, err := s.begin("gunicorn", "-w", strconv.Itoa(processes), "-b", s.address, "--pid", "pid", "wsgi:app")
+	if err != nil {
 		return err
 	}
 	pidFile := filepath.Join(s.dir, "pid")

@@ -65,9 +65,9 @@ var houses = []house{
 
 // manyApps compares programs that run many apps: one process an app.
 func manyApps(ctx context.Context, k *kit) (*result, error) {
-	r := newResult("Many apps", "Apps of one Node process each: from the command until it returns (relevo returns when all "+
-		"serve, PM2 when all were started), the list of them, and the memory of what manages them (proportional set size, "+
-		"all managers together).")
+	r := newResult("Many apps", "Apps of one Node process each: from the command until it returns (relevo returns "+
+		"when all serve, PM2 when all were started), the list of them, and the memory of what manages them (proportional "+
+		"set size, all managers together).")
 	for _, n := range k.plan.apps {
 		r.columns = append(r.columns, column{startOf(n), "%.1f", n == 100}, column{listOf(n), "%.0f", n == 100},
 			column{memoryOf(n), "%.0f", n == 100})

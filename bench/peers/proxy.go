@@ -80,7 +80,8 @@ func nginx(ctx context.Context, s *service) error {
 	}
 	conf := fmt.Sprintf(`worker_processes 2; daemon off; pid nginx.pid; error_log stderr; events {}
 http {
-  access_log off; client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;
+  access_log off; client_body_temp_path t1; proxy_temp_path t2;
+  fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;
   upstream app { %s keepalive 64; }
   server { listen %s; location / { proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection ""; } }
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"relevo/internal/prove"
@@ -30,9 +31,8 @@ func rolls(ctx context.Context, k *kit) (*result, error) {
 
 // once is missing, said once for all rounds.
 func (r *result) once(peer string, err error) error {
-	if err = r.missing(peer, err); err == nil && len(r.absent) > 1 && r.absent[len(r.absent)-1] == r.absent[len(r.absent)-2] {
-		r.absent = r.absent[:len(r.absent)-1]
-	}
+	err = r.missing(peer, err)
+	r.absent = slices.Compact(r.absent)
 	return err
 }
 

@@ -33,8 +33,8 @@ var watchers = []watcher{
 // saved measures from a save to the first answer of the new version, and counts the connections
 // that a client gets refused meanwhile.
 func saved(ctx context.Context, k *kit) (*result, error) {
-	r := newResult("Saved and served", "From the save of a Node script to the first answer of its new version, and how many "+
-		"of the connections are refused, or get no answer, that a client makes every 2 ms meanwhile. For Go programs "+
+	r := newResult("Saved and served", "From the save of a Node script to the first answer of its new version, and how "+
+		"many of the connections are refused, or get no answer, that a client makes every 2 ms meanwhile. For Go programs "+
 		"`go run ./bench/dev` compares air and wgo.",
 		column{"save → served, ms", "%.0f", true}, column{"lost per save", "%.0f", true})
 	return r, turns(k.plan.rounds, watchers, func(w watcher) error {
@@ -47,7 +47,8 @@ func saved(ctx context.Context, k *kit) (*result, error) {
 
 // versioned is the script: it answers with its version.
 func versioned(version int) string {
-	return fmt.Sprintf("require('http').createServer((q, r) => r.end('v%d')).listen(+process.env.PORT, '127.0.0.1')\n", version)
+	const server = "require('http').createServer((q, r) => r.end('v%d')).listen(+process.env.PORT, '127.0.0.1')\n"
+	return fmt.Sprintf(server, version)
 }
 
 func (r *result) saves(ctx context.Context, k *kit, w watcher) (err error) {

@@ -9,6 +9,8 @@ import (
 
 	"relevo/internal/apps"
 	"relevo/internal/config"
+	"relevo/internal/control"
+	"relevo/pool"
 )
 
 // TestMonitDoesNotWait: a master that does not answer holds up neither what is seen of other apps
@@ -16,7 +18,7 @@ import (
 func TestMonitDoesNotWait(t *testing.T) {
 	emptyPlaces(t)
 	c := &cli{getenv: os.Getenv, places: config.FindPlaces(os.Getenv, os.Geteuid(), config.UsableDir)}
-	(&standIn{}).serve(t, "web")
+	(&standIn{status: control.Status{Name: "web", Status: pool.Status{State: "running"}}}).serve(t, "web")
 	stuck, err := net.Listen("unix", c.places.ControlSocket("stuck"))
 	if err != nil {
 		t.Fatal(err)
