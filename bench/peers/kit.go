@@ -29,8 +29,8 @@ type kit struct {
 // newKit builds relevo. The process becomes the reaper of what its peers leave behind, so that
 // it can end all of it.
 func newKit(ctx context.Context, chosen string) (*kit, error) {
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		return nil, fmt.Errorf("cannot become the reaper of what is started: %w", err)
+	if err := becomeReaper(); err != nil {
+		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "peers")
 	if err != nil {
