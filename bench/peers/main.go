@@ -1,10 +1,11 @@
 // Command peers compares relevo with the programs that people use for the same, and prints
 // these tables as Markdown:
 //
-//	go run ./bench/peers                    everything, about 25 minutes
+//	go run ./bench/peers                    everything, about 50 minutes
 //	go run ./bench/peers -quick             one round of everything, to see that it works
 //	go run ./bench/peers -only rolls        one table; -help names them
 //	go run ./bench/peers -peers relevo,pm2  some of the peers
+//	go run ./bench/peers -rounds 3          fewer rounds than five
 //	go run ./bench/peers -plot DIR          pictures of the tables too, as SVG
 //
 // All peers serve the same app, four processes of it, on the same machine. In each round they
@@ -37,7 +38,7 @@ type plan struct {
 }
 
 var (
-	full = plan{rounds: 5, load: 2 * time.Second, rolls: 5, watch: 5 * time.Second, apps: []int{1, 10, 100}, saves: 10}
+	full = plan{rounds: 5, load: 2 * time.Second, rolls: 5, watch: 4 * time.Second, apps: []int{1, 10, 100}, saves: 5}
 	less = plan{rounds: 1, load: time.Second, rolls: 2, watch: 3 * time.Second, apps: []int{1, 10}, saves: 2}
 )
 
@@ -70,6 +71,7 @@ func run() error {
 	quick := flag.Bool("quick", false, "one round of everything")
 	only := flag.String("only", "", "one table: "+strings.Join(names, " "))
 	chosen := flag.String("peers", "", "only peers whose name contains one of these, by commas")
+	rounds := flag.Int("rounds", 0, "how many rounds; default 5, with -quick 1")
 	plots := flag.String("plot", "", "write pictures into this directory")
 	flag.Parse()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -81,6 +83,9 @@ func run() error {
 	defer k.close()
 	if k.plan = full; *quick {
 		k.plan = less
+	}
+	if *rounds > 0 {
+		k.plan.rounds = *rounds
 	}
 	return k.print(ctx, *only, *plots)
 }
