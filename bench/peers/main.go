@@ -1,5 +1,5 @@
 // Command peers compares relevo with the programs that people use for the same, and prints
-// these tables as Markdown:
+// the tables of docs/peers.md:
 //
 //	go run ./bench/peers                    everything, about 50 minutes
 //	go run ./bench/peers -quick             one round of everything, to see that it works

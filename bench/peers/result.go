@@ -95,10 +95,14 @@ func (r *result) cell(peer string, c column) string {
 	if text := r.notes[peer][c.name]; text != "" {
 		return text
 	}
-	if sample := r.cells[peer][c.name]; len(sample) > 0 {
+	switch sample := r.cells[peer][c.name]; len(sample) {
+	case 0:
+		return "–"
+	case 1:
+		return fmt.Sprintf(c.format, sample[0])
+	default:
 		return figures.Spread(sample, c.format)
 	}
-	return "–"
 }
 
 // learn notes the version of a peer: it is asked, or npm was.
