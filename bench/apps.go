@@ -7,13 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
 	"relevo/bench/figures"
 	"relevo/internal/control"
-	"relevo/internal/procfs"
 )
 
 // manyApps is how many apps of one worker are started in the background.
@@ -77,20 +75,11 @@ func (b *bench) privateMemory(list []byte) error {
 	}
 	var private []float64
 	for _, app := range apps {
-		text, err := procfs.Read(fmt.Sprintf("/proc/%d/smaps_rollup", app.PID))
+		mib, err := figures.Memory(app.PID, "Private_Clean", "Private_Dirty")
 		if err != nil {
-			return fmt.Errorf("cannot read the memory of %s: %w", app.Name, err)
+			return err
 		}
-		kib := 0
-		for _, field := range []string{"Private_Clean", "Private_Dirty"} {
-			value, _ := procfs.StatusField(string(text), field)
-			n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(value), " kB"))
-			if err != nil {
-				return fmt.Errorf("cannot read the memory of %s: %w", app.Name, err)
-			}
-			kib += n
-		}
-		private = append(private, float64(kib)/1024)
+		private = append(private, mib)
 	}
 	b.table.row("private memory of each of their masters, MiB", figures.Spread(private, "%.1f"), "≤ 4")
 	return nil

@@ -3,7 +3,6 @@ package test
 import (
 	"os"
 	"strconv"
-	"syscall"
 	"testing"
 )
 
@@ -18,14 +17,7 @@ process.on('disconnect', () => require('node:fs').writeFileSync('left-' + proces
 func TestNodeOrphans(t *testing.T) {
 	t.Parallel()
 	s := nodeSite(t, lastingServer)
-	pids, address := s.settled(2), s.status().Listeners[0].Address
-	defer func() {
-		for _, pid := range pids {
-			syscall.Kill(pid, syscall.SIGKILL)
-		}
-	}()
-	s.master.Process.Kill()
-	<-s.ended
+	pids, address := s.orphans(2)
 	for _, pid := range pids {
 		s.await("the worker hears of its master's end", func() bool {
 			_, err := os.Stat(s.at("left-" + strconv.Itoa(pid)))

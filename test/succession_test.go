@@ -180,19 +180,26 @@ func TestReloadUpgradesFirst(t *testing.T) {
 func TestOrphans(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "-n", "2")
-	pids, address := s.settled(2), s.status().Listeners[0].Address
-	defer func() {
-		for _, pid := range pids {
-			syscall.Kill(pid, syscall.SIGKILL)
-		}
-	}()
-	s.master.Process.Kill()
-	<-s.ended
+	pids, address := s.orphans(2)
 	code, said := s.relevo("run", "--name", "site", "-l", address, "--", "./app")
 	if code != 1 || !strings.Contains(said, fmt.Sprintf("(kill %d %d)", pids[0], pids[1])) && !strings.Contains(said,
 		fmt.Sprintf("(kill %d %d)", pids[1], pids[0])) {
 		t.Errorf("exit code %d: %s", code, said)
 	}
+}
+
+// orphans kills the master, and returns the workers that it leaves behind, which end with the test.
+func (s *site) orphans(n int) (pids []int, address string) {
+	s.t.Helper()
+	pids, address = s.settled(n), s.status().Listeners[0].Address
+	s.t.Cleanup(func() {
+		for _, pid := range pids {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	})
+	s.master.Process.Kill()
+	<-s.ended
+	return pids, address
 }
 
 // TestTableflipWorker: a worker that itself uses tableflip finds nothing of relevo's.

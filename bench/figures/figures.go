@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"relevo/internal/procfs"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -43,4 +45,21 @@ func FreeAddress() (string, error) {
 	}
 	defer listener.Close()
 	return listener.Addr().String(), nil
+}
+
+// Memory adds up fields of a process's smaps_rollup (proc_pid_smaps(5)), in MiB.
+func Memory(pid int, fields ...string) (mib float64, err error) {
+	text, err := procfs.Read(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		return 0, fmt.Errorf("cannot read the memory of process %d: %w", pid, err)
+	}
+	for _, field := range fields {
+		value, _ := procfs.StatusField(string(text), field)
+		kib, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(value), " kB"))
+		if err != nil {
+			return 0, fmt.Errorf("cannot read the memory of process %d: %w", pid, err)
+		}
+		mib += float64(kib) / 1024
+	}
+	return mib, nil
 }

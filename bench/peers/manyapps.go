@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -132,16 +131,11 @@ func (r *result) housed(ctx context.Context, k *kit, h house, n int) (err error)
 // them share count once.
 func proportional(pids []int) (mib float64, err error) {
 	for _, pid := range pids {
-		text, err := procfs.Read(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		share, err := figures.Memory(pid, "Pss")
 		if err != nil {
-			return 0, fmt.Errorf("cannot read the memory of a manager: %w", err)
+			return 0, err
 		}
-		value, _ := procfs.StatusField(string(text), "Pss")
-		kib, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(value), " kB"))
-		if err != nil {
-			return 0, fmt.Errorf("cannot read the memory of a manager: %w", err)
-		}
-		mib += float64(kib) / 1024
+		mib += share
 	}
 	return mib, nil
 }

@@ -126,7 +126,7 @@ func (s *service) watch(ctx context.Context, length time.Duration, act func() er
 	return o, err
 }
 
-// text writes outages: the median, and that one had no end while it was watched.
+// text says how long the outage was; ≥ is said of one that had not ended when the watch did.
 func (o outage) text() string {
 	if o.open {
 		return fmt.Sprintf("≥ %.0f s", o.longest.Seconds())

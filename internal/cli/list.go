@@ -72,24 +72,25 @@ func (c *cli) chosenApps(ctx context.Context, words []string) ([]apps.App, error
 
 // allApps lists the apps of all places where a command looks for masters.
 func (c *cli) allApps(ctx context.Context) ([]apps.App, error) {
+	here, others := c.everywhere()
+	return here.All(ctx, others...)
+}
+
+// everywhere is where a command looks for apps: places with definitions, and further directories
+// with sockets.
+func (c *cli) everywhere() (here apps.Places, others []string) {
 	places := c.lookIn()
-	var others []string
 	for _, p := range places[1:] {
 		others = append(others, p.Runtime)
 	}
-	return apps.Places{Places: places[0]}.All(ctx, others...)
+	return apps.Places{Places: places[0]}, others
 }
 
 // askApps is allApps in two steps: names lists the apps, and ask asks the master of one.
 func (c *cli) askApps() (names func() ([]string, error), ask func(ctx context.Context, name string) apps.App) {
-	places := c.lookIn()
-	var others []string
-	for _, p := range places[1:] {
-		others = append(others, p.Runtime)
-	}
-	all := apps.Places{Places: places[0]}
-	names = func() ([]string, error) { return all.Known(others...) }
-	ask = func(ctx context.Context, name string) apps.App { return all.Ask(ctx, name, others...) }
+	here, others := c.everywhere()
+	names = func() ([]string, error) { return here.Known(others...) }
+	ask = func(ctx context.Context, name string) apps.App { return here.Ask(ctx, name, others...) }
 	return names, ask
 }
 

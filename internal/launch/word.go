@@ -13,6 +13,7 @@ const earlyWord = "it has said that it is ready, and has accepted no connection 
 func (p *Process) saidReady(how string) {
 	if p.ready.guesses() && p.binder.holdBack(how) {
 		p.sink(pool.Obstructed{Hint: earlyWord})
+		p.sink(pool.Persist{Done: func() {}}) // it is said once: the next master has to know of it
 		return
 	}
 	p.isReady(how)

@@ -28,9 +28,9 @@ type repeater struct {
 	hopeless error // every further run would fail, too
 }
 
-// run runs it Options.Times times, and goes on until Options.MinRequests is reached. The command may
-// only have asked for what it is about, as a signal does, so that the load goes on for Options.Every
-// after each run.
+// run runs it Options.Times times, and goes on until Options.MinRequests is reached. A
+// command such as a signal returns before its effect is over, so the load continues for
+// Options.Every after each run.
 func (r *repeater) run(ctx context.Context) {
 	for n := 0; !r.stopping() && (n < r.options.Times || !r.enough()); n++ {
 		began := time.Now()

@@ -12,15 +12,13 @@ import (
 	"time"
 
 	"relevo/internal/testport"
+	"relevo/internal/testreq"
 )
 
 // TestNginxReload: of a real nginx that reloads under load the report has what its log has: each
 // request that it logged was sent, and each that counts as answered is logged.
 func TestNginxReload(t *testing.T) {
-	nginx, err := exec.LookPath("nginx")
-	if err != nil {
-		t.Skip("no nginx here")
-	}
+	nginx := testreq.Program(t, "nginx")
 	dir, port := t.TempDir(), testport.Free(t)
 	file := filepath.Join(dir, "nginx.conf")
 	conf := fmt.Sprintf("worker_processes 2; daemon off; pid nginx.pid; error_log error.log;\n"+

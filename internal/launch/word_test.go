@@ -1,0 +1,27 @@
+package launch
+
+import "testing"
+
+// TestWord: what a worker said too early counts once, when it accepts, and under the next master, too.
+func TestWord(t *testing.T) {
+	b := newBinder(nil)
+	if b.holdBack(byNotify) {
+		t.Error("a worker without sockets of its own has to accept")
+	}
+	b.own, b.addresses = true, []string{"127.0.0.1:80"}
+	if !b.holdBack(byNotify) {
+		t.Fatal("the word counts before the worker accepts")
+	}
+	var l processLegacy
+	b.legacy(&l)
+	next := newBinder(nil)
+	next.restore(l)
+	for master, b := range map[string]*binder{"this": b, "the next": next} {
+		if word := b.accepted(); word != byNotify {
+			t.Errorf("%s master has the word %q", master, word)
+		}
+		if word := b.accepted(); word != "" || b.holdBack(byIPC) {
+			t.Errorf("%s master holds the word back for ever: %q", master, word)
+		}
+	}
+}
