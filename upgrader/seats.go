@@ -106,6 +106,14 @@ func (s *seating) seated(worker string) *listeners.Group {
 // Seated says whether a worker has a socket of its own.
 func (l *Listener) Seated(worker string) bool { return l.seats.seated(worker) != nil }
 
+// Vacant says whether no worker has a socket of its own, or a shared one.
+func (l *Listener) Vacant() bool {
+	l.seats.mu.Lock()
+	defer l.seats.mu.Unlock()
+	return len(l.seats.borrowers) == 0 && len(l.seats.sharers) == 0 &&
+		(l.seats.group == nil || len(l.seats.group.Workers()) == 0)
+}
+
 // Accepted waits until a worker has accepted a connection on its own socket.
 func (l *Listener) Accepted(ctx context.Context, worker string) error {
 	if group := l.seats.seated(worker); group != nil {

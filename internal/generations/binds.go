@@ -73,7 +73,7 @@ func (h *Hold) borrow(b capture.Bind, p upgrader.Program) (l *upgrader.Listener,
 func (h *Hold) find(b capture.Bind, p upgrader.Program) (*upgrader.Listener, error) {
 	wanted := h.all.inPlaceOf(listenOf(b))
 	for i, l := range h.held {
-		if same(l, wanted) || i < h.configured && meets(l, b) {
+		if same(l, wanted) || (i < h.configured || l.Listen.AnyPort()) && meets(l, b) {
 			return l, nil
 		}
 	}
@@ -244,9 +244,24 @@ func (h *Hold) configuredNames() (names []string) {
 func (h *Hold) forget(worker string) error {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
+	return h.drop(func(l *upgrader.Listener) bool { return h.all.Upgrader.Abandoned(l, worker) })
+}
+
+// vacate closes what programs have bound and closed again, all of them. It waits for the binds
+// that are being answered.
+func (h *Hold) vacate(address string) error {
+	h.binding.Lock()
+	defer h.binding.Unlock()
+	h.all.mu.Lock()
+	defer h.all.mu.Unlock()
+	return h.drop(func(l *upgrader.Listener) bool { return l.Address == address && l.Vacant() })
+}
+
+// drop closes captured listeners that no other generation holds. It needs all.mu.
+func (h *Hold) drop(unused func(*upgrader.Listener) bool) error {
 	for i := len(h.held) - 1; i >= h.configured; i-- {
 		l := h.held[i]
-		if h.all.holders[l] != 1 || !h.all.Upgrader.Abandoned(l, worker) {
+		if h.all.holders[l] != 1 || !unused(l) {
 			continue
 		}
 		delete(h.all.holders, l)

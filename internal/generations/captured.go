@@ -42,6 +42,8 @@ func (c *capturing) Bind(o pool.Order, b capture.Bind) launch.Grant {
 	if !serves(b) {
 		return launch.Grant{Answer: capture.LetThrough()}
 	}
+	c.hold.binding.RLock()
+	defer c.hold.binding.RUnlock()
 	program := c.program(o, b)
 	l, lost, err := c.hold.borrow(b, program)
 	if err != nil {
@@ -176,6 +178,18 @@ func (c *capturing) Gone(o pool.Order) {
 	for _, l := range c.hold.listeners() {
 		c.report(l.Gone(o.ID))
 	}
+}
+
+// Closed takes a socket back that the worker has closed: launch.Sockets.
+func (c *capturing) Closed(o pool.Order, address string) (other bool) {
+	for _, l := range c.hold.listeners() {
+		if l.Address == address {
+			c.report(l.Gone(o.ID))
+		}
+		other = other || l.Seated(o.ID)
+	}
+	c.report(c.hold.vacate(address))
+	return other
 }
 
 func (c *capturing) report(err error) {

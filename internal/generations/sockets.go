@@ -47,6 +47,8 @@ type Hold struct {
 	sockets []upgrader.Inheritable // as they were when the generation was made
 	once    sync.Once
 
+	binding sync.RWMutex // held while a bind is answered
+
 	// configured is how many of held are of the configuration. The others, which follow,
 	// were captured: the programs of the generation have bound them.
 	configured int

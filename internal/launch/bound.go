@@ -9,6 +9,7 @@ import (
 
 	"relevo/internal/capture"
 	"relevo/internal/nodecluster"
+	"relevo/internal/procfs"
 )
 
 // bound is an address that a worker's program has bound, and the master's socket that it
@@ -22,6 +23,8 @@ type bound struct {
 	Inode     uint64          `json:"inode"` // of the socket
 	// descriptors of it that a process had without the bind: inherited ones
 	Before int `json:"before,omitempty"`
+	// Seat is the address of the master's socket if it is the worker's own
+	Seat string `json:"seat,omitempty"`
 }
 
 // maxBound bounds the number of binds that are remembered for a worker.
@@ -45,7 +48,10 @@ func (b *binder) inUse(bind capture.Bind, processes func() []int) bool {
 				idle++
 			}
 		}
-		if slices.ContainsFunc(processes(), func(pid int) bool { return descriptors(pid, other.Inode) > idle }) {
+		if slices.ContainsFunc(processes(), func(pid int) bool {
+			count, _ := descriptors(pid, other.Inode)
+			return count > idle
+		}) {
 			return true
 		}
 	}
@@ -53,10 +59,13 @@ func (b *binder) inUse(bind capture.Bind, processes func() []int) bool {
 }
 
 // remember records a granted bind. It is called before the socket replaces the program's.
-func (b *binder) remember(bind capture.Bind, fd int) {
+func (b *binder) remember(bind capture.Bind, g Grant) {
 	entry := boundBy(bind)
+	if g.Own {
+		entry.Seat = g.Address
+	}
 	var stat syscall.Stat_t
-	if syscall.Fstat(fd, &stat) != nil {
+	if syscall.Fstat(g.Answer.FD, &stat) != nil {
 		return
 	}
 	entry.Inode = stat.Ino
@@ -65,7 +74,7 @@ func (b *binder) remember(bind capture.Bind, fd int) {
 	if i := slices.IndexFunc(b.asked, func(other bound) bool { return other.Inode == entry.Inode }); i >= 0 {
 		entry.Before = b.asked[i].Before
 	} else {
-		entry.Before = descriptors(bind.PID, entry.Inode)
+		entry.Before, _ = descriptors(bind.PID, entry.Inode)
 	}
 	b.asked = slices.DeleteFunc(b.asked, func(other bound) bool {
 		return other.Address == entry.Address && other.Type == entry.Type
@@ -130,15 +139,19 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// descriptors returns how many descriptors of a socket a process has.
-func descriptors(pid int, inode uint64) (count int) {
+// descriptors returns how many descriptors of a socket a process has: none if it has ended. The
+// error is that it is another user's.
+func descriptors(pid int, inode uint64) (count int, err error) {
 	directory := fmt.Sprintf("/proc/%d/fd", pid)
-	entries, _ := os.ReadDir(directory)
+	entries, err := os.ReadDir(directory)
+	if procfs.Ended(err) {
+		return 0, nil
+	}
 	wanted := fmt.Sprintf("socket:[%d]", inode)
 	for _, entry := range entries {
 		if target, _ := os.Readlink(directory + "/" + entry.Name()); target == wanted {
 			count++
 		}
 	}
-	return count
+	return count, err
 }

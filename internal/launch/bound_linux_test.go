@@ -26,6 +26,7 @@ func (c common) Bind(pool.Order, capture.Bind) Grant {
 	return Grant{Answer: capture.Answer{FD: int(c.File.Fd())}, Address: c.Address, File: c.File}
 }
 func (common) Accepted(ctx context.Context, _ pool.Order) error { <-ctx.Done(); return ctx.Err() }
+func (common) Closed(pool.Order, string) bool                   { return false }
 func (common) Serve(pool.Order)                                 {}
 func (common) Admit(pool.Order)                                 {}
 func (common) Leave(pool.Order)                                 {}

@@ -30,6 +30,9 @@ type Sockets interface {
 	Admit(o pool.Order)
 	// Leave sends no new client to the worker any more.
 	Leave(o pool.Order)
+	// Closed takes from the worker the socket of its own at an address, which it has closed. It
+	// says whether the worker has another one.
+	Closed(o pool.Order, address string) (other bool)
 	// Emptied says whether no client waits at the worker's own sockets, or is on its way
 	// to them.
 	Emptied(o pool.Order) bool
@@ -60,7 +63,7 @@ type Grant struct {
 // binder answers the binds of one worker.
 type binder struct {
 	sockets Sockets       // nil: nothing is captured
-	bound   chan struct{} // capacity 1: a hint that there was a bind
+	bound   chan struct{} // capacity 1: a hint that a socket was bound, or closed
 
 	leading  sync.Mutex // held while clients are directed to the worker, or away
 	left     bool       // under leading: the worker leaves, and gets no new client
@@ -143,7 +146,7 @@ func (p *Process) grant(b capture.Bind) (grant Grant, first bool) {
 	grant = p.binder.sockets.Bind(p.order, b)
 	p.binder.refuse(grant.Refused)
 	if grant.Answer.FD >= 0 {
-		p.binder.remember(b, grant.Answer.FD)
+		p.binder.remember(b, grant)
 	}
 	return grant, grant.Address != "" && p.binder.note(grant)
 }
@@ -168,11 +171,16 @@ func (b *binder) note(g Grant) (first bool) {
 	if first && g.File != nil {
 		b.shared = append(b.shared, Listener{Address: g.Address, File: g.File})
 	}
+	b.hint()
+	return first
+}
+
+// hint makes watchAcceptance look again.
+func (b *binder) hint() {
 	select {
 	case b.bound <- struct{}{}:
 	default: // a hint is already waiting
 	}
-	return first
 }
 
 func (b *binder) state() (own bool, binds int) {
@@ -215,11 +223,15 @@ func (p *Process) watchAcceptance() {
 		case <-ctx.Done():
 			return
 		}
+		if word := p.binder.withoutSocket(); word != "" {
+			p.observed(pool.Obstructed{})
+			p.isReady(word)
+		}
 		if !p.binder.hasOwn() || p.binder.hasLeft() {
 			continue
 		}
 		_, before := p.binder.state()
-		if p.binder.sockets.Accepted(ctx, p.order) != nil {
+		if p.hasAccepted(ctx) != nil {
 			if ctx.Err() != nil {
 				return
 			}
@@ -238,6 +250,14 @@ func (p *Process) watchAcceptance() {
 			p.isReady("accepted")
 		}
 	}
+}
+
+// hasAccepted waits until the worker has accepted on each socket of its own that it keeps.
+func (p *Process) hasAccepted(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p.watches.Go(func() { p.giveBackClosed(ctx) })
+	return p.binder.sockets.Accepted(ctx, p.order)
 }
 
 // untilDetached returns a context that ends when the process ends, or when this master

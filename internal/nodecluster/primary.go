@@ -304,6 +304,13 @@ func (p *Primary) arrived() {
 	}
 }
 
+// Delivers says whether a socket is on its way to the worker.
+func (p *Primary) Delivers() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.waiting) > 0
+}
+
 // lost is called when a message has reached the worker without its socket. The worker may
 // have reached its limit of open files.
 func (p *Primary) lost() {

@@ -20,7 +20,7 @@ func (p Process) Children() (children []int, err error) {
 	}
 	for _, list := range lists {
 		text, failed := Process(filepath.Dir(list)).read("children")
-		if failed != nil && !ended(failed) {
+		if failed != nil && !Ended(failed) {
 			err = failed
 		}
 		for field := range strings.FieldsSeq(text) {
@@ -32,8 +32,8 @@ func (p Process) Children() (children []int, err error) {
 	return children, err
 }
 
-// ended says whether an error is that of a thread that has just ended.
-func ended(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) }
+// Ended says whether an error is that of a process or thread that has just ended.
+func Ended(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) }
 
 // deepest is how far down a family is looked at.
 const deepest = 16

@@ -167,6 +167,10 @@ func otherServers(version string) map[string]func(*http.Server) error {
 		"binds-unix":         func(server *http.Server) error { return bindUnixAndServe(server, os.Args[1]) },
 		"binds-udp":          func(*http.Server) error { return echoUDP(version, os.Args[1]) },
 		"binds-and-promises": func(server *http.Server) error { return bindAndPromise(server, version, os.Args[1]) },
+		"looks-for-port": func(server *http.Server) error {
+			return lookThen(func() error { return bindAndServe(server, os.Args[2]) })
+		},
+		"looks-and-inherits": func(server *http.Server) error { return lookThen(func() error { return serveAll(server) }) },
 		"binds-and-hangs":    func(*http.Server) error { return bindAndHang(os.Args[1]) },
 		"inherits-and-hangs": inheritAndHang,
 		"tableflip":          serveWithTableflip,
@@ -244,6 +248,19 @@ func bindAndPromise(server *http.Server, version, address string) error {
 		os.Exit(3)
 	}
 	return server.Serve(listener)
+}
+
+// lookThen binds an address to see whether it is free, as programs do that look for a port, and
+// serves elsewhere.
+func lookThen(serve func() error) error {
+	listener, err := net.Listen("tcp", os.Args[1])
+	if err != nil {
+		return err
+	}
+	if err := listener.Close(); err != nil {
+		return err
+	}
+	return serve()
 }
 
 // bindAndHang opens its listener and never serves from it.
