@@ -18,10 +18,19 @@ import (
 	"relevo/pool"
 )
 
-// busyNodeApp works for some 10 ms of processor time on each request.
+// busyNodeApp works on each request for as many rounds as its second argument says. Without
+// arguments it prints the rounds that take 10 ms of processor time on this machine.
 const busyNodeApp = `const { pbkdf2Sync } = require('crypto')
-require('http').createServer((q, r) => { pbkdf2Sync('a', 'b', 50000, 32, 'sha256'); r.end('ok\n') })
-  .listen(+process.argv[2], '127.0.0.1')
+const work = rounds => pbkdf2Sync('a', 'b', rounds, 32, 'sha256')
+const [port, rounds] = process.argv.slice(2).map(Number)
+if (port) {
+  require('http').createServer((q, r) => { work(rounds); r.end('ok\n') }).listen(port, '127.0.0.1')
+} else {
+  const before = process.cpuUsage()
+  for (let i = 0; i < 100; i++) work(10000)
+  const { user, system } = process.cpuUsage(before)
+  console.log(Math.round(10000 * 1e6 / (user + system)))
+}
 `
 
 // scalingRates are the requests a second, one after the other: they double and fall again.
@@ -89,11 +98,15 @@ func (b *bench) startScaled(ctx context.Context, q quota) (*app, error) {
 	if err := os.WriteFile(script, []byte(busyNodeApp), 0o644); err != nil {
 		return nil, err
 	}
+	rounds, err := exec.CommandContext(ctx, node, script).Output()
+	if err != nil {
+		return nil, fmt.Errorf("cannot find out how fast Node is: %w", err)
+	}
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
-	return b.startPool(ctx, q, "2..8", 2, nil, node, script, port)
+	return b.startPool(ctx, q, "2..8", 2, nil, node, script, port, strings.TrimSpace(string(rounds)))
 }
 
 // openLoad sends requests at a rate, whether or not the earlier ones are answered.
