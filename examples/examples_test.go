@@ -25,7 +25,7 @@ import (
 
 // requests of each load, over at least this many replacements.
 const (
-	requests     = 2000
+	requests     = 1000
 	replacements = 4
 )
 
@@ -67,7 +67,7 @@ func TestExamplesRollWithoutLoss(t *testing.T) {
 func rollUnderLoad(t *testing.T, s workertest.Spec, keep bool) {
 	m := workertest.NewMaster(t)
 	pool := []*workertest.Worker{m.Start(s).WaitReady(), m.Start(s).WaitReady()}
-	load := workertest.Load{Addr: m.Addr, Keep: keep}.Start()
+	load := workertest.Load{Addr: m.Addr, Keep: keep, Pause: time.Millisecond}.Start()
 	rolls := 0
 	for began := time.Now(); rolls < replacements || load.Count() < requests; rolls++ {
 		s.Generation = rolls + 2

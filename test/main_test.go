@@ -61,7 +61,7 @@ func heedInterrupts() {
 func inParallel() {
 	flag.Parse()
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
-		flag.Set(parallel.Name, strconv.Itoa(2*runtime.GOMAXPROCS(0)))
+		flag.Set(parallel.Name, strconv.Itoa(3*runtime.GOMAXPROCS(0)))
 	}
 }
 

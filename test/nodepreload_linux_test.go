@@ -58,7 +58,7 @@ function overHTTP2() {
     stream.on('close', () => {
       if (body === 'h2') count.h2++;
       else if (stream.rstCode !== http2.constants.NGHTTP2_REFUSED_STREAM) lost(failed || 'empty'); // may be repeated
-      setImmediate(ask);
+      setTimeout(ask, 2);
     });
   };
   ask();
@@ -69,8 +69,8 @@ function overTLS() {
     if (ending) return agent.destroy();
     https.get({ host: '127.0.0.1', port: h1, agent, rejectUnauthorized: false }, response => {
       if (response.headers.connection === 'close') count.goodbyes++;
-      response.resume().on('end', () => { count.h1++; setImmediate(ask); });
-    }).on('error', error => { lost(error); setImmediate(ask); });
+      response.resume().on('end', () => { count.h1++; setTimeout(ask, 2); });
+    }).on('error', error => { lost(error); setTimeout(ask, 2); });
   };
   ask();
 }
