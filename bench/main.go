@@ -37,6 +37,7 @@ type plan struct {
 	clients  int
 	poolSize int // of the large pool
 	upgrades int
+	scrapes  int
 	lines    int           // that a worker prints
 	step     time.Duration // of a load that changes
 	wakes    int           // of an app that sleeps
@@ -44,9 +45,9 @@ type plan struct {
 
 var (
 	full = plan{pairs: 25, length: 700 * time.Millisecond, spawns: 100, kills: 40, rolls: 5, idle: 30 * time.Second,
-		clients: 16, poolSize: 64, upgrades: 100, lines: 4_000_000, step: 20 * time.Second, wakes: 100}
+		clients: 16, poolSize: 64, upgrades: 100, lines: 4_000_000, scrapes: 40, step: 20 * time.Second, wakes: 100}
 	quick = plan{pairs: 3, length: 500 * time.Millisecond, spawns: 20, kills: 5, rolls: 2, idle: 3 * time.Second,
-		clients: 16, poolSize: 64, upgrades: 12, lines: 500_000, step: 3 * time.Second, wakes: 5}
+		clients: 16, poolSize: 64, upgrades: 12, lines: 500_000, scrapes: 10, step: 3 * time.Second, wakes: 5}
 )
 
 func main() {
@@ -114,6 +115,7 @@ var measurements = []measurement{
 	{"roll", rolls},
 	{"rss", memory},
 	{"apps", background},
+	{"scrape", scrapes},
 	{"idle", idle},
 	{"succession", succession},
 	{"captured", captured},

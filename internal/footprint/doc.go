@@ -11,4 +11,5 @@ type Footprint struct {
 	Memory      int64         // bytes; pages that processes share are divided among them
 	Connections int           // that clients have open, over TCP and Unix sockets
 	Connected   bool          // whether Connections is known
+	Files       int           // descriptors that the worker itself has open; below 0: not known
 }

@@ -12,7 +12,7 @@ func Of(pids []int) map[int]Footprint {
 	found := map[int]Footprint{}
 	for _, pid := range pids {
 		if memory, err := launch.Memory(pid); err == nil {
-			found[pid] = Footprint{Memory: memory}
+			found[pid] = Footprint{Memory: memory, Files: -1}
 		}
 	}
 	return found

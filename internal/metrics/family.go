@@ -5,6 +5,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // kind is the type of a family.
@@ -17,21 +18,24 @@ const (
 	histogram kind = "histogram"
 )
 
+// suffix is what the kind adds to the name of each sample.
+func (k kind) suffix() string {
+	switch k {
+	case counter:
+		return "_total"
+	case info:
+		return "_info"
+	}
+	return ""
+}
+
 // Family is a metric with all its samples.
 type Family struct {
-	name    string // without the suffixes that its kind adds
-	help    string
-	kind    kind
-	samples []sample
+	name  string // without the suffixes that its kind adds
+	help  string
+	kind  kind
+	lines []byte // the samples, which are written alike in both formats
 }
-
-type sample struct {
-	suffix string
-	labels []label
-	value  float64
-}
-
-type label struct{ name, value string }
 
 // Format is one of the two formats.
 type Format struct {
@@ -73,7 +77,7 @@ func Negotiate(accept string) Format {
 func Write(w io.Writer, f Format, families []Family) error {
 	out := bufio.NewWriter(w)
 	for _, family := range families {
-		if len(family.samples) > 0 {
+		if len(family.lines) > 0 {
 			f.write(out, family)
 		}
 	}
@@ -86,39 +90,33 @@ func Write(w io.Writer, f Format, families []Family) error {
 func (f Format) write(out *bufio.Writer, family Family) {
 	name, shown := family.name, family.kind
 	if !f.open { // there the suffixes belong to the name, and info is unknown
-		switch family.kind {
-		case counter:
-			name += "_total"
-		case info:
-			name, shown = name+"_info", gauge
+		name += family.kind.suffix()
+		if shown == info {
+			shown = gauge
 		}
 	}
 	out.WriteString("# HELP " + name + " " + escape(family.help, f.open) + "\n")
 	out.WriteString("# TYPE " + name + " " + string(shown) + "\n")
-	name = family.name + map[kind]string{counter: "_total", info: "_info"}[family.kind]
-	for _, s := range family.samples {
-		s.write(out, name)
-	}
+	out.Write(family.lines)
 }
 
-func (s sample) write(out *bufio.Writer, name string) {
-	out.WriteString(name)
-	out.WriteString(s.suffix)
-	before := byte('{')
-	for _, l := range s.labels {
-		out.WriteByte(before)
-		out.WriteString(l.name)
-		out.WriteString(`="`)
-		out.WriteString(escape(l.value, true))
-		out.WriteByte('"')
-		before = ','
+// add writes a sample. Its labels are names and values in turn, behind that of the app.
+func (f *Family) add(app, part string, value float64, labels []string) {
+	line := append(f.lines, f.name...)
+	line = append(line, f.kind.suffix()...)
+	line = append(line, part...)
+	line = appendLabel(append(line, '{'), "app", app)
+	for l := 0; l+1 < len(labels); l += 2 {
+		line = appendLabel(append(line, ','), labels[l], labels[l+1])
 	}
-	if len(s.labels) > 0 {
-		out.WriteByte('}')
-	}
-	out.WriteByte(' ')
-	out.Write(strconv.AppendFloat(out.AvailableBuffer(), s.value, 'g', -1, 64))
-	out.WriteByte('\n')
+	line = append(line, "} "...)
+	line = strconv.AppendFloat(line, value, 'g', -1, 64)
+	f.lines = append(line, '\n')
+}
+
+func appendLabel(line []byte, name, value string) []byte {
+	line = append(append(line, name...), `="`...)
+	return append(append(line, escape(value, true)...), '"')
 }
 
 // Where backslashes, line ends and quotes are escaped. A replacer is costly to make, and there
@@ -130,9 +128,16 @@ var (
 
 // escape escapes the text of a help line or, with quotes, of a label.
 func escape(text string, quotes bool) string {
+	if !strings.ContainsFunc(text, special) {
+		return text
+	}
 	text = strings.ToValidUTF8(text, "�")
 	if quotes {
 		return inLabel.Replace(text)
 	}
 	return inHelp.Replace(text)
 }
+
+// special says whether a character may have to be escaped. What is no UTF-8 is read as
+// utf8.RuneError.
+func special(r rune) bool { return r == '\\' || r == '\n' || r == '"' || r == utf8.RuneError }

@@ -159,7 +159,10 @@ func (p *page) known(k kind, name, help string, value *int, labels []string) {
 }
 
 func (p *page) workers(a App) {
-	for _, w := range bySlot(a.Status.Workers) {
+	workers := bySlot(a.Status.Workers)
+	p.expected = len(workers)
+	defer func() { p.expected = 0 }()
+	for _, w := range workers {
 		slot := []string{"slot", strconv.Itoa(w.Slot)}
 		p.moment("relevo_worker_start_time_seconds", "When the worker of the slot was started.", w.Started, slot...)
 		p.moment("relevo_worker_last_ping_timestamp_seconds",
@@ -196,11 +199,12 @@ func (p *page) positive(name, help string, value int, labels []string) {
 }
 
 // bySlot picks one worker of each slot: while a roll replaces it, the one that serves.
-func bySlot(workers []pool.Worker) (chosen []pool.Worker) {
+func bySlot(workers []pool.Worker) []*pool.Worker {
 	ranks := map[string]int{string(machine.Serving): 3, string(machine.Starting): 2, string(machine.Draining): 1}
-	rank := func(w pool.Worker) int { return ranks[w.State] }
-	at := map[int]int{}
-	for _, w := range workers {
+	rank := func(w *pool.Worker) int { return ranks[w.State] }
+	chosen, at := make([]*pool.Worker, 0, len(workers)), make(map[int]int, len(workers))
+	for n := range workers {
+		w := &workers[n]
 		i, seen := at[w.Slot]
 		switch {
 		case w.PID == 0:

@@ -5,6 +5,7 @@ type page struct {
 	families []Family
 	at       map[string]int // index of a family by its name
 	app      string         // whose samples are put
+	expected int            // samples of each family that is new
 }
 
 // put adds a sample of the app. Labels are names and values in turn.
@@ -17,15 +18,14 @@ func (p *page) putPart(k kind, name, help, suffix string, value float64, labels 
 	if !known {
 		i = len(p.families)
 		p.at[name] = i
-		p.families = append(p.families, Family{name: name, help: help, kind: k})
+		lines := make([]byte, 0, max(1, p.expected)*usualLine)
+		p.families = append(p.families, Family{name: name, help: help, kind: k, lines: lines})
 	}
-	s := sample{suffix: suffix, labels: make([]label, 1, 1+len(labels)/2), value: value}
-	s.labels[0] = label{"app", p.app}
-	for l := 0; l+1 < len(labels); l += 2 {
-		s.labels = append(s.labels, label{labels[l], labels[l+1]})
-	}
-	p.families[i].samples = append(p.families[i].samples, s)
+	p.families[i].add(p.app, suffix, value, labels)
 }
+
+// usualLine is how long most lines are, in bytes.
+const usualLine = 80
 
 // flag is 1 for true.
 func flag(is bool) float64 {

@@ -27,8 +27,8 @@ type Process struct {
 
 // Look reads what the processes of an app use.
 func Look(s control.Status) App {
-	a := App{Status: s, Processes: map[int]Process{}}
-	var workers []int
+	a := App{Status: s, Processes: make(map[int]Process, len(s.Workers)+1)}
+	workers := make([]int, 0, len(s.Workers))
 	for _, w := range s.Workers {
 		if w.PID > 0 {
 			workers = append(workers, w.PID)
@@ -36,28 +36,29 @@ func Look(s control.Status) App {
 	}
 	table := procfs.NewTable()
 	a.Workers = footprint.Quick(workers, table)
-	for _, pid := range append(workers, s.PID) {
-		if p, ok := look(pid, table); ok {
-			a.Processes[pid] = p
+	for _, pid := range workers {
+		files := -1
+		if used, ok := a.Workers[pid]; ok {
+			files = used.Files
 		}
+		a.look(pid, table, files)
 	}
+	files, err := procfs.Of(s.PID).OpenFiles()
+	if err != nil {
+		files = -1
+	}
+	a.look(s.PID, table, files)
 	return a
 }
 
-func look(pid int, table procfs.Table) (p Process, ok bool) {
-	stat, ok := table.Stat(pid)
+func (a App) look(pid int, table procfs.Table, files int) {
+	seen, ok := table.Figures(pid)
 	if !ok {
-		return p, false
+		return
 	}
-	p = Process{
-		CPU: stat.CPU(), Threads: stat.Threads(), Files: -1, MaxFiles: -1,
-		Resident: stat.Resident(),
-	}
-	if open, err := procfs.Of(pid).OpenFiles(); err == nil {
-		p.Files = open
-	}
+	p := Process{CPU: seen.CPU, Threads: seen.Threads, Resident: seen.Resident, Files: files, MaxFiles: -1}
 	if limit, err := procfs.FileLimit(pid); err == nil {
 		p.MaxFiles = limit
 	}
-	return p, true
+	a.Processes[pid] = p
 }

@@ -97,11 +97,11 @@ func TestTable(t *testing.T) {
 	if family := table.Tree(pid); len(family) != 2 || !slices.Equal(family, Tree(pid)) {
 		t.Errorf("the family is %v, by its own files %v", family, Tree(pid))
 	}
-	if stat, ok := table.Stat(pid); !ok || stat.Parent() != os.Getpid() || stat.Threads() != 1 {
+	if stat, ok := table.Figures(pid); !ok || stat.Parent != os.Getpid() || stat.Threads != 1 {
 		t.Errorf("of the child: %v, %t", stat, ok)
 	}
 	end()
-	if _, ok := NewTable().Stat(pid); ok {
+	if _, ok := NewTable().Figures(pid); ok {
 		t.Error("a process that has ended is there")
 	}
 }

@@ -32,7 +32,11 @@ func All() (pids []int) {
 	}
 	defer directory.Close()
 	names, _ := directory.Readdirnames(-1)
+	pids = make([]int, 0, len(names))
 	for _, name := range names {
+		if name[0] > '9' {
+			continue // a file of the whole machine, without the error of Atoi
+		}
 		if pid, err := strconv.Atoi(name); err == nil {
 			pids = append(pids, pid)
 		}
@@ -80,17 +84,23 @@ func Read(path string) (text []byte, err error) {
 // readOnce is Read for a file that the kernel gives whole to the first read: a line of less than
 // 4 KiB.
 func readOnce(path string) (string, error) {
+	var buffer [4096]byte
+	n, err := readInto(path, buffer[:])
+	return string(buffer[:n]), err
+}
+
+// readInto reads as much of a file as the kernel gives to the first read.
+func readInto(path string, buffer []byte) (n int, err error) {
 	fd, err := retried(func() (int, error) { return syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0) })
 	if err != nil {
-		return "", &fs.PathError{Op: "open", Path: path, Err: err}
+		return 0, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer syscall.Close(fd)
-	var buffer [4096]byte
-	n, err := retried(func() (int, error) { return syscall.Read(fd, buffer[:]) })
+	n, err = retried(func() (int, error) { return syscall.Read(fd, buffer) })
 	if err != nil {
-		return "", &fs.PathError{Op: "read", Path: path, Err: err}
+		return 0, &fs.PathError{Op: "read", Path: path, Err: err}
 	}
-	return string(buffer[:n]), nil
+	return n, nil
 }
 
 // retried makes a system call again that a signal has interrupted.

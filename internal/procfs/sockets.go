@@ -2,7 +2,6 @@ package procfs
 
 import (
 	"bytes"
-	"fmt"
 	"io/fs"
 	"strconv"
 	"syscall"
@@ -11,23 +10,69 @@ import (
 )
 
 // Sockets adds the inodes of the sockets that a process has open. The error says
-// that its descriptors cannot be read. It does without os.File, which would ask the runtime's
-// poller about each directory: those of many processes are read at once.
+// that its descriptors cannot be read.
 func Sockets(pid int, into map[uint64]bool) error {
-	path := fmt.Sprintf("/proc/%d/fd", pid)
+	_, err := EachSocket(pid, func(inode uint64) { into[inode] = true })
+	return err
+}
+
+// EachSocket tells of each descriptor of a process that is a socket, and says how many descriptors
+// there are. It does without os.File, which would ask the runtime's poller about each directory:
+// those of many processes are read at once.
+func EachSocket(pid int, found func(inode uint64)) (open int, err error) {
+	path := "/proc/" + strconv.Itoa(pid) + "/fd"
 	directory, err := retried(func() (int, error) {
 		return syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC|syscall.O_DIRECTORY, 0)
 	})
 	if err != nil {
-		return &fs.PathError{Op: "open", Path: path, Err: err}
+		return 0, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer syscall.Close(directory)
-	buffer := make([]byte, 2048)
+	d := descriptors{directory: directory, found: found}
+	open, all := d.guess()
+	if all {
+		return open, nil
+	}
+	if err := d.list(); err != nil {
+		return 0, &fs.PathError{Op: "readdirent", Path: path, Err: err}
+	}
+	return max(open, d.seen), nil
+}
+
+// descriptors is the directory of those that a process has open.
+type descriptors struct {
+	directory int
+	found     func(inode uint64)
+	asked     int // all below this number were asked for
+	seen      int
+}
+
+// gaps is how many unused numbers guess tries.
+const gaps = 16
+
+// guess asks for the lowest numbers without a list of them, because a list costs the kernel as much
+// as all that it then tells of them, and most processes use the lowest numbers. It can know whether
+// these were all since Linux 6.2, where the size of the directory is their number.
+func (d *descriptors) guess() (open int, all bool) {
+	var about syscall.Stat_t
+	if syscall.Fstat(d.directory, &about) != nil || about.Size == 0 {
+		return 0, false
+	}
+	open = int(about.Size)
+	for ; d.seen < open && d.asked < open+gaps; d.asked++ {
+		d.look(strconv.Itoa(d.asked))
+	}
+	return open, d.seen == open
+}
+
+// list looks at those that guess has not asked for.
+func (d *descriptors) list() error {
+	var buffer [2048]byte
 	var names []string
 	for {
-		n, err := retried(func() (int, error) { return syscall.ReadDirent(directory, buffer) })
+		n, err := retried(func() (int, error) { return syscall.ReadDirent(d.directory, buffer[:]) })
 		if err != nil {
-			return &fs.PathError{Op: "readdirent", Path: path, Err: err}
+			return err
 		}
 		if n <= 0 {
 			break
@@ -35,15 +80,24 @@ func Sockets(pid int, into map[uint64]bool) error {
 		_, _, names = syscall.ParseDirent(buffer[:n], -1, names)
 	}
 	for _, name := range names {
-		n, err := unix.Readlinkat(directory, name, buffer)
-		if err != nil {
-			continue
-		}
-		if inode, is := socketInode(buffer[:n]); is {
-			into[inode] = true
+		if number, err := strconv.Atoi(name); err == nil && number >= d.asked {
+			d.look(name)
 		}
 	}
 	return nil
+}
+
+// look tells of a descriptor if it is a socket.
+func (d *descriptors) look(name string) {
+	var target [64]byte // that of a file may be longer
+	n, err := unix.Readlinkat(d.directory, name, target[:])
+	if err != nil {
+		return
+	}
+	d.seen++
+	if inode, is := socketInode(target[:n]); is {
+		d.found(inode)
+	}
 }
 
 // socketInode reads "socket:[1234]".

@@ -11,6 +11,14 @@ type Listener struct {
 	Inode   uint32
 }
 
+// LocalSocket is a Unix socket.
+type LocalSocket struct {
+	Inode uint32
+	// Accepted: it is the server's end of a connection. Such a socket has the name of the one that
+	// listens.
+	Accepted bool
+}
+
 // Connection is the server's end of an established TCP connection.
 type Connection struct {
 	Port     uint16 // its own

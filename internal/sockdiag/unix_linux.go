@@ -14,21 +14,23 @@ const (
 	unixName       = 0       // UNIX_DIAG_NAME
 	unixQueue      = 4       // UNIX_DIAG_RQLEN
 	anySocket      = ^uint32(0)
+	anyState       = ^uint32(0)
 )
 
-// AcceptedLocally lists the inodes of the server's ends of connections between Unix sockets:
-// those that have the name of a listening socket.
-func AcceptedLocally() (inodes []uint32, err error) {
-	request := unixRequest{states: 1 << unix.BPF_TCP_ESTABLISHED, show: 1 << unixName, dump: true}
+// Local lists all Unix sockets.
+func Local() (all []LocalSocket, err error) {
+	request := unixRequest{states: anyState, show: 1 << unixName, dump: true}
 	err = request.ask(func(body []byte) {
-		if _, named := attribute(body, unixName); named {
-			inodes = append(inodes, binary.NativeEndian.Uint32(body[4:]))
-		}
+		_, named := attribute(body, unixName)
+		all = append(all, LocalSocket{
+			Inode:    binary.NativeEndian.Uint32(body[4:]),
+			Accepted: named && body[2] == unix.BPF_TCP_ESTABLISHED,
+		})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("cannot list the connections of Unix sockets: %w", err)
+		return nil, fmt.Errorf("cannot list Unix sockets: %w", err)
 	}
-	return inodes, nil
+	return all, nil
 }
 
 // WaitingLocally counts the connections that wait at a listening Unix socket.
