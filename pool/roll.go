@@ -95,6 +95,11 @@ func (roll *PendingRoll) Generation() int { return roll.generation }
 // over and closes. Of the rolls that are requested while one is under way, only the
 // newest is run; the others get its result. The error is ErrNotRunning.
 func (p *Pool) BeginRoll(release Release) (*PendingRoll, error) {
+	return p.BeginRollFor(machine.CauseRoll, release)
+}
+
+// BeginRollFor is BeginRoll for a cause, with which the starts of workers are told and counted.
+func (p *Pool) BeginRollFor(cause machine.Cause, release Release) (*PendingRoll, error) {
 	roll := &PendingRoll{pool: p, result: make(chan RollResult, 1)}
 	err := p.changing(func() {
 		p.generation++
@@ -105,7 +110,7 @@ func (p *Pool) BeginRoll(release Release) (*PendingRoll, error) {
 			result:  RollResult{Generation: roll.generation, Release: p.info(roll.generation), Started: time.Now()},
 			waiters: []chan RollResult{roll.result},
 		}
-		p.step(machine.Roll{Generation: roll.generation})
+		p.step(machine.Roll{Generation: roll.generation, Cause: cause})
 		roll.asleep = !p.machine.View().Asleep.IsZero()
 	})
 	if err != nil {

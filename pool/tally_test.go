@@ -35,12 +35,20 @@ func TestTally(t *testing.T) {
 		pass(0)
 		r.mustRoll(r.release("v2", pooltest.Polite))
 		pass(0)
+		byClock, err := r.BeginRollFor(machine.CauseCron, r.release("v3", pooltest.Polite))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := byClock.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wantEqual(t, "the cause of the last start", r.last(pool.KindFork).Cause, machine.CauseCron)
 		before := r.status().Counts
-		wantEqual(t, "starts", before.Starts, "map[first:2 memory:1 respawn:3 roll:3 scale:1 watchdog:1]")
-		wantEqual(t, "deaths", before.Deaths, "map[asked:4 crash:1 hang:1 oom:1 signal:1]")
-		wantEqual(t, "rolls", before.Rolls, "map[ok:1]")
+		wantEqual(t, "starts", before.Starts, "map[cron:3 first:2 memory:1 respawn:3 roll:3 scale:1 watchdog:1]")
+		wantEqual(t, "deaths", before.Deaths, "map[asked:7 crash:1 hang:1 oom:1 signal:1]")
+		wantEqual(t, "rolls", before.Rolls, "map[ok:2]")
 		wantEqual(t, "healed", before.Healed, "map[:80:1]")
-		wantEqual(t, "times ready", sum(before.ReadyTime.Counts), 11)
+		wantEqual(t, "times ready", sum(before.ReadyTime.Counts), 14)
 		wantEqual(t, "last good roll", before.LastGoodRoll.IsZero(), false)
 
 		next := r.succeed()

@@ -3,6 +3,8 @@ package test
 import (
 	"slices"
 	"testing"
+
+	"relevo/internal/testport"
 )
 
 // TestRollByTheClock: the next minute replaces all workers, and the minute after it does so in
@@ -10,7 +12,8 @@ import (
 func TestRollByTheClock(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
-	s := newSite(t, "-n", "2", "--schedule", "* * * * *", "--canary", "10ms")
+	address := testport.Address(t)
+	s := newSite(t, "-n", "2", "--metrics", address, "--schedule", "* * * * *", "--canary", "10ms")
 	for range 2 {
 		before := s.settled(2)
 		generation := s.status().Generation
@@ -26,6 +29,13 @@ func TestRollByTheClock(t *testing.T) {
 			}
 		}
 		s.upgrade()
+	}
+	var counts map[string]float64
+	if !await(func() (ok bool) { counts, ok = s.metrics(address); return ok }) {
+		t.Fatal("the metrics are not served")
+	}
+	if n := counts["relevo_worker_starts_total reason=cron"]; n < 4 {
+		t.Errorf("%v workers were started by the clock, want 4 at least", n)
 	}
 	s.stop()
 }

@@ -94,7 +94,7 @@ func (l *loop) prepared(p prepared) {
 		case decide.NextKeep:
 			done.wait = l.keep(p.generation)
 		default:
-			done.wait, done.err = l.roll(p.generation, m.kind)
+			done.wait, done.err = l.roll(p.generation, m.task)
 		}
 		l.box.post(done)
 	})
@@ -154,7 +154,7 @@ func (l *loop) beginRequest(number int, r rollWanted) requestBegun {
 	if r.reload {
 		begun.wait, begun.err = l.Reload(plain)
 	} else {
-		begun.wait, begun.err = l.rollAgain(r.changed)
+		begun.wait, begun.err = l.rollAgain(r.changed, r.cron)
 	}
 	if handedOver(begun.err) {
 		return begun

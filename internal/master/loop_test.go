@@ -88,7 +88,7 @@ func TestAfterTheEnd(t *testing.T) {
 	done := m.box.hold()
 	waits := make(chan error)
 	go func() {
-		_, err := m.rollAgain(false) // which waits for its turn
+		_, err := m.rollAgain(false, false) // which waits for its turn
 		waits <- err
 	}()
 	m.loop.end()
@@ -101,7 +101,7 @@ func TestAfterTheEnd(t *testing.T) {
 	if err := m.box.settled(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if _, err := m.rollAgain(false); !errors.Is(err, pool.ErrNotRunning) {
+	if _, err := m.rollAgain(false, false); !errors.Is(err, pool.ErrNotRunning) {
 		t.Error(err)
 	}
 }

@@ -54,6 +54,7 @@ type (
 		cause   string
 		reload  bool // with the configuration as it is now
 		changed bool // unless what lies at the path is what is wanted already
+		cron    bool // the clock wants it
 	}
 	// requestBegun says that such a roll has begun, or was refused.
 	requestBegun struct {
@@ -131,6 +132,7 @@ func (over) message()         {}
 type task struct {
 	kind    kindOfTask
 	changed bool // see rollWanted
+	cron    bool // the clock wants it
 	reload  control.ReloadOptions
 	trial   generations.Trial
 	to      string // the release that is rolled back to; empty: the last good one

@@ -37,8 +37,8 @@ func (rs *rolls) reload(o control.ReloadOptions) (control.Wait, error) {
 }
 
 // rollAgain rolls to what the command's file holds now, with the configuration
-// that was asked for last; changed: unless that is wanted already.
-func (rs *rolls) rollAgain(changed bool) (control.Wait, error) {
-	a := rs.box.ask(task{kind: again, changed: changed})
+// that was asked for last; changed: unless that is wanted already; cron: for the clock.
+func (rs *rolls) rollAgain(changed, cron bool) (control.Wait, error) {
+	a := rs.box.ask(task{kind: again, changed: changed, cron: cron})
 	return a.wait, a.err
 }

@@ -14,7 +14,7 @@ import (
 // roll hands a generation to the pool. The new patience counts from now on, for a
 // slow start may be what it was changed for; a roll that fails brings the old one
 // back.
-func (rs *rolls) roll(g *generations.Generation, kind kindOfTask) (control.Wait, error) {
+func (rs *rolls) roll(g *generations.Generation, t task) (control.Wait, error) {
 	err := rs.giveNotifySocket(g, rs.serving())
 	if err == nil {
 		err = rs.running().Configure(g.Patience())
@@ -24,14 +24,22 @@ func (rs *rolls) roll(g *generations.Generation, kind kindOfTask) (control.Wait,
 		return nil, err
 	}
 	rs.generations.Want(g)
-	pending, err := rs.running().BeginRoll(g)
+	pending, err := rs.running().BeginRollFor(t.cause(), g)
 	if err != nil {
 		return nil, err // it stops
 	}
 	if pending.Asleep() {
-		return rs.rollAsleep(pending, kind)
+		return rs.rollAsleep(pending, t.kind)
 	}
 	return rs.waitFor(pending), nil
+}
+
+// cause is what the starts of the roll's workers are counted as.
+func (t task) cause() machine.Cause {
+	if t.cron {
+		return machine.CauseCron
+	}
+	return machine.CauseRoll
 }
 
 // rolled follows the steps of each roll: to is its generation, from the one that

@@ -36,6 +36,6 @@ func (rs *rolls) waitFor(pending *pool.PendingRoll) control.Wait {
 // requestReload asks for a reload, as a person would.
 func (rs *rolls) requestReload(cause string) { rs.box.post(rollWanted{cause: cause, reload: true}) }
 
-// requestRoll asks for a roll with the configuration that serves: one that is
+// requestRoll asks by the clock for a roll with the configuration that serves: one that is
 // being edited is read when its author says so.
-func (rs *rolls) requestRoll(cause string) { rs.box.post(rollWanted{cause: cause}) }
+func (rs *rolls) requestRoll(cause string) { rs.box.post(rollWanted{cause: cause, cron: true}) }

@@ -16,7 +16,7 @@ func TestSeenTwice(t *testing.T) {
 	defer l.stop(t)
 	rolled := func(change bool, want int) {
 		t.Helper()
-		wait, err := l.rollAgain(change)
+		wait, err := l.rollAgain(change, false)
 		if r := roll(t, wait, err); r.Result != machine.OK {
 			t.Fatalf("%+v", r)
 		}

@@ -29,6 +29,7 @@ func full() App {
 	waiting, limit, dropped, load := 3, 4096, 7, 0.25
 	var counts tally.Tally
 	counts.Started(machine.CauseRoll)
+	counts.Started(machine.CauseCron)
 	counts.Died(tally.OOM)
 	counts.Rolled(machine.RolledBack, at, at.Add(3*time.Second))
 	counts.Rolled(machine.OK, at, at.Add(time.Hour))
@@ -126,6 +127,7 @@ func TestNames(t *testing.T) {
 		"relevo_worker_last_ping_timestamp_seconds slot=0":                      2_000_000_000.5,
 		"relevo_worker_starts_total reason=roll":                                1,
 		"relevo_worker_starts_total reason=watchdog":                            0,
+		"relevo_worker_starts_total reason=cron":                                1,
 		"relevo_worker_deaths_total reason=oom":                                 1,
 		"relevo_rolls_total result=rolled_back":                                 1,
 		"relevo_rolls_total result=superseded":                                  0,

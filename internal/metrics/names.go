@@ -77,8 +77,8 @@ func (p *page) states(a App) {
 
 func (p *page) counts(t tally.Tally) {
 	for _, cause := range []machine.Cause{machine.CauseFirst, machine.CauseRoll, machine.CauseRespawn,
-		machine.CauseScale, machine.CauseMemory, machine.CauseLifetime, machine.CauseHealth, machine.CauseListener,
-		machine.CauseWatchdog, machine.CauseRequest} {
+		machine.CauseScale, machine.CauseMemory, machine.CauseLifetime, machine.CauseHealth, machine.CauseCron,
+		machine.CauseListener, machine.CauseWatchdog, machine.CauseRequest} {
 		p.put(counter, "relevo_worker_starts", "Workers that were started, by why.", float64(t.Starts[cause]),
 			"reason", string(cause))
 	}

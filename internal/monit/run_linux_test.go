@@ -43,12 +43,15 @@ const begins = "\x1b[?1049h"
 
 var ends = []string{"\x1b[?1049l", "\x1b[?25h", "\x1b[?1002l", "\x1b[?1004l", "\x1b[?2004l"}
 
+// prompt is what a shell shows before it reads a line.
+const prompt = "shell> "
+
 // shown runs a command on a terminal of its own; in it this test binary is monit.
 func shown(t *testing.T, terminal *testpty.PTY, command ...string) (cmd *exec.Cmd, ended chan struct{}) {
 	t.Helper()
 	terminal.Size(100, 30)
 	cmd = exec.Command(command[0], command[1:]...)
-	cmd.Env = append(os.Environ(), helperEnv+"=1", "TERM=xterm-256color", "PS1=$ ")
+	cmd.Env = append(os.Environ(), helperEnv+"=1", "TERM=xterm-256color", "PS1="+prompt)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal.Slave, terminal.Slave, terminal.Slave
 	cmd.SysProcAttr = testpty.Session()
 	if err := cmd.Start(); err != nil {
@@ -133,8 +136,8 @@ func TestStopped(t *testing.T) {
 			t.Logf("the terminal shows at last %q", raw[max(0, len(raw)-300):])
 		}
 	})
-	shell, ended := shown(t, terminal, "sh", "-i")
-	terminal.AwaitRaw("$ ", 1)
+	shell, ended := shown(t, terminal, "sh", "-i", "+o", "emacs") // bash would edit the line in a mode of its own
+	terminal.AwaitRaw(prompt, 1)
 	terminal.Type("'" + self + "'; echo code $?\n")
 	for round := 1; round <= 2; round++ {
 		terminal.AwaitRaw(begins, round)
@@ -144,6 +147,7 @@ func TestStopped(t *testing.T) {
 		} else {
 			signalChild(t, shell.Process.Pid, unix.SIGTSTP)
 		}
+		terminal.AwaitRaw(prompt, 1+round) // the shell knows that monit has stopped
 		terminal.AwaitRaw(ends[0], round)
 		terminal.Mode(false)
 		terminal.Type("fg\n")
@@ -151,6 +155,7 @@ func TestStopped(t *testing.T) {
 	terminal.AwaitRaw(begins, 3)
 	terminal.Mode(true)
 	terminal.Type("q")
+	terminal.AwaitRaw(prompt, 4)
 	terminal.AwaitRaw(ends[0], 3)
 	terminal.Mode(false)
 	terminal.Type("exit\n")

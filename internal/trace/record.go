@@ -47,7 +47,7 @@ func (r *Recorder) Hear(e pool.Event) (t Trace, ended bool) {
 	s := r.open[*e.Slot]
 	switch {
 	case e.Kind == pool.KindFork:
-		if e.Cause == machine.CauseRoll && (e.Generation == r.generation) != r.reverting {
+		if e.Cause.OfRoll() && (e.Generation == r.generation) != r.reverting {
 			r.start(*e.Slot, e.Time)
 		}
 	case s == nil || s.back != r.reverting || (e.Generation == r.generation) == s.back:

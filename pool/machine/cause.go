@@ -6,6 +6,7 @@ type Cause string
 const (
 	CauseFirst   Cause = "first"   // the pool starts
 	CauseRoll    Cause = "roll"    // a roll, forward or back
+	CauseCron    Cause = "cron"    // a roll by the clock, forward or back
 	CauseRespawn Cause = "respawn" // the slot's worker has died
 	CauseScale   Cause = "scale"   // the pool has got more slots
 )
@@ -19,3 +20,6 @@ const (
 	CauseWatchdog Cause = "watchdog" // it gave no sign of life
 	CauseRequest  Cause = "request"  // a user asked for another worker
 )
+
+// OfRoll says whether a roll starts the worker.
+func (c Cause) OfRoll() bool { return c == CauseRoll || c == CauseCron }

@@ -70,7 +70,10 @@ type Tick struct{}
 
 // Roll asks to replace all workers by workers of Generation, a number higher
 // than any before.
-type Roll struct{ Generation int }
+type Roll struct {
+	Generation int
+	Cause      Cause // of the starts; empty: CauseRoll
+}
 
 // Promote asks for the end of the canary's probation, as if its time were over.
 type Promote struct{}

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -20,6 +21,7 @@ type Legacy struct {
 	Generation   int                `json:"generation"`
 	Roll         *LegacyRoll        `json:"roll,omitempty"`
 	Pending      int                `json:"pending,omitempty"`
+	PendingCause Cause              `json:"pending_cause,omitempty"`
 	Failed       LegacyFailure      `json:"failed,omitzero"`
 	Window       *LegacyCrashWindow `json:"young,omitempty"`
 	RecycleQueue []LegacyRecycling  `json:"worn,omitempty"`
@@ -68,6 +70,7 @@ type LegacySlot struct {
 // LegacyRoll is the roll in progress. Queue and Held are indexes of slots.
 type LegacyRoll struct {
 	Generation int                `json:"generation"`
+	Cause      Cause              `json:"cause,omitempty"`
 	From       int                `json:"from"`
 	Queue      []int              `json:"queue,omitempty"`
 	Held       []int              `json:"held,omitempty"`
@@ -115,7 +118,8 @@ func (f RollEnded) IsZero() bool {
 func (m *Machine) Legacy() Legacy {
 	l := Legacy{
 		Options: m.opts, Phase: m.phase, LastID: m.lastID, Generation: m.generation, Pending: m.pending,
-		Failed: LegacyFailure{m.failed.worker, m.failed.reason, m.failed.blame}, Window: m.window.legacy(),
+		PendingCause: m.pendingCause,
+		Failed:       LegacyFailure{m.failed.worker, m.failed.reason, m.failed.blame}, Window: m.window.legacy(),
 		Roll: m.roll.legacy(), Asleep: m.asleep, FallBack: m.fallBack, StartTook: m.startTook, Now: m.now,
 	}
 	for _, s := range m.slots {
@@ -160,7 +164,7 @@ func (r *roll) legacy() *LegacyRoll {
 		return nil
 	}
 	return &LegacyRoll{
-		Generation: r.generation, From: r.from, Queue: indexes(r.queue), Held: indexes(r.held), Canary: r.canary,
+		Generation: r.generation, Cause: r.cause, From: r.from, Queue: indexes(r.queue), Held: indexes(r.held), Canary: r.canary,
 		Probation: r.probation,
 		Passed:    r.passed, Reverting: r.reverting, Done: r.done, Of: r.of, Failure: r.failure, Sound: r.sound,
 		Window: r.window.legacy(), Yielded: r.yielded,
@@ -188,8 +192,8 @@ var ErrTorn = errors.New("machine: the state contradicts itself")
 func TakeOver(l Legacy) (*Machine, error) {
 	m := &Machine{
 		opts: l.Options, phase: l.Phase, workers: map[int]*worker{}, lastID: l.LastID, generation: l.Generation,
-		pending: l.Pending,
-		failed:  failure{l.Failed.Worker, l.Failed.Reason, l.Failed.Blame}, window: l.Window.window(), asleep: l.Asleep,
+		pending: l.Pending, pendingCause: cmp.Or(l.PendingCause, CauseRoll), // older masters knew no other
+		failed: failure{l.Failed.Worker, l.Failed.Reason, l.Failed.Blame}, window: l.Window.window(), asleep: l.Asleep,
 		fallBack: l.FallBack, startTook: l.StartTook, now: l.Now,
 	}
 	for _, w := range l.Workers {
@@ -268,7 +272,7 @@ func (h restorer) roll(r *LegacyRoll) *roll {
 		return nil
 	}
 	return &roll{
-		generation: r.Generation, from: r.From, queue: h.slots(r.Queue), held: h.slots(r.Held), canary: r.Canary,
+		generation: r.Generation, cause: cmp.Or(r.Cause, CauseRoll), from: r.From, queue: h.slots(r.Queue), held: h.slots(r.Held), canary: r.Canary,
 		probation: r.Probation,
 		passed:    r.Passed, reverting: r.Reverting, done: r.Done, of: r.Of, failure: r.Failure, sound: r.Sound,
 		window: r.Window.window(), yielded: r.Yielded,

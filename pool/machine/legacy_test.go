@@ -26,7 +26,7 @@ func TestTakeOverRefusesContradictions(t *testing.T) {
 		m.Step(epoch, Start{Workers: 2, Generation: 1})
 		m.Step(epoch, Ready{1})
 		m.Step(epoch, Ready{2})
-		m.Step(epoch, Roll{2})
+		m.Step(epoch, Roll{Generation: 2})
 		return m.Legacy()
 	}
 	if _, err := TakeOver(whole()); err != nil {

@@ -18,6 +18,7 @@ type Machine struct {
 	generation   int // the generation that respawns run outside of a roll
 	roll         *roll
 	pending      int // generation of the roll that waits its turn, 0 if none
+	pendingCause Cause
 	failed       failure
 	window       *crashWindow // of generation; nil: it is over, or there is nothing to go back to
 	recycleQueue []recycling
@@ -126,7 +127,7 @@ func (m *Machine) asked(e Event) bool {
 	case Recycle:
 		m.wantRecycled(m.workers[e.Worker], e.Cause, e.Reason)
 	case Roll:
-		m.requestRoll(e.Generation)
+		m.requestRoll(e.Generation, e.Cause)
 	case Promote:
 		m.promoteCanary()
 	case Abort:

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -9,6 +10,7 @@ import (
 // question may be called on nil: there is no roll then.
 type roll struct {
 	generation int // the new generation
+	cause      Cause
 	from       int // the old one
 	queue      []*slot
 	held       []*slot   // slots in which a worker of the roll starts
@@ -50,7 +52,7 @@ func (r *roll) forget(s *slot) {
 // requestRoll starts a roll, or queues it behind the one in progress. At most one roll
 // waits: the newest. A roll whose canary has not passed has replaced nothing yet, and is
 // superseded at once.
-func (m *Machine) requestRoll(generation int) {
+func (m *Machine) requestRoll(generation int, cause Cause) {
 	if m.phase == Halting {
 		m.emit(RollEnded{Generation: generation, Result: Aborted, Reason: "the pool stops"})
 		return
@@ -58,7 +60,7 @@ func (m *Machine) requestRoll(generation int) {
 	if m.pending != 0 {
 		m.emit(RollSuperseded{Generation: m.pending, By: generation})
 	}
-	m.pending = generation
+	m.pending, m.pendingCause = generation, cmp.Or(cause, CauseRoll)
 	if r := m.roll; r != nil && !r.passed && !r.reverting {
 		m.emit(RollSuperseded{Generation: r.generation, By: generation})
 		m.roll = nil
@@ -110,7 +112,7 @@ func (m *Machine) advanceRoll() {
 func (m *Machine) beginRoll() {
 	m.interruptRecycle()
 	m.roll = &roll{
-		generation: m.pending, from: m.generation, sound: m.sound(),
+		generation: m.pending, cause: m.pendingCause, from: m.generation, sound: m.sound(),
 		queue: slices.Clone(m.slots), of: len(m.slots),
 	}
 	m.pending = 0
@@ -136,7 +138,7 @@ func (m *Machine) takeSlot(r *roll, s *slot) {
 	if !r.passed {
 		r.canary = m.lastID + 1
 	}
-	m.spawn(s, r.generation, CauseRoll)
+	m.spawn(s, r.generation, r.cause)
 }
 
 // putBack starts the old generation in the slot, unless a respawn has done so
@@ -147,7 +149,7 @@ func (m *Machine) putBack(r *roll, s *slot) {
 	case s.serving != nil && s.serving.generation == r.from:
 		m.rollPromoted(s)
 	default:
-		m.spawn(s, r.from, CauseRoll)
+		m.spawn(s, r.from, r.cause)
 	}
 }
 

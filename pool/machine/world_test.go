@@ -197,7 +197,7 @@ func (w *world) end(ops []op) {
 	w.settle(true)
 	if !w.ended {
 		w.checkWhole("in a world that behaves")
-		w.step(Roll{w.asked + 1})
+		w.step(Roll{Generation: w.asked + 1})
 		w.settle(true)
 		w.checkWhole("after a roll in a world that behaves")
 		if w.err == nil && w.generation != w.asked {

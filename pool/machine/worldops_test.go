@@ -47,7 +47,7 @@ func (w *world) do(o op) {
 	case 23:
 		w.step(Tick{}) // early or late
 	case 24, 25, 26:
-		w.step(Roll{w.asked + 1})
+		w.step(Roll{w.asked + 1, []Cause{"", CauseCron}[w.asked%2]})
 	case 27, 28:
 		w.step(Resize{Workers: int(o.a) % 6})
 	case 29:

@@ -1,0 +1,39 @@
+package machine
+
+import (
+	"testing"
+	"time"
+)
+
+// TestCauseOfRoll: a roll by the clock starts its workers as one, forward and back, and behind
+// another roll; a roll that a user asks for after that does not.
+func TestCauseOfRoll(t *testing.T) {
+	m := New(Options{Canary: time.Hour})
+	expect := func(want Cause, effects []Effect) {
+		t.Helper()
+		for _, e := range effects {
+			if s, ok := e.(Spawn); ok {
+				if s.Cause != want {
+					t.Errorf("worker %d is started for %q, want %q", s.Worker, s.Cause, want)
+				}
+				return
+			}
+		}
+		t.Errorf("nothing is started among %v", effects)
+	}
+	expect(CauseFirst, m.Step(epoch, Start{Workers: 2, Generation: 1}))
+	m.Step(epoch, Ready{1})
+	m.Step(epoch, Ready{2})
+	expect(CauseCron, m.Step(epoch, Roll{Generation: 2, Cause: CauseCron}))
+	m.Step(epoch, Ready{3})
+	m.Step(epoch, Roll{Generation: 3, Cause: CauseCron}) // supersedes it, once its canary has left
+	m.Step(epoch, Ready{4})
+	expect(CauseCron, m.Step(epoch, Promote{}))
+	next, err := succeed(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(CauseCron, next.Step(epoch, Abort{"a user asked for it"}))
+	m.Step(epoch, Roll{Generation: 4}) // waits
+	expect(CauseRoll, m.Step(epoch, Ready{5}))
+}
