@@ -110,3 +110,35 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("after the end of the app: %v", err)
 	}
 }
+
+// TestMetricsPort: a port that the kernel chooses is told by relevo status, and stays over an upgrade.
+func TestMetricsPort(t *testing.T) {
+	t.Parallel()
+	for _, way := range []string{"tableflip", "exec"} {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, "-n", "1", "--watch-binary=false", "--metrics", "127.0.0.1:0", "--upgrade", way)
+			s.await("the address of the metrics", func() bool { return s.status().Metrics != "" })
+			address := s.status().Metrics
+			if _, served := s.metrics(address); !served {
+				t.Fatalf("no metrics at %s", address)
+			}
+			before := s.status().Successions
+			s.renew()
+			if code, said := s.relevo("upgrade", "site"); code != 0 {
+				t.Fatalf("upgrade: %d %s", code, said)
+			}
+			s.await("the next master", func() bool { return s.status().Successions > before })
+			s.await("its metrics at the same address", func() bool {
+				got, served := s.metrics(address)
+				return served && got["relevo_upgrades_total result=ok"] == 1
+			})
+			if now := s.status().Metrics; now != address {
+				t.Errorf("relevo status tells of %s, want %s", now, address)
+			}
+			if _, said := s.relevo("status", "site"); !strings.Contains(said, "metrics at http://"+address+"/metrics\n") {
+				t.Errorf("relevo status says\n%s", said)
+			}
+		})
+	}
+}

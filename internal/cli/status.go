@@ -72,6 +72,9 @@ func (c *cli) printStatus(s control.Status, view *usageView) error {
 	if len(addresses) > 0 {
 		fmt.Fprintf(c.stdout, "listening on %s\n", strings.Join(addresses, "  "))
 	}
+	if s.Metrics != "" {
+		fmt.Fprintf(c.stdout, "metrics at http://%s/metrics\n", s.Metrics)
+	}
 	if s.State == "rolling" {
 		fmt.Fprintf(c.stdout, "rolling%s\n", fromTo(s.Release, s.Rolling))
 	}

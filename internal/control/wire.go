@@ -76,7 +76,8 @@ type Status struct {
 	Version   string     `json:"version"`
 	Build     Build      `json:"build,omitzero"` // empty: the master is of before this field
 	Listeners []Listener `json:"listeners"`
-	Config    string     `json:"config,omitempty"` // the configuration file
+	Config    string     `json:"config,omitempty"`  // the configuration file
+	Metrics   string     `json:"metrics,omitempty"` // the address at which they are served; empty: none
 	// Started is when the first master of the app started. Successions is how many
 	// masters have followed it.
 	Started     time.Time `json:"started,omitzero"`

@@ -12,6 +12,7 @@ import (
 	"relevo/internal/hangup"
 	"relevo/internal/health/monitor"
 	"relevo/internal/keeper"
+	"relevo/internal/metrics/exporter"
 	"relevo/internal/reaper"
 	"relevo/internal/sleep/sleeper"
 	"relevo/internal/succession"
@@ -41,6 +42,7 @@ type core struct {
 	sleeper    *sleeper.Sleeper
 	succession *succession.Succession
 	keeper     *keeper.Keeper // nil: nobody keeps anything
+	metrics    exporter.Place
 	owns       bool           // the app is this master's: what is opened is closed again
 	later      sync.WaitGroup // what the upgrader has told of; the control socket
 	stage      stage

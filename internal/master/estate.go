@@ -145,6 +145,7 @@ func (e estate) state() succession.Document {
 		Warnings: m.announcer.Warnings.All(), Stored: m.keeper.Names(),
 		Terminal: m.terminal.State(),
 	}
+	l.Metrics = succession.MetricsLegacy(m.metrics.Legacy())
 	l.Health, l.Scale = m.health.Legacy(), m.scaler.Legacy()
 	l.Origin = succession.Origin{Dir: m.opts.Dir, ConfigFile: m.opts.ConfigFile, Runtime: m.opts.Places.Runtime,
 		State: m.opts.Places.State}

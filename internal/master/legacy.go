@@ -13,6 +13,7 @@ import (
 	"relevo/internal/control"
 	"relevo/internal/generations"
 	"relevo/internal/launch"
+	"relevo/internal/metrics/exporter"
 	"relevo/internal/succession"
 	"relevo/pool"
 	"relevo/pool/machine"
@@ -72,6 +73,7 @@ func (m *maker) takeOverLegacy() error {
 	}
 	m.announcer.Warnings.Set(announce.UpgradeWarning, "")
 	m.announcer.Warnings.Set(announce.WatchWarning, "") // set again with what is tried again
+	m.metrics.TakeOver(exporter.Legacy(l.Metrics))
 	m.health.TakeOver(l.Health)
 	m.scaler.TakeOver(l.Scale)
 	if err := m.takeOverName(in); err != nil {

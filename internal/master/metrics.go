@@ -11,6 +11,7 @@ func (m *Master) exporter() exporter.Exporter {
 	return exporter.Exporter{
 		Log: m.log, Handler: metrics.Routes(m.Status), Changed: m.changed.Wait,
 		Address: func() string { return m.app().Metrics },
+		Place:   &m.metrics,
 		Warn:    func(text string) { m.announcer.Warnings.Set(announce.MetricsWarning, text) },
 	}
 }

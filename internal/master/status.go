@@ -27,7 +27,7 @@ func (m *Master) Status() (control.Status, error) {
 		Config:    m.opts.ConfigFile, Warnings: slices.Concat(m.announcer.Warnings.List(), m.listeners.Upgrader.Lost(),
 			m.lostDirectories(), now.Hints()), Status: status,
 		Started: m.begun, Successions: m.successions, UpgradeFailed: m.succession.LastFailure(),
-		FailedUpgrades: m.succession.Failures(),
+		FailedUpgrades: m.succession.Failures(), Metrics: m.metrics.Legacy().Served,
 	}
 	m.health.Describe(&s)
 	m.scaler.Describe(&s)

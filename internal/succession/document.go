@@ -20,6 +20,12 @@ type Origin struct {
 	State      string `json:"state,omitempty"`
 }
 
+// MetricsLegacy is an address of the configuration, and where metrics are served for it.
+type MetricsLegacy struct {
+	Wanted string `json:"wanted,omitempty"`
+	Served string `json:"served,omitempty"`
+}
+
 // Format is the version of the document. A master reads documents of all
 // formats up to its own, and newer ones that say it can.
 const Format = 1
@@ -54,6 +60,7 @@ type Document struct {
 	Scale    json.RawMessage     `json:"scale,omitempty"`   // who decides on the number of workers
 	Stored   []string            `json:"stored,omitempty"`  // names of files that systemd has
 	Terminal hangup.State        `json:"terminal,omitzero"`
+	Metrics  MetricsLegacy       `json:"metrics,omitzero"`
 	// Then is what the next master is to do first: reload.
 	Then string `json:"then,omitempty"`
 	// Stopped: the app has come to its end; only its listeners are left, for a

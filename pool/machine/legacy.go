@@ -164,7 +164,8 @@ func (r *roll) legacy() *LegacyRoll {
 		return nil
 	}
 	return &LegacyRoll{
-		Generation: r.generation, Cause: r.cause, From: r.from, Queue: indexes(r.queue), Held: indexes(r.held), Canary: r.canary,
+		Generation: r.generation, Cause: r.cause, From: r.from, Queue: indexes(r.queue), Held: indexes(r.held),
+		Canary:    r.canary,
 		Probation: r.probation,
 		Passed:    r.passed, Reverting: r.reverting, Done: r.done, Of: r.of, Failure: r.failure, Sound: r.sound,
 		Window: r.window.legacy(), Yielded: r.yielded,
@@ -272,7 +273,8 @@ func (h restorer) roll(r *LegacyRoll) *roll {
 		return nil
 	}
 	return &roll{
-		generation: r.Generation, cause: cmp.Or(r.Cause, CauseRoll), from: r.From, queue: h.slots(r.Queue), held: h.slots(r.Held), canary: r.Canary,
+		generation: r.Generation, cause: cmp.Or(r.Cause, CauseRoll), from: r.From,
+		queue: h.slots(r.Queue), held: h.slots(r.Held), canary: r.Canary,
 		probation: r.Probation,
 		passed:    r.Passed, reverting: r.Reverting, done: r.Done, of: r.Of, failure: r.Failure, sound: r.Sound,
 		window: r.Window.window(), yielded: r.Yielded,

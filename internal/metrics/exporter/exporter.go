@@ -20,6 +20,7 @@ type Exporter struct {
 	Address func() string          // empty: nothing is served
 	Changed func() <-chan struct{} // closed when Address may be another
 	Warn    func(text string)      // what relevo status is to say; empty: all is well
+	Place   *Place                 // is told where metrics are served
 
 	// For tests; 0: as below.
 	patience, pause time.Duration
@@ -46,9 +47,13 @@ func (e Exporter) Run(ctx context.Context) {
 		if listener == nil {
 			continue
 		}
+		e.Place.set(address, listener.Addr().String())
 		e.Log.Info("metrics are served", "on", listener.Addr().String())
 		e.Warn("")
 		e.serve(ctx, listener, address)
+		if ctx.Err() == nil { // otherwise the next master serves there
+			e.Place.set("", "")
+		}
 	}
 	e.Warn("")
 }
@@ -57,13 +62,18 @@ func (e Exporter) Run(ctx context.Context) {
 func (e Exporter) listen(ctx context.Context, address string, changed <-chan struct{}) net.Listener {
 	told, patience, later := false, cmp.Or(e.patience, patience), cmp.Or(e.pause, later)
 	for began := time.Now(); ; {
-		listener, err := net.Listen("tcp", address)
+		at := e.Place.of(address)
+		listener, err := net.Listen("tcp", at)
 		if err == nil {
 			return listener
 		}
 		pause := later
 		if errors.Is(err, syscall.EADDRINUSE) && time.Since(began) < patience {
 			pause = atFirst
+		} else if at != address {
+			e.Log.Warn("metrics change their port: another program has that of the previous master", "was", at)
+			e.Place.set("", "")
+			continue
 		} else if !told {
 			told = true
 			err = fmt.Errorf("cannot serve metrics on %s: %w; the app runs on, and relevo tries again every %s: "+

@@ -19,17 +19,29 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // tooLong is longer than anything here takes.
 const tooLong = 30 * time.Second
 
+// short is the patience of an exporter that is not to wait.
+const short = 100 * time.Millisecond
+
 // rig is an exporter whose configuration changes.
 type rig struct {
 	mu      sync.Mutex
 	address string
 	changed chan struct{}
 	warned  chan string
+	place   Place
 }
 
 func start(t *testing.T, address string) *rig {
 	t.Helper()
-	r := &rig{address: address, changed: make(chan struct{}), warned: make(chan string, 100)}
+	r, _ := follow(t, address, Legacy{}, short)
+	return r
+}
+
+// follow starts an exporter behind another one. stop ends it.
+func follow(t *testing.T, address string, left Legacy, patience time.Duration) (r *rig, stop func()) {
+	t.Helper()
+	r = &rig{address: address, changed: make(chan struct{}), warned: make(chan string, 100)}
+	r.place.TakeOver(left)
 	e := Exporter{
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -38,13 +50,67 @@ func start(t *testing.T, address string) *rig {
 		Address:  func() string { r.mu.Lock(); defer r.mu.Unlock(); return r.address },
 		Changed:  func() <-chan struct{} { r.mu.Lock(); defer r.mu.Unlock(); return r.changed },
 		Warn:     func(text string) { r.warned <- text },
-		patience: 100 * time.Millisecond, pause: 10 * time.Millisecond,
+		Place:    &r.place,
+		patience: patience, pause: 10 * time.Millisecond,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); e.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-ended })
-	return r
+	stop = func() { cancel(); <-ended }
+	t.Cleanup(stop)
+	return r, stop
+}
+
+// served waits until metrics are served, and says where.
+func (r *rig) served(t *testing.T) string {
+	t.Helper()
+	for deadline := time.Now().Add(tooLong); ; time.Sleep(5 * time.Millisecond) {
+		if l := r.place.Legacy(); l.Served != "" && l.Wanted != "" {
+			return l.Served
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no place is told")
+		}
+	}
+}
+
+// TestPlaceStays: the port that the kernel chose goes from one master to the next, also where that
+// one begins before the first has ended. It does not go to another address, and is left to another
+// program that has it.
+func TestPlaceStays(t *testing.T) {
+	const open = "127.0.0.1:0"
+	first, end := follow(t, open, Legacy{}, short)
+	at := first.served(t)
+	serves(t, at, true)
+	second, endSecond := follow(t, open, first.place.Legacy(), tooLong)
+	end()
+	serves(t, at, true)
+	if got := second.served(t); got != at {
+		t.Errorf("the next master serves on %s, the first one on %s", got, at)
+	}
+	second.set("")
+	serves(t, at, false)
+	if l := second.place.Legacy(); l != (Legacy{}) {
+		t.Errorf("the place is %v although nothing is served", l)
+	}
+	endSecond()
+
+	holder, err := net.Listen("tcp", at)
+	if err != nil {
+		t.Skipf("another program has the port: %v", err)
+	}
+	defer holder.Close()
+	third, _ := follow(t, open, Legacy{Wanted: open, Served: at}, short)
+	for third.served(t) == at {
+		time.Sleep(time.Millisecond)
+	}
+	serves(t, third.served(t), true)
+	other := free(t)
+	fourth, _ := follow(t, other, Legacy{Wanted: open, Served: at}, short)
+	serves(t, other, true)
+	if got := fourth.served(t); got != other {
+		t.Errorf("served on %s instead of %s", got, other)
+	}
 }
 
 func (r *rig) set(address string) {
