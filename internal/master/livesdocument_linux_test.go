@@ -10,6 +10,7 @@ import (
 	"relevo/internal/announce"
 	"relevo/internal/config"
 	"relevo/internal/succession"
+	"relevo/internal/testport"
 )
 
 // TestDocumentComesBack: what a master leaves to the next one, that one leaves to the one after
@@ -23,7 +24,7 @@ func TestDocumentComesBack(t *testing.T) {
 		"Terminal": "that of this process",
 	}
 	l := newLives(t, config.UpgradeTableflip)
-	l.o.App.MostWorkers, l.o.App.Health.Command = 3, "exit 0"
+	l.o.App.MostWorkers, l.o.App.Health.Command, l.o.App.Metrics = 3, "exit 0", "127.0.0.1:0"
 	check, err := json.Marshal(map[string]any{"check": l.o.App.Health.What(), "proven": true})
 	if err != nil {
 		t.Fatal(err)
@@ -33,6 +34,7 @@ func TestDocumentComesBack(t *testing.T) {
 		"scale":    json.RawMessage(`{"range":{"Least":1,"Most":3},"fixed":true,"reason":"a user"}`),
 		"warnings": json.RawMessage(`{"release":"an old one serves"}`), "last_sum": json.RawMessage(`"looked"`),
 		"failed_upgrades": json.RawMessage("2"),
+		"metrics":         json.RawMessage(`{"wanted":"127.0.0.1:0","served":"` + testport.Address(t) + `"}`),
 	}
 	l.o.Version, l.o.Dir, l.o.ConfigFile = "v1", "/somewhere", "relevo.toml"
 	open := l.starts() // some is left only until something serves

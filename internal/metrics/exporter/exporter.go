@@ -40,6 +40,7 @@ func (e Exporter) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		changed, address := e.Changed(), e.Address()
 		if address == "" {
+			e.Place.set("", "")
 			await[struct{}](ctx, changed, nil)
 			continue
 		}

@@ -106,6 +106,10 @@ func TestPlaceStays(t *testing.T) {
 	}
 	serves(t, third.served(t), true)
 	other := free(t)
+	off, _ := follow(t, "", Legacy{Wanted: open, Served: at}, short)
+	for off.place.Legacy() != (Legacy{}) {
+		time.Sleep(time.Millisecond)
+	}
 	fourth, _ := follow(t, other, Legacy{Wanted: open, Served: at}, short)
 	serves(t, other, true)
 	if got := fourth.served(t); got != other {
