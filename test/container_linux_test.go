@@ -270,9 +270,8 @@ func TestContainerPatience(t *testing.T) {
 	}
 	b = startBox(t, i.spec("-n", "1", "--drain-timeout", "20s"))
 	b.serves(1)
-	if want :=
-		"a stop may take 21s, but docker stop kills after 10s; give it more time: docker stop -t 23"; !strings.Contains(
-		b.log.String(), want) {
+	want := "a stop may take 21s, but docker stop kills after 10s if it is given no more time: docker stop -t 23"
+	if !strings.Contains(b.log.String(), want) {
 		t.Errorf("it does not say: %s", want)
 	}
 }

@@ -3,6 +3,7 @@ package test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -73,6 +74,20 @@ func TestPagesAreNarrow(t *testing.T) {
 			if utf8.RuneCountInString(line) > 120 && !strings.HasPrefix(strings.TrimSpace(line), "|") {
 				t.Errorf("%s: wider than 120 columns: %s", page, line)
 			}
+		}
+	}
+}
+
+// TestManifestsShown: pages show the manifests as the files are.
+func TestManifestsShown(t *testing.T) {
+	t.Parallel()
+	for page, file := range map[string]string{
+		"docs/kubernetes.md": "packaging/kubernetes/relevo.yaml", "docs/nomad.md": "packaging/nomad/relevo.nomad.hcl",
+	} {
+		want := strings.TrimRight(read(t, file), "\n")
+		blocks, _ := fenced(read(t, page))
+		if !slices.ContainsFunc(blocks, func(b block) bool { return strings.Join(b.lines, "\n") == want }) {
+			t.Errorf("%s does not show %s as it is: copy it there", page, file)
 		}
 	}
 }

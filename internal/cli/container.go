@@ -10,24 +10,28 @@ import (
 )
 
 // container is the container that this process runs in, and how long its runtime waits before it
-// kills. The zero value means none.
+// kills if it is not told otherwise, which cannot be seen from inside. The zero value means none.
 type container struct {
 	patience time.Duration // from SIGTERM to SIGKILL
 	what     string        // who kills, for the log
 	how      string        // how to change it; %d is replaced by seconds
 }
 
-// findContainer recognises a container by the pid: this process is number 1, or a child of one of
-// the small inits that runtimes add (docker run --init).
+// findContainer recognises a container by the pid: this process is number 1, a child of one of the
+// small inits that runtimes add (docker run --init), or one whose parent is outside, as in a pod
+// whose containers share their processes.
 func findContainer(pid, parent int, nameOf func(pid int) string, getenv func(string) string) container {
 	switch {
-	case pid == 1:
+	case pid == 1, parent == 0:
 	case parent == 1 && smallInit(nameOf(1)):
 	default:
 		return container{}
 	}
-	if getenv("KUBERNETES_SERVICE_HOST") != "" { // set in every pod
-		return container{30 * time.Second, "Kubernetes", "terminationGracePeriodSeconds: %d"}
+	switch {
+	case getenv("KUBERNETES_SERVICE_HOST") != "": // set in every pod
+		return container{30 * time.Second, "Kubernetes", "terminationGracePeriodSeconds: %d, and the seconds of preStop"}
+	case getenv("NOMAD_ALLOC_ID") != "": // set in every task
+		return container{5 * time.Second, "Nomad", `kill_timeout = "%ds"`}
 	}
 	return container{10 * time.Second, "docker stop", "docker stop -t %d, docker run --stop-timeout, or stop_grace_period"}
 }
@@ -72,7 +76,7 @@ func (k container) tell(log *slog.Logger, app config.App) {
 		return
 	}
 	wanted := int((takes + reserve).Seconds() + 0.999)
-	log.Warn(fmt.Sprintf("in a container: a stop may take %s, but %s kills after %s; give it more time: %s",
+	log.Warn(fmt.Sprintf("in a container: a stop may take %s, but %s kills after %s if it is given no more time: %s",
 		takes, k.what, k.patience, fmt.Sprintf(k.how, wanted)), "drain_timeout", app.DrainTimeout,
 		"stop_grace", app.StopGrace)
 }
