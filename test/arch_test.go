@@ -66,8 +66,9 @@ var importRules = []importRule{
 		because: "it reads text into values and knows nobody"},
 	{pkg: "internal/safefile", only: []string{"relevo/internal/procfs"},
 		because: "whatever opens a file that another user may have put there uses it"},
-	{pkg: "internal/prove", only: []string{"relevo/internal/procfs", "relevo/internal/phrase"},
-		because: "it must judge apps of any master without knowing ours"},
+	{pkg: "internal/prove", only: []string{"relevo/internal/procfs", "relevo/internal/phrase",
+		"relevo/internal/prove/h2conn"}, because: "it must judge apps of any master without knowing ours"},
+	{pkg: "internal/prove/h2conn", only: []string{}, because: "it says what became of streams; to count them is prove's"},
 	{pkg: "pool", only: []string{"relevo/internal/ipc", "relevo/internal/config", "relevo/pool/machine",
 		"relevo/pool/tally"}, because: "what starts processes and holds sockets reaches it through its two seams"},
 	{pkg: "internal/launch", only: []string{"relevo/internal/ipc", "relevo/internal/config", "relevo/pool",
@@ -207,6 +208,8 @@ var exclusive = map[string][]string{
 	"go.yaml.in/yaml/v3":                       {"relevo/internal/imports"},
 	"github.com/lmittmann/tint":                {"relevo/internal/cli"},
 	"google.golang.org/protobuf/proto":         {"relevo/internal/trace/testotlp"},
+	"github.com/coder/websocket":               {"relevo/internal/prove"},
+	"golang.org/x/net/http2":                   {"relevo/internal/prove/h2conn"},
 	"golang.org/x/net/bpf":                     {"relevo/upgrader/listeners", "relevo/internal/capture"},
 }
 

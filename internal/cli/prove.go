@@ -20,6 +20,7 @@ type proveCommand struct {
 	connections, body string
 	junit             string
 	headers           []string
+	http2, webSocket  bool
 }
 
 func (c *cli) prove() *cobra.Command {
@@ -43,6 +44,10 @@ below 500 is an answer; --expect 2 wants 2xx.
 With --url and --during any server is loaded while a command is run again and again,
 and no master is needed: measure what a reload of your own server loses.
 
+--http2 sends requests as streams on four connections, --websocket sends messages and
+waits for their echo. What the server refuses by the protocol (GOAWAY, a close frame)
+is counted apart, and sent no second time.
+
 Ctrl-C ends the load and prints what was counted until then. The exit code is 1 if
 more than --max-lost was lost, a roll failed, or the command failed; else 130 after
 Ctrl-C (143 after TERM).`
@@ -50,7 +55,9 @@ Ctrl-C (143 after TERM).`
   relevo prove --url http://127.0.0.1/ --during 'nginx -s reload' --times 20
   relevo prove web --rolls 100 --clients 64 --connections keepalive
   relevo prove web --rolls 0 --duration 30s            the load alone, to compare with
-  relevo prove web --kill --duration 30s`
+  relevo prove web --kill --duration 30s
+  relevo prove web --http2 --rolls 10
+  relevo prove --websocket --url ws://127.0.0.1:8080/ --during 'nginx -s reload'`
 	f = cmd.Flags()
 	p.addFlags(c, cmd)
 	return cmd
@@ -74,7 +81,7 @@ func (c *cli) proveWhat(ctx context.Context, r proveRun, name string) error {
 			}
 		}
 	}
-	if err := loadable(r.URL); err != nil {
+	if err := loadable(r.URL, r.Connections); err != nil {
 		return usage(err)
 	}
 	if client != nil {
@@ -84,11 +91,15 @@ func (c *cli) proveWhat(ctx context.Context, r proveRun, name string) error {
 }
 
 // loadable refuses a URL of which prove knows no way to load it.
-func loadable(url string) error {
-	for _, scheme := range []string{"http://", "https://", "unix:"} {
-		if strings.HasPrefix(url, scheme) {
-			return nil
+func loadable(url string, how prove.Connections) error {
+	for _, scheme := range []string{"http://", "https://", "unix:", "ws://", "wss://"} {
+		if !strings.HasPrefix(url, scheme) {
+			continue
 		}
+		if strings.HasPrefix(scheme, "ws") && how != prove.WebSocket {
+			return fmt.Errorf("cannot load %q by requests: add --websocket, or write http:// instead of ws://", url)
+		}
+		return nil
 	}
 	return fmt.Errorf("cannot load %q: write http://…, https://… or unix:/SOCKET:/PATH", url)
 }
@@ -117,6 +128,9 @@ func (p *proveCommand) addFlags(c *cli, cmd *cobra.Command) {
 		"send so many requests a second for each kind of connection, whatever the answers take: waiting counts")
 	f.Var(someTime{durationFlag{&p.Pause}}, "pause", "how long a client waits after an answer (default: not at all)")
 	f.StringVar(&p.connections, "connections", "both", "fresh, keepalive or both")
+	f.BoolVar(&p.http2, "http2", false, "send requests as streams of HTTP/2, on four connections in all")
+	f.BoolVar(&p.webSocket, "websocket", false,
+		"send messages over WebSockets, one for each client, and wait for their echo")
 	f.Var(someTime{durationFlag{&p.Timeout}}, "timeout", "how long one request may take")
 	f.StringVar(&p.Method, "method", "GET", "of every request")
 	f.StringVar(&p.body, "body", "", "of every request")
@@ -128,7 +142,10 @@ func (p *proveCommand) addFlags(c *cli, cmd *cobra.Command) {
 // options turns the flags into options of package prove.
 func (p *proveCommand) options(f *pflag.FlagSet) (o prove.Options, err error) {
 	o = p.Options
-	o.Connections, o.Body = prove.Connections(p.connections), []byte(p.body)
+	o.Body = []byte(p.body)
+	if o.Connections, err = p.kind(f); err != nil {
+		return o, err
+	}
 	if o.Headers, err = parseHeaders(p.headers); err != nil {
 		return o, err
 	}

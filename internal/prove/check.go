@@ -43,9 +43,17 @@ func (l *load) check(ctx context.Context) (why string, err error) {
 // worker that has accepted the connection must be found.
 func (l *load) firstRequest(ctx context.Context) (why string, err error) {
 	c := newClient(l, l.options.Connections.modes()[0], 0)
+	if l.streams != nil { // the load is to open connections of its own
+		pool := newStreamPool(l)
+		defer pool.end()
+		c.via = &streamCarrier{c, pool}
+	}
 	defer c.hangUp(true)
 	defer context.AfterFunc(ctx, c.abort)()
 	start := time.Now()
+	if c.via != nil {
+		return l.firstCarried(ctx, c, start.Add(l.options.Timeout))
+	}
 	if err := c.dial(ctx, start, start.Add(l.options.Timeout)); err != nil {
 		return "", err
 	}
@@ -61,6 +69,15 @@ func (l *load) firstRequest(ctx context.Context) (why string, err error) {
 		why = l.findOwner(ctx, peerOf(c.open.raw))
 	}
 	_, err = c.exchange(time.Now().Add(l.options.Timeout))
+	return why, err
+}
+
+// firstCarried is the first request of HTTP/2 or of a WebSocket, whose connection stays open.
+func (l *load) firstCarried(ctx context.Context, c *client, deadline time.Time) (why string, err error) {
+	_, open, err := c.via.exchange(ctx, deadline)
+	if err == nil && l.options.Kill {
+		why = l.findOwner(ctx, open.peer)
+	}
 	return why, err
 }
 

@@ -75,7 +75,10 @@ func classifyDial(network string, err error) class {
 // classify finds the class of an error of an open connection.
 func classify(err error) class {
 	var n net.Error
+	var status statusError
 	switch {
+	case errors.As(err, &status) && status/100 == 5:
+		return status5xx
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED):
 		return reset
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

@@ -33,6 +33,7 @@ type client struct {
 	turn    int // picks the source address
 	tally   tally
 	br      *bufio.Reader
+	via     carrier // nil: HTTP/1.1, on a connection of its own
 	open    connection
 
 	mu      sync.Mutex // guards the two below: abort comes from outside
@@ -45,29 +46,37 @@ type connection struct {
 	conn, raw net.Conn
 	dialed    time.Time // when its dial began; no server knew of it earlier
 	served    int       // complete answers on it
+	peer      peer      // of a carrier's, which may be closed by the time that it is asked for
 }
 
 // tally counts the results of a client's requests. Only the client writes it. The counters may be
 // read at any time, the histogram after the client has ended.
 type tally struct {
 	ok, held    atomic.Int64
+	unprocessed atomic.Int64
 	lost        [classes]atomic.Int64
 	connections atomic.Int64
 	latency     histogram
 }
 
 func newClient(l *load, mode Connections, turn int) *client {
-	return &client{
-		load: l, mode: mode, turn: turn,
-		request: l.endpoint.request[mode],
-		br:      bufio.NewReaderSize(nil, readBuffer),
+	c := &client{load: l, mode: mode, turn: turn, request: l.endpoint.request[mode]}
+	switch mode {
+	case HTTP2:
+		c.via = &streamCarrier{c, l.streams}
+	case WebSocket:
+		c.via = &messageCarrier{client: c, id: turn}
+	default:
+		c.br = bufio.NewReaderSize(nil, readBuffer)
 	}
+	return c
 }
 
 // run sends requests until the load is told to stop, and then finishes the current one. When ctx
 // ends, abort cuts that one short.
 func (c *client) run(ctx context.Context) {
 	defer c.hangUp(true)
+	defer c.settle(ctx)
 	for !c.stopping() {
 		c.once(ctx, time.Now())
 		if c.options.Pause > 0 {
@@ -80,6 +89,10 @@ func (c *client) run(ctx context.Context) {
 func (c *client) once(ctx context.Context, start time.Time) {
 	now := time.Now()
 	deadline := now.Add(c.options.Timeout)
+	if c.via != nil {
+		c.carried(ctx, start, deadline)
+		return
+	}
 	if c.open.conn == nil {
 		if err := c.dial(ctx, now, deadline); err != nil {
 			c.failed(ctx, start, classifyDial(c.endpoint.network, err), err)
@@ -114,6 +127,10 @@ func (c *client) dial(ctx context.Context, start, deadline time.Time) error {
 
 // abort ends the current request, and every later one at once.
 func (c *client) abort() {
+	if c.via != nil {
+		c.via.abort()
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.aborted = true
@@ -185,7 +202,7 @@ func (c *client) answered(start time.Time, a answer) {
 	end := time.Now()
 	c.gaps.answer(end.Sub(c.started))
 	closing := a.close || c.mode == Fresh
-	trailing := !closing && c.br.Buffered() > 0
+	trailing := !closing && c.via == nil && c.br.Buffered() > 0
 	switch {
 	case trailing:
 		c.lost(start, end, other, errTrailing)
@@ -229,12 +246,18 @@ func (c *client) failed(ctx context.Context, start time.Time, cl class, err erro
 
 // holds says whether a killed worker held the open connection.
 func (c *client) holds(failed time.Time) bool {
-	return c.ledger.explains(peerOf(c.open.raw), c.open.dialed, failed)
+	p := c.open.peer
+	if c.via == nil {
+		p = peerOf(c.open.raw)
+	}
+	return c.ledger.explains(p, c.open.dialed, failed)
 }
 
 func (c *client) lost(start, end time.Time, cl class, err error) {
 	c.tally.lost[cl].Add(1)
-	err = inWords(err)
+	if c.via == nil {
+		err = inWords(err)
+	}
 	c.samples.add(func() Sample {
 		s := Sample{
 			At:          Millis(end.Sub(c.started)),
@@ -265,6 +288,11 @@ func inWords(err error) error {
 
 // hangUp closes the connection: with TLS's close_notify, or at once.
 func (c *client) hangUp(politely bool) {
+	if c.via != nil {
+		c.via.hangUp(politely)
+		c.open = connection{}
+		return
+	}
 	if c.open.conn == nil {
 		return
 	}

@@ -5,9 +5,9 @@
 // # Clients
 //
 // Every client is one goroutine in a closed loop: send, read the whole answer,
-// send again. No client ever sends a request twice. The connection is the
+// send again. No client ever sends a request twice. The HTTP connection is the
 // package's own (not net/http's Transport, which silently sends again what died
-// on a reused connection), the protocol is HTTP/1.1, in clear, over TLS, or over
+// on a reused connection), the protocol by default is HTTP/1.1, in clear, over TLS, or over
 // a Unix socket. Two connection modes run at the same time, each with
 // Options.Clients clients, because a roll endangers them in different ways:
 //
@@ -15,6 +15,18 @@
 //     meets the listener: the backlog, the accept, the drain right after it.
 //   - keepalive: one connection until the server says "Connection: close" or it
 //     breaks. It meets the drain of connections that are in use.
+//
+// Two others run alone:
+//
+//   - http2: Options.Clients streams at a time on four connections (package h2conn). A
+//     connection that has got a GOAWAY takes no new stream, and finishes those that it has.
+//   - websocket: each client has one WebSocket, sends numbered messages and waits for each
+//     echo. Closes tells how connections ended.
+//
+// What the protocol itself takes back is no loss, and is counted as unprocessed: a stream that
+// a GOAWAY or REFUSED_STREAM has refused, and a message to a WebSocket that was ended by a close
+// frame. An RST_STREAM with another code counts as reset; a WebSocket that ends without a close
+// frame loses the message under way, or one if there is none.
 //
 // # Lost
 //

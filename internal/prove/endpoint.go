@@ -25,6 +25,7 @@ type endpoint struct {
 	sources []netip.Addr   // tcp: local addresses in turn; empty: the kernel's choice
 	tls     *tls.Config    // nil: in clear
 	head    bool           // answers have no body
+	target  *url.URL       // of the requests
 	request map[Connections][]byte
 
 	// control is called with every TCP socket before it connects; tests use it to set limits.
@@ -33,7 +34,7 @@ type endpoint struct {
 
 func newEndpoint(o Options) (*endpoint, error) {
 	e := &endpoint{url: o.URL, head: o.Method == http.MethodHead}
-	u, err := e.parse(o.URL)
+	u, err := e.parse(asHTTP(o))
 	if err != nil {
 		return nil, err
 	}
@@ -44,14 +45,37 @@ func newEndpoint(o Options) (*endpoint, error) {
 			InsecureSkipVerify: o.Insecure,
 			NextProtos:         []string{"http/1.1"},
 		}
+		if o.Connections == HTTP2 {
+			e.tls.NextProtos = []string{http2Protocol}
+		}
 	}
 	e.request = make(map[Connections][]byte)
 	for _, mode := range o.Connections.modes() {
-		if e.request[mode], err = requestBytes(o, u, mode == Fresh); err != nil {
-			return nil, err
+		if e.request[mode], err = requestOf(o, u, mode); err != nil {
+			return nil, fmt.Errorf("cannot make a request for %s: %w", o.URL, err)
 		}
 	}
+	e.target = u
 	return e, nil
+}
+
+// asHTTP has the URL of a WebSocket begin as that of its handshake does: ws with http, wss with https.
+func asHTTP(o Options) string {
+	if rest, ok := strings.CutPrefix(o.URL, "ws"); ok && o.Connections == WebSocket {
+		return "http" + rest
+	}
+	return o.URL
+}
+
+// requestOf makes the bytes of the request, once for all clients. A WebSocket has none.
+func requestOf(o Options, u *url.URL, mode Connections) ([]byte, error) {
+	switch mode {
+	case HTTP2:
+		return streamHeader(o, u)
+	case WebSocket:
+		return nil, nil
+	}
+	return requestBytes(o, u, mode == Fresh)
 }
 
 // parse fills in where to connect and returns the URL of the requests.
@@ -93,11 +117,11 @@ func (e *endpoint) parse(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-// requestBytes makes the bytes of the request, once for all clients.
+// requestBytes makes the bytes of a request of HTTP/1.1.
 func requestBytes(o Options, u *url.URL, closing bool) ([]byte, error) {
 	req, err := http.NewRequest(o.Method, u.String(), bytes.NewReader(o.Body))
 	if err != nil {
-		return nil, fmt.Errorf("cannot make a request for %s: %w", o.URL, err)
+		return nil, err
 	}
 	req.Header.Set("User-Agent", "prove")
 	for name, values := range o.Headers {
@@ -109,7 +133,7 @@ func requestBytes(o Options, u *url.URL, closing bool) ([]byte, error) {
 	req.Close = closing
 	var b bytes.Buffer
 	if err := req.Write(&b); err != nil {
-		return nil, fmt.Errorf("cannot make a request for %s: %w", o.URL, err)
+		return nil, err
 	}
 	return b.Bytes(), nil
 }

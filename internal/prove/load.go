@@ -16,7 +16,9 @@ type load struct {
 	gaps     gaps
 	ledger   ledger
 	samples  samples
-	most     int // clients of an open loop, for each mode
+	most     int         // clients of an open loop, for each mode
+	streams  *streamPool // nil without HTTP2
+	closes   closeCounter
 
 	mu      sync.Mutex // guards the two below: an open loop adds clients
 	clients []*client
@@ -36,6 +38,9 @@ func newLoad(o Options, e *endpoint) *load {
 		options: o, endpoint: e, started: time.Now(),
 		stop: make(chan struct{}), cut: make(chan struct{}),
 		ledger: ledger{keep: 2*o.Timeout + time.Minute}, most: mostClients,
+	}
+	if o.Connections == HTTP2 {
+		l.streams = newStreamPool(l)
 	}
 	if o.Rate > 0 {
 		return l
@@ -78,6 +83,7 @@ func (l *load) begin(ctx context.Context) {
 func (l *load) end() {
 	l.noMore()
 	l.wg.Wait()
+	l.streams.end()
 	if !l.uncut() {
 		<-l.cut
 	}
@@ -143,7 +149,7 @@ func (l *load) enough() bool {
 // finished counts the requests of a mode that have a result; mode "" means all.
 func (l *load) finished(mode Connections) int64 {
 	n := l.count(mode)
-	return n.OK + n.Lost + n.Held
+	return n.Sent
 }
 
 func (l *load) count(mode Connections) (p Progress) {
@@ -152,9 +158,10 @@ func (l *load) count(mode Connections) (p Progress) {
 			p.OK += c.tally.ok.Load()
 			p.Held += c.tally.held.Load()
 			p.Lost += c.tally.losses().Total()
+			p.Unprocessed += c.tally.unprocessed.Load()
 		}
 	}
-	p.Sent = p.OK + p.Lost + p.Held
+	p.Sent = p.OK + p.Lost + p.Held + p.Unprocessed
 	return p
 }
 

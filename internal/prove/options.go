@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -19,7 +20,16 @@ const (
 	KeepAlive Connections = "keepalive"
 	// Both runs Fresh and KeepAlive at the same time. It is the default.
 	Both Connections = "both"
+	// HTTP2 sends requests as streams on few connections.
+	HTTP2 Connections = "http2"
+	// WebSocket sends messages and waits for their echo, a connection for each client.
+	WebSocket Connections = "websocket"
 )
+
+// known says whether c is one of the constants.
+func (c Connections) known() bool {
+	return slices.Contains([]Connections{Fresh, KeepAlive, Both, HTTP2, WebSocket}, c)
+}
 
 // modes lists the connection modes that run at the same time.
 func (c Connections) modes() []Connections {
@@ -36,7 +46,8 @@ type Options struct {
 	// unix:@NAME[:/PATH], an abstract socket). A host name is resolved once: the
 	// load goes to the first of its addresses that answers.
 	URL string
-	// Clients is the number of clients of each connection mode. Default 32.
+	// Clients is the number of clients of each connection mode; with HTTP2 it is how many streams
+	// are open at a time. Default 32.
 	Clients int
 	// Connections chooses the connection modes. Default Both.
 	Connections Connections
@@ -51,7 +62,7 @@ type Options struct {
 
 	// Method of every request. Default GET.
 	Method string
-	// Body of every request. Default none.
+	// Body of every request. Default none; HTTP2 and WebSocket send none.
 	Body []byte
 	// Headers of every request, "Host" included. Default none.
 	Headers http.Header
@@ -118,7 +129,8 @@ type Progress struct {
 	Sent, OK, Lost, Held int64
 	Rolls, FailedRolls   int
 	Kills                int
-	Runs, FailedRuns     int // of During
+	Unprocessed          int64 // see Figures
+	Runs, FailedRuns     int   // of During
 	// Roll is the roll that has just ended, nil in the regular calls.
 	Roll *Roll
 }
@@ -157,8 +169,10 @@ func (o Options) validate() error {
 	case o.Clients < 0, o.Timeout < 0, o.Pause < 0, o.Rolls < 0, o.KillEvery < 0, o.Duration < 0,
 		o.MinRequests < 0, o.Times < 0, o.Every < 0, o.Rate < 0, o.MaxLost < 0:
 		return errors.New("cannot prove: a number or duration of the options is negative")
-	case o.Connections != Fresh && o.Connections != KeepAlive && o.Connections != Both:
+	case !o.Connections.known():
 		return fmt.Errorf("cannot prove: unknown connections %q: use fresh, keepalive or both", o.Connections)
+	case o.Connections == HTTP2 && len(o.Body) > 0:
+		return errors.New("cannot prove: a request of HTTP/2 has no body here: leave the body out")
 	case o.Expect != 0 && (o.Expect < 2 || o.Expect > 5):
 		return fmt.Errorf("cannot prove: %d is no status class: use 2 to 5, or 0 for any status below 500", o.Expect)
 	case o.Target != nil && o.During != nil:

@@ -72,6 +72,7 @@ func (l *load) abort() {
 // paced sends a request for each time that is planned.
 func (c *client) paced(ctx context.Context, first time.Time, planned <-chan time.Time) {
 	defer c.hangUp(true)
+	defer c.settle(ctx)
 	c.once(ctx, first)
 	for due := range planned {
 		c.once(ctx, due)

@@ -40,6 +40,9 @@ type Report struct {
 
 	Fresh     *Figures `json:"fresh,omitempty"`     // nil: did not run
 	KeepAlive *Figures `json:"keepalive,omitempty"` // nil: did not run
+	HTTP2     *Figures `json:"http2,omitempty"`     // nil: did not run
+	WebSocket *Figures `json:"websocket,omitempty"` // messages; nil: did not run
+	Closes    *Closes  `json:"closes,omitempty"`    // of WebSockets; nil: did not run
 	Total     Figures  `json:"total"`
 
 	// LongestGap is the longest time without any answer, of whatever status, to any
@@ -78,12 +81,15 @@ func (r Report) Proven() bool {
 
 // Figures are the requests of one connection mode, or of all.
 type Figures struct {
-	// Sent = OK + Held + Lost. A request that the end of the context cut short
+	// Sent = OK + Held + Unprocessed + Lost. A request that the end of the context cut short
 	// is in none of them.
-	Sent int64  `json:"sent"`
-	OK   int64  `json:"ok"`
-	Held int64  `json:"held"` // died with the killed worker that held them; only with Kill
-	Lost Losses `json:"lost"`
+	Sent int64 `json:"sent"`
+	OK   int64 `json:"ok"`
+	Held int64 `json:"held"` // died with the killed worker that held them; only with Kill
+	// Unprocessed are streams that the server has refused by a GOAWAY or REFUSED_STREAM, which says
+	// that they may be sent again, and messages to a WebSocket that ended by a close frame.
+	Unprocessed int64  `json:"unprocessed,omitempty"`
+	Lost        Losses `json:"lost"`
 
 	Connections int64 `json:"connections"` // opened
 	LocalPorts  int64 `json:"local_ports"` // not sent: this machine had no port left
@@ -222,13 +228,14 @@ func (l *load) figures(mode Connections) *Figures {
 		t := &c.tally
 		f.OK += t.ok.Load()
 		f.Held += t.held.Load()
+		f.Unprocessed += t.unprocessed.Load()
 		f.Lost = f.Lost.plus(t.losses())
 		f.Connections += t.connections.Load()
 		f.LocalPorts += t.lost[localPorts].Load()
 		f.LocalFiles += t.lost[localFiles].Load()
 		h.merge(&t.latency)
 	}
-	f.Sent = f.OK + f.Held + f.Lost.Total()
+	f.Sent = f.OK + f.Held + f.Unprocessed + f.Lost.Total()
 	f.Latency = h.figures()
 	return f
 }
@@ -266,10 +273,15 @@ func (l *load) report() Report {
 		r.Clients = l.widest()
 	}
 	for _, mode := range l.options.Connections.modes() {
-		if mode == Fresh {
-			r.Fresh = l.figures(mode)
-		} else {
-			r.KeepAlive = l.figures(mode)
+		switch figures := l.figures(mode); mode {
+		case Fresh:
+			r.Fresh = figures
+		case HTTP2:
+			r.HTTP2 = figures
+		case WebSocket:
+			r.WebSocket, r.Closes = figures, l.closes.report()
+		default:
+			r.KeepAlive = figures
 		}
 	}
 	return r

@@ -47,13 +47,13 @@ func proveTried(t *testing.T, o Options) (r Report) {
 // checkSums makes sure that no request is missing in the report.
 func checkSums(t *testing.T, r Report) {
 	t.Helper()
-	all := []*Figures{&r.Total, r.Fresh, r.KeepAlive}
+	all := []*Figures{&r.Total, r.Fresh, r.KeepAlive, r.HTTP2, r.WebSocket}
 	var sent int64
 	for i, f := range all {
 		if f == nil {
 			continue
 		}
-		if f.Sent != f.OK+f.Held+f.Lost.Total() || f.Sent == 0 {
+		if f.Sent != f.OK+f.Held+f.Unprocessed+f.Lost.Total() || f.Sent == 0 {
 			t.Errorf("figures %d do not add up: %+v", i, *f)
 		}
 		if i > 0 {

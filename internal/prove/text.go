@@ -23,6 +23,7 @@ func (r Report) WriteText(w io.Writer) error {
 	r.writeLatency(&b)
 	b.WriteByte('\n')
 	fmt.Fprintf(&b, "longest gap without an answer: %s, at %s\n", brief(r.LongestGap), brief(r.LongestGapAt))
+	r.writeCarried(&b)
 	r.writeRolls(&b)
 	r.writeRuns(&b)
 	if r.Left != nil {
@@ -69,22 +70,35 @@ func (r Report) kinds() []row {
 	if r.KeepAlive != nil {
 		rows = append(rows, row{string(KeepAlive), r.KeepAlive})
 	}
+	if r.HTTP2 != nil {
+		rows = append(rows, row{"http/2", r.HTTP2})
+	}
+	if r.WebSocket != nil {
+		rows = append(rows, row{string(WebSocket), r.WebSocket})
+	}
 	return rows
 }
 
 func (r Report) writeRequests(b *strings.Builder) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	held := r.Kills != nil
-	line := func(cells ...string) {
-		if !held {
-			cells = append(cells[:3], cells[4:]...)
+	line := func(first, sent, ok, held, unprocessed string, losses ...string) {
+		cells := []string{first, sent, ok}
+		if r.Kills != nil {
+			cells = append(cells, held)
 		}
-		fmt.Fprintln(t, strings.Join(cells, "\t")+"\t")
+		if r.HTTP2 != nil || r.WebSocket != nil {
+			cells = append(cells, unprocessed)
+		}
+		fmt.Fprintln(t, strings.Join(append(cells, losses...), "\t")+"\t")
 	}
-	line("requests", "sent", "ok", "held", "lost", "refused", "reset", "eof", "timeout", "5xx", "other")
+	what, unprocessed := "requests", "unprocessed"
+	if r.WebSocket != nil {
+		what, unprocessed = "messages", "met close"
+	}
+	line(what, "sent", "ok", "held", unprocessed, "lost", "refused", "reset", "eof", "timeout", "5xx", "other")
 	for _, f := range r.rows() {
 		l := f.Lost
-		line(f.name, count(f.Sent), count(f.OK), count(f.Held), count(l.Total()), count(l.Refused),
+		line(f.name, count(f.Sent), count(f.OK), count(f.Held), count(f.Unprocessed), count(l.Total()), count(l.Refused),
 			count(l.Reset), count(l.EOF), count(l.Timeout), count(l.Status5xx), count(l.Other))
 	}
 	t.Flush()
