@@ -208,7 +208,7 @@ var exclusive = map[string][]string{
 	"go.yaml.in/yaml/v3":                       {"relevo/internal/imports"},
 	"github.com/lmittmann/tint":                {"relevo/internal/cli"},
 	"google.golang.org/protobuf/proto":         {"relevo/internal/trace/testotlp"},
-	"github.com/coder/websocket":               {"relevo/internal/prove"},
+	"github.com/coder/websocket":               {"relevo/internal/prove", "relevo/test/app"},
 	"golang.org/x/net/http2":                   {"relevo/internal/prove/h2conn"},
 	"golang.org/x/net/bpf":                     {"relevo/upgrader/listeners", "relevo/internal/capture"},
 }

@@ -2,6 +2,8 @@ package prove
 
 import (
 	"context"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -62,7 +64,9 @@ func TestHTTP2OverTLS(t *testing.T) {
 	if r := prove(t, o); r.HTTP2.OK == 0 || r.Lost() != 0 {
 		t.Errorf("%+v", r.HTTP2)
 	}
-	old := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	old := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	old.Config.ErrorLog = log.New(io.Discard, "", 0)
+	old.StartTLS()
 	defer old.Close()
 	plain := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer plain.Close()

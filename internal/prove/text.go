@@ -44,6 +44,12 @@ func (r Report) loop() string {
 	if r.Rate > 0 {
 		return fmt.Sprintf("%s requests a second per row, by up to %d clients", count(int64(r.Rate)), r.Clients)
 	}
+	switch {
+	case r.HTTP2 != nil:
+		return fmt.Sprintf("%d streams at a time", r.Clients)
+	case r.WebSocket != nil:
+		return phrase.Count(r.Clients, "WebSocket")
+	}
 	return fmt.Sprintf("%d clients per row", r.Clients)
 }
 

@@ -174,6 +174,8 @@ func otherServers(version string) map[string]func(*http.Server) error {
 		"binds-and-hangs":    func(*http.Server) error { return bindAndHang(os.Args[1]) },
 		"inherits-and-hangs": inheritAndHang,
 		"tableflip":          serveWithTableflip,
+		"other-protocols":    serveOther(true),
+		"drops-websockets":   serveOther(false),
 		"no-sdk":             serveInherited,
 		"notify": func(server *http.Server) error {
 			go notifyAndPing()

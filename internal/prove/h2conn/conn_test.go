@@ -28,6 +28,7 @@ const tooLong = 60 * time.Second
 type peer struct {
 	t    *testing.T
 	conn *net.TCPConn
+	hard bool // closes at once, which is a RST
 	*http2.Framer
 }
 
@@ -55,6 +56,10 @@ func connect(t *testing.T, timeout time.Duration, act func(p *peer)) *Conn {
 		p := &peer{t: t, conn: accepted.(*net.TCPConn), Framer: http2.NewFramer(accepted, accepted)}
 		_, _ = io.ReadFull(accepted, make([]byte, len(http2.ClientPreface)))
 		act(p)
+		if !p.hard { // what is left unread would make the end a RST
+			_ = p.conn.CloseWrite()
+			_, _ = io.Copy(io.Discard, p.conn)
+		}
 	})
 	t.Cleanup(func() {
 		c.Close()
@@ -148,7 +153,7 @@ func TestEnds(t *testing.T) {
 			func(err error) bool { return errors.As(err, &closed) && !closed.GoneAway && errors.Is(err, io.EOF) }},
 		"closed within the answer": {func(p *peer, id uint32) { p.header(id, "200", false) },
 			func(err error) bool { return errors.As(err, &closed) && closed.Answered }},
-		"reset without GOAWAY": {func(p *peer, _ uint32) { _ = p.conn.SetLinger(0) },
+		"reset without GOAWAY": {func(p *peer, _ uint32) { p.hard = p.conn.SetLinger(0) == nil },
 			func(err error) bool { return errors.As(err, &closed) && errors.Is(err, syscall.ECONNRESET) }},
 		"GOAWAY that refuses": {func(p *peer, id uint32) { _ = p.WriteGoAway(0, http2.ErrCodeNo, nil) },
 			func(err error) bool { return errors.Is(err, ErrUnprocessed) }},
