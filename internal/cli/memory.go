@@ -41,7 +41,24 @@ func keepSmall() (served func()) {
 	debug.SetGCPercent(startGC)
 	timer := time.AfterFunc(startTime, func() {
 		debug.SetGCPercent(masterGC)
-		debug.FreeOSMemory()
+		giveBack()
 	})
 	return func() { timer.Reset(settleTime) }
+}
+
+// watchGC is GOGC of a command that shows something for long.
+const watchGC = 40
+
+// watchSmall makes this process one that shows something for long. What its start needed is given
+// back soon after it.
+func watchSmall() (end func()) {
+	debug.SetGCPercent(watchGC)
+	timer := time.AfterFunc(startTime, giveBack)
+	return func() { timer.Stop() }
+}
+
+// giveBack gives memory back that was used and is not.
+func giveBack() {
+	debug.FreeOSMemory()
+	forgetStart()
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -42,7 +41,7 @@ func (c *cli) showMonit(ctx context.Context, name string) error {
 	} else if _, err := c.describeApp(ctx, name); err != nil {
 		return err
 	}
-	debug.SetGCPercent(watchGC)
+	defer watchSmall()()
 	ctx, cancel := context.WithCancel(ctx)
 	viewer, wait := c.watcher(ctx)
 	defer func() { cancel(); wait() }()
@@ -62,9 +61,6 @@ func (c *cli) watcher(ctx context.Context) (viewer *machineview.Viewer, wait fun
 	viewer.Connections = feed.Sparing(viewer.Connections)
 	return viewer, masters.Wait
 }
-
-// watchGC is GOGC of a command that runs for long.
-const watchGC = 100
 
 func noTerminal(why string) error {
 	return usage(errors.New("cannot show monit: " + why + "; relevo list --watch and relevo status --watch print"))

@@ -1,0 +1,29 @@
+package cli
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"relevo/internal/procfs"
+)
+
+// TestForgetStart: less of the program's file counts as resident, and the program runs on.
+func TestForgetStart(t *testing.T) {
+	resident := func() int {
+		text, err := procfs.Self.Status("RssFile")
+		if err != nil {
+			t.Skip(err)
+		}
+		kib, err := strconv.Atoi(strings.TrimSuffix(text, " kB"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return kib
+	}
+	before := resident()
+	forgetStart()
+	if after := resident(); after > before*3/4 {
+		t.Errorf("%d KiB of files are resident, before %d KiB", after, before)
+	}
+}

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package cli
+
+// forgetStart is for Linux.
+func forgetStart() {}
