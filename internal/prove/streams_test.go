@@ -36,8 +36,9 @@ func TestHTTP2(t *testing.T) {
 		}
 		w.WriteHeader(http.StatusNotFound)
 	})
-	o := Options{URL: s.URL + "/path?q=1", Connections: HTTP2, Clients: 16, Duration: 50 * time.Millisecond, MinRequests: 500,
-		Headers: http.Header{"Host": {"shop"}, "X-A": {"b"}}}
+	o := Options{URL: s.URL + "/path?q=1", Connections: HTTP2, Clients: 16, Duration: 50 * time.Millisecond,
+		MinRequests: 500,
+		Headers:     http.Header{"Host": {"shop"}, "X-A": {"b"}}}
 	r := prove(t, o)
 	if r.HTTP2 == nil || r.Fresh != nil || r.KeepAlive != nil || r.Lost() != 0 || r.HTTP2.Connections != 4 ||
 		r.HTTP2.OK < 500 || wrong.Load() > 0 || !r.Proven() {
@@ -103,8 +104,8 @@ func TestHTTP2Shutdown(t *testing.T) {
 		return s
 	}
 	now := begin()
-	r := prove(t, Options{URL: "http://" + l.Addr().String(), Connections: HTTP2, Clients: 8, Times: 3, Every: time.Millisecond,
-		Command: "roll", During: func(ctx context.Context) error {
+	r := prove(t, Options{URL: "http://" + l.Addr().String(), Connections: HTTP2, Clients: 8, Times: 3,
+		Every: time.Millisecond, Command: "roll", During: func(ctx context.Context) error {
 			old := now
 			now = begin()
 			return old.Shutdown(ctx)

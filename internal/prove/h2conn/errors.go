@@ -67,7 +67,8 @@ func (c *Conn) closedErrorLocked(s *stream, err error) error {
 	switch {
 	case errors.Is(err, errNotHTTP2):
 		return err
-	case errors.Is(err, io.EOF) && errors.Is(c.sendErr, syscall.ECONNRESET), errors.Is(err, net.ErrClosed) && c.sendErr != nil:
+	case errors.Is(err, io.EOF) && errors.Is(c.sendErr, syscall.ECONNRESET),
+		errors.Is(err, net.ErrClosed) && c.sendErr != nil:
 		err = c.sendErr
 	}
 	return &ClosedError{Stream: s.id, Answered: s.answer.Status != 0, GoneAway: c.goneAway, cause: err}
