@@ -141,6 +141,7 @@ func gunicorn(_ context.Context, s *service) error {
 		return err
 	}
 	pidFile := filepath.Join(s.dir, "pid")
+	newPIDFile := pidFile + ".2" // of a new master as long as the old one lives; then it is renamed
 	s.manager = func() int { return pidIn(pidFile) }
 	s.roll = s.signalled(syscall.SIGHUP)
 	s.renew = func(ctx context.Context) error { // https://docs.gunicorn.org/en/stable/signals.html
@@ -148,13 +149,17 @@ func gunicorn(_ context.Context, s *service) error {
 		if err := syscall.Kill(old, syscall.SIGUSR2); err != nil {
 			return err
 		}
-		if err := await(ctx, func() bool { return pidIn(pidFile) != 0 && pidIn(pidFile) != old }); err != nil {
+		if err := await(ctx, func() bool { return pidIn(newPIDFile) != 0 }); err != nil {
 			return err
 		}
+		renewed := pidIn(newPIDFile)
 		if err := s.awaitSome(ctx, before); err != nil {
 			return err
 		}
 		if err := syscall.Kill(old, syscall.SIGTERM); err != nil {
+			return err
+		}
+		if err := await(ctx, func() bool { return pidIn(pidFile) == renewed }); err != nil {
 			return err
 		}
 		return s.awaitOthers(ctx, before)
