@@ -18,42 +18,91 @@ import (
 // TestNginxReload: of a real nginx that reloads under load the report has what its log has: each
 // request that it logged was sent, and each that counts as answered is logged.
 func TestNginxReload(t *testing.T) {
-	nginx := testreq.Program(t, "nginx")
-	dir, port := t.TempDir(), testport.Free(t)
-	file := filepath.Join(dir, "nginx.conf")
+	n := startNginx(t, "")
+	r := n.reloaded(Options{})
+	if r.During.Done < 3 || r.During.Failed != 0 || r.Fresh.Lost.Total() != 0 {
+		t.Fatalf("%+v, fresh lost %s", r.During, r.Fresh.Lost)
+	}
+	if logged := n.logged(); logged < r.Total.OK || logged > r.Total.Sent {
+		t.Errorf("nginx has logged %d, the report has %d sent, %d ok, lost %s", logged, r.Total.Sent, r.Total.OK,
+			r.Total.Lost)
+	}
+}
+
+// TestNginxReloadHTTP2: nginx ends its connections by GOAWAY. What that has refused is not in its
+// log, and all that is in it is answered.
+func TestNginxReloadHTTP2(t *testing.T) {
+	n := startNginx(t, " http2")
+	r := n.reloaded(Options{Connections: HTTP2})
+	if r.During.Done < 3 || r.During.Failed != 0 || r.Lost() != 0 || r.HTTP2.Connections <= http2Connections {
+		t.Fatalf("%+v, %+v, %+v", r.During, r.HTTP2, r.Samples)
+	}
+	if logged := n.logged(); logged != r.HTTP2.OK {
+		t.Errorf("nginx has logged %d, the report has %+v", logged, r.HTTP2)
+	}
+}
+
+// nginxServer is a real nginx.
+type nginxServer struct {
+	t         *testing.T
+	program   string
+	dir, file string
+	port      int
+	process   *exec.Cmd
+}
+
+func startNginx(t *testing.T, protocol string) *nginxServer {
+	t.Helper()
+	n := &nginxServer{t: t, program: testreq.Program(t, "nginx"), dir: t.TempDir(), port: testport.Free(t)}
+	n.file = filepath.Join(n.dir, "nginx.conf")
 	conf := fmt.Sprintf("worker_processes 2; daemon off; pid nginx.pid; error_log error.log;\n"+
 		"events { worker_connections 128; }\n"+
 		"http { access_log access.log; client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f;\n"+
-		"uwsgi_temp_path u; scgi_temp_path s; server { listen 127.0.0.1:%d; location / { return 200 ok; } } }\n", port)
-	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
+		"uwsgi_temp_path u; scgi_temp_path s; server { listen 127.0.0.1:%d%s; location / { return 200 ok; } } }\n",
+		n.port, protocol)
+	if err := os.WriteFile(n.file, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	server := exec.Command(nginx, "-p", dir, "-c", file)
-	if err := server.Start(); err != nil {
+	n.process = exec.Command(n.program, "-p", n.dir, "-c", n.file)
+	if err := n.process.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		_ = server.Process.Signal(syscall.SIGTERM)
-		_ = server.Wait()
-	}()
-	o := Options{URL: fmt.Sprintf("http://127.0.0.1:%d/", port), Clients: 2, Pause: time.Millisecond, Times: 3,
-		Every: 300 * time.Millisecond, MinRequests: 100, Command: "nginx -s reload",
-		During: func(ctx context.Context) error {
-			return exec.CommandContext(ctx, nginx, "-p", dir, "-c", file, "-s", "reload").Run()
-		}}
-	r, err := Run(t.Context(), o)
+	t.Cleanup(func() {
+		_ = n.process.Process.Signal(syscall.SIGTERM)
+		_ = n.process.Wait()
+	})
+	return n
+}
+
+// reloaded loads it while it reloads three times.
+func (n *nginxServer) reloaded(o Options) Report {
+	n.t.Helper()
+	o.URL = fmt.Sprintf("http://127.0.0.1:%d/", n.port)
+	o.Clients, o.Pause, o.Times, o.Every, o.MinRequests = 2, time.Millisecond, 3, 300*time.Millisecond, 100
+	o.Command = "nginx -s reload"
+	o.During = func(ctx context.Context) error {
+		return exec.CommandContext(ctx, n.program, "-p", n.dir, "-c", n.file, "-s", "reload").Run()
+	}
+	if o.Connections == HTTP2 {
+		o.Clients = 8
+	}
+	r, err := Run(n.t.Context(), o)
 	for began := time.Now(); err != nil && time.Since(began) < tooLong; { // until it listens
-		r, err = Run(t.Context(), o)
+		r, err = Run(n.t.Context(), o)
 	}
-	if err != nil || r.During.Done < 3 || r.During.Failed != 0 || r.Fresh.Lost.Total() != 0 {
-		t.Fatalf("%v: %+v, fresh lost %s", err, r.During, r.Fresh.Lost)
+	if err != nil {
+		n.t.Fatal(err)
 	}
-	_ = server.Process.Signal(syscall.SIGQUIT) // old workers write their log to the end
-	_ = server.Wait()
-	text, err := os.ReadFile(filepath.Join(dir, "access.log"))
-	logged := int64(bytes.Count(text, []byte(`" 200 `))) - 1 // of the first request
-	if err != nil || logged < r.Total.OK || logged > r.Total.Sent {
-		t.Errorf("%v: nginx has logged %d, the report has %d sent, %d ok, lost %s", err, logged, r.Total.Sent, r.Total.OK,
-			r.Total.Lost)
+	return r
+}
+
+// logged ends it, and counts the requests of the load that it has logged.
+func (n *nginxServer) logged() int64 {
+	_ = n.process.Process.Signal(syscall.SIGQUIT) // old workers write their log to the end
+	_ = n.process.Wait()
+	text, err := os.ReadFile(filepath.Join(n.dir, "access.log"))
+	if err != nil {
+		n.t.Fatal(err)
 	}
+	return int64(bytes.Count(text, []byte(`" 200 `))) - 1 // of the first request
 }
