@@ -317,3 +317,28 @@ func deleteUnderLoad(t *testing.T, d deployment, i image) (lost []error) {
 		took.Seconds(), answers, len(lost), changes, alive)
 	return lost
 }
+
+// TestPodPatience: a request that never ends is cut by relevo, which ends with 0 before the
+// orchestrator's SIGKILL.
+func TestPodPatience(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
+	i := buildMisbehaving(t)
+	for name, d := range map[string]deployment{"Kubernetes": inPods(t), "Nomad": inNomad(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pod := d.start(t, i)
+			pod.serves(2)
+			endless, err := pod.client().Get("http://127.0.0.1:8080/slow?ms=600000")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer endless.Body.Close()
+			took := d.delete(t, pod)
+			if took < 25*time.Second {
+				t.Errorf("it ended %s after SIGTERM: the drain was cut short", took)
+			}
+			t.Logf("ended %.1fs after SIGTERM", took.Seconds())
+		})
+	}
+}
