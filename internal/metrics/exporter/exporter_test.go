@@ -74,6 +74,16 @@ func (r *rig) served(t *testing.T) string {
 	}
 }
 
+// nowhere waits until it is known that metrics are not served.
+func (r *rig) nowhere(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(tooLong); r.place.Legacy() != (Legacy{}); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the place is %v although nothing is served", r.place.Legacy())
+		}
+	}
+}
+
 // TestPlaceStays: the port that the kernel chose goes from one master to the next, also where that
 // one begins before the first has ended. It does not go to another address, and is left to another
 // program that has it.
@@ -90,9 +100,7 @@ func TestPlaceStays(t *testing.T) {
 	}
 	second.set("")
 	serves(t, at, false)
-	if l := second.place.Legacy(); l != (Legacy{}) {
-		t.Errorf("the place is %v although nothing is served", l)
-	}
+	second.nowhere(t)
 	endSecond()
 
 	holder, err := net.Listen("tcp", at)
@@ -107,9 +115,7 @@ func TestPlaceStays(t *testing.T) {
 	serves(t, third.served(t), true)
 	other := free(t)
 	off, _ := follow(t, "", Legacy{Wanted: open, Served: at}, short)
-	for off.place.Legacy() != (Legacy{}) {
-		time.Sleep(time.Millisecond)
-	}
+	off.nowhere(t)
 	fourth, _ := follow(t, other, Legacy{Wanted: open, Served: at}, short)
 	serves(t, other, true)
 	if got := fourth.served(t); got != other {
