@@ -38,6 +38,7 @@ type Conn struct {
 	streams  map[uint32]*stream
 	most     uint32        // streams at a time, as the server has it
 	changed  chan struct{} // closed and replaced when a stream has ended or the connection takes none
+	awaited  bool          // there may be readers of changed
 	none     bool          // no further stream: after a GOAWAY, an error, or Close
 	goneAway bool
 	sendErr  error
@@ -145,8 +146,10 @@ func (c *Conn) refuseLocked() {
 
 // wakeLocked wakes those that wait to open a stream.
 func (c *Conn) wakeLocked() {
-	close(c.changed)
-	c.changed = make(chan struct{})
+	if c.awaited {
+		close(c.changed)
+		c.changed, c.awaited = make(chan struct{}), false
+	}
 }
 
 // end fails all streams.

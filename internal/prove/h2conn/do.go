@@ -88,6 +88,7 @@ func (c *Conn) register() (*stream, <-chan struct{}, error) {
 		c.none = true
 		return nil, nil, ErrTakesNone
 	case len(c.streams) >= int(c.most):
+		c.awaited = true
 		return nil, c.changed, nil
 	}
 	s := &stream{id: c.next, done: make(chan struct{})}
