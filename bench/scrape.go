@@ -73,7 +73,7 @@ func scrape(ctx context.Context, client *control.Client) error {
 	return err
 }
 
-// readBare opens, reads and closes what a scrape has to: the state of each process, and the
+// readBare reads what a scrape has to: the state of each process, and the
 // descriptors of workers.
 func (a *app) readBare(ctx context.Context) time.Duration {
 	status, err := a.client.Status(ctx)
@@ -81,12 +81,8 @@ func (a *app) readBare(ctx context.Context) time.Duration {
 		return 0
 	}
 	before := processorTime(os.Getpid())
-	var buffer [4096]byte
 	for _, pid := range procfs.All() {
-		if fd, err := unix.Open(fmt.Sprintf("/proc/%d/stat", pid), unix.O_RDONLY, 0); err == nil {
-			unix.Read(fd, buffer[:])
-			unix.Close(fd)
-		}
+		procfs.Of(pid).Stat()
 	}
 	for _, w := range status.Workers {
 		procfs.EachSocket(w.PID, func(uint64) {})
