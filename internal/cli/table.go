@@ -22,6 +22,10 @@ const gap = "  "
 // printTable writes the columns that fit the width; 0 means no limit.
 func printTable(to io.Writer, columns []column, width int) error {
 	columns = columnsThatFit(columns, width)
+	widths := make([]int, len(columns))
+	for i, c := range columns {
+		widths[i] = c.width()
+	}
 	for row := -1; row < len(columns[0].cells); row++ {
 		var line strings.Builder
 		for i, c := range columns {
@@ -29,7 +33,7 @@ func printTable(to io.Writer, columns []column, width int) error {
 			if row >= 0 {
 				text = c.cells[row]
 			}
-			pad := strings.Repeat(" ", max(0, c.width()-utf8.RuneCountInString(text)))
+			pad := strings.Repeat(" ", max(0, widths[i]-utf8.RuneCountInString(text)))
 			if c.paint != nil && row >= 0 {
 				text = c.paint(row, text)
 			}

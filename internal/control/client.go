@@ -2,6 +2,7 @@ package control
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -304,10 +305,16 @@ func (c *Client) do(ctx context.Context, method, verb string, body, into any) er
 	if into == nil {
 		return nil
 	}
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(into); err != nil {
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err == nil {
+		err = json.NewDecoder(bytes.NewReader(text)).Decode(into)
+	}
+	if err != nil {
 		return c.unanswered(fmt.Errorf("cannot read the answer of %q: %w", c.name, err))
 	}
-	printable.Clean(into)
+	if !printable.IsClean(text) {
+		printable.Clean(into)
+	}
 	return nil
 }
 

@@ -142,3 +142,19 @@ func FuzzPrintable(f *testing.F) {
 		}
 	})
 }
+
+// TestIsClean: only of text that Clean would leave as it is.
+func TestIsClean(t *testing.T) {
+	for text, want := range map[string]bool{
+		`{"a":"plain","b":[1,null]}` + "\n": true,
+		`{"a":"\u001b[2J"}`:                 false,
+		`{"a":"one\ntwo"}`:                  false,
+		"{\"a\":\"\u202e\"}":                false,
+		"{\"a\":\"\xff\"}":                  false,
+		"{\"a\":\"\x7f\"}":                  false,
+	} {
+		if printable.IsClean([]byte(text)) != want {
+			t.Errorf("IsClean(%q) is not %v", text, want)
+		}
+	}
+}

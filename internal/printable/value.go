@@ -11,6 +11,17 @@ import (
 // those whose field is tagged `printable:"lines"`.
 func Clean(pointer any) { clean(reflect.ValueOf(pointer), Line) }
 
+// IsClean says whether Clean would change nothing in what this JSON means: it has no escapes, and
+// nothing but printable ASCII.
+func IsClean(json []byte) bool {
+	for _, c := range json {
+		if c == '\\' || c != '\n' && (c < ' ' || c > '~') {
+			return false
+		}
+	}
+	return true
+}
+
 func clean(v reflect.Value, one func(string) string) {
 	switch v.Kind() {
 	case reflect.String:
