@@ -151,11 +151,7 @@ func (w *wish) ofCommand(command []string) (apps.Wanted, error) {
 	flags := *w.flags
 	flags.texts = maps.Clone(w.flags.texts)
 	flags.texts["command"] = command
-	one, err := w.ofSources(&flags)
-	if advised := new(runtimes.AdvisedError); errors.As(err, &advised) {
-		err = errors.New(advised.For("start"))
-	}
-	return one, err
+	return w.ofSources(&flags)
 }
 
 // ofFile defines an app by its name in the file.
@@ -170,11 +166,11 @@ func (w *wish) ofFile(app string) (apps.Wanted, error) {
 func (w *wish) ofSources(flags *appFlags) (apps.Wanted, error) {
 	sources, err := w.sources(flags, w.container.fit(config.Default()), w.at)
 	if err != nil {
-		return apps.Wanted{}, err
+		return apps.Wanted{}, forStart(err)
 	}
 	app, notes, err := resolve(sources)
 	if err != nil {
-		return apps.Wanted{}, err
+		return apps.Wanted{}, forStart(err)
 	}
 	d := apps.Definition{Name: app.Name, Dir: w.at.dir, Command: flags.texts["command"], Path: w.getenv("PATH"),
 		Serving: apps.ServingOf(w.getenv)}
@@ -186,6 +182,14 @@ func (w *wish) ofSources(flags *appFlags) (apps.Wanted, error) {
 	d.Config, d.Flags = sources.File.Absolute(), sources.Arguments()
 	d.App, d.Profile = flags.selection.App, flags.selection.Profile
 	return apps.Wanted{Definition: d, After: app.After, Unbounded: unbounded(app), Notes: notes}, nil
+}
+
+// forStart has an error advise relevo start, where it would advise relevo run.
+func forStart(err error) error {
+	if advised := new(runtimes.AdvisedError); errors.As(err, &advised) {
+		return errors.New(advised.For("start"))
+	}
+	return err
 }
 
 // ofKnown takes a remembered app. Flags that are given change its definition.

@@ -9,29 +9,45 @@ import (
 // Mapping is a range of addresses.
 type Mapping struct{ From, To uintptr }
 
-// ProgramMappings are where this process has its program's file and may not write: code and constants.
+// ProgramMappings are where this process has its program's file as it is, and may not write: code and
+// constants. A part that was written to before it was made read-only, as the loader does with the addresses
+// of a position-independent program, is none of them: it holds more than the file.
 func ProgramMappings() []Mapping {
 	program, err := os.Readlink(string(Self) + "/exe")
 	if err != nil {
 		return nil
 	}
-	text, _ := Self.read("maps")
+	text, _ := Self.read("smaps")
 	return parseMappings(text, program)
 }
 
-// parseMappings finds the lines of proc_pid_maps(5) about a file, "from-to r-xp offset device inode file".
+// parseMappings finds a file in proc_pid_smaps(5): a line "from-to r-xp offset device inode file" for each
+// mapping, and lines of what it consists of.
 func parseMappings(text, file string) (all []Mapping) {
+	var last *Mapping // until it is known whether the file is all that is there
 	for line := range strings.Lines(text) {
 		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), " ", 6)
-		if len(fields) < 6 || strings.TrimLeft(fields[5], " ") != file || strings.Contains(fields[1], "w") {
+		if !strings.HasSuffix(fields[0], ":") {
+			last = readOnly(fields, file)
 			continue
 		}
-		from, to, _ := strings.Cut(fields[0], "-")
-		begin, failed := strconv.ParseUint(from, 16, strconv.IntSize)
-		end, alsoFailed := strconv.ParseUint(to, 16, strconv.IntSize)
-		if failed == nil && alsoFailed == nil {
-			all = append(all, Mapping{uintptr(begin), uintptr(end)})
+		if fields[0] == "Anonymous:" && last != nil && strings.HasSuffix(line, " 0 kB\n") {
+			all = append(all, *last)
 		}
 	}
 	return all
+}
+
+// readOnly reads the line of a mapping; nil: it is another file's, or may be written to.
+func readOnly(fields []string, file string) *Mapping {
+	if len(fields) < 6 || strings.TrimLeft(fields[5], " ") != file || strings.Contains(fields[1], "w") {
+		return nil
+	}
+	from, to, _ := strings.Cut(fields[0], "-")
+	begin, failed := strconv.ParseUint(from, 16, strconv.IntSize)
+	end, alsoFailed := strconv.ParseUint(to, 16, strconv.IntSize)
+	if failed != nil || alsoFailed != nil {
+		return nil
+	}
+	return &Mapping{uintptr(begin), uintptr(end)}
 }
