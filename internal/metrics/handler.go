@@ -1,9 +1,11 @@
 package metrics
 
 import (
+	"errors"
 	"net/http"
 
 	"relevo/internal/control"
+	"relevo/pool"
 	"relevo/pool/machine"
 )
 
@@ -41,7 +43,8 @@ func Routes(status func() (control.Status, error)) http.Handler {
 	mux.Handle("GET /metrics", Handler(status))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
 		_, err := status()
-		probe(w, err == nil, "the master does not answer")
+		// A master whose workers have ended is about to end, and not stuck.
+		probe(w, err == nil || errors.Is(err, pool.ErrNotRunning), "the master does not answer")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		s, err := status()
