@@ -25,7 +25,7 @@ import (
 
 // requests of each load, over at least this many replacements.
 const (
-	requests     = 1000
+	requests     = 2000
 	replacements = 4
 )
 

@@ -111,7 +111,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// TestMetricsPort: a port that the kernel chooses is told by relevo status, and stays over an upgrade.
+// TestMetricsPort: relevo status shows the port that the kernel chose, and it stays over an upgrade.
 func TestMetricsPort(t *testing.T) {
 	t.Parallel()
 	for _, way := range []string{"tableflip", "exec"} {

@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// deployment is what an orchestrator is told of a container, as far as its end goes.
+// deployment is how an orchestrator starts a container, and ends it.
 type deployment struct {
 	command, env []string
 	pause        time.Duration // before the signal, while clients learn that the container leaves

@@ -71,14 +71,13 @@ const atATime = 16
 // socket is in several places is asked in the first.
 func (p Places) All(ctx context.Context, sockets ...string) ([]App, error) {
 	names, err := p.Known(sockets...)
-	if err != nil || len(names) == 0 {
+	if err != nil {
 		return nil, err
 	}
-	look := make(chan map[int]procfs.Stat, 1)
-	go func() { look <- lookAtProcesses() }() // while masters answer
 	all := p.askAll(ctx, names, sockets...)
-	measure(all, <-look)
-	return slices.DeleteFunc(all, func(a App) bool { return a.Definition == nil && a.State == Failed }), nil
+	all = slices.DeleteFunc(all, func(a App) bool { return a.Definition == nil && a.State == Failed })
+	Measure(all)
+	return all, nil
 }
 
 // askAll asks the masters of all these apps.
@@ -153,22 +152,6 @@ func (p Places) Ask(ctx context.Context, name string, sockets ...string) App {
 
 // Measure finds what the workers use, in one look at all processes.
 func Measure(all []App) {
-	if slices.ContainsFunc(all, func(a App) bool { return a.Status != nil }) {
-		measure(all, lookAtProcesses())
-	}
-}
-
-func lookAtProcesses() map[int]procfs.Stat {
-	stats := map[int]procfs.Stat{}
-	for _, pid := range procfs.All() {
-		if stat, err := procfs.Of(pid).Stat(); err == nil {
-			stats[pid] = stat
-		}
-	}
-	return stats
-}
-
-func measure(all []App, stats map[int]procfs.Stat) {
 	owners := map[int]int{} // worker to the index of its app
 	for i, a := range all {
 		if a.Status == nil {
@@ -178,6 +161,15 @@ func measure(all []App, stats map[int]procfs.Stat) {
 			if w.PID > 0 {
 				owners[w.PID] = i
 			}
+		}
+	}
+	if len(owners) == 0 {
+		return
+	}
+	stats := map[int]procfs.Stat{}
+	for _, pid := range procfs.All() {
+		if stat, err := procfs.Of(pid).Stat(); err == nil {
+			stats[pid] = stat
 		}
 	}
 	for pid, stat := range stats {

@@ -1,7 +1,6 @@
 package launch
 
 import (
-	"fmt"
 	"net/netip"
 	"os"
 	"slices"
@@ -142,16 +141,13 @@ func exists(path string) bool {
 // descriptors returns how many descriptors of a socket a process has: none if it has ended. The
 // error is that it is another user's.
 func descriptors(pid int, inode uint64) (count int, err error) {
-	directory := fmt.Sprintf("/proc/%d/fd", pid)
-	entries, err := os.ReadDir(directory)
-	if procfs.Ended(err) {
-		return 0, nil
-	}
-	wanted := fmt.Sprintf("socket:[%d]", inode)
-	for _, entry := range entries {
-		if target, _ := os.Readlink(directory + "/" + entry.Name()); target == wanted {
+	_, err = procfs.EachSocket(pid, func(other uint64) {
+		if other == inode {
 			count++
 		}
+	})
+	if procfs.Ended(err) {
+		return 0, nil
 	}
 	return count, err
 }

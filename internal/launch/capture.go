@@ -69,6 +69,8 @@ type binder struct {
 	left     bool       // under leading: the worker leaves, and gets no new client
 	admitted bool       // under leading: it is no longer a canary on trial
 
+	granting sync.Mutex // held while a bind is answered, or sockets are given back
+
 	mu            sync.Mutex
 	notifications *capture.Notifications // nil: the kernel reports no binds
 	own           bool                   // it has a socket of its own
@@ -136,6 +138,8 @@ func (p *Process) answerBind(b capture.Bind) capture.Answer {
 // grant answers a bind, or a server's wish to listen; first says that the pool does not
 // know of the address yet.
 func (p *Process) grant(b capture.Bind) (grant Grant, first bool) {
+	p.binder.granting.Lock()
+	defer p.binder.granting.Unlock()
 	if !b.Asked && p.isDebuggers(b) {
 		p.shareDebugger(b)
 		return Grant{Answer: capture.LetThrough()}, false

@@ -16,29 +16,44 @@ const lookForClosed = 500 * time.Millisecond
 func (p *Process) giveBackClosed(ctx context.Context) {
 	ticker := time.NewTicker(lookForClosed)
 	defer ticker.Stop()
-	var before []string
+	var last closedLook
 	for {
 		select {
 		case <-ticker.C:
+			last = p.giveBack(last)
 		case <-ctx.Done():
 			return
 		}
-		closed := p.closed()
-		for _, address := range closed {
-			if slices.Contains(before, address) { // the first time, the socket may be on its way to the worker
-				own := p.binder.sockets.Closed(p.order, address)
-				p.binder.forget(address, own)
-			}
-		}
-		before = closed
 	}
+}
+
+// closedLook is what one look has found.
+type closedLook struct {
+	binds  int      // that had been answered by then
+	closed []string // addresses
+}
+
+// giveBack gives back what was closed at the last look, too, with no bind in between: a socket that was
+// just granted is on its way to the worker, who does not have it open yet.
+func (p *Process) giveBack(last closedLook) closedLook {
+	// Not under the lock: the primary is locked itself when it asks for a socket.
+	if p.primary != nil && p.primary.Delivers() {
+		return closedLook{}
+	}
+	p.binder.granting.Lock() // what is bound meanwhile is not forgotten
+	defer p.binder.granting.Unlock()
+	_, binds := p.binder.state()
+	now := closedLook{binds, p.closed()}
+	for _, address := range now.closed {
+		if binds == last.binds && slices.Contains(last.closed, address) {
+			p.binder.forget(address, p.binder.sockets.Closed(p.order, address))
+		}
+	}
+	return now
 }
 
 // closed returns the addresses of sockets of its own that no process of the worker has open.
 func (p *Process) closed() []string {
-	if p.primary != nil && p.primary.Delivers() {
-		return nil
-	}
 	p.binder.mu.Lock()
 	asked := slices.Clone(p.binder.asked)
 	p.binder.mu.Unlock()

@@ -3,6 +3,7 @@ package printable
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -14,12 +15,8 @@ func Clean(pointer any) { clean(reflect.ValueOf(pointer), Line) }
 // IsClean says whether Clean would change nothing in what this JSON means: it has no escapes, and
 // nothing but printable ASCII.
 func IsClean(json []byte) bool {
-	for _, c := range json {
-		if c == '\\' || c != '\n' && (c < ' ' || c > '~') {
-			return false
-		}
-	}
-	return true
+	text := string(json)
+	return isPlain(text, "\n") && !strings.Contains(text, `\`)
 }
 
 func clean(v reflect.Value, one func(string) string) {

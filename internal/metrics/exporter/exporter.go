@@ -20,7 +20,7 @@ type Exporter struct {
 	Address func() string          // empty: nothing is served
 	Changed func() <-chan struct{} // closed when Address may be another
 	Warn    func(text string)      // what relevo status is to say; empty: all is well
-	Place   *Place                 // is told where metrics are served
+	Place   *Place                 // has where metrics are served
 
 	// For tests; 0: as below.
 	patience, pause time.Duration

@@ -15,8 +15,8 @@ type Place struct {
 
 // Legacy is what a Place is to the next master.
 type Legacy struct {
-	Wanted string `json:"wanted,omitempty"` // the address of the configuration
-	Served string `json:"served,omitempty"` // with the port that the kernel chose
+	Wanted string // the address of the configuration
+	Served string // with the port that the kernel chose
 }
 
 // Legacy returns the place.

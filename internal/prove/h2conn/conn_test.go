@@ -280,9 +280,6 @@ func TestTakesNone(t *testing.T) {
 
 // TestLargeAnswer: an answer that is larger than all windows arrives.
 func TestLargeAnswer(t *testing.T) {
-	if testing.Short() {
-		t.Skip("1.5 GiB")
-	}
 	const size = window + window/2
 	r := one(t, func(p *peer) {
 		_ = p.WriteSettings()
