@@ -42,11 +42,12 @@
 // link's path. A link to a directory that contains the link is not entered.
 //
 // Touched files are looked at after a quiet period. While git holds the lock of an index,
-// the period does not end. A file has changed if its hash has. After an overflow of the
-// kernel's queue everything is looked at. A directory is watched before it is read, so that
-// no change in between is missed. A rename of a directory above the base of a pattern is
-// not seen. If the limits of inotify are reached, and on file systems without events, the
-// tree is polled, and the log says so. The looks take a twentieth of the time at most.
+// the period does not end, unless that git seems to be dead. A file has changed if its hash
+// has. After an overflow of the kernel's queue everything is looked at. A directory is
+// watched before it is read, so that no change in between is missed. A rename of a directory
+// above the base of a pattern is not seen. If the limits of inotify are reached, and on file
+// systems without events, the tree is polled, and the log says so. The looks take a
+// twentieth of the time at most.
 //
 // # Unfinished files
 //

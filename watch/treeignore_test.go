@@ -2,6 +2,8 @@ package watch
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +15,7 @@ import (
 
 // TestTreeGitSwitch: a branch switch of thousands of files is one change.
 func TestTreeGitSwitch(t *testing.T) {
+	t.Parallel()
 	testreq.Program(t, "git")
 	dir := gitTree(t)
 	sh(t, dir, `
@@ -28,6 +31,48 @@ func TestTreeGitSwitch(t *testing.T) {
 		}
 	}
 	r.nothingElse()
+}
+
+// TestTreeGitSlow: a switch that takes git longer than DebounceMax is one change, and a lock that a killed git
+// has left behind holds nothing up for longer.
+func TestTreeGitSlow(t *testing.T) {
+	t.Parallel()
+	dir := gitTree(t)
+	const most = time.Second
+	r := watchTree(t, dir, TreeOptions{DebounceMax: most}, "**/*")
+	for {
+		wrote, longest := gitWrites(t, dir, 3*most)
+		got := r.next()
+		if slices.Equal(got, wrote) {
+			break
+		}
+		if longest < most/2 {
+			t.Fatalf("the first batch has %d files of %d", len(got), len(wrote))
+		}
+		for !slices.Equal(got, wrote) { // this test was held up for so long that git counts as killed: once more
+			got = union(got, r.next())
+		}
+	}
+	sh(t, dir, "touch .git/index.lock; echo more >f0000.txt")
+	r.until("f0000.txt")
+}
+
+// gitWrites writes files under git's lock for a time, as slowly as git may, and says which, and its longest pause.
+func gitWrites(t *testing.T, dir string, lasts time.Duration) (wrote []string, longest time.Duration) {
+	t.Helper()
+	lock, began := filepath.Join(dir, ".git", "index.lock"), time.Now()
+	put(t, lock, "")
+	for last := began; last.Sub(began) < lasts; last = time.Now() {
+		name := fmt.Sprintf("f%04d.txt", len(wrote))
+		put(t, filepath.Join(dir, name), last.String())
+		wrote = append(wrote, name)
+		time.Sleep(20 * time.Millisecond)
+		longest = max(longest, time.Since(last))
+	}
+	if err := os.Remove(lock); err != nil {
+		t.Fatal(err)
+	}
+	return wrote, longest
 }
 
 // gitTree is an empty repository.

@@ -119,29 +119,34 @@ func (l *treeLoop) stir(at time.Time) {
 	l.timer.Reset(l.quiet.wait(now))
 }
 
-// gitPause is the pause between two looks whether git is still at work.
-const gitPause = 20 * time.Millisecond
+// Git is looked at again after gitPause. A lock that is older than gitMax, or whose tree is silent for
+// DebounceMax, was left behind by a git that was killed.
+const (
+	gitPause = 20 * time.Millisecond
+	gitMax   = 2 * time.Minute
+)
 
 // due looks at what was touched. While git is writing a tree, it waits for the rest, however
 // long git pauses.
 func (l *treeLoop) due() {
 	now := time.Now()
-	patient := now.Sub(l.quiet.first) < l.quiet.max
 	select {
-	case <-l.events.wake: // more events have come: wait for quiet again
-		if l.take(l.events.take()); patient {
-			l.timer.Reset(l.quiet.wait(now))
+	case <-l.events.wake: // more events have come
+		l.take(l.events.take())
+		if l.timer.Reset(l.quiet.wait(now)); l.quiet.wait(now) > 0 {
 			return
 		}
 	default:
 	}
-	if patient && l.gitAtWork() {
+	working := l.gitAtWork()
+	switch {
+	case working && now.Sub(l.quiet.last) < l.quiet.max && now.Sub(l.quiet.first) < gitMax:
 		l.git = true
 		l.timer.Reset(max(gitPause, l.quiet.min/2))
 		return
-	}
-	if l.git && patient { // git has just finished: its last events are on their way
+	case l.git && !working: // git has just finished: its last events are on their way
 		l.git = false
+		l.quiet.clear()
 		l.quiet.hint(now)
 		l.timer.Reset(l.quiet.wait(now))
 		return
