@@ -110,7 +110,7 @@ func (r *Release) hash() (same bool, err error) {
 	if r.copied == nil {
 		err = r.seal.Hash(r.file)
 	} else {
-		err = r.seal.As(r.copied.SHA256(), r.file)
+		err = r.seal.As(r.copied, r.file)
 	}
 	r.sum = r.seal.SHA256()
 	if changed := new(store.ChangedError); errors.As(err, &changed) {

@@ -66,7 +66,17 @@ func (r *Release) SumOf(file *os.File) (sum string, known bool) {
 	if r.pathSeal == nil {
 		return "", false
 	}
-	return r.pathSeal.SumOf(file)
+	if sum, known = r.pathSeal.SumOf(file); known {
+		return sum, true
+	}
+	r.mu.Lock()
+	copied := r.copied
+	r.mu.Unlock()
+	if copied == nil || !r.pathSeal.Intact(file) {
+		return "", false
+	}
+	// It was fresh: comparing tells that no linker has written to it since.
+	return r.pathSeal.SHA256(), copied.Holds(file)
 }
 
 // Name returns the hash that a release with these bytes would have if it were prepared

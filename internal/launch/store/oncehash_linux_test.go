@@ -56,7 +56,7 @@ func TestReadOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		if err := seal.As(c.SHA256(), file); err != nil {
+		if err := seal.As(c, file); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -89,17 +89,51 @@ func TestFreshIsReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if err := seal.As(c.SHA256(), file); err != nil {
+	if err := seal.As(c, file); err != nil {
 		t.Errorf("the same bytes: %v", err)
 	}
 	if err := os.WriteFile(file.Name(), []byte("v2"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if changed := new(ChangedError); !errors.As(seal.As(c.SHA256(), file), &changed) {
+	if changed := new(ChangedError); !errors.As(seal.As(c, file), &changed) {
 		t.Error("other bytes than those of the copy went unseen")
 	}
 	if _, known := seal.SumOf(file); known {
 		t.Error("a fresh file counts as known")
+	}
+}
+
+// TestHolds: a copy is compared with a file byte by byte, and counts for nothing when it was written to.
+func TestHolds(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 1)
+	long := strings.Repeat("x", 200<<10)
+	file := b.program(long)
+	c, err := b.Add(file, "server", About{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for name, other := range map[string]struct {
+		text string
+		same bool
+	}{
+		"the same": {long, true}, "shorter": {long[1:], false}, "longer": {long + "x", false}, "empty": {"", false},
+		"another last byte": {long[1:] + "y", false}, "another first byte": {"y" + long[1:], false},
+	} {
+		if err := os.WriteFile(file.Name(), []byte(other.text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Holds(file); got != other.same {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if err := errors.Join(os.Chmod(c.Path(), 0o755), os.WriteFile(c.Path(), []byte("z"), 0), os.WriteFile(file.Name(), []byte("z"),
+		0o755)); err != nil {
+		t.Fatal(err)
+	}
+	if c.Holds(file) {
+		t.Error("a copy that was written to holds a file")
 	}
 }
 

@@ -79,16 +79,17 @@ func (s *Seal) Hash(file *os.File) (err error) {
 	return err
 }
 
-// As takes the hash of a copy that was made of the file after Note. The file itself is read
-// only if it is fresh. If its bytes differ then, the error is a *ChangedError.
-func (s *Seal) As(sum string, file *os.File) error {
-	if s.sum = sum; !s.fresh {
+// As takes the hash of a copy that was made of the file after Note. The file itself is compared
+// with it only if it is fresh. If its bytes differ then, the error is a *ChangedError.
+func (s *Seal) As(c *Copy, file *os.File) error {
+	s.sum = c.SHA256()
+	if !s.fresh || c.equals(file) {
 		return nil
 	}
-	if err := s.Hash(file); err != nil || s.sum == sum {
+	if err := s.Hash(file); err != nil || s.sum == c.SHA256() {
 		return err
 	}
-	return &ChangedError{Path: file.Name(), Got: s.sum, Want: sum}
+	return &ChangedError{Path: file.Name(), Got: s.sum, Want: c.SHA256()}
 }
 
 // sealAs notes the identity of a file whose hash is known. The file must not have been
