@@ -61,11 +61,8 @@ func (s *Store) reuse(file *os.File, size int64, name string, like attributes, a
 	alike := slices.DeleteFunc(s.List(), func(r Record) bool {
 		return !r.Kept || r.Name != name || r.Size != size || !s.has(r, like)
 	})
-	if len(alike) == 0 {
-		return nil // no copy has its size: then the file need not be hashed
-	}
-	sum, err := s.hashes.of(file)
-	if err != nil {
+	sum := s.sumAmong(alike, file)
+	if sum == "" {
 		return nil
 	}
 	r := s.recordFor(sum, name, size, like, about)
@@ -81,6 +78,23 @@ func (s *Store) reuse(file *os.File, size int64, name string, like attributes, a
 		return nil
 	}
 	return c
+}
+
+// sumAmong returns the hash of a file if one of the copies has the same bytes, else "". It compares, because that
+// ends at the first difference, and a hash would be needed once more for the copy that is then made.
+func (s *Store) sumAmong(alike []Record, file *os.File) string {
+	if len(alike) == 0 {
+		return ""
+	}
+	if sum, known := s.hashes.find(file); known {
+		return sum
+	}
+	for _, r := range alike {
+		if sameBytes(s.path(r), file) {
+			return r.sum()
+		}
+	}
+	return ""
 }
 
 // has says whether the record's copy exists and has these attributes.

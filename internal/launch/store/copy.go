@@ -57,17 +57,17 @@ func (c *Copy) Verify() error {
 }
 
 // Holds says whether the copy has the bytes of a file. Comparing is much quicker than hashing.
-func (c *Copy) Holds(file *os.File) bool { return c.Verify() == nil && c.equals(file) }
+func (c *Copy) Holds(file *os.File) bool { return c.Verify() == nil && sameBytes(c.path, file) }
 
-// equals compares the bytes of a file with those of the copy, which are not verified. false if they cannot be read.
-func (c *Copy) equals(file *os.File) bool {
-	own, err := safefile.OpenNoFollow(c.path)
+// sameBytes compares the file at a path with an open one. false if one of them cannot be read.
+func sameBytes(path string, file *os.File) bool {
+	other, err := safefile.OpenNoFollow(path)
 	if err != nil {
 		return false
 	}
-	defer own.Close()
+	defer other.Close()
 	const chunk = 64 << 10
-	a, b := bufio.NewReaderSize(whole(own), chunk), bufio.NewReaderSize(whole(file), chunk)
+	a, b := bufio.NewReaderSize(whole(other), chunk), bufio.NewReaderSize(whole(file), chunk)
 	for {
 		left, errLeft := a.Peek(chunk)
 		right, errRight := b.Peek(chunk)

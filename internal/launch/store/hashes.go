@@ -63,18 +63,3 @@ func (h hashes) remember(noted *Seal, file *os.File, sum string) {
 		os.Rename(temp.Name(), h.path(noted.noted))
 	}
 }
-
-// of returns the hash of a file, which is read if that is not known.
-func (h hashes) of(file *os.File) (sum string, err error) {
-	if sum, known := h.find(file); known {
-		return sum, nil
-	}
-	noted, err := Note(file)
-	if err != nil {
-		return "", err
-	}
-	if sum, _, err = hashOf(file); err == nil {
-		h.remember(noted, file, sum)
-	}
-	return sum, err
-}
