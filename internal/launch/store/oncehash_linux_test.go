@@ -128,8 +128,9 @@ func TestHolds(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	if err := errors.Join(os.Chmod(c.Path(), 0o755), os.WriteFile(c.Path(), []byte("z"), 0), os.WriteFile(file.Name(), []byte("z"),
-		0o755)); err != nil {
+	if err := errors.Join(os.Chmod(c.Path(), 0o755), os.WriteFile(c.Path(), []byte("z"), 0),
+		os.WriteFile(file.Name(), []byte("z"),
+			0o755)); err != nil {
 		t.Fatal(err)
 	}
 	if c.Holds(file) {
