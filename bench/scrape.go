@@ -73,18 +73,17 @@ func scrape(ctx context.Context, client *control.Client) error {
 	return err
 }
 
-// readBare reads what a scrape has to: the state of each process, and the
-// descriptors of workers.
+// readBare reads what a scrape has to: which processes there are, and the states and the descriptors of
+// workers.
 func (a *app) readBare(ctx context.Context) time.Duration {
 	status, err := a.client.Status(ctx)
 	if err != nil || pause(ctx, settles) != nil {
 		return 0
 	}
 	before := processorTime(os.Getpid())
-	for _, pid := range procfs.All() {
-		procfs.Of(pid).Stat()
-	}
+	procfs.All()
 	for _, w := range status.Workers {
+		procfs.Of(w.PID).Stat()
 		procfs.EachSocket(w.PID, func(uint64) {})
 	}
 	return processorTime(os.Getpid()) - before

@@ -75,7 +75,7 @@ func (p *Pool) status() Status {
 	s := Status{
 		Generation: view.Generation, State: string(view.Phase), Slots: view.Slots,
 		Release: p.info(view.Generation), Rolling: p.info(view.Rolling), Fallback: view.Fallback,
-		Canary: p.canary(view), Workers: []Worker{}, LastRoll: p.lastRoll, Connections: p.connections,
+		Canary: p.canary(view), Workers: make([]Worker, 0, len(view.Rows)), LastRoll: p.lastRoll, Connections: p.connections,
 		Counts: p.tally.Clone(),
 	}
 	if view.Rolling != 0 {

@@ -12,57 +12,83 @@ import (
 // Connections counts those that clients have open to workers, by the workers' pids. It is given
 // the processes of each, because finding them takes longer than all else. A worker of whom the
 // number is not known is left out.
-func Connections(families map[int][]int) map[int]int { return open(families).connections() }
-
-// descriptors are what families of processes have open, by the pid of the first. Those that cannot
-// be read are left out: only their user can, and root.
-type descriptors map[int]held
-
-type held struct {
-	sockets []uint64 // inodes, of all the family, each once
-	files   int      // of all kinds, of the first process
-}
-
-func open(families map[int][]int) descriptors {
-	all := make(descriptors, len(families))
+func Connections(families map[int][]int) map[int]int {
+	all := make([]worker, 0, len(families))
 	for pid, family := range families {
-		h := held{sockets: make([]uint64, 0, 8)}
-		add := func(inode uint64) { h.sockets = append(h.sockets, inode) }
-		var err error
-		if h.files, err = procfs.EachSocket(pid, add); err != nil {
-			continue
-		}
-		for _, descendant := range family[1:] {
-			_, _ = procfs.EachSocket(descendant, add) // it may have ended
-		}
-		slices.Sort(h.sockets)
-		h.sockets = slices.Compact(h.sockets)
-		all[pid] = h
+		all = append(all, worker{pid: pid, family: family})
 	}
-	return all
-}
-
-func (d descriptors) connections() map[int]int {
-	seen, err := d.classify()
-	if err != nil {
-		return nil
-	}
-	found := make(map[int]int, len(d))
-	for pid, h := range d {
-		n, here := 0, false
-		for _, inode := range h.sockets {
-			switch seen[inode] {
-			case accepted:
-				n++
-			case listens:
-				here = true
-			}
-		}
-		if here || sameNetwork(pid) {
-			found[pid] = n
+	connect(all)
+	found := make(map[int]int, len(all))
+	for _, w := range all {
+		if w.Connected {
+			found[w.pid] = w.Connections
 		}
 	}
 	return found
+}
+
+// worker is one that is looked at.
+type worker struct {
+	Footprint
+	pid     int
+	family  []int    // of processes, it is the first
+	sockets []uint64 // inodes of those that the family has open, sorted, each once
+}
+
+// connect counts the connections and the descriptors of workers. Those of a worker that cannot be
+// read are not known: only its user can, and root.
+func connect(all []worker) {
+	readable := 0
+	for i := range all {
+		if all[i].open() {
+			readable++
+		}
+	}
+	if readable == 0 {
+		return
+	}
+	seen, err := classify(all)
+	if err != nil {
+		return
+	}
+	for i := range all {
+		if all[i].Files >= 0 {
+			all[i].count(seen)
+		}
+	}
+}
+
+// open lists the sockets, and counts the descriptors of the worker itself.
+func (w *worker) open() (readable bool) {
+	w.sockets = make([]uint64, 0, 8)
+	add := func(inode uint64) { w.sockets = append(w.sockets, inode) }
+	var err error
+	if w.Files, err = procfs.EachSocket(w.pid, add); err != nil {
+		w.Files = -1
+		return false
+	}
+	for _, descendant := range w.family[1:] {
+		_, _ = procfs.EachSocket(descendant, add) // it may have ended
+	}
+	slices.Sort(w.sockets)
+	w.sockets = slices.Compact(w.sockets)
+	return true
+}
+
+// count counts the connections, if the worker's are of this network namespace.
+func (w *worker) count(seen map[uint64]role) {
+	n, here := 0, false
+	for _, inode := range w.sockets {
+		switch seen[inode] {
+		case accepted:
+			n++
+		case listens:
+			here = true
+		}
+	}
+	if here || sameNetwork(w.pid) {
+		w.Connections, w.Connected = n, true
+	}
 }
 
 // role is what a socket of this network namespace is for.
@@ -77,10 +103,7 @@ const (
 // classify finds the roles of sockets. To list the connections of TCP, the kernel walks through its
 // table of them, which takes it milliseconds however few there are: it is asked only where one of
 // the sockets may be in it.
-func (d descriptors) classify() (map[uint64]role, error) {
-	if len(d) == 0 {
-		return nil, nil
-	}
+func classify(all []worker) (map[uint64]role, error) {
 	// A kernel may be built without the list of Unix sockets.
 	local, _ := sockdiag.Local()
 	listening, err := sockdiag.Listening()
@@ -99,7 +122,7 @@ func (d descriptors) classify() (map[uint64]role, error) {
 		seen[uint64(l.Inode)] = listens
 		ports = append(ports, l.Address.Port())
 	}
-	if d.within(seen) {
+	if within(all, seen) {
 		return seen, nil
 	}
 	slices.Sort(ports)
@@ -111,9 +134,9 @@ func (d descriptors) classify() (map[uint64]role, error) {
 }
 
 // within says whether all sockets are among those seen.
-func (d descriptors) within(seen map[uint64]role) bool {
-	for _, h := range d {
-		for _, inode := range h.sockets {
+func within(all []worker, seen map[uint64]role) bool {
+	for _, w := range all {
+		for _, inode := range w.sockets {
 			if seen[inode] == 0 {
 				return false
 			}

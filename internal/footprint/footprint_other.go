@@ -19,7 +19,7 @@ func Of(pids []int) map[int]Footprint {
 }
 
 // Quick is Of.
-func Quick(pids []int, _ procfs.Table) map[int]Footprint { return Of(pids) }
+func Quick(pids []int, _ *procfs.Table) map[int]Footprint { return Of(pids) }
 
 // Connections are not known here.
 func Connections(map[int][]int) map[int]int { return nil }

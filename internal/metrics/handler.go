@@ -11,29 +11,38 @@ import (
 
 // Handler answers with the metrics of one app.
 func Handler(status func() (control.Status, error)) http.Handler {
+	reader := new(Reader)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, err := status()
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
-		Answer(w, r, []App{Look(s)})
+		reader.answer(w, r, func(p *page) { p.apps(reader.Look([]control.Status{s})) })
 	})
 }
 
-// Answer writes the metrics of apps in the format that the client asks for.
-func Answer(w http.ResponseWriter, r *http.Request, apps []App) {
-	format := Negotiate(r.Header.Get("Accept"))
-	w.Header().Set("Content-Type", format.ContentType)
-	Write(w, format, Of(apps)) // an error means that the client has gone
+// AnswerAll writes the metrics of all apps of a machine in the format that the client asks for. Those
+// that are down have a master that does not answer, or none.
+func (r *Reader) AnswerAll(w http.ResponseWriter, request *http.Request, statuses []control.Status, down []string) {
+	r.answer(w, request, func(p *page) {
+		apps := r.Look(statuses)
+		p.up(apps, down)
+		p.apps(apps)
+	})
 }
 
-// AnswerAll is Answer for all apps of a machine. Those that are down have a master that does not
-// answer, or none.
-func AnswerAll(w http.ResponseWriter, r *http.Request, apps []App, down []string) {
-	format := Negotiate(r.Header.Get("Accept"))
+func (r *Reader) answer(w http.ResponseWriter, request *http.Request, fill func(*page)) {
+	p, _ := r.pages.Get().(*page)
+	if p == nil {
+		p = newPage()
+	}
+	defer r.pages.Put(p)
+	p.clear()
+	fill(p)
+	format := Negotiate(request.Header.Get("Accept"))
 	w.Header().Set("Content-Type", format.ContentType)
-	Write(w, format, append(up(apps, down), Of(apps)...)) // an error means that the client has gone
+	Write(w, format, p.families) // an error means that the client has gone
 }
 
 // Routes are what is served where an app has an address of its own for its metrics: /metrics,

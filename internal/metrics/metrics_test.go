@@ -172,8 +172,13 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestFormats: which format a client gets, and how they differ.
+// TestFormats: which format a client gets, and how they differ. Nothing of an earlier answer is in the next.
 func TestFormats(t *testing.T) {
+	var reader Reader
+	gone := full()
+	gone.Status.Name = "gone"
+	first := httptest.NewRequest(http.MethodGet, "/", nil)
+	reader.answer(httptest.NewRecorder(), first, func(p *page) { p.apps([]App{gone}) })
 	const openMetrics = "application/openmetrics-text"
 	for accept, want := range map[string]string{
 		"":                                       "text/plain",
@@ -188,8 +193,11 @@ func TestFormats(t *testing.T) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("Accept", accept)
 		w := httptest.NewRecorder()
-		Answer(w, r, []App{full(), {Status: control.Status{Name: "other"}}})
+		reader.answer(w, r, func(p *page) { p.apps([]App{full(), {Status: control.Status{Name: "other"}}}) })
 		body := w.Body.String()
+		if strings.Contains(body, `"gone"`) {
+			t.Errorf("Accept %q: an app of an earlier answer is in the text", accept)
+		}
 		if got := w.Header().Get("Content-Type"); !strings.HasPrefix(got, want+";") {
 			t.Errorf("Accept %q gets %q, want %s", accept, got, want)
 		}
@@ -227,7 +235,10 @@ func TestPage(t *testing.T) {
 	files := all.Processes[12]
 	files.Files, files.MaxFiles = 3, 4
 	all.Processes[12] = files
-	for _, f := range append(up([]App{all}, nil), Of([]App{all})...) {
+	p := newPage()
+	p.up([]App{all}, nil)
+	p.apps([]App{all})
+	for _, f := range p.families {
 		made[f.name+suffixes[f.kind]] = true
 	}
 	for name := range made {

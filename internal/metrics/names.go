@@ -13,7 +13,12 @@ import (
 
 // Of returns the metrics of apps.
 func Of(apps []App) []Family {
-	p := &page{at: map[string]int{}}
+	p := newPage()
+	p.apps(apps)
+	return p.families
+}
+
+func (p *page) apps(apps []App) {
 	for _, a := range apps {
 		p.app = a.Status.Name
 		p.about(a)
@@ -23,12 +28,10 @@ func Of(apps []App) []Family {
 		p.workers(a)
 		p.master(a)
 	}
-	return p.families
 }
 
 // up says of each app whether its master answers.
-func up(apps []App, down []string) []Family {
-	p := &page{at: map[string]int{}}
+func (p *page) up(apps []App, down []string) {
 	put := func(name string, value bool) {
 		p.app = name
 		p.put(gauge, "relevo_up", "1 if the master of the app answers.", flag(value))
@@ -39,7 +42,6 @@ func up(apps []App, down []string) []Family {
 	for _, name := range down {
 		put(name, false)
 	}
-	return p.families
 }
 
 func (p *page) about(a App) {

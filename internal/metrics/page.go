@@ -8,6 +8,15 @@ type page struct {
 	expected int            // samples of each family that is new
 }
 
+func newPage() *page { return &page{at: map[string]int{}} }
+
+// clear keeps the families, and the memory for their samples. Without samples they are not written.
+func (p *page) clear() {
+	for i := range p.families {
+		p.families[i].lines = p.families[i].lines[:0]
+	}
+}
+
 // put adds a sample of the app. Labels are names and values in turn.
 func (p *page) put(k kind, name, help string, value float64, labels ...string) {
 	p.putPart(k, name, help, "", value, labels...)

@@ -10,10 +10,18 @@ import (
 )
 
 // Table is all processes that can be seen, at a moment. Where many families are looked at, it
-// costs less than a Tree for each.
+// costs less than a Tree for each. The figures of a process are read when they are first asked for, and
+// no text of them is kept: a master that is asked for its metrics would collect it as garbage soon after.
+// One goroutine may use it at a time.
 type Table struct {
-	figures map[int]Figures
-	kin     []kin // sorted by the parent
+	root string
+	read []reading // sorted by the number
+	kin  []kin     // sorted by the parent
+}
+
+type reading struct {
+	pid int
+	Figures
 }
 
 type kin struct{ parent, child int }
@@ -26,25 +34,8 @@ type Figures struct {
 	Resident int64 // bytes in memory
 }
 
-// NewTable reads all processes. It keeps no text of them: a master that is asked for its metrics
-// would collect that as garbage soon after.
-func NewTable() Table {
-	all := All()
-	t := Table{figures: make(map[int]Figures, len(all)), kin: make([]kin, 0, len(all))}
-	var buffer [1024]byte
-	for _, pid := range all {
-		n, err := readInto("/proc/"+strconv.Itoa(pid)+"/stat", buffer[:])
-		if err != nil {
-			continue
-		}
-		if f, ok := parseFigures(buffer[:n]); ok {
-			t.figures[pid] = f
-			t.kin = append(t.kin, kin{f.Parent, pid})
-		}
-	}
-	slices.SortStableFunc(t.kin, func(a, b kin) int { return cmp.Compare(a.parent, b.parent) })
-	return t
-}
+// NewTable finds all processes. Who does so again and again has a Census.
+func NewTable() *Table { return new(Census).Take() }
 
 // parseFigures reads a line as parseStat does, but as far as it needs to, and without a copy.
 func parseFigures(line []byte) (f Figures, ok bool) {
@@ -75,13 +66,25 @@ func decimal(text []byte) int64 {
 }
 
 // Figures is how a process was; ok is false if it was not there.
-func (t Table) Figures(pid int) (f Figures, ok bool) {
-	f, ok = t.figures[pid]
+func (t *Table) Figures(pid int) (f Figures, ok bool) {
+	i, known := slices.BinarySearchFunc(t.read, pid, func(r reading, pid int) int { return cmp.Compare(r.pid, pid) })
+	if known {
+		return t.read[i].Figures, true
+	}
+	var buffer [1024]byte
+	n, err := readInto(t.root+"/"+strconv.Itoa(pid)+"/stat", buffer[:])
+	if err != nil {
+		return Figures{}, false
+	}
+	if f, ok = parseFigures(buffer[:n]); ok {
+		t.read = slices.Insert(t.read, i, reading{pid, f})
+	}
 	return f, ok
 }
 
-// Tree is a process and its descendants, parents first.
-func (t Table) Tree(pid int) []int {
+// Tree is a process and its descendants, parents first. What has another parent by now, and what has
+// ended, is left out.
+func (t *Table) Tree(pid int) []int {
 	all := []int{pid}
 	for i := 0; i < len(all); i++ {
 		first, _ := slices.BinarySearchFunc(t.kin, all[i], func(k kin, parent int) int {
@@ -91,7 +94,7 @@ func (t Table) Tree(pid int) []int {
 			if k.parent != all[i] {
 				break
 			}
-			if !slices.Contains(all, k.child) {
+			if f, ok := t.Figures(k.child); ok && f.Parent == all[i] && !slices.Contains(all, k.child) {
 				all = append(all, k.child)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"relevo/internal/apps"
+	"relevo/internal/control"
 	"relevo/internal/machineview"
 	"relevo/internal/metrics"
 )
@@ -21,7 +22,7 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
 		failed(w, err)
 		return
 	}
-	var answered []metrics.App
+	var answered []control.Status
 	var down []string
 	for _, a := range all {
 		if a.Status == nil {
@@ -30,9 +31,9 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
 		}
 		status := *a.Status
 		status.Name = a.Name // that of its socket: no two have the same
-		answered = append(answered, metrics.Look(status))
+		answered = append(answered, status)
 	}
-	metrics.AnswerAll(w, r, answered, down)
+	s.reader.AnswerAll(w, r, answered, down)
 }
 
 func live(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok\n")) }

@@ -17,6 +17,7 @@ import (
 	"relevo/internal/apps"
 	"relevo/internal/control"
 	"relevo/internal/machineview"
+	"relevo/internal/metrics"
 )
 
 // DefaultAddress is where the page is, for this machine alone.
@@ -42,6 +43,7 @@ type Server struct {
 	listener net.Listener
 	guard    *guard
 	masters  *machineview.Masters
+	reader   metrics.Reader // for /metrics
 	hub      *hub
 	page     *page
 	streams  chan struct{} // has an element for each stream

@@ -64,6 +64,7 @@ func (m *Machine) View() View {
 	if m.window != nil {
 		v.Fallback = m.window.fallback
 	}
+	v.Rows = slices.Grow(v.Rows, max(len(m.workers), len(m.slots)))
 	for _, w := range slices.SortedFunc(maps.Values(m.workers), bySlotThenAge) {
 		row := Row{Slot: w.slot, Worker: w.id, Generation: w.generation, State: w.state}
 		if w.state == Draining || w.state == Stopping {
