@@ -37,6 +37,8 @@ var importRules = []importRule{
 	{pkg: "internal/metrics", only: []string{"relevo/internal/control", "relevo/internal/footprint",
 		"relevo/internal/procfs", "relevo/pool", "relevo/pool/machine", "relevo/pool/tally"},
 		because: "it shows what a status says and what the kernel shows, and changes nothing"},
+	{pkg: "internal/fleet/plan", std: true, only: []string{"cmp", "fmt", "slices", "strings", "time"},
+		because: "it decides from what it is shown: with etcd or a clock in it, it could not be fuzzed"},
 	{pkg: "internal/explain", only: []string{"relevo/internal/control", "relevo/internal/phrase", "relevo/pool",
 		"relevo/pool/machine"}, because: "it turns what is known into words, and knows nothing else"},
 	{pkg: "internal/trace", only: []string{"relevo/internal/control", "relevo/pool", "relevo/pool/machine"},

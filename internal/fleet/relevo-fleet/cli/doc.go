@@ -1,0 +1,2 @@
+// Package cli is the command line of relevo-fleet: parse, call, print.
+package cli

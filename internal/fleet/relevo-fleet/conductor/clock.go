@@ -1,0 +1,44 @@
+package conductor
+
+import (
+	"slices"
+	"time"
+
+	"relevo/internal/fleet/plan"
+)
+
+// clock measures by this process's own clock how long things are as they are. A conductor that follows another
+// one begins to measure anew: waits get longer by that, never shorter.
+type clock struct {
+	revision int64     // of the deploy
+	since    time.Time // when it was first seen
+	stage    string    // whose members have all done their turn
+	done     time.Time // since when
+}
+
+func (c *clock) look(s scene, now time.Time) {
+	if s.deploy.Revision() != c.revision {
+		c.revision, c.since = s.deploy.Revision(), now
+	}
+	switch id := s.deploy.TurnID(); {
+	case !allDone(s):
+		c.stage = ""
+	case c.stage != id:
+		c.stage, c.done = id, now
+	}
+}
+
+func (c *clock) seen(now time.Time) (s plan.Seen) {
+	s.Waited = now.Sub(c.since)
+	if c.stage != "" {
+		s.Baked = now.Sub(c.done)
+	}
+	return s
+}
+
+// allDone says whether all members of the open stage have done their turn.
+func allDone(s scene) bool {
+	return s.deploy.Open && !slices.ContainsFunc(s.machines, func(m plan.Machine) bool {
+		return m.Turn == plan.Given || m.Turn == plan.Failed
+	})
+}
