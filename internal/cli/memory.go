@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"time"
+
+	"relevo/internal/procfs"
 )
 
 // commandGC is GOGC of a command: most end before they have allocated as much as a collection
@@ -21,16 +23,17 @@ func useFewProcessors() {
 	}
 }
 
-// startGC is GOGC of a master that starts: most starts need no collection.
-const startGC = 90
+// startGC is GOGC of a master that starts, so that most starts need no collection: each of the first
+// two costs 300 KB that the Go runtime keeps, to list what is and what is not swept.
+const startGC = 200
 
 // masterGC is GOGC of a master, which allocates little and seldom, and should be small beside
 // many workers, however much these print. The workers' own GOGC is not changed.
 const masterGC = 40
 
 const (
-	// startTime is how long most starts take at the longest.
-	startTime = 2 * time.Second
+	// startTime is how long most starts take at the longest, also while a hundred masters start.
+	startTime = 10 * time.Second
 	// settleTime is how long a master works after it began to serve: it keeps copies, and writes.
 	settleTime = 500 * time.Millisecond
 )
@@ -40,25 +43,30 @@ const (
 func keepSmall() (served func()) {
 	debug.SetGCPercent(startGC)
 	timer := time.AfterFunc(startTime, func() {
-		debug.SetGCPercent(masterGC)
 		giveBack()
+		debug.SetGCPercent(masterGC) // before that it would cause a second collection
 	})
 	return func() { timer.Reset(settleTime) }
 }
 
-// watchGC is GOGC of a command that shows something for long.
-const watchGC = 40
+const (
+	// watchGC is GOGC of a command that shows something for long.
+	watchGC = 40
+	// watchStartTime is how long its start takes at the longest.
+	watchStartTime = 2 * time.Second
+)
 
 // watchSmall makes this process one that shows something for long. What its start needed is given
 // back soon after it.
 func watchSmall() (end func()) {
 	debug.SetGCPercent(watchGC)
-	timer := time.AfterFunc(startTime, giveBack)
+	timer := time.AfterFunc(watchStartTime, giveBack)
 	return func() { timer.Stop() }
 }
 
 // giveBack gives memory back that was used and is not.
 func giveBack() {
+	program := procfs.ProgramMappings() // looked up first: what this leaves is given back, too
 	debug.FreeOSMemory()
-	forgetStart()
+	forget(program)
 }

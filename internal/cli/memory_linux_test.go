@@ -8,8 +8,8 @@ import (
 	"relevo/internal/procfs"
 )
 
-// TestForgetStart: less of the program's file counts as resident, and the program runs on.
-func TestForgetStart(t *testing.T) {
+// TestForget: less of the program's file counts as resident, and the program runs on.
+func TestForget(t *testing.T) {
 	resident := func() int {
 		text, err := procfs.Self.Status("RssFile")
 		if err != nil {
@@ -22,7 +22,7 @@ func TestForgetStart(t *testing.T) {
 		return kib
 	}
 	before := resident()
-	forgetStart()
+	forget(procfs.ProgramMappings())
 	if after := resident(); after > before*3/4 {
 		t.Errorf("%d KiB of files are resident, before %d KiB", after, before)
 	}

@@ -2,5 +2,7 @@
 
 package cli
 
-// forgetStart is for Linux.
-func forgetStart() {}
+import "relevo/internal/procfs"
+
+// forget is for Linux.
+func forget([]procfs.Mapping) {}

@@ -25,13 +25,11 @@ func ProgramMappings() []Mapping {
 // mapping, and lines of what it consists of.
 func parseMappings(text, file string) (all []Mapping) {
 	var last *Mapping // until it is known whether the file is all that is there
+	// There are a thousand lines: most are not split, because that would leave 150 KB.
 	for line := range strings.Lines(text) {
-		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), " ", 6)
-		if !strings.HasSuffix(fields[0], ":") {
-			last = readOnly(fields, file)
-			continue
-		}
-		if fields[0] == "Anonymous:" && last != nil && strings.HasSuffix(line, " 0 kB\n") {
+		if first, _, _ := strings.Cut(line, " "); !strings.HasSuffix(first, ":") {
+			last = readOnly(line, file)
+		} else if first == "Anonymous:" && last != nil && strings.HasSuffix(line, " 0 kB\n") {
 			all = append(all, *last)
 		}
 	}
@@ -39,7 +37,11 @@ func parseMappings(text, file string) (all []Mapping) {
 }
 
 // readOnly reads the line of a mapping; nil: it is another file's, or may be written to.
-func readOnly(fields []string, file string) *Mapping {
+func readOnly(line, file string) *Mapping {
+	if !strings.HasSuffix(line, file+"\n") {
+		return nil
+	}
+	fields := strings.SplitN(strings.TrimSuffix(line, "\n"), " ", 6)
 	if len(fields) < 6 || strings.TrimLeft(fields[5], " ") != file || strings.Contains(fields[1], "w") {
 		return nil
 	}
