@@ -80,6 +80,7 @@ func ruleSetting() Setting {
 		set: func(*App, []string) error {
 			return errors.New("cannot set rules by a flag: write [[dev.rules]] in relevo.toml")
 		},
+		copy:   func(to, from *App) { to.Dev.Rules = from.Dev.Rules },
 		render: func(app *App) string { return renderRules(app.Dev.Rules) },
 		schema: schema{"type": "array", "items": object("One step", map[string]any{
 			"name": schema{"type": "string", "description": "What the terminal calls it"},

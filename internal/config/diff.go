@@ -42,13 +42,20 @@ func Diff(old, new App) []Change {
 }
 
 // WithLive returns old with those settings of new that need no new workers.
-func WithLive(old, new App) App {
+func WithLive(old, new App) App { return with(old, &new, Live) }
+
+// Reloaded returns what a running master makes of a new configuration: the settings that apply only in a new
+// master stay as they are.
+func Reloaded(running, new App) App { return with(new, &running, Restart) }
+
+// with returns an App with those settings of another that apply in one way.
+func with(app App, other *App, applies Applies) App {
 	for _, s := range Settings() {
-		if s.Applies == Live {
-			s.copy(&old, &new)
+		if s.Applies == applies {
+			s.copy(&app, other)
 		}
 	}
-	return old
+	return app
 }
 
 // diffMembers compares by name: of variables and limits the order means nothing.

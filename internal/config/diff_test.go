@@ -1,6 +1,8 @@
 package config
 
 import (
+	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,5 +42,39 @@ limits.rlimits.nofile = "1024:unlimited" (was "1024:4096") roll`
 		if strings.Contains(c.Old+c.New+c.String(), "hunter") {
 			t.Errorf("%+v tells a secret", c)
 		}
+	}
+}
+
+// TestReloaded: a running master takes from a new configuration all but what applies in a new master only.
+func TestReloaded(t *testing.T) {
+	running, new := valid(), valid()
+	new.Name, new.After, new.Workers = "other", []string{"db"}, 4
+	new.Output, new.LogFormat, new.LogLevel = OutputFiles, LogJSON, slog.LevelDebug
+	new.Logs = Logs{MaxSize: 1 << 20, MaxAge: time.Hour, Keep: 3}
+	new.Dev = Dev{Package: "./x", Build: "make", Watch: []string{"*.py"}, NoIgnore: true, Debounce: time.Hour,
+		Proxy: "127.0.0.1:1", Open: true, Delve: true, Rules: []DevRule{{Name: "css"}}}
+	differ := func(old, new App) (keys []string) {
+		for _, c := range Diff(old, new) {
+			if c.Applies == Restart {
+				keys = append(keys, c.Key)
+			}
+		}
+		return keys
+	}
+	var all []string
+	for _, s := range Settings() {
+		if s.Applies == Restart {
+			all = append(all, s.Key)
+		}
+	}
+	if got := differ(running, new); !slices.Equal(got, all) {
+		t.Fatalf("this test changes %q of %q: give each a new value", got, all)
+	}
+	reloaded := Reloaded(running, new)
+	if got := differ(running, reloaded); got != nil {
+		t.Errorf("a reload changes %q", got)
+	}
+	if reloaded.Workers != 4 {
+		t.Error("a reload changes nothing else, either")
 	}
 }

@@ -118,9 +118,7 @@ func (rs *rolls) load() (config.App, error) {
 				"to", change.New)
 		}
 	}
-	app.Name, app.Output, app.Logs = now.Name, now.Output, now.Logs
-	app.LogFormat, app.LogLevel = now.LogFormat, now.LogLevel
-	return app, nil
+	return config.Reloaded(now, app), nil
 }
 
 // look notes which bytes the command's file held when it was looked at last.
