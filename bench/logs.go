@@ -1,61 +1,20 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"relevo/bench/figures"
+	"relevo/bench/lines"
 	"relevo/internal/procfs"
 )
-
-// linesVerb makes this program one that prints lines, and then writes to a file how long it
-// took.
-const linesVerb = "lines"
-
-// lineBytes is the length of a line, its end counted.
-const lineBytes = 100
-
-// linesMain prints lines, in blocks or with a write(2) each.
-func linesMain(count, how, result string) int {
-	n, err := strconv.Atoi(count)
-	if err != nil {
-		return 2
-	}
-	var to io.Writer = os.Stdout
-	if how == "blocks" {
-		buffered := bufio.NewWriterSize(os.Stdout, 64<<10)
-		defer buffered.Flush()
-		to = buffered
-	}
-	line := append(bytes.Repeat([]byte("x"), lineBytes-1), '\n')
-	begin := time.Now()
-	for i := range n {
-		copy(line, fmt.Appendf(nil, "%09d", i))
-		if _, err := to.Write(line); err != nil {
-			return 1
-		}
-	}
-	if b, ok := to.(*bufio.Writer); ok {
-		b.Flush()
-	}
-	took := []byte(time.Since(begin).String())
-	if os.WriteFile(result+".new", took, 0o600) != nil || os.Rename(result+".new", result) != nil {
-		return 1
-	}
-	time.Sleep(time.Hour) // stands for a program that goes on; it is stopped
-	return 0
-}
 
 // printed is what it cost to print lines.
 type printed struct {
@@ -71,9 +30,9 @@ func logs(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	for _, how := range []string{"blocks", "lines"} {
+	for _, how := range []string{lines.InBlocks, lines.Singly} {
 		count := b.plan.lines
-		if how == "lines" {
+		if how == lines.Singly {
 			count /= 4
 		}
 		worker, master := map[string][]float64{}, map[string][]float64{}
@@ -97,7 +56,7 @@ func logs(ctx context.Context, b *bench) error {
 			}
 		}
 		for _, way := range ways {
-			what := fmt.Sprintf("a line of %d bytes, printed in %s: %s, ns", lineBytes, how, way)
+			what := fmt.Sprintf("a line of %d bytes, printed in %s: %s, ns", lines.Bytes, how, way)
 			b.table.row(what+" of the worker", figures.Spread(worker[way], "%.0f"), "")
 			if way == "files" || way == "plain" {
 				b.table.row(what+" of the master's CPU", figures.Spread(master[way], "%.0f"), "")
@@ -120,7 +79,7 @@ func (b *bench) printLines(ctx context.Context, way, how string, count int) (p p
 	defer os.Remove(taken)
 	defer os.RemoveAll(filepath.Join(b.home, name))
 	defer file.Close()
-	args := []string{b.self, linesVerb, strconv.Itoa(count), how, result}
+	args := append([]string{b.self}, lines.Args(count, how, result)...)
 	cmd := exec.Command("sh", "-c", strings.Join(args, " ")+" | cat")
 	if way == "files" || way == "plain" || way == "inherit" {
 		flags := []string{"run", "--name", name, "-n", "1", "--ready", "delay=1ms", "--output", way, "--"}
@@ -132,10 +91,7 @@ func (b *bench) printLines(ctx context.Context, way, how string, count int) (p p
 		return p, fmt.Errorf("cannot start it: %w", err)
 	}
 	defer cmd.Wait()
-	text, err := awaitFile(ctx, result)
-	if err == nil {
-		p.worker, err = time.ParseDuration(text)
-	}
+	p.worker, err = awaitLines(ctx, result)
 	if cmd.Args[0] == b.relevo {
 		spent, memErr := masterCost(cmd.Process.Pid)
 		p.master, p.peak, err = spent.master, spent.peak, errors.Join(err, memErr)
@@ -160,12 +116,9 @@ func (b *bench) printByPM2(ctx context.Context, program, how string, count int) 
 		return nil
 	}
 	result := home + ".took"
-	err = run("start", b.self, "--interpreter", "none", "--", linesVerb, strconv.Itoa(count), how, result)
+	err = run(append([]string{"start", b.self, "--interpreter", "none", "--"}, lines.Args(count, how, result)...)...)
 	if err == nil {
-		var text string
-		if text, err = awaitFile(ctx, result); err == nil {
-			p.worker, err = time.ParseDuration(text)
-		}
+		p.worker, err = awaitLines(ctx, result)
 	}
 	return p, errors.Join(err, run("kill"))
 }
@@ -180,15 +133,15 @@ func masterCost(pid int) (p printed, err error) {
 	return p, err
 }
 
-// awaitFile returns what a file holds once it is there.
-func awaitFile(ctx context.Context, path string) (string, error) {
+// awaitLines waits until a program has written its lines, and returns how long that took.
+func awaitLines(ctx context.Context, result string) (time.Duration, error) {
 	for {
-		text, err := os.ReadFile(path)
+		printed, err := lines.Read(result)
 		if err == nil {
-			return string(text), nil
+			return printed.Took, nil
 		}
 		if pause(ctx, 5*time.Millisecond) != nil {
-			return "", fmt.Errorf("cannot wait for the lines: %w", err)
+			return 0, fmt.Errorf("cannot wait for the lines: %w", err)
 		}
 	}
 }

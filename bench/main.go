@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"relevo/bench/figures"
+	"relevo/bench/lines"
 	"relevo/internal/launch"
 )
 
@@ -57,8 +58,8 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == workerVerb {
 		os.Exit(workerMain(os.Args[2:]))
 	}
-	if len(os.Args) > 4 && os.Args[1] == linesVerb {
-		os.Exit(linesMain(os.Args[2], os.Args[3], os.Args[4]))
+	if code, is := lines.Main(os.Args); is {
+		os.Exit(code)
 	}
 	if len(os.Args) > 2 && os.Args[1] == plainVerb {
 		os.Exit(plainMain(os.Args[2]))

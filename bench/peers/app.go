@@ -11,8 +11,13 @@ var (
 		file: "app.js",
 		good: `require('http').createServer((q, r) => r.end(process.pid + '\n')).listen(+process.env.PORT || 0, '127.0.0.1')
 `,
-		bad: `throw new Error('a bad release')
-`,
+		bad: "throw new Error('a bad release')\n",
+	}
+	// activatedApp is the same, for the socket that systemd hands it.
+	activatedApp = app{
+		file: "app.js",
+		good: "require('http').createServer((q, r) => r.end(process.pid + '\\n')).listen({ fd: 3 })\n",
+		bad:  nodeApp.bad,
 	}
 	pythonApp = app{
 		file: "wsgi.py",

@@ -24,6 +24,7 @@ type kit struct {
 	bin    string   // of what is built and installed
 	chosen []string // parts of peers' names; empty: all
 	places int      // directories that were given out
+	table  string   // that is measured
 }
 
 // newKit builds relevo. The process becomes the reaper of what its peers leave behind, so that

@@ -35,6 +35,10 @@ func peers() []peer {
 			start: nginx},
 		{name: "HAProxy, 4 × Node", app: nodeApp, programs: []string{"haproxy", "node"}, version: []string{"haproxy", "-v"},
 			start: haproxy},
+		{name: "systemd, Restart=, 1 × Node", app: nodeApp, programs: []string{"node", "systemctl"}, version: systemdVersion,
+			single: true, start: systemdService},
+		{name: "systemd, .socket, 4 × Node", app: activatedApp, programs: []string{"node", "systemctl"},
+			version: systemdVersion, start: systemdSocket},
 		{name: "relevo, gunicorn -w 1", app: pythonApp, programs: []string{"gunicorn"}, version: relevoVersion,
 			start: relevo("sh", "-c", `exec gunicorn -w 1 -b 127.0.0.1:$PORT wsgi:app`)},
 		{name: "gunicorn -w 4", app: pythonApp, programs: []string{"gunicorn"}, version: python, start: gunicorn},
@@ -44,7 +48,10 @@ func peers() []peer {
 	}
 }
 
-var relevoVersion = []string{"relevo", "version"}
+var (
+	relevoVersion  = []string{"relevo", "version"}
+	systemdVersion = []string{"systemctl", "--version"}
+)
 
 // name is what the app is called where it needs a name.
 const name = "app"

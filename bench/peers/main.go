@@ -1,18 +1,22 @@
-// Command peers compares relevo with the programs that people use for the same, and prints
-// the tables of docs/peers.md:
+// Command peers compares relevo with the programs that people use for the same, and makes the
+// tables of docs/peers.md:
 //
-//	go run ./bench/peers                    everything, about 50 minutes
-//	go run ./bench/peers -quick             one round of everything, to see that it works
-//	go run ./bench/peers -only rolls        one table; -help names them
-//	go run ./bench/peers -peers relevo,pm2  some of the peers
-//	go run ./bench/peers -rounds 3          fewer rounds than five
-//	go run ./bench/peers -plot DIR          pictures of the tables too, as SVG
+//	go run ./bench/peers                         everything, and prints the tables
+//	go run ./bench/peers -quick                  one short round of everything, to see that it works
+//	go run ./bench/peers -only rolls,faults      some of the tables; -help names them
+//	go run ./bench/peers -peers relevo,pm2       some of the peers
+//	go run ./bench/peers -rounds 3               fewer rounds than five
+//	go run ./bench/peers -results FILE           adds the rounds to those that the file has
+//	go run ./bench/peers -results FILE -page docs/peers.md
+//	                                             measures nothing: writes the tables of the file
+//	                                             into the page, and the pictures beside it
 //
 // All peers serve the same app, four processes of it, on the same machine. In each round they
 // take their turns, the next round goes the other way round, so that a machine whose speed
-// drifts does not favour one of them. What the registries of npm and Go serve is installed
-// into a scratch directory; the others have to be installed, and are named as absent if they
-// are not. The load is that of relevo prove: no request is sent twice.
+// drifts does not favour one of them. What the registry of npm serves is installed into a
+// scratch directory; a systemd boots in namespaces of its own; the others have to be installed,
+// and are named as absent if they are not. The load is that of relevo prove: no request is sent
+// twice.
 package main
 
 import (
@@ -21,10 +25,11 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"time"
 
-	"relevo/bench/figures"
+	"relevo/bench/lines"
 )
 
 // plan is how much is measured.
@@ -32,31 +37,39 @@ type plan struct {
 	rounds int
 	load   time.Duration // of one load
 	rolls  int           // of one peer in one round
-	watch  time.Duration // how long an outage is watched
+	watch  time.Duration // how long an outage is watched, at the longest
 	apps   []int
 	saves  int
+	lines  int // that a program prints
 }
 
 var (
-	full = plan{rounds: 5, load: 2 * time.Second, rolls: 5, watch: 4 * time.Second, apps: []int{1, 10, 100}, saves: 5}
-	less = plan{rounds: 1, load: time.Second, rolls: 2, watch: 3 * time.Second, apps: []int{1, 10}, saves: 2}
+	full = plan{rounds: 5, load: 2 * time.Second, rolls: 5, watch: 4 * time.Second, apps: []int{1, 10, 100}, saves: 5,
+		lines: 1_000_000}
+	less = plan{rounds: 1, load: time.Second, rolls: 2, watch: 3 * time.Second, apps: []int{1, 10}, saves: 2,
+		lines: 100_000}
 )
 
-// table is one of those that are printed.
+// table is one of those that are made.
 type table struct {
 	name    string
+	title   string
 	measure func(context.Context, *kit) (*result, error)
 }
 
 var tables = []table{
-	{"serving", serving},
-	{"rolls", rolls},
-	{"faults", faults},
-	{"apps", manyApps},
-	{"saved", saved},
+	{"serving", "Serving", serving},
+	{"rolls", "Rolls", rolls},
+	{"faults", "Faults", faults},
+	{"apps", "Many apps", manyApps},
+	{"saved", "Saved and served", saved},
+	{"lines", "Lines of a log", logLines},
 }
 
 func main() {
+	if code, is := lines.Main(os.Args); is {
+		os.Exit(code)
+	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench/peers:", err)
 		os.Exit(1)
@@ -68,12 +81,24 @@ func run() error {
 	for _, t := range tables {
 		names = append(names, t.name)
 	}
-	quick := flag.Bool("quick", false, "one round of everything")
-	only := flag.String("only", "", "one table: "+strings.Join(names, " "))
+	quick := flag.Bool("quick", false, "one short round of everything")
+	only := flag.String("only", "", "only these tables, by commas: "+strings.Join(names, ","))
 	chosen := flag.String("peers", "", "only peers whose name contains one of these, by commas")
 	rounds := flag.Int("rounds", 0, "how many rounds; default 5, with -quick 1")
-	plots := flag.String("plot", "", "write pictures into this directory")
+	results := flag.String("results", "", "add what is measured to this file")
+	page := flag.String("page", "", "measure nothing: write the tables of the file of results into this page")
 	flag.Parse()
+	s, err := openStore(*results)
+	if err != nil {
+		return err
+	}
+	if *page != "" {
+		return writePage(*page, s)
+	}
+	wanted, err := choose(*only, names)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer cancel()
 	k, err := newKit(ctx, *chosen)
@@ -87,31 +112,44 @@ func run() error {
 	if *rounds > 0 {
 		k.plan.rounds = *rounds
 	}
-	return k.print(ctx, *only, *plots)
+	return k.measure(ctx, wanted, s)
 }
 
-// print measures and prints the tables, with the machine and what was compared.
-func (k *kit) print(ctx context.Context, only, plots string) error {
-	fmt.Println(figures.Machine())
-	found := false
+// choose returns the tables that were asked for; nothing means all of them.
+func choose(only string, names []string) (wanted []string, err error) {
+	if only == "" {
+		return names, nil
+	}
+	for name := range strings.SplitSeq(only, ",") {
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("cannot measure %q: there are %s", name, strings.Join(names, ", "))
+		}
+		wanted = append(wanted, name)
+	}
+	return wanted, nil
+}
+
+// measure measures the tables, prints each one, and adds it to the file of results.
+func (k *kit) measure(ctx context.Context, wanted []string, s *store) error {
 	for _, t := range tables {
-		if only != "" && only != t.name {
+		if !slices.Contains(wanted, t.name) {
 			continue
 		}
-		found = true
+		began := time.Now()
+		k.table = t.name
 		r, err := t.measure(ctx, k)
 		if err != nil {
 			return fmt.Errorf("cannot measure %s: %w", t.name, err)
 		}
-		r.print(os.Stdout)
-		if plots != "" {
-			if err := r.plot(plots, t.name); err != nil {
-				return err
-			}
+		fmt.Fprintf(os.Stderr, "%s: took %s\n", t.name, time.Since(began).Round(time.Second))
+		fmt.Printf("\n## %s\n\n", t.title)
+		r.write(os.Stdout)
+		if s.path == "" {
+			continue
 		}
-	}
-	if !found {
-		return fmt.Errorf("cannot measure %q: there is no such table", only)
+		if err := s.add(t.name, r); err != nil {
+			return err
+		}
 	}
 	return nil
 }

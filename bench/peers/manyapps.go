@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,18 +63,19 @@ var houses = []house{
 	},
 }
 
+func (h house) label() string { return h.name }
+
 // manyApps compares programs that run many apps: one process an app.
 func manyApps(ctx context.Context, k *kit) (*result, error) {
-	r := newResult("Many apps", "Apps of one Node process each: from the command until it returns (relevo returns "+
-		"when all serve, PM2 when all were started), the list of them, and the memory of what manages them (proportional "+
-		"set size, all managers together).")
+	r := newResult(k.plan.rounds)
 	for _, n := range k.plan.apps {
-		r.columns = append(r.columns, column{startOf(n), "%.1f", n == 100}, column{listOf(n), "%.0f", n == 100},
-			column{memoryOf(n), "%.0f", n == 100})
+		drawn := n == slices.Max(k.plan.apps)
+		r.Columns = append(r.Columns, column{Name: startOf(n), Format: "%.1f", Plot: drawn},
+			column{Name: listOf(n), Format: "%.0f", Plot: drawn}, column{Name: memoryOf(n), Format: "%.0f", Plot: drawn})
 	}
-	return r, turns(k.plan.rounds, houses, func(h house) error {
+	return r, turns(ctx, k, r, houses, func(h house) error {
 		if err := k.install(ctx, h.packages...); err != nil {
-			return r.once(h.name, absent{err.Error()})
+			return absent{err.Error()}
 		}
 		for _, n := range k.plan.apps {
 			if err := r.housed(ctx, k, h, n); err != nil {
@@ -89,22 +91,17 @@ func listOf(n int) string   { return fmt.Sprintf("list of %d, ms", n) }
 func memoryOf(n int) string { return fmt.Sprintf("memory with %d, MiB", n) }
 
 func (r *result) housed(ctx context.Context, k *kit, h house, n int) (err error) {
-	dir, err := k.place()
+	s, err := k.house(peer{name: h.name, version: h.version, packages: h.packages})
 	if err != nil {
 		return err
 	}
-	s := &service{kit: k, dir: dir, peer: peer{name: h.name, version: h.version, packages: h.packages}}
-	if s.address, err = figures.FreeAddress(); err != nil {
-		return err
-	}
-	s.env = []string{idVariable + "=" + s.port()}
 	defer func() {
 		_, endErr := s.run(context.WithoutCancel(ctx), h.end[0], h.end[1:]...)
 		err = errors.Join(err, endErr, s.stop())
 	}()
 	r.learn(ctx, s)
-	err = errors.Join(os.WriteFile(filepath.Join(dir, "app.js"), []byte(nodeApp.good), 0o644),
-		os.WriteFile(filepath.Join(dir, h.file), []byte(h.list(n)), 0o644))
+	err = errors.Join(os.WriteFile(filepath.Join(s.dir, "app.js"), []byte(nodeApp.good), 0o644),
+		os.WriteFile(filepath.Join(s.dir, h.file), []byte(h.list(n)), 0o644))
 	if err != nil {
 		return err
 	}

@@ -47,12 +47,12 @@ func (s *service) awaitAll(ctx context.Context) (pids, error) {
 	defer cancel()
 	seen := pids{}
 	err := await(ctx, func() bool {
-		for range processes {
+		for range s.peer.size() {
 			if pid, err := ask(ctx, s.address); err == nil {
 				seen[pid] = true
 			}
 		}
-		return len(seen) >= processes
+		return len(seen) >= s.peer.size()
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot get an answer of each process: %d have answered: %w", len(seen), err)
@@ -95,34 +95,40 @@ type outage struct {
 	open    bool          // it had not ended when the watch did
 }
 
-// watch asks for a while, one request after the other, and does something as soon as the first
-// is answered. It does not end before that has ended.
+// quiet is how long a client has to be answered until an outage counts as over, or as none. A
+// peer that is well is not watched any longer.
+const quiet = 2 * time.Second
+
+// watch asks one request after the other, and does something as soon as the first is answered.
+// It ends when that has ended and all has been quiet, or after length.
 func (s *service) watch(ctx context.Context, length time.Duration, act func() error) (o outage, err error) {
 	if _, err := ask(ctx, s.address); err != nil {
 		return o, fmt.Errorf("cannot begin: %w", err)
 	}
-	done := make(chan struct{})
+	ended := make(chan struct{})
 	begin := time.Now()
-	last, answered := begin, true
+	last, troubled := begin, begin
 	go func() {
-		defer close(done)
+		defer close(ended)
 		err = act()
 	}()
-	for acting := true; (acting || time.Since(begin) < length) && ctx.Err() == nil; {
-		select {
-		case <-done:
-			acting = false
-		default:
-		}
+	for acting := true; ctx.Err() == nil && (acting || time.Since(begin) < length && time.Since(troubled) < quiet); {
 		_, askErr := ask(ctx, s.address)
 		now := time.Now()
 		o.longest = max(o.longest, now.Sub(last))
-		if answered = askErr == nil; answered {
+		if o.open = askErr != nil; !o.open {
 			last = now
 		}
+		if acting || o.open {
+			troubled = now
+		}
+		select {
+		case <-ended:
+			acting = false
+		default:
+		}
 	}
-	o.open = !answered
-	<-done
+	<-ended
 	return o, err
 }
 

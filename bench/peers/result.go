@@ -5,113 +5,96 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
 	"relevo/bench/figures"
 )
 
-// result is one table: rows of peers, columns of what was measured.
+// result is what was measured for one table: rows of peers, columns of figures. It is what a file
+// of results keeps.
 type result struct {
-	title   string
-	text    string // what it says, and how it was measured
-	columns []column
-	rows    []string // the peers, in their order
-	cells   map[string]map[string][]float64
-	notes   map[string]map[string]string // instead of figures
-	absent  []string
-	version map[string]string
+	Machine  string                     `json:"machine"`
+	Rounds   int                        `json:"rounds"`
+	Columns  []column                   `json:"columns"`
+	Rows     []string                   `json:"rows"` // the peers, in their order
+	Kinds    map[string]string          `json:"kinds,omitempty"`
+	Cells    map[string]map[string]cell `json:"cells"`
+	Versions []string                   `json:"versions"`
+	Absent   []string                   `json:"absent,omitempty"`
+	Failed   []string                   `json:"failed,omitempty"`
 }
 
 // column is one thing that is measured.
 type column struct {
-	name   string
-	format string
-	plot   bool // it is drawn
+	Name   string `json:"name"`
+	Format string `json:"format"`
+	Plot   bool   `json:"plot,omitempty"` // it is drawn
+	More   bool   `json:"more,omitempty"` // more is better
 }
 
-func newResult(title, text string, columns ...column) *result {
-	return &result{title: title, text: text, columns: columns, cells: map[string]map[string][]float64{},
-		notes: map[string]map[string]string{}, version: map[string]string{}}
+// cell is what all rounds have found of one peer in one column.
+type cell struct {
+	Figures []float64 `json:"figures,omitempty"`
+	Notes   []string  `json:"notes,omitempty"` // of the rounds that have no figure
+}
+
+func newResult(rounds int, columns ...column) *result {
+	return &result{Machine: figures.Machine(), Rounds: rounds, Columns: columns, Kinds: map[string]string{},
+		Cells: map[string]map[string]cell{}}
 }
 
 func (r *result) row(peer string) {
-	if !slices.Contains(r.rows, peer) {
-		r.rows = append(r.rows, peer)
-		r.cells[peer], r.notes[peer] = map[string][]float64{}, map[string]string{}
+	if !slices.Contains(r.Rows, peer) {
+		r.Rows = append(r.Rows, peer)
+		r.Cells[peer] = map[string]cell{}
 	}
 }
 
 // add is one figure of a peer.
 func (r *result) add(peer, column string, value float64) {
 	r.row(peer)
-	r.cells[peer][column] = append(r.cells[peer][column], value)
+	c := r.Cells[peer][column]
+	c.Figures = append(c.Figures, math.Round(value*1000)/1000)
+	r.Cells[peer][column] = c
 }
 
-// note says why there is no figure.
+// note says why a round has no figure.
 func (r *result) note(peer, column, text string) {
 	r.row(peer)
-	r.notes[peer][column] = text
+	c := r.Cells[peer][column]
+	c.Notes = append(c.Notes, text)
+	r.Cells[peer][column] = c
 }
 
 // missing notes a peer that the machine does not have; other errors are returned.
 func (r *result) missing(peer string, err error) error {
 	var a absent
-	if errors.As(err, &a) {
-		r.absent = append(r.absent, fmt.Sprintf("%s (%s)", peer, a.why))
-		return nil
+	if !errors.As(err, &a) {
+		return err
 	}
-	return err
+	addOnce(&r.Absent, fmt.Sprintf("%s (%s)", peer, a.why))
+	return nil
 }
 
-func (r *result) print(out io.Writer) {
-	fmt.Fprintf(out, "\n## %s\n\n%s\n\n| |", r.title, r.text)
-	for _, c := range r.columns {
-		fmt.Fprintf(out, " %s |", c.name)
-	}
-	fmt.Fprintf(out, "\n|---|%s\n", strings.Repeat("---|", len(r.columns)))
-	for _, peer := range r.rows {
-		fmt.Fprintf(out, "| %s |", peer)
-		for _, c := range r.columns {
-			fmt.Fprintf(out, " %s |", r.cell(peer, c))
-		}
-		fmt.Fprintln(out)
-	}
-	var versions []string
-	for _, peer := range r.rows {
-		if v := r.version[peer]; v != "" && !slices.Contains(versions, v) {
-			versions = append(versions, v)
-		}
-	}
-	if len(versions) > 0 {
-		fmt.Fprintf(out, "\nCompared: %s.\n", strings.Join(versions, "; "))
-	}
-	if len(r.absent) > 0 {
-		fmt.Fprintf(out, "\nAbsent here: %s.\n", strings.Join(r.absent, "; "))
-	}
-}
-
-func (r *result) cell(peer string, c column) string {
-	if text := r.notes[peer][c.name]; text != "" {
-		return text
-	}
-	switch sample := r.cells[peer][c.name]; len(sample) {
-	case 0:
-		return "–"
-	case 1:
-		return fmt.Sprintf(c.format, sample[0])
-	default:
-		return figures.Spread(sample, c.format)
+func addOnce(list *[]string, text string) {
+	if !slices.Contains(*list, text) {
+		*list = append(*list, text)
 	}
 }
 
 // learn notes the version of a peer: it is asked, or npm was.
 func (r *result) learn(ctx context.Context, s *service) {
-	if r.version[s.peer.name] != "" {
+	r.row(s.peer.name)
+	r.Kinds[s.peer.name] = s.peer.app.file
+	if len(s.peer.packages) > 0 {
+		for _, p := range s.peer.packages {
+			addOnce(&r.Versions, p)
+		}
 		return
 	}
-	if len(s.peer.packages) > 0 {
-		r.version[s.peer.name] = strings.Join(s.peer.packages, ", ")
+	if s.peer.version == nil {
 		return
 	}
 	said, err := s.run(ctx, s.peer.version[0], s.peer.version[1:]...)
@@ -123,21 +106,102 @@ func (r *result) learn(ctx context.Context, s *service) {
 	if !strings.Contains(strings.ToLower(line), program) {
 		line = program + " " + line
 	}
-	r.version[s.peer.name] = line
+	addOnce(&r.Versions, line)
 }
 
-// turns goes through the peers once in each round, the other way round in every second one.
-func turns[T any](rounds int, peers []T, turn func(T) error) error {
-	for round := range rounds {
-		order := slices.Clone(peers)
-		if round%2 == 1 {
-			slices.Reverse(order)
+// write writes the table as Markdown, with what was compared below it.
+func (r *result) write(out io.Writer) {
+	fmt.Fprint(out, "| |")
+	for _, c := range r.Columns {
+		fmt.Fprintf(out, " %s |", c.Name)
+	}
+	fmt.Fprintf(out, "\n|---|%s\n", strings.Repeat("---|", len(r.Columns)))
+	for _, peer := range r.Rows {
+		fmt.Fprintf(out, "| %s |", peer)
+		for _, c := range r.Columns {
+			fmt.Fprintf(out, " %s |", r.Cells[peer][c.Name].text(c.Format))
 		}
-		for _, p := range order {
-			if err := turn(p); err != nil {
-				return err
+		fmt.Fprintln(out)
+	}
+	rounds := "1 round"
+	if r.Rounds != 1 {
+		rounds = fmt.Sprintf("%d rounds: medians (smallest … largest)", r.Rounds)
+	}
+	fmt.Fprintf(out, "\n%s; %s. Compared: %s.\n", rounds, r.Machine, strings.Join(r.Versions, "; "))
+	if better := r.better(); len(better) > 0 {
+		fmt.Fprintf(out, "\nBetter than relevo with the same app, by ranges that do not overlap: %s.\n",
+			strings.Join(better, "; "))
+	}
+	if len(r.Absent) > 0 {
+		fmt.Fprintf(out, "\nAbsent: %s.\n", strings.Join(r.Absent, "; "))
+	}
+	if len(r.Failed) > 0 {
+		fmt.Fprintf(out, "\nFailed: %s.\n", strings.Join(r.Failed, "; "))
+	}
+}
+
+// text is what a cell of the table says: figures, and notes with the number of rounds that have
+// them if it is not all of them.
+func (c cell) text(format string) string {
+	rounds := len(c.Figures) + len(c.Notes)
+	var parts []string
+	switch len(c.Figures) {
+	case 0:
+	case 1:
+		parts = append(parts, fmt.Sprintf(format, c.Figures[0]))
+	default:
+		parts = append(parts, figures.Spread(c.Figures, format))
+	}
+	counts := map[string]int{}
+	for _, note := range c.Notes {
+		counts[note]++
+	}
+	for _, note := range slices.Compact(slices.Sorted(slices.Values(c.Notes))) {
+		if counts[note] < rounds {
+			note = fmt.Sprintf("%s in %d of %d", note, counts[note], rounds)
+		}
+		parts = append(parts, note)
+	}
+	if len(parts) == 0 {
+		return "–"
+	}
+	return strings.Join(parts, "; ")
+}
+
+// better names the columns in which a peer is better than relevo with the same app: its worst
+// round is better than the best one of relevo.
+func (r *result) better() (all []string) {
+	for _, c := range r.Columns {
+		var names []string
+		for _, peer := range r.Rows {
+			ours := r.ours(peer)
+			if ours != peer && r.Cells[peer][c.Name].beats(r.Cells[ours][c.Name], c.More) {
+				names = append(names, peer)
 			}
 		}
+		if len(names) > 0 {
+			all = append(all, fmt.Sprintf("*%s*: %s", c.Name, strings.Join(names, ", ")))
+		}
 	}
-	return nil
+	return all
+}
+
+// ours is the row of relevo with the same app.
+func (r *result) ours(peer string) string {
+	for _, other := range r.Rows {
+		if strings.HasPrefix(other, "relevo") && r.Kinds[other] == r.Kinds[peer] {
+			return other
+		}
+	}
+	return peer
+}
+
+func (c cell) beats(other cell, more bool) bool {
+	if len(c.Figures) == 0 || len(other.Figures) == 0 || len(c.Notes) > 0 {
+		return false
+	}
+	if more {
+		return slices.Min(c.Figures) > slices.Max(other.Figures)
+	}
+	return slices.Max(c.Figures) < slices.Min(other.Figures)
 }

@@ -3,37 +3,41 @@ package main
 import (
 	"context"
 	"errors"
-	"slices"
+	"fmt"
 	"time"
 
+	"relevo/bench/figures"
 	"relevo/internal/prove"
 )
 
+// The columns of rolls.
+const (
+	lostFresh  = "lost per 100 rolls, new connections"
+	lostKept   = "lost per 100 rolls, kept alive"
+	gapInRolls = "longest without an answer, ms"
+	rollTakes  = "one roll, s"
+)
+
+func managerAfter(rolls int) string {
+	return fmt.Sprintf("memory of the manager after %d rolls, MiB", rolls)
+}
+
 // rolls counts what is lost while all processes are replaced again and again.
 func rolls(ctx context.Context, k *kit) (*result, error) {
-	r := newResult("Rolls", "All four processes are replaced by a new release, again and again, while eight clients "+
-		"of each kind send a request every 5 ms. A request is lost if it gets no whole answer, or an error of the server; "+
-		"nothing is sent again.",
-		column{"lost per 100 rolls, new connections", "%.0f", true}, column{"lost per 100 rolls, kept alive", "%.0f", true},
-		column{"longest without an answer, ms", "%.0f", false}, column{"one roll, s", "%.2f", false})
-	return r, turns(k.plan.rounds, k.found(), func(p peer) error {
+	r := newResult(k.plan.rounds, column{Name: lostFresh, Format: "%.0f", Plot: true},
+		column{Name: lostKept, Format: "%.0f", Plot: true}, column{Name: gapInRolls, Format: "%.0f"},
+		column{Name: rollTakes, Format: "%.2f"}, column{Name: managerAfter(k.plan.rolls), Format: "%.1f"})
+	return r, turns(ctx, k, r, k.found(), func(p peer) error {
 		s, err := k.launch(ctx, p)
-		if s == nil {
-			return r.once(p.name, err)
+		if err != nil {
+			return err
 		}
 		r.learn(ctx, s)
 		if err := r.rolled(ctx, s); err != nil {
-			r.note(p.name, "one roll, s", "failed: "+firstLine(err))
+			r.note(p.name, rollTakes, "failed: "+firstLine(err))
 		}
 		return s.stop()
 	})
-}
-
-// once is missing, said once for all rounds.
-func (r *result) once(peer string, err error) error {
-	err = r.missing(peer, err)
-	r.absent = slices.Compact(r.absent)
-	return err
 }
 
 func (r *result) rolled(ctx context.Context, s *service) error {
@@ -66,9 +70,16 @@ func (r *result) rolled(ctx context.Context, s *service) error {
 		return rollErr
 	}
 	n := float64(s.kit.plan.rolls)
-	r.add(s.peer.name, "lost per 100 rolls, new connections", float64(report.Fresh.Lost.Total())*100/n)
-	r.add(s.peer.name, "lost per 100 rolls, kept alive", float64(report.KeepAlive.Lost.Total())*100/n)
-	r.add(s.peer.name, "longest without an answer, ms", float64(report.LongestGap)/float64(time.Millisecond))
-	r.add(s.peer.name, "one roll, s", took.Seconds()/n)
-	return nil
+	r.add(s.peer.name, lostFresh, float64(report.Fresh.Lost.Total())*100/n)
+	r.add(s.peer.name, lostKept, float64(report.KeepAlive.Lost.Total())*100/n)
+	r.add(s.peer.name, gapInRolls, float64(report.LongestGap)/float64(time.Millisecond))
+	r.add(s.peer.name, rollTakes, took.Seconds()/n)
+	if s.manager == nil {
+		return nil
+	}
+	memory, err := figures.Memory(s.manager(), "Pss")
+	if err == nil {
+		r.add(s.peer.name, managerAfter(s.kit.plan.rolls), memory)
+	}
+	return err
 }

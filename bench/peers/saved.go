@@ -30,16 +30,16 @@ var watchers = []watcher{
 		command: []string{"pm2", "start", "app.js", "--watch=app.js", "--no-daemon"}},
 }
 
+func (w watcher) label() string { return w.name }
+
 // saved measures from a save to the first answer of the new version, and counts the connections
 // that a client gets refused meanwhile.
 func saved(ctx context.Context, k *kit) (*result, error) {
-	r := newResult("Saved and served", "From the save of a Node script to the first answer of its new version, and how "+
-		"many of the connections are refused, or get no answer, that a client makes every 2 ms meanwhile. For Go programs "+
-		"`go run ./bench/dev` compares air and wgo.",
-		column{"save → served, ms", "%.0f", true}, column{"lost per save", "%.0f", true})
-	return r, turns(k.plan.rounds, watchers, func(w watcher) error {
+	r := newResult(k.plan.rounds, column{Name: "save → served, ms", Format: "%.0f", Plot: true},
+		column{Name: "lost per save", Format: "%.0f", Plot: true})
+	return r, turns(ctx, k, r, watchers, func(w watcher) error {
 		if err := k.install(ctx, w.packages...); err != nil {
-			return r.once(w.name, absent{err.Error()})
+			return absent{err.Error()}
 		}
 		return r.saves(ctx, k, w)
 	})
@@ -52,18 +52,14 @@ func versioned(version int) string {
 }
 
 func (r *result) saves(ctx context.Context, k *kit, w watcher) (err error) {
-	dir, err := k.place()
+	s, err := k.house(peer{name: w.name, version: w.version, packages: w.packages})
 	if err != nil {
 		return err
 	}
-	s := &service{kit: k, dir: dir, peer: peer{name: w.name, version: w.version, packages: w.packages}}
-	if s.address, err = figures.FreeAddress(); err != nil {
-		return err
-	}
-	s.env = []string{"PORT=" + s.port(), idVariable + "=" + s.port()}
+	s.env = append(s.env, "PORT="+s.port())
 	r.learn(ctx, s)
 	defer func() { err = errors.Join(err, s.stop()) }()
-	path := filepath.Join(dir, "app.js")
+	path := filepath.Join(s.dir, "app.js")
 	if err := os.WriteFile(path, []byte(versioned(0)), 0o644); err != nil {
 		return err
 	}

@@ -25,6 +25,17 @@ type peer struct {
 	packages []string // that npm installs
 	version  []string // the command that prints it
 	start    func(context.Context, *service) error
+	single   bool // it is one process, and not four
+}
+
+func (p peer) label() string { return p.name }
+
+// size is how many processes of the app the peer runs.
+func (p peer) size() int {
+	if p.single {
+		return 1
+	}
+	return processes
 }
 
 // service is a peer at work.
@@ -35,13 +46,18 @@ type service struct {
 	address string
 	env     []string
 
-	manager func() int                  // its pid
+	manager func() int                  // its pid; nil: it cannot be killed
 	roll    func(context.Context) error // replaces all processes of the app
-	renew   func(context.Context) error // replaces the manager; nil: there is no way
+	renew   func(context.Context) error // replaces the manager
+	outside func(pid int) int           // the pid here of a process that has another one for itself; nil: the same
+	end     func() error                // ends what starts processes again; nil: that ends with the others
 
+	serving  pids // that answered after the start
 	mu       sync.Mutex
 	children []*child
 }
+
+func (s *service) label() string { return s.peer.name }
 
 // absent says that a peer cannot be had on this machine.
 type absent struct{ why string }
@@ -88,11 +104,15 @@ func (k *kit) launch(ctx context.Context, p peer) (*service, error) {
 		err = p.start(ctx, s)
 	}
 	if err == nil {
-		_, err = s.awaitAll(ctx)
+		s.serving, err = s.awaitAll(ctx)
 	}
 	if err != nil {
 		log, _ := os.ReadFile(filepath.Join(dir, "log"))
-		return nil, errors.Join(fmt.Errorf("cannot run %s: %w\n%s", p.name, err, log), s.stop())
+		stopErr := s.stop()
+		if a := (absent{}); errors.As(err, &a) {
+			return nil, errors.Join(a, stopErr)
+		}
+		return nil, errors.Join(fmt.Errorf("cannot run %s: %w\n%s", p.name, err, log), stopErr)
 	}
 	return s, nil
 }
@@ -114,7 +134,10 @@ func (s *service) deploy(text string) error {
 const idVariable = "PEERS_SERVICE"
 
 // stop ends the peer and all that it has started, also what its death has left behind.
-func (s *service) stop() error {
+func (s *service) stop() (err error) {
+	if s.end != nil {
+		err = s.end()
+	}
 	pids := map[int]bool{}
 	for _, pid := range procfs.StartedWith(idVariable, s.port()) {
 		pids[pid] = true
@@ -136,5 +159,5 @@ func (s *service) stop() error {
 	for _, c := range children {
 		<-c.ended
 	}
-	return os.RemoveAll(s.dir)
+	return errors.Join(err, os.RemoveAll(s.dir))
 }

@@ -11,13 +11,15 @@ import (
 // clients of each load.
 const clients = 16
 
+// spreadOver is how many new connections are counted to see how evenly they are spread.
+const spreadOver = 1000
+
 // serving compares what peers serve: all of them run, and are loaded in turn.
 func serving(ctx context.Context, k *kit) (r *result, err error) {
-	r = newResult("Serving", "Requests per second that four processes answer, and how evenly 1,000 new connections are "+
-		"spread over them: the busiest process by the least busy one. 16 clients.",
-		column{"new connections/s", "%.0f", true}, column{"p99, ms", "%.1f", false},
-		column{"kept alive, requests/s", "%.0f", true}, column{"kept alive, p99, ms", "%.1f", false},
-		column{"spread", "%.2f", false})
+	r = newResult(k.plan.rounds,
+		column{Name: "new connections/s", Format: "%.0f", Plot: true, More: true}, column{Name: "p99, ms", Format: "%.1f"},
+		column{Name: "kept alive, requests/s", Format: "%.0f", Plot: true, More: true},
+		column{Name: "kept alive, p99, ms", Format: "%.1f"}, column{Name: "spread", Format: "%.2f"})
 	var all []*service
 	defer func() {
 		for _, s := range all {
@@ -31,11 +33,10 @@ func serving(ctx context.Context, k *kit) (r *result, err error) {
 		}
 		if s != nil {
 			r.learn(ctx, s)
-			r.row(p.name)
 			all = append(all, s)
 		}
 	}
-	return r, turns(k.plan.rounds, all, func(s *service) error { return r.serve(ctx, s) })
+	return r, turns(ctx, k, r, all, func(s *service) error { return r.serve(ctx, s) })
 }
 
 func (r *result) serve(ctx context.Context, s *service) error {
@@ -55,14 +56,17 @@ func (r *result) serve(ctx context.Context, s *service) error {
 		r.add(s.peer.name, kind.latency, float64(report.Total.Latency.P99)/float64(time.Millisecond))
 	}
 	counts := map[int]int{}
-	for range 1000 {
+	for range spreadOver {
 		pid, err := ask(ctx, s.address)
 		if err != nil {
 			return err
 		}
 		counts[pid]++
 	}
-	least, most := 1000, 0
+	if s.peer.single {
+		return nil
+	}
+	least, most := spreadOver, 0
 	for _, n := range counts {
 		least, most = min(least, n), max(most, n)
 	}
