@@ -42,13 +42,18 @@ type plan struct {
 	lines    int           // that a worker prints
 	step     time.Duration // of a load that changes
 	wakes    int           // of an app that sleeps
+
+	large      []int // sizes of pools
+	largeRolls int   // of each of them
 }
 
 var (
 	full = plan{pairs: 25, length: 700 * time.Millisecond, spawns: 100, kills: 40, rolls: 5, idle: 30 * time.Second,
-		clients: 16, poolSize: 64, upgrades: 100, lines: 4_000_000, scrapes: 40, step: 20 * time.Second, wakes: 100}
+		clients: 16, poolSize: 64, upgrades: 100, lines: 4_000_000, scrapes: 40, step: 20 * time.Second, wakes: 100,
+		large: []int{64, 128, 256, 512}, largeRolls: 3}
 	quick = plan{pairs: 3, length: 500 * time.Millisecond, spawns: 20, kills: 5, rolls: 2, idle: 3 * time.Second,
-		clients: 16, poolSize: 64, upgrades: 12, lines: 500_000, scrapes: 10, step: 3 * time.Second, wakes: 5}
+		clients: 16, poolSize: 64, upgrades: 12, lines: 500_000, scrapes: 10, step: 3 * time.Second, wakes: 5,
+		large: []int{64, 128}, largeRolls: 1}
 )
 
 func main() {
@@ -114,6 +119,7 @@ var measurements = []measurement{
 	{"spawn", spawn},
 	{"recovery", recovery},
 	{"roll", rolls},
+	{"large", large},
 	{"rss", memory},
 	{"apps", background},
 	{"scrape", scrapes},

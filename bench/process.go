@@ -69,64 +69,6 @@ func timeLaunch(release *launch.Release) (time.Duration, error) {
 	return time.Since(begin), nil
 }
 
-// recovery measures from SIGKILL to the replacement's ready, less the time that
-// the program itself takes to start.
-func recovery(ctx context.Context, b *bench) error {
-	a, err := b.startApp(ctx, 2)
-	if err != nil {
-		return err
-	}
-	var extra []float64
-	for range b.plan.kills {
-		// A worker that dies soon after it got ready backs off; this measures
-		// one that has served for a while.
-		if err = pause(ctx, served); err != nil {
-			break
-		}
-		p, startErr := b.startBare()
-		if startErr != nil {
-			err = startErr
-			break
-		}
-		p.stop()
-		took, killErr := a.killOne(ctx)
-		if err = killErr; err != nil {
-			break
-		}
-		extra = append(extra, figures.Milliseconds(took-p.started))
-	}
-	if err = errors.Join(err, a.stop()); err != nil {
-		return err
-	}
-	b.table.row("SIGKILL of a worker to its replacement ready − start of the bare program, ms",
-		figures.Spread(extra, "%.2f"), "≤ 10")
-	return nil
-}
-
-const served = 1500 * time.Millisecond
-
-func (a *app) killOne(ctx context.Context) (time.Duration, error) {
-	events, err := a.client.Events(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer events.Close()
-	slot := 0
-	begin := time.Now()
-	if _, err := a.client.Signal(ctx, pool.Target{Slot: &slot}, "KILL"); err != nil {
-		return 0, err
-	}
-	for {
-		e, _, err := events.Next()
-		if err != nil {
-			return 0, err
-		}
-		if e.Kind == pool.KindReady {
-			return e.Time.Sub(begin), nil
-		}
-	}
-}
-
 // rolls measures the duration of a roll of 16 workers.
 func rolls(ctx context.Context, b *bench) error {
 	const size = 16
@@ -137,14 +79,11 @@ func rolls(ctx context.Context, b *bench) error {
 		}
 		var took []float64
 		for range b.plan.rolls {
-			result, rollErr := a.client.Reload(ctx, control.ReloadOptions{})
-			if rollErr == nil {
-				rollErr = result.Error()
-			}
+			one, rollErr := a.roll(ctx)
 			if err = rollErr; err != nil {
 				break
 			}
-			took = append(took, figures.Milliseconds(result.Ended.Sub(result.Started)))
+			took = append(took, figures.Milliseconds(one))
 		}
 		if err = errors.Join(err, a.stop()); err != nil {
 			return err

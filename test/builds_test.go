@@ -39,9 +39,12 @@ func releaseFiles(t *testing.T, version string) (dir string) {
 	return dir
 }
 
+// testMaintainer is named in the packages that tests build.
+const testMaintainer = "Tests <tests@relevo.invalid>"
+
 // buildRelease runs the build program.
 func buildRelease(out, version string) error {
-	cmd := exec.Command("go", "run", "-C", "packaging", "./build", "-out", out, "-version", version,
+	cmd := exec.Command("go", "run", "-C", "packaging", "./build", "-out", out, "-version", version, "-maintainer", testMaintainer,
 		"-targets", "linux/"+runtime.GOARCH)
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("the build of %s: %w\n%s", version, err, said)

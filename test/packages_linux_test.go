@@ -90,10 +90,21 @@ func TestPackageUpgrade(t *testing.T) {
 	}
 }
 
+// maintained: the package names its maintainer.
+func (d *debian) maintained() {
+	d.t.Helper()
+	ask := map[string][]string{"deb": {"dpkg-query", "-W", "-f", "${Maintainer}", "relevo"},
+		"rpm": {"rpm", "-q", "--qf", "%{PACKAGER}", "relevo"}}[d.format]
+	if got := d.must(ask[0], ask[1:]...); !strings.HasSuffix(got, testMaintainer) {
+		d.t.Errorf("the maintainer is %q, want %q", got, testMaintainer)
+	}
+}
+
 func upgradePackage(t *testing.T, format string) {
 	d := &debian{systemdbox.Start(t, nil), t, format}
 	d.install("1.0.0")
 	d.installedFiles()
+	d.maintained()
 	apps := d.startApps()
 	before := map[string]control.Status{}
 	var ends []func() loadResult

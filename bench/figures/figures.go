@@ -36,6 +36,14 @@ func Machine() string {
 		runtime.Version())
 }
 
+// Load is the load average of the last minute: what the machine did before the benchmark.
+func Load() float64 {
+	text, _ := os.ReadFile("/proc/loadavg")
+	first, _, _ := strings.Cut(string(text), " ")
+	load, _ := strconv.ParseFloat(first, 64)
+	return load
+}
+
 // FreeAddress is one of 127.0.0.1 that no program has at this moment, for programs that want
 // it named.
 func FreeAddress() (string, error) {

@@ -25,6 +25,7 @@ type kit struct {
 	chosen []string // parts of peers' names; empty: all
 	places int      // directories that were given out
 	table  string   // that is measured
+	commit string   // that relevo was built from
 }
 
 // newKit builds relevo. The process becomes the reaper of what its peers leave behind, so that
@@ -47,7 +48,17 @@ func newKit(ctx context.Context, chosen string) (*kit, error) {
 		return nil, errors.Join(fmt.Errorf("cannot build relevo (run this in its repository): %w: %s", err, said),
 			os.RemoveAll(dir))
 	}
+	k.commit = commit(ctx)
 	return k, nil
+}
+
+// commit is that of the sources, with + if they have changed since.
+func commit(ctx context.Context) string {
+	said, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty=+", "--exclude=*").Output()
+	if err != nil {
+		return "an unknown commit"
+	}
+	return "commit " + strings.TrimSpace(string(said))
 }
 
 func (k *kit) close() {

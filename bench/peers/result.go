@@ -16,6 +16,7 @@ import (
 // of results keeps.
 type result struct {
 	Machine  string                     `json:"machine"`
+	Load     float64                    `json:"load"` // of the machine before a run, the largest
 	Rounds   int                        `json:"rounds"`
 	Columns  []column                   `json:"columns"`
 	Rows     []string                   `json:"rows"` // the peers, in their order
@@ -25,6 +26,9 @@ type result struct {
 	Absent   []string                   `json:"absent,omitempty"`
 	Failed   []string                   `json:"failed,omitempty"`
 }
+
+// enough rounds have ranges that say something.
+const enough = 3
 
 // column is one thing that is measured.
 type column struct {
@@ -41,8 +45,8 @@ type cell struct {
 }
 
 func newResult(rounds int, columns ...column) *result {
-	return &result{Machine: figures.Machine(), Rounds: rounds, Columns: columns, Kinds: map[string]string{},
-		Cells: map[string]map[string]cell{}}
+	return &result{Machine: figures.Machine(), Load: figures.Load(), Rounds: rounds, Columns: columns,
+		Kinds: map[string]string{}, Cells: map[string]map[string]cell{}}
 }
 
 func (r *result) row(peer string) {
@@ -106,6 +110,9 @@ func (r *result) learn(ctx context.Context, s *service) {
 	if !strings.Contains(strings.ToLower(line), program) {
 		line = program + " " + line
 	}
+	if program == relevoVersion[0] {
+		line += ", " + s.kit.commit
+	}
 	addOnce(&r.Versions, line)
 }
 
@@ -127,8 +134,9 @@ func (r *result) write(out io.Writer) {
 	if r.Rounds != 1 {
 		rounds = fmt.Sprintf("%d rounds: medians (smallest … largest)", r.Rounds)
 	}
-	fmt.Fprintf(out, "\n%s; %s. Compared: %s.\n", rounds, r.Machine, strings.Join(r.Versions, "; "))
-	if better := r.better(); len(better) > 0 {
+	fmt.Fprintf(out, "\n%s; %s; load average before: %.1f. Compared: %s.\n", rounds, r.Machine, r.Load,
+		strings.Join(r.Versions, "; "))
+	if better := r.better(); len(better) > 0 && r.Rounds >= enough {
 		fmt.Fprintf(out, "\nBetter than relevo with the same app, by ranges that do not overlap: %s.\n",
 			strings.Join(better, "; "))
 	}

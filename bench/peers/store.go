@@ -60,6 +60,7 @@ func (r *result) merge(other *result) error {
 		return errors.New("its columns are others: give another file")
 	}
 	r.Rounds += other.Rounds
+	r.Load = max(r.Load, other.Load)
 	for _, peer := range other.Rows {
 		r.row(peer)
 		r.Kinds[peer] = other.Kinds[peer]

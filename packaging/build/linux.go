@@ -40,7 +40,7 @@ func (r *release) linuxPackage(b binary, format, dir string) error {
 	info := nfpm.WithDefaults(&nfpm.Info{
 		Name: "relevo", Arch: b.arch, Platform: "linux", Version: r.version, Release: "1",
 		Section: "admin", Priority: "optional", License: "Apache-2.0", MTime: r.time,
-		Maintainer: "The authors of relevo <relevo@localhost>", DisableGlobbing: true,
+		Maintainer: r.maintainer, DisableGlobbing: true,
 		Description: "Zero-downtime process master\n" +
 			"It holds listening sockets, keeps a pool of workers behind them, and replaces\n" +
 			"workers, releases and itself while the sockets never close.",

@@ -24,6 +24,8 @@ func main() {
 	flag.StringVar(&o.version, "version", "", "`version` of the release; default: that of git describe")
 	flag.StringVar(&targets, "targets", allTargets, "`platforms`")
 	flag.StringVar(&o.url, "url", "", "`URL` that the files will have; with it, the cask of Homebrew is made, too")
+	flag.StringVar(&o.maintainer, "maintainer", unnamed,
+		"`NAME <ADDRESS>` of whoever publishes the packages of Debian and RPM")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintf(os.Stderr, "build: cannot use the argument %q: it takes flags only\n", flag.Arg(0))
@@ -38,7 +40,11 @@ func main() {
 // allTargets are the platforms of a release.
 const allTargets = "linux/amd64,linux/arm64,linux/386,linux/riscv64,darwin/amd64,darwin/arm64"
 
-type options struct{ sources, out, version, url string }
+type options struct{ sources, out, version, url, maintainer string }
+
+// unnamed is the maintainer of packages that are built without one being named. The domain is
+// reserved for addresses that do not exist (RFC 2606).
+const unnamed = "The authors of relevo <unnamed@relevo.invalid>"
 
 func run(o options, targets []string) error {
 	r, err := newRelease(o)

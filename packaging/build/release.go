@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/mail"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,23 +14,27 @@ import (
 
 // release is what all files of a release have in common.
 type release struct {
-	sources  string    // directory
-	out      string    // directory
-	version  string    // without v: 1.2.3
-	revision string    // of the repository; empty without one
-	time     time.Time // of all files
-	url      string
-	shared   []file // beside the binary: pages, completions, documents
-	built    []binary
-	names    []string // of the files made
+	sources    string    // directory
+	out        string    // directory
+	version    string    // without v: 1.2.3
+	revision   string    // of the repository; empty without one
+	time       time.Time // of all files
+	url        string
+	maintainer string // of packages
+	shared     []file // beside the binary: pages, completions, documents
+	built      []binary
+	names      []string // of the files made
 }
 
 // semver is what the formats of packages agree on.
 var semver = regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.]+)?(\+[0-9A-Za-z.]+)?$`)
 
 func newRelease(o options) (*release, error) {
-	r := &release{url: strings.TrimSuffix(o.url, "/"), version: strings.TrimPrefix(o.version, "v")}
+	r := &release{url: strings.TrimSuffix(o.url, "/"), maintainer: o.maintainer, version: strings.TrimPrefix(o.version, "v")}
 	var err error
+	if _, err = mail.ParseAddress(o.maintainer); err != nil {
+		return nil, fmt.Errorf("cannot use the maintainer %q: %w; write it as 'NAME <ADDRESS>'", o.maintainer, err)
+	}
 	if r.sources, err = filepath.Abs(o.sources); err != nil {
 		return nil, fmt.Errorf("cannot find the sources: %w", err)
 	}
