@@ -16,7 +16,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -123,6 +122,7 @@ var measurements = []measurement{
 	{"rss", memory},
 	{"apps", background},
 	{"scrape", scrapes},
+	{"probes", probes},
 	{"idle", idle},
 	{"succession", succession},
 	{"captured", captured},
@@ -164,11 +164,8 @@ func newBench(ctx context.Context, p plan) (*bench, error) {
 	if b.self, err = os.Executable(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot find this program's own file: %w", err), os.RemoveAll(dir))
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-o", b.relevo, "relevo")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as releases are
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot build relevo (run this in its repository): %w", err), os.RemoveAll(dir))
+	if err := figures.BuildRelevo(ctx, b.relevo); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return b, nil
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"relevo/bench/figures"
-	"relevo/internal/control"
 	"relevo/internal/launch"
 	"relevo/internal/procfs"
 	"relevo/pool"
@@ -24,7 +23,8 @@ func spawn(_ context.Context, b *bench) error {
 	if err != nil {
 		return fmt.Errorf("cannot find a program that does nothing: %w", err)
 	}
-	launcher, err := launch.New(launch.Options{Streams: launch.Streams{Inherit: [2]*os.File{os.Stdout, os.Stderr}}})
+	launcher, err := launch.New(launch.Options{Program: b.relevo,
+		Streams: launch.Streams{Inherit: [2]*os.File{os.Stdout, os.Stderr}}})
 	if err != nil {
 		return err
 	}
@@ -90,25 +90,6 @@ func rolls(ctx context.Context, b *bench) error {
 		}
 		b.table.row(fmt.Sprintf("roll of %d workers, one at a time, canary %s, ms", size, canary),
 			figures.Spread(took, "%.0f"), "")
-	}
-	return nil
-}
-
-// memory reads the master's resident memory with one worker, and with many after
-// a roll.
-func memory(ctx context.Context, b *bench) error {
-	for _, size := range []int{1, b.plan.poolSize} {
-		a, err := b.startApp(ctx, size, "--canary", "0", "--surge", "4")
-		if err != nil {
-			return err
-		}
-		_, err = a.client.Reload(ctx, control.ReloadOptions{})
-		kib, statErr := statusField(a.process.Process.Pid, "VmRSS")
-		if err = errors.Join(err, statErr, a.stop()); err != nil {
-			return err
-		}
-		b.table.row(fmt.Sprintf("resident memory of the master after a roll, %d workers, MB", size),
-			fmt.Sprintf("%.1f", float64(kib)/1000), "≤ 25")
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"relevo/bench/figures"
 	"relevo/internal/procfs"
 )
 
@@ -42,11 +43,11 @@ func newKit(ctx context.Context, chosen string) (*kit, error) {
 	if chosen != "" {
 		k.chosen = strings.Split(chosen, ",")
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(k.bin, "relevo"), "relevo")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as releases are
-	if said, err := build.CombinedOutput(); err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot build relevo (run this in its repository): %w: %s", err, said),
-			os.RemoveAll(dir))
+	if err = os.Mkdir(k.bin, 0o755); err == nil {
+		err = figures.BuildRelevo(ctx, filepath.Join(k.bin, "relevo"))
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	k.commit = commit(ctx)
 	return k, nil

@@ -14,7 +14,7 @@ func TestForeignWords(t *testing.T) {
 	root := (&cli{getenv: os.Getenv}).root()
 	command := regexp.MustCompile(`relevo ([a-z]+)`)
 	flag := regexp.MustCompile(`--([a-z-]{2,})`)
-	for word, answer := range foreignWords {
+	for word, answer := range foreignWords() {
 		if found, _, err := root.Find([]string{word}); err == nil && found != root {
 			t.Errorf("%s is a command of relevo", word)
 		}

@@ -37,6 +37,7 @@ type Options struct {
 	// fails to start later counts as a worker that has ended. Default: 10 s.
 	ExecPatience time.Duration
 	Keeper       Keeper       // of connections without a worker; nil: none
+	Program      string       // the relevo whose shims start workers; default: this one
 	Log          *slog.Logger // default: none
 }
 
@@ -89,7 +90,10 @@ func New(o Options) (*Launcher, error) {
 	if o.Children == nil {
 		o.Children = undisturbed{}
 	}
-	self, err := selfPath()
+	self, err := o.Program, error(nil)
+	if self == "" {
+		self, err = selfPath()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot find this program's own file: %w", err)
 	}

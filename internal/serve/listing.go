@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -24,9 +25,11 @@ const maxListed = 10_000
 //go:embed listing.html
 var listingHTML string
 
-// listingPage renders a listing. Values are escaped by html/template for the
-// place where they stand.
-var listingPage = template.Must(template.New("listing").Parse(listingHTML))
+// listingPage renders a listing. Values are escaped by html/template for the place where they stand.
+// It is parsed when the first listing is shown: each worker starts with a start of this program.
+var listingPage = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("listing").Parse(listingHTML))
+})
 
 // listing is what listing.html shows.
 type listing struct {
@@ -85,7 +88,7 @@ func (f *files) list(dir *os.File, name string) (document, error) {
 
 func (l listing) render() (document, error) {
 	var page bytes.Buffer
-	if err := listingPage.Execute(&page, l); err != nil {
+	if err := listingPage().Execute(&page, l); err != nil {
 		return document{}, fmt.Errorf("internal error: cannot render a listing: %w", err)
 	}
 	return document{body: page.Bytes(), policy: policy(listingHTML)}, nil
