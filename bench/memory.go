@@ -35,7 +35,8 @@ func (b *bench) memoryOf(ctx context.Context, size int) error {
 	if err = errors.Join(err, servingErr, rollErr, rolledErr, a.stop()); err != nil {
 		return err
 	}
-	b.table.row(fmt.Sprintf("resident memory of a master that only serves, %d workers, MB", size), serving.String(), "≤ 25")
+	b.table.row(fmt.Sprintf("resident memory of a master that only serves, %d workers, MB", size), serving.String(),
+		"≤ 25")
 	b.table.row(fmt.Sprintf("resident memory of the master after a roll, %d workers, MB", size), rolled.String(), "≤ 25")
 	return nil
 }

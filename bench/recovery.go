@@ -45,8 +45,8 @@ func (b *bench) recoveryOf(ctx context.Context, workers int) error {
 	if err = errors.Join(err, a.stop()); err != nil {
 		return err
 	}
-	b.table.row(fmt.Sprintf("SIGKILL of one of %d workers to its replacement ready − start of the bare program, ms", workers),
-		figures.Spread(extra, "%.2f"), "≤ 10")
+	what := fmt.Sprintf("SIGKILL of one of %d workers to its replacement ready − start of the bare program, ms", workers)
+	b.table.row(what, figures.Spread(extra, "%.2f"), "≤ 10")
 	return nil
 }
 

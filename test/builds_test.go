@@ -44,8 +44,8 @@ const testMaintainer = "Tests <tests@relevo.invalid>"
 
 // buildRelease runs the build program.
 func buildRelease(out, version string) error {
-	cmd := exec.Command("go", "run", "-C", "packaging", "./build", "-out", out, "-version", version, "-maintainer", testMaintainer,
-		"-targets", "linux/"+runtime.GOARCH)
+	cmd := exec.Command("go", "run", "-C", "packaging", "./build", "-out", out, "-version", version,
+		"-maintainer", testMaintainer, "-targets", "linux/"+runtime.GOARCH)
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("the build of %s: %w\n%s", version, err, said)
 	}

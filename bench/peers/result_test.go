@@ -28,7 +28,8 @@ func TestCellText(t *testing.T) {
 func aResult(rounds ...float64) *result {
 	r := newResult(len(rounds), column{Name: "lost", Format: "%.0f"}, column{Name: "rate", Format: "%.0f", More: true})
 	for _, more := range rounds {
-		for peer, figure := range map[string]float64{"relevo, Node": 10, "fast": 1, "slow": 20, "relevo, puma": 5, "puma": 9} {
+		for peer, figure := range map[string]float64{"relevo, Node": 10, "fast": 1, "slow": 20, "relevo, puma": 5,
+			"puma": 9} {
 			r.add(peer, "lost", figure+more)
 			r.add(peer, "rate", 100-figure-more)
 			r.Kinds[peer] = map[bool]string{true: "config.ru", false: "app.js"}[strings.Contains(peer, "puma")]

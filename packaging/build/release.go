@@ -30,10 +30,12 @@ type release struct {
 var semver = regexp.MustCompile(`^\d+\.\d+\.\d+(-[0-9A-Za-z.]+)?(\+[0-9A-Za-z.]+)?$`)
 
 func newRelease(o options) (*release, error) {
-	r := &release{url: strings.TrimSuffix(o.url, "/"), maintainer: o.maintainer, version: strings.TrimPrefix(o.version, "v")}
+	r := &release{url: strings.TrimSuffix(o.url, "/"), version: strings.TrimPrefix(o.version, "v"),
+		maintainer: o.maintainer}
 	var err error
 	if _, err = mail.ParseAddress(o.maintainer); err != nil {
-		return nil, fmt.Errorf("cannot use the maintainer %q: %w; write it as 'NAME <ADDRESS>'", o.maintainer, err)
+		return nil, fmt.Errorf("cannot use the maintainer %q: %w; write it as 'NAME <ADDRESS>'", o.maintainer,
+			err)
 	}
 	if r.sources, err = filepath.Abs(o.sources); err != nil {
 		return nil, fmt.Errorf("cannot find the sources: %w", err)
