@@ -8,8 +8,8 @@ import (
 	"relevo/pool"
 )
 
-// afterRoll applies what is not a generation's own. It says false where another master is about
-// to go on: that one does it, or followServing of this one.
+// afterRoll applies the settings that do not belong to one generation. It returns false if another
+// master is about to take over: then that master applies them, or followServing does after a thaw.
 func (rs *rolls) afterRoll(now config.App) (done bool) {
 	rs.turn.Lock()
 	defer rs.turn.Unlock()
@@ -26,23 +26,23 @@ func (rs *rolls) afterRoll(now config.App) (done bool) {
 	return true
 }
 
-// fit changes the number of workers where another range is wanted than before, and leaves it alone
-// otherwise: a user may have changed it since.
+// fit changes the number of workers only if the configuration asks for another range than before: a
+// user may have scaled the app since.
 func (rs *rolls) fit(wanted config.WorkerRange) error {
 	if last := rs.stage.is().fitted; last != nil && *last == wanted {
 		return nil
 	}
 	_, _, err := rs.running().Resize(func(n int) (int, error) {
-		rs.stage.fit(wanted) // in the pool's loop: what is left to another master has both or none
+		rs.stage.fit(wanted) // in the pool's loop, so that the legacy has both the number and the range, or neither
 		return wanted.Fit(n), nil
 	})
 	return err
 }
 
-// followServing applies what a roll that ended while another master was about to go on could not.
-// Where a roll is under way its end does it.
+// followServing applies the settings that afterRoll could not apply because another master was
+// about to take over. If a roll is under way, the end of that roll applies them.
 func (rs *rolls) followServing() {
-	defer rs.box.hold()() // nothing freezes the pool meanwhile, and no roll begins
+	defer rs.box.hold()() // until it is done, no roll begins and nothing freezes the pool
 	status, err := rs.running().Status()
 	if err == nil && status.Rolling == nil && status.Canary == nil {
 		rs.afterRoll(rs.app())

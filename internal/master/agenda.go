@@ -10,7 +10,7 @@ import (
 	"relevo/pool"
 )
 
-// step does what follows from an event.
+// step performs the effects of an event of the agenda.
 func (l *loop) step(e decide.Event) {
 	for _, effect := range l.agenda.Step(e) {
 		switch e := effect.(type) {
@@ -39,12 +39,12 @@ func (l *loop) step(e decide.Event) {
 	}
 }
 
-// want asks for a roll that nobody waits for.
+// want requests a roll for which no caller waits.
 func (l *loop) want(m rollWanted) {
 	l.step(decide.RequestAsked{Number: note(l, l.wanted, m), Reload: m.reload})
 }
 
-// beginWork gives the word to the one that asked for it, or begins a preparation.
+// beginWork lets the caller that holds the turn go on, or begins a preparation.
 func (l *loop) beginWork(number int) {
 	m := l.asked[number]
 	if m.kind == held {
@@ -60,7 +60,7 @@ func (l *loop) beginWork(number int) {
 	})
 }
 
-// prepared rolls to a generation, or does not.
+// prepared rolls to the prepared generation, or drops it.
 func (l *loop) prepared(p prepared) {
 	m := l.asked[p.number]
 	next := decide.Prepared{
@@ -100,7 +100,7 @@ func (l *loop) prepared(p prepared) {
 	})
 }
 
-// workDone answers, and goes on to what comes next.
+// workDone answers the caller, and begins the next work.
 func (l *loop) workDone(m workDone) {
 	if w := take(l.asked, m.number); w.kind != held {
 		w.answer <- answer{wait: m.wait, err: m.err}
@@ -108,8 +108,8 @@ func (l *loop) workDone(m workDone) {
 	l.step(decide.WorkDone{Number: m.number})
 }
 
-// refused keeps a roll that nobody waits for in mind: the reason, such as a full disk, may pass
-// without any change of the file.
+// refused remembers a refused roll for which no caller waits: the reason, such as a full disk, may
+// pass without any change of the file.
 func (l *loop) refused(why error) {
 	l.stage.refuse(why.Error())
 	l.step(decide.Refused{})
@@ -125,7 +125,7 @@ func (l *loop) startTimer(e decide.StartTimer) {
 		l.stage.is().refused, time.Now().Add(e.Wait).Format(time.TimeOnly)))
 }
 
-// bytesChanged asks for a roll to new bytes.
+// bytesChanged requests a roll to the new bytes, unless they are known to be bad.
 func (l *loop) bytesChanged(m bytesChanged) {
 	l.step(decide.Changed{})
 	found := decide.Bytes{Looked: m.Name == l.generations.LastLook(), KnownBad: m.bad != ""}
@@ -143,8 +143,8 @@ func (l *loop) bytesChanged(m bytesChanged) {
 	}
 }
 
-// beginRequest begins a roll that nobody waits for. Its end is not waited for, so that a newer
-// one can supersede the one under way.
+// beginRequest begins a roll for which no caller waits. It does not wait for the end of the roll,
+// so that a newer roll can supersede it.
 func (l *loop) beginRequest(number int, r rollWanted) requestBegun {
 	l.log.Info("roll asked for", "cause", r.cause)
 	l.running().Note(pool.Event{Kind: pool.KindRoll, Step: pool.StepAsked, Reason: r.cause})
@@ -159,7 +159,7 @@ func (l *loop) beginRequest(number int, r rollWanted) requestBegun {
 	if handedOver(begun.err) {
 		return begun
 	}
-	if r.reload { // which is also for SIGHUPs whose own requests were dropped
+	if r.reload { // one reload also answers SIGHUPs whose own requests were dropped
 		l.succession.Owed.ReloadsDone(asked)
 	}
 	if begun.err != nil {
@@ -170,7 +170,7 @@ func (l *loop) beginRequest(number int, r rollWanted) requestBegun {
 
 func (l *loop) requestBegun(m requestBegun) {
 	switch {
-	case handedOver(m.err): // or the next master is told
+	case handedOver(m.err): // after a thaw; otherwise the next master is told
 		l.afterThaw(func() { l.box.post(m.rollWanted) })
 	case m.err == nil:
 		l.outside.Go(func() { l.rollSettled(m.wait(l.over)) })
@@ -178,7 +178,7 @@ func (l *loop) requestBegun(m requestBegun) {
 	l.step(decide.RequestBegun{Number: m.number})
 }
 
-// poolAsked has the pool do what is asked for, where there is one.
+// poolAsked has the pool do what the request says, if the stage allows it.
 func (l *loop) poolAsked(m poolAsked) {
 	next := l.stage.note(noted{event: m.event})
 	if next != decide.AskPool {

@@ -10,8 +10,8 @@ import (
 	"relevo/pool"
 )
 
-// stateWaiting is the state of a master whose sockets are open and who has nothing
-// to start: Options.Await.
+// stateWaiting is the state of a master whose sockets are open, and that has nothing to start yet:
+// Options.Await.
 const stateWaiting = "waiting"
 
 func (st *starts) await(ctx context.Context, cancel context.CancelFunc, failed error) error {
@@ -26,8 +26,8 @@ func (st *starts) await(ctx context.Context, cancel context.CancelFunc, failed e
 	return err
 }
 
-// awaitAnother waits, after a start that failed, until something else can be
-// started, and prepares that. Otherwise it says false.
+// awaitAnother waits after a failed start until there is another release to start, and prepares it.
+// It returns false if there is none.
 func (st *starts) awaitAnother(ctx context.Context, err *error) bool {
 	var failed *pool.StartError
 	for st.opts.Await != nil && !st.stopping() && (errors.As(*err, &failed)) {
@@ -44,13 +44,13 @@ func (st *starts) awaitAnother(ctx context.Context, err *error) bool {
 	return false
 }
 
-// another says whether a pool that does not run is only followed by another one:
-// a start has failed, and something else may come up.
+// another says whether another pool may follow the one that has ended: a start has failed, and
+// another release may be started.
 func (st *starts) another(err error) bool {
 	return errors.Is(err, pool.ErrNotRunning) && st.stage.is().Between()
 }
 
-// waitingStatus is what can be seen before anything serves.
+// waitingStatus is the status before there is a pool.
 func (st *starts) waitingStatus() control.Status {
 	s := control.Status{
 		Name: st.opts.App.Name, PID: os.Getpid(), Version: st.opts.Version, Build: st.opts.Build,

@@ -14,7 +14,7 @@ func (l *loop) stopAs(name string, again bool) {
 	err := l.Stop(again)
 	switch {
 	case errors.Is(err, pool.ErrHandedOver):
-		// The successor does it, or this master after a thaw, which may just have been.
+		// The successor stops the app, or this master after a thaw, which may have just ended.
 		l.succession.AskStop(again)
 		l.log.Info("stopping: by whoever is the master in a moment", "signal", name)
 		l.afterThaw(func() {
@@ -31,8 +31,8 @@ func (l *loop) stopAs(name string, again bool) {
 	}
 }
 
-// reloadBySignal replaces relevo first where it has changed itself: the next master
-// reloads then.
+// reloadBySignal first replaces relevo itself if its program has changed: then the next master does
+// the reload.
 func (l *loop) reloadBySignal() {
 	l.succession.Owed.Reload()
 	l.outside.Go(func() {
@@ -42,7 +42,7 @@ func (l *loop) reloadBySignal() {
 	})
 }
 
-// causeSignal is the cause of a roll that SIGHUP has asked for.
+// causeSignal is the cause of a roll that SIGHUP has requested.
 const causeSignal = "SIGHUP"
 
 func (l *loop) scaleBySignal(sig syscall.Signal) {

@@ -11,9 +11,9 @@ import (
 	"relevo/pool/machine"
 )
 
-// clock rolls by the schedule of the configuration. It keeps nothing that a successor would
-// need: what is due follows from the age of the workers that serve, since a roll leaves none
-// of before. So a time at which nobody could roll is made up for, once.
+// clock requests rolls by the schedule of the configuration. It has no state for a successor: the
+// age of the serving workers says what is due, because after a roll no older worker is left. So a
+// time at which no roll was possible is made up for, once.
 type clock struct {
 	app     func() config.App
 	changed func() <-chan struct{}
@@ -26,7 +26,7 @@ const postponed = time.Minute
 
 // run asks for rolls. Without a schedule it only waits for one.
 func (c clock) run(ctx context.Context) {
-	var asked time.Time // of the last roll: one that has failed is not tried again at once
+	var asked time.Time // when the last roll was requested: a roll that has failed is not tried again at once
 	for ctx.Err() == nil {
 		changed := c.changed()
 		due := c.due(asked)
@@ -40,14 +40,14 @@ func (c clock) run(ctx context.Context) {
 		if !waitOr(ctx, due, changed) {
 			continue
 		}
-		if now := time.Now(); !now.Before(c.due(asked)) { // no workers have come meanwhile
+		if now := time.Now(); !now.Before(c.due(asked)) { // the workers may have been replaced meanwhile
 			asked = now
 			c.roll("the schedule " + c.app().Schedule.Roll)
 		}
 	}
 }
 
-// due is when to roll next; the zero time where there is no schedule.
+// due returns when to roll next; the zero time if there is no schedule.
 func (c clock) due(asked time.Time) time.Time {
 	plan, on := planOf(c.app())
 	if !on {
@@ -55,7 +55,7 @@ func (c clock) due(asked time.Time) time.Time {
 	}
 	now := time.Now()
 	status, err := c.status()
-	if err == nil && !status.Asleep.IsZero() { // the roll is noted for the next client
+	if err == nil && !status.Asleep.IsZero() { // the roll will begin when the next client comes
 		return plan.Due(c.app().Name, latest(status.Asleep, asked))
 	}
 	if err != nil || status.State != string(machine.Running) {
@@ -64,7 +64,7 @@ func (c clock) due(asked time.Time) time.Time {
 	return plan.Due(c.app().Name, since(status.Workers, asked, now))
 }
 
-// next is for people: when the next roll by the clock is to be.
+// next returns when the next roll by the clock is due, for `relevo status`.
 func (c clock) next(workers []pool.Worker, now time.Time) time.Time {
 	plan, on := planOf(c.app())
 	if !on {
@@ -84,8 +84,8 @@ func planOf(app config.App) (schedule.Plan, bool) {
 	return plan, err == nil
 }
 
-// since is the time after which a roll is due: the start of the oldest worker that serves,
-// or the last attempt. Times to come are those of a clock that was put back.
+// since returns the time after which a roll is due: the start of the oldest serving worker, or the
+// last attempt. Times in the future come from a clock that was set back; they are ignored.
 func since(workers []pool.Worker, asked, now time.Time) time.Time {
 	oldest := now
 	for _, w := range workers {
@@ -106,7 +106,7 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// waitOr waits until a time of the day, and says whether it came before something changed.
+// waitOr waits until a time of the day. It returns false if something changed first.
 func waitOr(ctx context.Context, until time.Time, changed <-chan struct{}) bool {
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()

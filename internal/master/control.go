@@ -10,7 +10,7 @@ import (
 
 func (m *Master) openControl() (err error) {
 	if m.control != nil {
-		return nil // somebody waited
+		return nil // awaitFirst has opened it
 	}
 	path := m.controlPath()
 	if a := m.opts.Arrival; a != nil && a.In != nil {

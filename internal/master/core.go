@@ -26,9 +26,9 @@ import (
 //	                 ├─ requests ◄────┐    ├─ Master
 //	                 └─ replacement ◄─┴─ loop
 //
-// rolls begins rolls and does what follows from them, requests are those of the control
-// socket, replacement has another master go on, starts brings the first workers up, maker
-// opens or takes over the parts, and loop owns what there is to do, and hears signals.
+// rolls begins rolls and does what follows from them; requests answers the control socket;
+// replacement has another master take over; starts starts the first workers; maker opens the parts
+// or takes them over; loop owns the agenda and hears the signals.
 type core struct {
 	parts
 
@@ -41,10 +41,10 @@ type core struct {
 	scaler     *scaler.Scaler
 	sleeper    *sleeper.Sleeper
 	succession *succession.Succession
-	keeper     *keeper.Keeper // nil: nobody keeps anything
+	keeper     *keeper.Keeper // nil: systemd keeps nothing for this app
 	metrics    exporter.Place
-	owns       bool           // the app is this master's: what is opened is closed again
-	later      sync.WaitGroup // what the upgrader has told of; the control socket
+	owns       bool           // the app belongs to this master, which closes at its end what it has opened
+	later      sync.WaitGroup // of goroutines: what the upgrader reports, and the control socket
 	stage      stage
 	signals    chan os.Signal
 	terminal   *hangup.Watch // nil: there is none
@@ -61,10 +61,10 @@ func (c *core) tended() tended { return c.running() }
 // serving is the generation that serves; while a roll is under way, the old one.
 func (c *core) serving() *generations.Generation { return c.generations.Serving() }
 
-// app is the configuration of what serves.
+// app is the configuration of the generation that serves.
 func (c *core) app() config.App { return c.serving().App() }
 
-// unready says whether there are no workers to do anything with.
+// unready says that there is no pool with workers yet.
 func (c *core) unready() bool { return c.stage.is().Waits || c.serving() == nil }
 
 func (c *core) controlPath() string { return c.opts.Places.ControlSocket(c.opts.App.Name) }

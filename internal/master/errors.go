@@ -8,11 +8,11 @@ import (
 	"relevo/pool"
 )
 
-// errWaiting is the answer to who wants something of workers that there are none of.
+// errWaiting is returned by requests that need a worker before one exists.
 var errWaiting = control.WithExit(
 	errors.New("cannot do that: nothing has come up yet; relevo status says what is waited for"), control.ExitBusy)
 
-// errStopped ends a wait that somebody wants the end of.
+// errStopped ends a wait because a stop was requested.
 var errStopped = errors.New("stopped while waiting for something to start")
 
 func stoppedEarly(err error) error {
@@ -31,7 +31,7 @@ func configRefused(err error) error {
 	return &control.Refusal{Err: control.WithExit(err, control.ExitConfig), Stays: "the running configuration stays"}
 }
 
-// handedOver says whether something was not done because another master goes on.
+// handedOver says whether the error means that another master takes over.
 func handedOver(err error) bool {
 	coded := new(control.Error)
 	return errors.Is(err, pool.ErrHandedOver) || errors.As(err, &coded) && coded.HandedOver != nil

@@ -20,15 +20,15 @@ type estate struct{ m *Master }
 
 var _ succession.Estate = estate{}
 
-// Settle waits for the preparation under way, and for what ended rolls have set off:
-// succession.Estate.
+// Settle waits until nothing is being prepared and everything that ended rolls have set off is
+// done: succession.Estate.
 func (e estate) Settle() (done func()) {
 	release := e.m.box.hold()
-	resume := e.m.reaper.Pause() // the new program is waited for elsewhere
+	resume := e.m.reaper.Pause() // the succession waits for the new program itself
 	return func() { resume(); release() }
 }
 
-// Freeze stops what is read, asked and done: succession.Estate.
+// Freeze stops the notify socket, the health checks and the pool: succession.Estate.
 func (e estate) Freeze(ctx context.Context) (pool.Legacy, error) {
 	e.m.notify.pause()
 	e.m.health.Pause()
@@ -40,7 +40,8 @@ func (e estate) Freeze(ctx context.Context) (pool.Legacy, error) {
 	return left, err
 }
 
-// Thaw has everything go on, and does what was asked for meanwhile: succession.Estate.
+// Thaw resumes everything that Freeze has stopped, and does a stop that was requested meanwhile:
+// succession.Estate.
 func (e estate) Thaw() {
 	e.m.report(e.m.running().Thaw())
 	e.m.health.Resume()
@@ -113,8 +114,7 @@ func (e estate) ReturnControl(l upgrader.Legacy) error {
 	return nil
 }
 
-// document is the state of everything, as a successor reads it. Then is what that
-// one is to do first.
+// document makes the document of the legacy. Then is what the successor is to do first.
 func (e estate) document(p pool.Legacy, then string) ([]byte, map[string]*os.File, error) {
 	state, err := json.Marshal(p)
 	if err != nil {
@@ -134,7 +134,7 @@ func (e estate) document(p pool.Legacy, then string) ([]byte, map[string]*os.Fil
 	return text, files, nil
 }
 
-// state is what the master itself knows.
+// state is the part of the document that the master itself knows.
 func (e estate) state() succession.Document {
 	m := e.m
 	now := m.stage.is()

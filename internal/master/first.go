@@ -6,8 +6,8 @@ import (
 	"relevo/pool"
 )
 
-// awaitFirst waits until there is something to start. The sockets are open: who
-// connects is served when it has come up.
+// awaitFirst waits until there is something to start. The sockets are open: clients that connect
+// are served once a worker is ready.
 func (m *Master) awaitFirst() error {
 	if m.opts.Attach != nil {
 		if err := m.opts.Attach(m); err != nil {
@@ -19,7 +19,7 @@ func (m *Master) awaitFirst() error {
 	}
 	m.stage.use(pool.Ended())
 	ctx, cancel := context.WithCancel(context.Background())
-	m.stage.await(cancel) // before anybody can ask
+	m.stage.await(cancel) // before the control socket answers requests
 	if err := m.openControl(); err != nil {
 		return err
 	}

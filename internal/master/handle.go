@@ -30,14 +30,14 @@ func (l *loop) run() {
 	}
 }
 
-// handle passes a message to the subject that it belongs to.
+// handle passes a message to the handler of its subject.
 func (l *loop) handle(m message) {
 	if !l.handleWork(m) && !l.handleRoll(m) && !l.handleSignal(m) && !l.handleStage(m) {
 		panic(fmt.Sprintf("internal error: master: unknown message %T", m))
 	}
 }
 
-// handleWork handles what the agenda of work has asked for or waits for.
+// handleWork handles messages about the agenda's work and waits.
 func (l *loop) handleWork(m message) (known bool) {
 	switch m := m.(type) {
 	case workAsked:
@@ -62,7 +62,7 @@ func (l *loop) handleWork(m message) (known bool) {
 	return true
 }
 
-// handleRoll handles the end of a roll, and the wish for another.
+// handleRoll handles messages about ended rolls and requested ones.
 func (l *loop) handleRoll(m message) (known bool) {
 	switch m := m.(type) {
 	case rollEnded:
@@ -83,7 +83,7 @@ func (l *loop) handleRoll(m message) (known bool) {
 	return true
 }
 
-// handleSignal handles what follows from signals.
+// handleSignal handles messages that follow from signals.
 func (l *loop) handleSignal(m message) (known bool) {
 	switch m := m.(type) {
 	case hungUp:
@@ -100,7 +100,7 @@ func (l *loop) handleSignal(m message) (known bool) {
 	return true
 }
 
-// handleStage handles what has happened to the pool, and what is asked of it.
+// handleStage handles messages about the stage, and requests that need the pool.
 func (l *loop) handleStage(m message) (known bool) {
 	switch m := m.(type) {
 	case noted:
@@ -128,7 +128,7 @@ func (l *loop) concluded(m concluded) {
 	l.step(decide.Concluded{Number: m.number})
 }
 
-// poolEnded handles the end of the pool: no request is begun any more.
+// poolEnded handles the end of the pool: from now on no request is begun.
 func (l *loop) poolEnded() {
 	l.setOver()
 	l.step(decide.Begins{})

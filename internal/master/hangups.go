@@ -7,8 +7,8 @@ import (
 	"relevo/internal/succession"
 )
 
-// findTerminal watches the terminal of this process, or goes on with what the previous
-// master knew of it. It belongs before signal.Notify.
+// findTerminal begins to watch the terminal of this process, or goes on with what the previous
+// master knew of it. It must run before signal.Notify.
 func (l *loop) findTerminal() {
 	a := l.opts.Arrival
 	if !a.Succeeds() || a.Way == succession.Store {
@@ -18,13 +18,13 @@ func (l *loop) findTerminal() {
 	lost := false
 	if l.terminal, lost = hangup.After(a.Left.Terminal); lost {
 		select {
-		case l.signals <- unix.SIGHUP: // which came while one program became another
+		case l.signals <- unix.SIGHUP: // it came while one program became another
 		default:
 		}
 	}
 }
 
-// hungUp does what a SIGHUP means, when what was heard before is dealt with.
+// hungUp does what a SIGHUP means, once the signal before it is dealt with.
 func (l *loop) hungUp(meaning hangup.Meaning) {
 	if l.dealing {
 		l.hangups = append(l.hangups, meaning)

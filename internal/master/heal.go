@@ -11,15 +11,15 @@ import (
 	"relevo/upgrader"
 )
 
-// watchFor is how long the listeners are looked at closely after a worker came
-// or began to go; see upgrader.Watch.
+// watchFor is how long the listeners are checked closely after a worker has started or begun to
+// leave; see upgrader.Watch.
 const watchFor = 3 * time.Second
 
 // renewEvery is the pause between two looks at workers that hold a dead socket.
 const renewEvery = 100 * time.Millisecond
 
-// mender deals with damage that workers have done to listeners, after the upgrader has repaired
-// it.
+// mender reports damage that workers have done to listeners, after the upgrader has repaired it,
+// and replaces the workers that hold a dead socket.
 type mender struct {
 	announcer *announce.Announcer
 	pool      func() tended
@@ -27,7 +27,7 @@ type mender struct {
 	log       *slog.Logger
 }
 
-// follow hears of all damage from now on.
+// follow subscribes to all repairs.
 func (m mender) follow(up *upgrader.Upgrader) {
 	var told announce.Healings
 	up.OnHealed(func(h upgrader.Healed) {
@@ -37,8 +37,8 @@ func (m mender) follow(up *upgrader.Upgrader) {
 	})
 }
 
-// healed tells of a listener that a worker had damaged for all others. The
-// kernel does not say which one it was: those that come or go are named.
+// healed reports a listener that a worker had damaged for all others. The kernel does not say which
+// worker it was: those that were starting or leaving are named.
 func (m mender) healed(h upgrader.Healed, times int) {
 	now := h.At
 	by := " by a worker"
@@ -58,13 +58,13 @@ func (m mender) healed(h upgrader.Healed, times int) {
 	}
 	status, err := m.pool().Status()
 	if err != nil {
-		return // nobody is left
+		return // the pool has ended
 	}
 	var suspects []string
 	if !h.Outside {
 		suspects = m.announcer.Damages.Suspects(status.Workers, now)
 	}
-	// The warning first: who hears of the event finds it in the status.
+	// The warning comes first, so that a reader of the event finds it in the status.
 	m.announcer.Damages.Warn(&m.announcer.Warnings, listener, text, suspects, times, now)
 	m.pool().Publish(pool.Event{Kind: pool.KindHealed, Text: text, Addresses: []string{h.Address}, Workers: suspects})
 	if h.Renewed && h.Err == nil {
@@ -72,9 +72,8 @@ func (m mender) healed(h upgrader.Healed, times int) {
 	}
 }
 
-// renewWorkers recycles the workers that were started before a socket was opened
-// anew. It is no roll: whatever the configuration and the file of the release
-// hold by now, those workers serve nobody.
+// renewWorkers recycles the workers that were started before a socket was opened anew. It is not a
+// roll: it must not pick up a new configuration or release. Those workers can serve no client.
 func (m mender) renewWorkers(opened time.Time, reason string) {
 	looks := time.NewTicker(renewEvery)
 	defer looks.Stop()
@@ -86,7 +85,8 @@ func (m mender) renewWorkers(opened time.Time, reason string) {
 	}
 }
 
-// recycleBefore says whether a worker that was started before a moment is left.
+// recycleBefore recycles the serving workers that were started before a moment. It returns true if
+// there was any, starting ones included.
 func (m mender) recycleBefore(workers []pool.Worker, moment time.Time, reason string) (left bool) {
 	for _, w := range workers {
 		stays := w.State == string(machine.Starting) || w.State == string(machine.Serving)

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// listens says what is heard: nothing while what was heard before is still dealt with, for
-// signals are dealt with in the order in which they come.
+// listens returns the channels to receive from: none while a signal is dealt with, because signals
+// are dealt with in order.
 func (l *loop) listens() (signals <-chan os.Signal, left <-chan struct{}, idle chan<- struct{}) {
 	if !l.hears || l.dealing {
 		return nil, nil, nil
@@ -29,17 +29,17 @@ func (l *loop) heard(sig os.Signal) {
 	case unix.SIGTTOU:
 		l.deal(func() { l.scaleBySignal(unix.SIGTTOU) }, nothing)
 	case unix.SIGUSR2:
-		l.outside.Go(func() { l.upgrade("") }) // it tells by itself how that went
+		l.outside.Go(func() { l.upgrade("") }) // it logs its own result
 	case unix.SIGPIPE:
 	default:
-		if !l.ignored[sig] { // once: whoever sends one may send many
+		if !l.ignored[sig] { // only once, because the sender may send it often
 			l.log.Warn("signal ignored: it means nothing here", "signal", unix.SignalName(sig.(syscall.Signal)))
 		}
 		l.ignored[sig] = true
 	}
 }
 
-// dealt goes on to what came meanwhile.
+// dealt marks a signal as dealt with, and goes on with what came meanwhile.
 func (l *loop) dealt(m dealt) {
 	l.dealing = false
 	switch m.stops {
@@ -55,7 +55,7 @@ func (l *loop) dealt(m dealt) {
 	}
 }
 
-// hear begins to hear signals, or ends it when what was heard is dealt with.
+// hear begins to hear signals. To end it, it waits until the last signal is dealt with.
 func (l *loop) hear(m hears) {
 	if l.hears = m.now; l.hears {
 		l.left = l.terminal.Left()
@@ -67,7 +67,7 @@ func (l *loop) hear(m hears) {
 	}
 }
 
-// stopBySignal stops, or forces, or does nothing, as stops has it.
+// stopBySignal stops, stops by force, or does nothing, as stops decides.
 func (l *loop) stopBySignal(name string) {
 	meaning := l.stops.meaning(time.Now())
 	if meaning == stopRepeated {

@@ -10,32 +10,32 @@ import (
 	"relevo/internal/hangup"
 )
 
-// loop owns what a master has to do and in which order. Everything else sends it messages; what
-// takes time, or asks the pool, whose loop sends messages, too, is done outside, and sends its
-// result. So it never blocks, and its state needs no lock.
+// loop owns what a master has to do, and in which order. Everything else sends it messages. It
+// never blocks, and its state needs no lock: whatever takes time, or asks the pool (whose loop
+// sends messages, too), is done in a goroutine, which sends its result.
 type loop struct {
 	*core
 	*rolls
 	*requests
 	*replacement
 
-	outside sync.WaitGroup // what was begun and has not sent its result
+	outside sync.WaitGroup // work that has begun and has not sent its result
 	quit    chan struct{}  // receives from end
 	over    context.Context
 
 	// Below: owned by the loop.
 	agenda  decide.Agenda
-	last    int // the highest number given
+	last    int // the highest number given so far
 	asked   map[int]workAsked
 	ended   map[int]rollEnded
 	waits   map[int]waitAsked
 	wanted  map[int]rollWanted
 	setOver context.CancelFunc
-	timer   *time.Timer // nil: nothing is to be tried again
+	timer   *time.Timer // nil: no refused roll is to be tried again
 	hears   bool        // signals
-	dealing bool        // what was heard last is being done
+	dealing bool        // a signal is being dealt with
 	hangups []hangup.Meaning
-	hushed  chan<- struct{} // closed when nothing is dealt with; nil: nobody waits for that
+	hushed  chan<- struct{} // closed when no signal is dealt with any more; nil: no caller waits for that
 	left    <-chan struct{} // closed when the terminal has gone
 	stops   stops
 	ignored map[os.Signal]bool
@@ -60,21 +60,21 @@ func (l *loop) end() {
 	}
 }
 
-// note keeps what a number stands for.
+// note stores a message under a new number.
 func note[M message](l *loop, in map[int]M, m M) int {
 	l.last++
 	in[l.last] = m
 	return l.last
 }
 
-// take returns what a number stood for.
+// take removes a message and returns it.
 func take[M message](from map[int]M, number int) M {
 	m := from[number]
 	delete(from, number)
 	return m
 }
 
-// deal does outside of the loop what a signal asks for, and hears the next one afterwards.
+// deal does in a goroutine what a signal asks for. No other signal is heard until it is done.
 func (l *loop) deal(do func(), stops stopKind) {
 	l.dealing = true
 	l.outside.Go(func() {
@@ -83,8 +83,7 @@ func (l *loop) deal(do func(), stops stopKind) {
 	})
 }
 
-// afterThaw runs what was not done because another master seemed to go on, if this
-// one does.
+// afterThaw runs do once no other master is about to take over, if this master goes on.
 func (l *loop) afterThaw(do func()) {
 	l.outside.Go(func() {
 		l.succession.Await()

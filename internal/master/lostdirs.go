@@ -6,8 +6,8 @@ import (
 	"relevo/internal/procfs"
 )
 
-// lostDirectories warns of working directories that were deleted, the workers' and this
-// process's own: what needs them fails far away from the cause.
+// lostDirectories warns of working directories that were deleted, the workers' and this process's
+// own: programs that need them fail later, far away from the cause.
 func (c *core) lostDirectories() (all []string) {
 	workers := c.serving().DeletedDirectory()
 	if workers != "" {

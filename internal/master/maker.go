@@ -13,7 +13,7 @@ type maker struct {
 	*starts
 }
 
-// whole refuses to begin without a part that a running master needs. A previous master, if
+// whole returns an error if a part that a running master needs is missing. A previous master, if
 // there is one, goes on then.
 func (m *maker) whole() error {
 	missing := whole.Missing(&m.parts)

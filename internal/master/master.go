@@ -20,6 +20,6 @@ type Master struct {
 // takes it away.
 func (m *Master) Warn(kind, text string) { m.announcer.Warnings.Set(kind, text) }
 
-// Dropped counts the connections that the kernel turned away at the listeners of
-// now since they were opened; ok is false where it does not tell.
+// Dropped counts the connections that the kernel has turned away at the present listeners since
+// they were opened; ok is false if the kernel does not say.
 func (m *Master) Dropped() (n int, ok bool) { return m.listeners.Upgrader.Dropped() }

@@ -14,7 +14,7 @@ import (
 // memoryEvery is the pause between two looks at the workers' memory.
 const memoryEvery = 5 * time.Second
 
-// tended is what those who look after the workers need of a pool.
+// tended is the part of a pool that the watches of its workers use.
 type tended interface {
 	Status() (pool.Status, error)
 	Recycle(id string, cause machine.Cause, reason string) error
@@ -30,7 +30,7 @@ type memoryWatch struct {
 	log     *slog.Logger
 }
 
-// run looks until ctx ends. Without a limit it only waits for one.
+// run looks until ctx ends. Without a limit it only waits for one to be configured.
 func (m memoryWatch) run(ctx context.Context) {
 	for {
 		changed := m.changed()
@@ -64,7 +64,7 @@ func (m memoryWatch) asleep() bool {
 func (m memoryWatch) look() {
 	status, err := m.pool().Status()
 	if err != nil {
-		return // it stops
+		return // the pool stops
 	}
 	limit := m.app().Limits.MaxMemory
 	for _, w := range status.Workers {
@@ -73,7 +73,7 @@ func (m memoryWatch) look() {
 		}
 		used, err := m.used(w.PID)
 		if err != nil || used <= limit {
-			continue // it may have gone by now
+			continue // the worker may have ended by now
 		}
 		reason := fmt.Sprintf("uses %d MiB, max_memory is %d MiB", used>>20, limit>>20)
 		if err := m.pool().Recycle(w.ID, machine.CauseMemory, reason); err != nil {

@@ -12,98 +12,98 @@ import (
 	"relevo/watch"
 )
 
-// message is what arrives at the loop of a master. There are no others than these.
+// message is what the master's loop receives. The types below are all there are.
 type message interface{ message() }
 
 type (
-	// workAsked is for something during which nothing else is prepared.
+	// workAsked asks for a turn: while it lasts, nothing else is prepared.
 	workAsked struct {
 		task
-		answer chan<- answer // holds one
+		answer chan<- answer // capacity 1
 	}
 	// prepared is the result of a preparation.
 	prepared struct {
-		number     int // of the work
+		number     int // of the workAsked
 		generation *generations.Generation
-		bad        string // why it is expected to fail; empty: it is not
-		same       bool   // what is wanted already is the same
+		bad        string // why the release is expected to fail; empty: it is not
+		same       bool   // it is the same as the generation asked for last
 		err        error
 	}
-	// workDone has the answer to workAsked.
+	// workDone carries the answer to a workAsked.
 	workDone struct {
 		number int
 		wait   control.Wait
 		err    error
 	}
-	// rollEnded is an event of the pool.
+	// rollEnded reports the end of a roll in the pool.
 	rollEnded struct {
 		result pool.RollResult
 		ended  *generations.Ended
 	}
-	// concluded says that all that follows from an ended roll is done.
+	// concluded reports that everything that follows from an ended roll is done.
 	concluded struct {
 		number  int
-		works   bool  // nothing needs to be tried again
-		refused error // it is to be tried again
-		frozen  bool  // not all is, for another master was about to go on
+		works   bool  // the roll was ok, so nothing has to be tried again
+		refused error // why the roll has to be tried again
+		frozen  bool  // another master was about to take over, so afterRoll could not apply all settings
 	}
-	// waitAsked waits for what follows from the rolls that have ended so far.
+	// waitAsked asks to hear when everything that follows from the rolls ended so far is done.
 	waitAsked struct{ over chan<- struct{} }
-	// rollWanted asks for a roll that nobody waits for.
+	// rollWanted requests a roll for which no caller waits.
 	rollWanted struct {
 		cause   string
-		reload  bool // with the configuration as it is now
-		changed bool // unless what lies at the path is what is wanted already
-		cron    bool // the clock wants it
+		reload  bool // read the configuration again
+		changed bool // roll only if the bytes differ from those of the generation asked for last
+		cron    bool // the schedule requests it
 	}
-	// requestBegun says that such a roll has begun, or was refused.
+	// requestBegun reports that such a roll has begun, or was refused.
 	requestBegun struct {
 		number int
 		rollWanted
 		wait control.Wait // nil: it was refused
 		err  error
 	}
-	// bytesChanged is what the watch has seen.
+	// bytesChanged reports a change that the watch has seen.
 	bytesChanged struct {
 		watch.Change
-		bad string // why they are expected to fail; empty: they are not
+		bad string // why the bytes are expected to fail; empty: they are not
 	}
-	// refused says that a roll that nobody waits for was refused before this master.
+	// refused reports that the previous master had to refuse a roll for which no caller waited.
 	refused struct{ why error }
-	// looked says that the bytes that are there now were looked at for a roll or a start.
+	// looked reports that a roll or a start has looked at the present bytes.
 	looked struct{}
-	// timerRang says that what was refused is to be tried again.
+	// timerRang reports that it is time to try a refused roll again.
 	timerRang struct{ number int }
-	// hungUp is what a SIGHUP has turned out to mean that was unclear at first.
+	// hungUp reports the meaning of a SIGHUP that was unclear at first.
 	hungUp struct{ meaning hangup.Meaning }
-	// dealt says that what a signal has asked for is done.
+	// dealt reports that what a signal has asked for is done.
 	dealt struct{ stops stopKind }
-	// hears says whether signals are heard from now on.
+	// hears asks the loop to hear signals from now on, or to stop hearing them.
 	hears struct {
 		now  bool
-		done chan<- struct{} // closed when what was heard is dealt with
+		done chan<- struct{} // closed when no signal is being dealt with any more
 	}
-	// begins says that requests that nobody waits for are begun from now on.
+	// begins says that requests for which no caller waits may begin from now on.
 	begins struct{}
-	// noted is what has happened to the stage, or is known of it.
+	// noted changes the stage.
 	noted struct {
 		event  decide.StageEvent  // empty: none
 		cancel context.CancelFunc // of the wait that begins
 		pool   *pool.Pool
 		fitted *config.WorkerRange
-		left   *decide.Stage           // by the previous master
-		letGo  bool                    // those who have subscribed in a wait
-		answer chan<- decide.StageNext // holds one
+		left   *decide.Stage           // from the previous master
+		letGo  bool                    // end the subscriptions made during a wait
+		answer chan<- decide.StageNext // capacity 1
 	}
-	// subscribed asks for the events of a wait for something to start.
+	// subscribed asks for events while there is no pool yet.
 	subscribed struct{ answer chan<- (<-chan pool.Event) } // holds one; nil: there is no wait
 	// poolAsked is a request of the control socket that the pool answers.
 	poolAsked struct {
 		event  decide.StageEvent
-		do     func()                  // outside of the loop
-		answer chan<- decide.StageNext // AskPool when all is done; holds one
+		do     func()                  // called outside of the loop
+		answer chan<- decide.StageNext // AskPool once do has returned; capacity 1
 	}
-	// over says that the pool has ended for good.
+	// over reports that the pool has ended for good.
 	over struct{}
 )
 
@@ -128,34 +128,34 @@ func (subscribed) message()   {}
 func (poolAsked) message()    {}
 func (over) message()         {}
 
-// task is work of which one is done at a time.
+// task is a kind of work of which one is done at a time.
 type task struct {
 	kind    kindOfTask
 	changed bool // see rollWanted
-	cron    bool // the clock wants it
+	cron    bool // the schedule requests it
 	reload  control.ReloadOptions
 	trial   generations.Trial
-	to      string // the release that is rolled back to; empty: the last good one
+	to      string // the release to roll back to; empty: the last good one
 }
 
-// kindOfTask is what is done.
+// kindOfTask is the kind of a task.
 type kindOfTask int
 
 const (
-	held      kindOfTask = iota // by the one that asks: a start, a replacement of the master
+	held      kindOfTask = iota // the caller does it: a start, a replacement of the master
 	reloading                   // a roll with the configuration as it is now
-	again                       // one with the configuration that was asked for last
+	again                       // a roll with the configuration that was asked for last
 	rollingBack
 )
 
-// looks says whether a task looks at the bytes that are there now.
+// looks says whether a task looks at the present bytes.
 func (k kindOfTask) looks() bool { return k == reloading || k == again }
 
-// answer is that to workAsked.
+// answer is the answer to workAsked.
 type answer struct {
 	wait control.Wait
 	err  error
-	done func() // of what is held
+	done func() // ends a turn that the caller holds
 }
 
 // mailbox is where messages for the loop arrive.
@@ -176,7 +176,7 @@ func (b mailbox) post(m message) bool {
 	}
 }
 
-// ask has work done, and waits for the answer.
+// ask asks for work to be done, and waits for the answer.
 func (b mailbox) ask(t task) answer {
 	answers := make(chan answer, 1)
 	if b.post(workAsked{t, answers}) {
@@ -189,8 +189,9 @@ func (b mailbox) ask(t task) answer {
 	return answer{err: pool.ErrNotRunning, done: func() {}}
 }
 
-// askPool has the loop ask the pool, and returns what the loop says to that: decide.AskPool when it
-// is done. After the end of the loop the pool itself tells of its end.
+// askPool has the loop run do if the stage allows it, and returns what the stage says:
+// decide.AskPool when do has returned. After the end of the loop it runs do itself, because the
+// pool then returns an error of its own.
 func (b mailbox) askPool(e decide.StageEvent, do func()) decide.StageNext {
 	answer := make(chan decide.StageNext, 1)
 	if b.post(poolAsked{e, do, answer}) {
@@ -200,11 +201,11 @@ func (b mailbox) askPool(e decide.StageEvent, do func()) decide.StageNext {
 	return decide.AskPool
 }
 
-// hold returns when nothing is prepared, and all that follows from ended rolls is done. Until done
-// nothing is prepared.
+// hold waits for a turn: nothing is being prepared, and everything that follows from ended rolls is
+// done. Until done is called, nothing else is prepared.
 func (b mailbox) hold() (done func()) { return b.ask(task{kind: held}).done }
 
-// settled returns when all that follows from the rolls that have ended so far is done.
+// settled returns when everything that follows from the rolls ended so far is done.
 func (b mailbox) settled(ctx context.Context) error {
 	over := make(chan struct{})
 	if !b.post(waitAsked{over}) {
@@ -220,8 +221,8 @@ func (b mailbox) settled(ctx context.Context) error {
 	}
 }
 
-// hear has the loop hear signals from now on, or not any more, when all that was heard is dealt
-// with.
+// hear has the loop hear signals from now on, or not any more. Then it returns when no signal is
+// being dealt with.
 func (b mailbox) hear(now bool) {
 	done := make(chan struct{})
 	if b.post(hears{now, done}) {

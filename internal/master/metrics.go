@@ -6,7 +6,7 @@ import (
 	"relevo/internal/metrics/exporter"
 )
 
-// exporter serves the metrics where the configuration names an address for them.
+// exporter serves the metrics if the configuration has an address for them.
 func (m *Master) exporter() exporter.Exporter {
 	return exporter.Exporter{
 		Log: m.log, Handler: metrics.Routes(m.Status), Changed: m.changed.Wait,

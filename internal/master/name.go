@@ -16,7 +16,7 @@ import (
 // takeName makes this master the only one of its name.
 func (m *maker) takeName() error {
 	if m.lock != nil {
-		return nil // a legacy turned out to be useless
+		return nil // this master begins anew after a legacy that it could not take over, and has the lock
 	}
 	name, places := m.opts.App.Name, m.opts.Places
 	if err := config.CheckSocketPath(places.ControlSocket(name)); err != nil {
@@ -39,8 +39,8 @@ func (m *maker) takeName() error {
 	return err
 }
 
-// acquire takes the lock of the name. A master that holds it and has no control
-// socket is in its last moments, or in its first: that is waited for.
+// acquire takes the lock of the name. If another master holds it and has no control socket, that
+// master is about to end, or has just begun: acquire waits for it.
 func acquire(lock, socket string) (*control.Lock, error) {
 	const patience, look = 3 * time.Second, 20 * time.Millisecond
 	giveUp := time.After(patience)
@@ -61,8 +61,8 @@ func acquire(lock, socket string) (*control.Lock, error) {
 	}
 }
 
-// whoHas names the master that answers, or else the process that the lock was
-// refused for.
+// whoHas names the master that answers on the control socket, or else the process that holds the
+// lock.
 func whoHas(socket string, refused error) string {
 	client, err := control.Connect(context.Background(), socket)
 	if err == nil {

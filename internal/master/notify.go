@@ -7,22 +7,22 @@ import (
 	"relevo/internal/ipc"
 )
 
-// notifications are read from the notify socket of the workers. A replacement of the master
-// pauses that, a thaw resumes it, and the end of the app closes it, whichever is first:
+// notifications reads the notify socket of the workers. A replacement of the master pauses it, a
+// thaw resumes it, and the end of the app closes it:
 //
 //	serve ──► read ──► pause ──► paused ──► resume ──► read
 //	            └────────── close ──────────┴─► closed, for good
 //
-// The end of the app is a goroutine of its own, and does not wait for a thaw: the pool, whose end
-// it is, has to go on before notifications do, or one of them would find nobody to tell. So a
-// lock has them follow each other.
+// The end of the app runs in a goroutine of its own and does not wait for a thaw: at a thaw the
+// pool has to go on before notifications are read again, or there would be no pool to pass one to,
+// and the pool may end in between. So a lock puts the calls in order.
 type notifications struct {
 	socket *ipc.NotifyServer
 	report func(error)
 
 	mu      sync.Mutex
 	deliver func(ipc.Sender, ipc.Notification)
-	ended   chan struct{} // closed when nothing more is read; nil: nothing was
+	ended   chan struct{} // closed when no goroutine reads any more; nil: none has read
 	closed  bool
 }
 
@@ -43,7 +43,7 @@ func (n *notifications) readLocked() {
 	}()
 }
 
-// pause returns when what was read is delivered. What comes then waits in the socket.
+// pause returns when everything that was read is delivered. Later notifications wait in the socket.
 func (n *notifications) pause() {
 	if n == nil {
 		return
@@ -56,7 +56,7 @@ func (n *notifications) pause() {
 	}
 }
 
-// resume reads again, where the app has not ended meanwhile.
+// resume reads again, unless the app has ended meanwhile.
 func (n *notifications) resume() {
 	if n == nil {
 		return
@@ -69,7 +69,7 @@ func (n *notifications) resume() {
 	}
 }
 
-// close removes the socket, and returns when what was read is delivered.
+// close removes the socket. It returns when everything that was read is delivered.
 func (n *notifications) close() {
 	if n == nil {
 		return
@@ -86,5 +86,5 @@ func (n *notifications) close() {
 	}
 }
 
-// File is a copy of the socket, for another master.
+// File returns a copy of the socket, for another master.
 func (n *notifications) File() (*os.File, error) { return n.socket.File() }

@@ -20,25 +20,24 @@ type Options struct {
 	Streams launch.Streams
 	Version string
 	Build   control.Build
-	// ConfigFile is where the configuration is read from, empty if from nowhere.
+	// ConfigFile is the path of the configuration file, empty if there is none.
 	ConfigFile string
 	// Dir is the directory in which relevo was started, as the user entered it.
 	Dir string
-	// Load returns the configuration as it is now, App the first time; nil: App
-	// never changes.
+	// Load returns the configuration as it is now, and App at the first call; nil: App never
+	// changes.
 	Load func() (config.App, error)
-	// Arrival is what Arrive has found; nil: this is the first master of the app, and
-	// it cannot be replaced.
+	// Arrival is what Arrive has found; nil: this is the first master of the app, and it cannot be
+	// replaced.
 	Arrival *succession.Arrival
 	// Signals are those of ReplacedSignals, if any.
 	Signals chan os.Signal
-	// Terminal says that somebody at a terminal waits for this process.
+	// Terminal says that relevo runs in the foreground of a terminal.
 	Terminal bool
-	// Background says that relevo start waits for the app. Then workers that a killed master has
-	// left are ended; otherwise an error names those that are in the way.
+	// Background says that relevo start waits for the app. Then workers left behind by a killed
+	// master are ended; otherwise an error names those that hold the addresses.
 	Background bool
-	// WorkerOOMScoreAdj is that of workers whose configuration names none; nil: the
-	// master's own.
+	// WorkerOOMScoreAdj is for workers whose configuration has none; nil: the master's own value.
 	WorkerOOMScoreAdj *int
 	// Started is called once, with the bound addresses, when the pool serves.
 	Started func([]control.Listener)
@@ -62,7 +61,7 @@ type Attached interface {
 	// Warn sets the one warning of a kind that `relevo status` shows; an empty text
 	// takes it away.
 	Warn(kind, text string)
-	// Dropped counts the connections that the kernel turned away at the listeners of
-	// now since they were opened; ok is false where it does not tell.
+	// Dropped counts the connections that the kernel has turned away at the present listeners since
+	// they were opened; ok is false if the kernel does not say.
 	Dropped() (n int, ok bool)
 }

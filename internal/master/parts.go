@@ -8,15 +8,15 @@ import (
 	"relevo/internal/launch"
 )
 
-// parts are what a running master has that a cold start makes anew and a take-over makes of
-// a legacy: two ways into one state.
+// parts are what a running master has. A cold start makes them anew, and a take-over makes them
+// from a legacy: two ways to the same state.
 //
 //	cold start  takeName, openListeners, openLauncher, makePool ─┐
 //	                                                             ├─► whole ─► succeed ─► run
 //	take-over   takeOverLegacy ──────────────────────────────────┘
 //	              └─ fails, and no previous master could go on: begin anew with anew()
 //
-// A field that one of the two ways may leave empty says so with the tag empty, and why.
+// A field that one of the two ways may leave empty has the tag empty, with the reason.
 type parts struct {
 	lock        *control.Lock
 	listeners   *generations.Sockets
@@ -29,8 +29,8 @@ type parts struct {
 	generations *generations.Generations
 }
 
-// anew are the parts of a master whose legacy cannot be gone on with: all that it has not
-// got from the legacy stays, and nothing else.
+// anew returns the parts of a master that cannot take over its legacy and begins anew. It keeps
+// exactly the parts that do not come from the legacy.
 func (p *parts) anew(b *boot) parts {
 	return parts{lock: p.lock, boot: b, begun: p.begun, successions: p.successions}
 }

@@ -8,10 +8,10 @@ import (
 	"relevo/systemd"
 )
 
-// A third of what systemd waits for: one sign of life may get lost.
+// A third of the time that systemd allows: one message may get lost.
 const beatsPerInterval = 3
 
-// beats are those of systemd's watchdog, none where it does not watch.
+// beats returns what feeds systemd's watchdog; nothing if systemd does not watch.
 func (c *core) beats() (beat func(), every time.Duration) {
 	interval, watched := systemd.WatchdogInterval(os.Getenv)
 	if !watched {
@@ -22,10 +22,10 @@ func (c *core) beats() (beat func(), every time.Duration) {
 	return func() { c.systemd.Alive() }, interval / beatsPerInterval
 }
 
-// margin is what the master needs beyond what its workers may take.
+// margin is what the master needs in addition to the time of its workers.
 const margin = 15 * time.Second
 
-// The times that a part of the app's life may take at most.
+// The longest times that parts of the app's life may take.
 func startTime(app config.App) time.Duration { return app.ReadyTimeout + margin }
 func stopTime(app config.App) time.Duration  { return app.DrainTimeout + app.StopGrace + margin }
 func stepTime(app config.App) time.Duration  { return startTime(app) + app.Canary + stopTime(app) }

@@ -15,8 +15,8 @@ import (
 	"relevo/pool/machine"
 )
 
-// prepare makes the generation that work asks for. The loop has one prepared at a time: of two
-// reloads the one that has looked at the file later is the newer roll.
+// prepare makes the generation that the task asks for. The loop lets one task prepare at a time: so
+// of two reloads, the one that has looked at the file later is the newer roll.
 func (rs *rolls) prepare(t task) (p prepared) {
 	switch t.kind {
 	case reloading:
@@ -33,7 +33,7 @@ func (rs *rolls) prepare(t task) (p prepared) {
 	return p
 }
 
-// keep does not roll to a generation that is the same as what is wanted.
+// keep drops a generation that is the same as the generation asked for last: there is no roll.
 func (rs *rolls) keep(g *generations.Generation) control.Wait {
 	rs.log.Info("no roll: these bytes are in use")
 	rs.generations.Drop(g)
@@ -94,15 +94,15 @@ func (rs *rolls) rollbackTarget(to string, serving *generations.Generation) (sto
 	return record, nil
 }
 
-// learn has the workers of a new generation get ready in the way of those that serve.
+// learn has the workers of a new generation get ready by their own word if the serving ones did.
 func (rs *rolls) learn(g *generations.Generation, o control.ReloadOptions) {
 	if rs.serving().Speaks() && !o.Force {
 		g.ExpectWord()
 	}
 }
 
-// load reads the configuration as it is now. What only a start can change keeps
-// its value.
+// load reads the configuration as it is now. Settings that only a start can change keep their
+// value.
 func (rs *rolls) load() (config.App, error) {
 	now := rs.app()
 	if rs.opts.Load == nil {
@@ -121,7 +121,7 @@ func (rs *rolls) load() (config.App, error) {
 	return config.Reloaded(now, app), nil
 }
 
-// look notes which bytes the command's file held when it was looked at last.
+// look notes which bytes the command's file held at the last look.
 func (rs *rolls) look(g *generations.Generation) {
 	rs.announcer.Warnings.Set(announce.WatchWarning, "")
 	rs.generations.Looked(g)

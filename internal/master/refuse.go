@@ -10,8 +10,8 @@ import (
 	"relevo/internal/generations"
 )
 
-// refuseBad does not roll to a generation whose bytes are known to be bad. It applies what it can
-// of its configuration, and says what it could not.
+// refuseBad refuses a roll to bytes that are known to be bad. It applies the settings that need no
+// roll, and names those that it could not apply.
 func (rs *rolls) refuseBad(g *generations.Generation, reason string) error {
 	err := rs.applyLive(g.App(), reason)
 	announce.Refused(rs.log, "roll refused: the running workers serve on", "err", err)

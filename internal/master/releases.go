@@ -7,8 +7,8 @@ import (
 	"relevo/internal/control"
 )
 
-// Rollback rolls to a kept release: control.Master. The one it leaves is not
-// gone to again by itself.
+// Rollback rolls to a kept release: control.Master. The release that it leaves is marked, so that
+// relevo does not roll to it again without being asked.
 func (q *requests) Rollback(to string) (control.Wait, error) {
 	if q.unready() {
 		return nil, errWaiting
@@ -35,12 +35,12 @@ func (q *requests) Releases() (control.Releases, error) {
 	return out, nil
 }
 
-// Prune removes the copies that nobody uses: control.Master.
+// Prune removes the copies that are not in use: control.Master.
 func (q *requests) Prune() (control.Pruned, error) {
 	if q.unready() {
 		return control.Pruned{}, errWaiting
 	}
-	q.box.settled(context.Background()) // what served last is known as good then
+	q.box.settled(context.Background()) // by then the release that served last is known to be good
 	pruned, err := q.launcher.Store().Prune()
 	return control.Pruned(pruned), err
 }

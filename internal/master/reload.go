@@ -8,7 +8,7 @@ import (
 	"relevo/pool"
 )
 
-// plain are the options of a reload that no person has asked for.
+// plain are the options of a reload that relevo itself requests.
 var plain control.ReloadOptions
 
 // Reload reads the configuration and rolls to what its command's file holds now:
@@ -18,7 +18,7 @@ func (p *replacement) Reload(o control.ReloadOptions) (control.Wait, error) {
 		return nil, errWaiting
 	}
 	if p.upgradeFirst("") {
-		return nil, control.HandedOver(0) // whoever asks asks the next master again
+		return nil, control.HandedOver(0) // the caller asks the next master
 	}
 	wait, err := p.reload(o)
 	if err != nil && !errors.Is(err, pool.ErrNotRunning) {
@@ -36,8 +36,8 @@ func (rs *rolls) reload(o control.ReloadOptions) (control.Wait, error) {
 	return a.wait, a.err
 }
 
-// rollAgain rolls to what the command's file holds now, with the configuration
-// that was asked for last; changed: unless that is wanted already; cron: for the clock.
+// rollAgain rolls to what the command's file holds now, with the configuration that was asked for
+// last. changed: only if the bytes have changed; cron: the schedule requests it.
 func (rs *rolls) rollAgain(changed, cron bool) (control.Wait, error) {
 	a := rs.box.ask(task{kind: again, changed: changed, cron: cron})
 	return a.wait, a.err

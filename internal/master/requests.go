@@ -12,16 +12,15 @@ import (
 	"relevo/pool/machine"
 )
 
-// requests are those of the control socket that concern workers and releases. What changes
-// something is a message of the loop, which has it done outside, by the pool in the end. What only
-// looks (Status, Await, Subscribe, Recent) asks the pool itself: an answer is due whatever
-// the loop is at, and orders nothing.
+// requests answers the requests of the control socket that concern workers and releases. A request
+// that changes something is a message of the loop. A request that only looks (Status, Await,
+// Subscribe, Recent) asks the pool itself, so that it is answered whatever the loop is doing.
 type requests struct {
 	*core
 	*rolls
 }
 
-// Await returns a roll that a master before this one was asked for: control.Master.
+// Await returns a roll that was requested from a previous master: control.Master.
 func (q *requests) Await(generation int) (control.Wait, error) {
 	pending, err := q.running().Await(generation)
 	if err != nil {
@@ -30,7 +29,7 @@ func (q *requests) Await(generation int) (control.Wait, error) {
 	return q.waitFor(pending), nil
 }
 
-// ask has the loop ask the pool. An error says why it does not.
+// ask has the loop ask the pool. It returns an error if the stage does not allow that.
 func (q *requests) ask(do func()) error {
 	if q.box.askPool(decide.PoolAsked, do) == decide.RefuseToAsk {
 		return errWaiting
@@ -69,7 +68,7 @@ func (q *requests) recycle(slot int) (control.Recycled, error) {
 		}
 		err := q.running().Recycle(w.ID, machine.CauseRequest, "asked for")
 		if errors.Is(err, pool.ErrNoWorker) {
-			break // it has just left
+			break // the worker has just left
 		}
 		return control.Recycled{Slot: slot, Worker: w.ID}, err
 	}
@@ -84,7 +83,7 @@ func (q *requests) Subscribe() (<-chan pool.Event, func(), error) {
 	return q.running().Subscribe()
 }
 
-// Recent returns what has happened lately: control.Master.
+// Recent returns the last events: control.Master.
 func (q *requests) Recent() ([]pool.Entry, error) {
 	if q.unready() {
 		return []pool.Entry{}, nil
@@ -111,7 +110,7 @@ func (q *requests) Signal(t pool.Target, sig syscall.Signal) (reached []string, 
 	return reached, usage(err)
 }
 
-// usage marks an error as the caller's where he named a worker that is not there.
+// usage marks the error for a worker that does not exist as a mistake of the caller.
 func usage(err error) error {
 	for _, mistake := range []error{pool.ErrNoWorker, ipc.ErrReserved, ipc.ErrLineTooLong} {
 		if errors.Is(err, mistake) {

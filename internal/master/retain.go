@@ -9,7 +9,7 @@ import (
 	"relevo/upgrader"
 )
 
-// openKeeper has systemd keep what a later master needs, where it does that for this unit.
+// openKeeper has systemd keep what the next master needs, if the unit allows it.
 func (m *Master) openKeeper() {
 	m.systemd = systemd.NewNotifier(os.Getenv, func(err error) { m.log.Warn("cannot notify systemd", "err", err) })
 	m.keeper = keeper.Open(keeper.Options{
@@ -21,9 +21,9 @@ func (m *Master) openKeeper() {
 	})
 }
 
-// retainListeners leaves the addresses with systemd at the end of the app, for the
-// case that this is a restart: it closes them where it is not. A Unix socket is not
-// worth it, for its file goes with this master.
+// retainListeners leaves the addresses with systemd at the end of the app, in case this is a
+// restart. If it is a stop, systemd closes them. Unix sockets are not kept, because their files go
+// with this master.
 func (m *Master) retainListeners() {
 	all, _ := m.listeners.Upgrader.Legacy()
 	var names []string

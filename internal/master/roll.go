@@ -11,9 +11,8 @@ import (
 	"relevo/pool/machine"
 )
 
-// roll hands a generation to the pool. The new patience counts from now on, for a
-// slow start may be what it was changed for; a roll that fails brings the old one
-// back.
+// roll hands a generation to the pool. Its time limits apply from now on, because they may have
+// been changed for a slow start. A roll that fails brings the old ones back.
 func (rs *rolls) roll(g *generations.Generation, t task) (control.Wait, error) {
 	err := rs.giveNotifySocket(g, rs.serving())
 	if err == nil {
@@ -26,7 +25,7 @@ func (rs *rolls) roll(g *generations.Generation, t task) (control.Wait, error) {
 	rs.generations.Want(g)
 	pending, err := rs.running().BeginRollFor(t.cause(), g)
 	if err != nil {
-		return nil, err // it stops
+		return nil, err // the pool stops
 	}
 	if pending.Asleep() {
 		return rs.rollAsleep(pending, t.kind)
@@ -34,7 +33,7 @@ func (rs *rolls) roll(g *generations.Generation, t task) (control.Wait, error) {
 	return rs.waitFor(pending), nil
 }
 
-// cause is what the starts of the roll's workers are counted as.
+// cause is what the starts of the roll's workers are counted under.
 func (t task) cause() machine.Cause {
 	if t.cron {
 		return machine.CauseCron
@@ -42,18 +41,19 @@ func (t task) cause() machine.Cause {
 	return machine.CauseRoll
 }
 
-// rolled follows the steps of each roll: to is its generation, from the one that
-// served before. The pool calls it from its loop.
+// rolled follows the steps of each roll, from the serving generation to a new one. The pool calls
+// it from its loop.
 func (rs *rolls) rolled(step pool.Step, r pool.RollResult, to, from pool.Release) {
 	ended := rs.generations.Follow(step, r.Result, to, from)
 	if ended == nil {
 		return
 	}
-	// A caller that waits for the roll waits for what follows from it, too.
+	// The loop hears of the end before the callers do, so that a caller also waits for what
+	// follows.
 	rs.box.post(rollEnded{r, ended})
 }
 
-// conclude does what follows from a roll that has ended.
+// conclude does everything that follows from a roll that has ended.
 func (rs *rolls) conclude(number int, m rollEnded) concluded {
 	end := rs.generations.Rolled(m.result, m.ended)
 	rs.generations.Judge(end)
@@ -73,10 +73,10 @@ func (rs *rolls) conclude(number int, m rollEnded) concluded {
 	return c
 }
 
-// giveNotifySocket lets the workers of a generation's user send to the notify socket, and those
-// of the generation before, which may be at work for as long as they drain. Where they are the
-// master's own nothing changes. Their accounts may be gone by now: what counts is what the
-// workers run as.
+// giveNotifySocket lets the user of a generation's workers send to the notify socket, and the user
+// of the previous generation, whose workers may still drain. If both are the master's own user,
+// nothing changes. It uses the ids that the workers run with, because the accounts may be gone by
+// now.
 func (rs *rolls) giveNotifySocket(to, before *generations.Generation) error {
 	if rs.notify == nil || os.Geteuid() != 0 {
 		return nil

@@ -14,12 +14,12 @@ import (
 type rolls struct {
 	*core
 	box     mailbox              // of the loop
-	changed background.Broadcast // what serves is another generation
-	turn    sync.Mutex           // one configuration is applied at a time
+	changed background.Broadcast // another generation serves
+	turn    sync.Mutex           // held while the settings of a configuration are applied
 }
 
-// waitFor waits for a roll and what follows from it. Of one that another master
-// goes on with the error says so.
+// waitFor waits for a roll and for what follows from it. If another master carries the roll on, the
+// error says so.
 func (rs *rolls) waitFor(pending *pool.PendingRoll) control.Wait {
 	return func(ctx context.Context) (pool.RollResult, error) {
 		result, err := pending.Wait(ctx)
@@ -33,9 +33,9 @@ func (rs *rolls) waitFor(pending *pool.PendingRoll) control.Wait {
 	}
 }
 
-// requestReload asks for a reload, as a person would.
+// requestReload requests a reload, as relevo reload does.
 func (rs *rolls) requestReload(cause string) { rs.box.post(rollWanted{cause: cause, reload: true}) }
 
-// requestRoll asks by the clock for a roll with the configuration that serves: one that is
-// being edited is read when its author says so.
+// requestRoll requests a roll by the schedule, with the serving configuration: a file that is being
+// edited is read only when a user asks for it.
 func (rs *rolls) requestRoll(cause string) { rs.box.post(rollWanted{cause: cause, cron: true}) }

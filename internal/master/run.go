@@ -23,7 +23,7 @@ import (
 // An error before anything serves leaves nothing behind.
 func Run(ctx context.Context, o Options) error { return newMaster(o).live(ctx) }
 
-// newMaster has nothing open yet.
+// newMaster returns a master that has opened nothing yet.
 func newMaster(o Options) *Master {
 	c := &core{opts: o, log: o.Log, signals: o.Signals, reaper: reaper.New(reaper.Options{Log: o.Log}),
 		parts: parts{begun: time.Now(), boot: &boot{}}, announcer: announce.Announcer{Log: o.Log}}
@@ -70,8 +70,8 @@ func (m *Master) live(ctx context.Context) error {
 	defer m.loop.end()
 	m.loop.findTerminal()
 	defer m.terminal.Close()
-	// From the first moment: after a succession there is nobody else, and in a
-	// container whatever comes unheard would end it.
+	// Signals are taken from the first moment on: after an exec there is no other master to hear
+	// them, and in a container an unhandled one would end everything.
 	signal.Notify(m.signals, taken(os.Getpid() == 1)...)
 	defer func() { m.loop.stops.letGo(m.signals) }()
 	defer m.close()
@@ -82,7 +82,7 @@ func (m *Master) live(ctx context.Context) error {
 	case !o.Arrival.Succeeds():
 	case o.Arrival.Checks:
 		return m.rehearse()
-	case o.Arrival.Way.Reversible(): // where it fails the previous master goes on
+	case o.Arrival.Way.Reversible(): // if it fails, the previous master goes on
 		steps = []func() error{m.takeOverLegacy, m.openControl, m.whole, m.succeed}
 	case m.takeOverForGood():
 		steps = []func() error{m.openControl, m.whole, m.succeed}
@@ -92,7 +92,7 @@ func (m *Master) live(ctx context.Context) error {
 			return stoppedEarly(err)
 		}
 		if m.stopping() {
-			return nil // asked for on the control socket, which opens early where there is a wait
+			return nil // the stop was requested on the control socket, which awaitFirst opens early
 		}
 		if !o.Arrival.Succeeds() && stopWanted(m.signals, func() bool { return m.terminal.Meaning() == hangup.Terminal }) {
 			m.loop.stops.accept(time.Now())
@@ -103,10 +103,10 @@ func (m *Master) live(ctx context.Context) error {
 	return m.run(ctx)
 }
 
-// run lets everything go on until the pool has ended.
+// run starts everything that runs beside the pool, and waits for the pool's end.
 func (m *Master) run(ctx context.Context) error {
 	ended, end := context.WithCancel(context.Background())
-	if m.notify != nil { // before anybody can ask for a succession, which pauses it
+	if m.notify != nil { // before a request can start a succession, which pauses it
 		m.notify.socket.OnFlood(m.launcher.Flooded)
 		m.notify.socket.OnSlowClose(m.launcher.SlowlyClosed)
 		m.notify.serve(m.launcher.Notified)
@@ -127,15 +127,15 @@ func (m *Master) run(ctx context.Context) error {
 	}
 	end()
 	m.box.post(over{})
-	m.box.hear(false) // what it has heard is known
+	m.box.hear(false) // every signal heard so far is dealt with
 	close(m.succession.Hearing.Ended)
 	if errors.Is(err, pool.ErrHandedOver) {
 		return m.succession.Finish()
 	}
 	m.retainListeners()
-	// The sockets first: a client is better refused than left to wait where
-	// nobody serves any more. Then the control socket, whose end tells
-	// `relevo stop` that all is over.
+	// The sockets are closed first: it is better to refuse a client than to let it wait where no
+	// worker serves any more. Then the control socket, because its end tells `relevo stop` that the
+	// app has ended.
 	err = errors.Join(err, m.listeners.Upgrader.Close(), m.control.Close())
 	m.notify.close()
 	services.Wait()
@@ -146,7 +146,7 @@ func (m *Master) run(ctx context.Context) error {
 	return err
 }
 
-// runPool runs a pool to its end and tells what happens in it.
+// runPool runs a pool to its end, and announces its events.
 func (m *Master) runPool(ctx context.Context) error {
 	var telling sync.WaitGroup
 	defer telling.Wait()
@@ -155,7 +155,7 @@ func (m *Master) runPool(ctx context.Context) error {
 	return m.running().Run(ctx)
 }
 
-// close undoes what has been opened, last first.
+// close undoes what was opened, the last first.
 func (m *Master) close() {
 	if m.succession.HandedOver() || !m.owns {
 		return

@@ -11,8 +11,8 @@ import (
 	"relevo/pool"
 )
 
-// Scale changes the number of workers by a number, +N or -N. Where the configuration lets the
-// load decide, it does not any more, until it is asked to with auto: control.Master.
+// Scale sets or changes (+N, -N) the number of workers, or lets the load decide again (auto):
+// control.Master. After a number, the load does not decide any more.
 func (q *requests) Scale(change string) (scaled control.Scaled, err error) {
 	if refused := q.ask(func() { scaled, err = q.scale(change) }); refused != nil {
 		return scaled, refused
@@ -46,8 +46,8 @@ func (q *requests) scale(change string) (control.Scaled, error) {
 	return control.Scaled{From: from, To: to, Auto: auto}, err
 }
 
-// scaleTarget reads a change into a function of the number of slots, which the
-// pool calls at the moment of the change.
+// scaleTarget parses a change into a function of the number of slots. The pool calls it when it
+// makes the change.
 func scaleTarget(change string) (func(now int) (int, error), error) {
 	relative := strings.HasPrefix(change, "+") || strings.HasPrefix(change, "-")
 	by, err := strconv.Atoi(change)

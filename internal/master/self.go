@@ -12,13 +12,13 @@ import (
 	"relevo/watch"
 )
 
-// selfWatch replaces the master when the bytes of its own program change, if the
-// configuration wants that.
+// selfWatch replaces the master when the bytes of its own program change, if the configuration
+// wants that.
 type selfWatch struct {
 	app        func() config.App
 	changed    func() <-chan struct{}
 	succession *succession.Succession
-	replace    func() bool // by another program than the running one; says whether that goes on
+	replace    func() bool // starts a succession if the program has changed; returns true if the successor goes on
 	log        *slog.Logger
 }
 
@@ -59,7 +59,7 @@ func (s selfWatch) until(ctx context.Context, changed <-chan struct{}) {
 	defer gone.Wait()
 	defer stop()
 	var when decide.Self
-	var later <-chan time.Time // nil: nothing waits
+	var later <-chan time.Time // nil: no attempt is planned
 	for {
 		select {
 		case <-ctx.Done():
@@ -78,8 +78,8 @@ func (s selfWatch) until(ctx context.Context, changed <-chan struct{}) {
 	}
 }
 
-// renew replaces the master by its own program where that is due, and returns when it is due
-// again; nil: it is not.
+// renew replaces the master by its own program if that is due. It returns when the next attempt is
+// due; nil: there is none.
 func (s selfWatch) renew(when *decide.Self, e decide.SelfEvent) (later <-chan time.Time) {
 	next := when.Step(e)
 	if next.Replace {
@@ -92,7 +92,7 @@ func (s selfWatch) renew(when *decide.Self, e decide.SelfEvent) (later <-chan ti
 	return time.After(next.Later)
 }
 
-// try says what has become of it.
+// try attempts the replacement and returns its result.
 func (s selfWatch) try() decide.SelfEvent {
 	if s.replace() {
 		return decide.SelfReplaced

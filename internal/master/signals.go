@@ -10,13 +10,13 @@ import (
 	"relevo/upgrader"
 )
 
-// taken are the signals that do not have their usual effect. SIGPIPE is one so
-// that a closed stdout is an error of a write and not the end of the master; a
-// handler, unlike ignoring it, is not inherited.
+// taken are the signals that relevo handles. SIGPIPE is one of them, so that a closed stdout is an
+// error of a write and does not end the master. A handled signal, unlike an ignored one, has its
+// default effect in workers.
 //
-// As PID 1 of a container the master's end is everybody's, and the kernel lets
-// only those signals through that have a handler. The runtime has one for each,
-// which ends the program: there nothing but SIGKILL may.
+// The end of PID 1 ends the whole container. The kernel delivers to it only signals that have a
+// handler, but the Go runtime has a handler for each, which ends the program. So as PID 1 the
+// master handles all of them: only SIGKILL ends it.
 func taken(init bool) []os.Signal {
 	all := []os.Signal{unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGTTIN, unix.SIGTTOU, unix.SIGUSR1,
 		unix.SIGUSR2, unix.SIGPIPE}
@@ -46,8 +46,8 @@ func ReplacedSignals() chan os.Signal {
 // signalQueue is how many signals may wait.
 const signalQueue = 16
 
-// stopWanted says whether one of the signals that wait asks for the end; a SIGHUP does where
-// hungUp says so. The others go on waiting.
+// stopWanted says whether one of the waiting signals asks for a stop; for a SIGHUP, hungUp decides.
+// The other signals go on waiting.
 func stopWanted(signals chan os.Signal, hungUp func() bool) bool {
 	for range len(signals) {
 		sig := <-signals
@@ -61,7 +61,7 @@ func stopWanted(signals chan os.Signal, hungUp func() bool) bool {
 		}
 		select {
 		case signals <- sig:
-		default: // so many wait that this one would change nothing
+		default: // the queue is full: this one would change nothing
 		}
 	}
 	return false

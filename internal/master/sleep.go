@@ -8,9 +8,9 @@ import (
 	"relevo/pool/machine"
 )
 
-// rollAsleep deals with a roll that was requested of a pool that sleeps. A user who asks wants to
-// know now what the release is worth, so the pool wakes. What relevo asks for by itself waits for
-// the next client.
+// rollAsleep handles a roll that was requested while the pool sleeps. A user wants to know now
+// whether the release works, so the pool wakes. A roll that relevo itself requests waits for the
+// next client.
 func (rs *rolls) rollAsleep(pending *pool.PendingRoll, kind kindOfTask) (control.Wait, error) {
 	if kind == again {
 		rs.log.Info("asleep: what is to be rolled to is tried when a client comes", "generation", pending.Generation())

@@ -20,16 +20,16 @@ func (m *maker) openListeners() error {
 	return m.strays().explain(err)
 }
 
-// upgraderOptions are those of a cold start and of a take-over. lastID is the highest of a
-// listener that another master may have left.
+// upgraderOptions are the options for a cold start and for a take-over. lastID is the highest id of
+// a listener that another master may have left.
 func (m *maker) upgraderOptions(lastID int) upgrader.Options {
 	return upgrader.Options{
 		Log: m.log, Keeper: m.keeper.ForListeners(), LastID: lastID, Siblings: m.opts.App.Capture == config.CaptureAuto,
 	}
 }
 
-// useUpgrader sees to it that damage to listeners is told. Wanted are the listeners that are
-// kept whatever becomes of a roll.
+// useUpgrader makes the sockets, and reports repairs of listeners. Wanted are the listeners that
+// stay open however a roll ends.
 func (m *maker) useUpgrader(up *upgrader.Upgrader, wanted []config.Listen) {
 	m.listeners = generations.NewSockets(up, m.opts.Places, m.opts.App.Name, wanted)
 	mender{&m.announcer, m.tended, m.later.Go, m.log}.follow(up)

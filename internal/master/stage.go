@@ -9,27 +9,27 @@ import (
 	"relevo/pool"
 )
 
-// stage is how far the master has come. The loop owns it: all others tell it what has happened,
-// and read what the loop has published last. They do not ask the loop for that, because the
-// pool's loop reads it, too, and must not wait for this one.
+// stage is how far the master has come. The loop owns it: everything else tells the loop what has
+// happened, and reads what the loop has published last. Readers do not ask the loop, because the
+// pool's loop is one of them and must not wait for this loop.
 type stage struct {
 	box       mailbox // of the loop
 	published atomic.Pointer[standing]
 
 	// Below: owned by the loop.
-	cancel  context.CancelFunc // of the wait for something to start; nil: there is none
-	readers []chan pool.Event  // of that wait; closed when there is something to see, or at the end
+	cancel  context.CancelFunc // ends the wait for something to start; nil: there is no wait
+	readers []chan pool.Event  // subscriptions of that wait, closed when there is a pool, or at the end
 }
 
-// standing is what is known at a moment. Nobody changes one that is published.
+// standing is the stage at one moment. A published standing does not change.
 type standing struct {
 	decide.Stage
-	pool    *pool.Pool          // another one after a failed start; nil: there is none yet
-	fitted  *config.WorkerRange // that the pool was last fitted to
-	refused string              // why a roll was that is tried again; empty: there is none
+	pool    *pool.Pool          // a new one follows a failed start; nil: there is none yet
+	fitted  *config.WorkerRange // the range that the pool was last fitted to
+	refused string              // why a roll was refused that will be tried again; empty: none was
 }
 
-// is what the loop has published last.
+// is returns what the loop has published last.
 func (s *stage) is() standing {
 	if now := s.published.Load(); now != nil {
 		return *now
@@ -37,7 +37,8 @@ func (s *stage) is() standing {
 	return standing{}
 }
 
-// tell returns when the loop has published what follows. The pool's loop may call it.
+// tell passes a change to the loop, and returns when the loop has published it. The pool's loop may
+// call it.
 func (s *stage) tell(n noted) (next decide.StageNext) {
 	answer := make(chan decide.StageNext, 1)
 	n.answer = answer
@@ -47,29 +48,29 @@ func (s *stage) tell(n noted) (next decide.StageNext) {
 	return next
 }
 
-// use has all requests go to a pool from now on.
+// use makes p the pool that answers all requests from now on.
 func (s *stage) use(p *pool.Pool) { s.tell(noted{pool: p}) }
 
-// fit notes which numbers of workers a pool was fitted to.
+// fit notes to which range of workers the pool was fitted.
 func (s *stage) fit(to config.WorkerRange) { s.tell(noted{fitted: &to}) }
 
-// takeOver notes how far a start of the previous master has come.
+// takeOver notes how far the start had come under the previous master.
 func (s *stage) takeOver(fellBack, served bool) {
 	s.tell(noted{left: &decide.Stage{FellBack: fellBack, Served: served}})
 }
 
-// happened is for events that need nothing else.
+// happened is for events that carry nothing else.
 func (s *stage) happened(e decide.StageEvent) decide.StageNext { return s.tell(noted{event: e}) }
 
-// await begins a wait, whose end cancel is, until happened(decide.WaitEnds).
+// await begins a wait until happened(decide.WaitEnds). cancel ends the wait early.
 func (s *stage) await(cancel context.CancelFunc) {
 	s.tell(noted{event: decide.WaitBegins, cancel: cancel})
 }
 
-// release lets those go who have subscribed in a wait.
+// release ends the subscriptions made during a wait.
 func (s *stage) release() { s.tell(noted{letGo: true}) }
 
-// subscribe returns events that do not come while there is a wait.
+// subscribe returns a channel without events during a wait; waits is false if there is none.
 func (s *stage) subscribe() (events <-chan pool.Event, waits bool) {
 	answer := make(chan (<-chan pool.Event), 1)
 	if s.box.post(subscribed{answer}) {
@@ -78,7 +79,7 @@ func (s *stage) subscribe() (events <-chan pool.Event, waits bool) {
 	return events, events != nil
 }
 
-// note is what the loop does with what it is told.
+// note applies a change in the loop.
 func (s *stage) note(n noted) (next decide.StageNext) {
 	now := s.is()
 	if n.pool != nil {
@@ -109,7 +110,7 @@ func (s *stage) note(n noted) (next decide.StageNext) {
 	return next
 }
 
-// refuse keeps why a roll was refused that is tried again.
+// refuse notes why a roll was refused that will be tried again.
 func (s *stage) refuse(why string) {
 	now := s.is()
 	now.refused = why
@@ -126,7 +127,7 @@ func (s *stage) subscribed(m subscribed) {
 	m.answer <- reader
 }
 
-// letGo ends what those see who have subscribed in a wait.
+// letGo ends the subscriptions made during a wait.
 func (s *stage) letGo() {
 	for _, reader := range s.readers {
 		close(reader)

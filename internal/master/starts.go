@@ -12,15 +12,15 @@ import (
 	"relevo/pool"
 )
 
-// starts brings the first workers up.
+// starts starts the first workers.
 type starts struct {
 	*core
 	*rolls
 	order decide.Start
 }
 
-// makePool prepares the first generation: what the command's file holds, or, if
-// those bytes are known to be bad, the last good release.
+// makePool prepares the first generation: what the command's file holds, or, if those bytes are
+// known to be bad, the last good release.
 func (st *starts) makePool() error {
 	defer st.box.hold()()
 	first, err := st.generations.Prepare(st.opts.App, "")
@@ -46,7 +46,7 @@ func (st *starts) makePool() error {
 	return nil
 }
 
-// insteadOf prepares the last good release where there is one.
+// insteadOf prepares the last good release, if there is one.
 func (st *starts) insteadOf(bad *generations.Generation, reason string) *generations.Generation {
 	record, found := st.generations.LastGood(bad)
 	if !found {
@@ -66,8 +66,8 @@ func (st *starts) insteadOf(bad *generations.Generation, reason string) *generat
 	return good
 }
 
-// afterFailedStart gives the last good release its turn where the first one did
-// not come up. It says false where there is nothing else to try.
+// afterFailedStart tries the last good release after the first one did not start. It returns false
+// if there is no other release to try.
 func (st *starts) afterFailedStart(err error) bool {
 	var failed *pool.StartError
 	first := st.serving()
@@ -93,7 +93,7 @@ func (st *starts) afterFailedStart(err error) bool {
 	announce.Refused(st.log, "start failed", "err", err)
 	st.stage.happened(decide.FallsBack)
 	st.usePool(good)
-	// Who asked for the end in between asked a pool that was gone.
+	// A stop request may have reached the previous pool.
 	return !st.stopping()
 }
 
@@ -115,7 +115,7 @@ func (st *starts) poolOptions() pool.Options {
 	}
 }
 
-// started notes that something serves, and tells who waits for that.
+// started notes that the app serves, and tells systemd and Options.Started.
 func (st *starts) started() {
 	if st.stage.happened(decide.Serves) == decide.FirstServes {
 		first := st.serving()

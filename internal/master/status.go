@@ -8,7 +8,7 @@ import (
 	"relevo/internal/control"
 )
 
-// Status is what can be seen of the master: control.Master.
+// Status is the state of the master and its workers: control.Master.
 func (m *Master) Status() (control.Status, error) {
 	if m.unready() {
 		return m.waitingStatus(), nil

@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// oneStop is how long a stop signal that comes again means the same stop: timeout(1), npm
-// and others send it to a process and to its group. Force is meant by a later one.
+// oneStop is how long a repeated stop signal means the same stop: timeout(1), npm and others send
+// it to a process and to its group. A later one asks for force.
 const oneStop = 500 * time.Millisecond
 
 // stops tells a stop signal that asks for force from one that only repeats the first.
 type stops struct {
-	accepted time.Time // when the first one had been dealt with; zero: none came
-	last     time.Time // when the last one had, or the end of the terminal, which is no first one
+	accepted time.Time // when the first stop signal had been dealt with; zero: none came
+	last     time.Time // when the last one had been, or the end of the terminal
 }
 
-// stopKind is what has asked for the end.
+// stopKind is what has asked for the stop.
 type stopKind int
 
 // stopMeaning is what a stop signal asks for.
@@ -44,8 +44,8 @@ func (s *stops) meaning(now time.Time) stopMeaning {
 	return stopByForce
 }
 
-// accept notes that a signal has been dealt with. A repetition that waited for
-// that, on a slow machine, is not a moment late.
+// accept notes that a stop signal has been dealt with. The time counts from here, so that a
+// repetition that had to wait on a slow machine still counts as one.
 func (s *stops) accept(now time.Time) {
 	s.last = now
 	if s.accepted.IsZero() {
@@ -53,12 +53,12 @@ func (s *stops) accept(now time.Time) {
 	}
 }
 
-// hangup notes that the end of the terminal was dealt with. It may be told of several times,
-// and TERM may follow it: none of that asks for force.
+// hangup notes that the end of the terminal has been dealt with. It may be reported several times,
+// and TERM may follow it: none of these asks for force.
 func (s *stops) hangup(now time.Time) { s.last = now }
 
-// letGo gives the signals their usual effect back. A repetition of the stop that has just
-// ended the master must not kill the process in its last moments.
+// letGo gives the signals their default effect back, but not before a repetition of the last stop
+// signal could have come: it must not kill the process in its last moments.
 func (s *stops) letGo(signals chan os.Signal) {
 	left := oneStop - time.Since(s.last)
 	if left <= 0 {

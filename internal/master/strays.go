@@ -18,7 +18,7 @@ import (
 	"relevo/systemd"
 )
 
-// end leaves the families of the workers with these ids alone.
+// end ends the workers that a dead master has left, except those with the known ids.
 func (s strays) end(known []string) error {
 	name := s.app
 	prefix := "relevo-" + name + "-"
@@ -35,8 +35,8 @@ func (s strays) end(known []string) error {
 	return err
 }
 
-// endOrphans ends the workers of a master that was killed where no systemd has started it. The
-// caller holds the lock of the name, so no other master has such workers.
+// endOrphans ends the workers of a killed master that systemd had not started. The caller holds the
+// lock of the name, so no other running master has such workers.
 func (s strays) endOrphans() {
 	ended, err := systemd.EndAll(s.grace, s.isOrphan)
 	if ended > 0 {
@@ -47,9 +47,9 @@ func (s strays) endOrphans() {
 	}
 }
 
-// isOrphan says whether a process is a worker of this app, or comes from one. Such workers of
-// a master that died, where no systemd has started it, serve on, and nobody takes them over.
-// They are known by the notify socket.
+// isOrphan says whether a process is a worker of this app, or a descendant of one. Workers of a
+// killed master that systemd had not started serve on, and no master adopts them. Their
+// environment, with the path of the notify socket, identifies them.
 func (s strays) isOrphan(pid int) bool {
 	environ := procfs.Of(pid).Environ()
 	return slices.Contains(environ, "NOTIFY_SOCKET="+s.notify) && slices.Contains(environ, ipc.EnvName+"="+s.app)
@@ -64,7 +64,7 @@ func (s strays) orphans() (pids []string) {
 	return pids
 }
 
-// explain says what to do about those that hold an address that is wanted.
+// explain adds to an error which orphans hold the address, and how to end them.
 func (s strays) explain(err error) error {
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return err
@@ -77,7 +77,7 @@ func (s strays) explain(err error) error {
 		s.app, strings.Join(pids, " "))
 }
 
-// workerOf returns the id of the worker of an app that a process is, or comes from.
+// workerOf returns the id of the worker that a process is, or descends from.
 func workerOf(pid int, app string) (id string, found bool) {
 	environ := procfs.Of(pid).Environ()
 	if !slices.Contains(environ, ipc.EnvName+"="+app) {
@@ -91,11 +91,11 @@ func workerOf(pid int, app string) (id string, found bool) {
 	return "", false
 }
 
-// strays are workers of an app that a dead master has left and nobody takes over: they would
-// hold the sockets and serve bytes that nobody knows of.
+// strays are workers that a dead master has left and no master adopts: they would hold the sockets
+// and serve an unknown release.
 type strays struct {
 	app    string
-	notify string // path of the notify socket, which is that of the master with the lock of the name
+	notify string // path of the notify socket: the master that holds the lock of the name has it
 	grace  time.Duration
 	log    *slog.Logger
 }
@@ -105,7 +105,7 @@ func (m *maker) strays() strays {
 	return strays{app.Name, m.opts.Places.NotifySocket(app.Name), app.StopGrace, m.log}
 }
 
-// endStrays ends the workers of a master that died, before this one listens.
+// endStrays ends the workers of a dead master before this one listens.
 func (m *maker) endStrays() error {
 	err := m.strays().end(nil)
 	if err == nil && m.opts.Background && control.LeftBehind(m.opts.Places.ControlSocket(m.opts.App.Name)) {

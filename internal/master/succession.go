@@ -9,17 +9,17 @@ import (
 	"relevo/internal/succession"
 )
 
-// replacement has another master go on in the place of this one.
+// replacement has another master take over from this one.
 type replacement struct {
 	*core
 	*rolls
 }
 
-// Upgrade replaces this master by the program that its binary's path holds now:
-// control.Master. Workers are not touched. After an error this master goes on.
+// Upgrade replaces this master by the program at the path that it was started from: control.Master.
+// Workers are not touched. After an error this master goes on.
 func (p *replacement) Upgrade() (control.Upgraded, error) { return p.upgrade("") }
 
-// upgrade tells the next master what to do first.
+// upgrade is Upgrade with what the next master is to do first.
 func (p *replacement) upgrade(then string) (control.Upgraded, error) {
 	if !p.replaceable() {
 		return control.Upgraded{}, control.WithExit(errors.New("cannot replace the master: one that develops, or waits for "+
@@ -28,10 +28,10 @@ func (p *replacement) upgrade(then string) (control.Upgraded, error) {
 	return p.succession.Replace(p.way(), then)
 }
 
-// replaceable says whether another master could go on with what this one does.
+// replaceable says whether a successor could take over what this master does.
 func (p *replacement) replaceable() bool { return p.opts.Arrival != nil && !p.unready() }
 
-// way is how this master is replaced: in place where another pid would hurt.
+// way is how this master is replaced: by exec if the pid has to stay the same.
 func (p *replacement) way() succession.Way {
 	if decide.ReplaceInPlace(os.Getpid(), p.app().Upgrade, p.opts.Terminal) {
 		return succession.Exec
@@ -39,9 +39,9 @@ func (p *replacement) way() succession.Way {
 	return succession.Tableflip
 }
 
-// upgradeFirst replaces the master if relevo itself has changed, and says whether
-// another one goes on. One that cannot take over does not keep the app from its
-// reload, and is not tried again by itself.
+// upgradeFirst replaces the master if the program of relevo has changed. It returns true if a
+// successor goes on. A program that cannot take over does not prevent the reload, and is not tried
+// again without being asked.
 func (p *replacement) upgradeFirst(then string) bool {
 	first := decide.First{Replaceable: p.replaceable()}
 	var err error

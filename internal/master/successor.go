@@ -23,15 +23,16 @@ func (m *Master) succeed() error {
 	}
 	m.opts.Arrival.Force = word.Force
 	if !word.Confirmed && !m.needsNoWord() {
-		// It died before systemd knew of this process, and systemd starts another.
+		// The previous master died before systemd knew of this process, so systemd starts another
+		// one.
 		return errors.New("cannot succeed a master that has died meanwhile: systemd starts another one")
 	}
-	// At the limit of tasks there was no room for them while two masters lived.
+	// At the limit of tasks there was no room for these threads while two masters lived.
 	threads.TakeOver(tasksOfMaster(m.opts.App))
 	m.owns = true
 	m.keeper.Begin()
 	if a.In != nil {
-		a.In.Close() // files of the legacy that were not used
+		a.In.Close() // closes the files of the legacy that were not used
 	}
 	if a.Doubt != nil {
 		m.log.Warn("takes the default instead", "err", a.Doubt)
@@ -64,8 +65,8 @@ func (m *Master) rehearse() error {
 	return nil
 }
 
-// needsNoWord says whether a successor goes on although its predecessor has not said its
-// last word: systemd has started it, or there is no systemd that would start another one.
+// needsNoWord says whether a successor goes on although the previous master has not confirmed:
+// systemd has started this successor, or there is no systemd that would start another one.
 func (m *Master) needsNoWord() bool {
 	return m.keeper == nil || m.opts.Arrival.Way == succession.Asked
 }

@@ -22,17 +22,17 @@ func (c *core) statusText() string {
 	return announce.StatusLine(status, addresses)
 }
 
-// rollSettled tells systemd the end of a reload in any case, for `systemctl
-// reload` waits for it.
+// rollSettled tells systemd the end of a reload in every case, because `systemctl reload` waits for
+// it.
 func (c *core) rollSettled(result pool.RollResult, err error) {
 	if err == nil {
 		err = result.Error()
 	}
 	switch {
 	case result.Result == machine.Aborted, errors.Is(err, pool.ErrNotRunning), errors.Is(err, context.Canceled):
-		// The service is on its way out, and systemd knows it.
+		// The service is stopping, and systemd knows that.
 	case handedOver(err):
-		// The next master tells.
+		// The next master tells systemd.
 	case err != nil:
 		c.systemd.Ready("reload failed, the old workers serve on: " + err.Error())
 	default:

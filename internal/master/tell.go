@@ -9,8 +9,8 @@ import (
 	"relevo/pool/machine"
 )
 
-// tell announces the pool's events and does what follows from them. It reads from
-// its own channel, so a log that blocks holds nobody up.
+// tell announces the pool's events and does what follows from them. It reads from a channel of its
+// own, so a log that blocks does not block the pool.
 func (m *Master) tell(ctx context.Context) {
 	m.announcer.Follow(ctx, m.running().Journal(), func(e pool.Event) {
 		m.moreTime(e)
@@ -22,7 +22,7 @@ func (m *Master) tell(ctx context.Context) {
 		case e.Kind == pool.KindFork, e.Kind == pool.KindDraining, e.Kind == pool.KindExit:
 			m.listeners.Upgrader.Watch(watchFor)
 		case e.Kind == pool.KindSleep, e.Kind == pool.KindWake:
-			m.changed.Set() // all that look at workers
+			m.changed.Set() // for everything that waits for a change of the workers
 			m.systemd.Status(m.statusText())
 		case e.Kind == pool.KindResize, e.Kind == pool.KindRoll && e.Step == pool.StepEnded:
 			m.systemd.Status(m.statusText())
@@ -30,14 +30,14 @@ func (m *Master) tell(ctx context.Context) {
 	})
 }
 
-// succeeded is what comes first in the life of a successor. Where the workers are
-// still getting ready it says that it serves when they are: KindStarted.
+// succeeded begins the work of a successor. If the workers are still starting, KindStarted tells
+// later that the app serves.
 func (m *Master) succeeded() {
 	status, err := m.running().Status()
 	switch phase := machine.Phase(status.State); {
 	case err != nil, phase == machine.Booting:
 	case phase == machine.Halting:
-		m.systemd.Ready(m.statusText()) // a unit that ends without it is started again
+		m.systemd.Ready(m.statusText()) // systemd would start a unit again that ends without it
 	default:
 		m.started()
 	}
@@ -54,13 +54,13 @@ func (m *Master) succeeded() {
 	for _, sig := range m.opts.Arrival.In.Owed {
 		select {
 		case m.signals <- sig:
-		default: // so many wait that this one would change little
+		default: // the queue is full: this one would change little
 		}
 	}
 }
 
-// moreTime asks systemd for patience with a roll at each of its steps: together
-// they may take longer than its unit says a reload can.
+// moreTime asks systemd at each step of a roll for more time: the steps together may take longer
+// than the unit allows for a reload.
 func (m *Master) moreTime(e pool.Event) {
 	if e.Kind == pool.KindRoll && e.Step != pool.StepEnded {
 		m.systemd.ExtendTimeout(stepTime(m.generations.Wanted().App()))

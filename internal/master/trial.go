@@ -29,7 +29,7 @@ func (q *requests) Abort() (control.Wait, error) {
 	return q.waitFor(pending), nil
 }
 
-// refusedTrial says why there was nothing to promote or to abort.
+// refusedTrial says why there was no canary to promote or to abort.
 func refusedTrial(verb string, err error) error {
 	switch {
 	case errors.Is(err, pool.ErrNotReady), errors.Is(err, pool.ErrReverting):

@@ -11,11 +11,11 @@ import (
 	"relevo/watch"
 )
 
-// binaryWatch asks for a roll when the bytes of the executable change. The
-// configuration may name another one at any time, or ask for none to be watched.
+// binaryWatch requests a roll when the bytes of the executable change. A reload may name another
+// executable, or turn the watch off.
 type binaryWatch struct {
 	log         *slog.Logger
-	changed     func() <-chan struct{} // closed when what serves has changed
+	changed     func() <-chan struct{} // closed when another generation serves
 	generations *generations.Generations
 	tell        func(bytesChanged)
 }
@@ -27,7 +27,7 @@ func (b binaryWatch) run(ctx context.Context) {
 	}
 }
 
-// toWatch is what a watch is about, the zero value where there is to be none.
+// toWatch is what to watch; the zero value: nothing.
 func (b binaryWatch) toWatch() watched {
 	if !b.generations.Serving().App().WatchBinary {
 		return watched{}
@@ -36,11 +36,11 @@ func (b binaryWatch) toWatch() watched {
 	return watched{path: serving.Source(), ways: strings.Join(serving.Ways(), "\x00"), command: serving.Fingerprint()}
 }
 
-// watched says what is watched, and for which command.
+// watched is what to watch, and for which command.
 type watched struct{ path, ways, command string }
 
-// watchFile returns when another file may have to be watched. Without a watch the
-// master serves all the same: a signal or a command still rolls.
+// watchFile returns when another file may have to be watched. If the file cannot be watched, the
+// master serves all the same: signals and commands still roll.
 func (b binaryWatch) watchFile(ctx context.Context, what watched, changed <-chan struct{}) {
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
@@ -52,7 +52,7 @@ func (b binaryWatch) watchFile(ctx context.Context, what watched, changed <-chan
 		if err != nil {
 			b.log.Warn("the executable is not watched", "err", err)
 		} else {
-			// What changed since the release was prepared is a change, too.
+			// A change since the release was prepared counts, too.
 			file.SetActive(b.generations.LastLook())
 			var gone sync.WaitGroup
 			gone.Go(func() { report(b.log, file.Run(watching)) })
@@ -77,7 +77,7 @@ func (b binaryWatch) watchFile(ctx context.Context, what watched, changed <-chan
 	}
 }
 
-// bytesChanged tells of new bytes, and whether they have failed before.
+// bytesChanged reports new bytes, and whether they have failed before.
 func (b binaryWatch) bytesChanged(change watch.Change) {
 	found := pool.Info{Path: change.Path, SHA256: change.Name}
 	b.tell(bytesChanged{change, b.generations.BadReason(found, b.generations.Serving().Fingerprint())})

@@ -6,7 +6,7 @@ import (
 	"relevo/internal/launch"
 )
 
-// watches look after the app, each on its own, until their contexts end.
+// watches are the loops beside the pool, each of which runs until its context ends.
 func (m *Master) watches() []func(context.Context) {
 	binary := binaryWatch{m.log, m.changed.Wait, m.generations, func(c bytesChanged) { m.box.post(c) }}
 	memory := memoryWatch{m.app, m.changed.Wait, m.tended, launch.Memory, m.log}
