@@ -39,16 +39,16 @@ const (
 	checkPatience = time.Minute
 )
 
-// look begins a check if it is time for one, and says what is known.
-func (c *checks) look(ctx context.Context, o Options, d store.Deploy, baked time.Duration, seen *plan.Seen) {
+// look begins a check if it is time for one, and says what is known. bakes: all members have done their turn.
+func (c *checks) look(ctx context.Context, o Options, d store.Deploy, bakes bool, seen *plan.Seen) {
 	if d.Check == "" || d.Back {
 		return
 	}
 	if id := d.TurnID(); c.stage != id {
 		c.stage, c.passed, c.failed, c.last = id, false, "", time.Time{}
 	}
-	final := baked >= bakeOf(d)
-	if o.Who.Checks && baked > 0 && !c.running && !c.passed && (final || time.Since(c.last) >= checkEvery) {
+	final := seen.Baked >= bakeOf(d)
+	if o.Who.Checks && bakes && !c.running && !c.passed && (final || time.Since(c.last) >= checkEvery) {
 		c.begin(ctx, d, final)
 	}
 	seen.Unchecked, seen.CheckFailed = !c.passed, c.failed

@@ -28,9 +28,12 @@ func (c *clock) look(s scene, now time.Time) {
 	}
 }
 
+// bakes says whether all members of the open stage have done their turn.
+func (c *clock) bakes() bool { return c.stage != "" }
+
 func (c *clock) seen(now time.Time) (s plan.Seen) {
 	s.Waited = now.Sub(c.since)
-	if c.stage != "" {
+	if c.bakes() {
 		s.Baked = now.Sub(c.done)
 	}
 	return s

@@ -116,13 +116,16 @@ func (c *conducting) step(ctx context.Context) time.Duration {
 	now := time.Now()
 	c.clock.look(s, now)
 	seen := c.clock.seen(now)
-	c.checks.look(ctx, c.Options, s.deploy, seen.Baked, &seen)
+	c.checks.look(ctx, c.Options, s.deploy, c.clock.bakes(), &seen)
 	a := plan.Next(s.deploy.Deploy, s.machines, seen)
 	if a.Kind != plan.Wait {
 		return c.perform(ctx, s.deploy, a)
 	}
 	if _, err := c.office.GiveTurns(ctx, s.deploy, func(m string) bool { return s.turns[m] || done(s, m) }); err != nil {
 		return c.trouble(err)
+	}
+	if s.deploy.Check != "" && c.clock.bakes() && (a.After == 0 || a.After > checkEvery) {
+		return checkEvery
 	}
 	return a.After
 }

@@ -1,0 +1,227 @@
+package conductor_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"relevo/internal/fleet/plan"
+	"relevo/internal/fleet/relevo-fleet/agent"
+	"relevo/internal/fleet/relevo-fleet/conductor"
+	"relevo/internal/fleet/relevo-fleet/etcdtest"
+	"relevo/internal/fleet/relevo-fleet/simulated"
+	"relevo/internal/fleet/relevo-fleet/store"
+)
+
+// fleet is simulated machines on a real etcd.
+type fleet struct {
+	t      *testing.T
+	client *store.Client
+	mirror *store.Mirror
+	apps   []*simulated.App
+	quiet  *slog.Logger
+
+	mu             sync.Mutex
+	atWork, atMost int
+}
+
+func newFleet(t *testing.T, etcd *etcdtest.Cluster, machines int) *fleet {
+	f := &fleet{t: t, quiet: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	var all sync.WaitGroup
+	ctx, cancel := context.WithCancel(context.Background())
+	f.client = f.dial(etcd)
+	t.Cleanup(func() { cancel(); all.Wait() })
+	for i := range machines {
+		app := &simulated.App{RollTime: 50 * time.Millisecond, Bad: "bad", Began: f.begins, Ended: f.ends}
+		f.apps = append(f.apps, app)
+		client := f.dial(etcd)
+		all.Go(func() {
+			agent.Run(ctx, agent.Options{Client: client, Machine: fmt.Sprintf("m%02d", i), Log: f.quiet,
+				Labels: map[string]string{"zone": string(rune('a' + i%3))}, Apps: map[string]agent.App{"shop": app}})
+		})
+	}
+	f.mirror = f.client.Follow(ctx)
+	all.Go(f.mirror.Wait)
+	f.until("all machines", func(v *store.View) bool { return len(v.Reports["shop"]) == machines })
+	return f
+}
+
+func (f *fleet) dial(etcd *etcdtest.Cluster) *store.Client {
+	client, err := store.Dial(store.Options{Endpoints: etcd.Endpoints})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { client.Close() })
+	return client
+}
+
+func (f *fleet) begins() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.atWork++
+	f.atMost = max(f.atMost, f.atWork)
+}
+
+func (f *fleet) ends() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.atWork--
+}
+
+// conduct runs a conductor until stop is called.
+func (f *fleet) conduct(who store.Conductor) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var one sync.WaitGroup
+	one.Go(func() {
+		conductor.Run(ctx, conductor.Options{Client: f.client, App: "shop", Who: who, Log: f.quiet})
+	})
+	stop = sync.OnceFunc(func() { cancel(); one.Wait() })
+	f.t.Cleanup(stop)
+	return stop
+}
+
+func (f *fleet) until(what string, shows func(*store.View) bool) {
+	f.t.Helper()
+	for deadline := time.After(time.Minute); ; {
+		ok := false
+		f.mirror.Look(func(v *store.View) { ok = shows(v) })
+		if ok {
+			return
+		}
+		select {
+		case <-f.mirror.Changed:
+		case <-deadline:
+			f.t.Fatalf("waited too long for %s", what)
+		}
+	}
+}
+
+func (f *fleet) deploy(d store.Deploy) store.Deploy {
+	f.t.Helper()
+	last, err := f.client.Current(f.t.Context(), "shop")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	d.App, d.By, d.State, d.MaxUnavailable = "shop", "test", plan.Rolling, -1
+	if d.TurnTimeout == 0 {
+		d.TurnTimeout = time.Minute
+	}
+	if d, err = f.client.BeginDeploy(f.t.Context(), last, d); err != nil {
+		f.t.Fatal(err)
+	}
+	return d
+}
+
+// becomes waits for the state of the deploy, and returns how many machines run a version.
+func (f *fleet) becomes(state plan.State, version string) (n int) {
+	f.t.Helper()
+	f.until(string(state), func(v *store.View) bool { return v.Deploys["shop"].State == state })
+	for _, app := range f.apps {
+		if app.Runs().Version == version {
+			n++
+		}
+	}
+	return n
+}
+
+func version(text string) store.Release { return store.Release{Version: text} }
+
+// TestWaves: machines at work at the same time are never more than a wave, while the conductor is replaced in
+// mid-wave and an operator pauses.
+func TestWaves(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, etcdtest.Start(t, 1), 12)
+	stop := f.conduct(store.Conductor{By: "a"})
+	f.deploy(store.Deploy{Release: version("1"), Label: "zone", Deploy: plan.Deploy{Canary: 1, Wave: 3}})
+	f.until("the second wave", func(v *store.View) bool { return v.Deploys["shop"].Stage == 2 })
+	f.conduct(store.Conductor{By: "b"})
+	stop()
+	f.until("the third wave", func(v *store.View) bool { return v.Deploys["shop"].Stage == 3 })
+	if _, err := f.client.Heed(t.Context(), "shop", plan.Pause, "test", false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.client.Heed(t.Context(), "shop", plan.Resume, "test", false); err != nil {
+		t.Fatal(err)
+	}
+	if n := f.becomes(plan.Complete, "1"); n != 12 {
+		t.Errorf("%d machines run it", n)
+	}
+	if f.atMost != 3 {
+		t.Errorf("%d machines were at work at the same time; 3 are a wave", f.atMost)
+	}
+}
+
+// TestBadWave: a bad release stops at the canary, and of a deploy without one at the first wave.
+func TestBadWave(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, etcdtest.Start(t, 1), 6)
+	f.conduct(store.Conductor{})
+	f.deploy(store.Deploy{Release: version("bad"), Deploy: plan.Deploy{Canary: 1, Wave: 3}})
+	f.becomes(plan.Held, "bad")
+	f.until("one report", func(v *store.View) bool { return turns(v, "1.1") == 1 && turns(v, "1.2") == 0 })
+	f.deploy(store.Deploy{Release: version("bad"), Deploy: plan.Deploy{Wave: 3}})
+	f.becomes(plan.Held, "bad")
+	f.until("no turns", func(v *store.View) bool { return len(v.Turns["shop"]) == 0 && turns(v, "2.2") == 0 })
+}
+
+// turns counts the machines whose last turn was one.
+func turns(v *store.View, id string) (n int) {
+	for _, r := range v.Reports["shop"] {
+		if r.Turn == id {
+			n++
+		}
+	}
+	return n
+}
+
+// TestFaultTakesBack: a machine that gets a fault while a deploy goes on has all go back that were changed.
+func TestFaultTakesBack(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, etcdtest.Start(t, 1), 4)
+	f.conduct(store.Conductor{})
+	f.deploy(store.Deploy{Release: version("1"), Deploy: plan.Deploy{Wave: 4}})
+	f.becomes(plan.Complete, "1")
+	f.deploy(store.Deploy{Release: version("2"), Deploy: plan.Deploy{Canary: 2, Wave: 4, Bake: time.Hour, RollBack: true}})
+	f.until("the canaries", func(v *store.View) bool { return done(v, "2.1") == 2 })
+	i := slices.IndexFunc(f.apps, func(a *simulated.App) bool { return a.Runs().Version == "2" })
+	f.apps[i].Become(agent.Health{Running: true, Workers: 1, Fault: "a worker dies"})
+	if n := f.becomes(plan.RolledBack, "1"); n != 4 {
+		t.Errorf("%d machines have gone back", n)
+	}
+}
+
+func done(v *store.View, id string) (n int) {
+	for _, r := range v.Reports["shop"] {
+		if r.Turn == id && r.Phase == store.Done {
+			n++
+		}
+	}
+	return n
+}
+
+// TestCheck: a stage ends when the check has passed, and fails with it. A conductor that runs no checks does
+// not go on.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, etcdtest.Start(t, 1), 2)
+	stop := f.conduct(store.Conductor{Checks: true})
+	check := `test "$RELEVO_FLEET_VERSION $RELEVO_FLEET_APP" = "1 shop" || { echo wrong; exit 4; }`
+	f.deploy(store.Deploy{Release: version("1"), Check: check, Deploy: plan.Deploy{Canary: 1, Wave: 2}})
+	f.becomes(plan.Complete, "1")
+	f.deploy(store.Deploy{Release: version("2"), Check: check, Deploy: plan.Deploy{Canary: 1, Wave: 2}})
+	if n := f.becomes(plan.Held, "2"); n != 1 {
+		t.Errorf("%d machines have what the check refuses", n)
+	}
+	stop()
+	f.conduct(store.Conductor{})
+	f.deploy(store.Deploy{Release: version("3"), Check: "true", Deploy: plan.Deploy{Canary: 1, Wave: 2}})
+	f.until("the canary", func(v *store.View) bool { return done(v, "3.1") == 1 })
+	if n := f.becomes(plan.Rolling, "3"); n != 1 {
+		t.Errorf("%d machines have it without the check", n)
+	}
+}
