@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -80,7 +81,7 @@ func (o Options) bePresent(ctx context.Context, turners []*turner) {
 	if err != nil {
 		if ctx.Err() == nil {
 			o.Log.Warn("not connected; tries again. The apps serve on", "err", err)
-			sleep(ctx, time.Second)
+			sleep(ctx, retry())
 		}
 		return
 	}
@@ -99,6 +100,9 @@ func (o Options) bePresent(ctx context.Context, turners []*turner) {
 		session.End(context.WithoutCancel(ctx)) // at best; the lease ends by itself
 	}
 }
+
+// retry is when to try again: not all machines of a fleet at the same moment.
+func retry() time.Duration { return time.Second + rand.N(2*time.Second) }
 
 func sleep(ctx context.Context, d time.Duration) {
 	select {

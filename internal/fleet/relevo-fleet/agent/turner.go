@@ -88,7 +88,7 @@ func (t *turner) remember(ctx context.Context) bool {
 			return true
 		}
 		t.log.Warn("cannot read its last report; tries again. The app serves on", "err", err)
-		sleep(ctx, time.Second)
+		sleep(ctx, retry())
 	}
 	return false
 }

@@ -2,10 +2,12 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,9 +21,6 @@ import (
 	"relevo/internal/fleet/relevo-fleet/simulated"
 	"relevo/internal/fleet/relevo-fleet/store"
 )
-
-// benchApp is the app of simulated machines.
-const benchApp = "relevo-fleet-bench"
 
 func (p *program) bench() *cobra.Command {
 	var agents int
@@ -47,59 +46,83 @@ func (p *program) runBench(ctx context.Context, agents, wave int, roll time.Dura
 		return err
 	}
 	defer c.Close()
-	quiet := slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	b := bench{program: p, client: c, app: fmt.Sprintf("bench-%d", os.Getpid()), agents: agents, wave: wave, roll: roll,
+		quiet: slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelError}))}
 	running, stop := context.WithCancel(ctx)
 	var all sync.WaitGroup
-	defer all.Wait()
-	defer stop()
-	for i := range agents {
-		all.Go(func() {
-			own, err := p.dial()
-			if err != nil {
-				quiet.Error("cannot connect a machine", "err", err)
-				return
-			}
-			defer own.Close()
-			agent.Run(running, agent.Options{Client: own, Machine: fmt.Sprintf("bench-%05d", i), Log: quiet,
-				Presence: store.Presence{HostID: "bench", Since: time.Now()}, TTL: time.Minute,
-				Apps: map[string]agent.App{benchApp: &simulated.App{RollTime: roll}}})
-		})
-	}
-	all.Go(func() { conductor.Run(running, conductor.Options{Client: c, App: benchApp, Log: quiet}) })
+	b.start(running, &all)
 	mirror := c.Follow(running)
-	all.Go(mirror.Wait)
-	return p.measure(ctx, c, mirror, agents, wave)
+	err = b.measure(ctx, mirror)
+	stop()
+	all.Wait()
+	mirror.Wait()
+	return errors.Join(err, c.Erase(context.WithoutCancel(ctx), b.app, b.app+"-"))
+}
+
+// bench is one measurement.
+type bench struct {
+	*program
+	client       *store.Client
+	app          string
+	agents, wave int
+	roll         time.Duration
+	quiet        *slog.Logger
+}
+
+// start starts a conductor and the machines: each has a connection of its own, and they come one by one.
+func (b bench) start(ctx context.Context, all *sync.WaitGroup) {
+	all.Go(func() {
+		conductor.Run(ctx, conductor.Options{Client: b.client, App: b.app, Log: b.quiet})
+	})
+	for i := range b.agents {
+		all.Go(func() { b.machine(ctx, i) })
+	}
+}
+
+func (b bench) machine(ctx context.Context, i int) {
+	select {
+	case <-time.After(time.Duration(i) * 5 * time.Millisecond):
+	case <-ctx.Done():
+		return
+	}
+	own, err := b.dial()
+	if err != nil {
+		b.quiet.Error("cannot connect a machine", "err", err)
+		return
+	}
+	defer own.Close()
+	agent.Run(ctx, agent.Options{Client: own, Machine: fmt.Sprintf("%s-%05d", b.app, i), Log: b.quiet, TTL: time.Minute,
+		Presence: store.Presence{HostID: "bench", Since: time.Now()},
+		Apps:     map[string]agent.App{b.app: &simulated.App{RollTime: b.roll}}})
 }
 
 // measure deploys and prints the differences of etcd's counters.
-func (p *program) measure(ctx context.Context, c *store.Client, mirror *store.Mirror, agents, wave int) error {
-	if err := await(ctx, mirror, func(v *store.View) bool { return len(presentOf(v, benchApp)) == agents }); err != nil {
+func (b bench) measure(ctx context.Context, mirror *store.Mirror) error {
+	present := func(v *store.View) bool { return len(presentOf(v, b.app)) == b.agents }
+	if err := await(ctx, mirror, present); err != nil {
 		return err
 	}
-	last, err := c.Current(ctx, benchApp)
+	before, began := b.counters(ctx), time.Now()
+	d, err := b.client.BeginDeploy(ctx, store.Deploy{}, store.Deploy{App: b.app, By: who(),
+		Release: store.Release{Version: "1"}, Deploy: plan.Deploy{State: plan.Rolling, Canary: 1,
+			Wave: b.wave, MaxUnavailable: -1, TurnTimeout: 10 * time.Minute}})
 	if err != nil {
 		return err
 	}
-	before, began := p.counters(ctx), time.Now()
-	d, err := c.BeginDeploy(ctx, last, store.Deploy{App: benchApp, By: who(),
-		Release: store.Release{Version: strconv.Itoa(last.ID + 1)}, Deploy: plan.Deploy{State: plan.Rolling, Canary: 1,
-			Wave: wave, MaxUnavailable: -1, TurnTimeout: 10 * time.Minute}})
-	if err != nil {
-		return err
-	}
-	over := func(v *store.View) bool { return v.Deploys[benchApp].ID == d.ID && v.Deploys[benchApp].State.Over() }
+	over := func(v *store.View) bool { return v.Deploys[b.app].State.Over() && v.Deploys[b.app].ID == d.ID }
 	if err := await(ctx, mirror, over); err != nil {
 		return err
 	}
-	took, after := time.Since(began), p.counters(ctx)
-	if d, err = c.Current(ctx, benchApp); err != nil {
+	took, after := time.Since(began), b.counters(ctx)
+	if d, err = b.client.Current(ctx, b.app); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "%d machines, waves of %d: %s, %d stages, %s\n", agents, wave, d.State, d.Stage,
-		took.Round(10*time.Millisecond))
+	cpu := after[cpuCounter] - before[cpuCounter]
+	fmt.Fprintf(b.out, "%d machines, waves of %d: %s, %d stages, %s, %.2f s of etcd's CPU\n", b.agents, b.wave,
+		d.State, d.Stage, took.Round(10*time.Millisecond), cpu)
 	for _, name := range benchCounters {
 		sum := after[name] - before[name]
-		fmt.Fprintf(p.out, "  %-48s %12.0f  %8.1f a machine\n", name, sum, sum/float64(agents))
+		fmt.Fprintf(b.out, "  %-48s %12.0f  %8.1f a machine\n", name, sum, sum/float64(b.agents))
 	}
 	return nil
 }
@@ -122,9 +145,11 @@ func await(ctx context.Context, m *store.Mirror, shows func(*store.View) bool) e
 
 // benchCounters are counters of etcd that show its work. Their sums over all members are compared.
 var benchCounters = []string{"etcd_server_proposals_committed_total", "etcd_mvcc_put_total",
-	"etcd_debugging_mvcc_events_total",
-	"etcd_network_client_grpc_sent_bytes_total", "etcd_network_client_grpc_received_bytes_total",
-	"process_cpu_seconds_total"}
+	"etcd_debugging_mvcc_events_total", "etcd_network_client_grpc_sent_bytes_total",
+	"etcd_network_client_grpc_received_bytes_total"}
+
+// cpuCounter is how long etcd was at work.
+const cpuCounter = "process_cpu_seconds_total"
 
 // counters reads /metrics of each member. What cannot be read counts as 0.
 func (p *program) counters(ctx context.Context) map[string]float64 {

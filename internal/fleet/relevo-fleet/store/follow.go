@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -110,7 +111,7 @@ func (f follower) run(ctx context.Context) {
 		}
 		if err != nil && ctx.Err() == nil {
 			f.lost(err)
-			pause(ctx, time.Second)
+			pause(ctx, time.Second+rand.N(2*time.Second)) // not all machines of a fleet at the same moment
 		}
 	}
 }

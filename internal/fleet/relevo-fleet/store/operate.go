@@ -179,6 +179,15 @@ func (v *View) Apps() (names []string) {
 	return names
 }
 
+// Erase removes all that is stored of an app, and machines whose names begin with a prefix.
+func (c *Client) Erase(ctx context.Context, app, machinesPrefix string) error {
+	_, _, err := c.commit(ctx, nil, []clientv3.Op{
+		clientv3.OpDelete(apps+app+"/", clientv3.WithPrefix()),
+		clientv3.OpDelete(record+app+"/", clientv3.WithPrefix()),
+		clientv3.OpDelete(machines+machinesPrefix, clientv3.WithPrefix())})
+	return err
+}
+
 // Knows says whether a machine has ever reported.
 func (v *View) Knows(machine string) bool {
 	for _, reports := range v.Reports {
