@@ -41,7 +41,7 @@ type App struct {
 type Usage struct {
 	Memory int64         // resident, in bytes
 	CPU    time.Duration // since each of them began
-	// Processes are the worker and its descendants; of a whole app it is empty.
+	// Processes are the worker and its descendants, parents first; of a whole app it is empty.
 	Processes []int
 }
 
@@ -76,7 +76,7 @@ func (p Places) All(ctx context.Context, sockets ...string) ([]App, error) {
 	}
 	all := p.askAll(ctx, names, sockets...)
 	all = slices.DeleteFunc(all, func(a App) bool { return a.Definition == nil && a.State == Failed })
-	Measure(all)
+	new(Measurer).Measure(all)
 	return all, nil
 }
 
@@ -150,8 +150,12 @@ func (p Places) Ask(ctx context.Context, name string, sockets ...string) App {
 	return a
 }
 
-// Measure finds what the workers use, in one look at all processes.
-func Measure(all []App) {
+// Measurer finds what workers use, again and again. The zero value may be used.
+type Measurer struct{ processes procfs.Census }
+
+// Measure finds it in one look at all processes. A process counts for the nearest of its ancestors that
+// is a worker.
+func (m *Measurer) Measure(all []App) {
 	owners := map[int]int{} // worker to the index of its app
 	for i, a := range all {
 		if a.Status == nil {
@@ -166,17 +170,32 @@ func Measure(all []App) {
 	if len(owners) == 0 {
 		return
 	}
-	stats := map[int]procfs.Stat{}
-	for _, pid := range procfs.All() {
-		if stat, err := procfs.Of(pid).Stat(); err == nil {
-			stats[pid] = stat
+	table := m.processes.Take()
+	for worker, app := range owners {
+		for _, pid := range family(worker, table, owners) {
+			if f, there := table.Figures(pid); there {
+				all[app].use(worker, pid, Usage{Memory: f.Resident, CPU: f.CPU})
+			}
 		}
 	}
-	for pid, stat := range stats {
-		if worker, ok := workerOf(pid, stats, owners); ok {
-			all[owners[worker]].use(worker, pid, Usage{Memory: stat.Resident(), CPU: stat.CPU()})
+}
+
+// family is a worker and its descendants, without those of other workers.
+func family[V any](worker int, table *procfs.Table, workers map[int]V) []int {
+	all := table.Tree(worker) // parents first
+	var left []int            // that are other workers', or other workers
+	return slices.DeleteFunc(all, func(pid int) bool {
+		if pid == worker {
+			return false
 		}
-	}
+		f, _ := table.Figures(pid)
+		_, other := workers[pid]
+		if other || slices.Contains(left, f.Parent) {
+			left = append(left, pid)
+			return true
+		}
+		return false
+	})
 }
 
 // use adds what a process of a worker's family uses.
@@ -187,19 +206,4 @@ func (a *App) use(worker, pid int, used Usage) {
 	sum := a.Workers[worker]
 	a.Workers[worker] = Usage{sum.Memory + used.Memory, sum.CPU + used.CPU, append(sum.Processes, pid)}
 	a.Usage.Memory, a.Usage.CPU = a.Usage.Memory+used.Memory, a.Usage.CPU+used.CPU
-}
-
-// workerOf finds the nearest ancestor that is a worker, or the process itself.
-func workerOf(pid int, stats map[int]procfs.Stat, owners map[int]int) (worker int, ok bool) {
-	for range 64 { // deeper than families are
-		if _, ok := owners[pid]; ok {
-			return pid, true
-		}
-		stat, known := stats[pid]
-		if !known {
-			return 0, false
-		}
-		pid = stat.Parent()
-	}
-	return 0, false
 }

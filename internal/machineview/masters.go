@@ -15,6 +15,8 @@ type Masters struct {
 	ask   func(ctx context.Context, name string) apps.App
 	ctx   context.Context
 
+	measurer apps.Measurer
+
 	mu    sync.Mutex
 	known map[string]*question
 	asked sync.WaitGroup
@@ -65,7 +67,7 @@ func (m *Masters) All(ctx context.Context, patience time.Duration) ([]apps.App, 
 func (m *Masters) Measured(ctx context.Context, patience time.Duration) ([]apps.App, error) {
 	all, err := m.All(ctx, patience)
 	if err == nil {
-		apps.Measure(all)
+		m.measurer.Measure(all)
 	}
 	return all, err
 }
