@@ -2,9 +2,10 @@ package decide
 
 import "time"
 
-// request is a roll that nobody waits for. A reload reads the configuration, and a plain roll does
-// not: of each kind one waits at most, for a further one would change nothing that it does not.
-// Neither does for the other, for a configuration that cannot be read refuses a reload alone.
+// request is a roll for which no caller waits. A reload reads the configuration again, a plain roll
+// does not. At most one of each kind waits: a second one would do nothing that the first does not
+// do. One kind does not stand for the other, because a configuration that cannot be read refuses
+// the reload alone.
 type request struct {
 	number int
 	reload bool
@@ -15,13 +16,13 @@ type request struct {
 // which its result comes back.
 //
 //	work     prepares a generation, or needs that none is prepared: one at a time, in the
-//	         order of the requests, when all that follows from ended rolls is done
+//	         order of the requests, when everything that follows from ended rolls is done
 //	end      what follows from a roll that has ended: one at a time, in the order of the rolls
 //	wait     for what follows from the rolls that have ended before it
-//	request  a roll that nobody waits for: one is begun at a time, one of each kind waits
-//	retry    a roll that was refused is asked for again, each time after a longer wait
+//	request  a roll for which no caller waits: one begins at a time, and one of each kind waits
+//	retry    a refused roll is requested again, each time after a longer wait
 type Agenda struct {
-	work     []int // the first one is under way where working says so
+	work     []int // the first one is under way if working is set
 	working  bool
 	ends     []int         // the first one is under way
 	waits    map[int][]int // by the end that they wait for
@@ -29,30 +30,30 @@ type Agenda struct {
 	begun    int // the request that is being begun; 0: none
 	begins   bool
 	timers   int // how many were started
-	timer    int // the one that runs; 0: none
+	timer    int // the running one; 0: none
 	wait     time.Duration
-	over     bool // nothing is tried again any more
+	over     bool // the app has ended: nothing is tried again
 }
 
-// Event is something that has arrived.
+// Event is what the agenda is told.
 type Event interface{ event() }
 
 type (
 	WorkAsked    struct{ Number int }
-	WorkDone     struct{ Number int } // an answer was found, and no generation is prepared any more
+	WorkDone     struct{ Number int } // the answer is known, and its generation is not being prepared any more
 	RollEnded    struct{ Number int }
-	Concluded    struct{ Number int } // all that follows from an ended roll is done
-	WaitAsked    struct{ Number int } // for all that follows from ended rolls
-	RequestAsked struct {             // a roll that nobody waits for
+	Concluded    struct{ Number int } // everything that follows from an ended roll is done
+	WaitAsked    struct{ Number int } // for everything that follows from ended rolls
+	RequestAsked struct {             // a roll for which no caller waits
 		Number int
-		Reload bool // with the configuration as it is then
+		Reload bool // with the configuration as it will be when the roll begins
 	}
 	RequestBegun struct{ Number int } // or refused
-	Begins       struct{ Now bool }   // whether requests are begun
-	Refused      struct{}             // what was asked for is to be tried again
+	Begins       struct{ Now bool }   // whether requests may begin
+	Refused      struct{}             // try what was requested again later
 	TimerRang    struct{ Number int } // of StartTimer
-	Looked       struct{}             // at the bytes that are there now: what was refused is no matter any more
-	Changed      struct{}             // the bytes have: what was refused before them does not count
+	Looked       struct{}             // the present bytes were looked at: an older refusal does not count any more
+	Changed      struct{}             // the bytes have changed: a refusal of the bytes before does not count any more
 	Over         struct{}             // the app has ended
 )
 
@@ -70,7 +71,7 @@ func (Looked) event()       {}
 func (Changed) event()      {}
 func (Over) event()         {}
 
-// Effect is something to do.
+// Effect is something for the master to do.
 type Effect interface{ effect() }
 
 type (
@@ -79,12 +80,12 @@ type (
 	EndWait      struct{ Number int }
 	BeginRequest struct{ Number int }
 	DropRequest  struct{ Number int }
-	StartTimer   struct { // in the place of the one that runs
+	StartTimer   struct { // instead of the running timer
 		Number int
 		Wait   time.Duration
 	}
 	StopTimer struct{}
-	AskAgain  struct{} // for what was refused
+	AskAgain  struct{} // request again what was refused
 )
 
 func (BeginWork) effect()    {}
@@ -96,8 +97,7 @@ func (StartTimer) effect()   {}
 func (StopTimer) effect()    {}
 func (AskAgain) effect()     {}
 
-// Step returns what follows from an event. The number of a result that is not waited for, or
-// no more, changes nothing.
+// Step returns what follows from an event. An unknown or outdated number changes nothing.
 func (a *Agenda) Step(e Event) []Effect {
 	switch e := e.(type) {
 	case WorkAsked:
@@ -125,7 +125,7 @@ func (a *Agenda) Step(e Event) []Effect {
 	return a.retry(e)
 }
 
-// Works says whether the result of work is still waited for.
+// Works says whether the result of this work is still expected.
 func (a *Agenda) Works(number int) bool { return a.working && a.work[0] == number }
 
 func (a *Agenda) workDone(number int) []Effect {
@@ -196,7 +196,7 @@ func (a *Agenda) nextRequest() []Effect {
 	return []Effect{BeginRequest{a.begun}}
 }
 
-// retry does what concerns rolls that were refused.
+// retry handles events about rolls that were refused.
 func (a *Agenda) retry(e Event) []Effect {
 	switch e := e.(type) {
 	case Refused:
@@ -209,7 +209,7 @@ func (a *Agenda) retry(e Event) []Effect {
 		return []Effect{StartTimer{a.timer, a.wait}}
 	case TimerRang:
 		if e.Number != a.timer {
-			return nil // it rang while it was stopped
+			return nil // it had rung already when it was stopped
 		}
 		a.timer = 0
 		return []Effect{AskAgain{}}
@@ -228,15 +228,15 @@ func (a *Agenda) retry(e Event) []Effect {
 	return []Effect{StopTimer{}}
 }
 
-// Prepared is what came of preparing a generation.
+// Prepared is the result of preparing a generation.
 type Prepared struct {
-	Late     bool // nobody waits for it any more
+	Late     bool // no caller waits for it any more
 	Failed   bool
-	Left     bool // because another master goes on
-	Watched  bool // nobody has asked: what lies at the path is to be served
-	Same     bool // it is the same as what is wanted already, and only a change is to be rolled to
+	Left     bool // it failed because another master takes over
+	Watched  bool // relevo requested it, because the file at the path has changed
+	Same     bool // only a change was to be rolled to, and this is the same as the generation asked for last
 	KnownBad bool
-	Forced   bool // a user wants it in spite of that
+	Forced   bool // a user wants it although it is known to be bad
 }
 
 // Next is what to do with a generation.
@@ -244,14 +244,14 @@ type Next int
 
 const (
 	NextRoll   Next = iota // roll to it
-	NextRefuse             // tell why not, and apply what needs no roll
-	NextKeep               // close it, because what is wanted is the same
-	NextAnswer             // tell the error
-	NextAgain              // the same, and try again later
-	NextDrop               // close it, and tell nobody
+	NextRefuse             // tell why not, and apply the settings that need no roll
+	NextKeep               // close it: it is the same as the generation asked for last
+	NextAnswer             // answer with the error
+	NextAgain              // answer with the error, and try again later
+	NextDrop               // close it
 )
 
-// Next decides what to do with it.
+// Next decides what to do with the generation.
 func (p Prepared) Next() Next {
 	switch {
 	case p.Late:
@@ -268,12 +268,12 @@ func (p Prepared) Next() Next {
 	return NextRoll
 }
 
-// Bytes are those that a watch has found at the path of what serves.
+// Bytes are what a watch has found at the path of the serving release.
 type Bytes struct {
-	Looked   bool // they were looked at before, by a reload or a start
+	Looked   bool // a reload or a start has looked at them before
 	KnownBad bool
 }
 
-// Roll says whether they are rolled to. Those that a signal or a command has rolled to, or tried
-// to, are no news, and those that failed are not tried again.
+// Roll says whether to roll to them. A reload or a start has handled those that it looked at, and
+// bytes that failed are not tried again.
 func (b Bytes) Roll() bool { return !b.Looked && !b.KnownBad }

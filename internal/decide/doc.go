@@ -1,7 +1,6 @@
-// Package decide holds what a master decides about releases and about its own successor, and in
-// which order it does what there is to do. It is pure: each decision is a function of what it is
-// shown, and its tests are tables; those of an Agenda, a Stage, a Start and a Self are
-// scenario files.
+// Package decide holds what a master decides about releases and about its successor, and in which
+// order it does its work. It is pure: each decision is a function of its arguments, and its tests
+// are tables; those of Agenda, Stage, Start and Self are scenario files.
 //
 //	a start        which release it takes             ──► Start.Step, FailedStart.FallsBack, Known.Refused
 //	               how far it has come, and a stop    ──► Stage.Step

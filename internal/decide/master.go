@@ -6,19 +6,20 @@ import (
 	"relevo/internal/config"
 )
 
-// The waits between two tries of what was refused.
+// The shortest and the longest wait before a refused roll is tried again.
 const (
 	FirstWait = 5 * time.Second
 	MaxWait   = 5 * time.Minute
 )
 
-// NextWait is the wait for the next try, by the one before it; 0: there was none.
+// NextWait is the wait that follows a wait; 0 stands for none before.
 func NextWait(last time.Duration) time.Duration { return min(max(2*last, FirstWait), MaxWait) }
 
-// ReplaceInPlace says whether a master is replaced by an exec, because another pid would hurt.
+// ReplaceInPlace says whether a master is replaced by an exec, because its pid has to stay the
+// same.
 func ReplaceInPlace(pid int, wanted config.Upgrade, terminal bool) bool {
 	switch {
-	case pid == 1: // its end is the container's, whatever a user has chosen
+	case pid == 1: // the end of PID 1 ends the container, whatever a user has chosen
 		return true
 	case wanted == config.UpgradeAuto:
 		return terminal

@@ -2,8 +2,8 @@ package decide
 
 import "time"
 
-// Self says when a master replaces itself because the bytes of its own program have changed. It
-// is pure: Step returns what follows from what has happened.
+// Self says when a master replaces itself because the bytes of its own program have changed. It is
+// pure: Step returns what follows from an event.
 type Self struct{ wait time.Duration }
 
 // SelfEvent is something that has happened.
@@ -18,13 +18,13 @@ const (
 	SelfRefused  SelfEvent = "none does, and the program is another one, or cannot be read"
 )
 
-// SelfNext is what follows.
+// SelfNext is what to do.
 type SelfNext struct {
-	Replace bool          // now
-	Later   time.Duration // it is tried again, unless the program changes before; 0: it is not
+	Replace bool          // replace the master now
+	Later   time.Duration // try again after this time, unless the program changes before; 0: do not
 }
 
-// Step returns what follows from an event. A replacement that failed for another reason than the
+// Step returns what follows from an event. A replacement that failed for a reason other than the
 // program, such as a shortage, is due again after a while.
 func (s *Self) Step(e SelfEvent) SelfNext {
 	switch e {
@@ -44,13 +44,13 @@ func (s *Self) Step(e SelfEvent) SelfNext {
 
 // First is what is known before a reload.
 type First struct {
-	Replaceable bool // another master could go on
-	Unknown     bool // whether relevo itself has changed
-	Changed     bool // it has
+	Replaceable bool // a successor could take over
+	Unknown     bool // it is not known whether relevo itself has changed
+	Changed     bool // relevo itself has changed
 }
 
-// Upgrades says whether relevo itself is replaced before a reload, and whether to warn that it is
-// not known. A reload is not kept from an app because of that.
+// Upgrades says whether to replace relevo itself before a reload, and whether to warn that it is
+// not known if relevo has changed. The reload goes on in any case.
 func (f First) Upgrades() (upgrades, warns bool) {
 	return f.Replaceable && f.Changed && !f.Unknown, f.Replaceable && f.Unknown
 }

@@ -9,9 +9,9 @@ package decide
 //	waits ────────────────┘
 type Stage struct {
 	Waits    bool // for something to start
-	Stopping bool // the end was asked for
+	Stopping bool // a stop was requested
 	FellBack bool // the newest release did not start
-	Served   bool // something has served
+	Served   bool // a worker has served
 }
 
 // StageEvent is something that has happened.
@@ -78,6 +78,6 @@ func (s *Stage) Step(e StageEvent) (next StageNext) {
 	return next
 }
 
-// Between says whether a pool that does not run is only followed by another one: a start has
-// failed, and something else may come up.
+// Between says whether another pool may follow the one that has ended: a start has failed, and
+// another release may be started.
 func (s Stage) Between() bool { return !s.Served && !s.Stopping }

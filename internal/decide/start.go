@@ -4,7 +4,7 @@ package decide
 //
 //	newest ─► known to be bad, or does not come up ─► the last good one ─► there is none ─► newest, or the end
 type Start struct {
-	failed bool // the newest did not come up
+	failed bool // the newest release did not start
 }
 
 // StartEvent is what was found out about a start.
@@ -14,7 +14,7 @@ type (
 	// NewestPrepared says that the newest release can be started.
 	NewestPrepared struct {
 		KnownBad bool
-		Awaits   bool // something else comes in its place by itself
+		Awaits   bool // another release will come by itself
 	}
 	// StartFailed says that no worker got ready.
 	StartFailed struct{ FailedStart }
@@ -29,7 +29,7 @@ func (GoodPrepared) startEvent()   {}
 // StartNext is what to do about a start.
 type StartNext string
 
-// What may be done about a start.
+// What there is to do about a start.
 const (
 	StartNewest StartNext = "start the newest"
 	PrepareGood StartNext = "prepare the last good one"
@@ -57,7 +57,7 @@ func (s *Start) Step(e StartEvent) StartNext {
 		case s.failed:
 			return StartEnds
 		}
-		return StartNewest // in spite of all: it may come up this time
+		return StartNewest // the good one cannot be started, and the newest may start this time
 	}
 	panic("internal error: decide: an event that a Start does not know")
 }

@@ -1,6 +1,6 @@
-// Package keeper has systemd keep what a later master needs if this one dies: every file in
-// systemd's store (FDSTORE=1, see sd_pid_notify_with_fds(3)), and the state in a document in
-// memory, which is one of them and is written in place.
+// Package keeper has systemd keep what the next master needs if this one dies: every file in
+// systemd's store (FDSTORE=1, see sd_pid_notify_with_fds(3)). One of the files is the state, a
+// document in memory that is written in place.
 //
 //	before Begin    Keep, Drop ──► a list: systemd listens to the unit's main process alone
 //	Begin           the list ──► systemd; what is not on it leaves the store

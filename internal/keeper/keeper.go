@@ -20,18 +20,18 @@ import (
 type Keeper struct {
 	o      Options
 	memory *upgrader.Document
-	size   int // how many files systemd keeps, 0 where that is not known
+	size   int // how many files systemd keeps; 0: not known
 
 	mu     sync.Mutex
 	open   bool                // systemd listens to this process
-	stored map[string]bool     // what it has
-	wanted map[string]*os.File // what it is to have, until open
-	// retained: what is left stays.
+	stored map[string]bool     // what systemd has
+	wanted map[string]*os.File // what systemd is to have, until open
+	// retained: the files that are left stay.
 	retained bool
 	warned   sync.Once
 }
 
-// Names of the document among the files that systemd has, and in a legacy.
+// Names of the document in systemd's store, and in a legacy.
 const (
 	storedDocument = "document"
 	memoryFile     = "memory"
@@ -44,12 +44,12 @@ type Options struct {
 	Notifier *systemd.Notifier
 	Getenv   func(string) string
 	Arrival  *succession.Arrival
-	// State is the document of this moment, with the pool's part of it.
+	// State returns the document as it is now, with the pool's part of it.
 	State func(pool.Legacy) ([]byte, error)
 }
 
-// Open keeps what systemd has stored already. It returns nil where systemd keeps no files for
-// this unit, and says so where it could.
+// Open takes over what systemd has stored already. It returns nil if systemd keeps no files for
+// this unit, and warns if it could.
 func Open(o Options) *Keeper {
 	if o.Getenv("NOTIFY_SOCKET") == "" {
 		return nil
@@ -98,8 +98,8 @@ func (k *Keeper) Bequeath(l *upgrader.Legacy) {
 	}
 }
 
-// ForPool is this Keeper for a pool; nil where there is none, which an interface of a nil
-// pointer is not.
+// ForPool returns this Keeper for a pool; a nil interface, and not one of a nil pointer, if there
+// is none.
 func (k *Keeper) ForPool() pool.Keeper {
 	if k == nil {
 		return nil
@@ -107,7 +107,7 @@ func (k *Keeper) ForPool() pool.Keeper {
 	return k
 }
 
-// ForConnections is this Keeper for the connections of a launcher; nil where there is none.
+// ForConnections returns this Keeper for the connections of a launcher; nil if there is none.
 func (k *Keeper) ForConnections() launch.Keeper {
 	if k == nil {
 		return nil
@@ -115,7 +115,7 @@ func (k *Keeper) ForConnections() launch.Keeper {
 	return k
 }
 
-// ForListeners is this Keeper for the listening sockets; nil where there is none.
+// ForListeners returns this Keeper for the listening sockets; nil if there is none.
 func (k *Keeper) ForListeners() upgrader.Keeper {
 	if k == nil {
 		return nil
@@ -123,8 +123,8 @@ func (k *Keeper) ForListeners() upgrader.Keeper {
 	return k
 }
 
-// Begin sends what has been waiting: a master that is not yet the unit's main
-// process is not listened to.
+// Begin sends what has been waiting: systemd does not listen to a master before it is the unit's
+// main process.
 func (k *Keeper) Begin() {
 	if k == nil {
 		return
@@ -143,7 +143,7 @@ func (k *Keeper) Begin() {
 	k.wanted = nil
 }
 
-// Forget takes back what was to be kept of a legacy that is not gone on with.
+// Forget removes the files of a legacy that cannot be taken over.
 func (k *Keeper) Forget() {
 	if k == nil {
 		return
@@ -198,8 +198,8 @@ func (k *Keeper) Drop(name string) {
 	}
 }
 
-// Save writes the state into memory: pool.Keeper. It is the next master's from the
-// moment in which it is whole.
+// Save writes the state into memory: pool.Keeper. From the moment when it is complete, the next
+// master would use it.
 func (k *Keeper) Save(l pool.Legacy) {
 	text, err := k.o.State(l)
 	if err == nil {
@@ -210,7 +210,7 @@ func (k *Keeper) Save(l pool.Legacy) {
 	}
 }
 
-// Names are those of the files that systemd has.
+// Names returns the names of the files that systemd has.
 func (k *Keeper) Names() []string {
 	if k == nil {
 		return nil
@@ -220,8 +220,8 @@ func (k *Keeper) Names() []string {
 	return slices.Sorted(maps.Keys(k.stored))
 }
 
-// Retain leaves of all files but some listeners, which a restart finds again: clients
-// that come in between wait in them. It is called when no worker is left.
+// Retain leaves only some listeners in the store, for a restart: clients that connect in between
+// wait in them. It is called when no worker is left.
 func (k *Keeper) Retain(l succession.Document, listeners []string) error {
 	if k == nil {
 		return nil
@@ -241,7 +241,7 @@ func (k *Keeper) Retain(l succession.Document, listeners []string) error {
 	return err
 }
 
-// failed warns once: the service is none the worse for it as long as this master lives.
+// failed warns once: the app works without the store as long as this master lives.
 func (k *Keeper) failed(err error) {
 	k.warned.Do(func() {
 		k.o.Log.Warn("systemd may not keep everything: if this master is killed, workers may be lost", "err", err)

@@ -14,11 +14,11 @@ type Options struct {
 // concurrent use and work whether or not Run is running.
 type Reaper struct {
 	log   *slog.Logger
-	again chan struct{} // holds one: there may be somebody to reap
+	again chan struct{} // capacity 1: there may be an orphan to reap
 
 	mu    sync.Mutex
-	own   map[int]struct{} // by pid; those that are not reaped yet
-	holds int              // calls under way in which an own child may look like a stranger
+	own   map[int]struct{} // by pid: own children that are not reaped yet
+	holds int              // calls under way during which an own child may look like an orphan
 }
 
 // New returns a reaper without children.
@@ -40,16 +40,16 @@ func (r *Reaper) Start(start func() (pid int, err error)) error {
 	return err
 }
 
-// Register takes a child that was not born in Start: one that this process had
-// before it replaced its own program by exec.
+// Register adds a child that was not made in Start: one that this process had before it replaced
+// its own program by exec.
 func (r *Reaper) Register(pid int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.own[pid] = struct{}{}
 }
 
-// Reap calls reap, which waits for an own child that is dead already. From its
-// return on the pid may be anybody's, so that it is forgotten before.
+// Reap calls reap, which waits for an own child that is already dead. The child is forgotten first,
+// because the kernel may use the pid again as soon as reap has returned.
 func (r *Reaper) Reap(pid int, reap func()) {
 	resume := r.Pause()
 	defer resume()
@@ -59,9 +59,8 @@ func (r *Reaper) Reap(pid int, reap func()) {
 	reap()
 }
 
-// Pause keeps everybody from being reaped until resume is called, for children
-// that somebody else starts and waits for. It does not wait, except for a sweep
-// under way.
+// Pause prevents reaping until resume is called, for children that other code starts and waits for.
+// It does not wait, except for a sweep under way.
 func (r *Reaper) Pause() (resume func()) {
 	r.mu.Lock()
 	r.holds++

@@ -45,8 +45,8 @@ func (r *Reaper) Run(ctx context.Context) {
 // batch bounds how long the start of a worker waits for a sweep.
 const batch = 128
 
-// sweep reaps the dead strangers. Whoever holds it off, or hides strangers from
-// it, asks for another when that is over.
+// sweep reaps the dead orphans. A call that holds it off, or an own child that hides orphans from
+// it, asks for another sweep when it is done.
 func (r *Reaper) sweep() (reaped int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -69,10 +69,10 @@ func (r *Reaper) sweep() (reaped int) {
 	return reaped
 }
 
-// sweepBehindLocked reaps strangers that waitid does not come to, because an own
-// child lies dead before them. It looks at all children, which takes longer, and
-// which the kernel calls unreliable while some of them end (proc_pid_task(5)):
-// when the own child has been reaped, Reap asks for a sweep.
+// sweepBehindLocked reaps orphans that waitid does not return because an own dead child comes
+// before them. It looks at all children, which takes longer, and which the kernel calls unreliable
+// while some of them end (proc_pid_task(5)): once the own child is reaped, Reap asks for another
+// sweep.
 func (r *Reaper) sweepBehindLocked() (reaped int) {
 	for _, pid := range children() {
 		if _, own := r.own[pid]; !own && reap(pid) {

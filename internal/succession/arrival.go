@@ -15,25 +15,25 @@ import (
 	"relevo/upgrader"
 )
 
-// Arrival is how this process came to be a master: the first one of an app, or the
-// successor of another, with what that one has left.
+// Arrival says how this process became a master: as the first one of an app, or as the successor of
+// another one, with that one's legacy.
 type Arrival struct {
 	Flip     Peer
-	flip     *upgrader.Flip     // the same, where carriers of this package use it
-	In       *upgrader.Received // nil: it is the first
-	Left     *Document          // what in's document says
+	flip     *upgrader.Flip     // the same, as carriers of this package use it
+	In       *upgrader.Received // the files of the legacy; nil: this is the first master
+	Left     *Document          // the document of the legacy
 	Way      Way                // tableflip, exec, asked or store
-	patience time.Duration      // with a successor
-	Sockets  []upgrader.Socket  // that are open for a first master
+	patience time.Duration      // how long a successor of this master may take
+	Sockets  []upgrader.Socket  // open sockets for a first master
 	Stored   []string           // names of all files in systemd's store
-	Lost     error              // why a legacy was found and cannot be read
-	Doubt    error              // what is wrong and does not matter to a successor
-	Checks   bool               // it only looks whether it could go on
+	Lost     error              // why a legacy cannot be read
+	Doubt    error              // a mistake that does not matter to a successor
+	Checks   bool               // this process only shows whether it could take over
 	Force    bool               // the previous master was told to stop the app by force
 }
 
-// upgradePatience is how long a new master may take to say that it goes on, unless
-// RELEVO_UPGRADE_TIMEOUT says otherwise. It has to be known before the configuration.
+// upgradePatience is how long a new master may take until it is ready, unless
+// RELEVO_UPGRADE_TIMEOUT says otherwise. It is needed before the configuration is read.
 const upgradePatience = 30 * time.Second
 
 func patienceWithSuccessor() (time.Duration, error) {
@@ -52,14 +52,12 @@ func patienceWithSuccessor() (time.Duration, error) {
 	return d, nil
 }
 
-// Arrive looks for what another master has left to this process. It has to come
-// before anything opens files or starts processes, and before anything is read that
-// only a first master needs. An error means that this process was started to succeed
-// another one, and cannot, or that it is a first one with a wrong environment.
+// Arrive looks for the legacy of a previous master. It must run before anything opens files, starts
+// processes or reads what only a first master needs. An error means that this process was started
+// as a successor and cannot take over, or that a first master has a wrong environment.
 //
-// A program that is only asked whether it could go on, before a master becomes it,
-// arrives in the same way: its master does all that a successor does before it takes
-// over, and ends.
+// A program that only shows whether it could take over, before an exec, arrives in the same way: it
+// does all that a successor does before it takes over, and ends.
 func Arrive() (*Arrival, error) {
 	settleOwnPath()
 	patience, doubt := patienceWithSuccessor()
@@ -106,26 +104,25 @@ type Way string
 
 // The ways.
 const (
-	Tableflip Way = "tableflip" // another process goes on, beside the previous master
-	Exec      Way = "exec"      // the process of the previous master goes on as another program
-	Asked     Way = "asked"     // a process that the previous master has not started asks for it, and goes on
-	Store     Way = "store"     // the previous master died, and systemd has kept it
+	Tableflip Way = "tableflip" // a new process beside the previous master
+	Exec      Way = "exec"      // the process of the previous master runs another program
+	Asked     Way = "asked"     // a process that the previous master has not started asks for the legacy
+	Store     Way = "store"     // the previous master died, and systemd has kept the legacy
 )
 
-// Reversible says whether the previous master goes on where the next one cannot.
+// Reversible says whether the previous master goes on if the next one cannot.
 func (w Way) Reversible() bool { return w == Tableflip || w == Asked }
 
-// disown takes variables out of the environment that speak of another process, or
-// have been read: later masters and everybody else would misread them.
+// disown removes variables from the environment that were read, or are about another process: later
+// masters and workers would misread them.
 func disown(names ...string) {
 	for _, name := range names {
 		os.Unsetenv(name)
 	}
 }
 
-// fromSystemd takes what the service manager passes: sockets of a .socket unit, and
-// what a master that died had stored. One that cannot be read is a reason to begin
-// anew, and not to serve nobody.
+// fromSystemd takes the sockets of a .socket unit, and what a master that died had stored. If the
+// legacy cannot be read, the app begins anew: that is better than not serving.
 func (a *Arrival) fromSystemd() error {
 	named, err := systemd.Inherited(os.Getenv)
 	disown("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
@@ -150,8 +147,8 @@ func (a *Arrival) fromSystemd() error {
 	return nil
 }
 
-// readStored reads what a master that died has left. Where there is nothing to go on with the
-// sockets are kept.
+// readStored reads what a master that died has left. If there is nothing to take over, it keeps the
+// sockets.
 func (a *Arrival) readStored() {
 	err := a.In.Read()
 	if err == nil {
@@ -163,8 +160,8 @@ func (a *Arrival) readStored() {
 	}
 }
 
-// keepListeners takes the sockets alone out of a legacy whose workers are gone, or
-// cannot be gone on with: clients may wait in them.
+// keepListeners takes only the sockets from a legacy whose workers are gone, or cannot be adopted:
+// clients may wait in them.
 func (a *Arrival) keepListeners() {
 	for _, name := range a.In.Names() {
 		if upgrader.IsListenerFile(name) {
@@ -175,8 +172,7 @@ func (a *Arrival) keepListeners() {
 	}
 }
 
-// SpareListeners copies the sockets of a legacy, for the case that it turns out to be
-// one that cannot be gone on with.
+// SpareListeners copies the sockets of a legacy, in case the rest of it cannot be taken over.
 func (a *Arrival) SpareListeners() (spare []upgrader.Socket) {
 	for _, name := range a.In.Names() {
 		if upgrader.IsListenerFile(name) {
@@ -188,8 +184,8 @@ func (a *Arrival) SpareListeners() (spare []upgrader.Socket) {
 	return spare
 }
 
-// listenerName is what the serving configuration calls the socket in a file, by which
-// one on port 0 is found again, and the file's name where it is another's.
+// listenerName is the name of a socket in the serving configuration, which identifies a socket on
+// port 0. For other sockets it is the name of the file.
 func (l *Document) listenerName(file string) string {
 	for _, known := range l.Listeners {
 		if upgrader.ListenerFile(known.ID) == file && slices.Contains(l.Wanted, known.Listen) {
@@ -199,21 +195,20 @@ func (l *Document) listenerName(file string) string {
 	return file
 }
 
-// Succeeds says whether another master's workers are to be taken over.
+// Succeeds says whether there are workers of another master to adopt.
 func (a *Arrival) Succeeds() bool { return a != nil && a.Left != nil && !a.Left.Stopped }
 
-// First says whether no workers of another master can be there: nothing was left, or
-// the sockets of an app that has ended.
+// First says that there can be no workers of another master: there is no legacy, or it has only the
+// sockets of an app that has ended.
 func (a *Arrival) First() bool {
 	return a == nil || a.In == nil || a.Left != nil && a.Left.Stopped
 }
 
-// Restarted says whether the service manager has started this process, by its own
-// words, and no other master.
+// Restarted says whether the service manager, and not another master, has started this process.
 func (a *Arrival) Restarted() bool { return a != nil && a.Way == Store }
 
-// Activated are the sockets that are open for a first master: those of a .socket
-// unit, and those that the app had before a restart.
+// Activated returns the open sockets for a first master: those of a .socket unit, and those that
+// the app had before a restart.
 func (a *Arrival) Activated() (sockets []upgrader.Socket) {
 	if a == nil {
 		return nil
@@ -221,7 +216,7 @@ func (a *Arrival) Activated() (sockets []upgrader.Socket) {
 	return a.Sockets
 }
 
-// CloseSockets lets go of the sockets of a first master.
+// CloseSockets closes the sockets of a first master.
 func (a *Arrival) CloseSockets() {
 	for _, s := range a.Sockets {
 		syscall.Close(s.FD)
@@ -229,8 +224,7 @@ func (a *Arrival) CloseSockets() {
 	a.Sockets = nil
 }
 
-// App is the configuration of what the master before was serving. It says false
-// where there was none.
+// App returns the configuration that the previous master was serving, and false if there was none.
 func (a *Arrival) App() (config.App, bool) {
 	if a == nil || a.Left == nil {
 		return config.App{}, false
@@ -243,8 +237,7 @@ func (a *Arrival) App() (config.App, bool) {
 	return config.App{}, false
 }
 
-// Origin is that of the previous master. It says false where there was none, or one
-// that did not tell.
+// Origin returns the origin in the previous master's legacy, and false if there is none.
 func (a *Arrival) Origin() (Origin, bool) {
 	if a == nil || !a.Succeeds() || a.Left.Origin.Dir == "" {
 		return Origin{}, false
@@ -252,9 +245,9 @@ func (a *Arrival) Origin() (Origin, bool) {
 	return a.Left.Origin, true
 }
 
-// Places are those of the previous master, where its workers and clients look: to look
-// for a usable place again may find another one. After a start by the service manager
-// the environment says where they are.
+// Places returns the places of the previous master, because its workers and clients use them: a new
+// search for a usable place may find another one. After a start by the service manager the
+// environment names them.
 func (a *Arrival) Places(now config.Places) config.Places {
 	if left, known := a.Origin(); known && !a.Restarted() {
 		return config.Places{Runtime: left.Runtime, State: left.State}

@@ -11,32 +11,31 @@ import (
 	"relevo/upgrader"
 )
 
-// Carrier brings a legacy to the next program. The way by systemd's store has none: a
-// master that dies has no time for one, so its legacy is always there.
+// Carrier brings a legacy to the next program. The way by systemd's store needs none: a master that
+// dies has no time to pass anything on, so its legacy is always stored.
 type Carrier interface {
-	// Pass returns the process that goes on with the legacy. Where that is this one, the
-	// program could go on, and Become makes it.
+	// Pass returns the process that goes on with the legacy. If that is this process, Pass has only
+	// checked that the program could take over, and Become starts it.
 	Pass(upgrader.Legacy) (pid int, err error)
-	// Become replaces this program. It returns only if that fails. Still is asked in the last
-	// moment, and owed gives the signals that the next program has to deal with.
+	// Become replaces this program. It returns only if that fails. It calls still last: an error
+	// calls the exec off. owed returns the signals that the next program has to handle.
 	Become(l upgrader.Legacy, still func() error, owed func() []syscall.Signal) error
 }
 
-// Peer is the other master, as this one talks to it: the one that it follows, or the one that
-// follows it.
+// Peer is the other master: the predecessor or the successor of this one.
 type Peer interface {
 	// Ready tells the previous master, if there is one, that it may end.
 	Ready() error
-	// AwaitPredecessor returns the last word of the previous master when that has ended.
+	// AwaitPredecessor waits for the end of the previous master and returns its last word.
 	AwaitPredecessor(context.Context) (upgrader.LastWord, error)
-	// Confirm tells the next master that it owns everything, and whether it is to stop the app
-	// by force. It is the last call of this one.
+	// Confirm tells the next master that everything is its own, and whether to stop the app by
+	// force. It is the last call of this master.
 	Confirm(force bool) error
 }
 
 var _ Peer = (*upgrader.Flip)(nil)
 
-// newCarrier is that of a way, to the program or the socket at a path.
+// newCarrier returns the carrier of a way, to the program or the socket at a path.
 func newCarrier(way Way, path string, a *Arrival) Carrier {
 	switch way {
 	case Asked:
@@ -56,7 +55,7 @@ func (beside) Become(upgrader.Legacy, func() error, func() []syscall.Signal) err
 	return errors.New("internal error: another process goes on")
 }
 
-// inPlace makes this process the next program: exec.
+// inPlace makes this process the next program by exec.
 type inPlace struct{ in *upgrader.InPlace }
 
 func (p inPlace) Pass(l upgrader.Legacy) (int, error) { return os.Getpid(), p.in.Check(l) }
@@ -66,7 +65,7 @@ func (p inPlace) Become(l upgrader.Legacy, still func() error, owed func() []sys
 	return p.in.Exec(l)
 }
 
-// HandedSignals wait while one program becomes another.
+// HandedSignals are held back while one program becomes another.
 var HandedSignals = []syscall.Signal{
 	unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGTTIN, unix.SIGTTOU,
 }

@@ -11,8 +11,8 @@ import (
 	"relevo/upgrader"
 )
 
-// Origin is how the first master of an app was started. Those that follow it read the
-// same configuration file, whatever their working directory is by then.
+// Origin says how the first master of an app was started. Its successors read the same
+// configuration file, whatever their working directory is.
 type Origin struct {
 	Dir        string `json:"dir,omitempty"`         // as the user entered it
 	ConfigFile string `json:"config_file,omitempty"` // as it was named; empty: none
@@ -26,13 +26,13 @@ type MetricsLegacy struct {
 	Served string `json:"served,omitempty"`
 }
 
-// Format is the version of the document. A master reads documents of all
-// formats up to its own, and newer ones that say it can.
+// Format is the version of the document. A master reads documents of all formats up to its own, and
+// newer ones that say that it can.
 const Format = 1
 
-// Document is the state of a succession. Fields that a reader does not know
-// are passed over, and those that a writer did not know are zero: what cannot be
-// read in this way needs a new format.
+// Document is the state that a succession passes on. A reader ignores fields that it does not know,
+// and finds zero values for those that the writer did not know. A change that breaks this needs a
+// new format.
 type Document struct {
 	Format  int    `json:"format"`
 	Reads   int    `json:"reads"`   // the oldest format whose reader understands this
@@ -47,24 +47,23 @@ type Document struct {
 	// what the upgrader is to keep whatever becomes of a roll
 	Wanted  []ListenLegacy  `json:"wanted_listeners"`
 	Serving int             `json:"serving"` // key of a generation
-	Rolling int             `json:"wanted"`  // key of the generation asked for last
+	Rolling int             `json:"wanted"`  // key of the generation that was requested last
 	Pool    json.RawMessage `json:"pool"`
-	// the range that their number was last fitted to; older documents have none
+	// the range that the number of workers was last fitted to; older documents have none
 	Workers  *config.WorkerRange `json:"workers,omitempty"`
 	LastSum  string              `json:"last_sum,omitempty"`
 	FellBack bool                `json:"fell_back,omitempty"`
 	Booting  bool                `json:"booting,omitempty"` // nothing has served yet
 	Warnings map[string]string   `json:"warnings,omitempty"`
-	Refused  string              `json:"refused,omitempty"` // why what nobody waits for was refused: it is tried again
-	Health   json.RawMessage     `json:"health,omitempty"`  // what is known of the workers from asking them
-	Scale    json.RawMessage     `json:"scale,omitempty"`   // who decides on the number of workers
+	Refused  string              `json:"refused,omitempty"` // why a roll was refused that will be tried again
+	Health   json.RawMessage     `json:"health,omitempty"`  // results of the health checks
+	Scale    json.RawMessage     `json:"scale,omitempty"`   // whether the load decides on the number of workers
 	Stored   []string            `json:"stored,omitempty"`  // names of files that systemd has
 	Terminal hangup.State        `json:"terminal,omitzero"`
 	Metrics  MetricsLegacy       `json:"metrics,omitzero"`
 	// Then is what the next master is to do first: reload.
 	Then string `json:"then,omitempty"`
-	// Stopped: the app has come to its end; only its listeners are left, for a
-	// restart.
+	// Stopped: the app has ended; only its listeners are left, for a restart.
 	Stopped bool `json:"stopped,omitempty"`
 
 	Generations map[int]generations.Legacy `json:"-"` // of Pool, by their numbers
@@ -73,7 +72,7 @@ type Document struct {
 // ListenLegacy is a listener in the document.
 type ListenLegacy = upgrader.ListenLegacy
 
-// ErrLegacy is returned for a document that this relevo cannot go on with.
+// ErrLegacy is returned for a document that this relevo cannot take over.
 var ErrLegacy = generations.ErrLegacy
 
 // Read reads the document of another master, of this version or another.
@@ -99,8 +98,8 @@ func Read(document []byte) (*Document, error) {
 	return &l, nil
 }
 
-// CheckVerb is the argument with which masters of older relevos ask whether this
-// program could go on: see CheckLegacy.
+// CheckVerb is the argument with which masters of older relevos ask whether this program could take
+// over: see CheckLegacy.
 const CheckVerb = "--upgrade-check"
 
 // CheckLegacy says whether this program can read the document on descriptor 3.

@@ -26,9 +26,9 @@ func (asked) Become(upgrader.Legacy, func() error, func() []syscall.Signal) erro
 	return errors.New("internal error: another process goes on")
 }
 
-// Succeed has this process go on with the app of a master that runs in the background, if
-// there is one: it asks for the legacy, and arrives as a successor. Of a process that has a
-// legacy already, or where no master runs, it changes nothing.
+// Succeed takes over the app from a master that runs in the background, if there is one: it asks
+// for the legacy, and arrives as a successor. If this process has a legacy already, or no master
+// runs, it changes nothing.
 func (a *Arrival) Succeed(ctx context.Context, places config.Places, name string) error {
 	if !a.First() {
 		return nil
@@ -42,7 +42,7 @@ func (a *Arrival) Succeed(ctx context.Context, places config.Places, name string
 	}
 	in, err := a.ask(ctx, client, filepath.Join(places.Runtime, name+".successor"))
 	if control.ExitCode(err) == control.ExitNotRunning {
-		return nil // it has ended meanwhile
+		return nil // the master has ended meanwhile
 	}
 	if err != nil {
 		return fmt.Errorf("cannot go on with the app of the master that runs: %w", err)
@@ -52,7 +52,7 @@ func (a *Arrival) Succeed(ctx context.Context, places config.Places, name string
 		in.Close()
 		return err
 	}
-	if a.In != nil { // an app that has ended
+	if a.In != nil { // it is the legacy of an app that has ended
 		a.In.Close()
 	}
 	a.In, a.Left, a.Way = in, left, Asked
@@ -67,7 +67,7 @@ func (a *Arrival) ask(ctx context.Context, client *control.Client, socket string
 	}
 	defer meeting.Close()
 	refused := make(chan error, 1)
-	// The answer comes when this process goes on, or fails.
+	// The answer comes when this process has taken over, or failed to.
 	go func() {
 		if err := client.HandOver(ctx, socket); err != nil {
 			refused <- err

@@ -7,22 +7,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Owed is what signals have asked for that this master has not come to: whoever
-// goes on after it is told.
+// Owed is what signals have asked for and this master has not done yet. The next master is told.
 type Owed struct {
 	mu      sync.Mutex
 	hangups int
 	scales  []syscall.Signal
 }
 
-// Reload notes that a reload was asked for.
+// Reload notes that a reload was requested.
 func (o *Owed) Reload() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.hangups++
 }
 
-// Reloads is how often a reload was asked for and not begun.
+// Reloads returns how many reloads were requested and have not begun.
 func (o *Owed) Reloads() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -36,7 +35,7 @@ func (o *Owed) ReloadsDone(n int) {
 	o.hangups = max(0, o.hangups-n)
 }
 
-// Scale notes that a worker more or less was asked for.
+// Scale notes that one worker more or less was requested.
 func (o *Owed) Scale(sig syscall.Signal) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -51,7 +50,7 @@ func (o *Owed) TakeScales() []syscall.Signal {
 	return scales
 }
 
-// Take returns the signals of all that is owed. One reload does for several.
+// Take returns the signals for everything that is owed. One reload does for several.
 func (o *Owed) Take() []syscall.Signal {
 	signals := o.TakeScales()
 	o.mu.Lock()

@@ -13,9 +13,9 @@ import (
 	"relevo/internal/safefile"
 )
 
-// settleOwnPath makes the program's name, by which a successor is started, the path
-// of its file: as it was given, so that a symbolic link which moves leads to a newer
-// one; but if that leads to something else, as a name without a path may, the file
+// settleOwnPath sets os.Args[0], from which a successor is started, to the path of the program's
+// file. It keeps the path as it was given, so that a symbolic link that is changed leads to a newer
+// program. If that path leads to another file, as a name without a directory may, it takes the file
 // itself.
 func settleOwnPath() {
 	path, err := exec.LookPath(os.Args[0])
@@ -53,8 +53,8 @@ func hashOf(path string) (string, error) {
 	return seal.SHA256(), nil
 }
 
-// ProgramChanged says whether the path that this program was started from holds
-// another program by now, and one that has not failed to take over already.
+// ProgramChanged says whether the path that this program was started from now holds another
+// program, which has not yet failed to take over.
 func (s *Succession) ProgramChanged() (bool, error) {
 	if s.o.Arrival == nil {
 		return false, nil // this master cannot be replaced
@@ -68,7 +68,7 @@ func (s *Succession) ProgramChanged() (bool, error) {
 		now, err = hashOf(path)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil // half a deploy, perhaps; a later reload finds it whole
+		return false, nil // perhaps half a deploy; a later reload finds it complete
 	}
 	if err != nil || s.isRefused(now) {
 		return false, err
@@ -77,8 +77,8 @@ func (s *Succession) ProgramChanged() (bool, error) {
 	return err == nil && now != running, err
 }
 
-// isOwnFile says whether the path holds the very file that runs, while nothing has asked for the
-// hash of it. Then there is nothing to compare: both hashes would be of that file, as it is now.
+// isOwnFile says whether the path holds the running file, and the hash of that is not known yet.
+// Then there is nothing to compare: both hashes would be of the same file.
 func (s *Succession) isOwnFile(path string) bool {
 	s.summing.Lock()
 	known := s.sum != ""
@@ -91,8 +91,7 @@ func (s *Succession) isOwnFile(path string) bool {
 	return err == nil && os.SameFile(named, running)
 }
 
-// Running is the sha256 of the running program, which is computed when it is asked for
-// first.
+// Running returns the sha256 of the running program. It is computed at the first call.
 func (s *Succession) Running() (sum string, err error) {
 	s.summing.Lock()
 	defer s.summing.Unlock()
@@ -108,8 +107,8 @@ func (s *Succession) isRefused(sum string) bool {
 	return s.now.refused == sum
 }
 
-// refuse notes that the program at path could not take over, so that it is not tried
-// again by itself. One that did not get so far is.
+// refuse notes that the program at path could not take over, so that it is not tried again without
+// being asked. After any other error it may be tried again.
 func (s *Succession) refuse(path string, err error) {
 	fault := newcomerError{}
 	if !errors.As(err, &fault) {
@@ -122,12 +121,12 @@ func (s *Succession) refuse(path string, err error) {
 	}
 }
 
-// newcomerError is one of the new program: it would fail again.
+// newcomerError is an error of the new program: another attempt would fail, too.
 type newcomerError struct{ error }
 
 func (e newcomerError) Unwrap() error { return e.error }
 
-// blame makes an error of a replacement the new program's, unless it tells of a shortage of
+// blame marks an error of a replacement as the new program's, unless the cause is a shortage of
 // this master.
 func blame(err error) error {
 	if err == nil || launch.IsShortage(err) {

@@ -16,21 +16,21 @@ import (
 	"relevo/upgrader"
 )
 
-// Estate is what a master has to leave to the next one, and how it lets go of it.
+// Estate is what a master leaves to the next one, and the steps by which it does so.
 type Estate interface {
-	// Settle waits for what is being prepared, and for what follows from rolls that have
-	// ended. Nothing new is begun until done.
+	// Settle waits for the preparation under way, and for everything that follows from ended rolls.
+	// Nothing new begins until done is called.
 	Settle() (done func())
-	// Freeze stops all that acts on workers. After an error everything goes on.
+	// Freeze stops everything that acts on workers. After an error everything goes on.
 	Freeze(context.Context) (pool.Legacy, error)
-	// Thaw has everything go on that Freeze has stopped.
+	// Thaw resumes everything that Freeze has stopped.
 	Thaw()
-	// Bequeath gathers what the next master gets, and what it is to do first. Done lets go of
-	// copies that were made for it.
+	// Bequeath makes the legacy. then is what the next master is to do first. done closes copies
+	// that were made for it.
 	Bequeath(left pool.Legacy, then string) (l upgrader.Legacy, done func(), err error)
-	// Number counts the masters before the next one.
+	// Number is the number of masters before the next one.
 	Number() int
-	// Introduce tells the service manager of the process that goes on.
+	// Introduce tells the service manager which process goes on.
 	Introduce(pid int)
 	// HandOver ends the pool without touching its workers.
 	HandOver() error
@@ -40,19 +40,20 @@ type Estate interface {
 	ReturnControl(upgrader.Legacy) error
 }
 
-// ThenReload is what a successor may be told to do first.
+// ThenReload tells a successor to reload first.
 const ThenReload = "reload"
 
-// freezePatience is how long workers that are being started are waited for.
+// freezePatience is how long Freeze waits for workers that are being started.
 const freezePatience = 10 * time.Second
 
-// Replace has the program that this one was started from go on in the place of this master,
-// and do something first. After an error this master goes on.
+// Replace replaces this master by the program that it was started from. then is what the next
+// master is to do first. After an error this master goes on.
 func (s *Succession) Replace(way Way, then string) (u control.Upgraded, err error) {
 	return s.replaceBy(way, Program, then)
 }
 
-// HandOver has a process that waits at a socket go on, which this master has not started.
+// HandOver passes the legacy to a process that waits at a socket, and that this master has not
+// started.
 func (s *Succession) HandOver(socket string) (control.Upgraded, error) {
 	return s.replaceBy(Asked, func() (string, error) { return socket, nil }, "")
 }
@@ -93,14 +94,14 @@ func (s *Succession) attemptFailed(way Way, err error) {
 	s.o.Log.Error("the master was not replaced: this one goes on", "err", err)
 	s.set(func(now *phase) { now.failures++ })
 	if way == Asked {
-		return // the process that has asked tells of it
+		return // the process that has asked reports it
 	}
 	text := err.Error()
 	s.set(func(now *phase) { now.failed = text })
 	s.o.Failed("relevo itself could not be replaced: " + text)
 }
 
-// replace freezes everything and hands it over. After an error all may still be frozen.
+// replace freezes everything and passes it on. After an error everything may still be frozen.
 func (s *Succession) replace(way Way, path, then string) (u control.Upgraded, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), freezePatience)
 	defer cancel()
@@ -118,7 +119,7 @@ func (s *Succession) replace(way Way, path, then string) (u control.Upgraded, er
 		}
 	}
 	if err == nil && way == Exec {
-		// When the caller has been answered.
+		// The exec follows once the caller has been answered.
 		s.o.Later(func() { s.become(c, then, legacy, done) })
 		return u, nil
 	}
@@ -129,7 +130,7 @@ func (s *Succession) replace(way Way, path, then string) (u control.Upgraded, er
 	return u, err
 }
 
-// handOver is the success of a replacement by another process.
+// handOver concludes a replacement by another process.
 func (s *Succession) handOver(pid int, then string) {
 	s.o.Log.Info("another master goes on", "pid", pid)
 	if then == ThenReload {
@@ -141,12 +142,11 @@ func (s *Succession) handOver(pid int, then string) {
 	s.report(s.o.Estate.HandOver())
 }
 
-// become has this process run the next program. It returns only if that fails, and this
-// master goes on.
+// become execs the next program. It returns only if that fails; then this master goes on.
 func (s *Succession) become(c Carrier, then string, l upgrader.Legacy, done func()) {
 	s.report(s.o.Estate.DetachControl())
 	still := func() error {
-		s.Hearing.Settle(s.o.Signals) // what is still on its way would end with this program
+		s.Hearing.Settle(s.o.Signals) // a signal still on its way would end with this program
 		if s.is().stop || len(s.o.Signals) > 0 {
 			return errors.New("it is asked for something else")
 		}
@@ -171,7 +171,7 @@ func (s *Succession) become(c Carrier, then string, l upgrader.Legacy, done func
 	}
 }
 
-// thaw goes on as if nothing had been, if anything is frozen.
+// thaw undoes the freeze, if anything is frozen.
 func (s *Succession) thaw() {
 	if !s.is().frozen {
 		return
@@ -180,8 +180,7 @@ func (s *Succession) thaw() {
 	s.o.Estate.Thaw()
 }
 
-// Finish ends the work of a master that another one follows. It passes the signals that have
-// arrived meanwhile on to the next master.
+// Finish ends a master that has a successor. It passes on the signals that have arrived meanwhile.
 func (s *Succession) Finish() error {
 	s.report(s.o.Estate.DetachControl())
 	now := s.is()
@@ -191,12 +190,12 @@ func (s *Succession) Finish() error {
 	for _, sig := range s.Owed.Take() {
 		unix.Kill(now.pid, sig)
 	}
-	go func() { // what comes in the last moment is meant for the next master
+	go func() { // signals of the last moment are meant for the next master
 		for sig := range s.o.Signals {
 			unix.Kill(now.pid, sig.(syscall.Signal))
 		}
 	}()
-	// As signals the stop and its repetition would come at the same moment, and be one stop.
+	// It says force here, because two signals at the same moment would count as one stop.
 	last := s.is()
 	return s.o.Arrival.Flip.Confirm(last.stop && last.force)
 }

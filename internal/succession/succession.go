@@ -8,23 +8,23 @@ import (
 	"relevo/pool"
 )
 
-// Options are what a succession is made of. Arrival is nil where this master cannot be
-// replaced; the others are required.
+// Options of a Succession. Arrival is nil if this master cannot be replaced; the others are
+// required.
 type Options struct {
 	Log     *slog.Logger
 	Arrival *Arrival
-	// Estate is what this master has to leave.
+	// Estate is what this master leaves to the next one.
 	Estate Estate
-	// Signals are those that this process takes.
+	// Signals is the channel of the signals that this process handles.
 	Signals chan os.Signal
 	Taken   []os.Signal
-	// Failed replaces the warning about a replacement that failed; empty: there is none.
+	// Failed sets the warning about a failed replacement; empty: it removes the warning.
 	Failed func(text string)
-	// Later runs what is not waited for.
+	// Later runs a function that the caller does not wait for.
 	Later func(do func())
 
-	// Carrier is that of a way, to the program or the socket at a path. Default: those of this
-	// package.
+	// Carrier returns the carrier of a way, to the program or the socket at a path. Default: those
+	// of this package.
 	Carrier func(way Way, path string, a *Arrival) Carrier
 }
 
@@ -44,17 +44,17 @@ type Succession struct {
 	sum     string // of the running program; empty: not computed yet
 }
 
-// phase is what is known of attempts to replace this master.
+// phase is the state of the attempts to replace this master.
 type phase struct {
-	frozen      bool // another master may go on at any moment
-	pid         int  // of the successor, when it is over
-	stop, force bool // the end of the app was asked for meanwhile
+	frozen      bool // a successor may take over at any moment
+	pid         int  // of the successor, once over is closed
+	stop, force bool // a stop was requested meanwhile
 	refused     string
 	failed      string // why the last attempt failed
-	failures    int    // attempts that failed, of this master and those before
+	failures    int    // attempts that failed, those of previous masters included
 }
 
-// New has no attempt under way.
+// New returns a Succession without an attempt under way.
 func New(o Options) *Succession {
 	if o.Carrier == nil {
 		o.Carrier = newCarrier
@@ -62,7 +62,7 @@ func New(o Options) *Succession {
 	return &Succession{Hearing: NewHearing(), o: o, over: make(chan struct{})}
 }
 
-// HandedOver says whether another master goes on.
+// HandedOver says whether a successor has taken over.
 func (s *Succession) HandedOver() bool {
 	select {
 	case <-s.over:
@@ -72,7 +72,8 @@ func (s *Succession) HandedOver() bool {
 	}
 }
 
-// Blocked is why nothing may be opened now: the sockets are another master's, or about to be.
+// Blocked returns why nothing may be opened now: a successor has the sockets, or is about to take
+// them.
 func (s *Succession) Blocked() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,21 +83,20 @@ func (s *Succession) Blocked() error {
 	return nil
 }
 
-// Await returns when nobody is about to go on; never where another one does.
+// Await returns when no attempt is under way. After a successful one it never returns.
 func (s *Succession) Await() {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 }
 
-// AskStop notes that the end of the app is asked for, for the next master, or for this one if
-// it goes on.
+// AskStop notes that a stop was requested, for the next master, or for this one if it goes on.
 func (s *Succession) AskStop(force bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.now.stop, s.now.force = true, force
 }
 
-// TakeStop says whether the end of the app was asked for, once.
+// TakeStop says whether a stop was requested, and forgets it.
 func (s *Succession) TakeStop() (asked, force bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,17 +104,17 @@ func (s *Succession) TakeStop() (asked, force bool) {
 	return asked, s.now.force
 }
 
-// LastFailure is why the last attempt to replace this master failed.
+// LastFailure returns why the last attempt to replace this master failed.
 func (s *Succession) LastFailure() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.now.failed
 }
 
-// Failures is how many attempts to replace a master of the app have failed.
+// Failures returns how many attempts to replace a master of this app have failed.
 func (s *Succession) Failures() int { return s.is().failures }
 
-// TakeOver goes on counting failures where the master before has stopped.
+// TakeOver continues the previous master's count of failures.
 func (s *Succession) TakeOver(failures int) {
 	s.set(func(now *phase) { now.failures = failures })
 }
