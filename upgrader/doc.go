@@ -4,8 +4,8 @@
 // (InPlace), a socket at which the next master waits (Meeting, Flip.HandOver), or a
 // service manager's store (NewReceived). This package is the only importer of tableflip.
 //
-// The master binds and holds the sockets and serves no connection on them. (Connections
-// that wait at the seat of a dead worker, and that no other worker will get, are accepted
-// and reset.) The sockets are kept out of the runtime's poller, for a socket in it would
-// wake the master at each connection of a client.
+// The master binds and holds the sockets and serves no connection on them. (Connections that wait
+// at the seat of a dead worker, and that no other worker will get, are accepted and reset.) The
+// sockets are kept out of the runtime's poller: in it, each connection of a client would wake the
+// master.
 package upgrader

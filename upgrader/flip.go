@@ -49,7 +49,7 @@ func NewFlip(patience time.Duration) (*Flip, *Received, error) {
 		return nil, nil, fmt.Errorf("cannot prepare the succession: %w", err)
 	}
 	f := &Flip{table: table}
-	// No process that this one starts may get these variables.
+	// Processes that this one starts must not get these variables.
 	os.Unsetenv("TABLEFLIP_HAS_PARENT_7DIU3")
 	if !table.HasParent() {
 		return f, nil, nil
@@ -169,7 +169,7 @@ func (f *Flip) start(files map[string]*os.File, talk *os.File) (pid int, err err
 		f.empty()
 		return 0, fmt.Errorf("cannot replace the master: %w", err)
 	}
-	// It said so before it was ready.
+	// The successor wrote its pid before it reported that it was ready.
 	_, err = fmt.Fscanln(talk, &pid)
 	return pid, err
 }
@@ -197,8 +197,8 @@ func (f *Flip) upgradeTable() (err error) {
 	}
 }
 
-// Confirm tells the successor that it owns everything now, that the service manager knows its
-// pid, and whether it is to stop the app by force. It is the last call of this process.
+// Confirm tells the successor that everything is its own, that the service manager knows its pid,
+// and whether to stop the app by force. It is the last call of this process.
 func (f *Flip) Confirm(force bool) error {
 	word := confirmation
 	if force {

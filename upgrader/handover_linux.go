@@ -106,19 +106,19 @@ func (f *Flip) HandOver(to string, l Legacy, patience time.Duration) (pid int, e
 		return 0, err
 	}
 	defer done()
-	giveUp := time.AfterFunc(patience, func() { // what waits ends
+	giveUp := time.AfterFunc(patience, func() { // the successor's wait ends
 		unix.Shutdown(int(socket.Fd()), unix.SHUT_RDWR)
 		unix.Shutdown(int(talk.Fd()), unix.SHUT_RDWR)
 	})
 	err = withFDs(files, func(names []string, fds []int) error { return sendFiles(int(socket.Fd()), names, fds) })
 	if err == nil {
-		done() // or the end of the next master would not be seen
+		done() // otherwise the copies would hide the end of the next master
 		socket.Close()
 		conn.Close()
 		_, err = fmt.Fscanln(talk, &pid)
 	}
 	if !giveUp.Stop() && err == nil {
-		err = os.ErrDeadlineExceeded // the talk is shut: it cannot be told who goes on
+		err = os.ErrDeadlineExceeded // the talk socket is shut down: the successor will not be told to go on
 	}
 	if err != nil {
 		talk.Close()

@@ -11,5 +11,5 @@ func (u *Upgrader) hasPort(config.Listen) bool { return false }
 
 func unprivilegedPortStart() int { return 1024 }
 
-// portHolder needs /proc; elsewhere nobody is named.
+// portHolder needs /proc; elsewhere it names no process.
 func portHolder(config.Listen) (pid int, who string) { return 0, "" }

@@ -30,8 +30,8 @@ const (
 	closed           // terminal
 )
 
-// Reassert makes the socket non-blocking, or blocking where that is wanted, and gives
-// its accept queue the wanted length again: both are properties of the shared socket that any worker can
+// Reassert makes the socket non-blocking (or blocking, if that is wanted) and gives its accept
+// queue the wanted length again. Both are properties of the shared socket, which any worker can
 // change for all others.
 func (l *Listener) Reassert() error {
 	fd := int(l.file.Fd())

@@ -101,7 +101,7 @@ func (u *Upgrader) retire(l *Listener) error {
 		return nil
 	}
 	l.standing = retired
-	if !l.seats.used() { // or clients are led from one worker to the next, as long as there is one
+	if !l.seats.used() { // while there is a worker with a seat, clients go from one seat to the next
 		u.block(l)
 	}
 	return nil

@@ -12,8 +12,8 @@ import (
 	"relevo/upgrader/listeners"
 )
 
-// seating is the part of a Listener at which workers have sockets of their own. Its lock
-// may be taken with Upgrader.mu held, and never the other way round.
+// seating is the part of a Listener at which workers have their seats. Its lock may be taken with
+// Upgrader.mu held, and never the other way round.
 type seating struct {
 	mu      sync.Mutex
 	group   *listeners.Group // nil until the first seat

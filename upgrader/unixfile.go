@@ -126,7 +126,7 @@ func (l *Listener) lost() fileState {
 	case l.standing != open || !l.Network.IsUnix() || l.Abstract():
 		return filePresent
 	case l.ofProgram && !l.socket.guarded:
-		return filePresent // what its only program does with it is its own business
+		return filePresent // a path that only one program uses is that program's own matter
 	case l.socket != nil:
 		return l.socket.file()
 	}

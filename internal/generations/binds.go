@@ -19,13 +19,12 @@ import (
 	"relevo/upgrader"
 )
 
-// maxCaptured bounds the addresses that the programs of one generation get sockets
-// for: one that binds without end harms nobody but itself.
+// maxCaptured bounds the addresses that the programs of one generation get sockets for, because a
+// program may bind without end.
 const maxCaptured = 64
 
-// serves says whether a bind is that of a server whose socket workers can share. A UDP
-// socket with SO_REUSEADDR is most often one for multicast, of which each program needs
-// its own.
+// serves says whether a bind is that of a server whose socket workers can share. A UDP socket with
+// SO_REUSEADDR is usually for multicast, where each program needs its own.
 func serves(b capture.Bind) bool {
 	const mptcp = 262 // IPPROTO_MPTCP
 	switch a := b.Address; {
@@ -46,19 +45,19 @@ func isPlain(name string) bool {
 	return utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-// program is what the upgrader has to know of who binds.
+// program describes the program that binds, for the upgrader.
 func (c *capturing) program(o pool.Order, b capture.Bind) upgrader.Program {
 	p := upgrader.Program{Worker: o.ID, NonBlocking: b.Socket.NonBlocking, Options: wishes(b.Socket).Set, First: c.first}
 	if b.Address.Family == syscall.AF_UNIX {
 		p.User = &upgrader.User{UID: b.Maker.UID, GID: b.Maker.GID, Groups: b.Maker.Groups}
 	} else if b.Socket.Type == syscall.SOCK_STREAM && c.balance != config.BalanceShared {
-		p.NonBlocking = true // the common socket is not the program's
+		p.NonBlocking = true // a shared socket does not follow the program's mode
 	}
 	return p
 }
 
-// borrow returns the listener for a bind, whose socket the program is about to get. Lost are
-// options of its own socket that cannot be set.
+// borrow returns the listener for a bind; the program is about to get its socket. Lost are options
+// of the program's own socket that cannot be set.
 func (h *Hold) borrow(b capture.Bind, p upgrader.Program) (l *upgrader.Listener, lost []error, err error) {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
@@ -68,7 +67,8 @@ func (h *Hold) borrow(b capture.Bind, p upgrader.Program) (l *upgrader.Listener,
 	return l, lost, err
 }
 
-// find returns the listener for a bind: one of the configuration on that port, one
+// find returns the listener for a bind: that of the configuration with this port, one that a
+// sibling has bound, or a new one. The caller holds all.mu.
 // that a sibling has bound, or a new one. It needs all.mu.
 func (h *Hold) find(b capture.Bind, p upgrader.Program) (*upgrader.Listener, error) {
 	wanted := h.all.inPlaceOf(listenOf(b))
@@ -91,7 +91,7 @@ func (h *Hold) find(b capture.Bind, p upgrader.Program) (*upgrader.Listener, err
 	return l, nil
 }
 
-// take adds a listener to those that the generation holds. It needs all.mu.
+// take adds a listener to those that the generation holds. The caller holds all.mu.
 func (h *Hold) take(l *upgrader.Listener) {
 	if slices.Contains(h.held, l) {
 		return
@@ -101,9 +101,9 @@ func (h *Hold) take(l *upgrader.Listener) {
 	h.all.serving = slices.Concat(h.all.serving, []config.Listen{l.Listen})
 }
 
-// inPlaceOf returns the listener that serves all addresses, where a program wants those of
-// IPv4 alone: a socket of its own would take over the clients of IPv4 with the bind, long
-// before the program is known to serve. It needs mu.
+// inPlaceOf returns the listener on all addresses if a program wants to bind only those of IPv4: a
+// socket of its own would take over the clients of IPv4 at once, long before the program is known
+// to serve. The caller holds mu.
 func (l *Sockets) inPlaceOf(wanted config.Listen) config.Listen {
 	for _, serving := range l.serving {
 		if serving.TakesIPv4Of(wanted) {
@@ -113,13 +113,13 @@ func (l *Sockets) inPlaceOf(wanted config.Listen) config.Listen {
 	return wanted
 }
 
-// same says whether a listener is the one for what a program asks for. Those at any port
-// are told apart by their names.
+// same says whether a listener is the one that a program asks for. Listeners on any port are
+// distinguished by their names.
 func same(l *upgrader.Listener, wanted config.Listen) bool {
 	return l.SameSocket(wanted) && (!wanted.AnyPort() || l.Name == wanted.Name)
 }
 
-// privileged says what to do where the user of a program may not bind its port.
+// privileged says what to do if the user of a program may not bind its port.
 func privileged(wanted config.Listen, port uint16) error {
 	option := fmt.Sprintf(":%d", port)
 	if wanted.Datagram() {
@@ -135,14 +135,14 @@ func privileged(wanted config.Listen, port uint16) error {
 		port, option))
 }
 
-// forbidden is EACCES with all that is to be said of it.
+// forbidden is EACCES with an explanation.
 type forbidden string
 
 func (f forbidden) Error() string { return string(f) }
 func (f forbidden) Unwrap() error { return syscall.EACCES }
 
-// meets says whether a bind is of the port of a listener of the configuration: its
-// address counts, however the program spells it.
+// meets says whether a bind is for the port of a configured listener: then the listener's address
+// counts, whatever address the program binds.
 func meets(l *upgrader.Listener, b capture.Bind) bool {
 	if l.Network.IsUnix() || b.Address.Family == syscall.AF_UNIX || l.Datagram() != (b.Socket.Type == syscall.SOCK_DGRAM) {
 		return false
@@ -154,14 +154,14 @@ func meets(l *upgrader.Listener, b capture.Bind) bool {
 	return anyAddress(b) || at.Addr().IsUnspecified() || at.Addr().Unmap() == b.Address.IP.Addr().Unmap()
 }
 
-// anyAddress says whether the program leaves it open at which address of the host it
-// serves: programs that do not care bind all, or localhost.
+// anyAddress says whether the program leaves the address open: programs that do not care bind all
+// addresses, or localhost.
 func anyAddress(b capture.Bind) bool {
 	ip := b.Address.IP.Addr().Unmap()
 	return ip.IsUnspecified() || ip.IsLoopback()
 }
 
-// listenOf is what a program asks for, as a configuration would have it.
+// listenOf returns the bind as an entry of the configuration.
 func listenOf(b capture.Bind) config.Listen {
 	if b.Address.Family == syscall.AF_UNIX {
 		return unixListenOf(b)
@@ -184,7 +184,7 @@ func listenOf(b capture.Bind) config.Listen {
 	return l
 }
 
-// anyPortName is unique among the sockets at any port that programs ask for.
+// anyPortName is unique among the sockets on any port that programs ask for.
 func anyPortName(b capture.Bind) string {
 	name := "any-port"
 	if b.Socket.Type == syscall.SOCK_DGRAM {
@@ -214,13 +214,13 @@ func unixListenOf(b capture.Bind) config.Listen {
 		}
 		name = append(name, r)
 	}
-	const longest = 50 // a number may follow
+	const longest = 50 // leaves room for a number
 	l.Name = string(name[:min(len(name), longest)])
 	return l
 }
 
-// bound says whether programs have bound addresses that the configuration does not name.
-// A Unix socket that one worker alone has bound may be its private one.
+// bound says whether programs have bound addresses that the configuration does not have. A Unix
+// socket that only one worker has bound may be private, and does not count.
 func (h *Hold) bound() bool {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
@@ -239,15 +239,15 @@ func (h *Hold) configuredNames() (names []string) {
 	return names
 }
 
-// forget closes what only a worker that is gone had bound, and whose path it has removed:
-// a private socket.
+// forget closes private sockets of a worker that has ended: only that worker had bound them, and
+// has removed their path.
 func (h *Hold) forget(worker string) error {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
 	return h.drop(func(l *upgrader.Listener) bool { return h.all.Upgrader.Abandoned(l, worker) })
 }
 
-// vacate closes what programs have bound and closed again, all of them. It waits for the binds
+// vacate closes the sockets that every program that had bound them has closed. It waits for binds
 // that are being answered.
 func (h *Hold) vacate(address string) error {
 	h.binding.Lock()
@@ -257,7 +257,7 @@ func (h *Hold) vacate(address string) error {
 	return h.drop(func(l *upgrader.Listener) bool { return l.Address == address && l.Vacant() })
 }
 
-// drop closes captured listeners that no other generation holds. It needs all.mu.
+// drop closes captured listeners that no other generation holds. The caller holds all.mu.
 func (h *Hold) drop(unused func(*upgrader.Listener) bool) error {
 	for i := len(h.held) - 1; i >= h.configured; i-- {
 		l := h.held[i]
@@ -276,7 +276,7 @@ func (h *Hold) drop(unused func(*upgrader.Listener) bool) error {
 	return nil
 }
 
-// balanceOf is how workers share a listener that their programs have bound; empty: none
+// balanceOf says how workers share a listener that their programs have bound; empty: no program
 // has.
 func (l *Sockets) balanceOf(socket *upgrader.Listener) config.Balance {
 	switch {
@@ -290,7 +290,7 @@ func (l *Sockets) balanceOf(socket *upgrader.Listener) config.Balance {
 	return ""
 }
 
-// shared is the common socket for a program.
+// shared returns the common socket for a program.
 func (c *capturing) shared(l *upgrader.Listener, o pool.Order) launch.Grant {
 	file, err := c.hold.all.Upgrader.Borrow(l, o.ID)
 	if err != nil {

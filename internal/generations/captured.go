@@ -26,13 +26,13 @@ const maxTold = 10
 // launch.Sockets.
 type capturing struct {
 	hold     *Hold
-	stopping func() bool // the app ends: no worker follows the one that leaves
+	stopping func() bool // the app stops: no worker follows the one that leaves
 	log      *slog.Logger
 	told     atomic.Int32 // binds that were let through with a warning
 	balance  config.Balance
-	expected bool     // the generation that served when this one was made had captured listeners
-	first    bool     // there was none
-	share    *float64 // of new connections, for canaries; nil: as for others
+	expected bool     // the previous generation had captured listeners
+	first    bool     // there was no previous generation
+	share    *float64 // of new connections, for canaries; nil: as for other workers
 }
 
 var _ launch.Sockets = (*capturing)(nil)
@@ -74,8 +74,8 @@ func (c *capturing) Bind(o pool.Order, b capture.Bind) launch.Grant {
 	return launch.Grant{Answer: capture.Answer{FD: int(file.Fd())}, Address: l.Address, Own: true, Socket: file}
 }
 
-// sharing tells once why a worker has no socket of its own. On Unix sockets and UDP there is
-// no such thing, which is news only where it was asked for.
+// sharing says once why a worker has no socket of its own. Unix sockets and UDP have none, so that
+// is worth a line only if the configuration asks for it.
 func (c *capturing) sharing(l *upgrader.Listener, o pool.Order, wanted config.Balance, err error) {
 	expected := errors.Is(err, seats.ErrUnsupported) || errors.Is(err, seats.ErrNotTCP) ||
 		errors.Is(err, seats.ErrNoReusePort)
@@ -99,14 +99,14 @@ func (c *capturing) sharing(l *upgrader.Listener, o pool.Order, wanted config.Ba
 	}
 }
 
-// lost tells of options of a program's own socket that the master's does not have.
+// lost warns of options of a program's own socket that the master's socket does not have.
 func (c *capturing) lost(o pool.Order, l *upgrader.Listener, options []error) {
 	for _, err := range options {
 		c.log.Warn("a socket option of the program is lost", "worker", o.ID, "address", l.Address, "err", err)
 	}
 }
 
-// compare tells once where the program binds something else than the listeners say.
+// compare says once that the program binds something else than the listeners name.
 func (c *capturing) compare(l *upgrader.Listener, b capture.Bind) {
 	asked := listenOf(b)
 	if l.Listen.TakesIPv4Of(asked) && c.hold.all.once.First("bound "+asked.Address) {
@@ -134,7 +134,7 @@ func (c *capturing) compare(l *upgrader.Listener, b capture.Bind) {
 		"listener", l.Listen)
 }
 
-// wishes are what a program's own socket was like, for the one that takes its place.
+// wishes returns the properties of a program's own socket, for the one that replaces it.
 func wishes(s capture.Socket) seats.SocketOptions {
 	o := seats.SocketOptions{Nonblock: s.NonBlocking}
 	for _, option := range s.Options {
@@ -154,7 +154,7 @@ func (c *capturing) Accepted(ctx context.Context, o pool.Order) error {
 	return nil
 }
 
-// Serve leads clients to the worker: launch.Sockets.
+// Serve directs clients to the worker: launch.Sockets.
 func (c *capturing) Serve(o pool.Order) {
 	for i, l := range c.hold.listeners() {
 		c.report(c.lead(l, o, i < c.hold.configured))
@@ -162,7 +162,7 @@ func (c *capturing) Serve(o pool.Order) {
 	}
 }
 
-// Leave leads no new client to it: launch.Sockets.
+// Leave directs no new client to the worker: launch.Sockets.
 func (c *capturing) Leave(o pool.Order) {
 	for _, l := range c.hold.listeners() {
 		if c.stopping() {
@@ -172,7 +172,7 @@ func (c *capturing) Leave(o pool.Order) {
 	}
 }
 
-// Gone forgets it: launch.Sockets.
+// Gone removes a worker that has ended: launch.Sockets.
 func (c *capturing) Gone(o pool.Order) {
 	c.report(c.hold.forget(o.ID))
 	for _, l := range c.hold.listeners() {
@@ -180,7 +180,7 @@ func (c *capturing) Gone(o pool.Order) {
 	}
 }
 
-// Closed takes a socket back that the worker has closed: launch.Sockets.
+// Closed takes back a socket that the worker has closed: launch.Sockets.
 func (c *capturing) Closed(o pool.Order, address string) (other bool) {
 	for _, l := range c.hold.listeners() {
 		if l.Address == address {
@@ -203,14 +203,14 @@ func (c *capturing) Emptied(o pool.Order) bool {
 	return !slices.ContainsFunc(c.hold.listeners(), func(l *upgrader.Listener) bool { return !l.Emptied(o.ID) })
 }
 
-// Others says whether another worker serves where this one did: launch.Sockets.
+// Others says whether another worker serves at the same sockets: launch.Sockets.
 func (c *capturing) Others(o pool.Order) bool {
 	return slices.ContainsFunc(c.hold.listeners(), func(l *upgrader.Listener) bool {
 		return l.Seated(o.ID) && l.ServedByOthers(o.ID)
 	})
 }
 
-// Ports are those of the worker's own sockets: launch.Sockets.
+// Ports returns the ports of the worker's own sockets: launch.Sockets.
 func (c *capturing) Ports(o pool.Order) (all []uint16) {
 	for _, l := range c.hold.listeners() {
 		if at, err := netip.ParseAddrPort(l.Address); err == nil && l.Seated(o.ID) {
@@ -220,21 +220,21 @@ func (c *capturing) Ports(o pool.Order) (all []uint16) {
 	return all
 }
 
-// Expected says whether the app is known to bind for itself: launch.Sockets.
+// Expected says whether the app's program is known to bind by itself: launch.Sockets.
 func (c *capturing) Expected() bool { return c.expected || c.hold.bound() }
 
-// First says whether the app had no generation before: launch.Sockets.
+// First says whether this is the app's first generation: launch.Sockets.
 func (c *capturing) First() bool { return c.first }
 
-// listeners are those of the generation, the captured ones included.
+// listeners returns those of the generation, captured ones included.
 func (h *Hold) listeners() []*upgrader.Listener {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
 	return slices.Clone(h.held)
 }
 
-// socketsFor is where the workers of a new generation get sockets from for what their
-// programs bind; nil: they are on their own.
+// socketsFor returns where the workers of a new generation get sockets for what their programs
+// bind; nil: their binds are not captured.
 func (gs *Generations) socketsFor(app config.App, sockets *Hold) launch.Sockets {
 	if app.Capture != config.CaptureAuto {
 		return nil

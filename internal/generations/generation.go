@@ -20,26 +20,25 @@ type Generation struct {
 	sockets     *Hold
 	fingerprint string // of the command
 	capturing   *capturing
-	trial       Trial          // asked for with its roll
-	backFrom    decide.Release // what a user rolled back from to this one
+	trial       Trial          // requested with its roll
+	backFrom    decide.Release // what a user rolled back from to this generation
 }
 
 var _ pool.Release = (*Generation)(nil)
 
-// Close lets go of bytes and sockets.
+// Close releases bytes and sockets.
 func (g *Generation) Close() error {
 	return errors.Join(g.Release.Close(), g.sockets.Release())
 }
 
-// Start looks at the listeners first. Many a program makes those that it inherits
-// non-blocking itself: then nobody could tell any more that another worker had made
-// them blocking.
+// Start inspects the listeners first. Many programs make inherited listeners non-blocking by
+// themselves, which would hide that another worker had made them blocking.
 func (g *Generation) Start(o pool.Order, sink func(pool.Report)) (pool.Process, error) {
 	g.sockets.all.Upgrader.Inspect()
 	return g.Release.Start(o, sink)
 }
 
-// App is the configuration of the generation. What needs no new workers may change while it
+// App is the configuration of the generation. Settings that need no new workers may change while it
 // serves.
 func (g *Generation) App() config.App {
 	g.of.mu.Lock()
@@ -47,7 +46,7 @@ func (g *Generation) App() config.App {
 	return g.app
 }
 
-// Fingerprint is that of the command.
+// Fingerprint identifies the command.
 func (g *Generation) Fingerprint() string { return g.fingerprint }
 
 // Sum is the sha256 of the release's bytes; empty: they can be run, but not read.
@@ -58,14 +57,14 @@ func (g *Generation) Same(other *Generation) bool {
 	return g.Sum() != "" && g.Sum() == other.Sum() && g.fingerprint == other.fingerprint
 }
 
-// Bound are the listeners as the control socket tells them.
+// Bound returns the listeners for the control socket.
 func (g *Generation) Bound() []control.Listener { return g.sockets.ForPeople() }
 
-// Hints are what to look at about the clients of the listeners.
+// Hints returns advice about the clients of the listeners.
 func (g *Generation) Hints() []string { return g.sockets.all.OneClient(g.sockets) }
 
-// BackFrom notes that a user rolls back from what serves to this generation. Verdicts follow
-// only when that is left for good: a way back that fails leaves it serving.
+// BackFrom notes that a user rolls back to this generation. The one that is left gets its verdict
+// only if the roll succeeds: after a failed rollback it still serves.
 func (g *Generation) BackFrom(serving *Generation) {
 	if sum := serving.Sum(); sum != g.Sum() {
 		g.backFrom = decide.Release{Sum: sum, Fingerprint: serving.fingerprint}

@@ -22,50 +22,50 @@ type Launcher interface {
 	Store() *store.Store
 }
 
-// Options are what generations are made of. All are required.
+// Options of Generations. All are required.
 type Options struct {
 	Log      *slog.Logger
 	Sockets  *Sockets
 	Launcher Launcher
 	// Admission is asked before a worker serves.
 	Admission func(config.App) launch.Admission
-	// Stopping says whether the app comes to its end.
+	// Stopping says whether the app stops.
 	Stopping func() bool
-	// Blocked is why nothing may be prepared now: the sockets are another master's, or about
-	// to be.
+	// Blocked returns why nothing may be prepared now: another master has the sockets, or is about
+	// to take them.
 	Blocked func() error
 }
 
-// Generations are those of one app. It is safe for concurrent use.
+// Generations holds those of one app. It is safe for concurrent use.
 type Generations struct {
 	o Options
 
 	mu        sync.Mutex
 	now       state
-	forgetful bool // the last verdict was not written down
+	forgetful bool // the last verdict could not be stored
 }
 
-// state is what a running app has of generations, however its master came to be. A field
-// that may be empty says so with the tag empty, and why.
+// state is what a running app knows about generations, whether its master started cold or took
+// over. A field that may be empty has the tag empty, with the reason.
 type state struct {
-	keys    int         // the highest given to a generation
-	current *Generation // what serves
-	wanted  *Generation // what is to serve when all rolls asked for have ended well
+	keys    int         // the highest that was given to a generation
+	current *Generation // the generation that serves
+	wanted  *Generation // the generation that serves once all requested rolls have succeeded
 	lastSum string      `empty:"sha256 of what the command's file held at the last look; it may be unreadable"`
 }
 
-// New has no generation yet.
+// New returns Generations without any.
 func New(o Options) *Generations { return &Generations{o: o} }
 
-// Missing names what a running app has to have of generations, and this one has not.
+// Missing names what a running app needs and this one does not have.
 func (gs *Generations) Missing() []string {
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
 	return whole.Missing(&gs.now)
 }
 
-// Serving is the generation that serves; while a roll is under way, the old one. Before the
-// first one is begun with it is nil.
+// Serving is the generation that serves; during a roll, the old one. It is nil before the first one
+// begins.
 func (gs *Generations) Serving() *Generation {
 	if gs == nil {
 		return nil
@@ -75,15 +75,15 @@ func (gs *Generations) Serving() *Generation {
 	return gs.now.current
 }
 
-// Wanted is what is to serve when all rolls asked for have ended well.
+// Wanted is the generation that serves once all requested rolls have succeeded.
 func (gs *Generations) Wanted() *Generation {
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
 	return gs.now.wanted
 }
 
-// SetLive gives what serves, and what is to serve, the settings of an app that need
-// no new workers.
+// SetLive applies the settings of an app that need no new workers to the serving and the wanted
+// generation.
 func (gs *Generations) SetLive(app config.App) (before, now config.App) {
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
@@ -96,22 +96,22 @@ func (gs *Generations) SetLive(app config.App) (before, now config.App) {
 	return before, current.app
 }
 
-// Want notes a generation that a roll is asked for.
+// Want notes a generation for which a roll is requested.
 func (gs *Generations) Want(g *Generation) {
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
 	gs.now.wanted = g
 }
 
-// Begin has a first generation serve.
+// Begin makes a first generation the serving one.
 func (gs *Generations) Begin(first *Generation) {
 	gs.Want(first)
 	gs.serve(first, first)
 	gs.report(first.sockets.Serve(first.app.Listen))
 }
 
-// serve notes what serves after another generation was tried, and returns the configuration
-// of what served before.
+// serve notes which generation serves after another one was tried, and returns the configuration
+// that served before.
 func (gs *Generations) serve(g, tried *Generation) (before config.App) {
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
@@ -125,7 +125,7 @@ func (gs *Generations) serve(g, tried *Generation) (before config.App) {
 	return before
 }
 
-// Looked notes which bytes the command's file held when it was looked at last.
+// Looked notes which bytes the command's file held at the last look.
 func (gs *Generations) Looked(g *Generation) {
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
@@ -139,14 +139,14 @@ func (gs *Generations) LastLook() string {
 	return gs.now.lastSum
 }
 
-// Ended is what follows from the end of a roll.
+// Ended describes a roll that has ended.
 type Ended struct {
 	Tried, From *Generation
-	Before, Now config.App // what served, and what serves
+	Before, Now config.App // before and after the roll
 }
 
-// Follow does at each step of a roll to a generation, from the one that served before, what is
-// due to their sockets. At the end of the roll it returns what follows. It does not block.
+// Follow opens, retires and parks sockets at each step of a roll between two generations. At the
+// end of the roll it returns a description of it. It does not block.
 func (gs *Generations) Follow(step pool.Step, result machine.Result, to, from pool.Release) *Ended {
 	next, last := to.(*Generation), from.(*Generation)
 	switch step {

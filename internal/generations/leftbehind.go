@@ -14,8 +14,8 @@ import (
 	"relevo/internal/procnet"
 )
 
-// leftBehind are the pids of this app's workers that have an address, and that this master
-// has not started: a master that was killed has left them. Of a family it is the eldest.
+// leftBehind returns the pids of this app's workers that a killed master has left and that have an
+// address. Of a family of processes it is the eldest.
 func (r rivals) leftBehind(l config.Listen) string {
 	_, port, err := net.SplitHostPort(l.Address)
 	number, numberErr := strconv.Atoi(port)

@@ -18,7 +18,7 @@ import (
 type Legacy struct {
 	Key         int               `json:"key"`
 	App         config.App        `json:"app"`
-	Listeners   []int             `json:"listeners"` // their IDs, in the order of App, then those that programs have bound
+	Listeners   []int             `json:"listeners"` // their IDs, in the order of App, then captured ones
 	Sockets     []inheritedSocket `json:"sockets"`   // as its workers find them
 	Fingerprint string            `json:"fingerprint"`
 	BackFrom    judgedLegacy      `json:"back_from,omitzero"`
@@ -36,10 +36,10 @@ type judgedLegacy struct {
 	Fingerprint string `json:"fingerprint"`
 }
 
-// ErrLegacy is returned for a document that cannot be gone on with.
+// ErrLegacy is returned for a document that cannot be taken over.
 var ErrLegacy = errors.New("master: the state of the master before cannot be read")
 
-// Legacy is the release's, with what this package knows of the generation:
+// Legacy is the legacy of the release, with what this package knows about the generation:
 // pool.Release.
 func (g *Generation) Legacy() pool.ReleaseLegacy {
 	release := g.Release.Legacy()
@@ -52,7 +52,7 @@ func (g *Generation) Legacy() pool.ReleaseLegacy {
 	l.Listeners, l.Sockets = g.sockets.legacy()
 	state, err := json.Marshal(l)
 	if err != nil {
-		panic(fmt.Sprintf("internal error: generations: %v", err)) // it holds nothing that can fail
+		panic(fmt.Sprintf("internal error: generations: %v", err)) // it holds nothing that cannot be marshalled
 	}
 	return pool.ReleaseLegacy{State: state, Files: release.Files}
 }
@@ -67,7 +67,7 @@ func (h *Hold) legacy() (ids []int, sockets []inheritedSocket) {
 	return ids, sockets
 }
 
-// Keys are those of what serves and of what is to serve; 0: there is none yet.
+// Keys returns the keys of the serving and the wanted generation; 0: there is none yet.
 func (gs *Generations) Keys() (serving, wanted int) {
 	if gs == nil {
 		return 0, 0
@@ -80,7 +80,7 @@ func (gs *Generations) Keys() (serving, wanted int) {
 	return gs.now.current.key, gs.now.wanted.key
 }
 
-// Left are generations as another master has left them.
+// Left describes the generations that another master has left.
 type Left struct {
 	All             map[int]Legacy // by the pool's numbers
 	Files           func(number int) map[string]*os.File
@@ -98,7 +98,7 @@ func (l Left) numberServing() int {
 	return -1
 }
 
-// TakeOver goes on with the generations of another master.
+// TakeOver restores the generations of another master.
 func (gs *Generations) TakeOver(left Left) (map[int]pool.Release, error) {
 	serving := left.numberServing()
 	if serving < 0 {
@@ -120,8 +120,7 @@ func (gs *Generations) TakeOver(left Left) (map[int]pool.Release, error) {
 	return releases, nil
 }
 
-// servingFirst are the numbers, with that of what serves at the beginning: the others depend
-// on what is known of it.
+// servingFirst returns the numbers, the serving one first: the others depend on it.
 func servingFirst(all map[int]Legacy, serving int) []int {
 	numbers := slices.Sorted(maps.Keys(all))
 	at := slices.Index(numbers, serving)

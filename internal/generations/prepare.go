@@ -8,9 +8,8 @@ import (
 	"relevo/pool"
 )
 
-// Prepare makes a generation of a configuration: its sockets are open and its
-// bytes kept. The bytes are those of the command's file, or of the kept release
-// with the hash sum.
+// Prepare makes a generation of a configuration: it opens the sockets and keeps a copy of the
+// bytes. The bytes are those of the command's file, or of the kept release with the hash sum.
 func (gs *Generations) Prepare(app config.App, sum string) (*Generation, error) {
 	if err := gs.o.Blocked(); err != nil {
 		return nil, err
@@ -57,7 +56,7 @@ func (gs *Generations) command(app config.App, sockets *Hold) launch.Command {
 }
 
 // Look finds the release that a reload with a configuration would roll to, and why it would be
-// refused. Nothing is opened or kept for it.
+// refused. It opens and keeps nothing.
 func (gs *Generations) Look(app config.App) (next pool.Info, refused string, err error) {
 	command := gs.command(app, gs.Serving().sockets)
 	command.Listeners = nil

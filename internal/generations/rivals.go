@@ -13,15 +13,15 @@ import (
 	"relevo/upgrader"
 )
 
-// rivals are the other apps of this runtime directory, one of which may hold an address
-// that this app wants.
+// rivals are the other apps of this runtime directory, one of which may hold an address that this
+// app wants.
 type rivals struct {
 	places config.Places
 	app    string
 }
 
-// refusal is an error that is named when it is read: that takes its time, for which no
-// program is to wait in bind.
+// refusal finds out who holds an address only when it is printed, because that takes a while and
+// the program waits in bind.
 type refusal struct {
 	rivals rivals
 	err    error
@@ -30,11 +30,10 @@ type refusal struct {
 func (r refusal) Error() string { return r.rivals.name(r.err).Error() }
 func (r refusal) Unwrap() error { return r.err }
 
-// rivalPatience is how long other masters are waited for, all together.
+// rivalPatience bounds the wait for answers of all other masters together.
 const rivalPatience = 2 * time.Second
 
-// name has an error that names a process name both apps, where the process is the master
-// of one.
+// name adds both apps to an error that names a process, if that process is the master of one.
 func (r rivals) name(err error) error {
 	taken := new(upgrader.InUseError)
 	if !errors.As(err, &taken) {
@@ -54,7 +53,7 @@ func (r rivals) name(err error) error {
 		taken.Listen, r.app, syscall.EADDRINUSE, rival, pid, rival)
 }
 
-// appOf is the app whose master has this pid, empty where there is none.
+// appOf returns the app whose master has this pid; empty: there is none.
 func (r rivals) appOf(pid int) string {
 	if pid == 0 {
 		return ""

@@ -14,26 +14,25 @@ import (
 	"relevo/upgrader"
 )
 
-// Sockets knows which generation uses which socket. A socket that the
-// configuration no longer names stays until the last generation that could still
-// be rolled back to is gone.
+// Sockets knows which generation uses which socket. A socket that the configuration does not have
+// any more stays open until the last generation that could be rolled back to is closed.
 type Sockets struct {
 	Upgrader *upgrader.Upgrader
 	rivals   rivals
-	once     announce.Once // of warnings about what programs bind
+	once     announce.Once // warns once about each thing that programs bind
 
 	mu      sync.Mutex
 	holders map[*upgrader.Listener]int
-	serving []config.Listen // what the upgrader is to keep whatever becomes of a roll
+	serving []config.Listen // what the upgrader is to keep however a roll ends
 }
 
-// NewSockets has none of the upgrader's sockets in use. The app is one of those that have
-// their places in the same directory. Wanted is what is to be kept whatever becomes of a roll.
+// NewSockets returns Sockets of which none is in use. Places is the directory that the app shares
+// with others. Wanted is what to keep however a roll ends.
 func NewSockets(up *upgrader.Upgrader, places config.Places, app string, wanted []config.Listen) *Sockets {
 	return &Sockets{Upgrader: up, rivals: rivals{places, app}, holders: map[*upgrader.Listener]int{}, serving: wanted}
 }
 
-// Wanted are the listeners that are kept whatever becomes of a roll.
+// Wanted are the listeners that are kept however a roll ends.
 func (l *Sockets) Wanted() []config.Listen {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -49,13 +48,12 @@ type Hold struct {
 
 	binding sync.RWMutex // held while a bind is answered
 
-	// configured is how many of held are of the configuration. The others, which follow,
-	// were captured: the programs of the generation have bound them.
+	// configured is how many of held the configuration has. The others, which follow, were
+	// captured.
 	configured int
 }
 
-// Acquire takes the sockets of a configuration, opening those that are not open
-// yet: all or none.
+// Acquire takes the sockets of a configuration and opens those that are not open yet: all or none.
 func (l *Sockets) Acquire(wanted []config.Listen) (*Hold, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -71,7 +69,7 @@ func (l *Sockets) Acquire(wanted []config.Listen) (*Hold, error) {
 	return h, nil
 }
 
-// noRoom says what is used up where the socket file of a listener could not be made.
+// noRoom says which resource was used up when the socket file of a listener could not be made.
 func noRoom(wanted []config.Listen, err error) error {
 	for _, l := range wanted {
 		if l.Network.IsUnix() {
@@ -81,7 +79,7 @@ func noRoom(wanted []config.Listen, err error) error {
 	return err
 }
 
-// Release closes the sockets that nobody else holds.
+// Release closes the sockets that no other generation holds.
 func (h *Hold) Release() (err error) {
 	h.once.Do(func() {
 		h.all.mu.Lock()
@@ -96,8 +94,8 @@ func (h *Hold) Release() (err error) {
 	return err
 }
 
-// Revert gives the sockets back the names, modes and queues of what serves, where
-// a generation was made that is not rolled to.
+// Revert gives the sockets the names, modes and queues of the serving generation again, after
+// another one was made and dropped.
 func (l *Sockets) Revert() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -105,7 +103,7 @@ func (l *Sockets) Revert() error {
 	return err
 }
 
-// discard closes a socket that may be left of a generation that never served.
+// discard closes a socket that only a generation has that never served.
 func (l *Sockets) discard(socket *upgrader.Listener) error {
 	if slices.Contains(l.Upgrader.Listeners(), socket) {
 		if _, err := l.Upgrader.Set(l.serving); err != nil {
@@ -113,13 +111,13 @@ func (l *Sockets) discard(socket *upgrader.Listener) error {
 		}
 	}
 	if slices.Contains(l.Upgrader.Listeners(), socket) {
-		return nil // it is all that there is: the master closes it
+		return nil // the master needs one listener, and closes it at its end
 	}
 	return l.Upgrader.CloseListener(socket)
 }
 
-// Listen sees to it that the sockets of h can be listened on. The end of the roll
-// before may have closed those that only h has.
+// Listen opens the sockets of h again if needed: the end of the previous roll may have parked those
+// that only h has.
 func (h *Hold) Listen() (err error) {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
@@ -129,12 +127,12 @@ func (h *Hold) Listen() (err error) {
 	return err
 }
 
-// Open lets clients in on the sockets of h. Those of other generations get no
-// new client any more, but what waits in their queues can still be accepted.
+// Open lets clients in on the sockets of h. The sockets of other generations get no new clients,
+// but those in their queues can still be accepted.
 func (h *Hold) Open() error { return h.align(h.all.Upgrader.Retire) }
 
-// Serve makes the sockets of h those of the app, as its configuration wants them,
-// and refuses clients on all others.
+// Serve makes the sockets of h those of the app, as its configuration says, and refuses clients on
+// all others.
 func (h *Hold) Serve(wanted []config.Listen) error {
 	h.all.mu.Lock()
 	wanted = append(slices.Clone(wanted), h.captured()...)
@@ -160,7 +158,7 @@ func (h *Hold) align(close func(*upgrader.Listener) error) (err error) {
 	return err
 }
 
-// forWorkers are the sockets as launch passes them on.
+// forWorkers returns the sockets for launch.
 func (h *Hold) forWorkers() (out []launch.Listener) {
 	for _, l := range h.sockets[:h.configured] {
 		out = append(out, launch.Listener(l))
@@ -168,7 +166,7 @@ func (h *Hold) forWorkers() (out []launch.Listener) {
 	return out
 }
 
-// captured are the sockets that programs have bound. It needs all.mu.
+// captured returns the sockets that programs have bound. The caller holds all.mu.
 func (h *Hold) captured() (out []config.Listen) {
 	for _, l := range h.held[h.configured:] {
 		out = append(out, l.Listen)
@@ -176,7 +174,7 @@ func (h *Hold) captured() (out []config.Listen) {
 	return out
 }
 
-// ForPeople are the sockets as the control socket tells them.
+// ForPeople returns the sockets for the control socket.
 func (h *Hold) ForPeople() []control.Listener {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()

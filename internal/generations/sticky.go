@@ -14,9 +14,9 @@ func (c *capturing) stick(l *upgrader.Listener, o pool.Order) {
 	c.report(l.Stick(o.ID))
 }
 
-// unstuck tells once where clients do not stick to workers, or are not spread evenly, although
-// that is wanted, because the program takes the listener that all workers share instead of
-// binding.
+// unstuck warns once that clients do not stick to workers, or are not spread evenly, although the
+// configuration wants that: the program takes the inherited listener, which all workers share,
+// instead of binding.
 func (c *capturing) unstuck(l *upgrader.Listener, o pool.Order, inherits bool) {
 	if !inherits || !l.IsTCP() || l.Seated(o.ID) || c.hold.all.Upgrader.Lent(l) {
 		return
@@ -29,14 +29,14 @@ func (c *capturing) unstuck(l *upgrader.Listener, o pool.Order, inherits bool) {
 	}
 }
 
-// Clients look like one behind a proxy: of so many connections at least, a part comes from
-// one address.
+// Clients seem to be behind one proxy if there are at least so many connections, and this part of
+// them comes from one address.
 const (
 	enoughConnections = 16
 	nearlyAll         = 0.95
 )
 
-// OneClient warns of listeners whose clients stick to slots and seem to be behind a proxy.
+// OneClient warns of sticky listeners whose clients seem to be behind one proxy.
 func (l *Sockets) OneClient(serving *Hold) (warnings []string) {
 	for _, socket := range serving.listeners() {
 		if !socket.Sticky() {

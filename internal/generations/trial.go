@@ -13,14 +13,14 @@ import (
 	"relevo/upgrader"
 )
 
-// Trial is how a roll's canary is tried, where that was asked for with the roll. What is nil
-// is as the app says.
+// Trial is how to try a roll's canary, if the roll was requested with such options. A nil field
+// means the app's own setting.
 type Trial struct {
 	Canary *time.Duration `json:"canary,omitempty"`
 	Share  *float64       `json:"share,omitempty"`
 }
 
-// ParseTrial reads that of a roll; empty: as the app says.
+// ParseTrial parses the options of a roll; an empty one means the app's own setting.
 func ParseTrial(canary, share string) (t Trial, err error) {
 	if canary != "" {
 		lasts, err := config.ParseDuration(canary)
@@ -42,8 +42,8 @@ func ParseTrial(canary, share string) (t Trial, err error) {
 	return t, nil
 }
 
-// Fits says whether the app's rolls can be tried so. What the app itself has is its own
-// affair: a canary of 0 for one reload leaves its share without effect.
+// Fits says whether the app's rolls can be tried this way. Only a share that the roll asks for is
+// checked: a canary of 0 for one reload leaves the app's own share without effect.
 func (t Trial) Fits(app config.App) error {
 	if t.Share == nil {
 		return nil
@@ -55,17 +55,17 @@ func (t Trial) Fits(app config.App) error {
 	return config.CheckTrial(canary, *t.Share)
 }
 
-// Try has the generation's canary be tried so.
+// Try sets how the generation's canary is tried.
 func (g *Generation) Try(t Trial) {
 	if g.trial = t; g.capturing != nil {
 		g.capturing.share = g.share()
 	}
 }
 
-// share is what the generation's canary gets; nil: as much as each other worker.
+// share is the canary's part of new connections; nil: as much as each other worker.
 func (g *Generation) share() *float64 { return cmp.Or(g.trial.Share, g.app.CanaryShare) }
 
-// Patience is that of the roll to the generation.
+// Patience returns the time limits of a roll to the generation.
 func (g *Generation) Patience() machine.Options {
 	app := g.app
 	if g.trial.Canary != nil {
@@ -74,8 +74,8 @@ func (g *Generation) Patience() machine.Options {
 	return Patience(app)
 }
 
-// lead leads new clients to a worker that is ready. A canary gets its share of them where
-// it has a socket of its own.
+// lead directs new clients to a worker that is ready. A canary gets its share of them if it has a
+// socket of its own.
 func (c *capturing) lead(l *upgrader.Listener, o pool.Order, inherits bool) error {
 	if !o.Canary || c.share == nil {
 		return l.Serve(o.ID, inherits)
@@ -96,11 +96,11 @@ func (c *capturing) Admit(o pool.Order) {
 	}
 }
 
-// Patience are the times of an app's rolls.
+// Patience returns the time limits of an app's rolls.
 func Patience(app config.App) machine.Options {
 	canary := app.Canary
 	if canary == 0 {
-		canary = -1 // the machine's word for none
+		canary = -1 // the machine's value for none
 	}
 	return machine.Options{
 		Surge: app.Surge, Canary: canary, ReadyTimeout: app.ReadyTimeout, DrainTimeout: app.DrainTimeout,
@@ -111,7 +111,7 @@ func Patience(app config.App) machine.Options {
 
 var _ pool.Trials = (*Generation)(nil)
 
-// CanaryShare is what canaries of the generation get: pool.Trials.
+// CanaryShare is the share of the generation's canaries: pool.Trials.
 func (g *Generation) CanaryShare(worker string) (share, hint string) {
 	wanted := g.share()
 	if wanted == nil {

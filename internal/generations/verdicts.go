@@ -13,7 +13,7 @@ import (
 	"relevo/pool"
 )
 
-// Rolled is what a roll to a generation has come to.
+// Rolled describes the result of a roll to a generation.
 func (gs *Generations) Rolled(r pool.RollResult, e *Ended) decide.Rolled {
 	end := decide.Rolled{
 		Result: r.Result, Blame: r.Blame, Reason: r.Reason, BackFrom: e.Tried.backFrom,
@@ -31,7 +31,7 @@ func (gs *Generations) Rolled(r pool.RollResult, e *Ended) decide.Rolled {
 	return end
 }
 
-// Judge notes what a roll has shown of releases.
+// Judge records what a roll has shown about releases.
 func (gs *Generations) Judge(end decide.Rolled) {
 	for _, v := range end.Verdicts() {
 		verdict := store.Bad
@@ -47,30 +47,30 @@ func (gs *Generations) Started(first *Generation) {
 	gs.mark(first.Sum(), store.Good, "", first.fingerprint)
 }
 
-// NotStarted notes why the first generation has not come up.
+// NotStarted records why the first generation did not start.
 func (gs *Generations) NotStarted(first *Generation, reason string) {
 	gs.mark(first.Sum(), store.Bad, reason, first.fingerprint)
 }
 
 func (gs *Generations) mark(sum string, v store.Verdict, reason, fingerprint string) {
 	if sum == "" {
-		return // it could be run, but not read
+		return // the bytes could be run, but not read
 	}
 	err := gs.o.Launcher.Store().Mark(sum, v, reason, fingerprint)
 	gs.mu.Lock()
 	told := gs.forgetful
 	gs.forgetful = err != nil
 	gs.mu.Unlock()
-	if err != nil && !told { // once, not at each roll
+	if err != nil && !told { // warn once, not at each roll
 		gs.o.Log.Warn("cannot remember the verdict on a release", "release", phrase.Hash(sum), "err", err)
 	}
 }
 
-// KnownBad says why a generation would be expected to fail, empty if it would
-// not. Other settings may make the same bytes work, unless a user rolled back from them.
+// KnownBad returns why a generation is expected to fail; empty: it is not. With other settings the
+// same bytes may work, unless a user rolled back from them.
 func (gs *Generations) KnownBad(g *Generation) string { return gs.BadReason(g.Info(), g.fingerprint) }
 
-// BadReason is KnownBad of a release with a command.
+// BadReason is KnownBad for a release and a command.
 func (gs *Generations) BadReason(release pool.Info, fingerprint string) string {
 	known := gs.o.Launcher.Store().Verdict(release.SHA256)
 	if !knownOf(known).Refused(fingerprint) {
@@ -80,20 +80,20 @@ func (gs *Generations) BadReason(release pool.Info, fingerprint string) string {
 		announce.ShortRelease(release), release.Path, known.Reason, known.Judged.Local().Format(time.DateTime))
 }
 
-// Known is what is remembered of a generation's release.
+// Known is what is recorded about a generation's release.
 func (gs *Generations) Known(g *Generation) decide.Known {
 	return knownOf(gs.o.Launcher.Store().Verdict(g.Sum()))
 }
 
-// knownOf is what a decision needs of what the store remembers of a release.
+// knownOf converts a record of the store for a decision.
 func knownOf(r store.Judgement) decide.Known {
 	return decide.Known{
 		Good: r.Verdict == store.Good, Bad: r.Verdict == store.Bad, Reason: r.Reason, Fingerprint: r.Fingerprint,
 	}
 }
 
-// LastGood returns the good release of the same program that was used last and is
-// kept, other than the one given.
+// LastGood returns the good release of the same program that was used last and is kept, other than
+// the given one.
 func (gs *Generations) LastGood(but *Generation) (store.Record, bool) {
 	records := gs.o.Launcher.Store().List()
 	i := slices.IndexFunc(records, func(r store.Record) bool {
