@@ -194,7 +194,7 @@ func TakeOver(o Options, l Legacy, releases map[int]Release) (*Pool, error) {
 	if p.machine, err = machine.TakeOver(l.Machine); err != nil {
 		return nil, fmt.Errorf("cannot take over the pool: %w", err)
 	}
-	for generation := range p.machine.View().Generations() {
+	for generation := range p.machine.Generations() {
 		if releases[generation] == nil {
 			return nil, fmt.Errorf("cannot take over the pool: the release of generation %d is missing", generation)
 		}

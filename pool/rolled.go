@@ -119,7 +119,7 @@ func (p *Pool) rollEnded(e machine.RollEnded) {
 
 // closeReleases closes the releases of generations that no worker runs or will run.
 func (p *Pool) closeReleases() {
-	used := p.machine.View().Generations()
+	used := p.machine.Generations()
 	for _, m := range p.members {
 		used[m.generation] = true
 	}

@@ -249,7 +249,16 @@ func (w *world) seeKill(p *proc) {
 func (w *world) checkSlots() {
 	v := w.m.View()
 	starting, serving, rows := map[int]int{}, map[int]int{}, 0
+	generations := w.m.Generations()
+	for _, generation := range append([]int{v.Generation, v.Rolling, v.Pending, v.Fallback}, v.Spares...) {
+		if generation != 0 && !generations[generation] {
+			w.failf("generation %d of the view is none that may run: %v", generation, generations)
+		}
+	}
 	for _, row := range v.Rows {
+		if row.Generation != 0 && !generations[row.Generation] {
+			w.failf("generation %d of slot %d is none that may run: %v", row.Generation, row.Slot, generations)
+		}
 		if row.Worker == 0 {
 			if row.State == Empty && (v.Phase == Running || v.Phase == Booting && len(w.served()) > 0) {
 				w.failf("slot %d is empty and waits for nothing", row.Slot)

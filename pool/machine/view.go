@@ -38,14 +38,21 @@ type Row struct {
 	Due        time.Time // Draining, Stopping: when the patience with it ends; zero: never
 }
 
-// Generations returns those that run or may still run.
-func (v View) Generations() map[int]bool {
-	all := map[int]bool{v.Generation: true, v.Rolling: true, v.Pending: true, v.Fallback: true}
-	for _, generation := range v.Spares {
-		all[generation] = true
+// Generations returns those that run or may still run. It is asked after every event: it sorts
+// and copies nothing, as View does.
+func (m *Machine) Generations() map[int]bool {
+	all := map[int]bool{m.generation: true, m.rollGeneration(): true, m.pending: true}
+	if m.window != nil {
+		all[m.window.fallback] = true
 	}
-	for _, row := range v.Rows {
-		all[row.Generation] = true
+	for _, w := range m.workers {
+		all[w.generation] = true
+	}
+	for _, s := range m.slots {
+		all[s.spare] = true
+		if s.serving == nil && s.starting == nil {
+			all[s.generation] = true
+		}
 	}
 	delete(all, 0)
 	return all
