@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"relevo/bench/figures"
 )
@@ -134,18 +135,33 @@ func (r *result) write(out io.Writer) {
 	if r.Rounds != 1 {
 		rounds = fmt.Sprintf("%d rounds: medians (smallest … largest)", r.Rounds)
 	}
-	fmt.Fprintf(out, "\n%s; %s; load average before: %.1f. Compared: %s.\n", rounds, r.Machine, r.Load,
+	paragraph(out, "%s; %s; load average before: %.1f. Compared: %s.", rounds, r.Machine, r.Load,
 		strings.Join(r.Versions, "; "))
 	if better := r.better(); len(better) > 0 && r.Rounds >= enough {
-		fmt.Fprintf(out, "\nBetter than relevo with the same app, by ranges that do not overlap: %s.\n",
+		paragraph(out, "Better than relevo with the same app, by ranges that do not overlap: %s.",
 			strings.Join(better, "; "))
 	}
 	if len(r.Absent) > 0 {
-		fmt.Fprintf(out, "\nAbsent: %s.\n", strings.Join(r.Absent, "; "))
+		paragraph(out, "Absent: %s.", strings.Join(r.Absent, "; "))
 	}
 	if len(r.Failed) > 0 {
-		fmt.Fprintf(out, "\nFailed: %s.\n", strings.Join(r.Failed, "; "))
+		paragraph(out, "Failed: %s.", strings.Join(r.Failed, "; "))
 	}
+}
+
+// paragraph writes text in lines that fit into a page.
+func paragraph(out io.Writer, format string, args ...any) {
+	const columns = 120
+	width := 0
+	for word := range strings.FieldsSeq(fmt.Sprintf(format, args...)) {
+		between, length := " ", utf8.RuneCountInString(word)
+		if width == 0 || width+1+length > columns {
+			between, width = "\n", -1
+		}
+		fmt.Fprint(out, between, word)
+		width += 1 + length
+	}
+	fmt.Fprintln(out)
 }
 
 // text is what a cell of the table says: figures, and notes with the number of rounds that have

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestCellText(t *testing.T) {
@@ -110,5 +111,22 @@ func TestTurns(t *testing.T) {
 	cancel()
 	if err := turns(ctx, k, r, []named{"a"}, func(named) error { return nil }); err == nil {
 		t.Error("an interrupt does not end the turns")
+	}
+}
+
+func TestParagraph(t *testing.T) {
+	var out strings.Builder
+	paragraph(&out, "%s end", strings.Repeat("größer ", 40))
+	lines := strings.Split(out.String(), "\n")
+	for _, line := range lines {
+		if n := utf8.RuneCountInString(line); n > 120 {
+			t.Errorf("a line of %d columns", n)
+		}
+	}
+	if first := utf8.RuneCountInString(lines[1]); lines[0] != "" || first != 118 {
+		t.Errorf("the first line has %d columns: %q", first, lines)
+	}
+	if text := strings.Join(strings.Fields(out.String()), " "); !strings.HasSuffix(text, "größer end") {
+		t.Errorf("it ends with %q", text)
 	}
 }
