@@ -71,7 +71,7 @@ func TestHandOverFails(t *testing.T) {
 	if err := cmd.Run(); err == nil {
 		t.Error("a process without room for the files ended well")
 	}
-	if !strings.Contains(s.log.String(), "cannot go on with the app of the master that runs") {
+	if !strings.Contains(s.log.String(), "cannot take over from the running master") {
 		t.Errorf("it does not say why:\n%s", s.log)
 	}
 	deaf := filepath.Join(s.dir, "deaf")

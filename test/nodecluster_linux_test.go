@@ -368,7 +368,9 @@ process.on('message', message => {
 	if code, said := s.relevo("send", "site", `{"evil":true}`); code != 0 {
 		t.Fatalf("send: exit code %d: %s", code, said)
 	}
-	s.await("word of the wishes", func() bool { return strings.Contains(s.log.String(), "gets no socket, but an error") })
+	s.await("the warning", func() bool {
+		return strings.Contains(s.log.String(), "has no socket for a server of a worker")
+	})
 	s.rolls(t)
 	wantNothingLost(t, end())
 	s.stop()

@@ -76,7 +76,7 @@ func TestStartupRefused(t *testing.T) {
 	s.step(0, "removed", "uninstall", "web")
 	// The master that systemd starts may not open enough files for the legacy.
 	s.override("LimitNOFILE=16")
-	s.step(1, "cannot go on with the app of the master that runs", "startup")
+	s.step(1, "cannot take over from the running master", "startup")
 	if _, err := os.Stat(unit); err == nil {
 		t.Error("the unit of a move that failed is left")
 	}

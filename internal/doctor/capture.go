@@ -13,7 +13,7 @@ func captures(h *Host) []Finding {
 		return nil
 	}
 	if h.Configured && h.App.Capture == config.CaptureOff {
-		return []Finding{ok("capture", "off: what a program binds is its own affair")}
+		return []Finding{ok("capture", "off: programs bind without relevo")}
 	}
 	const consequence = "programs that bind their own port cannot share it, nor be replaced without loss; " +
 		"those that take LISTEN_FDS are not concerned"

@@ -139,7 +139,7 @@ func TestDecisions(t *testing.T) {
 		"nested capture": {func(h *Host) { h.Probes.Capture = capture.ErrNested }, "capture", OK, "--capture off"},
 		"capture off": {func(h *Host) {
 			h.App.Capture, h.Probes.Capture = config.CaptureOff, denied
-		}, "capture", OK, "its own affair"},
+		}, "capture", OK, "programs bind without relevo"},
 		"capture, Yama":  {yama("2"), "capture", Warn, "ptrace_scope=2"},
 		"late binds":     {yama("1"), "capture", OK, "outlived its master"},
 		"other user's":   {file("/proc/self/status", "CapEff:\t00000000000000c1\n"), "capture", Warn, "www-data"},

@@ -178,7 +178,7 @@ func clock(h *Host) []Finding {
 		return []Finding{ok("clock", "it says %s", p.Now.Format("2006-01-02")).but(Warn,
 			"times in logs and of releases are wrong, certificates are not valid yet", "timedatectl set-ntp true")}
 	case !p.ClockSynced:
-		return []Finding{ok("clock", "nobody keeps it in step").but(OK,
+		return []Finding{ok("clock", "no service keeps it in step").but(OK,
 			"times in logs may be off; what relevo waits for goes by another clock", "timedatectl set-ntp true")}
 	}
 	return []Finding{ok("clock", "in step")}

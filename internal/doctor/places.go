@@ -59,7 +59,7 @@ func stateDir(h *Host) []Finding {
 			filepath.Base(h.Program), size(need)), "free some, keep fewer (keep_releases), or set RELEVO_STATE_DIR")
 	case h.Probes.Inodes > 0 && h.Probes.FreeInodes < fewInodes:
 		f = f.but(Warn, fmt.Sprintf("%d inodes are free: %s", h.Probes.FreeInodes, without),
-			"delete files that nobody needs (df -i shows the file system), or set RELEVO_STATE_DIR")
+			"delete files that are not needed (df -i shows the file system), or set RELEVO_STATE_DIR")
 	case h.Probes.Free > 0:
 		f.Found += ", " + size(h.Probes.Free) + " free"
 	}

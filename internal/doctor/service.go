@@ -39,7 +39,7 @@ func manager(h *Host) []Finding {
 	switch {
 	case !s.running:
 		return []Finding{ok("systemd", "not the service manager here").but(OK,
-			"nobody starts relevo again if it is killed, unless a container's runtime does",
+			"nothing starts relevo again if it is killed, unless a container's runtime does",
 			"docker run --restart=on-failure, or a supervisor")}
 	case s.err != nil:
 		return []Finding{ok("systemd", "it does not answer: %v", s.err).but(Warn,

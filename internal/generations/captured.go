@@ -49,9 +49,9 @@ func (c *capturing) Bind(o pool.Order, b capture.Bind) launch.Grant {
 	if err != nil {
 		err = refusal{c.hold.all.rivals, err}
 		if c.told.Add(1) <= maxTold {
-			message := "a program's bind is its own affair"
+			message := "a program binds an address for which relevo has no socket: it listens there by itself"
 			if b.Asked {
-				message = "a server of a worker gets no socket, but an error"
+				message = "relevo has no socket for a server of a worker: the server gets an error"
 			}
 			go c.log.Warn(message, "worker", o.ID, "address", b.Address, "err", err)
 		}
@@ -130,8 +130,8 @@ func (c *capturing) compare(l *upgrader.Listener, b capture.Bind) {
 			"address", asked, "listeners", strings.Join(listeners, " "))
 		return
 	}
-	c.log.Info("the program binds another address than the listener: that of the listener counts", "address", asked,
-		"listener", l.Listen)
+	c.log.Info("the program binds another address than the listener: relevo serves the address of the listener",
+		"address", asked, "listener", l.Listen)
 }
 
 // wishes returns the properties of a program's own socket, for the one that replaces it.
@@ -194,7 +194,7 @@ func (c *capturing) Closed(o pool.Order, address string) (other bool) {
 
 func (c *capturing) report(err error) {
 	if err != nil {
-		c.log.Error("clients cannot be led", "err", err)
+		c.log.Error("cannot steer clients", "err", err)
 	}
 }
 

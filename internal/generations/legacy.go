@@ -37,7 +37,7 @@ type judgedLegacy struct {
 }
 
 // ErrLegacy is returned for a document that cannot be taken over.
-var ErrLegacy = errors.New("master: the state of the master before cannot be read")
+var ErrLegacy = errors.New("master: the state of the previous master cannot be read")
 
 // Legacy is the legacy of the release, with what this package knows about the generation:
 // pool.Release.

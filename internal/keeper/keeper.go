@@ -62,7 +62,7 @@ func Open(o Options) *Keeper {
 	}
 	memory, stored, err := openMemory(o.Arrival)
 	if err != nil {
-		o.Log.Warn("cannot keep the state for a master after this one", "err", err)
+		o.Log.Warn("cannot keep the state for the next master", "err", err)
 		return nil
 	}
 	k := &Keeper{o: o, memory: memory, size: size, stored: map[string]bool{},

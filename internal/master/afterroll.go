@@ -19,7 +19,7 @@ func (rs *rolls) afterRoll(now config.App) (done bool) {
 	if err := rs.fit(now.WorkerRange()); errors.Is(err, pool.ErrHandedOver) {
 		return false
 	} else if err != nil {
-		rs.log.Error("not resized", "err", err)
+		rs.log.Error("cannot change the number of workers", "err", err)
 	}
 	rs.launcher.Store().SetKeep(now.KeepReleases)
 	rs.changed.Set()

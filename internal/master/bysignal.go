@@ -16,7 +16,7 @@ func (l *loop) stopAs(name string, again bool) {
 	case errors.Is(err, pool.ErrHandedOver):
 		// The successor stops the app, or this master after a thaw, which may have just ended.
 		l.succession.AskStop(again)
-		l.log.Info("stopping: by whoever is the master in a moment", "signal", name)
+		l.log.Info("stopping: the next master does it, or this one if it is not replaced", "signal", name)
 		l.afterThaw(func() {
 			if asked, force := l.succession.TakeStop(); asked {
 				l.stopAs(name, force)
@@ -60,6 +60,6 @@ func (l *loop) scaleBySignal(sig syscall.Signal) {
 			}
 		})
 	case err != nil:
-		l.log.Error("not scaled", "err", err)
+		l.log.Error("cannot change the number of workers", "err", err)
 	}
 }

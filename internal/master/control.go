@@ -18,7 +18,8 @@ func (m *Master) openControl() (err error) {
 			if m.control, err = control.TakeOver(socket, path, m, m.log); err == nil || a.Way.Reversible() || a.Checks {
 				return err
 			}
-			m.log.Warn("the control socket begins anew", "err", err) // no previous master could go on instead
+			// No previous master could go on instead.
+			m.log.Warn("cannot take over the control socket: a new one is opened", "err", err)
 		}
 	}
 	m.control, err = control.Listen(path, m, m.log)

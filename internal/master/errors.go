@@ -10,7 +10,8 @@ import (
 
 // errWaiting is returned by requests that need a worker before one exists.
 var errWaiting = control.WithExit(
-	errors.New("cannot do that: nothing has come up yet; relevo status says what is waited for"), control.ExitBusy)
+	errors.New("cannot do that: no worker has started yet; relevo status shows what the master waits for"),
+	control.ExitBusy)
 
 // errStopped ends a wait because a stop was requested.
 var errStopped = errors.New("stopped while waiting for something to start")

@@ -382,7 +382,7 @@ func TestRequestsOfBothKinds(t *testing.T) {
 	app := *l.loaded.Load()
 	app.Workers = 3
 	l.loaded.Store(&app)
-	l.requestReload("a SIGHUP to the master before")
+	l.requestReload("a SIGHUP to the previous master")
 	l.succession.Owed.Reload()
 	l.requestReload(causeSignal)
 	done()

@@ -13,7 +13,7 @@ import (
 // next client.
 func (rs *rolls) rollAsleep(pending *pool.PendingRoll, kind kindOfTask) (control.Wait, error) {
 	if kind == again {
-		rs.log.Info("asleep: what is to be rolled to is tried when a client comes", "generation", pending.Generation())
+		rs.log.Info("asleep: the roll begins when a client comes", "generation", pending.Generation())
 		return beginsLater, nil
 	}
 	if err := rs.running().Wake(1, "a roll was asked for"); err != nil {

@@ -22,8 +22,8 @@ func (p *replacement) Upgrade() (control.Upgraded, error) { return p.upgrade("")
 // upgrade is Upgrade with what the next master is to do first.
 func (p *replacement) upgrade(then string) (control.Upgraded, error) {
 	if !p.replaceable() {
-		return control.Upgraded{}, control.WithExit(errors.New("cannot replace the master: one that develops, or waits for "+
-			"something to start, is stopped and started anew"), control.ExitBusy)
+		return control.Upgraded{}, control.WithExit(errors.New("cannot replace the master: in relevo dev, or before "+
+			"anything has started, stop it and start it again"), control.ExitBusy)
 	}
 	return p.succession.Replace(p.way(), then)
 }

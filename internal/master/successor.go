@@ -25,7 +25,7 @@ func (m *Master) succeed() error {
 	if !word.Confirmed && !m.needsNoWord() {
 		// The previous master died before systemd knew of this process, so systemd starts another
 		// one.
-		return errors.New("cannot succeed a master that has died meanwhile: systemd starts another one")
+		return errors.New("cannot take over: the previous master has died meanwhile, and systemd starts another one")
 	}
 	// At the limit of tasks there was no room for these threads while two masters lived.
 	threads.TakeOver(tasksOfMaster(m.opts.App))
@@ -35,10 +35,10 @@ func (m *Master) succeed() error {
 		a.In.Close() // closes the files of the legacy that were not used
 	}
 	if a.Doubt != nil {
-		m.log.Warn("takes the default instead", "err", a.Doubt)
+		m.log.Warn("a setting of the environment is wrong: its default is used", "err", a.Doubt)
 	}
 	if a.Lost != nil {
-		m.log.Error("begins anew: the previous master cannot be succeeded, its workers are ended", "err", a.Lost)
+		m.log.Error("cannot take over from the previous master: this one begins anew and ends its workers", "err", a.Lost)
 	}
 	if !a.Succeeds() {
 		return nil
@@ -47,7 +47,7 @@ func (m *Master) succeed() error {
 	if a.Way == succession.Store {
 		// The socket is new, and the workers' user may not send to it yet.
 		if err := m.giveNotifySocket(m.generations.Wanted(), m.serving()); err != nil {
-			m.log.Warn("workers may not be heard", "err", err)
+			m.log.Warn("notifications of workers may be lost", "err", err)
 		}
 		// Workers that the previous master had started but not recorded yet.
 		return m.strays().end(m.adopted)

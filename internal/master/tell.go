@@ -49,7 +49,7 @@ func (m *Master) succeeded() {
 		m.report(m.Stop(true))
 	}
 	if m.opts.Arrival.Left.Then == succession.ThenReload {
-		m.requestReload("SIGHUP to the master before")
+		m.requestReload("SIGHUP to the previous master")
 	}
 	for _, sig := range m.opts.Arrival.In.Owed {
 		select {

@@ -43,7 +43,7 @@ func patienceWithSuccessor() (time.Duration, error) {
 	}
 	d, err := config.ParseDuration(text)
 	if err == nil && d <= 0 {
-		err = fmt.Errorf("cannot use %q as the patience with a new relevo: it must be more than nothing", text)
+		err = fmt.Errorf("cannot use %q as the patience with a new relevo: it must be longer than 0", text)
 	}
 	if err != nil {
 		return upgradePatience, control.WithExit(fmt.Errorf("%w (environment variable RELEVO_UPGRADE_TIMEOUT)", err),

@@ -132,7 +132,7 @@ func TestSpareListeners(t *testing.T) {
 // TestPatience: a wrong patience is told by the name of its variable.
 func TestPatience(t *testing.T) {
 	for text, want := range map[string]string{
-		"": "", "3s": "", "0s": "more than nothing", "soon": "RELEVO_UPGRADE_TIMEOUT",
+		"": "", "3s": "", "0s": "longer than 0", "soon": "RELEVO_UPGRADE_TIMEOUT",
 	} {
 		t.Setenv("RELEVO_UPGRADE_TIMEOUT", text)
 		d, err := patienceWithSuccessor()

@@ -45,7 +45,7 @@ func (a *Arrival) Succeed(ctx context.Context, places config.Places, name string
 		return nil // the master has ended meanwhile
 	}
 	if err != nil {
-		return fmt.Errorf("cannot go on with the app of the master that runs: %w", err)
+		return fmt.Errorf("cannot take over from the running master: %w", err)
 	}
 	left, err := Read(in.Document)
 	if err != nil {

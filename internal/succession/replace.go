@@ -60,7 +60,7 @@ func (s *Succession) HandOver(socket string) (control.Upgraded, error) {
 
 func (s *Succession) replaceBy(way Way, to func() (string, error), then string) (u control.Upgraded, err error) {
 	if !s.turn.TryLock() {
-		return u, control.WithExit(errors.New("cannot replace the master: another one is just being started"),
+		return u, control.WithExit(errors.New("cannot replace the master: it is being replaced already"),
 			control.ExitBusy)
 	}
 	if s.HandedOver() {

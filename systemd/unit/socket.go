@@ -84,7 +84,7 @@ func stream(l config.Listen) (address string, only6 bool, err error) {
 		return "", false, fmt.Errorf("internal error: listener %s has the address %q", l.Name, l.Address)
 	}
 	if port == "0" {
-		return "", false, fmt.Errorf("cannot make a .socket unit of listener %s: with port 0 (%s) nobody would know its "+
+		return "", false, fmt.Errorf("cannot make a .socket unit of listener %s: with port 0 (%s) no client would know its "+
 			"address; give it a port", l.Name, l)
 	}
 	six := l.Network == config.TCP6 || l.Network == config.UDP6

@@ -66,7 +66,7 @@ func (w Web) life(t *text) {
 	t.set("ExecStart", line(words))
 	t.set("Restart", "on-failure")
 	t.set("RestartSec", "1s")
-	t.comment("Where the apps are. The token, without which nobody may act, is a file of mode 0600 in the directory of",
+	t.comment("Where the apps are. Requests that change something need the token: a file of mode 0600 in the directory of",
 		"the state: relevo web --token prints it.")
 	for _, variable := range []string{"RELEVO_RUNTIME_DIR=" + w.Runtime, "RELEVO_STATE_DIR=" + w.State} {
 		t.set("Environment", strconv.Quote(strings.ReplaceAll(variable, "%", "%%")))

@@ -58,7 +58,7 @@ func (g *Group) forgetProbe(p *probe) {
 		deferAccept(p.seat.file, p.deferral)
 	}
 	if err := g.settle(); err != nil {
-		g.log.Warn("a probe is steered still", "address", g.where.address.String(), "err", err)
+		g.log.Warn("cannot end the steering of a probe", "address", g.where.address.String(), "err", err)
 	}
 }
 

@@ -57,7 +57,7 @@ func (g *Group) verify() error {
 		return errors.Join(err, g.settle())
 	}
 	if !slices.Equal(order, g.members) {
-		g.log.Info("the sockets of a listener stand in another order than before", "address", g.where.address.String())
+		g.log.Info("the sockets of a listener are in another order than before", "address", g.where.address.String())
 	}
 	before := countStrangers(g.members)
 	g.members = order

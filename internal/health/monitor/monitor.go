@@ -205,7 +205,7 @@ func (m *Monitor) suspend(all []pool.Worker, id string) {
 	for _, worker := range all {
 		for _, l := range m.o.Listeners().SeatsOf(worker.ID) {
 			if err := l.Suspend(worker.ID, worker.ID == id); err != nil {
-				m.o.Log.Error("clients cannot be led", "worker", worker.ID, "err", err)
+				m.o.Log.Error("cannot steer clients", "worker", worker.ID, "err", err)
 				m.applied = false
 			}
 		}

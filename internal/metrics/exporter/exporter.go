@@ -79,7 +79,7 @@ func (e Exporter) listen(ctx context.Context, address string, changed <-chan str
 			told = true
 			err = fmt.Errorf("cannot serve metrics on %s: %w; the app runs on, and relevo tries again every %s: "+
 				"free the address, or name another with metrics", address, cause(err), later)
-			e.Log.Error("no metrics", "err", err)
+			e.Log.Error("cannot serve metrics", "err", err)
 			e.Warn(err.Error())
 		}
 		again := time.NewTimer(pause)
