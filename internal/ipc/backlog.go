@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// backlog holds what a Node worker has said and what is to be delivered yet. Messages of
-// its program wait for their turn in it, which the limit gives, and the urgent ones
-// overtake them: those of Node itself and of this package.
+// backlog holds messages of a Node worker that are still to be delivered. Messages of its program
+// wait here for their turn, which the limit decides. Urgent ones, those of Node itself and of this
+// package, overtake them.
 type backlog struct {
 	internal           func(line []byte) bool
 	limit, urgentLimit *throttle
-	passed             int           // bytes that slowDown has not counted yet; of the reading goroutine
+	passed             int           // bytes that slowDown has not counted yet; owned by the reading goroutine
 	wake               chan struct{} // capacity 1: a hint that something was added
 	room               chan struct{} // capacity 1: a hint that something was taken
 
 	mu            sync.Mutex
 	urgent, other []Message
-	queued        int   // what all of them count against maxQueued
-	ended         error // of the reading goroutine; nil: it reads
+	queued        int   // the cost of all waiting messages, at most maxQueued
+	ended         error // the error of the reading goroutine; nil: it still reads
 }
 
 func newBacklog(internal func(line []byte) bool, limit *throttle) *backlog {
@@ -40,7 +40,7 @@ func (b *backlog) isUrgent(m Message) bool {
 	return !is || b.internal != nil && b.internal(app.Data)
 }
 
-// waits is what a message counts against maxQueued.
+// waits returns what a message counts towards maxQueued.
 func waits(m Message) int {
 	switch m := m.(type) {
 	case App:
@@ -51,14 +51,14 @@ func waits(m Message) int {
 	return lineCost
 }
 
-// add waits for room, and urgent messages for their limit, but not longer than until done.
+// add waits for room, and for urgent messages also for their limit, but no longer than until done.
 func (b *backlog) add(m Message, done <-chan struct{}) {
 	urgent := b.isUrgent(m)
 	for !b.put(m, urgent) {
 		select {
 		case <-b.room:
 		case <-done:
-			b.mu.Lock() // Detach hands it on
+			b.mu.Lock() // Detach passes it on
 			b.other = append(b.other, m)
 			b.mu.Unlock()
 			return
@@ -85,7 +85,7 @@ func (b *backlog) put(m Message, urgent bool) bool {
 	return true
 }
 
-// end is told why nothing more will be added.
+// end notes why nothing more will be added.
 func (b *backlog) end(err error) {
 	b.mu.Lock()
 	b.ended = err
@@ -93,9 +93,9 @@ func (b *backlog) end(err error) {
 	hint(b.wake)
 }
 
-// deliverAll returns the reason of the end when all is delivered, or ErrClosed at done.
+// deliverAll delivers everything and returns the reason of the end, or ErrClosed at done.
 func (b *backlog) deliverAll(deliver func(Message), done <-chan struct{}) error {
-	var next time.Time // when the program may say more
+	var next time.Time // when the program's next message may be delivered
 	for {
 		select {
 		case <-done:
@@ -118,8 +118,8 @@ func (b *backlog) deliverAll(deliver func(Message), done <-chan struct{}) error 
 	}
 }
 
-// take returns the next message, nil where there is none. What the program has said stays
-// where it is to wait, unless the channel has ended.
+// take returns the next message, nil if there is none. With wait, it leaves the program's messages
+// where they are, unless the channel has ended.
 func (b *backlog) take(wait bool) (m Message, urgent bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -129,7 +129,7 @@ func (b *backlog) take(wait bool) (m Message, urgent bool) {
 			return nil, false
 		}
 	}
-	m, (*from)[0] = (*from)[0], nil // the array lives on, the message need not
+	m, (*from)[0] = (*from)[0], nil // the array stays in use, the message does not
 	if *from = (*from)[1:]; len(*from) == 0 {
 		*from = nil
 	}
@@ -153,7 +153,7 @@ func (b *backlog) empty() bool {
 	return len(b.urgent)+len(b.other) == 0
 }
 
-// await returns when something was added, or when the program may say more of what waits.
+// await returns when something was added, or when the next waiting message may be delivered.
 func (b *backlog) await(next time.Time, done <-chan struct{}) {
 	var due <-chan time.Time
 	if !b.empty() {
@@ -168,8 +168,8 @@ func (b *backlog) await(next time.Time, done <-chan struct{}) {
 	}
 }
 
-// lines are the messages that wait, as they stood on the channel, for another Channel to
-// read. Both goroutines have ended.
+// lines returns the waiting messages as lines, for another Channel to read. Both goroutines have
+// ended.
 func (b *backlog) lines() (all []byte) {
 	if b == nil {
 		return nil
@@ -179,7 +179,7 @@ func (b *backlog) lines() (all []byte) {
 			all = append(append(all, app.Data...), '\n')
 			continue
 		}
-		line, _ := Encode(m) // none of a kind that this version does not know
+		line, _ := Encode(m) // cannot fail for a kind that this version knows
 		all = append(all, line...)
 	}
 	return all

@@ -11,55 +11,54 @@ import (
 	"time"
 )
 
-// ErrClosed is returned by Channel.Send after the channel's end, or the peer's
-// end of reading.
+// ErrClosed is returned by Channel.Send after the channel's end, or when the peer does not read any
+// more.
 var ErrClosed = errors.New("ipc: channel closed")
 
 // ErrFull is returned by Channel.Send when the peer does not read.
 var ErrFull = errors.New("ipc: the worker does not read its channel")
 
-// maxQueued bounds what waits for a peer that does not read, in bytes. Each line
-// counts with lineCost more, for the memory that it takes beside its own.
+// maxQueued bounds the bytes that wait for a peer that does not read. Each line counts lineCost
+// more, for the memory that it takes besides its text.
 const (
 	maxQueued = 4 << 20
 	lineCost  = 64
 )
 
-// Channel is one end of a worker's socketpair. Sending never blocks: lines wait
-// in a queue that is bounded by maxQueued, and of State messages only the newest
-// waits.
+// Channel is one end of a worker's socketpair. Sending never blocks: lines wait in a queue, which
+// maxQueued bounds. Of State messages only the newest waits.
 type Channel struct {
 	conn  io.ReadWriteCloser
-	lines *Reader // of the reading goroutine
-	torn  int     // the begin of that line may be lost, counted from 1; 0: of none
+	lines *Reader // owned by the reading goroutine
+	torn  int     // number of the line whose beginning may be lost, counted from 1; 0: none
 	limit *throttle
-	ahead *backlog      // of a Node worker; nil: of any other peer
+	ahead *backlog      // of a Node worker; nil: the peer is another program
 	wake  chan struct{} // capacity 1: a hint that there is something to write
 	done  chan struct{} // closed by Close and Detach
 	gone  sync.WaitGroup
 
 	mu       sync.Mutex
 	queue    []outgoing
-	queued   int    // what the lines in queue count against maxQueued
+	queued   int    // the cost of the lines in queue, at most maxQueued
 	state    []byte // the newest State, nil if none waits
 	closed   bool
-	detached bool // closed, but the connection is somebody else's now
-	ended    bool // detached, but there is no connection any more
-	deaf     bool // the peer reads no more
+	detached bool // closed, but another Channel goes on with the connection
+	ended    bool // detached, but the connection has ended
+	deaf     bool // the peer does not read any more
 }
 
-// NewChannel starts reading and writing, where another Channel of the connection has
-// left off; the zero Rest is that of a new connection. Each message goes to deliver;
-// ended is called once, last, with the reason: io.EOF if the peer closed its end. All
-// three functions are called from one goroutine.
+// NewChannel starts reading and writing. rest is what the previous Channel of the connection has
+// left; the zero Rest is for a new connection. Each message goes to deliver; ended is called once,
+// last, with the reason: io.EOF if the peer closed its end. One goroutine calls all three
+// functions.
 //
-// The peer may say 2,000 messages a second, and 5,000 at once; of a long one each 4 KiB
-// count. Of one that says more less is read, so that its writes wait, and flooding is
-// called from time to time.
+// The peer may send 2,000 messages a second, and 5,000 at once; each 4 KiB of a long one count as
+// one. If it sends more, the Channel reads more slowly, so that the peer's writes wait, and calls
+// flooding from time to time.
 func NewChannel(conn io.ReadWriteCloser, rest Rest, deliver func(Message), ended func(error),
 	flooding func(Flood)) *Channel {
 	if socket, ok := conn.(syscall.Conn); ok {
-		_ = acceptDescriptors(socket, false) // it may come from a master that did not
+		_ = acceptDescriptors(socket, false) // the connection may come from a master that accepted them
 	}
 	c := newChannel(conn, conn, rest, flooding)
 	c.start(ended, func() error { return c.read(deliver) })
@@ -97,9 +96,9 @@ func (c *Channel) Send(m Message) error {
 	return c.add(outgoing{line: line}, isState)
 }
 
-// SendSocket queues a line of another protocol, without its newline, and a descriptor
-// that goes with it, or nil. The file stays the caller's; where it is closed before its
-// turn the line goes alone. Errors are ErrClosed, ErrFull and ErrLineTooLong.
+// SendSocket queues a line of another protocol, without its newline, and a descriptor that goes
+// with it, or nil. The file stays the caller's; if it is closed before its turn, the line goes
+// alone. Errors are ErrClosed, ErrFull and ErrLineTooLong.
 func (c *Channel) SendSocket(line []byte, file *os.File) error {
 	if len(line) > MaxLine {
 		return ErrLineTooLong
@@ -129,9 +128,8 @@ func (c *Channel) add(o outgoing, isState bool) error {
 	return nil
 }
 
-// closePatience is how long Close and Detach wait for a system call on the connection:
-// one that closes a descriptor which the peer has sent may take as long as the peer
-// likes.
+// closePatience is how long Close and Detach wait for a system call on the connection: closing a
+// descriptor that the peer has sent may take as long as the peer likes.
 const closePatience = time.Second
 
 // Close ends both directions. It does not wait for the goroutines; Wait does.
@@ -161,7 +159,7 @@ func (c *Channel) closeConn() error {
 	}
 }
 
-// ends says whether the channel is at its end, and not only detached.
+// ends says whether the channel has ended and was not only detached.
 func (c *Channel) ends(err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -175,10 +173,10 @@ func (c *Channel) ends(err error) bool {
 	return c.ended
 }
 
-// Wait returns when the channel's goroutines are gone, which needs Close.
+// Wait returns when the channel's goroutines have ended, after Close.
 func (c *Channel) Wait() { c.gone.Wait() }
 
-// read closes the channel on its way out: half a channel is of no use.
+// read closes the channel at its end: one direction alone is of no use.
 func (c *Channel) read(deliver func(Message)) error {
 	defer c.Close()
 	for {
@@ -199,12 +197,12 @@ func (c *Channel) read(deliver func(Message)) error {
 	}
 }
 
-// isTorn says whether the line that was just read may be the end of one: of which a master
-// that has died had read the begin, or which was being passed over. It is told of each result of
+// isTorn says whether the line that was just read may be only the end of a line, because a master
+// that has died had read its beginning, or was skipping it. It must be called with each result of
 // Next.
 func (c *Channel) isTorn(err error) bool {
 	if unreadable := (*LineError)(nil); err != nil && !errors.As(err, &unreadable) {
-		return false // the connection's
+		return false // an error of the connection
 	}
 	c.torn = max(c.torn-1, -1)
 	return c.torn == 0
@@ -226,10 +224,9 @@ func (c *Channel) write() {
 	}
 }
 
-// stopSending makes Send fail, since the peer reads no more. It does not close:
-// what the peer has said last may still be there to be read, and its end will be.
-// Where the channel was detached in the middle of a line the rest of it comes
-// first in the next one.
+// stopSending makes Send fail, because the peer does not read any more. It does not close the
+// channel: the peer's last messages, and its end, may still be there to read. If the channel was
+// detached in the middle of a line, the rest of the line comes first in the next Channel.
 func (c *Channel) stopSending(rest outgoing) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -240,7 +237,7 @@ func (c *Channel) stopSending(rest outgoing) {
 	c.deaf, c.queue, c.state = true, nil, nil
 }
 
-// next takes the next line: application messages in their order, then the state.
+// next takes the next line: application messages in order, then the state.
 func (c *Channel) next() (o outgoing) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -249,7 +246,7 @@ func (c *Channel) next() (o outgoing) {
 	}
 	if len(c.queue) > 0 {
 		o = c.queue[0]
-		c.queue[0] = outgoing{} // the array lives on, the line need not
+		c.queue[0] = outgoing{} // the array stays in use, the line does not
 		c.queue, c.queued = c.queue[1:], c.queued-len(o.line)-lineCost
 		if len(c.queue) == 0 {
 			c.queue = nil

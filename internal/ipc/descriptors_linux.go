@@ -12,8 +12,8 @@ import (
 // send of descriptors to the socket fails with EPERM.
 const soPassRights = 83
 
-// acceptDescriptors sets whether descriptors may be sent to a socket. An older
-// kernel lets it be.
+// acceptDescriptors sets whether descriptors may be sent to a socket. It does nothing on an older
+// kernel.
 func acceptDescriptors(socket syscall.Conn, accept bool) error {
 	raw, err := socket.SyscallConn()
 	if err != nil {
@@ -31,16 +31,16 @@ func acceptDescriptors(socket syscall.Conn, accept bool) error {
 }
 
 const (
-	// maxUnclosed is how many descriptors may wait for their close before no more
-	// are accepted. One datagram carries 253 at most (SCM_MAX_FD).
+	// maxUnclosed is how many descriptors may wait to be closed before no more are accepted. A
+	// datagram carries 253 at most (SCM_MAX_FD).
 	maxUnclosed = 256
 	// slowClose is how long one close may take before the sender is reported.
 	slowClose = time.Second
 )
 
-// closer closes the descriptors that came with datagrams. close(2) waits for as long
-// as the sender likes (SO_LINGER, a FUSE file system), so each sender has a goroutine
-// of its own while it has descriptors waiting.
+// closer closes the descriptors that came with datagrams. close(2) may take as long as the sender
+// likes (SO_LINGER, a FUSE file system), so each sender has a goroutine of its own while
+// descriptors of it wait.
 type closer struct {
 	accept func(bool) error // nil: nothing is refused
 	slow   func(Sender)     // reports a sender whose descriptors do not close; may be nil
@@ -50,7 +50,7 @@ type closer struct {
 	bySender  map[int]*unclosed // by PID
 	waiting   int               // descriptors of all senders
 	refusing  bool
-	powerless bool // refusing, but the kernel cannot
+	powerless bool // descriptors should be refused, but the kernel cannot
 }
 
 // unclosed are the descriptors of one sender.
@@ -64,13 +64,13 @@ func newCloser(accept func(bool) error) *closer {
 	return &closer{accept: accept, close: closeWithoutLinger, bySender: map[int]*unclosed{}}
 }
 
-// closeWithoutLinger does not wait for data that the sender left unsent.
+// closeWithoutLinger closes a descriptor and drops data that the sender has not sent.
 func closeWithoutLinger(fd int) {
-	unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{}) // fails where it is no socket
+	unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{}) // fails if it is no socket
 	unix.Close(fd)
 }
 
-// take closes descriptors in their order, soon.
+// take has descriptors closed, in order, in the background.
 func (c *closer) take(from Sender, fds []int) {
 	if len(fds) == 0 {
 		return
@@ -80,7 +80,7 @@ func (c *closer) take(from Sender, fds []int) {
 	}
 }
 
-// add says whether the sender is to be reported.
+// add returns true if the sender is to be reported.
 func (c *closer) add(from Sender, fds []int) (report bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -126,13 +126,13 @@ func (c *closer) closed() {
 	if c.refusing && c.waiting < maxUnclosed/2 {
 		c.refusing, c.powerless = false, false
 		if c.accept != nil {
-			_ = c.accept(true) // where it fails nothing was refused
+			_ = c.accept(true) // if it fails, nothing was refused
 		}
 	}
 }
 
-// full says whether too many wait for their close, on a kernel that cannot refuse
-// more of them. Without room for them in a message the kernel drops them.
+// full says whether too many descriptors wait to be closed, on a kernel that cannot refuse them.
+// Then messages are received without room for descriptors, and the kernel drops these.
 func (c *closer) full() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

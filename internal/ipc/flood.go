@@ -2,27 +2,27 @@ package ipc
 
 import "time"
 
-// Flood tells of a sender that says more than it may.
+// Flood describes a sender that sends more than it may.
 type Flood struct {
-	Count int           // messages over the limit since the last Flood told of them
+	Count int           // messages over the limit since the last Flood
 	For   time.Duration // without a pause of a second
 }
 
-// A flood is told of when it is a second old, and every ten seconds then.
+// A flood is reported when it is a second old, and then every ten seconds.
 const (
 	firstTold = time.Second
 	nextTold  = 10 * time.Second
 	pause     = time.Second // ends a flood
 )
 
-// flood counts what is over the limit.
+// flood counts the messages over the limit.
 type flood struct {
 	count       int
 	began, last time.Time
 	due         time.Time
 }
 
-// add counts one more and returns what to tell, if it is time.
+// add counts one more message and returns what to report, if it is time.
 func (f *flood) add(now time.Time) (tell Flood, due bool) {
 	if f.last.IsZero() || now.Sub(f.last) >= pause {
 		f.began, f.due = now, later(f.due, now.Add(firstTold))

@@ -14,8 +14,8 @@ const MaxLine = 1 << 20
 // ErrLineTooLong is returned by Reader.Next and Encode.
 var ErrLineTooLong = errors.New("ipc: line longer than 1 MiB")
 
-// LineError is a line that Reader.Next could not read, and passed over: the next call
-// returns the line after it.
+// LineError is a line that Reader.Next could not read and has skipped: the next call returns the
+// line after it.
 type LineError struct {
 	Begin []byte // what it begins with, at most maxBegin bytes
 	Size  int64  // in bytes, without its newline
@@ -32,12 +32,13 @@ const maxBegin = 64
 type Reader struct {
 	r     *bufio.Reader
 	long  []byte        // gathers a line that is longer than r's buffer
-	left  *bytes.Reader // what r reads first, where another Channel has left something
+	left  *bytes.Reader // what r reads first, if another Channel has left something
 	begun bool          // long is part of a line that has not been returned
 
-	// passOver is told how much was read of a line that is too long. nil: Next ends there.
+	// passOver is called with the number of bytes read of a line that is too long. nil: Next ends
+	// there.
 	passOver func(bytes int)
-	passing  *LineError // the line that is being passed over
+	passing  *LineError // the line that is being skipped
 }
 
 // NewReader returns a Reader on r. The buffer is small because a master has one
@@ -46,9 +47,8 @@ func NewReader(r io.Reader) *Reader {
 	return &Reader{r: bufio.NewReaderSize(r, 1024)}
 }
 
-// Next returns the next message. Empty lines are passed over. At the end of the
-// channel it returns io.EOF, also after a last line without its newline, which
-// is what a worker that dies in mid-write leaves behind.
+// Next returns the next message. It skips empty lines. At the end of the channel it returns io.EOF,
+// also after a last line without a newline, which a worker leaves that dies while it writes.
 func (r *Reader) Next() (Message, error) {
 	for {
 		line, err := r.line()
@@ -97,8 +97,8 @@ func (r *Reader) line() ([]byte, error) {
 	}
 }
 
-// tooLong reads up to the end of a line that is too long, of which part came last, with
-// err. It keeps nothing of it.
+// tooLong reads the rest of a line that is too long. part is what was read of it last, with err. It
+// keeps nothing of the line.
 func (r *Reader) tooLong(part []byte, err error) error {
 	if r.passOver == nil {
 		return ErrLineTooLong
@@ -120,8 +120,8 @@ func (r *Reader) tooLong(part []byte, err error) error {
 	}
 }
 
-// unread returns what has been read and not returned by Next: after an error of
-// the connection, a line that has only begun.
+// unread returns what was read and not returned by Next: after an error of the connection, the
+// beginning of a line.
 func (r *Reader) unread() []byte {
 	var all []byte
 	if r.begun {
@@ -131,7 +131,7 @@ func (r *Reader) unread() []byte {
 	all = append(all, buffered...)
 	if r.left != nil {
 		left := make([]byte, r.left.Len())
-		_, _ = r.left.Read(left) // of memory
+		_, _ = r.left.Read(left) // it reads from memory
 		all = append(all, left...)
 	}
 	return all

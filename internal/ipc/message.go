@@ -64,7 +64,7 @@ type Status struct {
 // Load says how busy the worker is: 1 is all that it can do.
 type Load struct {
 	Value float64 `json:"value"`
-	Wrong string  `json:"-"` // what was read in place of a number
+	Wrong string  `json:"-"` // the value that is no number
 }
 
 // Drain asks the worker to quiesce and drain. After DeadlineMS milliseconds the
@@ -87,11 +87,11 @@ type State struct {
 	Generation int    `json:"generation"`
 	Workers    []Peer `json:"workers"`
 
-	shared []byte // Workers on the wire, where it was rendered for many
+	shared []byte // Workers on the wire, if rendered in advance
 }
 
-// ForAll returns a State without slot and generation, of which many may be sent:
-// what all workers are told is rendered once.
+// ForAll returns a State without slot and generation that can be sent to many workers: the part
+// that is the same for all of them is rendered once.
 func ForAll(workers []Peer) (State, error) {
 	shared, err := json.Marshal(workers)
 	return State{Workers: workers, shared: shared}, err
@@ -121,11 +121,11 @@ type Peer struct {
 type App struct {
 	Data json.RawMessage
 
-	line []byte // on the wire, where it was rendered for many
+	line []byte // on the wire, if rendered in advance
 }
 
-// AppForAll returns an App of which many may be sent: it is rendered once, and waits
-// in the memory once, however many do not read. The errors are those of Encode.
+// AppForAll returns an App that can be sent to many workers: it is rendered once, and is in memory
+// once, however many workers do not read. The errors are those of Encode.
 func AppForAll(data []byte) (App, error) {
 	line, err := Encode(App{Data: data})
 	return App{Data: data, line: line}, err
@@ -267,7 +267,7 @@ func decode[M Message](line []byte) (Message, error) {
 	return m, nil
 }
 
-// decodeLoad notes a value that is no number: a worker that reports nothing useful has done no
+// decodeLoad accepts a value that is no number: a worker that reports nothing useful has done no
 // harm to the channel.
 func decodeLoad(line []byte) Load {
 	var l struct{ Value json.RawMessage }

@@ -8,28 +8,27 @@ import (
 	"time"
 )
 
-// Node is what a channel to a Node worker needs beside that of any other program. Node's
-// module child_process speaks on it, and the program by process.send, which knows nothing
-// of this package's limits.
+// Node says what a channel to a Node worker needs in addition. Both Node's module child_process and
+// the program (by process.send) write to it, and the program does not know this package's limits.
 type Node struct {
 	// Internal says whether an application message is Node's own (NODE_CLUSTER, …). nil:
 	// none is.
 	Internal func(line []byte) bool
-	// PassedOver is told of a line that is too long, or cannot be read. It is called from
-	// another goroutine than deliver.
+	// PassedOver is called for a line that is too long, or cannot be read; not by the goroutine
+	// that calls deliver.
 	PassedOver func(*LineError)
-	// Descriptors has the worker send descriptors beside its lines. They are closed: where
-	// they are refused Node waits for their arrival and sends nothing more.
+	// Descriptors lets the worker send descriptors beside its lines. They are closed: if they were
+	// refused, Node would wait for their arrival and send nothing more.
 	Descriptors bool
 }
 
-// passedPerToken is how many bytes of a line that is passed over count as one message.
+// passedPerToken is how many bytes of a skipped line count as one message.
 const passedPerToken = 32 << 10
 
-// NewNodeChannel is NewChannel for a Node worker. No line ends the channel: one that is
-// too long or cannot be read is passed over. The program's messages over the limit wait in
-// a backlog, and those of Node and of this package do not wait for them: a server that
-// wants to listen is not late for what the program has said before.
+// NewNodeChannel is NewChannel for a Node worker. No line ends the channel: a line that is too long
+// or cannot be read is skipped. The program's messages over the limit wait in a backlog; messages
+// of Node and of this package do not wait for them, so that a server can listen at once whatever
+// the program has sent before.
 func NewNodeChannel(
 	conn io.ReadWriteCloser, rest Rest, n Node, deliver func(Message), ended func(error), flooding func(Flood),
 ) *Channel {
@@ -45,7 +44,7 @@ func NewNodeChannel(
 	c.lines.passOver = c.slowDown
 	c.gone.Go(func() { c.ahead.end(c.readAhead(n.PassedOver)) })
 	c.start(ended, func() error {
-		defer c.Close() // half a channel is of no use
+		defer c.Close() // one direction alone is of no use
 		return c.ahead.deliverAll(deliver, c.done)
 	})
 	return c
@@ -76,7 +75,7 @@ func (c *Channel) readAhead(passedOver func(*LineError)) error {
 	}
 }
 
-// slowDown lets the reader wait where the worker says much that is passed over.
+// slowDown lets the reader wait if the worker sends much that is skipped.
 func (c *Channel) slowDown(bytes int) {
 	c.ahead.passed += bytes
 	if tokens := c.ahead.passed / passedPerToken; tokens > 0 {
@@ -85,7 +84,7 @@ func (c *Channel) slowDown(bytes int) {
 	}
 }
 
-// uncounted is what slowDown has not been told of a line.
+// uncounted returns how much of a line slowDown has not counted yet.
 func (e *LineError) uncounted() int {
 	if errors.Is(e, ErrLineTooLong) {
 		return 0

@@ -8,8 +8,8 @@ import (
 // Notification is one datagram of sd_notify(3), its assignments by name.
 type Notification map[string]string
 
-// ParseNotification reads newline-separated NAME=VALUE assignments; anything
-// else is passed over, as systemd does.
+// ParseNotification reads newline-separated NAME=VALUE assignments. It skips anything else, as
+// systemd does.
 func ParseNotification(datagram []byte) Notification {
 	n := Notification{}
 	for line := range bytes.Lines(datagram) {
@@ -21,7 +21,7 @@ func ParseNotification(datagram []byte) Notification {
 	return n
 }
 
-// Sender is who sent a datagram, as the kernel says (SCM_CREDENTIALS).
+// Sender identifies the sender of a datagram, as the kernel says (SCM_CREDENTIALS).
 type Sender struct {
 	PID int
 	UID int

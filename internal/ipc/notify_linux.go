@@ -23,14 +23,14 @@ type NotifyServer struct {
 	serving     sync.Mutex // held by Serve
 }
 
-// ListenNotify binds the socket at path, where nothing may be bound any more:
-// the caller holds the lock of the app, so what lies there is a dead master's.
+// ListenNotify binds the socket at path. The caller holds the lock of the app, so a socket that is
+// there already belongs to a dead master.
 func ListenNotify(path string) (*NotifyServer, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("cannot replace the notify socket: %w", err)
 	}
 	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
-		var failed error // before bind(2) makes the file, so that it is never more open
+		var failed error // before bind(2) makes the file, so that its mode is never too open
 		err := raw.Control(func(fd uintptr) { failed = unix.Fchmod(int(fd), 0o600) })
 		return errors.Join(err, failed)
 	}}
@@ -39,7 +39,7 @@ func ListenNotify(path string) (*NotifyServer, error) {
 		return nil, fmt.Errorf("cannot listen for the workers' notifications: %w", err)
 	}
 	s := newNotifyServer(conn.(*net.UnixConn), path)
-	err = os.Chmod(path, 0o600) // what the umask took away
+	err = os.Chmod(path, 0o600) // the umask may have removed bits
 	if err == nil {
 		err = s.passCredentials()
 	}
@@ -76,28 +76,27 @@ func TakeOverNotify(path string, socket *os.File) (*NotifyServer, error) {
 // File returns a copy of the socket, for another master.
 func (s *NotifyServer) File() (*os.File, error) { return s.conn.File() }
 
-// Pause ends Serve and leaves the socket as it is: what is sent waits in it for the
-// next Serve, of this server or of one that takes it over.
+// Pause ends Serve and leaves the socket open: datagrams wait in it for the next Serve, of this
+// server or of one that takes the socket over.
 func (s *NotifyServer) Pause() error { return s.conn.SetReadDeadline(time.Unix(1, 0)) }
 
 // Resume allows Serve again.
 func (s *NotifyServer) Resume() error { return s.conn.SetReadDeadline(time.Time{}) }
 
-// OnFlood has tell called, as deliver of Serve is, for each process that sends
-// more than 200 datagrams a second, and 1,000 at once. What it sends beyond that
-// is dropped, save READY=1 and STOPPING=1. It is called before Serve, if at all.
+// OnFlood has tell called for each process that sends more than 200 datagrams a second, or 1,000 at
+// once, by the goroutine that calls deliver. What it sends beyond that is dropped, except READY=1
+// and STOPPING=1. It must be called before Serve.
 func (s *NotifyServer) OnFlood(tell func(Sender, Flood)) { s.senders.tell = tell }
 
-// OnSlowClose has tell called, as deliver of Serve is, for a process that goes on
-// sending descriptors while one of its own has not closed for a second. It is called
-// before Serve, if at all.
+// OnSlowClose has tell called for a process that goes on sending descriptors while one of its own
+// has not closed for a second, by the goroutine that calls deliver. It must be called before Serve.
 func (s *NotifyServer) OnSlowClose(tell func(Sender)) { s.descriptors.slow = tell }
 
-// GiveTo makes the socket a user's, whose processes alone, and root's, may send to
-// it from then on; where also is not negative, those of that group, too. Its
-// directory must let them through.
+// GiveTo makes a user the owner of the socket: from then on only processes of this user and of root
+// may send to it, and, if also is not negative, those of that group. They must be able to enter its
+// directory.
 func (s *NotifyServer) GiveTo(uid, also int) error {
-	// There is no moment in which who may send before and after it may not.
+	// A sender that may send before and after the change may send at every moment of it.
 	steps := []func() error{
 		func() error { return os.Chown(s.path, uid, 0) }, func() error { return os.Chmod(s.path, 0o600) },
 	}
@@ -126,9 +125,9 @@ func (s *NotifyServer) passCredentials() error {
 	return errors.Join(err, failed)
 }
 
-// Serve hands each datagram to deliver until Close or Pause; then it returns nil. File
-// descriptors that came along are closed after deliver has returned: this keeps
-// the promise of BARRIER=1, that all earlier notifications have been seen.
+// Serve passes each datagram to deliver until Close or Pause; then it returns nil. It closes
+// descriptors that came along after deliver has returned: this keeps the promise of BARRIER=1, that
+// all earlier notifications were handled.
 func (s *NotifyServer) Serve(deliver func(Sender, Notification)) error {
 	s.serving.Lock()
 	defer s.serving.Unlock()
@@ -185,8 +184,8 @@ func (s *NotifyServer) Close() error {
 	return errors.Join(err, s.empty(), s.conn.Close())
 }
 
-// empty takes what is left in the socket out of it: the close of a socket closes the
-// descriptors that wait in it, and waits for that.
+// empty receives what is left in the socket: close(2) of a socket also closes the descriptors that
+// wait in it, which may take long.
 func (s *NotifyServer) empty() error {
 	raw, err := s.conn.SyscallConn()
 	if errors.Is(err, net.ErrClosed) {
@@ -197,7 +196,7 @@ func (s *NotifyServer) empty() error {
 	}
 	data, oob := make([]byte, 1), make([]byte, 4<<10)
 	err = raw.Control(func(fd uintptr) {
-		unix.Shutdown(int(fd), unix.SHUT_RD) // nothing more comes in
+		unix.Shutdown(int(fd), unix.SHUT_RD) // nothing more arrives
 		for {
 			_, oobn, _, _, err := unix.Recvmsg(int(fd), data, oob, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
 			if err != nil || oobn == 0 {

@@ -5,14 +5,14 @@ import (
 	"os"
 )
 
-// outgoing is a line that waits for its turn, newline included, and a descriptor that
-// goes with its first byte.
+// outgoing is a line that waits to be sent, with its newline, and a descriptor that goes with its
+// first byte.
 type outgoing struct {
 	line []byte
 	file *os.File // nil: none
 }
 
-// write returns how much was sent.
+// write returns how many bytes were sent.
 func (o outgoing) write(conn io.Writer) (n int, err error) {
 	if socket, able := conn.(*os.File); able && o.file != nil {
 		if n, err = sendWith(socket, o.line, o.file); err != nil {
@@ -23,7 +23,7 @@ func (o outgoing) write(conn io.Writer) (n int, err error) {
 	return n + rest, err
 }
 
-// after is what is left to be sent when n bytes were.
+// after returns what is left to send when n bytes were sent.
 func (o outgoing) after(n int) outgoing {
 	if n > 0 {
 		o.file = nil

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sendWith sends the begin of a line, as much as the peer takes, and a descriptor with
-// it (unix(7), SCM_RIGHTS). Where the file is closed nothing is sent.
+// sendWith sends as much of a line as the peer takes, and a descriptor with it (unix(7),
+// SCM_RIGHTS). If the file is closed, it sends nothing.
 func sendWith(conn *os.File, line []byte, file *os.File) (n int, err error) {
 	socket, err := conn.SyscallConn()
 	if err != nil {

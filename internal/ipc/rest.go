@@ -9,20 +9,19 @@ import (
 	"time"
 )
 
-// Rest is what a Channel leaves to the one that goes on with its connection.
+// Rest is what a Channel leaves for the next Channel of its connection.
 type Rest struct {
-	Unread []byte   `json:"unread,omitempty"` // what the peer has said and nobody has heard
-	Unsent [][]byte `json:"unsent,omitempty"` // lines that wait; the first may be the end of one
+	Unread []byte   `json:"unread,omitempty"` // what the peer has sent and was not delivered
+	Unsent [][]byte `json:"unsent,omitempty"` // lines that wait; the first may be the end of a line
 	State  []byte   `json:"state,omitempty"`  // the newest State, if it waits
-	// Withheld: a line with a descriptor waits, which is not among them.
+	// Withheld: a line with a descriptor waits, which is not in Unsent.
 	Withheld bool `json:"withheld,omitempty"`
-	// Torn: the first line that is not in Unread may be the end of one. The Channel
-	// before did not come to leave anything, for its master died, or it was passing the
-	// line over.
+	// Torn: the first line that is not in Unread may be only the end of a line. The previous
+	// Channel could leave nothing, because its master died, or it was skipping the line.
 	Torn bool `json:"torn,omitempty"`
 }
 
-// reader reads what was left, and then the connection.
+// reader reads what was left, and then from the connection.
 func (r Rest) reader(conn io.Reader) *Reader {
 	if len(r.Unread) == 0 {
 		return NewReader(conn)
@@ -33,7 +32,7 @@ func (r Rest) reader(conn io.Reader) *Reader {
 	return lines
 }
 
-// torn counts the lines up to the one that may be the end of one; 0: none may.
+// torn returns the number of the line that may be only the end of a line; 0: none.
 func (r Rest) torn() int {
 	if !r.Torn {
 		return 0
@@ -45,10 +44,9 @@ func (r Rest) torn() int {
 // without harm to what it carries.
 type deadliner interface{ SetDeadline(time.Time) error }
 
-// Detach ends both directions and leaves the connection open and unharmed, for
-// another Channel to go on with. When it returns nothing is delivered any more.
-// The error is ErrClosed where the channel has ended; where it has not, ended is
-// not called.
+// Detach ends both directions and leaves the connection open and unharmed, for another Channel.
+// When it returns, nothing is delivered any more. The error is ErrClosed if the channel has ended;
+// otherwise ended is not called.
 func (c *Channel) Detach() (Rest, error) {
 	conn, able := c.conn.(deadliner)
 	if !able {
@@ -98,8 +96,7 @@ func (c *Channel) goneWithin(patience time.Duration) bool {
 	}
 }
 
-// interrupted says whether a read ended because of Detach, and not because the
-// connection did.
+// interrupted says whether a read ended because of Detach, and not because the connection ended.
 func interrupted(err error) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ErrClosed)
 }

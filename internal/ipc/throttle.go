@@ -7,8 +7,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// What a worker may say on its channel. What is over it is not lost, only read
-// later: the worker's writes wait.
+// What a worker may send on its channel. Anything above that is not lost, only read later: the
+// worker's writes wait.
 const (
 	channelRate  = 2000 // messages a second
 	channelBurst = 5000
@@ -26,11 +26,10 @@ func newThrottle(tell func(Flood)) *throttle {
 	return &throttle{limiter: rate.NewLimiter(channelRate, channelBurst), tell: tell}
 }
 
-// smallDebt is not waited for: one timer serves for many messages.
+// smallDebt is too short to wait for: one timer serves many messages.
 const smallDebt = 50 * time.Millisecond
 
-// pace waits where the peer says more than it may, but not longer than until
-// done.
+// pace waits if the peer has sent more than it may, but no longer than until done.
 func (t *throttle) pace(m Message, done <-chan struct{}) {
 	waitFor(t.spend(time.Now(), cost(m)), done)
 }
@@ -61,7 +60,7 @@ func waitFor(wait time.Duration, done <-chan struct{}) {
 	}
 }
 
-// cost is how many messages one counts as. It is far below channelBurst, over which the
+// cost is how many messages one message counts as. It is far below channelBurst, above which the
 // limiter would refuse it.
 func cost(m Message) int {
 	size := 0
@@ -74,9 +73,8 @@ func cost(m Message) int {
 	return 1 + size/perToken
 }
 
-// What one process may send to the notify socket. What is over it is dropped,
-// save the words that change a worker's state, which have an allowance of their
-// own.
+// What one process may send to the notify socket. Anything above that is dropped, except the words
+// that change a worker's state, which have an allowance of their own.
 const (
 	notifyRate, notifyBurst = 200, 1000
 	wordRate, wordBurst     = 20, 20
@@ -94,7 +92,7 @@ type sender struct {
 	flood            flood
 }
 
-// admit says whether a datagram may be looked at.
+// admit says whether to look at a datagram.
 func (s *senders) admit(from Sender, datagram []byte, now time.Time) bool {
 	one := s.byPID[from.PID]
 	if one == nil {
@@ -114,8 +112,8 @@ func (s *senders) admit(from Sender, datagram []byte, now time.Time) bool {
 	return false
 }
 
-// makeRoom forgets the silent, whose allowance is whole again, and, if all are
-// loud, everybody.
+// makeRoom forgets the senders that are quiet and have their whole allowance again. If there are
+// none, it forgets all.
 func (s *senders) makeRoom(now time.Time) {
 	if len(s.byPID) < maxSenders {
 		return

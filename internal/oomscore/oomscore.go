@@ -1,12 +1,12 @@
-// Package oomscore decides whom the kernel ends first where memory runs out: a worker
-// before its master. Without that it takes whoever holds most, and after it has ended a
-// worker that may be the master, before what the worker held is free.
+// Package oomscore decides which process the kernel ends first when memory runs out: a worker
+// before its master. Without that, the kernel ends the process that uses most memory; after a
+// worker that may be the master, before the worker's memory is free.
 package oomscore
 
 import "os"
 
-// envBase tells a successor, which inherits the value of its predecessor, what that one
-// began with.
+// envBase tells a successor the value with which its predecessor began, because it inherits the
+// changed one.
 const envBase = "RELEVO_OOM_SCORE_BASE"
 
 const (
@@ -23,8 +23,8 @@ type process struct {
 	setenv func(name, value string) error
 }
 
-// Protect has this process be ended last if it may (CAP_SYS_RESOURCE), and returns the
-// oom_score_adj that its workers are to have; ok is false where the system has none.
+// Protect makes this process the last one to be ended if it may (CAP_SYS_RESOURCE), and returns the
+// oom_score_adj for its workers; ok is false if the system has none.
 func Protect() (workers int, ok bool) {
 	return process{readOwn, writeOwn, os.Getenv, os.Setenv}.protect()
 }

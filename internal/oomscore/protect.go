@@ -27,7 +27,7 @@ func (p process) protect() (workers int, ok bool) {
 		base = before
 	}
 	if base <= protected {
-		return base, true // somebody has decided already
+		return base, true // the user or the unit has set it already
 	}
 	if p.write(protected) == nil && p.setenv(envBase, strconv.Itoa(base)) == nil {
 		return base, true

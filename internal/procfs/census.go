@@ -63,7 +63,7 @@ func (p *inhabitant) remembered(last inhabitant, now []inhabitant) bool {
 	return true
 }
 
-// ask reads the parent, which is below 0 where the process has ended.
+// ask reads the parent; a negative number means that the process has ended.
 func (p *inhabitant) ask(now []inhabitant, t *Table) {
 	p.parent = -1
 	if f, ok := t.Figures(p.pid); ok {

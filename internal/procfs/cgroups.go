@@ -28,11 +28,11 @@ func ParseMemberships(text string) (all []Membership) {
 	return all
 }
 
-// IsV2 says whether it is the one hierarchy of version 2.
+// IsV2 says whether the line is for the hierarchy of version 2.
 func (m Membership) IsV2() bool { return m.Hierarchy == "0" && m.Controllers == "" }
 
-// Cgroup is the path of a process in the hierarchy of a controller of v1, or of v2 where
-// controller is empty. It is empty where there is none.
+// Cgroup is the path of a process in the v1 hierarchy of a controller, or in v2 if controller is
+// empty. It is empty if there is none.
 func (p Process) Cgroup(controller string) (path string) {
 	all, _ := p.Memberships()
 	for _, m := range all {
@@ -43,7 +43,7 @@ func (p Process) Cgroup(controller string) (path string) {
 	return path
 }
 
-// CgroupDirectory is where that cgroup is seen: its path, below a mount of the hierarchy.
+// CgroupDirectory is the directory of that cgroup: its path, below a mount of the hierarchy.
 func (p Process) CgroupDirectory(controller string) string {
 	path := p.Cgroup(controller)
 	if path == "" {

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// WorkingDirectory is this process's own, and says whether it was deleted: then it is
-// the former path, and the process is in what is left. Empty where nothing tells.
+// WorkingDirectory returns this process's own, and whether it was deleted: then it is the former
+// path. It is empty if that is not known.
 func WorkingDirectory() (path string, deleted bool) { return directory("/proc/self/cwd") }
 
-// Directory is WorkingDirectory for one that is open. No file system is asked: one that
-// does not answer holds nobody up.
+// Directory is WorkingDirectory for an open directory. It asks no file system, because one that
+// does not answer would block.
 func Directory(open *os.File) (path string, deleted bool) {
 	raw, err := open.SyscallConn()
 	if err != nil {
@@ -21,7 +21,7 @@ func Directory(open *os.File) (path string, deleted bool) {
 	return path, deleted && err == nil
 }
 
-// deletedMark is what the kernel puts behind the path of a file that has none any more.
+// deletedMark is what the kernel adds to the path of a deleted file.
 const deletedMark = " (deleted)"
 
 func directory(link string) (path string, deleted bool) {
@@ -31,7 +31,7 @@ func directory(link string) (path string, deleted bool) {
 	}
 	path, deleted = strings.CutSuffix(target, deletedMark)
 	if _, err := os.Lstat(target); deleted && err == nil {
-		return target, false // it is called so
+		return target, false // its name ends like that
 	}
 	return path, deleted
 }

@@ -10,9 +10,9 @@ import (
 	"syscall"
 )
 
-// Children are the children of a process, by all of its threads. The error says why
-// some may be missing: it is fs.ErrNotExist where the process has ended, or the kernel
-// is built without the answer (CONFIG_PROC_CHILDREN).
+// Children returns the children of a process, by all of its threads. The error says why some may be
+// missing: it is fs.ErrNotExist if the process has ended, or if the kernel was built without this
+// list (CONFIG_PROC_CHILDREN).
 func (p Process) Children() (children []int, err error) {
 	lists, _ := filepath.Glob(string(p) + "/task/*/children")
 	if len(lists) == 0 {
@@ -32,10 +32,10 @@ func (p Process) Children() (children []int, err error) {
 	return children, err
 }
 
-// Ended says whether an error is that of a process or thread that has just ended.
+// Ended says whether the error means that a process or thread has just ended.
 func Ended(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) }
 
-// deepest is how far down a family is looked at.
+// deepest bounds the generations of a family.
 const deepest = 16
 
 // Tree is a process and its descendants, parents first. A process that ends meanwhile
@@ -58,7 +58,7 @@ func Tree(pid int) []int {
 	return all
 }
 
-// Parents are the parents of all processes that can be seen, by the child.
+// Parents returns the parents of all visible processes, by the child.
 func Parents() map[int]int {
 	parents := map[int]int{}
 	for _, pid := range All() {

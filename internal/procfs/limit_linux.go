@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FileLimit is how many descriptors a process may have open. The kernel writes all limits as text
-// where it may not tell the one.
+// FileLimit is how many descriptors a process may have open. If prlimit(2) fails, it reads the text
+// in /proc.
 func FileLimit(pid int) (int, error) {
 	var limit unix.Rlimit
 	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &limit); err != nil || limit.Cur > math.MaxInt {

@@ -9,9 +9,10 @@ import (
 // Mapping is a range of addresses.
 type Mapping struct{ From, To uintptr }
 
-// ProgramMappings are where this process has its program's file as it is, and may not write: code and
-// constants. A part that was written to before it was made read-only, as the loader does with the addresses
-// of a position-independent program, is none of them: it holds more than the file.
+// ProgramMappings returns where this process has its program's file mapped unchanged and read-only:
+// code and constants. A part that was written to before it was made read-only is left out, because
+// it differs from the file: the loader does that with the addresses of a position-independent
+// program.
 func ProgramMappings() []Mapping {
 	program, err := os.Readlink(string(Self) + "/exe")
 	if err != nil {
@@ -24,7 +25,7 @@ func ProgramMappings() []Mapping {
 // parseMappings finds a file in proc_pid_smaps(5): a line "from-to r-xp offset device inode file" for each
 // mapping, and lines of what it consists of.
 func parseMappings(text, file string) (all []Mapping) {
-	var last *Mapping // until it is known whether the file is all that is there
+	var last *Mapping // until it is known whether it is unchanged
 	// There are a thousand lines: most are not split, because that would leave 150 KB.
 	for line := range strings.Lines(text) {
 		if first, _, _ := strings.Cut(line, " "); !strings.HasSuffix(first, ":") {

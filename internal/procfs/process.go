@@ -1,6 +1,5 @@
-// Package procfs reads what /proc tells of processes: their families, states, cgroups
-// and mounts. It is the only reader of these files; where there is no /proc it finds
-// nothing.
+// Package procfs reads what /proc says about processes: their families, states, cgroups and mounts.
+// It is the only reader of these files. Without a /proc it finds nothing.
 package procfs
 
 import (
@@ -18,13 +17,13 @@ import (
 // of its own making.
 type Process string
 
-// Self is the process that asks.
+// Self is this process.
 const Self Process = "/proc/self"
 
 // Of is the process, or thread, with this number.
 func Of(pid int) Process { return Process("/proc/" + strconv.Itoa(pid)) }
 
-// All are the numbers of all processes that can be seen.
+// All returns the numbers of all visible processes.
 func All() (pids []int) {
 	directory, err := os.Open("/proc")
 	if err != nil {
@@ -35,7 +34,7 @@ func All() (pids []int) {
 	pids = make([]int, 0, len(names))
 	for _, name := range names {
 		if name[0] > '9' {
-			continue // a file of the whole machine, without the error of Atoi
+			continue // not a process
 		}
 		if pid, err := strconv.Atoi(name); err == nil {
 			pids = append(pids, pid)
@@ -45,7 +44,7 @@ func All() (pids []int) {
 	return pids
 }
 
-// Threads are the threads of a process that has not ended.
+// Threads returns the threads of a process that has not ended.
 func (p Process) Threads() (threads []Process) {
 	directories, _ := filepath.Glob(string(p) + "/task/*")
 	for _, directory := range directories {
@@ -59,8 +58,8 @@ func (p Process) read(file string) (string, error) {
 	return string(text), err
 }
 
-// Read is os.ReadFile without the runtime's poller, which would be asked five times
-// about each of these files: they are small, and many are read where a process waits.
+// Read is os.ReadFile without the runtime's poller, which would be asked five times about each of
+// these files: they are small, and many are read while a process waits.
 func Read(path string) (text []byte, err error) {
 	fail := func(op string, err error) ([]byte, error) { return nil, &fs.PathError{Op: op, Path: path, Err: err} }
 	fd, err := retried(func() (int, error) { return syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0) })
@@ -103,7 +102,7 @@ func readInto(path string, buffer []byte) (n int, err error) {
 	return n, nil
 }
 
-// retried makes a system call again that a signal has interrupted.
+// retried repeats a system call that a signal has interrupted.
 func retried(call func() (int, error)) (n int, err error) {
 	for {
 		if n, err = call(); err != syscall.EINTR {
@@ -112,13 +111,13 @@ func retried(call func() (int, error)) (n int, err error) {
 	}
 }
 
-// Name is what a process is called, empty where it is gone (proc_pid_comm(5)).
+// Name is the name of a process, empty if it has ended (proc_pid_comm(5)).
 func (p Process) Name() string {
 	name, _ := p.read("comm")
 	return strings.TrimSpace(name)
 }
 
-// Environ is the environment that a process was started with; empty where it cannot be read.
+// Environ is the environment that a process was started with; empty if it cannot be read.
 func (p Process) Environ() []string {
 	text, _ := p.read("environ")
 	return strings.FieldsFunc(text, func(r rune) bool { return r == 0 })

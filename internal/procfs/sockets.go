@@ -16,9 +16,9 @@ func Sockets(pid int, into map[uint64]bool) error {
 	return err
 }
 
-// EachSocket tells of each descriptor of a process that is a socket, and says how many descriptors
-// there are. It does without os.File, which would ask the runtime's poller about each directory:
-// those of many processes are read at once.
+// EachSocket calls found for each descriptor of a process that is a socket, and returns how many
+// descriptors there are. It does without os.File, which would ask the runtime's poller about each
+// directory: those of many processes are read at once.
 func EachSocket(pid int, found func(inode uint64)) (open int, err error) {
 	path := "/proc/" + strconv.Itoa(pid) + "/fd"
 	directory, err := retried(func() (int, error) {
@@ -39,20 +39,20 @@ func EachSocket(pid int, found func(inode uint64)) (open int, err error) {
 	return max(open, d.seen), nil
 }
 
-// descriptors is the directory of those that a process has open.
+// descriptors is the directory of a process's open descriptors.
 type descriptors struct {
 	directory int
 	found     func(inode uint64)
-	asked     int // all below this number were asked for
+	asked     int // all numbers below this one were tried
 	seen      int
 }
 
 // gaps is how many unused numbers guess tries.
 const gaps = 16
 
-// guess asks for the lowest numbers without a list of them, because a list costs the kernel as much
-// as all that it then tells of them, and most processes use the lowest numbers. It can know whether
-// these were all since Linux 6.2, where the size of the directory is their number.
+// guess tries the lowest numbers without listing the directory, because a list costs the kernel as
+// much as everything else here, and most processes use the lowest numbers. Since Linux 6.2 the size
+// of the directory is the number of descriptors, so guess knows whether it has found all.
 func (d *descriptors) guess() (open int, all bool) {
 	var about syscall.Stat_t
 	if syscall.Fstat(d.directory, &about) != nil || about.Size == 0 {
@@ -65,7 +65,7 @@ func (d *descriptors) guess() (open int, all bool) {
 	return open, d.seen == open
 }
 
-// list looks at those that guess has not asked for.
+// list looks at the descriptors that guess has not tried.
 func (d *descriptors) list() error {
 	var buffer [2048]byte
 	var names []string
@@ -87,9 +87,9 @@ func (d *descriptors) list() error {
 	return nil
 }
 
-// look tells of a descriptor if it is a socket.
+// look calls found if a descriptor is a socket.
 func (d *descriptors) look(name string) {
-	var target [64]byte // that of a file may be longer
+	var target [64]byte // the name of a file may be longer
 	n, err := unix.Readlinkat(d.directory, name, target[:])
 	if err != nil {
 		return

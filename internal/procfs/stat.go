@@ -13,7 +13,7 @@ type Stat struct {
 	text string // from the third field on, which has one letter
 }
 
-// Stat reads how a process, or a thread, is.
+// Stat reads the state of a process or thread.
 func (p Process) Stat() (Stat, error) {
 	text, err := readOnce(string(p) + "/stat")
 	if err != nil {
@@ -37,8 +37,8 @@ func parseStat(text string) (Stat, bool) {
 	return s, len(s.field(3)) == 1
 }
 
-// field is a field by its number in proc_pid_stat(5), empty where there is none. The fields are not
-// taken apart before: most of them nobody asks for, and all processes of the machine are read.
+// field returns a field by its number in proc_pid_stat(5), empty if there is none. The text is not
+// split in advance: most fields are never used, and all processes of the machine are read.
 func (s Stat) field(number int) string {
 	rest := s.text
 	for ; number > 3; number-- {
@@ -48,7 +48,7 @@ func (s Stat) field(number int) string {
 	return field
 }
 
-// number is the value of a field, 0 where there is none.
+// number is the value of a field, 0 if there is none.
 func (s Stat) number(field int) uint64 {
 	n, _ := strconv.ParseUint(s.field(field), 10, 64)
 	return n
@@ -57,19 +57,19 @@ func (s Stat) number(field int) uint64 {
 // State is a letter: R runs, S sleeps, T is stopped, t is traced, Z is a zombie, X is dead.
 func (s Stat) State() byte { return s.text[0] }
 
-// Stopped says whether it runs no more, for now or for good.
+// Stopped says whether the process does not run, for now or for good.
 func (s Stat) Stopped() bool { return strings.IndexByte("TtZX", s.State()) >= 0 }
 
 // Parent is the number of the parent.
 func (s Stat) Parent() int { return int(s.number(4)) }
 
-// HasTerminal says whether the session has one.
+// HasTerminal says whether the session has a terminal.
 func (s Stat) HasTerminal() bool {
 	terminal := s.field(7)
 	return terminal != "" && terminal != "0"
 }
 
-// clockTick is the unit of times: USER_HZ is 100 on every architecture that Linux runs Go on.
+// clockTick is the unit of times: USER_HZ is 100 on all Linux architectures of Go.
 const clockTick = 10 * time.Millisecond
 
 // CPU is the time on processors.
@@ -81,8 +81,8 @@ func (s Stat) Threads() int { return int(s.number(20)) }
 // Resident is what is in memory, in bytes.
 func (s Stat) Resident() int64 { return int64(s.number(24)) * int64(os.Getpagesize()) }
 
-// ExitCode is how a zombie ended, as wait(2) has it. The kernel shows 0 to whom it does
-// not tell. ok is false of a process that is no zombie.
+// ExitCode says how a zombie ended, as wait(2) would. The kernel shows 0 to processes without the
+// right to see it. ok is false if the process is no zombie.
 func (s Stat) ExitCode() (code uint32, ok bool) {
 	if s.State() != 'Z' {
 		return 0, false

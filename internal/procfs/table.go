@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// Table is all processes that can be seen, at a moment. Where many families are looked at, it
-// costs less than a Tree for each. The figures of a process are read when they are first asked for, and
-// no text of them is kept: a master that is asked for its metrics would collect it as garbage soon after.
-// One goroutine may use it at a time.
+// Table holds all visible processes at one moment. For many families it costs less than a Tree for
+// each. The figures of a process are read when they are first needed, and their text is not kept:
+// in a master whose metrics are read it would soon be garbage. Only one goroutine may use it at a
+// time.
 type Table struct {
 	root string
 	read []reading // sorted by the number
@@ -34,7 +34,7 @@ type Figures struct {
 	Resident int64 // bytes in memory
 }
 
-// NewTable finds all processes. Who does so again and again has a Census.
+// NewTable finds all processes. A caller that does so again and again should keep a Census.
 func NewTable() *Table { return new(Census).Take() }
 
 // parseFigures reads a line as parseStat does, but as far as it needs to, and without a copy.
@@ -65,7 +65,7 @@ func decimal(text []byte) int64 {
 	return n
 }
 
-// Figures is how a process was; ok is false if it was not there.
+// Figures returns the figures of a process; ok is false if it was not there.
 func (t *Table) Figures(pid int) (f Figures, ok bool) {
 	i, known := slices.BinarySearchFunc(t.read, pid, func(r reading, pid int) int { return cmp.Compare(r.pid, pid) })
 	if known {
@@ -82,8 +82,8 @@ func (t *Table) Figures(pid int) (f Figures, ok bool) {
 	return f, ok
 }
 
-// Tree is a process and its descendants, parents first. What has another parent by now, and what has
-// ended, is left out.
+// Tree is a process and its descendants, parents first. Processes that have another parent by now,
+// or have ended, are left out.
 func (t *Table) Tree(pid int) []int {
 	all := []int{pid}
 	for i := 0; i < len(all); i++ {

@@ -16,12 +16,11 @@ import (
 	"relevo/pool/machine"
 )
 
-// firstLook is the pause after the first bad answer of a worker that starts; the next
-// ones are longer, up to the interval.
+// firstLook is the pause after the first bad answer of a starting worker; the next ones are longer,
+// up to the interval.
 const firstLook = 100 * time.Millisecond
 
-// Admission asks a worker before it serves, where the configuration of its generation has
-// a check.
+// Admission asks a worker before it serves, if the configuration of its generation has a check.
 func (m *Monitor) Admission(app config.App) launch.Admission {
 	if !app.Health.On() {
 		return launch.Admission{}
@@ -32,9 +31,9 @@ func (m *Monitor) Admission(app config.App) launch.Admission {
 	}}
 }
 
-// admit returns when a worker answers well. One beside which another serves, or whose
-// release is only being tried, is refused when it has answered badly for too long. Any
-// other serves then all the same: it is better than none.
+// admit returns when a worker answers well. If it answers badly for too long, it is refused,
+// provided that another worker serves beside it, or that its release is only being tried. Otherwise
+// it serves all the same, because it is better than none.
 func (m *Monitor) admit(ctx context.Context, app config.App, o pool.Order, doubt func(string)) error {
 	began := time.Now()
 	for pause := firstLook; ; pause = pause * 3 / 2 {
@@ -72,12 +71,12 @@ func (m *Monitor) admit(ctx context.Context, app config.App, o pool.Order, doubt
 	}
 }
 
-// standing is where a worker stands that starts.
+// standing is the situation of a starting worker.
 type standing struct {
-	app     config.App // as it is now
+	app     config.App // the present configuration
 	pid     int
 	tried   bool // its generation does not serve yet
-	spare   bool // the pool is whole without it
+	spare   bool // the pool is complete without it
 	started time.Time
 }
 
@@ -102,25 +101,25 @@ func (m *Monitor) standing(o pool.Order, app config.App) (s standing, err error)
 	return s, nil
 }
 
-// patience is for how long a worker may answer badly. A check that no worker has ever
-// passed says nothing about this one, except of a release that brings the check along.
+// patience is how long a worker may answer badly. A check that no worker has passed yet proves
+// nothing about this worker, unless its release has brought the check along.
 func (s standing) patience(proven checkState) time.Duration {
 	h := s.app.Health
 	if proven == checkDoubtful || proven == checkNew && !s.spare {
 		return h.StartPeriod
 	}
 	patience := max(h.StartPeriod, h.Interval*time.Duration(h.Failures))
-	// Before the ready timeout, which would not tell the answer.
+	// It ends before the ready timeout, whose message would not contain the answer.
 	return min(patience, s.app.ReadyTimeout*9/10)
 }
 
-// checkState is what is known of a check.
+// checkState is what is known about a check.
 type checkState int
 
 const (
-	checkNew      checkState = iota // it was not put to workers that serve
+	checkNew      checkState = iota // no serving worker was asked yet
 	checkDoubtful                   // no worker has ever passed it
-	checkProven                     // one has
+	checkProven                     // at least one worker has passed it
 )
 
 func (m *Monitor) proven(h config.Health) checkState {
@@ -137,7 +136,7 @@ func (m *Monitor) proven(h config.Health) checkState {
 	return checkNew
 }
 
-// note takes an answer in of a worker that starts, if it is one to the check in force.
+// note records the answer of a starting worker, if it is one to the present check.
 func (m *Monitor) note(h config.Health, s health.Sample) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -146,7 +145,7 @@ func (m *Monitor) note(h config.Health, s health.Sample) {
 	}
 }
 
-// target is a worker as it can be asked.
+// target returns how to reach a worker.
 func (m *Monitor) target(h config.Health, id string, slot, pid int) ask.Target {
 	t := ask.Target{Slot: slot, PID: pid}
 	seats := m.o.Listeners().SeatsOf(id)
@@ -168,8 +167,7 @@ func (m *Monitor) target(h config.Health, id string, slot, pid int) ask.Target {
 	return t
 }
 
-// command is how commands are run: as the workers are, where they have a user of
-// their own.
+// command says how to run commands: as the workers run, if they have a user of their own.
 func (m *Monitor) command() ask.Command {
 	app := m.o.App()
 	c := ask.Command{Dir: app.Dir, Start: m.o.Start, Reap: m.o.Reap}

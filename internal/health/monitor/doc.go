@@ -1,5 +1,5 @@
-// Package monitor puts the health check to the workers of a pool, and does what package
-// health decides of the answers.
+// Package monitor runs the health check of a pool's workers, and does what package health decides
+// from the answers.
 //
 //	each interval   Run ─► Status of the pool ─► ask each worker ─► health.Judge
 //	                                                                     │ verdict
@@ -9,6 +9,6 @@
 //
 //	before a worker serves   launch ─► Admission ─► admit: asks until it is well, or too late
 //
-// It owns what is known of the answers, which goes from one master to the next (Legacy,
-// TakeOver). While another master may go on it asks nobody (Pause).
+// It owns the results, which are part of the legacy (Legacy, TakeOver). While another master is
+// about to take over, it asks no worker (Pause).
 package monitor

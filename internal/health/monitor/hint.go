@@ -9,8 +9,8 @@ import (
 	"relevo/internal/health"
 )
 
-// hint names the setting that is likely wrong where a bad answer speaks against the
-// check itself; empty where it speaks against the worker.
+// hint names the setting that is likely wrong if a bad answer suggests that the check is wrong, and
+// not the worker; empty: it does not.
 func hint(h config.Health, fault string, status int) string {
 	switch status {
 	case http.StatusNotFound, http.StatusGone, http.StatusMethodNotAllowed:
@@ -35,10 +35,10 @@ func hint(h config.Health, fault string, status int) string {
 	return ""
 }
 
-// unwell refuses a worker that starts: launch.Admission.
+// unwell is the refusal of a starting worker: launch.Admission.
 type unwell struct{ fault, hint string }
 
 func (u *unwell) Error() string { return health.Reason(u.fault) }
 
-// Hint says what to do about it; empty: the worker may be slow.
+// Hint says what to do about it; empty: the worker may only be slow.
 func (u *unwell) Hint() string { return u.hint }

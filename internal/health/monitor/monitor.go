@@ -17,7 +17,7 @@ import (
 	"relevo/upgrader"
 )
 
-// Pool is what the monitor needs of a pool of workers.
+// Pool is the part of a pool that the monitor uses.
 type Pool interface {
 	Status() (pool.Status, error)
 	Unhealthy(id, reason string) error
@@ -25,55 +25,54 @@ type Pool interface {
 	Publish(e pool.Event)
 }
 
-// Listeners are the open sockets, and those that a worker has of its own.
+// Listeners are the open sockets, and the seats of workers.
 type Listeners interface {
 	SeatsOf(worker string) []*upgrader.Listener
 	Listeners() []*upgrader.Listener
 }
 
-// Options are what a monitor is made of. All are required.
+// Options of a Monitor. All are required.
 type Options struct {
 	Log       *slog.Logger
-	Pool      func() Pool            // returns the pool that runs now
-	App       func() config.App      // the configuration that serves
-	Changed   func() <-chan struct{} // closed when App has changed since
+	Pool      func() Pool            // returns the present pool
+	App       func() config.App      // the serving configuration
+	Changed   func() <-chan struct{} // closed when App has changed
 	Listeners func() Listeners
-	Warn      func(text string) // replaces the warning of relevo status; empty: there is none
-	// Start and Reap tell of the birth and end of a command (package reaper).
+	Warn      func(text string) // sets the warning of relevo status; empty: it removes the warning
+	// Start and Reap are called at the start and the end of a command (package reaper).
 	Start func(start func() (pid int, err error)) error
 	Reap  func(pid int, reap func())
 }
 
-// Monitor asks the workers whether they are well, and does what package health decides.
-// Nothing of the pool may be called with mu held: its loop writes the legacy.
+// Monitor asks the workers whether they are well, and does what package health decides. It must not
+// call the pool with mu held, because the pool's loop asks it for the legacy.
 type Monitor struct {
 	o Options
 
 	mu    sync.Mutex
-	judge *health.Judge // of the workers that can be asked one by one
-	whole *health.Judge // of the pool as a whole; nil: nothing is asked of that
+	judge *health.Judge // for the workers that can be asked one by one
+	whole *health.Judge // for the pool as a whole; nil: it is not asked
 
 	rounds sync.WaitGroup // under way
-	asking bool           // a round is
-	asked  time.Time      // when the last one ended
+	asking bool           // a round is under way
+	asked  time.Time      // the end of the last round
 	stop   context.CancelFunc
 	paused bool
-	once   announce.Once // of what is told of the check
+	once   announce.Once // of warnings about the check
 
-	// Of the goroutine that asks: the worker that gets no new client, and whether that is
-	// known to be so in the kernel.
+	// Owned by the asking goroutine: the worker that gets no new clients, and whether the kernel is
+	// known to do so.
 	suspended string
 	applied   bool
 }
 
-// New returns a monitor that knows nothing of the workers yet.
+// New returns a monitor that knows nothing about the workers yet.
 func New(o Options) *Monitor { return &Monitor{o: o} }
 
-// bindsLate is how much later than ready a worker may be said to be that has a socket of
-// its own.
+// bindsLate is how long after it is ready a worker may still bind a socket of its own.
 const bindsLate = 2 * time.Second
 
-// wholePool stands for the pool among the names of workers.
+// wholePool stands for the whole pool among the names of workers.
 const wholePool = "pool"
 
 // Run asks as often as the configuration says, until ctx ends. Without a check it only
@@ -94,17 +93,17 @@ func (m *Monitor) Run(ctx context.Context) {
 	}
 }
 
-// askFor returns when something else may be wanted.
+// askFor asks until the configuration has changed.
 func (m *Monitor) askFor(ctx context.Context, h config.Health, changed <-chan struct{}) {
 	if !m.begin(h) {
-		m.o.Warn("") // it spoke of another check
+		m.o.Warn("") // the warning was about another check
 	}
 	pause := health.Pause(h.Interval, h.Patience(), h.Failures)
 	ticker := time.NewTicker(pause)
 	defer ticker.Stop()
 	for {
 		rests := m.asleep()
-		if rests { // until something changes there is no worker to ask
+		if rests { // no worker has to be asked until something changes
 			ticker.Stop()
 		} else {
 			m.askOnce(ctx, h)
@@ -130,8 +129,7 @@ func (m *Monitor) asleep() bool {
 	return err == nil && !status.Asleep.IsZero()
 }
 
-// forget leads clients to all workers again, where one was out of service when the
-// check was taken away.
+// forget ends the check: workers that were out of service get clients again.
 func (m *Monitor) forget() {
 	m.mu.Lock()
 	known := m.judge != nil
@@ -146,7 +144,7 @@ func (m *Monitor) forget() {
 	}
 }
 
-// askOnce asks all workers that serve, at the same time, and acts on the answers.
+// askOnce asks all serving workers at the same time, and acts on the answers.
 func (m *Monitor) askOnce(ctx context.Context, h config.Health) {
 	ctx, done, ok := m.round(ctx)
 	if !ok {
@@ -155,7 +153,7 @@ func (m *Monitor) askOnce(ctx context.Context, h config.Health) {
 	defer done()
 	status, err := m.o.Pool().Status()
 	if err != nil {
-		return // it stops, or another master goes on
+		return // the pool stops, or another master takes over
 	}
 	answers := m.askAll(ctx, h, serving(status))
 	whole := m.askWhole(ctx, h, serving(status))
@@ -173,7 +171,7 @@ func (m *Monitor) askOnce(ctx context.Context, h config.Health) {
 	verdict, of := m.decide(h, answers, whole, now, canary)
 	m.suspend(now, verdict.Suspend)
 	m.tell(h, verdict.News, of.News)
-	if fault := m.fails(canary, h); fault != "" { // it answers for its release alone
+	if fault := m.fails(canary, h); fault != "" { // a canary fails only its own release
 		m.replace(canary, health.Reason(fault))
 	}
 	if verdict.Replace != "" {
@@ -196,7 +194,7 @@ func (m *Monitor) replace(id, reason string) {
 	}
 }
 
-// suspend keeps new clients from one worker, and from no other.
+// suspend keeps new clients from one worker only.
 func (m *Monitor) suspend(all []pool.Worker, id string) {
 	if m.applied && m.suspended == id {
 		return
@@ -212,7 +210,7 @@ func (m *Monitor) suspend(all []pool.Worker, id string) {
 	}
 }
 
-// askAll asks each worker that can be asked.
+// askAll asks each worker that can be asked by itself.
 func (m *Monitor) askAll(ctx context.Context, h config.Health, workers []pool.Worker) (samples []health.Sample) {
 	var mu sync.Mutex
 	var asking sync.WaitGroup
@@ -238,9 +236,9 @@ func sampleOf(worker string, a ask.Answer) health.Sample {
 	return health.Sample{Worker: worker, At: time.Now(), Took: a.Took, Fault: a.Fault, Status: a.Status}
 }
 
-// askWhole asks the pool, where a worker of it cannot be asked.
+// askWhole asks the pool as a whole if one of its workers cannot be asked by itself.
 func (m *Monitor) askWhole(ctx context.Context, h config.Health, workers []pool.Worker) *health.Sample {
-	shared := func(w pool.Worker) bool { // one that is ready may bind a little later
+	shared := func(w pool.Worker) bool { // a worker that is ready may bind a little later
 		return time.Since(w.Ready) > max(h.Interval, bindsLate) && len(m.o.Listeners().SeatsOf(w.ID)) == 0
 	}
 	if h.HTTP == "" && !h.TCP || !slices.ContainsFunc(workers, shared) {
@@ -259,7 +257,7 @@ func (m *Monitor) askWhole(ctx context.Context, h config.Health, workers []pool.
 	return &s
 }
 
-// begin prepares for a check, and says whether it is the one of before.
+// begin prepares for a check. It returns true if it is the same check as before.
 func (m *Monitor) begin(h config.Health) (same bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -274,7 +272,7 @@ func (m *Monitor) begin(h config.Health) (same bool) {
 	return same
 }
 
-// decide takes the answers in.
+// decide records the answers and returns what follows.
 func (m *Monitor) decide(h config.Health, answers []health.Sample, whole *health.Sample, now []pool.Worker,
 	canary string) (of, ofWhole health.Verdict) {
 	m.mu.Lock()
@@ -304,7 +302,7 @@ func (m *Monitor) decide(h config.Health, answers []health.Sample, whole *health
 	return of, m.whole.Decide(time.Now(), []string{wholePool}, nil, h.Failures)
 }
 
-// fails is what is wrong with a worker that fails, empty where it does not.
+// fails returns what is wrong with a worker that fails; empty: it does not fail.
 func (m *Monitor) fails(worker string, h config.Health) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -314,7 +312,8 @@ func (m *Monitor) fails(worker string, h config.Health) string {
 	return ""
 }
 
-// round says whether workers may be asked now. done is to be called at the end.
+// round begins a round; ok is false if no worker may be asked now. The caller calls done at its
+// end.
 func (m *Monitor) round(ctx context.Context) (_ context.Context, done func(), ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -334,7 +333,7 @@ func (m *Monitor) round(ctx context.Context) (_ context.Context, done func(), ok
 	}, true
 }
 
-// Asked says how long ago workers were asked last; 0: they are being asked.
+// Asked says how long ago workers were last asked; 0: they are being asked.
 func (m *Monitor) Asked() time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -344,7 +343,7 @@ func (m *Monitor) Asked() time.Duration {
 	return time.Since(m.asked)
 }
 
-// Pause ends the round under way and begins none, while another master may go on.
+// Pause ends the round under way and prevents further ones, while another master may take over.
 func (m *Monitor) Pause() {
 	m.mu.Lock()
 	m.paused = true
@@ -361,7 +360,7 @@ func (m *Monitor) Resume() {
 	m.paused = false
 }
 
-// Legacy is nil where nothing is asked.
+// Legacy returns nil if there is no check.
 func (m *Monitor) Legacy() json.RawMessage {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -375,8 +374,8 @@ func (m *Monitor) Legacy() json.RawMessage {
 	return text
 }
 
-// TakeOver continues with what the previous master knew. If that cannot be read, the workers
-// are asked again.
+// TakeOver continues with the previous master's results. If they cannot be read, the workers are
+// asked again.
 func (m *Monitor) TakeOver(left json.RawMessage) {
 	var state health.State
 	if len(left) > 0 && json.Unmarshal(left, &state) == nil {

@@ -12,7 +12,7 @@ import (
 	"relevo/pool"
 )
 
-// tell tells of workers, and of the pool as a whole.
+// tell reports changes of workers, and of the pool as a whole.
 func (m *Monitor) tell(h config.Health, ofWorkers, ofWhole []health.News) {
 	for _, n := range ofWorkers {
 		switch n.Kind {
@@ -57,7 +57,7 @@ func (m *Monitor) tellWorker(id string, e pool.Event) {
 	}
 }
 
-// tellPool tells of all workers, and has the status warn as long as it is so.
+// tellPool reports changes of the whole pool, and sets the warning of the status while it fails.
 func (m *Monitor) tellPool(kind pool.Kind, text string) {
 	m.o.Pool().Publish(pool.Event{Kind: kind, Reason: text})
 	if kind == pool.KindHealthy {
@@ -66,7 +66,7 @@ func (m *Monitor) tellPool(kind pool.Kind, text string) {
 	m.o.Warn(text)
 }
 
-// Describe adds to a status what the workers answered.
+// Describe adds the answers of the workers to a status.
 func (m *Monitor) Describe(s *control.Status) {
 	h := m.o.App().Health
 	if !h.On() {
@@ -90,8 +90,8 @@ func (m *Monitor) Describe(s *control.Status) {
 	}
 }
 
-// Slowness is how late the answers are that came since a time, the median of the workers; 1:
-// as late as the timeout.
+// Slowness is how late the answers since a time are, as the median of the workers; 1 means as late
+// as the timeout.
 func (m *Monitor) Slowness(since time.Time) float64 {
 	h := m.o.App().Health
 	if !h.On() {

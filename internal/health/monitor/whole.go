@@ -14,8 +14,7 @@ func dialing(l *upgrader.Listener, id string) func(context.Context) (net.Conn, e
 	return func(ctx context.Context) (net.Conn, error) { return l.Dial(ctx, id) }
 }
 
-// wholeTarget is the pool as any client reaches it. It says false where it has no
-// listener for streams.
+// wholeTarget is the pool as any client reaches it; ok is false if it has no stream listener.
 func (m *Monitor) wholeTarget() (ask.Target, bool) {
 	for _, l := range m.o.Listeners().Listeners() {
 		if l.Datagram() {
@@ -33,7 +32,7 @@ func (m *Monitor) wholeTarget() (ask.Target, bool) {
 	return ask.Target{}, false
 }
 
-// reachable is an address at which this host reaches a listener.
+// reachable returns an address at which this host reaches a listener.
 func reachable(address string) string {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil || !at.Addr().IsUnspecified() {
