@@ -3,6 +3,7 @@ package etcdtest
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"os"
 	"os/exec"
@@ -38,12 +39,25 @@ type member struct {
 // Start starts members and waits until they have a leader. extra are flags for each of them.
 func Start(t testing.TB, members int, extra ...string) *Cluster {
 	t.Helper()
+	return start(t, "http", nil, members, extra)
+}
+
+// StartSecure starts one member that wants certificates of an authority. Its Client is called root.
+func StartSecure(t testing.TB, a *Authority) *Cluster {
+	t.Helper()
+	cert, key := a.Issue("etcd")
+	return start(t, "https", a.TLS("root"), 1, []string{"--client-cert-auth", "--trusted-ca-file", a.File, "--cert-file",
+		cert, "--key-file", key})
+}
+
+func start(t testing.TB, scheme string, secure *tls.Config, members int, extra []string) *Cluster {
+	t.Helper()
 	c := &Cluster{t: t, program: testreq.Program(t, "etcd"), extra: extra}
 	dir := t.TempDir()
 	for i := range members {
 		name := fmt.Sprintf("e%d", i)
 		c.members = append(c.members, &member{name: name, dir: filepath.Join(dir, name),
-			client: "http://" + testport.Address(t), peer: "http://" + testport.Address(t)})
+			client: scheme + "://" + testport.Address(t), peer: "http://" + testport.Address(t)})
 		c.Endpoints = append(c.Endpoints, c.members[i].client)
 	}
 	t.Cleanup(c.end)
@@ -51,7 +65,7 @@ func Start(t testing.TB, members int, extra ...string) *Cluster {
 		c.run(i)
 	}
 	client, err := clientv3.New(clientv3.Config{Endpoints: c.Endpoints, DialTimeout: 5 * time.Second,
-		Logger: zap.NewNop()})
+		TLS: secure, Logger: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
 	}
