@@ -62,7 +62,8 @@ type fleet struct {
 	d        Deploy
 	machines []*machine
 	failed   bool // since the last wish
-	touched  map[string]bool
+	proving  bool // the open stage is a canary, by this test's own account
+	proven   bool // a canary has passed
 	story    []string
 }
 
@@ -128,6 +129,7 @@ func (f *fleet) wish(w Wish) {
 	}
 	f.say("%s", w)
 	f.failed = false
+	f.proving = f.proving && d.Open
 	f.become(d)
 }
 
@@ -141,10 +143,16 @@ func (f *fleet) conduct() {
 		return
 	}
 	f.say("%s %v %s", a.Kind, a.Members, a.Reason)
-	if a.Kind == Enter {
+	switch a.Kind {
+	case Enter:
+		f.proven = f.proven || f.proving
 		f.mayEnter(a)
+		f.proving = f.canary()
+	case Fail:
+		f.failed, f.proving = true, false
+	case Finish:
+		f.proven, f.proving = f.proven || f.proving, false
 	}
-	f.failed = f.failed || a.Kind == Fail
 	f.become(Apply(f.d, a))
 }
 
@@ -180,13 +188,13 @@ func (f *fleet) mayEnter(a Action) {
 		f.t.Errorf("a stage of the release begins after a failure")
 	}
 	limit := f.d.Wave
-	if !f.d.Back && !f.d.proven() && f.d.Canary > 0 {
+	if f.canary() {
 		limit = f.d.Canary
 	}
 	if len(a.Members) == 0 || len(a.Members) > limit {
 		f.t.Errorf("a stage has %d members, it may have 1 to %d", len(a.Members), limit)
 	}
-	if !f.d.Back && f.d.Proven {
+	if !f.d.Back && !f.canary() {
 		groups := map[string]bool{}
 		for _, m := range f.machines {
 			if slices.Contains(a.Members, m.Name) {
@@ -198,6 +206,9 @@ func (f *fleet) mayEnter(a Action) {
 		}
 	}
 }
+
+// canary says whether the next stage has to be a canary.
+func (f *fleet) canary() bool { return !f.d.Back && !f.proven && f.d.Canary > 0 }
 
 // check is what holds after every step.
 func (f *fleet) check() {
