@@ -126,7 +126,7 @@ func TestWebSocketFaults(t *testing.T) {
 	} {
 		e := newEchoServer(t, c.each)
 		r := prove(t, Options{URL: e.URL, Connections: WebSocket, Clients: 2, MinRequests: 20, Duration: time.Millisecond,
-			Timeout: 300 * time.Millisecond})
+			Timeout: patience(name == "no echo")})
 		if lost := r.WebSocket.Lost; c.lost(lost) == 0 || c.lost(lost) != lost.Total() || r.Closes.Broken > 0 != c.broken ||
 			r.Proven() {
 			t.Errorf("%s: %+v %+v %+v", name, r.WebSocket, r.Closes, r.Samples)
