@@ -97,8 +97,9 @@ func (c *cli) root() *cobra.Command {
 	return root
 }
 
-// rootFor has only the command that the arguments name, if that runs for each app of a machine:
-// a master keeps its commands for as long as it runs.
+// rootFor has only the command that the arguments name, if that runs for each app of a machine or
+// is asked often: a master keeps its commands for as long as it runs, and to make all takes a
+// millisecond.
 func (c *cli) rootFor(args []string) *cobra.Command {
 	if len(args) == 0 {
 		return c.root()
@@ -111,6 +112,8 @@ func (c *cli) rootFor(args []string) *cobra.Command {
 		root.AddCommand(c.start())
 	case "list", "ls", "ps":
 		root.AddCommand(c.list())
+	case "status":
+		root.AddCommand(c.status())
 	default:
 		return c.root()
 	}

@@ -2,7 +2,6 @@ package control
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -305,9 +304,9 @@ func (c *Client) do(ctx context.Context, method, verb string, body, into any) er
 	if into == nil {
 		return nil
 	}
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	text, err := readAnswer(response)
 	if err == nil {
-		err = json.NewDecoder(bytes.NewReader(text)).Decode(into)
+		err = json.Unmarshal(text, into)
 	}
 	if err != nil {
 		return c.unanswered(fmt.Errorf("cannot read the answer of %q: %w", c.name, err))
@@ -316,6 +315,16 @@ func (c *Client) do(ctx context.Context, method, verb string, body, into any) er
 		printable.Clean(into)
 	}
 	return nil
+}
+
+// readAnswer reads the body of a response, at once where its length is known.
+func readAnswer(r *http.Response) ([]byte, error) {
+	if r.ContentLength <= 0 || r.ContentLength > maxAnswer {
+		return io.ReadAll(io.LimitReader(r.Body, maxAnswer))
+	}
+	text := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(r.Body, text)
+	return text, err
 }
 
 // unanswered adds to an error what to do if the master ended before it answered.

@@ -37,12 +37,15 @@ type exchanged struct {
 	body    io.Reader
 }
 
+// headSize has room for the head of each answer. What is more is read past the buffer.
+const headSize = 1 << 10
+
 func (e *exchanged) roundTrip(method, verb string, body []byte) (*http.Response, error) {
 	head := fmt.Appendf(nil, "%s /v1/%s HTTP/1.1\r\nHost: relevo\r\nConnection: close\r\nContent-Length: %d\r\n\r\n",
 		method, verb, len(body))
 	_, unsent := e.conn.Write(append(head, body...))
 	// A master that refuses a request may answer before it has read all of it.
-	response, err := http.ReadResponse(bufio.NewReader(e.conn), nil)
+	response, err := http.ReadResponse(bufio.NewReaderSize(e.conn, headSize), nil)
 	if err != nil && unsent != nil {
 		err = unsent
 	}

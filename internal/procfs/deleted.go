@@ -30,8 +30,11 @@ func directory(link string) (path string, deleted bool) {
 		return "", false
 	}
 	path, deleted = strings.CutSuffix(target, deletedMark)
-	if _, err := os.Lstat(target); deleted && err == nil {
+	if !deleted {
+		return path, false
+	}
+	if _, err := os.Lstat(target); err == nil {
 		return target, false // its name ends like that
 	}
-	return path, deleted
+	return path, true
 }
