@@ -172,6 +172,34 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestOlderMaster: a master that does not count has no counters, and not ones that are 0. One that has counted
+// nothing so far has them.
+func TestOlderMaster(t *testing.T) {
+	shown := func(s control.Status) string {
+		var out strings.Builder
+		if err := Write(&out, text, Of([]App{{Status: s}})); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	older := full().Status
+	older.Counts = tally.Tally{}
+	begins := older
+	begins.Workers = nil
+	for _, name := range []string{"relevo_worker_starts_total", "relevo_worker_deaths_total", "relevo_rolls_total",
+		"relevo_adopted_workers_total", "relevo_roll_duration_seconds_count", "relevo_listener_healed_total"} {
+		if strings.Contains(shown(older), name+"{") {
+			t.Errorf("%s is shown of a master that does not count", name)
+		}
+		if !strings.Contains(shown(begins), name+"{") {
+			t.Errorf("%s is not shown of a master that begins", name)
+		}
+	}
+	if !strings.Contains(shown(older), "relevo_workers_desired{") {
+		t.Error("what an older master knows is not shown")
+	}
+}
+
 // TestFormats: which format a client gets, and how they differ. Nothing of an earlier answer is in the next.
 func TestFormats(t *testing.T) {
 	var reader Reader

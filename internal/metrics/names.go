@@ -2,10 +2,12 @@ package metrics
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"relevo/internal/control"
 	"relevo/pool"
 	"relevo/pool/machine"
 	"relevo/pool/tally"
@@ -22,7 +24,9 @@ func (p *page) apps(apps []App) {
 	for _, a := range apps {
 		p.app = a.Status.Name
 		p.about(a)
-		p.counts(a.Status.Counts)
+		if counted(a.Status) {
+			p.counts(a.Status.Counts)
+		}
 		p.lastRoll(a)
 		p.listeners(a)
 		p.workers(a)
@@ -75,6 +79,12 @@ func (p *page) states(a App) {
 		p.put(gauge, "relevo_workers", "Workers by their state; in backoff a slot waits for its next worker.",
 			float64(count[string(state)]), "state", string(state))
 	}
+}
+
+// counted says whether the master counts: one of an older relevo does not, and has workers without having
+// counted a start.
+func counted(s control.Status) bool {
+	return len(s.Counts.Starts) > 0 || !slices.ContainsFunc(s.Workers, func(w pool.Worker) bool { return w.PID > 0 })
 }
 
 func (p *page) counts(t tally.Tally) {
@@ -149,8 +159,10 @@ func (p *page) listeners(a App) {
 			p.known(counter, "relevo_listener_drops", "Packets that the kernel has discarded since the socket was opened.",
 				q.Dropped, labels)
 		}
-		p.put(counter, "relevo_listener_healed", "Repairs of what workers did to the socket.",
-			float64(a.Status.Counts.Healed[l.Address]), labels...)
+		if counted(a.Status) {
+			p.put(counter, "relevo_listener_healed", "Repairs of what workers did to the socket.",
+				float64(a.Status.Counts.Healed[l.Address]), labels...)
+		}
 	}
 }
 
