@@ -74,7 +74,7 @@ func (b *bench) startPool(ctx context.Context, q quota, numbers string, workers 
 
 // await looks until all workers serve.
 func (a *app) await(ctx context.Context, socket string, workers int) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute+time.Duration(workers)*time.Second/4)
 	defer cancel()
 	for look := time.NewTicker(5 * time.Millisecond); ; {
 		select {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"relevo/bench/figures"
@@ -68,6 +69,10 @@ func (r *result) rolled(ctx context.Context, s *service) error {
 	<-rolled
 	if rollErr != nil {
 		return rollErr
+	}
+	if report.Lost() > 0 {
+		fmt.Fprintf(os.Stderr, "%s lost: new connections %+v; kept alive %+v; samples %+v\n", s.peer.name,
+			report.Fresh.Lost, report.KeepAlive.Lost, report.Samples)
 	}
 	n := float64(s.kit.plan.rolls)
 	r.add(s.peer.name, lostFresh, float64(report.Fresh.Lost.Total())*100/n)
