@@ -58,7 +58,9 @@ func (m Model) silence(a machineview.App, width int) string {
 	switch {
 	case a.State == apps.Silent:
 		text = "its master does not answer: it is stopped or stuck"
-	case a.Definition != nil && a.Definition.Failure != "":
+	case a.Definition == nil:
+		text = "its master has ended; relevo start does not know the app"
+	case a.Definition.Failure != "":
 		text = a.Definition.Failure
 	}
 	return m.theme.bad.paint(clip(text, width))

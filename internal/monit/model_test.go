@@ -156,6 +156,10 @@ func TestVanished(t *testing.T) {
 	if a := m.chosen(); a == nil || a.Name != "web" || a.State != "stopped" || a.Status != nil {
 		t.Fatalf("after its master has gone, %+v is shown", a)
 	}
+	if shown := strings.Join(m.screen(), "\n"); strings.Contains(shown, "relevo start web") ||
+		!strings.Contains(shown, "its master has ended; relevo start does not know the app") {
+		t.Errorf("of an app that relevo start does not remember is said\n%s", shown)
+	}
 	m = press(m, "up")
 	m = settled(lookAgain(m))
 	if m.frame.Find("web") != nil || m.app != "jobs" {
