@@ -3,7 +3,7 @@ package pool
 // loadAlarm waits for a load that a worker reports.
 type loadAlarm struct {
 	above float64
-	rings chan struct{} // closed when one was reported; nil: nobody waits
+	rings chan struct{} // closed when one was reported; nil: no caller waits
 }
 
 // LoadAbove returns a channel that is closed when a worker reports a load above a limit, or has

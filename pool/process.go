@@ -160,7 +160,7 @@ type Exited struct {
 	Unstarted *MasterError
 	// Connections are those of a worker that was led out, nil of any other.
 	Connections *Connections
-	// Again: it was starting, and was ended because the master before this one had died: it
+	// Again: it was starting, and was ended because the previous master had died: it
 	// is started again.
 	Again bool
 }

@@ -128,7 +128,7 @@ func TestInUseByAStranger(t *testing.T) {
 	}
 	defer busy.Close()
 	line := spawn(t, "nobody", nil, busy.Addr().String()).line()
-	wantContains(t, errors.New(line), "address already in use; find out who with: ss -ltnup")
+	wantContains(t, errors.New(line), "address already in use; find the process with: ss -ltnup")
 }
 
 func TestLowPort(t *testing.T) {

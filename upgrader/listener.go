@@ -216,7 +216,7 @@ func (e *InUseError) Holder() (pid int, who string) {
 }
 
 func (e *InUseError) Error() string {
-	holder := "find out who with: ss -ltnup"
+	holder := "find the process with: ss -ltnup"
 	if _, who := e.Holder(); who != "" {
 		holder = "it is held by " + who
 	}

@@ -30,7 +30,7 @@ func (u *Upgrader) Queues() (q Queues) {
 	return q
 }
 
-// Dropped counts the connections that the kernel has turned away so far, because nobody accepted
+// Dropped counts the connections that the kernel has turned away so far, because no worker accepted
 // in time; ok is false where it does not tell. Only the difference of two looks means something.
 func (u *Upgrader) Dropped() (n int, ok bool) {
 	overflows, known := procnet.Overflows()

@@ -73,7 +73,7 @@ func bindAbstract(w config.Listen) (*Listener, error) {
 	var lc net.ListenConfig
 	listener, err := lc.Listen(context.Background(), string(w.Network), w.Address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("cannot listen on %s: %w; find out who with: ss -lxp", w, syscall.EADDRINUSE)
+		return nil, fmt.Errorf("cannot listen on %s: %w; find the process with: ss -lxp", w, syscall.EADDRINUSE)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", w, err)
@@ -130,7 +130,7 @@ func restrict(raw syscall.RawConn, mode fs.FileMode) error {
 }
 
 // checkVacant says whether the path may be taken: nothing is there, or a socket
-// that nobody listens on.
+// on which no process listens.
 func checkVacant(path string) error {
 	info, err := os.Lstat(path)
 	switch {

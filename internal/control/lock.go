@@ -91,7 +91,7 @@ func (l *Lock) Unlock() error {
 }
 
 // LeftBehind says whether the control socket at this path is that of a master that was killed:
-// it is there, and nobody listens on it.
+// the file exists, and no process listens on it.
 func LeftBehind(socket string) bool {
 	if _, err := os.Lstat(socket); err != nil {
 		return false

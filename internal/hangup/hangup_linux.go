@@ -25,7 +25,7 @@ func session() int {
 // leader is the process that leads the session. A nil leader cannot be followed.
 type leader struct {
 	pidfd *os.File
-	done  chan struct{} // closed when nobody waits any more
+	done  chan struct{} // closed when no goroutine waits any more
 }
 
 // followLeader calls back once when the process has ended. It waits in the runtime's

@@ -45,7 +45,7 @@ type Sockets interface {
 	// Expected says whether programs of this app are known to bind an address. Then a worker
 	// that has bound nothing is not ready.
 	Expected() bool
-	// First says whether the app had no generation before this one, so that it is not known
+	// First says whether this is the app's first generation, so that it is not known
 	// whether its programs bind.
 	First() bool
 }

@@ -11,7 +11,7 @@ import (
 const lookForClosed = 500 * time.Millisecond
 
 // giveBackClosed gives back the sockets of its own that the worker has closed again, as
-// programs do that look for a free port: nobody will ever accept there. It returns when ctx
+// programs do that look for a free port: no worker will ever accept there. It returns when ctx
 // ends.
 func (p *Process) giveBackClosed(ctx context.Context) {
 	ticker := time.NewTicker(lookForClosed)

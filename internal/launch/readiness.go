@@ -37,7 +37,7 @@ func (r *readiness) observes() bool { return r.accepts() && r.listeners }
 // accepts says whether an accepted connection counts.
 func (r *readiness) accepts() bool { return r.guesses() && !r.ownWord }
 
-// guesses says that nobody has configured what makes a worker ready.
+// guesses says that the configuration does not say what makes a worker ready.
 func (r *readiness) guesses() bool { return r.mode.Mode == config.ReadyAuto }
 
 // aliveFor is how long a worker without listeners has to live to be ready.

@@ -49,7 +49,7 @@ func (p *Primary) Leave() error { return p.order("leave") }
 func (p *Primary) Deadline() error { return p.order("deadline") }
 
 // AskAgain asks the preload for what the worker had asked of a master that was killed: that
-// one may have read it, and nobody has answered.
+// one may have read it and not answered.
 func (p *Primary) AskAgain() error { return p.order("again") }
 
 func (p *Primary) order(act string) error {

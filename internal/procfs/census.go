@@ -51,7 +51,7 @@ func (c *Census) Take() *Table {
 }
 
 // remembered takes the parent from the last Take, if both it and the parent are still there: a process
-// gets another parent only when that one ends.
+// gets another parent only when its parent ends.
 func (p *inhabitant) remembered(last inhabitant, now []inhabitant) bool {
 	if last.pid != p.pid || last.inode != p.inode || last.above != inodeIn(now, last.parent) {
 		return false

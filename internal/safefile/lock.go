@@ -23,7 +23,7 @@ func (e *HeldError) Error() string {
 	return fmt.Sprintf("%s holds a lock (flock) on %s", holder, e.Path)
 }
 
-// Lock takes a lock on a file (flock(2)). Whoever can open a file can lock it, so
+// Lock takes a lock on a file (flock(2)). Every process that can open a file can lock it, so
 // the wait is never longer than patience; then the error is a *HeldError.
 func Lock(file *os.File, how int, patience time.Duration) error {
 	const often = 5 * time.Millisecond

@@ -1,5 +1,5 @@
 // Package sleep decides when an app has been without clients for so long that no worker is
-// needed. It reads no clock and asks nobody: package sleeper looks, puts the pool to sleep, and
+// needed. It reads no clock and asks no worker: package sleeper looks, puts the pool to sleep, and
 // waits for the client that wakes it.
 //
 //	Sample ─► busy: by connections, clients that came, what the workers say, their CPU time ─► Decision

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Queue sends traces one after the other, and never holds anybody up. Run has to run.
+// Queue sends traces one after the other, and never blocks its callers. Run has to run.
 type Queue struct {
 	Send func(context.Context, Trace) error
 	// Warn is told why a trace was not sent: once, until one is sent again.

@@ -4,8 +4,8 @@
 //	control sockets ─► machineview.Masters ─► machineview.Viewer ─► hub ─► /v1/stream ─► page/web.js
 //	                           └─► metrics, /readyz, /v1/apps        actions ◄─ POST
 //
-// Masters asks each master by itself, so that one that does not answer holds nothing up. hub looks
+// Masters asks each master separately, so that one that does not answer delays no other. hub looks
 // twice a second while a page is open, and not at all otherwise. guard refuses requests that other
-// web sites cause; whoever has the token may act and read what programs have said. Without the
+// web sites cause; a client with the token may act and read what programs have said. Without the
 // token there are names, states, addresses and numbers only.
 package web

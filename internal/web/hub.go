@@ -23,7 +23,7 @@ type hub struct {
 	mu       sync.Mutex
 	watchers map[chan *moment]bool
 	newest   *moment
-	stop     context.CancelFunc // ends the looks; nil: nobody watches
+	stop     context.CancelFunc // ends the looks; nil: no client watches
 	running  sync.WaitGroup
 }
 

@@ -32,7 +32,7 @@ type Process struct {
 
 	// Guarded by release.mu.
 	sink    func(pool.Report)
-	held    chan struct{} // nil, or closed when somebody has adopted it
+	held    chan struct{} // nil, or closed when a pool has adopted it
 	exited  bool
 	unheard *pool.Exited
 	calls   []Call
@@ -180,7 +180,7 @@ func (p *Process) Alive() { p.tell(pool.Alive{}) }
 // Obstructed reports what seems to keep the worker from getting ready.
 func (p *Process) Obstructed(hint string) { p.tell(pool.Obstructed{Hint: hint}) }
 
-// Unseen reports that nobody can look whether the worker is ready.
+// Unseen reports that the master cannot look whether the worker is ready.
 func (p *Process) Unseen(reason string) { p.tell(pool.Unseen{Reason: reason}) }
 
 // Hang reports that the worker is past help.

@@ -264,7 +264,7 @@ func (g *Group) seatOf(worker string) *seat {
 
 // Gone says that no process of a worker is left. Its seat becomes free; while connections
 // wait there, only the slot's next worker may take it. If the slot has another worker already,
-// as the old one beside a canary that has died, they are reset: nobody would accept them for a
+// as the old one beside a canary that has died, they are reset: no worker would accept them for a
 // long time.
 func (g *Group) Gone(worker string) error {
 	g.mu.Lock()
