@@ -77,6 +77,8 @@ type Machine struct {
 	Group string // the value of the label that waves go by
 	// Present: its agent is connected, and the app runs there.
 	Present bool
+	// Awaited: it is not present, but was a moment ago, as when etcd has just lost its leader.
+	Awaited bool
 	// Has: it runs the release of the deploy. Changed: since a turn of this deploy.
 	Has, Changed bool
 	Turn         Turn

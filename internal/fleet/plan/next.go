@@ -89,16 +89,21 @@ func (d Deploy) bake() time.Duration {
 
 // advance begins the next stage, or ends the deploy.
 func advance(d Deploy, machines []Machine) Action {
-	next, unavailable := []Machine{}, 0
+	next, awaited, unavailable := []Machine{}, "", 0
 	for _, m := range machines {
 		if !m.Present || m.Fault != "" {
 			unavailable++
 		}
-		if m.Present && wants(d, m) {
+		switch {
+		case m.Present && wants(d, m):
 			next = append(next, m)
+		case m.Awaited && wants(d, m):
+			awaited = m.Name
 		}
 	}
 	switch {
+	case len(next) == 0 && awaited != "":
+		return Action{Kind: Wait, Reason: awaited + " is away, and may be back at once", After: time.Second}
 	case len(next) == 0 && (d.Open || d.State == Rolling || d.State == RollingBack):
 		return Action{Kind: Finish}
 	case len(next) == 0:

@@ -81,6 +81,11 @@ func TestDecisions(t *testing.T) {
 				ms[i+1].Present = false
 			}
 		}, Finish, "", Complete},
+		"the others may be back at once": {func(_ *Deploy, ms []Machine, _ *Seen) {
+			for i := range ms[1:] {
+				ms[i+1].Present, ms[i+1].Awaited = false, true
+			}
+		}, Wait, "b-2 is away, and may be back at once", Rolling},
 	} {
 		d, ms, seen := ofFive, fleetOf("a-1", "a-2", "a-3", "b-1", "b-2"), Seen{Baked: time.Minute}
 		d.Stage, d.Open, d.Proving, d.Members = 1, true, true, []string{"a-1"}
