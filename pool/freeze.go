@@ -84,7 +84,7 @@ func (p *Pool) awaitStarting(ctx context.Context) error {
 		case call := <-p.calls:
 			call()
 		case <-ctx.Done():
-			return fmt.Errorf("cannot freeze the pool: %d workers are still being started: %w", starting, ctx.Err())
+			return fmt.Errorf("cannot freeze the pool: number of workers still being started: %d: %w", starting, ctx.Err())
 		}
 	}
 }
@@ -140,7 +140,7 @@ func (p *Pool) awaitExits(ctx context.Context, exiting map[int]bool) error {
 		case call := <-p.calls:
 			call()
 		case <-ctx.Done():
-			return fmt.Errorf("cannot freeze the pool: %d workers are still exiting: %w", len(exiting), ctx.Err())
+			return fmt.Errorf("cannot freeze the pool: number of workers still exiting: %d: %w", len(exiting), ctx.Err())
 		}
 	}
 }

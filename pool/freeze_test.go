@@ -61,7 +61,7 @@ func TestFreezeWaitsForBirths(t *testing.T) {
 		if _, _, err := r.Resize(to(2)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.freeze(); err == nil || !strings.Contains(err.Error(), "1 workers are still being started") {
+		if _, err := r.freeze(); err == nil || !strings.Contains(err.Error(), "number of workers still being started: 1") {
 			t.Errorf("freeze: %v", err)
 		}
 		wantEqual(t, "goes on", r.states(), "0/1 serving, 1/2 starting")

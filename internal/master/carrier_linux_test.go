@@ -159,7 +159,7 @@ func (e *errorLog) Enabled(context.Context, slog.Level) bool { return true }
 func (e *errorLog) Handle(_ context.Context, r slog.Record) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if r.Level >= slog.LevelError && (r.Message == "internal error" || strings.HasPrefix(r.Message, "begins anew")) {
+	if r.Level >= slog.LevelError && (r.Message == "internal error" || strings.HasPrefix(r.Message, "cannot take over")) {
 		r.Attrs(func(a slog.Attr) bool {
 			e.errors = append(e.errors, r.Message+": "+a.String())
 			return true
