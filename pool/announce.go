@@ -7,15 +7,18 @@ import (
 )
 
 // A message about the pool's state lists all workers, and goes to all workers: its cost
-// grows with the square of their number. So small pools announce each change at once,
-// large ones several changes together.
+// grows with the square of their number, and it wakes all of them up. So small pools announce
+// each change at once; large ones wait, because a worker that has died is just being replaced,
+// and its successor should not have to share the processors with all others, and announce
+// several changes together.
 const (
 	fewWorkers    = 16
 	pauseEach     = 5 * time.Microsecond // for each worker and each worker in the list
 	longestSilent = time.Second
 )
 
-// announcePause is the least time between two announcements to n workers.
+// announcePause is the least time between two announcements to n workers, and between a change and
+// its announcement.
 func announcePause(n int) time.Duration {
 	if n <= fewWorkers {
 		return 0
@@ -29,21 +32,36 @@ func (p *Pool) next() time.Time {
 	if !p.changed {
 		return next
 	}
-	due := p.announced.Add(announcePause(len(p.members)))
+	due := p.announceDue()
 	if next.IsZero() || due.Before(next) {
 		return due
 	}
 	return next
 }
 
+// announceDue is when a change is to be announced.
+func (p *Pool) announceDue() time.Time {
+	since := p.announced
+	if p.changedAt.After(since) {
+		since = p.changedAt
+	}
+	return since.Add(announcePause(len(p.members)))
+}
+
 // announce sends every worker the new state of the pool. If the last announcement is too
 // recent, the loop calls it again later.
 func (p *Pool) announce() {
 	now := time.Now()
-	if !p.changed || p.frozen != nil || now.Before(p.announced.Add(announcePause(len(p.members)))) {
+	if !p.changed || p.frozen != nil {
 		return
 	}
-	p.changed, p.announced = false, now
+	if p.changedAt.IsZero() {
+		p.changedAt = now
+	}
+	if now.Before(p.announceDue()) {
+		return
+	}
+	p.changed, p.changedAt, p.announced = false, time.Time{}, now
 	peers := []ipc.Peer{}
 	for _, w := range p.status().Workers {
 		if w.ID != "" {

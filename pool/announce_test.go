@@ -1,6 +1,7 @@
 package pool_test
 
 import (
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,5 +136,24 @@ func TestAnnounceToMany(t *testing.T) {
 		if _, more := newest(next.Process(n+1), count); more != 0 {
 			t.Errorf("%d announcements of nothing", more)
 		}
+	})
+}
+
+// TestAnnounceAfterReplacement: in a large pool a worker that dies is replaced before the others are
+// told of it, in one announcement, so that they do not run beside the start.
+func TestAnnounceAfterReplacement(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release := pooltest.NewRelease("v1", pooltest.Polite)
+		r := start(t, 64, release)
+		pass(time.Minute)
+		before := len(release.Process(64).States())
+		release.Process(1).Die(syscall.SIGKILL)
+		pass(10 * time.Millisecond)
+		if n := len(r.status().Workers); n != 64 || release.Process(65) == nil {
+			t.Fatalf("it was not replaced: %d workers", n)
+		}
+		wantEqual(t, "announcements beside the start", len(release.Process(64).States())-before, 0)
+		pass(time.Second)
+		wantEqual(t, "announcements", len(release.Process(64).States())-before, 1)
 	})
 }

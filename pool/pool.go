@@ -56,7 +56,8 @@ type Pool struct {
 	journal     *subscriber
 	rolls       map[int]*rollRequest // by generation, until they end
 	lastRoll    *RollResult
-	changed     bool // workers have to be told the new state
+	changed     bool      // workers have to be told the new state
+	changedAt   time.Time // since when; zero: it did not change, or has not settled since
 	announced   time.Time
 	startError  *StartError
 	ended       bool
