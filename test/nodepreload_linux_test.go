@@ -172,9 +172,12 @@ func TestNodeHandlers(t *testing.T) {
 			old := s.settled(2)
 			s.rolls(t)
 			s.leftBy(old)
+			all := append(old, s.settled(2)...)
 			s.stop()
-			if n := strings.Count(s.log.String(), "heard "); n != 4 {
-				t.Errorf("%d workers heard, want 4", n)
+			for _, pid := range all {
+				if n := strings.Count(s.log.String(), fmt.Sprintf("heard %d\n", pid)); n != 1 {
+					t.Errorf("worker %d heard %d times, want once", pid, n)
+				}
 			}
 		})
 	}
