@@ -129,7 +129,7 @@ func (s *unitSite) master() int {
 	return pid
 }
 
-// mainProcess is 0 where there is none.
+// mainProcess returns 0 if there is none.
 func (s *unitSite) mainProcess() int {
 	s.t.Helper()
 	inside := s.Show("web.service", "MainPID")

@@ -104,7 +104,7 @@ func (l *Listener) legacy(retiring bool) ListenerLegacy {
 	return out
 }
 
-// Find returns the listener of an ID, nil where there is none.
+// Find returns the listener of an ID, nil if there is none.
 func (u *Upgrader) Find(id int) *Listener {
 	u.mu.Lock()
 	defer u.mu.Unlock()

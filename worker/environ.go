@@ -17,8 +17,8 @@ type place struct {
 	identified bool // and that master is relevo
 	self       Self
 	names      []string // of the inherited sockets, in the order of their descriptors
-	channelFD  int      // -1 where there is none
-	notify     string   // the address of the notify socket, "" where there is none
+	channelFD  int      // -1: there is none
+	notify     string   // the address of the notify socket, "": there is none
 	stranger   string   // LISTEN_PID, if the variables are meant for another process
 }
 

@@ -25,7 +25,7 @@ type proc struct {
 	sockets *sockets
 
 	opening    sync.Once
-	channel    *channel // nil where there is none; set by opening
+	channel    *channel // nil: there is none; set by opening
 	channelErr error
 	messages   mailbox[json.RawMessage]
 	states     mailbox[State]

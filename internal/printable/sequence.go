@@ -3,7 +3,7 @@ package printable
 import "strings"
 
 // sequence is the length of the escape sequence at the beginning of a text (ECMA-48),
-// 0 where there is none. One that has no end is its first characters alone, so that it
+// 0 if there is none. One that has no end is its first characters alone, so that it
 // does not take away what follows.
 func sequence(text string) int {
 	kind, begin := introducer(text)

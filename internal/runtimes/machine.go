@@ -8,11 +8,11 @@ type Machine interface {
 	IsDir(path string) bool
 	// Executable says whether a file has the right to be executed.
 	Executable(path string) bool
-	// FirstLine is that of a file that begins with #!, without these two; else empty.
+	// FirstLine returns the first line of a file that begins with #!, without these two characters; else empty.
 	FirstLine(path string) string
-	// Find is where a program lies in PATH; empty: it is not installed.
+	// Find returns the path of a program in PATH; empty: it is not installed.
 	Find(program string) string
-	// NodeVersion is that of the installed Node, "v22.18.0"; empty: there is none.
+	// NodeVersion is the version of the installed Node, "v22.18.0"; empty: there is none.
 	NodeVersion() string
 }
 
@@ -21,7 +21,7 @@ type Command struct {
 	Args []string
 	Env  []string // NAME=VALUE, of the package manager; the app's own variables win over them
 	Set  []string // NAME=VALUE, that the package's script sets; they win over the app's
-	Path []string // directories that stand before the others in PATH
+	Path []string // directories before the others in PATH
 	Dir  string   // working directory; empty: the one that was given
 	Name string   // that the app gets; empty: AppName tells it
 	// Notes are for the person who starts the app, a line each.

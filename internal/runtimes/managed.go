@@ -80,7 +80,7 @@ func program(m Machine, o order, home string, asIs Command) (Command, error) {
 	return c, nil
 }
 
-// readOrder reads the command line of a package manager. It says false where it is none,
+// readOrder reads the command line of a package manager. It returns false if it is none,
 // or one that has to be left to it.
 func readOrder(dir string, args []string) (o order, ok bool) {
 	if len(args) < 2 || !isManager(args[0]) {
@@ -122,8 +122,8 @@ func readOrder(dir string, args []string) (o order, ok bool) {
 	return o, o.ownArgs()
 }
 
-// ownArgs takes away what stands between a package manager's arguments and the program's.
-// It says false where options of npm itself come after the script's name.
+// ownArgs removes what separates a package manager's arguments from the program's.
+// It returns false if options of npm itself come after the script's name.
 func (o *order) ownArgs() bool {
 	if o.manager != "npm" || o.command == "exec" {
 		if o.manager == "pnpm" && len(o.args) > 0 && o.args[0] == "--" && o.command != "exec" {
@@ -168,7 +168,7 @@ func (o *order) options(args []string) (rest []string, ok bool) {
 	return args, true
 }
 
-// binOf is where a program of the package lies; the name itself if it is none of those.
+// binOf returns the path of one of the package's programs; the name itself if it is not one.
 // In the working directory it is named from there, so that a link to that may move.
 func binOf(m Machine, dir, name string) string {
 	if strings.Contains(name, "/") {

@@ -65,7 +65,7 @@ func stem(script string) string {
 	return strings.Trim(name, "./")
 }
 
-// isScript says whether a name ends as those of scripts do.
+// isScript says whether a name has the ending of a script.
 func isScript(name string) bool { return slices.Contains(endings[:], filepath.Ext(name)) }
 
 // placeName is the name of the nearest directory above a file whose name says

@@ -41,7 +41,7 @@ func noPackage(m Machine, o order) error {
 // plainName is the package's name without its scope.
 func (a manifest) plainName() string { return a.Name[strings.LastIndexByte(a.Name, '/')+1:] }
 
-// appName is what the app is called after that one of the package's scripts runs.
+// appName is the name of an app that runs one of the package's scripts.
 func (a manifest) appName(dir, script string) string {
 	name := or(a.plainName(), placeName(filepath.Join(dir, "x")))
 	word, _, _ := strings.Cut(script, ":")

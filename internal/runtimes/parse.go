@@ -3,7 +3,7 @@
 // an app is called after. Resolve makes a command of a script, a package or a package
 // manager. All of it decides from words and from what a Machine shows of files.
 //
-// What is known of each stands in tables.go; to teach it one more, add a line there.
+// What is known about each is in tables.go; to add a program, add a line there.
 package runtimes
 
 import (
@@ -97,7 +97,7 @@ func becomesItsArguments(args []string) bool {
 	return ok && shell.names[0] == "sh"
 }
 
-// next is the index of the program among a wrapper's arguments. It says false where
+// next is the index of the program among a wrapper's arguments. It returns false if
 // there is none, or where what is run is no program of the command line's.
 func (w wrapper) next(args []string) (int, bool) {
 	found := scan(w.options, args, nil)
@@ -130,7 +130,7 @@ type found struct {
 	module string
 }
 
-// scan looks through the options that stand before the first word.
+// scan reads the options before the first word.
 func scan(o options, args, commands []string) found {
 	for i := 0; i < len(args); i++ {
 		arg := args[i]

@@ -14,7 +14,7 @@ func nodeRelease(version string) (major, minor int, ok bool) {
 	return major, minor, n == 2
 }
 
-// nodeNotes say where the installed Node is not the one that the project asks for.
+// nodeNotes warn if the installed Node is not the version that the project asks for.
 func nodeNotes(m Machine, dir string, c Command) (notes []string) {
 	if len(c.Args) == 0 || !(slices.Contains([]string{"node", "tsx"}, filepath.Base(c.Args[0])) || len(c.Path) > 0) {
 		return nil

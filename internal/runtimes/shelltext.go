@@ -154,7 +154,7 @@ func split(text string) (words []string, plain bool) {
 	return words, quote == 0
 }
 
-// lastCommand is where the last command of "a && b" begins. It says false where a text
+// lastCommand is where the last command of "a && b" begins. It returns false if a text
 // has other operators: the program is not the last thing that its shell does then.
 func lastCommand(text string) (at int, ok bool) {
 	var quote byte

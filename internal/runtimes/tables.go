@@ -19,7 +19,7 @@ type options struct {
 // runtime is an interpreter.
 type runtime struct {
 	names    []string // without versions; the first is its name
-	commands []string // of its own that stand before the script
+	commands []string // its own commands, before the script
 	classes  bool     // the first word is a class, and only an option names a file
 	options
 }
@@ -94,9 +94,9 @@ var runtimes = [...]runtime{
 // wrapper is a program that becomes another one, or starts it and waits.
 type wrapper struct {
 	name    string
-	command string // of its own that stands before the program: bundle exec
-	assigns bool   // NAME=VALUE may stand before it
-	words   int    // that stand before it: the duration of timeout
+	command string // its own command, before the program: bundle exec
+	assigns bool   // NAME=VALUE may come before it
+	words   int    // how many come before it: the duration of timeout
 	options
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // Left returns how many more tasks (processes and threads) this process may have:
-// by its cgroups and, if it is not root's, by RLIMIT_NPROC. It says false where
+// by its cgroups and, if it is not root's, by RLIMIT_NPROC. It returns false if
 // nothing limits them.
 func Left() (left int, limited bool) {
 	left, limited = leastRoom(cgroups(procfs.Self, "/sys/fs/cgroup"))
