@@ -146,6 +146,7 @@ func (m *machine) run(name string, args ...string) *exec.Cmd {
 // end asks a program to end, and waits for that.
 func (m *machine) end(cmd *exec.Cmd) {
 	cmd.Process.Signal(syscall.SIGTERM)
+	cmd.Process.Signal(syscall.SIGCONT) // a test that failed may have left it frozen
 	cmd.Wait()
 	if m.f.t.Failed() && cmd == m.agent {
 		text, _ := os.ReadFile(filepath.Join(m.dir, "relevo-fleet.log"))
