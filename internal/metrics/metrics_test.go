@@ -67,7 +67,7 @@ func full() App {
 func values(t *testing.T, apps ...App) map[string]float64 {
 	t.Helper()
 	var out bytes.Buffer
-	if err := Write(&out, text, Of(apps)); err != nil {
+	if err := Write(&out, text, pageOf(apps)); err != nil {
 		t.Fatal(err)
 	}
 	parser := expfmt.NewTextParser(model.UTF8Validation)
@@ -107,6 +107,12 @@ func values(t *testing.T, apps ...App) map[string]float64 {
 		}
 	}
 	return found
+}
+
+func pageOf(apps []App) []Family {
+	p := newPage()
+	p.apps(apps)
+	return p.families
 }
 
 // TestNames: each name that dashboards and alerts use has its value, and what is not known is
@@ -177,7 +183,7 @@ func TestNames(t *testing.T) {
 func TestOlderMaster(t *testing.T) {
 	shown := func(s control.Status) string {
 		var out strings.Builder
-		if err := Write(&out, text, Of([]App{{Status: s}})); err != nil {
+		if err := Write(&out, text, pageOf([]App{{Status: s}})); err != nil {
 			t.Fatal(err)
 		}
 		return out.String()

@@ -13,13 +13,7 @@ import (
 	"relevo/pool/tally"
 )
 
-// Of returns the metrics of apps.
-func Of(apps []App) []Family {
-	p := newPage()
-	p.apps(apps)
-	return p.families
-}
-
+// apps adds the metrics of apps.
 func (p *page) apps(apps []App) {
 	for _, a := range apps {
 		p.app = a.Status.Name
