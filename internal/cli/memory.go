@@ -25,7 +25,7 @@ func useFewProcessors() {
 
 // startGC is GOGC of a master that starts, so that most starts need no collection: each of the first
 // two costs 300 KB that the Go runtime keeps, to list what is and what is not swept.
-const startGC = 200
+const startGC = 100
 
 // masterGC is GOGC of a master, which allocates little and seldom, and should be small beside
 // many workers, however much these print. The workers' own GOGC is not changed.
