@@ -36,17 +36,14 @@ func (f *fleet) serve(version string) {
 	}
 }
 
-// gate replaces the machines' command that fetches: it waits until the function that gate returns was called.
+// gate has the machines' command that fetches a version wait until the function that gate returns was called.
 func (f *fleet) gate(version string) (open func()) {
-	path := filepath.Join(f.dir, "releases", "shop-"+version)
-	if err := os.Rename(path, path+".later"); err != nil {
-		f.t.Fatal(err)
-	}
-	if err := syscall.Mkfifo(path, 0o600); err != nil { // cp waits for a writer
+	path := filepath.Join(f.dir, "releases", "gate-"+version)
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		f.t.Fatal(err)
 	}
 	return func() {
-		if err := os.Rename(path+".later", path); err != nil {
+		if err := os.Remove(path); err != nil {
 			f.t.Fatal(err)
 		}
 	}

@@ -93,7 +93,7 @@ labels = { zone = %q }
 state = %q
 [app.shop]
 path = %q
-fetch = "cp %s/shop-{version} {file}"
+fetch = "while [ -e %[5]s/gate-{version} ]; do sleep 0.05; done; cp %[5]s/shop-{version} {file}"
 `
 
 func (m *machine) start() {
