@@ -101,6 +101,9 @@ func (w *world) reach(id int, effect string) *proc {
 }
 
 func (w *world) seeSpawn(e Spawn) {
+	if e.Cause == "" {
+		w.failf("worker %d is started for no cause", e.Worker)
+	}
 	if e.Worker <= w.spawned {
 		w.failf("w%d is spawned twice", e.Worker)
 	}

@@ -80,7 +80,7 @@ func (m *Machine) undoRoll() {
 		return
 	}
 	m.window, m.generation = nil, c.fallback
-	m.roll = &roll{generation: c.storm.Generation, from: c.fallback, passed: true}
+	m.roll = &roll{generation: c.storm.Generation, from: c.fallback, cause: CauseRoll, passed: true}
 	m.turnBack(m.roll, c.storm)
 }
 
