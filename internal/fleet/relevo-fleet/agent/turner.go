@@ -31,14 +31,15 @@ type turner struct {
 	report  store.Report
 	unsaid  bool        // the report has not been written
 	busy    bool        // a turn, or settling, is under way
-	refused *store.Turn // found not to be valid: nothing to try until there is another turn, or another session
+	refused *store.Turn // found not to be valid in this session: nothing to try until another turn or session comes
 	health  Health
 	failing string // why the app's check failed, since the last turn
 }
 
 // end is how a turn has ended.
 type end struct {
-	turn    *store.Turn // nil: it was Settle
+	turn    *store.Turn    // nil: it was Settle
+	session *store.Session // that it was tried with
 	err     error
 	failing string // why the app's check failed
 }
@@ -152,7 +153,9 @@ func (t *turner) ended(e end) {
 	t.unsaid = true
 	switch {
 	case errors.Is(e.err, store.ErrStale):
-		t.refused = t.turn
+		if e.session == t.session { // another session may have begun meanwhile: the turn is tried again with that
+			t.refused = e.turn
+		}
 		fallthrough
 	case e.turn == nil && r.Phase != store.Done && r.Phase != store.Failed:
 		r.Turn, r.Phase, r.Error = "", store.Idle, ""
@@ -180,10 +183,9 @@ func (t *turner) advance(ctx context.Context, beside *sync.WaitGroup) bool {
 		return true
 	}
 	t.busy = true
-	turn, session, report := *t.turn, t.session, t.report
+	e, report := end{turn: t.turn, session: t.session}, t.report
 	beside.Go(func() {
-		e := end{turn: &turn}
-		e.failing, e.err = t.do(ctx, session, turn, report)
+		e.failing, e.err = t.do(ctx, e.session, *e.turn, report)
 		if ctx.Err() == nil {
 			send(ctx, t.ends, e)
 		}
