@@ -37,3 +37,31 @@ func TestCauseOfRoll(t *testing.T) {
 	m.Step(epoch, Roll{Generation: 4}) // waits
 	expect(CauseRoll, m.Step(epoch, Ready{5}))
 }
+
+// TestCauseAfterStorm: if one worker of a release dies again and again, the others are replaced by a
+// roll, the one that goes back.
+func TestCauseAfterStorm(t *testing.T) {
+	m, now := New(Options{Canary: -1}), epoch
+	var newest [2]Spawn // of each slot
+	step := func(e Event) {
+		for todo := []Event{e}; len(todo) > 0; todo = todo[1:] {
+			for _, effect := range m.Step(now, todo[0]) {
+				if s, ok := effect.(Spawn); ok {
+					newest[s.Slot], todo = s, append(todo, Ready{s.Worker})
+				}
+			}
+		}
+	}
+	step(Start{Workers: 2, Generation: 1})
+	step(Roll{Generation: 2})
+	for range 10 { // until the storm
+		step(Exited{Worker: newest[0].Worker, Reason: "died", Blame: BlameProgram})
+		if next := m.Next(); next.After(now) {
+			now = next
+		}
+		step(Tick{})
+	}
+	if s := newest[1]; s.Generation != 1 || s.Cause != CauseRoll {
+		t.Errorf("the other worker was replaced by %+v; want generation 1 for the cause roll", s)
+	}
+}
