@@ -165,3 +165,6 @@ func (l *Lines) Take() []byte {
 	l.Begun = nil
 	return begun
 }
+
+// Sync has nothing to wait for: Write has sent.
+func (l *Lines) Sync() {}

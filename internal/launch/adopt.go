@@ -25,6 +25,7 @@ type processLegacy struct {
 	Channel     *ipc.Rest           `json:"channel,omitempty"`
 	Tail        []string            `json:"tail,omitempty"`
 	Begun       [2][]byte           `json:"begun"`               // lines of output without their ends
+	Torn        bool                `json:"torn,omitempty"`      // their beginnings are not known
 	Bound       []string            `json:"bound,omitempty"`     // addresses of the master's sockets that it asked for
 	Listening   int                 `json:"listening,omitempty"` // how many of them were told to listen
 	Own         bool                `json:"own,omitempty"`       // one of them is its own
@@ -139,7 +140,7 @@ func (p *Process) Detach(ctx context.Context) (pool.ProcessLegacy, error) {
 	p.binder.legacy(&l)
 	l.Channel = p.detachChannel(files)
 	l.Cluster = p.clusterLegacy()
-	l.Begun = p.detachOutput(ctx)
+	l.Begun, l.Torn = p.detachOutput(ctx)
 	p.release.launcher.unregister(p)
 	l.Spoken, l.Tail = p.ready.hasSpoken(), p.tail.lines()
 	return l.with(files), nil
@@ -155,34 +156,50 @@ func (p *Process) detachChannel(files map[string]*os.File) *ipc.Rest {
 	return nil
 }
 
-// detachOutput stops reading the worker's output. It does not wait long for a slow
-// destination, because the whole pool stands still meanwhile: a write in progress
-// finishes in the background.
-func (p *Process) detachOutput(ctx context.Context) (begun [2][]byte) {
-	for _, output := range p.ends.output {
-		if output != nil {
-			output.SetReadDeadline(time.Unix(1, 0))
-		}
-	}
-	stopped := make(chan [2][]byte, 1)
+// detachOutput stops reading the worker's output, and returns what it has begun. It does not wait long
+// for a slow destination, because the whole pool stands still meanwhile: a write in progress finishes in
+// the background. torn says that reading has not stopped in time, so that a begun line is not known.
+func (p *Process) detachOutput(ctx context.Context) (begun [2][]byte, torn bool) {
+	p.readUntil(time.Unix(1, 0))
+	defer p.readUntil(time.Time{})
+	ctx, cancel := context.WithTimeout(ctx, outputPatience)
+	defer cancel()
+	stopped, written := make(chan [2][]byte, 1), make(chan struct{})
 	go func() { // the lines are held while one of them is being written
-		var rest [2][]byte
+		defer close(written)
 		p.pumps.Wait()
-		for i, lines := range p.begunLines {
+		stopped <- p.takeBegun()
+		for _, lines := range p.begunLines {
 			if lines != nil {
-				rest[i] = lines.Take()
+				lines.Sync()
 			}
 		}
-		stopped <- rest
 	}()
 	select {
 	case begun = <-stopped:
-	case <-time.After(outputPatience):
+	case <-ctx.Done():
+		return begun, true
+	}
+	select {
+	case <-written:
 	case <-ctx.Done():
 	}
+	return begun, false
+}
+
+// readUntil sets the deadline for reading the worker's output.
+func (p *Process) readUntil(deadline time.Time) {
 	for _, output := range p.ends.output {
 		if output != nil {
-			output.SetReadDeadline(time.Time{})
+			output.SetReadDeadline(deadline)
+		}
+	}
+}
+
+func (p *Process) takeBegun() (begun [2][]byte) {
+	for i, lines := range p.begunLines {
+		if lines != nil {
+			begun[i] = lines.Take()
 		}
 	}
 	return begun

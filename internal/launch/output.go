@@ -42,8 +42,10 @@ type OutputSource struct {
 // Lines takes one stream of one worker, and keeps the beginning of a line until its end.
 type Lines interface {
 	io.Writer
-	// Take writes all whole lines and returns the begun one, for another master.
+	// Take returns the begun line, for another master. It waits for nothing.
 	Take() []byte
+	// Sync waits until the whole lines are written.
+	Sync()
 	// Flush ends a begun line, because the worker has ended.
 	Flush()
 }

@@ -129,6 +129,9 @@ func (p *prefixer) Take() []byte {
 	return begun
 }
 
+// Sync has nothing to wait for: Write has written.
+func (p *prefixer) Sync() {}
+
 // Flush writes a begun line with a newline.
 func (p *prefixer) Flush() {
 	p.mu.Lock()

@@ -113,7 +113,7 @@ func (p *Process) listen(from ends, l processLegacy) {
 		if from.output[i] != nil {
 			source := OutputSource{Slot: p.order.Slot, Generation: p.order.Generation, PID: p.pid, Stream: i,
 				Worker: p.order.ID}
-			p.pump(i, to, streams.lines(app, source, l.Begun[i], l.Channel.Torn))
+			p.pump(i, to, streams.lines(app, source, l.Begun[i], l.Torn || l.Channel.Torn))
 		}
 	}
 	if from.channel == nil {

@@ -91,11 +91,12 @@ func (s *Stream) Flush() {
 	}
 }
 
-// Take removes and returns the begun line, after everything before it is in the files. The next
-// master continues it.
+// Take removes and returns the begun line. The next master continues it.
 func (s *Stream) Take() []byte {
 	begun := s.begun
 	s.begun = nil
-	s.to.Sync()
 	return begun
 }
+
+// Sync waits until everything that the streams got is in the files, or lost.
+func (s *Stream) Sync() { s.to.Sync() }

@@ -70,7 +70,7 @@ func TestLines(t *testing.T) {
 	if got := string(s.Take()); got != "begun" {
 		t.Errorf("%q has begun", got)
 	}
-	// Take has waited until everything before it was in the files.
+	s.Sync()
 	want := []string{"from the master before", "", "abc", "d", long}
 	if got := all(t, dir); !slices.Equal(texts(got), want) || got[0].Slot != 3 || got[0].PID != 103 {
 		t.Errorf("got %q", texts(got))
