@@ -119,8 +119,8 @@ func (l *treeLoop) stir(at time.Time) {
 	l.timer.Reset(l.quiet.wait(now))
 }
 
-// Git is looked at again after gitPause. A lock that is older than gitMax, or whose tree is silent for
-// DebounceMax, was left behind by a git that was killed.
+// While git has locked its index, it is looked at again after gitPause. If the tree is silent for
+// DebounceMax, or still changes after gitMax, the lock counts as left behind by a git that was killed.
 const (
 	gitPause = 20 * time.Millisecond
 	gitMax   = 2 * time.Minute

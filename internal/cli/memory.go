@@ -23,8 +23,9 @@ func useFewProcessors() {
 	}
 }
 
-// startGC is GOGC of a master that starts, so that most starts need no collection: each of the first
-// two costs 300 KB that the Go runtime keeps, to list what is and what is not swept.
+// startGC is GOGC of a master that starts. It is higher than later, because each of the first two
+// collections costs 300 KB that the Go runtime keeps, to list what is and what is not swept. It is no
+// higher than this, because workers may print a lot before the start is over.
 const startGC = 100
 
 // masterGC is GOGC of a master, which allocates little and seldom, and should be small beside

@@ -84,13 +84,13 @@ func (s *Store) reuse(file *os.File, size int64, name string, like attributes, a
 // ends at the first difference, and a hash would be needed once more for the copy that is then made.
 func (s *Store) sumAmong(alike []Record, file *os.File) string {
 	if len(alike) == 0 {
-		return ""
+		return "" // then the remembered hashes need not be read
 	}
 	if sum, known := s.hashes.find(file); known {
 		return sum
 	}
 	for _, r := range alike {
-		if sameBytes(s.path(r), file) {
+		if holds(s.path(r), file) {
 			return r.sum()
 		}
 	}

@@ -57,17 +57,29 @@ func (c *Copy) Verify() error {
 }
 
 // Holds says whether the copy has the bytes of a file. Comparing is much quicker than hashing.
-func (c *Copy) Holds(file *os.File) bool { return c.Verify() == nil && sameBytes(c.path, file) }
-
-// sameBytes compares the file at a path with an open one. false if one of them cannot be read.
-func sameBytes(path string, file *os.File) bool {
-	other, err := safefile.OpenNoFollow(path)
+func (c *Copy) Holds(file *os.File) bool {
+	own, err := c.Open()
 	if err != nil {
 		return false
 	}
-	defer other.Close()
+	defer own.Close()
+	return sameBytes(own, file)
+}
+
+// holds says whether the file at a path has the bytes of another one. It is not verified first.
+func holds(path string, file *os.File) bool {
+	own, err := safefile.OpenNoFollow(path)
+	if err != nil {
+		return false
+	}
+	defer own.Close()
+	return sameBytes(own, file)
+}
+
+// sameBytes compares two files. false if one of them cannot be read.
+func sameBytes(one, other *os.File) bool {
 	const chunk = 64 << 10
-	a, b := bufio.NewReaderSize(whole(other), chunk), bufio.NewReaderSize(whole(file), chunk)
+	a, b := bufio.NewReaderSize(whole(one), chunk), bufio.NewReaderSize(whole(other), chunk)
 	for {
 		left, errLeft := a.Peek(chunk)
 		right, errRight := b.Peek(chunk)
