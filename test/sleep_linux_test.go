@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -124,9 +125,10 @@ func TestSleepHangingRelease(t *testing.T) {
 				t.Errorf("the release that hangs is not tried any more: %+v, last roll %+v", status.Rolling, status.LastRoll)
 			}
 			s.release("3", behaviour)
-			s.await("the next release", func() bool {
-				last := s.status().LastRoll
-				return last != nil && last.Result == "ok"
+			s.await("the next release, and the end of the old one, which may still accept", func() bool {
+				status := s.status()
+				old := func(w pool.Worker) bool { return w.Generation != status.Generation }
+				return status.LastRoll != nil && status.LastRoll.Result == "ok" && !slices.ContainsFunc(status.Workers, old)
 			})
 			s.answered(address, "version 3")
 			s.stop()
