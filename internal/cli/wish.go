@@ -24,11 +24,13 @@ type wish struct {
 	flags  *appFlags
 	at     place
 	chosen bool // the file was named by -c
+	afresh bool // apps of the file start as the file says, not as they are remembered
 	words  apps.Words
 }
 
 func (c *cli) newWish(cmd *cobra.Command, flags *appFlags, words apps.Words) *wish {
-	return &wish{c, flags, c.placeFor(cmd, flags), cmd.Flags().Changed("config"), words}
+	chosen := cmd.Flags().Changed("config")
+	return &wish{c, flags, c.placeFor(cmd, flags), chosen, chosen || len(words.Args) == 0, words}
 }
 
 // resolve finds the apps that are meant, and the apps that have to serve before them.
@@ -94,7 +96,7 @@ func (w *wish) useFile(m apps.Meaning) (apps.Meaning, error) {
 	if w.chosen {
 		return m, fmt.Errorf("cannot use %s and --config at the same time: leave one out", m.File)
 	}
-	w.at.file = m.File
+	w.at.file, w.afresh = m.File, true
 	own, words := w.fileApps(), m.Words.Args
 	if len(words) == 0 || slices.Equal(words, []string{"all"}) {
 		return apps.Meaning{Own: own}, nil
@@ -128,7 +130,7 @@ func (w *wish) define(m apps.Meaning) (all []apps.Wanted, err error) {
 		m.Own = []string{app}
 	}
 	for _, app := range m.Own {
-		add(w.ofFile(app))
+		add(w.ofOwn(app))
 	}
 	for _, name := range m.Known {
 		one, failed := w.ofKnown(name)
@@ -146,12 +148,29 @@ func (w *wish) isPlain() bool {
 	return !w.chosen && len(w.flags.texts) == 0 && w.flags.selection == config.Selection{}
 }
 
-// ofCommand defines an app by its command.
+// ofCommand defines an app by its command. A file that was not chosen, and whose apps have names,
+// says nothing of it.
 func (w *wish) ofCommand(command []string) (apps.Wanted, error) {
-	flags := *w.flags
+	flags, own := *w.flags, *w
 	flags.texts = maps.Clone(w.flags.texts)
 	flags.texts["command"] = command
-	return w.ofSources(&flags)
+	isChosen := w.chosen || w.getenv("RELEVO_CONFIG") != "" || w.flags.selection != config.Selection{}
+	if !isChosen && len(w.fileApps()) > 0 {
+		own.at.file = ""
+	}
+	return own.ofSources(&flags)
+}
+
+// ofOwn defines an app of the file. If only its name is given, it starts as it is remembered.
+func (w *wish) ofOwn(app string) (apps.Wanted, error) {
+	if w.afresh {
+		return w.ofFile(app)
+	}
+	d, err := w.registry().Load(app)
+	if err == nil && d != nil && d.Config == absoluteIn(w.at.dir, w.at.file) && d.App == app && d.Dir == w.at.dir {
+		return w.ofKnown(app)
+	}
+	return w.ofFile(app)
 }
 
 // ofFile defines an app by its name in the file.
@@ -267,7 +286,7 @@ func (w *wish) withOthers(all []apps.Wanted, known []string) ([]apps.Wanted, err
 			var err error
 			switch {
 			case slices.Contains(own, name):
-				more, err = others.ofFile(name)
+				more, err = others.ofOwn(name)
 			case slices.Contains(known, name):
 				others.flags.selection = config.Selection{}
 				more, err = others.ofKnown(name)
