@@ -8,7 +8,6 @@ import (
 	"net"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -98,15 +97,12 @@ func (b *browser) wait() {
 	}
 }
 
+// targetOf is where the proxy reaches the app that listens on an address.
 func targetOf(address string) string {
-	if strings.HasPrefix(address, "/") || strings.HasPrefix(address, "@") {
+	if phrase.IsUnix(address) {
 		return "unix:" + address
 	}
-	target := phrase.Reachable(address, "localhost")
-	if !strings.Contains(target, ":") {
-		return target + ":80"
-	}
-	return target
+	return phrase.Reachable(address, "localhost")
 }
 
 // url is the address of the page; empty without a proxy.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"syscall"
 
 	"relevo/internal/control"
@@ -22,8 +21,8 @@ func (c *cli) guessURL(ctx context.Context, client *control.Client) (string, err
 		return "", err
 	}
 	for _, l := range status.Listeners {
-		if strings.HasPrefix(l.Address, "/") || strings.HasPrefix(l.Address, "@") {
-			return "unix:" + l.Address, nil
+		if phrase.IsUnix(l.Address) {
+			return phrase.URL(l.Address, ""), nil
 		}
 		if _, _, err := net.SplitHostPort(l.Address); err == nil {
 			return phrase.URL(l.Address, "127.0.0.1") + "/", nil

@@ -27,23 +27,32 @@ const HashWidth = 12
 // Hash is the beginning of a hash.
 func Hash(hash string) string { return hash[:min(len(hash), HashWidth)] }
 
-// Reachable is where this host reaches the listener at an address; self stands for the
-// host where the listener is on all addresses: localhost or 127.0.0.1. What is no host
-// and port is left as it is.
+// Reachable is where this host reaches the listener at an address. If it listens on all
+// addresses, self takes their place: localhost for people, 127.0.0.1 for programs, because a
+// host may have no resolver and no ::1, and ::1 for a listener of IPv6 alone. The address of a
+// Unix socket is returned unchanged.
 func Reachable(address, self string) string {
 	host, port, err := net.SplitHostPort(address)
-	if err != nil {
+	if err != nil || IsUnix(address) {
 		return address
 	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = self
 	}
 	return net.JoinHostPort(host, port)
 }
 
-// URL is Reachable for HTTP.
+// URL is Reachable as a URL of HTTP; for a Unix socket it is unix:/PATH or unix:@NAME.
 func URL(address, self string) string {
+	if IsUnix(address) {
+		return "unix:" + address
+	}
 	return "http://" + strings.TrimSuffix(Reachable(address, self), ":80")
+}
+
+// IsUnix says whether the address of a listener is a Unix socket's.
+func IsUnix(address string) bool {
+	return strings.HasPrefix(address, "/") || strings.HasPrefix(address, "@")
 }
 
 // Size is a number of bytes for people, two digits of it at least.

@@ -18,6 +18,7 @@ import (
 	"relevo/internal/control"
 	"relevo/internal/machineview"
 	"relevo/internal/metrics"
+	"relevo/internal/phrase"
 )
 
 // DefaultAddress is where the page is, for this machine alone.
@@ -112,19 +113,7 @@ func (s *Server) Address() string {
 func (s *Server) URL() string { return URL(s.listener.Addr().String()) }
 
 // URL is where a browser finds the page that listens on an address.
-func URL(address string) string {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return "http://" + address + "/"
-	}
-	switch host {
-	case "", "0.0.0.0":
-		host = "127.0.0.1"
-	case "::":
-		host = "::1"
-	}
-	return "http://" + net.JoinHostPort(host, port) + "/"
-}
+func URL(address string) string { return phrase.URL(address, "127.0.0.1") + "/" }
 
 // NeedsToken says whether one has to have the token even to look.
 func (s *Server) NeedsToken() bool { return !s.guard.local || s.guard.proxy }

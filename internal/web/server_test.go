@@ -303,8 +303,8 @@ func TestListen(t *testing.T) {
 			t.Errorf("%s: %v, want %q", address, err, want)
 		}
 	}
-	for address, want := range map[string]string{"0.0.0.0:80": "http://127.0.0.1:80/", ":80": "http://127.0.0.1:80/",
-		"[::]:80": "http://[::1]:80/", "box:80": "http://box:80/", "x": "http://x/"} {
+	for address, want := range map[string]string{"0.0.0.0:9615": "http://127.0.0.1:9615/",
+		":9615": "http://127.0.0.1:9615/", "[::]:80": "http://127.0.0.1/", "box:80": "http://box/", "x": "http://x/"} {
 		if got := URL(address); got != want {
 			t.Errorf("the URL of %s is %s, want %s", address, got, want)
 		}

@@ -279,14 +279,17 @@ func TestAdmission(t *testing.T) {
 	}
 }
 
-// TestReachable: a pool is asked where this host reaches it.
+// TestReachable: a pool is asked where this host reaches it, whether it has IPv6 or not.
 func TestReachable(t *testing.T) {
 	t.Parallel()
-	for address, want := range map[string]string{
-		"0.0.0.0:80": "127.0.0.1:80", "[::]:80": "[::1]:80", "192.0.2.1:80": "192.0.2.1:80", "/run/app.sock": "/run/app.sock",
+	for listen, want := range map[config.Listen]string{
+		{Network: config.TCP4, Address: "0.0.0.0:80"}: "127.0.0.1:80",
+		{Network: config.TCP, Address: "[::]:80"}:     "127.0.0.1:80",
+		{Network: config.TCP6, Address: "[::]:80"}:    "[::1]:80",
+		{Network: config.TCP, Address: "192.0.2.1:1"}: "192.0.2.1:1",
 	} {
-		if got := reachable(address); got != want {
-			t.Errorf("%s: %s, want %s", address, got, want)
+		if got := reachable(&upgrader.Listener{Listen: listen, Address: listen.Address}); got != want {
+			t.Errorf("%v: %s, want %s", listen, got, want)
 		}
 	}
 }

@@ -3,9 +3,10 @@ package monitor
 import (
 	"context"
 	"net"
-	"net/netip"
 
+	"relevo/internal/config"
 	"relevo/internal/health/ask"
+	"relevo/internal/phrase"
 	"relevo/upgrader"
 )
 
@@ -22,7 +23,7 @@ func (m *Monitor) wholeTarget() (ask.Target, bool) {
 		}
 		network, address := "unix", l.Address
 		if !l.Network.IsUnix() {
-			network, address = "tcp", reachable(l.Address)
+			network, address = "tcp", reachable(l)
 		}
 		return ask.Target{Address: address, Dial: func(ctx context.Context) (net.Conn, error) {
 			var d net.Dialer
@@ -32,15 +33,10 @@ func (m *Monitor) wholeTarget() (ask.Target, bool) {
 	return ask.Target{}, false
 }
 
-// reachable returns an address at which this host reaches a listener.
-func reachable(address string) string {
-	at, err := netip.ParseAddrPort(address)
-	if err != nil || !at.Addr().IsUnspecified() {
-		return address
+// reachable is where this host reaches a TCP listener. Only IPv6 reaches one of tcp6:.
+func reachable(l *upgrader.Listener) string {
+	if l.Network == config.TCP6 {
+		return phrase.Reachable(l.Address, "::1")
 	}
-	loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	if at.Addr().Is6() {
-		loopback = netip.IPv6Loopback()
-	}
-	return netip.AddrPortFrom(loopback, at.Port()).String()
+	return phrase.Reachable(l.Address, "127.0.0.1")
 }
