@@ -91,7 +91,7 @@ type Machine struct {
 // Seen is what the conductor has seen by its own clock, so that no clock of another machine matters.
 type Seen struct {
 	// Waited is the time since the deploy was last changed. Baked is the time since the last member
-	// of the open stage has done its turn.
+	// of the open stage has done its turn; for a canary, the time since then that it was present without a break.
 	Waited, Baked time.Duration
 	// Unchecked: the deploy has a check, and it has not passed in this stage. CheckFailed is why it failed.
 	Unchecked   bool

@@ -53,6 +53,8 @@ func failure(d Deploy, machines []Machine, seen Seen) string {
 			return m.Name + ": " + m.Fault
 		case (member && m.Turn == Given || m.Working) && seen.Waited >= d.TurnTimeout:
 			return fmt.Sprintf("%s: its turn has not ended within %s", m.Name, d.TurnTimeout)
+		case d.unseen(m, seen) && !m.Awaited:
+			return m.Name + ": it has gone away while it baked"
 		}
 	}
 	if d.Open && !d.Back && seen.CheckFailed != "" {
@@ -71,6 +73,11 @@ func underWay(d Deploy, machines []Machine, seen Seen) (Action, bool) {
 	if !d.Open || d.Back {
 		return Action{}, false
 	}
+	for _, m := range machines {
+		if d.unseen(m, seen) {
+			return Action{Kind: Wait, Reason: m.Name + " is away, and may be back at once", After: time.Second}, true
+		}
+	}
 	if bake := d.bake(); seen.Baked < bake {
 		return Action{Kind: Wait, Reason: "bakes", After: bake - seen.Baked}, true
 	}
@@ -78,6 +85,13 @@ func underWay(d Deploy, machines []Machine, seen Seen) (Action, bool) {
 		return Action{Kind: Wait, Reason: "waits for the check"}, true
 	}
 	return Action{}, false
+}
+
+// unseen says whether a canary is away before it has baked: a release that takes its machine off the network is
+// not proven by time.
+func (d Deploy) unseen(m Machine, seen Seen) bool {
+	return d.Open && d.Proving && slices.Contains(d.Members, m.Name) && m.Turn == Done && !m.Present &&
+		seen.Baked < d.Bake
 }
 
 func (d Deploy) bake() time.Duration {

@@ -63,6 +63,13 @@ func TestDecisions(t *testing.T) {
 			Fail, "a-1: its turn has not ended within 1m0s", Held},
 		"the canary is away": {func(_ *Deploy, ms []Machine, _ *Seen) { ms[0].Turn, ms[0].Present = Given, false },
 			Wait, "a-1 has its turn", Rolling},
+		"the canary goes away while it bakes": {func(_ *Deploy, ms []Machine, s *Seen) { ms[0].Present, s.Baked = false, 0 },
+			Fail, "a-1: it has gone away while it baked", Held},
+		"the canary may be back at once": {func(_ *Deploy, ms []Machine, s *Seen) {
+			ms[0].Present, ms[0].Awaited, s.Baked = false, true, 0
+		}, Wait, "a-1 is away, and may be back at once", Rolling},
+		"the canary goes away when it has baked": {func(_ *Deploy, ms []Machine, _ *Seen) { ms[0].Present = false },
+			Enter, "", Rolling},
 		"another one is at work": {func(_ *Deploy, ms []Machine, _ *Seen) { ms[3].Working = true }, Wait,
 			"b-1 has its turn", Rolling},
 		"the check has not passed": {func(_ *Deploy, _ []Machine, s *Seen) { s.Unchecked = true }, Wait,

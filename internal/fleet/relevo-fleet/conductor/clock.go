@@ -27,7 +27,7 @@ func (c *clock) look(s scene, now time.Time) {
 	}
 	c.await(s.machines, now)
 	switch id := s.deploy.TurnID(); {
-	case !allDone(s):
+	case !allDone(s), unseen(s) && !(c.stage == id && now.Sub(c.done) >= s.deploy.Bake):
 		c.stage = ""
 	case c.stage != id:
 		c.stage, c.done = id, now
@@ -68,5 +68,15 @@ func (c *clock) seen(now time.Time) (s plan.Seen) {
 func allDone(s scene) bool {
 	return s.deploy.Open && !slices.ContainsFunc(s.machines, func(m plan.Machine) bool {
 		return m.Turn == plan.Given || m.Turn == plan.Failed
+	})
+}
+
+// unseen says whether a canary that has to bake cannot be seen now: it bakes anew when it can.
+func unseen(s scene) bool {
+	if !s.deploy.Proving || s.deploy.Bake == 0 {
+		return false
+	}
+	return s.blind || slices.ContainsFunc(s.machines, func(m plan.Machine) bool {
+		return !m.Present && slices.Contains(s.deploy.Members, m.Name)
 	})
 }

@@ -90,10 +90,11 @@ type scene struct {
 	deploy   store.Deploy
 	machines []plan.Machine
 	turns    map[string]bool // machines that have the turn of the open stage
+	blind    bool            // it is old, for etcd cannot be followed
 }
 
 func (c *conducting) look() (s scene) {
-	_, _ = c.mirror.Look(func(v *store.View) { // while etcd is away nothing can be decided wrongly: writing fails
+	_, lost := c.mirror.Look(func(v *store.View) { // what is decided while etcd is away cannot be written
 		s.deploy = v.Deploys[c.App]
 		s.machines = v.Machines(c.App)
 		s.turns = map[string]bool{}
@@ -101,6 +102,7 @@ func (c *conducting) look() (s scene) {
 			s.turns[machine] = t.ID == s.deploy.TurnID()
 		}
 	})
+	s.blind = lost != nil
 	return s
 }
 
