@@ -118,7 +118,7 @@ func (a *App) change(ctx context.Context, now, next kept, force bool) error {
 		}
 		return errors.Join(err, a.undo(ctx, now, master))
 	}
-	return a.became(now, next, deathsOf(ctx, master))
+	return a.became(now, next, markOf(ctx, master))
 }
 
 func roll(ctx context.Context, master *control.Client, force bool) error {
@@ -136,5 +136,5 @@ func (a *App) undo(ctx context.Context, now kept, master *control.Client) error 
 			return err
 		}
 	}
-	return a.stayed(deathsOf(ctx, master))
+	return a.stayed(markOf(ctx, master))
 }

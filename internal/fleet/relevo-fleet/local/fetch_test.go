@@ -124,7 +124,7 @@ func TestForeignBytes(t *testing.T) {
 	if was.Version != "" || was.SHA256 != hashOfText("old") {
 		t.Fatalf("%+v", was)
 	}
-	for _, err := range []error{a.keep(was), a.place(hash), a.became(was, kept{"1", hash, 4}, 0)} {
+	for _, err := range []error{a.keep(was), a.place(hash), a.became(was, kept{"1", hash, 4}, mark{})} {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -101,12 +101,13 @@ func lacks(s pool.Status) bool {
 
 // judge says how the app is.
 func (a *App) judge(s pool.Status, short time.Time) agent.Health {
-	deaths, since, rolling := a.since(s)
+	deaths, roll, rolling := a.since(s)
 	h := agent.Health{Running: true, Workers: s.Serving()}
 	switch {
 	case rolling:
 		return h // the roll itself says what is wrong
-	case s.LastRoll != nil && s.LastRoll.Automatic && s.LastRoll.Result != machine.OK && s.LastRoll.Ended.After(since):
+	case s.LastRoll != nil && s.LastRoll.Automatic && s.LastRoll.Result != machine.OK &&
+		!s.LastRoll.Ended.Equal(roll):
 		h.Fault = s.LastRoll.Error().Error()
 	case deaths > 0:
 		h.Fault = fmt.Sprintf("workers have died since its turn: %d", deaths)
@@ -117,8 +118,9 @@ func (a *App) judge(s pool.Status, short time.Time) agent.Health {
 	return h
 }
 
-// since is how many workers have died since the last turn, when that was, and whether one is under way.
-func (a *App) since(s pool.Status) (deaths int, since time.Time, rolling bool) {
+// since is how many workers have died since the last turn, which roll was the last one then, and whether a turn is
+// under way.
+func (a *App) since(s pool.Status) (deaths int, roll time.Time, rolling bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	count := unasked(s)
@@ -126,7 +128,7 @@ func (a *App) since(s pool.Status) (deaths int, since time.Time, rolling bool) {
 	if a.known.Since.IsZero() {
 		a.known.Deaths = count // no turn so far
 	}
-	return count - a.known.Deaths, a.known.Since, a.known.Intent != nil
+	return count - a.known.Deaths, a.known.Roll, a.known.Intent != nil
 }
 
 // unasked is how many workers have died by themselves. Those that a signal from outside has ended are not
@@ -140,13 +142,25 @@ func unasked(s pool.Status) (n int) {
 	return n
 }
 
-// deathsOf is the count of a master now; 0 if it does not say.
-func deathsOf(ctx context.Context, master *control.Client) int {
+// mark is what a master has counted at a moment.
+type mark struct {
+	// Deaths is how many workers have died by themselves, Roll when the last roll ended. Rolls are told apart by
+	// that; it is not compared with any clock, for that may be set.
+	Deaths int       `json:"deaths,omitempty"`
+	Roll   time.Time `json:"roll,omitzero"`
+}
+
+// markOf is what a master has counted now; nothing if it does not say.
+func markOf(ctx context.Context, master *control.Client) (m mark) {
 	status, err := master.Status(ctx)
 	if err != nil {
-		return 0
+		return m
 	}
-	return unasked(status.Status)
+	if status.LastRoll != nil {
+		m.Roll = status.LastRoll.Ended
+	}
+	m.Deaths = unasked(status.Status)
+	return m
 }
 
 // note remembers the health.

@@ -32,9 +32,9 @@ type known struct {
 	// Before is what was in place before the deploy that has put Current there.
 	Before kept    `json:"before,omitzero"`
 	Intent *intent `json:"intent,omitempty"`
-	// Deaths is how many workers had died, unasked, at Since: when the last turn ended.
-	Deaths int       `json:"deaths,omitempty"`
-	Since  time.Time `json:"since,omitzero"`
+	// Since is when the last turn ended. The mark is of then.
+	Since time.Time `json:"since,omitzero"`
+	mark
 }
 
 func (a *App) file() string { return filepath.Join(a.State, "known.json") }
@@ -75,9 +75,9 @@ func (a *App) intend(i *intent) error {
 }
 
 // became notes that next runs.
-func (a *App) became(now, next kept, deaths int) error {
+func (a *App) became(now, next kept, m mark) error {
 	a.mu.Lock()
-	k := known{Current: next, Before: now, Deaths: deaths, Since: time.Now()}
+	k := known{Current: next, Before: now, mark: m, Since: time.Now()}
 	if now.Deploy == next.Deploy && now.Deploy != 0 {
 		k.Before = a.known.Before // the same deploy, once more
 	}
@@ -94,11 +94,11 @@ func (a *App) became(now, next kept, deaths int) error {
 }
 
 // stayed notes that a turn has ended and changed nothing.
-func (a *App) stayed(deaths int) error {
+func (a *App) stayed(m mark) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	k := a.known
-	k.Intent, k.Deaths, k.Since = nil, deaths, time.Now()
+	k.Intent, k.mark, k.Since = nil, m, time.Now()
 	return a.write(k)
 }
 

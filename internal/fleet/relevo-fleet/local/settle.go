@@ -19,7 +19,7 @@ func (a *App) Settle(ctx context.Context) error {
 		master, status, err := a.ask(ctx)
 		if err == nil && status.Rolling == nil && status.State != "rolling" {
 			if rolled(status.Status, i.Generation) && a.inPlace(i.To) {
-				return a.became(i.From, i.To, deathsOf(ctx, master))
+				return a.became(i.From, i.To, markOf(ctx, master))
 			}
 			return a.undo(ctx, i.From, master)
 		}
