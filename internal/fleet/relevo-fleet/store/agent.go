@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +28,8 @@ type Session struct {
 	ttl     time.Duration
 	until   atomic.Int64 // nanoseconds since begun, by the monotonic clock: the lease lives at least so long
 	begun   time.Time
+	lapsed  *time.Timer // ends the renewing when the lease may have ended
+	seen    revisions
 }
 
 // Begin makes the machine present. It is refused while another host has this name.
@@ -44,7 +48,7 @@ func (c *Client) Begin(ctx context.Context, machine string, p Presence, ttl time
 		}
 		revision = got.Kvs[0].ModRevision
 	}
-	s := &Session{client: c, machine: machine, ttl: ttl, begun: time.Now()}
+	s := &Session{client: c, machine: machine, ttl: ttl, begun: time.Now(), seen: revisions{byApp: map[string]int64{}}}
 	if err := s.register(ctx, p, revision); err != nil {
 		return nil, err
 	}
@@ -59,38 +63,18 @@ func (s *Session) register(ctx context.Context, p Presence, revision int64) erro
 		return s.client.explain(err)
 	}
 	s.lease = granted.ID
-	s.lives(s.begun)
+	s.until.Store(int64(s.ttl))
 	key := leaseKey(s.machine)
 	_, ok, err := s.client.commit(ctx, []clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(key), "=", revision)},
 		[]clientv3.Op{clientv3.OpPut(key, text(p), clientv3.WithLease(s.lease))})
 	if err == nil && !ok {
 		err = fmt.Errorf("cannot be machine %q: another agent has just taken the name", s.machine)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		s.keepAlive(ctx)
 	}
-	return s.keepAlive(ctx)
+	return err
 }
-
-// keepAlive renews the lease until ctx ends or it is lost.
-func (s *Session) keepAlive(ctx context.Context) error {
-	answers, err := s.client.etcd.KeepAlive(ctx, s.lease)
-	if err != nil {
-		return s.client.explain(err)
-	}
-	done := make(chan struct{})
-	s.Done = done
-	go func() {
-		defer close(done)
-		for range answers {
-			s.lives(time.Now().Add(-s.ttl / 3)) // when the question was sent, at the earliest
-		}
-	}()
-	return nil
-}
-
-// lives notes that the lease was alive at a time.
-func (s *Session) lives(at time.Time) { s.until.Store(int64(at.Sub(s.begun) + s.ttl)) }
 
 // Alive says, by the machine's own clock, whether the lease cannot have ended yet. It is asked right before
 // anything is changed, so that an agent that was frozen in between does not go on.
@@ -120,12 +104,48 @@ func (s *Session) Take(ctx context.Context, app string, t Turn, r Report) error 
 		clientv3.Compare(clientv3.ModRevision(turnKey(app, s.machine)), "=", t.revision))
 }
 
+// write compares that the report was not written since this session has seen it, so that a write that was sent
+// earlier, and that etcd gets late, does not replace a later one.
 func (s *Session) write(ctx context.Context, app string, r Report, compare ...clientv3.Cmp) error {
-	_, ok, err := s.client.commit(ctx, compare, []clientv3.Op{clientv3.OpPut(reportKey(s.machine, app), text(r))})
-	if err == nil && !ok {
-		return ErrStale
+	key := reportKey(s.machine, app)
+	for {
+		seen := s.seen.of(app)
+		done, err := s.client.txn(ctx, append(slices.Clone(compare), clientv3.Compare(clientv3.ModRevision(key), "=", seen)),
+			[]clientv3.Op{clientv3.OpPut(key, text(r))}, clientv3.OpGet(key, clientv3.WithKeysOnly()))
+		if err != nil {
+			return err
+		}
+		if done.Succeeded {
+			s.seen.set(app, done.Header.Revision)
+			return nil
+		}
+		var now int64
+		if found := done.Responses[0].GetResponseRange().Kvs; len(found) > 0 {
+			now = found[0].ModRevision
+		}
+		if now == seen {
+			return ErrStale
+		}
+		s.seen.set(app, now) // a write of which etcd's answer was lost, or one of an earlier session
 	}
-	return err
+}
+
+// revisions are those of the reports, by app.
+type revisions struct {
+	mu    sync.Mutex
+	byApp map[string]int64
+}
+
+func (r *revisions) of(app string) int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.byApp[app]
+}
+
+func (r *revisions) set(app string, revision int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.byApp[app] = revision
 }
 
 // LastReport is what this machine has reported last; the zero Report if it never has.

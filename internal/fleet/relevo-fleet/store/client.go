@@ -14,6 +14,8 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 )
 
 // Options say where etcd is, and who asks.
@@ -45,9 +47,14 @@ func Dial(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	// gRPC's own default waits up to two minutes between two attempts to connect: a machine would be away for so
+	// long after etcd is back.
+	reconnect := grpc.ConnectParams{MinConnectTimeout: patience, Backoff: backoff.Config{BaseDelay: time.Second,
+		Multiplier: 1.6, Jitter: 0.5, MaxDelay: 2 * time.Second}}
 	etcd, err := clientv3.New(clientv3.Config{Endpoints: o.Endpoints, TLS: config, Username: o.User,
-		Password: o.Password, DialTimeout: patience, DialKeepAliveTime: 5 * time.Second,
-		DialKeepAliveTimeout: 3 * time.Second, Logger: zap.NewNop()})
+		Password: o.Password, DialTimeout: patience, DialKeepAliveTime: 10 * time.Second, // the least that gRPC takes
+		DialKeepAliveTimeout: 3 * time.Second, DialOptions: []grpc.DialOption{grpc.WithConnectParams(reconnect)},
+		Logger: zap.NewNop()})
 	if err != nil {
 		return nil, (&Client{options: o, tls: config}).explain(err)
 	}
@@ -99,19 +106,26 @@ func (c *Client) get(ctx context.Context, key string, o ...clientv3.OpOption) (*
 
 // commit performs a transaction. It returns false if a comparison did not hold.
 func (c *Client) commit(ctx context.Context, compare []clientv3.Cmp, then []clientv3.Op) (int64, bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	done, err := c.etcd.Txn(ctx).If(compare...).Then(then...).Commit()
+	done, err := c.txn(ctx, compare, then)
 	if err != nil {
-		return 0, false, c.explain(err)
+		return 0, false, err
 	}
 	return done.Header.Revision, done.Succeeded, nil
+}
+
+// txn performs a transaction.
+func (c *Client) txn(ctx context.Context, compare []clientv3.Cmp, then []clientv3.Op,
+	otherwise ...clientv3.Op) (*clientv3.TxnResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	done, err := c.etcd.Txn(ctx).If(compare...).Then(then...).Else(otherwise...).Commit()
+	return done, c.explain(err)
 }
 
 // explain says in words what is wrong with etcd.
 func (c *Client) explain(err error) error {
 	switch {
-	case err == nil || errors.Is(err, context.Canceled):
+	case err == nil || errors.Is(err, context.Canceled) || errors.Is(err, rpctypes.ErrCompacted):
 		return err
 	case errors.Is(err, rpctypes.ErrPermissionDenied):
 		return fmt.Errorf("etcd does not permit that to this user: %w\n  etcdctl user get USER shows its roles", err)

@@ -21,6 +21,7 @@ type Office struct {
 	app, by  string
 	session  *concurrency.Session
 	election *concurrency.Election
+	end      context.CancelFunc // ends what asks etcd for this office
 }
 
 // Campaign waits until this process is the conductor of an app.
@@ -31,23 +32,36 @@ func (c *Client) Campaign(ctx context.Context, app string, who Conductor, ttl in
 	if err != nil {
 		return nil, c.explain(err)
 	}
-	session, err := concurrency.NewSession(c.etcd, concurrency.WithLease(granted.ID),
-		concurrency.WithContext(context.WithoutCancel(ctx))) // so that Resign can still revoke the lease
+	ctx, end := context.WithCancel(ctx)
+	session, err := concurrency.NewSession(c.within(ctx), concurrency.WithLease(granted.ID))
 	if err != nil {
+		end()
 		return nil, c.explain(err)
 	}
-	o := &Office{Lost: session.Done(), client: c, app: app, by: who.By, session: session,
+	o := &Office{Lost: session.Done(), client: c, app: app, by: who.By, session: session, end: end,
 		election: concurrency.NewElection(session, conductorPrefix(app))}
-	if err := o.election.Campaign(ctx, text(who)); err != nil {
+	// A member that is cut off from the others does not hear that the conductor is gone: it must say so.
+	if err := o.election.Campaign(clientv3.WithRequireLeader(ctx), text(who)); err != nil {
 		o.Resign()
 		return nil, c.explain(err)
 	}
 	return o, nil
 }
 
-// Resign gives the office up.
+// within is the same connection for what is to end with ctx, even where the library asks without a limit.
+func (c *Client) within(ctx context.Context) *clientv3.Client {
+	limited := clientv3.NewCtxClient(ctx)
+	limited.KV, limited.Watcher, limited.Lease = c.etcd.KV, c.etcd.Watcher, c.etcd.Lease
+	return limited
+}
+
+// Resign gives the office up. If etcd does not answer, the lease ends by itself.
 func (o *Office) Resign() {
-	o.session.Close() // revokes the lease, if etcd answers; otherwise it ends by itself
+	o.session.Orphan()
+	o.end()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_, _ = o.client.etcd.Revoke(ctx, o.session.Lease())
 }
 
 func (o *Office) held() clientv3.Cmp {

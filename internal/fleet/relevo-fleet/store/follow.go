@@ -2,11 +2,13 @@ package store
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
@@ -86,7 +88,7 @@ func (m *Mirror) lose(err error) {
 }
 
 // follower keeps up with keys: reset with those that there are, then apply with their changes. If etcd cannot
-// be reached, or has compacted what was missed, lost hears why, and all begins again.
+// be reached, lost hears why, and all begins again. So it does if etcd has compacted what was missed.
 type follower struct {
 	client   *Client
 	from, to string // to is exclusive; empty: from is one key
@@ -110,7 +112,9 @@ func (f follower) run(ctx context.Context) {
 			err = f.watch(ctx, got.Header.Revision+1)
 		}
 		if err != nil && ctx.Err() == nil {
-			f.lost(err)
+			if !errors.Is(err, rpctypes.ErrCompacted) { // then etcd answers, and what was missed is read again
+				f.lost(err)
+			}
 			pause(ctx, time.Second+rand.N(2*time.Second)) // not all machines of a fleet at the same moment
 		}
 	}
