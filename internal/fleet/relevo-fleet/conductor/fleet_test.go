@@ -1,6 +1,7 @@
 package conductor_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -28,22 +29,40 @@ type fleet struct {
 
 	mu             sync.Mutex
 	atWork, atMost int
+	rolls          int           // that were begun
+	held           chan struct{} // closed when rolls may go on; nil: they do
+	gates          []chan func() // of each machine: what its next fetch is to call
 }
 
 func newFleet(t *testing.T, etcd *etcdtest.Cluster, machines int) *fleet {
+	return newFleetOver(t, etcd, machines, agent.Options{}, func(int) []string { return etcd.Endpoints })
+}
+
+// newFleetOver is a fleet whose machines reach etcd by endpoints of their own. o has what its agents' options
+// are to have besides.
+func newFleetOver(t *testing.T, etcd *etcdtest.Cluster, machines int, o agent.Options,
+	endpoints func(machine int) []string) *fleet {
 	f := &fleet{t: t, quiet: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	var all sync.WaitGroup
 	ctx, cancel := context.WithCancel(context.Background())
-	f.client = f.dial(etcd)
+	f.client = f.dial(etcd.Endpoints)
 	t.Cleanup(func() { cancel(); all.Wait() })
+	o.Log = cmp.Or(o.Log, f.quiet)
 	for i := range machines {
 		app := &simulated.App{RollTime: 50 * time.Millisecond, Bad: "bad", Began: f.begins, Ended: f.ends}
-		f.apps = append(f.apps, app)
-		client := f.dial(etcd)
-		all.Go(func() {
-			agent.Run(ctx, agent.Options{Client: client, Machine: fmt.Sprintf("m%02d", i), Log: f.quiet,
-				Labels: map[string]string{"zone": string(rune('a' + i%3))}, Apps: map[string]agent.App{"shop": app}})
-		})
+		gate := make(chan func(), 1)
+		app.Fetching = func() {
+			select {
+			case wait := <-gate:
+				wait()
+			default:
+			}
+		}
+		f.apps, f.gates = append(f.apps, app), append(f.gates, gate)
+		o.Client, o.Machine, o.Apps = f.dial(endpoints(i)), fmt.Sprintf("m%02d", i), map[string]agent.App{"shop": app}
+		o.Labels = map[string]string{"zone": string(rune('a' + i%3))}
+		options := o
+		all.Go(func() { agent.Run(ctx, options) })
 	}
 	f.mirror = f.client.Follow(ctx)
 	all.Go(f.mirror.Wait)
@@ -51,8 +70,8 @@ func newFleet(t *testing.T, etcd *etcdtest.Cluster, machines int) *fleet {
 	return f
 }
 
-func (f *fleet) dial(etcd *etcdtest.Cluster) *store.Client {
-	client, err := store.Dial(store.Options{Endpoints: etcd.Endpoints})
+func (f *fleet) dial(endpoints []string) *store.Client {
+	client, err := store.Dial(store.Options{Endpoints: endpoints})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -62,9 +81,14 @@ func (f *fleet) dial(etcd *etcdtest.Cluster) *store.Client {
 
 func (f *fleet) begins() {
 	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.rolls++
 	f.atWork++
 	f.atMost = max(f.atMost, f.atWork)
+	held := f.held
+	f.mu.Unlock()
+	if held != nil {
+		<-held
+	}
 }
 
 func (f *fleet) ends() {
@@ -74,11 +98,14 @@ func (f *fleet) ends() {
 }
 
 // conduct runs a conductor until stop is called.
-func (f *fleet) conduct(who store.Conductor) (stop func()) {
+func (f *fleet) conduct(who store.Conductor) (stop func()) { return f.conductOver(f.client, who) }
+
+// conductOver runs a conductor with a connection of its own.
+func (f *fleet) conductOver(client *store.Client, who store.Conductor) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var one sync.WaitGroup
 	one.Go(func() {
-		conductor.Run(ctx, conductor.Options{Client: f.client, App: "shop", Who: who, Log: f.quiet})
+		conductor.Run(ctx, conductor.Options{Client: client, App: "shop", Who: who, Log: f.quiet, TTL: 5})
 	})
 	stop = sync.OnceFunc(func() { cancel(); one.Wait() })
 	f.t.Cleanup(stop)

@@ -19,6 +19,8 @@ type App struct {
 	Bad string
 	// Began, if set, is called when the machine begins to change what runs, Ended when it has changed.
 	Began, Ended func()
+	// Fetching, if set, is called while the machine fetches.
+	Fetching func()
 
 	mu      sync.Mutex
 	running agent.Running
@@ -39,6 +41,9 @@ func (a *App) Runs() agent.Running {
 
 // Fetch has any release at once.
 func (a *App) Fetch(_ context.Context, r store.Release) (string, error) {
+	if a.Fetching != nil {
+		a.Fetching()
+	}
 	return "hash of " + r.Version, nil
 }
 
