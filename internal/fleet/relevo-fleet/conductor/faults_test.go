@@ -363,6 +363,7 @@ func TestNextTurnWhileFetching(t *testing.T) {
 	begun, end := f.fetching(1)
 	f.deploy(store.Deploy{Release: version("1"), Deploy: plan.Deploy{Wave: 2}})
 	<-begun
+	f.until("the other machine", func(v *store.View) bool { return v.Reports["shop"]["m00"].Version == "1" })
 	if _, err := f.client.Heed(t.Context(), "shop", plan.Abort, "test", false); err != nil {
 		t.Fatal(err)
 	}
