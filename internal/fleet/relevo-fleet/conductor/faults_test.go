@@ -173,7 +173,8 @@ func TestCompactedInWave(t *testing.T) {
 	t.Parallel()
 	etcd, log := etcdtest.Start(t, 1), newHearing()
 	toConductor, toAgents := etcd.Proxy(t, 0), etcd.Proxy(t, 0)
-	f := newFleetOver(t, etcd, 4, agent.Options{Log: slog.New(log)}, func(int) []string { return []string{toAgents.Endpoint} })
+	over := func(int) []string { return []string{toAgents.Endpoint} }
+	f := newFleetOver(t, etcd, 4, agent.Options{Log: slog.New(log)}, over)
 	f.conductOver(f.dial([]string{toConductor.Endpoint}), store.Conductor{})
 	release := f.hold()
 	f.deploy(store.Deploy{Release: version("1"), Deploy: plan.Deploy{Canary: 1, Wave: 3}})
