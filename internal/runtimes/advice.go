@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 )
 
-// AdvisedError is a command that cannot be run, with one that can.
+// AdvisedError says that a command cannot be run, and names a command that can.
 type AdvisedError struct {
 	Wrong   string
 	Command string // the arguments of relevo run, relevo start or relevo dev
@@ -13,12 +13,12 @@ type AdvisedError struct {
 
 func (e *AdvisedError) Error() string { return e.For("run") }
 
-// For is the text for the user of one of relevo's commands: run, start or dev.
+// For returns the message for users of relevo run, relevo start or relevo dev.
 func (e *AdvisedError) For(command string) string {
 	return e.Wrong + ": relevo " + command + " " + e.Command
 }
 
-// nameScript ends an error by the script of a directory that is probably meant.
+// nameScript adds to an error the script of the directory that the user probably meant.
 func nameScript(m Machine, dir, wrong string) error {
 	script := Find(m, dir)
 	if script == "" {

@@ -1,14 +1,14 @@
 package runtimes
 
-// Machine is what Resolve wants to know of files and installed programs.
+// Machine shows Resolve files and installed programs.
 type Machine interface {
-	// ReadFile reads a file that is not larger than a manifest or a script usually is.
+	// ReadFile reads a file. It refuses one that is too large for a manifest or a script.
 	ReadFile(path string) ([]byte, error)
 	IsFile(path string) bool
 	IsDir(path string) bool
 	// Executable says whether a file has the right to be executed.
 	Executable(path string) bool
-	// FirstLine returns the first line of a file that begins with #!, without these two characters; else empty.
+	// FirstLine returns the first line of a file without its #!; empty: the file begins with something else.
 	FirstLine(path string) string
 	// Find returns the path of a program in PATH; empty: it is not installed.
 	Find(program string) string
@@ -20,10 +20,10 @@ type Machine interface {
 type Command struct {
 	Args []string
 	Env  []string // NAME=VALUE, of the package manager; the app's own variables win over them
-	Set  []string // NAME=VALUE, that the package's script sets; they win over the app's
-	Path []string // directories before the others in PATH
+	Set  []string // NAME=VALUE, set by the package's script; they win over the app's own variables
+	Path []string // directories to put at the beginning of PATH
 	Dir  string   // working directory; empty: the one that was given
-	Name string   // that the app gets; empty: AppName tells it
+	Name string   // of the app; empty: use AppName
 	// Notes are for the person who starts the app, a line each.
 	Notes []string
 }
@@ -37,5 +37,5 @@ func literal(text string) string {
 	return text
 }
 
-// placeholders are the names of those that relevo fills in in a command.
+// placeholders are the names that stand in braces in a command, and that relevo replaces.
 var placeholders = [...]string{"fd", "addr", "slot", "out"}

@@ -11,7 +11,7 @@ var managers = [...]string{"npm", "npx", "yarn", "pnpm", "pnpx", "bun", "bunx"}
 
 func isManager(word string) bool { return slices.Contains(managers[:], word) }
 
-// managerVerbs are commands of yarn, pnpm and bun that no script of that name replaces.
+// managerVerbs are commands of yarn, pnpm and bun that win over a script of the same name.
 var managerVerbs = [...]string{"add", "build", "create", "dlx", "init", "install", "link", "pack", "publish", "remove",
 	"test", "unlink", "update", "upgrade", "workspace", "workspaces"}
 
@@ -26,9 +26,9 @@ type order struct {
 	args    []string
 }
 
-// Managed returns what npm, npx, yarn, pnpm and bun would run, so that none of them
-// stands between relevo and the program. Other commands, and those that only the package
-// manager itself understands, are returned as they are.
+// Managed returns the program that npm, npx, yarn, pnpm or bun would run, so that the
+// package manager does not stand between relevo and the program. It returns any other
+// command, and a command that only the package manager understands, unchanged.
 func Managed(m Machine, dir string, args []string) (Command, error) { return managed(m, dir, args, 0) }
 
 func managed(m Machine, dir string, args []string, depth int) (Command, error) {
@@ -60,7 +60,7 @@ func managed(m Machine, dir string, args []string, depth int) (Command, error) {
 	return program(m, o, home, asIs)
 }
 
-// program is one that lies in node_modules/.bin of the directory or of one above.
+// program runs a program of node_modules/.bin, in the directory or in one above it.
 func program(m Machine, o order, home string, asIs Command) (Command, error) {
 	found := binOf(m, o.dir, o.name)
 	if found == o.name && (o.manager != "yarn" || m.Find(o.name) == "") {
@@ -80,8 +80,8 @@ func program(m Machine, o order, home string, asIs Command) (Command, error) {
 	return c, nil
 }
 
-// readOrder reads the command line of a package manager. It returns false if it is none,
-// or one that has to be left to it.
+// readOrder reads the command line of a package manager. It returns false for another
+// program, and for a command that only the package manager can do.
 func readOrder(dir string, args []string) (o order, ok bool) {
 	if len(args) < 2 || !isManager(args[0]) {
 		return o, false
@@ -122,8 +122,8 @@ func readOrder(dir string, args []string) (o order, ok bool) {
 	return o, o.ownArgs()
 }
 
-// ownArgs removes what separates a package manager's arguments from the program's.
-// It returns false if options of npm itself come after the script's name.
+// ownArgs keeps the arguments of the program, and removes the package manager's own and
+// the "--" between them. It returns false if npm has an option there that matters.
 func (o *order) ownArgs() bool {
 	if o.manager != "npm" || o.command == "exec" {
 		if o.manager == "pnpm" && len(o.args) > 0 && o.args[0] == "--" && o.command != "exec" {
@@ -140,15 +140,15 @@ func (o *order) ownArgs() bool {
 	return !slices.ContainsFunc(before, func(a string) bool { return strings.HasPrefix(a, "-") })
 }
 
-// isQuiet says whether an option changes only what a package manager prints, or asks.
+// isQuiet says whether an option changes only what a package manager prints or asks.
 func isQuiet(option string) bool {
 	return slices.Contains([]string{"-s", "--silent", "-q", "--quiet", "-y", "--yes", "--no", "--no-install",
 		"--no-update-notifier", "--no-fund", "--no-audit"}, option) ||
 		strings.HasPrefix(option, "--loglevel=") || strings.HasPrefix(option, "--reporter=")
 }
 
-// options reads those that stand before a word: the ones that print less, and another
-// directory. It says false at any other.
+// options reads the options before the next word: those that print less, and those that
+// change the directory. It returns false at any other option.
 func (o *order) options(args []string) (rest []string, ok bool) {
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") && args[0] != "--" {
 		name, value, assigned := strings.Cut(args[0], "=")
@@ -168,8 +168,9 @@ func (o *order) options(args []string) (rest []string, ok bool) {
 	return args, true
 }
 
-// binOf returns the path of one of the package's programs; the name itself if it is not one.
-// In the working directory it is named from there, so that a link to that may move.
+// binOf returns the path of one of the package's programs, or the name itself if the package
+// has no such program. A path in the working directory is relative, so that it stays right
+// when a symbolic link such as "current" moves.
 func binOf(m Machine, dir, name string) string {
 	if strings.Contains(name, "/") {
 		return name

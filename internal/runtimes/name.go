@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// AppName is what the app of a command line is called that works in a directory, as
-// far as the words tell: after its script, after the directory where the script's
-// name says nothing or there is none, else after the program.
+// AppName makes the name of an app from its command line and its working directory. The
+// app is named after its script. If there is no script, or many apps call theirs so, it is
+// named after the directory, and if that says nothing, after the program.
 func AppName(args []string, dir string) string {
 	if len(args) == 0 {
 		return ""
@@ -26,7 +26,7 @@ func AppName(args []string, dir string) string {
 		script := args[at.Script]
 		name := stem(script)
 		if name == "" || !isScript(script) && slices.Contains(commonDirectories[:], strings.ToLower(name)) {
-			return or(placeName(filepath.Join(under(dir, script), "x")), or(name, program)) // a directory: node .
+			return or(placeName(filepath.Join(under(dir, script), "x")), or(name, program)) // a directory, as in "node ."
 		}
 		if slices.Contains(commonScripts[:], strings.ToLower(name)) {
 			return or(placeName(under(dir, script)), or(name, program))
@@ -44,8 +44,8 @@ func AppName(args []string, dir string) string {
 	return program
 }
 
-// interpreterWithin is the index of an interpreter that a program which is not known is
-// given together with a script, as those are that start others; 0: there is none.
+// interpreterWithin returns the index of an interpreter with a script among the arguments
+// of an unknown program, which probably starts it; 0: there is none.
 func interpreterWithin(args []string, program int) int {
 	for i := program + 1; i < len(args); i++ {
 		if at := Parse(args[i:]); at.Runtime != "" && at.Program == 0 &&
@@ -56,7 +56,7 @@ func interpreterWithin(args []string, program int) int {
 	return 0
 }
 
-// stem is a script's name without the ending that tells its language.
+// stem is the name of a script without directories and without the ending of its language.
 func stem(script string) string {
 	name := filepath.Base(script)
 	if ending := filepath.Ext(name); slices.Contains(endings[:], ending) {
@@ -68,8 +68,8 @@ func stem(script string) string {
 // isScript says whether a name has the ending of a script.
 func isScript(name string) bool { return slices.Contains(endings[:], filepath.Ext(name)) }
 
-// placeName is the name of the nearest directory above a file whose name says
-// something. Those at the top of the file system say nothing.
+// placeName is the name of the nearest directory above a file that can tell apps apart.
+// Usual names within an app, and directories at the top of the file system, cannot.
 func placeName(path string) string {
 	for dir := filepath.Dir(filepath.Clean(path)); ; dir = filepath.Dir(dir) {
 		above, name := filepath.Dir(dir), filepath.Base(dir)
@@ -96,7 +96,7 @@ func or(text, otherwise string) string {
 	return text
 }
 
-// commonScripts are names that many apps give to their script.
+// commonScripts are names that the scripts of many apps have.
 var commonScripts = [...]string{
 	"app", "application", "main", "__main__", "index", "server", "serve", "start", "run", "cli", "bin", "www", "web",
 	"wsgi", "asgi", "manage", "boot", "entrypoint",
@@ -120,8 +120,8 @@ var endings = [...]string{
 	".jar", ".dll", ".lua", ".R", ".r", ".tcl", ".scm", ".ex", ".exs", ".escript",
 }
 
-// servers run the app of somebody else, which an argument or the directory names, and
-// package managers what package.json says.
+// servers run an app that is not their own: an argument, the directory or package.json
+// says which.
 var servers = [...]string{
 	"gunicorn", "uvicorn", "hypercorn", "daphne", "granian", "waitress-serve", "waitress", "uwsgi", "flask", "celery",
 	"http.server", "django", "fastapi",

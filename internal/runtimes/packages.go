@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// deepest is how many scripts may name one another.
+// deepest is how many scripts may run one another: a package.json may have a loop.
 const deepest = 8
 
-// manifest is what a package.json says.
+// manifest holds the parts of a package.json that matter here.
 type manifest struct {
 	Name, Version   string
 	Scripts         map[string]string
@@ -61,7 +61,7 @@ type packageRun struct {
 	depth            int
 }
 
-// packageScript is what a script of a package runs, with its environment.
+// packageScript returns the command of a package's script, with its environment.
 func packageScript(m Machine, r packageRun, args []string) (c Command, err error) {
 	about, err := readManifest(m, r.dir)
 	if err != nil {
@@ -96,7 +96,7 @@ func packageScript(m Machine, r packageRun, args []string) (c Command, err error
 	return inner, nil
 }
 
-// hooks are the scripts before and after one. Newer yarns have none.
+// hooks returns the scripts that run before and after a script. Newer versions of yarn run none.
 func (a manifest) hooks(m Machine, r packageRun) hooks {
 	yarn, isYarn := strings.CutPrefix(a.PackageManager, "yarn@")
 	newer := isYarn && !strings.HasPrefix(yarn, "1.") || m.IsFile(filepath.Join(r.dir, ".yarnrc.yml"))
@@ -117,7 +117,7 @@ func (a manifest) noScript(m Machine, r packageRun) error {
 		strings.Join(names, ", ")), Command: "npm run " + nearest(names)}
 }
 
-// nearest is the script that is shown as an example: one that seems to serve.
+// nearest returns the script to show as an example: one that probably serves.
 func nearest(names []string) string {
 	for _, word := range []string{"start", "serve", "server", "dev", "prod", "preview"} {
 		if i := slices.IndexFunc(names, func(name string) bool { return strings.HasPrefix(name, word) }); i >= 0 {
@@ -127,7 +127,7 @@ func nearest(names []string) string {
 	return names[0]
 }
 
-// environ are the variables that a package manager gives a script.
+// environ returns the variables that a package manager sets for a script.
 func (a manifest) environ(m Machine, r packageRun, text string) []string {
 	env := []string{"npm_lifecycle_event=" + r.name}
 	if text != "" {
@@ -158,7 +158,7 @@ func (a manifest) environ(m Machine, r packageRun, text string) []string {
 	return env
 }
 
-// flatten gives each value of a tree its variable, as npm does.
+// flatten makes a variable of each value in a tree, as npm does.
 func flatten(name string, value any) (env []string) {
 	switch v := value.(type) {
 	case nil:

@@ -1,9 +1,11 @@
-// Package runtimes knows the command lines of interpreters and of programs that
-// start others: which argument is the script, which options take a value, and what
-// an app is called after. Resolve makes a command of a script, a package or a package
-// manager. All of it decides from words and from what a Machine shows of files.
+// Package runtimes knows the command lines of interpreters, and of programs that start
+// other programs, such as env. Parse says which argument is the script, AppName makes the
+// app's name, and Resolve turns a script, a package or a package manager's command into
+// the command that runs it. They decide from the words and from the files that a Machine
+// shows.
 //
-// What is known about each is in tables.go; to add a program, add a line there.
+// The tables of interpreters and of such programs are in tables.go: to add one, add a line
+// there.
 package runtimes
 
 import (
@@ -14,17 +16,17 @@ import (
 
 // Invocation is what a command line runs.
 type Invocation struct {
-	// Program is the index of the program behind those that start others, such as
+	// Program is the index of the program itself, after words that only start it, such as
 	// env or "bundle exec".
 	Program int
-	// Runtime is what interprets the script, "node" or "python", empty where the
-	// program is none that is known.
+	// Runtime is the interpreter, such as "node" or "python"; empty: the program is not
+	// a known interpreter.
 	Runtime string
-	// Script is the index of the argument that names the file which is run, where
-	// that is not the command's first word: an interpreter's script, or a program
-	// behind env. 0: there is none.
+	// Script is the index of the argument that names the file to run: the script of an
+	// interpreter, or the program after env. 0: the first word is the program, and there
+	// is no script.
 	Script int
-	// Module is what an interpreter finds by itself: that of python -m, a class of java.
+	// Module is a name that the interpreter looks up by itself: of python -m, a class of java.
 	Module string
 }
 
@@ -67,7 +69,7 @@ func baseName(program string) string {
 	return strings.TrimRight(filepath.Base(program), "-.0123456789")
 }
 
-// behindWrappers is the index of the first word that starts no other program.
+// behindWrappers is the index of the first word that is not a program that only starts another.
 func behindWrappers(args []string) int {
 	at := 0
 	for at < len(args) {
@@ -88,7 +90,7 @@ func behindWrappers(args []string) int {
 	return 0
 }
 
-// becomesItsArguments knows sh -c 'TEXT && exec "$@"' sh PROGRAM.
+// becomesItsArguments recognises sh -c 'TEXT && exec "$@"' sh PROGRAM.
 func becomesItsArguments(args []string) bool {
 	if len(args) < 5 || args[1] != "-c" || !strings.HasSuffix(args[2], becomesArguments) {
 		return false
@@ -97,8 +99,8 @@ func becomesItsArguments(args []string) bool {
 	return ok && shell.names[0] == "sh"
 }
 
-// next is the index of the program among a wrapper's arguments. It returns false if
-// there is none, or where what is run is no program of the command line's.
+// next is the index of the program among a wrapper's arguments. It returns false if the
+// arguments name no program.
 func (w wrapper) next(args []string) (int, bool) {
 	found := scan(w.options, args, nil)
 	at := found.at
@@ -122,9 +124,9 @@ func (w wrapper) next(args []string) (int, bool) {
 	return at, at < len(args)
 }
 
-// found is what a look through options has found.
+// found is the result of a scan of options.
 type found struct {
-	at     int  // of the first word that is no option, or of the script that one names; -1: none
+	at     int  // index of the first word that is no option, or of the script that an option names; -1: none
 	named  bool // an option names the script
 	code   bool
 	module string
@@ -183,7 +185,7 @@ func module(args []string, at int) found {
 	return found{at: at, module: args[at]}
 }
 
-// cluster reads short options that stand together, as in -euo pipefail or -um app.
+// cluster reads short options in one word, as in -euo pipefail or -um app.
 func (o options) cluster(args []string, at int) (done *found, skip int) {
 	letters := strings.TrimLeft(args[at], "-+")
 	for i, letter := range letters {
@@ -205,15 +207,15 @@ func (o options) cluster(args []string, at int) (done *found, skip int) {
 	return nil, 0
 }
 
-// Interprets says whether a program is an interpreter that is known, or one that
-// starts other programs: its own bytes are not the app's.
+// Interprets says whether a program is a known interpreter, or a program that only starts
+// another. In both cases the program's own bytes are not the app's.
 func Interprets(program string) bool {
 	_, ok := runtimeOf(program)
 	return ok || slices.ContainsFunc(wrappers[:], func(w wrapper) bool { return w.name == baseName(program) })
 }
 
-// ScriptFiles are the files that a runtime tries if the script that it is given is
-// none itself, a directory or a name without its ending.
+// ScriptFiles lists the files that a runtime tries if the script is not a file: it may be
+// a directory, or a name without its ending.
 func ScriptFiles(runtime, script string) []string {
 	switch runtime {
 	case "node", "bun", "tsx":
@@ -225,8 +227,8 @@ func ScriptFiles(runtime, script string) []string {
 	return nil
 }
 
-// ModuleFiles are the files below the working directory in which a runtime finds a
-// module that is the app's own.
+// ModuleFiles lists the files, relative to the working directory, in which a runtime looks
+// for a module of the app.
 func ModuleFiles(runtime, module string) []string {
 	if runtime != "python" {
 		return nil

@@ -68,8 +68,8 @@ func nodeWishes(m Machine, dir string) (all []wish) {
 	return all
 }
 
-// satisfies says whether a version lies in a range of npm's. known is false where one of
-// them cannot be read, as a name like lts/iron.
+// satisfies says whether a version lies in a range, as npm writes ranges. known is false if
+// the version or the range cannot be read: it may be a name like lts/iron.
 func satisfies(version, wanted string) (fits, known bool) {
 	have, n := numbers(version)
 	if n < 3 || strings.TrimSpace(wanted) == "" {
@@ -87,10 +87,10 @@ func satisfies(version, wanted string) (fits, known bool) {
 	return fits, true
 }
 
-// endless is above every version.
+// endless is larger than the number of any version.
 const endless = 1 << 30
 
-// interval is what a comparator set allows: from low on, and less than high.
+// interval returns the versions that a set of comparators allows: low or newer, and older than high.
 func interval(text string) (low, high [3]int, ok bool) {
 	high = [3]int{endless}
 	words := strings.Fields(text)
@@ -119,9 +119,9 @@ func interval(text string) (low, high [3]int, ok bool) {
 	return low, high, true
 }
 
-// comparator is the interval of one version behind an operator, of which n numbers are given.
+// comparator returns the versions that one comparator allows. Its version has n numbers.
 func comparator(operator string, from [3]int, n int) (low, high [3]int) {
-	next := from // the first version that the given numbers do not mean
+	next := from // the first version after all that begin with these numbers
 	if n == 0 {
 		next = [3]int{endless}
 	} else {
@@ -148,10 +148,10 @@ func comparator(operator string, from [3]int, n int) (low, high [3]int) {
 	return from, next
 }
 
-// numbers reads v20, 20.x or 20.1.2. n is how many there are, -1 if it is no version.
+// numbers reads v20, 20.x or 20.1.2. n is how many numbers it has; -1: the text is no version.
 func numbers(text string) (parts [3]int, n int) {
 	text = strings.TrimPrefix(text, "v")
-	text, _, _ = strings.Cut(text, "-") // a version before a release
+	text, _, _ = strings.Cut(text, "-") // a prerelease, as 20.0.0-rc.1
 	for word := range strings.SplitSeq(text, ".") {
 		if word == "x" || word == "X" || word == "*" {
 			return parts, n

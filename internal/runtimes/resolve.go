@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Resolve returns the command that runs a script, a package's directory or what a
-// package manager would run. Other commands are returned as they are. address is that of
-// the first TCP listener, empty if there is none.
+// Resolve returns the command for a script, for the directory of a package, or for a
+// command of a package manager. Any other command is returned unchanged. address is the
+// address of the first TCP listener; empty: there is none.
 func Resolve(m Machine, dir, address string, args []string) (Command, error) {
 	c, err := resolve(m, dir, address, args)
 	if err == nil {
@@ -25,7 +25,7 @@ func resolve(m Machine, dir, address string, args []string) (Command, error) {
 	word := args[0]
 	path, scripted := under(dir, word), slices.Contains(runnableEndings[:], filepath.Ext(word))
 	switch {
-	case !strings.Contains(word, "/") && m.Find(word) != "": // it is run as ever
+	case !strings.Contains(word, "/") && m.Find(word) != "": // a program in PATH
 	case m.IsDir(path):
 		return directory(m, dir, path, args[1:])
 	case !m.IsFile(path):
@@ -49,8 +49,8 @@ func resolve(m Machine, dir, address string, args []string) (Command, error) {
 	return Managed(m, dir, args)
 }
 
-// IsRunnable says whether a word names a script, a package's directory or a package
-// manager, so that Resolve makes a command of it.
+// IsRunnable says whether Resolve makes a command of a word: it names a script, the
+// directory of a package, or a package manager.
 func IsRunnable(m Machine, dir, word string) bool {
 	path := under(dir, word)
 	switch {
@@ -62,13 +62,13 @@ func IsRunnable(m Machine, dir, word string) bool {
 	return m.IsFile(path) && m.FirstLine(path) != ""
 }
 
-// isProgram says whether a file is run by itself although its name ends as a script's.
+// isProgram says whether a file is a program although its name has the ending of a script.
 func isProgram(m Machine, path string) bool {
 	text, err := m.ReadFile(path)
 	return m.Executable(path) && (err != nil || strings.HasPrefix(string(text), "\x7fELF"))
 }
 
-// scriptName is what an app is called after whose script is known.
+// scriptName is the name of an app with this script.
 func scriptName(dir, script string) string { return AppName([]string{"sh", script}, dir) }
 
 // directory runs the start script of the package in a directory.
@@ -82,8 +82,8 @@ func directory(m Machine, dir, path string, args []string) (Command, error) {
 	return c, err
 }
 
-// Find is the script of a directory that says by its name that it is the app's; empty:
-// there is none.
+// Find returns the script of a directory that has a usual name for the script of an app;
+// empty: there is none.
 func Find(m Machine, dir string) string {
 	for _, script := range appScripts {
 		if m.IsFile(filepath.Join(dir, script)) {
@@ -99,7 +99,7 @@ var appScripts = [...]string{
 	"app.ts", "server.ts", "index.ts", "main.ts", "config.ru", "app.rb", "app.php", "index.php",
 }
 
-// runnableEndings are those of scripts for which Resolve finds the interpreter.
+// runnableEndings are the endings of scripts for which Resolve finds the interpreter.
 var runnableEndings = [...]string{".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".py", ".rb", ".ru", ".php", ".sh",
 	".pl"}
 

@@ -214,7 +214,7 @@ func TestResolveByMachine(t *testing.T) {
 	}
 }
 
-// TestResolvedEnvironment: a script finds what npm would have given it.
+// TestResolvedEnvironment: a script gets the variables that npm would have set.
 func TestResolvedEnvironment(t *testing.T) {
 	t.Parallel()
 	c, err := runtimes.Resolve(machine("v22.18.0"), "/w/shop/sub", "", []string{"npm", "run", "worker:mail"})
@@ -253,7 +253,7 @@ func TestResolvedName(t *testing.T) {
 	}
 }
 
-// TestNodeNotes: a Node that the project does not ask for is told of.
+// TestNodeNotes: there is a note if the project asks for another version of Node.
 func TestNodeNotes(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]int{"in old: a.js": 2, "in old: npm start": 2, "old/a.js": 2, "in named: a.js": 0,

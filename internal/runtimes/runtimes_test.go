@@ -7,8 +7,8 @@ import (
 	"relevo/internal/runtimes"
 )
 
-// TestParse: each line is a command and what it runs. The quotes are no quotes; "␣"
-// stands for a space within a word.
+// TestParse: each line is a command and what it runs. Quotes are ordinary characters; "␣"
+// is a space within a word.
 func TestParse(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
@@ -154,7 +154,7 @@ func TestAppName(t *testing.T) {
 	}
 }
 
-// FuzzParse: whatever the words are, what is found is one of them.
+// FuzzParse: for any words, each index that Parse returns is one of theirs.
 func FuzzParse(f *testing.F) {
 	f.Add("env -u X nice -n 5 node --require x app.js")
 	f.Add("bundle exec -- sh -o")

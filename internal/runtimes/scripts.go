@@ -10,8 +10,8 @@ import (
 // defaultPHPAddress is where php -S listens if no listener is configured.
 const defaultPHPAddress = "127.0.0.1:8000"
 
-// scriptCommand gives a script to its interpreter: the one that its first line names,
-// else the one for its ending.
+// scriptCommand returns the command of a script. Its first line names the interpreter, or
+// else its ending decides.
 func scriptCommand(m Machine, dir, address string, args []string) (Command, error) {
 	path := under(dir, args[0])
 	if words := interpreterOf(m, path); words != nil {
@@ -37,7 +37,8 @@ func scriptCommand(m Machine, dir, address string, args []string) (Command, erro
 	return s.by("sh")
 }
 
-// interpreterOf is what the first line of a script names, if that is installed.
+// interpreterOf returns the interpreter that the first line of a script names; nil: the line
+// names none, or it is not installed.
 func interpreterOf(m Machine, path string) []string {
 	words := strings.Fields(m.FirstLine(path))
 	if len(words) == 0 {
@@ -58,14 +59,15 @@ func interpreterOf(m Machine, path string) []string {
 	return words
 }
 
-// script is one that is looked for its interpreter.
+// script is a script whose interpreter is being looked for.
 type script struct {
 	m         Machine
 	dir, path string
 	args      []string
 }
 
-// by is the command of an interpreter, if that is installed.
+// by returns the command that runs the script by an interpreter, and an error if that is not
+// installed.
 func (s script) by(words ...string) (Command, error) {
 	if s.m.Find(words[0]) == "" {
 		return Command{}, fmt.Errorf("cannot run %s: %s is not installed; %s", s.args[0], words[0], InstallHint(words[0]))
@@ -73,14 +75,16 @@ func (s script) by(words ...string) (Command, error) {
 	return Command{Args: append(words, s.args...)}, nil
 }
 
-// beside is the nearest directory, from the script's upward, that has one of the files.
+// beside returns the nearest directory that has one of the files. It begins with the
+// script's directory and goes up; empty: there is none.
 func (s script) beside(files ...string) string {
 	return above(filepath.Dir(s.path), func(dir string) bool {
 		return slices.ContainsFunc(files, func(file string) bool { return s.m.IsFile(filepath.Join(dir, file)) })
 	})
 }
 
-// above is the nearest directory for which something holds, empty if there is none.
+// above returns the nearest directory for which holds returns true. It begins with dir and
+// goes up; empty: there is none.
 func above(dir string, holds func(dir string) bool) string {
 	for ; ; dir = filepath.Dir(dir) {
 		if holds(dir) {
@@ -92,7 +96,8 @@ func above(dir string, holds func(dir string) bool) string {
 	}
 }
 
-// bunProject says whether the script's package is installed by Bun, and Bun is there.
+// bunProject says whether Bun runs the script: Bun is installed, and it has installed the
+// package, or Node is absent.
 func (s script) bunProject() bool {
 	return s.m.Find("bun") != "" && (s.beside("bun.lock", "bun.lockb") != "" || s.m.Find("node") == "")
 }
@@ -150,7 +155,7 @@ func (s script) python() (Command, error) {
 	return s.by("python3")
 }
 
-// ruby runs by bundle exec where a Gemfile is.
+// ruby adds bundle exec if there is a Gemfile.
 func (s script) ruby(words ...string) (Command, error) {
 	if s.beside("Gemfile") != "" && s.m.Find("bundle") != "" {
 		return s.by(append([]string{"bundle", "exec"}, words...)...)
@@ -171,7 +176,7 @@ func (s script) rack() (Command, error) {
 	return s.ruby("puma")
 }
 
-// php serves a script by php -S, unless it is a server itself.
+// php runs a script by php -S, unless the script is itself a server.
 func (s script) php(address string) (Command, error) {
 	text, _ := s.m.ReadFile(s.path)
 	if slices.ContainsFunc(phpServers[:], func(word string) bool { return strings.Contains(string(text), word) }) {
@@ -183,14 +188,15 @@ func (s script) php(address string) (Command, error) {
 	return s.by("php", "-S", address)
 }
 
-// phpServers are words of scripts that accept connections, or work, by themselves.
+// phpServers are words that occur in scripts that do not need php -S: they accept connections
+// themselves, or serve none.
 var phpServers = [...]string{
 	"stream_socket_server", "socket_create", "socket_bind", "Swoole\\", "Workerman\\", "React\\", "Amp\\", "Revolt\\",
 	"RoadRunner", "frankenphp_handle_request",
 	"pcntl_", "while (true)", "while(true)", "while (1)", "while(1)", "for (;;)",
 }
 
-// InstallHint says how an interpreter usually gets installed.
+// InstallHint says how an interpreter is usually installed.
 func InstallHint(program string) string {
 	name := baseName(program)
 	if i := slices.IndexFunc(debianPackages[:], func(p [2]string) bool {
@@ -204,7 +210,7 @@ func InstallHint(program string) string {
 	return ""
 }
 
-// debianPackages are programs and the package that has them.
+// debianPackages has for a program the package of Debian that installs it.
 var debianPackages = [...][2]string{
 	{"node nodejs", "nodejs"}, {"npm npx", "npm"}, {"yarn yarnpkg", "yarnpkg"},
 	{"python", "python3"}, {"pip", "python3-pip"}, {"gunicorn", "gunicorn"}, {"uvicorn", "uvicorn"},
@@ -218,7 +224,7 @@ var debianPackages = [...][2]string{
 	{"nginx", "nginx-light"}, {"haproxy", "haproxy"}, {"caddy", "caddy"},
 }
 
-// otherPackages are programs that no package of Debian has, and what installs them.
+// otherPackages has for a program that Debian does not package another way to install it.
 var otherPackages = [...][2]string{
 	{"bun", "npm install -g bun"}, {"deno", "npm install -g deno"}, {"tsx", "npm install -g tsx"},
 	{"pnpm", "npm install -g pnpm"}, {"ts-node", "npm install -g ts-node"},

@@ -8,9 +8,9 @@ import (
 // hooks are the scripts that a package manager runs before and after another one.
 type hooks struct{ before, after string }
 
-// scriptText is the command for the text of a package's script. A plain command needs
-// no shell. In other texts the shell becomes the last command by exec where it can; else
-// it stays and waits for it, as that of npm does.
+// scriptText makes a command of the text of a package's script. A plain command needs no
+// shell. Otherwise the shell replaces itself by the last command (exec) if it can, so that
+// signals reach the program; if not, it waits for that command, as npm's shell does.
 func scriptText(h hooks, text string, args []string) (c Command) {
 	if h == (hooks{}) {
 		if c, ok := plainCommand(text, args); ok {
@@ -54,20 +54,20 @@ func plainCommand(text string, args []string) (c Command, ok bool) {
 	return c, true
 }
 
-// isBraceExpansion says whether some shells make several words of one.
+// isBraceExpansion says whether some shells would make several words of this one.
 func isBraceExpansion(word string) bool {
 	return strings.Contains(word, "{") && (strings.Contains(word, ",") || strings.Contains(word, ".."))
 }
 
-// becomesArguments ends the text of a shell that becomes the command of its arguments.
+// becomesArguments ends the text of a shell that replaces itself by the command in its arguments.
 const becomesArguments = `exec "$@"`
 
-// becoming has the shell become the last command by exec. A plain command is made the
-// shell's arguments, so that it can be seen what is run.
+// becoming makes the shell replace itself by the last command. A plain command becomes the
+// shell's arguments, so that Parse finds the program and its script in them.
 func becoming(before, command string, args []string) (line string, all []string) {
 	command = strings.TrimLeft(command, " \t")
 	end := assignments(command)
-	if tail, ok := strings.CutPrefix(command[end:], "cross-env "); ok { // it would stay
+	if tail, ok := strings.CutPrefix(command[end:], "cross-env "); ok { // cross-env would stay as a process of its own
 		command = command[:end] + strings.TrimLeft(tail, " ")
 		end = assignments(command)
 	}
@@ -85,8 +85,8 @@ func becoming(before, command string, args []string) (line string, all []string)
 	return line, args
 }
 
-// movesOn says whether a shell may change its directory, so that the path of a script
-// counts from elsewhere.
+// movesOn says whether a text may change the shell's directory: then a relative path of a
+// script does not begin in the working directory.
 func movesOn(text string) bool {
 	return slices.ContainsFunc(strings.Split(text, "&&"), func(command string) bool {
 		word, _, _ := strings.Cut(strings.TrimSpace(command), " ")
@@ -94,8 +94,8 @@ func movesOn(text string) bool {
 	})
 }
 
-// assignments is how long the assignments are that a command begins with. Those with
-// quotes are left to the shell.
+// assignments returns the length of the assignments at the beginning of a command. It stops
+// at an assignment with quotes, which the shell has to read.
 func assignments(command string) (end int) {
 	for {
 		word, _, more := strings.Cut(command[end:], " ")
@@ -114,15 +114,15 @@ func isAssignment(word string) bool {
 	})
 }
 
-// isBuiltin says whether a word means something to the shell itself.
+// isBuiltin says whether a word is a command or a keyword of the shell itself.
 func isBuiltin(word string) bool {
 	return slices.Contains(strings.Fields(`. : [ ! { } alias bg break case cd command continue do echo eval exit export
 		fg for function getopts hash if jobs kill local printf pwd read readonly return select set shift
 		source test time times trap type ulimit umask unalias unset until wait while true false`), word)
 }
 
-// split returns the words of a command line that a shell would only split. It says
-// false where a shell would do more.
+// split returns the words of a command line. plain is false if a shell would do more than
+// split it into words.
 func split(text string) (words []string, plain bool) {
 	var word strings.Builder
 	var quote rune
@@ -154,8 +154,8 @@ func split(text string) (words []string, plain bool) {
 	return words, quote == 0
 }
 
-// lastCommand is where the last command of "a && b" begins. It returns false if a text
-// has other operators: the program is not the last thing that its shell does then.
+// lastCommand returns where the last command of "a && b" begins. It returns false if the
+// text has other operators, because then the shell may have to do something after it.
 func lastCommand(text string) (at int, ok bool) {
 	var quote byte
 	for i := 0; i < len(text); i++ {
@@ -180,7 +180,7 @@ func lastCommand(text string) (at int, ok bool) {
 	return at, quote == 0 && word != "" && !isBuiltin(word) && !isAssignment(word)
 }
 
-// escapeBrace writes {:name for {name, and one colon more where there are some.
+// escapeBrace replaces {name by {:name, and adds one more colon where there are some.
 func escapeBrace(text, name string) string {
 	var b strings.Builder
 	for {

@@ -1,16 +1,15 @@
 package runtimes
 
-// options tells how a program reads its options, as far as one has to know that to
-// find the first word that is none. An option that is not named here takes no value,
-// or has it behind "=".
+// options says how a program reads its options, so that the first word after them can be
+// found. An option that is not in this list takes no value, or has its value after "=".
 type options struct {
 	valued  []string // take the next word
-	code    []string // are followed by code, or do without a script
+	code    []string // are followed by code, or need no script
 	script  []string // name the script in the next word
 	module  []string // name a module in the next word
-	letters string   // short options, which may stand together: they take what follows, or the next word
-	// Of short options as well:
-	attached      string // take what follows in the same word, if anything
+	letters string   // short options, which may share a word: they take the rest of the word, or the next word
+	// Short options, too:
+	attached      string // take the rest of the word, if there is any
 	codeLetters   string
 	moduleLetters string
 	plus          bool // options may begin with +
@@ -41,7 +40,7 @@ var nodeOptions = options{
 		"--help"},
 }
 
-// runtimes are those that are known.
+// runtimes are the known interpreters.
 var runtimes = [...]runtime{
 	{names: []string{"node", "nodejs"}, commands: []string{"inspect"}, options: nodeOptions},
 	{names: []string{"tsx", "ts-node", "nodemon"}, commands: []string{"watch"}, options: nodeOptions},
@@ -91,12 +90,12 @@ var runtimes = [...]runtime{
 	{names: []string{"escript"}},
 }
 
-// wrapper is a program that becomes another one, or starts it and waits.
+// wrapper is a program that runs another one: in its own place (exec), or as its child.
 type wrapper struct {
 	name    string
 	command string // its own command, before the program: bundle exec
 	assigns bool   // NAME=VALUE may come before it
-	words   int    // how many come before it: the duration of timeout
+	words   int    // how many words come before it, as the duration of timeout
 	options
 }
 
