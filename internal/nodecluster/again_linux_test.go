@@ -29,7 +29,7 @@ func newNodeRig(t *testing.T, script string) *nodeRig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	app := filepath.Join(dir, "app.js") // without a file Node is nobody's worker
+	app := filepath.Join(dir, "app.js") // without a script Node does not act as a worker of its cluster
 	if err := os.WriteFile(app, []byte(script), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -70,9 +70,9 @@ func (r *nodeRig) hear(act string) received {
 	return received{}
 }
 
-// TestAskAgain: a master was killed after it had read what a worker has asked, and before
-// it answered. Node waits for the answer for ever; the next master hears the request again,
-// of servers and of the worker's own leave, and which servers are open.
+// TestAskAgain: a master was killed after it had read a request and before it answered. Node
+// would wait for the answer for ever. The next master receives the request again, both for
+// servers and for the worker's own leave, and the list of open servers.
 func TestAskAgain(t *testing.T) {
 	t.Parallel()
 	r := newNodeRig(t, `
@@ -87,7 +87,7 @@ process.on('message', () => cluster.worker.disconnect());
 	if one.Again || two.Again {
 		t.Error("a first request is said to be asked again")
 	}
-	key := keyOf(one.Query) // its server gets no socket, and is open all the same: the primary accepts for it
+	key := keyOf(one.Query) // a server without a socket is open, too: the primary accepts for it
 	r.say(fmt.Sprintf(`{"cmd":"NODE_CLUSTER","errno":0,"key":%q,"ack":%d,"data":null,"seq":1}`, key, one.Seq))
 	r.say(again)
 	if open := r.hear("open"); !slices.Equal(open.Keys, []string{key}) {
@@ -97,7 +97,7 @@ process.on('message', () => cluster.worker.disconnect());
 		t.Errorf("asked again: %+v, want that of the server without an answer", repeated)
 	}
 	r.say(fmt.Sprintf(`{"cmd":"NODE_CLUSTER","errno":-98,"key":"k","ack":%d,"data":null,"seq":2}`, two.Seq))
-	two = r.hear(actQuery) // the program tries once more: the answer has come to it
+	two = r.hear(actQuery) // the program has received the answer, and tries once more
 	r.say(fmt.Sprintf(`{"cmd":"NODE_CLUSTER","errno":-98,"key":"k","ack":%d,"data":null,"seq":3}`, two.Seq))
 	r.say(`{"program":"leave"}`)
 	leaves := r.hear(actVoluntary)
@@ -110,14 +110,14 @@ process.on('message', () => cluster.worker.disconnect());
 	}
 }
 
-// TestAnswerAgain: a server that asks again gets its socket, whether the killed master knew
-// of it or not; what was closed meanwhile is in no other server's way.
+// TestAnswerAgain: a server that asks again gets its socket, whether the killed master knew the
+// server or not; a server that was closed meanwhile does not keep a new one from its address.
 func TestAnswerAgain(t *testing.T) {
 	const queryAgain = `,"again":true`
 	r := newRig(t)
 	r.want(t, queryLine(1, 80, ""), reply(80, 1, 1))
 	r.want(t, ack)
-	r.want(t, queryLine(2, 81, ""), reply(81, 2, 2)) // which nobody hears
+	r.want(t, queryLine(2, 81, ""), reply(81, 2, 2)) // the worker does not receive this reply
 	l := r.Legacy()
 	l.Tear(true)
 	next := newRig(t)
@@ -134,8 +134,8 @@ func TestAnswerAgain(t *testing.T) {
 	next.want(t, queryLine(3, 80, ""), reply(80, 3, tornSeq+5)) // its first server was closed
 }
 
-// TestAnswerTorn: a worker without the preload gets an answer twice rather than never, and
-// what comes later does not wait for a word that the killed master has heard.
+// TestAnswerTorn: a worker without the preload gets an answer twice rather than never, and later
+// answers do not wait for an acknowledgement that only the killed master has received.
 func TestAnswerTorn(t *testing.T) {
 	r := newRig(t)
 	r.want(t, queryLine(1, 80, ""), reply(80, 1, 1))

@@ -33,7 +33,7 @@ func newPassRig(t *testing.T) *passRig {
 	return r
 }
 
-// pass gives the worker a connection; its answer comes in taken.
+// pass passes a connection to the worker, whose answer arrives in the channel taken.
 func (r *passRig) pass(t *testing.T) (taken chan bool, p *Passing) {
 	t.Helper()
 	taken = make(chan bool, 1)
@@ -69,7 +69,7 @@ func TestPass(t *testing.T) {
 		if got := <-taken; got != want {
 			t.Errorf("taken: %v, want %v", got, want)
 		}
-		r.want(t, accepted(seq, want)) // of nothing any more
+		r.want(t, accepted(seq, want)) // a second answer to the same message has no effect
 	}
 	if _, ok := r.Pass(netip.AddrPortFrom(r.address.Addr(), r.address.Port()+1), os.Stdin, func() {}, nil); ok {
 		t.Error("there is a server at another port")
@@ -80,7 +80,7 @@ func TestPass(t *testing.T) {
 	}
 }
 
-// Node takes one descriptor at a time, and says when one did not come.
+// Node takes one descriptor at a time, and says if one did not arrive.
 func TestPassAgain(t *testing.T) {
 	r := newPassRig(t)
 	first, _ := r.pass(t)
@@ -94,15 +94,15 @@ func TestPassAgain(t *testing.T) {
 	}
 	r.want(t, nack, connection(3))
 	r.want(t, nack, connection(4))
-	r.want(t, nack, connection(5)) // of the third: the first was sent often enough
+	r.want(t, nack, connection(5)) // the third connection: the first was sent maxTries times
 	if <-first {
 		t.Error("a connection that never came was taken")
 	}
-	r.want(t, accepted(5, true)) // before it says that it has it
+	r.want(t, accepted(5, true)) // this may come before the acknowledgement of the descriptor
 	if !<-third {
 		t.Error("the third was not taken")
 	}
-	r.want(t, nack) // which is a lie
+	r.want(t, nack) // wrong: the connection was already accepted
 	if len(second) > 0 {
 		t.Error("something is told of a connection that was withdrawn")
 	}
@@ -125,8 +125,8 @@ func TestPassToDying(t *testing.T) {
 	}
 }
 
-// The next master waits for the word about the descriptor that is on its way, and sends
-// nothing again.
+// The next master waits for the acknowledgement of the descriptor that is on its way, and sends
+// nothing twice.
 func TestResumePass(t *testing.T) {
 	for answer, want := range map[string][]string{ack: {reply(1002, 5, 3)}, nack: {reply(1002, 5, 3)}} {
 		r := newPassRig(t)
@@ -153,8 +153,8 @@ func TestResumePass(t *testing.T) {
 	}
 }
 
-// After a master that was killed: what it had sent may have arrived, and answers to it may
-// come that are not meant for what the next one sends.
+// After a master was killed, its connections may have arrived, and the worker may still answer
+// for them. The next master must not take such an answer for one to its own messages.
 func TestResumeTorn(t *testing.T) {
 	r := newPassRig(t)
 	r.pass(t)

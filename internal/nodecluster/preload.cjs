@@ -6,18 +6,18 @@
 // worker, each in its protocol's own way: HTTP/2 by GOAWAY, HTTP/1 inside TLS by
 // "Connection: close", WebSockets by a close frame (1001).
 //
-// At any time it leaves out a connection or a server that the program sends beside a
-// message. Where the kernel refuses it, Node would wait for its arrival for ever, and send
-// nothing that comes later.
+// If the program sends a connection or a server with a message, the message goes without it.
+// The kernel may refuse to pass a descriptor to the master; then Node would wait for ever, and
+// send no later message.
 //
 // With node_load it reports each second how busy the event loop was, until the program
 // reports a load itself.
 //
-// When a master was killed, the next one asks what it may have taken with it: the worker's
-// requests without an answer are sent again, and its open servers are named.
-// Where there is no next one, the worker goes on serving.
+// A master that was killed may have left requests without an answer. When the next master asks,
+// the worker sends them again, and names its open servers. Until there is a next master, the
+// worker keeps serving.
 
-// Processes that the program starts are no workers of relevo's.
+// Processes that the program starts must not load this file, because they are not workers.
 const mine = `--require ${JSON.stringify(__filename)}`;
 const options = process.env.NODE_OPTIONS;
 if (options && options.endsWith(mine)) {
@@ -51,8 +51,8 @@ function install() {
     return send.call(this, message, undefined, ...more);
   };
 
-  // isHandle knows what Node can send: a net.Socket or net.Server, a dgram.Socket, and the
-  // objects behind them. Of anything else Node says itself that it cannot.
+  // isHandle says whether Node can send this value: a net.Socket or net.Server, a dgram.Socket,
+  // or one of their native handles. For any other value Node throws an error.
   function isHandle(one) {
     if (one === null || typeof one !== 'object') return false;
     if (one instanceof net.Socket || one instanceof net.Server) return true;
@@ -62,8 +62,8 @@ function install() {
 
   const say = (act, more) => process.connected && send.call(process, { cmd: 'NODE_RELEVO', act, ...more }, () => {});
 
-  // guarded: whatever another version of Node has instead of what is expected here, the
-  // program does not end for it.
+  // guarded returns a function that throws nothing: if another version of Node differs from what
+  // this file expects, the program must not end because of that.
   const guarded = (does) => (...args) => {
     try { return does(...args); } catch { return undefined; }
   };
@@ -81,8 +81,9 @@ function install() {
   guarded(outliveMaster)();
   if (reportsLoad) guarded(reportLoad)();
 
-  // outliveMaster: a worker of Node's cluster ends as soon as its channel does. Its sockets are
-  // still there when the master was killed, and whoever starts relevo again ends it.
+  // outliveMaster keeps the worker alive when its channel closes, where Node's cluster would end
+  // it. The worker still has its sockets if the master was killed, and the next master adopts or
+  // ends it.
   function outliveMaster() {
     const { worker } = require('node:cluster'); // it is there already
     if (worker) process.prependListener('disconnect', () => { worker.exitedAfterDisconnect = true; });
@@ -101,7 +102,7 @@ function install() {
     }), 1000).unref();
   }
 
-  // noteRequest remembers what Node's cluster asks of its primary and waits for.
+  // noteRequest remembers requests to the primary for which Node's cluster waits.
   function noteRequest(message) {
     if (message === null || typeof message !== 'object' || message.cmd !== 'NODE_CLUSTER') return;
     if (message.act === 'queryServer' || message.act === 'exitedAfterDisconnect') unanswered.set(message.seq, message);
@@ -115,8 +116,8 @@ function install() {
     if (request.act === 'queryServer' && !message.errno) open.add(message.key);
   }
 
-  // askAgain is for a master whose predecessor was killed: an answer of that one comes before
-  // this question, or not at all.
+  // askAgain serves a master whose predecessor was killed. An answer of the predecessor has
+  // arrived before this question, or never comes.
   function askAgain() {
     say('open', { keys: [...open] });
     for (const request of unanswered.values()) {
@@ -173,8 +174,8 @@ function install() {
     }
   }
 
-  // endSession says that no stream is to come, lets those come that are on their way, and
-  // closes the session with the last one.
+  // endSession tells the client to open no more streams, waits for those that are already on
+  // their way, and closes the session after the last one.
   function endSession(session) {
     if (session.destroyed || session.closed) return;
     session.goaway(0, 2 ** 31 - 1);
@@ -185,12 +186,12 @@ function install() {
     return server ? server.listenerCount(event) : 0;
   }
 
-  // webSockets are the connections that have left HTTP/1 by an upgrade.
+  // webSockets returns the connections that have changed from HTTP/1 to WebSocket.
   function webSockets() {
     const all = [...process._getActiveHandles(), ...secure];
     return all.filter((socket) => socket instanceof net.Socket && !socket.destroyed && !socket.parser &&
       socket.alpnProtocol !== 'h2' && listens(socket.server, 'upgrade') > 0 &&
-      (socket.encrypted || listens(socket.server, 'secureConnection') < 2)); // not what is below TLS; one listener is ours
+      (socket.encrypted || listens(socket.server, 'secureConnection') < 2)); // not the TCP socket below TLS; one of the listeners is ours
   }
 
   function closeWebSockets() {
@@ -201,7 +202,7 @@ function install() {
     }
   }
 
-  // honourHandlers has a program that was written for PM2 hear of its end: PM2 sends SIGINT,
+  // honourHandlers calls the handlers by which a program written for PM2 ends: PM2 sends SIGINT,
   // or the message "shutdown".
   function honourHandlers() {
     const handles = (signal) => process.listenerCount(signal) > 0;

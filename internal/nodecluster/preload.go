@@ -48,8 +48,8 @@ func (p *Primary) Leave() error { return p.order("leave") }
 // Deadline asks the preload to close WebSockets.
 func (p *Primary) Deadline() error { return p.order("deadline") }
 
-// AskAgain asks the preload for what the worker had asked of a master that was killed: that
-// one may have read it and not answered.
+// AskAgain asks the preload to repeat the worker's unanswered requests, because a master that
+// was killed may have read them and not answered.
 func (p *Primary) AskAgain() error { return p.order("again") }
 
 func (p *Primary) order(act string) error {
@@ -69,8 +69,9 @@ func (p *Primary) preloadSaid(m received) {
 	}
 }
 
-// stillOpen forgets the servers that are not open any more: their end was told to a master
-// that was killed. To a server of the same address and number it would be in the way.
+// stillOpen forgets the servers that are not open any more. The worker reported their end to a
+// master that was killed. A server that is not forgotten would make query refuse a new one at the
+// same address.
 func (p *Primary) stillOpen(keys []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -34,14 +34,12 @@ type Options struct {
 	// Send queues a line for the worker, with a socket if socket is not nil. It does not
 	// block.
 	Send func(line []byte, socket *os.File) error
-	// Open returns the socket for a query. The socket belongs to the function's owner: the
-	// Primary does not close it.
+	// Open returns the socket for a query. The Primary does not close it.
 	Open func(Query) (*os.File, error)
 	// Clash says whether the kernel would refuse one of two servers of a worker while the
 	// other listens.
 	Clash func(one, other Query) bool
-	// Share returns the data that all workers get for a server: the data of the first
-	// worker that called it.
+	// Share returns the data that all workers get for a server: the first worker's.
 	Share func(key string, data json.RawMessage) json.RawMessage
 	// Tell reports an event of the worker. It is called from the goroutine that calls
 	// Said.
@@ -197,9 +195,9 @@ func (p *Primary) Disconnect() error {
 	return p.send(order{Cmd: cmdCluster, Act: actDisconnect, Seq: p.next()}, nil)
 }
 
-// query answers the query of a server. A worker waits for the answer for ever, so an answer
-// that is not sent has to be in the legacy. For that reason Open runs under p.mu, and its
-// reports wait until Said has returned.
+// query answers the query of a server. A worker waits for the answer for ever, so each answer has
+// to be sent or to be in the legacy. For that reason Open runs under p.mu; what it reports is
+// handled after Said has returned.
 func (p *Primary) query(m received) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -227,8 +225,8 @@ func (p *Primary) query(m received) {
 	}
 }
 
-// clashesWithAwaited says whether a server needs the address of another one whose socket the
-// worker does not have yet, so that Open cannot see it. The caller holds p.mu.
+// clashesWithAwaited says whether a server needs the address of another server, whose socket is
+// still on its way to the worker. Open cannot notice that. The caller holds p.mu.
 func (p *Primary) clashesWithAwaited(d *delivery) bool {
 	return slices.ContainsFunc(p.waiting, func(other *delivery) bool {
 		_, open := p.servers[other.Key]
@@ -236,8 +234,8 @@ func (p *Primary) clashesWithAwaited(d *delivery) bool {
 	})
 }
 
-// noRoom returns an error number if another server would exceed a limit. A server that was
-// closed again counts as long as its answer waits. The caller holds p.mu.
+// noRoom returns an error number if another server would exceed a limit. A closed server counts
+// as long as its answer waits. The caller holds p.mu.
 func (p *Primary) noRoom(d *delivery) syscall.Errno {
 	held := len(d.Key) + len(d.Data)
 	for key, data := range p.servers {
@@ -294,7 +292,7 @@ func (p *Primary) deliver() {
 	}
 }
 
-// arrived is called when the worker has got a socket.
+// arrived is called when the worker has received a socket.
 func (p *Primary) arrived() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

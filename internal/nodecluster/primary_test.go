@@ -11,10 +11,10 @@ import (
 	"testing"
 )
 
-// rig is a primary whose master writes down what it is asked for.
+// rig is a primary whose master records all calls.
 type rig struct {
 	*Primary
-	sent   []string // lines; "+" before one that a socket goes with
+	sent   []string // lines; a "+" before a line that was sent with a socket
 	events []Event
 	opened []Query
 	fails  error // of the next Open
@@ -86,7 +86,7 @@ func reply(port, ack, seq int) string {
 		port, ack, seq)
 }
 
-// A worker's life, as Node 20 and 24 lead it.
+// The messages of a worker's whole life, as Node 20 and 24 send them.
 func TestExchange(t *testing.T) {
 	r := newRig(t)
 	r.want(t, `{"cmd":"NODE_CLUSTER","act":"online","seq":0}`)
@@ -168,7 +168,7 @@ func TestOneSocketAtATime(t *testing.T) {
 	r.want(t, `{"cmd":"NODE_HANDLE_NACK"}`, reply(1002, 2, 3)) // it did not arrive
 	r.want(t, ack, reply(1003, 3, 4))
 	r.want(t, ack)
-	r.want(t, ack) // of nothing
+	r.want(t, ack) // nothing is on its way
 }
 
 func TestSocketThatNeverArrives(t *testing.T) {
@@ -203,7 +203,7 @@ func TestRefusals(t *testing.T) {
 	shares :=
 		`{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":{"ticketKeys":"aa"},"address":null,"port":443,` +
 			`"addressType":4,"seq":1}`
-	// Node takes it apart before it looks at the error
+	// Node reads the data before it looks at the error
 	if got := r.say(shares); len(got) != 1 || !strings.Contains(got[0], `"data":{"ticketKeys":"aa"}`) {
 		t.Errorf("a server that shares something: answered by %q", got)
 	}
@@ -214,7 +214,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// Sessions of TLS resume at every worker because all have the keys of the first.
+// TLS sessions resume at every worker, because all workers have the keys of the first.
 func TestTicketKeys(t *testing.T) {
 	line := func(keys string) string {
 		return `{"cmd":"NODE_CLUSTER","act":"queryServer","index":0,"data":{"ticketKeys":"` + keys +
@@ -259,7 +259,7 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// What a program says is its own, whatever it looks like.
+// A message of the program is never taken for one of the protocol, however similar it looks.
 func TestPrograms(t *testing.T) {
 	for line, ours := range map[string]bool{
 		`"ready"`: false, `{"cmd":"NODE_"}`: false, `{"cmd":"go"}`: false, `{"cmd":["NODE_CLUSTER"]}`: false,
@@ -282,7 +282,8 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// A worker that asks without end harms nobody, and gets an answer each time.
+// A worker that asks without end gets an answer each time, and uses a bounded part of the
+// master's memory.
 func TestManyQueries(t *testing.T) {
 	r := newRig(t)
 	refused := 0
@@ -298,7 +299,7 @@ func TestManyQueries(t *testing.T) {
 	}
 }
 
-// held is what a primary keeps in bytes.
+// held is how many bytes a primary keeps for its worker.
 func (r *rig) held() (bytes int) {
 	for key, data := range r.servers {
 		bytes += len(key) + len(data)
@@ -312,8 +313,8 @@ func (r *rig) held() (bytes int) {
 	return bytes
 }
 
-// What is kept for a worker that takes no answer is bounded, in number and in bytes, also
-// where it closes each server at once.
+// A worker that reads no answers can make the primary keep only a bounded number of servers and
+// bytes, also if it closes each server at once.
 func TestAnswersThatAreNotTaken(t *testing.T) {
 	long := strings.Repeat("x", 20_000)
 	for name, c := range map[string]struct {
@@ -343,7 +344,7 @@ func TestAnswersThatAreNotTaken(t *testing.T) {
 	}
 }
 
-// A line that could not be read is answered where Node waits for that, and only there.
+// A line that could not be read is acknowledged if Node waits for that, and only then.
 func TestPassedOver(t *testing.T) {
 	for begin, want := range map[string]int{
 		`{"cmd":"NODE_HANDLE","type":"net.Socket","msg":"xx`: 1, `{"cmd":"NODE_HANDLE_ACK","x":"`: 0, `"xxx`: 0, ``: 0,

@@ -10,7 +10,7 @@ import (
 // Script says how a program's own text uses Node's cluster. The modules that it loads are not
 // read.
 type Script struct {
-	Uses    bool // it loads the module, so it may handle its disconnection
+	Uses    bool // it loads the module, so it may react to its own disconnection
 	Primary bool // it has a branch for the primary, which does not run under relevo
 }
 

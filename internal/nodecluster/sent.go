@@ -6,11 +6,10 @@ import (
 	"os"
 )
 
-// TakeSent answers a message that came with a connection or a server of the worker's
-// program. That is not taken, but without the answer Node would send nothing that the
-// program says later. It returns what the program says beside it. ours is false for any
-// other message. A Node worker sends such messages whether it is one of Node's cluster or
-// not.
+// TakeSent acknowledges a message with which the program has sent a connection or a server.
+// The master does not take that, but Node sends none of the program's later messages before
+// the acknowledgement. TakeSent returns the program's message. ours is false for a message of
+// another kind. A Node worker may send such messages even if it does not use the cluster module.
 func TakeSent(line []byte, send func([]byte, *os.File) error) (program json.RawMessage, ours bool) {
 	m, _, _ := parse(line)
 	if m.Cmd != cmdHandle {
@@ -26,8 +25,9 @@ func TakeSent(line []byte, send func([]byte, *os.File) error) (program json.RawM
 	return outer.Msg, true
 }
 
-// PassedOver is told how a line begins that could not be read, for it was too long or no
-// JSON. It answers one that a connection or a server came with, and says whether it was that.
+// PassedOver is called with the beginning of a line that could not be read: it was too long, or
+// not JSON. If a connection or a server came with the line, PassedOver acknowledges it and
+// returns true.
 func PassedOver(begin []byte, send func([]byte, *os.File) error) bool {
 	if !bytes.HasPrefix(begin, []byte(`{"cmd":"`+cmdHandle+`"`)) {
 		return false
@@ -37,5 +37,5 @@ func PassedOver(begin []byte, send func([]byte, *os.File) error) bool {
 }
 
 func acknowledge(send func([]byte, *os.File) error) {
-	_ = send([]byte(`{"cmd":"`+cmdAck+`"}`), nil) // a worker that reads no more waits for nothing
+	_ = send([]byte(`{"cmd":"`+cmdAck+`"}`), nil) // an error means that the worker has ended
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// message is a message of Protocol Buffers that grows by its fields. The numbers of fields are
-// those of opentelemetry/proto/trace/v1/trace.proto and its neighbours.
+// message is a message of Protocol Buffers to which fields are appended. The field numbers come
+// from opentelemetry/proto/trace/v1/trace.proto and the files beside it.
 type message []byte
 
 // The ways in which a field is written.
@@ -29,7 +29,7 @@ func (m message) bytes(field int, b []byte) message {
 	return append(binary.AppendUvarint(m.tag(field, asBytes), uint64(len(b))), b...)
 }
 
-// text leaves an empty text out.
+// text appends a text, unless it is empty.
 func (m message) text(field int, s string) message {
 	if s == "" {
 		return m
@@ -54,7 +54,7 @@ func encode(s *Settings, t Trace) []byte {
 	return message(nil).bytes(1, message(nil).bytes(1, resource).bytes(2, scoped))
 }
 
-// What Span.kind, Span.flags and Status.code say.
+// Values of Span.kind, Span.flags and Status.code.
 const (
 	internalKind = 1
 	sampled      = 1

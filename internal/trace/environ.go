@@ -27,7 +27,7 @@ type Parent struct {
 	Trace   [16]byte
 	Span    [8]byte
 	State   string // tracestate
-	Ignored bool   // its trace is not recorded, so that the roll is not, either
+	Ignored bool   // its trace is not recorded, so the roll is not recorded either
 }
 
 func (p Parent) there() bool { return p.Span != [8]byte{} }
@@ -75,8 +75,8 @@ func endpointOf(getenv func(string) string) string {
 	return strings.TrimSuffix(general, "/") + tracesPath
 }
 
-// withoutUser is a URL without the name and the password that may stand before the host, so that it
-// can be printed. A text that is no URL may have a password, too.
+// withoutUser removes the name and the password before the host of a URL, so that it can be
+// printed. It does the same with a text that is no URL, because a mistyped URL may have a password.
 func withoutUser(endpoint string) string {
 	before, rest, found := strings.Cut(endpoint, "://")
 	if !found {
@@ -87,7 +87,7 @@ func withoutUser(endpoint string) string {
 	return before + rest[strings.LastIndexByte(rest, '@')+1:]
 }
 
-// ofTraces returns a variable about traces, or the one about everything.
+// ofTraces returns the variable for traces, or the general one if that is not set.
 func ofTraces(getenv func(string) string, name string) string {
 	if own := getenv("OTEL_EXPORTER_OTLP_TRACES_" + name); own != "" {
 		return own
@@ -120,7 +120,8 @@ func (s *Settings) readDetails(getenv func(string) string) error {
 	return s.readResource(getenv)
 }
 
-// readResource says what process sends the traces. What the user has set counts.
+// readResource collects what describes the process that sends the traces. Attributes that the
+// user has set win.
 func (s *Settings) readResource(getenv func(string) string) error {
 	set, err := pairs(getenv("OTEL_RESOURCE_ATTRIBUTES"))
 	if err != nil {
@@ -133,7 +134,7 @@ func (s *Settings) readResource(getenv func(string) string) error {
 		{"telemetry.sdk.language", "go"}, {"telemetry.sdk.version", s.Version}}
 	for _, a := range append(set, own...) {
 		known := slices.ContainsFunc(s.Resource, func(b Attribute) bool { return a.Key == b.Key })
-		// The version of a service with another name is not that of relevo.
+		// If the user has named another service, its version is not relevo's.
 		if !known && !(a.Key == "service.version" && s.Resource[0].Value != "relevo" && a == own[1]) {
 			s.Resource = append(s.Resource, a)
 		}
@@ -141,7 +142,7 @@ func (s *Settings) readResource(getenv func(string) string) error {
 	return nil
 }
 
-// pairs parses NAME=VALUE,NAME=VALUE with percent signs as in URLs.
+// pairs parses NAME=VALUE,NAME=VALUE; a value may be percent-encoded, as in a URL.
 func pairs(text string) (all []Attribute, err error) {
 	for pair := range strings.SplitSeq(text, ",") {
 		if pair = strings.TrimSpace(pair); pair == "" {
@@ -157,7 +158,7 @@ func pairs(text string) (all []Attribute, err error) {
 	return all, nil
 }
 
-// parentOf parses the header of the W3C's Trace Context. One that is wrong counts as none.
+// parentOf parses the header of the W3C's Trace Context. An invalid header counts as absent.
 func parentOf(text, state string) (p Parent) {
 	parts := strings.Split(strings.TrimSpace(text), "-")
 	if len(parts) < 4 || len(parts[0]) != 2 || parts[0] == "ff" || parts[0] == "00" && len(parts) > 4 {

@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// Exporter sends traces. One that cannot be sent is lost.
+// Exporter sends traces. A trace that cannot be sent is lost.
 type Exporter struct {
 	Settings
-	Client *http.Client // default: one that follows no redirections, so that headers stay with their receiver
+	Client *http.Client // default: one that follows no redirections, so that no other host gets the headers
 }
 
-// The wait before the second try, and how long a receiver may have a try wait.
+// firstPause is the wait before the second try. Each later wait is twice as long.
 const firstPause = 200 * time.Millisecond
 
 // Send sends a trace, and tries again while the receiver says that it is busy.
@@ -49,7 +49,7 @@ func (e *Exporter) Send(ctx context.Context, t Trace) error {
 	}
 }
 
-// post sends once. If it may be tried again, wait is how long after.
+// post sends a request once. On an error, wait is the time until the next try; 0: do not try again.
 func (e *Exporter) post(ctx context.Context, body []byte) (wait time.Duration, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.URL, bytes.NewReader(body))
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"relevo/pool"
 )
 
-// Follower hears the events of all apps, over all their masters, and makes traces of the rolls
-// that end.
+// Follower receives the events of all apps, also after their masters were replaced, and makes a
+// trace of each roll that ends.
 type Follower struct {
 	Names   func() ([]string, error)
 	Connect func(ctx context.Context, name string) (*control.Client, error)
@@ -21,8 +21,7 @@ type Follower struct {
 	running  sync.WaitGroup
 }
 
-// lookEvery is how often apps that are new are looked for, and how long a master may be gone before
-// it is asked again.
+// lookEvery is the interval at which Run looks for new apps, and for masters that did not answer.
 const lookEvery = time.Second
 
 // Run follows until ctx ends.
@@ -30,7 +29,7 @@ func (f *Follower) Run(ctx context.Context) {
 	f.followed = map[string]bool{}
 	since := time.Now()
 	for ticks := time.NewTicker(lookEvery); ; {
-		names, _ := f.Names() // an error passes, or the page shows it
+		names, _ := f.Names() // an error goes away, or the page shows it
 		for _, name := range names {
 			f.follow(ctx, name, since)
 		}
@@ -44,8 +43,8 @@ func (f *Follower) Run(ctx context.Context) {
 	}
 }
 
-// follow follows one app, unless it is followed already, until its master does not answer. Rolls
-// that ended before a moment were told of already, or are nobody's business.
+// follow follows one app, unless it is followed already, until its master does not answer. It
+// makes no traces of rolls that ended before since.
 func (f *Follower) follow(ctx context.Context, name string, since time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -63,14 +62,14 @@ func (f *Follower) follow(ctx context.Context, name string, since time.Time) {
 	})
 }
 
-// listener hears the events of one app.
+// listener receives the events of one app.
 type listener struct {
 	Recorder
 	ended func(Trace)
-	since time.Time // rolls that ended before it are not told of
+	since time.Time // rolls that ended before it get no trace
 }
 
-// listen hears one master until it ends. It returns whether there was one.
+// listen receives the events of one master until it ends. It returns false if there was none.
 func (a *listener) listen(ctx context.Context, connect func(context.Context, string) (*control.Client, error)) bool {
 	client, err := connect(ctx, a.App)
 	if err != nil {
@@ -86,8 +85,8 @@ func (a *listener) listen(ctx context.Context, connect func(context.Context, str
 	}
 	defer stream.Close()
 	a.Since = status.Started
-	// What has happened before the subscription: the beginning of a roll that is under way, and
-	// the end of one while nobody listened.
+	// Events before the subscription: the beginning of a roll that is still under way, and the end
+	// of a roll that ended while the listener had no connection.
 	past, _ := client.Recent(ctx)
 	var known time.Time
 	for _, e := range past {

@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// Queue sends traces one after the other, and never blocks its callers. Run has to run.
+// Queue sends traces one after the other, and never blocks its callers. It sends while Run runs.
 type Queue struct {
 	Send func(context.Context, Trace) error
-	// Warn is told why a trace was not sent: once, until one is sent again.
+	// Warn is called with the reason why a trace was not sent, but not again until one was sent.
 	Warn func(error)
 
 	once   sync.Once
 	waits  chan Trace
-	silent bool // Warn was told
+	silent bool // Warn was called
 }
 
 const (
-	// queued is how many traces may wait for a receiver that is slow. More are lost.
+	// queued is how many traces may wait for a slow receiver. More are lost.
 	queued = 64
-	// lastWait is how long the traces that wait may take after the end.
+	// lastWait is how long sending the last traces may take after ctx has ended.
 	lastWait = time.Second
 )
 
@@ -29,15 +29,15 @@ func (q *Queue) channel() chan Trace {
 	return q.waits
 }
 
-// Add gives a trace to be sent.
+// Add queues a trace.
 func (q *Queue) Add(t Trace) {
 	select {
 	case q.channel() <- t:
-	default: // the receiver takes none: Warn has been told
+	default: // the queue is full, and the trace is lost
 	}
 }
 
-// Run sends until ctx ends, and then what still waits.
+// Run sends traces until ctx ends, and then those that still wait.
 func (q *Queue) Run(ctx context.Context) {
 	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()

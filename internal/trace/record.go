@@ -14,14 +14,14 @@ import (
 	"relevo/pool/machine"
 )
 
-// Recorder makes traces of the events of one app. It has no clock: all times are those of events.
+// Recorder makes traces of the events of one app. It has no clock: all its times come from events.
 type Recorder struct {
 	App    string
-	Since  time.Time // when the app's first master started: generations are counted from there
+	Since  time.Time // when the app's first master started: numbers of generations begin there
 	Parent Parent    // of the span of each roll
 
-	began      time.Time // of the roll that is under way; zero: its beginning was not heard
-	generation int       // that it rolls to; 0: none is under way
+	began      time.Time // when the present roll began; zero: that event was not received
+	generation int       // of the present roll; 0: there is none
 	reverting  bool
 	canary     int // the slot of the canary that has passed; -1: none has
 	open       map[int]*step
@@ -33,10 +33,10 @@ type Recorder struct {
 type step struct {
 	Span
 	slot int
-	back bool // to the old generation
+	back bool // it puts the old generation back
 }
 
-// Hear takes the next event. It returns the trace of a roll that the event ends.
+// Hear takes the next event. If the event ends a roll, it returns the trace of that roll.
 func (r *Recorder) Hear(e pool.Event) (t Trace, ended bool) {
 	if e.Kind == pool.KindRoll {
 		return r.hearRoll(e)
@@ -74,7 +74,7 @@ func (r *Recorder) hearRoll(e pool.Event) (t Trace, ended bool) {
 		r.begin(e)
 	}
 	if e.Generation != r.generation {
-		return t, false // of a roll that never began
+		return t, false // this roll never began
 	}
 	switch e.Step {
 	case pool.StepProbation:
@@ -102,7 +102,7 @@ func (r *Recorder) hearRoll(e pool.Event) (t Trace, ended bool) {
 	return t, false
 }
 
-// superseded is the result of a roll that a newer one has ended.
+// superseded is the result of a roll that ended because a newer one began.
 const superseded machine.Result = "superseded"
 
 func probation(e pool.Event) (all []Attribute) {
@@ -115,7 +115,7 @@ func probation(e pool.Event) (all []Attribute) {
 	return all
 }
 
-// result is what an event says of a roll that has ended.
+// result reads the result of a roll from the event of its end.
 func result(e pool.Event) pool.RollResult {
 	r := pool.RollResult{Generation: e.Generation, From: e.From, Result: machine.Result(e.Result), Reason: e.Reason,
 		Blame: e.Blame, Slot: e.Slot, Worker: e.ID, Replaced: e.Done, Release: e.Release, FromRelease: e.FromRelease,
@@ -147,7 +147,8 @@ func (r *Recorder) start(slot int, at time.Time) *step {
 	return s
 }
 
-// at is the step in the slot of an event. Where its beginning was not heard, it begins there.
+// at returns the step in the slot of an event. If its first event was not received, the step
+// begins with this one.
 func (r *Recorder) at(e pool.Event) *step {
 	if s := r.open[slot(e)]; s != nil && s.back == r.reverting {
 		return s
@@ -178,7 +179,7 @@ func (r *Recorder) close(s *step, at time.Time, worker string) {
 	r.done = append(r.done, *s)
 }
 
-// unfinished is the name of a step that did not come to its end. The first of a roll is the canary.
+// unfinished is the name of a step that did not succeed. Until the canary has passed, it is the canary.
 func (r *Recorder) unfinished(s *step) string {
 	switch {
 	case s.back:
@@ -189,7 +190,7 @@ func (r *Recorder) unfinished(s *step) string {
 	return "slot " + strconv.Itoa(s.slot)
 }
 
-// revert ends all steps: one has failed, or the roll was aborted.
+// revert ends all open steps, because one has failed or the roll was aborted.
 func (r *Recorder) revert(e pool.Event) {
 	if e.Slot != nil {
 		s := r.at(e)
@@ -208,7 +209,7 @@ func (r *Recorder) closeAll(at time.Time) {
 	}
 }
 
-// Trace ends the roll that is under way with a result that was learned otherwise than by an event.
+// Trace ends the present roll with a result, which need not come from an event, and returns its trace.
 func (r *Recorder) Trace(result pool.RollResult) Trace {
 	if r.generation != result.Generation {
 		r.begin(pool.Event{Generation: result.Generation})
@@ -235,14 +236,14 @@ func (r *Recorder) Trace(result pool.RollResult) Trace {
 	return t
 }
 
-// identified is the span of a roll, with the trace's number if it has no parent.
+// identified is the span of a roll, and the ID of its trace if the roll has no parent.
 type identified struct {
 	Span
 	id [16]byte
 }
 
-// roll makes the first span. The same roll gets the same numbers from every process that tells of
-// it.
+// roll makes the first span. Its IDs follow from the app and the roll, so that every process that
+// reports the roll uses the same ones.
 func (r *Recorder) roll(result pool.RollResult, automatic bool) identified {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %d %t", r.App, r.Since.UnixNano(), result.Generation, automatic))
 	s := identified{id: [16]byte(sum[:16]), Span: Span{ID: [8]byte(sum[16:24]), Name: "roll " + r.App,
@@ -283,7 +284,8 @@ func (s *Span) release(key string, info *pool.Info) {
 	}
 }
 
-// number is that of a step's span. It follows from its name: another process may have missed others.
+// number is the ID of a step's span. It follows from the step's name and not from its place in the
+// roll, because another process may have missed earlier steps.
 func (r *Recorder) number(roll identified, i int) [8]byte {
 	same := 0
 	for _, s := range r.done[:i] {

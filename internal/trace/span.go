@@ -2,12 +2,12 @@ package trace
 
 import "time"
 
-// Trace is one roll, or the part of a larger trace that the roll is.
+// Trace has the spans of one roll, which may be part of a larger trace.
 type Trace struct {
 	ID    [16]byte
 	State string // tracestate of the parent
-	Spans []Span // that of the roll first
-	// Generation is that which was rolled to.
+	Spans []Span // the span of the roll comes first
+	// Generation is the one that the roll brought.
 	Generation int
 }
 

@@ -79,7 +79,7 @@ func tell(t *testing.T, r *Recorder, events []pool.Event) (all []Trace) {
 	return all
 }
 
-// lines are spans as a person would write them down.
+// lines writes each span as a line of text.
 func lines(spans []testotlp.Span) (all []string) {
 	names := map[string]string{}
 	for _, s := range spans {
@@ -100,7 +100,7 @@ func lines(spans []testotlp.Span) (all []string) {
 	return all
 }
 
-// TestRolls: what a collector gets of a roll that succeeds, and of one that fails.
+// TestRolls: what a collector receives for a roll that succeeds, and for one that fails.
 func TestRolls(t *testing.T) {
 	for name, c := range map[string]struct {
 		events     []pool.Event
@@ -152,8 +152,8 @@ func TestRolls(t *testing.T) {
 	}
 }
 
-// TestSameNumbers: two processes that tell of the same roll give it the same numbers, also where
-// one has heard less of it; and no span has the number of another one.
+// TestSameNumbers: two processes that report the same roll use the same IDs, also if one has
+// received fewer events; and no two spans have the same ID.
 func TestSameNumbers(t *testing.T) {
 	whole := tell(t, &Recorder{App: "web", Since: since}, aborted())[0]
 	late := tell(t, &Recorder{App: "web", Since: since}, append(aborted()[:1], aborted()[7:]...))[0]
@@ -183,7 +183,7 @@ func parent(t *testing.T) Parent {
 		"TRACEPARENT=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").Parent
 }
 
-// TestPartsOfRolls: rolls of which only a part was heard, and those that others have ended.
+// TestPartsOfRolls: rolls of which only some events were received, and rolls that another roll ended.
 func TestPartsOfRolls(t *testing.T) {
 	r := &Recorder{App: "web", Since: since}
 	for name, c := range map[string]struct {
@@ -216,7 +216,7 @@ func TestPartsOfRolls(t *testing.T) {
 	}
 }
 
-// TestSend: the request of a trace, and receivers that are busy or refuse.
+// TestSend: the request that carries a trace, and receivers that are busy or refuse it.
 func TestSend(t *testing.T) {
 	trace := tell(t, &Recorder{App: "web"}, good())[0]
 	for name, c := range map[string]struct {
@@ -269,7 +269,7 @@ func TestPasswordIsNotPrinted(t *testing.T) {
 	}
 }
 
-// TestQueue: a receiver that fails holds nobody up, and is told of once.
+// TestQueue: a receiver that fails blocks no caller, and is reported once.
 func TestQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent, warned int

@@ -1,5 +1,5 @@
-// Package testotlp is a receiver of traces for tests. It reads with OpenTelemetry's own
-// definitions, which the program itself has no use for.
+// Package testotlp receives traces in tests. It decodes them with OpenTelemetry's own definitions,
+// so that a mistake in the encoder cannot hide in the decoder.
 package testotlp
 
 import (
@@ -27,13 +27,14 @@ type Receiver struct {
 	spans    []Span
 }
 
-// Span is a span with what its process has said of itself.
+// Span is a span with the attributes of the process that sent it.
 type Span struct {
 	*otlp.Span
 	Resource map[string]any
 }
 
-// New starts a receiver that gives these answers, one each, before it takes everything.
+// New starts a receiver. It answers its first requests with these answers, one each, and accepts
+// all others.
 func New(t testing.TB, answers ...int) *Receiver {
 	r := &Receiver{t: t, answers: answers}
 	r.Server = httptest.NewServer(http.HandlerFunc(r.answer))
@@ -84,7 +85,7 @@ func (r *Receiver) read(q *http.Request) {
 	}
 }
 
-// Received returns what came since the last call.
+// Received returns the spans that came since the last call.
 func (r *Receiver) Received() (spans []Span, requests []*http.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -93,7 +94,7 @@ func (r *Receiver) Received() (spans []Span, requests []*http.Request) {
 	return spans, requests
 }
 
-// Values are attributes by their names.
+// Values returns attributes by their names.
 func Values(attributes []*common.KeyValue) map[string]any {
 	all := map[string]any{}
 	for _, a := range attributes {
@@ -109,5 +110,5 @@ func Values(attributes []*common.KeyValue) map[string]any {
 	return all
 }
 
-// ID is a number as people see it.
+// ID writes an ID in hexadecimal digits.
 func ID(b []byte) string { return hex.EncodeToString(b) }
