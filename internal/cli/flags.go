@@ -84,7 +84,11 @@ func flagError(cmd *cobra.Command, err error) error {
 		flag := text[strings.Index(text, " for ")+len(" for ") : strings.Index(text, " flag: ")]
 		return control.WithExit(fmt.Errorf("%s (flag %s)", reason, strings.Trim(flag, `"`)), control.ExitUsage)
 	}
-	if name, ok := strings.CutPrefix(text, "unknown flag: --"); ok {
+	name, ok := strings.CutPrefix(text, "unknown flag: --")
+	if answer := foreignFlags()[name]; ok && answer != "" {
+		return control.WithExit(fmt.Errorf("cannot find the flag --%s: %s", name, answer), control.ExitUsage)
+	}
+	if ok {
 		return control.WithExit(fmt.Errorf("cannot find the flag --%s%s; see %s --help", name, nearFlag(cmd, name),
 			cmd.CommandPath()), control.ExitUsage)
 	}

@@ -99,6 +99,16 @@ func (c *cli) loggedNames(patterns []string) (names []string, err error) {
 	return names, nil
 }
 
+// present drops the names of apps that were deleted; their log files may be there still.
+func (c *cli) present(names []string) []string {
+	list, _ := c.askApps()
+	here, err := list()
+	if err != nil {
+		return names
+	}
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(here, name) })
+}
+
 func matches(patterns []string, name string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool {
 		ok, _ := path.Match(p, name)

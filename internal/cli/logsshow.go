@@ -21,6 +21,7 @@ type logView struct {
 	cli      *cli
 	flags    logsFlags
 	patterns []string
+	unnamed  bool // no app was named; deleted ones are left out
 	wanted   func(logfile.Record) bool
 	apps     []*loggedApp
 	out      *bufio.Writer
@@ -50,8 +51,12 @@ func (c *cli) showLogs(ctx context.Context, args []string, f logsFlags) error {
 	if err != nil {
 		return err
 	}
-	v := &logView{cli: c, flags: f, patterns: patterns, wanted: wanted, out: bufio.NewWriterSize(c.stdout, 64<<10),
-		terminal: isTerminal(c.stdout)}
+	unnamed := len(args) == 0 && slices.Equal(patterns, []string{"all"})
+	if present := c.present(names); unnamed && len(present) > 0 {
+		names = present
+	}
+	v := &logView{cli: c, flags: f, patterns: patterns, unnamed: unnamed, wanted: wanted,
+		out: bufio.NewWriterSize(c.stdout, 64<<10), terminal: isTerminal(c.stdout)}
 	defer v.close()
 	for _, name := range names {
 		if err := v.add(name); err != nil {
@@ -208,6 +213,9 @@ func (v *logView) follow(ctx context.Context) error {
 // addNew adds apps that have started to write since the last search, and shows all their lines.
 func (v *logView) addNew() {
 	names, _ := v.cli.loggedNames(v.patterns)
+	if v.unnamed {
+		names = v.cli.present(names)
+	}
 	for _, name := range names {
 		known := slices.ContainsFunc(v.apps, func(a *loggedApp) bool { return a.name == name })
 		if !known {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"relevo/internal/apps"
@@ -48,6 +49,9 @@ func (w *wish) ofForeign(ctx context.Context) ([]apps.Wanted, error) {
 		}
 		own = matched
 	}
+	if err := w.checkProfile(document, path); err != nil {
+		return nil, err
+	}
 	w.tellLeftOut(document)
 	var all []apps.Wanted
 	for _, name := range own {
@@ -62,6 +66,22 @@ func (w *wish) ofForeign(ctx context.Context) ([]apps.Wanted, error) {
 			control.ExitConfig)
 	}
 	return all, nil
+}
+
+// checkProfile refuses a profile that no app of the file has, and a profile that is named as PM2
+// does it, by --env.
+func (w *wish) checkProfile(document *imports.Document, path string) error {
+	has, profile := document.Profiles(""), w.flags.selection.Profile
+	for _, name := range w.flags.texts["env"] {
+		if slices.Contains(has, name) && w.getenv(name) == "" {
+			return usage(fmt.Errorf("cannot take a variable %[1]s: it is not set, but env_%[1]s of %[2]s is a profile here: "+
+				"relevo start %[2]s --profile %[1]s", name, path))
+		}
+	}
+	if profile != "" && !slices.Contains(has, profile) {
+		return usage(fmt.Errorf("cannot find the profile %q in %s: it has %s", profile, path, or(config.List(has), "none")))
+	}
+	return nil
 }
 
 // tellLeftOut prints which settings of the file have no counterpart in relevo.
@@ -87,7 +107,10 @@ func (w *wish) imported(document *imports.Document, name, dir string) (apps.Want
 	if err != nil {
 		return apps.Wanted{}, invalid(err)
 	}
-	selection := config.Selection{App: name, Profile: w.flags.selection.Profile}
+	selection := config.Selection{App: name}
+	if profile := w.flags.selection.Profile; slices.Contains(document.Profiles(name), profile) {
+		selection.Profile = profile // as with PM2, the other apps of the file start without it
+	}
 	if file, err = selected(file, selection); err != nil {
 		return apps.Wanted{}, err
 	}

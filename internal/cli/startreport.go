@@ -85,6 +85,9 @@ func (c *cli) printStarted(s control.Status, long bool) {
 	if long && len(addresses) == 0 && slices.ContainsFunc(s.Workers, hasOnlyLived) {
 		fmt.Fprintln(c.stdout, "  it has no address so far; if it opens a port later, start it with -l ADDRESS: relevo "+
 			"waits for the port then")
+		if serving > 1 {
+			fmt.Fprintf(c.stdout, "  each of the %d workers runs the whole program; -n 1 starts only one\n", serving)
+		}
 	}
 	if long {
 		fmt.Fprintf(c.stdout, "  output in %s\n", c.registry().LogDir(s.Name))

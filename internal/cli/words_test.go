@@ -4,24 +4,45 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
-// TestForeignWords: every answer names commands and flags that exist, and no foreign word is a
-// command of relevo.
+// TestForeignWords: every answer names commands and flags that exist. No foreign word is a command
+// of relevo, and no foreign flag one of relevo start.
 func TestForeignWords(t *testing.T) {
 	root := (&cli{getenv: os.Getenv}).root()
-	command := regexp.MustCompile(`relevo ([a-z]+)`)
-	flag := regexp.MustCompile(`--([a-z-]{2,})`)
-	for word, answer := range foreignWords() {
+	for word := range foreignWords() {
 		if found, _, err := root.Find([]string{word}); err == nil && found != root {
 			t.Errorf("%s is a command of relevo", word)
 		}
+	}
+	start, _, err := root.Find([]string{"start"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range foreignFlags() {
+		if start.Flags().Lookup(name) != nil {
+			t.Errorf("--%s is a flag of relevo start", name)
+		}
+	}
+	answersExist(t, root, foreignWords())
+	answersExist(t, root, foreignFlags())
+}
+
+func answersExist(t *testing.T, root *cobra.Command, answers map[string]string) {
+	t.Helper()
+	command := regexp.MustCompile(`relevo ([a-z]+)`)
+	flag := regexp.MustCompile(`--([a-z-]{2,})`)
+	for word, answer := range answers {
+		answer, _, _ = strings.Cut(answer, " -- ") // another program's arguments
 		named := command.FindAllStringSubmatch(answer, -1)
 		flags := map[string]bool{}
 		for _, match := range named {
-			if match[1] == "keeps" || match[1] == "itself" || match[1] == "completion" {
+			if slices.Contains([]string{"keeps", "waits", "starts", "itself", "completion"}, match[1]) {
 				continue // no command, or one that cobra adds when it runs
 			}
 			found, _, err := root.Find([]string{match[1]})

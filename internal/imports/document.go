@@ -64,6 +64,20 @@ func (d *Document) Names() (names []string) {
 	return names
 }
 
+// Profiles returns the profiles of an app, or of all apps if name is empty.
+func (d *Document) Profiles(name string) (all []string) {
+	for _, app := range d.Apps {
+		for _, s := range app.Settings {
+			rest, ok := strings.CutPrefix(s.Table, "profile.")
+			profile, _, _ := strings.Cut(rest, ".")
+			if ok && (name == "" || app.Name == name) && !slices.Contains(all, profile) {
+				all = append(all, profile)
+			}
+		}
+	}
+	return all
+}
+
 // Only returns the document with one of its apps.
 func (d *Document) Only(name string) *Document {
 	one := *d

@@ -75,14 +75,8 @@ type pm2Reader struct {
 }
 
 func pm2App(keys map[string]any, s Source) (App, error) {
-	r := &pm2Reader{Source: s, keys: map[string]any{}}
-	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		if keys[key] != nil {
-			r.keys[mainSpelling(key)] = keys[key]
-		} else {
-			r.App.remark("%s (null): left out: it has no value", key)
-		}
-	}
+	r := &pm2Reader{Source: s}
+	r.spell(keys)
 	r.keys = r.fitting("", r.keys, pm2Shapes(), nil)
 	r.command()
 	r.App.Name = config.NameOf(r.text("name_prefix") + or(r.text("name"), or(scriptName(r.text("script")), s.Name)))
@@ -107,6 +101,27 @@ func pm2App(keys map[string]any, s Source) (App, error) {
 	r.environment()
 	r.never()
 	return r.App, r.err
+}
+
+// spell takes the keys in PM2's main spelling. If a key stands there in several, the main one counts.
+func (r *pm2Reader) spell(keys map[string]any) {
+	r.keys = map[string]any{}
+	spelling := map[string]string{}
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		main := mainSpelling(key)
+		counts, twice := spelling[main]
+		switch {
+		case keys[key] == nil:
+			r.App.remark("%s (null): left out: it has no value", key)
+			continue
+		case twice && key != main:
+			r.App.remark("%s (%s): left out: %s is the same key", key, brief(keys[key]), counts)
+			continue
+		case twice:
+			r.App.remark("%s (%s): left out: %s is the same key", counts, brief(keys[counts]), key)
+		}
+		r.keys[main], spelling[main] = keys[key], key
+	}
 }
 
 // scriptName is PM2's name for an app without one.
