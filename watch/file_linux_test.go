@@ -74,8 +74,8 @@ func TestChangedBeforeRun(t *testing.T) {
 	<-ended
 }
 
-// Run returns when nothing of it is left. Not parallel: it counts what the
-// whole process has open.
+// Run returns after all that it started has ended. Not parallel: it counts what the whole
+// process has open.
 func TestRunLeavesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "srv")
 	put(t, path, v1)
@@ -145,8 +145,8 @@ func TestSetActive(t *testing.T) {
 	r.want(v1)
 }
 
-// Writers that pause for longer than the quiet time deceive nobody, whether
-// they have the file open or only mapped.
+// A file is not taken for complete while its writer pauses for longer than the quiet time,
+// whether the writer has it open or only mapped.
 func TestSlowWriter(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -230,7 +230,7 @@ func TestScriptOfInterpreter(t *testing.T) {
 	r.want(v2)
 }
 
-// A file that cannot be run yet is waited for, and that is said once.
+// The watch waits for a file that cannot be run yet, and logs that once.
 func TestUnfit(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ script, says string }{
@@ -302,7 +302,7 @@ func TestBusyNeighbour(t *testing.T) {
 	<-stopped
 }
 
-// A file that never comes to rest is looked at after QuietMax all the same.
+// A file that changes without end is looked at after QuietMax nevertheless.
 func TestQuietMax(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

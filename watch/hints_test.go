@@ -8,8 +8,8 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// What events of the kernel mean for a path: a hint or nothing, and which
-// places have to be watched anew.
+// An event of the kernel gives a hint for a path or does not, and may make a place need a new
+// watch.
 func TestPump(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -35,7 +35,7 @@ func TestPump(t *testing.T) {
 			errs <- c.err
 		} else {
 			events <- c.event
-			events <- c.event // nobody takes the hint, and it waits for nobody
+			events <- c.event // no reader takes the hint, and the pump does not wait for one
 		}
 		close(events)
 		close(errs)

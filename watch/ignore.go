@@ -66,8 +66,8 @@ func (r *repository) ignoresAbove(rel string) bool {
 	return r.match(rel, true)
 }
 
-// where returns base with symbolic links resolved. For a linked package, the lists of the
-// repository count that it really lies in.
+// where returns base with symbolic links resolved. A linked package has the ignore lists of the
+// repository in which it really lies.
 func (g *ignores) where(base string) string {
 	real, known := g.real[base]
 	if !known {

@@ -240,7 +240,7 @@ func TestPoll(t *testing.T) {
 	l.close()
 }
 
-// File systems that keep silent are known, and said to be the reason.
+// File systems without events are recognised, and named as the reason for polling.
 func TestSilentFilesystem(t *testing.T) {
 	t.Parallel()
 	if name := silentFilesystem(t.TempDir()); name != "" {
@@ -257,8 +257,8 @@ func TestSilentFilesystem(t *testing.T) {
 	}
 }
 
-// A look-up that matters from now on has to be repeated, because its events did
-// not count when it was made.
+// A look-up whose events begin to matter has to be repeated, because earlier events were
+// ignored.
 func TestNewNamesAreLookedUpAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -316,7 +316,7 @@ func TestIdle(t *testing.T) {
 	put(t, path, v1)
 	c := startChild(t, path, "", nil)
 	c.logged("checked")
-	// The Go runtime itself takes some seconds to come to rest, on a busy machine many.
+	// The Go runtime itself needs some seconds until it is idle, and many on a busy machine.
 	const window = 3 * time.Second
 	before := wakeups(t, c.cmd.Process.Pid)
 	tick := time.NewTicker(window)

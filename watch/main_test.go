@@ -32,8 +32,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// helper watches path until its stdin ends, which the end of the test's process
-// does too: one line of JSON on stdout for each Change, the log on stderr.
+// helper watches path until its stdin ends, at the latest when the test's process does. It
+// prints one line of JSON on stdout for each Change, and the log on stderr.
 func helper(path string) {
 	ctx, stop := context.WithCancel(context.Background())
 	go func() {

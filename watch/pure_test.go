@@ -39,9 +39,8 @@ func TestQuiet(t *testing.T) {
 	}
 }
 
-// What is watched for a path: each line of watch is a directory or the file,
-// each line of names an entry whose events matter. All below the test's
-// directory, which is taken off.
+// Which places are watched for a path: each line of watch is a directory or the file, each line
+// of names an entry whose events matter. The paths are relative to the test's directory.
 func TestResolve(t *testing.T) {
 	t.Parallel()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
@@ -96,8 +95,8 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// A directory in the place of the file is waited out, also where its own being
-// moved is not watched.
+// The watch waits until a directory in the place of the file is gone, also if the directory is
+// not watched for being moved.
 func TestResolveTopLevel(t *testing.T) {
 	t.Parallel()
 	r := resolve("/tmp")
@@ -114,7 +113,7 @@ func keys[V any](m map[string]V) []string {
 	return out
 }
 
-// Where nobody can tell who writes, the file has to stay the same.
+// If the writers of a file are unknown, it has to stay the same for a while.
 func TestSettle(t *testing.T) {
 	t.Parallel()
 	start := time.Unix(1000, 0)

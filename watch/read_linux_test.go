@@ -24,7 +24,7 @@ func TestTruncated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var end uint64 // of the last byte that the tables speak of
+	var end uint64 // after the last byte that the tables mention
 	for _, s := range f.Sections {
 		if s.Type != elf.SHT_NOBITS {
 			end = max(end, s.Offset+s.FileSize)
@@ -41,8 +41,8 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
-// A file that is another one, or that changes, between the look at it and the
-// last byte read is not taken for the one looked at.
+// If a file is replaced or changed after the look at it and before its last byte is read, its
+// hash is not used.
 func TestChangedWhileRead(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "srv")

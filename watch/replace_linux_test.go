@@ -17,10 +17,10 @@ import (
 // replacement is one way in which an executable is replaced in the field.
 type replacement struct {
 	name    string
-	path    string   // what is watched; default "srv"
+	path    string   // the watched path; default "srv"
 	needs   []string // programs
 	prepare string   // after the first files are there, before the watch starts
-	script  string   // what is done while it watches
+	script  string   // runs during the watch
 	changes bool     // whether srv's bytes become v2's
 }
 
@@ -122,8 +122,8 @@ func TestReplacements(t *testing.T) {
 	}
 }
 
-// alive proves that no watch is on something that has left. The file is away
-// for a while, so that nothing but its directory can tell of the next one.
+// alive checks that no watch is left on an old inode. The file is absent for a while, so that
+// only its directory can report the next one.
 func (r *rig) alive() {
 	r.t.Helper()
 	for _, content := range []string{v3, v1} {
@@ -150,7 +150,7 @@ func otherFilesystem(t *testing.T, dir string) string {
 	return other
 }
 
-// What is undone before the file is looked at is no change.
+// A change that is undone before the next look is no Change.
 func TestThereAndBack(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -171,8 +171,8 @@ func TestThereAndBack(t *testing.T) {
 	r.alive()
 }
 
-// A mount point and a directory directly below / are not watched for their own
-// being moved, but for what they hold.
+// A mount point and a directory directly below / are watched for their entries, but not for being
+// moved themselves.
 func TestHolderThatStays(t *testing.T) {
 	t.Parallel()
 	for _, holder := range []string{"/tmp", "/dev/shm"} {
@@ -191,7 +191,7 @@ func TestHolderThatStays(t *testing.T) {
 	}
 }
 
-// mv --exchange, which not every mv has.
+// Like mv --exchange, which only newer versions of mv have.
 func TestExchange(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -209,7 +209,7 @@ func TestExchange(t *testing.T) {
 	r.none(v2)
 }
 
-// The kernel refuses to write a file that runs; that must not look like a change.
+// The kernel refuses to write to a running program; that must not count as a change.
 func TestRunningELF(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

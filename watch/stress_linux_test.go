@@ -21,7 +21,7 @@ type stress struct {
 	inLink string          // where top/current points
 }
 
-// content returns bytes that no other content begins with.
+// content returns bytes that are not the beginning of any other content.
 func (s *stress) content() string {
 	s.n++
 	c := fmt.Sprintf("#!/bin/sh\n# release %d\n", s.n) + strings.Repeat("x", s.rand.IntN(20000)) + "\n"
@@ -40,7 +40,7 @@ func (s *stress) must(err error) {
 	}
 }
 
-// pause is the work that a deployment does between two steps.
+// pause stands for the work of a deployment between two steps.
 func (s *stress) pause() { <-time.After(time.Duration(s.rand.IntN(12)) * time.Millisecond) }
 
 func (s *stress) slowWrite() {

@@ -25,7 +25,7 @@ type treeRig struct {
 	listed []string // what it found at first
 }
 
-// watchTree runs a Tree on a set of patterns below dir; those with ! take away.
+// watchTree runs a Tree on patterns below dir; a pattern with ! excludes files.
 func watchTree(t *testing.T, dir string, o TreeOptions, patterns ...string) *treeRig {
 	t.Helper()
 	for _, p := range patterns {
@@ -68,7 +68,7 @@ func (r *treeRig) next() []string {
 	}
 }
 
-// until collects batches until all that is wanted has come, and says what has.
+// until collects batches until all wanted paths have come, and returns all that came.
 func (r *treeRig) until(want ...string) (got []string) {
 	r.t.Helper()
 	slices.Sort(want)
@@ -91,8 +91,8 @@ func (r *treeRig) relative(paths []string) (all []string) {
 	return all
 }
 
-// edit runs a script while the loop stands still, so that however slow the script is, the
-// tree is looked at after its last step only.
+// edit runs a script while the loop is stopped, so that the tree is looked at only after the
+// script's last step, however slow the script is.
 func (r *treeRig) edit(script string) {
 	r.t.Helper()
 	var err error
@@ -102,7 +102,7 @@ func (r *treeRig) edit(script string) {
 	}
 }
 
-// nothingElse makes a last change and wants that to be the only one.
+// nothingElse makes a last change and checks that no other one is reported.
 func (r *treeRig) nothingElse() {
 	r.t.Helper()
 	r.edit(`date +%N >last.txt; echo "$$" >>last.txt`)
@@ -120,7 +120,7 @@ func plainTree(t *testing.T) string {
 	return dir
 }
 
-// TestTreeEdits: what people and editors do to files, and what of it is a change.
+// TestTreeEdits: which of the things that people and editors do to files are changes.
 func TestTreeEdits(t *testing.T) {
 	for _, edit := range treeEdits {
 		t.Run(edit.name, func(t *testing.T) {
@@ -136,21 +136,21 @@ func TestTreeEdits(t *testing.T) {
 	}
 }
 
-// alive changes every file and wants to be told of each.
+// alive changes every file and waits until each is reported.
 func (r *treeRig) alive() {
 	r.t.Helper()
 	r.until(r.changeAll()...)
 }
 
-// changeAll adds a line to every file, and returns which those are.
+// changeAll adds a line to every file, and returns their paths.
 func (r *treeRig) changeAll() []string {
 	r.t.Helper()
 	r.edit(`find . -name '*.txt' -type f | while read -r f; do echo again >>"$f"; done`)
 	return strings.Fields(shOut(r.t, r.dir, `find . -name '*.txt' -type f -printf '%P\n'`))
 }
 
-// TestTreeSlowEdits: where the tree is looked at after each step of an edit, it ends up
-// with what a new watch finds.
+// TestTreeSlowEdits: if the tree is looked at after each step of an edit, it knows the same
+// files in the end as a new watch.
 func TestTreeSlowEdits(t *testing.T) {
 	for _, edit := range treeEdits {
 		t.Run(edit.name, func(t *testing.T) {
@@ -237,8 +237,8 @@ func TestTreeAfterMoves(t *testing.T) {
 	r.nothingElse()
 }
 
-// TestTreeMissingBase: a directory that a pattern begins at may come later, and
-// come again.
+// TestTreeMissingBase: the directory in which a pattern begins may be created later, and be
+// removed and created again.
 func TestTreeMissingBase(t *testing.T) {
 	t.Parallel()
 	dir := plainTree2(t)
@@ -290,8 +290,8 @@ func TestTreePolls(t *testing.T) {
 	r.nothingElse()
 }
 
-// TestTreeWatch: another set takes the place of the first. What is new in it has
-// changed only if it was written since a moment.
+// TestTreeWatch: another set replaces the first one. A file that is new in it counts as changed
+// only if it was written after Since.
 func TestTreeWatch(t *testing.T) {
 	t.Parallel()
 	dir := plainTree(t)
@@ -313,8 +313,7 @@ func TestTreeWatch(t *testing.T) {
 	}
 }
 
-// TestTreeSync: what was written a moment ago is known without a wait, and comes
-// once.
+// TestTreeSync: Sync reports a file that was written a moment ago without waiting, and once.
 func TestTreeSync(t *testing.T) {
 	t.Parallel()
 	dir := plainTree(t)
@@ -329,7 +328,7 @@ func TestTreeSync(t *testing.T) {
 	r.nothingElse()
 }
 
-// TestTreeSpecialNames: patterns made of paths mean what they are made of.
+// TestTreeSpecialNames: a pattern that Escape makes of a path matches that path.
 func TestTreeSpecialNames(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(plainTree(t), `odd [x]{y,z}*?\ name`)
@@ -341,7 +340,7 @@ func TestTreeSpecialNames(t *testing.T) {
 	r.until("a[b]/n{1}.txt")
 }
 
-// TestTreeStirring: whoever sees it set gets a batch.
+// TestTreeStirring: a batch follows whenever Stirring has returned true.
 func TestTreeStirring(t *testing.T) {
 	t.Parallel()
 	dir := plainTree(t)
@@ -358,7 +357,7 @@ func TestTreeStirring(t *testing.T) {
 	}
 }
 
-// TestTreeBadPattern: a pattern that is none is an error, not silence.
+// TestTreeBadPattern: an invalid pattern is an error.
 func TestTreeBadPattern(t *testing.T) {
 	for _, pattern := range []string{"", "/x/[a", "/x/{a,b"} {
 		if _, err := NewTree(TreeOptions{Set: Set{Globs: []string{pattern}}}); err == nil ||

@@ -130,8 +130,8 @@ func (e *treeEvents) forget(dir string) {
 
 func (e *treeEvents) count() int { return len(e.watched) + e.links.count() }
 
-// limitError adds to an error because of a limit of inotify what the limit is, and how to
-// raise it.
+// limitError adds to an error that a limit of inotify has caused the value of the limit, and how
+// to raise it.
 func limitError(err error, watched int) error {
 	name := ""
 	switch {

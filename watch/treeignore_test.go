@@ -88,7 +88,7 @@ func gitTree(t *testing.T) string {
 	return dir
 }
 
-// TestTreeIgnores: which files matter is what git says, file by file.
+// TestTreeIgnores: for each file, the set agrees with git whether it is ignored.
 func TestTreeIgnores(t *testing.T) {
 	testreq.Program(t, "git")
 	dir := gitTree(t)
@@ -133,8 +133,8 @@ func TestTreeIgnores(t *testing.T) {
 	r.nothingElse()
 }
 
-// TestTreeIgnoreFile: .ignore counts more than .gitignore; without a repository both
-// count all the same; NoIgnore reads neither.
+// TestTreeIgnoreFile: .ignore overrides .gitignore; both also count without a repository;
+// NoIgnore reads neither.
 func TestTreeIgnoreFile(t *testing.T) {
 	t.Parallel()
 	dir := plainTree(t)
@@ -166,8 +166,8 @@ func TestTreePrunes(t *testing.T) {
 	exact.until("node_modules/a/b/c/n.txt")
 }
 
-// TestTreeIgnoredBase: in a directory that a pattern names the lists count that are below it,
-// although the directory is ignored itself; behind a link, those of the place that it leads to.
+// TestTreeIgnoredBase: a directory that a pattern names may itself be ignored; the ignore files
+// below it count nevertheless. Behind a link, the ignore files at its target count.
 func TestTreeIgnoredBase(t *testing.T) {
 	t.Parallel()
 	dir := plainTree(t)

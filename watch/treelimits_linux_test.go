@@ -16,8 +16,8 @@ import (
 	"relevo/internal/testbuffer"
 )
 
-// TestTreeLimits: where the limits of inotify are used up, the files are polled,
-// and it is said which limit that is and how to raise it.
+// TestTreeLimits: when a limit of inotify is reached, the files are polled, and the log names the
+// limit and how to raise it.
 func TestTreeLimits(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ limit, says string }{
@@ -41,7 +41,7 @@ func TestTreeLimits(t *testing.T) {
 			}
 			for _, sub := range []string{"a/b", "c", "d"} {
 				path := filepath.Join(dir, sub, "f.txt")
-				whole := filepath.Join(t.TempDir(), "f.txt") // a file that is being written may be told of twice
+				whole := filepath.Join(t.TempDir(), "f.txt") // a file that is being written may be reported twice
 				put(t, whole, v2)
 				if err := os.Rename(whole, path); err != nil {
 					t.Fatal(err)
@@ -64,8 +64,8 @@ func (c *child) wantPath(path string) {
 	}
 }
 
-// TestTreeSilent: a file system without events of others' changes is polled, and
-// that is said.
+// TestTreeSilent: a file system without events for changes made elsewhere is polled, and the log
+// says so.
 func TestTreeSilent(t *testing.T) {
 	t.Parallel()
 	log := &testbuffer.Buffer{}
@@ -83,8 +83,8 @@ func TestTreeSilent(t *testing.T) {
 	}
 }
 
-// TestTreeShut: a directory that may not be read is left out and named, nothing is
-// polled for its sake, and once it may be read its files count.
+// TestTreeShut: a directory that may not be read is left out, and the log names it. It causes no
+// polling, and its files count as soon as it may be read.
 func TestTreeShut(t *testing.T) {
 	dir := openDir(t)
 	for _, sub := range []string{"open", "shut"} {
@@ -111,8 +111,8 @@ func TestTreeShut(t *testing.T) {
 	}
 }
 
-// unprivileged runs f without root's right to read everything (setfsuid(2)), which is
-// the calling thread's alone.
+// unprivileged runs f without root's right to read everything. setfsuid(2) changes only the
+// calling thread.
 func unprivileged(t *testing.T, f func()) {
 	t.Helper()
 	if os.Geteuid() != 0 {

@@ -20,8 +20,8 @@ func linkTree(t *testing.T, links string) string {
 	return filepath.Join(dir, "in")
 }
 
-// TestTreeLinks: what a symbolic link leads to counts as if it stood in the link's place,
-// whichever way it changes.
+// TestTreeLinks: the target of a symbolic link counts as if it were in the link's place, whether
+// the target or the link changes.
 func TestTreeLinks(t *testing.T) {
 	for name, c := range map[string]struct {
 		links string
@@ -99,7 +99,8 @@ func TestTreeLinks(t *testing.T) {
 	}
 }
 
-// TestTreeLinksIgnored: a link that is ignored, or lies where nobody looks, is not followed.
+// TestTreeLinksIgnored: a link that is ignored, or lies in a directory that is not entered, is
+// not followed.
 func TestTreeLinksIgnored(t *testing.T) {
 	t.Parallel()
 	r := watchTree(t, linkTree(t, `
@@ -114,8 +115,8 @@ func TestTreeLinksIgnored(t *testing.T) {
 	r.nothingElse()
 }
 
-// TestTreeLinkLoops: links that lead to where they are, to each other, or above all have an
-// end, and what they lead to is seen.
+// TestTreeLinkLoops: links that lead to their own directory, to each other, or to a directory
+// above do not make the watch run for ever, and their targets are watched.
 func TestTreeLinkLoops(t *testing.T) {
 	t.Parallel()
 	dir := linkTree(t, `
@@ -163,7 +164,7 @@ func TestTreeLinkAtTheBase(t *testing.T) {
 	}
 }
 
-// TestTreeLinksLetGo: what links led to is watched no longer than the links are there.
+// TestTreeLinksLetGo: the target of a link is not watched any more once the link is removed.
 func TestTreeLinksLetGo(t *testing.T) {
 	t.Parallel()
 	r := watchTree(t, linkTree(t, `ln -s ../out l; ln -s ../r1/d.txt f.txt; ln -s ../r2 r`), TreeOptions{}, "**/*.txt")

@@ -17,7 +17,7 @@ func (l *treeLoop) trust(path string, err error) {
 	}
 }
 
-// shut says whether a directory may not be read, as the data of a database or of a container.
+// shut says whether a directory may not be read, such as the data of a database or of a container.
 // It is left out until its mode changes, because polling would not help.
 func (l *treeLoop) shut(path string) bool {
 	dir, err := os.Open(path)

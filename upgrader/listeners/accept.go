@@ -124,7 +124,7 @@ func (g *Group) await(ctx context.Context, worker string, p *probe) error {
 			return err
 		}
 		now, err := g.stage(p, waiting, queued || time.Since(began) > quietQueue)
-		if errors.Is(err, syscall.ECONNRESET) { // a program may end connections so; the end of the seat does it, too
+		if errors.Is(err, syscall.ECONNRESET) { // by the program, or because the seat was closed
 			now = accepted
 			_, err = g.waiting(worker, p.seat)
 		}
@@ -146,8 +146,8 @@ func (g *Group) await(ctx context.Context, worker string, p *probe) error {
 	}
 }
 
-// stage asks the client's end of the connection and then the server's. If the kernel does
-// not show the server's end, an empty queue counts, provided that it stays empty.
+// stage looks at the client's end of the connection, and then at the server's end. If the
+// kernel does not show the server's end, a queue that stays empty counts as accepted.
 func (g *Group) stage(p *probe, waiting int, emptyQueueCounts bool) (stage, error) {
 	now, err := p.look()
 	if now != connected || err != nil {
@@ -166,7 +166,7 @@ func (g *Group) stage(p *probe, waiting int, emptyQueueCounts bool) (stage, erro
 	return connected, nil
 }
 
-// waiting is the queue of a seat that the worker still has.
+// waiting returns the queue length of the probe's seat, if the worker still has that seat.
 func (g *Group) waiting(worker string, s *seat) (int, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

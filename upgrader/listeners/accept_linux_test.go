@@ -18,7 +18,8 @@ import (
 	"relevo/upgrader/listeners"
 )
 
-// moment is a context for what must not happen, and patience for what must.
+// moment is a context for waiting for something that must not happen, patience for something
+// that must happen.
 func moment(t testing.TB) context.Context { return within(t, 100*time.Millisecond) }
 
 func patience(t testing.TB) context.Context { return within(t, tooLong) }
@@ -29,7 +30,7 @@ func within(t testing.TB, d time.Duration) context.Context {
 	return ctx
 }
 
-// A worker that does not serve yet is asked whether it accepts, and no other is.
+// A probe reaches the worker that does not serve yet, and no other worker.
 func TestAccepted(t *testing.T) {
 	all := []string{"127.0.0.1:0", "[::1]:0", "[::]:0", "0.0.0.0:0", onlyIPv6}
 	if own := interfaceAddress(); own.IsValid() {
@@ -64,7 +65,7 @@ func TestAccepted(t *testing.T) {
 	}
 }
 
-// interfaceAddress is one of this machine's that is not on its loopback.
+// interfaceAddress is an address of this machine that is not on the loopback.
 func interfaceAddress() netip.Addr {
 	all, _ := net.InterfaceAddrs()
 	for _, a := range all {
@@ -76,8 +77,8 @@ func interfaceAddress() netip.Addr {
 	return netip.Addr{}
 }
 
-// The master says nothing and resets nothing, whatever the program does with the
-// connection.
+// Whatever the program does with the connection of a probe, the master sends no data and no
+// reset.
 func TestAcceptedEnds(t *testing.T) {
 	for name, do := range map[string]func(*net.TCPConn) error{
 		"waits for a request": func(c *net.TCPConn) error {
@@ -122,8 +123,7 @@ func TestAcceptedEnds(t *testing.T) {
 	}
 }
 
-// ended closes the last direction of a connection, and says whether it came to its end
-// without a reset.
+// ended closes the second direction of a connection, and says whether it ended without a reset.
 func ended(c *net.TCPConn) error {
 	if err := c.CloseWrite(); err != nil {
 		return err
@@ -151,8 +151,8 @@ func ended(c *net.TCPConn) error {
 	return err
 }
 
-// A program that wants to be woken by data only (TCP_DEFER_ACCEPT) is probed, too, and
-// has it so afterwards.
+// A program that accepts only connections with data (TCP_DEFER_ACCEPT) is probed, too, and the
+// option is set again afterwards.
 func TestAcceptedDeferred(t *testing.T) {
 	g, _ := newGroup(t, "127.0.0.1:0")
 	file, err := g.Take("w0", 0, listeners.SocketOptions{Set: []listeners.Option{deferAccept}})
@@ -169,7 +169,7 @@ var deferAccept = listeners.Option{
 	Level: unix.IPPROTO_TCP, Name: unix.TCP_DEFER_ACCEPT, Value: binary.NativeEndian.AppendUint32(nil, 60),
 }
 
-// Many workers are probed at a time, and each answers for itself.
+// Many workers are probed at the same time, and each probe ends by its own worker.
 func TestAcceptedMany(t *testing.T) {
 	const n = 24
 	g, _ := newGroup(t, "[::]:0")

@@ -2,7 +2,7 @@ package listeners
 
 import "golang.org/x/net/bpf"
 
-// sticking finds the member by the client's address.
+// sticking assembles the part of a program that finds the member by the client's address.
 func sticking(buckets []int) []bpf.Instruction {
 	program := append(folding(), mixing()...)
 	program = append(program, bpf.ALUOpConstant{Op: bpf.ALUOpMod, Val: uint32(len(buckets))})
@@ -17,8 +17,8 @@ func sticking(buckets []int) []bpf.Instruction {
 	return append(program, search(runs)...)
 }
 
-// folding leaves the client's address in A, an IPv6 address folded into a word. Of an IPv4
-// address that is written as one of IPv6 (::ffff:192.0.2.1) it leaves the IPv4 address.
+// folding puts the client's address into the register A, an IPv6 address folded into one word.
+// An IPv4 address in the form of IPv6 (::ffff:192.0.2.1) gives the same word as the IPv4 address.
 func folding() []bpf.Instruction {
 	multipliers := []uint32{0x9e3779b1, 0x85ebca77, 0xc2b2ae3d} // primes; any odd numbers do
 	var six []bpf.Instruction
@@ -40,7 +40,7 @@ func folding() []bpf.Instruction {
 	return append(onlyFor(etherIPv6, six), bpf.LoadAbsolute{Off: networkHeader + sourceIPv4, Size: 4})
 }
 
-// mixing is mix of the number in A: addresses of one network differ in few bits.
+// mixing applies mix to the number in A, because addresses of one network differ in few bits.
 func mixing() []bpf.Instruction {
 	fold := func(bits uint32) []bpf.Instruction {
 		return []bpf.Instruction{

@@ -2,8 +2,8 @@ package listeners
 
 import "net/netip"
 
-// MainClient is the address that most of the connections come from which are open or have
-// just ended: so many of all. Where the kernel does not tell, there are none.
+// MainClient returns the client address with the most connections, open or just ended: its
+// number of them, and the number of all. If the kernel does not list connections, all is 0.
 func (g *Group) MainClient() (address netip.Addr, of, all int) {
 	counts := map[netip.Addr]int{}
 	if err := connections(g.where, func(remote netip.AddrPort) { counts[remote.Addr()]++ }); err != nil {

@@ -49,8 +49,8 @@ func openDiag() (diag, error) {
 
 func (d diag) close() { unix.Close(d.fd) }
 
-// underWay returns the handshakes of a listening address. Those of an IPv6 socket are of
-// its family, whatever their clients are.
+// underWay returns the unfinished handshakes of a listening address. On an IPv6 socket all of
+// them have the family IPv6, also those of IPv4 clients.
 func underWay(w where) (handshakes, error) {
 	found := handshakes{}
 	err := dump(w, 1<<stateSynRecv|1<<stateNewSynRecv, func(local, remote netip.AddrPort) {
@@ -62,8 +62,8 @@ func underWay(w where) (handshakes, error) {
 	return found, nil
 }
 
-// connections calls each for the connections of a listening address, those included that
-// have just ended.
+// connections calls each for the connections of a listening address, also for those that have
+// just ended.
 func connections(w where, each func(remote netip.AddrPort)) error {
 	const states = 1<<unix.BPF_TCP_ESTABLISHED | 1<<unix.BPF_TCP_FIN_WAIT1 | 1<<unix.BPF_TCP_FIN_WAIT2 |
 		1<<unix.BPF_TCP_TIME_WAIT |
@@ -93,7 +93,7 @@ func dump(w where, states uint32, each func(local, remote netip.AddrPort)) error
 	})
 }
 
-// underWay says whether a handshake is not done.
+// underWay says whether a handshake is unfinished.
 func (d diag) underWay(one handshake) (yes bool, err error) {
 	err = d.ask(exactly(one.local, one.remote), 0, func(a diagAnswer) {
 		yes = a.State == stateSynRecv || a.State == stateNewSynRecv
@@ -104,7 +104,7 @@ func (d diag) underWay(one handshake) (yes bool, err error) {
 	return yes, err
 }
 
-// exactly asks for one end of a connection.
+// exactly looks up one end of a connection.
 func exactly(local, remote netip.AddrPort) diagRequest {
 	request := diagRequest{Family: unix.AF_INET, Protocol: unix.IPPROTO_TCP}
 	if local.Addr().Is6() {

@@ -62,9 +62,9 @@ func (g *Group) forgetProbe(p *probe) {
 	}
 }
 
-// Suspend keeps new connections from a worker's seat while the worker fails its health
-// check, or ends that. It wins over Serve. If all seats are suspended, the steering does
-// not change.
+// Suspend keeps new connections from the seat of a worker that fails its health check; with
+// false it ends that. It wins over Serve. If all seats are suspended, the steering does not
+// change.
 func (g *Group) Suspend(worker string, suspended bool) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -80,8 +80,8 @@ func (g *Group) Suspend(worker string, suspended bool) error {
 	return err
 }
 
-// slotHeld says whether a worker of the slot has a seat. The queue of another seat of the
-// slot would have to wait until that worker has been replaced, too.
+// slotHeld says whether a worker of the slot has a seat. If so, the clients in the queue of
+// another seat of the slot would wait until that worker is replaced.
 func (g *Group) slotHeld(slot int) bool {
 	return slices.ContainsFunc(g.members, func(s *seat) bool { return s.holder != "" && s.slot == slot })
 }

@@ -10,8 +10,8 @@ import (
 	"relevo/upgrader/listeners"
 )
 
-// A connection reaches the worker that is asked for, whether it serves or not, and none
-// of it is left in the steering.
+// A connection reaches the worker that Dial names, whether it serves or not, and the steering
+// keeps no trace of it.
 func TestDial(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0", "[::]:0", "0.0.0.0:0", onlyIPv6} {
 		t.Run(address, func(t *testing.T) {
@@ -42,8 +42,8 @@ func TestDialOfNobody(t *testing.T) {
 	}
 }
 
-// A worker that fails gets no client, whatever is said of it, until it is taken back;
-// the next one at its seat begins anew.
+// A suspended worker gets no client, whatever else is called, until its suspension ends; the
+// next worker at its seat is not suspended.
 func TestSuspend(t *testing.T) {
 	g, _ := newGroup(t, "127.0.0.1:0")
 	for i, name := range []string{"w0", "w1"} {
@@ -78,8 +78,8 @@ func TestSuspend(t *testing.T) {
 	}
 }
 
-// What waits for a worker that has gone is reset where another one of its slot has a seat of
-// its own: it would wait for the one after that.
+// Connections that wait for a dead worker are reset if another worker of its slot has a seat of
+// its own: otherwise they would wait until that one is replaced.
 func TestQueueIsRefused(t *testing.T) {
 	g, _ := newGroup(t, "127.0.0.1:0")
 	for i, name := range []string{"w0", "w1"} {
@@ -110,7 +110,7 @@ func TestQueueIsRefused(t *testing.T) {
 	}
 	take(t, g, "canary", 0)
 	must(t, g.Serve("canary"))
-	refuses("canary") // the old worker serves on
+	refuses("canary") // the old worker keeps serving
 	take(t, g, "w3", 0)
 	must(t, g.Suspend("w0", true))
 	refuses("w0")

@@ -1,16 +1,15 @@
 package listeners
 
-// decoy holds the seat of Divert. No worker is called so: their names are numbers.
+// decoy is the holder of Divert's seat. No worker has this name: their names are numbers.
 const decoy = "decoy"
 
 // mostHops is the highest hop count. No packet from another host has it: clients start
 // with 64 or 128.
 const mostHops = 255
 
-// Divert keeps new connections from all workers: the first packets of clients are
-// dropped, so that they send them again, and they are refused when the group is closed.
-// Handshakes that have begun belong to the workers' seats and are finished there. Divert
-// cannot be undone.
+// Divert keeps new connections from all workers. The first packets of clients are dropped;
+// the clients send them again, and are refused once the group is closed. Handshakes that have
+// already begun finish at the workers' seats. Divert cannot be undone.
 func (g *Group) Divert() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

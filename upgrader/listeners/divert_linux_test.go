@@ -10,8 +10,8 @@ import (
 	"relevo/upgrader/listeners"
 )
 
-// After Divert a client is neither accepted nor refused, and refused when the group and
-// its common socket are closed. What was accepted lives on.
+// After Divert a client is neither accepted nor refused until the group and its common socket
+// are closed; then it is refused. Accepted connections stay open.
 func TestDivert(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "[::]:0"} {
 		t.Run(address, func(t *testing.T) {
@@ -23,8 +23,8 @@ func TestDivert(t *testing.T) {
 			must(t, g.Serve("1"))
 			ask(t, g, "127.0.0.1")
 			must(t, g.Divert())
-			must(t, g.Divert())               // once more is no harm
-			before := listeners.DecoyDrops(g) // it has dropped some of the group's own
+			must(t, g.Divert())               // a second call does no harm
+			before := listeners.DecoyDrops(g) // it has already dropped packets of the group's own clients
 			waits := make(chan error, 1)
 			go func() {
 				conn, err := net.Dial("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(g.Address().Port()))))

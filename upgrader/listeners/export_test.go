@@ -1,9 +1,9 @@
 package listeners
 
-// WithoutSockDiag has a group believe that the kernel tells nothing of connections.
+// WithoutSockDiag makes a group behave as if the kernel had no sock_diag.
 func WithoutSockDiag(g *Group) { g.noDiag.Store(true) }
 
-// WithoutConfirmation has a group take its own word for where a new seat stands.
+// WithoutConfirmation makes a group trust its own list for the index of a new seat.
 func WithoutConfirmation(g *Group) { g.blind = true }
 
 // DecoyDrops is how many packets the decoy has dropped.

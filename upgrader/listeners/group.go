@@ -54,12 +54,12 @@ type Group struct {
 	weight  int     // how many workers serve at the common socket
 
 	sharedWeight int   // how many serve at the shared one
-	rest         *seat // where connections go while no worker serves: Rest
+	rest         *seat // takes connections while no worker serves: Rest
 	lastID       int
 	attached     bool // a program is in force
 	closed       bool
 	blind        bool // the kernel does not show the order; logged once
-	renewed      bool // the common socket is another one: Renewed
+	renewed      bool // the common socket was replaced: Renewed
 	probes       []*probe
 
 	noDiag atomic.Bool     // sock_diag does not answer
@@ -151,8 +151,8 @@ func (g *Group) Take(worker string, slot int, want SocketOptions) (*os.File, err
 }
 
 // Share returns a socket for workers that share one; common says that it is the common
-// socket. While a worker has the common socket as its own seat, Share returns another
-// one: that worker would go on taking connections of the others when it leaves.
+// socket. While a worker has the common socket as its own seat, Share returns another one:
+// otherwise that worker would still take connections of the others while it leaves.
 func (g *Group) Share() (file *os.File, common bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -175,7 +175,7 @@ func (g *Group) Share() (file *os.File, common bool, err error) {
 	return s.file, false, nil
 }
 
-// choose finds or makes a seat. It holds g.mu, as do all that follow.
+// choose finds or makes a seat. The caller holds g.mu, here and in all functions below.
 func (g *Group) choose(worker string, slot int) (*seat, error) {
 	if s := g.seatOf(worker); s != nil {
 		return s, nil
@@ -203,7 +203,7 @@ func (g *Group) choose(worker string, slot int) (*seat, error) {
 	return g.grow()
 }
 
-// longestQueue returns the first of those with the longest queue.
+// longestQueue returns the seat with the longest queue; of several, the first.
 func longestQueue(seats []*seat) *seat {
 	if len(seats) == 0 {
 		return nil
@@ -263,9 +263,9 @@ func (g *Group) seatOf(worker string) *seat {
 }
 
 // Gone says that no process of a worker is left. Its seat becomes free; while connections
-// wait there, only the slot's next worker may take it. If the slot has another worker already,
-// as the old one beside a canary that has died, they are reset: no worker would accept them for a
-// long time.
+// wait there, only the slot's next worker may take it. If the slot already has another worker,
+// such as the old one beside a canary that has died, these connections are reset, because no
+// worker would accept them for a long time.
 func (g *Group) Gone(worker string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -331,7 +331,7 @@ func (g *Group) closeSeats() error {
 	g.members = slices.DeleteFunc(g.members, (*seat).stranger)
 	for len(g.members) > 1 {
 		last := len(g.members) - 1
-		if g.members[last] == g.common { // it was shut down once, and has listened again
+		if g.members[last] == g.common { // it is last if it was shut down and has listened again
 			last--
 		}
 		failed = errors.Join(failed, g.remove(last))
@@ -362,7 +362,7 @@ func (g *Group) Has(worker string) bool {
 	return g.seatOf(worker) != nil
 }
 
-// Workers are those that have a seat.
+// Workers returns the workers that have a seat.
 func (g *Group) Workers() (all []string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

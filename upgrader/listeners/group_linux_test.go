@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// addresses are where groups are tried; the second one is where clients go.
+// addresses are the addresses of the groups in these tests; the second one is for their clients.
 var addresses = map[string][]string{
 	"127.0.0.1:0": {"127.0.0.1"},
 	"[::1]:0":     {"::1"},
@@ -68,7 +68,7 @@ func listenShared(t testing.TB, address string) *os.File {
 	return copied(t, l.(*net.TCPListener))
 }
 
-// needIPv6 wants it on the loopback.
+// needIPv6 skips a test on a machine without IPv6 on its loopback.
 func needIPv6(t testing.TB) {
 	t.Helper()
 	l, err := net.Listen("tcp6", "[::1]:0")
@@ -116,7 +116,7 @@ func options(t testing.TB) listeners.Options {
 	return listeners.Options{Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))}
 }
 
-// take has a worker take a seat.
+// take makes a worker take a seat.
 func take(t testing.TB, g *listeners.Group, worker string, slot int) *os.File {
 	t.Helper()
 	file, err := g.Take(worker, slot, listeners.SocketOptions{Nonblock: true})
@@ -222,7 +222,7 @@ func eventually(t testing.TB, what string, is func() bool) {
 	}
 }
 
-// Each worker that serves gets its share, and one that has left gets nothing.
+// Each worker that serves gets its share, and a worker that has left gets nothing.
 func TestServeAndLeave(t *testing.T) {
 	for address, hosts := range addresses {
 		t.Run(address, func(t *testing.T) {

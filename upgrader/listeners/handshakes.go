@@ -2,13 +2,13 @@ package listeners
 
 import "net/netip"
 
-// handshake is a connection that waits for the client's last word of its handshake.
+// handshake is a connection that waits for the last packet of the client's handshake.
 type handshake struct{ local, remote netip.AddrPort }
 
 type handshakes map[handshake]struct{}
 
-// keep forgets those that are not under way any more. It asks for each: to find all of
-// an address, the kernel looks through all connections of the host.
+// keep drops the handshakes that have ended. It looks each of them up, because for a list of
+// an address the kernel would go through all connections of the host.
 func (h handshakes) keep() error {
 	if len(h) == 0 {
 		return nil

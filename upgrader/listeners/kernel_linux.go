@@ -15,11 +15,10 @@ import (
 	"relevo/internal/sockdiag"
 )
 
-// maxBacklog asks for more than the kernel gives: it cuts listen(2) down to
-// net.core.somaxconn itself.
+// maxBacklog is more than the kernel allows: it lowers the length to net.core.somaxconn.
 const maxBacklog = 65535
 
-// examine says whether a socket can have siblings, and where it listens.
+// examine returns where a socket listens, and an error if it cannot be the common socket of a group.
 func examine(common *os.File) (where, error) {
 	fd := int(common.Fd())
 	name, err := unix.Getsockname(fd)
@@ -160,7 +159,8 @@ func queueLimit(file *os.File) int {
 	return int(info.Sacked)
 }
 
-// share keeps the socket in the group, whatever options its program set.
+// share sets SO_REUSEPORT, without which the socket would leave the group: its program may have
+// reset it.
 func share(file *os.File) error {
 	return unix.SetsockoptInt(int(file.Fd()), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
 }
@@ -247,7 +247,7 @@ func getOption(file *os.File, like Option) (Option, bool) {
 	return halved(like), true
 }
 
-// halved undoes what the kernel does to the size of a buffer: it doubles it.
+// halved returns the size of a buffer as it was set: the kernel reports twice that.
 func halved(o Option) Option {
 	if o.sizesBuffer() && len(o.Value) == 4 {
 		binary.NativeEndian.PutUint32(o.Value, binary.NativeEndian.Uint32(o.Value)/2)
@@ -255,8 +255,8 @@ func halved(o Option) Option {
 	return o
 }
 
-// follow returns the options that change with this one: once the size of a buffer was
-// set, the kernel does not adapt it any more, unless SO_BUF_LOCK is reset (Linux 5.15).
+// follow returns the options that change together with this one. Once a program has set the
+// size of a buffer, the kernel no longer adapts it, unless SO_BUF_LOCK is reset (Linux 5.15).
 func follow(o Option) []Option {
 	if o.sizesBuffer() {
 		return []Option{{Level: unix.SOL_SOCKET, Name: unix.SO_BUF_LOCK, Value: make([]byte, 4)}}

@@ -51,10 +51,10 @@ func (g *Group) Legacy() (Legacy, map[string]*os.File) {
 	return l, files
 }
 
-// TakeOver rebuilds the group of another master. It takes the files and changes nothing in
-// the kernel. A seat that the legacy does not have was opened after the legacy was
-// written: it is free. A seat whose file is missing was closed. If the other master was
-// killed, call Heal before anything else.
+// TakeOver rebuilds the group of another master. It becomes the owner of the files, and changes
+// nothing in the kernel. A file that the legacy does not list belongs to a seat that was opened
+// after the legacy was written: that seat is free. A seat without a file was closed. If the other
+// master was killed, call Heal before anything else.
 func TakeOver(common *os.File, l Legacy, files map[string]*os.File, o Options) (*Group, error) {
 	w, err := examine(common)
 	if err != nil {

@@ -45,8 +45,9 @@ func (k *kept) Drop(name string) {
 	delete(k.files, name)
 }
 
-// duplicate returns another descriptor of the same socket. os.NewFile would have it
-// polled, or its mode would have to change for all, so the File is made of another one.
+// duplicate returns another descriptor of the same socket. os.NewFile would put a non-blocking
+// socket into the runtime's poller, and changing its mode would change it for all. So the File
+// is made of another descriptor, which the socket then replaces.
 func duplicate(t testing.TB, file *os.File) *os.File {
 	t.Helper()
 	placeholder, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
@@ -56,7 +57,7 @@ func duplicate(t testing.TB, file *os.File) *os.File {
 	return copied
 }
 
-// passOn is what a successor gets: the document in JSON, and descriptors of its own.
+// passOn returns what a successor gets: the document in JSON, and descriptors of its own.
 func passOn(t *testing.T, l listeners.Legacy, files map[string]*os.File) (listeners.Legacy, map[string]*os.File) {
 	t.Helper()
 	text, err := json.Marshal(l)
@@ -73,8 +74,8 @@ func passOn(t *testing.T, l listeners.Legacy, files map[string]*os.File) (listen
 	return read, copies
 }
 
-// Another master goes on where the first one stood: who serves, whose queue is whose,
-// and what each program asked for.
+// Another master continues with the state of the first one: which workers serve, which slot each
+// queue belongs to, and which options each program has set.
 func TestTakeOver(t *testing.T) {
 	common := listenShared(t, "127.0.0.1:0")
 	first, err := listeners.New(common, options(t))
@@ -169,7 +170,7 @@ func TestDetachDuringProbe(t *testing.T) {
 	}
 }
 
-// say is what a client of a program does that waits for data.
+// say sends data on a connection, as a client does for whose data a program waits.
 func say(t *testing.T, conn net.Conn) string {
 	t.Helper()
 	defer conn.Close()
@@ -182,8 +183,8 @@ func say(t *testing.T, conn net.Conn) string {
 	return string(got[:n])
 }
 
-// After a master died without a word, its last document may be older than the seats in
-// the store, and than their order.
+// After a master was killed, its last document may be older than the seats in the store and
+// older than their order.
 func TestTakeOverAfterACrash(t *testing.T) {
 	common := listenShared(t, "127.0.0.1:0")
 	store := newKept(t)
@@ -243,8 +244,7 @@ func TestKeeper(t *testing.T) {
 	}
 }
 
-// A seat that is closed is out of the kernel's group even if a process that escaped has
-// a copy of it.
+// A closed seat leaves the kernel's group even if an escaped process has a copy of its socket.
 func TestEscapedCopy(t *testing.T) {
 	c := newCrew(t, "127.0.0.1:0", 1)
 	escaped := duplicate(t, take(t, c.Group, "gone", 1))
@@ -257,7 +257,7 @@ func TestEscapedCopy(t *testing.T) {
 	c.inOrder()
 }
 
-// What a group cannot be made of.
+// TakeOver refuses what cannot be a group.
 func TestNewRefuses(t *testing.T) {
 	file := func(l interface {
 		net.Listener

@@ -13,12 +13,12 @@ type Mended struct {
 	Queue    bool // its accept queue had become shorter or longer
 }
 
-// Tend sets the accept queues of the workers' seats again, because a program sets the
-// length in listen(2) after bind(2), and attaches the steering program again, which a
-// worker can detach. It does not change whether a socket blocks: the program may decide
-// that after bind(2), too. It is cheap; call it now and then while a worker is young. It
-// returns what was repaired, by worker. It heals a seat that does not listen. It cannot
-// see a seat that was shut down and listens again: see Heal.
+// Tend repairs what programs do to their seats after bind(2). It restores the length of the
+// accept queue, which listen(2) changes, attaches the steering program again, which a worker can
+// detach, and heals a seat that does not listen. It returns the repairs by worker. It does not
+// change whether a socket blocks, because that is the program's choice. It cannot notice a seat
+// that was shut down and listens again: see Heal. It is cheap; call it now and then while a
+// worker is young.
 func (g *Group) Tend() (mended map[string]Mended, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -46,7 +46,7 @@ func (g *Group) Tend() (mended map[string]Mended, err error) {
 	return mended, errors.Join(err, g.settle())
 }
 
-// tend says whether the accept queue had another length than wanted.
+// tend restores the length of the accept queue, and says whether it was wrong.
 func (s *seat) tend() (queue bool, err error) {
 	queue = queueLimit(s.file) != s.limit
 	if err := share(s.file); err != nil {
@@ -55,11 +55,11 @@ func (s *seat) tend() (queue bool, err error) {
 	return queue, s.assert()
 }
 
-// Call Heal when a seat or the common socket has hung up, even if it listens again, and
-// after TakeOver if the other master was killed. Heal makes the sockets that were shut
-// down listen again, or replaces them, steers connections away from them if others serve,
-// and asks the kernel for the order of all members. It returns the workers that hold
-// those sockets. While they did not listen, the kernel may have given connections to
+// Heal repairs sockets that a worker has shut down. Call it when a seat or the common socket
+// has hung up, even if it listens again, and after TakeOver if the other master was killed.
+// Heal makes these sockets listen again, or replaces them; it steers connections away from them
+// if others serve, and asks the kernel for the order of all members. It returns the workers
+// that hold these sockets. While they did not listen, the kernel may have given connections to
 // seats that no worker serves: see Stranded.
 func (g *Group) Heal() (workers []string, err error) {
 	g.mu.Lock()
@@ -79,8 +79,8 @@ func (g *Group) heal() (workers []string, err error) {
 			}
 			g.moveToEnd(s)
 		}
-		// First steer by the likely order: so connections do not wait, and none goes to a socket
-		// that listens again and may have to be shut down once more.
+		// First steer by the likely order: then no connection has to wait, and none goes to a
+		// socket that listens again and may have to be shut down once more.
 		if err := g.steer(); err != nil {
 			return workers, err
 		}
@@ -101,7 +101,7 @@ func (g *Group) heal() (workers []string, err error) {
 
 const healAttempts = 3
 
-// repair is heal for callers that can work with the likely order.
+// repair is heal for callers that need only the likely order.
 func (g *Group) repair() error {
 	_, err := g.heal()
 	if errors.Is(err, errOrder) {
@@ -146,7 +146,7 @@ func (g *Group) relisten(s *seat) error {
 	if err == nil {
 		err = listen(s.file, s.want.Backlog)
 	}
-	if err == nil && marked { // resets connections that came meanwhile
+	if err == nil && marked { // this resets connections that came meanwhile
 		err = shutdownSeat(s.file)
 	}
 	if err == nil {
@@ -161,7 +161,7 @@ type Stranded struct {
 	Slot    int // of the worker that had it, -1: none
 	Waiting int
 	Steered bool     // new connections go there, too, because no worker serves
-	File    *os.File // stays the group's
+	File    *os.File // owned by the group
 }
 
 // Stranded returns the sockets with waiting connections and no worker. The next worker
@@ -197,7 +197,7 @@ func (g *Group) Trim(spare int) error {
 			break
 		}
 		if n, err := g.halfOpen(last); err != nil || n > 0 {
-			break // one of the handshakes may end here
+			break // a handshake may still end in this seat
 		}
 		if err := g.remove(len(g.members) - 1); err != nil {
 			return err

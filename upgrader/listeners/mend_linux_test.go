@@ -35,7 +35,8 @@ func newCrew(t *testing.T, address string, n int) *crew {
 	return c
 }
 
-// inOrder wants each worker to get what is steered to it: the books and the kernel agree.
+// inOrder checks that each worker gets what is steered to it: the group's list has the kernel's
+// order.
 func (c *crew) inOrder() {
 	c.t.Helper()
 	for i, name := range c.names {
@@ -94,7 +95,7 @@ var harms = map[string]func(c *crew){
 	},
 }
 
-// After any harm, each worker gets what is meant for it.
+// Whatever workers have done to their sockets, each one gets the connections for it after Heal.
 func TestShutdown(t *testing.T) {
 	for name, harm := range harms {
 		t.Run(name, func(t *testing.T) {
@@ -111,7 +112,7 @@ func TestShutdown(t *testing.T) {
 					t.Errorf("%s after Heal: %+v, %v", name, mended, err)
 				}
 			}
-			// The workers accept still: a socket that listens again serves again.
+			// The workers still accept, so a socket that listens again serves again.
 			c.inOrder()
 			must(t, c.ServeCommon(1))
 			for _, name := range c.names {
@@ -124,8 +125,8 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// The second shutdown leaves a mark on a socket, with which each of its connections would
-// read an end-of-file.
+// A second shutdown leaves a mark on a socket: each of its connections would read an
+// end-of-file.
 func TestShutdownTwice(t *testing.T) {
 	g, _ := newGroup(t, "127.0.0.1:0")
 	file := take(t, g, "w0", 0)
@@ -197,8 +198,8 @@ func TestShutdownLeaves(t *testing.T) {
 	}
 }
 
-// Connections that fall into a queue that no worker serves, while the kernel's order is
-// not that of the books, are found.
+// While the kernel's order differs from the group's list, connections may end in a queue that no
+// worker serves. Stranded finds them.
 func TestStranded(t *testing.T) {
 	g, _ := newGroup(t, "127.0.0.1:0")
 	first, free := take(t, g, "w0", 0), take(t, g, "w1", 1)
@@ -209,7 +210,7 @@ func TestStranded(t *testing.T) {
 	if got := ask(t, g, "127.0.0.1"); got != "w2" {
 		t.Fatalf("%q served", got)
 	}
-	// By the books w2 has the index 3 now, where none stands: the kernel chooses.
+	// The group's list now gives w2 the index 3, at which there is no socket: the kernel chooses.
 	must(t, g.Serve("w2"))
 	must(t, g.Leave("w0"))
 	var lost []net.Conn
@@ -276,7 +277,7 @@ func TestVerifyInNoise(t *testing.T) {
 	c.inOrder()
 }
 
-// A socket of another process in the group is noticed, and gets nothing.
+// A socket of another process in the group is noticed, and gets no connection.
 func TestStranger(t *testing.T) {
 	c := newCrew(t, "127.0.0.1:0", 2)
 	stranger := listenShared(t, c.Address().String())
@@ -322,7 +323,7 @@ func TestTrim(t *testing.T) {
 		t.Errorf("%d seats, want 5", n)
 	}
 	must(t, c.Trim(0))
-	if n := seats(); n != 4 { // w3 is in the way
+	if n := seats(); n != 4 { // w3 holds the last seat, and only the last one can be closed
 		t.Errorf("%d seats, want 4", n)
 	}
 	must(t, c.Gone("w3"))

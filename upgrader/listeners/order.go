@@ -24,8 +24,8 @@ const (
 	// strangersAtMost is how many sockets of other processes are expected in the group.
 	strangersAtMost = 16
 	orderAttempts   = 3
-	// A member is found when it has dropped packets lead times more often than any other: a
-	// full accept queue drops packets, too.
+	// A member is found when it has dropped lead more packets than any other. One more is not
+	// enough, because a full accept queue drops packets, too.
 	lead      = 3
 	sightings = 64 // at most
 	perMember = 2  // packets, for a first look
@@ -81,7 +81,7 @@ func countStrangers(members []*seat) (n int) {
 // strangers. It first tries the order of g.members.
 func (g *Group) order() (order []*seat, err error) {
 	missing := len(g.members) - countStrangers(g.members)
-	var stand []bool // from the index len(order) on
+	var stand []bool // of the members from the index len(order) on
 	for missing > 0 {
 		index := len(order)
 		if index > len(g.members)+strangersAtMost {
@@ -121,7 +121,7 @@ func (g *Group) confirm(s *seat) {
 		return err
 	})
 	if err == nil && !(stand[0] && g.allListen()) {
-		if _, err = g.heal(); errors.Is(err, errUnclear) { // others' traffic, which ends
+		if _, err = g.heal(); errors.Is(err, errUnclear) { // other packets were dropped; that ends
 			g.log.Warn("connections are steered by the likely order", "address", g.where.address.String(), "err", err)
 			err = nil
 		}
@@ -153,7 +153,7 @@ func (g *Group) armed(members []*seat, do func() error) error {
 			continue
 		}
 		before, err := minHops(s.file, six)
-		if err == nil && before <= oneHop { // a decoy drops more
+		if err == nil && before <= oneHop { // a decoy has a higher limit, and must keep it
 			err = setMinHops(s.file, six, oneHop+1)
 			defer setMinHops(s.file, six, before)
 		}
@@ -164,8 +164,8 @@ func (g *Group) armed(members []*seat, do func() error) error {
 	return do()
 }
 
-// stand says which members have the expected index, where the first of them has the index
-// first: such a member drops exactly the two packets that are sent to its index.
+// stand says which members have the index that is expected of them; first is that of the first
+// member. Such a member drops exactly the two packets that are sent to its index.
 func (g *Group) stand(members []*seat, first int) ([]bool, error) {
 	var indexes []int
 	for i := range members {
@@ -254,11 +254,11 @@ func (g *Group) sight(index int) ([]*seat, error) {
 	return seen, err
 }
 
-// atOnce is the number of clients that fit into one program.
+// atOnce is the number of clients whose probes fit into one program.
 const atOnce = MaxProbes - probesAtOnce
 
-// aim makes clients that are steered to the indexes, and whose packets have the lowest
-// hop count. Close them, also after an error.
+// aim makes clients that are steered to the indexes, with the lowest hop count in their packets.
+// The caller closes them, also after an error.
 func (g *Group) aim(indexes ...int) (clients []*client, err error) {
 	steering := g.steering()
 	for _, index := range indexes {
@@ -281,8 +281,8 @@ func closeAll(clients []*client) {
 	}
 }
 
-// drops sends the client's one packet, and returns those of the members that drop one
-// within a time, or a stranger if the packet opens a connection.
+// drops sends one packet of the client. It returns the members that drop a packet in the time
+// allowed, or a stranger if the packet opens a connection.
 func (c *client) drops(members []*seat, patience time.Duration) ([]*seat, error) {
 	before := make([]uint32, len(members))
 	for i, s := range members {

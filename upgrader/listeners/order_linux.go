@@ -25,7 +25,7 @@ func dropped(file *os.File) uint32 {
 	return info[memInfoDrops]
 }
 
-// minHops is how far packets must be able to travel on for a socket not to drop them.
+// minHops is the lowest hop count with which the socket does not drop packets.
 func minHops(file *os.File, six bool) (int, error) {
 	level, option := minHopsOption(six)
 	return unix.GetsockoptInt(int(file.Fd()), level, option)
@@ -43,7 +43,7 @@ func minHopsOption(six bool) (level, option int) {
 	return unix.IPPROTO_IP, unix.IP_MINTTL
 }
 
-// hops limits how far the client's packets may travel.
+// hops sets the hop count of the client's packets.
 func (c *client) hops(n int) error {
 	level, option := unix.IPPROTO_IP, unix.IP_TTL
 	if c.target.Addr().Is6() {

@@ -104,7 +104,7 @@ func (c *client) serverSide() (stage, error) {
 			now = accepted
 		}
 	})
-	if errors.Is(err, unix.ENOENT) { // likewise, and the client knows next
+	if errors.Is(err, unix.ENOENT) { // the program has closed it; the client's end will show that
 		return connected, nil
 	}
 	return now, err
@@ -112,7 +112,7 @@ func (c *client) serverSide() (stage, error) {
 
 func (c *client) shutdown() { unix.Shutdown(int(c.file.Fd()), unix.SHUT_WR) }
 
-// polled returns the client as a File of the runtime's poller, for its last moments.
+// polled returns the client as a File in the runtime's poller, so that its end can be awaited.
 func (c *client) polled() (*os.File, error) {
 	fd, err := unix.FcntlInt(c.file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {

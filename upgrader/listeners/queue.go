@@ -38,8 +38,8 @@ func (g *Group) Whole() (waiting, dropped int) {
 	return waiting, dropped
 }
 
-// Filled returns what waits at all seats, and how many may wait. It does not wait for the
-// group: ok is false while something else is done with it.
+// Filled returns how many connections wait at all seats, and how many may wait. It never waits
+// for the lock: ok is false while the group is busy.
 func (g *Group) Filled() (waiting, limit int, ok bool) {
 	if !g.mu.TryLock() {
 		return 0, 0, false

@@ -24,8 +24,8 @@ func deferred(t *testing.T, g *listeners.Group, worker string, slot int) *os.Fil
 	return file
 }
 
-// A seat that was left waits for the handshakes that had begun, and for no others. One
-// that ends after the worker is gone is not lost.
+// After Leave, a seat waits for the handshakes that had begun, and for no others. A handshake
+// that ends after the worker's death is not lost.
 func TestLateHandshake(t *testing.T) {
 	for address, hosts := range addresses {
 		for _, host := range hosts {
@@ -86,7 +86,7 @@ func write(t *testing.T, conn net.Conn) {
 	must(t, conn.(*net.TCPConn).CloseWrite())
 }
 
-// More handshakes than are asked for one by one.
+// More handshakes than are looked up one by one.
 func TestManyHandshakes(t *testing.T) {
 	g, common := newGroup(t, "[::]:0")
 	serve(t, common, "common")
@@ -109,7 +109,7 @@ func TestManyHandshakes(t *testing.T) {
 	}
 }
 
-// A seat in which a handshake may end yet is not closed.
+// A seat in which a handshake may still end is not closed.
 func TestTrimLeavesHandshakes(t *testing.T) {
 	g, common := newGroup(t, "127.0.0.1:0")
 	serve(t, common, "common")
@@ -222,7 +222,7 @@ func TestManySeats(t *testing.T) {
 	}
 }
 
-// room asks for so many descriptors.
+// room raises the limit of descriptors, so that n fit.
 func room(t *testing.T, descriptors uint64) {
 	t.Helper()
 	var limit unix.Rlimit

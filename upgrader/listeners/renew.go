@@ -29,8 +29,8 @@ func (g *Group) renew(s *seat) error {
 	return err
 }
 
-// Renewed says whether the common socket is another one than at the last call, behind the
-// same descriptor: copies of it are to be made anew.
+// Renewed says whether the common socket was replaced since the last call. Its descriptor is the
+// same, but copies of the descriptor refer to the old socket and have to be made again.
 func (g *Group) Renewed() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

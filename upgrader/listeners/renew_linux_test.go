@@ -9,8 +9,8 @@ import (
 	"relevo/upgrader/listeners"
 )
 
-// Others are steered while a socket is shut down that nobody has mended yet. Whichever it
-// is, its worker serves at it again.
+// The steering changes while one socket is shut down and not repaired yet. Whichever socket it
+// is, its worker serves again.
 func TestSteeredWhileShutDown(t *testing.T) {
 	for _, network := range []string{"0.0.0.0:0", "127.0.0.1:0", onlyIPv6} {
 		for _, shut := range []int{-1, 0, 1, 2} {
@@ -45,7 +45,7 @@ func TestSteeredWhileShutDown(t *testing.T) {
 	}
 }
 
-// All are shut down at once, and others are steered, and a worker comes.
+// All sockets are shut down at once, the steering changes, and a new worker takes a seat.
 func TestTakenWhileAllAreShutDown(t *testing.T) {
 	c := newCrew(t, "127.0.0.1:0", 3)
 	must(t, unix.Shutdown(int(c.common.Fd()), unix.SHUT_RDWR))
@@ -58,8 +58,8 @@ func TestTakenWhileAllAreShutDown(t *testing.T) {
 	c.inOrder()
 }
 
-// poison does what happens where a worker shuts its socket down in the moment in which the
-// group is steered by it: the kernel makes another group of it.
+// poison shuts a socket down and then attaches the steering through it, as happens if a worker
+// shuts its socket down at that moment: the kernel makes a new group of it alone.
 func poison(t *testing.T, g *listeners.Group, file *os.File) {
 	t.Helper()
 	port := int(g.Address().Port())
@@ -68,7 +68,7 @@ func poison(t *testing.T, g *listeners.Group, file *os.File) {
 	must(t, unix.SetsockoptSockFprog(int(file.Fd()), unix.SOL_SOCKET, unix.SO_ATTACH_REUSEPORT_CBPF,
 		&unix.SockFprog{Len: 1, Filter: &program[0]}))
 	err := unix.Bind(int(file.Fd()), &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
-	if err == unix.EINVAL { // it has its port still
+	if err == unix.EINVAL { // it still has its port
 		err = unix.Listen(int(file.Fd()), 5)
 	}
 	if err != unix.EADDRINUSE {
@@ -112,7 +112,7 @@ func TestRenewed(t *testing.T) {
 	}
 }
 
-// The common socket is replaced behind its owner's descriptor, who is told of it.
+// The common socket is replaced behind its owner's descriptor, and Renewed reports it.
 func TestCommonRenewed(t *testing.T) {
 	c := newCrew(t, "127.0.0.1:0", 2)
 	must(t, c.Serve("w1"))
@@ -132,7 +132,7 @@ func TestCommonRenewed(t *testing.T) {
 	}
 }
 
-// The keeper has the new socket.
+// The keeper gets the new socket.
 func TestRenewedIsKept(t *testing.T) {
 	kept := keeper{}
 	o := options(t)
@@ -149,7 +149,7 @@ func TestRenewedIsKept(t *testing.T) {
 	}
 }
 
-// keeper knows the inodes of what it was given.
+// keeper records the inodes of the sockets that it was given.
 type keeper map[string]uint64
 
 func (k keeper) Keep(name string, file *os.File) {

@@ -1,11 +1,10 @@
 package listeners
 
-// Rest is for the time without workers. Once no worker serves, new connections go to a socket
-// that no worker holds, and wait there; without Rest they would go on to the socket of the last
-// worker, which leaves. The next Take returns that socket. With false connections wait where
-// the last worker served, as they do without Rest.
+// Rest prepares for a time without workers. Once no worker serves, new connections wait in a
+// socket that no worker holds, and the next Take returns that socket. Without Rest, or after
+// Rest with false, they wait in the socket of the last worker, which is leaving.
 //
-// Where workers share a socket, connections wait in that one anyway.
+// If workers share a socket, connections wait in that one anyway.
 func (g *Group) Rest(on bool) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -6,9 +6,8 @@ import (
 	"relevo/upgrader/listeners"
 )
 
-// Clients who come after the last worker was asked to leave wait for the next one, which is
-// there before the old one has gone; also when that is so a second time, and under the next
-// master.
+// Clients that come after the last worker was asked to leave are served by the next worker, even
+// if that starts before the old one has ended. It works a second time, and under the next master.
 func TestRest(t *testing.T) {
 	t.Parallel()
 	g, common := newGroup(t, "127.0.0.1:0")
@@ -44,11 +43,11 @@ func TestRest(t *testing.T) {
 			t.Errorf("%+v waits for %s, %v", q, old, err)
 		}
 		must(t, g.Gone(old))
-		server.close() // it accepts no more, as one that leaves
+		server.close() // it accepts no more, as a leaving worker does
 	}
 }
 
-// Where it was called off, the slot's next worker takes the socket of the last one.
+// After Rest with false, the slot's next worker takes the socket of the last one.
 func TestRestCalledOff(t *testing.T) {
 	t.Parallel()
 	g, _ := newGroup(t, "127.0.0.1:0")
@@ -69,7 +68,7 @@ func TestRestCalledOff(t *testing.T) {
 	}
 }
 
-// Workers that share a socket leave their clients there.
+// If workers share a socket, clients wait in that socket.
 func TestRestShared(t *testing.T) {
 	t.Parallel()
 	g, common := newGroup(t, "127.0.0.1:0")

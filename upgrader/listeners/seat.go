@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// SocketOptions are what a program asked of the socket that its seat stands for. All of
-// them are properties of the seat's socket and outlive the program, so they are applied
-// at each Take.
+// SocketOptions are the options that a program has set on its own socket, which the seat
+// replaces. They are properties of the seat's socket and outlive the program, so they are
+// applied at each Take.
 type SocketOptions struct {
 	Nonblock bool     `json:"nonblock,omitempty"`
 	Backlog  int      `json:"backlog,omitempty"` // default: the most that the kernel gives
@@ -32,21 +32,21 @@ type seat struct {
 	reserved bool   // a worker of the slot has left it; the slot's next one has the first claim
 	serving  bool   // its holder wants new connections
 	sticky   bool   // its holder wants clients to stick to slots
-	// the part of all connections that its holder gets while others serve, in ten-thousandths; nil:
-	// its share
+	// trial is the part of all connections that the holder gets while others serve, in
+	// ten-thousandths; nil: its holder is not on trial
 	trial  *int
-	shared bool // it is that of Group.Share; it has no holder
+	shared bool // Group.Share has returned it; it has no holder
 
 	suspended bool // its holder fails: Group.Suspend
 
-	share   int // how often it stands in the program that is in force
+	share   int // how often it is listed in the present program
 	want    SocketOptions
 	limit   int      // what the kernel made of want.Backlog
 	changed []Option // the values of options before Take set them
 	left    handshakes
 }
 
-// wanted is how often the seat is to stand in the program.
+// wanted is how often the seat should be listed in the program.
 func (s *seat) wanted(commonWeight, sharedWeight int) int {
 	n := 0
 	if s.serving && !s.suspended {
@@ -94,8 +94,8 @@ func (s *seat) prepare(want SocketOptions) (refused []error, err error) {
 	return refused, s.assert()
 }
 
-// remember reads what an option, and those that change with it, are now, in the order
-// in which they are to be put back.
+// remember reads the present values of an option, and of the options that change with it, in the
+// order in which they have to be restored.
 func (s *seat) remember(o Option) (before []Option) {
 	for _, o := range append([]Option{o}, follow(o)...) {
 		if now, ok := getOption(s.file, o); ok && !slices.ContainsFunc(s.changed, o.same) {
@@ -105,8 +105,8 @@ func (s *seat) remember(o Option) (before []Option) {
 	return before
 }
 
-// assert sets the queue length that the program asked for. It leaves the common socket
-// alone, unless that is lent: its owner sets it.
+// assert sets the queue length that the program asked for. It does not change the common socket
+// unless that is lent, because the socket's owner sets its length.
 func (s *seat) assert() error {
 	if s.id == 0 && s.holder == "" {
 		return listen(s.file, 0)
@@ -120,7 +120,7 @@ func (s *seat) assert() error {
 
 func (o Option) same(other Option) bool { return o.Level == other.Level && o.Name == other.Name }
 
-// strangerID is that of a socket in the group that another process has opened.
+// strangerID is the ID of a socket in the group that another process has opened.
 const strangerID = -1
 
 func (s *seat) stranger() bool { return s.id == strangerID }

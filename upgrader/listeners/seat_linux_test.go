@@ -12,8 +12,8 @@ import (
 	"relevo/upgrader/listeners"
 )
 
-// Four workers share new connections evenly. That one of them gets a quarter more than
-// another of 8,000 by chance has a probability of 2·10⁻¹¹ (of 2,000: 3·10⁻³).
+// Four workers share new connections evenly. With 8,000 connections, the probability that one
+// worker gets a quarter more than another by chance is 2·10⁻¹¹ (with 2,000: 3·10⁻³).
 func TestSpread(t *testing.T) {
 	g, _ := newGroup(t, "127.0.0.1:0")
 	var servers []*server
@@ -35,8 +35,8 @@ func TestSpread(t *testing.T) {
 	}
 }
 
-// A pool on its way from the shared socket to own ones: the common socket's workers get
-// their shares.
+// While a pool changes from the shared socket to sockets of its workers, the workers at the
+// common socket get their shares.
 func TestCommonWeight(t *testing.T) {
 	g, common := newGroup(t, "127.0.0.1:0")
 	c := serve(t, common, "common")
@@ -58,7 +58,7 @@ func TestCommonWeight(t *testing.T) {
 	}
 }
 
-// A worker that binds again gets the seat that it has.
+// A worker that binds again gets its present seat.
 func TestTakeTwice(t *testing.T) {
 	g, _ := newGroup(t, "127.0.0.1:0")
 	first := take(t, g, "w0", 0)
@@ -70,8 +70,8 @@ func TestTakeTwice(t *testing.T) {
 	}
 }
 
-// What a dead worker had not accepted is served by its slot's next worker, and by no
-// other.
+// Connections that a dead worker had not accepted are served by its slot's next worker, and by
+// no other.
 func TestDeadWorkersQueue(t *testing.T) {
 	g, _ := newGroup(t, "127.0.0.1:0")
 	left := take(t, g, "w0", 0)
@@ -109,7 +109,7 @@ func TestDeadWorkersQueue(t *testing.T) {
 	}
 }
 
-// Where the slot does not exist any more, the next worker of any gets its queue.
+// If the slot does not exist any more, the next worker of any slot gets its queue.
 func TestForget(t *testing.T) {
 	g, _ := newGroup(t, "127.0.0.1:0")
 	take(t, g, "w0", 0)
@@ -178,8 +178,7 @@ func TestCommonIsServed(t *testing.T) {
 	}
 }
 
-// The seat has what its program asked for, again and again, and nothing of its
-// predecessor's.
+// At each Take the seat gets the options of its program, and none of the previous program's.
 func TestSocketOptions(t *testing.T) {
 	g, _ := newGroup(t, "127.0.0.1:0")
 	option := func(name, value int) listeners.Option {
@@ -195,7 +194,7 @@ func TestSocketOptions(t *testing.T) {
 	usual := value(plain, unix.SO_RCVBUF)
 	file, err := g.Take("w0", 0, listeners.SocketOptions{Backlog: 3, Set: []listeners.Option{
 		option(unix.SO_KEEPALIVE, 1), option(unix.SO_RCVBUF, 20000), option(unix.SO_PRIORITY, 3),
-		{Level: unix.SOL_SOCKET, Name: 9999, Value: []byte{1, 0, 0, 0}}, // no such option: told, and no failure
+		{Level: unix.SOL_SOCKET, Name: 9999, Value: []byte{1, 0, 0, 0}}, // no such option: it is reported, and Take succeeds
 	}})
 	must(t, err)
 	state := func() string {
@@ -213,7 +212,7 @@ func TestSocketOptions(t *testing.T) {
 	if mended, err := g.Tend(); mended["w0"] != (listeners.Mended{Queue: true}) || err != nil {
 		t.Errorf("mended %+v, %v", mended, err)
 	}
-	if got := state(); got != "true 3 1 40000 2" { // its mode is its program's business
+	if got := state(); got != "true 3 1 40000 2" { // whether it blocks is the program's choice
 		t.Errorf("the mended seat is %s", got)
 	}
 	must(t, g.Gone("w0"))
@@ -229,7 +228,7 @@ func TestSocketOptions(t *testing.T) {
 	}
 }
 
-// A program that ends the steering, or steers itself, is put right.
+// If a program detaches the steering, or attaches its own, the group's is attached again.
 func TestSteeringIsMended(t *testing.T) {
 	g, _ := newGroup(t, "127.0.0.1:0")
 	for slot := range 8 {
@@ -241,7 +240,7 @@ func TestSteeringIsMended(t *testing.T) {
 	must(t, unix.SetsockoptInt(int(file.Fd()), unix.SOL_SOCKET, unix.SO_DETACH_REUSEPORT_BPF, 0))
 	_, err := g.Tend()
 	must(t, err)
-	// The kernel comes by the last socket first, and would give it everything.
+	// Without steering, the kernel tries the last socket first, and would give it everything.
 	last := take(t, g, "w7", 7)
 	must(t, unix.SetsockoptInt(int(last.Fd()), unix.SOL_SOCKET, unix.SO_REUSEPORT, 0))
 	_, err = g.Tend()

@@ -6,9 +6,9 @@ import (
 	"relevo/upgrader/listeners"
 )
 
-// A worker may have the common socket for itself. Workers that share one get another
-// then, so that the first one gets nothing any more when it leaves; and they keep it in the
-// next master.
+// While one worker has the common socket to itself, workers that share a socket get another one,
+// so that the first worker gets no connections after it has left. They keep that socket under
+// the next master.
 func TestShare(t *testing.T) {
 	o := options(t)
 	o.LendCommon = true

@@ -5,12 +5,12 @@ import (
 	"slices"
 )
 
-// Serve sends new connections to a worker's seat, as to all others that serve.
+// Serve sends new connections to a worker's seat, as many as to every other seat that serves.
 func (g *Group) Serve(worker string) error { return g.serve(worker, nil) }
 
-// Try is Serve for a worker on trial: while others serve, it gets no more than a part of
-// all new connections, in ten-thousandths, and with 0 only probes. Where clients stick to
-// slots, they are clients of its slot. Serve or Admit ends the trial.
+// Try is Serve for a worker on trial: while others serve, it gets at most a part of all new
+// connections, in ten-thousandths; with 0 it gets only probes. If clients stick to slots, it
+// gets clients of its own slot. Serve or Admit ends the trial.
 func (g *Group) Try(worker string, part int) error { return g.serve(worker, &part) }
 
 // Admit ends a worker's trial, if it is on one.
@@ -55,7 +55,7 @@ func (g *Group) serve(worker string, trial *int) error {
 func (g *Group) ServeCommon(workers int) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if workers > 0 && g.common.holder == "" { // a worker that had it may have left it blocking
+	if workers > 0 && g.common.holder == "" { // its last holder may have changed its mode to blocking
 		if err := setNonblock(g.common.file, true); err != nil {
 			return fmt.Errorf("cannot let workers share the common socket: %w", err)
 		}
@@ -69,7 +69,7 @@ func (g *Group) ServeCommon(workers int) error {
 	return err
 }
 
-// ServeShared is ServeCommon for the socket that Share returns, where that is another.
+// ServeShared is ServeCommon for the socket that Share returns, if that is not the common one.
 func (g *Group) ServeShared(workers int) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -151,7 +151,7 @@ func (g *Group) steer() error {
 // only member.
 func (g *Group) settle() error {
 	switch {
-	case g.closed: // the kernel's group may be another master's now
+	case g.closed: // another master may have taken over the kernel's group
 	case len(g.members) > 1:
 		return g.attach()
 	case g.attached:

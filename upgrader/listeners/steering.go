@@ -16,8 +16,8 @@ const (
 	maxJump         = 255  // of a conditional jump, whose offsets have a byte each
 )
 
-// Where the kernel lets a program read. The offset 0 is the payload in this hook;
-// networkHeader (SKF_NET_OFF) reaches back to the IP header.
+// Offsets in a packet. In this hook 0 is the payload; networkHeader (SKF_NET_OFF) is the
+// beginning of the IP header.
 const (
 	networkHeader = 0xfff00000
 	randomNumber  = bpf.ExtRand
@@ -31,13 +31,13 @@ const (
 // Cells of a program's memory.
 const (
 	cellPort = 0 // the client's port, for probes
-	cellFold = 1 // its address, folded into one word so far
+	cellFold = 1 // the part of its address that is already folded into one word
 )
 
 // Steering says which members of a reuseport group take new connections.
 type Steering struct {
 	// Serving has the indexes from which the program picks at random for each new connection.
-	// An index that is in it twice gets twice as many. It may be empty only if Buckets is
+	// An index that is listed twice gets twice as many. It may be empty only if Buckets is
 	// not.
 	Serving []int
 	// Buckets has an index for each bucket; the client's address decides the bucket. Serving
@@ -53,7 +53,7 @@ type Trial struct {
 	Part  int // in ten-thousandths
 }
 
-// wholePart is the Part that is all.
+// wholePart is the Part of a trial that gets all connections.
 const wholePart = 10000
 
 // Probe sends the connections of one client address to one member, whatever Serving
@@ -114,9 +114,9 @@ func choosing(serving []int) []bpf.Instruction {
 	return append(head, search(runs)...)
 }
 
-// run is a stretch of the sorted indexes: one index several times, or consecutive ones.
+// run is a part of the sorted indexes: the same index several times, or consecutive indexes.
 type run struct {
-	from   int // the number drawn that means first
+	from   int // the random number that stands for first
 	first  int // an index of the group
 	length int
 	same   bool
@@ -141,7 +141,7 @@ func runsOf(serving []int) (runs []run) {
 	return runs
 }
 
-// leaf turns the number drawn, which is in A, into an index.
+// leaf turns the random number in A into an index.
 func (r run) leaf() []bpf.Instruction {
 	if r.same || r.length == 1 {
 		return []bpf.Instruction{bpf.RetConstant{Val: uint32(r.first)}}
@@ -155,7 +155,7 @@ func (r run) leaf() []bpf.Instruction {
 	}
 }
 
-// search finds the run of the number drawn by halving.
+// search finds the run of the random number by binary search.
 func search(runs []run) []bpf.Instruction {
 	if len(runs) == 1 {
 		return runs[0].leaf()
@@ -206,9 +206,9 @@ func onlyFor(protocol uint32, body []bpf.Instruction) []bpf.Instruction {
 	}, body...)
 }
 
-// match returns the probe's index if the source port, which is in the scratch memory,
-// and the address are the probe's. The address counts because any client on the
-// network may happen to have that port.
+// match returns the probe's index if the source port, which is in the scratch memory, and the
+// address are the probe's. The port alone is not enough, because a client of another host may
+// use the same one.
 func (p Probe) match(at uint32, address []byte) []bpf.Instruction {
 	words := len(address) / 4
 	left := 2*words + 1 // instructions after the comparison of the port

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/net/bpf"
 )
 
-// packet is what a program sees, as the virtual machine can load it: the machine knows
-// no extensions and no offsets before the payload.
+// packet is what a program sees, in a form that the virtual machine of package bpf can load: it
+// supports no extensions, and no offsets before the payload.
 type packet struct {
 	random   uint32
 	protocol uint16
@@ -92,8 +92,8 @@ func upTo(from, to, step int) (all []int) {
 	return all
 }
 
-// Every number that is drawn leads to one of the indexes, and each index is reached as
-// often as it stands there.
+// Every random number leads to one of the indexes, and each index is reached as often as it is
+// listed.
 func TestChoosing(t *testing.T) {
 	for name, serving := range map[string][]int{
 		"one":              {7},
@@ -116,7 +116,7 @@ func TestChoosing(t *testing.T) {
 			for i, index := range serving {
 				want[index] += 2
 				got[steered(t, vm, packet{random: uint32(i)})]++
-				last := 1<<32/uint64(len(serving)) - 1 // the highest whole round of the random number
+				last := 1<<32/uint64(len(serving)) - 1 // the last complete round of the random numbers
 				got[steered(t, vm, packet{random: uint32(last*uint64(len(serving)) + uint64(i))})]++
 			}
 			if !maps.Equal(got, want) {

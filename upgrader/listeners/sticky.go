@@ -9,12 +9,12 @@ import (
 // addresses.
 const Buckets = 1024
 
-// stake is a member's claim to sticky clients.
+// stake describes a member that takes sticky clients.
 type stake struct {
 	index int  // in the group
 	id    int  // of the seat; unlike its index it does not change
-	slot  int  // whose clients it takes; below 0: those of slots without a member of their own
-	trial *int // its part of all clients, in ten-thousandths; nil: what its slot has
+	slot  int  // it takes the clients of this slot; below 0: of all slots without a member of their own
+	trial *int // its part of all clients, in ten-thousandths; nil: all clients of its slot
 }
 
 // assign returns the member that takes the clients of each bucket. A slot's buckets
@@ -47,7 +47,7 @@ func assign(stakes []stake) []int {
 	return table
 }
 
-// claims are stakes in order.
+// claims has the stakes in groups, by what they claim.
 type claims struct {
 	slots   int           // the number of slots, as far as the stakes show it
 	owners  map[int][]int // by slot: indexes of the members that take all of its clients
@@ -133,7 +133,7 @@ func firstNumbers(n int) []int {
 	return all
 }
 
-// mix is the end of MurmurHash3: each bit of the number changes half of the others.
+// mix is the last step of MurmurHash3: each bit of the number changes about half of the result.
 func mix(n uint32) uint32 {
 	n ^= n >> 16
 	n *= mixFirst
@@ -147,7 +147,7 @@ const (
 	mixSecond = 0xc2b2ae35
 )
 
-// stakes are those of the members that take new connections.
+// stakes returns a stake for each member that takes new connections.
 func (g *Group) stakes() (all []stake) {
 	for i, s := range g.members {
 		sharing := s.share
@@ -168,7 +168,7 @@ func (g *Group) stakes() (all []stake) {
 	return all
 }
 
-// sticks says whether clients stick to slots: one of the workers that serve wants it.
+// sticks says whether clients stick to slots: they do if a worker that serves wants it.
 func (g *Group) sticks() bool {
 	return slices.ContainsFunc(g.members, func(s *seat) bool { return s.share > 0 && s.sticky })
 }

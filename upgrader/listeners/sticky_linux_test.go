@@ -19,8 +19,8 @@ var (
 	connections = flag.Int("connections", 2000, "how many connections the test of a trial makes")
 )
 
-// slotOf asks as one of many clients, each with an address of its own on the loopback, and
-// returns the slot of the worker that answers: the last digit of its name.
+// slotOf connects as one of many clients, each with its own address on the loopback, and returns
+// the slot of the worker that answers: the last digit of its name.
 func slotOf(t testing.TB, g *listeners.Group, client int) string {
 	t.Helper()
 	local := netip.AddrFrom4([4]byte{127, byte(1 + client>>16), byte(client >> 8), byte(client)})
@@ -46,7 +46,8 @@ func slotsOf(t testing.TB, g *listeners.Group) (all []string) {
 	return all
 }
 
-// stuck has a new worker serve a slot, whose name ends with the slot. The function ends it.
+// stuck makes a new worker serve a slot; its name ends with the slot. The returned function ends
+// the worker.
 func stuck(t *testing.T, g *listeners.Group, generation, slot int) (gone func(*listeners.Group)) {
 	t.Helper()
 	name := fmt.Sprintf("w%d-%d", generation, slot)
@@ -60,8 +61,8 @@ func stuck(t *testing.T, g *listeners.Group, generation, slot int) (gone func(*l
 	}
 }
 
-// Clients of IPv4 and IPv6, on sockets of either or both, stay at their slots over rolls,
-// the death of a worker, and the next master; one slot more moves few of them.
+// Clients of IPv4 and IPv6, on sockets of one family or both, keep their slots during rolls,
+// after the death of a worker, and under the next master; an additional slot moves few of them.
 func TestStickyClients(t *testing.T) {
 	for _, address := range []string{"0.0.0.0:0", "[::]:0"} {
 		t.Run(address, func(t *testing.T) {
@@ -120,7 +121,7 @@ func differing(a, b []string) (n int) {
 	return n
 }
 
-// A client of IPv6 sticks as well, and not by its port.
+// A client of IPv6 sticks, too, whatever its port is.
 func TestStickyIPv6(t *testing.T) {
 	g, _ := newGroup(t, "[::]:0")
 	for slot := range 4 {
@@ -152,12 +153,12 @@ func TestTrial(t *testing.T) {
 		t.Errorf("a dark canary has got %d connections", n)
 	}
 	must(t, g.Accepted(t.Context(), "canary"))
-	// The kernel knows of it before the server does.
+	// The kernel counts the connection before the server accepts it.
 	eventually(t, "the server has counted the probe", func() bool { return canary.count() == 1 })
 	legacy, files := g.Legacy()
 	next, err := listeners.TakeOver(common, legacy, files, options(t))
 	must(t, err)
-	must(t, next.Serve("old-0")) // steers anew
+	must(t, next.Serve("old-0")) // attaches a new program
 	for range 100 {
 		ask(t, next, "127.0.0.1")
 	}
@@ -191,7 +192,7 @@ func TestTrial(t *testing.T) {
 	}
 }
 
-// The address that most connections come from is known, on sockets of either family.
+// MainClient finds the address with the most connections, on sockets of both families.
 func TestMainClient(t *testing.T) {
 	for address, hosts := range addresses {
 		t.Run(address, func(t *testing.T) {

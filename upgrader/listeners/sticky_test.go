@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// serving are stakes of one seat in each of the slots, at the index of the slot and 1.
+// serving returns a stake for one seat of each slot; its index is the slot's number plus 1.
 func serving(slots ...int) (all []stake) {
 	for _, slot := range slots {
 		all = append(all, stake{index: slot + 1, id: slot + 1, slot: slot})
@@ -35,7 +35,7 @@ func sizes(table []int) map[int]int {
 	return n
 }
 
-// One slot more takes an equal part of each other slot's clients, and moves no other one.
+// An additional slot takes an equal part of each other slot's clients, and no other client moves.
 func TestResizeMovesFew(t *testing.T) {
 	for n := 1; n < 40; n++ {
 		before, after := assign(serving(firstNumbers(n)...)), assign(serving(firstNumbers(n+1)...))
@@ -62,7 +62,7 @@ func TestResizeMovesFew(t *testing.T) {
 	}
 }
 
-// A slot that does not serve gives its clients to all others, and nobody else's move.
+// The clients of a slot that does not serve go to all other slots, and no other client moves.
 func TestAbsentSlot(t *testing.T) {
 	whole := assign(serving(0, 1, 2, 3, 4))
 	for away := range 5 {
@@ -85,7 +85,7 @@ func TestAbsentSlot(t *testing.T) {
 	}
 }
 
-// In a roll two workers of a slot share its clients, or the new one is on trial.
+// During a roll two workers of a slot share its clients, or the new one is on trial.
 func TestTwoInASlot(t *testing.T) {
 	whole := assign(serving(0, 1, 2, 3))
 	second := stake{index: 9, id: 9, slot: 2}
@@ -131,8 +131,8 @@ func (p packet) from(address string) packet {
 	return p
 }
 
-// One client goes to one bucket, whatever its port is, and IPv4 clients wherever they come
-// in; neighbours in a network are spread.
+// A client always gets the same bucket, whatever its port is, and an IPv4 client also on an IPv6
+// socket; neighbours in a network get different ones.
 func TestClientsByAddress(t *testing.T) {
 	table := firstNumbers(Buckets)
 	vm := machine(t, Steering{Buckets: table})
@@ -170,7 +170,7 @@ func TestClientsByAddress(t *testing.T) {
 	}
 }
 
-// The longest sticky program fits beside all probes, and its jumps reach.
+// The longest sticky program with all probes fits, and all its jumps are in reach.
 func TestStickyProgramFits(t *testing.T) {
 	var probes []Probe
 	for i := range MaxProbes {
