@@ -43,6 +43,7 @@ type agentEntry struct {
 	Fetch     string `toml:"fetch"`
 	Check     string `toml:"check"`
 	Minisign  string `toml:"minisign"`
+	Cosign    string `toml:"cosign"`
 	Signature string `toml:"signature"`
 	Socket    string `toml:"socket"`
 }
@@ -193,7 +194,7 @@ func openApps(file agentFile, log *slog.Logger) (map[string]agent.App, error) {
 	for name, e := range file.App {
 		app, err := local.Open(local.Options{Name: name, Path: e.Path, State: filepath.Join(file.State, name),
 			Socket: cmp.Or(e.Socket, places.ControlSocket(name)), FetchCommand: e.Fetch, CheckCommand: e.Check,
-			Minisign: e.Minisign, SignatureCommand: e.Signature, Log: log})
+			Minisign: e.Minisign, Cosign: e.Cosign, SignatureCommand: e.Signature, Log: log})
 		if err != nil {
 			return nil, err
 		}

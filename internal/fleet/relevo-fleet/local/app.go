@@ -25,15 +25,17 @@ type Options struct {
 	FetchCommand string
 	// CheckCommand has to succeed after a roll, and while the machine bakes.
 	CheckCommand string
-	// Minisign is a public key. SignatureCommand writes the signature to its standard output; for a release
-	// with a URL it is at that URL with .minisig by default.
-	Minisign, SignatureCommand string
-	Log                        *slog.Logger
+	// Minisign or Cosign is a public key: of minisign, or one of cosign in PEM. SignatureCommand writes the
+	// signature to its standard output; for a release with a URL it is at that URL with .minisig or .sig by
+	// default.
+	Minisign, Cosign, SignatureCommand string
+	Log                                *slog.Logger
 }
 
 // App is an app of this machine.
 type App struct {
 	Options
+	key    *key // nil: releases are not signed
 	mu     sync.Mutex
 	known  known
 	health agent.Health
@@ -41,7 +43,11 @@ type App struct {
 
 // Open reads what is known of an app.
 func Open(o Options) (*App, error) {
-	a := &App{Options: o}
+	key, err := readKey(o)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{Options: o, key: key}
 	if err := os.MkdirAll(a.releases(), 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make the directory for releases of %s: %w", o.Name, err)
 	}

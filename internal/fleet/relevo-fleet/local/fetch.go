@@ -13,14 +13,12 @@ import (
 	"strings"
 	"time"
 
-	"aead.dev/minisign"
-
 	"relevo/internal/fleet/relevo-fleet/store"
 )
 
 // Fetch gets a release into the directory of releases, and checks it.
 func (a *App) Fetch(ctx context.Context, r store.Release) (hash string, err error) {
-	if r.SHA256 != "" && a.Minisign == "" {
+	if r.SHA256 != "" && a.key == nil {
 		if have, _ := hashOf(a.release(r.SHA256)); have == r.SHA256 {
 			return have, nil
 		}
@@ -39,7 +37,7 @@ func (a *App) Fetch(ctx context.Context, r store.Release) (hash string, err erro
 	if r.SHA256 != "" && r.SHA256 != hash {
 		return "", fmt.Errorf("its sha256 is %s, wanted is %s", hash, r.SHA256)
 	}
-	if err := a.verify(ctx, r, out.Name()); err != nil {
+	if err := a.verify(ctx, r, out.Name(), hash); err != nil {
 		return "", err
 	}
 	if err := copyTo(out.Name(), a.release(hash), nil); err != nil {
@@ -109,49 +107,6 @@ func download(ctx context.Context, url string, to io.Writer) error {
 		return fmt.Errorf("%s: %w", url, err)
 	}
 	return nil
-}
-
-// verify checks the signature, if there is a key.
-func (a *App) verify(ctx context.Context, r store.Release, path string) error {
-	if a.Minisign == "" {
-		return nil
-	}
-	var key minisign.PublicKey
-	if err := key.UnmarshalText([]byte(a.Minisign)); err != nil {
-		return fmt.Errorf("cannot read the key of minisign: %w", err)
-	}
-	signature, err := a.signature(ctx, r)
-	if err != nil {
-		return fmt.Errorf("cannot get its signature: %w", err)
-	}
-	bytes, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	if !minisign.Verify(key, bytes, signature) {
-		return errors.New("its signature does not fit this machine's key of minisign")
-	}
-	return nil
-}
-
-func (a *App) signature(ctx context.Context, r store.Release) ([]byte, error) {
-	if a.SignatureCommand == "" && r.URL != "" {
-		var text bytes.Buffer
-		err := download(ctx, strings.ReplaceAll(r.URL, "{version}", r.Version)+".minisig", &text)
-		return text.Bytes(), err
-	}
-	if a.SignatureCommand == "" {
-		return nil, errors.New("give the command that prints it as signature in the agent's configuration")
-	}
-	out, err := os.CreateTemp(a.releases(), ".signature-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(out.Name())
-	if err := errors.Join(a.command(ctx, a.SignatureCommand, r, out), out.Close()); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(out.Name())
 }
 
 // Check runs the app's check.
