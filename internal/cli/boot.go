@@ -91,7 +91,7 @@ func (c *cli) newBoot() (*boot, error) {
 	return b, err
 }
 
-// ready refuses where no unit can be made; the error says what to do instead.
+// ready returns an error if no unit can be made here; the error says what to do instead.
 func (b *boot) ready() error {
 	if err := b.refuseBackground(os.Getpid(), os.Getppid()); err != nil {
 		return err
@@ -207,8 +207,8 @@ func (b *boot) undo(ctx context.Context, name string) (said, error) {
 	return said{text: text, value: map[string]any{"name": name, "removed": found.Path}}, nil
 }
 
-// takeAway removes a unit. While systemd runs the app, a copy in systemd's runtime directory lasts
-// until the next boot: without it systemd would forget how to stop the master.
+// takeAway removes a unit. While systemd runs the app, a copy stays in systemd's runtime directory
+// until the next boot: without it systemd would not know how to stop the master.
 func (b *boot) takeAway(name string, found unit.Found, runs bool) error {
 	if err := b.manager.Run("disable", b.unit(name)); err != nil {
 		return err

@@ -93,8 +93,8 @@ func (b *boot) place(d apps.Definition, env []string) (p placedUnit, err error) 
 	return p, err
 }
 
-// former returns the unit that relevo startup has made for the app before. A unit of that name from
-// elsewhere is refused.
+// former returns the unit that relevo startup made for the app earlier. It refuses a unit of that
+// name that something else has made.
 func (b *boot) former(name string) (unit.Found, error) {
 	found, err := unit.Find(b.dirs, name)
 	switch {
@@ -144,7 +144,7 @@ func (c *cli) appOf(d apps.Definition) (config.App, error) {
 }
 
 // move makes systemd start a master that takes the app over from the master in the background. It
-// says how many workers went on.
+// reports how many workers kept serving.
 func (b *boot) move(ctx context.Context, name string, before control.Status) (string, error) {
 	err := b.begin(name)
 	if err != nil {
@@ -189,7 +189,7 @@ func (b *boot) begin(name string) error {
 }
 
 // startManaged starts an app through the unit that relevo startup has made, if there is one. If
-// that systemd does not run, the app starts in the background, and the unit takes it over later.
+// systemd does not run, the app starts in the background, and the unit takes it over later.
 func (c *cli) startManaged(d apps.Definition) (managed bool, err error) {
 	b, err := c.newBoot()
 	if err != nil {

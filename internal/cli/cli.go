@@ -97,9 +97,9 @@ func (c *cli) root() *cobra.Command {
 	return root
 }
 
-// rootFor has only the command that the arguments name, if that runs for each app of a machine or
-// is asked often: a master keeps its commands for as long as it runs, and to make all takes a
-// millisecond.
+// rootFor has only the command that the arguments name, if it is a command that runs for each app of
+// a machine or runs often: a master keeps its commands in memory as long as it runs, and making all
+// of them takes a millisecond.
 func (c *cli) rootFor(args []string) *cobra.Command {
 	if len(args) == 0 {
 		return c.root()
@@ -128,7 +128,7 @@ func (c *cli) bareRoot() *cobra.Command {
 		Example:      rootExample,
 		Version:      version(),
 		SilenceUsage: true,
-		// cobra suggests nothing if this is not set.
+		// Without this, cobra suggests nothing.
 		SuggestionsMinimumDistance: 2,
 		SilenceErrors:              true,
 		Args:                       unknownCommand,
@@ -151,5 +151,5 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 // usage marks an error as a mistake on the command line.
 func usage(err error) error { return control.WithExit(err, control.ExitUsage) }
 
-// Commands returns all commands, for the program that makes man pages and completions of them.
+// Commands returns all commands, for the program that makes their man pages and completions.
 func Commands() *cobra.Command { return (&cli{getenv: os.Getenv}).root() }

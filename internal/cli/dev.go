@@ -90,7 +90,7 @@ func devDefaults() (config.App, error) {
 	return app, err
 }
 
-// sayDefaults writes into the help which defaults differ from those of relevo run.
+// sayDefaults adds to the help the defaults that differ from those of relevo run.
 func sayDefaults(flags *pflag.FlagSet) {
 	defaults, err := devDefaults()
 	if err != nil {
@@ -289,7 +289,7 @@ func (c *cli) develop(sources config.Sources, app config.App, notes []string, st
 	})
 }
 
-// greetDev is greet; in the file of another program the addresses are lines as all others.
+// greetDev is greet. If the output goes to a file or a pipe, each address is an ordinary line.
 func (c *cli) greetDev(to io.Writer, app config.App, listeners []control.Listener) {
 	if isTerminal(c.stderr) {
 		c.greet(to, app, listeners)
@@ -310,7 +310,7 @@ func fileOf(s config.Sources) string {
 func (c *cli) devOptions(sources config.Sources, app config.App, stderr io.Writer,
 	log *slog.Logger) (dev.Options, error) {
 	place := filepath.Join(c.places.AppState(app.Name), "dev")
-	err := safefile.CheckDir(place) // the programs in it are run
+	err := safefile.CheckDir(place) // relevo runs the programs in it
 	if err == nil {
 		err = safefile.MkdirAll(place, 0o711, 0o711)
 	}

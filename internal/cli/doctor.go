@@ -98,8 +98,8 @@ func (c *cli) around() container {
 	return c.container
 }
 
-// findRunning asks the master of that name. If no file is named, the configuration of that master
-// is checked.
+// findRunning asks the master of that name. If the user names no file, doctor checks the master's
+// own configuration.
 func (c *cli) findRunning(ctx context.Context, h *doctor.Host, name string) {
 	if config.CheckName(name) != nil {
 		return

@@ -82,7 +82,7 @@ func (c *cli) printStory(s explain.Story) {
 	}
 }
 
-// clock is a time of today, or with its date.
+// clock writes a time; it adds the date if that is not today.
 func clock(at time.Time) string {
 	at = at.Local()
 	if y, m, d := time.Now().Date(); at.Year() == y && at.Month() == m && at.Day() == d {

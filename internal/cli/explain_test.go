@@ -9,8 +9,8 @@ import (
 	"relevo/pool"
 )
 
-// TestExplain: what the master remembers is told in sentences; an older master is named, with
-// what to type.
+// TestExplain: sentences say what the master remembers. If the master is too old to remember, the
+// output says so, and what to type.
 func TestExplain(t *testing.T) {
 	emptyPlaces(t)
 	m := &standIn{status: control.Status{Name: "web"}}

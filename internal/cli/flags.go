@@ -118,7 +118,7 @@ type appFlags struct {
 	selection config.Selection
 	// background says that relevo start has started this master.
 	background bool
-	succeeds   string // the app whose master in the background is to be succeeded, if it runs
+	succeeds   string // take over from this app's master in the background, if it runs
 }
 
 func (c *cli) appFlags(cmd *cobra.Command) *appFlags {

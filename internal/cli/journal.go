@@ -9,8 +9,8 @@ import (
 	"relevo/internal/launch"
 )
 
-// journalStreams has systemd's journal know of each line which worker has printed it, if the
-// output goes there and the user asked for no other form.
+// journalStreams makes each line in systemd's journal name the worker that has printed it. It is
+// used if the output goes to the journal and the user asked for no other form.
 func (c *cli) journalStreams(app config.App, s launch.Streams) launch.Streams {
 	if app.Output != config.OutputAuto {
 		return s
@@ -27,7 +27,7 @@ func (c *cli) journalStreams(app config.App, s launch.Streams) launch.Streams {
 	return launch.Streams{Out: c.stdout, Err: c.stderr, Open: open}
 }
 
-// ofWorker are the fields of what a worker prints.
+// ofWorker returns the fields for the output of a worker.
 func ofWorker(app string, s launch.OutputSource) []journal.Field {
 	return []journal.Field{
 		{Name: "SYSLOG_IDENTIFIER", Value: app + "/" + strconv.Itoa(s.Slot)},

@@ -52,7 +52,7 @@ type journalHandler struct {
 	grouped      bool   // the attributes of a group have other meanings
 }
 
-// Handle has the text made as without fields, and adds them.
+// Handle writes the text by the wrapped handler, and adds the fields.
 func (h journalHandler) Handle(ctx context.Context, r slog.Record) error {
 	fields := append(bytes.Clone(h.fields), journal.Encode(journal.Field{Name: "PRIORITY", Value: priority(r.Level)})...)
 	if !h.grouped {
@@ -83,15 +83,16 @@ func (h journalHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return h
 }
 
-// WithGroup makes no fields of the attributes that follow.
+// WithGroup makes the handler ignore later attributes, because within a group their names mean
+// something else.
 func (h journalHandler) WithGroup(name string) slog.Handler {
 	h.Handler = h.Handler.WithGroup(name)
 	h.grouped = h.grouped || name != ""
 	return h
 }
 
-// fieldOf is the field of an attribute that names a worker, as the lines of workers have it; empty
-// for other attributes.
+// fieldOf returns the field for an attribute that names a worker, the same as in the lines of
+// workers; empty for other attributes.
 func fieldOf(a slog.Attr) []byte {
 	name := map[string]string{"slot": "RELEVO_SLOT", "gen": "RELEVO_GENERATION", "worker": "RELEVO_WORKER",
 		"pid": "RELEVO_PID"}[a.Key]
@@ -101,7 +102,7 @@ func fieldOf(a slog.Attr) []byte {
 	return journal.Encode(journal.Field{Name: name, Value: a.Value.Resolve().String()})
 }
 
-// priority is that of syslog(3).
+// priority returns the priority of syslog(3) for a level.
 func priority(level slog.Level) string {
 	switch {
 	case level >= slog.LevelError:

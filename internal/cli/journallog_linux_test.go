@@ -16,8 +16,8 @@ import (
 	"relevo/internal/journal"
 )
 
-// TestMasterLogFields: a line about a worker has its fields, a line of a logger those of the
-// logger, and one in a group none of the group's.
+// TestMasterLogFields: a line about a worker has the worker's fields, and a line of a logger has
+// the logger's fields. Attributes in a group become no fields.
 func TestMasterLogFields(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "socket")
 	receives, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
@@ -87,7 +87,7 @@ func streamOf(t *testing.T, file *os.File) string {
 	return fmt.Sprintf("%d:%d", is.Dev, is.Ino)
 }
 
-// TestPriority: levels of slog as those of syslog(3).
+// TestPriority: each level of slog has a priority of syslog(3).
 func TestPriority(t *testing.T) {
 	for level, want := range map[slog.Level]string{slog.LevelDebug: "7", slog.LevelInfo: "6", slog.LevelWarn: "4",
 		slog.LevelError: "3", slog.LevelError + 4: "3", slog.LevelInfo + 1: "6"} {

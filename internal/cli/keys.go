@@ -13,7 +13,7 @@ import (
 // guardVerb makes this binary the process that restores the terminal.
 const guardVerb = "__terminal"
 
-// keyboard delivers keystrokes; without a terminal keys is nil.
+// keyboard delivers keystrokes. keys is nil if there is no terminal.
 type keyboard struct {
 	keys  <-chan byte
 	close func()

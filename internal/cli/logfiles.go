@@ -20,7 +20,7 @@ func (c *cli) openLogFiles(app config.App, dir string, log *slog.Logger) (*logFi
 	if app.Output != config.OutputFiles {
 		return nil, log
 	}
-	_ = logfile.MakeDir(dir) // for readers that follow before the first line; the Writer tells of a failure
+	_ = logfile.MakeDir(dir) // readers may follow before the first line; the Writer reports a failure
 	tell := func(l logfile.Loss) {
 		if l.Err != nil {
 			log.Warn("cannot write the output of the workers: lines are lost until that is mended", "err", l.Err)

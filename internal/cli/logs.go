@@ -116,7 +116,8 @@ func matches(patterns []string, name string) bool {
 	})
 }
 
-// logged is loggedNames, but each pattern has to match an app, or any of them if each is false.
+// logged is loggedNames, and returns an error if a pattern matches no app; if each is false, only
+// if no pattern matches.
 func (c *cli) logged(patterns []string, each bool) ([]string, error) {
 	names, err := c.loggedNames(patterns)
 	if err != nil {
@@ -151,8 +152,8 @@ func (c *cli) noLogFiles(name string) error {
 		what, c.places.State)}
 }
 
-// noSuchApp returns an error if no app has the name. An app is one that runs, that is remembered, or
-// that has left something in the state directory.
+// noSuchApp returns an error if there is no app with this name: none that runs, none that is
+// remembered, and none that has left something in the state directory.
 func (c *cli) noSuchApp(name string) error {
 	if isPattern(name) {
 		return nil
@@ -184,8 +185,8 @@ func (c *cli) knownNames() ([]string, error) {
 	return slices.Compact(known), err
 }
 
-// patterns returns the arguments, or the default app if there are none: of a relevo.toml with
-// several apps it is each of them.
+// patterns returns the arguments. Without arguments it returns the default app, or all apps of a
+// relevo.toml that has several.
 func (c *cli) patterns(args []string) ([]string, error) {
 	if len(args) > 0 {
 		return args, nil

@@ -122,7 +122,7 @@ func (v *logView) next(a *loggedApp) (logfile.Record, error) {
 	}
 }
 
-// showPast shows the lines that exist, those of all apps sorted by time.
+// showPast shows the existing lines of all apps, sorted by time.
 func (v *logView) showPast(ctx context.Context) error {
 	for shown := 1; ctx.Err() == nil; shown++ {
 		var first *loggedApp
@@ -163,7 +163,7 @@ func (v *logView) showPast(ctx context.Context) error {
 // Pauses of a reader that has reached the end of all files.
 const (
 	logPause    = 100 * time.Millisecond
-	appsPause   = 10 // so many pauses between two searches for new apps
+	appsPause   = 10 // number of pauses between two searches for new apps
 	roundOfLogs = 2000
 )
 

@@ -12,35 +12,37 @@ import (
 // would be worth.
 const commandGC = 400
 
-// masterProcessors is how many processors a master uses at the most. With 64 it needs three
-// times the memory, and five times the threads, of one with 2.
+// masterProcessors is how many processors a master uses at most. On a machine with 64, a master that
+// used all of them would need three times the memory and five times the threads.
 const masterProcessors = 2
 
-// useFewProcessors limits those of this process. Workers, and what "auto" means, stay as they are.
+// useFewProcessors limits how many processors this process uses. It changes neither the workers nor
+// the meaning of "auto".
 func useFewProcessors() {
 	if runtime.GOMAXPROCS(0) > masterProcessors {
 		runtime.GOMAXPROCS(masterProcessors)
 	}
 }
 
-// startGC is GOGC of a master that starts. It is higher than later, because each of the first two
-// collections costs 300 KB that the Go runtime keeps, to list what is and what is not swept. It is no
-// higher than this, because workers may print a lot before the start is over.
+// startGC is GOGC while a master starts. It is higher than later, because each of the first two
+// collections costs 300 KB that the Go runtime keeps for its lists of spans. It is no higher than
+// this, because workers may print a lot before the start is over.
 const startGC = 100
 
-// masterGC is GOGC of a master, which allocates little and seldom, and should be small beside
-// many workers, however much these print. The workers' own GOGC is not changed.
+// masterGC is GOGC of a master. A master allocates little and seldom, and should stay small beside
+// many workers, however much they print. The workers' own GOGC is not changed.
 const masterGC = 40
 
 const (
-	// startTime is how long most starts take at the longest, also while a hundred masters start.
+	// startTime is longer than most starts take, also while a hundred masters start.
 	startTime = 10 * time.Second
-	// settleTime is how long a master works after it began to serve: it keeps copies, and writes.
+	// settleTime is how long a master is busy after it has begun to serve: it stores copies of
+	// programs, and writes its files.
 	settleTime = 500 * time.Millisecond
 )
 
-// keepSmall makes this process one that runs for long. What its start needed is given back at
-// once, after the start: when served was called, or when a start should be over.
+// keepSmall prepares this process for a long life. It gives the memory of the start back when
+// served was called, or when a start should be over.
 func keepSmall() (served func()) {
 	debug.SetGCPercent(startGC)
 	timer := time.AfterFunc(startTime, func() {
@@ -51,14 +53,15 @@ func keepSmall() (served func()) {
 }
 
 const (
-	// watchGC is GOGC of a command that shows something for long.
+	// watchGC is GOGC of a command that runs for long and shows something.
 	watchGC = 40
-	// watchStartTime is how long its start takes at the longest.
+	// watchStartTime is longer than the start of such a command takes.
 	watchStartTime = 2 * time.Second
 )
 
-// watchSmall makes this process one that shows something for long. What its start needed is given
-// back soon after it. One processor is enough for it: with a second one it takes a fifth more of their time.
+// watchSmall prepares a command that runs for long and shows something. It gives the memory of the
+// start back soon after it, and uses one processor: with two, the command would take a fifth more
+// processor time.
 func watchSmall() (end func()) {
 	debug.SetGCPercent(watchGC)
 	runtime.GOMAXPROCS(1)
@@ -66,9 +69,9 @@ func watchSmall() (end func()) {
 	return func() { timer.Stop() }
 }
 
-// giveBack gives memory back that was used and is not.
+// giveBack returns unused memory to the system.
 func giveBack() {
-	program := procfs.ProgramMappings() // looked up first: what this leaves is given back, too
+	program := procfs.ProgramMappings() // looked up first, so that its own garbage is given back, too
 	debug.FreeOSMemory()
 	forget(program)
 }

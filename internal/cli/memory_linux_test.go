@@ -8,7 +8,7 @@ import (
 	"relevo/internal/procfs"
 )
 
-// TestForget: less of the program's file counts as resident, and the program runs on.
+// TestForget: less of the program's file counts as resident, and the program keeps running.
 func TestForget(t *testing.T) {
 	resident := func() int {
 		text, err := procfs.Self.Status("RssFile")

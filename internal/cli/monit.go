@@ -50,8 +50,8 @@ func (c *cli) showMonit(ctx context.Context, name string) error {
 	return monit.Run(ctx, monit.Options{In: in, Out: c.stdout, Env: os.Environ(), Source: f, App: name})
 }
 
-// watcher looks at all apps again and again. A master that does not answer holds no look up for long.
-// What it asks ends with ctx; wait waits for that.
+// watcher returns a Viewer of all apps. A master that does not answer delays a look only for a
+// short time. All requests end with ctx; wait returns when they have ended.
 func (c *cli) watcher(ctx context.Context) (viewer *machineview.Viewer, wait func()) {
 	names, ask := c.askApps()
 	masters := machineview.AskMasters(ctx, names, ask)

@@ -13,8 +13,8 @@ import (
 	"relevo/pool"
 )
 
-// TestMonitDoesNotWait: a master that does not answer holds up neither what is seen of other apps
-// nor the next look.
+// TestMonitDoesNotWait: a master that does not answer delays neither the view of other apps nor the
+// next look.
 func TestMonitDoesNotWait(t *testing.T) {
 	emptyPlaces(t)
 	c := &cli{getenv: os.Getenv, places: config.FindPlaces(os.Getenv, os.Geteuid(), config.UsableDir)}
@@ -24,7 +24,7 @@ func TestMonitDoesNotWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stuck.Close()
-	givenUp := make(chan struct{}) // closed when the first question of the stuck master ends
+	givenUp := make(chan struct{}) // closed when the first request to the stuck master ends
 	go func() {
 		defer close(givenUp)
 		if conn, err := stuck.Accept(); err == nil {

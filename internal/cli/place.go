@@ -58,9 +58,9 @@ func (c *cli) placeAfter(arrival *succession.Arrival, cmd *cobra.Command, flags 
 	return at
 }
 
-// logicalDir is the working directory by the path that the user entered, through symbolic links
-// such as "current". The kernel knows only the directory that the link led to. For a deleted
-// directory it is the former path.
+// logicalDir returns the path by which the user entered the working directory, symbolic links such
+// as "current" included. The kernel knows only the directory that the link led to. If the directory
+// was deleted, it returns the former path.
 func logicalDir(getenv func(string) string) string {
 	dir := getenv("PWD")
 	if here, err := os.Stat("."); err == nil && filepath.IsAbs(dir) {

@@ -63,7 +63,7 @@ Ctrl-C (143 after TERM).`
 	return cmd
 }
 
-// proveWhat finds what is to be loaded: an app of a master, or any server.
+// proveWhat finds the target of the load: an app of a master, or any server.
 func (c *cli) proveWhat(ctx context.Context, r proveRun, name string) error {
 	if r.During != nil && name != "" {
 		return usage(fmt.Errorf("cannot use --during with the app %s: its master rolls it; leave --during out, "+
@@ -90,7 +90,7 @@ func (c *cli) proveWhat(ctx context.Context, r proveRun, name string) error {
 	return c.runProve(ctx, r)
 }
 
-// loadable refuses a URL of which prove knows no way to load it.
+// loadable returns an error for a URL that prove cannot load.
 func loadable(url string, how prove.Connections) error {
 	for _, scheme := range []string{"http://", "https://", "unix:", "ws://", "wss://"} {
 		if !strings.HasPrefix(url, scheme) {

@@ -26,8 +26,8 @@ const (
 // terminal's foreground, so that sudo can ask for a password.
 type duringCommand struct{ line string }
 
-// run returns when the shell has ended. What the command leaves in the background keeps its output,
-// a file without a name.
+// run returns when the shell has ended. Processes that the command leaves in the background can
+// still write: the output is a file without a name, not a pipe.
 func (d duringCommand) run(ctx context.Context) error {
 	output, err := os.CreateTemp("", "relevo-prove-")
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"relevo/internal/prove"
 )
 
-// TestProveDuring: no master runs; the server is loaded while the command does.
+// TestProveDuring: without a master, the server is loaded while the command runs.
 func TestProveDuring(t *testing.T) {
 	emptyPlaces(t)
 	var served atomic.Int64
@@ -81,7 +81,7 @@ func TestProveLoadAlone(t *testing.T) {
 	}
 }
 
-// TestProveDuringUsage: mistakes are told before anything is loaded.
+// TestProveDuringUsage: mistakes are reported before the load.
 func TestProveDuringUsage(t *testing.T) {
 	emptyPlaces(t)
 	for args, want := range map[string]string{

@@ -9,7 +9,7 @@ import (
 	"relevo/internal/prove"
 )
 
-// kind is what is sent, and on which connections. It refuses flags that have no effect on that.
+// kind chooses what is sent and on which connections. It refuses flags that have no effect there.
 func (p *proveCommand) kind(f *pflag.FlagSet) (prove.Connections, error) {
 	switch {
 	case p.http2 && p.webSocket:
@@ -28,7 +28,7 @@ func (p *proveCommand) kind(f *pflag.FlagSet) (prove.Connections, error) {
 	return prove.Connections(p.connections), nil
 }
 
-// without refuses flags beside another one, and says why.
+// without refuses flags that make no sense beside another one, and says why.
 func without(f *pflag.FlagSet, beside string, reasons map[string]string) error {
 	var refused error
 	f.Visit(func(flag *pflag.Flag) {

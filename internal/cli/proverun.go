@@ -22,14 +22,14 @@ type proveRun struct {
 	finished func(*prove.Report)
 }
 
-// needsMaster says that a master is asked: for the URL, for rolls and kills, or because it was
-// named. The load alone of a URL, and what happens during a command, need none.
+// needsMaster says whether a master is needed: for the URL, for rolls and kills, or because the user
+// has named one. A load of a URL without rolls, or during a command, needs none.
 func (r proveRun) needsMaster(name string) bool {
 	alone := r.Rolls == prove.NoRolls && !r.Kill && r.URL != ""
 	return r.During == nil && (name != "" || !alone)
 }
 
-// proveApp proves the app of a master, and tells what became of the connections of its workers.
+// proveApp proves the app of a master, and reports what happened to the connections of its workers.
 func (c *cli) proveApp(ctx context.Context, client *control.Client, r proveRun) error {
 	r.Target = &proveTarget{client}
 	before, _ := client.Status(ctx) // nil if the app cannot count connections
@@ -41,8 +41,8 @@ func (c *cli) proveApp(ctx context.Context, client *control.Client, r proveRun) 
 	return c.runProve(ctx, r)
 }
 
-// runProve proves, and prints the report. That the file for CI cannot be written is found out before
-// the load.
+// runProve proves, and prints the report. It opens the file for CI before the load, so that an error
+// comes at once.
 func (c *cli) runProve(ctx context.Context, r proveRun) error {
 	record := func(prove.Report, error) error { return nil }
 	if r.junit != "" {
@@ -71,7 +71,7 @@ func (c *cli) runProve(ctx context.Context, r proveRun) error {
 	return err
 }
 
-// proveShown proves, and shows meanwhile how it goes.
+// proveShown proves, and shows the progress meanwhile.
 func (c *cli) proveShown(ctx context.Context, r proveRun) (prove.Report, error) {
 	live := isTerminal(c.stderr)
 	r.Progress = func(p prove.Progress) {

@@ -72,7 +72,7 @@ it; what comes after it is its own.`,
 	return cmd
 }
 
-// runMaster has a master run after the command. It looks for a legacy before it reads anything: a
+// runMaster makes a master run after the command has returned. It looks for a legacy first: a
 // successor gets its settings from the previous master, and calls read only for reloads.
 func (c *cli) runMaster(cmd *cobra.Command, flags *appFlags, read func(at place) (config.Sources, error)) error {
 	arrival, err := c.arrive()
@@ -232,7 +232,7 @@ func isTCP(app config.App, i int, l control.Listener) bool {
 	return strings.HasPrefix(string(app.Listen[i].Network), "tcp")
 }
 
-// shownAddress is the i-th listener's, as a URL where it can be opened.
+// shownAddress is the address of the i-th listener, as a URL if a browser may open it.
 func shownAddress(app config.App, i int, l control.Listener) string {
 	if isTCP(app, i, l) {
 		return phrase.URL(l.Address, "localhost")

@@ -179,8 +179,8 @@ func named(sources config.Sources, c runtimes.Command) config.Sources {
 	return sources
 }
 
-// asWritten returns the app of the sources with its unresolved command, under the name that it
-// would get at a start.
+// asWritten returns the app of the sources with the command as the user wrote it, and with the name
+// that it would get at a start.
 func asWritten(sources config.Sources) (config.App, error) {
 	app, _ := sources.Resolve()
 	if c, err := runtimeOf(app); err == nil { // the files may be created later

@@ -145,8 +145,8 @@ func (c *cli) endEach(values []any, failures []error, one, asJSON bool) error {
 	return nil
 }
 
-// named finds the apps that words name. Its result one means a single app, not named by a pattern.
-// Without words it is the default app.
+// named finds the apps that words name; without words, the default app. one is true if the words
+// name a single app without a pattern.
 func (c *cli) named(ctx context.Context, words []string,
 	does func(apps.App) bool) (names []string, one bool, err error) {
 	if len(words) == 0 {
@@ -179,7 +179,7 @@ func (c *cli) named(ctx context.Context, words []string,
 	return slices.Compact(names), false, nil
 }
 
-// choose returns the names of here that a word names.
+// choose returns those names of here that a word matches.
 func choose(word string, here []string) ([]string, error) {
 	matched, ok := apps.Match([]string{word}, here)
 	switch {

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestStaleSocket: the socket of a killed master is not completed, and goes with its app.
+// TestStaleSocket: completion does not offer the socket of a killed master, and deleting the app
+// removes it.
 func TestStaleSocket(t *testing.T) {
 	emptyPlaces(t)
 	for _, name := range []string{"gone", "web"} {

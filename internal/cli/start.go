@@ -149,7 +149,7 @@ func (c *cli) startTogether(ctx context.Context, all []apps.Wanted, asJSON bool)
 	return err
 }
 
-// refuseOther refuses a name that another app's definition has.
+// refuseOther refuses a name that is already used in another app's definition.
 func (c *cli) refuseOther(d apps.Definition) error {
 	former, err := c.registry().Load(d.Name)
 	if err != nil || former == nil || former.SameApp(d) {

@@ -28,7 +28,7 @@ func isForeign(words apps.Words) bool {
 	return false
 }
 
-// ofForeign imports the apps of such a file: all, or those that are named.
+// ofForeign imports the apps of such a file: all of them, or those that the user names.
 func (w *wish) ofForeign(ctx context.Context) ([]apps.Wanted, error) {
 	path, names := w.words.Args[0], w.words.Args[1:]
 	if w.chosen || w.words.Dash > 0 {

@@ -95,7 +95,7 @@ func (c *cli) printStarted(s control.Status, long bool) {
 	}
 }
 
-// hasOnlyLived says whether a worker counts as ready although it has shown no sign of it.
+// hasOnlyLived says whether a worker counts as ready only because it has not died.
 func hasOnlyLived(w pool.Worker) bool { return w.ReadyBy == "alive" }
 
 // unbounded says that the output of an app in the background grows without limit: it goes neither

@@ -8,7 +8,7 @@ import (
 	"relevo/internal/phrase"
 )
 
-// printScale is one line on who decides on the number of workers.
+// printScale prints a line about what decides on the number of workers.
 func (c *cli) printScale(s control.Status) {
 	if s.Scale == nil {
 		return
@@ -36,7 +36,7 @@ func (c *cli) printScale(s control.Status) {
 	fmt.Fprintf(c.stdout, "\nworkers: %s\n", text)
 }
 
-// workers is the number of workers, for people.
+// workers writes the number of workers for people.
 func (r *checked) workers() string {
 	if r.MostWorkers > 0 {
 		return fmt.Sprintf("%d to %s", r.Workers, phrase.Count(r.MostWorkers, "worker"))

@@ -13,10 +13,10 @@ import (
 	"relevo/pool"
 )
 
-// usageView is what the looks at the workers' usage have shown. It looks only if it is asked to.
+// usageView has the results of earlier looks at the workers' usage. It looks only on request.
 type usageView struct {
 	asked       bool
-	at, earlier time.Time // of the last look, and of the one before; zero: there was none
+	at, earlier time.Time // of the last two looks; zero: there was none
 	now, before map[int]footprint.Footprint
 }
 
@@ -44,8 +44,8 @@ func (v *usageView) look(s control.Status) {
 	}
 }
 
-// percent is how much of one processor a worker uses: since the look before, or since it
-// started; nil: unknown.
+// percent is how much of one processor a worker uses, since the previous look or since its start;
+// nil: unknown.
 func (v *usageView) percent(w pool.Worker) *float64 {
 	u, known := v.now[w.PID]
 	if !known {
@@ -88,7 +88,7 @@ func (v *usageView) withUsage(s control.Status) any {
 	return shown
 }
 
-// columns are those of the usage; LOAD is there if a worker says one.
+// columns returns the columns of the usage; LOAD is among them if a worker reports its load.
 func (v *usageView) columns(workers []pool.Worker) []column {
 	cpu := column{head: "CPU", weight: 9, right: true}
 	memory := column{head: "MEM", weight: 10, right: true}
@@ -138,7 +138,7 @@ func (c *cli) printWorkers(workers []pool.Worker, view *usageView) error {
 		all, width = append(all, view.columns(workers)...), c.width()
 	}
 	all = append(all, of("RELEASE", 1, func(w pool.Worker) string { return releaseText(w.Release) }))
-	if width > 0 { // a long note takes no other column away: its end goes to the next line
+	if width > 0 { // a long note continues on the next line instead of removing another column
 		width = max(1, width-len(gap)-min(notes.width(), longNote))
 	}
 	return printTable(c.stdout, append(columnsThatFit(all, width), notes), 0)

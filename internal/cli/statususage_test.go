@@ -29,8 +29,8 @@ func usedPool() control.Status {
 	return s
 }
 
-// TestStatusUsage: the columns are there if they are asked for, and go on a narrow terminal;
-// a long note takes none away.
+// TestStatusUsage: the columns are shown on request, and dropped on a narrow terminal; a long note
+// removes none of them.
 func TestStatusUsage(t *testing.T) {
 	emptyPlaces(t)
 	m := &standIn{status: usedPool()}
@@ -68,14 +68,14 @@ func TestStatusUsage(t *testing.T) {
 	}
 }
 
-// heads are the heads of the columns in a status.
+// heads returns the titles of the columns in a status.
 func heads(out string) string {
 	_, after, _ := strings.Cut(out, "\nSLOT")
 	line, _, _ := strings.Cut(after, "\n")
 	return strings.Join(strings.Fields("SLOT"+line), " ")
 }
 
-// TestUsagePercent: of the time since the start, or since the look before.
+// TestUsagePercent: the percentage counts from the start of the worker, or from the previous look.
 func TestUsagePercent(t *testing.T) {
 	t.Parallel()
 	at := time.Now()

@@ -78,7 +78,7 @@ func awaitNoSocket(ctx context.Context, client *control.Client) error {
 		switch control.ExitCode(err) {
 		case control.ExitNotRunning:
 			return nil
-		case control.ExitNotPermitted: // another user's socket is there by now, and its answers mean nothing
+		case control.ExitNotPermitted: // the socket there is now another user's, so its answer means nothing
 			return fmt.Errorf("cannot tell whether %s has stopped: %w", client.Name(), err)
 		}
 		select {

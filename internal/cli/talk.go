@@ -116,7 +116,7 @@ func isFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// notByFile is for the words of PM2, in which a file stands for its apps.
+// notByFile refuses the name of a file: in PM2's commands a file stands for its apps.
 func notByFile(path string) error {
 	return fmt.Errorf("cannot reach %q: it is a file, and apps are reached by their names; relevo list shows them", path)
 }
@@ -179,8 +179,8 @@ func (c *cli) talking(use, short string,
 	return cmd
 }
 
-// completeNames completes with the apps that are remembered, or have a master. A socket that a
-// killed master has left is none.
+// completeNames completes the names of apps that are remembered or have a master. The socket that a
+// killed master has left does not count.
 func (c *cli) completeNames(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), completePatience)
 	defer cancel()

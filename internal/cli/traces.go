@@ -19,8 +19,8 @@ type rollTrace struct {
 	ended    []trace.Trace
 }
 
-// rollTrace returns nil where the environment names no receiver, and where the trace that the roll
-// would be a part of is not recorded.
+// rollTrace returns nil if the environment names no receiver, or if the roll would be part of a
+// trace that is not recorded.
 func (c *cli) rollTrace(ctx context.Context, client *control.Client) *rollTrace {
 	settings, err := trace.FromEnvironment(c.getenv, version())
 	if err != nil {
@@ -31,7 +31,7 @@ func (c *cli) rollTrace(ctx context.Context, client *control.Client) *rollTrace 
 	}
 	t := &rollTrace{cli: c, exporter: trace.Exporter{Settings: *settings},
 		recorder: trace.Recorder{App: client.Name(), Parent: settings.Parent}}
-	if status, err := client.Status(ctx); err == nil { // else the roll says what is wrong
+	if status, err := client.Status(ctx); err == nil { // otherwise the roll itself reports the error
 		t.recorder.Since = status.Started
 	}
 	return t
@@ -46,8 +46,8 @@ func (t *rollTrace) hear(e pool.Event) {
 	}
 }
 
-// send sends the traces of the rolls that were heard. The end of the last one is in its result,
-// also where the events of another master tell of it.
+// send sends the traces of the rolls whose events were received. The last roll ends with result,
+// even if its last events come from another master.
 func (t *rollTrace) send(ctx context.Context, result pool.RollResult) {
 	if t == nil {
 		return
@@ -68,7 +68,7 @@ func (c *cli) warnOfTrace(by string, err error) {
 }
 
 // traceAll sends a trace of each roll of each app until ctx ends, if the environment names a
-// receiver. done ends that, and waits until the last ones were sent.
+// receiver. done stops it, and returns when the last traces were sent.
 func (c *cli) traceAll(ctx context.Context, names func() ([]string, error)) (done func()) {
 	const by = "relevo web"
 	settings, err := trace.FromEnvironment(c.getenv, version())

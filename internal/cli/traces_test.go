@@ -11,7 +11,7 @@ import (
 	"relevo/pool/machine"
 )
 
-// rolling is a stand-in whose next roll has these events, the last one is its end.
+// rolling is a stand-in whose next roll has these events; the last event is its end.
 func rolling(result pool.RollResult, events ...pool.Event) *standIn {
 	m := &standIn{result: result, events: make(chan pool.Event, len(events))}
 	for _, e := range events {
@@ -20,8 +20,9 @@ func rolling(result pool.RollResult, events ...pool.Event) *standIn {
 	return m
 }
 
-// TestRollIsTraced: a command that waits for a roll sends a trace of it below the span of the job
-// that runs the command, whatever the roll's end and also where another master tells of it.
+// TestRollIsTraced: a command that waits for a roll sends a trace of it, below the span of the job
+// that runs the command, whether the roll succeeds or fails, and even if another master reports its
+// end.
 func TestRollIsTraced(t *testing.T) {
 	began := time.Now().Add(-time.Minute)
 	step := func(step pool.Step) pool.Event {
@@ -91,8 +92,8 @@ func TestJobIsNotRecorded(t *testing.T) {
 	}
 }
 
-// TestNoReceiver: a receiver that is not there, or a setting that is wrong, changes neither result
-// nor exit code, and is told of in one line.
+// TestNoReceiver: an absent receiver or a wrong setting changes neither the result nor the exit
+// code, and is reported in one line.
 func TestNoReceiver(t *testing.T) {
 	gone := httptest.NewServer(nil)
 	gone.Close()

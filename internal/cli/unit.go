@@ -98,8 +98,8 @@ func (c *cli) unitFiles(flags unitFlags, name string) (files []unit.File, app st
 	return files, name, usage(err)
 }
 
-// ownProgram is the path by which this program was called. An upgrade may put a new file there; the
-// kernel would only name the old one.
+// ownProgram is the path by which this program was called. An upgrade puts the new program at that
+// path, while the kernel only names the old file.
 func ownProgram() (string, error) {
 	self, err := os.Executable()
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	"relevo/internal/control"
 )
 
-// linkedVersion and linkedRevision are set by the linker for the builds of packaging, which may be
-// made from sources without a repository: -ldflags "-X relevo/internal/cli.linkedVersion=v1.2.3".
-// Nothing else writes them.
+// linkedVersion and linkedRevision are set by the linker in builds of packaging, whose sources may
+// have no repository: -ldflags "-X relevo/internal/cli.linkedVersion=v1.2.3". Nothing else writes
+// them.
 var linkedVersion, linkedRevision string
 
 // programVersion is what `relevo version --json` prints.
@@ -50,7 +50,7 @@ func (c *cli) version() *cobra.Command {
 // version returns the version of the build or of the module, or the revision that it was built from.
 func version() string { return findVersion().Version }
 
-// ownBuild is what the master tells of its program.
+// ownBuild is what the master reports about its program.
 func ownBuild() control.Build {
 	v := findVersion()
 	return control.Build{Go: v.Build.Go, Revision: v.Revision}
@@ -64,7 +64,7 @@ func findVersion() programVersion {
 	return versionFrom(info, linkedVersion, linkedRevision)
 }
 
-// versionFrom prefers what the linker was told.
+// versionFrom prefers the values that the linker has set.
 func versionFrom(info *debug.BuildInfo, linkedVersion, linkedRevision string) programVersion {
 	v := programVersion{Revision: linkedRevision, Build: build{Go: info.GoVersion,
 		Target: runtime.GOOS + "/" + runtime.GOARCH, From: "sources"}}

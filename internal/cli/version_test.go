@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestVersionFrom: the linker's words come first, then those of the module, then the revision.
+// TestVersionFrom: the linker's value comes first, then the module's, then the revision.
 func TestVersionFrom(t *testing.T) {
 	const revision = "0123456789abcdef0123456789abcdef01234567"
 	target := runtime.GOOS + "/" + runtime.GOARCH

@@ -57,7 +57,7 @@ func (c *cli) printToken(o web.Options) error {
 	return err
 }
 
-// tokenCommand is what prints the address with the token of a page that listens on address.
+// tokenCommand is the command that prints the address and the token of the page at this address.
 func tokenCommand(address string) string {
 	if address == web.DefaultAddress {
 		return "relevo web --token"

@@ -2,7 +2,8 @@ package cli
 
 import "testing"
 
-// TestTokenCommand: what prints the address of a page names where it listens, unless that is the default.
+// TestTokenCommand: the command that prints the address of a page names the page's address, unless
+// that is the default.
 func TestTokenCommand(t *testing.T) {
 	for address, want := range map[string]string{
 		"127.0.0.1:9615": "relevo web --token",

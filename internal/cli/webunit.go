@@ -24,7 +24,7 @@ func (f *webUnit) add(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&f.hosts, "host", nil, "with --web: a `NAME` under which the page is reached; repeatable")
 }
 
-// wantedFiles makes the units that the flags ask for, and returns the name of what they run.
+// wantedFiles makes the units that the flags ask for, and returns the name of the app or of the page.
 func (c *cli) wantedFiles(cmd *cobra.Command, flags unitFlags, args []string) ([]unit.File, string, error) {
 	set := cmd.Flags().Changed
 	if !flags.web.wanted {

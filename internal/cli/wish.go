@@ -142,14 +142,14 @@ func (w *wish) define(m apps.Meaning) (all []apps.Wanted, err error) {
 	return all, err
 }
 
-// isPlain says that only names are given. What is wrong is then one app's own matter, and the
-// others start, as at boot.
+// isPlain says that only names are given. Then an error concerns one app, and the others start, as
+// at boot.
 func (w *wish) isPlain() bool {
 	return !w.chosen && len(w.flags.texts) == 0 && w.flags.selection == config.Selection{}
 }
 
-// ofCommand defines an app by its command. A file that was not chosen, and whose apps have names,
-// says nothing of it.
+// ofCommand defines an app by its command. A file counts only if the user has chosen it, or if it
+// has a single app without a name.
 func (w *wish) ofCommand(command []string) (apps.Wanted, error) {
 	flags, own := *w.flags, *w
 	flags.texts = maps.Clone(w.flags.texts)
@@ -203,7 +203,7 @@ func (w *wish) ofSources(flags *appFlags) (apps.Wanted, error) {
 	return apps.Wanted{Definition: d, After: app.After, Unbounded: unbounded(app), Notes: notes}, nil
 }
 
-// forStart has an error advise relevo start, where it would advise relevo run.
+// forStart makes an error advise relevo start instead of relevo run.
 func forStart(err error) error {
 	if advised := new(runtimes.AdvisedError); errors.As(err, &advised) {
 		return errors.New(advised.For("start"))
@@ -271,7 +271,7 @@ func (w *wish) change(d *apps.Definition) error {
 	return nil
 }
 
-// withOthers adds the apps that have to serve before these and do not yet.
+// withOthers adds the apps that have to serve before these, and do not serve yet.
 func (w *wish) withOthers(all []apps.Wanted, known []string) ([]apps.Wanted, error) {
 	others := *w
 	others.flags, others.chosen = &appFlags{texts: map[string][]string{}}, false

@@ -8,10 +8,9 @@ import (
 	"time"
 )
 
-// check makes sure, before any load, that there is something to prove: one request must be
-// answered, and the target must have a serving worker. It chooses the address of the load. why is
-// the reason why the connections of workers cannot be listed; empty if they can, or if no worker
-// will be killed.
+// check makes sure before the load that one request is answered, and that the target has a serving
+// worker. It chooses the address of the load. why is the reason why the connections of workers
+// cannot be listed; it is empty if they can be listed, or if no worker will be killed.
 func (l *load) check(ctx context.Context) (why string, err error) {
 	if l.options.Target != nil {
 		workers, err := l.options.Target.Workers(ctx)

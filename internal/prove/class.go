@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// class is the way in which a request was lost. The last two are limits of the prover: the request
-// was never sent, and does not count as lost.
+// class is the way in which a request was lost. The last two classes are limits of the prover: such
+// a request was never sent, and does not count as lost.
 type class uint8
 
 const (

@@ -19,7 +19,7 @@ const (
 	// fill up if a server answers before it has read the body.
 	inlineRequest = 16 << 10
 
-	dialPause  = time.Millisecond      // else a closed door is knocked at 50,000 times a second
+	dialPause  = time.Millisecond      // without it, a closed port would be dialed 50,000 times a second
 	limitPause = 20 * time.Millisecond // for ports to come free
 )
 
@@ -46,7 +46,7 @@ type connection struct {
 	conn, raw net.Conn
 	dialed    time.Time // when its dial began; no server knew of it earlier
 	served    int       // complete answers on it
-	peer      peer      // of a carrier's, which may be closed by the time that it is asked for
+	peer      peer      // of a carrier's connection, kept because that may be closed when the peer is needed
 }
 
 // tally counts the results of a client's requests. Only the client writes it. The counters may be
@@ -157,7 +157,7 @@ func (c *client) exchange(deadline time.Time) (answer, error) {
 
 // exchangeLarge sends and reads at the same time.
 func (c *client) exchangeLarge(conn net.Conn) (answer, error) {
-	sent := make(chan error, 1) // so that the sender ends whether or not it is asked
+	sent := make(chan error, 1) // with room, so that the sender ends even if no one receives
 	go func() {
 		_, err := conn.Write(c.request)
 		sent <- err
@@ -275,7 +275,7 @@ func (c *client) lost(start, end time.Time, cl class, err error) {
 	})
 }
 
-// inWords tells what an unexpected end means for a client.
+// inWords describes what an unexpected end means for a client.
 func inWords(err error) error {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):

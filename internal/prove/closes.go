@@ -11,7 +11,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// noCode is what the library says of an end without a close frame.
+// noCode is the code that the library reports for an end without a close frame.
 const noCode websocket.StatusCode = -1
 
 // Closes are the ends of WebSockets, as far as the server made them.
@@ -56,7 +56,7 @@ func (c *closeCounter) report() *Closes {
 	return &Closes{Codes: codes, Broken: c.broken, Again: c.waits.figures()}
 }
 
-// String tells the ends in words.
+// String describes the ends in words.
 func (c Closes) String() string {
 	var parts []string
 	for _, code := range slices.Sorted(maps.Keys(c.Codes)) {
@@ -71,7 +71,7 @@ func (c Closes) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// writeCarried tells what is particular to HTTP/2 and WebSockets.
+// writeCarried writes the figures that only HTTP/2 and WebSockets have.
 func (r Report) writeCarried(b *strings.Builder) {
 	if f := r.HTTP2; f != nil {
 		fmt.Fprintf(b, "connections opened: %s, of which up to %d at a time take streams\n", count(f.Connections),

@@ -1,14 +1,14 @@
 // Package prove loads an HTTP app while its workers are rolled or killed, and
-// says of every request what became of it. It is how "no request is lost" turns
-// from a claim into a number.
+// counts the result of every request. It turns the claim "no request is lost" into
+// a number.
 //
 // # Clients
 //
 // Every client is one goroutine in a closed loop: send, read the whole answer,
-// send again. No client ever sends a request twice. The HTTP connection is the
-// package's own (not net/http's Transport, which silently sends again what died
-// on a reused connection), the protocol by default is HTTP/1.1, in clear, over TLS, or over
-// a Unix socket. Two connection modes run at the same time, each with
+// send again. No client ever sends a request twice. The package has its own HTTP client,
+// because net/http's Transport silently repeats a request that fails on a reused
+// connection. By default the protocol is HTTP/1.1, in clear, over TLS, or over a Unix
+// socket. Two connection modes run at the same time, each with
 // Options.Clients clients, because a roll endangers them in different ways:
 //
 //   - fresh: a new connection for every request, "Connection: close" in it. It
@@ -19,14 +19,15 @@
 // Two others run alone:
 //
 //   - http2: Options.Clients streams at a time on four connections (package h2conn). A
-//     connection that has got a GOAWAY takes no new stream, and finishes those that it has.
+//     connection that has received a GOAWAY takes no new stream, and finishes its open ones.
 //   - websocket: each client has one WebSocket, sends numbered messages and waits for each
-//     echo. Closes tells how connections ended.
+//     echo. Closes counts how the connections ended.
 //
-// What the protocol itself takes back is no loss, and is counted as unprocessed: a stream that
-// a GOAWAY or REFUSED_STREAM has refused, and a message to a WebSocket that was ended by a close
-// frame. An RST_STREAM with another code counts as reset; a WebSocket that ends without a close
-// frame loses the message under way, or one if there is none.
+// If the protocol itself says that a request was not processed, the request is not lost, but
+// counted as unprocessed: a stream that a GOAWAY or REFUSED_STREAM has refused, and a message to
+// a WebSocket that a close frame has ended. An RST_STREAM with another code counts as reset. A
+// WebSocket that ends without a close frame loses the message under way; without such a message
+// it counts as one.
 //
 // # Lost
 //
@@ -40,16 +41,15 @@
 //	status_5xx  a complete answer with a status of 500 or more
 //	other       the rest: an unexpected status, an answer that is not HTTP, a failed TLS handshake
 //
-// An answer that came before a failed write counts: a server may answer early
-// and close. A close without "Connection: close" that meets a request on a
-// kept connection counts as lost: that is the race a sound drain avoids.
+// A complete answer counts even if writing the request failed: a server may answer early
+// and close. If a server closes a kept connection without "Connection: close" while a
+// request is on its way, the request is lost; a correct drain avoids that.
 //
-// Kill mode knows one more outcome, held: the request died with eof or reset on a
-// connection that the killed worker had accepted. Nothing can save it, so it does
-// not count as lost. So that this need not be guessed, the worker is stopped
-// (SIGSTOP), the connections that it holds are listed, and only then is it killed.
-// Where that cannot be done the report says `attribution: "time"`: each request
-// that broke within a second of a kill is taken for held.
+// Kill mode has one more result, held: the request ended with eof or reset on a
+// connection that the killed worker had accepted. Nothing can save such a request, so it
+// does not count as lost. To know these connections, prove stops the worker (SIGSTOP),
+// lists its connections, and only then kills it. If that is not possible, the report says
+// `attribution: "time"`: each request that broke within a second of a kill counts as held.
 //
 // # The prover's own limits
 //

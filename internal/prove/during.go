@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// ErrCannotRun is wrapped by an error of Options.During that every further run would meet, too.
+// ErrCannotRun is wrapped by an error of Options.During that would occur in every further run, too.
 var ErrCannotRun = errors.New("cannot run the command")
 
 // Runs are the runs of Options.During.
@@ -28,7 +28,7 @@ type repeater struct {
 	hopeless error // every further run would fail, too
 }
 
-// run runs it Options.Times times, and goes on until Options.MinRequests is reached. A
+// run runs it Options.Times times, and more often until Options.MinRequests is reached. A
 // command such as a signal returns before its effect is over, so the load continues for
 // Options.Every after each run.
 func (r *repeater) run(ctx context.Context) {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestCountsExactly: a server that loses exactly so many requests is reported with exactly so many,
-// and MaxLost decides.
+// TestCountsExactly: the report has exactly as many lost requests as the server has lost, and
+// MaxLost decides whether that is a failure.
 func TestCountsExactly(t *testing.T) {
 	const losses = 7
 	for _, mode := range []Connections{Fresh, KeepAlive} {
@@ -37,7 +37,8 @@ func TestCountsExactly(t *testing.T) {
 	}
 }
 
-// TestDuringFails: a command that fails goes on and is told; one that cannot be run ends the load.
+// TestDuringFails: after a command has failed, the load continues and the report says so; a command
+// that cannot be run ends the load.
 func TestDuringFails(t *testing.T) {
 	s := newRawServer(t, "tcp", func(_ *rawServer, c net.Conn, _ int64) bool { return send(c, plain) })
 	o := Options{URL: s.url(), Clients: 1, Times: 2, Every: time.Millisecond, MinRequests: 1,

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// endpoint is where to connect, and the bytes to send, made of the URL and the other options.
+// endpoint has the address to connect to and the bytes to send. Both come from the options.
 type endpoint struct {
 	url     string
 	network string         // "tcp" or "unix"
@@ -59,7 +59,7 @@ func newEndpoint(o Options) (*endpoint, error) {
 	return e, nil
 }
 
-// asHTTP has the URL of a WebSocket begin as that of its handshake does: ws with http, wss with https.
+// asHTTP returns the URL of a WebSocket's handshake: http instead of ws, https instead of wss.
 func asHTTP(o Options) string {
 	if rest, ok := strings.CutPrefix(o.URL, "ws"); ok && o.Connections == WebSocket {
 		return "http" + rest

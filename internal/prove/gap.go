@@ -34,8 +34,8 @@ func (g *gaps) answer(at time.Duration) {
 	}
 }
 
-// end closes the open gap when the load ends, so that an app that has stopped answering for good
-// shows it. Later answers are ignored.
+// end closes the open gap when the load ends, so that an app that never answers again has a long
+// gap. Later answers are ignored.
 func (g *gaps) end(at time.Duration) { g.gap(g.last.Swap(math.MaxInt64), int64(at)) }
 
 func (g *gaps) gap(from, to int64) {

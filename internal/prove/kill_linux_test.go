@@ -16,7 +16,7 @@ import (
 // faulty is a pool whose signals can be made to fail.
 type faulty struct {
 	*pool
-	before func(id string, sig syscall.Signal) error // nil error: go on
+	before func(id string, sig syscall.Signal) error // nil error: send the signal
 }
 
 func (f *faulty) Signal(ctx context.Context, id string, sig syscall.Signal) error {
@@ -60,7 +60,7 @@ func TestKillHoldsButLosesNothing(t *testing.T) {
 	}
 }
 
-// TestStoppedWorkersGoOn: whatever fails after the SIGSTOP, the worker goes on.
+// TestStoppedWorkersGoOn: whatever fails after the SIGSTOP, the worker is continued.
 func TestStoppedWorkersGoOn(t *testing.T) {
 	broken := errors.New("the master is gone")
 	for name, works := range map[string]func(syscall.Signal) bool{
@@ -210,7 +210,7 @@ func TestKillNeverHidesOtherLosses(t *testing.T) {
 	}
 }
 
-// connect opens a client's connection to an address and has a request answered.
+// connect opens a client's connection to an address and sends a request, which is answered.
 func connect(t *testing.T, c *client, to net.Addr) {
 	t.Helper()
 	c.endpoint.use(to.(*net.TCPAddr).AddrPort())

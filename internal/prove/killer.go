@@ -123,8 +123,8 @@ func (k *killer) kill(ctx context.Context, w Worker) (time.Time, error) {
 	return k.finish(ctx, w, e, h)
 }
 
-// finish sends the SIGKILL even if ctx has just ended: the worker may be stopped, and must not stay
-// so.
+// finish sends the SIGKILL even if ctx has just ended, because the worker may be stopped, and must
+// not stay stopped.
 func (k *killer) finish(ctx context.Context, w Worker, e *entry, h handle) (time.Time, error) {
 	k.ledger.open(e)
 	at := time.Now()

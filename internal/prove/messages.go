@@ -53,7 +53,7 @@ func (m *messageCarrier) exchange(ctx context.Context, deadline time.Time) (answ
 	return answer{status: http.StatusOK, body: int64(len(message))}, open, err
 }
 
-// again measures how long the client was without a socket that serves.
+// again records how long the client had no socket that serves.
 func (m *messageCarrier) again() {
 	if !m.gone.IsZero() {
 		m.closes.again(time.Since(m.gone))
@@ -61,7 +61,7 @@ func (m *messageCarrier) again() {
 	}
 }
 
-// broken takes leave of a socket that has ended; the error is nil if that was in order.
+// broken drops the socket if it has ended. The error is nil if a close frame has ended it.
 func (m *messageCarrier) broken() (open connection, err error) {
 	if m.socket == nil || !m.socket.over() {
 		return connection{}, nil
@@ -104,7 +104,7 @@ func (m *messageCarrier) connect(ctx context.Context, deadline time.Time) (conne
 	return open, nil
 }
 
-// watch has abort close the connection.
+// watch makes abort close this connection.
 func (m *messageCarrier) watch(raw net.Conn) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -130,7 +130,7 @@ func (m *messageCarrier) upgrade(ctx context.Context, conn net.Conn) (*websocket
 	return ws, err
 }
 
-// hangUp says goodbye by the code 1000, or closes at once.
+// hangUp sends a close frame with the code 1000, or closes at once.
 func (m *messageCarrier) hangUp(politely bool) {
 	if m.socket == nil {
 		return

@@ -13,7 +13,8 @@ import (
 	"github.com/coder/websocket"
 )
 
-// echoServer echoes messages; each may act instead, and has its socket end by returning false.
+// echoServer echoes messages. The function each may do something else with a message; if it
+// returns false, the socket ends.
 type echoServer struct {
 	*httptest.Server
 	handshakes, messages atomic.Int64
@@ -107,7 +108,7 @@ func TestWebSocketClosed(t *testing.T) {
 	}
 }
 
-// TestWebSocketFaults: what a server drops is lost.
+// TestWebSocketFaults: a message that the server drops is lost.
 func TestWebSocketFaults(t *testing.T) {
 	for name, c := range map[string]struct {
 		each   func(e *echoServer, ws *websocket.Conn, n int64) bool

@@ -15,8 +15,8 @@ import (
 	"relevo/internal/testreq"
 )
 
-// TestNginxReload: of a real nginx that reloads under load the report has what its log has: each
-// request that it logged was sent, and each that counts as answered is logged.
+// TestNginxReload: for a real nginx that reloads under load, the report agrees with nginx's log:
+// each logged request was sent, and each request that counts as answered is logged.
 func TestNginxReload(t *testing.T) {
 	n := startNginx(t, "")
 	r := n.reloaded(Options{})
@@ -29,8 +29,8 @@ func TestNginxReload(t *testing.T) {
 	}
 }
 
-// TestNginxReloadHTTP2: nginx ends its connections by GOAWAY. What that has refused is not in its
-// log, and all that is in it is answered.
+// TestNginxReloadHTTP2: nginx ends its connections by GOAWAY. Its log has no stream that it has
+// refused, and each stream in the log is answered.
 func TestNginxReloadHTTP2(t *testing.T) {
 	n := startNginx(t, " http2")
 	r := n.reloaded(Options{Connections: HTTP2})
@@ -74,7 +74,7 @@ func startNginx(t *testing.T, protocol string) *nginxServer {
 	return n
 }
 
-// reloaded loads it while it reloads three times.
+// reloaded loads nginx while it reloads three times.
 func (n *nginxServer) reloaded(o Options) Report {
 	n.t.Helper()
 	o.URL = fmt.Sprintf("http://127.0.0.1:%d/", n.port)
@@ -96,7 +96,7 @@ func (n *nginxServer) reloaded(o Options) Report {
 	return r
 }
 
-// logged ends it, and counts the requests of the load that it has logged.
+// logged ends nginx, and counts the requests of the load in its log.
 func (n *nginxServer) logged() int64 {
 	_ = n.process.Process.Signal(syscall.SIGQUIT) // old workers write their log to the end
 	_ = n.process.Wait()
@@ -104,5 +104,5 @@ func (n *nginxServer) logged() int64 {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	return int64(bytes.Count(text, []byte(`" 200 `))) - 1 // of the first request
+	return int64(bytes.Count(text, []byte(`" 200 `))) - 1 // without the first request
 }

@@ -99,7 +99,7 @@ type Options struct {
 	// Times is how often During is run. Default 20.
 	Times int
 	// Every is the time from the beginning of one run of During to the next, and how long the load
-	// goes on after the last one. Default 1s.
+	// continues after the last one. Default 1s.
 	Every time.Duration
 	// MaxLost is how many requests may be lost: Report.Proven judges by it. Default 0.
 	MaxLost int
@@ -114,13 +114,13 @@ type Options struct {
 	// Progress is told about once a second, and after every roll. The calls come
 	// one at a time, the last one before Run returns. Default nil.
 	Progress func(Progress)
-	// Answered is called once, when the first request of the load has been answered:
-	// what is done to the app from then on is done under load. If no request is
-	// answered it is not called. It returns before Run does. Default nil.
+	// Answered is called once, when the first request of the load has been answered: from
+	// then on the app is under load. If no request is answered, it is not called. It returns
+	// before Run does. Default nil.
 	Answered func()
 }
 
-// NoRolls in Options.Rolls is no roll at all.
+// NoRolls in Options.Rolls means that there is no roll.
 const NoRolls = -1
 
 // Progress is the state of a run.

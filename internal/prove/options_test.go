@@ -112,7 +112,7 @@ func TestTLS(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "ok")
 	}))
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // it does not like the client that refuses it
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // the server would log the client that refuses its certificate
 	s.StartTLS()
 	defer s.Close()
 	pool := x509.NewCertPool()
@@ -208,8 +208,7 @@ func TestFailedRolls(t *testing.T) {
 	}
 }
 
-// TestAnswered: Answered is called once, while the load goes on, and never if no request is
-// answered.
+// TestAnswered: Answered is called once, during the load, and never if no request is answered.
 func TestAnswered(t *testing.T) {
 	for answers, then := range map[bool]reply{
 		true:  func(_ *rawServer, c net.Conn, _ int64) bool { return send(c, plain) },

@@ -6,7 +6,7 @@ import (
 )
 
 // mostClients bounds the requests of an open loop that are under way at a time, for each connection
-// mode. What is due beyond that waits, and its wait counts.
+// mode. Further requests that are due wait, and their wait counts as latency.
 const mostClients = 4096
 
 // pace sends the requests of a mode by schedule, whatever the answers take: a request that is due
@@ -40,7 +40,7 @@ func (l *load) pace(ctx context.Context, mode Connections) {
 	}
 }
 
-// another adds a client to a load that goes on. It is aborted at once if the load has been.
+// another adds a client to the load. If the load was aborted, so is the client, at once.
 func (l *load) another(mode Connections, turn int) *client {
 	c := newClient(l, mode, turn)
 	l.mu.Lock()
@@ -52,7 +52,7 @@ func (l *load) another(mode Connections, turn int) *client {
 	return c
 }
 
-// all returns the clients of now.
+// all returns the present clients.
 func (l *load) all() []*client {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,7 +69,7 @@ func (l *load) abort() {
 	}
 }
 
-// paced sends a request for each time that is planned.
+// paced sends a request at each planned time.
 func (c *client) paced(ctx context.Context, first time.Time, planned <-chan time.Time) {
 	defer c.hangUp(true)
 	defer c.settle(ctx)

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestRate: a server that pauses keeps no request from being sent, and the pause shows in the
-// latency of all that were due in it, even if one client has to send them all.
+// TestRate: requests are sent by schedule even while the server pauses, and the pause shows in the
+// latency of all requests that were due during it, even if one client has to send them all.
 func TestRate(t *testing.T) {
 	const rate, pause, long = 200, 300 * time.Millisecond, 600 * time.Millisecond
 	for _, most := range []int{mostClients, 1} {

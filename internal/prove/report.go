@@ -29,7 +29,7 @@ func (m *Millis) UnmarshalJSON(b []byte) error {
 
 func (m Millis) String() string { return time.Duration(m).String() }
 
-// Report is what a run has shown.
+// Report has the results of a run.
 type Report struct {
 	URL      string    `json:"url"`
 	Started  time.Time `json:"started"`
@@ -74,7 +74,7 @@ type Left struct {
 // Lost returns how many requests were lost.
 func (r Report) Lost() int { return int(r.Total.Lost.Total()) }
 
-// Proven says whether no more was lost than may be, and all rolls and runs of the command succeeded.
+// Proven says whether at most MaxLost requests were lost, and all rolls and runs of the command succeeded.
 func (r Report) Proven() bool {
 	return r.Lost() <= r.MaxLost && (r.Rolls == nil || r.Rolls.Failed == 0) && (r.During == nil || r.During.Failed == 0)
 }
@@ -86,8 +86,8 @@ type Figures struct {
 	Sent int64 `json:"sent"`
 	OK   int64 `json:"ok"`
 	Held int64 `json:"held"` // died with the killed worker that held them; only with Kill
-	// Unprocessed are streams that the server has refused by a GOAWAY or REFUSED_STREAM, which says
-	// that they may be sent again, and messages to a WebSocket that ended by a close frame.
+	// Unprocessed counts streams that the server has refused by a GOAWAY or REFUSED_STREAM, so that
+	// they may be sent again, and messages to a WebSocket that ended by a close frame.
 	Unprocessed int64  `json:"unprocessed,omitempty"`
 	Lost        Losses `json:"lost"`
 
@@ -128,10 +128,10 @@ func (l Losses) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// Latency tells how long the ok requests took, from before the connect (Fresh)
-// or the send (KeepAlive) to the last byte of the answer; with Options.Rate from when the request
-// was due, so that waiting counts. The quantiles are never too low
-// and at most 3.2 % too high, the slowest is exact.
+// Latency is how long the ok requests took, from before the connect (Fresh) or the send
+// (KeepAlive) to the last byte of the answer; with Options.Rate, from the time when the request
+// was due, so that waiting counts. The quantiles are never too low and at most 3.2 % too high,
+// the slowest is exact.
 type Latency struct {
 	P50     Millis `json:"p50_ms"`
 	P90     Millis `json:"p90_ms"`
@@ -148,10 +148,10 @@ type Rolls struct {
 	Reasons  notes `json:"reasons,omitempty"`
 }
 
-// How a run with Kill knows what a killed worker held.
+// How a run with Kill decides which requests a killed worker held.
 const (
 	BySockets = "sockets" // by the connections of the stopped worker: exact
-	ByTime    = "time"    // what broke within a second of a kill: a guess, for some kills or all
+	ByTime    = "time"    // all that broke within a second of a kill: a guess, for some kills or all
 )
 
 // Kills are the kills of a run.

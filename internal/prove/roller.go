@@ -19,13 +19,13 @@ func (n *notes) add(s string) {
 // roller rolls the target again and again.
 type roller struct {
 	*load
-	told func(Roll) // hears of every roll
+	told func(Roll) // called with every roll
 
 	mu    sync.Mutex
 	rolls Rolls
 }
 
-// run rolls Options.Rolls times, and goes on rolling until Options.MinRequests is reached.
+// run rolls Options.Rolls times, and more often until Options.MinRequests is reached.
 func (r *roller) run(ctx context.Context) {
 	const afterFailure = 500 * time.Millisecond
 	for n := 0; !r.stopping() && (n < r.options.Rolls || !r.enough()); n++ {

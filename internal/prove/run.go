@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// tail is how long the load goes on after the last roll or kill, so that requests
-// which break at its very end are counted.
+// tail is how long the load continues after the last roll or kill, so that requests
+// that break at its end are counted, too.
 const tail = 250 * time.Millisecond
 
 // Run loads the app, rolls or kills its workers meanwhile as the options say, and
@@ -58,7 +58,7 @@ func (l *load) run(ctx context.Context) (Report, error) {
 
 // drive keeps the load going for as long as the options ask.
 func (l *load) drive(ctx context.Context, r *roller, k *killer, d *repeater) {
-	const patience = time.Second // then a slow app is rolled before it has answered each client
+	const patience = time.Second // after that, a slow app is rolled before it has answered each client
 	deadline := time.Now().Add(patience)
 	l.until(func() bool { return l.warm() || time.Now().After(deadline) })
 
@@ -135,7 +135,7 @@ func (r *reporter) begin() (end func()) {
 	}
 }
 
-// roll hears of a roll from the roller, which ends before the reporter does.
+// roll reports a roll. The roller calls it, and ends before the reporter.
 func (r *reporter) roll(roll Roll) { r.rolls <- roll }
 
 func (r *reporter) run() {

@@ -68,8 +68,8 @@ func checkSums(t *testing.T, r Report) {
 	}
 }
 
-// TestSeesOneStepShutdown: a worker that only calls http.Server.Shutdown at SIGTERM loses requests
-// now and then. prove rolls until it has seen that.
+// TestSeesOneStepShutdown: a worker that only calls http.Server.Shutdown at SIGTERM sometimes loses
+// requests. The test rolls until prove has counted one.
 func TestSeesOneStepShutdown(t *testing.T) {
 	p := newPool(t, oneStep, "tcp", 2)
 	const rounds = 20

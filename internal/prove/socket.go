@@ -13,7 +13,7 @@ type messageSocket struct {
 	connection
 	ws     *websocket.Conn
 	wanted atomic.Pointer[string]
-	echo   chan struct{} // gets a value when what was wanted has come; the buffer keeps the reader going
+	echo   chan struct{} // receives a value when the echo has come; its buffer keeps the reader from blocking
 	ended  chan struct{} // closed when the socket has ended, and err is set
 	err    error
 }
@@ -26,7 +26,7 @@ func newMessageSocket(ws *websocket.Conn, open connection) *messageSocket {
 	return s
 }
 
-// read skips what is no echo: greetings, and the messages of others.
+// read reads until the socket ends. It reports the echo, and skips other messages, such as greetings.
 func (s *messageSocket) read() {
 	defer close(s.ended)
 	for {

@@ -41,8 +41,8 @@ func holdings(network string, pid int) (map[peer]struct{}, error) {
 	return peersOf(network, pid, inodes)
 }
 
-// peersOf finds the far ends of sockets. The kernel's socket diagnosis is quick
-// but sees its caller's network namespace only; /proc sees every process's own.
+// peersOf finds the far ends of sockets. The kernel's socket diagnosis is quick, but
+// shows only its caller's network namespace; /proc shows the namespace of each process.
 func peersOf(network string, pid int, inodes map[uint64]struct{}) (map[peer]struct{}, error) {
 	found := make(map[peer]struct{})
 	var err error
@@ -125,7 +125,7 @@ func openHandle(pid int) (handle, error) {
 	return handle(fd), nil
 }
 
-// cont lets a stopped process go on, without the help of its master.
+// cont continues a stopped process without its master.
 func (h handle) cont() error { return unix.PidfdSendSignal(int(h), unix.SIGCONT, nil, 0) }
 
 func (h handle) close() { _ = unix.Close(int(h)) }

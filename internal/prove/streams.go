@@ -50,8 +50,8 @@ func newStreamPool(l *load) *streamPool {
 	return &streamPool{load: l, open: make(map[*streamConn]bool)}
 }
 
-// connect returns a connection that takes streams; it opens one if the slot's is gone, or has got a
-// GOAWAY.
+// connect returns a connection that takes streams. It opens a new one if the slot's connection has
+// ended, or has received a GOAWAY.
 func (p *streamPool) connect(ctx context.Context, c *client, deadline time.Time) (*streamConn, connection, error) {
 	slot := &p.slots[c.turn%http2Connections]
 	slot.mu.Lock()
@@ -141,10 +141,10 @@ func (s *streamCarrier) exchange(ctx context.Context, deadline time.Time) (answe
 	}
 }
 
-// broken returns nil: what breaks a shared connection is told by its streams.
+// broken returns nil: if a shared connection breaks, its streams return the error.
 func (s *streamCarrier) broken() (connection, error) { return connection{}, nil }
 
-// hangUp leaves the connection to the other clients; the pool closes it in the end.
+// hangUp does nothing: other clients use the connection, and the pool closes it at the end.
 func (s *streamCarrier) hangUp(bool) {}
 
 func (s *streamCarrier) abort() { s.pool.abort() }

@@ -54,8 +54,8 @@ func TestHTTP2(t *testing.T) {
 	}
 }
 
-// TestHTTP2OverTLS: the protocol is agreed on in the handshake; a server that does not know it is
-// told as such.
+// TestHTTP2OverTLS: the handshake chooses the protocol; if the server does not support it, the error
+// says so.
 func TestHTTP2OverTLS(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	s.EnableHTTP2 = true
@@ -181,7 +181,8 @@ func TestHTTP2Faults(t *testing.T) {
 	}
 }
 
-// patience is a timeout: a short one where it is what a test waits for, else one that a slow machine does not reach.
+// patience is a timeout: a short one if the test waits for it, otherwise one that even a slow
+// machine does not reach.
 func patience(reached bool) time.Duration {
 	if reached {
 		return 300 * time.Millisecond
@@ -195,7 +196,8 @@ func answerStream(f *http2.Framer, id uint32) {
 		EndStream: true})
 }
 
-// faultyStreams answers its streams, and acts on every fifth; the first is answered, so that a run begins.
+// faultyStreams answers its streams, and calls act for every fifth. It answers the first one, so that a
+// run begins.
 func faultyStreams(t *testing.T, act func(net.Conn, *http2.Framer, uint32)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -8,9 +8,9 @@ import (
 // Serving is the State of a worker that is ready and takes requests.
 const Serving = "serving"
 
-// Target is the app under test, as its master tells of it. Roll is called from
-// one goroutine and Workers and Signal from another, at the same time. Every
-// method returns soon after the end of its ctx.
+// Target is the app under test, seen through its master. Roll is called from one
+// goroutine and Workers and Signal from another, at the same time. Every method
+// returns soon after the end of its ctx.
 type Target interface {
 	// Workers lists all workers, in every state.
 	Workers(ctx context.Context) ([]Worker, error)

@@ -39,7 +39,7 @@ func (r Report) WriteText(w io.Writer) error {
 	return err
 }
 
-// loop says what decides when a request is sent.
+// loop describes in words when requests are sent.
 func (r Report) loop() string {
 	if r.Rate > 0 {
 		return fmt.Sprintf("%s requests a second per row, by up to %d clients", count(int64(r.Rate)), r.Clients)

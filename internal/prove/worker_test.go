@@ -20,8 +20,8 @@ const (
 	twoPhase = "two-phase" // stop accepting, then drain, then end
 )
 
-// work is the main function of a worker: the listener is fd 3, a byte on fd 4
-// says that it serves, and the end of fd 0 says that the test is gone.
+// work is the main function of a worker. Its listener is fd 3, it writes a byte to fd 4
+// when it serves, and it ends when fd 0 does, because then the test has ended.
 func work(behaviour string) {
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)

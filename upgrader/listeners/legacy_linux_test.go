@@ -170,7 +170,7 @@ func TestDetachDuringProbe(t *testing.T) {
 	}
 }
 
-// say sends data on a connection, as a client does for whose data a program waits.
+// say sends data on a connection, for which the program waits, and returns the answer.
 func say(t *testing.T, conn net.Conn) string {
 	t.Helper()
 	defer conn.Close()

@@ -222,7 +222,7 @@ func TestManySeats(t *testing.T) {
 	}
 }
 
-// room raises the limit of descriptors, so that n fit.
+// room raises the limit of open files, so that these descriptors fit.
 func room(t *testing.T, descriptors uint64) {
 	t.Helper()
 	var limit unix.Rlimit

@@ -20,8 +20,8 @@ const (
 	// firstStreams is how many streams are open at a time until the server has named its limit.
 	firstStreams = 100
 	lastStream   = math.MaxInt32
-	headerTable  = 4096     // what RFC 7541 has a decoder begin with
-	maxFrame     = 16 << 10 // the longest that a peer may send if nothing else is agreed
+	headerTable  = 4096     // the initial size that RFC 7541 sets
+	maxFrame     = 16 << 10 // the longest frame that a peer may send by default
 	readBuffer   = 16 << 10
 )
 
@@ -109,8 +109,8 @@ func (c *Conn) Close() {
 	_ = c.conn.Close()
 }
 
-// send writes frames. After an error the server takes no more, but what it had sent before is still
-// read: often that is the GOAWAY.
+// send writes frames. After an error the connection takes no further stream, but frames that the
+// server had sent before are still read: often one of them is the GOAWAY.
 func (c *Conn) send(frames func() error) error {
 	c.write.Lock()
 	defer c.write.Unlock()
@@ -138,7 +138,7 @@ func (c *Conn) sendLocked(frames func() error) error {
 	return err
 }
 
-// refuseLocked has the connection take no further stream.
+// refuseLocked makes the connection take no further stream.
 func (c *Conn) refuseLocked() {
 	c.none = true
 	c.wakeLocked()

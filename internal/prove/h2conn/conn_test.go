@@ -32,7 +32,7 @@ type peer struct {
 	*http2.Framer
 }
 
-// connect begins a connection whose server does what act says, and then closes.
+// connect begins a connection whose server runs act, and then closes.
 func connect(t *testing.T, timeout time.Duration, act func(p *peer)) *Conn {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -108,7 +108,7 @@ type result struct {
 	err error
 }
 
-// do sends n requests at a time.
+// do sends n requests at the same time.
 func do(t *testing.T, c *Conn, n int, timeout time.Duration) []result {
 	t.Helper()
 	results := make([]result, n)
@@ -141,7 +141,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestEnds: each way in which a server leaves a stream has its own result.
+// TestEnds: each way in which a server can end a stream has its own result.
 func TestEnds(t *testing.T) {
 	var closed *ClosedError
 	var reset ResetError
@@ -186,7 +186,7 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// TestNotHTTP2: a server of HTTP/1 is told as such.
+// TestNotHTTP2: the error says that the server speaks HTTP/1.
 func TestNotHTTP2(t *testing.T) {
 	r := one(t, func(p *peer) {
 		p.stream()
@@ -197,7 +197,7 @@ func TestNotHTTP2(t *testing.T) {
 	}
 }
 
-// TestTimeout: a stream without an answer ends in time, and the others go on.
+// TestTimeout: a stream without an answer ends after its timeout, and the others are not affected.
 func TestTimeout(t *testing.T) {
 	c := connect(t, tooLong, func(p *peer) {
 		_ = p.WriteSettings()

@@ -13,8 +13,8 @@ import (
 // Field is one field of a request's header, ":path" and the like included.
 type Field struct{ Name, Value string }
 
-// Block encodes the header of a request, once for all connections: it leaves nothing in a server's
-// table.
+// Block encodes the header of a request, once for all connections: it adds nothing to the server's
+// header table.
 func Block(fields []Field) ([]byte, error) {
 	var b bytes.Buffer
 	e := hpack.NewEncoder(&b)
@@ -50,7 +50,7 @@ func (c *Conn) Do(block []byte, deadline time.Time) (Answer, error) {
 	return s.answer, s.err
 }
 
-// open sends the header of a new stream. While the server has as many as it takes it waits.
+// open sends the header of a new stream. It waits while the server has as many as it allows.
 func (c *Conn) open(block []byte, tooLate <-chan time.Time) (*stream, error) {
 	for {
 		s, wait, err := c.tryOpen(block)
@@ -65,8 +65,8 @@ func (c *Conn) open(block []byte, tooLate <-chan time.Time) (*stream, error) {
 	}
 }
 
-// tryOpen returns a channel to wait for if no stream is free. An error of the write is left to Run,
-// which reads what the server had to say before.
+// tryOpen returns a channel to wait for if no stream is free. It leaves an error of the write to
+// Run, which first reads the frames that the server had already sent.
 func (c *Conn) tryOpen(block []byte) (s *stream, wait <-chan struct{}, err error) {
 	c.write.Lock()
 	defer c.write.Unlock()
@@ -97,7 +97,7 @@ func (c *Conn) register() (*stream, <-chan struct{}, error) {
 	return s, nil, nil
 }
 
-// cancel gives a stream up; false if it has a result by now.
+// cancel gives up a stream. It returns false if the stream already has a result.
 func (c *Conn) cancel(s *stream) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -22,7 +22,7 @@ type ResetError string
 
 func (r ResetError) Error() string { return "the server has reset the stream: " + string(r) }
 
-// Is has a reset stream count like a reset connection.
+// Is makes a reset stream equal to a reset connection for errors.Is.
 func (r ResetError) Is(target error) bool { return target == syscall.ECONNRESET }
 
 // malformed is an answer that breaks the protocol.

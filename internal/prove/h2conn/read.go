@@ -124,7 +124,7 @@ func (c *Conn) data(f *http2.DataFrame) error {
 	return nil
 }
 
-// due is how much of a window to open again: half of it at a time.
+// due returns by how much to open a window again: half of it at a time.
 func due(received *int64) uint32 {
 	if *received < window/2 {
 		return 0
