@@ -50,6 +50,12 @@ func TestStartupOfUser(t *testing.T) {
 			"systemctl --user show -P StatusText relevo-web", 0, "the page is at http://127.0.0.1:"},
 		{at + "stat -c %a ~/.local/state/relevo/.web-token && ./relevo uninstall --web --user --now", 0, "600"},
 		{at + "./relevo unstartup web && ./relevo stop web && ./relevo delete web", 0, "web is deleted"},
+		// cron has no XDG_RUNTIME_DIR: what it starts is found from a login all the same, and the other way round.
+		{"unset XDG_RUNTIME_DIR; ./relevo start relevo.toml", 0, "web serves on " + s.address},
+		{at + "./relevo start web", 1, "cannot start web: it runs already"},
+		{at + "./relevo startup", 0, "and its 2 workers went on"},
+		{"unset XDG_RUNTIME_DIR; ./relevo list", 0, "running  2/2"},
+		{at + "./relevo unstartup web && ./relevo stop web && ./relevo delete web", 0, "web is deleted"},
 		{at + "ls -A ~/.config/systemd/user/ /run/user/*/systemd/user/ | grep web || echo none", 0, "none"},
 	} {
 		code, said := s.asAnn(step.script)

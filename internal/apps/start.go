@@ -109,13 +109,21 @@ func (s Starter) lock(name string) (unlock func(), err error) {
 }
 
 func (s Starter) refuseRunning(ctx context.Context, name string) error {
-	client, err := control.Connect(ctx, s.Places.ControlSocket(name))
-	if control.ExitCode(err) == control.ExitNotRunning {
-		return nil
+	for _, dir := range append([]string{s.Places.Runtime}, s.Places.Others...) {
+		here := config.Places{Runtime: dir}
+		client, err := control.Connect(ctx, here.ControlSocket(name))
+		switch {
+		case control.ExitCode(err) == control.ExitNotRunning:
+		case err != nil:
+			return err
+		default:
+			return runsAlready(ctx, client, name)
+		}
 	}
-	if err != nil {
-		return err
-	}
+	return nil
+}
+
+func runsAlready(ctx context.Context, client *control.Client, name string) error {
 	pid := ""
 	if status, err := client.Status(ctx); err == nil {
 		pid = fmt.Sprintf(" (its master is pid %d)", status.PID)

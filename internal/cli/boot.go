@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/user"
 	"slices"
 
@@ -96,12 +97,22 @@ func (b *boot) ready() error {
 	if err := b.refuseBackground(os.Getpid(), os.Getppid()); err != nil {
 		return err
 	}
-	err := b.manager.Check(b.getenv)
-	if err != nil {
-		return fmt.Errorf("%w\n  without systemd this line starts the apps at boot (crontab -e): @reboot %s start --all", err,
-			b.program)
+	if err := b.manager.Check(b.getenv); err != nil {
+		_, missing := exec.LookPath("openrc")
+		return fmt.Errorf("%w\n  %s", err, withoutSystemd(b.program, missing == nil && !b.manager.User))
 	}
 	return nil
+}
+
+// withoutSystemd says what starts the apps at boot instead.
+func withoutSystemd(program string, openRC bool) string {
+	if openRC {
+		return fmt.Sprintf(`with OpenRC these commands have the apps start at boot:
+  printf '#!/bin/sh\n%s start --all\n' >/etc/local.d/relevo.start
+  chmod +x /etc/local.d/relevo.start
+  rc-update add local default`, program)
+	}
+	return fmt.Sprintf("without systemd this line starts the apps at boot (crontab -e): @reboot %s start --all", program)
 }
 
 // everyApp lists the apps that relevo startup sets up when none is named.

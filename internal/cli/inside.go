@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 
 	"relevo/internal/config"
@@ -13,12 +14,37 @@ import (
 // worker's own master comes first. The master's RELEVO_RUNTIME_DIR is not passed on to workers: a
 // master that a worker starts has places of its own.
 func (c *cli) lookIn() []config.Places {
+	all := []config.Places{c.places}
+	for _, dir := range c.places.Others {
+		all = append(all, config.Places{Runtime: dir, State: c.places.State})
+	}
 	socket := c.getenv(ipc.EnvControl)
 	dir := filepath.Dir(socket)
 	if !filepath.IsAbs(socket) || c.getenv("RELEVO_RUNTIME_DIR") != "" || dir == c.places.Runtime {
-		return []config.Places{c.places}
+		return all
 	}
-	return []config.Places{{Runtime: dir, State: c.places.State}, c.places}
+	return append([]config.Places{{Runtime: dir, State: c.places.State}}, all...)
+}
+
+// mayRunIn returns the places where the master of a name may run that this one is to succeed. The
+// unit has the RELEVO_RUNTIME_DIR of the shell that made it; the app may have been started by cron.
+func (c *cli) mayRunIn(name string) []config.Places {
+	if name == "" {
+		return nil
+	}
+	unchosen := func(variable string) string {
+		if variable == "RELEVO_RUNTIME_DIR" {
+			return ""
+		}
+		return c.getenv(variable)
+	}
+	all := []config.Places{c.places}
+	if usual := config.FindPlaces(unchosen, os.Geteuid(), config.UsableDir); usual.Runtime == c.places.Runtime {
+		for _, dir := range usual.Others {
+			all = append(all, config.Places{Runtime: dir, State: c.places.State})
+		}
+	}
+	return all
 }
 
 // reach connects to the master of a name. If no place has it, the error of the first place is

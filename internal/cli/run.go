@@ -76,8 +76,10 @@ it; what comes after it is its own.`,
 // successor gets its settings from the previous master, and calls read only for reloads.
 func (c *cli) runMaster(cmd *cobra.Command, flags *appFlags, read func(at place) (config.Sources, error)) error {
 	arrival, err := c.arrive()
-	if err == nil && flags.succeeds != "" {
-		err = arrival.Succeed(cmd.Context(), c.places, flags.succeeds)
+	for _, places := range c.mayRunIn(flags.succeeds) {
+		if err == nil {
+			err = arrival.Succeed(cmd.Context(), places, flags.succeeds)
+		}
 	}
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +20,10 @@ type Places struct {
 	Runtime string // sockets and locks; gone after a reboot
 	State   string // what must outlive a master
 	Warning string // set where Runtime is a fallback that other users can see
+
+	// Others are further directories with sockets of this user: those that a shell with another
+	// environment uses. cron has no XDG_RUNTIME_DIR, a login has one.
+	Others []string
 }
 
 // FindPlaces follows the XDG base directory specification for users, and the file system
@@ -27,6 +32,7 @@ type Places struct {
 // the same place. usable says whether a place can be used (UsableDir).
 func FindPlaces(getenv func(string) string, uid int, usable func(dir string) bool) Places {
 	p := findRuntime(getenv, uid, usable)
+	p.Others = otherRuntimes(p.Runtime, getenv, uid, usable)
 	p.State = getenv("RELEVO_STATE_DIR")
 	switch {
 	case p.State != "":
@@ -70,6 +76,25 @@ func findRuntime(getenv func(string) string, uid int, usable func(dir string) bo
 		}
 	}
 	return p
+}
+
+// otherRuntimes are the places that findRuntime chooses with another environment.
+func otherRuntimes(chosen string, getenv func(string) string, uid int, usable func(dir string) bool) (others []string) {
+	if uid == 0 || getenv("RELEVO_RUNTIME_DIR") != "" {
+		return nil
+	}
+	own := "relevo-" + strconv.Itoa(uid)
+	places := []string{filepath.Join("/run/user", strconv.Itoa(uid), "relevo"), filepath.Join(os.TempDir(), own),
+		filepath.Join("/tmp", own), filepath.Join("/dev/shm", own)}
+	if dir := getenv("XDG_RUNTIME_DIR"); dir != "" {
+		places = append([]string{filepath.Join(dir, "relevo")}, places...)
+	}
+	for _, dir := range places {
+		if dir != chosen && !slices.Contains(others, dir) && usable(dir) {
+			others = append(others, dir)
+		}
+	}
+	return others
 }
 
 // UsableDir says whether this user, and no other, can write to a directory or make it.

@@ -3,6 +3,9 @@ package config
 import (
 	"errors"
 	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -82,7 +85,8 @@ func TestFindPlaces(t *testing.T) {
 		},
 	} {
 		usable := func(dir string) bool { return c.unusable == "" || !strings.HasPrefix(dir, c.unusable) }
-		if got := FindPlaces(func(key string) string { return c.env[key] }, c.uid, usable); got != c.want {
+		got := FindPlaces(func(key string) string { return c.env[key] }, c.uid, usable)
+		if got.Others = nil; !reflect.DeepEqual(got, c.want) { // TestOtherRuntimes has them
 			t.Errorf("%s: got %+v, want %+v", name, got, c.want)
 		}
 	}
@@ -121,6 +125,31 @@ func TestUsableDir(t *testing.T) {
 	} {
 		if got := UsableDir(path); got != want {
 			t.Errorf("%s: got %v", path, got)
+		}
+	}
+}
+
+// TestOtherRuntimes: a shell of a login finds what cron has started, and the other way round. Root and a
+// directory that was chosen have one place.
+func TestOtherRuntimes(t *testing.T) {
+	temp, login := filepath.Join(os.TempDir(), "relevo-7"), map[string]string{"XDG_RUNTIME_DIR": "/run/user/7"}
+	for name, c := range map[string]struct {
+		env      map[string]string
+		uid      int
+		unusable string
+		want     []string
+	}{
+		"login":                       {env: login, uid: 7, want: []string{temp, "/dev/shm/relevo-7"}},
+		"cron":                        {uid: 7, want: []string{"/run/user/7/relevo", "/dev/shm/relevo-7"}},
+		"a directory of another user": {env: login, uid: 7, unusable: temp, want: []string{"/dev/shm/relevo-7"}},
+		"a directory that was chosen": {env: map[string]string{"RELEVO_RUNTIME_DIR": "/r"}, uid: 7},
+		"root":                        {env: login},
+	} {
+		usable := func(dir string) bool { return dir != c.unusable }
+		got := FindPlaces(func(name string) string { return c.env[name] }, c.uid, usable).Others
+		got = slices.DeleteFunc(got, func(dir string) bool { return dir == "/tmp/relevo-7" && temp != dir })
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
 }
