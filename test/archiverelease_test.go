@@ -12,6 +12,10 @@ import (
 	"relevo/internal/testreq"
 )
 
+// releasedFiles is how many files a release for one platform has, without the checksums: an archive, a list of
+// modules and two packages of each program; two packages of npm and the image of relevo.
+const releasedFiles = 2*4 + 3
+
 // TestReleasedArchive: the archive has the program and what belongs to it, the checksums are right,
 // and the list of modules is that of the program.
 func TestReleasedArchive(t *testing.T) {
@@ -20,7 +24,7 @@ func TestReleasedArchive(t *testing.T) {
 	dir := releaseFiles(t, "1.0.0")
 	check := exec.Command("sha256sum", "-c", "--strict", "checksums.txt")
 	check.Dir = dir
-	if out, err := check.CombinedOutput(); err != nil || strings.Count(string(out), ": OK") != 7 {
+	if out, err := check.CombinedOutput(); err != nil || strings.Count(string(out), ": OK") != releasedFiles {
 		t.Errorf("checksums: %v\n%s", err, out)
 	}
 	name := "relevo_1.0.0_linux_" + runtime.GOARCH
@@ -52,6 +56,36 @@ func TestReleasedArchive(t *testing.T) {
 	if _, err := exec.LookPath("man"); err == nil {
 		page, err := exec.Command("man", "--warnings", "-l", filepath.Join(top, "man/man1/relevo-run.1")).CombinedOutput()
 		if err != nil || !strings.Contains(string(page), "--ready-timeout") {
+			t.Errorf("man: %v\n%.500s", err, page)
+		}
+	}
+}
+
+// TestReleasedFleet: relevo-fleet has an archive like that of relevo.
+func TestReleasedFleet(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
+	dir, into := releaseFiles(t, "1.0.0"), t.TempDir()
+	name := "relevo-fleet_1.0.0_linux_" + runtime.GOARCH
+	unpack(t, filepath.Join(dir, name+".tar.gz"), into)
+	top := filepath.Join(into, name)
+	for _, file := range []string{"LICENSE", "fleet.md", "CHANGELOG.md", "man/man1/relevo-fleet.1",
+		"man/man1/relevo-fleet-deploy.1", "completions/relevo-fleet.bash", "completions/_relevo-fleet",
+		"completions/relevo-fleet.fish", "systemd/relevo-fleet-agent.service",
+		"systemd/relevo-fleet-conduct@.service"} {
+		if info, err := os.Stat(filepath.Join(top, file)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	program := filepath.Join(top, "relevo-fleet")
+	if out, err := exec.Command(program, "--version").CombinedOutput(); err != nil || string(out) != "relevo-fleet v1.0.0\n" {
+		t.Errorf("version: %v\n%s", err, out)
+	}
+	wantModules(t, filepath.Join(dir, name+".cdx.json"), program)
+	if _, err := exec.LookPath("man"); err == nil {
+		page, err := exec.Command("man", "--warnings", "-l", filepath.Join(top, "man/man1/relevo-fleet-deploy.1")).
+			CombinedOutput()
+		if err != nil || !strings.Contains(string(page), "--max-unavailable") {
 			t.Errorf("man: %v\n%.500s", err, page)
 		}
 	}
@@ -118,7 +152,7 @@ func TestReleaseIsReproducible(t *testing.T) {
 		}
 		sums = append(sums, read(t, filepath.Join(out, "checksums.txt")))
 	}
-	if sums[0] != sums[1] || strings.Count(sums[0], "\n") != 7 {
+	if sums[0] != sums[1] || strings.Count(sums[0], "\n") != releasedFiles {
 		t.Errorf("the checksums differ:\n%s\n%s", sums[0], sums[1])
 	}
 }

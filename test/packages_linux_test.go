@@ -33,13 +33,19 @@ func (d *debian) must(name string, args ...string) (said string) {
 	return string(out)
 }
 
-// install installs the package of a version.
+// install installs relevo's package of a version.
 func (d *debian) install(version string) (said string) {
 	d.t.Helper()
-	name := fmt.Sprintf("relevo_%s-1_%s.deb", version, runtime.GOARCH)
+	return d.installPackage("relevo", version)
+}
+
+// installPackage installs the package of a program.
+func (d *debian) installPackage(program, version string) (said string) {
+	d.t.Helper()
+	name := fmt.Sprintf("%s_%s-1_%s.deb", program, version, runtime.GOARCH)
 	if d.format == "rpm" {
 		processor := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]
-		name = fmt.Sprintf("relevo-%s-1.%s.rpm", version, processor)
+		name = fmt.Sprintf("%s-%s-1.%s.rpm", program, version, processor)
 	}
 	if err := copyFile(filepath.Join(releaseFiles(d.t, version), name), filepath.Join(d.Dir, name)); err != nil {
 		d.t.Fatal(err)
@@ -48,6 +54,13 @@ func (d *debian) install(version string) (said string) {
 		return d.must("rpm", "--nodeps", "-U", filepath.Join(d.Dir, name))
 	}
 	return d.must("dpkg", "-i", filepath.Join(d.Dir, name))
+}
+
+// remove removes the package of a program.
+func (d *debian) remove(program string) {
+	d.t.Helper()
+	d.must(map[string]string{"deb": "dpkg", "rpm": "rpm"}[d.format], map[string]string{"deb": "-r", "rpm": "-e"}[d.format],
+		program)
 }
 
 // status asks a master; env are variables that name the place of its sockets.
@@ -143,8 +156,7 @@ func upgradePackage(t *testing.T, format string) {
 // removed removes the package; the apps serve on, and systemd can stop the unit.
 func (d *debian) removed(apps map[string]debianApp) {
 	d.t.Helper()
-	d.must(map[string]string{"deb": "dpkg", "rpm": "rpm"}[d.format], map[string]string{"deb": "-r", "rpm": "-e"}[d.format],
-		"relevo")
+	d.remove("relevo")
 	// Without its file systemd would take the unit for another one, and end the master half a minute later.
 	for property, want := range map[string]string{"NotifyAccess": "main", "KillMode": "process", "Type": "notify"} {
 		if got := d.Show("relevo@web.service", property); got != want {

@@ -68,14 +68,17 @@ func (r *release) tgz(files []file) ([]byte, error) {
 	return compress(data)
 }
 
-// base is the name of the files for a target, without an extension.
-func (r *release) base(t target) string { return "relevo_" + r.version + "_" + t.os + "_" + t.arch }
+// base is the name of the files of a program for a target, without an extension.
+func (r *release) base(program string, t target) string {
+	return program + "_" + r.version + "_" + t.os + "_" + t.arch
+}
 
 // archive is the binary with all that belongs to it, in one directory.
 func (r *release) archive(b binary) error {
-	top := r.base(b.target) + "/"
-	files := []file{{path: top, mode: 0o755}, {path: top + "relevo", mode: 0o755, data: b.data}}
-	for _, f := range r.shared {
+	base := r.base(b.program.name, b.target)
+	top := base + "/"
+	files := []file{{path: top, mode: 0o755}, {path: top + b.program.name, mode: 0o755, data: b.data}}
+	for _, f := range b.program.shared {
 		f.path = top + f.path
 		files = append(files, f)
 	}
@@ -83,7 +86,7 @@ func (r *release) archive(b binary) error {
 	if err != nil {
 		return err
 	}
-	return r.write(r.base(b.target)+".tar.gz", data)
+	return r.write(base+".tar.gz", data)
 }
 
 // checksums is the list that sha256sum -c reads.

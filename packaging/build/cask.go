@@ -22,7 +22,7 @@ func (r *release) cask() error {
 	}
 	var sums []string
 	for _, c := range caskSums {
-		sum, err := r.sum(r.base(c.target) + ".tar.gz")
+		sum, err := r.sum(r.base("relevo", c.target) + ".tar.gz")
 		if err != nil {
 			return fmt.Errorf("cannot make the cask: %w; leave -url out, or build for %s", err, c.target)
 		}
@@ -45,7 +45,7 @@ cask "relevo" do
 
   binary "%s/relevo"
 `, r.version, strings.Join(sums, ",\n         "), r.url, dir, r.url, dir)
-	for _, f := range r.shared {
+	for _, f := range r.programs[0].shared {
 		if strings.HasSuffix(f.path, ".1") {
 			fmt.Fprintf(&text, "  manpage \"%s/%s\"\n", dir, f.path)
 		}

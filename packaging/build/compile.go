@@ -21,35 +21,36 @@ func parseTarget(text string) (target, error) {
 	return target{system, arch}, nil
 }
 
-// binary is a compiled relevo.
+// binary is a compiled program.
 type binary struct {
 	target
-	data []byte
+	program *program
+	data    []byte
 }
 
 // compile builds without cgo, and without all that differs between two machines: paths, the state of
 // the repository, and settings of the environment.
-func (r *release) compile(t target) (binary, error) {
+func (r *release) compile(p *program, t target) (binary, error) {
 	dir, err := os.MkdirTemp("", "relevo-build-")
 	if err != nil {
 		return binary{}, fmt.Errorf("cannot compile: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "relevo")
-	link := "-s -w -X relevo/internal/cli.linkedVersion=v" + r.version
-	if r.revision != "" {
-		link += " -X relevo/internal/cli.linkedRevision=" + r.revision
+	path := filepath.Join(dir, p.name)
+	link := "-s -w -X " + p.stamps[0] + "=v" + r.version
+	if r.revision != "" && len(p.stamps) > 1 {
+		link += " -X " + p.stamps[1] + "=" + r.revision
 	}
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags="+link, "-o", path, ".")
-	cmd.Dir = r.sources
+	cmd.Dir = filepath.Join(r.sources, p.dir)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+t.os, "GOARCH="+t.arch, "GOFLAGS=-mod=readonly",
 		"GOWORK=off", "GOEXPERIMENT=", "GOAMD64=v1", "GO386=sse2", "GOARM64=v8.0", "GORISCV64=rva20u64")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return binary{}, fmt.Errorf("cannot compile for %s: %w\n%s", t, err, out)
+		return binary{}, fmt.Errorf("cannot compile %s for %s: %w\n%s", p.name, t, err, out)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return binary{}, fmt.Errorf("cannot read what was compiled for %s: %w", t, err)
 	}
-	return binary{t, data}, nil
+	return binary{t, p, data}, nil
 }

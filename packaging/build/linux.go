@@ -36,20 +36,19 @@ func (r *release) linuxPackage(b binary, format, dir string) error {
 	if err != nil {
 		return err
 	}
-	scripts := filepath.Join(r.sources, "packaging", "files")
+	p := b.program
+	scripts := filepath.Join(r.sources, "packaging", "files", p.name)
 	info := nfpm.WithDefaults(&nfpm.Info{
-		Name: "relevo", Arch: b.arch, Platform: "linux", Version: r.version, Release: "1",
+		Name: p.name, Arch: b.arch, Platform: "linux", Version: r.version, Release: "1",
 		Section: "admin", Priority: "optional", License: "Apache-2.0", MTime: r.time,
 		Maintainer: r.maintainer, DisableGlobbing: true,
-		Description: "Zero-downtime process master\n" +
-			"It holds listening sockets, keeps a pool of workers behind them, and replaces\n" +
-			"workers, releases and itself while the sockets never close.",
+		Description: p.summary + "\n" + p.text,
 		Overridables: nfpm.Overridables{
 			Contents: contents, Umask: 0o022,
 			Scripts: nfpm.Scripts{PostInstall: filepath.Join(scripts, "postinst"),
 				PreRemove: filepath.Join(scripts, "prerm"), PostRemove: filepath.Join(scripts, "postrm")},
 			Deb: nfpm.Deb{Compression: "gzip"},
-			RPM: nfpm.RPM{BuildHost: "relevo", Summary: "Zero-downtime process master", Compression: "gzip"},
+			RPM: nfpm.RPM{BuildHost: "relevo", Summary: p.summary, Compression: "gzip"},
 		},
 	})
 	if err := nfpm.PrepareForPackager(info, format); err != nil {
@@ -68,24 +67,28 @@ func (r *release) linuxPackage(b binary, format, dir string) error {
 
 // installed are the files of a package, by their places.
 func (r *release) installed(b binary, format string) (all []file) {
+	name := b.program.name
 	zsh := map[string]string{"deb": "/usr/share/zsh/vendor-completions/", "rpm": "/usr/share/zsh/site-functions/"}[format]
 	places := map[string]string{
-		"completions/relevo.bash": "/usr/share/bash-completion/completions/relevo", "completions/_relevo": zsh + "_relevo",
-		"completions/relevo.fish": "/usr/share/fish/vendor_completions.d/relevo.fish",
-		"systemd/relevo@.service": "/usr/lib/systemd/system/relevo@.service", "LICENSE": "/usr/share/doc/relevo/copyright",
-		"README.md": "/usr/share/doc/relevo/README.md", "CHANGELOG.md": "/usr/share/doc/relevo/CHANGELOG.md",
+		"completions/" + name + ".bash": "/usr/share/bash-completion/completions/" + name,
+		"completions/_" + name:          zsh + "_" + name,
+		"completions/" + name + ".fish": "/usr/share/fish/vendor_completions.d/" + name + ".fish",
+		"LICENSE":                       "/usr/share/doc/" + name + "/copyright",
 	}
-	all = []file{{"/usr/bin/relevo", 0o755, b.data}, {path: "/etc/relevo/", mode: 0o755},
-		{"/usr/lib/sysusers.d/relevo.conf", 0o644, []byte(sysusers)},
-		{"/usr/lib/tmpfiles.d/relevo.conf", 0o644, []byte(tmpfiles)}}
-	for _, f := range r.shared {
+	all = append([]file{{"/usr/bin/" + name, 0o755, b.data}}, b.program.extra...)
+	for _, f := range b.program.shared {
 		switch place := places[f.path]; {
 		case place != "":
 			all = append(all, file{place, f.mode, f.data})
-		case strings.HasPrefix(f.path, "man/man1/") && !f.isDir():
+		case f.isDir():
+		case strings.HasPrefix(f.path, "man/man1/"):
 			if page, err := compress(f.data); err == nil {
 				all = append(all, file{"/usr/share/" + f.path + ".gz", f.mode, page})
 			}
+		case strings.HasPrefix(f.path, "systemd/"):
+			all = append(all, file{"/usr/lib/systemd/system/" + filepath.Base(f.path), f.mode, f.data})
+		case strings.HasSuffix(f.path, ".md"):
+			all = append(all, file{"/usr/share/doc/" + name + "/" + f.path, f.mode, f.data})
 		}
 	}
 	return all

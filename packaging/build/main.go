@@ -1,4 +1,4 @@
-// Command build makes the files of a release: binaries, archives with their checksums, lists of what
+// Command build makes the files of a release of relevo and relevo-fleet: archives with their checksums, lists of what
 // is in the binaries, packages of Debian, of RPM and of npm, an image for containers, and a cask of
 // Homebrew.
 //
@@ -23,6 +23,7 @@ func main() {
 	flag.StringVar(&o.out, "out", "", "`directory` for the files; default: dist in the sources")
 	flag.StringVar(&o.version, "version", "", "`version` of the release; default: that of git describe")
 	flag.StringVar(&targets, "targets", allTargets, "`platforms`")
+	flag.BoolVar(&o.fleet, "fleet", true, "make the files of relevo-fleet, too")
 	flag.StringVar(&o.url, "url", "", "`URL` that the files will have; with it, the cask of Homebrew is made, too")
 	flag.StringVar(&o.maintainer, "maintainer", unnamed,
 		"`NAME <ADDRESS>` of whoever publishes the packages of Debian and RPM")
@@ -40,7 +41,10 @@ func main() {
 // allTargets are the platforms of a release.
 const allTargets = "linux/amd64,linux/arm64,linux/386,linux/riscv64,darwin/amd64,darwin/arm64"
 
-type options struct{ sources, out, version, url, maintainer string }
+type options struct {
+	sources, out, version, url, maintainer string
+	fleet                                  bool
+}
 
 // unnamed is the maintainer of packages that are built without one being named. The domain is
 // reserved for addresses that do not exist (RFC 2606).
@@ -59,19 +63,33 @@ func run(o options, targets []string) error {
 		if err != nil {
 			return err
 		}
-		b, err := r.compile(t)
-		if err != nil {
-			return err
-		}
-		r.built = append(r.built, b)
-		for _, make := range []func(binary) error{r.archive, r.listModules, r.linuxPackages, r.npmBinary} {
-			if err := make(b); err != nil {
+		for i, p := range r.programs {
+			b, err := r.compile(p, t)
+			if err != nil {
+				return err
+			}
+			makes := []func(binary) error{r.archive, r.listModules, r.linuxPackages}
+			if i == 0 {
+				r.built = append(r.built, b)
+				makes = append(makes, r.npmBinary)
+			}
+			if err := perform(makes, b); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
 		}
 	}
 	for _, make := range []func() error{r.npmMain, r.image, r.cask, r.checksums} {
 		if err := make(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// perform makes files of a binary.
+func perform(makes []func(binary) error, b binary) error {
+	for _, make := range makes {
+		if err := make(b); err != nil {
 			return err
 		}
 	}

@@ -68,7 +68,7 @@ func (r *release) npmPackage(m manifest, name string, files ...file) error {
 		return fmt.Errorf("cannot make the package for npm: %w", err)
 	}
 	files = append(files, file{"package/package.json", 0o644, text.Bytes()})
-	for _, f := range r.shared {
+	for _, f := range r.programs[0].shared {
 		if f.path == "LICENSE" {
 			files = append(files, file{"package/LICENSE", 0o644, f.data})
 		}

@@ -9,13 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
-
-	"relevo/internal/cli"
 )
 
 // sharedFiles are what an archive has beside the binary.
-func (r *release) sharedFiles() (files []file, err error) {
-	root := cli.Commands()
+func (r *release) sharedFiles(p *program) (files []file, err error) {
+	root := p.root()
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	if files, err = r.manPages(root); err != nil {
@@ -26,16 +24,16 @@ func (r *release) sharedFiles() (files []file, err error) {
 		return nil, err
 	}
 	files = append(files, completions...)
-	for _, name := range []string{"LICENSE", "README.md", "CHANGELOG.md"} {
+	for _, name := range p.docs {
 		data, err := os.ReadFile(filepath.Join(r.sources, name))
 		if err != nil {
 			return nil, fmt.Errorf("cannot read a document: %w", err)
 		}
-		files = append(files, file{name, 0o644, data})
+		files = append(files, file{filepath.Base(name), 0o644, data})
 	}
-	service, err := serviceTemplate()
-	return append(files, file{"systemd/relevo@.service", 0o644, []byte(service)},
-		file{path: "man/", mode: 0o755}, file{path: "man/man1/", mode: 0o755},
+	units, err := p.units()
+	files = append(files, units...)
+	return append(files, file{path: "man/", mode: 0o755}, file{path: "man/man1/", mode: 0o755},
 		file{path: "completions/", mode: 0o755}, file{path: "systemd/", mode: 0o755}), err
 }
 
@@ -44,7 +42,7 @@ func (r *release) manPages(cmd *cobra.Command) (files []file, err error) {
 	cmd.DisableAutoGenTag = true
 	var page bytes.Buffer
 	header := &doc.GenManHeader{Title: strings.ToUpper(strings.ReplaceAll(cmd.CommandPath(), " ", "-")), Section: "1",
-		Date: &r.time, Source: "relevo " + r.version, Manual: "relevo"}
+		Date: &r.time, Source: cmd.Root().Name() + " " + r.version, Manual: cmd.Root().Name()}
 	if err := doc.GenMan(cmd, header, &page); err != nil {
 		return nil, fmt.Errorf("cannot make the page of %s: %w", cmd.CommandPath(), err)
 	}
@@ -63,15 +61,15 @@ func (r *release) manPages(cmd *cobra.Command) (files []file, err error) {
 	return files, nil
 }
 
-// completions are those of bash, zsh and fish; their programs ask relevo itself for the words.
+// completions are those of bash, zsh and fish; their scripts ask the program itself for the words.
 func completions(root *cobra.Command) (files []file, err error) {
 	for _, shell := range []struct {
 		name string
 		make func(*bytes.Buffer) error
 	}{
-		{"relevo.bash", func(b *bytes.Buffer) error { return root.GenBashCompletionV2(b, true) }},
-		{"_relevo", func(b *bytes.Buffer) error { return root.GenZshCompletion(b) }},
-		{"relevo.fish", func(b *bytes.Buffer) error { return root.GenFishCompletion(b, true) }},
+		{root.Name() + ".bash", func(b *bytes.Buffer) error { return root.GenBashCompletionV2(b, true) }},
+		{"_" + root.Name(), func(b *bytes.Buffer) error { return root.GenZshCompletion(b) }},
+		{root.Name() + ".fish", func(b *bytes.Buffer) error { return root.GenFishCompletion(b, true) }},
 	} {
 		var text bytes.Buffer
 		if err := shell.make(&text); err != nil {

@@ -21,8 +21,8 @@ type release struct {
 	time       time.Time // of all files
 	url        string
 	maintainer string // of packages
-	shared     []file // beside the binary: pages, completions, documents
-	built      []binary
+	programs   []*program
+	built      []binary // of relevo
 	names      []string // of the files made
 }
 
@@ -56,8 +56,15 @@ func newRelease(o options) (*release, error) {
 	if r.time, err = r.when(); err != nil {
 		return nil, err
 	}
-	r.shared, err = r.sharedFiles()
-	return r, err
+	if r.programs = programs(); !o.fleet {
+		r.programs = r.programs[:1]
+	}
+	for _, p := range r.programs {
+		if p.shared, err = r.sharedFiles(p); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
 }
 
 // describe is the version of a tag, or one that sorts before all releases.

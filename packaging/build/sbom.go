@@ -18,11 +18,11 @@ func (r *release) listModules(b binary) error {
 	if err != nil {
 		return fmt.Errorf("cannot read the modules of the binary: %w", err)
 	}
-	bom := cdx.NewBOM()
+	bom, name := cdx.NewBOM(), b.program.name
 	bom.SerialNumber = uuid.NewSHA1(uuid.NameSpaceOID, b.data).URN()
 	bom.Metadata = &cdx.Metadata{
 		Timestamp: r.time.Format(time.RFC3339),
-		Component: &cdx.Component{BOMRef: "relevo", Type: cdx.ComponentTypeApplication, Name: "relevo",
+		Component: &cdx.Component{BOMRef: name, Type: cdx.ComponentTypeApplication, Name: name,
 			Version: r.version, Hashes: &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: digest(b.data)}},
 			Licenses: &cdx.Licenses{{License: &cdx.License{ID: "Apache-2.0"}}}},
 	}
@@ -34,12 +34,12 @@ func (r *release) listModules(b binary) error {
 		components, refs = append(components, c), append(refs, c.BOMRef)
 	}
 	bom.Components = &components
-	bom.Dependencies = &[]cdx.Dependency{{Ref: "relevo", Dependencies: &refs}}
+	bom.Dependencies = &[]cdx.Dependency{{Ref: name, Dependencies: &refs}}
 	var text bytes.Buffer
 	if err := cdx.NewBOMEncoder(&text, cdx.BOMFileFormatJSON).SetPretty(true).Encode(bom); err != nil {
 		return fmt.Errorf("cannot write the list of modules: %w", err)
 	}
-	return r.write(r.base(b.target)+".cdx.json", text.Bytes())
+	return r.write(r.base(name, b.target)+".cdx.json", text.Bytes())
 }
 
 func moduleComponent(m *debug.Module) cdx.Component {

@@ -4,11 +4,18 @@ import (
 	"strings"
 
 	"relevo/internal/config"
+	fleet "relevo/internal/fleet/relevo-fleet/cli"
 	"relevo/systemd/unit"
 )
 
 // instance stands for %i while the unit is made: a unit's name may not have a percent sign.
 const instance = "RELEVO-INSTANCE"
+
+// relevoUnits are the units of relevo.
+func relevoUnits() ([]file, error) {
+	text, err := serviceTemplate()
+	return []file{{"systemd/relevo@.service", 0o644, []byte(text)}}, err
+}
 
 // serviceTemplate is the unit of `relevo install` for a configuration that is not known: it allows
 // what the common settings need.
@@ -32,4 +39,23 @@ func serviceTemplate() (string, error) {
 [Unit]
 AssertPathExists=/etc/relevo/%i.toml
 ` + text, nil
+}
+
+// fleetUnits are those of `relevo-fleet unit`, for the places of a package.
+func fleetUnits() ([]file, error) {
+	agent := packagedUnit("relevo-fleet-agent", "AssertPathExists=/etc/relevo-fleet.toml",
+		fleet.Unit("agent", "/usr/bin/relevo-fleet agent -c /etc/relevo-fleet.toml"))
+	conduct := packagedUnit("relevo-fleet-conduct@APP", "AssertPathExists=/etc/relevo-fleet/conduct.env",
+		fleet.Unit("conduct", "/usr/bin/relevo-fleet conduct --app %i $OPTIONS"))
+	conduct = strings.NewReplacer("Description=relevo-fleet conduct", "Description=relevo-fleet conduct %i",
+		"[Service]\n", "[Service]\nEnvironmentFile=/etc/relevo-fleet/conduct.env\n").Replace(conduct)
+	return []file{{"systemd/relevo-fleet-agent.service", 0o644, []byte(agent)},
+		{"systemd/relevo-fleet-conduct@.service", 0o644, []byte(conduct)}}, nil
+}
+
+// packagedUnit replaces the head of a unit, which says where to put it.
+func packagedUnit(name, needs, text string) string {
+	_, text, _ = strings.Cut(text, "[Unit]\n")
+	return "# The package writes this file anew. To change something use systemctl edit " + name + ".\n" +
+		"# systemctl enable --now " + name + "\n[Unit]\n" + needs + "\n" + text
 }

@@ -58,6 +58,9 @@ func Main(args []string, out, errOut io.Writer) int {
 	return control.ExitCode(err)
 }
 
+// Commands is the tree of commands, for manual pages and completions.
+func Commands() *cobra.Command { return (&program{}).root() }
+
 func (p *program) root() *cobra.Command {
 	root := &cobra.Command{Use: "relevo-fleet", Short: "Roll a release over many machines, through etcd",
 		SilenceErrors: true, SilenceUsage: true, Version: version(), Args: noArgs,

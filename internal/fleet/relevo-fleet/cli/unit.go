@@ -51,14 +51,17 @@ func (p *program) unit() *cobra.Command {
 			for _, arg := range args {
 				words = append(words, quote(arg))
 			}
-			_, err = fmt.Fprintf(p.out, unitText, args[0], strings.Join(words, " "))
+			_, err = fmt.Fprint(p.out, Unit(args[0], strings.Join(words, " ")))
 			return err
 		}}
 }
 
+// Unit is the unit of the command agent or conduct; line is its ExecStart=.
+func Unit(command, line string) string { return fmt.Sprintf(unitText, command, line) }
+
 // checkLine refuses flags that the command does not have, before a unit fails for them.
 func checkLine(args []string) error {
-	cmd, rest, err := (&program{}).root().Find(args)
+	cmd, rest, err := Commands().Find(args)
 	if err != nil {
 		return err
 	}
