@@ -78,7 +78,8 @@ func TestReleasedFleet(t *testing.T) {
 		}
 	}
 	program := filepath.Join(top, "relevo-fleet")
-	if out, err := exec.Command(program, "--version").CombinedOutput(); err != nil || string(out) != "relevo-fleet v1.0.0\n" {
+	out, err := exec.Command(program, "--version").CombinedOutput()
+	if err != nil || string(out) != "relevo-fleet v1.0.0\n" {
 		t.Errorf("version: %v\n%s", err, out)
 	}
 	wantModules(t, filepath.Join(dir, name+".cdx.json"), program)

@@ -78,9 +78,9 @@ func (d *debian) startFleet(etcd string) (address string) {
 	d.t.Helper()
 	address = testport.Address(d.t)
 	client, peer := "http://"+testport.Address(d.t), "http://"+testport.Address(d.t)
-	d.must("systemd-run", "--unit=etcd-of-test", etcd, "--data-dir", filepath.Join(d.Dir, "etcd"), "--listen-client-urls", client,
-		"--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-		"--initial-cluster", "default="+peer)
+	d.must("systemd-run", "--unit=etcd-of-test", etcd, "--data-dir", filepath.Join(d.Dir, "etcd"),
+		"--listen-client-urls", client, "--advertise-client-urls", client,
+		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default="+peer)
 	app := filepath.Join(d.Dir, "app")
 	for path, version := range map[string]string{app: "1", app + "-2": "2", app + "-3": "3"} {
 		if err := writeRelease(path, version, "serve"); err != nil {
