@@ -120,6 +120,7 @@ var measurements = []measurement{
 	{"roll", rolls},
 	{"large", large},
 	{"rss", memory},
+	{"monit", dashboards},
 	{"apps", background},
 	{"scrape", scrapes},
 	{"probes", probes},

@@ -44,8 +44,9 @@ func (b *bench) memoryOf(ctx context.Context, size int) error {
 // residency is the resident memory of a process in KiB, and how much of it are pages of files.
 type residency struct{ all, file int }
 
-func (a *app) resident() (r residency, err error) {
-	pid := a.process.Process.Pid
+func (a *app) resident() (residency, error) { return residencyOf(a.process.Process.Pid) }
+
+func residencyOf(pid int) (r residency, err error) {
 	r.all, err = statusField(pid, "VmRSS")
 	var fileErr error
 	r.file, fileErr = statusField(pid, "RssFile")

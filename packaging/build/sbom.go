@@ -43,6 +43,9 @@ func (r *release) listModules(b binary) error {
 }
 
 func moduleComponent(m *debug.Module) cdx.Component {
+	if m.Replace != nil {
+		m = m.Replace
+	}
 	url := "pkg:golang/" + m.Path + "@" + m.Version
 	return cdx.Component{BOMRef: url, Type: cdx.ComponentTypeLibrary, Name: m.Path, Version: m.Version, PackageURL: url,
 		Properties: &[]cdx.Property{{Name: "go.sum", Value: m.Sum}}}

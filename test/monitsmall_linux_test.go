@@ -1,0 +1,43 @@
+package test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestMonitIsSmall: with 50 workers and on a large terminal, relevo monit as it is built for a release has
+// at most 20 MB in memory. Most of them are pages of its file, which all of relevo share; so what it has of
+// its own has a limit, too.
+func TestMonitIsSmall(t *testing.T) {
+	takesLong(t)
+	t.Parallel()
+	s := newSite(t, "-n", "50", "--watch-binary=false")
+	build := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", filepath.Join(s.dir, "small"), ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	s.settled(50)
+	p := newPane(s)
+	p.run("resize-window", "-x", "120", "-y", "40")
+	p.types("exec ./small monit site", "Enter")
+	p.shows(`50/50(?s:.*)serving`)
+	pid, err := strconv.Atoi(strings.TrimSpace(p.run("display-message", "-p", "#{pane_pid}")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all, own int
+	if !await(func() bool { // soon it gives back what its start has used
+		var errAll, errOwn error
+		all, errAll = procKiB(pid, "VmRSS")
+		own, errOwn = procKiB(pid, "RssAnon")
+		return errAll == nil && errOwn == nil && all <= 20_000_000/1024 && own <= 7_500_000/1024
+	}) {
+		t.Errorf("resident are %d KiB, of these %d of its own", all, own)
+	}
+	p.types("q")
+}
