@@ -265,7 +265,10 @@ func (r *Release) Adopt(o pool.Order, legacy pool.ProcessLegacy, sink func(pool.
 	launched := make(chan launchResult, 1)
 	launched <- launchResult{execed: true}
 	go p.awaitExit(launched)
-	go p.tellEarly()
+	p.watches.Go(func() { // Detach waits for it, so that nothing is lost
+		defer close(p.told)
+		p.tellEarly()
+	})
 	return p, nil
 }
 

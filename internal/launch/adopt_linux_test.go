@@ -55,6 +55,13 @@ func (w *worker) succeed(release *Release, o pool.Order) {
 	for len(w.reports) > 0 {
 		w.take(<-w.reports)
 	}
+	w.adopt(release, o, legacy)
+}
+
+// adopt has another Process go on with the worker that was left.
+func (w *worker) adopt(release *Release, o pool.Order, legacy pool.ProcessLegacy) {
+	w.t.Helper()
+	// As the pool does, it hears nothing of a process that it does not know yet.
 	known := make(chan struct{})
 	process, err := release.Adopt(o, legacy, func(report pool.Report) { <-known; w.sink(report) })
 	if err != nil {

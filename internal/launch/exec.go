@@ -85,9 +85,10 @@ func (b *birth) start(avoidPath bool, sink func(pool.Report)) (p *Process, err e
 func newProcess(r *Release, o pool.Order, sink func(pool.Report)) *Process {
 	return &Process{
 		release: r, order: o, sink: sink, settled: make(chan struct{}), channelEnded: make(chan struct{}),
-		launched: make(chan struct{}), detached: make(chan struct{}), overdue: make(chan struct{}), fate: make(chan bool, 1),
-		gone: make(chan struct{}), claims: make(claims, 1), binder: newBinder(r.command.Sockets),
-		ready: newReadiness(r.command.Ready, len(r.command.Listeners) > 0, r.speaks.Load()),
+		launched: make(chan struct{}), told: make(chan struct{}), detached: make(chan struct{}),
+		overdue: make(chan struct{}), fate: make(chan bool, 1), gone: make(chan struct{}), claims: make(claims, 1),
+		binder: newBinder(r.command.Sockets),
+		ready:  newReadiness(r.command.Ready, len(r.command.Listeners) > 0, r.speaks.Load()),
 	}
 }
 

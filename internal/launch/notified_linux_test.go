@@ -128,13 +128,12 @@ func TestBrokenChannel(t *testing.T) {
 	}
 }
 
-// TestNotifiedBeforeAdoption: a master that takes over reads the notify socket before it has
-// adopted its workers. What they say meanwhile counts when they are adopted, in its order.
-func TestNotifiedBeforeAdoption(t *testing.T) {
-	t.Parallel()
+// toldBeforeAdoption has a worker say that it is warm, and ready, before the next master adopts it.
+func toldBeforeAdoption(t *testing.T) (*rig, *Release, *worker, pool.ProcessLegacy) {
+	t.Helper()
 	r := notified(t, "web")
 	release := r.prepare(neverReady.command())
-	w := r.startOf(release, pool.Order{ID: "7"})
+	w := r.startOf(release, order)
 	expect[pool.Online](w)
 	legacy, err := w.Process.Detach(t.Context())
 	if err != nil {
@@ -147,16 +146,18 @@ func TestNotifiedBeforeAdoption(t *testing.T) {
 	}
 	r.Notified(from, ipc.Notification{"STATUS": "warm"})
 	r.Notified(from, ipc.Notification{"READY": "1"})
+	return r, release, w, legacy
+}
+
+// TestNotifiedBeforeAdoption: a master that takes over reads the notify socket before it has
+// adopted its workers. What they say meanwhile counts when they are adopted, in its order.
+func TestNotifiedBeforeAdoption(t *testing.T) {
+	t.Parallel()
+	r, release, w, legacy := toldBeforeAdoption(t)
 	if strings.Contains(r.log.String(), "no worker") {
 		t.Error(r.log.String())
 	}
-	known := make(chan struct{})
-	process, err := release.Adopt(pool.Order{ID: "7"}, legacy, func(report pool.Report) { <-known; w.sink(report) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.Process = process
-	close(known)
+	w.adopt(release, order, legacy)
 	if said := expect[pool.Said](w); said.Message != (ipc.Status{Text: "warm"}) {
 		t.Errorf("it said %#v", said.Message)
 	}
@@ -165,6 +166,40 @@ func TestNotifiedBeforeAdoption(t *testing.T) {
 	}
 	if len(r.expected) != 0 {
 		t.Errorf("still expected: %v", r.expected)
+	}
+}
+
+// TestNotifiedBetweenMasters: a master that has adopted a worker, and not yet told all that the worker said before,
+// is followed by another one, which knows that the worker is ready.
+func TestNotifiedBetweenMasters(t *testing.T) {
+	t.Parallel()
+	_, release, w, legacy := toldBeforeAdoption(t)
+	tells, goesOn, followed := make(chan struct{}, 10), make(chan struct{}), make(chan struct{})
+	slowly := func(report pool.Report) {
+		tells <- struct{}{}
+		<-goesOn
+		if !isClosed(followed) { // a pool that was handed over hears nothing
+			w.sink(report)
+		}
+	}
+	process, err := release.Adopt(order, legacy, slowly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-tells // that it is warm
+	go func() {
+		defer close(followed)
+		legacy, err = process.Detach(t.Context())
+	}()
+	await(t, "the master to let it go", func() bool { return isClosed(process.(*Process).detached) })
+	close(goesOn)
+	<-followed
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.adopt(release, order, legacy)
+	if ready := expect[pool.Ready](w); ready.How != "notify" {
+		t.Errorf("ready by %q", ready.How)
 	}
 }
 
@@ -230,4 +265,35 @@ func TestOnlineFirst(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestDetachableWhileReady: a worker may say that it is ready before it is sure what it runs, while the pool is
+// frozen for another master, and saves nothing. The process can be detached then.
+func TestDetachableWhileReady(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "web")
+	release := r.prepare(shell("exit 0"))
+	synctest.Test(t, func(t *testing.T) {
+		w := r.newWorker()
+		w.holdsSaves = true
+		p := newProcess(release, pool.Order{}, w.sink)
+		p.notified(ipc.Notification{"READY": "1"})
+		launched, online := make(chan launchResult, 1), make(chan struct{})
+		launched <- launchResult{execed: true}
+		go func() {
+			defer close(online)
+			p.awaitOnline(launched)
+		}()
+		synctest.Wait()
+		if !isClosed(p.launched) || isClosed(online) {
+			t.Errorf("launched: %t, all told: %t", isClosed(p.launched), isClosed(online))
+		}
+		close(p.detached)
+		<-online
+		if !p.isSettled() {
+			t.Error("it is not ready")
+		}
+		close(p.gone)
+		p.watches.Wait()
+	})
 }

@@ -38,6 +38,7 @@ type Process struct {
 	sink        func(pool.Report)
 
 	launched   chan struct{} // closed by awaitOnline: Online was reported, or never will be
+	told       chan struct{} // closed when the notifications from before that have been told
 	settle     sync.Once
 	settled    chan struct{} // closed when its readiness is decided, or it has ended
 	how        string        // how it got ready, once settled is closed
@@ -146,8 +147,21 @@ func (p *Process) pump(stream int, to io.Writer, lines Lines) {
 // said something before it was checked which bytes it runs; if these are others, all that
 // it says is ignored.
 func (p *Process) awaitOnline(launched <-chan launchResult) launchResult {
+	defer close(p.told)
+	result, sound := p.awaitLaunch(launched)
+	if !sound {
+		return result
+	}
+	p.tellEarly() // Detach may begin meanwhile: it ends the wait for a pool that saves nothing while it is frozen
+	p.watches.Go(p.watchReadiness)
+	p.watches.Go(p.watchAdmission)
+	return result
+}
+
+// awaitLaunch reports Online, or silences a process that does not run the right bytes: it is not sound.
+func (p *Process) awaitLaunch(launched <-chan launchResult) (result launchResult, sound bool) {
 	defer close(p.launched)
-	result := <-launched
+	result = <-launched
 	if result.notifications != nil { // the worker was slow to exec, and Start did not wait
 		p.beginCapture(result.notifications)
 		p.sink(pool.FilesAdded{})
@@ -157,13 +171,10 @@ func (p *Process) awaitOnline(launched <-chan launchResult) launchResult {
 	}
 	if !result.execed || result.changed != nil {
 		p.silence()
-		return result
+		return result, false
 	}
 	p.sink(pool.Online{})
-	p.tellEarly()
-	p.watches.Go(p.watchReadiness)
-	p.watches.Go(p.watchAdmission)
-	return result
+	return result, true
 }
 
 // observed reports what a look at the process has shown, unless the process has ended:
@@ -199,7 +210,7 @@ func (p *Process) beginServing() {
 }
 
 func (p *Process) disconnected(err error) {
-	<-p.launched
+	<-p.told
 	if p.isSilent() {
 		return
 	}

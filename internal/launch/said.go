@@ -14,7 +14,7 @@ import (
 // said takes a message from the channel. A message that comes before Online waits here: the
 // channel is not read meanwhile, which holds up only this worker.
 func (p *Process) said(m ipc.Message) {
-	<-p.launched
+	<-p.told
 	if p.isSilent() {
 		return
 	}
