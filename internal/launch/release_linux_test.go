@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"relevo/internal/procfs"
 	"relevo/pool"
 )
 
@@ -298,8 +300,9 @@ func TestBusyFile(t *testing.T) {
 	wantError(t, exited.Hint, "open for writing", "when the copy is finished")
 }
 
-// awaitShim waits until a shim is in its working directory, about to exec,
-// and for another moment, in which it is refused for the first time.
+// awaitShim waits until the kernel has refused to run the program of a shim for the first time.
+// The shim is then in its working directory, and all its threads sleep: between entering the
+// directory and the exec it waits for nothing.
 func awaitShim(t *testing.T, dir string) {
 	t.Helper()
 	await(t, "the shim", func() bool {
@@ -307,14 +310,22 @@ func awaitShim(t *testing.T, dir string) {
 		for _, task := range tasks {
 			children, _ := os.ReadFile(task)
 			for _, pid := range strings.Fields(string(children)) {
-				if there, _ := os.Readlink("/proc/" + pid + "/cwd"); there == dir {
+				if there, _ := os.Readlink("/proc/" + pid + "/cwd"); there == dir && sleeps(pid) {
 					return true
 				}
 			}
 		}
 		return false
 	})
-	time.Sleep(50 * time.Millisecond)
+}
+
+// sleeps says whether no thread of a process runs or waits for a processor.
+func sleeps(pid string) bool {
+	threads := procfs.Process("/proc/" + pid).Threads()
+	return len(threads) > 0 && !slices.ContainsFunc(threads, func(thread procfs.Process) bool {
+		stat, err := thread.Stat()
+		return err != nil || stat.State() != 'S'
+	})
 }
 
 // TestUnreadableProgram: execute permission alone is enough to run it.
