@@ -83,7 +83,7 @@ func randomLife(t *testing.T, way config.Upgrade, early bool, random *rand.Rand)
 		_, err := client.Upgrade(ctx)
 		return err
 	})
-	l.works(t, "last")
+	l.writes("last")
 	l.asks("the last reload is not taken", func(ctx context.Context, client *control.Client) error {
 		r, err := client.Reload(ctx, control.ReloadOptions{Force: true})
 		return errors.Join(err, r.Error())
@@ -117,6 +117,14 @@ func (l *lives) asks(otherwise string, do func(context.Context, *control.Client)
 	}
 }
 
+// writes writes a release that serves, while no successor is kept from seeing it.
+func (l *lives) writes(text string) {
+	l.t.Helper()
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	l.works(l.t, text)
+}
+
 // act asks for something. It may be refused.
 func (l *lives) act(random *rand.Rand) {
 	ctx, cancel := context.WithTimeout(l.t.Context(), patience)
@@ -127,9 +135,7 @@ func (l *lives) act(random *rand.Rand) {
 	}
 	switch random.IntN(13) {
 	case 0:
-		l.writing.Lock()
-		l.works(l.t, []string{"a", "b", "c"}[random.IntN(3)])
-		l.writing.Unlock()
+		l.writes([]string{"a", "b", "c"}[random.IntN(3)])
 		client.ReloadNoWait(ctx, control.ReloadOptions{Force: true})
 	case 1:
 		client.Reload(ctx, control.ReloadOptions{})
