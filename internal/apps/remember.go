@@ -74,7 +74,8 @@ func (d Definition) startsAs(other Definition) bool {
 
 // save writes a definition. If text is not nil, it also writes the configuration file.
 func (p Places) save(d Definition, text []byte) error {
-	if err := safefile.MkdirAll(p.AppState(d.Name), 0o755, 0o700); err != nil {
+	// 0711: workers of another user run the copies of releases in it. The files are their owner's alone.
+	if err := safefile.MkdirAll(p.AppState(d.Name), 0o755, 0o711); err != nil {
 		return fmt.Errorf("cannot keep how %s is started: %w; RELEVO_STATE_DIR chooses another place", d.Name, err)
 	}
 	document, err := json.MarshalIndent(d, "", "  ")

@@ -71,11 +71,12 @@ var gunicornHooks = []string{"on_starting", "on_reload", "when_ready", "pre_fork
 
 // gunicornMore are remarks on settings that gunicorn still reads itself.
 var gunicornMore = map[string]string{
-	"preload_app":  "it spares no memory: each worker loads the application by itself",
-	"max_requests": "gunicorn replaces its process then; limits.max_memory and limits.max_lifetime have relevo do it",
-	"timeout":      "gunicorn ends a process that handles a request for longer",
-	"chdir":        "gunicorn changes to it by itself",
-	"certfile":     "idle TLS connections are not rescued when a worker leaves",
+	"preload_app": "it spares no memory: each worker loads the application by itself",
+	"max_requests": "gunicorn replaces its process then, and cuts kept-alive connections; limits.max_memory and " +
+		"limits.max_lifetime have relevo do it, which cuts none",
+	"timeout":  "gunicorn ends a process that handles a request for longer",
+	"chdir":    "gunicorn changes to it by itself",
+	"certfile": "idle TLS connections are not rescued when a worker leaves",
 }
 
 func gunicornOptions() optionSet {

@@ -83,7 +83,7 @@ func (d *disk) ready(now time.Time) (size int64, err error) {
 
 // MakeDir makes a directory for log files. An app that has one writes them.
 func MakeDir(dir string) error {
-	if err := safefile.MkdirAll(dir, dirMode, dirMode); err != nil {
+	if err := safefile.MkdirAll(dir, parentMode, dirMode); err != nil {
 		return fmt.Errorf("cannot make the directory of the log files: %w", err)
 	}
 	return nil

@@ -149,4 +149,7 @@ func Flush(dir string) (removed int, err error) {
 const (
 	fileMode = 0o600
 	dirMode  = 0o700
+
+	// The directories above may be entered: workers of another user run the copies of releases there.
+	parentMode = 0o711
 )

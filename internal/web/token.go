@@ -28,7 +28,8 @@ func (t Token) Make() (string, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return text, err
 	}
-	if err := safefile.MkdirAll(filepath.Dir(t.path), 0o755, 0o700); err != nil {
+	// 0711: workers of another user run the copies of releases below it.
+	if err := safefile.MkdirAll(filepath.Dir(t.path), 0o755, 0o711); err != nil {
 		return "", fmt.Errorf("cannot keep a token: %w; RELEVO_STATE_DIR chooses another place", err)
 	}
 	if err := t.create(); err != nil && !errors.Is(err, fs.ErrExist) {
