@@ -39,6 +39,7 @@ type machine struct {
 	address string
 	master  *exec.Cmd
 	agent   *exec.Cmd
+	clock   *wrongClock // of the agent; nil: it is right
 	loads   []*workertest.Running
 }
 
@@ -119,7 +120,7 @@ func (m *machine) start() {
 func (m *machine) path() string { return filepath.Join(m.dir, "shop") }
 
 func (m *machine) startAgent() {
-	m.agent = m.run("relevo-fleet", "agent", "-c", filepath.Join(m.dir, "fleet.toml"), "--lease", m.f.lease,
+	m.agent = m.run(m.clock.program(), "agent", "-c", filepath.Join(m.dir, "fleet.toml"), "--lease", m.f.lease,
 		"--etcd", strings.Join(m.f.etcd.Endpoints, ","))
 }
 
@@ -134,7 +135,7 @@ func (m *machine) run(name string, args ...string) *exec.Cmd {
 	defer out.Close()
 	cmd := exec.Command(filepath.Join(programs, name), args...)
 	cmd.Env = append(os.Environ(), "RELEVO_RUNTIME_DIR="+filepath.Join(m.dir, "run"),
-		"RELEVO_STATE_DIR="+filepath.Join(m.dir, "state"))
+		"RELEVO_STATE_DIR="+filepath.Join(m.dir, "state"), m.clock.variable())
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	if err := cmd.Start(); err != nil {
@@ -249,8 +250,14 @@ type running struct {
 
 func (f *fleet) begin(args ...string) running {
 	f.t.Helper()
-	r := running{cmd: exec.Command(filepath.Join(programs, "relevo-fleet"), args...), out: &bytes.Buffer{}}
-	r.cmd.Env = append(os.Environ(), "RELEVO_FLEET_ETCD="+strings.Join(f.etcd.Endpoints, ","))
+	return f.beginAt(nil, args...)
+}
+
+// beginAt begins a command whose clock is wrong.
+func (f *fleet) beginAt(clock *wrongClock, args ...string) running {
+	f.t.Helper()
+	r := running{cmd: exec.Command(filepath.Join(programs, clock.program()), args...), out: &bytes.Buffer{}}
+	r.cmd.Env = append(os.Environ(), "RELEVO_FLEET_ETCD="+strings.Join(f.etcd.Endpoints, ","), clock.variable())
 	r.cmd.Stdout, r.cmd.Stderr = r.out, r.out
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := r.cmd.Start(); err != nil {
