@@ -19,7 +19,7 @@ import (
 )
 
 func (c *cli) startup() *cobra.Command {
-	cmd := c.talking("startup [NAME…]", "Have apps come back at boot, as units of systemd",
+	cmd := c.talking("startup [NAME…]", "Start apps at boot, by units of systemd",
 		func(ctx context.Context, args []string, asJSON bool) error {
 			b, err := c.newBoot()
 			if err == nil {
@@ -40,20 +40,20 @@ func (c *cli) startup() *cobra.Command {
 			return b.linger(asJSON)
 		})
 	cmd.GroupID = "systemd"
-	cmd.Long = `Have apps come back at boot: a unit of systemd for each app that is remembered, or for
-those that are named. An app that runs goes on without a restart: the master that
-systemd starts takes its workers over from the one in the background, and no request
-is lost. An app that does not run is not started now.
+	cmd.Long = `Start apps at boot: relevo startup makes a unit of systemd for each app that is
+remembered, or for each app that you name. A running app is not restarted: the master
+that systemd starts takes its workers over from the master in the background, and no
+request is lost. An app that does not run is not started now.
 
-As root the units are the machine's, as another user those of the user's own systemd,
-which starts at boot only if the user lingers (loginctl enable-linger): startup sees
-to that. The variables of the app's start are kept, but for those of a session.`
+Root makes units of the machine, another user units of the user's own systemd. That
+starts at boot only if the user lingers (loginctl enable-linger), which startup
+enables. The unit keeps the variables of the app's start, without those of a session.`
 	cmd.Example = "  relevo startup\n  sudo relevo startup web"
 	return severalArgs(cmd)
 }
 
 func (c *cli) unstartup() *cobra.Command {
-	cmd := c.talking("unstartup [NAME…]", "Undo relevo startup; apps that run go on",
+	cmd := c.talking("unstartup [NAME…]", "Undo relevo startup; running apps keep running",
 		func(ctx context.Context, args []string, asJSON bool) error {
 			b, err := c.newBoot()
 			if err == nil {
@@ -68,8 +68,8 @@ func (c *cli) unstartup() *cobra.Command {
 			return c.each(ctx, args, asJSON, several{does: b.isSetUp, do: b.undo, none: "no apps start at boot"})
 		})
 	cmd.GroupID = "systemd"
-	cmd.Long = `Take away the units that relevo startup has made. Apps that run go on, under systemd until
-they are stopped; relevo start has them in the background again then.`
+	cmd.Long = `Remove the units that relevo startup has made. Running apps keep running under systemd
+until they are stopped; after that, relevo start runs them in the background again.`
 	return severalArgs(cmd)
 }
 

@@ -40,10 +40,10 @@ func (c *cli) dev() *cobra.Command {
 		Short: "Build, serve, and roll on every save",
 		Long: `Build, serve, and roll on every save: the browser never sees a refused connection,
 not while something is built, not while the app warms up, and not after a save
-that does not compile: the workers that serve go on until better ones are ready.
+that does not compile: the old workers serve until better ones are ready.
 
-A Go module needs no configuration: relevo watches the files of which, as go list
-says, the program is made. In a directory with a package.json relevo runs its start
+A Go module needs no configuration: relevo asks go list for the files of the program,
+and watches them. In a directory with a package.json relevo runs its start
 script; otherwise it runs a script with a common name, such as app.js or app.py, or
 the script that you name. Scripts bind their own port, so relevo listens only if -l
 is given. For everything else name the command, the build if there is one, and the

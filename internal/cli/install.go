@@ -25,11 +25,11 @@ func (c *cli) install() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "install [NAME]", GroupID: "systemd", Args: atMostOne("NAME"), ValidArgsFunction: c.completeOne,
 		Short: "Put the systemd units of an app in place",
-		Long: `Write the units that relevo unit prints to where systemd reads them, and have it
-read them. Nothing is started or enabled unless --now says so, and a running app
-goes on. A unit that relevo did not write is not replaced.
+		Long: `Write the units that relevo unit prints to a directory that systemd reads, and make
+systemd read them. Only --now starts and enables them. A running app keeps running. A
+unit that relevo did not write is not replaced.
 
-With --web it is the unit of relevo web, the page of all apps, which listens on
+With --web it writes the unit of relevo web, the page of all apps, which listens on
 ` + web.DefaultAddress + ` unless --listen says otherwise. relevo web --token prints
 the address with the token.`,
 		Example: "  relevo install -c /etc/shop/relevo.toml --dry-run\n  sudo relevo install shop --socket --now\n" +
@@ -56,7 +56,7 @@ func (c *cli) uninstall() *cobra.Command {
 		Use: "uninstall [NAME]", GroupID: "systemd", Args: atMostOne("NAME"), ValidArgsFunction: c.completeOne,
 		Short: "Take the systemd units of an app away",
 		Long: `Disable and remove the units that relevo install has put in place. A running app
-goes on unless --now stops it. Its state is kept.`,
+keeps running unless --now stops it. Its state is kept.`,
 	}
 	cmd.Flags().BoolVar(&ofWeb, "web", false, "the unit of relevo web")
 	cmd.Flags().BoolVar(&user, "user", false, "those of your own systemd (systemctl --user)")

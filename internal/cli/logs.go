@@ -44,7 +44,7 @@ slot. docs/logs.md tells of files, rotation, and what is lost where a disk is fu
 			"  relevo logs web --err -n 20 --json",
 	}
 	flags := cmd.Flags()
-	flags.BoolVarP(&f.follow, "follow", "f", false, "go on with what comes, until Ctrl-C")
+	flags.BoolVarP(&f.follow, "follow", "f", false, "print new lines as they come, until Ctrl-C")
 	flags.VarP(numberFlag{&f.last, 0}, "lines", "n", "the last `N` lines of each app (default 100, with --since all)")
 	c.durationFlag(cmd, &f.since, "since", "only lines that are no older")
 	flags.BoolVar(&f.out, "out", false, "only what was written to stdout")
@@ -210,7 +210,7 @@ func (c *cli) flush() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "flush NAME…", GroupID: "talk", ValidArgsFunction: c.completeLogs,
-		Short: "Remove the log files of apps; a running app goes on in a new one",
+		Short: "Remove the log files of apps; a running app continues in a new file",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage(errors.New("cannot flush without a name: relevo flush NAME, or relevo flush all"))

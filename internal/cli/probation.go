@@ -13,7 +13,7 @@ import (
 )
 
 func (c *cli) promote() *cobra.Command {
-	cmd := c.talking("promote [NAME]", "Accept a roll's canary before its probation is over: the roll goes on",
+	cmd := c.talking("promote [NAME]", "Accept a roll's canary before its probation is over, and continue the roll",
 		func(ctx context.Context, args []string, asJSON bool) error {
 			client, err := c.connect(ctx, first(args))
 			if err != nil {
@@ -31,13 +31,13 @@ func (c *cli) promote() *cobra.Command {
 			return err
 		})
 	cmd.Long = `End the probation of a roll's first worker, the canary, as if its time were over:
-the roll goes on, and a command that waits for the roll goes on waiting for its end.
+the roll continues, and a command that waits for the roll still waits for its end.
 The exit code is 75 while the canary starts, and 1 if no canary is on probation.`
 	return cmd
 }
 
 func (c *cli) abort() *cobra.Command {
-	cmd := c.talking("abort [NAME]", "End a roll: the old release serves on",
+	cmd := c.talking("abort [NAME]", "End a roll: the old release keeps serving",
 		func(ctx context.Context, args []string, asJSON bool) error {
 			client, err := c.connect(ctx, first(args))
 			if err != nil {

@@ -122,7 +122,7 @@ func (p *proveCommand) addFlags(c *cli, cmd *cobra.Command) {
 	c.durationFlag(cmd, &p.Duration, "duration",
 		"how long to load at least; the rolls asked for are made in any case (default 10s without rolls)")
 	f.Lookup("duration").DefValue = ""
-	f.IntVar(&p.MinRequests, "min-requests", 0, "go on until each kind of connection has sent so many requests")
+	f.IntVar(&p.MinRequests, "min-requests", 0, "continue until each kind of connection has sent this many requests")
 	f.Var(numberFlag{&p.Clients, 1}, "clients", "clients for each kind of connection")
 	f.Var(numberFlag{&p.Rate, 1}, "rate",
 		"send so many requests a second for each kind of connection, whatever the answers take: waiting counts")

@@ -32,16 +32,18 @@ func (c *cli) upgrade() *cobra.Command {
 		})
 	severalArgs(cmd)
 	cmd.Long = `Replace the master by the program that lies at its path now: a newer relevo, or the
-same. Workers are not touched, their connections stay, nobody is refused.
+same. It does not touch the workers: their connections stay open, and no client is
+refused.
 
-A new relevo that fails, hangs or cannot read the state of the old one changes
-nothing: the old one goes on, the exit code is 10. USR2 does the same; HUP and reload
-do it first where the program has changed. In a container (PID 1) and at a terminal
-the process stays and becomes the new program; --upgrade of run chooses.
+If the new relevo fails, hangs or cannot read the state of the old one, nothing
+changes: the old one keeps running, and the exit code is 10. USR2 does the same as this
+command; HUP and reload do it first if the program has changed. In a container (PID 1)
+and at a terminal the process stays and runs the new program; relevo run --upgrade
+chooses the way.
 
 --machine is for packages that bring a newer relevo: it upgrades every master that was
-started from the path of this program, for root those of all users. Masters in
-containers are not touched.`
+started from the path of this program; as root, the masters of all users. It does not
+touch masters in containers.`
 	cmd.Example = "  relevo upgrade web\n  relevo upgrade all\n  sudo relevo upgrade --machine"
 	cmd.Flags().BoolVar(&machine, "machine", false, "upgrade all masters of this program, of all users")
 	return cmd
