@@ -55,7 +55,7 @@ it; what comes after it is its own.`,
 	cmd.Flags().BoolVar(&flags.background, "background", false, "of relevo start: output goes to files where nothing "+
 		"else is set, and what a master that was killed has left is ended")
 	cmd.Flags().MarkHidden("background")
-	cmd.Flags().StringVar(&flags.succeeds, "succeed", "", "take this app over from the master that runs it; set by relevo startup")
+	cmd.Flags().StringVar(&flags.succeeds, "succeed", "", "take this app over from its running master; used by startup")
 	cmd.Flags().MarkHidden("succeed")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
