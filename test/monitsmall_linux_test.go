@@ -1,6 +1,7 @@
 package test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,7 +38,7 @@ func TestMonitIsSmall(t *testing.T) {
 		own, errOwn = procKiB(pid, "RssAnon")
 		return errAll == nil && errOwn == nil && all <= 20_000_000/1024 && own <= 7_500_000/1024
 	}) {
-		t.Errorf("resident are %d KiB, of these %d of its own", all, own)
+		mappings, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps", pid))
+		t.Errorf("resident are %d KiB, of these %d of its own\n%s\n%s", all, own, p.screen(), mappings)
 	}
-	p.types("q")
 }
