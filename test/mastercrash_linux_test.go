@@ -172,6 +172,9 @@ func TestMasterKilledAtWork(t *testing.T) {
 			answers = append(answers, s.ask("/slow?for=4s"))
 		}
 		s.relevo("scale", "web", "1")
+		if status, err := s.app(); err != nil || leaving(status) == 0 {
+			t.Errorf("no worker drains when the master is killed: %v", err)
+		}
 		s.murder()
 		for _, answer := range answers {
 			if err := <-answer; err != nil {

@@ -30,7 +30,7 @@ func (r *release) listModules(b binary) error {
 		PackageURL: "pkg:golang/std@" + info.GoVersion}
 	components, refs := []cdx.Component{standard}, []string{"std"}
 	for _, module := range info.Deps {
-		c := moduleComponent(module)
+		c := r.moduleComponent(module)
 		components, refs = append(components, c), append(refs, c.BOMRef)
 	}
 	bom.Components = &components
@@ -42,11 +42,19 @@ func (r *release) listModules(b binary) error {
 	return r.write(r.base(name, b.target)+".cdx.json", text.Bytes())
 }
 
-func moduleComponent(m *debug.Module) cdx.Component {
-	if m.Replace != nil {
-		m = m.Replace
+func (r *release) moduleComponent(m *debug.Module) cdx.Component {
+	path, version, sum := m.Path, m.Version, m.Sum
+	switch {
+	case m.Replace == nil:
+	case m.Replace.Sum == "": // by a directory of this project
+		version = "v" + r.version
+	default:
+		path, version, sum = m.Replace.Path, m.Replace.Version, m.Replace.Sum
 	}
-	url := "pkg:golang/" + m.Path + "@" + m.Version
-	return cdx.Component{BOMRef: url, Type: cdx.ComponentTypeLibrary, Name: m.Path, Version: m.Version, PackageURL: url,
-		Properties: &[]cdx.Property{{Name: "go.sum", Value: m.Sum}}}
+	url := "pkg:golang/" + path + "@" + version
+	c := cdx.Component{BOMRef: url, Type: cdx.ComponentTypeLibrary, Name: path, Version: version, PackageURL: url}
+	if sum != "" {
+		c.Properties = &[]cdx.Property{{Name: "go.sum", Value: sum}}
+	}
+	return c
 }
