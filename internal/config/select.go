@@ -176,6 +176,9 @@ func (f *File) within(e entry, prefix []string) (own entry, ok bool) {
 		return entry{header: true}, true
 	}
 	if isPart(e.path) && (prefix == nil || e.path[0] == profileKey) {
+		if n := len(e.path); prefix == nil && e.path[n-1] == "" {
+			f.report(e.at, fmt.Errorf("cannot take an empty name: write [%s.NAME]", strings.Join(e.path[:n-1], ".")))
+		}
 		if !e.header && (len(e.path) == 1 || e.value.form != formTable) || e.value.form == formArray {
 			f.report(e.at, fmt.Errorf("cannot use %s here: an app's settings stand below [app.NAME], a "+
 				"profile's below [profile.NAME]", e.key()))
