@@ -48,7 +48,9 @@ func background(ctx context.Context, b *bench) error {
 		return err
 	}
 	b.table.row(fmt.Sprintf("%d apps × 1 worker: start of all, s", manyApps), fmt.Sprintf("%.1f", start.Seconds()), "≤ 4")
-	time.Sleep(rest)
+	if err := pause(ctx, rest); err != nil {
+		return err
+	}
 	for _, form := range [][]string{{"list"}, {"list", "--json"}} {
 		var lists []float64
 		for range b.plan.rolls * 2 {

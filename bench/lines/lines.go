@@ -50,7 +50,7 @@ func Main(args []string) (code int, is bool) {
 		fmt.Fprintln(os.Stderr, "lines:", err)
 		return 1, true
 	}
-	time.Sleep(time.Hour) // stands for a program that goes on; it is stopped
+	time.Sleep(time.Hour) // as a program that keeps running; it is stopped
 	return 0, true
 }
 

@@ -109,8 +109,7 @@ func (s Starter) lock(name string) (unlock func(), err error) {
 }
 
 func (s Starter) refuseRunning(ctx context.Context, name string) error {
-	for _, dir := range append([]string{s.Places.Runtime}, s.Places.Others...) {
-		here := config.Places{Runtime: dir}
+	for _, here := range s.Places.WithOthers() {
 		client, err := control.Connect(ctx, here.ControlSocket(name))
 		switch {
 		case control.ExitCode(err) == control.ExitNotRunning:

@@ -107,7 +107,7 @@ func (b *boot) ready() error {
 // withoutSystemd says what starts the apps at boot instead.
 func withoutSystemd(program string, openRC bool) string {
 	if openRC {
-		return fmt.Sprintf(`with OpenRC these commands have the apps start at boot:
+		return fmt.Sprintf(`with OpenRC these commands make the apps start at boot:
   printf '#!/bin/sh\n%s start --all\n' >/etc/local.d/relevo.start
   chmod +x /etc/local.d/relevo.start
   rc-update add local default`, program)
@@ -137,7 +137,7 @@ func (b *boot) linger(asJSON bool) error {
 	said := self.Username + " lingers already: the apps start at boot, and outlive a logout"
 	if !systemd.Lingers(self.Username) {
 		if err := systemd.Linger(self.Username); err != nil {
-			return control.WithExit(fmt.Errorf("cannot have the apps start before %[1]s logs in: %[2]w; "+
+			return control.WithExit(fmt.Errorf("cannot make the apps start before %[1]s logs in: %[2]w; "+
 				"sudo loginctl enable-linger %[1]s does", self.Username, err), control.ExitNotPermitted)
 		}
 		said = self.Username + " lingers from now on: the apps start at boot, and outlive a logout"

@@ -14,10 +14,7 @@ import (
 // worker's own master comes first. The master's RELEVO_RUNTIME_DIR is not passed on to workers: a
 // master that a worker starts has places of its own.
 func (c *cli) lookIn() []config.Places {
-	all := []config.Places{c.places}
-	for _, dir := range c.places.Others {
-		all = append(all, config.Places{Runtime: dir, State: c.places.State})
-	}
+	all := c.places.WithOthers()
 	socket := c.getenv(ipc.EnvControl)
 	dir := filepath.Dir(socket)
 	if !filepath.IsAbs(socket) || c.getenv("RELEVO_RUNTIME_DIR") != "" || dir == c.places.Runtime {
@@ -38,13 +35,10 @@ func (c *cli) mayRunIn(name string) []config.Places {
 		}
 		return c.getenv(variable)
 	}
-	all := []config.Places{c.places}
 	if usual := config.FindPlaces(unchosen, os.Geteuid(), config.UsableDir); usual.Runtime == c.places.Runtime {
-		for _, dir := range usual.Others {
-			all = append(all, config.Places{Runtime: dir, State: c.places.State})
-		}
+		return usual.WithOthers()
 	}
-	return all
+	return []config.Places{c.places}
 }
 
 // reach connects to the master of a name. If no place has it, the error of the first place is

@@ -52,8 +52,10 @@ func (c *cli) showLogs(ctx context.Context, args []string, f logsFlags) error {
 		return err
 	}
 	unnamed := len(args) == 0 && slices.Equal(patterns, []string{"all"})
-	if present := c.present(names); unnamed && len(present) > 0 {
-		names = present
+	if unnamed {
+		if present := c.present(names); len(present) > 0 {
+			names = present
+		}
 	}
 	v := &logView{cli: c, flags: f, patterns: patterns, unnamed: unnamed, wanted: wanted,
 		out: bufio.NewWriterSize(c.stdout, 64<<10), terminal: isTerminal(c.stdout)}

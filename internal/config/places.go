@@ -97,6 +97,15 @@ func otherRuntimes(chosen string, getenv func(string) string, uid int, usable fu
 	return others
 }
 
+// WithOthers are the places at which a master of this user may answer, this one first.
+func (p Places) WithOthers() []Places {
+	all := []Places{p}
+	for _, dir := range p.Others {
+		all = append(all, Places{Runtime: dir, State: p.State})
+	}
+	return all
+}
+
 // UsableDir says whether this user, and no other, can write to a directory or make it.
 func UsableDir(dir string) bool {
 	if safefile.CheckDir(dir) != nil {

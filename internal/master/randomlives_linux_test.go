@@ -42,8 +42,8 @@ func TestRandomLives(t *testing.T) {
 	t.Logf("%d apps", n)
 }
 
-// roomForMasters says whether this process may have many more open files. A master that goes on by an exec never
-// ends in a test, so what the exec would close stays open.
+// roomForMasters says whether this process may open many more files. In a test a master that replaces itself by an
+// exec never ends, so the files that the exec would close stay open.
 func roomForMasters(t *testing.T) bool {
 	t.Helper()
 	var limit unix.Rlimit

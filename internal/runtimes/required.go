@@ -119,7 +119,7 @@ func interval(text string) (low, high [3]int, ok bool) {
 	return low, high, true
 }
 
-// comparator returns the versions that one comparator allows. Its version has n numbers.
+// comparator returns the versions that a comparator allows. Its version has n numbers.
 func comparator(operator string, from [3]int, n int) (low, high [3]int) {
 	next := from // the first version after all that begin with these numbers
 	if n == 0 {

@@ -7,7 +7,7 @@ type Trace struct {
 	ID    [16]byte
 	State string // tracestate of the parent
 	Spans []Span // the span of the roll comes first
-	// Generation is the one that the roll brought.
+	// Generation is the generation that the roll started.
 	Generation int
 }
 

@@ -38,8 +38,8 @@ func TestCauseOfRoll(t *testing.T) {
 	expect(CauseRoll, m.Step(epoch, Ready{5}))
 }
 
-// TestCauseAfterStorm: if one worker of a release dies again and again, the others are replaced by a
-// roll, the one that goes back.
+// TestCauseAfterStorm: if one worker of a release dies again and again, a roll back to the old release
+// replaces the other workers.
 func TestCauseAfterStorm(t *testing.T) {
 	m, now := New(Options{Canary: -1}), epoch
 	var newest [2]Spawn // of each slot

@@ -79,7 +79,7 @@ func TestSuspend(t *testing.T) {
 }
 
 // Connections that wait for a dead worker are reset if another worker of its slot has a seat of
-// its own: otherwise they would wait until that one is replaced.
+// its own: otherwise they would wait until that worker is replaced.
 func TestQueueIsRefused(t *testing.T) {
 	g, _ := newGroup(t, "127.0.0.1:0")
 	for i, name := range []string{"w0", "w1"} {

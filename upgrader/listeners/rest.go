@@ -4,7 +4,7 @@ package listeners
 // socket that no worker holds, and the next Take returns that socket. Without Rest, or after
 // Rest with false, they wait in the socket of the last worker, which is leaving.
 //
-// If workers share a socket, connections wait in that one anyway.
+// If workers share a socket, connections wait in the shared socket anyway.
 func (g *Group) Rest(on bool) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -163,7 +163,7 @@ func (c *conducting) perform(ctx context.Context, d store.Deploy, a plan.Action)
 
 func (c *conducting) trouble(err error) time.Duration {
 	if !errors.Is(err, context.Canceled) {
-		c.Log.Warn("cannot go on for now", "app", c.App, "err", err)
+		c.Log.Warn("cannot continue for now", "app", c.App, "err", err)
 	}
 	return retry
 }

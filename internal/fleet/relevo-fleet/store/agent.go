@@ -104,8 +104,8 @@ func (s *Session) Take(ctx context.Context, app string, t Turn, r Report) error 
 		clientv3.Compare(clientv3.ModRevision(turnKey(app, s.machine)), "=", t.revision))
 }
 
-// write compares that the report was not written since this session has seen it, so that a write that was sent
-// earlier, and that etcd gets late, does not replace a later one.
+// write replaces a report only if it has not changed since this session has seen it. So a write that reaches
+// etcd late does not replace a newer one.
 func (s *Session) write(ctx context.Context, app string, r Report, compare ...clientv3.Cmp) error {
 	key := reportKey(s.machine, app)
 	for {

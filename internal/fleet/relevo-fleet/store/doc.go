@@ -18,8 +18,8 @@
 //     revision that it was elected with.
 //   - An agent takes a turn only if the turn is the one that it has read, and the key of its own presence
 //     still has its own lease. An agent that was frozen past its lease, or whose turn was withdrawn,
-//     changes nothing. A report replaces only the one that the agent has seen last, so what etcd gets late
-//     does not replace what was said after it.
+//     changes nothing. A report replaces only the report that the agent has seen last, so a report that
+//     reaches etcd late does not replace a newer one.
 //
 // A new stage, a failure and an abort delete all turns in the same transaction, so a turn is never valid for
 // longer than its stage.
