@@ -10,7 +10,7 @@ import (
 
 // ErrHandedOver is returned by Run after HandOver, and by calls that wait in the pool at
 // that time: another master continues with its workers.
-var ErrHandedOver = errors.New("pool: another master goes on with it")
+var ErrHandedOver = errors.New("pool: another master has taken over")
 
 // freezeState exists between Freeze and Thaw or HandOver. What the pool would do to its
 // workers in that time, because one dies for example, is withheld until Thaw, or passed

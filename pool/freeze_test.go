@@ -52,7 +52,7 @@ func TestThaw(t *testing.T) {
 	})
 }
 
-// TestFreezeWaitsForBirths, but not for ever.
+// TestFreezeWaitsForBirths, but not forever.
 func TestFreezeWaitsForBirths(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		v1 := pooltest.NewRelease("v1", pooltest.Obedient)

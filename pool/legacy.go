@@ -283,7 +283,7 @@ func (p *Pool) tellSuccession(adopted int) {
 	e := Event{Kind: KindSuccession, Count: adopted, Generation: view.Generation}
 	switch {
 	case view.Rolling != 0 && p.rolls[view.Rolling] != nil:
-		e.Text = fmt.Sprintf("goes on with the roll to generation %d, %d of %d slots done", view.Rolling,
+		e.Text = fmt.Sprintf("continues the roll to generation %d, %d of %d slots done", view.Rolling,
 			p.rolls[view.Rolling].result.Replaced, view.Slots)
 	case view.Pending != 0 && !view.Asleep.IsZero():
 		e.Text = fmt.Sprintf("leaves the app asleep, and tries generation %d when a client comes", view.Pending)

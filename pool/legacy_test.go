@@ -155,7 +155,7 @@ func TestSuccessionInARoll(t *testing.T) {
 						t.Errorf("who waited for the roll got %+v, %v", got.RollResult, got.err)
 					}
 					wantEqual(t, "text begins", strings.HasPrefix(r.last(pool.KindSuccession).Text,
-						"goes on with the roll to generation 2"), true)
+						"continues the roll to generation 2"), true)
 				}
 				for range 9 {
 					step()

@@ -79,7 +79,8 @@ func TestAbort(t *testing.T) {
 				result.Slot != nil {
 				t.Errorf("result: %+v", result)
 			}
-			wantEqual(t, "error", result.Error(), "cannot roll to generation 2: aborted by request\n  generation 1 serves on")
+			wantEqual(t, "error", result.Error(),
+				"cannot roll to generation 2: aborted by request\n  generation 1 keeps serving")
 		}
 		pass(time.Minute)
 		wantEqual(t, "living", len(next.Living()), 0)

@@ -58,7 +58,7 @@ func (r RollResult) Error() error {
 	}
 	switch r.Result {
 	case machine.RolledBack:
-		fmt.Fprintf(&b, "\n  generation %d serves on", r.From)
+		fmt.Fprintf(&b, "\n  generation %d keeps serving", r.From)
 	case machine.Failed:
 		fmt.Fprintf(&b, "\n  slots %v could not be put back on generation %d", r.Stuck, r.From)
 	}

@@ -79,13 +79,14 @@ func TestRollFails(t *testing.T) {
 				Reason: "exit status 1", Worker: "3", Exit: &pool.ExitStatus{Code: 1}, Tail: []string{"panic: no database"},
 			},
 			error: "cannot roll to generation 2: slot 0, worker 3: exit status 1\n" +
-				"  last output:\n    panic: no database\n  generation 1 serves on",
+				"  last output:\n    panic: no database\n  generation 1 keeps serving",
 		}, {
 			name: "dies on probation", lives: pooltest.ServesFor(time.Second / 2),
 			want: pool.RollResult{
 				Reason: "died on probation: exit status 1", Worker: "3", Exit: &pool.ExitStatus{Code: 1},
 			},
-			error: "cannot roll to generation 2: slot 0, worker 3: died on probation: exit status 1\n  generation 1 serves on",
+			error: "cannot roll to generation 2: slot 0, worker 3: died on probation: exit status 1\n" +
+				"  generation 1 keeps serving",
 		}, {
 			name: "ends with a hint", lives: func(p *pooltest.Process) {
 				p.End(pool.Exited{Status: pool.ExitStatus{Signal: syscall.SIGILL, Core: true}, Hint: "built for another CPU"})
@@ -95,7 +96,7 @@ func TestRollFails(t *testing.T) {
 				Exit: &pool.ExitStatus{Signal: syscall.SIGILL, Core: true},
 			},
 			error: "cannot roll to generation 2: slot 0, worker 3: killed by SIGILL (core dumped)\n" +
-				"  built for another CPU\n  generation 1 serves on",
+				"  built for another CPU\n  generation 1 keeps serving",
 		}, {
 			name: "never ready", lives: func(p *pooltest.Process) {
 				p.Write("waiting for the database")
@@ -105,7 +106,7 @@ func TestRollFails(t *testing.T) {
 				Reason: "not ready within 30s", Worker: "3", Tail: []string{"waiting for the database"}, Hint: pool.NeverReady,
 			},
 			error: "cannot roll to generation 2: slot 0, worker 3: not ready within 30s\n  " + pool.NeverReady +
-				"\n  last output:\n    waiting for the database\n  generation 1 serves on",
+				"\n  last output:\n    waiting for the database\n  generation 1 keeps serving",
 		}, {
 			name: "cannot be seen to be ready", lives: func(p *pooltest.Process) {
 				p.Unseen("no files left")
@@ -117,7 +118,7 @@ func TestRollFails(t *testing.T) {
 			},
 			error: "cannot roll to generation 2: slot 0, worker 3: not seen to be ready within 30s: no files left\n  " +
 				pool.NeverReady +
-				"\n  the release is not to blame: reload again when the cause is gone\n  generation 1 serves on",
+				"\n  the release is not to blame: reload again when the cause is gone\n  generation 1 keeps serving",
 		}, {
 			name: "does not start", fault: startFails,
 			want: pool.RollResult{
@@ -125,7 +126,7 @@ func TestRollFails(t *testing.T) {
 				Exit: &pool.ExitStatus{Error: startFails.Error()},
 			},
 			error: "cannot roll to generation 2: slot 0, worker 3: cannot start a process: permission denied\n" +
-				"  the release is not to blame: reload again when the cause is gone\n  generation 1 serves on",
+				"  the release is not to blame: reload again when the cause is gone\n  generation 1 keeps serving",
 		},
 	}
 	for _, test := range tests {

@@ -42,7 +42,7 @@ func TestCrashStorm(t *testing.T) {
 		}
 		wantEqual(t, "error", last.Error(), "cannot keep generation 2: slot 0, worker 5: "+
 			"crash storm: 3 workers died within 1s, the last: exit status 1\n  last output:\n    panic: no database\n"+
-			"  generation 1 serves on")
+			"  generation 1 keeps serving")
 		wantEqual(t, "steps", steps.told, "[reverting 2 ended 2 rolled-back]")
 		reverting := r.lastStep(pool.StepReverting)
 		wantEqual(t, "event", []any{reverting.Release.Version, reverting.FromRelease.Version, reverting.Tail},

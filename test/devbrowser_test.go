@@ -15,7 +15,7 @@ import (
 const (
 	pageOverlay = `document.querySelector('relevo-overlay')?.shadowRoot.querySelector('dialog[open] ` +
 		`section')?.innerText ?? ''`
-	pageKept = `String(window.kept)` // 1 until the page is loaded anew
+	pageKept = `String(window.kept)` // 1 until the page is reloaded
 )
 
 // sight is an expression and the value that it has to have.
@@ -133,7 +133,7 @@ func TestDevBrowserStyles(t *testing.T) {
 	style := func(red int) string { return fmt.Sprintf("body { color: rgb(%d, 0, 0) }", red) }
 	s := newDevSite(t, map[string]string{"app.py": pythonPage("one"), "static/app.css": style(1)})
 	s.dev("--watch", "**/*.py", "--watch", "static/**", "--proxy", "127.0.0.1:0", "--", "python3", "app.py")
-	s.says("→ live") // a page of before would be loaded anew
+	s.says("→ live") // an older page would be reloaded
 	b.Open(s.proxy())
 	s.inBrowser(b, []browserStep{
 		{"the first page", nil, false, []sight{titled("one"), coloured(1)}},

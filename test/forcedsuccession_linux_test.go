@@ -51,7 +51,7 @@ func TestForcedStopInSuccession(t *testing.T) {
 		t.Fatalf("the old master does not end:\n%s", s.log)
 	}
 	s.await("the end of the app", func() bool { return syscall.Kill(worker, 0) != nil })
-	for _, want := range []string{"another master goes on", "signal=SIGKILL"} {
+	for _, want := range []string{"another master has taken over", "signal=SIGKILL"} {
 		if log := s.log.String(); !strings.Contains(log, want) {
 			t.Errorf("the log lacks %q:\n%s", want, log)
 		}

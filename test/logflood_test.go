@@ -133,7 +133,7 @@ func logFlood(t *testing.T, how string, total, upgrades int) {
 	if seen < total || len(files) < 3 {
 		t.Fatalf("%d lines were shown, of files %q", seen, files)
 	}
-	if !await(func() bool { return strings.Count(s.log.String(), "goes on with 4 workers") == upgrades }) {
+	if !await(func() bool { return strings.Count(s.log.String(), "continues with 4 workers") == upgrades }) {
 		t.Errorf("the master was not replaced %d times", upgrades)
 	}
 	if told := toldLosses(t, s.log.String()); missing != told || missing > 0 && testreq.Long() {

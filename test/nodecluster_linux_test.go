@@ -222,7 +222,7 @@ https.createServer(options, (request, response) => response.end('ok')).listen(0,
 		change()
 		for range 8 { // at either worker
 			if !resumes() {
-				t.Error("the session began anew")
+				t.Error("the session was started again")
 			}
 		}
 	}

@@ -153,7 +153,7 @@ func upgradePackage(t *testing.T, format string) {
 	d.removed(apps)
 }
 
-// removed removes the package; the apps serve on, and systemd can stop the unit.
+// removed removes the package; the apps keep serving, and systemd can stop the unit.
 func (d *debian) removed(apps map[string]debianApp) {
 	d.t.Helper()
 	d.remove("relevo")

@@ -229,7 +229,7 @@ func switches(t *testing.T, pid int) (n int) {
 	return n
 }
 
-// runtimeSwitches is how often the threads of an idle Go program wait anew in a minute: the
+// runtimeSwitches is how often the threads of an idle Go program wait again in a minute: the
 // runtime looks once a minute whether it has to collect garbage, and may do so.
 const runtimeSwitches = 8
 
@@ -250,7 +250,7 @@ func TestAsleepMasterRests(t *testing.T) {
 	}
 	s.await("the master to come to rest", func() bool { return during(5*time.Second) == 0 })
 	if n := during(time.Minute); n > runtimeSwitches {
-		t.Errorf("the threads of the master have waited anew %d times in a minute", n)
+		t.Errorf("the threads of the master have waited again %d times in a minute", n)
 	}
 	s.answered(s.status().Listeners[0].Address, "version 1")
 }

@@ -60,7 +60,7 @@ func TestStartup(t *testing.T) {
 	s := newStartedSite(t, "workers = 2\nwatch_binary = false\n")
 	before := s.settled(2)
 	load := startLoad(s.address)
-	s.step(0, "web starts at boot: /etc/systemd/system/web.service; systemd runs it now, and its 2 workers went on",
+	s.step(0, "web starts at boot: /etc/systemd/system/web.service; systemd runs it now, and its 2 workers kept running",
 		"startup")
 	if after := s.settled(2); !slices.Equal(before, after) {
 		t.Errorf("workers %v serve, before: %v", after, before)
@@ -87,7 +87,7 @@ func TestStartup(t *testing.T) {
 	s.step(1, "relevo unstartup web", "delete", "web")
 
 	// The move back: the app goes on, and its master can be upgraded.
-	s.step(0, "web does not start at boot any more; it goes on until it is stopped", "unstartup")
+	s.step(0, "web does not start at boot any more; it keeps running until it is stopped", "unstartup")
 	s.step(0, "", "upgrade", "web")
 	s.settled(2)
 	if log := s.Journal("web.service"); strings.Contains(log, "level=ERROR") {

@@ -40,7 +40,7 @@ func TestStartupOfUser(t *testing.T) {
 		{"unset XDG_RUNTIME_DIR; ./relevo startup", 1, "export XDG_RUNTIME_DIR=/run/user/$(id -u)"},
 		{"XDG_RUNTIME_DIR=/tmp ./relevo startup", 1, "sudo loginctl enable-linger $USER\n  without systemd this line"},
 		{at + "./relevo startup other", 3, "cannot set up the boot of other: it was not started in the background"},
-		{at + "systemctl --user is-system-running --wait; ./relevo startup", 0, "and its 2 workers went on"},
+		{at + "systemctl --user is-system-running --wait; ./relevo startup", 0, "and its 2 workers kept running"},
 		{at + "cat /proc/$(pgrep -u ann -n -x app)/cgroup", 0, "/app.slice/web.service"},
 		{"test -e /var/lib/systemd/linger/ann && echo lingers", 0, "lingers"},
 		{at + "./relevo delete web", 1, "relevo unstartup web"},
@@ -53,7 +53,7 @@ func TestStartupOfUser(t *testing.T) {
 		// cron has no XDG_RUNTIME_DIR: what it starts is found from a login all the same, and the other way round.
 		{"unset XDG_RUNTIME_DIR; ./relevo start relevo.toml", 0, "web serves on " + s.address},
 		{at + "./relevo start web", 1, "cannot start web: it runs already"},
-		{at + "./relevo startup", 0, "and its 2 workers went on"},
+		{at + "./relevo startup", 0, "and its 2 workers kept running"},
 		{"unset XDG_RUNTIME_DIR; ./relevo list", 0, "running  2/2"},
 		{at + "./relevo unstartup web && ./relevo stop web && ./relevo delete web", 0, "web is deleted"},
 		{at + "ls -A ~/.config/systemd/user/ /run/user/*/systemd/user/ | grep web || echo none", 0, "none"},

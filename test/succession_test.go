@@ -118,7 +118,7 @@ func TestSuccessionInARoll(t *testing.T) {
 			if n := report.Lost(); n > 0 || report.Total.OK == 0 {
 				t.Errorf("%d of %d requests lost: %+v", n, report.Total.Sent, report.Samples)
 			}
-			if !strings.Contains(s.log.String(), "goes on with the roll to generation 2") {
+			if !strings.Contains(s.log.String(), "continues the roll to generation 2") {
 				t.Errorf("nobody says that the roll went on:\n%s", s.log)
 			}
 			s.stop()

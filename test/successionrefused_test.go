@@ -34,10 +34,10 @@ func TestSuccessionRefused(t *testing.T) {
 		// what it says of the new one, which runs beside it, or is asked before it becomes that
 		tableflip, exec string
 	}{
-		"exits": {script("exit 3"), "exited: exit status 3", "could not go on with its state: exit status 3"},
+		"exits": {script("exit 3"), "exited: exit status 3", "could not take over: exit status 3"},
 		"hangs": {script("exec sleep 60"), "timed out", "does not answer within 8s"},
 		"approves of everything": {script("[ $1 = --upgrade-check ] && exit 0; exit 3"), "exited: exit status 3",
-			"could not go on with its state: exit status 3"},
+			"could not take over: exit status 3"},
 		"knows a flag less": {script("exec $(dirname $0)/good run --no-such-flag"), "exited: exit status 2",
 			"cannot find the flag --no-such-flag"},
 		"missing": {func(s *site) { os.Rename(s.program, filepath.Join(s.dir, "good")) }, "no such file", "no such file"},
@@ -65,7 +65,7 @@ func TestSuccessionRefused(t *testing.T) {
 				good.program = filepath.Join(s.dir, "good")
 				code, said := good.relevo("upgrade", "site")
 				says := map[string]string{"tableflip": c.tableflip, "exec": c.exec}[how]
-				if code != 10 || !strings.Contains(said, says) || !strings.Contains(said, "this master goes on") {
+				if code != 10 || !strings.Contains(said, says) || !strings.Contains(said, "this master keeps running") {
 					t.Errorf("exit code %d: %s", code, said)
 				}
 				if now := s.status().PID; now != master {
@@ -155,7 +155,7 @@ func TestRehearsal(t *testing.T) {
 	s.must(os.Rename(s.program, good.program), os.Link(good.program, s.at("relevo-drops")),
 		writeProgram(s.program, []byte("#!/bin/sh\nexec "+s.at("relevo-drops")+" \"$@\"\n")))
 	code, said := good.relevo("upgrade", "site")
-	if code != 10 || !strings.Contains(said, "could not go on with its state") {
+	if code != 10 || !strings.Contains(said, "could not take over") {
 		t.Errorf("exit code %d: %s", code, said)
 	}
 	if now := s.settled(2); !slices.Equal(now, before) || s.status().PID != master {

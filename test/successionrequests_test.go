@@ -148,7 +148,7 @@ func signalsInASuccession(t *testing.T, how string) {
 		pause(time.Duration(delay%6) * 2 * time.Millisecond)
 		syscall.Kill(master, syscall.SIGHUP)
 		syscall.Kill(master, syscall.SIGTTIN)
-		if strings.Contains(s.log.String(), "another master goes on") {
+		if strings.Contains(s.log.String(), "another master has taken over") {
 			s.stop()
 			continue // too late: they may have come to a process that had passed on what it owed
 		}

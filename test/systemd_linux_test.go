@@ -59,7 +59,7 @@ func TestUnitLife(t *testing.T) {
 	// A reload by signal is always answered, whether it succeeds or not.
 	s.configure("workers = 0x\n")
 	s.Systemctl("kill", "--kill-whom=main", "-s", "HUP", "web.service")
-	s.awaitStatus("reload failed, the old workers serve on: " + s.Dir + "/relevo.toml:4")
+	s.awaitStatus("reload failed, the old workers keep serving: " + s.Dir + "/relevo.toml:4")
 	s.Await("the end of the reload", func() bool { return s.Show("web.service", "ActiveState") == "active" })
 	s.configure("workers = 2\nwatch_binary = false\n")
 

@@ -124,7 +124,7 @@ func TestActivateSeveral(t *testing.T) {
 	}
 }
 
-// A socket that nobody wants fails the start: clients would wait on it for ever.
+// A socket that nobody wants fails the start: clients would wait on it forever.
 func TestActivateUnclaimed(t *testing.T) {
 	for name, test := range map[string]struct {
 		network, address, called, want string

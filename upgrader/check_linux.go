@@ -58,7 +58,8 @@ func (p *InPlace) rehearse(l Legacy) error {
 		return err
 	}
 	if said, _ := io.ReadAll(verdict); len(said) == 0 {
-		return fmt.Errorf("%s does not say that it could go on; an older relevo cannot: stop this one and start that", p.Path)
+		return fmt.Errorf("%s does not say that it can take over; an older relevo cannot: stop this master and "+
+			"start that one", p.Path)
 	}
 	return nil
 }
@@ -87,7 +88,7 @@ func (p *InPlace) run(list int) error {
 		return fmt.Errorf("%s does not answer within %s", p.Path, patience)
 	}
 	if err != nil {
-		return fmt.Errorf("%s could not go on with its state: %w%s", p.Path, err, lastWords(said))
+		return fmt.Errorf("%s could not take over: %w%s", p.Path, err, lastWords(said))
 	}
 	return nil
 }

@@ -104,7 +104,7 @@ func (f *Flip) AwaitPredecessor(ctx context.Context) (LastWord, error) {
 	force := string(said) == forcedConfirmation
 	word := LastWord{Confirmed: force || string(said) == confirmation, Force: force}
 	if !f.previousEnded() && !word.Confirmed {
-		return LastWord{}, errors.New("cannot take over: the previous master goes on")
+		return LastWord{}, errors.New("cannot take over: the previous master keeps running")
 	}
 	return word, nil
 }

@@ -122,7 +122,7 @@ func (f *Flip) HandOver(to string, l Legacy, patience time.Duration) (pid int, e
 	}
 	if err != nil {
 		talk.Close()
-		return 0, fmt.Errorf("cannot hand over: the next master did not say that it goes on: %w", err)
+		return 0, fmt.Errorf("cannot hand over: the next master did not say that it has taken over: %w", err)
 	}
 	f.talk = talk
 	return pid, nil

@@ -165,7 +165,7 @@ func TestRefusedForAMoment(t *testing.T) {
 		began := time.Now()
 		for reaches("tcp", l.Address) != nil {
 			if time.Since(began) > tooLong {
-				t.Fatal("refused for ever")
+				t.Fatal("refused forever")
 			}
 		}
 		worst = max(worst, time.Since(began))

@@ -168,7 +168,7 @@ func TestHeldPathIsPassedOn(t *testing.T) {
 	awaitReachable(t, path)
 }
 
-// TestShutDownByProgram: a socket that a program shut down is made anew at the same path,
+// TestShutDownByProgram: a socket that a program shut down is made again at the same path,
 // with its mode, and outlives its path as before.
 func TestShutDownByProgram(t *testing.T) {
 	path := socketPath(t)

@@ -273,7 +273,7 @@ func TestCheckInPlace(t *testing.T) {
 	if err := check(approves); err != nil {
 		t.Error(err)
 	}
-	wantContains(t, check("exit 0"), "does not say that it could go on")
+	wantContains(t, check("exit 0"), "does not say that it can take over")
 	wantContains(t, check("echo no such version >&2; exit 3"), "cannot replace the master", "exit status 3",
 		"it says: no such version")
 	wantContains(t, check("sleep 60"), "does not answer within 300ms")

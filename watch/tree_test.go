@@ -182,7 +182,7 @@ var treeEdits = []struct {
 	{"written in place", `echo new >a.txt`, []string{"a.txt"}},
 	{"appended to", `echo more >>sub/b.txt`, []string{"sub/b.txt"}},
 	{"a temporary file renamed over it", `echo new >.a.txt.tmp1; mv .a.txt.tmp1 a.txt`, []string{"a.txt"}},
-	{"vim: 4913, backup by rename, written anew, backup removed",
+	{"vim: 4913, backup by rename, rewritten, backup removed",
 		`touch 4913; rm 4913; mv a.txt a.txt~; echo new >a.txt; rm a.txt~`, []string{"a.txt"}},
 	{"emacs: lock and backup", `ln -s user@host.1 .#a.txt; cp a.txt a.txt~; echo new >a.txt; rm .#a.txt`,
 		[]string{"a.txt"}},

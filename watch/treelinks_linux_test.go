@@ -116,7 +116,7 @@ func TestTreeLinksIgnored(t *testing.T) {
 }
 
 // TestTreeLinkLoops: links that lead to their own directory, to each other, or to a directory
-// above do not make the watch run for ever, and their targets are watched.
+// above do not make the watch run forever, and their targets are watched.
 func TestTreeLinkLoops(t *testing.T) {
 	t.Parallel()
 	dir := linkTree(t, `

@@ -170,7 +170,7 @@ func TestTwoServersAreOneWorker(t *testing.T) {
 	}
 }
 
-// Shutdown looks at its connections every half second and can miss one for ever; the drain counts
+// Shutdown looks at its connections every half second and can miss one forever; the drain counts
 // them itself.
 func TestDrainDoesNotWaitForShutdown(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

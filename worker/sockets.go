@@ -28,7 +28,7 @@ type socket struct {
 
 // newSockets describes the descriptors from firstFD on and marks them
 // close-on-exec: a child of this process that kept one would hold the port open
-// for ever.
+// forever.
 func newSockets(names []string) *sockets {
 	s := &sockets{}
 	for i, name := range names {

@@ -1,4 +1,4 @@
-// Command dev measures `relevo dev` beside other tools that build and start anew on
+// Command dev measures `relevo dev` beside other tools that build and restart on
 // a save, and prints the tables of docs/benchmarks.md:
 //
 //	go run ./bench/dev               everything, about ten minutes

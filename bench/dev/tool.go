@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// tool is one way to run the program anew on each save.
+// tool is one way to restart the program on each save.
 type tool struct {
 	name string
 	args []string

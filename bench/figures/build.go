@@ -10,7 +10,7 @@ import (
 )
 
 // BuildRelevo builds relevo as releases are built, and installs it as a package does: it writes
-// the file anew. The linker writes its file by a mapping, which the kernel then keeps in pages of
+// the file again. The linker writes its file by a mapping, which the kernel then keeps in pages of
 // 4 KiB; a file that was written from beginning to end is in larger ones, and starts about a
 // millisecond sooner. How large they are depends on the blocks: of a file that was written in one, the
 // kernel maps nearly everything at once, which then counts as resident.

@@ -14,7 +14,7 @@ import (
 	"relevo/bench/figures"
 )
 
-// watcher is a program that runs a script anew when its file was saved.
+// watcher is a program that restarts a script when its file was saved.
 type watcher struct {
 	name     string
 	packages []string

@@ -135,7 +135,7 @@ func describePool(e pool.Event) (slog.Level, string) {
 	case pool.KindHealed:
 		return slog.LevelWarn, "listener damaged"
 	case pool.KindSuccession:
-		return slog.LevelInfo, "goes on with " + phrase.Count(e.Count, "worker") + " of the previous master"
+		return slog.LevelInfo, "continues with " + phrase.Count(e.Count, "worker") + " of the previous master"
 	case pool.KindResize:
 		return slog.LevelInfo, fmt.Sprintf("resized from %d to %s", e.From, phrase.Count(e.To, "worker"))
 	case pool.KindSleep:

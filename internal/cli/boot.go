@@ -213,7 +213,7 @@ func (b *boot) undo(ctx context.Context, name string) (said, error) {
 	}
 	text := name + " does not start at boot any more"
 	if running.status != nil {
-		text += "; it goes on until it is stopped"
+		text += "; it keeps running until it is stopped"
 	}
 	return said{text: text, value: map[string]any{"name": name, "removed": found.Path}}, nil
 }

@@ -163,9 +163,9 @@ func (b *boot) move(ctx context.Context, name string, before control.Status) (st
 	}
 	same := sameWorkers(before, after)
 	if same == len(before.Workers) {
-		return "its " + phrase.Count(same, "worker") + " went on", nil
+		return "its " + phrase.Count(same, "worker") + " kept running", nil
 	}
-	return fmt.Sprintf("%d of its %s went on", same, phrase.Count(len(before.Workers), "worker")), nil
+	return fmt.Sprintf("%d of its %s kept running", same, phrase.Count(len(before.Workers), "worker")), nil
 }
 
 // saidLines is how many lines of the journal are searched for the reason of a failure.

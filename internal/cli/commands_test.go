@@ -57,7 +57,7 @@ func TestCommandsAsk(t *testing.T) {
 		{"rollback --to=", "", 2, "", "cannot use an empty text as the hash of a release"},
 		{"monit", "", 2, "", "cannot show monit: standard output is no terminal; relevo list --watch and relevo status " +
 			"--watch print"},
-		{"promote", "promote", 0, "web: worker 7 in slot 1 is promoted: the roll goes on\n", ""},
+		{"promote", "promote", 0, "web: worker 7 in slot 1 is promoted: the roll continues\n", ""},
 		{"promote --json", "promote", 0, `"id": "7"`, ""},
 		{"scale 3", "scale 3", 0, "web: from 2 to 3 workers\n", ""},
 		{"scale web +1", "scale +1", 0, "web: from 2 to 3 workers\n", ""},

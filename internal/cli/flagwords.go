@@ -40,7 +40,7 @@ var foreignFlags = sync.OnceValue(func() map[string]string {
 		{"shutdown-with-message",
 			"relevo start --compat pm2 sends the message shutdown to a program that handles it, and no SIGINT"},
 		{"restart-delay exp-backoff-restart-delay max-restarts min-uptime",
-			"relevo waits longer after each crash, by itself, and never gives up"},
+			"relevo itself waits longer after each crash, and never gives up"},
 		{"cwd chdir",
 			"relevo start --directory DIR sets the working directory"},
 		{"uid",

@@ -26,8 +26,8 @@ func (c *cli) promote() *cobra.Command {
 			if asJSON {
 				return c.printJSON(canary)
 			}
-			_, err = fmt.Fprintf(c.stdout, "%s: worker %s in slot %d is promoted: the roll goes on\n", client.Name(), canary.ID,
-				canary.Slot)
+			_, err = fmt.Fprintf(c.stdout, "%s: worker %s in slot %d is promoted: the roll continues\n", client.Name(),
+				canary.ID, canary.Slot)
 			return err
 		})
 	cmd.Long = `End the probation of a roll's first worker, the canary, as if its time were over:

@@ -64,7 +64,7 @@ func (t *rollTrace) send(ctx context.Context, result pool.RollResult) {
 }
 
 func (c *cli) warnOfTrace(by string, err error) {
-	fmt.Fprintf(c.stderr, "%s: %s; rolls go on without it\n", by, printable.Text(err.Error()))
+	fmt.Fprintf(c.stderr, "%s: %s; rolls continue without it\n", by, printable.Text(err.Error()))
 }
 
 // traceAll sends a trace of each roll of each app until ctx ends, if the environment names a

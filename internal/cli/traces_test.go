@@ -107,7 +107,7 @@ func TestNoReceiver(t *testing.T) {
 		m.serve(t, "web")
 		code, out, said := command(t, "reload")
 		if code != 0 || !strings.HasPrefix(out, "web: generation 3 serves") || !strings.HasPrefix(said, want) ||
-			!strings.HasSuffix(said, "; rolls go on without it\n") || strings.Count(said, "\n") != 1 {
+			!strings.HasSuffix(said, "; rolls continue without it\n") || strings.Count(said, "\n") != 1 {
 			t.Errorf("%s: exit code %d: %s%s", endpoint, code, out, said)
 		}
 	}

@@ -32,7 +32,7 @@ that are remembered or run.`,
 		Args:    between(1, 1000, "the NAME of each app"),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	c.durationFlag(cmd, &timeout, "timeout", "how long at most; 0 for ever")
+	c.durationFlag(cmd, &timeout, "timeout", "how long at most; 0 waits forever")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		names, _, err := c.named(cmd.Context(), args, known)
 		if err != nil {

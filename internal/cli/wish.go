@@ -256,7 +256,7 @@ func (w *wish) change(d *apps.Definition) error {
 	case w.chosen:
 		return usage(fmt.Errorf("cannot start %s with --config: it is started from %s; leave it out", d.Name, d.Config))
 	case w.flags.texts["name"] != nil:
-		return usage(fmt.Errorf("cannot rename %s: delete it, and start it anew with --name", d.Name))
+		return usage(fmt.Errorf("cannot rename %s: delete it, and start it again with --name", d.Name))
 	case profile != "" && d.Written && d.App == "":
 		return usage(fmt.Errorf("cannot use a profile for %s: no file of yours has its settings", d.Name))
 	case profile != "":

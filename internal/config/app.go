@@ -51,7 +51,7 @@ type App struct {
 
 	Env         []string // K=V, or K alone: relevo's own; over the inherited environment and EnvFiles
 	EnvInherit  EnvInherit
-	EnvFiles    []string // read anew for each generation
+	EnvFiles    []string // read again for each generation
 	Output      Output
 	Logs        Logs
 	Schedule    Schedule

@@ -8,7 +8,7 @@ type Limits struct {
 	MemoryReserve  int64         // bytes of memory that stay free when the load asks for another worker
 	MaxLifetime    time.Duration // of a worker that serves; 0: no limit
 	LifetimeJitter float64       // fraction of MaxLifetime by which it varies, 0 to 1
-	Watchdog       time.Duration // how long a worker may be without a sign of life; 0: for ever
+	Watchdog       time.Duration // how long a worker may be without a sign of life; 0: forever
 
 	Rlimits     []Rlimit
 	User, Group string // names or numbers; empty: the master's own. Root only

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the tables of docs/configuration.md anew")
+var update = flag.Bool("update", false, "rewrite the tables of docs/configuration.md")
 
 const configurationPath = "../../docs/configuration.md"
 
@@ -20,7 +20,7 @@ const (
 )
 
 // TestConfigurationPage: the tables of docs/configuration.md are what the table of
-// settings makes of them. -update writes them anew.
+// settings makes of them. -update rewrites them.
 func TestConfigurationPage(t *testing.T) {
 	got, err := os.ReadFile(configurationPath)
 	if err != nil {

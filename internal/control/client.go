@@ -171,7 +171,7 @@ func (c *Client) Upgrade(ctx context.Context) (u Upgraded, err error) {
 		case <-looks.C:
 		case <-ctx.Done():
 			looks.Stop()
-			return u, fmt.Errorf("cannot tell whether the next master of %q goes on: %w", c.name, ctx.Err())
+			return u, fmt.Errorf("cannot tell whether the next master of %q has taken over: %w", c.name, ctx.Err())
 		}
 	}
 }
@@ -332,7 +332,7 @@ func (c *Client) unanswered(err error) error {
 	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) {
 		return err
 	}
-	return fmt.Errorf("%w\n  the master ended before it answered; if systemd starts another one, that goes on with a "+
+	return fmt.Errorf("%w\n  the master ended before it answered; if systemd starts another one, it continues a "+
 		"roll: see relevo status %s", err, c.name)
 }
 

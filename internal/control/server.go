@@ -261,7 +261,7 @@ func (s *Server) abort(w http.ResponseWriter, r *http.Request) {
 
 // ErrLeft is the cause with which a request's context ends if this master leaves its socket
 // to another one.
-var ErrLeft = errors.New("control: another master goes on")
+var ErrLeft = errors.New("control: another master has taken over")
 
 // present returns a context that ends with the request, or when this master leaves.
 func (s *Server) present(ctx context.Context) (context.Context, context.CancelFunc) {

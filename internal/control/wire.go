@@ -17,7 +17,7 @@ const (
 	ExitNotRunning   = 3
 	ExitNotPermitted = 4
 	ExitConfig       = 6  // the configuration is invalid
-	ExitRollFailed   = 10 // a roll failed; the old generation serves on
+	ExitRollFailed   = 10 // a roll failed; the old generation keeps serving
 	ExitBusy         = 75
 )
 
@@ -33,7 +33,7 @@ type Error struct {
 
 // HandedOver returns the error for a client whose request another master has to answer.
 func HandedOver(generation int) error {
-	return &Error{Message: "another master goes on with the app: ask again", Exit: ExitBusy, HandedOver: &generation}
+	return &Error{Message: "another master has taken over the app: try again", Exit: ExitBusy, HandedOver: &generation}
 }
 
 func (e *Error) Error() string { return e.Message }

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the effects of the scenario files anew; review the difference")
+var update = flag.Bool("update", false, "rewrite the effects of the scenario files; review the difference")
 
 // TestAgenda plays testdata/*.txt, one story a file: each line is an event, the lines "> …" under
 // it are its effects.
@@ -141,7 +141,7 @@ func TestPrepared(t *testing.T) {
 		{"none", Prepared{Failed: true}, NextAnswer},
 		{"none, by force", Prepared{Failed: true, Forced: true}, NextAnswer},
 		{"none, of the watch", Prepared{Failed: true, Watched: true}, NextAgain},
-		{"another master goes on", Prepared{Failed: true, Watched: true, Left: true}, NextAnswer},
+		{"another master has taken over", Prepared{Failed: true, Watched: true, Left: true}, NextAnswer},
 		{"too late", Prepared{Late: true, KnownBad: true}, NextDrop},
 	} {
 		if got := c.p.Next(); got != c.want {

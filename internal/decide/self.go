@@ -13,7 +13,7 @@ type SelfEvent string
 const (
 	SelfChanged  SelfEvent = "the program has changed"
 	SelfRang     SelfEvent = "the wait is over"
-	SelfReplaced SelfEvent = "another master goes on"
+	SelfReplaced SelfEvent = "another master has taken over"
 	SelfSame     SelfEvent = "none does: the program is the running one, or has been refused"
 	SelfRefused  SelfEvent = "none does, and the program is another one, or cannot be read"
 )

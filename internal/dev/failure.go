@@ -29,7 +29,7 @@ func (d *Dev) fail(f Failure) {
 
 func (d *Dev) whatServes() string {
 	if d.start.serves {
-		return "\n  the workers that serve go on as they are; the next save tries again"
+		return "\n  the workers keep serving; the next save tries again"
 	}
 	return "\n  nothing serves yet; clients wait, and the next save tries again"
 }

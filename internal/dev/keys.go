@@ -30,7 +30,7 @@ type Note struct {
 const Help = `keys:
     r  roll: replace the workers
     b  build everything again, and roll
-    p  pause: saves wait; p again goes on
+    p  pause: saves wait; p again resumes
     l  go back to the last good release; the next save goes forward again
     s  status
     c  clear the screen
@@ -94,10 +94,10 @@ func (d *Dev) keyRoll(ctx context.Context) {
 
 func (d *Dev) pause(ctx context.Context) {
 	if d.paused = !d.paused; d.paused {
-		d.say(Plain, "paused: saves wait; p goes on")
+		d.say(Plain, "paused: saves wait; p resumes")
 		return
 	}
-	d.say(Plain, fmt.Sprintf("going on, with %s that changed", phrase.Count(len(d.held), "file")))
+	d.say(Plain, fmt.Sprintf("resumed, with %s that changed", phrase.Count(len(d.held), "file")))
 	d.letGo(ctx)
 }
 

@@ -48,7 +48,7 @@ func TestLoop(t *testing.T) {
 
 	r.save("in", "bad")
 	if line := r.hears("say build failed"); line != "say build failed\n    in:1:2: it is bad\n"+
-		"  the workers that serve go on as they are; the next save tries again" {
+		"  the workers keep serving; the next save tries again" {
 		t.Errorf("a broken build is told as %s", line)
 	}
 	r.hears("warn dev build failed: in:1:2: it is bad")
@@ -109,7 +109,7 @@ func TestRollsThatFail(t *testing.T) {
 	r.ends(pool.RollResult{}, &control.Refusal{Err: errors.New("cannot read relevo.toml"), Stays: "the rest stays"})
 	r.save("b.py", "1")
 	if line := r.hears("say cannot"); !strings.HasPrefix(line, "say cannot read relevo.toml\n  the workers "+
-		"that serve go on") {
+		"keep serving") {
 		t.Errorf("a configuration with errors is told as %s", line)
 	}
 	r.keys <- 'l' // no save is to blame, and there is no warning
@@ -192,7 +192,7 @@ func TestKeys(t *testing.T) {
 		{'o', []string{"open 127.0.0.1:80"}},
 		{'?', []string{"say keys:\n    r  roll"}},
 		{'h', []string{"say keys:"}},
-		{'p', []string{"say paused: saves wait; p goes on"}},
+		{'p', []string{"say paused: saves wait; p resumes"}},
 	} {
 		r.keys <- key.key
 		for _, want := range key.want {
@@ -209,7 +209,7 @@ func TestKeys(t *testing.T) {
 		}
 	}
 	r.keys <- 'p'
-	r.hears("say going on, with 1 file that changed")
+	r.hears("say resumed, with 1 file that changed")
 	r.hears("reload force")
 	r.hears("say saved in → built ")
 	r.keys <- 'q'

@@ -100,7 +100,7 @@ func ended(e pool.Entry) string {
 		return fmt.Sprintf("The roll to generation %d ended well: %s replaced%s.", e.Generation,
 			phrase.Count(e.Done, "worker"), took)
 	case machine.RolledBack:
-		return fmt.Sprintf("The roll to generation %d ended%s: generation %d serves on.", e.Generation, took, e.From)
+		return fmt.Sprintf("The roll to generation %d ended%s: generation %d keeps serving.", e.Generation, took, e.From)
 	case machine.Failed:
 		return fmt.Sprintf("The roll to generation %d failed%s, and not all slots could be put back on generation %d: %s",
 			e.Generation, took, e.From, stopped(e.Reason))

@@ -26,7 +26,7 @@ type State struct {
 	Terminal bool `json:"terminal,omitempty"` // the session has one
 	Leads    bool `json:"leads,omitempty"`    // this process is the session's leader
 	Nohup    bool `json:"nohup,omitempty"`    // the process is to outlive its terminal
-	Gone     bool `json:"gone,omitempty"`     // the terminal has gone, or the leader has ended, and the process went on
+	Gone     bool `json:"gone,omitempty"`     // the terminal or the leader has gone, and this process kept running
 }
 
 // Here is the state of this process. It has to be called before signal.Notify for SIGHUP.

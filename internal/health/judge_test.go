@@ -161,7 +161,7 @@ func TestStartPeriod(t *testing.T) {
 	}
 }
 
-// Another check begins anew, and what a worker that has left answered is forgotten.
+// Another check starts over, and what a worker that has left answered is forgotten.
 func TestAnotherCheck(t *testing.T) {
 	j := &health.Judge{}
 	j.Ask("GET /a")

@@ -21,7 +21,7 @@ var airBuild = map[string]string{
 	"log":               "left out: builds and errors are on the terminal, and in relevo status",
 	"exclude_unchanged": "replaced: a file has changed when its bytes have",
 	"follow_symlink":    "replaced: symbolic links are followed",
-	"stop_on_error":     "left out: the workers that serve go on until a build succeeds",
+	"stop_on_error":     "left out: the old workers keep serving until a build succeeds",
 	"rerun":             "left out: a program that ends is started again, in development, too",
 	"rerun_delay":       "left out: a program that ends is started again, and waits longer after each crash",
 	"poll":              "replaced: files are polled where their file system has no events",

@@ -16,7 +16,7 @@ import (
 	"relevo/internal/testreq"
 )
 
-var update = flag.Bool("update", false, "write the relevo.toml of testdata anew")
+var update = flag.Bool("update", false, "rewrite the relevo.toml of testdata")
 
 // TestGolden: each directory of testdata has a foreign file and the relevo.toml that comes of it.
 func TestGolden(t *testing.T) {
@@ -174,7 +174,7 @@ func TestRefused(t *testing.T) {
 		{"shop.service", "[Service]\nExecStart=/a\nNice=x", "Nice: \"x\" is no number"},
 		{"shop.service", "[Service]\nExecStart=/a\nRootDirectory=/x", "RootDirectory is \"/x\""},
 		{"shop.service", "ExecStart=/a", "line 1: \"ExecStart=/a\" is no [SECTION]"},
-		{"shop.service", "[Service]\nExecStart=/a \\\n", "line 2: it goes on behind the end of the file"},
+		{"shop.service", "[Service]\nExecStart=/a \\\n", "line 2: it continues after the end of the file"},
 		{".air.toml", "[build", "toml"},
 		{".air.toml", "[build]\nbin = \"\"\n", "it has no command: build.entrypoint and build.bin are empty"},
 	} {

@@ -91,7 +91,7 @@ var einhornLeftOut = map[string]string{
 		"takes them over",
 	"quiet":          "log_level says how much relevo prints",
 	"verbose":        "log_level says how much relevo prints",
-	"seconds":        "relevo waits longer after each crash, by itself",
+	"seconds":        "relevo itself waits longer after each crash",
 	"drop-env-var":   "workers get a new environment at each roll; env_inherit says which variables pass",
 	"reexec-as":      "relevo upgrade replaces relevo by its own file",
 	"gc-before-fork": "workers are started, not forked",

@@ -37,7 +37,7 @@ var carried = map[string]func(r *pm2Reader, v any){
 	"kill_timeout":       (*pm2Reader).killTimeout,
 	"listen_timeout": func(r *pm2Reader, _ any) {
 		r.duration("listen_timeout", "ready_timeout",
-			"listen_timeout: PM2 goes on as if the worker were ready then; relevo keeps the old workers")
+			"listen_timeout: PM2 then treats the worker as ready; relevo keeps the old workers")
 	},
 	"uid":          func(r *pm2Reader, _ any) { r.set("limits", "user", r.text("uid"), "") },
 	"gid":          func(r *pm2Reader, _ any) { r.set("limits", "group", r.text("gid"), "") },
@@ -88,8 +88,8 @@ var carried = map[string]func(r *pm2Reader, v any){
 // leftOut are the keys that have nothing here, and why.
 var leftOut = map[string]string{
 	"shutdown_with_message":      "a Node program that handles the message \"shutdown\" and no SIGINT gets it",
-	"restart_delay":              "relevo waits longer after each crash, by itself",
-	"exp_backoff_restart_delay":  "relevo waits longer after each crash, by itself",
+	"restart_delay":              "relevo itself waits longer after each crash",
+	"exp_backoff_restart_delay":  "relevo itself waits longer after each crash",
 	"max_restarts":               "relevo never gives up; it waits longer after each crash",
 	"min_uptime":                 "a worker counts as started when it is ready",
 	"stop_exit_codes":            "relevo replaces a worker whatever it ends with; relevo stop ends it for good",

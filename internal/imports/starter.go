@@ -19,7 +19,7 @@ var starterOptions = optionSet{
 }
 
 var starterLeftOut = map[string]string{
-	"interval":       "relevo sees when a worker accepts; it waits longer after each crash, by itself",
+	"interval":       "relevo sees when a worker accepts; it waits longer after each crash",
 	"pid-file":       "relevo status --json has the pids",
 	"status-file":    "relevo status --json has the workers and their generations",
 	"log-file":       "relevo logs shows what the workers print; [log] says how large the files get",

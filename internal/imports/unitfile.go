@@ -41,7 +41,7 @@ func parseUnit(data []byte) (all []unitLine, err error) {
 		}
 	}
 	if text := strings.TrimSpace(joined); text != "" {
-		return nil, fmt.Errorf("line %d: it goes on behind the end of the file", begun)
+		return nil, fmt.Errorf("line %d: it continues after the end of the file", begun)
 	}
 	return all, nil
 }

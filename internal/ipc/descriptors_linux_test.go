@@ -87,7 +87,7 @@ func TestCloserWithoutRefusal(t *testing.T) {
 	close(open)
 	await(t, func() string {
 		if c.full() {
-			return "full for ever"
+			return "full forever"
 		}
 		return ""
 	})

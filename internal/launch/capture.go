@@ -110,7 +110,7 @@ func (p *Process) capture(file *os.File, resumes bool) {
 }
 
 // answerBinds runs as long as a process of the worker can bind. If a worker waits for an
-// answer of a previous master that was killed, it would wait for ever: it is killed, and
+// answer of a previous master that was killed, it would wait forever: it is killed, and
 // its slot gets another one; one that was still starting is started again.
 func (p *Process) answerBinds(notifications *capture.Notifications, resumes bool) {
 	if resumes && notifications.Resume(p.processes(), p.answerBind) {

@@ -47,7 +47,7 @@ func (p *Process) beginCluster() {
 
 // resumeCluster is beginCluster for a worker that another master has started. If that
 // master was killed, a request of the worker may be lost, and the worker would wait for the
-// answer for ever. So a worker that has not served yet is killed and started again, without
+// answer forever. So a worker that has not served yet is killed and started again, without
 // blame for its release. Any other worker is asked to repeat its requests.
 func (p *Process) resumeCluster(l processLegacy) {
 	if l.Cluster == nil {

@@ -46,7 +46,7 @@ func (p *Process) leadOut(ctx context.Context) {
 	arrived, ended := p.takeNoMore(), p.endsConnections()
 	idle := p.poll(ctx, p.overdue, func() bool {
 		// Its connections' requests are held back meanwhile: otherwise they could keep the
-		// worker from its queue of new clients for ever.
+		// worker from its queue of new clients forever.
 		emptied := sockets.Emptied(p.order)
 		return arrived() && ended() && p.isIdle(ctx, holding) && emptied
 	})

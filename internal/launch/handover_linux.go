@@ -137,8 +137,8 @@ func (p *Process) openSockets() map[uint64]bool {
 }
 
 // giveBack ends the handover because another master takes over, which gets no more
-// connections. The worker still has those that it gives back, and the next master begins
-// their handover anew.
+// connections. The worker still has those that it gives back, and the next master restarts
+// their handover.
 func (h *handover) giveBack() {
 	h.give(h.freed())
 	if h.p != nil {

@@ -47,7 +47,7 @@ func (k *keptConnections) drop(c *rescue.Connection) {
 }
 
 // bequeath leaves connections of a slot to the next master, and returns those that it cannot
-// get. If the succession fails, this master goes on with them (adopted).
+// get. If the succession fails, this master keeps running with them (adopted).
 func (k *keptConnections) bequeath(slot int, all []*rescue.Connection) (rest []*rescue.Connection) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

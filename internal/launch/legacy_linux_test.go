@@ -33,7 +33,7 @@ func TestTakeOverUser(t *testing.T) {
 	}
 }
 
-// TestTakeOverDirectory: the working directory is opened anew, so that it has a path in the
+// TestTakeOverDirectory: the working directory is reopened, so that it has a path in the
 // mount namespace of this master. One that was deleted or replaced stays what it is.
 func TestTakeOverDirectory(t *testing.T) {
 	for name, before := range map[string]func(dir string) error{
@@ -62,8 +62,8 @@ func TestTakeOverDirectory(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer heir.Close()
-			if anew := heir.dirFile != former; anew != (name == "stays") {
-				t.Errorf("opened anew: %v", anew)
+			if reopened := heir.dirFile != former; reopened != (name == "stays") {
+				t.Errorf("reopened: %v", reopened)
 			}
 		})
 	}

@@ -62,7 +62,7 @@ func (p *Process) obstacle() string {
 	server, address := listensByItself(family, inodesOf(p.binder.observable(p.release.command.Listeners)))
 	switch {
 	case server == nil:
-		return p.addressTaken() // some programs retry a bind for ever instead of ending
+		return p.addressTaken() // some programs retry a bind forever instead of ending
 	case len(p.release.command.Listeners) == 0: // the app has no listener to offer it
 		return fmt.Sprintf("%s listens on %s by itself", server, address) + p.uncaptured()
 	case server.pid == p.pid:

@@ -21,7 +21,7 @@ func TestWord(t *testing.T) {
 			t.Errorf("%s master has the word %q", master, word)
 		}
 		if word := b.accepted(); word != "" || b.holdBack(byIPC) {
-			t.Errorf("%s master holds the word back for ever: %q", master, word)
+			t.Errorf("%s master holds the word back forever: %q", master, word)
 		}
 	}
 }

@@ -310,7 +310,7 @@ func TestAge(t *testing.T) {
 	begun := time.Now()
 	for i, after := range []time.Duration{0, 59 * time.Minute, time.Hour, 119 * time.Minute, 120 * time.Minute} {
 		if i == 3 {
-			d.close() // another master goes on
+			d.close() // another master has taken over
 		}
 		at := begun.Add(after)
 		if left, err := d.put(appendRecord(nil, at, " 0 g1 1 out", "", []byte("x")), at); err != nil || len(left) > 0 {

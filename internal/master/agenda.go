@@ -120,7 +120,7 @@ func (l *loop) startTimer(e decide.StartTimer) {
 		l.timer.Stop()
 	}
 	l.timer = time.AfterFunc(e.Wait, func() { l.box.post(timerRang{e.Number}) })
-	announce.Refused(l.log, "roll refused: the running workers serve on", "err", l.stage.is().refused, "again", e.Wait)
+	announce.Refused(l.log, "roll refused: the running workers keep serving", "err", l.stage.is().refused, "again", e.Wait)
 	l.announcer.Warnings.Set(announce.WatchWarning, fmt.Sprintf("what changed is not rolled to: %s; tried again at %s",
 		l.stage.is().refused, time.Now().Add(e.Wait).Format(time.TimeOnly)))
 }

@@ -25,7 +25,7 @@ func stoppedEarly(err error) error {
 
 func rollRefused(err error) error {
 	return &control.Refusal{Err: control.WithExit(fmt.Errorf("cannot roll: %w", err), control.ExitRollFailed),
-		Stays: "the running workers serve on"}
+		Stays: "the running workers keep serving"}
 }
 
 func configRefused(err error) error {

@@ -8,7 +8,7 @@ import (
 )
 
 // HandOver passes everything to a process that waits at a socket: control.Master. Workers
-// are not touched. After an error this master goes on.
+// are not touched. After an error this master keeps running.
 func (p *replacement) HandOver(to string) (control.Upgraded, error) {
 	why := ""
 	switch {

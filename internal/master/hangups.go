@@ -36,7 +36,7 @@ func (l *loop) hungUp(meaning hangup.Meaning) {
 	case hangup.Terminal:
 		l.deal(func() { l.stopAs("hangup: the terminal has gone", false) }, byTerminal)
 	case hangup.Outlived:
-		l.log.Info("the terminal has gone: relevo goes on, because it was started with SIGHUP ignored (nohup)")
+		l.log.Info("the terminal has gone: relevo keeps running, because it was started with SIGHUP ignored (nohup)")
 	case hangup.Unclear:
 		l.terminal.Settled(func(meaning hangup.Meaning) { l.box.post(hungUp{meaning}) })
 	}

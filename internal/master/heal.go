@@ -68,11 +68,11 @@ func (m mender) healed(h upgrader.Healed, times int) {
 	m.announcer.Damages.Warn(&m.announcer.Warnings, listener, text, suspects, times, now)
 	m.pool().Publish(pool.Event{Kind: pool.KindHealed, Text: text, Addresses: []string{h.Address}, Workers: suspects})
 	if h.Renewed && h.Err == nil {
-		m.renewWorkers(now, listener+" had to be opened anew")
+		m.renewWorkers(now, listener+" had to be reopened")
 	}
 }
 
-// renewWorkers recycles the workers that were started before a socket was opened anew. It is not a
+// renewWorkers recycles the workers that were started before a socket was reopened. It is not a
 // roll: it must not pick up a new configuration or release. Those workers can serve no client.
 func (m mender) renewWorkers(opened time.Time, reason string) {
 	looks := time.NewTicker(renewEvery)

@@ -21,7 +21,7 @@ import (
 )
 
 // takeOverForGood is takeOverLegacy without a previous master that could go on instead: from
-// systemd's store, and after an exec. If it fails, this master begins anew on the same sockets,
+// systemd's store, and after an exec. If it fails, this master starts over on the same sockets,
 // because nothing would serve otherwise. It says whether the workers will be taken over.
 func (m *maker) takeOverForGood() (succeeds bool) {
 	a := m.opts.Arrival
@@ -42,7 +42,7 @@ func (m *maker) takeOverForGood() (succeeds bool) {
 	}
 	m.notify.close()
 	unadopted.Patient = m.opts.App.DrainTimeout + m.opts.App.StopGrace
-	m.parts = m.anew(&boot{unadopted: unadopted})
+	m.parts = m.startOver(&boot{unadopted: unadopted})
 	m.stage.takeOver(false, false)
 	if a.Way == succession.Store { // after an exec it still counts as a succession, and relevo upgrade may wait for it
 		m.successions, m.begun = 0, time.Now()

@@ -83,7 +83,7 @@ func (l *loop) deal(do func(), stops stopKind) {
 	})
 }
 
-// afterThaw runs do once no other master is about to take over, if this master goes on.
+// afterThaw runs do once no other master is about to take over, if this master keeps running.
 func (l *loop) afterThaw(do func()) {
 	l.outside.Go(func() {
 		l.succession.Await()

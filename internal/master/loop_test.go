@@ -81,7 +81,7 @@ func TestRefused(t *testing.T) {
 	m.announcer.Warnings.Set(announce.WatchWarning, "")
 }
 
-// TestAfterTheEnd: who asks a loop that has ended does not wait for ever.
+// TestAfterTheEnd: who asks a loop that has ended does not wait forever.
 func TestAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	m := beginner(t)

@@ -16,7 +16,7 @@ import (
 // takeName makes this master the only one of its name.
 func (m *maker) takeName() error {
 	if m.lock != nil {
-		return nil // this master begins anew after a legacy that it could not take over, and has the lock
+		return nil // this master starts over after a legacy that it could not take over, and has the lock
 	}
 	name, places := m.opts.App.Name, m.opts.Places
 	if err := config.CheckSocketPath(places.ControlSocket(name)); err != nil {

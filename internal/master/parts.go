@@ -8,13 +8,13 @@ import (
 	"relevo/internal/launch"
 )
 
-// parts are what a running master has. A cold start makes them anew, and a take-over makes them
+// parts are what a running master has. A cold start makes new ones, and a take-over makes them
 // from a legacy: two ways to the same state.
 //
 //	cold start  takeName, openListeners, openLauncher, makePool ─┐
 //	                                                             ├─► whole ─► succeed ─► run
 //	take-over   takeOverLegacy ──────────────────────────────────┘
-//	              └─ fails, and no previous master could go on: begin anew with anew()
+//	              └─ fails, and no previous master could continue: startOver
 //
 // A field that one of the two ways may leave empty has the tag empty, with the reason.
 type parts struct {
@@ -29,9 +29,9 @@ type parts struct {
 	generations *generations.Generations
 }
 
-// anew returns the parts of a master that cannot take over its legacy and begins anew. It keeps
+// startOver returns the parts of a master that cannot take over its legacy and starts over. It keeps
 // exactly the parts that do not come from the legacy.
-func (p *parts) anew(b *boot) parts {
+func (p *parts) startOver(b *boot) parts {
 	return parts{lock: p.lock, boot: b, begun: p.begun, successions: p.successions}
 }
 

@@ -63,7 +63,7 @@ func TestAnew(t *testing.T) {
 	p := wholeParts()
 	p.adopted, p.successions = []string{"1"}, 3
 	b := &boot{}
-	got := p.anew(b)
+	got := p.startOver(b)
 	want := parts{lock: p.lock, boot: b, begun: p.begun, successions: 3}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)

@@ -54,7 +54,7 @@ func (rs *rolls) prepareReload(t task) (*generations.Generation, error) {
 	case err == nil:
 		g.Try(t.trial)
 	case !errors.Is(err, pool.ErrHandedOver):
-		announce.Refused(rs.log, "roll refused: the running workers serve on", "err", err)
+		announce.Refused(rs.log, "roll refused: the running workers keep serving", "err", err)
 		err = rollRefused(err)
 	}
 	return g, err
@@ -114,7 +114,7 @@ func (rs *rolls) load() (config.App, error) {
 	}
 	for _, change := range config.Diff(now, app) {
 		if change.Applies == config.Restart {
-			rs.log.Warn("this change applies when the master starts anew", "key", change.Key, "from", change.Old,
+			rs.log.Warn("this change applies when the master is restarted", "key", change.Key, "from", change.Old,
 				"to", change.New)
 		}
 	}

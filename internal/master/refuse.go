@@ -14,7 +14,7 @@ import (
 // roll, and names those that it could not apply.
 func (rs *rolls) refuseBad(g *generations.Generation, reason string) error {
 	err := rs.applyLive(g.App(), reason)
-	announce.Refused(rs.log, "roll refused: the running workers serve on", "err", err)
+	announce.Refused(rs.log, "roll refused: the running workers keep serving", "err", err)
 	rs.generations.Drop(g)
 	return rollRefused(err)
 }

@@ -22,7 +22,7 @@ func (p *replacement) Reload(o control.ReloadOptions) (control.Wait, error) {
 	}
 	wait, err := p.reload(o)
 	if err != nil && !errors.Is(err, pool.ErrNotRunning) {
-		p.systemd.Status("reload failed, the old workers serve on: " + err.Error())
+		p.systemd.Status("reload failed, the old workers keep serving: " + err.Error())
 	}
 	return wait, err
 }

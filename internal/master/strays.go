@@ -73,7 +73,7 @@ func (s strays) explain(err error) error {
 	if len(pids) == 0 {
 		return err
 	}
-	return fmt.Errorf("%w\n  workers of a master of %q that died serve on there: end them (kill %s) and start again", err,
+	return fmt.Errorf("%w\n  workers of a dead master of %q still serve there: end them (kill %s) and start again", err,
 		s.app, strings.Join(pids, " "))
 }
 

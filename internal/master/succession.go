@@ -16,7 +16,7 @@ type replacement struct {
 }
 
 // Upgrade replaces this master by the program at the path that it was started from: control.Master.
-// Workers are not touched. After an error this master goes on.
+// Workers are not touched. After an error this master keeps running.
 func (p *replacement) Upgrade() (control.Upgraded, error) { return p.upgrade("") }
 
 // upgrade is Upgrade with what the next master is to do first.

@@ -38,7 +38,7 @@ func (m *Master) succeed() error {
 		m.log.Warn("a setting of the environment is wrong: its default is used", "err", a.Doubt)
 	}
 	if a.Lost != nil {
-		m.log.Error("cannot take over from the previous master: this one begins anew and ends its workers", "err", a.Lost)
+		m.log.Error("cannot take over from the previous master: this one starts over and ends its workers", "err", a.Lost)
 	}
 	if !a.Succeeds() {
 		return nil

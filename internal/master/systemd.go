@@ -34,7 +34,7 @@ func (c *core) rollSettled(result pool.RollResult, err error) {
 	case handedOver(err):
 		// The next master tells systemd.
 	case err != nil:
-		c.systemd.Ready("reload failed, the old workers serve on: " + err.Error())
+		c.systemd.Ready("reload failed, the old workers keep serving: " + err.Error())
 	default:
 		c.systemd.Ready(c.statusText())
 	}

@@ -92,7 +92,7 @@ func TestMemory(t *testing.T) {
 	w.run(ctx)
 }
 
-// TestMender: damage is told with its suspects; for a socket that had to be opened anew the
+// TestMender: damage is told with its suspects; for a socket that had to be reopened the
 // workers that have the old one are replaced.
 func TestMender(t *testing.T) {
 	t.Parallel()
@@ -108,8 +108,8 @@ func TestMender(t *testing.T) {
 	}
 	h.Err, h.Renewed, h.Outside = nil, true, true
 	m.healed(h, 1)
-	const anew = "listener web (127.0.0.1:80) had to be opened anew"
-	if p.did() != "1: "+anew+", 2: "+anew {
+	const reopened = "listener web (127.0.0.1:80) had to be reopened"
+	if p.did() != "1: "+reopened+", 2: "+reopened {
 		t.Error(p.did())
 	}
 	for i, want := range []string{

@@ -11,7 +11,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-var update = flag.Bool("update", false, "write the golden frames of testdata anew")
+var update = flag.Bool("update", false, "rewrite the golden frames of testdata")
 
 // TestFrames: what each scene looks like, without colors, at three sizes.
 func TestFrames(t *testing.T) {

@@ -33,7 +33,7 @@ func suspend(p *tea.Program) {
 
 // continuable says whether a shell could continue this process group: the parent of the group, in
 // another group of the session. Without one, as in ssh -t HOST relevo monit, the
-// group would stay stopped for ever, and the kernel ignores Ctrl-Z.
+// group would stay stopped forever, and the kernel ignores Ctrl-Z.
 func continuable() bool {
 	group, err := unix.Getpgid(0)
 	if err != nil {

@@ -96,7 +96,7 @@ func (m Model) helpLines() []string {
 		{"s", "sort by name, CPU, memory, state"},
 		{"/", "filter by name; Esc shows all"},
 		{"q Ctrl-C", "quit; apps run on"},
-		{"Ctrl-Z", "stop monit, fg goes on"},
+		{"Ctrl-Z", "stop monit, fg resumes"},
 		{"mouse", "click chooses, the wheel scrolls"},
 	}
 	lines := []string{"", m.theme.strong.paint("  Keys"), ""}

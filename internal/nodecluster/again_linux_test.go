@@ -71,7 +71,7 @@ func (r *nodeRig) hear(act string) received {
 }
 
 // TestAskAgain: a master was killed after it had read a request and before it answered. Node
-// would wait for the answer for ever. The next master receives the request again, both for
+// would wait for the answer forever. The next master receives the request again, both for
 // servers and for the worker's own leave, and the list of open servers.
 func TestAskAgain(t *testing.T) {
 	t.Parallel()

@@ -7,7 +7,7 @@
 // "Connection: close", WebSockets by a close frame (1001).
 //
 // If the program sends a connection or a server with a message, the message goes without it.
-// The kernel may refuse to pass a descriptor to the master; then Node would wait for ever, and
+// The kernel may refuse to pass a descriptor to the master; then Node would wait forever, and
 // send no later message.
 //
 // With node_load it reports each second how busy the event loop was, until the program

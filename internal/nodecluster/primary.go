@@ -195,7 +195,7 @@ func (p *Primary) Disconnect() error {
 	return p.send(order{Cmd: cmdCluster, Act: actDisconnect, Seq: p.next()}, nil)
 }
 
-// query answers the query of a server. A worker waits for the answer for ever, so each answer has
+// query answers the query of a server. A worker waits for the answer forever, so each answer has
 // to be sent or to be in the legacy. For that reason Open runs under p.mu; what it reports is
 // handled after Said has returned.
 func (p *Primary) query(m received) {

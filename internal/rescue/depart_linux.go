@@ -78,7 +78,7 @@ func Kept(inode uint64, file *os.File) (c *Connection, err error) {
 		}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("cannot go on with a connection: %w", err)
+		return nil, fmt.Errorf("cannot resume a connection: %w", err)
 	}
 	return c, nil
 }

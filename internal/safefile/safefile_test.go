@@ -175,7 +175,7 @@ func says(t *testing.T, what string, err error, want string) {
 	}
 }
 
-// TestLock: a lock that another holds is waited for, and not for ever.
+// TestLock: a lock that another holds is waited for, and not forever.
 func TestLock(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "file")

@@ -51,7 +51,7 @@ func New(idle time.Duration, now time.Time) *Decider { return &Decider{idle: idl
 // Idle returns the time given to New.
 func (d *Decider) Idle() time.Duration { return d.idle }
 
-// Begin has the time without clients begin anew.
+// Begin restarts the time without clients.
 func (d *Decider) Begin(now time.Time) { d.since = now }
 
 // Decide takes a look into account, and says whether no worker is needed.

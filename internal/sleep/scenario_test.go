@@ -15,7 +15,7 @@ import (
 	"relevo/internal/sleep"
 )
 
-var update = flag.Bool("update", false, "write the decisions of the scenario files anew; review the difference")
+var update = flag.Bool("update", false, "rewrite the decisions of the scenario files; review the difference")
 
 // TestScenarios plays testdata/*.txt, one story a file:
 //

@@ -122,7 +122,7 @@ func disown(names ...string) {
 }
 
 // fromSystemd takes the sockets of a .socket unit, and what a master that died had stored. If the
-// legacy cannot be read, the app begins anew: that is better than not serving.
+// legacy cannot be read, the app starts over: that is better than not serving.
 func (a *Arrival) fromSystemd() error {
 	named, err := systemd.Inherited(os.Getenv)
 	disown("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")

@@ -52,7 +52,7 @@ type beside struct{ flip *upgrader.Flip }
 func (b beside) Pass(l upgrader.Legacy) (int, error) { return b.flip.Upgrade(l) }
 
 func (beside) Become(upgrader.Legacy, func() error, func() []syscall.Signal) error {
-	return errors.New("internal error: another process goes on")
+	return errors.New("internal error: another process has taken over")
 }
 
 // inPlace makes this process the next program by exec.

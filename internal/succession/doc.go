@@ -13,7 +13,7 @@
 //	 │                   ├─ asked ────── a process that systemd has started ──► Arrive, Succeed
 //	 │                   └─ store ────── systemd, if this master dies ──► Arrive
 //	 │
-//	 ├─ it fails ─► Estate.Thaw: this master goes on
+//	 ├─ it fails ─► Estate.Thaw: this master keeps running
 //	 └─ it goes on ─► Introduce, HandOver, Leave: what signals asked for meanwhile
 //	                  (Owed, AskStop) is passed on
 //

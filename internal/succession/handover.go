@@ -23,7 +23,7 @@ type asked struct {
 func (a asked) Pass(l upgrader.Legacy) (int, error) { return a.flip.HandOver(a.socket, l, a.patience) }
 
 func (asked) Become(upgrader.Legacy, func() error, func() []syscall.Signal) error {
-	return errors.New("internal error: another process goes on")
+	return errors.New("internal error: another process has taken over")
 }
 
 // Succeed takes over the app from a master that runs in the background, if there is one: it asks

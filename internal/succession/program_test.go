@@ -11,11 +11,11 @@ import (
 // TestBlame: a shortage of the master does not speak against the program that was to follow.
 func TestBlame(t *testing.T) {
 	for err, want := range map[error]bool{
-		fmt.Errorf("cannot replace the master: %w", os.NewSyscallError("pipe2", syscall.EMFILE)):                   false,
-		&os.PathError{Op: "fork/exec", Path: "/usr/bin/relevo", Err: syscall.EAGAIN}:                               false,
-		fmt.Errorf("cannot pass the legacy on: %w", syscall.ENOMEM):                                                false,
-		&os.PathError{Op: "fork/exec", Path: "/usr/bin/relevo", Err: syscall.ENOEXEC}:                              true,
-		errors.New("cannot replace the master: /usr/bin/relevo could not go on with its state: exit status 1: no"): true,
+		fmt.Errorf("cannot replace the master: %w", os.NewSyscallError("pipe2", syscall.EMFILE)):        false,
+		&os.PathError{Op: "fork/exec", Path: "/usr/bin/relevo", Err: syscall.EAGAIN}:                    false,
+		fmt.Errorf("cannot pass the legacy on: %w", syscall.ENOMEM):                                     false,
+		&os.PathError{Op: "fork/exec", Path: "/usr/bin/relevo", Err: syscall.ENOEXEC}:                   true,
+		errors.New("cannot replace the master: /usr/bin/relevo could not take over: exit status 1: no"): true,
 	} {
 		fault := newcomerError{}
 		if got := errors.As(blame(err), &fault); got != want {

@@ -47,7 +47,7 @@ const ThenReload = "reload"
 const freezePatience = 10 * time.Second
 
 // Replace replaces this master by the program that it was started from. then is what the next
-// master is to do first. After an error this master goes on.
+// master is to do first. After an error this master keeps running.
 func (s *Succession) Replace(way Way, then string) (u control.Upgraded, err error) {
 	return s.replaceBy(way, Program, then)
 }
@@ -85,13 +85,13 @@ func (s *Succession) replaceBy(way Way, to func() (string, error), then string) 
 		s.thaw()
 		s.refuse(path, err)
 		s.turn.Unlock()
-		return u, control.WithExit(fmt.Errorf("%w\n  this master goes on", err), control.ExitRollFailed)
+		return u, control.WithExit(fmt.Errorf("%w\n  this master keeps running", err), control.ExitRollFailed)
 	}
 	return u, nil
 }
 
 func (s *Succession) attemptFailed(way Way, err error) {
-	s.o.Log.Error("the master was not replaced: this one goes on", "err", err)
+	s.o.Log.Error("the master was not replaced: this one keeps running", "err", err)
 	s.set(func(now *phase) { now.failures++ })
 	if way == Asked {
 		return // the process that has asked reports it
@@ -132,7 +132,7 @@ func (s *Succession) replace(way Way, path, then string) (u control.Upgraded, er
 
 // handOver concludes a replacement by another process.
 func (s *Succession) handOver(pid int, then string) {
-	s.o.Log.Info("another master goes on", "pid", pid)
+	s.o.Log.Info("another master has taken over", "pid", pid)
 	if then == ThenReload {
 		s.Owed.ReloadsDone(1)
 	}
@@ -142,7 +142,7 @@ func (s *Succession) handOver(pid int, then string) {
 	s.report(s.o.Estate.HandOver())
 }
 
-// become execs the next program. It returns only if that fails; then this master goes on.
+// become execs the next program. It returns only if that fails; then this master keeps running.
 func (s *Succession) become(c Carrier, then string, l upgrader.Legacy, done func()) {
 	s.report(s.o.Estate.DetachControl())
 	still := func() error {

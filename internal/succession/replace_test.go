@@ -122,7 +122,7 @@ func TestReplace(t *testing.T) {
 		t.Error(got)
 	}
 	if !b.HandedOver() || b.Blocked() == nil || b.LastFailure() != "" {
-		t.Error("it is not known that another master goes on")
+		t.Error("it is not known that another master has taken over")
 	}
 	if n := b.Owed.Reloads(); n != 1 {
 		t.Errorf("%d reloads are owed beside the one that the next master begins with", n)
@@ -132,7 +132,7 @@ func TestReplace(t *testing.T) {
 	}
 }
 
-// TestReplaceFails: whatever fails, this master goes on, says why, and tries again what may
+// TestReplaceFails: whatever fails, this master keeps running, says why, and tries again what may
 // succeed the next time.
 func TestReplaceFails(t *testing.T) {
 	shortage := os.NewSyscallError("fork", syscall.EAGAIN)

@@ -35,7 +35,7 @@ type Succession struct {
 
 	o    Options
 	turn sync.Mutex    // held from before Settle to the end of this master, or to the thaw
-	over chan struct{} // closed when another master goes on
+	over chan struct{} // closed when another master has taken over
 
 	mu  sync.Mutex
 	now phase

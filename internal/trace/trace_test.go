@@ -229,7 +229,7 @@ func TestSend(t *testing.T) {
 		"busy":    {answers: []int{503, 429}, requests: 3},
 		"refused": {answers: []int{400}, requests: 1, fails: `: 400 Bad Request "no room\n"`},
 		"moved":   {answers: []int{302}, requests: 1, fails: ": 302 Found"},
-		"busy for ever": {answers: make([]int, 0), set: []string{"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT=1"}, requests: -1,
+		"busy forever": {answers: make([]int, 0), set: []string{"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT=1"}, requests: -1,
 			fails: "cannot send a trace to "},
 	} {
 		t.Run(name, func(t *testing.T) {

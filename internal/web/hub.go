@@ -57,7 +57,7 @@ func (h *hub) forget(ch chan *moment) {
 	}
 }
 
-// look looks until ctx ends. The history begins anew with the first page.
+// look looks until ctx ends. The history starts again with the first page.
 func (h *hub) look(ctx context.Context) {
 	viewer := machineview.NewViewer(func(ctx context.Context) ([]apps.App, error) {
 		return h.masters.Measured(ctx, lookPatience)

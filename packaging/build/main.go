@@ -26,7 +26,7 @@ func main() {
 	flag.BoolVar(&o.fleet, "fleet", true, "make the files of relevo-fleet, too")
 	flag.StringVar(&o.url, "url", "", "`URL` that the files will have; with it, the cask of Homebrew is made, too")
 	flag.StringVar(&o.maintainer, "maintainer", unnamed,
-		"`NAME <ADDRESS>` of whoever publishes the packages of Debian and RPM")
+		"`NAME <ADDRESS>` of the publisher of the packages of Debian and RPM")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintf(os.Stderr, "build: cannot use the argument %q: it takes flags only\n", flag.Arg(0))

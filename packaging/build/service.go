@@ -33,7 +33,7 @@ func serviceTemplate() (string, error) {
 	_, text, _ := strings.Cut(files[0].Text, "\n[Unit]\n")
 	text = strings.ReplaceAll(text, instance, "%i")
 	return `# Runs the app of /etc/relevo/NAME.toml: systemctl enable --now relevo@NAME
-# The package writes this file anew. To change something use systemctl edit relevo@NAME.
+# The package overwrites this file. To change something use systemctl edit relevo@NAME.
 # relevo unit -c /etc/relevo/NAME.toml prints a unit that allows no more than that configuration needs.
 
 [Unit]
@@ -56,6 +56,6 @@ func fleetUnits() ([]file, error) {
 // packagedUnit replaces the head of a unit, which says where to put it.
 func packagedUnit(name, needs, text string) string {
 	_, text, _ = strings.Cut(text, "[Unit]\n")
-	return "# The package writes this file anew. To change something use systemctl edit " + name + ".\n" +
+	return "# The package overwrites this file. To change something use systemctl edit " + name + ".\n" +
 		"# systemctl enable --now " + name + "\n[Unit]\n" + needs + "\n" + text
 }

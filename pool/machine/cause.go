@@ -16,7 +16,7 @@ const (
 	CauseMemory   Cause = "memory"   // the worker used more than it may
 	CauseLifetime Cause = "lifetime" // it has served as long as it may
 	CauseHealth   Cause = "health"   // it failed its health check
-	CauseListener Cause = "listener" // its listening socket has to be opened anew
+	CauseListener Cause = "listener" // its listening socket has to be reopened
 	CauseWatchdog Cause = "watchdog" // it gave no sign of life
 	CauseRequest  Cause = "request"  // a user asked for another worker
 )

@@ -85,7 +85,7 @@ func (w *world) onProbation(p *proc) bool {
 func (w *world) checkTrials() {
 	for _, p := range w.in(Serving) {
 		if p.trial && !w.onProbation(p) && !w.halting && (w.roll == nil || !w.roll.reverting) {
-			w.failf("w%d is on trial for ever: %+v", p.id, w.roll)
+			w.failf("w%d is on trial forever: %+v", p.id, w.roll)
 		}
 	}
 }

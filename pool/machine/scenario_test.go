@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write the effects of the scenario files anew; review the difference")
+var update = flag.Bool("update", false, "rewrite the effects of the scenario files; review the difference")
 
 // TestScenarios plays testdata/*.txt, one story a file:
 //

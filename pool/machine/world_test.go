@@ -192,7 +192,7 @@ func (w *world) end(ops []op) {
 	if w.m.phase == Idle {
 		w.step(Start{Workers: 2, Generation: w.asked + 1})
 	}
-	w.step(Configure{}) // what happens by the clock would go on for ever
+	w.step(Configure{}) // what happens by the clock would go on forever
 	w.step(Wake{Workers: 2})
 	w.settle(true)
 	if !w.ended {

@@ -36,7 +36,7 @@ func (b Boot) File() (File, error) {
 	}
 	o := Options{App: b.App, Name: b.Name, Program: b.Program, User: b.User, Systemd: b.Systemd}
 	t := &text{}
-	t.comment(BootMark[2:]+" "+b.Name+"): relevo start and startup write it anew, relevo unstartup takes it away.",
+	t.comment(BootMark[2:]+" "+b.Name+"): relevo start and startup overwrite it, relevo unstartup removes it.",
 		"It runs the app as relevo start does, and forbids the workers nothing; relevo install makes a unit that does.")
 	t.section("Unit")
 	t.set("Description", strings.ReplaceAll(b.Name, "%", "%%")+" (relevo)")
@@ -45,7 +45,7 @@ func (b Boot) File() (File, error) {
 	for _, other := range b.App.After {
 		t.set("After", other+".service")
 	}
-	t.comment("A master that fails is started again for ever: workers that it left serve on meanwhile.")
+	t.comment("A master that fails is always started again; the workers it left keep serving meanwhile.")
 	t.set("StartLimitIntervalSec", 0)
 	t.section("Service")
 	o.life(t, append([]string{b.Program}, b.Arguments...), false)

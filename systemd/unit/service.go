@@ -26,7 +26,7 @@ func (o Options) service(sockets []string) string {
 		t.set("Requires", strings.Join(sockets, " "))
 		t.set("After", strings.Join(sockets, " "))
 	}
-	t.comment("A master that fails is started again for ever: workers that it left serve on meanwhile.")
+	t.comment("A master that fails is always started again; the workers it left keep serving meanwhile.")
 	t.set("StartLimitIntervalSec", 0)
 	t.section("Service")
 	run := append([]string{o.Program, "run", "--config", o.Config, "--name", o.Name}, o.Flags...)
@@ -65,10 +65,10 @@ func (o Options) life(t *text, run []string, activated bool) {
 	t.set("ExecStart", line(run))
 	t.set("ExecReload", line([]string{o.Program, "reload", o.Name}))
 	t.comment("A start has the workers' time to get ready, twice: a release that fails is followed by the last good one.",
-		"Reloads have the same time; the master asks for more while a roll goes on.")
+		"Reloads have the same time; the master asks for more while a roll is in progress.")
 	t.set("TimeoutStartSec", seconds(2*o.App.ReadyTimeout+startMargin))
 	t.comment("A sign of life comes from the loop that runs the workers, and from nowhere else. When it is missing the",
-		"master gets SIGABRT, prints what it hangs in, and is replaced; its workers serve on.")
+		"master gets SIGABRT, prints what it hangs in, and is replaced; its workers keep serving.")
 	t.set("WatchdogSec", 30)
 	t.set("TimeoutAbortSec", 10)
 	if activated && !o.allBlocking() {

@@ -10,7 +10,7 @@ import (
 
 const shownPath = "../../docs/systemd.md"
 
-// TestShownUnit: docs/systemd.md shows the unit as it is. -update writes it anew.
+// TestShownUnit: docs/systemd.md shows the unit as it is. -update rewrites it.
 func TestShownUnit(t *testing.T) {
 	shop := app(t, ":8080")
 	shop.Command, shop.Workers = []string{"./server"}, 3

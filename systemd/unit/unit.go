@@ -107,6 +107,6 @@ func (o Options) header(t *text) {
 	if o.Sockets {
 		made += " --socket"
 	}
-	t.comment(Mark[2:]+" ("+made+" "+o.Name+" -c "+strconv.Quote(o.Config)+"): relevo install writes it anew.",
+	t.comment(Mark[2:]+" ("+made+" "+o.Name+" -c "+strconv.Quote(o.Config)+"): relevo install overwrites it.",
 		"To change something use systemctl edit, which puts a file beside this one.")
 }

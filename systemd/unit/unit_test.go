@@ -18,7 +18,7 @@ import (
 	. "relevo/systemd/unit"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // app is a configuration with something of everything.
 func app(t *testing.T, listen ...string) config.App {

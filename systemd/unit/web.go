@@ -39,7 +39,7 @@ func (w Web) File() File {
 	if w.User {
 		made += " --user"
 	}
-	t.comment(Mark[2:]+" ("+made+"), which also writes it anew; relevo uninstall --web takes it away.",
+	t.comment(Mark[2:]+" ("+made+"), which also overwrites it; relevo uninstall --web removes it.",
 		"To change something use systemctl edit, which puts a file beside this one.")
 	t.section("Unit")
 	t.set("Description", "Page of all apps (relevo web)")

@@ -37,7 +37,7 @@ func main() {
 			os.Exit(3)
 		}
 	case "never-ready":
-		worker.Status("warming up, for ever")
+		worker.Status("warming up, forever")
 		select {}
 	case "crash-slot-1":
 		if os.Getenv("RELEVO_SLOT") == "1" {

@@ -259,7 +259,7 @@ func TestBrowserStrictPolicies(t *testing.T) {
 }
 
 // TestBrowserCache: a document from the browser's cache is old and knows it, but does not reload
-// for ever.
+// forever.
 func TestBrowserCache(t *testing.T) {
 	testreq.TakesLong(t)
 	for _, cache := range []string{"max-age=3600", "no-cache"} {

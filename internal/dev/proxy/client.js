@@ -38,7 +38,7 @@
   }
 
   // A document from the browser's cache may say again that it is old. It is
-  // reloaded once for each state, not for ever.
+  // reloaded once for each state, not forever.
   function renew(state) {
     const key = 'relevo ' + location.pathname + location.search
     const value = [state.instance, state.page, state.style].join('.')
@@ -287,7 +287,7 @@
       stop()
     }
   })
-  // A page that goes lets go; one that comes back from the history starts anew.
+  // A page that goes lets go; one that comes back from the history starts over.
   addEventListener('pagehide', stop)
   addEventListener('pageshow', event => event.persisted && start())
   start()

@@ -19,7 +19,7 @@ import (
 // netAdmin is cap_net_admin=ep as the kernel keeps it (struct vfs_cap_data).
 var netAdmin = []byte{1, 0, 0, 2, 0, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
-// change opens a program anew after something was done to it.
+// change reopens a program after something was done to it.
 func (b *bench) change(file *os.File, do ...func(path string) error) *os.File {
 	b.t.Helper()
 	for _, f := range do {
@@ -54,8 +54,8 @@ func withXattr(name string, value []byte) func(string) error {
 var groupDenied = acl{{aclUserObj, 7, aclNoID}, {aclUser, 7, 7}, {aclGroupObj, 0, aclNoID}, {aclMask, 7, aclNoID},
 	{aclOther, 0, aclNoID}}
 
-// TestCopyIsAsItsOriginal: owner, mode, privileges and lists travel with a copy, made
-// anew or found; nobody may write to it.
+// TestCopyIsAsItsOriginal: a copy has the owner, mode, privileges and access lists of its
+// original, whether it is new or was found. Nobody may write to it.
 func TestCopyIsAsItsOriginal(t *testing.T) {
 	testreq.Root(t)
 	t.Parallel()

@@ -112,7 +112,7 @@ func TestPlaceStays(t *testing.T) {
 	third, _ := follow(t, open, Legacy{Wanted: open, Served: taken}, short)
 	for deadline := time.Now().Add(tooLong); third.served(t) == taken; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("it waits for the port of another program for ever")
+			t.Fatal("it waits for the port of another program forever")
 		}
 	}
 	serves(t, third.served(t), true)

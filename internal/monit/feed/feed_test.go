@@ -241,7 +241,7 @@ func TestDo(t *testing.T) {
 	}
 }
 
-// TestSparing: a count is made anew only after a while.
+// TestSparing: things are counted again only after a while.
 func TestSparing(t *testing.T) {
 	t.Parallel()
 	counted := 0

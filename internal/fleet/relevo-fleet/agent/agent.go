@@ -80,7 +80,7 @@ func (o Options) bePresent(ctx context.Context, turners []*turner) {
 	session, err := o.Client.Begin(ctx, o.Machine, o.Presence, o.TTL)
 	if err != nil {
 		if ctx.Err() == nil {
-			o.Log.Warn("not connected; tries again. The apps serve on", "err", err)
+			o.Log.Warn("not connected; tries again. The apps keep serving", "err", err)
 			sleep(ctx, retry())
 		}
 		return
@@ -92,7 +92,7 @@ func (o Options) bePresent(ctx context.Context, turners []*turner) {
 	select {
 	case <-session.Done:
 		if ctx.Err() == nil {
-			o.Log.Warn("the connection to etcd is lost. The apps serve on")
+			o.Log.Warn("the connection to etcd is lost. The apps keep serving")
 		}
 	case <-ctx.Done():
 	}

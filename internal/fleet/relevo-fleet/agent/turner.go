@@ -88,7 +88,7 @@ func (t *turner) remember(ctx context.Context) bool {
 			t.report.Turn, t.report.Phase, t.report.Error = last.Turn, last.Phase, last.Error
 			return true
 		}
-		t.log.Warn("cannot read its last report; tries again. The app serves on", "err", err)
+		t.log.Warn("cannot read its last report; tries again. The app keeps serving", "err", err)
 		sleep(ctx, retry())
 	}
 	return false

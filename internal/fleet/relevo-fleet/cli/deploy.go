@@ -50,7 +50,7 @@ func (p *program) deploy() *cobra.Command {
 	o.StringVar(&f.check, "check", "", "command that has to succeed before each stage ends")
 	o.StringVar(&f.onFailure, "on-failure", "hold", "what follows a failure: hold or rollback")
 	o.BoolVar(&f.release.Force, "force", false, "try bytes that have failed before")
-	o.BoolVar(&f.noWait, "no-wait", false, "return at once; a relevo-fleet conduct goes on with it")
+	o.BoolVar(&f.noWait, "no-wait", false, "return at once; a running relevo-fleet conduct continues it")
 	p.json(cmd)
 	return cmd
 }
@@ -160,7 +160,7 @@ func (f deployFlags) fits(v *store.View, app string, last store.Deploy) error {
 func (f deployFlags) conducted(by []store.Conductor) error {
 	switch {
 	case len(by) == 0 && f.noWait:
-		return errors.New("cannot go on by itself: no conductor runs; leave --no-wait out, or start relevo-fleet conduct")
+		return errors.New("cannot return at once: no conductor runs; leave --no-wait out, or start relevo-fleet conduct")
 	case len(by) > 0 && f.check != "" && !by[0].Checks:
 		return fmt.Errorf("cannot use --check: the conductor of %s runs no checks; start it with --checks", by[0].By)
 	}

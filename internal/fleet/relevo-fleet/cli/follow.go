@@ -47,7 +47,7 @@ func (p *program) follow(ctx context.Context, c *store.Client, d store.Deploy, c
 			t.tell(now, v.Reports[d.App])
 		})
 		if lost != nil {
-			t.line("etcd does not answer; all machines serve on: %v", lost)
+			t.line("etcd does not answer; all machines keep serving: %v", lost)
 			continue
 		}
 		if now.Revision() >= d.Revision() && (now.ID != d.ID || now.State.Over()) {
@@ -58,7 +58,7 @@ func (p *program) follow(ctx context.Context, c *store.Client, d store.Deploy, c
 
 func interrupted(d store.Deploy) error {
 	return fmt.Errorf("cannot wait for the end of deploy %d of %s: interrupted\n  no more turns are given, unless a "+
-		"relevo-fleet conduct runs: relevo-fleet follow %s goes on with it", d.ID, d.App, d.App)
+		"relevo-fleet conduct runs: relevo-fleet follow %s continues it", d.ID, d.App, d.App)
 }
 
 // over prints how a deploy has ended. The result is a failure unless it has reached its end.

@@ -17,11 +17,11 @@ import (
 )
 
 func (p *program) pause() *cobra.Command {
-	return p.wish(plan.Pause, "Give no more turns; those that are open go on", false)
+	return p.wish(plan.Pause, "Give no more turns; open turns continue", false)
 }
 
 func (p *program) resume() *cobra.Command {
-	return p.wish(plan.Resume, "Go on with a deploy that is paused or held", true)
+	return p.wish(plan.Resume, "Continue a deploy that is paused or held", true)
 }
 
 func (p *program) abort() *cobra.Command {
@@ -40,7 +40,7 @@ func (p *program) wish(w plan.Wish, short string, goesOn bool) *cobra.Command {
 			return p.runWish(cmd.Context(), args[0], w, goesOn && !noWait, force, checks)
 		}}
 	if goesOn {
-		cmd.Flags().BoolVar(&noWait, "no-wait", false, "return at once; a relevo-fleet conduct goes on with it")
+		cmd.Flags().BoolVar(&noWait, "no-wait", false, "return at once; a running relevo-fleet conduct continues it")
 		cmd.Flags().BoolVar(&checks, "checks", false, "run the check that the deploy was begun with")
 	}
 	if w == plan.Resume {
@@ -72,7 +72,7 @@ func (p *program) runWish(ctx context.Context, app string, w plan.Wish, follow, 
 
 func (p *program) followCommand() *cobra.Command {
 	var checks bool
-	cmd := &cobra.Command{Use: "follow APP", Short: "Go on with a deploy whose command was interrupted", Args: appArg,
+	cmd := &cobra.Command{Use: "follow APP", Short: "Continue a deploy whose command was interrupted", Args: appArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := p.connect(cmd.Context())
 			if err != nil {

@@ -46,7 +46,7 @@ func (p *program) events() *cobra.Command {
 	var follow bool
 	cmd := &cobra.Command{Use: "events APP", Short: "Show who did what, and what was decided", Args: appArg,
 		RunE: func(cmd *cobra.Command, args []string) error { return p.runEvents(cmd.Context(), args[0], follow) }}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what comes")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "also print new entries as they come")
 	p.json(cmd)
 	return cmd
 }

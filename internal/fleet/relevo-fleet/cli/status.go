@@ -97,7 +97,7 @@ func (s shownApp) print(out io.Writer) {
 		fmt.Fprintf(out, "%s: deploy %d is %s: %s; of %s, since %s\n", s.App, d.ID, d.State, d.Describe(), d.By,
 			d.Started.Local().Format(time.DateTime))
 		if s.Conductor == nil && !d.State.Over() {
-			fmt.Fprintf(out, "no conductor runs, so nothing goes on: relevo-fleet follow %s, or relevo-fleet conduct\n", s.App)
+			fmt.Fprintf(out, "no conductor runs, so nothing happens: relevo-fleet follow %s, or relevo-fleet conduct\n", s.App)
 		}
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)

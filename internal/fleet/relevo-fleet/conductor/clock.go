@@ -8,7 +8,7 @@ import (
 )
 
 // clock measures by this process's own clock how long things are as they are. A conductor that follows another
-// one begins to measure anew: waits get longer by that, never shorter.
+// one begins to measure again: waits get longer by that, never shorter.
 type clock struct {
 	revision int64                // of the deploy
 	since    time.Time            // when it was first seen
@@ -71,7 +71,7 @@ func allDone(s scene) bool {
 	})
 }
 
-// unseen says whether a canary that has to bake cannot be seen now: it bakes anew when it can.
+// unseen says whether a canary that has to bake cannot be seen now: it bakes again when it can.
 func unseen(s scene) bool {
 	if !s.deploy.Proving || s.deploy.Bake == 0 {
 		return false

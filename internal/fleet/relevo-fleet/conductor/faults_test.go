@@ -120,7 +120,7 @@ func (h *hearing) times(message string) int {
 }
 
 // lost is how often agents have lost their presence.
-func (h *hearing) lost() int { return h.times("the connection to etcd is lost. The apps serve on") }
+func (h *hearing) lost() int { return h.times("the connection to etcd is lost. The apps keep serving") }
 
 // TestQuorumLost: two of three members of etcd, the leader among them, are killed in mid-wave, for longer than
 // the leases live. What had begun to roll ends, and nothing else begins until they are back.

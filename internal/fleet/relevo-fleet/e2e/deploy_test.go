@@ -117,7 +117,7 @@ func TestRefusals(t *testing.T) {
 }
 
 // TestAway: a machine that was away during a deploy gets the release when it is back, from a conductor that
-// runs; without etcd the apps serve on.
+// runs; without etcd the apps keep serving.
 func TestAway(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 1, 3)

@@ -131,7 +131,7 @@ func TestEtcdAway(t *testing.T) {
 	f.await("the machine to go on alone", func() bool { return f.machines[1].serves() == "2" })
 	f.await("the agent to notice", func() bool {
 		text, _ := os.ReadFile(filepath.Join(f.machines[1].dir, "relevo-fleet.log"))
-		return strings.Contains(string(text), "the connection to etcd is lost. The apps serve on")
+		return strings.Contains(string(text), "the connection to etcd is lost. The apps keep serving")
 	})
 	f.etcd.Restart(0)
 	if out, code := deploy.wait(); code != 0 {

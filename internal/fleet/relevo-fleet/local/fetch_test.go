@@ -153,7 +153,7 @@ func TestUnreadable(t *testing.T) {
 	if err := os.WriteFile(a.file(), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(a.Options); err == nil || !strings.Contains(err.Error(), "to begin anew") {
+	if _, err := Open(a.Options); err == nil || !strings.Contains(err.Error(), "to start over") {
 		t.Errorf("%v", err)
 	}
 }

@@ -124,7 +124,7 @@ func (a *App) since(s pool.Status) (deaths int, roll time.Time, rolling bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	count := unasked(s)
-	a.known.Deaths = min(a.known.Deaths, count) // another master has begun to count anew
+	a.known.Deaths = min(a.known.Deaths, count) // another master counts from 0 again
 	if a.known.Since.IsZero() {
 		a.known.Deaths = count // no turn so far
 	}

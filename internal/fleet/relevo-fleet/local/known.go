@@ -48,7 +48,7 @@ func (a *App) read() error {
 		err = json.Unmarshal(text, &a.known)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot read what is known of %s: %w; remove %s to begin anew", a.Name, err, a.file())
+		return fmt.Errorf("cannot read what is known of %s: %w; remove %s to start over", a.Name, err, a.file())
 	}
 	return nil
 }
