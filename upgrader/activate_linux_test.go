@@ -12,8 +12,8 @@ import (
 	"relevo/upgrader"
 )
 
-// lend opens a socket as systemd does and returns its own descriptor of it and
-// the one that the service gets. Non-blocking, as it is with NonBlocking=yes.
+// lend opens a socket as systemd does. It returns its own descriptor of the socket, and the one that
+// the service gets, which is non-blocking as with NonBlocking=yes.
 func lend(t *testing.T, network, address string) (theirs syscall.Conn, fd int, bound string) {
 	t.Helper()
 	var conn syscall.Conn
@@ -51,7 +51,7 @@ func TestActivate(t *testing.T) {
 	path := socketPath(t)
 	for _, test := range []struct {
 		name, network, address string
-		want                   string // PORT stands for the one that was bound
+		want                   string // PORT stands for the port that was bound
 		called                 string // the socket's name
 	}{
 		{"by address", "tcp4", "127.0.0.1:0", "web=127.0.0.1:PORT", "other"},
@@ -82,7 +82,7 @@ func TestActivate(t *testing.T) {
 	}
 }
 
-// sameSocket says whether both are one socket, and non-blocking.
+// sameSocket says whether both are the same socket, and non-blocking.
 func sameSocket(t *testing.T, theirs syscall.Conn, ours *os.File) bool {
 	t.Helper()
 	var a, b unix.Stat_t
@@ -101,7 +101,7 @@ func sameSocket(t *testing.T, theirs syscall.Conn, ours *os.File) bool {
 	return err == nil && flags&unix.O_NONBLOCK != 0 && a.Ino == b.Ino && a.Dev == b.Dev
 }
 
-// Of several sockets each goes where its address is, whatever the names say.
+// Each of several sockets goes to the listener with its address, whatever its name is.
 func TestActivateSeveral(t *testing.T) {
 	u, _ := newUpgrader(t)
 	var sockets []upgrader.Socket
@@ -120,11 +120,11 @@ func TestActivateSeveral(t *testing.T) {
 			bound)
 	}
 	if err := reaches("tcp", listeners[2].Address); err != nil {
-		t.Errorf("the one that systemd does not have: %v", err)
+		t.Errorf("the listener for which systemd has no socket: %v", err)
 	}
 }
 
-// A socket that nobody wants fails the start: clients would wait on it forever.
+// A socket that no listener wants fails the start: its clients would wait forever.
 func TestActivateUnclaimed(t *testing.T) {
 	for name, test := range map[string]struct {
 		network, address, called, want string
@@ -147,7 +147,7 @@ func TestActivateUnclaimed(t *testing.T) {
 	}
 }
 
-// A file and a socket that does not listen are no listeners.
+// A file, or a socket that does not listen, is not a listener.
 func TestActivateOddDescriptors(t *testing.T) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
@@ -168,8 +168,8 @@ func TestActivateOddDescriptors(t *testing.T) {
 	}
 }
 
-// What systemd holds outlives the master as it was: open, with its path, and with
-// nothing in the way of clients.
+// A socket of systemd's is unchanged when the master has ended: open, with its path, and open to
+// clients.
 func TestActivatedOutlives(t *testing.T) {
 	path := socketPath(t)
 	for network, address := range map[string]string{"tcp": "127.0.0.1:0", "unix": path} {

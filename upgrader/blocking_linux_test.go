@@ -7,8 +7,8 @@ import (
 	"relevo/upgrader"
 )
 
-// TestBlocking: a listener that is to block does, beside one that is not; a worker
-// that changes either is mended; a configuration and a succession keep it.
+// TestBlocking: each listener blocks or not, as configured. A change by a worker is mended; a new
+// configuration and a succession keep the mode.
 func TestBlocking(t *testing.T) {
 	h, listeners := newHealer(t, "a=127.0.0.1:0,blocking", "b=127.0.0.1:0", "c=udp:127.0.0.1:0,blocking",
 		"d=unix:"+socketPath(t)+",blocking")
@@ -22,7 +22,7 @@ func TestBlocking(t *testing.T) {
 	}
 	want("at first", listeners, true, false, true, true)
 	if found := h.Inspect(); len(found) > 0 {
-		t.Errorf("found in sound listeners: %+v", found)
+		t.Errorf("damage found in undamaged listeners: %+v", found)
 	}
 	order(spawn(t, "abuse", []*os.File{listeners[0].File()}), "unblock")
 	order(spawn(t, "abuse", []*os.File{listeners[1].File()}), "block")
@@ -44,7 +44,7 @@ func TestBlocking(t *testing.T) {
 	if found := next.Inspect(); len(found) != 1 || found[0].What != "made non-blocking" {
 		t.Errorf("the next master found %+v", found)
 	}
-	for _, l := range next.Listeners() { // the sockets stay the first one's
+	for _, l := range next.Listeners() { // the sockets remain those of the first master
 		l.File().Close()
 	}
 

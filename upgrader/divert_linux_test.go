@@ -17,8 +17,8 @@ import (
 // retirement keeps new clients out of a listener.
 type retirement func(*upgrader.Upgrader, *upgrader.Listener) error
 
-// inBothWays runs a test with what Retire does here, and with the decoy that it
-// uses where a filter is not permitted.
+// inBothWays runs a test with the method that Retire uses here, and with the decoy that it uses
+// where a filter is not permitted.
 func inBothWays(t *testing.T, name string, test func(*testing.T, retirement)) {
 	t.Run(name, func(t *testing.T) { test(t, (*upgrader.Upgrader).Retire) })
 	if !strings.HasPrefix(name, "unix:") {
@@ -26,7 +26,7 @@ func inBothWays(t *testing.T, name string, test func(*testing.T, retirement)) {
 	}
 }
 
-// withoutNetAdmin takes CAP_NET_ADMIN away for as long as do runs.
+// withoutNetAdmin runs do without CAP_NET_ADMIN.
 func withoutNetAdmin(t *testing.T, do func()) {
 	t.Helper()
 	runtime.LockOSThread()
@@ -45,7 +45,7 @@ func withoutNetAdmin(t *testing.T, do func()) {
 	do()
 }
 
-// TestRetireWithoutPrivilege: newer kernels want CAP_NET_ADMIN for a filter on TCP.
+// TestRetireWithoutPrivilege: newer kernels require CAP_NET_ADMIN for a filter on TCP.
 func TestRetireWithoutPrivilege(t *testing.T) {
 	u, log := loggingUpgrader(t)
 	listeners, err := u.Listen(wanted(t, "127.0.0.1:0", "udp:127.0.0.1:0"))
@@ -73,7 +73,7 @@ func TestRetireWithoutPrivilege(t *testing.T) {
 	}
 }
 
-// wantClosedToNew: a new client gets no answer. It would connect at once.
+// wantClosedToNew: a new client gets no answer. Without the retirement it would connect at once.
 func wantClosedToNew(t *testing.T, l *upgrader.Listener) {
 	t.Helper()
 	if conn, err := net.DialTimeout("tcp", l.Address, 300*time.Millisecond); err == nil {
@@ -82,7 +82,7 @@ func wantClosedToNew(t *testing.T, l *upgrader.Listener) {
 	}
 }
 
-// TestDecoyOfSuccessor: a decoy ends with its master, and the next one has its own.
+// TestDecoyOfSuccessor: a decoy ends with its master, and the next master makes its own.
 func TestDecoyOfSuccessor(t *testing.T) {
 	old, _ := newUpgrader(t)
 	listeners, err := old.Listen(wanted(t, ":0"))
@@ -111,8 +111,7 @@ func TestDecoyOfSuccessor(t *testing.T) {
 	}
 }
 
-// TestDecoyOfDeadMaster: what a master that was killed has left on its socket is
-// taken off by the next one.
+// TestDecoyOfDeadMaster: the next master removes what a killed master has left on its socket.
 func TestDecoyOfDeadMaster(t *testing.T) {
 	u, _ := newUpgrader(t)
 	listeners, err := u.Listen(wanted(t, "127.0.0.1:0"))
@@ -142,8 +141,8 @@ func TestDecoyOfDeadMaster(t *testing.T) {
 	}
 }
 
-// TestRetireNotPossible: a socket of the service manager that shares its address
-// with others stays open to clients, and that is told once.
+// TestRetireNotPossible: a socket of the service manager that shares its address with others stays
+// open to clients. The log says so once.
 func TestRetireNotPossible(t *testing.T) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -172,7 +171,7 @@ func TestRetireNotPossible(t *testing.T) {
 		}
 	}
 	if n := strings.Count(log.String(), "takes new clients until its last worker has gone"); n != 1 {
-		t.Errorf("told %d times: %s", n, log)
+		t.Errorf("logged %d times: %s", n, log)
 	}
 	if on, err := unix.GetsockoptInt(int(l.File().Fd()), unix.SOL_SOCKET, unix.SO_REUSEPORT); err != nil || on == 0 {
 		t.Errorf("the service manager's option is gone: %d, %v", on, err)
@@ -195,5 +194,5 @@ func TestDecoyIsNotPassedOn(t *testing.T) {
 	next := spawn(t, "accept", []*os.File{l.File()})
 	next.line()
 	upgrader.EndDecoy(l)
-	wantServed(t, "tcp", l.Address) // a copy would go on dropping clients
+	wantServed(t, "tcp", l.Address) // a copy of the decoy would keep dropping clients
 }

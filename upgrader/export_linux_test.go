@@ -1,6 +1,6 @@
 package upgrader
 
-// TakenWithin is how long a signal is waited for that no thread has taken.
+// TakenWithin is how long to wait for a signal that no thread has taken.
 const TakenWithin = takenWithin
 
 // Discarded is how many packets the sockets of a listener have discarded.

@@ -29,17 +29,17 @@ func PassAround(t *testing.T, document []byte, files map[string]*os.File) *Recei
 	return in
 }
 
-// AwaitLooker waits until nobody looks at the listeners any more.
+// AwaitLooker waits until no goroutine looks at the listeners any more.
 func AwaitLooker(u *Upgrader) { u.looker.gone.Wait() }
 
-// Locked does something while u can do nothing.
+// Locked calls do while u is locked and so can do nothing.
 func Locked(u *Upgrader, do func()) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	do()
 }
 
-// RetireByDecoy is Retire where the kernel permits no filter.
+// RetireByDecoy is Retire on a kernel that permits no filter.
 func RetireByDecoy(u *Upgrader, l *Listener) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -48,7 +48,7 @@ func RetireByDecoy(u *Upgrader, l *Listener) error {
 	return nil
 }
 
-// EndDecoy closes the decoy of a listener, as the end of its master does.
+// EndDecoy closes the decoy of a listener, as the end of the master does.
 func EndDecoy(l *Listener) {
 	l.decoy.Close()
 	l.decoy = nil

@@ -1,6 +1,6 @@
 package upgrader
 
-// EndPathWatch has u restore no path any more, as the end of its process does.
+// EndPathWatch stops u from restoring paths, as the end of its process does.
 func EndPathWatch(u *Upgrader) {
 	u.mu.Lock()
 	watch := u.paths

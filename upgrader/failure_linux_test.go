@@ -16,8 +16,8 @@ import (
 	"relevo/upgrader"
 )
 
-// openedSince lists what is open now and was not before: a file that a test before this
-// one left, and that is closed meanwhile, hides no other.
+// openedSince lists what is open now and was not before. A file of an earlier test that was closed
+// meanwhile does not hide another one.
 func openedSince(t *testing.T, before map[string]bool) (opened []string) {
 	t.Helper()
 	for what := range whatIsOpen(t) {
@@ -28,8 +28,7 @@ func openedSince(t *testing.T, before map[string]bool) (opened []string) {
 	return opened
 }
 
-// whatIsOpen names each open file with its descriptor; sockets are told apart by their
-// inodes.
+// whatIsOpen names each open file with its descriptor. Sockets are named by their inodes.
 func whatIsOpen(t *testing.T) map[string]bool {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
@@ -45,7 +44,7 @@ func whatIsOpen(t *testing.T) map[string]bool {
 	return all
 }
 
-// All or none: what was open before the failure is closed.
+// All or nothing: a failure closes what was already open.
 func TestFailureLeavesNothing(t *testing.T) {
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -73,7 +72,7 @@ func TestFailureLeavesNothing(t *testing.T) {
 	}
 }
 
-// The error says who is in the way.
+// The error names the process that has the address.
 func TestInUse(t *testing.T) {
 	needIPv6(t)
 	tests := []struct{ network, holds, wants string }{
@@ -103,7 +102,7 @@ func TestInUse(t *testing.T) {
 	}
 }
 
-// Of two that hold the port on different addresses the right one is named.
+// If two processes hold the port on different addresses, the error names the right one.
 func TestInUseByTheRightOne(t *testing.T) {
 	neighbour := spawn(t, "hold", nil, "tcp", "127.0.0.2:0")
 	_, port, err := net.SplitHostPort(neighbour.line())
@@ -119,7 +118,7 @@ func TestInUseByTheRightOne(t *testing.T) {
 	}
 }
 
-// A user who may not look into other processes is told how to find out.
+// A user who may not look into other processes is told how to find the process.
 func TestInUseByAStranger(t *testing.T) {
 	testreq.Root(t)
 	busy, err := net.Listen("tcp", "127.0.0.1:0")

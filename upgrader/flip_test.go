@@ -15,8 +15,8 @@ import (
 	"testing"
 )
 
-// TestFlipTexts: tableflip makes its errors of the texts by which they are known here. It has
-// no types for them. The error of the kernel is at the end of that of a start.
+// TestFlipTexts: tableflip has no types for its errors, so relevo recognizes them by their texts.
+// tableflip's source has to contain these texts. An error of a start ends with the kernel's error.
 func TestFlipTexts(t *testing.T) {
 	texts := madeByTableflip(t, "New", "upgrader.go")
 	for _, text := range []string{flipNotReady, flipParentLives} {
@@ -32,11 +32,11 @@ func TestFlipTexts(t *testing.T) {
 	}
 	wrapped := fmt.Errorf("can't start child: %s", fmt.Errorf("fork/exec: %s", syscall.ETXTBSY))
 	if !openForWriting(wrapped) || openForWriting(errors.New("fork/exec: no such file")) || openForWriting(nil) {
-		t.Error("a program that is open for writing is not known")
+		t.Error("a program that is open for writing is not recognized")
 	}
 }
 
-// madeByTableflip are the texts of which files of tableflip make errors by a function.
+// madeByTableflip has, for each file of tableflip, the texts of which a function makes errors.
 func madeByTableflip(t *testing.T, function string, files ...string) (texts []string) {
 	t.Helper()
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/cloudflare/tableflip").Output()

@@ -15,7 +15,7 @@ import (
 	"relevo/upgrader"
 )
 
-// healer is an Upgrader that tells what it mends.
+// healer is an Upgrader that reports what it mends.
 type healer struct {
 	*upgrader.Upgrader
 	t     *testing.T
@@ -50,7 +50,7 @@ func (h *healer) next() upgrader.Healed {
 	}
 }
 
-// order has a child do something to the listener that it inherited.
+// order makes a child do something to the listener that it inherited.
 func order(c *child, what string) {
 	c.t.Helper()
 	c.say(what)
@@ -59,8 +59,8 @@ func order(c *child, what string) {
 	}
 }
 
-// A listener that a worker shut down serves again at once, also on a port that
-// the kernel chose, and again after the second time.
+// A listener that a worker shut down serves again at once, also after a second time, and on a port
+// that the kernel chose.
 func TestShutdownIsHealed(t *testing.T) {
 	needIPv6(t)
 	path := socketPath(t)
@@ -97,8 +97,8 @@ func TestShutdownIsHealed(t *testing.T) {
 	}
 }
 
-// Several workers shut the same listener down, or one does it twice. The second
-// time leaves a mark on the socket that its connections would inherit.
+// Several workers shut down the same listener, or one does so twice. The second time marks the
+// socket, and its connections would inherit the mark.
 func TestShutdownTwiceIsHealed(t *testing.T) {
 	h, listeners := newHealer(t, "127.0.0.1:0")
 	l := listeners[0]
@@ -154,7 +154,7 @@ func wantServed(t *testing.T, network, address string) {
 	}
 }
 
-// A client that comes between is refused for a moment only.
+// A client that connects between the damage and the mending is refused for a moment only.
 func TestRefusedForAMoment(t *testing.T) {
 	h, listeners := newHealer(t, "127.0.0.1:0")
 	l := listeners[0]
@@ -174,11 +174,11 @@ func TestRefusedForAMoment(t *testing.T) {
 	t.Logf("refused for at most %v", worst)
 }
 
-// What the kernel tells nobody of is found by looking.
+// An inspection finds the damage that the kernel does not report.
 func TestInspect(t *testing.T) {
 	h, listeners := newHealer(t, "127.0.0.1:0,backlog=9", "b=unix:"+socketPath(t), "c=udp:127.0.0.1:0")
 	if found := h.Inspect(); len(found) > 0 {
-		t.Fatalf("found in sound listeners: %+v", found)
+		t.Fatalf("damage found in undamaged listeners: %+v", found)
 	}
 	worker := spawn(t, "abuse", []*os.File{listeners[0].File()})
 	order(worker, "block")
@@ -209,12 +209,12 @@ func TestInspect(t *testing.T) {
 	}
 }
 
-// While workers are young, nobody needs to ask.
+// While workers are young, Watch inspects the listeners without a request.
 func TestWatch(t *testing.T) {
 	h, listeners := newHealer(t, "127.0.0.1:0")
 	worker := spawn(t, "abuse", []*os.File{listeners[0].File()})
 	h.Watch(time.Hour)
-	h.Watch(time.Millisecond) // the latest end counts
+	h.Watch(time.Millisecond) // the call that ends last counts
 	for range 2 {
 		order(worker, "block")
 		if healed := h.next(); healed.What != "made blocking" {
@@ -223,7 +223,7 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// After its time Watch looks no more, and can be called again.
+// After its time Watch stops looking, and can be called again.
 func TestWatchEnds(t *testing.T) {
 	h, listeners := newHealer(t, "127.0.0.1:0")
 	h.Watch(time.Millisecond)
@@ -240,7 +240,7 @@ func TestWatchEnds(t *testing.T) {
 	h.next()
 }
 
-// Connections wake nobody: the set that waits for hangups asks for nothing else.
+// Clients do not wake the master: the epoll set asks for hangups only.
 func TestClientsDoNotWake(t *testing.T) {
 	needsTaskStats(t)
 	m := spawn(t, "idle", nil)
@@ -253,7 +253,7 @@ func TestClientsDoNotWake(t *testing.T) {
 		}
 		conn.Close()
 	}
-	// A runtime that is idle wakes up now and then by itself.
+	// An idle Go runtime wakes up now and then without a cause.
 	if woken := m.switches() - before; woken > 100 {
 		t.Errorf("500 clients woke the master %d times", woken)
 	}
@@ -274,7 +274,7 @@ func TestRenewLeavesAnothersPath(t *testing.T) {
 	healed := h.next()
 	wantContains(t, healed.Err, "cannot renew listener listen", "another program's")
 	if found := h.Inspect(); len(found) > 0 {
-		t.Errorf("told again: %+v", found)
+		t.Errorf("reported again: %+v", found)
 	}
 	if err := reaches("unix", path); err != nil {
 		t.Errorf("the other's socket: %v", err)
@@ -291,8 +291,7 @@ func needsTaskStats(t *testing.T) {
 	}
 }
 
-// TestUsualQueue: what Node does to the accept queue at each start is mended, and
-// nobody is told.
+// TestUsualQueue: what Node does to the accept queue at each start is mended, and not reported.
 func TestUsualQueue(t *testing.T) {
 	u, _ := newUpgrader(t)
 	listeners, err := u.Listen(wanted(t, "127.0.0.1:0"))
@@ -315,15 +314,15 @@ func TestUsualQueue(t *testing.T) {
 		t.Errorf("the queue has %d places", queue())
 	}
 	if found := u.Inspect(); len(found) > 0 {
-		t.Errorf("it is told of: %+v", found)
+		t.Errorf("it is reported: %+v", found)
 	}
 	if now := queue(); now != before {
 		t.Errorf("the queue has %d places, want %d", now, before)
 	}
 }
 
-// TestConnectedUDP: a worker that connects the shared UDP socket takes it away from all other
-// clients, until it is mended.
+// TestConnectedUDP: a worker that connects the shared UDP socket shuts out all other clients, until
+// that is mended.
 func TestConnectedUDP(t *testing.T) {
 	needIPv6(t)
 	for _, text := range []string{"udp:127.0.0.1:0", "udp::0"} {

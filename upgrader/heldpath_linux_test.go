@@ -18,7 +18,7 @@ import (
 	"relevo/upgrader"
 )
 
-// bound is a Unix socket that a program of worker 1 has bound at path.
+// bound is a Unix socket that a program of worker 1 has bound to path.
 func bound(t *testing.T, u *upgrader.Upgrader, path string) *upgrader.Listener {
 	t.Helper()
 	p := upgrader.Program{Worker: "1", NonBlocking: true}
@@ -51,30 +51,30 @@ func awaitReachable(t *testing.T, path string) {
 	t.Helper()
 	for deadline := time.Now().Add(tooLong); reaches("unix", path) != nil; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s stays away: %v", path, reaches("unix", path))
+			t.Fatalf("%s is not restored: %v", path, reaches("unix", path))
 		}
 	}
 }
 
-// TestPathOutlivesPrograms: programs remove the path before they bind and when they end;
-// clients find the socket all the same, as long as several workers serve there.
+// TestPathOutlivesPrograms: programs remove the path before they bind and when they end. Clients
+// find the socket all the same, as long as several workers serve there.
 func TestPathOutlivesPrograms(t *testing.T) {
 	path := socketPath(t)
 	u, _ := newUpgrader(t)
 	l := bound(t, u, path)
 	if info, err := os.Lstat(path); err != nil || info.Mode() != fs.ModeSocket|0o750 {
-		t.Errorf("%v, %v; want the mode that the program wants", info, err)
+		t.Errorf("%v, %v; want the mode that the program has set", info, err)
 	}
 	remove(t, path)
 	u.Inspect()
 	if exists(path) {
-		t.Error("the path of a socket that one worker alone has is its program's own business")
+		t.Error("the path of a socket that only one worker has is kept; that is up to its program")
 	}
 	lendTo(t, u, l, "2")
 	if err := reaches("unix", path); err != nil {
 		t.Errorf("after the second program has bound it: %v", err)
 	}
-	for range 500 { // some are noticed before the path is gone
+	for range 500 { // in some rounds the bind is noticed before the path is gone
 		remove(t, path)
 		awaitReachable(t, path)
 	}
@@ -89,7 +89,7 @@ func TestPathOutlivesPrograms(t *testing.T) {
 	}
 }
 
-// TestPathOfAnother: a file that is there is in the way of a program, as without relevo.
+// TestPathOfAnother: a file at the path makes a program's bind fail, as it does without relevo.
 func TestPathOfAnother(t *testing.T) {
 	path := socketPath(t)
 	strange(t, path).Close()
@@ -102,7 +102,7 @@ func TestPathOfAnother(t *testing.T) {
 		t.Error("the file is gone")
 	}
 	remove(t, path)
-	strange(t, path+"~held").Close() // of a master that was killed
+	strange(t, path+"~held").Close() // left by a killed master
 	l := bound(t, u, path)
 	remove(t, path)
 	strange(t, path)
@@ -111,7 +111,7 @@ func TestPathOfAnother(t *testing.T) {
 	}
 }
 
-// TestBindAsUser: a program gets no file by the master that its user could not make.
+// TestBindAsUser: the master makes no file for a program that the program's user could not make.
 func TestBindAsUser(t *testing.T) {
 	testreq.Root(t)
 	path := socketPath(t)
@@ -120,7 +120,7 @@ func TestBindAsUser(t *testing.T) {
 	u, _ := newUpgrader(t)
 	w := config.Listen{Name: "web", Network: config.UnixPacket, Address: path, Mode: 0o777}
 	if _, err := u.Add(w, upgrader.Program{User: user}); !errors.Is(err, syscall.EACCES) || exists(path) {
-		t.Errorf("in a directory of root's: %v", err)
+		t.Errorf("in root's directory: %v", err)
 	}
 	for _, open := range []func() error{
 		func() error { return errors.Join(os.Chown(dir, 0, 54323), os.Chmod(dir, 0o770)) }, // by its other group
@@ -142,13 +142,13 @@ func TestBindAsUser(t *testing.T) {
 		}
 	}
 	if f, err := os.Create(filepath.Join(t.TempDir(), "mine")); err != nil {
-		t.Errorf("this process is not itself any more: %v", err)
+		t.Errorf("this process has not got its own user back: %v", err)
 	} else {
 		f.Close()
 	}
 }
 
-// TestHeldPathIsPassedOn: the next master takes care of the path, too.
+// TestHeldPathIsPassedOn: the next master keeps restoring the path.
 func TestHeldPathIsPassedOn(t *testing.T) {
 	path := socketPath(t)
 	u, _ := newUpgrader(t)
@@ -168,8 +168,8 @@ func TestHeldPathIsPassedOn(t *testing.T) {
 	awaitReachable(t, path)
 }
 
-// TestShutDownByProgram: a socket that a program shut down is made again at the same path,
-// with its mode, and outlives its path as before.
+// TestShutDownByProgram: a socket that a program shut down is made again at the same path and with
+// the same mode. As before, it outlives its path.
 func TestShutDownByProgram(t *testing.T) {
 	path := socketPath(t)
 	u, _ := newUpgrader(t)
@@ -191,14 +191,14 @@ func TestShutDownByProgram(t *testing.T) {
 	}
 	flags, err := unix.FcntlInt(l.File().Fd(), unix.F_GETFL, 0)
 	if err != nil || flags&unix.O_NONBLOCK == 0 {
-		t.Errorf("flags %#x, %v: it waits now", flags, err)
+		t.Errorf("flags %#x, %v: it blocks now", flags, err)
 	}
 	remove(t, path)
 	awaitReachable(t, path)
 }
 
-// TestConfiguredPathIsBound: a program that removes the path of a listener and binds it
-// gets the listener, and has taken nothing from anybody.
+// TestConfiguredPathIsBound: a program that removes the path of a listener and binds it gets the
+// listener, and no other worker loses its socket.
 func TestConfiguredPathIsBound(t *testing.T) {
 	for _, first := range []bool{true, false} {
 		path := socketPath(t)
@@ -226,7 +226,7 @@ func TestConfiguredPathIsBound(t *testing.T) {
 	}
 }
 
-// TestModeOfProgram: whether a socket blocks is its programs' business.
+// TestModeOfProgram: whether a socket blocks is up to the programs that have it.
 func TestModeOfProgram(t *testing.T) {
 	u, _ := newUpgrader(t)
 	for address, blocks := range map[string]bool{"127.0.0.1:0": true, "127.0.0.2:0": false} {
@@ -243,14 +243,14 @@ func TestModeOfProgram(t *testing.T) {
 			blocks = !blocks
 			unix.SetNonblock(int(l.File().Fd()), !blocks) // the program does
 			if found := u.Inspect(); len(found) > 0 {
-				t.Errorf("taken for damage: %+v", found)
+				t.Errorf("reported as damage: %+v", found)
 			}
 		}
 	}
 }
 
-// TestBesideOwn: a program binds another address on a port of this app's, as a release does
-// that is no more for localhost only. A port of a stranger stays one.
+// TestBesideOwn: a program binds another address on a port of this app, as a new release does that
+// no longer serves localhost only. It cannot do so on a port of another program.
 func TestBesideOwn(t *testing.T) {
 	u := upgrader.New(upgrader.Options{Siblings: true})
 	defer u.Close()
@@ -260,7 +260,7 @@ func TestBesideOwn(t *testing.T) {
 	}
 	_, port, _ := net.SplitHostPort(first.Address)
 	all := config.Listen{Name: "second", Network: config.TCP4, Address: "0.0.0.0:" + port}
-	shares := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error { // and it would be shared with it
+	shares := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error { // it would even share the port
 		return raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) })
 	}}
 	stranger, err := shares.Listen(t.Context(), "tcp4", "127.0.0.2:"+port)
@@ -268,7 +268,7 @@ func TestBesideOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := u.Add(all, upgrader.Program{}); !errors.Is(err, syscall.EADDRINUSE) {
-		t.Errorf("beside a stranger's: %v", err)
+		t.Errorf("beside another program's socket: %v", err)
 	}
 	stranger.Close()
 	if _, err := u.Add(all, upgrader.Program{}); err != nil {

@@ -17,7 +17,7 @@ import (
 	"relevo/upgrader"
 )
 
-// fd returns the listener's descriptor for questions to the kernel.
+// fd returns the listener's descriptor, for system calls on it.
 func fd(l *upgrader.Listener) int { return int(l.File().Fd()) }
 
 func needIPv6(t *testing.T) {
@@ -75,7 +75,7 @@ func TestTCP(t *testing.T) {
 	}
 }
 
-// What the kernel says of every kind of listener.
+// The kernel's view of every kind of listener.
 func TestSocketProperties(t *testing.T) {
 	path := socketPath(t)
 	for _, l := range listen(t, "a=127.0.0.1:0", "b=:0", "c=unix:"+path, "d=udp:127.0.0.1:0", "e=udp4::0",
@@ -86,7 +86,7 @@ func TestSocketProperties(t *testing.T) {
 		}
 		flags, err = unix.FcntlInt(uintptr(fd(l)), unix.F_GETFD, 0)
 		if err != nil || flags&unix.FD_CLOEXEC == 0 {
-			t.Errorf("%s outlives exec (flags %#x, %v)", l.Name, flags, err)
+			t.Errorf("%s stays open over exec (flags %#x, %v)", l.Name, flags, err)
 		}
 		protocol, err := unix.GetsockoptInt(fd(l), unix.SOL_SOCKET, unix.SO_PROTOCOL)
 		want := map[bool]int{true: unix.IPPROTO_UDP, false: unix.IPPROTO_TCP}[l.Datagram()]
@@ -99,7 +99,7 @@ func TestSocketProperties(t *testing.T) {
 	}
 }
 
-// One :0 is one port, in the address and for the clients.
+// A listener on port 0 gets one port, the same in its address and for clients.
 func TestPortZeroIsResolvedOnce(t *testing.T) {
 	listeners := listen(t, "127.0.0.1:0", "admin=127.0.0.1:0")
 	if listeners[0].Address == listeners[1].Address {
@@ -115,7 +115,7 @@ func TestPortZeroIsResolvedOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		if bound := fmt.Sprint("127.0.0.1:", name.(*unix.SockaddrInet4).Port); bound != l.Address {
-			t.Errorf("bound to %s, told %s", bound, l.Address)
+			t.Errorf("bound to %s, reported as %s", bound, l.Address)
 		}
 		if err := reaches("tcp", l.Address); err != nil {
 			t.Error(err)
@@ -137,7 +137,7 @@ func TestUDP(t *testing.T) {
 		if _, err := conn.Write([]byte("hello")); err != nil {
 			t.Error(err)
 		}
-		// Over loopback a datagram is there when the send returns.
+		// Over loopback a datagram has arrived when the send returns.
 		buffer := make([]byte, 16)
 		n, _, err := unix.Recvfrom(fd(l), buffer, 0)
 		if err != nil || string(buffer[:n]) != "hello" {
@@ -169,7 +169,7 @@ func reachesUDP(l *upgrader.Listener) error {
 
 func acceptQueue(t *testing.T, l *upgrader.Listener) int {
 	t.Helper()
-	// Of a listening socket, tcpi_sacked is the length of the accept queue.
+	// For a listening socket, tcpi_sacked is the length of the accept queue.
 	info, err := unix.GetsockoptTCPInfo(fd(l), unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {
 		t.Fatal(err)
@@ -209,7 +209,7 @@ func TestUnixBacklog(t *testing.T) {
 	}
 }
 
-// fill connects until the queue is full and says how many it took.
+// fill connects until the queue is full and returns how many connections it took.
 func fill(t *testing.T, path string) (n int) {
 	t.Helper()
 	for {
@@ -225,7 +225,7 @@ func fill(t *testing.T, path string) (n int) {
 	}
 }
 
-// Any holder of the socket can spoil it for all others.
+// Any process that has the socket can spoil it for all others.
 func TestReassert(t *testing.T) {
 	u, _ := newUpgrader(t)
 	listeners, err := u.Listen(wanted(t, "127.0.0.1:0,backlog=99", "udp=udp:127.0.0.1:0"))

@@ -21,7 +21,7 @@ import (
 	"relevo/upgrader"
 )
 
-// envRole makes the test binary one of the processes of roles.
+// envRole makes the test binary run as one of the roles.
 const envRole = "UPGRADER_TEST_ROLE"
 
 // tooLong is longer than anything here takes.
@@ -67,13 +67,13 @@ func (c *store) close() {
 	}
 }
 
-// newUpgrader returns one with a store; both end with the test.
+// newUpgrader returns an upgrader with a store; both are closed at the end of the test.
 func newUpgrader(t *testing.T) (*upgrader.Upgrader, *store) {
 	t.Helper()
 	return upgraderWithLog(t, t.Output())
 }
 
-// loggingUpgrader is one whose log is kept.
+// loggingUpgrader is newUpgrader with a log.
 func loggingUpgrader(t *testing.T) (*upgrader.Upgrader, *bytes.Buffer) {
 	t.Helper()
 	var log bytes.Buffer
@@ -97,7 +97,7 @@ func upgraderWithLog(t *testing.T, log io.Writer) (*upgrader.Upgrader, *store) {
 	return u, c
 }
 
-// listen opens the sockets that --listen would.
+// listen opens the sockets that the addresses of --listen stand for.
 func listen(t *testing.T, all ...string) []*upgrader.Listener {
 	t.Helper()
 	u, _ := newUpgrader(t)
@@ -121,7 +121,7 @@ func wanted(t testing.TB, all ...string) (listens []config.Listen) {
 	return listens
 }
 
-// refused opens the sockets and wants the failure.
+// refused opens the sockets and requires that it fails.
 func refused(t *testing.T, all ...string) error {
 	t.Helper()
 	u, _ := newUpgrader(t)
@@ -135,7 +135,7 @@ func refused(t *testing.T, all ...string) error {
 	return err
 }
 
-// socketPath returns a short path: a socket's has 107 bytes at most.
+// socketPath returns a short path: the path of a socket has 107 bytes at most.
 func socketPath(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "rlv")
@@ -146,7 +146,7 @@ func socketPath(t testing.TB) string {
 	return filepath.Join(dir, "s")
 }
 
-// child is a process in a role. It speaks line by line and ends with its stdin.
+// child is a process in one of the roles. It talks line by line and ends with its stdin.
 type child struct {
 	t     *testing.T
 	cmd   *exec.Cmd
@@ -167,7 +167,7 @@ func spawnFrom(t *testing.T, program, role string, inherit []*os.File, args ...s
 	c.cmd.Env = append(os.Environ(), envRole+"="+role, "GORACE=atexit_sleep_ms=0")
 	c.cmd.Stderr = t.Output()
 	c.cmd.ExtraFiles = inherit
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // its successors come along
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // signals reach its successors, too
 	var err error
 	if c.in, err = c.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
@@ -189,7 +189,7 @@ func spawnFrom(t *testing.T, program, role string, inherit []*os.File, args ...s
 	return c
 }
 
-// line returns the next thing that the child says.
+// line returns the next line of the child.
 func (c *child) line() string {
 	c.t.Helper()
 	if !c.lines.Scan() {

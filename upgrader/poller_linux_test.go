@@ -5,8 +5,7 @@ import (
 	"testing"
 )
 
-// The sockets are not in the epoll set of the runtime: a client that connects
-// does not wake the master.
+// The sockets are not in the runtime's epoll set: a client that connects does not wake the master.
 func TestNotPolled(t *testing.T) {
 	ordinary, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -33,7 +32,7 @@ func TestNotPolled(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !polled[inode] {
-		t.Fatal("an ordinary listener is not seen as polled: this test shows nothing")
+		t.Fatal("an ordinary listener is not seen as polled: this test proves nothing")
 	}
 	for _, l := range listeners {
 		inode, err := inodeOf(l.File())

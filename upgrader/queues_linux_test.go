@@ -11,8 +11,8 @@ import (
 	"relevo/upgrader/listeners"
 )
 
-// TestQueues: what waits at the listeners and at workers' own sockets is counted, and a client
-// ends the wait for one.
+// TestQueues: the clients that wait at the listeners and at the workers' own sockets are counted.
+// AwaitClient returns when one arrives.
 func TestQueues(t *testing.T) {
 	t.Parallel()
 	for _, own := range []bool{false, true} {
@@ -35,7 +35,7 @@ func TestQueues(t *testing.T) {
 		}
 		over, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := u.AwaitClient(over); err != nil { // it ends without a client
+		if err := u.AwaitClient(over); err != nil { // it returns without a client
 			t.Error(err)
 		}
 		came := make(chan error, 1)
@@ -54,12 +54,12 @@ func TestQueues(t *testing.T) {
 			if q.Waiting > 3 {
 				t.Fatalf("%+v of 3 clients", q)
 			}
-			time.Sleep(time.Millisecond) // the kernel may be behind with the last one
+			time.Sleep(time.Millisecond) // the kernel may not have queued the last client yet
 		}
 	}
 }
 
-// TestQueuesOfUnixSockets: what waits is counted, as long as no worker has accepted it.
+// TestQueuesOfUnixSockets: clients are counted as long as no worker has accepted them.
 func TestQueuesOfUnixSockets(t *testing.T) {
 	t.Parallel()
 	u := upgrader.New(upgrader.Options{})
@@ -95,7 +95,8 @@ func TestQueuesOfUnixSockets(t *testing.T) {
 	}
 }
 
-// TestQueuesOfDatagrams: a UDP socket that is half full counts, and what it loses.
+// TestQueuesOfDatagrams: a UDP socket that is half full counts, and so do the datagrams that it
+// loses.
 func TestQueuesOfDatagrams(t *testing.T) {
 	t.Parallel()
 	u := upgrader.New(upgrader.Options{})
@@ -132,8 +133,8 @@ func TestQueuesOfDatagrams(t *testing.T) {
 	}
 }
 
-// TestQueuesAtSeats: finding out the order of sockets that belong together turns nobody away,
-// although the kernel counts packets that it discards; a full queue does.
+// TestQueuesAtSeats: finding out the order of sockets that belong together rejects no client,
+// although the kernel counts packets that it discards. A full queue does reject clients.
 func TestQueuesAtSeats(t *testing.T) {
 	t.Parallel()
 	u := upgrader.New(upgrader.Options{Siblings: true})
@@ -159,7 +160,7 @@ func TestQueuesAtSeats(t *testing.T) {
 	}
 }
 
-// TestQueueIsFull: what the kernel turns away is counted.
+// TestQueueIsFull: the clients that the kernel rejects are counted.
 func TestQueueIsFull(t *testing.T) {
 	t.Parallel()
 	u := upgrader.New(upgrader.Options{})
@@ -170,7 +171,7 @@ func TestQueueIsFull(t *testing.T) {
 	}
 	before, ok := u.Dropped()
 	if !ok || u.Queues().Dropped != before {
-		t.Fatalf("%d turned away, %v, before any client", before, ok)
+		t.Fatalf("%d rejected, %v, before any client", before, ok)
 	}
 	ctx, over := context.WithCancel(t.Context())
 	var clients sync.WaitGroup
@@ -187,7 +188,7 @@ func TestQueueIsFull(t *testing.T) {
 			break
 		}
 		if time.Since(began) > tooLong {
-			t.Fatal("nothing is turned away")
+			t.Fatal("no client is rejected")
 		}
 	}
 	over()

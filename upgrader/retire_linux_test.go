@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// The way of an address that goes away: clients are served while it retires,
-// refused when it is parked, and served again if it comes back.
+// The life of an address that is removed: clients are served while it retires, refused when it is
+// parked, and served again if it comes back.
 func TestRetireParkAndBack(t *testing.T) {
 	path := socketPath(t)
 	for _, text := range []string{"127.0.0.1:0", "[::1]:0", ":0", "unix:" + path} {
@@ -36,7 +36,7 @@ func TestRetireParkAndBack(t *testing.T) {
 			if change, err := u.Set(nil); err != nil || len(change.Removed) != 1 {
 				t.Fatalf("removed %v, %v", change.Removed, err)
 			}
-			// In the queue before it retires: they must be served.
+			// These are in the queue before it retires, and must be served.
 			waiting := connect(t, network, l.Address, 20)
 			must(retire(u, l))
 			must(retire(u, l))
@@ -75,7 +75,7 @@ func TestRetireParkAndBack(t *testing.T) {
 			if change, err := u.Set(config); err != nil || len(change.Kept) != 1 || change.Kept[0] != l {
 				t.Fatalf("kept %v, %v", change.Kept, err)
 			}
-			last := spawn(t, "accept", []*os.File{l.File()}) // a parked TCP listener ended the other
+			last := spawn(t, "accept", []*os.File{l.File()}) // the parked TCP listener has ended the first child
 			last.line()
 			wantServed(t, network, l.Address)
 
@@ -83,7 +83,7 @@ func TestRetireParkAndBack(t *testing.T) {
 			if _, err := u.Set(nil); err != nil {
 				t.Fatal(err)
 			}
-			must(u.CloseListener(l)) // though the worker still holds it
+			must(u.CloseListener(l)) // although the worker still has it
 			if err := reaches(network, l.Address); !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("closed: %v", err)
 			}
@@ -115,7 +115,7 @@ func wantAllServed(t *testing.T, clients []net.Conn) {
 	}
 }
 
-// A client that comes while the listener retires is served after Restore.
+// A client that connects while the listener retires is served after Restore.
 func TestRetiredClientTriesAgain(t *testing.T) { inBothWays(t, "tcp", retiredClientTriesAgain) }
 
 func retiredClientTriesAgain(t *testing.T, retire retirement) {
@@ -139,7 +139,7 @@ func retiredClientTriesAgain(t *testing.T, retire retirement) {
 	}()
 	select {
 	case err := <-done:
-		t.Errorf("it got through: %v", err)
+		t.Errorf("it connected: %v", err)
 	case <-time.After(100 * time.Millisecond):
 	}
 	if err := u.Restore(l); err != nil {
@@ -150,8 +150,8 @@ func retiredClientTriesAgain(t *testing.T, retire retirement) {
 	}
 }
 
-// 0 lost: clients that connect without a pause while the listener retires are
-// all served, before it or, on the address that takes over, after it.
+// No loss: clients that connect without a pause while the listener retires are all served: by it, or
+// later on the address that takes over.
 func TestNothingIsLostWhileRetiring(t *testing.T) { inBothWays(t, "tcp", nothingIsLostWhileRetiring) }
 
 func nothingIsLostWhileRetiring(t *testing.T, retire retirement) {
@@ -176,7 +176,7 @@ func nothingIsLostWhileRetiring(t *testing.T, retire retirement) {
 			}
 			conn, err := net.DialTimeout("tcp", l.Address, 20*time.Millisecond)
 			if err != nil {
-				continue // it never got in
+				continue // it never connected
 			}
 			conn.SetReadDeadline(time.Now().Add(tooLong))
 			buffer := make([]byte, 16)

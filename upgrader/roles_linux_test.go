@@ -23,7 +23,7 @@ import (
 // nobody is the user without rights (nobody in passwd(5) of most systems).
 const nobody = 65534
 
-// roles are the other processes of these tests.
+// roles are the programs that the children of these tests run.
 func roles() map[string]func(args []string) error {
 	return map[string]func([]string) error{
 		"hold":   hold,
@@ -37,7 +37,7 @@ func roles() map[string]func(args []string) error {
 	}
 }
 
-// hold holds an address that its arguments name until stdin ends.
+// hold listens on the address in its arguments until stdin ends.
 func hold(args []string) error {
 	if strings.HasPrefix(args[0], "udp") {
 		conn, err := net.ListenPacket(args[0], args[1])
@@ -74,7 +74,7 @@ func spoil([]string) error {
 	return nil
 }
 
-// abuse does to an inherited listener what each line of its stdin says.
+// abuse does to an inherited listener what each line of its stdin names.
 func abuse([]string) error {
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		var err error
@@ -95,8 +95,8 @@ func abuse([]string) error {
 	return nil
 }
 
-// accept answers each client of an inherited listener with a line, and says done
-// when its stdin ended and no client is left in the queue.
+// accept answers each client of an inherited listener with a line. It says done when its stdin has
+// ended and the queue is empty.
 func accept([]string) error {
 	ended := make(chan struct{})
 	go func() {
@@ -124,8 +124,8 @@ func accept([]string) error {
 	}
 }
 
-// idle is a master with nothing to do. It says when it has healed a listener,
-// which it shuts down itself when told to.
+// idle is a master with nothing to do. It reports when it has healed a listener, and shuts that down
+// itself on request.
 func idle([]string) error {
 	u := upgrader.New(upgrader.Options{})
 	u.OnHealed(func(h upgrader.Healed) { fmt.Println(h.What) })
@@ -142,7 +142,7 @@ func idle([]string) error {
 	return u.Close()
 }
 
-// switches counts how often the child's threads gave up a CPU to wait.
+// switches counts the voluntary context switches of the child's threads.
 func (c *child) switches() (n int) {
 	c.t.Helper()
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", c.cmd.Process.Pid))
@@ -157,7 +157,7 @@ func (c *child) switches() (n int) {
 	return n
 }
 
-// listenAsNobody gives up the rights of root and prints why it cannot listen.
+// listenAsNobody gives up root's rights and prints why it cannot listen.
 func listenAsNobody(args []string) error {
 	if err := syscall.Setgroups(nil); err != nil {
 		return err
@@ -178,8 +178,8 @@ func listenAsNobody(args []string) error {
 	return u.Close()
 }
 
-// race takes each path that it is told and tells how it went; the next line lets
-// go of it.
+// race listens on each path that a line names and says how that went. The next line closes the
+// listener.
 func race([]string) error {
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		u := upgrader.New(upgrader.Options{})
@@ -198,9 +198,9 @@ func race([]string) error {
 	return nil
 }
 
-// master is a process that holds listeners and hands them to a successor when it is
-// told to: "flip" by tableflip, "exec" in place. Whoever holds them says so, with how many
-// copies there are of each and whether the runtime polls one of them.
+// master is a process that holds listeners and hands them to a successor on request: "flip" by
+// tableflip, "exec" in place. Each master says that it holds them, how many copies of each there
+// are, and whether the runtime polls one of them.
 func master(args []string) error {
 	flip, in, err := upgrader.NewFlip(10 * time.Second)
 	if err == nil && in == nil {
@@ -295,8 +295,8 @@ func obey(u *upgrader.Upgrader, flip *upgrader.Flip, document string) error {
 	}
 }
 
-// polledInodes returns what a client would wake this process for by its epoll
-// sets: proc_pid_fdinfo(5) has a line "tfd: 9 events: … ino:6c9b sdev:8" for each.
+// polledInodes returns the inodes that can wake this process by its epoll sets: proc_pid_fdinfo(5)
+// has a line "tfd: 9 events: … ino:6c9b sdev:8" for each.
 func polledInodes() (map[uint64]bool, error) {
 	polled := map[uint64]bool{}
 	links, err := filepath.Glob("/proc/self/fd/*")
@@ -313,7 +313,7 @@ func polledInodes() (map[uint64]bool, error) {
 		if err != nil {
 			return nil, err
 		}
-		// What comes before the first tfd is about the set itself.
+		// The part before the first tfd is about the set itself.
 		for _, entry := range strings.Split(string(text), "tfd:")[1:] {
 			_, events, _ := strings.Cut(entry, "events:")
 			if mask, err := strconv.ParseUint(strings.Fields(events)[0], 16, 32); err != nil || mask&unix.EPOLLIN == 0 {

@@ -7,8 +7,8 @@ import (
 	"relevo/upgrader/listeners"
 )
 
-// TestLentSocketBlocks: a program whose accept blocks has the listener's own socket as its
-// seat. It would end with EAGAIN if the master made that non-blocking again.
+// TestLentSocketBlocks: a program whose accept blocks has the listener's own socket as its seat. If
+// the master made that non-blocking again, the program would end with EAGAIN.
 func TestLentSocketBlocks(t *testing.T) {
 	all := wanted(t, "127.0.0.1:0")
 	for _, test := range []struct {
@@ -33,11 +33,11 @@ func TestLentSocketBlocks(t *testing.T) {
 				t.Fatal(err)
 			}
 			if seat != l.File() || nonblocking(t, l) {
-				t.Fatal("the worker has another socket, or one that does not block: this test shows nothing")
+				t.Fatal("the worker has another socket, or one that does not block: this test proves nothing")
 			}
 			inherited := l.Listen
 			inherited.Backlog = 77
-			if _, err := u.Set(all[:0]); err != nil { // a roll begins, and ends
+			if _, err := u.Set(all[:0]); err != nil { // as at the begin and the end of a roll
 				t.Fatal(err)
 			}
 			if _, err := u.Set(append(all[:0:0], inherited)); err != nil {

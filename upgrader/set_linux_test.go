@@ -56,7 +56,7 @@ func TestSet(t *testing.T) {
 	if err := reachesUDP(udp); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("the closed listener answers: %v", err)
 	}
-	if n := len(testleft.OpenFiles()); n != files { // one and its copy more, one and its copy less
+	if n := len(testleft.OpenFiles()); n != files { // one listener and its copy opened, one and its copy closed
 		t.Errorf("%d files are open, %d were before", n, files)
 	}
 	wantContains(t, u.CloseListener(udp), "it is wanted, or closed")
@@ -64,8 +64,8 @@ func TestSet(t *testing.T) {
 	wantContains(t, u.Retire(udp), "it is closed")
 }
 
-// Two on port 0 are two ports, whatever their order, and names that change places
-// do not share an entry of the store.
+// Two listeners on port 0 get two ports, whatever their order. Listeners that swap their names do
+// not share an entry of the store.
 func TestSetPortZero(t *testing.T) {
 	u, c := newUpgrader(t)
 	first, err := u.Listen(wanted(t, "a=127.0.0.1:0", "b=127.0.0.1:0"))
@@ -97,7 +97,7 @@ func TestSetPortZero(t *testing.T) {
 	}
 }
 
-// What cannot be opened changes nothing.
+// A Set that fails changes nothing.
 func TestSetFails(t *testing.T) {
 	path := socketPath(t)
 	u, c := newUpgrader(t)

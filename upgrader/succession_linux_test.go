@@ -19,9 +19,8 @@ import (
 	"relevo/upgrader"
 )
 
-// TestSuccession by both carriers, again and again: the sockets stay, clients that
-// wait in their queues are not lost, their modes are as they were and no runtime
-// polls them.
+// TestSuccession by both carriers, again and again: the sockets stay, clients that wait in their
+// queues are not lost, the modes do not change, and no runtime polls the sockets.
 func TestSuccession(t *testing.T) {
 	for _, orders := range []string{"flip flip flip", "exec exec exec", "flip exec flip exec"} {
 		t.Run(orders, func(t *testing.T) {
@@ -61,7 +60,7 @@ func TestSuccession(t *testing.T) {
 	}
 }
 
-// holds reads what a master says of itself and its listeners.
+// holds reads what a master reports of itself and its listeners.
 func (c *child) holds(t *testing.T) (who string, listeners []string) {
 	t.Helper()
 	if who = c.line(); strings.HasPrefix(who, "failed:") {
@@ -78,7 +77,7 @@ func (c *child) holds(t *testing.T) (who string, listeners []string) {
 	return who, listeners
 }
 
-// TestManyFiles: a large pool has more files than one message takes.
+// TestManyFiles: a large pool has more files than fit into one message.
 func TestManyFiles(t *testing.T) {
 	files := map[string]*os.File{}
 	for i := range 1000 {
@@ -106,7 +105,7 @@ func TestManyFiles(t *testing.T) {
 		n, _ := f.ReadAt(text, 0)
 		f.Close()
 		if string(text[:n]) != fmt.Sprint(i) {
-			t.Fatalf("file %d holds %q", i, text[:n])
+			t.Fatalf("file %d contains %q", i, text[:n])
 		}
 	}
 	if _, err := got.File("file.1"); !errors.Is(err, upgrader.ErrNotInLegacy) {
@@ -114,8 +113,8 @@ func TestManyFiles(t *testing.T) {
 	}
 }
 
-// TestDocumentSurvivesAnything: whatever is cut off or overwritten of the newest
-// content, what is read is one of the two last, whole, or nothing.
+// TestDocumentSurvivesAnything: whatever part of the newest content is cut off or overwritten, a
+// read returns one of the last two contents as a whole, or nothing.
 func TestDocumentSurvivesAnything(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for round := range 300 {
@@ -134,7 +133,7 @@ func TestDocumentSurvivesAnything(t *testing.T) {
 		if got, err := d.Read(); err != nil || !bytes.Equal(got, written[len(written)-1]) {
 			t.Fatalf("round %d: read %d bytes, %v", round, len(got), err)
 		}
-		// A write that was cut off leaves the beginning of the other slot.
+		// A write that was cut off has written the beginning of the other slot.
 		slot := int64(len(written)+1) % 2 * (64 << 20)
 		garbage := make([]byte, random.IntN(200))
 		for i := range garbage {
@@ -152,7 +151,7 @@ func TestDocumentSurvivesAnything(t *testing.T) {
 	}
 }
 
-// TestDamagedDocument is refused, not believed.
+// TestDamagedDocument: a damaged document is refused.
 func TestDamagedDocument(t *testing.T) {
 	fd, err := unix.MemfdCreate("empty", unix.MFD_CLOEXEC)
 	if err != nil {
@@ -168,12 +167,12 @@ func TestDamagedDocument(t *testing.T) {
 	}
 }
 
-// approves is a program that could go on.
+// approves is the script of a program that says that it can take over.
 const approves = `n=$(sed 's/.*"verdict":\([0-9]*\).*/\1/' /proc/self/fd/$RELEVO_LEGACY_CHECK); ` +
 	`echo yes >/proc/self/fd/$n`
 
-// TestProgramOpenForWriting: a program that is still being written, or that a forked child of
-// its writer has open, is started when it is closed.
+// TestProgramOpenForWriting: a program that is still being written, or that a forked child of its
+// writer has open, is started once it is closed.
 func TestProgramOpenForWriting(t *testing.T) {
 	const heldFor = 200 * time.Millisecond
 	program := filepath.Join(t.TempDir(), "relevo")
@@ -217,7 +216,7 @@ func copyOf(t *testing.T, from, to string) {
 	}
 }
 
-// TestProgramReplacedAfterCheck: what was not checked is not run.
+// TestProgramReplacedAfterCheck: a program that was replaced after the check is not run.
 func TestProgramReplacedAfterCheck(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "relevo")
 	write := func(text string) {
@@ -242,10 +241,10 @@ func TestProgramReplacedAfterCheck(t *testing.T) {
 	wantContains(t, in.Exec(upgrader.Legacy{}), "no such file")
 }
 
-// TestExecAwaitsSignals: a signal that one of the other threads is about to take is waited
-// for, before the exec is decided on; it would end with them.
+// TestExecAwaitsSignals: before the exec is decided on, signals that other threads are about to take
+// are waited for. The exec would discard them.
 func TestExecAwaitsSignals(t *testing.T) {
-	runtime.LockOSThread() // the signal waits for this thread alone, so that no other one takes it
+	runtime.LockOSThread() // only this thread can take the signal
 	defer runtime.UnlockOSThread()
 	held := []syscall.Signal{unix.SIGWINCH}
 	in := &upgrader.InPlace{Path: "/nowhere", Args: []string{"x"}, HoldBack: held}
@@ -256,15 +255,15 @@ func TestExecAwaitsSignals(t *testing.T) {
 		began := time.Now()
 		wantContains(t, in.Exec(upgrader.Legacy{}), "cannot run /nowhere")
 		if took := time.Since(began); took < upgrader.TakenWithin {
-			t.Errorf("the exec came %v after a signal that no thread had taken", took)
+			t.Errorf("the exec was only %v after a signal that no thread had taken", took)
 		}
 		return errors.New("called off")
 	}}
 	wantContains(t, outer.Exec(upgrader.Legacy{}), "called off")
 }
 
-// TestCheckInPlace: a program that fails, hangs or is missing is found out while
-// there is a way back.
+// TestCheckInPlace: a program that fails, hangs or is missing is found out while there is still a
+// way back.
 func TestCheckInPlace(t *testing.T) {
 	check := func(script string) error {
 		return (&upgrader.InPlace{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Patience: 300e6}).Check(

@@ -18,7 +18,7 @@ import (
 	"relevo/internal/config"
 )
 
-// strange listens at path as some other program would, and leaves the file.
+// strange listens at path as another program would, and leaves the file.
 func strange(t *testing.T, path string) *net.UnixListener {
 	t.Helper()
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
@@ -75,8 +75,8 @@ func TestUnixStale(t *testing.T) {
 	}
 }
 
-// A datagram socket is left alone while somebody has it open, and as stale as any
-// afterwards.
+// A datagram socket that another process has open is left alone. Once it is closed, it is stale like
+// any other.
 func TestUnixDatagram(t *testing.T) {
 	path := socketPath(t)
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
@@ -89,7 +89,7 @@ func TestUnixDatagram(t *testing.T) {
 	}
 	conn.Close()
 	if !exists(path) {
-		t.Fatal("the socket is not stale but gone: this test shows nothing")
+		t.Fatal("the socket is not stale but gone: this test proves nothing")
 	}
 	listen(t, "unix:"+path)
 	if err := reaches("unix", path); err != nil {
@@ -140,8 +140,8 @@ func TestUnixMissingDirectory(t *testing.T) {
 	wantContains(t, err, "cannot listen on unix:"+dir+"/s", "open "+dir+": no such file or directory")
 }
 
-// The mode is what was asked for, whatever the umask; without one it is the
-// umask's.
+// The mode is the configured one, whatever the umask is. Without a configured mode it follows the
+// umask.
 func TestUnixMode(t *testing.T) {
 	for _, test := range []struct {
 		umask        int
@@ -156,7 +156,7 @@ func TestUnixMode(t *testing.T) {
 		{0o000, "", 0o777, 0o777},
 	} {
 		t.Run(fmt.Sprintf("%03o%s", test.umask, test.option), func(t *testing.T) {
-			path := socketPath(t) // a directory made under the umask would be closed
+			path := socketPath(t) // a directory made under that umask could not be entered
 			setUmask(t, test.umask)
 			listen(t, "unix:"+path+test.option)
 			info, err := os.Lstat(path)
@@ -170,11 +170,11 @@ func TestUnixMode(t *testing.T) {
 	}
 }
 
-// The socket is at no moment more open than wanted.
+// The socket is at no moment more open than configured.
 func TestUnixModeFromTheFirst(t *testing.T) {
 	setUmask(t, 0)
 	path := socketPath(t)
-	var seen atomic.Uint32 // all mode bits that ever were
+	var seen atomic.Uint32 // all mode bits that were ever set
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -191,7 +191,7 @@ func TestUnixModeFromTheFirst(t *testing.T) {
 		}
 	}()
 	w := wanted(t, "unix:"+path+",mode=0600")
-	for i := 0; i < 500 || seen.Load() == 0; i++ { // on a busy machine the other goroutine begins late
+	for i := 0; i < 500 || seen.Load() == 0; i++ { // on a busy machine the other goroutine starts late
 		u, c := newUpgrader(t)
 		if _, err := u.Listen(w); err != nil {
 			t.Fatal(err)
@@ -206,7 +206,7 @@ func TestUnixModeFromTheFirst(t *testing.T) {
 	}
 }
 
-// A path that has passed to somebody else is theirs.
+// A path that another program has taken is left to it.
 func TestUnixTakenOver(t *testing.T) {
 	path := socketPath(t)
 	u, _ := newUpgrader(t)
@@ -246,7 +246,7 @@ func TestUnixGoneBeforeClose(t *testing.T) {
 	}
 }
 
-// Two masters at the same stale socket: one gets it and the other is told.
+// Two masters try to take the same stale socket: one gets it, and the other gets an error.
 func TestUnixRace(t *testing.T) {
 	path := socketPath(t)
 	masters := []*child{spawn(t, "race", nil), spawn(t, "race", nil)}
@@ -296,8 +296,8 @@ func TestUnixFailureRemovesFile(t *testing.T) {
 	}
 }
 
-// TestUnixLingeringClient: a client that nobody has accepted sent a descriptor whose
-// close waits an hour; the listener's close does not.
+// TestUnixLingeringClient: a client that was not accepted has sent a descriptor whose close takes an
+// hour. The listener's close does not wait for that.
 func TestUnixLingeringClient(t *testing.T) {
 	path := socketPath(t)
 	u, _ := newUpgrader(t)
@@ -318,7 +318,7 @@ func TestUnixLingeringClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer peer.Close()
-	defer peer.(*net.TCPConn).SetLinger(0) // ends the close that waits
+	defer peer.(*net.TCPConn).SetLinger(0) // ends the close that lingers
 	client, err := net.Dial("unix", path)
 	if err != nil {
 		t.Fatal(err)
@@ -339,7 +339,7 @@ func TestUnixLingeringClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sent.Close() // the descriptor is in the listener's queue alone
+	sent.Close() // now only the listener's queue has the descriptor
 	client.Close()
 	closed := make(chan error, 1)
 	go func() { closed <- u.Close() }()

@@ -15,8 +15,7 @@ import (
 	"relevo/upgrader"
 )
 
-// lockDir takes the lock on a directory as any user who can open it may, and holds it
-// until the test ends.
+// lockDir locks a directory, as any user can who may open it, until the test ends.
 func lockDir(t *testing.T, dir string) {
 	t.Helper()
 	file, err := os.Open(dir)
@@ -29,8 +28,8 @@ func lockDir(t *testing.T, dir string) {
 	}
 }
 
-// TestForeignDirectoryLock: a lock that is never let go of is told with its holder, and
-// keeps nobody from ending.
+// TestForeignDirectoryLock: a lock that is never released is reported with its holder, and does not
+// keep the master from ending.
 func TestForeignDirectoryLock(t *testing.T) {
 	path, other := socketPath(t), socketPath(t)
 	h, listeners := newHealer(t, "unix:"+path)
@@ -50,8 +49,8 @@ func TestForeignDirectoryLock(t *testing.T) {
 	}
 }
 
-// TestRemovedFile: the file of a Unix socket that was removed comes back with the next
-// Set, with its mode; until then Lost tells of it.
+// TestRemovedFile: when the file of a Unix socket was removed, the next Set makes it again, with its
+// mode; until then Lost reports it.
 func TestRemovedFile(t *testing.T) {
 	setUmask(t, 0o007)
 	for _, option := range []string{"", ",mode=0620"} {
@@ -94,7 +93,7 @@ func mode(t *testing.T, path string) os.FileMode {
 	return info.Mode()
 }
 
-// TestReplacedFile: a path that another program has taken is left to it, and told.
+// TestReplacedFile: a path that another program has taken is left to it, and reported.
 func TestReplacedFile(t *testing.T) {
 	for what, put := range map[string]func(path string){
 		"socket": func(path string) { strange(t, path) },
@@ -119,13 +118,13 @@ func TestReplacedFile(t *testing.T) {
 				t.Error(err)
 			}
 			if now := mode(t, path); now != theirs {
-				t.Errorf("theirs is %v, was %v", now, theirs)
+				t.Errorf("the other program's file is %v, was %v", now, theirs)
 			}
 		})
 	}
 }
 
-// passedOn passes the listeners of u on to another Upgrader; u closes none of them.
+// passedOn passes the listeners of u to another Upgrader; u closes none of them.
 func passedOn(t *testing.T, u *upgrader.Upgrader) *healer {
 	t.Helper()
 	all, files := u.Legacy()
@@ -157,8 +156,8 @@ func passedOn(t *testing.T, u *upgrader.Upgrader) *healer {
 	return h
 }
 
-// TestRemovedFileInSuccession: a master that takes over makes a file that was removed
-// again, with the mode that the first master gave it.
+// TestRemovedFileInSuccession: a master that takes over makes a removed file again, with the mode
+// that the first master gave it.
 func TestRemovedFileInSuccession(t *testing.T) {
 	setUmask(t, 0o007)
 	path := socketPath(t)
@@ -180,8 +179,7 @@ func TestRemovedFileInSuccession(t *testing.T) {
 	}
 }
 
-// TestRemovedHiddenFile: a listener on its way out whose file was removed comes back
-// with a new one.
+// TestRemovedHiddenFile: a retiring listener whose file was removed comes back with a new file.
 func TestRemovedHiddenFile(t *testing.T) {
 	path := socketPath(t)
 	h, listeners := newHealer(t, "unix:"+path)
@@ -206,8 +204,7 @@ func TestRemovedHiddenFile(t *testing.T) {
 	}
 }
 
-// TestAbstract: unix:@name is a name without a file, through all that a listener goes
-// through.
+// TestAbstract: unix:@name is a name without a file, in every state of a listener.
 func TestAbstract(t *testing.T) {
 	name := "@relevo-test-" + filepath.Base(filepath.Dir(socketPath(t)))
 	t.Chdir(t.TempDir())
@@ -255,8 +252,8 @@ func TestAbstract(t *testing.T) {
 	}
 }
 
-// TestAbstractActivated: the service manager's abstract sockets, and those of a master
-// before, are known by their name.
+// TestAbstractActivated: abstract sockets of the service manager, and those of a previous master,
+// are recognized by their names.
 func TestAbstractActivated(t *testing.T) {
 	name := "@relevo-test-" + filepath.Base(filepath.Dir(socketPath(t)))
 	for _, own := range []bool{false, true} {

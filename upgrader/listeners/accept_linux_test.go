@@ -49,11 +49,11 @@ func TestAccepted(t *testing.T) {
 				file := take(t, g, "w1", 1)
 				err := g.Accepted(moment(t), "w1")
 				if !errors.Is(err, listeners.ErrNotAccepted) || !errors.Is(err, context.DeadlineExceeded) {
-					t.Fatalf("a worker that does not accept: %v", err)
+					t.Fatalf("probing a worker that does not accept: %v", err)
 				}
 				s := serve(t, file, "w1")
 				must(t, g.Accepted(patience(t), "w1"))
-				// With the connection of the first probe.
+				// Including the connection of the first probe.
 				eventually(t, "w1 has accepted two connections", func() bool { return s.count() == 2 })
 				for _, other := range others {
 					if n := other.count(); n > 0 {
@@ -221,17 +221,17 @@ func TestAcceptedTurns(t *testing.T) {
 }
 
 // Nothing but the worker's own end of its seat ends a probe early.
-func TestAcceptedOfNobody(t *testing.T) {
+func TestAcceptedWithoutWorker(t *testing.T) {
 	g, _ := newGroup(t, "127.0.0.1:0")
 	if err := g.Accepted(patience(t), "w0"); !errors.Is(err, listeners.ErrNoSeat) {
-		t.Errorf("a worker without a seat: %v", err)
+		t.Errorf("probing a worker without a seat: %v", err)
 	}
 	slots := 0
 	for name, end := range map[string]func(*os.File) error{
 		"gone": func(*os.File) error { return g.Gone("gone") },
 		"shut": func(file *os.File) error { return unix.Shutdown(int(file.Fd()), unix.SHUT_RDWR) },
 	} {
-		slots++ // another slot's queue is not this worker's
+		slots++ // the queue of another slot does not count
 		file := take(t, g, name, slots)
 		failed := make(chan error)
 		go func() { failed <- g.Accepted(patience(t), name) }()

@@ -35,7 +35,7 @@ func TestDial(t *testing.T) {
 	}
 }
 
-func TestDialOfNobody(t *testing.T) {
+func TestDialWithoutSocket(t *testing.T) {
 	g, _ := newGroup(t, "127.0.0.1:0")
 	if _, err := g.Dial(patience(t), "w9"); !errors.Is(err, listeners.ErrNoSeat) {
 		t.Errorf("a worker without a socket: %v", err)
@@ -54,20 +54,20 @@ func TestSuspend(t *testing.T) {
 	must(t, g.Serve("w1"))
 	for range 50 {
 		if got := ask(t, g, "127.0.0.1"); got != "w0" {
-			t.Fatalf("a client came to %s", got)
+			t.Fatalf("%s got a client", got)
 		}
 	}
 	if g.Serving("w1") {
 		t.Error("a suspended worker serves")
 	}
-	must(t, g.Suspend("w0", true)) // all: the steering stays
+	must(t, g.Suspend("w0", true)) // now all are suspended: the steering does not change
 	if !g.Serving("w0") {
 		t.Error("nothing serves")
 	}
 	must(t, g.Suspend("w0", false))
 	must(t, g.Suspend("w1", false))
 	if !g.Serving("w1") {
-		t.Error("a worker that was taken back does not serve")
+		t.Error("a worker whose suspension has ended does not serve")
 	}
 	must(t, g.Suspend("w1", true))
 	must(t, g.Gone("w1"))
@@ -91,7 +91,7 @@ func TestQueueIsRefused(t *testing.T) {
 	defer waiting.Close()
 	waiting.SetDeadline(time.Now().Add(tooLong))
 	must(t, g.Suspend("w1", true))
-	must(t, g.Gone("w1")) // without a successor: its slot's next worker takes the queue
+	must(t, g.Gone("w1")) // it has no successor yet: the slot's next worker takes the queue
 	serve(t, take(t, g, "w2", 1), "w2")
 	if got := answer(t, waiting); got != "w2" {
 		t.Errorf("the slot's next worker: %q", got)
@@ -105,7 +105,7 @@ func TestQueueIsRefused(t *testing.T) {
 		refused.SetDeadline(time.Now().Add(tooLong))
 		must(t, g.Gone(worker))
 		if _, err := io.ReadAll(refused); !errors.Is(err, syscall.ECONNRESET) {
-			t.Errorf("of %s, beside the other worker of its slot: %v", worker, err)
+			t.Errorf("a client of %s, beside the other worker of its slot: %v", worker, err)
 		}
 	}
 	take(t, g, "canary", 0)

@@ -24,7 +24,7 @@ func TestDivert(t *testing.T) {
 			ask(t, g, "127.0.0.1")
 			must(t, g.Divert())
 			must(t, g.Divert())               // a second call does no harm
-			before := listeners.DecoyDrops(g) // it has already dropped packets of the group's own clients
+			before := listeners.DecoyDrops(g) // the group's own clients account for these
 			waits := make(chan error, 1)
 			go func() {
 				conn, err := net.Dial("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(g.Address().Port()))))

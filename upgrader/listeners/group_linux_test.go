@@ -58,7 +58,7 @@ func listenShared(t testing.TB, address string) *os.File {
 	if address == onlyIPv6 {
 		network, address = "tcp6", "[::]:0"
 	} else if netip.MustParseAddrPort(address).Addr().Is4() {
-		network = "tcp4" // Go makes 0.0.0.0 dual-stack otherwise
+		network = "tcp4" // otherwise Go makes 0.0.0.0 dual-stack
 	}
 	l, err := lc.Listen(context.Background(), network, address)
 	if err != nil {
@@ -251,11 +251,11 @@ func TestServeAndLeave(t *testing.T) {
 			must(t, g.Leave("w1"))
 			for range 64 {
 				if got := ask(t, g, hosts[0]); got != "w2" {
-					t.Fatalf("%q served after all but w2 had left", got)
+					t.Fatalf("%q served when only w2 was left", got)
 				}
 			}
 			if g.Serving("w1") || !g.Serving("w2") {
-				t.Error("wrong about who serves")
+				t.Error("Serving is wrong about a worker")
 			}
 			must(t, g.Leave("w2"))
 			if got := ask(t, g, hosts[0]); got != "w2" || !g.Serving("w2") {
@@ -263,7 +263,7 @@ func TestServeAndLeave(t *testing.T) {
 			}
 			must(t, g.Serve("w0"))
 			if got := ask(t, g, hosts[0]); got != "w0" || g.Serving("w2") {
-				t.Errorf("the last was not left when another served: %q", got)
+				t.Errorf("the last worker got a client although another one served: %q", got)
 			}
 		})
 	}

@@ -108,15 +108,15 @@ func TestTakeOver(t *testing.T) {
 		t.Errorf("inherited\n%+v of\n%+v", after, before)
 	}
 	if !second.Serving("w1") || second.Serving("w0") {
-		t.Error("wrong about who serves")
+		t.Error("Serving is wrong about a worker")
 	}
-	goesOn(t, second, waiting)
+	useInherited(t, second, waiting)
 	must(t, second.Accepted(patience(t), "w0"))
 	eventually(t, "w0 has accepted its probe", func() bool { return servers[0].count() == 1 })
 }
 
-// goesOn uses the inherited group of TestTakeOver.
-func goesOn(t *testing.T, second *listeners.Group, waiting net.Conn) {
+// useInherited uses the inherited group of TestTakeOver.
+func useInherited(t *testing.T, second *listeners.Group, waiting net.Conn) {
 	t.Helper()
 	for range 16 { // nothing was touched in the kernel
 		if got := say(t, dial(t, second, "127.0.0.1")); got != "w1" {
@@ -133,14 +133,13 @@ func goesOn(t *testing.T, second *listeners.Group, waiting net.Conn) {
 		t.Errorf("%q served the dead worker's client", got)
 	}
 	if take(t, second, "new", 9).Name() != "seat.5" {
-		t.Error("an ID was given twice")
+		t.Error("an ID was used twice")
 	}
 	_, err := second.Heal()
 	must(t, err)
 }
 
-// A master that hands over while a probe is under way leaves the successor's steering as
-// it is.
+// A master that hands over during a probe does not change the successor's steering.
 func TestDetachDuringProbe(t *testing.T) {
 	common := listenShared(t, "127.0.0.1:0")
 	first, err := listeners.New(common, options(t))
@@ -170,7 +169,7 @@ func TestDetachDuringProbe(t *testing.T) {
 	}
 }
 
-// say sends data on a connection, for which the program waits, and returns the answer.
+// say sends the data that the program waits for, and returns the answer.
 func say(t *testing.T, conn net.Conn) string {
 	t.Helper()
 	defer conn.Close()
@@ -300,7 +299,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-func TestNewRefusesOthersSocket(t *testing.T) {
+func TestNewRefusesSocketOfAnotherUser(t *testing.T) {
 	testreq.Root(t)
 	common := listenShared(t, "127.0.0.1:0")
 	must(t, unix.Fchown(int(common.Fd()), 65534, 65534))

@@ -125,16 +125,15 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// A second shutdown leaves a mark on a socket: each of its connections would read an
-// end-of-file.
+// A second shutdown marks a socket: each of its connections would read an end-of-file.
 func TestShutdownTwice(t *testing.T) {
 	g, _ := newGroup(t, "127.0.0.1:0")
 	file := take(t, g, "w0", 0)
 	must(t, unix.Shutdown(int(file.Fd()), unix.SHUT_RDWR))
 	if unix.Shutdown(int(file.Fd()), unix.SHUT_RDWR) == nil {
-		t.Fatal("the socket listens still")
+		t.Fatal("the socket still listens")
 	}
-	must(t, g.Serve("w0")) // mends it
+	must(t, g.Serve("w0")) // this mends it
 	client := dial(t, g, "127.0.0.1")
 	defer client.Close()
 	l, err := net.FileListener(file)
@@ -150,7 +149,7 @@ func TestShutdownTwice(t *testing.T) {
 	}
 }
 
-// The next worker of a slot gets a sound seat, whatever the last one did to it.
+// The next worker of a slot gets an undamaged seat, whatever the previous one did to it.
 func TestShutdownBeforeTake(t *testing.T) {
 	c := newCrew(t, "127.0.0.1:0", 4)
 	c.shut("w1")
@@ -169,7 +168,7 @@ func TestShutdownBeforeTake(t *testing.T) {
 	}
 }
 
-// A worker that shuts down its socket is steered away from, and others are not.
+// A worker that shuts down its socket gets no more clients; the others get theirs.
 func TestShutdownLeaves(t *testing.T) {
 	c := newCrew(t, "127.0.0.1:0", 3)
 	for _, name := range c.names {
@@ -180,11 +179,11 @@ func TestShutdownLeaves(t *testing.T) {
 		t.Fatalf("mended %+v, %v", mended, err)
 	}
 	if c.Serving("w1") || !c.Serving("w0") || !c.Serving("w2") {
-		t.Error("wrong about who serves")
+		t.Error("Serving is wrong about a worker")
 	}
 	for range 64 {
 		if got := ask(t, c.Group, "127.0.0.1"); got == "w1" {
-			t.Fatal("it served")
+			t.Fatal("the worker that shut its socket down served")
 		}
 	}
 	c.shut("w0")
@@ -194,7 +193,7 @@ func TestShutdownLeaves(t *testing.T) {
 		t.Errorf("healed %v, %v", workers, err)
 	}
 	if !c.Serving("w0") || !c.Serving("w2") {
-		t.Error("nobody serves")
+		t.Error("no worker serves")
 	}
 }
 
@@ -206,7 +205,7 @@ func TestStranded(t *testing.T) {
 	serve(t, take(t, g, "w2", 2), "w2")
 	must(t, g.Gone("w1"))
 	must(t, g.Serve("w0"))
-	must(t, unix.Shutdown(int(first.Fd()), unix.SHUT_RDWR)) // w2 stands where w0 stood
+	must(t, unix.Shutdown(int(first.Fd()), unix.SHUT_RDWR)) // w2 is now at the index of w0
 	if got := ask(t, g, "127.0.0.1"); got != "w2" {
 		t.Fatalf("%q served", got)
 	}
@@ -237,7 +236,7 @@ func TestStranded(t *testing.T) {
 	}
 }
 
-// Verify is right while the kernel drops other packets, too.
+// Verify is right even while the kernel drops other packets.
 func TestVerifyInNoise(t *testing.T) {
 	c := newCrew(t, "127.0.0.1:0", 4)
 	full, err := c.Take("full", 9, listeners.SocketOptions{Backlog: 1})
@@ -307,7 +306,8 @@ func TestStranger(t *testing.T) {
 	c.inOrder()
 }
 
-// Seats that are not needed are closed, from the end, and none in which a client waits.
+// Seats that are not needed are closed, beginning with the last one. A seat in which a client waits
+// is not closed.
 func TestTrim(t *testing.T) {
 	c := newCrew(t, "127.0.0.1:0", 6)
 	seats := func() int {

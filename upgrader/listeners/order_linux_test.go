@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Verify is right while packets of others are dropped for the same reason as its own.
+// Verify is right while other packets are dropped for the same reason as its own.
 func TestVerifyAmongItsLike(t *testing.T) {
 	c := newCrew(t, "127.0.0.1:0", 4)
 	for _, name := range c.names {

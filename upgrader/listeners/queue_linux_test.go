@@ -15,8 +15,8 @@ import (
 	"relevo/upgrader/listeners"
 )
 
-// deferred takes a seat whose clients' handshakes end with their first data, so that a
-// test can say when.
+// deferred takes a seat where a client's handshake ends with its first data, so that a test can say
+// when it ends.
 func deferred(t *testing.T, g *listeners.Group, worker string, slot int) *os.File {
 	t.Helper()
 	file, err := g.Take(worker, slot, listeners.SocketOptions{Nonblock: true, Set: []listeners.Option{deferAccept}})
@@ -45,19 +45,19 @@ func TestLateHandshake(t *testing.T) {
 				if q := queue(t, g, "w0"); q != (listeners.Queue{HalfOpen: 1}) {
 					t.Fatalf("a handshake is under way: %+v", q)
 				}
-				must(t, g.Serve("w0")) // not to leave after all
+				must(t, g.Serve("w0")) // it does not leave after all
 				must(t, g.Leave("w1"))
 				late := dial(t, g, host)
 				defer late.Close()
 				if q := queue(t, g, "w0"); q != (listeners.Queue{}) {
-					t.Errorf("handshakes are counted while others begin: %+v", q)
+					t.Errorf("handshakes are counted while new ones begin: %+v", q)
 				}
 				must(t, g.Serve("w1"))
 				must(t, g.Leave("w0"))
 				if q := queue(t, g, "w0"); q != (listeners.Queue{HalfOpen: 2}) {
 					t.Fatalf("two handshakes are under way: %+v", q)
 				}
-				defer dial(t, g, host).Close() // one of w1's
+				defer dial(t, g, host).Close() // a client of w1
 				write(t, early)
 				eventually(t, "one handshake is left", func() bool {
 					return queue(t, g, "w0") == listeners.Queue{Waiting: 1, HalfOpen: 1}
@@ -86,7 +86,7 @@ func write(t *testing.T, conn net.Conn) {
 	must(t, conn.(*net.TCPConn).CloseWrite())
 }
 
-// More handshakes than are looked up one by one.
+// More handshakes than can be looked up one by one.
 func TestManyHandshakes(t *testing.T) {
 	g, common := newGroup(t, "[::]:0")
 	serve(t, common, "common")
@@ -133,7 +133,7 @@ func TestTrimLeavesHandshakes(t *testing.T) {
 	}
 }
 
-func TestQueueOfNobody(t *testing.T) {
+func TestQueueWithoutWorker(t *testing.T) {
 	g, _ := newGroup(t, "127.0.0.1:0")
 	if _, err := g.Queue("w0"); !errors.Is(err, listeners.ErrNoSeat) {
 		t.Error(err)
@@ -157,7 +157,7 @@ func TestNotPolled(t *testing.T) {
 	must(t, err)
 	defer file.Close()
 	if !polled(t, file) {
-		t.Fatal("an ordinary listener is not seen as polled: this test shows nothing")
+		t.Fatal("an ordinary listener is not seen as polled: this test proves nothing")
 	}
 	g, _ := newGroup(t, "127.0.0.1:0")
 	seat := take(t, g, "w0", 0)
@@ -218,7 +218,7 @@ func TestManySeats(t *testing.T) {
 		t.Error(err)
 	}
 	if state, _ := g.Legacy(); len(state.Members) != 2*slots+1 || state.Members[slots].ID != slots {
-		t.Error("the order is another one")
+		t.Error("the order has changed")
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"relevo/upgrader/listeners"
 )
 
-// The steering changes while one socket is shut down and not repaired yet. Whichever socket it
-// is, its worker serves again.
+// The steering changes while a socket is shut down and not yet repaired. Whichever socket it is, its
+// worker serves again.
 func TestSteeredWhileShutDown(t *testing.T) {
 	for _, network := range []string{"0.0.0.0:0", "127.0.0.1:0", onlyIPv6} {
 		for _, shut := range []int{-1, 0, 1, 2} {
@@ -35,7 +35,7 @@ func TestSteeredWhileShutDown(t *testing.T) {
 					t.Fatal(network, "the common socket had to be replaced")
 				}
 				for _, name := range c.names {
-					must(t, c.Serve(name)) // no seat where the socket had to be replaced
+					must(t, c.Serve(name)) // without a seat if the socket had to be replaced
 				}
 			}
 			if network != onlyIPv6 {
@@ -58,8 +58,8 @@ func TestTakenWhileAllAreShutDown(t *testing.T) {
 	c.inOrder()
 }
 
-// poison shuts a socket down and then attaches the steering through it, as happens if a worker
-// shuts its socket down at that moment: the kernel makes a new group of it alone.
+// poison shuts a socket down and then attaches the steering through it, as happens if a worker shuts
+// its socket down at that moment: the kernel makes a new group that has only this socket.
 func poison(t *testing.T, g *listeners.Group, file *os.File) {
 	t.Helper()
 	port := int(g.Address().Port())
@@ -68,15 +68,15 @@ func poison(t *testing.T, g *listeners.Group, file *os.File) {
 	must(t, unix.SetsockoptSockFprog(int(file.Fd()), unix.SOL_SOCKET, unix.SO_ATTACH_REUSEPORT_CBPF,
 		&unix.SockFprog{Len: 1, Filter: &program[0]}))
 	err := unix.Bind(int(file.Fd()), &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
-	if err == unix.EINVAL { // it still has its port
+	if err == unix.EINVAL { // the socket still has its port
 		err = unix.Listen(int(file.Fd()), 5)
 	}
 	if err != unix.EADDRINUSE {
-		t.Fatalf("%v; the kernel brings such a socket back now", err)
+		t.Fatalf("%v; this kernel can repair such a socket", err)
 	}
 }
 
-// A socket that cannot listen again is replaced: the next worker of the slot has a new one.
+// A socket that cannot listen again is replaced: the next worker of the slot gets the new one.
 func TestRenewed(t *testing.T) {
 	for name, shut := range map[string]int{"first": 0, "middle": 1, "last": 3} {
 		t.Run(name, func(t *testing.T) {
@@ -85,7 +85,7 @@ func TestRenewed(t *testing.T) {
 				must(t, c.Serve(name))
 			}
 			worker := c.names[shut]
-			copied, err := unix.Dup(int(c.files[worker].Fd())) // the worker's own
+			copied, err := unix.Dup(int(c.files[worker].Fd())) // the worker's own descriptor
 			must(t, err)
 			defer unix.Close(copied)
 			poison(t, c.Group, c.files[worker])
@@ -95,7 +95,7 @@ func TestRenewed(t *testing.T) {
 				t.Errorf("healed %v", workers)
 			}
 			if c.Has(worker) || c.Serve(worker) == nil {
-				t.Error("the worker has a seat still")
+				t.Error("the worker still has a seat")
 			}
 			must(t, c.Gone(worker))
 			c.names[shut] = "next"
@@ -120,7 +120,7 @@ func TestCommonRenewed(t *testing.T) {
 	_, err := c.Heal()
 	must(t, err)
 	if !c.Renewed() || c.Renewed() {
-		t.Error("the owner is to be told once")
+		t.Error("Renewed does not report it exactly once")
 	}
 	c.inOrder()
 	serve(t, c.common, "new")
@@ -145,7 +145,7 @@ func TestRenewedIsKept(t *testing.T) {
 	_, err = g.Heal()
 	must(t, err)
 	if now := kept["seat.1"]; now == before || now == 0 {
-		t.Errorf("inode %d is kept, before %d", now, before)
+		t.Errorf("inode %d is kept; it was %d before", now, before)
 	}
 }
 

@@ -43,11 +43,11 @@ func TestRest(t *testing.T) {
 			t.Errorf("%+v waits for %s, %v", q, old, err)
 		}
 		must(t, g.Gone(old))
-		server.close() // it accepts no more, as a leaving worker does
+		server.close() // as a worker that leaves: it stops accepting
 	}
 }
 
-// After Rest with false, the slot's next worker takes the socket of the last one.
+// After Rest with false, the slot's next worker gets the socket of the previous one.
 func TestRestCalledOff(t *testing.T) {
 	t.Parallel()
 	g, _ := newGroup(t, "127.0.0.1:0")

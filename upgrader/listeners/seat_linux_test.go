@@ -66,7 +66,7 @@ func TestTakeTwice(t *testing.T) {
 		t.Error("wrong seats")
 	}
 	if take(t, g, "w0b", 0) == first {
-		t.Error("two workers of a slot share a seat")
+		t.Error("two workers of a slot have the same seat")
 	}
 }
 
@@ -93,7 +93,7 @@ func TestDeadWorkersQueue(t *testing.T) {
 	}
 	must(t, g.Serve("w1"))
 	if take(t, g, "w2", 2) == left {
-		t.Error("a worker of another slot took the queue that is left")
+		t.Error("a worker of another slot took the remaining queue")
 	}
 	if take(t, g, "w0 again", 0) != left {
 		t.Error("the slot's next worker did not take the queue")
@@ -151,7 +151,7 @@ func TestLendCommon(t *testing.T) {
 	must(t, g.Serve("w1"))
 	for range 64 {
 		if got := ask(t, g, "127.0.0.1"); got != "w1" {
-			t.Fatalf("%q served, but does not yet", got)
+			t.Fatalf("%q served before Serve", got)
 		}
 	}
 }
@@ -205,7 +205,7 @@ func TestSocketOptions(t *testing.T) {
 		t.Fatalf("the seat is %s", got)
 	}
 	if mended, err := g.Tend(); len(mended) > 0 || err != nil {
-		t.Errorf("mended what was sound: %+v, %v", mended, err)
+		t.Errorf("mended an undamaged seat: %+v, %v", mended, err)
 	}
 	must(t, unix.Listen(int(file.Fd()), 1))
 	must(t, unix.SetNonblock(int(file.Fd()), true))

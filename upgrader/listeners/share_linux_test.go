@@ -16,7 +16,7 @@ func TestShare(t *testing.T) {
 	g, err := listeners.New(common, o)
 	must(t, err)
 	if file, isCommon, err := g.Share(); file != common || !isCommon || err != nil {
-		t.Fatalf("a socket that no worker has for itself is not shared: %v", err)
+		t.Fatalf("workers do not share the free common socket: %v", err)
 	}
 	if take(t, g, "old", 0) != common {
 		t.Fatal("the common socket is not lent")
@@ -37,13 +37,13 @@ func TestShare(t *testing.T) {
 	must(t, g.Gone("old"))
 	must(t, g.Trim(0))
 	if again, isCommon, err := g.Share(); again != shared || isCommon || err != nil {
-		t.Errorf("workers share another socket than before: %v", err)
+		t.Errorf("the shared socket has changed: %v", err)
 	}
 	legacy, files := g.Legacy()
 	next, err := listeners.TakeOver(common, legacy, files, o)
 	must(t, err)
 	if again, isCommon, err := next.Share(); again != shared || isCommon || err != nil {
-		t.Errorf("workers share another socket than under the previous master: %v", err)
+		t.Errorf("the shared socket is not that of the previous master: %v", err)
 	}
 	old.close()
 	sharers.close()

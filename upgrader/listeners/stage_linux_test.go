@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// If sock_diag does not answer, an empty queue proves nothing: the connection may not have
-// reached it yet. Here it has not, because the socket waits for data.
+// Without an answer of sock_diag, an empty queue proves nothing: the connection may not have reached
+// it yet. Here it has not, because the socket waits for data.
 func TestEmptyQueue(t *testing.T) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {

@@ -159,7 +159,7 @@ func TestProbing(t *testing.T) {
 		}
 	}
 	if got := steered(t, vm, packet{random: 1, protocol: 0x0800, header: ipv4("127.0.0.1:1", 0).header}); got != 2 {
-		t.Errorf("others are not spread: %d", got)
+		t.Errorf("other packets are not spread: %d", got)
 	}
 }
 
@@ -186,7 +186,7 @@ func TestProgramFits(t *testing.T) {
 	p := ipv6("[::1]:3999")
 	p.random = 1023
 	if got := steered(t, vm, p); got != 1023 {
-		t.Errorf("the last one is at %d", got)
+		t.Errorf("the last packet goes to %d", got)
 	}
 }
 

@@ -130,13 +130,13 @@ func TestStickyIPv6(t *testing.T) {
 	first := ask(t, g, "::1")
 	for range 50 {
 		if again := ask(t, g, "::1"); again != first {
-			t.Fatalf("%s and %s serve one client", first, again)
+			t.Fatalf("%s and %s serve the same client", first, again)
 		}
 	}
 }
 
-// A worker on trial gets its part of new connections, none on a dark trial, and its share
-// when it is admitted.
+// A worker on trial gets its part of the new connections, none if the trial is dark, and its full
+// share when it is admitted.
 func TestTrial(t *testing.T) {
 	g, common := newGroup(t, "127.0.0.1:0")
 	for slot := range 4 {
@@ -188,7 +188,7 @@ func TestTrial(t *testing.T) {
 		must(t, g.Gone(fmt.Sprint("old-", slot)))
 	}
 	if got := ask(t, g, "127.0.0.1"); got != "canary" {
-		t.Errorf("nobody serves but the dark canary, and %s answers", got)
+		t.Errorf("only the dark canary serves, and %s answers", got)
 	}
 }
 
@@ -198,13 +198,13 @@ func TestMainClient(t *testing.T) {
 		t.Run(address, func(t *testing.T) {
 			g, _ := newGroup(t, address)
 			host := hosts[len(hosts)-1]
-			const many = 100 // the port may have been a client's a moment ago
+			const many = 100 // a client may have used the port a moment ago
 			for range many {
 				defer dial(t, g, host).Close()
 			}
 			want := netip.MustParseAddr(host)
 			if want.Is4() {
-				want = netip.AddrFrom4([4]byte{127, 0, 0, 1}) // whatever was asked
+				want = netip.AddrFrom4([4]byte{127, 0, 0, 1}) // whatever the test case says
 			}
 			if client, of, all := g.MainClient(); client != want || of < many || all < of {
 				t.Errorf("%d of %d connections come from %s", of, all, client)

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// serving returns a stake for one seat of each slot; its index is the slot's number plus 1.
+// serving returns a stake for one seat of each slot. The index of a seat is its slot's number plus
+// 1.
 func serving(slots ...int) (all []stake) {
 	for _, slot := range slots {
 		all = append(all, stake{index: slot + 1, id: slot + 1, slot: slot})
@@ -16,7 +17,7 @@ func serving(slots ...int) (all []stake) {
 	return all
 }
 
-// moved counts the buckets that differ, by the member that had them.
+// moved counts the buckets that differ, by the member that had them before.
 func moved(before, after []int) map[int]int {
 	from := map[int]int{}
 	for i := range before {
@@ -57,7 +58,7 @@ func TestResizeMovesFew(t *testing.T) {
 	}
 	for index, n := range sizes(assign(serving(firstNumbers(Buckets)...))) {
 		if n != 1 {
-			t.Fatalf("of as many slots as buckets, slot %d has %d", index-1, n)
+			t.Fatalf("with as many slots as buckets, slot %d has %d", index-1, n)
 		}
 	}
 }
@@ -75,7 +76,7 @@ func TestAbsentSlot(t *testing.T) {
 		now := assign(serving(others...))
 		from := moved(whole, now)
 		if len(from) != 1 || from[away+1] != sizes(whole)[away+1] {
-			t.Errorf("without slot %d buckets move from %v", away, from)
+			t.Errorf("without slot %d, buckets move from %v", away, from)
 		}
 		for index, n := range sizes(now) {
 			if more := n - sizes(whole)[index]; more < from[away+1]/8 {
@@ -113,7 +114,7 @@ func TestTwoInASlot(t *testing.T) {
 	}
 }
 
-// Workers that share the common socket have the clients of the slots that have no seat.
+// Workers that share the common socket get the clients of the slots that have no seat.
 func TestStickyBesideShared(t *testing.T) {
 	shared := stake{index: 0, slot: -1}
 	now := sizes(assign(append(serving(1), shared, shared, shared)))
@@ -143,7 +144,7 @@ func TestClientsByAddress(t *testing.T) {
 		{ipv4("192.0.2.7:4000", 0), ipv6("[::1]:4000").from("::ffff:192.0.2.7")},
 	} {
 		if a, b := steered(t, vm, ends[0]), steered(t, vm, ends[1]); a != b {
-			t.Errorf("one client goes to buckets %d and %d", a, b)
+			t.Errorf("the same client goes to buckets %d and %d", a, b)
 		}
 	}
 	for name, client := range map[string]func(i uint32) packet{
@@ -166,7 +167,7 @@ func TestClientsByAddress(t *testing.T) {
 	}
 	first, again := mix(0x0a000001)%Buckets, steered(t, vm, ipv4("10.0.0.1:1", 0))
 	if int(first) != again {
-		t.Errorf("the program mixes otherwise: %d and %d", first, again)
+		t.Errorf("the program mixes differently: %d and %d", first, again)
 	}
 }
 
@@ -176,7 +177,7 @@ func TestStickyProgramFits(t *testing.T) {
 	for i := range MaxProbes {
 		probes = append(probes, Probe{Source: netip.AddrPortFrom(netip.IPv6Loopback(), uint16(4000+i)), Index: 1500 + i})
 	}
-	table := make([]int, Buckets) // no two neighbours are alike
+	table := make([]int, Buckets) // no two neighbours are equal
 	for i := range table {
 		table[i] = i*7%1023 + 1
 	}
@@ -197,7 +198,7 @@ func TestStickyProgramFits(t *testing.T) {
 	}
 }
 
-// A trial gets its part of the connections, and the rest goes to the others.
+// A worker on trial gets its part of the connections, and the others get the rest.
 func TestTrialPart(t *testing.T) {
 	vm := machine(t, Steering{Serving: []int{1, 2, 3, 4}, Trials: []Trial{{Index: 9, Part: 500}, {Index: 8, Part: 0}}})
 	got := map[int]int{}
