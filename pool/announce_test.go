@@ -10,7 +10,7 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// newest returns the last announcement and how many there were since before.
+// newest returns the last announcement, and how many there were since before.
 func newest(p *pooltest.Process, before int) (ipc.State, int) {
 	synctest.Wait()
 	states := p.States()
@@ -20,7 +20,7 @@ func newest(p *pooltest.Process, before int) (ipc.State, int) {
 	return states[len(states)-1], len(states) - before
 }
 
-// Every worker hears of every change. Changes at the same time are one announcement.
+// Every change is announced to every worker. Changes at the same time are one announcement.
 func TestAnnounce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", nil)
@@ -79,7 +79,7 @@ func TestAnnounce(t *testing.T) {
 		two.Say(ipc.Draining{Open: 9})
 		second.State = "draining"
 		third = ipc.Peer{Slot: 1, ID: "5", PID: 1005, Generation: 1, State: "starting"}
-		expect("leaving", 2, first, second, third) // the second for the successor's process
+		expect("leaving", 2, first, second, third) // the second announcement names the successor's process
 		two.Say(ipc.Draining{Open: 8})
 		expect("fewer connections", 0, first, second, third)
 
@@ -95,7 +95,7 @@ func TestAnnounce(t *testing.T) {
 	})
 }
 
-// A worker that does not read the announcement is not disturbed.
+// A worker that does not read its announcements disturbs nothing.
 func TestAnnounceFails(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Obedient)
@@ -105,7 +105,7 @@ func TestAnnounceFails(t *testing.T) {
 	})
 }
 
-// A large pool combines changes in one announcement, and always tells the newest state.
+// A large pool combines changes into one announcement, which always has the newest state.
 func TestAnnounceToMany(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const n = 100 // once in 50 ms at most
@@ -124,23 +124,23 @@ func TestAnnounceToMany(t *testing.T) {
 			t.Errorf("%d announcements in a roll of %v, want at most %d", len(states), took, most)
 		}
 		if len(one.States()) == before {
-			t.Error("the old worker heard nothing of the roll")
+			t.Error("the roll was not announced to the old worker")
 		}
 		for _, peer := range states[len(states)-1].Workers {
 			if peer.Generation != 2 || peer.State != "serving" {
-				t.Errorf("the last announcement has %+v", peer)
+				t.Errorf("the last announcement contains %+v", peer)
 			}
 		}
 		_, count := newest(next.Process(n+1), 0)
 		pass(time.Hour)
 		if _, more := newest(next.Process(n+1), count); more != 0 {
-			t.Errorf("%d announcements of nothing", more)
+			t.Errorf("%d announcements without a change", more)
 		}
 	})
 }
 
-// TestAnnounceAfterReplacement: in a large pool a worker that dies is replaced before the others are
-// told of it, in one announcement, so that they do not run beside the start.
+// TestAnnounceAfterReplacement: in a large pool a worker that dies is replaced first, and then
+// announced to the others, in one announcement, so that they do not compete with the start.
 func TestAnnounceAfterReplacement(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Polite)

@@ -10,7 +10,7 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// The beat shows that the loop goes round: while the loop is blocked, there is none.
+// The beat shows that the loop runs: while the loop is blocked, there is none.
 func TestBeat(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var count atomic.Int64
@@ -35,7 +35,7 @@ func TestBeat(t *testing.T) {
 		}
 		pass(40 * time.Second)
 		if beats() == before {
-			t.Error("no beat after the loop went on")
+			t.Error("no beat after the loop continued")
 		}
 	})
 }

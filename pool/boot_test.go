@@ -66,7 +66,7 @@ func TestBootFails(t *testing.T) {
 			[]string{failed.Reason, failed.Hint, failed.Tail[0]})
 		for _, e := range r.events() {
 			if e.Kind == pool.KindStarted {
-				t.Error("a pool that failed was started")
+				t.Error("a pool whose start failed is reported as started")
 			}
 		}
 	})
@@ -79,7 +79,7 @@ func TestBootNeverReady(t *testing.T) {
 		<-r.ran
 		wantEqual(t, "time", time.Since(began), 30*time.Second)
 		if r.err == nil || !strings.Contains(r.err.Error(), "not ready within 30s\n  a worker is ready when it accepts") {
-			t.Errorf("Run: %v; want the ways to be ready", r.err)
+			t.Errorf("Run: %v; want the ways to get ready", r.err)
 		}
 	})
 }
@@ -108,7 +108,7 @@ func TestBootStartError(t *testing.T) {
 		wantEqual(t, "events", words(r.of(1)), "exit")
 		exit := r.last(pool.KindExit)
 		if exit.Code != nil || exit.Signal != "" || exit.PID != 0 {
-			t.Errorf("exit of a worker that never was: %+v", exit)
+			t.Errorf("exit of a worker that never started: %+v", exit)
 		}
 	})
 }
@@ -118,7 +118,7 @@ func TestBootOneFails(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 2, pooltest.NewRelease("v1", func(p *pooltest.Process) {
 			if p.Order.ID == "2" {
-				time.Sleep(time.Millisecond) // the other one serves by then
+				time.Sleep(time.Millisecond) // the other worker serves by then
 				p.Exit(1)
 				return
 			}
@@ -176,7 +176,7 @@ func TestStopThenForce(t *testing.T) {
 	})
 }
 
-// The end of Run's context is the loss of patience.
+// The end of Run's context ends the wait for drains.
 func TestCancelKills(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Stubborn)

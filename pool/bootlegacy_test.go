@@ -20,7 +20,7 @@ func (r *rig) wantStartError(reason string) {
 	}
 }
 
-// TestSuccessionWhileBooting: the start goes on in the next master, and ends as it would have.
+// TestSuccessionWhileBooting: the start continues under the next master, with the same result.
 func TestSuccessionWhileBooting(t *testing.T) {
 	for _, serves := range []bool{true, false} {
 		bubble(t, func(t *testing.T) {
@@ -46,13 +46,13 @@ func TestSuccessionWhileBooting(t *testing.T) {
 }
 
 // TestSuccessionOfAFailedStart: a master is killed while it ends the last worker of a failed start.
-// For the next master the start has failed; it is not a graceful end.
+// For the next master that start has failed, too; it is not a graceful end.
 func TestSuccessionOfAFailedStart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		keeper := &shelf{files: map[string]bool{}}
 		v1 := pooltest.NewRelease("v1", nil)
 		r := start(t, 1, v1, func(o *pool.Options) { o.Keeper = keeper })
-		pass(31 * time.Second) // of 30 s to get ready
+		pass(31 * time.Second) // a worker has 30 s to get ready
 		wantEqual(t, "state", r.status().State, "halting")
 		if _, err := r.freeze(); !errors.Is(err, pool.ErrNotRunning) {
 			t.Errorf("freeze: %v", err)
@@ -61,7 +61,7 @@ func TestSuccessionOfAFailedStart(t *testing.T) {
 		v1.Process(1).Exit(0)
 		r.wantStartError("not ready within 30s")
 		if len(keeper.files) > 0 {
-			t.Errorf("a pool that did not come up has left %v", keeper.files)
+			t.Errorf("a pool that did not start has left %v", keeper.files)
 		}
 		next := r.takeOver(left)
 		next.releases = nil // the first pool has closed them
@@ -69,8 +69,8 @@ func TestSuccessionOfAFailedStart(t *testing.T) {
 	})
 }
 
-// TestFreezeBesideTheEndOfAStart: the last worker of a start dies while the pool is being frozen.
-// The start has failed, and no worker is left for the next master.
+// TestFreezeBesideTheEndOfAStart: the last worker of a start dies while the pool is frozen. The
+// start has failed, and no worker is left for the next master.
 func TestFreezeBesideTheEndOfAStart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		v1 := pooltest.NewRelease("v1", nil)

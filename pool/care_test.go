@@ -60,7 +60,7 @@ func TestRecycleByRequest(t *testing.T) {
 	})
 }
 
-// TestUntil: the status tells until when relevo waits for a worker that leaves.
+// TestUntil: the status says how long relevo waits for a worker that leaves.
 func TestUntil(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 1, pooltest.NewRelease("v1", pooltest.Stubborn), func(o *pool.Options) {
@@ -139,7 +139,7 @@ func TestWatchdog(t *testing.T) {
 	})
 }
 
-// What a worker says of itself, and what relevo says of it.
+// What a worker reports about itself, and what relevo reports about it.
 func TestHungFloodHealed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Obedient)

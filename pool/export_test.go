@@ -1,6 +1,6 @@
 package pool
 
-// What the tests need to know.
+// Access for the tests.
 const (
 	SubscriberBuffer = subscriberBuffer
 	MessagesBuffer   = subscriberBuffer * messagesOf / 4

@@ -13,7 +13,7 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// TestThaw: after a succession that fails, the pool is as before.
+// TestThaw: after a failed succession the pool is as before.
 func TestThaw(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		v1 := pooltest.NewRelease("v1", pooltest.Obedient)
@@ -22,7 +22,7 @@ func TestThaw(t *testing.T) {
 		answer := r.roll(v2)
 		canary := v2.Living()[0]
 		r.mustFreeze()
-		go canary.Ready() // is heard afterwards
+		go canary.Ready() // takes effect after the thaw
 		synctest.Wait()
 		for name, refused := range map[string]func() error{
 			"Stop":   r.Stop,
@@ -78,7 +78,7 @@ func TestFreezeWaitsForBirths(t *testing.T) {
 	})
 }
 
-// TestFreezeFails: a worker cannot be detached, and the pool is as before.
+// TestFreezeFails: if a worker cannot be detached, the pool is as before.
 func TestFreezeFails(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		v1 := pooltest.NewRelease("v1", pooltest.Obedient)
@@ -100,8 +100,8 @@ type frozen struct {
 	err error
 }
 
-// freezeBesideADeath freezes a pool at the moment in which a worker of a roll to v2 dies: the roll
-// turns back, and the workers of v2 that serve have to leave.
+// freezeBesideADeath freezes a pool at the moment when a worker of a roll to v2 dies: the roll turns
+// back, and the workers of v2 that serve have to leave.
 func freezeBesideADeath(t *testing.T) (r *rig, v2 *pooltest.Release, done <-chan frozen) {
 	v1 := pooltest.NewRelease("v1", pooltest.Polite)
 	r = start(t, 3, v1)
@@ -143,8 +143,7 @@ func TestFreezeBesideADeath(t *testing.T) {
 	})
 }
 
-// TestThawBesideADeath: the effects of a death were held back, and happen if no successor takes
-// over.
+// TestThawBesideADeath: the effects of a death are held back, and happen if no successor takes over.
 func TestThawBesideADeath(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r, _, done := freezeBesideADeath(t)

@@ -2,7 +2,7 @@ package pool
 
 import "testing"
 
-// Connections that turn out not to be handed over are counted again, even after the worker's end.
+// Connections that were not handed over after all are counted again, even after the worker's end.
 func TestNotHandedOver(t *testing.T) {
 	p := New(Options{})
 	p.connections = Connections{HandedOver: 5, Rescued: 1}

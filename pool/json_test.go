@@ -14,7 +14,7 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// The clock of a bubble starts at 2000-01-01T00:00:00Z, so the test can compare what a pool says
+// The clock of a bubble starts at 2000-01-01T00:00:00Z, so the test can compare the output of a pool
 // letter by letter.
 
 func TestStatusJSON(t *testing.T) {
@@ -51,7 +51,7 @@ func TestStatusJSON(t *testing.T) {
 	})
 }
 
-// retryOf finds the fraction of a second in the time of the next spawn, which has jitter.
+// retryOf returns the fraction of a second in the time of the next spawn, which has jitter.
 func retryOf(t *testing.T, status string) string {
 	t.Helper()
 	_, rest, _ := strings.Cut(status, `"retry":"2000-01-01T00:01:00.`)
@@ -158,7 +158,7 @@ func TestExitStatusJSON(t *testing.T) {
 	}
 	for _, bad := range []string{`[]`, `{"signal":"SIGNAL"}`} {
 		if json.Unmarshal([]byte(bad), new(pool.ExitStatus)) == nil {
-			t.Errorf("%s was read", bad)
+			t.Errorf("%s was accepted", bad)
 		}
 	}
 }
@@ -178,8 +178,8 @@ func wantJSON(t *testing.T, what string, got, want any) {
 	wantEqual(t, what, marshal(t, got), marshal(t, want))
 }
 
-// TestExitStatusSaid: the next master and clients learn how a worker ended and what it said about
-// it.
+// TestExitStatusSaid: the next master and clients get a worker's exit status together with its last
+// words.
 func TestExitStatusSaid(t *testing.T) {
 	for want, status := range map[string]pool.ExitStatus{
 		"exit status 1: panic: no database": {Code: 1, Said: "panic: no database"},

@@ -12,7 +12,7 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// shelf is a keeper that checks whether the documents and files that it gets fit together.
+// shelf is a keeper that checks that the documents and files it gets fit together.
 type shelf struct {
 	mu    sync.Mutex
 	files map[string]bool
@@ -41,8 +41,8 @@ func (s *shelf) Save(l pool.Legacy) {
 	s.saves++
 }
 
-// TestKeeper: whenever nothing changes, the saved state is the present one, so a master that is
-// killed then has a complete legacy.
+// TestKeeper: whenever no change is under way, the saved state is the present one, so that a master
+// that is killed then leaves a complete legacy.
 func TestKeeper(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		keeper := &shelf{files: map[string]bool{}}
@@ -57,11 +57,11 @@ func TestKeeper(t *testing.T) {
 		r.releases[1].Process(4).Alive()
 		synctest.Wait()
 		if keeper.saves != saves {
-			t.Error("a sign of life was saved")
+			t.Error("the state was saved for a sign of life")
 		}
 		states := r.states()
 		l := keeper.saved
-		r.mustFreeze() // stands for SIGKILL: nothing that it leaves is used
+		r.mustFreeze() // stands for SIGKILL: its result is not used
 		r.HandOver()
 		<-r.ran
 		r = r.takeOver(l)
@@ -69,8 +69,8 @@ func TestKeeper(t *testing.T) {
 	})
 }
 
-// TestKeeperPersists: a process that waits until its legacy is saved hears of it when it is, and
-// not before. Without a keeper it hears at once.
+// TestKeeperPersists: a process that waits until its legacy is saved is told exactly then; without a
+// keeper, at once.
 func TestKeeperPersists(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		keeper := &shelf{files: map[string]bool{}}
@@ -80,7 +80,7 @@ func TestKeeperPersists(t *testing.T) {
 		v1.Process(1).Persist(func() { atSave = keeper.saves })
 		synctest.Wait()
 		if atSave != saves+1 {
-			t.Errorf("after %d saves it is told of save %d", saves, atSave)
+			t.Errorf("told at save %d, want %d", atSave, saves+1)
 		}
 	})
 	bubble(t, func(t *testing.T) {
@@ -90,13 +90,13 @@ func TestKeeperPersists(t *testing.T) {
 		v1.Process(1).Persist(func() { told = true })
 		synctest.Wait()
 		if !told {
-			t.Error("without a keeper it waits")
+			t.Error("it waits although there is no keeper")
 		}
 	})
 }
 
-// TestKeeperBeforeAnswer: a request for a change is answered only when the change is saved, so a
-// master that is killed right after the answer has not forgotten it.
+// TestKeeperBeforeAnswer: a request for a change is answered only when the change is saved, so that
+// it is not lost if the master is killed right after the answer.
 func TestKeeperBeforeAnswer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		keeper := &shelf{files: map[string]bool{}}
@@ -115,7 +115,7 @@ func TestKeeperBeforeAnswer(t *testing.T) {
 	})
 }
 
-// TestKeeperOfLateFiles: files that a process has only some time after its start are kept, too.
+// TestKeeperOfLateFiles: files that a process gets only some time after its start are kept, too.
 func TestKeeperOfLateFiles(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		keeper := &shelf{files: map[string]bool{}}

@@ -16,7 +16,7 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// freeze freezes the pool, with patience for workers that are being started.
+// freeze freezes the pool; it waits for workers that are being started.
 func (r *rig) freeze() (pool.Legacy, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
@@ -32,7 +32,7 @@ func (r *rig) mustFreeze() pool.Legacy {
 	return l
 }
 
-// succeed has another pool take over everything, as the next master does: the state goes through a
+// succeed makes another pool take over everything, as the next master does: the state goes through a
 // document, and the releases are made again from the generations.
 func (r *rig) succeed() *rig {
 	r.t.Helper()
@@ -47,7 +47,7 @@ func (r *rig) succeed() *rig {
 	return r.takeOver(l)
 }
 
-// takeOver runs a pool that takes over what another one has left.
+// takeOver runs a pool that takes over the legacy of another one.
 func (r *rig) takeOver(l pool.Legacy) *rig {
 	r.t.Helper()
 	document, err := json.Marshal(l)
@@ -72,7 +72,7 @@ func (r *rig) takeOver(l pool.Legacy) *rig {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	next := &rig{t: r.t, Pool: heir, cancel: cancel, releases: r.releases, ran: make(chan error), keeper: r.keeper}
-	r.releases = nil // they are the heir's to close
+	r.releases = nil // the successor closes them
 	go func() {
 		for e := range heir.Journal() {
 			next.mu.Lock()
@@ -89,7 +89,7 @@ func (r *rig) takeOver(l pool.Legacy) *rig {
 	return next
 }
 
-// TestSuccessionAtRest: the workers are not touched, and everything works on them.
+// TestSuccessionAtRest: the workers are not touched, and all requests work on them.
 func TestSuccessionAtRest(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		v1 := pooltest.NewRelease("v1", pooltest.Polite)
@@ -126,8 +126,8 @@ func TestSuccessionAtRest(t *testing.T) {
 	})
 }
 
-// TestSuccessionInARoll at each of its steps: it goes on, and ends as it would
-// have.
+// TestSuccessionInARoll: a succession at each step of a roll. The roll continues, with the same
+// result.
 func TestSuccessionInARoll(t *testing.T) {
 	for steps := range 9 {
 		t.Run(fmt.Sprint(steps), func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestSuccessionInARoll(t *testing.T) {
 				v2 := r.release("v2", nil)
 				answer := r.roll(v2)
 				step := func() {
-					pass(400 * time.Millisecond) // the canary's probation takes three
+					pass(400 * time.Millisecond) // the canary's probation takes three of these
 					for _, p := range v2.Living() {
 						if strings.Contains(r.states(), fmt.Sprintf("/%s starting", p.Order.ID)) {
 							go func() { p.Online(); p.Ready(); <-p.Asked(); p.Exit(0) }()
@@ -152,7 +152,7 @@ func TestSuccessionInARoll(t *testing.T) {
 				r = r.succeed()
 				if !ended {
 					if got := <-answer; !errors.Is(got.err, pool.ErrHandedOver) {
-						t.Errorf("who waited for the roll got %+v, %v", got.RollResult, got.err)
+						t.Errorf("the caller that waited for the roll got %+v, %v", got.RollResult, got.err)
 					}
 					wantEqual(t, "text begins", strings.HasPrefix(r.last(pool.KindSuccession).Text,
 						"continues the roll to generation 2"), true)
@@ -163,7 +163,7 @@ func TestSuccessionInARoll(t *testing.T) {
 				status := r.status()
 				if status.Generation != 2 || status.Rolling != nil || status.LastRoll == nil ||
 					status.LastRoll.Result != machine.OK {
-					t.Errorf("after all: %+v", status)
+					t.Errorf("in the end: %+v", status)
 				}
 			})
 		})
@@ -200,7 +200,7 @@ func TestSuccessionWhileLeaving(t *testing.T) {
 		pass(20 * time.Second)
 		r = r.succeed()
 		wantEqual(t, "draining", r.states(), "0/1 serving, 1/2 draining")
-		pass(11 * time.Second) // of 30 s in all
+		pass(11 * time.Second) // of 30 s
 		wantEqual(t, "after the drain timeout", r.states(), "0/1 serving")
 		for range 4 {
 			for _, p := range v1.Living() {
@@ -216,7 +216,7 @@ func TestSuccessionWhileLeaving(t *testing.T) {
 	})
 }
 
-// leaves exits when it is asked to.
+// leaves exits when it is asked to leave.
 func leaves(p *pooltest.Process) {
 	select {
 	case <-p.Asked():
@@ -257,7 +257,7 @@ func TestTakeOverNeedsItsReleases(t *testing.T) {
 	})
 }
 
-// TestUnreadyInLegacy: an adopted process knows whether the pool has heard that it is ready.
+// TestUnreadyInLegacy: an adopted process knows whether the pool has been told that it is ready.
 func TestUnreadyInLegacy(t *testing.T) {
 	unready := map[machine.State]bool{machine.Starting: true, machine.Serving: false, machine.Draining: false}
 	for state, want := range unready {

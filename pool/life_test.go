@@ -13,7 +13,7 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// The events of one worker's whole life, complete and in order.
+// The events of a worker's whole life, complete and in order.
 func TestLives(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -74,7 +74,7 @@ func TestLives(t *testing.T) {
 				wantEqual(t, "events", words(events), test.want)
 				for _, e := range events {
 					if e.App != "web" || e.PID != 1001 || *e.Slot != 0 || e.Generation != 1 || e.Time.IsZero() {
-						t.Errorf("event %q is not the worker's: %+v", e.Kind, e)
+						t.Errorf("event %q is not of this worker: %+v", e.Kind, e)
 					}
 				}
 			})
@@ -82,7 +82,7 @@ func TestLives(t *testing.T) {
 	}
 }
 
-// What the events of a life have beside their kind.
+// The fields of the events of a life.
 func TestLifeDetails(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", nil)
@@ -117,7 +117,7 @@ func TestNoListeningWithoutAddresses(t *testing.T) {
 	})
 }
 
-// A worker that says that it leaves, and exits without an error, has not died.
+// A worker that announces that it leaves, and exits without an error, has not died.
 func TestLeavesByItself(t *testing.T) {
 	for code, planned := range map[int]bool{0: true, 3: false} {
 		bubble(t, func(t *testing.T) {
@@ -153,8 +153,8 @@ func TestReportsAfterExit(t *testing.T) {
 	})
 }
 
-// The pool gives up a worker that survives SIGKILL, and the others hear that it is no longer in the
-// pool.
+// The pool gives up a worker that survives SIGKILL. It announces to the others that this worker is
+// no longer in the pool.
 func TestAbandoned(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", nil)
@@ -196,7 +196,7 @@ func (r slowToReturn) Start(o pool.Order, sink func(pool.Report)) (pool.Process,
 	return p, err
 }
 
-// What a worker says before the pool knows its process is kept until the pool does.
+// A report that comes before the pool knows the process is kept until it does.
 func TestReportsBeforeStartReturns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.ServesFor(500*time.Millisecond))
@@ -210,7 +210,7 @@ func TestReportsBeforeStartReturns(t *testing.T) {
 	})
 }
 
-// What is asked of a process before it exists is done as soon as it exists.
+// A request to a process that does not exist yet is done as soon as the process exists.
 func TestWantedBeforeStarted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", nil)
@@ -233,8 +233,8 @@ func TestWantedBeforeStarted(t *testing.T) {
 	})
 }
 
-// A start hangs for longer than the pool waits. A process that it makes after that is killed, and
-// the release is not closed before.
+// A start hangs for longer than the pool waits. If it makes a process later, that is killed; the
+// release is closed only then.
 func TestStartThatHangs(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Obedient)
@@ -286,7 +286,7 @@ func TestStartThatHangsAtTheEnd(t *testing.T) {
 	}
 }
 
-// A worker whose channel is closed is asked by signal.
+// A worker whose channel is closed is asked to leave by signal.
 func TestDrainWithoutChannel(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Polite)
@@ -302,7 +302,7 @@ func TestDrainWithoutChannel(t *testing.T) {
 	})
 }
 
-// The drain message tells the time that is left.
+// The drain message contains the time that is left.
 func TestDrainDeadline(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Polite)
@@ -319,7 +319,7 @@ func TestDrainDeadline(t *testing.T) {
 	})
 }
 
-// That a signal could not be sent is no event: the process's exit is.
+// A signal that could not be sent is no event; the exit of the process is.
 func TestSignalsThatFail(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Obedient)

@@ -13,7 +13,7 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// methods are all that talk to the loop.
+// methods are all methods that talk to the loop.
 func methods(release *pooltest.Release) map[string]func(p *pool.Pool) error {
 	return map[string]func(p *pool.Pool) error{
 		"Status":    func(p *pool.Pool) error { _, err := p.Status(); return err },
@@ -51,7 +51,7 @@ func TestMethodsAfterRun(t *testing.T) {
 	})
 }
 
-// A method called before Run waits for it, and is then done.
+// A method called before Run waits until Run begins, and is then done.
 func TestMethodsBeforeRun(t *testing.T) {
 	for name := range methods(nil) {
 		t.Run(name, func(t *testing.T) {
@@ -79,13 +79,13 @@ func TestMethodsBeforeRun(t *testing.T) {
 	}
 }
 
-// held is a pool whose loop is kept busy, so calls queue up in the order of their making.
+// held is a pool whose loop is kept busy, so that calls wait in the order in which they were made.
 type held struct {
 	*rig
 	resume func()
 }
 
-// hold starts a pool of n workers; its loop stands still when worker at is ready.
+// hold starts a pool of n workers. Its loop stops when worker at is ready.
 func hold(t *testing.T, n, at int, release *pooltest.Release) held {
 	t.Helper()
 	gate, count := make(chan struct{}), 0
@@ -99,7 +99,7 @@ func hold(t *testing.T, n, at int, release *pooltest.Release) held {
 	return held{r, func() { close(gate) }}
 }
 
-// queue calls f in the background until it waits for the loop.
+// queue calls f in the background, and returns when f waits for the loop.
 func (h held) queue(f func()) {
 	go f()
 	synctest.Wait()
@@ -117,7 +117,7 @@ func TestAnswerBeatsEnd(t *testing.T) {
 			h.queue(release.Process(2).Ready)
 			stopped := make(chan error, 1)
 			h.queue(func() { release.Process(2).Exit(1) }) // backoff: no worker is left
-			h.queue(func() { stopped <- h.Stop() })        // so this is the end
+			h.queue(func() { stopped <- h.Stop() })        // so the pool ends
 			h.resume()
 			wantEqual(t, "stop", <-stopped, nil)
 			<-h.ran
@@ -125,7 +125,7 @@ func TestAnswerBeatsEnd(t *testing.T) {
 	}
 }
 
-// The same for a roll, whose release would be closed by both sides.
+// The same for a roll. Otherwise both sides would close its release.
 func TestRollAnswerBeatsEnd(t *testing.T) {
 	for range 50 {
 		bubble(t, func(t *testing.T) {
@@ -139,7 +139,7 @@ func TestRollAnswerBeatsEnd(t *testing.T) {
 				answer <- rolled{result, err}
 			})
 			h.queue(func() { release.Process(1).Exit(1) })
-			h.queue(func() { release.Process(2).Exit(1) }) // the boot has failed: the end
+			h.queue(func() { release.Process(2).Exit(1) }) // the boot has failed, so the pool ends
 			h.resume()
 			got := <-answer
 			wantEqual(t, "roll", []any{got.err, got.Result}, []any{nil, machine.Aborted})
@@ -184,10 +184,10 @@ func TestTargets(t *testing.T) {
 		{"all", pool.Target{}, []string{"1", "4"}, ""},
 		{"a slot", pool.Target{Slot: slot(1)}, []string{"4"}, ""},
 		{"an id", pool.Target{ID: "1"}, []string{"1"}, ""},
-		{"one that leaves", pool.Target{ID: "3"}, []string{"3"}, ""},
+		{"a worker that leaves", pool.Target{ID: "3"}, []string{"3"}, ""},
 		{"a slot that is gone", pool.Target{Slot: slot(2)}, nil, "cannot reach slot 2: pool: no such worker"},
-		{"one that is gone", pool.Target{ID: "2"}, nil, "cannot reach worker 2: pool: no such worker"},
-		{"one that never was", pool.Target{ID: "x"}, nil, "cannot reach worker x: pool: no such worker"},
+		{"a worker that is gone", pool.Target{ID: "2"}, nil, "cannot reach worker 2: pool: no such worker"},
+		{"a worker that never existed", pool.Target{ID: "x"}, nil, "cannot reach worker x: pool: no such worker"},
 	}
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", nil)
@@ -276,7 +276,7 @@ func TestSendRefuses(t *testing.T) {
 		r := start(t, 1, release)
 		for _, data := range []string{``, `{`, `1 2`, `{"relevo":"drain"}`} {
 			if _, err := r.Send(pool.Target{}, []byte(data)); err == nil {
-				t.Errorf("%q was sent", data)
+				t.Errorf("%q was not refused", data)
 			}
 		}
 		wantEqual(t, "sent", release.Process(1).Labels(), []string{})

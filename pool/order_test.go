@@ -12,7 +12,7 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// Rolls happen in the order of BeginRoll, not in that of Wait.
+// Rolls run in the order of the calls of BeginRoll, not of Wait.
 func TestBeginRoll(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 1, pooltest.NewRelease("v1", pooltest.Obedient))

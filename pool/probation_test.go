@@ -10,12 +10,12 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// trial is a release whose canaries get a share of their own.
+// trial is a release whose canaries have a share of their own.
 type trial struct{ *pooltest.Release }
 
 func (trial) CanaryShare(worker string) (share, hint string) { return "5%", "worker " + worker }
 
-// onProbation rolls to a release whose canary is ready, and on probation for ten minutes.
+// onProbation begins a roll and returns when the canary is ready, on a probation of ten minutes.
 func onProbation(t *testing.T) (*rig, *pooltest.Release, <-chan rolled) {
 	t.Helper()
 	r := start(t, 2, pooltest.NewRelease("v1", pooltest.Obedient), func(o *pool.Options) {
@@ -31,7 +31,7 @@ func onProbation(t *testing.T) (*rig, *pooltest.Release, <-chan rolled) {
 	return r, next, answer
 }
 
-// A canary is told of while it is on probation, and promoted.
+// A canary on probation is in the status, and is promoted.
 func TestPromote(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r, next, answer := onProbation(t)
@@ -65,8 +65,7 @@ func TestPromote(t *testing.T) {
 	})
 }
 
-// A caller that waits for a roll that is aborted gets its result, and so does the caller that
-// aborts it.
+// The caller that aborts a roll, and the callers that wait for it, all get its result.
 func TestAbort(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r, next, answer := onProbation(t)
@@ -100,7 +99,7 @@ func mustEnd(t *testing.T, roll *pool.PendingRoll) pool.RollResult {
 	return result
 }
 
-// TestProbationInSuccession: the next master knows the canary, and admits it in the end.
+// TestProbationInSuccession: the next master knows the canary, and admits it when its time is over.
 func TestProbationInSuccession(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r, next, _ := onProbation(t)

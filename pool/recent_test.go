@@ -12,7 +12,7 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// told is what the pool remembers, in short.
+// told is a short form of the events that the pool remembers.
 func (r *rig) told() (short []string) {
 	r.t.Helper()
 	all, err := r.Recent()
@@ -34,7 +34,7 @@ func (r *rig) told() (short []string) {
 	return short
 }
 
-// TestRecent: the pool remembers events that explain its state, also in the next master, and
+// TestRecent: the pool remembers events that explain its state, also under the next master, and
 // forgets everyday events.
 func TestRecent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -51,8 +51,7 @@ func TestRecent(t *testing.T) {
 	})
 }
 
-// TestRecentIsBounded: repeated events are one entry, and however many there are, the memory for
-// them stays small.
+// TestRecentIsBounded: repeated events are one entry, and the memory for all entries is limited.
 func TestRecentIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Polite)
@@ -64,7 +63,7 @@ func TestRecentIsBounded(t *testing.T) {
 		wantEqual(t, "told", r.told(), "[started exit SIGSEGV ×3]")
 		all, _ := r.Recent()
 		if last := all[1]; !last.Last.After(last.Time) || last.ID != "3" {
-			t.Errorf("the last death is not told: %+v", last)
+			t.Errorf("the last death is missing: %+v", last)
 		}
 		for i := range 500 {
 			slot := i
@@ -81,7 +80,7 @@ func TestRecentIsBounded(t *testing.T) {
 			t.Errorf("%d entries, %d bytes", len(all), len(text))
 		}
 		if tail := all[len(all)-1].Tail; len(tail) != 3 || tail[2] != "5" || len(tail[1]) > 400 {
-			t.Errorf("the output that is kept: %.100q", tail)
+			t.Errorf("the kept output: %.100q", tail)
 		}
 	})
 }

@@ -21,13 +21,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// rig is a pool that runs in a bubble of fake time, and all that it said.
+// rig is a pool that runs in a bubble of fake time, and all events that it has published.
 type rig struct {
 	*pool.Pool
 	t        *testing.T
 	cancel   context.CancelFunc
 	releases []*pooltest.Release
-	ran      chan error // closed with the pool
+	ran      chan error // closed when the pool has ended
 	err      error      // of Run, when ran is closed
 	keeper   pool.Keeper
 
@@ -35,15 +35,13 @@ type rig struct {
 	journal []pool.Event
 }
 
-// bubble runs a test in fake time. A goroutine that is left behind at its end
-// fails the test.
+// bubble runs a test in fake time. A goroutine that is still there at the end fails the test.
 func bubble(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
 	synctest.Test(t, test)
 }
 
-// start runs a pool of n workers until the test ends. The pool must then have
-// been stopped, or it is.
+// start runs a pool of n workers until the end of the test, and stops it then if the test has not.
 func start(t *testing.T, n int, first *pooltest.Release, change ...func(*pool.Options)) *rig {
 	t.Helper()
 	o := pool.Options{App: "web", Workers: n, Release: first}
@@ -71,7 +69,7 @@ func start(t *testing.T, n int, first *pooltest.Release, change ...func(*pool.Op
 	return r
 }
 
-// finish stops the pool and looks for what it has left or done wrong.
+// finish stops the pool and checks that it has left nothing behind.
 func (r *rig) finish() {
 	defer r.cancel()
 	r.Stop()
@@ -89,20 +87,20 @@ func (r *rig) finish() {
 	}
 }
 
-// release adds a release that finish will look at.
+// release adds a release that finish will check.
 func (r *rig) release(version string, lives func(*pooltest.Process)) *pooltest.Release {
 	release := pooltest.NewRelease(version, lives)
 	r.releases = append(r.releases, release)
 	return release
 }
 
-// rolled is a Roll's answer.
+// rolled is the result of a Roll.
 type rolled struct {
 	pool.RollResult
 	err error
 }
 
-// roll asks for a roll in the background, as several callers may.
+// roll calls Roll in the background, as several callers may.
 func (r *rig) roll(release *pooltest.Release) <-chan rolled {
 	answer := make(chan rolled, 1)
 	go func() {
@@ -113,7 +111,7 @@ func (r *rig) roll(release *pooltest.Release) <-chan rolled {
 	return answer
 }
 
-// mustRoll rolls and waits for a good end.
+// mustRoll rolls, and requires that the roll succeeds.
 func (r *rig) mustRoll(release *pooltest.Release) pool.RollResult {
 	r.t.Helper()
 	result, err := r.Roll(context.Background(), release)
@@ -123,7 +121,7 @@ func (r *rig) mustRoll(release *pooltest.Release) pool.RollResult {
 	return result
 }
 
-// events returns what the journal has had so far.
+// events returns what the journal has received so far.
 func (r *rig) events() []pool.Event {
 	synctest.Wait()
 	r.mu.Lock()
@@ -154,7 +152,7 @@ func (r *rig) of(worker int) (events []pool.Event) {
 	return events
 }
 
-// words renders events as their kinds; a roll's with its step.
+// words renders each event as its kind, and a roll's event with its step.
 func words(events []pool.Event) string {
 	var kinds []string
 	for _, e := range events {
@@ -192,7 +190,7 @@ func (r *rig) status() pool.Status {
 	return status
 }
 
-// wantEqual compares what can be printed.
+// wantEqual compares the printed forms.
 func wantEqual(t *testing.T, what string, got, want any) {
 	t.Helper()
 	if fmt.Sprint(got) != fmt.Sprint(want) {
@@ -200,7 +198,7 @@ func wantEqual(t *testing.T, what string, got, want any) {
 	}
 }
 
-// pass lets fake time go by.
+// pass lets fake time pass.
 func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()

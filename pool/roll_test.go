@@ -24,11 +24,11 @@ func TestRoll(t *testing.T) {
 		wantEqual(t, "result", result.Generation, 2)
 		wantEqual(t, "from", result.From, 1)
 		wantEqual(t, "replaced", result.Replaced, 3)
-		wantEqual(t, "time", result.Ended.Sub(result.Started), time.Second) // the canary's
+		wantEqual(t, "time", result.Ended.Sub(result.Started), time.Second) // the canary's probation
 		wantEqual(t, "started", result.Started, began)
 		wantEqual(t, "error", result.Error(), nil)
 		wantEqual(t, "states", r.states(), "0/4 serving, 1/5 serving, 2/6 serving")
-		wantEqual(t, "old release closed", old.Closed(), 0) // a crash storm would need it
+		wantEqual(t, "old release closed", old.Closed(), 0) // a crash storm would roll back to it
 		status := r.status()
 		wantEqual(t, "generation", status.Generation, 2)
 		wantEqual(t, "version", status.Workers[0].Release.Version, "v2")
@@ -178,7 +178,7 @@ func findStep(t *testing.T, events []pool.Event, step pool.Step) pool.Event {
 	return pool.Event{}
 }
 
-// A roll that fails half-way brings the old workers back.
+// A roll that fails half-way starts the old workers again.
 func TestRollRevertsReplaced(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 2, pooltest.NewRelease("v1", pooltest.Obedient))
@@ -219,8 +219,8 @@ func TestRollStuck(t *testing.T) {
 	})
 }
 
-// Of the rolls asked for while one is under way only the newest is run, and all
-// who asked for one of them get its result.
+// Of the rolls that are requested during a roll only the newest is run, and all callers of these get
+// its result.
 func TestRollsCoalesce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 2, pooltest.NewRelease("v1", pooltest.Obedient))
@@ -231,7 +231,7 @@ func TestRollsCoalesce(t *testing.T) {
 			pooltest.Obedient(p)
 		})
 		first := r.roll(underway)
-		pass(2 * time.Second) // beyond the canary
+		pass(2 * time.Second) // past the canary's probation
 		skipped, newest := r.release("v3", nil), r.release("v4", pooltest.Obedient)
 		second, third := r.roll(skipped), r.roll(newest)
 		wantEqual(t, "closed unused", skipped.Closed(), 1)
@@ -261,7 +261,7 @@ func TestRollGivesWay(t *testing.T) {
 	})
 }
 
-// A caller that stops waiting returns at once; the roll goes on.
+// A caller that stops waiting returns at once; the roll continues.
 func TestRollOutlivesItsCaller(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 1, pooltest.NewRelease("v1", pooltest.Obedient))
@@ -275,7 +275,7 @@ func TestRollOutlivesItsCaller(t *testing.T) {
 	})
 }
 
-// A stop during a roll answers every caller that waits, also for a queued roll.
+// A stop during a roll answers every caller that waits, also those of a queued roll.
 func TestStopAbortsRolls(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 2, pooltest.NewRelease("v1", pooltest.Obedient))
@@ -286,7 +286,7 @@ func TestStopAbortsRolls(t *testing.T) {
 			}
 			pooltest.Obedient(p)
 		}))
-		pass(2 * time.Second) // beyond the canary
+		pass(2 * time.Second) // past the canary's probation
 		second := r.roll(r.release("v3", pooltest.Obedient))
 		if err := r.Stop(); err != nil {
 			t.Error(err)
@@ -295,7 +295,7 @@ func TestStopAbortsRolls(t *testing.T) {
 			got := <-answer
 			wantEqual(t, "result", []any{got.err, got.Result, got.Reason}, []any{nil, machine.Aborted, "the pool stops"})
 			if got.Error() == nil {
-				t.Error("an aborted roll is no error")
+				t.Error("an aborted roll returns no error")
 			}
 		}
 		<-r.ran
@@ -330,7 +330,7 @@ func TestRollWhileBootFails(t *testing.T) {
 	})
 }
 
-// A stopping pool rolls no more, and the release is closed all the same.
+// A pool that is stopping does not roll, but it does close the release.
 func TestRollWhileStopping(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 1, pooltest.NewRelease("v1", pooltest.Stubborn))
@@ -345,7 +345,7 @@ func TestRollWhileStopping(t *testing.T) {
 	})
 }
 
-// A roll asks workers by message if they can be asked so.
+// A roll asks workers to leave by message if they take messages.
 func TestRollByMessage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		old := pooltest.NewRelease("v1", pooltest.Polite)
@@ -357,7 +357,7 @@ func TestRollByMessage(t *testing.T) {
 	})
 }
 
-// A worker that leaves by itself while on probation fails the roll.
+// A worker that leaves by itself while on probation makes the roll fail.
 func TestCanaryLeaves(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 1, pooltest.NewRelease("v1", pooltest.Obedient))
@@ -374,7 +374,7 @@ func TestCanaryLeaves(t *testing.T) {
 	})
 }
 
-// Closing a release takes as long as its file system does; the pool goes on meanwhile.
+// Closing a release takes as long as its file system does; the pool does not wait for it.
 func TestSlowCloseOfRelease(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 2, pooltest.NewRelease("v1", pooltest.Obedient))

@@ -25,7 +25,7 @@ func TestSleep(t *testing.T) {
 		wantEqual(t, "event", []any{event.From, event.Reason}, []any{2, "no client"})
 		wantEqual(t, "again", r.Sleep("again"), nil)
 		if _, _, err := r.Resize(to(0)); err != nil {
-			t.Errorf("none of none: %v", err)
+			t.Errorf("resize to 0 while asleep: %v", err)
 		}
 
 		pending, err := r.BeginRoll(r.release("v2", pooltest.Obedient))
@@ -58,7 +58,7 @@ func TestSleep(t *testing.T) {
 	})
 }
 
-// Sleep is refused while a roll or a start goes on.
+// Sleep is refused during a roll or a start.
 func TestSleepRefused(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := start(t, 1, pooltest.NewRelease("v1", pooltest.Obedient))

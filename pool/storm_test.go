@@ -15,7 +15,7 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// Requests, deaths and signals in any order: the pool ends when it is told to, every caller that
+// Requests, deaths and signals in any order: the pool ends when it is stopped, every caller that
 // waits gets an answer, and no process and no release is left.
 func TestStorm(t *testing.T) {
 	for seed := range uint64(60) {
@@ -90,8 +90,8 @@ func storm(t *testing.T, random *rand.Rand) {
 	wellFormed(t, r.events())
 }
 
-// wellFormed checks that each worker's events begin with its fork, or its failure
-// to, and end with its one exit.
+// wellFormed checks that the events of each worker begin with its fork, or the failure to fork, and
+// end with its only exit.
 func wellFormed(t *testing.T, events []pool.Event) {
 	t.Helper()
 	lives := map[string][]string{}

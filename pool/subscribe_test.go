@@ -12,8 +12,8 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// flood makes the pool publish n events: messages with the numbers from 0 on. It gives readers the
-// time to read them.
+// flood makes the pool publish n events: messages with numbers from 0 on. It gives readers time to
+// read them.
 func flood(p *pooltest.Process, n int) {
 	for i := range n {
 		if i%256 == 0 {
@@ -23,7 +23,7 @@ func flood(p *pooltest.Process, n int) {
 	}
 }
 
-// collect reads a channel of events until it is closed or nothing comes.
+// collect reads events until the channel is closed or no more come.
 func collect(events <-chan pool.Event) (all []pool.Event, closed bool) {
 	for {
 		synctest.Wait()
@@ -39,8 +39,8 @@ func collect(events <-chan pool.Event) (all []pool.Event, closed bool) {
 	}
 }
 
-// account checks that every event of a flood either came, in order, or was
-// counted as lost at its place.
+// account checks that every event of a flood either came, in order, or was counted as lost at its
+// place.
 func account(t *testing.T, events []pool.Event, n int) (lost int) {
 	t.Helper()
 	next := 0
@@ -96,8 +96,8 @@ func TestSubscribe(t *testing.T) {
 	})
 }
 
-// A reader that does not read is told how much it missed as soon as it reads again, and holds
-// nothing up.
+// A reader that does not read holds nothing up. As soon as it reads again it is told how many events
+// it missed.
 func TestSlowSubscriber(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Obedient)
@@ -122,8 +122,8 @@ func TestSlowSubscriber(t *testing.T) {
 	})
 }
 
-// Endless messages of workers do not hide what happens to the workers, and the reader is told of
-// the loss.
+// Endless messages of workers do not hide the other events of the workers, and the reader is told
+// how many messages it lost.
 func TestSlowSubscriberAtTheEnd(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Obedient)
@@ -139,8 +139,8 @@ func TestSlowSubscriberAtTheEnd(t *testing.T) {
 	})
 }
 
-// A reader that makes room for one event only: the loss is told before anything
-// that came later, and there is room for that to the very end.
+// A reader that makes room for only one event at a time gets the number of lost events before any
+// later event, and there is always room for that.
 func TestSubscriberWithRoomForOne(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Obedient)
@@ -159,7 +159,7 @@ func TestSubscriberWithRoomForOne(t *testing.T) {
 	})
 }
 
-// The journal begins with the pool, however late its reader comes.
+// The journal begins with the pool, even if its reader comes late.
 func TestJournalFromTheFirst(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Obedient)
@@ -175,7 +175,7 @@ func TestJournalFromTheFirst(t *testing.T) {
 	})
 }
 
-// The bytes that readers have not read are limited, for all readers together.
+// The bytes that readers have not read yet are limited, for all readers together.
 func TestSubscribersBytes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := pooltest.NewRelease("v1", pooltest.Obedient)
@@ -190,7 +190,7 @@ func TestSubscribersBytes(t *testing.T) {
 		message := ipc.App{Data: []byte(`"` + strings.Repeat("m", large) + `"`)}
 		for range 500 {
 			release.Process(1).Say(message)
-			synctest.Wait() // the journal is read
+			synctest.Wait() // the journal's reader is up to date
 		}
 		bytes := 0
 		for _, events := range deaf {
@@ -201,7 +201,7 @@ func TestSubscribersBytes(t *testing.T) {
 				lost += e.Count
 			}
 			if len(got) == 0 {
-				t.Error("a reader that is late gets nothing")
+				t.Error("a late reader gets nothing")
 			}
 		}
 		if bytes > pool.SubscribersBytes {

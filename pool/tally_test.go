@@ -11,8 +11,8 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// TestTally: each start and each end counts once, with its cause, and the next master
-// goes on counting.
+// TestTally: each start and each end is counted once, with its cause, and the next master continues
+// to count.
 func TestTally(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		old := pooltest.NewRelease("v1", pooltest.Polite)

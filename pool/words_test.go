@@ -21,8 +21,8 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// constants returns the string constants of a type in a file, and the doc comment
-// of its package.
+// constants returns the string constants of a type in a file, and the doc comment of the file's
+// package.
 func constants(t *testing.T, path, ofType string) []string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
@@ -61,7 +61,7 @@ func defined(t *testing.T) (words []string) {
 	return words
 }
 
-// The words of the package comment are those that states, kinds and fields use.
+// States, kinds and fields use the words that the package comment defines.
 func TestWords(t *testing.T) {
 	words := defined(t)
 	if len(words) != len(slices.Compact(slices.Sorted(slices.Values(words)))) || len(words) < 10 {
@@ -70,7 +70,7 @@ func TestWords(t *testing.T) {
 	has := func(what string) {
 		t.Helper()
 		if !slices.Contains(words, what) {
-			t.Errorf("%q is used and not defined in %v", what, words)
+			t.Errorf("%q is used, but not defined in %v", what, words)
 		}
 	}
 	has(string(machine.Backoff))
@@ -92,7 +92,7 @@ func TestWords(t *testing.T) {
 			t.Errorf("a worker that is %q has no event of that name", state)
 		}
 	}
-	// Node's cluster module has these; its users look for them.
+	// Node's cluster module has these events, and its users will look for them.
 	for _, kind := range []string{"fork", "online", "listening", "message", "disconnect", "exit"} {
 		if !slices.Contains(kinds, kind) {
 			t.Errorf("no event %q", kind)
@@ -103,7 +103,7 @@ func TestWords(t *testing.T) {
 	has("worker")
 }
 
-// Every kind and every step that is declared also happens.
+// Every kind and every step that is declared is also used.
 func TestEveryKindHappens(t *testing.T) {
 	kinds, steps := map[string]bool{}, map[string]bool{}
 	note := func(events []pool.Event) {

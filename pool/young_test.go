@@ -12,7 +12,7 @@ import (
 	"relevo/pool/pooltest"
 )
 
-// A generation that passes its probation and then keeps crashing is rolled back by itself. The
+// A generation that passes its probation and then keeps crashing is rolled back automatically. The
 // previous release was kept for that.
 func TestCrashStorm(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -73,7 +73,7 @@ func TestFallbackEndsWithYouth(t *testing.T) {
 var outOfMemory = pool.Exited{Status: pool.ExitStatus{Signal: syscall.SIGKILL, OutOfMemory: true},
 	Hint: "it is too large"}
 
-// A death for lack of memory is named in status and events.
+// A death for lack of memory is named in the status and the events.
 func TestOutOfMemoryIsNamed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		v1 := pooltest.NewRelease("v1", pooltest.Obedient)
@@ -93,7 +93,7 @@ func TestOutOfMemoryIsNamed(t *testing.T) {
 	})
 }
 
-// Only deaths that speak against the program roll it back.
+// Only deaths that may be the program's fault make the pool roll it back.
 func TestWhichDeathsAreFaults(t *testing.T) {
 	exit := func(code int) func(*rig, *pooltest.Process) {
 		return func(_ *rig, p *pooltest.Process) { p.Exit(code) }
@@ -174,7 +174,7 @@ func (r *rig) lastStep(step pool.Step) (last pool.Event) {
 	return last
 }
 
-// The canary's step is published before any old worker is asked to leave.
+// The canary's step is published before an old worker is asked to leave.
 func TestOnRoll(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var told []string
@@ -201,7 +201,7 @@ func TestOnRoll(t *testing.T) {
 	})
 }
 
-// A roll that ends before it began has no old generation, and OnRoll is not called.
+// A roll that ends before it begins has no old generation, and OnRoll is not called.
 func TestOnRollOfOneThatWaits(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var told []string
@@ -217,7 +217,7 @@ func TestOnRollOfOneThatWaits(t *testing.T) {
 				pooltest.Mute(p)
 			}
 		}))
-		pass(2 * time.Second) // the canary has passed, slot 1 never gets ready
+		pass(2 * time.Second) // the canary has passed its probation; slot 1 never gets ready
 		superseded, aborted := r.roll(r.release("v3", pooltest.Obedient)), r.roll(r.release("v4", pooltest.Obedient))
 		r.Force()
 		wantEqual(t, "results", []any{(<-superseded).Result, (<-aborted).Result}, []any{machine.Aborted, machine.Aborted})

@@ -37,7 +37,7 @@ func TestBackoffGrowsWithinItsBounds(t *testing.T) {
 	}
 }
 
-// The limit must not bring together again what jitter has kept apart.
+// At the limit, jitter still keeps slots apart.
 func TestBackoffVariesAtItsLimit(t *testing.T) {
 	seen := map[time.Duration]bool{}
 	for slotIndex := range 100 {
@@ -89,14 +89,14 @@ func TestOptionsDefaults(t *testing.T) {
 		CrashWindow: time.Minute,
 	}
 	if got := (Options{}).withDefaults(); got != want {
-		t.Errorf("the zero value works as %+v, want %+v", got, want)
+		t.Errorf("the zero value means %+v, want %+v", got, want)
 	}
 	odd := Options{Surge: -3, Canary: -1, DrainTimeout: time.Second, BackoffMin: time.Minute}.withDefaults()
 	if odd.Surge != 1 || odd.Canary != 0 || odd.StopGrace != time.Second || odd.BackoffMax != time.Minute {
-		t.Errorf("odd options work as %+v", odd)
+		t.Errorf("invalid options mean %+v", odd)
 	}
 	odd = Options{CrashWindow: -1, MaxLifetime: -1, LifetimeJitter: 7, Watchdog: -1}.withDefaults()
 	if odd.CrashWindow != 0 || odd.MaxLifetime != 0 || odd.LifetimeJitter != 1 || odd.Watchdog != 0 {
-		t.Errorf("odd options work as %+v", odd)
+		t.Errorf("invalid options mean %+v", odd)
 	}
 }

@@ -40,7 +40,7 @@ func (w *world) silent(p *proc) bool {
 	return w.supervised(p) && !w.now.Before(p.alive.Add(w.opts.Watchdog))
 }
 
-// watches says whether the clock alone will change something in a whole pool.
+// watches says whether the clock alone will change something in a pool where every slot serves.
 func (w *world) watches() bool {
 	for _, p := range w.in(Serving) {
 		if w.opts.MaxLifetime > 0 || w.supervised(p) {
@@ -50,7 +50,7 @@ func (w *world) watches() bool {
 	return w.m.View().Fallback != 0
 }
 
-// patienceWith is the time a worker has to drain.
+// patienceWith returns how long a worker may drain.
 func (w *world) patienceWith(p *proc) time.Duration {
 	if p.hung {
 		return w.opts.StopGrace
@@ -72,8 +72,8 @@ func (w *world) recycles() *proc {
 	return nil
 }
 
-// recycled says whether p may leave because it was replaced by its successor, or
-// because it is the successor and a roll begins.
+// recycled says whether p may leave because its successor has replaced it, or because it is that
+// successor and a roll begins.
 func (w *world) recycled(p *proc) bool {
 	if w.recycles() == p {
 		return true
@@ -99,7 +99,7 @@ func (w *world) yielded(p *proc) bool {
 	return true
 }
 
-// seeStorm begins the way back without a roll in progress.
+// seeStorm notes a way back that begins without a roll in progress.
 func (w *world) seeStorm(e RollReverting) {
 	if e.Generation != w.generation || e.To >= e.Generation || w.faults[e.Generation] < stormSize(w.slots) || w.halting {
 		w.failf("gen %d is fled from without a storm: %d faults", e.Generation, w.faults[e.Generation])

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestCauseOfRoll: a roll by the clock starts its workers as one, forward and back, and behind
-// another roll; a roll that a user asks for after that does not.
+// TestCauseOfRoll: all workers that a roll by the clock starts have the cause of that roll: forward,
+// back, and after another roll. The workers of a user's later roll have not.
 func TestCauseOfRoll(t *testing.T) {
 	m := New(Options{Canary: time.Hour})
 	expect := func(want Cause, effects []Effect) {
@@ -14,19 +14,19 @@ func TestCauseOfRoll(t *testing.T) {
 		for _, e := range effects {
 			if s, ok := e.(Spawn); ok {
 				if s.Cause != want {
-					t.Errorf("worker %d is started for %q, want %q", s.Worker, s.Cause, want)
+					t.Errorf("worker %d is started with the cause %q, want %q", s.Worker, s.Cause, want)
 				}
 				return
 			}
 		}
-		t.Errorf("nothing is started among %v", effects)
+		t.Errorf("no worker is started in %v", effects)
 	}
 	expect(CauseFirst, m.Step(epoch, Start{Workers: 2, Generation: 1}))
 	m.Step(epoch, Ready{1})
 	m.Step(epoch, Ready{2})
 	expect(CauseCron, m.Step(epoch, Roll{Generation: 2, Cause: CauseCron}))
 	m.Step(epoch, Ready{3})
-	m.Step(epoch, Roll{Generation: 3, Cause: CauseCron}) // supersedes it, once its canary has left
+	m.Step(epoch, Roll{Generation: 3, Cause: CauseCron}) // supersedes the roll once its canary has left
 	m.Step(epoch, Ready{4})
 	expect(CauseCron, m.Step(epoch, Promote{}))
 	next, err := succeed(m)
@@ -38,11 +38,11 @@ func TestCauseOfRoll(t *testing.T) {
 	expect(CauseRoll, m.Step(epoch, Ready{5}))
 }
 
-// TestCauseAfterStorm: if one worker of a release dies again and again, a roll back to the old release
-// replaces the other workers.
+// TestCauseAfterStorm: if one worker of a release dies again and again, a roll back to the old
+// release replaces the other workers, too.
 func TestCauseAfterStorm(t *testing.T) {
 	m, now := New(Options{Canary: -1}), epoch
-	var newest [2]Spawn // of each slot
+	var newest [2]Spawn // the newest spawn in each slot
 	step := func(e Event) {
 		for todo := []Event{e}; len(todo) > 0; todo = todo[1:] {
 			for _, effect := range m.Step(now, todo[0]) {

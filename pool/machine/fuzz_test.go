@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// FuzzMachine reads three bytes as one thing that happens to a pool, and checks
-// the promises in promises_test.go and rolls_test.go after each.
+// FuzzMachine reads three bytes as one event of a pool, and checks the promises of promises_test.go
+// and rolls_test.go after each.
 func FuzzMachine(f *testing.F) {
 	for seed := range uint64(32) {
 		f.Add(randomBytes(seed, 3*40))
@@ -20,11 +20,11 @@ func FuzzMachine(f *testing.F) {
 	})
 }
 
-// stories is how many TestRandomOrders plays; CI plays more.
+// stories is how many stories TestRandomOrders plays; CI plays more.
 var stories = flag.Uint64("stories", 300, "how many random stories are played")
 
-// TestRandomOrders plays random stories, the same ones in every run. Of one that breaks a promise
-// it shows the shortest part that does.
+// TestRandomOrders plays random stories, the same ones in every run. If one breaks a promise, the
+// test shows the shortest part of it that does.
 func TestRandomOrders(t *testing.T) {
 	for seed := range *stories {
 		ops := opsOf(randomBytes(seed, 3*(10+int(seed)%300)))
@@ -43,7 +43,7 @@ func randomBytes(seed uint64, n int) []byte {
 	return data
 }
 
-// shrink leaves ops out, ever smaller pieces, as long as a promise stays broken.
+// shrink leaves out ops, in ever smaller pieces, as long as a promise is still broken.
 func shrink(ops []op) []op {
 	for size := len(ops) / 2; size > 0; size /= 2 {
 		for i := 0; i+size <= len(ops); {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// succeed returns a machine that was written to a document and read again, as in a succession. The
-// twin of every random story does that at each step, and must answer as if nothing had happened.
+// succeed returns a machine that was written to a document and read again, as in a succession. In
+// every random story a twin does that at each step, and must answer as the machine does.
 func succeed(m *Machine) (*Machine, error) {
 	document, err := json.Marshal(m.Legacy())
 	if err != nil {
@@ -30,7 +30,7 @@ func TestTakeOverRefusesContradictions(t *testing.T) {
 		return m.Legacy()
 	}
 	if _, err := TakeOver(whole()); err != nil {
-		t.Fatalf("a whole state: %v", err)
+		t.Fatalf("a state without contradictions: %v", err)
 	}
 	for name, damage := range map[string]func(*Legacy){
 		"unknown worker in a slot": func(l *Legacy) { l.Slots[1].Serving = 99 },

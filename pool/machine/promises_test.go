@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// see follows one effect and checks what must hold at that moment.
+// see notes one effect and checks what must hold at that moment.
 func (w *world) see(e Effect) {
 	switch e := e.(type) {
 	case Spawn:
@@ -29,7 +29,7 @@ func (w *world) see(e Effect) {
 		}
 		p.abandoned = true
 	case Respawning:
-		// The end of a boot tells the rest of a wait.
+		// At the end of a boot, a respawn is reported with the rest of its wait.
 		if e.After != 0 && (e.After < w.opts.BackoffMin && w.wasBooted || e.After > w.opts.BackoffMax) {
 			w.failf("slot %d backs off for %s", e.Slot, e.After)
 		}
@@ -76,12 +76,13 @@ func (w *world) see(e Effect) {
 	}
 }
 
-// onProbation says whether a worker is the canary of a roll that it decides about.
+// onProbation says whether a worker is the canary of a roll, on the probation that decides that
+// roll.
 func (w *world) onProbation(p *proc) bool {
 	return w.roll != nil && !w.roll.passed && !w.roll.reverting && w.roll.canary == p.id
 }
 
-// checkTrials: a worker on trial is a canary on probation, or goes with a roll that failed.
+// checkTrials: a worker on trial is a canary on probation, or leaves with a roll that failed.
 func (w *world) checkTrials() {
 	for _, p := range w.in(Serving) {
 		if p.trial && !w.onProbation(p) && !w.halting && (w.roll == nil || !w.roll.reverting) {
@@ -90,7 +91,7 @@ func (w *world) checkTrials() {
 	}
 }
 
-// reach returns the process that an effect names: it must run.
+// reach returns the process that an effect names, which must be running.
 func (w *world) reach(id int, effect string) *proc {
 	p := w.procs[id]
 	if p == nil || p.gone || p.abandoned {
@@ -126,7 +127,7 @@ func (w *world) seeSpawn(e Spawn) {
 		trial: e.Canary}
 }
 
-// mayRun says whether a spawn of the generation in the slot makes sense.
+// mayRun says whether the generation may be spawned in the slot.
 func (w *world) mayRun(slot, generation int) bool {
 	if generation == w.generation || generation == w.stuck[slot] {
 		return true
@@ -141,7 +142,7 @@ func (w *world) mayRun(slot, generation int) bool {
 		return generation == r.generation
 	}
 	isCanary := func(p *proc) bool { return p.generation == generation && p.attached() && p.slot < w.slots }
-	return !slices.ContainsFunc(w.in(Starting, Serving), isCanary) // one at most before it has passed
+	return !slices.ContainsFunc(w.in(Starting, Serving), isCanary) // at most one before it has passed
 }
 
 // servesIn returns the generation that serves in the slot, 0 if none does.
@@ -196,9 +197,8 @@ func (w *world) seeMoved(e Moved) {
 	}
 }
 
-// explained says why a worker that starts or serves may be asked to leave. The
-// roll is no reason before its canary has passed, nor is it ever one for the
-// generation that it goes back to.
+// explained says why a worker that starts or serves may be asked to leave. The roll is no reason
+// before its canary has passed, and never one for the generation to which it goes back.
 func (w *world) explained(p *proc) bool {
 	if e, ok := w.event.(Leaving); ok && e.Worker == p.id {
 		return true
@@ -248,7 +248,7 @@ func (w *world) seeKill(p *proc) {
 	p.killed, p.patience = true, w.now.Add(w.opts.KillTimeout)
 }
 
-// checkSlots compares the books with View, and counts the workers in each slot.
+// checkSlots compares the world's own notes with View, and counts the workers in each slot.
 func (w *world) checkSlots() {
 	v := w.m.View()
 	starting, serving, rows := map[int]int{}, map[int]int{}, 0
@@ -322,8 +322,8 @@ func (w *world) served() map[int]bool {
 	return slots
 }
 
-// checkFloor holds the promise "never fewer ready workers than before": only the
-// death or the leaving of a serving worker costs one, and only in its own slot.
+// checkFloor checks the promise "never fewer ready workers than before": only the death or the
+// leaving of a serving worker costs one, and only in its own slot.
 func (w *world) checkFloor(before map[int]bool, victim proc) {
 	after := w.served()
 	for slot := range before {
@@ -334,7 +334,7 @@ func (w *world) checkFloor(before map[int]bool, victim proc) {
 	}
 }
 
-// victim returns a copy of the process whose end the event tells.
+// victim returns a copy of the process whose end the event reports.
 func (w *world) victim(e Event) proc {
 	switch e := e.(type) {
 	case Exited:
@@ -345,8 +345,8 @@ func (w *world) victim(e Event) proc {
 	return proc{}
 }
 
-// checkNext: the machine wants to be woken exactly as long as something is due,
-// and a Tick at that moment must change something.
+// checkNext: the machine wants to be woken exactly as long as something is due, and a Tick at that
+// moment must change something.
 func (w *world) checkNext(due time.Time) {
 	next := w.m.Next()
 	if _, ok := w.event.(Tick); ok && !next.IsZero() && !next.After(w.now) {
@@ -365,7 +365,7 @@ func (w *world) quiet() bool {
 	return w.m.phase == Running && !busy && len(w.served()) == w.slots && !w.watches()
 }
 
-// checkWhole: every slot serves, nothing is on its way, one generation for all.
+// checkWhole: every slot serves, no worker starts or leaves, and all have the same generation.
 func (w *world) checkWhole(when string) {
 	if w.err != nil {
 		return

@@ -1,6 +1,6 @@
 package machine
 
-// seeRoll follows the effects that tell the course of a roll.
+// seeRoll notes the effects that report the course of a roll.
 func (w *world) seeRoll(e Effect) {
 	switch e := e.(type) {
 	case RollBegan:
@@ -33,7 +33,7 @@ func (w *world) seeRoll(e Effect) {
 			w.failf("gen %d reverts to %d: %+v", e.Generation, e.To, *r)
 		}
 		r.reverting, w.dropped = true, e.Generation
-		clear(w.stuck) // they get another try
+		clear(w.stuck) // these slots get another try
 	case RollSuperseded:
 		w.close(e.Generation)
 		if r := w.roll; r != nil && r.generation == e.Generation {
@@ -64,7 +64,7 @@ func (w *world) seeRollStep(e RollStep) {
 	delete(w.stuck, e.Slot)
 }
 
-// seeRollEnded holds the result against what the slots run.
+// seeRollEnded compares the result with what the slots run.
 func (w *world) seeRollEnded(e RollEnded) {
 	w.close(e.Generation)
 	if e.Result == Aborted {
@@ -102,7 +102,7 @@ func (w *world) seeRollEnded(e RollEnded) {
 	}
 }
 
-// inRoll returns the roll in progress, which must be that of the generation.
+// inRoll returns the roll in progress, which must be the roll of this generation.
 func (w *world) inRoll(generation int) *rollBook {
 	if w.roll == nil || w.roll.generation != generation {
 		w.failf("there is no roll to gen %d: %+v", generation, w.roll)
@@ -116,7 +116,7 @@ func (w *world) isOpen(generation int) bool {
 	return open
 }
 
-// close notes that a roll ended; each one does so once.
+// close notes that a roll ended, which must happen once for each roll.
 func (w *world) close(generation int) {
 	if !w.isOpen(generation) {
 		w.failf("the roll to gen %d ends twice, or was never asked for", generation)

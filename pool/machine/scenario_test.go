@@ -56,7 +56,7 @@ func scenarioFiles(t *testing.T) []string {
 	return files
 }
 
-// play is one scenario on its way.
+// play is the state of one scenario.
 type play struct {
 	m       *Machine
 	now     time.Time
@@ -64,7 +64,7 @@ type play struct {
 	effects []Effect
 }
 
-// file plays every line and returns the text with the effects that came.
+// file plays every line and returns the text with the actual effects.
 func (p *play) file(text string) (string, error) {
 	var out strings.Builder
 	for i, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {

@@ -21,8 +21,7 @@ func parseGo(t *testing.T, file string) *ast.File {
 	return f
 }
 
-// typesWith returns the types of a file that have the marker method of a closed
-// set.
+// typesWith returns the types of a file that have the marker method of a closed set.
 func typesWith(t *testing.T, file, method string) []string {
 	t.Helper()
 	var names []string
@@ -59,8 +58,8 @@ func constantsOf(t *testing.T, file, typ string) []string {
 	return values
 }
 
-// TestDiagramNamesEveryState looks in the indented lines of the package comment:
-// prose alone does not count.
+// TestDiagramNamesEveryState looks only at the indented lines of the package comment: a mention in
+// the prose does not count.
 func TestDiagramNamesEveryState(t *testing.T) {
 	doc, err := os.ReadFile("doc.go")
 	if err != nil {
@@ -78,7 +77,7 @@ func TestDiagramNamesEveryState(t *testing.T) {
 	}
 }
 
-// TestScenariosUseEveryWord: what no scenario shows is either untested or dead.
+// TestScenariosUseEveryWord: a word that no scenario uses is either untested or dead.
 func TestScenariosUseEveryWord(t *testing.T) {
 	used := map[string]bool{}
 	for _, file := range scenarioFiles(t) {

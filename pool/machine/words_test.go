@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// The words of the scenario files: parseEvent reads an event line, wordsOf
-// writes an effect line.
+// The words of the scenario files: parseEvent reads the line of an event, wordsOf writes the line of
+// an effect.
 
 // epoch is the moment that scenario files call 0s.
 var epoch = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -20,9 +20,9 @@ func since(t time.Time) string {
 	return t.Sub(epoch).String()
 }
 
-// parseEvent reads "exited w3: exit status 1" and the like; "crashed" is an exit
-// that speaks against the program, "unstarted" one that the master is to
-// blame for, "signalled" one by a signal that relevo was asked for.
+// parseEvent reads "exited w3: exit status 1" and the like. "crashed" is an exit that may be the
+// program's fault, "unstarted" one that is the master's fault, and "signalled" one by a signal that
+// relevo was asked to send.
 func parseEvent(line string) (Event, error) {
 	line, reason, _ := strings.Cut(line, ": ")
 	verb, rest, _ := strings.Cut(line, " ")
@@ -190,7 +190,7 @@ func wordsOfEnd(e RollEnded) string {
 	return s + blaming(e.Blame) + because(e.Reason)
 }
 
-// blaming leaves the program out, which is to blame in most stories.
+// blaming names who is to blame, and is empty for the program, which is to blame in most stories.
 func blaming(b Blame) string {
 	switch b {
 	case BlameMaster:
@@ -215,8 +215,7 @@ func because(reason string) string {
 	return ": " + reason
 }
 
-// wordsOfView writes what an operator would see, and when the machine wants to
-// be woken.
+// wordsOfView writes what a user would see, and when the machine wants to be woken.
 func wordsOfView(m *Machine) []string {
 	v := m.View()
 	head := fmt.Sprintf("pool %s gen %d slots %d next %s", v.Phase, v.Generation, v.Slots, since(m.Next()))

@@ -8,12 +8,11 @@ import (
 	"time"
 )
 
-// world is a model of what is outside of the machine: processes that answer, or
-// do not, and a clock. It keeps its own books of what the machine's effects say,
-// and compares them with the promises of the package.
+// world is a model of what is outside of the machine: processes that answer, or do not, and a clock.
+// It notes the machine's effects, and compares them with the promises of the package.
 type world struct {
-	// The twin gets the same events and must answer the same, although its state
-	// goes through a document between any two of them.
+	// The twin gets the same events and must answer the same, although its state goes through a
+	// document between any two events.
 	m, twin *Machine
 	opts    Options
 	now     time.Time
@@ -22,7 +21,7 @@ type world struct {
 	procs      map[int]*proc
 	spawned    int // the highest worker so far
 	slots      int
-	generation int         // that serves
+	generation int         // the generation that serves
 	asked      int         // the highest generation of a roll so far
 	open       map[int]any // rolls that have not ended
 	roll       *rollBook
@@ -36,17 +35,17 @@ type world struct {
 
 	recycling int          // the worker that is being replaced, 0 if none
 	faults    map[int]int  // generation → faults since its canary passed
-	hungSlots map[int]bool // whose worker was given up in this step
+	hungSlots map[int]bool // slots whose worker was given up in this step
 
 	log []string
 	err error
 }
 
-// proc is one process as its signals and messages tell it.
+// proc is one process, as its signals and messages describe it.
 type proc struct {
 	id, slot, generation int
 	state                State
-	since                time.Time // of the state
+	since                time.Time // when it entered the state
 	hello, left, drained bool
 	pong, spoke, hung    bool
 	told                 time.Duration
@@ -54,7 +53,7 @@ type proc struct {
 	asked, killed        bool
 	trial                bool // was spawned as a canary, and was not admitted
 	gone, abandoned      bool
-	patience             time.Time // no harder means before this moment
+	patience             time.Time // until then it gets no SIGKILL or stop signal
 }
 
 func (p *proc) attached() bool { return p.state == Starting || p.state == Serving }
@@ -82,7 +81,7 @@ func (w *world) failf(format string, args ...any) {
 	}
 }
 
-// step sends one event, follows the effects and checks every promise.
+// step sends one event, notes the effects and checks every promise.
 func (w *world) step(e Event) {
 	if w.err != nil {
 		return
@@ -118,7 +117,7 @@ func (w *world) step(e Event) {
 	w.checkNext(due)
 }
 
-// hear notes what the event means for the books.
+// hear notes what the event means for the world.
 func (w *world) hear(e Event) {
 	switch e := e.(type) {
 	case Start:
@@ -137,7 +136,7 @@ func (w *world) hear(e Event) {
 	case Drained:
 		p := w.known(e.Worker)
 		p.drained = true
-		if p.state == Draining { // it has nothing left but to exit
+		if p.state == Draining { // it only has to exit
 			p.patience = earlier(p.patience, w.now.Add(w.opts.StopGrace))
 		}
 	case Exited:
@@ -166,7 +165,7 @@ func (w *world) hear(e Event) {
 	}
 }
 
-// known returns the process, or one that no check looks at.
+// known returns the process, or a placeholder that no check looks at.
 func (w *world) known(id int) *proc {
 	if p := w.procs[id]; p != nil {
 		return p
@@ -186,13 +185,13 @@ func (w *world) in(states ...State) []*proc {
 	return found
 }
 
-// end lets the world behave: the pool must become whole, a roll must succeed and
-// a halt must end it.
+// end makes the world behave well: the pool must become whole, a roll must succeed and a halt must
+// end it.
 func (w *world) end(ops []op) {
 	if w.m.phase == Idle {
 		w.step(Start{Workers: 2, Generation: w.asked + 1})
 	}
-	w.step(Configure{}) // what happens by the clock would go on forever
+	w.step(Configure{}) // without this, timed events would never end
 	w.step(Wake{Workers: 2})
 	w.settle(true)
 	if !w.ended {
@@ -204,7 +203,7 @@ func (w *world) end(ops []op) {
 			w.failf("the last roll was to gen %d, serving is %d", w.asked, w.generation)
 		}
 		w.step(Halt{})
-		w.settle(len(ops)%2 == 0) // or no process ever exits
+		w.settle(len(ops)%2 == 0) // otherwise no process ever exits
 	}
 	if !w.ended {
 		w.failf("not ended after Halt")
@@ -217,8 +216,8 @@ func (w *world) end(ops []op) {
 	w.step(Exited{Worker: w.spawned})
 }
 
-// settle lets everything happen that is due, until nothing is. In an obedient
-// world starting workers get ready and leaving ones exit; else only time passes.
+// settle lets happen what is due until nothing is. In an obedient world workers that start get
+// ready, and workers that leave exit; otherwise only time passes.
 func (w *world) settle(obedient bool) {
 	for range 100 + 10*len(w.procs) + 40*w.slots {
 		starting, leaving := w.in(Starting), w.in(Draining, Stopping, Killing)

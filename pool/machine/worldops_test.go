@@ -4,7 +4,7 @@ import (
 	"time"
 )
 
-// op is one thing that happens; a and b choose to whom, and when.
+// op is one event; a and b choose the worker and the time.
 type op struct{ kind, a, b byte }
 
 func opsOf(data []byte) []op {
@@ -15,8 +15,8 @@ func opsOf(data []byte) []op {
 	return ops
 }
 
-// run plays the ops in a new world, lets that behave well from then on, and
-// returns the first broken promise.
+// run plays the ops in a new world, makes that behave well from then on, and returns the first
+// broken promise.
 func run(ops []op) (w *world) {
 	w = newWorld(Options{})
 	defer func() {
@@ -69,13 +69,13 @@ func (w *world) do(o op) {
 	}
 }
 
-// word is something that a process does; a chooses which one.
+// word is a message of a process; a chooses the process.
 func (w *world) word(kind, a byte) Event {
 	pick := func(states ...State) int {
 		if among := w.in(states...); len(among) > 0 {
 			return among[int(a)%len(among)].id
 		}
-		return int(a) % (w.spawned + 2) // anyone, known or not
+		return int(a) % (w.spawned + 2) // any worker, known or not
 	}
 	leaving := []State{Draining, Stopping, Killing}
 	const reason = "some reason"
@@ -130,7 +130,7 @@ func (w *world) word(kind, a byte) Event {
 	return Exited{Worker: pick(), Reason: reason}
 }
 
-// rarely ends the pool, which ends the story too.
+// rarely ends the pool, and with it the story; most of the time it only ticks.
 func (w *world) rarely(a byte) {
 	switch {
 	case a < 20:
