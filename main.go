@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"relevo/internal/cli"
+	_ "relevo/internal/launch/shim" // becomes a worker, and never comes to main, if it was started for that
 )
 
 func main() { os.Exit(cli.Program(os.Args)) }

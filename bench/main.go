@@ -23,7 +23,6 @@ import (
 
 	"relevo/bench/figures"
 	"relevo/bench/lines"
-	"relevo/internal/launch"
 )
 
 // plan is how much is measured.
@@ -56,9 +55,6 @@ var (
 )
 
 func main() {
-	if code, launching := launch.Main(os.Args); launching {
-		os.Exit(code)
-	}
 	if len(os.Args) > 1 && os.Args[1] == workerVerb {
 		os.Exit(workerMain(os.Args[2:]))
 	}

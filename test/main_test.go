@@ -14,16 +14,12 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"relevo/internal/cli"
-	"relevo/internal/launch"
 	"relevo/internal/testreq"
 )
 
 // TestMain lets the test binary be the programs of the scripts: relevo itself and its shim.
 // Their worker is package test/app.
 func TestMain(m *testing.M) {
-	if code, launching := launch.Main(os.Args); launching {
-		os.Exit(code) // the shim of a master that runs inside of a test
-	}
 	testscript.Main(atTop{m}, map[string]func(){
 		"relevo": relevo,
 		// Of TestSuccessionRefused.

@@ -10,24 +10,15 @@ import (
 	"runtime"
 )
 
-// ErrNested is returned by Install if binds are captured already.
+// ErrNested: a process above this one has captured its binds already.
 var ErrNested = errors.New("cannot capture bind: it is captured already")
 
 // ErrEnded is returned by Serve when no process is left that could bind.
 var ErrEnded = errors.New("capture: the worker's last process is gone")
 
-// Installed is a filter in force.
-type Installed struct {
-	FD              int
-	NoNewPrivileges bool
-}
-
 func unsupported() error {
 	return fmt.Errorf("cannot capture bind on %s: it needs Linux: %w", runtime.GOOS, errors.ErrUnsupported)
 }
-
-// Install says that this system has no such filter.
-func Install() (Installed, error) { return Installed{}, unsupported() }
 
 // Probe says that this system has no such filter.
 func Probe() error { return unsupported() }
@@ -51,9 +42,6 @@ type Announced struct {
 	NoNewPrivileges bool
 	Reason          string
 }
-
-// Announce says that this system has no such filter.
-func Announce(*os.File) error { return unsupported() }
 
 // Receive reads the channel to its end.
 func Receive(channel *os.File) (a Announced, rest []byte, err error) {

@@ -1,7 +1,6 @@
 package capture
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net"
 	"runtime"
@@ -9,7 +8,6 @@ import (
 	"testing"
 	"unsafe"
 
-	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -72,31 +70,3 @@ func TestChangedAddress(t *testing.T) {
 }
 
 func portOf(l net.Listener) string { return fmt.Sprint(l.Addr().(*net.TCPAddr).Port) }
-
-// The filter stops bind of this architecture, and nothing of another one: a 32-bit program
-// has other numbers for its system calls.
-func TestFilter(t *testing.T) {
-	const i386, bindOf386 = 0x40000003, 361
-	ours := architectures[runtime.GOARCH]
-	var raw []bpf.RawInstruction
-	for _, in := range filter(ours) {
-		raw = append(raw, bpf.RawInstruction{Op: in.Code, Jt: in.Jt, Jf: in.Jf, K: in.K})
-	}
-	instructions, _ := bpf.Disassemble(raw)
-	vm, err := bpf.NewVM(instructions)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, test := range []struct{ arch, number, want uint32 }{
-		{ours, unix.SYS_BIND, unix.SECCOMP_RET_USER_NOTIF},
-		{ours, unix.SYS_CONNECT, unix.SECCOMP_RET_ALLOW},
-		{ours, 0x40000000 + unix.SYS_BIND, unix.SECCOMP_RET_ALLOW}, // x32
-		{i386, unix.SYS_BIND, unix.SECCOMP_RET_ALLOW},
-		{i386, bindOf386, unix.SECCOMP_RET_ALLOW},
-	} {
-		call := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, test.number), test.arch) // as the VM reads
-		if got, err := vm.Run(call); err != nil || uint32(got) != test.want {
-			t.Errorf("call %d of architecture %#x: %#x, %v; want %#x", test.number, test.arch, got, err, test.want)
-		}
-	}
-}

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"relevo/internal/capture/filter"
 	"relevo/internal/testleft"
 	"relevo/internal/testreq"
 )
@@ -53,7 +54,7 @@ func TestMain(m *testing.M) {
 // launch is what relevo's shim does: the filter, and the exec.
 func launch() {
 	runtime.LockOSThread()
-	if err := Announce(os.NewFile(3, "channel")); err != nil {
+	if err := filter.Announce(3); err != nil {
 		fmt.Println("error:", err)
 		os.Exit(1)
 	}

@@ -2,35 +2,12 @@ package capture
 
 import (
 	"errors"
-	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
-)
 
-// The shim's messages about the filter, which come first on its channel.
-const (
-	wordCaptured   = 'c' // the descriptor of the notifications comes with it
-	wordNoNewPrivs = 'n' // the same, and the filter needed no_new_privs
-	wordUncaptured = 'u' // there is no filter; the reason follows, up to a line feed
+	"relevo/internal/capture/filter"
 )
-
-// Announce is called by the shim. It installs the filter and sends its descriptor to the
-// master, or the reason why there is none. The caller has to lock its thread, and to exec
-// from it.
-func Announce(channel *os.File) error {
-	installed, err := Install()
-	if err != nil {
-		_, err = fmt.Fprintf(channel, "%c%v\n", wordUncaptured, err)
-		return err
-	}
-	defer unix.Close(installed.FD)
-	word := []byte{wordCaptured}
-	if installed.NoNewPrivileges {
-		word[0] = wordNoNewPrivs
-	}
-	return unix.Sendmsg(int(channel.Fd()), word, unix.UnixRights(installed.FD), nil, 0)
-}
 
 // Announced is what the shim has said about its filter.
 type Announced struct {
@@ -39,7 +16,7 @@ type Announced struct {
 	Reason          string // why there is no filter
 }
 
-// Receive reads the shim's channel to its end: what Announce has sent, and the rest.
+// Receive reads the shim's channel to its end: what filter.Announce has sent, and the rest.
 func Receive(channel *os.File) (a Announced, rest []byte, err error) {
 	raw, err := channel.SyscallConn()
 	if err != nil {
@@ -85,12 +62,12 @@ func (a *Announced) read(all []byte) (rest []byte) {
 		return nil
 	}
 	switch all[0] {
-	case wordCaptured:
+	case filter.Captured:
 		return all[1:]
-	case wordNoNewPrivs:
+	case filter.NoNewPrivileges:
 		a.NoNewPrivileges = true
 		return all[1:]
-	case wordUncaptured:
+	case filter.Uncaptured:
 		for i, b := range all {
 			if b == '\n' {
 				a.Reason = string(all[1:i])

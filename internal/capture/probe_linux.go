@@ -8,18 +8,23 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/capture/filter"
 )
+
+// ErrNested: a process above this one has captured its binds already.
+var ErrNested = filter.ErrNested
 
 // Probe tries out whether binds can be captured here: it lets a thread stop in a bind, and
 // reads the address. The filter ends with the thread.
 func Probe() error {
 	bound := make(chan error, 1)
 	installed := make(chan error, 1)
-	var filter Installed
+	var inForce filter.Installed
 	go func() {
 		runtime.LockOSThread() // never unlocked, so the runtime ends the thread with the goroutine
 		var err error
-		filter, err = Install()
+		inForce, err = filter.Install()
 		if installed <- err; err == nil {
 			bound <- bindNothing()
 		}
@@ -27,7 +32,7 @@ func Probe() error {
 	if err := <-installed; err != nil {
 		return err
 	}
-	n, err := Open(os.NewFile(uintptr(filter.FD), "bind notifications"))
+	n, err := Open(os.NewFile(uintptr(inForce.FD), "bind notifications"))
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 
+	"relevo/internal/launch/shim"
 	"relevo/internal/safefile"
 	"relevo/pool"
 )
@@ -30,7 +31,7 @@ func diagnoseFile(path, pathVariable string) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return refuse(err, "%s", missingPart(path))
 	case err != nil:
-		return refuse(err, "%v", errno(err))
+		return refuse(err, "%v", withoutPath(err))
 	case info.IsDir():
 		return refuse(syscall.EISDIR, "it is a directory; name the program in it")
 	case !info.Mode().IsRegular():
@@ -43,6 +44,15 @@ func diagnoseFile(path, pathVariable string) error {
 		return refuse(syscall.ENOEXEC, "%s", why)
 	}
 	return nil
+}
+
+// withoutPath returns the error number in an error of package os.
+func withoutPath(err error) error {
+	var number syscall.Errno
+	if errors.As(err, &number) {
+		return number
+	}
+	return err
 }
 
 // missingPart names the first part of a path that does not exist, because
@@ -168,6 +178,27 @@ func hintFor(status pool.ExitStatus, asked bool) string {
 			"if it puts itself into the background, find its flag for the foreground"
 	case status.Code == 126 || status.Code == 127:
 		return "a shell could not find or run a program"
+	}
+	return ""
+}
+
+// hintOf looks at the file that the shim could not run, for causes that the error number does
+// not show.
+func (r *Release) hintOf(f *shim.Failure) string {
+	if !f.OfProgram() {
+		return ""
+	}
+	if f.Errno == syscall.ETXTBSY {
+		return "a program still has the file open for writing; start it when the copy is finished"
+	}
+	if f.Errno == syscall.EACCES && r.account != nil {
+		return "user " + r.account.Name + " must be able to enter its directory and to execute it"
+	}
+	if err := diagnoseFile(r.program(), pathOf(environ(r.command.inherited(), r.env, scene{}))); err != nil {
+		return err.Error()
+	}
+	if f.Errno == syscall.ENOEXEC {
+		return "it is neither a program for this machine nor a script; a script begins with #! and its interpreter"
 	}
 	return ""
 }

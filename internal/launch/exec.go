@@ -1,13 +1,12 @@
 package launch
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"time"
 
 	"relevo/internal/capture"
+	"relevo/internal/launch/shim"
 	"relevo/pool"
 )
 
@@ -114,10 +113,10 @@ func (p *Process) discard() {
 
 // launchResult is the outcome of the shim.
 type launchResult struct {
-	execed  bool       // the worker's own program runs, or has run
-	byPath  bool       // it was run by its path
-	failure *shimError // why it does not run; nil: the shim could not tell
-	changed error      // other bytes than the release's run
+	execed  bool          // the worker's own program runs, or has run
+	byPath  bool          // it was run by its path
+	failure *shim.Failure // why it does not run; nil: the shim could not tell
+	changed error         // other bytes than the release's run
 
 	notifications *os.File // tells of its binds; nil: they are not captured
 }
@@ -133,16 +132,7 @@ func (b *birth) awaitExec() (r launchResult) {
 	if announced.Reason != "" {
 		b.release.launcher.goesUncaptured(announced.Reason)
 	}
-	if len(answer) == 0 {
-		return r
-	}
-	answer = bytes.TrimPrefix(answer, aboutToExec)
-	answer, r.byPath = bytes.CutPrefix(answer, aboutToExecPath)
-	failure := new(shimError)
-	if len(answer) == 0 || json.Unmarshal(answer, failure) != nil {
-		r.execed = true
-	} else {
-		r.failure = failure
-	}
+	said := shim.ReadAnswer(answer)
+	r.execed, r.byPath, r.failure = said.Ran, said.ByPath, said.Failure
 	return r
 }

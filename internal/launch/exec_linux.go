@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"relevo/internal/launch/shim"
 )
 
 // execsByDescriptor says whether a program can be run by its open file under its
@@ -22,26 +22,14 @@ func execsByDescriptor() bool {
 	return major > 6 || major == 6 && minor >= 14
 }
 
-// execDescriptor runs the program in an open file: execveat(2) with
-// AT_EMPTY_PATH. It returns only if that fails.
-func execDescriptor(fd int, args, env []string) error {
-	argv, err := syscall.SlicePtrFromStrings(args)
-	if err != nil {
-		return err
-	}
-	envp, err := syscall.SlicePtrFromStrings(env)
-	if err != nil {
-		return err
-	}
-	// At its start the Go runtime raises the soft limit of open files, and syscall.Exec
-	// restores it for the new program. This call fails, but only after it has done that.
-	syscall.Exec("", nil, nil)
-	empty := [1]byte{}
-	// A raw call keeps the runtime's only processor (GOMAXPROCS=1), so that the runtime
-	// cannot start a thread at the moment in which the kernel ends all of them.
-	_, _, failed := unix.RawSyscall6(unix.SYS_EXECVEAT, uintptr(fd), uintptr(unsafe.Pointer(&empty[0])),
-		uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&envp[0])), unix.AT_EMPTY_PATH, 0)
-	return failed
+// calls are system calls that the shim makes by their numbers.
+func calls() shim.Calls {
+	return shim.Calls{CloseRange: unix.SYS_CLOSE_RANGE, Execveat: unix.SYS_EXECVEAT}
+}
+
+// openDir opens a directory to enter it later. O_PATH needs no permission to read it.
+func openDir(path string) (*os.File, error) {
+	return os.OpenFile(path, unix.O_PATH|unix.O_DIRECTORY, 0)
 }
 
 // runs says whether /proc shows that a process runs the program in this file.

@@ -4,13 +4,17 @@ package launch
 
 import (
 	"os"
-	"syscall"
+
+	"relevo/internal/launch/shim"
 )
 
 // execsByDescriptor returns false: only Linux has execveat(2).
 func execsByDescriptor() bool { return false }
 
-func execDescriptor(int, []string, []string) error { return syscall.ENOSYS }
+func calls() shim.Calls { return shim.Calls{} }
+
+// openDir opens a directory to enter it later.
+func openDir(path string) (*os.File, error) { return os.Open(path) }
 
 // runs returns false: only Linux shows it.
 func runs(int, *os.File) bool { return false }

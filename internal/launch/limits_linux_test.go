@@ -198,13 +198,42 @@ func anybodys(t *testing.T, path string) string {
 	return copied
 }
 
+// refused is a master of a user who may not do what its configuration asks for.
 var refused = behaves("refused", func() {
 	_, err := LookUpUser("nobody", "")
 	fmt.Println(err)
-	fmt.Println(shimLimits{Rlimits: []config.Rlimit{{Name: "nofile", Soft: 9999999, Hard: 9999999}}}.apply())
-	fmt.Println(shimLimits{Nice: number(-5)}.apply())
-	fmt.Println(shimLimits{OOMScoreAdj: number(-500)}.apply())
+	launcher, err := New(Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, limits := range []config.Limits{
+		{Rlimits: []config.Rlimit{{Name: "nofile", Soft: 9999999, Hard: 9999999}}},
+		{Nice: number(-5)},
+		{OOMScoreAdj: number(-500)},
+	} {
+		fmt.Println(startWith(launcher, limits))
+	}
 })
+
+// startWith starts a worker with these limits, and returns why it did not run.
+func startWith(l *Launcher, limits config.Limits) string {
+	release, err := l.Prepare(Command{App: "app", Args: []string{"true"}, Limits: limits})
+	if err != nil {
+		return err.Error()
+	}
+	defer release.Close()
+	exited := make(chan string, 1)
+	_, err = release.Start(pool.Order{ID: "1"}, func(r pool.Report) {
+		if e, is := r.(pool.Exited); is {
+			exited <- e.Status.Error
+		}
+	})
+	if err != nil {
+		return err.Error()
+	}
+	return <-exited
+}
 
 func TestWatchdog(t *testing.T) {
 	r := notified(t, "web")

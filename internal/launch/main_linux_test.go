@@ -23,10 +23,6 @@ const glance = 2 * time.Millisecond
 const roleEnv = "LAUNCH_TEST_ROLE"
 
 func TestMain(m *testing.M) {
-	// The shim is this very program.
-	if code, launching := Main(os.Args); launching {
-		os.Exit(code)
-	}
 	if role := os.Getenv(roleEnv); role != "" {
 		behaviours[role].run()
 		return

@@ -249,7 +249,7 @@ func (p *Process) awaitExit(launched <-chan launchResult) {
 	switch {
 	case result.failure != nil:
 		exited.Status.Error = result.failure.Error()
-		exited.Hint = result.failure.hint(p.release)
+		exited.Hint = p.release.hintOf(result.failure)
 		if passing(result.failure.Errno) {
 			exited.Unstarted = unstarted(result.failure)
 			exited.Hint = cmp.Or(exited.Hint, exited.Unstarted.Hint)
@@ -373,25 +373,4 @@ func (c Command) stopSignal() syscall.Signal {
 		return config.DefaultStopSignal
 	}
 	return c.StopSignal
-}
-
-// hint looks at the file that could not be run, for causes that the error number does not
-// show.
-func (e *shimError) hint(r *Release) string {
-	if e.Step != "run" {
-		return ""
-	}
-	if e.Errno == syscall.ETXTBSY {
-		return "a program still has the file open for writing; start it when the copy is finished"
-	}
-	if e.Errno == syscall.EACCES && r.account != nil {
-		return "user " + r.account.Name + " must be able to enter its directory and to execute it"
-	}
-	if err := diagnoseFile(r.program(), pathOf(environ(r.command.inherited(), r.env, scene{}))); err != nil {
-		return err.Error()
-	}
-	if e.Errno == syscall.ENOEXEC {
-		return "it is neither a program for this machine nor a script; a script begins with #! and its interpreter"
-	}
-	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"syscall"
 
+	"relevo/internal/launch/shim"
 	"relevo/pool"
 )
 
@@ -67,8 +68,5 @@ func openFileLimit() string {
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
 		return "unknown"
 	}
-	return rlimitText(limit.Cur)
+	return shim.RlimitText(limit.Cur)
 }
-
-// Unwrap lets errors.As find the error number.
-func (e *shimError) Unwrap() error { return e.Errno }

@@ -1,7 +1,6 @@
 package launch
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"strconv"
@@ -9,6 +8,7 @@ import (
 	"time"
 
 	"relevo/internal/ipc"
+	"relevo/internal/launch/shim"
 	"relevo/pool"
 )
 
@@ -90,7 +90,7 @@ func (b *birth) openStreams() error {
 }
 
 // spec returns the shim's order: everything that is known before the fork.
-func (b *birth) spec() (shimSpec, error) {
+func (b *birth) spec() (shim.Order, error) {
 	r, l := b.release, b.release.launcher
 	s := scene{app: r.command.App, order: b.order, ipcFD: b.ipcFD(), notifySocket: l.opts.NotifySocket,
 		control: l.opts.ControlSocket, node: r.node(), clustered: r.clustered(), preload: r.preload(), dir: r.dir,
@@ -103,11 +103,11 @@ func (b *birth) spec() (shimSpec, error) {
 	}
 	args, err := expand(r.arguments(), fds, b.order.Slot)
 	if err != nil {
-		return shimSpec{}, err
+		return shim.Order{}, err
 	}
 	env, err := r.expandEnv(fds, b.order.Slot)
 	if err != nil {
-		return shimSpec{}, err
+		return shim.Order{}, err
 	}
 	path, fd := b.image.path, 0
 	if b.image.byFile || l.byDescriptor && r.form == elfForm && b.image.file != nil {
@@ -119,10 +119,11 @@ func (b *birth) spec() (shimSpec, error) {
 	if !l.byDescriptor {
 		fd = 0
 	}
-	spec := shimSpec{
+	spec := shim.Order{
 		Path: path, FD: fd, Args: args, Env: environ(r.command.inherited(), env, s), Dir: r.dir, DirFD: b.lend(r.dirFile),
 		ListenPID: len(fds) > 0, Keep: b.shimFD(), Capture: r.command.Sockets != nil,
 		Watchdog: r.command.Limits.Watchdog > 0, Limits: limitsOf(r.command.Limits, r.account, l.opts),
+		Calls: calls(),
 	}
 	if r.interpreter != nil {
 		b.interpret(&spec)
@@ -130,12 +131,16 @@ func (b *birth) spec() (shimSpec, error) {
 	return spec, nil
 }
 
+// verb is what the shim is called in lists of processes; shim.Variable makes it one.
+const verb = "__launch"
+
 // fork starts the shim in a process group of its own. Its environment holds only the
 // variables that make a small Go program start quickly.
 func (b *birth) fork(p *Process) error {
+	fd := strconv.Itoa(b.shimFD())
 	attr := &os.ProcAttr{
 		Files: append(b.streams[:], b.children...),
-		Env:   []string{"GOMAXPROCS=1", "GOGC=off"},
+		Env:   []string{shim.Variable + "=" + fd, "GOMAXPROCS=1", "GOGC=off"},
 		Sys:   &syscall.SysProcAttr{Setpgid: true},
 	}
 	p.handle.prepare(attr.Sys)
@@ -147,7 +152,7 @@ func (b *birth) fork(p *Process) error {
 	p.handle.children = launcher.opts.Children
 	var child *os.Process
 	err = launcher.opts.Children.Start(func() (int, error) {
-		child, err = os.StartProcess(launcher.self, []string{"relevo", verb, strconv.Itoa(b.shimFD())}, attr)
+		child, err = os.StartProcess(launcher.self, []string{"relevo", verb, fd}, attr)
 		if err != nil {
 			return 0, err
 		}
@@ -165,11 +170,11 @@ func (b *birth) fork(p *Process) error {
 
 // giveOrder writes the order in a goroutine: the write may block, because the order may be
 // larger than the socket's buffer.
-func (b *birth) giveOrder(spec shimSpec) {
-	shim := b.shim
+func (b *birth) giveOrder(spec shim.Order) {
+	channel := b.shim
 	go func() {
-		if json.NewEncoder(shim).Encode(spec) == nil {
-			closeWrite(shim)
+		if _, err := channel.Write(spec.Bytes()); err == nil {
+			closeWrite(channel)
 		}
 	}()
 }

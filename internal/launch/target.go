@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"relevo/internal/launch/shim"
 	"relevo/internal/launch/store"
 	"relevo/internal/phrase"
 	"relevo/internal/runtimes"
@@ -115,7 +116,7 @@ func (i *interpreter) replaced() bool {
 
 // interpret adds to a shim's order the interpreter to exec, and the script as its
 // argument.
-func (b *birth) interpret(spec *shimSpec) {
+func (b *birth) interpret(spec *shim.Order) {
 	i := b.release.interpreter
 	spec.Path, spec.FD = i.path, 0
 	switch {

@@ -1,5 +1,5 @@
-// Package lazyregexp compiles regular expressions at their first use. Every worker
-// starts with a start of this program, the shim, which uses none of them.
+// Package lazyregexp compiles regular expressions at their first use: a command uses few of them, and
+// a master should not keep the others in memory.
 // After Go's own internal/lazyregexp.
 package lazyregexp
 

@@ -19,7 +19,6 @@ import (
 	"relevo/internal/config"
 	"relevo/internal/control"
 	"relevo/internal/hangup"
-	"relevo/internal/launch"
 	"relevo/pool"
 	"relevo/pool/machine"
 )
@@ -28,10 +27,6 @@ import (
 const roleEnv = "RELEVO_TEST_OF_MASTER"
 
 func TestMain(m *testing.M) {
-	// The launcher is this very program.
-	if code, launching := launch.Main(os.Args); launching {
-		os.Exit(code)
-	}
 	if os.Getenv(roleEnv) != "" {
 		os.Exit(work())
 	}
