@@ -21,8 +21,8 @@ import (
 	"relevo/pool"
 )
 
-// counts says 1, 2, 3 … on its channel and, in pieces of lines, on its output,
-// until it is told to end.
+// counts writes 1, 2, 3 … to its channel and, in pieces of lines, to its output, until it is told to
+// end.
 var counts = behaves("count", func() {
 	channel := openChannel()
 	ended := make(chan bool)
@@ -43,7 +43,7 @@ var counts = behaves("count", func() {
 	}
 })
 
-// succeed has another Process go on with the worker, as after a succession.
+// succeed makes another Process take over the worker, as after a succession.
 func (w *worker) succeed(release *Release, o pool.Order) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), tooLong)
@@ -58,10 +58,10 @@ func (w *worker) succeed(release *Release, o pool.Order) {
 	w.adopt(release, o, legacy)
 }
 
-// adopt has another Process go on with the worker that was left.
+// adopt makes another Process take over the worker of the legacy.
 func (w *worker) adopt(release *Release, o pool.Order, legacy pool.ProcessLegacy) {
 	w.t.Helper()
-	// As the pool does, it hears nothing of a process that it does not know yet.
+	// As in the pool, reports about a process wait until the pool knows the process.
 	known := make(chan struct{})
 	process, err := release.Adopt(o, legacy, func(report pool.Report) { <-known; w.sink(report) })
 	if err != nil {
@@ -71,8 +71,8 @@ func (w *worker) adopt(release *Release, o pool.Order, legacy pool.ProcessLegacy
 	close(known)
 }
 
-// TestSuccession: a worker goes through many hands while it talks. Everything
-// that it says is heard once and in its order, and its end is seen.
+// TestSuccession: a worker talks while one master after another takes over. Each of its messages and
+// lines arrives once and in order, and its end is seen.
 func TestSuccession(t *testing.T) {
 	t.Parallel()
 	streams := Streams{Out: &testbuffer.Buffer{}, Err: &testbuffer.Buffer{}, PrefixOut: true, BegunFor: tooLong}
@@ -94,7 +94,7 @@ func TestSuccession(t *testing.T) {
 		t.Fatal(err)
 	}
 	if status := w.exit().Status; status.Code != 42 || status.Signal != 0 || status.Error != "" {
-		t.Errorf("it ended with %v", status)
+		t.Errorf("the worker ended with %v", status)
 	}
 	n := 0
 	for _, report := range w.seen {
@@ -114,7 +114,7 @@ func TestSuccession(t *testing.T) {
 	}
 }
 
-// TestSuccessionOfTheStarting: readiness is decided once, whoever sees it.
+// TestSuccessionOfTheStarting: readiness is decided once, whichever master sees it.
 func TestSuccessionOfTheStarting(t *testing.T) {
 	t.Parallel()
 	r := notified(t, "web")
@@ -124,7 +124,7 @@ func TestSuccessionOfTheStarting(t *testing.T) {
 	w.succeed(release, pool.Order{ID: "7"})
 	w.Process.(*Process).notified(ipc.Notification{"READY": "1"})
 	if ready := expect[pool.Ready](w); ready.How != "notify" {
-		t.Errorf("ready by %q", ready.How)
+		t.Errorf("the worker is ready by %q", ready.How)
 	}
 	w.succeed(release, pool.Order{ID: "7"})
 	w.Process.(*Process).notified(ipc.Notification{"READY": "1", "STATUS": "again"})
@@ -136,12 +136,12 @@ func TestSuccessionOfTheStarting(t *testing.T) {
 		}
 	}
 	if ready != 1 {
-		t.Errorf("ready was told %d times", ready)
+		t.Errorf("ready was reported %d times", ready)
 	}
 }
 
-// TestReadyOverTheEnd: a master is killed when a worker is ready and its pool has not heard of
-// it: the next master's pool hears of it. What it has heard is not repeated.
+// TestReadyOverTheEnd: a master is killed when a worker has got ready, before its pool gets the
+// report. The next master's pool gets it. Reports that the first pool has got are not repeated.
 func TestReadyOverTheEnd(t *testing.T) {
 	t.Parallel()
 	r := notified(t, "web")
@@ -162,7 +162,7 @@ func TestReadyOverTheEnd(t *testing.T) {
 		}
 		if unready {
 			if ready := expect[pool.Ready](w); ready.How != "notify" {
-				t.Errorf("ready by %q", ready.How)
+				t.Errorf("the worker is ready by %q", ready.How)
 			}
 		}
 	}
@@ -175,11 +175,11 @@ func TestReadyOverTheEnd(t *testing.T) {
 		}
 	}
 	if ready != 2 {
-		t.Errorf("ready was told %d times, want 2", ready)
+		t.Errorf("ready was reported %d times, want 2", ready)
 	}
 }
 
-// TestDetachOfTheDead: the end of a worker is told by the one who saw it.
+// TestDetachOfTheDead: the master that saw the end of a worker reports it.
 func TestDetachOfTheDead(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "web")
@@ -190,19 +190,19 @@ func TestDetachOfTheDead(t *testing.T) {
 			expect[pool.Online](w)
 		}
 		legacy, err := w.Process.Detach(context.Background())
-		if err == nil { // it was let go of before its end was seen
+		if err == nil { // it was detached before its end was seen
 			w.Process, err = release.Adopt(pool.Order{ID: "7"}, legacy, w.sink)
 		}
 		if err != nil && !errors.Is(err, pool.ErrGone) {
 			t.Fatal(err)
 		}
 		if status := w.exit().Status; status.Code != 3 {
-			t.Errorf("it ended with %v", status)
+			t.Errorf("the worker ended with %v", status)
 		}
 	}
 }
 
-// orphan starts a process that is not this one's child, in a group of its own.
+// orphan starts a process that is not a child of this one, in a group of its own.
 func orphan(t *testing.T, script string) (pid int) {
 	t.Helper()
 	out, err := exec.Command("setsid", "sh", "-c", `(`+script+`) >/dev/null 2>&1 & echo $!`).Output()
@@ -215,8 +215,8 @@ func orphan(t *testing.T, script string) (pid int) {
 	return pid
 }
 
-// TestEndOfAnOrphan: a process that this master did not start is followed to its
-// end by its pidfd, and how it ended is known where the kernel tells.
+// TestEndOfAnOrphan: the end of a process that this master did not start is seen by its pidfd, with
+// the exit status if the kernel reports it.
 func TestEndOfAnOrphan(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "web")
@@ -248,13 +248,13 @@ func TestEndOfAnOrphan(t *testing.T) {
 			t.Errorf("%s: %v, want %v", c.script, status, c.want)
 		}
 		if status == statusUnknown && kernelRecordsExits() {
-			t.Errorf("%s: unknown after %v, although this kernel tells", c.script, time.Since(began))
+			t.Errorf("%s: unknown after %v, although this kernel reports it", c.script, time.Since(began))
 		}
 	}
 }
 
-// kernelRecordsExits says whether PIDFD_INFO_EXIT is known, by asking for it of a
-// process that has been reaped.
+// kernelRecordsExits says whether the kernel knows PIDFD_INFO_EXIT, by asking for it for a process
+// that has been reaped.
 func kernelRecordsExits() bool {
 	fd := -1
 	child, err := os.StartProcess("/bin/true", []string{"true"}, &os.ProcAttr{Sys: &syscall.SysProcAttr{PidFD: &fd}})

@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestZombieStatus: a program may call itself anything, the end of a name included.
+// TestZombieStatus: the name of a program may contain anything, even what ends the name in /proc.
 func TestZombieStatus(t *testing.T) {
 	for _, name := range []string{"plain", "a space", "a) b", "x) Z 1 (y"} {
 		path := filepath.Join(t.TempDir(), name)
 		if err := os.WriteFile(path, []byte("#!/bin/sh\nexit 7\n"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.Command(path) // the kernel names a script after its file
+		cmd := exec.Command(path) // the kernel names a script's process after its file
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}

@@ -29,7 +29,7 @@ func TestExpand(t *testing.T) {
 	}
 }
 
-// TestExpandNumber: a name may be a number, if it is a listener's.
+// TestExpandNumber: a name may be a number, if a listener has it.
 func TestExpandNumber(t *testing.T) {
 	got, err := expand([]string{"{fd:80},{fd:443}"}, []listenerFD{{"web", "a", 3}, {"80", "b", 4}}, 0)
 	if err != nil || got[0] != "4,{fd:443}" {
@@ -41,7 +41,7 @@ func TestCheckArguments(t *testing.T) {
 	for _, c := range []struct {
 		arg       string
 		listeners []string
-		says      []string // nil: sound
+		says      []string // nil: no error
 	}{
 		{"{fd}", []string{"web"}, nil},
 		{"{addr:web}", []string{"web"}, nil},

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestWouldBlock: a program that expects accept to wait is told of --blocking, and
-// not where the listener blocks.
+// TestWouldBlock: a program that expects accept to block gets the hint --blocking, unless its
+// listener blocks.
 func TestWouldBlock(t *testing.T) {
 	r := newRig(t, "web")
 	accepts := Command{App: "app", Args: []string{python(t), "-Sc", "import socket; socket.socket(fileno=3).accept()"}}
@@ -19,6 +19,6 @@ func TestWouldBlock(t *testing.T) {
 	fails := Command{App: "app",
 		Args: []string{python(t), "-Sc", "raise BlockingIOError(11, 'Resource temporarily unavailable')"}}
 	if hint := r.start(fails).exit().Hint; hint != "" {
-		t.Errorf("the listener blocks: %q", hint)
+		t.Errorf("a hint although the listener blocks: %q", hint)
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"relevo/pool"
 )
 
-// common gives each bind the same listener, on which others may accept, too.
+// common answers each bind with the same listener, on which other workers may accept, too.
 type common struct{ Listener }
 
 func (c common) Bind(pool.Order, capture.Bind) Grant {
@@ -52,7 +52,7 @@ var bindsOnce = behaves("bind once", func() {
 	fmt.Println("child:", err)
 })
 
-// bindsAgain binds one address in several ways, and says what came of each.
+// bindsAgain binds one address in several ways, and prints the result of each.
 var bindsAgain = behaves("bind again", func() {
 	first, err := bindSomewhere(0)
 	fmt.Println("first:", err)
@@ -74,11 +74,11 @@ var bindsAgain = behaves("bind again", func() {
 	stay()
 })
 
-// TestAddressInUse: a program that binds an address twice hears of it as from the kernel:
-// the master's socket may be open in many processes, which does not count.
+// TestAddressInUse: a program that binds an address twice gets the kernel's error. That the master's
+// socket is open in many processes does not count.
 func TestAddressInUse(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, "web") // inherited as well: that descriptor is no bind
+	r := newRig(t, "web") // a program also inherits this one; that is no bind
 	c := bindsAgain.command()
 	bindsOnce.used.Store(true)
 	c.Sockets = common{r.listeners[0]}
@@ -138,7 +138,7 @@ func TestClashes(t *testing.T) {
 		{file("@a"), file("@b"), false},
 		{file("@a"), tcp("127.0.0.1:80"), false},
 		{file("/"), file("/"), true},
-		{file("/not/there"), file("/not/there"), false}, // it was unlinked
+		{file("/not/there"), file("/not/there"), false}, // the file was unlinked
 	} {
 		if test.a.clashes(test.b) != test.want || test.b.clashes(test.a) != test.want {
 			t.Errorf("%+v and %+v: %v", test.a, test.b, !test.want)
@@ -146,8 +146,8 @@ func TestClashes(t *testing.T) {
 	}
 }
 
-// TestLateNotifications: a worker whose program runs only after Start has returned is
-// captured all the same, and the pool hears that there is one more file to keep.
+// TestLateNotifications: a worker whose program runs only after Start has returned is captured all
+// the same, and the pool is told that there is one more file to keep.
 func TestLateNotifications(t *testing.T) {
 	t.Parallel()
 	r := newRigOf(t, Options{ExecPatience: time.Nanosecond}, listenAll(t, []string{"web"})...)
@@ -163,7 +163,7 @@ func TestLateNotifications(t *testing.T) {
 		testreq.Missing(t, "binds cannot be captured here: "+*why)
 	}
 	if !saw[pool.FilesAdded](w) || w.Legacy().Files[bindsFile] == nil {
-		t.Error("nobody is told of the file")
+		t.Error("the pool is not told of the file")
 	}
 	expect[pool.Captured](w)
 }
@@ -175,8 +175,7 @@ var bindsOnceAndStays = behaves("bind once and stay", func() {
 	stay()
 })
 
-// TestBindWaitsForSave: a program goes on after its bind only when a later master would know
-// of its socket.
+// TestBindWaitsForSave: a program's bind returns only when its socket is saved for a later master.
 func TestBindWaitsForSave(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -202,7 +201,7 @@ func TestBindWaitsForSave(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 			if !inBind() {
-				t.Error("the program went on before its socket was saved")
+				t.Error("the bind returned before the socket was saved")
 			}
 			report.Done()
 			await(t, "the program to go on", func() bool { return !inBind() })
@@ -212,7 +211,7 @@ func TestBindWaitsForSave(t *testing.T) {
 
 var bindsNotAtAll = behaves("bind nothing", stay)
 
-// TestBindsNothing: what is known of a worker that lives and opens no port is said, with
+// TestBindsNothing: if a worker lives and opens no port, the reason says what is known of it, and
 // what to type.
 func TestBindsNothing(t *testing.T) {
 	t.Parallel()
@@ -243,7 +242,7 @@ func TestBindsNothingButComplains(t *testing.T) {
 var listensUnseen = behaves("listen without a bind", func() {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 	if err == nil {
-		err = unix.Listen(fd, 1) // at a port of the kernel's choice
+		err = unix.Listen(fd, 1) // on a port that the kernel chooses
 	}
 	if err != nil {
 		fmt.Println(err)
@@ -269,14 +268,14 @@ var needsRoot = behaves("need root", func() {
 	os.Exit(1)
 })
 
-// TestNoPrivileges: a program that fails for want of set-user-ID is told what takes it away.
+// TestNoPrivileges: a program that fails because set-user-ID has no effect gets a hint at the cause.
 func TestNoPrivileges(t *testing.T) {
 	t.Parallel()
 	for _, ours := range []bool{true, false} {
 		r := newRig(t)
 		r.noNewPrivs.Store(ours)
 		if said := strings.Contains(r.start(needsRoot.command()).exit().Hint, "--capture off lifts that"); said != ours {
-			t.Errorf("under our no_new_privs %v: told %v", ours, said)
+			t.Errorf("under our no_new_privs %v: hint %v", ours, said)
 		}
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestCause: the line that says why, out of what real programs print when they die.
+// TestCause: the line with the reason is found in what real programs print when they die.
 func TestCause(t *testing.T) {
 	for name, c := range map[string]struct{ printed, want string }{
 		"nothing": {"", ""},
@@ -147,16 +147,16 @@ Caused by: java.net.BindException: Address already in use
 	}
 }
 
-// A program that was killed gives no reason by the last thing that it happened to say.
+// The last words of a program that was killed are not taken for a reason.
 func TestCauseOfKilled(t *testing.T) {
 	var kept tail
 	kept.Write([]byte("GET /\nGET /about\n"))
 	if got := kept.cause(false); got != "" {
-		t.Errorf("the cause is %q", got)
+		t.Errorf("a killed program has the cause %q", got)
 	}
 }
 
-// TestCauseBeforeFlood: what says why is found below more frames than are kept.
+// TestCauseBeforeFlood: the reason is found although more frames follow than are kept.
 func TestCauseBeforeFlood(t *testing.T) {
 	var kept tail
 	kept.Write([]byte("banner\n" + strings.Repeat("log line\n", 5000)))
@@ -170,6 +170,6 @@ func TestCauseBeforeFlood(t *testing.T) {
 	shown := strings.Join(kept.lines(), "\n")
 	if !strings.HasPrefix(shown, "banner\n") || !strings.Contains(shown, "\npanic: no database\n") ||
 		len(kept.lines()) > shownLines+2 {
-		t.Errorf("shown is\n%s", shown)
+		t.Errorf("the shown lines are\n%s", shown)
 	}
 }

@@ -29,14 +29,14 @@ func ownCgroups(t *testing.T) Cgroups {
 	}
 	t.Cleanup(func() {
 		if err := unix.Rmdir(dir); err != nil {
-			t.Errorf("a cgroup is left: %v", err)
+			t.Errorf("a cgroup still exists: %v", err)
 		}
 	})
 	return Cgroups{Dir: dir, Prefix: "relevo-app-"}
 }
 
-// TestWholeFamily: nobody of a worker's family outlives it, whatever groups and
-// sessions they made, and however it ends.
+// TestWholeFamily: no process of a worker's family outlives it, whatever groups and sessions they
+// have made, and however the worker ends.
 func TestWholeFamily(t *testing.T) {
 	for name, end := range map[string]func(w *worker){
 		"exit":      func(w *worker) { w.Terminate() },
@@ -62,14 +62,14 @@ func TestWholeFamily(t *testing.T) {
 				}
 			}
 			if _, err := os.Stat(cgroup); err == nil {
-				t.Error("the cgroup is left")
+				t.Error("the cgroup still exists")
 			}
 		})
 	}
 }
 
-// TestCgroupLeftovers: those of a dead master go, unless somebody lives in them
-// or they are another app's.
+// TestCgroupLeftovers: the cgroups of a dead master are removed, unless a process lives in them or
+// they belong to another app.
 func TestCgroupLeftovers(t *testing.T) {
 	cgroups := ownCgroups(t)
 	r := newRigOf(t, Options{Cgroups: cgroups})
@@ -89,12 +89,12 @@ func TestCgroupLeftovers(t *testing.T) {
 		left = append(left, filepath.Base(entry))
 	}
 	if got, want := fmt.Sprint(left), "[relevo-app-7 relevo-app-b-3 relevo-other-3]"; got != want {
-		t.Errorf("left are %s, want %s", got, want)
+		t.Errorf("%s are left, want %s", got, want)
 	}
 	w.end()
 }
 
-// TestDelegated: only a cgroup that was given away is used.
+// TestDelegated: a cgroup is used only if it was delegated.
 func TestDelegated(t *testing.T) {
 	dir := ownCgroups(t).Dir
 	if procfs.Self.Cgroup("") == "/" {

@@ -12,8 +12,8 @@ import (
 	"relevo/internal/procfs"
 )
 
-// aFamily starts a process with a child, which has a process group of their own and ends with
-// the test.
+// aFamily starts a process with a child. Both are in a process group of their own, and end with the
+// test.
 func aFamily(t *testing.T) (pid int) {
 	t.Helper()
 	cmd := exec.Command("sh", "-c", "sleep 600 & echo; wait")
@@ -33,8 +33,8 @@ func aFamily(t *testing.T) (pid int) {
 	return cmd.Process.Pid
 }
 
-// TestTakeAtHome: workers that are in this process's cgroup already are not moved, in the
-// root of a container either.
+// TestTakeAtHome: workers that are already in this process's cgroup are not moved, not even in the
+// root cgroup of a container.
 func TestTakeAtHome(t *testing.T) {
 	t.Parallel()
 	c := Cgroups{Attach: func(string, []int) error { return errors.New("nothing is to be moved") }}
@@ -58,7 +58,7 @@ func TestTakeToOwn(t *testing.T) {
 		t.Errorf("the cgroup has %q, %v; want %d and its child", members, err, pid)
 	}
 	if again, err := c.take(own, "7", pid); again != own || err != nil {
-		t.Errorf("taken again: %v, %v", again, err)
+		t.Errorf("at the second call: %v, %v", again, err)
 	}
 	if err := own.end(); err != nil {
 		t.Error(err)

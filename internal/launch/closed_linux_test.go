@@ -7,7 +7,7 @@ import (
 	"relevo/pool"
 )
 
-// seats counts what is given back.
+// seats records the addresses that are given back.
 type seats struct {
 	common
 	given []string
@@ -18,8 +18,8 @@ func (s *seats) Closed(_ pool.Order, address string) bool {
 	return false
 }
 
-// TestGiveBack: a socket that nobody has open is given back at the second look, and not if it may have
-// been bound again since the first one.
+// TestGiveBack: a socket that no process has open is given back at the second look, unless it may
+// have been bound again since the first one.
 func TestGiveBack(t *testing.T) {
 	const address = "127.0.0.1:80"
 	s := new(seats)
@@ -30,10 +30,10 @@ func TestGiveBack(t *testing.T) {
 	b.note(Grant{Own: true, Address: address})
 	look = p.giveBack(look)
 	if len(s.given) > 0 || !b.hasOwn() {
-		t.Fatal("what was bound since the last look is given back")
+		t.Fatal("a socket that was bound since the last look is given back")
 	}
 	p.giveBack(look)
 	if len(s.given) != 1 || b.hasOwn() || len(b.asked) > 0 {
-		t.Errorf("given back: %v, it is left with %v", s.given, b.asked)
+		t.Errorf("given back: %v; %v remain", s.given, b.asked)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"relevo/pool"
 )
 
-// TestOpenedWhileThePoolAsks: the pool asks a worker for its legacy in the moment in which
-// the worker's server opens a socket. Neither may wait for the other.
+// TestOpenedWhileThePoolAsks: the pool asks a worker for its legacy while the worker's server opens
+// a socket. Neither may wait for the other.
 func TestOpenedWhileThePoolAsks(t *testing.T) {
 	file, err := os.Open(os.DevNull)
 	if err != nil {
@@ -25,7 +25,7 @@ func TestOpenedWhileThePoolAsks(t *testing.T) {
 	p := &Process{pid: os.Getpid(), binder: newBinder(oneSocket{file: file}),
 		release: &Release{launcher: &Launcher{}, command: Command{Args: []string{"node", "app.js"}}}}
 	p.primary = nodecluster.New(p.clusterOptions())
-	p.sink = func(r pool.Report) { // the pool's loop is at work and takes this after it
+	p.sink = func(r pool.Report) { // the pool's loop is busy, and takes this later
 		p.clusterLegacy()
 		told <- r.(pool.Captured).Address
 	}
@@ -38,13 +38,13 @@ func TestOpenedWhileThePoolAsks(t *testing.T) {
 			t.Errorf("the pool is told of %q", address)
 		}
 	case <-time.After(time.Minute):
-		t.Fatal("the worker waits for the pool, and the pool for the worker")
+		t.Fatal("the worker and the pool wait for each other")
 	}
 }
 
 const oneAddress = "127.0.0.1:80"
 
-// oneSocket answers every bind with one socket.
+// oneSocket answers every bind with the same socket.
 type oneSocket struct {
 	Sockets
 	file *os.File
@@ -54,8 +54,8 @@ func (s oneSocket) Bind(pool.Order, capture.Bind) Grant {
 	return Grant{Answer: capture.Answer{FD: -1}, Address: oneAddress, Socket: s.file}
 }
 
-// TestClashingServers are pairs of servers of one Node worker, and whether the second one
-// gets EADDRINUSE, as from the kernel.
+// TestClashingServers: pairs of servers of one Node worker, and whether the second one gets
+// EADDRINUSE, as from the kernel.
 func TestClashingServers(t *testing.T) {
 	const any80, v4of80 = `{"address":null,"port":80,"addressType":4}`, `{"address":"0.0.0.0","port":80,"addressType":4}`
 	for _, pair := range []struct {
@@ -67,7 +67,7 @@ func TestClashingServers(t *testing.T) {
 		{any80, `{"address":null,"port":80,"addressType":"udp4"}`, false},
 		{any80, `{"address":null,"port":-1,"addressType":-1,"fd":3}`, false},
 		{v4of80, `{"address":"127.0.0.1","port":80,"addressType":4}`, true},
-		{v4of80, `{"address":"::","port":80,"addressType":6,"flags":1}`, false}, // of IPv6 alone
+		{v4of80, `{"address":"::","port":80,"addressType":6,"flags":1}`, false}, // IPv6 only
 		{`{"address":"127.0.0.1","port":80,"addressType":4}`, `{"address":"127.0.0.2","port":80,"addressType":4}`, false},
 		{`{"address":null,"port":0,"addressType":4}`, `{"address":null,"port":0,"addressType":4}`, false},
 		{`{"address":"\u0000a","port":-1,"addressType":-1}`, `{"address":"\u0000a","port":-1,"addressType":-1}`, true},

@@ -5,12 +5,12 @@ import (
 	"testing"
 )
 
-// TestDebuggerOf: which command lines have a debugger, where it listens, and whether the
-// program waits for one.
+// TestDebuggerOf: which command lines start a debugger, where it listens, and whether the program
+// waits for it.
 func TestDebuggerOf(t *testing.T) {
 	for line, want := range map[string]string{
 		"node app.js":                                   "",
-		"node app.js --inspect-brk":                     "", // the program's own
+		"node app.js --inspect-brk":                     "", // an argument of the program
 		"node --inspect app.js":                         "127.0.0.1:9229",
 		"node --inspect-brk app.js":                     "127.0.0.1:9229 waits",
 		"node -r ./x --inspect-brk=0.0.0.0:9300 app.js": "0.0.0.0:9300 waits",
@@ -57,7 +57,7 @@ func TestDebuggerOf(t *testing.T) {
 			if d.waits {
 				got += " waits"
 				if d.hint() == "" || d.instead == "" {
-					t.Errorf("%s: nothing to type", line)
+					t.Errorf("%s: no advice what to type", line)
 				}
 			}
 		}

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestProcessorTime: what counts is work, not the time that passes meanwhile.
+// TestProcessorTime: work counts, and the time that passes without work does not.
 func TestProcessorTime(t *testing.T) {
 	const long = 200 * time.Millisecond
 	if idle := processorTime(func() { time.Sleep(long) }); idle >= long {

@@ -32,7 +32,7 @@ var crashesOnStart = behaves("crash-on-start", func() {
 
 var exitsEarly = behaves("exit-0-early", func() { fmt.Println("gone into the background") })
 
-// TestExits: how a worker ends, in the kernel's words and in a person's.
+// TestExits: how a worker ended, by the exit status and in words.
 func TestExits(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -55,20 +55,20 @@ func TestExits(t *testing.T) {
 			r := newRig(t, "web")
 			w := r.start(c.command)
 			exited := w.exit()
-			exited.Status.Core = false // as the machine is set up
+			exited.Status.Core = false // depends on the machine
 			if said := exited.Status.Said; c.want.Code != 0 && !strings.Contains(said, c.last) ||
 				c.want.Code == 0 && said != "" {
-				t.Errorf("the line that says why is %q, want %q", said, c.last)
+				t.Errorf("the line with the reason is %q, want %q", said, c.last)
 			}
 			exited.Status.Said = ""
 			if exited.Status != c.want || !strings.Contains(exited.Hint, c.hint) || (c.hint == "") != (exited.Hint == "") {
-				t.Errorf("it ended with %+v, hint %q; want %+v, %q", exited.Status, exited.Hint, c.want, c.hint)
+				t.Errorf("the worker ended with %+v, hint %q; want %+v, %q", exited.Status, exited.Hint, c.want, c.hint)
 			}
 			if lines := w.Tail(); c.last != "" && !slices.Contains(lines, c.last) {
 				t.Errorf("the last lines are %q, want %q among them", lines, c.last)
 			}
 			if !saw[pool.Online](w) || saw[pool.Ready](w) || !saw[pool.Disconnected](w) {
-				t.Errorf("it reported %#v", w.seen)
+				t.Errorf("unexpected reports: %#v", w.seen)
 			}
 		})
 	}
@@ -116,8 +116,7 @@ func TestStopSignal(t *testing.T) {
 	}
 }
 
-// TestAskedForHasNoHint: nobody needs to puzzle over an end that the master
-// itself brought about.
+// TestAskedForHasNoHint: there is no hint if the master itself has ended the worker.
 func TestAskedForHasNoHint(t *testing.T) {
 	t.Parallel()
 	for name, ask := range map[string]func(*worker) error{
@@ -180,7 +179,7 @@ func TestKillEndsAnything(t *testing.T) {
 		}
 		w.Kill()
 		if exited := w.exit(); exited.Status.Signal != syscall.SIGKILL {
-			t.Errorf("it ended with %v", exited.Status)
+			t.Errorf("the worker ended with %v", exited.Status)
 		}
 	})
 	t.Run("ignore-TERM", func(t *testing.T) {
@@ -191,11 +190,11 @@ func TestKillEndsAnything(t *testing.T) {
 		}
 		await(t, "the signal to be ignored", says(w, "got SIGTERM, so what"))
 		if dead(w.PID()) {
-			t.Fatal("it is dead")
+			t.Fatal("the worker is dead")
 		}
 		w.Kill()
 		if exited := w.exit(); exited.Status.Signal != syscall.SIGKILL {
-			t.Errorf("it ended with %v", exited.Status)
+			t.Errorf("the worker ended with %v", exited.Status)
 		}
 	})
 	t.Run("leave-group", func(t *testing.T) {
@@ -205,7 +204,7 @@ func TestKillEndsAnything(t *testing.T) {
 			t.Error(err)
 		}
 		if exited := w.exit(); exited.Status.Signal != syscall.SIGKILL {
-			t.Errorf("it ended with %v", exited.Status)
+			t.Errorf("the worker ended with %v", exited.Status)
 		}
 	})
 }
@@ -220,7 +219,7 @@ var leavesGroup = behaves("leave-group", func() {
 	stay()
 })
 
-// leaksChild leaves a child behind that has let go of everything.
+// leaksChild leaves a child behind that has closed all descriptors.
 var leaksChild = behaves("leak-child", func() {
 	child := exec.Command("sleep", "60")
 	if err := child.Start(); err != nil {
@@ -230,16 +229,16 @@ var leaksChild = behaves("leak-child", func() {
 	fmt.Println(child.Process.Pid)
 })
 
-// number is the worker's last line.
+// number returns the number in the worker's last line.
 func (w *worker) number() int {
 	w.t.Helper()
 	lines := w.Tail()
 	if len(lines) == 0 {
-		w.t.Fatal("it said nothing")
+		w.t.Fatal("the worker printed nothing")
 	}
 	n, err := strconv.Atoi(lines[len(lines)-1])
 	if err != nil {
-		w.t.Fatalf("it said %q", lines)
+		w.t.Fatalf("the worker printed %q", lines)
 	}
 	return n
 }
@@ -263,8 +262,8 @@ func TestChildrenDieWithTheWorker(t *testing.T) {
 	}
 }
 
-// TestEscapedChild: a child in a session of its own is not the worker any more.
-// It keeps the worker's output and channel, but not the report of its end.
+// TestEscapedChild: a child in a session of its own does not belong to the worker any more. It keeps
+// the worker's output and channel open, but does not delay the report of the worker's end.
 func TestEscapedChild(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "web")
@@ -273,7 +272,7 @@ func TestEscapedChild(t *testing.T) {
 	child := w.number()
 	t.Cleanup(func() {
 		unix.Kill(child, unix.SIGKILL)
-		// Only then do the pipes end, and with them what reads them.
+		// Only now do the pipes end, and with them their readers.
 		w.Process.(*Process).pumps.Wait()
 	})
 	w.Terminate()
@@ -290,8 +289,8 @@ func TestEscapedChild(t *testing.T) {
 	}
 }
 
-// TestWithoutPidfd: where the kernel gives no pidfd, a thread waits, and the
-// process group ends all the same before the worker is reaped.
+// TestWithoutPidfd: if the kernel gives no pidfd, a thread waits for the worker, and the process
+// group is still killed before the worker is reaped.
 func TestWithoutPidfd(t *testing.T) {
 	t.Parallel()
 	out, err := os.CreateTemp(t.TempDir(), "out")
@@ -317,7 +316,7 @@ func TestWithoutPidfd(t *testing.T) {
 
 	h, child := start("sleep 60 & echo $!; exit 5")
 	if status, _ := h.wait(child.Pid); status != (pool.ExitStatus{Code: 5}) {
-		t.Errorf("it ended with %v", status)
+		t.Errorf("the worker ended with %v", status)
 	}
 	text, err := os.ReadFile(out.Name())
 	if err != nil {
@@ -338,12 +337,12 @@ func TestWithoutPidfd(t *testing.T) {
 		t.Error(err)
 	}
 	if status, _ := h.wait(pid); status.Signal != syscall.SIGUSR1 {
-		t.Errorf("it ended with %v", status)
+		t.Errorf("the worker ended with %v", status)
 	}
 }
 
-// TestExitedIsLast: a worker that talks on every way until it dies is heard to
-// the end, and nothing of it comes after the end; see worker.sink.
+// TestExitedIsLast: a worker that uses all of its channels until it dies is heard to the end, and
+// nothing is reported after its end; see worker.sink.
 func TestExitedIsLast(t *testing.T) {
 	t.Parallel()
 	r := notified(t, "web")
@@ -353,7 +352,7 @@ func TestExitedIsLast(t *testing.T) {
 		expect[pool.Said](w)
 		w.Kill()
 		w.exit()
-		// A datagram may have been on its way to the worker's entry already.
+		// A datagram may already have been on its way to the worker's entry.
 		w.Process.(*Process).notified(ipc.Notification{"READY": "1", "STATUS": "late"})
 	}
 }

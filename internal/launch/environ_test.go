@@ -57,7 +57,7 @@ func TestEnviron(t *testing.T) {
 	}
 }
 
-// TestPortOf: programs are told a port where there is no doubt which.
+// TestPortOf: programs get a PORT if it is clear which port that is.
 func TestPortOf(t *testing.T) {
 	for addresses, want := range map[string]string{
 		"": "", "127.0.0.1:3000": "3000", "[::]:80": "80", "unix:/run/x:1": "", "unix:@x:1": "",
@@ -73,13 +73,13 @@ func TestPortOf(t *testing.T) {
 	}
 }
 
-// TestEnvironLeavesItsInputAlone: all workers of a release share its variables,
-// and several of them may start at once.
+// TestEnvironLeavesItsInputAlone: all workers of a release share its variables, and several workers
+// may start at the same time.
 func TestEnvironLeavesItsInputAlone(t *testing.T) {
 	app := append(make([]string, 0, 64), "A=1")
 	environ(nil, app, scene{app: "shop"})
 	if behind := app[:64][1]; behind != "" {
-		t.Errorf("environ wrote %q behind the release's variables", behind)
+		t.Errorf("environ appended %q to the release's variables", behind)
 	}
 }
 
@@ -88,6 +88,6 @@ func TestPathOf(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	if got := pathOf(nil); got == "" {
-		t.Error("without PATH nothing is found")
+		t.Error("pathOf finds nothing without PATH")
 	}
 }

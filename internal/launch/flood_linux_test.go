@@ -26,7 +26,7 @@ var floodsNotify = behaves("flood-notify", func() {
 			os.Exit(3)
 		}
 		if len(calm) > 0 && sent%100 == 0 {
-			time.Sleep(10 * time.Millisecond) // still fifty times as many as are read, but no processor is busy with it
+			time.Sleep(10 * time.Millisecond) // still fifty times more than the master reads, but it keeps no processor busy
 		}
 	}
 })
@@ -38,10 +38,10 @@ func endsHung(w *worker, report pool.Report) {
 	}
 }
 
-// TestFloodOfNotifications: it is told, its sender counts as hung in the end, and
-// the words of siblings come through: most at once, and all when that sender has been
-// ended. Until then they compete with it for the kernel's queue, which holds no more
-// than 10 datagrams where nobody has raised net.unix.max_dgram_qlen.
+// TestFloodOfNotifications: a flood is reported, and its sender counts as hung in the end.
+// Notifications of siblings get through: most of them at once, and all of them when the sender has
+// ended. Until then they compete with the sender for the kernel's queue, which holds only 10
+// datagrams unless net.unix.max_dgram_qlen was raised.
 func TestFloodOfNotifications(t *testing.T) {
 	t.Parallel()
 	r := notified(t, "web")
@@ -67,12 +67,12 @@ func TestFloodOfNotifications(t *testing.T) {
 		}
 		sibling.end()
 	}
-	flooder.Signal(syscall.SIGUSR1) // its siblings are ready: the rest of its patience needs less
+	flooder.Signal(syscall.SIGUSR1) // its siblings are ready: from now on a smaller flood is enough
 	if hung := expect[pool.Hung](flooder); hung.Reason != "floods the notify socket" {
 		t.Errorf("hung: %q", hung.Reason)
 	}
 	if patient := time.Since(began); patient < floodPatience {
-		t.Errorf("it counts as hung after %v already", patient)
+		t.Errorf("it counts as hung after only %v", patient)
 	}
 	flooder.end()
 	told := 0
@@ -82,7 +82,7 @@ func TestFloodOfNotifications(t *testing.T) {
 		}
 	}
 	if most := 1000 + 200*int(time.Since(began).Seconds()+2); told > most {
-		t.Errorf("%d datagrams were told, want at most %d", told, most)
+		t.Errorf("%d datagrams were reported, want at most %d", told, most)
 	}
 }
 
@@ -93,7 +93,7 @@ var floodsChannel = behaves("flood-channel", func() {
 	}
 })
 
-// TestFloodOfMessages: the worker is slowed down and told of, no more.
+// TestFloodOfMessages: the worker is slowed down and this is reported; nothing else happens.
 func TestFloodOfMessages(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "web")
@@ -119,14 +119,14 @@ func TestFloodOfMessages(t *testing.T) {
 	}
 }
 
-// TestEarlyBytes: what a worker says before its program is known to run is kept in
-// what counts of it.
+// TestEarlyBytes: of what a worker says before its program is known to run, only the part that
+// counts is kept.
 func TestEarlyBytes(t *testing.T) {
 	p := &Process{}
 	for range 2 * maxEarly {
 		p.notified(ipc.Notification{"STATUS": strings.Repeat("x", 8000), "READY": "1", "OTHER": strings.Repeat("x", 8000)})
 	}
 	if len(p.early) != maxEarly || len(p.early[0]) != 2 || len(p.early[0]["STATUS"]) != maxStatus {
-		t.Errorf("%d are kept, the first with %d assignments", len(p.early), len(p.early[0]))
+		t.Errorf("%d notifications are kept, the first with %d assignments", len(p.early), len(p.early[0]))
 	}
 }

@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// TestGate: no more goroutines are in blocking calls at the same time than the master
-// has threads for.
+// TestGate: no more goroutines make blocking calls at the same time than the master has threads for.
 func TestGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const most = 3

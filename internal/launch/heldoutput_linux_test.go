@@ -10,7 +10,7 @@ import (
 	"relevo/pool"
 )
 
-// heldLines is a destination that is slow: Sync waits until it is free, and Write, too, if it is stuck.
+// heldLines is a slow destination: Sync waits until it is free, and so does Write if it is stuck.
 type heldLines struct {
 	stuck bool
 	free  chan struct{}
@@ -40,8 +40,8 @@ func (l *heldLines) Take() []byte {
 func (l *heldLines) Sync()  { <-l.free }
 func (l *heldLines) Flush() {}
 
-// TestBegunLineOfSlowOutput: however long the output takes, the next master gets the line that has
-// begun. If that cannot be known, it gets to know that its beginning is missing.
+// TestBegunLineOfSlowOutput: however slow the output is, the next master gets the begun line. If the
+// line is not known, the next master is told that its beginning is missing.
 func TestBegunLineOfSlowOutput(t *testing.T) {
 	t.Parallel()
 	for stuck, want := range map[bool]string{false: `"begin" false`, true: `"" true`} {

@@ -14,8 +14,8 @@ import (
 	"relevo/internal/config"
 )
 
-// scriptShelf is a shelf whose program is a script for sh, in a directory of its own,
-// and a command of it.
+// scriptShelf is a shelf whose program is a script for sh, in a directory of its own, and a command
+// that runs it.
 func scriptShelf(t *testing.T, args ...string) (*shelf, Command) {
 	s := newShelf(t)
 	s.Store().SetKeep(9)
@@ -31,8 +31,8 @@ func (s *shelf) write(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// TestInterpreted: the release of an interpreter's script is the script's, and so are
-// its copy and what is watched.
+// TestInterpreted: if an interpreter runs a script, the script is the release, is copied, and is
+// watched.
 func TestInterpreted(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{
@@ -81,8 +81,7 @@ func TestInterpreted(t *testing.T) {
 	}
 }
 
-// TestInterpretedOverSuccession: the next master runs the same script by the same
-// interpreter.
+// TestInterpretedOverSuccession: the next master runs the same script with the same interpreter.
 func TestInterpretedOverSuccession(t *testing.T) {
 	t.Parallel()
 	s, c := scriptShelf(t, "sh", "app.sh")
@@ -109,8 +108,8 @@ func TestInterpretedOverSuccession(t *testing.T) {
 	}
 }
 
-// TestInterpreterReplaced: respawns are run by the interpreter that the release began
-// with, though it was replaced or removed.
+// TestInterpreterReplaced: respawns use the interpreter with which the release began, even if that
+// was replaced or removed.
 func TestInterpreterReplaced(t *testing.T) {
 	t.Parallel()
 	for _, byDescriptor := range []bool{true, false} {
@@ -136,9 +135,9 @@ func TestInterpreterReplaced(t *testing.T) {
 	}
 }
 
-// TestNotCopied: what the system's packages own and what runs apps of others is not
-// copied, nor a module that its interpreter finds by itself, whose release is known
-// by it all the same.
+// TestNotCopied: interpreters that belong to the system's packages, or that run apps of others, are
+// not copied. Nor is a module that its interpreter finds by itself, although its bytes identify the
+// release.
 func TestNotCopied(t *testing.T) {
 	t.Parallel()
 	s, c := scriptShelf(t, python(t), "-Sm", "shop.web")
@@ -154,11 +153,11 @@ func TestNotCopied(t *testing.T) {
 	before := name()
 	executable(t, module, "print(2)\n")
 	if after := name(); after == before {
-		t.Error("another module is the same release")
+		t.Error("a changed module is the same release")
 	}
 	s.prepare(shell("exit 0"))
 	if got := s.copies(); len(got) > 0 {
-		t.Errorf("there are the copies %q", got)
+		t.Errorf("these copies exist: %q", got)
 	}
 	if log := s.log.String(); log != "" {
 		t.Errorf("it warns: %s", log)
@@ -166,7 +165,7 @@ func TestNotCopied(t *testing.T) {
 	own := executable(t, filepath.Join(c.Dir, "sh"), "#!/bin/sh\n")
 	s.prepare(Command{App: "app", Args: []string{own}})
 	if got := s.copies(); len(got) != 1 {
-		t.Errorf("of an interpreter of the user's own there are the copies %q", got)
+		t.Errorf("of an interpreter of the user these copies exist: %q", got)
 	}
 	c.ExecFrom = config.ExecSnapshot
 	if _, err := s.Prepare(c); err == nil {
@@ -176,8 +175,8 @@ func TestNotCopied(t *testing.T) {
 	}
 }
 
-// TestBelongsToSystem: a cheap rule, which must not take a program of the user's own
-// for one of the system's.
+// TestBelongsToSystem: a cheap rule, which must not take a program of the user for one of the
+// system.
 func TestBelongsToSystem(t *testing.T) {
 	t.Parallel()
 	own := executable(t, filepath.Join(t.TempDir(), "node"), "")
@@ -189,8 +188,8 @@ func TestBelongsToSystem(t *testing.T) {
 	}
 }
 
-// TestCopyWithoutNeighbours: a script that does not find beside its copy what it needs
-// is started as what lies at its path, which serves, and said so.
+// TestCopyWithoutNeighbours: a script that misses its neighbours beside its copy is started from its
+// path, which works. The log says so.
 func TestCopyWithoutNeighbours(t *testing.T) {
 	t.Parallel()
 	s, c := scriptShelf(t, "sh", "app.sh")

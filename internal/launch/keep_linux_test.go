@@ -17,8 +17,8 @@ import (
 // worker of these tests: a user that is in no database.
 const workersUser = 54321
 
-// newOpenShelf is a shelf that other users can get to. The directory of the program
-// lets the group of the workers in and nobody else.
+// newOpenShelf is a shelf that other users can reach. Only the group of the workers can enter the
+// directory of the program.
 func newOpenShelf(t *testing.T) *shelf {
 	t.Helper()
 	testreq.Root(t)
@@ -50,9 +50,9 @@ func (s *shelf) put(data string, uid, gid int, mode os.FileMode) {
 	}
 }
 
-// TestUserRunsCopies: what the user of the workers may run as its owner, or as one of
-// its group, it may run from the copy, too: at a respawn, after a rollback, and where
-// copies are all that is run.
+// TestUserRunsCopies: a program that the user of the workers may run as its owner, or as a member of
+// its group, can also be run from the copy: at a respawn, after a rollback, and if only copies are
+// run.
 func TestUserRunsCopies(t *testing.T) {
 	const script = "#!/bin/sh\nexit 7\n"
 	for _, byDescriptor := range []bool{true, false} {
@@ -82,9 +82,8 @@ func TestUserRunsCopies(t *testing.T) {
 	}
 }
 
-// TestCopiesOutOfReach: where the user of the workers cannot get to a copy, a program
-// is run by its open file, and a roll to a script, which has to be opened by its
-// interpreter, is refused.
+// TestCopiesOutOfReach: if the user of the workers cannot reach a copy, a program is run by its open
+// file. A roll to a script is refused, because the interpreter has to open it.
 func TestCopiesOutOfReach(t *testing.T) {
 	s := newOpenShelf(t)
 	s.byDescriptor = false
@@ -96,7 +95,7 @@ func TestCopiesOutOfReach(t *testing.T) {
 	wantError(t, s.log.String(), "user 54321 cannot get to the copies in ", " has mode 0700; chmod o+x it")
 	s.put("#!/bin/sh\nexit 7\n", 0, workersUser, 0o750)
 	s.wantRuns(v1, s.program+" (deleted)", "v1")
-	s.prepare(s.commandOfUser()) // the first start has to serve
+	s.prepare(s.commandOfUser()) // the first start must not be refused
 	c := s.commandOfUser()
 	c.NeedCopy = true
 	_, err := s.Prepare(c)

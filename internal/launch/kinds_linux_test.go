@@ -8,8 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestPipeInPlaceOfProgram: a respawn does not wait for a pipe that has taken the
-// program's place.
+// TestPipeInPlaceOfProgram: a respawn does not block on a pipe that has replaced the program.
 func TestPipeInPlaceOfProgram(t *testing.T) {
 	s := newShelf(t)
 	putRelease(t, s.program, "v1")

@@ -10,8 +10,8 @@ import (
 	"relevo/internal/testreq"
 )
 
-// TestTakeOverUser: a release runs as the user that it was prepared for, also where
-// nobody can look that user up any more.
+// TestTakeOverUser: a release runs as the user for which it was prepared, even if that user cannot
+// be looked up any more.
 func TestTakeOverUser(t *testing.T) {
 	testreq.Root(t)
 	r := newRig(t)
@@ -33,8 +33,8 @@ func TestTakeOverUser(t *testing.T) {
 	}
 }
 
-// TestTakeOverDirectory: the working directory is reopened, so that it has a path in the
-// mount namespace of this master. One that was deleted or replaced stays what it is.
+// TestTakeOverDirectory: the working directory is reopened, so that it has a path in the mount
+// namespace of this master. A directory that was deleted or replaced is kept as it is.
 func TestTakeOverDirectory(t *testing.T) {
 	for name, before := range map[string]func(dir string) error{
 		"stays":       func(string) error { return nil },

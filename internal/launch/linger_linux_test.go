@@ -12,12 +12,12 @@ import (
 	"relevo/pool"
 )
 
-// sendsLingering sends, when it is told to, a socket on its channel whose close waits
-// for the peer at ADDRESS to read, and dies.
+// sendsLingering sends, on request, a socket on its channel whose close waits until the peer at
+// ADDRESS reads. Then it dies.
 var sendsLingering = behaves("ipc-lingers", func() {
 	channel := openChannel()
 	channel.Read(make([]byte, 100))
-	channel.Write(bytes.Repeat([]byte("1\n"), 8000)) // more than is read at once: what follows is read after its death
+	channel.Write(bytes.Repeat([]byte("1\n"), 8000)) // more than one read takes: the rest is read after its death
 	conn, err := net.Dial("tcp", os.Getenv("ADDRESS"))
 	if err != nil {
 		os.Exit(9)
@@ -36,11 +36,11 @@ var sendsLingering = behaves("ipc-lingers", func() {
 	if err != nil {
 		os.Exit(8)
 	}
-	os.Exit(5) // and the descriptor is the master's alone
+	os.Exit(5) // now only the master has the descriptor
 })
 
-// TestExitWithLingeringDescriptor: what a worker leaves in its channel does not delay
-// the report of its end, also on a kernel that cannot refuse descriptors.
+// TestExitWithLingeringDescriptor: a descriptor that a worker leaves in its channel does not delay
+// the report of its end, even on a kernel that cannot refuse descriptors.
 func TestExitWithLingeringDescriptor(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -53,7 +53,7 @@ func TestExitWithLingeringDescriptor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// SO_PASSRIGHTS, as before Linux 6.16
+	// SO_PASSRIGHTS; on, as before Linux 6.16
 	raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, 83, 1) })
 	if err := w.Send(ipc.App{Data: []byte("1")}); err != nil {
 		t.Fatal(err)
@@ -63,14 +63,14 @@ func TestExitWithLingeringDescriptor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer peer.Close()
-	defer peer.(*net.TCPConn).SetLinger(0) // ends the reader that hangs
+	defer peer.(*net.TCPConn).SetLinger(0) // ends the hanging reader
 	if exited := w.exit(); exited.Status.Code != 5 {
 		t.Errorf("it ended with %+v", exited.Status)
 	}
 }
 
-// TestSlowlyClosed: a worker whose descriptors do not close is replaced; any other
-// process is named in the log.
+// TestSlowlyClosed: a worker whose descriptors close slowly is replaced; another process is named in
+// the log.
 func TestSlowlyClosed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "web")
@@ -79,7 +79,7 @@ func TestSlowlyClosed(t *testing.T) {
 	r.SlowlyClosed(ipc.Sender{PID: os.Getpid(), UID: 7})
 	wantError(t, r.log.String(), "no worker sends descriptors that do not close", "uid=7")
 	await(t, "the worker to be given up", func() bool {
-		r.SlowlyClosed(ipc.Sender{PID: w.PID()}) // at first it may not be known to be online
+		r.SlowlyClosed(ipc.Sender{PID: w.PID()}) // the worker may not be known to be online yet
 		return len(w.reports) > 0
 	})
 	if hung := expect[pool.Hung](w); hung.Reason != "sends descriptors to the notify socket that do not close" {

@@ -7,7 +7,7 @@ import (
 	"relevo/pool"
 )
 
-// Captured addresses are told once, by one of two masters, and those that are inherited not
+// Captured addresses are reported once, by one of two masters. Inherited addresses are not reported
 // at all.
 func TestListens(t *testing.T) {
 	var told []pool.Report
@@ -26,7 +26,7 @@ func TestListens(t *testing.T) {
 	p.binder.restore(l)
 	p.binder.note(Grant{Address: ":9090"})
 	p.listens()
-	l.Listening, l.Settled = 0, true // of a master that did not tell
+	l.Listening, l.Settled = 0, true // from a master that did not report it
 	p = newProcess()
 	p.binder.restore(l)
 	p.listens()

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestDeletedDirectoryIsNamed to those who look for the reason of a failure.
+// TestDeletedDirectoryIsNamed: the reason of a failure names a deleted working directory.
 func TestDeletedDirectoryIsNamed(t *testing.T) {
 	r := newRig(t)
 	dir := t.TempDir() + "/work"
@@ -17,13 +17,13 @@ func TestDeletedDirectoryIsNamed(t *testing.T) {
 	c.Dir = dir
 	release := r.prepare(c)
 	if gone := release.DeletedDirectory(); gone != "" {
-		t.Errorf("%s was deleted", gone)
+		t.Errorf("%s counts as deleted", gone)
 	}
 	if err := os.Remove(dir); err != nil {
 		t.Fatal(err)
 	}
 	if gone := release.DeletedDirectory(); gone != dir {
-		t.Errorf("%q was deleted, want %s", gone, dir)
+		t.Errorf("%q counts as deleted, want %s", gone, dir)
 	}
 	if hint := r.startOf(release, order).exit().Hint; !strings.Contains(hint, dir+" was deleted") {
 		t.Errorf("hint %q", hint)

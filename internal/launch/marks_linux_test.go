@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestMarkedRelease: the same script with another lock file beside it is another release,
-// to which going back would change nothing.
+// TestMarkedRelease: the same script with another lock file beside it is another release. A rollback
+// to it would change nothing, because the script is the same.
 func TestMarkedRelease(t *testing.T) {
 	t.Parallel()
 	s, c := scriptShelf(t, "sh", "app.sh")
@@ -29,7 +29,7 @@ func TestMarkedRelease(t *testing.T) {
 		t.Errorf("the releases are %+v and %+v", old.Info(), next.Info())
 	}
 	if now, err := old.Name(bytes); err != nil || now != next.Info().SHA256 {
-		t.Errorf("what a start would bring to life is %s, %v; want %s", now, err, next.Info().SHA256)
+		t.Errorf("a start would run %s, %v; want %s", now, err, next.Info().SHA256)
 	}
 	s.wantSays(next, "one")
 	back := s.prepareStored(c, old.Info().SHA256)
@@ -38,11 +38,11 @@ func TestMarkedRelease(t *testing.T) {
 	}
 	for _, record := range s.Store().List() {
 		if !next.SameBytes(record) {
-			t.Errorf("%s has other bytes", record.SHA256)
+			t.Errorf("the bytes of %s count as different", record.SHA256)
 		}
 	}
 	s.write("echo two\n")
 	if other := s.prepare(c); other.SameBytes(s.Store().List()[1]) {
-		t.Error("other bytes are the same")
+		t.Error("different bytes count as the same")
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// hoards holds 64 MiB, and has a child that does the same.
+// hoards uses 64 MiB, and has a child that does the same.
 var hoards = behaves("hoard", func() {
 	const size = 64 << 20
 	hoard := make([]byte, size)
@@ -36,11 +36,11 @@ func TestMemory(t *testing.T) {
 	await(t, "two", func() bool { return strings.Count(family.out.String(), "holds") == 2 })
 	one, err := Memory(alone.PID())
 	if err != nil || one < 64<<20 {
-		t.Errorf("one holds %d, %v", one, err)
+		t.Errorf("one process uses %d, %v", one, err)
 	}
 	two, err := Memory(both.PID())
 	if err != nil || two < 128<<20 || two < one*3/2 {
-		t.Errorf("two hold %d, %v", two, err)
+		t.Errorf("two processes use %d, %v", two, err)
 	}
 	alone.end()
 	if _, err := Memory(alone.PID()); err == nil {

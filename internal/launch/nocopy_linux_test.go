@@ -10,8 +10,7 @@ import (
 	"relevo/internal/testreq"
 )
 
-// noCopy checks that a release without a copy says so and runs its bytes all the
-// same, from the open file.
+// noCopy checks that a release without a copy says so, and still runs its bytes from the open file.
 func noCopy(t *testing.T, s *shelf, says ...string) {
 	t.Helper()
 	putRelease(t, s.program, "v1")
@@ -25,7 +24,7 @@ func noCopy(t *testing.T, s *shelf, says ...string) {
 	putRelease(t, s.program, "v2")
 	s.wantRuns(release, s.program+" (deleted)", "v1")
 	if got := s.copies(); len(got) > 0 {
-		t.Errorf("there are the copies %q", got)
+		t.Errorf("these copies exist: %q", got)
 	}
 }
 
@@ -48,7 +47,7 @@ func TestNoPlaceForCopies(t *testing.T) {
 		mountTmpfs(t, s.snapshots, 0, "size=16k")
 		noCopy(t, s, "the disk of "+s.snapshots+" is full (", "B free)")
 		if left, err := os.ReadDir(s.snapshots); err != nil || len(left) > 0 {
-			t.Errorf("of the failed copy %v is left, %v", left, err)
+			t.Errorf("%v is left of the failed copy, %v", left, err)
 		}
 	})
 	t.Run("read-only", func(t *testing.T) {
@@ -61,7 +60,7 @@ func TestNoPlaceForCopies(t *testing.T) {
 		mountTmpfs(t, s.snapshots, unix.MS_NOEXEC, "size=4m")
 		noCopy(t, s, "programs may not be run from "+s.snapshots)
 		if left, err := os.ReadDir(s.snapshots); err != nil || len(left) > 0 {
-			t.Errorf("of the useless copy %v is left, %v", left, err)
+			t.Errorf("%v is left of the useless copy, %v", left, err)
 		}
 	})
 }

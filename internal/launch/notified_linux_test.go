@@ -34,7 +34,7 @@ func TestNotifications(t *testing.T) {
 		case pool.Ready:
 			heard = append(heard, "ready by "+report.How)
 		case pool.Exited:
-			t.Fatalf("it ended: %+v", report)
+			t.Fatalf("the worker ended: %+v", report)
 		}
 	}
 	want := []string{
@@ -52,8 +52,8 @@ var childNotifies = behaves("notify-by-child", func() {
 	fmt.Println(child.Run())
 })
 
-// TestWhoNotifies: a word counts from the worker and its process group, from
-// nobody else.
+// TestWhoNotifies: notifications count from the worker and its process group, and from no other
+// process.
 func TestWhoNotifies(t *testing.T) {
 	t.Parallel()
 	r := notified(t, "web")
@@ -73,11 +73,11 @@ func TestWhoNotifies(t *testing.T) {
 
 	child := r.start(childNotifies.command())
 	if ready := expect[pool.Ready](child); ready.How != "notify" {
-		t.Errorf("it is ready by %q", ready.How)
+		t.Errorf("the worker is ready by %q", ready.How)
 	}
 	w.end()
 	if saw[pool.Ready](w) || saw[pool.Said](w) {
-		t.Errorf("the words of others were taken for its own: %#v", w.seen)
+		t.Errorf("notifications of others were taken for the worker's: %#v", w.seen)
 	}
 }
 
@@ -86,7 +86,7 @@ func TestSystemdNotify(t *testing.T) {
 	testreq.Program(t, "systemd-notify")
 	w := notified(t, "web").start(shell("systemd-notify --ready --status=up && exec sleep 60"))
 	if ready := expect[pool.Ready](w); ready.How != "notify" {
-		t.Errorf("it is ready by %q", ready.How)
+		t.Errorf("the worker is ready by %q", ready.How)
 	}
 }
 
@@ -102,8 +102,7 @@ var sendsTooMuch = behaves("ipc-2MiB", func() {
 	stay()
 })
 
-// TestBrokenChannel: a worker that does not speak the protocol loses its channel
-// and nothing else.
+// TestBrokenChannel: a worker that does not speak the protocol loses its channel and nothing else.
 func TestBrokenChannel(t *testing.T) {
 	t.Parallel()
 	for says, b := range map[string]*behaviour{
@@ -122,13 +121,14 @@ func TestBrokenChannel(t *testing.T) {
 				t.Errorf("Send: %v, want ErrClosed", err)
 			}
 			if dead(w.PID()) {
-				t.Error("it is dead")
+				t.Error("the worker is dead")
 			}
 		})
 	}
 }
 
-// toldBeforeAdoption has a worker say that it is warm, and ready, before the next master adopts it.
+// toldBeforeAdoption makes a worker say that it is warm, and ready, before the next master adopts
+// it.
 func toldBeforeAdoption(t *testing.T) (*rig, *Release, *worker, pool.ProcessLegacy) {
 	t.Helper()
 	r := notified(t, "web")
@@ -142,15 +142,15 @@ func toldBeforeAdoption(t *testing.T) (*rig, *Release, *worker, pool.ProcessLega
 	from := ipc.Sender{PID: w.PID()}
 	r.unregister(w.Process.(*Process)) // the next master knows no worker yet
 	if !r.Announce(legacy) {
-		t.Fatal("it cannot be adopted")
+		t.Fatal("the worker cannot be adopted")
 	}
 	r.Notified(from, ipc.Notification{"STATUS": "warm"})
 	r.Notified(from, ipc.Notification{"READY": "1"})
 	return r, release, w, legacy
 }
 
-// TestNotifiedBeforeAdoption: a master that takes over reads the notify socket before it has
-// adopted its workers. What they say meanwhile counts when they are adopted, in its order.
+// TestNotifiedBeforeAdoption: a master that takes over reads the notify socket before it has adopted
+// its workers. What they say meanwhile counts when they are adopted, in the same order.
 func TestNotifiedBeforeAdoption(t *testing.T) {
 	t.Parallel()
 	r, release, w, legacy := toldBeforeAdoption(t)
@@ -159,18 +159,18 @@ func TestNotifiedBeforeAdoption(t *testing.T) {
 	}
 	w.adopt(release, order, legacy)
 	if said := expect[pool.Said](w); said.Message != (ipc.Status{Text: "warm"}) {
-		t.Errorf("it said %#v", said.Message)
+		t.Errorf("the worker said %#v", said.Message)
 	}
 	if ready := expect[pool.Ready](w); ready.How != "notify" {
-		t.Errorf("ready by %q", ready.How)
+		t.Errorf("the worker is ready by %q", ready.How)
 	}
 	if len(r.expected) != 0 {
 		t.Errorf("still expected: %v", r.expected)
 	}
 }
 
-// TestNotifiedBetweenMasters: a master that has adopted a worker, and not yet told all that the worker said before,
-// is followed by another one, which knows that the worker is ready.
+// TestNotifiedBetweenMasters: a master has adopted a worker, but not yet reported all that the
+// worker said before. The master that follows it knows that the worker is ready.
 func TestNotifiedBetweenMasters(t *testing.T) {
 	t.Parallel()
 	_, release, w, legacy := toldBeforeAdoption(t)
@@ -178,7 +178,7 @@ func TestNotifiedBetweenMasters(t *testing.T) {
 	slowly := func(report pool.Report) {
 		tells <- struct{}{}
 		<-goesOn
-		if !isClosed(followed) { // a pool that was handed over hears nothing
+		if !isClosed(followed) { // a pool that was handed over gets no reports
 			w.sink(report)
 		}
 	}
@@ -186,7 +186,7 @@ func TestNotifiedBetweenMasters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-tells // that it is warm
+	<-tells // the first report: it is warm
 	go func() {
 		defer close(followed)
 		legacy, err = process.Detach(t.Context())
@@ -199,12 +199,12 @@ func TestNotifiedBetweenMasters(t *testing.T) {
 	}
 	w.adopt(release, order, legacy)
 	if ready := expect[pool.Ready](w); ready.How != "notify" {
-		t.Errorf("ready by %q", ready.How)
+		t.Errorf("the worker is ready by %q", ready.How)
 	}
 }
 
-// TestRegister: a pid that was used again stays its new owner's, and a sender
-// that the kernel cannot name is nobody.
+// TestRegister: a pid that was used again belongs to its new process. A sender that the kernel
+// cannot name is ignored.
 func TestRegister(t *testing.T) {
 	r := newRig(t)
 	first, second := &Process{pid: 1 << 30}, &Process{pid: 1 << 30}
@@ -212,7 +212,7 @@ func TestRegister(t *testing.T) {
 	r.register(second)
 	r.unregister(first)
 	if r.byPID[1<<30] != second {
-		t.Error("the end of one worker took the other's entry away")
+		t.Error("the end of one worker removed the entry of the other")
 	}
 	r.unregister(second)
 	if len(r.byPID) != 0 {
@@ -220,12 +220,12 @@ func TestRegister(t *testing.T) {
 	}
 
 	r.register(&Process{pid: processGroup(0)})
-	r.Notified(ipc.Sender{}, ipc.Notification{"READY": "1"}) // would find the group of this process
+	r.Notified(ipc.Sender{}, ipc.Notification{"READY": "1"}) // with pid 0 it would find the group of this process
 	wantError(t, r.log.String(), "a process that is no worker", "pid=0")
 }
 
-// TestOnlineFirst: a worker may speak before it is sure what it runs. What it says
-// is told after Online, or not at all.
+// TestOnlineFirst: a worker may speak before it is certain which program it runs. What it says is
+// reported after Online, or not at all.
 func TestOnlineFirst(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "web")
@@ -237,16 +237,16 @@ func TestOnlineFirst(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := r.newWorker()
 				p := newProcess(release, pool.Order{}, w.sink)
-				p.handle.reaped = true // there is none
+				p.handle.reaped = true // there is no process
 				said, launched := make(chan struct{}), make(chan launchResult, 1)
 				p.notified(ipc.Notification{"STATUS": "early"})
 				go func() {
 					p.said(ipc.Ready{})
 					close(said)
 				}()
-				synctest.Wait() // it waits for the launch, or has told wrongly
+				synctest.Wait() // the report waits for the launch, or came too early
 				if len(w.reports) > 0 {
-					t.Errorf("%#v was told of a process that nobody knows", <-w.reports)
+					t.Errorf("%#v was reported of an unknown process", <-w.reports)
 				}
 				launched <- result
 				p.awaitOnline(launched)
@@ -267,8 +267,9 @@ func TestOnlineFirst(t *testing.T) {
 	}
 }
 
-// TestDetachableWhileReady: a worker may say that it is ready before it is sure what it runs, while the pool is
-// frozen for another master, and saves nothing. The process can be detached then.
+// TestDetachableWhileReady: a worker says that it is ready before it is certain which program it
+// runs, while the pool is frozen for another master and saves nothing. The process can be detached
+// then.
 func TestDetachableWhileReady(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "web")
@@ -286,12 +287,12 @@ func TestDetachableWhileReady(t *testing.T) {
 		}()
 		synctest.Wait()
 		if !isClosed(p.launched) || isClosed(online) {
-			t.Errorf("launched: %t, all told: %t", isClosed(p.launched), isClosed(online))
+			t.Errorf("launched: %t, all reported: %t", isClosed(p.launched), isClosed(online))
 		}
 		close(p.detached)
 		<-online
 		if !p.isSettled() {
-			t.Error("it is not ready")
+			t.Error("the worker is not ready")
 		}
 		close(p.gone)
 		p.watches.Wait()

@@ -16,8 +16,8 @@ import (
 	"relevo/pool"
 )
 
-// python returns the interpreter itself: what is in PATH may be a script that
-// looks for it, which takes longer than all the rest.
+// python returns the interpreter itself: the one in PATH may be a script that looks for it, which
+// takes longer than everything else.
 func python(t *testing.T) string {
 	t.Helper()
 	testreq.Program(t, "python3")
@@ -49,8 +49,8 @@ http.server.BaseHTTPRequestHandler.do_GET = do_GET
 Server().serve_forever()
 `
 
-// TestObserved: programs that know nothing of readiness are known as ready when
-// they wait for clients, each in its own way, and not much later.
+// TestObserved: programs that know nothing of readiness are seen as ready when they wait for
+// clients, each in its own way, and not much later.
 func TestObserved(t *testing.T) {
 	t.Parallel()
 	const accepts = "import socket, os\ns = socket.socket(fileno=3)\n"
@@ -88,13 +88,13 @@ func TestObserved(t *testing.T) {
 			t.Parallel()
 			w := notified(t, "web").start(command(t))
 			if ready := expect[pool.Ready](w); ready.How != "observed" {
-				t.Errorf("it is ready by %q", ready.How)
+				t.Errorf("the worker is ready by %q", ready.How)
 			}
 		})
 	}
 }
 
-// TestObservedServes: who is observed answers.
+// TestObservedServes: a worker that is seen as ready answers.
 func TestObservedServes(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "web")
@@ -105,13 +105,13 @@ func TestObservedServes(t *testing.T) {
 	}
 }
 
-// TestObservedOnAnyListener: a worker may serve only the second of them.
+// TestObservedOnAnyListener: a worker may serve only the second of its listeners.
 func TestObservedOnAnyListener(t *testing.T) {
 	t.Parallel()
 	w := newRig(t, "web",
 		"admin").start(pythonCommand(t, "import socket\ns = socket.socket(fileno=4)\ns.setblocking(True)\ns.accept()"))
 	if ready := expect[pool.Ready](w); ready.How != "observed" {
-		t.Errorf("it is ready by %q", ready.How)
+		t.Errorf("the worker is ready by %q", ready.How)
 	}
 }
 
@@ -121,7 +121,7 @@ var receivesUDP = behaves("recvmmsg", func() {
 	recvmmsg(3)
 })
 
-// TestObservedUDP: datagrams are waited for by other calls.
+// TestObservedUDP: programs wait for datagrams in other calls.
 func TestObservedUDP(t *testing.T) {
 	t.Parallel()
 	const socket = "import socket\ns = socket.socket(fileno=3)\ns.setblocking(True)\n"
@@ -134,14 +134,14 @@ func TestObservedUDP(t *testing.T) {
 			t.Parallel()
 			w := newRigOf(t, Options{}, listenUDP(t, "dns")).start(command(t))
 			if ready := expect[pool.Ready](w); ready.How != "observed" {
-				t.Errorf("it is ready by %q", ready.How)
+				t.Errorf("the worker is ready by %q", ready.How)
 			}
 		})
 	}
 }
 
-// TestNotObserved: who has the listener but does not wait for clients on it does
-// not serve.
+// TestNotObserved: a worker that has the listener but does not wait for clients on it does not
+// serve.
 func TestNotObserved(t *testing.T) {
 	t.Parallel()
 	const sockets = "import socket, select, time\ns = socket.socket(fileno=3)\n" +
@@ -174,7 +174,7 @@ func TestNotObserved(t *testing.T) {
 	}
 }
 
-// waitsInCall says whether the process sits in accept, poll, select or epoll.
+// waitsInCall says whether the process waits in accept, poll, select or epoll.
 func waitsInCall(pid int) bool {
 	wchan, _ := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", pid))
 	number, _, ok := parseSyscall(string(wchan))
@@ -182,7 +182,7 @@ func waitsInCall(pid int) bool {
 		return false
 	}
 	_, waits := waitCalls[number]
-	const epollWait = 232 // on amd64; others have epoll_pwait only
+	const epollWait = 232 // on amd64; other machines have only epoll_pwait
 	return waits || number == unix.SYS_EPOLL_PWAIT || (runtime.GOARCH == "amd64" && number == epollWait)
 }
 
@@ -206,7 +206,7 @@ func TestParseSyscall(t *testing.T) {
 	}
 }
 
-// TestObserverOfTheDead: a process that is gone, or never was, waits for nothing.
+// TestObserverOfTheDead: a process that is gone, or never existed, waits for nothing.
 func TestObserverOfTheDead(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "web")
@@ -214,12 +214,12 @@ func TestObserverOfTheDead(t *testing.T) {
 	w.exit()
 	for _, pid := range []int{w.PID(), 1 << 30, 0} {
 		if newObserver(pid, r.listeners).waits() {
-			t.Errorf("process %d waits", pid)
+			t.Errorf("process %d counts as waiting", pid)
 		}
 	}
 }
 
-// TestNodeChannel: Node's own channel is this one.
+// TestNodeChannel: the channel of Node's child_process is the worker's channel.
 func TestNodeChannel(t *testing.T) {
 	t.Parallel()
 	program := testreq.Program(t, "node")
@@ -232,12 +232,12 @@ process.send({relevo: 'hello', protocol: 1}); process.send('plain'); process.sen
 	if said := expect[pool.Said](w); string(said.Message.(ipc.App).Data) != `"plain"` {
 		t.Errorf("then came %#v", said.Message)
 	}
-	if !saw[pool.Ready](w) { // it may overtake what the program says
+	if !saw[pool.Ready](w) { // the report may come before the program's message
 		expect[pool.Ready](w)
 	}
 	for _, report := range w.seen {
 		if ready, is := report.(pool.Ready); is && ready.How != "ipc" {
-			t.Errorf("it is ready by %q", ready.How)
+			t.Errorf("the worker is ready by %q", ready.How)
 		}
 	}
 	if err := w.Send(ipc.App{Data: []byte(`{ "n" : [1, null, "é"] }`)}); err != nil {

@@ -12,19 +12,19 @@ import (
 	"relevo/pool"
 )
 
-// binds is a Python program that binds an address for itself, and stays.
+// binds is a Python program that binds an address by itself, and stays.
 func binds(address string) string {
 	host, port, _ := net.SplitHostPort(address)
 	return fmt.Sprintf("import socket, time; s = socket.socket(); s.bind((%q, %s)); s.listen(); time.sleep(60)", host,
 		port)
 }
 
-// TestBindsOurAddress: the program binds the very address that relevo holds.
+// TestBindsOurAddress: the program binds the same address as relevo.
 func TestBindsOurAddress(t *testing.T) {
 	r := newRig(t, "web", "admin")
 	address := r.listeners[1].Address
 	w := r.start(Command{App: "app", Args: []string{python(t), "-Sc", binds(address)}})
-	// Python names no address: it is told of the first that it may mean.
+	// Python's error names no address: the hint names the first one that it may mean.
 	wantError(t, w.exit().Hint, "relevo itself holds "+r.listeners[0].Address+", descriptor 3", "socket.socket(fileno=3)")
 
 	w = r.start(Command{App: "app", Args: []string{python(t), "-Sc", "import sys; sys.exit('listen tcp " + address +
@@ -36,7 +36,7 @@ func TestBindsOurAddress(t *testing.T) {
 	wantError(t, w.exit().Hint, "relevo itself holds", "a process in between", "write exec")
 }
 
-// TestBindsTakenAddress: the address that the program binds is another's.
+// TestBindsTakenAddress: the address that the program binds belongs to another process.
 func TestBindsTakenAddress(t *testing.T) {
 	taken, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -57,7 +57,7 @@ func TestBindsTakenAddress(t *testing.T) {
 	}
 }
 
-// TestTriesAgain: the program says that the address is in use and does not end.
+// TestTriesAgain: the program says that the address is in use, and does not end.
 func TestTriesAgain(t *testing.T) {
 	r := newRig(t, "web")
 	address := r.listeners[0].Address
@@ -65,8 +65,8 @@ func TestTriesAgain(t *testing.T) {
 	wantError(t, expect[pool.Obstructed](w).Hint, "relevo itself holds "+address+", descriptor 3")
 }
 
-// TestListensElsewhere: the program binds another address than that of relevo, and
-// never accepts on what it inherits.
+// TestListensElsewhere: the program binds another address than relevo's, and never accepts on its
+// inherited listener.
 func TestListensElsewhere(t *testing.T) {
 	r := newRig(t, "web")
 	w := r.start(Command{App: "app", Args: []string{python(t), "-Sc", binds("127.0.0.1:0")}})
@@ -74,15 +74,15 @@ func TestListensElsewhere(t *testing.T) {
 	wantError(t, hint, "it listens on 127.0.0.1:", "by itself and not on the listener of relevo ("+r.listeners[0].Address+
 		", descriptor 3)", "fileno=3")
 
-	// The same by a child.
+	// The same in a child.
 	w = r.start(Command{App: "app",
 		Args: []string{python(t), "-Sc", "import subprocess, sys; subprocess.run([sys.executable, '-Sc', " +
 			strconv.Quote(binds("127.0.0.1:0")) + "])"}})
 	wantError(t, expect[pool.Obstructed](w).Hint, "by itself", "it is a child of", "LISTEN_PID")
 }
 
-// TestListensWithoutOurs: the program listens where relevo sees no bind, and there is no
-// listener of relevo's that it could take.
+// TestListensWithoutOurs: the program listens where relevo sees no bind, and relevo has no listener
+// for it.
 func TestListensWithoutOurs(t *testing.T) {
 	w := newRig(t).start(Command{App: "app", Args: []string{python(t), "-Sc", binds("127.0.0.1:0")}})
 	obstacle := ""
@@ -97,7 +97,7 @@ func TestProcessInBetween(t *testing.T) {
 	wantError(t, expect[pool.Obstructed](w).Hint, "is a process in between", "LISTEN_PID", "sleep (pid ", "write exec")
 }
 
-// TestSwallowed: npm closes what it inherits, so the program that it starts has no
+// TestSwallowed: npm closes the descriptors that it inherits, so the program that it starts has no
 // listener.
 func TestSwallowed(t *testing.T) {
 	r, dir := newRig(t, "web"), t.TempDir()
@@ -110,16 +110,16 @@ func TestSwallowed(t *testing.T) {
 	wantError(t, w.exit().Hint, "npm is a process in between", "closes the listeners", "type what it runs: node server.js")
 }
 
-// TestListenerLost: a process in between that is not known, and ends well, is found by what
-// its child says.
+// TestListenerLost: an unknown process in between, which works well otherwise, is found by what its
+// child prints.
 func TestListenerLost(t *testing.T) {
 	w := newRig(t, "web").start(Command{App: "app",
 		Args: []string{"/bin/sh", "-c", "echo 'OSError: [Errno 9] Bad file descriptor'; exit 0"}})
 	wantError(t, w.exit().Hint, "relevo passes 3", "a process in between")
 }
 
-// TestWrapperServes: a child that serves all the same is warned of once, unless its
-// parent handles the stop signal.
+// TestWrapperServes: there is one warning of a child that serves although it has a parent, and none
+// if that parent handles the stop signal.
 func TestWrapperServes(t *testing.T) {
 	accepts := python(t) + ` -Sc "import socket; s = socket.socket(fileno=3); s.setblocking(True); s.accept()"`
 	for script, warnings := range map[string]int{accepts + "; true": 1, "trap 'kill $!; wait' TERM; " + accepts +

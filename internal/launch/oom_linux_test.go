@@ -13,7 +13,7 @@ import (
 	"relevo/pool"
 )
 
-// TestOutOfMemory: a death by SIGKILL is the kernel's where its count has grown.
+// TestOutOfMemory: a death by SIGKILL was for lack of memory if the kernel's counter has grown.
 func TestOutOfMemory(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -41,7 +41,7 @@ func TestOutOfMemory(t *testing.T) {
 	}
 }
 
-// TestOutOfMemoryJudged: whose deaths the counted kills are.
+// TestOutOfMemoryJudged: which deaths the counted kills explain.
 func TestOutOfMemoryJudged(t *testing.T) {
 	killed, exit137 := pool.ExitStatus{Signal: syscall.SIGKILL}, pool.ExitStatus{Code: 137}
 	own := func(kills string) *cgroup {
@@ -58,11 +58,11 @@ func TestOutOfMemoryJudged(t *testing.T) {
 		status pool.ExitStatus
 		own    *cgroup
 		asked  bool
-		oom    []bool // of deaths, one after the other
+		oom    []bool // for one death after the other
 	}{
 		{"nothing counted", 0, killed, nil, false, []bool{false}},
 		{"one kill, one death", 1, killed, nil, false, []bool{true, false}},
-		{"two that die together", 2, killed, nil, false, []bool{true, true, false}},
+		{"two workers that die together", 2, killed, nil, false, []bool{true, true, false}},
 		{"killed by this master", 1, killed, nil, true, []bool{false}},
 		{"another signal", 1, pool.ExitStatus{Signal: syscall.SIGSEGV}, nil, false, []bool{false}},
 		{"a child of a shell", 1, exit137, nil, false, []bool{true, false}},
@@ -83,8 +83,8 @@ func TestOutOfMemoryJudged(t *testing.T) {
 	}
 }
 
-// TestOutOfMemoryForgets: a kill that nobody died of (a child's, a stranger's) does not
-// explain a death much later, nor do counts of another place.
+// TestOutOfMemoryForgets: a kill that ended no worker (but a child, or another process) does not
+// explain a much later death. The counter of another cgroup does not, either.
 func TestOutOfMemoryForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		count := oomCount{"here", 1}
@@ -103,7 +103,7 @@ func TestOutOfMemoryForgets(t *testing.T) {
 	})
 }
 
-// TestOOMKillsBy: the count of cgroup v2, of v1, and of the machine.
+// TestOOMKillsBy: the counters of cgroup v2, of v1, and of the machine.
 func TestOOMKillsBy(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {

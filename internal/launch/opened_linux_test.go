@@ -9,16 +9,16 @@ import (
 	"relevo/pool"
 )
 
-// opened is what Streams.Open was called with.
+// opened has the arguments of Streams.Open.
 type opened struct {
 	source OutputSource
 	begun  string
 	torn   bool
 }
 
-// TestOpenedOutput: each stream is opened with what it belongs to. After a succession the
-// begun line goes on; after the end of a master that could not hand it over its beginning
-// may be missing, and that is said.
+// TestOpenedOutput: each stream is opened with what it belongs to. After a succession the begun line
+// continues. After the end of a master that could not hand it over, the begin of the line may be
+// missing, and the stream is told so.
 func TestOpenedOutput(t *testing.T) {
 	t.Parallel()
 	var calls []opened
@@ -59,7 +59,7 @@ func TestOpenedOutput(t *testing.T) {
 		}
 	}
 	if !slices.Equal(calls, want) {
-		t.Errorf("it was opened with %+v, want %+v", calls, want)
+		t.Errorf("the streams were opened with %+v, want %+v", calls, want)
 	}
 	w.Kill()
 	w.exit()

@@ -18,7 +18,7 @@ import (
 	"relevo/pool"
 )
 
-// spewedLines is about 64 MiB.
+// spewedLines makes about 64 MiB.
 const spewedLines = 1 << 19
 
 func spewed(i int) string { return fmt.Sprintf("line %08d %s", i, strings.Repeat("#", 113)) }
@@ -37,7 +37,7 @@ var spewsOutput = behaves("spew-output", func() {
 type counter struct {
 	bytes, lines atomic.Int64
 
-	whole  int64 // bytes after which memory is read
+	whole  int64 // after so many bytes the memory is read
 	memory runtime.MemStats
 }
 
@@ -49,8 +49,7 @@ func (c *counter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestSpewOutput: a flood passes through, costs the master next to no memory,
-// and the last lines of it are known.
+// TestSpewOutput: a flood passes through at almost no cost in memory, and its last lines are known.
 func TestSpewOutput(t *testing.T) {
 	size := int64(len(spewed(0)) + 1)
 	out := &counter{whole: spewedLines * size}
@@ -63,7 +62,7 @@ func TestSpewOutput(t *testing.T) {
 	if got, want := out.bytes.Load(), out.whole; got != want {
 		t.Fatalf("%d bytes came through, want %d; it ended with %v", got, want, exited.Status)
 	}
-	// Looking for the cause of its death comes after that, and is not a part of it.
+	// The search for the cause of the death comes later, and is not measured here.
 	if spent := out.memory.TotalAlloc - before.TotalAlloc; spent > 4<<20 {
 		t.Errorf("the flood of %d MiB cost the master %d KiB of memory", spewedLines*size>>20, spent>>10)
 	}
@@ -76,7 +75,7 @@ func TestSpewOutput(t *testing.T) {
 	}
 }
 
-// TestOutputOfManyWorkers: both streams, prefixed by slot, whole lines.
+// TestOutputOfManyWorkers: both streams arrive in whole lines, prefixed by the slot.
 func TestOutputOfManyWorkers(t *testing.T) {
 	t.Parallel()
 	out, err := &testbuffer.Buffer{}, &testbuffer.Buffer{}
@@ -99,10 +98,10 @@ func TestOutputOfManyWorkers(t *testing.T) {
 		}
 		wantOut = append(wantOut, plain+"begun\n")
 		if got := linesWith(out.String(), plain); !slices.Equal(got, wantOut) {
-			t.Errorf("slot %d says %q", slot, got)
+			t.Errorf("slot %d printed %q", slot, got)
 		}
 		if got := linesWith(err.String(), coloured); !slices.Equal(got, wantErr) {
-			t.Errorf("slot %d warns %q", slot, got)
+			t.Errorf("slot %d printed %q to stderr", slot, got)
 		}
 	}
 	if got := strings.Count(out.String(), "\n"); got != many*51 {
@@ -130,7 +129,7 @@ func TestInheritedOutput(t *testing.T) {
 	r := newRigOf(t, Options{Streams: Streams{Inherit: [2]*os.File{write, write}, PrefixOut: true}})
 	w := r.start(shell("echo out; echo err >&2"))
 	w.exit()
-	write.Close() // the last one: the pipe ends here
+	write.Close() // the last copy: now the pipe can end
 	if text, err := io.ReadAll(read); string(text) != "out\nerr\n" || err != nil {
 		t.Errorf("got %q, %v", text, err)
 	}
@@ -164,8 +163,8 @@ func TestNoStreams(t *testing.T) {
 	}
 }
 
-// TestSlowReader: whoever does not read the output holds its worker up, not the
-// report of another's end.
+// TestSlowReader: a reader that does not read the output holds up its worker, but not the report of
+// another worker's end.
 func TestSlowReader(t *testing.T) {
 	t.Parallel()
 	stuck := make(chan struct{})
@@ -177,16 +176,15 @@ func TestSlowReader(t *testing.T) {
 	expect[pool.Online](talks)
 	silent := r.start(shell("exit 4"))
 	if exited := silent.exit(); exited.Status.Code != 4 {
-		t.Errorf("it ended with %v", exited.Status)
+		t.Errorf("the worker ended with %v", exited.Status)
 	}
 	talks.Kill()
-	talks.exit() // within outputPatience, although nobody reads
+	talks.exit() // within outputPatience, although the output is not read
 	close(stuck)
 	talks.Process.(*Process).pumps.Wait()
 }
 
-// TestLateReader: what a dead worker has said is not given up while it still
-// waits to be read.
+// TestLateReader: output of a dead worker is not given up while it still waits to be read.
 func TestLateReader(t *testing.T) {
 	t.Parallel()
 	free := make(chan struct{})

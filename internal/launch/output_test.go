@@ -66,7 +66,7 @@ func TestLinePrefix(t *testing.T) {
 	}
 	for slot := range 100 {
 		if linePrefix("a", slot, true)[:6] == linePrefix("a", slot+1, true)[:6] {
-			t.Errorf("slots %d and %d have one colour", slot, slot+1)
+			t.Errorf("slots %d and %d have the same colour", slot, slot+1)
 		}
 	}
 }
@@ -74,13 +74,13 @@ func TestLinePrefix(t *testing.T) {
 func TestPump(t *testing.T) {
 	long := strings.Repeat("x", maxBegun)
 	for name, c := range map[string]struct{ in, want string }{
-		"nothing":         {"", ""},
-		"lines":           {"a\nb\n", "> a\n> b\n"},
-		"empty line":      {"\n", "> \n"},
-		"no end at last":  {"a\nb", "> a\n> b\n"},
-		"CRLF stays":      {"a\r\n", "> a\r\n"},
-		"long line":       {long + "\n", "> " + long + "\n"},
-		"NUL and invalid": {"\x00\xff\n", "> \x00\xff\n"},
+		"nothing":                 {"", ""},
+		"lines":                   {"a\nb\n", "> a\n> b\n"},
+		"empty line":              {"\n", "> \n"},
+		"no end of the last line": {"a\nb", "> a\n> b\n"},
+		"CRLF stays":              {"a\r\n", "> a\r\n"},
+		"long line":               {long + "\n", "> " + long + "\n"},
+		"NUL and invalid":         {"\x00\xff\n", "> \x00\xff\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for way, r := range map[string]io.Reader{
@@ -100,8 +100,8 @@ func TestPump(t *testing.T) {
 	}
 }
 
-// TestPrefixerBounded: a line without an end is cut, nothing of it is lost, and
-// what waits for its end stays small.
+// TestPrefixerBounded: a line without an end is cut, no byte of it is lost, and the part that waits
+// for its end stays small.
 func TestPrefixerBounded(t *testing.T) {
 	var out bytes.Buffer
 	p := &prefixer{to: &out, prefix: "> "}
@@ -123,8 +123,8 @@ func TestPrefixerBounded(t *testing.T) {
 	}
 }
 
-// TestPrefixersDoNotMix: each write of a prefixer is of whole lines, so that
-// those of several workers stay whole.
+// TestPrefixersDoNotMix: each write of a prefixer contains only whole lines, so that lines of
+// several workers do not mix.
 func TestPrefixersDoNotMix(t *testing.T) {
 	var mu sync.Mutex
 	var all bytes.Buffer
@@ -169,8 +169,8 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
-// TestPumpOutlivesItsReader: whoever reads the output may go away; the worker
-// must not notice, and its last lines are still known.
+// TestPumpOutlivesItsReader: when the reader of the output has gone, the worker does not notice, and
+// its last lines are still known.
 func TestPumpOutlivesItsReader(t *testing.T) {
 	for _, prefix := range []string{"", "> "} {
 		broken := writerFunc(func([]byte) (int, error) { return 0, errors.New("broken pipe") })
@@ -186,8 +186,8 @@ func TestPumpOutlivesItsReader(t *testing.T) {
 	}
 }
 
-// TestPumpLeft: who has let go of a worker while the master's own output was blocked
-// takes nothing more out of the pipe, which somebody else reads by then.
+// TestPumpLeft: a pump that is detached while the master's own output is blocked takes nothing more
+// out of the pipe, which the next master's pump may already read.
 func TestPumpLeft(t *testing.T) {
 	from, feed := io.Pipe()
 	blocked, going := io.Pipe()
@@ -200,7 +200,7 @@ func TestPumpLeft(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	if <-pumped {
-		t.Error("it takes the output for ended")
+		t.Error("the pump takes the output for ended")
 	}
 	go feed.Write([]byte("second\n"))
 	if got, err := bufio.NewReader(from).ReadString('\n'); got != "second\n" {
@@ -208,8 +208,7 @@ func TestPumpLeft(t *testing.T) {
 	}
 }
 
-// TestWordsArePrintable: what a worker has printed, and its status, are shown on
-// terminals.
+// TestWordsArePrintable: the output and the status of a worker can be shown on terminals.
 func TestWordsArePrintable(t *testing.T) {
 	const hostile = "\x1b]0;owned\a\x1b[31mred\x1b[0m \u009b2J\x9b1m\u202elast\r\n"
 	var kept tail

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestBegunLineIsShown: a prompt has no end, and is to be seen.
+// TestBegunLineIsShown: a prompt is shown although its line has no end.
 func TestBegunLineIsShown(t *testing.T) {
 	for name, c := range map[string]struct {
 		does func(*prefixer)
@@ -23,12 +23,12 @@ func TestBegunLineIsShown(t *testing.T) {
 			p.Write([]byte("x\npassword: "))
 			time.Sleep(quietFor + 1)
 		}, "> x\n> password: \n"},
-		"what follows of it": {func(p *prefixer) {
+		"the rest of a prompt's line": {func(p *prefixer) {
 			p.Write([]byte("a ... "))
 			time.Sleep(quietFor + 1)
 			p.Write([]byte("done\nb\n"))
 		}, "> a ... \n> done\n> b\n"},
-		"its end alone": {func(p *prefixer) {
+		"only the end of a prompt's line": {func(p *prefixer) {
 			p.Write([]byte("a"))
 			time.Sleep(quietFor + 1)
 			p.Write([]byte("\n\nb\n"))
@@ -39,7 +39,7 @@ func TestBegunLineIsShown(t *testing.T) {
 				time.Sleep(4 * quietFor / 20)
 			}
 		}, "> ....................\n"},
-		"one that another master has": {func(p *prefixer) { p.Write([]byte("a")); p.Take(); time.Sleep(time.Hour) }, ""},
+		"a begun line of another master": {func(p *prefixer) { p.Write([]byte("a")); p.Take(); time.Sleep(time.Hour) }, ""},
 		"the end of the output": {func(p *prefixer) {
 			p.Write([]byte("a"))
 			p.Flush()
@@ -62,13 +62,13 @@ func TestBegunLineIsShown(t *testing.T) {
 	}
 }
 
-// TestBegunLineOfAnotherMaster: it is gone on with, and shown if nothing follows.
+// TestBegunLineOfAnotherMaster: the line is continued, and shown if nothing follows.
 func TestBegunLineOfAnotherMaster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := &bytes.Buffer{}
 		p := (&Streams{Err: out, PrefixErr: true}).prefixer(1, "shop", 3, []byte("half "))
 		if other := (&Streams{Err: out, PrefixErr: true}).prefixer(0, "shop", 3, nil); other != nil {
-			t.Error("a stream is prefixed that is not to be")
+			t.Error("a stream without a prefix is prefixed")
 		}
 		time.Sleep(quietFor + 1)
 		synctest.Wait()
@@ -79,8 +79,8 @@ func TestBegunLineOfAnotherMaster(t *testing.T) {
 	})
 }
 
-// TestPrefixedTerminal: a terminal gets the program's colors and nothing else that it
-// would act on; a file gets all.
+// TestPrefixedTerminal: a terminal gets the program's colors, and no other control sequences; a file
+// gets everything.
 func TestPrefixedTerminal(t *testing.T) {
 	const line = "\x1b[2J\x1b[32mok\x1b]0;title\a\x1b[0m\n"
 	for terminal, want := range map[bool]string{true: "> \x1b[32mok\x1b[0m\n", false: "> " + line} {

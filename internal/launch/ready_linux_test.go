@@ -15,7 +15,7 @@ import (
 	"relevo/pool"
 )
 
-// openChannel is a worker's end of its channel.
+// openChannel opens a worker's end of its channel.
 func openChannel() *os.File {
 	fd, err := strconv.Atoi(os.Getenv(ipc.EnvFD))
 	if err != nil {
@@ -38,9 +38,8 @@ func notify(text string) {
 	}
 }
 
-// speaks does one thing after the other: a line to the channel ({…), a datagram
-// (NAME=…), accept, which puts the listener where the kernel shows it, or wait,
-// for a message.
+// speaks does one step after the other: it writes a line to the channel ({…), sends a datagram
+// (NAME=…), waits in accept, which the kernel shows, or waits for a message.
 var speaks = behaves("speak", func() {
 	channel := openChannel()
 	for step := range strings.SplitSeq(os.Getenv("STEPS"), "|") {
@@ -78,8 +77,8 @@ const (
 	syncByUDP = "STATUS=all said"
 )
 
-// TestReadyModes: which word counts in which mode, and who is said to have
-// spoken. The last word of those that stay not ready shows that all was heard.
+// TestReadyModes: which sign of readiness counts in which mode, and which one is reported. For
+// workers that do not get ready, their last message shows that all before it was read.
 func TestReadyModes(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -105,7 +104,7 @@ func TestReadyModes(t *testing.T) {
 			w := notified(t, "web").speaker(c.mode, c.steps...)
 			if c.how != "" {
 				if ready := expect[pool.Ready](w); ready.How != c.how {
-					t.Errorf("it is ready by %q, want %q", ready.How, c.how)
+					t.Errorf("the worker is ready by %q, want %q", ready.How, c.how)
 				}
 				return
 			}
@@ -113,7 +112,7 @@ func TestReadyModes(t *testing.T) {
 			}
 			w.end()
 			if saw[pool.Ready](w) {
-				t.Errorf("it is ready: %#v", w.seen)
+				t.Errorf("the worker is ready: %#v", w.seen)
 			}
 		})
 	}
@@ -132,7 +131,7 @@ func TestReadyOnce(t *testing.T) {
 		}
 	}
 	if times != 1 {
-		t.Errorf("it got ready %d times", times)
+		t.Errorf("the worker got ready %d times", times)
 	}
 }
 
@@ -145,7 +144,7 @@ func TestReadyByDelay(t *testing.T) {
 	began := time.Now()
 	w := r.start(c)
 	if ready := expect[pool.Ready](w); ready.How != "delay" || time.Since(began) < delay {
-		t.Errorf("it is ready by %q after %v", ready.How, time.Since(began))
+		t.Errorf("the worker is ready by %q after %v", ready.How, time.Since(began))
 	}
 
 	c = shell("exit 1")
@@ -157,8 +156,8 @@ func TestReadyByDelay(t *testing.T) {
 	}
 }
 
-// TestReadyByLiving: without a listener there is nothing to observe; not to die
-// at once is enough, unless the worker has a word of its own.
+// TestReadyByLiving: without a listener there is nothing to observe. A worker that does not die at
+// once is ready, unless it has said that it reports its readiness itself.
 func TestReadyByLiving(t *testing.T) {
 	t.Parallel()
 	t.Run("silent", func(t *testing.T) {
@@ -167,7 +166,7 @@ func TestReadyByLiving(t *testing.T) {
 		expect[pool.Online](w)
 		online := time.Now()
 		if ready := expect[pool.Ready](w); ready.How != "alive" || time.Since(online) < aliveFor/2 {
-			t.Errorf("it is ready by %q after %v", ready.How, time.Since(online))
+			t.Errorf("the worker is ready by %q after %v", ready.How, time.Since(online))
 		}
 	})
 	t.Run("dies at once", func(t *testing.T) {
@@ -181,7 +180,7 @@ func TestReadyByLiving(t *testing.T) {
 		t.Parallel()
 		w := newRig(t).speaker(config.ReadyAuto, sayReady)
 		if ready := expect[pool.Ready](w); ready.How != "ipc" {
-			t.Errorf("it is ready by %q", ready.How)
+			t.Errorf("the worker is ready by %q", ready.How)
 		}
 	})
 	for name, mode := range map[string]config.ReadyMode{"says hello": config.ReadyAuto,
@@ -195,7 +194,7 @@ func TestReadyByLiving(t *testing.T) {
 	}
 }
 
-// computes until a file is there, as a program that starts, and waits then.
+// computes until a file exists, as a program that starts, and waits then.
 var computes = behaves("computes", func() {
 	for {
 		if _, err := os.Stat(os.Getenv("UNTIL")); err == nil {
@@ -210,8 +209,8 @@ type undecided struct{ common }
 func (undecided) Expected() bool { return false }
 func (undecided) First() bool    { return true }
 
-// TestBooting: a worker of an app's first release that still computes after a second is not
-// ready, for it may be about to bind. One that waits serves no port.
+// TestBooting: a worker of an app's first release that still computes after a second is not ready,
+// because it may be about to bind. A worker that waits serves no port, and is ready.
 func TestBooting(t *testing.T) {
 	t.Parallel()
 	until := filepath.Join(t.TempDir(), "booted")
@@ -229,13 +228,13 @@ func TestBooting(t *testing.T) {
 		}
 	}
 	if saw[pool.Ready](w) && time.Since(began) < longestBoot {
-		t.Error("it is ready while it starts")
+		t.Error("the worker is ready while it starts")
 	}
 	if err := os.WriteFile(until, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if ready := expect[pool.Ready](w); ready.How != byLiving {
-		t.Errorf("it is ready by %q", ready.How)
+		t.Errorf("the worker is ready by %q", ready.How)
 	}
 }
 
@@ -244,8 +243,8 @@ var neverReady = behaves("never-ready", func() {
 	stay()
 })
 
-// TestNeverReady also covers a worker that says hello and then accepts: once it
-// has a word of its own, only that counts.
+// TestNeverReady also covers a worker that says hello and then accepts: a worker that reports its
+// readiness itself is ready only when it says so.
 func TestNeverReady(t *testing.T) {
 	t.Parallel()
 	t.Run("silent", func(t *testing.T) {
@@ -282,12 +281,12 @@ func TestNeverReady(t *testing.T) {
 		t.Parallel()
 		w := notified(t, "web").speaker(config.ReadyAuto, `{"app":1}`, "accept")
 		if ready := expect[pool.Ready](w); ready.How != "observed" {
-			t.Errorf("it is ready by %q: any Node program sends messages", ready.How)
+			t.Errorf("the worker is ready by %q, but any Node program sends messages", ready.How)
 		}
 	})
 }
 
-// staysUnready gives the observer time for several looks, then ends the worker.
+// staysUnready gives the observer time for several looks, and then ends the worker.
 func (w *worker) staysUnready() {
 	w.t.Helper()
 	w.staysUnreadyFor(8 * observeEvery)
@@ -300,7 +299,7 @@ func (w *worker) staysUnreadyFor(patience time.Duration) {
 		select {
 		case report := <-w.reports:
 			if w.take(report); w.exited != nil {
-				w.t.Fatalf("it ended: %+v", report)
+				w.t.Fatalf("the worker ended: %+v", report)
 			}
 			continue
 		case <-deadline:
@@ -309,6 +308,6 @@ func (w *worker) staysUnreadyFor(patience time.Duration) {
 	}
 	w.end()
 	if saw[pool.Ready](w) {
-		w.t.Errorf("it got ready: %#v", w.seen)
+		w.t.Errorf("the worker got ready: %#v", w.seen)
 	}
 }

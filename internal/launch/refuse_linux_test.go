@@ -19,7 +19,7 @@ import (
 	"relevo/pool"
 )
 
-// sleepBytes are those of a small program that every Linux has.
+// sleepBytes are the bytes of a small program that every Linux has.
 func sleepBytes(t *testing.T) []byte {
 	t.Helper()
 	for _, path := range []string{"/bin/sleep", "/usr/bin/sleep"} {
@@ -27,7 +27,7 @@ func sleepBytes(t *testing.T) []byte {
 			return data
 		}
 	}
-	t.Fatal("there is no sleep")
+	t.Fatal("cannot find sleep")
 	return nil
 }
 
@@ -39,7 +39,7 @@ func patched(t *testing.T, change func(header []byte)) string {
 	return string(data)
 }
 
-// foreign is a machine that this one does not run.
+// foreign is a machine type that this machine does not run.
 func foreign() elf.Machine {
 	if runtime.GOARCH == "s390x" {
 		return elf.EM_RISCV
@@ -47,7 +47,7 @@ func foreign() elf.Machine {
 	return elf.EM_S390
 }
 
-// loaderless names a dynamic loader that does not exist.
+// loaderless is a program whose dynamic loader does not exist.
 func loaderless(t *testing.T) string {
 	t.Helper()
 	data := string(sleepBytes(t))
@@ -157,7 +157,7 @@ func TestPrepareRefusesTheRest(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(other, "server"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	closed := t.TempDir() // to others than root, who may look everywhere
+	closed := t.TempDir() // not to root, who may look everywhere
 	if err := os.Chmod(closed, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -189,8 +189,8 @@ func TestPrepareRefusesTheRest(t *testing.T) {
 			[]string{"cannot read the environment file", dir + "/absent.env", "no such file", "create it"}},
 		"broken env file": {Command{Args: []string{"sh"}, EnvFiles: []string{env}},
 			[]string{env + ":2: ", "write NAME=VALUE"}},
-		"unknown listener": {Command{Args: []string{"sh", "{fd:nobody}"}},
-			[]string{"cannot fill in {fd:nobody}", `"nobody"`, "there are: web"}},
+		"unknown listener": {Command{Args: []string{"sh", "{fd:absent}"}},
+			[]string{"cannot fill in {fd:absent}", `"absent"`, "there are: web"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			release, err := newRig(t, "web").Prepare(c.command)
@@ -203,7 +203,7 @@ func TestPrepareRefusesTheRest(t *testing.T) {
 	}
 }
 
-// TestPrepareAccepts what only looks wrong.
+// TestPrepareAccepts: these only look wrong.
 func TestPrepareAccepts(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -231,8 +231,8 @@ func TestPrepareAccepts(t *testing.T) {
 	}
 }
 
-// TestExecFails: what goes wrong only after Prepare is told by the shim,
-// with a second look at the file.
+// TestExecFails: the shim reports what goes wrong only after Prepare, with a second look at the
+// file.
 func TestExecFails(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -284,8 +284,7 @@ func TestExecFails(t *testing.T) {
 	}
 }
 
-// unordered starts a worker's shim and leaves it without its order, which
-// is where the test finds it.
+// unordered starts a worker's shim without sending its order, so that the test can do so.
 func unordered(t *testing.T) (*worker, *birth) {
 	t.Helper()
 	r := newRig(t, "web")
@@ -309,25 +308,25 @@ func unordered(t *testing.T) (*worker, *birth) {
 	return w, b
 }
 
-// TestLauncherKilled: the program never ran, and nobody is told that it did.
+// TestLauncherKilled: the program never ran, and it is not reported that it did.
 func TestLauncherKilled(t *testing.T) {
 	t.Parallel()
 	w, _ := unordered(t)
 	w.Kill()
 	exited := w.exit()
 	if exited.Status.Signal != syscall.SIGKILL {
-		t.Errorf("it ended with %v", exited.Status)
+		t.Errorf("the worker ended with %v", exited.Status)
 	}
 	wantError(t, exited.Hint, "the process that was to become the worker ended first")
 	if exited.Unstarted == nil {
-		t.Error("the program is blamed, which never ran")
+		t.Error("the program, which never ran, is blamed")
 	}
 	if saw[pool.Online](w) || saw[pool.Ready](w) {
-		t.Errorf("it reported %#v", w.seen)
+		t.Errorf("unexpected reports: %#v", w.seen)
 	}
 }
 
-// TestHalfAnOrder: a shim whose master dies in mid-sentence runs nothing.
+// TestHalfAnOrder: a shim whose master dies in the middle of the order runs nothing.
 func TestHalfAnOrder(t *testing.T) {
 	t.Parallel()
 	whole := shim.Order{Path: "/bin/sleep", Args: []string{"sleep", "60"}}.Bytes()
@@ -342,17 +341,16 @@ func TestHalfAnOrder(t *testing.T) {
 			exited := w.exit()
 			wantError(t, exited.Status.Error, "cannot read the order of the master: protocol error")
 			if exited.Unstarted == nil {
-				t.Error("the program is blamed, which never ran")
+				t.Error("the program, which never ran, is blamed")
 			}
 			if saw[pool.Online](w) {
-				t.Errorf("it reported %#v", w.seen)
+				t.Errorf("unexpected reports: %#v", w.seen)
 			}
 		})
 	}
 }
 
-// TestMasterGone: a shim that cannot tell anybody does not run the program
-// behind the back of all.
+// TestMasterGone: a shim that cannot report to a master does not run the program.
 func TestMasterGone(t *testing.T) {
 	t.Parallel()
 	release := newRig(t, "web").prepare(Command{App: "app", Args: []string{"sleep", "60"}})

@@ -18,14 +18,14 @@ import (
 	"relevo/pool"
 )
 
-// The programs of these tests are a small one with a mark behind its end, which
-// shows which bytes a worker runs.
+// The program of these tests is a small one with a mark behind its end, which shows which bytes a
+// worker runs.
 
 func program(t *testing.T, mark string) []byte {
 	return append(append([]byte(nil), sleepBytes(t)...), mark...)
 }
 
-// release puts a program into place the way that releases are: by rename.
+// release replaces a program as releases do, by rename.
 func putRelease(t *testing.T, path, mark string) {
 	t.Helper()
 	temp := path + ".new"
@@ -37,7 +37,7 @@ func putRelease(t *testing.T, path, mark string) {
 	}
 }
 
-// running tells the path of the file that a worker runs, and its mark.
+// running returns the path of the file that a worker runs, and its mark.
 func (w *worker) running() (path, mark string) {
 	w.t.Helper()
 	expect[pool.Online](w)
@@ -53,7 +53,7 @@ func (w *worker) running() (path, mark string) {
 	return path, strings.TrimPrefix(string(data), string(sleepBytes(w.t)))
 }
 
-// shelf is a launcher that keeps copies, and the place of a program.
+// shelf is a launcher that keeps copies, and the path of a program.
 type shelf struct {
 	*rig
 	snapshots, program string
@@ -98,14 +98,14 @@ func (s *shelf) wantRuns(release *Release, path, mark string) {
 	w.end()
 }
 
-// copyOf is where a program's copy has to be.
+// copyOf returns the path that a program's copy must have.
 func (s *shelf) copyOf(mark string) string {
 	sum := sha256.Sum256(program(s.t, mark))
 	return filepath.Join(s.snapshots, hex.EncodeToString(sum[:]), "sleep")
 }
 
-// TestRespawnRunsOldBytes: every worker of a generation runs the bytes that it
-// began with, from the original path as long as that holds them.
+// TestRespawnRunsOldBytes: every worker of a generation runs the bytes with which the generation
+// began; from the original path as long as that has them.
 func TestRespawnRunsOldBytes(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
@@ -135,8 +135,8 @@ func TestRespawnRunsOldBytes(t *testing.T) {
 	}
 }
 
-// TestIdentity: what does not change the bytes may send a worker to the copy,
-// but nothing that does change them goes unseen.
+// TestIdentity: a change of the file but not of its bytes may make a worker run the copy. A change
+// of the bytes is always seen.
 func TestIdentity(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(path string) error{
@@ -196,8 +196,8 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// awaitClock waits until the file system's clock, which may tick as seldom as
-// every 10 ms, tells a change of now from the last one of the file.
+// awaitClock waits until the clock of the file system, which may tick only every 10 ms, can tell a
+// change from now on from the last change of the file.
 func awaitClock(t *testing.T, path string) {
 	t.Helper()
 	changed := func(path string) time.Time {
@@ -218,8 +218,8 @@ func awaitClock(t *testing.T, path string) {
 	})
 }
 
-// TestCopiesAreShared: one copy for all releases of the same bytes. With the last
-// of them it is one of those that are kept, here one.
+// TestCopiesAreShared: all releases of the same bytes have one copy. With the last such release it
+// becomes one of the kept copies, of which there is one here.
 func TestCopiesAreShared(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
@@ -255,8 +255,8 @@ func TestCopiesAreShared(t *testing.T) {
 	}
 }
 
-// TestBusyFile: while a program is still open for writing the kernel refuses to
-// run it (ETXTBSY); the shim waits for a moment.
+// TestBusyFile: while a program is still open for writing, the kernel refuses to run it (ETXTBSY);
+// the shim waits for a moment.
 func TestBusyFile(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
@@ -272,7 +272,7 @@ func TestBusyFile(t *testing.T) {
 		return writer
 	}
 
-	// On a busy machine the moment may last too long; once is enough.
+	// On a busy machine the moment may be too long; one success is enough.
 	for began := time.Now(); ; {
 		writer := hold()
 		letGo := make(chan struct{})
@@ -288,7 +288,7 @@ func TestBusyFile(t *testing.T) {
 			break
 		}
 		if w.end(); time.Since(began) > tooLong {
-			t.Fatalf("the file was free again after a moment, but %v", w.exited.Status)
+			t.Fatalf("the file was closed after a moment, but the worker ended with %v", w.exited.Status)
 		}
 	}
 
@@ -300,9 +300,9 @@ func TestBusyFile(t *testing.T) {
 	wantError(t, exited.Hint, "open for writing", "when the copy is finished")
 }
 
-// awaitShim waits until the kernel has refused to run the program of a shim for the first time.
-// The shim is then in its working directory, and all its threads sleep: between entering the
-// directory and the exec it waits for nothing.
+// awaitShim waits until the kernel has refused for the first time to run the program of a shim. The
+// shim is then in its working directory, and all its threads sleep: between entering the directory
+// and the exec it does not wait for anything else.
 func awaitShim(t *testing.T, dir string) {
 	t.Helper()
 	await(t, "the shim", func() bool {
@@ -328,7 +328,7 @@ func sleeps(pid string) bool {
 	})
 }
 
-// TestUnreadableProgram: execute permission alone is enough to run it.
+// TestUnreadableProgram: execute permission is enough to run a program.
 func TestUnreadableProgram(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
@@ -348,7 +348,7 @@ func TestVersionOfGoPrograms(t *testing.T) {
 	}
 }
 
-// TestConcurrentReleases: copies are counted right, whoever comes and goes.
+// TestConcurrentReleases: copies are counted right, in whatever order releases come and go.
 func TestConcurrentReleases(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
@@ -365,19 +365,19 @@ func TestConcurrentReleases(t *testing.T) {
 				if release.copied == nil {
 					t.Errorf("no copy was made: %s", s.log)
 				} else if _, err := os.Stat(release.copied.Path()); err != nil {
-					t.Errorf("a release lives and its copy does not: %v", err)
+					t.Errorf("a release is open, and its copy is gone: %v", err)
 				}
 				release.Close()
 			}
 		})
 	}
 	all.Wait()
-	if got := s.copies(); len(got) != 0 { // the shelf keeps none
+	if got := s.copies(); len(got) != 0 { // the shelf keeps no copies
 		t.Errorf("the copies %q are left", got)
 	}
 }
 
-// TestLinkedMeanwhile: who links to a program changes its times and not its bytes.
+// TestLinkedMeanwhile: a new link to a program changes its times, but not its bytes.
 func TestLinkedMeanwhile(t *testing.T) {
 	s := newShelf(t)
 	putRelease(t, s.program, strings.Repeat("1", 32<<20))

@@ -20,13 +20,13 @@ import (
 	"relevo/pool"
 )
 
-// rig is a Launcher with real listeners and everything that it says.
+// rig is a Launcher with real listeners, and all that it logs.
 type rig struct {
 	*Launcher
 	t             *testing.T
 	listeners     []Listener // of every command
 	out, err, log *testbuffer.Buffer
-	server        *ipc.NotifyServer // of notified
+	server        *ipc.NotifyServer // set by notified
 }
 
 // newRig makes a launcher whose workers inherit a TCP listener for each name.
@@ -80,7 +80,7 @@ func notified(t *testing.T, names ...string) *rig {
 	return r
 }
 
-// listenTCP opens a listener the way that Listener asks for.
+// listenTCP opens a listener in the way that Listener requires.
 func listenTCP(t *testing.T, name string) Listener {
 	t.Helper()
 	var lc net.ListenConfig
@@ -103,7 +103,7 @@ func listenUDP(t *testing.T, name string) Listener {
 	return Listener{Name: name, Address: conn.LocalAddr().String(), File: unpolled(t, conn, name)}
 }
 
-// unpolled copies a socket out of the runtime's poller, non-blocking.
+// unpolled copies a socket out of the runtime's poller; the copy is non-blocking.
 func unpolled(t *testing.T, conn syscall.Conn, name string) *os.File {
 	t.Helper()
 	raw, err := conn.SyscallConn()
@@ -135,7 +135,7 @@ func (r *rig) Prepare(c Command) (*Release, error) {
 	return r.Launcher.Prepare(c)
 }
 
-// prepare is Prepare for a command that must be sound.
+// prepare is Prepare for a command that must have no errors.
 func (r *rig) prepare(c Command) *Release {
 	r.t.Helper()
 	release, err := r.Prepare(c)
@@ -155,16 +155,16 @@ type worker struct {
 	pool.Process
 	t       *testing.T
 	reports chan pool.Report
-	seen    []pool.Report // that were taken from reports
-	exited  *pool.Exited  // as taken from reports
-	over    atomic.Bool   // Exited was told
+	seen    []pool.Report // taken from reports
+	exited  *pool.Exited  // taken from reports
+	over    atomic.Bool   // Exited was reported
 
-	holdsSaves bool // the test calls Persist.Done
+	holdsSaves bool // if true, the test itself calls Persist.Done
 }
 
 func (w *worker) sink(report pool.Report) {
 	if w.over.Load() {
-		w.t.Errorf("%#v was told after Exited", report)
+		w.t.Errorf("%#v was reported after Exited", report)
 	}
 	if _, last := report.(pool.Exited); last {
 		w.over.Store(true)
@@ -192,7 +192,7 @@ func (r *rig) startOf(release *Release, o pool.Order) *worker {
 	return r.startAs(release, o, func(*worker, pool.Report) {})
 }
 
-// startAs is startOf with somebody who is told of each report when it comes.
+// startAs is startOf with a function that gets each report when it comes.
 func (r *rig) startAs(release *Release, o pool.Order, told func(*worker, pool.Report)) *worker {
 	r.t.Helper()
 	return r.startWorker(r.newWorker(), release, o, told)
@@ -200,7 +200,7 @@ func (r *rig) startAs(release *Release, o pool.Order, told func(*worker, pool.Re
 
 func (r *rig) startWorker(w *worker, release *Release, o pool.Order, told func(*worker, pool.Report)) *worker {
 	r.t.Helper()
-	// As the pool does, it hears nothing of a process that it does not know yet.
+	// As in the pool, reports about a process wait until the pool knows the process.
 	known := make(chan struct{})
 	process, err := release.Start(o, func(report pool.Report) { <-known; w.sink(report); told(w, report) })
 	w.Process = process
@@ -239,8 +239,7 @@ func (w *worker) next() pool.Report {
 	}
 }
 
-// expect returns the next report of a kind, passing over others, but not over
-// the end.
+// expect returns the next report of a kind. It skips other reports, but not the end.
 func expect[R pool.Report](w *worker) R {
 	w.t.Helper()
 	for {
@@ -248,12 +247,13 @@ func expect[R pool.Report](w *worker) R {
 		case R:
 			return report
 		case pool.Exited:
-			w.t.Fatalf("it ended (%v, %q) before it reported %T; last output %q", report.Status, report.Hint, *new(R), w.Tail())
+			w.t.Fatalf("the worker ended (%v, %q) before it reported %T; last output %q",
+				report.Status, report.Hint, *new(R), w.Tail())
 		}
 	}
 }
 
-// exit waits for the end.
+// exit waits for the end of the worker.
 func (w *worker) exit() pool.Exited {
 	w.t.Helper()
 	for w.exited == nil {
@@ -272,7 +272,7 @@ func saw[R pool.Report](w *worker) bool {
 	return false
 }
 
-// wantError checks what an error, or a hint, tells a person.
+// wantError checks what an error or a hint says.
 func wantError(t *testing.T, text string, parts ...string) {
 	t.Helper()
 	for _, part := range parts {
@@ -300,7 +300,7 @@ func state(pid int) string {
 	return ""
 }
 
-// dead says whether a process is gone, if only its parent's to reap.
+// dead says whether a process is gone, or only waits to be reaped by its parent.
 func dead(pid int) bool {
 	s := state(pid)
 	return s == "" || s == "Z" || s == "X"

@@ -8,8 +8,8 @@ import (
 	"relevo/internal/launch/store"
 )
 
-// TestSameProgram: what an app's name stood for before is no release of the program
-// that it stands for now.
+// TestSameProgram: a release that was recorded when the app's name stood for another program is not
+// a release of the present one.
 func TestSameProgram(t *testing.T) {
 	t.Parallel()
 	root, err := filepath.EvalSymlinks(t.TempDir())

@@ -16,7 +16,7 @@ import (
 	"relevo/pool"
 )
 
-// scenery is what a worker finds.
+// scenery is what a worker finds in its process.
 type scenery struct {
 	PID, Parent, Group, Session int
 	Dir                         string
@@ -33,7 +33,7 @@ var tellsScenery = behaves("tell-scenery", func() {
 	entries, _ := os.ReadDir("/proc/self/fd")
 	for _, entry := range entries {
 		fd, _ := strconv.Atoi(entry.Name())
-		// An inherited descriptor came through an exec; Go closes its own there.
+		// An inherited descriptor came through an exec; Go closes its own ones there.
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC != 0 {
 			continue
 		}
@@ -68,8 +68,8 @@ func socketOf(t *testing.T, file *os.File) string {
 	return target
 }
 
-// openStrays opens descriptors that a master should not have, but may: inherited
-// ones, and those of libraries that do not know of close-on-exec.
+// openStrays opens descriptors that a master should not have, but may have: inherited ones, and
+// those of libraries that do not set close-on-exec.
 func openStrays(t *testing.T) {
 	t.Helper()
 	for range 5 {
@@ -91,7 +91,7 @@ func TestWorkerInheritsItsDescriptorsOnly(t *testing.T) {
 	r := newRig(t, "web", "admin", "metrics")
 	s, _ := r.sceneryOf(tellsScenery.command())
 	if got, want := slices.Sorted(maps.Keys(s.Inherited)), []int{0, 1, 2, 3, 4, 5, 6}; !slices.Equal(got, want) {
-		t.Fatalf("the worker inherits %v, want the descriptors %v", s.Inherited, want)
+		t.Fatalf("the worker inherits the descriptors %v, want %v", s.Inherited, want)
 	}
 	if s.Inherited[0] != os.DevNull {
 		t.Errorf("stdin is %s", s.Inherited[0])
@@ -118,11 +118,11 @@ func TestWorkerWithoutListenerInheritsTheChannelOnly(t *testing.T) {
 	openStrays(t)
 	s, _ := newRig(t).sceneryOf(tellsScenery.command())
 	if got, want := slices.Sorted(maps.Keys(s.Inherited)), []int{0, 1, 2, 3}; !slices.Equal(got, want) {
-		t.Errorf("the worker inherits %v, want the descriptors %v", s.Inherited, want)
+		t.Errorf("the worker inherits the descriptors %v, want %v", s.Inherited, want)
 	}
 	for _, variable := range s.Env {
 		if strings.HasPrefix(variable, "LISTEN_") {
-			t.Errorf("it was told of sockets: %s", variable)
+			t.Errorf("it has a variable about sockets: %s", variable)
 		}
 	}
 }
@@ -169,7 +169,7 @@ func TestWorkerEnvironment(t *testing.T) {
 	for _, variable := range s.Env {
 		name, value, _ := strings.Cut(variable, "=")
 		if _, twice := got[name]; twice {
-			t.Errorf("%s is there twice", name)
+			t.Errorf("%s is set twice", name)
 		}
 		got[name] = value
 	}
@@ -180,7 +180,7 @@ func TestWorkerEnvironment(t *testing.T) {
 	}
 	for name := range got {
 		if _, wanted := want[name]; !wanted {
-			t.Errorf("%s=%q should not be there", name, got[name])
+			t.Errorf("%s=%q should not be set", name, got[name])
 		}
 	}
 }
@@ -218,8 +218,8 @@ func TestWorkerProcess(t *testing.T) {
 	}
 }
 
-// TestDirIsResolvedOnce: a symbolic link that moves on takes the next release
-// with it, not the workers of this one.
+// TestDirIsResolvedOnce: when a symbolic link moves, the next release follows it, and the workers of
+// this release do not.
 func TestDirIsResolvedOnce(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -242,7 +242,7 @@ func TestDirIsResolvedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := r.prepare(c)
-	if err := os.Remove(filepath.Join(dir, "1")); err != nil { // which its workers can still enter
+	if err := os.Remove(filepath.Join(dir, "1")); err != nil { // its workers can still enter it
 		t.Fatal(err)
 	}
 	for name, release := range map[string]*Release{"1 (deleted)": old, "2": next} {
@@ -255,8 +255,8 @@ func TestDirIsResolvedOnce(t *testing.T) {
 	}
 }
 
-// TestUnreadableDir: to enter a directory it need not be readable. (Root may read
-// it all the same, so this shows more to other users.)
+// TestUnreadableDir: a worker can enter a directory that it cannot read. (Root can always read it,
+// so this test proves more as another user.)
 func TestUnreadableDir(t *testing.T) {
 	t.Parallel()
 	c := tellsScenery.command()

@@ -41,8 +41,8 @@ func backlog(t *testing.T, file *os.File) int {
 	return int(info.Sacked)
 }
 
-// TestListenersStayNonBlocking: the mode belongs to the socket that all workers
-// share, so no start may change it.
+// TestListenersStayNonBlocking: the mode belongs to the socket that all workers share, so no start
+// may change it.
 func TestListenersStayNonBlocking(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "web", "admin")
@@ -57,8 +57,8 @@ func TestListenersStayNonBlocking(t *testing.T) {
 	}
 }
 
-// TestTrapOfFile shows why Listener asks for a File of its own making: starting
-// a process with what net's File method returns makes the socket blocking.
+// TestTrapOfFile shows why Listener requires a File of its own: starting a process with the result
+// of net's File method makes the socket blocking.
 func TestTrapOfFile(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -72,7 +72,7 @@ func TestTrapOfFile(t *testing.T) {
 	}
 	defer file.Close()
 	if !nonblocking(t, file) {
-		t.Fatal("net's listener is blocking to begin with")
+		t.Fatal("net's listener is already blocking")
 	}
 	r := newRigOf(t, Options{}, Listener{Name: "web", Address: ln.Addr().String(), File: file})
 	expect[pool.Online](r.start(Command{App: "app", Args: []string{"sleep", "60"}}))
@@ -127,9 +127,8 @@ var listensOne = behaves("listen-1", func() {
 	stay()
 })
 
-// TestAbuseIsSeenAndHealed: what a worker does to the shared socket the master
-// sees at its own file, and it can undo it there, without harm to a worker that
-// serves.
+// TestAbuseIsSeenAndHealed: the master sees at its own file what a worker does to the shared socket.
+// It can undo that there, without harm to a worker that serves.
 func TestAbuseIsSeenAndHealed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "web")
@@ -175,8 +174,8 @@ var shutsListenerDown = behaves("shutdown-listener", func() {
 	stay()
 })
 
-// TestShutdownListener: the kernel tells every holder at once, and the worker
-// that did it is not taken for one that serves.
+// TestShutdownListener: the kernel tells every process with the socket at once, and the worker that
+// shut it down does not count as serving.
 func TestShutdownListener(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "web")
@@ -189,6 +188,6 @@ func TestShutdownListener(t *testing.T) {
 	})
 	w.end()
 	if saw[pool.Ready](w) {
-		t.Error("it was taken for ready")
+		t.Error("the worker counts as ready")
 	}
 }

@@ -17,8 +17,8 @@ import (
 	"relevo/pool"
 )
 
-// shorten lets this process have no more than n files open until the test ends, or
-// the limit is given back.
+// shorten lets this process have at most n files open, until the test ends or the returned function
+// is called.
 func shorten(t *testing.T, n int) (giveBack func()) {
 	t.Helper()
 	var before unix.Rlimit
@@ -34,7 +34,7 @@ func shorten(t *testing.T, n int) (giveBack func()) {
 	return giveBack
 }
 
-// lowestFree is the number that the next file gets.
+// lowestFree returns the number that the next file gets.
 func lowestFree(t *testing.T) int {
 	t.Helper()
 	fd, err := unix.Dup(0)
@@ -45,9 +45,9 @@ func lowestFree(t *testing.T) int {
 	return fd
 }
 
-// TestShortOfFiles: wherever on the way to the exec the master has no descriptor
-// left, it is the master's failure, and says what to do. A file of the last try that
-// stays open shows at the end of the tests.
+// TestShortOfFiles: if the master runs out of descriptors anywhere on the way to the exec, it is the
+// master's failure, and the error says what to do. A file that the last try leaves open is found at
+// the end of the tests.
 func TestShortOfFiles(t *testing.T) {
 	release := newRig(t, "web").prepare(shell("exec sleep 60"))
 	failures := 0
@@ -81,7 +81,7 @@ func TestShortOfFiles(t *testing.T) {
 	}
 }
 
-// awaitBegin waits until the program runs, or never will.
+// awaitBegin waits until the program runs, or it is certain that it never will.
 func awaitBegin(w *worker) (online bool) {
 	for w.exited == nil {
 		if _, online := w.next().(pool.Online); online {
@@ -91,11 +91,12 @@ func awaitBegin(w *worker) (online bool) {
 	return false
 }
 
-// TestShortOfProcesses: the user of the workers may have no more processes, which
-// the kernel says at the exec.
+// TestShortOfProcesses: the user of the workers may have no more processes. The kernel says so at
+// the exec.
 func TestShortOfProcesses(t *testing.T) {
 	testreq.Root(t)
-	// The kernel counts what the user has already: the first process is never one too many.
+	// The kernel counts the processes that the user already has. The first process never exceeds the
+	// limit.
 	first := exec.Command("sleep", "600")
 	first.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 54321, Gid: 54321}}
 	if err := first.Start(); err != nil {
@@ -107,12 +108,12 @@ func TestShortOfProcesses(t *testing.T) {
 	c.Limits = config.Limits{User: "54321", Group: "54321", Rlimits: []config.Rlimit{{Name: "nproc", Soft: 0, Hard: 0}}}
 	exited := newRig(t).start(c).exit()
 	if exited.Unstarted == nil || !errors.Is(exited.Unstarted, syscall.EAGAIN) {
-		t.Fatalf("it ended with %+v", exited)
+		t.Fatalf("the worker ended with %+v", exited)
 	}
 	wantError(t, exited.Hint, "no more processes")
 }
 
-// TestProgramsFailures: what lies in the program or its settings is not the master's.
+// TestProgramsFailures: a fault of the program or its settings is not the master's.
 func TestProgramsFailures(t *testing.T) {
 	for number := syscall.Errno(1); number < 134; number++ {
 		want := false
@@ -124,7 +125,7 @@ func TestProgramsFailures(t *testing.T) {
 			want = true
 		}
 		if passing(number) != want {
-			t.Errorf("%v (%d) passes by itself: %v", number, number, !want)
+			t.Errorf("%v (%d) is temporary: %v", number, number, !want)
 		}
 	}
 	missing := executable(t, t.TempDir()+"/server", "#!/bin/sh\n")
@@ -134,12 +135,12 @@ func TestProgramsFailures(t *testing.T) {
 		t.Fatal(err)
 	}
 	if exited := r.startOf(release, order).exit(); exited.Unstarted != nil {
-		t.Errorf("a file that may not be executed is the master's failure: %+v", exited)
+		t.Errorf("a file without execute permission is the master's failure: %+v", exited)
 	}
 }
 
-// runDry leaves no descriptor free until the worker is told as unseen. The lowest
-// number sinks when what held it is closed, so it is looked at again and again.
+// runDry leaves no descriptor free until the worker is reported as unseen. The lowest free number
+// sinks when a file is closed, so it is looked up again and again.
 func runDry(t *testing.T, w *worker) (unseen pool.Unseen, giveBack func()) {
 	t.Helper()
 	for deadline := time.Now().Add(tooLong); time.Now().Before(deadline); {
@@ -153,12 +154,12 @@ func runDry(t *testing.T, w *worker) (unseen pool.Unseen, giveBack func()) {
 		}
 		giveBack()
 	}
-	t.Fatal("the worker is never told as unseen")
+	t.Fatal("the worker is never reported as unseen")
 	panic("unreachable")
 }
 
-// TestUnseen: a worker that nobody can look at is not known as ready, which is not
-// its own failure.
+// TestUnseen: if the master cannot look at a worker, it does not know it as ready, and that is not
+// the worker's failure.
 func TestUnseen(t *testing.T) {
 	r, gate := newRig(t, "web"), filepath.Join(t.TempDir(), "gate")
 	release := r.prepare(Command{App: "app", Args: []string{python(t), "-Sc", `

@@ -15,9 +15,8 @@ import (
 	"relevo/pool"
 )
 
-// TestNothingElseIsInherited: a worker has the limits, the mask and the signals
-// that a child started directly has. The shim is a Go program, and Go raises
-// a limit and catches signals for itself.
+// TestNothingElseIsInherited: a worker has the limits, the mask and the signals of a child that is
+// started directly. The shim is a Go program, and Go raises a limit and catches signals for itself.
 func TestNothingElseIsInherited(t *testing.T) {
 	t.Parallel()
 	const script = `ulimit -n; ulimit -c; umask; nice; cat /proc/$$/oom_score_adj; exec grep -E "Sig(Ign|Blk)|CapEff|` +
@@ -34,7 +33,7 @@ func TestNothingElseIsInherited(t *testing.T) {
 	}
 }
 
-// TestSoftLimit: what Go raises for itself, it raises only where the limits differ.
+// TestSoftLimit: Go raises a limit for itself only if the soft and the hard limit differ.
 func TestSoftLimit(t *testing.T) {
 	t.Parallel()
 	const script = `ulimit -Sn 500 && exec "$0" -test.run='^TestNothingElseIsInherited$' -test.v`
@@ -66,7 +65,7 @@ func TestStartFails(t *testing.T) {
 	}
 }
 
-// TestLargeOrder: an environment far larger than a socket's buffer gets through.
+// TestLargeOrder: an environment far larger than a socket's buffer arrives.
 func TestLargeOrder(t *testing.T) {
 	t.Parallel()
 	var env []string
@@ -81,8 +80,8 @@ func TestLargeOrder(t *testing.T) {
 	}
 }
 
-// TestConcurrentStarts: every worker gets its own place and none of another's
-// descriptors.
+// TestConcurrentStarts: every worker gets its own listener and channel, and no descriptor of another
+// worker.
 func TestConcurrentStarts(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "web")
@@ -92,7 +91,7 @@ func TestConcurrentStarts(t *testing.T) {
 	}
 	const script = `echo "$RELEVO_SLOT $RELEVO_WORKER $LISTEN_PID $$ $APP_8"; exec ls /proc/self/fd`
 	release := r.prepare(Command{App: "app", Args: []string{"sh", "-c", script}, Env: env})
-	release.env = append(make([]string, 0, 64), release.env...) // room behind the last one, as append may leave it
+	release.env = append(make([]string, 0, 64), release.env...) // spare capacity, as append may leave it
 	const many = 16
 	workers := make([]*worker, many)
 	var all sync.WaitGroup
@@ -136,7 +135,7 @@ var echoes = behaves("echo", func() {
 	}
 })
 
-// TestChannelOfWorker: both ways, and the end of the worker is its end.
+// TestChannelOfWorker: messages go both ways, and the channel ends with the worker.
 func TestChannelOfWorker(t *testing.T) {
 	t.Parallel()
 	w := newRig(t).start(echoes.command())

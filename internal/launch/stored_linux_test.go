@@ -33,7 +33,7 @@ func buildTold(t *testing.T, id string) []byte {
 	return data
 }
 
-// prepareStored is PrepareStored for a release that must be there.
+// prepareStored is PrepareStored for a release that must exist.
 func (s *shelf) prepareStored(c Command, sha256 string) *Release {
 	s.t.Helper()
 	release, err := s.PrepareStored(c, sha256)
@@ -44,8 +44,8 @@ func (s *shelf) prepareStored(c Command, sha256 string) *Release {
 	return release
 }
 
-// TestBackToStored: a release comes to life again from the store, also in a later
-// master, whatever its path holds.
+// TestBackToStored: a release from the store can be run again, also by a later master, whatever is
+// at its path now.
 func TestBackToStored(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
@@ -66,20 +66,20 @@ func TestBackToStored(t *testing.T) {
 	s.wantRuns(s.prepareStored(s.command(), v1.SHA256), s.copyOf("v1"), "v1")
 	_, err := s.PrepareStored(s.command(), "ffff")
 	if err == nil {
-		t.Fatal("an unknown release")
+		t.Fatal("an unknown release can be prepared")
 	}
 	wantError(t, err.Error(), `cannot find release "ffff"`, v1.SHA256[:12])
 	os.Chmod(s.copyOf("v1"), 0o755)
 	os.WriteFile(s.copyOf("v1"), program(t, "vX"), 0)
 	_, err = s.PrepareStored(s.command(), v1.SHA256)
 	if err == nil {
-		t.Fatal("a changed copy")
+		t.Fatal("a changed copy can be prepared")
 	}
 	wantError(t, err.Error(), "cannot use release "+v1.SHA256[:12], s.copyOf("v1")+" was changed")
 }
 
-// deploy makes the directories r1 and r2, each with a script that prints its
-// place and version, and a link current to r1.
+// deploy makes the directories r1 and r2, each with a script that prints its directory and version,
+// and a link named current to r1.
 func (s *shelf) deploy() (root string, link func(to string)) {
 	s.t.Helper()
 	root, err := filepath.EvalSymlinks(s.t.TempDir())
@@ -109,12 +109,12 @@ func (s *shelf) wantSays(release *Release, want string) {
 	w := s.startOf(release, pool.Order{ID: "1"})
 	w.exit()
 	if got := strings.Join(w.Tail(), "\n"); got != want {
-		s.t.Errorf("the worker says %q, want %q", got, want)
+		s.t.Errorf("the worker prints %q, want %q", got, want)
 	}
 }
 
-// TestScripts: a script is run by a path that holds its bytes, with the links
-// resolved, so that what it finds beside it stays the same, and only then its copy.
+// TestScripts: a script is run from a path that has its bytes, with the links resolved, so that it
+// finds the same files beside it; and from its copy only if there is no such path.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
@@ -137,8 +137,8 @@ func TestScripts(t *testing.T) {
 	}
 	executable(t, r1+"/run", "#!/bin/sh\necho other bytes\n")
 	kept := filepath.Join(s.snapshots, old.Info().SHA256, "run")
-	// A worker that ends before it is ready makes room for what lies at the path, and
-	// that for the copy again.
+	// If a worker ends before it is ready, the next one runs from the path, and the one after it
+	// from the copy again.
 	s.wantSays(old, "r1 "+kept+" "+r1)
 	s.wantSays(old, "other bytes")
 	s.wantSays(old, "r1 "+kept+" "+r1)
@@ -149,8 +149,8 @@ func TestScripts(t *testing.T) {
 	s.wantSays(s.prepareStored(c, old.Info().SHA256), "r1 "+kept+" "+r1)
 }
 
-// TestSameBytesElsewhere: where a link led is a part of what a release is, though
-// the bytes are the same. One copy does for both.
+// TestSameBytesElsewhere: a release includes where its link led, even if the bytes are the same.
+// Both releases share one copy.
 func TestSameBytesElsewhere(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
@@ -182,7 +182,7 @@ func TestSameBytesElsewhere(t *testing.T) {
 		}
 		s.wantName(first, second.Info().SHA256)
 		if looked, err := s.Look(c); err != nil || looked.SHA256 != second.Info().SHA256 {
-			t.Errorf("%s: a look finds %+v, %v", name, looked, err)
+			t.Errorf("%s: a second look finds %+v, %v", name, looked, err)
 		}
 		s.wantSays(first, "same "+root+"/r1/run "+dir("r1"))
 		s.wantSays(second, "same "+root+"/r2/run "+dir("r2"))
@@ -199,7 +199,7 @@ func TestSameBytesElsewhere(t *testing.T) {
 	}
 }
 
-// wantName checks the hash that a release would have if it were prepared now.
+// wantName checks the hash that a release would get if it were prepared now.
 func (s *shelf) wantName(release *Release, want string) {
 	s.t.Helper()
 	if name, err := release.Name(release.sum); err != nil || name != want {
@@ -207,8 +207,8 @@ func (s *shelf) wantName(release *Release, want string) {
 	}
 }
 
-// TestLinkToProgram: behind a link that moved, the program's own file is still
-// there, with what lies beside it.
+// TestLinkToProgram: when a link has moved, the program that it led to is still there, with the
+// files beside it.
 func TestLinkToProgram(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
@@ -222,7 +222,7 @@ func TestLinkToProgram(t *testing.T) {
 	s.wantRuns(s.prepare(c), root+"/r2/sleep", "v2")
 }
 
-// TestFullDisk: a reload does not take a release that could not be gone back to.
+// TestFullDisk: a reload refuses a release that could not be kept for a rollback.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
@@ -232,7 +232,7 @@ func TestFullDisk(t *testing.T) {
 	c.NeedCopy = true
 	_, err := s.Prepare(c)
 	if err == nil {
-		t.Fatal("it is prepared")
+		t.Fatal("the release is prepared")
 	}
 	wantError(t, err.Error(), "cannot keep a copy of "+s.program+" (", "KiB): the disk of "+s.snapshots+" is full (",
 		"free some, or set RELEVO_STATE_DIR")
@@ -270,7 +270,7 @@ func TestFingerprint(t *testing.T) {
 	other := base
 	other.App, other.NeedCopy = "other", true
 	if base.Fingerprint() != other.Fingerprint() || len(base.Fingerprint()) != 12 {
-		t.Error("what is not configured changes it")
+		t.Error("the app's name, or that it needs copies, changes the fingerprint")
 	}
 	seen := map[string]bool{base.Fingerprint(): true}
 	for _, change := range []func(*Command){
@@ -283,7 +283,7 @@ func TestFingerprint(t *testing.T) {
 		c := base
 		change(&c)
 		if seen[c.Fingerprint()] {
-			t.Errorf("%+v has the fingerprint of another", c)
+			t.Errorf("%+v has the same fingerprint as another command", c)
 		}
 		seen[c.Fingerprint()] = true
 	}

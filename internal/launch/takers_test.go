@@ -7,8 +7,8 @@ import (
 	"relevo/pool"
 )
 
-// TestTakersAreSettled: nobody looks into a worker that is being started. The race detector
-// sees it.
+// TestTakersAreSettled: workers that are being started are not looked at. The race detector checks
+// it.
 func TestTakersAreSettled(t *testing.T) {
 	t.Parallel()
 	p := newProcess(&Release{}, pool.Order{ID: "1"}, nil)
@@ -19,7 +19,7 @@ func TestTakersAreSettled(t *testing.T) {
 		p.primary = nodecluster.New(nodecluster.Options{})
 	}()
 	if all := l.takers(0, nil); len(all) != 0 {
-		t.Error("a worker that starts takes connections over")
+		t.Error("a starting worker takes over connections")
 	}
 	<-begun
 }

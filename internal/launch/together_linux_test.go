@@ -6,14 +6,14 @@ import (
 	"relevo/pool"
 )
 
-// TestLeavesTogether: a worker that is adopted and leaves is led out when the last one is
-// adopted, or else it would find nobody to give its connections to.
+// TestLeavesTogether: the connections of an adopted worker that leaves are handed over when the last
+// worker is adopted. Before that, no worker could take them.
 func TestLeavesTogether(t *testing.T) {
 	t.Parallel()
 	l := &Launcher{}
 	p := newProcess(&Release{launcher: l}, pool.Order{ID: "1"}, nil)
 	if !isClosed(l.kept.together()) {
-		t.Error("without others it waits")
+		t.Error("it waits although there are no other workers")
 	}
 	for round := range 2 {
 		l.kept.await(1)
@@ -25,7 +25,7 @@ func TestLeavesTogether(t *testing.T) {
 		}
 		l.adopted(2, p.sink)
 		if !isClosed(all) || !isClosed(l.kept.together()) {
-			t.Errorf("round %d: it waits for nobody", round)
+			t.Errorf("round %d: it waits although all are adopted", round)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// writeFiles makes a directory that looks like a cgroup's.
+// writeFiles makes a directory that looks like that of a cgroup.
 func writeFiles(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -36,11 +36,12 @@ func TestUsageOfCgroup(t *testing.T) {
 	}
 }
 
-// TestUsageWithoutCgroup: of this process, which has used some time, and of one that is gone.
+// TestUsageWithoutCgroup: the usage of this process, which has used some time, and of a process that
+// is gone.
 func TestUsageWithoutCgroup(t *testing.T) {
 	t.Parallel()
 	for _, p := range []Place{{pid: os.Getpid()}, {pid: os.Getpid(), cgroup: t.TempDir()}} {
-		for used := time.Duration(0); used == 0; { // the test itself uses it
+		for used := time.Duration(0); used == 0; { // this loop uses processor time
 			var err error
 			if used, err = p.CPU(); err != nil {
 				t.Fatal(err)
@@ -51,10 +52,10 @@ func TestUsageWithoutCgroup(t *testing.T) {
 		}
 	}
 	if used, err := (Place{pid: math.MaxInt32}).CPU(); err == nil {
-		t.Errorf("%s of a process that is not there", used)
+		t.Errorf("a process that is gone has used %s", used)
 	}
 	if p := PlaceOf(os.Getpid()); p.cgroup != "" {
-		t.Errorf("this process has the cgroup %s to itself", p.cgroup)
+		t.Errorf("the cgroup %s counts as this process's own", p.cgroup)
 	}
 }
 

@@ -12,17 +12,17 @@ import (
 	"relevo/pool"
 )
 
-// ran starts a worker, which ends by itself, and returns the lines that it said.
+// ran starts a worker that ends by itself, and returns the lines that it printed.
 func (r *rig) ran(c Command) []string {
 	r.t.Helper()
 	w := r.start(c)
 	if exited := w.exit(); exited.Status != (pool.ExitStatus{}) {
-		r.t.Fatalf("it ended with %+v, %s; %q", exited.Status, exited.Hint, r.err)
+		r.t.Fatalf("the worker ended with %+v, %s; %q", exited.Status, exited.Hint, r.err)
 	}
 	return strings.Split(strings.TrimSpace(r.out.String()), "\n")
 }
 
-// TestTooLarge: what the kernel would refuse is refused with its name, and what is a
+// TestTooLarge: what the kernel would refuse is refused with an error that names it, and what is a
 // little smaller runs.
 func TestTooLarge(t *testing.T) {
 	longest := 32*os.Getpagesize() - 1
@@ -50,7 +50,7 @@ func TestTooLarge(t *testing.T) {
 		"an argument just fits": {nil, strings.Repeat("y", longest), nil},
 		"all together": {many, "", []string{"arguments and environment have",
 			"the largest variables are MANY0 (", "MANY1 (", "MANY2 ("}},
-		"many that fit all the same": {fits, "", nil},
+		"many that just fit": {fits, "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			command := shell("exit 0")
@@ -66,7 +66,7 @@ func TestTooLarge(t *testing.T) {
 			release, err := r.Prepare(command)
 			if err == nil {
 				release.Close()
-				t.Fatal("nothing was refused")
+				t.Fatal("there is no error")
 			}
 			wantError(t, err.Error(), append(c.says, "cannot ")...)
 			if err := CheckRoom(command); err == nil || strings.Contains(err.Error(), strings.Repeat("x", 30)) {
@@ -76,7 +76,7 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
-// TestLimitedStackLeavesLessRoom: a stack of their own limits the workers' environment.
+// TestLimitedStackLeavesLessRoom: a limit of the workers' stack also limits their environment.
 func TestLimitedStackLeavesLessRoom(t *testing.T) {
 	c := shell("exit 0")
 	all := c.argumentRoom()
@@ -87,7 +87,7 @@ func TestLimitedStackLeavesLessRoom(t *testing.T) {
 	c.Env = []string{"A=" + strings.Repeat("x", 120<<10), "B=" + strings.Repeat("x", 120<<10),
 		"C=" + strings.Repeat("x", 60<<10)}
 	if err := CheckRoom(c); err == nil {
-		t.Error("300 KB of variables are let through with a stack of 1 MiB")
+		t.Error("300 KB of variables are accepted with a stack of 1 MiB")
 	}
 }
 
@@ -112,11 +112,11 @@ func TestPlaceholdersInVariables(t *testing.T) {
 	release, err := r.Prepare(c)
 	if err == nil {
 		release.Close()
-		t.Fatal("a placeholder without a listener is let through")
+		t.Fatal("a placeholder without a listener is accepted")
 	}
 	wantError(t, err.Error(), "cannot fill in {fd:nope} in the variable SECRET", `no listener is named "nope"`)
 	if strings.Contains(err.Error(), "abc") {
-		t.Errorf("the value is told: %v", err)
+		t.Errorf("the error contains the value: %v", err)
 	}
 	if key, err := CheckVariables(c.Env, []string{"web"}); key != "env.SECRET" || err == nil {
 		t.Errorf("the key is %q, %v", key, err)
@@ -161,7 +161,7 @@ func TestInheritedVariables(t *testing.T) {
 	c.Env = []string{"LAUNCH_TEST_ABSENT"}
 	err := CheckRoom(c)
 	if err == nil {
-		t.Fatal("a variable that is not set is let through")
+		t.Fatal("a variable that is not set is accepted")
 	}
 	wantError(t, err.Error(), "cannot take the variable LAUNCH_TEST_ABSENT", "not set", "LAUNCH_TEST_ABSENT=VALUE")
 }

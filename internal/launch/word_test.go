@@ -2,7 +2,8 @@ package launch
 
 import "testing"
 
-// TestWord: what a worker said too early counts once, when it accepts, and under the next master, too.
+// TestWord: an early report of readiness counts once, when the worker accepts, also under the next
+// master.
 func TestWord(t *testing.T) {
 	b := newBinder(nil)
 	if b.holdBack(byNotify) {
@@ -10,7 +11,7 @@ func TestWord(t *testing.T) {
 	}
 	b.own, b.addresses = true, []string{"127.0.0.1:80"}
 	if !b.holdBack(byNotify) {
-		t.Fatal("the word counts before the worker accepts")
+		t.Fatal("the report counts before the worker accepts")
 	}
 	var l processLegacy
 	b.legacy(&l)
@@ -18,10 +19,10 @@ func TestWord(t *testing.T) {
 	next.restore(l)
 	for master, b := range map[string]*binder{"this": b, "the next": next} {
 		if word := b.accepted(); word != byNotify {
-			t.Errorf("%s master has the word %q", master, word)
+			t.Errorf("%s master has the report %q", master, word)
 		}
 		if word := b.accepted(); word != "" || b.holdBack(byIPC) {
-			t.Errorf("%s master holds the word back forever: %q", master, word)
+			t.Errorf("%s master holds back the report forever: %q", master, word)
 		}
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"relevo/pool"
 )
 
-// TestBetweenStarts: while a start that failed gives way to another one, the master says
-// that it waits, and a stop is taken. A pool that has ended for good is told as that.
+// TestBetweenStarts: between a failed start and the next one the master says that it waits, and can
+// be stopped. A pool that has ended for good is reported as such.
 func TestBetweenStarts(t *testing.T) {
 	m := beginner(t)
 	m.stage.use(pool.Ended())

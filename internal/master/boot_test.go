@@ -12,7 +12,7 @@ import (
 	"relevo/pool/machine"
 )
 
-// TestStartGoesOn: a master that takes over while the first workers still get ready has all
+// TestStartGoesOn: a master that takes over while the first workers still get ready has everything
 // that the start needs until its end.
 func TestStartGoesOn(t *testing.T) {
 	t.Parallel()
@@ -21,7 +21,7 @@ func TestStartGoesOn(t *testing.T) {
 	m.stage.use(pool.Ended())
 	document := estate{m}.state()
 	if !document.Booting {
-		t.Error("the next master does not learn that nothing has served yet")
+		t.Error("the next master does not know that nothing has served yet")
 	}
 	first := generations.Legacy{}
 	if err := json.Unmarshal(m.serving().Legacy().State, &first); err != nil {
@@ -53,6 +53,6 @@ func TestStartGoesOn(t *testing.T) {
 	m.boot = &boot{}
 	m.stage.takeOver(false, false)
 	if err := m.whole(); err == nil || !strings.Contains(err.Error(), "first sockets") {
-		t.Errorf("without the sockets of its start: %v", err)
+		t.Errorf("the sockets of the start are missing: %v", err)
 	}
 }

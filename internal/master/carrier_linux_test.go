@@ -17,7 +17,7 @@ import (
 	"relevo/upgrader"
 )
 
-// peer is the word between two masters of a test: succession.Peer.
+// peer is one end of the talk between two masters of a test: succession.Peer.
 type peer struct {
 	previous *peer         // nil: this is the first master
 	ready    chan struct{} // closed when this master is ready
@@ -45,14 +45,14 @@ func (p *peer) AwaitPredecessor(ctx context.Context) (upgrader.LastWord, error) 
 
 func (p *peer) Confirm(force bool) error { p.force = force; close(p.yours); return nil }
 
-// inProcess has the next master run in this process: succession.Carrier.
+// inProcess runs the next master in this process: succession.Carrier.
 type inProcess struct {
 	lives *lives
 	way   succession.Way
-	peer  *peer // of the master that is followed
+	peer  *peer // of the master that hands over
 }
 
-// Pass returns when the next master is ready. One that goes on by an exec begins in Become.
+// Pass returns when the next master is ready. With an exec the next master begins only in Become.
 func (c inProcess) Pass(l upgrader.Legacy) (pid int, err error) {
 	if c.lives.fails.Load() && c.way != succession.Exec {
 		return 0, os.NewSyscallError("fork", syscall.EAGAIN)
@@ -73,7 +73,7 @@ func (c inProcess) Pass(l upgrader.Legacy) (pid int, err error) {
 	return stand.Process.Pid, nil
 }
 
-// Become never returns where the next master goes on.
+// Become does not return if the next master takes over.
 func (c inProcess) Become(l upgrader.Legacy, still func() error, _ func() []syscall.Signal) error {
 	if err := still(); err != nil {
 		return err
@@ -116,7 +116,7 @@ func (c inProcess) begin(l upgrader.Legacy, own *peer) (*living, error) {
 	}
 }
 
-// hide takes away all that a first master looks for, until show.
+// hide removes everything that a first master looks for, until show is called.
 func (l *lives) hide() (show func()) {
 	if !l.hides {
 		return func() {}
@@ -136,7 +136,7 @@ func (l *lives) hide() (show func()) {
 	}
 }
 
-// duplicate leaves the mode of the file alone, which Fd would change.
+// duplicate does not change the mode of the file; Fd would.
 func duplicate(file *os.File) (fd int, err error) {
 	raw, err := file.SyscallConn()
 	if err != nil {
@@ -146,8 +146,8 @@ func duplicate(file *os.File) (fd int, err error) {
 	return fd, errors.Join(controlErr, err)
 }
 
-// errorLog keeps the errors of which a master says that they are its own, and what it says where
-// it cannot go on with a legacy.
+// errorLog keeps the errors that a master reports as its own, and what it logs if it cannot take
+// over a legacy.
 type errorLog struct {
 	slog.Handler
 	mu     sync.Mutex

@@ -14,7 +14,7 @@ import (
 type clockRig struct {
 	started time.Time
 	state   machine.Phase
-	changes chan struct{} // the clock waits again
+	changes chan struct{} // a receive shows that the clock waits again
 	rolls   chan string
 }
 
@@ -37,8 +37,8 @@ func (r *clockRig) clock() clock {
 	}
 }
 
-// TestMissedRoll: a time that has passed while nobody could roll is made up for, once, and not
-// again where the roll fails.
+// TestMissedRoll: a roll whose time passed while no master ran is made up for, once, and not again
+// if it fails.
 func TestMissedRoll(t *testing.T) {
 	t.Parallel()
 	r := &clockRig{time.Now().AddDate(0, 0, -3), machine.Running, make(chan struct{}), make(chan string)}
@@ -48,7 +48,7 @@ func TestMissedRoll(t *testing.T) {
 	if cause := <-r.rolls; cause != "the schedule 0 4 * * *" {
 		t.Errorf("rolled for %s", cause)
 	}
-	for range 3 { // it waits for tomorrow
+	for range 3 { // it waits until tomorrow
 		select {
 		case r.changes <- struct{}{}:
 		case <-r.rolls:
@@ -59,7 +59,7 @@ func TestMissedRoll(t *testing.T) {
 	<-ended
 }
 
-// TestClockWaits: for another roll, and for young workers.
+// TestClockWaits for another roll, and for young workers.
 func TestClockWaits(t *testing.T) {
 	t.Parallel()
 	for _, r := range []*clockRig{
@@ -68,7 +68,7 @@ func TestClockWaits(t *testing.T) {
 	} {
 		now := time.Now()
 		if due := r.clock().due(time.Time{}); !due.After(now) {
-			t.Errorf("%s, of %s: due at %s", r.state, r.started, due)
+			t.Errorf("%s, started %s: due at %s", r.state, r.started, due)
 		}
 	}
 }
@@ -85,7 +85,7 @@ func TestNextRollShown(t *testing.T) {
 	if got := c.next(serving, now); !got.IsZero() || !c.due(now).IsZero() {
 		t.Errorf("without a schedule: %s", got)
 	}
-	// A clock that was put back by a year.
+	// A clock that was set back by a year.
 	if got := since(serving, now.AddDate(1, 0, 0), now.AddDate(0, 0, -10)); !got.Equal(now.AddDate(0, 0, -10)) {
 		t.Errorf("since %s", got)
 	}

@@ -84,7 +84,7 @@ func (l *life) prepare(t *testing.T) {
 	}
 }
 
-// shortDir is one whose name leaves room for that of a socket.
+// shortDir returns a directory whose name leaves room for the name of a socket.
 func shortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "master")
@@ -95,7 +95,7 @@ func shortDir(t *testing.T) string {
 	return dir
 }
 
-// write puts a release of the program in place: its text tells it from others.
+// write puts a release of the program in place; its text distinguishes it from others.
 func (l *life) write(t *testing.T, text, does string) {
 	t.Helper()
 	next := l.program + ".next"
@@ -113,7 +113,7 @@ func (l *life) works(t *testing.T, text string) {
 	l.write(t, text, "exec env "+roleEnv+"=worker "+os.Args[0])
 }
 
-// run has the master live until stop, and returns when it serves.
+// run starts the master, which lives until stop, and returns when it serves.
 func (l *life) run(t *testing.T) {
 	t.Helper()
 	attached := make(chan *Master, 1)
@@ -147,11 +147,11 @@ func (l *life) stop(t *testing.T) {
 			t.Error(err)
 		}
 	case <-time.After(tooLong):
-		t.Fatal("it does not stop")
+		t.Fatal("the master does not stop")
 	}
 }
 
-// roll waits for a roll, and returns what it has come to.
+// roll waits for a roll, and returns its result.
 func roll(t *testing.T, wait control.Wait, err error) pool.RollResult {
 	t.Helper()
 	if err != nil {
@@ -164,7 +164,7 @@ func roll(t *testing.T, wait control.Wait, err error) pool.RollResult {
 	return result
 }
 
-// until waits for something that is not told.
+// until waits for something that is not reported.
 func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(tooLong); !holds(); time.Sleep(time.Millisecond) {
@@ -174,7 +174,7 @@ func until(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// TestLife: a master from its start to its end, with all that may be asked of it in between.
+// TestLife: a master from its start to its end, with all requests in between.
 func TestLife(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
@@ -203,7 +203,7 @@ func TestLife(t *testing.T) {
 	}
 	two := l.serving().Sum()
 	if len(events) == 0 {
-		t.Error("nothing is told of the roll")
+		t.Error("the roll is not reported")
 	}
 	l.write(t, "bad", "echo broken; exit 3")
 	wait, err = l.Reload(control.ReloadOptions{})
@@ -214,7 +214,7 @@ func TestLife(t *testing.T) {
 		t.Errorf("%+v, %v", plan, err)
 	}
 	if _, err := l.Reload(control.ReloadOptions{}); control.ExitCode(err) != control.ExitRollFailed {
-		t.Errorf("bytes that are known to be bad: %v", err)
+		t.Errorf("a reload of bytes that are known to be bad: %v", err)
 	}
 	wait, err = l.Rollback("")
 	if r := roll(t, wait, err); r.Result != machine.OK || l.serving().Sum() != one {
@@ -225,7 +225,7 @@ func TestLife(t *testing.T) {
 		t.Errorf("%+v, %v", all, err)
 	}
 	if _, err := l.Rollback("nothing"); control.ExitCode(err) != control.ExitUsage {
-		t.Errorf("to a release that there is not: %v", err)
+		t.Errorf("a rollback to a release that does not exist: %v", err)
 	}
 	if _, err := l.Prune(); err != nil {
 		t.Error(err)
@@ -236,8 +236,8 @@ func TestLife(t *testing.T) {
 	}
 }
 
-// TestRefusals: what cannot be done is said, with the exit code of its kind, and what serves
-// goes on.
+// TestRefusals: a request that cannot be done returns an error with the exit code of its kind, and
+// what serves keeps serving.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
@@ -264,26 +264,26 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	if _, err := l.Plan(); control.ExitCode(err) != control.ExitConfig {
-		t.Errorf("a plan of a broken file: %v", err)
+		t.Errorf("a plan with a broken file: %v", err)
 	}
 	l.broken.Store(false)
 	if err := os.Remove(l.program); err != nil {
 		t.Fatal(err)
 	}
 	if err := reload(control.ReloadOptions{}); control.ExitCode(err) != control.ExitRollFailed {
-		t.Errorf("a program that is missing: %v", err)
+		t.Errorf("a start without its program: %v", err)
 	}
 	l.requestRoll("a change")
 	until(t, "what was refused is not tried again", func() bool { return len(l.announcer.Warnings.List()) > 0 })
 	if err := Run(t.Context(), l.o); control.ExitCode(err) != control.ExitBusy {
-		t.Errorf("a second master of the name: %v", err)
+		t.Errorf("a second master with the same name: %v", err)
 	}
 	l.stop(t)
 }
 
 func second[T any](_ T, err error) error { return err }
 
-// TestSignals: what signals ask for is done.
+// TestSignals: signals do what they stand for.
 func TestSignals(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
@@ -300,7 +300,7 @@ func TestSignals(t *testing.T) {
 	until(t, "no worker more", func() bool { return workers() == 2 })
 	l.signals <- unix.SIGTTOU
 	until(t, "no worker less", func() bool { return workers() == 1 })
-	l.signals <- unix.SIGUSR1 // which means nothing
+	l.signals <- unix.SIGUSR1 // has no meaning
 	l.signals <- unix.SIGPIPE
 	app := *l.loaded.Load()
 	app.Workers, app.Limits.MaxMemory, app.WatchBinary = 3, 1<<40, true
@@ -313,8 +313,8 @@ func TestSignals(t *testing.T) {
 	l.stop(t)
 }
 
-// TestFailedStart: where the newest release does not come up the last good one serves, and
-// where there is none the master ends.
+// TestFailedStart: if the newest release does not start, the last good one serves; if there is none,
+// the master ends.
 func TestFailedStart(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
@@ -327,18 +327,18 @@ func TestFailedStart(t *testing.T) {
 	l.run(t)
 	good := l.serving().Sum()
 	l.stop(t)
-	for _, text := range []string{"bad", "worse"} { // known to be bad, and found to be
+	for _, text := range []string{"bad", "worse"} { // known to be bad; found to be bad
 		l.write(t, text, "exit 3")
 		l.run(t)
 		if l.serving().Sum() != good || len(l.announcer.Warnings.List()) == 0 {
-			t.Errorf("%s: not the last good release serves", text)
+			t.Errorf("%s: the last good release does not serve", text)
 		}
 		l.stop(t)
 	}
 }
 
-// TestAwait: a master whose sockets are open waits for something to start, and for another
-// thing where that does not come up.
+// TestAwait: a master whose sockets are open waits for something to start, and if that fails, for
+// the next start.
 func TestAwait(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
@@ -363,14 +363,14 @@ func TestAwait(t *testing.T) {
 	l.stop(t)
 }
 
-// TestRequestsOfBothKinds: the reload of a SIGHUP is not dropped for rolls that read no
-// configuration, and a request that is dropped for it is not owed to the next master.
+// TestRequestsOfBothKinds: the reload of a SIGHUP is not dropped for rolls that do not read the
+// configuration. A request that is dropped for that reload is not owed to the next master.
 func TestRequestsOfBothKinds(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
 	l.works(t, "first")
 	l.run(t)
-	done := l.box.hold() // nothing is prepared
+	done := l.box.hold() // no generation is prepared meanwhile
 	l.requestRoll("new bytes")
 	l.requestRoll("other bytes")
 	l.requestRoll("the schedule")

@@ -21,26 +21,26 @@ import (
 	"relevo/pool/machine"
 )
 
-// lives are masters that follow each other in this process. A process of its own stands for
-// each that goes on, because signals are passed on to it.
+// lives are masters that follow each other in this process. Each master that takes over has a
+// stand-in process of its own, because signals are passed on to it.
 type lives struct {
 	life
 	t       *testing.T
 	now     atomic.Pointer[living]
-	fails   atomic.Bool         // no master can follow
-	rewrite func([]byte) []byte // changes what is left, on its way; nil: nothing does
-	writing sync.Mutex          // of the program
-	hides   bool                // a successor finds nothing that only a first master needs
+	fails   atomic.Bool         // no master can take over
+	rewrite func([]byte) []byte // changes the legacy on its way; nil: it is not changed
+	writing sync.Mutex          // locked while the program is written
+	hides   bool                // if true, what only a first master needs is missing
 	log     errorLog
 }
 
-// living is the master that goes on.
+// living is the master that has taken over.
 type living struct {
 	*Master
 	ended chan error
 }
 
-// begin has a master live. It does not wait for anything.
+// begin starts a master, and does not wait for anything.
 func (l *lives) begin(own *peer, a *succession.Arrival) *living {
 	o := l.o
 	o.Arrival = a
@@ -59,7 +59,7 @@ func (l *lives) begin(own *peer, a *succession.Arrival) *living {
 	return next
 }
 
-// newLives is for an app with a listener and one worker.
+// newLives makes the masters of an app with a listener and one worker.
 func newLives(t *testing.T, way config.Upgrade) *lives {
 	t.Helper()
 	l := &lives{t: t}
@@ -80,14 +80,14 @@ func newLives(t *testing.T, way config.Upgrade) *lives {
 	return l
 }
 
-// first has the first master of all begin.
+// first starts the first master.
 func (l *lives) first() {
 	own := newPeer(nil)
 	l.now.Store(l.begin(own, &succession.Arrival{Flip: own}))
 }
 
-// client asks the master that has the control socket, like all that asks in these tests: in
-// the process of a test nothing else orders what a master begins with before what it is asked.
+// client returns a client of the master that has the control socket, as in all these tests: within
+// one process only the socket orders what a master begins before the requests to it.
 func (l *lives) client() *control.Client {
 	l.t.Helper()
 	var client *control.Client
@@ -114,7 +114,7 @@ func (l *lives) upgrade() error {
 
 const anyNumber = -1
 
-// serves waits until all workers serve, nothing is under way, and n masters have gone.
+// serves waits until all workers serve, nothing is in progress, and n masters have been replaced.
 func (l *lives) serves(n int) control.Status {
 	l.t.Helper()
 	var s control.Status
@@ -143,11 +143,11 @@ func (l *lives) end() {
 			l.t.Error(err)
 		}
 	case <-time.After(tooLong):
-		l.t.Fatal("it does not stop")
+		l.t.Fatal("the master does not stop")
 	}
 }
 
-// succeed has as many masters follow each other.
+// succeed replaces the master this many times.
 func (l *lives) succeed(times int) {
 	l.t.Helper()
 	for range times {
@@ -157,8 +157,8 @@ func (l *lives) succeed(times int) {
 	}
 }
 
-// TestLives: one master follows another, with the workers and all that is known. Where none
-// can follow the running one goes on.
+// TestLives: one master follows another and keeps the workers and everything that is known. If no
+// master can follow, the running one stays.
 func TestLives(t *testing.T) {
 	t.Parallel()
 	for _, way := range []config.Upgrade{config.UpgradeTableflip, config.UpgradeExec} {
@@ -191,9 +191,9 @@ func TestLives(t *testing.T) {
 	}
 }
 
-// TestNothingOfAColdStart: a take-over looks for nothing that only a first master needs. The
-// program, its directory, the configuration and the account of the workers are gone, while
-// they serve or while the first of them still starts.
+// TestNothingOfAColdStart: a take-over needs nothing that only a first master needs. The program,
+// its directory, the configuration and the account of the workers are gone, while the workers serve
+// or while the first of them still starts.
 func TestNothingOfAColdStart(t *testing.T) {
 	t.Parallel()
 	for _, way := range []config.Upgrade{config.UpgradeTableflip, config.UpgradeExec} {
@@ -225,7 +225,7 @@ func TestNothingOfAColdStart(t *testing.T) {
 	}
 }
 
-// starts has the first master of all begin, with a worker that gets ready after open.
+// starts starts the first master, with a worker that gets ready after open is called.
 func (l *lives) starts() (open func()) {
 	l.t.Helper()
 	gate := filepath.Join(l.t.TempDir(), "gate")
@@ -249,7 +249,7 @@ func (l *lives) starts() (open func()) {
 	}
 }
 
-// loseOrigins takes away all that a first master looks for.
+// loseOrigins removes everything that a first master looks for.
 func (l *lives) loseOrigins() {
 	l.t.Helper()
 	if err := os.RemoveAll(l.o.App.Dir); err != nil {
@@ -259,13 +259,13 @@ func (l *lives) loseOrigins() {
 	l.rewrite = withoutAccount
 }
 
-// withoutAccount makes the account of the workers one that there is not.
+// withoutAccount replaces the account of the workers with one that does not exist.
 func withoutAccount(document []byte) []byte {
 	return bytes.ReplaceAll(document, []byte(`"User":"root"`), []byte(`"User":"relevo-account-that-is-gone"`))
 }
 
-// TestBeginAnew: what cannot be gone on with is replaced, on the same sockets. Before an exec
-// that is the only way: no previous master is left.
+// TestBeginAnew: what cannot be taken over is replaced, on the same sockets. After an exec that is
+// the only way: no previous master is left.
 func TestBeginAnew(t *testing.T) {
 	t.Parallel()
 	l := newLives(t, config.UpgradeExec)
@@ -290,7 +290,7 @@ func TestBeginAnew(t *testing.T) {
 	l.end()
 }
 
-// TestLegacyRefused: a successor that cannot go on leaves everything to the running master.
+// TestLegacyRefused: a successor that cannot take over leaves everything to the running master.
 func TestLegacyRefused(t *testing.T) {
 	t.Parallel()
 	l := newLives(t, config.UpgradeTableflip)

@@ -9,8 +9,8 @@ import (
 	"relevo/pool/machine"
 )
 
-// TestRollEndsInAFreeze: what follows from a roll that ends while another master is about to go on
-// is done by that one, or by this one if it cannot follow.
+// TestRollEndsInAFreeze: a roll ends while another master is about to take over. What follows from
+// the roll is done by that master, or by this one if that cannot take over.
 func TestRollEndsInAFreeze(t *testing.T) {
 	t.Parallel()
 	l := newLives(t, config.UpgradeTableflip)
@@ -33,14 +33,14 @@ func TestRollEndsInAFreeze(t *testing.T) {
 		if err := box.settled(t.Context()); err != nil {
 			t.Error(err)
 		}
-		return nil // which no master goes on with
+		return nil // an empty legacy, which no master can take over
 	}
 	if err := l.upgrade(); err == nil {
-		t.Error("a master goes on with nothing")
+		t.Error("a master has taken over an empty legacy")
 	}
 	workers(3)
 	l.rewrite = nil
-	live(2) // has ended, and nothing has followed from it yet
+	live(2) // this roll has ended, and nothing has followed from it yet
 	l.succeed(1)
 	workers(2)
 	if _, err := l.client().Scale(t.Context(), "+2"); err != nil {
@@ -48,6 +48,6 @@ func TestRollEndsInAFreeze(t *testing.T) {
 	}
 	l.succeed(1)
 	l.now.Load().followServing()
-	workers(4) // which the configuration does not say, but a user
+	workers(4) // not from the configuration, but from a user
 	l.end()
 }

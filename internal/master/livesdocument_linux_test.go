@@ -13,8 +13,8 @@ import (
 	"relevo/internal/testport"
 )
 
-// TestDocumentComesBack: what a master leaves to the next one, that one leaves to the one after
-// it. A field that is new is found: it is set here, or named with the reason why it is not.
+// TestDocumentComesBack: a master leaves to the next one all that it has inherited. The test finds
+// new fields: each is either set here, or named with the reason why it is not.
 func TestDocumentComesBack(t *testing.T) {
 	t.Parallel()
 	not := map[string]string{
@@ -37,7 +37,7 @@ func TestDocumentComesBack(t *testing.T) {
 		"metrics":         json.RawMessage(`{"wanted":"127.0.0.1:0","served":"` + testport.Address(t) + `"}`),
 	}
 	l.o.Version, l.o.Dir, l.o.ConfigFile = "v1", "/somewhere", "relevo.toml"
-	open := l.starts() // some is left only until something serves
+	open := l.starts() // some fields are left only until something serves
 	var left []succession.Document
 	l.rewrite = func(document []byte) []byte {
 		if len(left) == 0 {
@@ -62,7 +62,7 @@ func TestDocumentComesBack(t *testing.T) {
 			t.Errorf("%s is not set", name)
 		}
 		if !reflect.DeepEqual(first.Field(i).Interface(), second.Field(i).Interface()) {
-			t.Errorf("%s: %v is left, and then %v", name, first.Field(i), second.Field(i))
+			t.Errorf("%s: %v is left first, and then %v", name, first.Field(i), second.Field(i))
 		}
 	}
 	if left[1].Successions != left[0].Successions+1 || left[1].Warnings[announce.ReleaseWarning] == "" {
@@ -88,7 +88,7 @@ func with(t *testing.T, document []byte, fields map[string]json.RawMessage) []by
 	return text
 }
 
-// TestRetryGoesOn: what was refused to one master is tried again by the next.
+// TestRetryGoesOn: what was refused to one master is tried again by the next one.
 func TestRetryGoesOn(t *testing.T) {
 	t.Parallel()
 	l := newLives(t, config.UpgradeTableflip)

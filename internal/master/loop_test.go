@@ -15,12 +15,12 @@ import (
 	"relevo/pool"
 )
 
-// TestLateResults: what comes back with a number that nobody waits for changes nothing, and a
-// generation that was prepared for it is closed.
+// TestLateResults: a result with a number that is not awaited changes nothing, and a generation that
+// was prepared for it is closed.
 func TestLateResults(t *testing.T) {
 	t.Parallel()
 	m := beginner(t)
-	l := newLoop(m.core, m.rolls, m.requests, m.replacement) // which does not run
+	l := newLoop(m.core, m.rolls, m.requests, m.replacement) // the loop does not run
 	app := m.app()
 	listen, err := config.ParseListen("127.0.0.1:0")
 	if err != nil {
@@ -42,18 +42,18 @@ func TestLateResults(t *testing.T) {
 	}
 	l.outside.Wait()
 	if all, _ := m.listeners.Upgrader.Legacy(); len(all) > 0 {
-		t.Errorf("it is still open: %v", all)
+		t.Errorf("the generation is still open: %v", all)
 	}
 	if !l.agenda.Works(1) {
-		t.Error("work was ended by the result of another")
+		t.Error("the work was ended by the result of other work")
 	}
 	if len(answers) != 1 || len(l.wanted) != 0 {
 		t.Errorf("%d answers, %v", len(answers), l.wanted)
 	}
 }
 
-// TestRefused: a roll that nobody waits for and that was refused is asked for again after a
-// while, of which the status warns; a look at the bytes does for it.
+// TestRefused: a roll that was refused, and for which no caller waits, is requested again after a
+// while; the status warns of that. A look at the bytes replaces that request.
 func TestRefused(t *testing.T) {
 	m := beginner(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -68,12 +68,12 @@ func TestRefused(t *testing.T) {
 		rs.box.post(looked{})
 		<-time.After(decide.FirstWait)
 		if synctest.Wait(); len(l.wanted) != 0 {
-			t.Errorf("asked for again in spite of a look: %v", l.wanted)
+			t.Errorf("requested again in spite of a look: %v", l.wanted)
 		}
 		rs.box.post(concluded{number: 1, refused: errors.New("no room")})
 		<-time.After(2 * decide.FirstWait)
 		if synctest.Wait(); len(l.wanted) != 1 {
-			t.Errorf("not asked for again: %v", l.wanted)
+			t.Errorf("not requested again: %v", l.wanted)
 		}
 		rs.box.post(over{})
 		l.end()
@@ -81,20 +81,20 @@ func TestRefused(t *testing.T) {
 	m.announcer.Warnings.Set(announce.WatchWarning, "")
 }
 
-// TestAfterTheEnd: who asks a loop that has ended does not wait forever.
+// TestAfterTheEnd: a request to a loop that has ended does not wait forever.
 func TestAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	m := beginner(t)
 	done := m.box.hold()
 	waits := make(chan error)
 	go func() {
-		_, err := m.rollAgain(false, false) // which waits for its turn
+		_, err := m.rollAgain(false, false) // waits for its turn
 		waits <- err
 	}()
 	m.loop.end()
 	m.loop.end()
 	if err := <-waits; !errors.Is(err, pool.ErrNotRunning) {
-		t.Errorf("who has waited for its turn: %v", err)
+		t.Errorf("a request that waited for its turn: %v", err)
 	}
 	done()
 	m.box.hold()()
@@ -106,41 +106,41 @@ func TestAfterTheEnd(t *testing.T) {
 	}
 }
 
-// TestHears: signals are dealt with one after the other, and the end of hearing waits for the
-// last of them. What is on its way to the loop is not idle.
+// TestHears: signals are handled one after the other, and the end of hearing waits for the last of
+// them. While a signal is on its way to the loop, the loop is not idle.
 func TestHears(t *testing.T) {
 	t.Parallel()
 	m := beginner(t)
 	m.stage.use(pool.Ended())
 	rs := &rolls{core: m.core, box: newMailbox()}
-	l := newLoop(m.core, rs, &requests{m.core, rs}, &replacement{m.core, rs}) // which does not run
+	l := newLoop(m.core, rs, &requests{m.core, rs}, &replacement{m.core, rs}) // the loop does not run
 	listens := func() bool {
 		signals, _, idle := l.listens()
 		if (signals == nil) != (idle == nil) {
-			t.Error("idle while a signal is dealt with")
+			t.Error("idle while a signal is handled")
 		}
 		return signals != nil
 	}
 	if listens() {
-		t.Error("it hears before it is asked to")
+		t.Error("it hears signals before hear")
 	}
 	begun := make(chan struct{})
 	l.handle(hears{true, begun})
 	<-begun
 	if !listens() {
-		t.Error("it does not hear")
+		t.Error("it does not hear signals")
 	}
 	stop := make(chan struct{})
 	l.deal(func() { <-stop }, bySignal)
 	if listens() {
-		t.Error("it hears while it deals with a signal")
+		t.Error("it hears a signal while it handles another")
 	}
 	hushed := make(chan struct{})
 	l.handle(hungUp{hangup.Terminal})
 	l.handle(hears{false, hushed})
 	select {
 	case <-hushed:
-		t.Error("it does not wait for what is dealt with")
+		t.Error("it does not wait for the signal that is being handled")
 	default:
 	}
 	if len(l.hangups) != 1 || !l.stops.accepted.IsZero() {
@@ -149,18 +149,18 @@ func TestHears(t *testing.T) {
 	close(stop)
 	l.handle(<-rs.box.messages)
 	if l.stops.accepted.IsZero() || len(l.hangups) != 0 || !l.dealing {
-		t.Error("the hangup is not dealt with after the signal")
+		t.Error("the hangup is not handled after the signal")
 	}
-	for range 2 { // the stop that the hangup asks for, and its end
+	for range 2 { // the stop that the hangup requests, and its end
 		l.handle(<-rs.box.messages)
 	}
 	<-hushed
 	if listens() {
-		t.Error("it hears")
+		t.Error("it still hears signals")
 	}
 }
 
-// TestUnknownMessage: a message that was forgotten in the loop is an error of the program.
+// TestUnknownMessage: a message that the loop does not know is an internal error.
 func TestUnknownMessage(t *testing.T) {
 	t.Parallel()
 	defer func() {

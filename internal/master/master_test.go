@@ -10,8 +10,8 @@ import (
 	"relevo/upgrader"
 )
 
-// beginner is a master whose first generation is prepared, of a program that needs no worker
-// to be tested. It has no pool.
+// beginner is a master whose first generation is prepared. Its program can be tested without a
+// worker, and it has no pool.
 func beginner(t *testing.T) *Master {
 	t.Helper()
 	log, app := slog.New(slog.DiscardHandler), config.Default()

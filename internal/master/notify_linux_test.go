@@ -9,7 +9,7 @@ import (
 	"relevo/internal/ipc"
 )
 
-// notified reads a notify socket, and fails the test at an error.
+// notified reads a notify socket, and fails the test on an error.
 func notified(t *testing.T) (n *notifications, path string) {
 	t.Helper()
 	path = filepath.Join(shortDir(t), "notify")
@@ -26,9 +26,8 @@ func notified(t *testing.T) (n *notifications, path string) {
 	return n, path
 }
 
-// TestThawBesideEnd: an app may end while a replacement of the master that has failed has
-// everything go on. Whichever is first, in the end nothing reads the notify socket, and nobody
-// is told of an error.
+// TestThawBesideEnd: an app may end while a failed replacement of the master thaws everything.
+// Whichever is first, in the end the notify socket is not read, and no error is reported.
 func TestThawBesideEnd(t *testing.T) {
 	t.Parallel()
 	for range 20 {

@@ -21,8 +21,8 @@ func wholeParts() parts {
 	}
 }
 
-// TestWhole: whichever of the parts is forgotten, by a cold start or by a take-over, the
-// master does not begin. A part that may be empty gives its reason.
+// TestWhole: if a cold start or a take-over forgets any of the parts, the master does not begin. A
+// part that may be empty has a reason for that.
 func TestWhole(t *testing.T) {
 	m := newMaster(Options{Log: slog.New(slog.DiscardHandler)})
 	go m.loop.run()
@@ -36,7 +36,7 @@ func TestWhole(t *testing.T) {
 	served := beginner(t)
 	m.generations, m.boot = served.generations, served.boot
 	if err := m.whole(); err != nil {
-		t.Errorf("with all of them: %v", err)
+		t.Errorf("with all parts: %v", err)
 	}
 	of := reflect.TypeFor[parts]()
 	for i := range of.NumField() {
@@ -44,22 +44,22 @@ func TestWhole(t *testing.T) {
 		reason, mayBeEmpty := field.Tag.Lookup("empty")
 		if mayBeEmpty {
 			if reason == "" {
-				t.Errorf("%s may be empty, for no reason", field.Name)
+				t.Errorf("%s may be empty, but gives no reason", field.Name)
 			}
 			continue
 		}
 		if reflect.ValueOf(wholeParts()).Field(i).IsZero() {
-			t.Errorf("%s: the test does not know it", field.Name)
+			t.Errorf("%s: this test does not know the part", field.Name)
 		}
 		if missing := whole.Missing(new(parts)); !slices.Contains(missing, field.Name) {
-			t.Errorf("%s is forgotten, and nobody says so: %v", field.Name, missing)
+			t.Errorf("%s is forgotten, and that is not reported: %v", field.Name, missing)
 		}
 	}
 }
 
-// TestAnew: of a legacy that cannot be gone on with nothing stays but what this master had
-// before it, the lock of the name and since when the app runs.
-func TestAnew(t *testing.T) {
+// TestStartOver: if a legacy cannot be taken over, only what this master had before remains: the
+// lock of the name, and since when the app runs.
+func TestStartOver(t *testing.T) {
 	p := wholeParts()
 	p.adopted, p.successions = []string{"1"}, 3
 	b := &boot{}

@@ -22,9 +22,9 @@ import (
 var long = flag.Bool("long", false, "run random tests for a minute instead of a moment")
 
 // TestRandomLives: requests, signals, deaths and successions in any order and at the same time.
-// After all of them workers of the program of then serve, and the last master ends. No successor
-// finds anything that only a first master needs, and each of them begins; no master says of an
-// error that it is its own.
+// After all of them workers of the current program serve, and the last master ends. Each successor
+// begins although it finds nothing that only a first master needs. No master reports an error as its
+// own.
 func TestRandomLives(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
@@ -42,8 +42,8 @@ func TestRandomLives(t *testing.T) {
 	t.Logf("%d apps", n)
 }
 
-// roomForMasters says whether this process may open many more files. In a test a master that replaces itself by an
-// exec never ends, so the files that the exec would close stay open.
+// roomForMasters says whether this process may open many more files. In a test a master that
+// replaces itself by an exec never ends, so files that the exec would close stay open.
 func roomForMasters(t *testing.T) bool {
 	t.Helper()
 	var limit unix.Rlimit
@@ -54,8 +54,8 @@ func roomForMasters(t *testing.T) bool {
 	return uint64(len(open)) < limit.Cur/2
 }
 
-// randomLife is that of an app whose first masters follow each other before anything serves where
-// early says so.
+// randomLife is the life of an app. With early, its first masters follow each other before anything
+// serves.
 func randomLife(t *testing.T, way config.Upgrade, early bool, random *rand.Rand) {
 	l := newLives(t, way)
 	l.rewrite, l.hides = withoutAccount, true
@@ -67,7 +67,7 @@ func randomLife(t *testing.T, way config.Upgrade, early bool, random *rand.Rand)
 		l.works(t, "first")
 		l.first()
 	}
-	l.serves(anyNumber) // a worker that is killed before any has served ends the first start
+	l.serves(anyNumber) // if a worker is killed before any has served, the first start ends
 	var all sync.WaitGroup
 	for range 3 {
 		mine := rand.New(rand.NewPCG(random.Uint64(), 0))
@@ -97,11 +97,11 @@ func randomLife(t *testing.T, way config.Upgrade, early bool, random *rand.Rand)
 	}
 }
 
-// patience of one who asks: another master may have replaced the one that was asked. Nothing
-// depends on how long it is.
+// patience is how long a request is tried: another master may have replaced the one that was asked.
+// Its exact length does not matter.
 const patience = 10 * time.Second
 
-// asks until it is done.
+// asks sends a request until it is done.
 func (l *lives) asks(otherwise string, do func(context.Context, *control.Client) error) {
 	l.t.Helper()
 	for deadline := time.Now().Add(tooLong); ; time.Sleep(time.Millisecond) {
@@ -117,7 +117,7 @@ func (l *lives) asks(otherwise string, do func(context.Context, *control.Client)
 	}
 }
 
-// writes writes a release that serves, while no successor is kept from seeing it.
+// writes writes a release that serves, but not while a successor is kept from seeing it.
 func (l *lives) writes(text string) {
 	l.t.Helper()
 	l.writing.Lock()
@@ -125,13 +125,13 @@ func (l *lives) writes(text string) {
 	l.works(l.t, text)
 }
 
-// act asks for something. It may be refused.
+// act sends a random request, which may be refused.
 func (l *lives) act(random *rand.Rand) {
 	ctx, cancel := context.WithTimeout(l.t.Context(), patience)
 	defer cancel()
 	client, err := control.Connect(ctx, l.o.Places.ControlSocket("web"))
 	if err != nil {
-		return // one master has just followed another, or the first one has not begun
+		return // a master has just been replaced, or the first one has not begun
 	}
 	switch random.IntN(13) {
 	case 0:

@@ -12,8 +12,8 @@ import (
 	"relevo/upgrader"
 )
 
-// TestStopBesideThaw: a stop signal that finds the pool handed over is not forgotten where
-// the attempt to replace the master has failed in that very moment.
+// TestStopBesideThaw: a stop signal that finds the pool handed over is not forgotten if the
+// replacement of the master fails at that very moment.
 func TestStopBesideThaw(t *testing.T) {
 	m := beginner(t)
 	served := pool.New(pool.Options{App: "web", Workers: 1, Release: pooltest.NewRelease("v1", pooltest.Obedient)})
@@ -27,7 +27,7 @@ func TestStopBesideThaw(t *testing.T) {
 		Failed: func(string) {}, Arrival: &succession.Arrival{}})
 	go m.succession.Replace(succession.Tableflip, "")
 	<-between.frozen
-	m.loop.stopAs("terminated", false) // after thaw has looked whether a stop was asked for
+	m.loop.stopAs("terminated", false) // after thaw has checked for requested stops
 	close(between.goOn)
 	select {
 	case err := <-ended:
@@ -41,8 +41,7 @@ func TestStopBesideThaw(t *testing.T) {
 	m.loop.outside.Wait()
 }
 
-// between is an estate that cannot be left, from the freeze to a thaw that has looked before
-// whether a stop was asked for.
+// between is an estate between the freeze and a thaw that has already checked for requested stops.
 type between struct {
 	estate
 	frozen, goOn chan struct{}

@@ -6,8 +6,8 @@ import (
 	"relevo/pool/machine"
 )
 
-// TestSeenTwice: two looks of the watch may find one change, the second before a roll has looked at
-// it. It is rolled to once; a roll that somebody asks for begins all the same.
+// TestSeenTwice: two looks of the watch may find the same change, the second one before a roll has
+// looked at it. There is one roll for it. A roll that a user requests begins all the same.
 func TestSeenTwice(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)

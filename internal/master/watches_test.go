@@ -23,10 +23,10 @@ import (
 	"relevo/watch"
 )
 
-// tooLong is for what ends at once, also on a busy machine.
+// tooLong is for what should end at once, even on a busy machine.
 const tooLong = 2 * time.Minute
 
-// fakePool has the workers that it is told to have, and notes which ones are to be replaced.
+// fakePool has the workers that the test gives it, and notes which ones are to be replaced.
 type fakePool struct {
 	mu       sync.Mutex
 	workers  []pool.Worker
@@ -84,7 +84,7 @@ func TestMemory(t *testing.T) {
 	}
 	p.err = pool.ErrNotRunning
 	if w.look(); len(p.recycled) != 1 {
-		t.Error("a pool that stops is tended")
+		t.Error("workers of a pool that stops are replaced")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -92,8 +92,8 @@ func TestMemory(t *testing.T) {
 	w.run(ctx)
 }
 
-// TestMender: damage is told with its suspects; for a socket that had to be reopened the
-// workers that have the old one are replaced.
+// TestMender: damage is reported with its suspects. If a socket had to be reopened, the workers with
+// the old one are replaced.
 func TestMender(t *testing.T) {
 	t.Parallel()
 	p := &fakePool{workers: []pool.Worker{serving("1", 1), serving("2", 2), {State: string(machine.Backoff)}}}
@@ -120,27 +120,27 @@ func TestMender(t *testing.T) {
 		}
 	}
 	if len(a.Warnings.List()) == 0 {
-		t.Error("nothing warns of the damage")
+		t.Error("there is no warning of the damage")
 	}
 	p.err = pool.ErrNotRunning
 	if m.healed(h, 1); len(p.events) != 3 {
-		t.Error("a pool that has ended is told")
+		t.Error("damage is reported to a pool that has ended")
 	}
 }
 
-// TestBytesChanged: bytes that are known, by a look at them or for their failure, are not
-// rolled to.
+// TestBytesChanged: bytes that are already known, from a look or because they failed, are not rolled
+// to.
 func TestBytesChanged(t *testing.T) {
 	t.Parallel()
 	m := beginner(t)
 	first := m.serving()
 	m.look(first)
-	l := newLoop(m.core, m.rolls, m.requests, m.replacement) // which does not run: requests wait in it
+	l := newLoop(m.core, m.rolls, m.requests, m.replacement) // the loop does not run: requests wait in it
 	b := binaryWatch{m.log, m.changed.Wait, m.generations, func(c bytesChanged) { l.handle(c) }}
 	m.announcer.Warnings.Set(announce.WatchWarning, "old")
 	b.bytesChanged(watch.Change{Path: "/bin/true", Name: first.Sum(), SHA256: first.Sum()})
 	if len(l.wanted) > 0 || len(m.announcer.Warnings.List()) > 0 {
-		t.Errorf("what serves is rolled to: %v, %q", l.wanted, m.announcer.Warnings.List())
+		t.Errorf("there is a roll to what already serves: %v, %q", l.wanted, m.announcer.Warnings.List())
 	}
 	for name, cause := range map[string]string{
 		"new": "the bytes of /bin/true changed", "dir": "/bin/true changed, or the directory that it lies in",
@@ -163,7 +163,7 @@ func TestBytesChanged(t *testing.T) {
 	m.generations.NotStarted(first, "exit 1")
 	b.bytesChanged(watch.Change{Path: "/bin/true", Name: first.Sum(), SHA256: first.Sum()})
 	if len(l.wanted) > 0 {
-		t.Errorf("bytes that have failed are rolled to: %v", l.wanted)
+		t.Errorf("there is a roll to bytes that have failed: %v", l.wanted)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -202,7 +202,7 @@ func TestOrphans(t *testing.T) {
 		t.Errorf("its id is %q", id)
 	}
 	if _, found := workerOf(worker.Process.Pid, "other"); found {
-		t.Error("it is another app's")
+		t.Error("the worker counts as another app's")
 	}
 	if err := s.explain(os.ErrNotExist); err != os.ErrNotExist {
 		t.Errorf("another error: %v", err)

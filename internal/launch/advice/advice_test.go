@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestTakeOver: a program is known however it is started.
+// TestTakeOver: a program is recognized in every way to start it.
 func TestTakeOver(t *testing.T) {
 	dir := t.TempDir()
 	tool := filepath.Join(dir, "serve")
@@ -46,7 +46,7 @@ func TestWrapper(t *testing.T) {
 	}
 	for _, test := range []struct {
 		command Command
-		want    string // empty: it is none
+		want    string // empty: it is no wrapper
 	}{
 		{c("npm", "start"), "node server.js"},
 		{c("npm", "run", "web"), "vite"},
@@ -82,7 +82,7 @@ func TestWrapper(t *testing.T) {
 	}
 }
 
-// TestTaken reads what programs say of an address that is in use.
+// TestTaken reads what programs print when an address is in use.
 func TestTaken(t *testing.T) {
 	for said, port := range map[string]int{
 		"Error: listen EADDRINUSE: address already in use 127.0.0.1:3000":                                      3000,
@@ -107,7 +107,7 @@ func TestTaken(t *testing.T) {
 	}
 	for _, said := range []string{"connected to 127.0.0.1:3000", "ENOENT: no such file", "the name is in use"} {
 		if _, found := Taken([]string{said}); found {
-			t.Errorf("%q is taken for one", said)
+			t.Errorf("%q counts as an address in use", said)
 		}
 	}
 }

@@ -64,7 +64,7 @@ func TestCopyIsAsItsOriginal(t *testing.T) {
 	if err := b.make(); err != nil {
 		t.Fatal(err)
 	}
-	// What a directory gives its files by default must not let anybody in.
+	// The default access list of a directory must not give anyone access.
 	if err := unix.Setxattr(b.Dir(), defaultXattr, groupDenied.bytes(), 0); err != nil {
 		testreq.Missing(t, "the file system keeps no access control lists: "+err.Error())
 	}
@@ -101,7 +101,7 @@ func TestCopyIsAsItsOriginal(t *testing.T) {
 	}
 }
 
-// TestLostAttributes: a copy that a restored backup made weaker is not gone back to.
+// TestLostAttributes: a copy that has lost attributes by a restored backup is not used.
 func TestLostAttributes(t *testing.T) {
 	testreq.Root(t)
 	t.Parallel()
@@ -118,8 +118,8 @@ func TestLostAttributes(t *testing.T) {
 	says(t, err, "owner, mode or capabilities of its copy are not what they were")
 }
 
-// TestAttainable: where this user may not give a file away, the copy is for nobody
-// but itself, and has no privileges that it could not give.
+// TestAttainable: if this user may not give a file away, only this user can use the copy, which has
+// no privileges that the user could not give.
 func TestAttainable(t *testing.T) {
 	t.Parallel()
 	root, me := privileges{mayGive: true, mayEmpower: true}, privileges{uid: 1000, gid: 1000}
@@ -155,7 +155,7 @@ func TestAttainable(t *testing.T) {
 	}
 }
 
-// TestNosuid: privileges that a mount takes away are told, not lost.
+// TestNosuid: privileges that a mount disables are reported, not silently lost.
 func TestNosuid(t *testing.T) {
 	testreq.Root(t)
 	t.Parallel()
@@ -172,14 +172,13 @@ func TestNosuid(t *testing.T) {
 	}
 }
 
-// onMount opens a directory on a mount of its own, which only the thread that makes
-// it can see.
+// onMount opens a directory on a mount of its own, which only the calling thread can see.
 func onMount(t *testing.T, flags uintptr) *os.File {
 	t.Helper()
 	dir, opened := t.TempDir(), make(chan *os.File)
 	go func() {
 		defer close(opened)
-		runtime.LockOSThread() // and ends with this goroutine
+		runtime.LockOSThread() // the thread ends with this goroutine
 		err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS)
 		if err == nil {
 			err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
@@ -234,7 +233,7 @@ func TestLets(t *testing.T) {
 		}
 	}
 	if a := (attributes{mode: 0o444}); !a.lets(user{1, nil}, permRead) || a.lets(user{1, nil}, permExecute) {
-		t.Errorf("what can be read can be run, or the other way round")
+		t.Error("mode 0444 does not mean: others may read, and not execute")
 	}
 }
 
@@ -251,7 +250,7 @@ func reads(t *testing.T, uid uint32, path string) bool {
 	return err == nil && string(out) == "v1"
 }
 
-// opened lets other users get to the bench's store, and so to what is open in it.
+// opened lets other users reach the bench's store, and so the open entries in it.
 func (b *bench) opened(t *testing.T) {
 	t.Helper()
 	state := filepath.Dir(b.Dir())
@@ -261,8 +260,8 @@ func (b *bench) opened(t *testing.T) {
 	}
 }
 
-// TestClosedDirectory: what lay in a directory that keeps others out cannot be read by
-// them in the store either; the user of the workers alone gets to it.
+// TestClosedDirectory: other users cannot read the copy of a program that was in a directory closed
+// to them. Only the user of the workers can.
 func TestClosedDirectory(t *testing.T) {
 	testreq.Root(t)
 	t.Parallel()
@@ -281,13 +280,13 @@ func TestClosedDirectory(t *testing.T) {
 	}
 	c := add()
 	if !reads(t, stranger, c.Path()) {
-		t.Error("a stranger cannot read a copy of what everybody can read")
+		t.Error("another user cannot read the copy of a program that everybody can read")
 	}
 	if err := os.Chmod(filepath.Dir(program.Name()), 0o710); err != nil {
 		t.Fatal(err)
 	}
 	if c = add(); reads(t, stranger, c.Path()) {
-		t.Error("a stranger reads a copy of what lies in a closed directory")
+		t.Error("another user can read the copy of a program in a closed directory")
 	}
 	admitted := func(uid int) {
 		t.Helper()
@@ -299,7 +298,7 @@ func TestClosedDirectory(t *testing.T) {
 	}
 	admitted(worker)
 	admitted(worker + 7)
-	add() // of another generation, which does not shut the first one's workers out
+	add() // for another generation: the first one's workers can still read it
 	for uid, want := range map[uint32]bool{worker: true, worker + 7: true, stranger: false} {
 		if got := reads(t, uid, c.Path()); got != want {
 			t.Errorf("after 2 users were admitted, %d reads: %v", uid, got)

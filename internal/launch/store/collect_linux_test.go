@@ -38,10 +38,10 @@ func TestCollect(t *testing.T) {
 	b.wantKept("the last good one stays", "v5", "v3")
 	if j := b.Verdict(sums["v4"]); j.Verdict != Bad || j.Reason != "it crashed" || j.Fingerprint != "f1" ||
 		j.Judged.IsZero() {
-		t.Errorf("of the bad one is left %+v", j)
+		t.Errorf("the record of the bad release is %+v", j)
 	}
 	if j := b.Verdict(sums["v1"]); j != (Judgement{}) {
-		t.Errorf("of an unknown one there is %+v", j)
+		t.Errorf("an unknown release has the record %+v", j)
 	}
 	if err := b.Mark(sums["v1"], Bad, "no copy of it", ""); err != nil {
 		t.Fatal(err)
@@ -62,12 +62,11 @@ func TestBadRecordsAreBounded(t *testing.T) {
 	}
 	doomed, forgotten := surplus(all, all, 0)
 	if len(doomed) != badRecords/2 || len(forgotten) != 10 || forgotten[0].SHA256 != fmt.Sprint(badRecords) {
-		t.Errorf("%d copies and %d records go, from %v on", len(doomed), len(forgotten), forgotten[0].SHA256)
+		t.Errorf("%d copies and %d records are removed, from %v on", len(doomed), len(forgotten), forgotten[0].SHA256)
 	}
 }
 
-// TestTwoMasters: what another process holds is not collected, and what it held
-// is as soon as it is dead.
+// TestTwoMasters: a copy that another process holds is not collected before that process is dead.
 func TestTwoMasters(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 0)
@@ -102,11 +101,11 @@ func TestTwoMasters(t *testing.T) {
 	mine.Close()
 	b.collect()
 	if len(b.kept()) != 0 {
-		t.Error("a copy that nobody holds is left")
+		t.Error("a copy that no process holds is left")
 	}
 }
 
-// TestStrayTemps: those of dead masters go, those being written stay.
+// TestStrayTemps: temporary files of dead masters are removed, those that are being written stay.
 func TestStrayTemps(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 0)
@@ -123,11 +122,11 @@ func TestStrayTemps(t *testing.T) {
 	benchIn(t, b.Dir(), 0)
 	left, _ := filepath.Glob(filepath.Join(b.Dir(), tempPrefix+"*"))
 	if !slices.Equal(left, []string{live.Name()}) {
-		t.Errorf("%q are left, want %q", left, live.Name())
+		t.Errorf("%q are left, want only %q", left, live.Name())
 	}
 }
 
-// TestWithoutRecord: an entry whose record was lost is still of use.
+// TestWithoutRecord: an entry without its record can still be used.
 func TestWithoutRecord(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 3)
@@ -147,8 +146,8 @@ func TestWithoutRecord(t *testing.T) {
 	}
 }
 
-// TestPrune: what is in use stays, here and in other masters, and the last good one
-// that is not, for a rollback or a start; what is known of the bad ones, too.
+// TestPrune: what is in use stays, here and in other masters. So does the last good release that is
+// not in use, for a rollback or a start, and the records of bad releases.
 func TestPrune(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 9)
@@ -174,7 +173,7 @@ func TestPrune(t *testing.T) {
 	}
 	b.wantKept("after it", "v5", "v3")
 	if known := b.Verdict(copies[3].SHA256()); known.Verdict != Bad {
-		t.Errorf("of v4 it is known that it is %q", known.Verdict)
+		t.Errorf("v4 is recorded as %q", known.Verdict)
 	}
 	if removed, err := other.Prune(); err != nil || removed.Copies != 0 {
 		t.Errorf("again: %+v, %v", removed, err)

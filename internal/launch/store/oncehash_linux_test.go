@@ -13,7 +13,7 @@ import (
 	"relevo/internal/testreq"
 )
 
-// bytesRead counts what a function has the calling thread read.
+// bytesRead counts the bytes that the calling thread reads in a function.
 func bytesRead(t *testing.T, f func()) int {
 	t.Helper()
 	runtime.LockOSThread()
@@ -35,8 +35,8 @@ func bytesRead(t *testing.T, f func()) int {
 	return count() - before
 }
 
-// TestReadOnce: a program is read once, for its copy and for its hash; a second time only if it
-// was written to a moment ago.
+// TestReadOnce: a program is read once for both its copy and its hash. It is read a second time only
+// if it was written a moment ago.
 func TestReadOnce(t *testing.T) {
 	t.Parallel()
 	const size = 4 << 20
@@ -61,7 +61,7 @@ func TestReadOnce(t *testing.T) {
 		}
 	})
 	if read < size || read > size*3/2 {
-		t.Errorf("%d bytes were read of a program of %d", read, size)
+		t.Errorf("%d bytes were read for a program of %d", read, size)
 	}
 	if sum, known := seal.SumOf(file); !known || sum != seal.SHA256() {
 		t.Errorf("the hash is %q, %v", sum, known)
@@ -70,12 +70,11 @@ func TestReadOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, known := seal.SumOf(file); known {
-		t.Error("the hash of a file that was written to since counts as known")
+		t.Error("the hash of a file that was changed since counts as known")
 	}
 }
 
-// TestFreshIsReadAgain: what a linker writes by way of a mapping may not show in the times of
-// the file.
+// TestFreshIsReadAgain: writes of a linker through a mapping may not show in the times of the file.
 func TestFreshIsReadAgain(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)
@@ -96,14 +95,14 @@ func TestFreshIsReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	if changed := new(ChangedError); !errors.As(seal.As(c, file), &changed) {
-		t.Error("other bytes than those of the copy went unseen")
+		t.Error("a difference from the copy was not seen")
 	}
 	if _, known := seal.SumOf(file); known {
 		t.Error("a fresh file counts as known")
 	}
 }
 
-// TestHolds: a copy is compared with a file byte by byte, and counts for nothing when it was written to.
+// TestHolds: a copy is compared with a file byte by byte. A copy that was changed never matches.
 func TestHolds(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)
@@ -134,11 +133,11 @@ func TestHolds(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.Holds(file) {
-		t.Error("a copy that was written to holds a file")
+		t.Error("a changed copy matches a file")
 	}
 }
 
-// TestHashShared: what one master has hashed, another one only copies.
+// TestHashShared: a program that one master has hashed is only copied by another one.
 func TestHashShared(t *testing.T) {
 	t.Parallel()
 	file, err := os.Open("/bin/sh")
@@ -176,7 +175,7 @@ func TestHashShared(t *testing.T) {
 		copied.Close()
 		c.Close()
 	}
-	// It is by this memory that the second one knew.
+	// The second master knew the hash from this memory.
 	h := hashes{dir}
 	if err := os.WriteFile(h.path(noted.noted), []byte(noted.noted.line()+strings.Repeat("0", 64)), 0o600); err != nil {
 		t.Fatal(err)
@@ -186,8 +185,8 @@ func TestHashShared(t *testing.T) {
 	}
 }
 
-// TestHashNotBelieved: a hash is not taken for that of another state of the file, of a file that is
-// fresh, or from a place where another user can write.
+// TestHashNotBelieved: a remembered hash is not used for another state of the file, for a file that
+// was just written, or from a place where another user can write.
 func TestHashNotBelieved(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)
@@ -229,7 +228,7 @@ func TestHashNotBelieved(t *testing.T) {
 			t.Fatal(err)
 		}
 		if sum, known := h.find(shell); known {
-			t.Errorf("%s: %q is believed", name, sum)
+			t.Errorf("%s: %q is used", name, sum)
 		}
 	}
 	right := []byte(of.noted.line() + false64)
@@ -237,6 +236,6 @@ func TestHashNotBelieved(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, known := h.find(shell); known {
-		t.Error("a directory that all can write to is believed")
+		t.Error("a hash from a directory that all can write to is used")
 	}
 }

@@ -20,8 +20,8 @@ import (
 	"relevo/internal/testreq"
 )
 
-// holderEnv makes the test binary another master: it adds the file to the store,
-// says so, and holds the copy until its stdin ends.
+// holderEnv makes the test binary another master: it adds the file to the store, says so, and holds
+// the copy until its stdin ends.
 const holderEnv = "STORE_TEST_HOLDS"
 
 // umaskEnv is the octal umask of the other master.
@@ -56,7 +56,7 @@ func holdAsOther(dir, program string) {
 	bufio.NewReader(os.Stdin).ReadByte()
 }
 
-// bench is a store in a directory of its own and a place for programs.
+// bench is a store in a directory of its own, and a place for programs.
 type bench struct {
 	*Store
 	t   *testing.T
@@ -84,7 +84,7 @@ func (b *bench) program(text string) *os.File {
 	b.t.Helper()
 	dir := b.t.TempDir()
 	path := filepath.Join(dir, "server")
-	// TempDir keeps other users out, which a copy would have to do, too.
+	// TempDir is closed to other users, and then a copy would have to be, too.
 	if err := errors.Join(os.WriteFile(path, []byte(text), 0o755), os.Chmod(filepath.Dir(dir), 0o755),
 		os.Chmod(dir, 0o755)); err != nil {
 		b.t.Fatal(err)
@@ -114,7 +114,7 @@ func (b *bench) collect() {
 	}
 }
 
-// kept lists the versions of which there is a copy, the newest use first.
+// kept lists the versions of which a copy exists, the last used first.
 func (b *bench) kept() (versions []string) {
 	for _, r := range b.List() {
 		if r.Kept {
@@ -127,7 +127,7 @@ func (b *bench) kept() (versions []string) {
 func (b *bench) wantKept(when string, want ...string) {
 	b.t.Helper()
 	if got := b.kept(); !slices.Equal(got, want) {
-		b.t.Errorf("%s: kept are %q, want %q", when, got, want)
+		b.t.Errorf("%s: %q are kept, want %q", when, got, want)
 	}
 }
 
@@ -148,10 +148,10 @@ func TestAddAndGet(t *testing.T) {
 	b := newBench(t, 3)
 	c := b.add("v1")
 	if data, err := os.ReadFile(c.Path()); err != nil || string(data) != "v1" || c.Size() != 2 {
-		t.Errorf("the copy holds %q (%d), %v", data, c.Size(), err)
+		t.Errorf("the copy contains %q (%d), %v", data, c.Size(), err)
 	}
 	if want := filepath.Join(b.Dir(), c.SHA256(), "server"); c.Path() != want || len(c.SHA256()) != 64 {
-		t.Errorf("it is %s, want %s", c.Path(), want)
+		t.Errorf("the copy is at %s, want %s", c.Path(), want)
 	}
 	for path, want := range map[string]fs.FileMode{
 		b.Dir(): 0o711, filepath.Dir(c.Path()): 0o711, c.Path(): 0o555,
@@ -198,11 +198,11 @@ func TestFind(t *testing.T) {
 	_, err = b.Find("zz")
 	says(t, err, `cannot find release "zz"`, phrase.Hash(twice))
 	if _, err := b.Find(""); err == nil {
-		t.Error("nothing found something")
+		t.Error("Find without a hash found something")
 	}
 }
 
-// TestTampered: a copy that was written to is never run; Get removes it.
+// TestTampered: a copy that was changed is never run; Get removes it.
 func TestTampered(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 3)
@@ -219,17 +219,17 @@ func TestTampered(t *testing.T) {
 	_, err = b.Get(c.SHA256())
 	says(t, err, c.Path()+" was changed", "has been removed")
 	if changed := new(ChangedError); !errors.As(err, &changed) || changed.Want != c.SHA256() {
-		t.Errorf("%v is no ChangedError of it", err)
+		t.Errorf("%v is no ChangedError with this hash", err)
 	}
 	b.wantKept("after it was found out")
 	if again := b.add("v1"); again.Verify() != nil {
-		t.Error("it cannot be copied again")
+		t.Error("the program cannot be copied again")
 	}
 	b.wantKept("copied again", "v1")
 }
 
-// TestYoungSeal: a write within the same tick of the file system's clock does
-// not show in the identity, so the bytes are read.
+// TestYoungSeal: a write within the same tick of the file system's clock does not change the
+// identity, so the bytes are read.
 func TestYoungSeal(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 0)
@@ -246,7 +246,7 @@ func TestYoungSeal(t *testing.T) {
 		file.WriteAt([]byte("v2"), 0)
 		seal.noted, _ = IdentityOf(file) // as on a clock that did not tick
 		if seal.Verify(file) == nil {
-			t.Error("a write went unseen")
+			t.Error("a write was not seen")
 		}
 		file.Close()
 	}
@@ -274,13 +274,13 @@ func TestNoPlace(t *testing.T) {
 	}
 	says(t, err, "the disk of "+full.Dir()+" is full (")
 	if left, err := os.ReadDir(full.Dir()); err != nil || len(left) != 1 {
-		t.Errorf("left are %v, %v", left, err)
+		t.Errorf("%v are left, %v", left, err)
 	}
 	if err := os.WriteFile(filepath.Join(full.Dir(), "filler"), make([]byte, 1<<17), 0o600); err == nil {
 		t.Error("the disk is not full")
 	}
 	if c, err := full.Add(full.program("v1"), "server", About{}); err != nil {
-		t.Errorf("a copy that is there needs no room: %v", err)
+		t.Errorf("an existing copy needs no room: %v", err)
 	} else {
 		c.Close()
 	}
@@ -303,7 +303,7 @@ func TestNoPlace(t *testing.T) {
 	}
 }
 
-// TestReadOnlyLater: a release can be gone back to where nothing can be written.
+// TestReadOnlyLater: a rollback works although the store is read-only now.
 func TestReadOnlyLater(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 3)
@@ -323,7 +323,7 @@ func TestReadOnlyLater(t *testing.T) {
 	again.Close()
 }
 
-// TestConcurrent: a copy that is held is there, whoever comes, goes and collects.
+// TestConcurrent: a held copy exists, whatever other processes add, release and collect.
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
 	a := newBench(t, 0)
@@ -356,6 +356,6 @@ func TestConcurrent(t *testing.T) {
 	a.collect()
 	a.wantKept("at last")
 	if left, err := os.ReadDir(a.Dir()); err != nil || len(left) > 0 {
-		t.Errorf("left are %v, %v", left, err)
+		t.Errorf("%v are left, %v", left, err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"relevo/internal/testreq"
 )
 
-// rewrite changes one key of a record on the disk.
+// rewrite changes one key of a record on disk.
 func rewrite(t *testing.T, c *Copy, key string, value any) {
 	t.Helper()
 	path := filepath.Join(filepath.Dir(c.Path()), recordName)
@@ -36,8 +36,8 @@ func rewrite(t *testing.T, c *Copy, key string, value any) {
 	}
 }
 
-// TestRecordIsItsPlaces: a record that does not belong to the entry it lies in is not
-// believed, neither in the file that it names nor in the bytes.
+// TestRecordIsItsPlaces: a record that does not belong to its entry is not used, neither for the
+// file that it names nor for the bytes.
 func TestRecordIsItsPlaces(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 9)
@@ -82,8 +82,8 @@ func TestRecordIsItsPlaces(t *testing.T) {
 	says(t, err, "was changed", "has been removed")
 }
 
-// TestRecordsOfOtherKinds: what lies in a record's place is neither waited for, nor
-// followed, nor read without end.
+// TestRecordsOfOtherKinds: a pipe, a link or an endless file in place of a record is not waited for,
+// not followed, and not read without a limit.
 func TestRecordsOfOtherKinds(t *testing.T) {
 	t.Parallel()
 	elsewhere := filepath.Join(t.TempDir(), "record")
@@ -110,7 +110,7 @@ func TestRecordsOfOtherKinds(t *testing.T) {
 				t.Fatal(err)
 			}
 			if all := b.List(); len(all) != 1 || all[0].Version != "" || !all[0].Kept {
-				t.Errorf("listed are %+v", all)
+				t.Errorf("the list is %+v", all)
 			}
 			again, err := b.Get(c.SHA256())
 			if err != nil {
@@ -121,7 +121,7 @@ func TestRecordsOfOtherKinds(t *testing.T) {
 	}
 }
 
-// TestCopyIsNoLink: a link in a copy's place is not followed, whatever it leads to.
+// TestCopyIsNoLink: a link in place of a copy is not followed, wherever it leads.
 func TestCopyIsNoLink(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 9)
@@ -132,7 +132,7 @@ func TestCopyIsNoLink(t *testing.T) {
 	}
 	says(t, c.Verify(), "symbolic link")
 	if _, err := b.Get(c.SHA256()); err == nil {
-		t.Error("the link was taken for the copy")
+		t.Error("the link was used as the copy")
 	}
 	again := b.add("v1")
 	if info, err := os.Lstat(again.Path()); err != nil || !info.Mode().IsRegular() {
@@ -140,8 +140,8 @@ func TestCopyIsNoLink(t *testing.T) {
 	}
 }
 
-// TestStoreOfOthers: where another user can put something into the store nothing in
-// it is believed, nor anything added.
+// TestStoreOfOthers: if another user can write to the store, nothing in it is used, and nothing is
+// added.
 func TestStoreOfOthers(t *testing.T) {
 	t.Parallel()
 	testreq.Root(t)
@@ -166,20 +166,20 @@ func TestStoreOfOthers(t *testing.T) {
 			says(t, err, what)
 			says(t, b.Mark(c.SHA256(), Good, "", ""), what)
 			if all := b.List(); len(all) > 0 {
-				t.Errorf("listed are %+v", all)
+				t.Errorf("the list is %+v", all)
 			}
 			if j := b.Verdict(c.SHA256()); j.Verdict != Unjudged {
 				t.Errorf("the verdict is %+v", j)
 			}
 			if _, err := b.Get(c.SHA256()); err == nil {
-				t.Error("its copy was taken")
+				t.Error("its copy was used")
 			}
 		})
 	}
 }
 
-// TestForeignLock: a lock that another process never lets go of is an error that
-// names the process, not a wait without end.
+// TestForeignLock: if another process never releases a lock, there is an error that names the
+// process, not an endless wait.
 func TestForeignLock(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 9)
@@ -199,12 +199,12 @@ func TestForeignLock(t *testing.T) {
 	}
 }
 
-// TestStoreModes: neither the umask nor an earlier mode shuts workers of another user
-// out of the store, or lets others open, and so lock, its directories.
+// TestStoreModes: neither the umask nor an earlier mode keeps workers of another user out of the
+// store, or lets others open, and so lock, its directories.
 func TestStoreModes(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state", "app", "releases")
 	b := newBench(t, 1)
-	// A process of its own, for the umask is that of all tests.
+	// In a process of its own, because the umask is shared by all tests.
 	other := exec.Command(os.Args[0])
 	other.Env = append(os.Environ(), holderEnv+"="+dir+"\n"+b.program("v1").Name(), umaskEnv+"=077")
 	if out, err := other.CombinedOutput(); err != nil {
