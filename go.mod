@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	charm.land/bubbletea/v2 v2.1.1
+	charm.land/lipgloss/v2 v2.0.6
 	github.com/bmatcuk/doublestar/v4 v4.10.4
 	github.com/charmbracelet/x/ansi v0.11.9
 	github.com/cloudflare/tableflip v1.2.3
@@ -66,6 +67,6 @@ tool (
 )
 
 // From v0.0.26 on, the first character that is not Latin fills a table of 2.2 MB, which relevo monit would
-// keep; v0.0.23 to v0.0.25 make tables at each start, also that of each worker. Together with x/ansi the
+// keep; v0.0.23 to v0.0.25 make tables at each start of relevo. Together with x/ansi the
 // widths of all characters of Unicode 15 are the same.
 replace github.com/mattn/go-runewidth => github.com/mattn/go-runewidth v0.0.22

@@ -26,8 +26,8 @@ func (m Model) detailLines(a areas) []string {
 
 // headLines say how the app is, the gravest first, in so many lines at most.
 func (m Model) headLines(a machineview.App, width, room int) []string {
-	state := m.stateStyle(string(a.State)).paint(string(a.State))
-	first := m.theme.strong.paint(clip(a.Name, width/2)) + "  " + state
+	state := m.stateStyle(string(a.State)).Render(string(a.State))
+	first := m.theme.strong.Render(clip(a.Name, width/2)) + "  " + state
 	s := a.Status
 	if s == nil {
 		return []string{first, m.silence(a, width)}
@@ -42,12 +42,12 @@ func (m Model) headLines(a machineview.App, width, room int) []string {
 		lines = append(lines, "asleep for "+since(s.Asleep, m.frame.At)+": the next client wakes a worker")
 	}
 	if s.Canary != nil {
-		lines = append(lines, m.theme.warn.paint(clip(m.canaryText(*s.Canary), width)))
+		lines = append(lines, m.theme.warn.Render(clip(m.canaryText(*s.Canary), width)))
 	}
 	warnings := min(len(s.Warnings), 1) // one at least has room
 	lines = append(lines, m.lastRoll(s.LastRoll, s.Rolling != nil, width, room-len(lines)-warnings)...)
 	for _, warning := range s.Warnings {
-		lines = append(lines, m.theme.warn.paint(clip(warning, width)))
+		lines = append(lines, m.theme.warn.Render(clip(warning, width)))
 	}
 	return lines[:min(len(lines), room)]
 }
@@ -63,7 +63,7 @@ func (m Model) silence(a machineview.App, width int) string {
 	case a.Definition.Failure != "":
 		text = a.Definition.Failure
 	}
-	return m.theme.bad.paint(clip(text, width))
+	return m.theme.bad.Render(clip(text, width))
 }
 
 func generations(s control.Status) string {
@@ -116,12 +116,12 @@ func (m Model) lastRoll(r *pool.RollResult, rolling bool, width, room int) (line
 	}
 	ago := since(r.Ended, m.frame.At)
 	text := fmt.Sprintf("roll to generation %d %s %s ago: %s", r.Generation, r.Result, ago, r.Reason)
-	lines = append(lines, m.theme.bad.paint(clip(text, width)))
+	lines = append(lines, m.theme.bad.Render(clip(text, width)))
 	if r.Hint != "" && room > 2 {
-		lines = append(lines, m.theme.warn.paint(clip(r.Hint, width)))
+		lines = append(lines, m.theme.warn.Render(clip(r.Hint, width)))
 	}
 	for _, line := range r.Tail[max(0, len(r.Tail)-max(0, room-len(lines))):] {
-		lines = append(lines, m.theme.dim.paint("  │ ")+clip(line, width-4))
+		lines = append(lines, m.theme.dim.Render("  │ ")+clip(line, width-4))
 	}
 	return lines
 }

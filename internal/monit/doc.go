@@ -9,9 +9,6 @@
 // reads (a look, a request to a master) is a command, which runs beside both; Run wires them to
 // a terminal, and gives the terminal back. The package feed is the Source that asks masters.
 //
-// Styles are of the terminal's own 16 colours, and written here: lipgloss would do nothing more for them, and
-// each worker's shim, which is relevo itself, would initialise it for nothing.
-//
 // Each text of a worker or a master goes through cell or clip, which leave no escape sequence
 // in it.
 package monit

@@ -3,6 +3,8 @@ package monit
 import (
 	"fmt"
 
+	"charm.land/lipgloss/v2"
+
 	"relevo/internal/apps"
 	"relevo/internal/machineview"
 )
@@ -19,7 +21,7 @@ const (
 // listLines are all apps, with the header; the chosen one is among them.
 func (m Model) listLines(a area) []string {
 	name := a.w - listFixed
-	lines := []string{m.theme.dim.paint("  " + cell("NAME", name) + " " + cell("STATE", stateWidth) + " " +
+	lines := []string{m.theme.dim.Render("  " + cell("NAME", name) + " " + cell("STATE", stateWidth) + " " +
 		right("READY", readyWidth) + " " + right("CPU", percentWidth) + " " + right("MEM", memoryWidth))}
 	list := m.shown()
 	if len(list) == 0 {
@@ -54,13 +56,13 @@ func (m Model) listRow(a machineview.App, chosen bool, width int) string {
 		right(memory(a.Usage.Memory), memoryWidth)
 	if chosen {
 		row := "▸ " + cell(a.Name, width) + " " + cell(state, stateWidth) + " " + rest
-		return m.chosenStyle(!m.inside).paint(row)
+		return m.chosenStyle(!m.inside).Render(row)
 	}
-	return "  " + cell(a.Name, width) + " " + m.stateStyle(state).paint(cell(state, stateWidth)) + " " + rest
+	return "  " + cell(a.Name, width) + " " + m.stateStyle(state).Render(cell(state, stateWidth)) + " " + rest
 }
 
 // chosenStyle is that of a chosen row; active: keys act on it.
-func (m Model) chosenStyle(active bool) style {
+func (m Model) chosenStyle(active bool) lipgloss.Style {
 	if active {
 		return m.theme.chosen
 	}
@@ -68,7 +70,7 @@ func (m Model) chosenStyle(active bool) style {
 }
 
 // stateStyle is the color of a state of an app or a worker.
-func (m Model) stateStyle(state string) style {
+func (m Model) stateStyle(state string) lipgloss.Style {
 	switch state {
 	case "running", "serving":
 		return m.theme.good

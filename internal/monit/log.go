@@ -33,7 +33,7 @@ func (m Model) logLines(at area) []string {
 		if why == "" {
 			why = "nothing yet"
 		}
-		return append(out, m.theme.dim.paint("  "+clip(why, at.w-2)))
+		return append(out, m.theme.dim.Render("  "+clip(why, at.w-2)))
 	}
 	height := at.h - 1
 	end := max(min(height, len(lines)), len(lines)-m.back)
@@ -56,8 +56,8 @@ func (m Model) logTitle(width int) string {
 	if m.pane == eventPane {
 		marks = [2]string{"  log", "▾ events"}
 	}
-	left := log.paint(marks[0]) + "  " + events.paint(marks[1])
-	return left + m.theme.dim.paint(right(how, width-ansi.StringWidth(left)))
+	left := log.Render(marks[0]) + "  " + events.Render(marks[1])
+	return left + m.theme.dim.Render(right(how, width-ansi.StringWidth(left)))
 }
 
 func (m Model) logLine(l Line, width int) string {
@@ -71,9 +71,9 @@ func (m Model) logLine(l Line, width int) string {
 	}
 	text := clip(l.Text, width-len(at)-len(who))
 	if l.Bad {
-		text = m.theme.bad.paint(text)
+		text = m.theme.bad.Render(text)
 	}
-	return m.theme.dim.paint(at+who) + text
+	return m.theme.dim.Render(at+who) + text
 }
 
 // freeze keeps what is shown, or follows again.

@@ -47,7 +47,7 @@ func (m Model) sparkRows(a machineview.App, width int) (rows []string) {
 			rows = append(rows, "")
 		}
 		line := sparkline(s.values, each-sparkLabel-sparkValue-3, s.least)
-		rows[len(rows)-1] += m.theme.dim.paint(cell(s.label, sparkLabel)) + m.theme.accent.paint(line) + " " +
+		rows[len(rows)-1] += m.theme.dim.Render(cell(s.label, sparkLabel)) + m.theme.accent.Render(line) + " " +
 			right(s.value, sparkValue) + "  "
 	}
 	return rows

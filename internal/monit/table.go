@@ -23,7 +23,7 @@ func (m Model) tableLines(a machineview.App, at area) []string {
 		return nil
 	}
 	note := at.w - workerColumns
-	lines := []string{m.theme.dim.paint("  " + right("SLOT", slotColumn) + " " + right("GEN", slotColumn) + " " +
+	lines := []string{m.theme.dim.Render("  " + right("SLOT", slotColumn) + " " + right("GEN", slotColumn) + " " +
 		cell("STATE", workerState) + " " + right("UP", upColumn) + " " + right("CPU", percentWidth) + " " +
 		right("MEM", memoryWidth) + " " + right("CONN", connColumn) + " " + cell("NOTE", note))}
 	height := at.h - 1
@@ -42,9 +42,9 @@ func (m Model) workerRow(a machineview.App, i, width int) string {
 		right(memory(w.Memory), memoryWidth) + " " + right(number(w.Connections), connColumn) + " "
 	note := cell(m.note(a, w, width), width)
 	if i == m.slot && m.inside {
-		return m.theme.chosen.paint("▸ " + begin + state + rest + note)
+		return m.theme.chosen.Render("▸ " + begin + state + rest + note)
 	}
-	return "  " + begin + m.stateStyle(w.State).paint(state) + rest + note
+	return "  " + begin + m.stateStyle(w.State).Render(state) + rest + note
 }
 
 // note is the most useful thing to know about a worker beyond the columns.

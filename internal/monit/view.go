@@ -41,11 +41,11 @@ func (m Model) body() []string {
 	list := block(m.listLines(a.list), a.list.w, a.list.h)
 	details := block(m.detailLines(a), a.details.w, a.details.h)
 	if m.width < wide {
-		lines := append(list, m.theme.dim.paint(strings.Repeat("─", m.width)))
+		lines := append(list, m.theme.dim.Render(strings.Repeat("─", m.width)))
 		return append(lines, details...)
 	}
 	for i := range list {
-		list[i] += m.theme.dim.paint(" │ ") + details[i]
+		list[i] += m.theme.dim.Render(" │ ") + details[i]
 	}
 	return list
 }
@@ -60,26 +60,26 @@ func (m Model) title() string {
 	if m.looked {
 		clock = m.frame.At.In(m.zone).Format("15:04:05")
 	}
-	return m.theme.strong.paint(cell(left, m.width-len(clock)-1) + " " + clock)
+	return m.theme.strong.Render(cell(left, m.width-len(clock)-1) + " " + clock)
 }
 
 // bottom is the last line: a question, what is typed, the answer to a request, or the keys.
 func (m Model) bottom() string {
 	switch {
 	case m.question != nil:
-		return m.theme.warn.paint(cell(m.questionText(), m.width))
+		return m.theme.warn.Render(cell(m.questionText(), m.width))
 	case m.typing:
-		return m.theme.accent.paint(cell("name has: "+m.filter+"█   Enter keeps it, Esc shows all", m.width))
+		return m.theme.accent.Render(cell("name has: "+m.filter+"█   Enter keeps it, Esc shows all", m.width))
 	case m.message != "" && m.wrong:
-		return m.theme.bad.paint(cell(m.message, m.width))
+		return m.theme.bad.Render(cell(m.message, m.width))
 	case m.message != "":
-		return m.theme.good.paint(cell(m.message, m.width))
+		return m.theme.good.Render(cell(m.message, m.width))
 	case m.failed != nil:
-		return m.theme.bad.paint(cell(m.failed.Error(), m.width))
+		return m.theme.bad.Render(cell(m.failed.Error(), m.width))
 	}
 	const keys = "q quit · ? help · r roll · R back · + - scale · d replace · Tab slots · l log · e events · f freeze" +
 		" · / filter · s sort"
-	return m.theme.dim.paint(cell(keys, m.width))
+	return m.theme.dim.Render(cell(keys, m.width))
 }
 
 // helpLines are shown instead of the body.
@@ -99,9 +99,9 @@ func (m Model) helpLines() []string {
 		{"Ctrl-Z", "stop monit, fg resumes"},
 		{"mouse", "click chooses, the wheel scrolls"},
 	}
-	lines := []string{"", m.theme.strong.paint("  Keys"), ""}
+	lines := []string{"", m.theme.strong.Render("  Keys"), ""}
 	for _, k := range keys {
-		lines = append(lines, "  "+m.theme.accent.paint(cell(k[0], 12))+" "+clip(k[1], m.width-16))
+		lines = append(lines, "  "+m.theme.accent.Render(cell(k[0], 12))+" "+clip(k[1], m.width-16))
 	}
 	return append(lines, "", "  any key goes back")
 }
