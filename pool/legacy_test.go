@@ -225,8 +225,8 @@ func leaves(p *pooltest.Process) {
 	}
 }
 
-// TestSuccessionOfTheLost: a process that cannot be adopted counts as dead.
-func TestSuccessionOfTheLost(t *testing.T) {
+// TestSuccessionOfLostWorker: a process that cannot be adopted counts as dead.
+func TestSuccessionOfLostWorker(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		v1 := pooltest.NewRelease("v1", pooltest.Obedient)
 		r := start(t, 2, v1)

@@ -203,7 +203,7 @@ var importRules = []importRule{
 		"relevo/worker"}, because: "imports run downward"},
 }
 
-// exclusive packages are imported only where it is said here.
+// exclusive packages may be imported only by the packages named here.
 var exclusive = map[string][]string{
 	"github.com/cloudflare/tableflip":          {"relevo/upgrader", "relevo/test/app"},
 	"github.com/fsnotify/fsnotify":             {"relevo/watch"},

@@ -12,12 +12,13 @@ import (
 	"relevo/internal/testreq"
 )
 
-// releasedFiles is how many files a release for one platform has, without the checksums: an archive, a list of
-// modules and two packages of each program; two packages of npm and the image of relevo.
+// releasedFiles is the number of files that a release has for one platform, without the checksums:
+// an archive, a list of modules and two packages of each program; two npm packages and the image of
+// relevo.
 const releasedFiles = 2*4 + 3
 
-// TestReleasedArchive: the archive has the program and what belongs to it, the checksums are right,
-// and the list of modules is that of the program.
+// TestReleasedArchive: the archive contains the program and the files that belong to it, the
+// checksums are right, and the list of modules is that of the program.
 func TestReleasedArchive(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -92,7 +93,7 @@ func TestReleasedFleet(t *testing.T) {
 	}
 }
 
-// wantModules compares a bill of materials with what go version says of the program.
+// wantModules compares a bill of materials with the output of go version for the program.
 func wantModules(t *testing.T, path, program string) {
 	t.Helper()
 	var bom struct {
@@ -120,7 +121,7 @@ func wantModules(t *testing.T, path, program string) {
 		switch f := strings.Fields(line); {
 		case len(f) == 4 && (f[0] == "dep" || f[0] == "=>"):
 			module = f[1] + " " + f[2]
-		case len(f) == 3 && f[0] == "dep": // the next line says by what: by another module, or by a directory
+		case len(f) == 3 && f[0] == "dep": // replaced: the next line names another module, or a directory
 			replaced = f[1]
 		case len(f) == 3 && f[0] == "=>":
 			module = replaced + " v1.0.0"
@@ -133,13 +134,14 @@ func wantModules(t *testing.T, path, program string) {
 			t.Errorf("the module %s is not listed", module)
 		}
 	}
-	if modules < 10 || len(bom.Components) != modules+1 { // and the standard library
+	if modules < 10 || len(bom.Components) != modules+1 { // one more for the standard library
 		t.Errorf("%d modules, %d components", modules, len(bom.Components))
 	}
 }
 
-// TestReleaseIsReproducible: copies of the sources in two directories, without their repository,
-// compiled without what the other has compiled and in another environment, make the same bytes.
+// TestReleaseIsReproducible: two copies of the sources make the same bytes, although they are in
+// different directories, without their repository, in different environments, and share no build
+// cache.
 func TestReleaseIsReproducible(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -168,7 +170,7 @@ func TestReleaseIsReproducible(t *testing.T) {
 	}
 }
 
-// copySources copies the files that git knows, or would.
+// copySources copies the files that git tracks, or would track.
 func copySources(t *testing.T, dir string) {
 	t.Helper()
 	script := `mkdir -p "$0" && git ls-files -co --exclude-standard -z |

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// badRelease is a way in which a deploy goes wrong.
+// badRelease is a deploy that goes wrong.
 type badRelease struct {
 	name string
 	put  func(s *site) // puts it in place of release 1
@@ -63,7 +63,7 @@ func badReleases() []badRelease {
 	}
 }
 
-// foreign makes a program one of another processor.
+// foreign turns a program into one for another processor.
 func foreign(program []byte) []byte {
 	machine := elf.EM_AARCH64
 	if binary.LittleEndian.Uint16(program[18:]) == uint16(machine) {
@@ -74,8 +74,8 @@ func foreign(program []byte) []byte {
 	return program
 }
 
-// TestBadReleases deploys broken releases under load. The service serves on; only requests that a
-// worker of the bad release itself had accepted may be lost.
+// TestBadReleases deploys broken releases under load. The service keeps serving; only requests that
+// a worker of the bad release had accepted may be lost.
 func TestBadReleases(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -98,7 +98,7 @@ func TestBadReleases(t *testing.T) {
 			}
 			for _, want := range bad.says {
 				if !strings.Contains(said, want) {
-					t.Errorf("%q is missing in what it said: %s", want, said)
+					t.Errorf("%q is missing in the output: %s", want, said)
 				}
 			}
 			if bad.later {
@@ -118,12 +118,12 @@ func TestBadReleases(t *testing.T) {
 			}
 			lost := report.Total.Lost
 			held, deaths := s.heldByDead()
-			gone := lost.EOF + lost.Reset // with the worker that had accepted them
+			gone := lost.EOF + lost.Reset // lost with the worker that had accepted them
 			if other := lost.Total() - gone; other > 0 || gone > int64(held+deaths) {
 				t.Errorf("%d requests lost, dead workers held %d: %+v %+v", lost.Total(), held, lost, report.Samples)
 			}
 			if report.Total.OK == 0 {
-				t.Error("the load got no answer at all")
+				t.Error("no request of the load was answered")
 			}
 			same := "the same"
 			if bad.later {

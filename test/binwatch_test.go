@@ -19,12 +19,12 @@ import (
 // replacement is a way to put a new executable in place, or to touch the old one.
 type replacement struct {
 	name  string
-	do    string // a shell command: $app is the executable, $new holds other bytes, $dir is where both are
+	do    string // a shell command: $app is the executable, $new has other bytes, $dir is where both are
 	rolls int
-	fails bool // the command does, as the kernel wants it
+	fails bool // the command fails, because the kernel refuses it
 }
 
-// plainReplacements are those of a file at its own path, while it runs.
+// plainReplacements replace a file at its own path, while it runs.
 var plainReplacements = []replacement{
 	{name: "go build -o", do: `go build -o "$app" -ldflags "-X main.release=1" ./examples/go-sdk`, rolls: 1},
 	{name: "go build -o, nothing changed", do: `go build -o "$app" -ldflags "-X main.release=1" ./examples/go-sdk`},
@@ -61,7 +61,7 @@ var busyReplacements = []replacement{
 	{name: "strip (exec_from = snapshot)", do: `strip "$app"`, rolls: 1},
 }
 
-// linkReplacements are those of a path with symbolic links in it.
+// linkReplacements change a path with symbolic links in it.
 var linkReplacements = []replacement{
 	{name: "ln -sfn r2 current", do: `mkdir "$dir/r2" && mv "$new" "$dir/r2/app" && ln -sfn r2 "$dir/current"`, rolls: 1},
 	{name: "ln -s, mv -T", do: `mkdir "$dir/r3" && mv "$new" "$dir/r3/app" && ln -s r3 "$dir/next" && mv -T ` +
@@ -122,12 +122,12 @@ func TestBinaryWatch(t *testing.T) {
 	t.Logf("rolls of the watch:\n%s", &table)
 }
 
-// still is how long nothing may happen before a replacement counts as over: far
-// beyond the quiet time of the watch.
+// still is how long nothing may happen before a replacement counts as done. It is much longer than
+// the quiet time of the watch.
 const still = time.Second
 
-// replace does it and returns the number of rolls, and the time from the end of
-// the command to the first new worker.
+// replace runs the command. It returns the number of rolls, and the time from the end of the command
+// to the first new worker.
 func (s *site) replace(r replacement, n int) (rolls int, took string) {
 	s.t.Helper()
 	stage := filepath.Join(s.dir, "stage")
@@ -205,5 +205,5 @@ func (s *site) events() *eventFeed {
 	return feed
 }
 
-// Close ends the feed. It is called when no reader waits any more.
+// Close ends the feed. It must not be called while a reader waits.
 func (f *eventFeed) Close() { f.stream.Close() }

@@ -35,7 +35,7 @@ func (s *site) boot(flags ...string) {
 	s.await("the workers to start", func() bool { return len(s.booting()) == 2 })
 }
 
-// booting are the pids of the workers that start; none if something serves.
+// booting returns the pids of the workers that start, or none if something serves.
 func (s *site) booting() (pids []int) {
 	s.t.Helper()
 	status := s.status()
@@ -48,7 +48,7 @@ func (s *site) booting() (pids []int) {
 	return pids
 }
 
-// letThemServe ends the wait of the workers.
+// letThemServe lets the workers get ready.
 func (s *site) letThemServe() {
 	s.t.Helper()
 	if err := os.WriteFile(filepath.Join(s.dir, "go"), nil, 0o644); err != nil {
@@ -86,7 +86,7 @@ func replaceWhileBooting(t *testing.T, how string) {
 			return strings.Contains(said, " good")
 		})
 		if n := strings.Count(s.log.String(), "msg=serving"); n != 1 {
-			t.Errorf("the start is told of %d times", n)
+			t.Errorf("the start is reported %d times", n)
 		}
 		s.stop()
 	})
@@ -112,14 +112,14 @@ func replaceWhileBooting(t *testing.T, how string) {
 		s.upgrade()
 		s.letThemServe()
 		s.await("the last good release", func() bool {
-			status, err := s.client.Status(context.Background()) // there is none between two starts
+			status, err := s.client.Status(context.Background()) // there is no status between two starts
 			return err == nil && status.State == "running"
 		})
 		body, err := fetch(s.status().Listeners[0].Address, "/")
 		if err != nil || !strings.HasPrefix(body, "version 1 ") {
 			t.Errorf("serves %q, %v", body, err)
 		}
-		s.upgrade() // everything works on it
+		s.upgrade() // requests work in this state, too
 		s.stop()
 	})
 	t.Run("is reloaded and stopped", func(t *testing.T) {
@@ -139,7 +139,7 @@ func replaceWhileBooting(t *testing.T, how string) {
 	})
 }
 
-// TestWatchSelfWhileBooting: during the start, too, relevo is replaced when its own file changes.
+// TestWatchSelfWhileBooting: relevo is replaced when its own file changes, even during the start.
 func TestWatchSelfWhileBooting(t *testing.T) {
 	t.Parallel()
 	s := startBooting(t, "waits", "--watch-self")

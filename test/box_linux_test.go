@@ -25,9 +25,8 @@ import (
 	"relevo/internal/testreq"
 )
 
-// box is a container as Docker makes one: namespaces of its own, a read-only root
-// with nothing in it but what an image copies there, /proc, /dev/null and a
-// /dev/shm from which nothing may be executed.
+// box is a container as Docker makes one: namespaces of its own, a read-only root that contains only
+// what an image copies there, /proc, /dev/null, and a /dev/shm where nothing can be executed.
 type box struct {
 	t     *testing.T
 	spec  boxSpec
@@ -36,14 +35,14 @@ type box struct {
 	ended chan struct{}
 }
 
-// boxSpec is what the first process of a box is told.
+// boxSpec is what the first process of a box needs to know.
 type boxSpec struct {
 	Root  string
 	UID   int
 	Shm   bool
 	Args  []string
 	Env   []string
-	files map[string]string // by their path in the box, where they are outside
+	files map[string]string // paths outside by paths in the box
 }
 
 // boxVerb makes the test binary the first process of a box.
@@ -56,7 +55,7 @@ func init() {
 	}
 }
 
-// becomeBox is what a container's runtime does between clone and exec.
+// becomeBox does what a container runtime does between clone and exec.
 func becomeBox(text string) error {
 	var s boxSpec
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
@@ -125,10 +124,10 @@ func startBox(t *testing.T, s boxSpec) *box {
 		b.cmd.Wait()
 	}()
 	t.Cleanup(func() {
-		b.cmd.Process.Kill() // and with PID 1 everybody
+		b.cmd.Process.Kill() // all other processes end with PID 1
 		<-b.ended
 		if t.Failed() {
-			t.Logf("what relevo and its workers said:\n%s", b.log)
+			t.Logf("the output of relevo and its workers:\n%s", b.log)
 		}
 	})
 	return b
@@ -155,12 +154,12 @@ func boxRoot(t *testing.T, files map[string]string) string {
 		}
 	}
 	for dir := root; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
-		os.Chmod(dir, 0o755) // or its user may not enter it
+		os.Chmod(dir, 0o755) // otherwise its user may not enter it
 	}
 	return root
 }
 
-// serves waits until the app of that name has n workers that serve.
+// serves waits until n workers of the app serve.
 func (b *box) serves(n int) (s control.Status) {
 	b.t.Helper()
 	holds := await(func() bool {
@@ -177,7 +176,7 @@ func (b *box) serves(n int) (s control.Status) {
 		return true
 	})
 	if !holds || b.hasEnded() {
-		b.t.Fatalf("%d workers do not come to serve; it ended: %v", n, b.hasEnded())
+		b.t.Fatalf("there are never %d workers that serve; ended: %v", n, b.hasEnded())
 	}
 	return s
 }
@@ -211,8 +210,8 @@ func (b *box) client() *http.Client {
 	return &http.Client{Timeout: tooLong, Transport: &http.Transport{DisableKeepAlives: true, DialContext: b.dial}}
 }
 
-// dial makes a socket in the box's network. It does it on a thread that enters the box, and ends
-// with its goroutine, because the goroutine keeps the thread locked.
+// dial makes a socket in the box's network. A thread enters the box for that, and ends with its
+// goroutine, because the goroutine keeps the thread locked.
 func (b *box) dial(_ context.Context, network, address string) (conn net.Conn, err error) {
 	done := make(chan struct{})
 	go func() {
@@ -231,7 +230,7 @@ func (b *box) dial(_ context.Context, network, address string) (conn net.Conn, e
 	return conn, err
 }
 
-// get asks the app.
+// get sends a request to the app.
 func (b *box) get(path string) (string, error) {
 	response, err := b.client().Get("http://127.0.0.1:8080" + path)
 	if err != nil {
@@ -259,12 +258,12 @@ func (b *box) stop(sig syscall.Signal) (code int, took time.Duration) {
 	select {
 	case <-b.ended:
 	case <-afterTooLong():
-		b.t.Fatal("it does not end")
+		b.t.Fatal("the container does not end")
 	}
 	return b.cmd.ProcessState.ExitCode(), time.Since(began)
 }
 
-// children counts those of PID 1, and the zombies among them.
+// children counts the children of PID 1, and the zombies among them.
 func (b *box) children() (all, zombies int) {
 	for _, pid := range childrenOf(b.t, b.cmd.Process.Pid) {
 		all++

@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// builds are releases that several tests use, by their versions.
+// builds are releases that several tests use, by version.
 var builds sync.Map
 
-// removeBuilds removes them when all tests have ended.
+// removeBuilds removes the builds when all tests have ended.
 func removeBuilds() {
 	builds.Range(func(_, once any) bool {
 		if dir, _ := once.(func() (string, error))(); dir != "" {
@@ -39,7 +39,7 @@ func releaseFiles(t *testing.T, version string) (dir string) {
 	return dir
 }
 
-// testMaintainer is named in the packages that tests build.
+// testMaintainer is the maintainer in the packages that tests build.
 const testMaintainer = "Tests <tests@relevo.invalid>"
 
 // buildRelease runs the build program.

@@ -36,8 +36,8 @@ func TestCanaryAbortedLater(t *testing.T) {
 	s.stop()
 }
 
-// TestCanaryMasterKilled: the master is killed while a canary is on probation, and right after the
-// canary was promoted or aborted, under load. The next master keeps to what was decided.
+// TestCanaryMasterKilled: under load the master is killed while a canary is on probation, and again
+// right after the canary was promoted or aborted. The next master keeps the decision.
 func TestCanaryMasterKilled(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -70,12 +70,12 @@ func TestCanaryMasterKilled(t *testing.T) {
 			!strings.Contains(end.said, "see relevo status web") {
 			t.Errorf("the reload whose master was killed: exit code %d: %s", end.code, end.said)
 		}
-		s.Await("the next master to know of it", onProbation)
+		s.Await("the next master to know the canary", onProbation)
 		if n := shareOf(t, s.address, version, 100); n > 25 {
 			t.Errorf("a canary with a share of 5%% has answered %d of 100 connections", n)
 		}
 		s.must(decision, "web")
-		s.murder() // while slots move
+		s.murder() // while slots are replaced
 		if decision == "promote" {
 			serving = version
 		}

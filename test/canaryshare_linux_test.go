@@ -9,7 +9,7 @@ import (
 
 var canaryConnections = flag.Int("canary-connections", 1000, "how many connections the test of a canary's share makes")
 
-// triedRoll is a relevo reload that waits.
+// triedRoll is a relevo reload in the background.
 type triedRoll struct{ done chan reloadEnd }
 
 type reloadEnd struct {
@@ -17,7 +17,7 @@ type reloadEnd struct {
 	said string
 }
 
-// tryRelease reloads to a release whose canary is tried, and waits until it is on probation.
+// tryRelease reloads to a release and waits until its canary is on probation.
 func (s *site) tryRelease(version string, flags ...string) triedRoll {
 	s.t.Helper()
 	s.release(version, "binds")
@@ -38,7 +38,7 @@ func (r triedRoll) want(t *testing.T, code int, words ...string) {
 	}
 	for _, word := range words {
 		if !strings.Contains(end.said, word) {
-			t.Errorf("reload says %q, want %q", end.said, word)
+			t.Errorf("reload prints %q, want %q", end.said, word)
 		}
 	}
 }
@@ -58,8 +58,8 @@ func shareOf(t *testing.T, address, version string, connections int) (of int) {
 	return of
 }
 
-// TestDarkCanary: a canary with a share of 0% gets no client, and gets none from the next master
-// either, so nothing is lost when it dies. When it is promoted, it serves.
+// TestDarkCanary: a canary with a share of 0% gets no client, not even under the next master, so
+// nothing is lost when it dies. Once it is promoted, it serves.
 func TestDarkCanary(t *testing.T) {
 	t.Parallel()
 	s := capturedSite(t)

@@ -32,7 +32,7 @@ func TestCapturedSuccession(t *testing.T) {
 			if after := s.settled(4); !slices.Equal(before, after) {
 				t.Errorf("pids %v serve, before: %v", after, before)
 			}
-			s.bindsAnew(t)
+			s.bindsAgain(t)
 			wantNothingLost(t, end())
 			s.stop()
 		})
@@ -62,7 +62,7 @@ func TestCapturedWorkersKilled(t *testing.T) {
 		s.settled(4)
 	}
 	t.Logf("%d workers killed, %d requests, %d of them accepted by a worker that was killed", kills, sent, held)
-	s.bindsAnew(t)
+	s.bindsAgain(t)
 	s.stop()
 }
 
@@ -78,9 +78,9 @@ func capturedSite(t *testing.T, flags ...string) *site {
 	return s
 }
 
-// bindsAnew wants a worker of this generation to bind one more port, a new generation to bind the
+// bindsAgain wants a worker of this generation to bind one more port, a new generation to bind the
 // first port, and its worker to bind one more.
-func (s *site) bindsAnew(t *testing.T) {
+func (s *site) bindsAgain(t *testing.T) {
 	t.Helper()
 	bindLate(t, s.status().Listeners[0].Address)
 	s.release("2", "binds")

@@ -8,8 +8,8 @@ import (
 	"relevo/internal/testreq"
 )
 
-// TestCompatPM2: a program written for PM2 is ready when it says so, knows its instance, and is
-// told of its end.
+// TestCompatPM2: a program written for PM2 is ready when it says so, knows its instance number, and
+// is told before it has to end.
 func TestCompatPM2(t *testing.T) {
 	t.Parallel()
 	testreq.Program(t, "node")
@@ -28,7 +28,7 @@ require('node:http').createServer((q, r) => r.end(process.env.pm_id + process.en
 `), 0o644))
 			s.run("run", "--name", "site", "-n", "2", "--compat", "pm2", "--ready", "ipc", "--watch-binary=false", "--env",
 				"NODE_APP_INSTANCE=i{slot}", "--ready-timeout", tooLong.String(), "--", "node", "app.js")
-			s.await("two servers that do not serve", func() bool {
+			s.await("two servers that do not serve yet", func() bool {
 				code, said := s.relevo("status", "site", "--json")
 				return code == 0 && strings.Count(said, `"starting"`) == 2 && strings.Contains(said, `"address"`)
 			})
@@ -42,7 +42,7 @@ require('node:http').createServer((q, r) => r.end(process.env.pm_id + process.en
 			})
 			s.stop()
 			if n := strings.Count(s.log.String(), "heard "+name); n != 2 {
-				t.Errorf("%d workers heard %s", n, name)
+				t.Errorf("%d workers received %s", n, name)
 			}
 		})
 	}

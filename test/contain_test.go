@@ -44,7 +44,7 @@ func TestFloods(t *testing.T) {
 			}
 			s.settled(2)
 			if syscall.Kill(flooder.PID, 0) == nil {
-				t.Error("the flooder is still there")
+				t.Error("the flooding worker is still there")
 			}
 			report := end()
 			lost := report.Total.Lost
@@ -58,8 +58,7 @@ func TestFloods(t *testing.T) {
 
 var childSays = regexp.MustCompile(`child of (group|session) (\d+)`)
 
-// family returns the pids of the two children and two grandchildren that a worker
-// has told of.
+// family returns the pids of the two children and two grandchildren that a worker has reported.
 func (s *site) family() (group, session []int) {
 	s.t.Helper()
 	s.await("the worker's children", func() bool {
@@ -75,7 +74,7 @@ func (s *site) family() (group, session []int) {
 		return len(group) == 2 && len(session) == 2
 	})
 	s.t.Cleanup(func() {
-		for _, pid := range session { // started by this test, and their worker may not take them along
+		for _, pid := range session { // the end of their worker may not end them
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
 	})
@@ -94,7 +93,7 @@ func TestChildrenGoToo(t *testing.T) {
 	syscall.Kill(w.PID, syscall.SIGKILL)
 	s.await("the process group to end", func() bool { return allGone(group) })
 	if s.inSlot(1).PID != sibling.PID {
-		t.Error("the sibling died, too")
+		t.Error("the other worker died, too")
 	}
 }
 
@@ -115,11 +114,11 @@ func TestWholeFamilyGoes(t *testing.T) {
 	s.program = relevo
 	s.stop()
 	if left, _ := filepath.Glob(cgroup + "/relevo-*"); len(left) > 0 {
-		t.Errorf("cgroups are left: %q", left)
+		t.Errorf("cgroups still exist: %q", left)
 	}
 }
 
-// enter has relevo start in a cgroup from now on. It returns relevo's own program.
+// enter makes relevo start in a cgroup from now on. It returns relevo's own program.
 func (s *site) enter(cgroup string) (relevo string) {
 	s.t.Helper()
 	relevo = s.program

@@ -19,14 +19,14 @@ import (
 	"relevo/pool"
 )
 
-// image is what a Containerfile makes.
+// image is the result of a Containerfile.
 type image struct {
 	files                        map[string]string
 	uid                          int
 	healthcheck, entrypoint, cmd []string
 }
 
-// buildImage does what a Containerfile says, but takes the sources from here, and their
+// buildImage follows a Containerfile, but takes the sources from this repository and their
 // dependencies from the module cache.
 func buildImage(t *testing.T, path string) image {
 	t.Helper()
@@ -75,7 +75,7 @@ func run(t *testing.T, command string) {
 	}
 }
 
-// spec is docker run --read-only with further arguments of `relevo run`.
+// spec is like docker run --read-only, with further arguments for `relevo run`.
 func (i image) spec(flags ...string) boxSpec {
 	last := len(i.entrypoint) - 1 // --
 	args := slices.Concat(i.entrypoint[:last], flags, i.entrypoint[last:], i.cmd)
@@ -103,7 +103,7 @@ func TestContainerfile(t *testing.T) {
 	testreq.Root(t)
 	i := buildImage(t, containerfile)
 	if i.uid == 0 || len(i.files) != 2 || i.healthcheck == nil || i.cmd == nil {
-		t.Fatalf("the Containerfile was not understood: %+v", i)
+		t.Fatalf("cannot use the Containerfile: %+v", i)
 	}
 	b := startBox(t, i.spec("-n", "2"))
 	if s := b.serves(2); s.PID != 1 {
@@ -124,10 +124,10 @@ func TestContainerfile(t *testing.T) {
 	log := b.log.String()
 	for _, text := range want {
 		if n := strings.Count(log, text); n != 1 {
-			t.Errorf("%d times in its log: %s", n, text)
+			t.Errorf("the log has %d times: %s", n, text)
 		}
 	}
-	// A stream that is open is ended properly.
+	// A stream that is still open ends properly.
 	response, err := b.client().Get("http://127.0.0.1:8080/events")
 	if err != nil {
 		t.Fatal(err)
@@ -135,12 +135,12 @@ func TestContainerfile(t *testing.T) {
 	defer response.Body.Close()
 	code, took := b.stop(syscall.SIGTERM)
 	if _, err := io.ReadAll(response.Body); code != 0 || err != nil || took > 9*time.Second {
-		t.Errorf("it ended after %s with %d; what it had accepted: %v", took, code, err)
+		t.Errorf("the container ended after %s with %d; the accepted request: %v", took, code, err)
 	}
 }
 
-// TestContainerSignals: as PID 1 the master ends, gracefully, at the signals for that. All other
-// signals, from inside or outside, change nothing.
+// TestContainerSignals: as PID 1 the master ends gracefully at the stop signals. All other signals,
+// from inside or outside, change nothing.
 func TestContainerSignals(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -151,9 +151,9 @@ func TestContainerSignals(t *testing.T) {
 			before := b.serves(1)
 			for sig := unix.Signal(1); sig <= 64; sig++ {
 				switch sig {
-				case unix.SIGHUP, unix.SIGUSR2, unix.SIGTTIN, unix.SIGTTOU: // mean something
+				case unix.SIGHUP, unix.SIGUSR2, unix.SIGTTIN, unix.SIGTTOU: // have a meaning
 				case unix.SIGTERM, unix.SIGINT, unix.SIGQUIT:
-				case unix.SIGKILL, unix.SIGSTOP: // pass from outside alone
+				case unix.SIGKILL, unix.SIGSTOP: // have an effect only from outside
 					b.mustGet(fmt.Sprintf("/kill?pid=1&signal=%d", sig))
 				default:
 					b.cmd.Process.Signal(sig)
@@ -166,7 +166,7 @@ func TestContainerSignals(t *testing.T) {
 				t.Errorf("another worker serves: %+v", after)
 			}
 			if code, took := b.stop(end); code != 0 || took > 9*time.Second {
-				t.Errorf("it ended after %s with %d", took, code)
+				t.Errorf("the container ended after %s with %d", took, code)
 			}
 			if !strings.Contains(b.log.String(), "stopping: workers finish what they have accepted") {
 				t.Error("it was not a graceful stop")
@@ -183,20 +183,20 @@ func TestContainerEarly(t *testing.T) {
 	i := buildMisbehaving(t)
 	for range 5 {
 		b := startBox(t, i.spec("-n", "1"))
-		// It says so before it looks at the program.
+		// It prints this before it looks at the program.
 		for !strings.Contains(b.log.String(), "sockets go to /dev/shm") && !b.hasEnded() {
 			time.Sleep(100 * time.Microsecond)
 		}
 		b.cmd.Process.Signal(unix.SIGHUP)
 		b.cmd.Process.Signal(unix.SIGUSR1)
 		if code, took := b.stop(unix.SIGTERM); code != 0 || took > 9*time.Second {
-			t.Errorf("it ended after %s with %d", took, code)
+			t.Errorf("the container ended after %s with %d", took, code)
 		}
 	}
 }
 
-// TestContainerOrphans: PID 1 reaps the orphans that workers leave behind, and still learns how its
-// own workers ended, even while it reaps thousands.
+// TestContainerOrphans: PID 1 reaps the orphans of its workers, and still learns how its own workers
+// ended, even while it reaps thousands.
 func TestContainerOrphans(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -211,18 +211,18 @@ func TestContainerOrphans(t *testing.T) {
 		storm <- err
 	}()
 	for code := 41; code < 46; code++ {
-		b.get(fmt.Sprintf("/exit?code=%d", code)) // gets no answer
+		b.get(fmt.Sprintf("/exit?code=%d", code)) // not answered
 		awaitBox(t, "its death", func() bool { return strings.Contains(b.log.String(), fmt.Sprintf("code=%d", code)) })
 		s := b.serves(workers)
 		if !slices.ContainsFunc(s.Workers, func(w pool.Worker) bool { return w.LastExit != nil && w.LastExit.Code == code }) {
-			t.Fatalf("no worker is known to have ended with %d: %+v", code, s.Workers)
+			t.Fatalf("no worker is reported to have ended with %d: %+v", code, s.Workers)
 		}
 	}
-	// The worker that makes the orphans may be the one that was to exit.
+	// The worker that makes the orphans may be the one that was told to exit.
 	<-storm
 	awaitBox(t, "the end of the orphans", func() bool { all, _ := b.children(); return all == workers })
 
-	// No process waits for living orphans: they are killed from outside, one by one.
+	// The parents of living orphans have ended, so the orphans are killed from outside, one by one.
 	left := strings.Fields(b.mustGet("/orphans?n=20&ms=600000"))
 	awaitBox(t, "orphans", func() bool { all, _ := b.children(); return all == workers+len(left) })
 	for _, pid := range left {
@@ -232,10 +232,10 @@ func TestContainerOrphans(t *testing.T) {
 	}
 	awaitBox(t, "their end", func() bool { all, zombies := b.children(); return all == workers && zombies == 0 })
 	if strings.Contains(b.log.String(), "cannot learn how it ended") {
-		t.Error("a status of its own child was stolen")
+		t.Error("the exit status of a worker was lost")
 	}
 	if code, _ := b.stop(unix.SIGTERM); code != 0 {
-		t.Errorf("it ended with %d", code)
+		t.Errorf("the container ended with %d", code)
 	}
 }
 
@@ -261,23 +261,22 @@ func TestContainerPatience(t *testing.T) {
 	defer response.Body.Close()
 	code, took := b.stop(unix.SIGTERM)
 	if code != 0 || took > 9500*time.Millisecond || took < 6*time.Second {
-		t.Errorf("it ended after %s with %d", took, code)
+		t.Errorf("the container ended after %s with %d", took, code)
 	}
-	// The worker knows of its deadline, and may be quicker than the master.
+	// The worker knows its deadline, and may act before the master.
 	if log := b.log.String(); !strings.Contains(log, "drain timeout") &&
 		!strings.Contains(log, "drain deadline exceeded") {
-		t.Error("nobody says that the patience was lost")
+		t.Error("the end of the patience is not reported")
 	}
 	b = startBox(t, i.spec("-n", "1", "--drain-timeout", "20s"))
 	b.serves(1)
 	want := "a stop may take 21s, but docker stop kills after 10s if it is given no more time: docker stop -t 23"
 	if !strings.Contains(b.log.String(), want) {
-		t.Errorf("it does not say: %s", want)
+		t.Errorf("this is not reported: %s", want)
 	}
 }
 
-// TestContainerPlaces: where nothing can be written, relevo says what to do. As root it works
-// there, too.
+// TestContainerPlaces: if no place is writable, relevo says what to do. As root it works even then.
 func TestContainerPlaces(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -288,12 +287,12 @@ func TestContainerPlaces(t *testing.T) {
 	select {
 	case <-b.ended:
 	case <-afterTooLong():
-		t.Fatal("it does not end")
+		t.Fatal("the container does not end")
 	}
 	if code, log := b.cmd.ProcessState.ExitCode(), b.log.String(); code != 1 ||
 		!strings.Contains(log, "cannot make the runtime directory") ||
 		!strings.Contains(log, "RELEVO_RUNTIME_DIR") {
-		t.Errorf("it ended with %d: %s", code, log)
+		t.Errorf("the container ended with %d: %s", code, log)
 	}
 	root := i.spec("-n", "1")
 	root.UID = 0
@@ -307,7 +306,7 @@ func TestContainerPlaces(t *testing.T) {
 		"cannot use /run/relevo: sockets go to /dev/shm/relevo-0", "no copy of the executable", "cannot remember the verdict",
 	} {
 		if n := strings.Count(log, text); n != 1 {
-			t.Errorf("%d times in its log: %s", n, text)
+			t.Errorf("the log has %d times: %s", n, text)
 		}
 	}
 }

@@ -8,11 +8,11 @@ import (
 )
 
 // TestCrashLoopBesideSiblings: one slot of three crashes at every start. relevo waits longer each
-// time and says how long; the other workers are not disturbed.
+// time and says how long; the other workers are not affected.
 func TestCrashLoopBesideSiblings(t *testing.T) {
 	t.Parallel()
 	s := emptySite(t)
-	s.release("1", "crash-slot-1") // the first one: there is nothing to go back to
+	s.release("1", "crash-slot-1") // the first release: no rollback is possible
 	s.start("run", "--name", "site", "-l", "127.0.0.1:0", "-n", "3", "--", "./app")
 	events := s.record()
 	siblings := []int{s.inSlot(0).PID, s.inSlot(2).PID}
@@ -26,9 +26,9 @@ func TestCrashLoopBesideSiblings(t *testing.T) {
 		}
 	}
 	if first, later := *respawns[0].AfterMS, *respawns[2].AfterMS; later <= first {
-		t.Errorf("it waits %d ms at first and %d ms two deaths later", first, later)
+		t.Errorf("the first wait is %d ms and %d ms two deaths later", first, later)
 	}
-	s.await("the status to say when it is tried again", func() bool {
+	s.await("the status to say when the slot is tried again", func() bool {
 		_, said := s.relevo("status", "site")
 		return strings.Contains(said, "next try in ") && strings.Contains(said, "after exit status 7")
 	})

@@ -31,7 +31,7 @@ func TestDebuggerAwaited(t *testing.T) {
 				": attach one, or write --inspect in the place of --inspect-brk") == n
 		})
 		if strings.Contains(said, "captured") || strings.Contains(said, " serving ") {
-			t.Errorf("the debugger's port is taken for the app's:\n%s", said)
+			t.Errorf("the debugger's port counts as the app's:\n%s", said)
 		}
 	}
 	start := func(n string) {
@@ -40,12 +40,12 @@ func TestDebuggerAwaited(t *testing.T) {
 	}
 	start("2")
 	waiting(2)
-	// Its command line says that a worker waits, before it listens.
+	// The command line shows that the worker waits, before the debugger listens.
 	told := func() int { return strings.Count(s.log.String(), "several workers have their debugger at one address") }
-	s.await("the shared address to be told", func() bool { return told() > 0 })
+	s.await("the shared address to be reported", func() bool { return told() > 0 })
 	s.stop()
 	if n := told(); n != 1 {
-		t.Errorf("told %d times that workers share the debugger's address", n)
+		t.Errorf("%d reports that workers share the debugger's address", n)
 	}
 
 	start("1")
@@ -57,13 +57,13 @@ func TestDebuggerAwaited(t *testing.T) {
 	s.serves()
 	s.settled(1)
 	if note := s.status().Workers[0].Text; note != "" {
-		t.Errorf("the worker serves, and is still said to be: %s", note)
+		t.Errorf("the worker serves, and is still reported as: %s", note)
 	}
 	s.stop()
 }
 
-// TestDebuggerPort: the port of a debugger that the program does not wait for is no listener of the
-// app. After a roll the new worker has it.
+// TestDebuggerPort: the port of a debugger for which the program does not wait is not a listener of
+// the app. After a roll the new worker has it.
 func TestDebuggerPort(t *testing.T) {
 	t.Parallel()
 	address := testport.Address(t)
@@ -85,6 +85,6 @@ func TestDebuggerPort(t *testing.T) {
 	}
 	s.stop()
 	if strings.Contains(s.log.String(), "several workers") {
-		t.Error("two generations are taken for two slots")
+		t.Error("two generations count as two slots")
 	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // TestDeletedDirectories: status names the directories that were deleted, and so does a reload that
-// needs one.
+// needs one of them.
 func TestDeletedDirectories(t *testing.T) {
 	t.Parallel()
 	s := emptySite(t)
@@ -19,7 +19,7 @@ func TestDeletedDirectories(t *testing.T) {
 		t.Errorf("warnings: %q", warnings)
 	}
 	s.must(os.RemoveAll(own), os.RemoveAll(workers))
-	s.upgrade() // everything of it is known to the next master, too
+	s.upgrade() // the next master knows all of it, too
 	warnings := strings.Join(s.status().Warnings, "\n")
 	for _, want := range []string{"workers, " + workers + ", was deleted", "started in, " + own + ", was deleted"} {
 		if !strings.Contains(warnings, want) {
@@ -35,7 +35,7 @@ func TestDeletedDirectories(t *testing.T) {
 		t.Errorf("reload: exit code %d: %s", code, said)
 	}
 	if warnings := strings.Join(s.status().Warnings, "\n"); strings.Contains(warnings, workers) {
-		t.Errorf("warnings when it is back: %s", warnings)
+		t.Errorf("warnings when the directory is back: %s", warnings)
 	}
 	s.stop()
 	s.master = s.command("run", "--name", "site", "-l", "127.0.0.1:0", "--", s.app)

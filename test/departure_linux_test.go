@@ -29,15 +29,15 @@ func TestDepartureInSuccession(t *testing.T) {
 			}
 			s.upgrade()
 			if n := leaving(s.status()); n == 0 {
-				t.Error("no worker is on its way out")
+				t.Error("no worker is leaving")
 			}
 			if events() == 0 {
-				t.Error("the stream is dead")
+				t.Error("the stream has ended")
 			}
 			s.await("the old workers to be gone", func() bool { return leaving(s.status()) == 0 })
 			wantNothingLost(t, end())
-			// A stream whose client has closed it is finished; if the worker is slow to close it,
-			// it is idle.
+			// A stream that its client has closed is finished. If the worker is slow to close it, it
+			// counts as idle.
 			if c := s.status().Connections; c.Finished+c.Rescued == 0 || c.Cut > 0 {
 				t.Errorf("connections: %v", c)
 			}
@@ -58,8 +58,7 @@ func leaving(s control.Status) (n int) {
 	return n
 }
 
-// TestDepartureOutlivesMaster is the same with a master that was killed: the next one has what
-// systemd kept.
+// TestDepartureOutlivesMaster is the same with a killed master: the next one has what systemd kept.
 func TestDepartureOutlivesMaster(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -79,8 +78,8 @@ func TestDepartureOutlivesMaster(t *testing.T) {
 	}
 	s.murder()
 	s.Await("the next master", func() bool { status, err := s.app(); return err == nil && status.State == "running" })
-	if events() == 0 { // which also ends the stream, and so the departure of its worker
-		t.Error("the stream is dead")
+	if events() == 0 { // this also ends the stream, so its worker can leave
+		t.Error("the stream has ended")
 	}
 	s.settled(2)
 	s.Await("the old workers to be gone", func() bool { return len(s.Processes("web.service")) == 3 })

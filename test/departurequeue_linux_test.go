@@ -50,8 +50,8 @@ while True:
 `
 
 // TestDepartureBesideQueue: clients wait in the queue of a worker that leaves, and busy connections
-// keep it from accepting them. The busy connections move to other workers, and all clients are
-// served before the drain timeout.
+// keep the worker from accepting them. The busy connections move to other workers, and all clients
+// are served before the drain timeout.
 func TestDepartureBesideQueue(t *testing.T) {
 	takesLong(t)
 	testreq.Program(t, "python3")
@@ -62,7 +62,7 @@ func TestDepartureBesideQueue(t *testing.T) {
 	s.start("run", "--name", "site", "-n", "2", "--canary", "0", "--watch-binary=false", "--drain-timeout", "60s", "--",
 		"python3", "app.py", address)
 	s.settled(2)
-	// A worker that listens late would get none of the crowd.
+	// A worker that listens late would get no client of the crowd.
 	listening := map[string]bool{}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: tooLong}
 	s.await("both workers to listen", func() bool {
@@ -95,7 +95,7 @@ type crowd struct {
 	all     sync.WaitGroup
 
 	mu     sync.Mutex
-	served map[string]int // by worker
+	served map[string]int // the number of answers by worker
 	open   map[net.Conn]bool
 	ended  bool
 }
@@ -106,7 +106,7 @@ func (c *crowd) servers() int {
 	return len(c.served)
 }
 
-// end closes the connections, also of those who wait still.
+// end closes the connections, including those that still wait.
 func (c *crowd) end() {
 	c.mu.Lock()
 	c.ended = true
@@ -134,13 +134,13 @@ func (c *crowd) ask() {
 			conn.Close()
 		}
 		if err != nil && !c.isEnd() {
-			c.t.Errorf("a request is lost: %v", err)
+			c.t.Errorf("a request was lost: %v", err)
 			return
 		}
 	}
 }
 
-// keep asks until the answer says that it is the last one.
+// keep sends requests until an answer says that it is the last one.
 func (c *crowd) keep(conn net.Conn) error {
 	in := bufio.NewReader(conn)
 	for {

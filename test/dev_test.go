@@ -24,7 +24,7 @@ func TestDevGo(t *testing.T) {
 	s.dev("-n", "2")
 	s.serves("one")
 	s.settled(2)
-	s.says("▸ site http://" + s.status().Listeners[0].Address + "\n") // there is no terminal
+	s.says("▸ site http://" + s.status().Listeners[0].Address + "\n") // no terminal, so no color
 	s.save("main.go", goServer("two", ""))
 	s.serves("two")
 	pids := s.settled(2)
@@ -64,18 +64,18 @@ func TestDevGo(t *testing.T) {
 	if err := os.Chtimes(filepath.Join(s.src, "main.go"), time.Now(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	// A later change is reported next, and alone.
+	// Only a later change is reported next.
 	s.save("main.go", goServer("six", ""))
 	s.serves("six")
 	after := func() string { return strings.TrimPrefix(s.log.String(), before) }
 	s.await("the cycle's line", func() bool { return strings.Contains(after(), "→ live") })
 	if told := after(); strings.Count(told, "▸") != 1 || !strings.HasPrefix(told, "▸ saved main.go → built ") {
-		t.Errorf("what is no change is told of:\n%s", told)
+		t.Errorf("something that is no change is reported:\n%s", told)
 	}
 }
 
-// TestDevGoPackages: the program's other packages, what it embeds, its module file,
-// and packages that come later.
+// TestDevGoPackages: changes of the program's other packages, of embedded files, of its module file,
+// and of packages that are added later.
 func TestDevGoPackages(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -109,13 +109,13 @@ func TestDevGoPackages(t *testing.T) {
 	s.save("cmd/srv/main.go", server(`later "devsite/soon"`, "later.Text()"))
 	s.save("soon/other.go", "package later\n\nconst text = \"moved\"\n")
 	s.serves("moved")
-	// The last Go file goes, and comes back.
+	// The last Go file is removed, and comes back.
 	s.quiet()
 	if err := os.Rename(filepath.Join(s.src, "cmd/srv/main.go"), filepath.Join(s.src, "main.txt")); err != nil {
 		t.Fatal(err)
 	}
 	s.says("no Go files in")
-	s.quiet() // what it is made of is listed by now
+	s.quiet() // now the list of its inputs is complete
 	s.save("cmd/srv/main.go", server(`later "devsite/soon"`, "later.Text() + \"!\""))
 	s.serves("moved!")
 	if n := s.count("saved unused"); n != 0 {
@@ -124,7 +124,7 @@ func TestDevGoPackages(t *testing.T) {
 }
 
 // TestDevFirst: relevo waits for a program that does not build or does not start. The socket is
-// open, and clients that have connected are served in the end.
+// open, and clients that have connected are served later.
 func TestDevFirst(t *testing.T) {
 	t.Parallel()
 	s := newDevSite(t, map[string]string{"go.mod": devModule, "main.go": "package main\n\nfunc main() { undefined() }\n"})
@@ -148,7 +148,7 @@ func TestDevFirst(t *testing.T) {
 	}
 	s.save("main.go", goServer("at last", ""))
 	if got := <-answer; got != "at last" {
-		t.Errorf("who had waited got %q", got)
+		t.Errorf("a client that had waited got %q", got)
 	}
 	s.await("no warning", func() bool {
 		status := s.status()
@@ -160,7 +160,7 @@ func TestDevFirst(t *testing.T) {
 	<-s.ended
 }
 
-// TestDevSaveDuringStart: what is saved while the first workers start is served after them.
+// TestDevSaveDuringStart: a save while the first workers start is served after the start.
 func TestDevSaveDuringStart(t *testing.T) {
 	t.Parallel()
 	slow := func(text string) string {
@@ -173,7 +173,7 @@ func TestDevSaveDuringStart(t *testing.T) {
 	s.save("main.go", goServer("two", ""))
 	s.serves("two")
 	if n := s.count("▸ started"); n != 1 {
-		t.Errorf("the first start is told %d times", n)
+		t.Errorf("the first start is reported %d times", n)
 	}
 }
 
@@ -191,7 +191,7 @@ func TestDevStopsWhileWaiting(t *testing.T) {
 		select {
 		case <-s.ended:
 		case <-afterTooLong():
-			t.Fatalf("%s: it does not end", name)
+			t.Fatalf("%s: relevo dev does not end", name)
 		}
 		if code := s.master.ProcessState.ExitCode(); code != 0 {
 			t.Errorf("%s: exit code %d", name, code)
@@ -235,7 +235,7 @@ func TestDevSwitch(t *testing.T) {
 	git("switch", "-qc", "two")
 	write("two")
 	git("commit", "-qam", "two")
-	s.dev("--debounce", "4s") // longer than git may be held up between two files
+	s.dev("--debounce", "4s") // longer than any delay of git between two files
 	s.serves("two")
 	for i, branch := range []string{"one", "two", "one"} {
 		git("switch", "-q", branch)
@@ -250,13 +250,12 @@ func TestDevSwitch(t *testing.T) {
 	}
 }
 
-// TestDevBurst: of 50 saves in two seconds the last is served, after one or two
-// rolls.
+// TestDevBurst: of 50 saves within two seconds the last one is served, after one or two rolls.
 func TestDevBurst(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
 	s := newDevSite(t, map[string]string{"go.mod": devModule, "main.go": goServer("0", "")})
-	// Longer than this program may be held up between two saves.
+	// Longer than any delay of this program between two saves.
 	s.dev("--debounce", "4s")
 	s.serves("0")
 	before := s.status().Generation
@@ -290,7 +289,7 @@ func TestDevHelp(t *testing.T) {
 	}
 }
 
-// TestDevUsage: relevo says what it cannot run, and what to write instead.
+// TestDevUsage: relevo says what it cannot run, and what to type instead.
 func TestDevUsage(t *testing.T) {
 	t.Parallel()
 	s := newDevSite(t, map[string]string{"go.mod": devModule, "lib/lib.go": "package lib\n", "empty/x": ""})

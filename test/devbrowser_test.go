@@ -11,17 +11,17 @@ import (
 	"relevo/internal/testreq"
 )
 
-// What a page reports of itself.
+// What a page says about itself.
 const (
 	pageOverlay = `document.querySelector('relevo-overlay')?.shadowRoot.querySelector('dialog[open] ` +
 		`section')?.innerText ?? ''`
 	pageKept = `String(window.kept)` // 1 until the page is reloaded
 )
 
-// sight is an expression and the value that it has to have.
+// sight is an expression with the value that it must have.
 type sight struct{ expression, want string }
 
-// overlaySays is for an overlay with all these texts.
+// overlaySays requires an overlay with all these texts.
 func overlaySays(texts ...string) sight {
 	var all []string
 	for _, text := range texts {
@@ -46,7 +46,7 @@ func coloured(red int) sight {
 type browserStep struct {
 	name  string
 	files map[string]string
-	same  bool // the workers are those of before
+	same  bool // the workers are the same as before
 	looks []sight
 }
 
@@ -55,7 +55,7 @@ func (s *devSite) inBrowser(b *testbrowser.Browser, steps []browserStep) {
 	s.t.Helper()
 	var pids []int
 	for _, step := range steps {
-		// A script that was loaded listens; the mark tells whether the page is this one.
+		// A loaded script listens; the mark shows whether the page was reloaded.
 		b.Eventually("window.__relevo ? window.kept = 1 : 0", "1")
 		for name, text := range step.files {
 			s.save(name, text)
@@ -72,7 +72,7 @@ func (s *devSite) inBrowser(b *testbrowser.Browser, steps []browserStep) {
 	}
 }
 
-// proxy waits until the proxy is there, and returns its URL.
+// proxy waits for the proxy, and returns its URL.
 func (s *devSite) proxy() (url string) {
 	s.t.Helper()
 	told := regexp.MustCompile(`msg="pages reload by themselves" url=(\S+)`)
@@ -86,13 +86,13 @@ func (s *devSite) proxy() (url string) {
 	return url
 }
 
-// goPage is a program with a page whose title is given.
+// goPage is a program that serves a page with this title.
 func goPage(title, extra string) string {
 	return goServer("<!doctype html><title>"+title+"</title>", extra)
 }
 
-// TestDevBrowser: what a developer sees in the browser from the first build, which is broken, to
-// the last.
+// TestDevBrowser: what a developer sees in the browser, from the first build, which is broken, to
+// the last one.
 func TestDevBrowser(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -119,12 +119,12 @@ func TestDevBrowser(t *testing.T) {
 		{"the next good save", map[string]string{"main.go": goPage("three", "")}, false,
 			[]sight{titled("three"), reloaded, noOverlay}},
 		{"broken, once more", map[string]string{"main.go": broken}, true, []sight{overlaySays(place), stays}},
-		{"the bytes of before", map[string]string{"main.go": goPage("three", "")}, true, []sight{noOverlay, titled("three")}},
+		{"the previous bytes", map[string]string{"main.go": goPage("three", "")}, true, []sight{noOverlay, titled("three")}},
 	})
 }
 
-// TestDevBrowserStyles: if only a stylesheet was saved, the page is not loaded again, and shows the
-// new style.
+// TestDevBrowserStyles: if only a stylesheet was saved, the page is not reloaded, and shows the new
+// style.
 func TestDevBrowserStyles(t *testing.T) {
 	takesLong(t)
 	testreq.Program(t, "python3")
@@ -150,7 +150,7 @@ func TestDevBrowserStyles(t *testing.T) {
 	})
 }
 
-// pythonPage is a server with a page that has a stylesheet, read at each request.
+// pythonPage is a server of a page with a stylesheet, which it reads at each request.
 func pythonPage(title string) string {
 	return strings.Replace(pythonServer("<title>"+title+"</title><link rel=stylesheet href=/app.css>"),
 		"        self.send_response(200)\n",

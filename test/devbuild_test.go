@@ -22,7 +22,7 @@ func TestDevNoBuild(t *testing.T) {
 	rolls := s.status().Generation
 	s.save("data/x", "y")
 	s.save("a.log", "y")
-	s.save("app.py", pythonServer("next")) // the page of an earlier save would come before it
+	s.save("app.py", pythonServer("next")) // the page of an earlier save would appear first
 	s.serves("next")
 	s.await("the cycle's line", func() bool { return s.count("saved app.py → ready ") == 2 })
 	if now := s.status().Generation; now != rolls+1 || s.count("a.log")+s.count("data/x") > 0 {
@@ -36,8 +36,8 @@ func TestDevNoBuild(t *testing.T) {
 	if got := s.get(); got != "next" {
 		t.Errorf("a broken script: %q", got)
 	}
-	if n := s.count("NameError"); n != 3 { // as the worker wrote it, in the log of its death, and why it did not come up
-		t.Errorf("the error is told %d times", n)
+	if n := s.count("NameError"); n != 3 { // in the output, the report of the death, and of the failed start
+		t.Errorf("the error is printed %d times", n)
 	}
 	s.save("app.py", pythonServer("three"))
 	s.serves("three")
@@ -106,7 +106,7 @@ func TestDevLoop(t *testing.T) {
 	s.say2nd()
 }
 
-// say2nd waits until the loop has slowed down.
+// say2nd waits until relevo dev has slowed down the loop.
 func (s *devSite) say2nd() {
 	s.t.Helper()
 	before := s.count("→ built")
@@ -116,7 +116,7 @@ func (s *devSite) say2nd() {
 	}
 }
 
-// TestDevCancel: a newer save ends the running build, with all processes that it started.
+// TestDevCancel: a newer save ends the running build and all processes that it started.
 func TestDevCancel(t *testing.T) {
 	testreq.Program(t, "python3")
 	t.Parallel()
@@ -134,7 +134,7 @@ func TestDevCancel(t *testing.T) {
 	s.await("the end of the build's child", func() bool { _, err := os.Stat("/proc/" + child); return err != nil })
 }
 
-// TestDevOut: the file that {out} names is built outside of the tree and put in place by rename.
+// TestDevOut: the file for {out} is built outside of the tree and put in place by rename.
 func TestDevOut(t *testing.T) {
 	testreq.Program(t, "python3")
 	t.Parallel()

@@ -40,7 +40,7 @@ func TestDevKeys(t *testing.T) {
 	terminal.Type("l")
 	terminal.Await("▸ cannot roll back: no other good release of this program is kept")
 	if warnings := s.status().Warnings; len(warnings) != 0 {
-		t.Errorf("a key that could do nothing makes the status warn of %q", warnings)
+		t.Errorf("a key without an effect made the status warn of %q", warnings)
 	}
 
 	terminal.Type("p")
@@ -72,7 +72,7 @@ func TestDevKeys(t *testing.T) {
 	}
 }
 
-// TestDevTerminal: the terminal is as it was, however relevo ends.
+// TestDevTerminal: the terminal is restored, however relevo ends.
 func TestDevTerminal(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*devSite, *testpty.PTY){

@@ -11,7 +11,7 @@ import (
 	"relevo/internal/testreq"
 )
 
-// TestDevScript: beside a script or a package no flag is needed. The script binds its own port, and
+// TestDevScript: with a script or a package no flag is needed. The script binds its own port, and
 // relevo shows that address.
 func TestDevScript(t *testing.T) {
 	t.Parallel()
@@ -41,7 +41,7 @@ func TestDevScript(t *testing.T) {
 	}
 }
 
-// pythonOwn is a server that binds a port of its own, the same one at every start.
+// pythonOwn is a server that binds its own port, the same one at every start.
 func pythonOwn(text string, port int) string {
 	return `import http.server
 class H(http.server.BaseHTTPRequestHandler):

@@ -17,13 +17,13 @@ import (
 	"relevo/internal/procfs"
 )
 
-// devSite is a developer's directory in which `relevo dev` runs.
+// devSite is a directory of a developer in which `relevo dev` runs.
 type devSite struct {
 	*site
 	src string
 }
 
-// newDevSite is a directory with files in it, in which nothing runs.
+// newDevSite is a directory with files, in which nothing runs yet.
 func newDevSite(t *testing.T, files map[string]string) *devSite {
 	t.Helper()
 	s := &devSite{site: emptySite(t)}
@@ -34,7 +34,7 @@ func newDevSite(t *testing.T, files map[string]string) *devSite {
 	return s
 }
 
-// save writes a file as many editors do: beside it, and renamed over it.
+// save writes a file as many editors do: beside the old one, and then renamed over it.
 func (s *devSite) save(name, text string) {
 	s.t.Helper()
 	path := filepath.Join(s.src, name)
@@ -50,8 +50,7 @@ func (s *devSite) save(name, text string) {
 	}
 }
 
-// dev starts `relevo dev` and waits until it answers, whether anything serves or
-// not.
+// dev starts `relevo dev` and waits until it answers, whether anything serves or not.
 func (s *devSite) dev(args ...string) {
 	s.t.Helper()
 	s.master = exec.Command(s.program, append([]string{"dev", "--name", "site", "-l", "127.0.0.1:0"}, args...)...)
@@ -70,7 +69,7 @@ func (s *devSite) begin() {
 	})
 }
 
-// get asks a new connection; a client that has to wait waits.
+// get sends a request on a new connection. If nothing serves yet, it waits.
 func (s *devSite) get() string {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: tooLong}
 	response, err := client.Get("http://" + s.address() + "/")
@@ -90,20 +89,20 @@ func (s *devSite) address() string {
 	return s.status().Listeners[0].Address
 }
 
-// serves waits until an answer says this.
+// serves waits until the answer is this.
 func (s *devSite) serves(want string) {
 	s.t.Helper()
 	got := ""
 	s.await("the answer "+want, func() bool { got = s.get(); return got == want })
 }
 
-// says waits until the terminal shows a text, after all that was found before.
+// says waits until the terminal shows a text, after all texts that were found before.
 func (s *devSite) says(text string) {
 	s.t.Helper()
 	s.await(fmt.Sprintf("%q on the terminal", text), func() bool { return strings.Contains(s.log.String(), text) })
 }
 
-// warns waits until status has this warning and no other.
+// warns waits until status has exactly this warning.
 func (s *devSite) warns(of string) {
 	s.t.Helper()
 	s.await("the status to warn of "+of, func() bool {
@@ -112,10 +111,10 @@ func (s *devSite) warns(of string) {
 	})
 }
 
-// count tells how often the terminal has a text.
+// count returns how often the terminal has shown a text.
 func (s *devSite) count(text string) int { return strings.Count(s.log.String(), text) }
 
-// quiet waits until dev has done nothing for a while: no output, no build and no roll. The time is
+// quiet waits until dev has done nothing for a while: no output, no build and no roll. The while is
 // long enough for an unwanted build to begin.
 func (s *devSite) quiet() {
 	s.t.Helper()
@@ -128,8 +127,8 @@ func (s *devSite) quiet() {
 	})
 }
 
-// works says whether the master has a child that is no worker, or is rolling: a build on a
-// busy machine may take long without a word.
+// works says whether the master rolls, or has a child that is not a worker: on a busy machine a
+// build may run for a long time without output.
 func (s *devSite) works() bool {
 	status := s.status()
 	children, _ := procfs.Of(status.PID).Children()
@@ -141,8 +140,7 @@ func (s *devSite) works() bool {
 
 const devModule = "module devsite\n\ngo 1.26\n"
 
-// goServer is a program that answers with a text; extra stands in its main before
-// it serves.
+// goServer is a program that answers with a text. extra is put into its main before it serves.
 func goServer(text, extra string) string {
 	return fmt.Sprintf(`package main
 

@@ -11,7 +11,7 @@ import (
 	"relevo/internal/doctor"
 )
 
-// TestContainerDoctor: in a container the doctor speaks of the container.
+// TestContainerDoctor: in a container the doctor's advice is about the container.
 func TestContainerDoctor(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -24,10 +24,10 @@ func TestContainerDoctor(t *testing.T) {
 	spec := i.spec("-n", "1", "--config", "")
 	b := startBox(t, spec)
 	b.serves(1)
-	// With a configuration whose patience is longer than Docker's.
+	// A configuration with more patience than Docker has.
 	code, text := b.exec("/relevo", "doctor", "-c", "/relevo.toml")
 	if want := "docker stop -t 23"; code != 1 || !strings.Contains(text, want) {
-		t.Errorf("exit code %d, and it does not say %q:\n%s", code, want, text)
+		t.Errorf("exit code %d, and the output lacks %q:\n%s", code, want, text)
 	}
 	code, text = b.exec("/relevo", "doctor", "app", "--json")
 	var findings []doctor.Finding
@@ -50,7 +50,7 @@ func TestContainerDoctor(t *testing.T) {
 			return f.Check == want.check && f.Status == want.status &&
 				strings.Contains(f.Found+f.Consequence+f.Remedy, want.says)
 		}) {
-			t.Errorf("%s is not %s, or does not say %q:\n%s", want.check, want.status, want.says, plain)
+			t.Errorf("%s is not %s, or lacks %q:\n%s", want.check, want.status, want.says, plain)
 		}
 	}
 }

@@ -13,9 +13,9 @@ import (
 	"relevo/pool"
 )
 
-// TestWorkersGrowWithTheQueue: so many clients wait that it takes three workers to serve them, and
-// the pool gets three. A number that a user sets stays, also under the next master, until the user
-// lets the load decide again.
+// TestWorkersGrowWithTheQueue: so many clients wait that serving them takes three workers, and the
+// pool gets three. A number that a user sets is kept, also by the next master, until the user lets
+// the load decide again.
 func TestWorkersGrowWithTheQueue(t *testing.T) {
 	t.Parallel()
 	s := emptySite(t)
@@ -52,8 +52,8 @@ func TestWorkersGrowWithTheQueue(t *testing.T) {
 	s.stop()
 }
 
-// TestWorkersFollowTheLoad: a load that doubles and falls again. No request is lost while
-// workers come and go, and the number does not flap.
+// TestWorkersFollowTheLoad: a load doubles and falls again. No request is lost while workers come
+// and go, and the number does not flap.
 func TestWorkersFollowTheLoad(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -91,9 +91,9 @@ func TestWorkersFollowTheLoad(t *testing.T) {
 	stage(4, slots(3))
 	stage(8, slots(4))
 	began := time.Now()
-	stage(1, func() bool { return time.Since(began) > 3*time.Second }) // it falls: none leaves yet
+	stage(1, func() bool { return time.Since(began) > 3*time.Second }) // the load falls: no worker leaves yet
 	s.settled(4)
-	stage(4, func() bool { // a user takes some away under load
+	stage(4, func() bool { // a user removes workers under load
 		code, _ := s.relevo("scale", "2")
 		return code == 0
 	})
@@ -112,7 +112,7 @@ func TestWorkersFollowTheLoad(t *testing.T) {
 		}
 		last = e.To - e.From
 	}
-	if turns != 1 { // that of the user
+	if turns != 1 { // the change by the user
 		t.Errorf("the number of workers was %v", numbers)
 	}
 	s.stop()

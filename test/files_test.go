@@ -20,18 +20,18 @@ import (
 	"testing"
 )
 
-// layered are packages whose files use each other one way, with the reason.
+// layered are packages in which files may use each other only in one direction, with the reason.
 var layered = map[string]string{
 	"internal/master": "it wires everything, and each file has to be read with no more than those that it uses",
 	"internal/decide": "each decision stands alone",
 	"internal/keeper": "what is kept is nothing to what keeps it",
 }
 
-// fileUses are the uses between the files of a package: by user, by used file, one of the names.
+// fileUses are the uses between the files of a package: user, used file, and one of the used names.
 type fileUses map[string]map[string]string
 
-// TestFilesUseOneWay: in a package of layered no file uses another that uses it, by way of
-// whichever others. A use is that of a function, a method, a type, a field or a value.
+// TestFilesUseOneWay: in a package of layered no file uses, directly or through others, a file that
+// uses it. What is used may be a function, a method, a type, a field or a value.
 func TestFilesUseOneWay(t *testing.T) {
 	t.Parallel()
 	for pkg, because := range layered {
@@ -47,7 +47,7 @@ func TestFilesUseOneWay(t *testing.T) {
 	}
 }
 
-// TestCirclesAreFound: the test above sees a circle of any length, and nothing else.
+// TestCirclesAreFound: the test above finds a circle of any length, and nothing else.
 func TestCirclesAreFound(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -98,12 +98,12 @@ func usesBetweenFiles(dir string) (fileUses, error) {
 		if uses[from] == nil {
 			uses[from] = map[string]string{}
 		}
-		uses[from][to] = max(uses[from][to], of.Name()) // whichever, but always the same one
+		uses[from][to] = max(uses[from][to], of.Name()) // any of the names, but always the same one
 	}
 	return uses, nil
 }
 
-// parsePackage returns the files of a package, and those that hold what it imports.
+// parsePackage returns the files of a package, and the files with what it imports.
 func parsePackage(fset *token.FileSet, dir string) (files []*ast.File, compiled map[string]string, err error) {
 	list := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Export,GoFiles,DepOnly", ".")
 	list.Dir = dir
@@ -138,7 +138,7 @@ func parsePackage(fset *token.FileSet, dir string) (files []*ast.File, compiled 
 	return files, compiled, nil
 }
 
-// reached are the files that a file uses, by way of whichever others.
+// reached returns the files that a file uses, directly or through others.
 func (u fileUses) reached(from string) map[string]bool {
 	all := map[string]bool{}
 	for next := []string{from}; len(next) > 0; next = next[1:] {
@@ -151,7 +151,7 @@ func (u fileUses) reached(from string) map[string]bool {
 	return all
 }
 
-// circles are the groups of files that all use each other.
+// circles returns the groups of files that all use each other.
 func (u fileUses) circles() (all [][]string) {
 	known := map[string]bool{}
 	for _, file := range slices.Sorted(maps.Keys(u)) {

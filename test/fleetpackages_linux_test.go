@@ -12,8 +12,9 @@ import (
 	"relevo/internal/testreq"
 )
 
-// TestFleetPackage: the package of relevo-fleet brings an agent and a conductor as units. They do a deploy, go on
-// as the new program when a newer package is installed, and end when it is removed; the app serves on.
+// TestFleetPackage: the package of relevo-fleet brings an agent and a conductor as units. They do a
+// deploy, continue as the new program when a newer package is installed, and end when it is removed.
+// The app keeps serving.
 func TestFleetPackage(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -41,7 +42,7 @@ func fleetOfOne(d *debian) {
 	d.installPackage("relevo-fleet", "1.1.0")
 	for unit, pid := range before {
 		if now := d.Show(unit, "MainPID"); now == pid || now == "0" {
-			d.t.Errorf("%s: the process %s became %s with a newer package", unit, pid, now)
+			d.t.Errorf("%s: a newer package changed the process from %s to %s", unit, pid, now)
 		}
 	}
 	d.deploys("3", address)
@@ -103,11 +104,11 @@ func (d *debian) startFleet(etcd string) (address string) {
 	return address
 }
 
-// deploys has the machine get a release.
+// deploys deploys a release to the machine.
 func (d *debian) deploys(version, address string) {
 	d.t.Helper()
 	const fleet = `set -a; . /etc/relevo-fleet/conduct.env; exec relevo-fleet "$@"`
-	d.Await("the machine is there and runs the app", func() bool {
+	d.Await("the machine to be listed with the app", func() bool {
 		out, err := d.Command("sh", "-c", fleet, "sh", "status", "web", "--json").Output()
 		return err == nil && strings.Contains(string(out), `"present": true`) &&
 			strings.Contains(string(out), `"running": true`)

@@ -38,7 +38,7 @@ func TestForcedStopInSuccession(t *testing.T) {
 	defer busy.Close()
 	syscall.Kill(s.master.Process.Pid, syscall.SIGUSR2)
 	s.await("the succession", func() bool { return strings.Contains(s.log.String(), "replacing the master") })
-	for range 4 { // within half a second of the first, a signal only repeats the same stop
+	for range 4 { // within half a second a signal only repeats the first stop
 		syscall.Kill(s.master.Process.Pid, syscall.SIGTERM)
 		time.Sleep(600 * time.Millisecond)
 	}
@@ -58,7 +58,8 @@ func TestForcedStopInSuccession(t *testing.T) {
 	}
 }
 
-// begin asks for a page that takes long, and returns when the first bytes of the answer have come.
+// begin requests a page that takes long, and returns when the first bytes of the answer have
+// arrived.
 func begin(t *testing.T, address, path string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)

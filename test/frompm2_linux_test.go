@@ -18,7 +18,7 @@ import (
 	"relevo/internal/testreq"
 )
 
-// fromPM2App is a program that ran under PM2. It does not depend on what runs it.
+// fromPM2App is a program that ran under PM2. It works the same under any process manager.
 const fromPM2App = `
 const http = require('http')
 http.createServer((request, response) => {
@@ -27,7 +27,7 @@ http.createServer((request, response) => {
 }).listen(process.env.PORT, '127.0.0.1')
 `
 
-// manager is what keeps the app: PM2 or relevo.
+// manager is the process manager of the app: PM2 or relevo.
 type manager struct {
 	site    *site
 	name    string
@@ -36,7 +36,7 @@ type manager struct {
 	address string
 }
 
-// says runs a command of the manager's, and returns all that it said.
+// says runs a command of the manager, and returns its output.
 func (m *manager) says(args ...string) (said string, code int) {
 	m.site.t.Helper()
 	cmd := exec.Command(m.program, args...)
@@ -48,7 +48,7 @@ func (m *manager) says(args ...string) (said string, code int) {
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-// must is for a command that succeeds.
+// must runs a command that must succeed.
 func (m *manager) must(args ...string) (said string) {
 	m.site.t.Helper()
 	said, code := m.says(args...)
@@ -70,7 +70,7 @@ func (m *manager) save(text string) {
 	}
 }
 
-// answers waits until a new connection is answered with a text.
+// answers waits until a new connection is answered with this text.
 func (m *manager) answers(want string) {
 	m.site.t.Helper()
 	m.site.await(m.name+" to answer "+want, func() bool {
@@ -92,8 +92,8 @@ func (m *manager) under(do func()) prove.Report {
 	return r.report
 }
 
-// processes are those that came from this manager, as its environment tells: with app.js in
-// their command line, or all.
+// processes returns the processes of this manager, recognized by their environment: all, or only
+// those with app.js in their command line.
 func (m *manager) processes(all bool) (pids []int) {
 	found, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, path := range found {
@@ -110,7 +110,7 @@ func (m *manager) processes(all bool) (pids []int) {
 	return pids
 }
 
-// powerOff ends all that this manager has started, as a power cut does.
+// powerOff ends everything that this manager has started, as a power cut does.
 func (m *manager) powerOff() {
 	m.site.t.Helper()
 	m.site.await("the end of all processes", func() bool {
@@ -123,7 +123,7 @@ func (m *manager) powerOff() {
 	os.RemoveAll(filepath.Join(m.site.dir, "run")) // /run is empty after a boot
 }
 
-// killed kills what keeps the workers, and types the command that a user types then.
+// killed kills the process that keeps the workers, and runs the command that a user would run then.
 func (m *manager) killed(pid int, then ...string) {
 	m.site.t.Helper()
 	m.site.must(syscall.Kill(pid, syscall.SIGKILL))
@@ -198,7 +198,7 @@ func TestFromPM2(t *testing.T) {
 	compare(t, "reload", reload(pm2), reload(relevo), true)
 
 	theirs := pm2.under(func() { pm2.save(two); pm2.must("reload", "web"); pm2.answers("version TWO") })
-	ours := relevo.under(func() { relevo.save(two); relevo.answers("version TWO") }) // nothing is to be typed
+	ours := relevo.under(func() { relevo.save(two); relevo.answers("version TWO") }) // no command is needed
 	compare(t, "edit", theirs, ours, true)
 	relevo.site.await("the roll to end", func() bool { return strings.Contains(relevo.must("status", "web"), "running") })
 
@@ -236,14 +236,14 @@ func TestFromPM2(t *testing.T) {
 		m.site.await("the line in the log", func() bool { return strings.Contains(m.must(logs...), "asked for /hello") })
 	})
 
-	pm2.must("save") // or it starts nothing
+	pm2.must("save") // otherwise it starts nothing
 	theirs = pm2.under(func() { pm2.killed(pm2.pm2Daemon(), "resurrect") })
 	ours = relevo.under(func() { relevo.killed(relevo.relevoMaster(), "start", "web") })
 	compare(t, "kill -9 of what keeps it, and the command after it", theirs, ours, false)
 
 	both(func(m *manager) {
 		m.powerOff()
-		// The shell after a boot knows nothing of the port.
+		// After a boot the shell does not have the variable PORT.
 		m.env = slices.DeleteFunc(m.env, func(v string) bool { return strings.HasPrefix(v, "PORT=") })
 	})
 	pm2.must("resurrect")
@@ -258,7 +258,7 @@ func TestFromPM2(t *testing.T) {
 	})
 }
 
-// compare logs the losses of both.
+// compare logs the losses of both managers.
 func compare(t *testing.T, step string, pm2, relevo prove.Report, strict bool) {
 	t.Helper()
 	tell := func(r prove.Report) string {

@@ -11,7 +11,7 @@ import (
 	"relevo/internal/testport"
 )
 
-// succeedFrom starts a process that takes the app over from its master, and waits until it serves.
+// succeedFrom starts a process that takes over the app from its master, and waits until it serves.
 func (s *site) succeedFrom(args ...string) {
 	s.t.Helper()
 	former := s.ended
@@ -23,8 +23,8 @@ func (s *site) succeedFrom(args ...string) {
 	})
 }
 
-// TestHandOver: processes that no master has started take over an app, one after the other, under
-// load. A program that binds its own port keeps its socket.
+// TestHandOver: processes that were not started by a master take over an app, one after the other,
+// under load. A program that binds its own port keeps its socket.
 func TestHandOver(t *testing.T) {
 	t.Parallel()
 	address := testport.Address(t)
@@ -69,10 +69,10 @@ func TestHandOverFails(t *testing.T) {
 	cmd.Path, cmd.Args = "/bin/sh", []string{"sh", "-c", // there is no room for the files
 		"ulimit -n 16; exec ./relevo run --succeed site --name site -l 127.0.0.1:0 -n 2 -- ./app"}
 	if err := cmd.Run(); err == nil {
-		t.Error("a process without room for the files ended well")
+		t.Error("a process without room for the files exited with 0")
 	}
 	if !strings.Contains(s.log.String(), "cannot take over from the running master") {
-		t.Errorf("it does not say why:\n%s", s.log)
+		t.Errorf("the reason is not logged:\n%s", s.log)
 	}
 	deaf := filepath.Join(s.dir, "deaf")
 	listener, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: deaf, Net: "unixpacket"})
@@ -82,12 +82,12 @@ func TestHandOverFails(t *testing.T) {
 	defer listener.Close()
 	go func() {
 		if conn, err := listener.Accept(); err == nil {
-			conn.Close() // as one that dies
+			conn.Close() // like a process that dies
 		}
 	}()
 	for _, socket := range []string{deaf, filepath.Join(s.dir, "nobody")} {
 		var err error
-		s.await("the end of the attempt before", func() bool {
+		s.await("the end of the previous attempt", func() bool {
 			err = s.client.HandOver(t.Context(), socket)
 			return control.ExitCode(err) != control.ExitBusy
 		})

@@ -16,8 +16,8 @@ import (
 	"relevo/internal/testreq"
 )
 
-// atTerminal runs a command line in a session of its own with a terminal, and waits until the
-// master serves. The test ends when all processes of the terminal have ended.
+// atTerminal runs a command line in a session with a terminal of its own, and waits until the master
+// serves. The test ends when all processes of the terminal have ended.
 func atTerminal(t *testing.T, shell []string, line string) (*site, *testpty.PTY) {
 	t.Helper()
 	s, terminal := emptySite(t), testpty.Open(t)
@@ -39,7 +39,7 @@ func atTerminal(t *testing.T, shell []string, line string) (*site, *testpty.PTY)
 	return s, terminal
 }
 
-// generation waits for one.
+// generation waits for a generation to serve.
 func (s *site) generation(n int) {
 	s.t.Helper()
 	s.await(fmt.Sprintf("generation %d", n), func() bool {
@@ -60,7 +60,7 @@ func (s *site) gone() {
 func TestTerminalGone(t *testing.T) {
 	t.Parallel()
 	testreq.Program(t, "bash")
-	if signal.Ignored(syscall.SIGHUP) { // as under nohup: what is started here is not to inherit that
+	if signal.Ignored(syscall.SIGHUP) { // as under nohup: the processes of the test must not inherit that
 		heard := make(chan os.Signal, 1)
 		signal.Notify(heard, syscall.SIGHUP)
 		t.Cleanup(func() { signal.Stop(heard) })
@@ -75,8 +75,8 @@ func TestTerminalGone(t *testing.T) {
 		"the leader":                     {command, "exec RUN APP 2>log", false},
 		"dev, the leader":                {command, "exec DEV APP 2>log", false},
 		"a child of the leader":          {command, "RUN APP 2>log; echo ended", false},
-		"nothing but stdout is it":       {command, "exec RUN APP 2>log </dev/null", false},
-		"no descriptor is it":            {command, "RUN APP >log 2>&1 </dev/null; echo ended", false},
+		"only stdout is the terminal":    {command, "exec RUN APP 2>log </dev/null", false},
+		"no descriptor is the terminal":  {command, "RUN APP >log 2>&1 </dev/null; echo ended", false},
 		"in the foreground of a shell":   {interactive, "RUN APP 2>log", false},
 		"a job of a shell":               {interactive, "RUN APP >log 2>&1 </dev/null &", false},
 		"dev, a job of a shell":          {interactive, "DEV APP >log 2>&1 </dev/null &", false},
@@ -113,10 +113,10 @@ func TestTerminalOutlived(t *testing.T) {
 	testreq.Program(t, "bash")
 	interactive := []string{"bash", "--norc", "--noprofile", "-i"}
 	for name, line := range map[string]string{
-		"nohup":                "nohup RUN APP >log 2>&1 </dev/null &",
-		"nohup, after an exec": "nohup RUN --upgrade exec APP >log 2>&1 </dev/null &",
-		"setsid":               "setsid RUN APP",
-		"setsid in the back":   "setsid RUN APP >log 2>&1 </dev/null &",
+		"nohup":                    "nohup RUN APP >log 2>&1 </dev/null &",
+		"nohup, after an exec":     "nohup RUN --upgrade exec APP >log 2>&1 </dev/null &",
+		"setsid":                   "setsid RUN APP",
+		"setsid in the background": "setsid RUN APP >log 2>&1 </dev/null &",
 	} {
 		t.Run(name, func(t *testing.T) {
 			takesLongUnless(t, name == "nohup" || name == "setsid")
@@ -130,8 +130,8 @@ func TestTerminalOutlived(t *testing.T) {
 			terminal.HangUp()
 			<-s.ended // the shell
 			for s.status().Generation == 1 {
-				syscall.Kill(pid, syscall.SIGHUP) // the first ones may still belong to the terminal
-				pause(2 * time.Second)            // not to ask for rolls without end
+				syscall.Kill(pid, syscall.SIGHUP) // the first signals may still be due to the terminal
+				pause(2 * time.Second)            // so as not to request endless rolls
 			}
 			if code, said := s.relevo("stop", "site"); code != 0 {
 				t.Errorf("%d %s", code, said)

@@ -13,8 +13,8 @@ import (
 	"relevo/internal/testport"
 )
 
-// TestShutdownHealing: a worker shuts down the shared listener again and again, under load. Clients
-// are refused for a moment, and the service goes on.
+// TestShutdownHealing: under load a worker shuts down the shared listener again and again. Clients
+// are refused for a moment, and then served again.
 func TestShutdownHealing(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"port", "any port", "unix"} {
@@ -26,7 +26,7 @@ func TestShutdownHealing(t *testing.T) {
 				"./app")
 			s.settled(2)
 			where := s.status().Listeners[0].Address
-			s.release("2", "crash") // healing must not depend on what lies there
+			s.release("2", "crash") // healing must not depend on the release at the path
 			events := s.record()
 			end := s.load()
 			defer end()
@@ -50,16 +50,16 @@ func TestShutdownHealing(t *testing.T) {
 			}
 			report := end()
 			if report.Total.OK == 0 {
-				t.Error("the load got no answer at all")
+				t.Error("no request of the load was answered")
 			}
 			t.Logf("%d sent, lost: %+v, longest gap %s", report.Total.Sent, report.Total.Lost, report.LongestGap)
 			s.wantOneWarning(t, "listener web ("+where+"): shut down by a worker, mended", "damaged 3 times")
 			s.wantLog(t, `level=WARN msg="listener damaged"`)
 			if dead := events.of(pool.KindExit); slices.ContainsFunc(dead, func(e pool.Event) bool { return !*e.Planned }) {
-				t.Errorf("workers died of it: %+v", dead)
+				t.Errorf("workers died because of the shutdown: %+v", dead)
 			}
 
-			// The next release may be innocent.
+			// The next release may be innocent, so the warning goes.
 			s.release("3", "serve")
 			if code, said := s.relevo("reload", "site"); code != 0 {
 				t.Errorf("reload: %d: %s", code, said)
@@ -110,7 +110,7 @@ func TestListenerHealing(t *testing.T) {
 				t.Errorf("the event says %q, want %q", healed.Text, want)
 			}
 			if len(healed.Workers) == 0 {
-				t.Error("nobody is a suspect")
+				t.Error("no worker is a suspect")
 			}
 			s.wantOneWarning(t, fmt.Sprintf(did, where))
 			s.wantLog(t, `level=WARN msg="listener damaged"`)
@@ -121,7 +121,7 @@ func TestListenerHealing(t *testing.T) {
 	}
 }
 
-// TestDamageBeforeAStart: a new worker makes the listener non-blocking by itself. relevo still says
+// TestDamageBeforeAStart: a new worker makes the listener non-blocking again. relevo still reports
 // that it was blocking.
 func TestDamageBeforeAStart(t *testing.T) {
 	t.Parallel()
@@ -131,7 +131,7 @@ func TestDamageBeforeAStart(t *testing.T) {
 	events := s.record()
 	for slot := range workers {
 		s.tell(slot, "block")
-		events.await(pool.KindMessage, slot+1) // it did
+		events.await(pool.KindMessage, slot+1) // the worker has done so
 		victim := s.inSlot((slot + 1) % workers)
 		if _, err := s.client.Signal(context.Background(), pool.Target{ID: victim.ID}, "KILL"); err != nil {
 			t.Fatal(err)
@@ -142,12 +142,12 @@ func TestDamageBeforeAStart(t *testing.T) {
 	}
 }
 
-// wantOneWarning wants status to warn of one thing, in these words.
+// wantOneWarning requires exactly one warning in the status, with these words.
 func (s *site) wantOneWarning(t *testing.T, words ...string) {
 	t.Helper()
 	var warnings []string
 	var said string
-	// Two workers may do the same, one a moment after the other.
+	// Two workers may do the same, one shortly after the other.
 	s.await("the warnings to stay the same", func() bool {
 		warnings = s.status().Warnings
 		_, said = s.relevo("status", "site")

@@ -15,7 +15,7 @@ import (
 	"relevo/internal/testport"
 )
 
-// healthSite runs workers that bind their port themselves and are asked for /healthz.
+// healthSite runs workers that bind their port themselves and are checked at /healthz.
 func healthSite(t *testing.T, behaviour string, workers int, more string) *site {
 	t.Helper()
 	s := emptySite(t)
@@ -57,8 +57,8 @@ func (s *site) well(workers int) {
 	})
 }
 
-// ail makes one worker ill and returns its pid.
-func (s *site) ail(how string) int {
+// makeIll makes one worker ill and returns its pid.
+func (s *site) makeIll(how string) int {
 	s.t.Helper()
 	said, err := fetch(s.status().Listeners[0].Address, "/ail?how="+how)
 	pid, _ := strconv.Atoi(said)
@@ -72,7 +72,7 @@ func (s *site) ail(how string) int {
 }
 
 // TestHealthReplaces: a worker that answers 500, is deadlocked or stopped is replaced, and relevo
-// tells how it answered. The others serve on without a loss.
+// reports how it answered. The others keep serving without a loss.
 func TestHealthReplaces(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -85,9 +85,9 @@ func TestHealthReplaces(t *testing.T) {
 		s.well(3)
 		events := s.record()
 		before := s.settled(3)
-		ill := s.ail(c.how)
+		ill := s.makeIll(c.how)
 		unhealthy := events.await(pool.KindUnhealthy, 1)[0]
-		end := s.load() // from the moment in which it gets no new client
+		end := s.load() // from now on it gets no new client
 		recycle := events.await(pool.KindRecycle, 1)[0]
 		for _, e := range []pool.Event{unhealthy, recycle} {
 			if e.PID != ill || e.Reason != c.answer {
@@ -99,7 +99,7 @@ func TestHealthReplaces(t *testing.T) {
 		before = slices.DeleteFunc(before, func(pid int) bool { return pid == ill })
 		after = slices.DeleteFunc(after, func(pid int) bool { return slices.Contains(before, pid) })
 		if len(after) != 1 || after[0] == ill {
-			t.Errorf("%s: the siblings %v do not serve on: there are %v besides", c.how, before, after)
+			t.Errorf("%s: the siblings %v do not keep serving: now there are %v", c.how, before, after)
 		}
 	}
 	s.stop()
@@ -119,17 +119,17 @@ func TestHealthAllFail(t *testing.T) {
 	said := func(kind pool.Kind, what string) bool {
 		return slices.ContainsFunc(events.of(kind), func(e pool.Event) bool { return strings.Contains(e.Reason, what) })
 	}
-	s.await("word of it", func() bool {
+	s.await("the report", func() bool {
 		return said(pool.KindUnhealthy, "all 3 workers fail their health check: GET /healthz: 503")
 	})
-	s.upgrade() // the next master knows
+	s.upgrade() // the next master knows it, too
 	forks := events.of(pool.KindFork)
 	events = s.record()
 	if warnings := s.status().Warnings; len(warnings) != 1 || !strings.Contains(warnings[0], "all 3 workers fail") {
 		t.Errorf("the status warns of %q", warnings)
 	}
 	os.Remove(lost)
-	s.await("word of its end", func() bool { return said(pool.KindHealthy, "not all workers fail") })
+	s.await("the report of the end", func() bool { return said(pool.KindHealthy, "not all workers fail") })
 	s.well(3)
 	if after := s.settled(3); !slices.Equal(before, after) {
 		t.Errorf("pids %v serve, before: %v", after, before)
@@ -138,16 +138,16 @@ func TestHealthAllFail(t *testing.T) {
 		t.Errorf("%d workers were started", len(forks))
 	}
 	if again := events.of(pool.KindUnhealthy); len(again) > 0 {
-		t.Errorf("the next master told it again: %+v", again)
+		t.Errorf("the next master reported it again: %+v", again)
 	}
 	if warnings := s.status().Warnings; len(warnings) > 0 {
-		t.Errorf("the status warns still: %q", warnings)
+		t.Errorf("the status still warns: %q", warnings)
 	}
 	s.stop()
 }
 
-// TestHealthSuccession: the next masters go on with the checks, and each knows what the previous
-// one has found.
+// TestHealthSuccession: the next masters continue the checks, and each knows what the previous one
+// has found.
 func TestHealthSuccession(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
@@ -167,7 +167,7 @@ func TestHealthSuccession(t *testing.T) {
 				t.Errorf("pids %v serve, before: %v", after, before)
 			}
 			events := s.record()
-			ill := s.ail("500")
+			ill := s.makeIll("500")
 			if e := events.await(pool.KindRecycle, 1)[0]; e.PID != ill {
 				t.Errorf("pid %d is replaced, %d was made ill: %s", e.PID, ill, e.Reason)
 			}
@@ -178,8 +178,8 @@ func TestHealthSuccession(t *testing.T) {
 	}
 }
 
-// TestHealthWrongPath: if no worker has ever had the path, relevo says so, and what to correct. It
-// replaces no worker, and a reload brings the corrected check.
+// TestHealthWrongPath: if the path was never found on any worker, relevo says so, and what to
+// correct. It replaces no worker, and a reload brings the corrected check.
 func TestHealthWrongPath(t *testing.T) {
 	t.Parallel()
 	s, right := emptySite(t), healthConfiguration(t, 2, "")
@@ -187,7 +187,7 @@ func TestHealthWrongPath(t *testing.T) {
 	s.configure(strings.Replace(right, `"/healthz"`, `"/missing"`, 1))
 	s.start("run")
 	before := s.settled(2)
-	s.await("a warning of the path", func() bool {
+	s.await("a warning about the path", func() bool {
 		warnings := s.status().Warnings
 		return len(warnings) == 1 && strings.Contains(warnings[0], "GET /missing: 404") &&
 			strings.Contains(warnings[0], "correct health.http (/missing), then relevo reload")
@@ -196,7 +196,7 @@ func TestHealthWrongPath(t *testing.T) {
 		t.Errorf("pids %v serve, before: %v", after, before)
 	}
 	if code, said := s.relevo("reload", "site"); code != 0 {
-		t.Errorf("a reload with a check that says nothing: %d %s", code, said)
+		t.Errorf("a reload with a check that proves nothing: %d %s", code, said)
 	}
 	s.configure(right)
 	if code, said := s.relevo("reload", "site"); code != 0 {
@@ -204,7 +204,7 @@ func TestHealthWrongPath(t *testing.T) {
 	}
 	s.well(2)
 	if warnings := s.status().Warnings; len(warnings) > 0 {
-		t.Errorf("the status warns still: %q", warnings)
+		t.Errorf("the status still warns: %q", warnings)
 	}
 	s.configure(strings.Replace(right, `"/healthz"`, `"/missing"`, 1))
 	if code, said := s.relevo("reload", "site"); code != 10 || !strings.Contains(said, "unhealthy: GET /missing: 404") ||
@@ -216,8 +216,8 @@ func TestHealthWrongPath(t *testing.T) {
 	s.stop()
 }
 
-// TestUnitHealth: masters are killed under load, and the next one goes on with the checks, without
-// a replaced worker or a lost request. A worker that falls ill between two masters is found.
+// TestUnitHealth: masters are killed under load, and the next one continues the checks, without a
+// replaced worker or a lost request. A worker that falls ill between two masters is found.
 func TestUnitHealth(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -232,7 +232,7 @@ func TestUnitHealth(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.murder()
-	s.Await("the worker that is ill to be replaced", func() bool {
+	s.Await("the ill worker to be replaced", func() bool {
 		return strings.Contains(s.Journal("web.service"), `reason="unhealthy: GET /healthz: 500 \"disk full\""`)
 	})
 	endLoad(t, load)
@@ -249,18 +249,18 @@ func TestUnitHealth(t *testing.T) {
 	s.Systemctl("stop", "web.service")
 }
 
-// TestHealthOfSharedSocket: workers that share a socket cannot be asked one by one, and relevo says
-// so. A command is still run for each of them.
+// TestHealthOfSharedSocket: workers that share a socket cannot be checked one by one, and relevo
+// says so. A check by command still runs for each of them.
 func TestHealthOfSharedSocket(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
 	s := healthSite(t, "binds", 2, `balance = "shared"`)
-	s.await("the whole pool's answer", func() bool {
+	s.await("the answer of the pool as a whole", func() bool {
 		h := s.status().Health
 		return h != nil && h.Pool != nil && h.Pool.OK
 	})
 	if log := s.log.String(); !strings.Contains(log, "workers that share a socket are not asked one by one") {
-		t.Error("it is not said")
+		t.Error("relevo does not say so")
 	}
 	configuration, err := os.ReadFile(filepath.Join(s.dir, "relevo.toml"))
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestHealthOfUnixSocket: workers that share a Unix socket are asked as a whole, whether the
-// configuration or the program opened it. A check that fails is reported with its end, and no
+// TestHealthOfUnixSocket: workers that share a Unix socket are checked as a whole, whether the
+// configuration or the program opened it. The begin and end of a failing check are reported, and no
 // worker is replaced.
 func TestHealthOfUnixSocket(t *testing.T) {
 	t.Parallel()
@@ -17,7 +17,7 @@ func TestHealthOfUnixSocket(t *testing.T) {
 			t.Parallel()
 			s := captured(t, "binds-unix", append(listen, "-n", "2", "--health", "/healthz", "--health-interval", "200ms", "--",
 				"./app", "app.sock")...)
-			s.await("the whole pool's answer", func() bool {
+			s.await("the answer of the pool as a whole", func() bool {
 				h := s.status().Health
 				return h != nil && h.Pool != nil && h.Pool.OK && h.Pool.MaxMS > 0
 			})
@@ -37,7 +37,7 @@ func TestHealthOfUnixSocket(t *testing.T) {
 			}
 			s.stop()
 			if n := strings.Count(s.log.String(), "workers that share a socket are not asked one by one"); n != 1 {
-				t.Errorf("told %d times that the pool is asked as a whole", n)
+				t.Errorf("%d reports that the pool is asked as a whole", n)
 			}
 		})
 	}

@@ -15,13 +15,13 @@ import (
 	"relevo/internal/testreq"
 )
 
-// releasedImage is an unpacked archive of the OCI layout.
+// releasedImage is an unpacked archive in the OCI layout.
 type releasedImage struct {
 	t   *testing.T
 	dir string
 }
 
-// blob decodes what a descriptor names; the name has to be its checksum.
+// blob decodes what a descriptor names. The name must be its checksum.
 func (i releasedImage) blob(digest string, v any) (path string) {
 	i.t.Helper()
 	algorithm, sum, _ := strings.Cut(digest, ":")
@@ -66,8 +66,8 @@ type imageConfig struct {
 	}
 }
 
-// TestReleasedImage: the image has what its checksums say, and runs as PID 1 of a container with a
-// read-only root as its configuration says.
+// TestReleasedImage: the image matches its checksums, and runs as PID 1 of a container with a
+// read-only root, as its configuration says.
 func TestReleasedImage(t *testing.T) {
 	takesLong(t)
 	t.Parallel()

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestJournalFields: systemd's journal knows of each line which app, slot, generation and worker it
-// is of, over a roll and the death of a master.
+// TestJournalFields: systemd's journal has the app, slot, generation and worker of each line, also
+// after a roll and the death of a master.
 func TestJournalFields(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -82,7 +82,7 @@ func TestJournalFields(t *testing.T) {
 				t.Errorf("slot %d has %+v, want %+v", slot, l, want)
 			}
 		}
-		// What the master says of these workers.
+		// The master's lines about these workers.
 		s.Await("the master's lines about the slot", func() bool {
 			var about []string
 			for _, l := range read("-u", "web.service", match, "RELEVO_STREAM=log") {
@@ -95,13 +95,13 @@ func TestJournalFields(t *testing.T) {
 		})
 	}
 	if got := read("-u", "web.service", "RELEVO_GENERATION=2", "RELEVO_STREAM=out", "RELEVO_STREAM=err"); len(got) != 4 {
-		t.Errorf("of the unit's second generation: %+v", got)
+		t.Errorf("the lines of the second generation: %+v", got)
 	}
 	if got := read("-u", "web.service", "RELEVO_APP=web", "RELEVO_STREAM=log", "RELEVO_GENERATION=2"); len(got) == 0 ||
 		!strings.Contains(got[0].Message, "roll began") {
 		t.Errorf("the master's lines about the second generation: %+v", got)
 	}
-	// The next master goes on.
+	// The same under the next master.
 	s.Systemctl("kill", "--kill-whom=main", "-s", "KILL", "web.service")
 	s.Await("another master", func() bool {
 		return s.Show("web.service", "NRestarts") == "1" && s.Show("web.service", "ActiveState") == "active"

@@ -8,7 +8,7 @@ import (
 	"relevo/internal/testport"
 )
 
-// TestLateSecondBind: a worker that a former master started binds one more port, and the present
+// TestLateSecondBind: a worker that a previous master started binds one more port, and the present
 // master gives it the socket. A new worker gets it, too.
 func TestLateSecondBind(t *testing.T) {
 	t.Parallel()

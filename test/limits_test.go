@@ -127,10 +127,10 @@ func TestWatchdogByPing(t *testing.T) {
 	if other := lost.Total() - lost.EOF - lost.Reset - lost.Timeout; other > 0 || report.Total.OK == 0 {
 		t.Errorf("%+v %+v", report.Total, report.Samples)
 	}
-	t.Logf("went with the stopped worker: %+v", lost)
+	t.Logf("lost with the stopped worker: %+v", lost)
 }
 
-// wantHung checks that one worker is found hung and replaced, and the other worker stays.
+// wantHung checks that one worker is reported as hung and replaced, and that the other worker stays.
 func wantHung(t *testing.T, events *eventLog, silent, sibling pool.Worker) {
 	t.Helper()
 	s := events.site
@@ -145,7 +145,7 @@ func wantHung(t *testing.T, events *eventLog, silent, sibling pool.Worker) {
 	}
 }
 
-// TestWorkerLimits reads from the kernel what workers were given.
+// TestWorkerLimits reads the workers' limits from the kernel.
 func TestWorkerLimits(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/proc/self/oom_score_adj"); err != nil {
@@ -177,14 +177,14 @@ core = 0
 	}
 }
 
-// TestWorkerUser: workers of another user get ready by the notify socket, and a
-// kept release runs as that user, too.
+// TestWorkerUser: workers of another user get ready by the notify socket, and a kept release runs as
+// that user, too.
 func TestWorkerUser(t *testing.T) {
 	t.Parallel()
 	testreq.Root(t)
 	s := emptySite(t)
 	s.release("1", "notify")
-	if err := os.Chmod(s.dir, 0o755); err != nil { // where ./app is
+	if err := os.Chmod(s.dir, 0o755); err != nil { // so that the user can run ./app
 		t.Fatal(err)
 	}
 	s.configure(limitsConfig + "ready = \"notify\"\nready_timeout = \"20s\"\ncanary = \"50ms\"\n" +
@@ -205,10 +205,10 @@ func TestWorkerUser(t *testing.T) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.PID))
 	if err != nil || !regexp.MustCompile(`(?m)^Uid:(\t65534){4}$`).Match(text) ||
 		!regexp.MustCompile(`(?m)^Gid:(\t65533){4}$`).Match(text) {
-		t.Errorf("it is another user: %v\n%s", err, text)
+		t.Errorf("the worker runs as another user: %v\n%s", err, text)
 	}
 	if file, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", w.PID)); err != nil ||
 		!strings.HasPrefix(file, filepath.Join(s.dir, "state")) {
-		t.Errorf("it runs %s, %v; want the kept copy", file, err)
+		t.Errorf("the worker runs %s, %v; want the kept copy", file, err)
 	}
 }

@@ -64,7 +64,7 @@ func TestArchitectureNamesPackages(t *testing.T) {
 	}
 }
 
-// broken says why a page's link is broken.
+// broken returns the reason why a page's link is broken.
 func broken(t *testing.T, page, target string) string {
 	t.Helper()
 	file, anchor, _ := strings.Cut(target, "#")
@@ -81,7 +81,7 @@ func broken(t *testing.T, page, target string) string {
 	return ""
 }
 
-// anchors are the names that GitHub gives to a page's headings.
+// anchors returns the names that GitHub gives to a page's headings.
 func anchors(text string) map[string]bool {
 	all := map[string]bool{}
 	_, prose := fenced(text)

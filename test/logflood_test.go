@@ -25,8 +25,8 @@ done
 echo "last $i of $RELEVO_SLOT"
 exec sleep 1000`
 
-// checkFlood checks that the lines of four workers are there, each worker's in order. It returns how many are
-// missing.
+// checkFlood checks the lines of four workers: each worker's lines must be in order. It returns how
+// many are missing.
 func checkFlood(t *testing.T, in *bufio.Scanner, at func(seen int)) (seen, missing int, next [4]int) {
 	t.Helper()
 	for ended := 0; ended < len(next); seen++ {
@@ -48,7 +48,8 @@ func checkFlood(t *testing.T, in *bufio.Scanner, at func(seen int)) (seen, missi
 	return seen, missing, next
 }
 
-// later reads a line of a worker that is not its next one: one of a higher number, or its last.
+// later reads a line that is not the worker's next one: a line with a higher number, or the last
+// one.
 func later(t *testing.T, text string, slot, next int) (what string, n int) {
 	t.Helper()
 	_, err := fmt.Sscanf(text, fmt.Sprintf("site/%d │ %%s %%d of %d", slot, slot), &what, &n)
@@ -58,7 +59,7 @@ func later(t *testing.T, text string, slot, next int) (what string, n int) {
 	return what, n
 }
 
-// toldLosses is of how many lines the master's log says that they were lost.
+// toldLosses returns how many lines the master's log reports as lost.
 func toldLosses(t *testing.T, log string) (lines int) {
 	t.Helper()
 	for _, found := range regexp.MustCompile(`lost="(\d+) lines?"`).FindAllStringSubmatch(log, -1) {
@@ -71,11 +72,11 @@ func toldLosses(t *testing.T, log string) (lines int) {
 	return lines
 }
 
-// TestLogFlood: four workers print 50,000 lines and more, until another master has taken over. Meanwhile the files
-// rotate and are compressed. No line is torn or out of order, and the master says of each lost line that it was
-// lost. With -long there are ten million lines and five new masters, in both ways, and no line is lost. The short
-// form allows for a loss because other tests use the disk beside it: relevo drops lines, and says so, if the disk
-// takes none for 2 s.
+// TestLogFlood: four workers print 50,000 lines and more, until another master has taken over.
+// Meanwhile the files rotate and are compressed. No line is torn or out of order, and the master
+// reports each lost line. With -long there are ten million lines and five new masters, replaced in
+// both ways, and no line is lost. The short form allows for losses because other tests use the disk
+// at the same time: relevo drops lines, and says so, if the disk accepts none for 2 s.
 func TestLogFlood(t *testing.T) {
 	t.Parallel()
 	total, upgrades := 250_000, 1
@@ -131,13 +132,13 @@ func logFlood(t *testing.T, how string, total, upgrades int) {
 	})
 	files, _ := filepath.Glob(filepath.Join(s.dir, "state", "site", "log", "0*"))
 	if seen < total || len(files) < 3 {
-		t.Fatalf("%d lines were shown, of files %q", seen, files)
+		t.Fatalf("%d lines were shown, from the files %q", seen, files)
 	}
 	if !await(func() bool { return strings.Count(s.log.String(), "continues with 4 workers") == upgrades }) {
 		t.Errorf("the master was not replaced %d times", upgrades)
 	}
 	if told := toldLosses(t, s.log.String()); missing != told || missing > 0 && testreq.Long() {
-		t.Errorf("%d lines were lost, and %d are told", missing, told)
+		t.Errorf("%d lines were lost, and %d are reported", missing, told)
 	}
 	memory.check()
 	t.Logf("%d lines in %d files, %v", seen, len(files), next)
@@ -147,15 +148,15 @@ func logFlood(t *testing.T, how string, total, upgrades int) {
 type masterMemory struct {
 	s    *site
 	pids []int
-	own  [][]int // KiB that are no pages of files, of each master at each look
+	own  [][]int // KiB without pages of files, of each master at each look
 }
 
-// look notes what the present master has. The test binary is the master's program, so its pages of
-// files say nothing about relevo's.
+// look notes the memory of the present master. The test binary is the master's program, so its pages
+// of files say nothing about relevo's.
 func (m *masterMemory) look() {
 	status, err := m.s.client.Status(m.s.t.Context())
 	if err != nil {
-		return // one master hands over to the next
+		return // a succession is in progress
 	}
 	kib, err := procKiB(status.PID, "RssAnon")
 	if err != nil {
@@ -168,8 +169,8 @@ func (m *masterMemory) look() {
 	m.own[last] = append(m.own[last], kib)
 }
 
-// A master may have 25 MB: ownKiB, and the pages of its program, of which go run ./bench -only logs
-// tells. A master with longFlood looks has at most driftKiB more in their second half than in the
+// A master may have 25 MB: ownKiB, and the pages of its program, which go run ./bench -only logs
+// prints. With longFlood looks, the second half of the looks may show at most driftKiB more than the
 // first.
 const (
 	ownKiB    = 14_000_000 >> 10
@@ -183,7 +184,7 @@ func (m *masterMemory) check() {
 		m.s.t.Logf("master %d: %d … %d KiB in %d looks", m.pids[i], slices.Min(own), slices.Max(own), len(own))
 		first, second := own[:len(own)/2], own[len(own)/2:]
 		switch {
-		case raceDetector: // takes much memory itself
+		case raceDetector: // the race detector itself takes much memory
 		case slices.Max(own) > ownKiB:
 			m.s.t.Errorf("master %d has had %d KiB of its own, want at most %d", m.pids[i], slices.Max(own), ownKiB)
 		case len(own) >= longFlood && slices.Max(second) > slices.Max(first)+driftKiB:
@@ -192,8 +193,8 @@ func (m *masterMemory) check() {
 	}
 }
 
-// TestLogOfFastWorker: of a worker that prints as fast as it can nothing is lost but what is told,
-// and the master stays small.
+// TestLogOfFastWorker: a worker prints as fast as it can. All lost lines are reported, and the
+// master stays small.
 func TestLogOfFastWorker(t *testing.T) {
 	t.Parallel()
 	lines := 250_000

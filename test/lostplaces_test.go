@@ -34,7 +34,7 @@ func (s *site) must(errs ...error) {
 	}
 }
 
-// away moves something away, back puts it there again.
+// away moves something away; back moves it back.
 func away(path string) func(*site) {
 	return func(s *site) { s.must(os.Rename(s.at(path), s.at(path+".away"))) }
 }
@@ -42,7 +42,7 @@ func back(path string) func(*site) {
 	return func(s *site) { s.must(os.Rename(s.at(path+".away"), s.at(path))) }
 }
 
-// pruned deletes the directory that relevo was started in, restored makes another one.
+// pruned deletes the directory in which relevo was started; restored makes it again.
 func pruned(s *site) { s.must(os.RemoveAll(s.at("start"))) }
 func restored(s *site) {
 	s.must(os.Mkdir(s.at("start"), 0o755))
@@ -77,7 +77,7 @@ var lostPlaces = map[string]lostPlace{
 }
 
 // TestSuccessionAfterALoss: files that only the first start needs are gone when a master is
-// replaced. The next master goes on with what serves, and a reload reads the same files when they
+// replaced. The next master continues with what serves, and a reload reads the same files when they
 // are back.
 func TestSuccessionAfterALoss(t *testing.T) {
 	takesLong(t)
@@ -130,11 +130,12 @@ func (s *site) lookAway(c lostPlace) {
 		t.Errorf("reload: exit code %d: %s", code, said)
 	}
 	if s.status().Config == "" {
-		t.Error("nobody knows the configuration file")
+		t.Error("the status does not name the configuration file")
 	}
 }
 
-// TestSuccessionWhereNothingCanBeRead, as another user whose directories were closed.
+// TestSuccessionWhereNothingCanBeRead: the master runs as another user, whose directories have been
+// closed.
 func TestSuccessionWhereNothingCanBeRead(t *testing.T) {
 	t.Parallel()
 	testreq.Root(t)

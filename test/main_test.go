@@ -17,19 +17,19 @@ import (
 	"relevo/internal/testreq"
 )
 
-// TestMain lets the test binary be the programs of the scripts: relevo itself and its shim.
-// Their worker is package test/app.
+// TestMain lets the test binary run as the programs of the scripts: relevo itself and its shim. The
+// worker of the scripts is package test/app.
 func TestMain(m *testing.M) {
 	testscript.Main(atTop{m}, map[string]func(){
 		"relevo": relevo,
-		// Of TestSuccessionRefused.
+		// For TestSuccessionRefused.
 		"good":        relevo,
-		"relevo-dies": dieWithHandsFull, "relevo-drops": dropSockets, "relevo-forges": forgeLegacy,
+		"relevo-dies": dieWithLegacy, "relevo-drops": dropSockets, "relevo-forges": forgeLegacy,
 	})
 }
 
-// atTop runs the tests in the top directory of the repository, because they name files as a reader
-// of the docs does: examples/node/server.mjs.
+// atTop runs the tests in the top directory of the repository, because they name files as the docs
+// do: examples/node/server.mjs.
 type atTop struct{ *testing.M }
 
 func (a atTop) Run() int {
@@ -43,7 +43,7 @@ func (a atTop) Run() int {
 }
 
 // heedInterrupts restores SIGINT and SIGQUIT: if a script runs the tests in the background, its
-// shell has them ignored, and the tests' children would inherit that.
+// shell ignores both, and the tests' children would inherit that.
 func heedInterrupts() {
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGQUIT} {
 		if signal.Ignored(s) {
@@ -52,8 +52,8 @@ func heedInterrupts() {
 	}
 }
 
-// inParallel runs more tests at once than there are processors, because most of a test is waiting.
-// go test -parallel N sets another number.
+// inParallel runs more tests at once than there are processors, because most tests mainly wait. go
+// test -parallel N sets another number.
 func inParallel() {
 	flag.Parse()
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
@@ -61,7 +61,7 @@ func inParallel() {
 	}
 }
 
-// takesLongUnless is for a matrix: one row of it always runs, the others take long.
+// takesLongUnless is for a matrix: one row always runs, and the others are skipped without -long.
 func takesLongUnless(t *testing.T, always bool) {
 	t.Helper()
 	if !always {
@@ -126,7 +126,7 @@ func setupScript(env *testscript.Env) error {
 	}
 	env.Setenv("REPO", repo)
 	for _, name := range []string{"HOME", "GOPATH", "GOCACHE", "GOFLAGS"} {
-		env.Setenv(name, os.Getenv(name)) // for go build
+		env.Setenv(name, os.Getenv(name)) // go build needs it
 	}
 	state := &scriptState{}
 	env.Values[stateKey{}] = state
@@ -134,8 +134,8 @@ func setupScript(env *testscript.Env) error {
 	return nil
 }
 
-// scriptCondition knows [root] and [have:PROGRAM]. Where RELEVO_REQUIRE=all is
-// set, haveProgram fails the run for a program that is absent instead.
+// scriptCondition knows [root] and [have:PROGRAM]. With RELEVO_REQUIRE=all, haveProgram fails the
+// run instead if a program is absent.
 func scriptCondition(cond string) (bool, error) {
 	if name, ok := strings.CutPrefix(cond, "have:"); ok {
 		return haveProgram(name), nil

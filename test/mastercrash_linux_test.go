@@ -51,7 +51,7 @@ func (s *unitSite) murder() {
 	s.t.Helper()
 	before := s.Show("web.service", "MainPID")
 	pid := 0
-	// none, in the moment of a succession
+	// there is none at the moment of a succession
 	s.Await("a main process", func() bool { pid = s.mainProcess(); return pid != 0 })
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
 		s.t.Fatal(err)
@@ -62,7 +62,7 @@ func (s *unitSite) murder() {
 	})
 }
 
-// endLoad ends a load and checks that nothing was lost.
+// endLoad ends a load and checks that no request was lost.
 func endLoad(t *testing.T, load *backgroundLoad) {
 	t.Helper()
 	load.cancel()
@@ -76,8 +76,8 @@ func endLoad(t *testing.T, load *backgroundLoad) {
 	t.Logf("%d requests, %d lost, longest gap %v", r.report.Total.Sent, r.report.Lost(), r.report.LongestGap)
 }
 
-// TestMasterKilled: SIGKILL for the master, twenty times, under load. The workers serve on, the
-// next master adopts all of them, and everything works on them.
+// TestMasterKilled: SIGKILL for the master, twenty times, under load. The workers keep serving, the
+// next master adopts all of them, and all requests work on them.
 func TestMasterKilled(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -93,7 +93,7 @@ func TestMasterKilled(t *testing.T) {
 		}
 	}
 	if err := <-long; err != nil {
-		t.Errorf("a request that was under way is lost: %v", err)
+		t.Errorf("a request in progress was lost: %v", err)
 	}
 	endLoad(t, load)
 
@@ -138,7 +138,7 @@ func TestMasterKilledAtWork(t *testing.T) {
 	t.Run("roll", func(t *testing.T) {
 		s.t = t
 		load := startLoad(s.address)
-		s.release("2", "slow-start") // a second each
+		s.release("2", "slow-start") // each start takes a second
 		under := 0
 		for round := range 4 {
 			if code, said := s.relevo("reload", "web", "--no-wait"); code != 0 {
@@ -197,7 +197,7 @@ func TestMasterKilledAtWork(t *testing.T) {
 				_, said := s.relevo("upgrade", "web")
 				asked <- said
 			}()
-			pause(time.Duration(round*7) * time.Millisecond) // less than an upgrade takes: one round meets it
+			pause(time.Duration(round*7) * time.Millisecond) // shorter than an upgrade: one of the rounds hits it
 			s.murder()
 			if strings.Contains(<-asked, "ended before it answered") {
 				during++
@@ -216,8 +216,8 @@ func TestMasterKilledAtWork(t *testing.T) {
 	s.gone(all)
 }
 
-// TestMasterReplacedBySystemd: relevo upgrade replaces the main process again and again, and
-// systemd knows each new one.
+// TestMasterReplacedBySystemd: relevo upgrade replaces the main process again and again, and systemd
+// knows each new one.
 func TestMasterReplacedBySystemd(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -238,25 +238,25 @@ func TestMasterReplacedBySystemd(t *testing.T) {
 			t.Error("systemd has restarted it")
 		}
 	}
-	s.murder() // what is stored is whole also after successions
+	s.murder() // the stored state is complete after successions, too
 	if after := s.settled(2); !slices.Equal(before, after) {
 		t.Errorf("pids %v serve, before: %v", after, before)
 	}
 	s.Systemctl("reload", "web.service")
 	s.settled(2)
-	s.Systemctl("restart", "web.service") // the addresses wait for the next master
+	s.Systemctl("restart", "web.service") // the addresses stay open for the next master
 	s.settled(2)
 	endLoad(t, load)
 	all := s.Processes("web.service")
 	s.Systemctl("stop", "web.service")
 	s.gone(all)
 	if _, err := fetch(s.address, "/"); err == nil {
-		t.Error("somebody answers after the stop")
+		t.Error("something answers after the stop")
 	}
 }
 
-// TestMasterKilledWithBadConfiguration: the file is read only at reloads. What serves goes on, also
-// with the next master.
+// TestMasterKilledWithBadConfiguration: the file is read only at reloads. What serves keeps serving,
+// also under the next master.
 func TestMasterKilledWithBadConfiguration(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -273,7 +273,7 @@ func TestMasterKilledWithBadConfiguration(t *testing.T) {
 	for _, change := range []func(){
 		func() { s.configure("workers = 0x\n") },
 		func() { s.configure("nonsense") },
-		func() { link("nowhere") }, // as after half a deploy
+		func() { link("nowhere") }, // as in the middle of a deploy
 		func() { link(s.Dir) },
 		func() { s.override("[Service]\nEnvironment=RELEVO_WORKERS=many RELEVO_UPGRADE_TIMEOUT=soon\n") },
 		func() { os.Remove(file) },
@@ -344,14 +344,14 @@ func TestMasterKilledWhileBooting(t *testing.T) {
 	if now := s.settled(2); !slices.Equal(now, before) {
 		t.Errorf("pids %v serve, before: %v", now, before)
 	}
-	s.Await("systemd to know", func() bool { return s.Show("web.service", "ActiveState") == "active" })
+	s.Await("systemd to know that it is ready", func() bool { return s.Show("web.service", "ActiveState") == "active" })
 	all := s.Processes("web.service")
 	s.Systemctl("stop", "web.service")
 	s.gone(all)
 }
 
-// TestMasterKilledWithAnotherUser: the workers' user may send to the notify socket of
-// the next master, too.
+// TestMasterKilledWithAnotherUser: the workers' user may send to the notify socket of the next
+// master, too.
 func TestMasterKilledWithAnotherUser(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -366,7 +366,7 @@ func TestMasterKilledWithAnotherUser(t *testing.T) {
 	if code, said := s.relevo("signal", "web", "KILL"); code != 0 {
 		t.Fatalf("signal: %d %s", code, said)
 	}
-	s.Await("a respawn that is heard", func() bool {
+	s.Await("a respawn whose notification arrives", func() bool {
 		status, err := s.app()
 		return err == nil && len(status.Workers) == 1 && status.Workers[0].Respawns == 1 &&
 			status.Workers[0].State == "serving"

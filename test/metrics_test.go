@@ -15,7 +15,7 @@ import (
 	"relevo/internal/testport"
 )
 
-// metrics reads counters and gauges of an address, by "name reason=value".
+// metrics reads counters and gauges from an address, by "name reason=value".
 func (s *site) metrics(address string) (found map[string]float64, ok bool) {
 	s.t.Helper()
 	answer, err := http.Get("http://" + address + "/metrics")
@@ -43,8 +43,8 @@ func (s *site) metrics(address string) (found map[string]float64, ok bool) {
 	return found, true
 }
 
-// TestMetrics: each event is counted once, and the counters go on over an upgrade and a kill -9 of
-// a worker. /readyz follows the app.
+// TestMetrics: each event is counted once, and the counters continue over an upgrade and a kill -9
+// of a worker. /readyz follows the app.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	address := testport.Address(t)
@@ -89,7 +89,7 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("the master's build is %+v, want Go %s", b, runtime.Version())
 	}
 	if got["relevo_worker_resident_memory_bytes slot=0"] < 1<<20 || got["process_open_fds"] < 3 {
-		t.Errorf("of the worker's memory and the master's descriptors: %v", got)
+		t.Errorf("the worker's memory and the master's descriptors: %v", got)
 	}
 	for _, path := range []string{"/livez", "/readyz"} {
 		answer, err := http.Get("http://" + address + path)
@@ -111,7 +111,8 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// TestMetricsPort: relevo status shows the port that the kernel chose, and it stays over an upgrade.
+// TestMetricsPort: relevo status shows the port that the kernel chose, which stays the same over an
+// upgrade.
 func TestMetricsPort(t *testing.T) {
 	t.Parallel()
 	for _, way := range []string{"tableflip", "exec"} {
@@ -129,15 +130,15 @@ func TestMetricsPort(t *testing.T) {
 				t.Fatalf("upgrade: %d %s", code, said)
 			}
 			s.await("the next master", func() bool { return s.status().Successions > before })
-			s.await("its metrics at the same address", func() bool {
+			s.await("the metrics at the same address", func() bool {
 				got, served := s.metrics(address)
 				return served && got["relevo_upgrades_total result=ok"] == 1
 			})
 			if now := s.status().Metrics; now != address {
-				t.Errorf("relevo status tells of %s, want %s", now, address)
+				t.Errorf("relevo status shows %s, want %s", now, address)
 			}
 			if _, said := s.relevo("status", "site"); !strings.Contains(said, "metrics at http://"+address+"/metrics\n") {
-				t.Errorf("relevo status says\n%s", said)
+				t.Errorf("relevo status prints\n%s", said)
 			}
 		})
 	}

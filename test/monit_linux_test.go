@@ -52,7 +52,7 @@ func (p *tmuxPane) shows(expression string) {
 	}
 }
 
-// types sends keys, each by its name.
+// types sends keys by their names.
 func (p *tmuxPane) types(keys ...string) {
 	p.s.t.Helper()
 	p.run(append([]string{"send-keys"}, keys...)...)
@@ -79,7 +79,7 @@ func TestMonit(t *testing.T) {
 	p.types("y")
 	p.shows(`site: generation 2 serves, 3 workers replaced`)
 	p.shows(`roll done · gen 2`)
-	p.shows(`SLOT.*\n.* 0 +2 serving.*\n.* 1 +2 serving.*\n.* 2 +2 serving.*\n.*▾ events`) // the old ones have gone
+	p.shows(`SLOT.*\n.* 0 +2 serving.*\n.* 1 +2 serving.*\n.* 2 +2 serving.*\n.*▾ events`) // the old workers have gone
 	p.types("Tab", "Down")
 	p.shows(`▸ +1 +2 serving`)
 	p.types("d")
@@ -94,7 +94,7 @@ func TestMonit(t *testing.T) {
 	p.types("q")
 	p.shows(`(?m)^ended$`)
 	if flags := p.run("display-message", "-p", "#{alternate_on}#{mouse_any_flag}#{cursor_flag}"); flags != "001\n" {
-		t.Errorf("after it alternate screen, mouse and cursor are %s", flags)
+		t.Errorf("afterwards alternate screen, mouse and cursor are %s", flags)
 	}
 	before, errBefore := os.ReadFile(filepath.Join(s.dir, "before"))
 	after, errAfter := os.ReadFile(filepath.Join(s.dir, "after"))

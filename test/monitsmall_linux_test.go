@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// TestMonitIsSmall: with 50 workers and on a large terminal, relevo monit as it is built for a release has
-// at most 20 MB in memory. Most of them are pages of its file, which all of relevo share; so what it has of
-// its own has a limit, too.
+// TestMonitIsSmall: with 50 workers and on a large terminal, relevo monit, built as for a release,
+// uses at most 20 MB of memory. Most of that are pages of its file, which all processes of relevo
+// share; so there is also a limit for its own memory.
 func TestMonitIsSmall(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -32,13 +32,13 @@ func TestMonitIsSmall(t *testing.T) {
 		t.Fatal(err)
 	}
 	var all, own int
-	if !await(func() bool { // soon it gives back what its start has used
+	if !await(func() bool { // it soon frees what its start has used
 		var errAll, errOwn error
 		all, errAll = procKiB(pid, "VmRSS")
 		own, errOwn = procKiB(pid, "RssAnon")
 		return errAll == nil && errOwn == nil && all <= 20_000_000/1024 && own <= 7_500_000/1024
 	}) {
 		mappings, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps", pid))
-		t.Errorf("resident are %d KiB, of these %d of its own\n%s\n%s", all, own, p.screen(), mappings)
+		t.Errorf("%d KiB are resident, of these %d KiB its own\n%s\n%s", all, own, p.screen(), mappings)
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"relevo/internal/testreq"
 )
 
-// TestMonitOverSSH: over a real sshd monit follows the size of the window, asks, gives the terminal back, and
-// ends when the connection is cut.
+// TestMonitOverSSH: over a real sshd monit follows the size of the window, asks before it acts,
+// restores the terminal, and ends when the connection is cut.
 func TestMonitOverSSH(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -34,7 +34,7 @@ func TestMonitOverSSH(t *testing.T) {
 	p.types("n", "q")
 	p.shows(`(?m)^code 0$`)
 	if flags := p.run("display-message", "-p", "#{alternate_on}#{mouse_any_flag}#{cursor_flag}"); flags != "001\n" {
-		t.Errorf("after it alternate screen, mouse and cursor are %s", flags)
+		t.Errorf("afterwards alternate screen, mouse and cursor are %s", flags)
 	}
 	p.types("clear; ./remote", "Enter")
 	p.shows(`(?s)────.*SLOT.*serving.*▾ log`)
@@ -42,11 +42,12 @@ func TestMonitOverSSH(t *testing.T) {
 	if !runs() {
 		t.Error("monit is not found while it runs")
 	}
-	p.types("Enter", "~", ".") // ssh's own keys, which cut the connection
+	p.types("Enter", "~", ".") // ssh's escape, which cuts the connection
 	s.await("the end of monit", func() bool { return !runs() })
 }
 
-// sshCommand is a command that logs in here on a terminal, by keys of its own. The sshd has no port: ssh starts it.
+// sshCommand is a command that logs in here on a terminal, with its own keys. The sshd has no port:
+// ssh starts it.
 func (s *site) sshCommand() string {
 	s.t.Helper()
 	const sshd, chroot = "/usr/sbin/sshd", "/run/sshd"
@@ -54,7 +55,7 @@ func (s *site) sshCommand() string {
 	if _, err := os.Stat(sshd); err != nil {
 		testreq.Missing(s.t, "program sshd is not installed")
 	}
-	if os.Geteuid() == 0 && os.Mkdir(chroot, 0o755) == nil { // else its unit has made it
+	if os.Geteuid() == 0 && os.Mkdir(chroot, 0o755) == nil { // otherwise its unit has made it
 		s.t.Cleanup(func() { os.Remove(chroot) })
 	}
 	for _, key := range []string{"host", "key"} {

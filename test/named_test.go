@@ -13,8 +13,8 @@ var (
 	namedBefore = regexp.MustCompile("`([\\w.]+)`\\s+\\(\\[[^\\]]+\\]\\(([\\w./-]+\\.go)\\)")
 )
 
-// TestNamedInFiles: what a page names beside a link to a Go file is in that file. Names of tests are
-// left out: they are in files of their own.
+// TestNamedInFiles: the Go names that a page gives beside a link to a Go file are in that file.
+// Names of tests are left out: they are in other files.
 func TestNamedInFiles(t *testing.T) {
 	t.Parallel()
 	count := 0

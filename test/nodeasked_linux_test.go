@@ -10,7 +10,7 @@ import (
 )
 
 // askingApp listens on a second port when it is told to. Its first request for that socket is lost,
-// as if a master were killed before it answered.
+// as if a master were killed before the answer.
 const askingApp = `
 const http = require('node:http'), send = process._send;
 const app = (request, response) => response.end('ok');

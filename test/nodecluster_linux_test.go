@@ -24,7 +24,7 @@ import (
 	"relevo/pool"
 )
 
-// classicCluster is the script that Node's documentation begins with.
+// classicCluster is the first script in the documentation of Node's cluster module.
 const classicCluster = `
 const cluster = require('node:cluster'), http = require('node:http');
 if (cluster.isPrimary) {
@@ -43,7 +43,7 @@ func nodeSite(t *testing.T, script string, flags ...string) *site {
 	return nodeSiteWith(t, script, nil, flags...)
 }
 
-// nodeSiteWith has files beside the script.
+// nodeSiteWith is nodeSite with further files beside the script.
 func nodeSiteWith(t *testing.T, script string, files map[string]string, flags ...string) *site {
 	t.Helper()
 	testreq.Program(t, "node")
@@ -59,8 +59,8 @@ func nodeSiteWith(t *testing.T, script string, files map[string]string, flags ..
 	return s
 }
 
-// allListen waits until all workers have a server. A slow worker may count as ready, by living,
-// before it listens; it is then replaced by one that does.
+// allListen waits until all workers have a server. A slow worker may count as ready, because it
+// lives, before it listens; then it is replaced by one that listens.
 func (s *site) allListen() {
 	s.t.Helper()
 	s.await("the first server", func() bool { return len(s.status().Listeners) > 0 })
@@ -69,7 +69,7 @@ func (s *site) allListen() {
 	}
 }
 
-// TestNodeCluster: a script that forks its own workers gets the pool's instead.
+// TestNodeCluster: a script that forks its own workers gets those of the pool instead.
 func TestNodeCluster(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
@@ -96,11 +96,11 @@ func TestNodeCluster(t *testing.T) {
 			wantNothingLost(t, end())
 			s.stop()
 			log := s.log.String()
-			if !strings.Contains(log, "disconnected true") { // on a busy machine the stop signal may come before
+			if !strings.Contains(log, "disconnected true") { // on a busy machine the stop signal may come first
 				t.Error("no worker was disconnected")
 			}
 			if n := strings.Count(log, "cluster.isPrimary"); n < 1 || n > 2 {
-				t.Errorf("it was told %d times what does not run, want once for each master", n)
+				t.Errorf("%d messages about what does not run, want one for each master", n)
 			}
 		})
 	}
@@ -115,7 +115,7 @@ func (s *site) rolls(t *testing.T) {
 	s.settled(2)
 }
 
-// sendAndHear has all workers hear a message, and answer.
+// sendAndHear checks that all workers receive a message, and answer.
 func sendAndHear(t *testing.T, s *site, events *eventLog, number int) {
 	t.Helper()
 	if code, said := s.relevo("send", "site", `{"ask":1}`); code != 0 {
@@ -128,7 +128,7 @@ func sendAndHear(t *testing.T, s *site, events *eventLog, number int) {
 	}
 }
 
-// TestNodeServers: one program with servers of every kind, each with its own socket.
+// TestNodeServers: one program with servers of every kind, each with a socket of its own.
 func TestNodeServers(t *testing.T) {
 	t.Parallel()
 	s := nodeSite(t, `
@@ -162,7 +162,7 @@ taken.listen(0, '192.0.2.1');
 		}
 		for _, want := range []string{"one", "two", "path", "packet"} {
 			if !said[want] {
-				t.Errorf("the servers said %v, not %s", said, want)
+				t.Errorf("the servers answered %v, not %s", said, want)
 			}
 		}
 		s.rolls(t)
@@ -170,7 +170,7 @@ taken.listen(0, '192.0.2.1');
 	s.stop()
 }
 
-// firstWord is the first data that a server sends.
+// firstWord returns the first data that a server sends.
 func firstWord(t *testing.T, network, address string) string {
 	t.Helper()
 	conn, err := net.Dial(network, address)
@@ -195,8 +195,8 @@ func firstWord(t *testing.T, network, address string) string {
 	return string(answer)
 }
 
-// TestNodeTickets: a TLS session can be resumed at every worker, also when all of the first
-// workers, and the first master, are gone.
+// TestNodeTickets: a TLS session can be resumed at every worker, even when all of the first workers,
+// and the first master, are gone.
 func TestNodeTickets(t *testing.T) {
 	t.Parallel()
 	certificate, key := selfSigned(t)
@@ -216,11 +216,11 @@ https.createServer(options, (request, response) => response.end('ok')).listen(0,
 		return conn.ConnectionState().DidResume
 	}
 	if resumes() {
-		t.Fatal("there was no session before the first one")
+		t.Fatal("the first connection resumed a session")
 	}
 	for _, change := range []func(){func() {}, func() { s.rolls(t) }, func() { s.upgrade() }, func() { s.rolls(t) }} {
 		change()
-		for range 8 { // at either worker
+		for range 8 { // so that both workers are used
 			if !resumes() {
 				t.Error("the session was started again")
 			}
@@ -260,7 +260,7 @@ require('node:http').createServer((request, response) => response.end('ok')).lis
 process.on('SIGTERM', () => { console.log('terminated'); process.exit(); });
 `, "--balance", balance)
 		heard := func() int { return strings.Count(s.log.String(), "terminated") }
-		before := heard() // nodeSite may have rolled
+		before := heard() // a roll by nodeSite may have sent the signal already
 		s.rolls(t)
 		for _, w := range s.status().Workers {
 			if want := map[string]string{"auto": "accepted", "shared": "said"}[balance]; w.ReadyBy != want {
@@ -274,8 +274,8 @@ process.on('SIGTERM', () => { console.log('terminated'); process.exit(); });
 	}
 }
 
-// TestNodeSendsConnection: a worker sends a connection with a message. The message arrives and
-// the connection ends. After that the worker can send other messages, and listen.
+// TestNodeSendsConnection: a worker sends a connection with a message. The message arrives, and the
+// connection is closed. After that the worker can still send messages, and listen.
 func TestNodeSendsConnection(t *testing.T) {
 	t.Parallel()
 	for _, flag := range []string{"--no-preload=false", "--no-preload"} {
@@ -312,12 +312,12 @@ process.on('message', message => message.ask && require('net').createServer().li
 	}
 	events.await(pool.KindMessage, 3) // both listen
 	if n := strings.Count(s.log.String(), "(process.send) is closed"); n != 1 {
-		t.Errorf("told %d times", n)
+		t.Errorf("reported %d times", n)
 	}
 }
 
-// TestNodeSendsConnectionUncaptured: the same for a Node program that is no worker of Node's
-// cluster: relevo does not take its connection, and later messages are sent.
+// TestNodeSendsConnectionUncaptured: the same for a Node program that is not a worker of Node's
+// cluster: relevo does not take the connection, and later messages arrive.
 func TestNodeSendsConnectionUncaptured(t *testing.T) {
 	t.Parallel()
 	s := emptySite(t)
@@ -337,7 +337,7 @@ process.on('message', message => {
 	}
 	events.await(pool.KindMessage, 2)
 	if n := strings.Count(s.log.String(), "(process.send) is closed"); n != 1 {
-		t.Errorf("told %d times", n)
+		t.Errorf("reported %d times", n)
 	}
 	s.stop()
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// idApp tells its number in Node's cluster, receives messages, and ends only when it is
+// idApp reports its number in Node's cluster, receives messages, and ends only when it is
 // disconnected.
 const idApp = `
 const cluster = require('node:cluster'), fs = require('node:fs');
@@ -20,13 +20,13 @@ process.on('disconnect', () => leave('disconnected', cluster.worker.exitedAfterD
 process.on('SIGTERM', () => {});
 `
 
-// left waits for the files that workers leave.
+// left waits for the files that workers write.
 func (s *unitSite) left(name, want string, pids []int) {
 	s.t.Helper()
 	for _, pid := range pids {
 		path := filepath.Join(s.Dir, fmt.Sprintf("%s-%d", name, pid))
 		var text []byte
-		s.Await("the word of a worker: "+name, func() bool {
+		s.Await("a worker's file "+name, func() bool {
 			text, _ = os.ReadFile(path)
 			return len(text) > 0
 		})
@@ -37,8 +37,8 @@ func (s *unitSite) left(name, want string, pids []int) {
 	}
 }
 
-// TestNodeMasterChanged: when its master is replaced or killed, a Node worker sees no other
-// primary: its number, its messages and its disconnection work as before.
+// TestNodeMasterChanged: a Node worker does not notice that its master was replaced or killed: its
+// number, its messages and its disconnection work as before.
 func TestNodeMasterChanged(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -67,7 +67,7 @@ func TestNodeMasterChanged(t *testing.T) {
 		mark := fmt.Sprint("mark", i)
 		s.must("send", "web", `{"mark":"`+mark+`"}`)
 		s.left(mark, "heard", pids)
-		if i == 1 || i == 3 { // by a master after one that was killed, and one after that
+		if i == 1 || i == 3 { // by the master after a killed one, and by the one after that
 			s.must("reload", "web")
 			s.left("disconnected", "true", pids)
 			pids = s.settled(2)

@@ -25,13 +25,13 @@ var keptRequests = flag.Int("kept-requests", 1000,
 	"how many requests TestNodeHandover makes at least, for each kind of client")
 
 // awayFromHere moves the rest of the test, and what it starts, to a network of its own. There
-// 192.0.2.0/24 leads to this host although no interface has such an address: its clients are not
-// local.
+// 192.0.2.0/24 leads to this host although no interface has such an address: its clients count as
+// remote.
 func awayFromHere(t *testing.T) {
 	t.Helper()
 	testreq.Root(t)
 	ip := testreq.Program(t, "ip")
-	runtime.LockOSThread() // and never unlocked: the thread ends with the test
+	runtime.LockOSThread() // never unlocked: the thread ends with the test
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		testreq.Missing(t, "no namespace can be made: "+err.Error())
 	}
@@ -50,8 +50,8 @@ type keptClient struct {
 	answered int
 }
 
-// keptClients connect to a port of this host from different addresses, all in networks
-// with this prefix.
+// keptClients connect to a port of this host from different addresses, all in networks with this
+// prefix.
 func keptClients(t *testing.T, n int, prefix, address string) (all []*keptClient) {
 	t.Helper()
 	_, port, err := net.SplitHostPort(address)
@@ -80,7 +80,7 @@ func (c *keptClient) ask(path string) error {
 	return c.answer()
 }
 
-// answer reads the answer to a request that was sent.
+// answer reads the answer to the request.
 func (c *keptClient) answer() error {
 	c.conn.SetDeadline(time.Now().Add(tooLong))
 	answer, err := http.ReadResponse(c.in, nil)
@@ -89,17 +89,17 @@ func (c *keptClient) answer() error {
 	}
 	body, err := io.ReadAll(answer.Body)
 	if want := c.conn.LocalAddr().(*net.TCPAddr).IP.String(); err == nil && string(body) != want {
-		err = fmt.Errorf("the app says %q, want %q", body, want)
+		err = fmt.Errorf("the app sees %q, want %q", body, want)
 	}
 	if err == nil && answer.Close {
-		err = fmt.Errorf("the answer says goodbye")
+		err = fmt.Errorf("the answer has Connection: close")
 	}
 	c.answered++
 	return err
 }
 
-// keepAsking has clients ask without a pause. stop ends that and returns the number of answers;
-// each lost connection fails the test.
+// keepAsking makes clients send requests without a pause. stop ends that and returns the number of
+// answers; each lost connection fails the test.
 func keepAsking(t *testing.T, all []*keptClient, asked *atomic.Int64) (stop func() int64) {
 	var done atomic.Bool
 	var running sync.WaitGroup
@@ -126,14 +126,14 @@ server.keepAliveTimeout = 60000;
 server.listen(0, '0.0.0.0');
 `
 
-// TestNodeHandover: the connections of a Node worker that leaves go on at another one,
-// wherever the client is, and the client notices nothing.
+// TestNodeHandover: when a Node worker leaves, its connections continue at another one, whether the
+// client is local or remote, and the client notices nothing.
 func TestNodeHandover(t *testing.T) {
 	t.Parallel()
 	for _, where := range []struct{ name, prefix string }{{"local", "127.0.0."}, {"remote", "192.0.2."}} {
 		t.Run(where.name, func(t *testing.T) {
 			if where.name == "remote" {
-				takesLong(t) // and alone, in a network of its own
+				takesLong(t) // and does not run in parallel, because it has a network of its own
 				awayFromHere(t)
 			} else {
 				t.Parallel()
@@ -145,7 +145,7 @@ func TestNodeHandover(t *testing.T) {
 			var asked atomic.Int64
 			stop := keepAsking(t, busy, &asked)
 			for rolls := 0; (rolls < 2 || asked.Load() < int64(*keptRequests)) && !t.Failed(); rolls++ {
-				askOnce(t, idle) // and once for each worker
+				askOnce(t, idle) // the first requests go to both workers
 				s.rolls(t)
 				s.leftBy(old)
 				old = s.settled(2)
@@ -178,8 +178,8 @@ func (s *site) leftBy(pids []int) {
 	})
 }
 
-// TestNodeHandoverLate: neither what a worker does at the stop signal nor a stream on another of
-// its connections, which ends with it, harms the idle clients.
+// TestNodeHandoverLate: neither work of a worker at the stop signal, nor a stream on another of its
+// connections that is cut with it, harms the idle clients.
 func TestNodeHandoverLate(t *testing.T) {
 	t.Parallel()
 	for name, handler := range map[string]string{
@@ -191,10 +191,10 @@ func TestNodeHandoverLate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			takesLongUnless(t, name == "slow")
 			t.Parallel()
-			s := nodeSite(t, addressApp+handler, "--drain-timeout", "2s") // and as long until SIGKILL
+			s := nodeSite(t, addressApp+handler, "--drain-timeout", "2s") // SIGKILL comes after another 2s
 			old := s.settled(2)
 			all := keptClients(t, 12, "127.0.0.", s.status().Listeners[0].Address)
-			streams, all := all[:4], all[4:] // at either worker, as good as sure
+			streams, all := all[:4], all[4:] // almost certainly at both workers
 			for _, c := range streams {
 				if _, err := io.WriteString(c.conn, "GET /stream HTTP/1.1\r\nHost: site\r\n\r\n"); err != nil {
 					t.Fatal(err)
@@ -211,7 +211,7 @@ func TestNodeHandoverLate(t *testing.T) {
 	}
 }
 
-// TestNodeHandoverInSuccession: a succession in the middle of a handover loses nothing either.
+// TestNodeHandoverInSuccession: a succession in the middle of a handover loses nothing.
 func TestNodeHandoverInSuccession(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
@@ -229,7 +229,7 @@ func TestNodeHandoverInSuccession(t *testing.T) {
 				if code, said := s.relevo("reload", "site"); code != 0 {
 					t.Fatalf("reload: %d %s", code, said)
 				}
-				s.upgrade() // the worker of some that are idle has gone, and no other one has them
+				s.upgrade() // some idle connections have lost their worker, and no other one has them yet
 			}
 			askOnce(t, idle)
 			s.settled(2)

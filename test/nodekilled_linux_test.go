@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// signals sends a signal to processes, given by their pids inside.
+// signals sends a signal to processes, which are given by their pids inside the box.
 func (s *unitSite) signals(name string, pids []int) {
 	s.t.Helper()
 	args := []string{"-" + name}
@@ -20,7 +20,7 @@ func (s *unitSite) signals(name string, pids []int) {
 	}
 }
 
-// stored is how many files systemd keeps.
+// stored returns how many files systemd keeps.
 func (s *unitSite) stored() int {
 	s.t.Helper()
 	n, err := strconv.Atoi(s.Show("web.service", "NFileDescriptorStore"))
@@ -31,8 +31,8 @@ func (s *unitSite) stored() int {
 }
 
 // TestNodeHandoverMasterKilled: the master is killed when the worker of a connection is gone and no
-// other worker has taken the connection: the client has asked nothing yet, or the worker that it
-// was sent to is stopped. The client notices nothing.
+// other worker has taken it: the client has sent no request yet, or the worker to which the
+// connection was sent is stopped. The client notices nothing.
 func TestNodeHandoverMasterKilled(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -43,12 +43,12 @@ func TestNodeHandoverMasterKilled(t *testing.T) {
 	askOnce(t, all)
 	s.must("reload", "web")
 	s.Await("the old workers to be gone", func() bool { return len(s.Processes("web.service")) == 3 })
-	s.murder() // all wait for their next request
+	s.murder() // all connections wait for their next request
 	now := s.settled(2)
 	askOnce(t, all[:4])
 	s.signals("STOP", now)
 	stored := s.stored()
-	for _, c := range all[4:6] { // one for each worker: sent, and not taken
+	for _, c := range all[4:6] { // one for each worker: sent, but not taken
 		if _, err := io.WriteString(c.conn, request); err != nil {
 			t.Fatal(err)
 		}
@@ -68,9 +68,8 @@ func TestNodeHandoverMasterKilled(t *testing.T) {
 
 const request = "GET /address HTTP/1.1\r\nHost: site\r\n\r\n"
 
-// TestNodeDepartureMasterKilled: the master is killed while a worker that leaves still uses some
-// connections, and requests on the others are kept from it. They reach it, or another worker, all
-// the same.
+// TestNodeDepartureMasterKilled: the master is killed while a leaving worker still uses some
+// connections, and requests on the others are kept from it. They still reach it, or another worker.
 func TestNodeDepartureMasterKilled(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -79,7 +78,7 @@ func TestNodeDepartureMasterKilled(t *testing.T) {
 	s.Systemctl("start", "web.service")
 	s.settled(2)
 	all := keptClients(t, 16, "127.0.0.", s.address)
-	streams, all := all[:8], all[8:] // at either worker, as good as sure
+	streams, all := all[:8], all[8:] // almost certainly at both workers
 	askOnce(t, all)
 	for _, c := range streams {
 		if _, err := io.WriteString(c.conn, "GET /stream HTTP/1.1\r\nHost: site\r\n\r\n"); err != nil {
@@ -91,7 +90,7 @@ func TestNodeDepartureMasterKilled(t *testing.T) {
 	}
 	s.must("reload", "web")
 	for range 3 {
-		// It has no time to hand over what it keeps back.
+		// The killed master has no time to hand over the connections that it keeps back.
 		if err := syscall.Kill(s.mainProcess(), syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestNodeLoad: a Node worker reports how busy its event loop is, although it uses no processor
-// time, until the program reports a load itself. Processes that it starts do not report any.
+// TestNodeLoad: a Node worker reports how busy its event loop is, even if it uses no processor time,
+// until the program itself reports a load. Processes that it starts report none.
 func TestNodeLoad(t *testing.T) {
 	t.Parallel()
 	const blocked = `

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// secureApp has a server of HTTP/2, one of HTTP/1 inside TLS, and one with WebSockets that
-// echo. Its ports stand in the file "ports".
+// secureApp has a server of HTTP/2, one of HTTP/1 inside TLS, and one with WebSockets that echo. It
+// writes its ports to the file "ports".
 const secureApp = `
 const http2 = require('node:http2'), https = require('node:https');
 const http = require('node:http'), fs = require('node:fs');
@@ -37,8 +37,8 @@ for (const server of servers) {
 }
 `
 
-// secureLoad asks without a pause, on connections that it keeps until the server closes them
-// properly. When it is told to end, it prints what was lost.
+// secureLoad sends requests without a pause, on connections that it keeps until the server closes
+// them properly. When it is told to end, it prints what was lost.
 const secureLoad = `
 const http2 = require('node:http2'), https = require('node:https'), net = require('node:net');
 const [h2, h1, ws] = JSON.parse(require('node:fs').readFileSync('ports'));
@@ -116,7 +116,7 @@ func TestNodePreload(t *testing.T) {
 	load.Dir, load.Stdout, load.Stderr = s.dir, &out, s.log
 	s.must(load.Start())
 	t.Cleanup(func() { load.Process.Kill(); load.Wait() })
-	s.await("all to have asked", func() bool { return strings.Contains(s.log.String(), "all have asked") })
+	s.await("requests of all clients", func() bool { return strings.Contains(s.log.String(), "all have asked") })
 	old := s.settled(2)
 	for range 2 {
 		s.rolls(t)
@@ -134,12 +134,12 @@ func TestNodePreload(t *testing.T) {
 		t.Errorf("%d times GOAWAY, %d times Connection: close", count.Away, count.Goodbyes)
 	}
 	if got := strings.Join(count.Closed, " "); got != "880203e9 880203e9 880203e9 880203e9" { // 1001
-		t.Errorf("the last words on WebSockets are %s", got)
+		t.Errorf("the last frames on WebSockets are %s", got)
 	}
 	s.stop()
 }
 
-// TestNodeOptions: the user's options for Node are kept, and those of relevo do not reach processes
+// TestNodeOptions: the user's options for Node are kept, and relevo's options do not reach processes
 // that the program starts.
 func TestNodeOptions(t *testing.T) {
 	t.Parallel()
@@ -158,7 +158,7 @@ func TestNodeOptions(t *testing.T) {
 	}
 }
 
-// TestNodeHandlers: a program that was written for PM2 is told of its end.
+// TestNodeHandlers: a program that was written for PM2 is told before it has to end.
 func TestNodeHandlers(t *testing.T) {
 	t.Parallel()
 	for name, handler := range map[string]string{
@@ -176,7 +176,7 @@ func TestNodeHandlers(t *testing.T) {
 			s.stop()
 			for _, pid := range all {
 				if n := strings.Count(s.log.String(), fmt.Sprintf("heard %d\n", pid)); n != 1 {
-					t.Errorf("worker %d heard %d times, want once", pid, n)
+					t.Errorf("worker %d was told %d times, want once", pid, n)
 				}
 			}
 		})

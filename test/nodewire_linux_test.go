@@ -9,7 +9,7 @@ import (
 	"relevo/pool"
 )
 
-// strictApp exits at every message that it does not know. If asked to, it sends what relevo cannot
+// strictApp exits at every message that it does not know. On request it sends what relevo cannot
 // parse. If the file "flood" exists, it sends many messages before it listens.
 const strictApp = `
 const fs = require('node:fs');
@@ -52,11 +52,11 @@ func TestNodeWire(t *testing.T) {
 	log := s.log.String()
 	for _, told := range []string{"is longer than 1048576 bytes", "is not one JSON value"} {
 		if n := strings.Count(log, told); n != 1 {
-			t.Errorf("%q was told %d times, want 1\n%s", told, n, log)
+			t.Errorf("%q was reported %d times, want once\n%s", told, n, log)
 		}
 	}
 	s.must(os.WriteFile(s.at("flood"), nil, 0o644))
-	s.rolls(t) // the drain is relevo's own word, too
+	s.rolls(t) // the drain is also a message of relevo
 	wantNothingLost(t, end())
 	if n := len(events.of(pool.KindDisconnect)); n > 2 {
 		t.Errorf("%d channels were closed", n)
@@ -64,16 +64,16 @@ func TestNodeWire(t *testing.T) {
 	wantReadyBeforeWords(t, s, events)
 	s.stop()
 	if log := s.log.String(); strings.Contains(log, "no such message") {
-		t.Errorf("a worker has heard what it does not know:\n%s", log)
+		t.Errorf("a worker received a message that it does not know:\n%s", log)
 	}
 }
 
-// wantReadyBeforeWords: each worker's "ready" comes before the end of the messages that it sent
-// before it listened. A slow reader of events misses some of them.
+// wantReadyBeforeWords: each worker's "ready" comes before the last of the messages that it sent
+// before it listened. A slow reader of events misses some of these messages.
 func wantReadyBeforeWords(t *testing.T, s *site, events *eventLog) {
 	t.Helper()
 	for _, w := range s.status().Workers {
-		s.await("a word of worker "+w.ID+" that comes after it is ready", func() bool {
+		s.await("a message of worker "+w.ID+" after it is ready", func() bool {
 			return slices.ContainsFunc(events.of(pool.KindMessage), func(e pool.Event) bool {
 				return e.ID == w.ID && strings.HasPrefix(string(e.Data), `{"n":`) && e.Time.After(w.Ready)
 			})
@@ -97,7 +97,7 @@ func TestNodeListening(t *testing.T) {
 		})
 	}
 	if n := len(events.of(pool.KindListening)); n != 2 {
-		t.Errorf("%d were told, want one of each worker", n)
+		t.Errorf("%d events, want one for each worker", n)
 	}
 	s.stop()
 }

@@ -16,7 +16,7 @@ import (
 	"relevo/internal/testreq"
 )
 
-// npmSite is a directory of a user who gets relevo from a registry of ours.
+// npmSite is a directory of a user who gets relevo from a registry of the test.
 type npmSite struct {
 	*site
 	registry string
@@ -30,13 +30,13 @@ func newNPMSite(t *testing.T) *npmSite {
 	s := &npmSite{site: emptySite(t), registry: serveRegistry(t, releaseFiles(t, "1.0.0"))}
 	s.env = append(s.env, "npm_config_registry="+s.registry, "npm_config_cache="+filepath.Join(s.dir, "cache"),
 		"npm_config_update_notifier=false", "npm_config_audit=false", "npm_config_fund=false", "npm_config_yes=true")
-	// What a site has beside the apps: not the relevo of the tests.
+	// What a site has beside the apps, instead of the relevo of the tests.
 	s.must(os.Remove(s.program))
 	s.must(os.WriteFile(filepath.Join(s.dir, "package.json"), []byte(`{"private":true}`), 0o644))
 	return s
 }
 
-// serveRegistry serves the packages of npm in a directory as the registry does.
+// serveRegistry serves the npm packages in a directory as the registry does.
 func serveRegistry(t *testing.T, dir string) (url string) {
 	t.Helper()
 	documents := map[string][]byte{} // by decoded paths: npm asks for /@relevo%2flinux-x64
@@ -88,8 +88,8 @@ func (s *npmSite) run(name string, args ...string) (code int, said string) {
 const npmApp = `
 require('node:http').createServer((request, response) => response.end('pid ' + process.pid)).listen(%s);`
 
-// TestNPX: with nothing installed, npx fetches relevo and starts an app in the background; its exit
-// codes are relevo's.
+// TestNPX: with nothing installed, npx fetches relevo and starts an app in the background. The exit
+// codes are those of relevo.
 func TestNPX(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -108,7 +108,7 @@ func TestNPX(t *testing.T) {
 		t.Errorf("reload: exit code %d: %s", code, out)
 	}
 	if code, out := s.run("npx", "relevo", "reload", "nothing"); code != 3 {
-		t.Errorf("reload of what does not run: exit code %d: %s", code, out)
+		t.Errorf("reload of an app that does not run: exit code %d: %s", code, out)
 	}
 	if code, out := s.run("npx", "relevo", "stop", "shop"); code != 0 {
 		t.Errorf("stop: exit code %d: %s", code, out)
@@ -116,7 +116,7 @@ func TestNPX(t *testing.T) {
 }
 
 // TestNPMLeftOut: without the package of the platform, and on a platform that has none, the message
-// says why and what to do.
+// says why, and what to do.
 func TestNPMLeftOut(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -142,7 +142,7 @@ func TestNPMLeftOut(t *testing.T) {
 	}
 }
 
-// TestNPMShim: signals reach relevo, and its end is that of Node's process. Where Node has
+// TestNPMShim: signals reach relevo, and Node's process ends as relevo does. If Node has
 // process.execve, that process becomes relevo.
 func TestNPMShim(t *testing.T) {
 	takesLong(t)

@@ -11,12 +11,12 @@ import (
 	"relevo/internal/testreq"
 )
 
-// oldestMaster is the commit whose masters the present relevo can succeed, and with it those of all
-// later commits. docs/versioning.md names it.
+// oldestMaster is the oldest commit whose masters can be replaced by the present relevo, as can
+// those of all later commits. docs/versioning.md names it.
 const oldestMaster = "dd1846a4db1a8bd370cfa45e1b2e1c59cb6ee0de"
 
-// TestOldMasters: a master that was built from the oldest commit that counts, and one of each release
-// that has a tag, is succeeded by the present relevo. Nothing is lost, and the workers stay.
+// TestOldMasters: the present relevo takes over from a master that was built from the oldest
+// supported commit, and from one of each tagged release. No request is lost, and the workers stay.
 func TestOldMasters(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -52,7 +52,7 @@ func succeedOld(t *testing.T, old string) {
 	if got := s.settled(3); !slices.Equal(got, workers) {
 		t.Errorf("workers %v, before %v", got, workers)
 	}
-	// What it knows of the release is whole, too: it rolls, and goes back.
+	// What the new master knows of the releases is complete, too: it rolls, and rolls back.
 	s.release("2", "serve")
 	for _, command := range []string{"reload", "rollback"} {
 		if code, said := s.relevo(command, "site"); code != 0 {
@@ -75,7 +75,7 @@ func buildOld(t *testing.T, revision string) (program string) {
 		testreq.Missing(t, "the repository has no "+revision+" (a shallow clone?): "+string(out))
 	}
 	unpack(t, archive, sources)
-	// Beside the sites of tests, for a rename.
+	// Built beside the sites of tests, so that it can be renamed into them.
 	dir, err := os.MkdirTemp("", "old")
 	if err != nil {
 		t.Fatal(err)

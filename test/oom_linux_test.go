@@ -21,8 +21,9 @@ func TestOutOfMemoryRollsBack(t *testing.T) {
 	cgroup := memoryCgroup(t)
 	s := emptySite(t)
 	relevo := s.enter(cgroup)
-	// This keeps the kernel from killing the master: right after a death its worker is smaller than
-	// the master, and the dead worker's memory may not be free yet. Then a bystander is killed.
+	// The bystander keeps the kernel from killing the master. Right after a death the new worker is
+	// smaller than the master, and the memory of the dead worker may not be free yet. Then the
+	// kernel kills the bystander.
 	bystanders(t, cgroup, 8)
 	s.start("run", "--name", "site", "-l", "127.0.0.1:0", "-n", "2", "--oom-score-adj", "1000", "--canary", "0",
 		"--watch-binary=false", "--", "./app")
@@ -31,9 +32,9 @@ func TestOutOfMemoryRollsBack(t *testing.T) {
 	events := s.record()
 	s.release("2", "eat-much") // 400 MiB
 	limitMemory(t, cgroup, 250<<20)
-	s.relevo("reload", "site") // which way it ends depends on how soon they die
-	// The kernel may end one of the old release, too, while both need memory: that
-	// slot goes back when the new one dies in it the next time.
+	s.relevo("reload", "site") // its result depends on how soon the workers die
+	// The kernel may also kill a worker of the old release while both releases need memory. Its slot
+	// goes back when the new worker dies in it the next time.
 	s.await("the old release to serve alone", func() bool {
 		now := s.status()
 		back := now.LastRoll != nil && (now.LastRoll.Result == machine.RolledBack || now.LastRoll.Result == machine.Failed)
@@ -45,16 +46,16 @@ func TestOutOfMemoryRollsBack(t *testing.T) {
 	const named = "killed by the kernel: out of memory"
 	for _, e := range events.of(pool.KindExit) {
 		if e.Planned != nil && !*e.Planned && (e.Reason != named || e.Signal != "SIGKILL" || e.Hint == "") {
-			t.Errorf("a death is told as %+v", e)
+			t.Errorf("a death is reported as %+v", e)
 		}
 	}
 	if reason := s.status().LastRoll.Reason; !strings.Contains(reason, named) {
-		t.Errorf("the roll back is told as %q", reason)
+		t.Errorf("the rollback is reported as %q", reason)
 	}
 	s.wantLog(t, named)
 }
 
-// bystanders runs processes in the cgroup that the kernel ends before a master.
+// bystanders starts processes in the cgroup that the kernel kills before a master.
 func bystanders(t *testing.T, cgroup string, n int) {
 	t.Helper()
 	for range n {
@@ -92,7 +93,7 @@ func TestWorkersGoBeforeTheirMaster(t *testing.T) {
 	}
 	worker := oomScoreAdj(t, s.inSlot(0).PID)
 	if own := oomScoreAdj(t, master); own >= worker || worker != before {
-		t.Errorf("after an upgrade the master has an oom_score_adj of %d, its worker of %d, as before of %d", own, worker,
+		t.Errorf("after an upgrade the master has an oom_score_adj of %d, its worker of %d, before %d", own, worker,
 			before)
 	}
 }
@@ -110,7 +111,7 @@ func oomScoreAdj(t *testing.T, pid int) int {
 	return value
 }
 
-// memoryCgroup makes a cgroup in which the kernel counts memory, v1 or v2.
+// memoryCgroup makes a cgroup, v1 or v2, in which the kernel counts memory.
 func memoryCgroup(t *testing.T) string {
 	t.Helper()
 	testreq.Root(t)
@@ -128,7 +129,7 @@ func memoryCgroup(t *testing.T) string {
 	return ""
 }
 
-// memoryFiles returns a cgroup's files of memory in use and of its limit.
+// memoryFiles returns the cgroup's files with the memory in use and its limit.
 func memoryFiles(dir string) (used, limit string, err error) {
 	used, limit = dir+"/memory.current", dir+"/memory.max"
 	if _, err = os.Stat(limit); err != nil {
@@ -138,7 +139,7 @@ func memoryFiles(dir string) (used, limit string, err error) {
 	return used, limit, err
 }
 
-// limitMemory lets the cgroup use this much more than it uses now, and no swap.
+// limitMemory lets the cgroup use this much more than now, and no swap.
 func limitMemory(t *testing.T, dir string, more int) {
 	t.Helper()
 	used, limit, err := memoryFiles(dir)
@@ -157,6 +158,6 @@ func limitMemory(t *testing.T, dir string, more int) {
 		t.Fatal(err)
 	}
 	for file, most := range map[string]int{"memory.swap.max": 0, "memory.memsw.limit_in_bytes": now + more} {
-		_ = os.WriteFile(filepath.Join(dir, file), []byte(strconv.Itoa(most)), 0) // where there is swap
+		_ = os.WriteFile(filepath.Join(dir, file), []byte(strconv.Itoa(most)), 0) // exists only with swap
 	}
 }

@@ -16,14 +16,14 @@ import (
 	"relevo/internal/testreq"
 )
 
-// debian is a machine with a package of relevo in it.
+// debian is a machine on which a package of relevo is installed.
 type debian struct {
 	*systemdbox.Box
 	t      *testing.T
 	format string // of the packages: deb or rpm
 }
 
-// must runs a command in the box, which has to succeed.
+// must runs a command in the box that must succeed.
 func (d *debian) must(name string, args ...string) (said string) {
 	d.t.Helper()
 	out, err := d.Command(name, args...).CombinedOutput()
@@ -50,7 +50,7 @@ func (d *debian) installPackage(program, version string) (said string) {
 	if err := copyFile(filepath.Join(releaseFiles(d.t, version), name), filepath.Join(d.Dir, name)); err != nil {
 		d.t.Fatal(err)
 	}
-	if d.format == "rpm" { // Debian has none of its own packages in rpm's list
+	if d.format == "rpm" { // rpm does not know the packages of Debian
 		return d.must("rpm", "--nodeps", "-U", filepath.Join(d.Dir, name))
 	}
 	return d.must("dpkg", "-i", filepath.Join(d.Dir, name))
@@ -63,7 +63,7 @@ func (d *debian) remove(program string) {
 		program)
 }
 
-// status asks a master; env are variables that name the place of its sockets.
+// status asks a master for its status. env are variables with the place of its sockets.
 func (d *debian) status(name string, env ...string) (s control.Status) {
 	d.t.Helper()
 	args := slices.Concat(env, []string{"relevo", "status", name, "--json"})
@@ -85,9 +85,9 @@ func workerPIDs(s control.Status) (pids []int) {
 	return pids
 }
 
-// TestPackageUpgrade: a newer package is installed while a unit, an app of root in the background,
-// and one of another user serve under load. Each master becomes the new relevo, keeps its workers,
-// and loses no request. Removing the package stops nothing.
+// TestPackageUpgrade: a newer package is installed while a unit, a background app of root, and one
+// of another user serve under load. Each master becomes the new relevo, keeps its workers, and loses
+// no request. Removing the package stops none of them.
 func TestPackageUpgrade(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -103,7 +103,7 @@ func TestPackageUpgrade(t *testing.T) {
 	}
 }
 
-// maintained: the package names its maintainer.
+// maintained checks that the package names its maintainer.
 func (d *debian) maintained() {
 	d.t.Helper()
 	ask := map[string][]string{"deb": {"dpkg-query", "-W", "-f", "${Maintainer}", "relevo"},
@@ -157,7 +157,8 @@ func upgradePackage(t *testing.T, format string) {
 func (d *debian) removed(apps map[string]debianApp) {
 	d.t.Helper()
 	d.remove("relevo")
-	// Without its file systemd would take the unit for another one, and end the master half a minute later.
+	// Without its file systemd would take the unit for another one, and stop the master half a
+	// minute later.
 	for property, want := range map[string]string{"NotifyAccess": "main", "KillMode": "process", "Type": "notify"} {
 		if got := d.Show("relevo@web.service", property); got != want {
 			d.t.Errorf("after the package was removed, %s is %s, want %s", property, got, want)
@@ -174,7 +175,8 @@ func (d *debian) removed(apps map[string]debianApp) {
 	}
 }
 
-// installedFiles: the pages, the completions and the user are where programs look for them.
+// installedFiles checks that the manual pages, the completions and the user are where programs look
+// for them.
 func (d *debian) installedFiles() {
 	d.t.Helper()
 	for _, page := range []string{"relevo", "relevo-run", "relevo-upgrade"} {
@@ -184,7 +186,7 @@ func (d *debian) installedFiles() {
 	}
 	said := d.must("bash", "-c", `. /usr/share/bash-completion/completions/relevo && complete -p relevo`)
 	if !strings.Contains(said, "__start_relevo relevo") {
-		d.t.Errorf("bash completes by %s", said)
+		d.t.Errorf("bash completes with %s", said)
 	}
 	d.must("id", "relevo")
 	for path, want := range map[string]string{"/run/relevo": "711 root", "/var/lib/relevo": "711 root"} {
@@ -203,8 +205,8 @@ type debianApp struct {
 	env     []string
 }
 
-// startApps starts an app as a unit, one of root and one of another user in the background, each with
-// two workers.
+// startApps starts an app as a unit, and a background app of root and of another user, each with two
+// workers.
 func (d *debian) startApps() map[string]debianApp {
 	d.t.Helper()
 	if err := writeRelease(filepath.Join(d.Dir, "app"), "1", "serve"); err != nil {

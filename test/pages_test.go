@@ -28,7 +28,7 @@ func userPages(t *testing.T) []string {
 	return append([]string{"README.md"}, all...)
 }
 
-// allPages are those for users and those for developers.
+// allPages returns the pages for users and those for developers.
 func allPages(t *testing.T) []string {
 	t.Helper()
 	return append(userPages(t), "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
@@ -78,7 +78,7 @@ func TestPagesAreNarrow(t *testing.T) {
 	}
 }
 
-// TestManifestsShown: pages show the manifests as the files are.
+// TestManifestsShown: pages show the manifests exactly as they are in their files.
 func TestManifestsShown(t *testing.T) {
 	t.Parallel()
 	for page, file := range map[string]string{

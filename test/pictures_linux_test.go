@@ -19,7 +19,7 @@ import (
 
 var picturesInto = flag.String("pictures", "", "directory that TestPictures writes the pictures of docs into")
 
-// TestPictures makes the pictures of docs/pictures, of a real roll, as docs/pictures/make asks for
+// TestPictures makes the pictures in docs/pictures of a real roll, when docs/pictures/make asks for
 // it: the canary of generation 3 is on probation, and a worker of generation 1 still drains.
 func TestPictures(t *testing.T) {
 	takesLong(t)
@@ -72,7 +72,7 @@ func (s *site) named(name string, flags ...string) {
 	s.client = s.masterOf(name)
 }
 
-// companion starts a further app, which ends with the test.
+// companion starts another app, which ends with the test.
 func (s *site) companion(name string) {
 	s.t.Helper()
 	cmd := s.command("run", "--name", name, "-l", "127.0.0.1:0", "-n", "2", "--", "./app")
@@ -86,7 +86,7 @@ func (s *site) companion(name string) {
 	s.masterOf(name)
 }
 
-// masterOf waits until an app serves.
+// masterOf waits until an app serves, and returns a client of its master.
 func (s *site) masterOf(name string) (client *control.Client) {
 	s.t.Helper()
 	s.await(name+" to serve", func() bool {
@@ -100,7 +100,7 @@ func (s *site) masterOf(name string) (client *control.Client) {
 	return client
 }
 
-// rollTo begins the roll to a release of shop, and waits for its canary.
+// rollTo begins a roll to a release of shop, and waits for its canary.
 func (s *site) rollTo(version string) {
 	s.t.Helper()
 	s.release(version, "serve")
@@ -110,7 +110,7 @@ func (s *site) rollTo(version string) {
 	s.await("the canary", func() bool { return s.status().Canary != nil })
 }
 
-// keepPicture writes a picture, which must be small: it is in each copy of the repository.
+// keepPicture writes a picture, which must be small because every clone contains it.
 func keepPicture(t *testing.T, path string, screenshot []byte) {
 	t.Helper()
 	picture, err := png.Decode(bytes.NewReader(screenshot))
@@ -130,7 +130,7 @@ func keepPicture(t *testing.T, path string, screenshot []byte) {
 	}
 }
 
-// terminalPage shows a frame of a terminal, with the colors of the usual dark one.
+// terminalPage shows a frame of a terminal, with the usual dark colors.
 func terminalPage(frame string) string {
 	var b strings.Builder
 	b.WriteString(`<!doctype html><meta charset="utf-8"><style>body{margin:0;background:#11151c}` +
@@ -149,7 +149,7 @@ func terminalPage(frame string) string {
 	return b.String()
 }
 
-// graphic follows the parameters of an SGR sequence (ECMA-48).
+// graphic applies the parameters of an SGR sequence (ECMA-48).
 func graphic(style map[string]string, codes string) {
 	colors := map[string]string{"32": "#3fae6c", "33": "#d29a2e", "31": "#e5646a", "34": "#6aa5f0", "90": "#8b94a3",
 		"91": "#ff7b80", "92": "#4fd08a", "93": "#f0b64d", "96": "#62c9d6"}

@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// deployment is how an orchestrator starts a container, and ends it.
+// deployment is how an orchestrator starts and ends a container.
 type deployment struct {
 	command, env []string
 	pause        time.Duration // before the signal, while clients learn that the container leaves
@@ -27,7 +27,7 @@ type deployment struct {
 	fromPause    bool          // patience counts from the begin of the pause
 }
 
-// inPods is the manifest that docs/kubernetes.md shows; packaging/kubernetes holds it to the
+// inPods is the manifest that docs/kubernetes.md shows; packaging/kubernetes checks it against the
 // types of Kubernetes.
 func inPods(t *testing.T) deployment {
 	t.Helper()
@@ -41,7 +41,7 @@ func inPods(t *testing.T) deployment {
 	}
 }
 
-// inNomad is the job that docs/nomad.md shows; packaging/nomad holds it to the types of Nomad.
+// inNomad is the job that docs/nomad.md shows; packaging/nomad checks it against the types of Nomad.
 func inNomad(t *testing.T) deployment {
 	t.Helper()
 	const path = "packaging/nomad/relevo.nomad.hcl"
@@ -54,7 +54,7 @@ func inNomad(t *testing.T) deployment {
 	}
 }
 
-// inFile returns what the group of a pattern stands for in a file.
+// inFile returns what the group of a pattern matches in a file.
 func inFile(t *testing.T, path, pattern string) string {
 	t.Helper()
 	found := regexp.MustCompile(pattern).FindStringSubmatch(read(t, path))
@@ -88,8 +88,8 @@ func (d deployment) start(t *testing.T, i image) *box {
 	return startBox(t, s)
 }
 
-// delete does what the kubelet does, and Nomad's agent: it waits, sends SIGTERM, and when the
-// time is over SIGKILL.
+// delete does what the kubelet and Nomad's agent do: it waits, sends SIGTERM, and after the patience
+// SIGKILL.
 func (d deployment) delete(t *testing.T, b *box) (sinceSignal time.Duration) {
 	t.Helper()
 	patience := d.patience
@@ -106,8 +106,8 @@ func (d deployment) delete(t *testing.T, b *box) (sinceSignal time.Duration) {
 	return took
 }
 
-// service sends clients to pods, as a Service's endpoints do: only a new connection is sent to
-// another pod when they change.
+// service sends clients to pods, as the endpoints of a Service do: when they change, only new
+// connections go to another pod.
 type service struct {
 	endpoints atomic.Pointer[[]*box]
 	turn      atomic.Int64
@@ -123,8 +123,8 @@ func (s *service) dial() (net.Conn, error) {
 	return pods[int(s.turn.Add(1))%len(pods)].dial(context.Background(), "tcp", "127.0.0.1:8080")
 }
 
-// client sends one request after the other, and repeats none that fails. A connection is kept for
-// as long as the server keeps it, or for one request.
+// client sends one request after the other, and does not retry any that fails. It keeps a connection
+// for as long as the server does, or for one request.
 func (s *service) client(ctx context.Context, keep bool) {
 	var c net.Conn
 	for ctx.Err() == nil {
@@ -157,7 +157,7 @@ func (s *service) failed(err error) {
 	s.lost = append(s.lost, err)
 }
 
-// askPod sends a request that takes 20 ms, and says whether the connection may be used again.
+// askPod sends a request that takes 20 ms, and says whether the connection can be used again.
 func askPod(c net.Conn, keep bool) (open bool, err error) {
 	end := ""
 	if !keep {
@@ -178,7 +178,8 @@ func askPod(c net.Conn, keep bool) (open bool, err error) {
 	return keep && !response.Close, err
 }
 
-// load has clients ask until stop is called, which returns how many were answered, and what was lost.
+// load makes clients send requests until stop is called, which returns how many were answered, and
+// what was lost.
 func (s *service) load(clients int) (stop func() (int64, []error)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
@@ -192,7 +193,8 @@ func (s *service) load(clients int) (stop func() (int64, []error)) {
 	}
 }
 
-// probes asks a pod as the kubelet does, again and again, and notes each change of the answer.
+// probes sends probes to a pod again and again, as the kubelet does, and notes each change of the
+// answer.
 type probes struct {
 	mu   sync.Mutex
 	seen []string
@@ -221,7 +223,7 @@ func watchProbe(b *box, path string) *probes {
 	return p
 }
 
-// changes ends the probes, and returns what they saw.
+// changes ends the probes, and returns the changes.
 func (p *probes) changes() string {
 	close(p.end)
 	p.over.Wait()
@@ -249,9 +251,9 @@ func probe(b *box, path string) string {
 	return strconv.Itoa(response.StatusCode)
 }
 
-// TestPodDeleted: of two pods of the manifest under load, one is deleted. Clients are sent elsewhere
-// two seconds later. With preStop nobody loses a request, and without it they do. Nomad's job does
-// the same by shutdown_delay.
+// TestPodDeleted: under load one of two pods of the manifest is deleted. Clients are sent elsewhere
+// two seconds later. With preStop no client loses a request, and without it some do. Nomad's job
+// does the same with shutdown_delay.
 func TestPodDeleted(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -270,7 +272,7 @@ func TestPodDeleted(t *testing.T) {
 			lost := deleteUnderLoad(t, c.d, i)
 			switch {
 			case c.lost && len(lost) == 0:
-				t.Error("nothing is lost: docs/kubernetes.md says otherwise")
+				t.Error("no request is lost: docs/kubernetes.md says otherwise")
 			case !c.lost && len(lost) > 0:
 				t.Errorf("%d lost, such as %v", len(lost), lost[0])
 			}
@@ -278,7 +280,7 @@ func TestPodDeleted(t *testing.T) {
 	}
 }
 
-// deleteUnderLoad deletes one of two pods, and returns what clients lost.
+// deleteUnderLoad deletes one of two pods, and returns the requests that clients lost.
 func deleteUnderLoad(t *testing.T, d deployment, i image) (lost []error) {
 	t.Helper()
 	const lag = 2 * time.Second // until clients are sent elsewhere
@@ -290,7 +292,7 @@ func deleteUnderLoad(t *testing.T, d deployment, i image) (lost []error) {
 	stop := s.load(16)
 	awaitBox(t, "load", func() bool { return s.answers.Load() > 200 })
 
-	// Its headers are here: the pod is still at work on it after the signal.
+	// The headers have arrived: the pod still works on the answer after the signal.
 	slow, err := pod.client().Get(fmt.Sprint("http://127.0.0.1:8080/slow?ms=", (d.pause + 3*time.Second).Milliseconds()))
 	if err != nil {
 		t.Fatal(err)
@@ -304,7 +306,7 @@ func deleteUnderLoad(t *testing.T, d deployment, i image) (lost []error) {
 	answers, lost := stop()
 
 	if body, err := io.ReadAll(slow.Body); string(body) != "done\n" {
-		t.Errorf("the answer under way was %q, %v", body, err)
+		t.Errorf("the answer in progress was %q, %v", body, err)
 	}
 	changes, alive, otherChanges := ready.changes(), live.changes(), otherReady.changes()
 	if !strings.HasSuffix(changes, "200 503 gone") || !strings.HasSuffix(otherChanges, "200") {
@@ -318,8 +320,8 @@ func deleteUnderLoad(t *testing.T, d deployment, i image) (lost []error) {
 	return lost
 }
 
-// TestPodPatience: a request that never ends is cut by relevo, which ends with 0 before the
-// orchestrator's SIGKILL.
+// TestPodPatience: relevo cuts a request that never ends, and exits with 0 before the orchestrator's
+// SIGKILL.
 func TestPodPatience(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -336,7 +338,7 @@ func TestPodPatience(t *testing.T) {
 			defer endless.Body.Close()
 			took := d.delete(t, pod)
 			if took < 25*time.Second {
-				t.Errorf("it ended %s after SIGTERM: the drain was cut short", took)
+				t.Errorf("the container ended %s after SIGTERM: the drain was cut short", took)
 			}
 			t.Logf("ended %.1fs after SIGTERM", took.Seconds())
 		})

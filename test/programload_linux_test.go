@@ -27,7 +27,7 @@ type programLoad struct {
 	counts struct{ Fresh, Kept programCounts }
 }
 
-// programCounts is what it prints for one kind of client.
+// programCounts is the output for one kind of client.
 type programCounts struct {
 	OK, Lost int64
 	Slowest  time.Duration
@@ -59,7 +59,7 @@ func startProgramLoad(t *testing.T, protocol, address string) *programLoad {
 	return l
 }
 
-// end ends the load and says what it has counted.
+// end ends the load and returns what it has counted.
 func (l *programLoad) end() (fresh, kept programCounts) {
 	l.input.Close()
 	<-l.ended
@@ -67,7 +67,7 @@ func (l *programLoad) end() (fresh, kept programCounts) {
 	return l.counts.Fresh, l.counts.Kept
 }
 
-// made says whether there were so many calls of each kind that there is.
+// made says whether there were so many calls of each kind that the program supports.
 func (l *programLoad) made(calls int, fresh bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -78,7 +78,7 @@ func (l *programLoad) made(calls int, fresh bool) bool {
 	return most >= int64(calls)
 }
 
-// load rolls a program whose protocol relevo prove does not speak.
+// load rolls a program with a protocol that relevo prove does not speak.
 func (p unmodified) load(t *testing.T, s *site, address string) *prove.Report {
 	load := startProgramLoad(t, p.protocol, address)
 	if p.silent {
@@ -112,7 +112,7 @@ func (c programCounts) figures() *prove.Figures {
 		Latency: prove.Latency{Slowest: prove.Millis(c.Slowest)}}
 }
 
-// startGateway runs a server before the program and returns its address.
+// startGateway runs a server in front of the program and returns its address.
 func (p unmodified) startGateway(s *site) (address string) {
 	address = testport.Address(s.t)
 	_, port, _ := strings.Cut(address, ":")

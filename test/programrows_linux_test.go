@@ -7,7 +7,7 @@ const (
         await send({'type': 'http.response.start', 'status': 200, 'headers': [(b'content-length', b'3')]})
         await send({'type': 'http.response.body', 'body': b'ok\n'})
 `
-	// hypercorn closes a connection, without a word, whose request was not read.
+	// hypercorn silently closes a connection whose request it has not read.
 	asgiReads = `async def app(scope, receive, send):
     if scope['type'] == 'http':
         while (await receive()).get('more_body'):
@@ -42,7 +42,7 @@ frontend f
 `
 )
 
-// programs are on the machine of each developer (.ci/run installs them).
+// programs are installed on the machine of each developer (.ci/run installs them).
 var programs = []unmodified{
 	{name: "Go net/http", command: "./app 127.0.0.1:PORT", workers: 4},
 	{name: "node http", needs: "node", command: "node app.js", workers: 4,

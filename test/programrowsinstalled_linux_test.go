@@ -1,9 +1,9 @@
 package test
 
-// shortDrain bounds how long connections last that relevo can only cut.
+// shortDrain limits how long connections last that relevo can only cut.
 const shortDrain = "--drain-timeout 2s"
 
-// installedPrograms are those that .ci/programs installs.
+// installedPrograms are the programs that .ci/programs installs.
 var installedPrograms = []unmodified{
 	{name: "express", needs: "node", module: "express", folder: "express", command: "node app.js"},
 	{name: "fastify", needs: "node", module: "fastify", folder: "fastify", command: "node app.js"},

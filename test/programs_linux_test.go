@@ -31,24 +31,24 @@ var (
 // of relevo.
 type unmodified struct {
 	name    string
-	needs   string            // the programs that have to be installed
-	module  string            // of Python or Node, likewise
-	folder  string            // of test/testdata/programs, what lies beside it
-	files   map[string]string // likewise
+	needs   string            // the programs that must be installed
+	module  string            // of Python or Node; must be installed, too
+	folder  string            // of test/testdata/programs; its files are copied
+	files   map[string]string // further files
 	command string            // PORT stands for the port
 	flags   string            // of relevo run
 	workers int
 
 	protocol string // https for relevo prove, or one of test/testdata/programs/go/load; default http
-	gateway  string // a server before it that clients ask instead, on the port GATEWAY
+	gateway  string // a server in front of it, on the port GATEWAY, which clients use instead
 	silent   bool   // it has no listener
 	clients  int    // default programClients
-	drops    bool   // a packet that it has read and not answered when it dies is lost
-	cuts     bool   // its kept connections last until the drain timeout and are cut then
+	drops    bool   // when it dies, packets that it has read but not answered are lost
+	cuts     bool   // its kept connections last until the drain timeout, and are then cut
 }
 
-// TestPrograms rolls programs that know nothing of relevo, under load. .ci/programs
-// prints the table of docs/any-program.md by it.
+// TestPrograms rolls programs that know nothing of relevo, under load. .ci/programs uses it to print
+// the table of docs/any-program.md.
 func TestPrograms(t *testing.T) {
 	takesLong(t)
 	rows, all := programs, *programsFolder != ""
@@ -90,13 +90,13 @@ func TestPrograms(t *testing.T) {
 	t.Logf("\n%s", &table)
 }
 
-// row is the program's line of the table.
+// row returns the program's line of the table.
 func (p unmodified) row(r *prove.Report) string {
 	return fmt.Sprintf("| %s\t| `%s`\t| %d\t| %s\t| %s\t|\n", p.name, p.line(), r.Rolls.Replaced, figures(r.Fresh),
 		figures(r.KeepAlive))
 }
 
-// line is what a reader types.
+// line returns the command line that a reader types.
 func (p unmodified) line() string {
 	line := strings.Join(strings.Fields("relevo run -n 4 "+p.flags+" -- "+p.command), " ")
 	return strings.NewReplacer("PORT", "3000", "/usr/bin/", "").Replace(line)
@@ -109,7 +109,7 @@ func figures(f *prove.Figures) string {
 	return fmt.Sprintf("%d\t| %d\t| %.0f ms", f.OK, f.Lost.Total(), float64(f.Latency.Slowest)/1e6)
 }
 
-// test fails if a request was lost, but for those on connections that are cut.
+// test fails if a request was lost, except on connections that relevo can only cut.
 func (p unmodified) test(t *testing.T) *prove.Report {
 	s, port := p.site(t)
 	r := p.prove(t, s, port)
@@ -129,13 +129,13 @@ func (p unmodified) test(t *testing.T) *prove.Report {
 	return r
 }
 
-// How many clients of each kind ask.
+// How many clients of each kind send requests.
 const (
 	programClients = 4
-	manyClients    = 32 // where kept-alive ones wait for delayed acknowledgments: the server writes head and body apart
+	manyClients    = 32 // for delayed acknowledgments: the server writes head and body separately
 )
 
-// site is a directory with the program in it.
+// site makes a directory with the program.
 func (p unmodified) site(t *testing.T) (s *site, port string) {
 	p.require(t)
 	_, port, _ = strings.Cut(testport.Address(t), ":")
@@ -155,7 +155,7 @@ func (p unmodified) site(t *testing.T) (s *site, port string) {
 	return s, port
 }
 
-// require ends the test where something is not installed.
+// require ends the test if something is not installed.
 func (p unmodified) require(t *testing.T) {
 	for _, program := range strings.Fields(p.needs) {
 		testreq.Program(t, program)
@@ -174,7 +174,7 @@ func (p unmodified) require(t *testing.T) {
 	}
 }
 
-// fillIn puts values in the place of words in the files beside the program.
+// fillIn replaces words in the files beside the program by values.
 func (p unmodified) fillIn(s *site, values map[string]string) {
 	files, err := filepath.Glob(s.at("*.*"))
 	s.must(err)
@@ -196,7 +196,7 @@ func (p unmodified) fillIn(s *site, values map[string]string) {
 func (p unmodified) prove(t *testing.T, s *site, port string) *prove.Report {
 	address := "127.0.0.1:" + port
 	if p.silent {
-		return p.load(t, s, address) // it is the one that connects
+		return p.load(t, s, address) // here the program itself connects
 	}
 	p.start(s, port)
 	// relevo assumes at first that a program which binds late serves no clients.

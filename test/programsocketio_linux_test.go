@@ -6,15 +6,15 @@ import (
 	"testing"
 )
 
-// pollingApp is socket.io with its polling transport: each request of a client has to come
-// to the worker that knows it.
+// pollingApp is socket.io with its polling transport: each request of a client must reach the worker
+// that knows the client.
 var pollingApp = unmodified{
 	name: "socket.io, polling", needs: "node", module: "socket.io-client", folder: "socketio-polling",
 	command: "node app.js",
 	flags:   "--balance sticky", workers: 4,
 }
 
-// testPolling has clients of socket.io, which poll, find their workers before and after a roll.
+// testPolling checks that polling clients of socket.io find their workers before and after a roll.
 func (p unmodified) testPolling(t *testing.T) {
 	s, port := p.site(t)
 	p.start(s, port)

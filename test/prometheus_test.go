@@ -15,8 +15,8 @@ import (
 	"relevo/internal/testreq"
 )
 
-// TestPrometheus: a real Prometheus scrapes an app and accepts its names. It answers each query of
-// the dashboard, and loads the alert rules, which pass their own tests.
+// TestPrometheus: a real Prometheus scrapes an app and accepts the names of its metrics. It answers
+// each query of the dashboard, and loads the alert rules, which pass their own tests.
 func TestPrometheus(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -95,7 +95,7 @@ func TestPrometheus(t *testing.T) {
 	s.stop()
 }
 
-// dashboardQueries are those of the dashboard, as Grafana would ask them.
+// dashboardQueries returns the queries of the dashboard, as Grafana would send them.
 func dashboardQueries(t *testing.T) (queries []string) {
 	t.Helper()
 	text, err := os.ReadFile("packaging/grafana/relevo.json")
@@ -126,14 +126,15 @@ func dashboardQueries(t *testing.T) (queries []string) {
 	return queries
 }
 
-// series is how many series a query has.
+// series returns how many series a query yields.
 func series(address, query string) (int, error) {
 	var data struct{ Result []json.RawMessage }
 	err := askPrometheus(address, "query?query="+url.QueryEscape(query), &data)
 	return len(data.Result), err
 }
 
-// askPrometheus asks Prometheus' API. While Prometheus starts, it answers nothing.
+// askPrometheus sends a request to the API of Prometheus. While Prometheus starts, it gets no
+// answer.
 func askPrometheus(address, call string, into any) error {
 	answer, err := http.Get("http://" + address + "/api/v1/" + call)
 	if err != nil {

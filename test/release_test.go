@@ -8,8 +8,9 @@ import (
 	"sync"
 )
 
-// appProgram is package test/app, built when the first test wants a release. It is a program of its
-// own because relevo reads, hashes and copies each release, and the test binary is five times as large.
+// appProgram is package test/app, built when the first test needs a release. It is a separate
+// program because relevo reads, hashes and copies each release, and the test binary is five times as
+// large.
 var appProgram = sync.OnceValues(func() ([]byte, error) {
 	dir, err := os.MkdirTemp("", "relevo-test-app-")
 	if err != nil {

@@ -24,15 +24,15 @@ import (
 
 var rollsFlag = flag.Int("rolls", 120, "how many rolls TestManyRolls does")
 
-// TestManyRolls rolls a master back and forth between two releases, and compares what it holds at
-// the end with what it held after the first rolls, when both releases were kept: files, goroutines,
+// TestManyRolls rolls a master back and forth between two releases, and compares what it has at the
+// end with what it had after the first rolls, when both releases were kept: files, goroutines,
 // children, memory, state directory. -rolls 1000 makes it longer.
 func TestManyRolls(t *testing.T) {
-	takesLong(t) // and alone: this process is the master, and the children of other tests would count
+	takesLong(t) // and does not run in parallel: this process is the master, and the children of other tests would count
 	const warmUp, workers = 10, 2
 	rolls := max(*rollsFlag, 2*warmUp)
 	client, app, state := startMaster(t, workers)
-	// Made once: this process is the master, and what it reads counts.
+	// Made once: this process is the master, and the memory for reading them would count.
 	releases := []string{filepath.Join(t.TempDir(), "app"), filepath.Join(t.TempDir(), "app")}
 	for i, path := range releases {
 		if err := writeRelease(path, fmt.Sprint(1+i), "serve"); err != nil {
@@ -44,7 +44,7 @@ func TestManyRolls(t *testing.T) {
 	fmt.Fprintln(rows, "rolls\tfiles\tgoroutines\tchildren\tRSS KiB\tstate KiB\tstate files\t")
 	var first, last holdings
 	for i := 1; i <= rolls; i++ {
-		putLink(t, releases[i%2], app) // the first one is 2, the master began with 1
+		putLink(t, releases[i%2], app) // the first roll is to 2, the master began with 1
 		result, err := client.Reload(context.Background(), control.ReloadOptions{})
 		if err != nil || result.Result != machine.OK {
 			t.Fatalf("roll %d: %+v, %v", i, result, err)
@@ -58,7 +58,7 @@ func TestManyRolls(t *testing.T) {
 				last.stateKiB, last.stateFiles)
 		}
 	}
-	// What is about to be freed goes; a leak stays.
+	// What is about to be freed disappears; a leak stays.
 	await(func() bool {
 		last = held(t, workers, state)
 		return last.files <= first.files && last.goroutines <= first.goroutines
@@ -66,14 +66,14 @@ func TestManyRolls(t *testing.T) {
 	rows.Flush()
 	t.Logf("a master of %d workers, rolled between two releases:\n%s", workers, &table)
 	if last.files > first.files || last.goroutines > first.goroutines || last.children != first.children {
-		t.Errorf("the master holds more after %d rolls: %+v, after %d: %+v", rolls, last, warmUp, first)
+		t.Errorf("the master has more after %d rolls: %+v, after %d: %+v", rolls, last, warmUp, first)
 	}
-	// The records of the releases grow by a few digits.
+	// The records of the releases may grow by a few digits.
 	if last.stateFiles > first.stateFiles || last.stateKiB > first.stateKiB+4 {
 		t.Errorf("the state directory grew: %+v, after %d rolls: %+v", last, warmUp, first)
 	}
-	// The memory of a Go program varies, the more the larger it is; a leak of one worker's buffers
-	// in each roll would be several times this.
+	// The memory of a Go program varies, more so if it is large. A leak of one worker's buffers in
+	// each roll would be several times this.
 	if grown := last.rss - first.rss; grown > max(8<<10, first.rss/20) {
 		t.Errorf("resident memory grew by %d KiB over %d rolls", grown, rolls-warmUp)
 	}
@@ -91,8 +91,8 @@ func putLink(t *testing.T, from, to string) {
 	}
 }
 
-// startMaster runs a master inside of the test, to look at its goroutines. There
-// can be one in a process. It also returns where its release and its state are.
+// startMaster runs a master inside of the test, so that its goroutines can be counted. A process can
+// have only one. It also returns the path of its release and of its state.
 func startMaster(t *testing.T, workers int) (client *control.Client, release, state string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -136,20 +136,20 @@ func startMaster(t *testing.T, workers int) (client *control.Client, release, st
 	return client, app.Command[0], places.State
 }
 
-// holdings is what a process can leak.
+// holdings are what a process can leak.
 type holdings struct {
 	files, goroutines, children int
 	rss                         int // KiB
 	stateKiB, stateFiles        int
 }
 
-// held waits until the workers that leave are gone, as a roll does not.
+// held waits until leaving workers are gone; a roll does not wait for them.
 func held(t *testing.T, workers int, state string) (h holdings) {
 	t.Helper()
 	if !await(func() bool { return len(children(t)) == workers }) {
 		t.Fatalf("%d children are left, not %d", len(children(t)), workers)
 	}
-	// Goroutines and files of the last one end a moment after it.
+	// Goroutines and files of the last worker end a moment later.
 	for settled := time.Now().Add(time.Second); time.Now().Before(settled); time.Sleep(glance) {
 		now := look(t)
 		if now != h {
@@ -162,8 +162,8 @@ func held(t *testing.T, workers int, state string) (h holdings) {
 	return h
 }
 
-// treeSize adds up the files below a directory. Copies that share blocks count as
-// if they did not.
+// treeSize adds up the sizes of the files below a directory. Blocks that copies share count several
+// times.
 func treeSize(t *testing.T, dir string) (kib, files int) {
 	bytes := int64(0)
 	err := filepath.WalkDir(dir, func(_ string, entry os.DirEntry, err error) error {
@@ -215,7 +215,7 @@ func statusKiB(t *testing.T, field string) int {
 	return kib
 }
 
-// procKiB reads a field of a process's status.
+// procKiB reads a field of a process's status, in KiB.
 func procKiB(pid int, field string) (int, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"relevo/internal/testport"
 )
 
-// TestRollByTheClock: the next minute replaces all workers, and the minute after it does so in
-// another master.
+// TestRollByTheClock: at the next minute all workers are replaced, and at the minute after it again,
+// by another master.
 func TestRollByTheClock(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -17,7 +17,7 @@ func TestRollByTheClock(t *testing.T) {
 	for range 2 {
 		before := s.settled(2)
 		generation := s.status().Generation
-		// The workers may have been started in this very minute: then the next one replaces them.
+		// The workers may have been started in this very minute. Then the next minute replaces them.
 		for range 2 {
 			if await(func() bool { return s.status().Generation > generation }) {
 				break
@@ -25,7 +25,7 @@ func TestRollByTheClock(t *testing.T) {
 		}
 		for _, pid := range s.settled(2) {
 			if slices.Contains(before, pid) {
-				t.Errorf("worker %d has stayed", pid)
+				t.Errorf("worker %d was not replaced", pid)
 			}
 		}
 		s.upgrade()

@@ -25,8 +25,7 @@ import (
 	"relevo/pool"
 )
 
-// tooLong is far more than anything in the scripts takes, and short enough that
-// a hang is noticed.
+// tooLong is far longer than anything in the scripts takes, and short enough to notice a hang.
 const tooLong = 60 * time.Second
 
 // glance is the pause between two looks at a condition.
@@ -43,7 +42,7 @@ func stateOf(ts *testscript.TestScript) *scriptState {
 	return ts.Value(stateKey{}).(*scriptState)
 }
 
-// end stops what a failed script left running: the masters, then their workers.
+// end ends what a failed script has left: the masters, then their workers.
 func (s *scriptState) end(env *testscript.Env) {
 	for _, load := range s.loads {
 		load.cancel()
@@ -67,7 +66,7 @@ func haveProgram(name string) bool {
 
 func afterTooLong() <-chan time.Time { return time.After(tooLong) }
 
-// await looks until the condition holds; false if it never does.
+// await looks until the condition holds. It returns false if it never does.
 func await(holds func() bool) bool {
 	for deadline := time.Now().Add(tooLong); time.Now().Before(deadline); time.Sleep(glance) {
 		if holds() {
@@ -77,8 +76,8 @@ func await(holds func() bool) bool {
 	return false
 }
 
-// release FILE VERSION [BEHAVIOUR] makes a release of app, put in place by
-// rename. See test/app for the behaviours.
+// release FILE VERSION [BEHAVIOUR] makes a release of app and puts it in place by rename. See
+// test/app for the behaviours.
 func scriptRelease(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 || len(args) > 3 {
 		ts.Fatalf("usage: release FILE VERSION [BEHAVIOUR]")
@@ -223,7 +222,7 @@ func scriptGone(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// eventual FILE TEXT [TIMES] waits until a file holds a text, that often at least.
+// eventual FILE TEXT [TIMES] waits until a file contains a text, at least that often.
 func scriptEventually(ts *testscript.TestScript, neg bool, args []string) {
 	times := 1
 	if len(args) == 3 {
@@ -240,7 +239,7 @@ func scriptEventually(ts *testscript.TestScript, neg bool, args []string) {
 		return strings.Count(string(text), args[1]) >= times
 	})
 	if !found {
-		ts.Fatalf("%s never held %q %d times:\n%s", args[0], args[1], times, text)
+		ts.Fatalf("%s never contained %q %d times:\n%s", args[0], args[1], times, text)
 	}
 }
 
@@ -298,7 +297,7 @@ func scriptMurder(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// heard NAME FILE waits until the `relevo events` that writes FILE is connected to the master: it
+// heard NAME FILE waits until the `relevo events` that writes FILE is connected to the master. It
 // shows only what happens after that.
 func scriptHeard(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {

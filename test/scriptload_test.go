@@ -22,12 +22,12 @@ type loadResult struct {
 	err    error
 }
 
-// loadPause leaves the processors to what is done to the app, and to the tests that run beside it:
-// without it, the eight clients of a load use all processors.
+// loadPause leaves processor time to what is done to the app, and to other tests: without it, the
+// eight clients of a load use all processors.
 const loadPause = 5 * time.Millisecond
 
-// load start NAME begins to load the app; load stop NAME ends it and fails if a
-// request was lost (! load stop: if none was). The figures go to stdout.
+// load start NAME starts a load on the app. load stop NAME ends it and fails if a request was lost
+// (! load stop: if none was). The figures go to stdout.
 func scriptLoad(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: load start|stop NAME")
@@ -50,15 +50,15 @@ func scriptLoad(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	fmt.Fprintf(ts.Stdout(), "%s\n", figures)
 	if r.report.Total.OK == 0 {
-		ts.Fatalf("the load got no answer at all")
+		ts.Fatalf("no request of the load was answered")
 	}
 	if lost := r.report.Lost(); (lost > 0) != neg {
 		ts.Fatalf("%d requests lost: %s %+v", lost, figures, r.report.Samples)
 	}
 }
 
-// startLoad returns when the load has got its first answer: what happens to the app from then on
-// happens under load. If the load does not run, it returns why.
+// startLoad returns when the load has got its first answer, so that whatever follows happens under
+// load. If the load does not run, it returns the reason.
 func startLoad(address string) *backgroundLoad {
 	url := "http://" + address + "/"
 	if strings.HasPrefix(address, "/") {

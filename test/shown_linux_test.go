@@ -19,7 +19,7 @@ import (
 	"relevo/internal/testreq"
 )
 
-// scene is what a command line in the docs needs to run.
+// scene is what a command line in the docs needs so that it can be run.
 type scene struct {
 	line     *regexp.Regexp // what follows "relevo "
 	programs []string
@@ -129,8 +129,8 @@ int main(int count, char **words) {
 }
 `
 
-// TestShownCommandLines runs what the pages, help, examples and advice show, with the
-// real programs. A new line needs a scene. Blocks of a session are TestShownSessions'.
+// TestShownCommandLines runs the command lines that the pages, help, examples and advice show, with
+// the real programs. A new line needs a scene. Blocks with a session belong to TestShownSessions.
 func TestShownCommandLines(t *testing.T) {
 	t.Parallel()
 	lines := shownLines(t)
@@ -141,7 +141,7 @@ func TestShownCommandLines(t *testing.T) {
 	for _, line := range lines {
 		i := slices.IndexFunc(scenes, func(s scene) bool { return s.line.MatchString(line) })
 		if i < 0 {
-			t.Errorf("relevo %s: no scene plays it", line)
+			t.Errorf("relevo %s: it needs a scene", line)
 			continue
 		}
 		covered[i] = true
@@ -155,7 +155,7 @@ func TestShownCommandLines(t *testing.T) {
 	}
 }
 
-// adviceLines are what launch/advice says of programs, as whole lines.
+// adviceLines are the command lines in the advice of launch/advice, as whole lines.
 var adviceLines = []string{
 	"run -l :8000 -- gunicorn app:app", "run -l :8000 -- uvicorn --fd {fd} app:app",
 	"run -l :8000 -- puma -b tcp://{addr} config.ru",
@@ -163,8 +163,8 @@ var adviceLines = []string{
 
 var shown = regexp.MustCompile(`(?:^|[\s"])(?:\./)?relevo ((?:run|serve|dev)\b[^"]*)$`)
 
-// shownLines returns the command lines that start a master, without "relevo " and
-// without what explains them, which stands behind three spaces.
+// shownLines returns the command lines that start a master, without "relevo " and without the
+// explanation, which follows after three spaces.
 func shownLines(t *testing.T) []string {
 	t.Helper()
 	lines := map[string]bool{}
@@ -217,7 +217,7 @@ func answers(address string) bool {
 	return err == nil && len(body) > 0
 }
 
-// bindsPort says whether a file of the scene binds the port that shown programs bind.
+// bindsPort says whether a file of the scene binds the port of the shown programs.
 func (c scene) bindsPort() bool {
 	for _, text := range c.files {
 		if strings.Contains(text, "listen(3000)") {
@@ -227,14 +227,14 @@ func (c scene) bindsPort() bool {
 	return false
 }
 
-// sharedBuilds has each program built once: all scenes with a package of their own have the same.
+// sharedBuilds builds each program once: all scenes with their own package have the same one.
 type sharedBuilds struct {
 	dir   string
 	mu    sync.Mutex
 	built map[string]error // by package
 }
 
-// put puts the program of a package in place. The package "." is that of the program's directory.
+// put puts the program of a package in place. The package "." is in the directory of the program.
 func (b *sharedBuilds) put(path, pkg string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -261,7 +261,7 @@ func (c scene) play(t *testing.T, line string, builds *sharedBuilds) {
 		testreq.Program(t, program)
 	}
 	s := newDevSite(t, nil)
-	_, port, _ := strings.Cut(testport.Address(t), ":") // in the place of 3000
+	_, port, _ := strings.Cut(testport.Address(t), ":") // instead of 3000
 	if err := os.MkdirAll(s.src, 0o755); err != nil {
 		t.Fatal(err)
 	}

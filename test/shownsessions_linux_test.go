@@ -16,9 +16,9 @@ import (
 	"relevo/pool/machine"
 )
 
-// TestShownSessions plays the `console` blocks of each page in their order, in one
-// directory, and compares what the commands print with what the page shows. Blocks
-// `toml NAME`, or in another language, are files that are saved on the way. Numbers, times and hashes may differ.
+// TestShownSessions plays the `console` blocks of each page in their order, in one directory, and
+// compares what the commands print with what the page shows. Blocks `toml NAME`, or in another
+// language, are files that the reader saves in between. Numbers, times and hashes may differ.
 func TestShownSessions(t *testing.T) {
 	t.Parallel()
 	builds := buildShownApps(t)
@@ -49,7 +49,7 @@ func TestShownSessions(t *testing.T) {
 	}
 }
 
-// sessionPrograms are what the commands of a page run, beside relevo.
+// sessionPrograms are the programs that the commands of a page run, beside relevo.
 var sessionPrograms = map[string][]string{
 	"docs/from-gunicorn.md": {"python3", "gunicorn"}, "docs/from-air.md": {"go"},
 }
@@ -80,7 +80,7 @@ func buildShownApps(t *testing.T) (dir string) {
 type session struct {
 	*site
 	address string // of the app
-	leaves  bool   // it has started apps in the background, which end with the test
+	leaves  bool   // it has started background apps, which end with the test
 }
 
 func newSession(t *testing.T, builds string) *session {
@@ -131,12 +131,11 @@ func (s *session) play(b block) {
 	}
 }
 
-// enter types one command and compares what it prints with what is shown, if
-// something is.
+// enter types one command and compares its output with what the page shows, if it shows anything.
 func (s *session) enter(command, shown string) {
 	s.t.Helper()
 	switch {
-	case build.MatchString(command): // it has been built
+	case build.MatchString(command): // already built
 	case starts.MatchString(command):
 		s.startMaster(command)
 	case background.MatchString(command) && !s.leaves:
@@ -150,7 +149,7 @@ func (s *session) enter(command, shown string) {
 				s.t.Logf("%s printed\n%s", command, said)
 			}
 		})
-		s.await("what is shown of "+command, func() bool {
+		s.await("the output shown for "+command, func() bool {
 			code := 0
 			code, said = s.shell(command)
 			if shown == "" || looksLike(s.plain(said), s.plain(shown)) {
@@ -164,7 +163,7 @@ func (s *session) enter(command, shown string) {
 	}
 }
 
-// startMaster runs it in the background and waits until it serves.
+// startMaster runs the command in the background and waits until it serves.
 func (s *session) startMaster(command string) {
 	s.t.Helper()
 	s.master = s.sh("exec " + onFreePort(command))
@@ -187,7 +186,7 @@ func (s *session) startMaster(command string) {
 	})
 }
 
-// atRest says whether nothing but serving goes on.
+// atRest says whether all workers serve and no roll is in progress.
 func atRest(status control.Status) bool {
 	moving := slices.ContainsFunc(status.Workers, func(w pool.Worker) bool { return w.State != string(machine.Serving) })
 	return status.State == "running" && !moving && len(status.Workers) == status.Slots
@@ -199,8 +198,8 @@ func (s *session) sh(command string) *exec.Cmd {
 	return cmd
 }
 
-// shell runs a command to its end. What is typed after a roll that goes on by itself
-// waits for its end, as a reader would.
+// shell runs a command to its end. After an automatic roll has begun, it first waits for the end of
+// that roll, as a reader would.
 func (s *session) shell(command string) (code int, said string) {
 	s.t.Helper()
 	if s.client != nil && !strings.HasSuffix(command, "promote") && !strings.HasSuffix(command, "abort") {
@@ -220,14 +219,14 @@ func (s *session) shell(command string) (code int, said string) {
 	return cmd.ProcessState.ExitCode(), string(out)
 }
 
-// varying matches what differs between runs, with the word that replaces it.
+// varying matches what differs between runs, each with the word that replaces it.
 var varying = []struct {
 	text *regexp.Regexp
 	word string
 }{
 	{regexp.MustCompile(`(\[::\]|127\.0\.0\.1):\d+| :80\d\d\b`), " ADDRESS"},
 	{regexp.MustCompile(`\b[0-9a-f]{12}\b`), "HASH"},
-	{regexp.MustCompile(`ready: observed`), ""}, // its own word came a moment later
+	{regexp.MustCompile(`ready: observed`), ""}, // its READY=1 came a moment later
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`), "TIME"},
 	{regexp.MustCompile(`\brelevo (devel\S*|v\d\S*|unknown)`), "relevo VERSION"},
 	{regexp.MustCompile(`\b(\d+(\.\d+)?(ms|µs|m|s|h))+\b`), "DURATION"},
@@ -237,11 +236,11 @@ var varying = []struct {
 
 var exitCodes = regexp.MustCompile(`exit code \d+`)
 
-// plain is text without what varies.
+// plain is the text without what varies.
 func (s *session) plain(text string) string {
 	text = strings.ReplaceAll(text, s.dir+"/", "")
 	text = exitCodes.ReplaceAllStringFunc(text, func(code string) string {
-		return strings.Map(func(r rune) rune { // no number: it does not vary
+		return strings.Map(func(r rune) rune { // without a number: it does not vary
 			if r >= '0' && r <= '9' {
 				return r - '0' + 'A'
 			}
@@ -254,7 +253,7 @@ func (s *session) plain(text string) string {
 	return strings.TrimSpace(text)
 }
 
-// looksLike compares a text with one in which … stands for anything.
+// looksLike compares a text with a pattern in which … stands for anything.
 func looksLike(text, shown string) bool {
 	parts := strings.Split(shown, "…")
 	for i, part := range parts {

@@ -20,7 +20,7 @@ import (
 	"relevo/internal/testbuffer"
 )
 
-// site is a relevo that runs as for a user, with releases of app.
+// site is a relevo that runs as for a user, with releases of the app.
 type site struct {
 	t       *testing.T
 	dir     string
@@ -33,8 +33,7 @@ type site struct {
 	client  *control.Client
 }
 
-// newSite starts `relevo run FLAGS -- ./app` on release 1 and waits until it
-// serves.
+// newSite starts `relevo run FLAGS -- ./app` with release 1 and waits until it serves.
 func newSite(t *testing.T, flags ...string) *site {
 	t.Helper()
 	s := emptySite(t)
@@ -60,7 +59,7 @@ func (s *site) configure(configuration string) {
 	}
 }
 
-// emptySite is a directory with release 1 in it, in which nothing runs.
+// emptySite makes a directory with release 1, in which nothing runs yet.
 func emptySite(t *testing.T) *site {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "site") // short: a socket's path has at most 107 bytes
@@ -73,7 +72,7 @@ func emptySite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// No symbolic link: the program starts itself again by its own path.
+	// Not a symbolic link: the program starts itself again by its own path.
 	if os.Link(self, s.program) != nil {
 		if err := copyFile(self, s.program); err != nil {
 			t.Fatal(err)
@@ -86,8 +85,8 @@ func emptySite(t *testing.T) *site {
 	return s
 }
 
-// pathWithoutUs leaves out where testscript keeps another relevo, by which this one
-// would start itself again.
+// pathWithoutUs leaves out the directory where testscript keeps another relevo, which this relevo
+// would take for itself.
 func pathWithoutUs() string {
 	places := slices.DeleteFunc(filepath.SplitList(os.Getenv("PATH")), func(dir string) bool {
 		_, err := os.Stat(filepath.Join(dir, "relevo"))
@@ -124,7 +123,7 @@ func (s *site) run(args ...string) {
 	s.begin()
 }
 
-// command is relevo with its output in the log.
+// command is relevo with its output going to the log.
 func (s *site) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(s.program, args...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.dir, s.env, s.log, s.log
@@ -137,7 +136,7 @@ func (s *site) begin() {
 	if err := s.master.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	ended, master := make(chan struct{}), s.master // another one may come
+	ended, master := make(chan struct{}), s.master // another master may follow
 	go func() {
 		defer close(ended)
 		master.Wait()
@@ -147,7 +146,7 @@ func (s *site) begin() {
 }
 
 func (s *site) end(ended <-chan struct{}) {
-	if s.client != nil { // else it never answered
+	if s.client != nil { // otherwise it never answered
 		if _, err := s.client.Status(context.Background()); err == nil {
 			s.client.Stop(context.Background(), true) // the master may be another process by now
 		}
@@ -160,7 +159,7 @@ func (s *site) end(ended <-chan struct{}) {
 		s.t.Error("the master did not end")
 	}
 	if s.t.Failed() {
-		s.t.Logf("what relevo and its workers said:\n%s", s.log)
+		s.t.Logf("the output of relevo and its workers:\n%s", s.log)
 	}
 }
 
@@ -173,7 +172,7 @@ func (s *site) stop() {
 	<-s.ended
 }
 
-// relevo runs a command to its end and returns its exit code and all it said.
+// relevo runs a command to its end and returns its exit code and its output.
 func (s *site) relevo(args ...string) (code int, said string) {
 	s.t.Helper()
 	cmd := exec.Command(s.program, args...)
@@ -193,8 +192,8 @@ func copyFile(from, to string) error {
 	return writeProgram(to, data)
 }
 
-// writeProgram writes a file that can be run at once: a process that is forked meanwhile would
-// have it open for writing.
+// writeProgram writes a file that can be run at once: a process that is forked while the test itself
+// writes it would keep it open for writing.
 func writeProgram(path string, text []byte) error {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
@@ -244,8 +243,7 @@ func (s *site) await(what string, holds func() bool) {
 	}
 }
 
-// load begins a load on fresh and on kept connections; the function that it
-// returns ends it.
+// load starts a load on fresh and on kept connections. The function that it returns ends the load.
 func (s *site) load() (end func() prove.Report) {
 	load := startLoad(s.status().Listeners[0].Address)
 	return sync.OnceValue(func() prove.Report {
@@ -258,9 +256,9 @@ func (s *site) load() (end func() prove.Report) {
 	})
 }
 
-// heldByDead adds up what workers said that died with connections in their hands
-// (test/app/main.go). One connection more may have been accepted and not counted yet,
-// for each death.
+// heldByDead adds up the connections that workers reported as open when they died
+// (test/app/main.go). For each death, one more connection may have been accepted and not counted
+// yet.
 func (s *site) heldByDead() (held, deaths int) {
 	for _, found := range diesWith.FindAllStringSubmatch(s.log.String(), -1) {
 		n, _ := strconv.Atoi(found[1])
@@ -272,7 +270,7 @@ func (s *site) heldByDead() (held, deaths int) {
 
 var diesWith = regexp.MustCompile(`app dies with (\d+) connections`)
 
-// pause is how long an action is given to begin before the test interrupts it: any length will do.
+// pause is how long an action may run before the test interrupts it: any length will do.
 func pause(d time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()

@@ -8,15 +8,15 @@ import (
 	"relevo/pool"
 )
 
-// eventLog keeps the events of a site from one moment on.
+// eventLog keeps the events of a site from some moment on.
 type eventLog struct {
 	site  *site
-	close func() // ends it
+	close func() // ends the recording
 	mu    sync.Mutex
 	all   []pool.Event
 }
 
-// record begins to listen; no event after its return is missed.
+// record starts listening. No event after its return is missed.
 func (s *site) record() *eventLog {
 	s.t.Helper()
 	stream, err := s.client.Events(context.Background())
@@ -39,14 +39,14 @@ func (s *site) record() *eventLog {
 	return l
 }
 
-// of returns the events of a kind, so far.
+// of returns the events of a kind that have come so far.
 func (l *eventLog) of(kind pool.Kind) []pool.Event {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(l.all), func(e pool.Event) bool { return e.Kind != kind })
 }
 
-// await waits until there are n events of a kind and returns all that there are.
+// await waits until there are n events of a kind, and returns all events of that kind.
 func (l *eventLog) await(kind pool.Kind, n int) []pool.Event {
 	l.site.t.Helper()
 	l.site.await(string(kind), func() bool { return len(l.of(kind)) >= n })
@@ -69,7 +69,7 @@ func (s *site) inSlot(slot int) pool.Worker {
 	return found
 }
 
-// tell has the worker of a slot do something (test/app/misdeeds.go) and returns it.
+// tell makes the worker of a slot do something (test/app/misdeeds.go) and returns the worker.
 func (s *site) tell(slot int, misdeed string) pool.Worker {
 	s.t.Helper()
 	w := s.inSlot(slot)

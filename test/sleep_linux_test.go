@@ -16,7 +16,7 @@ import (
 	"relevo/pool"
 )
 
-// sleeps waits until the app sleeps, and no process of it is left.
+// sleeps waits until the app sleeps and has no process.
 func (s *site) sleeps() {
 	s.t.Helper()
 	s.await("the app to sleep", func() bool {
@@ -25,7 +25,7 @@ func (s *site) sleeps() {
 	})
 }
 
-// answered wants an answer that says something.
+// answered requires an answer with this text.
 func (s *site) answered(address, want string) {
 	s.t.Helper()
 	conn, err := net.Dial("tcp", address)
@@ -38,7 +38,7 @@ func (s *site) answered(address, want string) {
 	}
 }
 
-// askOn asks for a page on a connection and returns the whole answer.
+// askOn requests a page on a connection and returns the whole answer.
 func askOn(t *testing.T, conn net.Conn) string {
 	t.Helper()
 	conn.SetDeadline(time.Now().Add(tooLong))
@@ -53,9 +53,9 @@ func askOn(t *testing.T, conn net.Conn) string {
 	}
 }
 
-// TestSleep: without clients no worker is left, and health checks start none; the next client does.
-// A release that came meanwhile then serves, or the old one if the new one fails. Masters follow
-// each other while the app sleeps.
+// TestSleep: without clients no worker is left, and health checks start none, but the next client
+// does. It is served by a release that came meanwhile, or by the old one if the new one fails.
+// Masters follow each other while the app sleeps.
 func TestSleep(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "-n", "0..2", "--idle", "1s", "--health", "/", "--health-interval", "200ms", "--canary", "10ms")
@@ -103,7 +103,7 @@ func TestSleep(t *testing.T) {
 }
 
 // TestSleepHangingRelease: a client that wakes the app does not wait for a release that hangs at its
-// start: the old one answers, while the new one has its time. The next release takes its place.
+// start: the old release answers, while the new one gets its time. The next release replaces it.
 func TestSleepHangingRelease(t *testing.T) {
 	t.Parallel()
 	for _, behaviour := range []string{"serve", "binds"} {
@@ -122,7 +122,7 @@ func TestSleepHangingRelease(t *testing.T) {
 			s.await("the release to be noted", func() bool { return s.status().Noted != nil })
 			s.answered(address, "version 1")
 			if status := s.status(); status.Rolling == nil || status.LastRoll != nil {
-				t.Errorf("the release that hangs is not tried any more: %+v, last roll %+v", status.Rolling, status.LastRoll)
+				t.Errorf("the hanging release is not tried any more: %+v, last roll %+v", status.Rolling, status.LastRoll)
 			}
 			s.release("3", behaviour)
 			s.await("the next release, and the end of the old one, which may still accept", func() bool {
@@ -136,7 +136,7 @@ func TestSleepHangingRelease(t *testing.T) {
 	}
 }
 
-// TestSleepOfPrograms: programs that bind by themselves and send no messages sleep, too. Every
+// TestSleepOfPrograms: programs that bind their own port and send no messages sleep, too. Every
 // client that comes while the last worker leaves is served.
 func TestSleepOfPrograms(t *testing.T) {
 	t.Parallel()
@@ -153,7 +153,7 @@ func TestSleepOfPrograms(t *testing.T) {
 				network, address = "unix", filepath.Join(s.dir, "s")
 			}
 			flags := []string{"run", "--name", "site", "-n", "0..2", "--idle", "1s"}
-			if network == "tcp" { // what relevo itself asks is no client
+			if network == "tcp" { // a check by relevo is no client
 				flags = append(flags, "--health", "/", "--health-interval", "300ms")
 			}
 			s.start(append(flags, "--", "./app", address)...)
@@ -185,18 +185,18 @@ func TestSleepOfPrograms(t *testing.T) {
 				events.await(pool.KindWake, n+1)
 			}
 			if network != "tcp" {
-				return // what the worker has taken from a shared socket when it ends is lost with it
+				return // datagrams that the worker has taken from a shared socket are lost when it ends
 			}
-			for n := range 3 { // in the moment when they leave
+			for n := range 3 { // at the moment when the workers leave
 				events.await(pool.KindSleep, n+3)
 				for ask(); len(events.of(pool.KindWake)) < n+3; ask() {
-				} // the worker that leaves may have served the first ones
+				} // the leaving worker may have served the first clients
 			}
 		})
 	}
 }
 
-// TestNoSleep: an app that listens where no client could wake it does not sleep, and status says
+// TestNoSleep: an app that listens where no client could wake it does not sleep, and the status says
 // why.
 func TestNoSleep(t *testing.T) {
 	t.Parallel()
@@ -229,12 +229,12 @@ func switches(t *testing.T, pid int) (n int) {
 	return n
 }
 
-// runtimeSwitches is how often the threads of an idle Go program wait again in a minute: the
-// runtime looks once a minute whether it has to collect garbage, and may do so.
+// runtimeSwitches is how often the threads of an idle Go program wake up in a minute: once a minute
+// the runtime checks whether it has to collect garbage, and may do so.
 const runtimeSwitches = 8
 
-// TestAsleepMasterRests: while the app sleeps, the master never wakes up, even with every feature
-// on that looks at workers.
+// TestAsleepMasterRests: while the app sleeps the master never wakes up, even with all features that
+// look at workers.
 func TestAsleepMasterRests(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -242,21 +242,22 @@ func TestAsleepMasterRests(t *testing.T) {
 		"--schedule", "0 4 * * *")
 	s.sleeps()
 	pid := s.status().PID
-	// The runtime and the watch of the listeners come to rest some seconds after a worker has gone.
+	// The runtime and the watch of the listeners come to rest some seconds after the last worker has
+	// gone.
 	during := func(length time.Duration) int {
 		before := switches(t, pid)
-		time.Sleep(length) // what is shown is that nothing happens in this time
+		time.Sleep(length) // the test proves that nothing happens in this time
 		return switches(t, pid) - before
 	}
 	s.await("the master to come to rest", func() bool { return during(5*time.Second) == 0 })
 	if n := during(time.Minute); n > runtimeSwitches {
-		t.Errorf("the threads of the master have waited again %d times in a minute", n)
+		t.Errorf("the threads of the master woke up %d times in a minute", n)
 	}
 	s.answered(s.status().Listeners[0].Address, "version 1")
 }
 
-// TestWakesWithoutLoss: a hundred times a client comes to an app that sleeps, or that is falling
-// asleep.
+// TestWakesWithoutLoss: a hundred times a client comes to an app that sleeps, or that is about to
+// sleep.
 func TestWakesWithoutLoss(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -270,7 +271,7 @@ func TestWakesWithoutLoss(t *testing.T) {
 		if n%2 == 0 {
 			s.sleeps()
 		}
-		for len(events.of(pool.KindWake)) <= n { // the worker that leaves may serve the first ones
+		for len(events.of(pool.KindWake)) <= n { // the leaving worker may serve the first clients
 			if err := askAlone(address); err != nil {
 				t.Fatalf("client of wake-up %d: %v", n+1, err)
 			}
@@ -278,7 +279,7 @@ func TestWakesWithoutLoss(t *testing.T) {
 	}
 }
 
-// TestSleepSurvivesMaster: under systemd the app sleeps on when its master dies, and clients that
+// TestSleepSurvivesMaster: under systemd the app stays asleep when its master dies, and clients that
 // come before the next master are served.
 func TestSleepSurvivesMaster(t *testing.T) {
 	takesLong(t)
@@ -302,9 +303,9 @@ func TestSleepSurvivesMaster(t *testing.T) {
 	}
 }
 
-// TestSleepOfProgramsGoesOn: sockets that the sleeping generation has bound wake it under the next
+// TestSleepOfProgramsContinues: sockets that the sleeping generation has bound wake it under the next
 // master, too, although the new release that waits has bound none.
-func TestSleepOfProgramsGoesOn(t *testing.T) {
+func TestSleepOfProgramsContinues(t *testing.T) {
 	t.Parallel()
 	s := emptySite(t)
 	s.release("1", "binds")

@@ -24,9 +24,9 @@ var (
 	soakSeed = flag.Uint64("soak-seed", 0, "the order of TestSoak's actions; 0 for a new one")
 )
 
-// TestSoak does to a service what happens to one in a year, in random order and under load: good
+// TestSoak does to a service what may happen to one in a year, in random order and under load: good
 // and bad releases, deaths at any moment, other sizes, good and broken configurations, rollbacks.
-// The promises are checked after each. -soak 10m makes it longer.
+// After each the promises are checked. -soak 10m makes it longer.
 func TestSoak(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -71,7 +71,7 @@ func TestSoak(t *testing.T) {
 		t.Errorf("%d requests lost, dead workers held %d: %+v %+v", lost.Total(), held, lost, report.Samples)
 	}
 	if after.files > before.files || after.children != before.children {
-		t.Errorf("the master holds %+v, before: %+v", after, before)
+		t.Errorf("the master has %+v, before: %+v", after, before)
 	}
 	if most := config.DefaultKeepReleases + 2; after.releases > most {
 		t.Errorf("%d releases are kept, want %d at most", after.releases, most)
@@ -84,7 +84,7 @@ type soak struct {
 	t       *testing.T
 	random  *rand.Rand
 	done    map[string]int
-	workers int // as the configuration says
+	workers int // in the configuration
 	version int
 }
 
@@ -100,7 +100,7 @@ watch_binary = false
 func (k *soak) start() {
 	k.site = newSiteFrom(k.t, soakConfig+"listen = [\"web=127.0.0.1:0\"]\nworkers = 3\n")
 	k.settled(3)
-	// From the first roll on there is a generation to fall back to, with its files.
+	// From the first roll on there is a generation for a rollback, with its files.
 	k.deploy("serve")
 	k.reload(0)
 	k.settled(3)
@@ -117,7 +117,7 @@ func (k *soak) put(more string) {
 	}
 }
 
-// reload expects one of some exit codes.
+// reload requires one of these exit codes.
 func (k *soak) reload(codes ...int) {
 	k.t.Helper()
 	if got, said := k.relevo("reload", "site"); !slices.Contains(codes, got) {
@@ -141,16 +141,16 @@ func (k *soak) actions() map[string]func() {
 		"good release":            func() { k.deploy("serve"); k.reload(0) },
 		"bad release: crashes":    bad("crash", 10),
 		"bad release: late crash": bad("crash-500ms", 10),
-		// On a slow machine the canary dies after its probation, and the release is rolled back for
-		// a crash storm.
-		"bad release: probation": bad("crash-on-probation", 10, 0),
-		"death of a worker":      func() { k.kill(k.anyWorker()) },
-		"death in a roll":        k.deathInRoll,
-		"scale up and down":      k.scale,
-		"configuration":          k.reconfigure,
-		"listener more and less": k.relisten,
-		"limits":                 k.relimit,
-		"damaged listener":       k.damage,
+		// On a slow machine the canary dies after its probation, and the release is rolled back
+		// because of a crash storm.
+		"bad release: probation":  bad("crash-on-probation", 10, 0),
+		"death of a worker":       func() { k.kill(k.anyWorker()) },
+		"death in a roll":         k.deathInRoll,
+		"scale up and down":       k.scale,
+		"configuration":           k.reconfigure,
+		"listener added, removed": k.relisten,
+		"limits":                  k.relimit,
+		"damaged listener":        k.damage,
 		"broken configuration": func() {
 			k.put(`workers = "many"`)
 			k.reload(6)
@@ -168,13 +168,13 @@ func (k *soak) anyWorker() string {
 		}
 	}
 	if len(ids) == 0 {
-		return "" // earlier actions have killed them all; the next ones come
+		return "" // earlier actions have killed all of them; new ones will follow
 	}
 	return ids[k.random.IntN(len(ids))]
 }
 
-// kill makes a worker die and waits until it is gone; it may have gone by itself. It asks again and
-// again, because a program that has only just started ignores the first request.
+// kill makes a worker die and waits until it is gone; it may also have gone before. It asks again
+// and again, because a program that has only just started ignores the first request.
 func (k *soak) kill(id string) {
 	if id == "" {
 		return
@@ -185,7 +185,7 @@ func (k *soak) kill(id string) {
 	})
 }
 
-// deathInRoll kills the worker of a random step of a roll. The roll may fail or not.
+// deathInRoll kills the worker of a random step of a roll. The roll may fail or succeed.
 func (k *soak) deathInRoll() {
 	k.deploy("serve")
 	events, err := k.client.Events(context.Background())
@@ -234,10 +234,10 @@ func (k *soak) reconfigure() {
 	}
 }
 
-// relisten adds a listener by a roll and removes it by another one. Clients of the first listener
+// relisten adds a listener by one roll and removes it by another. Clients of the first listener
 // notice neither.
 func (k *soak) relisten() {
-	k.deploy("serve") // the last one may be known to be bad
+	k.deploy("serve") // the last release may be known to be bad
 	k.put(fmt.Sprintf("workers = %d\nlisten = [\"web=127.0.0.1:0\", \"more=127.0.0.1:0\"]", k.workers))
 	k.reload(0)
 	listeners := k.status().Listeners
@@ -251,7 +251,7 @@ func (k *soak) relisten() {
 	k.reload(0)
 	if conn, err := net.Dial("tcp", listeners[1].Address); err == nil {
 		conn.Close()
-		k.t.Error("the listener that was taken away takes clients")
+		k.t.Error("the removed listener accepts clients")
 	}
 }
 
@@ -272,9 +272,9 @@ func (k *soak) relimit() {
 	k.reload(0)
 }
 
-// damage has workers make the shared listener blocking, and one of them die, because listeners are
-// inspected when a worker starts or leaves. The new worker may be quicker than the inspection: a Go
-// program makes what it inherits non-blocking. Then it is tried again.
+// damage makes workers set the shared listener to blocking, and one of them die, because listeners
+// are inspected when a worker starts or leaves. The new worker may be quicker than the inspection,
+// because a Go program makes inherited sockets non-blocking. Then it is tried again.
 func (k *soak) damage() {
 	events := k.record()
 	defer events.close()
@@ -288,7 +288,7 @@ func (k *soak) damage() {
 			}
 		}
 	}
-	k.t.Error("a listener that was made blocking was never told of")
+	k.t.Error("a listener that was made blocking was never reported")
 }
 
 // block says whether a worker has made the listener blocking. A worker that was just killed may
@@ -307,19 +307,19 @@ func (k *soak) block(events *eventLog, id string) (did bool) {
 	}) && did
 }
 
-// rollBack goes to the last good release, where there is one.
+// rollBack goes to the last good release, if there is one.
 func (k *soak) rollBack() {
 	if code, said := k.relevo("rollback", "site"); code != 0 && !strings.Contains(said, "no other good release") {
 		k.t.Errorf("rollback: exit code %d: %s", code, said)
 	}
 }
 
-// holdings of the master, once no worker starts or leaves.
+// siteHoldings are what the master has once no worker starts or leaves.
 type siteHoldings struct{ files, children, releases int }
 
 func (k *soak) holds() siteHoldings { return k.holdsAtMost(1 << 20) }
 
-// holdsAtMost gives the last of what is closing time to be closed.
+// holdsAtMost waits until everything that is being closed is closed.
 func (k *soak) holdsAtMost(files int) (h siteHoldings) {
 	k.t.Helper()
 	pid := k.status().PID

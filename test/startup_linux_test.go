@@ -18,7 +18,7 @@ func newStartedSite(t *testing.T, configuration string) *unitSite {
 	return s
 }
 
-// start runs relevo start as a shell of a session does.
+// start runs relevo start as the shell of a session does.
 func (s *unitSite) start(code int, want string, args ...string) {
 	s.t.Helper()
 	cmd := s.Command("systemd-run", append([]string{"--scope", "--quiet", "--setenv=TOKEN=a \"b\" $c %d",
@@ -38,7 +38,7 @@ func (s *unitSite) step(code int, want string, args ...string) {
 	}
 }
 
-// cgroups returns the cgroups of processes, by their pids in the box.
+// cgroupsOf returns the cgroups of processes, given by their pids in the box.
 func (s *unitSite) cgroupsOf(pids []int) (all []string) {
 	s.t.Helper()
 	for _, pid := range pids {
@@ -52,8 +52,8 @@ func (s *unitSite) cgroupsOf(pids []int) (all []string) {
 }
 
 // TestStartup: under load an app moves from the background to a unit of systemd. The same workers
-// serve on, each in a cgroup of the unit. A kill of the new master, a reload, and the move back
-// lose nothing either.
+// keep serving, each in a cgroup of the unit. A kill of the new master, a reload, and the move back
+// lose no request, either.
 func TestStartup(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -86,7 +86,7 @@ func TestStartup(t *testing.T) {
 	s.step(0, "systemd runs it already", "startup", "web")
 	s.step(1, "relevo unstartup web", "delete", "web")
 
-	// The move back: the app goes on, and its master can be upgraded.
+	// The move back: the app keeps running, and its master can be upgraded.
 	s.step(0, "web does not start at boot any more; it keeps running until it is stopped", "unstartup")
 	s.step(0, "", "upgrade", "web")
 	s.settled(2)
@@ -106,7 +106,7 @@ func TestStartup(t *testing.T) {
 	for _, path := range []string{"/etc/systemd/system/web.service", "/run/systemd/system/web.service",
 		"/etc/systemd/system/multi-user.target.wants/web.service", "/var/lib/relevo/web/environment"} {
 		if _, err := os.Lstat(s.Path(path)); err == nil {
-			t.Errorf("%s is left", filepath.Base(path))
+			t.Errorf("%s still exists", filepath.Base(path))
 		}
 	}
 	s.step(1, "cannot set up the boot: no app is remembered; relevo start app.js starts", "startup")

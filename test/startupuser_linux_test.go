@@ -16,8 +16,8 @@ func (s *unitSite) asAnn(script string) (code int, said string) {
 	return exitCode(err), string(out)
 }
 
-// TestStartupOfUser: a user's app moves from a session to the user's own systemd, which starts at
-// boot from now on. relevo says what prevents that, and what to type.
+// TestStartupOfUser: a user's app moves from a session to the user's own systemd, which from then on
+// starts at boot. relevo says what prevents that, and what to type.
 func TestStartupOfUser(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -50,7 +50,8 @@ func TestStartupOfUser(t *testing.T) {
 			"systemctl --user show -P StatusText relevo-web", 0, "the page is at http://127.0.0.1:"},
 		{at + "stat -c %a ~/.local/state/relevo/.web-token && ./relevo uninstall --web --user --now", 0, "600"},
 		{at + "./relevo unstartup web && ./relevo stop web && ./relevo delete web", 0, "web is deleted"},
-		// cron has no XDG_RUNTIME_DIR: what it starts is found from a login all the same, and the other way round.
+		// cron has no XDG_RUNTIME_DIR: what it starts is found from a login, too, and the other way
+		// round.
 		{"unset XDG_RUNTIME_DIR; ./relevo start relevo.toml", 0, "web serves on " + s.address},
 		{at + "./relevo start web", 1, "cannot start web: it runs already"},
 		{at + "./relevo startup", 0, "and its 2 workers kept running"},
@@ -65,7 +66,7 @@ func TestStartupOfUser(t *testing.T) {
 	}
 }
 
-// TestStartupRefused: relevo says what prevents the unit, and the app goes on unchanged.
+// TestStartupRefused: relevo says what prevents the unit, and the app keeps running unchanged.
 func TestStartupRefused(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -84,7 +85,7 @@ func TestStartupRefused(t *testing.T) {
 	s.override("LimitNOFILE=16")
 	s.step(1, "cannot take over from the running master", "startup")
 	if _, err := os.Stat(unit); err == nil {
-		t.Error("the unit of a move that failed is left")
+		t.Error("the unit of a failed move still exists")
 	}
 	if got := s.Show("web.service", "ActiveState"); got != "inactive" && got != "failed" {
 		t.Errorf("the unit is %s", got)

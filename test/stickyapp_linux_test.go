@@ -23,7 +23,7 @@ import (
 
 var stickyClients = flag.Int("clients", 100, "how many clients the tests of sticky balance have")
 
-// fetchAs asks as one of many clients, each with an address of its own on the loopback.
+// fetchAs sends a request as one of many clients, each with an address of its own on the loopback.
 func fetchAs(ctx context.Context, client int, address string) (string, error) {
 	local := netip.AddrFrom4([4]byte{127, byte(1 + client>>16), byte(client >> 8), byte(client)})
 	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))}
@@ -74,8 +74,8 @@ func movedClients(before, now []string) (n int) {
 	return n
 }
 
-// TestStickyApp: clients stay at their slots over rolls, successions, and the death of a worker.
-// One more worker takes its share of the clients, and no other client moves.
+// TestStickyApp: clients keep their slots during rolls, successions, and the death of a worker. One
+// more worker takes its share of the clients, and no other client moves.
 func TestStickyApp(t *testing.T) {
 	t.Parallel()
 	s := capturedSite(t, "--balance", "sticky")
@@ -113,7 +113,7 @@ func TestStickyApp(t *testing.T) {
 	now := slotsOf(t, listener.Address)
 	for client := range now {
 		if now[client] != before[client] && now[client] != "4" {
-			t.Fatalf("a client of slot %s is at slot %s", before[client], now[client])
+			t.Fatalf("a client of slot %s is now at slot %s", before[client], now[client])
 		}
 	}
 	n := movedClients(before, now)
@@ -127,7 +127,7 @@ func TestStickyApp(t *testing.T) {
 // warnsOfOneClient checks that status warns if all connections come from one address.
 func (s *site) warnsOfOneClient(t *testing.T, address string) {
 	t.Helper()
-	for range 200 { // the port may have been a client's a moment ago
+	for range 200 { // a client may have used the port a moment ago
 		conn, err := net.Dial("tcp", address)
 		s.must(err)
 		defer conn.Close()
@@ -164,8 +164,8 @@ func TestStickyUpheavals(t *testing.T) {
 	}
 }
 
-// loadOfMany has clients with many addresses ask without pauses or retries. Its end checks that no
-// client lost a request or was served by another slot than before.
+// loadOfMany makes clients with many addresses send requests without pauses or retries. Its end
+// checks that no client lost a request or was served by another slot than before.
 func loadOfMany(t *testing.T, address string) (end func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -204,7 +204,7 @@ func loadOfMany(t *testing.T, address string) (end func()) {
 	return end
 }
 
-// TestStickyNode: connections of a Node worker that leaves are handed to the next worker in its
+// TestStickyNode: when a Node worker leaves, its connections are handed to the next worker in its
 // slot, so clients with open connections stay at their slot.
 func TestStickyNode(t *testing.T) {
 	takesLong(t)
@@ -249,7 +249,7 @@ func TestStickyNode(t *testing.T) {
 	s.stop()
 }
 
-// TestStickyCannotBe: where clients cannot stick to workers, the log says so.
+// TestStickyCannotBe: if clients cannot stick to workers, the log says so.
 func TestStickyCannotBe(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -268,10 +268,10 @@ func TestStickyCannotBe(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := captured(t, c.args[0], append([]string{"--balance", "sticky"}, c.args[1:]...)...)
-			s.await("it to be told", func() bool { return strings.Contains(s.log.String(), c.want) })
+			s.await("the report", func() bool { return strings.Contains(s.log.String(), c.want) })
 			s.stop()
 			if n := strings.Count(s.log.String(), c.want); n != 1 {
-				t.Errorf("told %d times", n)
+				t.Errorf("reported %d times", n)
 			}
 		})
 	}

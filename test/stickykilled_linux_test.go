@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestStickyMasterKilled: the master is killed under the load of many clients. Nothing is lost, and
-// each client stays at its slot, also in a roll whose dark canary is on probation when the master
-// is killed.
+// TestStickyMasterKilled: the master is killed under the load of many clients. No request is lost,
+// and each client stays at its slot, also in a roll whose dark canary is on probation when the
+// master is killed.
 func TestStickyMasterKilled(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -40,7 +40,7 @@ func TestStickyMasterKilled(t *testing.T) {
 	}
 	s.Await("the canary to be on probation", onProbation)
 	s.murder()
-	s.Await("the next master to know of it", onProbation)
+	s.Await("the next master to know the canary", onProbation)
 	if n := shareOf(t, s.address, "2", 50); n > 0 {
 		t.Errorf("a dark canary has answered %d of 50 connections", n)
 	}

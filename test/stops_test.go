@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestStopTwice: several stop signals at the same moment are one stop, whichever signals they are,
-// and accepted requests are answered.
+// TestStopTwice: several stop signals at the same moment, whichever they are, are one stop, and
+// accepted requests are answered.
 func TestStopTwice(t *testing.T) {
 	t.Parallel()
 	for name, start := range map[string]func(*testing.T) *site{
@@ -37,7 +37,7 @@ func TestStopTwice(t *testing.T) {
 			answer := s.slowAnswer()
 			s.signalAtOnce(syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 			if got := <-answer; got != "done\n" {
-				t.Errorf("what was accepted got %q", got)
+				t.Errorf("the accepted request got %q", got)
 			}
 			<-s.ended
 			s.await("the end of the master", func() bool { code, _ := s.relevo("status", "site"); return code == 3 })
@@ -48,7 +48,7 @@ func TestStopTwice(t *testing.T) {
 	}
 }
 
-// slowAnswer begins a request that takes a second.
+// slowAnswer sends a request that takes a second.
 func (s *site) slowAnswer() <-chan string {
 	s.t.Helper()
 	response, err := http.Get("http://" + s.status().Listeners[0].Address + "/slow?for=1s")

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// upgrade replaces the master and returns the pid of the one that goes on.
+// upgrade replaces the master and returns the pid of the new one.
 func (s *site) upgrade() (pid int) {
 	s.t.Helper()
 	if code, said := s.relevo("upgrade", "site"); code != 0 {
@@ -21,7 +21,7 @@ func (s *site) upgrade() (pid int) {
 }
 
 // TestSuccessionUnderLoad: twenty masters follow each other. No request is lost, the workers stay,
-// and a stream and a download that were begun before go on.
+// and a stream and a download that began before continue.
 func TestSuccessionUnderLoad(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -48,7 +48,7 @@ func TestSuccessionUnderLoad(t *testing.T) {
 			for range 20 {
 				now := s.upgrade()
 				if (now == master) != (how == "exec") {
-					t.Errorf("pid %d goes on after %d", now, master)
+					t.Errorf("pid %d follows pid %d", now, master)
 				}
 				master = now
 			}
@@ -66,10 +66,10 @@ func TestSuccessionUnderLoad(t *testing.T) {
 				t.Errorf("pids %v serve, before: %v", after, before)
 			}
 			if n := s.status().Successions; n != 20 {
-				t.Errorf("status tells of %d successions", n)
+				t.Errorf("status shows %d successions", n)
 			}
 			t.Logf("%d requests, %d lost, longest gap %v", report.Total.Sent, report.Lost(), report.LongestGap)
-			// Everything works on adopted workers.
+			// All requests work on adopted workers.
 			s.release("2", "serve")
 			if code, said := s.relevo("reload", "site"); code != 0 {
 				t.Errorf("reload: %d %s", code, said)
@@ -83,7 +83,7 @@ func TestSuccessionUnderLoad(t *testing.T) {
 	}
 }
 
-// TestSuccessionInARoll: a request that waits for a roll is answered by the next master.
+// TestSuccessionInARoll: the next master answers a request that waits for a roll.
 func TestSuccessionInARoll(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -99,7 +99,7 @@ func TestSuccessionInARoll(t *testing.T) {
 				rolled <- fmt.Sprint(code, " ", said)
 			}()
 			for done := range 3 {
-				s.await("the roll to go on", func() bool {
+				s.await("the roll to continue", func() bool {
 					status := s.status()
 					served := 0
 					for _, w := range status.Workers {
@@ -119,7 +119,7 @@ func TestSuccessionInARoll(t *testing.T) {
 				t.Errorf("%d of %d requests lost: %+v", n, report.Total.Sent, report.Samples)
 			}
 			if !strings.Contains(s.log.String(), "continues the roll to generation 2") {
-				t.Errorf("nobody says that the roll went on:\n%s", s.log)
+				t.Errorf("the log does not say that the roll continued:\n%s", s.log)
 			}
 			s.stop()
 		})
@@ -141,8 +141,8 @@ func (s *site) renew() {
 	}
 }
 
-// TestReloadUpgradesFirst: HUP and reload first replace relevo, if its file has changed, and then
-// the workers.
+// TestReloadUpgradesFirst: if relevo's file has changed, HUP and reload first replace relevo, and
+// then the workers.
 func TestReloadUpgradesFirst(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "-n", "1", "--watch-binary=false")
@@ -175,8 +175,8 @@ func TestReloadUpgradesFirst(t *testing.T) {
 	s.stop()
 }
 
-// TestOrphans: without systemd, a master that was killed leaves its workers behind. The next master
-// says which processes they are.
+// TestOrphans: without systemd, a killed master leaves its workers behind. The next master says
+// which processes they are.
 func TestOrphans(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "-n", "2")
@@ -202,7 +202,7 @@ func (s *site) orphans(n int) (pids []int, address string) {
 	return pids, address
 }
 
-// TestTableflipWorker: a worker that itself uses tableflip finds nothing of relevo's.
+// TestTableflipWorker: a worker that itself uses tableflip finds nothing of relevo's tableflip.
 func TestTableflipWorker(t *testing.T) {
 	t.Parallel()
 	s := emptySite(t)
@@ -210,7 +210,7 @@ func TestTableflipWorker(t *testing.T) {
 	s.start("run", "--name", "site", "-l", "127.0.0.1:0", "-n", "2", "--", "./app")
 	for range 2 {
 		s.upgrade()
-		if code, said := s.relevo("reload", "site"); code != 0 { // new workers of a successor
+		if code, said := s.relevo("reload", "site"); code != 0 { // new workers, started by a successor
 			t.Fatalf("reload: %d %s", code, said)
 		}
 	}

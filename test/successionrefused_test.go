@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// TestSuccessionRefused: a new relevo that ends, hangs, dies when it has the legacy, or cannot hold
-// it, changes nothing. The old master and all workers go on.
+// TestSuccessionRefused: a new relevo that ends, hangs, dies when it has the legacy, or cannot take
+// all of it, changes nothing. The old master and all workers stay.
 func TestSuccessionRefused(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -31,25 +31,26 @@ func TestSuccessionRefused(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		put func(*site)
-		// what it says of the new one, which runs beside it, or is asked before it becomes that
+		// The messages about the new relevo: if it runs beside the old one; if it is checked before
+		// an exec.
 		tableflip, exec string
 	}{
 		"exits": {script("exit 3"), "exited: exit status 3", "could not take over: exit status 3"},
 		"hangs": {script("exec sleep 60"), "timed out", "does not answer within 8s"},
-		"approves of everything": {script("[ $1 = --upgrade-check ] && exit 0; exit 3"), "exited: exit status 3",
+		"passes every check": {script("[ $1 = --upgrade-check ] && exit 0; exit 3"), "exited: exit status 3",
 			"could not take over: exit status 3"},
-		"knows a flag less": {script("exec $(dirname $0)/good run --no-such-flag"), "exited: exit status 2",
+		"lacks a flag": {script("exec $(dirname $0)/good run --no-such-flag"), "exited: exit status 2",
 			"cannot find the flag --no-such-flag"},
 		"missing": {func(s *site) { os.Rename(s.program, filepath.Join(s.dir, "good")) }, "no such file", "no such file"},
-		"dies with its hands full": {script("exec " + "$(dirname $0)/relevo-dies \"$@\""), "exited: exit status 2",
-			"panic: dies with its hands full"},
-		"may not hold so much": {script("ulimit -n 16; exec $(dirname $0)/good \"$@\""), "exited: exit status 1",
+		"dies with the legacy": {script("exec " + "$(dirname $0)/relevo-dies \"$@\""), "exited: exit status 2",
+			"panic: dies with the legacy"},
+		"may not open all files": {script("ulimit -n 16; exec $(dirname $0)/good \"$@\""), "exited: exit status 1",
 			"cannot work with 16 open files"},
 	} {
 		for _, how := range []string{"tableflip", "exec"} {
 			t.Run(name+"/"+how, func(t *testing.T) {
 				s := emptySite(t)
-				if name == "hangs" { // no other one is waited for in vain
+				if name == "hangs" { // only this one uses up the patience
 					s.env = append(s.env, "RELEVO_UPGRADE_TIMEOUT=8s")
 				}
 				if err := os.Link(s.program, filepath.Join(s.dir, "relevo-dies")); err != nil {
@@ -69,7 +70,7 @@ func TestSuccessionRefused(t *testing.T) {
 					t.Errorf("exit code %d: %s", code, said)
 				}
 				if now := s.status().PID; now != master {
-					t.Errorf("pid %d goes on after %d", now, master)
+					t.Errorf("pid %d follows pid %d", now, master)
 				}
 				if warnings := strings.Join(s.status().Warnings, " "); !strings.Contains(warnings,
 					"relevo itself could not be replaced") {
@@ -84,18 +85,18 @@ func TestSuccessionRefused(t *testing.T) {
 					t.Errorf("%d of %d requests lost: %+v", n, report.Total.Sent, report.Samples)
 				}
 				if slices.Equal(before, s.settled(2)) {
-					t.Error("the roll after it has replaced nobody")
+					t.Error("the roll after it has replaced no worker")
 				}
-				// A good one takes over as before.
+				// A good relevo takes over as before.
 				os.Remove(s.program)
 				if err := os.Link(good.program, s.program); err != nil {
 					t.Fatal(err)
 				}
 				if now := s.upgrade(); (now == master) != (how == "exec") {
-					t.Errorf("pid %d goes on after %d", now, master)
+					t.Errorf("pid %d follows pid %d", now, master)
 				}
 				if warnings := s.status().Warnings; len(warnings) > 0 {
-					t.Errorf("warnings after it went well: %q", warnings)
+					t.Errorf("warnings after the upgrade succeeded: %q", warnings)
 				}
 				s.stop()
 			})
@@ -117,7 +118,7 @@ func TestReloadWithABrokenRelevo(t *testing.T) {
 		s.await("the roll", func() bool { return s.status().Generation == generation && s.status().State == "running" })
 	}
 	if n := strings.Count(s.log.String(), "replacing the master"); n != 1 {
-		t.Errorf("it is tried %d times", n)
+		t.Errorf("it was tried %d times", n)
 	}
 	if warnings := strings.Join(s.status().Warnings, " "); !strings.Contains(warnings,
 		"relevo itself could not be replaced") {
@@ -128,15 +129,15 @@ func TestReloadWithABrokenRelevo(t *testing.T) {
 	s.stop()
 }
 
-// dieWithHandsFull is a relevo that panics when it has got the whole legacy and has not yet said
-// that it goes on.
-func dieWithHandsFull() {
+// dieWithLegacy is a relevo that panics when it has got the whole legacy and has not yet said
+// that it takes over.
+func dieWithLegacy() {
 	go func() {
 		for {
 			links, _ := filepath.Glob("/proc/self/fd/*")
 			for _, link := range links {
 				if target, _ := os.Readlink(link); target == "anon_inode:[pidfd]" || strings.HasPrefix(target, "pidfd:") {
-					panic("dies with its hands full")
+					panic("dies with the legacy")
 				}
 			}
 		}
@@ -144,8 +145,8 @@ func dieWithHandsFull() {
 	relevo()
 }
 
-// TestRehearsal: a program that can read the legacy but cannot make a master of it is found out
-// before the exec.
+// TestRehearsal: the check before the exec finds a program that can read the legacy but cannot make
+// a master of it.
 func TestRehearsal(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "-n", "2", "--upgrade", "exec", "--watch-binary=false")
@@ -166,7 +167,7 @@ func TestRehearsal(t *testing.T) {
 	s.stop()
 }
 
-// dropSockets is a relevo that loses the sockets that it inherits.
+// dropSockets is a relevo that loses its inherited sockets.
 func dropSockets() {
 	links, _ := filepath.Glob("/proc/self/fd/*")
 	for _, link := range links {
@@ -178,7 +179,7 @@ func dropSockets() {
 	relevo()
 }
 
-// TestExecFails: if the new program fails after the exec, it starts afresh on the same sockets, and
+// TestExecFails: if the new program fails after the exec, it starts over on the same sockets, and
 // the old workers leave when the new ones serve.
 func TestExecFails(t *testing.T) {
 	t.Parallel()
@@ -211,7 +212,7 @@ func TestExecFails(t *testing.T) {
 	s.stop()
 }
 
-// forgeLegacy is a relevo that passes the trial run, and then fails to take over.
+// forgeLegacy is a relevo that passes the check, and then fails to take over.
 func forgeLegacy() {
 	links, _ := filepath.Glob("/proc/self/fd/*")
 	for _, link := range links {
@@ -232,7 +233,7 @@ func forgeLegacy() {
 	relevo()
 }
 
-// forgeSlots rewrites both slots of a document as upgrader.Document lays them out.
+// forgeSlots rewrites both slots of a document, in the layout of upgrader.Document.
 func forgeSlots(file *os.File, change func(map[string]any)) error {
 	const header, slot = 56, 64 << 20
 	for at := int64(0); at <= slot; at += slot {

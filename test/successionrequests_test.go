@@ -73,13 +73,13 @@ func TestSuccessionAndStop(t *testing.T) {
 			<-asked
 		}
 		if between == 0 {
-			t.Errorf("%s: each succession was over before its end was asked for", how)
+			t.Errorf("%s: each succession was over before the stop was requested", how)
 		}
 	}
 }
 
-// terminate sends a signal to the present master, and waits for the end. A master that had just
-// ended itself could not hear the signal.
+// terminate sends a signal to the present master, and waits for its end. A master that has just been
+// replaced does not get the signal.
 func (s *site) terminate() {
 	s.t.Helper()
 	asked := 0
@@ -97,8 +97,8 @@ func (s *site) terminate() {
 	})
 }
 
-// TestEventsGoOn: a reader of events gets those of the next master, too.
-func TestEventsGoOn(t *testing.T) {
+// TestEventsContinue: a reader of events also gets those of the next master.
+func TestEventsContinue(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		s := newSite(t, "-n", "1", "--upgrade", how)
@@ -125,8 +125,8 @@ func TestEventsGoOn(t *testing.T) {
 	}
 }
 
-// TestSignalsInASuccession: a reload and one more worker, requested during a succession, are done.
-// At the moment of an exec a signal may be lost, but it ends no process.
+// TestSignalsInASuccession: a reload and an additional worker that are requested during a succession
+// are done. At the moment of an exec a signal may be lost, but it ends no process.
 func TestSignalsInASuccession(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
@@ -139,7 +139,7 @@ func TestSignalsInASuccession(t *testing.T) {
 }
 
 func signalsInASuccession(t *testing.T, how string) {
-	// On a busy machine the first rounds may all be too late; one has to be in time.
+	// On a busy machine the first rounds may all be too late; one must be in time.
 	for delay, inTime := 0, 0; delay < 6 || inTime == 0; delay++ {
 		s := newSite(t, "-n", "1", "--upgrade", how, "--watch-binary=false", "--canary", "0")
 		master := s.master.Process.Pid
@@ -150,7 +150,7 @@ func signalsInASuccession(t *testing.T, how string) {
 		syscall.Kill(master, syscall.SIGTTIN)
 		if strings.Contains(s.log.String(), "another master has taken over") {
 			s.stop()
-			continue // too late: they may have come to a process that had passed on what it owed
+			continue // too late: the signals may have reached a process that had already handed over
 		}
 		inTime++
 		s.await("the next master", func() bool { return s.status().Successions == 1 })

@@ -83,8 +83,8 @@ func TestUnitLife(t *testing.T) {
 	s.gone(before)
 }
 
-// TestUnitStopsGracefully: a stop waits for accepted requests, longer than the unit says, because
-// the master asks systemd for the time.
+// TestUnitStopsGracefully: a stop waits for accepted requests longer than the unit's timeout,
+// because the master asks systemd for more time.
 func TestUnitStopsGracefully(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -117,7 +117,7 @@ func TestUnitWatchdog(t *testing.T) {
 	s.Systemctl("start", "web.service")
 	stuck := s.master()
 	first := s.Show("web.service", "MainPID")
-	// It lives on while its loop goes round.
+	// It stays alive while its loop runs.
 	s.Await("signs of life", func() bool {
 		since, err := strconv.ParseInt(s.Show("web.service", "WatchdogTimestampMonotonic"), 10, 64)
 		started, _ := strconv.ParseInt(s.Show("web.service", "ExecMainStartTimestampMonotonic"), 10, 64)
@@ -133,16 +133,16 @@ func TestUnitWatchdog(t *testing.T) {
 		return s.Show("web.service", "NRestarts") == "1" && s.Show("web.service", "ActiveState") == "active"
 	})
 	if !strings.Contains(s.Journal("web.service"), "Watchdog timeout") {
-		t.Errorf("the journal does not tell of the watchdog:\n%s", s.Journal("web.service"))
+		t.Errorf("the journal does not mention the watchdog:\n%s", s.Journal("web.service"))
 	}
 	before := s.Processes("web.service")
 	s.Systemctl("stop", "web.service")
 	s.gone(before)
 }
 
-// TestUnitLeavesNobody: with KillMode=process a killed master leaves its workers to the next one.
-// If there will be no next master, no worker is left.
-func TestUnitLeavesNobody(t *testing.T) {
+// TestUnitLeavesNoProcess: with KillMode=process a killed master leaves its workers to the next one. If
+// there will be no next master, no worker is left.
+func TestUnitLeavesNoProcess(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "workers = 2\ndrain_timeout = \"5s\"\nstop_grace = \"1s\"\n")
@@ -182,7 +182,7 @@ func TestUnitLeavesNobody(t *testing.T) {
 				state := s.Show("web.service", "ActiveState")
 				return state == "inactive" || state == "failed"
 			})
-			s.Await("everybody to be gone", func() bool {
+			s.Await("all processes to end", func() bool {
 				// The guard ends the workers, and is the last process to end.
 				return len(s.Processes("web.service")) == 0 &&
 					!slices.ContainsFunc(before, func(pid int) bool { return syscall.Kill(pid, 0) == nil })
@@ -215,9 +215,9 @@ func TestSocketUnit(t *testing.T) {
 	// After a stop it starts again when a client comes.
 	s.Systemctl("stop", "web.service")
 	if got := s.get("/"); !strings.HasPrefix(got, "version 1 ") {
-		t.Errorf("by a client: %q", got)
+		t.Errorf("started by a client: %q", got)
 	}
-	// A socket that is not in the configuration is an error, and stays one.
+	// A socket that is not in the configuration is an error, and remains one.
 	s.Systemctl("stop", "web.service", "web.socket")
 	s.address = testport.Address(t)
 	s.configure("workers = 2\n")
@@ -226,15 +226,15 @@ func TestSocketUnit(t *testing.T) {
 		t.Fatal(err)
 	}
 	if code, _ := s.systemctl("start", "web.service"); code == 0 {
-		t.Error("it started with a socket that nobody wants")
+		t.Error("it started with a socket that is not configured")
 	}
 	s.Await("the reason", func() bool { return strings.Contains(s.Journal("web.service"), `cannot use the socket "web"`) })
 	if got := s.Show("web.service", "NRestarts"); got != "0" {
-		t.Errorf("it was started again %s times, which changes nothing", got)
+		t.Errorf("it was restarted %s times, which changes nothing", got)
 	}
 }
 
-// TestForeignVariables: a master that is started by hand ignores systemd's variables of another
+// TestForeignVariables: a master that is started by hand ignores systemd's variables for another
 // process.
 func TestForeignVariables(t *testing.T) {
 	t.Parallel()
@@ -244,7 +244,7 @@ func TestForeignVariables(t *testing.T) {
 	s.start("run", "--name", "site", "-l", "127.0.0.1:0", "-n", "1", "--", "./app")
 	s.settled(1)
 	if log := s.log.String(); strings.Count(log, "cannot use NOTIFY_SOCKET") != 1 {
-		t.Errorf("the odd NOTIFY_SOCKET is told of %d times, want once:\n%s", strings.Count(log, "cannot use NOTIFY_SOCKET"),
+		t.Errorf("NOTIFY_SOCKET is reported %d times, want once:\n%s", strings.Count(log, "cannot use NOTIFY_SOCKET"),
 			log)
 	}
 	body, err := fetch(s.status().Listeners[0].Address, "/env")
@@ -253,6 +253,6 @@ func TestForeignVariables(t *testing.T) {
 	}
 	if strings.Contains(body, "LISTEN_PID=1\n") || strings.Contains(body, "NOTIFY_SOCKET=nowhere") ||
 		strings.Contains(body, "WATCHDOG_") {
-		t.Errorf("a worker has them:\n%s", body)
+		t.Errorf("a worker has these variables:\n%s", body)
 	}
 }

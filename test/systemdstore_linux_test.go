@@ -23,13 +23,13 @@ func TestStoreNotAllowed(t *testing.T) {
 	s.relevo("reload", "web")
 	s.settled(1)
 	if n := strings.Count(s.Journal("web.service"), "systemd keeps no files for this unit"); n != 1 {
-		t.Errorf("it is told %d times:\n%s", n, s.Journal("web.service"))
+		t.Errorf("it is reported %d times:\n%s", n, s.Journal("web.service"))
 	}
 	s.Systemctl("stop", "web.service")
 }
 
-// TestStoreTooSmall: it serves and says so once. A killed master costs only what was
-// not kept, and no worker serves on that the next master does not know.
+// TestStoreTooSmall: relevo serves and says once that the store is too small. A killed master costs
+// only what was not kept, and no worker serves that the next master does not know.
 func TestStoreTooSmall(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -39,22 +39,22 @@ func TestStoreTooSmall(t *testing.T) {
 		s.Systemctl("start", "web.service")
 		s.settled(4)
 		if n := strings.Count(s.Journal("web.service"), "its store is full: it keeps "+size+" files"); n != 1 {
-			t.Errorf("it is told %d times:\n%s", n, s.Journal("web.service"))
+			t.Errorf("it is reported %d times:\n%s", n, s.Journal("web.service"))
 		}
 		s.murder()
 		s.settled(4)
 		if got := s.get("/"); !strings.HasPrefix(got, "version 1 ") {
 			t.Errorf("answer %q", got)
 		}
-		s.Await("no more than a master and its workers", func() bool { return len(s.Processes("web.service")) == 5 })
+		s.Await("only a master and its workers", func() bool { return len(s.Processes("web.service")) == 5 })
 		all := s.Processes("web.service")
 		s.Systemctl("stop", "web.service")
 		s.gone(all)
 	}
 }
 
-// TestListenersRearranged: listeners are moved and renamed. After a restart, relevo takes none of
-// the sockets that systemd kept for another one.
+// TestListenersRearranged: listeners are moved and renamed. After a restart, relevo does not confuse
+// the sockets that systemd kept.
 func TestListenersRearranged(t *testing.T) {
 	t.Parallel()
 	s := newUnitSite(t, "workers = 1\n")
@@ -67,7 +67,7 @@ func TestListenersRearranged(t *testing.T) {
 		t.Fatalf("reload: %d %s", code, said)
 	}
 	s.settled(1)
-	s.Await("the first address to be given up", func() bool { _, err := fetch(first, "/"); return err != nil })
+	s.Await("the first address to be closed", func() bool { _, err := fetch(first, "/"); return err != nil })
 	text := fmt.Sprintf("name = \"web\"\ncommand = [\"./app\"]\nlisten = [\"web=%s\", \"more=%s\"]\nworkers = 1\n", second,
 		first)
 	if err := os.WriteFile(filepath.Join(s.Dir, "relevo.toml"), []byte(text), 0o644); err != nil {
@@ -77,7 +77,7 @@ func TestListenersRearranged(t *testing.T) {
 	s.settled(1)
 	s.murder()
 	s.settled(1)
-	if code, said := s.relevo("reload", "web"); code != 0 { // workers that know only what this master has
+	if code, said := s.relevo("reload", "web"); code != 0 { // these workers get only what this master has
 		t.Errorf("reload: %d %s", code, said)
 	}
 	s.settled(1)
@@ -89,8 +89,8 @@ func TestListenersRearranged(t *testing.T) {
 	s.Systemctl("stop", "web.service")
 }
 
-// TestStrangeLegacyWithoutConfiguration: if a master can use neither its legacy nor a
-// configuration, the workers serve until there is a configuration again.
+// TestStrangeLegacyWithoutConfiguration: if a master can use neither its legacy nor a configuration,
+// the workers serve until there is a configuration again.
 func TestStrangeLegacyWithoutConfiguration(t *testing.T) {
 	t.Parallel()
 	s := newUnitSite(t, "workers = 2\n")
@@ -102,7 +102,7 @@ func TestStrangeLegacyWithoutConfiguration(t *testing.T) {
 	}
 	s.forge(func(document map[string]any) { document["format"], document["reads"] = 99, 99 })
 	syscall.Kill(s.mainProcess(), syscall.SIGKILL)
-	s.Await("a start that fails", func() bool {
+	s.Await("a failed start", func() bool {
 		n := s.Show("web.service", "NRestarts")
 		return n != "0" && n != "1" && n != "2"
 	})
@@ -110,20 +110,20 @@ func TestStrangeLegacyWithoutConfiguration(t *testing.T) {
 		t.Errorf("the service is %s", state)
 	}
 	if said := s.get("/"); !strings.HasPrefix(said, "version 1 ") {
-		t.Errorf("the workers say %q", said)
+		t.Errorf("the workers answer %q", said)
 	}
 	if err := os.Rename(file+".away", file); err != nil {
 		t.Fatal(err)
 	}
 	if after := s.settled(2); slices.Equal(before, after) {
-		t.Errorf("pids %v serve, whom nobody knows", after)
+		t.Errorf("pids %v serve, which no master knows", after)
 	}
 	s.Await("the old workers to be gone", func() bool { return len(s.Processes("web.service")) == 3 })
 	s.Systemctl("stop", "web.service")
 }
 
 // TestStrangeLegacy: the document was written by a newer relevo, or contradicts itself. The next
-// master starts afresh on the same sockets, and no other process is left.
+// master starts over on the same sockets, and no other process is left.
 func TestStrangeLegacy(t *testing.T) {
 	t.Parallel()
 	s := newUnitSite(t, "workers = 2\n")
@@ -141,7 +141,7 @@ func TestStrangeLegacy(t *testing.T) {
 			after := s.settled(2)
 			for _, pid := range after {
 				if slices.Contains(before, pid) {
-					t.Errorf("worker %d serves on", pid)
+					t.Errorf("worker %d still serves", pid)
 				}
 			}
 			s.Await("the old workers to be gone", func() bool { return len(s.Processes("web.service")) == 3 })
@@ -151,7 +151,7 @@ func TestStrangeLegacy(t *testing.T) {
 		})
 	}
 	s.t = t
-	s.murder() // what is kept now is whole
+	s.murder() // the state that is kept now is complete
 	s.settled(2)
 	all := s.Processes("web.service")
 	s.Systemctl("stop", "web.service")

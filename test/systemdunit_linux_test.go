@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// TestUnitPowers: workers with a user and limits of their own do not miss the capabilities that the
+// TestUnitPowers: workers with a user and limits of their own do not need the capabilities that the
 // unit takes from root.
 func TestUnitPowers(t *testing.T) {
 	takesLong(t)
@@ -43,7 +43,7 @@ func TestUnitPowers(t *testing.T) {
 		for _, want := range []string{"\nUid:\t65534\t65534\t65534\t65534\n", "\nCapEff:\t0000000000000000\n",
 			"\nNoNewPrivs:\t1\n", "\nSeccomp:\t2\n"} {
 			if !strings.Contains(string(text), want) {
-				t.Errorf("worker %d has not %q:\n%s", pid, want, text)
+				t.Errorf("worker %d lacks %q:\n%s", pid, want, text)
 			}
 		}
 		cgroup, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
@@ -57,7 +57,7 @@ func TestUnitPowers(t *testing.T) {
 }
 
 // TestLongReload: a roll takes longer than the unit's time for a reload. systemctl waits for its
-// end, because the master asks systemd for the time.
+// end, because the master asks systemd for more time.
 func TestLongReload(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -65,12 +65,12 @@ func TestLongReload(t *testing.T) {
 	s.override("TimeoutStartSec=5")
 	s.release("1", "slow-start")
 	s.Systemctl("start", "web.service")
-	s.release("2", "slow-start") // a second each, one after the other
+	s.release("2", "slow-start") // each start takes a second, one after the other
 	s.Systemctl("reload", "web.service")
 	s.awaitStatus("6 of 6 workers serve generation 2")
 }
 
-// TestInstall: what install writes and removes, judged by a real systemd.
+// TestInstall: a real systemd accepts what install writes, and install removes all of it.
 func TestInstall(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -106,7 +106,7 @@ func TestInstall(t *testing.T) {
 	step(0, "removed /etc/systemd/system/web.service", "uninstall", "web", "--now")
 	for _, path := range []string{unit, socket, s.Path("/etc/systemd/system/multi-user.target.wants/web.service")} {
 		if _, err := os.Lstat(path); err == nil {
-			t.Errorf("%s is left", filepath.Base(path))
+			t.Errorf("%s still exists", filepath.Base(path))
 		}
 	}
 	for _, pid := range before {
@@ -122,11 +122,11 @@ func TestInstall(t *testing.T) {
 	step(1, "was not written by relevo", "install", "-c", configuration)
 	step(1, "relevo has written no unit of that name", "uninstall", "web")
 	step(0, "written /etc/systemd/system/web.service", "install", "-c", configuration, "--force")
-	// A user without the right to do it.
+	// A user who lacks the right to do it.
 	out, err := s.Command("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", s.program(), "install", "-c",
 		configuration, "other").CombinedOutput()
 	if exit := exitCode(err); exit != 4 || !strings.Contains(string(out), "run it as root") {
-		t.Errorf("install by nobody: exit code %d, want 4:\n%s", exit, out)
+		t.Errorf("install by the user nobody: exit code %d, want 4:\n%s", exit, out)
 	}
 }
 
@@ -165,8 +165,8 @@ func (s *unitSite) murders(workers int) {
 	}
 }
 
-// TestUnitCaptures: a program that binds its own port gets the master's socket under
-// the unit, too, as root and as another user, before and after its master was killed.
+// TestUnitCaptures: a program that binds its own port gets the master's socket under the unit, too,
+// as root and as another user, before and after its master was killed.
 func TestUnitCaptures(t *testing.T) {
 	takesLong(t)
 	t.Parallel()

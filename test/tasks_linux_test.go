@@ -12,8 +12,8 @@ import (
 	"relevo/internal/threads"
 )
 
-// TestMasterNeedsNoNewThreads: the Go runtime ends a program that needs one more thread at the
-// limit of tasks. So the master has all of its threads from the start.
+// TestMasterNeedsNoNewThreads: the Go runtime ends a program that needs another thread at the limit
+// of tasks. So the master creates all of its threads at its start.
 func TestMasterNeedsNoNewThreads(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -34,8 +34,8 @@ func TestMasterNeedsNoNewThreads(t *testing.T) {
 	}
 }
 
-// TestMasterOfManyProcessors: a master has no more threads where there are many processors, and
-// auto is still the number of these when the configuration is read again.
+// TestMasterOfManyProcessors: a master has no more threads on a machine with many processors, and
+// workers = "auto" is still their number when the configuration is read again.
 func TestMasterOfManyProcessors(t *testing.T) {
 	t.Parallel()
 	const processors = 32
@@ -66,8 +66,8 @@ func threadsOf(t *testing.T, pid int) int {
 	return len(tasks)
 }
 
-// TestSuccessorAtTheLimitOfTasks: a master was started where there was hardly room for a second
-// one. It has all of its threads when the first master has ended.
+// TestSuccessorAtTheLimitOfTasks: a master was started where there is hardly room for a second one.
+// The second one has all of its threads when the first master has ended.
 func TestSuccessorAtTheLimitOfTasks(t *testing.T) {
 	t.Parallel()
 	group := tasksCgroup(t)
@@ -94,7 +94,7 @@ type taskGroup struct {
 	dir string
 }
 
-// tasksCgroup makes one that goes at the end of the test.
+// tasksCgroup makes a taskGroup, which is removed at the end of the test.
 func tasksCgroup(t *testing.T) taskGroup {
 	t.Helper()
 	testreq.Root(t)
@@ -106,8 +106,8 @@ func tasksCgroup(t *testing.T) taskGroup {
 		g := taskGroup{t, dir}
 		t.Cleanup(func() {
 			var err error
-			if !await(func() bool { err = os.Remove(g.dir); return err == nil }) { // a process leaves it late in its end
-				t.Errorf("a cgroup is left: %v", err)
+			if !await(func() bool { err = os.Remove(g.dir); return err == nil }) { // a process leaves its cgroup late
+				t.Errorf("a cgroup still exists: %v", err)
 			}
 		})
 		if _, err := os.Stat(filepath.Join(dir, "pids.max")); err == nil {

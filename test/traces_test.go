@@ -7,7 +7,7 @@ import (
 	"relevo/internal/trace/testotlp"
 )
 
-// traced returns the names of the spans of one trace, that of the roll first.
+// traced returns the names of the spans of one trace; the first is that of the roll.
 func traced(s *site, collector *testotlp.Receiver) (spans []testotlp.Span, names string) {
 	s.t.Helper()
 	s.await("a trace", func() bool {
@@ -25,8 +25,8 @@ func traced(s *site, collector *testotlp.Receiver) (spans []testotlp.Span, names
 	return spans, strings.TrimSpace(names)
 }
 
-// TestTraces: relevo reload, and relevo web beside it, send the same trace of a real roll. relevo
-// web goes on with the next master, and tells of a roll that fails.
+// TestTraces: relevo reload, and relevo web at the same time, send the same trace of a real roll.
+// relevo web continues with the next master, and reports a roll that fails.
 func TestTraces(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "-n", "2", "--canary", "0s", "--watch-binary=false")
@@ -61,7 +61,7 @@ func TestTraces(t *testing.T) {
 	if got["deployment.status"] != "failed" || got["relevo.generation"] != 3 ||
 		testotlp.ID(failed[0].TraceId) == testotlp.ID(first[0].TraceId) ||
 		!strings.Contains(failed[0].Status.Message, "exit status 3") {
-		t.Errorf("of the roll that failed: %s %v %v", names, got, failed[0].Status)
+		t.Errorf("trace of the failed roll: %s %v %v", names, got, failed[0].Status)
 	}
 	p.end()
 }

@@ -22,9 +22,8 @@ type unitSite struct {
 	address string // of the listener
 }
 
-// newUnitSite boots a systemd, puts release 1 and relevo in its shared directory,
-// and installs the app. configuration is what relevo.toml has beside its name,
-// command and listener.
+// newUnitSite boots a systemd, puts release 1 and relevo in its shared directory, and installs the
+// app. configuration is what relevo.toml has beside its name, command and listener.
 func newUnitSite(t *testing.T, configuration string, install ...string) *unitSite {
 	t.Helper()
 	s := bootSite(t, configuration)
@@ -67,7 +66,7 @@ func (s *unitSite) release(version, behaviour string) {
 	}
 }
 
-// relevo runs a command of relevo inside.
+// relevo runs a command of relevo inside the box.
 func (s *unitSite) relevo(args ...string) (code int, said string) {
 	s.t.Helper()
 	cmd := s.Command(s.program(), args...)
@@ -100,7 +99,7 @@ func (s *unitSite) get(path string) string {
 	return body
 }
 
-// awaitStatus waits until the line of systemctl status has a part.
+// awaitStatus waits until the status line of systemctl status contains this.
 func (s *unitSite) awaitStatus(part string) {
 	s.t.Helper()
 	s.Await(part, func() bool { return strings.Contains(s.Show("web.service", "StatusText"), part) })
@@ -110,16 +109,16 @@ func (s *unitSite) awaitStatus(part string) {
 func (s *unitSite) gone(pids []int) {
 	s.t.Helper()
 	if left := s.Processes("web.service"); len(left) > 0 {
-		s.t.Errorf("processes %v are left in the cgroup", left)
+		s.t.Errorf("processes %v are still in the cgroup", left)
 	}
 	for _, pid := range pids {
 		if syscall.Kill(pid, 0) == nil {
-			s.t.Errorf("process %d is left", pid)
+			s.t.Errorf("process %d still exists", pid)
 		}
 	}
 }
 
-// master is the main process, as the test sees it.
+// master returns the pid of the main process outside of the box.
 func (s *unitSite) master() int {
 	s.t.Helper()
 	pid := s.mainProcess()
@@ -129,7 +128,7 @@ func (s *unitSite) master() int {
 	return pid
 }
 
-// mainProcess returns 0 if there is none.
+// mainProcess returns the pid of the main process inside the box, 0 if there is none.
 func (s *unitSite) mainProcess() int {
 	s.t.Helper()
 	inside := s.Show("web.service", "MainPID")
@@ -163,7 +162,7 @@ func (s *unitSite) ask(path string) <-chan error {
 	return answered
 }
 
-// override puts lines of [Service] over the unit's, as systemctl edit does.
+// override overrides settings of [Service], as systemctl edit does.
 func (s *unitSite) override(lines string) {
 	s.t.Helper()
 	dir := s.Path("/etc/systemd/system/web.service.d")

@@ -10,14 +10,14 @@ import (
 )
 
 // TestUpgradeMachine: a package has replaced the program of two masters, whose sockets are in
-// different directories as those of two users are. Both go on as the new program with their
-// workers, and a master of another program is left alone.
+// different directories, as if of two users. Both become the new program and keep their workers; a
+// master of another program is left alone.
 func TestUpgradeMachine(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "-n", "2")
 	workers := s.settled(2)
 	second := beside(t, s.program)
-	other := beside(t, "") // its own
+	other := beside(t, "") // a program of its own
 	if err := copyFile(s.program, s.program+".new"); err != nil {
 		t.Fatal(err)
 	}
@@ -50,8 +50,8 @@ func TestUpgradeMachine(t *testing.T) {
 	}
 }
 
-// beside starts another master, with a runtime directory of its own. program is empty for a program
-// of its own.
+// beside starts another master, with a runtime directory of its own. If program is empty, it has a
+// program of its own.
 func beside(t *testing.T, program string) *site {
 	t.Helper()
 	s := emptySite(t)

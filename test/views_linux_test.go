@@ -13,17 +13,17 @@ import (
 	"relevo/internal/control"
 )
 
-// glimpse is what a view shows of an app at a moment.
+// glimpse is what a view shows of an app at some moment.
 type glimpse struct {
 	State                        string
 	Serving, Slots, Generation   int
 	Workers                      []string // slot, generation, state
 	Canary                       bool
 	Leaving                      string // connections that draining workers have open
-	Starting, Draining, RollsEnd int    // of metrics
+	Starting, Draining, RollsEnd int    // only in the metrics
 }
 
-// shownStatus is an app as JSON, of list and of the page.
+// shownStatus is an app in JSON, from list and from the page.
 type shownStatus struct {
 	State             string
 	Ready, Slots      int
@@ -52,7 +52,7 @@ func (a shownStatus) glimpse() glimpse {
 	return g
 }
 
-// views reads one site in all ways.
+// views reads one site in all views.
 type views struct {
 	s    *site
 	page *webPage
@@ -122,7 +122,7 @@ func number(text string) int {
 	return n
 }
 
-// metrics compares what numbers can tell.
+// metrics returns what the metrics show.
 func (v *views) metrics() (g glimpse, rolling bool) {
 	_, text := v.page.ask("GET", "metrics")
 	value := func(name string) int {
@@ -141,7 +141,7 @@ func (v *views) metrics() (g glimpse, rolling bool) {
 	return g, value(`relevo_roll_in_progress{app="site"}`) == 1
 }
 
-// agree waits until all views show the same as the status does, which stays as it is.
+// agree waits until all views show the same as the status, which must not change meanwhile.
 func (v *views) agree(moment string) {
 	v.s.t.Helper()
 	var seen string
@@ -191,17 +191,17 @@ func TestOneRollInAllViews(t *testing.T) {
 		t.Errorf("while a worker drains: %+v", g)
 	}
 	if leave() == 0 {
-		t.Error("the connection that held the worker is dead")
+		t.Error("the connection that kept the worker is closed")
 	}
 	s.settled(1)
 	v.agree("after")
 	if g, _ := v.metrics(); g.Generation != 2 || g.RollsEnd != 1 || g.Serving != 1 {
-		t.Errorf("after it: %+v", g)
+		t.Errorf("after the roll: %+v", g)
 	}
 	v.page.end()
 }
 
-// openOf adds up the connections that draining workers have open by their own word.
+// openOf adds up the connections that draining workers report as open.
 func openOf(s control.Status) (open int) {
 	for _, w := range s.Workers {
 		if w.State == "draining" {

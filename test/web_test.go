@@ -42,7 +42,7 @@ func (s *site) web(flags ...string) *webPage {
 	})
 	told := regexp.MustCompile(`to act, open what relevo (.+) prints\n`).FindStringSubmatch(said.String())
 	if told == nil {
-		s.t.Fatalf("it does not say how to act: %s", said.String())
+		s.t.Fatalf("relevo web does not say how to act: %s", said.String())
 	}
 	code, printed := s.relevo(strings.Fields(told[1])...)
 	at, token, _ := strings.Cut(strings.TrimSpace(printed), "#token=")
@@ -101,7 +101,7 @@ func (p *webPage) shows(what string, holds func(shownApp) bool) {
 	})
 }
 
-// TestWeb: the page's server rolls a real app, shows that a bad release fails, and goes on over an
+// TestWeb: the page's server rolls a real app, shows that a bad release fails, and survives an
 // upgrade and the end of the master.
 func TestWeb(t *testing.T) {
 	t.Parallel()

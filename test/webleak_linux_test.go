@@ -17,7 +17,7 @@ import (
 	"relevo/internal/procfs"
 )
 
-// burden is what a process costs.
+// burden is what a process uses.
 type burden struct{ files, threads, memory int }
 
 func burdenOf(t *testing.T, pid int) (b burden) {
@@ -42,7 +42,7 @@ func (b burden) String() string {
 	return fmt.Sprintf("%d files, %d threads, %d MiB", b.files, b.threads, b.memory)
 }
 
-// load opens the page as a browser does, up to the first look, and goes.
+// load opens the page as a browser does, gets the first look, and leaves.
 func (p *webPage) load(client *http.Client) error {
 	for _, path := range []string{"", "page/web.css", "page/web.js", "page/dom.js", "page/words.js"} {
 		answer, err := client.Get(p.url + path)
@@ -74,7 +74,7 @@ func (p *webPage) load(client *http.Client) error {
 	}
 }
 
-// loads opens the page so often, by several clients at once.
+// loads opens the page this many times, by several clients at once.
 func (p *webPage) loads(times int) {
 	p.s.t.Helper()
 	transport := &http.Transport{}
@@ -95,7 +95,7 @@ func (p *webPage) loads(times int) {
 }
 
 // TestReloadsLeakNothing: 10,000 loads of the page, each with a stream that is cut, leave no file,
-// no thread and no memory behind, in relevo web and in the master. RELEVO_RELOADS=N has N.
+// no thread and no memory behind, in relevo web and in the master. RELEVO_RELOADS=N sets the number.
 func TestReloadsLeakNothing(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -107,7 +107,7 @@ func TestReloadsLeakNothing(t *testing.T) {
 	s.settled(2)
 	p := s.web("--listen", "127.0.0.1:0")
 	pids := map[string]int{"relevo web": p.cmd.Process.Pid, "the master": s.status().PID}
-	p.loads(500) // buffers and threads have their size then
+	p.loads(500) // after that, buffers and threads have their full size
 	before := map[string]burden{}
 	for who, pid := range pids {
 		s.await("rest", func() bool {
@@ -117,7 +117,7 @@ func TestReloadsLeakNothing(t *testing.T) {
 		})
 	}
 	p.loads(times)
-	const moreThreads, moreMemory = 8, 8 // a machine that is busy has a Go program start threads
+	const moreThreads, moreMemory = 8, 8 // on a busy machine a Go program starts more threads
 	for who, pid := range pids {
 		var after burden
 		if !await(func() bool {

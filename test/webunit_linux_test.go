@@ -10,7 +10,7 @@ import (
 	"relevo/internal/testport"
 )
 
-// askPage is a request to the page at an address.
+// askPage sends a request to the page at an address.
 func (s *unitSite) askPage(method, url, token string) (code int, text string) {
 	s.t.Helper()
 	r, err := http.NewRequest(method, url, strings.NewReader("{}"))
@@ -34,8 +34,8 @@ func (s *unitSite) askPage(method, url, token string) (code int, text string) {
 	return answer.StatusCode, string(all)
 }
 
-// TestInstallWeb: the unit of the page shows an app and rolls it, in spite of all that it may not
-// do; it comes again after a kill, and goes without a trace but its token.
+// TestInstallWeb: the unit of the page shows an app and rolls it, in spite of its restrictions. It
+// comes back after a kill, and uninstall leaves nothing but its token.
 func TestInstallWeb(t *testing.T) {
 	takesLong(t)
 	t.Parallel()
@@ -76,7 +76,7 @@ func TestInstallWeb(t *testing.T) {
 	}
 	s.awaitStatus("2 of 2 workers serve generation 2")
 	s.Systemctl("kill", "-s", "KILL", "relevo-web.service")
-	s.Await("the page to come again", func() bool {
+	s.Await("the page to come back", func() bool {
 		return s.Show("relevo-web.service", "NRestarts") == "1" && s.Show("relevo-web.service", "ActiveState") == "active"
 	})
 	if code, text := s.askPage("GET", page+"readyz", ""); code != 200 {
@@ -86,7 +86,7 @@ func TestInstallWeb(t *testing.T) {
 		t.Errorf("uninstall: %d %s", code, out)
 	}
 	if _, err := os.Lstat(s.Path("/etc/systemd/system/relevo-web.service")); err == nil {
-		t.Error("the unit is left")
+		t.Error("the unit still exists")
 	}
 	if got := s.Show("web.service", "ActiveState"); got != "active" {
 		t.Errorf("the app is %s", got)

@@ -114,8 +114,8 @@ func TestSuccession(t *testing.T) {
 	}
 }
 
-// TestSuccessionOfTheStarting: readiness is decided once, whichever master sees it.
-func TestSuccessionOfTheStarting(t *testing.T) {
+// TestSuccessionOfStartingWorker: readiness is decided once, whichever master sees it.
+func TestSuccessionOfStartingWorker(t *testing.T) {
 	t.Parallel()
 	r := notified(t, "web")
 	release := r.prepare(neverReady.command())
@@ -179,8 +179,8 @@ func TestReadyOverTheEnd(t *testing.T) {
 	}
 }
 
-// TestDetachOfTheDead: the master that saw the end of a worker reports it.
-func TestDetachOfTheDead(t *testing.T) {
+// TestDetachOfDeadWorker: the master that saw the end of a worker reports it.
+func TestDetachOfDeadWorker(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "web")
 	release := r.prepare(shell("exit 3"))

@@ -12,9 +12,9 @@ import (
 	"relevo/internal/procfs"
 )
 
-// aFamily starts a process with a child. Both are in a process group of their own, and end with the
+// startFamily starts a process with a child. Both are in a process group of their own, and end with the
 // test.
-func aFamily(t *testing.T) (pid int) {
+func startFamily(t *testing.T) (pid int) {
 	t.Helper()
 	cmd := exec.Command("sh", "-c", "sleep 600 & echo; wait")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -38,7 +38,7 @@ func aFamily(t *testing.T) (pid int) {
 func TestTakeAtHome(t *testing.T) {
 	t.Parallel()
 	c := Cgroups{Attach: func(string, []int) error { return errors.New("nothing is to be moved") }}
-	if _, err := c.take(nil, "7", aFamily(t)); err != nil {
+	if _, err := c.take(nil, "7", startFamily(t)); err != nil {
 		t.Errorf("%v (the cgroup is %q)", err, procfs.Self.Cgroup(""))
 	}
 }
@@ -47,7 +47,7 @@ func TestTakeAtHome(t *testing.T) {
 func TestTakeToOwn(t *testing.T) {
 	c := ownCgroups(t)
 	c.Attach = func(string, []int) error { return errors.New("the cgroup may be written to") }
-	pid := aFamily(t)
+	pid := startFamily(t)
 	own, err := c.take(nil, "7", pid)
 	if err != nil {
 		t.Fatal(err)

@@ -116,8 +116,8 @@ func TestStopSignal(t *testing.T) {
 	}
 }
 
-// TestAskedForHasNoHint: there is no hint if the master itself has ended the worker.
-func TestAskedForHasNoHint(t *testing.T) {
+// TestRequestedEndHasNoHint: there is no hint if the master itself has ended the worker.
+func TestRequestedEndHasNoHint(t *testing.T) {
 	t.Parallel()
 	for name, ask := range map[string]func(*worker) error{
 		"Kill":           func(w *worker) error { return w.Kill() },

@@ -206,8 +206,8 @@ func TestParseSyscall(t *testing.T) {
 	}
 }
 
-// TestObserverOfTheDead: a process that is gone, or never existed, waits for nothing.
-func TestObserverOfTheDead(t *testing.T) {
+// TestObserverOfDeadProcess: a process that is gone, or never existed, waits for nothing.
+func TestObserverOfDeadProcess(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "web")
 	w := r.start(shell("exit 0"))

@@ -12,9 +12,9 @@ import (
 	"relevo/pool/machine"
 )
 
-// TestStartGoesOn: a master that takes over while the first workers still get ready has everything
+// TestStartContinues: a master that takes over while the first workers still get ready has everything
 // that the start needs until its end.
-func TestStartGoesOn(t *testing.T) {
+func TestStartContinues(t *testing.T) {
 	t.Parallel()
 	m := beginner(t)
 	m.lock = &control.Lock{}

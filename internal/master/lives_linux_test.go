@@ -264,9 +264,9 @@ func withoutAccount(document []byte) []byte {
 	return bytes.ReplaceAll(document, []byte(`"User":"root"`), []byte(`"User":"relevo-account-that-is-gone"`))
 }
 
-// TestBeginAnew: what cannot be taken over is replaced, on the same sockets. After an exec that is
+// TestStartOverOnTheSameSockets: what cannot be taken over is replaced, on the same sockets. After an exec that is
 // the only way: no previous master is left.
-func TestBeginAnew(t *testing.T) {
+func TestStartOverOnTheSameSockets(t *testing.T) {
 	t.Parallel()
 	l := newLives(t, config.UpgradeExec)
 	l.works(t, "first")

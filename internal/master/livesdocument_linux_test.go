@@ -88,8 +88,8 @@ func with(t *testing.T, document []byte, fields map[string]json.RawMessage) []by
 	return text
 }
 
-// TestRetryGoesOn: what was refused to one master is tried again by the next one.
-func TestRetryGoesOn(t *testing.T) {
+// TestRetryContinues: what was refused to one master is tried again by the next one.
+func TestRetryContinues(t *testing.T) {
 	t.Parallel()
 	l := newLives(t, config.UpgradeTableflip)
 	l.works(t, "first")

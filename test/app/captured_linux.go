@@ -17,8 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bindUnixAndServe removes the path, binds it, and removes it at its end, as most
-// programs do.
+// bindUnixAndServe removes the path, binds it, and removes it at its end, as most programs do.
 func bindUnixAndServe(server *http.Server, path string) error {
 	unix.Umask(0o027)
 	os.Remove(path)
@@ -33,7 +32,7 @@ func bindUnixAndServe(server *http.Server, path string) error {
 	return server.Shutdown(context.Background())
 }
 
-// echoUDP answers each packet with a release's version.
+// echoUDP answers each packet with the version of its release.
 func echoUDP(version, address string) error {
 	conn, err := net.ListenPacket("udp", address)
 	if err != nil {
@@ -50,7 +49,7 @@ func echoUDP(version, address string) error {
 	}
 }
 
-// misbind is a worker that means no good with bind.
+// misbind is a worker that misuses bind.
 func misbind(w http.ResponseWriter, r *http.Request) {
 	port, _ := strconv.Atoi(r.FormValue("port"))
 	if r.FormValue("not") == strconv.Itoa(os.Getpid()) {
@@ -75,7 +74,7 @@ func misbind(w http.ResponseWriter, r *http.Request) {
 				unix.Shutdown(fd, unix.SHUT_RDWR)
 			}
 		}
-	case "fork": // a child that leaves the family takes all sockets with it
+	case "fork": // a child that leaves the family keeps all sockets
 		child := exec.Command("sleep", "600")
 		for fd := range 64 {
 			if _, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err == nil {
@@ -106,8 +105,7 @@ func floodOfBinds(port, thread, times int) {
 	}
 }
 
-// flipAddress has another thread change the address while the kernel and the master look
-// at it.
+// flipAddress lets another thread change the address while the kernel and the master look at it.
 func flipAddress(port int) {
 	address := unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: [4]byte{127, 0, 0, 1}}
 	number := (*[2]byte)(unsafe.Pointer(&address.Port))

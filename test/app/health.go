@@ -7,11 +7,11 @@ import (
 	"sync"
 )
 
-// wellness is what the app of the scripts says of itself at /healthz, and how it is made
-// ill: /ail?how=500 (that page alone), deadlock (no page answers any more).
+// wellness is the health of the test app at /healthz, and how it is made ill: /ail?how=500 (only
+// that page), deadlock (no page answers any more).
 type wellness struct {
 	http.Handler
-	pool   sync.Mutex // each request needs it
+	pool   sync.Mutex // each request locks it
 	served int
 	mu     sync.Mutex
 	status int
@@ -23,13 +23,13 @@ func newWellness(behaviour string, mux *http.ServeMux) *wellness {
 		w.status = http.StatusInternalServerError
 	}
 	mux.HandleFunc("/healthz", w.answer)
-	mux.HandleFunc("/ail", w.ail)
+	mux.HandleFunc("/ail", w.makeIll)
 	mux.HandleFunc("/missing", http.NotFound)
 	return w
 }
 
 func (w *wellness) ServeHTTP(to http.ResponseWriter, r *http.Request) {
-	w.pool.Lock() // for a moment
+	w.pool.Lock() // hangs after a deadlock
 	w.served++
 	w.pool.Unlock()
 	w.Handler.ServeHTTP(to, r)
@@ -39,7 +39,7 @@ func (w *wellness) answer(to http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	status, text := w.status, "all is well"
-	if _, err := os.Stat("no-database"); err == nil { // what all workers need
+	if _, err := os.Stat("no-database"); err == nil { // all workers need the database
 		status = http.StatusServiceUnavailable
 	}
 	if status != http.StatusOK {
@@ -49,7 +49,7 @@ func (w *wellness) answer(to http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(to, text)
 }
 
-func (w *wellness) ail(to http.ResponseWriter, r *http.Request) {
+func (w *wellness) makeIll(to http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(to, os.Getpid())
 	http.NewResponseController(to).Flush()
 	switch r.FormValue("how") {

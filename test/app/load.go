@@ -10,8 +10,8 @@ import (
 	"relevo/worker"
 )
 
-// serveAsThree is ready, and leaves its clients in the accept queue until it is one of three
-// workers that serve.
+// serveAsThree is ready, but leaves its clients in the accept queue until it is one of three serving
+// workers.
 func serveAsThree(server *http.Server) error {
 	listener, err := worker.Listen("tcp", "")
 	if err != nil {
@@ -39,7 +39,7 @@ func serveAsThree(server *http.Server) error {
 	return worker.ServeListener(context.Background(), server, listener)
 }
 
-// busyPage takes a while, and tells the master how many clients it is busy with.
+// busyPage takes a while, and tells the master how many clients keep it busy.
 type busyPage struct {
 	mu   sync.Mutex
 	busy int

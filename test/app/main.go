@@ -1,5 +1,5 @@
-// Command app is the worker of the end-to-end tests. What it does, besides serving a few pages, is
-// written at the end of its file.
+// Command app is the worker of the end-to-end tests. Besides serving a few pages it does what the
+// end of its own file says.
 package main
 
 import (
@@ -63,7 +63,7 @@ func main() {
 		time.Sleep(time.Second) // stands for a program that has much to load
 	}
 	asked := make(chan os.Signal, 1)
-	signal.Notify(asked, syscall.SIGUSR1) // before it serves anybody
+	signal.Notify(asked, syscall.SIGUSR1) // before it serves a client
 	go dieWhenAsked(asked)
 	if err := serveApp(version, behaviour); err != nil {
 		fmt.Fprintln(os.Stderr, "app:", err)
@@ -88,16 +88,16 @@ func countOpen(_ net.Conn, state http.ConnState) {
 	}
 }
 
-// die says what goes down with the worker, so that the load can tell it from what
-// relevo lost. It keeps the lock, so that a goroutine that
-// accepts one more connection has to wait, and accepts no other.
+// die reports what is lost with the worker, so that the load can distinguish it from what relevo
+// lost. It keeps the lock, so that a goroutine that accepts one more connection has to wait, and
+// accepts no other.
 func die(how func()) {
 	open.Lock()
 	fmt.Fprintf(os.Stderr, "app dies with %d connections\n", open.connections)
 	how()
 }
 
-// dieWhenAsked is a SIGKILL that tells what goes down.
+// dieWhenAsked is a SIGKILL that reports what is lost.
 func dieWhenAsked(asked <-chan os.Signal) {
 	<-asked
 	die(func() { syscall.Kill(os.Getpid(), syscall.SIGKILL) })
@@ -113,8 +113,7 @@ func readBehaviour() (version, behaviour string) {
 	return fields[0], fields[1]
 }
 
-// ownEnd returns the last bytes of this program, of its own also where another release has taken its
-// path by now.
+// ownEnd returns the last bytes of this program, even if another release has taken its path by now.
 func ownEnd(n int64) (string, error) {
 	program, err := os.Open("/proc/self/exe")
 	if err != nil {
@@ -154,13 +153,13 @@ func serveApp(version, behaviour string) error {
 	return serveAll(server)
 }
 
-// otherServers are the behaviours that do not serve by package worker, or not at once.
+// otherServers are the behaviours that do not serve with package worker, or not at once.
 func otherServers(version string) map[string]func(*http.Server) error {
 	bind := func(server *http.Server) error { return bindAndServe(server, os.Args[1]) }
 	return map[string]func(*http.Server) error{
 		"serves-as-three":    serveAsThree,
 		"naive":              serveNaively,
-		"ignore-term":        serveForEver,
+		"ignore-term":        serveForever,
 		"binds":              bind,
 		"binds-ill":          bind,
 		"binds-and-pauses":   bind,
@@ -191,7 +190,7 @@ func inheritAndHang(*http.Server) error {
 	select {}
 }
 
-// serveAll serves every stream listener that it was given.
+// serveAll serves every inherited stream listener.
 func serveAll(server *http.Server) error {
 	var listeners []net.Listener
 	for name := range strings.SplitSeq(os.Getenv("LISTEN_FDNAMES"), ":") {
@@ -204,7 +203,7 @@ func serveAll(server *http.Server) error {
 	return worker.ServeListener(context.Background(), server, listeners...)
 }
 
-// inherited is what a program does that knows systemd's protocol only.
+// inherited returns the listeners, as a program does that knows only systemd's protocol.
 func inherited() (net.Listener, error) {
 	return net.FileListener(os.NewFile(3, "listener"))
 }
@@ -222,15 +221,15 @@ func serveNaively(server *http.Server) error {
 	return server.Shutdown(context.Background())
 }
 
-// bindAndServe knows nothing of relevo: it binds its own address, says nothing, and
-// dies at the stop signal.
+// bindAndServe knows nothing of relevo: it binds its own address, reports nothing, and dies at the
+// stop signal.
 func bindAndServe(server *http.Server, address string) error {
 	server.Addr = address
 	return server.ListenAndServe()
 }
 
-// bindAndPromise says that it is ready as soon as it listens, as gunicorn does, and serves a
-// moment later. Release 2 finds out then that it cannot.
+// bindAndPromise says that it is ready as soon as it listens, as gunicorn does, and serves a moment
+// later. Only then does release 2 find out that it cannot.
 func bindAndPromise(server *http.Server, version, address string) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
@@ -252,8 +251,8 @@ func bindAndPromise(server *http.Server, version, address string) error {
 	return server.Serve(listener)
 }
 
-// lookThen binds an address to see whether it is free, as programs do that look for a port, and
-// serves elsewhere.
+// lookThen binds an address to see whether it is free, as programs do that look for a free port, and
+// serves on another one.
 func lookThen(serve func() error) error {
 	listener, err := net.Listen("tcp", os.Args[1])
 	if err != nil {
@@ -273,7 +272,7 @@ func bindAndHang(address string) error {
 	select {}
 }
 
-func serveForEver(server *http.Server) error {
+func serveForever(server *http.Server) error {
 	signal.Ignore(syscall.SIGTERM)
 	return serveInherited(server)
 }
@@ -293,7 +292,7 @@ func flood() {
 	}
 }
 
-// serveWithTableflip is what a program does that replaces itself with tableflip.
+// serveWithTableflip does what a program does that replaces itself with tableflip.
 func serveWithTableflip(server *http.Server) error {
 	flip, err := tableflip.New(tableflip.Options{})
 	if err != nil {

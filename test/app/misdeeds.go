@@ -14,15 +14,14 @@ import (
 	"relevo/worker"
 )
 
-// misdeeds are what a worker of the tests does when an application message names
-// it, or when its release is named after it, then a moment after it has begun to
-// serve.
+// misdeeds are what a worker of the tests does when an application message names it. If the worker's
+// release is named after it, it does so a moment after it has begun to serve.
 func misdeeds() map[string]func() {
 	return map[string]func(){
 		"shutdown": func() { syscall.Shutdown(listenerFD(), syscall.SHUT_RDWR) },
 		"block":    func() { syscall.SetNonblock(listenerFD(), false) },
 		"shorten":  func() { syscall.Listen(listenerFD(), 1) },
-		// It shuts the listener down in its last moment.
+		// It shuts the listener down at its last moment.
 		"shutdown-and-die": func() {
 			die(func() { syscall.Shutdown(listenerFD(), syscall.SHUT_RDWR); syscall.Kill(os.Getpid(), syscall.SIGKILL) })
 		},
@@ -34,14 +33,14 @@ func misdeeds() map[string]func() {
 	}
 }
 
-// beginMisdeed lets a release named after a misdeed commit it.
+// beginMisdeed starts the misdeed after which the release is named.
 func beginMisdeed(behaviour string) {
 	if misdeed, ok := misdeeds()[behaviour]; ok {
 		time.AfterFunc(100*time.Millisecond, misdeed) // stands for what a program does after its start
 	}
 }
 
-// hear does what a message names and says so, or sends it back.
+// hear does what a message names and reports it, or sends the message back.
 func hear(data json.RawMessage) {
 	var name string
 	json.Unmarshal(data, &name)
@@ -82,19 +81,18 @@ func floodChannel() {
 	}
 }
 
-// eatMemory takes so many bytes and writes to every page.
+// eatMemory allocates so many bytes and writes to every page.
 func eatMemory(bytes int) {
 	eaten := make([]byte, bytes)
 	for {
 		for i := 0; i < len(eaten); i += 4096 {
 			eaten[i]++
 		}
-		time.Sleep(time.Second) // stands for a program that uses it
+		time.Sleep(time.Second) // stands for a program that uses the memory
 	}
 }
 
-// notifyAndPing speaks sd_notify(3) alone, and pings its watchdog until it gets
-// SIGUSR2.
+// notifyAndPing uses only sd_notify(3), and pings its watchdog until it gets SIGUSR2.
 func notifyAndPing() {
 	conn, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
 	if err != nil {
@@ -104,7 +102,7 @@ func notifyAndPing() {
 	enough := make(chan os.Signal, 1)
 	signal.Notify(enough, syscall.SIGUSR2)
 	conn.Write([]byte("READY=1"))
-	conn.Write([]byte("WATCHDOG=1")) // who has never pinged is not watched
+	conn.Write([]byte("WATCHDOG=1")) // a worker that has never pinged is not watched
 	interval, err := time.ParseDuration(os.Getenv("WATCHDOG_USEC") + "us")
 	if err != nil {
 		return
@@ -119,8 +117,8 @@ func notifyAndPing() {
 	}
 }
 
-// haveChildren starts a child in this process group and one in a session of its
-// own, each with a child, and tells their pids.
+// haveChildren starts a child in this process group and one in a session of its own, each with a
+// child, and reports their pids.
 func haveChildren() {
 	for kind, attr := range map[string]*syscall.SysProcAttr{"group": {}, "session": {Setsid: true}} {
 		child := exec.Command("/bin/sh", "-c", "sleep 600 & echo child of "+kind+" $!; echo child of "+kind+" $$; wait")

@@ -64,7 +64,7 @@ func downloadPage(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// bindPage binds a second address and serves at it.
+// bindPage binds a second address and serves there.
 func bindPage(w http.ResponseWriter, r *http.Request) {
 	listener, err := net.Listen(cmp.Or(r.FormValue("network"), "tcp"), r.FormValue("at"))
 	if err != nil {
@@ -76,13 +76,13 @@ func bindPage(w http.ResponseWriter, r *http.Request) {
 	}))
 }
 
-// dieBySignal leaves it to a shell: Go turns a SIGSEGV from outside into an exit status.
+// dieBySignal lets a shell send the signal: Go turns a SIGSEGV from outside into an exit status.
 func dieBySignal(http.ResponseWriter, *http.Request) {
 	die(func() { syscall.Exec("/bin/sh", []string{"sh", "-c", "kill -SEGV $$"}, nil) })
 }
 
-// pausingPage thinks between the head of its answer and the body, as programs do that send what
-// they have while they ask a database for the rest.
+// pausingPage pauses between the head of its answer and the body, as programs do that send what they
+// have while they ask a database for the rest.
 func pausingPage(w http.ResponseWriter, r *http.Request) {
 	const body = "at last\n"
 	w.Header().Set("Content-Length", fmt.Sprint(len(body)))

@@ -8,8 +8,8 @@ import (
 	"relevo/worker"
 )
 
-// serveOther serves HTTP/2 in clear, too, and at /echo WebSockets. A polite worker that is to leave
-// closes them by 1001; the other leaves that to the end of its drain.
+// serveOther also serves HTTP/2 in clear, and WebSockets at /echo. If it is polite, a worker that
+// has to leave closes these with 1001; otherwise they last until the end of its drain.
 func serveOther(polite bool) func(*http.Server) error {
 	return func(server *http.Server) error {
 		mux := http.NewServeMux()
