@@ -19,9 +19,6 @@ type Keeper interface {
 
 // keep gives files to the keeper and returns their names there.
 func (p *Pool) keep(files map[string]*os.File, nameOf func(string) string) (names []string) {
-	if p.opts.Keeper == nil {
-		return nil
-	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		names = append(names, nameOf(name))
 		p.opts.Keeper.Keep(nameOf(name), files[name])
@@ -31,10 +28,16 @@ func (p *Pool) keep(files map[string]*os.File, nameOf func(string) string) (name
 }
 
 func (p *Pool) keepProcess(m *member) {
+	if p.opts.Keeper == nil {
+		return // and no legacy is written, which would cost a small master 100 KB
+	}
 	m.kept = p.keep(m.process.Legacy().Files, func(name string) string { return WorkerFile(m.id, name) })
 }
 
 func (p *Pool) keepRelease(generation int) {
+	if p.opts.Keeper == nil {
+		return
+	}
 	p.kept[generation] = p.keep(p.releases[generation].Legacy().Files, func(name string) string {
 		return ReleaseFile(generation, name)
 	})

@@ -134,3 +134,22 @@ func TestKeeperOfLateFiles(t *testing.T) {
 		}
 	})
 }
+
+// unwritten is a release whose legacy must not be written.
+type unwritten struct {
+	*pooltest.Release
+	t *testing.T
+}
+
+func (u unwritten) Legacy() pool.ReleaseLegacy {
+	u.t.Error("the legacy was written although nothing keeps it")
+	return u.Release.Legacy()
+}
+
+// TestNoKeeper: without a keeper no legacy is written at a start, because that costs memory.
+func TestNoKeeper(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		v1 := pooltest.NewRelease("v1", pooltest.Obedient)
+		start(t, 1, v1, func(o *pool.Options) { o.Release = unwritten{v1, t} })
+	})
+}

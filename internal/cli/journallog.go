@@ -68,7 +68,7 @@ func (h journalHandler) Handle(ctx context.Context, r slog.Record) error {
 	if err := h.Handler.Handle(ctx, r); err != nil {
 		return err
 	}
-	return l.queue.put(queuedLine{text: bytes.Clone(l.text.Bytes()), fields: fields, journal: l.to})
+	return l.queue.put(&queuedLine{text: bytes.Clone(l.text.Bytes()), fields: fields, journal: l.to})
 }
 
 // WithAttrs keeps the fields of attributes that all lines of a logger have.
@@ -122,11 +122,11 @@ type queuedLine struct {
 	journal *journal.Journal // nil: the line goes where all lines go
 }
 
-func (l queuedLine) size() int { return len(l.text) + len(l.fields) }
+func (l *queuedLine) size() int { return len(l.text) + len(l.fields) }
 
 // write sends the line to its journal. If it has none, or the journal does not take the line, the
 // text is written.
-func (l queuedLine) write(to io.Writer) error {
+func (l *queuedLine) write(to io.Writer) error {
 	if l.journal != nil {
 		message := journal.Field{Name: "MESSAGE", Value: string(bytes.TrimSuffix(l.text, []byte("\n")))}
 		if l.journal.Send(l.fields, journal.Encode(message)) == nil {

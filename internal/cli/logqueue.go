@@ -11,8 +11,8 @@ import (
 // pipe without a reader, blocks only the queue's own goroutine; lines that find the queue full are
 // dropped and counted.
 type logQueue struct {
-	lines   chan queuedLine
-	written chan struct{} // closed after the last line was written
+	lines   chan *queuedLine // pointers: most places are empty, and each place is written in turn
+	written chan struct{}    // closed after the last line was written
 
 	mu     sync.Mutex
 	held   int // bytes of the lines that are queued or being written
@@ -27,7 +27,7 @@ const (
 )
 
 func newLogQueue(to io.Writer) *logQueue {
-	q := &logQueue{lines: make(chan queuedLine, queuedLines), written: make(chan struct{})}
+	q := &logQueue{lines: make(chan *queuedLine, queuedLines), written: make(chan struct{})}
 	go q.run(to)
 	return q
 }
@@ -54,13 +54,13 @@ func (q *logQueue) run(to io.Writer) {
 
 // Write queues one line, as slog's handlers write them.
 func (q *logQueue) Write(line []byte) (int, error) {
-	if err := q.put(queuedLine{text: append([]byte(nil), line...)}); err != nil {
+	if err := q.put(&queuedLine{text: append([]byte(nil), line...)}); err != nil {
 		return 0, err
 	}
 	return len(line), nil
 }
 
-func (q *logQueue) put(line queuedLine) error {
+func (q *logQueue) put(line *queuedLine) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {

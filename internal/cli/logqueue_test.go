@@ -66,13 +66,13 @@ func (p *lazyPipe) Write(b []byte) (int, error) {
 // number.
 func TestLogQueueReaderGone(t *testing.T) {
 	p := &lazyPipe{broken: true}
-	q := &logQueue{lines: make(chan queuedLine, 10), written: make(chan struct{})}
+	q := &logQueue{lines: make(chan *queuedLine, 10), written: make(chan struct{})}
 	for range 3 {
 		q.Write([]byte("a line\n"))
 	}
 	close(q.lines)
 	q.run(p)
-	p.broken, q.lines, q.written = false, make(chan queuedLine, 1), make(chan struct{})
+	p.broken, q.lines, q.written = false, make(chan *queuedLine, 1), make(chan struct{})
 	q.Write([]byte("the fourth\n"))
 	close(q.lines)
 	q.run(p)

@@ -3,6 +3,7 @@ package cli
 import (
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"time"
 
 	"relevo/internal/procfs"
@@ -33,23 +34,20 @@ const startGC = 100
 // many workers, however much they print. The workers' own GOGC is not changed.
 const masterGC = 40
 
-const (
-	// startTime is longer than most starts take, also while a hundred masters start.
-	startTime = 10 * time.Second
-	// settleTime is how long a master is busy after it has begun to serve: it stores copies of
-	// programs, and writes its files.
-	settleTime = 500 * time.Millisecond
-)
-
-// keepSmall prepares this process for a long life. It gives the memory of the start back when
-// served was called, or when a start should be over.
-func keepSmall() (served func()) {
+// keepSmall prepares this process for a long life as a master.
+func keepSmall() *rest {
 	debug.SetGCPercent(startGC)
-	timer := time.AfterFunc(startTime, func() {
+	return newRest(allocated, func() {
 		giveBack()
 		debug.SetGCPercent(masterGC) // before that it would cause a second collection
 	})
-	return func() { timer.Reset(settleTime) }
+}
+
+// allocated is how many bytes of the heap this process has asked for since it began.
+func allocated() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }
 
 const (

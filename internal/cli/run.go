@@ -153,7 +153,7 @@ func (c *cli) serveApp(app config.App, notes []string, at place, arrival *succes
 	files, log := c.openLogFiles(app, places.Logs(app.Name), log)
 	defer files.close()
 	useFewProcessors()
-	served := keepSmall()
+	rest := keepSmall()
 	c.container.tell(log, app)
 	tell(log, notes)
 	if _, succeeds := arrival.App(); !succeeds {
@@ -174,8 +174,9 @@ func (c *cli) serveApp(app config.App, notes []string, at place, arrival *succes
 		Load: load.telling(log, notes),
 		Started: func(listeners []control.Listener) {
 			c.greet(stderr, app, listeners)
-			served()
+			rest.served()
 		},
+		Worked: rest.worked,
 	})
 }
 

@@ -9,16 +9,29 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"weak"
 )
 
 // Settings returns every setting, in the order in which help and files have them. All callers
 // share the table.
-func Settings() []Setting { return settings() }
-
-var settings = sync.OnceValue(func() []Setting {
-	return slices.Concat(appSettings(), limitSettings(), logSettings(), healthSettings(), scheduleSettings(),
+func Settings() []Setting {
+	cached.Lock()
+	defer cached.Unlock()
+	if all := cached.settings.Value(); all != nil {
+		return *all
+	}
+	all := slices.Concat(appSettings(), limitSettings(), logSettings(), healthSettings(), scheduleSettings(),
 		devSettings())
-})
+	cached.settings = weak.Make(&all)
+	return all
+}
+
+// cached has the settings until the next collection of garbage. A master needs them only when it
+// reads its configuration; in between they would take 80 KB.
+var cached struct {
+	sync.Mutex
+	settings weak.Pointer[[]Setting]
+}
 
 // appSettings are those above the first table.
 func appSettings() []Setting {

@@ -41,6 +41,9 @@ type Options struct {
 	WorkerOOMScoreAdj *int
 	// Started is called once, with the bound addresses, when the pool serves.
 	Started func([]control.Listener)
+	// Worked, if set, is called after each event of the pool and each look at the status, which
+	// leave garbage. It must return at once, and may be called by several goroutines.
+	Worked func()
 	// Attach is called before anything is started, with the master itself, whose
 	// sockets are open. Its error ends the master.
 	Attach func(Attached) error

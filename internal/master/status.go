@@ -10,6 +10,7 @@ import (
 
 // Status is the state of the master and its workers: control.Master.
 func (m *Master) Status() (control.Status, error) {
+	defer m.worked()
 	if m.unready() {
 		return m.waitingStatus(), nil
 	}

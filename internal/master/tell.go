@@ -14,6 +14,7 @@ import (
 func (m *Master) tell(ctx context.Context) {
 	m.announcer.Follow(ctx, m.running().Journal(), func(e pool.Event) {
 		m.moreTime(e)
+		m.worked()
 		switch {
 		case e.Kind == pool.KindStarted:
 			m.started()
@@ -28,6 +29,13 @@ func (m *Master) tell(ctx context.Context) {
 			m.systemd.Status(m.statusText())
 		}
 	})
+}
+
+// worked lets the program that runs the master know of garbage.
+func (c *core) worked() {
+	if c.opts.Worked != nil {
+		c.opts.Worked()
+	}
 }
 
 // succeeded begins the work of a successor. If the workers are still starting, KindStarted tells
