@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// FuzzPlan has a fleet of stand-ins go through random orders of turns, deaths, absences and wishes, and
-// checks after each step what package plan promises.
+// FuzzPlan lets a fleet of models go through random orders of turns, deaths, absences and requests,
+// and checks after each step what package plan promises.
 func FuzzPlan(f *testing.F) {
 	for seed := range uint64(20) {
 		f.Add(seed, uint8(seed%9), uint8(seed%3), uint8(1+seed%4), seed%2 == 0)
@@ -62,7 +62,7 @@ type fleet struct {
 	d        Deploy
 	machines []*machine
 	failed   bool // since the last wish
-	proving  bool // the open stage is a canary, by this test's own account
+	proving  bool // the open stage is a canary, as this test sees it
 	proven   bool // a canary has passed
 	story    []string
 }
@@ -156,7 +156,7 @@ func (f *fleet) conduct() {
 	f.become(Apply(f.d, a))
 }
 
-// become performs what the new deploy means: turns are given, or withdrawn.
+// become performs the changes of the new deploy: turns are given, or withdrawn.
 func (f *fleet) become(d Deploy) {
 	entered := d.Stage != f.d.Stage
 	for _, m := range f.machines {
@@ -181,7 +181,7 @@ func (f *fleet) view() (view []Machine) {
 func (f *fleet) mayEnter(a Action) {
 	for _, m := range f.machines {
 		if m.Working || m.turn != 0 && m.finished != m.turn && f.d.Open {
-			f.t.Errorf("a stage begins while %s is at work", m.Name)
+			f.t.Errorf("a stage begins while %s works", m.Name)
 		}
 	}
 	if f.failed && !f.d.Back {
@@ -210,7 +210,7 @@ func (f *fleet) mayEnter(a Action) {
 // canary says whether the next stage has to be a canary.
 func (f *fleet) canary() bool { return !f.d.Back && !f.proven && f.d.Canary > 0 }
 
-// check is what holds after every step.
+// check checks what must hold after every step.
 func (f *fleet) check() {
 	working := 0
 	for _, m := range f.machines {
@@ -218,10 +218,10 @@ func (f *fleet) check() {
 			working++
 		}
 		if m.turn != 0 && !slices.Contains(f.d.Members, m.Name) {
-			f.t.Errorf("%s has a turn and is no member of the stage", m.Name)
+			f.t.Errorf("%s has a turn, but is not a member of the stage", m.Name)
 		}
 	}
 	if limit := max(f.d.Canary, f.d.Wave); working > limit {
-		f.t.Errorf("%d machines are at work at a time, %d may", working, limit)
+		f.t.Errorf("%d machines work at the same time, %d may", working, limit)
 	}
 }

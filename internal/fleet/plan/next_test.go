@@ -17,7 +17,7 @@ func fleetOf(names ...string) (ms []Machine) {
 
 var ofFive = Deploy{State: Rolling, Canary: 1, Wave: 2, MaxUnavailable: -1, TurnTimeout: time.Minute, Bake: time.Minute}
 
-// TestGoodDeploy: the canary, then waves that have machines of one group only, then the end.
+// TestGoodDeploy: the canary, then waves with machines of one group each, then the end.
 func TestGoodDeploy(t *testing.T) {
 	t.Parallel()
 	d, ms := ofFive, fleetOf("b-2", "a-1", "a-2", "b-1", "b-3")
@@ -39,8 +39,8 @@ func TestGoodDeploy(t *testing.T) {
 	}
 }
 
-// TestDecisions is what one look decides. Each row changes the deploy or a machine of five, of which the
-// first is the canary and has done its turn.
+// TestDecisions: what one look decides. Each row changes the deploy, or one of five machines; the
+// first is the canary and has finished its turn.
 func TestDecisions(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -105,7 +105,8 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
-// TestRollBackTakesEveryChangedMachine: in waves, and no other machine.
+// TestRollBackTakesEveryChangedMachine: the changed machines are rolled back in waves, and no other
+// machine is.
 func TestRollBackTakesEveryChangedMachine(t *testing.T) {
 	t.Parallel()
 	ms := fleetOf("a-1", "a-2", "b-1", "b-2", "b-3")
@@ -133,7 +134,8 @@ func TestRollBackTakesEveryChangedMachine(t *testing.T) {
 	}
 }
 
-// TestWishes: each wish in each state is done, or refused with the states that it is for.
+// TestWishes: each wish in each state is either done, or refused with the states in which it is
+// possible.
 func TestWishes(t *testing.T) {
 	t.Parallel()
 	want := map[Wish]map[State]State{

@@ -8,7 +8,8 @@ import (
 	"relevo/internal/fleet/relevo-fleet/store"
 )
 
-// TestBakes: what the conductor has not seen of a canary does not count as baked; what it has seen to the end does.
+// TestBakes: the time during which the conductor has not seen a canary does not count as baked. A
+// canary that it has seen to the end of its time has baked.
 func TestBakes(t *testing.T) {
 	t.Parallel()
 	c, now := clock{}, time.Now()
@@ -28,7 +29,7 @@ func TestBakes(t *testing.T) {
 		{"it is back", time.Second, true, false, 0},
 		{"it bakes again", 30 * time.Second, true, false, 30 * time.Second},
 		{"etcd cannot be followed", time.Second, true, true, 0},
-		{"nor for long", time.Hour, true, true, 0},
+		{"it cannot for long", time.Hour, true, true, 0},
 		{"etcd is back", 0, true, false, 0},
 		{"it has baked", time.Minute, true, false, time.Minute},
 		{"it goes away after that", time.Second, false, false, 61 * time.Second},

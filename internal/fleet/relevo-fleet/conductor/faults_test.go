@@ -15,10 +15,11 @@ import (
 	"relevo/internal/fleet/relevo-fleet/store"
 )
 
-// shortLease is so long that a busy machine renews it, and so short that a test can wait for its end.
+// shortLease is long enough for a busy machine to renew it, and short enough for a test to wait for
+// its end.
 const shortLease = 4 * time.Second
 
-// hold makes rolls wait after they have begun, until release is called.
+// hold makes rolls wait after their begin, until release is called.
 func (f *fleet) hold() (release func()) {
 	held := make(chan struct{})
 	f.mu.Lock()
@@ -34,7 +35,7 @@ func (f *fleet) hold() (release func()) {
 	return release
 }
 
-// present waits until a machine is present, or is away.
+// present waits until a machine is present, or away.
 func (f *fleet) present(machine string, is bool) {
 	f.t.Helper()
 	f.until(machine+" to come or to go", func(v *store.View) bool {
@@ -43,7 +44,7 @@ func (f *fleet) present(machine string, is bool) {
 	})
 }
 
-// eventually waits for what no watch tells of.
+// eventually waits for something that no watch reports.
 func (f *fleet) eventually(what string, is func() bool) {
 	f.t.Helper()
 	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(20 * time.Millisecond) { // looks again
@@ -53,7 +54,7 @@ func (f *fleet) eventually(what string, is func() bool) {
 	}
 }
 
-// rolling waits until so many machines have begun to roll, and are held.
+// rolling waits until this many machines have begun to roll and are held.
 func (f *fleet) rolling(machines int) {
 	f.t.Helper()
 	f.eventually("machines to roll", func() bool { return f.busy() == machines })
@@ -65,19 +66,20 @@ func (f *fleet) busy() int {
 	return f.atWork
 }
 
-// counted fails unless so many rolls were begun so far, and never more than most at the same time.
+// counted fails unless exactly this many rolls have begun so far, and never more than most at the
+// same time.
 func (f *fleet) counted(rolls, most int) {
 	f.t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.t.Logf("%d rolls were begun, at most %d at the same time", f.rolls, f.atMost)
 	if f.rolls != rolls || f.atMost > most {
-		f.t.Errorf("%d rolls were begun, not %d; %d machines were at work at the same time, %d may", f.rolls, rolls,
+		f.t.Errorf("%d rolls were begun, not %d; %d machines worked at the same time, %d may", f.rolls, rolls,
 			f.atMost, most)
 	}
 }
 
-// complete waits for the end of a deploy that gets a version to all machines.
+// complete waits for the end of a deploy that has brought a version to all machines.
 func (f *fleet) complete(version string) {
 	f.t.Helper()
 	f.until("all to have version "+version, func(v *store.View) bool {
@@ -112,18 +114,19 @@ func (h *hearing) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// times is how often agents have said something.
+// times returns how often agents have logged a message.
 func (h *hearing) times(message string) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.heard[message]
 }
 
-// lost is how often agents have lost their presence.
+// lost returns how often agents have lost their presence.
 func (h *hearing) lost() int { return h.times("the connection to etcd is lost. The apps keep serving") }
 
-// TestQuorumLost: two of three members of etcd, the leader among them, are killed in mid-wave, for longer than
-// the leases live. What had begun to roll ends, and nothing else begins until they are back.
+// TestQuorumLost: two of three members of etcd, the leader among them, are killed in mid-wave, for
+// longer than the leases last. Rolls that had begun are finished, and nothing else begins until the
+// members are back.
 func TestQuorumLost(t *testing.T) {
 	t.Parallel()
 	etcd, log := etcdtest.Start(t, 3), newHearing()
@@ -149,8 +152,8 @@ func TestQuorumLost(t *testing.T) {
 	f.counted(9, 3)
 }
 
-// TestSlowEtcd: every answer of etcd comes a second late. A deploy takes longer by that, and no agent loses its
-// presence.
+// TestSlowEtcd: every answer of etcd comes a second late. A deploy takes longer, and no agent loses
+// its presence.
 func TestSlowEtcd(t *testing.T) {
 	t.Parallel()
 	etcd, log := etcdtest.Start(t, 1), newHearing()
@@ -167,8 +170,8 @@ func TestSlowEtcd(t *testing.T) {
 	}
 }
 
-// TestCompactedInWave: the history that the conductor has missed in mid-wave is compacted, and after that the
-// history that the agents have missed. Both read again what there is.
+// TestCompactedInWave: the history that the conductor has missed in mid-wave is compacted, and later
+// the history that the agents have missed. All of them read the present state again.
 func TestCompactedInWave(t *testing.T) {
 	t.Parallel()
 	etcd, log := etcdtest.Start(t, 1), newHearing()
@@ -192,17 +195,18 @@ func TestCompactedInWave(t *testing.T) {
 	f.complete("1")
 	f.counted(4, 3)
 	if n := log.times("cannot follow its turns; tries again"); n > 0 {
-		t.Errorf("agents have said %d times that they cannot follow their turns: etcd answers", n)
+		t.Errorf("agents have logged %d times that they cannot follow their turns: etcd answers", n)
 	}
 }
 
-// cut ends all connections, and lets no other one be made.
+// cut ends all connections, and permits no new ones.
 func cut(p *etcdtest.Proxy) {
 	p.Cut()
 	p.Sever()
 }
 
-// compact has etcd forget all changes so far, and proves that by a watch of the last one but one.
+// compact makes etcd forget all changes so far, and proves that by a watch of the last change but
+// one.
 func (f *fleet) compact(etcd *etcdtest.Cluster) {
 	f.t.Helper()
 	last, err := etcd.Client.Put(f.t.Context(), "compacted", "")
@@ -218,8 +222,8 @@ func (f *fleet) compact(etcd *etcdtest.Cluster) {
 	}
 }
 
-// TestMachineCutOneWay: what etcd answers to one machine of a wave is lost, or what that machine asks. The others
-// go on, and it does when it is healed.
+// TestMachineCutOneWay: one machine of a wave loses all answers of etcd, or all of its requests. The
+// others continue, and so does this machine when the network is back.
 func TestMachineCutOneWay(t *testing.T) {
 	t.Parallel()
 	t.Run("answers", func(t *testing.T) {
@@ -230,7 +234,7 @@ func TestMachineCutOneWay(t *testing.T) {
 		f.rolling(3)
 		link.Answers.Cut()
 		release()
-		f.complete("1") // what the machine reports arrives
+		f.complete("1") // the machine's reports arrive
 		f.present("m01", false)
 		f.deploy(store.Deploy{Release: version("2"), Deploy: plan.Deploy{Wave: 3}})
 		f.until("the others", func(v *store.View) bool { return done(v, "2.1") == 2 })
@@ -246,14 +250,14 @@ func TestMachineCutOneWay(t *testing.T) {
 		f.deploy(store.Deploy{Release: version("1"), Deploy: plan.Deploy{Wave: 3}})
 		f.until("the others", func(v *store.View) bool { return done(v, "1.1") == 2 })
 		f.present("m01", false)
-		f.counted(2, 3) // it has heard of its turn, but cannot say that it takes it
+		f.counted(2, 3) // the machine has seen its turn, but cannot report that it takes it
 		link.Heal()
 		f.complete("1")
 		f.counted(3, 3)
 	})
 }
 
-// newFleetCut is three machines and a conductor, and the network of m01.
+// newFleetCut is a fleet of three machines and a conductor, with the network of m01.
 func newFleetCut(t *testing.T) (*fleet, *etcdtest.Proxy) {
 	etcd := etcdtest.Start(t, 1)
 	link := etcd.Proxy(t, 0)
@@ -267,8 +271,9 @@ func newFleetCut(t *testing.T) (*fleet, *etcdtest.Proxy) {
 	return f, link
 }
 
-// TestConductorCutOneWay: what etcd answers to the conductor is lost in mid-wave, or what it asks. Another one goes
-// on, and what the first still sends when it is healed changes nothing.
+// TestConductorCutOneWay: in mid-wave the conductor loses all answers of etcd, or all of its
+// requests. Another conductor continues, and what the first one still sends when its network is back
+// changes nothing.
 func TestConductorCutOneWay(t *testing.T) {
 	t.Parallel()
 	for name, way := range map[string]func(*etcdtest.Proxy) *etcdtest.Way{
@@ -299,7 +304,7 @@ func TestConductorCutOneWay(t *testing.T) {
 	}
 }
 
-// elected waits until a conductor is the elected one of so many.
+// elected waits until this conductor is elected, of this many candidates.
 func (f *fleet) elected(by string, of int) {
 	f.t.Helper()
 	f.until(by+" to be the conductor", func(v *store.View) bool {
@@ -308,8 +313,8 @@ func (f *fleet) elected(by string, of int) {
 	})
 }
 
-// TestStopsWithoutEtcd: a conductor ends soon when it is asked to while etcd does not answer, and so does one that
-// waits to be elected.
+// TestStopsWithoutEtcd: a conductor stops soon after it was asked to although etcd does not answer,
+// and so does one that waits to be elected.
 func TestStopsWithoutEtcd(t *testing.T) {
 	t.Parallel()
 	etcd := etcdtest.Start(t, 1)
@@ -330,7 +335,8 @@ func TestStopsWithoutEtcd(t *testing.T) {
 	}
 }
 
-// fetching has a machine wait in its first fetch. It returns what is closed when it does, and what ends it.
+// fetching makes a machine wait in its first fetch. It returns a channel that is closed when the
+// fetch waits, and a function that ends the wait.
 func (f *fleet) fetching(machine int) (begun <-chan struct{}, end func()) {
 	begins, ends := make(chan struct{}), make(chan struct{})
 	f.gates[machine] <- func() { close(begins); <-ends }
@@ -339,8 +345,8 @@ func (f *fleet) fetching(machine int) (begun <-chan struct{}, end func()) {
 	return begins, end
 }
 
-// TestLeaseLostWhileFetching: a machine whose lease has ended while it fetches takes its turn, which is still
-// valid, with the next lease.
+// TestLeaseLostWhileFetching: a machine whose lease ends while it fetches takes its turn, which is
+// still valid, with the next lease.
 func TestLeaseLostWhileFetching(t *testing.T) {
 	t.Parallel()
 	f, link := newFleetCut(t)

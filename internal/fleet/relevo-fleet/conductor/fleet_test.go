@@ -19,7 +19,7 @@ import (
 	"relevo/internal/fleet/relevo-fleet/store"
 )
 
-// fleet is simulated machines on a real etcd.
+// fleet is a fleet of simulated machines with a real etcd.
 type fleet struct {
 	t      *testing.T
 	client *store.Client
@@ -29,17 +29,17 @@ type fleet struct {
 
 	mu             sync.Mutex
 	atWork, atMost int
-	rolls          int           // that were begun
-	held           chan struct{} // closed when rolls may go on; nil: they do
-	gates          []chan func() // of each machine: what its next fetch is to call
+	rolls          int           // that have begun
+	held           chan struct{} // closed when rolls may continue; nil: they need not wait
+	gates          []chan func() // for each machine: the function that its next fetch calls
 }
 
 func newFleet(t *testing.T, etcd *etcdtest.Cluster, machines int) *fleet {
 	return newFleetOver(t, etcd, machines, agent.Options{}, func(int) []string { return etcd.Endpoints })
 }
 
-// newFleetOver is a fleet whose machines reach etcd by endpoints of their own. o has what its agents' options
-// are to have besides.
+// newFleetOver is a fleet whose machines reach etcd at these endpoints, one each. o has further
+// options of their agents.
 func newFleetOver(t *testing.T, etcd *etcdtest.Cluster, machines int, o agent.Options,
 	endpoints func(machine int) []string) *fleet {
 	f := &fleet{t: t, quiet: slog.New(slog.NewTextHandler(io.Discard, nil))}
@@ -100,7 +100,7 @@ func (f *fleet) ends() {
 // conduct runs a conductor until stop is called.
 func (f *fleet) conduct(who store.Conductor) (stop func()) { return f.conductOver(f.client, who) }
 
-// conductOver runs a conductor with a connection of its own.
+// conductOver runs a conductor with its own connection.
 func (f *fleet) conductOver(client *store.Client, who store.Conductor) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var one sync.WaitGroup
@@ -144,7 +144,7 @@ func (f *fleet) deploy(d store.Deploy) store.Deploy {
 	return d
 }
 
-// becomes waits for the state of the deploy, and returns how many machines run a version.
+// becomes waits until the deploy is in this state, and returns how many machines run a version.
 func (f *fleet) becomes(state plan.State, version string) (n int) {
 	f.t.Helper()
 	f.until(string(state), func(v *store.View) bool { return v.Deploys["shop"].State == state })
@@ -158,8 +158,8 @@ func (f *fleet) becomes(state plan.State, version string) (n int) {
 
 func version(text string) store.Release { return store.Release{Version: text} }
 
-// TestWaves: machines at work at the same time are never more than a wave, while the conductor is replaced in
-// mid-wave and an operator pauses.
+// TestWaves: the number of machines that work at the same time never exceeds a wave, even if the
+// conductor is replaced in mid-wave and an operator pauses.
 func TestWaves(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, etcdtest.Start(t, 1), 12)
@@ -176,14 +176,14 @@ func TestWaves(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := f.becomes(plan.Complete, "1"); n != 12 {
-		t.Errorf("%d machines run it", n)
+		t.Errorf("%d machines run the new version", n)
 	}
 	if f.atMost != 3 {
-		t.Errorf("%d machines were at work at the same time; 3 are a wave", f.atMost)
+		t.Errorf("%d machines worked at the same time; a wave has 3", f.atMost)
 	}
 }
 
-// TestBadWave: a bad release stops at the canary, and of a deploy without one at the first wave.
+// TestBadWave: a bad release stops at the canary, or without a canary at the first wave.
 func TestBadWave(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, etcdtest.Start(t, 1), 6)
@@ -196,7 +196,7 @@ func TestBadWave(t *testing.T) {
 	f.until("no turns", func(v *store.View) bool { return len(v.Turns["shop"]) == 0 && turns(v, "2.2") == 0 })
 }
 
-// turns counts the machines whose last turn was one.
+// turns counts the machines whose last turn was of this kind.
 func turns(v *store.View, id string) (n int) {
 	for _, r := range v.Reports["shop"] {
 		if r.Turn == id {
@@ -206,7 +206,8 @@ func turns(v *store.View, id string) (n int) {
 	return n
 }
 
-// TestFaultTakesBack: a machine that gets a fault while a deploy goes on has all go back that were changed.
+// TestFaultTakesBack: if a machine gets a fault during a deploy, all changed machines are rolled
+// back.
 func TestFaultTakesBack(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, etcdtest.Start(t, 1), 4)
@@ -218,7 +219,7 @@ func TestFaultTakesBack(t *testing.T) {
 	i := slices.IndexFunc(f.apps, func(a *simulated.App) bool { return a.Runs().Version == "2" })
 	f.apps[i].Become(agent.Health{Running: true, Workers: 1, Fault: "a worker dies"})
 	if n := f.becomes(plan.RolledBack, "1"); n != 4 {
-		t.Errorf("%d machines have gone back", n)
+		t.Errorf("%d machines were rolled back", n)
 	}
 }
 
@@ -231,8 +232,8 @@ func done(v *store.View, id string) (n int) {
 	return n
 }
 
-// TestCheck: a stage ends when the check has passed, and fails with it. A conductor that runs no checks does
-// not go on.
+// TestCheck: a stage succeeds when the check has passed, and fails with the check. A conductor that
+// runs no checks does not continue.
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, etcdtest.Start(t, 1), 2)
@@ -242,13 +243,13 @@ func TestCheck(t *testing.T) {
 	f.becomes(plan.Complete, "1")
 	f.deploy(store.Deploy{Release: version("2"), Check: check, Deploy: plan.Deploy{Canary: 1, Wave: 2}})
 	if n := f.becomes(plan.Held, "2"); n != 1 {
-		t.Errorf("%d machines have what the check refuses", n)
+		t.Errorf("%d machines have a release that the check refuses", n)
 	}
 	stop()
 	f.conduct(store.Conductor{})
 	f.deploy(store.Deploy{Release: version("3"), Check: "true", Deploy: plan.Deploy{Canary: 1, Wave: 2}})
 	f.until("the canary", func(v *store.View) bool { return done(v, "3.1") == 1 })
 	if n := f.becomes(plan.Rolling, "3"); n != 1 {
-		t.Errorf("%d machines have it without the check", n)
+		t.Errorf("%d machines have the release without the check", n)
 	}
 }

@@ -75,9 +75,9 @@ func (b *boxed) inside(program string, args ...string) string {
 	return string(out)
 }
 
-// serves is the version that clients get.
+// serves returns the version that clients get.
 func (b *boxed) serves() string {
-	fresh := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // a kept connection may be an old worker's
+	fresh := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // a kept one may be to an old worker
 	response, err := fresh.Get("http://" + b.address + "/")
 	if err != nil {
 		b.f.t.Fatal(err)
@@ -116,9 +116,9 @@ func (f boxes) serve(what string, want ...string) {
 	}
 }
 
-// TestSystemd is a fleet of five machines with a systemd each, under load, and an etcd of three members: a good
-// release, a bad one, an agent that is killed and started again by systemd, a leader of etcd that is killed in
-// mid-wave, a machine that is away and back.
+// TestSystemd is a fleet of five machines with a systemd each, under load, and an etcd of three
+// members: a good release, a bad one, an agent that is killed and restarted by systemd, a leader of
+// etcd that is killed in mid-wave, a machine that is away and comes back.
 func TestSystemd(t *testing.T) {
 	testreq.TakesLong(t)
 	f := boxes{fleet: &fleet{t: t, etcd: etcdtest.Start(t, 3), dir: t.TempDir()}}
@@ -169,7 +169,7 @@ func TestSystemd(t *testing.T) {
 		conductor.cmd.Process.Kill()
 		conductor.wait()
 	}()
-	f.await("m5 to go back", func() bool { return f.all[4].serves() == "2" })
+	f.await("m5 to be rolled back", func() bool { return f.all[4].serves() == "2" })
 	for _, b := range f.all {
 		b.lost(t)
 	}

@@ -18,7 +18,8 @@ import (
 	"relevo/internal/testreq"
 )
 
-// wrongClock is a process's clock that is ahead of the machine's by some seconds; nil: it is right.
+// wrongClock is a clock of a process that is some seconds ahead of the machine's; nil: the right
+// clock.
 type wrongClock struct{ ahead int }
 
 // An hour ahead, and an hour behind.
@@ -40,8 +41,9 @@ func (c *wrongClock) variable() string {
 
 const clockVariable = "RELEVO_TEST_CLOCK_AHEAD"
 
-// The kernel has one clock of the day for all processes. So relevo-fleet is built with a time.Now that adds what
-// the variable says; the clock that measures durations is the kernel's, as on a machine that is set wrong.
+// The kernel has one wall clock for all processes. So relevo-fleet is built with a time.Now that
+// adds the value of a variable. Durations are still measured by the kernel's clock, as on a machine
+// whose clock is set wrong.
 const (
 	nowBefore = "func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n"
 	nowAfter  = nowBefore + "\tsec += ahead\n"
@@ -68,7 +70,7 @@ func buildWithClock(t *testing.T) {
 	source := filepath.Join(strings.TrimSpace(string(root)), "src", "time")
 	text, err := os.ReadFile(filepath.Join(source, "time.go"))
 	if err != nil || strings.Count(string(text), nowBefore) != 1 {
-		t.Fatalf("cannot change time.Now: it is not as this test knows it: %v", err)
+		t.Fatalf("cannot change time.Now: its source is not what this test expects: %v", err)
 	}
 	replace := map[string]string{}
 	for name, text := range map[string]string{"time.go": strings.Replace(string(text), nowBefore, nowAfter, 1),
@@ -93,8 +95,8 @@ func buildWithClock(t *testing.T) {
 	}
 }
 
-// TestWrongClocks: a fleet in which an agent is an hour ahead, one an hour behind, and each conductor an hour off,
-// decides as a fleet whose clocks are right, and waits as long.
+// TestWrongClocks: a fleet with one agent an hour ahead, one an hour behind, and each conductor an
+// hour off, makes the same decisions as a fleet with right clocks, and waits as long.
 func TestWrongClocks(t *testing.T) {
 	testreq.TakesLong(t)
 	t.Parallel()
@@ -115,11 +117,11 @@ func TestWrongClocks(t *testing.T) {
 	}
 }
 
-// The waits that lifeByClocks asks for.
+// The waits that lifeByClocks configures.
 const bake, waveBake = 3 * time.Second, 2 * time.Second
 
-// lifeByClocks has a fleet deploy a bad release and a good one, and take the good one back. It returns what was
-// decided.
+// lifeByClocks lets a fleet deploy a bad release and a good one, and roll back the good one. It
+// returns the decisions.
 func lifeByClocks(t *testing.T, agents []*wrongClock, first, second *wrongClock) (decided []string) {
 	f := newFleet(t, 1, len(agents))
 	for i, m := range f.machines {
@@ -161,7 +163,7 @@ func lifeByClocks(t *testing.T, agents []*wrongClock, first, second *wrongClock)
 	return waited(t, <-entries)
 }
 
-// heard is an entry of the record, and when it came, by the clock of the test.
+// heard is an entry of the record, and when it came by the clock of the test.
 type heard struct {
 	store.Entry
 	at time.Time
@@ -189,10 +191,10 @@ func (f *fleet) entries() (all chan []heard) {
 	return all
 }
 
-// waited checks how long the stages of the good deploy have baked, and returns all that was decided.
+// waited checks how long the stages of the good deploy have baked, and returns all decisions.
 func waited(t *testing.T, all []heard) (decided []string) {
 	t.Helper()
-	var stages []time.Time // when they began, and when the last one ended
+	var stages []time.Time // when each began, and when the last one ended
 	for _, h := range all {
 		decided = append(decided, fmt.Sprintf("deploy %d: %s: %s", h.Deploy, h.What, h.Text))
 		if h.Deploy == 2 && h.What != "deploy" && len(stages) < 4 {

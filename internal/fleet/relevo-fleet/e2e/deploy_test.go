@@ -19,8 +19,9 @@ func hash(t *testing.T, path string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// TestDeploys is the life of a fleet of five under load: a good release, a bad one, one that is taken back, one
-// that dies while it bakes, and two that are ended by their operator. No client loses a request.
+// TestDeploys is the life of a fleet of five under load: a good release, a bad one, one that is
+// rolled back, one that dies while it bakes, and two that the operator ends. No client loses a
+// request.
 func TestDeploys(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 1, 5)
@@ -71,7 +72,7 @@ func TestDeploys(t *testing.T) {
 	want("an abort", "6", "2", "2", "2", "2")
 	f.exits(0, "rollback", "shop")
 	want("the rollback of what was aborted", "2", "2", "2", "2", "2")
-	f.lost() // what a worker that dies has accepted is lost, so the release that dies comes last
+	f.lost() // a dying worker loses requests that it has accepted, so the dying release comes last
 
 	f.publish("5", "crash-after-5s")
 	out = f.exits(10, "deploy", "shop", "--version", "5", "--bake", "60s", "--on-failure", "rollback")
@@ -81,7 +82,7 @@ func TestDeploys(t *testing.T) {
 	}
 }
 
-// TestRefusals: what cannot be deployed is refused with a reason, and changes nothing.
+// TestRefusals: a deploy that cannot work is refused with a reason, and changes nothing.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 1, 2)
@@ -116,8 +117,8 @@ func TestRefusals(t *testing.T) {
 	f.lost()
 }
 
-// TestAway: a machine that was away during a deploy gets the release when it is back, from a conductor that
-// runs; without etcd the apps keep serving.
+// TestAway: a machine that was away during a deploy gets the release when it is back, if a conductor
+// runs. Without etcd the apps keep serving.
 func TestAway(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 1, 3)

@@ -23,7 +23,7 @@ func (f *fleet) phase(machine int, turn string, phases ...store.Phase) {
 	})
 }
 
-// serve fails unless all machines serve a version, from a file that holds it.
+// serve fails unless all machines serve a version, from a file with that version.
 func (f *fleet) serve(version string) {
 	f.t.Helper()
 	for i, got := range f.versions() {
@@ -36,7 +36,8 @@ func (f *fleet) serve(version string) {
 	}
 }
 
-// gate has the machines' command that fetches a version wait until the function that gate returns was called.
+// gate makes the fetch of a version wait on all machines until the function that it returns is
+// called.
 func (f *fleet) gate(version string) (open func()) {
 	path := filepath.Join(f.dir, "releases", "gate-"+version)
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
@@ -49,7 +50,8 @@ func (f *fleet) gate(version string) (open func()) {
 	}
 }
 
-// TestAgentKilled: an agent that is killed at any step of its turn, and started again, ends that turn well.
+// TestAgentKilled: an agent that is killed at any step of its turn and started again finishes that
+// turn.
 func TestAgentKilled(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 1, 2)
@@ -69,7 +71,7 @@ func TestAgentKilled(t *testing.T) {
 	}
 	f.serve("2")
 
-	// The roll of a bad release goes on while there is no agent. The next one finds that it failed.
+	// The roll of a bad release continues without an agent. The next agent finds that it failed.
 	f.publish("3", "crash-500ms")
 	deploy = f.begin("deploy", "shop", "--version", "3", "--bake", "0s")
 	f.phase(0, "2.1", store.Rolling)
@@ -82,7 +84,7 @@ func TestAgentKilled(t *testing.T) {
 	f.lost()
 }
 
-// TestAgentKilledAnyTime kills agents at moments that go through the whole of their turns.
+// TestAgentKilledAnyTime kills agents at moments spread over their whole turns.
 func TestAgentKilledAnyTime(t *testing.T) {
 	testreq.TakesLong(t)
 	t.Parallel()
@@ -91,7 +93,7 @@ func TestAgentKilledAnyTime(t *testing.T) {
 	for i := range 24 {
 		version := fmt.Sprint(2 - i%2)
 		deploy := f.begin("deploy", "shop", "--version", version, "--bake", "0s", "--canary", "0", "--wave", "2")
-		time.Sleep(time.Duration(i) * 150 * time.Millisecond) // the moment is what is tried
+		time.Sleep(time.Duration(i) * 150 * time.Millisecond) // the test tries different moments
 		for _, m := range f.machines {
 			m.kill()
 			m.startAgent()
@@ -104,8 +106,8 @@ func TestAgentKilledAnyTime(t *testing.T) {
 	f.lost()
 }
 
-// TestLeaderKilled: etcd's leader is killed in mid-wave, then etcd as a whole. The deploy goes on when there is
-// a leader again.
+// TestLeaderKilled: in mid-wave etcd's leader is killed, then etcd as a whole. The deploy continues
+// when there is a leader again.
 func TestLeaderKilled(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 3, 5)
@@ -120,7 +122,7 @@ func TestLeaderKilled(t *testing.T) {
 	f.lost()
 }
 
-// TestEtcdAway: etcd is away for longer than the leases live, in mid-wave.
+// TestEtcdAway: in mid-wave etcd is away for longer than the leases last.
 func TestEtcdAway(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 1, 3)
@@ -128,7 +130,7 @@ func TestEtcdAway(t *testing.T) {
 	deploy := f.begin("deploy", "shop", "--version", "2", "--bake", "0s", "--wave", "2")
 	f.await("the first wave", func() bool { return f.status()[1].Phase == store.Rolling })
 	f.etcd.Kill(0)
-	f.await("the machine to go on alone", func() bool { return f.machines[1].serves() == "2" })
+	f.await("the machine to continue alone", func() bool { return f.machines[1].serves() == "2" })
 	f.await("the agent to notice", func() bool {
 		text, _ := os.ReadFile(filepath.Join(f.machines[1].dir, "relevo-fleet.log"))
 		return strings.Contains(string(text), "the connection to etcd is lost. The apps keep serving")
@@ -141,8 +143,8 @@ func TestEtcdAway(t *testing.T) {
 	f.lost()
 }
 
-// TestFrozenAgent: an agent that is frozen while it fetches, past its lease and its turn, changes nothing when
-// it wakes.
+// TestFrozenAgent: an agent that is frozen while it fetches, for longer than its lease and its turn,
+// changes nothing when it wakes.
 func TestFrozenAgent(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 1, 2)
@@ -163,13 +165,13 @@ func TestFrozenAgent(t *testing.T) {
 	})
 	f.serve("1")
 	if tried := f.rolls() - rolls; tried != 0 {
-		t.Errorf("the agent that woke has rolled %d times", tried)
+		t.Errorf("the agent has rolled %d times after it woke", tried)
 	}
 	f.lost()
 }
 
-// TestFrozenConductor: another process goes on with a deploy whose command is frozen. When that wakes, it
-// only tells of the end.
+// TestFrozenConductor: a deploy command is frozen, and another process continues its deploy. When
+// the command wakes, it only reports the end.
 func TestFrozenConductor(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 1, 3)
@@ -182,7 +184,7 @@ func TestFrozenConductor(t *testing.T) {
 	rolls := f.rolls()
 	deploy.cmd.Process.Signal(syscall.SIGCONT)
 	if out, code := deploy.wait(); code != 0 {
-		t.Errorf("the deploy that woke: exit %d\n%s", code, out)
+		t.Errorf("the deploy command after it woke: exit %d\n%s", code, out)
 	}
 	if more := f.rolls() - rolls; more != 0 {
 		t.Errorf("there were %d rolls after the end", more)

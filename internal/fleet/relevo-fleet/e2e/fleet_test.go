@@ -21,7 +21,7 @@ import (
 	"relevo/internal/workertest"
 )
 
-// fleet is an etcd and machines.
+// fleet is an etcd and its machines.
 type fleet struct {
 	t        *testing.T
 	etcd     *etcdtest.Cluster
@@ -30,7 +30,8 @@ type fleet struct {
 	lease    string
 }
 
-// machine is a directory with what a machine has of its own: the app, its master and an agent.
+// machine is a directory with everything that belongs to one machine: the app, its master and an
+// agent.
 type machine struct {
 	f       *fleet
 	name    string
@@ -39,7 +40,7 @@ type machine struct {
 	address string
 	master  *exec.Cmd
 	agent   *exec.Cmd
-	clock   *wrongClock // of the agent; nil: it is right
+	clock   *wrongClock // of the agent; nil: the right clock
 	loads   []*workertest.Running
 }
 
@@ -144,7 +145,7 @@ func (m *machine) run(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// end asks a program to end, and waits for that.
+// end asks a program to end, and waits until it has.
 func (m *machine) end(cmd *exec.Cmd) {
 	cmd.Process.Signal(syscall.SIGTERM)
 	cmd.Process.Signal(syscall.SIGCONT) // a test that failed may have left it frozen
@@ -161,7 +162,7 @@ func (m *machine) kill() {
 	m.agent.Wait()
 }
 
-// serves is the version that the machine's clients get.
+// serves returns the version that the machine's clients get.
 func (m *machine) serves() string {
 	client, err := control.Connect(m.f.t.Context(), filepath.Join(m.dir, "run", "shop.sock"))
 	if err != nil {
@@ -182,7 +183,7 @@ func (m *machine) serves() string {
 	return "unknown"
 }
 
-// rolls is how many rolls the master has done, well or not.
+// rolls returns how many rolls the master has done, successful or not.
 func (m *machine) rolls() (sum int) {
 	client, err := control.Connect(m.f.t.Context(), filepath.Join(m.dir, "run", "shop.sock"))
 	if err != nil {
@@ -198,7 +199,7 @@ func (m *machine) rolls() (sum int) {
 	return sum
 }
 
-// versions are those that all machines serve.
+// versions returns the versions that all machines serve.
 func (f *fleet) versions() (all []string) {
 	for _, m := range f.machines {
 		all = append(all, m.serves())
@@ -213,7 +214,7 @@ func (f *fleet) rolls() (sum int) {
 	return sum
 }
 
-// shown is a machine in status --json.
+// shown is a machine in the output of status --json.
 type shown struct {
 	Name    string `json:"name"`
 	Present bool   `json:"present"`
@@ -242,7 +243,7 @@ func (f *fleet) command(args ...string) (string, int) {
 	return r.wait()
 }
 
-// running is a command that was begun.
+// running is a command that has begun.
 type running struct {
 	cmd *exec.Cmd
 	out *bytes.Buffer
@@ -271,7 +272,7 @@ func (r running) wait() (string, int) {
 	return r.out.String(), r.cmd.ProcessState.ExitCode()
 }
 
-// exits runs a command that has to end with a code, and returns what it prints.
+// exits runs a command that must end with this code, and returns what it prints.
 func (f *fleet) exits(code int, args ...string) string {
 	f.t.Helper()
 	out, got := f.command(args...)
@@ -281,7 +282,7 @@ func (f *fleet) exits(code int, args ...string) string {
 	return out
 }
 
-// await waits until something is so.
+// await waits for a condition.
 func (f *fleet) await(what string, is func() bool) {
 	f.t.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); !is(); {

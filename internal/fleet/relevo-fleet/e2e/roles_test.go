@@ -18,7 +18,7 @@ import (
 	"relevo/internal/fleet/relevo-fleet/store"
 )
 
-// withRoles has etcd know the users of docs/fleet.md.
+// withRoles creates the users of docs/fleet.md in etcd.
 func withRoles(t *testing.T, c *clientv3.Client) {
 	t.Helper()
 	ctx := t.Context()
@@ -29,7 +29,7 @@ func withRoles(t *testing.T, c *clientv3.Client) {
 		}
 	}
 	for _, name := range []string{"root", "m1", "m2", "operator"} {
-		_, _ = c.RoleAdd(ctx, name) // root is there already in some versions
+		_, _ = c.RoleAdd(ctx, name) // in some versions root already exists
 		if _, err := c.UserAddWithOptions(ctx, name, "", &clientv3.UserAddOptions{NoPassword: true}); err != nil {
 			t.Fatal(err)
 		}
@@ -49,8 +49,8 @@ func withRoles(t *testing.T, c *clientv3.Client) {
 	}
 }
 
-// TestRoles: with the roles of docs/fleet.md an agent is present, reports and sees its turn. It can neither
-// give itself a turn, nor speak for another machine, nor begin a deploy.
+// TestRoles: with the roles of docs/fleet.md an agent is present, reports and sees its turn. It can
+// neither give itself a turn, nor report for another machine, nor begin a deploy.
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	authority := etcdtest.NewAuthority(t)
@@ -88,7 +88,7 @@ func TestRoles(t *testing.T) {
 	denied("a machine reads the fleet", machine.Ping(t.Context()))
 	cert, key := authority.Issue("m1")
 	if out := turnByHand(t, cluster.Endpoints[0], authority.File, cert, key); !strings.Contains(out, "permission denied") {
-		t.Errorf("a machine gives itself a turn: %s", out)
+		t.Errorf("a machine can give itself a turn: %s", out)
 	}
 	if d, err = operator.BeginDeploy(t.Context(), store.Deploy{}, d); err != nil {
 		t.Fatal(err)
@@ -123,7 +123,7 @@ func seesTurn(t *testing.T, machine *store.Client) {
 	}
 }
 
-// turnByHand writes a turn with a machine's certificate, by etcd's own client.
+// turnByHand writes a turn with a machine's certificate, using etcd's own client.
 func turnByHand(t *testing.T, endpoint, ca, cert, key string) string {
 	t.Helper()
 	c, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, TLS: tlsOf(t, ca, cert, key),
@@ -138,7 +138,7 @@ func turnByHand(t *testing.T, endpoint, ca, cert, key string) string {
 	return "it could"
 }
 
-// TestCertificates: a command says what is wrong with a certificate, or with the way to etcd.
+// TestCertificates: a command says what is wrong with a certificate, or with the connection to etcd.
 func TestCertificates(t *testing.T) {
 	t.Parallel()
 	authority, foreign := etcdtest.NewAuthority(t), etcdtest.NewAuthority(t)
@@ -153,14 +153,14 @@ func TestCertificates(t *testing.T) {
 		args []string
 		says string
 	}{
-		"good":              {[]string{"--cacert", authority.File, "--cert", cert, "--key", key}, ""},
-		"none":              {[]string{"--cacert", authority.File}, "remote error: tls: "},
-		"of another one":    {[]string{"--cacert", authority.File, "--cert", otherCert, "--key", otherKey}, "certificate"},
-		"another authority": {[]string{"--cacert", foreign.File, "--cert", cert, "--key", key}, "unknown authority"},
-		"no authority":      {[]string{"--cacert", empty}, "it has no certificate in PEM"},
-		"no key":            {[]string{"--cert", cert}, "give --cert and --key"},
-		"another key":       {[]string{"--cert", cert, "--key", otherKey}, "cannot use the certificate"},
-		"nobody there":      {[]string{"--etcd", "http://127.0.0.1:1"}, "cannot reach etcd: http://127.0.0.1:1: dial tcp"},
+		"good":               {[]string{"--cacert", authority.File, "--cert", cert, "--key", key}, ""},
+		"none":               {[]string{"--cacert", authority.File}, "remote error: tls: "},
+		"another one's name": {[]string{"--cacert", authority.File, "--cert", otherCert, "--key", otherKey}, "certificate"},
+		"another authority":  {[]string{"--cacert", foreign.File, "--cert", cert, "--key", key}, "unknown authority"},
+		"no authority":       {[]string{"--cacert", empty}, "it has no certificate in PEM"},
+		"no key":             {[]string{"--cert", cert}, "give --cert and --key"},
+		"another key":        {[]string{"--cert", cert, "--key", otherKey}, "cannot use the certificate"},
+		"no etcd there":      {[]string{"--etcd", "http://127.0.0.1:1"}, "cannot reach etcd: http://127.0.0.1:1: dial tcp"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

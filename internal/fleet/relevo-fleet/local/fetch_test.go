@@ -36,7 +36,8 @@ func hashOfText(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// TestFetch: bytes come by command or URL, and are taken only with the right hash and signature.
+// TestFetch: bytes come by a command or from a URL, and are accepted only with the right hash and
+// signature.
 func TestFetch(t *testing.T) {
 	t.Parallel()
 	public, private, err := minisign.GenerateKey(nil)
@@ -87,7 +88,7 @@ func TestFetch(t *testing.T) {
 			store.Release{Version: "2", URL: url}, "", "does not fit this machine's key"},
 		"no signature": {Options{Minisign: key},
 			store.Release{Version: "3", URL: url}, "", "cannot get its signature"},
-		"no way to one": {Options{Minisign: key, FetchCommand: "printf 7"},
+		"no way to a signature": {Options{Minisign: key, FetchCommand: "printf 7"},
 			store.Release{Version: "7"}, "", "give the command that prints it"},
 		"by a command": {Options{Minisign: key, SignatureCommand: "curl -fsS " + web.URL + "/shop-{version}.minisig"},
 			store.Release{Version: "1", URL: url}, hashOfText("bytes of /shop-1"), ""},
@@ -104,7 +105,8 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// TestForeignBytes: what was put in place by other means has no version, and is kept before it is replaced.
+// TestForeignBytes: bytes that were put in place by other means have no version, and are kept before
+// they are replaced.
 func TestForeignBytes(t *testing.T) {
 	t.Parallel()
 	a := open(t, Options{FetchCommand: "printf {version}"})
@@ -142,11 +144,11 @@ func TestForeignBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if text, _ := os.ReadFile(a.Path); string(text) != "old" {
-		t.Errorf("back is %q", text)
+		t.Errorf("after the rollback the file is %q", text)
 	}
 }
 
-// TestUnreadable: what the agent remembers is never overwritten because it cannot be read.
+// TestUnreadable: if the agent cannot read what it remembers, it does not overwrite it.
 func TestUnreadable(t *testing.T) {
 	t.Parallel()
 	a := open(t, Options{})

@@ -8,8 +8,8 @@ import (
 	"relevo/pool/machine"
 )
 
-// TestClockSetBack: a roll that the master has undone by itself is a fault, although the clock was set back by an
-// hour after the turn. One that the turn has left behind is none.
+// TestClockSetBack: a roll that the master has undone automatically is a fault, even if the clock
+// was set back by an hour after the turn. A roll from before the turn is not.
 func TestClockSetBack(t *testing.T) {
 	t.Parallel()
 	a, turn := open(t, Options{}), time.Now()

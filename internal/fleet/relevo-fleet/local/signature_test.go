@@ -14,7 +14,7 @@ import (
 	"relevo/internal/testreq"
 )
 
-// openssl runs it in a directory.
+// openssl runs openssl in a directory.
 func openssl(t *testing.T, dir string, args ...string) {
 	t.Helper()
 	cmd := exec.Command("openssl", args...)
@@ -24,7 +24,8 @@ func openssl(t *testing.T, dir string, args ...string) {
 	}
 }
 
-// newKey makes a pair as cosign generate-key-pair does, save for the password. It returns the public key.
+// newKey makes a key pair as cosign generate-key-pair does, but without a password. It returns the
+// public key.
 func newKey(t *testing.T, dir, name, curve string) string {
 	t.Helper()
 	openssl(t, dir, "ecparam", "-name", curve, "-genkey", "-noout", "-out", name)
@@ -56,8 +57,8 @@ func sign(t *testing.T, dir, key, file, digest string) {
 		file+".raw"))))+"\n")
 }
 
-// TestCosign: a release is taken only with a signature that fits the key. Nothing is put in place or kept
-// without.
+// TestCosign: a release is accepted only with a signature that matches the key. Otherwise nothing is
+// put in place or kept.
 func TestCosign(t *testing.T) {
 	t.Parallel()
 	testreq.Program(t, "openssl")
@@ -110,9 +111,9 @@ func TestCosignURL(t *testing.T) {
 	if hash, err := a.Fetch(t.Context(), r); err != nil || hash != r.SHA256 {
 		t.Errorf("%q, %v", hash, err)
 	}
-	r.Version = "2" // the bytes are known, their signature is not right
+	r.Version = "2" // the bytes are known, but the signature is wrong
 	if hash, err := a.Fetch(t.Context(), r); err == nil {
-		t.Errorf("%q is taken with a wrong signature", hash)
+		t.Errorf("%q is accepted with a wrong signature", hash)
 	}
 }
 

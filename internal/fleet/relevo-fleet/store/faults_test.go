@@ -9,8 +9,8 @@ import (
 	"relevo/internal/fleet/relevo-fleet/store"
 )
 
-// TestConnectsSoon: while etcd is away a client tries to connect every few seconds, so that it does not take
-// minutes after an outage of minutes.
+// TestConnectsSoon: while etcd is away a client tries to connect every few seconds. So it does not
+// take minutes after an outage of minutes.
 func TestConnectsSoon(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -27,14 +27,15 @@ func TestConnectsSoon(t *testing.T) {
 		if err != nil {
 			t.Fatalf("after %d attempts: %v", attempts, err)
 		}
-		if n, _ := conn.Read(make([]byte, 1)); n > 0 { // it was gRPC, and not what tells of a wrong address
+		if n, _ := conn.Read(make([]byte, 1)); n > 0 { // it was gRPC, and not the check for a wrong address
 			attempts++
 		}
 		conn.Close()
 	}
 }
 
-// TestAliveWithSlowEtcd: a session whose answers come late does not think that it lives when its lease has ended.
+// TestAliveWithSlowEtcd: a session whose answers come late does not count as alive when its lease
+// has ended.
 func TestAliveWithSlowEtcd(t *testing.T) {
 	t.Parallel()
 	const ttl = 6 * time.Second
@@ -52,7 +53,7 @@ func TestAliveWithSlowEtcd(t *testing.T) {
 	for !present() {
 		<-mirror.Changed
 	}
-	select { // until it lives by an answer that came late
+	select { // until a late answer has renewed the session
 	case <-time.After(ttl):
 	case <-session.Done:
 	}
@@ -65,8 +66,9 @@ func TestAliveWithSlowEtcd(t *testing.T) {
 	}
 }
 
-// TestCampaignWithoutLeader: who waits to be the conductor does not go on waiting at a member of etcd that has lost
-// the others, for that does not hear when the conductor is gone.
+// TestCampaignWithoutLeader: a conductor that waits for its election does not keep waiting at a
+// member of etcd that has lost the others, because such a member is not told when the elected
+// conductor is gone.
 func TestCampaignWithoutLeader(t *testing.T) {
 	t.Parallel()
 	etcd := etcdtest.Start(t, 3)
@@ -87,9 +89,9 @@ func TestCampaignWithoutLeader(t *testing.T) {
 	select {
 	case err := <-failed:
 		if err == nil {
-			t.Error("it counts as elected")
+			t.Error("the conductor counts as elected")
 		}
 	case <-time.After(time.Minute):
-		t.Error("it still waits")
+		t.Error("the conductor still waits")
 	}
 }

@@ -35,7 +35,8 @@ func must[T any](t *testing.T) func(T, error) T {
 var rolling = store.Deploy{App: "shop", Release: store.Release{Version: "1"}, By: "test",
 	Deploy: plan.Deploy{State: plan.Rolling, Canary: 1, Wave: 2, MaxUnavailable: -1, TurnTimeout: time.Minute}}
 
-// given has a conductor give turns to machines, and returns the deploy and the turn of one of them.
+// given makes a conductor give turns to machines, and returns the deploy and the turn of one of
+// them.
 func given(t *testing.T, c *store.Client, o *store.Office, machine string) (store.Deploy, store.Turn) {
 	t.Helper()
 	last := must[store.Deploy](t)(c.Current(t.Context(), "shop"))
@@ -61,7 +62,8 @@ func campaign(t *testing.T, c *store.Client) *store.Office {
 	return must[*store.Office](t)(c.Campaign(t.Context(), "shop", store.Conductor{By: "test"}, 10))
 }
 
-// TestWithdrawnTurn: an agent that comes to its turn late, for it was frozen, finds that the turn is not valid.
+// TestWithdrawnTurn: an agent that takes its turn late, because it was frozen, finds that the turn
+// is not valid any more.
 func TestWithdrawnTurn(t *testing.T) {
 	t.Parallel()
 	c := dial(t, etcdtest.Start(t, 1))
@@ -94,8 +96,8 @@ func TestWithdrawnTurn(t *testing.T) {
 	}
 }
 
-// TestLostLease: an agent whose lease has ended, or in whose place another one is, can neither take a turn nor
-// report, even if its turn is still there.
+// TestLostLease: an agent whose lease has ended, or that was replaced by another agent, can neither
+// take a turn nor report, even if its turn still exists.
 func TestLostLease(t *testing.T) {
 	t.Parallel()
 	c := dial(t, etcdtest.Start(t, 1))
@@ -110,10 +112,10 @@ func TestLostLease(t *testing.T) {
 	}
 	next := must[*store.Session](t)(c.Begin(t.Context(), "m1", presence, 10*time.Second))
 	if err := session.Take(t.Context(), "shop", turn, store.Report{}); !errors.Is(err, store.ErrStale) {
-		t.Errorf("the agent before takes a turn: %v", err)
+		t.Errorf("the previous agent takes a turn: %v", err)
 	}
 	if err := session.Report(t.Context(), "shop", store.Report{}); !errors.Is(err, store.ErrStale) {
-		t.Errorf("the agent before reports: %v", err)
+		t.Errorf("the previous agent reports: %v", err)
 	}
 	if err := next.Take(t.Context(), "shop", turn, store.Report{}); err != nil {
 		t.Errorf("the agent takes its turn: %v", err)
@@ -126,7 +128,7 @@ func TestLostLease(t *testing.T) {
 	}
 }
 
-// TestLostOffice: a conductor that another one follows changes nothing any more.
+// TestLostOffice: a conductor that has been replaced changes nothing any more.
 func TestLostOffice(t *testing.T) {
 	t.Parallel()
 	c := dial(t, etcdtest.Start(t, 1))
@@ -136,19 +138,19 @@ func TestLostOffice(t *testing.T) {
 	first.Resign()
 	second := campaign(t, c)
 	if _, err := first.Perform(t.Context(), d, enter); !errors.Is(err, store.ErrChanged) {
-		t.Errorf("the conductor before begins a stage: %v", err)
+		t.Errorf("the previous conductor begins a stage: %v", err)
 	}
 	d = must[store.Deploy](t)(second.Perform(t.Context(), d, enter))
 	if n, err := first.GiveTurns(t.Context(), d, func(string) bool { return false }); n != 0 || err != nil {
-		t.Errorf("the conductor before gives %d turns: %v", n, err)
+		t.Errorf("the previous conductor gives %d turns: %v", n, err)
 	}
 	if n, err := second.GiveTurns(t.Context(), d, func(string) bool { return false }); n != 1 || err != nil {
 		t.Errorf("the conductor gives %d turns: %v", n, err)
 	}
 }
 
-// TestTwoOperators: of two deploys that were begun from the same state one is refused, and a conductor does
-// nothing that was decided before an operator's wish.
+// TestTwoOperators: of two deploys that begin from the same state one is refused, and a conductor
+// does nothing that it decided before an operator's request.
 func TestTwoOperators(t *testing.T) {
 	t.Parallel()
 	c := dial(t, etcdtest.Start(t, 1))
@@ -159,7 +161,7 @@ func TestTwoOperators(t *testing.T) {
 	must[store.Deploy](t)(c.Heed(t.Context(), "shop", plan.Pause, "test", false))
 	enter := plan.Action{Kind: plan.Enter, Members: []string{"m1"}}
 	if _, err := campaign(t, c).Perform(t.Context(), d, enter); !errors.Is(err, store.ErrChanged) {
-		t.Errorf("a stage of what an operator has paused: %v", err)
+		t.Errorf("a stage of a paused deploy: %v", err)
 	}
 	all := must[[]store.Entry](t)(c.Audit(t.Context(), "shop"))
 	if len(all) != 2 || all[0].What != "deploy" || all[1].What != "pause" {
@@ -167,7 +169,7 @@ func TestTwoOperators(t *testing.T) {
 	}
 }
 
-// TestCompacted: what was missed while etcd was away, and compacted there, is read again.
+// TestCompacted: changes that were missed while etcd was away, and compacted there, are read again.
 func TestCompacted(t *testing.T) {
 	t.Parallel()
 	cluster := etcdtest.Start(t, 1)

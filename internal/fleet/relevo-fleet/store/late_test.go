@@ -11,7 +11,8 @@ import (
 	"relevo/internal/fleet/relevo-fleet/etcdtest"
 )
 
-// holding is a connection whose transactions arrive when the test wants it, and whose answers are lost.
+// holding is a connection whose transactions arrive when the test says so, and whose answers are
+// lost.
 type holding struct {
 	clientv3.KV
 	late []clientv3.Txn
@@ -45,8 +46,8 @@ func (h *holding) arrive(t *testing.T) {
 	h.late = nil
 }
 
-// TestLateReport: a report that etcd gets late, when the agent has given it up and said something else, changes
-// nothing. One that etcd gets, but whose answer is lost, is replaced.
+// TestLateReport: a report that etcd gets late, when the agent has already replaced it by another
+// one, changes nothing. A report that etcd gets, but whose answer is lost, is replaced.
 func TestLateReport(t *testing.T) {
 	t.Parallel()
 	etcd := etcdtest.Start(t, 1)
