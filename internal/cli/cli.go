@@ -38,6 +38,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr *os.File) int {
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	refuseUnknown(root)
 	err := root.ExecuteContext(context.Background())
 	if err == nil && c.last != nil {
 		err = c.last()

@@ -49,6 +49,26 @@ func (f numberFlag) String() string {
 
 func (f numberFlag) Type() string { return "int" }
 
+// statusClass is the first digit of a status that a server may answer with.
+type statusClass struct{ value *int }
+
+func (f statusClass) Set(text string) error {
+	if len(text) != 1 || text < "2" || text > "5" {
+		return fmt.Errorf("cannot use %q: write the first digit of the status, 2 to 5", text)
+	}
+	*f.value = int(text[0] - '0')
+	return nil
+}
+
+func (f statusClass) String() string {
+	if f.value == nil || *f.value == 0 {
+		return ""
+	}
+	return strconv.Itoa(*f.value)
+}
+
+func (f statusClass) Type() string { return "int" }
+
 // someTime is a duration above 0.
 type someTime struct{ durationFlag }
 

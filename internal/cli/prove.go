@@ -122,11 +122,13 @@ func (p *proveCommand) addFlags(c *cli, cmd *cobra.Command) {
 	c.durationFlag(cmd, &p.Duration, "duration",
 		"how long to load at least; the rolls asked for are made in any case (default 10s without rolls)")
 	f.Lookup("duration").DefValue = ""
-	f.IntVar(&p.MinRequests, "min-requests", 0, "continue until each kind of connection has sent this many requests")
+	f.Var(numberFlag{&p.MinRequests, 0}, "min-requests",
+		"continue until each kind of connection has sent this many requests")
 	f.Var(numberFlag{&p.Clients, 1}, "clients", "clients for each kind of connection")
 	f.Var(numberFlag{&p.Rate, 1}, "rate",
 		"send so many requests a second for each kind of connection, whatever the answers take: waiting counts")
 	f.Var(someTime{durationFlag{&p.Pause}}, "pause", "how long a client waits after an answer (default: not at all)")
+	f.Lookup("pause").DefValue = ""
 	f.StringVar(&p.connections, "connections", "both", "fresh, keepalive or both")
 	f.BoolVar(&p.http2, "http2", false, "send requests as streams of HTTP/2, on four connections in all")
 	f.BoolVar(&p.webSocket, "websocket", false,
@@ -135,7 +137,8 @@ func (p *proveCommand) addFlags(c *cli, cmd *cobra.Command) {
 	f.StringVar(&p.Method, "method", "GET", "of every request")
 	f.StringVar(&p.body, "body", "", "of every request")
 	f.StringArrayVarP(&p.headers, "header", "H", nil, `"Name: value", of every request; repeatable`)
-	f.IntVar(&p.Expect, "expect", 0, "first digit of the status that is right, 2 to 5 (default: anything below 500)")
+	f.Var(statusClass{&p.Expect}, "expect",
+		"first digit of the status that is right, 2 to 5 (default: anything below 500)")
 	f.BoolVar(&p.Insecure, "insecure", false, "accept any certificate")
 }
 

@@ -22,10 +22,14 @@ func (p *proveCommand) kind(f *pflag.FlagSet) (prove.Connections, error) {
 			"connections": "each client has one connection", "method": "a handshake is a GET",
 			"body": "the messages are numbered by prove", "expect": "an echo has no status"})
 	}
-	if c := prove.Connections(p.connections); c == prove.HTTP2 || c == prove.WebSocket {
+	switch c := prove.Connections(p.connections); c {
+	case prove.Fresh, prove.KeepAlive, prove.Both:
+		return c, nil
+	case prove.HTTP2, prove.WebSocket:
 		return "", fmt.Errorf("cannot use %q as --connections: write --%s", c, c)
+	default:
+		return "", fmt.Errorf("cannot use %q as --connections: write fresh, keepalive or both", c)
 	}
-	return prove.Connections(p.connections), nil
 }
 
 // without refuses flags that make no sense beside another one, and says why.
